@@ -1,0 +1,31 @@
+import type { Completion, Prompt } from "../types";
+
+export interface GenerateOptions {
+  /** Completions per prompt (1). */
+  readonly count?: number;
+  /** Tokens per completion (256). */
+  readonly maxTokens?: number;
+  /** 0 is greedy (1). */
+  readonly temperature?: number;
+  /** Nucleus: smallest set of tokens whose probabilities sum to at least this (1). */
+  readonly topP?: number;
+  /** Completion k of prompt i depends on (seed, i, k) and its own prompt only, not on the batch it ran in. */
+  readonly seed: number;
+  /** Texts that end a completion; they are not part of it. */
+  readonly stop?: readonly string[];
+  readonly signal?: AbortSignal;
+}
+
+/** Anything that continues a prompt with images. */
+export interface VlmBackend {
+  readonly name: string;
+  readonly capabilities: {
+    /** Completions carry `tokenIds` and `logProbs`. */
+    readonly logProbs: boolean;
+    /** The same seed gives the same completions. */
+    readonly reproducible: boolean;
+  };
+  /** `count` completions for each prompt, in the order of the prompts. */
+  generate(prompts: readonly Prompt[], options: GenerateOptions): Promise<readonly (readonly Completion[])[]>;
+  dispose(): Promise<void>;
+}

@@ -1,0 +1,39 @@
+/** Base of every error this library raises on purpose. A bad completion is data (reward 0); only a bad call is an error. */
+export class RiseError extends Error {
+  override readonly name: string = "RiseError";
+}
+
+/** Fix the options you passed. */
+export class ConfigError extends RiseError {
+  override readonly name = "ConfigError";
+}
+
+/** Fix the data: a file, an annotation, an image. */
+export class DataError extends RiseError {
+  override readonly name = "DataError";
+}
+
+/** Tensor shapes do not fit together. */
+export class ShapeError extends RiseError {
+  override readonly name = "ShapeError";
+}
+
+/** The model needs something this library cannot express. */
+export class UnsupportedOpError extends RiseError {
+  override readonly name = "UnsupportedOpError";
+}
+
+/** The model could not be loaded or run. */
+export class BackendError extends RiseError {
+  override readonly name = "BackendError";
+}
+
+/** Training went wrong: NaN, nothing to learn from. */
+export class TrainingError extends RiseError {
+  override readonly name = "TrainingError";
+}
+
+/** A run directory or checkpoint cannot be used. */
+export class CheckpointError extends RiseError {
+  override readonly name = "CheckpointError";
+}

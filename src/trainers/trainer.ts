@@ -1,0 +1,35 @@
+import type { VlmBackend } from "../backends/backend";
+import type { Prompt } from "../types";
+
+/** A prompt and the tokens that follow it; only these tokens carry loss. */
+export interface TrainSequence {
+  readonly prompt: Prompt;
+  readonly completion: readonly number[];
+}
+
+/** A loss over per-token log-probabilities, one array a sequence, and its gradient ∂L/∂logProbs of the same shape. */
+export type LossFn = (logProbs: readonly Float64Array[]) => { readonly loss: number; readonly gradient: readonly Float64Array[] };
+
+/** A policy that can be sampled and improved: the four calls of Tinker's API. */
+export interface Trainer {
+  /** The only way to sample the policy: it always has the weights of the last `optimStep`. Owned by the trainer. */
+  sampler(): VlmBackend;
+  /** Token ids of a completion's text, followed by the end-of-turn token. */
+  encode(text: string): readonly number[];
+  /**
+   * Adds ∂L/∂θ to the accumulated gradient. `assumedLogProbs` are log-probs at which to evaluate the gradient, which saves a forward
+   * pass: the sampler's own when this is the first update after sampling (ratio 1), or anything where the gradient is constant (SFT).
+   * The returned loss and log-probs are always those of the current weights.
+   */
+  forwardBackward(
+    sequences: readonly TrainSequence[],
+    lossFn: LossFn,
+    options?: { readonly assumedLogProbs?: readonly ArrayLike<number>[]; readonly signal?: AbortSignal },
+  ): Promise<{ readonly loss: number; readonly logProbs: readonly Float64Array[] }>;
+  /** Applies and clears the accumulated gradient. */
+  optimStep(params: { readonly learningRate: number }): Promise<{ readonly gradNorm: number }>;
+  /** Writes weights and optimiser state; `load` restores both exactly. */
+  save(dir: string): Promise<void>;
+  load(dir: string): Promise<void>;
+  dispose(): Promise<void>;
+}

@@ -1,0 +1,98 @@
+/** An 8-bit RGB picture in memory; `data` holds `height · width · 3` bytes, row by row. */
+export interface RawImage {
+  readonly width: number;
+  readonly height: number;
+  readonly data: Uint8Array;
+}
+
+/** A picture: a file path, the bytes of an encoded file (PNG, JPEG, WebP, …), or decoded pixels. */
+export type ImageSource = string | Uint8Array | RawImage;
+
+/** One image with its annotation: (I, A) in the paper. */
+export interface Example<A> {
+  /** Unique within a dataset; every record on disk carries it. */
+  readonly id: string;
+  readonly image: ImageSource;
+  readonly annotation: A;
+  /** What this example asks about: LISA's phrase, COCO's category. */
+  readonly subject?: string;
+  readonly metadata?: Readonly<Record<string, unknown>>;
+}
+
+export type PromptPart = { readonly type: "text"; readonly text: string } | { readonly type: "image"; readonly image: ImageSource };
+
+export interface Message {
+  readonly role: "system" | "user" | "assistant";
+  readonly content: readonly PromptPart[];
+}
+
+/** A chat, ready for a model's own chat template. */
+export type Prompt = readonly Message[];
+
+/** What a model wrote. Token ids and log-probabilities are absent where a backend has none. */
+export interface Completion {
+  readonly text: string;
+  /** Ids of the sampled tokens, the end-of-turn token included when it was sampled. */
+  readonly tokenIds?: readonly number[];
+  /** One per token, nats, under the model's raw distribution (temperature 1, nothing masked). */
+  readonly logProbs?: readonly number[];
+  /** One per token, nats, under the distribution that was sampled from (temperature, top-p, masked tokens). */
+  readonly samplingLogProbs?: readonly number[];
+  readonly finishReason: "stop" | "length";
+}
+
+/** Probability of each label. */
+export type LabelDistribution = Readonly<Record<string, number>>;
+
+/** `unit`: fractions of the image. `thousand`: fractions times 1000 (Qwen2-VL). `pixel`: pixels of one given image size. */
+export type BoxSpace = "unit" | "thousand" | "pixel";
+
+/** An axis-aligned box: top-left corner and size, in a named coordinate space. */
+export interface Box {
+  readonly space: BoxSpace;
+  readonly x: number;
+  readonly y: number;
+  readonly width: number;
+  readonly height: number;
+}
+
+/** A place in a cot that gives the annotation away. */
+export interface Leak {
+  readonly kind: string;
+  readonly text: string;
+  /** Offset of the first character in the cot. */
+  readonly start: number;
+  /** Offset after the last character. */
+  readonly end: number;
+}
+
+export type FormatCheck = { readonly ok: true } | { readonly ok: false; readonly reason: string };
+
+/** A reward in [0, 1] and everything it was made of. */
+export interface Reward {
+  readonly reward: number;
+  /** 0 when the prediction does not parse. */
+  readonly similarity: number;
+  readonly leaks: readonly Leak[];
+  readonly format: FormatCheck;
+}
+
+/** One cot, the annotation reconstructed from it, and what the pair earned. */
+export interface Rollout<A> {
+  readonly exampleId: string;
+  /** Position within the group, 0 … groupSize − 1. */
+  readonly index: number;
+  readonly cot: Completion;
+  readonly reconstruction: Completion;
+  /** The parsed reconstruction Â; `null` when it does not parse. */
+  readonly prediction: A | null;
+  readonly reward: Reward;
+}
+
+/** One row of D_RISE: (I, R*, A, r), by example id. */
+export interface RatedCot<A> {
+  readonly exampleId: string;
+  readonly cot: string;
+  readonly annotation: A;
+  readonly reward: number;
+}

@@ -1,0 +1,16 @@
+import { fileURLToPath } from "node:url";
+import { defineConfig } from "vitest/config";
+
+const source = (path: string) => fileURLToPath(new URL(`./src/${path}`, import.meta.url));
+
+export default defineConfig({
+  resolve: {
+    alias: [
+      { find: /^rise-ts$/, replacement: source("index.ts") },
+      { find: /^rise-ts\/(onnx|optim|testing|report)$/, replacement: source("$1/index.ts") },
+      { find: /^rise-ts\/(.+)$/, replacement: source("$1.ts") },
+    ],
+  },
+  // One fork at a time: every ONNX session already uses all cores.
+  test: { include: ["test/**/*.test.ts"], pool: "forks", maxWorkers: 2, testTimeout: 60_000 },
+});
