@@ -1,0 +1,91 @@
+import { ShapeError, UnsupportedOpError } from "../errors";
+import { add, type Graph, zeros } from "./graph";
+import type { Node } from "./ops";
+import { sameShape, showShape, staticDim } from "./shapes";
+import type { Value } from "./value";
+import { type DifferentiableOp, undoBroadcast, type VjpRule, vjpRules } from "./vjp";
+
+/**
+ * Reverse-mode differentiation: appends to `g` the nodes that compute ∂(Σ ⟨output, cotangent⟩)/∂w for every `w` of `wrt`.
+ *
+ * Only nodes on a path from some `w` to an output are visited, so nothing is spent on gradients of constants.
+ * @returns one value for each of `wrt`, of its shape; zeros where no path exists
+ * @throws ShapeError when a cotangent has not its output's shape; UnsupportedOpError when a path runs through an op that has no derivative
+ */
+export function gradients(
+  g: Graph,
+  outputs: readonly { readonly output: Value; readonly cotangent: Value }[],
+  wrt: readonly Value[],
+): Value[] {
+  const needed = dependents(
+    outputs.map(({ output }) => output),
+    wrt,
+  );
+  const pending = new Map<Value, Value>();
+  const accumulate = (value: Value, gradient: Value) => {
+    const own = undoBroadcast(g, gradient, value.shape);
+    const sum = pending.get(value);
+    pending.set(value, sum ? add(g, sum, own) : own);
+  };
+
+  for (const { output, cotangent } of outputs) {
+    if (!sameShape(output.shape, cotangent.shape))
+      throw new ShapeError(
+        `cotangent of ${output.name}: expected ${showShape(output.shape)}, got ${showShape(cotangent.shape)}`,
+      );
+    accumulate(output, cotangent);
+  }
+
+  for (const node of [...needed.nodes].reverse()) {
+    const dy = pending.get(node.out);
+    if (!dy) continue;
+    pending.delete(node.out);
+    const rule = (vjpRules as Partial<typeof vjpRules>)[node.op as DifferentiableOp] as
+      | VjpRule<typeof node.op>
+      | undefined;
+    if (!rule)
+      throw new UnsupportedOpError(`${node.op} has no derivative, but a gradient was asked through ${node.out.name}`);
+    const parts = rule(g, node, dy) as readonly (Value | null)[];
+    node.in.forEach((input, i) => {
+      const part = parts[i];
+      if (part && needed.values.has(input)) accumulate(input, part);
+    });
+  }
+
+  return wrt.map(
+    (w) =>
+      pending.get(w) ??
+      zeros(
+        g,
+        w.shape.map((dim) => staticDim(dim, `gradient of ${w.name}`)),
+      ),
+  );
+}
+
+/** Everything between `wrt` and `outputs`: nodes in an order in which they can run, and the values that carry gradient. */
+function dependents(outputs: readonly Value[], wrt: readonly Value[]): { nodes: Set<Node>; values: Set<Value> } {
+  const leaves: ReadonlySet<Value> = new Set(wrt);
+  const values = new Set(wrt);
+  const nodes = new Set<Node>();
+  const seen = new Set<Node>();
+  const stack: { readonly node: Node; readonly done: boolean }[] = [];
+  const push = (value: Value) => {
+    if (value.node && !seen.has(value.node) && !leaves.has(value)) stack.push({ node: value.node, done: false });
+  };
+  outputs.forEach(push);
+  while (stack.length > 0) {
+    const { node, done } = stack.pop()!;
+    if (done) {
+      if (node.in.some((input) => values.has(input))) {
+        nodes.add(node);
+        values.add(node.out);
+      }
+      continue;
+    }
+    if (seen.has(node)) continue;
+    seen.add(node);
+    stack.push({ node, done: true });
+    for (const input of node.in) push(input);
+  }
+  return { nodes, values };
+}

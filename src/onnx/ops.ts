@@ -1,0 +1,273 @@
+import { ShapeError } from "../errors";
+import { broadcastShapes, elementCount, normalAxis, sameShape, showShape, staticDim } from "./shapes";
+import type { DType, Shape, Value } from "./value";
+
+interface Signature<In extends readonly unknown[], Attrs> {
+  in: In;
+  attrs: Attrs;
+}
+type None = Record<never, never>;
+type Unary = Signature<[x: Value], None>;
+type Binary = Signature<[a: Value, b: Value], None>;
+type Axis = { readonly axis: number };
+
+/** The closed set of ONNX operators the library emits: inputs and attributes of each. Adding a line makes the compiler ask for the rest. */
+export interface Ops {
+  Add: Binary;
+  Sub: Binary;
+  Mul: Binary;
+  Div: Binary;
+  Neg: Unary;
+  Exp: Unary;
+  Log: Unary;
+  Sqrt: Unary;
+  Reciprocal: Unary;
+  Sigmoid: Unary;
+  Erf: Unary;
+  /** x·Φ(x), the exact form. */
+  Gelu: Unary;
+  /** x·σ(1.702 x). */
+  QuickGelu: Unary;
+  MatMul: Binary;
+  /** op(a)·op(b) of two matrices. */
+  Gemm: Signature<[a: Value, b: Value], { readonly transA?: boolean; readonly transB?: boolean }>;
+  Reshape: Signature<[x: Value], { readonly shape: readonly number[] }>;
+  Transpose: Signature<[x: Value], { readonly perm: readonly number[] }>;
+  Concat: Signature<Value[], Axis>;
+  Slice: Signature<[x: Value], Axis & { readonly start: number; readonly end: number }>;
+  /** Zeros before and after along one axis. */
+  Pad: Signature<[x: Value], Axis & { readonly before: number; readonly after: number }>;
+  Expand: Signature<[x: Value], { readonly shape: readonly number[] }>;
+  /** Picks rows (axis 0) by int64 index of any shape. */
+  Gather: Signature<[data: Value, index: Value], None>;
+  /** Picks along the last axis. */
+  GatherElements: Signature<[data: Value, index: Value], None>;
+  /** data with `updates` added to the rows that `index` [n, 1] names. */
+  ScatterND: Signature<[data: Value, index: Value, updates: Value], None>;
+  /** data with `updates` added along the last axis. */
+  ScatterElements: Signature<[data: Value, index: Value, updates: Value], None>;
+  ReduceSum: Signature<[x: Value], { readonly axes: readonly number[]; readonly keepDims: boolean }>;
+  /** Over the last axis. */
+  Softmax: Unary;
+  LogSoftmax: Unary;
+  LayerNormalization: Signature<[x: Value, scale: Value, bias: Value], { readonly epsilon: number }>;
+  RMSNormalization: Signature<[x: Value, scale: Value], { readonly epsilon: number }>;
+  /** x [B, H, T, d] rotated by half-tables cos, sin [B, T, d/2]. */
+  RotaryEmbedding: Signature<[x: Value, cos: Value, sin: Value], None>;
+  Where: Signature<[condition: Value, a: Value, b: Value], None>;
+  Cast: Signature<[x: Value], { readonly to: DType }>;
+  Less: Binary;
+  LessOrEqual: Binary;
+  Equal: Binary;
+  And: Binary;
+  Or: Binary;
+  Not: Unary;
+  /** Over the last axis, which goes away; the first of equals. */
+  ArgMax: Unary;
+  /** Along the last axis. */
+  CumSum: Unary;
+  /** Indices that sort the last axis downwards. */
+  TopK: Unary;
+  /** 1 where any element is true, else 0: a bool scalar. */
+  ReduceMax: Unary;
+}
+
+export type Op = keyof Ops;
+
+export interface Node<O extends Op = Op> {
+  readonly op: O;
+  readonly in: Ops[O]["in"];
+  readonly attrs: Ops[O]["attrs"];
+  readonly out: Value;
+}
+
+/** An attribute as the file has it: integers, or one float. */
+export type Attribute = number | readonly number[] | { readonly float: number } | { readonly string: string };
+
+interface Encoding {
+  readonly attributes?: Readonly<Record<string, Attribute>>;
+  /** Constant int64 inputs that follow the tensor inputs; a bare number is a scalar. */
+  readonly constants?: readonly (number | readonly number[])[];
+}
+
+interface OpRule<O extends Op> {
+  readonly domain?: string;
+  /** The output that is used (0). */
+  readonly output?: number;
+  readonly shape: (inputs: Ops[O]["in"], attrs: Ops[O]["attrs"]) => Shape;
+  /** The first input's by default. */
+  readonly dtype?: (inputs: Ops[O]["in"], attrs: Ops[O]["attrs"]) => DType;
+  readonly encode?: (attrs: Ops[O]["attrs"], inputs: Ops[O]["in"]) => Encoding;
+}
+
+const microsoft = "com.microsoft";
+const same = ([x]: readonly [Value, ...Value[]]) => x.shape;
+const bool = () => "bool" as const;
+const broadcast =
+  (op: string) =>
+  ([a, b]: readonly [Value, Value]) =>
+    broadcastShapes(a.shape, b.shape, op);
+const unary = { shape: same };
+const binary = (op: string) => ({ shape: broadcast(op) });
+const comparison = (op: string) => ({ shape: broadcast(op), dtype: bool });
+const lastAxis = { encode: () => ({ attributes: { axis: -1 } }) };
+const reduction = { string: "add" };
+
+export const opRules: { readonly [O in Op]: OpRule<O> } = {
+  Add: binary("Add"),
+  Sub: binary("Sub"),
+  Mul: binary("Mul"),
+  Div: binary("Div"),
+  Neg: unary,
+  Exp: unary,
+  Log: unary,
+  Sqrt: unary,
+  Reciprocal: unary,
+  Sigmoid: unary,
+  Erf: unary,
+  Gelu: unary,
+  QuickGelu: { ...unary, domain: microsoft },
+  MatMul: {
+    shape: ([a, b]) => {
+      const [n, k] = a.shape.slice(-2);
+      const [l, m] = b.shape.slice(-2);
+      if (n === undefined || k === undefined || m === undefined || k !== l)
+        throw new ShapeError(`MatMul: ${showShape(a.shape)} × ${showShape(b.shape)}: inner sizes must be equal`);
+      return [...broadcastShapes(a.shape.slice(0, -2), b.shape.slice(0, -2), "MatMul"), n, m];
+    },
+  },
+  Gemm: {
+    shape: ([a, b], { transA, transB }) => {
+      const [n, k] = transA ? [a.shape[1], a.shape[0]] : a.shape;
+      const [l, m] = transB ? [b.shape[1], b.shape[0]] : b.shape;
+      if (a.shape.length !== 2 || b.shape.length !== 2 || k !== l)
+        throw new ShapeError(
+          `Gemm: expected two matrices with equal inner sizes, got ${showShape(a.shape)}${transA ? "ᵀ" : ""} × ${showShape(b.shape)}${transB ? "ᵀ" : ""}`,
+        );
+      return [n!, m!];
+    },
+    encode: ({ transA, transB }) => ({
+      attributes: { transA: Number(transA ?? false), transB: Number(transB ?? false) },
+    }),
+  },
+  Reshape: {
+    shape: ([x], { shape }) => {
+      if (elementCount(x.shape, "Reshape") !== elementCount(shape, "Reshape"))
+        throw new ShapeError(`Reshape: ${showShape(x.shape)} has another number of elements than ${showShape(shape)}`);
+      return shape;
+    },
+    encode: ({ shape }) => ({ constants: [shape] }),
+  },
+  Transpose: {
+    shape: ([x], { perm }) => {
+      if (
+        !sameShape(
+          [...perm].sort((a, b) => a - b),
+          x.shape.map((_, i) => i),
+        )
+      )
+        throw new ShapeError(`Transpose: ${showShape(perm)} is no permutation of the axes of ${showShape(x.shape)}`);
+      return perm.map((axis) => x.shape[axis]!);
+    },
+    encode: ({ perm }) => ({ attributes: { perm } }),
+  },
+  Concat: {
+    shape: (inputs, attrs) => {
+      const first = inputs[0];
+      if (!first) throw new ShapeError("Concat: expected at least one input");
+      const axis = normalAxis(attrs.axis, first.shape.length, "Concat");
+      const others = (shape: Shape) => shape.filter((_, i) => i !== axis);
+      for (const { shape } of inputs)
+        if (!sameShape(others(shape), others(first.shape)))
+          throw new ShapeError(`Concat along axis ${axis}: ${showShape(shape)} does not fit ${showShape(first.shape)}`);
+      const sizes = inputs.map(({ shape }) => shape[axis]!);
+      const total = sizes.every((size) => typeof size === "number")
+        ? sizes.reduce((a, b) => a + b, 0)
+        : sizes.join("+");
+      return first.shape.map((dim, i) => (i === axis ? total : dim));
+    },
+    encode: ({ axis }) => ({ attributes: { axis } }),
+  },
+  Slice: {
+    shape: ([x], { axis, start, end }) => {
+      const size = staticDim(x.shape[axis], "Slice");
+      if (start < 0 || end > size || start >= end)
+        throw new ShapeError(`Slice: ${start}…${end} is not inside axis ${axis} of ${showShape(x.shape)}`);
+      return x.shape.map((dim, i) => (i === axis ? end - start : dim));
+    },
+    encode: ({ axis, start, end }) => ({ constants: [[start], [end], [axis]] }),
+  },
+  Pad: {
+    shape: ([x], { axis, before, after }) =>
+      x.shape.map((dim, i) => (i === axis ? staticDim(dim, "Pad") + before + after : dim)),
+    encode: ({ axis, before, after }, [x]) => {
+      const pads = (amount: number) => x.shape.map((_, i) => (i === axis ? amount : 0));
+      return { constants: [[...pads(before), ...pads(after)]] };
+    },
+  },
+  Expand: {
+    shape: ([x], { shape }) => {
+      if (!sameShape(broadcastShapes(x.shape, shape, "Expand"), shape))
+        throw new ShapeError(`Expand: ${showShape(x.shape)} does not expand to ${showShape(shape)}`);
+      return shape;
+    },
+    encode: ({ shape }) => ({ constants: [shape] }),
+  },
+  Gather: { shape: ([data, index]) => [...index.shape, ...data.shape.slice(1)] },
+  GatherElements: { shape: ([, index]) => index.shape, ...lastAxis },
+  ScatterND: { shape: same, encode: () => ({ attributes: { reduction } }) },
+  ScatterElements: { shape: same, encode: () => ({ attributes: { axis: -1, reduction } }) },
+  ReduceSum: {
+    shape: ([x], { axes, keepDims }) =>
+      keepDims ? x.shape.map((dim, i) => (axes.includes(i) ? 1 : dim)) : x.shape.filter((_, i) => !axes.includes(i)),
+    encode: ({ axes, keepDims }) => ({ attributes: { keepdims: Number(keepDims) }, constants: [axes] }),
+  },
+  Softmax: { ...unary, ...lastAxis },
+  LogSoftmax: { ...unary, ...lastAxis },
+  LayerNormalization: {
+    shape: same,
+    encode: ({ epsilon }) => ({ attributes: { axis: -1, epsilon: { float: epsilon } } }),
+  },
+  RMSNormalization: {
+    shape: same,
+    encode: ({ epsilon }) => ({ attributes: { axis: -1, epsilon: { float: epsilon } } }),
+  },
+  RotaryEmbedding: {
+    shape: ([x, cos, sin]) => {
+      const [batch, , time, width] = x.shape;
+      const table = [batch!, time!, staticDim(width, "RotaryEmbedding") / 2];
+      if (!sameShape(cos.shape, table) || !sameShape(sin.shape, table))
+        throw new ShapeError(
+          `RotaryEmbedding of ${showShape(x.shape)}: expected tables ${showShape(table)}, got ${showShape(cos.shape)} and ${showShape(sin.shape)}`,
+        );
+      return x.shape;
+    },
+  },
+  Where: {
+    shape: ([condition, a, b]) => broadcastShapes(condition.shape, broadcastShapes(a.shape, b.shape, "Where"), "Where"),
+    dtype: ([, a]) => a.dtype,
+  },
+  Cast: { ...unary, dtype: (_, { to }) => to, encode: ({ to }) => ({ attributes: { to: dtypeCodes[to] } }) },
+  Less: comparison("Less"),
+  LessOrEqual: comparison("LessOrEqual"),
+  Equal: comparison("Equal"),
+  And: comparison("And"),
+  Or: comparison("Or"),
+  Not: unary,
+  ArgMax: {
+    shape: ([x]) => x.shape.slice(0, -1),
+    dtype: () => "int64",
+    encode: () => ({ attributes: { axis: -1, keepdims: 0 } }),
+  },
+  CumSum: { ...unary, encode: (_, [x]) => ({ constants: [x.shape.length - 1] }) },
+  TopK: {
+    shape: same,
+    dtype: () => "int64",
+    output: 1,
+    encode: (_, [x]) => ({ constants: [[staticDim(x.shape.at(-1), "TopK")]] }),
+  },
+  ReduceMax: { shape: () => [], encode: () => ({ attributes: { keepdims: 0 } }) },
+};
+
+/** TensorProto.DataType. */
+export const dtypeCodes: Readonly<Record<DType, number>> = { float32: 1, int64: 7, bool: 9, float16: 10, bfloat16: 16 };

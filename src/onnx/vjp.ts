@@ -1,0 +1,182 @@
+import {
+  add,
+  cast,
+  type Graph,
+  matMul,
+  mul,
+  neg,
+  reduceSum,
+  reshape,
+  scalar,
+  sub,
+  sumLast,
+  swapLast,
+  transpose,
+  zeros,
+} from "./graph";
+import type { Node, Op, Ops } from "./ops";
+import { normalAxis, staticDim } from "./shapes";
+import type { Value } from "./value";
+
+/** Operators whose outputs are indices or decisions, or that only occur in backward graphs: nothing flows back through them. */
+export type NonDifferentiableOp =
+  | "Less"
+  | "LessOrEqual"
+  | "Equal"
+  | "And"
+  | "Or"
+  | "Not"
+  | "ArgMax"
+  | "CumSum"
+  | "TopK"
+  | "ReduceMax"
+  | "ScatterND"
+  | "ScatterElements";
+
+export type DifferentiableOp = Exclude<Op, NonDifferentiableOp>;
+
+type OnePer<Inputs> = { [I in keyof Inputs]: Value | null };
+
+/** ȳ → one gradient for each input (null: none flows), up to broadcasting, which the walk undoes. */
+export type VjpRule<O extends Op> = (g: Graph, node: Node<O>, dy: Value) => OnePer<Ops[O]["in"]>;
+
+/** Vector–Jacobian products. Notation: x̄ is ∂L/∂x; ⊙ is elementwise. */
+export const vjpRules: { readonly [O in DifferentiableOp]: VjpRule<O> } = {
+  Add: (_, __, dy) => [dy, dy],
+  Sub: (g, _, dy) => [dy, neg(g, dy)],
+  // y = a ⊙ b          ā = ȳ ⊙ b, b̄ = ȳ ⊙ a
+  Mul: (g, { in: [a, b] }, dy) => [mul(g, dy, b), mul(g, dy, a)],
+  // y = a / b          ā = ȳ / b, b̄ = −ȳ ⊙ y / b
+  Div: (g, { in: [, b], out }, dy) => {
+    const da = g.op("Div", [dy, b], {});
+    return [da, neg(g, mul(g, da, out))];
+  },
+  Neg: (g, _, dy) => [neg(g, dy)],
+  Exp: (g, { out }, dy) => [mul(g, dy, out)],
+  Log: (g, { in: [x] }, dy) => [g.op("Div", [dy, x], {})],
+  // y = √x             x̄ = ȳ / 2y
+  Sqrt: (g, { out }, dy) => [g.op("Div", [mul(g, dy, scalar(g, 0.5)), out], {})],
+  // y = 1/x            x̄ = −ȳ ⊙ y²
+  Reciprocal: (g, { out }, dy) => [neg(g, mul(g, dy, mul(g, out, out)))],
+  // y = σ(x)           x̄ = ȳ ⊙ y(1 − y)
+  Sigmoid: (g, { out }, dy) => [mul(g, dy, mul(g, out, sub(g, scalar(g, 1), out)))],
+  // y = erf(x)         x̄ = ȳ ⊙ 2/√π · exp(−x²)
+  Erf: (g, { in: [x] }, dy) => [mul(g, dy, mul(g, scalar(g, 2 / Math.sqrt(Math.PI)), gaussian(g, x, 1)))],
+  // y = x·Φ(x)         x̄ = ȳ ⊙ (Φ(x) + x·φ(x)), Φ(x) = ½(1 + erf(x/√2)), φ(x) = exp(−x²/2)/√2π
+  Gelu: (g, { in: [x] }, dy) => {
+    const erf = g.op("Erf", [mul(g, x, scalar(g, Math.SQRT1_2))], {});
+    const cdf = mul(g, scalar(g, 0.5), add(g, erf, scalar(g, 1)));
+    const density = mul(g, scalar(g, 1 / Math.sqrt(2 * Math.PI)), gaussian(g, x, 0.5));
+    return [mul(g, dy, add(g, cdf, mul(g, x, density)))];
+  },
+  // y = x·s, s = σ(kx) x̄ = ȳ ⊙ (s + k·y·(1 − s)), k = 1.702
+  QuickGelu: (g, { in: [x], out }, dy) => {
+    const k = scalar(g, 1.702);
+    const s = g.op("Sigmoid", [mul(g, k, x)], {});
+    return [mul(g, dy, add(g, s, mul(g, mul(g, k, out), sub(g, scalar(g, 1), s))))];
+  },
+  // y = a·b            ā = ȳ·bᵀ, b̄ = aᵀ·ȳ
+  MatMul: (g, { in: [a, b] }, dy) => [matMul(g, dy, swapLast(g, b)), matMul(g, swapLast(g, a), dy)],
+  // y = op(a)·op(b)    as above, each transposed where its factor is
+  Gemm: (g, { in: [a, b], attrs: { transA = false, transB = false } }, dy) => [
+    transA ? g.op("Gemm", [b, dy], { transA: transB, transB: true }) : g.op("Gemm", [dy, b], { transB: !transB }),
+    transB ? g.op("Gemm", [dy, a], { transA: true, transB: transA }) : g.op("Gemm", [a, dy], { transA: !transA }),
+  ],
+  Reshape: (g, { in: [x] }, dy) => [reshape(g, dy, staticShape(x))],
+  Transpose: (g, { attrs: { perm } }, dy) => [
+    transpose(
+      g,
+      dy,
+      perm.map((_, i) => perm.indexOf(i)),
+    ),
+  ],
+  Concat: (g, { in: inputs, attrs }, dy) => {
+    const axis = normalAxis(attrs.axis, dy.shape.length, "Concat");
+    let end = 0;
+    return inputs.map((x) => {
+      const start = end;
+      end += staticDim(x.shape[axis], "Concat");
+      return g.op("Slice", [dy], { axis, start, end });
+    });
+  },
+  Slice: (g, { in: [x], attrs: { axis, start, end } }, dy) => [
+    g.op("Pad", [dy], { axis, before: start, after: staticDim(x.shape[axis], "Slice") - end }),
+  ],
+  Pad: (g, { in: [x], attrs: { axis, before } }, dy) => [
+    g.op("Slice", [dy], { axis, start: before, end: before + staticDim(x.shape[axis], "Pad") }),
+  ],
+  // The sum over the new copies is broadcasting undone, which is the walk's.
+  Expand: (_, __, dy) => [dy],
+  // y = x[i]           x̄ = Σ ȳ scattered back to the rows they came from
+  Gather: (g, { in: [data, index] }, dy) => {
+    const shape = staticShape(data);
+    const count = index.shape.reduce<number>((n, dim) => n * staticDim(dim, "Gather"), 1);
+    const updates = reshape(g, dy, [count, ...shape.slice(1)]);
+    return [g.op("ScatterND", [zeros(g, shape), reshape(g, index, [count, 1]), updates], {}), null];
+  },
+  GatherElements: (g, { in: [data, index] }, dy) => [
+    g.op("ScatterElements", [zeros(g, staticShape(data)), index, dy], {}),
+    null,
+  ],
+  ReduceSum: (g, { in: [x], attrs: { axes } }, dy) => {
+    const shape = staticShape(x);
+    const kept = shape.map((dim, i) => (axes.includes(i) ? 1 : dim));
+    return [g.op("Expand", [reshape(g, dy, kept)], { shape })];
+  },
+  // y = softmax(x)     x̄ = y ⊙ (ȳ − Σ ȳ ⊙ y)
+  Softmax: (g, { out }, dy) => {
+    const weighted = mul(g, dy, out);
+    return [sub(g, weighted, mul(g, out, sumLast(g, weighted)))];
+  },
+  // y = log softmax(x) x̄ = ȳ − exp(y) ⊙ Σ ȳ
+  LogSoftmax: (g, { out }, dy) => [sub(g, dy, mul(g, g.op("Exp", [out], {}), sumLast(g, dy)))],
+  // x̂ = (x − μ)/σ, y = x̂ ⊙ w + b     x̄ = (u − mean(u) − x̂ ⊙ mean(u ⊙ x̂))/σ with u = ȳ ⊙ w; w̄ = ȳ ⊙ x̂, b̄ = ȳ
+  LayerNormalization: (g, { in: [x, w], attrs: { epsilon } }, dy) => {
+    const centred = sub(g, x, meanLast(g, x));
+    const inverse = inverseRoot(g, centred, epsilon);
+    const normal = mul(g, centred, inverse);
+    const u = mul(g, dy, w);
+    const projected = mul(g, normal, meanLast(g, mul(g, u, normal)));
+    return [mul(g, inverse, sub(g, sub(g, u, meanLast(g, u)), projected)), mul(g, dy, normal), dy];
+  },
+  // x̂ = x/rms(x), y = x̂ ⊙ w           x̄ = (u − x̂ ⊙ mean(u ⊙ x̂))/rms(x) with u = ȳ ⊙ w; w̄ = ȳ ⊙ x̂
+  RMSNormalization: (g, { in: [x, w], attrs: { epsilon } }, dy) => {
+    const inverse = inverseRoot(g, x, epsilon);
+    const normal = mul(g, x, inverse);
+    const u = mul(g, dy, w);
+    return [mul(g, inverse, sub(g, u, mul(g, normal, meanLast(g, mul(g, u, normal))))), mul(g, dy, normal)];
+  },
+  // A rotation's transpose is the rotation by the opposite angle. The tables are constants of the position.
+  RotaryEmbedding: (g, { in: [, cos, sin] }, dy) => [g.op("RotaryEmbedding", [dy, cos, neg(g, sin)], {}), null, null],
+  Where: (g, { in: [condition] }, dy) => {
+    const zero = scalar(g, 0);
+    return [null, g.op("Where", [condition, dy, zero], {}), g.op("Where", [condition, zero, dy], {})];
+  },
+  Cast: (g, { in: [x] }, dy) => [cast(g, dy, x.dtype)],
+};
+
+const staticShape = (x: Value) => x.shape.map((dim) => staticDim(dim, `gradient of ${x.name}`));
+
+/** Σ over the last axis / its size, kept as size 1. */
+const meanLast = (g: Graph, x: Value) => mul(g, sumLast(g, x), scalar(g, 1 / staticDim(x.shape.at(-1), "mean")));
+
+/** 1/√(mean(x²) + ε) over the last axis. */
+const inverseRoot = (g: Graph, x: Value, epsilon: number) =>
+  g.op("Reciprocal", [g.op("Sqrt", [add(g, meanLast(g, mul(g, x, x)), scalar(g, epsilon))], {})], {});
+
+/** exp(−k·x²). */
+const gaussian = (g: Graph, x: Value, k: number) => g.op("Exp", [mul(g, scalar(g, -k), mul(g, x, x))], {});
+
+/** Sums a gradient over the axes along which its value was broadcast, so that it has the value's shape again. */
+export function undoBroadcast(g: Graph, gradient: Value, shape: Value["shape"]): Value {
+  const extra = gradient.shape.length - shape.length;
+  const leading = Array.from({ length: Math.max(extra, 0) }, (_, i) => i);
+  const stretched = shape.flatMap((dim, i) => (dim === 1 && gradient.shape[i + extra] !== 1 ? [i + extra] : []));
+  const axes = [...leading, ...stretched];
+  const summed = axes.length > 0 ? reduceSum(g, gradient, axes, true) : gradient;
+  return reshape(
+    g,
+    summed,
+    shape.map((dim) => staticDim(dim, "gradient")),
+  );
+}
