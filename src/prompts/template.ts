@@ -1,0 +1,77 @@
+import { ConfigError } from "../errors";
+import type { ImageSource, Prompt } from "../types";
+
+/** Texts that replace a task's own prompts; each may use the placeholders its task names. */
+export interface PromptTexts {
+  /** Asks for a cot; must use `{{annotation}}`. */
+  readonly cot?: string;
+  /** Asks for the annotation back; must use `{{cot}}`. */
+  readonly reconstruction?: string;
+  /** Asks for `<think>…</think><answer>…</answer>`. */
+  readonly answer?: string;
+}
+
+/** A text with its placeholders still open; fill it by calling it. */
+export interface Template<Name extends string> {
+  (values: Readonly<Record<Name, string>>): string;
+  readonly uses: ReadonlySet<string>;
+}
+
+/**
+ * Compiles a text with `{{name}}` placeholders.
+ *
+ * Filling is one pass: a value that itself contains `{{name}}` (a cot may) is inserted as it is.
+ *
+ * @param where the option or constant the text came from, for error messages
+ * @param names placeholders the text must use, and those it may use
+ * @throws ConfigError for a required placeholder that is missing, and for one nobody fills
+ */
+export function template<const Required extends string = never, const Optional extends string = never>(
+  text: string,
+  where: string,
+  names: { readonly required?: readonly Required[]; readonly optional?: readonly Optional[] },
+): Template<Required | Optional> {
+  const required: readonly string[] = names.required ?? [];
+  const known = new Set<string>([...required, ...(names.optional ?? [])]);
+  const parts = split(text, where);
+  const uses = new Set(parts.filter((_, i) => i % 2 === 1));
+  const list = [...known].map((name) => `{{${name}}}`).join(", ") || "none";
+  for (const name of uses) {
+    if (!known.has(name))
+      throw new ConfigError(`${where} uses {{${name}}}, but the placeholders it can use are: ${list}`);
+  }
+  for (const name of required) {
+    if (!uses.has(name)) throw new ConfigError(`${where} must use {{${name}}}, but it is: ${JSON.stringify(text)}`);
+  }
+  const fill = (values: Readonly<Record<string, string>>) =>
+    parts.map((part, i) => (i % 2 === 0 ? part : values[part])).join("");
+  return Object.assign(fill, { uses });
+}
+
+/** One user message: the image, then the text. */
+export function imagePrompt(image: ImageSource, text: string): Prompt {
+  return [
+    {
+      role: "user",
+      content: [
+        { type: "image", image },
+        { type: "text", text },
+      ],
+    },
+  ];
+}
+
+/** Text and placeholder names in turn: even entries are text, odd entries names. */
+function split(text: string, where: string): string[] {
+  const parts: string[] = [];
+  let at = 0;
+  for (;;) {
+    const open = text.indexOf("{{", at);
+    if (open < 0) return [...parts, text.slice(at)];
+    const close = text.indexOf("}}", open);
+    if (close < 0)
+      throw new ConfigError(`${where} opens a placeholder at character ${open} and never closes it with }}`);
+    parts.push(text.slice(at, open), text.slice(open + 2, close).trim());
+    at = close + 2;
+  }
+}

@@ -1,0 +1,110 @@
+import { ConfigError } from "../errors";
+import type { LabelDistribution } from "../types";
+
+/** Stands in for a zero probability under a logarithm, as the paper has it. */
+const EPSILON = 1e-10;
+
+/**
+ * Similarity of two distributions over labels:
+ *
+ * S(A, Â) = φ · exp(−|log₁₀ (ΣÂ / ΣA)|),  φ = exp(−(KLD(A ‖ Â) + MSE(A, Â)))
+ *
+ * As printed, KLD is no divergence when ΣÂ ≠ 1: it can be negative, and a doubled uniform prediction would earn 1.45.
+ * So by default KLD compares the shapes (both renormalised) while the sum term and the MSE, on raw values, still punish
+ * ΣÂ ≠ 1: S ≤ 1, with equality only at Â = A. The two agree whenever ΣÂ = ΣA.
+ *
+ * @param truth A; a missing label is 0
+ * @param prediction Â; a missing label is 0, values need not sum to 1
+ * @param options.kl `"asPrinted"` takes KLD on raw values and clamps S to [0, 1]
+ * @returns S in [0, 1]
+ * Source: RISE, Eqs. 2–5. Departures: renormalised KLD; ΣA in the sum term, for annotations rounded to 0.99 or 1.01.
+ */
+export function classificationSimilarity(
+  truth: LabelDistribution,
+  prediction: LabelDistribution,
+  { kl = "renormalised" }: { readonly kl?: "renormalised" | "asPrinted" } = {},
+): number {
+  return Math.min(1, Math.max(0, unclampedSimilarity(truth, prediction, kl)));
+}
+
+/** Eqs. 2–5 before the clamp, which only the as-printed variant needs. */
+export function unclampedSimilarity(
+  truth: LabelDistribution,
+  prediction: LabelDistribution,
+  kl: "renormalised" | "asPrinted",
+): number {
+  const labels = unionOfLabels(truth, prediction);
+  const ratio = total(prediction) / total(truth);
+  // Nothing predicted, or more than a double can sum: as far from a distribution as it gets.
+  if (!(ratio > 0) || ratio === Number.POSITIVE_INFINITY) return 0;
+  const compare =
+    kl === "renormalised" ? (d: LabelDistribution) => renormalise(d, "distribution") : (d: LabelDistribution) => d;
+  const divergence = klDivergence(compare(truth), compare(prediction));
+  const meanSquaredError =
+    labels.reduce((sum, label) => sum + (valueOf(truth, label) - valueOf(prediction, label)) ** 2, 0) / labels.length;
+  return Math.exp(-(divergence + meanSquaredError) - Math.abs(Math.log10(ratio)));
+}
+
+/**
+ * KLD(P ‖ Q) = Σ P(j) · ln(P(j) / Q(j)), zeros set to 1e-10.
+ *
+ * @returns nats; negative only when P and Q have different sums
+ * Source: RISE, Eq. 4.
+ */
+export function klDivergence(p: LabelDistribution, q: LabelDistribution): number {
+  let sum = 0;
+  for (const label of unionOfLabels(p, q)) {
+    const a = valueOf(p, label) || EPSILON;
+    const b = valueOf(q, label) || EPSILON;
+    sum += a * Math.log(a / b);
+  }
+  return sum;
+}
+
+/**
+ * The same shape with sum 1.
+ * @throws ConfigError when nothing has positive mass
+ */
+export function renormalise(distribution: LabelDistribution, where: string): LabelDistribution {
+  const sum = total(distribution);
+  if (!(sum > 0) || !Number.isFinite(sum)) {
+    throw new ConfigError(`${where} must have a positive finite sum, but it is ${sum}`);
+  }
+  return mapValues(distribution, (value) => value / sum);
+}
+
+/**
+ * The nearest distribution with `decimals` places that sums to exactly 1 (largest remainders are rounded up), so that an
+ * annotation averaged over raters becomes a short answer a model can write.
+ *
+ * @param distribution any non-negative values with a positive sum
+ * @throws ConfigError when nothing has positive mass
+ */
+export function roundDistribution(distribution: LabelDistribution, decimals = 2): LabelDistribution {
+  const steps = 10 ** decimals;
+  const scaled = Object.entries(renormalise(distribution, "roundDistribution()'s distribution")).map(
+    ([label, value]) => ({ label, floor: Math.floor(value * steps), rest: (value * steps) % 1 }),
+  );
+  const missing = steps - scaled.reduce((sum, { floor }) => sum + floor, 0);
+  const roundUp = new Set([...scaled].sort((a, b) => b.rest - a.rest).slice(0, missing));
+  return Object.fromEntries(scaled.map((entry) => [entry.label, (entry.floor + (roundUp.has(entry) ? 1 : 0)) / steps]));
+}
+
+/** Σ of all values. */
+export function total(distribution: LabelDistribution): number {
+  return Object.values(distribution).reduce((sum, value) => sum + value, 0);
+}
+
+/** A label's probability; a label nobody mentions has 0, even when it is called "constructor". */
+export function valueOf(distribution: LabelDistribution, label: string): number {
+  return Object.hasOwn(distribution, label) ? distribution[label]! : 0;
+}
+
+export function unionOfLabels(a: LabelDistribution, b: LabelDistribution): string[] {
+  return [...new Set([...Object.keys(a), ...Object.keys(b)])];
+}
+
+/** `fromEntries` rather than assignment, so that a label may be called "__proto__". */
+function mapValues(distribution: LabelDistribution, change: (value: number) => number): LabelDistribution {
+  return Object.fromEntries(Object.entries(distribution).map(([label, value]) => [label, change(value)]));
+}
