@@ -114,7 +114,8 @@ function nodeProtos(node: Node | LoopNode): Field[] {
     fields.push([5, tensorProto({ value, data: BigInt64Array.from(values, BigInt) })]);
     proto.string(1, name);
   });
-  for (let i = 0; i < (rule.output ?? 0); i++) proto.string(2, "");
+  // Named although nobody reads them: an empty name is only legal for outputs that ONNX calls optional.
+  for (let i = 0; i < (rule.output ?? 0); i++) proto.string(2, `${out.name}.unused${i}`);
   proto.string(2, out.name).string(3, out.name).string(4, op);
   for (const [name, value] of Object.entries(attributes)) proto.message(5, attributeProto(name, value));
   if (rule.domain) proto.string(7, rule.domain);

@@ -68,8 +68,6 @@ export interface Ops {
   CumSum: Unary;
   /** Indices that sort the last axis downwards. */
   TopK: Unary;
-  /** 1 where any element is true, else 0: a bool scalar. */
-  ReduceMax: Unary;
 }
 
 export type Op = keyof Ops;
@@ -220,7 +218,11 @@ export const opRules: { readonly [O in Op]: OpRule<O> } = {
   ReduceSum: {
     shape: ([x], { axes, keepDims }) =>
       keepDims ? x.shape.map((dim, i) => (axes.includes(i) ? 1 : dim)) : x.shape.filter((_, i) => !axes.includes(i)),
-    encode: ({ axes, keepDims }) => ({ attributes: { keepdims: Number(keepDims) }, constants: [axes] }),
+    // Without the second attribute no axes would mean all axes.
+    encode: ({ axes, keepDims }) => ({
+      attributes: { keepdims: Number(keepDims), noop_with_empty_axes: 1 },
+      constants: [axes],
+    }),
   },
   Softmax: { ...unary, ...lastAxis },
   LogSoftmax: { ...unary, ...lastAxis },
@@ -266,7 +268,6 @@ export const opRules: { readonly [O in Op]: OpRule<O> } = {
     output: 1,
     encode: (_, [x]) => ({ constants: [[staticDim(x.shape.at(-1), "TopK")]] }),
   },
-  ReduceMax: { shape: () => [], encode: () => ({ attributes: { keepdims: 0 } }) },
 };
 
 /** TensorProto.DataType. */

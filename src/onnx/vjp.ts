@@ -29,7 +29,6 @@ export type NonDifferentiableOp =
   | "ArgMax"
   | "CumSum"
   | "TopK"
-  | "ReduceMax"
   | "ScatterND"
   | "ScatterElements";
 
