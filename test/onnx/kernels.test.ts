@@ -1,0 +1,80 @@
+import { describe, expect, it } from "vitest";
+import { createGraph } from "../../src/onnx/graph";
+import { type Op, opRules } from "../../src/onnx/ops";
+import { createSession, type Tensor } from "../../src/onnx/session";
+import type { DType, Value } from "../../src/onnx/value";
+import { type DifferentiableOp, vjpRules } from "../../src/onnx/vjp";
+import { buildCase, buildGradients, type Case, cases, differentiable, titleOf } from "./cases";
+import { relativeError } from "./differences";
+import { evaluate } from "./interpreter";
+import type { NdArray } from "./ndarray";
+
+const names = Object.keys(opRules) as Op[];
+
+describe("onnxruntime computes in float32 what the interpreter computes in float64", () => {
+  it.each(names)("%s", async (op) => {
+    const graph = createGraph();
+    const built = (cases[op] as readonly Case[]).map((test, i) => ({
+      test,
+      ...buildCase(graph, op, test, `case${i}_`),
+    }));
+    await expectAgreement(
+      graph,
+      built.map(({ test, output }) => ({ title: titleOf(test), value: readable(graph, output) })),
+      new Map(built.flatMap(({ feeds }) => [...feeds])),
+    );
+  });
+});
+
+describe("onnxruntime computes the derivative that the interpreter computes", () => {
+  it.each(Object.keys(vjpRules) as DifferentiableOp[])("%s", async (op) => {
+    const graph = createGraph();
+    const feeds = new Map<string, NdArray>();
+    const outputs = (differentiable[op] as readonly Case[]).flatMap((test, i) => {
+      const built = buildCase(graph, op, test, `case${i}_`);
+      const backward = buildGradients(graph, readable(graph, built.output), built.wrt, `case${i}_`);
+      for (const [name, array] of [...built.feeds, ...backward.feeds]) feeds.set(name, array);
+      return backward.gradients.map((value, j) => ({ title: `${titleOf(test)}, input ${j}`, value }));
+    });
+    await expectAgreement(graph, outputs, feeds);
+  });
+});
+
+type BuiltGraph = ReturnType<typeof createGraph>;
+
+/** Half precision has no JavaScript array, so it comes back widened. */
+const readable = (graph: BuiltGraph, value: Value) =>
+  value.dtype === "float16" || value.dtype === "bfloat16" ? graph.op("Cast", [value], { to: "float32" }) : value;
+
+async function expectAgreement(
+  graph: BuiltGraph,
+  outputs: readonly { readonly title: string; readonly value: Value }[],
+  feeds: ReadonlyMap<string, NdArray>,
+): Promise<void> {
+  const named = Object.fromEntries(outputs.map(({ value }, i) => [`y${i}`, value]));
+  const session = await createSession(graph, named, { threads: 1 });
+  try {
+    const inputs = graph.inputs.map(({ name, dtype }): [string, Tensor] => [name, narrow(feeds.get(name)!, dtype)]);
+    const found = await session.run(Object.fromEntries(inputs));
+    const expected = evaluate(
+      graph,
+      outputs.map(({ value }) => value),
+      feeds,
+    );
+    outputs.forEach(({ title, value }, i) => {
+      const { data, shape } = found[`y${i}`]!;
+      expect(shape, `${title}: shape found and declared`).toEqual(value.shape);
+      expect(shape, title).toEqual(expected[i]!.shape);
+      const error = relativeError(Array.from<number | bigint, number>(data, Number), expected[i]!.data);
+      expect(error, title).toBeLessThanOrEqual(value.dtype === "float32" ? 1e-5 : 0);
+    });
+  } finally {
+    await session.dispose();
+  }
+}
+
+function narrow({ data, shape }: NdArray, dtype: DType): Tensor {
+  if (dtype === "int64") return { data: BigInt64Array.from(data, BigInt), shape };
+  if (dtype === "bool") return { data: Uint8Array.from(data), shape };
+  return { data: Float32Array.from(data), shape };
+}
