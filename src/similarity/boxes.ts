@@ -52,8 +52,7 @@ export function detectionSimilarity(
  */
 export function matchBoxes(truth: readonly Box[], prediction: readonly Box[]): BoxMatch[] {
   if (truth.length === 0 || prediction.length === 0) return [];
-  const ious = Matrix.zeros(truth.length, prediction.length);
-  truth.forEach((a, i) => prediction.forEach((b, j) => void ious.set(i, j, boxIou(a, b))));
+  const ious = new Matrix(truth.map((a) => prediction.map((b) => boxIou(a, b))));
   return overlapComponents(ious)
     .flatMap((component) => assign(ious, component))
     .sort((a, b) => a.truth - b.truth);
@@ -76,8 +75,9 @@ export function boxIou(a: Box, b: Box): number {
   if (!(width > 0 && height > 0)) return 0;
   const intersection = width * height;
   const union = (aRight - a.x) * (aBottom - a.y) + (bRight - b.x) * (bBottom - b.y) - intersection;
-  const iou = intersection / union;
-  return iou > 0 && iou <= 1 ? iou : iou > 1 && iou < Number.POSITIVE_INFINITY ? 1 : 0;
+  // Areas beyond what a double can hold.
+  if (!(union > 0 && union < Number.POSITIVE_INFINITY)) return 0;
+  return Math.min(1, intersection / union);
 }
 
 /**

@@ -41,7 +41,8 @@ export function unclampedSimilarity(
     kl === "renormalised" ? (d: LabelDistribution) => renormalise(d, "distribution") : (d: LabelDistribution) => d;
   const divergence = klDivergence(compare(truth), compare(prediction));
   const meanSquaredError =
-    labels.reduce((sum, label) => sum + (valueOf(truth, label) - valueOf(prediction, label)) ** 2, 0) / labels.length;
+    labels.reduce((sum, label) => sum + (probabilityOf(truth, label) - probabilityOf(prediction, label)) ** 2, 0) /
+    labels.length;
   return Math.exp(-(divergence + meanSquaredError) - Math.abs(Math.log10(ratio)));
 }
 
@@ -54,8 +55,8 @@ export function unclampedSimilarity(
 export function klDivergence(p: LabelDistribution, q: LabelDistribution): number {
   let sum = 0;
   for (const label of unionOfLabels(p, q)) {
-    const a = valueOf(p, label) || EPSILON;
-    const b = valueOf(q, label) || EPSILON;
+    const a = probabilityOf(p, label) || EPSILON;
+    const b = probabilityOf(q, label) || EPSILON;
     sum += a * Math.log(a / b);
   }
   return sum;
@@ -96,7 +97,7 @@ export function total(distribution: LabelDistribution): number {
 }
 
 /** A label's probability; a label nobody mentions has 0, even when it is called "constructor". */
-export function valueOf(distribution: LabelDistribution, label: string): number {
+export function probabilityOf(distribution: LabelDistribution, label: string): number {
   return Object.hasOwn(distribution, label) ? distribution[label]! : 0;
 }
 

@@ -1,0 +1,68 @@
+import type { FormatCheck } from "../types";
+import { parseThinkAnswer } from "./think-answer";
+
+/**
+ * Whether a cot is a descriptive narrative: words, at least one full sentence of three, prose rather than a list or data, and
+ * none of the tags that will enclose it in stage 2.
+ *
+ * Source: RISE, F_CoT in Eq. 1 (its first half; the second is that Â parses). The paper leaves "narrative" to us.
+ */
+export function checkCotFormat(cot: string): FormatCheck {
+  const text = cot.trim();
+  if (text === "") return fail("the cot is empty");
+  if (/<\/?(?:think|answer)>/i.test(text)) return fail("the cot contains a <think> or <answer> tag");
+  const prose = text.replace(/<[^<>]*>/g, " ");
+  const words = prose.match(/\p{L}[\p{L}\p{M}'’]*/gu) ?? [];
+  if (words.length === 0) return fail("the cot has no words, only tags, numbers or punctuation");
+  if (/^[[{]/.test(text) || text.startsWith("```")) return fail("the cot is data, not prose");
+  const lines = text.split("\n").filter((line) => line.trim() !== "");
+  const items = lines.filter((line) => /^\s*(?:[-*•+]\s|\p{N}+[.)]\s)/u.test(line));
+  if (items.length >= 2 && items.length * 2 > lines.length) return fail("the cot is a list, not prose");
+  const endsSentence = /[.!?…。！？]/u;
+  const sentences = prose.split(/(?<=[.!?…。！？])/u).filter((sentence) => endsSentence.test(sentence));
+  if (!sentences.some((sentence) => (sentence.match(/\p{L}+/gu) ?? []).length >= 3)) {
+    return fail("the cot has no full sentence of three words");
+  }
+  return { ok: true };
+}
+
+/**
+ * Whether a completion is `<think>R</think><answer>Â</answer>`, R is not empty and Â parses.
+ *
+ * @param parse the task's parser
+ * Source: RISE, F_R1 in Eq. 9.
+ */
+export function checkAnswerFormat(text: string, parse: (answer: string) => unknown): FormatCheck {
+  return readAnswer(text, parse).format;
+}
+
+/** A stage-2 completion taken apart; `think` and `answer` are null when it has not the form, `prediction` when Â does not parse. */
+export interface ReadAnswer<A> {
+  readonly format: FormatCheck;
+  readonly think: string | null;
+  readonly answer: string | null;
+  readonly prediction: A | null;
+}
+
+/** `checkAnswerFormat` together with what it read. */
+export function readAnswer<A>(text: string, parse: (answer: string) => A | null): ReadAnswer<A> {
+  const parts = parseThinkAnswer(text);
+  if (parts === null) {
+    const format = fail("the completion is not <think>…</think><answer>…</answer>");
+    return { format, think: null, answer: null, prediction: null };
+  }
+  const prediction = parse(parts.answer);
+  const format =
+    parts.think === ""
+      ? fail("the think part is empty")
+      : prediction === null
+        ? fail("the answer does not parse")
+        : PASS;
+  return { format, ...parts, prediction };
+}
+
+const PASS: FormatCheck = { ok: true };
+
+function fail(reason: string): FormatCheck {
+  return { ok: false, reason };
+}

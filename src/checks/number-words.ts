@@ -1,0 +1,58 @@
+import type { Token } from "./tokens";
+
+/** A run of number words, `tokens[start … end)`. */
+export interface SpelledNumber {
+  readonly end: number;
+  /** More than twenty: nobody counts that many things at a glance. */
+  readonly large: boolean;
+}
+
+const small = new Set(
+  "zero nought naught one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen nineteen twenty".split(
+    " ",
+  ),
+);
+const large = new Set(
+  "thirty forty fourty fifty sixty seventy eighty ninety hundred thousand million billion".split(" "),
+);
+const magnitudes = new Set(["hundred", "thousand", "million", "billion"]);
+const denominators: Readonly<Record<string, string>> = {
+  half: "halves",
+  third: "thirds",
+  quarter: "quarters",
+  fourth: "fourths",
+  fifth: "fifths",
+  sixth: "sixths",
+  seventh: "sevenths",
+  eighth: "eighths",
+  ninth: "ninths",
+  tenth: "tenths",
+  hundredth: "hundredths",
+};
+const pluralDenominators = new Set(Object.values(denominators));
+
+/** Reads "eight", "eighty-five", "one hundred and twenty" starting at token `start`. */
+export function readSpelledNumber(tokens: readonly Token[], start: number): SpelledNumber | null {
+  let end = start;
+  let isLarge = false;
+  for (let at = start; ; ) {
+    const word = tokens[at]?.text ?? "";
+    if (!small.has(word) && !large.has(word)) break;
+    isLarge ||= large.has(word) || (word !== "twenty" && end > start && tokens[end - 1]?.text === "twenty");
+    end = at + 1;
+    const joiner = tokens[end]?.text;
+    at = end + (joiner === "-" || (joiner === "and" && magnitudes.has(word)) ? 1 : 0);
+  }
+  return end > start ? { end, large: isLarge } : null;
+}
+
+/** Whether the token can follow a number to make a fraction: "two" + "thirds", "one" + "third". */
+export function isDenominator(token: Token | undefined, numerator: string): boolean {
+  if (token === undefined) return false;
+  return pluralDenominators.has(token.text) || (numerator === "one" && Object.hasOwn(denominators, token.text));
+}
+
+/** "third", "quarter", … as in "a third of". */
+export function isUnitFraction(token: Token | undefined): boolean {
+  return token !== undefined && token.text !== "half" && Object.hasOwn(denominators, token.text);
+}

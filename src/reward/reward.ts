@@ -1,0 +1,54 @@
+import { checkCotFormat } from "../checks/format";
+import type { Task } from "../tasks/task";
+import type { FormatCheck, Leak, Reward, Rollout } from "../types";
+
+/** What stage 1 sampled for one example. */
+export interface RolloutParts<A> {
+  readonly truth: A;
+  readonly cot: string;
+  readonly reconstruction: string;
+}
+
+/** The fields of a `Rollout` that judging fills in. */
+export type Judgement<A> = Pick<Rollout<A>, "prediction" | "reward">;
+
+/** A stage-1 reward. A bad completion earns 0 with a reason; it never throws. */
+export type RewardFunction<A> = (task: Task<A>, parts: RolloutParts<A>) => Judgement<A>;
+
+/** Everything rewards are made of, before any is. */
+export interface Evidence<A> {
+  readonly prediction: A | null;
+  /** S(A, Â), 0 when Â does not parse. */
+  readonly similarity: number;
+  /** L(R, A) */
+  readonly leaks: readonly Leak[];
+  /** F_CoT(R, Â) */
+  readonly format: FormatCheck;
+}
+
+/**
+ * Parses the reconstruction and runs every check once.
+ *
+ * @param options.strict label names count as leaks too (false)
+ */
+export function gatherEvidence<A>(
+  task: Task<A>,
+  { truth, cot, reconstruction }: RolloutParts<A>,
+  { strict = false }: { readonly strict?: boolean } = {},
+): Evidence<A> {
+  const prediction = task.parse(reconstruction);
+  const narrative = checkCotFormat(cot);
+  return {
+    prediction,
+    similarity: prediction === null ? 0 : task.similarity(truth, prediction),
+    leaks: task.leaks(cot, truth, { strict }),
+    format:
+      narrative.ok && prediction === null ? { ok: false, reason: "the reconstruction does not parse" } : narrative,
+  };
+}
+
+/** Evidence and the number that was made of it. */
+export function judgement<A>({ prediction, similarity, leaks, format }: Evidence<A>, reward: number): Judgement<A> {
+  const parts: Reward = { reward, similarity, leaks, format };
+  return { prediction, reward: parts };
+}

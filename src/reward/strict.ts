@@ -1,0 +1,12 @@
+import type { Task } from "../tasks/task";
+import { gatherEvidence, type Judgement, judgement, type RolloutParts } from "./reward";
+
+/**
+ * `paperReward`, and naming a label in the cot is a leak too: "a joyful scene" tells the reconstruction as much as "joy: 0.9".
+ *
+ * Departure from RISE, Eq. 1, which only forbids numbers.
+ */
+export function strictReward<A>(task: Task<A>, parts: RolloutParts<A>): Judgement<A> {
+  const evidence = gatherEvidence(task, parts, { strict: true });
+  return judgement(evidence, evidence.leaks.length === 0 && evidence.format.ok ? evidence.similarity : 0);
+}

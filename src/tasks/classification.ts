@@ -1,0 +1,122 @@
+import { findLeaks } from "../checks/leakage";
+import { ConfigError, DataError } from "../errors";
+import { answerTexts } from "../prompts/answer";
+import { cotTexts } from "../prompts/cot";
+import { reconstructionTexts } from "../prompts/reconstruction";
+import { imagePrompt, type PromptTexts, template } from "../prompts/template";
+import { classificationSimilarity, total } from "../similarity/distribution";
+import type { Example, LabelDistribution } from "../types";
+import { formatDistribution, labelKey, parseDistribution, quoted } from "./distribution-text";
+import type { Task } from "./task";
+
+export interface ClassificationOptions {
+  readonly labels: readonly string[];
+  /** `"classification"`. */
+  readonly name?: string;
+  /** What the labels answer; may use `{{subject}}`, the example's own. */
+  readonly question?: string;
+  /** Replacements for the prompts. Placeholders: question, form, labels; annotation (cot), cot (reconstruction). */
+  readonly prompts?: PromptTexts;
+  /** S(A, Â); `classificationSimilarity`. */
+  readonly similarity?: (truth: LabelDistribution, prediction: LabelDistribution) => number;
+}
+
+/**
+ * Annotations that are distributions over named labels, a single label being the one-hot case (`oneHot`).
+ *
+ * Written `{'anger': 0.10, 'joy': 0.90}`: two decimals, more where an annotation has more (`roundDistribution` shortens them).
+ *
+ * @throws ConfigError for fewer than two labels, labels that are empty, hard to quote or alike, and placeholders that do not fit
+ */
+export function classification(options: ClassificationOptions): Task<LabelDistribution> {
+  const { labels, name = "classification", question = "Which labels fit this image?", prompts = {} } = options;
+  const { similarity = classificationSimilarity } = options;
+  checkLabels(labels);
+
+  const ask = template(question, "classification()'s question", { optional: ["subject"] });
+  const common = ["question", "form", "labels"] as const;
+  const cotText = template(prompts.cot ?? cotTexts.classification, "classification()'s cot prompt", {
+    required: ["annotation"],
+    optional: common,
+  });
+  const reconstructionText = template(
+    prompts.reconstruction ?? reconstructionTexts.classification,
+    "classification()'s reconstruction prompt",
+    { required: ["cot"], optional: common },
+  );
+  const answerText = template(prompts.answer ?? answerTexts.classification, "classification()'s answer prompt", {
+    optional: common,
+  });
+  const form = `{${labels.map((label) => `${quoted(label)}: p`).join(", ")}}`;
+  const values = ({ id, subject }: Example<LabelDistribution>) => {
+    if (subject === undefined && ask.uses.has("subject")) {
+      throw new DataError(`example ${id} needs a subject, because the question is ${JSON.stringify(question)}`);
+    }
+    return { question: ask({ subject: subject ?? "" }), form, labels: labels.join(", ") };
+  };
+
+  const format = (annotation: LabelDistribution) => formatDistribution(annotation, labels);
+  return {
+    name,
+    cotPrompt: (example) =>
+      imagePrompt(example.image, cotText({ ...values(example), annotation: format(example.annotation) })),
+    reconstructionPrompt: (example, cot) =>
+      imagePrompt(example.image, reconstructionText({ ...values(example), cot: cot.trim() })),
+    answerPrompt: (example) => imagePrompt(example.image, answerText(values(example))),
+    format,
+    parse: (text) => parseDistribution(text, labels),
+    similarity,
+    leaks: (cot, annotation, { strict = false } = {}) =>
+      findLeaks(cot, { answer: format(annotation), ...(strict && { labels }) }),
+    validate: (annotation, where) => validateDistribution(annotation, labels, where),
+  };
+}
+
+/**
+ * All the mass on one label.
+ * @throws ConfigError when `label` is not one of `labels`
+ */
+export function oneHot(labels: readonly string[], label: string): LabelDistribution {
+  if (!labels.includes(label)) throw new ConfigError(`"${label}" is not one of the labels: ${labels.join(", ")}`);
+  return Object.fromEntries(labels.map((other) => [other, other === label ? 1 : 0]));
+}
+
+function checkLabels(labels: readonly string[]): void {
+  if (labels.length < 2) throw new ConfigError(`classification() needs at least two labels, but got ${labels.length}`);
+  const byKey = new Map<string, string>();
+  for (const label of labels) {
+    const key = labelKey(label);
+    if (key === "" || label !== label.trim()) {
+      throw new ConfigError(`a label must be text without space around it, but one is ${JSON.stringify(label)}`);
+    }
+    if (/["“”\\{}<>\p{Cc}]/u.test(label)) {
+      throw new ConfigError(`a label cannot contain " \\ { } < > or a line break, but one is ${JSON.stringify(label)}`);
+    }
+    const twin = byKey.get(key);
+    if (twin !== undefined) {
+      throw new ConfigError(
+        `labels must differ in more than case and separators, but two are "${twin}" and "${label}"`,
+      );
+    }
+    byKey.set(key, label);
+  }
+}
+
+/** How far a sum may be from 1: ratings rounded to two decimals. */
+const SUM_TOLERANCE = 0.01 + 1e-9;
+
+function validateDistribution(annotation: LabelDistribution, labels: readonly string[], where: string): void {
+  for (const label of labels) {
+    if (!Object.hasOwn(annotation, label)) {
+      throw new DataError(`${where} has no "${label}": give every label, 0 where it does not apply`);
+    }
+    const value = annotation[label]!;
+    if (!(value >= 0 && Number.isFinite(value))) {
+      throw new DataError(`${where} must have probabilities, but "${label}" is ${value}`);
+    }
+  }
+  const unknown = Object.keys(annotation).find((label) => !labels.includes(label));
+  if (unknown !== undefined) throw new DataError(`${where} has "${unknown}", but the labels are: ${labels.join(", ")}`);
+  const sum = total(annotation);
+  if (Math.abs(sum - 1) > SUM_TOLERANCE) throw new DataError(`${where} must sum to 1, but sums to ${sum}`);
+}

@@ -1,0 +1,16 @@
+/** A number without sign of grouping: "0.10", ".5", "1.", "-3", "1e-3". Every part after the first is optional, so it cannot backtrack. */
+const number = /[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?/y;
+
+/** The number that starts exactly at `at`. */
+export function scanNumber(text: string, at: number): { readonly value: number; readonly end: number } | null {
+  number.lastIndex = at;
+  const match = number.exec(text);
+  return match ? { value: Number(match[0]), end: at + match[0].length } : null;
+}
+
+/** The first position from `at` that is not white space. */
+export function skipSpace(text: string, at: number): number {
+  let end = at;
+  while (end < text.length && /\s/.test(text[end]!)) end++;
+  return end;
+}
