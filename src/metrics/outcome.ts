@@ -1,0 +1,16 @@
+import { DataError } from "../errors";
+
+/** One evaluated example. */
+export interface Outcome<A> {
+  readonly truth: A;
+  /** `null` when the answer did not parse: the worst value of every metric, never left out. */
+  readonly prediction: A | null;
+  /** What average precision is averaged over: COCO's category. */
+  readonly category?: string;
+}
+
+/** Σ value / N.  @throws DataError when there is nothing to average */
+export function meanOver<T>(metric: string, rows: readonly T[], value: (row: T) => number): number {
+  if (rows.length === 0) throw new DataError(`${metric} needs at least one example, but got none`);
+  return rows.reduce((sum, row) => sum + value(row), 0) / rows.length;
+}

@@ -1,0 +1,30 @@
+import { DataError } from "../errors";
+
+export interface WinRate {
+  /** (wins + ½ ties) / examples, in [0, 1]; lower is better for us. */
+  readonly winRate: number;
+  /** Examples where the baseline diverges less. */
+  readonly wins: number;
+  readonly ties: number;
+  /** Examples where ours diverges less. */
+  readonly losses: number;
+}
+
+/**
+ * The *baseline's* win rate: the share of examples where it has the lower JSD. Ties count half.
+ *
+ * @param ours JSD of each example
+ * @param baseline JSD of the same examples in the same order
+ * @throws DataError when the lists are empty or differ in length
+ * Source: RISE, WR in Table 1. Departure: the paper does not say what a tie counts.
+ */
+export function winRate(ours: readonly number[], baseline: readonly number[]): WinRate {
+  if (ours.length !== baseline.length || ours.length === 0) {
+    throw new DataError(
+      `winRate needs the same examples on both sides, but got ${ours.length} of ours and ${baseline.length} of the baseline`,
+    );
+  }
+  const wins = ours.filter((value, i) => baseline[i]! < value).length;
+  const ties = ours.filter((value, i) => baseline[i] === value).length;
+  return { winRate: (wins + ties / 2) / ours.length, wins, ties, losses: ours.length - wins - ties };
+}
