@@ -8,7 +8,8 @@ import { type DifferentiableOp, undoBroadcast, type VjpRule, vjpRules } from "./
 /**
  * Reverse-mode differentiation: appends to `g` the nodes that compute ∂(Σ ⟨output, cotangent⟩)/∂w for every `w` of `wrt`.
  *
- * Only nodes on a path from some `w` to an output are visited, so nothing is spent on gradients of constants.
+ * Only nodes on a path from some `w` to an output are visited, so nothing is spent on gradients of constants. Each `w` counts as an
+ * independent variable, also where it is computed: what lies behind one belongs to nobody else's gradient.
  * @returns one value for each of `wrt`, of its shape; zeros where no path exists
  * @throws ShapeError when a cotangent has not its output's shape; UnsupportedOpError when a path runs through an op that has no derivative
  */
@@ -18,6 +19,7 @@ export function gradients(
   wrt: readonly Value[],
 ): Value[] {
   const needed = dependents(
+    g,
     outputs.map(({ output }) => output),
     wrt,
   );
@@ -63,13 +65,19 @@ export function gradients(
 }
 
 /** Everything between `wrt` and `outputs`: nodes in an order in which they can run, and the values that carry gradient. */
-function dependents(outputs: readonly Value[], wrt: readonly Value[]): { nodes: Set<Node>; values: Set<Value> } {
+function dependents(
+  g: Graph,
+  outputs: readonly Value[],
+  wrt: readonly Value[],
+): { nodes: Set<Node>; values: Set<Value> } {
   const leaves: ReadonlySet<Value> = new Set(wrt);
   const values = new Set(wrt);
   const nodes = new Set<Node>();
   const seen = new Set<Node>();
   const stack: { readonly node: Node; readonly done: boolean }[] = [];
   const push = (value: Value) => {
+    if (g.loops.has(value) && !leaves.has(value))
+      throw new UnsupportedOpError(`Loop has no derivative, but a gradient was asked through ${value.name}`);
     if (value.node && !seen.has(value.node) && !leaves.has(value)) stack.push({ node: value.node, done: false });
   };
   outputs.forEach(push);

@@ -1,6 +1,6 @@
 import { ShapeError } from "../errors";
 import { type Node, type Op, type Ops, opRules } from "./ops";
-import { elementCount, sameShape, showShape } from "./shapes";
+import { elementCount, fits, sameShape, showShape } from "./shapes";
 import type { DType, Shape, Value } from "./value";
 
 /** A tensor that lies in a file beside the model: `bytes` from `offset` on. */
@@ -105,6 +105,11 @@ export function createGraph(names: { next: number } = { next: 0 }): Graph {
         throw new ShapeError(
           `Loop: expected ${carried.length} carried values from its body, got ${result.carried.length}`,
         );
+      state.forEach((declared, i) => {
+        mustFit(carried[i]!.initial, declared, `Loop: initial value ${i}`);
+        mustFit(result.carried[i]!, declared, `Loop: carried value ${i} after a step`);
+      });
+      mustFit(result.condition, { dtype: "bool", shape: [] }, "Loop: condition");
       const trips = fresh("trips");
       const outs = [
         ...state.map(({ dtype, shape }) => ({ name: fresh("Loop"), dtype, shape })),
@@ -136,6 +141,15 @@ export function createGraph(names: { next: number } = { next: 0 }): Graph {
   }
 
   return graph;
+}
+
+type Declared = Pick<Value, "dtype" | "shape">;
+
+function mustFit(given: Declared, declared: Declared, where: string): void {
+  if (given.dtype !== declared.dtype || !fits(given.shape, declared.shape))
+    throw new ShapeError(
+      `${where}: expected ${declared.dtype} ${showShape(declared.shape)}, got ${given.dtype} ${showShape(given.shape)}`,
+    );
 }
 
 // ————— one function for each thing that graphs say often —————

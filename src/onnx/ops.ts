@@ -111,6 +111,11 @@ const comparison = (op: string) => ({ shape: broadcast(op), dtype: bool });
 const lastAxis = { encode: () => ({ attributes: { axis: -1 } }) };
 const reduction = { string: "add" };
 
+function mustBe(what: string, { shape }: Value, expected: Shape): void {
+  if (!sameShape(shape, expected))
+    throw new ShapeError(`${what}: expected ${showShape(expected)}, got ${showShape(shape)}`);
+}
+
 export const opRules: { readonly [O in Op]: OpRule<O> } = {
   Add: binary("Add"),
   Sub: binary("Sub"),
@@ -176,7 +181,7 @@ export const opRules: { readonly [O in Op]: OpRule<O> } = {
       const axis = normalAxis(attrs.axis, first.shape.length, "Concat");
       const others = (shape: Shape) => shape.filter((_, i) => i !== axis);
       for (const { shape } of inputs)
-        if (!sameShape(others(shape), others(first.shape)))
+        if (shape.length !== first.shape.length || !sameShape(others(shape), others(first.shape)))
           throw new ShapeError(`Concat along axis ${axis}: ${showShape(shape)} does not fit ${showShape(first.shape)}`);
       const sizes = inputs.map(({ shape }) => shape[axis]!);
       const total = sizes.every((size) => typeof size === "number")
@@ -196,8 +201,11 @@ export const opRules: { readonly [O in Op]: OpRule<O> } = {
     encode: ({ axis, start, end }) => ({ constants: [[start], [end], [axis]] }),
   },
   Pad: {
-    shape: ([x], { axis, before, after }) =>
-      x.shape.map((dim, i) => (i === axis ? staticDim(dim, "Pad") + before + after : dim)),
+    shape: ([x], { axis, before, after }) => {
+      const size = staticDim(x.shape[axis], "Pad");
+      if (before < 0 || after < 0) throw new ShapeError(`Pad: expected to add zeros, got ${before} and ${after}`);
+      return x.shape.map((dim, i) => (i === axis ? before + size + after : dim));
+    },
     encode: ({ axis, before, after }, [x]) => {
       const pads = (amount: number) => x.shape.map((_, i) => (i === axis ? amount : 0));
       return { constants: [[...pads(before), ...pads(after)]] };
@@ -211,13 +219,44 @@ export const opRules: { readonly [O in Op]: OpRule<O> } = {
     },
     encode: ({ shape }) => ({ constants: [shape] }),
   },
-  Gather: { shape: ([data, index]) => [...index.shape, ...data.shape.slice(1)] },
-  GatherElements: { shape: ([, index]) => index.shape, ...lastAxis },
-  ScatterND: { shape: same, encode: () => ({ attributes: { reduction } }) },
-  ScatterElements: { shape: same, encode: () => ({ attributes: { axis: -1, reduction } }) },
+  Gather: {
+    shape: ([data, index]) => {
+      if (data.shape.length === 0) throw new ShapeError("Gather: a scalar has no rows to pick");
+      return [...index.shape, ...data.shape.slice(1)];
+    },
+  },
+  GatherElements: {
+    shape: ([data, index]) => {
+      mustBe("GatherElements: index", index, [...data.shape.slice(0, -1), index.shape.at(-1) ?? 1]);
+      return index.shape;
+    },
+    ...lastAxis,
+  },
+  ScatterND: {
+    shape: ([data, index, updates]) => {
+      const count = index.shape[0] ?? 1;
+      mustBe("ScatterND: index", index, [count, 1]);
+      mustBe("ScatterND: updates", updates, [count, ...data.shape.slice(1)]);
+      return data.shape;
+    },
+    encode: () => ({ attributes: { reduction } }),
+  },
+  ScatterElements: {
+    shape: ([data, index, updates]) => {
+      mustBe("ScatterElements: index", index, [...data.shape.slice(0, -1), index.shape.at(-1) ?? 1]);
+      mustBe("ScatterElements: updates", updates, index.shape);
+      return data.shape;
+    },
+    encode: () => ({ attributes: { axis: -1, reduction } }),
+  },
   ReduceSum: {
-    shape: ([x], { axes, keepDims }) =>
-      keepDims ? x.shape.map((dim, i) => (axes.includes(i) ? 1 : dim)) : x.shape.filter((_, i) => !axes.includes(i)),
+    shape: ([x], { axes, keepDims }) => {
+      if (!axes.every((axis, i) => axis in x.shape && axes.indexOf(axis) === i))
+        throw new ShapeError(`ReduceSum: expected different axes of ${showShape(x.shape)}, got ${showShape(axes)}`);
+      return keepDims
+        ? x.shape.map((dim, i) => (axes.includes(i) ? 1 : dim))
+        : x.shape.filter((_, i) => !axes.includes(i));
+    },
     // Without the second attribute no axes would mean all axes.
     encode: ({ axes, keepDims }) => ({
       attributes: { keepdims: Number(keepDims), noop_with_empty_axes: 1 },
@@ -227,18 +266,25 @@ export const opRules: { readonly [O in Op]: OpRule<O> } = {
   Softmax: { ...unary, ...lastAxis },
   LogSoftmax: { ...unary, ...lastAxis },
   LayerNormalization: {
-    shape: same,
+    shape: ([x, scale, bias]) => {
+      mustBe("LayerNormalization: scale", scale, x.shape.slice(-1));
+      mustBe("LayerNormalization: bias", bias, x.shape.slice(-1));
+      return x.shape;
+    },
     encode: ({ epsilon }) => ({ attributes: { axis: -1, epsilon: { float: epsilon } } }),
   },
   RMSNormalization: {
-    shape: same,
+    shape: ([x, scale]) => {
+      mustBe("RMSNormalization: scale", scale, x.shape.slice(-1));
+      return x.shape;
+    },
     encode: ({ epsilon }) => ({ attributes: { axis: -1, epsilon: { float: epsilon } } }),
   },
   RotaryEmbedding: {
     shape: ([x, cos, sin]) => {
       const [batch, , time, width] = x.shape;
       const table = [batch!, time!, staticDim(width, "RotaryEmbedding") / 2];
-      if (!sameShape(cos.shape, table) || !sameShape(sin.shape, table))
+      if (x.shape.length !== 4 || !sameShape(cos.shape, table) || !sameShape(sin.shape, table))
         throw new ShapeError(
           `RotaryEmbedding of ${showShape(x.shape)}: expected tables ${showShape(table)}, got ${showShape(cos.shape)} and ${showShape(sin.shape)}`,
         );

@@ -2,8 +2,8 @@ import type { InferenceSession, Tensor as OrtTensor } from "onnxruntime-node";
 import { BackendError, ShapeError } from "../errors";
 import type { Graph } from "./graph";
 import { serialiseModel, usedInputs } from "./model";
-import { showShape } from "./shapes";
-import type { Shape, Value } from "./value";
+import { fits, showShape } from "./shapes";
+import type { Value } from "./value";
 
 export interface Tensor<Data = Float32Array | BigInt64Array | Uint8Array> {
   readonly data: Data;
@@ -72,6 +72,3 @@ function toOrt(ort: typeof import("onnxruntime-node"), input: Value, tensor: Ten
     throw new ShapeError(`feed "${input.name}": expected ${showShape(input.shape)}, got ${showShape(tensor.shape)}`);
   return new ort.Tensor(input.dtype as "float32", tensor.data as Float32Array, tensor.shape);
 }
-
-const fits = (given: readonly number[], expected: Shape) =>
-  given.length === expected.length && given.every((size, i) => typeof expected[i] === "string" || size === expected[i]);

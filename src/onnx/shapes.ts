@@ -1,13 +1,17 @@
 import { ShapeError } from "../errors";
 import type { Dim, Shape } from "./value";
 
-/** The static number of elements; a run-time size is an error that names it. */
+/**
+ * The static number of elements.
+ * @throws ShapeError that names a run-time size, or a size that is no whole number
+ */
 export function elementCount(shape: Shape, where: string): number {
   return shape.reduce<number>((product, dim) => product * staticDim(dim, where), 1);
 }
 
 export function staticDim(dim: Dim | undefined, where: string): number {
-  if (typeof dim === "number") return dim;
+  if (typeof dim === "number" && Number.isInteger(dim) && dim >= 0) return dim;
+  if (typeof dim === "number") throw new ShapeError(`${where}: expected sizes of 0 or more, got ${dim}`);
   throw new ShapeError(
     `${where}: expected a size known when the graph is built, got ${dim === undefined ? "no such axis" : `"${dim}"`}`,
   );
@@ -35,3 +39,7 @@ export function normalAxis(axis: number, rank: number, where: string): number {
   if (normal < 0 || normal >= rank) throw new ShapeError(`${where}: axis ${axis} is outside a tensor of rank ${rank}`);
   return normal;
 }
+
+/** Whether a tensor of shape `given` may stand where `expected` was declared: a run-time size takes any. */
+export const fits = (given: Shape, expected: Shape) =>
+  given.length === expected.length && given.every((size, i) => typeof expected[i] === "string" || size === expected[i]);

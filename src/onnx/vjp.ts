@@ -1,3 +1,4 @@
+import { UnsupportedOpError } from "../errors";
 import {
   add,
   cast,
@@ -16,7 +17,7 @@ import {
 } from "./graph";
 import type { Node, Op, Ops } from "./ops";
 import { normalAxis, staticDim } from "./shapes";
-import type { Value } from "./value";
+import type { DType, Value } from "./value";
 
 /** Operators whose outputs are indices or decisions, or that only occur in backward graphs: nothing flows back through them. */
 export type NonDifferentiableOp =
@@ -151,8 +152,16 @@ export const vjpRules: { readonly [O in DifferentiableOp]: VjpRule<O> } = {
     const zero = scalar(g, 0);
     return [null, g.op("Where", [condition, dy, zero], {}), g.op("Where", [condition, zero, dy], {})];
   },
-  Cast: (g, { in: [x] }, dy) => [cast(g, dy, x.dtype)],
+  Cast: (g, { in: [x], attrs: { to } }, dy) => {
+    if (isDiscrete(x.dtype) || isDiscrete(to))
+      throw new UnsupportedOpError(
+        `Cast from ${x.dtype} to ${to} has no derivative, but a gradient was asked through it`,
+      );
+    return [cast(g, dy, x.dtype)];
+  },
 };
+
+const isDiscrete = (dtype: DType) => dtype === "int64" || dtype === "bool";
 
 const staticShape = (x: Value) => x.shape.map((dim) => staticDim(dim, `gradient of ${x.name}`));
 

@@ -8,7 +8,10 @@ export interface TrainSequence {
 }
 
 /** A loss over per-token log-probabilities, one array a sequence, and its gradient ∂L/∂logProbs of the same shape. */
-export type LossFn = (logProbs: readonly Float64Array[]) => { readonly loss: number; readonly gradient: readonly Float64Array[] };
+export type LossFn = (logProbs: readonly Float64Array[]) => {
+  readonly loss: number;
+  readonly gradient: readonly Float64Array[];
+};
 
 /** A policy that can be sampled and improved: the four calls of Tinker's API. */
 export interface Trainer {

@@ -1,0 +1,255 @@
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { z } from "zod";
+import { ConfigError, DataError } from "../../errors";
+
+/** What the network needs to know about a checkpoint, whichever of the file layouts it came in. */
+export interface Qwen2VlConfig {
+  readonly text: {
+    readonly vocabSize: number;
+    readonly hiddenSize: number;
+    readonly intermediateSize: number;
+    readonly layers: number;
+    readonly heads: number;
+    readonly kvHeads: number;
+    readonly headDim: number;
+    readonly rmsNormEps: number;
+    readonly ropeTheta: number;
+    /** How many rotary frequencies turn with time, height and width; they sum to headDim / 2. */
+    readonly mropeSection: readonly [time: number, height: number, width: number];
+    readonly tieWordEmbeddings: boolean;
+  };
+  readonly vision: {
+    readonly depth: number;
+    readonly embedDim: number;
+    readonly heads: number;
+    readonly mlpRatio: number;
+    readonly patchSize: number;
+    readonly temporalPatchSize: number;
+    readonly spatialMergeSize: number;
+    readonly inChannels: number;
+  };
+  /** Ids of the special tokens. */
+  readonly tokens: {
+    readonly image: number;
+    readonly video: number;
+    readonly visionStart: number;
+    readonly visionEnd: number;
+    /** Any of these ends a turn; the first is the one written after training targets. */
+    readonly eos: readonly number[];
+    readonly pad: number;
+  };
+}
+
+const count = z.int().positive();
+
+const ropeSchema = z.object({ mrope_section: z.tuple([count, count, count]), rope_theta: z.number().optional() });
+
+const textSchema = z.object({
+  vocab_size: count,
+  hidden_size: count,
+  intermediate_size: count,
+  num_hidden_layers: count,
+  num_attention_heads: count,
+  num_key_value_heads: count,
+  hidden_act: z.literal("silu").default("silu"),
+  rms_norm_eps: z.number().positive().default(1e-6),
+  rope_theta: z.number().positive().optional(),
+  rope_scaling: ropeSchema.nullish(),
+  rope_parameters: ropeSchema.nullish(),
+  use_sliding_window: z.literal(false).default(false),
+  tie_word_embeddings: z.boolean().optional(),
+  bos_token_id: z.int().nullish(),
+  eos_token_id: z.union([z.int(), z.array(z.int())]).nullish(),
+  pad_token_id: z.int().nullish(),
+});
+
+const visionSchema = z.object({
+  depth: count,
+  embed_dim: count,
+  num_heads: count,
+  mlp_ratio: z.number().positive().default(4),
+  patch_size: count.default(14),
+  temporal_patch_size: count.default(2),
+  spatial_merge_size: count.default(2),
+  in_channels: count.optional(),
+  in_chans: count.optional(),
+  hidden_size: count.optional(),
+  hidden_act: z.literal("quick_gelu").default("quick_gelu"),
+});
+
+const outerSchema = z.object({
+  model_type: z.literal("qwen2_vl"),
+  vision_config: visionSchema,
+  text_config: z.unknown().optional(),
+  image_token_id: z.int(),
+  video_token_id: z.int(),
+  vision_start_token_id: z.int(),
+  vision_end_token_id: z.int(),
+  tie_word_embeddings: z.boolean().optional(),
+  quantization_config: z.undefined({ error: "quantised checkpoints cannot be used" }),
+});
+
+/** The token that ends a turn in Qwen's chat format comes from generation_config.json where config.json has another. */
+const generationSchema = z.object({
+  eos_token_id: z.union([z.int(), z.array(z.int())]).nullish(),
+  pad_token_id: z.int().nullish(),
+});
+
+/**
+ * Reads `config.json` (and `generation_config.json`, if there) of a Qwen2-VL checkpoint, in the flat layout or with `text_config`.
+ * @throws DataError when the file cannot be read; ConfigError naming each key that this network cannot represent
+ */
+export async function loadConfig(dir: string): Promise<Qwen2VlConfig> {
+  const path = join(dir, "config.json");
+  const json = await readJson(path);
+  const outer = check(outerSchema, json, path);
+  const text = check(textSchema, outer.text_config ?? json, path);
+  const generation = check(
+    generationSchema,
+    await readJson(join(dir, "generation_config.json")).catch(() => ({})),
+    dir,
+  );
+  return normalise(outer, text, generation, path);
+}
+
+function normalise(
+  outer: z.infer<typeof outerSchema>,
+  text: z.infer<typeof textSchema>,
+  generation: z.infer<typeof generationSchema>,
+  path: string,
+): Qwen2VlConfig {
+  const demand = (ok: boolean, message: string) => {
+    if (!ok) throw new ConfigError(`${path}: ${message}`);
+  };
+  const { vision_config: vision } = outer;
+  const rope = text.rope_parameters ?? text.rope_scaling;
+  demand(rope != null, "expected rope_scaling or rope_parameters with mrope_section, found neither");
+  const headDim = text.hidden_size / text.num_attention_heads;
+  const sections = rope!.mrope_section;
+  demand(
+    Number.isInteger(headDim),
+    `hidden_size ${text.hidden_size} is not a multiple of num_attention_heads ${text.num_attention_heads}`,
+  );
+  demand(
+    text.num_attention_heads % text.num_key_value_heads === 0,
+    `num_attention_heads ${text.num_attention_heads} is not a multiple of num_key_value_heads ${text.num_key_value_heads}`,
+  );
+  demand(
+    sections[0] + sections[1] + sections[2] === headDim / 2,
+    `mrope_section ${JSON.stringify(sections)}: expected a sum of ${headDim / 2}, half the head size`,
+  );
+  demand(
+    vision.hidden_size === undefined || vision.hidden_size === text.hidden_size,
+    `vision_config.hidden_size: expected the language model's ${text.hidden_size}, found ${vision.hidden_size}`,
+  );
+  const eos = generation.eos_token_id ?? text.eos_token_id;
+  demand(eos != null, "expected eos_token_id here or in generation_config.json, found none");
+  const eosIds = [eos!].flat();
+  return {
+    text: {
+      vocabSize: text.vocab_size,
+      hiddenSize: text.hidden_size,
+      intermediateSize: text.intermediate_size,
+      layers: text.num_hidden_layers,
+      heads: text.num_attention_heads,
+      kvHeads: text.num_key_value_heads,
+      headDim,
+      rmsNormEps: text.rms_norm_eps,
+      ropeTheta: rope!.rope_theta ?? text.rope_theta ?? 1e6,
+      mropeSection: sections,
+      tieWordEmbeddings: outer.tie_word_embeddings ?? text.tie_word_embeddings ?? false,
+    },
+    vision: {
+      depth: vision.depth,
+      embedDim: vision.embed_dim,
+      heads: vision.num_heads,
+      mlpRatio: vision.mlp_ratio,
+      patchSize: vision.patch_size,
+      temporalPatchSize: vision.temporal_patch_size,
+      spatialMergeSize: vision.spatial_merge_size,
+      inChannels: vision.in_channels ?? vision.in_chans ?? 3,
+    },
+    tokens: {
+      image: outer.image_token_id,
+      video: outer.video_token_id,
+      visionStart: outer.vision_start_token_id,
+      visionEnd: outer.vision_end_token_id,
+      eos: eosIds,
+      pad: generation.pad_token_id ?? text.pad_token_id ?? eosIds[0]!,
+    },
+  };
+}
+
+/** `config.json` of a checkpoint with this shape, as transformers reads it. */
+export function configJson({ text, vision, tokens }: Qwen2VlConfig): Record<string, unknown> {
+  const tied = { tie_word_embeddings: text.tieWordEmbeddings };
+  return {
+    architectures: ["Qwen2VLForConditionalGeneration"],
+    model_type: "qwen2_vl",
+    ...tied,
+    image_token_id: tokens.image,
+    video_token_id: tokens.video,
+    vision_start_token_id: tokens.visionStart,
+    vision_end_token_id: tokens.visionEnd,
+    text_config: {
+      model_type: "qwen2_vl_text",
+      vocab_size: text.vocabSize,
+      hidden_size: text.hiddenSize,
+      intermediate_size: text.intermediateSize,
+      num_hidden_layers: text.layers,
+      num_attention_heads: text.heads,
+      num_key_value_heads: text.kvHeads,
+      hidden_act: "silu",
+      rms_norm_eps: text.rmsNormEps,
+      max_position_embeddings: 4096,
+      rope_theta: text.ropeTheta,
+      rope_scaling: { type: "mrope", mrope_section: text.mropeSection },
+      bos_token_id: null,
+      eos_token_id: tokens.eos[0],
+      pad_token_id: tokens.pad,
+      ...tied,
+    },
+    vision_config: {
+      model_type: "qwen2_vl",
+      depth: vision.depth,
+      embed_dim: vision.embedDim,
+      num_heads: vision.heads,
+      mlp_ratio: vision.mlpRatio,
+      patch_size: vision.patchSize,
+      temporal_patch_size: vision.temporalPatchSize,
+      spatial_merge_size: vision.spatialMergeSize,
+      in_channels: vision.inChannels,
+      hidden_size: text.hiddenSize,
+      hidden_act: "quick_gelu",
+    },
+  };
+}
+
+/** @throws DataError naming the path when it is missing or no JSON */
+export async function readJson(path: string): Promise<unknown> {
+  const text = await readFile(path, "utf8").catch((cause: NodeJS.ErrnoException) => {
+    throw new DataError(`${path}: expected a JSON file, ${cause.code === "ENOENT" ? "found none" : cause.message}`, {
+      cause,
+    });
+  });
+  try {
+    return JSON.parse(text);
+  } catch (cause) {
+    throw new DataError(`${path}: expected JSON: ${(cause as Error).message}`, { cause });
+  }
+}
+
+/** @throws ConfigError with one line for each key that does not fit */
+export function check<T>(schema: z.ZodType<T>, json: unknown, path: string): T {
+  const result = schema.safeParse(json);
+  if (result.success) return result.data;
+  const lines = result.error.issues.map((issue) => {
+    const found = issue.path.reduce<unknown>(
+      (value, key) => (value as Record<PropertyKey, unknown> | undefined)?.[key],
+      json,
+    );
+    return `${issue.path.join(".") || "(file)"}: ${issue.message}; found ${JSON.stringify(found)}`;
+  });
+  throw new ConfigError(`${path}: not a configuration this network can represent\n  ${lines.join("\n  ")}`);
+}

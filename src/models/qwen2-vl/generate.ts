@@ -1,0 +1,95 @@
+import type { GenerateOptions } from "../../backends/backend";
+import type { Tensor } from "../../onnx/session";
+import { createRng } from "../../rng";
+import { type ImageGroups, layOut, type ModelRow } from "./batch";
+import type { Qwen2VlConfig } from "./config";
+import type { GenerationShape, Sampling } from "./generation-graph";
+import { mropeTables } from "./positions";
+import { hidden } from "./training-graph";
+
+/** One continuation to make: of which prompt, and which of its completions it is. */
+export interface GenerationRow {
+  /** Index among the prompts of this batch. */
+  readonly prompt: number;
+  /** Index among all prompts of the call, and of the completion: with the seed they fix the random numbers. */
+  readonly seedPath: readonly [prompt: number, completion: number];
+}
+
+export interface Generated {
+  readonly tokens: readonly number[];
+  readonly logProbs: readonly number[];
+  readonly samplingLogProbs: readonly number[];
+  /** Whether an end-of-turn token was sampled. */
+  readonly ended: boolean;
+}
+
+export type SamplingOptions = Required<Pick<GenerateOptions, "maxTokens" | "temperature" | "topP" | "seed">>;
+
+export const samplingOf = ({ temperature, topP }: SamplingOptions): Sampling =>
+  temperature === 0 ? "greedy" : topP < 1 ? "nucleus" : "full";
+
+/** Feeds of a generation graph, but for weights and features. */
+export function generationFeeds(
+  config: Qwen2VlConfig,
+  shape: GenerationShape,
+  prompts: readonly ModelRow[],
+  rows: readonly GenerationRow[],
+  groups: ImageGroups,
+  { maxTokens, temperature, topP, seed }: SamplingOptions,
+): Record<string, Tensor> {
+  const { text } = config;
+  const half = text.headDim / 2;
+  const layout = layOut(prompts, shape.time, "left", groups, config);
+  const padding = new Float32Array(shape.prompts * shape.time);
+  layout.starts.forEach((start, p) => padding.fill(hidden, p * shape.time, p * shape.time + start));
+
+  const uniforms = new Float32Array(maxTokens * shape.rows);
+  const stepCos = new Float32Array(maxTokens * shape.rows * half);
+  const stepSin = new Float32Array(maxTokens * shape.rows * half);
+  rows.forEach(({ prompt, seedPath }, r) => {
+    const rng = createRng(seed, "sample", ...seedPath);
+    const steps = Int32Array.from({ length: maxTokens }, (_, i) => layout.next[prompt]! + i);
+    const { cos, sin } = mropeTables({ t: steps, h: steps, w: steps }, text.headDim, text.ropeTheta, text.mropeSection);
+    for (let i = 0; i < maxTokens; i++) {
+      // Kept off 1, to which a float32 product with the total mass could round.
+      uniforms[i * shape.rows + r] = Math.min(rng.uniform(), 1 - 1e-6);
+      stepCos.set(cos.subarray(i * half, (i + 1) * half), (i * shape.rows + r) * half);
+      stepSin.set(sin.subarray(i * half, (i + 1) * half), (i * shape.rows + r) * half);
+    }
+  });
+  const single = (value: number): Tensor => ({ data: Float32Array.of(value), shape: [] });
+  return {
+    ...layout,
+    padding: { data: padding, shape: [shape.prompts, 1, 1, 1, shape.time] },
+    promptOf: { data: BigInt64Array.from(rows, ({ prompt }) => BigInt(prompt)), shape: [shape.rows] },
+    maxTokens: { data: BigInt64Array.of(BigInt(maxTokens)), shape: [] },
+    uniforms: { data: uniforms, shape: [maxTokens, shape.rows] },
+    stepCos: { data: stepCos, shape: [maxTokens, shape.rows, half] },
+    stepSin: { data: stepSin, shape: [maxTokens, shape.rows, half] },
+    temperature: single(temperature || 1),
+    topP: single(topP),
+  } as unknown as Record<string, Tensor>;
+}
+
+/** The rows of a generation graph's outputs, each cut after its end-of-turn token. */
+export function readGenerated(
+  outputs: Readonly<Record<string, Tensor>>,
+  rows: number,
+  { tokens: special }: Qwen2VlConfig,
+): Generated[] {
+  const tokens = outputs.tokens!.data as BigInt64Array;
+  const steps = tokens.length / rows;
+  return Array.from({ length: rows }, (_, r) => {
+    const ids = Array.from({ length: steps }, (__, i) => Number(tokens[i * rows + r]));
+    const end = ids.findIndex((id) => special.eos.includes(id));
+    const length = end < 0 ? steps : end + 1;
+    const column = (name: string) =>
+      Array.from({ length }, (__, i) => (outputs[name]!.data as Float32Array)[i * rows + r]!);
+    return {
+      tokens: ids.slice(0, length),
+      logProbs: column("logProbs"),
+      samplingLogProbs: column("samplingLogProbs"),
+      ended: end >= 0,
+    };
+  });
+}

@@ -1,0 +1,123 @@
+import { access } from "node:fs/promises";
+import { join } from "node:path";
+import { z } from "zod";
+import { DataError } from "../../errors";
+import type { RawImage } from "../../types";
+import { check, type Qwen2VlConfig, readJson } from "./config";
+import { type Grid, patchOrder } from "./positions";
+import { resizeBicubic } from "./resize";
+
+/** A picture as the vision tower takes it. */
+export interface ProcessedImage {
+  readonly grid: Grid;
+  /** [patches, channels · frames · patchSize²], normalised; patches in merge-block order. */
+  readonly pixelValues: Float32Array;
+}
+
+const three = z.tuple([z.number(), z.number(), z.number()]);
+
+const processorSchema = z.object({
+  min_pixels: z.int().positive().nullish(),
+  max_pixels: z.int().positive().nullish(),
+  size: z.object({ shortest_edge: z.int().positive().nullish(), longest_edge: z.int().positive().nullish() }).nullish(),
+  patch_size: z.int().positive().optional(),
+  image_mean: three.default([0.48145466, 0.4578275, 0.40821073]),
+  image_std: three.default([0.26862954, 0.26130258, 0.27577711]),
+});
+
+/**
+ * The image processor that a checkpoint's preprocessor_config.json (or processor_config.json) describes.
+ * @throws DataError for a picture more than 200 times as long as wide, as the reference does
+ */
+export async function loadImageProcessor(
+  dir: string,
+  config: Qwen2VlConfig,
+): Promise<(image: RawImage) => ProcessedImage> {
+  const path = await firstExisting(dir, ["preprocessor_config.json", "processor_config.json"]);
+  const json = (await readJson(path)) as { image_processor?: unknown };
+  const settings = check(processorSchema, json.image_processor ?? json, path);
+  const minPixels = settings.min_pixels ?? settings.size?.shortest_edge ?? 56 * 56;
+  const maxPixels = settings.max_pixels ?? settings.size?.longest_edge ?? 28 * 28 * 1280;
+  const factor = config.vision.patchSize * config.vision.spatialMergeSize;
+  // A byte's normalised value, for each channel.
+  const tables = settings.image_mean.map((mean, c) =>
+    Float32Array.from({ length: 256 }, (_, byte) => (byte / 255 - mean) / settings.image_std[c]!),
+  );
+  return (image) => {
+    const { height, width } = smartResize(image.height, image.width, factor, minPixels, maxPixels);
+    return patchify(resizeBicubic(image, width, height), tables, config);
+  };
+}
+
+/**
+ * The size a picture is resized to: multiples of `factor`, area within the limits, aspect kept as well as that allows.
+ * Rounds halves to even, as Python does: 70 × 70 becomes 56 × 56.
+ */
+export function smartResize(
+  height: number,
+  width: number,
+  factor: number,
+  minPixels: number,
+  maxPixels: number,
+): { height: number; width: number } {
+  if (Math.max(height, width) / Math.min(height, width) > 200)
+    throw new DataError(`picture of ${width}×${height}: expected sides within a ratio of 200`);
+  const nearest = { height: roundHalfEven(height / factor) * factor, width: roundHalfEven(width / factor) * factor };
+  const area = nearest.height * nearest.width;
+  if (area > maxPixels) {
+    const beta = Math.sqrt((height * width) / maxPixels);
+    const shrink = (side: number) => Math.max(factor, Math.floor(side / beta / factor) * factor);
+    return { height: shrink(height), width: shrink(width) };
+  }
+  if (area < minPixels) {
+    const beta = Math.sqrt(minPixels / (height * width));
+    const grow = (side: number) => Math.ceil((side * beta) / factor) * factor;
+    return { height: grow(height), width: grow(width) };
+  }
+  return nearest;
+}
+
+function roundHalfEven(x: number): number {
+  const below = Math.floor(x);
+  const rest = x - below;
+  return rest > 0.5 || (rest === 0.5 && below % 2 === 1) ? below + 1 : below;
+}
+
+function patchify(
+  { width, height, data }: RawImage,
+  tables: readonly Float32Array[],
+  { vision }: Qwen2VlConfig,
+): ProcessedImage {
+  const { patchSize: size, temporalPatchSize: frames, inChannels: channels } = vision;
+  const [rows, columns] = [height / size, width / size];
+  const area = size * size;
+  const patchLength = channels * frames * area;
+  const pixelValues = new Float32Array(rows * columns * patchLength);
+  patchOrder(rows, columns, vision.spatialMergeSize).forEach(([row, column], p) => {
+    for (let c = 0; c < channels; c++) {
+      const table = tables[c]!;
+      const at = p * patchLength + c * frames * area;
+      for (let y = 0; y < size; y++) {
+        let pixel = ((row * size + y) * width + column * size) * 3 + c;
+        for (let x = 0; x < size; x++, pixel += 3) pixelValues[at + y * size + x] = table[data[pixel]!]!;
+      }
+      // A still picture is a film of equal frames.
+      for (let f = 1; f < frames; f++) pixelValues.copyWithin(at + f * area, at, at + area);
+    }
+  });
+  return { grid: [1, rows, columns], pixelValues };
+}
+
+async function firstExisting(dir: string, names: readonly string[]): Promise<string> {
+  for (const name of names) {
+    const path = join(dir, name);
+    if (
+      await access(path).then(
+        () => true,
+        () => false,
+      )
+    )
+      return path;
+  }
+  throw new DataError(`${dir}: expected ${names.join(" or ")}, found neither`);
+}

@@ -1,0 +1,37 @@
+import { DataError } from "../../errors";
+import type { ImageSource, RawImage } from "../../types";
+
+/**
+ * Decodes a picture to 8-bit RGB as Pillow's `convert("RGB")` does: alpha is dropped, orientation tags are not applied.
+ * @throws DataError naming the file when it is missing or no picture
+ */
+export async function loadImage(source: ImageSource): Promise<RawImage> {
+  if (typeof source === "object" && "data" in source) return checkedRaw(source);
+  const { default: sharp } = await import("sharp");
+  const where = typeof source === "string" ? source : `image of ${source.length} bytes`;
+  const { data, info } = await sharp(source)
+    .toColourspace("srgb")
+    .removeAlpha()
+    .raw()
+    .toBuffer({ resolveWithObject: true })
+    .catch((cause: Error) => {
+      throw new DataError(`${where}: expected a picture (PNG, JPEG, WebP, …): ${cause.message}`, { cause });
+    });
+  const rgb = info.channels === 3 ? new Uint8Array(data) : repeatChannel(data);
+  return { width: info.width, height: info.height, data: rgb };
+}
+
+function checkedRaw(image: RawImage): RawImage {
+  const { width, height, data } = image;
+  if (data.length !== width * height * 3)
+    throw new DataError(
+      `raw image of ${width}×${height}: expected ${width * height * 3} bytes of RGB, got ${data.length}`,
+    );
+  return image;
+}
+
+function repeatChannel(grey: Uint8Array): Uint8Array {
+  const rgb = new Uint8Array(grey.length * 3);
+  for (let i = 0; i < grey.length; i++) rgb.fill(grey[i]!, 3 * i, 3 * i + 3);
+  return rgb;
+}

@@ -1,0 +1,176 @@
+import { add, concat, type Graph, gather, matMul, mul, reshape, scalar, swapLast, transpose } from "../../onnx/graph";
+import type { Value } from "../../onnx/value";
+import type { Qwen2VlConfig } from "./config";
+
+/** Where the network takes its weights from. Names are the checkpoint's. */
+export interface Weights {
+  /** A float32 tensor of the shape that the checkpoint gives it. */
+  tensor(name: string): Value;
+  /** LoRA's addition to a linear layer, if it has one: A [rank, in], B [out, rank]. */
+  adapter?(module: string): { readonly a: Value; readonly b: Value; readonly scale: number } | undefined;
+}
+
+/** Half rotary tables, [batch, time, headDim / 2]. */
+export interface RotaryTables {
+  readonly cos: Value;
+  readonly sin: Value;
+}
+
+const layerNormEpsilon = 1e-6;
+
+/**
+ * Vision tower and merger for `images` pictures of one grid: patches [images · patches, channels · 2 · 14²] → features
+ * [images · patches / 4, hidden]. Attention is full within a picture.
+ */
+export function visionTower(
+  g: Graph,
+  weights: Weights,
+  { vision }: Qwen2VlConfig,
+  patches: Value,
+  { cos, sin }: RotaryTables,
+): Value {
+  const [images, perImage] = [cos.shape[0] as number, cos.shape[1] as number];
+  const { embedDim, heads } = vision;
+  const headDim = embedDim / heads;
+  const kernel = weights.tensor("visual.patch_embed.proj.weight");
+  let x = g.op("Gemm", [patches, reshape(g, kernel, [embedDim, patches.shape[1] as number])], { transB: true });
+
+  for (let i = 0; i < vision.depth; i++) {
+    const block = `visual.blocks.${i}`;
+    const qkv = linear(g, weights, `${block}.attn.qkv`, layerNorm(g, weights, `${block}.norm1`, x), true);
+    const part = (k: number) =>
+      toHeads(
+        g,
+        g.op("Slice", [qkv], { axis: 1, start: k * embedDim, end: (k + 1) * embedDim }),
+        images,
+        perImage,
+        heads,
+      );
+    const rotate = (h: Value) => g.op("RotaryEmbedding", [h, cos, sin], {});
+    const q = mul(g, rotate(part(0)), scalar(g, headDim ** -0.5));
+    const scores = g.op("Softmax", [matMul(g, q, swapLast(g, rotate(part(1))))], {});
+    x = add(g, x, linear(g, weights, `${block}.attn.proj`, fromHeads(g, matMul(g, scores, part(2))), true));
+    const wide = linear(g, weights, `${block}.mlp.fc1`, layerNorm(g, weights, `${block}.norm2`, x), true);
+    x = add(g, x, linear(g, weights, `${block}.mlp.fc2`, g.op("QuickGelu", [wide], {}), true));
+  }
+
+  const merged = vision.spatialMergeSize ** 2;
+  x = reshape(g, layerNorm(g, weights, "visual.merger.ln_q", x), [(images * perImage) / merged, embedDim * merged]);
+  const wide = g.op("Gelu", [linear(g, weights, "visual.merger.mlp.0", x, true)], {});
+  return linear(g, weights, "visual.merger.mlp.2", wide, true);
+}
+
+/**
+ * Input of the language model, [n, hidden]: token embeddings, with image features in the image tokens' places.
+ * @param source [n] int64: row i of the result is row source[i] of (embeddings ++ features)
+ */
+export function embedInputs(
+  g: Graph,
+  weights: Weights,
+  tokenIds: Value,
+  image?: { features: Value; source: Value },
+): Value {
+  const embeddings = gather(g, weights.tensor("model.embed_tokens.weight"), tokenIds);
+  return image ? gather(g, concat(g, [embeddings, image.features], 0), image.source) : embeddings;
+}
+
+export interface KeyValues {
+  readonly keys: Value;
+  readonly values: Value;
+}
+
+/**
+ * The language model's layers: x [batch · time, hidden] → the same, before the last norm.
+ * @param bias added to attention scores: [time, time], [batch, 1, 1, time, time], or with a cache (time = 1) [batch, 1, 1, past + 1]
+ * @param past each layer's keys and values so far, [batch, kvHeads, past, headDim]; returned with the new ones appended
+ */
+export function languageModel(
+  g: Graph,
+  weights: Weights,
+  { text }: Qwen2VlConfig,
+  x: Value,
+  { cos, sin }: RotaryTables,
+  bias: Value,
+  past?: readonly KeyValues[],
+): { hidden: Value; cache: KeyValues[] } {
+  const [batch, time] = [cos.shape[0] as number, cos.shape[1] as number];
+  const cache: KeyValues[] = [];
+  let hidden = x;
+  for (let i = 0; i < text.layers; i++) {
+    const layer = `model.layers.${i}`;
+    const h = rmsNorm(g, weights, `${layer}.input_layernorm`, hidden, text.rmsNormEps);
+    const project = (name: string, heads: number) =>
+      toHeads(g, linear(g, weights, `${layer}.self_attn.${name}`, h, true), batch, time, heads);
+    const rotate = (value: Value) => g.op("RotaryEmbedding", [value, cos, sin], {});
+    const append = (before: Value | undefined, now: Value) => (before ? concat(g, [before, now], 2) : now);
+    const keys = append(past?.[i]?.keys, rotate(project("k_proj", text.kvHeads)));
+    const values = append(past?.[i]?.values, project("v_proj", text.kvHeads));
+    cache.push({ keys, values });
+    const attended = groupedAttention(g, rotate(project("q_proj", text.heads)), keys, values, bias);
+    hidden = add(g, hidden, linear(g, weights, `${layer}.self_attn.o_proj`, fromHeads(g, attended), false));
+
+    const m = rmsNorm(g, weights, `${layer}.post_attention_layernorm`, hidden, text.rmsNormEps);
+    const gate = linear(g, weights, `${layer}.mlp.gate_proj`, m, false);
+    const up = linear(g, weights, `${layer}.mlp.up_proj`, m, false);
+    const gated = mul(g, mul(g, gate, g.op("Sigmoid", [gate], {})), up);
+    hidden = add(g, hidden, linear(g, weights, `${layer}.mlp.down_proj`, gated, false));
+  }
+  return { hidden, cache };
+}
+
+/** Logits [n, vocabulary] of hidden states [n, hidden]: compute them only for rows that need them. */
+export function languageHead(g: Graph, weights: Weights, { text }: Qwen2VlConfig, hidden: Value): Value {
+  const x = rmsNorm(g, weights, "model.norm", hidden, text.rmsNormEps);
+  return linear(g, weights, text.tieWordEmbeddings ? "model.embed_tokens" : "lm_head", x, false);
+}
+
+/**
+ * softmax(q·kᵀ/√d + bias)·v, where `heads / kvHeads` query heads share a key head: their rows are stacked, so nothing is repeated.
+ * q [batch, heads, time, d]; k, v [batch, kvHeads, span, d].
+ */
+function groupedAttention(g: Graph, q: Value, keys: Value, values: Value, bias: Value): Value {
+  const [batch, heads, time, headDim] = q.shape as readonly number[] as [number, number, number, number];
+  const kvHeads = keys.shape[1] as number;
+  const group = heads / kvHeads;
+  const stacked = reshape(g, mul(g, q, scalar(g, headDim ** -0.5)), [batch, kvHeads, group * time, headDim]);
+  let scores = matMul(g, stacked, swapLast(g, keys));
+  if (time === 1) scores = add(g, scores, bias);
+  else {
+    const span = keys.shape[2] as number;
+    const apart = add(g, reshape(g, scores, [batch, kvHeads, group, time, span]), bias);
+    scores = reshape(g, apart, [batch, kvHeads, group * time, span]);
+  }
+  const attended = matMul(g, g.op("Softmax", [scores], {}), values);
+  return reshape(g, attended, [batch, heads, time, headDim]);
+}
+
+/** x·Wᵀ (+ b) (+ LoRA: scale · (x·Aᵀ)·Bᵀ), x [n, in], W [out, in]. */
+function linear(g: Graph, weights: Weights, name: string, x: Value, bias: boolean): Value {
+  let y = g.op("Gemm", [x, weights.tensor(`${name}.weight`)], { transB: true });
+  if (bias) y = add(g, y, weights.tensor(`${name}.bias`));
+  const adapter = weights.adapter?.(name);
+  if (!adapter) return y;
+  const low = g.op("Gemm", [x, adapter.a], { transB: true });
+  const delta = g.op("Gemm", [low, adapter.b], { transB: true });
+  return add(g, y, mul(g, delta, scalar(g, adapter.scale)));
+}
+
+const layerNorm = (g: Graph, weights: Weights, name: string, x: Value) =>
+  g.op("LayerNormalization", [x, weights.tensor(`${name}.weight`), weights.tensor(`${name}.bias`)], {
+    epsilon: layerNormEpsilon,
+  });
+
+const rmsNorm = (g: Graph, weights: Weights, name: string, x: Value, epsilon: number) =>
+  g.op("RMSNormalization", [x, weights.tensor(`${name}.weight`)], { epsilon });
+
+/** [batch · time, heads · d] → [batch, heads, time, d]. */
+function toHeads(g: Graph, x: Value, batch: number, time: number, heads: number): Value {
+  const width = (x.shape[1] as number) / heads;
+  return transpose(g, reshape(g, x, [batch, time, heads, width]), [0, 2, 1, 3]);
+}
+
+/** [batch, heads, time, d] → [batch · time, heads · d]. */
+function fromHeads(g: Graph, x: Value): Value {
+  const [batch, heads, time, width] = x.shape as readonly number[] as [number, number, number, number];
+  return reshape(g, transpose(g, x, [0, 2, 1, 3]), [batch * time, heads * width]);
+}

@@ -1,0 +1,58 @@
+import { DataError } from "../../errors";
+import { cast, type Graph } from "../../onnx/graph";
+import type { Tensor } from "../../onnx/session";
+import type { Value } from "../../onnx/value";
+import { type LoraConfig, loraNames, loraScale, type TrainableTensor } from "./adapter";
+import type { Qwen2VlConfig } from "./config";
+import type { Weights } from "./network";
+import type { Checkpoint } from "./weights";
+
+/** A model as it stands now: frozen tensors in the checkpoint's files, trainable ones in memory. */
+export interface Policy {
+  readonly config: Qwen2VlConfig;
+  readonly checkpoint: Checkpoint;
+  /** Fed to every graph, so that sampling and training always see the same numbers. */
+  readonly trainable: ReadonlyMap<string, TrainableTensor>;
+  readonly lora?: LoraConfig;
+}
+
+export const trainsVision = ({ trainable }: Policy) => [...trainable.keys()].some((name) => name.startsWith("visual."));
+
+/** The policy's weights as values of `g`: graph inputs for trainable tensors, file-backed constants for the rest. */
+export function bindWeights(policy: Policy, g: Graph): Weights & { readonly inputs: ReadonlyMap<string, Value> } {
+  const inputs = new Map<string, Value>();
+  const frozen = new Map<string, Value>();
+
+  const trainable = (name: string, { shape }: TrainableTensor) => {
+    const value = inputs.get(name) ?? g.input(name, "float32", shape);
+    inputs.set(name, value);
+    return value;
+  };
+
+  return {
+    inputs,
+    tensor(name) {
+      const own = policy.trainable.get(name);
+      if (own) return trainable(name, own);
+      const known = frozen.get(name);
+      if (known) return known;
+      const stored = policy.checkpoint.tensors.get(name);
+      if (!stored) throw new DataError(`${policy.checkpoint.dir}: tensor ${name} is missing`);
+      const value = cast(g, g.external(name, storedDtype(stored.dtype), stored.shape, stored), "float32");
+      frozen.set(name, value);
+      return value;
+    },
+    adapter(module) {
+      const names = loraNames(module);
+      const [a, b] = [policy.trainable.get(names.a), policy.trainable.get(names.b)];
+      if (!policy.lora || !a || !b) return undefined;
+      return { a: trainable(names.a, a), b: trainable(names.b, b), scale: loraScale(policy.lora) };
+    },
+  };
+}
+
+/** The trainable tensors as feeds, not copied. */
+export const weightFeeds = ({ trainable }: Policy): Record<string, Tensor> => Object.fromEntries(trainable);
+
+const storedDtype = (dtype: "F32" | "F16" | "BF16") =>
+  (({ F32: "float32", F16: "float16", BF16: "bfloat16" }) as const)[dtype];

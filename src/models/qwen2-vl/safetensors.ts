@@ -1,0 +1,176 @@
+import { open, rename, writeFile } from "node:fs/promises";
+import { z } from "zod";
+import { DataError } from "../../errors";
+
+export type StoredDtype = "F32" | "F16" | "BF16";
+
+/** Where a tensor lies in its file. */
+export interface StoredTensor {
+  readonly dtype: StoredDtype;
+  readonly shape: readonly number[];
+  /** From the beginning of the file. */
+  readonly offset: number;
+  readonly bytes: number;
+}
+
+const bytesPer: Readonly<Record<StoredDtype, number>> = { F32: 4, F16: 2, BF16: 2 };
+const largestHeader = 100_000_000;
+
+const headerSchema = z.record(
+  z.string(),
+  z.object({
+    dtype: z.string(),
+    shape: z.array(z.int().nonnegative()),
+    data_offsets: z.tuple([z.int().nonnegative(), z.int().nonnegative()]),
+  }),
+);
+
+/**
+ * The tensors of a safetensors file, without their data. Tensors of other types (integer buffers) are left out.
+ * @throws DataError naming the file, the tensor and what is wrong
+ */
+export async function readHeader(path: string): Promise<Map<string, StoredTensor>> {
+  const file = await open(path).catch((cause: Error) => {
+    throw new DataError(`${path}: expected a safetensors file: ${cause.message}`, { cause });
+  });
+  try {
+    const { size } = await file.stat();
+    const prefix = Buffer.alloc(8);
+    await file.read(prefix, 0, 8, 0);
+    const length = Number(prefix.readBigUInt64LE());
+    if (size < 8 || length > Math.min(size - 8, largestHeader))
+      throw new DataError(
+        `${path}: not a safetensors file: it says its header has ${length} bytes, and it has ${size} in all`,
+      );
+    const text = Buffer.alloc(length);
+    await file.read(text, 0, length, 8);
+    return parseHeader(text.toString("utf8"), 8 + length, size, path);
+  } finally {
+    await file.close();
+  }
+}
+
+function parseHeader(text: string, dataStart: number, size: number, path: string): Map<string, StoredTensor> {
+  let json: Record<string, unknown>;
+  try {
+    json = JSON.parse(text);
+  } catch (cause) {
+    throw new DataError(`${path}: its header is not JSON: ${(cause as Error).message}`, { cause });
+  }
+  const { __metadata__: _, ...entries } = json;
+  const parsed = headerSchema.safeParse(entries);
+  if (!parsed.success) throw new DataError(`${path}: malformed header: ${z.prettifyError(parsed.error)}`);
+  const tensors = new Map<string, StoredTensor>();
+  for (const [name, { dtype, shape, data_offsets }] of Object.entries(parsed.data)) {
+    if (!isStoredDtype(dtype)) continue;
+    const [start, end] = data_offsets;
+    const expected = shape.reduce((a, b) => a * b, bytesPer[dtype]);
+    if (end - start !== expected || dataStart + end > size)
+      throw new DataError(
+        `${path}: tensor ${name} (${dtype} [${shape.join(", ")}]) needs ${expected} bytes, but lies at ${start}…${end} of ${size - dataStart}`,
+      );
+    tensors.set(name, { dtype, shape, offset: dataStart + start, bytes: end - start });
+  }
+  return tensors;
+}
+
+const isStoredDtype = (dtype: string): dtype is StoredDtype => Object.hasOwn(bytesPer, dtype);
+
+/** One tensor's numbers as float32, which holds every number of the three types. */
+export async function readTensor(path: string, { dtype, offset, bytes }: StoredTensor): Promise<Float32Array> {
+  const file = await open(path);
+  try {
+    const raw = new Uint8Array(bytes);
+    await file.read(raw, 0, bytes, offset);
+    return toFloat32(raw, dtype);
+  } finally {
+    await file.close();
+  }
+}
+
+/** Every tensor of a file, as float32. */
+export async function readSafetensors(
+  path: string,
+): Promise<Map<string, { shape: readonly number[]; data: Float32Array }>> {
+  const tensors = new Map<string, { shape: readonly number[]; data: Float32Array }>();
+  for (const [name, stored] of await readHeader(path))
+    tensors.set(name, { shape: stored.shape, data: await readTensor(path, stored) });
+  return tensors;
+}
+
+/** Writes float32 tensors as `dtype`, rounding to nearest even; the file appears whole or not at all. */
+export async function writeSafetensors(
+  path: string,
+  tensors: ReadonlyMap<string, { readonly shape: readonly number[]; readonly data: Float32Array }>,
+  dtype: StoredDtype = "F32",
+): Promise<void> {
+  const header: Record<string, unknown> = { __metadata__: { format: "pt" } };
+  let offset = 0;
+  for (const [name, { shape, data }] of tensors) {
+    const end = offset + data.length * bytesPer[dtype];
+    header[name] = { dtype, shape, data_offsets: [offset, end] };
+    offset = end;
+  }
+  const text = JSON.stringify(header);
+  // The data begin at a multiple of eight, as the format asks.
+  const head = Buffer.from(text.padEnd(Math.ceil(text.length / 8) * 8));
+  const length = Buffer.alloc(8);
+  length.writeBigUInt64LE(BigInt(head.length));
+  const partial = `${path}.partial`;
+  await writeFile(
+    partial,
+    Buffer.concat([length, head, ...[...tensors.values()].map(({ data }) => fromFloat32(data, dtype))]),
+  );
+  await rename(partial, path);
+}
+
+function toFloat32(raw: Uint8Array, dtype: StoredDtype): Float32Array {
+  if (dtype === "F32") return new Float32Array(raw.buffer);
+  const halves = new Uint16Array(raw.buffer);
+  const bits = new Uint32Array(halves.length);
+  if (dtype === "BF16") for (let i = 0; i < bits.length; i++) bits[i] = halves[i]! << 16;
+  else for (let i = 0; i < bits.length; i++) bits[i] = halfToFloatBits(halves[i]!);
+  return new Float32Array(bits.buffer);
+}
+
+function fromFloat32(data: Float32Array, dtype: StoredDtype): Uint8Array {
+  if (dtype === "F32") return new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
+  const bits = new Uint32Array(data.buffer, data.byteOffset, data.length);
+  const out = new Uint16Array(data.length);
+  const convert = dtype === "BF16" ? floatBitsToBrain : floatBitsToHalf;
+  for (let i = 0; i < out.length; i++) out[i] = convert(bits[i]!);
+  return new Uint8Array(out.buffer);
+}
+
+const floatBitsToBrain = (bits: number) =>
+  // A NaN must not round to infinity.
+  (bits & 0x7fffffff) > 0x7f800000 ? (bits >>> 16) | 0x40 : (bits + 0x7fff + ((bits >>> 16) & 1)) >>> 16;
+
+function halfToFloatBits(half: number): number {
+  const sign = (half & 0x8000) << 16;
+  const exponent = (half >>> 10) & 31;
+  const fraction = half & 0x3ff;
+  if (exponent === 31) return sign | 0x7f800000 | (fraction << 13);
+  if (exponent > 0) return sign | ((exponent + 112) << 23) | (fraction << 13);
+  if (fraction === 0) return sign;
+  // A subnormal half is a normal float: move its leading bit to the implicit place.
+  const shift = Math.clz32(fraction) - 21;
+  return sign | ((113 - shift) << 23) | (((fraction << shift) & 0x3ff) << 13);
+}
+
+function floatBitsToHalf(bits: number): number {
+  const sign = (bits >>> 16) & 0x8000;
+  const magnitude = bits & 0x7fffffff;
+  if (magnitude > 0x7f800000) return sign | 0x7e00;
+  if (magnitude >= 0x477ff000) return sign | 0x7c00;
+  const exponent = (magnitude >>> 23) - 112;
+  const fraction = (magnitude & 0x7fffff) | 0x800000;
+  // Below the smallest normal half the fraction loses a bit for each missing power of two.
+  const drop = exponent > 0 ? 13 : 14 - exponent;
+  if (drop > 24) return sign;
+  const kept = fraction >>> drop;
+  const rest = fraction & ((1 << drop) - 1);
+  const halfway = 1 << (drop - 1);
+  const rounded = kept + (rest > halfway || (rest === halfway && kept & 1) ? 1 : 0);
+  return sign | (exponent > 0 ? rounded + ((exponent - 1) << 10) : rounded);
+}

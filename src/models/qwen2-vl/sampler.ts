@@ -1,0 +1,192 @@
+import type { GenerateOptions, VlmBackend } from "../../backends/backend";
+import { ConfigError } from "../../errors";
+import { createGraph } from "../../onnx/graph";
+import { createSession, type Tensor } from "../../onnx/session";
+import { sessionCache } from "../../onnx/session-cache";
+import type { Completion } from "../../types";
+import { groupImages, type ImageGroups, type ModelRow, visionFeeds } from "./batch";
+import {
+  type Generated,
+  type GenerationRow,
+  generationFeeds,
+  readGenerated,
+  type SamplingOptions,
+  samplingOf,
+} from "./generate";
+import { type GenerationShape, generationGraph } from "./generation-graph";
+import type { ProcessedImage } from "./image-processor";
+import type { Qwen2Vl } from "./model";
+import { visionTower } from "./network";
+import { bindWeights, type Policy, weightFeeds } from "./policy";
+
+export interface SamplerOptions {
+  /** Completions that are generated side by side. */
+  readonly rowsAtOnce: number;
+  readonly threads?: number;
+}
+
+/** Vision features of pictures, and text from prompts, under a policy's present weights. */
+export interface Sampler extends VlmBackend {
+  /** Concatenated features of every picture of `groups`, [rows, hidden]. */
+  features(groups: ImageGroups): Promise<Tensor<Float32Array>>;
+  /** Forgets features that were computed with older weights. */
+  weightsChanged(): void;
+}
+
+export function createSampler(model: Qwen2Vl, policy: Policy, { rowsAtOnce, threads }: SamplerOptions): Sampler {
+  const { config, tokenizer } = model;
+  const sessions = sessionCache();
+  const options = { folder: policy.checkpoint.folder, ...(threads !== undefined && { threads }) };
+  let known = new WeakMap<ProcessedImage, Float32Array>();
+
+  /** Pictures of one grid go through the tower `picturesAtOnce` at a time. */
+  async function encode(group: ImageGroups["groups"][number]): Promise<void> {
+    const missing = group.images.filter((image) => !known.has(image));
+    for (let first = 0; first < missing.length; first += picturesAtOnce) {
+      const images = fillToPowerOfTwo(missing.slice(first, first + picturesAtOnce));
+      const feeds = visionFeeds({ grid: group.grid, images }, config);
+      const session = await sessions.get(`vision ${group.grid} ${images.length}`, () => {
+        const g = createGraph();
+        const [patches, cos, sin] = (["patches", "cos", "sin"] as const).map((name) =>
+          g.input(name, "float32", feeds[name].shape),
+        );
+        const features = visionTower(g, bindWeights(policy, g), config, patches!, { cos: cos!, sin: sin! });
+        return createSession(g, { features }, options);
+      });
+      const { features } = await session.run({ ...weightFeeds(policy), ...feeds });
+      const data = features!.data as Float32Array;
+      const each = data.length / images.length;
+      images.forEach((image, i) => known.set(image, data.slice(i * each, (i + 1) * each)));
+    }
+  }
+
+  async function features(groups: ImageGroups): Promise<Tensor<Float32Array>> {
+    for (const group of groups.groups) await encode(group);
+    const width = config.text.hiddenSize;
+    const data = new Float32Array(groups.featureRows * width);
+    for (const [image, row] of groups.offsets) data.set(known.get(image)!, row * width);
+    return { data, shape: [groups.featureRows, width] };
+  }
+
+  async function generateBatch(
+    prompts: readonly ModelRow[],
+    rows: readonly GenerationRow[],
+    sampling: SamplingOptions,
+  ): Promise<Generated[]> {
+    const groups = groupImages(prompts, config);
+    const longest = Math.max(...prompts.map(({ tokens }) => tokens.length));
+    const shape: GenerationShape = {
+      prompts: prompts.length,
+      rows: rows.length,
+      time: roundUp(longest, timeStep),
+      featureRows: groups.featureRows,
+      sampling: samplingOf(sampling),
+    };
+    const session = await sessions.get(`generate ${JSON.stringify(shape)}`, () => {
+      const { graph, outputs } = generationGraph(config, shape, (g) => bindWeights(policy, g));
+      return createSession(graph, outputs, options);
+    });
+    const feeds = generationFeeds(config, shape, prompts, rows, groups, sampling);
+    const outputs = await session.run({ ...weightFeeds(policy), ...feeds, features: await features(groups) });
+    return readGenerated(outputs, rows.length, config);
+  }
+
+  return {
+    name: `onnx ${model.dir}`,
+    capabilities: { logProbs: true, reproducible: true },
+    features,
+    weightsChanged() {
+      known = new WeakMap();
+    },
+
+    async generate(prompts, options) {
+      const sampling = checkedSampling(options);
+      const { count = 1, stop = [], signal } = options;
+      const encoded = await Promise.all(prompts.map(model.encodePrompt));
+      const results: Completion[][] = prompts.map(() => []);
+      for (const batch of planBatches(encoded, count, rowsAtOnce)) {
+        signal?.throwIfAborted();
+        const generated = await generateBatch(
+          batch.prompts.map((p) => encoded[p]!),
+          batch.rows,
+          sampling,
+        );
+        batch.rows.forEach(({ seedPath: [p, k] }, r) => {
+          results[p]![k] = toCompletion(generated[r]!, tokenizer.decode, stop);
+        });
+      }
+      return results;
+    },
+
+    dispose: () => sessions.dispose(),
+  };
+}
+
+const picturesAtOnce = 16;
+/** Prompt lengths are rounded up to this, so that few graphs serve all of them. */
+const timeStep = 16;
+/** The last picture again and again, so that few graphs serve batches of any size. */
+const fillToPowerOfTwo = <T>(items: readonly T[]): T[] =>
+  Array.from({ length: 2 ** Math.ceil(Math.log2(items.length)) }, (_, i) => items[Math.min(i, items.length - 1)]!);
+
+const roundUp = (n: number, step: number) => Math.ceil(n / step) * step;
+
+function checkedSampling({
+  maxTokens = 256,
+  temperature = 1,
+  topP = 1,
+  seed,
+  count = 1,
+}: GenerateOptions): SamplingOptions {
+  const demand = (ok: boolean, what: string, got: number) => {
+    if (!ok) throw new ConfigError(`generate: expected ${what}, got ${got}`);
+  };
+  demand(Number.isInteger(maxTokens) && maxTokens > 0, "maxTokens to be a positive integer", maxTokens);
+  demand(temperature >= 0, "temperature ≥ 0", temperature);
+  demand(topP > 0 && topP <= 1, "topP in (0, 1]", topP);
+  demand(Number.isInteger(count) && count > 0, "count to be a positive integer", count);
+  demand(Number.isFinite(seed), "seed to be a number", seed);
+  return { maxTokens, temperature, topP, seed };
+}
+
+/** Prompts in order of length, so that little is padding; a prompt's completions share its prefill while they fit one batch. */
+function planBatches(encoded: readonly ModelRow[], count: number, rowsAtOnce: number) {
+  const rows = encoded
+    .map((row, p) => ({ p, length: row.tokens.length }))
+    .sort((a, b) => a.length - b.length || a.p - b.p)
+    .flatMap(({ p }) => Array.from({ length: count }, (_, k) => [p, k] as const));
+  const batches: { prompts: number[]; rows: GenerationRow[] }[] = [];
+  for (let first = 0; first < rows.length; first += rowsAtOnce) {
+    const some = rows.slice(first, first + rowsAtOnce);
+    const prompts = [...new Set(some.map(([p]) => p))];
+    batches.push({ prompts, rows: some.map((seedPath) => ({ prompt: prompts.indexOf(seedPath[0]), seedPath })) });
+  }
+  return batches;
+}
+
+/** A stop text cuts the completion where it begins; tokens are kept as far as they spell nothing beyond it. */
+function toCompletion(
+  generated: Generated,
+  decode: (ids: readonly number[]) => string,
+  stop: readonly string[],
+): Completion {
+  const text = decode(generated.tokens);
+  const cut = Math.min(...stop.map((s) => text.indexOf(s)).filter((at) => at >= 0), Number.POSITIVE_INFINITY);
+  if (cut === Number.POSITIVE_INFINITY)
+    return {
+      text,
+      tokenIds: generated.tokens,
+      logProbs: generated.logProbs,
+      samplingLogProbs: generated.samplingLogProbs,
+      finishReason: generated.ended ? "stop" : "length",
+    };
+  let length = 0;
+  while (length < generated.tokens.length && decode(generated.tokens.slice(0, length + 1)).length <= cut) length++;
+  return {
+    text: text.slice(0, cut),
+    tokenIds: generated.tokens.slice(0, length),
+    logProbs: generated.logProbs.slice(0, length),
+    samplingLogProbs: generated.samplingLogProbs.slice(0, length),
+    finishReason: "stop",
+  };
+}

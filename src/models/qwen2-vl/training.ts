@@ -1,0 +1,161 @@
+import { createSession, type Session, type Tensor } from "../../onnx/session";
+import { sessionCache } from "../../onnx/session-cache";
+import { groupImages, type ImageGroups, layOut, type ModelRow, visionFeeds } from "./batch";
+import type { Qwen2Vl } from "./model";
+import { bindWeights, type Policy, trainsVision, weightFeeds } from "./policy";
+import { type TrainingShape, trainingGraph } from "./training-graph";
+
+/** A row whose tokens from `promptLength` on are scored. */
+export interface ScoredRow extends ModelRow {
+  readonly promptLength: number;
+}
+
+export interface TrainingPassOptions {
+  readonly rowsAtOnce: number;
+  readonly threads?: number;
+  /** Features of frozen pictures; not asked for where the vision tower is trained. */
+  readonly features: (groups: ImageGroups) => Promise<Tensor<Float32Array>>;
+}
+
+/** Forward and backward passes of the whole network over rows of any length, some at a time. */
+export interface TrainingPass {
+  /** log π of every scored token. */
+  logProbs(rows: readonly ScoredRow[], signal?: AbortSignal): Promise<Float64Array[]>;
+  /** The same, and `addGradient` called with ∂⟨cotangents, logProbs⟩/∂w for every trained tensor, once a micro-batch. */
+  backward(
+    rows: readonly ScoredRow[],
+    cotangents: readonly ArrayLike<number>[],
+    addGradient: (name: string, gradient: Float32Array) => void,
+    signal?: AbortSignal,
+  ): Promise<Float64Array[]>;
+  dispose(): Promise<void>;
+}
+
+const timeStep = 16;
+const targetStep = 64;
+const gradientPrefix = "gradient:";
+
+export function createTrainingPass(model: Qwen2Vl, policy: Policy, options: TrainingPassOptions): TrainingPass {
+  const { config } = model;
+  const sessions = sessionCache();
+
+  async function run(
+    rows: readonly ScoredRow[],
+    cotangents: readonly ArrayLike<number>[] | undefined,
+  ): Promise<Record<string, Tensor>> {
+    const { shape, groups, feeds } = batchFeeds(rows, cotangents);
+    const backward = cotangents !== undefined;
+    const session = await sessions.get(`${backward} ${JSON.stringify(shape)}`, () => compile(shape, backward));
+    const pictures = trainsVision(policy)
+      ? Object.assign(
+          {},
+          ...groups.groups.map((group, k) => {
+            const { patches, cos, sin } = visionFeeds(group, config);
+            return { [`patches.${k}`]: patches, [`visionCos.${k}`]: cos, [`visionSin.${k}`]: sin };
+          }),
+        )
+      : { features: await options.features(groups) };
+    return session.run({ ...weightFeeds(policy), ...feeds, ...pictures });
+  }
+
+  function compile(shape: TrainingShape, backward: boolean): Promise<Session> {
+    const { graph, outputs } = trainingGraph(config, shape, (g) => bindWeights(policy, g));
+    const wanted = backward ? outputs : { logProbs: outputs.logProbs! };
+    return createSession(graph, wanted, {
+      folder: policy.checkpoint.folder,
+      ...(options.threads !== undefined && { threads: options.threads }),
+    });
+  }
+
+  function batchFeeds(rows: readonly ScoredRow[], cotangents: readonly ArrayLike<number>[] | undefined) {
+    const groups = groupImages(rows, config);
+    const time = roundUp(Math.max(...rows.map(({ tokens }) => tokens.length)), timeStep);
+    const scored = rows.reduce((n, { tokens, promptLength }) => n + tokens.length - promptLength, 0);
+    const shape: TrainingShape = {
+      batch: rows.length,
+      time,
+      targets: roundUp(Math.max(scored, 1), targetStep),
+      pictures: trainsVision(policy)
+        ? groups.groups.map(({ grid: [t, h, w], images }) => ({ count: images.length, patches: t * h * w }))
+        : [],
+      featureRows: groups.featureRows,
+    };
+    const places = new BigInt64Array(shape.targets);
+    const chosen = new BigInt64Array(shape.targets);
+    const cotangent = new Float32Array(shape.targets);
+    let next = 0;
+    rows.forEach(({ tokens, promptLength }, r) => {
+      for (let i = promptLength; i < tokens.length; i++, next++) {
+        // A token's probability is read where the token before it stands.
+        places[next] = BigInt(r * time + i - 1);
+        chosen[next] = BigInt(tokens[i]!);
+        cotangent[next] = cotangents?.[r]?.[i - promptLength] ?? 0;
+      }
+    });
+    const { tokenIds, source, cos, sin } = layOut(rows, time, "right", groups, config);
+    const feeds: Record<string, Tensor> = {
+      tokenIds,
+      source,
+      cos,
+      sin,
+      rows: { data: places, shape: [shape.targets] },
+      chosen: { data: chosen, shape: [shape.targets, 1] },
+      cotangent: { data: cotangent, shape: [shape.targets] },
+    };
+    return { shape, groups, feeds };
+  }
+
+  async function eachBatch(
+    rows: readonly ScoredRow[],
+    cotangents: readonly ArrayLike<number>[] | undefined,
+    read: (outputs: Record<string, Tensor>) => void,
+    signal: AbortSignal | undefined,
+  ): Promise<Float64Array[]> {
+    const logProbs: Float64Array[] = rows.map(() => new Float64Array(0));
+    for (const batch of microBatches(rows, options.rowsAtOnce)) {
+      signal?.throwIfAborted();
+      const outputs = await run(
+        batch.map((i) => rows[i]!),
+        cotangents && batch.map((i) => cotangents[i]!),
+      );
+      read(outputs);
+      const flat = outputs.logProbs!.data as Float32Array;
+      let next = 0;
+      for (const i of batch) {
+        const end = next + rows[i]!.tokens.length - rows[i]!.promptLength;
+        logProbs[i] = Float64Array.from(flat.subarray(next, end));
+        next = end;
+      }
+    }
+    return logProbs;
+  }
+
+  return {
+    logProbs: (rows, signal) => eachBatch(rows, undefined, () => {}, signal),
+    backward(rows, cotangents, addGradient, signal) {
+      const read = (outputs: Record<string, Tensor>) => {
+        for (const [name, { data }] of Object.entries(outputs))
+          if (name.startsWith(gradientPrefix)) addGradient(name.slice(gradientPrefix.length), data as Float32Array);
+      };
+      return eachBatch(rows, cotangents, read, signal);
+    },
+    dispose: () => sessions.dispose(),
+  };
+}
+
+const roundUp = (n: number, step: number) => Math.ceil(n / step) * step;
+
+/** Rows of similar length side by side; those of one picture together, so that it is encoded once. */
+function microBatches(rows: readonly ScoredRow[], rowsAtOnce: number): number[][] {
+  const order = rows
+    .map((row, i) => ({
+      i,
+      length: roundUp(row.tokens.length, timeStep),
+      grid: row.images.map(({ grid }) => grid.join("×")).join(),
+    }))
+    .sort((a, b) => (a.grid < b.grid ? -1 : a.grid > b.grid ? 1 : a.length - b.length || a.i - b.i))
+    .map(({ i }) => i);
+  const batches: number[][] = [];
+  for (let first = 0; first < order.length; first += rowsAtOnce) batches.push(order.slice(first, first + rowsAtOnce));
+  return batches;
+}

@@ -1,0 +1,131 @@
+import { access, realpath } from "node:fs/promises";
+import { basename, dirname, join } from "node:path";
+import { z } from "zod";
+import { DataError } from "../../errors";
+import { type Qwen2VlConfig, readJson } from "./config";
+import { readHeader, readTensor, type StoredTensor } from "./safetensors";
+
+/** A checkpoint's tensors under the names that Qwen published them with, wherever they lie. */
+export interface Checkpoint {
+  readonly dir: string;
+  /** The folder in which the files really lie (a Hugging Face cache links to it). */
+  readonly folder: string;
+  /** `file` is a name inside `folder`. */
+  readonly tensors: ReadonlyMap<string, StoredTensor & { readonly file: string }>;
+  read(name: string): Promise<Float32Array>;
+}
+
+/**
+ * Opens the safetensors of a Hugging Face directory, one file or sharded, without reading the data.
+ * @throws DataError listing every tensor that is missing or has another shape than the configuration says
+ */
+export async function openCheckpoint(dir: string, config: Qwen2VlConfig): Promise<Checkpoint> {
+  const files = await Promise.all((await safetensorsFiles(dir)).map((file) => realpath(join(dir, file))));
+  const folder = dirname(files[0]!);
+  const elsewhere = files.find((file) => dirname(file) !== folder);
+  if (elsewhere) throw new DataError(`${dir}: expected all weights in one folder, found ${files[0]} and ${elsewhere}`);
+  const tensors = new Map<string, StoredTensor & { file: string }>();
+  for (const path of files)
+    for (const [name, stored] of await readHeader(path))
+      tensors.set(canonicalName(name), { ...stored, file: basename(path) });
+  const expected = expectedTensors(config);
+  const problems = [...expected].flatMap(([name, shape]) => {
+    const found = tensors.get(name);
+    if (!found) return [`${name}: expected [${shape.join(", ")}], found none`];
+    return found.shape.join() === shape.join()
+      ? []
+      : [`${name}: expected [${shape.join(", ")}], found [${found.shape.join(", ")}]`];
+  });
+  if (problems.length > 0)
+    throw new DataError(`${dir}: the weights do not fit config.json\n  ${problems.join("\n  ")}`);
+  // What the network does not use (a stored copy of tied embeddings) is not part of the model.
+  for (const name of tensors.keys()) if (!expected.has(name)) tensors.delete(name);
+  return {
+    dir,
+    folder,
+    tensors,
+    read(name) {
+      const stored = tensors.get(name);
+      if (!stored) throw new DataError(`${dir}: tensor ${name} is missing`);
+      return readTensor(join(folder, stored.file), stored);
+    },
+  };
+}
+
+const indexSchema = z.object({ weight_map: z.record(z.string(), z.string()) });
+
+async function safetensorsFiles(dir: string): Promise<string[]> {
+  const exists = (file: string) =>
+    access(join(dir, file)).then(
+      () => true,
+      () => false,
+    );
+  if (!(await exists("."))) throw new DataError(`${dir}: expected a directory with a Qwen2-VL checkpoint, found none`);
+  if (await exists("model.safetensors")) return ["model.safetensors"];
+  const index = "model.safetensors.index.json";
+  if (!(await exists(index))) throw new DataError(`${dir}: expected model.safetensors or ${index}, found neither`);
+  const parsed = indexSchema.safeParse(await readJson(join(dir, index)));
+  if (!parsed.success) throw new DataError(`${join(dir, index)}: ${z.prettifyError(parsed.error)}`);
+  const files = [...new Set(Object.values(parsed.data.weight_map))];
+  const missing = [];
+  for (const file of files) if (basename(file) !== file || !(await exists(file))) missing.push(file);
+  if (missing.length > 0)
+    throw new DataError(`${join(dir, index)} names ${missing.join(", ")}, which are not in ${dir}`);
+  return files;
+}
+
+/** transformers 4.52 and later nest the two towers under `model.`; Qwen's own files do not. */
+const canonicalName = (name: string) =>
+  name.replace(/^model\.visual\./, "visual.").replace(/^model\.language_model\./, "model.");
+
+/** Every tensor of the model and its shape. */
+export function expectedTensors({ text, vision }: Qwen2VlConfig): Map<string, readonly number[]> {
+  const shapes = new Map<string, readonly number[]>();
+  const linear = (name: string, outputs: number, inputs: number, bias: boolean) => {
+    shapes.set(`${name}.weight`, [outputs, inputs]);
+    if (bias) shapes.set(`${name}.bias`, [outputs]);
+  };
+  const layerNorm = (name: string) => {
+    shapes.set(`${name}.weight`, [vision.embedDim]);
+    shapes.set(`${name}.bias`, [vision.embedDim]);
+  };
+  const wide = vision.embedDim * vision.mlpRatio;
+  shapes.set("visual.patch_embed.proj.weight", [
+    vision.embedDim,
+    vision.inChannels,
+    vision.temporalPatchSize,
+    vision.patchSize,
+    vision.patchSize,
+  ]);
+  for (let i = 0; i < vision.depth; i++) {
+    const block = `visual.blocks.${i}`;
+    layerNorm(`${block}.norm1`);
+    layerNorm(`${block}.norm2`);
+    linear(`${block}.attn.qkv`, 3 * vision.embedDim, vision.embedDim, true);
+    linear(`${block}.attn.proj`, vision.embedDim, vision.embedDim, true);
+    linear(`${block}.mlp.fc1`, wide, vision.embedDim, true);
+    linear(`${block}.mlp.fc2`, vision.embedDim, wide, true);
+  }
+  const merged = vision.embedDim * vision.spatialMergeSize ** 2;
+  layerNorm("visual.merger.ln_q");
+  linear("visual.merger.mlp.0", merged, merged, true);
+  linear("visual.merger.mlp.2", text.hiddenSize, merged, true);
+
+  const kv = text.kvHeads * text.headDim;
+  shapes.set("model.embed_tokens.weight", [text.vocabSize, text.hiddenSize]);
+  for (let i = 0; i < text.layers; i++) {
+    const layer = `model.layers.${i}`;
+    shapes.set(`${layer}.input_layernorm.weight`, [text.hiddenSize]);
+    shapes.set(`${layer}.post_attention_layernorm.weight`, [text.hiddenSize]);
+    linear(`${layer}.self_attn.q_proj`, text.hiddenSize, text.hiddenSize, true);
+    linear(`${layer}.self_attn.k_proj`, kv, text.hiddenSize, true);
+    linear(`${layer}.self_attn.v_proj`, kv, text.hiddenSize, true);
+    linear(`${layer}.self_attn.o_proj`, text.hiddenSize, text.hiddenSize, false);
+    linear(`${layer}.mlp.gate_proj`, text.intermediateSize, text.hiddenSize, false);
+    linear(`${layer}.mlp.up_proj`, text.intermediateSize, text.hiddenSize, false);
+    linear(`${layer}.mlp.down_proj`, text.hiddenSize, text.intermediateSize, false);
+  }
+  shapes.set("model.norm.weight", [text.hiddenSize]);
+  if (!text.tieWordEmbeddings) shapes.set("lm_head.weight", [text.vocabSize, text.hiddenSize]);
+  return shapes;
+}
