@@ -1,0 +1,121 @@
+/**
+ * Work under way: `await` it for the result, or `for await` it for what happens on the way.
+ *
+ * It starts once, at the first of the two, and stands still while somebody who iterates has not asked for the next event, so that
+ * nothing is buffered and `break` stops it at exactly the event that was seen. Breaking out aborts the run; so does the `signal` it was
+ * made with. An error reaches everyone: those who wait and those who iterate.
+ */
+export interface Run<Event, Result> extends PromiseLike<Result>, AsyncIterable<Event> {
+  catch<Other>(onRejected: (reason: unknown) => Other | PromiseLike<Other>): Promise<Result | Other>;
+  finally(onFinally: () => void): Promise<Result>;
+}
+
+/**
+ * Makes a run of a generator of events that returns the result.
+ *
+ * @param body checks the signal itself, where stopping is safe; it is always run to its end, so its `finally` blocks are too
+ * @param outer aborts the run from outside
+ */
+export function createRun<Event, Result>(
+  body: (signal: AbortSignal) => AsyncGenerator<Event, Result, void>,
+  outer?: AbortSignal,
+): Run<Event, Result> {
+  const stop = new AbortController();
+  const signal = outer ? AbortSignal.any([outer, stop.signal]) : stop.signal;
+  const readers = new Set<Reader<Event>>();
+  let result: Promise<Result> | undefined;
+
+  const start = () => {
+    result ??= drive(body, signal, readers);
+    // A run that is only iterated reports its error there.
+    result.catch(() => {});
+    return result;
+  };
+  return {
+    // biome-ignore lint/suspicious/noThenProperty: being awaitable is the point
+    then(onFulfilled, onRejected) {
+      return start().then(onFulfilled, onRejected);
+    },
+    catch: (onRejected) => start().catch(onRejected),
+    finally: (onFinally) => start().finally(onFinally),
+    [Symbol.asyncIterator]: () => iterate(start, readers, () => stop.abort()),
+  };
+}
+
+async function drive<Event, Result>(
+  body: (signal: AbortSignal) => AsyncGenerator<Event, Result, void>,
+  signal: AbortSignal,
+  readers: ReadonlySet<Reader<Event>>,
+): Promise<Result> {
+  signal.throwIfAborted();
+  const events = body(signal);
+  for (;;) {
+    await Promise.all([...readers].map((reader) => reader.wanted()));
+    const next = await events.next();
+    if (next.done) return next.value;
+    for (const reader of readers) reader.deliver(next.value);
+  }
+}
+
+interface Reader<Event> {
+  /** Resolves when the reader waits for an event, or has gone. */
+  wanted(): Promise<void>;
+  deliver(event: Event): void;
+}
+
+function iterate<Event, Result>(
+  start: () => Promise<Result>,
+  readers: Set<Reader<Event>>,
+  abort: () => void,
+): AsyncIterator<Event, undefined> {
+  const requests: { resolve(result: IteratorResult<Event, undefined>): void; reject(reason: unknown): void }[] = [];
+  const done = { done: true, value: undefined } as const;
+  let state: "new" | "open" | "closed" = "new";
+  let asked = () => {};
+
+  const close = () => {
+    state = "closed";
+    readers.delete(reader);
+    asked();
+  };
+  const reader: Reader<Event> = {
+    wanted: () =>
+      requests.length > 0 || state === "closed" ? Promise.resolve() : new Promise((resolve) => (asked = resolve)),
+    deliver: (event) => requests.shift()?.resolve({ done: false, value: event }),
+  };
+  const open = () => {
+    state = "open";
+    readers.add(reader);
+    start().then(
+      () => {
+        close();
+        for (const { resolve } of requests.splice(0)) resolve(done);
+      },
+      (error: unknown) => {
+        close();
+        requests.shift()?.reject(error);
+        for (const { resolve } of requests.splice(0)) resolve(done);
+      },
+    );
+  };
+  return {
+    next() {
+      if (state === "closed") return Promise.resolve(done);
+      const answer = new Promise<IteratorResult<Event, undefined>>((resolve, reject) =>
+        requests.push({ resolve, reject }),
+      );
+      if (state === "new") open();
+      asked();
+      return answer;
+    },
+    async return() {
+      if (state === "open") {
+        close();
+        abort();
+        await start().catch(() => {});
+      }
+      state = "closed";
+      return done;
+    },
+  };
+}
