@@ -83,10 +83,12 @@ export function createGraph(names: { next: number } = { next: 0 }): Graph {
     op(op, inputs, attrs) {
       const rule = opRules[op];
       const node = { op, in: inputs, attrs } as { -readonly [K in keyof Node<typeof op>]: Node<typeof op>[K] };
+      // First of all, because it judges the inputs.
+      const shape = rule.shape(inputs, attrs);
       node.out = {
         name: fresh(op),
         dtype: rule.dtype?.(inputs, attrs) ?? inputs[0]!.dtype,
-        shape: rule.shape(inputs, attrs),
+        shape,
         node: node as unknown as Node,
       };
       graph.nodes.add(node as unknown as Node);

@@ -309,7 +309,10 @@ export const opRules: { readonly [O in Op]: OpRule<O> } = {
   },
   CumSum: { ...unary, encode: (_, [x]) => ({ constants: [x.shape.length - 1] }) },
   TopK: {
-    shape: same,
+    shape: ([x]) => {
+      staticDim(x.shape.at(-1), "TopK");
+      return x.shape;
+    },
     dtype: () => "int64",
     output: 1,
     encode: (_, [x]) => ({ constants: [[staticDim(x.shape.at(-1), "TopK")]] }),

@@ -2,7 +2,7 @@ import type { InferenceSession, Tensor as OrtTensor } from "onnxruntime-node";
 import { BackendError, ShapeError } from "../errors";
 import type { Graph } from "./graph";
 import { serialiseModel, usedInputs } from "./model";
-import { fits, showShape } from "./shapes";
+import { elementCount, fits, showShape } from "./shapes";
 import type { Value } from "./value";
 
 export interface Tensor<Data = Float32Array | BigInt64Array | Uint8Array> {
@@ -66,9 +66,13 @@ export async function createSession(
 }
 
 function toOrt(ort: typeof import("onnxruntime-node"), input: Value, tensor: Tensor | undefined): OrtTensor {
-  if (!tensor)
-    throw new ShapeError(`feed "${input.name}" is missing: expected ${input.dtype} ${showShape(input.shape)}`);
-  if (!fits(tensor.shape, input.shape))
-    throw new ShapeError(`feed "${input.name}": expected ${showShape(input.shape)}, got ${showShape(tensor.shape)}`);
-  return new ort.Tensor(input.dtype as "float32", tensor.data as Float32Array, tensor.shape);
+  const expected = `feed "${input.name}": expected ${input.dtype} ${showShape(input.shape)}`;
+  if (!tensor) throw new ShapeError(`${expected}, but it is missing`);
+  const { data, shape } = tensor;
+  if (dtypeOf(data) !== input.dtype || !fits(shape, input.shape) || data.length !== elementCount(shape, expected))
+    throw new ShapeError(`${expected}, got ${data.length} numbers as ${dtypeOf(data)} ${showShape(shape)}`);
+  return new ort.Tensor(input.dtype as "float32", data as Float32Array, shape);
 }
+
+const dtypeOf = (data: Tensor["data"]) =>
+  data instanceof Float32Array ? "float32" : data instanceof BigInt64Array ? "int64" : "bool";
