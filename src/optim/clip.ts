@@ -1,0 +1,49 @@
+import { ConfigError, TrainingError } from "../errors";
+import type { GradientTransform, Tensors } from "./transform";
+
+/** Added to the norm, as PyTorch does: gradients end a hair below `maxNorm`, and a zero gradient divides nothing. */
+const NORM_EPSILON = 1e-6;
+
+/**
+ * Scales all gradients together so that their joint norm is at most `maxNorm`:
+ *
+ * g ← g · min(1, maxNorm / (‖g‖ + 1e-6))
+ *
+ * @throws TrainingError when the norm is NaN or infinite, before any parameter has moved
+ * Source: `torch.nn.utils.clip_grad_norm_`. Departure: there a NaN passes through and ruins the weights unless asked not to.
+ */
+export function clipByGlobalNorm(maxNorm: number): GradientTransform {
+  if (!(maxNorm > 0)) throw new ConfigError(`clipByGlobalNorm: expected maxNorm > 0, got ${maxNorm}`);
+  return {
+    init: () => ({ step: 0, tensors: new Map() }),
+    update(gradients, state) {
+      clipGradNorm(gradients, maxNorm);
+      state.step += 1;
+    },
+  };
+}
+
+/**
+ * The same on its own: clips in place and returns the norm from before, which is what one logs.
+ * @throws TrainingError when the norm is NaN or infinite; the gradients are left as they were
+ */
+export function clipGradNorm(gradients: Tensors, maxNorm: number): number {
+  const norm = globalNorm(gradients);
+  if (!Number.isFinite(norm)) throw new TrainingError(`clipGradNorm: expected a finite gradient, got norm ${norm}`);
+  const scale = maxNorm / (norm + NORM_EPSILON);
+  if (scale < 1) {
+    for (const gradient of gradients.values()) {
+      for (let i = 0; i < gradient.length; i++) gradient[i]! *= scale;
+    }
+  }
+  return norm;
+}
+
+/** ‖g‖ = √Σ g² over all tensors together. */
+export function globalNorm(gradients: Tensors): number {
+  let sum = 0;
+  for (const gradient of gradients.values()) {
+    for (let i = 0; i < gradient.length; i++) sum += gradient[i]! * gradient[i]!;
+  }
+  return Math.sqrt(sum);
+}

@@ -1,0 +1,67 @@
+import { ConfigError, ShapeError } from "../errors";
+
+/** Parameters, or gradients, by name. */
+export type Tensors = ReadonlyMap<string, Float32Array>;
+
+/** Everything an optimiser remembers, as plain numbers: a checkpoint that stores these continues exactly. */
+export interface OptimizerState {
+  /** Updates made so far. */
+  step: number;
+  readonly tensors: Map<string, Float32Array>;
+}
+
+/**
+ * One stage of an optimiser. `update` works in place, because a second copy of the parameters is memory we do not have: it may
+ * rewrite the gradients for the stages behind it (clipping), or move the parameters (AdamW, last in a chain), and it advances
+ * the state.
+ */
+export interface GradientTransform {
+  init(params: Tensors): OptimizerState;
+  /**
+   * @param gradients ∂L/∂θ, one array for each parameter; may be overwritten
+   * @param step.learningRate of this update: schedules live outside
+   * @throws ShapeError when gradients and parameters do not match, before anything has changed
+   */
+  update(gradients: Tensors, state: OptimizerState, params: Tensors, step: { readonly learningRate: number }): void;
+}
+
+/**
+ * Several stages as one: `chain(clipByGlobalNorm(1), adamw())` reads left to right.
+ *
+ * The stages share one state, so that saving it needs no knowledge of how the chain was built.
+ * @throws ConfigError (from `init`) when two stages keep a tensor of the same name
+ */
+export function chain(...transforms: readonly GradientTransform[]): GradientTransform {
+  return {
+    init(params) {
+      const tensors = new Map<string, Float32Array>();
+      for (const transform of transforms) {
+        for (const [name, tensor] of transform.init(params).tensors) {
+          if (tensors.has(name)) throw new ConfigError(`chain: expected one stage to keep "${name}", got two`);
+          tensors.set(name, tensor);
+        }
+      }
+      return { step: 0, tensors };
+    },
+    update(gradients, state, params, step) {
+      // Each stage counts on its own copy, or the step would advance once for every stage.
+      for (const transform of transforms) transform.update(gradients, { ...state }, params, step);
+      state.step += 1;
+    },
+  };
+}
+
+/** Throws ShapeError unless there is exactly one gradient, of the right size, for each parameter. */
+export function checkGradients(gradients: Tensors, params: Tensors): void {
+  for (const [name, param] of params) {
+    const gradient = gradients.get(name);
+    if (gradient?.length !== param.length) {
+      throw new ShapeError(
+        `gradient of "${name}": expected ${param.length} numbers, got ${gradient?.length ?? "none"}`,
+      );
+    }
+  }
+  for (const name of gradients.keys()) {
+    if (!params.has(name)) throw new ShapeError(`gradient of "${name}": expected a parameter of that name, got none`);
+  }
+}
