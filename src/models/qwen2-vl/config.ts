@@ -1,4 +1,4 @@
-import { readFile } from "node:fs/promises";
+import { access, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
 import { ConfigError, DataError } from "../../errors";
@@ -43,7 +43,14 @@ export interface Qwen2VlConfig {
 
 const count = z.int().positive();
 
-const ropeSchema = z.object({ mrope_section: z.tuple([count, count, count]), rope_theta: z.number().optional() });
+/** Plain rotary angles in three sections; stretched ones (yarn, linear, …) are another network. */
+const mrope = z.enum(["mrope", "default"]).optional();
+const ropeSchema = z.object({
+  mrope_section: z.tuple([count, count, count]),
+  rope_theta: z.number().positive().optional(),
+  type: mrope,
+  rope_type: mrope,
+});
 
 const textSchema = z.object({
   vocab_size: count,
@@ -51,13 +58,15 @@ const textSchema = z.object({
   intermediate_size: count,
   num_hidden_layers: count,
   num_attention_heads: count,
-  num_key_value_heads: count,
+  num_key_value_heads: count.nullish(),
+  head_dim: count.nullish(),
   hidden_act: z.literal("silu").default("silu"),
-  rms_norm_eps: z.number().positive().default(1e-6),
+  rms_norm_eps: z.number().positive().default(1e-5),
   rope_theta: z.number().positive().optional(),
   rope_scaling: ropeSchema.nullish(),
   rope_parameters: ropeSchema.nullish(),
-  use_sliding_window: z.literal(false).default(false),
+  use_sliding_window: z.literal(false).nullish(),
+  layer_types: z.array(z.literal("full_attention")).nullish(),
   tie_word_embeddings: z.boolean().optional(),
   bos_token_id: z.int().nullish(),
   eos_token_id: z.union([z.int(), z.array(z.int())]).nullish(),
@@ -72,10 +81,11 @@ const visionSchema = z.object({
   patch_size: count.default(14),
   temporal_patch_size: count.default(2),
   spatial_merge_size: count.default(2),
-  in_channels: count.optional(),
-  in_chans: count.optional(),
+  in_channels: z.literal(3).default(3),
+  in_chans: z.literal(3).optional(),
   hidden_size: count.optional(),
   hidden_act: z.literal("quick_gelu").default("quick_gelu"),
+  rope_parameters: z.object({ rope_type: z.literal("axial"), rope_theta: z.literal(10_000) }).nullish(),
 });
 
 const outerSchema = z.object({
@@ -87,7 +97,7 @@ const outerSchema = z.object({
   vision_start_token_id: z.int(),
   vision_end_token_id: z.int(),
   tie_word_embeddings: z.boolean().optional(),
-  quantization_config: z.undefined({ error: "quantised checkpoints cannot be used" }),
+  quantization_config: z.undefined({ error: "expected none: quantised checkpoints cannot be used" }).optional(),
 });
 
 /** The token that ends a turn in Qwen's chat format comes from generation_config.json where config.json has another. */
@@ -105,10 +115,11 @@ export async function loadConfig(dir: string): Promise<Qwen2VlConfig> {
   const json = await readJson(path);
   const outer = check(outerSchema, json, path);
   const text = check(textSchema, outer.text_config ?? json, path);
+  const generationPath = join(dir, "generation_config.json");
   const generation = check(
     generationSchema,
-    await readJson(join(dir, "generation_config.json")).catch(() => ({})),
-    dir,
+    (await exists(generationPath)) ? await readJson(generationPath) : {},
+    generationPath,
   );
   return normalise(outer, text, generation, path);
 }
@@ -126,14 +137,19 @@ function normalise(
   const rope = text.rope_parameters ?? text.rope_scaling;
   demand(rope != null, "expected rope_scaling or rope_parameters with mrope_section, found neither");
   const headDim = text.hidden_size / text.num_attention_heads;
+  const kvHeads = text.num_key_value_heads ?? text.num_attention_heads;
   const sections = rope!.mrope_section;
   demand(
     Number.isInteger(headDim),
     `hidden_size ${text.hidden_size} is not a multiple of num_attention_heads ${text.num_attention_heads}`,
   );
   demand(
-    text.num_attention_heads % text.num_key_value_heads === 0,
-    `num_attention_heads ${text.num_attention_heads} is not a multiple of num_key_value_heads ${text.num_key_value_heads}`,
+    text.head_dim == null || text.head_dim === headDim,
+    `head_dim: expected hidden_size / num_attention_heads = ${headDim}, found ${text.head_dim}`,
+  );
+  demand(
+    text.num_attention_heads % kvHeads === 0,
+    `num_attention_heads ${text.num_attention_heads} is not a multiple of num_key_value_heads ${kvHeads}`,
   );
   demand(
     sections[0] + sections[1] + sections[2] === headDim / 2,
@@ -142,6 +158,14 @@ function normalise(
   demand(
     vision.hidden_size === undefined || vision.hidden_size === text.hidden_size,
     `vision_config.hidden_size: expected the language model's ${text.hidden_size}, found ${vision.hidden_size}`,
+  );
+  demand(
+    (vision.embed_dim / vision.num_heads) % 4 === 0,
+    `vision_config: expected embed_dim ${vision.embed_dim} to be a multiple of 4 · num_heads, found num_heads ${vision.num_heads}`,
+  );
+  demand(
+    Number.isInteger(vision.embed_dim * vision.mlp_ratio),
+    `vision_config.mlp_ratio: expected a whole number of hidden units, found ${vision.mlp_ratio} · ${vision.embed_dim}`,
   );
   const eos = generation.eos_token_id ?? text.eos_token_id;
   demand(eos != null, "expected eos_token_id here or in generation_config.json, found none");
@@ -153,12 +177,12 @@ function normalise(
       intermediateSize: text.intermediate_size,
       layers: text.num_hidden_layers,
       heads: text.num_attention_heads,
-      kvHeads: text.num_key_value_heads,
+      kvHeads,
       headDim,
       rmsNormEps: text.rms_norm_eps,
       ropeTheta: rope!.rope_theta ?? text.rope_theta ?? 1e6,
       mropeSection: sections,
-      tieWordEmbeddings: outer.tie_word_embeddings ?? text.tie_word_embeddings ?? false,
+      tieWordEmbeddings: (outer.tie_word_embeddings || text.tie_word_embeddings) ?? false,
     },
     vision: {
       depth: vision.depth,
@@ -168,7 +192,7 @@ function normalise(
       patchSize: vision.patch_size,
       temporalPatchSize: vision.temporal_patch_size,
       spatialMergeSize: vision.spatial_merge_size,
-      inChannels: vision.in_channels ?? vision.in_chans ?? 3,
+      inChannels: vision.in_channels,
     },
     tokens: {
       image: outer.image_token_id,
@@ -203,15 +227,14 @@ export function configJson({ text, vision, tokens }: Qwen2VlConfig): Record<stri
       hidden_act: "silu",
       rms_norm_eps: text.rmsNormEps,
       max_position_embeddings: 4096,
-      rope_theta: text.ropeTheta,
-      rope_scaling: { type: "mrope", mrope_section: text.mropeSection },
+      rope_parameters: { rope_type: "default", rope_theta: text.ropeTheta, mrope_section: text.mropeSection },
       bos_token_id: null,
       eos_token_id: tokens.eos[0],
       pad_token_id: tokens.pad,
       ...tied,
     },
     vision_config: {
-      model_type: "qwen2_vl",
+      model_type: "qwen2_vl_vision",
       depth: vision.depth,
       embed_dim: vision.embedDim,
       num_heads: vision.heads,
@@ -225,6 +248,12 @@ export function configJson({ text, vision, tokens }: Qwen2VlConfig): Record<stri
     },
   };
 }
+
+export const exists = (path: string): Promise<boolean> =>
+  access(path).then(
+    () => true,
+    () => false,
+  );
 
 /** @throws DataError naming the path when it is missing or no JSON */
 export async function readJson(path: string): Promise<unknown> {

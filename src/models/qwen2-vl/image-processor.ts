@@ -1,9 +1,8 @@
-import { access } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
-import { DataError } from "../../errors";
+import { ConfigError, DataError } from "../../errors";
 import type { RawImage } from "../../types";
-import { check, type Qwen2VlConfig, readJson } from "./config";
+import { check, exists, type Qwen2VlConfig, readJson } from "./config";
 import { type Grid, patchOrder } from "./positions";
 import { resizeBicubic } from "./resize";
 
@@ -20,14 +19,22 @@ const processorSchema = z.object({
   min_pixels: z.int().positive().nullish(),
   max_pixels: z.int().positive().nullish(),
   size: z.object({ shortest_edge: z.int().positive().nullish(), longest_edge: z.int().positive().nullish() }).nullish(),
-  patch_size: z.int().positive().optional(),
+  patch_size: z.int().optional(),
+  temporal_patch_size: z.int().optional(),
+  merge_size: z.int().optional(),
+  do_resize: z.literal(true).default(true),
+  do_rescale: z.literal(true).default(true),
+  do_normalize: z.literal(true).default(true),
+  /** Pillow's number for bicubic. */
+  resample: z.literal(3).default(3),
+  rescale_factor: z.literal(1 / 255).default(1 / 255),
   image_mean: three.default([0.48145466, 0.4578275, 0.40821073]),
   image_std: three.default([0.26862954, 0.26130258, 0.27577711]),
 });
 
 /**
  * The image processor that a checkpoint's preprocessor_config.json (or processor_config.json) describes.
- * @throws DataError for a picture more than 200 times as long as wide, as the reference does
+ * @throws ConfigError for settings that are not Qwen2-VL's; the processor throws DataError for a picture more than 200 times as long as wide
  */
 export async function loadImageProcessor(
   dir: string,
@@ -36,12 +43,24 @@ export async function loadImageProcessor(
   const path = await firstExisting(dir, ["preprocessor_config.json", "processor_config.json"]);
   const json = (await readJson(path)) as { image_processor?: unknown };
   const settings = check(processorSchema, json.image_processor ?? json, path);
+  const sizes = [
+    ["patch_size", settings.patch_size, config.vision.patchSize],
+    ["temporal_patch_size", settings.temporal_patch_size, config.vision.temporalPatchSize],
+    ["merge_size", settings.merge_size, config.vision.spatialMergeSize],
+  ] as const;
+  for (const [key, found, expected] of sizes)
+    if (found !== undefined && found !== expected)
+      throw new ConfigError(`${path}: ${key}: expected ${expected}, as in config.json, found ${found}`);
   const minPixels = settings.min_pixels ?? settings.size?.shortest_edge ?? 56 * 56;
   const maxPixels = settings.max_pixels ?? settings.size?.longest_edge ?? 28 * 28 * 1280;
   const factor = config.vision.patchSize * config.vision.spatialMergeSize;
-  // A byte's normalised value, for each channel.
+  // A byte's normalised value, for each channel, rounded to float32 where the reference rounds.
+  const { fround } = Math;
   const tables = settings.image_mean.map((mean, c) =>
-    Float32Array.from({ length: 256 }, (_, byte) => (byte / 255 - mean) / settings.image_std[c]!),
+    Float32Array.from(
+      { length: 256 },
+      (_, byte) => fround(fround(byte * settings.rescale_factor) - fround(mean)) / fround(settings.image_std[c]!),
+    ),
   );
   return (image) => {
     const { height, width } = smartResize(image.height, image.width, factor, minPixels, maxPixels);
@@ -111,13 +130,7 @@ function patchify(
 async function firstExisting(dir: string, names: readonly string[]): Promise<string> {
   for (const name of names) {
     const path = join(dir, name);
-    if (
-      await access(path).then(
-        () => true,
-        () => false,
-      )
-    )
-      return path;
+    if (await exists(path)) return path;
   }
   throw new DataError(`${dir}: expected ${names.join(" or ")}, found neither`);
 }

@@ -2,18 +2,24 @@ import { DataError } from "../../errors";
 import type { ImageSource, RawImage } from "../../types";
 
 /**
- * Decodes a picture to 8-bit RGB as Pillow's `convert("RGB")` does: alpha is dropped, orientation tags are not applied.
+ * Decodes a picture to 8-bit RGB as transformers' `load_image` does: turned upright by its orientation tag, then Pillow's `convert("RGB")`,
+ * which drops alpha (it does not blend) and heeds no colour profile. Of an animation, the first frame.
  * @throws DataError naming the file when it is missing or no picture
  */
 export async function loadImage(source: ImageSource): Promise<RawImage> {
   if (typeof source === "object" && "data" in source) return checkedRaw(source);
   const { default: sharp } = await import("sharp");
   const where = typeof source === "string" ? source : `image of ${source.length} bytes`;
-  const { data, info } = await sharp(source)
-    .toColourspace("srgb")
-    .removeAlpha()
-    .raw()
-    .toBuffer({ resolveWithObject: true })
+  // An empty buffer makes sharp's constructor throw, so it is called inside the promise.
+  const { data, info } = await Promise.resolve()
+    .then(() =>
+      sharp(source, { ignoreIcc: true })
+        .autoOrient()
+        .toColourspace("srgb")
+        .removeAlpha()
+        .raw()
+        .toBuffer({ resolveWithObject: true }),
+    )
     .catch((cause: Error) => {
       throw new DataError(`${where}: expected a picture (PNG, JPEG, WebP, …): ${cause.message}`, { cause });
     });

@@ -1,3 +1,4 @@
+import { ShapeError } from "../../errors";
 import type { Qwen2VlConfig } from "./config";
 
 /** A picture's patches: frames, rows, columns. */
@@ -15,6 +16,7 @@ export interface RopePositions {
 /**
  * Multimodal positions (Qwen2-VL, §2.1): text advances all three together; a picture's tokens have their own (frame, row, column), and the
  * text after it goes on from the largest.
+ * @throws ShapeError when the image tokens are not those of the grids
  */
 export function ropePositions(
   tokens: readonly number[],
@@ -26,13 +28,17 @@ export function ropePositions(
   let next = 0;
   let picture = 0;
   for (let i = 0; i < tokens.length; ) {
-    const grid = tokens[i] === special.image ? grids[picture++] : undefined;
-    if (!grid) {
+    if (tokens[i] !== special.image) {
       t[i] = h[i] = w[i] = next++;
       i++;
       continue;
     }
+    const grid = grids[picture++];
+    if (!grid) throw new ShapeError(`image tokens from place ${i} on, but there are ${grids.length} pictures`);
     const [frames, rows, columns] = [grid[0], grid[1] / merge, grid[2] / merge];
+    const end = i + frames * rows * columns;
+    if (end > tokens.length || tokens.slice(i, end).some((token) => token !== special.image))
+      throw new ShapeError(`picture ${picture - 1}: expected ${end - i} image tokens from place ${i} on, found fewer`);
     for (let f = 0; f < frames; f++)
       for (let r = 0; r < rows; r++)
         for (let c = 0; c < columns; c++, i++) {
@@ -42,6 +48,8 @@ export function ropePositions(
         }
     next += Math.max(frames, rows, columns);
   }
+  if (picture !== grids.length)
+    throw new ShapeError(`expected image tokens for ${grids.length} pictures, found ${picture}`);
   return { t, h, w, next };
 }
 
@@ -60,7 +68,7 @@ export function mropeTables(
 ): HalfTables {
   const half = headDim / 2;
   const axes = sections.flatMap((size, axis) => Array<Int32Array>(size).fill([t, h, w][axis]!));
-  const frequencies = Array.from({ length: half }, (_, k) => theta ** ((-2 * k) / headDim));
+  const frequencies = Array.from({ length: half }, (_, k) => frequency(theta, (2 * k) / headDim));
   return tables(t.length, half, (i, k) => axes[k]![i]! * frequencies[k]!);
 }
 
@@ -68,7 +76,7 @@ export function mropeTables(
 export function visionRotaryTables([frames, rows, columns]: Grid, { vision }: Qwen2VlConfig): HalfTables {
   const half = vision.embedDim / vision.heads / 2;
   const quarter = half / 2;
-  const frequencies = Array.from({ length: quarter }, (_, k) => 10_000 ** (-k / quarter));
+  const frequencies = Array.from({ length: quarter }, (_, k) => frequency(10_000, k / quarter));
   const places = patchOrder(rows, columns, vision.spatialMergeSize);
   return tables(frames * places.length, half, (i, k) => {
     const [row, column] = places[i % places.length]!;
@@ -84,6 +92,9 @@ export function patchOrder(rows: number, columns: number, merge: number): (reado
       for (let y = 0; y < merge; y++) for (let x = 0; x < merge; x++) order.push([r + y, c + x]);
   return order;
 }
+
+/** θ^−x, rounded to float32 where transformers rounds: at position 1000 the angle's error would be 5e-5 otherwise. */
+const frequency = (theta: number, x: number) => Math.fround(1 / Math.fround(theta ** Math.fround(x)));
 
 function tables(rows: number, width: number, angle: (row: number, column: number) => number): HalfTables {
   const cos = new Float32Array(rows * width);

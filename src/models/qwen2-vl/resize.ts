@@ -43,7 +43,8 @@ function resample(
   outStride: number,
   outLineStride: number,
 ): Uint8Array {
-  const output = new Uint8Array(lines * newSize * 3);
+  // The kernel overshoots at edges; this array clamps.
+  const output = new Uint8ClampedArray(lines * newSize * 3);
   for (let x = 0; x < newSize; x++) {
     const { first, weights } = filterAt(x, size, newSize);
     for (let line = 0; line < lines; line++)
@@ -51,11 +52,10 @@ function resample(
         let sum = 1 << (precisionBits - 1);
         let at = line * lineStride + first * stride + channel;
         for (let k = 0; k < weights.length; k++, at += stride) sum += input[at]! * weights[k]!;
-        const value = sum >> precisionBits;
-        output[line * outLineStride + x * outStride + channel] = value < 0 ? 0 : value > 255 ? 255 : value;
+        output[line * outLineStride + x * outStride + channel] = sum >> precisionBits;
       }
   }
-  return output;
+  return new Uint8Array(output.buffer);
 }
 
 /** The input pixels that output pixel `x` sees, and their weights in fixed point. */
@@ -65,7 +65,7 @@ function filterAt(x: number, size: number, newSize: number): { first: number; we
   const centre = (x + 0.5) * scale;
   const first = Math.max(Math.trunc(centre - support * stretch + 0.5), 0);
   const end = Math.min(Math.trunc(centre + support * stretch + 0.5), size);
-  const raw = Array.from({ length: end - first }, (_, k) => cubic((k + first - centre + 0.5) / stretch));
+  const raw = Array.from({ length: end - first }, (_, k) => cubic((k + first - centre + 0.5) * (1 / stretch)));
   const total = raw.reduce((a, b) => a + b, 0);
   return {
     first,

@@ -1,6 +1,6 @@
-import { open, rename, writeFile } from "node:fs/promises";
+import { type FileHandle, open, rename, rm } from "node:fs/promises";
 import { z } from "zod";
-import { DataError } from "../../errors";
+import { DataError, ShapeError } from "../../errors";
 
 export type StoredDtype = "F32" | "F16" | "BF16";
 
@@ -16,14 +16,12 @@ export interface StoredTensor {
 const bytesPer: Readonly<Record<StoredDtype, number>> = { F32: 4, F16: 2, BF16: 2 };
 const largestHeader = 100_000_000;
 
-const headerSchema = z.record(
-  z.string(),
-  z.object({
-    dtype: z.string(),
-    shape: z.array(z.int().nonnegative()),
-    data_offsets: z.tuple([z.int().nonnegative(), z.int().nonnegative()]),
-  }),
-);
+const entrySchema = z.object({
+  dtype: z.string(),
+  shape: z.array(z.int().nonnegative()),
+  data_offsets: z.tuple([z.int().nonnegative(), z.int().nonnegative()]),
+});
+const headerSchema = z.object({ __metadata__: z.unknown().optional() }).catchall(entrySchema);
 
 /**
  * The tensors of a safetensors file, without their data. Tensors of other types (integer buffers) are left out.
@@ -35,35 +33,37 @@ export async function readHeader(path: string): Promise<Map<string, StoredTensor
   });
   try {
     const { size } = await file.stat();
-    const prefix = Buffer.alloc(8);
-    await file.read(prefix, 0, 8, 0);
-    const length = Number(prefix.readBigUInt64LE());
-    if (size < 8 || length > Math.min(size - 8, largestHeader))
+    const length = size < 8 ? 0 : Number(Buffer.from(await readBytes(file, path, 0, 8)).readBigUInt64LE());
+    if (length === 0 || length > Math.min(size - 8, largestHeader))
       throw new DataError(
         `${path}: not a safetensors file: it says its header has ${length} bytes, and it has ${size} in all`,
       );
-    const text = Buffer.alloc(length);
-    await file.read(text, 0, length, 8);
-    return parseHeader(text.toString("utf8"), 8 + length, size, path);
+    const text = new TextDecoder().decode(await readBytes(file, path, 8, length));
+    return parseHeader(text, 8 + length, size, path);
   } finally {
     await file.close();
   }
 }
 
 function parseHeader(text: string, dataStart: number, size: number, path: string): Map<string, StoredTensor> {
-  let json: Record<string, unknown>;
+  let json: unknown;
   try {
     json = JSON.parse(text);
   } catch (cause) {
     throw new DataError(`${path}: its header is not JSON: ${(cause as Error).message}`, { cause });
   }
-  const { __metadata__: _, ...entries } = json;
-  const parsed = headerSchema.safeParse(entries);
+  const parsed = headerSchema.safeParse(json);
   if (!parsed.success) throw new DataError(`${path}: malformed header: ${z.prettifyError(parsed.error)}`);
+  const { __metadata__: _, ...entries } = parsed.data;
+  const byPlace = Object.entries(entries).sort(([, a], [, b]) => a.data_offsets[0] - b.data_offsets[0]);
   const tensors = new Map<string, StoredTensor>();
-  for (const [name, { dtype, shape, data_offsets }] of Object.entries(parsed.data)) {
-    if (!isStoredDtype(dtype)) continue;
+  let previousEnd = 0;
+  for (const [name, { dtype, shape, data_offsets }] of byPlace) {
     const [start, end] = data_offsets;
+    if (start < previousEnd)
+      throw new DataError(`${path}: tensor ${name} begins at ${start}, inside the one before it`);
+    previousEnd = end;
+    if (!isStoredDtype(dtype)) continue;
     const expected = shape.reduce((a, b) => a * b, bytesPer[dtype]);
     if (end - start !== expected || dataStart + end > size)
       throw new DataError(
@@ -80,9 +80,7 @@ const isStoredDtype = (dtype: string): dtype is StoredDtype => Object.hasOwn(byt
 export async function readTensor(path: string, { dtype, offset, bytes }: StoredTensor): Promise<Float32Array> {
   const file = await open(path);
   try {
-    const raw = new Uint8Array(bytes);
-    await file.read(raw, 0, bytes, offset);
-    return toFloat32(raw, dtype);
+    return toFloat32(await readBytes(file, path, offset, bytes), dtype);
   } finally {
     await file.close();
   }
@@ -98,7 +96,27 @@ export async function readSafetensors(
   return tensors;
 }
 
-/** Writes float32 tensors as `dtype`, rounding to nearest even; the file appears whole or not at all. */
+/** One system call reads 2 GiB at most. */
+async function readBytes(
+  file: FileHandle,
+  path: string,
+  offset: number,
+  length: number,
+): Promise<Uint8Array<ArrayBuffer>> {
+  const bytes = new Uint8Array(length);
+  for (let done = 0; done < length; ) {
+    const { bytesRead } = await file.read(bytes, done, Math.min(length - done, 2 ** 30), offset + done);
+    if (bytesRead === 0)
+      throw new DataError(`${path}: expected ${length} bytes at ${offset}, the file ends after ${done}`);
+    done += bytesRead;
+  }
+  return bytes;
+}
+
+/**
+ * Writes float32 tensors as `dtype`, rounding to nearest even; the file appears whole or not at all.
+ * @throws ShapeError when a tensor has another number of elements than its shape
+ */
 export async function writeSafetensors(
   path: string,
   tensors: ReadonlyMap<string, { readonly shape: readonly number[]; readonly data: Float32Array }>,
@@ -107,24 +125,37 @@ export async function writeSafetensors(
   const header: Record<string, unknown> = { __metadata__: { format: "pt" } };
   let offset = 0;
   for (const [name, { shape, data }] of tensors) {
+    const elements = shape.reduce((a, b) => a * b, 1);
+    if (elements !== data.length)
+      throw new ShapeError(`${name}: [${shape.join(", ")}] has ${elements} elements, got ${data.length}`);
     const end = offset + data.length * bytesPer[dtype];
     header[name] = { dtype, shape, data_offsets: [offset, end] };
     offset = end;
   }
   const text = JSON.stringify(header);
   // The data begin at a multiple of eight, as the format asks.
-  const head = Buffer.from(text.padEnd(Math.ceil(text.length / 8) * 8));
-  const length = Buffer.alloc(8);
-  length.writeBigUInt64LE(BigInt(head.length));
+  const size = Math.ceil(Buffer.byteLength(text) / 8) * 8;
+  const head = Buffer.alloc(8 + size, " ");
+  head.writeBigUInt64LE(BigInt(size));
+  head.write(text, 8);
   const partial = `${path}.partial`;
-  await writeFile(
-    partial,
-    Buffer.concat([length, head, ...[...tensors.values()].map(({ data }) => fromFloat32(data, dtype))]),
-  );
-  await rename(partial, path);
+  try {
+    const file = await open(partial, "w");
+    try {
+      await file.writeFile(head);
+      for (const { data } of tensors.values()) await file.writeFile(fromFloat32(data, dtype));
+      await file.sync();
+    } finally {
+      await file.close();
+    }
+    await rename(partial, path);
+  } catch (error) {
+    await rm(partial, { force: true });
+    throw error;
+  }
 }
 
-function toFloat32(raw: Uint8Array, dtype: StoredDtype): Float32Array {
+function toFloat32(raw: Uint8Array<ArrayBuffer>, dtype: StoredDtype): Float32Array {
   if (dtype === "F32") return new Float32Array(raw.buffer);
   const halves = new Uint16Array(raw.buffer);
   const bits = new Uint32Array(halves.length);

@@ -2,7 +2,7 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { DataError } from "../../errors";
 import type { Prompt } from "../../types";
-import { type Qwen2VlConfig, readJson } from "./config";
+import { exists, type Qwen2VlConfig, readJson } from "./config";
 
 export interface Qwen2VlTokenizer {
   /**
@@ -10,6 +10,7 @@ export interface Qwen2VlTokenizer {
    * A special token's name inside a text stays text.
    */
   encodePrompt(prompt: Prompt, imageTokens: readonly number[]): number[];
+  /** Token ids of plain text; a special token's name stays text. */
   encode(text: string): number[];
   /** Special tokens are left out. */
   decode(ids: readonly number[]): string;
@@ -23,11 +24,11 @@ export async function loadTokenizer(dir: string, { text, tokens }: Qwen2VlConfig
   const json = (await readJson(join(dir, "tokenizer.json"))) as {
     added_tokens?: { id: number; content: string; special: boolean }[];
   };
-  const settings = (await readJson(join(dir, "tokenizer_config.json"))) as { chat_template?: string };
+  const settings = (await readJson(join(dir, "tokenizer_config.json"))) as { chat_template?: unknown };
   const { PreTrainedTokenizer } = await import("@huggingface/transformers");
   const tokenizer = new PreTrainedTokenizer(json, {
     ...settings,
-    chat_template: settings.chat_template ?? (await chatTemplate(dir)),
+    chat_template: (await chatTemplateFile(dir)) ?? settings.chat_template ?? qwen2VlChatTemplate,
   });
   const added = json.added_tokens ?? [];
   const tooLarge = added.find(({ id }) => id >= text.vocabSize);
@@ -37,12 +38,20 @@ export async function loadTokenizer(dir: string, { text, tokens }: Qwen2VlConfig
     );
   if (!added.some(({ id }) => id === tokens.image))
     throw new DataError(`${dir}: config.json has image_token_id ${tokens.image}, which tokenizer.json does not define`);
-  const specials = added.filter(({ special }) => special).map(({ content }) => content);
-  const encode = (piece: string): number[] =>
-    piece === "" ? [] : tokenizer.encode(piece, { add_special_tokens: false });
+  const reserved: number[] = [
+    tokens.image,
+    tokens.video,
+    tokens.visionStart,
+    tokens.visionEnd,
+    ...tokens.eos,
+    tokens.pad,
+  ];
+  const specials = added.filter(({ id, special }) => special || reserved.includes(id)).map(({ content }) => content);
+  const encode = (pieces: string): number[] =>
+    pieces.split(seam).flatMap((piece) => (piece === "" ? [] : tokenizer.encode(piece, { add_special_tokens: false })));
 
   return {
-    encode,
+    encode: (text) => encode(disarm(text, specials)),
     decode: (ids) => tokenizer.decode([...ids], { skip_special_tokens: true, clean_up_tokenization_spaces: false }),
     encodePrompt(prompt, imageTokens) {
       const chat = prompt.map(({ role, content }) => ({
@@ -56,10 +65,9 @@ export async function loadTokenizer(dir: string, { text, tokens }: Qwen2VlConfig
         add_generation_prompt: true,
       }) as string;
       let picture = 0;
-      const ids = rendered
-        .split(seam)
-        .flatMap(encode)
-        .flatMap((id) => (id === tokens.image ? Array<number>(imageTokens[picture++] ?? 0).fill(id) : [id]));
+      const ids = encode(rendered).flatMap((id) =>
+        id === tokens.image ? Array<number>(imageTokens[picture++] ?? 0).fill(id) : [id],
+      );
       if (picture !== imageTokens.length)
         throw new DataError(
           `${dir}: the chat template made places for ${picture} pictures, but the prompt has ${imageTokens.length}`,
@@ -79,12 +87,22 @@ function disarm(text: string, specials: readonly string[]): string {
   );
 }
 
-/** Checkpoints keep their chat template inside tokenizer_config.json, or in a file of its own. */
-async function chatTemplate(dir: string): Promise<string> {
-  const jinja = await readFile(join(dir, "chat_template.jinja"), "utf8").catch(() => undefined);
-  if (jinja !== undefined) return jinja;
-  const { chat_template } = (await readJson(join(dir, "chat_template.json"))) as { chat_template?: unknown };
-  if (typeof chat_template !== "string")
-    throw new DataError(`${dir}/chat_template.json: expected { "chat_template": string }`);
+/** The processor's own template, which knows pictures, where it is a file of its own. */
+async function chatTemplateFile(dir: string): Promise<string | undefined> {
+  const [jinja, json] = [join(dir, "chat_template.jinja"), join(dir, "chat_template.json")];
+  if (await exists(jinja)) return readFile(jinja, "utf8");
+  if (!(await exists(json))) return undefined;
+  const { chat_template } = (await readJson(json)) as { chat_template?: unknown };
+  if (typeof chat_template !== "string") throw new DataError(`${json}: expected { "chat_template": string }`);
   return chat_template;
 }
+
+/** The chat format that Qwen2-VL was tuned on, for checkpoints that come without their template. */
+const qwen2VlChatTemplate = [
+  "{%- if messages[0].role != 'system' %}{{ '<|im_start|>system\\nYou are a helpful assistant.<|im_end|>\\n' }}{% endif %}",
+  "{%- for message in messages %}{{ '<|im_start|>' + message.role + '\\n' }}",
+  "{%- for part in message.content %}",
+  "{%- if part.type == 'image' %}{{ '<|vision_start|><|image_pad|><|vision_end|>' }}{% else %}{{ part.text }}{% endif %}",
+  "{%- endfor %}{{ '<|im_end|>\\n' }}{% endfor %}",
+  "{%- if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% endif %}",
+].join("");

@@ -1,8 +1,8 @@
-import { access, realpath } from "node:fs/promises";
+import { realpath } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { z } from "zod";
 import { DataError } from "../../errors";
-import { type Qwen2VlConfig, readJson } from "./config";
+import { exists, type Qwen2VlConfig, readJson } from "./config";
 import { readHeader, readTensor, type StoredTensor } from "./safetensors";
 
 /** A checkpoint's tensors under the names that Qwen published them with, wherever they lie. */
@@ -31,7 +31,7 @@ export async function openCheckpoint(dir: string, config: Qwen2VlConfig): Promis
   const expected = expectedTensors(config);
   const problems = [...expected].flatMap(([name, shape]) => {
     const found = tensors.get(name);
-    if (!found) return [`${name}: expected [${shape.join(", ")}], found none`];
+    if (!found) return [`${name}: expected [${shape.join(", ")}] in F32, F16 or BF16, found none`];
     return found.shape.join() === shape.join()
       ? []
       : [`${name}: expected [${shape.join(", ")}], found [${found.shape.join(", ")}]`];
@@ -55,20 +55,16 @@ export async function openCheckpoint(dir: string, config: Qwen2VlConfig): Promis
 const indexSchema = z.object({ weight_map: z.record(z.string(), z.string()) });
 
 async function safetensorsFiles(dir: string): Promise<string[]> {
-  const exists = (file: string) =>
-    access(join(dir, file)).then(
-      () => true,
-      () => false,
-    );
-  if (!(await exists("."))) throw new DataError(`${dir}: expected a directory with a Qwen2-VL checkpoint, found none`);
-  if (await exists("model.safetensors")) return ["model.safetensors"];
+  const has = (file: string) => exists(join(dir, file));
+  if (!(await has("."))) throw new DataError(`${dir}: expected a directory with a Qwen2-VL checkpoint, found none`);
+  if (await has("model.safetensors")) return ["model.safetensors"];
   const index = "model.safetensors.index.json";
-  if (!(await exists(index))) throw new DataError(`${dir}: expected model.safetensors or ${index}, found neither`);
+  if (!(await has(index))) throw new DataError(`${dir}: expected model.safetensors or ${index}, found neither`);
   const parsed = indexSchema.safeParse(await readJson(join(dir, index)));
   if (!parsed.success) throw new DataError(`${join(dir, index)}: ${z.prettifyError(parsed.error)}`);
   const files = [...new Set(Object.values(parsed.data.weight_map))];
-  const missing = [];
-  for (const file of files) if (basename(file) !== file || !(await exists(file))) missing.push(file);
+  const missing: string[] = [];
+  for (const file of files) if (basename(file) !== file || !(await has(file))) missing.push(file);
   if (missing.length > 0)
     throw new DataError(`${join(dir, index)} names ${missing.join(", ")}, which are not in ${dir}`);
   return files;
