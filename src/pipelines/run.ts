@@ -1,9 +1,9 @@
 /**
  * Work under way: `await` it for the result, or `for await` it for what happens on the way.
  *
- * It starts once, at the first of the two, and stands still while somebody who iterates has not asked for the next event, so that
- * nothing is buffered and `break` stops it at exactly the event that was seen. Breaking out aborts the run; so does the `signal` it was
- * made with. An error reaches everyone: those who wait and those who iterate.
+ * It starts once, at the first of the two, and does not go on before everybody who iterates has asked for the next event: nothing is
+ * buffered, and work is never ahead of what was seen. Leaving the loop aborts the run, and waits until it has stopped; so does the
+ * `signal` it was made with. An error reaches everyone: those who wait and those who iterate.
  */
 export interface Run<Event, Result> extends PromiseLike<Result>, AsyncIterable<Event> {
   catch<Other>(onRejected: (reason: unknown) => Other | PromiseLike<Other>): Promise<Result | Other>;

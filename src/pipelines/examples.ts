@@ -1,0 +1,53 @@
+import { createHash } from "node:crypto";
+import { ConfigError, DataError } from "../errors";
+import { createRng } from "../rng";
+import type { Task } from "../tasks/task";
+import type { Example } from "../types";
+
+/** @throws DataError for no examples, an id that occurs twice, or an annotation that is not the task's */
+export function checkExamples<A>(task: Task<A>, examples: readonly Example<A>[]): void {
+  if (examples.length === 0) throw new DataError("the dataset has no examples");
+  const ids = new Set<string>();
+  for (const { id, annotation } of examples) {
+    if (ids.has(id)) throw new DataError(`every example needs an id of its own, but two are "${id}"`);
+    ids.add(id);
+    task.validate(annotation, `the annotation of example ${id}`);
+  }
+}
+
+/** Tells datasets apart by ids, annotations and subjects, in order; pictures are not looked at. */
+export function fingerprint<A>(examples: readonly Example<A>[]): {
+  readonly examples: number;
+  readonly sha256: string;
+} {
+  const hash = createHash("sha256");
+  for (const { id, annotation, subject } of examples) hash.update(`${JSON.stringify([id, annotation, subject])}\n`);
+  return { examples: examples.length, sha256: hash.digest("hex") };
+}
+
+/**
+ * The `count` items of a step: every epoch goes through all items in an order of its own, and steps follow on each other without gaps.
+ * @param step from 0
+ */
+export function shuffledBatch<T>(items: readonly T[], step: number, count: number, seed: number): readonly T[] {
+  const orders = new Map<number, readonly T[]>();
+  return Array.from({ length: count }, (_, i) => {
+    const position = step * count + i;
+    const epoch = Math.floor(position / items.length);
+    const order = orders.get(epoch) ?? createRng(seed, "epoch", epoch).shuffle(items);
+    orders.set(epoch, order);
+    return order[position % items.length]!;
+  });
+}
+
+/** The `count` items of a step in their own order, fewer in the last. */
+export const orderedBatch = <T>(items: readonly T[], step: number, count: number): readonly T[] =>
+  items.slice(step * count, (step + 1) * count);
+
+/** @throws ConfigError naming the first setting that is not a whole number of at least `least` */
+export function checkCounts(settings: Readonly<Record<string, number | undefined>>, least = 1): void {
+  for (const [name, value] of Object.entries(settings)) {
+    if (value !== undefined && !(Number.isInteger(value) && value >= least))
+      throw new ConfigError(`expected ${name} to be a whole number of at least ${least}, got ${value}`);
+  }
+}

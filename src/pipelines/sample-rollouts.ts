@@ -1,0 +1,145 @@
+import type { GenerateOptions, VlmBackend } from "../backends/backend";
+import { BackendError } from "../errors";
+import type { AnswerRewardFunction } from "../reward/paper";
+import type { RewardFunction } from "../reward/reward";
+import { deriveSeed } from "../rng";
+import type { Task } from "../tasks/task";
+import type { Completion, Example, Prompt, Reward, Rollout } from "../types";
+
+/** How completions are drawn. */
+export interface SamplingOptions {
+  /** Above 0 (1). The policy that is trained is that of temperature 1, so another value makes the two differ. */
+  readonly temperature?: number;
+  /** Nucleus (1). */
+  readonly topP?: number;
+}
+
+export interface RolloutSamplingOptions extends SamplingOptions {
+  /** Tokens of a cot (256). */
+  readonly cotMaxTokens?: number;
+  /** Tokens of a reconstruction (256). */
+  readonly reconstructionMaxTokens?: number;
+}
+
+/** One `<think>…</think><answer>…</answer>` completion, and what it earned: a rollout of stage 2. */
+export interface AnswerRollout<A> {
+  readonly exampleId: string;
+  /** Position within the group, 0 … groupSize − 1. */
+  readonly index: number;
+  readonly completion: Completion;
+  /** `null` when it does not parse. */
+  readonly prediction: A | null;
+  readonly reward: Reward;
+}
+
+/** A rollout with the tokens that earned its reward: one row of the GRPO loss, in one or more pieces. */
+export interface Sampled<R> {
+  readonly rollout: R;
+  readonly reward: Reward;
+  readonly segments: readonly { readonly prompt: Prompt; readonly completion: Completion }[];
+}
+
+interface Sampling<A> {
+  readonly task: Task<A>;
+  readonly backend: VlmBackend;
+  readonly examples: readonly Example<A>[];
+  readonly groupSize: number;
+  readonly seed: number;
+  readonly signal: AbortSignal;
+}
+
+/**
+ * G cots for each example from π(R | I, A), and one reconstruction for each cot from π(Â | I, R); each pair with its reward.
+ * All reconstructions are one `generate` call.
+ *
+ * @returns groups of `groupSize` consecutive rollouts, in the order of the examples
+ * Source: RISE, stage 1, Eqs. 1 and 7.
+ */
+export async function sampleRollouts<A>({
+  reward,
+  sampling: { cotMaxTokens = 256, reconstructionMaxTokens = 256, ...sampling },
+  ...options
+}: Sampling<A> & {
+  readonly reward: RewardFunction<A>;
+  readonly sampling: RolloutSamplingOptions;
+}): Promise<Sampled<Rollout<A>>[]> {
+  const { task, backend, examples, groupSize, seed, signal } = options;
+  const cotPrompts = examples.map((example) => task.cotPrompt(example));
+  const cots = await generate(backend, cotPrompts, {
+    ...sampling,
+    maxTokens: cotMaxTokens,
+    count: groupSize,
+    seed: deriveSeed(seed, "cot"),
+    signal,
+  });
+  const pairs = examples.flatMap((example, i) =>
+    cots[i]!.map((cot, index) => ({
+      example,
+      index,
+      cot,
+      cotPrompt: cotPrompts[i]!,
+      prompt: task.reconstructionPrompt(example, cot.text),
+    })),
+  );
+  const reconstructions = await generate(
+    backend,
+    pairs.map(({ prompt }) => prompt),
+    { ...sampling, maxTokens: reconstructionMaxTokens, count: 1, seed: deriveSeed(seed, "reconstruction"), signal },
+  );
+  return pairs.map(({ example, index, cot, cotPrompt, prompt }, i) => {
+    const reconstruction = reconstructions[i]![0]!;
+    const judged = reward(task, { truth: example.annotation, cot: cot.text, reconstruction: reconstruction.text });
+    return {
+      rollout: { exampleId: example.id, index, cot, reconstruction, ...judged },
+      reward: judged.reward,
+      segments: [
+        { prompt: cotPrompt, completion: cot },
+        { prompt, completion: reconstruction },
+      ],
+    };
+  });
+}
+
+/** G completions of `answerPrompt` for each example, each with its reward. Source: RISE, stage 2, Eqs. 9 and 10. */
+export async function sampleAnswers<A>({
+  reward,
+  sampling: { maxTokens = 512, ...sampling },
+  ...options
+}: Sampling<A> & {
+  readonly reward: AnswerRewardFunction<A>;
+  readonly sampling: SamplingOptions & { readonly maxTokens?: number };
+}): Promise<Sampled<AnswerRollout<A>>[]> {
+  const { task, backend, examples, groupSize, seed, signal } = options;
+  const prompts = examples.map((example) => task.answerPrompt(example));
+  const answers = await generate(backend, prompts, {
+    ...sampling,
+    maxTokens,
+    count: groupSize,
+    seed: deriveSeed(seed, "answer"),
+    signal,
+  });
+  return examples.flatMap((example, i) =>
+    answers[i]!.map((completion, index) => {
+      const judged = reward(task, { truth: example.annotation, text: completion.text });
+      return {
+        rollout: { exampleId: example.id, index, completion, ...judged },
+        reward: judged.reward,
+        segments: [{ prompt: prompts[i]!, completion }],
+      };
+    }),
+  );
+}
+
+/** `backend.generate`, held to the number of completions that was asked for. */
+async function generate(backend: VlmBackend, prompts: readonly Prompt[], options: GenerateOptions) {
+  const { count = 1, signal } = options;
+  const completions = await backend.generate(prompts, options);
+  signal?.throwIfAborted();
+  const bad = prompts.findIndex((_, i) => completions[i]?.length !== count);
+  if (bad >= 0 || completions.length !== prompts.length) {
+    throw new BackendError(
+      `${backend.name}: expected ${count} completions for each of ${prompts.length} prompts, got ${completions.map((group) => group.length).join(", ")}`,
+    );
+  }
+  return completions;
+}
