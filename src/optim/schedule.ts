@@ -26,7 +26,10 @@ export function linearSchedule(options: DecayOptions): Schedule {
   return withWarmup(options, (step) => 1 - progress(step));
 }
 
-/** η(t) = η·(1 + cos πp) / 2, p as in `linearSchedule`. As transformers' `get_cosine_schedule_with_warmup`. */
+/**
+ * η(t) = η·(1 + cos πp) / 2, p as in `linearSchedule`. As transformers' `get_cosine_schedule_with_warmup`, which, however, rises
+ * again after its last step; here it is over.
+ */
 export function cosineSchedule(options: DecayOptions): Schedule {
   const progress = progressOf(options);
   return withWarmup(options, (step) => (1 + Math.cos(Math.PI * progress(step))) / 2);
