@@ -1,0 +1,219 @@
+"""Records what transformers computes with a tiny random Qwen2-VL.
+
+    pip install -r requirements.txt
+    python make.py ../data/qwen2-vl-tiny
+
+Writes a checkpoint directory as transformers saves it, a few pictures, `cases.json` (token ids, grids, text) and `arrays.safetensors`
+(everything else). Attention is eager, numbers are float32, the image processor is the Pillow one. Every random number is seeded.
+"""
+
+import hashlib
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+from safetensors.torch import save_file
+from tokenizers import Tokenizer, models, pre_tokenizers, trainers
+from transformers import Qwen2Tokenizer, Qwen2VLConfig, Qwen2VLForConditionalGeneration
+from transformers.image_utils import load_image
+from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLImageProcessorPil, smart_resize
+from transformers.vision_utils import get_vision_position_ids
+
+from tiny import CHAT_TEMPLATE, CORPUS, PROMPTS, SPECIALS, write_pictures
+
+STEPS = 24
+
+
+def main(out: Path) -> None:
+    checkpoint = out / "checkpoint"
+    checkpoint.mkdir(parents=True, exist_ok=True)
+    write_pictures(out / "images")
+    tokenizer = build_tokenizer()
+    tokenizer.save_pretrained(checkpoint)
+    processor = Qwen2VLImageProcessorPil(min_pixels=56 * 56, max_pixels=28 * 28 * 12)
+    processor.save_pretrained(checkpoint)
+    model = build_model(tokenizer)
+    model.save_pretrained(checkpoint)
+
+    arrays: dict[str, torch.Tensor] = {}
+    cases = [record(model, tokenizer, processor, out, prompt, arrays) for prompt in PROMPTS]
+    save_file({name: array.detach().contiguous().clone() for name, array in arrays.items()}, out / "arrays.safetensors")
+    figures = {
+        "cases": cases,
+        "pictures": [picture(processor, path) for path in sorted((out / "images").iterdir())],
+        "smartResize": [resized(*size) for size in SIZES],
+        "texts": [{"text": text, "ids": tokenizer.encode(text)} for text in TEXTS],
+    }
+    (out / "cases.json").write_text(json.dumps(figures, indent=1, ensure_ascii=True) + "\n")
+
+
+SIZES = [(h, w, f, lo, hi) for h, w in [(70, 70), (42, 98), (28, 28), (1, 200), (1080, 1920), (13, 700), (364, 1001), (3000, 4001)]
+         for f, lo, hi in [(28, 3136, 12845056), (28, 3136, 401408), (8, 64, 1024)]]
+TEXTS = ["A calm blue lake.", "I'm 42% sure\n\n  twice: 3.14", "naïve café – 東京 🙂", "", "  two spaces ", "it's\tTAB's\r\nend"]
+
+
+def build_tokenizer() -> Qwen2Tokenizer:
+    # Merges are learnt on the pieces that Qwen2's own pre-tokenizer makes.
+    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
+    blank = Qwen2Tokenizer(vocab={byte: i for i, byte in enumerate(alphabet)}, merges=[])
+    learner = Tokenizer(models.BPE())
+    learner.pre_tokenizer = blank.backend_tokenizer.pre_tokenizer
+    trainer = trainers.BpeTrainer(vocab_size=256 + 28, initial_alphabet=alphabet, show_progress=False)
+    learner.train_from_iterator(CORPUS, trainer)
+    learnt = json.loads(learner.to_str())["model"]
+    tokenizer = Qwen2Tokenizer(
+        vocab=learnt["vocab"], merges=[tuple(pair) for pair in learnt["merges"]], eos_token="<|im_end|>", pad_token="<|endoftext|>",
+        additional_special_tokens=SPECIALS,
+    )
+    tokenizer.chat_template = CHAT_TEMPLATE
+    return tokenizer
+
+
+def build_model(tokenizer: Qwen2Tokenizer) -> Qwen2VLForConditionalGeneration:
+    token = tokenizer.convert_tokens_to_ids
+    config = Qwen2VLConfig(
+        text_config=dict(
+            vocab_size=len(tokenizer), hidden_size=64, intermediate_size=72, num_hidden_layers=2, num_attention_heads=4,
+            num_key_value_heads=2, rms_norm_eps=1e-6, max_position_embeddings=512, tie_word_embeddings=True,
+            rope_parameters=dict(rope_type="default", rope_theta=1e6, mrope_section=[2, 3, 3]),
+            bos_token_id=None, eos_token_id=token("<|im_end|>"), pad_token_id=token("<|endoftext|>"),
+        ),
+        vision_config=dict(depth=2, embed_dim=32, num_heads=2, mlp_ratio=2, hidden_size=64),
+        image_token_id=token("<|image_pad|>"), video_token_id=token("<|video_pad|>"),
+        vision_start_token_id=token("<|vision_start|>"), vision_end_token_id=token("<|vision_end|>"),
+        tie_word_embeddings=True,
+    )
+    config._attn_implementation = "eager"
+    model = Qwen2VLForConditionalGeneration(config).float().eval()
+    model.generation_config.eos_token_id = [token("<|im_end|>"), token("<|endoftext|>")]
+    model.generation_config.pad_token_id = token("<|endoftext|>")
+    random = torch.Generator().manual_seed(2508)
+    with torch.no_grad():
+        for name, parameter in sorted(model.named_parameters()):
+            noise = torch.randn(parameter.shape, generator=random)
+            norm = ("norm" in name or "ln_q" in name) and name.endswith("weight")
+            # Short embeddings and a long last norm: layers, not the last token's own embedding, decide what comes next.
+            size = 0.05 if "embed_tokens" in name else 0.25 if ".layers." in name else 0.1
+            parameter.copy_((1 + 0.1 * noise) * (5 if name.endswith("language_model.norm.weight") else 1) if norm else noise * size)
+    return model
+
+
+def record(model, tokenizer, processor, out: Path, prompt, arrays) -> dict:
+    name, messages = prompt["name"], prompt["messages"]
+    images = [load_image(str(out / "images" / part["image"])) for m in messages for part in m["content"] if part["type"] == "image"]
+    pictures = processor(images=images, return_tensors="pt") if images else None
+    grids = pictures["image_grid_thw"] if pictures else None
+    text = tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
+    pieces = text.split("<|image_pad|>")
+    counts = [int(grid.prod()) // 4 for grid in grids] if pictures else []
+    expanded = pieces[0] + "".join("<|image_pad|>" * n + piece for n, piece in zip(counts, pieces[1:], strict=True))
+    ids = tokenizer.encode(expanded)
+    completion = tokenizer.encode(prompt["completion"]) + [tokenizer.eos_token_id]
+
+    def inputs(tokens):
+        tokens = torch.tensor([tokens])
+        found = dict(input_ids=tokens, attention_mask=torch.ones_like(tokens))
+        kinds = (tokens == model.config.image_token_id).int()
+        return found | (dict(mm_token_type_ids=kinds, **pictures) if pictures else {})
+
+    whole = ids + completion
+    if pictures:
+        positions, deltas = model.model.get_rope_index(torch.tensor([whole]), inputs(whole)["mm_token_type_ids"], grids)
+        following = len(whole) + int(deltas[0, 0])
+        arrays[f"{name}/features"] = torch.cat(model.model.get_image_features(**pictures).pooler_output)
+        angles = [rotary_of(model, grid) for grid in grids]
+        arrays[f"{name}/visionCos"], arrays[f"{name}/visionSin"] = (torch.cat(part) for part in zip(*angles))
+        if name == "one picture":
+            arrays[f"{name}/pixelValues"] = pictures["pixel_values"]
+    else:
+        positions = torch.arange(len(whole)).expand(3, 1, -1)
+        following = len(whole)
+    cos, sin = model.model.language_model.rotary_emb(torch.zeros(1), positions)
+    half = cos.shape[-1] // 2
+    arrays[f"{name}/cos"], arrays[f"{name}/sin"] = cos[0, :, :half], sin[0, :, :half]
+
+    model.zero_grad()
+    logits = model(**inputs(whole)).logits[0, len(ids) - 1 : -1]
+    log_probs = logits.log_softmax(-1).gather(1, torch.tensor(completion)[:, None])[:, 0]
+    cotangent = torch.randn(len(completion), generator=torch.Generator().manual_seed(len(ids)))
+    (log_probs * cotangent).sum().backward()
+    gradients = {canonical(n): p.grad for n, p in model.named_parameters() if p.grad is not None}
+    arrays[f"{name}/logits"], arrays[f"{name}/logProbs"], arrays[f"{name}/cotangent"] = logits, log_probs, cotangent
+    if prompt["gradients"]:
+        arrays.update({f"{name}/gradient/{n}": g for n, g in gradients.items()})
+
+    return {
+        "name": name,
+        "messages": messages,
+        "completion": prompt["completion"],
+        "ids": ids,
+        "completionIds": completion,
+        "grids": grids.tolist() if pictures else [],
+        "positions": positions[:, 0].tolist(),
+        "next": following,
+        "pixelValuesSha256": sha256(pictures["pixel_values"].numpy()) if pictures else None,
+        "gradientNorms": {n: float(g.norm()) for n, g in gradients.items()},
+        "greedy": greedy(model, inputs, ids),
+    }
+
+
+@torch.no_grad()
+def greedy(model, inputs, ids) -> dict:
+    """Tokens of transformers' own generate, and by how many nats each beats the runner-up (recomputed without a cache)."""
+    told = model.generate(**inputs(ids), do_sample=False, max_new_tokens=STEPS)[0, len(ids) :].tolist()
+    margins, chosen = [], []
+    for step, token in enumerate(told):
+        log_probs = model(**inputs(ids + told[:step])).logits[0, -1].log_softmax(-1)
+        best = log_probs.topk(2)
+        assert int(best.indices[0]) == token, (step, token, best)
+        margins.append(float(best.values[0] - best.values[1]))
+        chosen.append(float(best.values[0]))
+    return {"ids": told, "logProbs": chosen, "smallestMargin": min(margins)}
+
+
+def rotary_of(model, grid):
+    cos, sin = model.model.visual.rotary_pos_emb(torch.zeros(1), get_vision_position_ids(grid[None], 2))
+    half = cos.shape[-1] // 2
+    return cos[:, :half], sin[:, :half]
+
+
+def canonical(name: str) -> str:
+    """The names of Qwen's published files."""
+    return name.replace("model.visual.", "visual.").replace("model.language_model.", "model.")
+
+
+def picture(processor, path: Path) -> dict:
+    image = load_image(str(path))
+    pixels = np.asarray(image)
+    height, width = smart_resize(image.height, image.width, 28, 56 * 56, 28 * 28 * 12)
+    resized_pixels = np.asarray(image.resize((width, height), Image.Resampling.BICUBIC))
+    values = processor(images=[image], return_tensors="np")
+    return {
+        "file": path.name,
+        "size": [image.width, image.height],
+        "sha256": sha256(pixels),
+        "mean": float(pixels.mean()),
+        "resizedTo": [width, height],
+        "resizedSha256": sha256(resized_pixels),
+        "grid": values["image_grid_thw"][0].tolist(),
+        "pixelValuesSha256": sha256(values["pixel_values"]),
+    }
+
+
+def resized(height, width, factor, min_pixels, max_pixels) -> dict:
+    arguments = [height, width, factor, min_pixels, max_pixels]
+    try:
+        return {"arguments": arguments, "size": list(smart_resize(*arguments))}
+    except ValueError:
+        return {"arguments": arguments, "size": None}
+
+
+def sha256(array: np.ndarray) -> str:
+    return hashlib.sha256(np.ascontiguousarray(array).tobytes()).hexdigest()
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
