@@ -166,7 +166,9 @@ const isDiscrete = (dtype: DType) => dtype === "int64" || dtype === "bool";
 const staticShape = (x: Value) => x.shape.map((dim) => staticDim(dim, `gradient of ${x.name}`));
 
 /** Σ over the last axis / its size, kept as size 1. */
-const meanLast = (g: Graph, x: Value) => mul(g, sumLast(g, x), scalar(g, 1 / staticDim(x.shape.at(-1), "mean")));
+const meanLast = (g: Graph, x: Value) =>
+  // Not times 1/n, which float32 rounds.
+  g.op("Div", [sumLast(g, x), scalar(g, staticDim(x.shape.at(-1), "mean"))], {});
 
 /** 1/√(mean(x²) + ε) over the last axis. */
 const inverseRoot = (g: Graph, x: Value, epsilon: number) =>

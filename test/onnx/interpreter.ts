@@ -1,11 +1,12 @@
 import type { Constant, Graph } from "../../src/onnx/graph";
 import type { Node, Op, Ops } from "../../src/onnx/ops";
 import type { Value } from "../../src/onnx/value";
-import { broadcast, type Index, type NdArray, ndarray, reader, sizeOf, tabulate } from "./ndarray";
+import { broadcast, type Index, locator, type NdArray, ndarray, reader, sizeOf, tabulate } from "./ndarray";
 
 /**
  * What a graph means, in float64 and with no code shared with onnxruntime: the oracle for kernels and derivatives.
- * Loops are left out. Floating-point casts are the identity, so that central differences see a smooth function.
+ * Loops are left out. Floating-point casts are the identity, so that central differences see a smooth function;
+ * attributes are the float32 numbers that the file holds.
  * @param feeds inputs and external tensors by name
  */
 export function evaluate(graph: Graph, outputs: readonly Value[], feeds: ReadonlyMap<string, NdArray>): NdArray[] {
@@ -64,21 +65,27 @@ const meanings: { readonly [O in Op]: Meaning<O> } = {
   Sigmoid: unary(sigmoid),
   Erf: unary(erf),
   Gelu: unary((x) => (x * (1 + erf(x / Math.SQRT2))) / 2),
-  QuickGelu: unary((x) => x * sigmoid(1.702 * x)),
+  QuickGelu: unary((x) => x * sigmoid(Math.fround(1.702) * x)),
   MatMul: ([a, b]) => {
-    const [readA, readB] = [reader(a), reader(b)];
+    const [placeA, placeB] = [locator(a.shape), locator(b.shape)];
+    const inner = a.shape.at(-1)!;
+    const columns = b.shape.at(-1)!;
     const batch = broadcast(a.shape.slice(0, -2), b.shape.slice(0, -2));
-    return tabulate([...batch, a.shape.at(-2)!, b.shape.at(-1)!], (i) => {
-      const [row, column] = [i.at(-2)!, i.at(-1)!];
+    return tabulate([...batch, a.shape.at(-2)!, columns], (i) => {
       const outer = i.slice(0, -2);
-      return sum(a.shape.at(-1)!, (k) => readA([...outer, row, k]) * readB([...outer, k, column]));
+      const row = placeA([...outer, i.at(-2)!, 0]);
+      const column = placeB([...outer, 0, i.at(-1)!]);
+      return sum(inner, (k) => a.data[row + k]! * b.data[column + k * columns]!);
     });
   },
   Gemm: ([a, b], { transA, transB }) => {
-    const [readA, readB] = [reader(a), reader(b)];
-    const inner = a.shape[transA ? 0 : 1]!;
-    return tabulate([a.shape[transA ? 1 : 0]!, b.shape[transB ? 0 : 1]!], ([n, m]) =>
-      sum(inner, (k) => readA(transA ? [k, n!] : [n!, k]) * readB(transB ? [m!, k] : [k, m!])),
+    const [rows, inner] = transA ? [a.shape[1]!, a.shape[0]!] : [a.shape[0]!, a.shape[1]!];
+    const columns = b.shape[transB ? 0 : 1]!;
+    return tabulate([rows, columns], ([n, m]) =>
+      sum(
+        inner,
+        (k) => a.data[transA ? k * rows + n! : n! * inner + k]! * b.data[transB ? m! * inner + k : k * columns + m!]!,
+      ),
     );
   },
   Reshape: ([x], { shape }) => ndarray(x.data, shape),
@@ -156,7 +163,7 @@ const meanings: { readonly [O in Op]: Meaning<O> } = {
     const [weight, offset] = [reader(scale), reader(bias)];
     const normal = alongLast((row) => {
       const mean = average(row);
-      const deviation = Math.sqrt(average(row.map((v) => (v - mean) ** 2)) + epsilon);
+      const deviation = Math.sqrt(average(row.map((v) => (v - mean) ** 2)) + Math.fround(epsilon));
       return row.map((v) => (v - mean) / deviation);
     })([x]);
     const read = reader(normal);
@@ -165,7 +172,7 @@ const meanings: { readonly [O in Op]: Meaning<O> } = {
   RMSNormalization: ([x, scale], { epsilon }) => {
     const weight = reader(scale);
     const normal = alongLast((row) => {
-      const root = Math.sqrt(average(row.map((v) => v * v)) + epsilon);
+      const root = Math.sqrt(average(row.map((v) => v * v)) + Math.fround(epsilon));
       return row.map((v) => v / root);
     })([x]);
     const read = reader(normal);

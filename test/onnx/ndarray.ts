@@ -24,12 +24,18 @@ export function tabulate(shape: readonly number[], f: (index: Index) => number):
 
 /** Reads `x` by an index of its own rank or higher, by NumPy's broadcasting: aligned at the right, size-1 axes repeated. */
 export function reader({ shape, data }: NdArray): (index: Index) => number {
-  const strides = stridesOf(shape).map((stride, axis) => (shape[axis] === 1 ? 0 : stride));
+  const place = locator(shape);
+  return (index) => data[place(index)]!;
+}
+
+/** Where in the data the element of such an index lies. */
+export function locator(shape: readonly number[]): (index: Index) => number {
+  const strides = shape.map((size, axis) => (size === 1 ? 0 : sizeOf(shape.slice(axis + 1))));
   return (index) => {
     const extra = index.length - strides.length;
     let flat = 0;
     for (let axis = 0; axis < strides.length; axis++) flat += strides[axis]! * index[axis + extra]!;
-    return data[flat]!;
+    return flat;
   };
 }
 
@@ -46,7 +52,3 @@ export function broadcast(...shapes: readonly (readonly number[])[]): number[] {
 }
 
 export const sizeOf = (shape: readonly number[]) => shape.reduce((product, size) => product * size, 1);
-
-function stridesOf(shape: readonly number[]): number[] {
-  return shape.map((_, axis) => sizeOf(shape.slice(axis + 1)));
-}
