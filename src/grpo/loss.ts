@@ -51,7 +51,7 @@ export interface GrpoLoss {
  *   sapo     ℓ = −A·(4/τ)·σ(τ(r − 1)), w as grpo
  *   vespo    ℓ = −sg[φ(sequence ratio)]·A·log π_θ, w as dapo
  *
- * With the current policy as the sampler r = 1: the loss says nothing (0 for dapo at advantages that cancel), the gradient does.
+ * While the current policy is the one that sampled, r = 1 and the loss says nothing (0 where advantages cancel); the gradient does.
  *
  * @throws ShapeError when rows do not fit together or there are none
  * @throws ConfigError when an option, an advantage or a mask value is out of range
