@@ -24,17 +24,14 @@ export interface AveragePrecision {
  * Source: RISE, mAP in Tables 1 and 2; COCO detection evaluation, area "all", no crowds.
  */
 export function meanAveragePrecision(outcomes: readonly Outcome<readonly Box[]>[]): AveragePrecision {
-  const groups = new Map<string, Outcome<readonly Box[]>[]>();
-  for (const outcome of outcomes) {
-    const category = outcome.category ?? "all";
-    groups.set(category, [...(groups.get(category) ?? []), outcome]);
-  }
-  const categories = [...groups].flatMap(([category, rows]) => {
+  const names = new Set(outcomes.map(({ category = "all" }) => category));
+  const categories = [...names].flatMap((name) => {
+    const rows = outcomes.filter(({ category = "all" }) => category === name);
     const positives = rows.reduce((sum, { truth }) => sum + truth.length, 0);
     // Precision without ground truth is undefined: COCO leaves such categories out.
     if (positives === 0) return [];
     const precisions = iouThresholds.map((threshold) => averagePrecision(rows, positives, threshold));
-    return [[category, { ap50: precisions[0]!, ap: mean(precisions) }] as const];
+    return [[name, { ap50: precisions[0]!, ap: mean(precisions) }] as const];
   });
   if (categories.length === 0)
     throw new DataError("meanAveragePrecision needs at least one ground-truth box, but got none");

@@ -100,8 +100,8 @@ export function convertBox(
   }
   const horizontal = scale(space, imageSize.width) / scale(box.space, imageSize.width);
   const vertical = scale(space, imageSize.height) / scale(box.space, imageSize.height);
-  const [x, width] = span(box.x * horizontal, (box.x + box.width) * horizontal, space);
-  const [y, height] = span(box.y * vertical, (box.y + box.height) * vertical, space);
+  const [x, width] = span(box.x * horizontal, box.width * horizontal, space);
+  const [y, height] = span(box.y * vertical, box.height * vertical, space);
   return { space, x, y, width, height };
 }
 
@@ -110,10 +110,10 @@ function scale(space: BoxSpace, pixels: number): number {
   return { unit: 1, thousand: 1000, pixel: pixels }[space];
 }
 
-function span(low: number, high: number, space: BoxSpace): [start: number, length: number] {
-  if (space !== "thousand") return [low, high - low];
+function span(low: number, length: number, space: BoxSpace): [start: number, length: number] {
+  if (space !== "thousand") return [low, length];
   const start = Math.min(999, Math.max(0, Math.round(low)));
-  return [start, Math.min(1000, Math.max(start + 1, Math.round(high))) - start];
+  return [start, Math.min(1000, Math.max(start + 1, Math.round(low + length))) - start];
 }
 
 interface Component {

@@ -57,7 +57,8 @@ export function klDivergence(p: LabelDistribution, q: LabelDistribution): number
   for (const label of unionOfLabels(p, q)) {
     const a = probabilityOf(p, label) || EPSILON;
     const b = probabilityOf(q, label) || EPSILON;
-    sum += a * Math.log(a / b);
+    // Not log(a / b): the quotient of parsed numbers may underflow.
+    sum += a * (Math.log(a) - Math.log(b));
   }
   return sum;
 }

@@ -1,0 +1,194 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { findLeaks, type LeakKind } from "../../src/checks/leakage";
+
+/** A sentence and the leaks in it, as [kind, text]. */
+type Case = readonly [sentence: string, ...leaks: (readonly [kind: LeakKind, text: string])[]];
+
+const leaky: readonly Case[] = [
+  ["The joy is 0.8 here.", ["decimal", "0.8"]],
+  ["The joy is .5 here.", ["decimal", ".5"]],
+  ["I would give joy 0,8.", ["decimal", "0,8"]],
+  ["Mostly joy (0.90) with some anger.", ["decimal", "0.90"]],
+  ["Roughly 80% joy.", ["percent", "80%"]],
+  ["Roughly 80 % joy.", ["percent", "80 %"]],
+  ["About 12.5% fear.", ["percent", "12.5%"]],
+  ["Around 80 percent joy.", ["percent", "80 percent"]],
+  ["Around eighty percent joy.", ["percent", "eighty percent"]],
+  ["Around Eighty-Five Percent joy.", ["percent", "Eighty-Five Percent"]],
+  ["Some ten per cent of fear.", ["percent", "ten per cent"]],
+  ["One hundred percent happy.", ["percent", "One hundred percent"]],
+  ["Fear is at 1e-3.", ["scientific", "1e-3"]],
+  ["Fear is at 2.5E-4, if that.", ["scientific", "2.5E-4"]],
+  ["The dog starts at 120 on the left.", ["digits", "120"]],
+  ["There are 2 dogs.", ["digits", "2"]],
+  ["A photo from the 1980s.", ["digits", "1980"]],
+  ["About 1,000 people.", ["digits", "1,000"]],
+  ["Joy: 9, anger: 1.", ["digits", "9"], ["digits", "1"]],
+  ["٨٠ of the mood is joy.", ["digits", "٨٠"]],
+  ["The mood is ８０ joy.", ["digits", "８０"]],
+  ["About ½ of the frame.", ["fraction", "½"]],
+  ["The joy is zero point eight.", ["decimal", "zero point eight"]],
+  ["The joy is nought point two five.", ["decimal", "nought point two five"]],
+  ["The joy is point eight.", ["decimal", "point eight"]],
+  ["Joy gets a weight of point nine.", ["decimal", "point nine"]],
+  ["Two thirds of the mood is joy.", ["fraction", "Two thirds"]],
+  ["It fills three-quarters of the picture.", ["fraction", "three-quarters"]],
+  ["One half joy, one half fear.", ["fraction", "One half"], ["fraction", "one half"]],
+  ["It covers a quarter of the frame.", ["fraction", "a quarter"]],
+  ["It begins one third from the left.", ["fraction", "one third"]],
+  ["Joy in eight out of ten cases.", ["ratio", "eight out of ten"]],
+  ["Joy scores 8 out of 10.", ["ratio", "8 out of 10"]],
+  ["Joy scores 8/10.", ["ratio", "8/10"]],
+  ["One in ten would be afraid.", ["ratio", "One in ten"]],
+  ["One in a hundred would be afraid.", ["ratio", "One in a hundred"]],
+  ["There is a probability of one for joy.", ["probability", "one"]],
+  ["The confidence is about half.", ["probability", "half"]],
+  ["Its likelihood is nearly zero.", ["probability", "zero"]],
+  ["A score of nine for joy.", ["probability", "nine"]],
+  ["It spans x from 120 to 300.", ["coordinates", "x from 120 to 300"]],
+  ["It lies at x=120, y=80.", ["coordinates", "x=120"], ["coordinates", "y=80"]],
+  ["Its x is forty.", ["coordinates", "x is forty"]],
+  ["X from one hundred twenty to three hundred.", ["coordinates", "X from one hundred twenty to three hundred"]],
+  ["The box is [120, 80, 40, 60].", ["coordinates", "[120, 80, 40, 60]"]],
+  ["Centred at (0.4, 0.6) of the frame.", ["coordinates", "(0.4, 0.6)"]],
+  ["Around coordinates twelve and thirty.", ["coordinates", "coordinates twelve and thirty"]],
+  ["Eighty for joy, the rest for fear.", ["number-word", "Eighty"]],
+  ["Joy and fear are fifty-fifty.", ["number-word", "fifty-fifty"]],
+  ["It sits at one hundred and twenty.", ["number-word", "one hundred and twenty"]],
+  ["Twenty-five for fear.", ["number-word", "Twenty-five"]],
+  ["Joy eighty, fear twenty one.", ["number-word", "eighty"], ["number-word", "twenty one"]],
+  ["CO2 rises from the chimney.", ["digits", "2"]],
+  ["The joy is\n0.8 here.", ["decimal", "0.8"]],
+  ["Joy at 80–90%.", ["digits", "80"], ["percent", "90%"]],
+];
+
+const harmless: readonly string[] = [
+  "Three children laugh in the sun.",
+  "Two dogs chase one ball.",
+  "A dozen balloons float over twenty guests.",
+  "No one is looking at the camera.",
+  "One of them waves.",
+  "The one in the front smiles.",
+  "Dozens of lanterns and hundreds of people fill the square.",
+  "The first child leads, the second follows, the third rests.",
+  "The door is half open and the face half hidden.",
+  "The mug stands in the left half of the table.",
+  "At this point one child laughs.",
+  "The focal point two children share is a kite.",
+  "From this point of view the room is bright.",
+  "Joy is far more probable than anger.",
+  "A high percentage of the picture is sky.",
+  "The probability of rain seems high.",
+  "Two in three rows stand up to cheer.",
+  "Between two trees, four birds sit on a wire.",
+  "A three-quarter view of a smiling face.",
+  "Nobody is alone; someone is always near.",
+  "A quarter past the hour, the clock says.",
+  "The lower left corner is dark, the upper right bright.",
+  "X marks the spot on the map.",
+  "A vitamin-rich orange lies beside the bread.",
+  "",
+  "   \n\t",
+];
+
+describe("findLeaks", () => {
+  it.each(leaky.map(([sentence, ...leaks]) => ({ sentence, leaks })))(
+    "finds the numbers in: $sentence",
+    ({ sentence, leaks }) => {
+      expect(findLeaks(sentence).map(({ kind, text }) => [kind, text])).toEqual(leaks);
+    },
+  );
+
+  it.each(harmless)("finds nothing in: %s", (sentence) => {
+    expect(findLeaks(sentence)).toEqual([]);
+  });
+
+  it("finds every number with a digit, wherever it stands", () => {
+    fc.assert(
+      fc.property(fc.string(), fc.double({ min: 0, max: 1000, noNaN: true }), fc.string(), (before, value, after) => {
+        const cot = `${before} ${value} ${after}`;
+        const at = before.length + 1;
+        expect(findLeaks(cot).some(({ start, end }) => start <= at && end > at)).toBe(true);
+      }),
+    );
+  });
+
+  it("gives spans in the order of the text that cut out exactly what leaks", () => {
+    fc.assert(
+      fc.property(
+        fc.array(
+          fc.constantFrom("joy", "0.8", "eighty", "percent", "(", ",", "3", ")", "x", "to", "half", ".", "point"),
+        ),
+        (words) => {
+          const cot = words.join(" ");
+          const leaks = findLeaks(cot, { labels: ["joy"] });
+          for (const leak of leaks) expect(cot.slice(leak.start, leak.end)).toBe(leak.text);
+          expect(leaks.map(({ start }) => start)).toEqual(leaks.map(({ start }) => start).sort((a, b) => a - b));
+        },
+      ),
+    );
+  });
+
+  it("takes linear time", () => {
+    const time = (text: string) => {
+      const start = performance.now();
+      findLeaks(text, { labels: ["joy"], answer: "[1, 2]" });
+      return performance.now() - start;
+    };
+    for (const piece of ["1", "1.", "(1,", "one ", "x of ", "twenty-", "joy ", "<", "'", "[1, 2"]) {
+      time(piece.repeat(5_000));
+      const short = Math.min(time(piece.repeat(5_000)), time(piece.repeat(5_000)));
+      expect(time(piece.repeat(40_000)), piece).toBeLessThan(24 * short + 300);
+    }
+  });
+
+  it("finds copies of the annotation, digits or not", () => {
+    expect(findLeaks("There is nothing: [].", { answer: "[]" })).toEqual([
+      { kind: "annotation", text: "[]", start: 18, end: 20 },
+    ]);
+    expect(findLeaks("There is nothing.", { answer: "[]" })).toEqual([]);
+  });
+});
+
+describe("class names as leaks", () => {
+  it.each([
+    ["joy", "This is a scene of joy.", ["joy"]],
+    ["joy", "This is a Joyful scene.", ["Joyful"]],
+    ["joy", "They dance joyously, joyfully.", ["joyously", "joyfully"]],
+    ["joy", "They are enjoying themselves.", []],
+    ["joy", "A killjoy sits in the corner.", []],
+    ["fear", "A fearful, feared place of fears.", ["fearful", "feared", "fears"]],
+    ["fear", "She is fearless.", []],
+    ["anger", "Angry faces; they shout angrily in anger.", ["Angry", "angrily", "anger"]],
+    ["anger", "Danger ahead, a manger, a stranger.", []],
+    ["sadness", "A sad, sadder, sadly lit room full of sadness.", ["sad", "sadder", "sadly", "sadness"]],
+    ["sadness", "She saddles a horse.", []],
+    ["happiness", "A happy, happier crowd laughs happily.", ["happy", "happier", "happily"]],
+    ["surprise", "A surprised face, surprisingly bright, two surprises.", ["surprised", "surprisingly", "surprises"]],
+    ["disgust", "A disgusted look at a disgusting dish.", ["disgusted", "disgusting"]],
+    ["neutral", "He looks on neutrally.", ["neutrally"]],
+    ["candle", "Two candles, and candlelight.", ["candles"]],
+    ["person", "Some people and a person.", ["people", "person"]],
+    ["mouse", "The mice ran.", ["mice"]],
+    ["knife", "Knives on the table.", ["Knives"]],
+    ["bus", "Buses, but no business.", ["Buses"]],
+    ["car", "A caring nurse by the cars.", ["cars"]],
+    ["star", "He stared at the stars.", ["stars"]],
+    ["ear", "Early light on her ears.", ["ears"]],
+    ["bed", "The bed's frame.", ["bed's"]],
+    ["Band Aid", "A band-aid and two Band Aids on the band.", ["band-aid", "Band Aids"]],
+    ["beer bottle", "A beer. A bottle of beer; beer bottles.", ["beer bottles"]],
+    ["analog_clock", "An analog clock hangs there.", ["analog clock"]],
+  ])("%s in: %s", (label, sentence, expected) => {
+    expect(findLeaks(sentence, { labels: [label] }).map(({ text }) => text)).toEqual(expected);
+    expect(findLeaks(sentence)).toEqual([]);
+  });
+
+  it("marks them as class names, beside the numbers", () => {
+    expect(findLeaks("Joy is 0.8.", { labels: ["joy", "fear"] })).toEqual([
+      { kind: "class-name", text: "Joy", start: 0, end: 3 },
+      { kind: "decimal", text: "0.8", start: 7, end: 10 },
+    ]);
+  });
+});

@@ -1,0 +1,141 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { ConfigError, DataError } from "../../src/errors";
+import { classificationSimilarity } from "../../src/similarity/distribution";
+import { classification, oneHot } from "../../src/tasks/classification";
+import { parseDistribution } from "../../src/tasks/distribution-text";
+import { distributionAnswers, moods } from "./answers";
+import { describeTaskContract, promptText } from "./contract";
+
+const awkward = [
+  "anger",
+  "joy",
+  "barber's chair",
+  "Band Aid",
+  "constructor",
+  "__proto__",
+  "7",
+  "rock, paper: scissors",
+];
+
+/** Any distribution over the labels, one-hot and many-digit ones among them. */
+const distributionOver = (labels: readonly string[]) =>
+  fc.oneof(
+    fc.constantFrom(...labels).map((label) => oneHot(labels, label)),
+    fc
+      .array(fc.double({ min: 0, max: 1, noNaN: true }), { minLength: labels.length, maxLength: labels.length })
+      .map((weights) => {
+        const shifted = weights.map((weight) => weight + 1e-6);
+        const sum = shifted.reduce((a, b) => a + b, 0);
+        return Object.fromEntries(labels.map((label, i) => [label, shifted[i]! / sum]));
+      }),
+  );
+
+const answers = distributionAnswers.map(([, text]) => text);
+describeTaskContract("classification", {
+  task: classification({ labels: moods }),
+  annotation: distributionOver(moods),
+  answers,
+});
+describeTaskContract("classification with awkward labels", {
+  task: classification({ labels: awkward, question: "How does {{subject}} feel?" }),
+  annotation: distributionOver(awkward),
+  answers,
+});
+
+describe("parseDistribution", () => {
+  it.each(distributionAnswers)("%s: %s", (_why, text, expected) => {
+    expect(parseDistribution(text, moods)).toEqual(expected);
+  });
+});
+
+describe("classification", () => {
+  const task = classification({ labels: ["anger", "joy"] });
+
+  it("writes two decimals where they are exact, in label order", () => {
+    expect(task.format({ joy: 0.9, anger: 0.1 })).toBe("{'anger': 0.10, 'joy': 0.90}");
+  });
+
+  it("writes as many decimals as it takes where two are not enough", () => {
+    expect(task.format({ anger: 1 / 3, joy: 2 / 3 })).toBe("{'anger': 0.3333333333333333, 'joy': 0.6666666666666666}");
+  });
+
+  it.each([
+    ["one label", ["joy"]],
+    ["no label", []],
+    ["an empty label", ["joy", ""]],
+    ["space around a label", ["joy", " anger"]],
+    ["the same label twice", ["joy", "joy"]],
+    ["labels that differ in case", ["joy", "Joy"]],
+    ["labels that differ in separators", ["band aid", "band_aid"]],
+    ["a label that cannot be quoted", ["joy", 'the "good" one']],
+    ["a label that looks like a tag", ["joy", "<answer>"]],
+    ["a line break in a label", ["joy", "an\nger"]],
+  ])("refuses %s", (_why, labels) => {
+    expect(() => classification({ labels })).toThrow(ConfigError);
+  });
+
+  it.each([
+    ["a missing label", { joy: 1 }, /has no "anger"/],
+    ["an unknown label", { anger: 0, joy: 1, fear: 0 }, /"fear"/],
+    ["a negative value", { anger: -0.5, joy: 1.5 }, /"anger" is -0.5/],
+    ["a NaN", { anger: Number.NaN, joy: 1 }, /NaN/],
+    ["a sum that is not 1", { anger: 0.5, joy: 0.6 }, /sums to 1.1/],
+  ])("refuses an annotation with %s, and says where", (_why, annotation, message) => {
+    expect(() => task.validate(annotation, "row 7")).toThrow(DataError);
+    expect(() => task.validate(annotation, "row 7")).toThrow(message);
+    expect(() => task.validate(annotation, "row 7")).toThrow(/row 7/);
+  });
+
+  it("accepts ratings rounded to two decimals", () => {
+    expect(() => task.validate({ anger: 0.33, joy: 0.66 }, "row 7")).not.toThrow();
+  });
+
+  it("asks in few words: at most sixty beside the question, the cot and the labels", () => {
+    const example = { id: "e", image: "i.png", annotation: { anger: 0.1, joy: 0.9 } };
+    for (const prompt of [
+      task.cotPrompt(example),
+      task.reconstructionPrompt(example, "Rain."),
+      task.answerPrompt(example),
+    ]) {
+      expect(promptText(prompt).split(/\s+/).length).toBeLessThanOrEqual(60);
+    }
+    expect(promptText(task.cotPrompt(example))).toMatch(/no numbers, probabilities or coordinates/);
+    expect(promptText(task.answerPrompt(example))).toContain("<answer>{'anger': p, 'joy': p}</answer>");
+    expect(promptText(task.reconstructionPrompt(example, "Rain."))).toContain("{'anger': p, 'joy': p}");
+  });
+
+  it("takes other prompts piece by piece, and says which placeholder does not fit", () => {
+    const custom = classification({ labels: ["anger", "joy"], prompts: { answer: "Choose among {{labels}}." } });
+    const example = { id: "e", image: "i.png", annotation: { anger: 0, joy: 1 } };
+    expect(promptText(custom.answerPrompt(example))).toBe("Choose among anger, joy.");
+    expect(() => classification({ labels: ["a", "b"], prompts: { cot: "Describe it." } })).toThrow(/{{annotation}}/);
+    expect(() => classification({ labels: ["a", "b"], prompts: { answer: "Find {{target}}." } })).toThrow(/{{target}}/);
+  });
+
+  it("says which example lacks the subject its question needs", () => {
+    const about = classification({ labels: ["a", "b"], question: "What is {{subject}}?" });
+    const example = { id: "e9", image: "i.png", annotation: { a: 0, b: 1 } };
+    expect(() => about.answerPrompt(example)).toThrow(/e9/);
+    expect(promptText(about.answerPrompt({ ...example, subject: "this dog" }))).toContain("What is this dog?");
+  });
+
+  it("takes another similarity", () => {
+    const printed = classification({
+      labels: ["anger", "joy"],
+      similarity: (truth, prediction) => classificationSimilarity(truth, prediction, { kl: "asPrinted" }),
+    });
+    const [truth, doubled] = [
+      { anger: 0.5, joy: 0.5 },
+      { anger: 1, joy: 1 },
+    ];
+    expect(printed.similarity(truth, doubled)).toBe(1);
+    expect(task.similarity(truth, doubled)).toBeLessThan(1);
+  });
+
+  it("counts label names as leaks only when strict", () => {
+    const annotation = { anger: 0, joy: 1 };
+    expect(task.leaks("A joyful scene.", annotation)).toEqual([]);
+    expect(task.leaks("A joyful scene.", annotation, { strict: true }).map(({ text }) => text)).toEqual(["joyful"]);
+  });
+});

@@ -1,0 +1,111 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { ConfigError, DataError } from "../../src/errors";
+import { parseBoxes } from "../../src/tasks/box-text";
+import { detection } from "../../src/tasks/detection";
+import type { Box, BoxSpace } from "../../src/types";
+import { boxAnswers } from "./answers";
+import { describeTaskContract, promptText } from "./contract";
+
+const box = (x: number, y: number, width: number, height: number, space: BoxSpace = "thousand"): Box => ({
+  space,
+  x,
+  y,
+  width,
+  height,
+});
+
+const integerBox = fc
+  .tuple(fc.integer({ min: 0, max: 990 }), fc.integer({ min: 0, max: 990 }), fc.nat(9), fc.nat(9))
+  .map(([x, y, w, h]) => box(x, y, w + 1, h + 1));
+const side = fc.double({ min: 1e-6, max: 0.5, noNaN: true });
+const unitBox = fc.tuple(side, side, side, side).map(([x, y, w, h]) => box(x, y, w, h, "unit"));
+
+const answers = boxAnswers.map(([, text]) => text);
+describeTaskContract("detection", {
+  task: detection({ target: "mug" }),
+  annotation: fc.array(integerBox, { maxLength: 6 }),
+  answers,
+});
+describeTaskContract("detection of single targets, N_pred", {
+  task: detection({ single: true, similarity: "predicted" }),
+  annotation: integerBox.map((one) => [one]),
+  answers,
+});
+describeTaskContract("detection in fractions, max(N_g, N_pred)", {
+  task: detection({ space: "unit", similarity: "max" }),
+  annotation: fc.array(unitBox, { maxLength: 6 }),
+  answers,
+});
+
+describe("parseBoxes", () => {
+  it.each(boxAnswers)("%s: %s", (_why, text, expected) => {
+    expect(parseBoxes(text, "thousand")).toEqual(expected?.map((numbers) => box(...numbers)) ?? null);
+  });
+});
+
+describe("detection", () => {
+  it("writes a list of boxes, or one box for single targets", () => {
+    expect(detection().format([box(1, 2, 3, 4), box(5, 6, 7, 8)])).toBe("[[1, 2, 3, 4], [5, 6, 7, 8]]");
+    expect(detection().format([])).toBe("[]");
+    expect(detection({ single: true }).format([box(1, 2, 3, 4)])).toBe("[1, 2, 3, 4]");
+  });
+
+  it("takes exactly one box as the answer for a single target, however often it was said", () => {
+    const task = detection({ single: true });
+    expect(task.parse("It is at [1, 2, 3, 4], so [1, 2, 3, 4].")).toEqual([box(1, 2, 3, 4)]);
+    expect(task.parse("[1, 2, 3, 4], [5, 6, 7, 8]")).toBeNull();
+    expect(task.parse("[]")).toBeNull();
+  });
+
+  it.each([
+    ["another space", box(1, 2, 3, 4, "pixel"), /convertBox/],
+    ["no width", box(1, 2, 0, 4), /must have an area/],
+    ["NaN", box(Number.NaN, 2, 3, 4), /must be finite/],
+    ["a place outside the image", box(990, 2, 30, 4), /within 0 … 1000/],
+    ["a width too small to count", box(900, 2, 1e-18, 4), /must have an area/],
+  ])("refuses a box with %s, and says where", (_why, bad, message) => {
+    const validate = () => detection().validate([box(1, 2, 3, 4), bad], "row 7");
+    expect(validate).toThrow(DataError);
+    expect(validate).toThrow(message);
+    expect(validate).toThrow(/box 1 of row 7/);
+  });
+
+  it("wants exactly one box for a single target", () => {
+    expect(() => detection({ single: true }).validate([], "row 7")).toThrow(/exactly one box, but has 0/);
+  });
+
+  it("asks for the example's subject first, for its own target otherwise, and for one of them at least", () => {
+    const example = { id: "e9", image: "i.png", annotation: [box(1, 2, 3, 4)] };
+    const task = detection({ target: "mug" });
+    expect(promptText(task.answerPrompt(example))).toContain("Find in the image: mug.");
+    expect(promptText(task.answerPrompt({ ...example, subject: "what holds tea" }))).toContain("what holds tea");
+    expect(() => detection().answerPrompt(example)).toThrow(/e9/);
+    expect(() => detection({ target: " " })).toThrow(ConfigError);
+  });
+
+  it("names the space it wants coordinates in", () => {
+    const example = { id: "e", image: "i.png", annotation: [], subject: "mug" };
+    expect(promptText(detection().answerPrompt(example))).toContain("0 to 1000");
+    expect(promptText(detection({ space: "pixel" }).answerPrompt(example))).toContain("pixels");
+    expect(promptText(detection({ space: "unit" }).answerPrompt(example))).toContain("fractions");
+  });
+
+  it("asks in few words: at most sixty-five with target and boxes", () => {
+    const example = { id: "e", image: "i.png", annotation: [box(1, 2, 3, 4)], subject: "mug" };
+    const task = detection({ single: true });
+    for (const prompt of [
+      task.cotPrompt(example),
+      task.reconstructionPrompt(example, "Rain."),
+      task.answerPrompt(example),
+    ]) {
+      expect(promptText(prompt).split(/\s+/).length).toBeLessThanOrEqual(65);
+    }
+  });
+
+  it("does not mind the target's name in the cot", () => {
+    expect(detection({ target: "mug" }).leaks("The mug is on the table.", [box(1, 2, 3, 4)], { strict: true })).toEqual(
+      [],
+    );
+  });
+});
