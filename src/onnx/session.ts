@@ -40,7 +40,8 @@ export async function createSession(
     ...(threads !== undefined && { intraOpNumThreads: threads }),
     extra: {
       session: {
-        // Denormals made attention several times slower in long runs.
+        // Denormals made attention several times slower in long runs. The switch belongs to the calling thread and stays on:
+        // from here on JavaScript's own doubles below 2.2e-308 count as zero too.
         set_denormal_as_zero: "1",
         ...(folder !== undefined && { model_external_initializers_file_folder_path: folder }),
       },
