@@ -19,7 +19,9 @@ export interface Example<A> {
   readonly metadata?: Readonly<Record<string, unknown>>;
 }
 
-export type PromptPart = { readonly type: "text"; readonly text: string } | { readonly type: "image"; readonly image: ImageSource };
+export type PromptPart =
+  | { readonly type: "text"; readonly text: string }
+  | { readonly type: "image"; readonly image: ImageSource };
 
 export interface Message {
   readonly role: "system" | "user" | "assistant";
