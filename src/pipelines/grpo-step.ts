@@ -42,9 +42,9 @@ export async function grpoStep<R>(trainer: Trainer, sampled: readonly Sampled<R>
   const gradient = splitRows(rows, lossOf(oldLogProbs).gradient);
   const passed = await backpropagate(trainer, pieces, gradient, { assumedLogProbs, microBatch, signal });
   const { loss, metrics: clipping } = lossOf(joinRows(rows, passed.logProbs));
+  checkFinite("loss", loss);
   const { gradNorm } = passed.isZero ? { gradNorm: 0 } : await trainer.optimStep({ learningRate });
-  for (const [name, value] of Object.entries({ loss, gradNorm }))
-    if (!Number.isFinite(value)) throw new TrainingError(`grpoStep: expected a finite ${name}, got ${value}`);
+  checkFinite("gradient norm", gradNorm);
   return {
     advantages,
     metrics: {
@@ -57,6 +57,10 @@ export async function grpoStep<R>(trainer: Trainer, sampled: readonly Sampled<R>
       "rise/advantage_mean_abs": mean([...advantages].map(Math.abs)),
     },
   };
+}
+
+function checkFinite(name: string, value: number): void {
+  if (!Number.isFinite(value)) throw new TrainingError(`grpoStep: expected a finite ${name}, got ${value}`);
 }
 
 interface Piece {

@@ -1,0 +1,41 @@
+import type { VlmBackend } from "../backends/backend";
+import { readAnswer } from "../checks/format";
+import type { Task } from "../tasks/task";
+import type { Example, ImageSource } from "../types";
+
+export interface AnnotateOptions<A> {
+  readonly task: Task<A>;
+  readonly image: ImageSource;
+  readonly backend: VlmBackend;
+  /** What to ask about, where the task's examples have subjects. */
+  readonly subject?: string;
+  /** Tokens of the answer (512). */
+  readonly maxTokens?: number;
+  readonly signal?: AbortSignal;
+}
+
+export interface Annotated<A> {
+  /** The reasons; `null` where the text is not `<think>…</think><answer>…</answer>`. */
+  readonly think: string | null;
+  /** `null` where no annotation can be read. */
+  readonly answer: A | null;
+  readonly text: string;
+  /** What is wrong with the text. */
+  readonly failure?: string;
+}
+
+/** Annotates one image, with reasons: the model's likeliest answer. */
+export async function annotate<A>(options: AnnotateOptions<A>): Promise<Annotated<A>> {
+  const { task, image, backend, subject, maxTokens = 512, signal } = options;
+  // The answer prompt is the one that does not look at the annotation.
+  const example = { id: "image", image, ...(subject !== undefined && { subject }) } as Example<A>;
+  const [completions] = await backend.generate([task.answerPrompt(example)], {
+    maxTokens,
+    temperature: 0,
+    seed: 0,
+    ...(signal && { signal }),
+  });
+  const { text } = completions![0]!;
+  const { think, prediction, format } = readAnswer(text, task.parse);
+  return { think, answer: prediction, text, ...(!format.ok && { failure: format.reason }) };
+}

@@ -1,0 +1,294 @@
+import type { VlmBackend } from "../backends/backend";
+import { ConfigError } from "../errors";
+import { bestRollout, selectHighQuality } from "../filter";
+import { type GrpoSettings, grpoPresets } from "../grpo/presets";
+import { paperReward } from "../reward/paper";
+import type { RewardFunction } from "../reward/reward";
+import { deriveSeed } from "../rng";
+import type { Task } from "../tasks/task";
+import type { Trainer } from "../trainers/trainer";
+import type { Example, RatedCot, Rollout } from "../types";
+import type { RunEvent, StepMetrics } from "./events";
+import { checkCounts, checkExamples, fingerprint, orderedBatch, shuffledBatch } from "./examples";
+import { describeLearningRate, type LearningRate } from "./learning-rate";
+import { type Owned, withOwned } from "./owned";
+import { checkPolicyLoss, rolloutStage } from "./rollout-stage";
+import { createRun, type Run } from "./run";
+import { openRunDirectory } from "./run-directory";
+import { type RolloutSamplingOptions, sampleRollouts } from "./sample-rollouts";
+import { type Memory, runStages, type Stage } from "./stages";
+
+export interface RiseCotOptions<A> {
+  readonly task: Task<A>;
+  readonly dataset: readonly Example<A>[];
+  /** The policy to train. A function makes it when the run starts, and the run disposes of it. */
+  readonly trainer?: Owned<Trainer>;
+  /** A model that cannot be trained: best-of-G with it as it is, the paper's Base-Model-CoT and GPT-4o-CoT (Table 3). */
+  readonly backend?: Owned<VlmBackend>;
+  /** `paperReward`. */
+  readonly reward?: RewardFunction<A>;
+  /** G, rollouts for each example (8). */
+  readonly groupSize?: number;
+  /** Examples whose groups make up one update (2, the paper's batch of 1 times 2). */
+  readonly examplesPerStep?: number;
+  /** Updates (200). */
+  readonly steps?: number;
+  /** `grpoPresets["rise-paper"]`. */
+  readonly grpo?: GrpoSettings;
+  /** A constant or a schedule (2e-5). */
+  readonly learningRate?: LearningRate;
+  /** τ (0.75). */
+  readonly threshold?: number;
+  readonly sampling?: RolloutSamplingOptions;
+  /** Which tokens learn: cot and reconstruction, or, as in the published code, the reconstruction alone ("both"). */
+  readonly credit?: "both" | "reconstruction";
+  /** Sequences in one forward and backward pass (all of a step). */
+  readonly microBatch?: number;
+  /** Steps from one checkpoint to the next (50). */
+  readonly checkpointEvery?: number;
+  /** Sample all examples once more with the trained policy (true). */
+  readonly finalPass?: boolean;
+  readonly seed?: number;
+  /** Where the run is written; without it nothing is. */
+  readonly runDir?: string;
+  /** Go on with the run in `runDir`, if there is one (false). */
+  readonly resume?: boolean;
+  readonly signal?: AbortSignal;
+}
+
+/** A row of D_RISE, and how much the cot was worth. */
+export interface RiseCotRow<A> extends RatedCot<A> {
+  /** S(A, Â) of the kept rollout. */
+  readonly similarity: number;
+  /** S(A, Â) of the likeliest reconstruction from the image with an empty cot. */
+  readonly imageOnlySimilarity: number;
+  /** `similarity − imageOnlySimilarity`: near 0, the image alone would have done. */
+  readonly cotGain: number;
+}
+
+export interface RiseCotResult<A> {
+  /** D_RISE = {(I, R*, A, r)}: the best rollout of every example that had one, in the order of the dataset. */
+  readonly dataset: readonly RiseCotRow<A>[];
+  /** Rows with r ≥ τ. */
+  readonly kept: readonly RiseCotRow<A>[];
+  readonly metrics: readonly StepMetrics[];
+  /** Directory of the trained weights, in `runDir`. */
+  readonly adapter?: string;
+}
+
+export type RiseCotEvent<A> = RunEvent<Rollout<A>, RiseCotResult<A>>;
+
+/**
+ * Stage 1: learns to justify annotations so that they can be told from the justification, and keeps the best one for each.
+ *
+ * For (I, A): sample G cots from π(R | I, A), for each a reconstruction from π(Â | I, R), reward the pair, and improve both by GRPO.
+ * D_RISE is the best rollout of each example, in training or in a final pass with the trained policy (ties: the shorter cot).
+ *
+ * @throws ConfigError, DataError before any compute is spent; TrainingError, CheckpointError
+ * Source: RISE, stage 1, Eqs. 1–7. Departure: recorded for each row is what the image alone would have earned.
+ */
+export function riseCot<A>(options: RiseCotOptions<A>): Run<RiseCotEvent<A>, RiseCotResult<A>> {
+  return createRun((signal) => {
+    const { trainer, backend } = options;
+    if (trainer && !backend) return withOwned(trainer, (owned) => run(options, signal, owned.sampler(), owned));
+    if (backend && !trainer) return withOwned(backend, (owned) => run(options, signal, owned));
+    throw new ConfigError(`riseCot: expected a trainer or a backend, got ${trainer ? "both" : "neither"}`);
+  }, options.signal);
+}
+
+async function* run<A>(
+  options: RiseCotOptions<A>,
+  signal: AbortSignal,
+  backend: VlmBackend,
+  trainer?: Trainer,
+): AsyncGenerator<RiseCotEvent<A>, RiseCotResult<A>, void> {
+  const settings = withDefaults(options);
+  const { task, dataset, threshold, checkpointEvery, runDir, resume } = settings;
+  checkExamples(task, dataset);
+  const directory = await openRunDirectory(runDir, describe(settings, backend, trainer), { resume });
+  const memory = createMemory<A>();
+  const stages = trainer
+    ? [training(settings, memory, trainer), closing(settings, memory, backend)]
+    : [closing({ ...settings, finalPass: true }, memory, backend)];
+  yield* runStages(stages, { directory, memory, trainer, checkpointEvery, signal });
+
+  const rows = dataset.flatMap((example) => rowOf(example, memory));
+  await directory.writeCots(rows);
+  const policy = directory.policy();
+  const result: RiseCotResult<A> = {
+    dataset: rows,
+    kept: selectHighQuality(rows, { threshold }),
+    metrics: directory.metrics,
+    ...(policy !== undefined && { adapter: policy }),
+  };
+  yield { type: "run-end", result };
+  return result;
+}
+
+/** GRPO on a few examples at a time. */
+function training<A>(settings: Settings<A>, memory: CotMemory<A>, trainer: Trainer): Stage<Rollout<A>> {
+  const { steps, dataset, examplesPerStep, seed, credit, grpo, learningRate, microBatch } = settings;
+  const examples = (step: number) => shuffledBatch(dataset, step, examplesPerStep, seed);
+  return rolloutStage({
+    ...cotSampling(settings, trainer.sampler(), "train", examples),
+    steps,
+    tokens: memory,
+    learning: { trainer, grpo, learningRate, microBatch, credit: credit === "both" ? "all" : "last" },
+    seen: async (rollouts) => memory.keepBest(rollouts),
+  });
+}
+
+/** Once over all examples: new rollouts (the final pass), and for each row of D_RISE a reconstruction without its cot. */
+function closing<A>(settings: Settings<A>, memory: CotMemory<A>, backend: VlmBackend): Stage<Rollout<A>> {
+  const { task, dataset, examplesPerStep, seed, finalPass, sampling } = settings;
+  const examples = (step: number) => orderedBatch(dataset, step, examplesPerStep);
+  return rolloutStage({
+    ...cotSampling(settings, backend, "final", (step) => (finalPass ? examples(step) : [])),
+    steps: Math.ceil(dataset.length / examplesPerStep),
+    tokens: memory,
+    async seen(rollouts, step, signal) {
+      memory.keepBest(rollouts);
+      const rated = examples(step).filter(({ id }) => memory.best.has(id));
+      if (rated.length === 0) return {};
+      const answers = await backend.generate(
+        rated.map((example) => task.reconstructionPrompt(example, "")),
+        {
+          maxTokens: sampling.reconstructionMaxTokens ?? 256,
+          temperature: 0,
+          seed: deriveSeed(seed, "image-only", step),
+          signal,
+        },
+      );
+      const similarities = rated.map(({ annotation }, i) => {
+        const prediction = task.parse(answers[i]![0]!.text);
+        return prediction === null ? 0 : task.similarity(annotation, prediction);
+      });
+      for (const [i, { id }] of rated.entries()) memory.imageOnly.set(id, similarities[i]!);
+      return { "rise/image_only_similarity": similarities.reduce((sum, value) => sum + value, 0) / rated.length };
+    },
+  });
+}
+
+function cotSampling<A>(
+  { task, reward, groupSize, sampling, seed }: Settings<A>,
+  backend: VlmBackend,
+  name: string,
+  examples: (step: number) => readonly Example<A>[],
+) {
+  return {
+    name,
+    groupSize,
+    rewardName: reward.name,
+    sample: (step: number, signal: AbortSignal) =>
+      sampleRollouts({
+        ...{ task, reward, groupSize, sampling, backend, signal },
+        examples: examples(step),
+        seed: deriveSeed(seed, name, step),
+      }),
+  };
+}
+
+interface CotMemory<A> extends Memory {
+  numTokens: number;
+  /** By example id. */
+  readonly best: Map<string, Rollout<A>>;
+  readonly imageOnly: Map<string, number>;
+  keepBest(rollouts: readonly Rollout<A>[]): Record<string, number>;
+}
+
+function createMemory<A>(): CotMemory<A> {
+  const best = new Map<string, Rollout<A>>();
+  const imageOnly = new Map<string, number>();
+  return {
+    numTokens: 0,
+    best,
+    imageOnly,
+    keepBest(rollouts) {
+      for (const { cot, reconstruction, ...rollout } of rollouts) {
+        const text = { ...rollout, cot: textOf(cot), reconstruction: textOf(reconstruction) };
+        const known = best.get(rollout.exampleId);
+        best.set(rollout.exampleId, known ? bestRollout([known, text]) : text);
+      }
+      return {};
+    },
+    save() {
+      return { numTokens: this.numTokens, best: [...best.values()], imageOnly: [...imageOnly] };
+    },
+    load(state) {
+      const stored = state as { numTokens: number; best: Rollout<A>[]; imageOnly: [string, number][] };
+      this.numTokens = stored.numTokens;
+      for (const rollout of stored.best) best.set(rollout.exampleId, rollout);
+      for (const [id, similarity] of stored.imageOnly) imageOnly.set(id, similarity);
+    },
+  };
+}
+
+const textOf = ({ text, finishReason }: Rollout<unknown>["cot"]) => ({ text, finishReason });
+
+function rowOf<A>({ id, annotation }: Example<A>, { best, imageOnly }: CotMemory<A>): RiseCotRow<A>[] {
+  const rollout = best.get(id);
+  const imageOnlySimilarity = imageOnly.get(id);
+  if (!rollout || imageOnlySimilarity === undefined) return [];
+  const { reward, similarity } = rollout.reward;
+  return [
+    {
+      exampleId: id,
+      cot: rollout.cot.text,
+      annotation,
+      reward,
+      similarity,
+      imageOnlySimilarity,
+      cotGain: similarity - imageOnlySimilarity,
+    },
+  ];
+}
+
+type Settings<A> = ReturnType<typeof withDefaults<A>>;
+
+function withDefaults<A>(options: RiseCotOptions<A>) {
+  const settings = {
+    reward: paperReward as RewardFunction<A>,
+    groupSize: 8,
+    examplesPerStep: 2,
+    steps: 200,
+    grpo: grpoPresets["rise-paper"] as GrpoSettings,
+    learningRate: 2e-5 as LearningRate,
+    threshold: 0.75,
+    sampling: {} as RolloutSamplingOptions,
+    credit: "both" as const,
+    checkpointEvery: 50,
+    finalPass: true,
+    seed: 0,
+    resume: false,
+    ...options,
+  };
+  const { groupSize, examplesPerStep, steps, checkpointEvery, microBatch, grpo } = settings;
+  checkCounts({ groupSize, examplesPerStep, checkpointEvery, microBatch });
+  checkCounts({ steps }, 0);
+  checkPolicyLoss(grpo);
+  return settings;
+}
+
+/** What decides the run, for `config.json`. */
+function describe<A>(settings: Settings<A>, backend: VlmBackend, trainer: Trainer | undefined): object {
+  const { task, dataset, reward, groupSize, examplesPerStep, steps, grpo, learningRate, threshold, sampling } =
+    settings;
+  const { credit, microBatch, checkpointEvery, finalPass, seed } = settings;
+  return {
+    pipeline: "rise-cot",
+    task: task.name,
+    dataset: fingerprint(dataset),
+    policy: backend.name,
+    reward: reward.name,
+    groupSize,
+    examplesPerStep,
+    ...(trainer && {
+      ...{ steps, grpo, credit, microBatch, finalPass },
+      learningRate: describeLearningRate(learningRate, steps),
+    }),
+    threshold,
+    sampling,
+    checkpointEvery,
+    seed,
+  };
+}

@@ -1,0 +1,264 @@
+import { formatThinkAnswer } from "../checks/think-answer";
+import { ConfigError, DataError } from "../errors";
+import { selectHighQuality } from "../filter";
+import { type GrpoSettings, grpoPresets } from "../grpo/presets";
+import { type AnswerRewardFunction, answerReward } from "../reward/paper";
+import { deriveSeed } from "../rng";
+import type { Task } from "../tasks/task";
+import type { Trainer } from "../trainers/trainer";
+import type { Example, RatedCot } from "../types";
+import type { RunEvent, StepMetrics } from "./events";
+import { checkCounts, checkExamples, fingerprint, shuffledBatch } from "./examples";
+import { describeLearningRate, type LearningRate, learningRateAt } from "./learning-rate";
+import { type Owned, withOwned } from "./owned";
+import { checkPolicyLoss, rolloutStage } from "./rollout-stage";
+import { createRun, type Run } from "./run";
+import { openRunDirectory } from "./run-directory";
+import { type AnswerRollout, type SamplingOptions, sampleAnswers } from "./sample-rollouts";
+import { type Memory, runStages, type Stage } from "./stages";
+import { supervisedStep } from "./supervised-step";
+
+export interface SftOptions {
+  /** Updates (200). */
+  readonly steps?: number;
+  /** Instead of `steps`: times every cot of D_high is seen, rounded up to whole updates. */
+  readonly epochs?: number;
+  /** Samples in one update (2, the paper's batch of 1 times 2). */
+  readonly batchSize?: number;
+  /** A constant or a schedule (2e-5). */
+  readonly learningRate?: LearningRate;
+  /** Eq. 8, the mean over samples of the sum over tokens, or the mean over all tokens of the batch ("sequence"). */
+  readonly lossType?: "sequence" | "token";
+}
+
+export interface RftOptions<A> {
+  /** Updates (200). */
+  readonly steps?: number;
+  /** G, completions for each example (8). */
+  readonly groupSize?: number;
+  /** Examples whose groups make up one update (2). */
+  readonly examplesPerStep?: number;
+  /** A constant or a schedule (2e-5). */
+  readonly learningRate?: LearningRate;
+  /** `grpoPresets["rise-paper"]`. */
+  readonly grpo?: GrpoSettings;
+  readonly sampling?: SamplingOptions & {
+    /** Tokens of a completion (512). */
+    readonly maxTokens?: number;
+  };
+  /** `answerReward`, Eq. 9. */
+  readonly reward?: AnswerRewardFunction<A>;
+}
+
+export interface RiseR1Options<A> {
+  readonly task: Task<A>;
+  readonly dataset: readonly Example<A>[];
+  /** D_RISE, from `riseCot`; may be empty where there is no SFT. */
+  readonly cots: readonly RatedCot<A>[];
+  /** The policy to train. A function makes it when the run starts, and the run disposes of it. */
+  readonly trainer: Owned<Trainer>;
+  /** τ: SFT learns from cots with at least this reward (0.75). */
+  readonly threshold?: number;
+  /** `false` leaves SFT out: with `cots: []`, that is Visual-RFT. */
+  readonly sft?: SftOptions | false;
+  /** `false` leaves reinforcement out: SFT alone. */
+  readonly rft?: RftOptions<A> | false;
+  /** Sequences in one forward and backward pass (all of a step). */
+  readonly microBatch?: number;
+  /** Steps from one checkpoint to the next (50). */
+  readonly checkpointEvery?: number;
+  readonly seed?: number;
+  /** Where the run is written; without it nothing is. */
+  readonly runDir?: string;
+  /** Go on with the run in `runDir`, if there is one (false). */
+  readonly resume?: boolean;
+  readonly signal?: AbortSignal;
+}
+
+export interface RiseR1Result<A> {
+  /** D_high, what SFT learned from. */
+  readonly kept: readonly RatedCot<A>[];
+  readonly metrics: readonly StepMetrics[];
+  /** Directory of the trained weights, in `runDir`. */
+  readonly adapter?: string;
+}
+
+export type RiseR1Event<A> = RunEvent<AnswerRollout<A>, RiseR1Result<A>>;
+
+/**
+ * Stage 2: teaches the policy to annotate with reasons, `<think>R</think><answer>A</answer>` from the image alone.
+ *
+ * First by imitation of D_high = {(I, R*, A) : r ≥ τ}, then by GRPO on all examples with the reward of Eq. 9.
+ *
+ * @throws ConfigError, DataError before any compute is spent; TrainingError, CheckpointError
+ * Source: RISE, stage 2, Eqs. 8–10.
+ */
+export function riseR1<A>(options: RiseR1Options<A>): Run<RiseR1Event<A>, RiseR1Result<A>> {
+  return createRun((signal) => withOwned(options.trainer, (trainer) => run(options, trainer, signal)), options.signal);
+}
+
+async function* run<A>(
+  options: RiseR1Options<A>,
+  trainer: Trainer,
+  signal: AbortSignal,
+): AsyncGenerator<RiseR1Event<A>, RiseR1Result<A>, void> {
+  const { task, dataset, cots, runDir, resume = false } = options;
+  checkExamples(task, dataset);
+  const asked = withDefaults(options);
+  const { threshold, checkpointEvery } = asked;
+  const kept = asked.sft ? selectHighQuality(cots, { threshold }) : [];
+  const settings = { ...asked, sft: asked.sft && { ...asked.sft, steps: supervisedSteps(asked.sft, kept.length) } };
+  const memory = createMemory();
+  const stages = [
+    ...(settings.sft ? [supervised(settings, settings.sft, trainer, supervisedSamples(options, trainer, kept))] : []),
+    ...(settings.rft ? [reinforced(options, settings, settings.rft, trainer, memory)] : []),
+  ];
+  const directory = await openRunDirectory(runDir, describe(options, settings, trainer), { resume });
+  await directory.writeCots(kept);
+  yield* runStages<AnswerRollout<A>>(stages, { directory, memory, trainer, checkpointEvery, signal });
+
+  const policy = directory.policy();
+  const result = { kept, metrics: directory.metrics, ...(policy !== undefined && { adapter: policy }) };
+  yield { type: "run-end", result };
+  return result;
+}
+
+const supervisedSteps = ({ steps, epochs, batchSize }: SftSettings, samples: number) =>
+  epochs === undefined ? steps : Math.ceil((epochs * samples) / batchSize);
+
+/** Prompt and target tokens of every kept cot. */
+function supervisedSamples<A>({ task, dataset }: RiseR1Options<A>, trainer: Trainer, kept: readonly RatedCot<A>[]) {
+  const examples = new Map(dataset.map((example) => [example.id, example]));
+  return kept.map(({ exampleId, cot, annotation }) => {
+    const example = examples.get(exampleId);
+    if (!example) throw new DataError(`cots: no example of the dataset has the id "${exampleId}"`);
+    return {
+      prompt: task.answerPrompt(example),
+      completion: trainer.encode(formatThinkAnswer(cot, task.format(annotation))),
+    };
+  });
+}
+
+function supervised<A>(
+  { seed, microBatch }: Settings<A>,
+  { batchSize, learningRate, lossType, steps }: SftSettings,
+  trainer: Trainer,
+  samples: ReturnType<typeof supervisedSamples>,
+): Stage<AnswerRollout<A>> {
+  if (samples.length === 0) {
+    throw new ConfigError("sft: no cot reaches the threshold; lower it, train stage 1 for longer, or pass sft: false");
+  }
+  return {
+    name: "sft",
+    steps,
+    trains: true,
+    async run(step, signal) {
+      const batch = shuffledBatch(samples, step, batchSize, deriveSeed(seed, "sft"));
+      const options = { learningRate: learningRateAt(learningRate, step), lossType, microBatch, signal };
+      const { metrics } = await supervisedStep(trainer, batch, options);
+      return { rollouts: [], metrics, warnings: [] };
+    },
+  };
+}
+
+function reinforced<A>(
+  { task, dataset }: RiseR1Options<A>,
+  { seed, microBatch }: Settings<A>,
+  { steps, groupSize, examplesPerStep, learningRate, grpo, sampling, reward }: RftSettings<A>,
+  trainer: Trainer,
+  memory: AnswerMemory,
+): Stage<AnswerRollout<A>> {
+  return rolloutStage({
+    name: "rft",
+    steps,
+    groupSize,
+    rewardName: reward.name,
+    tokens: memory,
+    sample: (step, signal) =>
+      sampleAnswers({
+        ...{ task, reward, groupSize, sampling, signal },
+        backend: trainer.sampler(),
+        examples: shuffledBatch(dataset, step, examplesPerStep, deriveSeed(seed, "rft")),
+        seed: deriveSeed(seed, "rft", step),
+      }),
+    learning: { trainer, grpo, learningRate, microBatch, credit: "all" },
+  });
+}
+
+interface AnswerMemory extends Memory {
+  numTokens: number;
+}
+
+function createMemory(): AnswerMemory {
+  return {
+    numTokens: 0,
+    save() {
+      return { numTokens: this.numTokens };
+    },
+    load(state) {
+      this.numTokens = (state as { numTokens: number }).numTokens;
+    },
+  };
+}
+
+type Settings<A> = ReturnType<typeof withDefaults<A>>;
+type SftSettings = Exclude<Settings<unknown>["sft"], false>;
+type RftSettings<A> = Exclude<Settings<A>["rft"], false>;
+
+function withDefaults<A>({ sft = {}, rft = {}, ...options }: RiseR1Options<A>) {
+  const { threshold = 0.75, microBatch, checkpointEvery = 50, seed = 0 } = options;
+  const settings = {
+    ...{ threshold, microBatch, checkpointEvery, seed },
+    sft: sft && {
+      steps: 200,
+      batchSize: 2,
+      learningRate: 2e-5,
+      lossType: "sequence" as const,
+      epochs: undefined,
+      ...sft,
+    },
+    rft: rft && {
+      ...{ steps: 200, groupSize: 8, examplesPerStep: 2, learningRate: 2e-5, sampling: {} },
+      grpo: grpoPresets["rise-paper"] as GrpoSettings,
+      reward: answerReward as AnswerRewardFunction<A>,
+      ...rft,
+    },
+  };
+  checkCounts({ checkpointEvery, microBatch });
+  if (settings.sft) {
+    checkCounts({ "sft.batchSize": settings.sft.batchSize });
+    checkCounts({ "sft.steps": settings.sft.steps }, 0);
+    if (sft && sft.steps !== undefined && sft.epochs !== undefined)
+      throw new ConfigError("sft: expected steps or epochs, got both");
+  }
+  if (settings.rft) {
+    const { groupSize, examplesPerStep, steps, grpo } = settings.rft;
+    checkCounts({ "rft.groupSize": groupSize, "rft.examplesPerStep": examplesPerStep });
+    checkCounts({ "rft.steps": steps }, 0);
+    checkPolicyLoss(grpo);
+  }
+  return settings;
+}
+
+/** What decides the run, for `config.json`. */
+function describe<A>(
+  { task, dataset, cots }: RiseR1Options<A>,
+  { sft, rft, ...settings }: Settings<A>,
+  trainer: Trainer,
+): object {
+  const rate = ({ learningRate, steps }: { learningRate: LearningRate; steps: number }) => ({
+    learningRate: describeLearningRate(learningRate, steps),
+  });
+  return {
+    pipeline: "rise-r1",
+    task: task.name,
+    dataset: fingerprint(dataset),
+    cots: fingerprint(
+      cots.map(({ exampleId, cot, reward, annotation }) => ({ id: exampleId, annotation: [cot, reward, annotation] })),
+    ),
+    policy: trainer.sampler().name,
+    ...settings,
+    sft: sft && { ...sft, ...rate(sft) },
+    rft: rft && { ...rft, ...rate(rft), reward: rft.reward.name },
+  };
+}

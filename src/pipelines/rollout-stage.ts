@@ -1,0 +1,99 @@
+import { ConfigError } from "../errors";
+import type { GrpoSettings } from "../grpo/presets";
+import type { Trainer } from "../trainers/trainer";
+import { grpoStep } from "./grpo-step";
+import { type LearningRate, learningRateAt } from "./learning-rate";
+import type { Sampled } from "./sample-rollouts";
+import type { Stage } from "./stages";
+import { completionTokens, rolloutMetrics } from "./step-metrics";
+
+export interface Learning {
+  readonly trainer: Trainer;
+  readonly grpo: GrpoSettings;
+  readonly learningRate: LearningRate;
+  readonly credit: "all" | "last";
+  readonly microBatch?: number | undefined;
+}
+
+/** Tokens sampled so far, TRL's `num_tokens`. */
+export interface TokenCount {
+  numTokens: number;
+}
+
+/**
+ * A stage whose steps sample groups of rollouts and, where there is something to train, learn from them by GRPO.
+ *
+ * @param options.seen is handed a step's rollouts, and may add to its metrics
+ */
+export function rolloutStage<R>(options: {
+  readonly name: string;
+  readonly steps: number;
+  readonly groupSize: number;
+  readonly rewardName: string;
+  readonly tokens: TokenCount;
+  readonly sample: (step: number, signal: AbortSignal) => Promise<readonly Sampled<R>[]>;
+  readonly learning?: Learning;
+  readonly seen?: (rollouts: readonly R[], step: number, signal: AbortSignal) => Promise<Record<string, number>>;
+}): Stage<R> {
+  const { name, steps, groupSize, rewardName, tokens, sample, learning, seen } = options;
+  return {
+    name,
+    steps,
+    trains: learning !== undefined,
+    async run(step, signal) {
+      const sampled = await sample(step, signal);
+      const learned = learning && (await learn(learning, sampled, { step, groupSize, signal }));
+      const more = await seen?.(
+        sampled.map(({ rollout }) => rollout),
+        step,
+        signal,
+      );
+      tokens.numTokens += sampled.reduce((sum, row) => sum + (completionTokens(row) ?? 0), 0);
+      const metrics = {
+        ...(sampled.length > 0 && rolloutMetrics(sampled, rewardName)),
+        ...learned?.metrics,
+        ...more,
+        num_tokens: tokens.numTokens,
+      };
+      return {
+        rollouts: sampled.map(({ rollout }, i) => ({
+          rollout,
+          ...(learned && { advantage: learned.advantages[i]! }),
+        })),
+        metrics,
+        warnings: learned ? warningsOf(metrics) : [],
+      };
+    },
+  };
+}
+
+/** @throws ConfigError for a loss that needs a policy to stay close to */
+export function checkPolicyLoss({ loss: { klCoefficient = 0 } }: GrpoSettings): void {
+  if (klCoefficient !== 0) {
+    throw new ConfigError(
+      `grpo.loss.klCoefficient: expected 0, because there is no reference policy to compare with; got ${klCoefficient}`,
+    );
+  }
+}
+
+const learn = <R>(
+  { trainer, learningRate, ...learning }: Learning,
+  sampled: readonly Sampled<R>[],
+  { step, ...options }: { readonly step: number; readonly groupSize: number; readonly signal: AbortSignal },
+) => grpoStep(trainer, sampled, { ...learning, ...options, learningRate: learningRateAt(learningRate, step) });
+
+/** Share of rollouts cut off by maxTokens above which training will mostly see unfinished text. */
+const MANY_CLIPPED = 0.9;
+
+function warningsOf(metrics: Readonly<Record<string, number>>): string[] {
+  const warnings: string[] = [];
+  if (metrics.frac_reward_zero_std === 1) {
+    warnings.push(
+      `nothing to learn from: within every group all rewards are equal (mean reward ${metrics.reward}, format rate ${metrics["rise/format_rate"]}, leak rate ${metrics["rise/leak_rate"]})`,
+    );
+  }
+  const clipped = metrics["completions/clipped_ratio"]!;
+  if (clipped >= MANY_CLIPPED)
+    warnings.push(`${Math.round(100 * clipped)} % of the rollouts were cut off by maxTokens before they ended`);
+  return warnings;
+}

@@ -1,0 +1,55 @@
+import type { Sampled } from "./sample-rollouts";
+
+/**
+ * What can be said about sampled rollouts before anything is learned from them, under TRL's names where TRL has one.
+ * A completion is all pieces of a rollout; lengths are tokens, and absent where the backend counts none.
+ *
+ * @param rewardName of the reward function, for `rewards/{name}/…`
+ */
+export function rolloutMetrics<R>(sampled: readonly Sampled<R>[], rewardName: string): Record<string, number> {
+  const rewards = sampled.map(({ reward }) => reward.reward);
+  const { mean, std } = moments(rewards);
+  const share = (holds: (row: Sampled<R>) => boolean) => sampled.filter(holds).length / sampled.length;
+  return {
+    reward: mean,
+    [`rewards/${rewardName}/mean`]: mean,
+    [`rewards/${rewardName}/std`]: std,
+    "rise/similarity": moments(sampled.map(({ reward }) => reward.similarity)).mean,
+    "rise/leak_rate": share(({ reward }) => reward.leaks.length > 0),
+    "rise/format_rate": share(({ reward }) => reward.format.ok),
+    "completions/clipped_ratio": share(isClipped),
+    ...lengthMetrics(sampled),
+  };
+}
+
+/** Σ tokens of all pieces; `undefined` where the backend gives no token ids. */
+export function completionTokens<R>({ segments }: Sampled<R>): number | undefined {
+  let sum = 0;
+  for (const { completion } of segments) {
+    if (!completion.tokenIds) return undefined;
+    sum += completion.tokenIds.length;
+  }
+  return sum;
+}
+
+const isClipped = <R>({ segments }: Sampled<R>) =>
+  segments.some(({ completion }) => completion.finishReason === "length");
+
+function lengthMetrics<R>(sampled: readonly Sampled<R>[]): Record<string, number> {
+  const lengths = sampled.flatMap((row) => completionTokens(row) ?? []);
+  if (lengths.length < sampled.length) return {};
+  const terminated = lengths.filter((_, i) => !isClipped(sampled[i]!));
+  const summary = (name: string, values: readonly number[]) => ({
+    [`completions/mean_${name}`]: moments(values).mean,
+    [`completions/min_${name}`]: values.length === 0 ? 0 : Math.min(...values),
+    [`completions/max_${name}`]: Math.max(0, ...values),
+  });
+  return { ...summary("length", lengths), ...summary("terminated_length", terminated) };
+}
+
+/** Mean, and standard deviation with n − 1; 0 where there is too little to go by. */
+function moments(values: readonly number[]): { readonly mean: number; readonly std: number } {
+  const mean = values.reduce((sum, value) => sum + value, 0) / Math.max(values.length, 1);
+  const squares = values.reduce((sum, value) => sum + (value - mean) ** 2, 0);
+  return { mean, std: Math.sqrt(squares / Math.max(values.length - 1, 1)) };
+}

@@ -1,0 +1,49 @@
+import { ConfigError } from "../errors";
+import { splitWords } from "./scripted-backend";
+
+/** Ends every completion. */
+export const endToken = 0;
+
+/** A place in a text some words in: which words can follow. */
+export interface PhraseNode {
+  /** Where this node's logits start in a context's table, one for each of `next`. */
+  readonly offset: number;
+  readonly next: ReadonlyMap<number, PhraseNode>;
+}
+
+/** Texts folded together where they begin alike. */
+export interface PhraseTree {
+  readonly root: PhraseNode;
+  /** Logits of a whole table. */
+  readonly size: number;
+  /** The word of each token; `""` ends a text. */
+  readonly words: readonly string[];
+  /** @throws ConfigError for a text that is not in the tree */
+  encode(text: string): number[];
+}
+
+export function phraseTree(texts: readonly string[]): PhraseTree {
+  if (texts.length === 0) throw new ConfigError("scriptedTrainer: expected at least one text, got none");
+  const words = ["", ...new Set(texts.flatMap(splitWords))];
+  const ids = new Map(words.map((word, id) => [word, id]));
+  const tokens = (text: string) => [...splitWords(text).map((word) => ids.get(word) ?? -1), endToken];
+  let size = 0;
+  const grow = (tails: readonly (readonly number[])[]): PhraseNode => {
+    const heads = [...new Set(tails.flatMap(([head]) => (head === undefined ? [] : [head])))];
+    const offset = size;
+    size += heads.length;
+    const below = (head: number) => tails.filter(([first]) => first === head).map(([, ...rest]) => rest);
+    return { offset, next: new Map(heads.map((head) => [head, grow(below(head))])) };
+  };
+  const root = grow(texts.map(tokens));
+  return {
+    root,
+    size,
+    words,
+    encode(text) {
+      if (!texts.includes(text))
+        throw new ConfigError(`scriptedTrainer can only write its ${texts.length} texts, not ${JSON.stringify(text)}`);
+      return tokens(text);
+    },
+  };
+}

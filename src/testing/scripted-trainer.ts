@@ -1,0 +1,208 @@
+import { mkdir, readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { z } from "zod";
+import type { GenerateOptions, VlmBackend } from "../backends/backend";
+import { CheckpointError, ShapeError, TrainingError } from "../errors";
+import { createRng } from "../rng";
+import type { LossFn, Trainer, TrainSequence } from "../trainers/trainer";
+import type { Completion, Prompt } from "../types";
+import { endToken, type PhraseNode, phraseTree } from "./phrase-tree";
+import { promptKey } from "./scripted-backend";
+
+export interface ScriptedTrainerOptions {
+  /** Everything the policy can write. */
+  readonly texts: readonly string[];
+  /** Prompts with the same context share what is learned about them (every prompt has its own). */
+  readonly context?: (prompt: Prompt) => string;
+}
+
+/**
+ * A small policy that can really be trained, for tests and dry runs: for each prompt a table of logits that says which word follows
+ * which beginning of the texts, π(word | prompt, words before) = softmax. It starts out uniform and learns by plain gradient descent.
+ */
+export function scriptedTrainer({ texts, context = promptKey }: ScriptedTrainerOptions): Trainer {
+  const tree = phraseTree(texts);
+  const tables = new Map<string, { readonly logits: Float64Array; readonly gradient: Float64Array }>();
+  let touched = false;
+  const tableOf = (prompt: Prompt) => {
+    const key = context(prompt);
+    const known = tables.get(key);
+    if (known) return known;
+    const table = { logits: new Float64Array(tree.size), gradient: new Float64Array(tree.size) };
+    tables.set(key, table);
+    return table;
+  };
+  const sampler: VlmBackend = {
+    name: "scripted policy",
+    capabilities: { logProbs: true, reproducible: true },
+    async generate(prompts, { count = 1, ...options }) {
+      options.signal?.throwIfAborted();
+      return prompts.map((prompt, i) =>
+        Array.from({ length: count }, (_, k) => write(tableOf(prompt).logits, i, k, options)),
+      );
+    },
+    dispose: async () => {},
+  };
+
+  function write(logits: Float64Array, i: number, k: number, options: Omit<GenerateOptions, "count">): Completion {
+    const { maxTokens = 256, temperature = 1, topP = 1, seed, stop = [] } = options;
+    const rng = createRng(seed, i, k);
+    const tokenIds: number[] = [];
+    const logProbs: number[] = [];
+    const samplingLogProbs: number[] = [];
+    let text = "";
+    let node: PhraseNode = tree.root;
+    while (tokenIds.length < maxTokens) {
+      const raw = logSoftmax(logits, node, 1);
+      const shaped = temperature === 0 ? greedy(raw) : nucleus(logSoftmax(logits, node, temperature), topP);
+      const choice = draw(shaped, rng.uniform());
+      const [token, next] = [...node.next][choice]!;
+      tokenIds.push(token);
+      logProbs.push(raw[choice]!);
+      samplingLogProbs.push(shaped[choice]!);
+      text += tree.words[token];
+      const ends = stop.map((end) => text.indexOf(end)).filter((at) => at >= 0);
+      if (ends.length > 0) text = text.slice(0, Math.min(...ends));
+      if (token === endToken || ends.length > 0)
+        return { text, tokenIds, logProbs, samplingLogProbs, finishReason: "stop" };
+      node = next;
+    }
+    return { text, tokenIds, logProbs, samplingLogProbs, finishReason: "length" };
+  }
+
+  /** Calls `visit` with every token's place in the tree, the index of the choice made there, and the probabilities it had. */
+  function walk(
+    { prompt, completion }: TrainSequence,
+    visit: (t: number, node: PhraseNode, choice: number, logs: Float64Array) => void,
+  ) {
+    const { logits } = tableOf(prompt);
+    let node: PhraseNode | undefined = tree.root;
+    for (const [t, token] of completion.entries()) {
+      const choice: number = node ? [...node.next.keys()].indexOf(token) : -1;
+      if (!node || choice < 0)
+        throw new ShapeError(`token ${t} of a sequence is ${token}, which continues none of the texts`);
+      visit(t, node, choice, logSoftmax(logits, node, 1));
+      node = node.next.get(token);
+    }
+  }
+
+  function logProbsOf(sequence: TrainSequence): Float64Array {
+    const logProbs = new Float64Array(sequence.completion.length);
+    walk(sequence, (t, _, choice, logs) => {
+      logProbs[t] = logs[choice]!;
+    });
+    return logProbs;
+  }
+
+  return {
+    sampler: () => sampler,
+    encode: tree.encode,
+
+    async forwardBackward(sequences, lossFn, { assumedLogProbs, signal } = {}) {
+      signal?.throwIfAborted();
+      const logProbs = sequences.map(logProbsOf);
+      const assumed = assumedLogProbs?.map((row) => Float64Array.from(row)) ?? logProbs;
+      const gradient = checkedGradient(lossFn, assumed, sequences);
+      for (const [i, sequence] of sequences.entries()) {
+        const sum = tableOf(sequence.prompt).gradient;
+        // ∂ log softmax(z)ₖ / ∂zⱼ = [j = k] − softmax(z)ⱼ
+        walk(sequence, (t, { offset }, choice, logs) => {
+          for (const [j, log] of logs.entries())
+            sum[offset + j]! += gradient[i]![t]! * (Number(j === choice) - Math.exp(log));
+        });
+      }
+      touched = true;
+      return { loss: lossFn(logProbs).loss, logProbs };
+    },
+
+    async optimStep({ learningRate }) {
+      if (!touched) throw new TrainingError("optimStep: there is no gradient; call forwardBackward first");
+      let squares = 0;
+      for (const { logits, gradient } of tables.values()) {
+        for (const [j, derivative] of gradient.entries()) {
+          squares += derivative ** 2;
+          logits[j]! -= learningRate * derivative;
+        }
+        gradient.fill(0);
+      }
+      touched = false;
+      return { gradNorm: Math.sqrt(squares) };
+    },
+
+    async save(dir) {
+      await mkdir(dir, { recursive: true });
+      const stored = Object.fromEntries([...tables].map(([key, { logits }]) => [key, [...logits]]));
+      await writeFile(join(dir, fileName), `${JSON.stringify(stored)}\n`);
+    },
+
+    async load(dir) {
+      const stored = await readTables(join(dir, fileName), tree.size);
+      tables.clear();
+      for (const [key, logits] of Object.entries(stored))
+        tables.set(key, { logits: Float64Array.from(logits), gradient: new Float64Array(tree.size) });
+      touched = false;
+    },
+
+    dispose: async () => {},
+  };
+}
+
+const fileName = "policy.json";
+
+async function readTables(file: string, size: number): Promise<Record<string, number[]>> {
+  const schema = z.record(z.string(), z.array(z.number()).length(size));
+  try {
+    return schema.parse(JSON.parse(await readFile(file, "utf8")));
+  } catch (cause) {
+    throw new CheckpointError(`${file}: expected tables of ${size} logits: ${String(cause)}`, { cause });
+  }
+}
+
+function checkedGradient(lossFn: LossFn, logProbs: readonly Float64Array[], sequences: readonly TrainSequence[]) {
+  const { gradient } = lossFn(logProbs);
+  if (gradient.length !== sequences.length)
+    throw new ShapeError(`loss gradient: expected ${sequences.length} rows, got ${gradient.length}`);
+  for (const [i, { completion }] of sequences.entries()) {
+    const row = gradient[i]!;
+    if (row.length !== completion.length)
+      throw new ShapeError(`loss gradient, row ${i}: expected ${completion.length} numbers, got ${row.length}`);
+    const bad = row.find((value) => !Number.isFinite(value));
+    if (bad !== undefined) throw new TrainingError(`loss gradient, row ${i}: expected finite numbers, got ${bad}`);
+  }
+  return gradient;
+}
+
+/** log softmax(z / T) over a node's choices. */
+function logSoftmax(logits: Float64Array, { offset, next }: PhraseNode, temperature: number): Float64Array {
+  const scaled = logits.slice(offset, offset + next.size).map((logit) => logit / temperature);
+  const top = Math.max(...scaled);
+  const logSum = top + Math.log(scaled.reduce((sum, value) => sum + Math.exp(value - top), 0));
+  // Rounding may leave the only choice a hair above probability 1.
+  return scaled.map((value) => Math.min(0, value - logSum));
+}
+
+function greedy(logs: Float64Array): Float64Array {
+  const best = logs.indexOf(Math.max(...logs));
+  return logs.map((_, j) => (j === best ? 0 : Number.NEGATIVE_INFINITY));
+}
+
+/** Keeps the likeliest choices up to a mass of `topP`, renormalised. */
+function nucleus(logs: Float64Array, topP: number): Float64Array {
+  const order = [...logs.keys()].sort((a, b) => logs[b]! - logs[a]!);
+  let mass = 0;
+  const kept = new Set(
+    order.filter((j) => {
+      const isNeeded = mass < topP;
+      if (isNeeded) mass += Math.exp(logs[j]!);
+      return isNeeded;
+    }),
+  );
+  return logs.map((log, j) => (kept.has(j) ? log - Math.log(mass) : Number.NEGATIVE_INFINITY));
+}
+
+/** The first choice at which the cumulative probability exceeds `uniform`. */
+function draw(logs: Float64Array, uniform: number): number {
+  let mass = 0;
+  const found = logs.findIndex((log) => (mass += Math.exp(log)) > uniform);
+  return found >= 0 ? found : logs.findLastIndex((log) => log > Number.NEGATIVE_INFINITY);
+}
