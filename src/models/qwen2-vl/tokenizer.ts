@@ -52,7 +52,11 @@ export async function loadTokenizer(dir: string, { text, tokens }: Qwen2VlConfig
 
   return {
     encode: (text) => encode(disarm(text, specials)),
-    decode: (ids) => tokenizer.decode([...ids], { skip_special_tokens: true, clean_up_tokenization_spaces: false }),
+    // transformers.js refuses to decode nothing.
+    decode: (ids) =>
+      ids.length === 0
+        ? ""
+        : tokenizer.decode([...ids], { skip_special_tokens: true, clean_up_tokenization_spaces: false }),
     encodePrompt(prompt, imageTokens) {
       const chat = prompt.map(({ role, content }) => ({
         role,

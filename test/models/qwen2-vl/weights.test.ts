@@ -1,0 +1,105 @@
+import { cp, mkdir, mkdtemp, rm, symlink, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, describe, expect, it } from "vitest";
+import { DataError } from "../../../src/errors";
+import { loadConfig } from "../../../src/models/qwen2-vl/config";
+import { readSafetensors, writeSafetensors } from "../../../src/models/qwen2-vl/safetensors";
+import { expectedTensors, openCheckpoint } from "../../../src/models/qwen2-vl/weights";
+import { checkpointDir } from "./reference";
+
+const config = await loadConfig(checkpointDir);
+const tensors = await readSafetensors(join(checkpointDir, "model.safetensors"));
+const scratch = await mkdtemp(join(tmpdir(), "weights-"));
+afterAll(() => rm(scratch, { recursive: true }));
+const folder = () => mkdtemp(join(scratch, "dir-"));
+
+/** What transformers 4.52 to 4.57 call them. */
+const nested = (name: string) =>
+  name.startsWith("visual.") ? `model.${name}` : name.replace(/^model\./, "model.language_model.");
+
+describe("the weights of a checkpoint", () => {
+  it("are the tensors that its configuration says, and no others", () => {
+    const shapes = [...tensors].map(([name, { shape }]) => [name, shape] as const);
+    expect(new Map(shapes)).toEqual(expectedTensors(config));
+  });
+
+  it("of the 2B model are 2 208 985 600 numbers, as Qwen counts them", () => {
+    const text = {
+      ...config.text,
+      vocabSize: 151936,
+      hiddenSize: 1536,
+      intermediateSize: 8960,
+      layers: 28,
+      heads: 12,
+      kvHeads: 2,
+      headDim: 128,
+    };
+    const vision = { ...config.vision, depth: 32, embedDim: 1280, heads: 16, mlpRatio: 4 };
+    const sizes = [...expectedTensors({ ...config, text, vision }).values()].map((shape) =>
+      shape.reduce((a, b) => a * b),
+    );
+    expect(sizes.reduce((a, b) => a + b)).toBe(2_208_985_600);
+  });
+
+  it("are read under Qwen's names, whichever the file has", async () => {
+    const dir = await folder();
+    await writeSafetensors(join(dir, "model.safetensors"), new Map([...tensors].map(([name, t]) => [nested(name), t])));
+    const checkpoint = await openCheckpoint(dir, config);
+    expect([...checkpoint.tensors.keys()].sort()).toEqual([...tensors.keys()].sort());
+    const name = "model.layers.1.mlp.up_proj.weight";
+    expect(await checkpoint.read(name)).toEqual(tensors.get(name)!.data);
+  });
+
+  it("may be spread over several files", async () => {
+    const dir = await folder();
+    const shards = [0, 1].map((k) => new Map([...tensors].filter((_, i) => i % 2 === k)));
+    for (const [k, shard] of shards.entries()) await writeSafetensors(join(dir, `part-${k}.safetensors`), shard);
+    const weight_map = Object.fromEntries(
+      shards.flatMap((s, k) => [...s.keys()].map((n) => [n, `part-${k}.safetensors`])),
+    );
+    await writeFile(join(dir, "model.safetensors.index.json"), JSON.stringify({ weight_map }));
+    const checkpoint = await openCheckpoint(dir, config);
+    for (const [name, { data }] of tensors) expect(await checkpoint.read(name)).toEqual(data);
+    await rm(join(dir, "part-1.safetensors"));
+    await expect(openCheckpoint(dir, config)).rejects.toThrow("names part-1.safetensors");
+  });
+
+  it("are found where a Hugging Face cache links to", async () => {
+    const [blobs, dir] = [join(await folder(), "blobs"), await folder()];
+    await mkdir(blobs);
+    await cp(join(checkpointDir, "model.safetensors"), join(blobs, "abc123"));
+    await symlink(join(blobs, "abc123"), join(dir, "model.safetensors"));
+    const checkpoint = await openCheckpoint(dir, config);
+    expect(checkpoint.folder).toBe(blobs);
+    expect(checkpoint.tensors.get("model.norm.weight")!.file).toBe("abc123");
+  });
+
+  it("leave out a stored copy of tied embeddings", async () => {
+    const dir = await folder();
+    const copy = tensors.get("model.embed_tokens.weight")!;
+    await writeSafetensors(join(dir, "model.safetensors"), new Map([...tensors, ["lm_head.weight", copy]]));
+    expect((await openCheckpoint(dir, config)).tensors.has("lm_head.weight")).toBe(false);
+  });
+});
+
+describe("weights that do not fit the configuration", () => {
+  it("are all listed in one DataError", async () => {
+    const dir = await folder();
+    const some = new Map(tensors);
+    some.delete("model.norm.weight");
+    some.delete("visual.blocks.0.attn.qkv.bias");
+    some.set("visual.merger.ln_q.bias", { shape: [2], data: new Float32Array(2) });
+    await writeSafetensors(join(dir, "model.safetensors"), some);
+    const opening = openCheckpoint(dir, config);
+    await expect(opening).rejects.toThrow(DataError);
+    await expect(opening).rejects.toThrow("model.norm.weight: expected [64]");
+    await expect(opening).rejects.toThrow("visual.blocks.0.attn.qkv.bias: expected [96]");
+    await expect(opening).rejects.toThrow("visual.merger.ln_q.bias: expected [32], found [2]");
+  });
+
+  it("are asked for by name when there are none", async () => {
+    await expect(openCheckpoint(await folder(), config)).rejects.toThrow("expected model.safetensors or");
+    await expect(openCheckpoint(join(scratch, "nowhere"), config)).rejects.toThrow("found none");
+  });
+});
