@@ -1,0 +1,206 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { describe, expect, it } from "vitest";
+import { ShapeError, TrainingError } from "../../src/errors";
+import type { LossFn, Trainer, TrainSequence } from "../../src/trainers/trainer";
+import type { Prompt } from "../../src/types";
+
+/** What every trainer is held to. */
+export function describeTrainer(
+  name: string,
+  /** A new trainer, the same each time. */
+  create: () => Promise<Trainer>,
+  {
+    prompts,
+    texts,
+    learningRate = 1e-3,
+    tolerance = 1e-9,
+  }: {
+    readonly prompts: readonly [Prompt, Prompt];
+    /** Two completions that the trainer can encode, with different beginnings. */
+    readonly texts: readonly [string, string];
+    /** Small enough that a step along the gradient goes uphill. */
+    readonly learningRate?: number;
+    /** How far log-probs of the same weights, computed in different ways, may be apart, nats. */
+    readonly tolerance?: number;
+  },
+): void {
+  describe(`trainer ${name}`, () => {
+    const sequencesOf = (trainer: Trainer): [TrainSequence, TrainSequence] => [
+      { prompt: prompts[0], completion: trainer.encode(texts[0]) },
+      { prompt: prompts[1], completion: trainer.encode(texts[1]) },
+    ];
+    const step = async (trainer: Trainer, sequences: readonly TrainSequence[], lossFn: LossFn = raise) => {
+      await trainer.forwardBackward(sequences, lossFn);
+      return trainer.optimStep({ learningRate });
+    };
+
+    it("makes a completion likelier by a step on its log-prob", () =>
+      using(create, async (trainer) => {
+        const [sequence] = sequencesOf(trainer);
+        const before = sum(await logProbsOf(trainer, [sequence]));
+        const { gradNorm } = await step(trainer, [sequence]);
+        expect(gradNorm).toBeGreaterThan(0);
+        expect(sum(await logProbsOf(trainer, [sequence]))).toBeGreaterThan(before);
+      }));
+
+    it("makes a completion less likely by a step the other way", () =>
+      using(create, async (trainer) => {
+        const [sequence] = sequencesOf(trainer);
+        const before = sum(await logProbsOf(trainer, [sequence]));
+        await step(trainer, [sequence], scaled(-1));
+        expect(sum(await logProbsOf(trainer, [sequence]))).toBeLessThan(before);
+      }));
+
+    it("gives log-probs of at most 0, one for each token, and the loss at them", () =>
+      using(create, async (trainer) => {
+        const sequences = sequencesOf(trainer);
+        const { loss, logProbs } = await trainer.forwardBackward(sequences, raise);
+        expect(logProbs.map(({ length }) => length)).toEqual(sequences.map(({ completion }) => completion.length));
+        for (const logProb of logProbs.flatMap((row) => [...row])) expect(logProb).toBeLessThanOrEqual(0);
+        expect(loss).toBeCloseTo(-sum(logProbs), 9);
+      }));
+
+    it("samples the policy as it is after the last update, with the log-probs that training sees", () =>
+      using(create, async (trainer) => {
+        const options = { temperature: 0, maxTokens: 8, seed: 0 };
+        const sampled = async () => (await trainer.sampler().generate([prompts[0]], options))[0]![0]!;
+        const first = await sampled();
+        await step(trainer, [{ prompt: prompts[0], completion: first.tokenIds! }]);
+        const second = await sampled();
+        const [logProbs] = await logProbsOf(trainer, [{ prompt: prompts[0], completion: second.tokenIds! }]);
+        expect(second.tokenIds).toEqual(first.tokenIds);
+        expect(total(second.logProbs!)).toBeGreaterThan(total(first.logProbs!));
+        expectClose([Float64Array.from(second.logProbs!)], [logProbs!], tolerance);
+      }));
+
+    it("is the same after save and load, to the last bit, and learns on in the same way", () =>
+      withFolder((folder) =>
+        using(create, (trainer) =>
+          using(create, async (restored) => {
+            const sequences = sequencesOf(trainer);
+            await step(trainer, sequences);
+            await trainer.save(folder);
+            await restored.load(folder);
+            expect(await logProbsOf(restored, sequences)).toEqual(await logProbsOf(trainer, sequences));
+            for (const one of [trainer, restored]) await step(one, sequences.slice(0, 1), scaled(-2));
+            expect(await logProbsOf(restored, sequences)).toEqual(await logProbsOf(trainer, sequences));
+          }),
+        ),
+      ));
+
+    it("forgets on load what was accumulated before", () =>
+      withFolder((folder) =>
+        using(create, async (trainer) => {
+          await trainer.save(folder);
+          await trainer.forwardBackward(sequencesOf(trainer), raise);
+          await trainer.load(folder);
+          await expect(trainer.optimStep({ learningRate })).rejects.toThrow(TrainingError);
+        }),
+      ));
+
+    it("learns nothing from a gradient of zero", () =>
+      using(create, (silent) =>
+        using(create, async (trainer) => {
+          const sequences = sequencesOf(trainer);
+          await silent.forwardBackward(sequences, scaled(0));
+          expect((await silent.optimStep({ learningRate: 0 })).gradNorm).toBe(0);
+
+          await silent.forwardBackward(sequences.slice(1), scaled(0));
+          const [a, b] = [await step(silent, sequences.slice(0, 1)), await step(trainer, sequences.slice(0, 1))];
+          expect(a.gradNorm).toBeCloseTo(b.gradNorm, 6);
+        }),
+      ));
+
+    it("adds up what two halves of a batch teach", () =>
+      using(create, (halves) =>
+        using(create, async (whole) => {
+          const sequences = sequencesOf(whole);
+          for (const sequence of sequences) await halves.forwardBackward([sequence], raise);
+          const a = await halves.optimStep({ learningRate });
+          const b = await step(whole, sequences);
+          expect(Math.abs(a.gradNorm / b.gradNorm - 1)).toBeLessThanOrEqual(tolerance);
+          expectClose(await logProbsOf(halves, sequences), await logProbsOf(whole, sequences), tolerance);
+        }),
+      ));
+
+    it("takes the gradient at assumed log-probs, and gives the log-probs of the weights", () =>
+      using(create, async (trainer) => {
+        const [sequence] = sequencesOf(trainer);
+        const [logProbs] = await logProbsOf(trainer, [sequence]);
+        const seen: number[][] = [];
+        const assumed = logProbs!.map(() => -7);
+        const result = await trainer.forwardBackward(
+          [sequence],
+          (rows) => {
+            seen.push([...rows[0]!]);
+            return raise(rows);
+          },
+          { assumedLogProbs: [assumed] },
+        );
+        expect(seen[0]).toEqual([...assumed]);
+        expectClose(result.logProbs, [logProbs!], tolerance);
+        expect(result.loss).toBeCloseTo(-sum(result.logProbs), 9);
+      }));
+
+    it("refuses a gradient that is not shaped like the log-probs", () =>
+      using(create, async (trainer) => {
+        const sequences = sequencesOf(trainer);
+        const shapedLike = (gradient: Float64Array[]) =>
+          trainer.forwardBackward(sequences, () => ({ loss: 0, gradient }));
+        await expect(shapedLike([new Float64Array(sequences[0].completion.length)])).rejects.toThrow(ShapeError);
+        const oneShort = sequences.map(({ completion }) => new Float64Array(completion.length - 1));
+        await expect(shapedLike(oneShort)).rejects.toThrow(ShapeError);
+      }));
+
+    it("refuses a gradient that is not a number", () =>
+      using(create, async (trainer) => {
+        await expect(trainer.forwardBackward(sequencesOf(trainer), scaled(Number.NaN))).rejects.toThrow(TrainingError);
+      }));
+
+    it("refuses a step without a gradient", () =>
+      using(create, async (trainer) => {
+        await expect(trainer.optimStep({ learningRate })).rejects.toThrow(TrainingError);
+        await step(trainer, sequencesOf(trainer));
+        await expect(trainer.optimStep({ learningRate })).rejects.toThrow(TrainingError);
+      }));
+
+    it("refuses to begin under an aborted signal", () =>
+      using(create, async (trainer) => {
+        const signal = AbortSignal.abort(new Error("enough"));
+        await expect(trainer.forwardBackward(sequencesOf(trainer), raise, { signal })).rejects.toThrow("enough");
+      }));
+  });
+}
+
+/** L = −weight · Σ log-probs. */
+const scaled =
+  (weight: number): LossFn =>
+  (logProbs) => ({ loss: -weight * sum(logProbs), gradient: logProbs.map((row) => row.map(() => -weight)) });
+
+const raise = scaled(1);
+
+const total = (values: readonly number[]) => values.reduce((a, b) => a + b, 0);
+const sum = (rows: readonly Float64Array[]) => total(rows.flatMap((row) => [...row]));
+
+/** Log-probs of the present weights; the gradient that comes with them is zero. */
+async function logProbsOf(trainer: Trainer, sequences: readonly TrainSequence[]) {
+  const { logProbs } = await trainer.forwardBackward(sequences, scaled(0));
+  return logProbs.map((row) => Float64Array.from(row));
+}
+
+function expectClose(actual: readonly Float64Array[], expected: readonly Float64Array[], tolerance: number): void {
+  const gap = Math.max(...expected.flatMap((row, i) => [...row].map((value, t) => Math.abs(actual[i]![t]! - value))));
+  expect(gap).toBeLessThanOrEqual(tolerance);
+}
+
+async function using(create: () => Promise<Trainer>, use: (trainer: Trainer) => Promise<void>): Promise<void> {
+  const trainer = await create();
+  await use(trainer).finally(() => trainer.dispose());
+}
+
+async function withFolder(use: (folder: string) => Promise<void>): Promise<void> {
+  const folder = await mkdtemp(join(tmpdir(), "rise-trainer-"));
+  await use(folder).finally(() => rm(folder, { recursive: true }));
+}
