@@ -34,7 +34,7 @@ export function selectHighQuality<Row extends { readonly reward: number }>(
   const isRanked = fraction !== undefined || topK !== undefined;
   const least = threshold ?? (isRanked ? Number.NEGATIVE_INFINITY : 0.75);
   if (Number.isNaN(least)) throw new ConfigError("selectHighQuality's threshold must be a number, but is NaN");
-  // 0.1 · 30 is a little more than 3.
+  // 0.07 · 100 is a little more than 7.
   const count = topK ?? Math.ceil((fraction ?? 1) * rows.length - 1e-9);
   const best = rows.filter(({ reward }) => reward >= least).sort((a, b) => b.reward - a.reward);
   const kept = new Set(best.slice(0, count));

@@ -30,7 +30,7 @@ describe("selectHighQuality", () => {
   it("keeps a share of the rows, rounded up, or a number of them", () => {
     expect(rewardsOf(selectHighQuality(rows(0.1, 0.4, 0.3, 0.2), { fraction: 0.5 }))).toEqual([0.4, 0.3]);
     expect(rewardsOf(selectHighQuality(rows(0.1, 0.4, 0.3), { fraction: 0.5 }))).toEqual([0.4, 0.3]);
-    expect(selectHighQuality(rows(...Array<number>(30).fill(0)), { fraction: 0.1 })).toHaveLength(3);
+    expect(selectHighQuality(rows(...Array<number>(100).fill(0)), { fraction: 0.07 })).toHaveLength(7);
     expect(rewardsOf(selectHighQuality(rows(0.1, 0.4, 0.3), { topK: 1 }))).toEqual([0.4]);
     expect(selectHighQuality(rows(0.1, 0.4), { topK: 5 })).toHaveLength(2);
   });
