@@ -28,7 +28,7 @@ export async function loadTokenizer(dir: string, { text, tokens }: Qwen2VlConfig
   const { PreTrainedTokenizer } = await import("@huggingface/transformers");
   const tokenizer = new PreTrainedTokenizer(json, {
     ...settings,
-    chat_template: (await chatTemplateFile(dir)) ?? settings.chat_template ?? qwen2VlChatTemplate,
+    chat_template: (await chatTemplateFile(dir)) ?? templateWithPictures(settings.chat_template) ?? qwen2VlChatTemplate,
   });
   const added = json.added_tokens ?? [];
   const tooLarge = added.find(({ id }) => id >= text.vocabSize);
@@ -100,6 +100,10 @@ async function chatTemplateFile(dir: string): Promise<string | undefined> {
   if (typeof chat_template !== "string") throw new DataError(`${json}: expected { "chat_template": string }`);
   return chat_template;
 }
+
+/** A tokenizer may carry a language model's template, which would print a picture's place as JSON. */
+const templateWithPictures = (template: unknown) =>
+  typeof template === "string" && template.includes("image") ? template : undefined;
 
 /** The chat format that Qwen2-VL was tuned on, for checkpoints that come without their template. */
 const qwen2VlChatTemplate = [

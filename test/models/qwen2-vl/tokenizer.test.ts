@@ -121,6 +121,15 @@ describe("a chat template", () => {
     expect(await decoded()).toContain("You are a silent assistant.");
   });
 
+  it("of a language model, in tokenizer_config.json, is not used", async () => {
+    const dir = await copyOfCheckpoint();
+    await rm(join(dir, "chat_template.jinja"));
+    const settings = JSON.parse(await readFile(join(dir, "tokenizer_config.json"), "utf8"));
+    const chat_template = "{% for m in messages %}{{ m.content }}{% endfor %}";
+    await writeFile(join(dir, "tokenizer_config.json"), JSON.stringify({ ...settings, chat_template }));
+    await same(dir);
+  });
+
   it("that knows no pictures is an error when there are some", async () => {
     const dir = await copyOfCheckpoint();
     await writeFile(join(dir, "chat_template.jinja"), "{{ messages[0].role }}");

@@ -162,11 +162,18 @@ def record(model, tokenizer, processor, out: Path, prompt, arrays) -> dict:
 
 @torch.no_grad()
 def greedy(model, inputs, ids) -> dict:
-    """Tokens of transformers' own generate, and by how many nats each beats the runner-up (recomputed without a cache)."""
-    told = model.generate(**inputs(ids), do_sample=False, max_new_tokens=STEPS)[0, len(ids) :].tolist()
+    """
+    Tokens of transformers' own generate, never one that stands for a picture, and by how many nats each beats the runner-up
+    (recomputed without a cache). Log-probabilities are of the whole vocabulary.
+    """
+    config = model.config
+    forbidden = [config.image_token_id, config.video_token_id, config.vision_start_token_id, config.vision_end_token_id]
+    settings = dict(do_sample=False, max_new_tokens=STEPS, suppress_tokens=forbidden)
+    told = model.generate(**inputs(ids), **settings)[0, len(ids) :].tolist()
     margins, chosen = [], []
     for step, token in enumerate(told):
         log_probs = model(**inputs(ids + told[:step])).logits[0, -1].log_softmax(-1)
+        log_probs[forbidden] = -torch.inf
         best = log_probs.topk(2)
         assert int(best.indices[0]) == token, (step, token, best)
         margins.append(float(best.values[0] - best.values[1]))
