@@ -1,0 +1,361 @@
+import { join } from "node:path";
+import { describe, expect, it } from "vitest";
+import { BackendError, CheckpointError, ConfigError, DataError } from "../../src/errors";
+import { grpoPresets } from "../../src/grpo/presets";
+import { type RiseCotOptions, riseCot } from "../../src/pipelines/rise-cot";
+import { strictReward } from "../../src/reward/strict";
+import { promptKey, scriptedBackend } from "../../src/testing/scripted-backend";
+import type { Trainer } from "../../src/trainers/trainer";
+import type { LabelDistribution } from "../../src/types";
+import {
+  collect,
+  contents,
+  cotTrainer,
+  dataset,
+  leaking,
+  mean,
+  moods,
+  raining,
+  readRows,
+  smiling,
+  withFolders,
+} from "./world";
+
+const small = { task: moods, dataset, groupSize: 4, examplesPerStep: 2, steps: 6, learningRate: 2, checkpointEvery: 2 };
+const run = (options: Partial<RiseCotOptions<LabelDistribution>> = {}) =>
+  riseCot({ ...small, trainer: cotTrainer(), ...options });
+
+describe("riseCot with a policy that learns", () => {
+  it("learns cots from which the annotation can be told", async () => {
+    const {
+      dataset: rows,
+      kept,
+      metrics,
+    } = await run({ steps: 100, groupSize: 8, examplesPerStep: 3, learningRate: 50 });
+    const rewards = metrics.filter(({ stage }) => stage === "train").map(({ reward }) => reward as number);
+    expect(mean(rewards.slice(0, 10))).toBeLessThan(0.4);
+    expect(mean(rewards.slice(-10))).toBeGreaterThan(0.95);
+    expect(rows.map(({ exampleId }) => exampleId)).toEqual(["party", "picnic", "funeral"]);
+    expect(kept).toEqual(rows);
+    for (const { cot } of kept) expect([smiling, raining]).toContain(cot);
+  });
+
+  it("does not learn where it is told to learn with rate 0", async () => {
+    const { metrics } = await run({ steps: 100, groupSize: 8, examplesPerStep: 3, learningRate: 0 });
+    const rewards = metrics.filter(({ stage }) => stage === "train").map(({ reward }) => reward as number);
+    expect(mean(rewards.slice(-10))).toBeLessThan(0.4);
+  });
+
+  it("never gives a leaking cot a reward, and says how many leak", async () => {
+    const events = await collect(run());
+    const rollouts = events.flatMap((event) => (event.type === "rollout-end" ? [event.rollout] : []));
+    const leaks = rollouts.filter(({ cot }) => cot.text === leaking);
+    expect(leaks.length).toBeGreaterThan(0);
+    for (const { reward } of leaks) expect(reward).toMatchObject({ reward: 0, leaks: [{ text: "0.9" }] });
+    const first = events.find((event) => event.type === "step-end")!;
+    const ofFirst = rollouts.slice(0, 8);
+    expect(first.metrics).toMatchObject({
+      "rise/leak_rate": ofFirst.filter(({ reward }) => reward.leaks.length > 0).length / 8,
+      reward: mean(ofFirst.map(({ reward }) => reward.reward)),
+      "rewards/paperReward/mean": mean(ofFirst.map(({ reward }) => reward.reward)),
+      num_tokens: ofFirst.reduce(
+        (sum, { cot, reconstruction }) => sum + cot.tokenIds!.length + reconstruction.tokenIds!.length,
+        0,
+      ),
+    });
+  });
+
+  it("leaves the cots as they are where only reconstructions get credit", async () => {
+    const probabilityOfCot = async (credit: "both" | "reconstruction") => {
+      const trainer = cotTrainer();
+      await run({ trainer, credit, steps: 10 });
+      const sequence = { prompt: moods.cotPrompt(dataset[0]!), completion: trainer.encode(smiling) };
+      const { logProbs } = await trainer.forwardBackward([sequence], (rows) => ({ loss: 0, gradient: [...rows] }));
+      return logProbs[0]![0]!;
+    };
+    expect(await probabilityOfCot("reconstruction")).toBeCloseTo(Math.log(1 / 6), 12);
+    expect(await probabilityOfCot("both")).not.toBeCloseTo(Math.log(1 / 6), 2);
+  });
+
+  it("gets the same from small passes as from one large one", async () => {
+    const [whole, small] = [await run(), await run({ microBatch: 3 })];
+    expect(small.dataset).toEqual(whole.dataset);
+    for (const [i, row] of whole.metrics.entries())
+      expect(small.metrics[i]!.grad_norm ?? 0).toBeCloseTo((row.grad_norm ?? 0) as number, 12);
+  });
+
+  it("says what the image alone would have earned", async () => {
+    const { dataset: rows } = await run();
+    for (const { similarity, imageOnlySimilarity, cotGain } of rows) {
+      expect(cotGain).toBe(similarity - imageOnlySimilarity);
+      expect(imageOnlySimilarity).toBeGreaterThanOrEqual(0);
+    }
+  });
+
+  it("keeps the best rollouts of training where there is no final pass", async () => {
+    const events = await collect(run({ finalPass: false }));
+    const rollouts = events.flatMap((event) => (event.type === "rollout-end" ? [event.rollout] : []));
+    expect(rollouts).toHaveLength(6 * 8);
+    const { result } = events.find((event) => event.type === "run-end")!;
+    for (const { exampleId, reward } of result.dataset) {
+      const rewards = rollouts
+        .filter((rollout) => rollout.exampleId === exampleId)
+        .map((rollout) => rollout.reward.reward);
+      expect(reward).toBe(Math.max(...rewards));
+    }
+  });
+
+  it("tells what happens in order: rollouts, their step, its checkpoint, at last the result", async () => {
+    await withFolders(1, async (folder) => {
+      const events = await collect(run({ runDir: folder!, resume: true, steps: 2 }));
+      const types = events.map(({ type }) => type).filter((type) => type !== "warning");
+      const eight = new Array<string>(8).fill("rollout-end");
+      expect(types).toEqual([
+        ...[...eight, "step-end", ...eight, "step-end", "checkpoint-end"],
+        ...[...eight, "step-end", ...eight.slice(0, 4), "step-end", "checkpoint-end", "run-end"],
+      ]);
+      const steps = events.flatMap((event) =>
+        event.type === "step-end" ? [[event.stage, event.step, event.totalSteps]] : [],
+      );
+      expect(steps).toEqual([
+        ["train", 1, 4],
+        ["train", 2, 4],
+        ["final", 3, 4],
+        ["final", 4, 4],
+      ]);
+    });
+  });
+
+  it("warns when there is nothing to learn from, and leaves the weights alone", async () => {
+    const trainer = cotTrainer();
+    const reward: typeof strictReward = (task, parts) => {
+      const { prediction, reward } = strictReward(task, parts);
+      return { prediction, reward: { ...reward, reward: 0.5 } };
+    };
+    const events = await collect(run({ trainer, reward, steps: 1 }));
+    expect(events.find((event) => event.type === "warning")?.message).toContain("all rewards are equal");
+    expect(events.find((event) => event.type === "step-end")?.metrics).toMatchObject({
+      grad_norm: 0,
+      frac_reward_zero_std: 1,
+    });
+  });
+
+  it("is the same run for the same seed, another for another", async () => {
+    const metrics = async (seed: number) => (await run({ seed })).metrics;
+    expect(await metrics(1)).toEqual(await metrics(1));
+    expect(await metrics(1)).not.toEqual(await metrics(2));
+  });
+});
+
+describe("riseCot with a backend that cannot be trained", () => {
+  it("keeps the best of G", async () => {
+    const cots = [leaking, smiling, "Short."];
+    const backend = scriptedBackend((prompt, rng) => {
+      if (/Do not state the answer/.test(promptKey(prompt))) return cots[rng.integer(3)]!;
+      return "{'joy': 0.80, 'sadness': 0.20}";
+    });
+    const { dataset: rows, kept, metrics } = await riseCot({ task: moods, dataset, backend, groupSize: 16 });
+    expect(rows.map(({ cot }) => cot)).toEqual([smiling, smiling, smiling]);
+    expect(kept.map(({ exampleId }) => exampleId)).toEqual(
+      ["party", "picnic"].filter((_, i) => rows[i]!.reward >= 0.75),
+    );
+    // KLD = ln(1 / 0.8), MSE = 0.04
+    expect(rows[0]!.similarity).toBeCloseTo(Math.exp(-(Math.log(1 / 0.8) + 0.04)), 6);
+    expect(rows[0]!.cotGain).toBe(0);
+    expect(metrics.map(({ stage }) => stage)).toEqual(["final", "final"]);
+  });
+
+  it("resumes after an interruption, too", () =>
+    withFolders(2, async (a, b) => {
+      const options = { task: moods, dataset, groupSize: 2, examplesPerStep: 1, checkpointEvery: 1 };
+      const backend = () => scriptedBackend([smiling, raining, "{'joy': 1.00, 'sadness': 0.00}"]);
+      const whole = await riseCot({ ...options, backend: backend(), runDir: a! });
+      for await (const event of riseCot({ ...options, backend: backend(), runDir: b! }))
+        if (event.type === "checkpoint-end") break;
+      expect(await riseCot({ ...options, backend: backend(), runDir: b!, resume: true })).toEqual(whole);
+      expect(await contents(b!)).toEqual(await contents(a!));
+    }));
+});
+
+describe("a riseCot run directory", () => {
+  it("holds settings, rollouts, metrics, cots and checkpoints", () =>
+    withFolders(1, async (folder) => {
+      const result = await run({ runDir: folder! });
+      expect(await readRows(join(folder!, "cots.jsonl"))).toEqual(result.dataset);
+      expect(await readRows(join(folder!, "metrics.jsonl"))).toEqual(result.metrics);
+      const rollouts = await readRows(join(folder!, "rollouts.jsonl"));
+      expect(rollouts).toHaveLength(6 * 8 + 12);
+      expect(rollouts[0]).toMatchObject({ stage: "train", step: 1, index: 0, advantage: expect.any(Number) });
+      expect(result.adapter).toBe(join(folder!, "checkpoints", "step-6"));
+      expect(Object.keys(await contents(folder!))).toEqual([
+        "checkpoints/step-2/policy.json",
+        "checkpoints/step-2/state.json",
+        "checkpoints/step-4/policy.json",
+        "checkpoints/step-4/state.json",
+        "checkpoints/step-6/policy.json",
+        "checkpoints/step-6/state.json",
+        "checkpoints/step-8/state.json",
+        "config.json",
+        "cots.jsonl",
+        "metrics.jsonl",
+        "rollouts.jsonl",
+      ]);
+    }));
+
+  it("is byte for byte the same, and so is the policy, wherever the run was interrupted", () =>
+    withFolders(1, async (a) => {
+      const uninterrupted = cotTrainer();
+      const whole = await run({ trainer: uninterrupted, runDir: a! });
+      const expected = await contents(a!);
+      for (const [type, nth] of [
+        ["rollout-end", 1],
+        ["step-end", 1],
+        ["step-end", 3],
+        ["checkpoint-end", 2],
+        ["rollout-end", 37],
+        ["step-end", 6],
+        ["step-end", 7],
+      ] as const) {
+        await withFolders(1, async (b) => {
+          const stop = new AbortController();
+          let seen = 0;
+          const interrupted = async () => {
+            for await (const event of run({ runDir: b!, signal: stop.signal }))
+              if (event.type === type && ++seen === nth) stop.abort(new Error("killed"));
+          };
+          await expect(interrupted()).rejects.toThrow("killed");
+          const trainer = cotTrainer();
+          const resumed = await run({ trainer, runDir: b!, resume: true });
+          expect(resumed.dataset).toEqual(whole.dataset);
+          expect(resumed.metrics).toEqual(whole.metrics);
+          expect(await contents(b!), `interrupted at ${type} ${nth}`).toEqual(expected);
+          expect(await logProbs(trainer)).toEqual(await logProbs(uninterrupted));
+        });
+      }
+    }));
+
+  it("survives a second interruption and a checkpoint that was not finished", () =>
+    withFolders(2, async (a, b) => {
+      await run({ runDir: a! });
+      for (const steps of [3, 2]) {
+        let seen = 0;
+        for await (const event of run({ runDir: b!, resume: true }))
+          if (event.type === "step-end" && ++seen === steps) break;
+      }
+      await cotTrainer().save(join(b!, "checkpoints", ".step-6.partial"));
+      await run({ runDir: b!, resume: true });
+      expect(await contents(b!)).toEqual(await contents(a!));
+    }));
+
+  it("gives the same result when a finished run is resumed", () =>
+    withFolders(1, async (folder) => {
+      const first = await run({ runDir: folder! });
+      const before = await contents(folder!);
+      expect(await run({ runDir: folder!, resume: true })).toEqual(first);
+      expect(await contents(folder!)).toEqual(before);
+    }));
+
+  it("is not written into without resume when there is something in it", () =>
+    withFolders(1, async (folder) => {
+      await run({ runDir: folder!, steps: 1 });
+      await expect(run({ runDir: folder!, steps: 1 })).rejects.toThrow(CheckpointError);
+      await expect(run({ runDir: folder!, steps: 1 })).rejects.toThrow(/not empty.*resume/);
+    }));
+
+  it("is not resumed with other settings or other data, and says which differ", () =>
+    withFolders(1, async (folder) => {
+      await run({ runDir: folder!, steps: 1 });
+      const again = (options: Partial<RiseCotOptions<LabelDistribution>>) =>
+        run({ runDir: folder!, steps: 1, resume: true, ...options });
+      await expect(again({ seed: 7, groupSize: 5 })).rejects.toThrow(CheckpointError);
+      await expect(again({ seed: 7, groupSize: 5 })).rejects.toThrow(
+        /groupSize \(4 there, 5 here\); seed \(0 there, 7 here\)/,
+      );
+      await expect(again({ grpo: grpoPresets.trl })).rejects.toThrow(
+        /grpo\.loss\.lossType \("grpo" there, "dapo" here\)/,
+      );
+      await expect(again({ learningRate: (step) => step })).rejects.toThrow(/learningRate \(2 there, absent here\)/);
+      await expect(again({ dataset: dataset.slice(1) })).rejects.toThrow(/dataset\.examples \(3 there, 2 here\)/);
+      await expect(again({ reward: strictReward })).rejects.toThrow(/"paperReward" there, "strictReward" here/);
+    }));
+});
+
+describe("riseCot stops", () => {
+  /** A trainer that tells how often it was sampled, twice a step. */
+  const watched = (onSample: () => void): Trainer => {
+    const trainer = cotTrainer();
+    const sampler = trainer.sampler();
+    const generate: typeof sampler.generate = (prompts, options) => {
+      onSample();
+      return sampler.generate(prompts, options);
+    };
+    return { ...trainer, sampler: () => ({ ...sampler, generate }) };
+  };
+
+  it("when the loop is left, without another step", async () => {
+    let samples = 0;
+    const trainer = watched(() => samples++);
+    for await (const event of run({ trainer })) if (event.type === "step-end" && event.step === 3) break;
+    expect(samples).toBe(6);
+  });
+
+  it("when its signal aborts, at the next place and with the signal's reason", async () => {
+    const stop = new AbortController();
+    let samples = 0;
+    const trainer = watched(() => ++samples === 3 && stop.abort(new Error("enough")));
+    await expect(run({ trainer, signal: stop.signal })).rejects.toThrow("enough");
+    expect(samples).toBe(3);
+  });
+
+  it("and disposes of a trainer that it made itself, and of no other", async () => {
+    let disposed = 0;
+    const trainer = { ...cotTrainer(), dispose: async () => void disposed++ };
+    await run({ trainer, steps: 1 });
+    expect(disposed).toBe(0);
+    for await (const event of run({ trainer: async () => trainer })) if (event.type === "step-end") break;
+    expect(disposed).toBe(1);
+  });
+});
+
+describe("riseCot refuses", () => {
+  const rejection = (options: Partial<RiseCotOptions<LabelDistribution>>) => expect(run(options)).rejects;
+
+  it("a trainer together with a backend, and neither", async () => {
+    await rejection({ backend: scriptedBackend(["a"]) }).toThrow(ConfigError);
+    await expect(riseCot(small)).rejects.toThrow(/trainer or a backend, got neither/);
+  });
+
+  it("a KL penalty, for want of a reference policy", () =>
+    rejection({
+      grpo: { ...grpoPresets["rise-paper"], loss: { klCoefficient: 0.04 } },
+    }).toThrow(/klCoefficient: expected 0.*got 0.04/));
+
+  it("counts that are not counts", async () => {
+    await rejection({ groupSize: 0 }).toThrow(/groupSize.*at least 1, got 0/);
+    await rejection({ steps: 1.5 }).toThrow(/steps.*got 1.5/);
+    await rejection({ learningRate: () => Number.NaN }).toThrow(/learning rate/);
+  });
+
+  it("an empty dataset, an id that occurs twice, an annotation that is not one", async () => {
+    await rejection({ dataset: [] }).toThrow(DataError);
+    await rejection({ dataset: [dataset[0]!, dataset[0]!] }).toThrow(/two are "party"/);
+    await rejection({ dataset: [{ ...dataset[0]!, annotation: { joy: 0.5, sadness: 0.1 } }] }).toThrow(
+      /example party must sum to 1/,
+    );
+  });
+
+  it("to learn from a sampler without log-probs", () =>
+    rejection({
+      trainer: { ...cotTrainer(), sampler: () => scriptedBackend([smiling, "{'joy': 1.00, 'sadness': 0.00}"]) },
+    }).toThrow(BackendError));
+});
+
+async function logProbs(trainer: Trainer) {
+  const sequences = dataset.flatMap((example) =>
+    [moods.cotPrompt(example), moods.reconstructionPrompt(example, smiling)].map((prompt) => ({
+      prompt,
+      completion: trainer.encode(smiling),
+    })),
+  );
+  return (await trainer.forwardBackward(sequences, (rows) => ({ loss: 0, gradient: [...rows] }))).logProbs;
+}

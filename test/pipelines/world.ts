@@ -1,0 +1,67 @@
+import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { formatThinkAnswer } from "../../src/checks/think-answer";
+import { classification } from "../../src/tasks/classification";
+import { scriptedTrainer } from "../../src/testing";
+import type { Trainer } from "../../src/trainers/trainer";
+import type { Example, LabelDistribution } from "../../src/types";
+
+/** A task so small that a table of logits can learn it, and everything that can be written about it, good and bad. */
+export const moods = classification({ labels: ["joy", "sadness"], name: "moods" });
+
+export const smiling = "People are smiling in bright sunlight.";
+export const raining = "An empty street lies under heavy rain.";
+export const leaking = "The picture shows joy with probability 0.9 for sure.";
+const joyful: LabelDistribution = { joy: 1, sadness: 0 };
+const sad: LabelDistribution = { joy: 0, sadness: 1 };
+const answers = [joyful, sad].map((annotation) => moods.format(annotation));
+
+export const dataset: readonly Example<LabelDistribution>[] = [
+  { id: "party", image: "party.png", annotation: joyful },
+  { id: "picnic", image: "picnic.png", annotation: joyful },
+  { id: "funeral", image: "funeral.png", annotation: sad },
+];
+
+export const cotTrainer = (): Trainer =>
+  scriptedTrainer({ texts: [smiling, raining, leaking, "- smiling", ...answers, "no idea"] });
+
+export const answerTrainer = (): Trainer =>
+  scriptedTrainer({
+    texts: [
+      ...[smiling, raining].flatMap((cot) => answers.map((answer) => formatThinkAnswer(cot, answer))),
+      ...answers,
+    ],
+  });
+
+export async function collect<T>(events: AsyncIterable<T>): Promise<T[]> {
+  const seen: T[] = [];
+  for await (const event of events) seen.push(event);
+  return seen;
+}
+
+/** All that must not depend on where a run was interrupted: every file but the one that a clock wrote. */
+export async function contents(folder: string): Promise<Record<string, string>> {
+  const files = await readdir(folder, { recursive: true, withFileTypes: true });
+  const names = files
+    .filter((file) => file.isFile())
+    .map((file) => join(file.parentPath, file.name).slice(folder.length + 1));
+  const kept = names.filter((name) => name !== "timings.jsonl").sort();
+  return Object.fromEntries(await Promise.all(kept.map(async (name) => [name, await textOf(join(folder, name))])));
+}
+
+/** Lengths of `timings.jsonl` differ by a digit or two, and checkpoints record them. */
+const textOf = async (file: string) => (await readFile(file, "utf8")).replace(/"timings":\d+/, '"timings":0');
+
+export const readRows = async (file: string): Promise<Record<string, unknown>[]> =>
+  (await readFile(file, "utf8"))
+    .split("\n")
+    .filter(Boolean)
+    .map((line) => JSON.parse(line));
+
+export async function withFolders(count: number, use: (...folders: string[]) => Promise<void>): Promise<void> {
+  const folders = await Promise.all(Array.from({ length: count }, () => mkdtemp(join(tmpdir(), "rise-run-"))));
+  await use(...folders).finally(() => Promise.all(folders.map((folder) => rm(folder, { recursive: true }))));
+}
+
+export const mean = (values: readonly number[]) => values.reduce((sum, value) => sum + value, 0) / values.length;
