@@ -1,0 +1,65 @@
+import { createRng, deriveSeed } from "../../src/rng";
+import type { Example, LabelDistribution } from "../../src/types";
+import { composePicture } from "./compose";
+import { type MoodEmoji, moodEmoji, moodLabels } from "./mood-labels";
+
+export interface Parts<A> {
+  readonly train: readonly Example<A>[];
+  /** Pictures that training never shows, of emoji that it does. */
+  readonly test: readonly Example<A>[];
+  /** Pictures of emoji that training never shows. */
+  readonly unseen: readonly Example<A>[];
+}
+
+export interface PartSizes {
+  readonly seed: number;
+  readonly train: number;
+  readonly test: number;
+  readonly unseen: number;
+}
+
+/** Emoji kept out of RISE's training, one in seven of each mood. */
+const keptOut = 20;
+
+/**
+ * Pictures of one to three emoji with the mood that people ascribe to what is shown: the mean of the emoji's human distributions.
+ */
+export async function moods({ seed, train, test, unseen }: PartSizes): Promise<Parts<LabelDistribution>> {
+  const shuffled = createRng(0, "moods", "kept out").shuffle(moodEmoji);
+  const [novel, familiar] = [shuffled.slice(0, keptOut), shuffled.slice(keptOut)];
+  const part = (name: string, count: number, emoji: readonly MoodEmoji[]) =>
+    Promise.all(
+      Array.from({ length: count }, (_, i) => moodExample(`${name}-${i}`, deriveSeed(seed, "moods", name, i), emoji)),
+    );
+  return {
+    train: await part("train", train, familiar),
+    test: await part("test", test, familiar),
+    unseen: await part("unseen", unseen, novel),
+  };
+}
+
+async function moodExample(id: string, seed: number, emoji: readonly MoodEmoji[]): Promise<Example<LabelDistribution>> {
+  const rng = createRng(seed, "emoji");
+  const shown = rng.shuffle(emoji).slice(0, 1 + rng.integer(3));
+  const picture = await composePicture(shown, seed);
+  return {
+    id,
+    image: picture.image,
+    annotation: meanMood(shown),
+    metadata: { shows: picture.items.map((item) => item.emoji.name) },
+  };
+}
+
+/** The mean distribution in hundredths that sum to 1: what is lost in rounding goes to the largest remainders. */
+export function meanMood(shown: readonly MoodEmoji[]): LabelDistribution {
+  const hundredths = moodLabels.map(
+    (label) => (shown.reduce((sum, { mood }) => sum + mood[label], 0) / shown.length) * 100,
+  );
+  const floors = hundredths.map(Math.floor);
+  const missing = 100 - floors.reduce((a, b) => a + b, 0);
+  const byRemainder = moodLabels
+    .map((_, i) => i)
+    .sort((a, b) => hundredths[b]! - floors[b]! - (hundredths[a]! - floors[a]!) || a - b);
+  for (const i of byRemainder.slice(0, missing)) floors[i]!++;
+  return Object.fromEntries(moodLabels.map((label, i) => [label, floors[i]! / 100]));
+}

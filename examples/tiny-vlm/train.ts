@@ -1,0 +1,98 @@
+/**
+ * Trains the tiny Qwen2-VL from nothing on composed pictures and their descriptions, with this library alone.
+ *
+ *   npx tsx examples/tiny-vlm/train.ts [--steps 2400] [--out examples/tiny-vlm/checkpoint] [--seed 0]
+ *
+ * Prints the loss, the time left and now and then what the model writes about a picture it has not seen.
+ */
+import { copyFile, mkdir, readdir } from "node:fs/promises";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
+import { adamw, chain, clipByGlobalNorm, cosineSchedule } from "rise-ts/optim";
+import { onnxTrainer } from "rise-ts/trainers/onnx";
+import { initialiseCheckpoint } from "../../src/models/qwen2-vl/initialise";
+import { readSafetensors, writeSafetensors } from "../../src/models/qwen2-vl/safetensors";
+import { caption, practice } from "./practice";
+import { tinyConfig } from "./shape";
+
+const here = fileURLToPath(new URL(".", import.meta.url));
+const { values } = parseArgs({
+  options: {
+    steps: { type: "string", default: "2400" },
+    out: { type: "string", default: join(here, "checkpoint") },
+    seed: { type: "string", default: "0" },
+    work: { type: "string", default: "runs/tiny-vlm" },
+  },
+});
+const steps = Number(values.steps);
+const seed = Number(values.seed);
+const batchSize = 32;
+/** Until here the model only describes; afterwards it also practises the prompt formats. */
+const captionsOnly = Math.floor(steps * 0.4);
+
+await mkdir(values.work, { recursive: true });
+const tokenizerFiles = (await readdir(join(here, "checkpoint"))).filter((file) =>
+  /token|generation|preprocessor|jinja/.test(file),
+);
+for (const file of tokenizerFiles) await copyFile(join(here, "checkpoint", file), join(values.work, file));
+await initialiseCheckpoint(values.work, await tinyConfig(values.work), { seed });
+
+const trainer = await onnxTrainer({
+  model: values.work,
+  rowsAtOnce: 16,
+  optimizer: chain(
+    clipByGlobalNorm(1),
+    adamw({ beta2: 0.98, weightDecay: 0.02, decays: (name) => name.endsWith(".weight") && !/norm|ln_q/.test(name) }),
+  ),
+});
+const learningRate = cosineSchedule({ learningRate: 1.5e-3, warmupSteps: 100, totalSteps: steps });
+
+const started = Date.now();
+let recent = 0;
+for (let step = 1; step <= steps; step++) {
+  const lesson = step <= captionsOnly ? caption : practice;
+  const samples = await Promise.all(Array.from({ length: batchSize }, (_, i) => lesson(seed, step * batchSize + i)));
+  const sequences = samples.map(({ prompt, completion }) => ({ prompt, completion: trainer.encode(completion) }));
+  const tokens = sequences.reduce((n, { completion }) => n + completion.length, 0);
+  const { loss } = await trainer.forwardBackward(
+    sequences,
+    (logProbs) => ({
+      loss: -logProbs.reduce((sum, row) => sum + row.reduce((a, b) => a + b, 0), 0) / tokens,
+      gradient: logProbs.map((row) => new Float64Array(row.length).fill(-1 / tokens)),
+    }),
+    // The gradient of a cross-entropy does not depend on the log-probs.
+    { assumedLogProbs: sequences.map(({ completion }) => completion) },
+  );
+  await trainer.optimStep({ learningRate: learningRate(step) });
+  recent = recent === 0 ? loss : 0.95 * recent + 0.05 * loss;
+  if (step % 50 === 0) {
+    const seconds = (Date.now() - started) / 1000;
+    console.log(
+      `step ${step}/${steps}  loss ${recent.toFixed(3)}  ${seconds.toFixed(0)} s, about ${((seconds / step) * (steps - step)).toFixed(0)} s left`,
+    );
+  }
+  if (step % 400 === 0 || step === steps) {
+    await show(step);
+    await trainer.save(join(values.work, "latest"));
+  }
+}
+
+const trained = await readSafetensors(join(values.work, "latest", "model.safetensors"));
+await mkdir(values.out, { recursive: true });
+await copyFile(join(values.work, "config.json"), join(values.out, "config.json"));
+// Half precision halves the repository's share, and float32 is what it is computed in again.
+await writeSafetensors(join(values.out, "model.safetensors"), trained, "F16");
+console.log(`wrote ${values.out} after ${((Date.now() - started) / 1000).toFixed(0)} s`);
+await trainer.dispose();
+
+async function show(step: number): Promise<void> {
+  const samples = await Promise.all(Array.from({ length: 4 }, (_, i) => practice(seed + 1, step + i)));
+  const written = await trainer.sampler().generate(
+    samples.map(({ prompt }) => prompt),
+    { seed: 0, temperature: 0, maxTokens: 90 },
+  );
+  samples.forEach(({ completion }, i) => {
+    console.log(`  wanted: ${completion}\n  wrote:  ${written[i]![0]!.text}`);
+  });
+}
