@@ -28,14 +28,22 @@ const captionPrompts = [
   "Describe what is there and where.",
 ];
 
-/** Lesson `index` of the first, easier part: describe a picture. */
+/** Lesson `index` of the first part: name the one thing in a picture. Every token depends on what is seen. */
+export async function naming(seed: number, index: number): Promise<Lesson> {
+  const rng = createRng(seed, "naming", index);
+  const emoji = pick(rng, knownEmoji);
+  const { image } = await composePicture([emoji], deriveSeed(seed, "naming picture", index));
+  return { prompt: imagePrompt(image, "What is it?"), completion: emoji.name };
+}
+
+/** Lesson `index` of the second part: describe a picture. */
 export async function caption(seed: number, index: number): Promise<Lesson> {
   const rng = createRng(seed, "caption", index);
   const picture = await somePicture(rng, deriveSeed(seed, "caption picture", index));
   return { prompt: imagePrompt(picture.image, pick(rng, captionPrompts)), completion: describe(picture, rng) };
 }
 
-/** Lesson `index` of the second part: descriptions, and the three prompts of RISE with annotations that have nothing to do with moods. */
+/** Lesson `index` of the third part: descriptions, and the three prompts of RISE with annotations that have nothing to do with moods. */
 export async function practice(seed: number, index: number): Promise<Lesson> {
   const rng = createRng(seed, "practice", index);
   const kind = rng.uniform();

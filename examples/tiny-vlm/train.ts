@@ -13,7 +13,7 @@ import { adamw, chain, clipByGlobalNorm, cosineSchedule } from "rise-ts/optim";
 import { onnxTrainer } from "rise-ts/trainers/onnx";
 import { initialiseCheckpoint } from "../../src/models/qwen2-vl/initialise";
 import { readSafetensors, writeSafetensors } from "../../src/models/qwen2-vl/safetensors";
-import { caption, practice } from "./practice";
+import { caption, naming, practice } from "./practice";
 import { tinyConfig } from "./shape";
 
 const here = fileURLToPath(new URL(".", import.meta.url));
@@ -27,9 +27,12 @@ const { values } = parseArgs({
 });
 const steps = Number(values.steps);
 const seed = Number(values.seed);
-const batchSize = 32;
-/** Until here the model only describes; afterwards it also practises the prompt formats. */
-const captionsOnly = Math.floor(steps * 0.4);
+/** First name things, then describe pictures, then practise RISE's prompt formats too. */
+const parts = [
+  { lesson: naming, until: 0.25, batchSize: 64 },
+  { lesson: caption, until: 0.5, batchSize: 32 },
+  { lesson: practice, until: 1, batchSize: 32 },
+] as const;
 
 await mkdir(values.work, { recursive: true });
 const tokenizerFiles = (await readdir(join(here, "checkpoint"))).filter((file) =>
@@ -46,13 +49,13 @@ const trainer = await onnxTrainer({
     adamw({ beta2: 0.98, weightDecay: 0.02, decays: (name) => name.endsWith(".weight") && !/norm|ln_q/.test(name) }),
   ),
 });
-const learningRate = cosineSchedule({ learningRate: 1.5e-3, warmupSteps: 100, totalSteps: steps });
+const learningRate = cosineSchedule({ learningRate: 1.2e-3, warmupSteps: 100, totalSteps: steps });
 
 const started = Date.now();
 let recent = 0;
 for (let step = 1; step <= steps; step++) {
-  const lesson = step <= captionsOnly ? caption : practice;
-  const samples = await Promise.all(Array.from({ length: batchSize }, (_, i) => lesson(seed, step * batchSize + i)));
+  const { lesson, batchSize } = parts.find(({ until }) => step <= until * steps)!;
+  const samples = await Promise.all(Array.from({ length: batchSize }, (_, i) => lesson(seed, step * 64 + i)));
   const sequences = samples.map(({ prompt, completion }) => ({ prompt, completion: trainer.encode(completion) }));
   const tokens = sequences.reduce((n, { completion }) => n + completion.length, 0);
   const { loss } = await trainer.forwardBackward(
@@ -72,7 +75,7 @@ for (let step = 1; step <= steps; step++) {
       `step ${step}/${steps}  loss ${recent.toFixed(3)}  ${seconds.toFixed(0)} s, about ${((seconds / step) * (steps - step)).toFixed(0)} s left`,
     );
   }
-  if (step % 400 === 0 || step === steps) {
+  if (step % 300 === 0 || step === steps) {
     await show(step);
     await trainer.save(join(values.work, "latest"));
   }

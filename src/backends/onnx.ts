@@ -1,10 +1,10 @@
-import { openQwen2Vl } from "../models/qwen2-vl/model";
+import { defaultModel, openQwen2Vl } from "../models/qwen2-vl/model";
 import { createSampler } from "../models/qwen2-vl/sampler";
 import type { VlmBackend } from "./backend";
 
 export interface OnnxBackendOptions {
-  /** A Hugging Face directory of a Qwen2-VL checkpoint. */
-  readonly model: string;
+  /** A Hugging Face directory of a Qwen2-VL checkpoint (`defaultModel`). */
+  readonly model?: string;
   /** Completions generated side by side (64): fewer take less memory, more are faster. */
   readonly rowsAtOnce?: number;
   /** Threads of one operator; all cores by default. */
@@ -15,7 +15,11 @@ export interface OnnxBackendOptions {
  * Runs a Qwen2-VL checkpoint in this process, on onnxruntime's CPU provider, its weights straight from the safetensors files.
  * @throws ConfigError or DataError for a checkpoint that cannot be used, naming the file and what was expected
  */
-export async function onnxBackend({ model: dir, rowsAtOnce = 64, threads }: OnnxBackendOptions): Promise<VlmBackend> {
+export async function onnxBackend({
+  model: dir = defaultModel,
+  rowsAtOnce = 64,
+  threads,
+}: OnnxBackendOptions = {}): Promise<VlmBackend> {
   const model = await openQwen2Vl(dir);
   const policy = { config: model.config, checkpoint: model.checkpoint, trainable: new Map() };
   return createSampler(model, policy, { rowsAtOnce, ...(threads !== undefined && { threads }) });

@@ -2,7 +2,7 @@ import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { CheckpointError, ShapeError, TrainingError } from "../errors";
 import { createAdapter, type LoraConfig, type TrainableTensor } from "../models/qwen2-vl/adapter";
-import { openQwen2Vl, type Qwen2Vl } from "../models/qwen2-vl/model";
+import { defaultModel, openQwen2Vl, type Qwen2Vl } from "../models/qwen2-vl/model";
 import type { Policy } from "../models/qwen2-vl/policy";
 import { copyTensors, loadPolicy, savePolicy } from "../models/qwen2-vl/policy-files";
 import { readSafetensors, writeSafetensors } from "../models/qwen2-vl/safetensors";
@@ -12,8 +12,8 @@ import { adamw, chain, clipByGlobalNorm, type GradientTransform, globalNorm } fr
 import type { LossFn, Trainer, TrainSequence } from "./trainer";
 
 export interface OnnxTrainerOptions {
-  /** A Hugging Face directory of a Qwen2-VL checkpoint. */
-  readonly model: string;
+  /** A Hugging Face directory of a Qwen2-VL checkpoint (`defaultModel`). */
+  readonly model?: string;
   /** Train an adapter instead of every weight. */
   readonly lora?: LoraConfig;
   /** Chained onto the gradient before each step: clip to norm 1, then AdamW (β 0.9, 0.999; weight decay 0.1) by default. */
@@ -32,8 +32,8 @@ export interface OnnxTrainerOptions {
  * Trains a Qwen2-VL checkpoint in this process, on onnxruntime's CPU provider.
  * @throws ConfigError or DataError for a checkpoint that cannot be used, naming the file and what was expected
  */
-export async function onnxTrainer(options: OnnxTrainerOptions): Promise<Trainer> {
-  const model = await openQwen2Vl(options.model);
+export async function onnxTrainer(options: OnnxTrainerOptions = {}): Promise<Trainer> {
+  const model = await openQwen2Vl(options.model ?? defaultModel);
   const policy = await createPolicy(model, options);
   const sampler = createSampler(model, policy, { rowsAtOnce: options.sampledAtOnce ?? 64, ...threads(options) });
   const pass = createTrainingPass(model, policy, {

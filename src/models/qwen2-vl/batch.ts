@@ -51,7 +51,7 @@ export function visionFeeds(
   const count = grid[0] * grid[1] * grid[2];
   const width = images[0]!.pixelValues.length / count;
   const patches = new Float32Array(images.length * count * width);
-  images.forEach((image, i) => patches.set(image.pixelValues, i * count * width));
+  for (const [i, image] of images.entries()) patches.set(image.pixelValues, i * count * width);
   const { cos, sin } = visionRotaryTables(grid, config);
   const half = cos.length / count;
   const repeat = (table: Float32Array): Tensor => {

@@ -41,7 +41,7 @@ export function generationFeeds(
   const half = text.headDim / 2;
   const layout = layOut(prompts, shape.time, "left", groups, config);
   const padding = new Float32Array(shape.prompts * shape.time);
-  layout.starts.forEach((start, p) => padding.fill(hidden, p * shape.time, p * shape.time + start));
+  for (const [p, start] of layout.starts.entries()) padding.fill(hidden, p * shape.time, p * shape.time + start);
 
   const uniforms = new Float32Array(maxTokens * shape.rows);
   const stepCos = new Float32Array(maxTokens * shape.rows * half);

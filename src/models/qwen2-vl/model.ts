@@ -1,6 +1,7 @@
+import { DataError } from "../../errors";
 import type { ImageSource, Prompt } from "../../types";
 import { type ModelRow, mergedTokens } from "./batch";
-import { loadConfig, type Qwen2VlConfig } from "./config";
+import { exists, loadConfig, type Qwen2VlConfig } from "./config";
 import { loadImage } from "./image";
 import { loadImageProcessor, type ProcessedImage } from "./image-processor";
 import { loadTokenizer, type Qwen2VlTokenizer } from "./tokenizer";
@@ -16,11 +17,18 @@ export interface Qwen2Vl {
   encodePrompt(prompt: Prompt): Promise<ModelRow>;
 }
 
+/** The paper's model, where its files lie in a folder of that name. */
+export const defaultModel = "Qwen/Qwen2-VL-2B-Instruct";
+
 /**
  * Opens a Hugging Face directory of a Qwen2-VL checkpoint.
  * @throws ConfigError or DataError naming the file and what is wrong with it
  */
 export async function openQwen2Vl(dir: string): Promise<Qwen2Vl> {
+  if (!(await exists(dir)))
+    throw new DataError(
+      `${dir}: expected a directory with a Qwen2-VL checkpoint, found none. To get one: hf download ${defaultModel} --local-dir ${dir}`,
+    );
   const config = await loadConfig(dir);
   const checkpoint = await openCheckpoint(dir, config);
   const tokenizer = await loadTokenizer(dir, config);

@@ -45,18 +45,21 @@ export function createSampler(model: Qwen2Vl, policy: Policy, { rowsAtOnce, thre
     for (let first = 0; first < missing.length; first += picturesAtOnce) {
       const images = fillToPowerOfTwo(missing.slice(first, first + picturesAtOnce));
       const feeds = visionFeeds({ grid: group.grid, images }, config);
-      const session = await sessions.get(`vision ${group.grid} ${images.length}`, () => {
+      const compile = () => {
         const g = createGraph();
         const [patches, cos, sin] = (["patches", "cos", "sin"] as const).map((name) =>
           g.input(name, "float32", feeds[name].shape),
         );
         const features = visionTower(g, bindWeights(policy, g), config, patches!, { cos: cos!, sin: sin! });
         return createSession(g, { features }, options);
+      };
+      const { features } = await sessions.run(`vision ${group.grid} ${images.length}`, compile, {
+        ...weightFeeds(policy),
+        ...feeds,
       });
-      const { features } = await session.run({ ...weightFeeds(policy), ...feeds });
       const data = features!.data as Float32Array;
       const each = data.length / images.length;
-      images.forEach((image, i) => known.set(image, data.slice(i * each, (i + 1) * each)));
+      for (const [i, image] of images.entries()) known.set(image, data.slice(i * each, (i + 1) * each));
     }
   }
 
@@ -82,12 +85,16 @@ export function createSampler(model: Qwen2Vl, policy: Policy, { rowsAtOnce, thre
       featureRows: groups.featureRows,
       sampling: samplingOf(sampling),
     };
-    const session = await sessions.get(`generate ${JSON.stringify(shape)}`, () => {
+    const compile = () => {
       const { graph, outputs } = generationGraph(config, shape, (g) => bindWeights(policy, g));
       return createSession(graph, outputs, options);
-    });
-    const feeds = generationFeeds(config, shape, prompts, rows, groups, sampling);
-    const outputs = await session.run({ ...weightFeeds(policy), ...feeds, features: await features(groups) });
+    };
+    const feeds = {
+      ...weightFeeds(policy),
+      ...generationFeeds(config, shape, prompts, rows, groups, sampling),
+      features: await features(groups),
+    };
+    const outputs = await sessions.run(`generate ${JSON.stringify(shape)}`, compile, feeds);
     return readGenerated(outputs, rows.length, config);
   }
 

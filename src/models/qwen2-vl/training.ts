@@ -45,7 +45,6 @@ export function createTrainingPass(model: Qwen2Vl, policy: Policy, options: Trai
   ): Promise<Record<string, Tensor>> {
     const { shape, groups, feeds } = batchFeeds(rows, cotangents);
     const backward = cotangents !== undefined;
-    const session = await sessions.get(`${backward} ${JSON.stringify(shape)}`, () => compile(shape, backward));
     const pictures = trainsVision(policy)
       ? Object.assign(
           {},
@@ -55,7 +54,11 @@ export function createTrainingPass(model: Qwen2Vl, policy: Policy, options: Trai
           }),
         )
       : { features: await options.features(groups) };
-    return session.run({ ...weightFeeds(policy), ...feeds, ...pictures });
+    return sessions.run(`${backward} ${JSON.stringify(shape)}`, () => compile(shape, backward), {
+      ...weightFeeds(policy),
+      ...feeds,
+      ...pictures,
+    });
   }
 
   function compile(shape: TrainingShape, backward: boolean): Promise<Session> {

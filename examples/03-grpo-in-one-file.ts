@@ -1,0 +1,59 @@
+/**
+ * GRPO without a pipeline: sample, score, compare within the group, improve. The tiny model learns to name what is shown in few words.
+ *
+ *   npx tsx examples/03-grpo-in-one-file.ts
+ */
+import { grpoAdvantages, grpoLoss, grpoPresets, type Prompt } from "rise-ts";
+import { onnxTrainer } from "rise-ts/trainers/onnx";
+import { composePicture } from "./pictures/compose";
+import { sceneObjects } from "./pictures/vocabulary";
+
+const [groupSize, picturesPerStep, steps] = [8, 6, Number(process.argv[2] ?? 12)];
+const { advantages: scaling, loss: lossOptions } = grpoPresets["rise-paper"];
+const trainer = await onnxTrainer({ model: new URL("tiny-vlm/checkpoint", import.meta.url).pathname });
+
+/** The share of the text that is the object's name: 1 for the bare name, 0 where it is missing. */
+const reward = (text: string, name: string) => (text.includes(name) ? name.length / text.length : 0);
+
+for (let step = 0; step < steps; step++) {
+  // 1. Prompts: pictures of one object each.
+  const objects = Array.from(
+    { length: picturesPerStep },
+    (_, i) => sceneObjects[(step * picturesPerStep + i) % sceneObjects.length]!,
+  );
+  const prompts = await Promise.all(
+    objects.map(async (object, i): Promise<Prompt> => {
+      const { image } = await composePicture([object], step * picturesPerStep + i);
+      return [
+        {
+          role: "user",
+          content: [
+            { type: "image", image },
+            { type: "text", text: "Describe the picture." },
+          ],
+        },
+      ];
+    }),
+  );
+
+  // 2. A group of completions for each, from the policy as it is now.
+  const groups = await trainer.sampler().generate(prompts, { count: groupSize, maxTokens: 40, seed: step });
+  const completions = groups.flat();
+
+  // 3. Rewards, and how much better than its group each completion is.
+  const rewards = groups.flatMap((group, i) => group.map(({ text }) => reward(text, objects[i]!.name)));
+  const { advantages } = grpoAdvantages(rewards, { ...scaling, groupSize });
+
+  // 4. One update. The gradient of the loss by each token's log-probability is all that the model needs to be told.
+  const oldLogProbs = completions.map(({ logProbs }) => logProbs!);
+  await trainer.forwardBackward(
+    completions.map(({ tokenIds }, i) => ({ prompt: prompts[Math.floor(i / groupSize)]!, completion: tokenIds! })),
+    (logProbs) => grpoLoss({ logProbs, oldLogProbs, advantages }, lossOptions),
+    { assumedLogProbs: oldLogProbs },
+  );
+  await trainer.optimStep({ learningRate: 5e-4 });
+
+  const mean = rewards.reduce((a, b) => a + b, 0) / rewards.length;
+  console.log(`step ${step + 1}  reward ${mean.toFixed(3)}  ${objects[0]!.name}: ${completions[0]!.text}`);
+}
+await trainer.dispose();

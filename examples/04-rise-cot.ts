@@ -1,0 +1,35 @@
+/**
+ * Stage 1 of RISE on the tiny model: it learns to justify moods without giving them away, and keeps the best justification of each picture.
+ *
+ *   npx tsx examples/04-rise-cot.ts
+ */
+import { classification, riseCot } from "rise-ts";
+import { onnxTrainer } from "rise-ts/trainers/onnx";
+import { moodLabels } from "./pictures/mood-labels";
+import { moods } from "./pictures/moods";
+
+const task = classification({ labels: moodLabels, question: "Which mood do people connect with this image?" });
+const { train } = await moods({ seed: 0, train: 16, test: 0, unseen: 0 });
+
+const run = riseCot({
+  task,
+  dataset: train,
+  trainer: () => onnxTrainer({ model: new URL("tiny-vlm/checkpoint", import.meta.url).pathname }),
+  steps: Number(process.argv[2] ?? 8),
+  examplesPerStep: 4,
+  learningRate: 3e-4,
+  sampling: { cotMaxTokens: 64, reconstructionMaxTokens: 48 },
+});
+
+for await (const event of run) {
+  if (event.type !== "step-end") continue;
+  const { reward, "rise/leak_rate": leaks, "rise/format_rate": format } = event.metrics;
+  console.log(
+    `step ${event.step}/${event.totalSteps}  reward ${Number(reward).toFixed(3)}  leaks ${leaks}  format ${format}`,
+  );
+}
+
+const { dataset, kept } = await run;
+console.log(`${kept.length} of ${dataset.length} cots reach τ`);
+for (const { exampleId, cot, reward, cotGain } of dataset.slice(0, 3))
+  console.log(`${exampleId}  reward ${reward.toFixed(3)}  gain over no cot ${cotGain.toFixed(3)}\n  ${cot}`);

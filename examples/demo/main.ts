@@ -1,0 +1,99 @@
+/**
+ * RISE from beginning to end on a tiny Qwen2-VL that ships with the project. README.md shows what it prints.
+ *
+ *   npm run demo -- [--task moods|detection] [--seeds 1] [--steps N] [--out DIR [--resume]] [--model DIR]
+ */
+import { mkdir, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
+import { RiseError } from "rise-ts";
+import { printExamples, printLearning, printTable } from "./print";
+import { runSeed, type SeedResult } from "./run-seed";
+import { defaultSteps } from "./settings";
+import { type DemoTask, detectionDemo, moodsDemo } from "./tasks";
+
+const usage = "npm run demo -- [--task moods|detection] [--seeds 1] [--steps N] [--out DIR [--resume]] [--model DIR]";
+const tinyModel = fileURLToPath(new URL("../tiny-vlm/checkpoint", import.meta.url));
+
+async function main(): Promise<void> {
+  const { values } = parseArgs({
+    options: {
+      task: { type: "string", default: "moods" },
+      seeds: { type: "string", default: "1" },
+      steps: { type: "string" },
+      out: { type: "string" },
+      resume: { type: "boolean", default: false },
+      model: { type: "string", default: tinyModel },
+    },
+  });
+  const seeds = wholeNumber("--seeds", values.seeds);
+  const steps = values.steps === undefined ? defaultSteps : everyStage(wholeNumber("--steps", values.steps));
+  const out = values.out ?? join("runs", `demo-${new Date().toISOString().replace(/[-:]|\..*/g, "")}`);
+  const stop = new AbortController();
+  process.once("SIGINT", () => {
+    stop.abort(new Error("interrupted"));
+    console.log(
+      `\nStopping after this step. Go on with: npm run demo -- ${againArguments(process.argv.slice(2), out)}`,
+    );
+    process.once("SIGINT", () => process.exit(130));
+  });
+
+  const started = Date.now();
+  const demo = (seed: number) => (values.task === "detection" ? run(detectionDemo, seed) : run(moodsDemo, seed));
+  const run = <A>(task: DemoTask<A>, seed: number) =>
+    runSeed(task, {
+      seed,
+      steps,
+      model: values.model,
+      out: join(out, `seed-${seed}`),
+      resume: values.resume,
+      signal: stop.signal,
+    });
+  if (values.task !== "detection" && values.task !== "moods" && values.task !== "classification")
+    throw new RangeError(`--task: expected moods or detection, got ${values.task}`);
+  const results: SeedResult[] = [];
+  for (let seed = 0; seed < seeds; seed++) results.push(await demo(seed));
+
+  printLearning(results);
+  printTable(results);
+  printExamples(results[0]!.examples);
+  await mkdir(out, { recursive: true });
+  await writeFile(join(out, "results.json"), `${JSON.stringify(results, null, 2)}\n`);
+  console.log(
+    `\nEverything is in ${out}: rollouts.jsonl, metrics.jsonl, cots.jsonl and checkpoints of each run, and results.json.`,
+  );
+  const { maxRSS } = process.resourceUsage();
+  console.log(
+    `Took ${((Date.now() - started) / 60_000).toFixed(1)} minutes and at most ${(maxRSS / 2 ** 20).toFixed(1)} GB of memory.`,
+  );
+}
+
+function wholeNumber(option: string, text: string): number {
+  const value = Number(text);
+  if (!Number.isInteger(value) || value < 1)
+    throw new RangeError(`${option}: expected a whole number from 1 on, got ${text}`);
+  return value;
+}
+
+const everyStage = (steps: number) => ({ cot: steps, sft: steps, rft: steps });
+
+function againArguments(given: readonly string[], out: string): string {
+  const kept = given.filter(
+    (argument, i) => argument !== "--resume" && argument !== "--out" && given[i - 1] !== "--out",
+  );
+  return [...kept, "--out", out, "--resume"].join(" ");
+}
+
+main().catch((error: unknown) => {
+  if (error instanceof Error && error.message === "interrupted") process.exit(130);
+  if (
+    error instanceof RiseError ||
+    error instanceof RangeError ||
+    (error as { code?: string }).code?.startsWith("ERR_PARSE_ARGS")
+  ) {
+    console.error(`${(error as Error).message}\n\nUsage: ${usage}`);
+    process.exit(1);
+  }
+  throw error;
+});

@@ -1,0 +1,168 @@
+import { mkdir } from "node:fs/promises";
+import { join } from "node:path";
+import { type Example, evaluate, riseCot, riseR1, type StepMetrics, type Trainer } from "rise-ts";
+import { onnxTrainer } from "rise-ts/trainers/onnx";
+import type { Parts } from "../pictures/moods";
+import { savePicture } from "../pictures/save";
+import { followRun } from "./progress";
+import { examplesPerStep, groupSize, learningRates, partSizes, type Steps, sampling } from "./settings";
+import { type DemoTask, scoreBaseline } from "./tasks";
+
+export interface SeedOptions {
+  readonly seed: number;
+  readonly steps: Steps;
+  readonly model: string;
+  readonly out: string;
+  readonly resume: boolean;
+  readonly signal: AbortSignal;
+}
+
+/** Scores on one part of the data, by metric. */
+export type Scores = Readonly<Record<string, number>>;
+
+export interface WorkedExample {
+  readonly picture: string;
+  readonly shows: unknown;
+  readonly cot: string;
+  readonly answer: string;
+  readonly truth: string;
+}
+
+export interface SeedResult {
+  readonly seed: number;
+  readonly task: string;
+  readonly better: "lower" | "higher";
+  readonly kept: { readonly cots: number; readonly of: number };
+  /** Row of the table → scores on held-out pictures, and on held-out pictures of things that training never showed. */
+  readonly rows: Readonly<Record<string, { readonly test: Scores; readonly unseen: Scores }>>;
+  readonly learning: Readonly<Record<string, readonly StepMetrics[]>>;
+  readonly examples: readonly WorkedExample[];
+}
+
+/** The whole of RISE and what it is compared with, for one seed of data and sampling. */
+export async function runSeed<A>(demo: DemoTask<A>, options: SeedOptions): Promise<SeedResult> {
+  const { seed, steps, out, signal } = options;
+  const { task } = demo;
+  const parts = await demo.data({ seed, ...partSizes });
+  const common = { task, dataset: parts.train, seed, resume: options.resume, signal, checkpointEvery: 10 };
+  const rows: Record<string, { test: Scores; unseen: Scores }> = {};
+  for (const [name, predict] of Object.entries(demo.baselines)) {
+    const prediction = predict(parts.train);
+    rows[name] = {
+      test: scoreBaseline(demo, prediction, parts.test),
+      unseen: scoreBaseline(demo, prediction, parts.unseen),
+    };
+  }
+
+  // Stage 1, and the base model, which is what stage 1 begins with.
+  const first = await onnxTrainer({ model: options.model });
+  rows["base model"] = await scores(demo, parts, first, signal);
+  const cot = await followRun(
+    `seed ${seed}: RISE-CoT`,
+    riseCot({
+      ...common,
+      trainer: first,
+      groupSize,
+      examplesPerStep,
+      steps: steps.cot,
+      learningRate: learningRates.cot,
+      sampling,
+      runDir: join(out, "rise-cot"),
+    }),
+  );
+  await first.dispose();
+
+  // Stage 2 begins with the base model again: first D_high, then all examples.
+  const second = await onnxTrainer({ model: options.model });
+  const sft = {
+    steps: steps.sft,
+    batchSize: 32,
+    learningRate: learningRates.sft(steps.sft),
+    lossType: "token",
+  } as const;
+  const rft = {
+    steps: steps.rft,
+    groupSize,
+    examplesPerStep,
+    learningRate: learningRates.rft,
+    sampling: { maxTokens: sampling.answerMaxTokens },
+  };
+  await followRun(
+    `seed ${seed}: SFT`,
+    riseR1({ ...common, trainer: second, cots: cot.dataset, sft, rft: false, runDir: join(out, "sft") }),
+  );
+  rows["SFT only"] = await scores(demo, parts, second, signal);
+  const rise = await followRun(
+    `seed ${seed}: RFT`,
+    riseR1({ ...common, trainer: second, cots: [], sft: false, rft, runDir: join(out, "rft") }),
+  );
+  rows.RISE = await scores(demo, parts, second, signal);
+  const examples = await workedExamples(demo, parts.test.slice(0, 5), second, out);
+  await second.dispose();
+
+  const third = await onnxTrainer({ model: options.model });
+  const visualRft = await followRun(
+    `seed ${seed}: RFT only`,
+    riseR1({ ...common, trainer: third, cots: [], sft: false, rft, runDir: join(out, "rft-only") }),
+  );
+  rows["RFT only (Visual-RFT)"] = await scores(demo, parts, third, signal);
+  await third.dispose();
+
+  return {
+    seed,
+    task: demo.name,
+    better: demo.better,
+    kept: { cots: cot.kept.length, of: parts.train.length },
+    rows,
+    learning: { "RISE-CoT": cot.metrics, RFT: rise.metrics, "RFT only": visualRft.metrics },
+    examples,
+  };
+}
+
+async function scores<A>(
+  demo: DemoTask<A>,
+  parts: Parts<A>,
+  trainer: Trainer,
+  signal: AbortSignal,
+): Promise<{ test: Scores; unseen: Scores }> {
+  const part = async (dataset: readonly Example<A>[]) => {
+    const options = {
+      task: demo.task,
+      dataset,
+      backend: trainer.sampler(),
+      metrics: demo.metrics,
+      maxTokens: sampling.answerMaxTokens,
+    };
+    return (await evaluate({ ...options, batchSize: 60, signal })).metrics;
+  };
+  return { test: await part(parts.test), unseen: await part(parts.unseen) };
+}
+
+/** Some held-out pictures as the trained model annotates them. */
+async function workedExamples<A>(
+  { task }: DemoTask<A>,
+  dataset: readonly Example<A>[],
+  trainer: Trainer,
+  out: string,
+): Promise<WorkedExample[]> {
+  const { records } = await evaluate({
+    task,
+    dataset,
+    backend: trainer.sampler(),
+    maxTokens: sampling.answerMaxTokens,
+  });
+  const folder = join(out, "pictures");
+  await mkdir(folder, { recursive: true });
+  return Promise.all(
+    dataset.map(async ({ id, image, annotation, subject, metadata }, i) => {
+      const { think, prediction, text } = records[i]!;
+      return {
+        picture: await savePicture(image, join(folder, `${id}.png`)),
+        shows: subject ?? metadata?.shows,
+        cot: think ?? "(none)",
+        answer: prediction === null ? `(unreadable) ${text}` : task.format(prediction),
+        truth: task.format(annotation),
+      };
+    }),
+  );
+}
