@@ -28,12 +28,12 @@ export const detectionMetrics = {
   meanIou,
 } as const satisfies Metrics<readonly Box[]>;
 
-export interface EvaluateOptions<A, M extends Metrics<A>> {
+export interface EvaluateOptions<A, Name extends string> {
   readonly task: Task<A>;
   readonly dataset: readonly Example<A>[];
   readonly backend: VlmBackend;
   /** Such as `classificationMetrics` or `detectionMetrics` (none). */
-  readonly metrics?: M;
+  readonly metrics?: Readonly<Record<Name, Metric<A>>>;
   /** Tokens of an answer (512). */
   readonly maxTokens?: number;
   /** Prompts in one `generate` call (16). */
@@ -67,9 +67,9 @@ export interface Evaluation<A, Name extends string> {
  *
  * @throws DataError for a dataset that does not fit the task, before any compute is spent
  */
-export async function evaluate<A, M extends Metrics<A> = Record<never, never>>(
-  options: EvaluateOptions<A, M>,
-): Promise<Evaluation<A, keyof M & string>> {
+export async function evaluate<A, Name extends string = never>(
+  options: EvaluateOptions<A, Name>,
+): Promise<Evaluation<A, Name>> {
   const { task, dataset, backend, maxTokens = 512, batchSize = 16, seed = 0, signal } = options;
   checkExamples(task, dataset);
   checkCounts({ maxTokens, batchSize });
@@ -88,9 +88,10 @@ export async function evaluate<A, M extends Metrics<A> = Record<never, never>>(
     prediction: records[i]!.prediction,
     ...(typeof metadata?.category === "string" && { category: metadata.category }),
   }));
-  const values = Object.entries(options.metrics ?? {}).map(([name, metric]) => [name, metric(outcomes)] as const);
+  const asked: Metrics<A> = options.metrics ?? {};
+  const values = Object.entries(asked).map(([name, metric]) => [name, metric(outcomes)] as const);
   const formatRate = records.filter(({ failure }) => failure === undefined).length / records.length;
-  return { metrics: metricsOf<keyof M & string>([["formatRate", formatRate], ...values]), records };
+  return { metrics: metricsOf<Name>([["formatRate", formatRate], ...values]), records };
 }
 
 function record<A>(task: Task<A>, exampleId: string, text: string): EvaluationRecord<A> {

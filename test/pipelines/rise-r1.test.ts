@@ -1,0 +1,144 @@
+import { join } from "node:path";
+import { describe, expect, it } from "vitest";
+import { ConfigError, DataError } from "../../src/errors";
+import { type RiseR1Options, riseR1 } from "../../src/pipelines/rise-r1";
+import type { Trainer } from "../../src/trainers/trainer";
+import type { LabelDistribution, RatedCot } from "../../src/types";
+import {
+  answerTrainer,
+  collect,
+  contents,
+  dataset,
+  mean,
+  moods,
+  raining,
+  readRows,
+  smiling,
+  withFolders,
+} from "./world";
+
+const cots: readonly RatedCot<LabelDistribution>[] = dataset.map(({ id, annotation }, i) => ({
+  exampleId: id,
+  cot: annotation.joy === 1 ? smiling : raining,
+  annotation,
+  reward: [1, 0.75, 0.7][i]!,
+}));
+
+const small = { task: moods, dataset, cots, checkpointEvery: 2, threshold: 0.5 } as const;
+const sft = { steps: 5, batchSize: 2, learningRate: 3 } as const;
+const rft = { steps: 5, groupSize: 4, examplesPerStep: 2, learningRate: 3 } as const;
+const run = (options: Partial<RiseR1Options<LabelDistribution>> = {}) =>
+  riseR1({ ...small, sft, rft, trainer: answerTrainer(), ...options });
+
+/** Mean over examples of log π(target | prompt). */
+async function targetLogProb(trainer: Trainer) {
+  const sequences = cots.map(({ exampleId, cot, annotation }) => ({
+    prompt: moods.answerPrompt(dataset.find(({ id }) => id === exampleId)!),
+    completion: trainer.encode(`<think>${cot}</think><answer>${moods.format(annotation)}</answer>`),
+  }));
+  const { logProbs } = await trainer.forwardBackward(sequences, (rows) => ({ loss: 0, gradient: [...rows] }));
+  return mean(logProbs.map((row) => row.reduce((sum, value) => sum + value, 0)));
+}
+
+describe("riseR1", () => {
+  it("learns by imitation to write the kept cots and annotations", async () => {
+    const trainer = answerTrainer();
+    const before = await targetLogProb(trainer);
+    const { metrics } = await run({ trainer, rft: false, sft: { ...sft, steps: 60 } });
+    const losses = metrics.map(({ loss }) => loss as number);
+    expect(mean(losses.slice(-5))).toBeLessThan(mean(losses.slice(0, 5)) / 4);
+    expect(await targetLogProb(trainer)).toBeGreaterThan(before / 10);
+  });
+
+  it("starts at the loss of Eq. 8: one of three beginnings, then one of two answers, ln 6 for a sequence", async () => {
+    const tokens = answerTrainer().encode(
+      `<think>${smiling}</think><answer>${moods.format(dataset[0]!.annotation)}</answer>`,
+    );
+    const firstLoss = async (lossType: "sequence" | "token") => {
+      const { metrics } = await run({ rft: false, threshold: 1, sft: { ...sft, steps: 1, lossType } });
+      return metrics[0]!.loss;
+    };
+    expect(await firstLoss("sequence")).toBeCloseTo(Math.log(6), 12);
+    expect(await firstLoss("token")).toBeCloseTo(Math.log(6) / tokens.length, 12);
+  });
+
+  it("learns by reinforcement alone, which is Visual-RFT", async () => {
+    const { metrics, kept } = await run({
+      cots: [],
+      sft: false,
+      rft: { ...rft, steps: 100, groupSize: 8, examplesPerStep: 3, learningRate: 50 },
+    });
+    const rewards = metrics.map(({ reward }) => reward as number);
+    expect(kept).toEqual([]);
+    expect(rewards[0]).toBeLessThan(0.6);
+    expect(mean(rewards.slice(-10))).toBeGreaterThan(0.95);
+  });
+
+  it("starts reinforcement with a better policy after imitation", async () => {
+    const firstReward = async (options: Partial<RiseR1Options<LabelDistribution>>) => {
+      const { metrics } = await run({ rft: { ...rft, steps: 1, groupSize: 16, examplesPerStep: 3 }, ...options });
+      return metrics.at(-1)!.reward as number;
+    };
+    expect(await firstReward({ sft: { ...sft, steps: 60 } })).toBeGreaterThan(
+      (await firstReward({ sft: false })) + 0.3,
+    );
+  });
+
+  it("imitates only cots with a reward of at least the threshold", async () => {
+    const keptIds = async (threshold: number) =>
+      (await run({ threshold, sft: { ...sft, steps: 1 }, rft: false })).kept.map(({ exampleId }) => exampleId);
+    expect(await keptIds(0.75)).toEqual(["party", "picnic"]);
+    expect(await keptIds(0.9)).toEqual(["party"]);
+  });
+
+  it("counts epochs over what it imitates", async () => {
+    const { metrics } = await run({ sft: { epochs: 4, batchSize: 2 }, rft: false });
+    expect(metrics).toHaveLength(6);
+  });
+
+  it("tells what happens in order, through both parts", async () => {
+    await withFolders(1, async (folder) => {
+      const events = await collect(run({ runDir: folder!, sft: { ...sft, steps: 1 }, rft: { ...rft, steps: 1 } }));
+      const types = events.map(({ type }) => type).filter((type) => type !== "warning");
+      expect(types).toEqual([
+        ...["step-end", "checkpoint-end"],
+        ...new Array<string>(8).fill("rollout-end"),
+        ...["step-end", "checkpoint-end", "run-end"],
+      ]);
+      expect(events.flatMap((event) => (event.type === "step-end" ? [event.stage] : []))).toEqual(["sft", "rft"]);
+    });
+  });
+
+  it("is byte for byte the same, and so is the policy, wherever it was interrupted", () =>
+    withFolders(1, async (a) => {
+      const uninterrupted = answerTrainer();
+      const whole = await run({ trainer: uninterrupted, runDir: a! });
+      const expected = await contents(a!);
+      expect(await readRows(join(a!, "cots.jsonl"))).toEqual(whole.kept);
+      for (const lastStep of [1, 2, 5, 6, 9]) {
+        await withFolders(1, async (b) => {
+          for await (const event of run({ runDir: b! }))
+            if (event.type === "step-end" && event.step === lastStep) break;
+          const trainer = answerTrainer();
+          const resumed = await run({ trainer, runDir: b!, resume: true });
+          expect(resumed.metrics).toEqual(whole.metrics);
+          expect(await contents(b!), `interrupted after step ${lastStep}`).toEqual(expected);
+          expect(await targetLogProb(trainer)).toBe(await targetLogProb(uninterrupted));
+        });
+      }
+    }));
+
+  it("is not resumed with other cots", () =>
+    withFolders(1, async (folder) => {
+      await run({ runDir: folder! });
+      const others = cots.map((row) => ({ ...row, cot: smiling }));
+      await expect(run({ runDir: folder!, resume: true, cots: others })).rejects.toThrow(/cots\.sha256/);
+    }));
+
+  it("refuses imitation when no cot is good enough, a cot of no example, and steps together with epochs", async () => {
+    await expect(run({ cots: [] })).rejects.toThrow(ConfigError);
+    await expect(run({ cots: [] })).rejects.toThrow(/no cot reaches the threshold/);
+    await expect(run({ cots: [{ ...cots[0]!, exampleId: "wedding" }] })).rejects.toThrow(DataError);
+    await expect(run({ sft: { steps: 1, epochs: 1 } })).rejects.toThrow(/steps or epochs, got both/);
+  });
+});
