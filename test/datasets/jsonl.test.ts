@@ -1,0 +1,94 @@
+import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { jsonlDataset } from "../../src/datasets/jsonl";
+import { DataError } from "../../src/errors";
+import { classification } from "../../src/tasks/classification";
+import { detection } from "../../src/tasks/detection";
+
+const moods = classification({ labels: ["joy", "sadness"] });
+const good = { id: "1", image: "images/1.png", annotation: { joy: 0.9, sadness: 0.1 } };
+
+describe("a JSON-lines dataset", () => {
+  let folder: string;
+  let file: string;
+  const read = async (...rows: readonly (object | string)[]) => {
+    await writeFile(file, rows.map((row) => (typeof row === "string" ? row : JSON.stringify(row))).join("\n"));
+    return jsonlDataset(file, moods);
+  };
+
+  beforeAll(async () => {
+    folder = await mkdtemp(join(tmpdir(), "rise-jsonl-"));
+    file = join(folder, "data", "train.jsonl");
+    await mkdir(join(folder, "data", "images"), { recursive: true });
+    await writeFile(join(folder, "data", "images", "1.png"), "picture");
+    await writeFile(join(folder, "data", "..1.png"), "picture");
+    await writeFile(join(folder, "secret.png"), "picture");
+  });
+  afterAll(() => rm(folder, { recursive: true }));
+
+  it("gives examples in the order of the lines, images as paths from the file's folder", async () => {
+    const second = { ...good, id: "2", subject: "the dog", metadata: { source: "web" } };
+    expect(await read(good, "", second)).toEqual([
+      { ...good, image: join(folder, "data", "images", "1.png") },
+      { ...second, image: join(folder, "data", "images", "1.png") },
+    ]);
+  });
+
+  it("reads files with Windows line ends and a byte-order mark", async () => {
+    expect(await read(`\uFEFF${JSON.stringify(good)}\r`, JSON.stringify({ ...good, id: "2" }))).toHaveLength(2);
+  });
+
+  it("reads boxes for a task of boxes", async () => {
+    const box = { space: "thousand", x: 1, y: 2, width: 3, height: 4 };
+    await read(good);
+    await writeFile(file, JSON.stringify({ ...good, annotation: [box] }));
+    expect((await jsonlDataset(file, detection({ target: "a cup" })))[0]!.annotation).toEqual([box]);
+  });
+
+  it.each([
+    ["not JSON", "{id: 1}", /train\.jsonl:2: expected a JSON object, found \{id: 1\}/],
+    ["not an object", [1], /train\.jsonl:2: the line: .*expected object/],
+    ["an id that is a number", { ...good, id: 7 }, /:2: id: .*expected string/],
+    ["no image", { id: "2", annotation: good.annotation }, /:2: image: /],
+    ["no annotation", { id: "2", image: good.image }, /:2: annotation: /],
+    ["a misspelt key", { ...good, id: "2", subjekt: "dog" }, /:2: .*subjekt/],
+    ["an id that occurs twice", good, /:2: expected an id of its own, found "1" as in .*train\.jsonl:1/],
+    ["a label that is none", { ...good, id: "2", annotation: { joy: 0.9, sadness: 0, anger: 0.1 } }, /:2: .*anger/],
+    [
+      "a sum that is not 1",
+      { ...good, id: "2", annotation: { joy: 0.9, sadness: 0.3 } },
+      /:2: .*must sum to 1, but sums to 1\.2/,
+    ],
+    ["an annotation that is text", { ...good, id: "2", annotation: "joy" }, /:2: /],
+    ["an annotation that is null", { ...good, id: "2", annotation: null }, /:2: .*found null/],
+    [
+      "an image that is not there",
+      { ...good, id: "2", image: "images/2.png" },
+      /:2: expected an image file at .*2\.png, found none/,
+    ],
+    ["an image that is a folder", { ...good, id: "2", image: "images" }, /:2: expected an image file/],
+    ["an image outside the folder", { ...good, id: "2", image: "../secret.png" }, /:2: expected an image path inside/],
+    [
+      "an image outside by a detour",
+      { ...good, id: "2", image: "images/../../secret.png" },
+      /:2: expected an image path inside/,
+    ],
+    ["an absolute image path", { ...good, id: "2", image: "/etc/hostname" }, /:2: expected an image path inside/],
+  ])("names file and line of %s", async (_, row, message) => {
+    await expect(read(good, row)).rejects.toThrow(DataError);
+    await expect(read(good, row)).rejects.toThrow(message);
+  });
+
+  it("takes an image whose name only begins with two dots", async () => {
+    expect(await read({ ...good, image: "..1.png" })).toHaveLength(1);
+  });
+
+  it("refuses an empty file and one that is not there", async () => {
+    await expect(read("")).rejects.toThrow(/expected at least one line/);
+    await expect(jsonlDataset(join(folder, "none.jsonl"), moods)).rejects.toThrow(
+      /none\.jsonl: expected a readable file/,
+    );
+  });
+});
