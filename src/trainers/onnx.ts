@@ -1,15 +1,16 @@
-import { readFile, writeFile } from "node:fs/promises";
+import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { CheckpointError, ShapeError, TrainingError } from "../errors";
+import { CheckpointError, DataError, ShapeError, TrainingError } from "../errors";
 import { createAdapter, type LoraConfig, type TrainableTensor } from "../models/qwen2-vl/adapter";
+import { readJson } from "../models/qwen2-vl/config";
 import { defaultModel, openQwen2Vl, type Qwen2Vl } from "../models/qwen2-vl/model";
 import type { Policy } from "../models/qwen2-vl/policy";
-import { copyTensors, loadPolicy, savePolicy } from "../models/qwen2-vl/policy-files";
-import { readSafetensors, writeSafetensors } from "../models/qwen2-vl/safetensors";
+import { readPolicy, readTensors, savePolicy, unusable } from "../models/qwen2-vl/policy-files";
+import { writeSafetensors } from "../models/qwen2-vl/safetensors";
 import { createSampler } from "../models/qwen2-vl/sampler";
 import { createTrainingPass, type ScoredRow } from "../models/qwen2-vl/training";
-import { adamw, chain, clipByGlobalNorm, type GradientTransform, globalNorm } from "../optim";
-import type { LossFn, Trainer, TrainSequence } from "./trainer";
+import { adamw, chain, clipByGlobalNorm, type GradientTransform, globalNorm, type OptimizerState } from "../optim";
+import type { Trainer, TrainSequence } from "./trainer";
 
 export interface OnnxTrainerOptions {
   /** A Hugging Face directory of a Qwen2-VL checkpoint (`defaultModel`). */
@@ -46,53 +47,66 @@ export async function onnxTrainer(options: OnnxTrainerOptions = {}): Promise<Tra
   const gradients = new Map([...policy.trainable].map(([name, { data }]) => [name, new Float32Array(data.length)]));
   const state = optimizer.init(parameters);
   let touched = false;
+  const forgetGradient = () => {
+    for (const gradient of gradients.values()) gradient.fill(0);
+    touched = false;
+  };
 
   return {
     sampler: () => sampler,
     encode: (text) => [...model.tokenizer.encode(text), model.config.tokens.eos[0]!],
 
     async forwardBackward(sequences, lossFn, { assumedLogProbs, signal } = {}) {
-      const rows = await Promise.all(sequences.map((sequence) => scoredRow(model, sequence)));
+      signal?.throwIfAborted();
+      if (sequences.length === 0) throw new TrainingError("forwardBackward: expected at least one sequence, got none");
+      const rows = await Promise.all(sequences.map((sequence, i) => scoredRow(model, sequence, i)));
       const assumed = assumedLogProbs?.map((row) => Float64Array.from(row)) ?? (await pass.logProbs(rows, signal));
-      const { gradient } = checkedLoss(lossFn, assumed, sequences);
+      checkRows(assumedLogProbs ? "assumedLogProbs" : "log-probs", assumed, sequences);
+      const { gradient } = lossFn(assumed);
+      checkRows("loss gradient", gradient, sequences);
       touched = true;
-      const logProbs = await pass.backward(rows, gradient, (name, part) => addInto(gradients.get(name)!, part), signal);
-      const { loss } = lossFn(logProbs);
-      return { loss, logProbs };
+      try {
+        const add = (name: string, part: Float32Array) => addInto(gradients.get(name)!, part);
+        const logProbs = await pass.backward(rows, gradient, add, signal);
+        checkRows("log-probs", logProbs, sequences);
+        return { loss: lossFn(logProbs).loss, logProbs };
+      } catch (error) {
+        // What half of a batch taught must not become a step.
+        forgetGradient();
+        throw error;
+      }
     },
 
     async optimStep({ learningRate }) {
       if (!touched) throw new TrainingError("optimStep: there is no gradient; call forwardBackward first");
       const gradNorm = globalNorm(gradients);
-      if (!Number.isFinite(gradNorm))
-        throw new TrainingError(`optimStep: the gradient's norm is ${gradNorm}; weights were left as they were`);
+      if (!Number.isFinite(gradNorm)) {
+        forgetGradient();
+        throw new TrainingError(
+          `optimStep: expected a finite gradient, got norm ${gradNorm}; it is forgotten, and the weights are as they were`,
+        );
+      }
       optimizer.update(gradients, state, parameters, { learningRate });
-      for (const gradient of gradients.values()) gradient.fill(0);
-      touched = false;
+      forgetGradient();
       sampler.weightsChanged();
       return { gradNorm };
     },
 
     async save(dir) {
       await savePolicy(model, policy, dir);
-      const tensors = new Map([...state.tensors].map(([name, data]) => [name, { shape: [data.length], data }]));
-      await writeSafetensors(join(dir, "optimizer.safetensors"), tensors);
+      await writeSafetensors(join(dir, optimizerFile), optimizerTensors(state));
       await writeFile(join(dir, "optimizer.json"), `${JSON.stringify({ step: state.step })}\n`);
     },
 
     async load(dir) {
-      await loadPolicy(policy, dir);
-      const file = join(dir, "optimizer.safetensors");
-      const stored = await readSafetensors(file);
-      copyTensors(
-        stored,
-        new Map([...state.tensors].map(([name, data]) => [name, { shape: [data.length], data }])),
-        "",
-        file,
-      );
-      state.step = await readStep(join(dir, "optimizer.json"));
-      for (const gradient of gradients.values()) gradient.fill(0);
-      touched = false;
+      const weights = await readPolicy(policy, dir);
+      const moments = await readTensors(join(dir, optimizerFile), optimizerTensors(state));
+      const step = await readStep(join(dir, "optimizer.json"));
+      // From here on nothing can fail: a folder that cannot be used changes nothing.
+      for (const [name, data] of weights) parameters.get(name)!.set(data);
+      for (const [name, data] of moments) state.tensors.get(name)!.set(data);
+      state.step = step;
+      forgetGradient();
       sampler.weightsChanged();
     },
 
@@ -113,32 +127,41 @@ async function createPolicy(model: Qwen2Vl, { lora, seed = 0 }: OnnxTrainerOptio
   return { config, checkpoint, trainable };
 }
 
-async function scoredRow(model: Qwen2Vl, { prompt, completion }: TrainSequence): Promise<ScoredRow> {
+async function scoredRow(model: Qwen2Vl, { prompt, completion }: TrainSequence, i: number): Promise<ScoredRow> {
+  const { vocabSize } = model.config.text;
+  const bad = completion.findIndex((id) => !(Number.isInteger(id) && id >= 0 && id < vocabSize));
+  if (bad >= 0)
+    throw new DataError(
+      `completion ${i}, token ${bad}: expected an id from 0 to ${vocabSize - 1}, got ${completion[bad]}`,
+    );
   const { tokens, images } = await model.encodePrompt(prompt);
   return { tokens: [...tokens, ...completion], images, promptLength: tokens.length };
 }
 
-function checkedLoss(lossFn: LossFn, logProbs: readonly Float64Array[], sequences: readonly TrainSequence[]) {
-  const result = lossFn(logProbs);
-  if (result.gradient.length !== sequences.length)
-    throw new ShapeError(`loss gradient: expected ${sequences.length} rows, got ${result.gradient.length}`);
-  result.gradient.forEach((row, i) => {
+/** One finite number for each token of each completion. */
+function checkRows(what: string, rows: readonly Float64Array[], sequences: readonly TrainSequence[]): void {
+  if (rows.length !== sequences.length)
+    throw new ShapeError(`${what}: expected ${sequences.length} rows, got ${rows.length}`);
+  rows.forEach((row, i) => {
     const expected = sequences[i]!.completion.length;
     if (row.length !== expected)
-      throw new ShapeError(`loss gradient, row ${i}: expected ${expected} numbers, got ${row.length}`);
+      throw new ShapeError(`${what}, row ${i}: expected ${expected} numbers, got ${row.length}`);
     const bad = row.findIndex((x) => !Number.isFinite(x));
-    if (bad >= 0)
-      throw new TrainingError(`loss gradient, row ${i}, token ${bad}: expected a finite number, got ${row[bad]}`);
+    if (bad >= 0) throw new TrainingError(`${what}, row ${i}, token ${bad}: expected a finite number, got ${row[bad]}`);
   });
-  return result;
 }
 
 function addInto(sum: Float32Array, part: Float32Array): void {
   for (let i = 0; i < sum.length; i++) sum[i]! += part[i]!;
 }
 
+const optimizerFile = "optimizer.safetensors";
+
+const optimizerTensors = ({ tensors }: OptimizerState) =>
+  new Map([...tensors].map(([name, data]) => [name, { shape: [data.length], data }]));
+
 async function readStep(path: string): Promise<number> {
-  const { step } = JSON.parse(await readFile(path, "utf8")) as { step?: unknown };
-  if (!Number.isInteger(step)) throw new CheckpointError(`${path}: expected { "step": integer }`);
+  const { step } = (await readJson(path).catch(unusable)) as { step?: unknown };
+  if (!Number.isInteger(step)) throw new CheckpointError(`${path}: expected { "step": integer }, found step ${step}`);
   return step as number;
 }

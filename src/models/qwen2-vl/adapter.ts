@@ -33,7 +33,7 @@ export function linearLayers({ text }: Qwen2VlConfig): { name: string; outputs: 
   ).flat();
 }
 
-/** The names that an adapter's two matrices have, here and in a PEFT file. */
+/** The names of the two matrices of an adapted layer. */
 export const loraNames = (module: string) => ({ a: `${module}.lora_A.weight`, b: `${module}.lora_B.weight` });
 
 export const loraScale = ({ rank, alpha = 2 * rank }: LoraConfig) => alpha / rank;

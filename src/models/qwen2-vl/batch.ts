@@ -10,7 +10,10 @@ export interface ModelRow {
   readonly images: readonly ProcessedImage[];
 }
 
-/** The distinct pictures of a batch, grouped by grid because one vision graph sees pictures of one size. */
+/**
+ * The distinct pictures of a batch, grouped by grid because one vision graph sees pictures of one size. The last picture of a group is repeated
+ * up to a power of two, so that few graphs serve batches of any size.
+ */
 export interface ImageGroups {
   readonly groups: readonly {
     readonly grid: readonly [number, number, number];
@@ -32,7 +35,7 @@ export function groupImages(rows: readonly ModelRow[], config: Qwen2VlConfig): I
   }
   const groups = [...byGrid]
     .sort(([a], [b]) => (a < b ? -1 : 1))
-    .map(([, images]) => ({ grid: images[0]!.grid, images }));
+    .map(([, images]) => ({ grid: images[0]!.grid, images: fillToPowerOfTwo(images) }));
   const offsets = new Map<ProcessedImage, number>();
   let featureRows = 0;
   for (const { grid, images } of groups)
@@ -42,6 +45,12 @@ export function groupImages(rows: readonly ModelRow[], config: Qwen2VlConfig): I
     }
   return { groups, offsets, featureRows };
 }
+
+const fillToPowerOfTwo = <T>(items: readonly T[]): T[] =>
+  Array.from({ length: 2 ** Math.ceil(Math.log2(items.length)) }, (_, i) => items[Math.min(i, items.length - 1)]!);
+
+/** `n` rounded up to a multiple of `step`. */
+export const roundUp = (n: number, step: number): number => Math.ceil(n / step) * step;
 
 /** Patches and rotary tables of one group, as the vision graph takes them. */
 export function visionFeeds(

@@ -1,4 +1,5 @@
 import type { GenerateOptions } from "../../backends/backend";
+import { BackendError } from "../../errors";
 import type { Tensor } from "../../onnx/session";
 import { createRng } from "../../rng";
 import { type ImageGroups, layOut, type ModelRow } from "./batch";
@@ -83,8 +84,15 @@ export function readGenerated(
     const ids = Array.from({ length: steps }, (__, i) => Number(tokens[i * rows + r]));
     const end = ids.findIndex((id) => special.eos.includes(id));
     const length = end < 0 ? steps : end + 1;
-    const column = (name: string) =>
-      Array.from({ length }, (__, i) => (outputs[name]!.data as Float32Array)[i * rows + r]!);
+    const column = (name: string) => {
+      const values = Array.from({ length }, (__, i) => (outputs[name]!.data as Float32Array)[i * rows + r]!);
+      const bad = values.findIndex((x) => !Number.isFinite(x));
+      if (bad >= 0)
+        throw new BackendError(
+          `generate: row ${r}, token ${bad}: expected a finite number in ${name}, got ${values[bad]}; are the weights finite?`,
+        );
+      return values;
+    };
     return {
       tokens: ids.slice(0, length),
       logProbs: column("logProbs"),

@@ -1,12 +1,12 @@
 import { copyFile, mkdir, readdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { z } from "zod";
 import { CheckpointError } from "../../errors";
-import { type LoraConfig, linearLayers, loraNames, type TrainableTensor } from "./adapter";
+import { type LoraConfig, linearLayers, loraNames } from "./adapter";
+import { readJson } from "./config";
 import type { Qwen2Vl } from "./model";
 import type { Policy } from "./policy";
 import { readSafetensors, writeSafetensors } from "./safetensors";
-
-const peftPrefix = "base_model.model.";
 
 /**
  * Writes the trained weights as others read them: a whole Hugging Face directory where every weight is trained, a PEFT adapter where
@@ -15,48 +15,74 @@ const peftPrefix = "base_model.model.";
 export async function savePolicy(model: Qwen2Vl, policy: Policy, dir: string): Promise<void> {
   await mkdir(dir, { recursive: true });
   if (policy.lora) {
-    await writeFile(
-      join(dir, "adapter_config.json"),
-      `${JSON.stringify(peftConfig(model, policy, policy.lora), null, 2)}\n`,
-    );
-    const renamed = [...policy.trainable].map(([name, tensor]) => [`${peftPrefix}${name}`, tensor] as const);
+    await writeJson(join(dir, "adapter_config.json"), peftConfig(model, policy, policy.lora));
+    const renamed = [...policy.trainable].map(([name, tensor]) => [peftName(name), tensor] as const);
     await writeSafetensors(join(dir, "adapter_model.safetensors"), new Map(renamed));
     return;
   }
   for (const file of await readdir(model.dir))
-    if (/\.(json|txt|jinja)$/.test(file) && !file.endsWith(".index.json"))
+    if (/\.(json|txt|jinja)$/.test(file) && !file.endsWith(".index.json") && file !== "config.json")
       await copyFile(join(model.dir, file), join(dir, file));
+  await writeJson(join(dir, "config.json"), inFloat32(await readJson(join(model.dir, "config.json"))));
   await writeSafetensors(join(dir, "model.safetensors"), policy.trainable);
 }
 
 /**
- * Reads back what `savePolicy` wrote, into the policy's own arrays.
- * @throws CheckpointError naming a tensor that is missing or has another shape
+ * Reads what `savePolicy` wrote, by the names of the policy's own tensors. An adapter may also come from Python's PEFT.
+ * @throws CheckpointError naming what is missing, too many or of another shape, or an adapter's other rank or scale
  */
-export async function loadPolicy(policy: Policy, dir: string): Promise<void> {
-  const [file, prefix] = policy.lora ? ["adapter_model.safetensors", peftPrefix] : ["model.safetensors", ""];
-  const stored = await readSafetensors(join(dir, file)).catch((cause: unknown) => {
-    throw new CheckpointError(`${dir}: no readable ${file}: ${String(cause)}`, { cause });
-  });
-  copyTensors(stored, policy.trainable, prefix, join(dir, file));
+export async function readPolicy({ trainable, lora }: Policy, dir: string): Promise<Map<string, Float32Array>> {
+  if (!lora) return readTensors(join(dir, "model.safetensors"), trainable);
+  await checkScale(join(dir, "adapter_config.json"), lora);
+  return readTensors(join(dir, "adapter_model.safetensors"), trainable, ownName);
 }
 
-/** Copies every tensor of `into` from `stored`, by name. */
-export function copyTensors(
-  stored: ReadonlyMap<string, TrainableTensor>,
-  into: ReadonlyMap<string, TrainableTensor>,
-  prefix: string,
-  where: string,
-): void {
-  for (const [name, { data, shape }] of into) {
-    const found = stored.get(prefix + name);
-    if (!found || found.shape.join() !== shape.join())
-      throw new CheckpointError(
-        `${where}: expected ${prefix}${name} [${shape.join(", ")}], found ${found ? `[${found.shape.join(", ")}]` : "none"}`,
-      );
-    data.set(found.data);
-  }
+/**
+ * Reads exactly the tensors of `expected`.
+ * @param ownName what a name in the file is called in `expected`
+ */
+export async function readTensors(
+  path: string,
+  expected: ReadonlyMap<string, { readonly shape: readonly number[] }>,
+  ownName: (stored: string) => string = (stored) => stored,
+): Promise<Map<string, Float32Array>> {
+  const stored = await readSafetensors(path).catch(unusable);
+  const found = new Map([...stored].map(([name, tensor]) => [ownName(name), tensor]));
+  const show = (tensor?: { readonly shape: readonly number[] }) => (tensor ? `[${tensor.shape.join(", ")}]` : "none");
+  const problems = [...new Set([...expected.keys(), ...found.keys()])].flatMap((name) => {
+    const [wanted, got] = [show(expected.get(name)), show(found.get(name))];
+    return wanted === got ? [] : [`${name}: expected ${wanted}, found ${got}`];
+  });
+  if (problems.length > 0) throw new CheckpointError(`${path}: not what is being trained\n  ${problems.join("\n  ")}`);
+  return new Map([...found].map(([name, { data }]) => [name, data]));
 }
+
+/** Turns a file's error into one about the checkpoint it belongs to. */
+export const unusable = (cause: Error): never => {
+  throw new CheckpointError(cause.message, { cause });
+};
+
+/** transformers 4.52 and later keep the language model one level deeper, and PEFT follows it. */
+const peftName = (name: string) => `base_model.model.${name.replace(/^model\./, "model.language_model.")}`;
+
+const ownName = (name: string) =>
+  name.replace(/^base_model\.model\./, "").replace(/^model\.language_model\./, "model.");
+
+const scaleSchema = z.object({ r: z.number(), lora_alpha: z.number() });
+
+async function checkScale(path: string, { rank, alpha = 2 * rank }: LoraConfig): Promise<void> {
+  const parsed = scaleSchema.safeParse(await readJson(path).catch(unusable));
+  if (!parsed.success) throw new CheckpointError(`${path}: ${z.prettifyError(parsed.error)}`);
+  const { r, lora_alpha } = parsed.data;
+  if (r !== rank || lora_alpha !== alpha)
+    throw new CheckpointError(`${path}: expected r ${rank} and lora_alpha ${alpha}, found ${r} and ${lora_alpha}`);
+}
+
+const writeJson = (path: string, json: unknown) => writeFile(path, `${JSON.stringify(json, null, 2)}\n`);
+
+/** Else transformers would round the weights to the type that they were once published in. */
+const inFloat32 = (config: unknown): unknown =>
+  JSON.parse(JSON.stringify(config), (key, value) => (/^(torch_)?dtype$/.test(key) ? "float32" : value));
 
 function peftConfig({ config, dir }: Qwen2Vl, { trainable }: Policy, { rank, alpha = 2 * rank }: LoraConfig) {
   const adapted = linearLayers(config).filter(({ name }) => trainable.has(loraNames(name).a));

@@ -4,7 +4,7 @@ import { createGraph } from "../../onnx/graph";
 import { createSession, type Tensor } from "../../onnx/session";
 import { sessionCache } from "../../onnx/session-cache";
 import type { Completion } from "../../types";
-import { groupImages, type ImageGroups, type ModelRow, visionFeeds } from "./batch";
+import { groupImages, type ImageGroups, type ModelRow, roundUp, visionFeeds } from "./batch";
 import {
   type Generated,
   type GenerationRow,
@@ -17,7 +17,7 @@ import { type GenerationShape, generationGraph } from "./generation-graph";
 import type { ProcessedImage } from "./image-processor";
 import type { Qwen2Vl } from "./model";
 import { visionTower } from "./network";
-import { bindWeights, type Policy, weightFeeds } from "./policy";
+import { bindWeights, type Policy, trainsVision, weightFeeds } from "./policy";
 
 export interface SamplerOptions {
   /** Completions that are generated side by side. */
@@ -29,7 +29,7 @@ export interface SamplerOptions {
 export interface Sampler extends VlmBackend {
   /** Concatenated features of every picture of `groups`, [rows, hidden]. */
   features(groups: ImageGroups): Promise<Tensor<Float32Array>>;
-  /** Forgets features that were computed with older weights. */
+  /** Forgets features that were computed with older weights of the vision tower. */
   weightsChanged(): void;
 }
 
@@ -41,9 +41,9 @@ export function createSampler(model: Qwen2Vl, policy: Policy, { rowsAtOnce, thre
 
   /** Pictures of one grid go through the tower `picturesAtOnce` at a time. */
   async function encode(group: ImageGroups["groups"][number]): Promise<void> {
-    const missing = group.images.filter((image) => !known.has(image));
+    const missing = [...new Set(group.images)].filter((image) => !known.has(image));
     for (let first = 0; first < missing.length; first += picturesAtOnce) {
-      const images = fillToPowerOfTwo(missing.slice(first, first + picturesAtOnce));
+      const images = missing.slice(first, first + picturesAtOnce);
       const feeds = visionFeeds({ grid: group.grid, images }, config);
       const compile = () => {
         const g = createGraph();
@@ -103,7 +103,7 @@ export function createSampler(model: Qwen2Vl, policy: Policy, { rowsAtOnce, thre
     capabilities: { logProbs: true, reproducible: true },
     features,
     weightsChanged() {
-      known = new WeakMap();
+      if (trainsVision(policy)) known = new WeakMap();
     },
 
     async generate(prompts, options) {
@@ -131,12 +131,7 @@ export function createSampler(model: Qwen2Vl, policy: Policy, { rowsAtOnce, thre
 
 const picturesAtOnce = 16;
 /** Prompt lengths are rounded up to this, so that few graphs serve all of them. */
-const timeStep = 16;
-/** The last picture again and again, so that few graphs serve batches of any size. */
-const fillToPowerOfTwo = <T>(items: readonly T[]): T[] =>
-  Array.from({ length: 2 ** Math.ceil(Math.log2(items.length)) }, (_, i) => items[Math.min(i, items.length - 1)]!);
-
-const roundUp = (n: number, step: number) => Math.ceil(n / step) * step;
+const timeStep = 32;
 
 function checkedSampling({
   maxTokens = 256,
@@ -144,15 +139,17 @@ function checkedSampling({
   topP = 1,
   seed,
   count = 1,
+  stop = [],
 }: GenerateOptions): SamplingOptions {
-  const demand = (ok: boolean, what: string, got: number) => {
+  const demand = (ok: boolean, what: string, got: unknown) => {
     if (!ok) throw new ConfigError(`generate: expected ${what}, got ${got}`);
   };
   demand(Number.isInteger(maxTokens) && maxTokens > 0, "maxTokens to be a positive integer", maxTokens);
-  demand(temperature >= 0, "temperature ≥ 0", temperature);
+  demand(temperature >= 0 && temperature < Number.POSITIVE_INFINITY, "a finite temperature ≥ 0", temperature);
   demand(topP > 0 && topP <= 1, "topP in (0, 1]", topP);
   demand(Number.isInteger(count) && count > 0, "count to be a positive integer", count);
   demand(Number.isFinite(seed), "seed to be a number", seed);
+  demand(!stop.includes(""), "stop texts that are not empty", JSON.stringify(stop));
   return { maxTokens, temperature, topP, seed };
 }
 

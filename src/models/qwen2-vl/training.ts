@@ -1,11 +1,12 @@
+import { ShapeError } from "../../errors";
 import { createSession, type Session, type Tensor } from "../../onnx/session";
 import { sessionCache } from "../../onnx/session-cache";
-import { groupImages, type ImageGroups, layOut, type ModelRow, visionFeeds } from "./batch";
+import { groupImages, type ImageGroups, layOut, type ModelRow, roundUp, visionFeeds } from "./batch";
 import type { Qwen2Vl } from "./model";
 import { bindWeights, type Policy, trainsVision, weightFeeds } from "./policy";
 import { type TrainingShape, trainingGraph } from "./training-graph";
 
-/** A row whose tokens from `promptLength` on are scored. */
+/** A row whose tokens from `promptLength` (1 or more) on are scored. */
 export interface ScoredRow extends ModelRow {
   readonly promptLength: number;
 }
@@ -31,8 +32,8 @@ export interface TrainingPass {
   dispose(): Promise<void>;
 }
 
-const timeStep = 16;
-const targetStep = 64;
+const timeStep = 32;
+const targetStep = 256;
 const gradientPrefix = "gradient:";
 
 export function createTrainingPass(model: Qwen2Vl, policy: Policy, options: TrainingPassOptions): TrainingPass {
@@ -88,6 +89,8 @@ export function createTrainingPass(model: Qwen2Vl, policy: Policy, options: Trai
     const cotangent = new Float32Array(shape.targets);
     let next = 0;
     rows.forEach(({ tokens, promptLength }, r) => {
+      if (promptLength < 1)
+        throw new ShapeError(`row ${r}: expected at least one token before those that are scored, got ${promptLength}`);
       for (let i = promptLength; i < tokens.length; i++, next++) {
         // A token's probability is read where the token before it stands.
         places[next] = BigInt(r * time + i - 1);
@@ -146,7 +149,6 @@ export function createTrainingPass(model: Qwen2Vl, policy: Policy, options: Trai
   };
 }
 
-const roundUp = (n: number, step: number) => Math.ceil(n / step) * step;
 
 /** Rows of similar length side by side; those of one picture together, so that it is encoded once. */
 function microBatches(rows: readonly ScoredRow[], rowsAtOnce: number): number[][] {
