@@ -1,11 +1,11 @@
 /**
  * Trains the tiny Qwen2-VL from nothing on composed pictures and their descriptions, with this library alone.
  *
- *   npx tsx examples/tiny-vlm/train.ts [--steps 2400] [--out examples/tiny-vlm/checkpoint] [--seed 0]
+ *   npx tsx examples/tiny-vlm/train.ts [--steps 2400] [--out examples/tiny-vlm/checkpoint] [--seed 0] [--resume]
  *
  * Prints the loss, the time left and now and then what the model writes about a picture it has not seen.
  */
-import { copyFile, mkdir, readdir } from "node:fs/promises";
+import { copyFile, mkdir, readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
@@ -23,6 +23,7 @@ const { values } = parseArgs({
     out: { type: "string", default: join(here, "checkpoint") },
     seed: { type: "string", default: "0" },
     work: { type: "string", default: "runs/tiny-vlm" },
+    resume: { type: "boolean", default: false },
   },
 });
 const steps = Number(values.steps);
@@ -51,9 +52,16 @@ const trainer = await onnxTrainer({
 });
 const learningRate = cosineSchedule({ learningRate: 1.2e-3, warmupSteps: 100, totalSteps: steps });
 
+const latest = join(values.work, "latest");
+let done = 0;
+if (values.resume) {
+  await trainer.load(latest);
+  done = (JSON.parse(await readFile(join(latest, "optimizer.json"), "utf8")) as { step: number }).step;
+}
+
 const started = Date.now();
 let recent = 0;
-for (let step = 1; step <= steps; step++) {
+for (let step = done + 1; step <= steps; step++) {
   const { lesson, batchSize } = parts.find(({ until }) => step <= until * steps)!;
   const samples = await Promise.all(Array.from({ length: batchSize }, (_, i) => lesson(seed, step * 64 + i)));
   const sequences = samples.map(({ prompt, completion }) => ({ prompt, completion: trainer.encode(completion) }));
@@ -72,16 +80,16 @@ for (let step = 1; step <= steps; step++) {
   if (step % 50 === 0) {
     const seconds = (Date.now() - started) / 1000;
     console.log(
-      `step ${step}/${steps}  loss ${recent.toFixed(3)}  ${seconds.toFixed(0)} s, about ${((seconds / step) * (steps - step)).toFixed(0)} s left`,
+      `step ${step}/${steps}  loss ${recent.toFixed(3)}  ${seconds.toFixed(0)} s, about ${((seconds / (step - done)) * (steps - step)).toFixed(0)} s left`,
     );
   }
   if (step % 300 === 0 || step === steps) {
     await show(step);
-    await trainer.save(join(values.work, "latest"));
+    await trainer.save(latest);
   }
 }
 
-const trained = await readSafetensors(join(values.work, "latest", "model.safetensors"));
+const trained = await readSafetensors(join(latest, "model.safetensors"));
 await mkdir(values.out, { recursive: true });
 await copyFile(join(values.work, "config.json"), join(values.out, "config.json"));
 // Half precision halves the repository's share, and float32 is what it is computed in again.

@@ -37,6 +37,9 @@ export async function createSession(
   const session = await ort.InferenceSession.create(serialiseModel(graph, outputs), {
     executionProviders: ["cpu"],
     logSeverityLevel: 3,
+    // Many graphs of different sizes live side by side: an arena each would hold every one's peak, and was several times slower.
+    enableCpuMemArena: false,
+    enableMemPattern: false,
     ...(threads !== undefined && { intraOpNumThreads: threads }),
     extra: {
       session: {

@@ -149,7 +149,6 @@ export function createTrainingPass(model: Qwen2Vl, policy: Policy, options: Trai
   };
 }
 
-
 /** Rows of similar length side by side; those of one picture together, so that it is encoded once. */
 function microBatches(rows: readonly ScoredRow[], rowsAtOnce: number): number[][] {
   const order = rows
