@@ -62,10 +62,11 @@ export {
   type Metrics,
 } from "./pipelines/evaluate";
 export type { RunEvent, StepMetrics } from "./pipelines/events";
+export type { LearningRate } from "./pipelines/learning-rate";
 export type { RiseCotRow } from "./pipelines/rise-cot";
 export type { RftOptions, SftOptions } from "./pipelines/rise-r1";
 export type { Run } from "./pipelines/run";
-export type { AnswerRollout } from "./pipelines/sample-rollouts";
+export type { AnswerRollout, RolloutSamplingOptions, SamplingOptions } from "./pipelines/sample-rollouts";
 export { imagePrompt, type PromptTexts } from "./prompts/template";
 export {
   type AnswerRewardFunction,

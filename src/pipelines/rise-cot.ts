@@ -263,7 +263,8 @@ function withDefaults<A>(options: RiseCotOptions<A>) {
     ...options,
   };
   const { groupSize, examplesPerStep, steps, checkpointEvery, microBatch, grpo } = settings;
-  checkCounts({ groupSize, examplesPerStep, checkpointEvery, microBatch });
+  checkCounts({ groupSize }, options.trainer ? 2 : 1);
+  checkCounts({ examplesPerStep, checkpointEvery, microBatch });
   checkCounts({ steps }, 0);
   checkPolicyLoss(grpo);
   return settings;

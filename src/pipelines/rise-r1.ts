@@ -233,7 +233,8 @@ function withDefaults<A>({ sft = {}, rft = {}, ...options }: RiseR1Options<A>) {
   }
   if (settings.rft) {
     const { groupSize, examplesPerStep, steps, grpo } = settings.rft;
-    checkCounts({ "rft.groupSize": groupSize, "rft.examplesPerStep": examplesPerStep });
+    checkCounts({ "rft.groupSize": groupSize }, 2);
+    checkCounts({ "rft.examplesPerStep": examplesPerStep });
     checkCounts({ "rft.steps": steps }, 0);
     checkPolicyLoss(grpo);
   }

@@ -29,8 +29,9 @@ export interface RunDirectory {
   checkpoint(step: number, state: unknown, trainer?: Trainer): Promise<string | undefined>;
 }
 
-const rowFiles = ["rollouts", "metrics", "timings"] as const;
-type RowFile = (typeof rowFiles)[number];
+/** Files whose lengths a checkpoint records. */
+const rowFiles = ["rollouts", "metrics"] as const;
+type RowFile = (typeof rowFiles)[number] | "timings";
 
 /**
  * Opens a directory for a new run, or for going on with the one in it.
@@ -54,9 +55,10 @@ export async function openRunDirectory(
   else await checkConfig(path, config);
 
   const last = await lastCheckpoint(path);
-  const sizes = last?.state.bytes ?? { rollouts: 0, metrics: 0, timings: 0 };
+  const sizes = last?.state.bytes ?? { rollouts: 0, metrics: 0 };
   for (const file of rowFiles) await cutOff(join(path, `${file}.jsonl`), sizes[file]);
   const metrics = await readMetrics(join(path, "metrics.jsonl"));
+  await keepLines(join(path, "timings.jsonl"), metrics.length);
   let policy = last?.state.policy;
 
   return {
@@ -67,7 +69,7 @@ export async function openRunDirectory(
     async append(file, rows) {
       const text = jsonl(rows);
       await appendFile(join(path, `${file}.jsonl`), text);
-      sizes[file] += Buffer.byteLength(text);
+      if (file !== "timings") sizes[file] += Buffer.byteLength(text);
       if (file === "metrics") metrics.push(...(rows as readonly StepMetrics[]));
     },
 
@@ -109,7 +111,7 @@ const stateSchema = z.object({
   step: z.int().positive(),
   /** Name of the checkpoint that holds the policy at this step. */
   policy: z.string().exactOptional(),
-  bytes: z.object({ rollouts: z.int(), metrics: z.int(), timings: z.int() }),
+  bytes: z.object({ rollouts: z.int(), metrics: z.int() }),
   pipeline: z.unknown(),
 });
 type State = z.infer<typeof stateSchema>;
@@ -158,6 +160,12 @@ async function cutOff(file: string, bytes: number): Promise<void> {
     throw new CheckpointError(`${file} has ${found} bytes, but the last checkpoint was taken at ${bytes}`);
   if (found === 0) await writeFile(file, "");
   else await truncate(file, bytes);
+}
+
+/** What a clock said has no fixed length, but one line for each row of metrics. */
+async function keepLines(file: string, count: number): Promise<void> {
+  const lines = (await readFile(file, "utf8").catch(() => "")).split("\n").slice(0, count);
+  await writeFile(file, lines.map((line) => `${line}\n`).join(""));
 }
 
 async function readMetrics(file: string): Promise<StepMetrics[]> {

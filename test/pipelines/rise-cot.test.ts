@@ -229,6 +229,7 @@ describe("a riseCot run directory", () => {
           expect(resumed.dataset).toEqual(whole.dataset);
           expect(resumed.metrics).toEqual(whole.metrics);
           expect(await contents(b!), `interrupted at ${type} ${nth}`).toEqual(expected);
+          expect(await readRows(join(b!, "timings.jsonl"))).toHaveLength(whole.metrics.length);
           expect(await logProbs(trainer)).toEqual(await logProbs(uninterrupted));
         });
       }
@@ -331,7 +332,8 @@ describe("riseCot refuses", () => {
     }).toThrow(/klCoefficient: expected 0.*got 0.04/));
 
   it("counts that are not counts", async () => {
-    await rejection({ groupSize: 0 }).toThrow(/groupSize.*at least 1, got 0/);
+    await rejection({ groupSize: 1 }).toThrow(/groupSize.*at least 2, got 1/);
+    await rejection({ examplesPerStep: 0 }).toThrow(/examplesPerStep.*at least 1, got 0/);
     await rejection({ steps: 1.5 }).toThrow(/steps.*got 1.5/);
     await rejection({ learningRate: () => Number.NaN }).toThrow(/learning rate/);
   });

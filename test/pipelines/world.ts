@@ -47,11 +47,10 @@ export async function contents(folder: string): Promise<Record<string, string>> 
     .filter((file) => file.isFile())
     .map((file) => join(file.parentPath, file.name).slice(folder.length + 1));
   const kept = names.filter((name) => name !== "timings.jsonl").sort();
-  return Object.fromEntries(await Promise.all(kept.map(async (name) => [name, await textOf(join(folder, name))])));
+  return Object.fromEntries(
+    await Promise.all(kept.map(async (name) => [name, await readFile(join(folder, name), "utf8")])),
+  );
 }
-
-/** Lengths of `timings.jsonl` differ by a digit or two, and checkpoints record them. */
-const textOf = async (file: string) => (await readFile(file, "utf8")).replace(/"timings":\d+/, '"timings":0');
 
 export const readRows = async (file: string): Promise<Record<string, unknown>[]> =>
   (await readFile(file, "utf8"))

@@ -1,0 +1,130 @@
+import { describe, expect, it } from "vitest";
+import { BackendError, TrainingError } from "../../src/errors";
+import { grpoPresets } from "../../src/grpo/presets";
+import { type GrpoStepOptions, grpoStep } from "../../src/pipelines/grpo-step";
+import type { Sampled } from "../../src/pipelines/sample-rollouts";
+import { supervisedStep } from "../../src/pipelines/supervised-step";
+import { imagePrompt } from "../../src/prompts/template";
+import type { Trainer, TrainSequence } from "../../src/trainers/trainer";
+
+const prompt = imagePrompt("cat.png", "What is this?");
+
+/** A trainer that only remembers what it was told; its log-probs are those that were assumed. */
+function recorder(gradNorm = 1) {
+  const told: { sequence: TrainSequence; gradient: readonly number[] }[] = [];
+  const passes: number[] = [];
+  const rates: number[] = [];
+  const trainer = {
+    async forwardBackward(sequences, lossFn, { assumedLogProbs } = {}) {
+      const logProbs = assumedLogProbs!.map((row) => Float64Array.from(row));
+      const { loss, gradient } = lossFn(logProbs);
+      told.push(...sequences.map((sequence, i) => ({ sequence, gradient: [...gradient[i]!] })));
+      passes.push(sequences.length);
+      return { loss, logProbs };
+    },
+    async optimStep({ learningRate }) {
+      rates.push(learningRate);
+      return { gradNorm };
+    },
+  } satisfies Partial<Trainer>;
+  return { trainer: trainer as unknown as Trainer, told, passes, rates };
+}
+
+/** A rollout with as many tokens in its cot and its reconstruction as `lengths` says. */
+function rollout(reward: number, ...lengths: readonly number[]): Sampled<string> {
+  return {
+    rollout: "",
+    reward: { reward, similarity: reward, leaks: [], format: { ok: true } },
+    segments: lengths.map((length) => ({
+      prompt,
+      completion: {
+        text: "",
+        tokenIds: Array.from({ length }, (_, t) => t),
+        logProbs: Array.from({ length }, () => -1),
+        finishReason: "stop",
+      },
+    })),
+  };
+}
+
+const options: GrpoStepOptions = {
+  groupSize: 2,
+  grpo: grpoPresets["rise-paper"],
+  learningRate: 0.1,
+  credit: "all",
+  signal: new AbortController().signal,
+};
+// Rewards 1 and 0 have standard deviation √½.
+const advantage = 0.5 / (Math.SQRT1_2 + 1e-4);
+const sampled = [rollout(1, 3, 1), rollout(0, 2, 2), rollout(0.5, 1, 1), rollout(0.5, 1, 1)];
+const closeTo = (value: number, count: number) => new Array(count).fill(expect.closeTo(value, 12));
+
+describe("one GRPO step", () => {
+  it("spreads −A / (B · L) over cot and reconstruction together, L being the length of both", async () => {
+    const { trainer, told, rates } = recorder();
+    const { advantages } = await grpoStep(trainer, sampled, options);
+    expect([...advantages]).toEqual([...closeTo(advantage, 1), ...closeTo(-advantage, 1), 0, 0]);
+    expect(told.map(({ gradient }) => gradient)).toEqual([
+      closeTo(-advantage / 16, 3),
+      closeTo(-advantage / 16, 1),
+      closeTo(advantage / 16, 2),
+      closeTo(advantage / 16, 2),
+    ]);
+    expect(rates).toEqual([0.1]);
+  });
+
+  it("gives the reconstruction's tokens all of it where only they get credit", async () => {
+    const { trainer, told } = recorder();
+    await grpoStep(trainer, sampled, { ...options, credit: "last" });
+    expect(told.map(({ gradient }) => gradient)).toEqual([closeTo(-advantage / 4, 1), closeTo(advantage / 8, 2)]);
+  });
+
+  it("tells the same in passes of any size", async () => {
+    const [whole, small] = [recorder(), recorder()];
+    await grpoStep(whole.trainer, sampled, options);
+    await grpoStep(small.trainer, sampled, { ...options, microBatch: 3 });
+    expect(small.told).toEqual(whole.told);
+    expect([whole.passes, small.passes]).toEqual([[4], [3, 1]]);
+  });
+
+  it("reports the loss, the entropy of the sample, and the mean size of advantages", async () => {
+    const { metrics } = await grpoStep(recorder(3).trainer, sampled, options);
+    expect(metrics).toMatchObject({
+      reward: 0.5,
+      frac_reward_zero_std: 0.5,
+      grad_norm: 3,
+      learning_rate: 0.1,
+      entropy: 1,
+    });
+    // With ratio 1 the loss is minus the mean advantage: nothing.
+    expect(metrics.loss).toBeCloseTo(0, 12);
+    expect(metrics["rise/advantage_mean_abs"]).toBeCloseTo(advantage / 2, 12);
+  });
+
+  it("leaves the trainer alone where all groups are of one reward", async () => {
+    const { trainer, told, rates } = recorder();
+    const { metrics } = await grpoStep(trainer, sampled.slice(2), options);
+    expect([told, rates, metrics.grad_norm]).toEqual([[], [], 0]);
+  });
+
+  it("stops at a gradient norm that is not a number, and refuses completions without tokens", async () => {
+    await expect(grpoStep(recorder(Number.NaN).trainer, sampled, options)).rejects.toThrow(TrainingError);
+    const bare = { ...sampled[0]!, segments: [{ prompt, completion: { text: "", finishReason: "stop" as const } }] };
+    await expect(grpoStep(recorder().trainer, [bare, bare], options)).rejects.toThrow(BackendError);
+  });
+});
+
+describe("one supervised step", () => {
+  const sequences = [1, 3].map((length) => ({ prompt, completion: Array.from({ length }, (_, t) => t) }));
+
+  it("weighs all samples alike, or all tokens alike", async () => {
+    for (const [lossType, weight] of [
+      ["sequence", 1 / 2],
+      ["token", 1 / 4],
+    ] as const) {
+      const { trainer, told } = recorder();
+      await supervisedStep(trainer, sequences, { learningRate: 0.1, lossType, signal: options.signal });
+      expect(told.map(({ gradient }) => gradient)).toEqual([[-weight], [-weight, -weight, -weight]]);
+    }
+  });
+});
