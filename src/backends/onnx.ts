@@ -1,3 +1,4 @@
+import { checkPositiveIntegers } from "../models/qwen2-vl/limits";
 import { defaultModel, openQwen2Vl } from "../models/qwen2-vl/model";
 import { createSampler } from "../models/qwen2-vl/sampler";
 import type { VlmBackend } from "./backend";
@@ -20,6 +21,7 @@ export async function onnxBackend({
   rowsAtOnce = 64,
   threads,
 }: OnnxBackendOptions = {}): Promise<VlmBackend> {
+  checkPositiveIntegers("onnxBackend", { rowsAtOnce, threads });
   const model = await openQwen2Vl(dir);
   const policy = { config: model.config, checkpoint: model.checkpoint, trainable: new Map() };
   return createSampler(model, policy, { rowsAtOnce, ...(threads !== undefined && { threads }) });

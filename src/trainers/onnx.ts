@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { CheckpointError, DataError, ShapeError, TrainingError } from "../errors";
 import { createAdapter, type LoraConfig, type TrainableTensor } from "../models/qwen2-vl/adapter";
 import { readJson } from "../models/qwen2-vl/config";
+import { checkPositiveIntegers } from "../models/qwen2-vl/limits";
 import { defaultModel, openQwen2Vl, type Qwen2Vl } from "../models/qwen2-vl/model";
 import type { Policy } from "../models/qwen2-vl/policy";
 import { readPolicy, readTensors, savePolicy, unusable } from "../models/qwen2-vl/policy-files";
@@ -34,14 +35,13 @@ export interface OnnxTrainerOptions {
  * @throws ConfigError or DataError for a checkpoint that cannot be used, naming the file and what was expected
  */
 export async function onnxTrainer(options: OnnxTrainerOptions = {}): Promise<Trainer> {
-  const model = await openQwen2Vl(options.model ?? defaultModel);
+  const { model: dir = defaultModel, rowsAtOnce = 16, sampledAtOnce = 64, threads } = options;
+  checkPositiveIntegers("onnxTrainer", { rowsAtOnce, sampledAtOnce, threads });
+  const model = await openQwen2Vl(dir);
   const policy = await createPolicy(model, options);
-  const sampler = createSampler(model, policy, { rowsAtOnce: options.sampledAtOnce ?? 64, ...threads(options) });
-  const pass = createTrainingPass(model, policy, {
-    rowsAtOnce: options.rowsAtOnce ?? 16,
-    features: sampler.features,
-    ...threads(options),
-  });
+  const limit = threads === undefined ? {} : { threads };
+  const sampler = createSampler(model, policy, { rowsAtOnce: sampledAtOnce, ...limit });
+  const pass = createTrainingPass(model, policy, { rowsAtOnce, features: sampler.features, ...limit });
   const optimizer = options.optimizer ?? chain(clipByGlobalNorm(1), adamw({ weightDecay: 0.1 }));
   const parameters = new Map([...policy.trainable].map(([name, { data }]) => [name, data]));
   const gradients = new Map([...policy.trainable].map(([name, { data }]) => [name, new Float32Array(data.length)]));
@@ -116,8 +116,6 @@ export async function onnxTrainer(options: OnnxTrainerOptions = {}): Promise<Tra
     },
   };
 }
-
-const threads = ({ threads }: OnnxTrainerOptions) => (threads === undefined ? {} : { threads });
 
 async function createPolicy(model: Qwen2Vl, { lora, seed = 0 }: OnnxTrainerOptions): Promise<Policy> {
   const { config, checkpoint } = model;

@@ -29,9 +29,9 @@ export async function loadImage(source: ImageSource): Promise<RawImage> {
 
 function checkedRaw(image: RawImage): RawImage {
   const { width, height, data } = image;
-  if (data.length !== width * height * 3)
+  if (!(width >= 1 && height >= 1) || data.length !== width * height * 3)
     throw new DataError(
-      `raw image of ${width}×${height}: expected ${width * height * 3} bytes of RGB, got ${data.length}`,
+      `raw image of ${width}×${height}: expected at least one pixel and ${width * height * 3} bytes of RGB, got ${data.length}`,
     );
   return image;
 }

@@ -65,6 +65,8 @@ function imageCache(
     if (typeof source !== "string") objects.set(source, loading);
     else {
       paths.set(source, loading);
+      // A file that was missing may be there next time.
+      loading.catch(() => paths.delete(source));
       if (paths.size > rememberedPaths) paths.delete(paths.keys().next().value!);
     }
     return loading;
