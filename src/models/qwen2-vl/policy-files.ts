@@ -68,7 +68,13 @@ const peftName = (name: string) => `base_model.model.${name.replace(/^model\./, 
 const ownName = (name: string) =>
   name.replace(/^base_model\.model\./, "").replace(/^model\.language_model\./, "model.");
 
-const scaleSchema = z.object({ r: z.number(), lora_alpha: z.number() });
+/** What PEFT calls the scale, and the variants of it that are another network. */
+const scaleSchema = z.object({
+  r: z.number(),
+  lora_alpha: z.number(),
+  use_rslora: z.literal(false).nullish(),
+  alpha_pattern: z.strictObject({}).nullish(),
+});
 
 async function checkScale(path: string, { rank, alpha = 2 * rank }: LoraConfig): Promise<void> {
   const parsed = scaleSchema.safeParse(await readJson(path).catch(unusable));
