@@ -8,6 +8,7 @@ export default defineConfig({
     alias: [
       { find: /^rise-ts$/, replacement: source("index.ts") },
       { find: /^rise-ts\/(onnx|optim|testing|report)$/, replacement: source("$1/index.ts") },
+      { find: /^rise-ts\/(models\/.+)$/, replacement: source("$1/index.ts") },
       { find: /^rise-ts\/(.+)$/, replacement: source("$1.ts") },
     ],
   },

@@ -1,5 +1,4 @@
-import { createRng, type Rng } from "../../src/rng";
-import type { Box, RawImage } from "../../src/types";
+import { type Box, createRng, type RawImage, type Rng } from "rise-ts";
 import { drawing, type Raster, type Style, styles } from "./art";
 import type { Emoji } from "./vocabulary";
 

@@ -1,5 +1,4 @@
-import { createRng, deriveSeed } from "../../src/rng";
-import type { Example, LabelDistribution } from "../../src/types";
+import { createRng, deriveSeed, type Example, type LabelDistribution } from "rise-ts";
 import { composePicture } from "./compose";
 import { type MoodEmoji, moodEmoji, moodLabels } from "./mood-labels";
 

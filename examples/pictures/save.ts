@@ -1,5 +1,5 @@
+import type { ImageSource } from "rise-ts";
 import sharp from "sharp";
-import type { ImageSource } from "../../src/types";
 
 /** Writes a picture as PNG, for people to look at. */
 export async function savePicture(image: ImageSource, path: string): Promise<string> {

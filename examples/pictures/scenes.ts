@@ -1,5 +1,4 @@
-import { createRng, deriveSeed } from "../../src/rng";
-import type { Box, Example } from "../../src/types";
+import { type Box, createRng, deriveSeed, type Example } from "rise-ts";
 import { composePicture } from "./compose";
 import type { PartSizes, Parts } from "./moods";
 import { type SceneObject, sceneObjects } from "./vocabulary";

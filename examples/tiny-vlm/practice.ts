@@ -1,9 +1,15 @@
-import { imagePrompt } from "../../src/prompts/template";
-import { createRng, deriveSeed, type Rng } from "../../src/rng";
-import { classification } from "../../src/tasks/classification";
-import { detection } from "../../src/tasks/detection";
-import type { Task } from "../../src/tasks/task";
-import type { Example, LabelDistribution, Prompt } from "../../src/types";
+import {
+  classification,
+  createRng,
+  deriveSeed,
+  detection,
+  type Example,
+  imagePrompt,
+  type LabelDistribution,
+  type Prompt,
+  type Rng,
+  type Task,
+} from "rise-ts";
 import { describe, numericRemark, place } from "../pictures/captions";
 import { composePicture, type Picture, pick } from "../pictures/compose";
 import { type Emoji, emojiByCode, sceneObjects } from "../pictures/vocabulary";

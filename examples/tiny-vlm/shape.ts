@@ -1,6 +1,6 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import type { Qwen2VlConfig } from "../../src/models/qwen2-vl/config";
+import type { Qwen2VlConfig } from "rise-ts/models/qwen2-vl";
 
 /** The tiny model: Qwen2-VL's architecture at 2.7 million parameters, around the tokenizer in `dir`. */
 export async function tinyConfig(dir: string): Promise<Qwen2VlConfig> {

@@ -9,10 +9,9 @@ import { copyFile, mkdir, readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
+import { initialiseCheckpoint, readSafetensors, writeSafetensors } from "rise-ts/models/qwen2-vl";
 import { adamw, chain, clipByGlobalNorm, cosineSchedule } from "rise-ts/optim";
 import { onnxTrainer } from "rise-ts/trainers/onnx";
-import { initialiseCheckpoint } from "../../src/models/qwen2-vl/initialise";
-import { readSafetensors, writeSafetensors } from "../../src/models/qwen2-vl/safetensors";
 import { caption, naming, practice } from "./practice";
 import { tinyConfig } from "./shape";
 
