@@ -1,4 +1,5 @@
 import { afterAll, describe, expect, it } from "vitest";
+import { ShapeError } from "../../src/errors";
 import type { TrainableTensor } from "../../src/models/qwen2-vl/adapter";
 import { groupImages } from "../../src/models/qwen2-vl/batch";
 import { openQwen2Vl } from "../../src/models/qwen2-vl/model";
@@ -120,7 +121,7 @@ describe("the gradient of a completion after two pictures and four turns", () =>
     const worst = parameters
       .map((parameter) => ({ parameter, error: difference(gradients.get(parameter)!, recorded(prefix + parameter)) }))
       .reduce((a, b) => (b.error <= a.error ? a : b));
-    
+
     expect(worst.error, `worst: ${worst.parameter}, ${worst.error}`).toBeLessThan(1e-5);
   });
 });
@@ -149,6 +150,12 @@ describe("rows of different prompts and pictures in one batch", () => {
     expect([...batch.keys()].sort()).toEqual([...sum.keys()].sort());
     for (const [parameter, gradient] of batch)
       expect(difference(gradient, sum.get(parameter)!), parameter).toBeLessThan(1e-5);
+  });
+
+  it("need a token before the first that is scored", async () => {
+    const headless = { tokens: [1, 2], images: [], promptLength: 0 };
+    await expect(alone.logProbs([headless])).rejects.toThrow(ShapeError);
+    await expect(alone.logProbs([headless])).rejects.toThrow("row 0: expected at least one token before those");
   });
 
   it("are continued by the greedy tokens of transformers, each by its own", async () => {

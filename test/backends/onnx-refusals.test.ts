@@ -1,0 +1,189 @@
+import { cp, mkdtemp, readFile, rm, truncate, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, describe, expect, it } from "vitest";
+import type { GenerateOptions } from "../../src/backends/backend";
+import { onnxBackend } from "../../src/backends/onnx";
+import { BackendError, ConfigError, DataError, ShapeError, TrainingError } from "../../src/errors";
+import { onnxTrainer } from "../../src/trainers/onnx";
+import type { ImageSource } from "../../src/types";
+import { checkpointDir, imagePath, promptOf, reference } from "../models/qwen2-vl/reference";
+
+const scratch = await mkdtemp(join(tmpdir(), "rise-refusals-"));
+const backend = await onnxBackend({ model: checkpointDir });
+const trainer = await onnxTrainer({ model: checkpointDir, lora: { rank: 1 } });
+afterAll(() => Promise.all([backend.dispose(), trainer.dispose(), rm(scratch, { recursive: true })]));
+
+/** What was expected, what came and where, all in one message. */
+async function refuses(
+  attempt: Promise<unknown>,
+  kind: new (...args: never[]) => Error,
+  ...parts: readonly string[]
+): Promise<void> {
+  const error: unknown = await attempt.then(
+    () => new Error("nothing was refused"),
+    (cause: unknown) => cause,
+  );
+  expect(error).toBeInstanceOf(kind);
+  for (const part of parts) expect((error as Error).message).toContain(part);
+}
+
+/** A copy of the checkpoint with something wrong, and the path of the file that is. */
+async function damaged(file: string, damage: (path: string) => Promise<void>) {
+  const dir = await mkdtemp(join(scratch, "model-"));
+  await cp(checkpointDir, dir, { recursive: true });
+  const path = join(dir, file);
+  await damage(path);
+  return { path, opening: onnxBackend({ model: dir }) };
+}
+
+describe("a model directory is refused", () => {
+  it("where there is none, with how to get one", () =>
+    refuses(
+      onnxBackend({ model: "/nowhere/qwen" }),
+      DataError,
+      "/nowhere/qwen: expected a directory",
+      "found none",
+      "hf download",
+    ));
+
+  it("without its tokenizer", async () => {
+    const { path, opening } = await damaged("tokenizer.json", (file) => rm(file));
+    await refuses(opening, DataError, path, "expected a JSON file, found none");
+  });
+
+  it("without its image processor's settings", async () => {
+    const { path, opening } = await damaged("preprocessor_config.json", (file) => rm(file));
+    await refuses(opening, DataError, join(path, ".."), "expected preprocessor_config.json or processor_config.json");
+  });
+
+  it("whose weights were cut off", async () => {
+    const { path, opening } = await damaged("model.safetensors", (file) => truncate(file, 300_000));
+    await refuses(opening, DataError, `${path}: tensor visual.blocks.0`, "needs 12288 bytes", "of 294480");
+  });
+
+  it("whose weights are something else", async () => {
+    const { path, opening } = await damaged("model.safetensors", (file) => writeFile(file, "<html>not found</html>"));
+    await refuses(opening, DataError, `${path}: not a safetensors file`, "22 in all");
+  });
+
+  it("whose header is no JSON", async () => {
+    const { path, opening } = await damaged("model.safetensors", async (file) => {
+      const bytes = await readFile(file);
+      await writeFile(file, bytes.fill("}", 8, 20));
+    });
+    await refuses(opening, DataError, `${path}: its header is not JSON`);
+  });
+
+  it.each([
+    ["llama", '"llama"'],
+    ["qwen2_5_vl", '"qwen2_5_vl"'],
+  ])("of another architecture: %s", async (type, found) => {
+    const { path, opening } = await damaged("config.json", async (file) => {
+      const config = JSON.parse(await readFile(file, "utf8"));
+      await writeFile(file, JSON.stringify({ ...config, model_type: type }));
+    });
+    await refuses(
+      opening,
+      ConfigError,
+      `${path}: not a configuration`,
+      'model_type: Invalid input: expected "qwen2_vl"',
+      `found ${found}`,
+    );
+  });
+
+  it.each([
+    ["rowsAtOnce", { rowsAtOnce: 0 }, "got 0"],
+    ["threads", { threads: -1 }, "got -1"],
+  ])("with %s that is no positive integer", async (name, options, found) => {
+    const parts = [`expected ${name} to be a positive integer`, found];
+    await refuses(onnxBackend({ model: checkpointDir, ...options }), ConfigError, "onnxBackend", ...parts);
+    await refuses(onnxTrainer({ model: checkpointDir, ...options }), ConfigError, "onnxTrainer", ...parts);
+  });
+});
+
+describe("a picture is refused", () => {
+  const show = (image: ImageSource) =>
+    backend.generate([[{ role: "user", content: [{ type: "image", image }] }]], { maxTokens: 1, seed: 0 });
+  const text = join(checkpointDir, "config.json");
+
+  it("that is text", () => refuses(show(text), DataError, `${text}: expected a picture`, "unsupported"));
+  it("that is not there", () =>
+    refuses(show("/nowhere/a.png"), DataError, "/nowhere/a.png: expected a picture", "missing"));
+  it("of bytes that are none", () =>
+    refuses(show(new Uint8Array(12)), DataError, "image of 12 bytes: expected a picture"));
+  it("of too few bytes", () =>
+    refuses(show({ width: 3, height: 2, data: new Uint8Array(5) }), DataError, "3×2", "18 bytes of RGB, got 5"));
+  it("of no pixels", () =>
+    refuses(show({ width: 0, height: 2, data: new Uint8Array(0) }), DataError, "0×2", "expected at least one pixel"));
+  it("of a shape that no model has seen", () =>
+    refuses(show({ width: 500, height: 2, data: new Uint8Array(3000) }), DataError, "500×2", "within a ratio of 200"));
+
+  it("until its file is there", async () => {
+    const path = join(scratch, "late.png");
+    await refuses(show(path), DataError, path);
+    await cp(imagePath("square.png"), path);
+    expect((await show(path))[0]![0]!.tokenIds).toHaveLength(1);
+  });
+});
+
+describe("generation is refused", () => {
+  it.each<[Partial<GenerateOptions>, string, string]>([
+    [{ maxTokens: 0 }, "expected maxTokens to be a positive integer", "got 0"],
+    [{ maxTokens: 2.5 }, "expected maxTokens to be a positive integer", "got 2.5"],
+    [{ count: 0 }, "expected count to be a positive integer", "got 0"],
+    [{ temperature: -1 }, "expected a finite temperature ≥ 0", "got -1"],
+    [{ topP: 0 }, "expected topP in (0, 1]", "got 0"],
+    [{ topP: 1.1 }, "expected topP in (0, 1]", "got 1.1"],
+    [{ seed: Number.NaN }, "expected seed to be a number", "got NaN"],
+    [{ stop: ["fine", ""] }, "expected stop texts that are not empty", 'got ["fine",""]'],
+  ])("with %j", (options, ...parts) =>
+    refuses(backend.generate([promptOf(reference.cases[2]!)], { seed: 0, ...options }), ConfigError, ...parts),
+  );
+
+  it("never for a list of no prompts, which asks for nothing", async () => {
+    expect(await backend.generate([], { seed: 0 })).toEqual([]);
+  });
+});
+
+describe("training is refused", () => {
+  const prompt = promptOf(reference.cases[0]!);
+  const loss = (rows: readonly Float64Array[]) => ({ loss: 0, gradient: rows.map((row) => row.map(() => 1)) });
+  const teach = (completion: readonly number[], assumedLogProbs?: number[][]) =>
+    trainer.forwardBackward([{ prompt, completion }], loss, assumedLogProbs && { assumedLogProbs });
+
+  it("without sequences", () =>
+    refuses(
+      trainer.forwardBackward([], loss),
+      TrainingError,
+      "forwardBackward: expected at least one sequence, got none",
+    ));
+  it("of tokens that the model lacks", async () => {
+    await refuses(teach([1, 2, 291]), DataError, "completion 0, token 2", "from 0 to 290, got 291");
+    await refuses(teach([-1]), DataError, "completion 0, token 0", "got -1");
+  });
+  it("of picture tokens without a picture", () => refuses(teach([289]), ShapeError, "image tokens", "1 pictures"));
+  it("at assumed log-probs of another length", () =>
+    refuses(teach([1, 2], [[-1]]), ShapeError, "assumedLogProbs, row 0: expected 2 numbers, got 1"));
+  it("of an adapter without rank", () =>
+    refuses(onnxTrainer({ model: checkpointDir, lora: { rank: 0 } }), ConfigError, "lora.rank", "got 0"));
+  it("of layers that the model lacks", () =>
+    refuses(
+      onnxTrainer({ model: checkpointDir, lora: { rank: 1, targetModules: ["q_proj", "qkv"] } }),
+      ConfigError,
+      "expected some of q_proj, k_proj",
+      "got qkv",
+    ));
+});
+
+it("a model that no longer holds its weights is refused when it runs", async () => {
+  const { path, opening } = await damaged("README.md", (file) => writeFile(file, ""));
+  const emptied = await opening;
+  await truncate(join(path, "..", "model.safetensors"), 100_000);
+  await refuses(
+    emptied.generate([promptOf(reference.cases[2]!)], { maxTokens: 1, seed: 0 }),
+    BackendError,
+    "onnxruntime refused",
+  );
+  await emptied.dispose();
+});

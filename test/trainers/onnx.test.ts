@@ -1,0 +1,202 @@
+import { cp, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, describe, expect, it } from "vitest";
+import { BackendError, CheckpointError, TrainingError } from "../../src/errors";
+import { readSafetensors } from "../../src/models/qwen2-vl/safetensors";
+import { type OnnxTrainerOptions, onnxTrainer } from "../../src/trainers/onnx";
+import type { LossFn, Trainer } from "../../src/trainers/trainer";
+import { checkpointDir, largestError, promptOf, reference, referenceArrays } from "../models/qwen2-vl/reference";
+import { describeTrainer } from "./contract";
+
+const [one, two] = reference.cases;
+const prompts = [promptOf(one!), promptOf(two!)] as const;
+const setting = { prompts, texts: ["A calm lake.", "Two dogs"] as const, tolerance: 1e-4 };
+
+describeTrainer("onnx, every weight, one row at once", () => onnxTrainer({ model: checkpointDir, rowsAtOnce: 1 }), {
+  ...setting,
+  learningRate: 1e-5,
+});
+describeTrainer("onnx, every weight, all rows at once", () => onnxTrainer({ model: checkpointDir }), {
+  ...setting,
+  learningRate: 1e-5,
+});
+describeTrainer("onnx, LoRA", () => onnxTrainer({ model: checkpointDir, lora: { rank: 4 } }), setting);
+
+const scratch = await mkdtemp(join(tmpdir(), "rise-onnx-trainer-"));
+afterAll(() => rm(scratch, { recursive: true }));
+
+/** Both with pictures; the second with two. */
+const sequences = [one!, two!].map((example, i) => ({ prompt: prompts[i]!, completion: example.completionIds }));
+const weighted =
+  (weight: number): LossFn =>
+  (logProbs) => ({ loss: 0, gradient: logProbs.map((row) => new Float64Array(row.length).fill(weight)) });
+const raise = weighted(-1);
+const logProbsOf = async (trainer: Trainer) => (await trainer.forwardBackward(sequences, weighted(0))).logProbs;
+
+async function using<T>(options: Partial<OnnxTrainerOptions>, use: (trainer: Trainer) => Promise<T>): Promise<T> {
+  const trainer = await onnxTrainer({ model: checkpointDir, ...options });
+  return use(trainer).finally(() => trainer.dispose());
+}
+
+async function learn(trainer: Trainer, steps: number, learningRate = 1e-3): Promise<void> {
+  for (let i = 0; i < steps; i++) {
+    await trainer.forwardBackward(sequences, raise);
+    await trainer.optimStep({ learningRate });
+  }
+}
+
+const sameBytes = async (a: string, b: string) => (await readFile(a)).equals(await readFile(b));
+
+/** Plain gradient descent: the step shows the gradient itself, which AdamW's division hides. */
+const descent: NonNullable<OnnxTrainerOptions["optimizer"]> = {
+  init: () => ({ step: 0, tensors: new Map() }),
+  update(gradients, state, parameters, { learningRate }) {
+    for (const [name, gradient] of gradients)
+      gradient.forEach((x, i) => {
+        parameters.get(name)![i]! -= learningRate * x;
+      });
+    state.step += 1;
+  },
+};
+
+describe("onnxTrainer", () => {
+  it("begins with the checkpoint's log-probs, LoRA or not, to 1e-5", async () => {
+    const arrays = await referenceArrays();
+    for (const options of [{}, { lora: { rank: 4 } }, { lora: { rank: 1, alpha: 64, targetModules: ["up_proj"] } }])
+      await using(options, async (trainer) => {
+        const logProbs = await logProbsOf(trainer);
+        expect(largestError(logProbs[0]!, arrays.get("one picture/logProbs")!.data)).toBeLessThan(1e-5);
+        expect(largestError(logProbs[1]!, arrays.get("two pictures/logProbs")!.data)).toBeLessThan(1e-5);
+      });
+  });
+
+  it("adds gradients up to the same weights in whatever pieces they come, to a millionth", async () => {
+    const weightsAfter = async (rowsAtOnce: number, pieces: (typeof sequences)[]) =>
+      using({ rowsAtOnce, optimizer: descent }, async (trainer) => {
+        for (const piece of pieces) await trainer.forwardBackward(piece, raise);
+        await trainer.optimStep({ learningRate: 1e-4 });
+        const dir = await mkdtemp(join(scratch, "pieces-"));
+        await trainer.save(dir);
+        return readSafetensors(join(dir, "model.safetensors"));
+      });
+    const whole = await weightsAfter(16, [sequences]);
+    for (const other of [
+      await weightsAfter(1, [sequences]),
+      await weightsAfter(
+        16,
+        sequences.map((one) => [one]),
+      ),
+    ])
+      for (const [name, { data }] of whole) expect(largestError(other.get(name)!.data, data), name).toBeLessThan(1e-6);
+  });
+
+  it("shows its sampler what the vision tower has learnt", () =>
+    using({}, async (trainer) => {
+      const options = { temperature: 0, maxTokens: 6, seed: 0 };
+      const [before] = await trainer.sampler().generate(prompts.slice(0, 1), options);
+      await learn(trainer, 2);
+      const [after] = await trainer.sampler().generate(prompts.slice(0, 1), options);
+      expect(after![0]!.tokenIds).not.toEqual(before![0]!.tokenIds);
+      const written = [{ prompt: prompts[0], completion: after![0]!.tokenIds! }];
+      const { logProbs } = await trainer.forwardBackward(written, weighted(0));
+      expect(largestError(after![0]!.logProbs!, logProbs[0]!)).toBeLessThan(1e-5);
+    }));
+
+  it.each([{}, { lora: { rank: 2 } }])("saves the same bytes again after loading: %j", async (options) => {
+    const [first, second] = [await mkdtemp(join(scratch, "a-")), await mkdtemp(join(scratch, "b-"))];
+    await using(options, async (trainer) => {
+      await learn(trainer, 2);
+      await trainer.save(first);
+    });
+    await using({ ...options, seed: 9 }, async (trainer) => {
+      await trainer.load(first);
+      await trainer.save(second);
+    });
+    const files = await readdir(first);
+    expect(files).toContain("optimizer.safetensors");
+    expect((await readdir(second)).sort()).toEqual(files.sort());
+    for (const file of files) expect(await sameBytes(join(second, file), join(first, file)), file).toBe(true);
+  });
+
+  it("saves a Hugging Face directory, in float32 whatever the checkpoint was", async () => {
+    const [half, dir] = [join(scratch, "half"), join(scratch, "saved")];
+    await cp(checkpointDir, half, { recursive: true });
+    const config = JSON.parse(await readFile(join(half, "config.json"), "utf8"));
+    await writeFile(
+      join(half, "config.json"),
+      JSON.stringify({ ...config, dtype: undefined, torch_dtype: "bfloat16" }),
+    );
+    await using({ model: half }, (trainer) => trainer.save(dir));
+    const copied = (await readdir(checkpointDir)).filter(
+      (file) => file !== "config.json" && file !== "model.safetensors",
+    );
+    for (const file of copied) expect(await sameBytes(join(dir, file), join(half, file)), file).toBe(true);
+    expect(JSON.parse(await readFile(join(dir, "config.json"), "utf8"))).toEqual({
+      ...config,
+      dtype: undefined,
+      torch_dtype: "float32",
+    });
+    await using({ model: dir }, async (trainer) => {
+      const expected = (await referenceArrays()).get("one picture/logProbs")!.data;
+      expect(largestError((await logProbsOf(trainer))[0]!, expected)).toBeLessThan(1e-5);
+    });
+  });
+
+  it("is not changed by a folder that it cannot load", async () => {
+    const dir = join(scratch, "broken");
+    await using({}, async (trainer) => {
+      await learn(trainer, 1);
+      await trainer.save(dir);
+      const before = await logProbsOf(trainer);
+      await learn(trainer, 1);
+      const later = await logProbsOf(trainer);
+      await writeFile(join(dir, "optimizer.json"), "{}");
+      await expect(trainer.load(dir)).rejects.toThrow(CheckpointError);
+      await expect(trainer.load(dir)).rejects.toThrow('optimizer.json: expected { "step": integer }');
+      await expect(trainer.load(join(scratch, "nowhere"))).rejects.toThrow("nowhere/model.safetensors");
+      expect(await logProbsOf(trainer)).toEqual(later);
+      await writeFile(join(dir, "optimizer.json"), '{"step":1}');
+      await trainer.load(dir);
+      expect(await logProbsOf(trainer)).toEqual(before);
+    });
+  });
+});
+
+describe("onnxTrainer, when things go wrong", () => {
+  it("forgets the gradient of a batch that was stopped half-way", () =>
+    using({ rowsAtOnce: 1 }, async (trainer) => {
+      await trainer.forwardBackward(sequences, raise);
+      const controller = new AbortController();
+      const stopping: LossFn = (rows) => {
+        controller.abort(new Error("enough"));
+        return raise(rows);
+      };
+      const { signal } = controller;
+      await expect(trainer.forwardBackward(sequences, stopping, { signal })).rejects.toThrow("enough");
+      await expect(trainer.optimStep({ learningRate: 1 })).rejects.toThrow(TrainingError);
+    }));
+
+  it("makes no step along a gradient that overflowed, and goes on with the next", () =>
+    using({}, async (trainer) => {
+      const before = await logProbsOf(trainer);
+      await trainer.forwardBackward(sequences, weighted(1e38));
+      await expect(trainer.optimStep({ learningRate: 1e-3 })).rejects.toThrow("expected a finite gradient, got norm");
+      expect(await logProbsOf(trainer)).toEqual(before);
+      await trainer.forwardBackward(sequences, raise);
+      expect((await trainer.optimStep({ learningRate: 1e-5 })).gradNorm).toBeGreaterThan(0);
+    }));
+
+  it("says that the weights have diverged, in training and in sampling", () =>
+    using({}, async (trainer) => {
+      await learn(trainer, 1, 1e30);
+      await expect(trainer.forwardBackward(sequences, raise)).rejects.toThrow(TrainingError);
+      await expect(trainer.forwardBackward(sequences, raise)).rejects.toThrow(
+        "log-probs, row 0, token 0: expected a finite",
+      );
+      const assumedLogProbs = sequences.map(({ completion }) => completion.map(() => -1));
+      await expect(trainer.forwardBackward(sequences, raise, { assumedLogProbs })).rejects.toThrow(TrainingError);
+      const sampling = trainer.sampler().generate(prompts, { maxTokens: 2, seed: 0 });
+      await expect(sampling).rejects.toThrow(BackendError);
+    }));
+});
