@@ -53,9 +53,10 @@ export async function caption(seed: number, index: number): Promise<Lesson> {
 export async function practice(seed: number, index: number): Promise<Lesson> {
   const rng = createRng(seed, "practice", index);
   const kind = rng.uniform();
-  if (kind < 0.3) return caption(seed, 1_000_000 + index);
   const pictureSeed = deriveSeed(seed, "practice picture", index);
-  if (kind < 0.5) return boxLesson(rng, await somePicture(rng, pictureSeed, sceneObjects, 2));
+  if (kind < 0.15) return caption(seed, 1_000_000 + index);
+  if (kind < 0.4) return pointingLesson(rng, await somePicture(rng, pictureSeed));
+  if (kind < 0.55) return boxLesson(rng, await somePicture(rng, pictureSeed, sceneObjects, 2));
   const picture = await somePicture(rng, pictureSeed);
   return kind < 0.7 ? shareLesson(rng, picture) : wordLesson(rng, picture);
 }
@@ -70,6 +71,14 @@ async function somePicture(
   const shown = new Set<Emoji>();
   while (shown.size < count) shown.add(pick(rng, emoji));
   return composePicture([...shown], seed);
+}
+
+/** What stands in one place: short, and every token depends on what is seen there. */
+function pointingLesson(rng: Rng, picture: Picture): Lesson {
+  const places = picture.items.map(place);
+  const clear = picture.items.filter((_, i) => places.indexOf(places[i]!) === places.lastIndexOf(places[i]!));
+  const { emoji, ...where } = pick(rng, clear.length > 0 ? clear : picture.items);
+  return { prompt: imagePrompt(picture.image, `What is ${place(where)}?`), completion: emoji.name };
 }
 
 /** The share of what is shown by kind, side or way of drawing: numbers that can be seen in the picture. */
