@@ -1,0 +1,77 @@
+/**
+ * Makes every recording again with the Python packages it came from, and compares; then has transformers and PEFT load what this library
+ * saves, and compares log-probs. Takes a few minutes; the first time it installs PyTorch into .venv-reference.
+ *
+ *   npm run test:reference
+ *
+ * RISE_PYTHON names a Python that has the packages of requirements.txt already.
+ */
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { type Comparison, compareJson, compareTensors } from "./compare";
+import { compareScores } from "./interop/compare";
+import { createPython, type Python } from "./python";
+
+const here = fileURLToPath(new URL(".", import.meta.url));
+const recorded = (path: string) => join(here, path);
+
+/** Largest relative difference that other processors and thread counts may make. */
+const tolerance = 1e-4;
+
+const scratch = await mkdtemp(join(tmpdir(), "rise-reference-"));
+const python = await createPython(recorded("requirements.txt"), join(here, "../../.venv-reference"));
+let failed = 0;
+try {
+  for (const compare of [qwen2Vl, peft, optim, coco, compareScores])
+    for (const comparison of await compare(python, scratch)) report(comparison);
+} finally {
+  await rm(scratch, { recursive: true });
+}
+process.exitCode = failed > 0 ? 1 : 0;
+
+function report({ what, difference, where }: Comparison): void {
+  const ok = difference <= tolerance;
+  if (!ok) failed++;
+  console.log(`${ok ? "ok  " : "FAIL"}  ${what.padEnd(62)} ${difference.toExponential(1)}${ok ? "" : `  at ${where}`}`);
+}
+
+async function qwen2Vl(python: Python, scratch: string): Promise<Comparison[]> {
+  const out = join(scratch, "qwen2-vl-tiny");
+  await python(recorded("qwen2-vl/make.py"), out);
+  const data = recorded("data/qwen2-vl-tiny");
+  const both = (file: string) => [join(data, file), join(out, file)] as const;
+  return [
+    await compareJson("transformers: tokens, positions, pictures, greedy tokens", ...both("cases.json")),
+    await compareTensors("transformers: features, logits, gradients", ...both("arrays.safetensors")),
+    await compareTensors("transformers: a checkpoint", ...both("checkpoint/model.safetensors")),
+    await compareJson("transformers: its configuration", ...both("checkpoint/config.json")),
+  ];
+}
+
+async function peft(python: Python, scratch: string): Promise<Comparison[]> {
+  const out = join(scratch, "peft");
+  await python(recorded("peft/make.py"), recorded("data/qwen2-vl-tiny"), out);
+  const both = (file: string) => [recorded(`data/peft/${file}`), join(out, file)] as const;
+  return [
+    await compareTensors("PEFT: log-probs and gradients", ...both("figures.safetensors")),
+    await compareTensors("PEFT: an adapter", ...both("adapter_model.safetensors")),
+    await compareJson("PEFT: its configuration", ...both("adapter_config.json")),
+  ];
+}
+
+async function optim(python: Python, scratch: string): Promise<Comparison[]> {
+  const out = join(scratch, "optim.json");
+  await python.writing(out, recorded("optim/make.py"));
+  return [
+    await compareJson("torch: AdamW, clipping; transformers: schedules", recorded("optim/optim-peers.json"), out),
+  ];
+}
+
+async function coco(python: Python, scratch: string): Promise<Comparison[]> {
+  const fixtures = recorded("../metrics/fixtures");
+  const out = join(scratch, "coco.json");
+  await python.writing(out, join(fixtures, "coco-eval.py"));
+  return [await compareJson("pycocotools: mean average precision", join(fixtures, "coco-eval.json"), out)];
+}
