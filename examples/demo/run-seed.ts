@@ -43,7 +43,7 @@ export interface SeedResult {
 export async function runSeed<A>(demo: DemoTask<A>, options: SeedOptions): Promise<SeedResult> {
   const { seed, steps, out, signal } = options;
   const { task } = demo;
-  const parts = await demo.data({ seed, ...partSizes });
+  const parts = await demo.data({ seed, ...partSizes(steps) });
   const common = { task, dataset: parts.train, seed, resume: options.resume, signal, checkpointEvery: 10 };
   const rows: Record<string, { test: Scores; unseen: Scores }> = {};
   for (const [name, predict] of Object.entries(demo.baselines)) {

@@ -11,7 +11,7 @@ export interface SessionCache {
   dispose(): Promise<void>;
 }
 
-export function sessionCache(limit = 16): SessionCache {
+export function sessionCache(limit = 64): SessionCache {
   const entries = new Map<string, { readonly session: Promise<Session>; users: number }>();
 
   async function dropUnused(beyond: number): Promise<void> {
