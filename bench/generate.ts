@@ -1,0 +1,72 @@
+/**
+ * Claim: sampling 64 tokens after a prompt with a picture costs no more here than `generate` of transformers on PyTorch, for one prompt, for eight
+ * prompts, and for the eight completions of one prompt that GRPO asks for.
+ *
+ *   RISE_PYTHON=… npx tsx bench/generate.ts            one minute
+ *
+ * float32 on all cores, from the whole distribution, key-value caches, no early end. Ours is what a user calls, `generate`, with pictures that it has
+ * not seen: preparing them and the chat template are in it. PyTorch gets tokens and pixels ready-made, and the faster of its attentions counts.
+ */
+import { onnxBackend } from "../src/backends/onnx";
+import type { Prompt } from "../src/types";
+import { fastest, measure, report } from "./measure";
+import { picturePrompts, withTinyModel } from "./model";
+import { yardstick } from "./yardstick";
+
+const maxTokens = 64;
+const settings = [
+  { what: "1 prompt", prompts: 1, count: 1 },
+  { what: "8 prompts", prompts: 8, count: 1 },
+  { what: "8 completions of 1 prompt", prompts: 1, count: 8 },
+];
+
+await withTinyModel(async (model) => {
+  const backend = await onnxBackend({ model: model.dir });
+  const rows = [];
+  for (const { what, prompts: number, count } of settings) {
+    let seed = 0;
+    const prompts = picturePrompts(number);
+    const sample = async () => {
+      const unseen = prompts.map(withOtherPictures);
+      const written = await backend.generate(unseen, { count, maxTokens, seed: seed++ });
+      if (written.flat().some(({ tokenIds }) => tokenIds!.length !== maxTokens))
+        throw new Error("a completion ended early");
+    };
+    rows.push({ what, ours: await measure(sample) });
+  }
+  await backend.dispose();
+
+  const encoded = await Promise.all(picturePrompts(8).map(model.encodePrompt));
+  const images = encoded.flatMap((row) => row.images);
+  const each = images[0]!.pixelValues.length;
+  const pixels = new Float32Array(images.length * each);
+  for (const [i, { pixelValues }] of images.entries()) pixels.set(pixelValues, i * each);
+  const theirs = await yardstick<{ times: Record<string, number[]>[]; torch: string }>(
+    "generate.py",
+    {
+      model: model.dir,
+      maxTokens,
+      settings,
+      tokens: encoded.map(({ tokens }) => tokens),
+      grids: images.map(({ grid }) => grid),
+    },
+    new Map([["pixelValues", { shape: [pixels.length / 1176, 1176], data: pixels }]]),
+  );
+  report(
+    "generate",
+    rows.map((row, i) => ({ ...row, ...(theirs && { theirs: fastest(theirs.times[i]!) }) })),
+    { maxTokens, promptTokens: encoded[0]!.tokens.length, ...(theirs && { torch: theirs.torch }) },
+  );
+});
+
+/** A copy in memory is a picture that nothing has been remembered of. */
+function withOtherPictures(prompt: Prompt): Prompt {
+  return prompt.map(({ role, content }) => ({
+    role,
+    content: content.map((part) =>
+      part.type === "image" && typeof part.image === "object" && "width" in part.image
+        ? { type: "image", image: { ...part.image } }
+        : part,
+    ),
+  }));
+}

@@ -1,0 +1,53 @@
+"""One training step with PyTorch and transformers, timed. Called by train-step.ts with the work as JSON and the pixels as safetensors."""
+
+import json
+import sys
+import time
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file
+from transformers import Qwen2VLForConditionalGeneration
+
+TIMES, WARMUPS = 7, 2
+
+work = json.loads(Path(sys.argv[1]).read_text())
+pixels = load_file(sys.argv[2])["pixelValues"]
+torch.set_num_threads(work["threads"])
+torch.set_flush_denormal(True)
+tokens = torch.tensor(work["tokens"])
+grids = torch.tensor(work["grids"])
+scored = torch.tensor([[i, t - 1] for i, start in enumerate(work["promptLengths"]) for t in range(start, tokens.shape[1])])
+
+
+def steps(attention: str, optimizer: dict):
+    """Yields the sum of log-probs before each step."""
+    model = Qwen2VLForConditionalGeneration.from_pretrained(work["model"], dtype=torch.float32, attn_implementation=attention).train()
+    adamw = torch.optim.AdamW(model.parameters(), lr=work["learningRate"], weight_decay=0.1, **optimizer)
+    kinds = (tokens == model.config.image_token_id).int()
+    positions, _ = model.model.get_rope_index(tokens, kinds, grids)
+    inputs = dict(input_ids=tokens, pixel_values=pixels, image_grid_thw=grids, mm_token_type_ids=kinds, position_ids=positions)
+    chosen = tokens[scored[:, 0], scored[:, 1] + 1][:, None]
+    while True:
+        hidden = model.model(**inputs, use_cache=False).last_hidden_state
+        log_probs = model.lm_head(hidden[scored[:, 0], scored[:, 1]]).log_softmax(-1).gather(1, chosen)
+        loss = -log_probs.sum()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0, foreach=True)
+        adamw.step()
+        adamw.zero_grad(set_to_none=True)
+        yield -loss.item()
+
+
+times, first = {}, None
+for attention in ("eager", "sdpa"):
+    for name, optimizer in {"fused": dict(fused=True), "foreach": dict(foreach=True)}.items():
+        run = steps(attention, optimizer)
+        first = next(run)
+        taken = []
+        for i in range(WARMUPS + TIMES):
+            start = time.perf_counter()
+            next(run)
+            taken.append(1000 * (time.perf_counter() - start))
+        times[f"{attention}, {name}"] = taken[WARMUPS:]
+print(json.dumps({"torch": torch.__version__, "first": first, "times": times}))
