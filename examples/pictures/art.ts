@@ -1,6 +1,7 @@
 import { existsSync } from "node:fs";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
+import { DataError } from "rise-ts";
 import sharp from "sharp";
 
 /** Two ways the same emoji is drawn: rendered in three dimensions, or flat. */
@@ -62,7 +63,7 @@ function original(emoji: string, style: Style): Promise<Raster> {
   const known = originals.get(key);
   if (known) return known;
   const path = drawingFile(emoji, style);
-  if (!path) throw new Error(`${folders[style]} has no drawing of ${emoji}`);
+  if (!path) throw new DataError(`${folders[style]} has no drawing of ${emoji}`);
   const reading = sharp(path, { density: 300 })
     .resize(originalSize, originalSize, { fit: "contain", background: clear })
     .ensureAlpha()

@@ -1,4 +1,4 @@
-import { type Box, createRng, type RawImage, type Rng } from "rise-ts";
+import { type Box, ConfigError, createRng, type RawImage, type Rng } from "rise-ts";
 import { drawing, type Raster, type Style, styles } from "./art";
 import type { Emoji } from "./vocabulary";
 
@@ -25,7 +25,7 @@ export interface Picture {
 }
 
 export const pictureSize = 112;
-const tilts = [-12, 0, 12] as const;
+export const tilts = [-12, 0, 12] as const;
 const backgrounds: Readonly<Record<string, readonly [number, number, number]>> = {
   white: [246, 246, 244],
   gray: [190, 192, 196],
@@ -87,7 +87,7 @@ const layouts: Readonly<
 export async function composePicture(emoji: readonly Emoji[], seed: number): Promise<Picture> {
   const rng = createRng(seed, "picture");
   const layout = layouts[emoji.length];
-  if (!layout) throw new RangeError(`a picture shows 1 to 3 emoji, got ${emoji.length}`);
+  if (!layout) throw new ConfigError(`a picture shows 1 to 3 emoji, but composePicture got ${emoji.length}`);
   const background = pick(rng, Object.keys(backgrounds));
   const data = paintBackground(backgrounds[background]!, rng);
   const cells = rng.shuffle(pick(rng, layout.cells));

@@ -17,15 +17,10 @@ export interface PartSizes {
   readonly unseen: number;
 }
 
-/** Emoji kept out of RISE's training, one in seven of each mood. */
-const keptOut = 20;
-
 /**
  * Pictures of one to three emoji with the mood that people ascribe to what is shown: the mean of the emoji's human distributions.
  */
 export async function moods({ seed, train, test, unseen }: PartSizes): Promise<Parts<LabelDistribution>> {
-  const shuffled = createRng(0, "moods", "kept out").shuffle(moodEmoji);
-  const [novel, familiar] = [shuffled.slice(0, keptOut), shuffled.slice(keptOut)];
   const part = (name: string, count: number, emoji: readonly MoodEmoji[]) =>
     Promise.all(
       Array.from({ length: count }, (_, i) => moodExample(`${name}-${i}`, deriveSeed(seed, "moods", name, i), emoji)),
@@ -36,6 +31,15 @@ export async function moods({ seed, train, test, unseen }: PartSizes): Promise<P
     unseen: await part("unseen", unseen, novel),
   };
 }
+
+/** One emoji in seven of each prevailing mood is kept out of RISE's training, whatever the seed of the pictures. */
+const novel: readonly MoodEmoji[] = moodLabels.flatMap((label) => {
+  const alike = moodEmoji.filter(({ mood }) => mood[label] === Math.max(...Object.values(mood)));
+  return createRng(0, "moods", "kept out", label)
+    .shuffle(alike)
+    .slice(0, Math.round(alike.length / 7));
+});
+const familiar: readonly MoodEmoji[] = moodEmoji.filter((emoji) => !novel.includes(emoji));
 
 async function moodExample(id: string, seed: number, emoji: readonly MoodEmoji[]): Promise<Example<LabelDistribution>> {
   const rng = createRng(seed, "emoji");

@@ -11,7 +11,7 @@ export interface Emoji {
   readonly kind: string;
 }
 
-/** An object with a description that does not name it, after WordNet's gloss. */
+/** An object with a description that does not name it: WordNet's gloss made short and visible. */
 export interface SceneObject extends Emoji {
   readonly gloss: string;
 }
