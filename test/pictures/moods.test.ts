@@ -1,0 +1,83 @@
+import { describe, expect, it } from "vitest";
+import { type MoodEmoji, moodEmoji, moodLabels } from "../../examples/pictures/mood-labels";
+import { meanMood, moods } from "../../examples/pictures/moods";
+import { classification } from "../../src/tasks/classification";
+import type { Example, RawImage } from "../../src/types";
+
+const sizes = { seed: 3, train: 60, test: 20, unseen: 30 };
+const parts = await moods(sizes);
+const everything = Object.values(parts).flat();
+const byName = new Map(moodEmoji.map((emoji) => [emoji.name, emoji]));
+const shows = (example: Example<unknown>) => example.metadata!.shows as string[];
+const pixels = (example: Example<unknown>) => Buffer.from((example.image as RawImage).data).toString("base64");
+/** Pixels as one string: element by element they take long to compare. */
+const comparable = (examples: readonly Example<unknown>[]) => examples.map((e) => ({ ...e, image: pixels(e) }));
+
+describe("moods", () => {
+  it("are the same for the same seed and others for another", async () => {
+    expect(comparable(Object.values(await moods(sizes)).flat())).toEqual(comparable(everything));
+    const other = await moods({ seed: 4, train: 5, test: 0, unseen: 0 });
+    expect(other.train.map(pixels)).not.toEqual(parts.train.slice(0, 5).map(pixels));
+  });
+
+  it("do not change when a part grows", async () => {
+    const { train } = await moods({ ...sizes, train: 64 });
+    expect(comparable(train.slice(0, 60))).toEqual(comparable(parts.train));
+  });
+
+  it("show no picture twice, in whatever part", () => {
+    expect(new Set(everything.map(pixels)).size).toBe(everything.length);
+    expect(new Set(everything.map(({ id }) => id)).size).toBe(everything.length);
+  });
+
+  it("keep the emoji of the unseen part out of training and test, some of each mood", () => {
+    const familiar = new Set([...parts.train, ...parts.test].flatMap(shows));
+    const novel = [...new Set(parts.unseen.flatMap(shows))];
+    expect(novel.filter((name) => familiar.has(name))).toEqual([]);
+    for (const label of moodLabels) expect(novel.map((name) => prevailing(byName.get(name)!))).toContain(label);
+  });
+
+  it("are annotated with the mean of what people said of the emoji shown, to the hundredth", () => {
+    for (const example of everything) {
+      const shown = shows(example).map((name) => byName.get(name)!);
+      for (const label of moodLabels) {
+        const mean = shown.reduce((sum, { mood }) => sum + mood[label], 0) / shown.length;
+        expect(Math.abs(example.annotation[label]! - mean)).toBeLessThan(0.01);
+      }
+    }
+  });
+
+  it("sum to exactly 1 and are written and read back without loss", () => {
+    const task = classification({ labels: moodLabels });
+    for (const { id, annotation } of everything) {
+      const hundredths = moodLabels.map((label) => Math.round(annotation[label]! * 100));
+      expect(moodLabels.map((_, i) => hundredths[i]! / 100)).toEqual(moodLabels.map((label) => annotation[label]));
+      expect(hundredths.reduce((a, b) => a + b, 0)).toBe(100);
+      task.validate(annotation, id);
+      expect(task.parse(task.format(annotation))).toEqual(annotation);
+    }
+  });
+});
+
+describe("the mean mood", () => {
+  const emoji = (negative: number, neutral: number, positive: number): MoodEmoji => ({
+    ...moodEmoji[0]!,
+    mood: { negative, neutral, positive },
+  });
+
+  it("of one emoji is its own", () => {
+    expect(meanMood([emoji(0.25, 0.25, 0.5)])).toEqual({ negative: 0.25, neutral: 0.25, positive: 0.5 });
+  });
+
+  it("gives the last hundredth to the largest remainder", () => {
+    expect(meanMood([emoji(0.333, 0.333, 0.334)])).toEqual({ negative: 0.33, neutral: 0.33, positive: 0.34 });
+    expect(meanMood([emoji(1, 0, 0), emoji(0, 1, 0), emoji(0, 0, 1)])).toEqual({
+      negative: 0.34,
+      neutral: 0.33,
+      positive: 0.33,
+    });
+  });
+});
+
+const prevailing = ({ mood }: MoodEmoji) =>
+  moodLabels.find((label) => mood[label] === Math.max(...Object.values(mood)));
