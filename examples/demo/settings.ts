@@ -7,7 +7,7 @@ export interface Steps {
   readonly rft: number;
 }
 
-export const defaultSteps: Steps = { cot: 32, sft: 120, rft: 24 };
+export const defaultSteps: Steps = { cot: 28, sft: 160, rft: 24 };
 
 export const groupSize = 8;
 export const examplesPerStep = 8;
@@ -20,7 +20,7 @@ export const partSizes = ({ cot, rft }: Steps) =>
 export const learningRates = {
   cot: constantSchedule({ learningRate: 1e-4, warmupSteps: 5 }),
   sft: (steps: number) =>
-    cosineSchedule({ learningRate: 6e-4, warmupSteps: Math.min(10, steps - 1), totalSteps: steps }),
+    cosineSchedule({ learningRate: 1e-3, warmupSteps: Math.min(10, steps - 1), totalSteps: steps }),
   rft: constantSchedule({ learningRate: 6e-5, warmupSteps: 5 }),
 } as const;
 
