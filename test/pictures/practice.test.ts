@@ -118,7 +118,7 @@ function modulesOf(entry: string, found = new Set<string>()): string[] {
   const file = existsSync(path) ? path : `${path}.ts`;
   if (found.has(file)) return [];
   found.add(file);
-  for (const [, target] of readFileSync(file, "utf8").matchAll(/from "(\.[^"]*)"/g))
+  for (const [, target] of readFileSync(file, "utf8").matchAll(/(?:from|import)\(? ?"(\.[^"]*)"/g))
     modulesOf(join(dirname(entry), target!), found);
   return [...found];
 }
