@@ -56,6 +56,8 @@ describe("something that is no picture", () => {
   });
 
   it("is an error when raw pixels do not fill the size", async () => {
-    await expect(loadImage({ width: 2, height: 2, data: new Uint8Array(11) })).rejects.toThrow("12 bytes of RGB, got 11");
+    await expect(loadImage({ width: 2, height: 2, data: new Uint8Array(11) })).rejects.toThrow(
+      "12 bytes of RGB, got 11",
+    );
   });
 });
