@@ -1,5 +1,5 @@
 /**
- * Learns the tiny model's tokenizer from the texts of its lessons.
+ * Learns a tokenizer from the texts of the tiny model's lessons and writes it over the one in `checkpoint`: train the model again afterwards.
  *
  *   npx tsx examples/tiny-vlm/tokenizer.ts
  */
