@@ -9,6 +9,7 @@ import { loadImage } from "../../../src/models/qwen2-vl/image";
 import { loadImageProcessor, smartResize } from "../../../src/models/qwen2-vl/image-processor";
 import { resizeBicubic } from "../../../src/models/qwen2-vl/resize";
 import type { RawImage } from "../../../src/types";
+import resizes from "../../reference/data/resize.json" with { type: "json" };
 import { checkpointDir, imagePath, promptOf, reference, referenceArrays, sha256 } from "./reference";
 
 const config = await loadConfig(checkpointDir);
@@ -99,6 +100,14 @@ describe("bicubic resampling", () => {
     expect(Math.min(...data.slice(0, 18))).toBe(0);
     expect(Math.max(...data.slice(-18))).toBe(255);
   });
+
+  it.each(resizes.cases)(
+    "gives Pillow's pixels from $from to $to",
+    ({ from: [width, height], to, sha256: expected }) => {
+      const data = Uint8Array.from({ length: width! * height! * 3 }, (_, i) => 97 * i + 31 * Math.floor(i / 16));
+      expect(sha256(resizeBicubic({ width: width!, height: height!, data }, to[0]!, to[1]!).data)).toBe(expected);
+    },
+  );
 
   it.each(lossless)("gives Pillow's pixels for $file", async ({ file, resizedTo: [width, height], resizedSha256 }) => {
     expect(sha256(resizeBicubic(await loadImage(imagePath(file)), width, height).data)).toBe(resizedSha256);
