@@ -24,7 +24,7 @@ const scratch = await mkdtemp(join(tmpdir(), "rise-reference-"));
 const python = await createPython(recorded("requirements.txt"), join(here, "../../.venv-reference"));
 let failed = 0;
 try {
-  for (const compare of [qwen2Vl, peft, optim, coco, compareScores])
+  for (const compare of [qwen2Vl, resize, peft, optim, coco, compareScores])
     for (const comparison of await compare(python, scratch)) report(comparison);
 } finally {
   await rm(scratch, { recursive: true });
@@ -48,6 +48,12 @@ async function qwen2Vl(python: Python, scratch: string): Promise<Comparison[]> {
     await compareTensors("transformers: a checkpoint", ...both("checkpoint/model.safetensors")),
     await compareJson("transformers: its configuration", ...both("checkpoint/config.json")),
   ];
+}
+
+async function resize(python: Python, scratch: string): Promise<Comparison[]> {
+  const out = join(scratch, "resize.json");
+  await python(recorded("qwen2-vl/resize.py"), out);
+  return [await compareJson("Pillow: bicubic resizing", recorded("data/resize.json"), out)];
 }
 
 async function peft(python: Python, scratch: string): Promise<Comparison[]> {
