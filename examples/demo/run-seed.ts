@@ -43,6 +43,7 @@ export interface SeedResult {
 export async function runSeed<A>(demo: DemoTask<A>, options: SeedOptions): Promise<SeedResult> {
   const { seed, steps, out, signal } = options;
   const { task } = demo;
+  const first = await onnxTrainer({ model: options.model });
   const parts = await demo.data({ seed, ...partSizes(steps) });
   const common = { task, dataset: parts.train, seed, resume: options.resume, signal, checkpointEvery: 10 };
   const rows: Record<string, { test: Scores; unseen: Scores }> = {};
@@ -55,7 +56,6 @@ export async function runSeed<A>(demo: DemoTask<A>, options: SeedOptions): Promi
   }
 
   // Stage 1, and the base model, which is what stage 1 begins with.
-  const first = await onnxTrainer({ model: options.model });
   rows["base model"] = await scores(demo, parts, first, signal);
   const cot = await followRun(
     `seed ${seed}: RISE-CoT`,

@@ -1,12 +1,12 @@
 import type { Rng } from "rise-ts";
-import { type Picture, type Placed, pick, pictureSize } from "./compose";
+import { type Picture, type Placed, pick, pictureSize, thirds } from "./compose";
 
 /** A true description of a picture: what is there, where, on what. */
 export function describe(picture: Picture, rng: Rng): string {
   const parts = picture.items.map((item) => `${noun(item, rng)} ${place(item)}`);
   const list = parts.length === 1 ? parts[0]! : `${parts.slice(0, -1).join(", ")} and ${parts.at(-1)}`;
   const opening = pick(rng, ["The picture shows", "There is", "I see", "Here is"]);
-  return `${opening} ${list}, on a ${picture.background} background.`;
+  return `${opening} ${list}, on ${withArticle(picture.background)} background.`;
 }
 
 /** A remark with a number in it, true but not asked for: models write such things until they are taught not to. */
@@ -20,9 +20,8 @@ export function numericRemark({ items }: Picture, rng: Rng): string {
 }
 
 /** Where an item's middle is. */
-export function place({ x, y, size }: Pick<Placed, "x" | "y" | "size">): string {
-  const third = (middle: number) => (middle < pictureSize * 0.4 ? 0 : middle > pictureSize * 0.6 ? 2 : 1);
-  const [column, row] = [third(x + size / 2), third(y + size / 2)];
+export function place(item: Pick<Placed, "x" | "y" | "size">): string {
+  const [column, row] = thirds(item);
   const horizontal = ["left", "middle", "right"][column]!;
   const vertical = ["top", "middle", "bottom"][row]!;
   if (row === 1 && column === 1) return "in the middle";
@@ -35,6 +34,7 @@ function noun({ emoji, style, large }: Placed, rng: Rng): string {
   const words = [emoji.name];
   if (rng.uniform() < 0.3) words.unshift(style === "fluent" ? "glossy" : "flat");
   if (rng.uniform() < 0.3) words.unshift(large ? "large" : "small");
-  const article = /^[aeiou]/.test(words[0]!) ? "an" : "a";
-  return `${article} ${words.join(" ")}`;
+  return withArticle(words.join(" "));
 }
+
+const withArticle = (noun: string) => `${/^[aeiou]/.test(noun) ? "an" : "a"} ${noun}`;

@@ -18,7 +18,7 @@ export interface Placed extends Item {
 export interface Picture {
   readonly image: RawImage;
   readonly background: string;
-  /** From left to right, then top to bottom. */
+  /** Column by column, as {@link thirds} sees them, each from top to bottom. */
   readonly items: readonly Placed[];
   /** One for each item: the extent of what is visible, in thousandths of the picture. */
   readonly boxes: readonly Box[];
@@ -105,13 +105,23 @@ export async function composePicture(emoji: readonly Emoji[], seed: number): Pro
       box: visibleBox(raster, x, y),
     });
   }
-  placed.sort((a, b) => a.item.x - b.item.x || a.item.y - b.item.y);
+  const order = ({ item }: { item: Placed }) => {
+    const [column, row] = thirds(item);
+    return column * 3 + row;
+  };
+  placed.sort((a, b) => order(a) - order(b) || a.item.x - b.item.x || a.item.y - b.item.y);
   return {
     image: { width: pictureSize, height: pictureSize, data },
     background,
     items: placed.map(({ item }) => item),
     boxes: placed.map(({ box }) => box),
   };
+}
+
+/** The column and the row, each 0 to 2, where an item's middle is. */
+export function thirds({ x, y, size }: Pick<Placed, "x" | "y" | "size">): readonly [column: number, row: number] {
+  const third = (middle: number) => (middle < pictureSize * 0.4 ? 0 : middle > pictureSize * 0.6 ? 2 : 1);
+  return [third(x + size / 2), third(y + size / 2)];
 }
 
 export const pick = <T>(rng: Rng, items: readonly T[]): T => items[rng.integer(items.length)]!;

@@ -1,5 +1,5 @@
 import { createRng, deriveSeed, type Example, type LabelDistribution } from "rise-ts";
-import { composePicture } from "./compose";
+import { composePicture, pick } from "./compose";
 import { type MoodEmoji, moodEmoji, moodLabels } from "./mood-labels";
 
 export interface Parts<A> {
@@ -17,11 +17,18 @@ export interface PartSizes {
   readonly unseen: number;
 }
 
+/** Emoji by their prevailing mood. */
+type ByMood = readonly (readonly MoodEmoji[])[];
+
+/** How many emoji a picture shows: half of them one, which says most. */
+const counts = [1, 1, 2, 3] as const;
+
 /**
- * Pictures of one to three emoji with the mood that people ascribe to what is shown: the mean of the emoji's human distributions.
+ * Pictures of one to three emoji with the mood that people ascribe to what is shown: the mean of the emoji's human distributions. Emoji of every
+ * prevailing mood are equally likely.
  */
 export async function moods({ seed, train, test, unseen }: PartSizes): Promise<Parts<LabelDistribution>> {
-  const part = (name: string, count: number, emoji: readonly MoodEmoji[]) =>
+  const part = (name: string, count: number, emoji: ByMood) =>
     Promise.all(
       Array.from({ length: count }, (_, i) => moodExample(`${name}-${i}`, deriveSeed(seed, "moods", name, i), emoji)),
     );
@@ -33,22 +40,25 @@ export async function moods({ seed, train, test, unseen }: PartSizes): Promise<P
 }
 
 /** One emoji in seven of each prevailing mood is kept out of RISE's training, whatever the seed of the pictures. */
-const novel: readonly MoodEmoji[] = moodLabels.flatMap((label) => {
-  const alike = moodEmoji.filter(({ mood }) => mood[label] === Math.max(...Object.values(mood)));
-  return createRng(0, "moods", "kept out", label)
-    .shuffle(alike)
-    .slice(0, Math.round(alike.length / 7));
-});
-const familiar: readonly MoodEmoji[] = moodEmoji.filter((emoji) => !novel.includes(emoji));
+const shuffled: ByMood = moodLabels.map((label) =>
+  createRng(0, "moods", "kept out", label).shuffle(
+    moodEmoji.filter(({ mood }) => mood[label] === Math.max(...Object.values(mood))),
+  ),
+);
+const keptOut = (alike: readonly MoodEmoji[]) => Math.round(alike.length / 7);
+const novel: ByMood = shuffled.map((alike) => alike.slice(0, keptOut(alike)));
+const familiar: ByMood = shuffled.map((alike) => alike.slice(keptOut(alike)));
 
-async function moodExample(id: string, seed: number, emoji: readonly MoodEmoji[]): Promise<Example<LabelDistribution>> {
+async function moodExample(id: string, seed: number, emoji: ByMood): Promise<Example<LabelDistribution>> {
   const rng = createRng(seed, "emoji");
-  const shown = rng.shuffle(emoji).slice(0, 1 + rng.integer(3));
-  const picture = await composePicture(shown, seed);
+  const count = pick(rng, counts);
+  const shown = new Set<MoodEmoji>();
+  while (shown.size < count) shown.add(pick(rng, pick(rng, emoji)));
+  const picture = await composePicture([...shown], seed);
   return {
     id,
     image: picture.image,
-    annotation: meanMood(shown),
+    annotation: meanMood([...shown]),
     metadata: { shows: picture.items.map((item) => item.emoji.name) },
   };
 }

@@ -42,23 +42,24 @@ export async function naming(seed: number, index: number): Promise<Lesson> {
   return { prompt: imagePrompt(image, "What is it?"), completion: emoji.name };
 }
 
-/** Lesson `index` of the second part: describe a picture. */
-export async function caption(seed: number, index: number): Promise<Lesson> {
-  const rng = createRng(seed, "caption", index);
-  const picture = await somePicture(rng, deriveSeed(seed, "caption picture", index));
-  return { prompt: imagePrompt(picture.image, pick(rng, captionPrompts)), completion: describe(picture, rng) };
+/** Lesson `index` of the second part: name every thing in a picture, or the one in a place. */
+export async function looking(seed: number, index: number): Promise<Lesson> {
+  const rng = createRng(seed, "looking", index);
+  const picture = await somePicture(rng, deriveSeed(seed, "looking picture", index));
+  return rng.uniform() < 0.7 ? listingLesson(picture) : pointingLesson(rng, picture);
 }
 
-/** Lesson `index` of the third part: descriptions, and the three prompts of RISE with annotations that have nothing to do with moods. */
+/** Lesson `index` of the third part: more looking, and the three prompts of RISE with annotations that have nothing to do with moods. */
 export async function practice(seed: number, index: number): Promise<Lesson> {
   const rng = createRng(seed, "practice", index);
   const kind = rng.uniform();
   const pictureSeed = deriveSeed(seed, "practice picture", index);
-  if (kind < 0.15) return caption(seed, 1_000_000 + index);
-  if (kind < 0.4) return pointingLesson(rng, await somePicture(rng, pictureSeed));
-  if (kind < 0.55) return boxLesson(rng, await somePicture(rng, pictureSeed, sceneObjects, 2));
+  if (kind < 0.15) return boxLesson(rng, await somePicture(rng, pictureSeed, sceneObjects, 2));
   const picture = await somePicture(rng, pictureSeed);
-  return kind < 0.7 ? shareLesson(rng, picture) : wordLesson(rng, picture);
+  if (kind < 0.4) return listingLesson(picture);
+  if (kind < 0.5) return pointingLesson(rng, picture);
+  if (kind < 0.65) return captionLesson(rng, picture);
+  return kind < 0.85 ? shareLesson(rng, picture) : wordLesson(rng, picture);
 }
 
 async function somePicture(
@@ -71,6 +72,16 @@ async function somePicture(
   const shown = new Set<Emoji>();
   while (shown.size < count) shown.add(pick(rng, emoji));
   return composePicture([...shown], seed);
+}
+
+/** Everything there is, with its place and nothing else: the most names for a token. */
+function listingLesson({ image, items }: Picture): Lesson {
+  const completion = items.map((item) => `${item.emoji.name} ${place(item)}`).join(", ");
+  return { prompt: imagePrompt(image, "What is where?"), completion };
+}
+
+function captionLesson(rng: Rng, picture: Picture): Lesson {
+  return { prompt: imagePrompt(picture.image, pick(rng, captionPrompts)), completion: describe(picture, rng) };
 }
 
 /** What stands in one place: short, and every token depends on what is seen there. */

@@ -6,6 +6,7 @@
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { sceneObjects } from "../pictures/vocabulary";
 import { learnMerges, specialTokens, tokenizerJson } from "./bpe";
 import { practice } from "./practice";
 
@@ -21,7 +22,8 @@ const chatTemplate = [
   "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}",
 ].join("");
 
-const texts: string[] = ["user\n", "assistant\n"];
+/** The scenes ask with descriptions that no lesson shows; their words deserve tokens all the same. */
+const texts: string[] = ["user\n", "assistant\n", ...sceneObjects.flatMap(({ gloss }) => Array(20).fill(gloss))];
 for (let i = 0; i < lessons; i++) {
   const { prompt, completion } = await practice(7, i);
   for (const { content } of prompt) for (const part of content) if (part.type === "text") texts.push(part.text);

@@ -12,7 +12,7 @@ import { parseArgs } from "node:util";
 import { initialiseCheckpoint, readSafetensors, writeSafetensors } from "rise-ts/models/qwen2-vl";
 import { adamw, chain, clipByGlobalNorm, cosineSchedule } from "rise-ts/optim";
 import { onnxTrainer } from "rise-ts/trainers/onnx";
-import { caption, naming, practice } from "./practice";
+import { looking, naming, practice } from "./practice";
 import { tinyConfig } from "./shape";
 
 const here = fileURLToPath(new URL(".", import.meta.url));
@@ -27,10 +27,10 @@ const { values } = parseArgs({
 });
 const steps = Number(values.steps);
 const seed = Number(values.seed);
-/** First name things, then describe pictures, then practise RISE's prompt formats too. */
+/** First name one thing, then several and where they are, then practise RISE's prompt formats too. */
 const parts = [
-  { lesson: naming, until: 0.25, batchSize: 64 },
-  { lesson: caption, until: 0.5, batchSize: 32 },
+  { lesson: naming, until: 0.3, batchSize: 64 },
+  { lesson: looking, until: 0.6, batchSize: 48 },
   { lesson: practice, until: 1, batchSize: 32 },
 ] as const;
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { drawing, type Raster } from "../../examples/pictures/art";
-import { composePicture, type Picture, type Placed, pictureSize, tilts } from "../../examples/pictures/compose";
+import { composePicture, type Picture, type Placed, pictureSize, thirds, tilts } from "../../examples/pictures/compose";
 import { sceneObjects } from "../../examples/pictures/vocabulary";
 import { ConfigError, DataError } from "../../src/errors";
 
@@ -36,9 +36,11 @@ describe("a composed picture", () => {
       }
   });
 
-  it("lists its items from left to right", () => {
-    for (const { items } of pictures)
-      expect(items.map(({ x }) => x)).toEqual(items.map(({ x }) => x).sort((a, b) => a - b));
+  it("lists its items column by column, each from top to bottom", () => {
+    for (const { items } of pictures) {
+      const cells = items.map(thirds).map(([column, row]) => column * 3 + row);
+      expect(cells).toEqual([...cells].sort((a, b) => a - b));
+    }
   });
 
   it("shows one to three emoji, each of which can be drawn", async () => {
