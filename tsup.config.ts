@@ -4,7 +4,7 @@ export default defineConfig({
   entry: [
     "src/index.ts",
     "src/{backends,trainers,datasets}/*.ts",
-    "src/{onnx,optim,testing}/index.ts",
+    "src/{onnx,optim,report,testing}/index.ts",
     "src/models/*/index.ts",
   ],
   format: ["esm", "cjs"],

@@ -1,0 +1,2 @@
+export { htmlReport, type ReportedRun, type ReportOptions, type ReportTable } from "./html-report";
+export { linePlot, type Point } from "./plots";

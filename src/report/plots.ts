@@ -1,0 +1,64 @@
+import { escapeHtml } from "./escape";
+
+export interface Point {
+  readonly x: number;
+  readonly y: number;
+}
+
+const [width, height] = [300, 120];
+const margin = { left: 44, right: 8, top: 10, bottom: 20 };
+
+/** A line through points as SVG, with the least and the greatest of both axes written at their ends; points that are not finite leave a gap. */
+export function linePlot(title: string, points: readonly Point[]): string {
+  const finite = points.filter(({ x, y }) => Number.isFinite(x) && Number.isFinite(y));
+  if (finite.length === 0) return "";
+  const x = axis(
+    finite.map((p) => p.x),
+    margin.left,
+    width - margin.right,
+  );
+  const y = axis(
+    finite.map((p) => p.y),
+    height - margin.bottom,
+    margin.top,
+  );
+  const lines = pieces(points).map((piece) =>
+    piece.length === 1
+      ? `<circle cx="${x.at(piece[0]!.x)}" cy="${y.at(piece[0]!.y)}" r="2"/>`
+      : `<polyline points="${piece.map((p) => `${x.at(p.x)},${y.at(p.y)}`).join(" ")}"/>`,
+  );
+  const text = (at: Point, anchor: string, value: number) =>
+    `<text x="${at.x}" y="${at.y}" text-anchor="${anchor}">${shortNumber(value)}</text>`;
+  const [left, right, bottom] = [margin.left, width - margin.right, height - margin.bottom];
+  return [
+    `<figure class="plot"><figcaption>${escapeHtml(title)} <b>${shortNumber(finite.at(-1)!.y)}</b></figcaption>`,
+    `<svg viewBox="0 0 ${width} ${height}" role="img" aria-label="${escapeHtml(title)}">`,
+    `<path class="axis" d="M${left} ${margin.top}V${bottom}H${right}"/>`,
+    ...lines,
+    text({ x: left - 4, y: bottom }, "end", y.least),
+    y.most > y.least ? text({ x: left - 4, y: margin.top + 8 }, "end", y.most) : "",
+    text({ x: left, y: height - 5 }, "start", x.least),
+    x.most > x.least ? text({ x: right, y: height - 5 }, "end", x.most) : "",
+    "</svg></figure>",
+  ].join("");
+}
+
+/** Maps the values' range onto pixels; a single value goes to the middle. */
+function axis(values: readonly number[], from: number, to: number) {
+  const [least, most] = [Math.min(...values), Math.max(...values)];
+  const share = (value: number) => (most === least ? 0.5 : (value - least) / (most - least));
+  return { least, most, at: (value: number) => Number((from + share(value) * (to - from)).toFixed(1)) };
+}
+
+/** Runs of finite points. */
+function pieces(points: readonly Point[]): Point[][] {
+  const runs: Point[][] = [[]];
+  for (const point of points) {
+    if (Number.isFinite(point.x) && Number.isFinite(point.y)) runs.at(-1)!.push(point);
+    else runs.push([]);
+  }
+  return runs.filter((run) => run.length > 0);
+}
+
+/** Three significant digits. */
+export const shortNumber = (value: number): string => String(Number(value.toPrecision(3)));

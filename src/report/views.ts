@@ -1,0 +1,77 @@
+import type { Box, ImageSource, Leak } from "../types";
+import { escapeHtml } from "./escape";
+import { shortNumber } from "./plots";
+
+/** A picture that stands in the page itself. */
+export interface EmbeddedPicture {
+  readonly dataUri: string;
+  /** Size of the original: pixel boxes refer to it. */
+  readonly width: number;
+  readonly height: number;
+}
+
+const longestSide = 320;
+
+/** Reads a picture and makes it small enough to embed. */
+export async function embedPicture(image: ImageSource): Promise<EmbeddedPicture> {
+  const { default: sharp } = await import("sharp");
+  const isRaw = typeof image === "object" && "data" in image;
+  const picture = isRaw
+    ? sharp(image.data, { raw: { width: image.width, height: image.height, channels: 3 } })
+    : sharp(image).autoOrient();
+  const { width, height } = isRaw ? image : (await picture.metadata()).autoOrient;
+  const bytes = await picture
+    .resize(longestSide, longestSide, { fit: "inside", withoutEnlargement: true })
+    .png()
+    .toBuffer();
+  return { dataUri: `data:image/png;base64,${bytes.toString("base64")}`, width, height };
+}
+
+/** A picture with boxes drawn over it: those of the truth solid, those of a prediction dashed. */
+export function pictureView(
+  { dataUri, width, height }: EmbeddedPicture,
+  { truth, prediction }: { readonly truth?: unknown; readonly prediction?: unknown },
+): string {
+  const boxes = (annotation: unknown, kind: string) =>
+    (isBoxes(annotation) ? annotation : []).map((box) => {
+      const [x, y] = box.space === "pixel" ? [width, height] : box.space === "thousand" ? [1000, 1000] : [1, 1];
+      const percent = (value: number, of: number) => `${((value / of) * 100).toFixed(2)}%`;
+      return `<rect class="${kind}" x="${percent(box.x, x)}" y="${percent(box.y, y)}" width="${percent(box.width, x)}" height="${percent(box.height, y)}"/>`;
+    });
+  const drawn = [...boxes(truth, "truth"), ...boxes(prediction, "prediction")].join("");
+  return `<div class="picture"><img src="${dataUri}" alt="">${drawn && `<svg>${drawn}</svg>`}</div>`;
+}
+
+/** A distribution as bars, anything else as it is written. */
+export function annotationView(annotation: unknown, written: string): string {
+  if (!isDistribution(annotation)) return `<code>${escapeHtml(written)}</code>`;
+  const rows = Object.entries(annotation).map(
+    ([label, p]) => `<tr><td>${escapeHtml(label)}</td><td>${bar(p)}</td><td>${shortNumber(p)}</td></tr>`,
+  );
+  return `<table class="distribution">${rows.join("")}</table>`;
+}
+
+/** A number from 0 to 1 as a bar. */
+export const bar = (share: number): string =>
+  `<span class="bar"><span style="width:${(Math.min(Math.max(share, 0), 1) * 100).toFixed(1)}%"></span></span>`;
+
+/** Text with the places that give the annotation away marked. */
+export function leaksMarked(text: string, leaks: readonly Leak[]): string {
+  let done = 0;
+  let html = "";
+  for (const { start, end, kind } of [...leaks].sort((a, b) => a.start - b.start)) {
+    if (start < done) continue;
+    html += `${escapeHtml(text.slice(done, start))}<mark title="leak: ${escapeHtml(kind)}">${escapeHtml(text.slice(start, end))}</mark>`;
+    done = end;
+  }
+  return html + escapeHtml(text.slice(done));
+}
+
+const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
+  typeof value === "object" && value !== null && !Array.isArray(value);
+
+const isBoxes = (value: unknown): value is readonly Box[] =>
+  Array.isArray(value) && value.every((box) => isRecord(box) && "space" in box && "x" in box && "width" in box);
+
+const isDistribution = (value: unknown): value is Readonly<Record<string, number>> =>
+  isRecord(value) && Object.values(value).every((p) => typeof p === "number");

@@ -1,0 +1,145 @@
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, describe, expect, it } from "vitest";
+import { CheckpointError } from "../../src/errors";
+import { htmlReport } from "../../src/report";
+import { classification } from "../../src/tasks/classification";
+import { detection } from "../../src/tasks/detection";
+import type { Box, Example, LabelDistribution } from "../../src/types";
+
+const scratch = await mkdtemp(join(tmpdir(), "report-"));
+afterAll(() => rm(scratch, { recursive: true }));
+
+const image = { width: 8, height: 4, data: new Uint8Array(96).fill(200) };
+const moods = classification({ labels: ["calm", "wild"] });
+const examples: Example<LabelDistribution>[] = ["a", "b"].map((id) => ({
+  id,
+  image,
+  annotation: { calm: 0.75, wild: 0.25 },
+}));
+
+const rollout = (step: number, exampleId: string, index: number, text: string, reward: number) => ({
+  stage: "train",
+  step,
+  exampleId,
+  index,
+  cot: { text, finishReason: "stop" },
+  reconstruction: { text: "{'calm': 0.50, 'wild': 0.50}", finishReason: "stop" },
+  prediction: { calm: 0.5, wild: 0.5 },
+  reward: {
+    reward,
+    similarity: reward,
+    leaks: text.includes("75 %") ? [{ kind: "percent", text: "75 %", start: 6, end: 10 }] : [],
+    format: { ok: true },
+  },
+  advantage: reward - 0.5,
+});
+
+async function runDirectory(name: string, rollouts: readonly object[], steps = 5): Promise<string> {
+  const dir = await mkdtemp(join(scratch, name));
+  const metrics = Array.from({ length: steps }, (_, i) => ({
+    stage: "train",
+    step: i + 1,
+    reward: (i + 1) / 10,
+    "rise/leak_rate": null,
+    learning_rate: 1e-4,
+  }));
+  await writeFile(join(dir, "metrics.jsonl"), metrics.map((row) => `${JSON.stringify(row)}\n`).join(""));
+  await writeFile(join(dir, "rollouts.jsonl"), rollouts.map((row) => `${JSON.stringify(row)}\n`).join(""));
+  return dir;
+}
+
+const count = (html: string, part: string) => html.split(part).length - 1;
+
+describe("a report", () => {
+  it("shows one group of the first, the middle and the last step, the best rollout first", async () => {
+    const rollouts = [1, 2, 3, 4, 5].flatMap((step) => [
+      rollout(step, "a", 0, `poor thought of step ${step}`, 0.1),
+      rollout(step, "a", 1, `good thought of step ${step}`, 0.9),
+      rollout(step, "b", 0, `another example in step ${step}`, 0.5),
+    ]);
+    const runs = [{ title: "RISE-CoT", runDir: await runDirectory("steps", rollouts) }];
+    const html = await htmlReport({ title: "t", task: moods, dataset: examples, runs });
+    for (const step of [1, 3, 5]) {
+      const [good, poor] = [html.indexOf(`good thought of step ${step}`), html.indexOf(`poor thought of step ${step}`)];
+      expect(good).toBeGreaterThan(0);
+      expect(poor).toBeGreaterThan(good);
+    }
+    for (const step of [2, 4]) expect(html).not.toContain(`thought of step ${step}`);
+    expect(html).not.toContain("another example");
+  });
+
+  it("draws a curve for every metric that has numbers, and none for one that has not", async () => {
+    const runs = [{ title: "run", runDir: await runDirectory("curves", []) }];
+    const html = await htmlReport({ title: "t", task: moods, dataset: examples, runs });
+    expect(html).toContain('aria-label="reward"');
+    expect(html).not.toContain('aria-label="leak rate"');
+    expect(html).toMatch(/<polyline points="44,100 106,77.5 168,55 230,32.5 292,10"\/>/);
+  });
+
+  it("marks what leaked, and nothing else", async () => {
+    const runs = [
+      { title: "run", runDir: await runDirectory("leaks", [rollout(1, "a", 0, "About 75 % is calm.", 0)]) },
+    ];
+    const html = await htmlReport({ title: "t", task: moods, dataset: examples, runs });
+    expect(html).toContain('About <mark title="leak: percent">75 %</mark> is calm.');
+    expect(count(html, "<mark")).toBe(1);
+  });
+
+  it("never lets text become markup, whoever wrote it", async () => {
+    const evil = "<script>alert('x')</script>";
+    const dir = await runDirectory("evil", [rollout(1, "a", 0, evil, 0.4)]);
+    const html = await htmlReport({
+      title: evil,
+      task: moods,
+      dataset: examples,
+      runs: [{ title: evil, runDir: dir }],
+      tables: [{ title: evil, header: [evil], rows: [[evil]] }],
+      records: [{ exampleId: "a", text: evil, think: evil, prediction: null, failure: evil }],
+    });
+    expect(html).not.toContain("<script");
+    expect(count(html, "&lt;script&gt;")).toBe(10);
+  });
+
+  it("draws true and predicted boxes where they are, in whatever space they are given", async () => {
+    const box = (space: Box["space"], x: number, y: number, width: number, height: number): Box => ({
+      space,
+      x,
+      y,
+      width,
+      height,
+    });
+    const html = await htmlReport({
+      title: "boxes",
+      task: detection({ single: true }),
+      dataset: [{ id: "a", image, annotation: [box("pixel", 2, 1, 4, 2)] }],
+      runs: [],
+      records: [{ exampleId: "a", text: "", think: "left", prediction: [box("thousand", 500, 0, 250, 1000)] }],
+    });
+    expect(html).toContain('<rect class="truth" x="25.00%" y="25.00%" width="50.00%" height="50.00%"/>');
+    expect(html).toContain('<rect class="prediction" x="50.00%" y="0.00%" width="25.00%" height="100.00%"/>');
+  });
+
+  it("shows a distribution as bars", async () => {
+    const records = [{ exampleId: "a", text: "", think: "still", prediction: { calm: 0.6, wild: 0.4 } }];
+    const html = await htmlReport({ title: "t", task: moods, dataset: examples, runs: [], records });
+    for (const share of ["75.0", "25.0", "60.0", "40.0"]) expect(html).toContain(`width:${share}%`);
+  });
+
+  it("needs nothing but itself: every picture is inside, once for each place", async () => {
+    const records = examples.map(({ id }) => ({ exampleId: id, text: "", think: null, prediction: null }));
+    const html = await htmlReport({ title: "t", task: moods, dataset: examples, runs: [], records });
+    expect(count(html, '<img src="data:image/png;base64,')).toBe(2);
+    expect(html).not.toMatch(/(?:src|href)="(?!data:)/);
+  });
+
+  it("says which file and line is not a run's", async () => {
+    const missing = htmlReport({ title: "t", task: moods, dataset: [], runs: [{ title: "r", runDir: scratch }] });
+    await expect(missing).rejects.toThrow(new RegExp(`${scratch}/metrics.jsonl: expected the metrics of a run`));
+    const dir = await runDirectory("broken", [{ stage: "train", step: 1 }]);
+    const broken = htmlReport({ title: "t", task: moods, dataset: [], runs: [{ title: "r", runDir: dir }] });
+    await expect(broken).rejects.toThrow(CheckpointError);
+    await expect(broken).rejects.toThrow(/rollouts\.jsonl:1: .*exampleId/);
+  });
+});
