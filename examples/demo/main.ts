@@ -61,7 +61,7 @@ async function main(): Promise<void> {
   await mkdir(out, { recursive: true });
   await writeFile(join(out, "results.json"), `${JSON.stringify(results, null, 2)}\n`);
   console.log(
-    `\nEverything is in ${out}: rollouts.jsonl, metrics.jsonl, cots.jsonl and checkpoints of each run, and results.json.`,
+    `\nEverything is in ${out}: rollouts.jsonl, metrics.jsonl, cots.jsonl and checkpoints of each run, and results.json.\nTo see it: ${join(out, "seed-0", "report.html")}`,
   );
   const { maxRSS } = process.resourceUsage();
   console.log(

@@ -1,3 +1,4 @@
+import type { ReportTable } from "rise-ts/report";
 import type { SeedResult, WorkedExample } from "./run-seed";
 
 const order = ["uniform", "whole picture", "training mean", "base model", "SFT only", "RFT only (Visual-RFT)", "RISE"];
@@ -22,8 +23,8 @@ const trained = <Row extends Readonly<Record<string, unknown>>>(rows: readonly R
   rows.filter((row) => "learning_rate" in row);
 
 /** One row a model, the mean over seeds (± standard deviation, where there are several). */
-export function printTable(results: readonly SeedResult[]): void {
-  const { rows, task, better } = results[0]!;
+export function scoreTable(results: readonly SeedResult[]): ReportTable {
+  const { rows, task } = results[0]!;
   const names = Object.keys(rows.RISE!.test);
   const metrics = [...names.filter((name) => name !== "formatRate"), "formatRate"];
   const cell = (row: string, part: "test" | "unseen", metric: string) => {
@@ -32,25 +33,31 @@ export function printTable(results: readonly SeedResult[]): void {
     const spread = values.length > 1 ? ` ± ${deviation(values).toFixed(3)}` : "";
     return `${mean(values).toFixed(3)}${spread}`;
   };
-  const header = [
-    `${task} (${results.length} seed${results.length > 1 ? "s" : ""})`,
-    ...metrics,
-    ...metrics.map((name) => `unseen ${name}`),
-  ];
-  const body = order
-    .filter((row) => row in rows)
-    .map((row) => [
-      row,
-      ...metrics.map((metric) => cell(row, "test", metric)),
-      ...metrics.map((metric) => cell(row, "unseen", metric)),
-    ]);
-  const widths = header.map((_, i) => Math.max(...[header, ...body].map((line) => line[i]!.length)));
+  return {
+    title: `${task} (${results.length} seed${results.length > 1 ? "s" : ""})`,
+    header: ["", ...metrics, ...metrics.map((name) => `unseen ${name}`)],
+    rows: order
+      .filter((row) => row in rows)
+      .map((row) => [
+        row,
+        ...metrics.map((metric) => cell(row, "test", metric)),
+        ...metrics.map((metric) => cell(row, "unseen", metric)),
+      ]),
+  };
+}
+
+export function printTable(results: readonly SeedResult[]): void {
+  const { title, header, rows } = scoreTable(results);
+  const lines = [[title, ...header.slice(1)], ...rows];
+  const widths = header.map((_, i) => Math.max(...lines.map((line) => line[i]!.length)));
   const show = (line: readonly string[]) =>
     line.map((text, i) => (i === 0 ? text.padEnd(widths[i]!) : text.padStart(widths[i]!))).join("  ");
   console.log(
-    `\nHeld-out pictures; "unseen" ones show things that training never showed. ${metrics[0]}: ${better} is better.\n`,
+    `\nHeld-out pictures; "unseen" ones show things that training never showed. ${header[1]}: ${results[0]!.better} is better.\n`,
   );
-  console.log([show(header), widths.map((width) => "─".repeat(width)).join("──"), ...body.map(show)].join("\n"));
+  console.log(
+    [show(lines[0]!), widths.map((width) => "─".repeat(width)).join("──"), ...rows.map((row) => show(row))].join("\n"),
+  );
 }
 
 export function printExamples(examples: readonly WorkedExample[]): void {

@@ -1,9 +1,20 @@
-import { mkdir } from "node:fs/promises";
+import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { type Example, evaluate, riseCot, riseR1, type StepMetrics, type Trainer } from "rise-ts";
+import {
+  type EvaluationRecord,
+  type Example,
+  evaluate,
+  riseCot,
+  riseR1,
+  type StepMetrics,
+  type Task,
+  type Trainer,
+} from "rise-ts";
+import { htmlReport } from "rise-ts/report";
 import { onnxTrainer } from "rise-ts/trainers/onnx";
 import type { Parts } from "../pictures/moods";
 import { savePicture } from "../pictures/save";
+import { scoreTable } from "./print";
 import { followRun } from "./progress";
 import { examplesPerStep, groupSize, learningRates, partSizes, type Steps, sampling } from "./settings";
 import { type DemoTask, scoreBaseline } from "./tasks";
@@ -97,7 +108,13 @@ export async function runSeed<A>(demo: DemoTask<A>, options: SeedOptions): Promi
     riseR1({ ...common, trainer: second, cots: [], sft: false, rft, runDir: join(out, "rft") }),
   );
   rows.RISE = await scores(demo, parts, second, signal);
-  const examples = await workedExamples(demo, parts.test.slice(0, 5), second, out);
+  const shown = parts.test.slice(0, 5);
+  const { records } = await evaluate({
+    task,
+    dataset: shown,
+    backend: second.sampler(),
+    maxTokens: sampling.answerMaxTokens,
+  });
   await second.dispose();
 
   const third = await onnxTrainer({ model: options.model });
@@ -108,15 +125,30 @@ export async function runSeed<A>(demo: DemoTask<A>, options: SeedOptions): Promi
   rows["RFT only (Visual-RFT)"] = await scores(demo, parts, third, signal);
   await third.dispose();
 
-  return {
+  const result: SeedResult = {
     seed,
     task: demo.name,
     better: demo.better,
     kept: { cots: cot.kept.length, of: parts.train.length },
     rows,
     learning: { "RISE-CoT": cot.metrics, RFT: rise.metrics, "RFT only": visualRft.metrics },
-    examples,
+    examples: await workedExamples(task, shown, records, out),
   };
+  const report = await htmlReport({
+    title: `RISE, ${demo.name}, seed ${seed}`,
+    task,
+    dataset: [...parts.train, ...shown],
+    tables: [scoreTable([result])],
+    records,
+    runs: [
+      { title: "RISE-CoT: justify annotations", runDir: join(out, "rise-cot") },
+      { title: "RISE-R1: learn to think from the best cots", runDir: join(out, "sft") },
+      { title: "RISE-R1: think, then answer", runDir: join(out, "rft") },
+      { title: "For comparison, RFT only (Visual-RFT)", runDir: join(out, "rft-only") },
+    ],
+  });
+  await writeFile(join(out, "report.html"), report);
+  return result;
 }
 
 async function scores<A>(
@@ -138,19 +170,13 @@ async function scores<A>(
   return { test: await part(parts.test), unseen: await part(parts.unseen) };
 }
 
-/** Some held-out pictures as the trained model annotates them. */
+/** Held-out pictures, written to files, as the trained model annotates them. */
 async function workedExamples<A>(
-  { task }: DemoTask<A>,
+  task: Task<A>,
   dataset: readonly Example<A>[],
-  trainer: Trainer,
+  records: readonly EvaluationRecord<A>[],
   out: string,
 ): Promise<WorkedExample[]> {
-  const { records } = await evaluate({
-    task,
-    dataset,
-    backend: trainer.sampler(),
-    maxTokens: sampling.answerMaxTokens,
-  });
   const folder = join(out, "pictures");
   await mkdir(folder, { recursive: true });
   return Promise.all(

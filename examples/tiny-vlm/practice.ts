@@ -62,6 +62,19 @@ export async function practice(seed: number, index: number): Promise<Lesson> {
   return kind < 0.85 ? shareLesson(rng, picture) : wordLesson(rng, picture);
 }
 
+/** Lesson `index` of the last part: above all the three prompts, whose labels have to be copied and not made up. */
+export async function exercise(seed: number, index: number): Promise<Lesson> {
+  const rng = createRng(seed, "exercise", index);
+  const kind = rng.uniform();
+  const pictureSeed = deriveSeed(seed, "exercise picture", index);
+  if (kind < 0.15) return boxLesson(rng, await somePicture(rng, pictureSeed, sceneObjects, 2));
+  if (kind < 0.2) return naming(seed, 1_000_000 + index);
+  const picture = await somePicture(rng, pictureSeed);
+  if (kind < 0.3) return rng.uniform() < 0.7 ? listingLesson(picture) : pointingLesson(rng, picture);
+  if (kind < 0.42) return captionLesson(rng, picture);
+  return kind < 0.72 ? shareLesson(rng, picture) : wordLesson(rng, picture);
+}
+
 async function somePicture(
   rng: Rng,
   seed: number,

@@ -1,7 +1,7 @@
 /**
  * Trains the tiny Qwen2-VL from nothing on composed pictures and their descriptions, with this library alone.
  *
- *   npx tsx examples/tiny-vlm/train.ts [--steps 2400] [--out examples/tiny-vlm/checkpoint] [--seed 0] [--resume]
+ *   npx tsx examples/tiny-vlm/train.ts [--steps 6000] [--out examples/tiny-vlm/checkpoint] [--seed 0] [--resume]
  *
  * Prints the loss, the time left and now and then what the model writes about a picture it has not seen.
  */
@@ -12,13 +12,13 @@ import { parseArgs } from "node:util";
 import { initialiseCheckpoint, readSafetensors, writeSafetensors } from "rise-ts/models/qwen2-vl";
 import { adamw, chain, clipByGlobalNorm, cosineSchedule } from "rise-ts/optim";
 import { onnxTrainer } from "rise-ts/trainers/onnx";
-import { looking, naming, practice } from "./practice";
+import { exercise, looking, naming, practice } from "./practice";
 import { tinyConfig } from "./shape";
 
 const here = fileURLToPath(new URL(".", import.meta.url));
 const { values } = parseArgs({
   options: {
-    steps: { type: "string", default: "2400" },
+    steps: { type: "string", default: "6000" },
     out: { type: "string", default: join(here, "checkpoint") },
     seed: { type: "string", default: "0" },
     work: { type: "string", default: "runs/tiny-vlm" },
@@ -27,12 +27,14 @@ const { values } = parseArgs({
 });
 const steps = Number(values.steps);
 const seed = Number(values.seed);
-/** First name one thing, then several and where they are, then practise RISE's prompt formats too. */
+/** First name one thing, then several and where they are, then practise RISE's prompt formats too, and at last above all these. */
 const parts = [
-  { lesson: naming, until: 0.3, batchSize: 64 },
-  { lesson: looking, until: 0.6, batchSize: 48 },
-  { lesson: practice, until: 1, batchSize: 32 },
+  { lesson: naming, until: 0.18, batchSize: 64 },
+  { lesson: looking, until: 0.36, batchSize: 48 },
+  { lesson: practice, until: 0.6, batchSize: 32 },
+  { lesson: exercise, until: 1, batchSize: 32 },
 ] as const;
+const restart = Math.round(0.6 * steps);
 
 await mkdir(values.work, { recursive: true });
 const tokenizerFiles = (await readdir(join(here, "checkpoint"))).filter((file) =>
@@ -49,7 +51,10 @@ const trainer = await onnxTrainer({
     adamw({ beta2: 0.98, weightDecay: 0.02, decays: (name) => name.endsWith(".weight") && !/norm|ln_q/.test(name) }),
   ),
 });
-const learningRate = cosineSchedule({ learningRate: 1.2e-3, warmupSteps: 100, totalSteps: steps });
+/** Down to nothing, and once more from two thirds of the height. */
+const first = cosineSchedule({ learningRate: 1.2e-3, warmupSteps: 100, totalSteps: restart });
+const second = cosineSchedule({ learningRate: 8e-4, warmupSteps: 50, totalSteps: steps - restart });
+const learningRate = (step: number) => (step <= restart ? first(step) : second(step - restart));
 
 const latest = join(values.work, "latest");
 let done = 0;

@@ -102,15 +102,16 @@ const curves: readonly (readonly [name: string, title: string])[] = [
   ["loss", "loss"],
 ];
 
+/** On-policy GRPO's loss is zero whatever it learns, and what is left of it is rounding. */
+const roundingError = 1e-6;
+
 async function runSection<A>({ title, runDir }: ReportedRun, show: Show<A>): Promise<string> {
   const metrics = await readMetricRows(runDir);
   const learning = metrics.filter((row) => "learning_rate" in row);
-  const plots = curves.map(([name, label]) =>
-    linePlot(
-      label,
-      learning.flatMap((row) => (typeof row[name] === "number" ? [{ x: row.step, y: row[name] }] : [])),
-    ),
-  );
+  const plots = curves.map(([name, label]) => {
+    const points = learning.flatMap((row) => (typeof row[name] === "number" ? [{ x: row.step, y: row[name] }] : []));
+    return name === "loss" && points.every(({ y }) => Math.abs(y) < roundingError) ? "" : linePlot(label, points);
+  });
   const rollouts = await readRollouts(runDir, firstMiddleLast(learning));
   const groups = await Promise.all([...oneGroupAStep(rollouts)].map(([step, rows]) => groupView(step, rows, show)));
   return `<section><h2>${escapeHtml(title)}</h2><div class="plots">${plots.join("")}</div>${groups.join("")}</section>`;
@@ -159,5 +160,5 @@ async function truthView<A>(exampleId: string, prediction: unknown, show: Show<A
   const { annotation, subject } = example;
   const asked = subject === undefined ? "" : `<p>${escapeHtml(subject)}</p>`;
   const picture = pictureView(await show.picture(example), { truth: annotation, prediction });
-  return `<div class="truth">${picture}<p class="id">${escapeHtml(exampleId)}</p>${asked}${annotationView(annotation, show.task.format(annotation))}</div>`;
+  return `<div class="truth">${picture}<p class="id">${escapeHtml(exampleId)}</p>${asked}<h4>Truth</h4>${annotationView(annotation, show.task.format(annotation))}</div>`;
 }
