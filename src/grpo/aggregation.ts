@@ -24,7 +24,7 @@ export const aggregations: { readonly [N in AggregationName]: Aggregation } = {
   // 1/(B·L_max·a)      no reward for being long or short                  verl: seq-mean-token-sum-norm
   fixedLength: (_, { sequences }, s) => 1 / (atLeastOne(sequences) * s.maxLength! * s.accumulationSteps),
   // 1/N_step           each token of the optimiser step counts the same   verl: token-mean with batch_num_tokens
-  stepTokenMean: (_, { tokens }, s) => 1 / atLeastOne(s.totalTokens ?? tokens * s.accumulationSteps),
+  stepTokenMean: (_, { tokens }, s) => 1 / (s.totalTokens ?? atLeastOne(tokens) * s.accumulationSteps),
   // 1/(B·a)            long sequences count for more                      verl: seq-mean-token-sum
   sequenceSum: (_, { sequences }, s) => 1 / (atLeastOne(sequences) * s.accumulationSteps),
 };

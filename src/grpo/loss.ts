@@ -55,7 +55,7 @@ export function grpoLoss(batch: GrpoBatch, options: GrpoLossOptions = {}): GrpoL
   const gradient = sequences.map((sequence, i) => {
     const weight = weightOf(sequence);
     kl += addKl(sequence, terms[i]!, settings);
-    loss += weight * terms[i]!.values.reduce((a, b) => a + b, 0);
+    loss += weight * sum(terms[i]!.values);
     return towardsLogProbs(sequence, terms[i]!, weight);
   });
   const metrics = lossMetrics(sequences, terms, batch.refLogProbs && kl);
@@ -79,16 +79,16 @@ function addKl(sequence: Sequence, terms: PolicyTerms, settings: LossSettings): 
   if (refLogProbs === undefined) return 0;
   const { klCoefficient, klImportanceWeight } = settings;
   const estimate = klEstimators[settings.klEstimator];
-  let sum = 0;
-  for (const [k, logProb] of logProbs.entries()) {
-    const { value, dLogProb } = estimate(refLogProbs[k]! - logProb);
+  let divergence = 0;
+  for (let k = 0; k < logProbs.length; k++) {
+    const { value, dLogProb } = estimate(refLogProbs[k]! - logProbs[k]!);
     const ratio = klImportanceWeight ? Math.exp(terms.importance.logRatios[k]!) : 1;
-    sum += ratio * value;
+    divergence += ratio * value;
     terms.values[k]! += klCoefficient * ratio * value;
     terms.dLogProbs[k]! += klCoefficient * ratio * dLogProb;
     if (klImportanceWeight) terms.dLogRatios[k]! += klCoefficient * ratio * value;
   }
-  return sum;
+  return divergence;
 }
 
 /** The gradient of one sequence's part of the loss, at the places its tokens have in the row. */
@@ -98,4 +98,10 @@ function towardsLogProbs(sequence: Sequence, terms: PolicyTerms, weight: number)
   for (let k = 0; k < sequence.positions.length; k++)
     gradient[sequence.positions[k]!] = weight * (terms.dLogProbs[k]! + throughRatios[k]!);
   return gradient;
+}
+
+function sum(values: Float64Array): number {
+  let total = 0;
+  for (let k = 0; k < values.length; k++) total += values[k]!;
+  return total;
 }

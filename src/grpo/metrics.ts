@@ -23,8 +23,8 @@ export function lossMetrics(
   terms: readonly PolicyTerms[],
   kl: number | undefined,
 ): GrpoMetrics {
-  const lows = terms.map(({ clipped }) => clipped.reduce((count, side) => count + (side < 0 ? 1 : 0), 0));
-  const highs = terms.map(({ clipped }) => clipped.reduce((count, side) => count + (side > 0 ? 1 : 0), 0));
+  const lows = terms.map(({ clipped }) => countOf(clipped, -1));
+  const highs = terms.map(({ clipped }) => countOf(clipped, 1));
   const lengths = sequences.map(({ positions }) => positions.length);
   const [low, high, tokens] = [sum(lows), sum(highs), sum(lengths)];
   const entropies = sequences.map(({ entropies }) => entropies?.reduce((a, b) => a + b, 0));
@@ -37,6 +37,12 @@ export function lossMetrics(
     ...(kl !== undefined && { kl: share(kl, tokens) }),
     ...(entropies[0] !== undefined && { entropy: share(sum(entropies.map((entropy) => entropy ?? 0)), tokens) }),
   };
+}
+
+function countOf(sides: Int8Array, side: number): number {
+  let count = 0;
+  for (let k = 0; k < sides.length; k++) if (sides[k] === side) count++;
+  return count;
 }
 
 const sum = (values: readonly number[]) => values.reduce((a, b) => a + b, 0);
