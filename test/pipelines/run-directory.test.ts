@@ -5,6 +5,16 @@ import { CheckpointError } from "../../src/errors";
 import { openRunDirectory } from "../../src/pipelines/run-directory";
 import { contents, withFolders } from "./world";
 
+/** Does something with a directory that is closed afterwards, as a run does. */
+async function opened<T>(
+  options: { folder: string | undefined; resume?: boolean; keep?: number; config?: object },
+  use: (directory: RunDirectory) => Promise<T>,
+): Promise<T> {
+  const { folder, config: settings = config, ...rest } = options;
+  const directory = await openRunDirectory(folder, settings, rest);
+  return use(directory).finally(() => directory.close());
+}
+
 const config = { seed: 1, nested: { value: "a" } };
 const row = (step: number) => ({ stage: "train", step, reward: step / 10, note: "ä" });
 
