@@ -12,13 +12,13 @@ import {
 } from "./checkpoints";
 import type { BestCheckpoint, StepMetrics } from "./events";
 import { cutOff, jsonl, keepLines, readJson, writeAtomically, writing } from "./run-files";
-import { lockName, lockRun } from "./run-lock";
+import { isLock, lockRun } from "./run-lock";
 
 /**
  * What a run leaves behind: `config.json`, `rollouts.jsonl`, `metrics.jsonl`, `timings.jsonl`, `cots.jsonl`, `checkpoints/step-N/`.
  *
  * Rows are appended as they come. A checkpoint records how long the files were, so that a resumed run first cuts off what came after it
- * and then writes the same bytes again; only `timings.jsonl`, which holds what a clock said, differs. While it is open, `run.lock` keeps
+ * and then writes the same bytes again; only `timings.jsonl`, which holds what a clock said, differs. While it is open, a `run.lock` keeps
  * other processes out.
  */
 export interface RunDirectory {
@@ -81,7 +81,7 @@ async function openLocked(
   config: object,
   { resume, keep, close }: { readonly resume: boolean; readonly keep: number; readonly close: () => Promise<void> },
 ): Promise<RunDirectory> {
-  const isNew = (await readdir(path)).every((name) => name.endsWith(".partial") || name === lockName);
+  const isNew = (await readdir(path)).every((name) => name.endsWith(".partial") || isLock(name));
   if (!isNew && !resume) {
     throw new CheckpointError(`${path} is not empty: pass resume: true to go on with the run in it, or another runDir`);
   }

@@ -185,11 +185,15 @@ describe("a riseCot run directory", () => {
       expect(await readRows(join(folder!, "metrics.jsonl"))).toEqual(result.metrics);
       const rollouts = await readRows(join(folder!, "rollouts.jsonl"));
       expect(rollouts).toHaveLength(6 * 8 + 12);
-      expect(rollouts[0]).toMatchObject({ stage: "train", step: 1, index: 0, advantage: expect.any(Number) });
+      expect(rollouts[0]).toMatchObject({
+        ...{ stage: "train", step: 1, index: 0, advantage: expect.any(Number) },
+        prompt: expect.stringMatching(/^<image>\n.*Do not state the answer/s),
+        reward: { reward: expect.any(Number), similarity: expect.any(Number), leaks: [], format: expect.anything() },
+      });
+      for (const { exampleId, truth } of rollouts)
+        expect(truth).toEqual(dataset.find(({ id }) => id === exampleId)!.annotation);
       expect(result.adapter).toBe(join(folder!, "checkpoints", "step-6"));
       expect(Object.keys(await contents(folder!))).toEqual([
-        "checkpoints/step-2/policy.json",
-        "checkpoints/step-2/state.json",
         "checkpoints/step-4/policy.json",
         "checkpoints/step-4/state.json",
         "checkpoints/step-6/policy.json",
