@@ -10,6 +10,7 @@ import type { LabelDistribution } from "../../src/types";
 import {
   collect,
   contents,
+  cotRun,
   cotTrainer,
   dataset,
   leaking,
@@ -21,9 +22,7 @@ import {
   withFolders,
 } from "./world";
 
-const small = { task: moods, dataset, groupSize: 4, examplesPerStep: 2, steps: 6, learningRate: 2, checkpointEvery: 2 };
-const run = (options: Partial<RiseCotOptions<LabelDistribution>> = {}) =>
-  riseCot({ ...small, trainer: cotTrainer(), ...options });
+const run = (options: Partial<RiseCotOptions<LabelDistribution>> = {}) => cotRun({ trainer: cotTrainer(), ...options });
 
 describe("riseCot with a policy that learns", () => {
   it("learns cots from which the annotation can be told", async () => {
@@ -327,7 +326,7 @@ describe("riseCot refuses", () => {
 
   it("a trainer together with a backend, and neither", async () => {
     await rejection({ backend: scriptedBackend(["a"]) }).toThrow(ConfigError);
-    await expect(riseCot(small)).rejects.toThrow(/trainer or a backend, got neither/);
+    await expect(riseCot({ task: moods, dataset })).rejects.toThrow(/trainer or a backend, got neither/);
   });
 
   it("a KL penalty, for want of a reference policy", () =>
