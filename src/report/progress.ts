@@ -18,7 +18,7 @@ export function createProgress(title: string): (event: RunEvent<unknown, unknown
     done++;
     const filled = Math.round((step / totalSteps) * barWidth);
     const bar = "█".repeat(filled) + "░".repeat(barWidth - filled);
-    const numbers = watched.flatMap(([name, label]) =>
+    const numbers = (metrics.reward === undefined ? imitation : reinforcement).flatMap(([name, label]) =>
       typeof metrics[name] === "number" ? [`${label} ${shortNumber(metrics[name])}`] : [],
     );
     const left = duration((timeMs / done) * (totalSteps - step));
@@ -28,9 +28,15 @@ export function createProgress(title: string): (event: RunEvent<unknown, unknown
 
 const barWidth = 20;
 
-/** Metrics by what a line calls them. The loss is that of imitation: on-policy GRPO's is zero whatever it learns. */
-const watched: readonly (readonly [name: string, label: string])[] = [
-  ["rise/token_log_prob", "log-prob"],
+type Watched = readonly (readonly [metric: string, label: string])[];
+
+const imitation: Watched = [
+  ["loss", "loss"],
+  ["eval_reward", "held out"],
+];
+
+/** Without the loss: on-policy GRPO's is zero whatever it learns. */
+const reinforcement: Watched = [
   ["reward", "reward"],
   ["eval_reward", "held out"],
   ["kl", "KL"],

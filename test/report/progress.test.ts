@@ -44,6 +44,14 @@ describe("progress", () => {
     ]);
   });
 
+  it("shows the loss of imitation", () => {
+    expect(
+      createProgress("a")(stepEnd(1, 0, { loss: 1.5, learning_rate: 1e-5 }))
+        ?.split("  ")
+        .slice(4),
+    ).toEqual(["loss 1.5"]);
+  });
+
   it("passes warnings on, and is silent about the rest", () => {
     const line = createProgress("a");
     expect(line({ type: "warning", guard: "clipped", step: 3, message: "too long" })).toBe(
