@@ -1,8 +1,11 @@
 import { spawn } from "node:child_process";
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
 import { openRunDirectory } from "../../src/pipelines/run-directory";
 import { createRng } from "../../src/rng";
+import { onnxRun, tinyTrainer } from "./onnx-world";
 import { answerRun, answerTrainer, contents, cotRun, cotTrainer, withFolders } from "./world";
 
 const program = fileURLToPath(new URL("killed-run.ts", import.meta.url));
@@ -23,7 +26,7 @@ const goOn = {
   r1: (runDir: string) => answerRun({ runDir, resume: true, trainer: answerTrainer() }),
 };
 
-describe.each(["cot", "r1"] as const)("a run of rise-%s whose process is killed", (pipeline) => {
+describe.concurrent.each(["cot", "r1"] as const)("a run of rise-%s whose process is killed", (pipeline) => {
   it("ends with the same bytes, whatever it was doing, and if it is killed again on the way", () =>
     withFolders(1, async (whole) => {
       const { printed } = await start(pipeline, whole!);
@@ -45,6 +48,27 @@ describe.each(["cot", "r1"] as const)("a run of rise-%s whose process is killed"
           const resumed = await goOn[pipeline](folder!);
           expect({ ...resumed, adapter: undefined }).toEqual({ ...result, adapter: undefined });
           expect(await contents(folder!), `killed at moment ${moment}, ${kind}`).toEqual(expected);
+        });
+      }
+    }));
+});
+
+describe("a run that trains a real network and is killed", () => {
+  it("ends with the same weights, moments and rows", () =>
+    withFolders(1, async (whole) => {
+      await onnxRun({ runDir: whole!, trainer: tinyTrainer });
+      const { "rollouts.jsonl": rollouts, "metrics.jsonl": metrics } = await contents(whole!);
+      expect(metrics).toMatch(/"stage":"rft".*"grad_norm":(?!0,)/);
+      // While it learns from rollouts, and while the last checkpoint is put in place.
+      for (const moment of ["step 4", "checkpoint 22"]) {
+        await withFolders(1, async (folder) => {
+          expect((await start("onnx", folder!, moment)).signal).toBe("SIGKILL");
+          await onnxRun({ runDir: folder!, resume: true, trainer: tinyTrainer });
+          expect(await contents(folder!)).toMatchObject({ "rollouts.jsonl": rollouts, "metrics.jsonl": metrics });
+          for (const name of ["model.safetensors", "optimizer.safetensors"]) {
+            const [a, b] = [whole!, folder!].map((run) => readFile(join(run, "checkpoints", "step-3", name)));
+            expect((await a!).equals(await b!), `${name}, killed at ${moment}`).toBe(true);
+          }
         });
       }
     }));

@@ -1,9 +1,10 @@
 /**
  * A run that kills its own process at a given moment: a program for kill-resume.test.ts, which starts it.
  *
- *   tsx killed-run.ts cot|r1 RUN_DIR [MOMENT [SIGKILL|SIGINT|SIGINT twice]]
+ *   tsx killed-run.ts cot|r1|onnx RUN_DIR [MOMENT [SIGKILL|SIGINT|"SIGINT twice"]]
  *
- * Moments are numbered from 0; a file is being written at one when half of it is. Without a moment it prints the kind of each.
+ * A moment is a number from 0, or a kind and its number among its kind ("step 2"); a file is being written at one when half of it is.
+ * Without a moment it prints the kind of each.
  */
 import fs from "node:fs/promises";
 import { syncBuiltinESMExports } from "node:module";
@@ -18,8 +19,9 @@ const stop = stopOnInterrupt(console.log);
 
 /** Notes a moment, and ends the process if it is the one. */
 async function reach(kind: string, half = async () => {}): Promise<void> {
+  const names = [String(moments.length), `${kind} ${moments.filter((known) => known === kind).length}`];
   moments.push(kind);
-  if (moments.length - 1 !== Number(moment ?? -1)) return;
+  if (!names.includes(moment ?? "none")) return;
   await half();
   if (how === "SIGKILL") process.kill(process.pid, "SIGKILL");
   for (let i = 0; i < (how === "SIGINT twice" ? 2 : 1); i++) {
@@ -79,7 +81,12 @@ function mortal(trainer: Trainer): Trainer {
 const options = { runDir: runDir!, resume: true, stop };
 try {
   if (pipeline === "cot") await cotRun({ ...options, trainer: mortal(cotTrainer()) });
-  else await answerRun({ ...options, trainer: mortal(answerTrainer()) });
+  else if (pipeline === "r1") await answerRun({ ...options, trainer: mortal(answerTrainer()) });
+  else {
+    // Takes its time to load.
+    const { onnxRun, tinyTrainer } = await import("./onnx-world");
+    await onnxRun({ ...options, trainer: mortal(await tinyTrainer()) });
+  }
   if (moment === undefined) console.log(JSON.stringify(moments));
 } catch (error) {
   console.log(String(error));
