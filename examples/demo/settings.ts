@@ -17,7 +17,7 @@ export const sftBatchSize = 16;
 
 /** Pictures in each part of the data; a run of a few steps gets no more to train on than it can look at. */
 export const partSizes = ({ cot, rft }: Steps) =>
-  ({ train: Math.min(448, examplesPerStep * 2 * Math.max(cot, rft)), test: 120, unseen: 60 }) as const;
+  ({ train: Math.min(640, examplesPerStep * 3 * Math.max(cot, rft)), test: 120, unseen: 60 }) as const;
 
 /** The model is a thousandth of the paper's, and its learning rates are larger: 2e-5 would not move it in so few steps. */
 export const learningRates = {
