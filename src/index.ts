@@ -63,7 +63,8 @@ export {
   type Metric,
   type Metrics,
 } from "./pipelines/evaluate";
-export type { RunEvent, StepMetrics } from "./pipelines/events";
+export type { BestCheckpoint, Guard, RunEvent, StepMetrics } from "./pipelines/events";
+export { stopOnInterrupt } from "./pipelines/interrupt";
 export type { LearningRate } from "./pipelines/learning-rate";
 export type { RiseCotRow } from "./pipelines/rise-cot";
 export type { RftOptions, SftOptions } from "./pipelines/rise-r1";

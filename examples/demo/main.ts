@@ -7,7 +7,7 @@ import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
-import { RiseError } from "rise-ts";
+import { RiseError, stopOnInterrupt } from "rise-ts";
 import { printExamples, printLearning, printTable } from "./print";
 import { runSeed, type SeedResult } from "./run-seed";
 import { defaultSteps } from "./settings";
@@ -30,14 +30,12 @@ async function main(): Promise<void> {
   const seeds = wholeNumber("--seeds", values.seeds);
   const steps = values.steps === undefined ? defaultSteps : everyStage(wholeNumber("--steps", values.steps));
   const out = values.out ?? join("runs", `demo-${new Date().toISOString().replace(/[-:]|\..*/g, "")}`);
-  const stop = new AbortController();
-  process.once("SIGINT", () => {
-    stop.abort(new Error("interrupted"));
+  const goOn = againArguments(process.argv.slice(2), out);
+  const stop = stopOnInterrupt(() =>
     console.log(
-      `\nStopping after this step. Go on with: npm run demo -- ${againArguments(process.argv.slice(2), out)}`,
-    );
-    process.once("SIGINT", () => process.exit(130));
-  });
+      `\nFinishing this step. Go on later with: npm run demo -- ${goOn}\nCtrl-C again stops now, which loses what came after the last checkpoint.`,
+    ),
+  );
 
   const started = Date.now();
   const demo = (seed: number) => (values.task === "detection" ? run(detectionDemo, seed) : run(moodsDemo, seed));
@@ -48,7 +46,7 @@ async function main(): Promise<void> {
       model: values.model,
       out: join(out, `seed-${seed}`),
       resume: values.resume,
-      signal: stop.signal,
+      stop,
     });
   if (values.task !== "detection" && values.task !== "moods" && values.task !== "classification")
     throw new RangeError(`--task: expected moods or detection, got ${values.task}`);
@@ -86,7 +84,7 @@ function againArguments(given: readonly string[], out: string): string {
 }
 
 main().catch((error: unknown) => {
-  if (error instanceof Error && error.message === "interrupted") process.exit(130);
+  if (error instanceof Error && error.name === "AbortError") process.exit(130);
   if (
     error instanceof RiseError ||
     error instanceof RangeError ||

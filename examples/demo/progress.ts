@@ -1,31 +1,23 @@
 import type { Run, RunEvent } from "rise-ts";
+import { createProgress } from "rise-ts/report";
 
 /** Prints a run's progress from its events, and returns its result. On a terminal one line that changes; elsewhere a line every tenth. */
 export async function followRun<Rollout, Result>(
   title: string,
   run: Run<RunEvent<Rollout, Result>, Result>,
 ): Promise<Result> {
-  const isTerminal = process.stdout.isTTY === true;
-  let timeMs = 0;
-  let done = 0;
+  const { isTTY: isTerminal = false, columns = 80 } = process.stdout;
+  const lineOf = createProgress(title);
   for await (const event of run) {
-    if (event.type === "warning")
-      console.log(`${isTerminal ? "\n" : ""}  warning, step ${event.step}: ${event.message}`);
-    if (event.type !== "step-end") continue;
-    timeMs += event.timeMs;
-    done++;
-    const { step, totalSteps, metrics } = event;
-    const left = ((timeMs / done) * (totalSteps - step)) / 1000;
-    const numbers = ["loss", "reward", "rise/leak_rate", "rise/format_rate"]
-      .flatMap((name) =>
-        typeof metrics[name] === "number" ? [`${name.replace("rise/", "")} ${metrics[name].toFixed(3)}`] : [],
-      )
-      .join("  ");
-    const filled = Math.round((step / totalSteps) * 20);
-    const line = `${title}  ${"█".repeat(filled)}${"░".repeat(20 - filled)}  ${step}/${totalSteps}  ${left.toFixed(0)} s left  ${numbers}`;
-    if (isTerminal) process.stdout.write(`\r${line.padEnd(process.stdout.columns ?? 0)}`);
-    else if (step % Math.ceil(totalSteps / 10) === 0 || step === totalSteps) console.log(line);
+    const line = lineOf(event);
+    if (line === undefined) continue;
+    if (event.type === "warning") console.log(`${isTerminal ? "\n" : ""}${line}`);
+    else if (isTerminal) process.stdout.write(`\r${line.slice(0, columns - 1).padEnd(columns - 1)}`);
+    else if (event.type === "step-end" && isTenth(event)) console.log(line);
   }
   if (isTerminal) process.stdout.write("\n");
   return run;
 }
+
+const isTenth = ({ step, totalSteps }: { readonly step: number; readonly totalSteps: number }) =>
+  step % Math.ceil(totalSteps / 10) === 0 || step === totalSteps;

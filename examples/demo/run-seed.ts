@@ -16,7 +16,7 @@ import type { Parts } from "../pictures/moods";
 import { savePicture } from "../pictures/save";
 import { scoreTable } from "./print";
 import { followRun } from "./progress";
-import { examplesPerStep, groupSize, learningRates, partSizes, type Steps, sampling } from "./settings";
+import { examplesPerStep, groupSize, learningRates, partSizes, type Steps, sampling, sftBatchSize } from "./settings";
 import { type DemoTask, scoreBaseline } from "./tasks";
 
 export interface SeedOptions {
@@ -25,7 +25,7 @@ export interface SeedOptions {
   readonly model: string;
   readonly out: string;
   readonly resume: boolean;
-  readonly signal: AbortSignal;
+  readonly stop: AbortSignal;
 }
 
 /** Scores on one part of the data, by metric. */
@@ -52,11 +52,11 @@ export interface SeedResult {
 
 /** The whole of RISE and what it is compared with, for one seed of data and sampling. */
 export async function runSeed<A>(demo: DemoTask<A>, options: SeedOptions): Promise<SeedResult> {
-  const { seed, steps, out, signal } = options;
+  const { seed, steps, out, stop } = options;
   const { task } = demo;
   const first = await onnxTrainer({ model: options.model });
   const parts = await demo.data({ seed, ...partSizes(steps) });
-  const common = { task, dataset: parts.train, seed, resume: options.resume, signal, checkpointEvery: 10 };
+  const common = { task, dataset: parts.train, seed, resume: options.resume, stop, checkpointEvery: 10 };
   const rows: Record<string, { test: Scores; unseen: Scores }> = {};
   for (const [name, predict] of Object.entries(demo.baselines)) {
     const prediction = predict(parts.train);
@@ -67,7 +67,7 @@ export async function runSeed<A>(demo: DemoTask<A>, options: SeedOptions): Promi
   }
 
   // Stage 1, and the base model, which is what stage 1 begins with.
-  rows["base model"] = await scores(demo, parts, first, signal);
+  rows["base model"] = await scores(demo, parts, first, stop);
   const cot = await followRun(
     `seed ${seed}: RISE-CoT`,
     riseCot({
@@ -87,7 +87,7 @@ export async function runSeed<A>(demo: DemoTask<A>, options: SeedOptions): Promi
   const second = await onnxTrainer({ model: options.model });
   const sft = {
     steps: steps.sft,
-    batchSize: 32,
+    batchSize: sftBatchSize,
     learningRate: learningRates.sft(steps.sft),
     lossType: "token",
   } as const;
@@ -102,12 +102,12 @@ export async function runSeed<A>(demo: DemoTask<A>, options: SeedOptions): Promi
     `seed ${seed}: SFT`,
     riseR1({ ...common, trainer: second, cots: cot.dataset, sft, rft: false, runDir: join(out, "sft") }),
   );
-  rows["SFT only"] = await scores(demo, parts, second, signal);
+  rows["SFT only"] = await scores(demo, parts, second, stop);
   const rise = await followRun(
     `seed ${seed}: RFT`,
     riseR1({ ...common, trainer: second, cots: [], sft: false, rft, runDir: join(out, "rft") }),
   );
-  rows.RISE = await scores(demo, parts, second, signal);
+  rows.RISE = await scores(demo, parts, second, stop);
   const shown = parts.test.slice(0, 5);
   const { records } = await evaluate({
     task,
@@ -122,7 +122,7 @@ export async function runSeed<A>(demo: DemoTask<A>, options: SeedOptions): Promi
     `seed ${seed}: RFT only`,
     riseR1({ ...common, trainer: third, cots: [], sft: false, rft, runDir: join(out, "rft-only") }),
   );
-  rows["RFT only (Visual-RFT)"] = await scores(demo, parts, third, signal);
+  rows["RFT only (Visual-RFT)"] = await scores(demo, parts, third, stop);
   await third.dispose();
 
   const result: SeedResult = {

@@ -42,10 +42,8 @@ export interface Ops {
   Gather: Signature<[data: Value, index: Value], None>;
   /** Picks along the last axis. */
   GatherElements: Signature<[data: Value, index: Value], None>;
-  /** data with `updates` added to the rows that `index` [n, 1] names. */
-  ScatterND: Signature<[data: Value, index: Value, updates: Value], None>;
-  /** data with `updates` added along the last axis. */
-  ScatterElements: Signature<[data: Value, index: Value, updates: Value], None>;
+  /** data with `updates` added at the places that `index` names along one axis. */
+  ScatterElements: Signature<[data: Value, index: Value, updates: Value], Axis>;
   ReduceSum: Signature<[x: Value], { readonly axes: readonly number[]; readonly keepDims: boolean }>;
   /** Over the last axis. */
   Softmax: Unary;
@@ -232,22 +230,14 @@ export const opRules: { readonly [O in Op]: OpRule<O> } = {
     },
     ...lastAxis,
   },
-  ScatterND: {
-    shape: ([data, index, updates]) => {
-      const count = index.shape[0] ?? 1;
-      mustBe("ScatterND: index", index, [count, 1]);
-      mustBe("ScatterND: updates", updates, [count, ...data.shape.slice(1)]);
-      return data.shape;
-    },
-    encode: () => ({ attributes: { reduction } }),
-  },
   ScatterElements: {
-    shape: ([data, index, updates]) => {
-      mustBe("ScatterElements: index", index, [...data.shape.slice(0, -1), index.shape.at(-1) ?? 1]);
+    shape: ([data, index, updates], attrs) => {
+      const axis = normalAxis(attrs.axis, data.shape.length, "ScatterElements");
+      mustBe("ScatterElements: index", index, data.shape.with(axis, index.shape[axis] ?? 1));
       mustBe("ScatterElements: updates", updates, index.shape);
       return data.shape;
     },
-    encode: () => ({ attributes: { axis: -1, reduction } }),
+    encode: ({ axis }) => ({ attributes: { axis, reduction } }),
   },
   ReduceSum: {
     shape: ([x], { axes, keepDims }) => {

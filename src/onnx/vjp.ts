@@ -30,7 +30,6 @@ export type NonDifferentiableOp =
   | "ArgMax"
   | "CumSum"
   | "TopK"
-  | "ScatterND"
   | "ScatterElements";
 
 export type DifferentiableOp = Exclude<Op, NonDifferentiableOp>;
@@ -108,14 +107,18 @@ export const vjpRules: { readonly [O in DifferentiableOp]: VjpRule<O> } = {
   // The sum over the new copies is broadcasting undone, which is the walk's.
   Expand: (_, __, dy) => [dy],
   // y = x[i]           x̄ = Σ ȳ scattered back to the rows they came from
+  // Not by ScatterND: onnxruntime adds its rows on several threads at once, and loses some of those that go to the same place.
   Gather: (g, { in: [data, index] }, dy) => {
     const shape = staticShape(data);
     const count = index.shape.reduce<number>((n, dim) => n * staticDim(dim, "Gather"), 1);
-    const updates = reshape(g, dy, [count, ...shape.slice(1)]);
-    return [g.op("ScatterND", [zeros(g, shape), reshape(g, index, [count, 1]), updates], {}), null];
+    const width = shape.slice(1).reduce((n, dim) => n * dim, 1);
+    const rows = g.op("Expand", [reshape(g, index, [count, 1])], { shape: [count, width] });
+    const into = zeros(g, [shape[0]!, width]);
+    const sum = g.op("ScatterElements", [into, rows, reshape(g, dy, [count, width])], { axis: 0 });
+    return [reshape(g, sum, shape), null];
   },
   GatherElements: (g, { in: [data, index] }, dy) => [
-    g.op("ScatterElements", [zeros(g, staticShape(data)), index, dy], {}),
+    g.op("ScatterElements", [zeros(g, staticShape(data)), index, dy], { axis: -1 }),
     null,
   ],
   ReduceSum: (g, { in: [x], attrs: { axes } }, dy) => {

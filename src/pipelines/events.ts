@@ -6,6 +6,17 @@ export interface StepMetrics {
   readonly [metric: string]: number | string;
 }
 
+/** What a warning is about; docs/training.md says what each means. A loss or gradient that is not a number is no warning: the run stops. */
+export type Guard = "zero-std" | "clipped" | "leaking" | "flat-reward" | "repetition" | "damaged-checkpoint";
+
+/** The checkpoint whose policy earned most on held-out examples. */
+export interface BestCheckpoint {
+  readonly step: number;
+  /** Its `eval_reward`. */
+  readonly reward: number;
+  readonly path: string;
+}
+
 /** What happens during a run. `step` counts from 1 through all stages. */
 export type RunEvent<Rollout, Result> =
   | {
@@ -26,5 +37,5 @@ export type RunEvent<Rollout, Result> =
       readonly timeMs: number;
     }
   | { readonly type: "checkpoint-end"; readonly step: number; readonly path: string }
-  | { readonly type: "warning"; readonly stage: string; readonly step: number; readonly message: string }
+  | { readonly type: "warning"; readonly guard: Guard; readonly step: number; readonly message: string }
   | { readonly type: "run-end"; readonly result: Result };

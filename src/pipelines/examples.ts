@@ -15,6 +15,15 @@ export function checkExamples<A>(task: Task<A>, examples: readonly Example<A>[])
   }
 }
 
+/** @throws DataError for held-out examples that are trained on as well, or are no examples of the task */
+export function checkHeldOut<A>(task: Task<A>, heldOut: readonly Example<A>[], trained: readonly Example<A>[]): void {
+  if (heldOut.length === 0) return;
+  checkExamples(task, heldOut);
+  const ids = new Set(trained.map(({ id }) => id));
+  const both = heldOut.find(({ id }) => ids.has(id));
+  if (both) throw new DataError(`heldOut: expected examples that the dataset does not have, got "${both.id}"`);
+}
+
 /** Tells datasets apart by ids, annotations and subjects, in order; pictures are not looked at. */
 export function fingerprint(examples: readonly Pick<Example<unknown>, "id" | "annotation" | "subject">[]): {
   readonly examples: number;

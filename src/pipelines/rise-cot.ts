@@ -8,13 +8,13 @@ import { deriveSeed } from "../rng";
 import type { Task } from "../tasks/task";
 import type { Trainer } from "../trainers/trainer";
 import type { Example, RatedCot, Rollout } from "../types";
-import type { RunEvent, StepMetrics } from "./events";
-import { checkCounts, checkExamples, fingerprint, orderedBatch, shuffledBatch } from "./examples";
+import type { BestCheckpoint, RunEvent, StepMetrics } from "./events";
+import { checkCounts, checkExamples, checkHeldOut, fingerprint, orderedBatch, shuffledBatch } from "./examples";
 import { describeLearningRate, type LearningRate } from "./learning-rate";
 import { type Owned, withOwned } from "./owned";
-import { checkPolicyLoss, rolloutStage } from "./rollout-stage";
+import { checkPolicyLoss, heldOutMetrics, rolloutStage } from "./rollout-stage";
 import { createRun, type Run } from "./run";
-import { openRunDirectory } from "./run-directory";
+import { openRunDirectory, trainedIn } from "./run-directory";
 import { type RolloutSamplingOptions, sampleRollouts } from "./sample-rollouts";
 import { type Memory, runStages, type Stage } from "./stages";
 
@@ -46,6 +46,10 @@ export interface RiseCotOptions<A> {
   readonly microBatch?: number;
   /** Steps from one checkpoint to the next (50). */
   readonly checkpointEvery?: number;
+  /** Newest checkpoints that are kept; the best one stays as well (3). */
+  readonly keepCheckpoints?: number;
+  /** Examples to measure the policy with at every checkpoint, one greedy rollout each; the best `eval_reward` is the best checkpoint. */
+  readonly heldOut?: readonly Example<A>[];
   /** Sample all examples once more with the trained policy (true). */
   readonly finalPass?: boolean;
   readonly seed?: number;
@@ -53,6 +57,9 @@ export interface RiseCotOptions<A> {
   readonly runDir?: string;
   /** Go on with the run in `runDir`, if there is one (false). */
   readonly resume?: boolean;
+  /** Finishes the step under way, writes a checkpoint, and rejects with this signal's reason: `stopOnInterrupt`. */
+  readonly stop?: AbortSignal;
+  /** Stops as soon as possible; what came after the last checkpoint is lost. */
   readonly signal?: AbortSignal;
 }
 
@@ -74,6 +81,8 @@ export interface RiseCotResult<A> {
   readonly metrics: readonly StepMetrics[];
   /** Directory of the trained weights, in `runDir`. */
   readonly adapter?: string;
+  /** The checkpoint that earned most on `heldOut`. */
+  readonly best?: BestCheckpoint;
 }
 
 export type RiseCotEvent<A> = RunEvent<Rollout<A>, RiseCotResult<A>>;
@@ -103,39 +112,62 @@ async function* run<A>(
   trainer?: Trainer,
 ): AsyncGenerator<RiseCotEvent<A>, RiseCotResult<A>, void> {
   const settings = withDefaults(options);
-  const { task, dataset, threshold, checkpointEvery, runDir, resume } = settings;
+  const { task, dataset, heldOut, threshold, checkpointEvery, keepCheckpoints, runDir, resume, stop } = settings;
   checkExamples(task, dataset);
-  const directory = await openRunDirectory(runDir, describe(settings, backend, trainer), { resume });
-  const memory = createMemory<A>();
-  const stages = trainer
-    ? [training(settings, memory, trainer), closing(settings, memory, backend)]
-    : [closing({ ...settings, finalPass: true }, memory, backend)];
-  yield* runStages(stages, { directory, memory, trainer, checkpointEvery, signal });
+  checkHeldOut(task, heldOut, dataset);
+  const keeping = { resume, keep: keepCheckpoints };
+  const directory = await openRunDirectory(runDir, describe(settings, backend, trainer), keeping);
+  try {
+    const memory = createMemory<A>();
+    const stages = trainer
+      ? [training(settings, memory, trainer), closing(settings, memory, backend)]
+      : [closing({ ...settings, finalPass: true }, memory, backend)];
+    yield* runStages(stages, { directory, memory, trainer, checkpointEvery, stop, signal });
 
-  const rows = dataset.flatMap((example) => rowOf(example, memory));
-  await directory.writeCots(rows);
-  const policy = directory.policy();
-  const result: RiseCotResult<A> = {
-    dataset: rows,
-    kept: selectHighQuality(rows, { threshold }),
-    metrics: directory.metrics,
-    ...(policy !== undefined && { adapter: policy }),
-  };
-  yield { type: "run-end", result };
-  return result;
+    const rows = dataset.flatMap((example) => rowOf(example, memory));
+    await directory.writeCots(rows);
+    const result: RiseCotResult<A> = {
+      dataset: rows,
+      kept: selectHighQuality(rows, { threshold }),
+      metrics: directory.metrics,
+      ...trainedIn(directory),
+    };
+    yield { type: "run-end", result };
+    return result;
+  } finally {
+    await directory.close();
+  }
 }
 
 /** GRPO on a few examples at a time. */
 function training<A>(settings: Settings<A>, memory: CotMemory<A>, trainer: Trainer): Stage<Rollout<A>> {
-  const { steps, dataset, examplesPerStep, seed, credit, grpo, learningRate, microBatch } = settings;
+  const { steps, dataset, examplesPerStep, seed, credit, grpo, learningRate, microBatch, heldOut } = settings;
   const examples = (step: number) => shuffledBatch(dataset, step, examplesPerStep, seed);
-  return rolloutStage({
-    ...cotSampling(settings, trainer.sampler(), "train", examples),
+  const sampler = trainer.sampler();
+  const stage = rolloutStage({
+    ...cotSampling(settings, sampler, "train", examples),
     steps,
     tokens: memory,
     learning: { trainer, grpo, learningRate, microBatch, credit: credit === "both" ? "all" : "last" },
     seen: async (rollouts) => memory.keepBest(rollouts),
   });
+  return { ...stage, ...(heldOut.length > 0 && { evaluate: (signal) => evaluation(settings, sampler, signal) }) };
+}
+
+/** The likeliest cot and reconstruction of each held-out example. */
+async function evaluation<A>(
+  { task, reward, sampling, heldOut, seed }: Settings<A>,
+  backend: VlmBackend,
+  signal: AbortSignal,
+) {
+  const sampled = await sampleRollouts({
+    ...{ task, reward, backend, signal },
+    sampling: { ...sampling, temperature: 0 },
+    groupSize: 1,
+    examples: heldOut,
+    seed: deriveSeed(seed, "evaluation"),
+  });
+  return heldOutMetrics(sampled, reward.name);
 }
 
 /** Once over all examples: new rollouts (the final pass), and for each row of D_RISE a reconstruction without its cot. */
@@ -257,14 +289,16 @@ function withDefaults<A>(options: RiseCotOptions<A>) {
     sampling: {} as RolloutSamplingOptions,
     credit: "both" as const,
     checkpointEvery: 50,
+    keepCheckpoints: 3,
+    heldOut: [] as readonly Example<A>[],
     finalPass: true,
     seed: 0,
     resume: false,
     ...options,
   };
-  const { groupSize, examplesPerStep, steps, checkpointEvery, microBatch, grpo } = settings;
+  const { groupSize, examplesPerStep, steps, checkpointEvery, keepCheckpoints, microBatch, grpo } = settings;
   checkCounts({ groupSize }, options.trainer ? 2 : 1);
-  checkCounts({ examplesPerStep, checkpointEvery, microBatch });
+  checkCounts({ examplesPerStep, checkpointEvery, keepCheckpoints, microBatch });
   checkCounts({ steps }, 0);
   checkPolicyLoss(grpo);
   return settings;
@@ -274,7 +308,7 @@ function withDefaults<A>(options: RiseCotOptions<A>) {
 function describe<A>(settings: Settings<A>, backend: VlmBackend, trainer: Trainer | undefined): object {
   const { task, dataset, reward, groupSize, examplesPerStep, steps, grpo, learningRate, threshold, sampling } =
     settings;
-  const { credit, microBatch, checkpointEvery, finalPass, seed } = settings;
+  const { credit, microBatch, checkpointEvery, heldOut, finalPass, seed } = settings;
   return {
     pipeline: "rise-cot",
     task: task.name,
@@ -286,6 +320,7 @@ function describe<A>(settings: Settings<A>, backend: VlmBackend, trainer: Traine
     ...(trainer && {
       ...{ steps, grpo, credit, microBatch, finalPass },
       learningRate: describeLearningRate(learningRate, steps),
+      ...(heldOut.length > 0 && { heldOut: fingerprint(heldOut) }),
     }),
     threshold,
     sampling,

@@ -7,13 +7,13 @@ import { deriveSeed } from "../rng";
 import type { Task } from "../tasks/task";
 import type { Trainer } from "../trainers/trainer";
 import type { Example, RatedCot } from "../types";
-import type { RunEvent, StepMetrics } from "./events";
-import { checkCounts, checkExamples, fingerprint, shuffledBatch } from "./examples";
+import type { BestCheckpoint, RunEvent, StepMetrics } from "./events";
+import { checkCounts, checkExamples, checkHeldOut, fingerprint, shuffledBatch } from "./examples";
 import { describeLearningRate, type LearningRate, learningRateAt } from "./learning-rate";
 import { type Owned, withOwned } from "./owned";
-import { checkPolicyLoss, rolloutStage } from "./rollout-stage";
+import { checkPolicyLoss, heldOutMetrics, rolloutStage } from "./rollout-stage";
 import { createRun, type Run } from "./run";
-import { openRunDirectory } from "./run-directory";
+import { openRunDirectory, trainedIn } from "./run-directory";
 import { type AnswerRollout, type SamplingOptions, sampleAnswers } from "./sample-rollouts";
 import { type Memory, runStages, type Stage } from "./stages";
 import { supervisedStep } from "./supervised-step";
@@ -67,11 +67,18 @@ export interface RiseR1Options<A> {
   readonly microBatch?: number;
   /** Steps from one checkpoint to the next (50). */
   readonly checkpointEvery?: number;
+  /** Newest checkpoints that are kept; the best one stays as well (3). */
+  readonly keepCheckpoints?: number;
+  /** Examples to measure the policy with at every checkpoint, one greedy rollout each; the best `eval_reward` is the best checkpoint. */
+  readonly heldOut?: readonly Example<A>[];
   readonly seed?: number;
   /** Where the run is written; without it nothing is. */
   readonly runDir?: string;
   /** Go on with the run in `runDir`, if there is one (false). */
   readonly resume?: boolean;
+  /** Finishes the step under way, writes a checkpoint, and rejects with this signal's reason: `stopOnInterrupt`. */
+  readonly stop?: AbortSignal;
+  /** Stops as soon as possible; what came after the last checkpoint is lost. */
   readonly signal?: AbortSignal;
 }
 
@@ -81,6 +88,8 @@ export interface RiseR1Result<A> {
   readonly metrics: readonly StepMetrics[];
   /** Directory of the trained weights, in `runDir`. */
   readonly adapter?: string;
+  /** The checkpoint that earned most on `heldOut`. */
+  readonly best?: BestCheckpoint;
 }
 
 export type RiseR1Event<A> = RunEvent<AnswerRollout<A>, RiseR1Result<A>>;
@@ -102,25 +111,32 @@ async function* run<A>(
   trainer: Trainer,
   signal: AbortSignal,
 ): AsyncGenerator<RiseR1Event<A>, RiseR1Result<A>, void> {
-  const { task, dataset, cots, runDir, resume = false } = options;
+  const { task, dataset, heldOut = [], cots, keepCheckpoints = 3, runDir, resume = false, stop } = options;
   checkExamples(task, dataset);
+  checkHeldOut(task, heldOut, dataset);
+  checkCounts({ keepCheckpoints });
   const asked = withDefaults(options);
   const { threshold, checkpointEvery } = asked;
   const kept = asked.sft ? selectHighQuality(cots, { threshold }) : [];
   const settings = { ...asked, sft: asked.sft && { ...asked.sft, steps: supervisedSteps(asked.sft, kept.length) } };
   const memory = createMemory();
+  const measured = heldOut.length > 0 && { evaluate: evaluation(options, settings, trainer) };
   const stages = [
     ...(settings.sft ? [supervised(settings, settings.sft, trainer, supervisedSamples(options, trainer, kept))] : []),
     ...(settings.rft ? [reinforced(options, settings, settings.rft, trainer, memory)] : []),
-  ];
-  const directory = await openRunDirectory(runDir, describe(options, settings, trainer), { resume });
-  await directory.writeCots(kept);
-  yield* runStages<AnswerRollout<A>>(stages, { directory, memory, trainer, checkpointEvery, signal });
+  ].map((stage) => ({ ...stage, ...measured }));
+  const keeping = { resume, keep: keepCheckpoints };
+  const directory = await openRunDirectory(runDir, describe(options, settings, trainer), keeping);
+  try {
+    await directory.writeCots(kept);
+    yield* runStages<AnswerRollout<A>>(stages, { directory, memory, trainer, checkpointEvery, stop, signal });
 
-  const policy = directory.policy();
-  const result = { kept, metrics: directory.metrics, ...(policy !== undefined && { adapter: policy }) };
-  yield { type: "run-end", result };
-  return result;
+    const result = { kept, metrics: directory.metrics, ...trainedIn(directory) };
+    yield { type: "run-end", result };
+    return result;
+  } finally {
+    await directory.close();
+  }
 }
 
 const supervisedSteps = ({ steps, epochs, batchSize }: SftSettings, samples: number) =>
@@ -156,7 +172,7 @@ function supervised<A>(
       const batch = shuffledBatch(samples, step, batchSize, deriveSeed(seed, "sft"));
       const options = { learningRate: learningRateAt(learningRate, step), lossType, microBatch, signal };
       const { metrics } = await supervisedStep(trainer, batch, options);
-      return { rollouts: [], metrics, warnings: [] };
+      return { rollouts: [], metrics };
     },
   };
 }
@@ -183,6 +199,25 @@ function reinforced<A>(
       }),
     learning: { trainer, grpo, learningRate, microBatch, credit: "all" },
   });
+}
+
+/** The likeliest answer to each held-out example, rewarded as in reinforcement. */
+function evaluation<A>(
+  { task, heldOut = [] }: RiseR1Options<A>,
+  { seed, rft }: Settings<A>,
+  trainer: Trainer,
+): NonNullable<Stage<AnswerRollout<A>>["evaluate"]> {
+  const { reward, sampling } = rft || { reward: answerReward as AnswerRewardFunction<A>, sampling: {} };
+  return async (signal) => {
+    const sampled = await sampleAnswers({
+      ...{ task, reward, signal, backend: trainer.sampler() },
+      sampling: { ...sampling, temperature: 0 },
+      groupSize: 1,
+      examples: heldOut,
+      seed: deriveSeed(seed, "evaluation"),
+    });
+    return heldOutMetrics(sampled, reward.name);
+  };
 }
 
 interface AnswerMemory extends Memory {
@@ -243,7 +278,7 @@ function withDefaults<A>({ sft = {}, rft = {}, ...options }: RiseR1Options<A>) {
 
 /** What decides the run, for `config.json`. */
 function describe<A>(
-  { task, dataset, cots }: RiseR1Options<A>,
+  { task, dataset, heldOut = [], cots }: RiseR1Options<A>,
   { sft, rft, ...settings }: Settings<A>,
   trainer: Trainer,
 ): object {
@@ -254,6 +289,7 @@ function describe<A>(
     pipeline: "rise-r1",
     task: task.name,
     dataset: fingerprint(dataset),
+    ...(heldOut.length > 0 && { heldOut: fingerprint(heldOut) }),
     cots: fingerprint(
       cots.map(({ exampleId, cot, reward, annotation }) => ({ id: exampleId, annotation: [cot, reward, annotation] })),
     ),

@@ -1,10 +1,11 @@
 import { ConfigError } from "../errors";
 import type { GrpoSettings } from "../grpo/presets";
 import type { Trainer } from "../trainers/trainer";
+import type { Prompt } from "../types";
 import { grpoStep } from "./grpo-step";
 import { type LearningRate, learningRateAt } from "./learning-rate";
 import type { Sampled } from "./sample-rollouts";
-import type { Stage } from "./stages";
+import type { EvaluationMetrics, Stage } from "./stages";
 import { completionTokens, rolloutMetrics } from "./step-metrics";
 
 export interface Learning {
@@ -56,16 +57,32 @@ export function rolloutStage<R>(options: {
         num_tokens: tokens.numTokens,
       };
       return {
-        rollouts: sampled.map(({ rollout }, i) => ({
+        rollouts: sampled.map(({ rollout, segments, truth }, i) => ({
           rollout,
+          prompt: promptText(segments[0]!.prompt),
+          truth,
           ...(learned && { advantage: learned.advantages[i]! }),
         })),
         metrics,
-        warnings: learned ? warningsOf(metrics) : [],
       };
     },
   };
 }
+
+/** What one greedy rollout for each held-out example earns: `eval_reward`, `eval_rise/similarity`, … */
+export function heldOutMetrics<R>(sampled: readonly Sampled<R>[], rewardName: string): EvaluationMetrics {
+  const { reward, ...metrics } = rolloutMetrics(sampled, rewardName);
+  return {
+    eval_reward: reward!,
+    ...Object.fromEntries(Object.entries(metrics).map(([name, value]) => [`eval_${name}`, value])),
+  };
+}
+
+const promptText = (prompt: Prompt): string =>
+  prompt
+    .flatMap(({ content }) => content)
+    .map((part) => (part.type === "text" ? part.text : "<image>"))
+    .join("\n");
 
 /** @throws ConfigError for a loss that needs a policy to stay close to */
 export function checkPolicyLoss({ loss: { klCoefficient = 0 } }: GrpoSettings): void {
@@ -81,19 +98,3 @@ const learn = <R>(
   sampled: readonly Sampled<R>[],
   { step, ...options }: { readonly step: number; readonly groupSize: number; readonly signal: AbortSignal },
 ) => grpoStep(trainer, sampled, { ...learning, ...options, learningRate: learningRateAt(learningRate, step) });
-
-/** Share of rollouts cut off by maxTokens above which training will mostly see unfinished text. */
-const MANY_CLIPPED = 0.9;
-
-function warningsOf(metrics: Readonly<Record<string, number>>): string[] {
-  const warnings: string[] = [];
-  if (metrics.frac_reward_zero_std === 1) {
-    warnings.push(
-      `nothing to learn from: within every group all rewards are equal (mean reward ${metrics.reward}, format rate ${metrics["rise/format_rate"]}, leak rate ${metrics["rise/leak_rate"]})`,
-    );
-  }
-  const clipped = metrics["completions/clipped_ratio"]!;
-  if (clipped >= MANY_CLIPPED)
-    warnings.push(`${Math.round(100 * clipped)} % of the rollouts were cut off by maxTokens before they ended`);
-  return warnings;
-}

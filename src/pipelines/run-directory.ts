@@ -1,36 +1,54 @@
-import { appendFile, mkdir, open, readdir, readFile, rename, rm, stat, truncate, writeFile } from "node:fs/promises";
+import { appendFile, mkdir, readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { z } from "zod";
 import { CheckpointError } from "../errors";
 import type { Trainer } from "../trainers/trainer";
-import type { StepMetrics } from "./events";
+import {
+  type CheckpointState,
+  checkpointPath,
+  lastGoodCheckpoint,
+  pruneCheckpoints,
+  rowFiles,
+  writeCheckpoint,
+} from "./checkpoints";
+import type { BestCheckpoint, StepMetrics } from "./events";
+import { cutOff, jsonl, keepLines, readJson, writeAtomically, writing } from "./run-files";
+import { isLock, lockRun } from "./run-lock";
 
 /**
  * What a run leaves behind: `config.json`, `rollouts.jsonl`, `metrics.jsonl`, `timings.jsonl`, `cots.jsonl`, `checkpoints/step-N/`.
  *
  * Rows are appended as they come. A checkpoint records how long the files were, so that a resumed run first cuts off what came after it
- * and then writes the same bytes again; only `timings.jsonl`, which holds what a clock said, differs.
+ * and then writes the same bytes again; only `timings.jsonl`, which holds what a clock said, differs. While it is open, a `run.lock` keeps
+ * other processes out.
  */
 export interface RunDirectory {
-  /** The checkpoint this run goes on from. */
-  readonly resumed: { readonly step: number; readonly state: unknown } | undefined;
+  /** The checkpoint this run goes on from, and what was wrong with newer ones. */
+  readonly resumed: { readonly step: number; readonly state: unknown; readonly damaged: readonly string[] } | undefined;
   /** All rows of `metrics.jsonl`, those of before the interruption included. */
   readonly metrics: readonly StepMetrics[];
   /** Directory of the policy's newest saved weights. */
   policy(): string | undefined;
+  /** The checkpoint with the highest held-out reward. */
+  best(): BestCheckpoint | undefined;
   append(file: RowFile, rows: readonly object[]): Promise<void>;
   /** Replaces `cots.jsonl`. */
   writeCots(rows: readonly object[]): Promise<void>;
   /**
-   * Writes `checkpoints/step-N/` so that it is there whole or not at all.
-   * @param trainer saved with it; left out where the policy is that of the checkpoint before
+   * Writes `checkpoints/step-N/` so that it is there whole or not at all, and removes old ones.
    * @returns its path, or `undefined` for a run that is kept in memory
    */
-  checkpoint(step: number, state: unknown, trainer?: Trainer): Promise<string | undefined>;
+  checkpoint(step: number, state: unknown, options?: CheckpointOptions): Promise<string | undefined>;
+  /** Lets other processes in. */
+  close(): Promise<void>;
 }
 
-/** Files whose lengths a checkpoint records. */
-const rowFiles = ["rollouts", "metrics"] as const;
+export interface CheckpointOptions {
+  /** Saved with it; left out where the policy is that of the checkpoint before. */
+  readonly trainer?: Trainer | undefined;
+  /** What the policy earned on held-out examples. */
+  readonly reward?: number | undefined;
+}
+
 type RowFile = (typeof rowFiles)[number] | "timings";
 
 /**
@@ -38,59 +56,89 @@ type RowFile = (typeof rowFiles)[number] | "timings";
  *
  * @param path `undefined` keeps the run in memory
  * @param config everything that decides what the run does, as JSON; it must be the same when the run is resumed
- * @throws CheckpointError for a directory that is in use without `resume`, that belongs to a run with another config, or is damaged
+ * @param options.keep newest checkpoints that are kept, besides the best (3)
+ * @throws CheckpointError for a directory that another process writes into, that is in use without `resume`, that belongs to a run with
+ * another config, or is damaged
  */
 export async function openRunDirectory(
   path: string | undefined,
   config: object,
-  { resume = false }: { readonly resume?: boolean } = {},
+  { resume = false, keep = 3 }: { readonly resume?: boolean; readonly keep?: number } = {},
 ): Promise<RunDirectory> {
   if (path === undefined) return inMemory();
   await mkdir(path, { recursive: true });
-  const isNew = (await readdir(path)).every((name) => name.endsWith(".partial"));
+  const close = await lockRun(path);
+  try {
+    return await openLocked(path, config, { resume, keep, close });
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+async function openLocked(
+  path: string,
+  config: object,
+  { resume, keep, close }: { readonly resume: boolean; readonly keep: number; readonly close: () => Promise<void> },
+): Promise<RunDirectory> {
+  const isNew = (await readdir(path)).every((name) => name.endsWith(".partial") || isLock(name));
   if (!isNew && !resume) {
     throw new CheckpointError(`${path} is not empty: pass resume: true to go on with the run in it, or another runDir`);
   }
   if (isNew) await writeAtomically(join(path, "config.json"), `${JSON.stringify(config, null, 2)}\n`);
   else await checkConfig(path, config);
 
-  const last = await lastCheckpoint(path);
-  const sizes = last?.state.bytes ?? { rollouts: 0, metrics: 0 };
-  for (const file of rowFiles) await cutOff(join(path, `${file}.jsonl`), sizes[file]);
+  const { state: last, damaged } = await lastGoodCheckpoint(path);
+  const bytes = last?.bytes ?? { rollouts: 0, metrics: 0 };
+  for (const file of rowFiles) await cutOff(join(path, `${file}.jsonl`), bytes[file]);
   const metrics = await readMetrics(join(path, "metrics.jsonl"));
   await keepLines(join(path, "timings.jsonl"), metrics.length);
-  let policy = last?.state.policy;
+  let { step: newest, policy, best } = last ?? ({} as Partial<CheckpointState>);
+  await pruneCheckpoints(path, keep, best?.step);
+  const intact = () =>
+    newest === undefined ? "no checkpoint was there yet" : `the checkpoint of step ${newest} is intact`;
 
   return {
-    resumed: last && { step: last.state.step, state: last.state.pipeline },
+    resumed: last && { step: last.step, state: last.pipeline, damaged },
     metrics,
-    policy: () => (policy === undefined ? undefined : join(path, "checkpoints", policy)),
+    policy: () => (policy === undefined ? undefined : checkpointPath(path, policy)),
+    best: () => best && { ...best, path: checkpointPath(path, best.step) },
 
     async append(file, rows) {
       const text = jsonl(rows);
-      await appendFile(join(path, `${file}.jsonl`), text);
-      if (file !== "timings") sizes[file] += Buffer.byteLength(text);
+      const target = join(path, `${file}.jsonl`);
+      await writing(target, intact, () => appendFile(target, text));
+      if (file !== "timings") bytes[file] += Buffer.byteLength(text);
       if (file === "metrics") metrics.push(...(rows as readonly StepMetrics[]));
     },
 
-    writeCots: (rows) => writeAtomically(join(path, "cots.jsonl"), jsonl(rows)),
-
-    async checkpoint(step, pipeline, trainer) {
-      const name = `step-${step}`;
-      const finished = join(path, "checkpoints", name);
-      const partial = join(path, "checkpoints", `.${name}.partial`);
-      await rm(partial, { recursive: true, force: true });
-      await mkdir(partial, { recursive: true });
-      await trainer?.save(partial);
-      if (trainer) policy = name;
-      for (const file of rowFiles) await flush(join(path, `${file}.jsonl`));
-      const state: State = { step, ...(policy !== undefined && { policy }), bytes: sizes, pipeline };
-      await writeFile(join(partial, "state.json"), `${JSON.stringify(state)}\n`);
-      await flush(join(partial, "state.json"));
-      await rename(partial, finished);
-      return finished;
+    writeCots(rows) {
+      const target = join(path, "cots.jsonl");
+      return writing(target, intact, () => writeAtomically(target, jsonl(rows)));
     },
+
+    async checkpoint(step, pipeline, { trainer, reward } = {}) {
+      const target = checkpointPath(path, step);
+      const isBest = reward !== undefined && !(best && best.reward >= reward);
+      const state = {
+        step,
+        ...optional("policy", trainer ? step : policy),
+        ...optional("best", isBest ? { step, reward } : best),
+        ...{ bytes, pipeline },
+      };
+      await writing(target, intact, () => writeCheckpoint(path, state, trainer && ((folder) => trainer.save(folder))));
+      ({ step: newest, policy, best } = state);
+      await pruneCheckpoints(path, keep, best?.step);
+      return target;
+    },
+
+    close,
   };
+}
+
+/** What a result says about the weights that a run left. */
+export function trainedIn(directory: RunDirectory): { readonly adapter?: string; readonly best?: BestCheckpoint } {
+  return { ...optional("adapter", directory.policy()), ...optional("best", directory.best()) };
 }
 
 function inMemory(): RunDirectory {
@@ -99,34 +147,14 @@ function inMemory(): RunDirectory {
     resumed: undefined,
     metrics,
     policy: () => undefined,
+    best: () => undefined,
     async append(file, rows) {
       if (file === "metrics") metrics.push(...(rows as readonly StepMetrics[]));
     },
     writeCots: async () => {},
     checkpoint: async () => undefined,
+    close: async () => {},
   };
-}
-
-const stateSchema = z.object({
-  step: z.int().positive(),
-  /** Name of the checkpoint that holds the policy at this step. */
-  policy: z.string().exactOptional(),
-  bytes: z.object({ rollouts: z.int(), metrics: z.int() }),
-  pipeline: z.unknown(),
-});
-type State = z.infer<typeof stateSchema>;
-
-/** The newest complete checkpoint; one that was not finished is removed. */
-async function lastCheckpoint(path: string): Promise<{ readonly state: State } | undefined> {
-  const folder = join(path, "checkpoints");
-  const names = await readdir(folder).catch(() => []);
-  for (const name of names) if (name.endsWith(".partial")) await rm(join(folder, name), { recursive: true });
-  const steps = names.flatMap((name) => /^step-(\d+)$/.exec(name)?.[1] ?? []).map(Number);
-  if (steps.length === 0) return undefined;
-  const file = join(folder, `step-${Math.max(...steps)}`, "state.json");
-  const state = stateSchema.safeParse(await readJson(file));
-  if (!state.success) throw new CheckpointError(`${file} is not a checkpoint's state: ${z.prettifyError(state.error)}`);
-  return { state: state.data };
 }
 
 async function checkConfig(path: string, config: object): Promise<void> {
@@ -151,46 +179,11 @@ function flatten(value: unknown, key = "", into = new Map<string, string>()): Ma
   return into;
 }
 
-async function cutOff(file: string, bytes: number): Promise<void> {
-  const found = await stat(file).then(
-    ({ size }) => size,
-    () => 0,
-  );
-  if (found < bytes)
-    throw new CheckpointError(`${file} has ${found} bytes, but the last checkpoint was taken at ${bytes}`);
-  if (found === 0) await writeFile(file, "");
-  else await truncate(file, bytes);
-}
-
-/** What a clock said has no fixed length, but one line for each row of metrics. */
-async function keepLines(file: string, count: number): Promise<void> {
-  const lines = (await readFile(file, "utf8").catch(() => "")).split("\n").slice(0, count);
-  await writeFile(file, lines.map((line) => `${line}\n`).join(""));
-}
-
 async function readMetrics(file: string): Promise<StepMetrics[]> {
   const lines = (await readFile(file, "utf8")).split("\n").filter((line) => line !== "");
   return lines.map((line) => JSON.parse(line) as StepMetrics);
 }
 
-async function readJson(file: string): Promise<unknown> {
-  try {
-    return JSON.parse(await readFile(file, "utf8"));
-  } catch (cause) {
-    throw new CheckpointError(`${file}: expected readable JSON of an earlier run: ${String(cause)}`, { cause });
-  }
-}
-
-async function writeAtomically(file: string, text: string): Promise<void> {
-  await writeFile(`${file}.partial`, text);
-  await flush(`${file}.partial`);
-  await rename(`${file}.partial`, file);
-}
-
-/** Through to the disk, so that a checkpoint that exists is one that can be trusted. */
-async function flush(file: string): Promise<void> {
-  const handle = await open(file, "r+");
-  await handle.sync().finally(() => handle.close());
-}
-
-const jsonl = (rows: readonly object[]) => rows.map((row) => `${JSON.stringify(row)}\n`).join("");
+/** A property that is left out where it has no value. */
+const optional = <Name extends string, Value>(name: Name, value: Value | undefined) =>
+  (value === undefined ? {} : { [name]: value }) as { readonly [N in Name]?: Value };

@@ -36,6 +36,8 @@ export interface AnswerRollout<A> {
 export interface Sampled<R> {
   readonly rollout: R;
   readonly reward: Reward;
+  /** The example's annotation. */
+  readonly truth: unknown;
   readonly segments: readonly { readonly prompt: Prompt; readonly completion: Completion }[];
 }
 
@@ -92,6 +94,7 @@ export async function sampleRollouts<A>({
     return {
       rollout: { exampleId: example.id, index, cot, reconstruction, ...judged },
       reward: judged.reward,
+      truth: example.annotation,
       segments: [
         { prompt: cotPrompt, completion: cot },
         { prompt, completion: reconstruction },
@@ -124,6 +127,7 @@ export async function sampleAnswers<A>({
       return {
         rollout: { exampleId: example.id, index, completion, ...judged },
         reward: judged.reward,
+        truth: example.annotation,
         segments: [{ prompt: prompts[i]!, completion }],
       };
     }),

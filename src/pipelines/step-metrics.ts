@@ -17,6 +17,7 @@ export function rolloutMetrics<R>(sampled: readonly Sampled<R>[], rewardName: st
     "rise/similarity": moments(sampled.map(({ reward }) => reward.similarity)).mean,
     "rise/leak_rate": share(({ reward }) => reward.leaks.length > 0),
     "rise/format_rate": share(({ reward }) => reward.format.ok),
+    "rise/repetition": moments(sampled.map(repetition)).mean,
     "completions/clipped_ratio": share(isClipped),
     ...lengthMetrics(sampled),
   };
@@ -30,6 +31,25 @@ export function completionTokens<R>({ segments }: Sampled<R>): number | undefine
     sum += completion.tokenIds.length;
   }
   return sum;
+}
+
+/** Words in a sequence that counts as repeated. */
+const SEQUENCE = 4;
+
+/** Share of a rollout's four-word sequences that occurred before in the same text; 0 where texts are shorter. */
+function repetition<R>({ segments }: Sampled<R>): number {
+  let [all, repeated] = [0, 0];
+  for (const { completion } of segments) {
+    const words = completion.text.split(/\s+/).filter(Boolean);
+    const seen = new Set<string>();
+    for (let start = 0; start + SEQUENCE <= words.length; start++) {
+      const sequence = words.slice(start, start + SEQUENCE).join(" ");
+      all++;
+      if (seen.has(sequence)) repeated++;
+      seen.add(sequence);
+    }
+  }
+  return all === 0 ? 0 : repeated / all;
 }
 
 const isClipped = <R>({ segments }: Sampled<R>) =>

@@ -93,6 +93,7 @@ async function recordsSection<A>(records: readonly EvaluationRecord<A>[], show: 
 /** The metrics worth a curve, with the words for people who have not read the code. */
 const curves: readonly (readonly [name: string, title: string])[] = [
   ["reward", "reward"],
+  ["eval_reward", "reward on held-out examples"],
   ["rise/similarity", "similarity"],
   ["rise/leak_rate", "leak rate"],
   ["rise/format_rate", "format rate"],

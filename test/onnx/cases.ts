@@ -136,13 +136,10 @@ export const cases: { readonly [O in Op]: readonly Case<O>[] } = {
     { in: [normal(2, 3), integers([0, 2], [2, 1])], attrs: {} },
     { in: [normal(2, 1, 3), integers([0, 0, 1, 2, 2, 2, 1, 1], [2, 1, 4])], attrs: {} },
   ],
-  ScatterND: [
-    { in: [normal(4, 3), integers([2, 0, 2], [3, 1]), normal(3, 3)], attrs: {} },
-    { in: [normal(3), integers([1, 1, 0, 1], [4, 1]), normal(4)], attrs: {} },
-  ],
   ScatterElements: [
-    { in: [normal(2, 4), integers([3, 3, 0, 1], [2, 2]), normal(2, 2)], attrs: {} },
-    { in: [normal(2, 1, 3), integers([0, 0, 1, 2, 2, 2, 1, 1], [2, 1, 4]), normal(2, 1, 4)], attrs: {} },
+    { in: [normal(2, 4), integers([3, 3, 0, 1], [2, 2]), normal(2, 2)], attrs: { axis: -1 } },
+    { in: [normal(2, 1, 3), integers([0, 0, 1, 2, 2, 2, 1, 1], [2, 1, 4]), normal(2, 1, 4)], attrs: { axis: 2 } },
+    { in: [normal(4, 2), integers([2, 2, 0, 0, 2, 1], [3, 2]), normal(3, 2)], attrs: { axis: 0 } },
   ],
   ReduceSum: [
     { in: [normal(2, 3)], attrs: { axes: [1], keepDims: true } },

@@ -140,27 +140,6 @@ const wrong: { readonly [O in Op]: readonly Wrong<O>[] } = {
     ],
     [[[2, 3], [3]], {}, /GatherElements: index/],
   ],
-  ScatterND: [
-    [[[4, 3], [2], [2, 3]], {}, /ScatterND: index: expected \[2, 1\], got \[2\]/],
-    [
-      [
-        [4, 3],
-        [2, 2],
-        [2, 3],
-      ],
-      {},
-      /ScatterND: index/,
-    ],
-    [
-      [
-        [4, 3],
-        [2, 1],
-        [2, 4],
-      ],
-      {},
-      /ScatterND: updates: expected \[2, 3\], got \[2, 4\]/,
-    ],
-  ],
   ScatterElements: [
     [
       [
@@ -168,7 +147,7 @@ const wrong: { readonly [O in Op]: readonly Wrong<O>[] } = {
         [3, 2],
         [3, 2],
       ],
-      {},
+      { axis: -1 },
       /ScatterElements: index/,
     ],
     [
@@ -177,7 +156,7 @@ const wrong: { readonly [O in Op]: readonly Wrong<O>[] } = {
         [2, 2],
         [2, 3],
       ],
-      {},
+      { axis: -1 },
       /ScatterElements: updates/,
     ],
   ],

@@ -128,20 +128,13 @@ const meanings: { readonly [O in Op]: Meaning<O> } = {
     const [read, column] = [reader(data), reader(index)];
     return tabulate(index.shape, (i) => read(replace(i, i.length - 1, column(i))));
   },
-  ScatterND: ([data, index, updates]) => {
-    const width = sizeOf(data.shape.slice(1));
+  ScatterElements: ([data, index, updates], { axis }) => {
+    const at = axis < 0 ? axis + data.shape.length : axis;
+    const position = reader({ shape: data.shape, data: data.data.map((_, flat) => flat) });
+    const place = reader(index);
     const out = data.data.slice();
-    updates.data.forEach((update, i) => {
-      out[index.data[Math.floor(i / width)]! * width + (i % width)]! += update;
-    });
-    return ndarray(out, data.shape);
-  },
-  ScatterElements: ([data, index, updates]) => {
-    const [from, to] = [updates.shape.at(-1)!, data.shape.at(-1)!];
-    const out = data.data.slice();
-    updates.data.forEach((update, i) => {
-      out[Math.floor(i / from) * to + index.data[i]!]! += update;
-    });
+    const update = reader(updates);
+    tabulate(updates.shape, (i) => (out[position(replace(i, at, place(i)))]! += update(i)));
     return ndarray(out, data.shape);
   },
   ReduceSum: ([x], { axes, keepDims }) => {

@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { createGraph } from "../../src/onnx/graph";
+import { gradients } from "../../src/onnx/grad";
+import { createGraph, gather } from "../../src/onnx/graph";
 import { type Op, opRules } from "../../src/onnx/ops";
 import { createSession, type Tensor } from "../../src/onnx/session";
 import type { DType, Value } from "../../src/onnx/value";
@@ -37,6 +38,28 @@ describe("onnxruntime computes the derivative that the interpreter computes", ()
       return backward.gradients.map((value, j) => ({ title: `${titleOf(test)}, input ${j}`, value }));
     });
     await expectAgreement(graph, outputs, feeds);
+  });
+});
+
+describe("on several threads", () => {
+  it("a gradient keeps all that goes to one row, every time", async () => {
+    const [rows, width, count, used] = [50, 128, 4096, 2];
+    const graph = createGraph();
+    const table = graph.input("table", "float32", [rows, width]);
+    const index = graph.input("index", "int64", [count]);
+    const cotangent = graph.input("cotangent", "float32", [count, width]);
+    const [gradient] = gradients(graph, [{ output: gather(graph, table, index), cotangent }], [table]);
+    const session = await createSession(graph, { gradient: gradient! }, { threads: 4 });
+    const feeds = {
+      index: { data: BigInt64Array.from({ length: count }, (_, i) => BigInt(i % used)), shape: [count] },
+      cotangent: { data: new Float32Array(count * width).fill(1), shape: [count, width] },
+    };
+    const expected = Float32Array.from({ length: rows * width }, (_, i) => (i < used * width ? count / used : 0));
+    try {
+      for (let i = 0; i < 20; i++) expect((await session.run(feeds)).gradient!.data).toEqual(expected);
+    } finally {
+      await session.dispose();
+    }
   });
 });
 

@@ -35,6 +35,7 @@ function rollout(reward: number, ...lengths: readonly number[]): Sampled<string>
   return {
     rollout: "",
     reward: { reward, similarity: reward, leaks: [], format: { ok: true } },
+    truth: "",
     segments: lengths.map((length) => ({
       prompt,
       completion: {

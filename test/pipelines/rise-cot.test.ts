@@ -10,6 +10,7 @@ import type { LabelDistribution } from "../../src/types";
 import {
   collect,
   contents,
+  cotRun,
   cotTrainer,
   dataset,
   leaking,
@@ -21,9 +22,7 @@ import {
   withFolders,
 } from "./world";
 
-const small = { task: moods, dataset, groupSize: 4, examplesPerStep: 2, steps: 6, learningRate: 2, checkpointEvery: 2 };
-const run = (options: Partial<RiseCotOptions<LabelDistribution>> = {}) =>
-  riseCot({ ...small, trainer: cotTrainer(), ...options });
+const run = (options: Partial<RiseCotOptions<LabelDistribution>> = {}) => cotRun({ trainer: cotTrainer(), ...options });
 
 describe("riseCot with a policy that learns", () => {
   it("learns cots from which the annotation can be told", async () => {
@@ -185,11 +184,15 @@ describe("a riseCot run directory", () => {
       expect(await readRows(join(folder!, "metrics.jsonl"))).toEqual(result.metrics);
       const rollouts = await readRows(join(folder!, "rollouts.jsonl"));
       expect(rollouts).toHaveLength(6 * 8 + 12);
-      expect(rollouts[0]).toMatchObject({ stage: "train", step: 1, index: 0, advantage: expect.any(Number) });
+      expect(rollouts[0]).toMatchObject({
+        ...{ stage: "train", step: 1, index: 0, advantage: expect.any(Number) },
+        prompt: expect.stringMatching(/^<image>\n.*Do not state the answer/s),
+        reward: { reward: expect.any(Number), similarity: expect.any(Number), leaks: [], format: expect.anything() },
+      });
+      for (const { exampleId, truth } of rollouts)
+        expect(truth).toEqual(dataset.find(({ id }) => id === exampleId)!.annotation);
       expect(result.adapter).toBe(join(folder!, "checkpoints", "step-6"));
       expect(Object.keys(await contents(folder!))).toEqual([
-        "checkpoints/step-2/policy.json",
-        "checkpoints/step-2/state.json",
         "checkpoints/step-4/policy.json",
         "checkpoints/step-4/state.json",
         "checkpoints/step-6/policy.json",
@@ -323,7 +326,7 @@ describe("riseCot refuses", () => {
 
   it("a trainer together with a backend, and neither", async () => {
     await rejection({ backend: scriptedBackend(["a"]) }).toThrow(ConfigError);
-    await expect(riseCot(small)).rejects.toThrow(/trainer or a backend, got neither/);
+    await expect(riseCot({ task: moods, dataset })).rejects.toThrow(/trainer or a backend, got neither/);
   });
 
   it("a KL penalty, for want of a reference policy", () =>

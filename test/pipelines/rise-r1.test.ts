@@ -1,34 +1,27 @@
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { ConfigError, DataError } from "../../src/errors";
-import { type RiseR1Options, riseR1 } from "../../src/pipelines/rise-r1";
+import type { RiseR1Options } from "../../src/pipelines/rise-r1";
 import type { Trainer } from "../../src/trainers/trainer";
-import type { LabelDistribution, RatedCot } from "../../src/types";
+import type { LabelDistribution } from "../../src/types";
 import {
+  answerRun,
   answerTrainer,
   collect,
   contents,
+  cots,
   dataset,
   mean,
   moods,
-  raining,
   readRows,
   smiling,
   withFolders,
 } from "./world";
 
-const cots: readonly RatedCot<LabelDistribution>[] = dataset.map(({ id, annotation }, i) => ({
-  exampleId: id,
-  cot: annotation.joy === 1 ? smiling : raining,
-  annotation,
-  reward: [1, 0.75, 0.7][i]!,
-}));
-
-const small = { task: moods, dataset, cots, checkpointEvery: 2, threshold: 0.5 } as const;
 const sft = { steps: 5, batchSize: 2, learningRate: 3 } as const;
 const rft = { steps: 5, groupSize: 4, examplesPerStep: 2, learningRate: 3 } as const;
 const run = (options: Partial<RiseR1Options<LabelDistribution>> = {}) =>
-  riseR1({ ...small, sft, rft, trainer: answerTrainer(), ...options });
+  answerRun({ trainer: answerTrainer(), ...options });
 
 /** Mean over examples of log π(target | prompt). */
 async function targetLogProb(trainer: Trainer) {

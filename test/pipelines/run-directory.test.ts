@@ -1,74 +1,248 @@
-import { rm, truncate, writeFile } from "node:fs/promises";
+import { existsSync } from "node:fs";
+import { readdir, rm, symlink, truncate, writeFile } from "node:fs/promises";
+import { hostname } from "node:os";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { CheckpointError } from "../../src/errors";
-import { openRunDirectory } from "../../src/pipelines/run-directory";
+import { openRunDirectory, type RunDirectory } from "../../src/pipelines/run-directory";
 import { contents, withFolders } from "./world";
 
 const config = { seed: 1, nested: { value: "a" } };
 const row = (step: number) => ({ stage: "train", step, reward: step / 10, note: "ä" });
+const trainer = { save: (dir: string) => writeFile(join(dir, "weights"), "w") } as never;
+
+/** Does something with a directory that is closed afterwards, as a run does. */
+async function opened<T>(
+  folder: string | undefined,
+  use: (directory: RunDirectory) => Promise<T> | T,
+  options: { readonly resume?: boolean; readonly keep?: number; readonly settings?: object } = {},
+): Promise<T> {
+  const { settings = config, ...rest } = options;
+  const directory = await openRunDirectory(folder, settings, rest);
+  return Promise.resolve(use(directory)).finally(() => directory.close());
+}
+const resumed = <T>(folder: string | undefined, use: (directory: RunDirectory) => Promise<T> | T) =>
+  opened(folder, use, { resume: true });
+const checkpoints = async (folder: string) => (await readdir(join(folder, "checkpoints"))).sort();
 
 describe("a run directory", () => {
   it("cuts off on resume what came after the last checkpoint", () =>
     withFolders(1, async (folder) => {
-      const first = await openRunDirectory(folder, config);
-      await first.append("metrics", [row(1)]);
-      await first.checkpoint(1, { anything: [1, 2] });
-      const before = await contents(folder!);
-      await first.append("metrics", [row(2)]);
-      await first.append("rollouts", [{ text: "lost" }]);
-
-      const second = await openRunDirectory(folder, config, { resume: true });
-      expect(second.resumed).toEqual({ step: 1, state: { anything: [1, 2] } });
-      expect(second.metrics).toEqual([row(1)]);
-      expect(await contents(folder!)).toEqual(before);
+      const before = await opened(folder, async (directory) => {
+        await directory.append("metrics", [row(1)]);
+        await directory.checkpoint(1, { anything: [1, 2] });
+        const files = await contents(folder!);
+        await directory.append("metrics", [row(2)]);
+        await directory.append("rollouts", [{ text: "lost" }]);
+        return files;
+      });
+      await resumed(folder, async (directory) => {
+        expect(directory.resumed).toEqual({ step: 1, state: { anything: [1, 2] }, damaged: [] });
+        expect(directory.metrics).toEqual([row(1)]);
+        expect(await contents(folder!)).toEqual(before);
+      });
     }));
 
   it("starts from nothing when it is resumed before the first checkpoint", () =>
     withFolders(1, async (folder) => {
-      await (await openRunDirectory(folder, config)).append("metrics", [row(1)]);
-      const again = await openRunDirectory(folder, config, { resume: true });
-      expect(again.resumed).toBeUndefined();
-      expect(again.metrics).toEqual([]);
+      await opened(folder, (directory) => directory.append("metrics", [row(1)]));
+      await resumed(folder, (directory) => {
+        expect(directory.resumed).toBeUndefined();
+        expect(directory.metrics).toEqual([]);
+      });
     }));
 
   it("keeps pointing at the last saved policy when a checkpoint is taken without one", () =>
     withFolders(1, async (folder) => {
-      const directory = await openRunDirectory(folder, config);
-      const trainer = { save: (dir: string) => writeFile(join(dir, "weights"), "w") };
-      await directory.checkpoint(1, {}, trainer as never);
-      await directory.checkpoint(2, {});
-      const again = await openRunDirectory(folder, config, { resume: true });
-      expect(again.resumed?.step).toBe(2);
-      expect(again.policy()).toBe(join(folder!, "checkpoints", "step-1"));
+      await opened(folder, async (directory) => {
+        await directory.checkpoint(1, {}, { trainer });
+        await directory.checkpoint(2, {});
+      });
+      await resumed(folder, (directory) => {
+        expect(directory.resumed?.step).toBe(2);
+        expect(directory.policy()).toBe(join(folder!, "checkpoints", "step-1"));
+      });
     }));
 
   it("finds the newest checkpoint by number, not by name", () =>
     withFolders(1, async (folder) => {
-      const directory = await openRunDirectory(folder, config);
-      for (const step of [2, 9, 10]) await directory.checkpoint(step, step);
-      expect((await openRunDirectory(folder, config, { resume: true })).resumed?.step).toBe(10);
-    }));
-
-  it("says what is damaged", () =>
-    withFolders(1, async (folder) => {
-      const directory = await openRunDirectory(folder, config);
-      await directory.append("metrics", [row(1)]);
-      await directory.checkpoint(1, {});
-      const again = () => openRunDirectory(folder, config, { resume: true });
-      await truncate(join(folder!, "metrics.jsonl"), 3);
-      await expect(again()).rejects.toThrow(/metrics\.jsonl has 3 bytes, but the last checkpoint was taken at \d+/);
-      await writeFile(join(folder!, "checkpoints", "step-1", "state.json"), '{ "step": "one" }');
-      await expect(again()).rejects.toThrow(/state\.json is not a checkpoint's state/);
-      await rm(join(folder!, "config.json"));
-      await expect(again()).rejects.toThrow(CheckpointError);
+      await opened(folder, async (directory) => {
+        for (const step of [2, 9, 10]) await directory.checkpoint(step, step);
+      });
+      await resumed(folder, (directory) => expect(directory.resumed?.step).toBe(10));
     }));
 
   it("compares settings by what they are in JSON", () =>
     withFolders(1, async (folder) => {
-      await openRunDirectory(folder, { ...config, absent: undefined });
-      await openRunDirectory(folder, config, { resume: true });
-      const other = openRunDirectory(folder, { seed: 1, nested: { value: "b" }, extra: true }, { resume: true });
+      await opened(folder, () => {}, { settings: { ...config, absent: undefined } });
+      await resumed(folder, () => {});
+      const settings = { seed: 1, nested: { value: "b" }, extra: true };
+      const other = opened(folder, () => {}, { settings, resume: true });
       await expect(other).rejects.toThrow(/nested\.value \("a" there, "b" here\); extra \(absent there, true here\)/);
+    }));
+});
+
+describe("checkpoints", () => {
+  it("are kept as many as asked for, with the weights that they name and the best one", () =>
+    withFolders(1, async (folder) => {
+      const names = (...steps: number[]) => steps.map((step) => `step-${step}`);
+      await opened(
+        folder,
+        async (directory) => {
+          await directory.checkpoint(1, {}, { trainer, reward: 0.5 });
+          await directory.checkpoint(2, {}, { trainer, reward: 0.9 });
+          await directory.checkpoint(3, {}, { trainer, reward: 0.9 });
+          await directory.checkpoint(4, {}, { trainer });
+          expect(await checkpoints(folder!)).toEqual(names(2, 3, 4));
+          for (const step of [5, 6, 7]) await directory.checkpoint(step, {});
+          expect(await checkpoints(folder!)).toEqual(names(2, 4, 6, 7));
+          // Between equal rewards the earlier one.
+          expect(directory.best()).toEqual({ step: 2, reward: 0.9, path: join(folder!, "checkpoints", "step-2") });
+        },
+        { keep: 2 },
+      );
+      await resumed(folder, (directory) => expect(directory.best()?.step).toBe(2));
+      await opened(folder, async () => expect(await checkpoints(folder!)).toEqual(names(2, 4, 7)), {
+        resume: true,
+        keep: 1,
+      });
+    }));
+
+  it.each([
+    ["its state is no state", (folder: string) => writeFile(join(folder, "state.json"), '{ "step": "one" }')],
+    ["its state is gone", (folder: string) => rm(join(folder, "state.json"))],
+    ["its weights are cut short", (folder: string) => truncate(join(folder, "weights"), 0)],
+    ["its weights are gone", (folder: string) => rm(join(folder, "weights"))],
+  ])("are gone back from to the last good one when %s, and the damaged one is named", (_, damage) =>
+    withFolders(1, async (folder) => {
+      const before = await opened(folder, async (directory) => {
+        await directory.append("metrics", [row(1)]);
+        await directory.checkpoint(1, "one", { trainer });
+        const files = await contents(folder!);
+        await directory.append("metrics", [row(2)]);
+        await directory.checkpoint(2, "two", { trainer });
+        return files;
+      });
+      await damage(join(folder!, "checkpoints", "step-2"));
+      await resumed(folder, async (directory) => {
+        expect(directory.resumed).toMatchObject({ step: 1, state: "one" });
+        expect(directory.resumed?.damaged).toEqual([expect.stringContaining("step-2")]);
+        expect(await contents(folder!)).toEqual(before);
+      });
+    }),
+  );
+
+  it("are an error when none is good, and nothing is changed", () =>
+    withFolders(1, async (folder) => {
+      await opened(folder, async (directory) => {
+        await directory.append("metrics", [row(1)]);
+        await directory.checkpoint(1, {});
+      });
+      await truncate(join(folder!, "metrics.jsonl"), 3);
+      const before = await contents(folder!);
+      await expect(resumed(folder, () => {})).rejects.toThrow(
+        /metrics\.jsonl has 3 bytes, but the checkpoint of step 1 was taken at \d+/,
+      );
+      expect(await contents(folder!)).toEqual(before);
+      await rm(join(folder!, "config.json"));
+      await expect(resumed(folder, () => {})).rejects.toThrow(CheckpointError);
+    }));
+});
+
+/** A file that the system refuses to fill, as a full disk does. */
+const full = "/dev/full";
+
+describe.skipIf(!existsSync(full))("on a full disk", () => {
+  it("a checkpoint is a clear error, leaves nothing behind, and the one before survives", () =>
+    withFolders(1, async (folder) => {
+      const overflowing = {
+        async save(dir: string) {
+          await writeFile(join(dir, "adapter"), "fits");
+          await writeFile(full, "does not fit");
+        },
+      } as never;
+      await opened(folder, async (directory) => {
+        await directory.checkpoint(1, "one", { trainer });
+        const saved = directory.checkpoint(2, "two", { trainer: overflowing });
+        await expect(saved).rejects.toThrow(CheckpointError);
+        await expect(saved).rejects.toThrow(
+          /step-2 could not be written, because the disk is full; the checkpoint of step 1 is intact.*resume: true/,
+        );
+        expect(await checkpoints(folder!)).toEqual(["step-1"]);
+      });
+      await resumed(folder, (directory) => expect(directory.resumed?.state).toBe("one"));
+    }));
+
+  it("so are rows", () =>
+    withFolders(1, async (folder) => {
+      await opened(folder, async (directory) => {
+        await rm(join(folder!, "rollouts.jsonl"));
+        await symlink(full, join(folder!, "rollouts.jsonl"));
+        await expect(directory.append("rollouts", [{ text: "does not fit" }])).rejects.toThrow(
+          /rollouts\.jsonl could not be written, because the disk is full; no checkpoint was there yet/,
+        );
+      });
+    }));
+});
+
+describe("the lock of a run directory", () => {
+  const locks = async (folder: string | undefined) =>
+    (await readdir(folder!)).filter((name) => name.startsWith("run.lock"));
+
+  it("is held while the run is on, and refuses a second run with the owner's pid", () =>
+    withFolders(1, async (folder) => {
+      await opened(folder, async () => {
+        expect(await locks(folder)).toEqual([expect.stringContaining(`.${process.pid}.`)]);
+        await expect(resumed(folder, () => {})).rejects.toThrow(CheckpointError);
+        await expect(resumed(folder, () => {})).rejects.toThrow(
+          new RegExp(`in use by the run of process ${process.pid}`),
+        );
+      });
+      expect(await locks(folder)).toEqual([]);
+    }));
+
+  it("is given back when the directory cannot be opened", () =>
+    withFolders(1, async (folder) => {
+      await opened(folder, () => {});
+      await expect(opened(folder, () => {})).rejects.toThrow(/not empty/);
+      expect(await locks(folder)).toEqual([]);
+    }));
+
+  /** Puts up the lock of a process with a number, a time when it started, and a machine, where they are not this one's. */
+  const leaveLock = async (folder: string | undefined, change: { pid?: number; started?: number; host?: string }) => {
+    await opened(folder, () => {});
+    const { pid = process.pid, started = Math.round(performance.timeOrigin), host = hostname() } = change;
+    await writeFile(join(folder!, `run.lock.${pid}.${started}.${encodeURIComponent(host)}`), "");
+  };
+
+  it.each([
+    // Larger than any process number.
+    ["of a process that has ended", { pid: 2 ** 30 }],
+    ["of an earlier process with the number of this one, as in a container that was started again", { started: 1 }],
+  ])("is taken over when it is %s", (_, change) =>
+    withFolders(1, async (folder) => {
+      await leaveLock(folder, change);
+      await resumed(folder, async () => expect(await locks(folder)).toHaveLength(1));
+      expect(await locks(folder)).toEqual([]);
+    }),
+  );
+
+  it("is respected when its process lives, or is on another machine and cannot be asked", () =>
+    withFolders(2, async (a, b) => {
+      await leaveLock(a, { pid: process.ppid });
+      await expect(resumed(a, () => {})).rejects.toThrow(new RegExp(`process ${process.ppid}:`));
+      await leaveLock(b, { host: "else where" });
+      await expect(resumed(b, () => {})).rejects.toThrow(/process \d+ on else where: .*delete run\.lock\.\d+/);
+    }));
+
+  it("lets one in where many come at once", () =>
+    withFolders(1, async (folder) => {
+      await leaveLock(folder, { pid: 2 ** 30 });
+      const attempts = await Promise.allSettled(
+        Array.from({ length: 8 }, () => openRunDirectory(folder, config, { resume: true })),
+      );
+      const winners = attempts.flatMap((attempt) => (attempt.status === "fulfilled" ? [attempt.value] : []));
+      expect(winners).toHaveLength(1);
+      await winners[0]!.close();
     }));
 });

@@ -2,10 +2,12 @@ import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { formatThinkAnswer } from "../../src/checks/think-answer";
+import { type RiseCotOptions, riseCot } from "../../src/pipelines/rise-cot";
+import { type RiseR1Options, riseR1 } from "../../src/pipelines/rise-r1";
 import { classification } from "../../src/tasks/classification";
 import { scriptedTrainer } from "../../src/testing";
 import type { Trainer } from "../../src/trainers/trainer";
-import type { Example, LabelDistribution } from "../../src/types";
+import type { Example, LabelDistribution, RatedCot } from "../../src/types";
 
 /** A task so small that a table of logits can learn it, and everything that can be written about it, good and bad. */
 export const moods = classification({ labels: ["joy", "sadness"], name: "moods" });
@@ -32,6 +34,32 @@ export const answerTrainer = (): Trainer =>
       ...[smiling, raining].flatMap((cot) => answers.map((answer) => formatThinkAnswer(cot, answer))),
       ...answers,
     ],
+  });
+
+type CotOptions = RiseCotOptions<LabelDistribution>;
+type AnswerOptions = RiseR1Options<LabelDistribution>;
+
+/** Stage 1 in 6 steps that learn and 2 that only look. */
+export const cotRun = (options: Partial<CotOptions> & Pick<CotOptions, "trainer">) =>
+  riseCot({
+    ...{ task: moods, dataset, groupSize: 4, examplesPerStep: 2, steps: 6, learningRate: 2, checkpointEvery: 2 },
+    ...options,
+  });
+
+export const cots: readonly RatedCot<LabelDistribution>[] = dataset.map(({ id, annotation }, i) => ({
+  exampleId: id,
+  cot: annotation.joy === 1 ? smiling : raining,
+  annotation,
+  reward: [1, 0.75, 0.7][i]!,
+}));
+
+/** Stage 2 in 5 steps of imitation and 5 of reinforcement. */
+export const answerRun = (options: Partial<AnswerOptions> & Pick<AnswerOptions, "trainer">) =>
+  riseR1({
+    ...{ task: moods, dataset, cots, checkpointEvery: 2, threshold: 0.5 },
+    sft: { steps: 5, batchSize: 2, learningRate: 3 },
+    rft: { steps: 5, groupSize: 4, examplesPerStep: 2, learningRate: 3 },
+    ...options,
   });
 
 export async function collect<T>(events: AsyncIterable<T>): Promise<T[]> {

@@ -1,0 +1,92 @@
+import type { Guard, StepMetrics } from "./events";
+
+export interface GuardWarning {
+  readonly guard: Guard;
+  readonly message: string;
+}
+
+/**
+ * What looks wrong in a stage that trains, and what to try.
+ *
+ * A function of the rows alone, so that a resumed run warns of the same things. What goes on is said again when it has lasted for 1, 2, 4,
+ * 8, … steps; a reward that does not move, every `FLAT_STEPS`.
+ *
+ * @param rows all of the stage's steps so far; the last is the new one
+ */
+export function guardWarnings(rows: readonly StepMetrics[]): readonly GuardWarning[] {
+  const last = rows.at(-1);
+  if (last === undefined) return [];
+  const lasting = conditions.flatMap(({ guard, holds, message }) => {
+    const streak = rows.length - 1 - rows.findLastIndex((row) => !holds(row));
+    if (!isPowerOfTwo(streak)) return [];
+    return [{ guard, message: `${message(last)}${streak > 1 ? ` (for ${streak} steps now)` : ""}` }];
+  });
+  return [...lasting, ...flatReward(rows)];
+}
+
+/** What to do when a loss, a gradient or a metric is not a number. */
+export const whatToTry = (weights: string | undefined): string =>
+  weights === undefined
+    ? "Nothing was saved before; try a lower learning rate, more warm-up steps or a smaller clipping norm"
+    : `The weights in ${weights} are those of before: start a new runDir from them (trainer.load) with a lower learning rate, more warm-up steps or a smaller clipping norm`;
+
+/** Share of a step's rollouts from which on a fault counts as the rule and not the exception. */
+const NEARLY_ALL = 0.9;
+/** Share of repeated word sequences from which on text has stopped saying anything. */
+const MOSTLY_REPEATED = 0.5;
+/** Steps over which a reward should move. */
+const FLAT_STEPS = 50;
+/** Less than this, from the first half of them to the second, is no move. */
+const FLAT_CHANGE = 0.01;
+/** Above this mean reward there is little left to gain. */
+const NEARLY_PERFECT = 0.95;
+
+const number = (row: StepMetrics, metric: string) => Number(row[metric]);
+const percent = (row: StepMetrics, metric: string) => `${Math.round(100 * number(row, metric))} %`;
+
+const conditions: readonly {
+  readonly guard: Guard;
+  readonly holds: (row: StepMetrics) => boolean;
+  readonly message: (row: StepMetrics) => string;
+}[] = [
+  {
+    guard: "zero-std",
+    holds: (row) => row.frac_reward_zero_std === 1,
+    message: (row) =>
+      `nothing to learn from: within every group all rewards are equal (mean reward ${number(row, "reward").toFixed(2)}, leak rate ${percent(row, "rise/leak_rate")}, format rate ${percent(row, "rise/format_rate")}). Try a larger groupSize, more examplesPerStep or a higher temperature; if the reward is 0, rollouts.jsonl says why`,
+  },
+  {
+    guard: "clipped",
+    holds: (row) => number(row, "completions/clipped_ratio") >= NEARLY_ALL,
+    message: (row) =>
+      `${percent(row, "completions/clipped_ratio")} of the rollouts were cut off by maxTokens before they ended. Raise it, or start from a policy that has learned to stop (SFT)`,
+  },
+  {
+    guard: "leaking",
+    holds: (row) => number(row, "rise/leak_rate") >= NEARLY_ALL,
+    message: (row) =>
+      `${percent(row, "rise/leak_rate")} of the cots give the annotation away and earn nothing. See rollouts.jsonl for what leaks; say in the cot prompt more plainly what must not be written, or start from a policy that writes some clean cots`,
+  },
+  {
+    guard: "repetition",
+    holds: (row) => number(row, "rise/repetition") >= MOSTLY_REPEATED,
+    message: (row) =>
+      `the policy repeats itself: ${percent(row, "rise/repetition")} of its four-word sequences were there before in the same text. Go back to an earlier checkpoint, and lower the learning rate or raise the temperature`,
+  },
+];
+
+function flatReward(rows: readonly StepMetrics[]): readonly GuardWarning[] {
+  if (rows.length % FLAT_STEPS !== 0 || rows.at(-1)!.reward === undefined) return [];
+  const mean = (part: readonly StepMetrics[]) =>
+    part.reduce((sum, row) => sum + number(row, "reward"), 0) / part.length;
+  const [before, after] = [mean(rows.slice(-FLAT_STEPS, -FLAT_STEPS / 2)), mean(rows.slice(-FLAT_STEPS / 2))];
+  if (after - before >= FLAT_CHANGE || after >= NEARLY_PERFECT) return [];
+  return [
+    {
+      guard: "flat-reward",
+      message: `the reward has not risen for ${FLAT_STEPS} steps (${before.toFixed(3)}, then ${after.toFixed(3)}). Try a higher learning rate, a larger groupSize, or examples of which the policy gets some right and some wrong`,
+    },
+  ];
+}
+
+const isPowerOfTwo = (n: number) => n > 0 && (n & (n - 1)) === 0;

@@ -1,0 +1,73 @@
+import { readdir, rm, writeFile } from "node:fs/promises";
+import { hostname } from "node:os";
+import { join } from "node:path";
+import { CheckpointError } from "../errors";
+
+/**
+ * Makes this process the only one that writes into a run directory; what processes left that have ended is removed.
+ *
+ * Each process puts up a file of its own, whose name says who it is, and then looks for others. Of two that come at once, at least the
+ * later one sees the other: never do both get in, though both may be refused.
+ *
+ * @returns gives the directory free again
+ * @throws CheckpointError naming the process that owns the directory
+ */
+export async function lockRun(directory: string): Promise<() => Promise<void>> {
+  const mine = nameOf(self());
+  const release = () => rm(join(directory, mine), { force: true });
+  await writeFile(join(directory, mine), "", { flag: "wx" }).catch((error: NodeJS.ErrnoException) => {
+    throw error.code === "EEXIST" ? inUse(directory, self()) : error;
+  });
+  try {
+    for (const name of await readdir(directory)) {
+      const owner = name === mine ? undefined : ownerOf(name);
+      if (!owner) continue;
+      if (isAlive(owner)) throw inUse(directory, owner);
+      await rm(join(directory, name), { force: true });
+    }
+    return release;
+  } catch (error) {
+    await release();
+    throw error;
+  }
+}
+
+export const isLock = (name: string): boolean => ownerOf(name) !== undefined;
+
+interface Owner {
+  readonly pid: number;
+  /** When the process started, ms since 1970: a number is given to another process again. */
+  readonly started: number;
+  readonly host: string;
+}
+
+const self = (): Owner => ({ pid: process.pid, started: Math.round(performance.timeOrigin), host: hostname() });
+
+const nameOf = ({ pid, started, host }: Owner) => `run.lock.${pid}.${started}.${encodeURIComponent(host)}`;
+
+function ownerOf(name: string): Owner | undefined {
+  const [, pid, started, host] = /^run\.lock\.(\d+)\.(\d+)\.(.+)$/.exec(name) ?? [];
+  return host === undefined
+    ? undefined
+    : { pid: Number(pid), started: Number(started), host: decodeURIComponent(host) };
+}
+
+function isAlive({ pid, host }: Owner): boolean {
+  // Another machine's processes cannot be asked.
+  if (host !== hostname()) return true;
+  // In a container, who goes on often has the number of the process that was killed.
+  if (pid === process.pid) return false;
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === "EPERM";
+  }
+}
+
+function inUse(directory: string, owner: Owner): CheckpointError {
+  const where = owner.host === hostname() ? "" : ` on ${owner.host}`;
+  return new CheckpointError(
+    `${directory} is in use by the run of process ${owner.pid}${where}: let it finish, or choose another runDir; if there is no such run any more, delete ${nameOf(owner)}`,
+  );
+}

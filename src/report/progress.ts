@@ -1,0 +1,54 @@
+import type { RunEvent } from "../pipelines/events";
+import { shortNumber } from "./plots";
+
+/**
+ * A line for every step of a run: how far it is, how long it will still take, and the numbers to watch; and one for every warning.
+ *
+ * @param title of the run
+ * @returns a fold over its events: the line of an event, `undefined` where there is nothing to say
+ */
+export function createProgress(title: string): (event: RunEvent<unknown, unknown>) => string | undefined {
+  let timeMs = 0;
+  let done = 0;
+  return (event) => {
+    if (event.type === "warning") return `${title}  warning, step ${event.step}: ${event.message}`;
+    if (event.type !== "step-end") return undefined;
+    const { step, totalSteps, metrics } = event;
+    timeMs += event.timeMs;
+    done++;
+    const filled = Math.round((step / totalSteps) * barWidth);
+    const bar = "█".repeat(filled) + "░".repeat(barWidth - filled);
+    const numbers = (metrics.reward === undefined ? imitation : reinforcement).flatMap(([name, label]) =>
+      typeof metrics[name] === "number" ? [`${label} ${shortNumber(metrics[name])}`] : [],
+    );
+    const left = duration((timeMs / done) * (totalSteps - step));
+    return [title, bar, `${step}/${totalSteps}`, `${left} left`, ...numbers].join("  ");
+  };
+}
+
+const barWidth = 20;
+
+type Watched = readonly (readonly [metric: string, label: string])[];
+
+const imitation: Watched = [
+  ["loss", "loss"],
+  ["eval_reward", "held out"],
+];
+
+/** Without the loss: on-policy GRPO's is zero whatever it learns. */
+const reinforcement: Watched = [
+  ["reward", "reward"],
+  ["eval_reward", "held out"],
+  ["kl", "KL"],
+  ["rise/leak_rate", "leaks"],
+  ["rise/format_rate", "format"],
+  ["completions/mean_length", "tokens"],
+  ["completions/clipped_ratio", "clipped"],
+  ["frac_reward_zero_std", "zero-std"],
+];
+
+function duration(ms: number): string {
+  const seconds = ms / 1000;
+  if (seconds < 90) return `${Math.round(seconds)} s`;
+  return seconds < 90 * 60 ? `${Math.round(seconds / 60)} min` : `${(seconds / 3600).toFixed(1)} h`;
+}

@@ -1,0 +1,124 @@
+import { spawn } from "node:child_process";
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { describe, expect, it } from "vitest";
+import { openRunDirectory } from "../../src/pipelines/run-directory";
+import { createRng } from "../../src/rng";
+import { onnxRun, tinyTrainer } from "./onnx-world";
+import { answerRun, answerTrainer, contents, cotRun, cotTrainer, withFolders } from "./world";
+
+const program = fileURLToPath(new URL("killed-run.ts", import.meta.url));
+
+/** Starts killed-run.ts as a process of its own. */
+const start = (...args: readonly (string | number)[]) =>
+  new Promise<{ readonly pid: number; readonly signal: string | null; readonly printed: string }>((resolve, reject) => {
+    const child = spawn(process.execPath, ["--import", "tsx", program, ...args.map(String)]);
+    let printed = "";
+    child.stdout.on("data", (chunk) => (printed += chunk));
+    child.stderr.on("data", (chunk) => (printed += chunk));
+    child.on("error", reject);
+    child.on("close", (_, signal) => resolve({ pid: child.pid!, signal, printed }));
+  });
+
+const goOn = {
+  cot: (runDir: string) => cotRun({ runDir, resume: true, trainer: cotTrainer() }),
+  r1: (runDir: string) => answerRun({ runDir, resume: true, trainer: answerTrainer() }),
+};
+
+describe.concurrent.each(["cot", "r1"] as const)("a run of rise-%s whose process is killed", (pipeline) => {
+  it("ends with the same bytes, whatever it was doing, and if it is killed again on the way", () =>
+    withFolders(1, async (whole) => {
+      const { printed } = await start(pipeline, whole!);
+      const moments = JSON.parse(printed) as readonly string[];
+      const expected = await contents(whole!);
+      const result = await goOn[pipeline](whole!);
+
+      const rng = createRng(0, pipeline);
+      for (const kind of ["rows", "sampling", "step", "checkpoint", "cots"]) {
+        const ofKind = [...moments.keys()].filter((i) => moments[i] === kind);
+        expect(ofKind, kind).not.toEqual([]);
+        const moment = ofKind[rng.integer(ofKind.length)]!;
+        await withFolders(1, async (folder) => {
+          const first = await start(pipeline, folder!, moment);
+          expect(first.signal, `${kind}: ${first.printed}`).toBe("SIGKILL");
+          // Early enough to come before the end of what is left to do.
+          const second = await start(pipeline, folder!, rng.integer(6));
+          expect(second.signal, `${kind}, again: ${second.printed}`).toBe("SIGKILL");
+          const resumed = await goOn[pipeline](folder!);
+          expect({ ...resumed, adapter: undefined }).toEqual({ ...result, adapter: undefined });
+          expect(await contents(folder!), `killed at moment ${moment}, ${kind}`).toEqual(expected);
+        });
+      }
+    }));
+});
+
+describe("a run that trains a real network and is killed", () => {
+  it("ends with the same weights, moments and rows", () =>
+    withFolders(1, async (whole) => {
+      await onnxRun({ runDir: whole!, trainer: tinyTrainer });
+      const { "rollouts.jsonl": rollouts, "metrics.jsonl": metrics } = await contents(whole!);
+      expect(metrics).toMatch(/"stage":"rft".*"grad_norm":(?!0,)/);
+      // While it learns from rollouts, and while the last checkpoint is put in place.
+      for (const moment of ["step 4", "checkpoint 22"]) {
+        await withFolders(1, async (folder) => {
+          expect((await start("onnx", folder!, moment)).signal).toBe("SIGKILL");
+          await onnxRun({ runDir: folder!, resume: true, trainer: tinyTrainer });
+          expect(await contents(folder!)).toMatchObject({ "rollouts.jsonl": rollouts, "metrics.jsonl": metrics });
+          for (const name of ["model.safetensors", "optimizer.safetensors"]) {
+            const [a, b] = [whole!, folder!].map((run) => readFile(join(run, "checkpoints", "step-3", name)));
+            expect((await a!).equals(await b!), `${name}, killed at ${moment}`).toBe(true);
+          }
+        });
+      }
+    }));
+});
+
+describe("Ctrl-C", () => {
+  /** The second time that a trainer is told to learn is in step 2, and checkpoints come every second step. */
+  const whileStepping = async (folder: string) => {
+    const moments = JSON.parse((await start("cot", folder)).printed) as readonly string[];
+    return moments.findIndex((kind, i) => kind === "sampling" && moments.slice(0, i).includes("checkpoint"));
+  };
+
+  it("once finishes the step, writes a checkpoint and says how to go on; going on loses nothing", () =>
+    withFolders(2, async (whole, folder) => {
+      const { signal, printed } = await start("cot", folder!, await whileStepping(whole!), "SIGINT");
+      expect(signal).toBeNull();
+      expect(printed).toMatch(/resume: true[\s\S]*AbortError/);
+      // A whole step after the last regular checkpoint, whose rows are there.
+      const stopped = await contents(folder!);
+      expect(Object.keys(stopped)).toContain("checkpoints/step-3/policy.json");
+      expect(stopped["metrics.jsonl"]?.trim().split("\n")).toHaveLength(3);
+
+      await goOn.cot(folder!);
+      const { "rollouts.jsonl": rollouts, "metrics.jsonl": metrics, "cots.jsonl": cots } = await contents(folder!);
+      expect({ rollouts, metrics, cots }).toEqual(
+        await contents(whole!).then((files) => ({
+          rollouts: files["rollouts.jsonl"],
+          metrics: files["metrics.jsonl"],
+          cots: files["cots.jsonl"],
+        })),
+      );
+      expect((await contents(folder!))["checkpoints/step-6/policy.json"]).toBe(
+        (await contents(whole!))["checkpoints/step-6/policy.json"],
+      );
+    }));
+
+  it("twice ends the process at once", () =>
+    withFolders(2, async (whole, folder) => {
+      const { signal } = await start("cot", folder!, await whileStepping(whole!), "SIGINT twice");
+      expect(signal).toBe("SIGINT");
+      expect(Object.keys(await contents(folder!))).not.toContain("checkpoints/step-3/policy.json");
+    }));
+});
+
+describe("a second process", () => {
+  it("is refused with the pid of the first", () =>
+    withFolders(1, async (folder) => {
+      const directory = await openRunDirectory(folder, {});
+      const { printed } = await start("cot", folder!);
+      expect(printed).toContain(`in use by the run of process ${process.pid}`);
+      await directory.close();
+    }));
+});

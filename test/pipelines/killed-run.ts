@@ -1,0 +1,94 @@
+/**
+ * A run that kills its own process at a given moment: a program for kill-resume.test.ts, which starts it.
+ *
+ *   tsx killed-run.ts cot|r1|onnx RUN_DIR [MOMENT [SIGKILL|SIGINT|"SIGINT twice"]]
+ *
+ * A moment is a number from 0, or a kind and its number among its kind ("step 2"); a file is being written at one when half of it is.
+ * Without a moment it prints the kind of each.
+ */
+import fs from "node:fs/promises";
+import { syncBuiltinESMExports } from "node:module";
+import { setImmediate } from "node:timers/promises";
+import { stopOnInterrupt } from "../../src/pipelines/interrupt";
+import type { Trainer } from "../../src/trainers/trainer";
+import { answerRun, answerTrainer, cotRun, cotTrainer } from "./world";
+
+const [pipeline, runDir, moment, how = "SIGKILL"] = process.argv.slice(2);
+const moments: string[] = [];
+const stop = stopOnInterrupt(console.log);
+
+/** Notes a moment, and ends the process if it is the one. */
+async function reach(kind: string, half = async () => {}): Promise<void> {
+  const names = [String(moments.length), `${kind} ${moments.filter((known) => known === kind).length}`];
+  moments.push(kind);
+  if (!names.includes(moment ?? "none")) return;
+  await half();
+  if (how === "SIGKILL") process.kill(process.pid, "SIGKILL");
+  for (let i = 0; i < (how === "SIGINT twice" ? 2 : 1); i++) {
+    process.kill(process.pid, "SIGINT");
+    while (!stop.aborted) await setImmediate();
+  }
+}
+
+const kindOf = (path: unknown) =>
+  /cots\.jsonl/.test(String(path)) ? "cots" : /checkpoints/.test(String(path)) ? "checkpoint" : "rows";
+
+// The files' functions as the library imports them.
+const { writeFile, appendFile, rename, rm, truncate, mkdir } = fs;
+const halving = (write: typeof writeFile): typeof writeFile => {
+  return async (file, data, options) => {
+    await reach(kindOf(file), () => write(file, String(data).slice(0, String(data).length / 2), options));
+    return write(file, data, options);
+  };
+};
+Object.assign(fs, {
+  writeFile: halving(writeFile),
+  appendFile: halving(appendFile as typeof writeFile),
+  ...Object.fromEntries(
+    Object.entries({ rename, rm, truncate, mkdir }).map(([name, call]) => [
+      name,
+      async (path: string, ...others: readonly unknown[]) => {
+        await reach(kindOf(path));
+        return Reflect.apply(call, fs, [path, ...others]);
+      },
+    ]),
+  ),
+});
+syncBuiltinESMExports();
+
+function mortal(trainer: Trainer): Trainer {
+  const sampler = trainer.sampler();
+  return {
+    ...trainer,
+    sampler: () => ({
+      ...sampler,
+      async generate(prompts, options) {
+        await reach("sampling");
+        return sampler.generate(prompts, options);
+      },
+    }),
+    async forwardBackward(...call) {
+      await reach("step");
+      return trainer.forwardBackward(...call);
+    },
+    async optimStep(params) {
+      await reach("step");
+      return trainer.optimStep(params);
+    },
+  };
+}
+
+const options = { runDir: runDir!, resume: true, stop };
+try {
+  if (pipeline === "cot") await cotRun({ ...options, trainer: mortal(cotTrainer()) });
+  else if (pipeline === "r1") await answerRun({ ...options, trainer: mortal(answerTrainer()) });
+  else {
+    // Takes its time to load.
+    const { onnxRun, tinyTrainer } = await import("./onnx-world");
+    await onnxRun({ ...options, trainer: mortal(await tinyTrainer()) });
+  }
+  if (moment === undefined) console.log(JSON.stringify(moments));
+} catch (error) {
+  console.log(String(error));
+  process.exitCode = 1;
+}

@@ -1,0 +1,39 @@
+import { readFileSync } from "node:fs";
+import { describe, expect, it } from "vitest";
+import type { Guard } from "../../src/pipelines/events";
+import { answerRun, answerTrainer, cotRun, cotTrainer, dataset } from "./world";
+
+const page = readFileSync(new URL("../../docs/training.md", import.meta.url), "utf8");
+const section = (heading: string) => page.split(`## ${heading}\n`)[1]!.split("\n## ")[0]!;
+/** Names in backticks in the first column of a section's table. */
+const explained = (heading: string) =>
+  section(heading)
+    .split("\n")
+    .filter((line) => line.startsWith("| `"))
+    .flatMap((line) => [...line.split(" | ")[0]!.matchAll(/`([^`]+)`/g)].map(([, name]) => name!));
+
+describe("docs/training.md", () => {
+  it("explains every metric that a run writes, and no other", async () => {
+    const heldOut = [{ ...dataset[0]!, id: "other" }];
+    const runs = await Promise.all([
+      cotRun({ trainer: cotTrainer(), heldOut }),
+      answerRun({ trainer: answerTrainer(), heldOut }),
+    ]);
+    const names = runs
+      .flatMap(({ metrics }) => metrics.flatMap((row) => Object.keys(row)))
+      .map((name) => name.replace(/^eval_(?!reward$).*/, "eval_…").replace(/^rewards\/\w+/, "rewards/NAME"));
+    expect(explained("Metrics").toSorted()).toEqual([...new Set(names)].toSorted());
+  });
+
+  it("explains every guard", () => {
+    const guards: Readonly<Record<Guard, true>> = {
+      ...{ "zero-std": true, clipped: true, leaking: true, repetition: true },
+      ...{ "flat-reward": true, "damaged-checkpoint": true },
+    };
+    expect(
+      explained("Guards")
+        .filter((name) => name !== "guard")
+        .toSorted(),
+    ).toEqual(Object.keys(guards).toSorted());
+  });
+});
