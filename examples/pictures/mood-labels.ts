@@ -17,7 +17,7 @@ interface Rating {
 }
 
 const fewestRatings = 50;
-const perMood = 20;
+const perMood = 12;
 /** Not to be told from another one that stays when they are small: "confused face" like "neutral face", "revolving hearts" like "sparkling heart". */
 const lookAlikes: ReadonlySet<string> = new Set(["1f615", "1f49e"]);
 
