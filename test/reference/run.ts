@@ -14,6 +14,7 @@ import { type Comparison, compareJson, compareTensors } from "./compare";
 import { compareTrl } from "./grpo/live";
 import { compareScores } from "./interop/compare";
 import { createPython, type Python } from "./python";
+import { furthest, replay, ways } from "./trajectory/replay";
 
 const here = fileURLToPath(new URL(".", import.meta.url));
 const recorded = (path: string) => join(here, path);
@@ -25,7 +26,7 @@ const scratch = await mkdtemp(join(tmpdir(), "rise-reference-"));
 const python = await createPython(recorded("requirements.txt"), join(here, "../../.venv-reference"));
 let failed = 0;
 try {
-  for (const compare of [compareTrl, qwen2Vl, resize, peft, optim, coco, compareScores])
+  for (const compare of [compareTrl, qwen2Vl, resize, peft, optim, coco, compareScores, trajectory])
     for (const comparison of await compare(python, scratch)) report(comparison);
 } finally {
   await rm(scratch, { recursive: true });
@@ -81,4 +82,34 @@ async function coco(python: Python, scratch: string): Promise<Comparison[]> {
   const out = join(scratch, "coco.json");
   await python.writing(out, join(fixtures, "coco-eval.py"));
   return [await compareJson("pycocotools: mean average precision", join(fixtures, "coco-eval.json"), out)];
+}
+
+/** PyTorch trains again; so does this library, on the same data. */
+async function trajectory(python: Python, scratch: string): Promise<Comparison[]> {
+  const out = join(scratch, "trajectory");
+  await python(recorded("trajectory/make.py"), recorded("data/qwen2-vl-tiny"), out, "float32");
+  const comparisons: Comparison[] = [];
+  for (const way of ways) {
+    comparisons.push(
+      await compareTensors(
+        `PyTorch and TRL: where 20 steps of ${way} lead`,
+        recorded(`data/trajectory/${way}.safetensors`),
+        join(out, `${way}.safetensors`),
+      ),
+    );
+    const divergence = await replay(out, way);
+    for (const [of, whole, tolerance] of [
+      ["ofNorm", "its norm", 1e-3],
+      ["ofTravelled", "the way it went", 5e-3],
+    ] as const) {
+      const { name, error } = furthest(divergence, of);
+      comparisons.push({
+        what: `20 steps of ${way}: a parameter over ${whole}`,
+        difference: error,
+        where: name,
+        tolerance,
+      });
+    }
+  }
+  return comparisons;
 }
