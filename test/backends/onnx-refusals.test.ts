@@ -169,10 +169,10 @@ describe("training is refused", () => {
     refuses(onnxTrainer({ model: checkpointDir, lora: { rank: 0 } }), ConfigError, "lora.rank", "got 0"));
   it("of layers that the model lacks", () =>
     refuses(
-      onnxTrainer({ model: checkpointDir, lora: { rank: 1, targetModules: ["q_proj", "qkv"] } }),
+      onnxTrainer({ model: checkpointDir, lora: { rank: 1, targetModules: ["q_proj", "conv"] } }),
       ConfigError,
-      "expected some of q_proj, k_proj",
-      "got qkv",
+      "self_attn.q_proj, self_attn.k_proj",
+      "got conv",
     ));
 });
 

@@ -14,6 +14,7 @@ import { type Comparison, compareJson, compareTensors } from "./compare";
 import { compareTrl } from "./grpo/live";
 import { compareScores } from "./interop/compare";
 import { createPython, type Python } from "./python";
+import { compareShape } from "./shapes/compare";
 import { furthest, replay, ways } from "./trajectory/replay";
 
 const here = fileURLToPath(new URL(".", import.meta.url));
@@ -26,7 +27,7 @@ const scratch = await mkdtemp(join(tmpdir(), "rise-reference-"));
 const python = await createPython(recorded("requirements.txt"), join(here, "../../.venv-reference"));
 let failed = 0;
 try {
-  for (const compare of [compareTrl, qwen2Vl, resize, peft, optim, coco, compareScores, trajectory])
+  for (const compare of [compareTrl, qwen2Vl, resize, peft, optim, coco, compareScores, trajectory, shapes])
     for (const comparison of await compare(python, scratch)) report(comparison);
 } finally {
   await rm(scratch, { recursive: true });
@@ -111,5 +112,16 @@ async function trajectory(python: Python, scratch: string): Promise<Comparison[]
       });
     }
   }
+  return comparisons;
+}
+
+/** transformers and PEFT on four random checkpoints of other shapes than the recorded one. */
+async function shapes(python: Python, scratch: string): Promise<Comparison[]> {
+  const out = join(scratch, "shapes");
+  await python(recorded("qwen2-vl/shapes.py"), out);
+  const comparisons: Comparison[] = [];
+  for (const name of ["tied", "untied", "multihead", "wide"])
+    for (const comparison of await compareShape(join(out, name), join(out, "images")))
+      comparisons.push({ ...comparison, what: `${name}: ${comparison.what}` });
   return comparisons;
 }
