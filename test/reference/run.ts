@@ -27,7 +27,7 @@ const scratch = await mkdtemp(join(tmpdir(), "rise-reference-"));
 const python = await createPython(recorded("requirements.txt"), join(here, "../../.venv-reference"));
 let failed = 0;
 try {
-  for (const compare of [compareTrl, qwen2Vl, resize, peft, optim, coco, compareScores, trajectory, shapes])
+  for (const compare of [compareTrl, qwen2Vl, resize, sampling, peft, optim, coco, compareScores, trajectory, shapes])
     for (const comparison of await compare(python, scratch)) report(comparison);
 } finally {
   await rm(scratch, { recursive: true });
@@ -57,6 +57,12 @@ async function resize(python: Python, scratch: string): Promise<Comparison[]> {
   const out = join(scratch, "resize.json");
   await python(recorded("qwen2-vl/resize.py"), out);
   return [await compareJson("Pillow: bicubic resizing", recorded("data/resize.json"), out)];
+}
+
+async function sampling(python: Python, scratch: string): Promise<Comparison[]> {
+  const out = join(scratch, "sampling.json");
+  await python(recorded("qwen2-vl/sampling.py"), recorded("data/qwen2-vl-tiny"), out);
+  return [await compareJson("transformers: temperature, top-k, top-p", recorded("data/sampling.json"), out)];
 }
 
 async function peft(python: Python, scratch: string): Promise<Comparison[]> {
