@@ -71,7 +71,7 @@ async function safetensorsFiles(dir: string): Promise<string[]> {
 }
 
 /** transformers 4.52 and later nest the two towers under `model.`; Qwen's own files do not. */
-const canonicalName = (name: string) =>
+export const canonicalName = (name: string) =>
   name.replace(/^model\.visual\./, "visual.").replace(/^model\.language_model\./, "model.");
 
 /** Every tensor of the model and its shape. */
