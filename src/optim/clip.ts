@@ -32,9 +32,7 @@ export function clipGradNorm(gradients: Tensors, maxNorm: number): number {
   if (!Number.isFinite(norm)) throw new TrainingError(`clipGradNorm: expected a finite gradient, got norm ${norm}`);
   const scale = maxNorm / (norm + NORM_EPSILON);
   if (scale < 1) {
-    for (const gradient of gradients.values()) {
-      for (let i = 0; i < gradient.length; i++) gradient[i]! *= scale;
-    }
+    for (const gradient of gradients.values()) scaleBy(gradient, scale);
   }
   return norm;
 }
@@ -42,8 +40,16 @@ export function clipGradNorm(gradients: Tensors, maxNorm: number): number {
 /** ‖g‖ = √Σ g² over all tensors together. */
 export function globalNorm(gradients: Tensors): number {
   let sum = 0;
-  for (const gradient of gradients.values()) {
-    for (let i = 0; i < gradient.length; i++) sum += gradient[i]! * gradient[i]!;
-  }
+  for (const gradient of gradients.values()) sum += sumOfSquares(gradient);
   return Math.sqrt(sum);
+}
+
+function sumOfSquares(values: Float32Array): number {
+  let sum = 0;
+  for (let i = 0; i < values.length; i++) sum += values[i]! * values[i]!;
+  return sum;
+}
+
+function scaleBy(values: Float32Array, factor: number): void {
+  for (let i = 0; i < values.length; i++) values[i]! *= factor;
 }

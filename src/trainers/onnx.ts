@@ -89,15 +89,12 @@ export async function onnxTrainer(options: OnnxTrainerOptions = {}): Promise<Tra
       optimizer.update(gradients, state, parameters, { learningRate });
       forgetGradient();
       sampler.weightsChanged();
-      if (!Number.isFinite(globalNorm(parameters))) {
-        throw new TrainingError(
-          `optimStep: expected finite weights after an update at learning rate ${learningRate}; load the last checkpoint and lower the rate`,
-        );
-      }
       return { gradNorm };
     },
 
     async save(dir) {
+      if (!Number.isFinite(globalNorm(parameters)))
+        throw new TrainingError(`save: expected finite weights; nothing was written to ${dir}`);
       await savePolicy(model, policy, dir);
       await writeSafetensors(join(dir, optimizerFile), optimizerTensors(state));
       await writeFile(join(dir, "optimizer.json"), `${JSON.stringify({ step: state.step })}\n`);

@@ -32,7 +32,7 @@ export interface TrainingPass {
   dispose(): Promise<void>;
 }
 
-const timeStep = 32;
+const timeStep = 16;
 const targetStep = 256;
 const gradientPrefix = "gradient:";
 
