@@ -51,10 +51,10 @@ describe("the scripted policy", () => {
       expect(completions!.filter((one) => one.text === text).length / 4000).toBeCloseTo(0.25, 1);
   });
 
-  it("leaves the tail out under top-p", async () => {
+  it.each([{ topP: 0.5 }, { topK: 2 }, { topK: 3, topP: 0.6 }])("leaves the tail out under %j", async (options) => {
     const [completions] = await scriptedTrainer({ texts: ["a", "b", "c", "d"] })
       .sampler()
-      .generate([prompts[0]], { count: 200, seed: 3, topP: 0.5 });
+      .generate([prompts[0]], { count: 200, seed: 3, ...options });
     expect(new Set(completions!.map(({ text }) => text)).size).toBe(2);
     expect(completions![0]!.samplingLogProbs![0]).toBeCloseTo(Math.log(0.5), 12);
     expect(completions![0]!.logProbs![0]).toBeCloseTo(Math.log(0.25), 12);

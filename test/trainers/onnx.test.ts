@@ -22,6 +22,8 @@ describeTrainer("onnx, every weight, all rows at once", () => onnxTrainer({ mode
   learningRate: 1e-5,
 });
 describeTrainer("onnx, LoRA", () => onnxTrainer({ model: checkpointDir, lora: { rank: 4 } }), setting);
+const bothTowers = { rank: 4, rsLora: true, targetModules: "all-linear" } as const;
+describeTrainer("onnx, rsLoRA on both towers", () => onnxTrainer({ model: checkpointDir, lora: bothTowers }), setting);
 
 const scratch = await mkdtemp(join(tmpdir(), "rise-onnx-trainer-"));
 afterAll(() => rm(scratch, { recursive: true }));

@@ -76,8 +76,9 @@ def make(out: Path, pictures: Path, pixels: bool, dtype, file, **shape) -> None:
     case = next(case for case in cases if case["name"] == "two pictures")
     # rsLoRA for every other shape.
     adapt(load(), processor, pictures, out / "adapter", case, arrays, rslora=not shape["tied"])
-    # What no test reads.
-    kept = {name: array for name, array in arrays.items() if name.split("/")[1] not in ("cos", "sin", "visionCos", "visionSin", "features")}
+    # Only what the comparison reads.
+    unread = ("cos", "sin", "visionCos", "visionSin", "features")
+    kept = {name: array[:1] if name.endswith("/logits") else array for name, array in arrays.items() if name.split("/")[1] not in unread}
     save_file({name: array.detach().contiguous().clone() for name, array in kept.items()}, out / "arrays.safetensors")
     (out / "cases.json").write_text(json.dumps({"cases": cases}, separators=(",", ":")) + "\n")
 
@@ -107,15 +108,24 @@ def adapt(base, processor, pictures, out: Path, case, arrays, rslora) -> None:
 
 
 def prompts() -> list[dict]:
-    def ask(name, *parts, gradients=False):
-        return {"name": name, "messages": [{"role": "user", "content": list(parts)}], "completion": "A calm lake, 3 dogs.", "gradients": gradients}
+    def ask(name, messages, gradients=False):
+        return {"name": name, "messages": messages, "completion": "A calm lake, 3 dogs.", "gradients": gradients}
 
-    each = [ask(file, image(file), text("What mood does this picture show?")) for file in PICTURES]
+    def turn(*parts, role="user"):
+        return {"role": role, "content": list(parts)}
+
+    def talk(file):
+        return [
+            turn(text("You look at pictures."), role="system"), turn(text("Look, naïve 東京 🙂:\n"), image(file)),
+            turn(text("It is light."), role="assistant"), turn(text("Why? 12.5%")),
+        ]
+
+    two = turn(text("First: "), image("strip.png"), text(" then "), image("clear.png"), text("?"))
     return [
-        *each,
-        ask("two pictures", text("First: "), image("strip.png"), text(" then "), image("clear.png"), text("?"), gradients=True),
-        ask("after words", text("Look at this, naïve 東京 🙂:\n"), image("odd.png")),
-        ask("words only", text("Say  'hi' twice,\nplease: 12.5%")),
+        *(ask(file, [turn(image(file), text("What mood does this picture show?"))]) for file in PICTURES),
+        *(ask(f"talk of {file}", talk(file)) for file in PICTURES),
+        ask("two pictures", [two], gradients=True),
+        ask("words only", [turn(text("Say  'hi' twice,\nplease: 12.5%"))]),
     ]
 
 

@@ -89,7 +89,7 @@ async function withEveryWeight({ cases, arrays, model, images, rows }: Comparing
       differences.logProbs.set(name, largestError(logProbs[i]!, arrays.get(`${name}/logProbs`)!.data));
       const ours = await vocabularyLogProbs(pass, rows[i]!, model);
       const logits = arrays.get(`${name}/logits`)!.data;
-      differences.logits.set(name, largestError(ours.logProbs, logProbsOf(logits, config.text.vocabSize, ours.ids)));
+      differences.logits.set(name, largestError(ours.logProbs, logProbsOf(logits, ours.ids)));
       if (!arrays.has(`${name}/gradient/model.norm.weight`)) continue;
       const gradients = await gradientsOf(pass, rows[i]!, arrays.get(`${name}/cotangent`)!.data);
       for (const [parameter, gradient] of gradients)
@@ -166,10 +166,9 @@ async function vocabularyLogProbs(pass: Pass, { tokens, images, promptLength }: 
   return { ids, logProbs: (await pass.logProbs(rows)).map(([logProb]) => logProb!) };
 }
 
-function logProbsOf(logits: Float32Array, vocabulary: number, ids: readonly number[]): number[] {
-  const row = logits.subarray(0, vocabulary);
-  const total = Math.log(row.reduce((sum, logit) => sum + Math.exp(logit), 0));
-  return ids.map((id) => row[id]! - total);
+function logProbsOf(logits: Float32Array, ids: readonly number[]): number[] {
+  const total = Math.log(logits.reduce((sum, logit) => sum + Math.exp(logit), 0));
+  return ids.map((id) => logits[id]! - total);
 }
 
 async function gradientsOf(pass: Pass, row: ScoredRow, cotangent: Float32Array): Promise<Map<string, Float32Array>> {
