@@ -10,6 +10,7 @@ import { readPolicy, readTensors, savePolicy, unusable } from "../models/qwen2-v
 import { writeSafetensors } from "../models/qwen2-vl/safetensors";
 import { createSampler } from "../models/qwen2-vl/sampler";
 import { createTrainingPass, type ScoredRow } from "../models/qwen2-vl/training";
+import { type Device, placeOn } from "../onnx/device";
 import { adamw, chain, clipByGlobalNorm, type GradientTransform, globalNorm, type OptimizerState } from "../optim";
 import type { Trainer, TrainSequence } from "./trainer";
 
@@ -26,6 +27,8 @@ export interface OnnxTrainerOptions {
   readonly sampledAtOnce?: number;
   /** Of LoRA's initial matrices (0). */
   readonly seed?: number;
+  /** What to run on ("auto": CUDA where it works, else the CPU, with a warning that says why). */
+  readonly device?: Device;
   /** Threads of one operator; all cores by default. */
   readonly threads?: number;
 }
@@ -35,13 +38,13 @@ export interface OnnxTrainerOptions {
  * @throws ConfigError or DataError for a checkpoint that cannot be used, naming the file and what was expected
  */
 export async function onnxTrainer(options: OnnxTrainerOptions = {}): Promise<Trainer> {
-  const { model: dir = defaultModel, rowsAtOnce = 16, sampledAtOnce = 64, threads } = options;
+  const { model: dir = defaultModel, rowsAtOnce = 16, sampledAtOnce = 64, device = "auto", threads } = options;
   checkPositiveIntegers("onnxTrainer", { rowsAtOnce, sampledAtOnce, threads });
+  const placement = await placeOn(device, threads);
   const model = await openQwen2Vl(dir);
   const policy = await createPolicy(model, options);
-  const limit = threads === undefined ? {} : { threads };
-  const sampler = createSampler(model, policy, { rowsAtOnce: sampledAtOnce, ...limit });
-  const pass = createTrainingPass(model, policy, { rowsAtOnce, features: sampler.features, ...limit });
+  const sampler = createSampler(model, policy, { rowsAtOnce: sampledAtOnce, ...placement });
+  const pass = createTrainingPass(model, policy, { rowsAtOnce, features: sampler.features, ...placement });
   const optimizer = options.optimizer ?? chain(clipByGlobalNorm(1), adamw({ weightDecay: 0.1 }));
   const parameters = new Map([...policy.trainable].map(([name, { data }]) => [name, data]));
   const gradients = new Map([...policy.trainable].map(([name, { data }]) => [name, new Float32Array(data.length)]));
