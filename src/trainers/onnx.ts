@@ -1,8 +1,9 @@
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { CheckpointError, DataError, ShapeError, TrainingError } from "../errors";
+import type { OnDownload } from "../models/hub/progress";
+import { readJson } from "../models/model-directory";
 import { createAdapter, type LoraConfig, type TrainableTensor } from "../models/qwen2-vl/adapter";
-import { readJson } from "../models/qwen2-vl/config";
 import { checkPositiveIntegers } from "../models/qwen2-vl/limits";
 import { defaultModel, openQwen2Vl, type Qwen2Vl } from "../models/qwen2-vl/model";
 import type { Policy } from "../models/qwen2-vl/policy";
@@ -15,7 +16,7 @@ import { adamw, chain, clipByGlobalNorm, type GradientTransform, globalNorm, typ
 import type { Trainer, TrainSequence } from "./trainer";
 
 export interface OnnxTrainerOptions {
-  /** A Hugging Face directory of a Qwen2-VL checkpoint (`defaultModel`). */
+  /** A Qwen2-VL checkpoint: a Hugging Face directory, or a hub id (`defaultModel`). */
   readonly model?: string;
   /** Train an adapter instead of every weight. */
   readonly lora?: LoraConfig;
@@ -27,6 +28,8 @@ export interface OnnxTrainerOptions {
   readonly sampledAtOnce?: number;
   /** Of LoRA's initial matrices (0). */
   readonly seed?: number;
+  /** Told of every piece of a download (a display on stderr). */
+  readonly onDownload?: OnDownload;
   /** What to run on ("auto": CUDA where it works, else the CPU, with a warning that says why). */
   readonly device?: Device;
   /** Threads of one operator; all cores by default. */
@@ -34,14 +37,15 @@ export interface OnnxTrainerOptions {
 }
 
 /**
- * Trains a Qwen2-VL checkpoint in this process, on onnxruntime's CPU provider.
- * @throws ConfigError or DataError for a checkpoint that cannot be used, naming the file and what was expected
+ * Trains a Qwen2-VL checkpoint in this process.
+ * @throws ConfigError or DataError for a checkpoint that cannot be used, naming the file and what was expected; BackendError for a device that
+ * does not work, or a hub that cannot be reached
  */
 export async function onnxTrainer(options: OnnxTrainerOptions = {}): Promise<Trainer> {
-  const { model: dir = defaultModel, rowsAtOnce = 16, sampledAtOnce = 64, device = "auto", threads } = options;
+  const { model: name = defaultModel, rowsAtOnce = 16, sampledAtOnce = 64, device = "auto", threads } = options;
   checkPositiveIntegers("onnxTrainer", { rowsAtOnce, sampledAtOnce, threads });
   const placement = await placeOn(device, threads);
-  const model = await openQwen2Vl(dir);
+  const model = await openQwen2Vl(name, options.onDownload);
   const policy = await createPolicy(model, options);
   const sampler = createSampler(model, policy, { rowsAtOnce: sampledAtOnce, ...placement });
   const pass = createTrainingPass(model, policy, { rowsAtOnce, features: sampler.features, ...placement });

@@ -38,13 +38,13 @@ async function damaged(file: string, damage: (path: string) => Promise<void>) {
 }
 
 describe("a model directory is refused", () => {
-  it("where there is none, with how to get one", () =>
+  it("where there is none, and no hub id either", () =>
     refuses(
       onnxBackend({ model: "/nowhere/qwen" }),
       DataError,
       "/nowhere/qwen: expected a directory",
-      "found none",
-      "hf download",
+      "or a hub id like Qwen/Qwen2-VL-2B-Instruct",
+      "found no such directory",
     ));
 
   it("without its tokenizer", async () => {

@@ -1,7 +1,7 @@
-import { access, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
-import { ConfigError, DataError } from "../../errors";
+import { ConfigError } from "../../errors";
+import { exists, readJson } from "../model-directory";
 
 /** What the network needs to know about a checkpoint, whichever of the file layouts it came in. */
 export interface Qwen2VlConfig {
@@ -247,26 +247,6 @@ export function configJson({ text, vision, tokens }: Qwen2VlConfig): Record<stri
       hidden_act: "quick_gelu",
     },
   };
-}
-
-export const exists = (path: string): Promise<boolean> =>
-  access(path).then(
-    () => true,
-    () => false,
-  );
-
-/** @throws DataError naming the path when it is missing or no JSON */
-export async function readJson(path: string): Promise<unknown> {
-  const text = await readFile(path, "utf8").catch((cause: NodeJS.ErrnoException) => {
-    throw new DataError(`${path}: expected a JSON file, ${cause.code === "ENOENT" ? "found none" : cause.message}`, {
-      cause,
-    });
-  });
-  try {
-    return JSON.parse(text);
-  } catch (cause) {
-    throw new DataError(`${path}: expected JSON: ${(cause as Error).message}`, { cause });
-  }
 }
 
 /** @throws ConfigError with one line for each key that does not fit */

@@ -2,8 +2,8 @@ import { copyFile, mkdir, readdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
 import { CheckpointError } from "../../errors";
+import { readJson } from "../model-directory";
 import { type LoraConfig, linearLayers, loraNames } from "./adapter";
-import { readJson } from "./config";
 import type { Qwen2Vl } from "./model";
 import type { Policy } from "./policy";
 import { readSafetensors, writeSafetensors } from "./safetensors";
@@ -90,12 +90,12 @@ const writeJson = (path: string, json: unknown) => writeFile(path, `${JSON.strin
 const inFloat32 = (config: unknown): unknown =>
   JSON.parse(JSON.stringify(config), (key, value) => (/^(torch_)?dtype$/.test(key) ? "float32" : value));
 
-function peftConfig({ config, dir }: Qwen2Vl, { trainable }: Policy, { rank, alpha = 2 * rank }: LoraConfig) {
+function peftConfig({ config, name }: Qwen2Vl, { trainable }: Policy, { rank, alpha = 2 * rank }: LoraConfig) {
   const adapted = linearLayers(config).filter(({ name }) => trainable.has(loraNames(name).a));
   return {
     peft_type: "LORA",
     task_type: "CAUSAL_LM",
-    base_model_name_or_path: dir,
+    base_model_name_or_path: name,
     r: rank,
     lora_alpha: alpha,
     lora_dropout: 0,

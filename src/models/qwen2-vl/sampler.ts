@@ -98,7 +98,7 @@ export function createSampler(model: Qwen2Vl, policy: Policy, { rowsAtOnce, ...p
   }
 
   return {
-    name: `onnx ${model.dir}`,
+    name: `onnx ${model.name}`,
     capabilities: { logProbs: true, reproducible: true },
     features,
     weightsChanged() {

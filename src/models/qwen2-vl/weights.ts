@@ -1,8 +1,8 @@
 import { realpath } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
-import { z } from "zod";
 import { DataError } from "../../errors";
-import { exists, type Qwen2VlConfig, readJson } from "./config";
+import { weightFiles } from "../model-directory";
+import type { Qwen2VlConfig } from "./config";
 import { readHeader, readTensor, type StoredTensor } from "./safetensors";
 
 /** A checkpoint's tensors under the names that Qwen published them with, wherever they lie. */
@@ -20,7 +20,7 @@ export interface Checkpoint {
  * @throws DataError listing every tensor that is missing or has another shape than the configuration says
  */
 export async function openCheckpoint(dir: string, config: Qwen2VlConfig): Promise<Checkpoint> {
-  const files = await Promise.all((await safetensorsFiles(dir)).map((file) => realpath(join(dir, file))));
+  const files = await Promise.all((await weightFiles(dir)).map((file) => realpath(join(dir, file))));
   const folder = dirname(files[0]!);
   const elsewhere = files.find((file) => dirname(file) !== folder);
   if (elsewhere) throw new DataError(`${dir}: expected all weights in one folder, found ${files[0]} and ${elsewhere}`);
@@ -50,24 +50,6 @@ export async function openCheckpoint(dir: string, config: Qwen2VlConfig): Promis
       return readTensor(join(folder, stored.file), stored);
     },
   };
-}
-
-const indexSchema = z.object({ weight_map: z.record(z.string(), z.string()) });
-
-async function safetensorsFiles(dir: string): Promise<string[]> {
-  const has = (file: string) => exists(join(dir, file));
-  if (!(await has("."))) throw new DataError(`${dir}: expected a directory with a Qwen2-VL checkpoint, found none`);
-  if (await has("model.safetensors")) return ["model.safetensors"];
-  const index = "model.safetensors.index.json";
-  if (!(await has(index))) throw new DataError(`${dir}: expected model.safetensors or ${index}, found neither`);
-  const parsed = indexSchema.safeParse(await readJson(join(dir, index)));
-  if (!parsed.success) throw new DataError(`${join(dir, index)}: ${z.prettifyError(parsed.error)}`);
-  const files = [...new Set(Object.values(parsed.data.weight_map))];
-  const missing: string[] = [];
-  for (const file of files) if (basename(file) !== file || !(await has(file))) missing.push(file);
-  if (missing.length > 0)
-    throw new DataError(`${join(dir, index)} names ${missing.join(", ")}, which are not in ${dir}`);
-  return files;
 }
 
 /** transformers 4.52 and later nest the two towers under `model.`; Qwen's own files do not. */
