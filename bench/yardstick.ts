@@ -9,7 +9,7 @@ import { writeSafetensors } from "../src/models/qwen2-vl/safetensors";
 const run = promisify(execFile);
 
 /**
- * What a script of bench/reference measures with PyTorch and transformers on the same work: RISE_PYTHON, else python3. Undefined, and said so,
+ * What a script of bench/reference measures with PyTorch and what builds on it on the same work: RISE_PYTHON, else python3. Undefined, and said so,
  * where that Python cannot import them.
  * @param arrays float32 tensors that the script reads
  */
@@ -17,12 +17,15 @@ export async function yardstick<Result>(
   script: string,
   work: Readonly<Record<string, unknown>>,
   arrays: Parameters<typeof writeSafetensors>[1],
+  packages = ["torch", "transformers"],
 ): Promise<Result | undefined> {
   const python = process.env.RISE_PYTHON ?? "python3";
   try {
-    await run(python, ["-c", "import torch, transformers, safetensors"]);
+    await run(python, ["-c", `import ${packages.join(", ")}, safetensors`]);
   } catch {
-    console.log(`PyTorch: skipped, ${python} cannot import torch and transformers (RISE_PYTHON names another Python)`);
+    console.log(
+      `PyTorch: skipped, ${python} cannot import ${packages.join(" and ")} (RISE_PYTHON names another Python)`,
+    );
     return undefined;
   }
   const dir = await mkdtemp(join(tmpdir(), "rise-bench-"));

@@ -40,9 +40,11 @@ export {
 export { bestRollout, type FilterOptions, selectHighQuality } from "./filter";
 export { type GrpoAdvantageOptions, type GrpoAdvantages, grpoAdvantages, type RewardValue } from "./grpo/advantage";
 export type { GrpoBatch } from "./grpo/batch";
+export { type GaeOptions, gaeAdvantages } from "./grpo/gae";
+export { penaliseKl } from "./grpo/kl";
 export { type GrpoLoss, type GrpoLossOptions, type GrpoLossType, grpoLoss } from "./grpo/loss";
 export type { GrpoMetrics } from "./grpo/metrics";
-export { type GrpoSettings, grpoPresets } from "./grpo/presets";
+export { type GrpoSettings, grpoPresets, verlEstimators } from "./grpo/presets";
 export { accuracy } from "./metrics/accuracy";
 export { formatRate } from "./metrics/format-rate";
 export { jensenShannonDivergence, meanJensenShannonDivergence } from "./metrics/jsd";

@@ -16,7 +16,7 @@ import type { Parts } from "../pictures/moods";
 import { savePicture } from "../pictures/save";
 import { scoreTable } from "./print";
 import { followRun } from "./progress";
-import { examplesPerStep, groupSize, learningRates, partSizes, type Steps, sampling } from "./settings";
+import { examplesPerStep, groupSize, learningRates, partSizes, type Steps, sampling, sftBatchSize } from "./settings";
 import { type DemoTask, scoreBaseline } from "./tasks";
 
 export interface SeedOptions {
@@ -87,7 +87,7 @@ export async function runSeed<A>(demo: DemoTask<A>, options: SeedOptions): Promi
   const second = await onnxTrainer({ model: options.model });
   const sft = {
     steps: steps.sft,
-    batchSize: 32,
+    batchSize: sftBatchSize,
     learningRate: learningRates.sft(steps.sft),
     lossType: "token",
   } as const;

@@ -7,20 +7,23 @@ export interface Steps {
   readonly rft: number;
 }
 
-export const defaultSteps: Steps = { cot: 28, sft: 160, rft: 24 };
+export const defaultSteps: Steps = { cot: 28, sft: 256, rft: 24 };
 
 export const groupSize = 8;
 export const examplesPerStep = 8;
 
+/** Small batches: a table of moods is learnt by the number of updates. */
+export const sftBatchSize = 16;
+
 /** Pictures in each part of the data; a run of a few steps gets no more to train on than it can look at. */
 export const partSizes = ({ cot, rft }: Steps) =>
-  ({ train: Math.min(256, examplesPerStep * Math.max(cot, rft)), test: 120, unseen: 60 }) as const;
+  ({ train: Math.min(640, examplesPerStep * 3 * Math.max(cot, rft)), test: 120, unseen: 60 }) as const;
 
 /** The model is a thousandth of the paper's, and its learning rates are larger: 2e-5 would not move it in so few steps. */
 export const learningRates = {
   cot: constantSchedule({ learningRate: 1e-4, warmupSteps: 5 }),
   sft: (steps: number) =>
-    cosineSchedule({ learningRate: 1e-3, warmupSteps: Math.min(10, steps - 1), totalSteps: steps }),
+    cosineSchedule({ learningRate: 7e-4, warmupSteps: Math.min(10, steps - 1), totalSteps: steps }),
   rft: constantSchedule({ learningRate: 6e-5, warmupSteps: 5 }),
 } as const;
 

@@ -17,12 +17,12 @@ interface Rating {
 }
 
 const fewestRatings = 50;
-const perMood = { negative: 40, neutral: 40, positive: 60 } as const;
-/** Not to be told from another one that stays when they are small: two faces like "neutral face", the suit like "red heart", "two hearts". */
-const lookAlikes: ReadonlySet<string> = new Set(["1f615", "1f636", "2665", "1f49e"]);
+const perMood = 20;
+/** Not to be told from another one that stays when they are small: "confused face" like "neutral face", "revolving hearts" like "sparkling heart". */
+const lookAlikes: ReadonlySet<string> = new Set(["1f615", "1f49e"]);
 
 /**
- * The Emoji Sentiment Ranking 1.0 (Kralj Novak et al. 2015), balanced by mood: the 40 most negative, 40 most neutral and 60 most positive of
+ * The Emoji Sentiment Ranking 1.0 (Kralj Novak et al. 2015), balanced by mood: the 20 most negative, 20 most neutral and 20 most positive of
  * the emoji with at least 50 ratings; an emoji that is among the first of two moods counts for the one named first. Then look-alikes go, and nothing takes their place.
  */
 export const moodEmoji: readonly MoodEmoji[] = selectMoodEmoji();
@@ -40,7 +40,7 @@ function selectMoodEmoji(): MoodEmoji[] {
     const ranked = rated
       .filter(({ code }) => !chosen.has(code))
       .sort((a, b) => b.mood[label] - a.mood[label] || (a.code < b.code ? -1 : 1));
-    for (const emoji of ranked.slice(0, perMood[label])) chosen.set(emoji.code, emoji);
+    for (const emoji of ranked.slice(0, perMood)) chosen.set(emoji.code, emoji);
   }
   return [...chosen.values()].filter(({ code }) => !lookAlikes.has(code));
 }

@@ -1,6 +1,6 @@
 import { createRng, deriveSeed, type Example, type LabelDistribution } from "rise-ts";
 import { composePicture, pick } from "./compose";
-import { type MoodEmoji, moodEmoji, moodLabels } from "./mood-labels";
+import { type Mood, type MoodEmoji, moodEmoji, moodLabels } from "./mood-labels";
 
 export interface Parts<A> {
   readonly train: readonly Example<A>[];
@@ -20,12 +20,8 @@ export interface PartSizes {
 /** Emoji by their prevailing mood. */
 type ByMood = readonly (readonly MoodEmoji[])[];
 
-/** How many emoji a picture shows: half of them one, which says most. */
-const counts = [1, 1, 2, 3] as const;
-
 /**
- * Pictures of one to three emoji with the mood that people ascribe to what is shown: the mean of the emoji's human distributions. Emoji of every
- * prevailing mood are equally likely.
+ * Pictures of one emoji with the mood that people ascribe to it. Emoji of every prevailing mood are equally likely.
  */
 export async function moods({ seed, train, test, unseen }: PartSizes): Promise<Parts<LabelDistribution>> {
   const part = (name: string, count: number, emoji: ByMood) =>
@@ -51,23 +47,14 @@ const familiar: ByMood = shuffled.map((alike) => alike.slice(keptOut(alike)));
 
 async function moodExample(id: string, seed: number, emoji: ByMood): Promise<Example<LabelDistribution>> {
   const rng = createRng(seed, "emoji");
-  const count = pick(rng, counts);
-  const shown = new Set<MoodEmoji>();
-  while (shown.size < count) shown.add(pick(rng, pick(rng, emoji)));
-  const picture = await composePicture([...shown], seed);
-  return {
-    id,
-    image: picture.image,
-    annotation: meanMood([...shown]),
-    metadata: { shows: picture.items.map((item) => item.emoji.name) },
-  };
+  const shown = pick(rng, pick(rng, emoji));
+  const { image } = await composePicture([shown], seed);
+  return { id, image, annotation: inHundredths(shown.mood), metadata: { shows: [shown.name] } };
 }
 
-/** The mean distribution in hundredths that sum to 1: what is lost in rounding goes to the largest remainders. */
-export function meanMood(shown: readonly MoodEmoji[]): LabelDistribution {
-  const hundredths = moodLabels.map(
-    (label) => (shown.reduce((sum, { mood }) => sum + mood[label], 0) / shown.length) * 100,
-  );
+/** A distribution in hundredths that sum to 1: what is lost in rounding down goes to the largest remainders. */
+export function inHundredths(mood: Mood): LabelDistribution {
+  const hundredths = moodLabels.map((label) => mood[label] * 100);
   const floors = hundredths.map(Math.floor);
   const missing = 100 - floors.reduce((a, b) => a + b, 0);
   const byRemainder = moodLabels

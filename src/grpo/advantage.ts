@@ -1,22 +1,40 @@
 import { ConfigError, ShapeError } from "../errors";
+import { type BaselineName, baselines } from "./baseline";
+import { groupsOf } from "./groups";
+import { moments, whiten } from "./moments";
+import { type RewardValue, readColumns, readWeights, weightedSum } from "./rewards";
 
-/** Keeps a division by a small standard deviation finite; the value TRL uses. */
-const STD_EPSILON = 1e-4;
+export type { RewardValue } from "./rewards";
+
 /** A standard deviation below this is rounding error: every reward of the group was the same. */
 const ZERO_STD = 1e-8;
-
-/** What one reward function gave one completion; `null` where it does not apply. */
-export type RewardValue = number | null;
 
 export interface GrpoAdvantageOptions {
   /** Completions per prompt, G; the rewards of one prompt are consecutive. Default: all rewards form one group. */
   readonly groupSize?: number;
-  /** What the centred reward is divided by: the group's standard deviation, the whole batch's, or nothing ("group"). */
-  readonly scale?: "group" | "batch" | "none";
+  /** Instead, for groups of any sizes in any order: which prompt each completion answers. */
+  readonly groups?: readonly (string | number)[];
   /** With several reward functions: normalise their weighted sum, or sum them normalised, as GDPO does ("sum_then_normalize"). */
   readonly aggregation?: "sum_then_normalize" | "normalize_then_sum";
   /** w, one weight for each reward function (1). */
   readonly weights?: readonly number[];
+  /** b: what a reward is compared with, by name, or a number for each completion: a greedy answer's reward (ReMax) ("mean"). */
+  readonly baseline?: BaselineName | readonly number[];
+  /**
+   * s: what the difference is divided by ("group"): the group's standard deviation, the whole batch's, nothing, the share of rewards
+   * that are not 0 (GPG), or, after the mean over all tokens is taken off, their standard deviation (REINFORCE++).
+   */
+  readonly scale?: "group" | "batch" | "none" | "nonzero" | "tokens";
+  /** Keeps a division by a small standard deviation finite (1e-4, TRL's; verl's is 1e-6). */
+  readonly stdEpsilon?: number;
+  /** A standard deviation is taken to be at least this (0; √1e-6 in verl's grpo_vectorized). */
+  readonly stdFloor?: number;
+  /** A reward that is alone in its group has nothing to be compared with: 0, or the reward itself with s = 1, as verl does ("zero"). */
+  readonly alone?: "zero" | "reward";
+  /** Unmasked tokens of each completion, for "lengthWeightedMean" and "tokens". */
+  readonly lengths?: readonly number[];
+  /** Mean and standard deviation of groups rounded to float32, as in verl's grpo_vectorized ("double"). */
+  readonly precision?: "double" | "single";
 }
 
 export interface GrpoAdvantages {
@@ -26,7 +44,7 @@ export interface GrpoAdvantages {
   readonly metrics: {
     /** Mean of R. */
     readonly reward: number;
-    /** Mean over completions of the standard deviation their advantage was divided by (`scale: "none"`: the group's). */
+    /** Mean over completions of the standard deviation their advantage was divided by; of their group's where it was something else. */
     readonly reward_std: number;
     /** Share of completions for which it is zero: they all got the same reward, and teach nothing. */
     readonly frac_reward_zero_std: number;
@@ -36,129 +54,136 @@ export interface GrpoAdvantages {
 /**
  * How much better each completion is than the others of its group:
  *
- * Rᵢ = Σₖ wₖ rᵢₖ,  Aᵢ = (Rᵢ − mean_group R) / (std R + 1e-4)
+ * Rᵢ = Σₖ wₖ rᵢₖ,  Aᵢ = (Rᵢ − b) / (s + 1e-4),  b = mean_group R,  s = std_group R
  *
  * std has n − 1 in its denominator. A group in which all rewards are equal is kept and gets A = 0; so does a completion that no
  * reward function scored, which stays out of every mean, and one whose std has fewer than two rewards to go by.
+ *
+ * `baseline` and `scale` change b and s, each for itself; `verlEstimators` has the pairs that have a name.
  *
  * `"normalize_then_sum"` (GDPO) puts the reward functions on one scale before they are weighed:
  * zᵢₖ = (rᵢₖ − mean_group rₖ) / (std_group rₖ + 1e-4),  Rᵢ = Σₖ wₖ zᵢₖ,  Aᵢ = (Rᵢ − mean_batch R) / (std_batch R + 1e-4).
  *
  * @param rewards one reward for each completion, or one row of rewards (one column for each reward function)
  * @throws ShapeError when there are no rewards, rows differ in length, or groups do not divide them
- * @throws ConfigError when a reward is NaN or infinite: a missing one is `null`
+ * @throws ConfigError when a reward is NaN or infinite: a missing one is `null`; when options contradict each other
  * Source: GRPO (DeepSeekMath, arXiv 2402.03300), §4.1.2; TRL's `scale_rewards` and `multi_objective_aggregation`.
  */
 export function grpoAdvantages(
   rewards: readonly RewardValue[] | readonly (readonly RewardValue[])[],
   options: GrpoAdvantageOptions = {},
 ): GrpoAdvantages {
-  const { groupSize = rewards.length, scale = "group", aggregation = "sum_then_normalize" } = options;
-  checkGroups(rewards.length, groupSize);
+  const settings = withDefaults(options, rewards.length);
   const columns = readColumns(rewards);
   const weights = readWeights(options.weights, columns.length);
-
   const sum = weightedSum(columns, weights);
-  const group = moments(sum, groupSize);
-  const batch = moments(sum, sum.length);
-  if (aggregation === "sum_then_normalize") {
-    const std = scale === "batch" ? batch.std : group.std;
-    const advantages = scale === "none" ? centred(sum, group.mean) : standardised(sum, group.mean, std);
-    return { advantages: zeroWhereMissing(advantages), metrics: metrics(sum, std) };
-  }
-  if (scale !== "group") {
-    throw new ConfigError(`normalize_then_sum scales by group, then by batch: expected scale "group", got "${scale}"`);
+  if (settings.aggregation === "sum_then_normalize") {
+    const std = standardDeviations(sum, settings);
+    const advantages = scaled(compared(sum, settings), sum, std, settings);
+    return { advantages: zeroWhereMissing(advantages), metrics: metricsOf(sum, std) };
   }
   const scores = columns.map((column) => {
-    const { mean, std } = moments(column, groupSize);
-    return standardised(column, mean, std).map((z, i) => (Number.isNaN(column[i]!) || !Number.isNaN(z) ? z : 0));
+    const z = scaled(compared(column, settings), column, standardDeviations(column, settings), settings);
+    return z.map((value, i) => (Number.isNaN(column[i]!) || !Number.isNaN(value) ? value : 0));
   });
   const score = weightedSum(scores, weights);
-  const { mean, std } = moments(score, score.length);
-  return { advantages: zeroWhereMissing(standardised(score, mean, std)), metrics: metrics(sum, std) };
+  const { mean, std } = moments(score);
+  const advantages = score.map((value) => (value - mean) / (std + settings.stdEpsilon));
+  return { advantages: zeroWhereMissing(advantages), metrics: metricsOf(sum, new Float64Array(sum.length).fill(std)) };
 }
 
-function checkGroups(count: number, groupSize: number): void {
-  if (count === 0) throw new ShapeError("grpoAdvantages: expected at least one reward, got none");
-  if (!Number.isInteger(groupSize) || groupSize < 1) {
-    throw new ConfigError(`grpoAdvantages: expected groupSize to be a positive integer, got ${groupSize}`);
-  }
-  if (count % groupSize !== 0) {
-    throw new ShapeError(`grpoAdvantages: expected whole groups of ${groupSize}, got ${count} rewards`);
-  }
-}
+const metricsOf = (sum: Float64Array, std: Float64Array): GrpoAdvantages["metrics"] => ({
+  reward: moments(sum).mean,
+  reward_std: moments(std).mean,
+  frac_reward_zero_std: std.filter((value) => value < ZERO_STD).length / std.length,
+});
 
-/** One array for each reward function; from here on a missing reward is NaN, which arithmetic carries along. */
-function readColumns(rewards: readonly RewardValue[] | readonly (readonly RewardValue[])[]): readonly Float64Array[] {
-  const rows = rewards.map((reward) => (typeof reward === "object" && reward !== null ? reward : [reward]));
-  const functions = rows[0]!.length;
-  const columns = Array.from({ length: functions }, () => new Float64Array(rows.length));
-  for (const [i, row] of rows.entries()) {
-    if (row.length !== functions) {
-      throw new ShapeError(
-        `grpoAdvantages: expected ${functions} rewards for each completion, got ${row.length} for completion ${i}`,
-      );
-    }
-    for (const [k, reward] of row.entries()) {
-      if (reward !== null && !Number.isFinite(reward)) {
-        throw new ConfigError(
-          `grpoAdvantages: expected a finite reward, or null for a missing one; got ${reward} from reward function ${k} for completion ${i}`,
-        );
-      }
-      columns[k]![i] = reward ?? Number.NaN;
-    }
-  }
-  return columns;
-}
+type Settings = ReturnType<typeof withDefaults>;
 
-function readWeights(weights: readonly number[] | undefined, functions: number): readonly number[] {
-  if (weights === undefined) return new Array<number>(functions).fill(1);
-  if (weights.length !== functions) {
-    throw new ShapeError(
-      `grpoAdvantages: expected ${functions} weights, one for each reward function, got ${weights.length}`,
+function withDefaults(options: GrpoAdvantageOptions, count: number) {
+  const { aggregation = "sum_then_normalize", baseline = "mean", scale = "group" } = options;
+  const { stdEpsilon = 1e-4, stdFloor = 0 } = options;
+  if (aggregation === "normalize_then_sum" && (scale !== "group" || baseline !== "mean")) {
+    throw new ConfigError(
+      `grpoAdvantages: normalize_then_sum scales by group, then by batch: expected scale "group" and baseline "mean", got "${scale}" and "${baseline}"`,
     );
   }
-  const bad = weights.find((weight) => !Number.isFinite(weight));
-  if (bad !== undefined) throw new ConfigError(`grpoAdvantages: expected finite weights, got ${bad}`);
-  return weights;
-}
-
-/** Σₖ wₖ rᵢₖ over the rewards that are there; NaN where none is. */
-function weightedSum(columns: readonly Float64Array[], weights: readonly number[]): Float64Array {
-  const sum = new Float64Array(columns[0]?.length ?? 0).fill(Number.NaN);
-  for (const [k, column] of columns.entries()) {
-    for (const [i, value] of column.entries()) {
-      if (!Number.isNaN(value)) sum[i] = (Number.isNaN(sum[i]!) ? 0 : sum[i]!) + weights[k]! * value;
-    }
+  for (const [name, value] of Object.entries({ stdEpsilon, stdFloor })) {
+    if (!(value >= 0)) throw new ConfigError(`grpoAdvantages: expected ${name} ≥ 0, got ${value}`);
   }
-  return sum;
-}
-
-/** Mean and standard deviation of each run of `size` values, repeated for each of its members. */
-function moments(values: Float64Array, size: number): { readonly mean: Float64Array; readonly std: Float64Array } {
-  const mean = new Float64Array(values.length);
-  const std = new Float64Array(values.length);
-  for (let start = 0; start < values.length; start += size) {
-    const present = values.subarray(start, start + size).filter((value) => !Number.isNaN(value));
-    const average = present.reduce((sum, value) => sum + value, 0) / present.length;
-    const squares = present.reduce((sum, value) => sum + (value - average) ** 2, 0);
-    mean.fill(average, start, start + size);
-    std.fill(present.length < 2 ? Number.NaN : Math.sqrt(squares / (present.length - 1)), start, start + size);
+  if (typeof baseline === "string" && !Object.hasOwn(baselines, baseline)) {
+    const names = Object.keys(baselines).join(", ");
+    throw new ConfigError(`grpoAdvantages: expected baseline to be one of ${names}, or numbers; got "${baseline}"`);
   }
-  return { mean, std };
-}
-
-const centred = (values: Float64Array, mean: Float64Array) => values.map((value, i) => value - mean[i]!);
-
-const standardised = (values: Float64Array, mean: Float64Array, std: Float64Array) =>
-  values.map((value, i) => (value - mean[i]!) / (std[i]! + STD_EPSILON));
-
-const zeroWhereMissing = (values: Float64Array) => values.map((value) => (Number.isNaN(value) ? 0 : value));
-
-function metrics(sum: Float64Array, std: Float64Array): GrpoAdvantages["metrics"] {
+  for (const [name, values] of Object.entries({ baseline, lengths: options.lengths })) {
+    if (typeof values === "string" || values === undefined) continue;
+    if (values.length !== count)
+      throw new ShapeError(`grpoAdvantages: expected ${count} numbers in ${name}, got ${values.length}`);
+    const bad = values.findIndex((value) => !Number.isFinite(value));
+    if (bad >= 0)
+      throw new ConfigError(`grpoAdvantages: expected finite ${name}, got ${values[bad]} for completion ${bad}`);
+  }
+  if ((baseline === "lengthWeightedMean" || scale === "tokens") && options.lengths === undefined) {
+    throw new ConfigError('grpoAdvantages: baseline "lengthWeightedMean" and scale "tokens" expect lengths, got none');
+  }
   return {
-    reward: moments(sum, sum.length).mean[0]!,
-    reward_std: moments(std, std.length).mean[0]!,
-    frac_reward_zero_std: std.filter((value) => value < ZERO_STD).length / std.length,
+    ...{ aggregation, baseline, scale, stdEpsilon, stdFloor },
+    groups: groupsOf(options, count),
+    alone: options.alone ?? "zero",
+    lengths: Float64Array.from(options.lengths ?? new Array<number>(count).fill(1)),
+    round: options.precision === "single" ? Math.fround : (x: number) => x,
   };
 }
+
+/** Of each completion's group, or of the batch where that is the scale; NaN where there are fewer than two rewards. */
+function standardDeviations(values: Float64Array, { scale, groups, round }: Settings): Float64Array {
+  if (scale === "batch") return new Float64Array(values.length).fill(moments(values).std);
+  const std = new Float64Array(values.length);
+  for (const members of groups) {
+    const group = moments(
+      Float64Array.from(members, (i) => values[i]!),
+      round,
+    );
+    for (const i of members) std[i] = group.std;
+  }
+  return std;
+}
+
+/** R − b; NaN where there is no reward. */
+function compared(values: Float64Array, { baseline, groups, alone, lengths, round }: Settings): Float64Array {
+  if (typeof baseline !== "string") return values.map((value, i) => value - baseline[i]!);
+  const differences = new Float64Array(values.length).fill(Number.NaN);
+  for (const members of groups) {
+    const present = members.filter((i) => !Number.isNaN(values[i]!));
+    if (present.length === 1 && baseline !== "none") {
+      differences[present[0]!] = alone === "reward" && baseline !== "runnerUp" ? values[present[0]!]! : 0;
+      continue;
+    }
+    const rewards = Float64Array.from(present, (i) => values[i]!);
+    const group = {
+      rewards,
+      mean: moments(rewards, round).mean,
+      lengths: Float64Array.from(present, (i) => lengths[i]!),
+    };
+    for (const [k, difference] of baselines[baseline](group).entries()) differences[present[k]!] = difference;
+  }
+  return differences;
+}
+
+/** (R − b)/s */
+function scaled(differences: Float64Array, rewards: Float64Array, std: Float64Array, settings: Settings): Float64Array {
+  const { scale, alone, stdEpsilon, stdFloor, round, lengths } = settings;
+  if (scale === "none") return differences;
+  if (scale === "tokens") return whiten(differences, lengths);
+  if (scale === "nonzero") {
+    const present = rewards.filter((reward) => !Number.isNaN(reward));
+    const share = Math.max(present.filter((reward) => reward !== 0).length, 1) / present.length;
+    return differences.map((difference) => difference / share);
+  }
+  return differences.map((difference, i) => {
+    const s = alone === "reward" && Number.isNaN(std[i]!) ? 1 : std[i]!;
+    return difference / round(Math.max(s, stdFloor) + stdEpsilon);
+  });
+}
+
+const zeroWhereMissing = (values: Float64Array) => values.map((value) => (Number.isNaN(value) ? 0 : value));

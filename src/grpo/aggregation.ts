@@ -1,10 +1,10 @@
 export interface AggregationSettings {
-  readonly maxLength: number;
+  readonly maxLength: number | undefined;
   readonly totalTokens: number | undefined;
   readonly accumulationSteps: number;
 }
 
-/** Sequences and unmasked tokens in the batch. */
+/** Sequences that count and unmasked tokens in the batch. */
 export interface BatchSize {
   readonly sequences: number;
   readonly tokens: number;
@@ -17,16 +17,16 @@ export type AggregationName = "sequenceMean" | "tokenMean" | "fixedLength" | "st
 
 /** Token weights. Notation: B sequences, Lᵢ tokens in sequence i, N = ΣLᵢ, a accumulation steps; a count of 0 is taken as 1. */
 export const aggregations: { readonly [N in AggregationName]: Aggregation } = {
-  // 1/(B·Lᵢ·a)         each sequence counts the same
-  sequenceMean: (length, batch, s) => 1 / (batch.sequences * atLeastOne(length) * s.accumulationSteps),
-  // 1/(N·a)            each token of the batch counts the same
-  tokenMean: (_, batch, s) => 1 / (atLeastOne(batch.tokens) * s.accumulationSteps),
-  // 1/(B·L_max·a)      no reward for being long or short
-  fixedLength: (_, batch, s) => 1 / (batch.sequences * s.maxLength * s.accumulationSteps),
-  // 1/N_step           each token of the optimiser step counts the same
-  stepTokenMean: (_, batch, s) => 1 / atLeastOne(s.totalTokens ?? batch.tokens * s.accumulationSteps),
-  // 1/(B·a)            long sequences count for more
-  sequenceSum: (_, batch, s) => 1 / (batch.sequences * s.accumulationSteps),
+  // 1/(B·Lᵢ·a)         each sequence counts the same                      verl: seq-mean-token-mean
+  sequenceMean: (length, { sequences }, s) => 1 / (atLeastOne(sequences) * atLeastOne(length) * s.accumulationSteps),
+  // 1/(N·a)            each token of the batch counts the same            verl: token-mean
+  tokenMean: (_, { tokens }, s) => 1 / (atLeastOne(tokens) * s.accumulationSteps),
+  // 1/(B·L_max·a)      no reward for being long or short                  verl: seq-mean-token-sum-norm
+  fixedLength: (_, { sequences }, s) => 1 / (atLeastOne(sequences) * s.maxLength! * s.accumulationSteps),
+  // 1/N_step           each token of the optimiser step counts the same   verl: token-mean with batch_num_tokens
+  stepTokenMean: (_, { tokens }, s) => 1 / (s.totalTokens ?? atLeastOne(tokens) * s.accumulationSteps),
+  // 1/(B·a)            long sequences count for more                      verl: seq-mean-token-sum
+  sequenceSum: (_, { sequences }, s) => 1 / (atLeastOne(sequences) * s.accumulationSteps),
 };
 
 const atLeastOne = (count: number) => Math.max(count, 1);

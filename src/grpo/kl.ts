@@ -1,18 +1,55 @@
-import type { Term } from "./objective";
+import { ShapeError } from "../errors";
+import { type GrpoBatch, readBatch } from "./batch";
+import type { RewardValue } from "./rewards";
 
-export type KlEstimatorName = "k3" | "importanceWeightedK3";
+export type KlEstimatorName = "k1" | "abs" | "k2" | "k3" | "clampedK3";
 
-/** Per-token estimates of KL(π ‖ π_ref) from one sample, d = log π_ref − log π. */
-export const klEstimators: { readonly [N in KlEstimatorName]: (d: number, logRatio: number) => Term } = {
-  // eᵈ − d − 1                        never negative; unbiased while the samples are π's own (Schulman 2020)
-  k3: (d) => ({ value: k3(d), dLogProb: -Math.expm1(d), dLogRatio: 0 }),
-
-  // r·(eᵈ − d − 1)                    unbiased for samples of the old policy too (DeepSeek-V3.2)
-  importanceWeightedK3: (d, logRatio) => {
-    const r = Math.exp(logRatio);
-    return { value: r * k3(d), dLogProb: -r * Math.expm1(d), dLogRatio: r * k3(d) };
+/** Per-token estimates of KL(π ‖ π_ref) from one sample of π, and their slopes by log π; d = log π_ref − log π (Schulman 2020). */
+export const klEstimators: {
+  readonly [N in KlEstimatorName]: (d: number) => { readonly value: number; readonly dLogProb: number };
+} = {
+  // −d                                unbiased; may be negative
+  k1: (d) => ({ value: -d, dLogProb: 1 }),
+  // |d|
+  abs: (d) => ({ value: Math.abs(d), dLogProb: -Math.sign(d) }),
+  // d²/2                              the one whose slope is, on average, that of KL
+  k2: (d) => ({ value: (d * d) / 2, dLogProb: -d }),
+  // eᵈ − d − 1                        unbiased and never negative; `expm1` keeps the digits that 1 would swallow
+  k3: (d) => ({ value: Math.expm1(d) - d, dLogProb: -Math.expm1(d) }),
+  // min(k3(clip(d, ±20)), 10)         verl's low_var_kl
+  clampedK3: (d) => {
+    const value = Math.expm1(Math.min(Math.max(d, -20), 20)) - Math.min(Math.max(d, -20), 20);
+    return Math.abs(d) > 20 || value > 10
+      ? { value: Math.min(value, 10), dLogProb: 0 }
+      : { value, dLogProb: -Math.expm1(d) };
   },
 };
 
-/** `expm1` keeps the digits that 1 would swallow where the policies nearly agree. */
-const k3 = (d: number) => Math.expm1(d) - d;
+/**
+ * Rewards with the divergence from the reference taken off before they are compared, as RLOO does instead of adding it to the loss:
+ * Rᵢ − β·Σₜ mᵢₜ (log π − log π_ref).
+ *
+ * @param rewards one for each completion; `null`, a missing one, stays missing
+ * @param batch log-probs of the policy that sampled, and of the reference
+ * @param klCoefficient β
+ * @throws ShapeError when rows do not fit together, or there is no reference
+ * Source: RLOO (arXiv 2402.14740); TRL's `RLOOTrainer`.
+ */
+export function penaliseKl(
+  rewards: readonly RewardValue[],
+  { logProbs, refLogProbs, mask }: Pick<GrpoBatch, "logProbs" | "refLogProbs" | "mask">,
+  klCoefficient: number,
+): RewardValue[] {
+  if (refLogProbs === undefined) throw new ShapeError("penaliseKl: expected refLogProbs, got none");
+  if (rewards.length !== logProbs.length) {
+    throw new ShapeError(
+      `penaliseKl: expected ${logProbs.length} rewards, one for each sequence, got ${rewards.length}`,
+    );
+  }
+  const advantages = new Float64Array(rewards.length);
+  const sequences = readBatch({ logProbs, refLogProbs, advantages, ...(mask && { mask }) });
+  return sequences.map((sequence, i) => {
+    const divergence = sequence.logProbs.reduce((sum, logProb, k) => sum + logProb - sequence.refLogProbs![k]!, 0);
+    return rewards[i] === null ? null : rewards[i]! - klCoefficient * divergence;
+  });
+}

@@ -7,6 +7,24 @@ export interface GrpoSettings {
   readonly loss: GrpoLossOptions;
 }
 
+const verl = { stdEpsilon: 1e-6, alone: "reward" } as const satisfies GrpoAdvantageOptions;
+
+/**
+ * verl's advantage estimators under its names (`adv_estimator`), for `grpoAdvantages`. Its remax is `baseline: greedyRewards` with
+ * `scale: "none"`; its gae is `gaeAdvantages`, which also has reinforce_plus_plus and remax for rewards of single tokens.
+ */
+export const verlEstimators = {
+  grpo: { ...verl, baseline: "mean", scale: "group" },
+  grpo_vectorized: { ...verl, baseline: "mean", scale: "group", stdFloor: 1e-3, precision: "single" },
+  grpo_passk: { ...verl, baseline: "runnerUp", scale: "group" },
+  rloo: { ...verl, baseline: "leaveOneOut", scale: "none" },
+  rloo_vectorized: { ...verl, baseline: "leaveOneOut", scale: "none", alone: "zero" },
+  opo: { ...verl, baseline: "lengthWeightedMean", scale: "none" },
+  gpg: { ...verl, baseline: "mean", scale: "nonzero" },
+  reinforce_plus_plus: { ...verl, baseline: "none", scale: "tokens" },
+  reinforce_plus_plus_baseline: { ...verl, baseline: "mean", scale: "tokens" },
+} as const satisfies Readonly<Record<string, GrpoAdvantageOptions>>;
+
 export const grpoPresets = {
   /** RISE, Eqs. 7 and 10: GRPO as first published. β = 0 and G = 8 are from the published scripts; the paper does not say. */
   "rise-paper": {
@@ -16,6 +34,11 @@ export const grpoPresets = {
   /** The defaults of TRL 1.13: every token of an optimiser step counts the same, and KL, where used, carries the ratio. */
   trl: {
     advantages: { scale: "group", aggregation: "sum_then_normalize" },
-    loss: { lossType: "dapo", clipEpsilon: 0.2, klCoefficient: 0, klEstimator: "importanceWeightedK3" },
+    loss: { lossType: "dapo", clipEpsilon: 0.2, klCoefficient: 0, klEstimator: "k3", klImportanceWeight: true },
+  },
+  /** The defaults of verl 0.7: every token of a batch counts the same, dual clip, and KL, where used, is bounded. Its cispo is `cispo_verl`. */
+  verl: {
+    advantages: verlEstimators.grpo,
+    loss: { lossType: "bnpo", clipEpsilon: 0.2, delta: 3, klCoefficient: 0, klEstimator: "clampedK3", skipEmpty: true },
   },
 } as const satisfies Readonly<Record<string, GrpoSettings>>;

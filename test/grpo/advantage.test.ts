@@ -89,6 +89,63 @@ describe("numbers you can check by hand", () => {
   });
 });
 
+describe("groups", () => {
+  const rewards = random(7, 9);
+  it("may have any size and order", () => {
+    const groups = ["b", "a", "b", "a", "a", "b", "a"];
+    const { advantages } = grpoAdvantages(rewards, { groups });
+    for (const name of ["a", "b"]) {
+      const members = rewards.flatMap((_, i) => (groups[i] === name ? [i] : []));
+      expectClose(
+        members.map((i) => advantages[i]!),
+        grpoAdvantages(members.map((i) => rewards[i]!)).advantages,
+        1e-15,
+      );
+    }
+  });
+  it("of which nothing was scored get 0", () => {
+    const { advantages } = grpoAdvantages([null, 1, null, 3], { groups: [0, 1, 0, 1], scale: "none" });
+    expect([...advantages]).toEqual([0, -1, 0, 1]);
+  });
+});
+
+describe("baselines and scales", () => {
+  it("RLOO compares with what the others got", () => {
+    const { advantages } = grpoAdvantages([1, 2, 6], { baseline: "leaveOneOut", scale: "none" });
+    expect([...advantages]).toEqual([1 - 4, 2 - 3.5, 6 - 1.5]);
+  });
+  it("OPO weighs rewards by length", () => {
+    const { advantages } = grpoAdvantages([1, 0], { baseline: "lengthWeightedMean", scale: "none", lengths: [1, 3] });
+    expect([...advantages]).toEqual([0.75, -0.25]);
+  });
+  it("pass@k praises only the best, by its lead", () => {
+    const { advantages } = grpoAdvantages([0.5, 2, 1.25], { baseline: "runnerUp", scale: "none" });
+    expect([...advantages]).toEqual([0, 0.75, 0]);
+    expect([...grpoAdvantages([2, 2, 1], { baseline: "runnerUp", scale: "none" }).advantages]).toEqual([0, 0, 0]);
+    expect([...grpoAdvantages([2], { baseline: "runnerUp", alone: "reward" }).advantages]).toEqual([0]);
+  });
+  it("GPG makes up for rewards that are 0", () => {
+    expect([...grpoAdvantages([0, 0, 0, 1], { scale: "nonzero" }).advantages]).toEqual([-1, -1, -1, 3]);
+  });
+  it("REINFORCE++ puts the tokens of the batch on mean 0 and standard deviation 1", () => {
+    const [rewards, lengths] = [random(6), [3, 1, 4, 1, 5, 9]];
+    const { advantages } = grpoAdvantages(rewards, { baseline: "none", scale: "tokens", lengths });
+    const tokens = [...advantages].flatMap((advantage, i) => new Array<number>(lengths[i]!).fill(advantage));
+    const mean = tokens.reduce((a, b) => a + b) / tokens.length;
+    expect(mean).toBeCloseTo(0, 8);
+    expect(tokens.reduce((a, b) => a + (b - mean) ** 2, 0) / (tokens.length - 1)).toBeCloseTo(1, 6);
+  });
+  it("given numbers are taken off, and a missing reward still gets 0", () => {
+    const { advantages } = grpoAdvantages([1, null, 3], { baseline: [0.5, 0.5, 1], scale: "none" });
+    expect([...advantages]).toEqual([0.5, 0, 2]);
+  });
+  it("alone in its group, a reward counts 0, or as it is", () => {
+    const options = { groups: [0, 1], baseline: "leaveOneOut", scale: "none" } as const;
+    expect([...grpoAdvantages([0.7, 0.1], options).advantages]).toEqual([0, 0]);
+    expect([...grpoAdvantages([0.7, 0.1], { ...options, alone: "reward" }).advantages]).toEqual([0.7, 0.1]);
+  });
+});
+
 describe("as TRL 1.13", () => {
   for (const { case: name, aggregation, scaleRewards, weights, ...peer } of peers.advantages) {
     it(`${name}: ${aggregation}, scaled by ${scaleRewards}, weights ${weights}`, () => {
@@ -124,4 +181,20 @@ describe("a bad call says what was expected", () => {
     expect(() => grpoAdvantages([[0], [1]], { weights: [Number.NaN] })).toThrow(ConfigError));
   it("GDPO with a scale it does not have", () =>
     expect(() => grpoAdvantages([0, 1], { aggregation: "normalize_then_sum", scale: "none" })).toThrow(ConfigError));
+  it("groups for other completions", () =>
+    expect(() => grpoAdvantages([0, 1], { groups: [0] })).toThrow(/expected 2 groups.*got 1/));
+  it("both ways of grouping", () =>
+    expect(() => grpoAdvantages([0, 1], { groups: [0, 0], groupSize: 2 })).toThrow(/groupSize or groups, got both/));
+  it("a baseline for other completions", () =>
+    expect(() => grpoAdvantages([0, 1], { baseline: [1] })).toThrow(ShapeError));
+  it("a baseline that is no number", () =>
+    expect(() => grpoAdvantages([0, 1], { baseline: [1, Number.NaN] })).toThrow(/finite baseline.*completion 1/));
+  it("a baseline nobody knows", () =>
+    expect(() => grpoAdvantages([0, 1], { baseline: "toString" as "mean" })).toThrow(/one of mean, leaveOneOut/));
+  it.each([{ baseline: "lengthWeightedMean" }, { scale: "tokens" }] as const)("%o without lengths", (options) =>
+    expect(() => grpoAdvantages([0, 1], options)).toThrow(/expect lengths/),
+  );
+  it.each([{ stdEpsilon: -1 }, { stdFloor: Number.NaN }])("%o", (options) =>
+    expect(() => grpoAdvantages([0, 1], options)).toThrow(ConfigError),
+  );
 });

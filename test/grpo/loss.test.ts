@@ -2,25 +2,29 @@ import { describe, expect, it } from "vitest";
 import { ConfigError, ShapeError, TrainingError } from "../../src/errors";
 import type { GrpoBatch } from "../../src/grpo/batch";
 import { type GrpoLossOptions, type GrpoLossType, grpoLoss } from "../../src/grpo/loss";
+import { lossTypes as lossTypeTable } from "../../src/grpo/loss-types";
 import { createRng } from "../../src/rng";
 import type { LossFn } from "../../src/trainers/trainer";
 import peers from "../reference/grpo/grpo-peers.json";
 
-const lossTypes = ["grpo", "bnpo", "dr_grpo", "dapo", "cispo", "sapo", "luspo", "vespo"] as const;
-/** Losses without a stop-gradient: what they return is the slope of what they print. */
-const differentiable = ["grpo", "bnpo", "dr_grpo", "dapo", "sapo", "luspo"] as const;
+const lossTypes = Object.keys(lossTypeTable) as GrpoLossType[];
+/** Losses with a stop-gradient: what they return is not the slope of what they print. */
+const stopped: readonly GrpoLossType[] = ["cispo", "cispo_verl", "vespo"];
 
 /** The least each loss needs to run. */
 const optionsFor = (lossType: GrpoLossType): GrpoLossOptions => ({
   lossType,
   ...(lossType === "dr_grpo" && { maxLength: 8 }),
   ...(lossType === "cispo" && { clipEpsilonHigh: 5 }),
+  // The defaults hold back two tokens in ten thousand; here it should be some of ten.
+  covariance: { share: 0.3, above: 0.05 },
 });
 
 interface RandomBatch extends GrpoBatch {
   readonly logProbs: Float64Array[];
   readonly oldLogProbs: Float64Array[];
   readonly refLogProbs: Float64Array[];
+  readonly advantages: number[];
   readonly mask: number[][];
 }
 
@@ -52,33 +56,64 @@ const expectRows = (
   }
 };
 
-describe("the gradient is the slope of the loss", () => {
-  const cases = differentiable.flatMap((lossType) =>
-    (["token", "sequence"] as const).flatMap((importanceLevel) =>
-      (["k3", "importanceWeightedK3"] as const).map((klEstimator) => ({ lossType, importanceLevel, klEstimator })),
-    ),
+/** ∂/∂rows of the loss, by central differences of `lossAt`. */
+function slopes(rows: readonly Float64Array[], lossAt: (rows: readonly Float64Array[]) => number): Float64Array[] {
+  const h = 1e-6;
+  return rows.map((row, i) =>
+    row.map((_, t) => {
+      const at = (step: number) => {
+        const moved = rows.map((values) => values.slice());
+        moved[i]![t]! += step;
+        return lossAt(moved);
+      };
+      return (at(h) - at(-h)) / (2 * h);
+    }),
   );
-  it.each(cases)(
-    "$lossType, ratios by $importanceLevel, $klEstimator",
-    ({ lossType, importanceLevel, klEstimator }) => {
+}
+
+const expectSlopes = (batch: RandomBatch, options: GrpoLossOptions) =>
+  expectRows(
+    grpoLoss(batch, options).gradient,
+    slopes(batch.logProbs, (logProbs) => grpoLoss({ ...batch, logProbs }, options).loss),
+    1e-8,
+  );
+
+describe("the gradient is the slope of the loss", () => {
+  const differentiable = lossTypes.filter((lossType) => !stopped.includes(lossType));
+  const levels = ["token", "sequence", "product", "clippedSequence"] as const;
+
+  describe.each(differentiable)("%s", (lossType) => {
+    it.each(levels)("ratios by %s", (importanceLevel) => {
+      for (let seed = 0; seed < 5; seed++)
+        expectSlopes(randomBatch(seed), { ...optionsFor(lossType), importanceLevel, delta: 1.7 });
+    });
+  });
+
+  const estimators = ["k1", "abs", "k2", "k3", "clampedK3"] as const;
+  it.each(estimators.flatMap((klEstimator) => levels.map((importanceLevel) => ({ klEstimator, importanceLevel }))))(
+    "$klEstimator, with and without the ratio by $importanceLevel",
+    (options) => {
       for (let seed = 0; seed < 5; seed++) {
-        const batch = randomBatch(seed);
-        const options = { ...optionsFor(lossType), importanceLevel, klEstimator, klCoefficient: 0.3, delta: 1.7 };
-        const h = 1e-6;
-        const slopes = batch.logProbs.map((row, i) =>
-          row.map((_, t) => {
-            const at = (step: number) => {
-              const moved = batch.logProbs.map((values) => values.slice());
-              moved[i]![t]! += step;
-              return grpoLoss({ ...batch, logProbs: moved }, options).loss;
-            };
-            return (at(h) - at(-h)) / (2 * h);
-          }),
-        );
-        expectRows(grpoLoss(batch, options).gradient, slopes, 1e-8);
+        for (const klImportanceWeight of [false, true])
+          expectSlopes(randomBatch(seed), { ...options, klImportanceWeight, klCoefficient: 0.3 });
       }
     },
   );
+
+  it.each(["sequenceMean", "tokenMean", "fixedLength", "stepTokenMean", "sequenceSum"] as const)(
+    "added up by %s, with and without empty sequences",
+    (aggregation) => {
+      for (const skipEmpty of [false, true])
+        expectSlopes(randomBatch(1), { aggregation, skipEmpty, maxLength: 8, accumulationSteps: 3 });
+    },
+  );
+
+  it("bounded KL is flat where it is bounded", () => {
+    const batch = { logProbs: [[-4, -30, -1]], refLogProbs: [[-0.1, -1, -30]], advantages: [0] };
+    const { gradient, metrics } = grpoLoss(batch, { klCoefficient: 1, klEstimator: "clampedK3" });
+    expect([...gradient[0]!]).toEqual([0, 0, 0]);
+    expect(metrics.kl).toBeCloseTo((10 + 10 + 10) / 3, 12);
+  });
 });
 
 describe.each(lossTypes)("%s", (lossType) => {
@@ -107,22 +142,28 @@ describe.each(lossTypes)("%s", (lossType) => {
   });
 
   it("raises what did well and lowers what did badly, where old and new policy agree", () => {
-    const { gradient } = grpoLoss({ logProbs: [[-1, -2], [-1]], advantages: [1, -1] }, optionsFor(lossType));
+    const { gradient } = grpoLoss(
+      { logProbs: [[-1, -2], [-1]], advantages: [1, -1] },
+      { ...optionsFor(lossType), covariance: {} },
+    );
     expect(gradient[0]!.every((derivative) => derivative < 0)).toBe(true);
     expect(gradient[1]!.every((derivative) => derivative > 0)).toBe(true);
   });
 
-  // Not bnpo: by design, each of its batches is a mean of its own.
-  it.skipIf(lossType === "bnpo")("loses nothing when a batch is split and the gradients are added up", () => {
-    const { logProbs, advantages } = randomBatch(5);
-    const whole = grpoLoss({ logProbs, advantages }, optionsFor(lossType)).gradient;
-    const totalTokens = logProbs.reduce((sum, row) => sum + row.length, 0);
-    const split = { ...optionsFor(lossType), accumulationSteps: logProbs.length, totalTokens };
-    const parts = logProbs.flatMap(
-      (row, i) => grpoLoss({ logProbs: [row], advantages: [advantages[i]!] }, split).gradient,
-    );
-    expectRows(parts, whole, 1e-15);
-  });
+  // Not where, by design, each batch is a mean of its own.
+  it.skipIf(lossTypeTable[lossType].aggregation === "tokenMean")(
+    "loses nothing when a batch is split and the gradients are added up",
+    () => {
+      const { logProbs, advantages } = randomBatch(5);
+      const whole = grpoLoss({ logProbs, advantages }, optionsFor(lossType)).gradient;
+      const totalTokens = logProbs.reduce((sum, row) => sum + row.length, 0);
+      const split = { ...optionsFor(lossType), accumulationSteps: logProbs.length, totalTokens };
+      const parts = logProbs.flatMap(
+        (row, i) => grpoLoss({ logProbs: [row], advantages: [advantages[i]!] }, split).gradient,
+      );
+      expectRows(parts, whole, 1e-15);
+    },
+  );
 
   it("is 0, gradient and all, when every token is masked", () => {
     const batch = { logProbs: [[-1, -2], []], advantages: [1, -1], mask: [[0, 0], []] };
@@ -190,7 +231,7 @@ describe("numbers you can check by hand", () => {
 });
 
 describe("as TRL 1.13", () => {
-  const { logps, oldLogps, refLogps, mask, advantages } = peers.lossInputs;
+  const { logps, oldLogps, refLogps, samplingLogps, entropies, mask, advantages } = peers.lossInputs;
   const plain = peers.losses[0]!.config;
   const nameOf = (config: typeof plain) =>
     Object.entries(config)
@@ -203,6 +244,9 @@ describe("as TRL 1.13", () => {
       const batch = {
         logProbs: logps,
         refLogProbs: refLogps,
+        // TRL's sampler counts for the off-policy mask only where vLLM sampled.
+        ...(config.useVllm && { samplingLogProbs: samplingLogps }),
+        entropies,
         mask,
         advantages,
         ...(config.useOld && { oldLogProbs: oldLogps }),
@@ -215,7 +259,13 @@ describe("as TRL 1.13", () => {
         ...(config.epsilon_high !== null && { clipEpsilonHigh: config.epsilon_high }),
         ...(config.delta !== null && { delta: config.delta }),
         klCoefficient: config.beta,
-        klEstimator: config.biasKL ? "importanceWeightedK3" : "k3",
+        klImportanceWeight: config.biasKL,
+        entropyCoefficient: config.entCoef,
+        corrections: {
+          ...(config.topEnt < 1 && { topEntropy: config.topEnt }),
+          ...(config.offMask !== null && { offPolicyThreshold: config.offMask }),
+          ...(config.useVllm && { sampler: { level: "sequence", outside: "mask", max: 3 } }),
+        },
         maxLength: config.maxLen,
         accumulationSteps: config.ga,
         totalTokens: (tokens * config.ga) / config.spg,
@@ -224,7 +274,7 @@ describe("as TRL 1.13", () => {
       expectRows(actual.gradient, grad, 1e-9);
       // TRL's metrics are averaged in float32.
       for (const [key, value] of Object.entries(metrics)) {
-        if (key === "vespo/phi_seq_mean") continue; // not offered here
+        if (["vespo/phi_seq_mean", "policy_loss", "entropy_coef"].includes(key)) continue; // not offered here
         const ours = key === "cispo_clip_ratio" ? "clip_ratio/high_mean" : key;
         expect(actual.metrics[ours as keyof typeof actual.metrics], key).toBeCloseTo(value, 7);
       }
@@ -232,17 +282,50 @@ describe("as TRL 1.13", () => {
   }
 });
 
+describe("what a batch may hold besides", () => {
+  it("an advantage for each token: the same for all is as good as one for the completion", () => {
+    const batch = randomBatch(3);
+    const advantages = batch.logProbs.map((row, i) => row.map(() => batch.advantages[i]!));
+    for (const lossType of lossTypes)
+      expect(grpoLoss({ ...batch, advantages }, optionsFor(lossType))).toEqual(grpoLoss(batch, optionsFor(lossType)));
+  });
+
+  it("different advantages: the gradient is still the slope", () => {
+    for (const lossType of lossTypes.filter((name) => !stopped.includes(name))) {
+      const batch = randomBatch(4);
+      const advantages = batch.oldLogProbs.map((row) => row.map((logProb) => logProb + 1));
+      const lossAt = (logProbs: readonly Float64Array[]) =>
+        grpoLoss({ ...batch, logProbs, advantages }, optionsFor(lossType));
+      expectRows(
+        lossAt(batch.logProbs).gradient,
+        slopes(batch.logProbs, (rows) => lossAt(rows).loss),
+        1e-8,
+      );
+    }
+  });
+
+  it("a completion that was cut off: as if all of it were masked", () => {
+    const { mask, ...batch } = randomBatch(6);
+    const truncated = [false, false, true, true, false];
+    const asMask = batch.logProbs.map((row, i) => [...row].map(() => (truncated[i] ? 0 : 1)));
+    expect(grpoLoss({ ...batch, truncated })).toEqual(grpoLoss({ ...batch, mask: asMask }));
+  });
+});
+
 describe("a bad call says what was expected", () => {
   const batch = { logProbs: [[-1, -2]], advantages: [1] };
   it("no sequences", () => expect(() => grpoLoss({ logProbs: [], advantages: [] })).toThrow(ShapeError));
   it("an advantage too many", () =>
     expect(() => grpoLoss({ ...batch, advantages: [1, 2] })).toThrow(/expected 1 advantages.*got 2/));
-  it.each(["oldLogProbs", "refLogProbs", "mask"])("%s with other rows or other lengths", (name) => {
-    expect(() => grpoLoss({ ...batch, [name]: [[1, 1], [1]] })).toThrow(ShapeError);
-    expect(() => grpoLoss({ ...batch, [name]: [[1]] })).toThrow(
-      new RegExp(`expected 2 tokens in row 0 of ${name}.*got 1`),
-    );
-  });
+  it.each(["oldLogProbs", "refLogProbs", "samplingLogProbs", "entropies", "mask"])(
+    "%s with other rows or other lengths",
+    (name) => {
+      expect(() => grpoLoss({ ...batch, [name]: [[1, 1], [1]] })).toThrow(ShapeError);
+      expect(() => grpoLoss({ ...batch, [name]: [[1]] })).toThrow(
+        new RegExp(`expected 2 tokens in row 0 of ${name}.*got 1`),
+      );
+    },
+  );
   it("half a mask", () =>
     expect(() => grpoLoss({ ...batch, mask: [[1, 0.5]] })).toThrow(/0 or 1, got 0.5 at sequence 0, token 1/));
   it("an advantage that is no number", () =>
@@ -261,7 +344,30 @@ describe("a bad call says what was expected", () => {
     expect(() => grpoLoss(batch, { lossType: "toString" as GrpoLossType })).toThrow(
       /one of grpo, bnpo.*got "toString"/,
     ));
+  it("a row of advantages too short", () =>
+    expect(() => grpoLoss({ ...batch, advantages: [[1]] })).toThrow(
+      /expected 2 tokens in row 0 of advantages, .*got 1/,
+    ));
+  it("cut-off marks for other sequences", () =>
+    expect(() => grpoLoss({ ...batch, truncated: [] })).toThrow(/expected 1 truncated, .*got 0/));
   it.each([
+    [{ entropyCoefficient: 0.1 }, "entropies"],
+    [{ corrections: { topEntropy: 0.2 } }, "entropies"],
+    [{ corrections: { sampler: {} } }, "samplingLogProbs"],
+  ] as const)("%o without %s", (options, rows) =>
+    expect(() => grpoLoss(batch, options)).toThrow(new RegExp(`expected ${rows}, because`)),
+  );
+  it("vespo with a sampler's ratio for the sequence, which it makes itself", () => {
+    const sampled = { ...batch, samplingLogProbs: [[-1, -2]] };
+    expect(() => grpoLoss(sampled, { lossType: "vespo", corrections: { sampler: {} } })).toThrow(/level "token"/);
+  });
+  it.each([
+    { corrections: { topEntropy: 0 } },
+    { corrections: { topEntropy: 1.1 } },
+    { corrections: { offPolicyThreshold: Number.NaN } },
+    { corrections: { sampler: { max: 0 } } },
+    { covariance: { share: -1 } },
+    { entropyCoefficient: Number.NaN },
     { clipEpsilon: -0.1 },
     { clipEpsilonHigh: Number.NaN },
     { delta: 0 },

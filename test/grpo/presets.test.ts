@@ -22,6 +22,15 @@ describe("a preset", () => {
     expect(paper[0]![0]).toBeCloseTo(paper[1]![0]! / 3, 15);
   });
 
+  it("verl bounds what a bad token that became likely can do, and does not count empty sequences", () => {
+    const likely = { logProbs: [[-1]], oldLogProbs: [[-1 - Math.log(5)]], advantages: [-1] };
+    expect(grpoLoss(likely, grpoPresets.verl.loss).loss).toBeCloseTo(3, 12);
+    expect(grpoLoss(likely, grpoPresets.trl.loss).loss).toBeCloseTo(5, 12);
+    const loss = { ...grpoPresets.verl.loss, aggregation: "sequenceMean" } as const;
+    expect(grpoLoss({ logProbs: [[-1], []], advantages: [1, 1] }, loss).loss).toBe(-1);
+    expect([...grpoAdvantages([0.5], grpoPresets.verl.advantages).advantages]).toEqual([0.5 / (1 + 1e-6)]);
+  });
+
   it("is a plain value: spread it and change one thing", () => {
     const wider = { ...grpoPresets.trl.loss, clipEpsilonHigh: 0.28 };
     const batch = { logProbs: [[-1]], oldLogProbs: [[-1 - Math.log(1.25)]], advantages: [1] };

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { type MoodEmoji, moodEmoji, moodLabels } from "../../examples/pictures/mood-labels";
-import { meanMood, moods } from "../../examples/pictures/moods";
+import { inHundredths, moods } from "../../examples/pictures/moods";
 import { classification } from "../../src/tasks/classification";
 import type { Example, RawImage } from "../../src/types";
 
@@ -37,12 +37,12 @@ describe("moods", () => {
     for (const label of moodLabels) expect(novel.map((name) => prevailing(byName.get(name)!))).toContain(label);
   });
 
-  it("are annotated with the mean of what people said of the emoji shown, to the hundredth", () => {
+  it("show one emoji, and are annotated with what people said of it, to the hundredth", () => {
     for (const example of everything) {
-      const shown = shows(example).map((name) => byName.get(name)!);
+      const [name, ...others] = shows(example);
+      expect(others).toEqual([]);
       for (const label of moodLabels) {
-        const mean = shown.reduce((sum, { mood }) => sum + mood[label], 0) / shown.length;
-        expect(Math.abs(example.annotation[label]! - mean)).toBeLessThan(0.01);
+        expect(Math.abs(example.annotation[label]! - byName.get(name!)!.mood[label])).toBeLessThan(0.01);
       }
     }
   });
@@ -59,23 +59,18 @@ describe("moods", () => {
   });
 });
 
-describe("the mean mood", () => {
-  const emoji = (negative: number, neutral: number, positive: number): MoodEmoji => ({
-    ...moodEmoji[0]!,
-    mood: { negative, neutral, positive },
+describe("a mood in hundredths", () => {
+  const rounded = (negative: number, neutral: number, positive: number) =>
+    Object.values(inHundredths({ negative, neutral, positive }));
+
+  it("is itself where it is in hundredths", () => {
+    expect(rounded(0.25, 0.25, 0.5)).toEqual([0.25, 0.25, 0.5]);
   });
 
-  it("of one emoji is its own", () => {
-    expect(meanMood([emoji(0.25, 0.25, 0.5)])).toEqual({ negative: 0.25, neutral: 0.25, positive: 0.5 });
-  });
-
-  it("gives the last hundredth to the largest remainder", () => {
-    expect(meanMood([emoji(0.333, 0.333, 0.334)])).toEqual({ negative: 0.33, neutral: 0.33, positive: 0.34 });
-    expect(meanMood([emoji(1, 0, 0), emoji(0, 1, 0), emoji(0, 0, 1)])).toEqual({
-      negative: 0.34,
-      neutral: 0.33,
-      positive: 0.33,
-    });
+  it("gives what is missing to the largest remainders, the first of equal ones", () => {
+    expect(rounded(0.333, 0.333, 0.334)).toEqual([0.33, 0.33, 0.34]);
+    expect(rounded(1 / 3, 1 / 3, 1 / 3)).toEqual([0.34, 0.33, 0.33]);
+    expect(rounded(0.116, 0.116, 0.768)).toEqual([0.12, 0.11, 0.77]);
   });
 });
 

@@ -26,9 +26,9 @@ describe("the vocabulary", () => {
 });
 
 describe("the mood emoji", () => {
-  it("are 140 by mood less four look-alikes", () => {
-    expect(moodEmoji).toHaveLength(136);
-    expect(moodEmoji.map(({ name }) => name)).not.toContain("heart suit");
+  it("are 20 of each mood less two look-alikes", () => {
+    expect(moodEmoji).toHaveLength(58);
+    expect(moodEmoji.map(({ name }) => name)).not.toContain("revolving hearts");
   });
 
   it("carry the shares of people's own counts", () => {

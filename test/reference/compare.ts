@@ -7,6 +7,8 @@ export interface Comparison {
   /** Largest |a − b| / (1 + |b|); infinite where two things are not numbers, or not of one shape, and differ. */
   readonly difference: number;
   readonly where: string;
+  /** Largest difference that is all right; that of run.ts by default. */
+  readonly tolerance?: number;
 }
 
 /** The widest of differences by place. */

@@ -1,6 +1,6 @@
 /**
- * Makes every recording again with the Python packages it came from, and compares; then has transformers and PEFT load what this library
- * saves, and compares log-probs. Takes a few minutes; the first time it installs PyTorch into .venv-reference.
+ * Has TRL score random batches and compares; makes every recording again with the Python packages it came from, and compares; then has
+ * transformers and PEFT load what this library saves, and compares log-probs. Takes a few minutes; the first time it installs PyTorch into .venv-reference.
  *
  *   npm run test:reference
  *
@@ -11,27 +11,28 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { type Comparison, compareJson, compareTensors } from "./compare";
+import { compareTrl } from "./grpo/live";
 import { compareScores } from "./interop/compare";
 import { createPython, type Python } from "./python";
 
 const here = fileURLToPath(new URL(".", import.meta.url));
 const recorded = (path: string) => join(here, path);
 
-/** Largest relative difference that other processors and thread counts may make. */
-const tolerance = 1e-4;
+/** Largest relative difference that other processors and thread counts may make in float32. */
+const usual = 1e-4;
 
 const scratch = await mkdtemp(join(tmpdir(), "rise-reference-"));
 const python = await createPython(recorded("requirements.txt"), join(here, "../../.venv-reference"));
 let failed = 0;
 try {
-  for (const compare of [qwen2Vl, resize, peft, optim, coco, compareScores])
+  for (const compare of [compareTrl, qwen2Vl, resize, peft, optim, coco, compareScores])
     for (const comparison of await compare(python, scratch)) report(comparison);
 } finally {
   await rm(scratch, { recursive: true });
 }
 process.exitCode = failed > 0 ? 1 : 0;
 
-function report({ what, difference, where }: Comparison): void {
+function report({ what, difference, where, tolerance = usual }: Comparison): void {
   const ok = difference <= tolerance;
   if (!ok) failed++;
   console.log(`${ok ? "ok  " : "FAIL"}  ${what.padEnd(62)} ${difference.toExponential(1)}${ok ? "" : `  at ${where}`}`);

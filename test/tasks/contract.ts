@@ -2,6 +2,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { Task } from "../../src/tasks/task";
 import type { Example } from "../../src/types";
+import { cpuTime } from "../cpu-time";
 
 export interface ContractSetup<A> {
   readonly task: Task<A>;
@@ -102,10 +103,10 @@ export function describeTaskContract<A>(name: string, { task, annotation, answer
         const repeat = (length: number) => piece.repeat(Math.ceil(length / piece.length));
         const time = (length: number) => {
           const input = repeat(length);
-          return Math.min(...[1, 2, 3].map(() => elapsed(() => task.parse(input))));
+          return Math.min(...[1, 2, 3].map(() => cpuTime(() => task.parse(input))));
         };
         task.parse(repeat(10_000));
-        // Quadratic would be 64 times as long; the constant forgives a busy machine.
+        // Quadratic would be 64 times as long.
         expect(time(80_000), JSON.stringify(piece)).toBeLessThan(24 * time(10_000) + 100);
       }
     });
@@ -148,10 +149,4 @@ export function promptText(prompt: ReturnType<Task<unknown>["answerPrompt"]>): s
   return prompt
     .flatMap(({ content }) => content.flatMap((part) => (part.type === "text" ? [part.text] : [])))
     .join("\n");
-}
-
-function elapsed(run: () => void): number {
-  const start = performance.now();
-  run();
-  return performance.now() - start;
 }

@@ -1,0 +1,29 @@
+/**
+ * What the demo's data gives away without a look at a picture: each baseline over five seeds.
+ *
+ *   npx tsx examples/demo/baselines.ts
+ */
+import { type DemoTask, detectionDemo, moodsDemo, scoreBaseline } from "./tasks";
+
+const seeds = [0, 1, 2, 3, 4];
+
+await show(moodsDemo);
+await show(detectionDemo);
+
+async function show<A>(demo: DemoTask<A>): Promise<void> {
+  const data = await Promise.all(seeds.map((seed) => demo.data({ seed, train: 256, test: 120, unseen: 60 })));
+  for (const [name, predict] of Object.entries(demo.baselines)) {
+    for (const part of ["test", "unseen"] as const) {
+      const scores = data.map((parts) => scoreBaseline(demo, predict(parts.train), parts[part]));
+      const text = Object.keys(scores[0]!).map(
+        (metric) => `${metric} ${spread(scores.map((score) => score[metric]!))}`,
+      );
+      console.log(`${demo.name}, ${name}, ${part}: ${text.join(", ")}`);
+    }
+  }
+}
+
+function spread(values: readonly number[]): string {
+  const mean = values.reduce((a, b) => a + b, 0) / values.length;
+  return `${mean.toFixed(3)} (${Math.min(...values).toFixed(3)} to ${Math.max(...values).toFixed(3)})`;
+}

@@ -1,0 +1,133 @@
+import { ConfigError } from "../errors";
+import { type AggregationName, aggregations } from "./aggregation";
+import type { GrpoBatch } from "./batch";
+import type { Corrections } from "./corrections";
+import type { CovarianceOptions } from "./covariance";
+import { type ImportanceLevel, importanceLevels } from "./importance";
+import { type KlEstimatorName, klEstimators } from "./kl";
+import { type GrpoLossType, type LossType, lossTypes } from "./loss-types";
+
+export interface GrpoLossOptions {
+  /** Which published loss ("grpo"). */
+  readonly lossType?: GrpoLossType;
+  /** ε: a ratio below 1 − ε earns nothing more (0.2). */
+  readonly clipEpsilon?: number;
+  /** ε_high: the same above 1 + ε_high (ε; DAPO: 0.28). For cispo it is the cap on the ratio itself, and has to be given (5). */
+  readonly clipEpsilonHigh?: number;
+  /** δ: bounds the ratio where A < 0, which the clip leaves unbounded (∞; 3 is PPO's dual clip). */
+  readonly delta?: number;
+  /** β: the weight of KL(π ‖ π_ref) (0). */
+  readonly klCoefficient?: number;
+  /** How KL is estimated from the sampled tokens ("k3"). */
+  readonly klEstimator?: KlEstimatorName;
+  /** Multiplies KL by the importance ratio, so that it is unbiased for samples of the old policy too (false). */
+  readonly klImportanceWeight?: boolean;
+  /** c: the weight of the mean entropy, taken off the loss; needs `entropies` (0). */
+  readonly entropyCoefficient?: number;
+  /** One ratio for each token, or one for the sequence: its geometric mean (GSPO), its product (RLOO), GMPO's (lossType's own). */
+  readonly importanceLevel?: ImportanceLevel;
+  /** How tokens add up (lossType's own). */
+  readonly aggregation?: AggregationName;
+  /** Means over sequences leave out those that are masked throughout, as verl does (false). */
+  readonly skipEmpty?: boolean;
+  /** What makes tokens count for less (none). */
+  readonly corrections?: Corrections;
+  /** clip_cov, kl_cov: which tokens they hold back. */
+  readonly covariance?: CovarianceOptions;
+  /** dr_grpo, or aggregation "fixedLength": tokens a completion can have at most. */
+  readonly maxLength?: number;
+  /** Batches whose gradients are added up before one optimiser step (1). */
+  readonly accumulationSteps?: number;
+  /** dapo, cispo, vespo: unmasked tokens in all batches of the optimiser step (accumulationSteps times this batch's). */
+  readonly totalTokens?: number;
+}
+
+export type LossSettings = ReturnType<typeof readOptions>;
+
+/** Options with their defaults; those that contradict each other, or need what the batch does not have, are refused. */
+export function readOptions(options: GrpoLossOptions, batch: GrpoBatch) {
+  const { lossType = "grpo", clipEpsilon = 0.2, klCoefficient = 0, klEstimator = "k3", corrections = {} } = options;
+  oneOf("lossType", lossType, lossTypes);
+  const loss: LossType = lossTypes[lossType];
+  const settings = {
+    loss,
+    importanceLevel: options.importanceLevel ?? loss.importanceLevel ?? "token",
+    aggregation: options.aggregation ?? loss.aggregation,
+    skipEmpty: options.skipEmpty ?? false,
+    clipEpsilon,
+    clipEpsilonHigh: options.clipEpsilonHigh ?? clipEpsilon,
+    delta: options.delta ?? Number.POSITIVE_INFINITY,
+    klCoefficient,
+    klEstimator,
+    klImportanceWeight: options.klImportanceWeight ?? false,
+    entropyCoefficient: options.entropyCoefficient ?? 0,
+    corrections,
+    covariance: options.covariance ?? {},
+    maxLength: options.maxLength,
+    accumulationSteps: options.accumulationSteps ?? 1,
+    totalTokens: options.totalTokens,
+  };
+  oneOf("klEstimator", klEstimator, klEstimators);
+  oneOf("importanceLevel", settings.importanceLevel, importanceLevels);
+  oneOf("aggregation", settings.aggregation, aggregations);
+  checkNumbers(settings);
+  checkCombinations(lossType, options, settings);
+  checkInputs(batch, settings);
+  return settings;
+}
+
+function oneOf(name: string, value: string, table: object): void {
+  if (!Object.hasOwn(table, value)) {
+    throw new ConfigError(`grpoLoss: expected ${name} to be one of ${Object.keys(table).join(", ")}; got "${value}"`);
+  }
+}
+
+function checkNumbers(settings: LossSettings): void {
+  const { clipEpsilon, clipEpsilonHigh, klCoefficient, delta, maxLength, accumulationSteps, totalTokens } = settings;
+  const { corrections, covariance, entropyCoefficient } = settings;
+  const { min, max } = corrections.sampler ?? {};
+  const atLeastZero = { clipEpsilon, clipEpsilonHigh, klCoefficient, "corrections.sampler.min": min };
+  for (const [name, value] of Object.entries(atLeastZero)) {
+    if (value !== undefined && !(value >= 0)) throw new ConfigError(`grpoLoss: expected ${name} ≥ 0, got ${value}`);
+  }
+  const positive = { delta, maxLength, accumulationSteps, totalTokens, "corrections.sampler.max": max };
+  for (const [name, value] of Object.entries(positive)) {
+    if (value !== undefined && !(value > 0)) throw new ConfigError(`grpoLoss: expected ${name} > 0, got ${value}`);
+  }
+  const shares = { "corrections.topEntropy": corrections.topEntropy, "covariance.share": covariance.share };
+  for (const [name, value] of Object.entries(shares)) {
+    if (value !== undefined && !(value > 0 && value <= 1))
+      throw new ConfigError(`grpoLoss: expected ${name} in (0, 1], got ${value}`);
+  }
+  const numbers = { entropyCoefficient, "corrections.offPolicyThreshold": corrections.offPolicyThreshold };
+  for (const [name, value] of Object.entries(numbers)) {
+    if (Number.isNaN(value)) throw new ConfigError(`grpoLoss: expected ${name} to be a number, got ${value}`);
+  }
+}
+
+function checkCombinations(lossType: GrpoLossType, options: GrpoLossOptions, settings: LossSettings): void {
+  if (settings.aggregation === "fixedLength" && options.maxLength === undefined)
+    throw new ConfigError(`grpoLoss: ${lossType} expects maxLength, got none`);
+  if (lossType === "cispo" && options.clipEpsilonHigh === undefined) {
+    throw new ConfigError("grpoLoss: cispo expects clipEpsilonHigh, its cap on the ratio (5 is usual), got none");
+  }
+  const { sampler } = settings.corrections;
+  if (lossType === "vespo" && sampler && sampler.level !== "token") {
+    throw new ConfigError(
+      'grpoLoss: vespo expects corrections.sampler.level "token": it makes the sequence\'s ratio itself',
+    );
+  }
+}
+
+function checkInputs(batch: GrpoBatch, { klCoefficient, entropyCoefficient, corrections }: LossSettings): void {
+  const needs = [
+    ["refLogProbs", "klCoefficient", klCoefficient !== 0],
+    ["entropies", "entropyCoefficient", entropyCoefficient !== 0],
+    ["entropies", "corrections.topEntropy", corrections.topEntropy !== undefined],
+    ["samplingLogProbs", "corrections.sampler", corrections.sampler !== undefined],
+  ] as const;
+  for (const [rows, option, isNeeded] of needs) {
+    if (isNeeded && batch[rows] === undefined)
+      throw new ConfigError(`grpoLoss: expected ${rows}, because ${option} is set; got none`);
+  }
+}
