@@ -1,5 +1,6 @@
 /**
- * Claim: the loss and its gradient cost no more here, in plain numbers, than TRL's on PyTorch.
+ * Claim: half a million tokens' loss and gradient take well under a second in plain numbers, little beside any model's pass over them. TRL's tensors
+ * are faster still.
  *
  *   RISE_PYTHON=… npx tsx bench/grpo.ts                half a minute
  *

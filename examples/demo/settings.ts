@@ -7,7 +7,7 @@ export interface Steps {
   readonly rft: number;
 }
 
-export const defaultSteps: Steps = { cot: 28, sft: 256, rft: 24 };
+export const defaultSteps: Steps = { cot: 28, sft: 144, rft: 32 };
 
 export const groupSize = 8;
 export const examplesPerStep = 8;
@@ -17,11 +17,11 @@ export const sftBatchSize = 16;
 
 /** Pictures in each part of the data; a run of a few steps gets no more to train on than it can look at. */
 export const partSizes = ({ cot, rft }: Steps) =>
-  ({ train: Math.min(640, examplesPerStep * 3 * Math.max(cot, rft)), test: 120, unseen: 60 }) as const;
+  ({ train: Math.min(448, examplesPerStep * 3 * Math.max(cot, rft)), test: 120, unseen: 60 }) as const;
 
 /** The model is a thousandth of the paper's, and its learning rates are larger: 2e-5 would not move it in so few steps. */
 export const learningRates = {
-  cot: constantSchedule({ learningRate: 1e-4, warmupSteps: 5 }),
+  cot: constantSchedule({ learningRate: 5e-5, warmupSteps: 5 }),
   sft: (steps: number) =>
     cosineSchedule({ learningRate: 7e-4, warmupSteps: Math.min(10, steps - 1), totalSteps: steps }),
   rft: constantSchedule({ learningRate: 6e-5, warmupSteps: 5 }),

@@ -17,12 +17,12 @@ interface Rating {
 }
 
 const fewestRatings = 50;
-const perMood = 20;
+const perMood = 12;
 /** Not to be told from another one that stays when they are small: "confused face" like "neutral face", "revolving hearts" like "sparkling heart". */
 const lookAlikes: ReadonlySet<string> = new Set(["1f615", "1f49e"]);
 
 /**
- * The Emoji Sentiment Ranking 1.0 (Kralj Novak et al. 2015), balanced by mood: the 20 most negative, 20 most neutral and 20 most positive of
+ * The Emoji Sentiment Ranking 1.0 (Kralj Novak et al. 2015), balanced by mood: the 12 most negative, 12 most neutral and 12 most positive of
  * the emoji with at least 50 ratings; an emoji that is among the first of two moods counts for the one named first. Then look-alikes go, and nothing takes their place.
  */
 export const moodEmoji: readonly MoodEmoji[] = selectMoodEmoji();

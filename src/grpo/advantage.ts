@@ -1,41 +1,13 @@
-import { ConfigError, ShapeError } from "../errors";
-import { type BaselineName, baselines } from "./baseline";
-import { groupsOf } from "./groups";
+import { type AdvantageSettings, type GrpoAdvantageOptions, readOptions } from "./advantage-options";
+import { baselines } from "./baseline";
 import { moments, whiten } from "./moments";
 import { type RewardValue, readColumns, readWeights, weightedSum } from "./rewards";
 
+export type { GrpoAdvantageOptions } from "./advantage-options";
 export type { RewardValue } from "./rewards";
 
 /** A standard deviation below this is rounding error: every reward of the group was the same. */
 const ZERO_STD = 1e-8;
-
-export interface GrpoAdvantageOptions {
-  /** Completions per prompt, G; the rewards of one prompt are consecutive. Default: all rewards form one group. */
-  readonly groupSize?: number;
-  /** Instead, for groups of any sizes in any order: which prompt each completion answers. */
-  readonly groups?: readonly (string | number)[];
-  /** With several reward functions: normalise their weighted sum, or sum them normalised, as GDPO does ("sum_then_normalize"). */
-  readonly aggregation?: "sum_then_normalize" | "normalize_then_sum";
-  /** w, one weight for each reward function (1). */
-  readonly weights?: readonly number[];
-  /** b: what a reward is compared with, by name, or a number for each completion: a greedy answer's reward (ReMax) ("mean"). */
-  readonly baseline?: BaselineName | readonly number[];
-  /**
-   * s: what the difference is divided by ("group"): the group's standard deviation, the whole batch's, nothing, the share of rewards
-   * that are not 0 (GPG), or, after the mean over all tokens is taken off, their standard deviation (REINFORCE++).
-   */
-  readonly scale?: "group" | "batch" | "none" | "nonzero" | "tokens";
-  /** Keeps a division by a small standard deviation finite (1e-4, TRL's; verl's is 1e-6). */
-  readonly stdEpsilon?: number;
-  /** A standard deviation is taken to be at least this (0; √1e-6 in verl's grpo_vectorized). */
-  readonly stdFloor?: number;
-  /** A reward that is alone in its group has nothing to be compared with: 0, or the reward itself with s = 1, as verl does ("zero"). */
-  readonly alone?: "zero" | "reward";
-  /** Unmasked tokens of each completion, for "lengthWeightedMean" and "tokens". */
-  readonly lengths?: readonly number[];
-  /** Mean and standard deviation of groups rounded to float32, as in verl's grpo_vectorized ("double"). */
-  readonly precision?: "double" | "single";
-}
 
 export interface GrpoAdvantages {
   /** A, one for each completion. */
@@ -73,7 +45,7 @@ export function grpoAdvantages(
   rewards: readonly RewardValue[] | readonly (readonly RewardValue[])[],
   options: GrpoAdvantageOptions = {},
 ): GrpoAdvantages {
-  const settings = withDefaults(options, rewards.length);
+  const settings = readOptions(options, rewards.length);
   const columns = readColumns(rewards);
   const weights = readWeights(options.weights, columns.length);
   const sum = weightedSum(columns, weights);
@@ -98,45 +70,8 @@ const metricsOf = (sum: Float64Array, std: Float64Array): GrpoAdvantages["metric
   frac_reward_zero_std: std.filter((value) => value < ZERO_STD).length / std.length,
 });
 
-type Settings = ReturnType<typeof withDefaults>;
-
-function withDefaults(options: GrpoAdvantageOptions, count: number) {
-  const { aggregation = "sum_then_normalize", baseline = "mean", scale = "group" } = options;
-  const { stdEpsilon = 1e-4, stdFloor = 0 } = options;
-  if (aggregation === "normalize_then_sum" && (scale !== "group" || baseline !== "mean")) {
-    throw new ConfigError(
-      `grpoAdvantages: normalize_then_sum scales by group, then by batch: expected scale "group" and baseline "mean", got "${scale}" and "${baseline}"`,
-    );
-  }
-  for (const [name, value] of Object.entries({ stdEpsilon, stdFloor })) {
-    if (!(value >= 0)) throw new ConfigError(`grpoAdvantages: expected ${name} ≥ 0, got ${value}`);
-  }
-  if (typeof baseline === "string" && !Object.hasOwn(baselines, baseline)) {
-    const names = Object.keys(baselines).join(", ");
-    throw new ConfigError(`grpoAdvantages: expected baseline to be one of ${names}, or numbers; got "${baseline}"`);
-  }
-  for (const [name, values] of Object.entries({ baseline, lengths: options.lengths })) {
-    if (typeof values === "string" || values === undefined) continue;
-    if (values.length !== count)
-      throw new ShapeError(`grpoAdvantages: expected ${count} numbers in ${name}, got ${values.length}`);
-    const bad = values.findIndex((value) => !Number.isFinite(value));
-    if (bad >= 0)
-      throw new ConfigError(`grpoAdvantages: expected finite ${name}, got ${values[bad]} for completion ${bad}`);
-  }
-  if ((baseline === "lengthWeightedMean" || scale === "tokens") && options.lengths === undefined) {
-    throw new ConfigError('grpoAdvantages: baseline "lengthWeightedMean" and scale "tokens" expect lengths, got none');
-  }
-  return {
-    ...{ aggregation, baseline, scale, stdEpsilon, stdFloor },
-    groups: groupsOf(options, count),
-    alone: options.alone ?? "zero",
-    lengths: Float64Array.from(options.lengths ?? new Array<number>(count).fill(1)),
-    round: options.precision === "single" ? Math.fround : (x: number) => x,
-  };
-}
-
 /** Of each completion's group, or of the batch where that is the scale; NaN where there are fewer than two rewards. */
-function standardDeviations(values: Float64Array, { scale, groups, round }: Settings): Float64Array {
+function standardDeviations(values: Float64Array, { scale, groups, round }: AdvantageSettings): Float64Array {
   if (scale === "batch") return new Float64Array(values.length).fill(moments(values).std);
   const std = new Float64Array(values.length);
   for (const members of groups) {
@@ -150,7 +85,7 @@ function standardDeviations(values: Float64Array, { scale, groups, round }: Sett
 }
 
 /** R − b; NaN where there is no reward. */
-function compared(values: Float64Array, { baseline, groups, alone, lengths, round }: Settings): Float64Array {
+function compared(values: Float64Array, { baseline, groups, alone, lengths, round }: AdvantageSettings): Float64Array {
   if (typeof baseline !== "string") return values.map((value, i) => value - baseline[i]!);
   const differences = new Float64Array(values.length).fill(Number.NaN);
   for (const members of groups) {
@@ -171,7 +106,12 @@ function compared(values: Float64Array, { baseline, groups, alone, lengths, roun
 }
 
 /** (R − b)/s */
-function scaled(differences: Float64Array, rewards: Float64Array, std: Float64Array, settings: Settings): Float64Array {
+function scaled(
+  differences: Float64Array,
+  rewards: Float64Array,
+  std: Float64Array,
+  settings: AdvantageSettings,
+): Float64Array {
   const { scale, alone, stdEpsilon, stdFloor, round, lengths } = settings;
   if (scale === "none") return differences;
   if (scale === "tokens") return whiten(differences, lengths);

@@ -70,6 +70,8 @@ export function readOptions(options: GrpoLossOptions, batch: GrpoBatch) {
   oneOf("klEstimator", klEstimator, klEstimators);
   oneOf("importanceLevel", settings.importanceLevel, importanceLevels);
   oneOf("aggregation", settings.aggregation, aggregations);
+  oneOf("corrections.sampler.level", corrections.sampler?.level ?? "token", { token: 1, sequence: 1 });
+  oneOf("corrections.sampler.outside", corrections.sampler?.outside ?? "mask", { mask: 1, truncate: 1 });
   checkNumbers(settings);
   checkCombinations(lossType, options, settings);
   checkInputs(batch, settings);

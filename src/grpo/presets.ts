@@ -3,7 +3,7 @@ import type { GrpoLossOptions } from "./loss";
 
 /** Everything that tells one published GRPO from another. A plain value: spread it and change what you like. */
 export interface GrpoSettings {
-  readonly advantages: Omit<GrpoAdvantageOptions, "groupSize">;
+  readonly advantages: Omit<GrpoAdvantageOptions, "groupSize" | "groups" | "lengths">;
   readonly loss: GrpoLossOptions;
 }
 

@@ -96,6 +96,11 @@ export async function onnxTrainer(options: OnnxTrainerOptions = {}): Promise<Tra
       optimizer.update(gradients, state, parameters, { learningRate });
       forgetGradient();
       sampler.weightsChanged();
+      if (!Number.isFinite(globalNorm(parameters))) {
+        throw new TrainingError(
+          `optimStep: expected finite weights after an update at learning rate ${learningRate}; load the last checkpoint and lower the rate`,
+        );
+      }
       return { gradNorm };
     },
 

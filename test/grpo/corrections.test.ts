@@ -161,12 +161,23 @@ describe("the sampler's correction", () => {
     [{ level: "token", min: 0.5, max: 3 }, 2, 0],
     [{ level: "token", outside: "truncate", min: 0.5, max: 1.5 }, 1.5, 0.5],
     [{}, 0.5, 0.5],
+    [{ min: 0.6 }, 0, 0],
     [{ outside: "truncate", max: 0.4 }, 0.4, 0.4],
     [{ max: 0.4 }, 0, 0],
   ] as const)("%o: factors %d and %d", (sampler, first, second) => {
     const [a, b] = factors(sampler);
     expect(a).toBeCloseTo(first, 12);
     expect(b).toBeCloseTo(second, 12);
+  });
+
+  it("lets a ratio up to 3 pass by default", () => {
+    const ratio = (r: number) =>
+      grpoLoss(
+        { logProbs: [[at(0.1 * r)]], samplingLogProbs: [[at(0.1)]], advantages: [1] },
+        { lossType: "gpg", corrections: { sampler: {} } },
+      ).gradient[0]![0];
+    expect(ratio(2.99)).toBeCloseTo(-2.99, 12);
+    expect(ratio(3.01)).toBeCloseTo(0, 12);
   });
 
   it("is 1 where the sampler reported nothing", () => {

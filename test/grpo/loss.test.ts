@@ -89,6 +89,23 @@ describe("the gradient is the slope of the loss", () => {
     });
   });
 
+  // Moving the old policy along keeps the ratio as it is, which is what a stop-gradient says.
+  it.each(stopped)("%s, where the ratio stands still", (lossType) => {
+    const levels = lossType === "vespo" ? (["token"] as const) : (["token", "sequence"] as const);
+    for (const importanceLevel of levels) {
+      for (let seed = 0; seed < 5; seed++) {
+        const batch = randomBatch(seed);
+        const options = { ...optionsFor(lossType), importanceLevel };
+        const lossAt = (logProbs: readonly Float64Array[]) => {
+          const moved = (rows: readonly Float64Array[]) =>
+            rows.map((row, i) => row.map((value, t) => value + logProbs[i]![t]! - batch.logProbs[i]![t]!));
+          return grpoLoss({ ...batch, logProbs, oldLogProbs: moved(batch.oldLogProbs) }, options).loss;
+        };
+        expectRows(grpoLoss(batch, options).gradient, slopes(batch.logProbs, lossAt), 1e-8);
+      }
+    }
+  });
+
   const estimators = ["k1", "abs", "k2", "k3", "clampedK3"] as const;
   it.each(estimators.flatMap((klEstimator) => levels.map((importanceLevel) => ({ klEstimator, importanceLevel }))))(
     "$klEstimator, with and without the ratio by $importanceLevel",
@@ -211,6 +228,13 @@ describe("numbers you can check by hand", () => {
     expect(loss).toBeCloseTo(0.8, 15);
     expect(gradient[0]![0]).toBe(0);
     expect(metrics).toMatchObject({ "clip_ratio/low_mean": 1, "clip_ratio/low_min": 1, "clip_ratio/high_max": 0 });
+  });
+
+  it("GMPO's mean stops at −ε where A < 0 and at ε_high where A > 0, and each only there", () => {
+    const options = { lossType: "geo_mean", clipEpsilon: 0.1, clipEpsilonHigh: 0.3 } as const;
+    const batch = { logProbs: [[-1, -1]], oldLogProbs: [[-0.5, -1.5]] };
+    expect(grpoLoss({ ...batch, advantages: [-1] }, options).loss).toBeCloseTo(Math.exp((-0.1 + 0.5) / 2), 12);
+    expect(grpoLoss({ ...batch, advantages: [1] }, options).loss).toBeCloseTo(-Math.exp((-0.5 + 0.3) / 2), 12);
   });
 
   it("k3 of a token twice as likely under the reference is 2 − ln 2 − 1", () => {
@@ -366,6 +390,7 @@ describe("a bad call says what was expected", () => {
     { corrections: { topEntropy: 1.1 } },
     { corrections: { offPolicyThreshold: Number.NaN } },
     { corrections: { sampler: { max: 0 } } },
+    { corrections: { sampler: { outside: "clip" as "mask" } } },
     { covariance: { share: -1 } },
     { entropyCoefficient: Number.NaN },
     { clipEpsilon: -0.1 },

@@ -187,6 +187,12 @@ describe("onnxTrainer, when things go wrong", () => {
       expect((await trainer.optimStep({ learningRate: 1e-5 })).gradNorm).toBeGreaterThan(0);
     }));
 
+  it("says which learning rate made weights that are not numbers", () =>
+    using({}, async (trainer) => {
+      await trainer.forwardBackward(sequences, raise);
+      await expect(trainer.optimStep({ learningRate: 1e40 })).rejects.toThrow(/finite weights .* learning rate 1e\+40/);
+    }));
+
   it("says that the weights have diverged, in training and in sampling", () =>
     using({}, async (trainer) => {
       await learn(trainer, 1, 1e30);
