@@ -21,6 +21,8 @@ export interface HubServer {
   /** What is sent in place of a file. */
   readonly sent: Map<string, Buffer>;
   commit: string;
+  /** Commits of other branches and tags than main. */
+  readonly revisions: Map<string, string>;
   close(): Promise<void>;
 }
 
@@ -40,6 +42,7 @@ export async function hubServer(id: string, files: ReadonlyMap<string, Buffer>):
     files,
     sent: new Map(),
     commit: "1".repeat(40),
+    revisions: new Map(),
     close: () =>
       new Promise((resolve) => {
         server.closeAllConnections();
@@ -47,7 +50,7 @@ export async function hubServer(id: string, files: ReadonlyMap<string, Buffer>):
       }),
   };
 
-  function answer(request: IncomingMessage, response: ServerResponse): void {
+  function answer(request: IncomingMessage, response: ServerResponse): unknown {
     const { pathname } = new URL(request.url!, hub.url);
     const [, from, to] = /bytes=(\d+)-(\d+)/.exec(request.headers.range ?? "") ?? [];
     // The look at a file's first byte tells its size.
@@ -57,9 +60,13 @@ export async function hubServer(id: string, files: ReadonlyMap<string, Buffer>):
       hub.token !== undefined && request.headers.authorization !== `Bearer ${hub.token}` ? 401 : undefined;
     const status = hub.status ?? refused;
     if (status !== undefined) return json(response, status, { error: "no" });
-    if (pathname === `/api/models/${id}/revision/main`) return json(response, 200, { _id: "0", id, sha: hub.commit });
-    if (pathname === `/api/models/${id}/tree/${hub.commit}`) return json(response, 200, [...hub.files].map(listed));
-    const name = pathname.replace(`/${id}/resolve/${hub.commit}/`, "");
+    const [revision] = pathname.split(`/api/models/${id}/revision/`).slice(1).map(decodeURIComponent);
+    const commits = new Map([["main", hub.commit], ...hub.revisions]);
+    const sha = [...commits].flat().includes(revision!) ? (commits.get(revision!) ?? revision) : undefined;
+    if (sha !== undefined) return json(response, 200, { _id: "0", id, sha });
+    const [commit] = pathname.split(`/api/models/${id}/tree/`).slice(1);
+    if ([...commits.values()].includes(commit!)) return json(response, 200, [...hub.files].map(listed));
+    const [, name = ""] = new RegExp(`^/${id}/resolve/[0-9a-f]{40}/(.+)$`).exec(pathname) ?? [];
     const content = hub.sent.get(name) ?? hub.files.get(name);
     if (!content) return json(response, 404, { error: "Repository not found" });
     send(response, content, from, to, probe);

@@ -1,4 +1,4 @@
-import { mkdtemp, readdir, readFile, readlink, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, readdir, readFile, readlink, rename, rm, truncate, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
@@ -66,8 +66,7 @@ describe("a model of the hub", () => {
     const dir = await resolve();
     expect(dir).toBe(folder("snapshots", hub.commit));
     expect(await readFile(folder("refs", "main"), "utf8")).toBe(hub.commit);
-    for (const [name, content] of checkpoint)
-      if (/\.(json|jinja|txt|safetensors)$/.test(name)) expect(await readFile(join(dir, name)), name).toEqual(content);
+    for (const [name, content] of checkpoint) expect(await readFile(join(dir, name)), name).toEqual(content);
     expect(await readlink(join(dir, "model.safetensors"))).toMatch(/^\.\.\/\.\.\/blobs\/[0-9a-f]{64}$/);
     expect((await readdir(folder("blobs"))).filter((name) => name.endsWith("incomplete"))).toEqual([]);
   });
@@ -81,7 +80,10 @@ describe("a model of the hub", () => {
     await resolve();
     hub.requests.length = 0;
     await resolve();
-    expect(hub.requests).toEqual([`GET /api/models/${id}/revision/main`]);
+    expect(hub.requests).toEqual([
+      `GET /api/models/${id}/revision/main`,
+      `GET /api/models/${id}/tree/${"1".repeat(40)}`,
+    ]);
     hub.commit = "2".repeat(40);
     hub.files = new Map(checkpoint).set("generation_config.json", Buffer.from('{"eos_token_id": 3}'));
     const dir = await resolve();
@@ -94,6 +96,42 @@ describe("a model of the hub", () => {
     const [a, b] = await Promise.all([resolve(), resolve()]);
     expect(a).toBe(b);
     expect(requestsFor("model.safetensors")).toHaveLength(2);
+  });
+
+  it("may be asked for at a branch or tag, each with a reference of its own", async () => {
+    hub.revisions.set("v1", "3".repeat(40)).set("refs/pr/7", "4".repeat(40));
+    expect(await resolve(`${id}@v1`)).toBe(folder("snapshots", "3".repeat(40)));
+    expect(await resolve(`${id}@refs/pr/7`)).toBe(folder("snapshots", "4".repeat(40)));
+    expect(await readFile(folder("refs", "v1"), "utf8")).toBe("3".repeat(40));
+    expect(await readFile(folder("refs", "refs", "pr", "7"), "utf8")).toBe("4".repeat(40));
+    vi.stubEnv("HF_HUB_OFFLINE", "1");
+    expect(await resolve(`${id}@v1`)).toBe(folder("snapshots", "3".repeat(40)));
+    await refuses(resolve(), BackendError, "no copy in");
+  });
+
+  it("may be asked for at a commit, which once here is never asked for again", async () => {
+    const dir = await resolve(`${id}@${hub.commit}`);
+    expect(dir).toBe(folder("snapshots", hub.commit));
+    expect(await readdir(folder())).not.toContain("refs");
+    hub.requests.length = 0;
+    expect(await resolve(`${id}@${hub.commit}`)).toBe(dir);
+    expect(hub.requests).toEqual([]);
+  });
+
+  it("that Python left in the cache in part is completed", async () => {
+    const dir = await resolve();
+    await rm(join(dir, "tokenizer.json"));
+    await rm(join(dir, "generation_config.json"));
+    hub.requests.length = 0;
+    await resolve();
+    expect((await readdir(dir)).sort()).toEqual([...checkpoint.keys()].sort());
+    expect(requestsFor("model.safetensors")).toEqual([]);
+  });
+
+  it("brings only the files that the library reads", async () => {
+    const others = ["README.md", "vocab.json", "merges.txt", "trainer_state.json", "pytorch_model.bin", "tf_model.h5"];
+    hub.files = new Map([...checkpoint, ...others.map((name) => [name, Buffer.from("{}")] as const)]);
+    expect((await readdir(await resolve())).sort()).toEqual([...checkpoint.keys()].sort());
   });
 
   it("may be sharded: only the shards of its index are loaded, nothing beside", async () => {
@@ -124,12 +162,16 @@ describe("a model of the hub", () => {
 
   it("tells of every piece, up to the last byte", async () => {
     const told: DownloadProgress[] = [];
-    await resolve(id, { onDownload: (progress) => told.push(progress) });
-    const ofWeights = told.filter(({ file }) => file === "model.safetensors");
-    expect(ofWeights[0]).toEqual({ model: id, file: "model.safetensors", loaded: 0, total: weights.length });
-    expect(ofWeights.at(-1)!.loaded).toBe(weights.length);
-    const loaded = ofWeights.map((progress) => progress.loaded);
+    const onDownload = (progress: DownloadProgress) => told.push(progress);
+    await resolve(id, { onDownload });
+    const total = [...checkpoint.values()].reduce((sum, { length }) => sum + length, 0);
+    expect(told[0]).toEqual({ model: id, file: "config.json", loaded: 0, total });
+    expect(told.at(-1)).toEqual({ model: id, file: "model.safetensors", loaded: total, total });
+    const loaded = told.map((progress) => progress.loaded);
     expect(loaded).toEqual([...loaded].sort((a, b) => a - b));
+    told.length = 0;
+    await resolve(id, { onDownload });
+    expect(told, "nothing to load").toEqual([]);
   });
 });
 
@@ -169,7 +211,6 @@ describe("a download that breaks", () => {
     cutWeights(200_000, 0, 0, 0, 0, 0);
     await refuses(resolve(), BackendError, "broke");
     const [left] = (await readdir(folder("blobs"))).filter((name) => name.endsWith(".incomplete"));
-    const { rename } = await import("node:fs/promises");
     await rename(folder("blobs", left!), folder("blobs", left!.replace(`.${process.pid}.`, ".999999999.")));
     hub.requests.length = 0;
     const dir = await resolve();
@@ -230,20 +271,38 @@ describe("without the hub", () => {
     vi.stubEnv("HF_ENDPOINT", "http://127.0.0.1:1");
     await refuses(resolve(), BackendError, id, "cannot get it from http://127.0.0.1:1", "fetch failed", folder());
     vi.stubEnv("HF_HUB_OFFLINE", "true");
-    await refuses(resolve(), BackendError, id, "HF_HUB_OFFLINE is set", folder());
+    await refuses(resolve(), BackendError, id, "HF_HUB_OFFLINE is set", `no copy in ${folder()}`);
+  });
+
+  it("an id with a letter too few is recognised among the models that are here", async () => {
+    await resolve();
+    vi.stubEnv("HF_HUB_OFFLINE", "1");
+    await refuses(resolve("tiny/qwen2-v"), BackendError, `did you mean ${id}?`);
   });
 
   it("a copy that lacks weights does not count", async () => {
     const dir = await resolve();
     await rm(join(dir, "model.safetensors"));
     vi.stubEnv("HF_HUB_OFFLINE", "1");
-    await refuses(resolve(), BackendError, "no complete copy");
+    await refuses(resolve(), BackendError, `no weights in ${dir}`);
+    await rm(join(dir, "preprocessor_config.json"));
+    await refuses(
+      resolve(),
+      BackendError,
+      `no preprocessor_config.json or processor_config.json, no weights in ${dir}`,
+    );
   });
 });
 
 describe("a hub that refuses", () => {
   it("an unknown model: it is no directory either", () =>
-    refuses(resolve("tiny/other"), BackendError, "tiny/other", "has no such model (404)", "no such directory"));
+    refuses(resolve("tiny/other"), BackendError, "tiny/other", "has no such model", "(404)", "no such directory"));
+
+  it("an unknown revision", () =>
+    refuses(resolve(`${id}@v9`), BackendError, `${id}: ${hub.url} has no such model, or not its revision v9 (404)`));
+
+  it("a revision that would lead out of the cache", () =>
+    refuses(resolve(`${id}@../../x`), DataError, "expected a directory with a checkpoint or a hub id"));
 
   it("one that is private or gated, without a token or with a wrong one", async () => {
     hub.token = "hf_right";
@@ -272,9 +331,28 @@ describe("a hub that refuses", () => {
     hub.commit = "../../../etc";
     await refuses(resolve(), BackendError, "expected a commit");
   });
+});
 
-  it("a name that is neither directory nor id", () =>
+describe("a name that is neither directory nor id", () => {
+  it("is refused with what it may be", () =>
     refuses(resolve("./missing/model"), DataError, "./missing/model: expected a directory", "hub id like"));
+
+  it("is a directory's with a slip in it", async () => {
+    const slipped = checkpointDir.replace("reference", "refrence").replace(/checkpoint$/, "Checkpoints");
+    await refuses(resolve(slipped), DataError, `did you mean ${checkpointDir}?`);
+    await refuses(resolve(`${checkpointDir}/weights`), DataError, "found no such directory");
+  });
+
+  it("is a file in the directory that was meant", () =>
+    refuses(resolve(join(checkpointDir, "config.json")), DataError, `it is a file: did you mean ${checkpointDir}?`));
+
+  it("is the hub's page of the model", () =>
+    refuses(resolve(`https://huggingface.co/${id}/tree/main`), DataError, `did you mean ${id}?`));
+
+  it("is a path of two parts, which might have been an id: where the hub has none, the directory is named", async () => {
+    const model = "exemples/tiny-vlm";
+    await refuses(resolve(model), BackendError, "(404)", `did you mean ${join("examples", "tiny-vlm")}?`);
+  });
 });
 
 describe("files that others left in the cache", () => {
@@ -291,6 +369,20 @@ describe("files that others left in the cache", () => {
     for (const blob of await readdir(folder("blobs"))) await rm(folder("blobs", blob));
     expect(await readFile(join(await resolve(), "model.safetensors"))).toEqual(weights);
     expect(dir).toBe(folder("snapshots", hub.commit));
+  });
+
+  it("are replaced where they were cut off", async () => {
+    const dir = await resolve();
+    await truncate(join(dir, "model.safetensors"), 1000);
+    await rm(dir, { recursive: true });
+    expect(await readFile(join(await resolve(), "model.safetensors"))).toEqual(weights);
+  });
+
+  it("that is none are an error that names it, not the hub", async () => {
+    const file = join(home, "file");
+    await writeFile(file, "");
+    vi.stubEnv("HF_HUB_CACHE", file);
+    await refuses(resolve(), BackendError, `${id}: cannot be kept in the cache, ${file}`, "ENOTDIR");
   });
 
   it("of other programs are not touched", async () => {

@@ -13,6 +13,9 @@ export interface HubFile {
   readonly digest: { readonly algorithm: "sha256" | "git-sha1"; readonly hex: string };
 }
 
+/** A file's bytes from an offset on. */
+export type ReadFrom = (offset: number) => Promise<AsyncIterable<Uint8Array>>;
+
 /** How much of a file is here, of its `size` bytes. */
 export type OnBytes = (loaded: number) => void;
 
@@ -20,13 +23,12 @@ const triesWithoutProgress = 5;
 
 /**
  * Brings a file to `target`, which is there whole and checked or not at all. What an earlier try left is gone on with.
- * @param read the file's bytes from an offset on
  * @throws BackendError where the connection breaks again and again, or the bytes are not those that the hub announced
  */
 export async function downloadFile(
   { path, size, digest }: HubFile,
   target: string,
-  read: (offset: number) => Promise<AsyncIterable<Uint8Array>>,
+  read: ReadFrom,
   onBytes: OnBytes,
 ): Promise<void> {
   const partial = await claimPartial(target);
@@ -64,7 +66,7 @@ async function append(
   start: number,
   size: number,
   algorithm: HubFile["digest"]["algorithm"],
-  read: (offset: number) => Promise<AsyncIterable<Uint8Array>>,
+  read: ReadFrom,
   onBytes: OnBytes,
 ): Promise<string> {
   const hash = await hashOf(partial, start, size, algorithm);
@@ -78,7 +80,6 @@ async function append(
         hash.update(chunk);
         onBytes((loaded += chunk.length));
       }
-    await file.sync();
   } finally {
     await file.close();
   }
@@ -97,7 +98,7 @@ async function hashOf(
   return hash;
 }
 
-/** Broken connections and servers that are overloaded; not refusals, a full disk, or what this library itself has to say. */
+/** Whether it may go better next time: broken connections and overloaded servers; not refusals, or a full disk. */
 function mayPass(error: unknown): boolean {
   if (error instanceof RiseError) return false;
   const { statusCode } = error as { statusCode?: number };
@@ -126,7 +127,7 @@ function isRunning(pid: number): boolean {
   }
 }
 
-const sizeOf = (path: string): Promise<number> =>
+export const sizeOf = (path: string): Promise<number> =>
   stat(path).then(
     ({ size }) => size,
     () => 0,

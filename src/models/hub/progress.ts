@@ -3,7 +3,7 @@ export interface DownloadProgress {
   readonly model: string;
   /** The file that is being loaded. */
   readonly file: string;
-  /** Bytes of all the model's files that are here, and that there are. */
+  /** Bytes of all the files that the model needs: those that are here, and those there are. */
   readonly loaded: number;
   readonly total: number;
 }
@@ -17,9 +17,9 @@ export function downloadDisplay(
   let shown = "";
   return ({ model, file, loaded, total }) => {
     const percent = total === 0 ? 100 : Math.floor((100 * loaded) / total);
-    const step = stream.isTTY ? percent : percent - (percent % 10);
-    if (shown === `${file} ${step}`) return;
-    shown = `${file} ${step}`;
+    const step = stream.isTTY ? `${file} ${percent}` : `${percent - (percent % 10)}`;
+    if (step === shown) return;
+    shown = step;
     const line = `${model}: ${String(percent).padStart(3)} % of ${size(total)}  ${file}`;
     stream.write(stream.isTTY ? `\r${line}\x1b[K${loaded === total ? "\n" : ""}` : `${line}\n`);
   };

@@ -1,21 +1,29 @@
 import { BackendError, ConfigError, type RiseError } from "../../errors";
+import { isCommit } from "./cache";
 import { type HubFile, reasonOf } from "./download";
 
 /** A model of the hub, and what is needed to ask for it. */
 export interface HubModel {
   readonly id: string;
+  /** A branch, a tag or a commit. */
+  readonly revision: string;
   readonly hubUrl: string;
   readonly accessToken?: string;
-  /** This model's folder in the cache: `refs`, `snapshots`, `blobs`. */
+  /** In the cache. */
   readonly folder: string;
 }
 
-/** The commit that `main` is at. */
-export async function latestCommit(model: HubModel): Promise<string> {
+/** The commit that a revision is at. */
+export async function commitOf(model: HubModel): Promise<string> {
   const { modelInfo } = await import("@huggingface/hub");
   const { repo, ...access } = accessTo(model);
-  const { sha } = await modelInfo({ name: repo.name, revision: "main", additionalFields: ["sha"], ...access });
-  if (!/^[0-9a-f]{40}$/.test(sha)) throw new BackendError(`${model.id}: expected a commit from the hub, got ${sha}`);
+  const { sha } = await modelInfo({
+    name: repo.name,
+    revision: model.revision,
+    additionalFields: ["sha"],
+    ...access,
+  });
+  if (!isCommit(sha)) throw new BackendError(`${model.id}: expected a commit from the hub, got ${sha}`);
   return sha;
 }
 
@@ -45,7 +53,8 @@ export async function readFrom(
   offset: number,
 ): Promise<AsyncIterable<Uint8Array>> {
   const { downloadFile } = await import("@huggingface/hub");
-  const content = await downloadFile({ ...accessTo(model), path, revision: commit });
+  // Over HTTP, where a part of a file is asked for by its offset; the hub serves every file so.
+  const content = await downloadFile({ ...accessTo(model), path, revision: commit, xet: false });
   if (content?.size !== size)
     throw new BackendError(
       `${model.id}: ${path}: expected ${size} bytes, ${model.hubUrl} has ${content?.size ?? "none"}`,
@@ -59,17 +68,25 @@ const accessTo = ({ id, hubUrl, accessToken }: HubModel) => ({
   ...(accessToken !== undefined && { accessToken }),
 });
 
-/** What a failed request means for the user. */
-export function refusal({ id, hubUrl, accessToken, folder }: HubModel, cause: unknown): RiseError {
-  const { statusCode } = cause as { statusCode?: number };
+/** What a failed request means for the user; `hint` ends the message where the model's name may be wrong. */
+export function refusal(model: HubModel, cause: unknown, hint = ""): RiseError {
+  const { id, revision, hubUrl, accessToken, folder } = model;
+  const { statusCode, syscall } = cause as { statusCode?: number; syscall?: string };
   if (cause instanceof TypeError && cause.message.includes("access token"))
     return new ConfigError("HF_TOKEN: expected a token that begins with hf_", { cause });
+  const because = (reason: string) => new BackendError(`${id}: ${reason}`, { cause });
+  // The disk's errors name a system call; the network's are wrapped by fetch.
+  if (syscall !== undefined) return because(`cannot be kept in the cache, ${folder}: ${reasonOf(cause)}`);
   const token = accessToken === undefined ? "HF_TOKEN is not set" : "HF_TOKEN does not give access";
-  const reason =
-    statusCode === 404
-      ? `${hubUrl} has no such model (404), and there is no such directory`
-      : statusCode === 401 || statusCode === 403
-        ? `${hubUrl} refuses it (${statusCode}): it is gated (accept its terms at ${hubUrl}/${id}), private, or not there; ${token}`
-        : `cannot get it from ${hubUrl} (${reasonOf(cause)}), and the cache has no complete copy in ${folder}`;
-  return new BackendError(`${id}: ${reason}`, { cause });
+  if (statusCode === 404)
+    return because(
+      `${hubUrl} has no such model, or not its revision ${revision} (404), and there is no such directory${hint}`,
+    );
+  if (statusCode === 401 || statusCode === 403)
+    return because(
+      `${hubUrl} refuses it (${statusCode}): it is gated (accept its terms at ${hubUrl}/${id}), private, or not there; ${token}${hint}`,
+    );
+  return because(
+    `cannot get it from ${hubUrl} (${reasonOf(cause)}), the cache has no complete copy in ${folder}, and there is no such directory${hint}`,
+  );
 }

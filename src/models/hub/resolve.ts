@@ -1,10 +1,12 @@
-import { copyFile, mkdir, readFile, rm, stat, symlink, writeFile } from "node:fs/promises";
-import { dirname, join, relative } from "node:path";
+import { stat } from "node:fs/promises";
+import { join } from "node:path";
 import { BackendError, DataError, RiseError } from "../../errors";
-import { exists, weightFiles } from "../model-directory";
-import { downloadFile, type HubFile } from "./download";
+import { exists, indexFile, settingsFiles, weightFiles } from "../model-directory";
+import { bringFile, cachedSnapshot, isCommit, noteCommit, repositoryFolder } from "./cache";
+import type { HubFile } from "./download";
+import { whatWasMeant } from "./meant";
 import { downloadDisplay, type OnDownload } from "./progress";
-import { type HubModel, latestCommit, listing, readFrom, refusal } from "./requests";
+import { commitOf, type HubModel, listing, readFrom, refusal } from "./requests";
 
 export interface ResolveOptions {
   /** Judges the small files (config.json, …) before gigabytes of weights are loaded; what it throws ends the download. */
@@ -14,125 +16,98 @@ export interface ResolveOptions {
 }
 
 /**
- * The directory of a model: `model` itself, or the snapshot of that hub id in Hugging Face's cache, downloaded where it is not there.
- * Only what a transformers model needs is loaded: JSON, text and template files, and the safetensors.
+ * The directory of a model: `model` itself, or the snapshot of that hub id ("owner/name", "owner/name@revision") in Hugging Face's
+ * cache, downloaded where it is not there. Only the files that this library reads are loaded.
  *
  * Environment, as in huggingface_hub: HF_HOME and HF_HUB_CACHE (where the cache is), HF_TOKEN, HF_ENDPOINT, HF_HUB_OFFLINE.
  * @throws DataError for a path that is none and cannot be an id; BackendError naming what cannot be reached, and why
  */
 export async function resolveModel(model: string, options: ResolveOptions): Promise<string> {
-  if (await isDirectory(model)) return model;
-  if (!idPattern.test(model))
+  const isDirectory = await stat(model).then(
+    (found) => found.isDirectory(),
+    () => false,
+  );
+  if (isDirectory) return model;
+  const [, id, revision = "main"] = idPattern.exec(model) ?? [];
+  if (id === undefined)
     throw new DataError(
-      `${model}: expected a directory with a checkpoint or a hub id like Qwen/Qwen2-VL-2B-Instruct, found no such directory`,
+      `${model}: expected a directory with a checkpoint or a hub id like Qwen/Qwen2-VL-2B-Instruct, found no such directory` +
+        (await whatWasMeant(model)),
     );
-  const known = underWay.get(model) ?? snapshot(model, options).finally(() => underWay.delete(model));
+  const known = underWay.get(model) ?? snapshot(id, revision, options).finally(() => underWay.delete(model));
   underWay.set(model, known);
   return known;
 }
 
-const isDirectory = (path: string): Promise<boolean> =>
-  stat(path).then(
-    (found) => found.isDirectory(),
-    () => false,
-  );
-
-const idPattern = /^[A-Za-z0-9][\w.-]*\/[A-Za-z0-9][\w.-]*$/;
+/** Owner, name, and perhaps a branch, tag or commit. No part begins with a dot, so none leads out of the cache. */
+const idPattern = /^(\w[\w.-]*\/\w[\w.-]*)(?:@(\w[\w.-]*(?:\/\w[\w.-]*)*))?$/;
 
 /** One download of a model at a time: a second caller waits for the first. */
 const underWay = new Map<string, Promise<string>>();
 
-async function snapshot(id: string, options: ResolveOptions): Promise<string> {
-  const { getHFHubCachePath, getRepoFolderName } = await import("@huggingface/hub");
+async function snapshot(id: string, revision: string, options: ResolveOptions): Promise<string> {
   const { HF_ENDPOINT, HF_TOKEN, HF_HUB_OFFLINE } = process.env;
   const model: HubModel = {
     id,
+    revision,
     hubUrl: (HF_ENDPOINT || "https://huggingface.co").replace(/\/+$/, ""),
     ...(HF_TOKEN && { accessToken: HF_TOKEN }),
-    folder: join(getHFHubCachePath(), getRepoFolderName({ type: "model", name: id })),
+    folder: await repositoryFolder(id),
   };
   const cached = await cachedSnapshot(model);
+  const isCached = cached.missing.length === 0;
+  if (isCached && isCommit(revision)) return cached.dir;
   if (/^(1|on|yes|true)$/i.test(HF_HUB_OFFLINE ?? "")) {
-    if (cached !== undefined) return cached;
-    throw new BackendError(`${id}: HF_HUB_OFFLINE is set, and the cache has no complete copy in ${model.folder}`);
+    if (isCached) return cached.dir;
+    const lack =
+      cached.commit === "" ? `no copy in ${model.folder}` : `no ${cached.missing.join(", no ")} in ${cached.dir}`;
+    throw new BackendError(`${id}: HF_HUB_OFFLINE is set, and the cache has ${lack}${await whatWasMeant(id)}`);
   }
   let commit: string;
+  let files: ReadonlyMap<string, HubFile>;
   try {
-    commit = await latestCommit(model);
+    commit = await commitOf(model);
+    files = await listing(model, commit);
   } catch (cause) {
     // Whatever the hub's trouble is, a model that is here can be used.
-    if (cached !== undefined) return cached;
-    throw refusal(model, cause);
+    if (isCached) return cached.dir;
+    throw refusal(model, cause, await whatWasMeant(id));
   }
-  const dir = join(model.folder, "snapshots", commit);
-  if (!(await isComplete(dir)))
-    await downloadSnapshot(model, commit, dir, options).catch((cause: unknown) => {
-      throw cause instanceof RiseError ? cause : refusal(model, cause);
-    });
-  // Written last: until then an older snapshot stays the one to use without a network.
-  await mkdir(dirname(refPath(model)), { recursive: true });
-  await writeFile(refPath(model), commit);
-  return dir;
+  try {
+    const dir = join(model.folder, "snapshots", commit);
+    await downloadSnapshot(model, commit, dir, files, options);
+    // Last: until then an older snapshot stays the one to use without a network.
+    if (!isCommit(revision) && cached.commit !== commit) await noteCommit(model, commit);
+    return dir;
+  } catch (cause) {
+    throw cause instanceof RiseError ? cause : refusal(model, cause);
+  }
 }
-
-const refPath = ({ folder }: HubModel) => join(folder, "refs", "main");
-
-async function cachedSnapshot(model: HubModel): Promise<string | undefined> {
-  const commit = await readFile(refPath(model), "utf8").catch(() => undefined);
-  if (commit === undefined) return undefined;
-  const dir = join(model.folder, "snapshots", commit.trim());
-  return (await isComplete(dir)) ? dir : undefined;
-}
-
-/** Weights come last, so where they are everything is. */
-const isComplete = async (dir: string): Promise<boolean> =>
-  (await exists(join(dir, "config.json"))) &&
-  weightFiles(dir).then(
-    () => true,
-    () => false,
-  );
 
 async function downloadSnapshot(
   model: HubModel,
   commit: string,
   dir: string,
+  files: ReadonlyMap<string, HubFile>,
   { beforeWeights, onDownload = downloadDisplay() }: ResolveOptions,
 ): Promise<void> {
-  const files = await listing(model, commit);
-  const bring = async (wanted: readonly HubFile[]) => {
-    const total = wanted.reduce((sum, { size }) => sum + size, 0);
-    let before = 0;
+  const bring = (file: HubFile, onBytes: (loaded: number) => void) =>
+    bringFile(model.folder, dir, file, (offset) => readFrom(model, commit, file, offset), onBytes);
+  const index = files.get(indexFile);
+  // What the weights are called, and so how much there is to load, stands in the index.
+  if (index && !(await exists(join(dir, indexFile)))) await bring(index, () => {});
+  const settings = settingsFiles.flatMap((path) => files.get(path) ?? []);
+  const weights = (await weightFiles(dir, new Set(files.keys()))).map((path) => files.get(path)!);
+  const total = [...settings, ...weights].reduce((sum, { size }) => sum + size, 0);
+  let before = 0;
+  const bringAll = async (wanted: readonly HubFile[]) => {
     for (const file of wanted) {
-      await bringFile(model, commit, dir, file, (loaded) =>
-        onDownload({ model: model.id, file: file.path, loaded: before + loaded, total }),
-      );
+      const tell = (loaded: number) => onDownload({ model: model.id, file: file.path, loaded: before + loaded, total });
+      if (!(await exists(join(dir, file.path)))) await bring(file, tell);
       before += file.size;
     }
   };
-  await bring([...files.values()].filter(({ path }) => /\.(json|txt|jinja)$/.test(path)));
+  await bringAll(settings);
   await beforeWeights(dir);
-  const weights = await weightFiles(dir, (path) => files.has(path));
-  await bring(weights.map((path) => files.get(path)!));
-}
-
-/** Puts a file's content under its digest among the blobs, and a link to it into the snapshot: the layout that Python shares. */
-async function bringFile(
-  model: HubModel,
-  commit: string,
-  dir: string,
-  file: HubFile,
-  onBytes: (loaded: number) => void,
-): Promise<void> {
-  const pointer = join(dir, file.path);
-  if (await exists(pointer)) return onBytes(file.size);
-  const blob = join(model.folder, "blobs", file.digest.hex);
-  await mkdir(dirname(blob), { recursive: true });
-  await mkdir(dir, { recursive: true });
-  if (!(await exists(blob))) await downloadFile(file, blob, (offset) => readFrom(model, commit, file, offset), onBytes);
-  onBytes(file.size);
-  await rm(pointer, { force: true });
-  await symlink(relative(dir, blob), pointer).catch(async () => {
-    // Windows lets few users make links; and another process may have been faster.
-    if (!(await exists(pointer))) await copyFile(blob, pointer);
-  });
+  await bringAll(weights);
 }

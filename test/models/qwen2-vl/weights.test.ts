@@ -99,7 +99,11 @@ describe("weights that do not fit the configuration", () => {
   });
 
   it("are asked for by name when there are none", async () => {
-    await expect(openCheckpoint(await folder(), config)).rejects.toThrow("expected model.safetensors or");
-    await expect(openCheckpoint(join(scratch, "nowhere"), config)).rejects.toThrow("found none");
+    const dir = await folder();
+    await expect(openCheckpoint(dir, config)).rejects.toThrow(
+      `${dir}: expected model.safetensors or model.safetensors.index.json, found none`,
+    );
+    await writeFile(join(dir, "pytorch_model.bin"), "");
+    await expect(openCheckpoint(dir, config)).rejects.toThrow("found pytorch_model.bin");
   });
 });
