@@ -37,7 +37,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   pipelines: [...base, ...interfaces, ...method],
   testing: [...base, "backends/backend", "trainers/trainer"],
   report: [...base, ...interfaces, ...method, "pipelines"],
-  cli: [...base, ...interfaces, ...method, "pipelines", "report", "backends", "trainers", "datasets", "optim"],
+  cli: [...base, ...interfaces, ...method, "pipelines", "report", "backends", "trainers", "datasets", "models", "onnx"],
   index: [...base, ...interfaces, ...method, "pipelines"],
 };
 

@@ -6,7 +6,7 @@ import { type Device, placeOn } from "../onnx/device";
 import type { VlmBackend } from "./backend";
 
 export interface OnnxBackendOptions {
-  /** A Qwen2-VL checkpoint: a Hugging Face directory, or a hub id (`defaultModel`). */
+  /** A Qwen2-VL checkpoint: a Hugging Face directory, or a hub id, "owner/name" or "owner/name@revision" (`defaultModel`). */
   readonly model?: string;
   /** Completions generated side by side (64): fewer take less memory, more are faster. */
   readonly rowsAtOnce?: number;

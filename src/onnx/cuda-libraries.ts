@@ -1,8 +1,8 @@
 import { execFile } from "node:child_process";
 import { access } from "node:fs/promises";
-import { createRequire } from "node:module";
-import { delimiter, dirname, join } from "node:path";
+import { delimiter, join } from "node:path";
 import { promisify } from "node:util";
+import { nativeFolder } from "./runtime";
 
 /** Of the NVIDIA driver, CUDA 12 and cuDNN 9: what onnxruntime's CUDA provider is linked with. */
 const systemLibraries = [
@@ -36,12 +36,6 @@ export async function cudaLibraries(): Promise<SharedLibrary[]> {
     })),
   ]);
 }
-
-/** onnxruntime-node's entry point. */
-export const runtimePath = (): string => createRequire(import.meta.url).resolve("onnxruntime-node");
-
-/** Where its native libraries for this platform lie. */
-const nativeFolder = () => join(dirname(runtimePath()), "..", "bin", "napi-v6", process.platform, process.arch);
 
 async function linkerCache(): Promise<ReadonlyMap<string, string>> {
   const run = (command: string) => promisify(execFile)(command, ["-p"], { maxBuffer: 2 ** 24 });

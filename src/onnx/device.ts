@@ -1,10 +1,11 @@
 import { execFile } from "node:child_process";
 import { promisify } from "node:util";
 import { BackendError, ConfigError } from "../errors";
-import { cudaLibraries, runtimePath } from "./cuda-libraries";
+import { cudaLibraries } from "./cuda-libraries";
 import { createGraph, matMul } from "./graph";
 import { serialiseModel } from "./model";
 import type { Provider } from "./providers";
+import { runtimePath } from "./runtime";
 import type { Placement } from "./session";
 
 /** `auto`: CUDA where it works, else the CPU with a warning that says why. */
@@ -35,10 +36,16 @@ const found = new Map<Provider, Promise<string | undefined>>();
 
 /** Why a provider cannot be used on this machine and what to do about it; undefined where it computes. Asked once a process. */
 export function providerProblem(provider: Provider): Promise<string | undefined> {
-  const known = found.get(provider) ?? (provider === "cuda" ? cudaProblem() : tryProvider(provider, runtimePath()));
+  const known = found.get(provider) ?? problems[provider]();
   found.set(provider, known);
   return known;
 }
+
+const problems: { readonly [P in Provider]: () => Promise<string | undefined> } = {
+  cpu: () => tryProvider("cpu", runtimePath()),
+  cuda: cudaProblem,
+  webgpu: webgpuProblem,
+};
 
 async function cudaProblem(): Promise<string | undefined> {
   if (process.platform !== "linux" || process.arch !== "x64")
@@ -55,6 +62,12 @@ const cudaInstructions =
   "Install it with ONNXRUNTIME_NODE_INSTALL=cuda12 npm rebuild onnxruntime-node; it needs an NVIDIA driver, CUDA 12 and cuDNN 9. " +
   "Check with: npx rise doctor";
 
+async function webgpuProblem(): Promise<string | undefined> {
+  const problem = await tryProvider("webgpu", runtimePath());
+  if (problem === undefined) return undefined;
+  return `${problem}. It needs a GPU and its driver for Vulkan (Linux), Direct3D 12 (Windows) or Metal (macOS). Check with: npx rise doctor`;
+}
+
 /** Multiplies two matrices in a process of its own, so that a library that aborts takes nothing with it. */
 export async function tryProvider(provider: Provider, runtime: string): Promise<string | undefined> {
   const g = createGraph();
@@ -68,7 +81,7 @@ export async function tryProvider(provider: Provider, runtime: string): Promise<
     const { stderr, signal, killed } = cause as { stderr?: string; signal?: string; killed?: boolean };
     if (killed) return `${provider} did not multiply two matrices within ${trialTimeoutMs / 1000} s`;
     if (signal) return `${provider} ended the process that tried it with ${signal}`;
-    return `onnxruntime cannot use ${provider}: ${lastLine(stderr ?? String(cause))}`;
+    return `onnxruntime cannot use ${provider}: ${lastLine(stderr || String(cause))}`;
   }
 }
 

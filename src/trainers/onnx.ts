@@ -16,7 +16,7 @@ import { adamw, chain, clipByGlobalNorm, type GradientTransform, globalNorm, typ
 import type { Trainer, TrainSequence } from "./trainer";
 
 export interface OnnxTrainerOptions {
-  /** A Qwen2-VL checkpoint: a Hugging Face directory, or a hub id (`defaultModel`). */
+  /** A Qwen2-VL checkpoint: a Hugging Face directory, or a hub id, "owner/name" or "owner/name@revision" (`defaultModel`). */
   readonly model?: string;
   /** Train an adapter instead of every weight. */
   readonly lora?: LoraConfig;

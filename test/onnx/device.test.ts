@@ -3,9 +3,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, afterEach, describe, expect, it } from "vitest";
 import { BackendError, ConfigError } from "../../src/errors";
-import { cudaLibraries, runtimePath } from "../../src/onnx/cuda-libraries";
+import { cudaLibraries } from "../../src/onnx/cuda-libraries";
 import { type Device, placeOn, providerProblem, tryProvider } from "../../src/onnx/device";
+import { gemmSpeed } from "../../src/onnx/gemm-speed";
 import { createGraph } from "../../src/onnx/graph";
+import { runtimePath } from "../../src/onnx/runtime";
 import { createSession } from "../../src/onnx/session";
 
 const scratch = await mkdtemp(join(tmpdir(), "device-"));
@@ -74,6 +76,16 @@ describe("trying a provider", () => {
     );
   });
 
+  it("says so when there is no process to be had", async () => {
+    const { execPath } = process;
+    process.execPath = join(scratch, "no-node");
+    try {
+      expect(await tryProvider("cpu", runtimePath())).toContain("ENOENT");
+    } finally {
+      process.execPath = execPath;
+    }
+  });
+
   it("repeats what onnxruntime says", async () => {
     const refusing = `
       exports.Tensor = class {};
@@ -87,6 +99,14 @@ describe("trying a provider", () => {
       exports.Tensor = class {};
       exports.InferenceSession = { create: async () => ({ run: async () => ({ y: { data: [0, 0, 0, 0] } }) }) };`;
     expect(await tryProvider("cuda", await runtime(wrong))).toBe("cuda computed 0,0,0,0 for 7,10,15,22");
+  });
+});
+
+describe("the speed of a provider", () => {
+  it("is that of matrix products which come out right", async () => {
+    const speed = await gemmSpeed("cpu", 1);
+    expect(speed).toBeGreaterThan(0);
+    expect(speed).toBeLessThan(1e6);
   });
 });
 
