@@ -17,7 +17,7 @@ const run = riseCot({
   trainer: () => onnxTrainer({ model: new URL("tiny-vlm/checkpoint", import.meta.url).pathname }),
   steps: Number(process.argv[2] ?? 8),
   examplesPerStep: 4,
-  learningRate: 3e-4,
+  learningRate: 1e-4,
   sampling: { cotMaxTokens: 64, reconstructionMaxTokens: 48 },
 });
 

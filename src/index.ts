@@ -82,6 +82,7 @@ export {
 export { referenceReward } from "./reward/reference";
 export type { Judgement, RewardFunction, RolloutParts } from "./reward/reward";
 export { strictReward } from "./reward/strict";
+export { type OwnReward, sumRewards } from "./reward/sum";
 export { createRng, deriveSeed, type Rng } from "./rng";
 export { boxIou, convertBox, detectionSimilarity, matchBoxes } from "./similarity/boxes";
 export { classificationSimilarity, klDivergence, roundDistribution } from "./similarity/distribution";

@@ -70,9 +70,19 @@ export interface Leak {
 
 export type FormatCheck = { readonly ok: true } | { readonly ok: false; readonly reason: string };
 
-/** A reward in [0, 1] and everything it was made of. */
+/** One of several rewards that were summed. */
+export interface RewardTerm {
+  readonly name: string;
+  /** `null` where it does not apply. */
+  readonly value: number | null;
+  readonly weight: number;
+}
+
+/** A reward, in [0, 1] where it is the paper's, and everything it was made of. */
 export interface Reward {
   readonly reward: number;
+  /** What was summed, where several rewards were. */
+  readonly terms?: readonly RewardTerm[];
   /** 0 when the prediction does not parse. */
   readonly similarity: number;
   readonly leaks: readonly Leak[];

@@ -12,6 +12,8 @@ export interface AdamWOptions {
   readonly weightDecay?: number;
   /** Which parameters decay (all). Many recipes leave out biases and norms. */
   readonly decays?: (name: string) => boolean;
+  /** Factor of the learning rate for a parameter (1 for all): 0 freezes it, 16 for `lora_B` is LoRA+. PyTorch's parameter groups. */
+  readonly learningRateFactor?: (name: string) => number;
 }
 
 /**
@@ -28,6 +30,7 @@ export interface AdamWOptions {
  */
 export function adamw(options: AdamWOptions = {}): GradientTransform {
   const { beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8, weightDecay = 0.01, decays = () => true } = options;
+  const { learningRateFactor = () => 1 } = options;
   for (const [name, beta] of Object.entries({ beta1, beta2 })) {
     if (!(beta >= 0 && beta < 1)) throw new ConfigError(`adamw: expected 0 ≤ ${name} < 1, got ${beta}`);
   }
@@ -47,19 +50,22 @@ export function adamw(options: AdamWOptions = {}): GradientTransform {
       checkNotNegative("learningRate", learningRate);
       checkGradients(gradients, params);
       const moments = (key: string, param: Float32Array) => momentsOf(state.tensors, key, param.length);
-      const rows = [...params].map(([name, param]) => ({
-        param,
-        gradient: gradients.get(name)!,
-        m: moments(`exp_avg/${name}`, param),
-        v: moments(`exp_avg_sq/${name}`, param),
-        decay: decays(name) ? learningRate * weightDecay : 0,
-      }));
+      const rows = [...params].map(([name, param]) => {
+        const factor = learningRateFactor(name);
+        checkNotNegative(`learningRateFactor("${name}")`, factor);
+        return {
+          ...{ param, rate: learningRate * factor, gradient: gradients.get(name)! },
+          m: moments(`exp_avg/${name}`, param),
+          v: moments(`exp_avg_sq/${name}`, param),
+          decay: decays(name) ? weightDecay : 0,
+        };
+      });
 
       state.step += 1;
-      const stepSize = learningRate / (1 - beta1 ** state.step);
       const rootCorrection = Math.sqrt(1 - beta2 ** state.step);
-      for (const { param, gradient, m, v, decay } of rows) {
-        const keep = 1 - decay;
+      for (const { param, gradient, m, v, rate, decay } of rows) {
+        const keep = 1 - rate * decay;
+        const stepSize = rate / (1 - beta1 ** state.step);
         for (let i = 0; i < param.length; i++) {
           const g = gradient[i]!;
           const mean = m[i]! + (1 - beta1) * (g - m[i]!);

@@ -30,8 +30,8 @@ export interface GrpoStepOptions {
 export async function grpoStep<R>(trainer: Trainer, sampled: readonly Sampled<R>[], options: GrpoStepOptions) {
   const { groupSize, grpo, learningRate, credit, microBatch, signal } = options;
   const { advantages, metrics } = grpoAdvantages(
-    sampled.map(({ reward }) => reward.reward),
-    { ...grpo.advantages, groupSize },
+    sampled.map(({ reward: { reward, terms } }) => terms?.map(({ value }) => value) ?? [reward]),
+    { ...weightsOf(sampled), ...grpo.advantages, groupSize },
   );
   const rows = sampled.map(({ segments }) => (credit === "all" ? segments : segments.slice(-1)).map(withTokens));
   const pieces = rows.flat();
@@ -62,6 +62,10 @@ export async function grpoStep<R>(trainer: Trainer, sampled: readonly Sampled<R>
 function checkFinite(name: string, value: number): void {
   if (!Number.isFinite(value)) throw new TrainingError(`grpoStep: expected a finite ${name}, got ${value}`);
 }
+
+/** Every completion of a step was judged by the same reward, so the first one's weights are everybody's. */
+const weightsOf = ([first]: readonly Sampled<unknown>[]) =>
+  first?.reward.terms && { weights: first.reward.terms.map(({ weight }) => weight) };
 
 interface Piece {
   readonly prompt: Sampled<unknown>["segments"][number]["prompt"];

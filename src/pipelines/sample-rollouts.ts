@@ -88,9 +88,10 @@ export async function sampleRollouts<A>({
     pairs.map(({ prompt }) => prompt),
     { ...sampling, maxTokens: reconstructionMaxTokens, count: 1, seed: deriveSeed(seed, "reconstruction"), signal },
   );
-  return pairs.map(({ example, index, cot, cotPrompt, prompt }, i) => {
+  const rollouts = pairs.map(async ({ example, index, cot, cotPrompt, prompt }, i) => {
     const reconstruction = reconstructions[i]![0]!;
-    const judged = reward(task, { truth: example.annotation, cot: cot.text, reconstruction: reconstruction.text });
+    const parts = { truth: example.annotation, cot: cot.text, reconstruction: reconstruction.text };
+    const judged = await reward(task, parts);
     return {
       rollout: { exampleId: example.id, index, cot, reconstruction, ...judged },
       reward: judged.reward,
@@ -101,6 +102,7 @@ export async function sampleRollouts<A>({
       ],
     };
   });
+  return Promise.all(rollouts);
 }
 
 /** G completions of `answerPrompt` for each example, each with its reward. Source: RISE, stage 2, Eqs. 9 and 10. */
@@ -121,9 +123,9 @@ export async function sampleAnswers<A>({
     seed: deriveSeed(seed, "answer"),
     signal,
   });
-  return examples.flatMap((example, i) =>
-    answers[i]!.map((completion, index) => {
-      const judged = reward(task, { truth: example.annotation, text: completion.text });
+  const rollouts = examples.flatMap((example, i) =>
+    answers[i]!.map(async (completion, index) => {
+      const judged = await reward(task, { truth: example.annotation, text: completion.text });
       return {
         rollout: { exampleId: example.id, index, completion, ...judged },
         reward: judged.reward,
@@ -132,6 +134,7 @@ export async function sampleAnswers<A>({
       };
     }),
   );
+  return Promise.all(rollouts);
 }
 
 /** `backend.generate`, held to the number of completions that was asked for. */

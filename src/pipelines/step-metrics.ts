@@ -8,12 +8,10 @@ import type { Sampled } from "./sample-rollouts";
  */
 export function rolloutMetrics<R>(sampled: readonly Sampled<R>[], rewardName: string): Record<string, number> {
   const rewards = sampled.map(({ reward }) => reward.reward);
-  const { mean, std } = moments(rewards);
   const share = (holds: (row: Sampled<R>) => boolean) => sampled.filter(holds).length / sampled.length;
   return {
-    reward: mean,
-    [`rewards/${rewardName}/mean`]: mean,
-    [`rewards/${rewardName}/std`]: std,
+    reward: moments(rewards).mean,
+    ...termMetrics(sampled, rewardName),
     "rise/similarity": moments(sampled.map(({ reward }) => reward.similarity)).mean,
     "rise/leak_rate": share(({ reward }) => reward.leaks.length > 0),
     "rise/format_rate": share(({ reward }) => reward.format.ok),
@@ -21,6 +19,27 @@ export function rolloutMetrics<R>(sampled: readonly Sampled<R>[], rewardName: st
     "completions/clipped_ratio": share(isClipped),
     ...lengthMetrics(sampled),
   };
+}
+
+/** `rewards/{name}/mean` and `…/std` of the reward, or of each term of a sum, where they apply. */
+function termMetrics<R>(sampled: readonly Sampled<R>[], rewardName: string): Record<string, number> {
+  const values = new Map<string, number[]>();
+  for (const { reward } of sampled) {
+    for (const { name, value } of reward.terms ?? [{ name: rewardName, value: reward.reward }]) {
+      const known = values.get(name) ?? [];
+      if (value !== null) known.push(value);
+      values.set(name, known);
+    }
+  }
+  return Object.fromEntries(
+    [...values].flatMap(([name, of]) => {
+      const { mean, std } = moments(of);
+      return [
+        [`rewards/${name}/mean`, mean],
+        [`rewards/${name}/std`, std],
+      ];
+    }),
+  );
 }
 
 /** Σ tokens of all pieces; `undefined` where the backend gives no token ids. */

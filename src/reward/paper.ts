@@ -18,8 +18,8 @@ export interface AnswerParts<A> {
   readonly text: string;
 }
 
-/** A stage-2 reward. A bad completion earns 0 with a reason; it never throws. */
-export type AnswerRewardFunction<A> = (task: Task<A>, parts: AnswerParts<A>) => Judgement<A>;
+/** A stage-2 reward. A bad completion earns 0 with a reason; it never throws for one. */
+export type AnswerRewardFunction<A> = (task: Task<A>, parts: AnswerParts<A>) => Judgement<A> | Promise<Judgement<A>>;
 
 /**
  * R_R1(A, Â, R) = S(A, Â) · [F_R1(R, Â) = 1], with no rule against leaks.

@@ -12,8 +12,8 @@ export interface RolloutParts<A> {
 /** The fields of a `Rollout` that judging fills in. */
 export type Judgement<A> = Pick<Rollout<A>, "prediction" | "reward">;
 
-/** A stage-1 reward. A bad completion earns 0 with a reason; it never throws. */
-export type RewardFunction<A> = (task: Task<A>, parts: RolloutParts<A>) => Judgement<A>;
+/** A stage-1 reward. A bad completion earns 0 with a reason; it never throws for one. */
+export type RewardFunction<A> = (task: Task<A>, parts: RolloutParts<A>) => Judgement<A> | Promise<Judgement<A>>;
 
 /** Everything rewards are made of, before any is. */
 export interface Evidence<A> {

@@ -190,13 +190,16 @@ describe("a chain", () => {
 describe("as PyTorch", () => {
   for (const peer of peers.adamw) {
     const { weightDecay, betas, eps, decaying, maxNorm } = peer;
-    it(`AdamW, weight decay ${weightDecay} on ${decaying.length} of 3, betas ${betas}, eps ${eps}, clipped at ${maxNorm}`, () => {
+    const factors: Readonly<Record<string, number>> = peer.factors;
+    const rates = Object.values(factors).join(" : ");
+    it(`AdamW, weight decay ${weightDecay} on ${decaying.length} of 3, betas ${betas}, eps ${eps}, clipped at ${maxNorm}, rates ${rates}`, () => {
       const optimizer = adamw({
         beta1: betas[0]!,
         beta2: betas[1]!,
         epsilon: eps,
         weightDecay,
         decays: (name) => decaying.includes(name),
+        learningRateFactor: (name) => factors[name]!,
       });
       const params = tensors(peers.initial);
       const state = optimizer.init(params);

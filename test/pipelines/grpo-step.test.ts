@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { BackendError, TrainingError } from "../../src/errors";
+import { grpoAdvantages } from "../../src/grpo/advantage";
 import { grpoPresets } from "../../src/grpo/presets";
 import { type GrpoStepOptions, grpoStep } from "../../src/pipelines/grpo-step";
 import type { Sampled } from "../../src/pipelines/sample-rollouts";
@@ -100,6 +101,27 @@ describe("one GRPO step", () => {
     // With ratio 1 the loss is minus the mean advantage: nothing.
     expect(metrics.loss).toBeCloseTo(0, 12);
     expect(metrics["rise/advantage_mean_abs"]).toBeCloseTo(advantage / 2, 12);
+  });
+
+  it("adds rewards before or after they are normalised, as the settings say", async () => {
+    const terms = (first: number, second: number | null): Sampled<string> => {
+      const { reward, ...rest } = rollout(first + 10 * (second ?? 0), 1, 1);
+      const values = [
+        { name: "first", value: first, weight: 1 },
+        { name: "second", value: second, weight: 10 },
+      ];
+      return { ...rest, reward: { ...reward, terms: values } };
+    };
+    // The second reward, loud by its weight, stands against the first.
+    const both = [terms(1, 0), terms(0, 0.5)];
+    const advantagesBy = async (aggregation: "sum_then_normalize" | "normalize_then_sum") => {
+      const grpo = { ...options.grpo, advantages: { aggregation } };
+      return [...(await grpoStep(recorder().trainer, both, { ...options, grpo })).advantages];
+    };
+    const [rewards, columns] = [[1, 5], both.map(({ reward }) => reward.terms!.map(({ value }) => value))];
+    expect(await advantagesBy("sum_then_normalize")).toEqual([...grpoAdvantages(rewards, { groupSize: 2 }).advantages]);
+    const normalized = { groupSize: 2, aggregation: "normalize_then_sum", weights: [1, 10] } as const;
+    expect(await advantagesBy("normalize_then_sum")).toEqual([...grpoAdvantages(columns, normalized).advantages]);
   });
 
   it("leaves the trainer alone where all groups are of one reward", async () => {

@@ -20,13 +20,10 @@ const near = "{'anger': 0.5, 'joy': 0.5}";
 const broken = "mostly joy";
 const nearSimilarity = task.similarity(truth, { anger: 0.5, joy: 0.5 });
 
-const gated: Readonly<Record<string, RewardFunction<LabelDistribution>>> = {
-  paperReward,
-  strictReward,
-  similarityOnly,
-  withoutLeakGate,
-  withoutFormatGate,
-};
+const gated = { paperReward, strictReward, similarityOnly, withoutLeakGate, withoutFormatGate } satisfies Record<
+  string,
+  RewardFunction<LabelDistribution>
+>;
 
 /** What a cot and its reconstruction earn, in the order of `gated`. */
 const table: readonly (readonly [cot: string, reconstruction: string, ...rewards: readonly number[]])[] = [

@@ -25,13 +25,14 @@ def flat(tensors):
     return {name: tensor.detach().flatten().tolist() for name, tensor in tensors.items()}
 
 
-def adamw(weight_decay, betas, eps, decays, max_norm):
+def adamw(weight_decay, betas, eps, decays, max_norm, factors=None):
     params = {name: tensor.clone().requires_grad_() for name, tensor in initial.items()}
+    factors = factors or dict.fromkeys(SHAPES, 1.0)
     groups = [
-        {"params": [p for n, p in params.items() if decays(n)], "weight_decay": weight_decay},
-        {"params": [p for n, p in params.items() if not decays(n)], "weight_decay": 0.0},
+        {"params": [p], "weight_decay": weight_decay if decays(n) else 0.0, "factor": factors[n]}
+        for n, p in params.items()
     ]
-    optimizer = torch.optim.AdamW([g for g in groups if g["params"]], lr=0.0, betas=betas, eps=eps)
+    optimizer = torch.optim.AdamW(groups, lr=0.0, betas=betas, eps=eps)
     norms, after = [], []
     for rate, gradient in zip(rates, gradients):
         for name, param in params.items():
@@ -39,7 +40,7 @@ def adamw(weight_decay, betas, eps, decays, max_norm):
         if max_norm is not None:
             norms.append(torch.nn.utils.clip_grad_norm_(params.values(), max_norm).item())
         for group in optimizer.param_groups:
-            group["lr"] = rate
+            group["lr"] = rate * group["factor"]
         optimizer.step()
         after.append(flat(params))
     state = {name: optimizer.state[param] for name, param in params.items()}
@@ -49,6 +50,7 @@ def adamw(weight_decay, betas, eps, decays, max_norm):
         "eps": eps,
         "decaying": [n for n in SHAPES if decays(n)],
         "maxNorm": max_norm,
+        "factors": factors,
         "norms": norms,
         "params": after,
         "expAvg": flat({n: s["exp_avg"] for n, s in state.items()}),
@@ -91,6 +93,9 @@ print(
                 adamw(0.1, (0.9, 0.95), 1e-6, everything, 1.0),
                 adamw(0.1, (0.9, 0.999), 1e-8, lambda name: name == "layer.weight", None),
                 adamw(0.0, (0.0, 0.5), 1e-8, everything, None),
+                adamw(
+                    0.1, (0.9, 0.999), 1e-8, everything, 1.0, {"layer.weight": 1.0, "layer.bias": 16.0, "norm.weight": 0.0}
+                ),
             ],
             "clip": [clipped(1.0), clipped(1000.0)],
             "schedules": {

@@ -1,0 +1,56 @@
+import { ConfigError, TrainingError } from "../errors";
+import type { Task } from "../tasks/task";
+import type { RewardTerm } from "../types";
+import type { Judgement } from "./reward";
+
+/** A reward of your own beside the one that judges: what one completion earns, or `null` where it has nothing to say. */
+export interface OwnReward<A, Parts> {
+  readonly reward: (task: Task<A>, parts: Parts) => number | null | Promise<number | null>;
+  /** w (1). */
+  readonly weight?: number;
+}
+
+/**
+ * One reward made of several: r = r₀ + Σₖ wₖ rₖ, over those that are not `null`.
+ *
+ * `sumRewards(paperReward, { brevity: { reward: (_, { cot }) => Math.exp(-cot.length / 400), weight: 0.2 } })`
+ *
+ * The terms stay apart in `Reward.terms`: `metrics.jsonl` has a mean for each, and the advantages can be normalised term by term
+ * (`aggregation: "normalize_then_sum"`). All terms of a completion are computed at once, so slow ones (a judge behind an API) overlap.
+ *
+ * @param judge decides what parses, leaks and has the right form, as without the others: `paperReward`, `answerReward`, …
+ * @throws ConfigError for a weight that is not finite, or a term with the judge's name; TrainingError, naming the term, for a reward that is not a number
+ * Source: TRL's `reward_funcs` and `reward_weights`.
+ */
+export function sumRewards<A, Parts>(
+  judge: (task: Task<A>, parts: Parts) => Judgement<A> | Promise<Judgement<A>>,
+  others: Readonly<Record<string, OwnReward<A, Parts>>>,
+): (task: Task<A>, parts: Parts) => Promise<Judgement<A>> {
+  const named = Object.entries(others).map(([name, { reward, weight = 1 }]) => ({ name, reward, weight }));
+  for (const { name, weight } of named) {
+    if (!Number.isFinite(weight))
+      throw new ConfigError(`sumRewards: expected a finite weight of "${name}", got ${weight}`);
+    if (name === judge.name) throw new ConfigError(`sumRewards: expected a name other than the judge's, got "${name}"`);
+  }
+
+  const sum = async (task: Task<A>, parts: Parts): Promise<Judgement<A>> => {
+    const [{ prediction, reward }, ...values] = await Promise.all([
+      judge(task, parts),
+      ...named.map(async (term) => checked(term.name, await term.reward(task, parts))),
+    ]);
+    const terms: RewardTerm[] = [
+      { name: judge.name, value: reward.reward, weight: 1 },
+      ...named.map(({ name, weight }, k) => ({ name, value: values[k]!, weight })),
+    ];
+    const total = terms.reduce((earned, { value, weight }) => earned + weight * (value ?? 0), 0);
+    return { prediction, reward: { ...reward, reward: total, terms } };
+  };
+  // A run's config.json and metrics know a reward by its name.
+  const name = [judge.name, ...named.map(({ name, weight }) => `${weight} ${name}`)].join(" + ");
+  return Object.defineProperty(sum, "name", { value: name });
+}
+
+function checked(name: string, value: number | null): number | null {
+  if (value === null || Number.isFinite(value)) return value;
+  throw new TrainingError(`reward "${name}": expected a finite number, or null where it does not apply; got ${value}`);
+}
