@@ -29,7 +29,7 @@ describe("the built package", () => {
 
   it("has a command that runs", async () => {
     const { bin, version } = JSON.parse(await readFile(join(root, "package.json"), "utf8"));
-    const command = join(built, bin.rise.replace(/^\.\/dist\//, ""));
+    const command = join(built, bin.rise.replace(/^dist\//, ""));
     expect((await readFile(command, "utf8")).startsWith("#!/usr/bin/env node\n")).toBe(true);
     expect((await run(process.execPath, [command, "--version"])).stdout).toBe(`${version}\n`);
     await expect(run(process.execPath, [command, "docter"])).rejects.toMatchObject({ code: 1 });
