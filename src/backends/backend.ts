@@ -7,6 +7,8 @@ export interface GenerateOptions {
   readonly maxTokens?: number;
   /** 0 is greedy (1). */
   readonly temperature?: number;
+  /** Only the likeliest tokens, at most this many (all); `topP` then is of their probability. */
+  readonly topK?: number;
   /** Nucleus: smallest set of tokens whose probabilities sum to at least this (1). */
   readonly topP?: number;
   /** Completion k of prompt i depends on (seed, i, k) and its own prompt only, not on the batch it ran in. */

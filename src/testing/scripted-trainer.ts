@@ -45,7 +45,7 @@ export function scriptedTrainer({ texts, context = promptKey }: ScriptedTrainerO
   };
 
   function write(logits: Float64Array, i: number, k: number, options: Omit<GenerateOptions, "count">): Completion {
-    const { maxTokens = 256, temperature = 1, topP = 1, seed, stop = [] } = options;
+    const { maxTokens = 256, temperature = 1, topK, topP = 1, seed, stop = [] } = options;
     const rng = createRng(seed, i, k);
     const tokenIds: number[] = [];
     const logProbs: number[] = [];
@@ -54,7 +54,7 @@ export function scriptedTrainer({ texts, context = promptKey }: ScriptedTrainerO
     let node: PhraseNode = tree.root;
     while (tokenIds.length < maxTokens) {
       const raw = logSoftmax(logits, node, 1);
-      const shaped = temperature === 0 ? greedy(raw) : nucleus(logSoftmax(logits, node, temperature), topP);
+      const shaped = temperature === 0 ? greedy(raw) : likeliest(logSoftmax(logits, node, temperature), topK, topP);
       const choice = draw(shaped, rng.uniform());
       const [token, next] = [...node.next][choice]!;
       tokenIds.push(token);
@@ -186,13 +186,14 @@ function greedy(logs: Float64Array): Float64Array {
   return logs.map((_, j) => (j === best ? 0 : Number.NEGATIVE_INFINITY));
 }
 
-/** Keeps the likeliest choices up to a mass of `topP`, renormalised. */
-function nucleus(logs: Float64Array, topP: number): Float64Array {
-  const order = [...logs.keys()].sort((a, b) => logs[b]! - logs[a]!);
+/** Keeps the `topK` likeliest choices up to `topP` of their mass, renormalised. */
+function likeliest(logs: Float64Array, topK: number | undefined, topP: number): Float64Array {
+  const order = [...logs.keys()].sort((a, b) => logs[b]! - logs[a]!).slice(0, topK);
+  const nucleus = topP * order.reduce((sum, j) => sum + Math.exp(logs[j]!), 0);
   let mass = 0;
   const kept = new Set(
     order.filter((j) => {
-      const isNeeded = mass < topP;
+      const isNeeded = mass < nucleus;
       if (isNeeded) mass += Math.exp(logs[j]!);
       return isNeeded;
     }),

@@ -143,6 +143,8 @@ describe("generation is refused", () => {
     [{ maxTokens: 2.5 }, "expected maxTokens to be a positive integer", "got 2.5"],
     [{ count: 0 }, "expected count to be a positive integer", "got 0"],
     [{ temperature: -1 }, "expected a finite temperature ≥ 0", "got -1"],
+    [{ topK: 0 }, "expected topK to be a positive integer", "got 0"],
+    [{ topK: 1.5 }, "expected topK to be a positive integer", "got 1.5"],
     [{ topP: 0 }, "expected topP in (0, 1]", "got 0"],
     [{ topP: 1.1 }, "expected topP in (0, 1]", "got 1.1"],
     [{ seed: Number.NaN }, "expected seed to be a number", "got NaN"],
@@ -184,10 +186,10 @@ describe("training is refused", () => {
     ));
   it("of layers that the model lacks", () =>
     refuses(
-      onnxTrainer({ model: checkpointDir, device: "cpu", lora: { rank: 1, targetModules: ["q_proj", "qkv"] } }),
+      onnxTrainer({ model: checkpointDir, device: "cpu", lora: { rank: 1, targetModules: ["q_proj", "conv"] } }),
       ConfigError,
-      "expected some of q_proj, k_proj",
-      "got qkv",
+      "self_attn.q_proj, self_attn.k_proj",
+      "got conv",
     ));
 });
 

@@ -1,14 +1,24 @@
-import { cp, mkdtemp, rm } from "node:fs/promises";
+import { cp, mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
+import type { GenerateOptions } from "../../src/backends/backend";
 import { onnxBackend } from "../../src/backends/onnx";
 import { loadConfig } from "../../src/models/qwen2-vl/config";
 import { readSafetensors, writeSafetensors } from "../../src/models/qwen2-vl/safetensors";
 import { loadTokenizer } from "../../src/models/qwen2-vl/tokenizer";
 import { onnxTrainer } from "../../src/trainers/onnx";
-import { checkpointDir, largestError, promptOf, reference, referenceArrays } from "../models/qwen2-vl/reference";
+import { checkpointDir, imagePath, largestError, promptOf, reference } from "../models/qwen2-vl/reference";
 import { describeBackend } from "./contract";
+
+// Recorded by test/reference/qwen2-vl/sampling.py: transformers 5.23.0's logits processors.
+const sampling: {
+  readonly cases: readonly {
+    readonly options: Partial<GenerateOptions>;
+    readonly tokens: readonly number[];
+    readonly logProbs: readonly number[];
+  }[];
+} = JSON.parse(await readFile(new URL("../reference/data/sampling.json", import.meta.url), "utf8"));
 
 const prompts = reference.cases.map(promptOf);
 const config = await loadConfig(checkpointDir);
@@ -40,6 +50,29 @@ describe("completions", () => {
     expect(await ids(small)).toEqual(expected);
     expect(await ids(odd)).toEqual(expected);
   });
+
+  it.each([{ temperature: 0 }, { temperature: 1 }, { temperature: 1.3, topK: 20 }, { topP: 0.8 }])(
+    "of prompts of every length and pictures of every size are what each is alone: %j",
+    async (options) => {
+      const files = ["square", "wide", "alpha", "fits", "grey", "palette"];
+      const picture = (file: string) => ({ type: "image" as const, image: imagePath(`${file}.png`) });
+      const words = (i: number) => ({ type: "text" as const, text: "What mood does this picture show? ".repeat(i) });
+      const many = [
+        ...prompts,
+        ...files.map((file, i) => [{ role: "user" as const, content: [picture(file), words(i)] }]),
+        [{ role: "user" as const, content: [picture("grey"), words(1), picture("wide"), picture("grey")] }],
+      ];
+      const ids = async (backend: Backend) =>
+        (await backend.generate(many, { count: 2, maxTokens: 24, seed: 6, ...options })).map((group) =>
+          group.map(({ tokenIds }) => tokenIds),
+        );
+      // One row at once is each alone.
+      const alone = await ids(small);
+      expect(new Set(alone.map((group) => group.join(" "))).size).toBe(many.length);
+      expect(await ids(odd)).toEqual(alone);
+      expect(await ids(large)).toEqual(alone);
+    },
+  );
 
   it("have the log-probs that the trainer gives them, to 1e-5", async () => {
     const trainer = await onnxTrainer({ model: checkpointDir, device: "cpu" });
@@ -98,41 +131,32 @@ type Written = Awaited<ReturnType<Backend["generate"]>>[number][number];
 describe("2000 samples of one token follow transformers' distribution", () => {
   const samples = 2000;
 
-  it.each([
-    ["temperature 1", 1, 1],
-    ["temperature 0.6", 0.6, 1],
-    ["temperature 2", 2, 1],
-    ["a nucleus of 0.7", 1, 0.7],
-    ["temperature 1.5 and a nucleus of 0.9", 1.5, 0.9],
-  ])("at %s", async (_, temperature, topP) => {
-    const logits = (await referenceArrays()).get("one picture/logits")!.data.subarray(0, config.text.vocabSize);
-    const expected = distribution(logits, temperature, topP);
-    const [written] = await large.generate(prompts.slice(0, 1), {
-      count: samples,
-      maxTokens: 1,
-      temperature,
-      topP,
-      seed: 20,
-    });
-    const seen = new Float64Array(expected.length);
+  it.each(sampling.cases)("at $options", async ({ options, tokens, logProbs }) => {
+    const expected = new Map(tokens.map((token, i) => [token, logProbs[i]!]));
+    const request = { count: samples, maxTokens: 1, seed: 20, ...options };
+    const [written] = await large.generate(prompts.slice(0, 1), request);
+    const seen = new Float64Array(config.text.vocabSize);
     for (const { tokenIds, samplingLogProbs } of written!) {
       seen[tokenIds![0]!]! += 1;
-      // A token beside the nucleus has probability 0 here, and none of its log-probs fits.
-      expect(Math.abs(samplingLogProbs![0]! - Math.log(expected[tokenIds![0]!]!))).toBeLessThan(1e-4);
+      // A token that cannot be drawn has no log-prob here, and none fits.
+      expect(Math.abs(samplingLogProbs![0]! - expected.get(tokenIds![0]!)!)).toBeLessThan(1e-4);
     }
-    const { statistic, freedom } = chiSquare(seen, expected, samples);
+    const probabilities = Array.from(seen, (_, token) => Math.exp(expected.get(token) ?? Number.NEGATIVE_INFINITY));
+    const { statistic, freedom } = chiSquare(seen, probabilities, samples);
     // Mean plus four standard deviations: one good sampler in about ten thousand fails, and the seed is fixed.
     expect(freedom).toBeGreaterThan(5);
     expect(statistic).toBeLessThan(freedom + 4 * Math.sqrt(2 * freedom));
   });
 
-  it("and a nucleus that holds one token is greedy", async () => {
+  it("and the likeliest token alone is greedy", async () => {
     const greedy = await large.generate(prompts, { temperature: 0, maxTokens: 8, seed: 0 });
-    const nucleus = await large.generate(prompts, { topP: 1e-6, maxTokens: 8, seed: 5 });
     const ids = (completions: typeof greedy) => completions.map(([completion]) => completion!.tokenIds);
-    expect(ids(nucleus)).toEqual(ids(greedy));
-    for (const [completion] of nucleus)
-      expect(completion!.samplingLogProbs!.map(Math.abs).every((x) => x < 1e-5)).toBe(true);
+    for (const one of [{ topP: 1e-6 }, { topK: 1 }]) {
+      const likeliest = await large.generate(prompts, { ...one, maxTokens: 8, seed: 5 });
+      expect(ids(likeliest)).toEqual(ids(greedy));
+      for (const [completion] of likeliest)
+        expect(completion!.samplingLogProbs!.map(Math.abs).every((x) => x < 1e-5)).toBe(true);
+    }
   });
 });
 
@@ -168,21 +192,6 @@ it("tokens that stand for pictures are never written, not even by a model that w
     await rm(dir, { recursive: true });
   }
 });
-
-/** softmax(logits / temperature) without the tokens of pictures, of which the likeliest are kept until they sum to topP. */
-function distribution(logits: Float32Array, temperature: number, topP: number): number[] {
-  const weights = Array.from(logits, (logit, id) => (forbidden.includes(id) ? 0 : Math.exp(logit / temperature)));
-  const total = sum(weights);
-  const probabilities = weights.map((weight) => weight / total);
-  let before = 0;
-  const kept = new Set<number>();
-  for (const [id, p] of [...probabilities.entries()].sort(([, a], [, b]) => b - a)) {
-    if (before < topP) kept.add(id);
-    before += p;
-  }
-  const mass = sum([...kept].map((id) => probabilities[id]!));
-  return probabilities.map((p, id) => (kept.has(id) ? p / mass : 0));
-}
 
 /** Pearson's statistic; tokens that are expected fewer than five times are counted together. */
 function chiSquare(seen: Float64Array, expected: readonly number[], samples: number) {

@@ -6,6 +6,8 @@ import { onnxBackend } from "../../src/backends/onnx";
 import { BackendError, ConfigError, DataError } from "../../src/errors";
 import { type DownloadProgress, downloadDisplay } from "../../src/models/hub/progress";
 import { resolveModel } from "../../src/models/hub/resolve";
+import { mergeAdapter } from "../../src/models/qwen2-vl/merge";
+import { onnxTrainer } from "../../src/trainers/onnx";
 import { filesOf, type HubServer, hubServer } from "./hub-server";
 import { checkpointDir, promptOf, reference } from "./qwen2-vl/reference";
 
@@ -116,6 +118,18 @@ describe("a model of the hub", () => {
     hub.requests.length = 0;
     expect(await resolve(`${id}@${hub.commit}`)).toBe(dir);
     expect(hub.requests).toEqual([]);
+  });
+
+  it("is what an adapter says it belongs to, the revision apart, as PEFT reads it", async () => {
+    hub.revisions.set("v1", hub.commit);
+    const trainer = await onnxTrainer({ model: `${id}@v1`, device: "cpu", lora: { rank: 1 }, onDownload: () => {} });
+    await trainer.save(join(home, "adapter"));
+    await trainer.dispose();
+    const config = JSON.parse(await readFile(join(home, "adapter", "adapter_config.json"), "utf8"));
+    expect(config).toMatchObject({ base_model_name_or_path: id, revision: "v1" });
+    vi.stubEnv("HF_HUB_OFFLINE", "1");
+    await mergeAdapter(join(home, "adapter"), join(home, "merged"));
+    expect(await readdir(join(home, "merged"))).toContain("model.safetensors");
   });
 
   it("that Python left in the cache in part is completed", async () => {

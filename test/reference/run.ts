@@ -14,6 +14,8 @@ import { type Comparison, compareJson, compareTensors } from "./compare";
 import { compareTrl } from "./grpo/live";
 import { compareScores } from "./interop/compare";
 import { createPython, type Python } from "./python";
+import { compareShape } from "./shapes/compare";
+import { furthest, replay, ways } from "./trajectory/replay";
 
 const here = fileURLToPath(new URL(".", import.meta.url));
 const recorded = (path: string) => join(here, path);
@@ -25,7 +27,7 @@ const scratch = await mkdtemp(join(tmpdir(), "rise-reference-"));
 const python = await createPython(recorded("requirements.txt"), join(here, "../../.venv-reference"));
 let failed = 0;
 try {
-  for (const compare of [compareTrl, qwen2Vl, resize, peft, optim, coco, compareScores])
+  for (const compare of [compareTrl, qwen2Vl, resize, sampling, peft, optim, coco, compareScores, trajectory, shapes])
     for (const comparison of await compare(python, scratch)) report(comparison);
 } finally {
   await rm(scratch, { recursive: true });
@@ -57,6 +59,12 @@ async function resize(python: Python, scratch: string): Promise<Comparison[]> {
   return [await compareJson("Pillow: bicubic resizing", recorded("data/resize.json"), out)];
 }
 
+async function sampling(python: Python, scratch: string): Promise<Comparison[]> {
+  const out = join(scratch, "sampling.json");
+  await python(recorded("qwen2-vl/sampling.py"), recorded("data/qwen2-vl-tiny"), out);
+  return [await compareJson("transformers: temperature, top-k, top-p", recorded("data/sampling.json"), out)];
+}
+
 async function peft(python: Python, scratch: string): Promise<Comparison[]> {
   const out = join(scratch, "peft");
   await python(recorded("peft/make.py"), recorded("data/qwen2-vl-tiny"), out);
@@ -81,4 +89,45 @@ async function coco(python: Python, scratch: string): Promise<Comparison[]> {
   const out = join(scratch, "coco.json");
   await python.writing(out, join(fixtures, "coco-eval.py"));
   return [await compareJson("pycocotools: mean average precision", join(fixtures, "coco-eval.json"), out)];
+}
+
+/** PyTorch trains again; so does this library, on the same data. */
+async function trajectory(python: Python, scratch: string): Promise<Comparison[]> {
+  const out = join(scratch, "trajectory");
+  await python(recorded("trajectory/make.py"), recorded("data/qwen2-vl-tiny"), out, "float32");
+  const comparisons: Comparison[] = [];
+  for (const way of ways) {
+    comparisons.push(
+      await compareTensors(
+        `PyTorch and TRL: where 20 steps of ${way} lead`,
+        recorded(`data/trajectory/${way}.safetensors`),
+        join(out, `${way}.safetensors`),
+      ),
+    );
+    const divergence = await replay(out, way);
+    for (const [of, whole, tolerance] of [
+      ["ofNorm", "its norm", 1e-3],
+      ["ofTravelled", "the way it went", 5e-3],
+    ] as const) {
+      const { name, error } = furthest(divergence, of);
+      comparisons.push({
+        what: `20 steps of ${way}: a parameter over ${whole}`,
+        difference: error,
+        where: name,
+        tolerance,
+      });
+    }
+  }
+  return comparisons;
+}
+
+/** transformers and PEFT on four random checkpoints of other shapes than the recorded one. */
+async function shapes(python: Python, scratch: string): Promise<Comparison[]> {
+  const out = join(scratch, "shapes");
+  await python(recorded("qwen2-vl/shapes.py"), out);
+  const comparisons: Comparison[] = [];
+  for (const name of ["tied", "untied", "multihead", "wide"])
+    for (const comparison of await compareShape(join(out, name), join(out, "images")))
+      comparisons.push({ ...comparison, what: `${name}: ${comparison.what}` });
+  return comparisons;
 }

@@ -2,13 +2,15 @@ import { ConfigError } from "../../errors";
 import { createRng } from "../../rng";
 import type { Qwen2VlConfig } from "./config";
 
-/** Low-rank adaptation (Hu et al. 2021): W x + (alpha / rank) · B A x, with W frozen. */
+/** Low-rank adaptation (Hu et al. 2021): W x + scale · B A x, with W frozen. */
 export interface LoraConfig {
   readonly rank: number;
   /** Numerator of the scale (2 · rank). */
   readonly alpha?: number;
-  /** Linear layers by the last part of their name ("q_proj"); all of the language model's by default. */
-  readonly targetModules?: readonly string[];
+  /** The scale is alpha / √rank, not alpha / rank (false): rsLoRA, Kalajdzievski, arXiv 2312.03732. */
+  readonly rsLora?: boolean;
+  /** Linear layers by the end of their name ("q_proj", "attn.qkv"), or all of both towers; all of the language model's by default. */
+  readonly targetModules?: readonly string[] | "all-linear";
 }
 
 export interface TrainableTensor {
@@ -16,27 +18,54 @@ export interface TrainableTensor {
   readonly data: Float32Array;
 }
 
-/** Every linear layer of the language model, with its sizes. */
-export function linearLayers({ text }: Qwen2VlConfig): { name: string; outputs: number; inputs: number }[] {
-  const kv = text.kvHeads * text.headDim;
-  const layer = {
-    "self_attn.q_proj": [text.heads * text.headDim, text.hiddenSize],
-    "self_attn.k_proj": [kv, text.hiddenSize],
-    "self_attn.v_proj": [kv, text.hiddenSize],
-    "self_attn.o_proj": [text.hiddenSize, text.heads * text.headDim],
-    "mlp.gate_proj": [text.intermediateSize, text.hiddenSize],
-    "mlp.up_proj": [text.intermediateSize, text.hiddenSize],
-    "mlp.down_proj": [text.hiddenSize, text.intermediateSize],
-  } as const;
-  return Array.from({ length: text.layers }, (_, i) =>
-    Object.entries(layer).map(([name, [outputs, inputs]]) => ({ name: `model.layers.${i}.${name}`, outputs, inputs })),
-  ).flat();
+interface LinearLayer {
+  readonly name: string;
+  readonly outputs: number;
+  readonly inputs: number;
 }
+
+/** Every linear layer that can be adapted, with its sizes: of the language model, then of the vision tower. */
+export function linearLayers({ text, vision }: Qwen2VlConfig): LinearLayer[] {
+  const kv = text.kvHeads * text.headDim;
+  const wide = vision.embedDim * vision.mlpRatio;
+  const merged = vision.embedDim * vision.spatialMergeSize ** 2;
+  const each = (
+    count: number,
+    folder: string,
+    layers: Readonly<Record<string, readonly [outputs: number, inputs: number]>>,
+  ) =>
+    Array.from({ length: count }, (_, i) =>
+      Object.entries(layers).map(([name, [outputs, inputs]]) => ({ name: `${folder}.${i}.${name}`, outputs, inputs })),
+    ).flat();
+  return [
+    ...each(text.layers, "model.layers", {
+      "self_attn.q_proj": [text.heads * text.headDim, text.hiddenSize],
+      "self_attn.k_proj": [kv, text.hiddenSize],
+      "self_attn.v_proj": [kv, text.hiddenSize],
+      "self_attn.o_proj": [text.hiddenSize, text.heads * text.headDim],
+      "mlp.gate_proj": [text.intermediateSize, text.hiddenSize],
+      "mlp.up_proj": [text.intermediateSize, text.hiddenSize],
+      "mlp.down_proj": [text.hiddenSize, text.intermediateSize],
+    }),
+    ...each(vision.depth, "visual.blocks", {
+      "attn.qkv": [3 * vision.embedDim, vision.embedDim],
+      "attn.proj": [vision.embedDim, vision.embedDim],
+      "mlp.fc1": [wide, vision.embedDim],
+      "mlp.fc2": [vision.embedDim, wide],
+    }),
+    { name: "visual.merger.mlp.0", outputs: merged, inputs: merged },
+    { name: "visual.merger.mlp.2", outputs: text.hiddenSize, inputs: merged },
+  ];
+}
+
+/** Whether `target`, the end of a name, means this layer. */
+export const isTarget = (name: string, target: string) => name.endsWith(`.${target}`);
 
 /** The names of the two matrices of an adapted layer. */
 export const loraNames = (module: string) => ({ a: `${module}.lora_A.weight`, b: `${module}.lora_B.weight` });
 
-export const loraScale = ({ rank, alpha = 2 * rank }: LoraConfig) => alpha / rank;
+export const loraScale = ({ rank, alpha = 2 * rank, rsLora = false }: LoraConfig) =>
+  alpha / (rsLora ? Math.sqrt(rank) : rank);
 
 /**
  * Fresh adapter matrices as PEFT initialises them: A uniform in ±1/√in (Kaiming, a = √5), B zero, so that the policy starts as the base model.
@@ -45,15 +74,8 @@ export const loraScale = ({ rank, alpha = 2 * rank }: LoraConfig) => alpha / ran
 export function createAdapter(config: Qwen2VlConfig, lora: LoraConfig, seed: number): Map<string, TrainableTensor> {
   if (!Number.isInteger(lora.rank) || lora.rank < 1)
     throw new ConfigError(`lora.rank: expected a positive integer, got ${lora.rank}`);
-  const layers = linearLayers(config);
-  const unknown = lora.targetModules?.filter((target) => !layers.some(({ name }) => name.endsWith(`.${target}`))) ?? [];
-  if (unknown.length > 0) {
-    const known = [...new Set(layers.map(({ name }) => name.split(".").at(-1)))].join(", ");
-    throw new ConfigError(`lora.targetModules: expected some of ${known}; got ${unknown.join(", ")}`);
-  }
   const tensors = new Map<string, TrainableTensor>();
-  for (const { name, outputs, inputs } of layers) {
-    if (lora.targetModules && !lora.targetModules.some((target) => name.endsWith(`.${target}`))) continue;
+  for (const { name, outputs, inputs } of targetLayers(config, lora)) {
     const rng = createRng(seed, "lora", name);
     const bound = 1 / Math.sqrt(inputs);
     const a = Float32Array.from({ length: lora.rank * inputs }, () => (2 * rng.uniform() - 1) * bound);
@@ -61,4 +83,16 @@ export function createAdapter(config: Qwen2VlConfig, lora: LoraConfig, seed: num
     tensors.set(loraNames(name).b, { shape: [outputs, lora.rank], data: new Float32Array(outputs * lora.rank) });
   }
   return tensors;
+}
+
+function targetLayers(config: Qwen2VlConfig, { targetModules }: LoraConfig): LinearLayer[] {
+  const layers = linearLayers(config);
+  if (targetModules === "all-linear") return layers;
+  if (!targetModules) return layers.filter(({ name }) => name.startsWith("model."));
+  const unknown = targetModules.filter((target) => !layers.some(({ name }) => isTarget(name, target)));
+  if (unknown.length > 0) {
+    const known = [...new Set(layers.map(({ name }) => name.split(".").slice(-2).join(".")))].join(", ");
+    throw new ConfigError(`lora.targetModules: expected "all-linear" or ends of ${known}; got ${unknown.join(", ")}`);
+  }
+  return layers.filter(({ name }) => targetModules.some((target) => isTarget(name, target)));
 }

@@ -24,10 +24,10 @@ export interface Generated {
   readonly ended: boolean;
 }
 
-export type SamplingOptions = Required<Pick<GenerateOptions, "maxTokens" | "temperature" | "topP" | "seed">>;
+export type SamplingOptions = Required<Pick<GenerateOptions, "maxTokens" | "temperature" | "topK" | "topP" | "seed">>;
 
-export const samplingOf = ({ temperature, topP }: SamplingOptions): Sampling =>
-  temperature === 0 ? "greedy" : topP < 1 ? "nucleus" : "full";
+export const samplingOf = ({ temperature, topK, topP }: SamplingOptions): Sampling =>
+  temperature === 0 ? "greedy" : topP < 1 || topK < Number.POSITIVE_INFINITY ? "likeliest" : "full";
 
 /** Feeds of a generation graph, but for weights and features. */
 export function generationFeeds(
@@ -36,7 +36,7 @@ export function generationFeeds(
   prompts: readonly ModelRow[],
   rows: readonly GenerationRow[],
   groups: ImageGroups,
-  { maxTokens, temperature, topP, seed }: SamplingOptions,
+  { maxTokens, temperature, topK, topP, seed }: SamplingOptions,
 ): Record<string, Tensor> {
   const { text } = config;
   const half = text.headDim / 2;
@@ -68,6 +68,7 @@ export function generationFeeds(
     stepCos: { data: stepCos, shape: [maxTokens, shape.rows, half] },
     stepSin: { data: stepSin, shape: [maxTokens, shape.rows, half] },
     temperature: single(temperature || 1),
+    topK: single(topK),
     topP: single(topP),
   } as unknown as Record<string, Tensor>;
 }

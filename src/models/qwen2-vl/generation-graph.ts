@@ -4,8 +4,8 @@ import type { Qwen2VlConfig } from "./config";
 import { embedInputs, type KeyValues, languageHead, languageModel, type Weights } from "./network";
 import { causalBias, hidden as hiddenScore } from "./training-graph";
 
-/** How the next token is chosen: the most likely, from the whole distribution, or from its nucleus. */
-export type Sampling = "greedy" | "full" | "nucleus";
+/** How the next token is chosen: the most likely, from the whole distribution, or from the likeliest tokens. */
+export type Sampling = "greedy" | "full" | "likeliest";
 
 export interface GenerationShape {
   /** Distinct prompts, each computed once … */
@@ -24,7 +24,7 @@ export interface GenerationShape {
  *
  * Inputs: tokenIds, source, cos, sin of the prompts (as `layOut` makes them, left-padded), features; padding [prompts, 1, 1, 1, time] (0, or very
  * negative where a place is padding); promptOf [rows]; maxTokens []; uniforms [steps, rows] in [0, 1); stepCos, stepSin [steps, rows, headDim / 2];
- * temperature, topP [].
+ * temperature, topK, topP [].
  * Outputs: tokens, logProbs (raw distribution), samplingLogProbs (the one sampled from), each [steps taken, rows].
  */
 export function generationGraph(
@@ -79,6 +79,7 @@ export function generationGraph(
   ];
   const forbidden = g.constant(neverSampled(config), [text.vocabSize]);
   const temperature = g.input("temperature", "float32", []);
+  const topK = g.input("topK", "float32", []);
   const topP = g.input("topP", "float32", []);
   const loop = g.loop(
     g.input("maxTokens", "int64", []),
@@ -87,6 +88,7 @@ export function generationGraph(
       const pick = choose(body, shape.sampling, {
         logits: add(body, logits!, forbidden),
         temperature,
+        topK,
         topP,
         uniform: reshape(body, gather(body, uniforms, iteration), [rows, 1]),
       });
@@ -139,6 +141,7 @@ interface Choice {
   /** [rows, vocabulary] */
   readonly logits: Value;
   readonly temperature: Value;
+  readonly topK: Value;
   readonly topP: Value;
   /** [rows, 1], one number in [0, 1) for each row: inverse-CDF sampling needs no more. */
   readonly uniform: Value;
@@ -148,7 +151,7 @@ interface Choice {
 function choose(
   g: Graph,
   sampling: Sampling,
-  { logits, temperature, topP, uniform }: Choice,
+  { logits, temperature, topK, topP, uniform }: Choice,
 ): { token: Value; logProb: Value } {
   if (sampling === "greedy") {
     const token = g.op("ArgMax", [logits], {});
@@ -160,11 +163,19 @@ function choose(
     const token = firstAbove(g, g.op("CumSum", [p], {}), uniform);
     return { token, logProb: logProbOf(g, scaled, token) };
   }
-  // The nucleus: tokens in falling order of probability while those before them sum to less than topP.
+  // Tokens in falling order of probability: the first topK, while those before them sum to less than topP of these.
   const order = g.op("TopK", [p], {});
   const sorted = g.op("GatherElements", [p, order], {});
-  const before = sub(g, g.op("CumSum", [sorted], {}), sorted);
-  const kept = mul(g, sorted, cast(g, g.op("Less", [before, topP], {}), "float32"));
+  const where = (values: Value, condition: Value) => mul(g, values, cast(g, condition, "float32"));
+  const width = p.shape[1] as number;
+  const ranks = g.constant(
+    Float32Array.from({ length: width }, (_, rank) => rank),
+    [width],
+  );
+  const first = where(sorted, g.op("Less", [ranks, topK], {}));
+  const before = sub(g, g.op("CumSum", [first], {}), first);
+  const nucleus = mul(g, topP, g.op("ReduceSum", [first], { axes: [1], keepDims: true }));
+  const kept = where(first, g.op("Less", [before, nucleus], {}));
   const place = firstAbove(g, g.op("CumSum", [kept], {}), uniform);
   const at = (values: Value) => pickLast(g, values, place);
   const logMass = g.op("Log", [reduceSum(g, kept, [1])], {});

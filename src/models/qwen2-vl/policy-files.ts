@@ -3,10 +3,11 @@ import { join } from "node:path";
 import { z } from "zod";
 import { CheckpointError } from "../../errors";
 import { readJson } from "../model-directory";
-import { type LoraConfig, linearLayers, loraNames } from "./adapter";
+import { isTarget, type LoraConfig, linearLayers, loraNames } from "./adapter";
 import type { Qwen2Vl } from "./model";
 import type { Policy } from "./policy";
 import { readSafetensors, writeSafetensors } from "./safetensors";
+import { canonicalName } from "./weights";
 
 /**
  * Writes the trained weights as others read them: a whole Hugging Face directory where every weight is trained, a PEFT adapter where
@@ -62,26 +63,36 @@ export const unusable = (cause: Error): never => {
   throw new CheckpointError(cause.message, { cause });
 };
 
-/** transformers 4.52 and later keep the language model one level deeper, and PEFT follows it. */
-const peftName = (name: string) => `base_model.model.${name.replace(/^model\./, "model.language_model.")}`;
+/** transformers 4.52 and later keep both towers one level deeper, and PEFT follows it. */
+const peftName = (name: string) =>
+  `base_model.model.${name.replace(/^visual\./, "model.visual.").replace(/^model\.layers\./, "model.language_model.layers.")}`;
 
-const ownName = (name: string) =>
-  name.replace(/^base_model\.model\./, "").replace(/^model\.language_model\./, "model.");
+export const ownName = (name: string) => canonicalName(name.replace(/^base_model\.model\./, ""));
 
 /** What PEFT calls the scale, and the variants of it that are another network. */
 const scaleSchema = z.object({
-  r: z.number(),
+  r: z.int().positive(),
   lora_alpha: z.number(),
-  use_rslora: z.literal(false).nullish(),
+  use_rslora: z.boolean().nullish(),
+  use_dora: z.literal(false).nullish(),
+  rank_pattern: z.strictObject({}).nullish(),
   alpha_pattern: z.strictObject({}).nullish(),
+  base_model_name_or_path: z.string().nullish(),
+  revision: z.string().nullish(),
 });
 
-async function checkScale(path: string, { rank, alpha = 2 * rank }: LoraConfig): Promise<void> {
+/** @throws CheckpointError naming each setting under which an adapter would be another network */
+export async function readAdapterConfig(path: string): Promise<z.infer<typeof scaleSchema>> {
   const parsed = scaleSchema.safeParse(await readJson(path).catch(unusable));
   if (!parsed.success) throw new CheckpointError(`${path}: ${z.prettifyError(parsed.error)}`);
-  const { r, lora_alpha } = parsed.data;
-  if (r !== rank || lora_alpha !== alpha)
-    throw new CheckpointError(`${path}: expected r ${rank} and lora_alpha ${alpha}, found ${r} and ${lora_alpha}`);
+  return parsed.data;
+}
+
+async function checkScale(path: string, { rank, alpha = 2 * rank, rsLora = false }: LoraConfig): Promise<void> {
+  const { r, lora_alpha, use_rslora } = await readAdapterConfig(path);
+  const show = (...[r, alpha, rs]: readonly unknown[]) => `r ${r} and lora_alpha ${alpha}${rs ? ", use_rslora" : ""}`;
+  const [expected, found] = [show(rank, alpha, rsLora), show(r, lora_alpha, use_rslora)];
+  if (found !== expected) throw new CheckpointError(`${path}: expected ${expected}; found ${found}`);
 }
 
 const writeJson = (path: string, json: unknown) => writeFile(path, `${JSON.stringify(json, null, 2)}\n`);
@@ -90,16 +101,34 @@ const writeJson = (path: string, json: unknown) => writeFile(path, `${JSON.strin
 const inFloat32 = (config: unknown): unknown =>
   JSON.parse(JSON.stringify(config), (key, value) => (/^(torch_)?dtype$/.test(key) ? "float32" : value));
 
-function peftConfig({ config, name }: Qwen2Vl, { trainable }: Policy, { rank, alpha = 2 * rank }: LoraConfig) {
-  const adapted = linearLayers(config).filter(({ name }) => trainable.has(loraNames(name).a));
+function peftConfig({ config, name, dir }: Qwen2Vl, { trainable }: Policy, lora: LoraConfig) {
+  const { rank, alpha = 2 * rank, rsLora = false } = lora;
+  const layers = linearLayers(config).map(({ name }) => name);
+  const isAdapted = (name: string) => trainable.has(loraNames(name).a);
+  // PEFT knows no ids with a revision in them.
+  const [base, revision = null] = name === dir ? [dir] : name.split("@");
   return {
     peft_type: "LORA",
     task_type: "CAUSAL_LM",
-    base_model_name_or_path: name,
+    base_model_name_or_path: base,
+    revision,
     r: rank,
     lora_alpha: alpha,
+    use_rslora: rsLora,
     lora_dropout: 0,
     bias: "none",
-    target_modules: [...new Set(adapted.map(({ name }) => name.split(".").at(-1)!))],
+    target_modules: [...new Set(layers.filter(isAdapted).map((name) => shortestTarget(name, layers, isAdapted)))],
   };
 }
+
+/** The shortest end of a name by which PEFT, which knows more modules than these, adapts no layer but those that are. */
+function shortestTarget(name: string, layers: readonly string[], isAdapted: (name: string) => boolean): string {
+  const parts = name.split(".");
+  const ends = parts.map((_, i) => parts.slice(-1 - i).join("."));
+  const means = (end: string) =>
+    !/^\d+$/.test(end) && [...layers, patchEmbedding].every((other) => !isTarget(other, end) || isAdapted(other));
+  return ends.find(means) ?? name;
+}
+
+/** No linear layer to us; PEFT would adapt it by the name of those beside it. */
+const patchEmbedding = "visual.patch_embed.proj";

@@ -135,6 +135,7 @@ const timeStep = 32;
 function checkedSampling({
   maxTokens = 256,
   temperature = 1,
+  topK = Number.POSITIVE_INFINITY,
   topP = 1,
   seed,
   count = 1,
@@ -145,11 +146,16 @@ function checkedSampling({
   };
   demand(Number.isInteger(maxTokens) && maxTokens > 0, "maxTokens to be a positive integer", maxTokens);
   demand(temperature >= 0 && temperature < Number.POSITIVE_INFINITY, "a finite temperature ≥ 0", temperature);
+  demand(
+    topK === Number.POSITIVE_INFINITY || (Number.isInteger(topK) && topK > 0),
+    "topK to be a positive integer",
+    topK,
+  );
   demand(topP > 0 && topP <= 1, "topP in (0, 1]", topP);
   demand(Number.isInteger(count) && count > 0, "count to be a positive integer", count);
   demand(Number.isFinite(seed), "seed to be a number", seed);
   demand(!stop.includes(""), "stop texts that are not empty", JSON.stringify(stop));
-  return { maxTokens, temperature, topP, seed };
+  return { maxTokens, temperature, topK, topP, seed };
 }
 
 /** Prompts in order of length, so that little is padding; a prompt's completions share its prefill while they fit one batch. */

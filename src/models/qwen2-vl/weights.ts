@@ -67,7 +67,7 @@ const showShape = (shape: readonly number[]) => `[${shape.join(", ")}]`;
 const show = (tensor: HeaderTensor | undefined) => (tensor ? `${tensor.dtype} ${showShape(tensor.shape)}` : "none");
 
 /** transformers 4.52 and later nest the two towers under `model.`; Qwen's own files do not. */
-const canonicalName = (name: string) =>
+export const canonicalName = (name: string) =>
   name.replace(/^model\.visual\./, "visual.").replace(/^model\.language_model\./, "model.");
 
 /** What says nothing that is not said elsewhere: a copy of tied embeddings, rotary frequencies that old versions stored. */

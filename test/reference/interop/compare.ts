@@ -2,6 +2,7 @@ import { existsSync } from "node:fs";
 import { mkdtemp, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { mergeAdapter } from "../../../src/models/qwen2-vl/merge";
 import { openQwen2Vl } from "../../../src/models/qwen2-vl/model";
 import { type OnnxTrainerOptions, onnxTrainer } from "../../../src/trainers/onnx";
 import type { LossFn, Trainer, TrainSequence } from "../../../src/trainers/trainer";
@@ -35,6 +36,7 @@ export async function compareScores(python: Python, scratch: string): Promise<Co
     for (const [how, options] of [
       ["every weight", {}],
       ["LoRA", { lora: { rank: 3 } }],
+      ["rsLoRA on both towers", { lora: { rank: 4, rsLora: true, targetModules: "all-linear" } }],
     ] as const)
       jobs.push(...(await trainedJobs(`${name}, ${how}`, { model, ...options }, scratch)));
   }
@@ -78,8 +80,14 @@ async function trainedJobs(what: string, options: OnnxTrainerOptions & { model: 
     const dir = await mkdtemp(join(scratch, "saved-"));
     await trainer.save(dir);
     const rows = await scored(trainer, options.model, sequences);
-    const saved = options.lora ? { model: options.model, adapter: dir } : { model: dir };
-    return [before, { what: `${what}: trained, saved`, ...saved, rows }];
+    if (!options.lora) return [before, { what: `${what}: trained, saved`, model: dir, rows }];
+    const merged = await mkdtemp(join(scratch, "merged-"));
+    await mergeAdapter(dir, merged);
+    return [
+      before,
+      { what: `${what}: trained, saved`, model: options.model, adapter: dir, rows },
+      { what: `${what}: trained, merged`, model: merged, rows },
+    ];
   } finally {
     await trainer.dispose();
   }

@@ -72,25 +72,28 @@ def build_tokenizer() -> Qwen2Tokenizer:
     return tokenizer
 
 
-def build_model(tokenizer: Qwen2Tokenizer) -> Qwen2VLForConditionalGeneration:
+TEXT = dict(hidden_size=64, intermediate_size=72, num_hidden_layers=2, num_attention_heads=4, num_key_value_heads=2)
+VISION = dict(depth=2, embed_dim=32, num_heads=2, mlp_ratio=2)
+
+
+def build_model(tokenizer: Qwen2Tokenizer, text=TEXT, vision=VISION, tied=True, sections=(2, 3, 3), seed=2508) -> Qwen2VLForConditionalGeneration:
     token = tokenizer.convert_tokens_to_ids
     config = Qwen2VLConfig(
-        text_config=dict(
-            vocab_size=len(tokenizer), hidden_size=64, intermediate_size=72, num_hidden_layers=2, num_attention_heads=4,
-            num_key_value_heads=2, rms_norm_eps=1e-6, max_position_embeddings=512, tie_word_embeddings=True,
-            rope_parameters=dict(rope_type="default", rope_theta=1e6, mrope_section=[2, 3, 3]),
+        text_config=text | dict(
+            vocab_size=len(tokenizer), rms_norm_eps=1e-6, max_position_embeddings=512, tie_word_embeddings=tied,
+            rope_parameters=dict(rope_type="default", rope_theta=1e6, mrope_section=list(sections)),
             bos_token_id=None, eos_token_id=token("<|im_end|>"), pad_token_id=token("<|endoftext|>"),
         ),
-        vision_config=dict(depth=2, embed_dim=32, num_heads=2, mlp_ratio=2, hidden_size=64),
+        vision_config=vision | dict(hidden_size=text["hidden_size"]),
         image_token_id=token("<|image_pad|>"), video_token_id=token("<|video_pad|>"),
         vision_start_token_id=token("<|vision_start|>"), vision_end_token_id=token("<|vision_end|>"),
-        tie_word_embeddings=True,
+        tie_word_embeddings=tied,
     )
     config._attn_implementation = "eager"
     model = Qwen2VLForConditionalGeneration(config).float().eval()
     model.generation_config.eos_token_id = [token("<|im_end|>"), token("<|endoftext|>")]
     model.generation_config.pad_token_id = token("<|endoftext|>")
-    random = torch.Generator().manual_seed(2508)
+    random = torch.Generator().manual_seed(seed)
     with torch.no_grad():
         for name, parameter in sorted(model.named_parameters()):
             noise = torch.randn(parameter.shape, generator=random)
@@ -101,7 +104,7 @@ def build_model(tokenizer: Qwen2Tokenizer) -> Qwen2VLForConditionalGeneration:
     return model
 
 
-def record(model, tokenizer, processor, out: Path, prompt, arrays) -> dict:
+def record(model, tokenizer, processor, out: Path, prompt, arrays, steps=STEPS) -> dict:
     name, messages = prompt["name"], prompt["messages"]
     images = [load_image(str(out / "images" / part["image"])) for m in messages for part in m["content"] if part["type"] == "image"]
     pictures = processor(images=images, return_tensors="pt") if images else None
@@ -126,7 +129,7 @@ def record(model, tokenizer, processor, out: Path, prompt, arrays) -> dict:
         arrays[f"{name}/features"] = torch.cat(model.model.get_image_features(**pictures).pooler_output)
         angles = [rotary_of(model, grid) for grid in grids]
         arrays[f"{name}/visionCos"], arrays[f"{name}/visionSin"] = (torch.cat(part) for part in zip(*angles))
-        if name == "one picture":
+        if prompt.get("pixels", name == "one picture"):
             arrays[f"{name}/pixelValues"] = pictures["pixel_values"]
     else:
         positions = torch.arange(len(whole)).expand(3, 1, -1)
@@ -156,19 +159,19 @@ def record(model, tokenizer, processor, out: Path, prompt, arrays) -> dict:
         "next": following,
         "pixelValuesSha256": sha256(pictures["pixel_values"].numpy()) if pictures else None,
         "gradientNorms": {n: float(g.norm()) for n, g in gradients.items()},
-        "greedy": greedy(model, inputs, ids),
+        "greedy": greedy(model, inputs, ids, steps),
     }
 
 
 @torch.no_grad()
-def greedy(model, inputs, ids) -> dict:
+def greedy(model, inputs, ids, steps) -> dict:
     """
     Tokens of transformers' own generate, never one that stands for a picture, and by how many nats each beats the runner-up
     (recomputed without a cache). Log-probabilities are of the whole vocabulary.
     """
     config = model.config
     forbidden = [config.image_token_id, config.video_token_id, config.vision_start_token_id, config.vision_end_token_id]
-    settings = dict(do_sample=False, max_new_tokens=STEPS, suppress_tokens=forbidden)
+    settings = dict(do_sample=False, max_new_tokens=steps, suppress_tokens=forbidden)
     told = model.generate(**inputs(ids), **settings)[0, len(ids) :].tolist()
     margins, chosen = [], []
     for step, token in enumerate(told):
