@@ -21,7 +21,7 @@ const settings = [
 ];
 
 await withTinyModel(async (model) => {
-  const backend = await onnxBackend({ model: model.dir });
+  const backend = await onnxBackend({ model: model.dir, device: "cpu" });
   const rows = [];
   for (const { what, prompts: number, count } of settings) {
     let seed = 0;

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { tinyConfig } from "../examples/tiny-vlm/shape";
-import { exists } from "../src/models/qwen2-vl/config";
+import { exists } from "../src/models/model-directory";
 import { initialiseCheckpoint } from "../src/models/qwen2-vl/initialise";
 import { openQwen2Vl, type Qwen2Vl } from "../src/models/qwen2-vl/model";
 import { createRng } from "../src/rng";

@@ -24,7 +24,7 @@ await withTinyModel(async (model) => {
     prompt,
     completion: Array.from({ length: rowLength - encoded[i]!.tokens.length }, () => rng.integer(1000)),
   }));
-  const trainer = await onnxTrainer({ model: model.dir, rowsAtOnce: rows });
+  const trainer = await onnxTrainer({ model: model.dir, device: "cpu", rowsAtOnce: rows });
   const assumedLogProbs = sequences.map(({ completion }) => completion.map(() => -1));
   const step = async () => {
     const { logProbs } = await trainer.forwardBackward(sequences, raise, { assumedLogProbs });

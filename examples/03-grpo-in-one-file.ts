@@ -10,7 +10,7 @@ import { sceneObjects } from "./pictures/vocabulary";
 
 const [groupSize, picturesPerStep, steps] = [8, 6, Number(process.argv[2] ?? 12)];
 const { advantages: scaling, loss: lossOptions } = grpoPresets["rise-paper"];
-const trainer = await onnxTrainer({ model: new URL("tiny-vlm/checkpoint", import.meta.url).pathname });
+const trainer = await onnxTrainer({ model: new URL("tiny-vlm/checkpoint", import.meta.url).pathname, device: "cpu" });
 
 /** The share of the text that is the object's name: 1 for the bare name, 0 where it is missing. */
 const reward = (text: string, name: string) => (text.includes(name) ? name.length / text.length : 0);

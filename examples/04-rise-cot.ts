@@ -14,7 +14,7 @@ const { train } = await moods({ seed: 0, train: 16, test: 0, unseen: 0 });
 const run = riseCot({
   task,
   dataset: train,
-  trainer: () => onnxTrainer({ model: new URL("tiny-vlm/checkpoint", import.meta.url).pathname }),
+  trainer: () => onnxTrainer({ model: new URL("tiny-vlm/checkpoint", import.meta.url).pathname, device: "cpu" }),
   steps: Number(process.argv[2] ?? 8),
   examplesPerStep: 4,
   learningRate: 1e-4,

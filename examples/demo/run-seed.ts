@@ -54,7 +54,7 @@ export interface SeedResult {
 export async function runSeed<A>(demo: DemoTask<A>, options: SeedOptions): Promise<SeedResult> {
   const { seed, steps, out, stop } = options;
   const { task } = demo;
-  const first = await onnxTrainer({ model: options.model });
+  const first = await onnxTrainer({ model: options.model, device: "cpu" });
   const parts = await demo.data({ seed, ...partSizes(steps) });
   const common = { task, dataset: parts.train, seed, resume: options.resume, stop, checkpointEvery: 10 };
   const rows: Record<string, { test: Scores; unseen: Scores }> = {};
@@ -84,7 +84,7 @@ export async function runSeed<A>(demo: DemoTask<A>, options: SeedOptions): Promi
   await first.dispose();
 
   // Stage 2 begins with the base model again: first D_high, then all examples.
-  const second = await onnxTrainer({ model: options.model });
+  const second = await onnxTrainer({ model: options.model, device: "cpu" });
   const sft = {
     steps: steps.sft,
     batchSize: sftBatchSize,
@@ -117,7 +117,7 @@ export async function runSeed<A>(demo: DemoTask<A>, options: SeedOptions): Promi
   });
   await second.dispose();
 
-  const third = await onnxTrainer({ model: options.model });
+  const third = await onnxTrainer({ model: options.model, device: "cpu" });
   const visualRft = await followRun(
     `seed ${seed}: RFT only`,
     riseR1({ ...common, trainer: third, cots: [], sft: false, rft, runDir: join(out, "rft-only") }),

@@ -45,6 +45,7 @@ await initialiseCheckpoint(values.work, await tinyConfig(values.work), { seed })
 
 const trainer = await onnxTrainer({
   model: values.work,
+  device: "cpu",
   rowsAtOnce: 16,
   optimizer: chain(
     clipByGlobalNorm(1),

@@ -2,6 +2,7 @@ import type { InferenceSession, Tensor as OrtTensor } from "onnxruntime-node";
 import { BackendError, ShapeError } from "../errors";
 import type { Graph } from "./graph";
 import { serialiseModel, usedInputs } from "./model";
+import { type Provider, providerOptions } from "./providers";
 import { elementCount, fits, showShape } from "./shapes";
 import type { Value } from "./value";
 
@@ -10,11 +11,17 @@ export interface Tensor<Data = Float32Array | BigInt64Array | Uint8Array> {
   readonly shape: readonly number[];
 }
 
-export interface SessionOptions {
-  /** Folder of the files that external tensors name. */
-  readonly folder?: string;
+/** What a graph runs on. */
+export interface Placement {
+  /** The CPU by default. */
+  readonly provider?: Provider;
   /** Threads inside one operator; all cores by default. */
   readonly threads?: number;
+}
+
+export interface SessionOptions extends Placement {
+  /** Folder of the files that external tensors name. */
+  readonly folder?: string;
 }
 
 /** A compiled graph. It owns native memory: dispose it. */
@@ -25,23 +32,25 @@ export interface Session {
 }
 
 /**
- * Compiles `outputs` of `graph` for the CPU.
+ * Compiles `outputs` of `graph`.
  * @throws BackendError when onnxruntime refuses the model
  */
 export async function createSession(
   graph: Graph,
   outputs: Readonly<Record<string, Value>>,
-  { folder, threads }: SessionOptions = {},
+  { folder, threads, provider = "cpu" }: SessionOptions = {},
 ): Promise<Session> {
   const ort = await import("onnxruntime-node");
+  const { extra, ...options } = providerOptions[provider];
   const session = await ort.InferenceSession.create(serialiseModel(graph, outputs), {
-    executionProviders: ["cpu"],
+    ...options,
     logSeverityLevel: 3,
     // Many graphs of different sizes live side by side: an arena each would hold every one's peak, and was several times slower.
     enableCpuMemArena: false,
     enableMemPattern: false,
     ...(threads !== undefined && { intraOpNumThreads: threads }),
     extra: {
+      ...extra,
       session: {
         // Denormals made attention several times slower in long runs. The switch belongs to the calling thread and stays on:
         // from here on JavaScript's own doubles below 2.2e-308 count as zero too.
@@ -50,7 +59,7 @@ export async function createSession(
       },
     },
   } as InferenceSession.SessionOptions).catch((cause: unknown) => {
-    throw new BackendError(`onnxruntime refused the graph: ${String(cause)}`, { cause });
+    throw new BackendError(`onnxruntime refused the graph on ${provider}: ${String(cause)}`, { cause });
   });
   const inputs = usedInputs(graph, outputs);
 
@@ -58,7 +67,9 @@ export async function createSession(
     async run(feeds) {
       const given: Record<string, OrtTensor> = {};
       for (const input of inputs) given[input.name] = toOrt(ort, input, feeds[input.name]);
-      const results = await session.run(given);
+      const results = await session.run(given).catch((cause: unknown) => {
+        throw new BackendError(`onnxruntime could not run the graph on ${provider}: ${String(cause)}`, { cause });
+      });
       // run() blocks and resolves in a microtask: let timers, signals and progress have their turn.
       await new Promise((resolve) => setImmediate(resolve));
       return Object.fromEntries(

@@ -1,8 +1,9 @@
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { CheckpointError, DataError, ShapeError, TrainingError } from "../errors";
+import type { OnDownload } from "../models/hub/progress";
+import { readJson } from "../models/model-directory";
 import { createAdapter, type LoraConfig, type TrainableTensor } from "../models/qwen2-vl/adapter";
-import { readJson } from "../models/qwen2-vl/config";
 import { checkPositiveIntegers } from "../models/qwen2-vl/limits";
 import { defaultModel, openQwen2Vl, type Qwen2Vl } from "../models/qwen2-vl/model";
 import type { Policy } from "../models/qwen2-vl/policy";
@@ -10,11 +11,12 @@ import { readPolicy, readTensors, savePolicy, unusable } from "../models/qwen2-v
 import { writeSafetensors } from "../models/qwen2-vl/safetensors";
 import { createSampler } from "../models/qwen2-vl/sampler";
 import { createTrainingPass, type ScoredRow } from "../models/qwen2-vl/training";
+import { type Device, placeOn } from "../onnx/device";
 import { adamw, chain, clipByGlobalNorm, type GradientTransform, globalNorm, type OptimizerState } from "../optim";
 import type { Trainer, TrainSequence } from "./trainer";
 
 export interface OnnxTrainerOptions {
-  /** A Hugging Face directory of a Qwen2-VL checkpoint (`defaultModel`). */
+  /** A Qwen2-VL checkpoint: a Hugging Face directory, or a hub id, "owner/name" or "owner/name@revision" (`defaultModel`). */
   readonly model?: string;
   /** Train an adapter instead of every weight. */
   readonly lora?: LoraConfig;
@@ -26,22 +28,27 @@ export interface OnnxTrainerOptions {
   readonly sampledAtOnce?: number;
   /** Of LoRA's initial matrices (0). */
   readonly seed?: number;
+  /** Told of every piece of a download (a display on stderr). */
+  readonly onDownload?: OnDownload;
+  /** What to run on ("auto": CUDA where it works, else the CPU, with a warning that says why). */
+  readonly device?: Device;
   /** Threads of one operator; all cores by default. */
   readonly threads?: number;
 }
 
 /**
- * Trains a Qwen2-VL checkpoint in this process, on onnxruntime's CPU provider.
- * @throws ConfigError or DataError for a checkpoint that cannot be used, naming the file and what was expected
+ * Trains a Qwen2-VL checkpoint in this process.
+ * @throws ConfigError or DataError for a checkpoint that cannot be used, naming the file and what was expected; BackendError for a device that
+ * does not work, or a hub that cannot be reached
  */
 export async function onnxTrainer(options: OnnxTrainerOptions = {}): Promise<Trainer> {
-  const { model: dir = defaultModel, rowsAtOnce = 16, sampledAtOnce = 64, threads } = options;
+  const { model: name = defaultModel, rowsAtOnce = 16, sampledAtOnce = 64, device = "auto", threads } = options;
   checkPositiveIntegers("onnxTrainer", { rowsAtOnce, sampledAtOnce, threads });
-  const model = await openQwen2Vl(dir);
+  const placement = await placeOn(device, threads);
+  const model = await openQwen2Vl(name, options.onDownload);
   const policy = await createPolicy(model, options);
-  const limit = threads === undefined ? {} : { threads };
-  const sampler = createSampler(model, policy, { rowsAtOnce: sampledAtOnce, ...limit });
-  const pass = createTrainingPass(model, policy, { rowsAtOnce, features: sampler.features, ...limit });
+  const sampler = createSampler(model, policy, { rowsAtOnce: sampledAtOnce, ...placement });
+  const pass = createTrainingPass(model, policy, { rowsAtOnce, features: sampler.features, ...placement });
   const optimizer = options.optimizer ?? chain(clipByGlobalNorm(1), adamw({ weightDecay: 0.1 }));
   const parameters = new Map([...policy.trainable].map(([name, { data }]) => [name, data]));
   const gradients = new Map([...policy.trainable].map(([name, { data }]) => [name, new Float32Array(data.length)]));

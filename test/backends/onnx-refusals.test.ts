@@ -10,8 +10,8 @@ import type { ImageSource } from "../../src/types";
 import { checkpointDir, imagePath, promptOf, reference } from "../models/qwen2-vl/reference";
 
 const scratch = await mkdtemp(join(tmpdir(), "rise-refusals-"));
-const backend = await onnxBackend({ model: checkpointDir });
-const trainer = await onnxTrainer({ model: checkpointDir, lora: { rank: 1 } });
+const backend = await onnxBackend({ model: checkpointDir, device: "cpu" });
+const trainer = await onnxTrainer({ model: checkpointDir, device: "cpu", lora: { rank: 1 } });
 afterAll(() => Promise.all([backend.dispose(), trainer.dispose(), rm(scratch, { recursive: true })]));
 
 /** What was expected, what came and where, all in one message. */
@@ -34,17 +34,17 @@ async function damaged(file: string, damage: (path: string) => Promise<void>) {
   await cp(checkpointDir, dir, { recursive: true });
   const path = join(dir, file);
   await damage(path);
-  return { path, opening: onnxBackend({ model: dir }) };
+  return { path, opening: onnxBackend({ model: dir, device: "cpu" }) };
 }
 
 describe("a model directory is refused", () => {
-  it("where there is none, with how to get one", () =>
+  it("where there is none, and no hub id either", () =>
     refuses(
-      onnxBackend({ model: "/nowhere/qwen" }),
+      onnxBackend({ model: "/nowhere/qwen", device: "cpu" }),
       DataError,
       "/nowhere/qwen: expected a directory",
-      "found none",
-      "hf download",
+      "or a hub id like Qwen/Qwen2-VL-2B-Instruct",
+      "found no such directory",
     ));
 
   it("without its tokenizer", async () => {
@@ -97,8 +97,18 @@ describe("a model directory is refused", () => {
     ["threads", { threads: -1 }, "got -1"],
   ])("with %s that is no positive integer", async (name, options, found) => {
     const parts = [`expected ${name} to be a positive integer`, found];
-    await refuses(onnxBackend({ model: checkpointDir, ...options }), ConfigError, "onnxBackend", ...parts);
-    await refuses(onnxTrainer({ model: checkpointDir, ...options }), ConfigError, "onnxTrainer", ...parts);
+    await refuses(
+      onnxBackend({ model: checkpointDir, device: "cpu", ...options }),
+      ConfigError,
+      "onnxBackend",
+      ...parts,
+    );
+    await refuses(
+      onnxTrainer({ model: checkpointDir, device: "cpu", ...options }),
+      ConfigError,
+      "onnxTrainer",
+      ...parts,
+    );
   });
 });
 
@@ -168,10 +178,15 @@ describe("training is refused", () => {
   it("at assumed log-probs of another length", () =>
     refuses(teach([1, 2], [[-1]]), ShapeError, "assumedLogProbs, row 0: expected 2 numbers, got 1"));
   it("of an adapter without rank", () =>
-    refuses(onnxTrainer({ model: checkpointDir, lora: { rank: 0 } }), ConfigError, "lora.rank", "got 0"));
+    refuses(
+      onnxTrainer({ model: checkpointDir, device: "cpu", lora: { rank: 0 } }),
+      ConfigError,
+      "lora.rank",
+      "got 0",
+    ));
   it("of layers that the model lacks", () =>
     refuses(
-      onnxTrainer({ model: checkpointDir, lora: { rank: 1, targetModules: ["q_proj", "conv"] } }),
+      onnxTrainer({ model: checkpointDir, device: "cpu", lora: { rank: 1, targetModules: ["q_proj", "conv"] } }),
       ConfigError,
       "self_attn.q_proj, self_attn.k_proj",
       "got conv",

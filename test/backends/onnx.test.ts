@@ -26,16 +26,20 @@ const tokenizer = await loadTokenizer(checkpointDir, config);
 const { image, video, visionStart, visionEnd, eos } = config.tokens;
 const forbidden = [image, video, visionStart, visionEnd];
 
-const backends = [1, 5, 64].map((rowsAtOnce) => onnxBackend({ model: checkpointDir, rowsAtOnce }));
+const backends = [1, 5, 64].map((rowsAtOnce) => onnxBackend({ model: checkpointDir, device: "cpu", rowsAtOnce }));
 const [small, odd, large] = (await Promise.all(backends)) as [Backend, Backend, Backend];
 type Backend = Awaited<ReturnType<typeof onnxBackend>>;
 afterAll(() => Promise.all([small, odd, large].map((backend) => backend.dispose())));
 
 for (const rowsAtOnce of [1, 64])
-  describeBackend(`onnx, rowsAtOnce ${rowsAtOnce}`, () => onnxBackend({ model: checkpointDir, rowsAtOnce }), {
-    prompts,
-    tolerance: 1e-5,
-  });
+  describeBackend(
+    `onnx, rowsAtOnce ${rowsAtOnce}`,
+    () => onnxBackend({ model: checkpointDir, device: "cpu", rowsAtOnce }),
+    {
+      prompts,
+      tolerance: 1e-5,
+    },
+  );
 
 describe("completions", () => {
   it("are the same however many are made at once", async () => {
@@ -71,7 +75,7 @@ describe("completions", () => {
   );
 
   it("have the log-probs that the trainer gives them, to 1e-5", async () => {
-    const trainer = await onnxTrainer({ model: checkpointDir });
+    const trainer = await onnxTrainer({ model: checkpointDir, device: "cpu" });
     try {
       const written = await large.generate(prompts, { count: 2, maxTokens: 12, temperature: 0.8, topP: 0.9, seed: 3 });
       const sequences = written.flatMap((group, i) =>
@@ -170,7 +174,7 @@ it("tokens that stand for pictures are never written, not even by a model that w
       image * width,
     );
     await writeSafetensors(join(dir, "model.safetensors"), tensors);
-    const backend = await onnxBackend({ model: dir });
+    const backend = await onnxBackend({ model: dir, device: "cpu" });
     try {
       for (const options of [{ temperature: 0 }, { temperature: 1 }, { topP: 0.9 }]) {
         const [[written]] = (await backend.generate(prompts.slice(0, 1), { ...options, maxTokens: 8, seed: 1 })) as [

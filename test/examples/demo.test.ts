@@ -19,7 +19,7 @@ describe("the demo", () => {
     [["--seeds", "0"], "--seeds: expected a whole number from 1 on, got 0"],
     [["--steps", "two"], "--steps: expected a whole number from 1 on, got two"],
     [["--bogus"], "Unknown option '--bogus'"],
-    [["--model", "no/such/model", "--steps", "1"], "expected a directory with a Qwen2-VL checkpoint, found none"],
+    [["--model", "no/such/model", "--steps", "1"], "expected a directory with a checkpoint or a hub id"],
   ])(
     "refuses %j with what it expected, what came and how to call it",
     async (options, message) => {

@@ -29,7 +29,7 @@ async function using<T>(options: Parameters<typeof onnxTrainer>[0], use: (traine
 }
 
 const logProbsOf = (model: string, sequence: TrainSequence) =>
-  using({ model }, async (trainer) => (await trainer.forwardBackward([sequence], still)).logProbs[0]!);
+  using({ model, device: "cpu" }, async (trainer) => (await trainer.forwardBackward([sequence], still)).logProbs[0]!);
 
 const example = reference.cases.find(({ name }) => name === "two pictures")!;
 const sequence = { prompt: promptOf(example), completion: example.completionIds };
@@ -65,7 +65,7 @@ describe("a merged checkpoint", () => {
     { rank: 1, targetModules: ["attn.qkv", "mlp.2", "layers.1.self_attn.q_proj"] },
   ])("has the log-probs of the trainer that saved the adapter, to 1e-5: %j", async (lora) => {
     const [adapter, dir] = [await folder(), await folder()];
-    const trained = await using({ model: checkpointDir, lora }, async (trainer) => {
+    const trained = await using({ model: checkpointDir, device: "cpu", lora }, async (trainer) => {
       for (let step = 0; step < 2; step++) {
         await trainer.forwardBackward([sequence], raise);
         await trainer.optimStep({ learningRate: 1e-2 });
@@ -99,7 +99,9 @@ describe("a merged checkpoint", () => {
 describe("an adapter's settings name", () => {
   const targets = async (targetModules: readonly string[] | "all-linear") => {
     const dir = await folder();
-    await using({ model: checkpointDir, lora: { rank: 1, targetModules } }, (trainer) => trainer.save(dir));
+    await using({ model: checkpointDir, device: "cpu", lora: { rank: 1, targetModules } }, (trainer) =>
+      trainer.save(dir),
+    );
     return JSON.parse(await readFile(join(dir, "adapter_config.json"), "utf8")).target_modules.sort();
   };
 

@@ -4,7 +4,7 @@ import type { LabelDistribution } from "../../src/types";
 import { checkpointDir, imagePath, reference } from "../models/qwen2-vl/reference";
 import { cots, dataset, moods } from "./world";
 
-export const tinyTrainer = () => onnxTrainer({ model: checkpointDir });
+export const tinyTrainer = () => onnxTrainer({ model: checkpointDir, device: "cpu" });
 
 /** Two steps of imitation and one of reinforcement with a real network, with a checkpoint after each. */
 export const onnxRun = (

@@ -13,17 +13,25 @@ const [one, two] = reference.cases;
 const prompts = [promptOf(one!), promptOf(two!)] as const;
 const setting = { prompts, texts: ["A calm lake.", "Two dogs"] as const, tolerance: 1e-4 };
 
-describeTrainer("onnx, every weight, one row at once", () => onnxTrainer({ model: checkpointDir, rowsAtOnce: 1 }), {
+describeTrainer(
+  "onnx, every weight, one row at once",
+  () => onnxTrainer({ model: checkpointDir, device: "cpu", rowsAtOnce: 1 }),
+  {
+    ...setting,
+    learningRate: 1e-5,
+  },
+);
+describeTrainer("onnx, every weight, all rows at once", () => onnxTrainer({ model: checkpointDir, device: "cpu" }), {
   ...setting,
   learningRate: 1e-5,
 });
-describeTrainer("onnx, every weight, all rows at once", () => onnxTrainer({ model: checkpointDir }), {
-  ...setting,
-  learningRate: 1e-5,
-});
-describeTrainer("onnx, LoRA", () => onnxTrainer({ model: checkpointDir, lora: { rank: 4 } }), setting);
-const bothTowers = { rank: 4, rsLora: true, targetModules: "all-linear" } as const;
-describeTrainer("onnx, rsLoRA on both towers", () => onnxTrainer({ model: checkpointDir, lora: bothTowers }), setting);
+describeTrainer("onnx, LoRA", () => onnxTrainer({ model: checkpointDir, device: "cpu", lora: { rank: 4 } }), setting);
+const lora = { rank: 4, rsLora: true, targetModules: "all-linear" } as const;
+describeTrainer(
+  "onnx, rsLoRA on both towers",
+  () => onnxTrainer({ model: checkpointDir, device: "cpu", lora }),
+  setting,
+);
 
 const scratch = await mkdtemp(join(tmpdir(), "rise-onnx-trainer-"));
 afterAll(() => rm(scratch, { recursive: true }));
@@ -37,7 +45,7 @@ const raise = weighted(-1);
 const logProbsOf = async (trainer: Trainer) => (await trainer.forwardBackward(sequences, weighted(0))).logProbs;
 
 async function using<T>(options: Partial<OnnxTrainerOptions>, use: (trainer: Trainer) => Promise<T>): Promise<T> {
-  const trainer = await onnxTrainer({ model: checkpointDir, ...options });
+  const trainer = await onnxTrainer({ model: checkpointDir, device: "cpu", ...options });
   return use(trainer).finally(() => trainer.dispose());
 }
 

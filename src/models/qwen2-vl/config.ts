@@ -1,7 +1,7 @@
-import { access, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
-import { ConfigError, DataError } from "../../errors";
+import { ConfigError } from "../../errors";
+import { exists, readJson } from "../model-directory";
 
 /** What the network needs to know about a checkpoint, whichever of the file layouts it came in. */
 export interface Qwen2VlConfig {
@@ -130,15 +130,16 @@ function normalise(
   generation: z.infer<typeof generationSchema>,
   path: string,
 ): Qwen2VlConfig {
+  const problems: string[] = [];
   const demand = (ok: boolean, message: string) => {
-    if (!ok) throw new ConfigError(`${path}: ${message}`);
+    if (!ok) problems.push(message);
   };
   const { vision_config: vision } = outer;
   const rope = text.rope_parameters ?? text.rope_scaling;
   demand(rope != null, "expected rope_scaling or rope_parameters with mrope_section, found neither");
   const headDim = text.hidden_size / text.num_attention_heads;
   const kvHeads = text.num_key_value_heads ?? text.num_attention_heads;
-  const sections = rope!.mrope_section;
+  const sections = rope?.mrope_section ?? [0, 0, 0];
   demand(
     Number.isInteger(headDim),
     `hidden_size ${text.hidden_size} is not a multiple of num_attention_heads ${text.num_attention_heads}`,
@@ -152,7 +153,7 @@ function normalise(
     `num_attention_heads ${text.num_attention_heads} is not a multiple of num_key_value_heads ${kvHeads}`,
   );
   demand(
-    sections[0] + sections[1] + sections[2] === headDim / 2,
+    rope == null || sections[0] + sections[1] + sections[2] === headDim / 2,
     `mrope_section ${JSON.stringify(sections)}: expected a sum of ${headDim / 2}, half the head size`,
   );
   demand(
@@ -169,6 +170,7 @@ function normalise(
   );
   const eos = generation.eos_token_id ?? text.eos_token_id;
   demand(eos != null, "expected eos_token_id here or in generation_config.json, found none");
+  if (problems.length > 0) refuse(path, problems);
   const eosIds = [eos!].flat();
   return {
     text: {
@@ -180,7 +182,7 @@ function normalise(
       kvHeads,
       headDim,
       rmsNormEps: text.rms_norm_eps,
-      ropeTheta: rope!.rope_theta ?? text.rope_theta ?? 1e6,
+      ropeTheta: rope?.rope_theta ?? text.rope_theta ?? 1e6,
       mropeSection: sections,
       tieWordEmbeddings: (outer.tie_word_embeddings || text.tie_word_embeddings) ?? false,
     },
@@ -249,26 +251,6 @@ export function configJson({ text, vision, tokens }: Qwen2VlConfig): Record<stri
   };
 }
 
-export const exists = (path: string): Promise<boolean> =>
-  access(path).then(
-    () => true,
-    () => false,
-  );
-
-/** @throws DataError naming the path when it is missing or no JSON */
-export async function readJson(path: string): Promise<unknown> {
-  const text = await readFile(path, "utf8").catch((cause: NodeJS.ErrnoException) => {
-    throw new DataError(`${path}: expected a JSON file, ${cause.code === "ENOENT" ? "found none" : cause.message}`, {
-      cause,
-    });
-  });
-  try {
-    return JSON.parse(text);
-  } catch (cause) {
-    throw new DataError(`${path}: expected JSON: ${(cause as Error).message}`, { cause });
-  }
-}
-
 /** @throws ConfigError with one line for each key that does not fit */
 export function check<T>(schema: z.ZodType<T>, json: unknown, path: string): T {
   const result = schema.safeParse(json);
@@ -280,5 +262,9 @@ export function check<T>(schema: z.ZodType<T>, json: unknown, path: string): T {
     );
     return `${issue.path.join(".") || "(file)"}: ${issue.message}; found ${JSON.stringify(found)}`;
   });
-  throw new ConfigError(`${path}: not a configuration this network can represent\n  ${lines.join("\n  ")}`);
+  return refuse(path, lines);
+}
+
+function refuse(path: string, problems: readonly string[]): never {
+  throw new ConfigError(`${path}: not a configuration this network can represent\n  ${problems.join("\n  ")}`);
 }

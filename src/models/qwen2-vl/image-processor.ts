@@ -2,7 +2,8 @@ import { join } from "node:path";
 import { z } from "zod";
 import { ConfigError, DataError } from "../../errors";
 import type { RawImage } from "../../types";
-import { check, exists, type Qwen2VlConfig, readJson } from "./config";
+import { exists, readJson } from "../model-directory";
+import { check, type Qwen2VlConfig } from "./config";
 import { type Grid, patchOrder } from "./positions";
 import { resizeBicubic } from "./resize";
 

@@ -1,3 +1,4 @@
+export type { DownloadProgress, OnDownload } from "../hub/progress";
 export type { LoraConfig } from "./adapter";
 export { configJson, loadConfig, type Qwen2VlConfig } from "./config";
 export { type ProcessedImage, smartResize } from "./image-processor";

@@ -19,8 +19,8 @@ export async function mergeAdapter(
   options: { readonly model?: string } = {},
 ): Promise<void> {
   const path = join(adapter, "adapter_config.json");
-  const { r, lora_alpha, use_rslora, base_model_name_or_path: named } = await readAdapterConfig(path);
-  const base = options.model ?? named;
+  const { r, lora_alpha, use_rslora, base_model_name_or_path: named, revision } = await readAdapterConfig(path);
+  const base = options.model ?? (named && revision ? `${named}@${revision}` : named);
   if (!base) throw new CheckpointError(`${path}: expected base_model_name_or_path, or options.model; got neither`);
   const scale = loraScale({ rank: r, alpha: lora_alpha, rsLora: use_rslora ?? false });
   const stored = await readSafetensors(join(adapter, "adapter_model.safetensors")).catch(unusable);

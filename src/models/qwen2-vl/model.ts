@@ -1,14 +1,17 @@
-import { DataError } from "../../errors";
 import type { ImageSource, Prompt } from "../../types";
+import type { OnDownload } from "../hub/progress";
+import { resolveModel } from "../hub/resolve";
 import { type ModelRow, mergedTokens } from "./batch";
-import { exists, loadConfig, type Qwen2VlConfig } from "./config";
+import { loadConfig, type Qwen2VlConfig } from "./config";
 import { loadImage } from "./image";
 import { loadImageProcessor, type ProcessedImage } from "./image-processor";
 import { loadTokenizer, type Qwen2VlTokenizer } from "./tokenizer";
 import { type Checkpoint, openCheckpoint } from "./weights";
 
-/** A checkpoint directory, opened: everything about a model but where its weights stand in training. */
+/** A checkpoint, opened: everything about a model but where its weights stand in training. */
 export interface Qwen2Vl {
+  /** The directory or hub id that was asked for. */
+  readonly name: string;
   readonly dir: string;
   readonly config: Qwen2VlConfig;
   readonly tokenizer: Qwen2VlTokenizer;
@@ -17,24 +20,22 @@ export interface Qwen2Vl {
   encodePrompt(prompt: Prompt): Promise<ModelRow>;
 }
 
-/** The paper's model, where its files lie in a folder of that name. */
+/** The paper's model. */
 export const defaultModel = "Qwen/Qwen2-VL-2B-Instruct";
 
 /**
- * Opens a Hugging Face directory of a Qwen2-VL checkpoint.
- * @throws ConfigError or DataError naming the file and what is wrong with it
+ * Opens a Qwen2-VL checkpoint: a Hugging Face directory, or a hub id, which is downloaded where the cache lacks it.
+ * @throws ConfigError or DataError naming the file and what is wrong with it; BackendError for a hub that cannot be reached or refuses
  */
-export async function openQwen2Vl(dir: string): Promise<Qwen2Vl> {
-  if (!(await exists(dir)))
-    throw new DataError(
-      `${dir}: expected a directory with a Qwen2-VL checkpoint, found none. To get one: hf download ${defaultModel} --local-dir ${dir}`,
-    );
+export async function openQwen2Vl(name: string, onDownload?: OnDownload): Promise<Qwen2Vl> {
+  const dir = await resolveModel(name, { beforeWeights: loadConfig, onDownload });
   const config = await loadConfig(dir);
   const checkpoint = await openCheckpoint(dir, config);
   const tokenizer = await loadTokenizer(dir, config);
   const process = await loadImageProcessor(dir, config);
   const picture = imageCache(async (source) => process(await loadImage(source)));
   return {
+    name,
     dir,
     config,
     tokenizer,

@@ -2,8 +2,8 @@ import { copyFile, mkdir, readdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
 import { CheckpointError } from "../../errors";
+import { readJson } from "../model-directory";
 import { isTarget, type LoraConfig, linearLayers, loraNames } from "./adapter";
-import { readJson } from "./config";
 import type { Qwen2Vl } from "./model";
 import type { Policy } from "./policy";
 import { readSafetensors, writeSafetensors } from "./safetensors";
@@ -78,6 +78,7 @@ const scaleSchema = z.object({
   rank_pattern: z.strictObject({}).nullish(),
   alpha_pattern: z.strictObject({}).nullish(),
   base_model_name_or_path: z.string().nullish(),
+  revision: z.string().nullish(),
 });
 
 /** @throws CheckpointError naming each setting under which an adapter would be another network */
@@ -100,14 +101,17 @@ const writeJson = (path: string, json: unknown) => writeFile(path, `${JSON.strin
 const inFloat32 = (config: unknown): unknown =>
   JSON.parse(JSON.stringify(config), (key, value) => (/^(torch_)?dtype$/.test(key) ? "float32" : value));
 
-function peftConfig({ config, dir }: Qwen2Vl, { trainable }: Policy, lora: LoraConfig) {
+function peftConfig({ config, name, dir }: Qwen2Vl, { trainable }: Policy, lora: LoraConfig) {
   const { rank, alpha = 2 * rank, rsLora = false } = lora;
   const layers = linearLayers(config).map(({ name }) => name);
   const isAdapted = (name: string) => trainable.has(loraNames(name).a);
+  // PEFT knows no ids with a revision in them.
+  const [base, revision = null] = name === dir ? [dir] : name.split("@");
   return {
     peft_type: "LORA",
     task_type: "CAUSAL_LM",
-    base_model_name_or_path: dir,
+    base_model_name_or_path: base,
+    revision,
     r: rank,
     lora_alpha: alpha,
     use_rslora: rsLora,

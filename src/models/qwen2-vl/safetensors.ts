@@ -5,12 +5,17 @@ import { DataError, ShapeError } from "../../errors";
 export type StoredDtype = "F32" | "F16" | "BF16";
 
 /** Where a tensor lies in its file. */
-export interface StoredTensor {
-  readonly dtype: StoredDtype;
+export interface HeaderTensor {
+  readonly dtype: string;
   readonly shape: readonly number[];
   /** From the beginning of the file. */
   readonly offset: number;
   readonly bytes: number;
+}
+
+/** A tensor of a type that can be read. */
+export interface StoredTensor extends HeaderTensor {
+  readonly dtype: StoredDtype;
 }
 
 const bytesPer: Readonly<Record<StoredDtype, number>> = { F32: 4, F16: 2, BF16: 2 };
@@ -24,10 +29,10 @@ const entrySchema = z.object({
 const headerSchema = z.object({ __metadata__: z.unknown().optional() }).catchall(entrySchema);
 
 /**
- * The tensors of a safetensors file, without their data. Tensors of other types (integer buffers) are left out.
+ * The tensors of a safetensors file, without their data.
  * @throws DataError naming the file, the tensor and what is wrong
  */
-export async function readHeader(path: string): Promise<Map<string, StoredTensor>> {
+export async function readHeader(path: string): Promise<Map<string, HeaderTensor>> {
   const file = await open(path).catch((cause: Error) => {
     throw new DataError(`${path}: expected a safetensors file: ${cause.message}`, { cause });
   });
@@ -45,7 +50,7 @@ export async function readHeader(path: string): Promise<Map<string, StoredTensor
   }
 }
 
-function parseHeader(text: string, dataStart: number, size: number, path: string): Map<string, StoredTensor> {
+function parseHeader(text: string, dataStart: number, size: number, path: string): Map<string, HeaderTensor> {
   let json: unknown;
   try {
     json = JSON.parse(text);
@@ -56,16 +61,16 @@ function parseHeader(text: string, dataStart: number, size: number, path: string
   if (!parsed.success) throw new DataError(`${path}: malformed header: ${z.prettifyError(parsed.error)}`);
   const { __metadata__: _, ...entries } = parsed.data;
   const byPlace = Object.entries(entries).sort(([, a], [, b]) => a.data_offsets[0] - b.data_offsets[0]);
-  const tensors = new Map<string, StoredTensor>();
+  const tensors = new Map<string, HeaderTensor>();
   let previousEnd = 0;
   for (const [name, { dtype, shape, data_offsets }] of byPlace) {
     const [start, end] = data_offsets;
     if (start < previousEnd)
       throw new DataError(`${path}: tensor ${name} begins at ${start}, inside the one before it`);
     previousEnd = end;
-    if (!isStoredDtype(dtype)) continue;
-    const expected = shape.reduce((a, b) => a * b, bytesPer[dtype]);
-    if (end - start !== expected || dataStart + end > size)
+    const elements = shape.reduce((a, b) => a * b, 1);
+    const expected = isStoredDtype(dtype) ? elements * bytesPer[dtype] : end - start;
+    if (end - start !== expected || expected < 0 || dataStart + end > size)
       throw new DataError(
         `${path}: tensor ${name} (${dtype} [${shape.join(", ")}]) needs ${expected} bytes, but lies at ${start}…${end} of ${size - dataStart}`,
       );
@@ -73,6 +78,8 @@ function parseHeader(text: string, dataStart: number, size: number, path: string
   }
   return tensors;
 }
+
+export const isStored = (tensor: HeaderTensor): tensor is StoredTensor => isStoredDtype(tensor.dtype);
 
 const isStoredDtype = (dtype: string): dtype is StoredDtype => Object.hasOwn(bytesPer, dtype);
 
@@ -86,13 +93,13 @@ export async function readTensor(path: string, { dtype, offset, bytes }: StoredT
   }
 }
 
-/** Every tensor of a file, as float32. */
+/** Every tensor of a file as float32; those of other types (integer buffers) are left out. */
 export async function readSafetensors(
   path: string,
 ): Promise<Map<string, { shape: readonly number[]; data: Float32Array }>> {
   const tensors = new Map<string, { shape: readonly number[]; data: Float32Array }>();
   for (const [name, stored] of await readHeader(path))
-    tensors.set(name, { shape: stored.shape, data: await readTensor(path, stored) });
+    if (isStored(stored)) tensors.set(name, { shape: stored.shape, data: await readTensor(path, stored) });
   return tensors;
 }
 

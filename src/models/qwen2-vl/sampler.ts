@@ -1,7 +1,7 @@
 import type { GenerateOptions, VlmBackend } from "../../backends/backend";
 import { ConfigError } from "../../errors";
 import { createGraph } from "../../onnx/graph";
-import { createSession, type Tensor } from "../../onnx/session";
+import { createSession, type Placement, type Tensor } from "../../onnx/session";
 import { sessionCache } from "../../onnx/session-cache";
 import type { Completion } from "../../types";
 import { groupImages, type ImageGroups, type ModelRow, roundUp, visionFeeds } from "./batch";
@@ -19,10 +19,9 @@ import type { Qwen2Vl } from "./model";
 import { visionTower } from "./network";
 import { bindWeights, type Policy, trainsVision, weightFeeds } from "./policy";
 
-export interface SamplerOptions {
+export interface SamplerOptions extends Placement {
   /** Completions that are generated side by side. */
   readonly rowsAtOnce: number;
-  readonly threads?: number;
 }
 
 /** Vision features of pictures, and text from prompts, under a policy's present weights. */
@@ -33,10 +32,10 @@ export interface Sampler extends VlmBackend {
   weightsChanged(): void;
 }
 
-export function createSampler(model: Qwen2Vl, policy: Policy, { rowsAtOnce, threads }: SamplerOptions): Sampler {
+export function createSampler(model: Qwen2Vl, policy: Policy, { rowsAtOnce, ...placement }: SamplerOptions): Sampler {
   const { config, tokenizer } = model;
   const sessions = sessionCache();
-  const options = { folder: policy.checkpoint.folder, ...(threads !== undefined && { threads }) };
+  const options = { folder: policy.checkpoint.folder, ...placement };
   let known = new WeakMap<ProcessedImage, Float32Array>();
 
   /** Pictures of one grid go through the tower `picturesAtOnce` at a time. */
@@ -99,7 +98,7 @@ export function createSampler(model: Qwen2Vl, policy: Policy, { rowsAtOnce, thre
   }
 
   return {
-    name: `onnx ${model.dir}`,
+    name: `onnx ${model.name}`,
     capabilities: { logProbs: true, reproducible: true },
     features,
     weightsChanged() {

@@ -2,7 +2,8 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { DataError } from "../../errors";
 import type { Prompt } from "../../types";
-import { exists, type Qwen2VlConfig, readJson } from "./config";
+import { exists, readJson } from "../model-directory";
+import type { Qwen2VlConfig } from "./config";
 
 export interface Qwen2VlTokenizer {
   /**

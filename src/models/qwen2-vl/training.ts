@@ -1,5 +1,5 @@
 import { ShapeError } from "../../errors";
-import { createSession, type Session, type Tensor } from "../../onnx/session";
+import { createSession, type Placement, type Session, type Tensor } from "../../onnx/session";
 import { sessionCache } from "../../onnx/session-cache";
 import { groupImages, type ImageGroups, layOut, type ModelRow, roundUp, visionFeeds } from "./batch";
 import type { Qwen2Vl } from "./model";
@@ -11,9 +11,8 @@ export interface ScoredRow extends ModelRow {
   readonly promptLength: number;
 }
 
-export interface TrainingPassOptions {
+export interface TrainingPassOptions extends Placement {
   readonly rowsAtOnce: number;
-  readonly threads?: number;
   /** Features of frozen pictures; not asked for where the vision tower is trained. */
   readonly features: (groups: ImageGroups) => Promise<Tensor<Float32Array>>;
 }
@@ -36,8 +35,11 @@ const timeStep = 16;
 const targetStep = 256;
 const gradientPrefix = "gradient:";
 
-export function createTrainingPass(model: Qwen2Vl, policy: Policy, options: TrainingPassOptions): TrainingPass {
-  const { config } = model;
+export function createTrainingPass(
+  { config }: Pick<Qwen2Vl, "config">,
+  policy: Policy,
+  { rowsAtOnce, features, ...placement }: TrainingPassOptions,
+): TrainingPass {
   const sessions = sessionCache();
 
   async function run(
@@ -54,7 +56,7 @@ export function createTrainingPass(model: Qwen2Vl, policy: Policy, options: Trai
             return { [`patches.${k}`]: patches, [`visionCos.${k}`]: cos, [`visionSin.${k}`]: sin };
           }),
         )
-      : { features: await options.features(groups) };
+      : { features: await features(groups) };
     return sessions.run(`${backward} ${JSON.stringify(shape)}`, () => compile(shape, backward), {
       ...weightFeeds(policy),
       ...feeds,
@@ -65,10 +67,7 @@ export function createTrainingPass(model: Qwen2Vl, policy: Policy, options: Trai
   function compile(shape: TrainingShape, backward: boolean): Promise<Session> {
     const { graph, outputs } = trainingGraph(config, shape, (g) => bindWeights(policy, g));
     const wanted = backward ? outputs : { logProbs: outputs.logProbs! };
-    return createSession(graph, wanted, {
-      folder: policy.checkpoint.folder,
-      ...(options.threads !== undefined && { threads: options.threads }),
-    });
+    return createSession(graph, wanted, { folder: policy.checkpoint.folder, ...placement });
   }
 
   function batchFeeds(rows: readonly ScoredRow[], cotangents: readonly ArrayLike<number>[] | undefined) {
@@ -118,7 +117,7 @@ export function createTrainingPass(model: Qwen2Vl, policy: Policy, options: Trai
     signal: AbortSignal | undefined,
   ): Promise<Float64Array[]> {
     const logProbs: Float64Array[] = rows.map(() => new Float64Array(0));
-    for (const batch of microBatches(rows, options.rowsAtOnce)) {
+    for (const batch of microBatches(rows, rowsAtOnce)) {
       signal?.throwIfAborted();
       const outputs = await run(
         batch.map((i) => rows[i]!),

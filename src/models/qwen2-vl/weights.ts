@@ -1,9 +1,9 @@
 import { realpath } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
-import { z } from "zod";
 import { DataError } from "../../errors";
-import { exists, type Qwen2VlConfig, readJson } from "./config";
-import { readHeader, readTensor, type StoredTensor } from "./safetensors";
+import { weightFiles } from "../model-directory";
+import type { Qwen2VlConfig } from "./config";
+import { type HeaderTensor, isStored, readHeader, readTensor, type StoredTensor } from "./safetensors";
 
 /** A checkpoint's tensors under the names that Qwen published them with, wherever they lie. */
 export interface Checkpoint {
@@ -17,29 +17,37 @@ export interface Checkpoint {
 
 /**
  * Opens the safetensors of a Hugging Face directory, one file or sharded, without reading the data.
- * @throws DataError listing every tensor that is missing or has another shape than the configuration says
+ * @throws DataError listing every tensor that is missing, unexpected, or of another shape or type than the configuration says
  */
 export async function openCheckpoint(dir: string, config: Qwen2VlConfig): Promise<Checkpoint> {
-  const files = await Promise.all((await safetensorsFiles(dir)).map((file) => realpath(join(dir, file))));
+  const files = await Promise.all((await weightFiles(dir)).map((file) => realpath(join(dir, file))));
   const folder = dirname(files[0]!);
   const elsewhere = files.find((file) => dirname(file) !== folder);
   if (elsewhere) throw new DataError(`${dir}: expected all weights in one folder, found ${files[0]} and ${elsewhere}`);
-  const tensors = new Map<string, StoredTensor & { file: string }>();
+  const found = new Map<string, HeaderTensor & { file: string }>();
+  const problems: string[] = [];
   for (const path of files)
-    for (const [name, stored] of await readHeader(path))
-      tensors.set(canonicalName(name), { ...stored, file: basename(path) });
+    for (const [storedName, tensor] of await readHeader(path)) {
+      const name = canonicalName(storedName);
+      const file = basename(path);
+      const other = found.get(name);
+      if (other) problems.push(`${name}: expected once, found in ${other.file} and as ${storedName} in ${file}`);
+      found.set(name, { ...tensor, file });
+    }
   const expected = expectedTensors(config);
-  const problems = [...expected].flatMap(([name, shape]) => {
-    const found = tensors.get(name);
-    if (!found) return [`${name}: expected [${shape.join(", ")}] in F32, F16 or BF16, found none`];
-    return found.shape.join() === shape.join()
-      ? []
-      : [`${name}: expected [${shape.join(", ")}], found [${found.shape.join(", ")}]`];
-  });
-  if (problems.length > 0)
-    throw new DataError(`${dir}: the weights do not fit config.json\n  ${problems.join("\n  ")}`);
-  // What the network does not use (a stored copy of tied embeddings) is not part of the model.
-  for (const name of tensors.keys()) if (!expected.has(name)) tensors.delete(name);
+  const tensors = new Map<string, StoredTensor & { file: string }>();
+  for (const [name, shape] of expected) {
+    const tensor = found.get(name);
+    if (tensor && isStored(tensor) && tensor.shape.join() === shape.join()) tensors.set(name, tensor);
+    else problems.push(`${name}: expected F32, F16 or BF16 ${showShape(shape)}, found ${show(tensor)}`);
+  }
+  for (const [name, tensor] of found)
+    if (!expected.has(name) && !isRedundant(name)) problems.push(`${name}: expected none, found ${show(tensor)}`);
+  if (problems.length > 0) {
+    const rest = problems.length > listed ? [`… and ${problems.length - listed} more`] : [];
+    const lines = [...problems.slice(0, listed), ...rest];
+    throw new DataError(`${dir}: the weights do not fit config.json\n  ${lines.join("\n  ")}`);
+  }
   return {
     dir,
     folder,
@@ -52,27 +60,18 @@ export async function openCheckpoint(dir: string, config: Qwen2VlConfig): Promis
   };
 }
 
-const indexSchema = z.object({ weight_map: z.record(z.string(), z.string()) });
+/** Lines of an error: a checkpoint of another network differs in hundreds. */
+const listed = 20;
 
-async function safetensorsFiles(dir: string): Promise<string[]> {
-  const has = (file: string) => exists(join(dir, file));
-  if (!(await has("."))) throw new DataError(`${dir}: expected a directory with a Qwen2-VL checkpoint, found none`);
-  if (await has("model.safetensors")) return ["model.safetensors"];
-  const index = "model.safetensors.index.json";
-  if (!(await has(index))) throw new DataError(`${dir}: expected model.safetensors or ${index}, found neither`);
-  const parsed = indexSchema.safeParse(await readJson(join(dir, index)));
-  if (!parsed.success) throw new DataError(`${join(dir, index)}: ${z.prettifyError(parsed.error)}`);
-  const files = [...new Set(Object.values(parsed.data.weight_map))];
-  const missing: string[] = [];
-  for (const file of files) if (basename(file) !== file || !(await has(file))) missing.push(file);
-  if (missing.length > 0)
-    throw new DataError(`${join(dir, index)} names ${missing.join(", ")}, which are not in ${dir}`);
-  return files;
-}
+const showShape = (shape: readonly number[]) => `[${shape.join(", ")}]`;
+const show = (tensor: HeaderTensor | undefined) => (tensor ? `${tensor.dtype} ${showShape(tensor.shape)}` : "none");
 
 /** transformers 4.52 and later nest the two towers under `model.`; Qwen's own files do not. */
 export const canonicalName = (name: string) =>
   name.replace(/^model\.visual\./, "visual.").replace(/^model\.language_model\./, "model.");
+
+/** What says nothing that is not said elsewhere: a copy of tied embeddings, rotary frequencies that old versions stored. */
+const isRedundant = (name: string) => name === "lm_head.weight" || name.endsWith(".inv_freq");
 
 /** Every tensor of the model and its shape. */
 export function expectedTensors({ text, vision }: Qwen2VlConfig): Map<string, readonly number[]> {

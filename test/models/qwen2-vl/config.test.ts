@@ -139,6 +139,13 @@ describe("a configuration that this network cannot represent", () => {
     await expect(loading).rejects.toThrow("config.json");
   });
 
+  it("names everything that is wrong at once", async () => {
+    const wrong = { ...text, head_dim: 32, num_key_value_heads: 3, rope_parameters: null };
+    const loading = load({ ...saved, text_config: wrong, vision_config: { ...vision, num_heads: 16 } });
+    for (const part of ["head_dim", "num_key_value_heads", "rope_parameters with mrope_section", "num_heads 16"])
+      await expect(loading).rejects.toThrow(part);
+  });
+
   it("says what it found", async () => {
     await expect(load({ ...saved, model_type: "llava" })).rejects.toThrow('found "llava"');
   });

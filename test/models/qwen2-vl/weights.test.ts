@@ -1,4 +1,4 @@
-import { cp, mkdir, mkdtemp, rm, symlink, writeFile } from "node:fs/promises";
+import { cp, mkdir, mkdtemp, readFile, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
@@ -90,16 +90,58 @@ describe("weights that do not fit the configuration", () => {
     some.delete("model.norm.weight");
     some.delete("visual.blocks.0.attn.qkv.bias");
     some.set("visual.merger.ln_q.bias", { shape: [2], data: new Float32Array(2) });
+    some.set("model.layers.2.mlp.up_proj.weight", { shape: [1], data: new Float32Array(1) });
     await writeSafetensors(join(dir, "model.safetensors"), some);
     const opening = openCheckpoint(dir, config);
     await expect(opening).rejects.toThrow(DataError);
-    await expect(opening).rejects.toThrow("model.norm.weight: expected [64]");
-    await expect(opening).rejects.toThrow("visual.blocks.0.attn.qkv.bias: expected [96]");
-    await expect(opening).rejects.toThrow("visual.merger.ln_q.bias: expected [32], found [2]");
+    await expect(opening).rejects.toThrow("model.norm.weight: expected F32, F16 or BF16 [64], found none");
+    await expect(opening).rejects.toThrow("visual.blocks.0.attn.qkv.bias: expected F32, F16 or BF16 [96], found none");
+    await expect(opening).rejects.toThrow("visual.merger.ln_q.bias: expected F32, F16 or BF16 [32], found F32 [2]");
+    await expect(opening).rejects.toThrow("model.layers.2.mlp.up_proj.weight: expected none, found F32 [1]");
+  });
+
+  it("are named when they are stored in a type that cannot be read", async () => {
+    const dir = await folder();
+    const path = join(dir, "model.safetensors");
+    await writeSafetensors(path, tensors);
+    const bytes = await readFile(path);
+    const dtype = bytes.indexOf('"F32"', bytes.indexOf('"model.norm.weight"'));
+    await writeFile(path, bytes.fill("U", dtype + 1, dtype + 2));
+    await expect(openCheckpoint(dir, config)).rejects.toThrow(
+      "model.norm.weight: expected F32, F16 or BF16 [64], found U32 [64]",
+    );
+  });
+
+  it("are refused when a tensor is there under both its names", async () => {
+    const dir = await folder();
+    const twice = tensors.get("visual.merger.ln_q.bias")!;
+    const both = new Map([...tensors, ["model.visual.merger.ln_q.bias", twice]]);
+    await writeSafetensors(join(dir, "model.safetensors"), both);
+    await expect(openCheckpoint(dir, config)).rejects.toThrow("visual.merger.ln_q.bias: expected once");
+  });
+
+  it("of another network are told in twenty lines", async () => {
+    const dir = await folder();
+    const renamed = new Map([...tensors].map(([name, tensor]) => [`transformer.${name}`, tensor]));
+    await writeSafetensors(join(dir, "model.safetensors"), renamed);
+    const message = await openCheckpoint(dir, config).catch((error: Error) => error.message);
+    expect(String(message).split("\n")).toHaveLength(22);
+    expect(message).toContain(`… and ${2 * tensors.size - 20} more`);
+  });
+
+  it("lack their output layer when embeddings are not tied and none is stored", async () => {
+    const untied = { ...config, text: { ...config.text, tieWordEmbeddings: false } };
+    await expect(openCheckpoint(checkpointDir, untied)).rejects.toThrow(
+      "lm_head.weight: expected F32, F16 or BF16 [291, 64], found none",
+    );
   });
 
   it("are asked for by name when there are none", async () => {
-    await expect(openCheckpoint(await folder(), config)).rejects.toThrow("expected model.safetensors or");
-    await expect(openCheckpoint(join(scratch, "nowhere"), config)).rejects.toThrow("found none");
+    const dir = await folder();
+    await expect(openCheckpoint(dir, config)).rejects.toThrow(
+      `${dir}: expected model.safetensors or model.safetensors.index.json, found none`,
+    );
+    await writeFile(join(dir, "pytorch_model.bin"), "");
+    await expect(openCheckpoint(dir, config)).rejects.toThrow("found pytorch_model.bin");
   });
 });

@@ -62,7 +62,7 @@ interface Job {
 
 /** What the checkpoint says of sampled completions, and what it says after three steps on them. */
 async function trainedJobs(what: string, options: OnnxTrainerOptions & { model: string }, scratch: string) {
-  const trainer = await onnxTrainer(options);
+  const trainer = await onnxTrainer({ device: "cpu", ...options });
   try {
     const written = await trainer.sampler().generate(prompts, { count: 4, maxTokens: 32, temperature: 1.5, seed: 1 });
     const sequences = written.flatMap((group, i) =>

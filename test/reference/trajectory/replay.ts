@@ -59,8 +59,8 @@ export async function replay(dir: string, way: Way): Promise<Divergence> {
   const plan = ways[way];
   const optimizer = chain(clipByGlobalNorm(settings.maxNorm), adamw({ weightDecay: settings.weightDecay }));
   const [trainer, initial] = [
-    await onnxTrainer({ model: checkpointDir, optimizer, threads: 1 }),
-    await onnxTrainer({ model: checkpointDir, threads: 1 }),
+    await onnxTrainer({ model: checkpointDir, device: "cpu", optimizer, threads: 1 }),
+    await onnxTrainer({ model: checkpointDir, device: "cpu", threads: 1 }),
   ];
   const scratch = await mkdtemp(join(tmpdir(), "rise-replay-"));
   try {

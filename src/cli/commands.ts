@@ -1,0 +1,77 @@
+import { createRequire } from "node:module";
+import { parseArgs } from "node:util";
+
+export type Write = (text: string) => unknown;
+
+interface Command {
+  readonly does: string;
+  /** Returns the exit code. */
+  run(write: Write): Promise<number>;
+}
+
+const commands: Readonly<Record<string, Command>> = {
+  doctor: {
+    does: "what this machine has for rise-ts: versions, memory, the model cache, devices; and a self-test of two seconds",
+    run: async (write) => (await import("./doctor")).doctor(write),
+  },
+};
+
+/**
+ * Does what a command line asks for.
+ * @returns the exit code: 0, or 1 when it could not be done
+ */
+export async function runCommand(
+  argv: readonly string[],
+  write: Write = (text) => process.stdout.write(text),
+  complain: Write = (text) => process.stderr.write(text),
+): Promise<number> {
+  let parsed: ReturnType<typeof parse>;
+  try {
+    parsed = parse(argv);
+  } catch (error) {
+    complain(`rise: ${(error as Error).message}\n\n${help}`);
+    return 1;
+  }
+  const { values, positionals } = parsed;
+  const [name, ...others] = positionals;
+  if (values.version) {
+    write(`${version()}\n`);
+    return 0;
+  }
+  if (values.help || (name === "help" && others.length === 0)) {
+    write(help);
+    return 0;
+  }
+  const command = name !== undefined && Object.hasOwn(commands, name) ? commands[name] : undefined;
+  if (command && others.length === 0) return command.run(write);
+  const problem = command
+    ? `${name} takes no arguments, got ${others.join(" ")}`
+    : name === undefined
+      ? "expected a command"
+      : `expected one of the commands ${Object.keys(commands).join(", ")}; got ${name}`;
+  complain(`rise: ${problem}\n\n${help}`);
+  return 1;
+}
+
+/** Of this package. */
+export const version = (): string =>
+  (createRequire(import.meta.url)("rise-ts/package.json") as { version: string }).version;
+
+const parse = (argv: readonly string[]) =>
+  parseArgs({
+    args: [...argv],
+    options: { help: { type: "boolean", short: "h" }, version: { type: "boolean", short: "v" } },
+    allowPositionals: true,
+  });
+
+const help = `Usage: rise <command>
+
+Commands:
+${Object.entries(commands)
+  .map(([name, { does }]) => `  ${name.padEnd(15)}${does}`)
+  .join("\n")}
+
+Options:
+  -h, --help     this text
+  -v, --version  the version of rise-ts
+`;

@@ -1,0 +1,11 @@
+#!/usr/bin/env node
+import { runCommand } from "./commands";
+
+// Who reads may have read enough: rise doctor | head -5.
+process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+  if (error.code !== "EPIPE") throw error;
+});
+
+runCommand(process.argv.slice(2)).then((code) => {
+  process.exitCode = code;
+});

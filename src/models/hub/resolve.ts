@@ -1,0 +1,113 @@
+import { stat } from "node:fs/promises";
+import { join } from "node:path";
+import { BackendError, DataError, RiseError } from "../../errors";
+import { exists, indexFile, settingsFiles, weightFiles } from "../model-directory";
+import { bringFile, cachedSnapshot, isCommit, noteCommit, repositoryFolder } from "./cache";
+import type { HubFile } from "./download";
+import { whatWasMeant } from "./meant";
+import { downloadDisplay, type OnDownload } from "./progress";
+import { commitOf, type HubModel, listing, readFrom, refusal } from "./requests";
+
+export interface ResolveOptions {
+  /** Judges the small files (config.json, …) before gigabytes of weights are loaded; what it throws ends the download. */
+  readonly beforeWeights: (dir: string) => Promise<unknown>;
+  /** A display on stderr by default. */
+  readonly onDownload?: OnDownload | undefined;
+}
+
+/**
+ * The directory of a model: `model` itself, or the snapshot of that hub id ("owner/name", "owner/name@revision") in Hugging Face's
+ * cache, downloaded where it is not there. Only the files that this library reads are loaded.
+ *
+ * Environment, as in huggingface_hub: HF_HOME and HF_HUB_CACHE (where the cache is), HF_TOKEN, HF_ENDPOINT, HF_HUB_OFFLINE.
+ * @throws DataError for a path that is none and cannot be an id; BackendError naming what cannot be reached, and why
+ */
+export async function resolveModel(model: string, options: ResolveOptions): Promise<string> {
+  const isDirectory = await stat(model).then(
+    (found) => found.isDirectory(),
+    () => false,
+  );
+  if (isDirectory) return model;
+  const [, id, revision = "main"] = idPattern.exec(model) ?? [];
+  if (id === undefined)
+    throw new DataError(
+      `${model}: expected a directory with a checkpoint or a hub id like Qwen/Qwen2-VL-2B-Instruct, found no such directory` +
+        (await whatWasMeant(model)),
+    );
+  const known = underWay.get(model) ?? snapshot(id, revision, options).finally(() => underWay.delete(model));
+  underWay.set(model, known);
+  return known;
+}
+
+/** Owner, name, and perhaps a branch, tag or commit. No part begins with a dot, so none leads out of the cache. */
+const idPattern = /^(\w[\w.-]*\/\w[\w.-]*)(?:@(\w[\w.-]*(?:\/\w[\w.-]*)*))?$/;
+
+/** One download of a model at a time: a second caller waits for the first. */
+const underWay = new Map<string, Promise<string>>();
+
+async function snapshot(id: string, revision: string, options: ResolveOptions): Promise<string> {
+  const { HF_ENDPOINT, HF_TOKEN, HF_HUB_OFFLINE } = process.env;
+  const model: HubModel = {
+    id,
+    revision,
+    hubUrl: (HF_ENDPOINT || "https://huggingface.co").replace(/\/+$/, ""),
+    ...(HF_TOKEN && { accessToken: HF_TOKEN }),
+    folder: await repositoryFolder(id),
+  };
+  const cached = await cachedSnapshot(model);
+  const isCached = cached.missing.length === 0;
+  if (isCached && isCommit(revision)) return cached.dir;
+  if (/^(1|on|yes|true)$/i.test(HF_HUB_OFFLINE ?? "")) {
+    if (isCached) return cached.dir;
+    const lack =
+      cached.commit === "" ? `no copy in ${model.folder}` : `no ${cached.missing.join(", no ")} in ${cached.dir}`;
+    throw new BackendError(`${id}: HF_HUB_OFFLINE is set, and the cache has ${lack}${await whatWasMeant(id)}`);
+  }
+  let commit: string;
+  let files: ReadonlyMap<string, HubFile>;
+  try {
+    commit = await commitOf(model);
+    files = await listing(model, commit);
+  } catch (cause) {
+    // Whatever the hub's trouble is, a model that is here can be used.
+    if (isCached) return cached.dir;
+    throw refusal(model, cause, await whatWasMeant(id));
+  }
+  try {
+    const dir = join(model.folder, "snapshots", commit);
+    await downloadSnapshot(model, commit, dir, files, options);
+    // Last: until then an older snapshot stays the one to use without a network.
+    if (!isCommit(revision) && cached.commit !== commit) await noteCommit(model, commit);
+    return dir;
+  } catch (cause) {
+    throw cause instanceof RiseError ? cause : refusal(model, cause);
+  }
+}
+
+async function downloadSnapshot(
+  model: HubModel,
+  commit: string,
+  dir: string,
+  files: ReadonlyMap<string, HubFile>,
+  { beforeWeights, onDownload = downloadDisplay() }: ResolveOptions,
+): Promise<void> {
+  const bring = (file: HubFile, onBytes: (loaded: number) => void) =>
+    bringFile(model.folder, dir, file, (offset) => readFrom(model, commit, file, offset), onBytes);
+  const index = files.get(indexFile);
+  // What the weights are called, and so how much there is to load, stands in the index.
+  if (index && !(await exists(join(dir, indexFile)))) await bring(index, () => {});
+  const settings = settingsFiles.flatMap((path) => files.get(path) ?? []);
+  const weights = (await weightFiles(dir, new Set(files.keys()))).map((path) => files.get(path)!);
+  const total = [...settings, ...weights].reduce((sum, { size }) => sum + size, 0);
+  let before = 0;
+  const bringAll = async (wanted: readonly HubFile[]) => {
+    for (const file of wanted) {
+      const tell = (loaded: number) => onDownload({ model: model.id, file: file.path, loaded: before + loaded, total });
+      if (!(await exists(join(dir, file.path)))) await bring(file, tell);
+      before += file.size;
+    }
+  };
+  await bringAll(settings);
+  await beforeWeights(dir);
+  await bringAll(weights);
+}
