@@ -53,10 +53,14 @@ export async function onnxTrainer(options: OnnxTrainerOptions = {}): Promise<Tra
   const parameters = new Map([...policy.trainable].map(([name, { data }]) => [name, data]));
   const gradients = new Map([...policy.trainable].map(([name, { data }]) => [name, new Float32Array(data.length)]));
   const state = optimizer.init(parameters);
-  let touched = false;
-  const forgetGradient = () => {
-    for (const gradient of gradients.values()) gradient.fill(0);
-    touched = false;
+  /** Names whose gradient has arrived since the last step; what the others hold is of before. */
+  const arrived = new Set<string>();
+  const forgetGradient = () => arrived.clear();
+  const addGradient = (name: string, part: Float32Array) => {
+    const sum = gradients.get(name)!;
+    if (arrived.has(name)) addInto(sum, part);
+    else sum.set(part);
+    arrived.add(name);
   };
 
   return {
@@ -71,10 +75,8 @@ export async function onnxTrainer(options: OnnxTrainerOptions = {}): Promise<Tra
       checkRows(assumedLogProbs ? "assumedLogProbs" : "log-probs", assumed, sequences);
       const { gradient } = lossFn(assumed);
       checkRows("loss gradient", gradient, sequences);
-      touched = true;
       try {
-        const add = (name: string, part: Float32Array) => addInto(gradients.get(name)!, part);
-        const logProbs = await pass.backward(rows, gradient, add, signal);
+        const logProbs = await pass.backward(rows, gradient, addGradient, signal);
         checkRows("log-probs", logProbs, sequences);
         return { loss: lossFn(logProbs).loss, logProbs };
       } catch (error) {
@@ -85,7 +87,7 @@ export async function onnxTrainer(options: OnnxTrainerOptions = {}): Promise<Tra
     },
 
     async optimStep({ learningRate }) {
-      if (!touched) throw new TrainingError("optimStep: there is no gradient; call forwardBackward first");
+      if (arrived.size === 0) throw new TrainingError("optimStep: there is no gradient; call forwardBackward first");
       const gradNorm = globalNorm(gradients);
       if (!Number.isFinite(gradNorm)) {
         forgetGradient();
