@@ -18,6 +18,28 @@ export function gradients(
   outputs: readonly { readonly output: Value; readonly cotangent: Value }[],
   wrt: readonly Value[],
 ): Value[] {
+  return orZeros(g, gradientsWhereAny(g, outputs, wrt), wrt);
+}
+
+/** Zeros in the place of gradients that no path leads to. */
+export const orZeros = (g: Graph, gradients: readonly (Value | undefined)[], wrt: readonly Value[]): Value[] =>
+  gradients.map((gradient, i) => {
+    const { name, shape } = wrt[i]!;
+    return (
+      gradient ??
+      zeros(
+        g,
+        shape.map((dim) => staticDim(dim, `gradient of ${name}`)),
+      )
+    );
+  });
+
+/** `gradients`, with `undefined` where no path exists. */
+export function gradientsWhereAny(
+  g: Graph,
+  outputs: readonly { readonly output: Value; readonly cotangent: Value }[],
+  wrt: readonly Value[],
+): (Value | undefined)[] {
   const needed = dependents(
     g,
     outputs.map(({ output }) => output),
@@ -54,14 +76,7 @@ export function gradients(
     });
   }
 
-  return wrt.map(
-    (w) =>
-      pending.get(w) ??
-      zeros(
-        g,
-        w.shape.map((dim) => staticDim(dim, `gradient of ${w.name}`)),
-      ),
-  );
+  return wrt.map((w) => pending.get(w));
 }
 
 /** Everything between `wrt` and `outputs`: nodes in an order in which they can run, and the values that carry gradient. */

@@ -22,6 +22,8 @@ export interface Placement {
 export interface SessionOptions extends Placement {
   /** Folder of the files that external tensors name. */
   readonly folder?: string;
+  /** Weights are read from their files where they are used, not rearranged or converted in memory once: slower, and as small as it gets (false). */
+  readonly weightsStayInFiles?: boolean;
 }
 
 /** A compiled graph. It owns native memory: dispose it. */
@@ -38,7 +40,7 @@ export interface Session {
 export async function createSession(
   graph: Graph,
   outputs: Readonly<Record<string, Value>>,
-  { folder, threads, provider = "cpu" }: SessionOptions = {},
+  { folder, threads, provider = "cpu", weightsStayInFiles = false }: SessionOptions = {},
 ): Promise<Session> {
   const ort = await import("onnxruntime-node");
   const { extra, ...options } = providerOptions[provider];
@@ -48,6 +50,8 @@ export async function createSession(
     // Many graphs of different sizes live side by side: an arena each would hold every one's peak, and was several times slower.
     enableCpuMemArena: false,
     enableMemPattern: false,
+    // Folding constants and merging what is written twice would both keep float32 copies of half-precision weights.
+    ...(weightsStayInFiles && { graphOptimizationLevel: "disabled" as const }),
     ...(threads !== undefined && { intraOpNumThreads: threads }),
     extra: {
       ...extra,
@@ -55,6 +59,7 @@ export async function createSession(
         // Denormals made attention several times slower in long runs. The switch belongs to the calling thread and stays on:
         // from here on JavaScript's own doubles below 2.2e-308 count as zero too.
         set_denormal_as_zero: "1",
+        ...(weightsStayInFiles && { disable_prepacking: "1" }),
         ...(folder !== undefined && { model_external_initializers_file_folder_path: folder }),
       },
     },

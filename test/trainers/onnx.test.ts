@@ -173,6 +173,20 @@ describe("onnxTrainer", () => {
   });
 });
 
+describe("gradient checkpointing", () => {
+  it.each([{}, { lora: { rank: 4 } }])("changes no log-prob and no step, %o", async (options) => {
+    const [kept, again] = await Promise.all(
+      [false, true].map((gradientCheckpointing) =>
+        using({ ...options, gradientCheckpointing, optimizer: descent }, async (trainer) => {
+          await learn(trainer, 2, 1e-4);
+          return logProbsOf(trainer);
+        }),
+      ),
+    );
+    kept!.forEach((row, i) => void expect(largestError(again![i]!, row)).toBeLessThan(1e-6));
+  });
+});
+
 describe("onnxTrainer, when things go wrong", () => {
   it("forgets the gradient of a batch that was stopped half-way", () =>
     using({ rowsAtOnce: 1 }, async (trainer) => {

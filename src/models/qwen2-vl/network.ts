@@ -1,3 +1,4 @@
+import type { Segment } from "../../onnx/checkpointed";
 import { add, concat, type Graph, gather, matMul, mul, reshape, scalar, swapLast, transpose } from "../../onnx/graph";
 import type { Value } from "../../onnx/value";
 import type { Qwen2VlConfig } from "./config";
@@ -6,6 +7,8 @@ import type { Qwen2VlConfig } from "./config";
 export interface Weights {
   /** A float32 tensor of the shape that the checkpoint gives it. */
   tensor(name: string): Value;
+  /** Rows of a float32 matrix. */
+  rows(name: string, indices: Value): Value;
   /** LoRA's addition to a linear layer, if it has one: A [rank, in], B [out, rank]. */
   adapter?(module: string): { readonly a: Value; readonly b: Value; readonly scale: number } | undefined;
 }
@@ -70,7 +73,7 @@ export function embedInputs(
   tokenIds: Value,
   image?: { features: Value; source: Value },
 ): Value {
-  const embeddings = gather(g, weights.tensor("model.embed_tokens.weight"), tokenIds);
+  const embeddings = weights.rows("model.embed_tokens.weight", tokenIds);
   return image ? gather(g, concat(g, [embeddings, image.features], 0), image.source) : embeddings;
 }
 
@@ -83,39 +86,57 @@ export interface KeyValues {
  * The language model's layers: x [batch · time, hidden] → the same, before the last norm.
  * @param bias added to attention scores: [time, time], [batch, 1, 1, time, time], or with a cache (time = 1) [batch, 1, 1, past + 1]
  * @param past each layer's keys and values so far, [batch, kvHeads, past, headDim]; returned with the new ones appended
+ * @returns also the layers one by one, as parts that can be computed again
  */
 export function languageModel(
   g: Graph,
   weights: Weights,
+  config: Qwen2VlConfig,
+  x: Value,
+  tables: RotaryTables,
+  bias: Value,
+  past?: readonly KeyValues[],
+): { hidden: Value; cache: KeyValues[]; layers: Segment[] } {
+  const cache: KeyValues[] = [];
+  const layers: Segment[] = [];
+  let hidden = x;
+  for (let i = 0; i < config.text.layers; i++) {
+    const compute = (input: Value) => decoderLayer(g, weights, config, i, input, tables, bias, past?.[i]);
+    const { output, ...keyValues } = compute(hidden);
+    cache.push(keyValues);
+    layers.push({ input: hidden, output, again: (input) => compute(input).output });
+    hidden = output;
+  }
+  return { hidden, cache, layers };
+}
+
+function decoderLayer(
+  g: Graph,
+  weights: Weights,
   { text }: Qwen2VlConfig,
+  i: number,
   x: Value,
   { cos, sin }: RotaryTables,
   bias: Value,
-  past?: readonly KeyValues[],
-): { hidden: Value; cache: KeyValues[] } {
+  past?: KeyValues,
+): KeyValues & { readonly output: Value } {
   const [batch, time] = [cos.shape[0] as number, cos.shape[1] as number];
-  const cache: KeyValues[] = [];
-  let hidden = x;
-  for (let i = 0; i < text.layers; i++) {
-    const layer = `model.layers.${i}`;
-    const h = rmsNorm(g, weights, `${layer}.input_layernorm`, hidden, text.rmsNormEps);
-    const project = (name: string, heads: number) =>
-      toHeads(g, linear(g, weights, `${layer}.self_attn.${name}`, h, true), batch, time, heads);
-    const rotate = (value: Value) => g.op("RotaryEmbedding", [value, cos, sin], {});
-    const append = (before: Value | undefined, now: Value) => (before ? concat(g, [before, now], 2) : now);
-    const keys = append(past?.[i]?.keys, rotate(project("k_proj", text.kvHeads)));
-    const values = append(past?.[i]?.values, project("v_proj", text.kvHeads));
-    cache.push({ keys, values });
-    const attended = groupedAttention(g, rotate(project("q_proj", text.heads)), keys, values, bias);
-    hidden = add(g, hidden, linear(g, weights, `${layer}.self_attn.o_proj`, fromHeads(g, attended), false));
+  const layer = `model.layers.${i}`;
+  const h = rmsNorm(g, weights, `${layer}.input_layernorm`, x, text.rmsNormEps);
+  const project = (name: string, heads: number) =>
+    toHeads(g, linear(g, weights, `${layer}.self_attn.${name}`, h, true), batch, time, heads);
+  const rotate = (value: Value) => g.op("RotaryEmbedding", [value, cos, sin], {});
+  const append = (before: Value | undefined, now: Value) => (before ? concat(g, [before, now], 2) : now);
+  const keys = append(past?.keys, rotate(project("k_proj", text.kvHeads)));
+  const values = append(past?.values, project("v_proj", text.kvHeads));
+  const attended = groupedAttention(g, rotate(project("q_proj", text.heads)), keys, values, bias);
+  const hidden = add(g, x, linear(g, weights, `${layer}.self_attn.o_proj`, fromHeads(g, attended), false));
 
-    const m = rmsNorm(g, weights, `${layer}.post_attention_layernorm`, hidden, text.rmsNormEps);
-    const gate = linear(g, weights, `${layer}.mlp.gate_proj`, m, false);
-    const up = linear(g, weights, `${layer}.mlp.up_proj`, m, false);
-    const gated = mul(g, mul(g, gate, g.op("Sigmoid", [gate], {})), up);
-    hidden = add(g, hidden, linear(g, weights, `${layer}.mlp.down_proj`, gated, false));
-  }
-  return { hidden, cache };
+  const m = rmsNorm(g, weights, `${layer}.post_attention_layernorm`, hidden, text.rmsNormEps);
+  const gate = linear(g, weights, `${layer}.mlp.gate_proj`, m, false);
+  const up = linear(g, weights, `${layer}.mlp.up_proj`, m, false);
+  const gated = mul(g, mul(g, gate, g.op("Sigmoid", [gate], {})), up);
+  return { keys, values, output: add(g, hidden, linear(g, weights, `${layer}.mlp.down_proj`, gated, false)) };
 }
 
 /** Logits [n, vocabulary] of hidden states [n, hidden]: compute them only for rows that need them. */

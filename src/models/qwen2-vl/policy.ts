@@ -1,6 +1,6 @@
 import { DataError } from "../../errors";
-import { cast, type Graph } from "../../onnx/graph";
-import type { Tensor } from "../../onnx/session";
+import { cast, type Graph, gather } from "../../onnx/graph";
+import type { SessionOptions, Tensor } from "../../onnx/session";
 import type { Value } from "../../onnx/value";
 import { type LoraConfig, loraNames, loraScale, type TrainableTensor } from "./adapter";
 import type { Qwen2VlConfig } from "./config";
@@ -18,30 +18,43 @@ export interface Policy {
 
 export const trainsVision = ({ trainable }: Policy) => [...trainable.keys()].some((name) => name.startsWith("visual."));
 
+/** Frozen weights beyond this, in bytes of float32, are not copied into every compiled graph. */
+const mostCopied = 2 ** 30;
+
+/** How graphs of this policy find their frozen weights. */
+export function weightStorage({
+  checkpoint,
+  trainable,
+}: Policy): Pick<SessionOptions, "folder" | "weightsStayInFiles"> {
+  let bytes = 0;
+  for (const [name, { shape }] of checkpoint.tensors)
+    if (!trainable.has(name)) bytes += 4 * shape.reduce((a, b) => a * b, 1);
+  return { folder: checkpoint.folder, weightsStayInFiles: bytes > mostCopied };
+}
+
 /** The policy's weights as values of `g`: graph inputs for trainable tensors, file-backed constants for the rest. */
 export function bindWeights(policy: Policy, g: Graph): Weights & { readonly inputs: ReadonlyMap<string, Value> } {
   const inputs = new Map<string, Value>();
-  const frozen = new Map<string, Value>();
 
   const trainable = (name: string, { shape }: TrainableTensor) => {
     const value = inputs.get(name) ?? g.input(name, "float32", shape);
     inputs.set(name, value);
     return value;
   };
+  /** As it is stored. */
+  const weight = (name: string) => {
+    const own = policy.trainable.get(name);
+    if (own) return trainable(name, own);
+    const stored = policy.checkpoint.tensors.get(name);
+    if (!stored) throw new DataError(`${policy.checkpoint.dir}: tensor ${name} is missing`);
+    return g.external(name, storedDtype(stored.dtype), stored.shape, stored);
+  };
 
   return {
     inputs,
-    tensor(name) {
-      const own = policy.trainable.get(name);
-      if (own) return trainable(name, own);
-      const known = frozen.get(name);
-      if (known) return known;
-      const stored = policy.checkpoint.tensors.get(name);
-      if (!stored) throw new DataError(`${policy.checkpoint.dir}: tensor ${name} is missing`);
-      const value = cast(g, g.external(name, storedDtype(stored.dtype), stored.shape, stored), "float32");
-      frozen.set(name, value);
-      return value;
-    },
+    // Cast where it is used: one float32 copy for all uses would live as long as the run.
+    tensor: (name) => cast(g, weight(name), "float32"),
+    rows: (name, indices) => cast(g, gather(g, weight(name), indices), "float32"),
     adapter(module) {
       const names = loraNames(module);
       const [a, b] = [policy.trainable.get(names.a), policy.trainable.get(names.b)];

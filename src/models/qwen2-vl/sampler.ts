@@ -17,7 +17,7 @@ import { type GenerationShape, generationGraph } from "./generation-graph";
 import type { ProcessedImage } from "./image-processor";
 import type { Qwen2Vl } from "./model";
 import { visionTower } from "./network";
-import { bindWeights, type Policy, trainsVision, weightFeeds } from "./policy";
+import { bindWeights, type Policy, trainsVision, weightFeeds, weightStorage } from "./policy";
 
 export interface SamplerOptions extends Placement {
   /** Completions that are generated side by side. */
@@ -35,7 +35,7 @@ export interface Sampler extends VlmBackend {
 export function createSampler(model: Qwen2Vl, policy: Policy, { rowsAtOnce, ...placement }: SamplerOptions): Sampler {
   const { config, tokenizer } = model;
   const sessions = sessionCache();
-  const options = { folder: policy.checkpoint.folder, ...placement };
+  const options = { ...weightStorage(policy), ...placement };
   let known = new WeakMap<ProcessedImage, Float32Array>();
 
   /** Pictures of one grid go through the tower `picturesAtOnce` at a time. */

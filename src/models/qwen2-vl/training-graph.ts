@@ -1,4 +1,5 @@
-import { gradients } from "../../onnx/grad";
+import { checkpointedGradients } from "../../onnx/checkpointed";
+import { gradients, orZeros } from "../../onnx/grad";
 import { concat, createGraph, type Graph, gather, reshape } from "../../onnx/graph";
 import type { Value } from "../../onnx/value";
 import type { Qwen2VlConfig } from "./config";
@@ -13,6 +14,18 @@ export interface TrainingShape {
   /** Pictures that go through the vision tower; empty when it is frozen and `featureRows` are fed. */
   readonly pictures: readonly { readonly count: number; readonly patches: number }[];
   readonly featureRows: number;
+  /** The language model's layers are computed again on the way back. */
+  readonly recompute: boolean;
+}
+
+/** About what the language model's layers keep for the way back, bytes, where nothing is computed again. */
+export function activationBytes(
+  { text }: Qwen2VlConfig,
+  { batch, time }: Pick<TrainingShape, "batch" | "time">,
+): number {
+  // Of each token: ten vectors in and around attention, six in the MLP, three rows of attention scores for each head.
+  const each = 10 * text.hiddenSize + 6 * text.intermediateSize + 3 * text.heads * time;
+  return 4 * batch * time * each * text.layers;
 }
 
 /** Additive mask [time, time] that hides the future. */
@@ -47,19 +60,18 @@ export function trainingGraph(
   const source = g.input("source", "int64", [batch * time]);
   const tokenIds = g.input("tokenIds", "int64", [batch * time]);
   const x = embedInputs(g, weights, tokenIds, features && { features, source });
-  const { hidden } = languageModel(g, weights, config, x, tables, causalBias(g, time));
+  const { hidden, layers } = languageModel(g, weights, config, x, tables, causalBias(g, time));
   const scored = gather(g, hidden, g.input("rows", "int64", [targets]));
   const logProbs = g.op("LogSoftmax", [languageHead(g, weights, config, scored)], {});
   const chosen = g.op("GatherElements", [logProbs, g.input("chosen", "int64", [targets, 1])], {});
   const output = reshape(g, chosen, [targets]);
 
   const trained = [...weights.inputs];
-  const cotangent = g.input("cotangent", "float32", [targets]);
-  const grads = gradients(
-    g,
-    [{ output, cotangent }],
-    trained.map(([, value]) => value),
-  );
+  const wrt = trained.map(([, value]) => value);
+  const from = [{ output, cotangent: g.input("cotangent", "float32", [targets]) }];
+  const grads = shape.recompute
+    ? orZeros(g, checkpointedGradients(g, layers, from, wrt), wrt)
+    : gradients(g, from, wrt);
   const outputs: Record<string, Value> = { logProbs: output };
   trained.forEach(([name], i) => {
     outputs[`gradient:${name}`] = grads[i]!;

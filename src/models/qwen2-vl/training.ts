@@ -3,8 +3,8 @@ import { createSession, type Placement, type Session, type Tensor } from "../../
 import { sessionCache } from "../../onnx/session-cache";
 import { groupImages, type ImageGroups, layOut, type ModelRow, roundUp, visionFeeds } from "./batch";
 import type { Qwen2Vl } from "./model";
-import { bindWeights, type Policy, trainsVision, weightFeeds } from "./policy";
-import { type TrainingShape, trainingGraph } from "./training-graph";
+import { bindWeights, type Policy, trainsVision, weightFeeds, weightStorage } from "./policy";
+import { activationBytes, type TrainingShape, trainingGraph } from "./training-graph";
 
 /** A row whose tokens from `promptLength` (1 or more) on are scored. */
 export interface ScoredRow extends ModelRow {
@@ -13,6 +13,8 @@ export interface ScoredRow extends ModelRow {
 
 export interface TrainingPassOptions extends Placement {
   readonly rowsAtOnce: number;
+  /** Compute each layer's insides again on the way back instead of keeping them: decided for each batch by what they take. */
+  readonly gradientCheckpointing?: boolean | undefined;
   /** Features of frozen pictures; not asked for where the vision tower is trained. */
   readonly features: (groups: ImageGroups) => Promise<Tensor<Float32Array>>;
 }
@@ -33,12 +35,14 @@ export interface TrainingPass {
 
 const timeStep = 16;
 const targetStep = 256;
+/** Bytes of activations beyond which layers are computed again. */
+const mostKept = 2 ** 30;
 const gradientPrefix = "gradient:";
 
 export function createTrainingPass(
   { config }: Pick<Qwen2Vl, "config">,
   policy: Policy,
-  { rowsAtOnce, features, ...placement }: TrainingPassOptions,
+  { rowsAtOnce, features, gradientCheckpointing, ...placement }: TrainingPassOptions,
 ): TrainingPass {
   const sessions = sessionCache();
 
@@ -67,16 +71,17 @@ export function createTrainingPass(
   function compile(shape: TrainingShape, backward: boolean): Promise<Session> {
     const { graph, outputs } = trainingGraph(config, shape, (g) => bindWeights(policy, g));
     const wanted = backward ? outputs : { logProbs: outputs.logProbs! };
-    return createSession(graph, wanted, { folder: policy.checkpoint.folder, ...placement });
+    return createSession(graph, wanted, { ...weightStorage(policy), ...placement });
   }
 
   function batchFeeds(rows: readonly ScoredRow[], cotangents: readonly ArrayLike<number>[] | undefined) {
     const groups = groupImages(rows, config);
     const time = roundUp(Math.max(...rows.map(({ tokens }) => tokens.length)), timeStep);
     const scored = rows.reduce((n, { tokens, promptLength }) => n + tokens.length - promptLength, 0);
+    const size = { batch: rows.length, time };
     const shape: TrainingShape = {
-      batch: rows.length,
-      time,
+      ...size,
+      recompute: gradientCheckpointing ?? activationBytes(config, size) > mostKept,
       targets: roundUp(Math.max(scored, 1), targetStep),
       pictures: trainsVision(policy)
         ? groups.groups.map(({ grid: [t, h, w], images }) => ({ count: images.length, patches: t * h * w }))
