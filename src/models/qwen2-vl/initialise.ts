@@ -1,9 +1,8 @@
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { createRng } from "../../rng";
-import type { TrainableTensor } from "./adapter";
 import { configJson, type Qwen2VlConfig } from "./config";
-import { type StoredDtype, writeSafetensors } from "./safetensors";
+import { type StoredDtype, type WritableTensor, writeSafetensors } from "./safetensors";
 import { expectedTensors } from "./weights";
 
 /** Standard deviation of fresh weights, as transformers initialises them. */
@@ -20,9 +19,9 @@ export async function initialiseCheckpoint(
 ): Promise<void> {
   await mkdir(dir, { recursive: true });
   await writeFile(join(dir, "config.json"), `${JSON.stringify(configJson(config), null, 2)}\n`);
-  const tensors = new Map<string, TrainableTensor>();
+  const tensors = new Map<string, WritableTensor>();
   for (const [name, shape] of expectedTensors(config))
-    tensors.set(name, { shape, data: freshTensor(name, shape, config, seed) });
+    tensors.set(name, { shape, data: () => freshTensor(name, shape, config, seed) });
   await writeSafetensors(join(dir, "model.safetensors"), tensors, dtype);
 }
 

@@ -120,22 +120,26 @@ async function readBytes(
   return bytes;
 }
 
+/** A tensor to write; a function is asked for its numbers when their turn comes, so that not all need be in memory. */
+export interface WritableTensor {
+  readonly shape: readonly number[];
+  readonly data: Float32Array | (() => Float32Array | Promise<Float32Array>);
+}
+
 /**
  * Writes float32 tensors as `dtype`, rounding to nearest even; the file appears whole or not at all.
  * @throws ShapeError when a tensor has another number of elements than its shape
  */
 export async function writeSafetensors(
   path: string,
-  tensors: ReadonlyMap<string, { readonly shape: readonly number[]; readonly data: Float32Array }>,
+  tensors: ReadonlyMap<string, WritableTensor>,
   dtype: StoredDtype = "F32",
 ): Promise<void> {
   const header: Record<string, unknown> = { __metadata__: { format: "pt" } };
   let offset = 0;
   for (const [name, { shape, data }] of tensors) {
-    const elements = shape.reduce((a, b) => a * b, 1);
-    if (elements !== data.length)
-      throw new ShapeError(`${name}: [${shape.join(", ")}] has ${elements} elements, got ${data.length}`);
-    const end = offset + data.length * bytesPer[dtype];
+    if (typeof data !== "function") checkElements(name, shape, data);
+    const end = offset + shape.reduce((a, b) => a * b, bytesPer[dtype]);
     header[name] = { dtype, shape, data_offsets: [offset, end] };
     offset = end;
   }
@@ -150,7 +154,11 @@ export async function writeSafetensors(
     const file = await open(partial, "w");
     try {
       await file.writeFile(head);
-      for (const { data } of tensors.values()) await file.writeFile(fromFloat32(data, dtype));
+      for (const [name, { shape, data }] of tensors) {
+        const numbers = typeof data === "function" ? await data() : data;
+        checkElements(name, shape, numbers);
+        await file.writeFile(fromFloat32(numbers, dtype));
+      }
       await file.sync();
     } finally {
       await file.close();
@@ -160,6 +168,12 @@ export async function writeSafetensors(
     await rm(partial, { force: true });
     throw error;
   }
+}
+
+function checkElements(name: string, shape: readonly number[], data: Float32Array): void {
+  const elements = shape.reduce((a, b) => a * b, 1);
+  if (elements !== data.length)
+    throw new ShapeError(`${name}: [${shape.join(", ")}] has ${elements} elements, got ${data.length}`);
 }
 
 function toFloat32(raw: Uint8Array<ArrayBuffer>, dtype: StoredDtype): Float32Array {
