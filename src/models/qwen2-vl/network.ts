@@ -7,8 +7,8 @@ import type { Qwen2VlConfig } from "./config";
 export interface Weights {
   /** A float32 tensor of the shape that the checkpoint gives it. */
   tensor(name: string): Value;
-  /** Rows of a float32 matrix. */
-  rows(name: string, indices: Value): Value;
+  /** Rows of a float32 matrix, as nodes of `g`: the indices may belong to a Loop's body. */
+  rows(g: Graph, name: string, indices: Value): Value;
   /** LoRA's addition to a linear layer, if it has one: A [rank, in], B [out, rank]. */
   adapter?(module: string): { readonly a: Value; readonly b: Value; readonly scale: number } | undefined;
 }
@@ -73,7 +73,7 @@ export function embedInputs(
   tokenIds: Value,
   image?: { features: Value; source: Value },
 ): Value {
-  const embeddings = weights.rows("model.embed_tokens.weight", tokenIds);
+  const embeddings = weights.rows(g, "model.embed_tokens.weight", tokenIds);
   return image ? gather(g, concat(g, [embeddings, image.features], 0), image.source) : embeddings;
 }
 

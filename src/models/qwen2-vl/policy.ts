@@ -54,7 +54,7 @@ export function bindWeights(policy: Policy, g: Graph): Weights & { readonly inpu
     inputs,
     // Cast where it is used: one float32 copy for all uses would live as long as the run.
     tensor: (name) => cast(g, weight(name), "float32"),
-    rows: (name, indices) => cast(g, gather(g, weight(name), indices), "float32"),
+    rows: (graph, name, indices) => cast(graph, gather(graph, weight(name), indices), "float32"),
     adapter(module) {
       const names = loraNames(module);
       const [a, b] = [policy.trainable.get(names.a), policy.trainable.get(names.b)];

@@ -34,7 +34,11 @@ export interface TrainingPass {
 }
 
 const timeStep = 16;
+/** Scored tokens are rounded up to this … */
 const targetStep = 256;
+/** … or, where each costs a row of a large vocabulary's size, to this. */
+const smallTargetStep = 32;
+const largeVocabulary = 2 ** 15;
 /** Bytes of activations beyond which layers are computed again. */
 const mostKept = 2 ** 30;
 const gradientPrefix = "gradient:";
@@ -82,7 +86,7 @@ export function createTrainingPass(
     const shape: TrainingShape = {
       ...size,
       recompute: gradientCheckpointing ?? activationBytes(config, size) > mostKept,
-      targets: roundUp(Math.max(scored, 1), targetStep),
+      targets: roundUp(Math.max(scored, 1), config.text.vocabSize > largeVocabulary ? smallTargetStep : targetStep),
       pictures: trainsVision(policy)
         ? groups.groups.map(({ grid: [t, h, w], images }) => ({ count: images.length, patches: t * h * w }))
         : [],
