@@ -53,11 +53,32 @@ describe("a safetensors file", () => {
     expect((await readHeader(path)).get("ü")).toEqual({ dtype: "F32", shape: [1], offset: 8 + length, bytes: 4 });
   });
 
+  it("is the same when its numbers are asked for one tensor at a time", async () => {
+    const tensors = { a: [1, 2, 3], b: [], c: [-0.5] };
+    const asked: string[] = [];
+    const written = async (late: boolean) => {
+      const entries = Object.entries(tensors).map(([name, values]) => {
+        const data = Float32Array.from(values);
+        const read = () => {
+          asked.push(name);
+          return data;
+        };
+        return [name, { shape: [values.length], data: late ? read : data }] as const;
+      });
+      await writeSafetensors(path, new Map(entries), "BF16");
+      return readFile(path);
+    };
+    expect(await written(true)).toEqual(await written(false));
+    expect(asked).toEqual(["a", "b", "c"]);
+  });
+
   it("leaves nothing behind when it cannot be written", async () => {
     const folder = await mkdtemp(join(scratch, "full-"));
     await expect(writeSafetensors(join(folder, "no", "x.safetensors"), new Map())).rejects.toThrow();
     const wrong = new Map([["x", { shape: [2], data: Float32Array.of(1) }]]);
     await expect(writeSafetensors(join(folder, "x.safetensors"), wrong)).rejects.toThrow(ShapeError);
+    const late = new Map([["x", { shape: [2], data: () => Float32Array.of(1) }]]);
+    await expect(writeSafetensors(join(folder, "x.safetensors"), late)).rejects.toThrow(ShapeError);
     expect(await readdir(folder)).toEqual([]);
   });
 });
