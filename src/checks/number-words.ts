@@ -31,6 +31,15 @@ const denominators: Readonly<Record<string, string>> = {
 };
 const pluralDenominators = new Set(Object.values(denominators));
 
+const smallOrdinals = new Set(
+  "first second third fourth fifth sixth seventh eighth ninth tenth eleventh twelfth thirteenth fourteenth fifteenth sixteenth seventeenth eighteenth nineteenth twentieth".split(
+    " ",
+  ),
+);
+const largeOrdinals = new Set(
+  "thirtieth fortieth fiftieth sixtieth seventieth eightieth ninetieth hundredth thousandth".split(" "),
+);
+
 /** Reads "eight", "eighty-five", "one hundred and twenty" starting at token `start`. */
 export function readSpelledNumber(tokens: readonly Token[], start: number): SpelledNumber | null {
   let end = start;
@@ -44,6 +53,17 @@ export function readSpelledNumber(tokens: readonly Token[], start: number): Spel
     at = end + (joiner === "-" || (joiner === "and" && magnitudes.has(word)) ? 1 : 0);
   }
   return end > start ? { end, large: isLarge } : null;
+}
+
+/** Reads "third", "fortieth", "twenty-first", "two hundredth" starting at token `start`. */
+export function readOrdinal(tokens: readonly Token[], start: number): SpelledNumber | null {
+  const number = readSpelledNumber(tokens, start);
+  const end = number?.end ?? start;
+  const at = number && (tokens[end]?.text === "-" || tokens[end]?.text === "and") ? end + 1 : end;
+  const word = tokens[at]?.text ?? "";
+  const isLarge = largeOrdinals.has(word);
+  if (!isLarge && !smallOrdinals.has(word)) return null;
+  return { end: at + 1, large: isLarge || number !== null };
 }
 
 /** Whether the token can follow a number to make a fraction: "two" + "thirds", "one" + "third". */
