@@ -12,7 +12,7 @@ import type { BestCheckpoint, RunEvent, StepMetrics } from "./events";
 import { checkCounts, checkExamples, checkHeldOut, fingerprint, orderedBatch, shuffledBatch } from "./examples";
 import { describeLearningRate, type LearningRate } from "./learning-rate";
 import { type Owned, withOwned } from "./owned";
-import { checkPolicyLoss, heldOutMetrics, rolloutStage } from "./rollout-stage";
+import { checkTemperature, heldOutMetrics, rolloutStage } from "./rollout-stage";
 import { createRun, type Run } from "./run";
 import { openRunDirectory, trainedIn } from "./run-directory";
 import { type RolloutSamplingOptions, sampleRollouts } from "./sample-rollouts";
@@ -142,14 +142,17 @@ async function* run<A>(
 
 /** GRPO on a few examples at a time. */
 function training<A>(settings: Settings<A>, memory: CotMemory<A>, trainer: Trainer): Stage<Rollout<A>> {
-  const { steps, dataset, examplesPerStep, seed, credit, grpo, learningRate, microBatch, heldOut } = settings;
+  const { steps, dataset, examplesPerStep, seed, credit, grpo, learningRate, microBatch, heldOut, sampling } = settings;
   const examples = (step: number) => shuffledBatch(dataset, step, examplesPerStep, seed);
   const sampler = trainer.sampler();
   const stage = rolloutStage({
     ...cotSampling(settings, sampler, "train", examples),
     steps,
     tokens: memory,
-    learning: { trainer, grpo, learningRate, microBatch, credit: credit === "both" ? "all" : "last" },
+    learning: {
+      ...{ trainer, grpo, learningRate, microBatch, temperature: sampling.temperature },
+      credit: credit === "both" ? "all" : "last",
+    },
     seen: async (rollouts) => memory.keepBest(rollouts),
   });
   return { ...stage, ...(heldOut.length > 0 && { evaluate: (signal) => evaluation(settings, sampler, signal) }) };
@@ -297,11 +300,11 @@ function withDefaults<A>(options: RiseCotOptions<A>) {
     resume: false,
     ...options,
   };
-  const { groupSize, examplesPerStep, steps, checkpointEvery, keepCheckpoints, microBatch, grpo } = settings;
+  const { groupSize, examplesPerStep, steps, checkpointEvery, keepCheckpoints, microBatch } = settings;
   checkCounts({ groupSize }, options.trainer ? 2 : 1);
   checkCounts({ examplesPerStep, checkpointEvery, keepCheckpoints, microBatch });
   checkCounts({ steps }, 0);
-  checkPolicyLoss(grpo);
+  checkTemperature("sampling", settings.sampling);
   return settings;
 }
 

@@ -8,7 +8,7 @@ import type { Completion, Example, Prompt, Reward, Rollout } from "../types";
 
 /** How completions are drawn. */
 export interface SamplingOptions {
-  /** Above 0 (1). The policy that is trained is that of temperature 1, so another value makes the two differ. */
+  /** Above 0 (1). The policy that is trained is that of this temperature, as in TRL. */
   readonly temperature?: number;
   /** Nucleus (1). */
   readonly topP?: number;

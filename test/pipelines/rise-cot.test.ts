@@ -39,6 +39,23 @@ describe("riseCot with a policy that learns", () => {
     for (const { cot } of kept) expect([smiling, raining]).toContain(cot);
   });
 
+  it("stays near the policy it started as where KL is punished", async () => {
+    const learning = { steps: 40, groupSize: 8, examplesPerStep: 3, learningRate: 20 };
+    const lastKl = async (klCoefficient: number) => {
+      const loss = { ...grpoPresets["rise-paper"].loss, klCoefficient };
+      const { metrics } = await run({ ...learning, grpo: { ...grpoPresets["rise-paper"], loss } });
+      return mean(
+        metrics
+          .filter(({ stage }) => stage === "train")
+          .map(({ kl }) => kl as number)
+          .slice(-10),
+      );
+    };
+    const [loose, tight] = [await lastKl(1e-3), await lastKl(1)];
+    expect(loose).toBeGreaterThan(0.1);
+    expect(tight).toBeLessThan(loose / 4);
+  });
+
   it("does not learn where it is told to learn with rate 0", async () => {
     const { metrics } = await run({ steps: 100, groupSize: 8, examplesPerStep: 3, learningRate: 0 });
     const rewards = metrics.filter(({ stage }) => stage === "train").map(({ reward }) => reward as number);
@@ -329,10 +346,8 @@ describe("riseCot refuses", () => {
     await expect(riseCot({ task: moods, dataset })).rejects.toThrow(/trainer or a backend, got neither/);
   });
 
-  it("a KL penalty, for want of a reference policy", () =>
-    rejection({
-      grpo: { ...grpoPresets["rise-paper"], loss: { klCoefficient: 0.04 } },
-    }).toThrow(/klCoefficient: expected 0.*got 0.04/));
+  it("to learn from greedy rollouts, which are all the same", () =>
+    rejection({ sampling: { temperature: 0 } }).toThrow(/sampling: expected a temperature above 0, got 0/));
 
   it("counts that are not counts", async () => {
     await rejection({ groupSize: 1 }).toThrow(/groupSize.*at least 2, got 1/);
