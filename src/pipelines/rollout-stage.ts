@@ -6,7 +6,7 @@ import { grpoStep } from "./grpo-step";
 import { type LearningRate, learningRateAt } from "./learning-rate";
 import type { Sampled, SamplingOptions } from "./sample-rollouts";
 import type { EvaluationMetrics, Stage } from "./stages";
-import { completionTokens, rolloutMetrics } from "./step-metrics";
+import { rolloutMetrics } from "./step-metrics";
 
 export interface Learning {
   readonly trainer: Trainer;
@@ -51,7 +51,9 @@ export function rolloutStage<R>(options: {
         step,
         signal,
       );
-      tokens.numTokens += sampled.reduce((sum, row) => sum + (completionTokens(row) ?? 0), 0);
+      // A cot with several reconstructions was sampled once.
+      const written = new Set(sampled.flatMap(({ segments }) => segments.map(({ completion }) => completion)));
+      for (const { tokenIds = [] } of written) tokens.numTokens += tokenIds.length;
       const metrics = {
         ...(sampled.length > 0 && rolloutMetrics(sampled, rewardName)),
         ...learned?.metrics,
