@@ -1,4 +1,4 @@
-import type { Completion, Prompt } from "../types";
+import type { Completion, MemoryEstimate, Prompt, Workload } from "../types";
 
 export interface GenerateOptions {
   /** Completions per prompt (1). */
@@ -29,5 +29,7 @@ export interface VlmBackend {
   };
   /** `count` completions for each prompt, in the order of the prompts. */
   generate(prompts: readonly Prompt[], options: GenerateOptions): Promise<readonly (readonly Completion[])[]>;
+  /** What generating these will take. @throws ConfigError when there is less, with the numbers and what to change */
+  checkMemory?(work: Workload): Promise<MemoryEstimate>;
   dispose(): Promise<void>;
 }
