@@ -99,6 +99,7 @@ export type {
   ImageSource,
   LabelDistribution,
   Leak,
+  MemoryEstimate,
   Message,
   Prompt,
   PromptPart,
@@ -106,5 +107,6 @@ export type {
   RawImage,
   Reward,
   Rollout,
+  Workload,
 } from "./types";
 export type { RiseCotEvent, RiseCotOptions, RiseCotResult, RiseR1Event, RiseR1Options, RiseR1Result };

@@ -108,3 +108,31 @@ export interface RatedCot<A> {
   readonly annotation: A;
   readonly reward: number;
 }
+
+/** Completions of prompts that are like one of them. */
+export interface Workload {
+  readonly prompt: Prompt;
+  /** How many such prompts, and completions of each. */
+  readonly prompts: number;
+  readonly count: number;
+  /** Tokens of a completion. */
+  readonly maxTokens: number;
+}
+
+/** What a piece of work takes of a machine's memory, foreseen, in bytes. */
+export interface MemoryEstimate {
+  /** As they are held and used, with what lies in mapped files. */
+  readonly weights: number;
+  /** Gradients, and what the optimiser remembers. */
+  readonly optimizer: number;
+  /** Alive at once while a graph runs. */
+  readonly activations: number;
+  /** Beside these, scores of a whole vocabulary. */
+  readonly logits: number;
+  /** Node and native code. */
+  readonly runtime: number;
+  /** The sum. */
+  readonly total: number;
+  /** What the machine has, or the container where that has less. */
+  readonly available: number;
+}

@@ -1,7 +1,8 @@
 import { readdir, statfs } from "node:fs/promises";
-import { availableParallelism, freemem, totalmem } from "node:os";
+import { availableParallelism, freemem } from "node:os";
 import { dirname } from "node:path";
 import { cacheFolder } from "../models/hub/cache";
+import { memoryLimit } from "../models/qwen2-vl/memory";
 import { cudaLibraries } from "../onnx/cuda-libraries";
 import { providerProblem } from "../onnx/device";
 import { gemmSpeed } from "../onnx/gemm-speed";
@@ -58,12 +59,6 @@ export async function doctor(write: Write, selfTestMs = 2000): Promise<number> {
 }
 
 const providers: readonly Provider[] = ["cpu", "cuda", "webgpu"];
-
-/** Of the machine or of the container, whichever is less; without a limit the latter is 0 or astronomical. */
-function memoryLimit(): number {
-  const limit = process.constrainedMemory();
-  return limit > 0 ? Math.min(limit, totalmem()) : totalmem();
-}
 
 async function describeCache(): Promise<string> {
   const folder = await cacheFolder();

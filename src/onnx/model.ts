@@ -37,14 +37,14 @@ export function usedInputs(graph: Graph, outputs: Readonly<Record<string, Value>
   return graph.inputs.filter((input) => used.values.has(input));
 }
 
-interface Reachable {
+export interface Reachable {
   /** In an order in which they can run. */
   readonly nodes: (Node | LoopNode)[];
   readonly values: Set<Value>;
 }
 
 /** What `graph` itself must hold to compute `outputs`. */
-function reachable(graph: Graph, outputs: readonly Value[]): Reachable {
+export function reachable(graph: Graph, outputs: readonly Value[]): Reachable {
   const nodes = new Set<Node | LoopNode>();
   const values = new Set<Value>();
   // An explicit stack: a network's depth would overflow the call stack.
@@ -65,11 +65,15 @@ function reachable(graph: Graph, outputs: readonly Value[]): Reachable {
     const needs = node.op === "Loop" ? [...node.in, ...captures(node as LoopNode)] : node.in;
     for (const input of needs) if (!values.has(input)) stack.push({ value: input, done: false });
   }
-  return { nodes: [...nodes], values };
+  // onnxruntime computes what a node needs the latest first. What needs nothing itself goes to the front, so that it is computed right before
+  // its use: float32 copies of half-precision weights would otherwise all be made before the network runs.
+  const isSource = (node: Node | LoopNode) => node.op !== "Loop" && node.in.every((input) => !input.node);
+  const ordered = [...nodes];
+  return { nodes: [...ordered.filter(isSource), ...ordered.filter((node) => !isSource(node))], values };
 }
 
 /** Values of the surrounding graphs that a Loop's body uses. */
-function captures({ body, bodyOutputs, bodyInputs }: LoopNode): Value[] {
+export function captures({ body, bodyOutputs, bodyInputs }: LoopNode): Value[] {
   const own = new Set<Value>(bodyInputs);
   for (const { value } of body.constants.values()) own.add(value);
   const inside = reachable(body, bodyOutputs);

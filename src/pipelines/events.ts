@@ -1,3 +1,5 @@
+import type { MemoryEstimate } from "../types";
+
 /** One row of `metrics.jsonl`: what a step measured, under TRL's names where TRL has one. */
 export interface StepMetrics {
   readonly stage: string;
@@ -15,6 +17,8 @@ export interface PreflightReport {
   readonly promptTokens?: number;
   /** Tokens that prompt and completion may have together. */
   readonly contextLength?: number;
+  /** What a step with such prompts takes, where that can be foreseen. */
+  readonly memory?: MemoryEstimate;
   /** Share of its completions that had the right form, where the stage samples. */
   readonly formatRate?: number;
   /** The whole stage, were every example like this one; an upper bound, since graphs were compiled on the way. */

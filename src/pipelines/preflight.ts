@@ -55,14 +55,36 @@ export async function* preflight<A>({
   await directory.writePreflight(() => preflightPage(task, dataset, rehearsals));
 }
 
+/** Of whom a stage asks something, and how much a step does side by side. */
+export interface Needing {
+  readonly backend: VlmBackend;
+  /** Where the stage trains. */
+  readonly trainer?: Trainer | undefined;
+  readonly prompts: number;
+  readonly count: number;
+}
+
 /**
- * The demand with the longest prompt and completion together, and its prompt's tokens where the backend counts them.
- * @throws DataError naming the first prompts that leave too little room
+ * What a stage needs: the demand with the longest prompt and completion together, its prompt's tokens where the backend counts them, and what a
+ * step with such prompts takes of the memory, where that can be foreseen.
+ * @throws DataError for a prompt that leaves too little room, ConfigError for a step that does not fit into memory
  */
-export async function largestDemand(
-  backend: VlmBackend,
+export async function needsOf(
   demands: readonly Demand[],
-): Promise<{ readonly demand: Demand; readonly promptTokens?: number; readonly contextLength?: number }> {
+  { backend, trainer, prompts, count }: Needing,
+): Promise<Needs> {
+  const { demand, ...counted } = await largestDemand(backend, demands);
+  const { prompt, completionTokens: maxTokens } = demand;
+  const work = { prompt, prompts, count, maxTokens };
+  const memory = await (trainer ? trainer.checkMemory?.(work) : backend.checkMemory?.(work));
+  return { demand, ...counted, ...(memory && { memory }) };
+}
+
+interface Needs extends Pick<PreflightReport, "promptTokens" | "contextLength" | "memory"> {
+  readonly demand: Demand;
+}
+
+async function largestDemand(backend: VlmBackend, demands: readonly Demand[]): Promise<Needs> {
   const counted = await backend.countTokens?.(demands.map(({ prompt }) => prompt));
   if (!counted) return { demand: demands[0]! };
   const { tokens, limit } = counted;

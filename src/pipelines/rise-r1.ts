@@ -11,7 +11,7 @@ import type { BestCheckpoint, RunEvent, StepMetrics } from "./events";
 import { checkCounts, checkExamples, checkHeldOut, fingerprint, shuffledBatch } from "./examples";
 import { describeLearningRate, type LearningRate, learningRateAt } from "./learning-rate";
 import { type Owned, withOwned } from "./owned";
-import { largestDemand, preflight, rehearseTraining } from "./preflight";
+import { needsOf, preflight, rehearseTraining } from "./preflight";
 import { checkTemperature, heldOutMetrics, rolloutStage } from "./rollout-stage";
 import { createRun, type Run } from "./run";
 import { openRunDirectory, trainedIn } from "./run-directory";
@@ -180,12 +180,13 @@ function supervised<A>(
     trains: true,
     async rehearse(signal) {
       const demands = samples.map((sample) => ({ ...sample, completionTokens: sample.completion.length }));
-      const { demand, ...counted } = await largestDemand(trainer.sampler(), demands);
+      const asked = { backend: trainer.sampler(), trainer, prompts: batchSize, count: 1 };
+      const { demand, ...needs } = await needsOf(demands, asked);
       const longest = samples.toSorted((a, b) => b.completion.length - a.completion.length).slice(0, batchSize);
       const started = performance.now();
       await rehearseTraining(trainer, longest, { microBatch, signal });
       const estimatedSeconds = ((performance.now() - started) / 1000) * steps;
-      return { report: { stage: "sft", exampleId: demand.exampleId, ...counted, estimatedSeconds }, sampled: [] };
+      return { report: { stage: "sft", exampleId: demand.exampleId, ...needs, estimatedSeconds }, sampled: [] };
     },
     async run(step, signal) {
       const batch = shuffledBatch(samples, step, batchSize, deriveSeed(seed, "sft"));

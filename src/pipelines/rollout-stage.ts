@@ -5,7 +5,7 @@ import type { Trainer } from "../trainers/trainer";
 import type { Prompt } from "../types";
 import { grpoStep, withTokens } from "./grpo-step";
 import { type LearningRate, learningRateAt } from "./learning-rate";
-import { type Demand, largestDemand, type Rehearsal, rehearseTraining } from "./preflight";
+import { type Demand, needsOf, type Rehearsal, rehearseTraining } from "./preflight";
 import type { Sampled, SamplingOptions } from "./sample-rollouts";
 import type { EvaluationMetrics, Stage } from "./stages";
 import { rolloutMetrics } from "./step-metrics";
@@ -52,7 +52,7 @@ export function rolloutStage<R extends { readonly prediction: unknown }>(options
     name,
     steps,
     trains: learning !== undefined,
-    ...(rehearsal && { rehearse: (signal) => rehearse({ ...rehearsal, name, steps, learning }, signal) }),
+    ...(rehearsal && { rehearse: (signal) => rehearse({ ...rehearsal, name, steps, groupSize, learning }, signal) }),
     async run(step, signal) {
       const sampled = await sample(step, signal);
       const learned = learning && (await learn(learning, sampled, { step, groupSize, signal }));
@@ -88,16 +88,21 @@ async function rehearse<R extends { readonly prediction: unknown }>(
   {
     name,
     steps,
+    groupSize,
     learning,
     ...rehearsal
   }: NonNullable<Parameters<typeof rolloutStage<R>>[0]["rehearsal"]> & {
     readonly name: string;
     readonly steps: number;
+    readonly groupSize: number;
     readonly learning: Learning | undefined;
   },
   signal: AbortSignal,
 ): Promise<Rehearsal> {
-  const { demand, ...counted } = await largestDemand(rehearsal.backend, rehearsal.demands());
+  const { demand, ...needs } = await needsOf(rehearsal.demands(), {
+    ...{ backend: rehearsal.backend, trainer: learning?.trainer },
+    ...{ prompts: rehearsal.examplesPerStep, count: groupSize },
+  });
   const { exampleId } = demand;
   const started = performance.now();
   const sampled = await rehearsal.sample(exampleId, signal);
@@ -110,7 +115,7 @@ async function rehearse<R extends { readonly prediction: unknown }>(
   const seconds = (performance.now() - started) / 1000;
   const formatRate = sampled.filter(({ reward }) => reward.format.ok).length / sampled.length;
   const estimatedSeconds = seconds * rehearsal.examplesPerStep * steps;
-  return { report: { stage: name, exampleId, ...counted, formatRate, estimatedSeconds }, sampled };
+  return { report: { stage: name, exampleId, ...needs, formatRate, estimatedSeconds }, sampled };
 }
 
 /** What one greedy rollout for each held-out example earns: `eval_reward`, `eval_rise/similarity`, … */

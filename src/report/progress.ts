@@ -33,11 +33,13 @@ function tried({
   exampleId,
   promptTokens,
   contextLength,
+  memory,
   formatRate,
   estimatedSeconds,
 }: PreflightReport): string {
   const facts = [
     ...(promptTokens === undefined ? [] : [`longest prompt ${promptTokens} of ${contextLength} tokens`]),
+    ...(memory === undefined ? [] : [`${gigabytes(memory.total)} of ${gigabytes(memory.available)} GB of memory`]),
     ...(formatRate === undefined ? [] : [`${Math.round(100 * formatRate)} % of completions of the right form`]),
     `at most ${duration(1000 * estimatedSeconds)}`,
   ];
@@ -64,6 +66,8 @@ const reinforcement: Watched = [
   ["completions/clipped_ratio", "clipped"],
   ["frac_reward_zero_std", "zero-std"],
 ];
+
+const gigabytes = (bytes: number) => (bytes / 1e9).toFixed(1);
 
 function duration(ms: number): string {
   const seconds = ms / 1000;

@@ -5,6 +5,7 @@ import type { OnDownload } from "../models/hub/progress";
 import { readJson } from "../models/model-directory";
 import { createAdapter, type LoraConfig, type TrainableTensor } from "../models/qwen2-vl/adapter";
 import { checkPositiveIntegers } from "../models/qwen2-vl/limits";
+import { checkMemory } from "../models/qwen2-vl/memory";
 import { defaultModel, openQwen2Vl, type Qwen2Vl } from "../models/qwen2-vl/model";
 import { type Policy, referenceFeeds } from "../models/qwen2-vl/policy";
 import { readPolicy, readTensors, savePolicy, unusable } from "../models/qwen2-vl/policy-files";
@@ -13,6 +14,7 @@ import { createSampler } from "../models/qwen2-vl/sampler";
 import { createTrainingPass, type ScoredRow } from "../models/qwen2-vl/training";
 import { type Device, placeOn } from "../onnx/device";
 import { adamw, chain, clipByGlobalNorm, type GradientTransform, globalNorm, type OptimizerState } from "../optim";
+import type { Workload } from "../types";
 import type { ScoringOptions, Trainer, TrainSequence } from "./trainer";
 
 export interface OnnxTrainerOptions {
@@ -26,7 +28,7 @@ export interface OnnxTrainerOptions {
   readonly rowsAtOnce?: number;
   /**
    * Gradient checkpointing: a layer's insides are computed again on the way back instead of kept, a third more work for a fraction of the
-   * memory. By default where a batch's would take more than a gibibyte.
+   * memory. By default where keeping all of it would take more than half of the machine's memory.
    */
   readonly gradientCheckpointing?: boolean;
   /** Completions sampled side by side (64). */
@@ -48,6 +50,7 @@ export interface OnnxTrainerOptions {
  */
 export async function onnxTrainer(options: OnnxTrainerOptions = {}): Promise<Trainer> {
   const { model: name = defaultModel, rowsAtOnce = 16, sampledAtOnce = 64, device = "auto", threads } = options;
+  const { gradientCheckpointing } = options;
   checkPositiveIntegers("onnxTrainer", { rowsAtOnce, sampledAtOnce, threads });
   const placement = await placeOn(device, threads);
   const model = await openQwen2Vl(name, options.onDownload);
@@ -55,7 +58,7 @@ export async function onnxTrainer(options: OnnxTrainerOptions = {}): Promise<Tra
   const sampler = createSampler(model, policy, { rowsAtOnce: sampledAtOnce, ...placement });
   const pass = createTrainingPass(model, policy, {
     ...{ rowsAtOnce, features: sampler.features, ...placement },
-    gradientCheckpointing: options.gradientCheckpointing,
+    gradientCheckpointing,
   });
   const optimizer = options.optimizer ?? chain(clipByGlobalNorm(1), adamw({ weightDecay: 0.1 }));
   const parameters = new Map([...policy.trainable].map(([name, { data }]) => [name, data]));
@@ -135,6 +138,17 @@ export async function onnxTrainer(options: OnnxTrainerOptions = {}): Promise<Tra
       forgetGradient();
       sampler.weightsChanged();
     },
+
+    ...(placement.provider === "cpu" && {
+      checkMemory: (work: Workload) =>
+        checkMemory(model, policy, work, { rowsAtOnce, sampledAtOnce, gradientCheckpointing }, [
+          ...(rowsAtOnce > 1 ? [`rowsAtOnce below ${rowsAtOnce}`] : []),
+          ...(sampledAtOnce > 1 ? [`sampledAtOnce below ${sampledAtOnce}`] : []),
+          ...(gradientCheckpointing === false ? ["gradientCheckpointing"] : []),
+          ...(policy.lora ? [] : ["lora"]),
+          ...["shorter completions", "smaller pictures"],
+        ]),
+    }),
 
     async dispose() {
       await sampler.dispose();

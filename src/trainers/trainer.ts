@@ -1,5 +1,5 @@
 import type { VlmBackend } from "../backends/backend";
-import type { Prompt } from "../types";
+import type { MemoryEstimate, Prompt, Workload } from "../types";
 
 /** A prompt and the tokens that follow it; only these tokens carry loss. */
 export interface TrainSequence {
@@ -48,5 +48,10 @@ export interface Trainer {
   /** Writes weights and optimiser state; `load` restores both exactly. */
   save(dir: string): Promise<void>;
   load(dir: string): Promise<void>;
+  /**
+   * What sampling such completions, and a step on them, will take: to ask before a run starts.
+   * @throws ConfigError when there is less, with the numbers and what to change
+   */
+  checkMemory?(work: Workload): Promise<MemoryEstimate>;
   dispose(): Promise<void>;
 }

@@ -21,9 +21,14 @@ describe("progress", () => {
     const report = { stage: "train", exampleId: "cat", estimatedSeconds: 100 };
     const line = createProgress("RISE-CoT");
     expect(line({ type: "preflight-end", report })).toBe("RISE-CoT  train, tried with example cat: at most 2 min");
-    const counted = { ...report, promptTokens: 310, contextLength: 4096, formatRate: 0.75 };
+    const memory = {
+      ...{ weights: 0, optimizer: 0, activations: 0, logits: 0, runtime: 0 },
+      total: 4e9,
+      available: 24e9,
+    };
+    const counted = { ...report, promptTokens: 310, contextLength: 4096, memory, formatRate: 0.75 };
     expect(line({ type: "preflight-end", report: counted })).toBe(
-      "RISE-CoT  train, tried with example cat: longest prompt 310 of 4096 tokens, 75 % of completions of the right form, at most 2 min",
+      "RISE-CoT  train, tried with example cat: longest prompt 310 of 4096 tokens, 4.0 of 24.0 GB of memory, 75 % of completions of the right form, at most 2 min",
     );
   });
 

@@ -85,7 +85,8 @@ export function createAdapter(config: Qwen2VlConfig, lora: LoraConfig, seed: num
   return tensors;
 }
 
-function targetLayers(config: Qwen2VlConfig, { targetModules }: LoraConfig): LinearLayer[] {
+/** The layers that get an adapter. */
+export function targetLayers(config: Qwen2VlConfig, { targetModules }: LoraConfig): LinearLayer[] {
   const layers = linearLayers(config);
   if (targetModules === "all-linear") return layers;
   if (!targetModules) return layers.filter(({ name }) => name.startsWith("model."));

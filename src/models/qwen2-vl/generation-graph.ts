@@ -18,6 +18,9 @@ export interface GenerationShape {
   readonly sampling: Sampling;
 }
 
+/** Prompt lengths are rounded up to this, so that few graphs serve all of them. */
+export const promptStep = 32;
+
 /**
  * Prompt and continuation in one graph: the prompts' keys and values, then a Loop that samples, runs the new token and appends to the cache
  * until every row has ended. Nothing but the chosen tokens leaves the graph.

@@ -1,9 +1,8 @@
 import type { GenerateOptions, VlmBackend } from "../../backends/backend";
 import { ConfigError } from "../../errors";
-import { createGraph } from "../../onnx/graph";
 import { createSession, type Placement, type Tensor } from "../../onnx/session";
 import { sessionCache } from "../../onnx/session-cache";
-import type { Completion } from "../../types";
+import type { Completion, Workload } from "../../types";
 import { groupImages, type ImageGroups, type ModelRow, roundUp, visionFeeds } from "./batch";
 import {
   type Generated,
@@ -13,11 +12,12 @@ import {
   type SamplingOptions,
   samplingOf,
 } from "./generate";
-import { type GenerationShape, generationGraph } from "./generation-graph";
+import { type GenerationShape, generationGraph, promptStep } from "./generation-graph";
 import type { ProcessedImage } from "./image-processor";
+import { checkMemory } from "./memory";
 import type { Qwen2Vl } from "./model";
-import { visionTower } from "./network";
 import { bindWeights, type Policy, trainsVision, weightFeeds, weightStorage } from "./policy";
+import { picturesAtOnce, visionGraph } from "./vision-graph";
 
 export interface SamplerOptions extends Placement {
   /** Completions that are generated side by side. */
@@ -45,12 +45,10 @@ export function createSampler(model: Qwen2Vl, policy: Policy, { rowsAtOnce, ...p
       const images = missing.slice(first, first + picturesAtOnce);
       const feeds = visionFeeds({ grid: group.grid, images }, config);
       const compile = () => {
-        const g = createGraph();
-        const [patches, cos, sin] = (["patches", "cos", "sin"] as const).map((name) =>
-          g.input(name, "float32", feeds[name].shape),
+        const { graph, outputs } = visionGraph(config, { pictures: images.length, patches: feeds.cos.shape[1]! }, (g) =>
+          bindWeights(policy, g),
         );
-        const features = visionTower(g, bindWeights(policy, g), config, patches!, { cos: cos!, sin: sin! });
-        return createSession(g, { features }, options);
+        return createSession(graph, outputs, options);
       };
       const { features } = await sessions.run(`vision ${group.grid} ${images.length}`, compile, {
         ...weightFeeds(policy),
@@ -80,7 +78,7 @@ export function createSampler(model: Qwen2Vl, policy: Policy, { rowsAtOnce, ...p
     const shape: GenerationShape = {
       prompts: prompts.length,
       rows: rows.length,
-      time: roundUp(longest, timeStep),
+      time: roundUp(longest, promptStep),
       featureRows: groups.featureRows,
       sampling: samplingOf(sampling),
     };
@@ -131,14 +129,18 @@ export function createSampler(model: Qwen2Vl, policy: Policy, { rowsAtOnce, ...p
         tokens.push(...(await Promise.all(prompts.slice(first, first + picturesAtOnce).map(model.countTokens))));
       return { tokens, limit: config.text.contextLength };
     },
+    // A GPU's memory is not known here.
+    ...(placement.provider === "cpu" && {
+      checkMemory: (work: Workload) =>
+        checkMemory(model, policy, work, { sampledAtOnce: rowsAtOnce }, [
+          ...(rowsAtOnce > 1 ? [`fewer than ${rowsAtOnce} rows at once`] : []),
+          ...["shorter completions", "smaller pictures"],
+        ]),
+    }),
 
     dispose: () => sessions.dispose(),
   };
 }
-
-const picturesAtOnce = 16;
-/** Prompt lengths are rounded up to this, so that few graphs serve all of them. */
-const timeStep = 32;
 
 function checkedSampling({
   maxTokens = 256,

@@ -2,6 +2,7 @@ import { checkpointedGradients } from "../../onnx/checkpointed";
 import { gradients, orZeros } from "../../onnx/grad";
 import { concat, createGraph, type Graph, gather, reshape } from "../../onnx/graph";
 import type { Value } from "../../onnx/value";
+import { roundUp } from "./batch";
 import type { Qwen2VlConfig } from "./config";
 import { embedInputs, languageHead, languageModel, visionTower, type Weights } from "./network";
 
@@ -20,15 +21,21 @@ export interface TrainingShape {
   readonly temperature: number;
 }
 
-/** About what the language model's layers keep for the way back, bytes, where nothing is computed again. */
-export function activationBytes(
+/** Lengths and numbers of scored tokens are rounded up, so that few graphs serve all batches. */
+export function padded(
   { text }: Qwen2VlConfig,
-  { batch, time }: Pick<TrainingShape, "batch" | "time">,
-): number {
-  // Of each token: ten vectors in and around attention, six in the MLP, three rows of attention scores for each head.
-  const each = 10 * text.hiddenSize + 6 * text.intermediateSize + 3 * text.heads * time;
-  return 4 * batch * time * each * text.layers;
+  { time, targets }: Pick<TrainingShape, "time" | "targets">,
+): Pick<TrainingShape, "time" | "targets"> {
+  const step = text.vocabSize > largeVocabulary ? smallTargetStep : targetStep;
+  return { time: roundUp(time, timeStep), targets: roundUp(Math.max(targets, 1), step) };
 }
+
+export const timeStep = 16;
+/** Scored tokens are rounded up to this … */
+const targetStep = 256;
+/** … or, where each costs a row of a large vocabulary's size, to this. */
+const smallTargetStep = 32;
+const largeVocabulary = 2 ** 15;
 
 /** Additive mask [time, time] that hides the future. */
 export function causalBias(g: Graph, time: number): Value {

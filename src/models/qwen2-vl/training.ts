@@ -2,9 +2,10 @@ import { ShapeError } from "../../errors";
 import { createSession, type Placement, type Session, type Tensor } from "../../onnx/session";
 import { sessionCache } from "../../onnx/session-cache";
 import { groupImages, type ImageGroups, layOut, type ModelRow, roundUp, visionFeeds } from "./batch";
+import { keepsTooMuch } from "./memory";
 import type { Qwen2Vl } from "./model";
 import { bindWeights, type Policy, trainsVision, weightFeeds, weightStorage } from "./policy";
-import { activationBytes, type TrainingShape, trainingGraph } from "./training-graph";
+import { padded, type TrainingShape, timeStep, trainingGraph } from "./training-graph";
 
 /** A row whose tokens from `promptLength` (1 or more) on are scored. */
 export interface ScoredRow extends ModelRow {
@@ -13,7 +14,7 @@ export interface ScoredRow extends ModelRow {
 
 export interface TrainingPassOptions extends Placement {
   readonly rowsAtOnce: number;
-  /** Compute each layer's insides again on the way back instead of keeping them: decided for each batch by what they take. */
+  /** Compute each layer's insides again on the way back instead of keeping them: decided for each batch by what that would take. */
   readonly gradientCheckpointing?: boolean | undefined;
   /** Features of frozen pictures; not asked for where the vision tower is trained. */
   readonly features: (groups: ImageGroups) => Promise<Tensor<Float32Array>>;
@@ -42,14 +43,6 @@ export interface TrainingPass {
   dispose(): Promise<void>;
 }
 
-const timeStep = 16;
-/** Scored tokens are rounded up to this … */
-const targetStep = 256;
-/** … or, where each costs a row of a large vocabulary's size, to this. */
-const smallTargetStep = 32;
-const largeVocabulary = 2 ** 15;
-/** Bytes of activations beyond which layers are computed again. */
-const mostKept = 2 ** 30;
 const gradientPrefix = "gradient:";
 
 export function createTrainingPass(
@@ -58,6 +51,7 @@ export function createTrainingPass(
   { rowsAtOnce, features, gradientCheckpointing, ...placement }: TrainingPassOptions,
 ): TrainingPass {
   const sessions = sessionCache();
+  const mustRecompute = remembered((shape: TrainingShape) => keepsTooMuch(policy, shape));
 
   async function run(
     rows: readonly ScoredRow[],
@@ -94,19 +88,21 @@ export function createTrainingPass(
     temperature: number,
   ) {
     const groups = groupImages(rows, config);
-    const time = roundUp(Math.max(...rows.map(({ tokens }) => tokens.length)), timeStep);
-    const scored = rows.reduce((n, { tokens, promptLength }) => n + tokens.length - promptLength, 0);
-    const size = { batch: rows.length, time };
-    const shape: TrainingShape = {
-      ...size,
-      recompute: gradientCheckpointing ?? activationBytes(config, size) > mostKept,
-      targets: roundUp(Math.max(scored, 1), config.text.vocabSize > largeVocabulary ? smallTargetStep : targetStep),
+    const kept: TrainingShape = {
+      batch: rows.length,
+      ...padded(config, {
+        time: Math.max(...rows.map(({ tokens }) => tokens.length)),
+        targets: rows.reduce((n, { tokens, promptLength }) => n + tokens.length - promptLength, 0),
+      }),
       pictures: trainsVision(policy)
         ? groups.groups.map(({ grid: [t, h, w], images }) => ({ count: images.length, patches: t * h * w }))
         : [],
       featureRows: groups.featureRows,
       temperature,
+      recompute: false,
     };
+    const shape = { ...kept, recompute: gradientCheckpointing ?? (cotangents !== undefined && mustRecompute(kept)) };
+    const { time } = shape;
     const places = new BigInt64Array(shape.targets);
     const chosen = new BigInt64Array(shape.targets);
     const cotangent = new Float32Array(shape.targets);
@@ -170,6 +166,17 @@ export function createTrainingPass(
       return eachBatch(rows, cotangents, read, scoring);
     },
     dispose: () => sessions.dispose(),
+  };
+}
+
+/** `decide`, asked once for each shape. */
+function remembered(decide: (shape: TrainingShape) => boolean): (shape: TrainingShape) => boolean {
+  const known = new Map<string, boolean>();
+  return (shape) => {
+    const key = JSON.stringify(shape);
+    const decision = known.get(key) ?? decide(shape);
+    known.set(key, decision);
+    return decision;
   };
 }
 

@@ -1,0 +1,91 @@
+import { describe, expect, it } from "vitest";
+import { ConfigError } from "../../../src/errors";
+import { loadConfig } from "../../../src/models/qwen2-vl/config";
+import { imaginedPolicy } from "../../../src/models/qwen2-vl/imagined-policy";
+import { checkMemory, estimateMemory, foresee, keepsTooMuch, memoryLimit } from "../../../src/models/qwen2-vl/memory";
+import { openQwen2Vl } from "../../../src/models/qwen2-vl/model";
+import { checkpointDir, promptOf, reference } from "./reference";
+
+const config = await loadConfig(checkpointDir);
+const training = { batch: 4, time: 64, targets: 256, pictures: [], featureRows: 0, recompute: false, temperature: 1 };
+const one = { prompts: 2, count: 4, maxTokens: 32 };
+const prompt = { tokens: 40, patches: [64] };
+const sideBySide = { sampledAtOnce: 8, rowsAtOnce: 4, gradientCheckpointing: false };
+const numbers = (shapes: Iterable<{ readonly shape: readonly number[] }>) =>
+  [...shapes].reduce((sum, { shape }) => sum + shape.reduce((a, b) => a * b, 1), 0);
+
+describe("estimateMemory", () => {
+  const everything = imaginedPolicy(config, "everything", "F32");
+
+  it("holds every trained weight as four bytes, and sixteen more to train it with AdamW", () => {
+    const trained = numbers(everything.trainable.values());
+    const { weights, optimizer } = estimateMemory(everything, { training });
+    expect(optimizer).toBe(16 * trained);
+    expect(weights).toBeGreaterThanOrEqual(4 * trained);
+    expect(weights).toBeLessThan(4.2 * trained);
+  });
+
+  it("grows with rows and tokens, and faster than tokens: attention is a square", () => {
+    const activations = (rows: number, tokens: number) =>
+      estimateMemory(everything, { training: { ...training, batch: rows, time: tokens } }).activations;
+    expect(activations(8, 64) / activations(4, 64)).toBeGreaterThan(1.8);
+    expect(activations(4, 512) / activations(4, 64)).toBeGreaterThan(9);
+  });
+
+  it("of layers that are computed again is less", () => {
+    const deep = imaginedPolicy({ ...config, text: { ...config.text, layers: 12 } }, { rank: 4 }, "F32");
+    const of = (recompute: boolean) => estimateMemory(deep, { training: { ...training, time: 256, recompute } });
+    expect(of(true).activations).toBeLessThan(0.4 * of(false).activations);
+  });
+
+  it("sums to its total, whatever is asked", () => {
+    for (const trained of ["nothing", "everything", { rank: 4 }] as const)
+      for (const dtype of ["F32", "BF16"] as const) {
+        const estimate = foresee(imaginedPolicy(config, trained, dtype), one, prompt, sideBySide);
+        const { total, available, ...parts } = estimate;
+        expect(Object.values(parts).reduce((a, b) => a + b, 0)).toBe(total);
+        expect(available).toBe(memoryLimit());
+        expect(parts.optimizer > 0).toBe(trained !== "nothing");
+      }
+  });
+
+  it("of an adapter is that of few trained weights: sixteen bytes for each of its own", () => {
+    const adapted = imaginedPolicy(config, { rank: 4 }, "BF16");
+    const adapter = numbers([...adapted.trainable.values()]);
+    expect(estimateMemory(adapted, { training }).optimizer).toBe(16 * adapter);
+    expect(adapter).toBeLessThan(0.2 * numbers(everything.trainable.values()));
+  });
+});
+
+describe("gradient checkpointing", () => {
+  it("is for batches that would take more than half of the memory if all were kept", () => {
+    const policy = imaginedPolicy(config, "everything", "F32");
+    const taken = (batch: number) => estimateMemory(policy, { training: { ...training, batch } }).total;
+    const each = (taken(2000) - taken(1000)) / 1000;
+    const fitting = Math.floor((memoryLimit() / 2 - taken(0)) / each);
+    expect(keepsTooMuch(policy, { ...training, batch: Math.floor(0.9 * fitting) })).toBe(false);
+    expect(keepsTooMuch(policy, { ...training, batch: Math.ceil(1.1 * fitting) })).toBe(true);
+  });
+});
+
+describe("checkMemory", () => {
+  it("tells before a run what it takes, and refuses what cannot fit with the numbers and what to change", async () => {
+    const model = await openQwen2Vl(checkpointDir);
+    const policy = { config, checkpoint: model.checkpoint, trainable: new Map() };
+    const check = (count: number) =>
+      checkMemory(
+        model,
+        policy,
+        { prompt: promptOf(reference.cases[0]!), prompts: 1, count, maxTokens: 100 },
+        { sampledAtOnce: count },
+        ["fewer rows at once"],
+      );
+    const { total, available } = await check(4);
+    expect(total).toBeLessThan(available);
+    const error = await check(1e7).catch((thrown: unknown) => thrown);
+    expect(error).toBeInstanceOf(ConfigError);
+    expect((error as Error).message).toMatch(
+      /: 1 × 10000000 completions of 100 tokens after \d+ would take about [\d.]+ GB of memory \(.*logits [\d.]+ GB.*\), and there are [\d.]+ GB\. It helps to have fewer rows at once$/,
+    );
+  });
+});
