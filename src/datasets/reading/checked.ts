@@ -16,8 +16,8 @@ export function parseJson(text: string, where: string): unknown {
 export function checked<T>(schema: z.ZodType<T>, value: unknown, where: string): T {
   const result = schema.safeParse(value);
   if (result.success) return result.data;
-  const problems = result.error.issues.map(({ path, message }) => `${path.join(".") || "the line"}: ${message}`);
-  throw new DataError(`${where}: ${problems.join("; ")}; found ${excerpt(JSON.stringify(value))}`);
+  const problems = result.error.issues.map(({ path, message }) => `${path.join(".") || "the whole"}: ${message}`);
+  throw new DataError(`${where}: ${problems.join("; ")}; found ${shown(value)}`);
 }
 
 /** @throws DataError for an annotation that is not the task's */
@@ -27,10 +27,7 @@ export function checkAnnotation<A>(task: Task<A>, annotation: A, where: string):
   } catch (cause) {
     if (cause instanceof DataError) throw cause;
     // An annotation of another kind altogether, on which the task's own checks trip.
-    throw new DataError(
-      `${where}: expected an annotation of task ${task.name}, found ${excerpt(JSON.stringify(annotation))}`,
-      { cause },
-    );
+    throw new DataError(`${where}: expected an annotation of task ${task.name}, found ${shown(annotation)}`, { cause });
   }
 }
 
@@ -60,5 +57,13 @@ export function readDistribution(
   return Object.fromEntries(labels.map((label, i) => [label, values[i]!]));
 }
 
-export const excerpt = (text: string | undefined) =>
-  text === undefined || text.length <= 80 ? `${text}` : `${text.slice(0, 80)}…`;
+/** The beginning of a text, for a message. */
+export const excerpt = (text: string) => (text.length > 80 ? `${text.slice(0, 80)}…` : text);
+
+function shown(value: unknown): string {
+  try {
+    return excerpt(`${JSON.stringify(value)}`);
+  } catch {
+    return "what is nested too deeply to show";
+  }
+}

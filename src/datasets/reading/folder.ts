@@ -10,23 +10,31 @@ export interface Folder {
    * @throws DataError for a name that leads out of the folder, by itself or by a link, and for one that is no file
    */
   image(name: string, where: string): Promise<string>;
+  /** As `image`, but `undefined` for what is not there. */
+  find(name: string, where: string): Promise<string | undefined>;
 }
 
 export function openFolder(path: string): Folder {
   const root = resolve(path);
   let realRoot: Promise<string> | undefined;
+  const find = async (name: string, where: string) => {
+    const file = resolve(root, name);
+    if (posix.isAbsolute(name) || win32.isAbsolute(name) || !isInside(root, file))
+      throw new DataError(`${where}: expected an image path inside ${root}, found ${JSON.stringify(name)}`);
+    const real = await realpath(file).catch(() => undefined);
+    if (real === undefined || !(await isFile(real))) return undefined;
+    realRoot ??= realpath(root);
+    if (!isInside(await realRoot, real))
+      throw new DataError(`${where}: expected an image inside ${root}, found that ${file} is a link to ${real}`);
+    return file;
+  };
   return {
     path: root,
+    find,
     async image(name, where) {
-      const file = resolve(root, name);
-      if (posix.isAbsolute(name) || win32.isAbsolute(name) || !isInside(root, file))
-        throw new DataError(`${where}: expected an image path inside ${root}, found ${JSON.stringify(name)}`);
-      const real = await realpath(file).catch(() => undefined);
-      if (real === undefined || !(await isFile(real)))
-        throw new DataError(`${where}: expected an image file at ${file}, found none`);
-      realRoot ??= realpath(root);
-      if (!isInside(await realRoot, real))
-        throw new DataError(`${where}: expected an image inside ${root}, found that ${file} is a link to ${real}`);
+      const file = await find(name, where);
+      if (file === undefined)
+        throw new DataError(`${where}: expected an image file at ${resolve(root, name)}, found none`);
       return file;
     },
   };
@@ -38,17 +46,29 @@ export interface Source {
   readonly url: string;
 }
 
-/** @throws DataError with how many of the files are not in the folder, which, and where they are published */
+/** @throws DataError with which of the files are not in the folder, and where they are published */
 export async function requireFiles(folder: string, names: readonly string[], source: Source): Promise<void> {
   const missing: string[] = [];
   for (const name of names) if (!(await isFile(resolve(folder, name)))) missing.push(name);
+  if (missing.length > 0)
+    throw new DataError(`${folder}: expected ${shortList(missing)}, found none. ${published(source)}`);
+}
+
+/** @throws DataError with how many of the pictures are not in the folder, which, and where they are published */
+export async function requireImages(
+  folder: Folder,
+  named: readonly { readonly name: string; readonly where: string }[],
+  source: Source,
+): Promise<void> {
+  const missing: string[] = [];
+  for (const { name, where } of named) if ((await folder.find(name, where)) === undefined) missing.push(name);
   if (missing.length === 0) return;
   throw new DataError(
-    `${folder}: expected ${names.length} files of ${source.name}, found that ${missing.length} are missing: ${shortList(missing)}. ${published(source)}`,
+    `${folder.path}: expected ${named.length} images, found that ${missing.length} are missing: ${shortList(missing)}. ${published(source)}`,
   );
 }
 
-/** @throws DataError saying where the data set is published */
+/** For the end of a message. */
 export function published({ name, url }: Source): string {
   return `${name} is published at ${url}`;
 }

@@ -19,13 +19,30 @@ export function readLines(path: string): AsyncGenerator<Line> {
 }
 
 /** The bytes of a file, 64 KiB at a time. */
-export async function* readChunks(path: string): AsyncGenerator<Uint8Array> {
+async function* readChunks(path: string): AsyncGenerator<Uint8Array> {
   const stream = createReadStream(path);
   try {
     for await (const chunk of stream) yield chunk;
   } catch (cause) {
     throw new DataError(`${path}: expected a readable file: ${String(cause)}`, { cause });
   }
+}
+
+/**
+ * The text of a UTF-8 file in pieces, without a byte-order mark.
+ * @throws DataError for a file that cannot be read, and bytes that are no UTF-8
+ */
+export async function* readText(path: string): AsyncGenerator<string> {
+  const decoder = new TextDecoder("utf-8", { fatal: true });
+  const decode = (bytes?: Uint8Array) => {
+    try {
+      return decoder.decode(bytes, { stream: bytes !== undefined });
+    } catch (cause) {
+      throw new DataError(`${path}: expected UTF-8, found other bytes`, { cause });
+    }
+  };
+  for await (const chunk of readChunks(path)) yield decode(chunk);
+  yield decode();
 }
 
 /** As `readLines`, of bytes that come in pieces. */
