@@ -159,9 +159,12 @@ async function readAnnotation(folder: Folder, name: string): Promise<string> {
   try {
     return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
   } catch {
-    return new TextDecoder("windows-1252").decode(bytes);
+    return bytes.toString("latin1").replace(/[\x80-\x9f]/g, (character) => windows[character.charCodeAt(0) - 0x80]!);
   }
 }
+
+/** What Windows-1252 has where Latin-1 has control characters; Node 20's own decoder takes one for the other. */
+const windows = "€\x81‚ƒ„…†‡ˆ‰Š‹Œ\x8dŽ\x8f\x90‘’“”•–—˜™š›œ\x9džŸ";
 
 /** As it is shown, turned upright; from the file's head, without decoding the picture. */
 async function imageSize(path: string): Promise<ImageSize> {
