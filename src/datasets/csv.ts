@@ -74,7 +74,10 @@ interface CsvRecord {
 
 async function* readRecords(path: string): AsyncGenerator<CsvRecord> {
   const { parse, CsvError } = await import("csv-parse");
-  const parser = parse({ bom: true, info: true, skip_empty_lines: true, max_record_size: longestLine });
+  const parser = parse({
+    ...{ bom: true, info: true, skip_empty_lines: true },
+    ...{ record_delimiter: ["\r\n", "\n"], max_record_size: longestLine },
+  });
   // Its errors reach whoever reads the parser.
   pipeline(Readable.from(readText(path)), parser, () => {});
   try {
