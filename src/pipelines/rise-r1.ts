@@ -11,7 +11,7 @@ import type { BestCheckpoint, RunEvent, StepMetrics } from "./events";
 import { checkCounts, checkExamples, checkHeldOut, fingerprint, shuffledBatch } from "./examples";
 import { describeLearningRate, type LearningRate, learningRateAt } from "./learning-rate";
 import { type Owned, withOwned } from "./owned";
-import { checkPolicyLoss, heldOutMetrics, rolloutStage } from "./rollout-stage";
+import { checkTemperature, heldOutMetrics, rolloutStage } from "./rollout-stage";
 import { createRun, type Run } from "./run";
 import { openRunDirectory, trainedIn } from "./run-directory";
 import { type AnswerRollout, type SamplingOptions, sampleAnswers } from "./sample-rollouts";
@@ -201,7 +201,7 @@ function reinforced<A>(
         examples: shuffledBatch(dataset, step, examplesPerStep, deriveSeed(seed, "rft")),
         seed: deriveSeed(seed, "rft", step),
       }),
-    learning: { trainer, grpo, learningRate, microBatch, credit: "all" },
+    learning: { trainer, grpo, learningRate, microBatch, credit: "all", temperature: sampling.temperature },
   });
 }
 
@@ -271,11 +271,11 @@ function withDefaults<A>({ sft = {}, rft = {}, ...options }: RiseR1Options<A>) {
       throw new ConfigError("sft: expected steps or epochs, got both");
   }
   if (settings.rft) {
-    const { groupSize, examplesPerStep, steps, grpo } = settings.rft;
+    const { groupSize, examplesPerStep, steps } = settings.rft;
     checkCounts({ "rft.groupSize": groupSize }, 2);
     checkCounts({ "rft.examplesPerStep": examplesPerStep });
     checkCounts({ "rft.steps": steps }, 0);
-    checkPolicyLoss(grpo);
+    checkTemperature("rft.sampling", settings.rft.sampling);
   }
   return settings;
 }

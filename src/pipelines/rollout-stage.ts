@@ -4,15 +4,17 @@ import type { Trainer } from "../trainers/trainer";
 import type { Prompt } from "../types";
 import { grpoStep } from "./grpo-step";
 import { type LearningRate, learningRateAt } from "./learning-rate";
-import type { Sampled } from "./sample-rollouts";
+import type { Sampled, SamplingOptions } from "./sample-rollouts";
 import type { EvaluationMetrics, Stage } from "./stages";
-import { completionTokens, rolloutMetrics } from "./step-metrics";
+import { rolloutMetrics } from "./step-metrics";
 
 export interface Learning {
   readonly trainer: Trainer;
   readonly grpo: GrpoSettings;
   readonly learningRate: LearningRate;
   readonly credit: "all" | "last";
+  /** Of the rollouts. */
+  readonly temperature?: number | undefined;
   readonly microBatch?: number | undefined;
 }
 
@@ -49,7 +51,9 @@ export function rolloutStage<R>(options: {
         step,
         signal,
       );
-      tokens.numTokens += sampled.reduce((sum, row) => sum + (completionTokens(row) ?? 0), 0);
+      // A cot with several reconstructions was sampled once.
+      const written = new Set(sampled.flatMap(({ segments }) => segments.map(({ completion }) => completion)));
+      for (const { tokenIds = [] } of written) tokens.numTokens += tokenIds.length;
       const metrics = {
         ...(sampled.length > 0 && rolloutMetrics(sampled, rewardName)),
         ...learned?.metrics,
@@ -84,17 +88,20 @@ const promptText = (prompt: Prompt): string =>
     .map((part) => (part.type === "text" ? part.text : "<image>"))
     .join("\n");
 
-/** @throws ConfigError for a loss that needs a policy to stay close to */
-export function checkPolicyLoss({ loss: { klCoefficient = 0 } }: GrpoSettings): void {
-  if (klCoefficient !== 0) {
-    throw new ConfigError(
-      `grpo.loss.klCoefficient: expected 0, because there is no reference policy to compare with; got ${klCoefficient}`,
-    );
-  }
+/** @throws ConfigError for rollouts that nothing can be learned from, because they are all the same */
+export function checkTemperature(name: string, { temperature = 1 }: SamplingOptions): void {
+  if (!(temperature > 0 && Number.isFinite(temperature)))
+    throw new ConfigError(`${name}: expected a temperature above 0, got ${temperature}`);
 }
 
 const learn = <R>(
-  { trainer, learningRate, ...learning }: Learning,
+  { trainer, learningRate, temperature = 1, ...learning }: Learning,
   sampled: readonly Sampled<R>[],
   { step, ...options }: { readonly step: number; readonly groupSize: number; readonly signal: AbortSignal },
-) => grpoStep(trainer, sampled, { ...learning, ...options, learningRate: learningRateAt(learningRate, step) });
+) =>
+  grpoStep(trainer, sampled, {
+    ...learning,
+    ...options,
+    temperature,
+    learningRate: learningRateAt(learningRate, step),
+  });
