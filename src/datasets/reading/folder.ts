@@ -1,5 +1,5 @@
-import { realpath, stat } from "node:fs/promises";
-import { posix, relative, resolve, win32 } from "node:path";
+import { lstat, realpath, stat } from "node:fs/promises";
+import { basename, dirname, join, posix, relative, resolve, win32 } from "node:path";
 import { DataError } from "../../errors";
 
 /** The one folder in which a data set's pictures may lie. */
@@ -17,12 +17,21 @@ export interface Folder {
 export function openFolder(path: string): Folder {
   const root = resolve(path);
   let realRoot: Promise<string> | undefined;
+  let known = { folder: "", real: "" };
+  // Of a million pictures most lie in the folder of the one before.
+  const realPath = async (file: string) => {
+    const folder = dirname(file);
+    if (known.folder !== folder) known = { folder, real: await realpath(folder) };
+    return join(known.real, basename(file));
+  };
   const find = async (name: string, where: string) => {
     const file = resolve(root, name);
     if (posix.isAbsolute(name) || win32.isAbsolute(name) || !isInside(root, file))
       throw new DataError(`${where}: expected an image path inside ${root}, found ${JSON.stringify(name)}`);
-    const real = await realpath(file).catch(() => undefined);
-    if (real === undefined || !(await isFile(real))) return undefined;
+    const entry = await lstat(file).catch(() => undefined);
+    if (!entry) return undefined;
+    const real = entry.isSymbolicLink() ? await realpath(file).catch(() => file) : await realPath(file);
+    if (!(entry.isFile() || (await isFile(real)))) return undefined;
     realRoot ??= realpath(root);
     if (!isInside(await realRoot, real))
       throw new DataError(`${where}: expected an image inside ${root}, found that ${file} is a link to ${real}`);
