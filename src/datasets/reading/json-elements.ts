@@ -59,11 +59,8 @@ function elementsOf(keys: readonly string[], without: string, assembler: () => V
     if (name === "stringChunk" && (length += token.value.length) > longestLine)
       throw new DataError(`${path}: expected texts of at most ${longestLine / 2 ** 20} MiB, found a longer one`);
 
-    const [opens, closes] = [
-      name === "startObject" || name === "startArray",
-      name === "endObject" || name === "endArray",
-    ];
-    if (opens) depth++;
+    const closes = name === "endObject" || name === "endArray";
+    if (name === "startObject" || name === "startArray") depth++;
     const at = depth;
     if (closes) depth--;
     if (at === 1 && name === "keyValue") [key, index] = [token.value, 0];
