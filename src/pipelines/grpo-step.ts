@@ -94,13 +94,15 @@ function checkFinite(name: string, value: number): void {
 const weightsOf = ([first]: readonly Sampled<unknown>[]) =>
   first?.reward.terms && { weights: first.reward.terms.map(({ weight }) => weight) };
 
-interface Piece {
+/** What a sampler wrote, as a trainer learns from it. */
+export interface Piece {
   readonly prompt: Sampled<unknown>["segments"][number]["prompt"];
   readonly completion: readonly number[];
   readonly logProbs: Float64Array;
 }
 
-function withTokens({ prompt, completion }: Sampled<unknown>["segments"][number], temperature: number): Piece {
+/** @throws BackendError for a completion without token ids or log-probs */
+export function withTokens({ prompt, completion }: Sampled<unknown>["segments"][number], temperature: number): Piece {
   const { tokenIds, logProbs: raw, samplingLogProbs } = completion;
   const logProbs = temperature === 1 ? raw : samplingLogProbs;
   if (!tokenIds || !logProbs || tokenIds.length !== logProbs.length) {

@@ -13,6 +13,7 @@ import type { BestCheckpoint, RunEvent, StepMetrics } from "./events";
 import { checkCounts, checkExamples, checkHeldOut, fingerprint, orderedBatch, shuffledBatch } from "./examples";
 import { describeLearningRate, type LearningRate } from "./learning-rate";
 import { type Owned, withOwned } from "./owned";
+import { type Demand, preflight } from "./preflight";
 import { checkTemperature, heldOutMetrics, rolloutStage } from "./rollout-stage";
 import { createRun, type Run } from "./run";
 import { openRunDirectory, trainedIn } from "./run-directory";
@@ -51,6 +52,8 @@ export interface RiseCotOptions<A> {
   readonly keepCheckpoints?: number;
   /** Examples to measure the policy with at every checkpoint, one greedy rollout each; the best `eval_reward` is the best checkpoint. */
   readonly heldOut?: readonly Example<A>[];
+  /** Try every stage on one example before the first step (true): what must fail fails at once, and `preflight.html` shows what was seen. */
+  readonly preflight?: boolean;
   /** Sample all examples once more with the trained policy (true). */
   readonly finalPass?: boolean;
   readonly seed?: number;
@@ -115,7 +118,11 @@ async function* run<A>(
     const memory = createCotMemory();
     const stages = trainer
       ? [training(settings, memory, trainer), closing(settings, memory, backend)]
-      : [closing({ ...settings, finalPass: true }, memory, backend)];
+      : [closing({ ...settings, finalPass: true }, memory, backend, cotRehearsal(settings, backend))];
+    if (settings.preflight && !directory.resumed) {
+      const { task } = settings;
+      yield* preflight({ stages, task, dataset, directory, signal });
+    }
     yield* runStages(stages, { directory, memory, trainer, checkpointEvery, stop, signal });
 
     const rows = dataset.flatMap((example) => rowOf(example, memory));
@@ -140,6 +147,7 @@ function training<A>(settings: Settings<A>, memory: CotMemory, trainer: Trainer)
   const sampler = trainer.sampler();
   const stage = rolloutStage({
     ...cotSampling(settings, sampler, "train", examples),
+    rehearsal: cotRehearsal(settings, sampler),
     steps,
     tokens: memory,
     learning: {
@@ -168,12 +176,18 @@ async function evaluation<A>(
 }
 
 /** Once over all examples: new rollouts (the final pass), and for each row of D_RISE a reconstruction without its cot. */
-function closing<A>(settings: Settings<A>, memory: CotMemory, backend: VlmBackend): Stage<Rollout<A>> {
+function closing<A>(
+  settings: Settings<A>,
+  memory: CotMemory,
+  backend: VlmBackend,
+  rehearsal?: ReturnType<typeof cotRehearsal<A>>,
+): Stage<Rollout<A>> {
   const { task, dataset, examplesPerStep, seed, finalPass, sampling } = settings;
   const examples = (step: number) => orderedBatch(dataset, step, examplesPerStep);
   return rolloutStage({
     ...cotSampling(settings, backend, "final", (step) => (finalPass ? examples(step) : [])),
     steps: Math.ceil(dataset.length / examplesPerStep),
+    ...(rehearsal && { rehearsal }),
     tokens: memory,
     async seen(rollouts, step, signal) {
       memory.keepBest(rollouts);
@@ -217,6 +231,31 @@ function cotSampling<A>(
   };
 }
 
+/** All prompts of stage 1, and one group of rollouts of one example. */
+function cotRehearsal<A>(settings: Settings<A>, backend: VlmBackend) {
+  const { task, dataset, reward, groupSize, sampling, seed, examplesPerStep } = settings;
+  const { cotMaxTokens = 256, reconstructionMaxTokens = 256 } = sampling;
+  return {
+    ...{ backend, examplesPerStep },
+    demands: () =>
+      dataset.flatMap((example): Demand[] => [
+        { exampleId: example.id, prompt: task.cotPrompt(example), completionTokens: cotMaxTokens },
+        // The cot is in the prompt.
+        {
+          exampleId: example.id,
+          prompt: task.reconstructionPrompt(example, ""),
+          completionTokens: cotMaxTokens + reconstructionMaxTokens,
+        },
+      ]),
+    sample: (exampleId: string, signal: AbortSignal) =>
+      sampleRollouts({
+        ...{ task, reward, groupSize, sampling, backend, signal },
+        examples: dataset.filter(({ id }) => id === exampleId),
+        seed: deriveSeed(seed, "preflight"),
+      }),
+  };
+}
+
 type Settings<A> = ReturnType<typeof withDefaults<A>>;
 
 function withDefaults<A>(options: RiseCotOptions<A>) {
@@ -233,6 +272,7 @@ function withDefaults<A>(options: RiseCotOptions<A>) {
     checkpointEvery: 50,
     keepCheckpoints: 3,
     heldOut: [] as readonly Example<A>[],
+    preflight: true,
     finalPass: true,
     seed: 0,
     resume: false,

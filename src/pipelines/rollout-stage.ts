@@ -1,9 +1,11 @@
+import type { VlmBackend } from "../backends/backend";
 import { ConfigError } from "../errors";
 import type { GrpoSettings } from "../grpo/presets";
 import type { Trainer } from "../trainers/trainer";
 import type { Prompt } from "../types";
-import { grpoStep } from "./grpo-step";
+import { grpoStep, withTokens } from "./grpo-step";
 import { type LearningRate, learningRateAt } from "./learning-rate";
+import { type Demand, largestDemand, type Rehearsal, rehearseTraining } from "./preflight";
 import type { Sampled, SamplingOptions } from "./sample-rollouts";
 import type { EvaluationMetrics, Stage } from "./stages";
 import { rolloutMetrics } from "./step-metrics";
@@ -28,7 +30,7 @@ export interface TokenCount {
  *
  * @param options.seen is handed a step's rollouts, and may add to its metrics
  */
-export function rolloutStage<R>(options: {
+export function rolloutStage<R extends { readonly prediction: unknown }>(options: {
   readonly name: string;
   readonly steps: number;
   readonly groupSize: number;
@@ -36,13 +38,21 @@ export function rolloutStage<R>(options: {
   readonly tokens: TokenCount;
   readonly sample: (step: number, signal: AbortSignal) => Promise<readonly Sampled<R>[]>;
   readonly learning?: Learning;
+  /** How to try the stage on one example before the run. */
+  readonly rehearsal?: {
+    readonly backend: VlmBackend;
+    readonly demands: () => readonly Demand[];
+    readonly sample: (exampleId: string, signal: AbortSignal) => Promise<readonly Sampled<R>[]>;
+    readonly examplesPerStep: number;
+  };
   readonly seen?: (rollouts: readonly R[], step: number, signal: AbortSignal) => Promise<Record<string, number>>;
 }): Stage<R> {
-  const { name, steps, groupSize, rewardName, tokens, sample, learning, seen } = options;
+  const { name, steps, groupSize, rewardName, tokens, sample, learning, rehearsal, seen } = options;
   return {
     name,
     steps,
     trains: learning !== undefined,
+    ...(rehearsal && { rehearse: (signal) => rehearse({ ...rehearsal, name, steps, learning }, signal) }),
     async run(step, signal) {
       const sampled = await sample(step, signal);
       const learned = learning && (await learn(learning, sampled, { step, groupSize, signal }));
@@ -71,6 +81,36 @@ export function rolloutStage<R>(options: {
       };
     },
   };
+}
+
+/** One group of rollouts of the example that asks for most, forward and backward. */
+async function rehearse<R extends { readonly prediction: unknown }>(
+  {
+    name,
+    steps,
+    learning,
+    ...rehearsal
+  }: NonNullable<Parameters<typeof rolloutStage<R>>[0]["rehearsal"]> & {
+    readonly name: string;
+    readonly steps: number;
+    readonly learning: Learning | undefined;
+  },
+  signal: AbortSignal,
+): Promise<Rehearsal> {
+  const { demand, ...counted } = await largestDemand(rehearsal.backend, rehearsal.demands());
+  const { exampleId } = demand;
+  const started = performance.now();
+  const sampled = await rehearsal.sample(exampleId, signal);
+  if (learning) {
+    const { trainer, microBatch, temperature = 1 } = learning;
+    const segments = new Set(sampled.flatMap((row) => row.segments));
+    const pieces = [...segments].map((segment) => withTokens(segment, temperature));
+    await rehearseTraining(trainer, pieces, { microBatch, temperature, signal });
+  }
+  const seconds = (performance.now() - started) / 1000;
+  const formatRate = sampled.filter(({ reward }) => reward.format.ok).length / sampled.length;
+  const estimatedSeconds = seconds * rehearsal.examplesPerStep * steps;
+  return { report: { stage: name, exampleId, ...counted, formatRate, estimatedSeconds }, sampled };
 }
 
 /** What one greedy rollout for each held-out example earns: `eval_reward`, `eval_rise/similarity`, … */

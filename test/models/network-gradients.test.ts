@@ -25,6 +25,7 @@ const tiny = (tieWordEmbeddings: boolean): Qwen2VlConfig => ({
     rmsNormEps: 1e-6,
     ropeTheta: 1e4,
     mropeSection: [1, 1, 1],
+    contextLength: 64,
     tieWordEmbeddings,
   },
   vision: {

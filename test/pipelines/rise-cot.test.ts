@@ -150,6 +150,7 @@ describe("riseCot with a policy that learns", () => {
       const types = events.map(({ type }) => type).filter((type) => type !== "warning");
       const eight = new Array<string>(8).fill("rollout-end");
       expect(types).toEqual([
+        "preflight-end",
         ...[...eight, "step-end", ...eight, "step-end", "checkpoint-end"],
         ...[...eight, "step-end", ...eight.slice(0, 4), "step-end", "checkpoint-end", "run-end"],
       ]);
@@ -172,7 +173,8 @@ describe("riseCot with a policy that learns", () => {
       return { prediction, reward: { ...reward, reward: 0.5 } };
     };
     const events = await collect(run({ trainer, reward, steps: 1 }));
-    expect(events.find((event) => event.type === "warning")?.message).toContain("all rewards are equal");
+    expect(events.find((event) => event.type === "warning" && event.guard === "zero-std")).toMatchObject({ step: 1 });
+    expect(events.findLast((event) => event.type === "warning")?.message).toContain("all rewards are equal");
     expect(events.find((event) => event.type === "step-end")?.metrics).toMatchObject({
       grad_norm: 0,
       frac_reward_zero_std: 1,
@@ -241,6 +243,7 @@ describe("a riseCot run directory", () => {
         "config.json",
         "cots.jsonl",
         "metrics.jsonl",
+        "preflight.html",
         "rollouts.jsonl",
       ]);
     }));
@@ -339,7 +342,8 @@ describe("riseCot stops", () => {
   it("when the loop is left, without another step", async () => {
     let samples = 0;
     const trainer = watched(() => samples++);
-    for await (const event of run({ trainer })) if (event.type === "step-end" && event.step === 3) break;
+    for await (const event of run({ trainer, preflight: false }))
+      if (event.type === "step-end" && event.step === 3) break;
     expect(samples).toBe(6);
   });
 

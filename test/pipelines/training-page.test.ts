@@ -30,7 +30,7 @@ describe("docs/training.md", () => {
 
   it("explains every guard", () => {
     const guards: Readonly<Record<Guard, true>> = {
-      ...{ "zero-std": true, clipped: true, leaking: true, repetition: true },
+      ...{ format: true, "zero-std": true, clipped: true, leaking: true, repetition: true },
       ...{ "flat-reward": true, "damaged-checkpoint": true },
     };
     expect(
