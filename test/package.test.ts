@@ -1,5 +1,5 @@
 import { execFile } from "node:child_process";
-import { mkdir, mkdtemp, readFile, rm } from "node:fs/promises";
+import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
@@ -25,6 +25,29 @@ describe("the built package", () => {
   ])("opens a model from %s, on whatever device there is", async (_, type, script) => {
     const { stdout } = await run(process.execPath, [`--input-type=${type}`, "-e", script], { cwd: built });
     expect(stdout).toBe("true\n");
+  });
+
+  it.each([
+    ["CommonJS", "commonjs", (name: string) => `require("./datasets/${name}.cjs")`],
+    ["ES modules", "module", (name: string) => `await import("./datasets/${name}.js")`],
+  ])("reads data sets from %s, through packages that are ES modules alone", async (_, type, load) => {
+    const parquet = join(root, "test", "datasets", "fixtures", "hub.parquet");
+    const [table, coco] = [join(built, "table.csv"), join(built, "instances.json")];
+    await writeFile(table, "image,joy,sadness\ntable.csv,1,0\n");
+    const box = { id: 1, image_id: 1, category_id: 1, bbox: [0, 0, 1, 1] };
+    const image = { id: 1, file_name: "table.csv", width: 2, height: 2 };
+    await writeFile(
+      coco,
+      JSON.stringify({ images: [image], annotations: [box], categories: [{ id: 1, name: "dog" }] }),
+    );
+    const script = `const [{ parquetLabels }, { csvDataset }, { cocoDataset }] = [${["parquet", "csv", "coco"].map(load)}];
+      Promise.all([
+        parquetLabels(${JSON.stringify(parquet)}, "label"),
+        csvDataset(${JSON.stringify(table)}, ["joy", "sadness"]),
+        cocoDataset(${JSON.stringify(coco)}, ${JSON.stringify(built)}),
+      ]).then(([labels, [row], [boxes]]) => console.log(labels[0], row.annotation.joy, boxes.subject));`;
+    const { stdout } = await run(process.execPath, [`--input-type=${type}`, "-e", script], { cwd: built });
+    expect(stdout).toBe("cat 1 dog\n");
   });
 
   it("has a command that runs", async () => {

@@ -49,7 +49,7 @@ describe("a JSON-lines dataset", () => {
 
   it.each([
     ["not JSON", "{id: 1}", /train\.jsonl:2: expected a JSON object, found \{id: 1\}/],
-    ["not an object", [1], /train\.jsonl:2: the line: .*expected object/],
+    ["not an object", [1], /train\.jsonl:2: the whole: .*expected object/],
     ["an id that is a number", { ...good, id: 7 }, /:2: id: .*expected string/],
     ["no image", { id: "2", annotation: good.annotation }, /:2: image: /],
     ["no annotation", { id: "2", image: good.image }, /:2: annotation: /],

@@ -1,0 +1,87 @@
+import { readdir } from "node:fs/promises";
+import { join } from "node:path";
+import { ConfigError, DataError } from "../errors";
+import type { LabelDistribution } from "../types";
+import type { ExampleStream, Omission } from "./dataset";
+import { exampleStream, type Located, refuseOmission } from "./reading/example-stream";
+import { openFolder, shortList } from "./reading/folder";
+
+export interface ImageFolderOptions {
+  /** Which folders are classes, and their labels in order; by default every folder, under its own name. */
+  readonly classes?: Readonly<Record<string, string>>;
+  /** Told of what is no picture; without it, that is an error. */
+  readonly onOmission?: (omission: Omission) => void;
+}
+
+/**
+ * Reads pictures that lie in a folder for each class: `dir/<class>/<picture>`.
+ *
+ * The annotation is one-hot; the id is `<class folder>/<file>`; `metadata.category` is the label. Folders and pictures come in the order of
+ * their names. Of one class at a time, the names are in memory.
+ *
+ * @throws DataError for a class without pictures, and for links that lead out of the folder
+ */
+export function imageFolderDataset(dir: string, options: ImageFolderOptions = {}): ExampleStream<LabelDistribution> {
+  return exampleStream(() => readExamples(dir, options));
+}
+
+async function* readExamples(
+  dir: string,
+  { classes, onOmission = refuseOmission }: ImageFolderOptions,
+): AsyncGenerator<Located<LabelDistribution>> {
+  const folders = classes ? new Map(Object.entries(classes)) : await foldersOf(dir, onOmission);
+  const labels = [...folders.values()];
+  checkLabels(dir, labels);
+  const images = openFolder(dir);
+  for (const [folder, label] of folders) {
+    const names = await picturesOf(join(dir, folder), onOmission);
+    if (names.length === 0) throw new DataError(`${join(dir, folder)}: expected pictures of ${label}, found none`);
+    const annotation = Object.fromEntries(labels.map((other) => [other, other === label ? 1 : 0]));
+    for (const name of names) {
+      const id = `${folder}/${name}`;
+      const where = join(dir, id);
+      yield {
+        example: { id, image: await images.image(id, where), annotation, metadata: { category: label } },
+        where,
+      };
+    }
+  }
+}
+
+async function foldersOf(dir: string, omit: (omission: Omission) => void): Promise<ReadonlyMap<string, string>> {
+  const folders = new Map<string, string>();
+  for (const entry of await list(dir)) {
+    // A link to a folder counts; whether it may be followed shows with its first picture.
+    if (entry.isDirectory() || entry.isSymbolicLink()) folders.set(entry.name, entry.name.normalize("NFC"));
+    else omit({ where: join(dir, entry.name), reason: "a file beside the class folders" });
+  }
+  return folders;
+}
+
+async function picturesOf(dir: string, omit: (omission: Omission) => void): Promise<string[]> {
+  const entries = await list(dir);
+  return entries
+    .filter((entry) => {
+      const isPicture = !entry.isDirectory() && picture.test(entry.name);
+      if (!isPicture) omit({ where: join(dir, entry.name), reason: "no picture by its name" });
+      return isPicture;
+    })
+    .map(({ name }) => name);
+}
+
+/** What sharp reads. */
+const picture = /\.(jpe?g|png|webp|gif|tiff?|avif)$/i;
+
+async function list(dir: string) {
+  const entries = await readdir(dir, { withFileTypes: true }).catch((cause: unknown) => {
+    throw new DataError(`${dir}: expected a readable folder: ${String(cause)}`, { cause });
+  });
+  return entries.sort((a, b) => (a.name < b.name ? -1 : 1));
+}
+
+function checkLabels(dir: string, labels: readonly string[]): void {
+  if (labels.length < 2)
+    throw new DataError(`${dir}: expected at least two class folders, found ${shortList(labels) || "none"}`);
+  const twin = labels.find((label, i) => labels.indexOf(label) !== i);
+  if (twin !== undefined) throw new ConfigError(`${dir}: expected labels that differ, found "${twin}" twice`);
+}

@@ -1,0 +1,94 @@
+import { ConfigError, DataError } from "../errors";
+import { createRng } from "../rng";
+import type { Example } from "../types";
+
+/** What drawing looks at. */
+type Drawable = Pick<Example<unknown>, "id" | "image" | "metadata">;
+
+export interface KShotOptions<T> {
+  /** What there are to be k of each; `categoryOf` for a data set's classes. Without it, k in all (LISA). */
+  readonly by?: (example: T) => string;
+  /** 0. */
+  readonly seed?: number;
+}
+
+/**
+ * k examples of each class, or k in all, drawn at random and given in the data set's order.
+ *
+ * Fewer shots are among more: 4 shots of a seed are 4 of its 16. The order of the data set plays no part in what is drawn.
+ *
+ * @throws DataError for a class with fewer than k examples
+ */
+export function kShot<T extends Drawable>(examples: readonly T[], k: number, options: KShotOptions<T> = {}): T[] {
+  const { by = () => "examples", seed = 0 } = options;
+  checkCount("k", k);
+  const drawn = new Set<T>();
+  for (const [name, members] of shuffledClasses(examples, by, seed, "k-shot")) {
+    if (members.length < k) throw new DataError(`expected at least ${k} of ${name}, found ${members.length}`);
+    for (const example of members.slice(0, k)) drawn.add(example);
+  }
+  return examples.filter((example) => drawn.has(example));
+}
+
+/**
+ * So many examples of each class to train with and to test with, drawn at random; no picture is in both.
+ * @throws DataError for a class that has too few
+ */
+export function splitPerClass<T extends Drawable>(
+  examples: readonly T[],
+  counts: { readonly train: number; readonly test: number },
+  seed = 0,
+): { readonly train: T[]; readonly test: T[] } {
+  checkCount("train", counts.train);
+  checkCount("test", counts.test);
+  const classes = shuffledClasses(examples, categoryOf, seed, "split");
+  const test = new Set([...classes.values()].flatMap((members) => members.slice(0, counts.test)));
+  const tested = new Set([...test].map(({ image }) => image));
+  const train = new Set<T>();
+  for (const [name, members] of classes) {
+    const left = members.filter(({ image }) => !tested.has(image));
+    if (members.length < counts.test || left.length < counts.train)
+      throw new DataError(
+        `expected at least ${counts.train + counts.test} examples of ${name}, ${counts.train} of them with pictures that no class is tested with; found ${members.length} and ${left.length}`,
+      );
+    for (const example of left.slice(0, counts.train)) train.add(example);
+  }
+  return { train: examples.filter((e) => train.has(e)), test: examples.filter((e) => test.has(e)) };
+}
+
+/**
+ * The class that a data set files an example under: `metadata.category`.
+ * @throws DataError where there is none
+ */
+export function categoryOf({ id, metadata }: Drawable): string {
+  const category = metadata?.category;
+  if (typeof category !== "string") throw new DataError(`expected example ${id} to have a metadata.category`);
+  return category;
+}
+
+/** The classes, each in an order of its own that depends on ids and seed alone. */
+function shuffledClasses<T extends Drawable>(
+  examples: readonly T[],
+  by: (example: T) => string,
+  seed: number,
+  purpose: string,
+): ReadonlyMap<string, readonly T[]> {
+  const classes = new Map<string, T[]>();
+  for (const example of examples) {
+    const name = by(example);
+    const members = classes.get(name);
+    if (members) members.push(example);
+    else classes.set(name, [example]);
+  }
+  return new Map(
+    [...classes].map(([name, members]) => [
+      name,
+      createRng(seed, purpose, name).shuffle(members.sort((a, b) => (a.id < b.id ? -1 : 1))),
+    ]),
+  );
+}
+
+function checkCount(name: string, count: number): void {
+  if (!(Number.isInteger(count) && count >= 1))
+    throw new ConfigError(`expected ${name} to be a whole number of at least 1, got ${count}`);
+}

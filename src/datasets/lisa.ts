@@ -1,0 +1,178 @@
+import { readdir, readFile, stat } from "node:fs/promises";
+import { join } from "node:path";
+import { z } from "zod";
+import { DataError } from "../errors";
+import type { Box, BoxSpace, Example } from "../types";
+import type { Omission, Splits } from "./dataset";
+import { checked, parseJson } from "./reading/checked";
+import { type Folder, openFolder, published, type Source, shortList } from "./reading/folder";
+import { longestLine } from "./reading/lines";
+import { boxInImage, type ImageSize } from "./reading/pixel-box";
+
+export interface LisaOptions {
+  /** What the boxes are measured in (`"thousand"`, as the `detection` task's). */
+  readonly space?: BoxSpace;
+}
+
+/**
+ * LISA as detection: the question of an image of ReasonSeg (Lai et al., CVPR 2024), and the box around one target of it.
+ *
+ * Reads the authors' own files, an image and a labelme-like JSON each, in `train/` (239) and `val/` (200), which is tested with. As the paper
+ * adapts it: a mask becomes its bounding box, and an image with several targets as many examples. Polygons of one `group_id` are one target.
+ * The question is the first of the image's `text`s; what stands after it says the same in other words.
+ *
+ * The subject is the question; ids are `train/<name>`, with `#2`, `#3`, … for further targets of the image; metadata are the image's `width` and
+ * `height` in pixels, and `targets`, how many the image has. The paper counts 239 and 196 samples.
+ *
+ * @param dir the folder `ReasonSeg`
+ * @throws DataError for what is missing, naming where it is published, and for a file that is not as it was published
+ */
+export async function lisa(dir: string, { space = "thousand" }: LisaOptions = {}): Promise<Splits<readonly Box[]>> {
+  const omissions: Omission[] = [];
+  const omit = (omission: Omission) => void omissions.push(omission);
+  const train = await readPart(dir, "train", 239, space, omit);
+  const test = await readPart(dir, "val", 200, space, omit);
+  return { train, test, omissions };
+}
+
+const source: Source = {
+  name: "ReasonSeg",
+  url: "https://github.com/dvlab-research/LISA#dataset (train.zip, val.zip)",
+};
+
+async function readPart(
+  dir: string,
+  part: string,
+  count: number,
+  space: BoxSpace,
+  omit: (omission: Omission) => void,
+): Promise<Example<readonly Box[]>[]> {
+  const folder = openFolder(join(dir, part));
+  const names = await pairedNames(folder.path);
+  if (names.length !== count)
+    throw new DataError(
+      `${folder.path}: expected ${count} images with their JSON files, found ${names.length}. ${published(source)}`,
+    );
+  const examples: Example<readonly Box[]>[] = [];
+  for (const name of names) examples.push(...(await readImage(folder, part, name, space, omit)));
+  return examples;
+}
+
+/** Names without their extension of the images that a folder has, each with its JSON file. */
+async function pairedNames(dir: string): Promise<string[]> {
+  const files = await readdir(dir).catch((cause: unknown) => {
+    throw new DataError(`${dir}: expected a readable folder: ${String(cause)}. ${published(source)}`, { cause });
+  });
+  const found = new Set(files);
+  const stems = [...new Set(files.flatMap((file) => /^(.+)\.(?:jpg|json)$/.exec(file)?.[1] ?? []))].sort();
+  const missing = stems.flatMap((stem) => [`${stem}.jpg`, `${stem}.json`]).filter((file) => !found.has(file));
+  if (missing.length > 0)
+    throw new DataError(
+      `${dir}: expected a .json file beside every .jpg, found no ${shortList(missing)}. ${published(source)}`,
+    );
+  return stems;
+}
+
+async function readImage(
+  folder: Folder,
+  part: string,
+  name: string,
+  space: BoxSpace,
+  omit: (omission: Omission) => void,
+): Promise<Example<readonly Box[]>[]> {
+  const where = join(folder.path, `${name}.json`);
+  const image = await folder.image(`${name}.jpg`, where);
+  const { text, shapes } = checked(annotationSchema, parseJson(await readAnnotation(folder, name), where), where);
+  const size = await imageSize(image);
+  const boxes: Box[] = [];
+  for (const [at, points] of targetsOf(shapes, where, omit)) {
+    const box = boxAround(points, size, space);
+    if (box) boxes.push(box);
+    else omit({ where: at, reason: "a target without area in the image" });
+  }
+  if (boxes.length === 0) omit({ where, reason: "an image without a target" });
+  return boxes.map((box, i) => ({
+    id: `${part}/${name}${i === 0 ? "" : `#${i + 1}`}`,
+    image,
+    annotation: [box],
+    subject: text[0]!.trim(),
+    metadata: { ...size, targets: boxes.length },
+  }));
+}
+
+const shapeSchema = z.object({
+  label: z.string(),
+  points: z.array(z.tuple([z.number(), z.number()])),
+  group_id: z.union([z.number(), z.string()]).nullish(),
+});
+
+const annotationSchema = z.object({
+  text: z.array(z.string()).refine(([question]) => question?.trim(), "expected a question first"),
+  shapes: z.array(shapeSchema),
+});
+
+type Points = readonly (readonly [x: number, y: number])[];
+
+/** The points of each target, and its place in the file. */
+function targetsOf(
+  shapes: readonly z.infer<typeof shapeSchema>[],
+  where: string,
+  omit: (omission: Omission) => void,
+): ReadonlyMap<string, Points> {
+  const targets = new Map<string, Points>();
+  const groups = new Map<string | number, string>();
+  for (const [i, { label, points, group_id: group }] of shapes.entries()) {
+    const at = `${where}: shapes.${i}`;
+    const kind = label.toLowerCase();
+    // As the authors' own reader: "flag" is left from drawing, what says "ignore" is not judged, and all else is the target.
+    if (kind === "flag" || kind.includes("ignore")) {
+      omit({ where: at, reason: `a region labelled "${label}"` });
+      continue;
+    }
+    const key = (group != null && groups.get(group)) || at;
+    if (group != null) groups.set(group, key);
+    targets.set(key, [...(targets.get(key) ?? []), ...points]);
+  }
+  return targets;
+}
+
+function boxAround(points: Points, size: ImageSize, space: BoxSpace): Box | undefined {
+  const sides = { left: size.width, top: size.height, right: 0, bottom: 0 };
+  for (const [x, y] of points) {
+    sides.left = Math.min(sides.left, x);
+    sides.top = Math.min(sides.top, y);
+    sides.right = Math.max(sides.right, x);
+    sides.bottom = Math.max(sides.bottom, y);
+  }
+  return boxInImage(sides, size, space);
+}
+
+/** Some of the published files are in Windows' encoding. */
+async function readAnnotation(folder: Folder, name: string): Promise<string> {
+  const path = await folder.image(`${name}.json`, folder.path);
+  const { size } = await stat(path);
+  if (size > longestLine)
+    throw new DataError(
+      `${path}: expected at most ${longestLine / 2 ** 20} MiB, found ${(size / 2 ** 20).toFixed(0)} MiB`,
+    );
+  const bytes = await readFile(path);
+  try {
+    return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+  } catch {
+    return bytes.toString("latin1").replace(/[\x80-\x9f]/g, (character) => windows[character.charCodeAt(0) - 0x80]!);
+  }
+}
+
+/** What Windows-1252 has where Latin-1 has control characters; Node 20's own decoder takes one for the other. */
+const windows = "€\x81‚ƒ„…†‡ˆ‰Š‹Œ\x8dŽ\x8f\x90‘’“”•–—˜™š›œ\x9džŸ";
+
+/** As it is shown, turned upright; from the file's head, without decoding the picture. */
+async function imageSize(path: string): Promise<ImageSize> {
+  const { default: sharp } = await import("sharp");
+  const { autoOrient } = await sharp(path)
+    .metadata()
+    .catch((cause: Error) => {
+      throw new DataError(`${path}: expected a picture: ${cause.message}`, { cause });
+    });
+  return { width: autoOrient.width, height: autoOrient.height };
+}

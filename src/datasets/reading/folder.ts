@@ -1,0 +1,95 @@
+import { lstat, realpath, stat } from "node:fs/promises";
+import { basename, dirname, join, posix, relative, resolve, win32 } from "node:path";
+import { DataError } from "../../errors";
+
+/** The one folder in which a data set's pictures may lie. */
+export interface Folder {
+  readonly path: string;
+  /**
+   * The picture that a file of the data set names.
+   * @throws DataError for a name that leads out of the folder, by itself or by a link, and for one that is no file
+   */
+  image(name: string, where: string): Promise<string>;
+  /** As `image`, but `undefined` for what is not there. */
+  find(name: string, where: string): Promise<string | undefined>;
+}
+
+export function openFolder(path: string): Folder {
+  const root = resolve(path);
+  let realRoot: Promise<string> | undefined;
+  let known = { folder: "", real: "" };
+  // Of a million pictures most lie in the folder of the one before.
+  const realPath = async (file: string) => {
+    const folder = dirname(file);
+    if (known.folder !== folder) known = { folder, real: await realpath(folder) };
+    return join(known.real, basename(file));
+  };
+  const find = async (name: string, where: string) => {
+    const file = resolve(root, name);
+    if (posix.isAbsolute(name) || win32.isAbsolute(name) || !isInside(root, file))
+      throw new DataError(`${where}: expected an image path inside ${root}, found ${JSON.stringify(name)}`);
+    const entry = await lstat(file).catch(() => undefined);
+    if (!entry) return undefined;
+    const real = entry.isSymbolicLink() ? await realpath(file).catch(() => file) : await realPath(file);
+    if (!(entry.isFile() || (await isFile(real)))) return undefined;
+    realRoot ??= realpath(root);
+    if (!isInside(await realRoot, real))
+      throw new DataError(`${where}: expected an image inside ${root}, found that ${file} is a link to ${real}`);
+    return file;
+  };
+  return {
+    path: root,
+    find,
+    async image(name, where) {
+      const file = await find(name, where);
+      if (file === undefined)
+        throw new DataError(`${where}: expected an image file at ${resolve(root, name)}, found none`);
+      return file;
+    },
+  };
+}
+
+/** Where a data set's authors publish it. */
+export interface Source {
+  readonly name: string;
+  readonly url: string;
+}
+
+/** @throws DataError with which of the files are not in the folder, and where they are published */
+export async function requireFiles(folder: string, names: readonly string[], source: Source): Promise<void> {
+  const missing: string[] = [];
+  for (const name of names) if (!(await isFile(resolve(folder, name)))) missing.push(name);
+  if (missing.length > 0)
+    throw new DataError(`${folder}: expected ${shortList(missing)}, found none. ${published(source)}`);
+}
+
+/** @throws DataError with how many of the pictures are not in the folder, which, and where they are published */
+export async function requireImages(
+  folder: Folder,
+  named: readonly { readonly name: string; readonly where: string }[],
+  source: Source,
+): Promise<void> {
+  const missing: string[] = [];
+  for (const { name, where } of named) if ((await folder.find(name, where)) === undefined) missing.push(name);
+  if (missing.length === 0) return;
+  throw new DataError(
+    `${folder.path}: expected ${named.length} images, found that ${missing.length} are missing: ${shortList(missing)}. ${published(source)}`,
+  );
+}
+
+/** For the end of a message. */
+export function published({ name, url }: Source): string {
+  return `${name} is published at ${url}`;
+}
+
+export function shortList(names: readonly string[]): string {
+  const shown = names.slice(0, 5).join(", ");
+  return names.length > 5 ? `${shown} and ${names.length - 5} more` : shown;
+}
+
+const isFile = async (path: string) => (await stat(path).catch(() => undefined))?.isFile() ?? false;
+
+function isInside(folder: string, file: string): boolean {
+  const path = relative(folder, file);
+  return !posix.isAbsolute(path) && !win32.isAbsolute(path) && path.split(/[\\/]/)[0] !== "..";
+}

@@ -1,0 +1,81 @@
+import { rm } from "node:fs/promises";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { cocoSub } from "../../src/datasets/coco-sub";
+import { categoryOf, kShot } from "../../src/datasets/k-shot";
+import { temporaryFolder, writeFiles } from "./temporary";
+
+const categories = Array.from({ length: 80 }, (_, i) => ({ id: i + 1, name: `category ${i + 1}` }));
+/** 40 images of each category; every image shows the next category as well, so that drawing must mind both. */
+const images = Array.from({ length: 80 * 40 }, (_, i) => ({
+  id: i + 1,
+  file_name: `${i + 1}.jpg`,
+  width: 640,
+  height: 480,
+}));
+const annotations = images.flatMap(({ id }) =>
+  [id % 80, (id + 1) % 80].map((category, i) => ({
+    ...{ id: 2 * id + i, image_id: id, category_id: category + 1, bbox: [10, 20, 30, 40], iscrowd: 0 },
+  })),
+);
+const file = "annotations/instances_train2017.json";
+
+let folder: string;
+beforeAll(async () => {
+  folder = await temporaryFolder();
+  await writeFiles(folder, { [file]: { images, annotations, categories } });
+  await writeFiles(folder, Object.fromEntries(images.map(({ file_name }) => [`train2017/${file_name}`, "picture"])));
+});
+afterAll(() => rm(folder, { recursive: true }));
+
+describe("COCO-Sub", () => {
+  it("draws 25 images to train and 10 to test for each of 80 categories, as the paper says", async () => {
+    const { train, test } = await cocoSub(folder);
+    expect([train.length, test.length]).toEqual([2000, 800]);
+    for (const { name } of categories) {
+      expect(train.filter((example) => categoryOf(example) === name)).toHaveLength(25);
+      expect(test.filter((example) => categoryOf(example) === name)).toHaveLength(10);
+    }
+    expect(train[0]).toMatchObject({
+      subject: categoryOf(train[0]!),
+      image: expect.stringContaining(join(folder, "train2017")),
+    });
+  });
+
+  it("never tests with an image that it trains with, for whichever category", async () => {
+    const { train, test } = await cocoSub(folder);
+    const tested = new Set(test.map(({ image }) => image));
+    expect(train.filter(({ image }) => tested.has(image))).toEqual([]);
+  });
+
+  it("draws the same for the same seed, and otherwise for another", async () => {
+    const ids = async (seed?: number) =>
+      (await cocoSub(folder, seed === undefined ? {} : { seed })).train.map(({ id }) => id);
+    expect(await ids()).toEqual(await ids(0));
+    expect(await ids()).not.toEqual(await ids(1));
+  });
+
+  it("gives 4 shots of each category", async () => {
+    expect(kShot((await cocoSub(folder)).train, 4, { by: categoryOf })).toHaveLength(320);
+  });
+
+  it("says what is missing and where it is published", async () => {
+    await expect(cocoSub(join(folder, "train2017"))).rejects.toThrow(
+      /expected annotations\/instances_train2017\.json, found none\. COCO is published at https:\/\/cocodataset\.org/,
+    );
+    const { test } = await cocoSub(folder);
+    await rm(String(test[0]!.image));
+    await expect(cocoSub(folder)).rejects.toThrow(/images, found that 1 are missing: \d+\.jpg\. COCO is published at/);
+    await writeFiles(folder, { [`train2017/${String(test[0]!.image).split("/").at(-1)}`]: "picture" });
+  });
+
+  it("refuses a file with other categories than 80, and with too few images of one", async () => {
+    await writeFiles(folder, {
+      [file]: { images, annotations, categories: [...categories, { id: 99, name: "more" }] },
+    });
+    await expect(cocoSub(folder)).rejects.toThrow(/expected 80 categories, found 81/);
+    const few = annotations.filter(({ category_id, image_id }) => category_id !== 7 || image_id > 2000);
+    await writeFiles(folder, { [file]: { images, annotations: few, categories } });
+    await expect(cocoSub(folder)).rejects.toThrow(/expected at least 35 examples of category 7, .*; found \d+ and \d+/);
+  });
+});

@@ -1,0 +1,97 @@
+import { rm, symlink, truncate, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { csvDataset } from "../../src/datasets/csv";
+import { DataError } from "../../src/errors";
+import { temporaryFolder, writeFiles } from "./temporary";
+
+let folder: string;
+let file: string;
+const read = async (...lines: readonly string[]) => {
+  await writeFile(file, lines.join("\n"));
+  return csvDataset(file, ["joy", "sadness"]);
+};
+
+beforeAll(async () => {
+  folder = await temporaryFolder();
+  file = join(folder, "data", "ratings.csv");
+  await writeFiles(folder, { "data/images/1.png": "", "data/images/café, 2.png": "", "secret.png": "" });
+  await symlink(join(folder, "secret.png"), join(folder, "data", "images", "link.png"));
+});
+afterAll(() => rm(folder, { recursive: true }));
+
+describe("a table with a column for each label", () => {
+  it("gives distributions, and images as paths from the file's folder", async () => {
+    expect(await read("image,joy,sadness", "images/1.png,0.9,0.1")).toEqual([
+      { id: "images/1.png", image: join(folder, "data", "images", "1.png"), annotation: { joy: 0.9, sadness: 0.1 } },
+    ]);
+  });
+
+  it("reads ids and subjects where there are such columns, and keeps the others as metadata", async () => {
+    const [example] = await read("sadness,rater,id,joy,subject,image", "0,7,x,1,the dog,images/1.png");
+    expect(example).toMatchObject({
+      id: "x",
+      subject: "the dog",
+      annotation: { joy: 1, sadness: 0 },
+      metadata: { rater: "7" },
+    });
+  });
+
+  it("reads quotes, line breaks in them, Windows line ends, a byte-order mark and names in any script", async () => {
+    const examples = await read(
+      "\uFEFFimage,joy,sadness,note\r",
+      '"images/café, 2.png",1e0,0,"two',
+      'lines"\r',
+      "",
+      "images/1.png,.5,.5,\r",
+    );
+    expect(examples.map(({ id }) => id)).toEqual(["images/café, 2.png", "images/1.png"]);
+    expect(examples[0]!.metadata).toEqual({ note: "two\nlines" });
+  });
+
+  it.each([
+    [
+      "a sum that is not 1",
+      "images/1.png,0.9,0.3",
+      /ratings\.csv:2: expected probabilities that sum to 1, found a sum of 1\.2/,
+    ],
+    ["a negative probability", "images/1.png,1.1,-0.1", /:2: joy: expected a number from 0 to 1, found "1\.1"/],
+    ["an empty cell", "images/1.png,1,", /:2: sadness: expected a number from 0 to 1, found ""/],
+    ["a decimal comma", 'images/1.png,"0,5","0,5"', /:2: joy: .*found "0,5"/],
+    ["text", "images/1.png,much,little", /:2: joy: .*found "much"/],
+    ["a cell too few", "images/1.png,1", /:2: Invalid Record Length: expect 3, got 2/],
+    ["a cell too many", "images/1.png,1,0,0", /:2: Invalid Record Length: expect 3, got 4/],
+    ["a quote without end", '"images/1.png,1,0', /:2: Quote Not Closed/],
+    ["no image", ",1,0", /:2: expected an image and an id, found an empty cell/],
+    ["an image that is not there", "images/3.png,1,0", /:2: expected an image file at .*3\.png, found none/],
+    ["a path out of the folder", "../secret.png,1,0", /:2: expected an image path inside/],
+    ["an absolute path", "/etc/hostname,1,0", /:2: expected an image path inside/],
+    ["a link out of the folder", "images/link.png,1,0", /:2: expected an image inside .*link\.png is a link to/],
+    [
+      "an image twice, where there is no column of ids",
+      "images/1.png,1,0\nimages/1.png,0,1",
+      /:3: expected an id of its own, found "images\/1\.png" as in .*ratings\.csv:2/,
+    ],
+  ])("refuses %s, naming file and line", async (_, row, message) => {
+    await expect(read("image,joy,sadness", row)).rejects.toThrow(DataError);
+    await expect(read("image,joy,sadness", row)).rejects.toThrow(message);
+  });
+
+  it("refuses a heading without a column it needs or with one twice, and a table without rows", async () => {
+    await expect(read("image,joy", "images/1.png,1")).rejects.toThrow(/:1: expected columns sadness, found image, joy/);
+    await expect(read("image,joy,sadness,joy", "images/1.png,1,0,1")).rejects.toThrow(
+      /:1: expected columns that differ, found "joy" twice/,
+    );
+    await expect(read("image,joy,sadness")).rejects.toThrow(/expected a heading and at least one row/);
+    await expect(read("")).rejects.toThrow(/expected a heading and at least one row/);
+    await expect(csvDataset(join(folder, "none.csv"), ["joy"])).rejects.toThrow(/none\.csv: expected a readable file/);
+  });
+
+  it("refuses a record of a gigabyte when it is above 16 MiB, quoted or not", async () => {
+    for (const start of ["image,joy,sadness\n", 'image,joy,sadness\n"']) {
+      await writeFile(file, start);
+      await truncate(file, 2 ** 30);
+      await expect(csvDataset(file, ["joy", "sadness"])).rejects.toThrow(/ratings\.csv:2: Max Record Size/);
+    }
+  });
+});

@@ -1,0 +1,207 @@
+import { rm, symlink, truncate, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { kShot } from "../../src/datasets/k-shot";
+import { lisa } from "../../src/datasets/lisa";
+import { DataError } from "../../src/errors";
+import { detection } from "../../src/tasks/detection";
+import { jpeg, temporaryFolder, writeFiles } from "./temporary";
+
+const shape = (points: readonly (readonly number[])[], more: object = {}) => ({
+  ...{ label: "target", labels: ["target"], shape_type: "polygon", image_name: "1.jpg", points },
+  ...{ group_id: null, group_ids: [null], flags: {}, ...more },
+});
+const triangle = shape([
+  [10, 20],
+  [60, 20],
+  [35, 45.5],
+]);
+const other = shape([
+  [100, 0],
+  [200, 0],
+  [200, 50],
+]);
+const annotation = (...shapes: object[]) => ({
+  ...{ text: ["what can a dog wear in the snow?", "which thing keeps a dog warm?"], is_sentence: true, shapes },
+});
+
+let folder: string;
+const train = (name: string) => join(folder, "train", name);
+/** What comes of the first image's file, the other 238 being in order. */
+const load = async (content: object | string | Uint8Array, options = {}) => {
+  const isJson = typeof content === "object" && !(content instanceof Uint8Array);
+  await writeFile(train("000.json"), isJson ? JSON.stringify(content) : content);
+  const splits = await lisa(folder, options);
+  return { ...splits, first: splits.train.filter(({ id }) => id.startsWith("train/000")) };
+};
+
+beforeAll(async () => {
+  folder = await temporaryFolder();
+  const image = await jpeg(200, 100);
+  for (const [part, count] of [
+    ["train", 239],
+    ["val", 200],
+  ] as const)
+    for (let i = 0; i < count; i++) {
+      const name = `${part}/${String(i).padStart(3, "0")}`;
+      await writeFiles(folder, { [`${name}.jpg`]: image, [`${name}.json`]: annotation(triangle) });
+    }
+});
+afterAll(() => rm(folder, { recursive: true }));
+
+describe("LISA", () => {
+  it("trains with the 239 images of train/, tests with the 200 of val/", async () => {
+    const splits = await load(annotation(triangle));
+    expect([splits.train.length, splits.test.length, splits.omissions]).toEqual([239, 200, []]);
+    expect(kShot(splits.train, 16)).toHaveLength(16);
+  });
+
+  it("gives the box around a mask, in thousandths of the image, and the first question as its subject", async () => {
+    const { first } = await load(annotation(triangle));
+    expect(first).toEqual([
+      {
+        id: "train/000",
+        image: train("000.jpg"),
+        // x 10 … 60 of 200 pixels, y 20 … 45.5 of 100.
+        annotation: [{ space: "thousand", x: 50, y: 200, width: 250, height: 255 }],
+        subject: "what can a dog wear in the snow?",
+        metadata: { width: 200, height: 100, targets: 1 },
+      },
+    ]);
+    for (const { id, annotation: boxes } of first) detection({ single: true }).validate(boxes, id);
+  });
+
+  it("gives pixels when asked", async () => {
+    const { first } = await load(annotation(triangle), { space: "pixel" });
+    expect(first[0]!.annotation).toEqual([{ space: "pixel", x: 10, y: 20, width: 50, height: 25.5 }]);
+  });
+
+  it("splits an image with two targets into two examples of one box each", async () => {
+    const { first } = await load(annotation(triangle, other));
+    expect(first.map(({ id, annotation: boxes, metadata }) => [id, boxes.length, metadata!.targets])).toEqual([
+      ["train/000", 1, 2],
+      ["train/000#2", 1, 2],
+    ]);
+    expect(first[1]!.annotation[0]).toMatchObject({ x: 500, y: 0, width: 500, height: 500 });
+  });
+
+  it("takes the polygons of one group for parts of one target", async () => {
+    const parts = [triangle, other].map((part) => ({ ...part, group_id: 3 }));
+    const { first } = await load(annotation(...parts));
+    expect(first).toHaveLength(1);
+    expect(first[0]!.annotation[0]).toMatchObject({ x: 50, y: 0, width: 950, height: 500 });
+  });
+
+  it("leaves out what is not judged, and says so", async () => {
+    const { first, omissions } = await load(
+      annotation({ ...other, label: "ignore" }, { ...other, label: "Flag" }, triangle),
+    );
+    expect(first).toHaveLength(1);
+    expect(omissions).toEqual([
+      { where: `${train("000.json")}: shapes.0`, reason: 'a region labelled "ignore"' },
+      { where: `${train("000.json")}: shapes.1`, reason: 'a region labelled "Flag"' },
+    ]);
+  });
+
+  it("cuts a polygon at the image's edges", async () => {
+    const { first } = await load(
+      annotation(
+        shape([
+          [-10, -5],
+          [50, 200],
+          [20, 20],
+        ]),
+      ),
+    );
+    expect(first[0]!.annotation[0]).toMatchObject({ x: 0, y: 0, width: 250, height: 1000 });
+  });
+
+  it.each([
+    ["without points", shape([])],
+    ["of one point", shape([[3, 4]])],
+    [
+      "outside the image",
+      shape([
+        [300, 10],
+        [400, 10],
+        [350, 20],
+      ]),
+    ],
+  ])("leaves out a target %s, and the image with it, and says both", async (_, empty) => {
+    const { first, omissions } = await load(annotation(empty));
+    expect(first).toEqual([]);
+    expect(omissions.map(({ reason }) => reason)).toEqual([
+      "a target without area in the image",
+      "an image without a target",
+    ]);
+  });
+
+  it("measures an image as it is shown, turned upright by its orientation tag", async () => {
+    await writeFile(train("001.jpg"), await jpeg(100, 200, 6));
+    const { train: examples } = await load(annotation(triangle));
+    expect(examples.find(({ id }) => id === "train/001")!.metadata).toMatchObject({ width: 200, height: 100 });
+  });
+
+  it("reads files in Windows' encoding, as some of the published are", async () => {
+    const text = JSON.stringify({ ...annotation(triangle), text: ["the dog’s coat"] });
+    const { first } = await load(Buffer.from(text.replace("’", "\x92"), "latin1"));
+    expect(first[0]!.subject).toBe("the dog’s coat");
+  });
+
+  it.each([
+    ["no JSON", "{", /000\.json: expected a JSON object, found \{/],
+    ["no shapes", { text: ["?"] }, /000\.json: shapes: /],
+    ["no question", { ...annotation(triangle), text: [] }, /000\.json: text: expected a question first/],
+    ["an empty question", { ...annotation(triangle), text: [" "] }, /text: expected a question first/],
+    ["a point that is none", annotation(shape([[1, Number.NaN]])), /shapes\.0\.points\.0\.1: /],
+    ["a point of three", annotation(shape([[1, 2, 3]])), /shapes\.0\.points\.0: /],
+  ])("refuses a file with %s", async (_, content, message) => {
+    await expect(load(content)).rejects.toThrow(DataError);
+    await expect(load(content)).rejects.toThrow(message);
+  });
+
+  it("refuses a file of a gigabyte without reading it", async () => {
+    await writeFile(train("000.json"), "");
+    await truncate(train("000.json"), 2 ** 30);
+    await expect(lisa(folder)).rejects.toThrow(/000\.json: expected at most 16 MiB, found 1024 MiB/);
+  });
+});
+
+describe("a copy of LISA that is not whole", () => {
+  beforeAll(() => writeFiles(folder, { "train/000.json": annotation(triangle) }));
+
+  const hiding = async (name: string, message: RegExp) => {
+    await rm(train(name));
+    try {
+      await expect(lisa(folder)).rejects.toThrow(message);
+    } finally {
+      await writeFiles(folder, {
+        [`train/${name}`]: name.endsWith("json") ? annotation(triangle) : await jpeg(200, 100),
+      });
+    }
+  };
+
+  it("is refused, naming what is missing and where it is published", async () => {
+    await hiding("007.jpg", /found no 007\.jpg\. ReasonSeg is published at https:.*LISA/);
+    await hiding("008.json", /found no 008\.json\. ReasonSeg/);
+    await expect(lisa(join(folder, "train"))).rejects.toThrow(
+      /train.train: expected a readable folder: .*ReasonSeg is published/,
+    );
+  });
+
+  it("is refused where a pair is missing", async () => {
+    await rm(train("238.jpg"));
+    await hiding("238.json", /expected 239 images with their JSON files, found 238\. ReasonSeg/);
+    await writeFiles(folder, { "train/238.jpg": await jpeg(200, 100) });
+  });
+
+  it("is refused where an image is a link out of it, or no picture", async () => {
+    await writeFiles(folder, { "secret.jpg": await jpeg(2, 2) });
+    await rm(train("009.jpg"));
+    await symlink(join(folder, "secret.jpg"), train("009.jpg"));
+    await expect(lisa(folder)).rejects.toThrow(/009\.json: expected an image inside .*train, found that .* is a link/);
+    await rm(train("009.jpg"));
+    await writeFile(train("009.jpg"), "picture");
+    await expect(lisa(folder)).rejects.toThrow(/009\.jpg: expected a picture/);
+  });
+});
