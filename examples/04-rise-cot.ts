@@ -2,6 +2,15 @@
  * Stage 1 of RISE on the tiny model: it learns to justify moods without giving them away, and keeps the best justification of each picture.
  *
  *   npx tsx examples/04-rise-cot.ts
+ *
+ * Half a minute:
+ *
+ *   step 1/12  reward 0.384  leaks 0  format 1
+ *   …
+ *   step 12/12  reward 0.621  leaks 0  format 1
+ *   15 of 16 cots reach τ
+ *   train-0  reward 0.873  gain over no cot 0.042
+ *     Here is a large flat enraged face in the middle, on a white background.
  */
 import { classification, riseCot } from "rise-ts";
 import { onnxTrainer } from "rise-ts/trainers/onnx";

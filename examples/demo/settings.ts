@@ -7,7 +7,7 @@ export interface Steps {
   readonly rft: number;
 }
 
-export const defaultSteps: Steps = { cot: 28, sft: 208, rft: 32 };
+export const defaultSteps: Steps = { cot: 28, sft: 176, rft: 32 };
 
 export const groupSize = 8;
 export const examplesPerStep = 8;

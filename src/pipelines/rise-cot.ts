@@ -98,7 +98,10 @@ export type RiseCotEvent<A> = RunEvent<Rollout<A>, RiseCotResult<A>>;
  */
 export function riseCot<A>(options: RiseCotOptions<A>): Run<RiseCotEvent<A>, RiseCotResult<A>> {
   return createRun((signal) => {
-    const { trainer, backend } = options;
+    const { task, dataset, heldOut = [], trainer, backend } = options;
+    // Before a model is loaded, or fetched, for nothing.
+    checkExamples(task, dataset);
+    checkHeldOut(task, heldOut, dataset);
     if (trainer && !backend) return withOwned(trainer, (owned) => run(options, signal, owned.sampler(), owned));
     if (backend && !trainer) return withOwned(backend, (owned) => run(options, signal, owned));
     throw new ConfigError(`riseCot: expected a trainer or a backend, got ${trainer ? "both" : "neither"}`);
@@ -112,9 +115,7 @@ async function* run<A>(
   trainer?: Trainer,
 ): AsyncGenerator<RiseCotEvent<A>, RiseCotResult<A>, void> {
   const settings = withDefaults(options);
-  const { task, dataset, heldOut, threshold, checkpointEvery, keepCheckpoints, runDir, resume, stop } = settings;
-  checkExamples(task, dataset);
-  checkHeldOut(task, heldOut, dataset);
+  const { dataset, threshold, checkpointEvery, keepCheckpoints, runDir, resume, stop } = settings;
   const keeping = { resume, keep: keepCheckpoints };
   const directory = await openRunDirectory(runDir, describe(settings, backend, trainer), keeping);
   try {

@@ -103,7 +103,13 @@ export type RiseR1Event<A> = RunEvent<AnswerRollout<A>, RiseR1Result<A>>;
  * Source: RISE, stage 2, Eqs. 8–10.
  */
 export function riseR1<A>(options: RiseR1Options<A>): Run<RiseR1Event<A>, RiseR1Result<A>> {
-  return createRun((signal) => withOwned(options.trainer, (trainer) => run(options, trainer, signal)), options.signal);
+  return createRun((signal) => {
+    const { task, dataset, heldOut = [], trainer } = options;
+    // Before a model is loaded, or fetched, for nothing.
+    checkExamples(task, dataset);
+    checkHeldOut(task, heldOut, dataset);
+    return withOwned(trainer, (owned) => run(options, owned, signal));
+  }, options.signal);
 }
 
 async function* run<A>(
@@ -111,9 +117,7 @@ async function* run<A>(
   trainer: Trainer,
   signal: AbortSignal,
 ): AsyncGenerator<RiseR1Event<A>, RiseR1Result<A>, void> {
-  const { task, dataset, heldOut = [], cots, keepCheckpoints = 3, runDir, resume = false, stop } = options;
-  checkExamples(task, dataset);
-  checkHeldOut(task, heldOut, dataset);
+  const { heldOut = [], cots, keepCheckpoints = 3, runDir, resume = false, stop } = options;
   checkCounts({ keepCheckpoints });
   const asked = withDefaults(options);
   const { threshold, checkpointEvery } = asked;

@@ -84,6 +84,15 @@ describe("held-out examples", () => {
       ).toEqual(best);
     }));
 
+  it("and all data are looked at before a model is loaded for them", async () => {
+    const trainer = () => Promise.reject(new Error("loaded"));
+    const wrong = [{ ...picnic!, annotation: { joy: 2, sadness: 0 } }];
+    await expect(cotRun({ trainer, dataset: wrong })).rejects.toThrow(/picnic/);
+    await expect(answerRun({ trainer, dataset: wrong })).rejects.toThrow(/picnic/);
+    await expect(cotRun({ trainer, heldOut: [party!] })).rejects.toThrow(/heldOut/);
+    await expect(cotRun({ trainer })).rejects.toThrow("loaded");
+  });
+
   it("are refused when they are trained on, or are no examples; so is keeping no checkpoint", async () => {
     const run = (options: Parameters<typeof cotRun>[0]) => expect(cotRun(options)).rejects;
     await run({ trainer: cotTrainer(), heldOut: [party!] }).toThrow(DataError);
