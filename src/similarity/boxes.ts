@@ -1,7 +1,7 @@
 import { Matrix } from "ml-matrix";
+import munkres from "munkres-js";
 import { ConfigError } from "../errors";
 import type { Box, BoxSpace } from "../types";
-import { leastCostAssignment } from "./assignment";
 
 /** A ground-truth box and the predicted box it was matched with, by index. */
 export interface BoxMatch {
@@ -44,7 +44,8 @@ export function detectionSimilarity(
 /**
  * The one-to-one matching with the largest total IoU; pairs that do not overlap are left out.
  *
- * Each connected component of overlapping boxes is assigned alone, so the cubic cost hardly ever meets a long list of boxes.
+ * The Hungarian algorithm sees one connected component of overlapping boxes at a time, and of those only the boxes that an
+ * optimal matching can need, so its cubic cost never meets a long list of boxes.
  *
  * @returns matches in the order of `truth`
  * @throws ConfigError when boxes of different spaces meet
@@ -149,11 +150,31 @@ function overlapComponents(ious: Matrix): Component[] {
 }
 
 /** The optimal assignment inside one component. */
-function assign(ious: Matrix, { rows, columns }: Component): BoxMatch[] {
+function assign(ious: Matrix, component: Component): BoxMatch[] {
+  const wide = component.rows.length <= component.columns.length;
+  const columns = wide ? bestOf(component.columns, component.rows, (c, r) => ious.get(r, c)) : component.columns;
+  const rows = wide ? component.rows : bestOf(component.rows, component.columns, (r, c) => ious.get(r, c));
   const costs = rows.map((row) => columns.map((column) => 1 - ious.get(row, column)));
-  return leastCostAssignment(costs).flatMap(([i, j]) => {
+  return munkres(costs).flatMap(([i, j]) => {
     const [truth, prediction] = [rows[i]!, columns[j]!];
     const iou = ious.get(truth, prediction);
     return iou > 0 ? [{ truth, prediction, iou }] : [];
   });
+}
+
+/**
+ * Of the longer side, the boxes among the k best of some box on the shorter side, k the length of the shorter side: the other
+ * k − 1 boxes can take at most k − 1 of a box's k best, so an optimal matching never needs more.
+ */
+function bestOf(
+  longer: readonly number[],
+  shorter: readonly number[],
+  iou: (long: number, short: number) => number,
+): number[] {
+  const keep = new Set<number>();
+  for (const short of shorter) {
+    const ranked = [...longer].sort((a, b) => iou(b, short) - iou(a, short));
+    for (const long of ranked.slice(0, shorter.length)) keep.add(long);
+  }
+  return longer.filter((long) => keep.has(long));
 }
