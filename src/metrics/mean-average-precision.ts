@@ -101,11 +101,12 @@ function detect(
   });
 }
 
-/** |box ∩ crowd| / |box| */
+/** |box ∩ crowd| / |box|.  @throws ConfigError when the boxes are in different spaces */
 function shareInside(box: Box, crowd: Box): number {
+  if (boxIou(box, crowd) === 0) return 0;
   const width = Math.min(box.x + box.width, crowd.x + crowd.width) - Math.max(box.x, crowd.x);
   const height = Math.min(box.y + box.height, crowd.y + crowd.height) - Math.max(box.y, crowd.y);
-  return width > 0 && height > 0 ? (width * height) / (box.width * box.height) : 0;
+  return (width * height) / (box.width * box.height);
 }
 
 function mean(values: readonly number[]): number {
