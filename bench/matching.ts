@@ -1,5 +1,6 @@
 /**
- * Claim: matching costs nothing beside the answer that was matched. munkres-js needs 2 ms for a hundred boxes in one heap, more than an answer of 512 tokens can hold.
+ * Claim: matching costs nothing beside the answer that was matched. A hundred boxes in one heap, more than an answer of 512 tokens can
+ * hold, take milliseconds.
  *
  *   npx tsx bench/matching.ts                half a minute, nearly all of it the 300 random costs
  *

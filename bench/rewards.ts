@@ -1,5 +1,6 @@
 /**
- * Claim: rewards cost microseconds, less than the same formulas in NumPy and SciPy, whose arrays are too small to pay.
+ * Claim: rewards cost microseconds, and for distributions and short lists of boxes less than the same formulas in NumPy and SciPy. For long lists that
+ * overlap in one heap SciPy's matching, in C++, is faster.
  *
  *   RISE_PYTHON=… npx tsx bench/rewards.ts                ten seconds; that Python has numpy and scipy
  *

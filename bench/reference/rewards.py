@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 from scipy.optimize import linear_sum_assignment
-from scipy.stats import entropy
+from scipy.special import rel_entr
 
 EPSILON = 1e-10
 work = json.loads(Path(sys.argv[1]).read_text())
@@ -16,8 +16,8 @@ work = json.loads(Path(sys.argv[1]).read_text())
 def classification(truth, prediction):
     """RISE, Eqs. 2-5, KLD on the renormalised prediction."""
     a, b = np.array(list(truth.values())), np.array(list(prediction.values()))
-    # entropy() renormalises, then is Σ p ln(p / q).
-    divergence = entropy(np.where(a > 0, a, EPSILON), np.where(b > 0, b, EPSILON))
+    p, q = a / a.sum(), b / b.sum()
+    divergence = rel_entr(np.where(p > 0, p, EPSILON), np.where(q > 0, q, EPSILON)).sum()
     return np.exp(-(divergence + np.mean((a - b) ** 2)) - abs(np.log10(b.sum() / a.sum())))
 
 
