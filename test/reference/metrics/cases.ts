@@ -63,7 +63,7 @@ function detectionSet(rng: Rng) {
   ).flat();
 }
 
-/** Whole numbers; now and then the box before it again, or one without area. */
+/** Whole numbers; now and then the box before it again. */
 function someBoxes(rng: Rng, count: number, extent: number): number[][] {
   const boxes: number[][] = [];
   for (let i = 0; i < count; i++) {
@@ -73,7 +73,7 @@ function someBoxes(rng: Rng, count: number, extent: number): number[][] {
   return boxes;
 }
 
-/** Rectangular either way; ties, all alike, rows alike, large next to small. */
+/** Rectangular either way; ties, all alike, large next to small, mostly ones. */
 function costMatrix(rng: Rng): Numbers[] {
   const [rows, columns, kind] = [1 + rng.integer(12), 1 + rng.integer(12), rng.integer(5)];
   const shared = rng.uniform();
