@@ -51,7 +51,7 @@ export { jensenShannonDivergence, meanJensenShannonDivergence } from "./metrics/
 export { type AveragePrecision, meanAveragePrecision } from "./metrics/mean-average-precision";
 export { meanIou } from "./metrics/mean-iou";
 export type { Outcome } from "./metrics/outcome";
-export { type WinRate, winRate } from "./metrics/win-rate";
+export { type WinRate, winRate, winRateInterval } from "./metrics/win-rate";
 export { type Annotated, type AnnotateOptions, annotate } from "./pipelines/annotate";
 export {
   classificationMetrics,

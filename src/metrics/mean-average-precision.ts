@@ -16,12 +16,13 @@ export interface AveragePrecision {
  * Mean average precision as COCO defines it: greedy matching in rank order, precision made monotone, sampled at 101 recalls.
  *
  * Models give no confidence, so boxes rank by their place in the answer, then by area, larger first. At most the first 100 of
- * an answer count. An answer that does not parse detects nothing.
+ * an answer count. An answer that does not parse detects nothing. A box that matches no ground truth, but lies in a crowd with at
+ * least the threshold's share of its area, counts neither for nor against.
  *
  * @param outcomes an example per image and category; without categories all are one
  * @returns values in [0, 1]
  * @throws DataError when no example has a ground-truth box
- * Source: RISE, mAP in Tables 1 and 2; COCO detection evaluation, area "all", no crowds.
+ * Source: RISE, mAP in Tables 1 and 2; COCO detection evaluation, area "all".
  */
 export function meanAveragePrecision(outcomes: readonly Outcome<readonly Box[]>[]): AveragePrecision {
   const names = new Set(outcomes.map(({ category = "all" }) => category));
@@ -58,7 +59,7 @@ interface Detection {
 
 function averagePrecision(rows: readonly Outcome<readonly Box[]>[], positives: number, threshold: number): number {
   const detections = rows
-    .flatMap(({ truth, prediction }) => detect(truth, prediction ?? [], threshold))
+    .flatMap(({ truth, prediction, crowds = [] }) => detect(truth, prediction ?? [], crowds, threshold))
     .sort((a, b) => a.rank - b.rank || b.area - a.area);
   let hits = 0;
   const curve = detections.map(({ isHit }, i) => {
@@ -78,9 +79,14 @@ function averagePrecision(rows: readonly Outcome<readonly Box[]>[], positives: n
 }
 
 /** In rank order every box takes the free ground truth it overlaps most, if that is enough; the later of equals, as in COCO. */
-function detect(truth: readonly Box[], prediction: readonly Box[], threshold: number): Detection[] {
+function detect(
+  truth: readonly Box[],
+  prediction: readonly Box[],
+  crowds: readonly Box[],
+  threshold: number,
+): Detection[] {
   const taken = new Set<number>();
-  return prediction.slice(0, MAX_DETECTIONS).map((box, rank) => {
+  return prediction.slice(0, MAX_DETECTIONS).flatMap((box, rank) => {
     let best = -1;
     let bestIou = threshold;
     truth.forEach((other, i) => {
@@ -90,8 +96,17 @@ function detect(truth: readonly Box[], prediction: readonly Box[], threshold: nu
       bestIou = iou;
     });
     if (best >= 0) taken.add(best);
-    return { rank, area: box.width * box.height, isHit: best >= 0 };
+    else if (crowds.some((crowd) => shareInside(box, crowd) >= threshold)) return [];
+    return [{ rank, area: box.width * box.height, isHit: best >= 0 }];
   });
+}
+
+/** |box ∩ crowd| / |box|.  @throws ConfigError when the boxes are in different spaces */
+function shareInside(box: Box, crowd: Box): number {
+  if (boxIou(box, crowd) === 0) return 0;
+  const width = Math.min(box.x + box.width, crowd.x + crowd.width) - Math.max(box.x, crowd.x);
+  const height = Math.min(box.y + box.height, crowd.y + crowd.height) - Math.max(box.y, crowd.y);
+  return (width * height) / (box.width * box.height);
 }
 
 function mean(values: readonly number[]): number {

@@ -1,4 +1,5 @@
 import { DataError } from "../errors";
+import type { Box } from "../types";
 
 /** One evaluated example. */
 export interface Outcome<A> {
@@ -7,6 +8,8 @@ export interface Outcome<A> {
   readonly prediction: A | null;
   /** What average precision is averaged over: COCO's category. */
   readonly category?: string;
+  /** Regions of objects that nobody drew one by one, COCO's `iscrowd`; only average precision reads them. */
+  readonly crowds?: readonly Box[];
 }
 
 /** Σ value / N.  @throws DataError when there is nothing to average */

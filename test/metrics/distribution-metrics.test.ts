@@ -4,7 +4,7 @@ import { DataError } from "../../src/errors";
 import { accuracy } from "../../src/metrics/accuracy";
 import { formatRate } from "../../src/metrics/format-rate";
 import { jensenShannonDivergence, meanJensenShannonDivergence } from "../../src/metrics/jsd";
-import { winRate } from "../../src/metrics/win-rate";
+import { winRate, winRateInterval } from "../../src/metrics/win-rate";
 import type { LabelDistribution } from "../../src/types";
 
 const distribution = fc
@@ -82,6 +82,44 @@ describe("winRate", () => {
   it("wants the same examples on both sides", () => {
     expect(() => winRate([0.1], [0.1, 0.2])).toThrow(/1 of ours and 2/);
     expect(() => winRate([], [])).toThrow(DataError);
+  });
+});
+
+describe("winRateInterval", () => {
+  it("holds the win rate, within [0, 1], and is the same for the same seed", () => {
+    fc.assert(
+      fc.property(
+        fc.array(fc.tuple(fc.nat(5), fc.nat(5)), { minLength: 20, maxLength: 60 }),
+        fc.nat(),
+        (pairs, seed) => {
+          const [ours, baseline] = [pairs.map(([a]) => a), pairs.map(([, b]) => b)];
+          const [low, high] = winRateInterval(ours, baseline, { seed });
+          const rate = winRate(ours, baseline).winRate;
+          expect(low).toBeLessThanOrEqual(rate);
+          expect(high).toBeGreaterThanOrEqual(rate);
+          expect(low).toBeGreaterThanOrEqual(0);
+          expect(high).toBeLessThanOrEqual(1);
+          expect(winRateInterval(ours, baseline, { seed })).toEqual([low, high]);
+        },
+      ),
+      { numRuns: 20 },
+    );
+  });
+
+  it("is a point where every example says the same", () => {
+    expect(winRateInterval([0.3, 0.2, 0.4], [0.1, 0.1, 0.1])).toEqual([1, 1]);
+    expect(winRateInterval([0.1, 0.1], [0.1, 0.1])).toEqual([0.5, 0.5]);
+  });
+
+  it("spans nearly four standard errors: 0.5 ± 0.098 for 100 even examples", () => {
+    const ours = Array.from({ length: 100 }, (_, i) => i % 2);
+    const [low, high] = winRateInterval(ours, Array(100).fill(0.5));
+    expect(low).toBeCloseTo(0.402, 1);
+    expect(high).toBeCloseTo(0.598, 1);
+  });
+
+  it("wants the same examples on both sides", () => {
+    expect(() => winRateInterval([0.1], [0.1, 0.2])).toThrow(DataError);
   });
 });
 

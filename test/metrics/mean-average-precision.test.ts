@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { DataError } from "../../src/errors";
+import { ConfigError, DataError } from "../../src/errors";
 import { meanAveragePrecision } from "../../src/metrics/mean-average-precision";
 import { meanIou } from "../../src/metrics/mean-iou";
 import type { Box } from "../../src/types";
@@ -94,6 +94,18 @@ describe("meanAveragePrecision", () => {
   it("reads at most a hundred boxes of an answer", () => {
     const late = [...Array<Box>(100).fill(far), a];
     expect(meanAveragePrecision([{ truth: [a], prediction: late }]).ap50).toBe(0);
+  });
+
+  it("counts a box inside a crowd neither way, however many there are, and a match before a crowd", () => {
+    const crowd = box(500, 500, 400, 400);
+    const inside = box(600, 600, 50, 50);
+    const score = (prediction: Box[], crowds: Box[]) => meanAveragePrecision([{ truth: [a], crowds, prediction }]).ap50;
+    expect(score([inside, inside, a], [crowd])).toBeCloseTo(1, 12);
+    expect(score([inside, inside, a], [])).toBeCloseTo(1 / 3, 12);
+    // Less than half of it lies inside.
+    expect(score([box(400, 600, 150, 50), a], [crowd])).toBeCloseTo(0.5, 12);
+    expect(score([a], [box(0, 0, 999, 999)])).toBeCloseTo(1, 12);
+    expect(() => score([far], [{ ...crowd, space: "pixel" }])).toThrow(ConfigError);
   });
 
   it("needs ground truth", () => {

@@ -14,6 +14,7 @@ import { fileURLToPath } from "node:url";
 import { type Comparison, compareJson, compareTensors } from "./compare";
 import { compareTrl } from "./grpo/live";
 import { compareScores } from "./interop/compare";
+import { compareMetrics } from "./metrics/live";
 import { createPython, type Python } from "./python";
 import { compareShape } from "./shapes/compare";
 import { furthest, replay, ways } from "./trajectory/replay";
@@ -28,7 +29,19 @@ const scratch = await mkdtemp(join(tmpdir(), "rise-reference-"));
 const python = await createPython(recorded("requirements.txt"), join(here, "../../.venv-reference"));
 let failed = 0;
 try {
-  for (const compare of [compareTrl, qwen2Vl, resize, sampling, peft, optim, coco, compareScores, trajectory, shapes])
+  for (const compare of [
+    compareTrl,
+    qwen2Vl,
+    resize,
+    sampling,
+    peft,
+    optim,
+    coco,
+    compareMetrics,
+    compareScores,
+    trajectory,
+    shapes,
+  ])
     for (const comparison of await compare(python, scratch)) report(comparison);
 } finally {
   await rm(scratch, { recursive: true });

@@ -1,0 +1,91 @@
+/**
+ * Claim: rewards cost microseconds, and for distributions and short lists of boxes less than the same formulas in NumPy and SciPy. For long lists that
+ * overlap in one heap SciPy's matching, in C++, is faster.
+ *
+ *   RISE_PYTHON=… npx tsx bench/rewards.ts                ten seconds; that Python has numpy and scipy
+ *
+ * 5000 pairs each: distributions over seven labels (Eqs. 2–5), 1 to 4 and 8 to 24 boxes a side (Eq. 6, matched). Both sides take turns in one run, on one core
+ * each; the ratio is the median of 15 rounds' ratios. The sums of both sides have to agree.
+ */
+import { spawn } from "node:child_process";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import { fileURLToPath } from "node:url";
+import { createRng, type Rng } from "../src/rng";
+import { detectionSimilarity } from "../src/similarity/boxes";
+import { classificationSimilarity } from "../src/similarity/distribution";
+import type { Box, LabelDistribution } from "../src/types";
+import { median } from "./measure";
+
+const [count, rounds, warmups] = [5000, 15, 2];
+const labels = ["anger", "disgust", "fear", "joy", "sadness", "surprise", "neutral"];
+const pairs = <T>(name: string, draw: (rng: Rng) => T) =>
+  Array.from({ length: count }, (_, n) => draw(createRng(0, "bench rewards", name, n)));
+const distributions = pairs("classification", (rng) => [distribution(rng), distribution(rng)] as const);
+const few = pairs("few", (rng) => [boxes(rng, 1 + rng.integer(4)), boxes(rng, 1 + rng.integer(4))] as const);
+const many = pairs("many", (rng) => [boxes(rng, 8 + rng.integer(17)), boxes(rng, 8 + rng.integer(17))] as const);
+const sum =
+  <T>(work: readonly (readonly [T, T])[], similarity: (truth: T, prediction: T) => number) =>
+  () =>
+    work.reduce((total, [truth, prediction]) => total + similarity(truth, prediction), 0);
+const cases = {
+  classification: sum<LabelDistribution>(distributions, classificationSimilarity),
+  few: sum<readonly Box[]>(few, detectionSimilarity),
+  many: sum<readonly Box[]>(many, detectionSimilarity),
+};
+
+const dir = await mkdtemp(join(tmpdir(), "rise-bench-"));
+const file = join(dir, "work.json");
+const numbers = (list: readonly Box[]) => list.map(({ x, y, width, height }) => [x, y, width, height]);
+const asNumbers = (work: typeof few) => work.map((pair) => pair.map(numbers));
+await writeFile(file, JSON.stringify({ classification: distributions, few: asNumbers(few), many: asNumbers(many) }));
+const script = fileURLToPath(new URL("reference/rewards.py", import.meta.url));
+const python = spawn(process.env.RISE_PYTHON ?? "python3", [script, file], {
+  stdio: ["pipe", "pipe", "inherit"],
+  env: { ...process.env, OPENBLAS_NUM_THREADS: "1" },
+});
+const lines = createInterface(python.stdout)[Symbol.asyncIterator]();
+try {
+  console.log("                  rise-ts / s   NumPy, SciPy / s   rise-ts / NumPy, SciPy");
+  const results = [];
+  for (const [name, work] of Object.entries(cases)) {
+    const [ours, theirs]: [number[], number[]] = [[], []];
+    for (let i = -warmups; i < rounds; i++) {
+      const start = performance.now();
+      const total = work();
+      const taken = performance.now() - start;
+      python.stdin.write(`${name}\n`);
+      const { value, done } = await lines.next();
+      if (done) throw new Error("the Python side ended: RISE_PYTHON has to name one with numpy and scipy");
+      const peer = JSON.parse(value) as { ms: number; total: number };
+      if (!(Math.abs(peer.total / total - 1) < 1e-9)) throw new Error(`not the same work: ${total}, ${peer.total}`);
+      if (i < 0) continue;
+      ours.push(taken);
+      theirs.push(peer.ms);
+    }
+    const perSecond = (times: readonly number[]) => Math.round((1000 * count) / median(times));
+    const ratio = median(ours.map((ms, i) => theirs[i]! / ms));
+    const [a, b] = [perSecond(ours), perSecond(theirs)];
+    console.log(`${name.padEnd(16)}${String(a).padStart(13)}${String(b).padStart(19)}${ratio.toFixed(1).padStart(25)}`);
+    results.push({ name, risePerSecond: a, peerPerSecond: b, ratio });
+  }
+  console.log(JSON.stringify({ bench: "rewards", node: process.version, results }));
+} finally {
+  python.kill();
+  await rm(dir, { recursive: true });
+}
+
+function distribution(rng: Rng): LabelDistribution {
+  const values = labels.map(() => (rng.uniform() < 0.3 ? 0 : rng.uniform()));
+  const total = values.reduce((a, b) => a + b, 1e-3);
+  return Object.fromEntries(labels.map((label, i) => [label, (values[i]! + 1e-3 / labels.length) / total]));
+}
+
+function boxes(rng: Rng, size: number): Box[] {
+  const side = () => 50 + 300 * rng.uniform();
+  return Array.from({ length: size }, () => {
+    return { space: "thousand", x: 650 * rng.uniform(), y: 650 * rng.uniform(), width: side(), height: side() };
+  });
+}
