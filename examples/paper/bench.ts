@@ -48,7 +48,7 @@ export function createBench<A>(data: DataSet<A>, lab: Lab): Bench {
       const { backend, kept } = await makePolicy(recipe, data, train, seed, lab);
       const { metrics, records } = await evaluate({
         ...{ task: data.task, dataset: test, backend, metrics: data.metrics },
-        ...{ maxTokens: settings.maxTokens.answer, batchSize: 50 },
+        ...{ maxTokens: settings.maxTokens.answer, batchSize: 60 },
         ...(stop && { signal: stop }),
       });
       const divergences = test.flatMap(

@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { type Arm, checkArm, type RewardName, type Shots } from "./arms";
-import type { Settings } from "./settings";
+import { type Settings, scaleSteps } from "./settings";
 
 /** A model as it is. */
 export interface ModelRecipe {
@@ -50,8 +50,9 @@ export type Recipe = PolicyRecipe | CotRecipe | BestOfRecipe;
 export function recipeOf(arm: Arm, settings: Settings): PolicyRecipe {
   checkArm(arm);
   const { shots } = arm;
-  const begin = arm.sft === "none" ? ({ stage: "model", model: arm.model } as const) : supervised(arm, settings);
-  return arm.rft ? { stage: "rft", from: begin, shots, settings: settings.rft } : begin;
+  const own = shots === "full" ? settings : scaleSteps(settings, settings.fewShotSteps);
+  const begin = arm.sft === "none" ? ({ stage: "model", model: arm.model } as const) : supervised(arm, own);
+  return arm.rft ? { stage: "rft", from: begin, shots, settings: own.rft } : begin;
 }
 
 function supervised({ cots, reward, sft, shots, threshold }: Arm, settings: Settings): SftRecipe {
