@@ -10,7 +10,6 @@ import {
   type Task,
 } from "rise-ts";
 import { detectionDemo, moodsDemo } from "../demo/tasks";
-import type { Shots } from "./arms";
 import type { Settings } from "./settings";
 
 /** A data set's place in the paper's tables. */
@@ -20,8 +19,8 @@ export interface DataSet<A> {
   readonly name: string;
   readonly task: Task<A>;
   load(seed: number): Promise<{ readonly train: readonly Example<A>[]; readonly test: readonly Example<A>[] }>;
-  /** The class that "4 of each class" counts; `null` counts all examples together, as for LISA. */
-  classOf(example: Example<A>): string | null;
+  /** n examples of each class; for LISA, n in all. */
+  fewShot(train: readonly Example<A>[], n: number, seed: number): readonly Example<A>[];
   readonly metrics: Metrics<A>;
   /** Of one answer, for win rates. */
   divergence?(truth: A, prediction: A | null): number;
@@ -59,7 +58,7 @@ const moods = (pictures: Settings["pictures"]): AnyDataSet => {
     name: "moods",
     task: moodsDemo.task,
     load: (seed) => moodsDemo.data({ seed, ...pictures, unseen: 0 }),
-    classOf: ({ annotation }) => Object.entries(annotation).reduce((a, b) => (b[1] > a[1] ? b : a))[0],
+    fewShot: (train, n) => firstOfEach(train, n, ({ annotation }) => likeliest(annotation)),
     metrics: { jsd: classificationMetrics.jsd, accuracy: classificationMetrics.accuracy },
     divergence: jensenShannonDivergence,
   };
@@ -71,20 +70,22 @@ const scenes = (pictures: Settings["pictures"]): AnyDataSet => {
     name: "scenes",
     task: detectionDemo.task,
     load: (seed) => detectionDemo.data({ seed, ...pictures, unseen: 0 }),
-    classOf: () => null,
+    fewShot: (train, n) => train.slice(0, n),
     metrics: { ap50: detectionMetrics.ap50, meanIou: detectionMetrics.meanIou },
   };
   return (use) => use(data);
 };
 
-/** The first n examples of each class, or the first n of all. */
-export function fewShots<A>(train: readonly Example<A>[], shots: Shots, classOf: DataSet<A>["classOf"]) {
-  if (shots === "full") return train;
-  const counts = new Map<string | null, number>();
-  return train.filter((example) => {
-    const key = classOf(example);
-    const count = (counts.get(key) ?? 0) + 1;
-    counts.set(key, count);
-    return count <= shots;
+/** The first n of each class, in their order, which in the demo's sets is a random one. */
+export function firstOfEach<A>(examples: readonly Example<A>[], n: number, classOf: (example: Example<A>) => string) {
+  const counts = new Map<string, number>();
+  return examples.filter((example) => {
+    const name = classOf(example);
+    const count = (counts.get(name) ?? 0) + 1;
+    counts.set(name, count);
+    return count <= n;
   });
 }
+
+const likeliest = (annotation: LabelDistribution) =>
+  Object.entries(annotation).reduce((a, b) => (b[1] > a[1] ? b : a))[0];

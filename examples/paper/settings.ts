@@ -23,6 +23,8 @@ export interface Settings {
   readonly rft: RolloutSettings;
   /** Steps of 4- and 16-shot training, times those of the full data. */
   readonly fewShotSteps: number;
+  /** Steps after which a killed stage can be gone on with; Ctrl-C loses none in any case. */
+  readonly checkpointEvery: number;
 }
 
 /**
@@ -36,6 +38,7 @@ export const tinySettings: Settings = {
   sft: { steps: 96, batchSize: 8, learningRate: 7e-4, warmupSteps: 10 },
   rft: { steps: 8, groupSize: 6, examplesPerStep: 4, learningRate: 6e-5, warmupSteps: 2 },
   fewShotSteps: 0.4,
+  checkpointEvery: 1000,
 };
 
 /** The paper's, for any other model; what it leaves open is the published scripts'. */
@@ -46,6 +49,7 @@ export const paperSettings: Settings = {
   sft: { steps: 200, batchSize: 2, learningRate: 2e-5, warmupSteps: 0 },
   rft: { steps: 200, groupSize: 8, examplesPerStep: 2, learningRate: 2e-5, warmupSteps: 0 },
   fewShotSteps: 1,
+  checkpointEvery: 20,
 };
 
 /** Every stage's steps times `factor`, at least 1. */

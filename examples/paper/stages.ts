@@ -14,8 +14,8 @@ import {
   withoutFormatGate,
   withoutLeakGate,
 } from "rise-ts";
-import type { RewardName } from "./arms";
-import { type DataSet, fewShots } from "./data";
+import type { RewardName, Shots } from "./arms";
+import type { DataSet } from "./data";
 import { type BestOfRecipe, type CotRecipe, folderOf, type PolicyRecipe, type Recipe, type SftRecipe } from "./recipe";
 import { fallingRate, type Settings, steadyRate } from "./settings";
 
@@ -75,11 +75,11 @@ export async function makePolicy<A>(
     seed,
     resume: true,
     runDir: stageFolder(stage, data.name, seed, lab),
-    checkpointEvery: 1000,
+    checkpointEvery: settings.checkpointEvery,
     keepCheckpoints: 1,
     ...(lab.stop && { stop: lab.stop }),
   });
-  const subset = (shots: SftRecipe["shots"]) => fewShots(train, shots, data.classOf);
+  const subset = (shots: Shots) => (shots === "full" ? train : data.fewShot(train, shots, seed));
   const title = (stage: string) => `${data.name}, seed ${seed}: ${stage}`;
 
   return policy(recipe);

@@ -6,7 +6,7 @@ import { fileURLToPath } from "node:url";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { type Arm, baseModel, gpt4o, rise, type Shots, visualRft } from "../../examples/paper/arms";
 import { type ArmResult, createBench } from "../../examples/paper/bench";
-import { type DataSet, fewShots, openData } from "../../examples/paper/data";
+import { type AnyDataSet, type DataSet, firstOfEach, openData } from "../../examples/paper/data";
 import { paperFigures } from "../../examples/paper/figures";
 import { atShots, tableMarkdown } from "../../examples/paper/print";
 import { folderOf, needsTeacher, type Recipe, recipeOf } from "../../examples/paper/recipe";
@@ -113,18 +113,19 @@ describe("the configurations of the paper's tables", () => {
   });
 });
 
-describe("few shots", () => {
-  const examples = ["a", "b", "a", "a", "b"].map((name, i) => ({ id: `${i}`, image: "", annotation: { [name]: 1 } }));
-  const classOf = ({ annotation }: { annotation: LabelDistribution }) => Object.keys(annotation)[0]!;
-  it("are of each class, or of all where there are no classes, the first in their order", () => {
-    const many = Array.from({ length: 4 }, (_, round) =>
-      examples.map((example) => ({ ...example, id: `${round}-${example.id}` })),
-    ).flat();
-    expect(fewShots(many, 4, classOf).map(({ id }) => id)).toEqual([
-      ...["0-0", "0-1", "0-2", "0-3", "0-4", "1-0", "1-1", "1-4"],
-    ]);
-    expect(fewShots(many, 4, () => null)).toEqual(many.slice(0, 4));
-    expect(fewShots(many, "full", classOf)).toBe(many);
+describe("few shots of the demo's pictures", () => {
+  it("are of each class, the first in their order", () => {
+    const classes = [..."abaabbaabb"];
+    const examples = classes.map((name, i) => ({ id: `${name}${i}`, image: "", annotation: name }));
+    const shots = firstOfEach(examples, 2, ({ annotation }) => annotation);
+    expect(shots.map(({ id }) => id)).toEqual(["a0", "b1", "a2", "b4"]);
+  });
+
+  it("are of every mood, but of scenes so many in all, as the paper counts LISA's", async () => {
+    const { sets } = openData(undefined, { ...tinySettings, pictures: { train: 40, test: 1 } });
+    const countsOf = (withData: AnyDataSet) =>
+      withData(async (data) => data.fewShot((await data.load(0)).train, 4, 0).length);
+    expect([await countsOf(sets.emotion6), await countsOf(sets.lisa)]).toEqual([12, 4]);
   });
 });
 
@@ -148,7 +149,7 @@ const party: DataSet<LabelDistribution> = {
   name: "party",
   task: moods,
   load: async () => ({ train: dataset, test: dataset }),
-  classOf: () => null,
+  fewShot: (train, n) => train.slice(0, n),
   metrics: { jsd: meanJensenShannonDivergence },
   divergence: jensenShannonDivergence,
 };
