@@ -21,27 +21,33 @@ const arms: readonly (readonly [string, Arm])[] = [
   ["RISE, τ = 0.85", { ...rise, threshold: 0.85 }],
 ];
 
-for (const [name, arm] of arms) {
-  const emoji = await named("moods", arm, async (seed) => (await moodsDemo.data(sizes(seed))).test);
-  const objects = await named("scenes", arm, async (seed) => (await detectionDemo.data(sizes(seed))).test);
-  console.log(`${name}: thoughts name ${emoji} of the emoji, ${objects} of the scenes' objects`);
+async function main(): Promise<void> {
+  for (const [name, arm] of arms) {
+    const emoji = await named("moods", arm, async (seed) => (await moodsDemo.data(sizes(seed))).test);
+    const objects = await named("scenes", arm, async (seed) => (await detectionDemo.data(sizes(seed))).test);
+    console.log(
+      `${name}: thoughts name ${emoji.named} of the emoji, ${objects.named} of the scenes' objects; ${objects.answers} different boxes`,
+    );
+  }
+  for (const seed of seeds) await showRollouts(seed);
 }
-for (const seed of seeds) await showRollouts(seed);
 
-/** Things that a test picture shows and the thought about it names. */
+/** Things that test pictures show and the thoughts about them name, and how many different answers there are. */
 async function named(data: string, arm: Arm, load: (seed: number) => Promise<readonly Example<unknown>[]>) {
   let [found, all] = [0, 0];
+  const answers = new Set<string>();
   for (const seed of seeds) {
     const examples = await load(seed);
     const file = `${folder(recipeOf(arm, tinySettings), data, seed)}.evaluation.json`;
     const { records } = JSON.parse(await readFile(file, "utf8")) as ArmResult;
+    for (const { prediction } of records) answers.add(JSON.stringify(prediction));
     for (const [i, example] of examples.entries()) {
       const shown = shownIn(example);
       all += shown.length;
       found += shown.filter((thing) => mentions(records[i]!.think ?? "", thing)).length;
     }
   }
-  return `${found} of ${all}`;
+  return { named: `${found} of ${all}`, answers: answers.size };
 }
 
 /** Similarity that cots of moods earned in RISE-CoT's closing pass, those that name the emoji and those that do not. */
@@ -80,3 +86,5 @@ const mentions = (text: string, thing: string) => text.toLowerCase().includes(th
 function folder(recipe: Recipe, data: string, seed: number): string {
   return join(out, folderOf(recipe, { data, seed, model: "tiny", pictures, maxTokens }));
 }
+
+main();
