@@ -113,6 +113,7 @@ async function twoBillion(): Promise<Qwen2VlConfig> {
       rmsNormEps: 1e-6,
       ropeTheta: 1_000_000,
       mropeSection: [16, 24, 24],
+      contextLength: 32_768,
       tieWordEmbeddings: true,
     },
     vision: { ...tiny.vision, depth: 32, embedDim: 1280, heads: 16 },

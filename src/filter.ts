@@ -1,5 +1,7 @@
 import { ConfigError } from "./errors";
-import type { Rollout } from "./types";
+
+/** As much of a rollout as decides which one is kept. */
+type Judged = { readonly cot: { readonly text: string }; readonly reward: { readonly reward: number } };
 
 export interface FilterOptions {
   /** τ: keeps rewards of at least this (0.75, or none when `fraction` or `topK` is given). */
@@ -45,13 +47,13 @@ export function selectHighQuality<Row extends { readonly reward: number }>(
  * The rollout of a group with the highest reward: (R*, r) of D_RISE. Ties go to the shorter cot, then to the earlier one.
  * @throws ConfigError for an empty group
  */
-export function bestRollout<A>(rollouts: readonly Rollout<A>[]): Rollout<A> {
+export function bestRollout<R extends Judged>(rollouts: readonly R[]): R {
   const [first, ...others] = rollouts;
   if (!first) throw new ConfigError("bestRollout needs at least one rollout, but got none");
   return others.reduce((best, rollout) => (isBetter(rollout, best) ? rollout : best), first);
 }
 
-function isBetter(a: Rollout<unknown>, b: Rollout<unknown>): boolean {
+function isBetter(a: Judged, b: Judged): boolean {
   if (a.reward.reward !== b.reward.reward) return a.reward.reward > b.reward.reward;
   return a.cot.text.length < b.cot.text.length;
 }

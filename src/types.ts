@@ -92,7 +92,7 @@ export interface Reward {
 /** One cot, the annotation reconstructed from it, and what the pair earned. */
 export interface Rollout<A> {
   readonly exampleId: string;
-  /** Position within the group, 0 … groupSize − 1. */
+  /** Position within the group: those of one cot, where it has several reconstructions, are side by side. */
   readonly index: number;
   readonly cot: Completion;
   readonly reconstruction: Completion;

@@ -34,7 +34,8 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   trainers: [...base, "backends/backend", "grpo", "models", "optim", "onnx"],
   datasets: [...base, "tasks/task", "similarity"],
   // Above both.
-  pipelines: [...base, ...interfaces, ...method],
+  // Pages are made of the report's parts, of which the report is made as well.
+  pipelines: [...base, ...interfaces, ...method, "report/views", "report/style", "report/escape", "report/plots"],
   testing: [...base, "backends/backend", "trainers/trainer"],
   report: [...base, ...interfaces, ...method, "pipelines"],
   cli: [...base, ...interfaces, ...method, "pipelines", "report", "backends", "trainers", "datasets", "models", "onnx"],
@@ -93,7 +94,7 @@ describe("the layers", () => {
     for (const name of interfaces) {
       const text = readFileSync(join(source, `${name}.ts`), "utf8");
       expect(text.match(/^import (?!type)/gm)).toBeNull();
-      expect(text.split("\n").length).toBeLessThanOrEqual(45);
+      expect(text.split("\n").length).toBeLessThanOrEqual(60);
     }
   });
 });

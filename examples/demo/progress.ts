@@ -11,7 +11,7 @@ export async function followRun<Rollout, Result>(
   for await (const event of run) {
     const line = lineOf(event);
     if (line === undefined) continue;
-    if (event.type === "warning") console.log(`${isTerminal ? "\n" : ""}${line}`);
+    if (event.type === "warning" || event.type === "preflight-end") console.log(`${isTerminal ? "\n" : ""}${line}`);
     else if (isTerminal) process.stdout.write(`\r${line.slice(0, columns - 1).padEnd(columns - 1)}`);
     else if (event.type === "step-end" && isTenth(event)) console.log(line);
   }

@@ -24,6 +24,7 @@ export async function tinyConfig(dir: string): Promise<Qwen2VlConfig> {
       rmsNormEps: 1e-6,
       ropeTheta: 10_000,
       mropeSection: [4, 6, 6],
+      contextLength: 4096,
       tieWordEmbeddings: true,
     },
     vision: {

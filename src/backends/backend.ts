@@ -29,5 +29,7 @@ export interface VlmBackend {
   };
   /** `count` completions for each prompt, in the order of the prompts. */
   generate(prompts: readonly Prompt[], options: GenerateOptions): Promise<readonly (readonly Completion[])[]>;
+  /** Tokens of each prompt, its pictures' among them, and how many a prompt and its completion may have together. */
+  countTokens?(prompts: readonly Prompt[]): Promise<{ readonly tokens: readonly number[]; readonly limit: number }>;
   dispose(): Promise<void>;
 }

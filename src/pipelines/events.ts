@@ -6,8 +6,23 @@ export interface StepMetrics {
   readonly [metric: string]: number | string;
 }
 
+/** What a stage was found to need before its first step. */
+export interface PreflightReport {
+  readonly stage: string;
+  /** The example with the longest prompt, which everything was tried with; the first where the backend does not count tokens. */
+  readonly exampleId: string;
+  /** Of its prompt, pictures included. */
+  readonly promptTokens?: number;
+  /** Tokens that prompt and completion may have together. */
+  readonly contextLength?: number;
+  /** Share of its completions that had the right form, where the stage samples. */
+  readonly formatRate?: number;
+  /** The whole stage, were every example like this one; an upper bound, since graphs were compiled on the way. */
+  readonly estimatedSeconds: number;
+}
+
 /** What a warning is about; docs/training.md says what each means. A loss or gradient that is not a number is no warning: the run stops. */
-export type Guard = "zero-std" | "clipped" | "leaking" | "flat-reward" | "repetition" | "damaged-checkpoint";
+export type Guard = "format" | "zero-std" | "clipped" | "leaking" | "flat-reward" | "repetition" | "damaged-checkpoint";
 
 /** The checkpoint whose policy earned most on held-out examples. */
 export interface BestCheckpoint {
@@ -19,6 +34,7 @@ export interface BestCheckpoint {
 
 /** What happens during a run. `step` counts from 1 through all stages. */
 export type RunEvent<Rollout, Result> =
+  | { readonly type: "preflight-end"; readonly report: PreflightReport }
   | {
       readonly type: "rollout-end";
       readonly stage: string;

@@ -12,6 +12,8 @@ export interface GrpoStepOptions {
   readonly learningRate: number;
   /** Which pieces of a rollout carry loss: the last, or all. */
   readonly credit: "all" | "last";
+  /** At which the rollouts were sampled (1). The policy that learns is the one that was sampled, as in TRL. */
+  readonly temperature?: number;
   readonly microBatch?: number | undefined;
   readonly signal: AbortSignal;
 }
@@ -19,43 +21,68 @@ export interface GrpoStepOptions {
 /**
  * One GRPO update on freshly sampled rollouts.
  *
- * A rollout is one row of the loss, whose tokens are those of its pieces joined: π(R, Â | I, A) = π(R | I, A) · π(Â | I, R). It is the
- * first and only update on these rollouts, so the sampler's log-probs are those of the policy (ratio 1) and the gradient is known
- * before the forward pass. Where no rollout is better than another there is nothing to learn, and the weights stay as they are.
+ * A rollout is one row of the loss, whose tokens are those of its pieces joined: π(R, Â | I, A) = π(R | I, A) · π(Â | I, R). A piece that
+ * several rollouts share, a cot with several reconstructions, is scored once and learns from the sum. It is the first and only update on
+ * these rollouts, so π_old is the policy as it is, the ratio is 1, and the gradient is known before the forward pass; what the sampler
+ * says of its own tokens is only compared. Where no rollout is better than another there is nothing to learn, and the weights stay.
  *
  * @param sampled whole groups of `groupSize` consecutive rollouts
  * @throws TrainingError when the loss or the gradient is not finite
  * Source: RISE, Eqs. 7 and 10.
  */
 export async function grpoStep<R>(trainer: Trainer, sampled: readonly Sampled<R>[], options: GrpoStepOptions) {
-  const { groupSize, grpo, learningRate, credit, microBatch, signal } = options;
+  const { groupSize, grpo, learningRate, credit, temperature = 1, microBatch, signal } = options;
   const { advantages, metrics } = grpoAdvantages(
     sampled.map(({ reward: { reward, terms } }) => terms?.map(({ value }) => value) ?? [reward]),
     { ...weightsOf(sampled), ...grpo.advantages, groupSize },
   );
-  const rows = sampled.map(({ segments }) => (credit === "all" ? segments : segments.slice(-1)).map(withTokens));
-  const pieces = rows.flat();
-  const assumedLogProbs = pieces.map(({ logProbs }) => logProbs);
-  const oldLogProbs = joinRows(rows, assumedLogProbs);
-  const lossOf = (logProbs: readonly Float64Array[]) => grpoLoss({ logProbs, oldLogProbs, advantages }, grpo.loss);
+  const learned = sampled.map(({ segments }) => (credit === "all" ? segments : segments.slice(-1)));
+  const segments = [...new Map(learned.flat().map((segment) => [segment.completion, segment])).values()];
+  const pieces = segments.map((segment) => withTokens(segment, temperature));
+  const place = new Map(segments.map(({ completion }, i) => [completion, i]));
+  const rows = learned.map((row) => row.map(({ completion }) => place.get(completion)!));
 
-  const gradient = splitRows(rows, lossOf(oldLogProbs).gradient);
-  const passed = await backpropagate(trainer, pieces, gradient, { assumedLogProbs, microBatch, signal });
-  const { loss, metrics: clipping } = lossOf(joinRows(rows, passed.logProbs));
-  checkFinite("loss", loss);
-  const { gradNorm } = passed.isZero ? { gradNorm: 0 } : await trainer.optimStep({ learningRate });
+  const toReference = (grpo.loss.klCoefficient ?? 0) !== 0;
+  const scored = (policy: "current" | "reference") => trainer.logProbs(pieces, { policy, temperature, signal });
+  // At ratio 1 only KL asks for the numbers themselves.
+  const logProbs = joinRows(rows, toReference ? await scored("current") : pieces.map((piece) => piece.logProbs));
+  const refLogProbs = toReference ? { refLogProbs: joinRows(rows, await scored("reference")) } : {};
+  const loss = grpoLoss({ logProbs, oldLogProbs: logProbs, advantages, ...refLogProbs }, grpo.loss);
+  checkFinite("loss", loss.loss);
+
+  const gradient = splitRows(rows, pieces, loss.gradient);
+  const passed = await backpropagate(trainer, pieces, gradient, { microBatch, temperature, signal });
+  const isZero = passed.every((row) => row === undefined);
+  const { gradNorm } = isZero ? { gradNorm: 0 } : await trainer.optimStep({ learningRate });
   checkFinite("gradient norm", gradNorm);
   return {
     advantages,
     metrics: {
       ...metrics,
-      ...clipping,
-      loss,
+      ...loss.metrics,
+      ...disagreement(pieces, passed),
+      loss: loss.loss,
       grad_norm: gradNorm,
       learning_rate: learningRate,
-      entropy: -mean(oldLogProbs.flatMap((row) => [...row])),
+      entropy: -mean(pieces.flatMap((piece) => [...piece.logProbs])),
       "rise/advantage_mean_abs": mean([...advantages].map(Math.abs)),
     },
+  };
+}
+
+/** How far the sampler's log-probs are from those that training sees: rounding, or the price of sampling in reduced precision. TRL's names. */
+function disagreement(pieces: readonly Piece[], passed: readonly (Float64Array | undefined)[]): Record<string, number> {
+  const differences = pieces.flatMap(({ logProbs }, i) =>
+    [...(passed[i] ?? [])].map((value, t) => value - logProbs[t]!),
+  );
+  if (differences.length === 0) return {};
+  const [sizes, ratios] = [differences.map(Math.abs), differences.map(Math.exp)];
+  return {
+    "sampling/sampling_logp_difference/mean": mean(sizes),
+    "sampling/sampling_logp_difference/max": largest(sizes),
+    "sampling/importance_sampling_ratio/min": -largest(ratios.map((ratio) => -ratio)),
+    "sampling/importance_sampling_ratio/mean": mean(ratios),
+    "sampling/importance_sampling_ratio/max": largest(ratios),
   };
 }
 
@@ -67,14 +94,17 @@ function checkFinite(name: string, value: number): void {
 const weightsOf = ([first]: readonly Sampled<unknown>[]) =>
   first?.reward.terms && { weights: first.reward.terms.map(({ weight }) => weight) };
 
-interface Piece {
+/** What a sampler wrote, as a trainer learns from it. */
+export interface Piece {
   readonly prompt: Sampled<unknown>["segments"][number]["prompt"];
   readonly completion: readonly number[];
   readonly logProbs: Float64Array;
 }
 
-function withTokens({ prompt, completion }: Sampled<unknown>["segments"][number]): Piece {
-  const { tokenIds, logProbs } = completion;
+/** @throws BackendError for a completion without token ids or log-probs */
+export function withTokens({ prompt, completion }: Sampled<unknown>["segments"][number], temperature: number): Piece {
+  const { tokenIds, logProbs: raw, samplingLogProbs } = completion;
+  const logProbs = temperature === 1 ? raw : samplingLogProbs;
   if (!tokenIds || !logProbs || tokenIds.length !== logProbs.length) {
     throw new BackendError(
       `grpoStep: the trainer's sampler must give token ids and as many log-probs, got ${tokenIds?.length ?? "no"} and ${logProbs?.length ?? "no"}`,
@@ -84,17 +114,22 @@ function withTokens({ prompt, completion }: Sampled<unknown>["segments"][number]
 }
 
 /** One array for each row of the loss, out of one array for each piece. */
-function joinRows(rows: readonly (readonly Piece[])[], pieces: readonly Float64Array[]): Float64Array[] {
-  let next = 0;
-  return rows.map((row) => Float64Array.from(row.flatMap(() => [...pieces[next++]!])));
-}
+const joinRows = (rows: readonly (readonly number[])[], pieces: readonly Float64Array[]): Float64Array[] =>
+  rows.map((row) => Float64Array.from(row.flatMap((piece) => [...pieces[piece]!])));
 
-/** The way back from `joinRows`. */
-function splitRows(rows: readonly (readonly Piece[])[], joined: readonly Float64Array[]): Float64Array[] {
-  return rows.flatMap((row, i) => {
-    let start = 0;
-    return row.map(({ completion }) => joined[i]!.slice(start, (start += completion.length)));
+/** The way back from `joinRows`, for gradients: each piece gets the sum over the rows it is in. */
+function splitRows(
+  rows: readonly (readonly number[])[],
+  pieces: readonly Piece[],
+  joined: readonly Float64Array[],
+): Float64Array[] {
+  const sums = pieces.map(({ completion }) => new Float64Array(completion.length));
+  rows.forEach((row, i) => {
+    let next = 0;
+    for (const piece of row) for (let t = 0; t < sums[piece]!.length; t++) sums[piece]![t]! += joined[i]![next++]!;
   });
+  return sums;
 }
 
 const mean = (values: readonly number[]) => values.reduce((sum, value) => sum + value, 0) / Math.max(values.length, 1);
+const largest = (values: readonly number[]) => values.reduce((most, value) => Math.max(most, value));

@@ -1,22 +1,24 @@
 import type { VlmBackend } from "../backends/backend";
 import { ConfigError } from "../errors";
-import { bestRollout, selectHighQuality } from "../filter";
+import { selectHighQuality } from "../filter";
 import { type GrpoSettings, grpoPresets } from "../grpo/presets";
 import { paperReward } from "../reward/paper";
 import type { RewardFunction } from "../reward/reward";
 import { deriveSeed } from "../rng";
 import type { Task } from "../tasks/task";
 import type { Trainer } from "../trainers/trainer";
-import type { Example, RatedCot, Rollout } from "../types";
+import type { Example, Rollout } from "../types";
+import { type CotMemory, createCotMemory, type RiseCotRow, rowOf } from "./cot-memory";
 import type { BestCheckpoint, RunEvent, StepMetrics } from "./events";
 import { checkCounts, checkExamples, checkHeldOut, fingerprint, orderedBatch, shuffledBatch } from "./examples";
 import { describeLearningRate, type LearningRate } from "./learning-rate";
 import { type Owned, withOwned } from "./owned";
-import { checkPolicyLoss, heldOutMetrics, rolloutStage } from "./rollout-stage";
+import { type Demand, preflight } from "./preflight";
+import { checkTemperature, heldOutMetrics, rolloutStage } from "./rollout-stage";
 import { createRun, type Run } from "./run";
 import { openRunDirectory, trainedIn } from "./run-directory";
 import { type RolloutSamplingOptions, sampleRollouts } from "./sample-rollouts";
-import { type Memory, runStages, type Stage } from "./stages";
+import { runStages, type Stage } from "./stages";
 
 export interface RiseCotOptions<A> {
   readonly task: Task<A>;
@@ -50,6 +52,8 @@ export interface RiseCotOptions<A> {
   readonly keepCheckpoints?: number;
   /** Examples to measure the policy with at every checkpoint, one greedy rollout each; the best `eval_reward` is the best checkpoint. */
   readonly heldOut?: readonly Example<A>[];
+  /** Try every stage on one example before the first step (true): what must fail fails at once, and `preflight.html` shows what was seen. */
+  readonly preflight?: boolean;
   /** Sample all examples once more with the trained policy (true). */
   readonly finalPass?: boolean;
   readonly seed?: number;
@@ -63,16 +67,6 @@ export interface RiseCotOptions<A> {
   readonly signal?: AbortSignal;
 }
 
-/** A row of D_RISE, and how much the cot was worth. */
-export interface RiseCotRow<A> extends RatedCot<A> {
-  /** S(A, Â) of the kept rollout. */
-  readonly similarity: number;
-  /** S(A, Â) of the likeliest reconstruction from the image with an empty cot. */
-  readonly imageOnlySimilarity: number;
-  /** `similarity − imageOnlySimilarity`: near 0, the image alone would have done. */
-  readonly cotGain: number;
-}
-
 export interface RiseCotResult<A> {
   /** D_RISE = {(I, R*, A, r)}: the best rollout of every example that had one, in the order of the dataset. */
   readonly dataset: readonly RiseCotRow<A>[];
@@ -84,6 +78,8 @@ export interface RiseCotResult<A> {
   /** The checkpoint that earned most on `heldOut`. */
   readonly best?: BestCheckpoint;
 }
+
+export type { RiseCotRow } from "./cot-memory";
 
 export type RiseCotEvent<A> = RunEvent<Rollout<A>, RiseCotResult<A>>;
 
@@ -119,10 +115,14 @@ async function* run<A>(
   const keeping = { resume, keep: keepCheckpoints };
   const directory = await openRunDirectory(runDir, describe(settings, backend, trainer), keeping);
   try {
-    const memory = createMemory<A>();
+    const memory = createCotMemory();
     const stages = trainer
       ? [training(settings, memory, trainer), closing(settings, memory, backend)]
-      : [closing({ ...settings, finalPass: true }, memory, backend)];
+      : [closing({ ...settings, finalPass: true }, memory, backend, cotRehearsal(settings, backend))];
+    if (settings.preflight && !directory.resumed) {
+      const { task } = settings;
+      yield* preflight({ stages, task, dataset, directory, signal });
+    }
     yield* runStages(stages, { directory, memory, trainer, checkpointEvery, stop, signal });
 
     const rows = dataset.flatMap((example) => rowOf(example, memory));
@@ -141,15 +141,19 @@ async function* run<A>(
 }
 
 /** GRPO on a few examples at a time. */
-function training<A>(settings: Settings<A>, memory: CotMemory<A>, trainer: Trainer): Stage<Rollout<A>> {
-  const { steps, dataset, examplesPerStep, seed, credit, grpo, learningRate, microBatch, heldOut } = settings;
+function training<A>(settings: Settings<A>, memory: CotMemory, trainer: Trainer): Stage<Rollout<A>> {
+  const { steps, dataset, examplesPerStep, seed, credit, grpo, learningRate, microBatch, heldOut, sampling } = settings;
   const examples = (step: number) => shuffledBatch(dataset, step, examplesPerStep, seed);
   const sampler = trainer.sampler();
   const stage = rolloutStage({
     ...cotSampling(settings, sampler, "train", examples),
+    rehearsal: cotRehearsal(settings, sampler),
     steps,
     tokens: memory,
-    learning: { trainer, grpo, learningRate, microBatch, credit: credit === "both" ? "all" : "last" },
+    learning: {
+      ...{ trainer, grpo, learningRate, microBatch, temperature: sampling.temperature },
+      credit: credit === "both" ? "all" : "last",
+    },
     seen: async (rollouts) => memory.keepBest(rollouts),
   });
   return { ...stage, ...(heldOut.length > 0 && { evaluate: (signal) => evaluation(settings, sampler, signal) }) };
@@ -163,7 +167,7 @@ async function evaluation<A>(
 ) {
   const sampled = await sampleRollouts({
     ...{ task, reward, backend, signal },
-    sampling: { ...sampling, temperature: 0 },
+    sampling: { ...sampling, temperature: 0, reconstructionsPerCot: 1 },
     groupSize: 1,
     examples: heldOut,
     seed: deriveSeed(seed, "evaluation"),
@@ -172,12 +176,18 @@ async function evaluation<A>(
 }
 
 /** Once over all examples: new rollouts (the final pass), and for each row of D_RISE a reconstruction without its cot. */
-function closing<A>(settings: Settings<A>, memory: CotMemory<A>, backend: VlmBackend): Stage<Rollout<A>> {
+function closing<A>(
+  settings: Settings<A>,
+  memory: CotMemory,
+  backend: VlmBackend,
+  rehearsal?: ReturnType<typeof cotRehearsal<A>>,
+): Stage<Rollout<A>> {
   const { task, dataset, examplesPerStep, seed, finalPass, sampling } = settings;
   const examples = (step: number) => orderedBatch(dataset, step, examplesPerStep);
   return rolloutStage({
     ...cotSampling(settings, backend, "final", (step) => (finalPass ? examples(step) : [])),
     steps: Math.ceil(dataset.length / examplesPerStep),
+    ...(rehearsal && { rehearsal }),
     tokens: memory,
     async seen(rollouts, step, signal) {
       memory.keepBest(rollouts);
@@ -210,7 +220,7 @@ function cotSampling<A>(
 ) {
   return {
     name,
-    groupSize,
+    groupSize: groupSize * (sampling.reconstructionsPerCot ?? 1),
     rewardName: reward.name,
     sample: (step: number, signal: AbortSignal) =>
       sampleRollouts({
@@ -221,59 +231,29 @@ function cotSampling<A>(
   };
 }
 
-interface CotMemory<A> extends Memory {
-  numTokens: number;
-  /** By example id. */
-  readonly best: Map<string, Rollout<A>>;
-  readonly imageOnly: Map<string, number>;
-  keepBest(rollouts: readonly Rollout<A>[]): Record<string, number>;
-}
-
-function createMemory<A>(): CotMemory<A> {
-  const best = new Map<string, Rollout<A>>();
-  const imageOnly = new Map<string, number>();
+/** All prompts of stage 1, and one group of rollouts of one example. */
+function cotRehearsal<A>(settings: Settings<A>, backend: VlmBackend) {
+  const { task, dataset, reward, groupSize, sampling, seed, examplesPerStep } = settings;
+  const { cotMaxTokens = 256, reconstructionMaxTokens = 256 } = sampling;
   return {
-    numTokens: 0,
-    best,
-    imageOnly,
-    keepBest(rollouts) {
-      for (const { cot, reconstruction, ...rollout } of rollouts) {
-        const text = { ...rollout, cot: textOf(cot), reconstruction: textOf(reconstruction) };
-        const known = best.get(rollout.exampleId);
-        best.set(rollout.exampleId, known ? bestRollout([known, text]) : text);
-      }
-      return {};
-    },
-    save() {
-      return { numTokens: this.numTokens, best: [...best.values()], imageOnly: [...imageOnly] };
-    },
-    load(state) {
-      const stored = state as { numTokens: number; best: Rollout<A>[]; imageOnly: [string, number][] };
-      this.numTokens = stored.numTokens;
-      for (const rollout of stored.best) best.set(rollout.exampleId, rollout);
-      for (const [id, similarity] of stored.imageOnly) imageOnly.set(id, similarity);
-    },
+    ...{ backend, examplesPerStep },
+    demands: () =>
+      dataset.flatMap((example): Demand[] => [
+        { exampleId: example.id, prompt: task.cotPrompt(example), completionTokens: cotMaxTokens },
+        // The cot is in the prompt.
+        {
+          exampleId: example.id,
+          prompt: task.reconstructionPrompt(example, ""),
+          completionTokens: cotMaxTokens + reconstructionMaxTokens,
+        },
+      ]),
+    sample: (exampleId: string, signal: AbortSignal) =>
+      sampleRollouts({
+        ...{ task, reward, groupSize, sampling, backend, signal },
+        examples: dataset.filter(({ id }) => id === exampleId),
+        seed: deriveSeed(seed, "preflight"),
+      }),
   };
-}
-
-const textOf = ({ text, finishReason }: Rollout<unknown>["cot"]) => ({ text, finishReason });
-
-function rowOf<A>({ id, annotation }: Example<A>, { best, imageOnly }: CotMemory<A>): RiseCotRow<A>[] {
-  const rollout = best.get(id);
-  const imageOnlySimilarity = imageOnly.get(id);
-  if (!rollout || imageOnlySimilarity === undefined) return [];
-  const { reward, similarity } = rollout.reward;
-  return [
-    {
-      exampleId: id,
-      cot: rollout.cot.text,
-      annotation,
-      reward,
-      similarity,
-      imageOnlySimilarity,
-      cotGain: similarity - imageOnlySimilarity,
-    },
-  ];
 }
 
 type Settings<A> = ReturnType<typeof withDefaults<A>>;
@@ -292,16 +272,18 @@ function withDefaults<A>(options: RiseCotOptions<A>) {
     checkpointEvery: 50,
     keepCheckpoints: 3,
     heldOut: [] as readonly Example<A>[],
+    preflight: true,
     finalPass: true,
     seed: 0,
     resume: false,
     ...options,
   };
-  const { groupSize, examplesPerStep, steps, checkpointEvery, keepCheckpoints, microBatch, grpo } = settings;
+  const { groupSize, examplesPerStep, steps, checkpointEvery, keepCheckpoints, microBatch } = settings;
   checkCounts({ groupSize }, options.trainer ? 2 : 1);
   checkCounts({ examplesPerStep, checkpointEvery, keepCheckpoints, microBatch });
+  checkCounts({ "sampling.reconstructionsPerCot": settings.sampling.reconstructionsPerCot });
   checkCounts({ steps }, 0);
-  checkPolicyLoss(grpo);
+  checkTemperature("sampling", settings.sampling);
   return settings;
 }
 

@@ -11,7 +11,8 @@ import type { BestCheckpoint, RunEvent, StepMetrics } from "./events";
 import { checkCounts, checkExamples, checkHeldOut, fingerprint, shuffledBatch } from "./examples";
 import { describeLearningRate, type LearningRate, learningRateAt } from "./learning-rate";
 import { type Owned, withOwned } from "./owned";
-import { checkPolicyLoss, heldOutMetrics, rolloutStage } from "./rollout-stage";
+import { largestDemand, preflight, rehearseTraining } from "./preflight";
+import { checkTemperature, heldOutMetrics, rolloutStage } from "./rollout-stage";
 import { createRun, type Run } from "./run";
 import { openRunDirectory, trainedIn } from "./run-directory";
 import { type AnswerRollout, type SamplingOptions, sampleAnswers } from "./sample-rollouts";
@@ -71,6 +72,8 @@ export interface RiseR1Options<A> {
   readonly keepCheckpoints?: number;
   /** Examples to measure the policy with at every checkpoint, one greedy rollout each; the best `eval_reward` is the best checkpoint. */
   readonly heldOut?: readonly Example<A>[];
+  /** Try every stage on one example before the first step (true): what must fail fails at once, and `preflight.html` shows what was seen. */
+  readonly preflight?: boolean;
   readonly seed?: number;
   /** Where the run is written; without it nothing is. */
   readonly runDir?: string;
@@ -133,6 +136,8 @@ async function* run<A>(
   const directory = await openRunDirectory(runDir, describe(options, settings, trainer), keeping);
   try {
     await directory.writeCots(kept);
+    const { task, dataset, preflight: asks = true } = options;
+    if (asks && !directory.resumed) yield* preflight({ stages, task, dataset, directory, signal });
     yield* runStages<AnswerRollout<A>>(stages, { directory, memory, trainer, checkpointEvery, stop, signal });
 
     const result = { kept, metrics: directory.metrics, ...trainedIn(directory) };
@@ -153,6 +158,7 @@ function supervisedSamples<A>({ task, dataset }: RiseR1Options<A>, trainer: Trai
     const example = examples.get(exampleId);
     if (!example) throw new DataError(`cots: no example of the dataset has the id "${exampleId}"`);
     return {
+      exampleId,
       prompt: task.answerPrompt(example),
       completion: trainer.encode(formatThinkAnswer(cot, task.format(annotation))),
     };
@@ -172,6 +178,15 @@ function supervised<A>(
     name: "sft",
     steps,
     trains: true,
+    async rehearse(signal) {
+      const demands = samples.map((sample) => ({ ...sample, completionTokens: sample.completion.length }));
+      const { demand, ...counted } = await largestDemand(trainer.sampler(), demands);
+      const longest = samples.toSorted((a, b) => b.completion.length - a.completion.length).slice(0, batchSize);
+      const started = performance.now();
+      await rehearseTraining(trainer, longest, { microBatch, signal });
+      const estimatedSeconds = ((performance.now() - started) / 1000) * steps;
+      return { report: { stage: "sft", exampleId: demand.exampleId, ...counted, estimatedSeconds }, sampled: [] };
+    },
     async run(step, signal) {
       const batch = shuffledBatch(samples, step, batchSize, deriveSeed(seed, "sft"));
       const options = { learningRate: learningRateAt(learningRate, step), lossType, microBatch, signal };
@@ -201,7 +216,24 @@ function reinforced<A>(
         examples: shuffledBatch(dataset, step, examplesPerStep, deriveSeed(seed, "rft")),
         seed: deriveSeed(seed, "rft", step),
       }),
-    learning: { trainer, grpo, learningRate, microBatch, credit: "all" },
+    learning: { trainer, grpo, learningRate, microBatch, credit: "all", temperature: sampling.temperature },
+    rehearsal: {
+      backend: trainer.sampler(),
+      examplesPerStep,
+      demands: () =>
+        dataset.map((example) => ({
+          exampleId: example.id,
+          prompt: task.answerPrompt(example),
+          completionTokens: sampling.maxTokens ?? 512,
+        })),
+      sample: (exampleId, signal) =>
+        sampleAnswers({
+          ...{ task, reward, groupSize, sampling, signal },
+          backend: trainer.sampler(),
+          examples: dataset.filter(({ id }) => id === exampleId),
+          seed: deriveSeed(seed, "rft", "preflight"),
+        }),
+    },
   });
 }
 
@@ -271,11 +303,11 @@ function withDefaults<A>({ sft = {}, rft = {}, ...options }: RiseR1Options<A>) {
       throw new ConfigError("sft: expected steps or epochs, got both");
   }
   if (settings.rft) {
-    const { groupSize, examplesPerStep, steps, grpo } = settings.rft;
+    const { groupSize, examplesPerStep, steps } = settings.rft;
     checkCounts({ "rft.groupSize": groupSize }, 2);
     checkCounts({ "rft.examplesPerStep": examplesPerStep });
     checkCounts({ "rft.steps": steps }, 0);
-    checkPolicyLoss(grpo);
+    checkTemperature("rft.sampling", settings.rft.sampling);
   }
   return settings;
 }

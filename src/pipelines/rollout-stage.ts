@@ -1,18 +1,22 @@
+import type { VlmBackend } from "../backends/backend";
 import { ConfigError } from "../errors";
 import type { GrpoSettings } from "../grpo/presets";
 import type { Trainer } from "../trainers/trainer";
 import type { Prompt } from "../types";
-import { grpoStep } from "./grpo-step";
+import { grpoStep, withTokens } from "./grpo-step";
 import { type LearningRate, learningRateAt } from "./learning-rate";
-import type { Sampled } from "./sample-rollouts";
+import { type Demand, largestDemand, type Rehearsal, rehearseTraining } from "./preflight";
+import type { Sampled, SamplingOptions } from "./sample-rollouts";
 import type { EvaluationMetrics, Stage } from "./stages";
-import { completionTokens, rolloutMetrics } from "./step-metrics";
+import { rolloutMetrics } from "./step-metrics";
 
 export interface Learning {
   readonly trainer: Trainer;
   readonly grpo: GrpoSettings;
   readonly learningRate: LearningRate;
   readonly credit: "all" | "last";
+  /** Of the rollouts. */
+  readonly temperature?: number | undefined;
   readonly microBatch?: number | undefined;
 }
 
@@ -26,7 +30,7 @@ export interface TokenCount {
  *
  * @param options.seen is handed a step's rollouts, and may add to its metrics
  */
-export function rolloutStage<R>(options: {
+export function rolloutStage<R extends { readonly prediction: unknown }>(options: {
   readonly name: string;
   readonly steps: number;
   readonly groupSize: number;
@@ -34,13 +38,21 @@ export function rolloutStage<R>(options: {
   readonly tokens: TokenCount;
   readonly sample: (step: number, signal: AbortSignal) => Promise<readonly Sampled<R>[]>;
   readonly learning?: Learning;
+  /** How to try the stage on one example before the run. */
+  readonly rehearsal?: {
+    readonly backend: VlmBackend;
+    readonly demands: () => readonly Demand[];
+    readonly sample: (exampleId: string, signal: AbortSignal) => Promise<readonly Sampled<R>[]>;
+    readonly examplesPerStep: number;
+  };
   readonly seen?: (rollouts: readonly R[], step: number, signal: AbortSignal) => Promise<Record<string, number>>;
 }): Stage<R> {
-  const { name, steps, groupSize, rewardName, tokens, sample, learning, seen } = options;
+  const { name, steps, groupSize, rewardName, tokens, sample, learning, rehearsal, seen } = options;
   return {
     name,
     steps,
     trains: learning !== undefined,
+    ...(rehearsal && { rehearse: (signal) => rehearse({ ...rehearsal, name, steps, learning }, signal) }),
     async run(step, signal) {
       const sampled = await sample(step, signal);
       const learned = learning && (await learn(learning, sampled, { step, groupSize, signal }));
@@ -49,7 +61,9 @@ export function rolloutStage<R>(options: {
         step,
         signal,
       );
-      tokens.numTokens += sampled.reduce((sum, row) => sum + (completionTokens(row) ?? 0), 0);
+      // A cot with several reconstructions was sampled once.
+      const written = new Set(sampled.flatMap(({ segments }) => segments.map(({ completion }) => completion)));
+      for (const { tokenIds = [] } of written) tokens.numTokens += tokenIds.length;
       const metrics = {
         ...(sampled.length > 0 && rolloutMetrics(sampled, rewardName)),
         ...learned?.metrics,
@@ -69,6 +83,36 @@ export function rolloutStage<R>(options: {
   };
 }
 
+/** One group of rollouts of the example that asks for most, forward and backward. */
+async function rehearse<R extends { readonly prediction: unknown }>(
+  {
+    name,
+    steps,
+    learning,
+    ...rehearsal
+  }: NonNullable<Parameters<typeof rolloutStage<R>>[0]["rehearsal"]> & {
+    readonly name: string;
+    readonly steps: number;
+    readonly learning: Learning | undefined;
+  },
+  signal: AbortSignal,
+): Promise<Rehearsal> {
+  const { demand, ...counted } = await largestDemand(rehearsal.backend, rehearsal.demands());
+  const { exampleId } = demand;
+  const started = performance.now();
+  const sampled = await rehearsal.sample(exampleId, signal);
+  if (learning) {
+    const { trainer, microBatch, temperature = 1 } = learning;
+    const segments = new Set(sampled.flatMap((row) => row.segments));
+    const pieces = [...segments].map((segment) => withTokens(segment, temperature));
+    await rehearseTraining(trainer, pieces, { microBatch, temperature, signal });
+  }
+  const seconds = (performance.now() - started) / 1000;
+  const formatRate = sampled.filter(({ reward }) => reward.format.ok).length / sampled.length;
+  const estimatedSeconds = seconds * rehearsal.examplesPerStep * steps;
+  return { report: { stage: name, exampleId, ...counted, formatRate, estimatedSeconds }, sampled };
+}
+
 /** What one greedy rollout for each held-out example earns: `eval_reward`, `eval_rise/similarity`, … */
 export function heldOutMetrics<R>(sampled: readonly Sampled<R>[], rewardName: string): EvaluationMetrics {
   const { reward, ...metrics } = rolloutMetrics(sampled, rewardName);
@@ -84,17 +128,20 @@ const promptText = (prompt: Prompt): string =>
     .map((part) => (part.type === "text" ? part.text : "<image>"))
     .join("\n");
 
-/** @throws ConfigError for a loss that needs a policy to stay close to */
-export function checkPolicyLoss({ loss: { klCoefficient = 0 } }: GrpoSettings): void {
-  if (klCoefficient !== 0) {
-    throw new ConfigError(
-      `grpo.loss.klCoefficient: expected 0, because there is no reference policy to compare with; got ${klCoefficient}`,
-    );
-  }
+/** @throws ConfigError for rollouts that nothing can be learned from, because they are all the same */
+export function checkTemperature(name: string, { temperature = 1 }: SamplingOptions): void {
+  if (!(temperature > 0 && Number.isFinite(temperature)))
+    throw new ConfigError(`${name}: expected a temperature above 0, got ${temperature}`);
 }
 
 const learn = <R>(
-  { trainer, learningRate, ...learning }: Learning,
+  { trainer, learningRate, temperature = 1, ...learning }: Learning,
   sampled: readonly Sampled<R>[],
   { step, ...options }: { readonly step: number; readonly groupSize: number; readonly signal: AbortSignal },
-) => grpoStep(trainer, sampled, { ...learning, ...options, learningRate: learningRateAt(learningRate, step) });
+) =>
+  grpoStep(trainer, sampled, {
+    ...learning,
+    ...options,
+    temperature,
+    learningRate: learningRateAt(learningRate, step),
+  });

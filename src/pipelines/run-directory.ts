@@ -15,7 +15,7 @@ import { cutOff, jsonl, keepLines, readJson, writeAtomically, writing } from "./
 import { isLock, lockRun } from "./run-lock";
 
 /**
- * What a run leaves behind: `config.json`, `rollouts.jsonl`, `metrics.jsonl`, `timings.jsonl`, `cots.jsonl`, `checkpoints/step-N/`.
+ * What a run leaves behind: `config.json`, `preflight.html`, `rollouts.jsonl`, `metrics.jsonl`, `timings.jsonl`, `cots.jsonl`, `checkpoints/step-N/`.
  *
  * Rows are appended as they come. A checkpoint records how long the files were, so that a resumed run first cuts off what came after it
  * and then writes the same bytes again; only `timings.jsonl`, which holds what a clock said, differs. While it is open, a `run.lock` keeps
@@ -31,6 +31,8 @@ export interface RunDirectory {
   /** The checkpoint with the highest held-out reward. */
   best(): BestCheckpoint | undefined;
   append(file: RowFile, rows: readonly object[]): Promise<void>;
+  /** Replaces `preflight.html` by a page, which is only made where there is a directory. */
+  writePreflight(page: () => Promise<string>): Promise<void>;
   /** Replaces `cots.jsonl`. */
   writeCots(rows: readonly object[]): Promise<void>;
   /**
@@ -112,6 +114,12 @@ async function openLocked(
       if (file === "metrics") metrics.push(...(rows as readonly StepMetrics[]));
     },
 
+    async writePreflight(page) {
+      const target = join(path, "preflight.html");
+      const text = await page();
+      await writing(target, intact, () => writeAtomically(target, text));
+    },
+
     writeCots(rows) {
       const target = join(path, "cots.jsonl");
       return writing(target, intact, () => writeAtomically(target, jsonl(rows)));
@@ -151,6 +159,7 @@ function inMemory(): RunDirectory {
     async append(file, rows) {
       if (file === "metrics") metrics.push(...(rows as readonly StepMetrics[]));
     },
+    writePreflight: async () => {},
     writeCots: async () => {},
     checkpoint: async () => undefined,
     close: async () => {},

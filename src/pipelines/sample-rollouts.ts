@@ -8,7 +8,7 @@ import type { Completion, Example, Prompt, Reward, Rollout } from "../types";
 
 /** How completions are drawn. */
 export interface SamplingOptions {
-  /** Above 0 (1). The policy that is trained is that of temperature 1, so another value makes the two differ. */
+  /** Above 0 (1). The policy that is trained is that of this temperature, as in TRL. */
   readonly temperature?: number;
   /** Nucleus (1). */
   readonly topP?: number;
@@ -19,12 +19,14 @@ export interface RolloutSamplingOptions extends SamplingOptions {
   readonly cotMaxTokens?: number;
   /** Tokens of a reconstruction (256). */
   readonly reconstructionMaxTokens?: number;
+  /** Reconstructions of each cot (1), each a rollout: more tell a good cot from a lucky one, and cost as much more sampling. */
+  readonly reconstructionsPerCot?: number;
 }
 
 /** One `<think>…</think><answer>…</answer>` completion, and what it earned: a rollout of stage 2. */
 export interface AnswerRollout<A> {
   readonly exampleId: string;
-  /** Position within the group, 0 … groupSize − 1. */
+  /** Position within the group. */
   readonly index: number;
   readonly completion: Completion;
   /** `null` when it does not parse. */
@@ -51,15 +53,15 @@ interface Sampling<A> {
 }
 
 /**
- * G cots for each example from π(R | I, A), and one reconstruction for each cot from π(Â | I, R); each pair with its reward.
+ * G cots for each example from π(R | I, A), and K reconstructions for each cot from π(Â | I, R); each pair with its reward.
  * All reconstructions are one `generate` call.
  *
- * @returns groups of `groupSize` consecutive rollouts, in the order of the examples
+ * @returns groups of G·K consecutive rollouts, those of one cot side by side, in the order of the examples
  * Source: RISE, stage 1, Eqs. 1 and 7.
  */
 export async function sampleRollouts<A>({
   reward,
-  sampling: { cotMaxTokens = 256, reconstructionMaxTokens = 256, ...sampling },
+  sampling: { cotMaxTokens = 256, reconstructionMaxTokens = 256, reconstructionsPerCot = 1, ...sampling },
   ...options
 }: Sampling<A> & {
   readonly reward: RewardFunction<A>;
@@ -74,32 +76,37 @@ export async function sampleRollouts<A>({
     seed: deriveSeed(seed, "cot"),
     signal,
   });
-  const pairs = examples.flatMap((example, i) =>
-    cots[i]!.map((cot, index) => ({
+  const asked = examples.flatMap((example, i) =>
+    cots[i]!.map((cot, g) => ({
       example,
-      index,
-      cot,
-      cotPrompt: cotPrompts[i]!,
+      first: g * reconstructionsPerCot,
+      cotSegment: { prompt: cotPrompts[i]!, completion: cot },
       prompt: task.reconstructionPrompt(example, cot.text),
     })),
   );
   const reconstructions = await generate(
     backend,
-    pairs.map(({ prompt }) => prompt),
-    { ...sampling, maxTokens: reconstructionMaxTokens, count: 1, seed: deriveSeed(seed, "reconstruction"), signal },
+    asked.map(({ prompt }) => prompt),
+    {
+      ...sampling,
+      maxTokens: reconstructionMaxTokens,
+      count: reconstructionsPerCot,
+      seed: deriveSeed(seed, "reconstruction"),
+      signal,
+    },
   );
-  const rollouts = pairs.map(async ({ example, index, cot, cotPrompt, prompt }, i) => {
-    const reconstruction = reconstructions[i]![0]!;
+  const pairs = asked.flatMap((cot, i) =>
+    reconstructions[i]!.map((reconstruction, k) => ({ ...cot, reconstruction, k })),
+  );
+  const rollouts = pairs.map(async ({ example, first, cotSegment, prompt, reconstruction, k }) => {
+    const cot = cotSegment.completion;
     const parts = { truth: example.annotation, cot: cot.text, reconstruction: reconstruction.text };
     const judged = await reward(task, parts);
     return {
-      rollout: { exampleId: example.id, index, cot, reconstruction, ...judged },
+      rollout: { exampleId: example.id, index: first + k, cot, reconstruction, ...judged },
       reward: judged.reward,
       truth: example.annotation,
-      segments: [
-        { prompt: cotPrompt, completion: cot },
-        { prompt, completion: reconstruction },
-      ],
+      segments: [cotSegment, { prompt, completion: reconstruction }],
     };
   });
   return Promise.all(rollouts);

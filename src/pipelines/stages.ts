@@ -2,6 +2,7 @@ import { TrainingError } from "../errors";
 import type { Trainer } from "../trainers/trainer";
 import type { RunEvent, StepMetrics } from "./events";
 import { guardWarnings, whatToTry } from "./guards";
+import type { Rehearsal } from "./preflight";
 import type { RunDirectory } from "./run-directory";
 
 /** A part of a run that is made of steps. */
@@ -15,6 +16,8 @@ export interface Stage<Rollout> {
    * the run's `Memory`.
    */
   run(step: number, signal: AbortSignal): Promise<StepOutcome<Rollout>>;
+  /** Tries a step before the run begins, without learning from it. */
+  rehearse?(signal: AbortSignal): Promise<Rehearsal>;
   /** What the policy does with held-out examples, under names that begin with `eval_`; asked at every checkpoint. */
   evaluate?(signal: AbortSignal): Promise<EvaluationMetrics>;
 }

@@ -43,7 +43,7 @@ function termMetrics<R>(sampled: readonly Sampled<R>[], rewardName: string): Rec
 }
 
 /** Σ tokens of all pieces; `undefined` where the backend gives no token ids. */
-export function completionTokens<R>({ segments }: Sampled<R>): number | undefined {
+function completionTokens<R>({ segments }: Sampled<R>): number | undefined {
   let sum = 0;
   for (const { completion } of segments) {
     if (!completion.tokenIds) return undefined;

@@ -1,8 +1,9 @@
-import type { RunEvent } from "../pipelines/events";
+import type { PreflightReport, RunEvent } from "../pipelines/events";
 import { shortNumber } from "./plots";
 
 /**
- * A line for every step of a run: how far it is, how long it will still take, and the numbers to watch; and one for every warning.
+ * A line for every step of a run: how far it is, how long it will still take, and the numbers to watch; one for what each stage was found to need
+ * before, and one for every warning.
  *
  * @param title of the run
  * @returns a fold over its events: the line of an event, `undefined` where there is nothing to say
@@ -12,6 +13,7 @@ export function createProgress(title: string): (event: RunEvent<unknown, unknown
   let done = 0;
   return (event) => {
     if (event.type === "warning") return `${title}  warning, step ${event.step}: ${event.message}`;
+    if (event.type === "preflight-end") return `${title}  ${tried(event.report)}`;
     if (event.type !== "step-end") return undefined;
     const { step, totalSteps, metrics } = event;
     timeMs += event.timeMs;
@@ -24,6 +26,22 @@ export function createProgress(title: string): (event: RunEvent<unknown, unknown
     const left = duration((timeMs / done) * (totalSteps - step));
     return [title, bar, `${step}/${totalSteps}`, `${left} left`, ...numbers].join("  ");
   };
+}
+
+function tried({
+  stage,
+  exampleId,
+  promptTokens,
+  contextLength,
+  formatRate,
+  estimatedSeconds,
+}: PreflightReport): string {
+  const facts = [
+    ...(promptTokens === undefined ? [] : [`longest prompt ${promptTokens} of ${contextLength} tokens`]),
+    ...(formatRate === undefined ? [] : [`${Math.round(100 * formatRate)} % of completions of the right form`]),
+    `at most ${duration(1000 * estimatedSeconds)}`,
+  ];
+  return `${stage}, tried with example ${exampleId}: ${facts.join(", ")}`;
 }
 
 const barWidth = 20;

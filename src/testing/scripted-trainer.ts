@@ -72,23 +72,23 @@ export function scriptedTrainer({ texts, context = promptKey }: ScriptedTrainerO
 
   /** Calls `visit` with every token's place in the tree, the index of the choice made there, and the probabilities it had. */
   function walk(
-    { prompt, completion }: TrainSequence,
+    { completion }: TrainSequence,
+    { logits, temperature }: { readonly logits: Float64Array; readonly temperature: number },
     visit: (t: number, node: PhraseNode, choice: number, logs: Float64Array) => void,
   ) {
-    const { logits } = tableOf(prompt);
     let node: PhraseNode | undefined = tree.root;
     for (const [t, token] of completion.entries()) {
       const choice: number = node ? [...node.next.keys()].indexOf(token) : -1;
       if (!node || choice < 0)
         throw new ShapeError(`token ${t} of a sequence is ${token}, which continues none of the texts`);
-      visit(t, node, choice, logSoftmax(logits, node, 1));
+      visit(t, node, choice, logSoftmax(logits, node, temperature));
       node = node.next.get(token);
     }
   }
 
-  function logProbsOf(sequence: TrainSequence): Float64Array {
+  function logProbsOf(sequence: TrainSequence, logits: Float64Array, temperature: number): Float64Array {
     const logProbs = new Float64Array(sequence.completion.length);
-    walk(sequence, (t, _, choice, logs) => {
+    walk(sequence, { logits, temperature }, (t, _, choice, logs) => {
       logProbs[t] = logs[choice]!;
     });
     return logProbs;
@@ -98,17 +98,25 @@ export function scriptedTrainer({ texts, context = promptKey }: ScriptedTrainerO
     sampler: () => sampler,
     encode: tree.encode,
 
-    async forwardBackward(sequences, lossFn, { assumedLogProbs, signal } = {}) {
+    async logProbs(sequences, { policy = "current", temperature = 1, signal } = {}) {
       signal?.throwIfAborted();
-      const logProbs = sequences.map(logProbsOf);
+      // In the beginning every logit is 0.
+      const logitsOf = (prompt: Prompt) =>
+        policy === "current" ? tableOf(prompt).logits : new Float64Array(tree.size);
+      return sequences.map((sequence) => logProbsOf(sequence, logitsOf(sequence.prompt), temperature));
+    },
+
+    async forwardBackward(sequences, lossFn, { assumedLogProbs, temperature = 1, signal } = {}) {
+      signal?.throwIfAborted();
+      const logProbs = sequences.map((one) => logProbsOf(one, tableOf(one.prompt).logits, temperature));
       const assumed = assumedLogProbs?.map((row) => Float64Array.from(row)) ?? logProbs;
       const gradient = checkedGradient(lossFn, assumed, sequences);
       for (const [i, sequence] of sequences.entries()) {
-        const sum = tableOf(sequence.prompt).gradient;
-        // ∂ log softmax(z)ₖ / ∂zⱼ = [j = k] − softmax(z)ⱼ
-        walk(sequence, (t, { offset }, choice, logs) => {
+        const { logits, gradient: sum } = tableOf(sequence.prompt);
+        // ∂ log softmax(z / T)ₖ / ∂zⱼ = ([j = k] − softmax(z / T)ⱼ) / T
+        walk(sequence, { logits, temperature }, (t, { offset }, choice, logs) => {
           for (const [j, log] of logs.entries())
-            sum[offset + j]! += gradient[i]![t]! * (Number(j === choice) - Math.exp(log));
+            sum[offset + j]! += (gradient[i]![t]! * (Number(j === choice) - Math.exp(log))) / temperature;
         });
       }
       touched = true;

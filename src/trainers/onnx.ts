@@ -1,19 +1,19 @@
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { CheckpointError, DataError, ShapeError, TrainingError } from "../errors";
+import { CheckpointError, ConfigError, DataError, ShapeError, TrainingError } from "../errors";
 import type { OnDownload } from "../models/hub/progress";
 import { readJson } from "../models/model-directory";
 import { createAdapter, type LoraConfig, type TrainableTensor } from "../models/qwen2-vl/adapter";
 import { checkPositiveIntegers } from "../models/qwen2-vl/limits";
 import { defaultModel, openQwen2Vl, type Qwen2Vl } from "../models/qwen2-vl/model";
-import type { Policy } from "../models/qwen2-vl/policy";
+import { type Policy, referenceFeeds } from "../models/qwen2-vl/policy";
 import { readPolicy, readTensors, savePolicy, unusable } from "../models/qwen2-vl/policy-files";
 import { writeSafetensors } from "../models/qwen2-vl/safetensors";
 import { createSampler } from "../models/qwen2-vl/sampler";
 import { createTrainingPass, type ScoredRow } from "../models/qwen2-vl/training";
 import { type Device, placeOn } from "../onnx/device";
 import { adamw, chain, clipByGlobalNorm, type GradientTransform, globalNorm, type OptimizerState } from "../optim";
-import type { Trainer, TrainSequence } from "./trainer";
+import type { ScoringOptions, Trainer, TrainSequence } from "./trainer";
 
 export interface OnnxTrainerOptions {
   /** A Qwen2-VL checkpoint: a Hugging Face directory, or a hub id, "owner/name" or "owner/name@revision" (`defaultModel`). */
@@ -75,16 +75,23 @@ export async function onnxTrainer(options: OnnxTrainerOptions = {}): Promise<Tra
     sampler: () => sampler,
     encode: (text) => [...model.tokenizer.encode(text), model.config.tokens.eos[0]!],
 
-    async forwardBackward(sequences, lossFn, { assumedLogProbs, signal } = {}) {
-      signal?.throwIfAborted();
+    async logProbs(sequences, { policy: which = "current", ...scoring } = {}) {
+      const rows = await scoredRows(model, sequences, scoring);
+      const weights = which === "reference" ? await referenceFeeds(policy) : undefined;
+      const logProbs = await pass.logProbs(rows, { ...scoring, weights });
+      checkRows("log-probs", logProbs, sequences);
+      return logProbs;
+    },
+
+    async forwardBackward(sequences, lossFn, { assumedLogProbs, ...scoring } = {}) {
       if (sequences.length === 0) throw new TrainingError("forwardBackward: expected at least one sequence, got none");
-      const rows = await Promise.all(sequences.map((sequence, i) => scoredRow(model, sequence, i)));
-      const assumed = assumedLogProbs?.map((row) => Float64Array.from(row)) ?? (await pass.logProbs(rows, signal));
+      const rows = await scoredRows(model, sequences, scoring);
+      const assumed = assumedLogProbs?.map((row) => Float64Array.from(row)) ?? (await pass.logProbs(rows, scoring));
       checkRows(assumedLogProbs ? "assumedLogProbs" : "log-probs", assumed, sequences);
       const { gradient } = lossFn(assumed);
       checkRows("loss gradient", gradient, sequences);
       try {
-        const logProbs = await pass.backward(rows, gradient, addGradient, signal);
+        const logProbs = await pass.backward(rows, gradient, addGradient, scoring);
         checkRows("log-probs", logProbs, sequences);
         return { loss: lossFn(logProbs).loss, logProbs };
       } catch (error) {
@@ -142,6 +149,18 @@ async function createPolicy(model: Qwen2Vl, { lora, seed = 0 }: OnnxTrainerOptio
   const trainable = new Map<string, TrainableTensor>();
   for (const [name, { shape }] of checkpoint.tensors) trainable.set(name, { shape, data: await checkpoint.read(name) });
   return { config, checkpoint, trainable };
+}
+
+/** @throws ConfigError for a temperature that logits cannot be divided by */
+function scoredRows(
+  model: Qwen2Vl,
+  sequences: readonly TrainSequence[],
+  { temperature = 1, signal }: ScoringOptions,
+): Promise<ScoredRow[]> {
+  signal?.throwIfAborted();
+  if (!(temperature > 0 && Number.isFinite(temperature)))
+    throw new ConfigError(`onnxTrainer: expected a temperature above 0, got ${temperature}`);
+  return Promise.all(sequences.map((sequence, i) => scoredRow(model, sequence, i)));
 }
 
 async function scoredRow(model: Qwen2Vl, { prompt, completion }: TrainSequence, i: number): Promise<ScoredRow> {

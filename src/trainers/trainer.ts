@@ -13,12 +13,26 @@ export type LossFn = (logProbs: readonly Float64Array[]) => {
   readonly gradient: readonly Float64Array[];
 };
 
-/** A policy that can be sampled and improved: the four calls of Tinker's API. */
+export interface ScoringOptions {
+  /** Log-probs are those of softmax(logits / temperature), the policy that a sampler of this temperature follows (1). Source: TRL. */
+  readonly temperature?: number;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** A policy that can be sampled and improved: the calls of Tinker's API. */
 export interface Trainer {
   /** The only way to sample the policy: it always has the weights of the last `optimStep`. Owned by the trainer. */
   sampler(): VlmBackend;
   /** Token ids of a completion's text, followed by the end-of-turn token. */
   encode(text: string): readonly number[];
+  /**
+   * Log-probs of each sequence's tokens under the policy as it is now, or under the one it started as: the reference policy of KL.
+   * That one is never saved: it is the checkpoint the trainer was made from, with LoRA the model without its adapter.
+   */
+  logProbs(
+    sequences: readonly TrainSequence[],
+    options?: ScoringOptions & { readonly policy?: "current" | "reference" },
+  ): Promise<readonly Float64Array[]>;
   /**
    * Adds ∂L/∂θ to the accumulated gradient. `assumedLogProbs` are log-probs at which to evaluate the gradient, which saves a forward
    * pass: the sampler's own when this is the first update after sampling (ratio 1), or anything where the gradient is constant (SFT).
@@ -27,7 +41,7 @@ export interface Trainer {
   forwardBackward(
     sequences: readonly TrainSequence[],
     lossFn: LossFn,
-    options?: { readonly assumedLogProbs?: readonly ArrayLike<number>[]; readonly signal?: AbortSignal },
+    options?: ScoringOptions & { readonly assumedLogProbs?: readonly ArrayLike<number>[] },
   ): Promise<{ readonly loss: number; readonly logProbs: readonly Float64Array[] }>;
   /** Applies and clears the accumulated gradient. */
   optimStep(params: { readonly learningRate: number }): Promise<{ readonly gradNorm: number }>;

@@ -7,7 +7,7 @@ import type { Grid } from "../../src/models/qwen2-vl/positions";
 import { trainingGraph } from "../../src/models/qwen2-vl/training-graph";
 import { type Checkpoint, expectedTensors } from "../../src/models/qwen2-vl/weights";
 import { createSession, type Tensor } from "../../src/onnx/session";
-import { createRng } from "../../src/rng";
+import { createRng, type Rng } from "../../src/rng";
 import { gradientError, relativeError } from "../onnx/differences";
 import { evaluate } from "../onnx/interpreter";
 import { type NdArray, ndarray, sizeOf } from "../onnx/ndarray";
@@ -25,6 +25,7 @@ const tiny = (tieWordEmbeddings: boolean): Qwen2VlConfig => ({
     rmsNormEps: 1e-6,
     ropeTheta: 1e4,
     mropeSection: [1, 1, 1],
+    contextLength: 64,
     tieWordEmbeddings,
   },
   vision: {
@@ -40,8 +41,10 @@ const tiny = (tieWordEmbeddings: boolean): Qwen2VlConfig => ({
   tokens: { image: 10, video: 9, visionStart: 8, visionEnd: 7, eos: [6], pad: 5 },
 });
 
-const rng = createRng(3, "network gradients");
-const normal = (length: number, scale: number) => Float32Array.from({ length }, () => scale * rng.normal());
+const normalFrom = (rng: Rng) => (length: number, scale: number) =>
+  Float32Array.from({ length }, () => scale * rng.normal());
+type Draw = ReturnType<typeof normalFrom>;
+const normal = normalFrom(createRng(3, "network gradients"));
 const picture = (grid: Grid) => ({ grid, pixelValues: normal(sizeOf(grid) * 8, 1) });
 const [square, broad] = [picture([1, 2, 2]), picture([1, 2, 4])];
 const image = 10;
@@ -61,10 +64,10 @@ const scored = [
 ] as const;
 
 /** Random weights near what a trained network has: norms around one, everything else around zero. */
-function randomWeights(config: Qwen2VlConfig): Map<string, TrainableTensor> {
+function randomWeights(config: Qwen2VlConfig, draw: Draw): Map<string, TrainableTensor> {
   return new Map(
     [...expectedTensors(config)].map(([name, shape]) => {
-      const data = normal(sizeOf(shape), 0.3);
+      const data = draw(sizeOf(shape), 0.3);
       const isNorm = /(norm\d?|layernorm|ln_q)\.weight$/.test(name);
       return [name, { shape, data: isNorm ? data.map((x) => 1 + x) : data }];
     }),
@@ -72,11 +75,11 @@ function randomWeights(config: Qwen2VlConfig): Map<string, TrainableTensor> {
 }
 
 /** The library's own training graph and everything it is fed with: all weights trained, or an adapter. */
-function build(config: Qwen2VlConfig, lora?: LoraConfig, recompute = false) {
-  const weights = randomWeights(config);
+function build(config: Qwen2VlConfig, lora?: LoraConfig, recompute = false, temperature = 1, draw = normal) {
+  const weights = randomWeights(config, draw);
   const adapter = lora && createAdapter(config, lora, 1);
   // B starts at zero, where the gradient of A vanishes: move away from there.
-  for (const [name, { data }] of adapter ?? []) if (name.includes("lora_B")) data.set(normal(data.length, 0.3));
+  for (const [name, { data }] of adapter ?? []) if (name.includes("lora_B")) data.set(draw(data.length, 0.3));
   const trainable = adapter ?? weights;
 
   const tensors: Checkpoint["tensors"] = new Map(
@@ -98,6 +101,7 @@ function build(config: Qwen2VlConfig, lora?: LoraConfig, recompute = false) {
     pictures: lora ? [] : pictures,
     featureRows: groups.featureRows,
     recompute,
+    temperature,
   };
   const { graph, outputs } = trainingGraph(config, shape, (g) => bindWeights(policy, g));
 
@@ -108,7 +112,7 @@ function build(config: Qwen2VlConfig, lora?: LoraConfig, recompute = false) {
   inputs.chosen = { data: column(1), shape: [scored.length, 1] };
   inputs.cotangent = { data: Float32Array.of(1, -0.5, 2, 0), shape: [scored.length] };
   const width = config.text.hiddenSize;
-  if (lora) inputs.features = { data: normal(groups.featureRows * width, 1), shape: [groups.featureRows, width] };
+  if (lora) inputs.features = { data: draw(groups.featureRows * width, 1), shape: [groups.featureRows, width] };
   else
     groups.groups.forEach((group, k) => {
       const feeds = visionFeeds(group, config);
@@ -123,16 +127,23 @@ function build(config: Qwen2VlConfig, lora?: LoraConfig, recompute = false) {
 }
 
 const policies = [
-  ["all weights, embeddings tied", tiny(true), undefined, false],
-  ["all weights, with a head of its own", tiny(false), undefined, false],
-  ["LoRA on every linear layer", tiny(true), { rank: 2 }, false],
-  ["LoRA on some layers", tiny(false), { rank: 3, alpha: 3, targetModules: ["q_proj", "down_proj"] }, false],
-  ["all weights, layers computed again", tiny(true), undefined, true],
-  ["LoRA, layers computed again", tiny(false), { rank: 2 }, true],
+  ["all weights, embeddings tied", tiny(true), undefined, false, 1],
+  ["all weights, with a head of its own", tiny(false), undefined, false, 1],
+  ["LoRA on every linear layer", tiny(true), { rank: 2 }, false, 1],
+  ["LoRA on some layers", tiny(false), { rank: 3, alpha: 3, targetModules: ["q_proj", "down_proj"] }, false, 1],
+  ["all weights, layers computed again", tiny(true), undefined, true, 1],
+  ["LoRA, layers computed again", tiny(false), { rank: 2 }, true, 1],
+  ["all weights, at temperature 0.7", tiny(false), undefined, false, 0.7],
 ] as const;
 
-describe.each(policies)("the gradient of the whole network: %s", (_, config, lora, recompute) => {
-  const { graph, outputs, feeds, trainable } = build(config, lora, recompute);
+describe.each(policies)("the gradient of the whole network: %s", (name, config, lora, recompute, temperature) => {
+  const { graph, outputs, feeds, trainable } = build(
+    config,
+    lora,
+    recompute,
+    temperature,
+    normalFrom(createRng(3, name)),
+  );
   const names = [...trainable.keys()];
   const values = names.map((name) => outputs[`gradient:${name}`]!);
   const gradients = () => new Map(evaluate(graph, values, feeds).map((gradient, i) => [names[i]!, gradient]));

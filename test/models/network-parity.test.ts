@@ -105,6 +105,7 @@ describe.each(cases)("a prompt with $name, against transformers", (example) => {
 
   it("encodes to the same tokens", async () => {
     expect((await model.encodePrompt(promptOf(example))).tokens).toEqual(ids);
+    expect(await model.countTokens(promptOf(example))).toBe(ids.length);
   });
 });
 

@@ -10,14 +10,22 @@ import type { Trainer, TrainSequence } from "../../src/trainers/trainer";
 
 const prompt = imagePrompt("cat.png", "What is this?");
 
-/** A trainer that only remembers what it was told; its log-probs are those that were assumed. */
-function recorder(gradNorm = 1) {
+/** A trainer that only remembers what it was told; all its tokens have log-prob −1, and −3 under the reference policy. */
+function recorder(gradNorm = 1, logProb = -1) {
   const told: { sequence: TrainSequence; gradient: readonly number[] }[] = [];
   const passes: number[] = [];
   const rates: number[] = [];
+  const temperatures: (number | undefined)[] = [];
   const trainer = {
-    async forwardBackward(sequences, lossFn, { assumedLogProbs } = {}) {
-      const logProbs = assumedLogProbs!.map((row) => Float64Array.from(row));
+    async logProbs(sequences, { policy, temperature } = {}) {
+      temperatures.push(temperature);
+      return sequences.map(({ completion }) =>
+        new Float64Array(completion.length).fill(policy === "reference" ? -3 : logProb),
+      );
+    },
+    async forwardBackward(sequences, lossFn, { temperature } = {}) {
+      temperatures.push(temperature);
+      const logProbs = sequences.map(({ completion }) => new Float64Array(completion.length).fill(logProb));
       const { loss, gradient } = lossFn(logProbs);
       told.push(...sequences.map((sequence, i) => ({ sequence, gradient: [...gradient[i]!] })));
       passes.push(sequences.length);
@@ -28,7 +36,7 @@ function recorder(gradNorm = 1) {
       return { gradNorm };
     },
   } satisfies Partial<Trainer>;
-  return { trainer: trainer as unknown as Trainer, told, passes, rates };
+  return { trainer: trainer as unknown as Trainer, told, passes, rates, temperatures };
 }
 
 /** A rollout with as many tokens in its cot and its reconstruction as `lengths` says. */
@@ -43,6 +51,7 @@ function rollout(reward: number, ...lengths: readonly number[]): Sampled<string>
         text: "",
         tokenIds: Array.from({ length }, (_, t) => t),
         logProbs: Array.from({ length }, () => -1),
+        samplingLogProbs: Array.from({ length }, () => -0.5),
         finishReason: "stop",
       },
     })),
@@ -85,8 +94,11 @@ describe("one GRPO step", () => {
     const [whole, small] = [recorder(), recorder()];
     await grpoStep(whole.trainer, sampled, options);
     await grpoStep(small.trainer, sampled, { ...options, microBatch: 3 });
-    expect(small.told).toEqual(whole.told);
+    const byLength = (told: typeof whole.told) =>
+      told.toSorted((a, b) => a.gradient.length - b.gradient.length || a.gradient[0]! - b.gradient[0]!);
+    expect(byLength(small.told)).toEqual(byLength(whole.told));
     expect([whole.passes, small.passes]).toEqual([[4], [3, 1]]);
+    expect(small.told.map(({ gradient }) => gradient.length)).toEqual([1, 2, 2, 3]);
   });
 
   it("reports the loss, the entropy of the sample, and the mean size of advantages", async () => {
@@ -122,6 +134,57 @@ describe("one GRPO step", () => {
     expect(await advantagesBy("sum_then_normalize")).toEqual([...grpoAdvantages(rewards, { groupSize: 2 }).advantages]);
     const normalized = { groupSize: 2, aggregation: "normalize_then_sum", weights: [1, 10] } as const;
     expect(await advantagesBy("normalize_then_sum")).toEqual([...grpoAdvantages(columns, normalized).advantages]);
+  });
+
+  it("lets a cot learn once, from the sum of what its reconstructions earned", async () => {
+    const [cot, first] = rollout(1, 2, 1).segments;
+    const shared = [1, 0, 0, 1].map((reward, i): Sampled<string> => {
+      if (i >= 2) return rollout(reward, 2, 1);
+      return { ...rollout(reward, 0), segments: [cot!, i === 0 ? first! : rollout(reward, 3).segments[0]!] };
+    });
+    const { trainer, told } = recorder();
+    const { advantages } = await grpoStep(trainer, shared, { ...options, groupSize: 4 });
+    // Rows of 3, 5, 3 and 3 tokens, four of them.
+    const [a, b, c, d] = [...advantages].map((value, i) => -value / (4 * [3, 5, 3, 3][i]!));
+    expect(told.map(({ gradient }) => gradient)).toEqual([
+      closeTo(a! + b!, 2),
+      closeTo(a!, 1),
+      closeTo(b!, 3),
+      closeTo(c!, 2),
+      closeTo(c!, 1),
+      closeTo(d!, 2),
+      closeTo(d!, 1),
+    ]);
+  });
+
+  it("is drawn to the reference policy by KL, where rewards teach nothing as well", async () => {
+    const { trainer, told } = recorder();
+    const grpo = { ...options.grpo, loss: { ...options.grpo.loss, klCoefficient: 0.1, klEstimator: "k1" } } as const;
+    const { metrics } = await grpoStep(trainer, sampled.slice(2), { ...options, grpo });
+    // k1 = log π − log π_ref = 2 for every token; its derivative is β, and each of two rows has two tokens.
+    expect(metrics.kl).toBeCloseTo(2, 12);
+    expect(metrics.loss).toBeCloseTo(0.2, 12);
+    expect(told.map(({ gradient }) => gradient)).toEqual(new Array(4).fill(closeTo(0.1 / 4, 1)));
+  });
+
+  it("trains the policy at the temperature it was sampled at", async () => {
+    const { trainer, temperatures } = recorder();
+    const { metrics } = await grpoStep(trainer, sampled, { ...options, temperature: 0.7 });
+    expect(temperatures).toEqual([0.7]);
+    expect(metrics.entropy).toBe(0.5);
+  });
+
+  it("tells how far the sampler's log-probs are from the trainer's, over the tokens that are learned from", async () => {
+    const { metrics } = await grpoStep(recorder(1, -1.5).trainer, sampled, options);
+    expect(metrics).toMatchObject({
+      "sampling/sampling_logp_difference/mean": 0.5,
+      "sampling/sampling_logp_difference/max": 0.5,
+      "sampling/importance_sampling_ratio/min": Math.exp(-0.5),
+      "sampling/importance_sampling_ratio/mean": expect.closeTo(Math.exp(-0.5), 12),
+      "sampling/importance_sampling_ratio/max": Math.exp(-0.5),
+    });
+    const { metrics: silent } = await grpoStep(recorder().trainer, sampled.slice(2), options);
+    expect(Object.keys(silent).filter((name) => name.startsWith("sampling/"))).toEqual([]);
   });
 
   it("leaves the trainer alone where all groups are of one reward", async () => {

@@ -39,6 +39,46 @@ describe("riseCot with a policy that learns", () => {
     for (const { cot } of kept) expect([smiling, raining]).toContain(cot);
   });
 
+  it("rates a cot by all its reconstructions, where it has several", async () => {
+    const several = { cotMaxTokens: 64, reconstructionsPerCot: 3 };
+    const events = await collect(run({ steps: 2, groupSize: 2, sampling: several, finalPass: false }));
+    const rollouts = events.flatMap((event) => (event.type === "rollout-end" ? [event.rollout] : []));
+    expect(rollouts.length).toBe(2 * 2 * 2 * 3);
+    expect(rollouts.slice(0, 6).map(({ index }) => index)).toEqual([0, 1, 2, 3, 4, 5]);
+    const byCot = new Map<string, number[]>();
+    for (const { cot, exampleId, index, reward } of rollouts) {
+      const key = `${exampleId} ${Math.floor(index / 3)} ${cot.text}`;
+      byCot.set(key, [...(byCot.get(key) ?? []), reward.reward]);
+    }
+    expect([...byCot.values()].every((rewards) => rewards.length % 3 === 0)).toBe(true);
+    const end = events.find((event) => event.type === "run-end")!;
+    for (const { exampleId, cot, reward } of end.result.dataset) {
+      const means = [...byCot].filter(([key]) => key.startsWith(exampleId)).map(([, rewards]) => mean(rewards));
+      expect(reward).toBeCloseTo(Math.max(...means), 12);
+      expect([...byCot.keys()].some((key) => key.startsWith(exampleId) && key.endsWith(cot))).toBe(true);
+    }
+    const lengths = events.flatMap((event) => (event.type === "step-end" ? [event.metrics.num_tokens as number] : []));
+    const written = new Set(rollouts.slice(0, 12).flatMap(({ cot, reconstruction }) => [cot, reconstruction]));
+    expect(lengths[0]).toBe([...written].reduce((sum, { tokenIds = [] }) => sum + tokenIds.length, 0));
+  });
+
+  it("stays near the policy it started as where KL is punished", async () => {
+    const learning = { steps: 40, groupSize: 8, examplesPerStep: 3, learningRate: 20 };
+    const lastKl = async (klCoefficient: number) => {
+      const loss = { ...grpoPresets["rise-paper"].loss, klCoefficient };
+      const { metrics } = await run({ ...learning, grpo: { ...grpoPresets["rise-paper"], loss } });
+      return mean(
+        metrics
+          .filter(({ stage }) => stage === "train")
+          .map(({ kl }) => kl as number)
+          .slice(-10),
+      );
+    };
+    const [loose, tight] = [await lastKl(1e-3), await lastKl(1)];
+    expect(loose).toBeGreaterThan(0.1);
+    expect(tight).toBeLessThan(loose / 4);
+  });
+
   it("does not learn where it is told to learn with rate 0", async () => {
     const { metrics } = await run({ steps: 100, groupSize: 8, examplesPerStep: 3, learningRate: 0 });
     const rewards = metrics.filter(({ stage }) => stage === "train").map(({ reward }) => reward as number);
@@ -110,6 +150,7 @@ describe("riseCot with a policy that learns", () => {
       const types = events.map(({ type }) => type).filter((type) => type !== "warning");
       const eight = new Array<string>(8).fill("rollout-end");
       expect(types).toEqual([
+        "preflight-end",
         ...[...eight, "step-end", ...eight, "step-end", "checkpoint-end"],
         ...[...eight, "step-end", ...eight.slice(0, 4), "step-end", "checkpoint-end", "run-end"],
       ]);
@@ -132,7 +173,8 @@ describe("riseCot with a policy that learns", () => {
       return { prediction, reward: { ...reward, reward: 0.5 } };
     };
     const events = await collect(run({ trainer, reward, steps: 1 }));
-    expect(events.find((event) => event.type === "warning")?.message).toContain("all rewards are equal");
+    expect(events.find((event) => event.type === "warning" && event.guard === "zero-std")).toMatchObject({ step: 1 });
+    expect(events.findLast((event) => event.type === "warning")?.message).toContain("all rewards are equal");
     expect(events.find((event) => event.type === "step-end")?.metrics).toMatchObject({
       grad_norm: 0,
       frac_reward_zero_std: 1,
@@ -201,6 +243,7 @@ describe("a riseCot run directory", () => {
         "config.json",
         "cots.jsonl",
         "metrics.jsonl",
+        "preflight.html",
         "rollouts.jsonl",
       ]);
     }));
@@ -299,7 +342,8 @@ describe("riseCot stops", () => {
   it("when the loop is left, without another step", async () => {
     let samples = 0;
     const trainer = watched(() => samples++);
-    for await (const event of run({ trainer })) if (event.type === "step-end" && event.step === 3) break;
+    for await (const event of run({ trainer, preflight: false }))
+      if (event.type === "step-end" && event.step === 3) break;
     expect(samples).toBe(6);
   });
 
@@ -329,10 +373,8 @@ describe("riseCot refuses", () => {
     await expect(riseCot({ task: moods, dataset })).rejects.toThrow(/trainer or a backend, got neither/);
   });
 
-  it("a KL penalty, for want of a reference policy", () =>
-    rejection({
-      grpo: { ...grpoPresets["rise-paper"], loss: { klCoefficient: 0.04 } },
-    }).toThrow(/klCoefficient: expected 0.*got 0.04/));
+  it("to learn from greedy rollouts, which are all the same", () =>
+    rejection({ sampling: { temperature: 0 } }).toThrow(/sampling: expected a temperature above 0, got 0/));
 
   it("counts that are not counts", async () => {
     await rejection({ groupSize: 1 }).toThrow(/groupSize.*at least 2, got 1/);

@@ -94,7 +94,7 @@ describe("riseR1", () => {
       const events = await collect(run({ runDir: folder!, sft: { ...sft, steps: 1 }, rft: { ...rft, steps: 1 } }));
       const types = events.map(({ type }) => type).filter((type) => type !== "warning");
       expect(types).toEqual([
-        ...["step-end", "checkpoint-end"],
+        ...["preflight-end", "preflight-end", "step-end", "checkpoint-end"],
         ...new Array<string>(8).fill("rollout-end"),
         ...["step-end", "checkpoint-end", "run-end"],
       ]);

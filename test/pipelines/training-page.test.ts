@@ -1,5 +1,6 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
+import { grpoPresets } from "../../src/grpo/presets";
 import type { Guard } from "../../src/pipelines/events";
 import { answerRun, answerTrainer, cotRun, cotTrainer, dataset } from "./world";
 
@@ -15,8 +16,10 @@ const explained = (heading: string) =>
 describe("docs/training.md", () => {
   it("explains every metric that a run writes, and no other", async () => {
     const heldOut = [{ ...dataset[0]!, id: "other" }];
+    const { advantages, loss } = grpoPresets.trl;
     const runs = await Promise.all([
       cotRun({ trainer: cotTrainer(), heldOut }),
+      cotRun({ trainer: cotTrainer(), grpo: { advantages, loss: { ...loss, klCoefficient: 0.04 } } }),
       answerRun({ trainer: answerTrainer(), heldOut }),
     ]);
     const names = runs
@@ -27,7 +30,7 @@ describe("docs/training.md", () => {
 
   it("explains every guard", () => {
     const guards: Readonly<Record<Guard, true>> = {
-      ...{ "zero-std": true, clipped: true, leaking: true, repetition: true },
+      ...{ format: true, "zero-std": true, clipped: true, leaking: true, repetition: true },
       ...{ "flat-reward": true, "damaged-checkpoint": true },
     };
     expect(

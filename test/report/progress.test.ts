@@ -17,6 +17,16 @@ describe("progress", () => {
     expect(createProgress("a")(stepEnd(1, 3_600_000))).toContain("  9.0 h left");
   });
 
+  it("tells what a stage was found to need before its first step", () => {
+    const report = { stage: "train", exampleId: "cat", estimatedSeconds: 100 };
+    const line = createProgress("RISE-CoT");
+    expect(line({ type: "preflight-end", report })).toBe("RISE-CoT  train, tried with example cat: at most 2 min");
+    const counted = { ...report, promptTokens: 310, contextLength: 4096, formatRate: 0.75 };
+    expect(line({ type: "preflight-end", report: counted })).toBe(
+      "RISE-CoT  train, tried with example cat: longest prompt 310 of 4096 tokens, 75 % of completions of the right form, at most 2 min",
+    );
+  });
+
   it("counts on from where a resumed run begins", () => {
     expect(createProgress("a")(stepEnd(8, 1000))).toContain("  8/10  2 s left");
   });

@@ -62,6 +62,40 @@ export function describeTrainer(
         expect(loss).toBeCloseTo(-sum(logProbs), 9);
       }));
 
+    it("remembers the policy it started as", () =>
+      using(create, async (trainer) => {
+        const sequences = sequencesOf(trainer);
+        const before = await trainer.logProbs(sequences);
+        expectClose(before, await logProbsOf(trainer, sequences), tolerance);
+        expectClose(await trainer.logProbs(sequences, { policy: "reference" }), before, tolerance);
+        for (let i = 0; i < 3; i++) await step(trainer, sequences);
+        expectClose(await trainer.logProbs(sequences, { policy: "reference" }), before, tolerance);
+        expect(sum(await trainer.logProbs(sequences))).toBeGreaterThan(sum(before));
+      }));
+
+    it("divides logits by the temperature: two tokens' log-probs are as much closer", () =>
+      using(create, async (trainer) => {
+        await step(trainer, sequencesOf(trainer).slice(0, 1));
+        const rivals = texts.map((text) => ({ prompt: prompts[0], completion: trainer.encode(text).slice(0, 1) }));
+        const gap = async (temperature: number) => {
+          const [a, b] = await trainer.logProbs(rivals, { temperature });
+          return a![0]! - b![0]!;
+        };
+        expect(Math.abs((await gap(2)) - (await gap(1)) / 2)).toBeLessThanOrEqual(tolerance);
+        expect(await gap(1)).not.toBe(0);
+      }));
+
+    it("takes the gradient at the temperature it scores at", () =>
+      using(create, async (trainer) => {
+        const [sequence] = sequencesOf(trainer);
+        const scored = async () => sum(await trainer.logProbs([sequence], { temperature: 0.5 }));
+        const before = await scored();
+        const { logProbs } = await trainer.forwardBackward([sequence], raise, { temperature: 0.5 });
+        expect(Math.abs(sum(logProbs) - before)).toBeLessThanOrEqual(tolerance * sequence.completion.length);
+        await trainer.optimStep({ learningRate });
+        expect(await scored()).toBeGreaterThan(before);
+      }));
+
     it("samples the policy as it is after the last update, with the log-probs that training sees", () =>
       using(create, async (trainer) => {
         const options = { temperature: 0, maxTokens: 8, seed: 0 };

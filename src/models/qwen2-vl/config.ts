@@ -18,6 +18,8 @@ export interface Qwen2VlConfig {
     /** How many rotary frequencies turn with time, height and width; they sum to headDim / 2. */
     readonly mropeSection: readonly [time: number, height: number, width: number];
     readonly tieWordEmbeddings: boolean;
+    /** Tokens of a prompt and its completion that the model was made for. */
+    readonly contextLength: number;
   };
   readonly vision: {
     readonly depth: number;
@@ -63,6 +65,7 @@ const textSchema = z.object({
   hidden_act: z.literal("silu").default("silu"),
   rms_norm_eps: z.number().positive().default(1e-5),
   rope_theta: z.number().positive().optional(),
+  max_position_embeddings: count.default(32_768),
   rope_scaling: ropeSchema.nullish(),
   rope_parameters: ropeSchema.nullish(),
   use_sliding_window: z.literal(false).nullish(),
@@ -184,6 +187,7 @@ function normalise(
       rmsNormEps: text.rms_norm_eps,
       ropeTheta: rope?.rope_theta ?? text.rope_theta ?? 1e6,
       mropeSection: sections,
+      contextLength: text.max_position_embeddings,
       tieWordEmbeddings: (outer.tie_word_embeddings || text.tie_word_embeddings) ?? false,
     },
     vision: {
@@ -228,7 +232,7 @@ export function configJson({ text, vision, tokens }: Qwen2VlConfig): Record<stri
       num_key_value_heads: text.kvHeads,
       hidden_act: "silu",
       rms_norm_eps: text.rmsNormEps,
-      max_position_embeddings: 4096,
+      max_position_embeddings: text.contextLength,
       rope_parameters: { rope_type: "default", rope_theta: text.ropeTheta, mrope_section: text.mropeSection },
       bos_token_id: null,
       eos_token_id: tokens.eos[0],

@@ -14,6 +14,13 @@ export interface ProcessedImage {
   readonly pixelValues: Float32Array;
 }
 
+export interface ImageProcessor {
+  /** @throws DataError for a picture more than 200 times as long as wide */
+  process(image: RawImage): ProcessedImage;
+  /** The grid of patches that a picture of this size becomes. */
+  gridOf(size: Pick<RawImage, "width" | "height">): Grid;
+}
+
 const three = z.tuple([z.number(), z.number(), z.number()]);
 
 const processorSchema = z.object({
@@ -35,12 +42,9 @@ const processorSchema = z.object({
 
 /**
  * The image processor that a checkpoint's preprocessor_config.json (or processor_config.json) describes.
- * @throws ConfigError for settings that are not Qwen2-VL's; the processor throws DataError for a picture more than 200 times as long as wide
+ * @throws ConfigError for settings that are not Qwen2-VL's
  */
-export async function loadImageProcessor(
-  dir: string,
-  config: Qwen2VlConfig,
-): Promise<(image: RawImage) => ProcessedImage> {
+export async function loadImageProcessor(dir: string, config: Qwen2VlConfig): Promise<ImageProcessor> {
   const path = await firstExisting(dir, ["preprocessor_config.json", "processor_config.json"]);
   const json = (await readJson(path)) as { image_processor?: unknown };
   const settings = check(processorSchema, json.image_processor ?? json, path);
@@ -63,9 +67,17 @@ export async function loadImageProcessor(
       (_, byte) => fround(fround(byte * settings.rescale_factor) - fround(mean)) / fround(settings.image_std[c]!),
     ),
   );
-  return (image) => {
-    const { height, width } = smartResize(image.height, image.width, factor, minPixels, maxPixels);
-    return patchify(resizeBicubic(image, width, height), tables, config);
+  const target = ({ height, width }: Pick<RawImage, "width" | "height">) =>
+    smartResize(height, width, factor, minPixels, maxPixels);
+  return {
+    process(image) {
+      const { height, width } = target(image);
+      return patchify(resizeBicubic(image, width, height), tables, config);
+    },
+    gridOf(size) {
+      const { height, width } = target(size);
+      return [1, height / config.vision.patchSize, width / config.vision.patchSize];
+    },
   };
 }
 

@@ -9,7 +9,6 @@ import type { ImageSource, RawImage } from "../../types";
 export async function loadImage(source: ImageSource): Promise<RawImage> {
   if (typeof source === "object" && "data" in source) return checkedRaw(source);
   const { default: sharp } = await import("sharp");
-  const where = typeof source === "string" ? source : `image of ${source.length} bytes`;
   // An empty buffer makes sharp's constructor throw, so it is called inside the promise.
   const { data, info } = await Promise.resolve()
     .then(() =>
@@ -20,11 +19,27 @@ export async function loadImage(source: ImageSource): Promise<RawImage> {
         .raw()
         .toBuffer({ resolveWithObject: true }),
     )
-    .catch((cause: Error) => {
-      throw new DataError(`${where}: expected a picture (PNG, JPEG, WebP, …): ${cause.message}`, { cause });
-    });
+    .catch((cause: Error) => refuse(source, cause));
   const rgb = info.channels === 3 ? new Uint8Array(data) : repeatChannel(data);
   return { width: info.width, height: info.height, data: rgb };
+}
+
+/**
+ * Size of a picture once it is upright, from its header alone.
+ * @throws DataError naming the file when it is missing or no picture
+ */
+export async function imageSize(source: ImageSource): Promise<Pick<RawImage, "width" | "height">> {
+  if (typeof source === "object" && "data" in source) return checkedRaw(source);
+  const { default: sharp } = await import("sharp");
+  const { autoOrient } = await Promise.resolve()
+    .then(() => sharp(source).metadata())
+    .catch((cause: Error) => refuse(source, cause));
+  return autoOrient;
+}
+
+function refuse(source: string | Uint8Array, cause: Error): never {
+  const where = typeof source === "string" ? source : `image of ${source.length} bytes`;
+  throw new DataError(`${where}: expected a picture (PNG, JPEG, WebP, …): ${cause.message}`, { cause });
 }
 
 function checkedRaw(image: RawImage): RawImage {

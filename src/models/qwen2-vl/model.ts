@@ -3,7 +3,7 @@ import type { OnDownload } from "../hub/progress";
 import { resolveModel } from "../hub/resolve";
 import { type ModelRow, mergedTokens } from "./batch";
 import { loadConfig, type Qwen2VlConfig } from "./config";
-import { loadImage } from "./image";
+import { imageSize, loadImage } from "./image";
 import { loadImageProcessor, type ProcessedImage } from "./image-processor";
 import { loadTokenizer, type Qwen2VlTokenizer } from "./tokenizer";
 import { type Checkpoint, openCheckpoint } from "./weights";
@@ -18,6 +18,8 @@ export interface Qwen2Vl {
   readonly checkpoint: Checkpoint;
   /** Token ids and pictures of a prompt. */
   encodePrompt(prompt: Prompt): Promise<ModelRow>;
+  /** How many token ids that would be; pictures' headers are read, not their pixels. */
+  countTokens(prompt: Prompt): Promise<number>;
 }
 
 /** The paper's model. */
@@ -32,7 +34,7 @@ export async function openQwen2Vl(name: string, onDownload?: OnDownload): Promis
   const config = await loadConfig(dir);
   const checkpoint = await openCheckpoint(dir, config);
   const tokenizer = await loadTokenizer(dir, config);
-  const process = await loadImageProcessor(dir, config);
+  const { process, gridOf } = await loadImageProcessor(dir, config);
   const picture = imageCache(async (source) => process(await loadImage(source)));
   return {
     name,
@@ -41,15 +43,20 @@ export async function openQwen2Vl(name: string, onDownload?: OnDownload): Promis
     tokenizer,
     checkpoint,
     async encodePrompt(prompt) {
-      const sources = prompt.flatMap(({ content }) =>
-        content.flatMap((part) => (part.type === "image" ? [part.image] : [])),
-      );
-      const images = await Promise.all(sources.map(picture));
+      const images = await Promise.all(imagesOf(prompt).map(picture));
       const counts = images.map(({ grid }) => mergedTokens(grid, config));
       return { tokens: tokenizer.encodePrompt(prompt, counts), images };
     },
+    async countTokens(prompt) {
+      const sizes = await Promise.all(imagesOf(prompt).map(imageSize));
+      const counts = sizes.map((size) => mergedTokens(gridOf(size), config));
+      return tokenizer.encodePrompt(prompt, counts).length;
+    },
   };
 }
+
+const imagesOf = (prompt: Prompt): ImageSource[] =>
+  prompt.flatMap(({ content }) => content.flatMap((part) => (part.type === "image" ? [part.image] : [])));
 
 const rememberedPaths = 256;
 

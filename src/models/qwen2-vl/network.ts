@@ -139,9 +139,17 @@ function decoderLayer(
   return { keys, values, output: add(g, hidden, linear(g, weights, `${layer}.mlp.down_proj`, gated, false)) };
 }
 
-/** Logits [n, vocabulary] of hidden states [n, hidden]: compute them only for rows that need them. */
-export function languageHead(g: Graph, weights: Weights, { text }: Qwen2VlConfig, hidden: Value): Value {
-  const x = rmsNorm(g, weights, "model.norm", hidden, text.rmsNormEps);
+/** Logits [n, vocabulary], divided by a temperature, of hidden states [n, hidden]: compute them only for rows that need them. */
+export function languageHead(
+  g: Graph,
+  weights: Weights,
+  { text }: Qwen2VlConfig,
+  hidden: Value,
+  temperature = 1,
+): Value {
+  const normed = rmsNorm(g, weights, "model.norm", hidden, text.rmsNormEps);
+  // Divided here, where it is a vector for each token and not a vocabulary.
+  const x = temperature === 1 ? normed : g.op("Div", [normed, scalar(g, temperature)], {});
   return linear(g, weights, text.tieWordEmbeddings ? "model.embed_tokens" : "lm_head", x, false);
 }
 

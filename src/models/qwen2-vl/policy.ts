@@ -67,5 +67,15 @@ export function bindWeights(policy: Policy, g: Graph): Weights & { readonly inpu
 /** The trainable tensors as feeds, not copied. */
 export const weightFeeds = ({ trainable }: Policy): Record<string, Tensor> => Object.fromEntries(trainable);
 
+/** The weights that the trainable tensors had in the beginning, as feeds: read anew, because they are rarely needed and may be large. */
+export async function referenceFeeds({ trainable, checkpoint, lora }: Policy): Promise<Record<string, Tensor>> {
+  const feeds: Record<string, Tensor> = {};
+  for (const [name, { shape, data }] of trainable) {
+    // An adapter adds nothing where one of its factors is zero.
+    feeds[name] = { shape, data: lora ? new Float32Array(data.length) : await checkpoint.read(name) };
+  }
+  return feeds;
+}
+
 const storedDtype = (dtype: "F32" | "F16" | "BF16") =>
   (({ F32: "float32", F16: "float16", BF16: "bfloat16" }) as const)[dtype];

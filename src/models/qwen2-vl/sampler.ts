@@ -124,6 +124,14 @@ export function createSampler(model: Qwen2Vl, policy: Policy, { rowsAtOnce, ...p
       return results;
     },
 
+    async countTokens(prompts) {
+      const tokens: number[] = [];
+      // A few files at a time.
+      for (let first = 0; first < prompts.length; first += picturesAtOnce)
+        tokens.push(...(await Promise.all(prompts.slice(first, first + picturesAtOnce).map(model.countTokens))));
+      return { tokens, limit: config.text.contextLength };
+    },
+
     dispose: () => sessions.dispose(),
   };
 }

@@ -16,6 +16,8 @@ export interface TrainingShape {
   readonly featureRows: number;
   /** The language model's layers are computed again on the way back. */
   readonly recompute: boolean;
+  /** Logits are divided by it. */
+  readonly temperature: number;
 }
 
 /** About what the language model's layers keep for the way back, bytes, where nothing is computed again. */
@@ -62,7 +64,7 @@ export function trainingGraph(
   const x = embedInputs(g, weights, tokenIds, features && { features, source });
   const { hidden, layers } = languageModel(g, weights, config, x, tables, causalBias(g, time));
   const scored = gather(g, hidden, g.input("rows", "int64", [targets]));
-  const logProbs = g.op("LogSoftmax", [languageHead(g, weights, config, scored)], {});
+  const logProbs = g.op("LogSoftmax", [languageHead(g, weights, config, scored, shape.temperature)], {});
   const chosen = g.op("GatherElements", [logProbs, g.input("chosen", "int64", [targets, 1])], {});
   const output = reshape(g, chosen, [targets]);
 

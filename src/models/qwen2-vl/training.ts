@@ -19,16 +19,25 @@ export interface TrainingPassOptions extends Placement {
   readonly features: (groups: ImageGroups) => Promise<Tensor<Float32Array>>;
 }
 
+/** How rows are scored. */
+export interface Scoring {
+  /** Logits are divided by it (1). */
+  readonly temperature?: number | undefined;
+  /** Weights instead of the policy's trained ones, by name. */
+  readonly weights?: Readonly<Record<string, Tensor>> | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
 /** Forward and backward passes of the whole network over rows of any length, some at a time. */
 export interface TrainingPass {
   /** log π of every scored token. */
-  logProbs(rows: readonly ScoredRow[], signal?: AbortSignal): Promise<Float64Array[]>;
+  logProbs(rows: readonly ScoredRow[], scoring?: Scoring): Promise<Float64Array[]>;
   /** The same, and `addGradient` called with ∂⟨cotangents, logProbs⟩/∂w for every trained tensor, once a micro-batch. */
   backward(
     rows: readonly ScoredRow[],
     cotangents: readonly ArrayLike<number>[],
     addGradient: (name: string, gradient: Float32Array) => void,
-    signal?: AbortSignal,
+    scoring?: Scoring,
   ): Promise<Float64Array[]>;
   dispose(): Promise<void>;
 }
@@ -53,8 +62,9 @@ export function createTrainingPass(
   async function run(
     rows: readonly ScoredRow[],
     cotangents: readonly ArrayLike<number>[] | undefined,
+    { temperature = 1, weights = weightFeeds(policy) }: Scoring,
   ): Promise<Record<string, Tensor>> {
-    const { shape, groups, feeds } = batchFeeds(rows, cotangents);
+    const { shape, groups, feeds } = batchFeeds(rows, cotangents, temperature);
     const backward = cotangents !== undefined;
     const pictures = trainsVision(policy)
       ? Object.assign(
@@ -66,7 +76,7 @@ export function createTrainingPass(
         )
       : { features: await features(groups) };
     return sessions.run(`${backward} ${JSON.stringify(shape)}`, () => compile(shape, backward), {
-      ...weightFeeds(policy),
+      ...weights,
       ...feeds,
       ...pictures,
     });
@@ -78,7 +88,11 @@ export function createTrainingPass(
     return createSession(graph, wanted, { ...weightStorage(policy), ...placement });
   }
 
-  function batchFeeds(rows: readonly ScoredRow[], cotangents: readonly ArrayLike<number>[] | undefined) {
+  function batchFeeds(
+    rows: readonly ScoredRow[],
+    cotangents: readonly ArrayLike<number>[] | undefined,
+    temperature: number,
+  ) {
     const groups = groupImages(rows, config);
     const time = roundUp(Math.max(...rows.map(({ tokens }) => tokens.length)), timeStep);
     const scored = rows.reduce((n, { tokens, promptLength }) => n + tokens.length - promptLength, 0);
@@ -91,6 +105,7 @@ export function createTrainingPass(
         ? groups.groups.map(({ grid: [t, h, w], images }) => ({ count: images.length, patches: t * h * w }))
         : [],
       featureRows: groups.featureRows,
+      temperature,
     };
     const places = new BigInt64Array(shape.targets);
     const chosen = new BigInt64Array(shape.targets);
@@ -123,14 +138,15 @@ export function createTrainingPass(
     rows: readonly ScoredRow[],
     cotangents: readonly ArrayLike<number>[] | undefined,
     read: (outputs: Record<string, Tensor>) => void,
-    signal: AbortSignal | undefined,
+    scoring: Scoring = {},
   ): Promise<Float64Array[]> {
     const logProbs: Float64Array[] = rows.map(() => new Float64Array(0));
     for (const batch of microBatches(rows, rowsAtOnce)) {
-      signal?.throwIfAborted();
+      scoring.signal?.throwIfAborted();
       const outputs = await run(
         batch.map((i) => rows[i]!),
         cotangents && batch.map((i) => cotangents[i]!),
+        scoring,
       );
       read(outputs);
       const flat = outputs.logProbs!.data as Float32Array;
@@ -145,13 +161,13 @@ export function createTrainingPass(
   }
 
   return {
-    logProbs: (rows, signal) => eachBatch(rows, undefined, () => {}, signal),
-    backward(rows, cotangents, addGradient, signal) {
+    logProbs: (rows, scoring) => eachBatch(rows, undefined, () => {}, scoring),
+    backward(rows, cotangents, addGradient, scoring) {
       const read = (outputs: Record<string, Tensor>) => {
         for (const [name, { data }] of Object.entries(outputs))
           if (name.startsWith(gradientPrefix)) addGradient(name.slice(gradientPrefix.length), data as Float32Array);
       };
-      return eachBatch(rows, cotangents, read, signal);
+      return eachBatch(rows, cotangents, read, scoring);
     },
     dispose: () => sessions.dispose(),
   };

@@ -71,6 +71,7 @@ describe("a configuration", () => {
         rmsNormEps: 1e-6,
         ropeTheta: 1e6,
         mropeSection: [2, 3, 3],
+        contextLength: 512,
         tieWordEmbeddings: true,
       },
       vision: {

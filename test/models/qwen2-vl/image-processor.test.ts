@@ -5,7 +5,7 @@ import fc from "fast-check";
 import { afterAll, describe, expect, it } from "vitest";
 import { ConfigError, DataError } from "../../../src/errors";
 import { loadConfig } from "../../../src/models/qwen2-vl/config";
-import { loadImage } from "../../../src/models/qwen2-vl/image";
+import { imageSize, loadImage } from "../../../src/models/qwen2-vl/image";
 import { loadImageProcessor, smartResize } from "../../../src/models/qwen2-vl/image-processor";
 import { resizeBicubic } from "../../../src/models/qwen2-vl/resize";
 import type { RawImage } from "../../../src/types";
@@ -13,7 +13,7 @@ import resizes from "../../reference/data/resize.json" with { type: "json" };
 import { checkpointDir, imagePath, promptOf, reference, referenceArrays, sha256 } from "./reference";
 
 const config = await loadConfig(checkpointDir);
-const process = await loadImageProcessor(checkpointDir, config);
+const { process, gridOf } = await loadImageProcessor(checkpointDir, config);
 const scratch = await mkdtemp(join(tmpdir(), "image-processor-"));
 // JPEG decoders may differ by a unit; every other format has one reading.
 const lossless = reference.pictures.filter(({ file }) => !file.endsWith(".jpg"));
@@ -121,6 +121,10 @@ describe("pixel values", () => {
     expect(sha256(image.pixelValues)).toBe(pixelValuesSha256);
   });
 
+  it.each(lossless)("are as many as a look at the header says, for $file", async ({ file, grid }) => {
+    expect(gridOf(await imageSize(imagePath(file)))).toEqual(grid);
+  });
+
   it.each(reference.cases)("of a prompt's pictures stand one after another: $name", async (recorded) => {
     const sources = promptOf(recorded).flatMap(({ content }) =>
       content.flatMap((part) => (part.type === "image" ? [part.image] : [])),
@@ -153,7 +157,7 @@ describe("an image processor's settings", () => {
 
   it("may come as min_pixels and max_pixels, which win over size", async () => {
     const small = await edited({ min_pixels: 56 * 56, max_pixels: 56 * 56 });
-    expect(small(await loadImage(imagePath("wide.png"))).grid).toEqual([1, 2, 6]);
+    expect(small.process(await loadImage(imagePath("wide.png"))).grid).toEqual([1, 2, 6]);
   });
 
   it("may come inside processor_config.json", async () => {
@@ -162,7 +166,7 @@ describe("an image processor's settings", () => {
     await writeFile(join(dir, "processor_config.json"), JSON.stringify({ image_processor: json }));
     const nested = await loadImageProcessor(dir, config);
     const image = await loadImage(imagePath("wide.png"));
-    expect(nested(image)).toEqual(process(image));
+    expect(nested.process(image)).toEqual(process(image));
   });
 
   it.each([

@@ -1,0 +1,110 @@
+import type { VlmBackend } from "../backends/backend";
+import { DataError } from "../errors";
+import type { Task } from "../tasks/task";
+import type { Trainer, TrainSequence } from "../trainers/trainer";
+import type { Example, Prompt } from "../types";
+import type { PreflightReport, RunEvent } from "./events";
+import { preflightPage } from "./preflight-page";
+import type { RunDirectory } from "./run-directory";
+import type { Sampled } from "./sample-rollouts";
+
+/** A prompt that a stage will send, and the tokens that may follow it. */
+export interface Demand {
+  readonly exampleId: string;
+  readonly prompt: Prompt;
+  readonly completionTokens: number;
+}
+
+/** What a stage does once before the run, to fail at once if it must fail. */
+export interface Rehearsal {
+  readonly report: PreflightReport;
+  /** Completions of its example; none where the stage samples nothing. */
+  readonly sampled: readonly Sampled<{ readonly prediction: unknown }>[];
+}
+
+/**
+ * Rehearses every stage before the first step: counts the tokens of all prompts, and takes the example with most of them once through all that a step
+ * does, forward and backward, without learning from it. What was sampled, and annotations drawn on their pictures, go to `preflight.html`.
+ *
+ * @throws DataError for a picture that cannot be read, or a prompt that leaves too little room for its completion: pictures are never cut off
+ */
+export async function* preflight<A>({
+  stages,
+  task,
+  dataset,
+  directory,
+  signal,
+}: {
+  readonly stages: readonly { readonly steps: number; rehearse?(signal: AbortSignal): Promise<Rehearsal> }[];
+  readonly task: Task<A>;
+  readonly dataset: readonly Example<A>[];
+  readonly directory: RunDirectory;
+  readonly signal: AbortSignal;
+}): AsyncGenerator<RunEvent<never, never>, void, void> {
+  const rehearsals: Rehearsal[] = [];
+  for (const stage of stages) {
+    if (stage.steps === 0 || !stage.rehearse) continue;
+    signal.throwIfAborted();
+    const rehearsal = await stage.rehearse(signal);
+    rehearsals.push(rehearsal);
+    yield { type: "preflight-end", report: rehearsal.report };
+    // Later stages begin with a policy that has learned from earlier ones.
+    const message = rehearsals.length === 1 ? formatProblem(rehearsal) : undefined;
+    if (message !== undefined) yield { type: "warning", guard: "format", step: 0, message };
+  }
+  await directory.writePreflight(() => preflightPage(task, dataset, rehearsals));
+}
+
+/**
+ * The demand with the longest prompt and completion together, and its prompt's tokens where the backend counts them.
+ * @throws DataError naming the first prompts that leave too little room
+ */
+export async function largestDemand(
+  backend: VlmBackend,
+  demands: readonly Demand[],
+): Promise<{ readonly demand: Demand; readonly promptTokens?: number; readonly contextLength?: number }> {
+  const counted = await backend.countTokens?.(demands.map(({ prompt }) => prompt));
+  if (!counted) return { demand: demands[0]! };
+  const { tokens, limit } = counted;
+  const needed = demands.map(({ completionTokens }, i) => tokens[i]! + completionTokens);
+  const tooLong = demands.filter((_, i) => needed[i]! > limit);
+  const largest = needed.indexOf(needed.reduce((most, value) => Math.max(most, value)));
+  const demand = demands[largest]!;
+  if (tooLong.length > 0) {
+    throw new DataError(
+      `${tooLong.length} of ${demands.length} prompts do not fit: expected at most ${limit} tokens of prompt and completion, but that of example ` +
+        `${demand.exampleId} has ${tokens[largest]} and up to ${demand.completionTokens} may follow. Lower the token limits of sampling, or have smaller ` +
+        "pictures (max_pixels in preprocessor_config.json); nothing is cut off",
+    );
+  }
+  return { demand, promptTokens: tokens[largest]!, contextLength: limit };
+}
+
+/** A forward and backward pass over sequences whose gradient is zero: everything is tried, nothing is learned. */
+export async function rehearseTraining(
+  trainer: Trainer,
+  sequences: readonly TrainSequence[],
+  options: {
+    readonly microBatch?: number | undefined;
+    readonly temperature?: number | undefined;
+    readonly signal: AbortSignal;
+  },
+): Promise<void> {
+  const { microBatch = sequences.length, temperature = 1, signal } = options;
+  const zeros = (part: readonly TrainSequence[]) => part.map(({ completion }) => new Float64Array(completion.length));
+  for (let start = 0; start < sequences.length; start += microBatch) {
+    const part = sequences.slice(start, start + microBatch);
+    const lossFn = () => ({ loss: 0, gradient: zeros(part) });
+    await trainer.forwardBackward(part, lossFn, { assumedLogProbs: zeros(part), temperature, signal });
+  }
+}
+
+function formatProblem({ report, sampled }: Rehearsal): string | undefined {
+  if (sampled.length === 0 || sampled.some(({ reward }) => reward.format.ok)) return undefined;
+  const { format } = sampled[0]!.reward;
+  const text = sampled[0]!.segments.at(-1)!.completion.text.slice(0, 200);
+  return (
+    `stage ${report.stage}: none of the first ${sampled.length} completions has the right form, and what has not earns nothing. The first one: ` +
+    `${format.ok ? "" : format.reason}: ${JSON.stringify(text)}. Show the model the form in the prompt, or start from a policy that knows it (SFT)`
+  );
+}
