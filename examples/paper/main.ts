@@ -1,0 +1,147 @@
+/**
+ * Tables 1 to 6 of the paper. Runs what is missing, goes on with what was interrupted, and prints Markdown; docs/results.md shows it.
+ *
+ *   npm run paper -- [--table 4]… [--seeds 3] [--steps FACTOR] [--task classification|detection] [--model ID [--lora RANK]] [--threads N] [--data DIR]
+ *                    [--out DIR] [--print]
+ *
+ * The two tasks share no stage, so two processes (--task, --threads 1) can work beside each other in one folder.
+ */
+import { createHash } from "node:crypto";
+import { rename, rm, stat } from "node:fs/promises";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
+import { RiseError, stopOnInterrupt } from "rise-ts";
+import { type OnnxTrainerOptions, onnxTrainer } from "rise-ts/trainers/onnx";
+import { followRun } from "../demo/progress";
+import { type Bench, createBench } from "./bench";
+import { openData, type Role } from "./data";
+import { atShots, type Lookup, tableMarkdown } from "./print";
+import { paperSettings, scaleSteps, tinySettings } from "./settings";
+import type { Lab, Student } from "./stages";
+import { type Table, tables } from "./tables";
+
+const usage =
+  "npm run paper -- [--table 1|2|3|4|5|6]… [--seeds 3] [--steps FACTOR] [--task classification|detection] [--model ID [--lora RANK]] [--threads N] [--data DIR] [--out DIR] [--print]";
+const tinyModel = fileURLToPath(new URL("../tiny-vlm/checkpoint", import.meta.url));
+
+async function main(): Promise<void> {
+  const { values } = parseArgs({
+    options: {
+      table: { type: "string", multiple: true },
+      seeds: { type: "string", default: "3" },
+      steps: { type: "string", default: "1" },
+      task: { type: "string" },
+      model: { type: "string" },
+      lora: { type: "string" },
+      threads: { type: "string" },
+      data: { type: "string" },
+      out: { type: "string", default: join("runs", "paper") },
+      print: { type: "boolean", default: false },
+    },
+  });
+  const seeds = Array.from({ length: wholeNumber("--seeds", values.seeds) }, (_, seed) => seed);
+  const wanted = values.table?.map((number) => tableOf(number)) ?? tables;
+  const roles = rolesOf(values.task);
+  const settings = scaleSteps(
+    values.model === undefined ? tinySettings : paperSettings,
+    positive("--steps", values.steps),
+  );
+  const options = {
+    model: values.model ?? tinyModel,
+    ...(values.lora !== undefined && { lora: { rank: wholeNumber("--lora", values.lora) } }),
+  };
+  const threads = values.threads === undefined ? {} : { threads: wholeNumber("--threads", values.threads) };
+  const { sets, about } = openData(values.data, settings);
+  const stop = stopOnInterrupt(() =>
+    console.log("\nFinishing this step. The same command goes on from here; Ctrl-C again stops now."),
+  );
+  const started = Date.now();
+  const lab: Lab = {
+    student: once(() => openStudent(values.out, options, threads)),
+    model: nameOf(values.model, values.lora),
+    ...{ settings, out: values.out, stop, follow: followRun },
+  };
+  const benches = Object.fromEntries(
+    Object.entries(sets).map(([role, withData]) => [role, withData((data) => createBench(data, lab))]),
+  ) as Record<Role, Bench>;
+
+  // Seed by seed, so that what there is at any moment is whole tables of fewer seeds.
+  for (const seed of values.print ? [] : seeds)
+    for (const { rows, columns } of wanted)
+      for (const { role, shots } of columns.filter((column) => roles.includes(column.role)))
+        for (const { arm } of rows) await benches[role].run(atShots(arm, shots), seed);
+
+  console.log(
+    `\n${about}\n\nA cell is "here / the paper". Here: mean ± standard deviation over ${seeds.length} seeds; best mean in bold.`,
+  );
+  const lookup: Lookup = (role, arm, seed) => benches[role].stored(arm, seed);
+  for (const table of wanted) console.log(`\n${await tableMarkdown(table, seeds, lookup)}`);
+  console.log(`\nSettings: ${JSON.stringify(settings)}`);
+  if (!values.print)
+    console.log(
+      `This call took ${((Date.now() - started) / 60_000).toFixed(1)} minutes. Everything is in ${values.out}.`,
+    );
+}
+
+/** Loads the model, and writes the weights that all training begins with, once. */
+async function openStudent(
+  out: string,
+  weights: Pick<OnnxTrainerOptions, "model" | "lora">,
+  threads: Pick<OnnxTrainerOptions, "threads">,
+): Promise<Student> {
+  const trainer = await onnxTrainer({ ...weights, ...threads });
+  const digest = createHash("sha256").update(JSON.stringify(weights)).digest("hex").slice(0, 12);
+  const initial = join(out, `initial-${digest}`);
+  const isThere = () => stat(initial).catch(() => undefined);
+  if (!(await isThere())) {
+    // Aside and renamed, so that it is there whole or not at all; another process may have been faster, with the same weights.
+    const mine = `${initial}.${process.pid}`;
+    await trainer.save(mine);
+    await rename(mine, initial).catch(async (error: unknown) => {
+      if (!(await isThere())) throw error;
+      await rm(mine, { recursive: true });
+    });
+  }
+  return { trainer, initial };
+}
+
+const nameOf = (model = "tiny", lora?: string) => (lora === undefined ? model : `${model}, LoRA ${lora}`);
+
+function once<T>(make: () => Promise<T>): () => Promise<T> {
+  let made: Promise<T> | undefined;
+  return () => (made ??= make());
+}
+
+function tableOf(number: string): Table {
+  const table = tables.find((candidate) => String(candidate.number) === number);
+  if (!table) throw new RangeError(`--table: expected a number from 1 to 6, got ${number}`);
+  return table;
+}
+
+function rolesOf(task: string | undefined): readonly Role[] {
+  if (task === undefined) return ["emotion6", "lisa", "imagenet-sub", "coco-sub"];
+  if (task === "classification") return ["emotion6", "imagenet-sub"];
+  if (task === "detection") return ["lisa", "coco-sub"];
+  throw new RangeError(`--task: expected classification or detection, got ${task}`);
+}
+
+function wholeNumber(option: string, text: string): number {
+  const value = positive(option, text);
+  if (!Number.isInteger(value)) throw new RangeError(`${option}: expected a whole number from 1 on, got ${text}`);
+  return value;
+}
+
+function positive(option: string, text: string): number {
+  const value = Number(text);
+  if (!(value > 0 && Number.isFinite(value))) throw new RangeError(`${option}: expected a number above 0, got ${text}`);
+  return value;
+}
+
+main().catch((error: unknown) => {
+  if (error instanceof Error && error.name === "AbortError") process.exit(130);
+  const isUsage = error instanceof RiseError || error instanceof RangeError;
+  if (!isUsage && !(error as { code?: string }).code?.startsWith("ERR_PARSE_ARGS")) throw error;
+  console.error(`${(error as Error).message}\n\nUsage: ${usage}`);
+  process.exit(1);
+});

@@ -1,0 +1,162 @@
+import { join } from "node:path";
+import {
+  type Example,
+  paperReward,
+  type RatedCot,
+  type Run,
+  type RunEvent,
+  riseCot,
+  riseR1,
+  selectHighQuality,
+  similarityOnly,
+  type Trainer,
+  type VlmBackend,
+  withoutFormatGate,
+  withoutLeakGate,
+} from "rise-ts";
+import type { RewardName, Shots } from "./arms";
+import type { DataSet } from "./data";
+import { type BestOfRecipe, type CotRecipe, folderOf, type PolicyRecipe, type Recipe, type SftRecipe } from "./recipe";
+import { fallingRate, type Settings, steadyRate } from "./settings";
+
+/** What runs have in common, whatever the data. */
+export interface Lab {
+  /** The one policy of all stages, loaded when the first asks for it. */
+  student(): Promise<Student>;
+  /** Its name, which folders are told apart by. */
+  readonly model: string;
+  /** GPT-4o, where there is a key for it. */
+  readonly teacher?: VlmBackend;
+  readonly settings: Settings;
+  readonly out: string;
+  readonly stop?: AbortSignal;
+  /** Told of every stage that begins, and of its progress. */
+  follow<Rollout, Result>(title: string, run: Run<RunEvent<Rollout, Result>, Result>): Promise<Result>;
+}
+
+export interface Student {
+  readonly trainer: Trainer;
+  /** Folder with the weights of before any training. */
+  readonly initial: string;
+}
+
+/** Cots that SFT learned from, of all there were. */
+export interface Kept {
+  readonly cots: number;
+  readonly of: number;
+}
+
+export interface Made {
+  readonly backend: VlmBackend;
+  readonly kept?: Kept;
+}
+
+/** Where one stage of one seed is kept. */
+export function stageFolder(recipe: Recipe, data: string, seed: number, { settings, model, out }: Lab): string {
+  const { pictures, maxTokens } = settings;
+  return join(out, folderOf(recipe, { data, seed, model, pictures, maxTokens }));
+}
+
+/**
+ * Runs a recipe's stages, each in its own folder, where a finished one is found again and an interrupted one gone on with.
+ * @returns the model they end in
+ */
+export async function makePolicy<A>(
+  recipe: PolicyRecipe,
+  data: DataSet<A>,
+  train: readonly Example<A>[],
+  seed: number,
+  lab: Lab,
+): Promise<Made> {
+  const { settings } = lab;
+  const { trainer, initial } = await lab.student();
+  const common = (stage: Recipe) => ({
+    task: data.task,
+    seed,
+    resume: true,
+    runDir: stageFolder(stage, data.name, seed, lab),
+    checkpointEvery: settings.checkpointEvery,
+    keepCheckpoints: 1,
+    ...(lab.stop && { stop: lab.stop }),
+  });
+  const subset = (shots: Shots) => (shots === "full" ? train : data.fewShot(train, shots, seed));
+  const title = (stage: string) => `${data.name}, seed ${seed}: ${stage}`;
+
+  return policy(recipe);
+
+  async function policy(stage: PolicyRecipe): Promise<Made> {
+    if (stage.stage === "model") return { backend: await model(stage.model) };
+    if (stage.stage === "sft") return supervised(stage);
+    const { backend, ...before } = await policy(stage.from);
+    const { steps, groupSize, examplesPerStep } = stage.settings;
+    const rft = { steps, groupSize, examplesPerStep, learningRate: steadyRate(stage.settings) };
+    const run = riseR1({
+      ...common(stage),
+      ...{ trainer, dataset: subset(stage.shots), cots: [], sft: false },
+      rft: { ...rft, sampling: { maxTokens: settings.maxTokens.answer } },
+    });
+    await lab.follow(title("RFT"), run);
+    return { backend, ...before };
+  }
+
+  async function supervised(stage: SftRecipe) {
+    const dataset = subset(stage.shots);
+    const cots = stage.cots ? await written(stage.cots) : bareAnswers(dataset);
+    const rows = selectHighQuality(cots, { threshold: stage.threshold });
+    const kept = { cots: rows.length, of: stage.cots?.stage === "best-of" ? dataset.length : cots.length };
+    const backend = await model("student");
+    // Nothing to learn from, as may happen with four examples: the model stays as it is.
+    if (rows.length === 0) return { backend, kept };
+    const { steps, batchSize } = stage.settings;
+    const run = riseR1({
+      ...common(stage),
+      ...{ trainer, dataset, cots, threshold: stage.threshold, rft: false },
+      sft: { steps, batchSize, learningRate: fallingRate(stage.settings), lossType: "token" },
+    });
+    await lab.follow(title("SFT"), run);
+    return { backend, kept };
+  }
+
+  async function written(stage: CotRecipe | BestOfRecipe): Promise<readonly RatedCot<A>[]> {
+    const { maxTokens } = settings;
+    const sampling = { cotMaxTokens: maxTokens.cot, reconstructionMaxTokens: maxTokens.reconstruction };
+    if (stage.stage === "cot") {
+      await model("student");
+      const { steps, groupSize, examplesPerStep } = stage.settings;
+      const run = riseCot<A>({
+        ...common(stage),
+        ...{ trainer, dataset: subset(stage.shots), steps, groupSize, examplesPerStep, sampling },
+        ...{ learningRate: steadyRate(stage.settings), reward: rewards[stage.reward] },
+      });
+      const result = await lab.follow(title(`RISE-CoT, ${stage.reward} reward`), run);
+      return result.dataset;
+    }
+    const { examplesOf, threshold, groupSize } = stage;
+    const high = selectHighQuality(await written(examplesOf), { threshold });
+    const ids = new Set(high.map(({ exampleId }) => exampleId));
+    const dataset = subset(examplesOf.shots).filter(({ id }) => ids.has(id));
+    if (dataset.length === 0) return [];
+    const backend = await model(stage.model);
+    const run = riseCot<A>({ ...common(stage), backend, dataset, groupSize, examplesPerStep: 8, sampling });
+    return (await lab.follow(title(`cots of ${backend.name}`), run)).dataset;
+  }
+
+  async function model(name: "student" | "gpt-4o"): Promise<VlmBackend> {
+    if (name === "gpt-4o") {
+      if (!lab.teacher) throw new TypeError("a stage of GPT-4o was asked for without GPT-4o");
+      return lab.teacher;
+    }
+    await trainer.load(initial);
+    return trainer.sampler();
+  }
+}
+
+const bareAnswers = <A>(dataset: readonly Example<A>[]): RatedCot<A>[] =>
+  dataset.map(({ id, annotation }) => ({ exampleId: id, cot: "", annotation, reward: 1 }));
+
+const rewards: Readonly<Record<RewardName, typeof paperReward>> = {
+  paper: paperReward,
+  similarityOnly,
+  withoutLeakGate,
+  withoutFormatGate,
+};
