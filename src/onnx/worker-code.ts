@@ -16,9 +16,7 @@ const answers = {
   },
   async run({ session, feeds }) {
     const tensors = {};
-    // onnxruntime takes no shared memory.
-    const own = (data) => (data.buffer instanceof SharedArrayBuffer ? data.slice() : data);
-    for (const [name, { dtype, data, shape }] of Object.entries(feeds)) tensors[name] = new Tensor(dtype, own(data), shape);
+    for (const [name, { dtype, data, shape }] of Object.entries(feeds)) tensors[name] = new Tensor(dtype, own(name, data), shape);
     const results = await native(() => sessions.get(session).run(tensors));
     const value = {};
     for (const [name, { data, dims }] of Object.entries(results)) value[name] = { data, shape: dims };
@@ -30,6 +28,16 @@ const answers = {
     return {};
   },
 };
+
+/** onnxruntime takes no shared memory: what is shared, trained weights, is copied, always to the same place. */
+const copies = new Map();
+function own(name, data) {
+  if (!(data.buffer instanceof SharedArrayBuffer)) return data;
+  const copy = copies.get(name);
+  if (copy?.length !== data.length) copies.set(name, data.slice());
+  else copy.set(data);
+  return copies.get(name);
+}
 
 async function native(work) {
   Atomics.store(state, 0, 1);
