@@ -11,6 +11,8 @@ export interface GenerateOptions {
   readonly topK?: number;
   /** Nucleus: smallest set of tokens whose probabilities sum to at least this (1). */
   readonly topP?: number;
+  /** Divides the logits above 0, and multiplies those below, of tokens that the prompt or the completion has already (1: none). */
+  readonly repetitionPenalty?: number;
   /** Completion k of prompt i depends on (seed, i, k) and its own prompt only, not on the batch it ran in. */
   readonly seed: number;
   /** Texts that end a completion; they are not part of it. */

@@ -1,10 +1,10 @@
-import type { InferenceSession, Tensor as OrtTensor } from "onnxruntime-node";
 import { BackendError, ShapeError } from "../errors";
-import type { Graph } from "./graph";
+import { createGraph, type Graph } from "./graph";
 import { serialiseModel, usedInputs } from "./model";
 import { type Provider, providerOptions } from "./providers";
 import { elementCount, fits, showShape } from "./shapes";
 import type { Value } from "./value";
+import { ask } from "./worker";
 
 export interface Tensor<Data = Float32Array | BigInt64Array | Uint8Array> {
   readonly data: Data;
@@ -28,7 +28,7 @@ export interface SessionOptions extends Placement {
 
 /** A compiled graph. It owns native memory: dispose it. */
 export interface Session {
-  /** Feeds are not copied; each output is. Names that the graph does not need may be fed too. */
+  /** Computes in another thread, so that this one stays free; feeds must not change meanwhile. Feeds and outputs are copied. Names that the graph does not need may be fed too. */
   run(feeds: Readonly<Record<string, Tensor>>): Promise<Record<string, Tensor>>;
   dispose(): Promise<void>;
 }
@@ -42,9 +42,10 @@ export async function createSession(
   outputs: Readonly<Record<string, Value>>,
   { folder, threads, provider = "cpu", weightsStayInFiles = false }: SessionOptions = {},
 ): Promise<Session> {
-  const ort = await import("onnxruntime-node");
+  await zeroDenormals();
   const { extra, ...options } = providerOptions[provider];
-  const session = await ort.InferenceSession.create(serialiseModel(graph, outputs), {
+  const model = serialiseModel(graph, outputs);
+  const settings = {
     ...options,
     logSeverityLevel: 3,
     // Many graphs of different sizes live side by side: an arena each would hold every one's peak, and was several times slower.
@@ -56,43 +57,53 @@ export async function createSession(
     extra: {
       ...extra,
       session: {
-        // Denormals made attention several times slower in long runs. The switch belongs to the calling thread and stays on:
-        // from here on JavaScript's own doubles below 2.2e-308 count as zero too.
+        // Denormals made attention several times slower in long runs.
         set_denormal_as_zero: "1",
         ...(weightsStayInFiles && { disable_prepacking: "1" }),
         ...(folder !== undefined && { model_external_initializers_file_folder_path: folder }),
       },
     },
-  } as InferenceSession.SessionOptions).catch((cause: unknown) => {
+  };
+  const session = (await ask({ ask: "create", model, options: settings }).catch((cause: unknown) => {
     throw new BackendError(`onnxruntime refused the graph on ${provider}: ${String(cause)}`, { cause });
-  });
+  })) as number;
   const inputs = usedInputs(graph, outputs);
 
   return {
     async run(feeds) {
-      const given: Record<string, OrtTensor> = {};
-      for (const input of inputs) given[input.name] = toOrt(ort, input, feeds[input.name]);
-      const results = await session.run(given).catch((cause: unknown) => {
+      const given = Object.fromEntries(inputs.map((input) => [input.name, checked(input, feeds[input.name])]));
+      const results = await ask({ ask: "run", session, feeds: given }).catch((cause: unknown) => {
         throw new BackendError(`onnxruntime could not run the graph on ${provider}: ${String(cause)}`, { cause });
       });
-      // run() blocks and resolves in a microtask: let timers, signals and progress have their turn.
-      await new Promise((resolve) => setImmediate(resolve));
-      return Object.fromEntries(
-        Object.entries(results).map(([name, { data, dims }]) => [name, { data: data as Tensor["data"], shape: dims }]),
-      );
+      return results as Record<string, Tensor>;
     },
-    dispose: () => session.release(),
+    dispose: async () => void (await ask({ ask: "release", session })),
   };
 }
 
-function toOrt(ort: typeof import("onnxruntime-node"), input: Value, tensor: Tensor | undefined): OrtTensor {
-  const expected = `feed "${input.name}": expected ${input.dtype} ${showShape(input.shape)}`;
+function checked({ name, dtype, shape: expectedShape }: Value, tensor: Tensor | undefined) {
+  const expected = `feed "${name}": expected ${dtype} ${showShape(expectedShape)}`;
   if (!tensor) throw new ShapeError(`${expected}, but it is missing`);
   const { data, shape } = tensor;
-  if (dtypeOf(data) !== input.dtype || !fits(shape, input.shape) || data.length !== elementCount(shape, expected))
+  if (dtypeOf(data) !== dtype || !fits(shape, expectedShape) || data.length !== elementCount(shape, expected))
     throw new ShapeError(`${expected}, got ${data.length} numbers as ${dtypeOf(data)} ${showShape(shape)}`);
-  return new ort.Tensor(input.dtype as "float32", data as Float32Array, shape);
+  // All of the buffer behind a part of one would be sent.
+  return { dtype, data: data.byteLength < data.buffer.byteLength ? data.slice() : data, shape };
 }
 
 const dtypeOf = (data: Tensor["data"]) =>
   data instanceof Float32Array ? "float32" : data instanceof BigInt64Array ? "int64" : "bool";
+
+let denormalsAreZero: Promise<void> | undefined;
+
+/** Optimisers meet denormals as well: the switch belongs to the thread in which a session is made, and stays on. */
+function zeroDenormals(): Promise<void> {
+  denormalsAreZero ??= (async () => {
+    const { InferenceSession } = await import("onnxruntime-node");
+    const g = createGraph();
+    const model = serialiseModel(g, { zero: g.constant([0]) });
+    const session = await InferenceSession.create(model, { extra: { session: { set_denormal_as_zero: "1" } } });
+    await session.release();
+  })();
+  return denormalsAreZero;
+}

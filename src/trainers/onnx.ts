@@ -159,10 +159,22 @@ export async function onnxTrainer(options: OnnxTrainerOptions = {}): Promise<Tra
 
 async function createPolicy(model: Qwen2Vl, { lora, seed = 0 }: OnnxTrainerOptions): Promise<Policy> {
   const { config, checkpoint } = model;
-  if (lora) return { config, checkpoint, lora, trainable: createAdapter(config, lora, seed) };
   const trainable = new Map<string, TrainableTensor>();
-  for (const [name, { shape }] of checkpoint.tensors) trainable.set(name, { shape, data: await checkpoint.read(name) });
+  if (lora) {
+    for (const [name, { shape, data }] of createAdapter(config, lora, seed))
+      trainable.set(name, { shape, data: shared(data) });
+    return { config, checkpoint, lora, trainable };
+  }
+  for (const [name, { shape }] of checkpoint.tensors)
+    trainable.set(name, { shape, data: shared(await checkpoint.read(name)) });
   return { config, checkpoint, trainable };
+}
+
+/** A copy in memory that the thread which runs graphs sees too, so that feeding it costs one copy there and nothing here. */
+function shared(data: Float32Array): Float32Array {
+  const copy = new Float32Array(new SharedArrayBuffer(data.byteLength));
+  copy.set(data);
+  return copy;
 }
 
 /** @throws ConfigError for a temperature that logits cannot be divided by */

@@ -147,6 +147,7 @@ describe("generation is refused", () => {
     [{ topK: 1.5 }, "expected topK to be a positive integer", "got 1.5"],
     [{ topP: 0 }, "expected topP in (0, 1]", "got 0"],
     [{ topP: 1.1 }, "expected topP in (0, 1]", "got 1.1"],
+    [{ repetitionPenalty: 0 }, "expected a finite repetitionPenalty above 0", "got 0"],
     [{ seed: Number.NaN }, "expected seed to be a number", "got NaN"],
     [{ stop: ["fine", ""] }, "expected stop texts that are not empty", 'got ["fine",""]'],
   ])("with %j", (options, ...parts) =>

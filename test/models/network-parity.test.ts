@@ -43,7 +43,7 @@ async function scoredRow(from: ReferenceCase): Promise<ScoredRow> {
 }
 
 describe.each(cases)("a prompt with $name, against transformers", (example) => {
-  const { name, ids, completionIds, greedy } = example;
+  const { name, ids, completionIds, greedy, penalised } = example;
   const expected = (what: string) => recorded(`${name}/${what}`);
   const vocabulary = model.config.text.vocabSize;
 
@@ -101,6 +101,14 @@ describe.each(cases)("a prompt with $name, against transformers", (example) => {
     const written = (await samplers[from].generate([promptOf(example)], options))[0]![0]!;
     expect(written.tokenIds).toEqual(greedy.ids);
     expect(largestError(written.logProbs!, greedy.logProbs)).toBeLessThan(1e-5);
+  });
+
+  it("is continued by other, the same, greedy tokens where repetition is penalised", async () => {
+    expect(penalised.ids).not.toEqual(greedy.ids);
+    const options = { temperature: 0, repetitionPenalty: 1.5, maxTokens: penalised.ids.length, seed: 0 };
+    const written = (await samplers.memory.generate([promptOf(example)], options))[0]![0]!;
+    expect(written.tokenIds).toEqual(penalised.ids);
+    expect(largestError(written.logProbs!, penalised.logProbs)).toBeLessThan(1e-5);
   });
 
   it("encodes to the same tokens", async () => {
@@ -163,6 +171,13 @@ describe("rows of different prompts and pictures in one batch", () => {
     const maxTokens = Math.max(...cases.map(({ greedy }) => greedy.ids.length));
     const written = await samplers.memory.generate(cases.map(promptOf), { temperature: 0, maxTokens, seed: 0 });
     expect(written.map(([completion]) => completion!.tokenIds)).toEqual(cases.map(({ greedy }) => greedy.ids));
+    const others = await samplers.memory.generate(cases.map(promptOf), {
+      temperature: 0,
+      repetitionPenalty: 1.5,
+      maxTokens,
+      seed: 0,
+    });
+    expect(others.map(([completion]) => completion!.tokenIds)).toEqual(cases.map(({ penalised }) => penalised.ids));
   });
 
   it("are more than sixteen sizes of pictures at once, if need be", async () => {

@@ -76,7 +76,9 @@ async function resize(python: Python, scratch: string): Promise<Comparison[]> {
 async function sampling(python: Python, scratch: string): Promise<Comparison[]> {
   const out = join(scratch, "sampling.json");
   await python(recorded("qwen2-vl/sampling.py"), recorded("data/qwen2-vl-tiny"), out);
-  return [await compareJson("transformers: temperature, top-k, top-p", recorded("data/sampling.json"), out)];
+  return [
+    await compareJson("transformers: temperature, top-k, top-p, repetition", recorded("data/sampling.json"), out),
+  ];
 }
 
 async function peft(python: Python, scratch: string): Promise<Comparison[]> {

@@ -24,7 +24,9 @@ export interface Generated {
   readonly ended: boolean;
 }
 
-export type SamplingOptions = Required<Pick<GenerateOptions, "maxTokens" | "temperature" | "topK" | "topP" | "seed">>;
+export type SamplingOptions = Required<
+  Pick<GenerateOptions, "maxTokens" | "temperature" | "topK" | "topP" | "repetitionPenalty" | "seed">
+>;
 
 export const samplingOf = ({ temperature, topK, topP }: SamplingOptions): Sampling =>
   temperature === 0 ? "greedy" : topP < 1 || topK < Number.POSITIVE_INFINITY ? "likeliest" : "full";
@@ -36,7 +38,7 @@ export function generationFeeds(
   prompts: readonly ModelRow[],
   rows: readonly GenerationRow[],
   groups: ImageGroups,
-  { maxTokens, temperature, topK, topP, seed }: SamplingOptions,
+  { maxTokens, temperature, topK, topP, repetitionPenalty, seed }: SamplingOptions,
 ): Record<string, Tensor> {
   const { text } = config;
   const half = text.headDim / 2;
@@ -70,7 +72,20 @@ export function generationFeeds(
     temperature: single(temperature || 1),
     topK: single(topK),
     topP: single(topP),
+    ...(shape.penalised && {
+      repetitionPenalty: single(repetitionPenalty),
+      seen: { data: tokensOf(prompts, rows, text.vocabSize), shape: [shape.rows, text.vocabSize] },
+    }),
   } as unknown as Record<string, Tensor>;
+}
+
+/** [rows, vocabulary]: 1 for the tokens of each row's prompt. */
+function tokensOf(prompts: readonly ModelRow[], rows: readonly GenerationRow[], vocabSize: number): Uint8Array {
+  const seen = new Uint8Array(rows.length * vocabSize);
+  rows.forEach(({ prompt }, r) => {
+    for (const id of prompts[prompt]!.tokens) seen[r * vocabSize + id] = 1;
+  });
+  return seen;
 }
 
 /** The rows of a generation graph's outputs, each cut after its end-of-turn token. */

@@ -1,4 +1,16 @@
-import { add, cast, concat, createGraph, type Graph, gather, mul, reduceSum, reshape, sub } from "../../onnx/graph";
+import {
+  add,
+  cast,
+  concat,
+  createGraph,
+  type Graph,
+  gather,
+  mul,
+  reduceSum,
+  reshape,
+  scalar,
+  sub,
+} from "../../onnx/graph";
 import type { Value } from "../../onnx/value";
 import type { Qwen2VlConfig } from "./config";
 import { embedInputs, type KeyValues, languageHead, languageModel, type Weights } from "./network";
@@ -16,6 +28,8 @@ export interface GenerationShape {
   readonly rows: number;
   readonly featureRows: number;
   readonly sampling: Sampling;
+  /** Whether tokens that a row has already are made less likely. */
+  readonly penalised: boolean;
 }
 
 /** Prompt lengths are rounded up to this, so that few graphs serve all of them. */
@@ -27,7 +41,7 @@ export const promptStep = 32;
  *
  * Inputs: tokenIds, source, cos, sin of the prompts (as `layOut` makes them, left-padded), features; padding [prompts, 1, 1, 1, time] (0, or very
  * negative where a place is padding); promptOf [rows]; maxTokens []; uniforms [steps, rows] in [0, 1); stepCos, stepSin [steps, rows, headDim / 2];
- * temperature, topK, topP [].
+ * temperature, topK, topP []; where repetition is penalised repetitionPenalty [] and seen [rows, vocabulary], true for the prompt's tokens.
  * Outputs: tokens, logProbs (raw distribution), samplingLogProbs (the one sampled from), each [steps taken, rows].
  */
 export function generationGraph(
@@ -73,6 +87,7 @@ export function generationGraph(
     ...prefill.cache.flatMap(({ keys, values }) =>
       [keys, values].map((part) => ({ initial: spread(part), shape: [rows, text.kvHeads, "past", text.headDim] })),
     ),
+    ...(shape.penalised ? [{ initial: g.input("seen", "bool", [rows, text.vocabSize]) }] : []),
   ];
 
   const uniforms = g.input("uniforms", "float32", ["steps", rows]);
@@ -84,12 +99,15 @@ export function generationGraph(
   const temperature = g.input("temperature", "float32", []);
   const topK = g.input("topK", "float32", []);
   const topP = g.input("topP", "float32", []);
+  const penalty = g.input("repetitionPenalty", "float32", []);
   const loop = g.loop(
     g.input("maxTokens", "int64", []),
     carried,
     (body, iteration, [logits, finished, bias, ...flat]) => {
+      const seen = flat[2 * text.layers];
+      const penalised = seen ? penalise(body, logits!, seen, penalty) : logits!;
       const pick = choose(body, shape.sampling, {
-        logits: add(body, logits!, forbidden),
+        logits: add(body, penalised, forbidden),
         temperature,
         topK,
         topP,
@@ -124,6 +142,7 @@ export function generationGraph(
           done,
           grown,
           ...next.cache.flatMap(({ keys, values }) => [keys, values]),
+          ...(seen ? [body.op("Or", [seen, oneHot(body, token, text.vocabSize)], {})] : []),
         ],
         collected: [token, logProbOf(body, logits!, token), pick.logProb],
       };
@@ -138,6 +157,25 @@ function neverSampled({ text, tokens }: Qwen2VlConfig): Float32Array {
   const bias = new Float32Array(text.vocabSize);
   for (const id of [tokens.image, tokens.video, tokens.visionStart, tokens.visionEnd]) bias[id] = hiddenScore;
   return bias;
+}
+
+/**
+ * Of the tokens that a row has seen, logits l > 0 become l / penalty and l < 0 become l · penalty.
+ * Source: Keskar et al., arXiv 1909.05858, as transformers has it for logits below 0.
+ */
+function penalise(g: Graph, logits: Value, seen: Value, penalty: Value): Value {
+  const less = g.op(
+    "Where",
+    [g.op("Less", [logits, scalar(g, 0)], {}), mul(g, logits, penalty), g.op("Div", [logits, penalty], {})],
+    {},
+  );
+  return g.op("Where", [seen, less, logits], {});
+}
+
+/** bool [rows, width], true at each row's index. */
+function oneHot(g: Graph, index: Value, width: number): Value {
+  const places = g.integers(Array.from({ length: width }, (_, i) => i));
+  return g.op("Equal", [reshape(g, index, [index.shape[0] as number, 1]), places], {});
 }
 
 interface Choice {

@@ -64,7 +64,7 @@ export function bindWeights(policy: Policy, g: Graph): Weights & { readonly inpu
   };
 }
 
-/** The trainable tensors as feeds, not copied. */
+/** The trainable tensors as feeds. */
 export const weightFeeds = ({ trainable }: Policy): Record<string, Tensor> => Object.fromEntries(trainable);
 
 /** The weights that the trainable tensors had in the beginning, as feeds: read anew, because they are rarely needed and may be large. */

@@ -81,6 +81,7 @@ export function createSampler(model: Qwen2Vl, policy: Policy, { rowsAtOnce, ...p
       time: roundUp(longest, promptStep),
       featureRows: groups.featureRows,
       sampling: samplingOf(sampling),
+      penalised: sampling.repetitionPenalty !== 1,
     };
     const compile = () => {
       const { graph, outputs } = generationGraph(config, shape, (g) => bindWeights(policy, g));
@@ -147,6 +148,7 @@ function checkedSampling({
   temperature = 1,
   topK = Number.POSITIVE_INFINITY,
   topP = 1,
+  repetitionPenalty = 1,
   seed,
   count = 1,
   stop = [],
@@ -162,10 +164,15 @@ function checkedSampling({
     topK,
   );
   demand(topP > 0 && topP <= 1, "topP in (0, 1]", topP);
+  demand(
+    repetitionPenalty > 0 && repetitionPenalty < Number.POSITIVE_INFINITY,
+    "a finite repetitionPenalty above 0",
+    repetitionPenalty,
+  );
   demand(Number.isInteger(count) && count > 0, "count to be a positive integer", count);
   demand(Number.isFinite(seed), "seed to be a number", seed);
   demand(!stop.includes(""), "stop texts that are not empty", JSON.stringify(stop));
-  return { maxTokens, temperature, topK, topP, seed };
+  return { maxTokens, temperature, topK, topP, repetitionPenalty, seed };
 }
 
 /** Prompts in order of length, so that little is padding; a prompt's completions share its prefill while they fit one batch. */

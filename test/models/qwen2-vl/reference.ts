@@ -26,11 +26,15 @@ export interface ReferenceCase {
   /** Of the pictures' patches one after another; null without pictures. */
   readonly pixelValuesSha256: string | null;
   readonly gradientNorms: Readonly<Record<string, number>>;
-  readonly greedy: {
-    readonly ids: readonly number[];
-    readonly logProbs: readonly number[];
-    readonly smallestMargin: number;
-  };
+  readonly greedy: Continuation;
+  /** With a repetition penalty of 1.5. */
+  readonly penalised: Continuation;
+}
+
+interface Continuation {
+  readonly ids: readonly number[];
+  readonly logProbs: readonly number[];
+  readonly smallestMargin: number;
 }
 
 interface Reference {

@@ -17,7 +17,7 @@ import torch
 from PIL import Image
 from safetensors.torch import save_file
 from tokenizers import Tokenizer, models, pre_tokenizers, trainers
-from transformers import Qwen2Tokenizer, Qwen2VLConfig, Qwen2VLForConditionalGeneration
+from transformers import Qwen2Tokenizer, Qwen2VLConfig, Qwen2VLForConditionalGeneration, RepetitionPenaltyLogitsProcessor
 from transformers.image_utils import load_image
 from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLImageProcessorPil, smart_resize
 from transformers.vision_utils import get_vision_position_ids
@@ -25,6 +25,7 @@ from transformers.vision_utils import get_vision_position_ids
 from tiny import CHAT_TEMPLATE, CORPUS, PROMPTS, SPECIALS, write_pictures
 
 STEPS = 24
+PENALTY = 1.5
 
 
 def main(out: Path) -> None:
@@ -160,27 +161,30 @@ def record(model, tokenizer, processor, out: Path, prompt, arrays, steps=STEPS) 
         "pixelValuesSha256": sha256(pictures["pixel_values"].numpy()) if pictures else None,
         "gradientNorms": {n: float(g.norm()) for n, g in gradients.items()},
         "greedy": greedy(model, inputs, ids, steps),
+        "penalised": greedy(model, inputs, ids, steps, penalty=PENALTY),
     }
 
 
 @torch.no_grad()
-def greedy(model, inputs, ids, steps) -> dict:
+def greedy(model, inputs, ids, steps, penalty=1.0) -> dict:
     """
-    Tokens of transformers' own generate, never one that stands for a picture, and by how many nats each beats the runner-up
-    (recomputed without a cache). Log-probabilities are of the whole vocabulary.
+    Tokens of transformers' own generate, never one that stands for a picture, and by how much each one's logit, with the repetition penalty,
+    beats the runner-up's (recomputed without a cache). Log-probabilities are raw, of the whole vocabulary.
     """
     config = model.config
     forbidden = [config.image_token_id, config.video_token_id, config.vision_start_token_id, config.vision_end_token_id]
-    settings = dict(do_sample=False, max_new_tokens=steps, suppress_tokens=forbidden)
+    settings = dict(do_sample=False, max_new_tokens=steps, suppress_tokens=forbidden, repetition_penalty=penalty)
     told = model.generate(**inputs(ids), **settings)[0, len(ids) :].tolist()
     margins, chosen = [], []
     for step, token in enumerate(told):
-        log_probs = model(**inputs(ids + told[:step])).logits[0, -1].log_softmax(-1)
-        log_probs[forbidden] = -torch.inf
-        best = log_probs.topk(2)
+        seen = torch.tensor([ids + told[:step]])
+        logits = model(**inputs(ids + told[:step])).logits[0, -1]
+        scores = RepetitionPenaltyLogitsProcessor(penalty)(seen, logits[None].clone())[0]
+        scores[forbidden] = -torch.inf
+        best = scores.topk(2)
         assert int(best.indices[0]) == token, (step, token, best)
         margins.append(float(best.values[0] - best.values[1]))
-        chosen.append(float(best.values[0]))
+        chosen.append(float(logits.log_softmax(-1)[token]))
     return {"ids": told, "logProbs": chosen, "smallestMargin": min(margins)}
 
 
