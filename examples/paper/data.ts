@@ -1,6 +1,5 @@
 import {
   type Box,
-  ConfigError,
   classificationMetrics,
   detectionMetrics,
   type Example,
@@ -10,6 +9,7 @@ import {
   type Task,
 } from "rise-ts";
 import { detectionDemo, moodsDemo } from "../demo/tasks";
+import { publishedSets } from "./published";
 import type { Settings } from "./settings";
 
 /** A data set's place in the paper's tables. */
@@ -35,13 +35,9 @@ export interface Source {
   readonly about: string;
 }
 
-/**
- * The four data sets of the tables: those in a directory of the paper's own, or the demo's pictures in their place.
- * @throws ConfigError for a directory
- */
+/** The four data sets of the tables: the paper's own, in a directory, or the demo's pictures in their place. */
 export function openData(directory: string | undefined, { pictures }: Settings): Source {
-  if (directory !== undefined)
-    throw new ConfigError(`--data: expected nothing, since the paper's data sets cannot be read yet, got ${directory}`);
+  if (directory !== undefined) return publishedSets(directory);
   const emotions = moods(pictures);
   const boxes = scenes(pictures);
   return {

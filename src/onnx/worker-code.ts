@@ -25,6 +25,7 @@ const answers = {
   async release({ session }) {
     await sessions.get(session).release();
     sessions.delete(session);
+    if (sessions.size === 0) copies.clear();
     return {};
   },
 };

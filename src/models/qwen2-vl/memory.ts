@@ -44,7 +44,8 @@ export function estimateMemory(policy: Policy, { vision, generation, training }:
     .reduce((a, b) => (sumOf(b) > sumOf(a) ? b : a), nothing);
   const parts = {
     ...plus(held, busiest),
-    weights: trained + files + held.weights + busiest.weights,
+    // The thread that runs graphs has a copy of its own.
+    weights: 2 * trained + files + held.weights + busiest.weights,
     // The gradient, two moments, and the last micro-batch's gradient on its way out of onnxruntime.
     optimizer: training ? 4 * trained : 0,
     runtime: runtimeBytes,
@@ -82,7 +83,7 @@ export function foresee(
     ...(largest > 0 && { vision: { pictures: Math.min(picturesOf(prompts), picturesAtOnce), patches: largest } }),
     generation: {
       ...{ prompts: Math.min(prompts, sampled), rows: sampled, featureRows: featureRows(sampled), maxTokens },
-      ...{ time: roundUp(tokens, promptStep), sampling: "full" },
+      ...{ time: roundUp(tokens, promptStep), sampling: "full", penalised: false },
     },
   };
   if (rowsAtOnce === undefined) return estimateMemory(policy, sampling);
