@@ -1,5 +1,5 @@
 import { execFile } from "node:child_process";
-import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -14,6 +14,7 @@ import { paperSettings, type Settings, scaleSteps, tinySettings } from "../../ex
 import type { Lab } from "../../examples/paper/stages";
 import { tables } from "../../examples/paper/tables";
 import { formatThinkAnswer } from "../../src/checks/think-answer";
+import { imagenetSubClasses } from "../../src/datasets/imagenet-sub";
 import { ConfigError } from "../../src/errors";
 import { jensenShannonDivergence, meanJensenShannonDivergence } from "../../src/metrics/jsd";
 import { scriptedBackend, scriptedTrainer } from "../../src/testing";
@@ -135,6 +136,37 @@ describe("--data", () => {
     const names = Object.values(sets).map((withData) => withData(({ name }) => name));
     expect(names).toEqual(["moods", "scenes", "moods", "scenes"]);
     for (const role of ["Emotion6", "ImageNet-Sub", "LISA", "COCO-Sub"]) expect(about).toContain(role);
+  });
+
+  it("DIR reads the paper's own, each when it is first needed, and says where one that is missing is published", async () => {
+    const folder = await mkdtemp(join(tmpdir(), "rise-published-"));
+    try {
+      const { sets } = openData(folder, paperSettings);
+      expect(Object.values(sets).map((withData) => withData(({ name }) => name))).toEqual([
+        ...["Emotion6", "LISA", "ImageNet-Sub", "COCO-Sub"],
+      ]);
+      for (const [role, published] of [
+        ["emotion6", /Emotion6.*chenlab\.ece\.cornell\.edu/s],
+        ["lisa", /ReasonSeg.*github\.com\/dvlab-research\/LISA/s],
+        ["imagenet-sub", /ImageNet.*image-net\.org/s],
+        ["coco-sub", /COCO.*cocodataset\.org/s],
+      ] as const)
+        await expect(sets[role]((data) => data.load(0))).rejects.toThrow(published);
+
+      const classes = Object.keys(imagenetSubClasses);
+      for (const synset of classes) {
+        await mkdir(join(folder, "ImageNet", synset), { recursive: true });
+        for (let i = 0; i < 35; i++) await writeFile(join(folder, "ImageNet", synset, `${synset}_${i}.JPEG`), "");
+      }
+      await sets["imagenet-sub"](async (data) => {
+        const { train, test } = await data.load(0);
+        expect([train.length, test.length]).toEqual([500, 200]);
+        expect(data.fewShot(train, 4, 0)).toHaveLength(80);
+        for (const { id, annotation } of train) data.task.validate(annotation, id);
+      });
+    } finally {
+      await rm(folder, { recursive: true });
+    }
   });
 });
 
