@@ -1,18 +1,26 @@
 import { createRequire } from "node:module";
 import { parseArgs } from "node:util";
+import { RiseError } from "../errors";
 
 export type Write = (text: string) => unknown;
 
 interface Command {
   readonly does: string;
+  /** What must follow its name, if anything must. */
+  readonly operand?: string;
   /** Returns the exit code. */
-  run(write: Write): Promise<number>;
+  run(write: Write, operand: string): Promise<number>;
 }
 
 const commands: Readonly<Record<string, Command>> = {
   doctor: {
     does: "what this machine has for rise-ts: versions, memory, the model cache, devices; and a self-test of two seconds",
     run: async (write) => (await import("./doctor")).doctor(write),
+  },
+  memory: {
+    does: "what a model takes: sampling, LoRA and full training; a directory or hub id, of which only settings are loaded",
+    operand: "MODEL",
+    run: async (write, model) => (await import("./memory")).memory(write, model),
   },
 };
 
@@ -43,9 +51,14 @@ export async function runCommand(
     return 0;
   }
   const command = name !== undefined && Object.hasOwn(commands, name) ? commands[name] : undefined;
-  if (command && others.length === 0) return command.run(write);
+  if (command && others.length === (command.operand ? 1 : 0))
+    return command.run(write, others[0] ?? "").catch((error: unknown) => {
+      if (!(error instanceof RiseError)) throw error;
+      complain(`rise: ${error.message}\n`);
+      return 1;
+    });
   const problem = command
-    ? `${name} takes no arguments, got ${others.join(" ")}`
+    ? `${name} takes ${command.operand ?? "no arguments"}, got ${others.join(" ") || "none"}`
     : name === undefined
       ? "expected a command"
       : `expected one of the commands ${Object.keys(commands).join(", ")}; got ${name}`;
@@ -68,7 +81,7 @@ const help = `Usage: rise <command>
 
 Commands:
 ${Object.entries(commands)
-  .map(([name, { does }]) => `  ${name.padEnd(15)}${does}`)
+  .map(([name, { does, operand = "" }]) => `  ${`${name} ${operand}`.padEnd(15)}${does}`)
   .join("\n")}
 
 Options:

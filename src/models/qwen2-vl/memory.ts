@@ -21,7 +21,7 @@ export interface MemoryWork {
 }
 
 /**
- * What `work` takes at most, foreseen from the graphs that would run: within a quarter of what was measured (docs/models.md).
+ * What `work` takes at most, foreseen from the graphs that would run: within a fifth of what was measured on a small model (docs/models.md).
  * Nothing is loaded, and only shapes of the policy's weights are read.
  */
 export function estimateMemory(policy: Policy, { vision, generation, training }: MemoryWork): MemoryEstimate {
@@ -123,7 +123,7 @@ export async function checkMemory(
 const gigabytes = (bytes: number): string => `${(bytes / 1e9).toFixed(1)} GB`;
 
 /** Node, this library and its native code: bytes. */
-const runtimeBytes = 200e6;
+const runtimeBytes = 0.4e9;
 
 /** Of the machine or of the container, whichever is less; without a limit the latter is 0 or astronomical. */
 export function memoryLimit(): number {

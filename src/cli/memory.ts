@@ -1,0 +1,108 @@
+import { join } from "node:path";
+import { RiseError } from "../errors";
+import { resolveModel } from "../models/hub/resolve";
+import { readJson, weightFiles } from "../models/model-directory";
+import { loadConfig } from "../models/qwen2-vl/config";
+import { loadImageProcessor } from "../models/qwen2-vl/image-processor";
+import { imaginedPolicy } from "../models/qwen2-vl/imagined-policy";
+import { foresee, memoryLimit } from "../models/qwen2-vl/memory";
+import { isStored, readHeader, type StoredDtype } from "../models/qwen2-vl/safetensors";
+import { expectedTensors } from "../models/qwen2-vl/weights";
+import type { MemoryEstimate } from "../types";
+import type { Write } from "./commands";
+
+/**
+ * Prints what a checkpoint takes for sampling, for LoRA and for training all of it. Of a model of the hub only the settings are loaded.
+ * @param model a Hugging Face directory, of which config.json and the picture processor are read, or a hub id
+ * @throws RiseError as opening the model does
+ */
+export async function memory(write: Write, model: string): Promise<number> {
+  const dir = await settingsFolder(model);
+  const config = await loadConfig(dir);
+  const dtype = await storedDtype(dir);
+  const grid = (await loadImageProcessor(dir, config)).gridOf(picture);
+  const patches = grid[0] * grid[1] * grid[2];
+  const tokens = patches / config.vision.spatialMergeSize ** 2 + textTokens;
+  const weights = [...expectedTensors(config).values()].reduce(
+    (sum, shape) => sum + shape.reduce((a, b) => a * b, 1),
+    0,
+  );
+  const { patchSize } = config.vision;
+  write(
+    `${model}: ${(weights / 1e6).toFixed(1)} million weights in ${dtype}; ${gigabytes(memoryLimit())} GB of memory here\n` +
+      `Prompts of ${tokens} tokens with a picture of ${grid[2] * patchSize} × ${grid[1] * patchSize} pixels, ${maxTokens} tokens after them. In GB:\n\n`,
+  );
+  const columns = ["weights", "optimizer", "activations", "logits", "runtime", "total"] as const;
+  const row = (name: string, cells: readonly string[]) =>
+    write(`${name.padEnd(46)}${cells.map((c) => c.padStart(13)).join("")}\n`);
+  row("", columns);
+  for (const { name, trained, count, rowsAtOnce, gradientCheckpointing } of settings) {
+    const estimate: MemoryEstimate = foresee(
+      imaginedPolicy(config, trained, dtype),
+      { prompts: 1, count, maxTokens },
+      { tokens, patches: [patches] },
+      { sampledAtOnce: count, ...(rowsAtOnce !== undefined && { rowsAtOnce }), gradientCheckpointing },
+    );
+    row(
+      name,
+      columns.map((column) => gigabytes(estimate[column])),
+    );
+  }
+  write("\nEstimates: leave room. Steps sample 8 completions of one prompt and learn from them.\n");
+  return 0;
+}
+
+/** As large as the paper's largest, where the model's own limit allows it. */
+const picture = { width: 896, height: 448 };
+const textTokens = 64;
+const maxTokens = 256;
+
+const lora = { rank: 16 };
+const settings = [
+  { name: "sampling, 1 completion", trained: "nothing", count: 1 },
+  { name: "sampling, 8 completions of 1 prompt", trained: "nothing", count: 8 },
+  ...([1, 8] as const).flatMap((rowsAtOnce) =>
+    ([lora, "everything"] as const).flatMap((trained) =>
+      [false, true].map((gradientCheckpointing) => ({
+        name:
+          `${trained === lora ? "LoRA, rank 16" : "all weights"}, ${rowsAtOnce} at once` +
+          (gradientCheckpointing ? ", checkpointing" : ""),
+        ...{ trained, count: 8, rowsAtOnce, gradientCheckpointing },
+      })),
+    ),
+  ),
+] as readonly {
+  readonly name: string;
+  readonly trained: Parameters<typeof imaginedPolicy>[1];
+  readonly count: number;
+  readonly rowsAtOnce?: number;
+  readonly gradientCheckpointing?: boolean;
+}[];
+
+/** Where a model's small files are. */
+async function settingsFolder(model: string): Promise<string> {
+  let folder: string | undefined;
+  const enough = new RiseError("the settings are all that is needed");
+  const beforeWeights = async (dir: string) => {
+    folder = dir;
+    throw enough;
+  };
+  return resolveModel(model, { beforeWeights }).catch((error: unknown) => {
+    if (error === enough && folder !== undefined) return folder;
+    throw error;
+  });
+}
+
+/** Of the weights where they are there, else what the configuration says. */
+async function storedDtype(dir: string): Promise<StoredDtype> {
+  const [file] = await weightFiles(dir).catch(() => []);
+  const tensors = file === undefined ? [] : [...(await readHeader(join(dir, file))).values()];
+  const largest = tensors
+    .filter(isStored)
+    .sort((a, b) => b.shape.reduce((x, y) => x * y, 1) - a.shape.reduce((x, y) => x * y, 1))[0];
+  if (largest) return largest.dtype;
+  const json = (await readJson(join(dir, "config.json"))) as { readonly [key in "dtype" | "torch_dtype"]?: unknown };
+  return ({ bfloat16: "BF16", float16: "F16" } as const)[String(json.dtype ?? json.torch_dtype) as "float16"] ?? "F32";
+}
+
+const gigabytes = (bytes: number): string => (bytes / 1e9).toFixed(bytes < 1e9 ? 2 : 1);
