@@ -4,6 +4,7 @@
  *   npm run paper -- [--table 4]… [--seeds 3] [--steps FACTOR] [--task classification|detection] [--model ID [--lora RANK]] [--threads N] [--data DIR]
  *                    [--out DIR] [--print]
  *
+ * GPT-4o's rows are run where OPENAI_API_KEY is set (OPENAI_BASE_URL: another endpoint).
  * The two tasks share no stage, so two processes (--task, --threads 1) can work beside each other in one folder.
  */
 import { createHash } from "node:crypto";
@@ -12,6 +13,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { RiseError, stopOnInterrupt } from "rise-ts";
+import { openaiBackend } from "rise-ts/backends/openai";
 import { type OnnxTrainerOptions, onnxTrainer } from "rise-ts/trainers/onnx";
 import { followRun } from "../demo/progress";
 import { type Bench, createBench } from "./bench";
@@ -61,6 +63,7 @@ async function main(): Promise<void> {
     student: once(() => openStudent(values.out, options, threads)),
     model: nameOf(values.model, values.lora),
     ...{ settings, out: values.out, stop, follow: followRun },
+    ...gpt4o(),
   };
   const benches = Object.fromEntries(
     Object.entries(sets).map(([role, withData]) => [role, withData((data) => createBench(data, lab))]),
@@ -82,6 +85,12 @@ async function main(): Promise<void> {
     console.log(
       `This call took ${((Date.now() - started) / 60_000).toFixed(1)} minutes. Everything is in ${values.out}.`,
     );
+}
+
+/** The paper's teacher, where there is a key for it. */
+function gpt4o(): Pick<Lab, "teacher"> {
+  const { OPENAI_API_KEY: apiKey, OPENAI_BASE_URL: baseUrl = "https://api.openai.com/v1" } = process.env;
+  return apiKey ? { teacher: openaiBackend({ baseUrl, apiKey, model: "gpt-4o" }) } : {};
 }
 
 /** Loads the model, and writes the weights that all training begins with, once. */

@@ -1,3 +1,4 @@
+import sharp from "sharp";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { openaiBackend } from "../../src/backends/openai";
 import { BackendError, ConfigError, DataError } from "../../src/errors";
@@ -49,6 +50,20 @@ describe("openaiBackend", () => {
     ]);
     expect(Object.keys(body)).not.toContain("top_k");
     expect(Object.keys(body)).not.toContain("logprobs");
+  });
+
+  it("sends a file's own bytes, but a picture that lies on its side upright, as a PNG", async () => {
+    const picture = sharp({ create: { width: 3, height: 2, channels: 3, background: "red" } }).jpeg();
+    const upright = await picture.clone().toBuffer();
+    const turned = await picture.clone().withMetadata({ orientation: 6 }).toBuffer();
+    for (const image of [upright, turned]) await open().generate([imagePrompt(image, "?")], generation);
+    const [kept, converted] = server.requests.map(({ body }) => {
+      const [, url] = /"url":"([^"]+)"/.exec(JSON.stringify(body.messages))!;
+      return url!.split(";base64,") as [string, string];
+    });
+    expect(kept).toEqual(["data:image/jpeg", upright.toString("base64")]);
+    expect(converted![0]).toBe("data:image/png");
+    expect(await sharp(Buffer.from(converted![1], "base64")).metadata()).toMatchObject({ width: 2, height: 3 });
   });
 
   it("asks once for greedy completions, however many are wanted", async () => {
