@@ -4,14 +4,15 @@
  *
  *   RISE_PYTHON=… npx tsx bench/generate.ts            one minute
  *
- * float32 on all cores, from the whole distribution, key-value caches, no early end. Ours is what a user calls, `generate`, with pictures that it has
+ * float32 on all cores, from the whole distribution, key-value caches, no early end. Both sides take
+ * turns in one run. Ours is what a user calls, `generate`, with pictures that it has
  * not seen: preparing them and the chat template are in it. PyTorch gets tokens and pixels ready-made, and the faster of its attentions counts.
  */
 import { onnxBackend } from "../src/backends/onnx";
 import type { Prompt } from "../src/types";
-import { fastest, measure, report } from "./measure";
+import { type Rounds, reportRounds } from "./measure";
 import { picturePrompts, withTinyModel } from "./model";
-import { yardstick } from "./yardstick";
+import { inTurn, withPeer } from "./peer";
 
 const maxTokens = 64;
 const settings = [
@@ -21,42 +22,39 @@ const settings = [
 ];
 
 await withTinyModel(async (model) => {
-  const backend = await onnxBackend({ model: model.dir, device: "cpu" });
-  const rows = [];
-  for (const { what, prompts: number, count } of settings) {
-    let seed = 0;
-    const prompts = picturePrompts(number);
-    const sample = async () => {
-      const unseen = prompts.map(withOtherPictures);
-      const written = await backend.generate(unseen, { count, maxTokens, seed: seed++ });
-      if (written.flat().some(({ tokenIds }) => tokenIds!.length !== maxTokens))
-        throw new Error("a completion ended early");
-    };
-    rows.push({ what, ours: await measure(sample) });
-  }
-  await backend.dispose();
-
   const encoded = await Promise.all(picturePrompts(8).map(model.encodePrompt));
   const images = encoded.flatMap((row) => row.images);
   const each = images[0]!.pixelValues.length;
   const pixels = new Float32Array(images.length * each);
   for (const [i, { pixelValues }] of images.entries()) pixels.set(pixelValues, i * each);
-  const theirs = await yardstick<{ times: Record<string, number[]>[]; torch: string }>(
-    "generate.py",
-    {
-      model: model.dir,
+  const tokens = encoded.map((row) => row.tokens);
+  const grids = images.map(({ grid }) => grid);
+  const arrays = new Map([["pixelValues", { shape: [pixels.length / 1176, 1176], data: pixels }]]);
+  const backend = await onnxBackend({ model: model.dir, device: "cpu" });
+  await withPeer("generate.py", { model: model.dir, maxTokens, tokens, grids }, arrays, async (peer) => {
+    const rows: Rounds[] = [];
+    let seed = 0;
+    for (const { what, ...setting } of settings) {
+      const prompts = picturePrompts(setting.prompts);
+      const work = {
+        what,
+        async ours() {
+          const unseen = prompts.map(withOtherPictures);
+          const written = await backend.generate(unseen, { count: setting.count, maxTokens, seed: seed++ });
+          if (written.flat().some(({ tokenIds }) => tokenIds!.length !== maxTokens))
+            throw new Error("a completion ended early");
+        },
+        requests: { eager: { ...setting, attention: "eager" }, sdpa: { ...setting, attention: "sdpa" } },
+      };
+      rows.push(await inTurn(peer, work));
+    }
+    reportRounds("generate", ["rise-ts", "PyTorch"], rows, {
       maxTokens,
-      settings,
-      tokens: encoded.map(({ tokens }) => tokens),
-      grids: images.map(({ grid }) => grid),
-    },
-    new Map([["pixelValues", { shape: [pixels.length / 1176, 1176], data: pixels }]]),
-  );
-  report(
-    "generate",
-    rows.map((row, i) => ({ ...row, ...(theirs && { theirs: fastest(theirs.times[i]!) }) })),
-    { maxTokens, promptTokens: encoded[0]!.tokens.length, ...(theirs && { torch: theirs.torch }) },
-  );
+      promptTokens: tokens[0]!.length,
+      ...peer.facts,
+    });
+  });
+  await backend.dispose();
 });
 
 /** A copy in memory is a picture that nothing has been remembered of. */

@@ -6,13 +6,13 @@
  *
  * 64 groups of 8 completions of 1024 tokens, from log-probs to ∂L/∂logProbs, ratios spread over the clip range, all tokens counted. Ours is what a
  * user calls, `grpoLoss`, in float64, checks and metrics included, on one core. TRL's is `GRPOTrainer._compute_loss` and autograd, on all cores; the
- * faster of its float32 and float64 counts, and the float64 loss has to be ours.
+ * faster of its float32 and float64 counts, and the float64 loss has to be ours. Both sides take turns in one run.
  */
 import { type GrpoLossOptions, grpoLoss } from "../src/grpo/loss";
 import { grpoPresets } from "../src/grpo/presets";
 import { createRng } from "../src/rng";
-import { fastest, measure, report } from "./measure";
-import { yardstick } from "./yardstick";
+import { type Rounds, reportRounds } from "./measure";
+import { inTurn, withPeer } from "./peer";
 
 const [groups, groupSize, length] = [64, 8, 1024];
 const count = groups * groupSize;
@@ -39,38 +39,31 @@ const cases: readonly { readonly what: string; readonly options: GrpoLossOptions
 ];
 
 const { refLogProbs: _, ...withoutReference } = batch;
-const ours: { readonly what: string; readonly loss: number; readonly times: readonly number[] }[] = [];
-for (const { what, options } of cases) {
-  const given = options.klCoefficient ? batch : withoutReference;
-  ours.push({ what, loss: grpoLoss(given, options).loss, times: await measure(async () => grpoLoss(given, options)) });
-}
+const settings = { cases: cases.map(({ options }) => ({ settings: settingsOf(options) })) };
+const arrays = new Map(
+  Object.entries({ logProbs, oldLogProbs, refLogProbs, mask, advantages }).map(([name, data]) => [
+    name,
+    { shape: data.length === count ? [count] : [count, length], data },
+  ]),
+);
 
-const theirs = await yardstick<{
-  torch: string;
-  trl: string;
-  results: { loss: number; times: Record<string, number[]> }[];
-}>(
-  "grpo.py",
-  { cases: cases.map(({ options }) => ({ settings: settingsOf(options) })) },
-  new Map(
-    Object.entries({ logProbs, oldLogProbs, refLogProbs, mask, advantages }).map(([name, data]) => [
-      name,
-      { shape: data.length === count ? [count] : [count, length], data },
-    ]),
-  ),
-  ["torch", "trl"],
-);
-const gaps = theirs?.results.map(({ loss }, n) => Math.abs(loss / ours[n]!.loss - 1));
-if (gaps?.some((gap) => !(gap < 1e-9))) throw new Error(`not the same work: losses are apart by ${gaps.join(", ")}`);
-report(
-  "grpo",
-  ours.map(({ what, times }, n) => ({
-    what: `${what}, ${count} × ${length} tokens`,
-    ours: times,
-    ...(theirs && { theirs: fastest(theirs.results[n]!.times) }),
-  })),
-  theirs && { torch: theirs.torch, trl: theirs.trl, lossGaps: gaps },
-);
+await withPeer("grpo.py", settings, arrays, async (peer) => {
+  const results: Rounds[] = [];
+  for (const [n, { what, options }] of cases.entries()) {
+    const given = options.klCoefficient ? batch : withoutReference;
+    const work = {
+      what: `${what}, ${count} × ${length} tokens`,
+      ours: () => grpoLoss(given, options).loss,
+      requests: { float64: { case: n, dtype: "float64" }, float32: { case: n, dtype: "float32" } },
+      check(ours: number, { loss }: Readonly<Record<string, number>>, way: string) {
+        if (way === "float64" && !(Math.abs(loss! / ours - 1) < 1e-9))
+          throw new Error(`not the same work: the loss of ${what} is ${ours} here and ${loss} in TRL`);
+      },
+    };
+    results.push(await inTurn(peer, work));
+  }
+  reportRounds("grpo", ["rise-ts", "TRL"], results, peer.facts);
+});
 
 /** As test/reference/grpo/stand.py takes them. */
 function settingsOf({ lossType = "grpo", importanceLevel = "token", klCoefficient = 0 }: GrpoLossOptions) {

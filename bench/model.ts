@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { tinyConfig } from "../examples/tiny-vlm/shape";
 import { exists } from "../src/models/model-directory";
+import type { Qwen2VlConfig } from "../src/models/qwen2-vl/config";
 import { initialiseCheckpoint } from "../src/models/qwen2-vl/initialise";
 import { openQwen2Vl, type Qwen2Vl } from "../src/models/qwen2-vl/model";
 import { createRng } from "../src/rng";
@@ -14,13 +15,18 @@ const shipped = fileURLToPath(new URL("../examples/tiny-vlm/checkpoint", import.
 /**
  * A copy of the tiny model, fresh weights where it is not trained yet. Its turn ends with a token that is never sampled, so that every
  * completion has the length that is asked for.
+ * @param reshaped another shape around the same tokens, with fresh weights
  */
-export async function withTinyModel(use: (model: Qwen2Vl) => Promise<void>): Promise<void> {
+export async function withTinyModel(
+  use: (model: Qwen2Vl) => Promise<void>,
+  reshaped?: (config: Qwen2VlConfig) => Qwen2VlConfig,
+): Promise<void> {
   const dir = await mkdtemp(join(tmpdir(), "rise-bench-model-"));
   try {
     await cp(shipped, dir, { recursive: true });
-    if (!(await exists(join(dir, "model.safetensors"))))
-      await initialiseCheckpoint(dir, await tinyConfig(dir), { seed: 0 });
+    const config = await tinyConfig(dir);
+    if (reshaped) await initialiseCheckpoint(dir, reshaped(config), { seed: 0 });
+    else if (!(await exists(join(dir, "model.safetensors")))) await initialiseCheckpoint(dir, config, { seed: 0 });
     const { vision_start_token_id } = JSON.parse(await readFile(join(dir, "config.json"), "utf8"));
     await writeFile(join(dir, "generation_config.json"), JSON.stringify({ eos_token_id: vision_start_token_id }));
     await use(await openQwen2Vl(dir));

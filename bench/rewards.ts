@@ -7,19 +7,14 @@
  * 5000 pairs each: distributions over seven labels (Eqs. 2–5), 1 to 4 and 8 to 24 boxes a side (Eq. 6, matched). Both sides take turns in one run, on one core
  * each; the ratio is the median of 15 rounds' ratios. The sums of both sides have to agree.
  */
-import { spawn } from "node:child_process";
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { createInterface } from "node:readline";
-import { fileURLToPath } from "node:url";
 import { createRng, type Rng } from "../src/rng";
 import { detectionSimilarity } from "../src/similarity/boxes";
 import { classificationSimilarity } from "../src/similarity/distribution";
 import type { Box, LabelDistribution } from "../src/types";
 import { median } from "./measure";
+import { inTurn, withPeer } from "./peer";
 
-const [count, rounds, warmups] = [5000, 15, 2];
+const [count, rounds] = [5000, 15];
 const labels = ["anger", "disgust", "fear", "joy", "sadness", "surprise", "neutral"];
 const pairs = <T>(name: string, draw: (rng: Rng) => T) =>
   Array.from({ length: count }, (_, n) => draw(createRng(0, "bench rewards", name, n)));
@@ -36,46 +31,26 @@ const cases = {
   many: sum<readonly Box[]>(many, detectionSimilarity),
 };
 
-const dir = await mkdtemp(join(tmpdir(), "rise-bench-"));
-const file = join(dir, "work.json");
 const numbers = (list: readonly Box[]) => list.map(({ x, y, width, height }) => [x, y, width, height]);
 const asNumbers = (work: typeof few) => work.map((pair) => pair.map(numbers));
-await writeFile(file, JSON.stringify({ classification: distributions, few: asNumbers(few), many: asNumbers(many) }));
-const script = fileURLToPath(new URL("reference/rewards.py", import.meta.url));
-const python = spawn(process.env.RISE_PYTHON ?? "python3", [script, file], {
-  stdio: ["pipe", "pipe", "inherit"],
-  env: { ...process.env, OPENBLAS_NUM_THREADS: "1" },
-});
-const lines = createInterface(python.stdout)[Symbol.asyncIterator]();
-try {
+const settings = { classification: distributions, few: asNumbers(few), many: asNumbers(many) };
+
+await withPeer("rewards.py", settings, new Map(), async (peer) => {
   console.log("                  rise-ts / s   NumPy, SciPy / s   rise-ts / NumPy, SciPy");
   const results = [];
-  for (const [name, work] of Object.entries(cases)) {
-    const [ours, theirs]: [number[], number[]] = [[], []];
-    for (let i = -warmups; i < rounds; i++) {
-      const start = performance.now();
-      const total = work();
-      const taken = performance.now() - start;
-      python.stdin.write(`${name}\n`);
-      const { value, done } = await lines.next();
-      if (done) throw new Error("the Python side ended: RISE_PYTHON has to name one with numpy and scipy");
-      const peer = JSON.parse(value) as { ms: number; total: number };
-      if (!(Math.abs(peer.total / total - 1) < 1e-9)) throw new Error(`not the same work: ${total}, ${peer.total}`);
-      if (i < 0) continue;
-      ours.push(taken);
-      theirs.push(peer.ms);
-    }
+  for (const [what, ours] of Object.entries(cases)) {
+    const check = (sum: number, { total }: Readonly<Record<string, number>>) => {
+      if (!(Math.abs(total! / sum - 1) < 1e-9)) throw new Error(`not the same work: ${sum}, ${total}`);
+    };
+    const taken = await inTurn(peer, { what, ours, requests: { scipy: what }, check }, rounds);
     const perSecond = (times: readonly number[]) => Math.round((1000 * count) / median(times));
-    const ratio = median(ours.map((ms, i) => theirs[i]! / ms));
-    const [a, b] = [perSecond(ours), perSecond(theirs)];
-    console.log(`${name.padEnd(16)}${String(a).padStart(13)}${String(b).padStart(19)}${ratio.toFixed(1).padStart(25)}`);
-    results.push({ name, risePerSecond: a, peerPerSecond: b, ratio });
+    const ratio = median(taken.a.map((ms, i) => taken.b[i]! / ms));
+    const [a, b] = [perSecond(taken.a), perSecond(taken.b)];
+    console.log(`${what.padEnd(16)}${String(a).padStart(13)}${String(b).padStart(19)}${ratio.toFixed(1).padStart(25)}`);
+    results.push({ what, risePerSecond: a, peerPerSecond: b, ratio });
   }
-  console.log(JSON.stringify({ bench: "rewards", node: process.version, results }));
-} finally {
-  python.kill();
-  await rm(dir, { recursive: true });
-}
+  console.log(JSON.stringify({ bench: "rewards", node: process.version, ...peer.facts, results }));
+});
 
 function distribution(rng: Rng): LabelDistribution {
   const values = labels.map(() => (rng.uniform() < 0.3 ? 0 : rng.uniform()));

@@ -1,31 +1,38 @@
 import type { Task } from "./tasks/task";
-import type { Rollout } from "./types";
+import type { Reward } from "./types";
+
+/** A rollout of either stage, as far as an audit looks at it. */
+export interface Judged<A> {
+  readonly exampleId: string;
+  readonly prediction: A | null;
+  readonly reward: Pick<Reward, "similarity">;
+}
 
 /** How suspect one example's annotation is. */
 export interface AnnotationAudit<A> {
   readonly exampleId: string;
   /** `agreement · (1 − similarity)`, in [0, 1]. */
   readonly suspicion: number;
-  /** Mean similarity of the reconstructions to each other, both ways; one that does not parse agrees with none. */
+  /** Mean similarity of the predictions to each other, both ways; one that does not parse agrees with none. */
   readonly agreement: number;
   /** Mean S(A, Â). */
   readonly similarity: number;
-  /** The reconstruction closest to all others: what the annotation should perhaps have been; `null` when none parses. */
+  /** The prediction closest to all others: what the annotation should perhaps have been; `null` when none parses. */
   readonly consensus: A | null;
   readonly rollouts: number;
 }
 
 /**
- * Ranks annotations by how much they look like mistakes: reconstructions from different cots agree with each other and not
- * with A. Low reward alone may only mean a hard image; low reward that all rollouts share points at the annotation.
+ * Ranks annotations by how much they look like mistakes: predictions, each reasoned to by a cot of its own, agree with each other and
+ * not with A. Low reward alone may only mean a hard image; low reward that all rollouts share points at the annotation.
  *
  * @param rollouts of any number of examples, in any order; groups of one cannot agree and are left out
- * @param task whose similarity compares two reconstructions
+ * @param task whose similarity compares two predictions
  * @returns most suspect first; ties in the order of the rollouts
  * Beyond RISE, which keeps only rewards.
  */
-export function auditAnnotations<A>(rollouts: readonly Rollout<A>[], task: Task<A>): AnnotationAudit<A>[] {
-  const groups = new Map<string, Rollout<A>[]>();
+export function auditAnnotations<A>(rollouts: readonly Judged<A>[], task: Task<A>): AnnotationAudit<A>[] {
+  const groups = new Map<string, Judged<A>[]>();
   for (const rollout of rollouts) {
     const group = groups.get(rollout.exampleId);
     if (group) group.push(rollout);
@@ -37,7 +44,7 @@ export function auditAnnotations<A>(rollouts: readonly Rollout<A>[], task: Task<
     .sort((a, b) => b.suspicion - a.suspicion);
 }
 
-function auditGroup<A>(exampleId: string, group: readonly Rollout<A>[], task: Task<A>): AnnotationAudit<A> {
+function auditGroup<A>(exampleId: string, group: readonly Judged<A>[], task: Task<A>): AnnotationAudit<A> {
   const similarity = mean(group.map(({ reward }) => reward.similarity));
   const closeness = group.map((one) =>
     mean(group.filter((other) => other !== one).map((other) => between(one, other, task))),
@@ -58,7 +65,7 @@ function auditGroup<A>(exampleId: string, group: readonly Rollout<A>[], task: Ta
 }
 
 /** Similarity is not symmetric (KLD, N_g): both directions count. */
-function between<A>(a: Rollout<A>, b: Rollout<A>, task: Task<A>): number {
+function between<A>(a: Judged<A>, b: Judged<A>, task: Task<A>): number {
   if (a.prediction === null || b.prediction === null) return 0;
   return (task.similarity(a.prediction, b.prediction) + task.similarity(b.prediction, a.prediction)) / 2;
 }

@@ -22,7 +22,7 @@ export function riseR1<A>(
 /** Loaded when a run asks for it, so that importing the library loads nothing native. */
 const defaultTrainer = async () => (await import("./trainers/onnx")).onnxTrainer();
 
-export { type AnnotationAudit, auditAnnotations } from "./audit";
+export { type AnnotationAudit, auditAnnotations, type Judged } from "./audit";
 export type { GenerateOptions, VlmBackend } from "./backends/backend";
 export { checkAnswerFormat, checkCotFormat } from "./checks/format";
 export { findLeaks, type LeakKind } from "./checks/leakage";
@@ -46,23 +46,27 @@ export { type GrpoLoss, type GrpoLossOptions, type GrpoLossType, grpoLoss } from
 export type { GrpoMetrics } from "./grpo/metrics";
 export { type GrpoSettings, grpoPresets, verlEstimators } from "./grpo/presets";
 export { accuracy } from "./metrics/accuracy";
+export {
+  bootstrapInterval,
+  type Counts,
+  type Interval,
+  type ResamplingOptions,
+  weightedMean,
+} from "./metrics/bootstrap";
 export { formatRate } from "./metrics/format-rate";
 export { jensenShannonDivergence, meanJensenShannonDivergence } from "./metrics/jsd";
 export { type AveragePrecision, meanAveragePrecision } from "./metrics/mean-average-precision";
 export { meanIou } from "./metrics/mean-iou";
+export { type Metric, type Metrics, meanMetric, weightedMetric } from "./metrics/metric";
 export type { Outcome } from "./metrics/outcome";
+export { classificationMetrics, detectionMetrics, segmentationMetrics } from "./metrics/task-metrics";
 export { type WinRate, winRate, winRateInterval } from "./metrics/win-rate";
 export { type Annotated, type AnnotateOptions, annotate } from "./pipelines/annotate";
-export {
-  classificationMetrics,
-  detectionMetrics,
-  type EvaluateOptions,
-  type Evaluation,
-  type EvaluationRecord,
-  evaluate,
-  type Metric,
-  type Metrics,
-} from "./pipelines/evaluate";
+export { type AuditCotsOptions, auditCots, type CotAudit, type CotsAudit, type Estimate } from "./pipelines/audit-cots";
+export { type CompareOptions, compareEvaluations, type MetricComparison } from "./pipelines/compare-evaluations";
+export { type EvaluateOptions, evaluate } from "./pipelines/evaluate";
+export { readEvaluation } from "./pipelines/evaluation-directory";
+export type { Evaluation, EvaluationRecord } from "./pipelines/evaluation-records";
 export type { BestCheckpoint, Guard, RunEvent, StepMetrics } from "./pipelines/events";
 export { stopOnInterrupt } from "./pipelines/interrupt";
 export type { LearningRate } from "./pipelines/learning-rate";
@@ -70,6 +74,7 @@ export type { RiseCotRow } from "./pipelines/rise-cot";
 export type { RftOptions, SftOptions } from "./pipelines/rise-r1";
 export type { Run } from "./pipelines/run";
 export type { AnswerRollout, RolloutSamplingOptions, SamplingOptions } from "./pipelines/sample-rollouts";
+export { classificationPrompts, detectionPrompts, paperPrompts } from "./prompts/paper";
 export { imagePrompt, type PromptTexts } from "./prompts/template";
 export {
   type AnswerRewardFunction,
@@ -86,8 +91,10 @@ export { type OwnReward, sumRewards } from "./reward/sum";
 export { createRng, deriveSeed, type Rng } from "./rng";
 export { boxIou, convertBox, detectionSimilarity, matchBoxes } from "./similarity/boxes";
 export { classificationSimilarity, klDivergence, roundDistribution } from "./similarity/distribution";
+export { polygonIou, segmentationSimilarity } from "./similarity/polygons";
 export { type ClassificationOptions, classification, oneHot } from "./tasks/classification";
 export { type DetectionOptions, detection } from "./tasks/detection";
+export { type SegmentationOptions, segmentation } from "./tasks/segmentation";
 export type { Task } from "./tasks/task";
 export type { LossFn, Trainer, TrainSequence } from "./trainers/trainer";
 export type {
@@ -101,6 +108,7 @@ export type {
   Leak,
   MemoryEstimate,
   Message,
+  Polygon,
   Prompt,
   PromptPart,
   RatedCot,

@@ -58,6 +58,14 @@ export interface Box {
   readonly height: number;
 }
 
+/** A simple polygon, its edges crossing nowhere: three corners or more in order, either way round, the first not repeated at the end. */
+export interface Polygon {
+  readonly space: BoxSpace;
+  readonly points: readonly Point[];
+}
+
+export type Point = readonly [x: number, y: number];
+
 /** A place in a cot that gives the annotation away. */
 export interface Leak {
   readonly kind: string;
@@ -87,6 +95,8 @@ export interface Reward {
   readonly similarity: number;
   readonly leaks: readonly Leak[];
   readonly format: FormatCheck;
+  /** What had to be overlooked to read the prediction; absent where nothing had. */
+  readonly repairs?: readonly string[];
 }
 
 /** One cot, the annotation reconstructed from it, and what the pair earned. */

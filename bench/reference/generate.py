@@ -1,4 +1,5 @@
-"""Sampling with transformers on PyTorch, timed. Called by generate.ts with the work as JSON and the pixels as safetensors."""
+"""Sampling with transformers on PyTorch, timed. Called by generate.ts with the work as JSON and the pixels as safetensors; once for
+each line read."""
 
 import json
 import sys
@@ -9,8 +10,6 @@ import torch
 from safetensors.torch import load_file
 from transformers import Qwen2VLForConditionalGeneration
 
-TIMES, WARMUPS = 7, 2
-
 work = json.loads(Path(sys.argv[1]).read_text())
 pixels = load_file(sys.argv[2])["pixelValues"]
 torch.set_num_threads(work["threads"])
@@ -19,31 +18,32 @@ tokens, grids = torch.tensor(work["tokens"]), torch.tensor(work["grids"])
 patches = grids.prod(1)
 
 
-@torch.inference_mode()
-def timed(model, setting: dict) -> list[float]:
-    n, count = setting["prompts"], setting["count"]
-    ids = tokens[:n]
-    inputs = dict(
-        input_ids=ids, attention_mask=torch.ones_like(ids), mm_token_type_ids=(ids == model.config.image_token_id).int(),
-        pixel_values=pixels[: int(patches[:n].sum())], image_grid_thw=grids[:n],
-    )
-    taken = []
-    for _ in range(WARMUPS + TIMES):
-        start = time.perf_counter()
-        out = model.generate(
-            **inputs, do_sample=True, temperature=1.0, top_k=0, top_p=1.0, num_return_sequences=count,
-            max_new_tokens=work["maxTokens"], use_cache=True,
-        )
-        taken.append(1000 * (time.perf_counter() - start))
-        assert out.shape == (n * count, ids.shape[1] + work["maxTokens"]), out.shape
-    return taken[WARMUPS:]
-
-
-times = [{} for _ in work["settings"]]
-for attention in ("eager", "sdpa"):
+def load(attention: str):
     model = Qwen2VLForConditionalGeneration.from_pretrained(work["model"], dtype=torch.float32, attn_implementation=attention).eval()
     # Nothing ends a completion early, and nothing is spent on looking for the end.
     model.generation_config.eos_token_id = None
-    for found, setting in zip(times, work["settings"], strict=True):
-        found[attention] = timed(model, setting)
-print(json.dumps({"torch": torch.__version__, "times": times}))
+    return model
+
+
+@torch.inference_mode()
+def timed(model, prompts: int, count: int) -> float:
+    ids = tokens[:prompts]
+    inputs = dict(
+        input_ids=ids, attention_mask=torch.ones_like(ids), mm_token_type_ids=(ids == model.config.image_token_id).int(),
+        pixel_values=pixels[: int(patches[:prompts].sum())], image_grid_thw=grids[:prompts],
+    )
+    start = time.perf_counter()
+    out = model.generate(
+        **inputs, do_sample=True, temperature=1.0, top_k=0, top_p=1.0, num_return_sequences=count,
+        max_new_tokens=work["maxTokens"], use_cache=True,
+    )
+    taken = 1000 * (time.perf_counter() - start)
+    assert out.shape == (prompts * count, ids.shape[1] + work["maxTokens"]), out.shape
+    return taken
+
+
+models = {attention: load(attention) for attention in ("eager", "sdpa")}
+print(json.dumps({"torch": torch.__version__}), flush=True)
+for line in sys.stdin:
+    request = json.loads(line)
+    print(json.dumps({"ms": timed(models[request["attention"]], request["prompts"], request["count"])}), flush=True)

@@ -1,4 +1,5 @@
-"""The loss of TRL's GRPOTrainer and its gradient by the log-probs, timed. Called by grpo.ts with the work as JSON and the rows as safetensors."""
+"""The loss of TRL's GRPOTrainer and its gradient by the log-probs, timed. Called by grpo.ts with the work as JSON and the rows as
+safetensors; once for each line read."""
 
 import json
 import sys
@@ -11,8 +12,6 @@ from safetensors.torch import load_file
 
 sys.path.append(str(Path(__file__).parents[2] / "test/reference/grpo"))
 from stand import Grpo  # noqa: E402
-
-TIMES, WARMUPS = 7, 2
 
 work = json.loads(Path(sys.argv[1]).read_text())
 arrays = load_file(sys.argv[2])
@@ -34,20 +33,15 @@ def trainer_of(case: dict, rows: dict) -> tuple[Grpo, dict]:
     )
 
 
-def timed(case: dict, dtype: torch.dtype) -> tuple[float, list[float]]:
-    trainer, inputs = trainer_of(case, {name: rows.to(dtype) for name, rows in arrays.items()})
-    taken = []
-    for _ in range(WARMUPS + TIMES):
-        start = time.perf_counter()
-        loss = trainer._compute_loss(trainer.model, inputs)
-        torch.autograd.grad(loss, trainer.log_probs)
-        taken.append(1000 * (time.perf_counter() - start))
-    return loss.item(), taken[WARMUPS:]
-
-
-results = []
-for case in work["cases"]:
-    loss, float64 = timed(case, torch.float64)
-    _, float32 = timed(case, torch.float32)
-    results.append({"loss": loss, "times": {"TRL, float64": float64, "TRL, float32": float32}})
-print(json.dumps({"torch": torch.__version__, "trl": trl.__version__, "results": results}))
+trainers = [
+    {dtype: trainer_of(case, {name: rows.to(getattr(torch, dtype)) for name, rows in arrays.items()}) for dtype in ("float64", "float32")}
+    for case in work["cases"]
+]
+print(json.dumps({"torch": torch.__version__, "trl": trl.__version__}), flush=True)
+for line in sys.stdin:
+    request = json.loads(line)
+    trainer, inputs = trainers[request["case"]][request["dtype"]]
+    start = time.perf_counter()
+    loss = trainer._compute_loss(trainer.model, inputs)
+    torch.autograd.grad(loss, trainer.log_probs)
+    print(json.dumps({"ms": 1000 * (time.perf_counter() - start), "loss": loss.item()}), flush=True)

@@ -1,13 +1,17 @@
 """The published formulas of both similarities with SciPy and NumPy, timed. Called by rewards.ts with the work as JSON; one round a line read."""
 
 import json
+import os
 import sys
 import time
 from pathlib import Path
 
-import numpy as np
-from scipy.optimize import linear_sum_assignment
-from scipy.special import rel_entr
+# One core, as the other side: before NumPy asks.
+os.environ["OPENBLAS_NUM_THREADS"] = "1"
+import numpy as np  # noqa: E402
+import scipy  # noqa: E402
+from scipy.optimize import linear_sum_assignment  # noqa: E402
+from scipy.special import rel_entr  # noqa: E402
 
 EPSILON = 1e-10
 work = json.loads(Path(sys.argv[1]).read_text())
@@ -30,8 +34,9 @@ def detection(truth, prediction):
     return ious[linear_sum_assignment(ious, maximize=True)].sum() / len(truth)
 
 
+print(json.dumps({"numpy": np.__version__, "scipy": scipy.__version__}), flush=True)
 for line in sys.stdin:
-    name = line.strip()
+    name = json.loads(line)
     similarity = classification if name == "classification" else detection
     start = time.perf_counter()
     total = sum(similarity(truth, prediction) for truth, prediction in work[name])

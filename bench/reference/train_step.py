@@ -1,4 +1,4 @@
-"""One training step with PyTorch and transformers, timed. Called by train-step.ts with the work as JSON and the pixels as safetensors."""
+"""Training steps with PyTorch and transformers, timed. Called by train-step.ts with the work as JSON and the pixels as safetensors; a step for each line read."""
 
 import json
 import sys
@@ -8,8 +8,6 @@ from pathlib import Path
 import torch
 from safetensors.torch import load_file
 from transformers import Qwen2VLForConditionalGeneration
-
-TIMES, WARMUPS = 7, 2
 
 work = json.loads(Path(sys.argv[1]).read_text())
 pixels = load_file(sys.argv[2])["pixelValues"]
@@ -39,15 +37,14 @@ def steps(attention: str, optimizer: dict):
         yield -loss.item()
 
 
-times, first = {}, None
-for attention in ("eager", "sdpa"):
-    for name, optimizer in {"fused": dict(fused=True), "foreach": dict(foreach=True)}.items():
-        run = steps(attention, optimizer)
-        first = next(run)
-        taken = []
-        for i in range(WARMUPS + TIMES):
-            start = time.perf_counter()
-            next(run)
-            taken.append(1000 * (time.perf_counter() - start))
-        times[f"{attention}, {name}"] = taken[WARMUPS:]
-print(json.dumps({"torch": torch.__version__, "first": first, "times": times}))
+ways = {
+    f"{attention}, {name}": steps(attention, optimizer)
+    for attention in ("eager", "sdpa")
+    for name, optimizer in {"fused": dict(fused=True), "foreach": dict(foreach=True)}.items()
+}
+print(json.dumps({"torch": torch.__version__}), flush=True)
+for line in sys.stdin:
+    run = ways[json.loads(line)["way"]]
+    start = time.perf_counter()
+    log_probs = next(run)
+    print(json.dumps({"ms": 1000 * (time.perf_counter() - start), "logProbs": log_probs}), flush=True)

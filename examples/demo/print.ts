@@ -25,8 +25,8 @@ const trained = <Row extends Readonly<Record<string, unknown>>>(rows: readonly R
 /** One row a model, the mean over seeds (± standard deviation, where there are several). */
 export function scoreTable(results: readonly SeedResult[]): ReportTable {
   const { rows, task } = results[0]!;
-  const names = Object.keys(rows.RISE!.test);
-  const metrics = [...names.filter((name) => name !== "formatRate"), "formatRate"];
+  const own = ["formatRate", "similarity"];
+  const metrics = [...Object.keys(rows.RISE!.test).filter((name) => !own.includes(name)), "formatRate"];
   const cell = (row: string, part: "test" | "unseen", metric: string) => {
     const values = results.flatMap((result) => result.rows[row]![part][metric] ?? []);
     if (values.length === 0) return "–";

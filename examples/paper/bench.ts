@@ -1,18 +1,15 @@
-import { mkdir, readFile, rename, writeFile } from "node:fs/promises";
-import { dirname } from "node:path";
-import { type EvaluationRecord, evaluate } from "rise-ts";
+import { existsSync } from "node:fs";
+import { readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { type Evaluation, evaluate, readEvaluation } from "rise-ts";
 import type { Arm } from "./arms";
 import type { DataSet } from "./data";
 import { needsTeacher, recipeOf } from "./recipe";
 import { type Kept, type Lab, makePolicy, stageFolder } from "./stages";
 
 /** How an arm did with one seed. */
-export interface ArmResult {
-  readonly metrics: Readonly<Record<string, number>>;
-  /** Of each example, where the data have one. */
-  readonly divergences?: readonly number[];
+export interface ArmResult extends Pick<Evaluation<unknown, string>, "metrics" | "records"> {
   readonly kept?: Kept;
-  readonly records: readonly EvaluationRecord<unknown>[];
 }
 
 /** A data set on which arms are tried. */
@@ -31,44 +28,39 @@ export function createBench<A>(data: DataSet<A>, lab: Lab): Bench {
     loaded.set(seed, parts);
     return parts;
   };
-  const fileOf = (arm: Arm, seed: number) =>
-    `${stageFolder(recipeOf(arm, settings), data.name, seed, lab)}.evaluation.json`;
+  const folderOf = (arm: Arm, seed: number) =>
+    `${stageFolder(recipeOf(arm, settings), data.name, seed, lab)}.evaluation`;
 
   return {
-    stored: (arm, seed) => readResult(fileOf(arm, seed)),
+    stored: (arm, seed) => readResult(folderOf(arm, seed)),
 
     async run(arm, seed) {
       const recipe = recipeOf(arm, settings);
-      const file = fileOf(arm, seed);
+      const runDir = folderOf(arm, seed);
       if (needsTeacher(recipe) && !lab.teacher) return undefined;
-      const known = await readResult(file);
+      const known = await readResult(runDir);
       if (known) return known;
       stop?.throwIfAborted();
       const { train, test } = await partsOf(seed);
       const { backend, kept } = await makePolicy(recipe, data, train, seed, lab);
+      if (kept) await writeFile(keptFile(runDir), `${JSON.stringify(kept)}\n`);
       const { metrics, records } = await evaluate({
-        ...{ task: data.task, dataset: test, backend, metrics: data.metrics },
+        ...{ task: data.task, dataset: test, backend, metrics: data.metrics, runDir, resume: true },
         ...{ maxTokens: settings.maxTokens.answer, batchSize: 60 },
         ...(stop && { signal: stop }),
       });
-      const divergences = test.flatMap(
-        ({ annotation }, i) => data.divergence?.(annotation, records[i]!.prediction) ?? [],
-      );
-      const result = { metrics, ...(kept && { kept }), ...(divergences.length > 0 && { divergences }), records };
-      await store(file, result);
-      return result;
+      return { metrics, records, ...(kept && { kept }) };
     },
   };
 }
 
-async function readResult(file: string): Promise<ArmResult | undefined> {
-  const text = await readFile(file, "utf8").catch(() => undefined);
-  return text === undefined ? undefined : (JSON.parse(text) as ArmResult);
+/** A result that is there whole is not computed again. */
+async function readResult(runDir: string): Promise<ArmResult | undefined> {
+  if (!existsSync(join(runDir, "evaluation.json"))) return undefined;
+  const { metrics, records } = await readEvaluation<unknown>(runDir);
+  const kept = await readFile(keptFile(runDir), "utf8").catch(() => undefined);
+  return { metrics, records, ...(kept !== undefined && { kept: JSON.parse(kept) as Kept }) };
 }
 
-/** There whole or not at all: a result that is there is not computed again. */
-async function store(file: string, result: ArmResult): Promise<void> {
-  await mkdir(dirname(file), { recursive: true });
-  await writeFile(`${file}.partial`, `${JSON.stringify(result)}\n`);
-  await rename(`${file}.partial`, file);
-}
+/** Beside the evaluation's directory, which holds nothing else. */
+const keptFile = (runDir: string) => `${runDir}.kept.json`;

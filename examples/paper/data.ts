@@ -3,7 +3,6 @@ import {
   classificationMetrics,
   detectionMetrics,
   type Example,
-  jensenShannonDivergence,
   type LabelDistribution,
   type Metrics,
   type Task,
@@ -22,8 +21,6 @@ export interface DataSet<A> {
   /** n examples of each class; for LISA, n in all. */
   fewShot(train: readonly Example<A>[], n: number, seed: number): readonly Example<A>[];
   readonly metrics: Metrics<A>;
-  /** Of one answer, for win rates. */
-  divergence?(truth: A, prediction: A | null): number;
 }
 
 /** Tells no task from another: hands the set to code that works for any. */
@@ -56,7 +53,6 @@ const moods = (pictures: Settings["pictures"]): AnyDataSet => {
     load: (seed) => moodsDemo.data({ seed, ...pictures, unseen: 0 }),
     fewShot: (train, n) => firstOfEach(train, n, ({ annotation }) => likeliest(annotation)),
     metrics: { jsd: classificationMetrics.jsd, accuracy: classificationMetrics.accuracy },
-    divergence: jensenShannonDivergence,
   };
   return (use) => use(data);
 };

@@ -1,15 +1,17 @@
-import { winRate } from "rise-ts";
+import { type Box, detectionMetrics, type Outcome, weightedMean, weightedMetric, winRate } from "rise-ts";
 import { type Arm, isTrained, rise } from "./arms";
 import type { ArmResult } from "./bench";
 import { paperFigures } from "./figures";
+import { type SeedFigure, seedsInterval } from "./seeds-interval";
+import type { Kept } from "./stages";
 import type { Column, Measure, Table } from "./tables";
 
 /** Looks up what an arm did on a column's data with one seed. */
 export type Lookup = (role: Column["role"], arm: Arm, seed: number) => Promise<ArmResult | undefined>;
 
 /**
- * A table in Markdown. A cell is "ours / the paper's": mean ± standard deviation over seeds, the best of a column in bold; "–" is a figure
- * that there is not. Fewer seeds than asked for are said in the cell.
+ * A table in Markdown. A cell is "ours / the paper's": mean ± standard deviation over seeds and the mean's interval, the best of a column in
+ * bold; "–" is a figure that there is not. Fewer seeds than asked for are said in the cell.
  */
 export async function tableMarkdown(table: Table, seeds: readonly number[], lookup: Lookup): Promise<string> {
   const { number, title, columns, rows } = table;
@@ -52,35 +54,57 @@ async function measured({ role, measure, shots }: Column, arm: Arm, seeds: reado
     seeds.map(async (seed) => {
       const own = await lookup(role, atShots(arm, shots), seed);
       if (own === undefined) return undefined;
-      if (measure === "kept") return own.kept && own.kept.cots / own.kept.of;
-      if (measure !== "winRate") return own.metrics[measure];
+      if (measure === "kept") return own.kept && shareOf(own.kept);
+      if (measure === "ap50") return averagePrecision(own);
+      if (measure !== "winRate") return meanOf(valuesOf(own, measure));
       const reference = await lookup(role, atShots(rise, shots), seed);
-      if (!reference?.divergences || !own.divergences) return undefined;
-      return winRate(reference.divergences, own.divergences).winRate;
+      return reference && winsAgainst(valuesOf(reference, "jsd"), valuesOf(own, "jsd"));
     }),
   );
-  return results.filter((value) => value !== undefined);
+  return results.filter((figure) => figure !== undefined);
+}
+
+const valuesOf = ({ records }: ArmResult, name: string) => records.map(({ metrics }) => metrics[name]!);
+
+const meanOf = (values: readonly number[]): SeedFigure => ({
+  ...{ value: mean(values), examples: values.length, weighted: weightedMean(values) },
+});
+
+const shareOf = ({ cots, of }: Kept) => meanOf(Array.from({ length: of }, (_, i) => (i < cots ? 1 : 0)));
+
+/** Ties count half. */
+const winsAgainst = (reference: readonly number[], own: readonly number[]) =>
+  meanOf(own.map((value, i) => winRate([reference[i]!], [value]).winRate));
+
+function averagePrecision({ metrics, records }: ArmResult): SeedFigure {
+  const outcomes = records as readonly Outcome<readonly Box[]>[];
+  const weighted = weightedMetric(detectionMetrics.ap50, outcomes);
+  return { value: metrics.ap50!, examples: records.length, weighted };
 }
 
 /** A row's arm as a column asks for it. */
 export const atShots = (arm: Arm, shots: Column["shots"]): Arm => (isTrained(arm) ? { ...arm, shots } : arm);
 
 /** Row of the best mean; none where fewer than two rows have one, or nothing is better or worse. */
-function bestOf(measure: Measure, column: readonly (readonly number[])[]): number | undefined {
+function bestOf(measure: Measure, column: readonly (readonly SeedFigure[])[]): number | undefined {
   if (measure === "kept" || measure === "winRate" || column.filter((row) => row.length > 0).length < 2)
     return undefined;
   const sign = measure === "jsd" ? -1 : 1;
-  const means = column.map((row) => (row.length === 0 ? Number.NEGATIVE_INFINITY : sign * mean(row)));
+  const means = column.map((row) =>
+    row.length === 0 ? Number.NEGATIVE_INFINITY : sign * mean(row.map(({ value }) => value)),
+  );
   return means.indexOf(Math.max(...means));
 }
 
 const missing = ({ model, cots }: Arm) =>
   model === "gpt-4o" || cots === "gpt-4o" ? "not run: set OPENAI_API_KEY" : "not run";
 
-function spread(measure: Measure, values: readonly number[], asked: number): string {
+function spread(measure: Measure, figures: readonly SeedFigure[], asked: number): string {
+  const values = figures.map(({ value }) => value);
   const deviation = values.length > 1 ? ` ± ${shown(measure, standardDeviation(values))}` : "";
+  const { low, high } = seedsInterval(figures);
   const count = values.length === asked ? "" : ` (${values.length} of ${asked} seeds)`;
-  return `${shown(measure, mean(values))}${deviation}${count}`;
+  return `${shown(measure, mean(values))}${deviation} [${shown(measure, low)}, ${shown(measure, high)}]${count}`;
 }
 
 const shown = (measure: Measure, value: number) =>

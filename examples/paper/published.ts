@@ -1,13 +1,15 @@
 import { join } from "node:path";
 import {
   type Box,
+  type ClassificationOptions,
   classification,
   classificationMetrics,
+  type DetectionOptions,
   detection,
   detectionMetrics,
   type Example,
-  jensenShannonDivergence,
   type LabelDistribution,
+  paperPrompts,
 } from "rise-ts";
 import { cocoSub } from "rise-ts/datasets/coco-sub";
 import type { Splits } from "rise-ts/datasets/dataset";
@@ -22,37 +24,41 @@ export function publishedSets(directory: string): Source {
   const folder = (name: string) => join(directory, name);
   return {
     sets: {
-      emotion6: labelled("Emotion6", emotion6Labels, (seed) => emotion6(folder("Emotion6"), { seed })),
-      lisa: boxes("LISA", true, () => lisa(folder("ReasonSeg"))),
-      "imagenet-sub": labelled("ImageNet-Sub", Object.values(imagenetSubClasses), (seed) =>
-        imagenetSub(folder("ImageNet"), { seed }),
+      emotion6: labelled({ name: "Emotion6", labels: emotion6Labels, ...paperPrompts.emotion6 }, (seed) =>
+        emotion6(folder("Emotion6"), { seed }),
       ),
-      "coco-sub": boxes("COCO-Sub", false, (seed) => cocoSub(folder("COCO"), { seed })),
+      lisa: boxes({ name: "LISA", ...paperPrompts.lisa }, () => lisa(folder("ReasonSeg"))),
+      "imagenet-sub": labelled(
+        { name: "ImageNet-Sub", labels: Object.values(imagenetSubClasses), ...paperPrompts.imagenetSub },
+        (seed) => imagenetSub(folder("ImageNet"), { seed }),
+      ),
+      "coco-sub": boxes({ name: "COCO-Sub", ...paperPrompts.cocoSub }, (seed) => cocoSub(folder("COCO"), { seed })),
     } satisfies Record<Role, AnyDataSet>,
     about: "The paper's data sets; it does not say which examples it drew, so splits are drawn anew for each seed.",
   };
 }
 
 function labelled(
-  name: string,
-  labels: readonly string[],
+  options: ClassificationOptions & { readonly name: string },
   load: (seed: number) => Promise<Splits<LabelDistribution>>,
 ): AnyDataSet {
   const data: DataSet<LabelDistribution> = {
-    ...{ name, load, fewShot: perClass },
-    task: classification({ labels: [...labels], name }),
+    ...{ name: options.name, load, fewShot: perClass },
+    task: classification(options),
     metrics: { jsd: classificationMetrics.jsd, accuracy: classificationMetrics.accuracy },
-    divergence: jensenShannonDivergence,
   };
   return (use) => use(data);
 }
 
-function boxes(name: string, single: boolean, load: (seed: number) => Promise<Splits<readonly Box[]>>): AnyDataSet {
+function boxes(
+  options: DetectionOptions & { readonly name: string },
+  load: (seed: number) => Promise<Splits<readonly Box[]>>,
+): AnyDataSet {
   const data: DataSet<readonly Box[]> = {
-    ...{ name, load },
-    task: detection({ single, name }),
+    ...{ name: options.name, load },
+    task: detection(options),
     // A question of LISA is a class of its own.
-    fewShot: (train, n, seed) => (single ? kShot(train, n, { seed }) : perClass(train, n, seed)),
+    fewShot: (train, n, seed) => (options.single ? kShot(train, n, { seed }) : perClass(train, n, seed)),
     metrics: { ap50: detectionMetrics.ap50, meanIou: detectionMetrics.meanIou },
   };
   return (use) => use(data);

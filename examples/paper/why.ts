@@ -5,10 +5,9 @@
  */
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import type { Example } from "rise-ts";
+import { type Example, readEvaluation } from "rise-ts";
 import { detectionDemo, moodsDemo } from "../demo/tasks";
 import { type Arm, baseModel, rise } from "./arms";
-import type { ArmResult } from "./bench";
 import { type CotRecipe, folderOf, type Recipe, recipeOf } from "./recipe";
 import { tinySettings } from "./settings";
 
@@ -38,8 +37,7 @@ async function named(data: string, arm: Arm, load: (seed: number) => Promise<rea
   const answers = new Set<string>();
   for (const seed of seeds) {
     const examples = await load(seed);
-    const file = `${folder(recipeOf(arm, tinySettings), data, seed)}.evaluation.json`;
-    const { records } = JSON.parse(await readFile(file, "utf8")) as ArmResult;
+    const { records } = await readEvaluation(`${folder(recipeOf(arm, tinySettings), data, seed)}.evaluation`);
     for (const { prediction } of records) answers.add(JSON.stringify(prediction));
     for (const [i, example] of examples.entries()) {
       const shown = shownIn(example);

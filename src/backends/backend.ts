@@ -17,6 +17,7 @@ export interface GenerateOptions {
   readonly seed: number;
   /** Texts that end a completion; they are not part of it. */
   readonly stop?: readonly string[];
+  /** Ends the generation while it is under way; the call rejects with the signal's reason. */
   readonly signal?: AbortSignal;
 }
 

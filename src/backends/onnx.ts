@@ -1,6 +1,8 @@
 import type { OnDownload } from "../models/hub/progress";
 import { checkPositiveIntegers } from "../models/qwen2-vl/limits";
 import { defaultModel, openQwen2Vl } from "../models/qwen2-vl/model";
+import type { Precision } from "../models/qwen2-vl/rounded";
+import { roundedFor } from "../models/qwen2-vl/rounded-checkpoint";
 import { createSampler } from "../models/qwen2-vl/sampler";
 import { type Device, placeOn } from "../onnx/device";
 import type { VlmBackend } from "./backend";
@@ -10,6 +12,11 @@ export interface OnnxBackendOptions {
   readonly model?: string;
   /** Completions generated side by side (64): fewer take less memory, more are faster. */
   readonly rowsAtOnce?: number;
+  /**
+   * Of the language model's matrices ("float32": as the checkpoint has them): fewer bits are faster and take less memory, and completions and log-probs
+   * are those of the model so rounded. Rounding is done once, into Hugging Face's assets cache. Needs the CPU.
+   */
+  readonly precision?: Precision;
   /** Told of every piece of a download (a display on stderr). */
   readonly onDownload?: OnDownload;
   /** What to run on ("auto": CUDA where it works, else the CPU, with a warning that says why). */
@@ -27,12 +34,14 @@ export async function onnxBackend({
   model: name = defaultModel,
   onDownload,
   rowsAtOnce = 64,
+  precision = "float32",
   device = "auto",
   threads,
 }: OnnxBackendOptions = {}): Promise<VlmBackend> {
   checkPositiveIntegers("onnxBackend", { rowsAtOnce, threads });
   const placement = await placeOn(device, threads);
   const model = await openQwen2Vl(name, onDownload);
+  const rounded = await roundedFor(model, precision, placement);
   const policy = { config: model.config, checkpoint: model.checkpoint, trainable: new Map() };
-  return createSampler(model, policy, { rowsAtOnce, ...placement });
+  return createSampler(model, policy, { rowsAtOnce, rounded, ...placement });
 }

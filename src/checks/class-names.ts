@@ -1,6 +1,7 @@
+import { feelings } from "./feelings";
 import { type Token, tokenise } from "./tokens";
 
-/** Where a text says a label: whole words, the last one in any inflection, joined by nothing but space, "-" or "_". */
+/** Where a text says a label: whole words, the last one in any inflection, joined by space, "-", "_" or nothing. */
 export function findClassNames(
   tokens: readonly Token[],
   labels: readonly string[],
@@ -11,10 +12,14 @@ export function findClassNames(
     const last = name.at(-1);
     if (!last) return [];
     const forms = inflections(last.text);
+    const start = name.slice(0, -1);
+    const closed = start.map(({ text }) => text).join("");
     return words.flatMap((first, at) => {
+      if (closed && first.text.startsWith(closed) && forms.has(bare(first).slice(closed.length))) {
+        return [{ kind: "class-name" as const, start: first.start, end: first.end }];
+      }
       const final = words[at + name.length - 1];
-      const isName =
-        final && forms.has(bare(final)) && name.slice(0, -1).every((word, i) => words[at + i]!.text === word.text);
+      const isName = final && forms.has(bare(final)) && start.every((word, i) => words[at + i]!.text === word.text);
       return isName ? [{ kind: "class-name" as const, start: first.start, end: final.end }] : [];
     });
   });
@@ -26,20 +31,22 @@ function bare(token: Token): string {
 }
 
 /**
- * The forms of an English noun or adjective that still name it: plural, verb forms, and the adjectives and adverbs made from
- * it (sadness: sad, sadder, sadly; anger: angry, angrily; joy: joyful, joyous). Not "-less": it says the opposite.
+ * The words that name what an English noun or adjective names. A feeling: its whole family (sadness: sad, sadder, sadly).
+ * Anything else: plural, and the adverb or noun made of an adjective; not verb forms, for "training" names no train.
  */
 export function inflections(word: string): ReadonlySet<string> {
-  const forms = new Set(suffixed(word));
-  const irregular = irregularPlurals[word] ?? (word.endsWith("man") ? `${word.slice(0, -3)}men` : undefined);
-  if (irregular) forms.add(irregular);
+  const forms = new Set([word, `${word}s`, plural(word), ...(feelings.get(word) ?? qualities(word))]);
   if (/[^f]fe?$/.test(word)) forms.add(word.replace(/fe?$/, "ves"));
-  if (/..[^aeiou]er$/.test(word)) for (const end of ["ry", "rily", "rier", "riest"]) forms.add(word.slice(0, -2) + end);
-  if (/...ness$/.test(word)) {
-    const adjective = word.slice(0, -4).replace(/i$/, "y");
-    for (const form of [...suffixed(adjective), adverb(adjective)]) forms.add(form);
-  }
+  const adjective = /...ness$/.test(word) ? word.slice(0, -4).replace(/i$/, "y") : undefined;
+  if (adjective) for (const form of [adjective, ...qualities(adjective)]) forms.add(form);
   return forms;
+}
+
+function plural(word: string): string {
+  if (irregularPlurals[word]) return irregularPlurals[word];
+  if (word.endsWith("man")) return `${word.slice(0, -3)}men`;
+  if (/(?:s|x|z|ch|sh)$/.test(word)) return `${word}es`;
+  return /[^aeiou]y$/.test(word) ? `${word.slice(0, -1)}ies` : `${word}s`;
 }
 
 const irregularPlurals: Readonly<Record<string, string>> = {
@@ -51,39 +58,9 @@ const irregularPlurals: Readonly<Record<string, string>> = {
   tooth: "teeth",
 };
 
-function suffixed(word: string): string[] {
-  const plural = /(?:s|x|z|ch|sh)$/.test(word)
-    ? `${word}es`
-    : /[^aeiou]y$/.test(word)
-      ? `${word.slice(0, -1)}ies`
-      : `${word}s`;
-  const qualities = ["ful", "fully", "ous", "ously", "ness"].map((end) => word + end);
-  // "ear" has no adverb; what looks like one is "early".
-  if (word.length >= 4) qualities.push(adverb(word));
-  return [
-    word,
-    plural,
-    ...qualities,
-    ...verbStems(word).flatMap(({ stem, e }) => [
-      `${stem}${e}d`,
-      `${stem}${e}r`,
-      `${stem}${e}st`,
-      `${stem}ing`,
-      `${stem}ingly`,
-      `${stem}${e}dly`,
-    ]),
-  ];
-}
-
-function adverb(word: string): string {
-  return /[^aeiou]y$/.test(word) ? `${word.slice(0, -1)}ily` : `${word}ly`;
-}
-
-/** What -ed, -er, -est and -ing are added to: "surpris-", "sadd-", "fear-". */
-function verbStems(word: string): { readonly stem: string; readonly e: string }[] {
-  if (word.endsWith("e")) return [{ stem: word.slice(0, -1), e: "e" }];
-  if (/[^aeiou]y$/.test(word)) return [{ stem: `${word.slice(0, -1)}i`, e: "e" }];
-  const isShort = /^[^aeiou]*[aeiou][^aeiouwxy]$/.test(word);
-  // One syllable doubles its consonant ("sadder"), which keeps "car" apart from "caring".
-  return [{ stem: isShort ? word + word.at(-1) : word, e: "e" }];
+function qualities(word: string): string[] {
+  // "Ear" has no adverb; what looks like one is "early".
+  if (word.length < 4) return [];
+  const stem = /[^aeiou]y$/.test(word) ? `${word.slice(0, -1)}i` : word;
+  return [`${stem}ly`, `${stem}ness`];
 }

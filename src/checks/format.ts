@@ -33,7 +33,7 @@ export function checkCotFormat(cot: string): FormatCheck {
  * Source: RISE, F_R1 in Eq. 9.
  */
 export function checkAnswerFormat(text: string, parse: (answer: string) => unknown): FormatCheck {
-  return readAnswer(text, parse).format;
+  return readAnswer(text, { parse }).format;
 }
 
 /** A stage-2 completion taken apart; `think` and `answer` are null when it has not the form, `prediction` when Â does not parse. */
@@ -42,23 +42,32 @@ export interface ReadAnswer<A> {
   readonly think: string | null;
   readonly answer: string | null;
   readonly prediction: A | null;
+  /** What had to be overlooked to read Â. */
+  readonly repairs: readonly string[];
+}
+
+/** How a task reads answers. */
+export interface AnswerReader<A> {
+  parse(text: string): A | null;
+  repairs?(text: string): readonly string[];
 }
 
 /** `checkAnswerFormat` together with what it read. */
-export function readAnswer<A>(text: string, parse: (answer: string) => A | null): ReadAnswer<A> {
+export function readAnswer<A>(text: string, task: AnswerReader<A>): ReadAnswer<A> {
   const parts = parseThinkAnswer(text);
   if (parts === null) {
     const format = fail("the completion is not <think>…</think><answer>…</answer>");
-    return { format, think: null, answer: null, prediction: null };
+    return { format, think: null, answer: null, prediction: null, repairs: [] };
   }
-  const prediction = parse(parts.answer);
+  const prediction = task.parse(parts.answer);
   const format =
     parts.think === ""
       ? fail("the think part is empty")
       : prediction === null
         ? fail("the answer does not parse")
         : PASS;
-  return { format, ...parts, prediction };
+  const repairs = prediction === null ? [] : (task.repairs?.(parts.answer) ?? []);
+  return { format, ...parts, prediction, repairs };
 }
 
 const PASS: FormatCheck = { ok: true };

@@ -1,9 +1,13 @@
 import type { Leak } from "../types";
 import { findClassNames } from "./class-names";
+import { fractionRules } from "./fraction-rules";
+import { readIdiom } from "./idioms";
 import { numberRules } from "./number-rules";
 import { readSpelledNumber } from "./number-words";
 import { positionRules } from "./position-rules";
+import { ratioRules } from "./ratio-rules";
 import type { Find, LeakKind, Rule } from "./rule";
+import { scoreRules, verdictRules } from "./score-rules";
 import { type Token, tokenise } from "./tokens";
 
 export type { LeakKind } from "./rule";
@@ -12,12 +16,13 @@ export type { LeakKind } from "./rule";
  * Everything in a cot that gives the annotation away by number: L(R, A) = 0 in the paper means that this is empty.
  *
  * Digits always leak. Spelled-out numbers leak as percentages, decimals, fractions, ratios, probabilities, coordinates, or
- * when larger than twenty; small counts ("three children") are description. English only.
+ * when larger than twenty; small counts ("three children"), ages, times and what names no number ("evenly split") are
+ * description. English only. bench/leaks.ts says how often this is right.
  *
  * @param options.labels class names to look for as well: whole words and their inflections ("joyful", not "enjoying")
  * @param options.answer the annotation as text, which leaks wherever it is copied
  * @returns leaks in the order of the text, kinds as `LeakKind`
- * Source: RISE, Eq. 1 and the text below it. Departure: small spelled counts are not leaks.
+ * Source: RISE, Eq. 1 and the text below it. Departure: small spelled counts, and measures of real things, are not leaks.
  */
 export function findLeaks(
   cot: string,
@@ -39,15 +44,23 @@ interface Span {
 function findNumbers(tokens: readonly Token[]): Span[] {
   const spans: Span[] = [];
   for (let at = 0; at < tokens.length; ) {
-    const find = firstFind(tokens, at);
+    const idiom = readIdiom(tokens, at);
+    const find = idiom === null ? firstFind(tokens, at) : null;
     if (find) spans.push({ kind: find.kind, start: tokens[at]!.start, end: tokens[find.end - 1]!.end });
-    at = find?.end ?? readSpelledNumber(tokens, at)?.end ?? at + 1;
+    at = idiom ?? find?.end ?? readSpelledNumber(tokens, at)?.end ?? at + 1;
   }
   return spans;
 }
 
 /** The first that fits names the leak, so the particular come before the general. */
-const rules: readonly Rule[] = [...positionRules, ...numberRules];
+const rules: readonly Rule[] = [
+  ...positionRules,
+  ...ratioRules,
+  ...fractionRules,
+  ...scoreRules,
+  ...numberRules,
+  ...verdictRules,
+];
 
 function firstFind(tokens: readonly Token[], at: number): Find | null {
   for (const rule of rules) {

@@ -16,26 +16,14 @@ const large = new Set(
   "thirty forty fourty fifty sixty seventy eighty ninety hundred thousand million billion".split(" "),
 );
 const magnitudes = new Set(["hundred", "thousand", "million", "billion"]);
-const denominators: Readonly<Record<string, string>> = {
-  half: "halves",
-  third: "thirds",
-  quarter: "quarters",
-  fourth: "fourths",
-  fifth: "fifths",
-  sixth: "sixths",
-  seventh: "sevenths",
-  eighth: "eighths",
-  ninth: "ninths",
-  tenth: "tenths",
-  hundredth: "hundredths",
-};
-const pluralDenominators = new Set(Object.values(denominators));
-
 const smallOrdinals = new Set(
   "first second third fourth fifth sixth seventh eighth ninth tenth eleventh twelfth thirteenth fourteenth fifteenth sixteenth seventeenth eighteenth nineteenth twentieth".split(
     " ",
   ),
 );
+/** Not "half" and "second": those have other uses than "third" and "tenth" have. */
+const denominators = new Set(["quarter", ...[...smallOrdinals].slice(2), "hundredth", "thousandth"]);
+const pluralDenominators = new Set([...denominators].map((word) => `${word}s`));
 const largeOrdinals = new Set(
   "thirtieth fortieth fiftieth sixtieth seventieth eightieth ninetieth hundredth thousandth".split(" "),
 );
@@ -66,13 +54,12 @@ export function readOrdinal(tokens: readonly Token[], start: number): SpelledNum
   return { end: at + 1, large: isLarge || number !== null };
 }
 
-/** Whether the token can follow a number to make a fraction: "two" + "thirds", "one" + "third". */
-export function isDenominator(token: Token | undefined, numerator: string): boolean {
-  if (token === undefined) return false;
-  return pluralDenominators.has(token.text) || (numerator === "one" && Object.hasOwn(denominators, token.text));
+/** "third", "quarter", … as in "a third of" and "one third". */
+export function isUnitFraction(token: Token | undefined): boolean {
+  return token !== undefined && denominators.has(token.text);
 }
 
-/** "third", "quarter", … as in "a third of". */
-export function isUnitFraction(token: Token | undefined): boolean {
-  return token !== undefined && token.text !== "half" && Object.hasOwn(denominators, token.text);
+/** "thirds", "quarters", … as in "two thirds". */
+export function isPluralDenominator(token: Token | undefined): boolean {
+  return token !== undefined && pluralDenominators.has(token.text);
 }

@@ -1,15 +1,32 @@
+import { isFromSide } from "./idioms";
+import { determiners, hours, pictures } from "./lexicon";
 import { readSpelledNumber } from "./number-words";
-import { beforeHedges, isAfter, isBare, isOneOf, quantityEnd, type Rule, skip, wordSet } from "./rule";
+import {
+  afterHyphen,
+  isAfter,
+  isBare,
+  isLinked,
+  isNear,
+  isOneOf,
+  linkBefore,
+  quantityEnd,
+  type Rule,
+  skip,
+  wordSet,
+} from "./rule";
 
-/** "[120, 80, 40, 60]", "(0.2, 0.3)" */
+/** "[120, 80, 40, 60]", "(0.2, 0.3)", "(four, nine)" */
 const bracketed: Rule = (tokens, at) => {
   if (!isOneOf(tokens[at], brackets)) return null;
-  let end = at + 1;
   let numbers = 0;
-  for (; tokens[end]?.kind === "number" || isOneOf(tokens[end], separators); end++) {
-    if (tokens[end]!.kind === "number") numbers++;
+  for (let end = at + 1; ; ) {
+    const number = quantityEnd(tokens, end);
+    if (number !== null) numbers++;
+    else if (!isOneOf(tokens[end], separators)) {
+      return numbers >= 2 && isOneOf(tokens[end], closers) ? { kind: "coordinates", end: end + 1 } : null;
+    }
+    end = number ?? end + 1;
   }
-  return numbers >= 2 && isOneOf(tokens[end], closers) ? { kind: "coordinates", end: end + 1 } : null;
 };
 
 /** "x from 120 to 300", "y = forty", "coordinates twelve and thirty" */
@@ -24,26 +41,44 @@ const axis: Rule = (tokens, at) => {
 const measured: Rule = (tokens, at) => {
   const end = readSpelledNumber(tokens, at)?.end;
   if (end === undefined) return null;
-  const isCell = isOneOf(tokens[at - 1], cells);
-  const isMeasure = isOneOf(beforeHedges(tokens, at), links) && isAfter(tokens, at, measures) && isBare(tokens, end);
+  const isCell = isOneOf(tokens[at - 1], cells) || (isOneOf(tokens[at - 1], rows) && isNear(tokens, at, grids));
+  const isMeasure = isLinked(tokens, at, links, measures) && isBare(tokens, end) && !isNear(tokens, at, hours);
   return isCell || isMeasure ? { kind: "coordinates", end } : null;
+};
+
+/** "begins at six and stops at nine, from the left"; not "the shop to the left opens at six" */
+const placed: Rule = (tokens, at) => {
+  const end = readSpelledNumber(tokens, at)?.end;
+  // "From one to the next" tells of no place.
+  if (end === undefined || tokens[at]!.text === "one" || !isOneOf(tokens[linkBefore(tokens, at)], places)) return null;
+  const isEnd = isBare(tokens, end) || isOneOf(tokens[end], ways);
+  const isLaidOut = (isNear(tokens, at, extents) && isNear(tokens, at, geometry)) || isNear(tokens, at, rulers);
+  const isInPicture = isLaidOut && !isNear(tokens, at, hours);
+  return isEnd && isInPicture ? { kind: "coordinates", end } : null;
 };
 
 /** "twelve pixels", "five from the left", "twelve by nine" */
 const distance: Rule = (tokens, at) => {
   const end = readSpelledNumber(tokens, at)?.end;
   if (end === undefined) return null;
-  if (isOneOf(tokens[end], units)) return { kind: "coordinates", end: end + 1 };
-  const isFromSide = tokens[end]?.text === "from" && tokens[end + 1]?.text === "the" && isOneOf(tokens[end + 2], sides);
-  if (isFromSide) return { kind: "coordinates", end: end + 3 };
+  const unit = afterHyphen(tokens, end);
+  const isInUnits = isOneOf(tokens[unit], units);
+  const isCounted = tokens[at]!.text === "one" || isOneOf(tokens[at - 1], determiners);
+  if (isFromSide(tokens, end) && !isCounted) return { kind: "coordinates", end: end + 1 };
+  const isMark = tokens[at - 1]?.text === "the" && tokens[end]?.text === "mark";
+  if (isInUnits || isMark || (tokens[end + 1] && isFromSide(tokens, end + 1) && isOneOf(tokens[end], lengths))) {
+    return { kind: "coordinates", end: unit + 1 };
+  }
   if (tokens[end]?.text !== "by") return null;
   const other = readSpelledNumber(tokens, end + 1)?.end;
   // "One by one" is a manner of walking.
   const isSize = other !== undefined && tokens[at]!.text !== tokens[end + 1]!.text;
-  return isSize && isBare(tokens, other) ? { kind: "coordinates", end: other } : null;
+  return isSize && (isBare(tokens, other) || isOneOf(tokens[other], units))
+    ? { kind: "coordinates", end: other }
+    : null;
 };
 
-/** "eleven wide and sixteen tall"; not "two tall and lanky boys" */
+/** "eleven wide and sixteen tall", "nine across and four down"; not "two tall and lanky boys" */
 const size: Rule = (tokens, at) => {
   const end = readSpelledNumber(tokens, at)?.end;
   if (end === undefined || !isOneOf(tokens[end], dimensions)) return null;
@@ -58,10 +93,12 @@ const range: Rule = (tokens, at) => {
   const end = readSpelledNumber(tokens, first + 1)?.end;
   if (end === undefined) return null;
   if (isOneOf(tokens[end], directions)) return { kind: "coordinates", end: end + 1 };
-  return isBare(tokens, end) && isAfter(tokens, at, extents) ? { kind: "coordinates", end } : null;
+  const isExtent = isBare(tokens, end) || (isOneOf(tokens[end], ways) && isNear(tokens, at, geometry));
+  const isSpan = isAfter(tokens, at, spans) || isNear(tokens, at, rulers) || isOneOf(tokens[at - 1], rows);
+  return isExtent && isSpan ? { kind: "coordinates", end } : null;
 };
 
-export const positionRules: readonly Rule[] = [bracketed, axis, measured, distance, size, range];
+export const positionRules: readonly Rule[] = [bracketed, axis, measured, placed, distance, size, range];
 
 const brackets = wordSet("[ (");
 const closers = wordSet("] )");
@@ -73,13 +110,26 @@ const connectives = wordSet(
 const rangeWords = wordSet("to and - – — , until through");
 const links = wordSet("is was at of to = : equals reaches measures");
 const measures = wordSet(
-  "edge edges corner corners border boundary width height position positions offset extent center centre abscissa ordinate",
+  "edge edges corner corners border boundary width height position positions offset extent center centre middle midpoint outline abscissa ordinate",
 );
 const cells = wordSet("column columns");
+const rows = wordSet("row rows");
+const grids = wordSet(["grid pixel pixels", ...pictures].join(" "));
 const units = wordSet("pixel pixels px unit units");
-const sides = wordSet("left right top bottom");
-const dimensions = wordSet("wide tall high long across deep");
+const lengths = wordSet(
+  "inch inches centimetre centimetres centimeter centimeters foot feet metre metres meter meters step steps square squares cell cells tile tiles",
+);
+const dimensions = wordSet("wide tall high long across down");
 const directions = wordSet("horizontally vertically across");
-const extents = wordSet(
+const spans = wordSet(
   "span spans spanning run runs running reach reaches reaching extend extends extending stretch stretches stretching range ranges horizontally vertically",
 );
+const places = wordSet("at from to near until by");
+const extents = wordSet(
+  "begin begins beginning start starts starting end ends ending stop stops stopping finishes span spans run runs reach reaches extend extends stretch stretches sit sits lie lies located positioned placed centred centered",
+);
+const geometry = wordSet(
+  "left right top bottom horizontal vertical horizontally vertically axis border corner edge pixel pixels frame image picture canvas sideways",
+);
+const rulers = wordSet("axis pixel pixels coordinate coordinates normalised normalized grid");
+const ways = wordSet("across down up along from in horizontally vertically");

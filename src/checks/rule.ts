@@ -34,6 +34,10 @@ export function quantityEnd(tokens: readonly Token[], at: number): number | null
   return tokens[at]?.kind === "number" ? at + 1 : (readSpelledNumber(tokens, at)?.end ?? null);
 }
 
+export function afterHyphen(tokens: readonly Token[], at: number): number {
+  return tokens[at]?.text === "-" ? at + 1 : at;
+}
+
 /** Past at most three connecting words. */
 export function skip(tokens: readonly Token[], at: number, words: ReadonlySet<string>): number {
   let end = at;
@@ -41,28 +45,67 @@ export function skip(tokens: readonly Token[], at: number, words: ReadonlySet<st
   return end;
 }
 
-/** Whether nothing is counted here: "seven, …" and "seven and …", not "seven chairs". */
+/** Whether nothing is counted here: "seven, …", "seven and …" and "seven for …", not "seven chairs". */
 export function isBare(tokens: readonly Token[], end: number): boolean {
   const next = tokens[end];
-  if (next === undefined || isOneOf(next, conjunctions)) return true;
+  if (next === undefined || isOneOf(next, followers)) return true;
   return next.kind === "mark" && next.text !== "-";
 }
 
-/** Whether one of the words stands at most eight tokens before `at` in the same clause. */
+/** Whether one of the words stands at most twelve tokens before `at` in the same clause. */
 export function isAfter(tokens: readonly Token[], at: number, words: ReadonlySet<string>): boolean {
-  for (let i = at - 1; i >= Math.max(0, at - 8) && !isOneOf(tokens[i], clauseEnds); i--) {
-    if (isOneOf(tokens[i], words)) return true;
+  return isWithin(tokens, at, -1, 12, clauseEnds, words);
+}
+
+/** Whether one of the words stands at most fourteen tokens before or after `at` in the same sentence. */
+export function isNear(tokens: readonly Token[], at: number, words: ReadonlySet<string>): boolean {
+  return isWithin(tokens, at, -1, 14, sentenceEnds, words) || isWithin(tokens, at, 1, 14, sentenceEnds, words);
+}
+
+/** Where the last token before `at` stands that is no "about", "nearly", …; it links a number to its noun. */
+export function linkBefore(tokens: readonly Token[], at: number): number {
+  let before = at - 1;
+  while (before > at - 5 && isHedge(tokens[before])) before--;
+  return before;
+}
+
+/** Whether one of the nouns has this number: it stands before it and a link between them; an "of" has it right before itself. */
+export function isLinked(
+  tokens: readonly Token[],
+  at: number,
+  links: ReadonlySet<string>,
+  nouns: ReadonlySet<string>,
+): boolean {
+  const link = linkBefore(tokens, at);
+  if (!isOneOf(tokens[link], links)) return false;
+  // "A score of nine", but not "the score of the group of nine".
+  return tokens[link]!.text === "of" ? isOneOf(tokens[link - 1], nouns) : isAfter(tokens, at, nouns);
+}
+
+/** "About", "well", "roughly", "essentially". */
+export function isHedge(token: Token | undefined): boolean {
+  return isOneOf(token, hedges) || (token?.kind === "word" && token.text.endsWith("ly"));
+}
+
+function isWithin(
+  tokens: readonly Token[],
+  at: number,
+  step: 1 | -1,
+  reach: number,
+  ends: ReadonlySet<string>,
+  words: ReadonlySet<string>,
+): boolean {
+  for (let i = at + step; i !== at + step * (reach + 1); i += step) {
+    const token = tokens[i];
+    if (token === undefined || ends.has(token.text)) return false;
+    if (words.has(token.text)) return true;
   }
   return false;
 }
 
-/** The last token before `at` that is no "about", "nearly", …; what links a number to its noun. */
-export function beforeHedges(tokens: readonly Token[], at: number): Token | undefined {
-  let before = at - 1;
-  while (before > at - 3 && isOneOf(tokens[before], hedges)) before--;
-  return tokens[before];
-}
-
-const conjunctions = wordSet("and but for as because since while so");
+const followers = wordSet(
+  "and or but for as because since given while whereas when so though although if with on once until overall here",
+);
+const sentenceEnds = wordSet(". ! ?");
 const clauseEnds = wordSet(". ! ? ;");
-const hedges = wordSet("about around roughly nearly almost approximately exactly only just perhaps over under");
+const hedges = wordSet("about around almost just perhaps maybe say over under above below well close somewhere");

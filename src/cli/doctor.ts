@@ -2,6 +2,7 @@ import { readdir, statfs } from "node:fs/promises";
 import { availableParallelism, freemem } from "node:os";
 import { dirname } from "node:path";
 import { cacheFolder } from "../models/hub/cache";
+import { accessToken } from "../models/hub/token";
 import { memoryLimit } from "../models/qwen2-vl/memory";
 import { cudaLibraries } from "../onnx/cuda-libraries";
 import { providerProblem } from "../onnx/device";
@@ -27,7 +28,7 @@ export async function doctor(write: Write, selfTestMs = 2000): Promise<number> {
   row("threads", String(availableParallelism()));
   row("memory", `${gigabytes(freemem())} free of ${gigabytes(memoryLimit())}`);
   row("model cache", await describeCache());
-  row("hub", describeHub());
+  row("hub", await describeHub());
 
   const problems = await Promise.all(
     providers.map(async (provider) => [provider, await providerProblem(provider)] as const),
@@ -75,11 +76,12 @@ const freeBytes = (folder: string): Promise<number> =>
     () => freeBytes(dirname(folder)),
   );
 
-function describeHub(): string {
-  const { HF_ENDPOINT, HF_TOKEN, HF_HUB_OFFLINE } = process.env;
+async function describeHub(): Promise<string> {
+  const { HF_ENDPOINT, HF_HUB_OFFLINE } = process.env;
+  const token = await accessToken();
   return [
     HF_ENDPOINT || "https://huggingface.co",
-    `HF_TOKEN is ${HF_TOKEN ? "" : "not "}set`,
+    token && token.from !== "HF_TOKEN" ? `token in ${token.from}` : `HF_TOKEN is ${token ? "" : "not "}set`,
     ...(HF_HUB_OFFLINE ? [`HF_HUB_OFFLINE is ${HF_HUB_OFFLINE}`] : []),
   ].join(", ");
 }

@@ -4,8 +4,9 @@ import { resolveModel } from "../models/hub/resolve";
 import { readJson, weightFiles } from "../models/model-directory";
 import { loadConfig } from "../models/qwen2-vl/config";
 import { loadImageProcessor } from "../models/qwen2-vl/image-processor";
-import { imaginedPolicy } from "../models/qwen2-vl/imagined-policy";
+import { imaginedPolicy, imaginedRounding } from "../models/qwen2-vl/imagined-policy";
 import { foresee, memoryLimit } from "../models/qwen2-vl/memory";
+import type { ReducedPrecision } from "../models/qwen2-vl/rounded";
 import { isStored, readHeader, type StoredDtype } from "../models/qwen2-vl/safetensors";
 import { expectedTensors } from "../models/qwen2-vl/weights";
 import type { MemoryEstimate } from "../types";
@@ -36,12 +37,14 @@ export async function memory(write: Write, model: string): Promise<number> {
   const row = (name: string, cells: readonly string[]) =>
     write(`${name.padEnd(46)}${cells.map((c) => c.padStart(13)).join("")}\n`);
   row("", columns);
-  for (const { name, trained, count, rowsAtOnce, gradientCheckpointing } of settings) {
+  for (const { name, trained, count, rowsAtOnce, gradientCheckpointing, precision } of settings) {
+    const policy = imaginedPolicy(config, trained, dtype);
+    const sampled = precision ? imaginedRounding(policy, precision) : policy;
     const estimate: MemoryEstimate = foresee(
-      imaginedPolicy(config, trained, dtype),
+      policy,
       { prompts: 1, count, maxTokens },
       { tokens, patches: [patches] },
-      { sampledAtOnce: count, ...(rowsAtOnce !== undefined && { rowsAtOnce }), gradientCheckpointing },
+      { sampled, sampledAtOnce: count, ...(rowsAtOnce !== undefined && { rowsAtOnce }), gradientCheckpointing },
     );
     row(
       name,
@@ -61,6 +64,9 @@ const lora = { rank: 16 };
 const settings = [
   { name: "sampling, 1 completion", trained: "nothing", count: 1 },
   { name: "sampling, 8 completions of 1 prompt", trained: "nothing", count: 8 },
+  ...(["int8", "int4"] as const).map((precision) => ({
+    ...{ name: `sampling, 8 completions of 1 prompt, ${precision}`, trained: "nothing" as const, count: 8, precision },
+  })),
   ...([1, 8] as const).flatMap((rowsAtOnce) =>
     ([lora, "everything"] as const).flatMap((trained) =>
       [false, true].map((gradientCheckpointing) => ({
@@ -77,6 +83,7 @@ const settings = [
   readonly count: number;
   readonly rowsAtOnce?: number;
   readonly gradientCheckpointing?: boolean;
+  readonly precision?: ReducedPrecision;
 }[];
 
 /** Where a model's small files are. */

@@ -17,8 +17,7 @@ export interface CocoOptions {
  * Reads object instances in COCO's format: one example for each image and category in it, whose annotation is all boxes of that category.
  *
  * The id is `<image id>/<category>`, the subject the category's name; metadata are `category`, and the image's `width` and `height` in pixels.
- * The file is read once, from beginning to end, before the first example; of an annotation some hundred bytes stay in memory, of its polygons
- * none.
+ * The file is read once, from beginning to end, before the first example; of an annotation 60 bytes stay in memory, of its polygons none.
  *
  * @param path the annotations, `instances_*.json`
  * @param imageDir the folder that `file_name`s lie in
@@ -44,7 +43,7 @@ export type CocoExample = Example<readonly Box[]> & { readonly image: string };
 
 /** The examples of a COCO file, image by image. */
 export function* cocoExamples(
-  { path, images, categories, boxes }: CocoIndex,
+  { path, images, categories, boxesOf }: CocoIndex,
   space: BoxSpace,
   omit: (omission: Omission) => void,
 ): Generator<{ readonly example: CocoExample; readonly where: string }> {
@@ -52,7 +51,7 @@ export function* cocoExamples(
     const where = `${path}: image ${imageId}`;
     const { file, width, height } = image;
     let isEmpty = true;
-    for (const [categoryId, ofCategory] of boxes.get(imageId) ?? []) {
+    for (const [categoryId, ofCategory] of boxesOf(imageId)) {
       const annotation = ofCategory.flatMap((box) => {
         const inside = insideImage(box, image, space, path);
         if (!inside) omit({ where: `${path}: annotation ${box[4]}`, reason: "a box without area" });

@@ -1,6 +1,6 @@
 import { probabilityOf } from "../similarity/distribution";
 import type { LabelDistribution } from "../types";
-import { meanOver, type Outcome } from "./outcome";
+import { type Metric, meanMetric } from "./metric";
 
 /**
  * Share of examples where the most probable label is the right one.
@@ -11,15 +11,13 @@ import { meanOver, type Outcome } from "./outcome";
  * @throws DataError for no examples
  * Source: RISE, "Acc" in Table 2.
  */
-export function accuracy(outcomes: readonly Outcome<LabelDistribution>[]): number {
-  return meanOver("accuracy", outcomes, ({ truth, prediction }) => {
-    if (prediction === null) return 0;
-    const right = topLabels(truth);
-    const predicted = topLabels(prediction);
-    if (predicted.length === 0) return 0;
-    return predicted.filter((label) => right.includes(label)).length / predicted.length;
-  });
-}
+export const accuracy: Metric<LabelDistribution> = meanMetric("accuracy", ({ truth, prediction }) => {
+  if (prediction === null) return 0;
+  const right = topLabels(truth);
+  const predicted = topLabels(prediction);
+  if (predicted.length === 0) return 0;
+  return predicted.filter((label) => right.includes(label)).length / predicted.length;
+});
 
 function topLabels(distribution: LabelDistribution): string[] {
   const labels = Object.keys(distribution);

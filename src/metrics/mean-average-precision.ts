@@ -1,6 +1,7 @@
 import { DataError } from "../errors";
 import { boxIou } from "../similarity/boxes";
 import type { Box } from "../types";
+import type { Counts } from "./bootstrap";
 import type { Outcome } from "./outcome";
 
 export interface AveragePrecision {
@@ -25,14 +26,10 @@ export interface AveragePrecision {
  * Source: RISE, mAP in Tables 1 and 2; COCO detection evaluation, area "all".
  */
 export function meanAveragePrecision(outcomes: readonly Outcome<readonly Box[]>[]): AveragePrecision {
-  const names = new Set(outcomes.map(({ category = "all" }) => category));
-  const categories = [...names].flatMap((name) => {
-    const rows = outcomes.filter(({ category = "all" }) => category === name);
-    const positives = rows.reduce((sum, { truth }) => sum + truth.length, 0);
-    // Precision without ground truth is undefined: COCO leaves such categories out.
-    if (positives === 0) return [];
-    const precisions = iouThresholds.map((threshold) => averagePrecision(rows, positives, threshold));
-    return [[name, { ap50: precisions[0]!, ap: mean(precisions) }] as const];
+  const once = new Uint32Array(outcomes.length).fill(1);
+  const categories = prepare(outcomes, iouThresholds).flatMap((category) => {
+    const precisions = averagePrecisions(category, once);
+    return precisions ? [[category.name, { ap50: precisions[0]!, ap: mean(precisions) }] as const] : [];
   });
   if (categories.length === 0)
     throw new DataError("meanAveragePrecision needs at least one ground-truth box, but got none");
@@ -41,6 +38,26 @@ export function meanAveragePrecision(outcomes: readonly Outcome<readonly Box[]>[
     ap: mean(categories.map(([, { ap }]) => ap)),
     categories: Object.fromEntries(categories),
   };
+}
+
+/**
+ * `meanAveragePrecision` of outcomes by how often each is there. Boxes are matched and ranked once, so that a resample costs one walk over
+ * them; of equal boxes of different examples, that of the earlier example ranks first.
+ *
+ * @returns `NaN` where no example that is there has a ground-truth box
+ */
+export function weightedAveragePrecision(
+  outcomes: readonly Outcome<readonly Box[]>[],
+  of: "ap50" | "ap",
+): (counts: Counts) => number {
+  const categories = prepare(outcomes, of === "ap50" ? [0.5] : iouThresholds);
+  return (counts) =>
+    mean(
+      categories.flatMap((category) => {
+        const precisions = averagePrecisions(category, counts);
+        return precisions ? [mean(precisions)] : [];
+      }),
+    );
 }
 
 /** 0.50, 0.55, … 0.95 */
@@ -52,41 +69,73 @@ const recallThresholds = Array.from({ length: 101 }, (_, i) => i * 0.01);
 const MAX_DETECTIONS = 100;
 
 interface Detection {
+  /** Index of its outcome. */
+  readonly outcome: number;
   readonly rank: number;
   readonly area: number;
   readonly isHit: boolean;
 }
 
-function averagePrecision(rows: readonly Outcome<readonly Box[]>[], positives: number, threshold: number): number {
-  const detections = rows
-    .flatMap(({ truth, prediction, crowds = [] }) => detect(truth, prediction ?? [], crowds, threshold))
-    .sort((a, b) => a.rank - b.rank || b.area - a.area);
-  let hits = 0;
-  const curve = detections.map(({ isHit }, i) => {
-    if (isHit) hits++;
-    return { recall: hits / positives, precision: hits / (i + 1) };
-  });
+interface Category {
+  readonly name: string;
+  /** Ground-truth boxes of each of its outcomes. */
+  readonly positives: readonly { readonly outcome: number; readonly boxes: number }[];
+  /** In rank order, for each IoU threshold. */
+  readonly detections: readonly (readonly Detection[])[];
+}
+
+function prepare(outcomes: readonly Outcome<readonly Box[]>[], thresholds: readonly number[]): readonly Category[] {
+  const ofCategory = new Map<string, number[]>();
+  for (const [i, { category = "all" }] of outcomes.entries()) {
+    const members = ofCategory.get(category) ?? [];
+    members.push(i);
+    ofCategory.set(category, members);
+  }
+  return [...ofCategory].map(([name, members]) => ({
+    name,
+    positives: members.map((outcome) => ({ outcome, boxes: outcomes[outcome]!.truth.length })),
+    detections: thresholds.map((threshold) =>
+      members
+        .flatMap((outcome) => detect(outcomes[outcome]!, outcome, threshold))
+        .sort((a, b) => a.rank - b.rank || b.area - a.area),
+    ),
+  }));
+}
+
+/** AP at each threshold; none without ground truth, where precision is undefined: COCO leaves such categories out. */
+function averagePrecisions({ positives, detections }: Category, counts: Counts): readonly number[] | undefined {
+  const total = positives.reduce((sum, { outcome, boxes }) => sum + counts[outcome]! * boxes, 0);
+  return total === 0 ? undefined : detections.map((ranked) => averagePrecision(ranked, counts, total));
+}
+
+function averagePrecision(ranked: readonly Detection[], counts: Counts, positives: number): number {
+  // At each hit: a miss has less than the hit before it.
+  const precisions: number[] = [];
+  let seen = 0;
+  for (const { outcome, isHit } of ranked) {
+    const copies = counts[outcome]!;
+    if (isHit) for (let copy = 1; copy <= copies; copy++) precisions.push((precisions.length + 1) / (seen + copy));
+    seen += copies;
+  }
   // The best precision at this recall or any higher one.
-  const envelope = curve.map(({ precision }) => precision);
-  for (let i = envelope.length - 2; i >= 0; i--) envelope[i] = Math.max(envelope[i]!, envelope[i + 1]!);
-  let at = 0;
-  return mean(
-    recallThresholds.map((recall) => {
-      while (at < curve.length && curve[at]!.recall < recall) at++;
-      return envelope[at] ?? 0;
-    }),
-  );
+  for (let i = precisions.length - 2; i >= 0; i--) precisions[i] = Math.max(precisions[i]!, precisions[i + 1]!);
+  let hit = 0;
+  let sum = 0;
+  for (const recall of recallThresholds) {
+    while (hit < precisions.length && (hit + 1) / positives < recall) hit++;
+    sum += precisions[hit] ?? 0;
+  }
+  return sum / recallThresholds.length;
 }
 
 /** In rank order every box takes the free ground truth it overlaps most, if that is enough; the later of equals, as in COCO. */
 function detect(
-  truth: readonly Box[],
-  prediction: readonly Box[],
-  crowds: readonly Box[],
+  { truth, prediction, crowds = [] }: Outcome<readonly Box[]>,
+  outcome: number,
   threshold: number,
 ): Detection[] {
   const taken = new Set<number>();
-  return prediction.slice(0, MAX_DETECTIONS).flatMap((box, rank) => {
+  return (prediction ?? []).slice(0, MAX_DETECTIONS).flatMap((box, rank) => {
     let best = -1;
     let bestIou = threshold;
     truth.forEach((other, i) => {
@@ -97,7 +146,7 @@ function detect(
     });
     if (best >= 0) taken.add(best);
     else if (crowds.some((crowd) => shareInside(box, crowd) >= threshold)) return [];
-    return [{ rank, area: box.width * box.height, isHit: best >= 0 }];
+    return [{ outcome, rank, area: box.width * box.height, isHit: best >= 0 }];
   });
 }
 

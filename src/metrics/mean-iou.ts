@@ -1,6 +1,7 @@
 import { detectionSimilarity } from "../similarity/boxes";
-import type { Box } from "../types";
-import { meanOver, type Outcome } from "./outcome";
+import { segmentationSimilarity } from "../similarity/polygons";
+import type { Box, Polygon } from "../types";
+import { type Metric, meanMetric } from "./metric";
 
 /**
  * Mean over examples of the matched IoU per box, Σ IoU / max(N_g, N_pred): as an evaluation it lets no box be free, neither
@@ -8,8 +9,11 @@ import { meanOver, type Outcome } from "./outcome";
  *
  * @throws DataError for no examples
  */
-export function meanIou(outcomes: readonly Outcome<readonly Box[]>[]): number {
-  return meanOver("meanIou", outcomes, ({ truth, prediction }) =>
-    prediction === null ? 0 : detectionSimilarity(truth, prediction, { denominator: "max" }),
-  );
-}
+export const meanIou: Metric<readonly Box[]> = meanMetric("meanIou", ({ truth, prediction }) =>
+  prediction === null ? 0 : detectionSimilarity(truth, prediction, { denominator: "max" }),
+);
+
+/** `meanIou` of outlines. */
+export const meanPolygonIou: Metric<readonly Polygon[]> = meanMetric("meanPolygonIou", ({ truth, prediction }) =>
+  prediction === null ? 0 : segmentationSimilarity(truth, prediction, { denominator: "max" }),
+);

@@ -1,5 +1,5 @@
 import { DataError } from "../errors";
-import { createRng } from "../rng";
+import { bootstrapInterval, weightedMean } from "./bootstrap";
 
 export interface WinRate {
   /** (wins + ½ ties) / examples, in [0, 1]; lower is better for us. */
@@ -31,29 +31,18 @@ export function winRate(ours: readonly number[], baseline: readonly number[]): W
 }
 
 /**
- * The 95 % interval of the win rate by the percentile bootstrap: examples are drawn with replacement 2000 times, and the interval leaves out
- * the lowest and the highest 2.5 % of the win rates.
+ * The 95 % interval of the win rate: `bootstrapInterval` over examples.
  *
  * @param options.seed the same seed gives the same interval (0)
  * @throws DataError when the lists are empty or differ in length
- * Source: Efron & Tibshirani, An Introduction to the Bootstrap, 1993, section 13.3.
  */
 export function winRateInterval(
   ours: readonly number[],
   baseline: readonly number[],
   { seed = 0 }: { readonly seed?: number } = {},
 ): readonly [low: number, high: number] {
-  const { wins, ties } = winRate(ours, baseline);
-  const rng = createRng(seed, "win rate");
-  // Which example is drawn does not matter, only what it scores.
-  const score = (i: number) => (i < wins ? 1 : i < wins + ties ? 0.5 : 0);
-  const rates = Float64Array.from({ length: RESAMPLES }, () => {
-    let sum = 0;
-    for (let i = 0; i < ours.length; i++) sum += score(rng.integer(ours.length));
-    return sum / ours.length;
-  }).sort();
-  const tail = 0.025 * RESAMPLES;
-  return [rates[tail]!, rates[RESAMPLES - 1 - tail]!];
+  winRate(ours, baseline);
+  const scores = ours.map((value, i) => (Math.sign(value - baseline[i]!) + 1) / 2);
+  const { low, high } = bootstrapInterval(scores.length, weightedMean(scores), { seed });
+  return [low, high];
 }
-
-const RESAMPLES = 2000;

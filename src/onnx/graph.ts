@@ -46,6 +46,7 @@ export interface Graph {
   /** float32 numbers; equal constants are stored once. */
   constant(data: readonly number[] | Float32Array, shape?: Shape): Value;
   integers(data: readonly number[], shape?: Shape): Value;
+  bytes(data: readonly number[], shape?: Shape): Value;
   external(name: string, dtype: DType, shape: readonly number[], data: ExternalData): Value;
   op<O extends Op>(op: O, inputs: Ops[O]["in"], attrs: Ops[O]["attrs"]): Value;
   loop(
@@ -71,6 +72,7 @@ export function createGraph(names: { next: number } = { next: 0 }): Graph {
 
     constant: (data, shape = [data.length]) => addConstant("float32", Float32Array.from(data), shape),
     integers: (data, shape = [data.length]) => addConstant("int64", BigInt64Array.from(data, BigInt), shape),
+    bytes: (data, shape = [data.length]) => addConstant("uint8", Uint8Array.from(data), shape),
 
     external(name, dtype, shape, data) {
       const known = graph.constants.get(name);
@@ -130,7 +132,7 @@ export function createGraph(names: { next: number } = { next: 0 }): Graph {
     },
   };
 
-  function addConstant(dtype: DType, data: Float32Array | BigInt64Array, shape: Shape): Value {
+  function addConstant(dtype: DType, data: Float32Array | BigInt64Array | Uint8Array, shape: Shape): Value {
     if (elementCount(shape, "constant") !== data.length)
       throw new ShapeError(`constant: ${data.length} numbers do not fill ${showShape(shape)}`);
     // Only small constants can be equal by accident of writing the same thing twice.

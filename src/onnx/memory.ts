@@ -39,7 +39,9 @@ export function sessionMemory(
   };
 }
 
-const bytesPer: Readonly<Record<DType, number>> = { float32: 4, int64: 8, bool: 1, float16: 2, bfloat16: 2 };
+const bytesPer: Readonly<Record<DType, number>> = {
+  ...{ float32: 4, int64: 8, int8: 1, uint8: 1, bool: 1, float16: 2, bfloat16: 2 },
+};
 
 const bytesOf = ({ dtype, shape }: Value, runtimeSize: number): number =>
   shape.reduce<number>((product, dim) => product * (typeof dim === "number" ? dim : runtimeSize), bytesPer[dtype]);
@@ -76,12 +78,14 @@ function constantsOf(graph: Graph, results: readonly Value[], fold: boolean): Co
 
 const isLoop = (node: Node | LoopNode): node is LoopNode => node.op === "Loop";
 
+const matrixProducts: ReadonlySet<Op> = new Set(["Gemm", "MatMul", "MatMulIntegerToFloat", "MatMulNBits"]);
+
 /** Matrix products rearrange a constant second factor, each its own copy; what nobody else reads is then given back. */
 function heldBy({ inFiles, users }: Constants, rearranges: boolean, size: (value: Value) => number) {
   const constants = new Map<Value, number>();
   let files = 0;
   for (const [value, nodes] of users) {
-    const isRearranged = ({ op, in: [, b] }: Node) => rearranges && (op === "Gemm" || op === "MatMul") && b === value;
+    const isRearranged = ({ op, in: [, b] }: Node) => rearranges && matrixProducts.has(op) && b === value;
     const copies = nodes.filter(isRearranged).length;
     const isRead = copies < nodes.length;
     if (isRead && inFiles.has(value)) files += size(value);
@@ -156,7 +160,7 @@ function stepsOf(
       return constants.has(node.out)
         ? []
         : [{ in: own(node.in), out: [node.out], op: node.op, inside: 0, atPeakInside: new Map() }];
-    const { peak, atPeak } = peakOf(node.body, node.bodyOutputs, { values: constants } as Constants, size, unoptimised);
+    const { peak, atPeak } = peakOf(node.body, node.bodyOutputs, { values: constants } as Constants, size, false);
     // What was carried into an iteration lives beside what it carries out.
     const carried = node.bodyInputs.map((value) => [value, size(value)] as const);
     return [

@@ -133,9 +133,13 @@ function loopProto(node: LoopNode): ProtoWriter {
   for (const constant of node.body.constants.values())
     if (values.has(constant.value)) body.message(5, tensorProto(constant));
   for (const input of node.bodyInputs) body.message(11, valueInfo(input.name, input));
+  const named = new Set<Value>();
   node.bodyOutputs.forEach((output, i) => {
-    const name = `${node.outs[0]!.name}.out${i}`;
-    body.message(1, protoWriter().string(1, output.name).string(2, name).string(4, "Identity"));
+    // What the body itself computes leaves under its own name: an Identity would copy it, a whole cache in every step.
+    const isOwn = output.node !== undefined && node.body.nodes.has(output.node) && !named.has(output);
+    named.add(output);
+    const name = isOwn ? output.name : `${node.outs[0]!.name}.out${i}`;
+    if (!isOwn) body.message(1, protoWriter().string(1, output.name).string(2, name).string(4, "Identity"));
     body.message(12, valueInfo(name, output));
   });
   const proto = protoWriter();

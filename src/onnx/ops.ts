@@ -18,6 +18,7 @@ export interface Ops {
   Mul: Binary;
   Div: Binary;
   Neg: Unary;
+  Abs: Unary;
   Exp: Unary;
   Log: Unary;
   Sqrt: Unary;
@@ -45,6 +46,8 @@ export interface Ops {
   /** data with `updates` added at the places that `index` names along one axis. */
   ScatterElements: Signature<[data: Value, index: Value, updates: Value], Axis>;
   ReduceSum: Signature<[x: Value], { readonly axes: readonly number[]; readonly keepDims: boolean }>;
+  /** Over the last axis, which stays as size 1. */
+  ReduceMax: Unary;
   /** Over the last axis. */
   Softmax: Unary;
   LogSoftmax: Unary;
@@ -66,6 +69,16 @@ export interface Ops {
   CumSum: Unary;
   /** Indices that sort the last axis downwards. */
   TopK: Unary;
+  /** round(x / scale) + zeroPoint of each row, half to even, kept in 0…255: x [n, k] float32, scale [n], zeroPoint [n] uint8 → uint8. */
+  QuantizeLinear: Signature<[x: Value, scale: Value, zeroPoint: Value], None>;
+  /** Σₖ (aₙₖ − zeroPoint)·bₖₘ, summed in int32, times scaleₘ: a [n, k] uint8, b [k, m] int8, scale [m], unit [] float32 (1), zeroPoint [] uint8. */
+  MatMulIntegerToFloat: Signature<[a: Value, b: Value, unit: Value, scale: Value, zeroPoint: Value], None>;
+  /**
+   * x·Wᵀ of 4-bit numbers: x [n, k] float32, b [m, blocks, blockSize / 2] uint8, two numbers a byte, the first in the low half, each 8 above what it means
+   * in units of its block's scale [m · blocks]; the last of the ⌈k / blockSize⌉ blocks is filled up. Where b is constant the kernel rounds x to 8 bits,
+   * block for block of each row.
+   */
+  MatMulNBits: Signature<[x: Value, b: Value, scale: Value], { readonly blockSize: number }>;
 }
 
 export type Op = keyof Ops;
@@ -120,6 +133,7 @@ export const opRules: { readonly [O in Op]: OpRule<O> } = {
   Mul: binary("Mul"),
   Div: binary("Div"),
   Neg: unary,
+  Abs: unary,
   Exp: unary,
   Log: unary,
   Sqrt: unary,
@@ -253,6 +267,10 @@ export const opRules: { readonly [O in Op]: OpRule<O> } = {
       constants: [axes],
     }),
   },
+  ReduceMax: {
+    shape: ([x]) => x.shape.with(-1, 1),
+    encode: (_, [x]) => ({ attributes: { keepdims: 1 }, constants: [[x.shape.length - 1]] }),
+  },
   Softmax: { ...unary, ...lastAxis },
   LogSoftmax: { ...unary, ...lastAxis },
   LayerNormalization: {
@@ -307,7 +325,48 @@ export const opRules: { readonly [O in Op]: OpRule<O> } = {
     output: 1,
     encode: (_, [x]) => ({ constants: [[staticDim(x.shape.at(-1), "TopK")]] }),
   },
+  QuantizeLinear: {
+    shape: ([x, scale, zeroPoint]) => {
+      mustBe("QuantizeLinear: scale", scale, x.shape.slice(0, 1));
+      mustBe("QuantizeLinear: zero point", zeroPoint, x.shape.slice(0, 1));
+      return x.shape;
+    },
+    dtype: () => "uint8",
+    encode: () => ({ attributes: { axis: 0 } }),
+  },
+  MatMulIntegerToFloat: {
+    domain: microsoft,
+    shape: ([a, b, , scale]) => {
+      const [[n, k], [l, m]] = [a.shape, b.shape];
+      if (a.shape.length !== 2 || b.shape.length !== 2 || k !== l)
+        throw new ShapeError(
+          `MatMulIntegerToFloat: expected two matrices with equal inner sizes, got ${showShape(a.shape)} × ${showShape(b.shape)}`,
+        );
+      mustBe("MatMulIntegerToFloat: scale", scale, [m!]);
+      return [n!, m!];
+    },
+    dtype: () => "float32",
+  },
+  MatMulNBits: {
+    domain: microsoft,
+    shape: ([x, b, scale], { blockSize }) => {
+      const [n, k] = x.shape;
+      const m = staticDim(b.shape[0], "MatMulNBits");
+      const blocks = Math.ceil(staticDim(k, "MatMulNBits") / blockSize);
+      mustBe("MatMulNBits: b", b, [m, blocks, blockSize / 2]);
+      mustBe("MatMulNBits: scale", scale, [m * blocks]);
+      return [n!, m];
+    },
+    encode: ({ blockSize }, [x, b]) => ({
+      attributes: {
+        ...{ K: staticDim(x.shape[1], "MatMulNBits"), N: staticDim(b.shape[0], "MatMulNBits") },
+        ...{ bits: 4, block_size: blockSize, accuracy_level: 4 },
+      },
+    }),
+  },
 };
 
 /** TensorProto.DataType. */
-export const dtypeCodes: Readonly<Record<DType, number>> = { float32: 1, int64: 7, bool: 9, float16: 10, bfloat16: 16 };
+export const dtypeCodes: Readonly<Record<DType, number>> = {
+  ...{ float32: 1, uint8: 2, int8: 3, int64: 7, bool: 9, float16: 10, bfloat16: 16 },
+};

@@ -7,6 +7,7 @@ export interface SessionCache {
     key: string,
     create: () => Promise<Session>,
     feeds: Readonly<Record<string, Tensor>>,
+    givenAway?: readonly string[],
   ): Promise<Record<string, Tensor>>;
   dispose(): Promise<void>;
 }
@@ -15,17 +16,16 @@ export function sessionCache(limit = 64): SessionCache {
   const entries = new Map<string, { readonly session: Promise<Session>; users: number }>();
 
   async function dropUnused(beyond: number): Promise<void> {
-    for (const [key, { session, users }] of entries) {
-      if (entries.size <= beyond) break;
-      if (users > 0) continue;
-      entries.delete(key);
-      await (await session).dispose();
-    }
+    const unused = [...entries].filter(([, { users }]) => users === 0);
+    const dropped = unused.slice(0, Math.max(0, entries.size - beyond));
+    for (const [key] of dropped) entries.delete(key);
+    for (const [, { session }] of dropped) await (await session).dispose();
   }
 
   return {
-    async run(key, create, feeds) {
-      const entry = entries.get(key) ?? { session: create(), users: 0 };
+    async run(key, create, feeds, givenAway) {
+      // Room is made first: two large ones side by side might not fit.
+      const entry = entries.get(key) ?? { session: dropUnused(limit - 1).then(create), users: 0 };
       entries.delete(key);
       entries.set(key, entry);
       entry.users++;
@@ -35,7 +35,7 @@ export function sessionCache(limit = 64): SessionCache {
           if (entries.get(key) === entry) entries.delete(key);
           throw error;
         });
-        return await session.run(feeds);
+        return await session.run(feeds, givenAway);
       } finally {
         entry.users--;
         await dropUnused(limit);

@@ -1,10 +1,10 @@
 import { BackendError, ShapeError } from "../errors";
-import { createGraph, type Graph } from "./graph";
+import type { Graph } from "./graph";
 import { serialiseModel, usedInputs } from "./model";
 import { type Provider, providerOptions } from "./providers";
 import { elementCount, fits, showShape } from "./shapes";
 import type { Value } from "./value";
-import { ask } from "./worker";
+import { compile } from "./worker";
 
 export interface Tensor<Data = Float32Array | BigInt64Array | Uint8Array> {
   readonly data: Data;
@@ -28,8 +28,8 @@ export interface SessionOptions extends Placement {
 
 /** A compiled graph. It owns native memory: dispose it. */
 export interface Session {
-  /** Computes in another thread, so that this one stays free; feeds must not change meanwhile. Feeds and outputs are copied. Names that the graph does not need may be fed too. */
-  run(feeds: Readonly<Record<string, Tensor>>): Promise<Record<string, Tensor>>;
+  /** Computes in another thread, so that this one stays free; feeds must not change meanwhile. Feeds are copied, but for those named in `givenAway`, which cannot be read afterwards. Names that the graph does not need may be fed too. */
+  run(feeds: Readonly<Record<string, Tensor>>, givenAway?: readonly string[]): Promise<Record<string, Tensor>>;
   dispose(): Promise<void>;
 }
 
@@ -42,7 +42,6 @@ export async function createSession(
   outputs: Readonly<Record<string, Value>>,
   { folder, threads, provider = "cpu", weightsStayInFiles = false }: SessionOptions = {},
 ): Promise<Session> {
-  await zeroDenormals();
   const { extra, ...options } = providerOptions[provider];
   const model = serialiseModel(graph, outputs);
   const settings = {
@@ -64,22 +63,27 @@ export async function createSession(
       },
     },
   };
-  const session = (await ask({ ask: "create", model, options: settings }).catch((cause: unknown) => {
-    throw new BackendError(`onnxruntime refused the graph on ${provider}: ${String(cause)}`, { cause });
-  })) as number;
+  const compiled = await compile(model, settings).catch((cause: unknown) => {
+    throw explained(cause, `onnxruntime refused the graph on ${provider}`);
+  });
   const inputs = usedInputs(graph, outputs);
 
   return {
-    async run(feeds) {
+    async run(feeds, givenAway = []) {
       const given = Object.fromEntries(inputs.map((input) => [input.name, checked(input, feeds[input.name])]));
-      const results = await ask({ ask: "run", session, feeds: given }).catch((cause: unknown) => {
-        throw new BackendError(`onnxruntime could not run the graph on ${provider}: ${String(cause)}`, { cause });
+      const moved = givenAway.flatMap((name) => (given[name] ? [given[name].data.buffer as ArrayBuffer] : []));
+      const results = await compiled.run(given, moved).catch((cause: unknown) => {
+        throw explained(cause, `onnxruntime could not run the graph on ${provider}`);
       });
       return results as Record<string, Tensor>;
     },
-    dispose: async () => void (await ask({ ask: "release", session })),
+    dispose: () => compiled.release(),
   };
 }
+
+/** What onnxruntime threw, as an error of ours; the end of its thread is one already. */
+const explained = (cause: unknown, what: string): BackendError =>
+  cause instanceof BackendError ? cause : new BackendError(`${what}: ${String(cause)}`, { cause });
 
 function checked({ name, dtype, shape: expectedShape }: Value, tensor: Tensor | undefined) {
   const expected = `feed "${name}": expected ${dtype} ${showShape(expectedShape)}`;
@@ -87,23 +91,10 @@ function checked({ name, dtype, shape: expectedShape }: Value, tensor: Tensor | 
   const { data, shape } = tensor;
   if (dtypeOf(data) !== dtype || !fits(shape, expectedShape) || data.length !== elementCount(shape, expected))
     throw new ShapeError(`${expected}, got ${data.length} numbers as ${dtypeOf(data)} ${showShape(shape)}`);
-  // All of the buffer behind a part of one would be sent.
-  return { dtype, data: data.byteLength < data.buffer.byteLength ? data.slice() : data, shape };
+  // All of the buffer behind a part of one would be sent, if it is not shared.
+  const isWhole = data.buffer instanceof SharedArrayBuffer || data.byteLength === data.buffer.byteLength;
+  return { dtype, data: isWhole ? data : data.slice(), shape };
 }
 
 const dtypeOf = (data: Tensor["data"]) =>
   data instanceof Float32Array ? "float32" : data instanceof BigInt64Array ? "int64" : "bool";
-
-let denormalsAreZero: Promise<void> | undefined;
-
-/** Optimisers meet denormals as well: the switch belongs to the thread in which a session is made, and stays on. */
-function zeroDenormals(): Promise<void> {
-  denormalsAreZero ??= (async () => {
-    const { InferenceSession } = await import("onnxruntime-node");
-    const g = createGraph();
-    const model = serialiseModel(g, { zero: g.constant([0]) });
-    const session = await InferenceSession.create(model, { extra: { session: { set_denormal_as_zero: "1" } } });
-    await session.release();
-  })();
-  return denormalsAreZero;
-}

@@ -1,6 +1,6 @@
 import type { Node } from "./ops";
 
-export type DType = "float32" | "float16" | "bfloat16" | "int64" | "bool";
+export type DType = "float32" | "float16" | "bfloat16" | "int64" | "int8" | "uint8" | "bool";
 
 /** A size, or the name of one that is known only at run time (the growing cache inside a Loop). */
 export type Dim = number | string;

@@ -30,7 +30,12 @@ export type NonDifferentiableOp =
   | "ArgMax"
   | "CumSum"
   | "TopK"
-  | "ScatterElements";
+  | "ScatterElements"
+  | "Abs"
+  | "ReduceMax"
+  | "QuantizeLinear"
+  | "MatMulIntegerToFloat"
+  | "MatMulNBits";
 
 export type DifferentiableOp = Exclude<Op, NonDifferentiableOp>;
 
@@ -164,7 +169,7 @@ export const vjpRules: { readonly [O in DifferentiableOp]: VjpRule<O> } = {
   },
 };
 
-const isDiscrete = (dtype: DType) => dtype === "int64" || dtype === "bool";
+const isDiscrete = (dtype: DType) => !dtype.includes("float");
 
 const staticShape = (x: Value) => x.shape.map((dim) => staticDim(dim, `gradient of ${x.name}`));
 

@@ -1,4 +1,6 @@
 import { ConfigError, ShapeError } from "../errors";
+import { zerosLike } from "./shared-tensors";
+import { type Loop, runInThreads } from "./threads";
 import { checkGradients, type GradientTransform } from "./transform";
 
 export interface AdamWOptions {
@@ -38,61 +40,57 @@ export function adamw(options: AdamWOptions = {}): GradientTransform {
 
   return {
     init(params) {
-      const tensors = new Map<string, Float32Array>();
-      for (const [name, param] of params) {
-        tensors.set(`exp_avg/${name}`, new Float32Array(param.length));
-        tensors.set(`exp_avg_sq/${name}`, new Float32Array(param.length));
-      }
-      return { step: 0, tensors };
+      const moments = ["exp_avg/", "exp_avg_sq/"].flatMap((moment) => [...zerosLike(params, moment)]);
+      return { step: 0, tensors: new Map(moments) };
     },
 
     update(gradients, state, params, { learningRate }) {
       checkNotNegative("learningRate", learningRate);
       checkGradients(gradients, params);
+      const step = state.step + 1;
       const moments = (key: string, param: Float32Array) => momentsOf(state.tensors, key, param.length);
-      const rows = [...params].map(([name, param]) => {
+      const runs = [...params].map(([name, param]) => {
         const factor = learningRateFactor(name);
         checkNotNegative(`learningRateFactor("${name}")`, factor);
+        const rate = learningRate * factor;
         return {
-          ...{ param, rate: learningRate * factor, gradient: gradients.get(name)! },
-          m: moments(`exp_avg/${name}`, param),
-          v: moments(`exp_avg_sq/${name}`, param),
-          decay: decays(name) ? weightDecay : 0,
+          arrays: [
+            ...([param, gradients.get(name)!] as const),
+            ...([moments(`exp_avg/${name}`, param), moments(`exp_avg_sq/${name}`, param)] as const),
+          ] as const,
+          scalars: {
+            ...{ beta1, beta2, epsilon, smallest },
+            keep: 1 - rate * (decays(name) ? weightDecay : 0),
+            stepSize: rate / (1 - beta1 ** step),
+            rootScale: 1 / Math.sqrt(1 - beta2 ** step),
+          },
         };
       });
-
-      state.step += 1;
-      for (const { param, gradient, m, v, rate, decay } of rows) {
-        move(param, gradient, m, v, {
-          ...{ beta1, beta2, epsilon },
-          keep: 1 - rate * decay,
-          stepSize: rate / (1 - beta1 ** state.step),
-          rootScale: 1 / Math.sqrt(1 - beta2 ** state.step),
-        });
-      }
+      // Nothing has moved yet, and from here on nothing throws.
+      runInThreads(move, runs);
+      state.step = step;
     },
   };
 }
 
-/** The loop over all weights, on its own so that it is compiled on its own: inside `update` it took twice as long. */
-function move(
-  param: Float32Array,
-  gradient: Float32Array,
-  m: Float32Array,
-  v: Float32Array,
-  scalars: Readonly<Record<"beta1" | "beta2" | "epsilon" | "keep" | "stepSize" | "rootScale", number>>,
-): void {
-  const { beta1, beta2, epsilon, keep, stepSize, rootScale } = scalars;
+/** The least normal float32. Anything smaller becomes 0: arithmetic on such numbers is slow, and some threads would drop them and others not. */
+const smallest = 2 ** -126;
+
+const move: Loop<
+  readonly [param: Float32Array, gradient: Float32Array, m: Float32Array, v: Float32Array],
+  Record<"beta1" | "beta2" | "epsilon" | "smallest" | "keep" | "stepSize" | "rootScale", number>
+> = ([param, gradient, m, v], { beta1, beta2, epsilon, smallest, keep, stepSize, rootScale }) => {
   const [fresh1, fresh2] = [1 - beta1, 1 - beta2];
   for (let i = 0; i < param.length; i++) {
     const g = gradient[i]!;
     const mean = m[i]! + fresh1 * (g - m[i]!);
     const square = beta2 * v[i]! + fresh2 * g * g;
-    m[i] = mean;
-    v[i] = square;
-    param[i] = keep * param[i]! - (stepSize * mean) / (Math.sqrt(square) * rootScale + epsilon);
+    const moved = keep * param[i]! - (stepSize * mean) / (Math.sqrt(square) * rootScale + epsilon);
+    m[i] = Math.abs(mean) < smallest ? 0 : mean;
+    v[i] = square < smallest ? 0 : square;
+    param[i] = Math.abs(moved) < smallest ? 0 : moved;
   }
-}
+};
 
 function momentsOf(tensors: ReadonlyMap<string, Float32Array>, key: string, length: number): Float32Array {
   const moments = tensors.get(key);

@@ -1,4 +1,5 @@
 import { ConfigError, TrainingError } from "../errors";
+import { type Loop, runInThreads } from "./threads";
 import type { GradientTransform, Tensors } from "./transform";
 
 /** Added to the norm, as PyTorch does: gradients end a hair below `maxNorm`, and a zero gradient divides nothing. */
@@ -16,8 +17,8 @@ export function clipByGlobalNorm(maxNorm: number): GradientTransform {
   if (!(maxNorm > 0)) throw new ConfigError(`clipByGlobalNorm: expected maxNorm > 0, got ${maxNorm}`);
   return {
     init: () => ({ step: 0, tensors: new Map() }),
-    update(gradients, state) {
-      clipGradNorm(gradients, maxNorm);
+    update(gradients, state, _, { gradNorm = globalNorm(gradients) }) {
+      clip(gradients, maxNorm, gradNorm);
       state.step += 1;
     },
   };
@@ -29,13 +30,23 @@ export function clipByGlobalNorm(maxNorm: number): GradientTransform {
  */
 export function clipGradNorm(gradients: Tensors, maxNorm: number): number {
   const norm = globalNorm(gradients);
-  if (!Number.isFinite(norm)) throw new TrainingError(`clipGradNorm: expected a finite gradient, got norm ${norm}`);
-  const scale = maxNorm / (norm + NORM_EPSILON);
-  if (scale < 1) {
-    for (const gradient of gradients.values()) scaleBy(gradient, scale);
-  }
+  clip(gradients, maxNorm, norm);
   return norm;
 }
+
+function clip(gradients: Tensors, maxNorm: number, norm: number): void {
+  if (!Number.isFinite(norm)) throw new TrainingError(`clipGradNorm: expected a finite gradient, got norm ${norm}`);
+  const factor = maxNorm / (norm + NORM_EPSILON);
+  if (factor < 1)
+    runInThreads(
+      scale,
+      [...gradients.values()].map((gradient) => ({ arrays: [gradient] as const, scalars: { factor } })),
+    );
+}
+
+const scale: Loop<readonly [Float32Array], { readonly factor: number }> = ([values], { factor }) => {
+  for (let i = 0; i < values.length; i++) values[i]! *= factor;
+};
 
 /** ‖g‖ = √Σ g² over all tensors together. */
 export function globalNorm(gradients: Tensors): number {
@@ -56,8 +67,4 @@ function sumOfSquares(values: Float32Array): number {
   }
   for (let i = whole; i < values.length; i++) a += values[i]! ** 2;
   return a + b + c + d;
-}
-
-function scaleBy(values: Float32Array, factor: number): void {
-  for (let i = 0; i < values.length; i++) values[i]! *= factor;
 }

@@ -8,4 +8,4 @@ export {
   type Schedule,
   type ScheduleOptions,
 } from "./schedule";
-export { chain, type GradientTransform, type OptimizerState, type Tensors } from "./transform";
+export { chain, type GradientTransform, type OptimizerState, type OptimizerStep, type Tensors } from "./transform";

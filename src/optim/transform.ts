@@ -19,10 +19,16 @@ export interface GradientTransform {
   init(params: Tensors): OptimizerState;
   /**
    * @param gradients ∂L/∂θ, one array for each parameter; may be overwritten
-   * @param step.learningRate of this update: schedules live outside
    * @throws ShapeError when gradients and parameters do not match, before anything has changed
    */
-  update(gradients: Tensors, state: OptimizerState, params: Tensors, step: { readonly learningRate: number }): void;
+  update(gradients: Tensors, state: OptimizerState, params: Tensors, step: OptimizerStep): void;
+}
+
+export interface OptimizerStep {
+  /** Of this update: schedules live outside. */
+  readonly learningRate: number;
+  /** ‖gradients‖ over all tensors together, where the caller knows it: clipping need not add it up again. */
+  readonly gradNorm?: number;
 }
 
 /**
@@ -44,8 +50,12 @@ export function chain(...transforms: readonly GradientTransform[]): GradientTran
       return { step: 0, tensors };
     },
     update(gradients, state, params, step) {
-      // Each stage counts on its own copy, or the step would advance once for every stage.
-      for (const transform of transforms) transform.update(gradients, { ...state }, params, step);
+      transforms.forEach((transform, i) => {
+        // Behind the first stage the gradients may be others.
+        const own = i === 0 ? step : { learningRate: step.learningRate };
+        // Each stage counts on its own copy, or the step would advance once for every stage.
+        transform.update(gradients, { ...state }, params, own);
+      });
       state.step += 1;
     },
   };

@@ -22,6 +22,8 @@ export interface Annotated<A> {
   readonly text: string;
   /** What is wrong with the text. */
   readonly failure?: string;
+  /** What had to be overlooked to read the answer; absent where nothing had. */
+  readonly repairs?: readonly string[];
 }
 
 /** Annotates one image, with reasons: the model's likeliest answer. */
@@ -36,6 +38,10 @@ export async function annotate<A>(options: AnnotateOptions<A>): Promise<Annotate
     ...(signal && { signal }),
   });
   const { text } = completions![0]!;
-  const { think, prediction, format } = readAnswer(text, task.parse);
-  return { think, answer: prediction, text, ...(!format.ok && { failure: format.reason }) };
+  const { think, prediction, format, repairs } = readAnswer(text, task);
+  return {
+    ...{ think, answer: prediction, text },
+    ...(!format.ok && { failure: format.reason }),
+    ...(repairs.length > 0 && { repairs }),
+  };
 }

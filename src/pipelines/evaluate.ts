@@ -1,34 +1,16 @@
+import { createHash } from "node:crypto";
 import type { VlmBackend } from "../backends/backend";
-import { readAnswer } from "../checks/format";
-import { accuracy } from "../metrics/accuracy";
-import { meanJensenShannonDivergence } from "../metrics/jsd";
-import { meanAveragePrecision } from "../metrics/mean-average-precision";
-import { meanIou } from "../metrics/mean-iou";
-import type { Outcome } from "../metrics/outcome";
+import { bootstrapInterval, type ResamplingOptions, withResamplingDefaults } from "../metrics/bootstrap";
+import type { Metric, Metrics } from "../metrics/metric";
 import { deriveSeed } from "../rng";
 import type { Task } from "../tasks/task";
-import type { Box, Example, LabelDistribution } from "../types";
-import { checkCounts, checkExamples, orderedBatch } from "./examples";
+import type { Example, Prompt } from "../types";
+import { openEvaluationDirectory } from "./evaluation-directory";
+import { checkNames, type Evaluation, type EvaluationRecord, evaluationRecord, measure } from "./evaluation-records";
+import { checkCounts, checkExamples, fingerprint, orderedBatch } from "./examples";
+import { generate } from "./sample-rollouts";
 
-/** A number for all examples together. */
-export type Metric<A> = (outcomes: readonly Outcome<A>[]) => number;
-export type Metrics<A> = Readonly<Record<string, Metric<A>>>;
-
-/** What the paper reports for classification: mean JSD (Eq. 11, nats), the same in bits, accuracy of the likeliest label. */
-export const classificationMetrics = {
-  jsd: meanJensenShannonDivergence,
-  jsdBits: (outcomes) => meanJensenShannonDivergence(outcomes, { unit: "bits" }),
-  accuracy,
-} as const satisfies Metrics<LabelDistribution>;
-
-/** What the paper reports for detection, mAP at IoU 0.5; COCO's own mAP; mean matched IoU. */
-export const detectionMetrics = {
-  ap50: (outcomes) => meanAveragePrecision(outcomes).ap50,
-  ap: (outcomes) => meanAveragePrecision(outcomes).ap,
-  meanIou,
-} as const satisfies Metrics<readonly Box[]>;
-
-export interface EvaluateOptions<A, Name extends string> {
+export interface EvaluateOptions<A, Name extends string> extends ResamplingOptions {
   readonly task: Task<A>;
   readonly dataset: readonly Example<A>[];
   readonly backend: VlmBackend;
@@ -38,66 +20,113 @@ export interface EvaluateOptions<A, Name extends string> {
   readonly maxTokens?: number;
   /** Prompts in one `generate` call (16). */
   readonly batchSize?: number;
-  readonly seed?: number;
+  /** `generate` calls under way at the same time (1); more are of use to a backend that is somewhere else. */
+  readonly concurrency?: number;
+  /** Where records are written as they come; without it nothing is. */
+  readonly runDir?: string;
+  /** Go on with the evaluation in `runDir`, if there is one (false). Other metrics can be asked for then: no answer is lost by it. */
+  readonly resume?: boolean;
   readonly signal?: AbortSignal;
-}
-
-export interface EvaluationRecord<A> {
-  readonly exampleId: string;
-  readonly text: string;
-  /** `null` where the text is not `<think>…</think><answer>…</answer>`. */
-  readonly think: string | null;
-  /** `null` where no answer can be read; every metric counts that as its worst value. */
-  readonly prediction: A | null;
-  /** What is wrong with the text. */
-  readonly failure?: string;
-}
-
-export interface Evaluation<A, Name extends string> {
-  /** `formatRate`, the share of answers without a failure, and every metric that was asked for. */
-  readonly metrics: Readonly<Record<Name | "formatRate", number>>;
-  /** In the order of the dataset. */
-  readonly records: readonly EvaluationRecord<A>[];
 }
 
 /**
  * Annotates a dataset greedily and compares with its annotations.
  *
- * An example's `metadata.category`, where it is a string, is the category that average precision is averaged over.
+ * An example's `metadata.category`, where it is a string, is the category that average precision is averaged over. Neither batches nor
+ * concurrency nor interruptions change the result, as far as the backend's answers do not depend on them.
  *
- * @throws DataError for a dataset that does not fit the task, before any compute is spent
+ * @throws ConfigError, and DataError for a dataset that does not fit the task, before any compute is spent; CheckpointError for a `runDir` of
+ * another task, dataset, backend, of other prompts or settings. When the backend throws, the calls under way are waited for; what they bring is kept
  */
 export async function evaluate<A, Name extends string = never>(
   options: EvaluateOptions<A, Name>,
 ): Promise<Evaluation<A, Name>> {
-  const { task, dataset, backend, maxTokens = 512, batchSize = 16, seed = 0, signal } = options;
+  const { task, dataset, backend, maxTokens = 512, batchSize = 16, concurrency = 1, signal } = options;
+  const { level, resamples, seed } = withResamplingDefaults(options);
+  const metrics: Metrics<A> = options.metrics ?? {};
   checkExamples(task, dataset);
-  checkCounts({ maxTokens, batchSize });
-  const records: EvaluationRecord<A>[] = [];
-  for (let step = 0; step * batchSize < dataset.length; step++) {
-    signal?.throwIfAborted();
-    const batch = orderedBatch(dataset, step, batchSize);
-    const answers = await backend.generate(
-      batch.map((example) => task.answerPrompt(example)),
-      { maxTokens, temperature: 0, seed: deriveSeed(seed, "evaluate", step), ...(signal && { signal }) },
+  checkCounts({ maxTokens, batchSize, concurrency });
+  checkNames(metrics);
+  const directory = await openEvaluationDirectory(options.runDir, describe(options), options.resume ?? false);
+  try {
+    const records = new Map<string, EvaluationRecord<A>>();
+    for (const example of dataset) {
+      const answer = directory.answers.get(example.id);
+      if (answer) records.set(example.id, evaluationRecord(task, metrics, example, answer));
+    }
+    const missing = dataset.filter(({ id }) => !records.has(id));
+    const batches = Array.from({ length: Math.ceil(missing.length / batchSize) }, (_, i) =>
+      orderedBatch(missing, i, batchSize),
     );
-    records.push(...batch.map(({ id }, i) => record(task, id, answers[i]![0]!.text)));
+    await allOf(batches, concurrency, async (batch) => {
+      signal?.throwIfAborted();
+      const answers = await generate(
+        backend,
+        batch.map((example) => task.answerPrompt(example)),
+        { maxTokens, temperature: 0, seed: deriveSeed(seed, "evaluate"), ...(signal && { signal }) },
+      );
+      const made = batch.map((example, i) => evaluationRecord(task, metrics, example, answers[i]![0]!));
+      await directory.append(made);
+      for (const record of made) records.set(record.exampleId, record);
+    });
+
+    const ordered = dataset.map(({ id }) => records.get(id)!);
+    const summary = summarise<A, Name>(ordered, metrics, { level, resamples, seed });
+    await directory.finish(ordered, summary);
+    return { ...summary, records: ordered };
+  } finally {
+    await directory.close();
   }
-  const outcomes = dataset.map(({ annotation, metadata }, i) => ({
-    truth: annotation,
-    prediction: records[i]!.prediction,
-    ...(typeof metadata?.category === "string" && { category: metadata.category }),
-  }));
-  const asked: Metrics<A> = options.metrics ?? {};
-  const values = Object.entries(asked).map(([name, metric]) => [name, metric(outcomes)] as const);
-  const formatRate = records.filter(({ failure }) => failure === undefined).length / records.length;
-  return { metrics: metricsOf<Name>([["formatRate", formatRate], ...values]), records };
 }
 
-function record<A>(task: Task<A>, exampleId: string, text: string): EvaluationRecord<A> {
-  const { think, prediction, format } = readAnswer(text, task.parse);
-  return { exampleId, text, think, prediction, ...(!format.ok && { failure: format.reason }) };
+/** Works on all items, so many at a time. After a failure no more is begun, and what is under way is waited for. */
+async function allOf<T>(items: readonly T[], atOnce: number, work: (item: T) => Promise<void>): Promise<void> {
+  const waiting = items.values();
+  let hasFailed = false;
+  const worker = async () => {
+    for (const item of waiting) {
+      if (hasFailed) return;
+      await work(item).catch((error: unknown) => {
+        hasFailed = true;
+        throw error;
+      });
+    }
+  };
+  const ends = await Promise.allSettled(Array.from({ length: Math.min(atOnce, items.length) }, worker));
+  for (const end of ends) if (end.status === "rejected") throw end.reason;
 }
 
-const metricsOf = <Name extends string>(entries: readonly (readonly [string, number])[]) =>
-  Object.fromEntries(entries) as Record<Name | "formatRate", number>;
+function summarise<A, Name extends string>(
+  records: readonly EvaluationRecord<A>[],
+  metrics: Metrics<A>,
+  resampling: ResamplingOptions,
+) {
+  const measured = [...measure(records, metrics)];
+  return {
+    metrics: Object.fromEntries(measured.map(([name, { value }]) => [name, value])),
+    intervals: Object.fromEntries(
+      measured.map(([name, { weighted }]) => [name, bootstrapInterval(records.length, weighted, resampling)]),
+    ),
+  } as Pick<Evaluation<A, Name>, "metrics" | "intervals">;
+}
+
+/** What decides the answers, for `config.json`. */
+function describe<A, Name extends string>(options: EvaluateOptions<A, Name>): object {
+  const { task, dataset, backend, maxTokens = 512, seed = 0 } = options;
+  const prompts = createHash("sha256");
+  for (const example of dataset) prompts.update(`${JSON.stringify(task.answerPrompt(example).map(withoutPictures))}\n`);
+  return {
+    pipeline: "evaluate",
+    task: task.name,
+    dataset: fingerprint(dataset),
+    prompts: { sha256: prompts.digest("hex") },
+    policy: backend.name,
+    maxTokens,
+    seed,
+  };
+}
+
+const withoutPictures = ({ role, content }: Prompt[number]) => ({
+  role,
+  content: content.map((part) => (part.type === "text" ? part : { type: part.type })),
+});

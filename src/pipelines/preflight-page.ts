@@ -1,7 +1,7 @@
 import { escapeHtml } from "../report/escape";
 import { shortNumber } from "../report/plots";
 import { style } from "../report/style";
-import { annotationView, embedPicture, leaksMarked, pictureView } from "../report/views";
+import { annotationView, embedPicture, leaksMarked, pictureView, problemView } from "../report/views";
 import type { Task } from "../tasks/task";
 import type { Example } from "../types";
 import type { Rehearsal } from "./preflight";
@@ -25,7 +25,7 @@ export async function preflightPage<A>(
         const written = segments.map(({ completion }, i) =>
           i === 0 && segments.length > 1 ? leaksMarked(completion.text, reward.leaks) : escapeHtml(completion.text),
         );
-        const problem = reward.format.ok ? "" : `<p class="problem">${escapeHtml(reward.format.reason)}</p>`;
+        const problem = problemView(reward);
         return `<tr><td>${written.join("<hr>")}${problem}</td><td>${shortNumber(reward.reward)}</td></tr>`;
       });
       const table =

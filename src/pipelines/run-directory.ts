@@ -1,6 +1,5 @@
-import { appendFile, mkdir, readdir, readFile } from "node:fs/promises";
+import { appendFile, readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { CheckpointError } from "../errors";
 import type { Trainer } from "../trainers/trainer";
 import {
   type CheckpointState,
@@ -10,9 +9,9 @@ import {
   rowFiles,
   writeCheckpoint,
 } from "./checkpoints";
+import { claimDirectory } from "./claim-directory";
 import type { BestCheckpoint, StepMetrics } from "./events";
-import { cutOff, jsonl, keepLines, readJson, writeAtomically, writing } from "./run-files";
-import { isLock, lockRun } from "./run-lock";
+import { cutOff, jsonl, keepLines, writeAtomically, writing } from "./run-files";
 
 /**
  * What a run leaves behind: `config.json`, `preflight.html`, `rollouts.jsonl`, `metrics.jsonl`, `timings.jsonl`, `cots.jsonl`, `checkpoints/step-N/`.
@@ -68,28 +67,19 @@ export async function openRunDirectory(
   { resume = false, keep = 3 }: { readonly resume?: boolean; readonly keep?: number } = {},
 ): Promise<RunDirectory> {
   if (path === undefined) return inMemory();
-  await mkdir(path, { recursive: true });
-  const close = await lockRun(path);
+  const close = await claimDirectory(path, config, resume);
   try {
-    return await openLocked(path, config, { resume, keep, close });
+    return await openClaimed(path, { keep, close });
   } catch (error) {
     await close();
     throw error;
   }
 }
 
-async function openLocked(
+async function openClaimed(
   path: string,
-  config: object,
-  { resume, keep, close }: { readonly resume: boolean; readonly keep: number; readonly close: () => Promise<void> },
+  { keep, close }: { readonly keep: number; readonly close: () => Promise<void> },
 ): Promise<RunDirectory> {
-  const isNew = (await readdir(path)).every((name) => name.endsWith(".partial") || isLock(name));
-  if (!isNew && !resume) {
-    throw new CheckpointError(`${path} is not empty: pass resume: true to go on with the run in it, or another runDir`);
-  }
-  if (isNew) await writeAtomically(join(path, "config.json"), `${JSON.stringify(config, null, 2)}\n`);
-  else await checkConfig(path, config);
-
   const { state: last, damaged } = await lastGoodCheckpoint(path);
   const bytes = last?.bytes ?? { rollouts: 0, metrics: 0 };
   for (const file of rowFiles) await cutOff(join(path, `${file}.jsonl`), bytes[file]);
@@ -164,28 +154,6 @@ function inMemory(): RunDirectory {
     checkpoint: async () => undefined,
     close: async () => {},
   };
-}
-
-async function checkConfig(path: string, config: object): Promise<void> {
-  const file = join(path, "config.json");
-  const stored = flatten(await readJson(file));
-  const wanted = flatten(JSON.parse(JSON.stringify(config)));
-  const differing = [...new Set([...stored.keys(), ...wanted.keys()])].filter(
-    (key) => stored.get(key) !== wanted.get(key),
-  );
-  if (differing.length === 0) return;
-  const list = differing.map(
-    (key) => `${key} (${stored.get(key) ?? "absent"} there, ${wanted.get(key) ?? "absent"} here)`,
-  );
-  throw new CheckpointError(`${file} is of a run with other settings: ${list.join("; ")}`);
-}
-
-/** `{ a: { b: 1 } }` as a.b → 1, values as JSON. */
-function flatten(value: unknown, key = "", into = new Map<string, string>()): Map<string, string> {
-  if (typeof value === "object" && value !== null && !Array.isArray(value)) {
-    for (const [name, child] of Object.entries(value)) flatten(child, key ? `${key}.${name}` : name, into);
-  } else into.set(key, JSON.stringify(value));
-  return into;
 }
 
 async function readMetrics(file: string): Promise<StepMetrics[]> {

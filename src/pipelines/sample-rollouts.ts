@@ -145,7 +145,7 @@ export async function sampleAnswers<A>({
 }
 
 /** `backend.generate`, held to the number of completions that was asked for. */
-async function generate(backend: VlmBackend, prompts: readonly Prompt[], options: GenerateOptions) {
+export async function generate(backend: VlmBackend, prompts: readonly Prompt[], options: GenerateOptions) {
   const { count = 1, signal } = options;
   const completions = await backend.generate(prompts, options);
   signal?.throwIfAborted();

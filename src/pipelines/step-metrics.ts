@@ -15,6 +15,7 @@ export function rolloutMetrics<R>(sampled: readonly Sampled<R>[], rewardName: st
     "rise/similarity": moments(sampled.map(({ reward }) => reward.similarity)).mean,
     "rise/leak_rate": share(({ reward }) => reward.leaks.length > 0),
     "rise/format_rate": share(({ reward }) => reward.format.ok),
+    "rise/repair_rate": share(({ reward }) => (reward.repairs ?? []).length > 0),
     "rise/repetition": moments(sampled.map(repetition)).mean,
     "completions/clipped_ratio": share(isClipped),
     ...lengthMetrics(sampled),

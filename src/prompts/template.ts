@@ -11,6 +11,54 @@ export interface PromptTexts {
   readonly answer?: string;
 }
 
+/** Names of the `{{placeholders}}` in a text, read off its type. */
+export type PlaceholdersOf<Text extends string> = Text extends `${string}{{${infer Name}}}${infer Rest}`
+  ? Name | PlaceholdersOf<Rest>
+  : never;
+
+/** What a prompt may use, and must, beside what all three may. */
+export interface OwnPlaceholder {
+  readonly cot: "annotation";
+  readonly reconstruction: "cot";
+  readonly answer: never;
+}
+
+/** The text itself, or, where it would be refused, a sentence that says why: the compiler shows it. */
+type FittingText<Text extends string, Common extends string, Own extends string> = string extends Text
+  ? Text
+  : [Exclude<PlaceholdersOf<Text>, Common | Own>] extends [never]
+    ? [Exclude<Own, PlaceholdersOf<Text>>] extends [never]
+      ? Text
+      : `this text must use {{${Own}}}`
+    : `{{${Exclude<PlaceholdersOf<Text>, Common | Own>}}} is nothing that this text can use`;
+
+type FittingTexts<Texts extends PromptTexts, Common extends string> = {
+  readonly [Name in keyof Texts]: Name extends keyof OwnPlaceholder
+    ? Texts[Name] extends string
+      ? FittingText<Texts[Name], Common, OwnPlaceholder[Name]>
+      : Texts[Name]
+    : Texts[Name];
+};
+
+/** Texts for a task's `prompts` whose placeholders the compiler checks; a task checks them when it is made. */
+export function promptTexts<Common extends string>() {
+  return <const Texts extends PromptTexts>(texts: Texts & FittingTexts<Texts, Common>): Texts => texts;
+}
+
+type Joined<Parts extends readonly string[]> = Parts extends readonly [
+  infer First extends string,
+  ...infer Rest extends readonly string[],
+]
+  ? Rest extends readonly []
+    ? First
+    : `${First} ${Joined<Rest>}`
+  : "";
+
+/** One text of several sentences, whose type still shows the placeholders; that of `a + b` does not. */
+export function sentences<const Parts extends readonly string[]>(...parts: Parts): Joined<Parts> {
+  return parts.join(" ") as Joined<Parts>;
+}
+
 /** A text with its placeholders still open; fill it by calling it. */
 export interface Template<Name extends string> {
   (values: Readonly<Record<Name, string>>): string;

@@ -1,4 +1,4 @@
-import type { EvaluationRecord } from "../pipelines/evaluate";
+import type { EvaluationRecord } from "../pipelines/evaluation-records";
 import type { StepMetrics } from "../pipelines/events";
 import type { Task } from "../tasks/task";
 import type { Example } from "../types";
@@ -6,7 +6,15 @@ import { escapeHtml } from "./escape";
 import { linePlot, shortNumber } from "./plots";
 import { type RolloutRow, readMetricRows, readRollouts } from "./run-records";
 import { style } from "./style";
-import { annotationView, bar, type EmbeddedPicture, embedPicture, leaksMarked, pictureView } from "./views";
+import {
+  annotationView,
+  bar,
+  type EmbeddedPicture,
+  embedPicture,
+  leaksMarked,
+  pictureView,
+  problemView,
+} from "./views";
 
 export interface ReportedRun {
   readonly title: string;
@@ -29,8 +37,10 @@ export interface ReportOptions<A> {
   /** Shown first. */
   readonly tables?: readonly ReportTable[];
   /** Held-out examples as a model annotates them: what `evaluate` returns. */
-  readonly records?: readonly EvaluationRecord<A>[];
+  readonly records?: readonly ReportedRecord<A>[];
 }
+
+export type ReportedRecord<A> = Pick<EvaluationRecord<A>, "exampleId" | "text" | "think" | "prediction" | "failure">;
 
 /**
  * One HTML page, complete in itself, of what runs did: scores, learning curves, and at the first, the middle and the last step what the model
@@ -77,7 +87,7 @@ function tableSection({ title, header, rows }: ReportTable): string {
     .join("")}</tbody></table></section>`;
 }
 
-async function recordsSection<A>(records: readonly EvaluationRecord<A>[], show: Show<A>): Promise<string> {
+async function recordsSection<A>(records: readonly ReportedRecord<A>[], show: Show<A>): Promise<string> {
   const cards = records.map(async ({ exampleId, think, prediction, text, failure }) => {
     const shown = await truthView(exampleId, prediction, show);
     const answer =
@@ -140,9 +150,7 @@ async function groupView<A>(step: string, rows: readonly RolloutRow[], show: Sho
   const lines = ranked.map(({ cot, reconstruction, completion, reward, advantage }) => {
     const written = cot ? leaksMarked(cot.text, reward.leaks) : escapeHtml(completion?.text ?? "");
     const rebuilt = reconstruction ? `<code>${escapeHtml(reconstruction.text)}</code>` : "";
-    const problem = reward.format.ok
-      ? ""
-      : `<p class="problem">${escapeHtml(reward.format.reason ?? "not the format")}</p>`;
+    const problem = problemView(reward);
     const earned = `${bar(reward.reward)} ${shortNumber(reward.reward)}`;
     const relative = advantage === undefined ? "" : shortNumber(advantage);
     return `<tr><td>${written}${problem}</td><td>${rebuilt}</td><td>${earned}</td><td>${relative}</td></tr>`;

@@ -22,6 +22,7 @@ const rolloutRow = z.object({
     similarity: z.number(),
     leaks: z.array(z.object({ kind: z.string(), text: z.string(), start: z.number(), end: z.number() })),
     format: z.object({ ok: z.boolean(), reason: z.string().optional() }),
+    repairs: z.array(z.string()).optional(),
   }),
   advantage: z.number().optional(),
 });

@@ -1,4 +1,4 @@
-import type { Box, ImageSource, Leak } from "../types";
+import type { Box, BoxSpace, ImageSource, Leak, Polygon } from "../types";
 import { escapeHtml } from "./escape";
 import { shortNumber } from "./plots";
 
@@ -27,19 +27,29 @@ export async function embedPicture(image: ImageSource): Promise<EmbeddedPicture>
   return { dataUri: `data:image/png;base64,${bytes.toString("base64")}`, width, height };
 }
 
-/** A picture with boxes drawn over it: those of the truth solid, those of a prediction dashed. */
+/** A picture with boxes and outlines drawn over it: those of the truth solid, those of a prediction dashed. */
 export function pictureView(
   { dataUri, width, height }: EmbeddedPicture,
   { truth, prediction }: { readonly truth?: unknown; readonly prediction?: unknown },
 ): string {
-  const boxes = (annotation: unknown, kind: string) =>
-    (isBoxes(annotation) ? annotation : []).map((box) => {
-      const [x, y] = box.space === "pixel" ? [width, height] : box.space === "thousand" ? [1000, 1000] : [1, 1];
-      const percent = (value: number, of: number) => `${((value / of) * 100).toFixed(2)}%`;
-      return `<rect class="${kind}" x="${percent(box.x, x)}" y="${percent(box.y, y)}" width="${percent(box.width, x)}" height="${percent(box.height, y)}"/>`;
+  const sides = (space: BoxSpace) =>
+    space === "pixel" ? [width, height] : space === "thousand" ? [1000, 1000] : [1, 1];
+  const percent = (value: number, of: number) => ((value / of) * 100).toFixed(2);
+  const shapes = (annotation: unknown, kind: string): string[] => {
+    if (isBoxes(annotation))
+      return annotation.map((box) => {
+        const [x, y] = sides(box.space) as [number, number];
+        return `<rect class="${kind}" x="${percent(box.x, x)}" y="${percent(box.y, y)}" width="${percent(box.width, x)}" height="${percent(box.height, y)}"/>`;
+      });
+    if (!arePolygons(annotation)) return [];
+    return annotation.map(({ space, points }) => {
+      const [x, y] = sides(space) as [number, number];
+      return `<polygon class="${kind}" points="${points.map((point) => `${percent(point[0], x)},${percent(point[1], y)}`).join(" ")}"/>`;
     });
-  const drawn = [...boxes(truth, "truth"), ...boxes(prediction, "prediction")].join("");
-  return `<div class="picture"><img src="${dataUri}" alt="">${drawn && `<svg>${drawn}</svg>`}</div>`;
+  };
+  const drawn = [...shapes(truth, "truth"), ...shapes(prediction, "prediction")].join("");
+  const drawing = drawn && `<svg viewBox="0 0 100 100" preserveAspectRatio="none">${drawn}</svg>`;
+  return `<div class="picture"><img src="${dataUri}" alt="">${drawing}</div>`;
 }
 
 /** A distribution as bars, anything else as it is written. */
@@ -73,5 +83,21 @@ const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
 const isBoxes = (value: unknown): value is readonly Box[] =>
   Array.isArray(value) && value.every((box) => isRecord(box) && "space" in box && "x" in box && "width" in box);
 
+const arePolygons = (value: unknown): value is readonly Polygon[] =>
+  Array.isArray(value) &&
+  value.every((polygon) => isRecord(polygon) && "space" in polygon && Array.isArray(polygon.points));
+
 const isDistribution = (value: unknown): value is Readonly<Record<string, number>> =>
   isRecord(value) && Object.values(value).every((p) => typeof p === "number");
+
+/** What is wrong with a rollout, and what had to be overlooked to read it. */
+export function problemView({
+  format,
+  repairs = [],
+}: {
+  readonly format: { readonly ok: boolean; readonly reason?: string | undefined };
+  readonly repairs?: readonly string[] | undefined;
+}): string {
+  const wrong = format.ok ? "" : `<p class="problem">${escapeHtml(format.reason ?? "not the format")}</p>`;
+  return repairs.length === 0 ? wrong : `${wrong}<p class="problem">overlooked: ${escapeHtml(repairs.join(", "))}</p>`;
+}

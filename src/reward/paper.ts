@@ -27,9 +27,9 @@ export type AnswerRewardFunction<A> = (task: Task<A>, parts: AnswerParts<A>) => 
  * Source: RISE, Eq. 9.
  */
 export function answerReward<A>(task: Task<A>, { truth, text }: AnswerParts<A>): Judgement<A> {
-  const { format, prediction } = readAnswer(text, task.parse);
+  const { format, prediction, repairs } = readAnswer(text, task);
   const similarity = prediction === null ? 0 : task.similarity(truth, prediction);
-  return judgement({ prediction, similarity, leaks: [], format }, format.ok ? similarity : 0);
+  return judgement({ prediction, similarity, leaks: [], format, repairs }, format.ok ? similarity : 0);
 }
 
 /** S(A, Â) alone. Source: RISE, Table 5, "Similarity-Only". */

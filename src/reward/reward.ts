@@ -24,6 +24,8 @@ export interface Evidence<A> {
   readonly leaks: readonly Leak[];
   /** F_CoT(R, Â) */
   readonly format: FormatCheck;
+  /** What had to be overlooked to read Â. */
+  readonly repairs: readonly string[];
 }
 
 /**
@@ -44,11 +46,13 @@ export function gatherEvidence<A>(
     leaks: task.leaks(cot, truth, { strict }),
     format:
       narrative.ok && prediction === null ? { ok: false, reason: "the reconstruction does not parse" } : narrative,
+    repairs: prediction === null ? [] : (task.repairs?.(reconstruction) ?? []),
   };
 }
 
 /** Evidence and the number that was made of it. */
-export function judgement<A>({ prediction, similarity, leaks, format }: Evidence<A>, reward: number): Judgement<A> {
-  const parts: Reward = { reward, similarity, leaks, format };
+export function judgement<A>(evidence: Evidence<A>, reward: number): Judgement<A> {
+  const { prediction, similarity, leaks, format, repairs } = evidence;
+  const parts: Reward = { reward, similarity, leaks, format, ...(repairs.length > 0 && { repairs }) };
   return { prediction, reward: parts };
 }

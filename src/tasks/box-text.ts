@@ -1,5 +1,6 @@
 import type { Box, BoxSpace } from "../types";
-import { scanNumber } from "./scan";
+import { type Nested, readNested } from "./nested-numbers";
+import type { Read } from "./read";
 
 /** `[[x, y, w, h], …]`; the same digits read back the same boxes. */
 export function formatBoxes(boxes: readonly Box[]): string {
@@ -14,19 +15,33 @@ export function formatBox({ x, y, width, height }: Box): string {
 /**
  * Reads the boxes in a text, in linear time: one list of `[x, y, w, h]`, or boxes one after the other.
  *
- * Understood: round or square brackets, commas or spaces, trailing commas, prose, JSON or a code fence around them; `[]` is no
- * box. Never guessed, so `null`: corner notation ("bbox_2d", "x1", "(x, y), (x, y)"), groups of another length, a list that
- * stops in the middle, boxes without area, and two lists that differ.
+ * As asked: `[[x, y, w, h], …]`, or `[x, y, w, h]` where `single`, and nothing around it. Understood, and named in `repairs`: round brackets, spaces
+ * for commas, trailing commas, brackets too few or too many, the same answer twice, prose, JSON or a code fence around it; `[]` is no box. Never
+ * guessed, so `null`: corner notation ("bbox_2d", "x1", "(x, y), (x, y)"), groups of another length, a list that stops in the middle, boxes without
+ * area, two lists that differ, and, where `single`, more than one box.
  */
-export function parseBoxes(text: string, space: BoxSpace): Box[] | null {
+export function readBoxes(text: string, space: BoxSpace, single: boolean): Read<readonly Box[]> | null {
   if (cornerNotation.test(text)) return null;
-  const groups = readGroups(text, space);
-  if (groups === null || groups.length === 0) return null;
-  const lists = groups.filter(({ isList }) => isList);
-  if (lists.length === 0) return groups.flatMap(({ boxes }) => boxes);
-  const [first] = lists;
-  const agree = lists.length === groups.length && lists.every(({ boxes }) => sameBoxes(boxes, first!.boxes));
-  return agree ? first!.boxes : null;
+  const repairs = new Set<string>();
+  const groups = readNested(text, repairs)?.map((nested) => ({
+    boxes: toBoxes(nested, space, repairs),
+    isList: nested.numbers.length === 0,
+  }));
+  if (!groups || groups.length === 0 || groups.some(({ boxes }) => boxes === null)) return null;
+  const answers = groups.map(({ boxes }) => boxes!);
+  const isListed = groups.some(({ isList }) => isList);
+  const agree = groups.every(({ isList }) => isList) && answers.every((boxes) => sameBoxes(boxes, answers[0]!));
+  if (isListed && !agree) return null;
+  const boxes = isListed ? answers[0]! : answers.flat();
+  if (isListed && answers.length > 1) repairs.add("said twice");
+  if (!single) {
+    if (!isListed) repairs.add("missing brackets");
+    return { value: boxes, repairs: [...repairs] };
+  }
+  if (isListed) repairs.add("extra brackets");
+  if (boxes.length > 1) repairs.add("said twice");
+  const isOne = boxes.length > 0 && boxes.every((box) => sameBoxes([box], [boxes[0]!]));
+  return isOne ? { value: [boxes[0]!], repairs: [...repairs] } : null;
 }
 
 export function sameBoxes(a: readonly Box[], b: readonly Box[]): boolean {
@@ -36,94 +51,19 @@ export function sameBoxes(a: readonly Box[], b: readonly Box[]): boolean {
 /** Names under which models write two corners instead of corner and size. */
 const cornerNotation = /bbox_2d|xyxy|x_?1\b|x_?min\b|box_start/i;
 
-/** Nesting deeper than this is no list of boxes; the limit also keeps the time linear. */
-const MAX_DEPTH = 8;
-
 /** More than any image measures, and small enough for areas to stay finite. */
-const MAX_COORDINATE = 1e7;
+export const MAX_COORDINATE = 1e7;
 
-/** Boxes found together; a list is `[[…], …]` or `[]`, anything else a single box. */
-interface Group {
-  readonly isList: boolean;
-  readonly boxes: Box[];
+/** The one box of a bracket of numbers, those of a list; null for numbers that are not a box. */
+function toBoxes({ numbers, lists }: Nested, space: BoxSpace, repairs: Set<string>): Box[] | null {
+  if (numbers.length > 0) return toBox(numbers, space);
+  if (lists.some((inner) => inner.numbers.length === 0)) repairs.add("extra brackets");
+  const boxes = lists.map((inner) => toBoxes(inner, space, repairs));
+  return boxes.every((inner) => inner !== null) ? boxes.flat() : null;
 }
 
-/** A bracket that is still open. */
-interface Frame {
-  readonly closer: string;
-  readonly numbers: number[];
-  readonly groups: Group[];
-  /** Holds something else than numbers, boxes and commas between them. */
-  isProse: boolean;
-  afterComma: boolean;
-}
-
-/** The outermost groups, or null when a bracket holds numbers that are not a box. */
-function readGroups(text: string, space: BoxSpace): Group[] | null {
-  const outer = openFrame("");
-  const frames = [outer];
-  for (let at = 0; at < text.length; ) {
-    const frame = frames.at(-1)!;
-    const character = text[at]!;
-    if (character === "[" || character === "(") {
-      if (frames.length > MAX_DEPTH) return null;
-      frames.push(openFrame(character === "[" ? "]" : ")"));
-      at++;
-    } else if ((character === "]" || character === ")") && frame !== outer) {
-      frames.pop();
-      if (character !== frame.closer) frame.isProse = true;
-      const groups = closeFrame(frame, space);
-      if (groups === null) return null;
-      const parent = frames.at(-1)!;
-      if (groups.length === 0) parent.isProse = true;
-      for (const group of groups) parent.groups.push(group);
-      parent.afterComma = false;
-      at++;
-    } else {
-      at = frame === outer ? at + 1 : readInside(text, at, frame);
-    }
-  }
-  const isFinished = frames.slice(1).every(({ numbers, groups }) => numbers.length === 0 && groups.length === 0);
-  return isFinished ? outer.groups : null;
-}
-
-function openFrame(closer: string): Frame {
-  // A comma may not come first.
-  return { closer, numbers: [], groups: [], isProse: false, afterComma: true };
-}
-
-/** One step inside a bracket: a number, a comma, white space or prose. */
-function readInside(text: string, at: number, frame: Frame): number {
-  const character = text[at]!;
-  if (character === ",") {
-    if (frame.afterComma) frame.isProse = true;
-    frame.afterComma = true;
-    return at + 1;
-  }
-  const number = scanNumber(text, at);
-  if (number) {
-    const isSeparated = /[\s,\])]/.test(text[number.end] ?? ",");
-    if (!isSeparated) frame.isProse = true;
-    frame.numbers.push(number.value);
-    frame.afterComma = false;
-    return number.end;
-  }
-  if (!/\s/.test(character)) frame.isProse = true;
-  return at + 1;
-}
-
-/** What a closed bracket hands to the one around it; nothing for prose, null for numbers that are not a box. */
-function closeFrame({ numbers, groups, isProse }: Frame, space: BoxSpace): Group[] | null {
-  if (isProse || (numbers.length === 1 && groups.length === 0)) return groups;
-  if (groups.length > 0)
-    return numbers.length > 0 ? null : [{ isList: true, boxes: groups.flatMap(({ boxes }) => boxes) }];
-  if (numbers.length === 0) return [{ isList: true, boxes: [] }];
-  const box = toBox(numbers, space);
-  return box && [{ isList: false, boxes: [box] }];
-}
-
-function toBox(numbers: readonly number[], space: BoxSpace): Box | null {
+function toBox(numbers: readonly number[], space: BoxSpace): [Box] | null {
   const [x, y, width, height] = numbers;
   if (numbers.length !== 4 || !numbers.every((value) => Math.abs(value) <= MAX_COORDINATE)) return null;
-  return width! > 0 && height! > 0 ? { space, x: x!, y: y!, width: width!, height: height! } : null;
+  return width! > 0 && height! > 0 ? [{ space, x: x!, y: y!, width: width!, height: height! }] : null;
 }

@@ -6,7 +6,8 @@ import { reconstructionTexts } from "../prompts/reconstruction";
 import { imagePrompt, type PromptTexts, template } from "../prompts/template";
 import { classificationSimilarity, total } from "../similarity/distribution";
 import type { Example, LabelDistribution } from "../types";
-import { formatDistribution, labelKey, parseDistribution, quoted } from "./distribution-text";
+import { formatDistribution, labelKey, quoted, readDistribution } from "./distribution-text";
+import { parsing, type Reading } from "./read";
 import type { Task } from "./task";
 
 export interface ClassificationOptions {
@@ -15,6 +16,8 @@ export interface ClassificationOptions {
   readonly name?: string;
   /** What the labels answer; may use `{{subject}}`, the example's own. */
   readonly question?: string;
+  /** Whether an answer that is not quite as asked is read, with what was repaired in the rollouts, or does not parse ("lenient"). */
+  readonly reading?: Reading;
   /** Replacements for the prompts. Placeholders: question, form, labels; annotation (cot), cot (reconstruction). */
   readonly prompts?: PromptTexts;
   /** S(A, Â); `classificationSimilarity`. */
@@ -30,7 +33,7 @@ export interface ClassificationOptions {
  */
 export function classification(options: ClassificationOptions): Task<LabelDistribution> {
   const { labels, name = "classification", question = "Which labels fit this image?", prompts = {} } = options;
-  const { similarity = classificationSimilarity } = options;
+  const { similarity = classificationSimilarity, reading = "lenient" } = options;
   checkLabels(labels);
 
   const ask = template(question, "classification()'s question", { optional: ["subject"] });
@@ -64,7 +67,7 @@ export function classification(options: ClassificationOptions): Task<LabelDistri
       imagePrompt(example.image, reconstructionText({ ...values(example), cot: cot.trim() })),
     answerPrompt: (example) => imagePrompt(example.image, answerText(values(example))),
     format,
-    parse: (text) => parseDistribution(text, labels),
+    ...parsing((text) => readDistribution(text, labels), reading),
     similarity,
     leaks: (cot, annotation, { strict = false } = {}) =>
       findLeaks(cot, { answer: format(annotation), ...(strict && { labels }) }),

@@ -1,5 +1,6 @@
 import { probabilityOf } from "../similarity/distribution";
 import type { LabelDistribution } from "../types";
+import type { Read } from "./read";
 import { scanNumber, skipSpace } from "./scan";
 
 /**
@@ -20,24 +21,29 @@ export function quoted(label: string): string {
 /**
  * Reads the one `{label: number, …}` in a text, in linear time.
  *
- * Understood: either kind of quotes or none, any case, "_" or "-" for a space, trailing comma, percentages, quoted numbers, prose
- * or a code fence around it. Missing labels are 0. Never guessed, so `null`: unknown or repeated labels, negative or infinite
- * numbers, an empty or unfinished object, and two objects that differ.
+ * As asked: the labels as they are spelled, each in straight quotes of either kind, and numbers as Python reads them; nothing around it.
+ * Understood, and named in `repairs`: text or a code fence around it, other quotes or none, another case, "_" or "-" for a space, a trailing
+ * comma, percentages, quoted numbers, labels that are missing (0), the same answer twice. Never guessed, so `null`: unknown or repeated labels,
+ * negative or infinite numbers, an empty or unfinished object, and two objects that differ.
  */
-export function parseDistribution(text: string, labels: readonly string[]): LabelDistribution | null {
+export function readDistribution(text: string, labels: readonly string[]): Read<LabelDistribution> | null {
   const labelsByKey = new Map(labels.map((label) => [labelKey(label), label]));
+  const repairs = new Set<string>();
   let found: LabelDistribution | null = null;
   let next: number;
   for (let at = text.indexOf("{"); at >= 0; at = text.indexOf("{", next)) {
     const object = readObject(text, at);
     next = object.end;
     if (object.entries === null) continue; // braces around something else
-    const distribution = toDistribution(object.entries, labels, labelsByKey);
+    const distribution = toDistribution(object, labels, labelsByKey);
     if (distribution === null) return null;
-    if (found && labels.some((label) => found![label] !== distribution[label])) return null;
-    found = distribution;
+    if (found && labels.some((label) => found![label] !== distribution.value[label])) return null;
+    if (found) repairs.add("said twice");
+    else if (text.slice(0, at).trim() !== "" || text.slice(next).trim() !== "") repairs.add("text around it");
+    found = distribution.value;
+    for (const repair of distribution.repairs) repairs.add(repair);
   }
-  return found;
+  return found && { value: found, repairs: [...repairs] };
 }
 
 /** What two spellings of one label have in common. */
@@ -48,72 +54,99 @@ export function labelKey(label: string): string {
     .replace(/[\s_-]+/g, " ");
 }
 
-type Entry = readonly [key: string, value: number];
+interface Entry {
+  readonly key: string;
+  readonly value: number;
+  readonly repairs: readonly string[];
+}
+
+/** What was read of an object; no entries where it turned out to be none. */
+interface ReadObject {
+  readonly entries: readonly Entry[] | null;
+  readonly hasTrailingComma: boolean;
+  readonly end: number;
+}
 
 function toDistribution(
-  entries: readonly Entry[],
+  { entries, hasTrailingComma }: ReadObject,
   labels: readonly string[],
   labelsByKey: ReadonlyMap<string, string>,
-): LabelDistribution | null {
+): Read<LabelDistribution> | null {
   const values = new Map<string, number>();
-  for (const [key, value] of entries) {
+  const repairs = new Set<string>();
+  for (const { key, value, repairs: own } of entries ?? []) {
     const label = labelsByKey.get(labelKey(key));
     if (label === undefined || values.has(label) || !(value >= 0 && Number.isFinite(value))) return null;
     values.set(label, value);
+    for (const repair of own) repairs.add(repair);
+    if (key !== label) repairs.add("spelling of labels");
   }
-  return values.size > 0 ? Object.fromEntries(labels.map((label) => [label, values.get(label) ?? 0])) : null;
+  if (values.size === 0) return null;
+  if (hasTrailingComma) repairs.add("trailing comma");
+  if (values.size < labels.length) repairs.add("missing labels");
+  return { value: Object.fromEntries(labels.map((label) => [label, values.get(label) ?? 0])), repairs: [...repairs] };
 }
 
 /** The object that opens at `open`, or where it stopped being one: what was read is never read again. */
-function readObject(text: string, open: number): { readonly entries: Entry[] | null; readonly end: number } {
+function readObject(text: string, open: number): ReadObject {
   const entries: Entry[] = [];
+  const notOne = (end: number): ReadObject => ({ entries: null, hasTrailingComma: false, end });
   let at = skipSpace(text, open + 1);
+  let hasTrailingComma = false;
   while (text[at] !== "}") {
     const key = readKey(text, at);
-    if (key.text === null) return { entries: null, end: key.end };
+    if (key.text === null) return notOne(key.end);
     const value = readValue(text, skipSpace(text, key.end));
-    if (value.value === null) return { entries: null, end: value.end };
-    entries.push([key.text, value.value]);
+    if (value.value === null) return notOne(value.end);
+    entries.push({ key: key.text, value: value.value, repairs: [...key.repairs, ...value.repairs] });
     at = skipSpace(text, value.end);
-    if (text[at] === ",") at = skipSpace(text, at + 1);
-    else if (text[at] !== "}") return { entries: null, end: at };
+    hasTrailingComma = text[at] === ",";
+    if (hasTrailingComma) at = skipSpace(text, at + 1);
+    else if (text[at] !== "}") return notOne(at);
   }
-  return { entries, end: at + 1 };
+  return { entries, hasTrailingComma, end: at + 1 };
 }
 
 const singleQuotes = /['‘’`]/;
 const doubleQuotes = /["“”]/;
 
 /** A key up to and including its colon. A quote inside a label is told from the closing one by the colon that follows. */
-function readKey(text: string, start: number): { readonly text: string | null; readonly end: number } {
+function readKey(text: string, start: number) {
   const first = text[start] ?? "";
   const quotes = singleQuotes.test(first) ? singleQuotes : doubleQuotes.test(first) ? doubleQuotes : null;
   let at = quotes ? start + 1 : start;
   for (; at < text.length && !/[{}\n]/.test(text[at]!); at++) {
-    if (!quotes && text[at] === ":") return { text: text.slice(start, at), end: at + 1 };
+    if (!quotes && text[at] === ":") return { text: text.slice(start, at), repairs: ["quotes"], end: at + 1 };
     if (quotes?.test(text[at]!)) {
       const colon = skipSpace(text, at + 1);
-      if (text[colon] === ":") return { text: text.slice(start + 1, at), end: colon + 1 };
+      if (text[colon] !== ":") continue;
+      const key = text.slice(start + 1, at);
+      const isAsAsked = /['"]/.test(first) && text[at] === first && !key.includes(first);
+      return { text: key, repairs: isAsAsked ? [] : ["quotes"], end: colon + 1 };
     }
   }
-  return { text: null, end: at };
+  return { text: null, repairs: [], end: at };
 }
 
 /** A number, perhaps quoted, perhaps a percentage. */
-function readValue(text: string, start: number): { readonly value: number | null; readonly end: number } {
+function readValue(text: string, start: number) {
   const first = text[start] ?? "";
   const quotes = singleQuotes.test(first) ? singleQuotes : doubleQuotes.test(first) ? doubleQuotes : null;
   const number = scanNumber(text, quotes ? skipSpace(text, start + 1) : start);
-  if (!number) return { value: null, end: start };
+  if (!number) return { value: null, repairs: [], end: start };
+  const repairs = quotes ? ["numbers in quotes"] : [];
   let { value, end } = number;
   const sign = skipSpace(text, end);
   if (text[sign] === "%") {
     value /= 100;
+    repairs.push("percentages");
     end = sign + 1;
   }
-  if (!quotes) return { value, end };
+  if (!quotes) return { value, repairs, end };
   const closing = skipSpace(text, end);
-  return quotes.test(text[closing] ?? "") ? { value, end: closing + 1 } : { value: null, end: closing };
+  return quotes.test(text[closing] ?? "")
+    ? { value, repairs, end: closing + 1 }
+    : { value: null, repairs: [], end: closing };
 }
 
 function decimals(value: number): string {

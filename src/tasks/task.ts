@@ -17,6 +17,8 @@ export interface Task<A> {
   format(annotation: A): string;
   /** The annotation a model wrote, or `null`. Never throws. */
   parse(text: string): A | null;
+  /** What had to be overlooked to read a text, such as "trailing comma"; none where it is written as asked. Tasks that repair nothing need not have it. */
+  repairs?(text: string): readonly string[];
   /** S(A, Â) in [0, 1]. */
   similarity(truth: A, prediction: A): number;
   /** Numbers and, where `strict`, label names in the cot that give A away. */

@@ -2,18 +2,21 @@ import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { CheckpointError, ConfigError, DataError, ShapeError, TrainingError } from "../errors";
 import type { OnDownload } from "../models/hub/progress";
-import { readJson } from "../models/model-directory";
+import { exists, readJson } from "../models/model-directory";
 import { createAdapter, type LoraConfig, type TrainableTensor } from "../models/qwen2-vl/adapter";
 import { checkPositiveIntegers } from "../models/qwen2-vl/limits";
 import { checkMemory } from "../models/qwen2-vl/memory";
 import { defaultModel, openQwen2Vl, type Qwen2Vl } from "../models/qwen2-vl/model";
 import { type Policy, referenceFeeds } from "../models/qwen2-vl/policy";
 import { readPolicy, readTensors, savePolicy, unusable } from "../models/qwen2-vl/policy-files";
+import type { Precision } from "../models/qwen2-vl/rounded";
+import { roundedFor } from "../models/qwen2-vl/rounded-checkpoint";
 import { writeSafetensors } from "../models/qwen2-vl/safetensors";
 import { createSampler } from "../models/qwen2-vl/sampler";
 import { createTrainingPass, type ScoredRow } from "../models/qwen2-vl/training";
 import { type Device, placeOn } from "../onnx/device";
 import { adamw, chain, clipByGlobalNorm, type GradientTransform, globalNorm, type OptimizerState } from "../optim";
+import { sharedTensors, zerosLike } from "../optim/shared-tensors";
 import type { Workload } from "../types";
 import type { ScoringOptions, Trainer, TrainSequence } from "./trainer";
 
@@ -33,6 +36,11 @@ export interface OnnxTrainerOptions {
   readonly gradientCheckpointing?: boolean;
   /** Completions sampled side by side (64). */
   readonly sampledAtOnce?: number;
+  /**
+   * Of the frozen matrices that the sampler multiplies with ("float32": as they are): fewer bits are faster and take less memory, and completions
+   * come from another distribution than the one that is trained. How far off it is, each step's metrics say. Needs `lora`, and the CPU.
+   */
+  readonly samplerPrecision?: Precision;
   /** Of LoRA's initial matrices (0). */
   readonly seed?: number;
   /** Told of every piece of a download (a display on stderr). */
@@ -50,19 +58,24 @@ export interface OnnxTrainerOptions {
  */
 export async function onnxTrainer(options: OnnxTrainerOptions = {}): Promise<Trainer> {
   const { model: name = defaultModel, rowsAtOnce = 16, sampledAtOnce = 64, device = "auto", threads } = options;
-  const { gradientCheckpointing } = options;
+  const { gradientCheckpointing, samplerPrecision = "float32" } = options;
+  if (samplerPrecision !== "float32" && !options.lora)
+    throw new ConfigError(
+      `onnxTrainer: samplerPrecision "${samplerPrecision}" rounds weights that stay as they are, and without lora every weight is trained`,
+    );
   checkPositiveIntegers("onnxTrainer", { rowsAtOnce, sampledAtOnce, threads });
   const placement = await placeOn(device, threads);
   const model = await openQwen2Vl(name, options.onDownload);
   const policy = await createPolicy(model, options);
-  const sampler = createSampler(model, policy, { rowsAtOnce: sampledAtOnce, ...placement });
+  const rounded = await roundedFor(model, samplerPrecision, placement);
+  const sampler = createSampler(model, policy, { rowsAtOnce: sampledAtOnce, rounded, ...placement });
   const pass = createTrainingPass(model, policy, {
     ...{ rowsAtOnce, features: sampler.features, ...placement },
     gradientCheckpointing,
   });
   const optimizer = options.optimizer ?? chain(clipByGlobalNorm(1), adamw({ weightDecay: 0.1 }));
   const parameters = new Map([...policy.trainable].map(([name, { data }]) => [name, data]));
-  const gradients = new Map([...policy.trainable].map(([name, { data }]) => [name, new Float32Array(data.length)]));
+  const gradients = zerosLike(parameters);
   const state = optimizer.init(parameters);
   /** Names whose gradient has arrived since the last step; what the others hold is of before. */
   const arrived = new Set<string>();
@@ -113,7 +126,7 @@ export async function onnxTrainer(options: OnnxTrainerOptions = {}): Promise<Tra
           `optimStep: expected a finite gradient, got norm ${gradNorm}; it is forgotten, and the weights are as they were`,
         );
       }
-      optimizer.update(gradients, state, parameters, { learningRate });
+      optimizer.update(gradients, state, parameters, { learningRate, gradNorm });
       forgetGradient();
       sampler.weightsChanged();
       return { gradNorm };
@@ -129,8 +142,7 @@ export async function onnxTrainer(options: OnnxTrainerOptions = {}): Promise<Tra
 
     async load(dir) {
       const weights = await readPolicy(policy, dir);
-      const moments = await readTensors(join(dir, optimizerFile), optimizerTensors(state));
-      const step = await readStep(join(dir, "optimizer.json"));
+      const { tensors: moments, step } = await readOptimizer(dir, state, () => optimizer.init(parameters));
       // From here on nothing can fail: a folder that cannot be used changes nothing.
       for (const [name, data] of weights) parameters.get(name)!.set(data);
       for (const [name, data] of moments) state.tensors.get(name)!.set(data);
@@ -141,13 +153,22 @@ export async function onnxTrainer(options: OnnxTrainerOptions = {}): Promise<Tra
 
     ...(placement.provider === "cpu" && {
       checkMemory: (work: Workload) =>
-        checkMemory(model, policy, work, { rowsAtOnce, sampledAtOnce, gradientCheckpointing }, [
-          ...(rowsAtOnce > 1 ? [`rowsAtOnce below ${rowsAtOnce}`] : []),
-          ...(sampledAtOnce > 1 ? [`sampledAtOnce below ${sampledAtOnce}`] : []),
-          ...(gradientCheckpointing === false ? ["gradientCheckpointing"] : []),
-          ...(policy.lora ? [] : ["lora"]),
-          ...["shorter completions", "smaller pictures"],
-        ]),
+        checkMemory(
+          model,
+          policy,
+          work,
+          {
+            ...(rounded && { sampled: { ...policy, checkpoint: rounded } }),
+            ...{ rowsAtOnce, sampledAtOnce, gradientCheckpointing },
+          },
+          [
+            ...(rowsAtOnce > 1 ? [`rowsAtOnce below ${rowsAtOnce}`] : []),
+            ...(sampledAtOnce > 1 ? [`sampledAtOnce below ${sampledAtOnce}`] : []),
+            ...(gradientCheckpointing === false ? ["gradientCheckpointing"] : []),
+            ...(policy.lora ? [] : ["lora"]),
+            ...["shorter completions", "smaller pictures"],
+          ],
+        ),
     }),
 
     async dispose() {
@@ -159,22 +180,22 @@ export async function onnxTrainer(options: OnnxTrainerOptions = {}): Promise<Tra
 
 async function createPolicy(model: Qwen2Vl, { lora, seed = 0 }: OnnxTrainerOptions): Promise<Policy> {
   const { config, checkpoint } = model;
-  const trainable = new Map<string, TrainableTensor>();
   if (lora) {
-    for (const [name, { shape, data }] of createAdapter(config, lora, seed))
-      trainable.set(name, { shape, data: shared(data) });
-    return { config, checkpoint, lora, trainable };
+    const adapter = createAdapter(config, lora, seed);
+    return { config, checkpoint, lora, trainable: await shared(adapter, async (name) => adapter.get(name)!.data) };
   }
-  for (const [name, { shape }] of checkpoint.tensors)
-    trainable.set(name, { shape, data: shared(await checkpoint.read(name)) });
-  return { config, checkpoint, trainable };
+  return { config, checkpoint, trainable: await shared(checkpoint.tensors, checkpoint.read) };
 }
 
-/** A copy in memory that the thread which runs graphs sees too, so that feeding it costs one copy there and nothing here. */
-function shared(data: Float32Array): Float32Array {
-  const copy = new Float32Array(new SharedArrayBuffer(data.byteLength));
-  copy.set(data);
-  return copy;
+/** Copies in memory that all threads see: the one that runs graphs copies them once more, and the optimiser's work on them in place. */
+async function shared(
+  tensors: ReadonlyMap<string, { readonly shape: readonly number[] }>,
+  read: (name: string) => Promise<Float32Array>,
+): Promise<Map<string, TrainableTensor>> {
+  const size = (shape: readonly number[]) => shape.reduce((a, b) => a * b, 1);
+  const copies = sharedTensors([...tensors].map(([name, { shape }]) => [name, size(shape)] as const));
+  for (const [name, copy] of copies) copy.set(await read(name));
+  return new Map([...tensors].map(([name, { shape }]) => [name, { shape, data: copies.get(name)! }]));
 }
 
 /** @throws ConfigError for a temperature that logits cannot be divided by */
@@ -221,6 +242,13 @@ const optimizerFile = "optimizer.safetensors";
 
 const optimizerTensors = ({ tensors }: OptimizerState) =>
   new Map([...tensors].map(([name, data]) => [name, { shape: [data.length], data }]));
+
+/** Weights that others trained, with PEFT for one, come without an optimiser's state: `fresh` is theirs. */
+async function readOptimizer(dir: string, state: OptimizerState, fresh: () => OptimizerState): Promise<OptimizerState> {
+  const [tensorsPath, stepPath] = [join(dir, optimizerFile), join(dir, "optimizer.json")];
+  if (!(await exists(tensorsPath)) && !(await exists(stepPath))) return fresh();
+  return { tensors: await readTensors(tensorsPath, optimizerTensors(state)), step: await readStep(stepPath) };
+}
 
 async function readStep(path: string): Promise<number> {
   const { step } = (await readJson(path).catch(unusable)) as { step?: unknown };

@@ -45,7 +45,7 @@ export interface Trainer {
   ): Promise<{ readonly loss: number; readonly logProbs: readonly Float64Array[] }>;
   /** Applies and clears the accumulated gradient. */
   optimStep(params: { readonly learningRate: number }): Promise<{ readonly gradNorm: number }>;
-  /** Writes weights and optimiser state; `load` restores both exactly. */
+  /** Writes weights and optimiser state; `load` restores both exactly, and of weights that came without a state starts a new one. */
   save(dir: string): Promise<void>;
   load(dir: string): Promise<void>;
   /**

@@ -175,7 +175,6 @@ describe("training is refused", () => {
     await refuses(teach([1, 2, 291]), DataError, "completion 0, token 2", "from 0 to 290, got 291");
     await refuses(teach([-1]), DataError, "completion 0, token 0", "got -1");
   });
-  it("of picture tokens without a picture", () => refuses(teach([289]), ShapeError, "image tokens", "1 pictures"));
   it("at assumed log-probs of another length", () =>
     refuses(teach([1, 2], [[-1]]), ShapeError, "assumedLogProbs, row 0: expected 2 numbers, got 1"));
   it("of an adapter without rank", () =>

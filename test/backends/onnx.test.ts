@@ -118,6 +118,20 @@ describe("completions", () => {
     expect(cut.samplingLogProbs).toHaveLength(cut.tokenIds!.length);
   });
 
+  it.each([
+    { temperature: 0 },
+    { temperature: 1 },
+    { topP: 0.8, topK: 30 },
+    { temperature: 0.7, repetitionPenalty: 1.3 },
+  ])("are the same to the last bit when they are looked at in between: %j", async (options) => {
+    const asked = { count: 3, maxTokens: 45, seed: 8, ...options };
+    const whole = await odd.generate(prompts, asked);
+    const { signal } = new AbortController();
+    // A stop text that never comes: 8 tokens, 8 more, 16 more, the rest.
+    expect(await odd.generate(prompts, { ...asked, stop: ["never written"], signal })).toEqual(whole);
+    expect(await odd.generate(prompts, { ...asked, signal })).toEqual(whole);
+  });
+
   it("come no further once the signal is aborted", async () => {
     const controller = new AbortController();
     const writing = small.generate(prompts, { count: 200, maxTokens: 8, seed: 0, signal: controller.signal });

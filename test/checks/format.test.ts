@@ -97,13 +97,18 @@ describe("checkAnswerFormat", () => {
   });
 
   it("hands over what it read", () => {
-    expect(readAnswer("<think>A.</think><answer>B</answer>", parse)).toEqual({
+    expect(readAnswer("<think>A.</think><answer>B</answer>", { parse })).toEqual({
       format: { ok: true },
       think: "A.",
       answer: "B",
       prediction: { parsed: true },
+      repairs: [],
     });
-    expect(readAnswer("<think></think><answer>B</answer>", parse)).toMatchObject({
+    expect(
+      readAnswer("<think>A.</think><answer>B</answer>", { parse, repairs: () => ["trailing comma"] }).repairs,
+    ).toEqual(["trailing comma"]);
+    expect(readAnswer("<think>A.</think><answer>C</answer>", { parse, repairs: () => ["quotes"] }).repairs).toEqual([]);
+    expect(readAnswer("<think></think><answer>B</answer>", { parse })).toMatchObject({
       think: "",
       prediction: { parsed: true },
     });

@@ -10,8 +10,8 @@ export interface LeakSet {
 }
 
 export interface LeakRow {
-  /** The checks are tuned on the first only. Their author had written the second before; the third came after they were finished. */
-  readonly part: "tune" | "held-out" | "fresh";
+  /** The checks were tuned on the first; the second was written when they were finished. */
+  readonly part: "tune" | "fresh";
   readonly kind: string;
   readonly leaks: boolean;
   /** Which of the lists of class names count as leaks. */

@@ -2,8 +2,8 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { ConfigError, DataError } from "../../src/errors";
 import { meanAveragePrecision } from "../../src/metrics/mean-average-precision";
-import { meanIou } from "../../src/metrics/mean-iou";
-import type { Box } from "../../src/types";
+import { meanIou, meanPolygonIou } from "../../src/metrics/mean-iou";
+import type { Box, Polygon } from "../../src/types";
 import reference from "./fixtures/coco-eval.json";
 
 const box = (x: number, y: number, width: number, height: number): Box => ({ space: "thousand", x, y, width, height });
@@ -152,5 +152,25 @@ describe("meanIou", () => {
       ]),
     ).toBe(0.5);
     expect(() => meanIou([])).toThrow(DataError);
+  });
+});
+
+describe("meanPolygonIou", () => {
+  it("averages matched IoU per outline, a missed one and one too many as 0", () => {
+    const square = (x: number): Polygon => ({
+      space: "thousand",
+      points: [
+        [x, 0],
+        [x + 10, 0],
+        [x + 10, 10],
+        [x, 10],
+      ],
+    });
+    const outcomes = [
+      { truth: [square(0)], prediction: [square(0), square(50)] },
+      { truth: [square(0)], prediction: [square(5)] },
+      { truth: [square(0)], prediction: null },
+    ];
+    expect(meanPolygonIou(outcomes)).toBeCloseTo((1 / 2 + 1 / 3 + 0) / 3, 14);
   });
 });

@@ -24,6 +24,7 @@ beforeEach(async () => {
     HF_HOME: home,
     HF_ENDPOINT: hub.url,
     HF_TOKEN: undefined,
+    HF_TOKEN_PATH: undefined,
     HF_HUB_CACHE: undefined,
     HUGGINGFACE_HUB_CACHE: undefined,
     HF_HUB_OFFLINE: undefined,
@@ -330,6 +331,20 @@ describe("a hub that refuses", () => {
     vi.stubEnv("HF_TOKEN", "hf_wrong");
     await refuses(resolve(), BackendError, "HF_TOKEN does not give access");
     vi.stubEnv("HF_TOKEN", "hf_right");
+    expect(await resolve()).toBe(folder("snapshots", hub.commit));
+  });
+
+  it("one whose token Python's hf auth login keeps, unless another is set", async () => {
+    hub.token = "hf_right";
+    const elsewhere = join(home, "elsewhere");
+    await writeFile(join(home, "token"), "hf_right\n");
+    await writeFile(elsewhere, "hf_wrong");
+    vi.stubEnv("HF_TOKEN_PATH", elsewhere);
+    await refuses(resolve(), BackendError, `${elsewhere} does not give access`);
+    vi.stubEnv("HF_TOKEN_PATH", undefined);
+    vi.stubEnv("HF_TOKEN", "hf_other");
+    await refuses(resolve(), BackendError, "HF_TOKEN does not give access");
+    vi.stubEnv("HF_TOKEN", "");
     expect(await resolve()).toBe(folder("snapshots", hub.commit));
   });
 

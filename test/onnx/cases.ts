@@ -1,5 +1,5 @@
 import { gradients } from "../../src/onnx/grad";
-import type { Graph } from "../../src/onnx/graph";
+import { cast, type Graph } from "../../src/onnx/graph";
 import type { Op, Ops } from "../../src/onnx/ops";
 import type { DType, Value } from "../../src/onnx/value";
 import type { DifferentiableOp } from "../../src/onnx/vjp";
@@ -43,6 +43,20 @@ const integers = (values: readonly number[], shape: readonly number[] = [values.
   shape,
   values,
 });
+const floats = (values: readonly number[], shape: readonly number[] = [values.length]): Operand => ({
+  dtype: "float32",
+  shape,
+  values: values.map(Math.fround),
+});
+const bytes = (values: readonly number[], shape: readonly number[] = [values.length]): Operand => ({
+  dtype: "uint8",
+  shape,
+  values,
+});
+const anyBytes = (dtype: "uint8" | "int8", ...shape: number[]): Operand => ({
+  ...draw(shape, () => rng.integer(256) - (dtype === "int8" ? 128 : 0)),
+  dtype,
+});
 const fixed = (operand: Operand): Operand => ({ ...operand, fixed: true });
 const angles = (...shape: number[]) => {
   const turn = draw(shape, () => 6 * rng.uniform());
@@ -71,6 +85,7 @@ export const cases: { readonly [O in Op]: readonly Case<O>[] } = {
   Mul: pairs(normal, normal),
   Div: pairs(normal, away),
   Neg: unary(normal(2, 3), normal()),
+  Abs: unary(normal(2, 3), normal()),
   Exp: unary(normal(2, 3), wide(4)),
   Log: unary(positive(2, 3)),
   Sqrt: unary(positive(2, 3)),
@@ -148,6 +163,7 @@ export const cases: { readonly [O in Op]: readonly Case<O>[] } = {
     { in: [normal(2, 3)], attrs: { axes: [0, 1], keepDims: false } },
     { in: [normal(2, 3)], attrs: { axes: [], keepDims: false } },
   ],
+  ReduceMax: unary(normal(2, 3), tied(2, 2, 4), normal(5)),
   Softmax: unary(normal(2, 3), wide(2, 2, 4), normal(3, 1)),
   LogSoftmax: unary(normal(2, 3), wide(2, 2, 4), normal(3, 1)),
   LayerNormalization: [
@@ -186,6 +202,24 @@ export const cases: { readonly [O in Op]: readonly Case<O>[] } = {
   ArgMax: unary(normal(3, 4), tied(2, 2, 6)),
   CumSum: unary(normal(5), normal(2, 4), normal(2, 2, 3)),
   TopK: unary(normal(3, 5), tied(2, 2, 6)),
+  QuantizeLinear: [
+    { in: [eighths(2, 9), floats([0.25, 0.5]), bytes([128, 3])], attrs: {} },
+    { in: [wide(3, 4), floats([1, 0.01, 0.3]), bytes([128, 128, 0])], attrs: {} },
+  ],
+  MatMulIntegerToFloat: [
+    {
+      in: [anyBytes("uint8", 2, 3), anyBytes("int8", 3, 4), floats([1], []), positive(4), bytes([128], [])],
+      attrs: {},
+    },
+    {
+      in: [anyBytes("uint8", 1, 300), anyBytes("int8", 300, 2), floats([1], []), positive(2), bytes([7], [])],
+      attrs: {},
+    },
+  ],
+  MatMulNBits: [
+    { in: [normal(2, 32), anyBytes("uint8", 3, 1, 16), positive(3)], attrs: { blockSize: 32 } },
+    { in: [normal(3, 72), anyBytes("uint8", 5, 3, 16), positive(15)], attrs: { blockSize: 32 } },
+  ],
 };
 
 /** The cases between numbers that have a derivative; a rule without cases does not compile. */
@@ -196,8 +230,11 @@ export const differentiable: { readonly [O in DifferentiableOp]: readonly Case<O
 
 /** The operator on inputs called `prefix0`, `prefix1`, …, and what to feed them with. */
 export function buildCase(graph: Graph, op: Op, { in: operands, attrs }: Case, prefix: string) {
-  const inputs = operands.map(({ dtype, shape }, i) => graph.input(`${prefix}${i}`, dtype, shape));
-  const feeds = new Map(inputs.map(({ name }, i) => [name, ndarray(operands[i]!.values, operands[i]!.shape)]));
+  // Bytes cannot be fed.
+  const inputs = operands.map(({ dtype, shape }, i) =>
+    cast(graph, graph.input(`${prefix}${i}`, dtype.endsWith("int8") ? "int64" : dtype, shape), dtype),
+  );
+  const feeds = new Map(operands.map(({ values, shape }, i) => [`${prefix}${i}`, ndarray(values, shape)]));
   const wrt = inputs.filter((_, i) => operands[i]!.dtype === "float32" && !operands[i]!.fixed);
   return { output: graph.op(op, inputs as Ops[Op]["in"], attrs), wrt, feeds };
 }

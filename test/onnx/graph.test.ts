@@ -209,6 +209,20 @@ const wrong: { readonly [O in Op]: readonly Wrong<O>[] } = {
     ],
   ],
   TopK: [[[["time"]], {}, /"time"/]],
+  QuantizeLinear: [
+    [[[2, 3], [3], [2]], {}, /QuantizeLinear: scale: expected \[2\], got \[3\]/],
+    [[[2, 3], [2], [1]], {}, /QuantizeLinear: zero point: expected \[2\]/],
+  ],
+  MatMulIntegerToFloat: [
+    [[[2, 3], [4, 5], [], [5], []], {}, /MatMulIntegerToFloat: .*\[2, 3\] × \[4, 5\]/],
+    [[[2, 3], [3, 5], [], [3], []], {}, /MatMulIntegerToFloat: scale: expected \[5\], got \[3\]/],
+  ],
+  MatMulNBits: [
+    [[[2, 64], [5, 3, 16], [10]], { blockSize: 32 }, /MatMulNBits: b: expected \[5, 2, 16\], got \[5, 3, 16\]/],
+    [[[2, 64], [5, 2, 16], [5]], { blockSize: 32 }, /MatMulNBits: scale: expected \[10\], got \[5\]/],
+  ],
+  ReduceMax: [],
+  Abs: [],
   Neg: [],
   Exp: [],
   Log: [],

@@ -58,6 +58,7 @@ const meanings: { readonly [O in Op]: Meaning<O> } = {
   Mul: binary((a, b) => a * b),
   Div: binary((a, b) => a / b),
   Neg: unary((x) => -x),
+  Abs: unary(Math.abs),
   Exp: unary(Math.exp),
   Log: unary(Math.log),
   Sqrt: unary(Math.sqrt),
@@ -150,6 +151,11 @@ const meanings: { readonly [O in Op]: Meaning<O> } = {
           x.shape.filter((_, axis) => !axes.includes(axis)),
         );
   },
+  ReduceMax: ([x]) =>
+    ndarray(
+      rowsOf(x).map((row) => Math.max(...row)),
+      x.shape.with(-1, 1),
+    ),
   Softmax: alongLast((row) => logSoftmax(row).map(Math.exp)),
   LogSoftmax: alongLast(logSoftmax),
   LayerNormalization: ([x, scale, bias], { epsilon }) => {
@@ -204,7 +210,38 @@ const meanings: { readonly [O in Op]: Meaning<O> } = {
   }),
   // A stable sort keeps equal elements in their order, as ONNX asks.
   TopK: alongLast((row) => Array.from(row.keys()).sort((i, j) => row[j]! - row[i]!)),
+  QuantizeLinear: ([x, scale, zeroPoint]) => {
+    const read = reader(x);
+    const byte = (v: number) => Math.min(Math.max(v, 0), 255);
+    return tabulate(x.shape, (i) => {
+      const row = i[0]!;
+      return byte(halfToEven(Math.fround(read(i) / scale.data[row]!)) + zeroPoint.data[row]!);
+    });
+  },
+  MatMulIntegerToFloat: ([a, b, unit, scale, zeroPoint]) => {
+    const [rows, inner, columns] = [a.shape[0]!, a.shape[1]!, b.shape[1]!];
+    const zero = zeroPoint.data[0]!;
+    return tabulate([rows, columns], ([n, m]) => {
+      const whole = sum(inner, (k) => (a.data[n! * inner + k]! - zero) * b.data[k * columns + m!]!);
+      return whole * unit.data[0]! * scale.data[m!]!;
+    });
+  },
+  MatMulNBits: ([x, b, scale], { blockSize }) => {
+    const [rows, inner, outputs, blocks] = [x.shape[0]!, x.shape[1]!, b.shape[0]!, b.shape[1]!];
+    const weight = (m: number, k: number) => {
+      const place = m * blocks * blockSize + k;
+      const pair = b.data[Math.floor(place / 2)]!;
+      return ((place % 2 ? pair >> 4 : pair & 15) - 8) * scale.data[Math.floor(place / blockSize)]!;
+    };
+    return tabulate([rows, outputs], ([n, m]) => sum(inner, (k) => x.data[n! * inner + k]! * weight(m!, k)));
+  },
 };
+
+function halfToEven(x: number): number {
+  const below = Math.floor(x);
+  const rest = x - below;
+  return rest === 0.5 ? below + (below % 2 === 0 ? 0 : 1) : Math.round(x);
+}
 
 function neededNodes(outputs: readonly Value[]): Set<Node> {
   const nodes = new Set<Node>();

@@ -43,6 +43,18 @@ describe("compiled graphs", () => {
     expect(b.seen.created).toBe(2);
   });
 
+  it("make room before the next is compiled: two large ones might not fit side by side", async () => {
+    const cache = sessionCache(1);
+    const [a, b] = [recorder(), recorder()];
+    await cache.run("a", a.create, {});
+    const create = () => {
+      expect(a.seen.disposed).toBe(1);
+      return b.create();
+    };
+    await cache.run("b", create, {});
+    expect(b.seen.runs).toBe(1);
+  });
+
   it("are never disposed while they run", async () => {
     const cache = sessionCache(1);
     const [busy, other] = [recorder(true), recorder()];

@@ -56,6 +56,16 @@ describe("adamw", () => {
     expectFloat32(params, { w: [0.9, 1.1, 0.9] }, 100);
   });
 
+  it("keeps nothing that is too small for a normal float32", () => {
+    const params = tensors({ w: [1e-40, 1] });
+    const optimizer = adamw({ weightDecay: 0 });
+    const state = optimizer.init(params);
+    optimizer.update(tensors({ w: [1e-39, 1e-20] }), state, params, { learningRate: 0 });
+    expect([...params.get("w")!]).toEqual([0, 1]);
+    expect([...state.tensors.get("exp_avg/w")!]).toEqual([0, Math.fround(0.1 * Math.fround(1e-20))]);
+    expect([...state.tensors.get("exp_avg_sq/w")!]).toEqual([0, 0]);
+  });
+
   it("without a gradient, only shrinks weights, by 1 − ηλ", () => {
     const params = tensors({ w: [2], b: [2] });
     const optimizer = adamw({ weightDecay: 0.5, decays: (name) => name === "w" });

@@ -1,11 +1,14 @@
+import { setTimeout } from "node:timers/promises";
 import { describe, expect, it } from "vitest";
-import { DataError } from "../../src/errors";
+import type { VlmBackend } from "../../src/backends/backend";
+import { ConfigError, DataError } from "../../src/errors";
+import { classificationMetrics, detectionMetrics } from "../../src/metrics/task-metrics";
 import { annotate } from "../../src/pipelines/annotate";
-import { classificationMetrics, detectionMetrics, evaluate } from "../../src/pipelines/evaluate";
+import { evaluate } from "../../src/pipelines/evaluate";
 import { detection } from "../../src/tasks/detection";
 import { promptKey, scriptedBackend } from "../../src/testing/scripted-backend";
 import type { Box } from "../../src/types";
-import { dataset, moods, smiling } from "./world";
+import { dataset, mean, moods, slow, smiling } from "./world";
 
 const joyful = `<think>${smiling}</think><answer>{'joy': 1.00, 'sadness': 0.00}</answer>`;
 /** Right for the party, wrong for the funeral, nonsense for the picnic. */
@@ -14,31 +17,72 @@ const backend = scriptedBackend((prompt) => (promptKey(prompt).includes("picnic.
 describe("evaluate", () => {
   it("reads every answer, and counts an unreadable one as the worst", async () => {
     const { metrics, records } = await evaluate({ task: moods, dataset, backend, metrics: classificationMetrics });
+    const [joy, sadness] = [dataset[0]!.annotation, dataset[2]!.annotation];
+    const right = { similarity: 1, jsd: 0, jsdBits: 0, accuracy: 1 };
+    const worst = { similarity: 0, jsd: Math.LN2, jsdBits: 1, accuracy: 0 };
+    const read = { text: joyful, finishReason: "stop", think: smiling, prediction: { joy: 1, sadness: 0 } };
     expect(records).toEqual([
-      { exampleId: "party", text: joyful, think: smiling, prediction: { joy: 1, sadness: 0 } },
+      { exampleId: "party", ...read, truth: joy, metrics: right },
       {
         exampleId: "picnic",
-        text: "I see people.",
-        think: null,
-        prediction: null,
+        ...{ text: "I see people.", finishReason: "stop", think: null, prediction: null },
+        ...{ truth: joy, metrics: worst },
         failure: "the completion is not <think>…</think><answer>…</answer>",
       },
-      { exampleId: "funeral", text: joyful, think: smiling, prediction: { joy: 1, sadness: 0 } },
+      {
+        exampleId: "funeral",
+        ...{ ...read, truth: sadness },
+        metrics: { ...worst, similarity: moods.similarity(sadness, joy) },
+      },
     ]);
     // JSD is 0 for the party and its largest, ln 2, for the two others.
     expect(metrics.jsd).toBeCloseTo((2 / 3) * Math.LN2, 12);
     expect(metrics.jsdBits).toBeCloseTo(2 / 3, 12);
     expect(metrics.accuracy).toBeCloseTo(1 / 3, 12);
     expect(metrics.formatRate).toBeCloseTo(2 / 3, 12);
+    expect(metrics.similarity).toBeCloseTo(mean(records.map((record) => record.metrics.similarity!)), 12);
   });
 
-  it("is the same in batches of any size", async () => {
-    const inBatchesOf = (batchSize: number) => evaluate({ task: moods, dataset, backend, batchSize });
-    expect(await inBatchesOf(1)).toEqual(await inBatchesOf(2));
-    expect(await inBatchesOf(2)).toEqual(await inBatchesOf(100));
+  it("says of a prediction what had to be overlooked to read it", async () => {
+    const sloppy = scriptedBackend([`<think>${smiling}</think><answer>Joy! {'joy': 1.00, 'sadness': 0.00,}</answer>`]);
+    const { records } = await evaluate({ task: moods, dataset, backend: sloppy });
+    expect(records[0]).toMatchObject({ prediction: { joy: 1, sadness: 0 } });
+    expect([...records[0]!.repairs!].sort()).toEqual(["text around it", "trailing comma"]);
   });
 
-  it("measures boxes by category", async () => {
+  it("is the same in batches of any size, however many are under way, and whichever comes back first", async () => {
+    const alone = await evaluate({ task: moods, dataset, backend, metrics: classificationMetrics });
+    for (const [batchSize, concurrency] of [
+      [1, 1],
+      [1, 2],
+      [2, 3],
+      [1, 100],
+    ] as const) {
+      const lagging = slow(backend, (call) => 5 * (3 - call));
+      const options = { task: moods, dataset, backend: lagging, metrics: classificationMetrics };
+      expect(await evaluate({ ...options, batchSize, concurrency })).toEqual(alone);
+    }
+  });
+
+  it("has so many calls under way as it was asked to have", async () => {
+    let [now, most] = [0, 0];
+    const counting: VlmBackend = {
+      ...backend,
+      async generate(prompts, options) {
+        most = Math.max(most, ++now);
+        await setTimeout(5);
+        now--;
+        return backend.generate(prompts, options);
+      },
+    };
+    await evaluate({ task: moods, dataset, backend: counting, batchSize: 1, concurrency: 2 });
+    expect(most).toBe(2);
+    most = 0;
+    await evaluate({ task: moods, dataset, backend: counting, batchSize: 1 });
+    expect(most).toBe(1);
+  });
+
+  it("measures boxes by category, with intervals", async () => {
     const task = detection({ target: "a cup" });
     const box: Box = { space: "thousand", x: 100, y: 100, width: 300, height: 200 };
     const examples = ["cup", "spoon"].map((category) => ({
@@ -53,25 +97,40 @@ describe("evaluate", () => {
         ? `<think>It stands there.</think><answer>${task.format([box])}</answer>`
         : "<think>It lies there.</think><answer>[[600, 600, 100, 100]]</answer>",
     );
-    const { metrics } = await evaluate({ task, dataset: examples, backend: only, metrics: detectionMetrics });
-    expect(metrics).toEqual({ formatRate: 1, ap50: 0.5, ap: 0.5, meanIou: 0.5 });
+    const options = { task, dataset: examples, backend: only, metrics: detectionMetrics };
+    const { metrics, intervals, records } = await evaluate(options);
+    expect(metrics).toEqual({ formatRate: 1, similarity: 0.5, ap50: 0.5, ap: 0.5, meanIou: 0.5 });
+    // Of two examples, one right and one wrong, all may be drawn right and all wrong.
+    expect(intervals.ap50).toEqual({ low: 0, high: 1, level: 0.95 });
+    expect(intervals.formatRate).toEqual({ low: 1, high: 1, level: 0.95 });
+    expect(records.map(({ category }) => category)).toEqual(["cup", "spoon"]);
+    // Average precision is none of one example.
+    expect(records[0]!.metrics).toEqual({ similarity: 1, meanIou: 1 });
   });
 
   it("takes metrics of the caller's own", async () => {
-    const { metrics } = await evaluate({
+    const { metrics, intervals } = await evaluate({
       task: moods,
       dataset,
       backend,
       metrics: { answered: (outcomes) => outcomes.filter(({ prediction }) => prediction !== null).length },
+      level: 0.5,
     });
     expect(metrics.answered).toBe(2);
+    // Of the 27 samples 7 have at most 1 of the two that were answered, and 19 at most 2: a quarter lies at 1, three quarters at 3.
+    expect(intervals.answered).toEqual({ low: 1, high: 3, level: 0.5 });
   });
 
-  it("stops when its signal aborts, and refuses an annotation that is none", async () => {
+  it("stops when its signal aborts, and refuses an annotation that is none and settings that are none", async () => {
     const signal = AbortSignal.abort(new Error("enough"));
     await expect(evaluate({ task: moods, dataset, backend, signal })).rejects.toThrow("enough");
     const wrong = [{ ...dataset[0]!, annotation: { joy: 2, sadness: 0 } }];
     await expect(evaluate({ task: moods, dataset: wrong, backend })).rejects.toThrow(DataError);
+    await expect(evaluate({ task: moods, dataset, backend, concurrency: 0 })).rejects.toThrow(ConfigError);
+    const named = { similarity: () => 1 };
+    await expect(evaluate({ task: moods, dataset, backend, metrics: named })).rejects.toThrow(/other names than "sim/);
+    await expect(evaluate({ task: moods, dataset, backend, level: 1 })).rejects.toThrow(/level.*got 1/);
+    await expect(evaluate({ task: moods, dataset, backend, resamples: 0.5 })).rejects.toThrow(/resamples.*got 0\.5/);
   });
 });
 

@@ -6,7 +6,18 @@ import { describe, expect, it } from "vitest";
 import { openRunDirectory } from "../../src/pipelines/run-directory";
 import { createRng } from "../../src/rng";
 import { onnxRun, tinyTrainer } from "./onnx-world";
-import { answerRun, answerTrainer, contents, cotRun, cotTrainer, withFolders } from "./world";
+import {
+  answerRun,
+  answerTrainer,
+  contents,
+  cotRun,
+  cotTrainer,
+  counting,
+  evaluationBackend,
+  evaluationRun,
+  manyExamples,
+  withFolders,
+} from "./world";
 
 const program = fileURLToPath(new URL("killed-run.ts", import.meta.url));
 
@@ -50,6 +61,30 @@ describe.concurrent.each(["cot", "r1"] as const)("a run of rise-%s whose process
           expect(await contents(folder!), `killed at moment ${moment}, ${kind}`).toEqual(expected);
         });
       }
+    }));
+});
+
+describe("an evaluation whose process is killed", () => {
+  it("ends with the same bytes, and asks for no answer that is written already", () =>
+    withFolders(1, async (whole) => {
+      const moments = JSON.parse((await start("evaluate", whole!)).printed) as readonly string[];
+      const expected = await contents(whole!);
+      const result = await evaluationRun({ runDir: whole!, resume: true });
+      // Before and while rows are written, in the middle of answers, while the rows are put in order.
+      const ends = [...moments.keys()].filter((i) => moments[i] === "rows");
+      for (const moment of ["sampling 2", "sampling 4", ends[5]!, ends[7]!, ends.at(-2)!])
+        await withFolders(1, async (folder) => {
+          expect((await start("evaluate", folder!, moment)).signal, `${moment}`).toBe("SIGKILL");
+          const { "records.jsonl": rows = "" } = await contents(folder!);
+          let asked = 0;
+          const resumed = await evaluationRun({
+            ...{ runDir: folder!, resume: true },
+            backend: counting(evaluationBackend(), (prompts) => (asked += prompts)),
+          });
+          expect(asked).toBe(manyExamples.length - (rows.split("\n").length - 1));
+          expect(resumed).toEqual(result);
+          expect(await contents(folder!), `killed at ${moment}`).toEqual(expected);
+        });
     }));
 });
 

@@ -1,7 +1,7 @@
 /**
  * A run that kills its own process at a given moment: a program for kill-resume.test.ts, which starts it.
  *
- *   tsx killed-run.ts cot|r1|onnx RUN_DIR [MOMENT [SIGKILL|SIGINT|"SIGINT twice"]]
+ *   tsx killed-run.ts cot|r1|evaluate|onnx RUN_DIR [MOMENT [SIGKILL|SIGINT|"SIGINT twice"]]
  *
  * A moment is a number from 0, or a kind and its number among its kind ("step 2"); a file is being written at one when half of it is.
  * Without a moment it prints the kind of each.
@@ -9,9 +9,10 @@
 import fs from "node:fs/promises";
 import { syncBuiltinESMExports } from "node:module";
 import { setImmediate } from "node:timers/promises";
+import type { VlmBackend } from "../../src/backends/backend";
 import { stopOnInterrupt } from "../../src/pipelines/interrupt";
 import type { Trainer } from "../../src/trainers/trainer";
-import { answerRun, answerTrainer, cotRun, cotTrainer } from "./world";
+import { answerRun, answerTrainer, cotRun, cotTrainer, evaluationBackend, evaluationRun } from "./world";
 
 const [pipeline, runDir, moment, how = "SIGKILL"] = process.argv.slice(2);
 const moments: string[] = [];
@@ -56,17 +57,19 @@ Object.assign(fs, {
 });
 syncBuiltinESMExports();
 
+const mortalBackend = (backend: VlmBackend): VlmBackend => ({
+  ...backend,
+  async generate(prompts, options) {
+    await reach("sampling");
+    return backend.generate(prompts, options);
+  },
+});
+
 function mortal(trainer: Trainer): Trainer {
-  const sampler = trainer.sampler();
+  const sampler = mortalBackend(trainer.sampler());
   return {
     ...trainer,
-    sampler: () => ({
-      ...sampler,
-      async generate(prompts, options) {
-        await reach("sampling");
-        return sampler.generate(prompts, options);
-      },
-    }),
+    sampler: () => sampler,
     async forwardBackward(...call) {
       await reach("step");
       return trainer.forwardBackward(...call);
@@ -82,6 +85,8 @@ const options = { runDir: runDir!, resume: true, stop };
 try {
   if (pipeline === "cot") await cotRun({ ...options, trainer: mortal(cotTrainer()) });
   else if (pipeline === "r1") await answerRun({ ...options, trainer: mortal(answerTrainer()) });
+  else if (pipeline === "evaluate")
+    await evaluationRun({ runDir: runDir!, resume: true, backend: mortalBackend(evaluationBackend()), concurrency: 2 });
   else {
     // Takes its time to load.
     const { onnxRun, tinyTrainer } = await import("./onnx-world");

@@ -25,3 +25,11 @@ describe("rise/repetition", () => {
     expect(repetition(rollout("a calm lake at dawn", "a calm lake at dawn"))).toBe(0);
   });
 });
+
+describe("rise/repair_rate", () => {
+  it("is the share of rollouts whose prediction was read by overlooking something", () => {
+    const plain = rollout("a joyful scene");
+    const repaired = { ...plain, reward: { ...plain.reward, repairs: ["quotes", "percentages"] } };
+    expect(rolloutMetrics([plain, repaired, plain, plain], "reward")["rise/repair_rate"]).toBe(1 / 4);
+  });
+});

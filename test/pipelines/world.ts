@@ -1,11 +1,16 @@
 import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setTimeout } from "node:timers/promises";
+import type { VlmBackend } from "../../src/backends/backend";
 import { formatThinkAnswer } from "../../src/checks/think-answer";
+import { classificationMetrics } from "../../src/metrics/task-metrics";
+import { type EvaluateOptions, evaluate } from "../../src/pipelines/evaluate";
 import { type RiseCotOptions, riseCot } from "../../src/pipelines/rise-cot";
 import { type RiseR1Options, riseR1 } from "../../src/pipelines/rise-r1";
 import { classification } from "../../src/tasks/classification";
-import { scriptedTrainer } from "../../src/testing";
+import { scriptedBackend, scriptedTrainer } from "../../src/testing";
+import { promptKey } from "../../src/testing/scripted-backend";
 import type { Trainer } from "../../src/trainers/trainer";
 import type { Example, LabelDistribution, RatedCot } from "../../src/types";
 
@@ -62,6 +67,33 @@ export const answerRun = (options: Partial<AnswerOptions> & Pick<AnswerOptions, 
     ...options,
   });
 
+/** What is written about the three examples: right, unreadable and wrong; and about as many more as are asked for. */
+export const evaluationBackend = (): VlmBackend =>
+  scriptedBackend((prompt) => {
+    const key = promptKey(prompt);
+    return key.includes("picnic.png")
+      ? "I see people."
+      : formatThinkAnswer(smiling, answers[Number(key.includes("street"))]!);
+  });
+
+/** Three examples and six streets, two in a call. */
+export const evaluationRun = (options: Partial<EvaluateOptions<LabelDistribution, never>>) =>
+  evaluate({
+    ...{
+      task: moods,
+      dataset: manyExamples,
+      backend: evaluationBackend(),
+      metrics: classificationMetrics,
+      batchSize: 2,
+    },
+    ...options,
+  });
+
+export const manyExamples: readonly Example<LabelDistribution>[] = [
+  ...dataset,
+  ...Array.from({ length: 6 }, (_, i) => ({ id: `street-${i}`, image: `street-${i}.png`, annotation: sad })),
+];
+
 export async function collect<T>(events: AsyncIterable<T>): Promise<T[]> {
   const seen: T[] = [];
   for await (const event of events) seen.push(event);
@@ -92,3 +124,24 @@ export async function withFolders(count: number, use: (...folders: string[]) => 
 }
 
 export const mean = (values: readonly number[]) => values.reduce((sum, value) => sum + value, 0) / values.length;
+
+/** A backend whose calls take so many milliseconds, counted from 0. */
+export function slow(backend: VlmBackend, timeMs: (call: number) => number): VlmBackend {
+  let calls = 0;
+  return {
+    ...backend,
+    async generate(prompts, options) {
+      await setTimeout(timeMs(calls++));
+      return backend.generate(prompts, options);
+    },
+  };
+}
+
+/** A backend that tells how many prompts each call has. */
+export const counting = (backend: VlmBackend, tell: (prompts: number) => void): VlmBackend => ({
+  ...backend,
+  async generate(prompts, options) {
+    tell(prompts.length);
+    return backend.generate(prompts, options);
+  },
+});

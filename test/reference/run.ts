@@ -15,6 +15,7 @@ import { type Comparison, compareJson, compareTensors } from "./compare";
 import { compareTrl } from "./grpo/live";
 import { compareScores } from "./interop/compare";
 import { compareMetrics } from "./metrics/live";
+import { comparePolygons } from "./polygons/live";
 import { createPython, type Python } from "./python";
 import { compareShape } from "./shapes/compare";
 import { furthest, replay, ways } from "./trajectory/replay";
@@ -38,6 +39,7 @@ try {
     optim,
     coco,
     compareMetrics,
+    comparePolygons,
     compareScores,
     trajectory,
     shapes,

@@ -6,7 +6,8 @@ import { CheckpointError } from "../../src/errors";
 import { htmlReport } from "../../src/report";
 import { classification } from "../../src/tasks/classification";
 import { detection } from "../../src/tasks/detection";
-import type { Box, Example, LabelDistribution } from "../../src/types";
+import { segmentation } from "../../src/tasks/segmentation";
+import type { Box, BoxSpace, Example, LabelDistribution, Polygon } from "../../src/types";
 
 const scratch = await mkdtemp(join(tmpdir(), "report-"));
 afterAll(() => rm(scratch, { recursive: true }));
@@ -117,8 +118,28 @@ describe("a report", () => {
       runs: [],
       records: [{ exampleId: "a", text: "", think: "left", prediction: [box("thousand", 500, 0, 250, 1000)] }],
     });
-    expect(html).toContain('<rect class="truth" x="25.00%" y="25.00%" width="50.00%" height="50.00%"/>');
-    expect(html).toContain('<rect class="prediction" x="50.00%" y="0.00%" width="25.00%" height="100.00%"/>');
+    expect(html).toContain('<rect class="truth" x="25.00" y="25.00" width="50.00" height="50.00"/>');
+    expect(html).toContain('<rect class="prediction" x="50.00" y="0.00" width="25.00" height="100.00"/>');
+  });
+
+  it("draws true and predicted outlines where they are", async () => {
+    const corner = (space: BoxSpace, side: number): Polygon => ({
+      space,
+      points: [
+        [0, 0],
+        [side, 0],
+        [0, side],
+      ],
+    });
+    const html = await htmlReport({
+      title: "outlines",
+      task: segmentation({ target: "leaf" }),
+      dataset: [{ id: "a", image, annotation: [corner("thousand", 500)] }],
+      runs: [],
+      records: [{ exampleId: "a", text: "", think: "left", prediction: [corner("unit", 0.25)] }],
+    });
+    expect(html).toContain('<polygon class="truth" points="0.00,0.00 50.00,0.00 0.00,50.00"/>');
+    expect(html).toContain('<polygon class="prediction" points="0.00,0.00 25.00,0.00 0.00,25.00"/>');
   });
 
   it("shows a distribution as bars", async () => {

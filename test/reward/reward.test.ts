@@ -46,6 +46,20 @@ describe("stage-1 rewards", () => {
     },
   );
 
+  it("say what had to be overlooked to read a reconstruction, and earn nothing for it where the task is strict", () => {
+    const parts = { truth, cot: prose, reconstruction: '{"joy": 75%, "anger": 25%,}' };
+    const overlooked = ["percentages", "trailing comma"];
+    expect(paperReward(task, parts).reward).toMatchObject({ reward: 1, repairs: overlooked });
+    expect(answerReward(task, { truth, text: formatThinkAnswer(prose, parts.reconstruction) }).reward).toMatchObject({
+      reward: 1,
+      repairs: overlooked,
+    });
+    const strict = classification({ labels: ["anger", "joy"], reading: "strict" });
+    const { prediction, reward } = paperReward(strict, parts);
+    expect([prediction, reward.reward, "repairs" in reward]).toEqual([null, 0, false]);
+    expect(paperReward(strict, { ...parts, reconstruction: right }).reward.reward).toBe(1);
+  });
+
   it("hand over what they were made of", () => {
     expect(paperReward(task, { truth, cot: leaky, reconstruction: near })).toEqual({
       prediction: { anger: 0.5, joy: 0.5 },

@@ -155,3 +155,101 @@ export const boxAnswers: readonly (readonly [why: string, text: string, expected
   ["two lists that differ", "[[10, 20, 30, 40]] or [[50, 60, 70, 80]]", null],
   ["nested ten deep", "[[[[[[[[[[10, 20, 30, 40]]]]]]]]]]", null],
 ];
+
+/** What had to be overlooked to read the answers above, beside the labels that they leave out; nothing for the others. */
+export const distributionRepairs: Readonly<Record<string, readonly string[]>> = {
+  "typographic quotes": ["quotes"],
+  "no quotes": ["quotes"],
+  "capital letters": ["spelling of labels"],
+  "underscore for space": ["spelling of labels"],
+  "apostrophe in single quotes": ["quotes"],
+  "trailing comma": ["trailing comma"],
+  percentages: ["percentages"],
+  "quoted numbers": ["numbers in quotes"],
+  "quoted percentages": ["numbers in quotes", "percentages"],
+  "a code fence": ["text around it"],
+  "prose around": ["text around it"],
+  "braces in the prose": ["text around it"],
+  "nested in an answer": ["text around it"],
+  "double braces": ["text around it"],
+  "the same answer twice": ["said twice", "text around it"],
+};
+
+/** The same of boxes, where a list is asked for. */
+export const boxRepairs: Readonly<Record<string, readonly string[]>> = {
+  "a single box": ["missing brackets"],
+  "no outer brackets": ["missing brackets"],
+  "round brackets": ["missing brackets", "round brackets"],
+  "round in square brackets": ["round brackets"],
+  "trailing commas": ["trailing comma"],
+  "spaces for commas": ["missing brackets", "missing commas"],
+  decimals: ["missing brackets"],
+  "a code fence": ["text around it"],
+  "prose around": ["missing brackets", "text around it"],
+  "prose in brackets": ["missing brackets", "text around it"],
+  "a box in brackets of prose": ["missing brackets", "text around it"],
+  "a footnote": ["missing brackets", "text around it"],
+  "JSON with a bbox": ["missing brackets", "text around it"],
+  "a corner left of the image": ["missing brackets"],
+  "the same list twice": ["said twice", "text around it"],
+  "no box, twice": ["extra brackets"],
+  "an extra closing bracket": ["extra brackets", "missing brackets"],
+};
+
+const triangle = [
+  [0, 0],
+  [9, 0],
+  [0, 9],
+] as const;
+const square = [
+  [20, 20],
+  [30, 20],
+  [30, 30],
+  [20, 30],
+] as const;
+
+/** Segmentation answers as models write them, what they say, and what has to be overlooked to read it; `null` where it would be a guess. */
+export const polygonAnswers: readonly (readonly [
+  why: string,
+  text: string,
+  expected: readonly (readonly (readonly [number, number])[])[] | null,
+  repairs?: readonly string[],
+])[] = [
+  ["as asked", "[[[0, 0], [9, 0], [0, 9]], [[20, 20], [30, 20], [30, 30], [20, 30]]]", [triangle, square]],
+  ["no spaces", "[[[0,0],[9,0],[0,9]]]", [triangle]],
+  ["one per line", "[\n [[0, 0], [9, 0], [0, 9]]\n]", [triangle]],
+  ["no outline", "[]", []],
+  ["no outer brackets", "[[0, 0], [9, 0], [0, 9]]", [triangle], ["missing brackets"]],
+  [
+    "one after the other",
+    "[[0, 0], [9, 0], [0, 9]], [[20, 20], [30, 20], [30, 30], [20, 30]]",
+    [triangle, square],
+    ["missing brackets"],
+  ],
+  ["round brackets for points", "[[(0, 0), (9, 0), (0, 9)]]", [triangle], ["round brackets"]],
+  ["a closed ring", "[[[0, 0], [9, 0], [0, 9], [0, 0]]]", [triangle], ["repeated corners"]],
+  ["a corner twice", "[[[0, 0], [9, 0], [9, 0], [0, 9]]]", [triangle], ["repeated corners"]],
+  ["trailing commas", "[[[0, 0], [9, 0], [0, 9],],]", [triangle], ["trailing comma"]],
+  ["spaces for commas", "[[[0 0] [9 0] [0 9]]]", [triangle], ["missing commas"]],
+  ["a code fence", "```json\n[[[0, 0], [9, 0], [0, 9]]]\n```", [triangle], ["text around it"]],
+  ["prose around", "The leaf: [[[0, 0], [9, 0], [0, 9]]].", [triangle], ["text around it"]],
+  ["JSON with a name", '[{"polygon": [[0, 0], [9, 0], [0, 9]]}]', [triangle], ["missing brackets", "text around it"]],
+  ["brackets too many", "[[[[0, 0], [9, 0], [0, 9]]]]", [triangle], ["extra brackets"]],
+  ["said twice", "[[[0, 0], [9, 0], [0, 9]]] [[[0, 0], [9, 0], [0, 9]]]", [triangle], ["said twice"]],
+  ["nothing", "", null],
+  ["prose only", "There is no leaf.", null],
+  ["two lists that differ", "[[[0, 0], [9, 0], [0, 9]]] [[[0, 0], [8, 0], [0, 9]]]", null],
+  ["a list and a ring", "[[[0, 0], [9, 0], [0, 9]]] [[0, 0], [9, 0], [0, 9]]", null],
+  ["two corners", "[[[0, 0], [9, 0]]]", null],
+  ["edges that cross", "[[[0, 0], [9, 9], [9, 0], [0, 9]]]", null],
+  ["a line", "[[[0, 0], [5, 5], [9, 9]]]", null],
+  ["a box", "[[0, 0, 9, 9]]", null],
+  ["numbers in a row", "[0, 0, 9, 0, 0, 9]", null],
+  ["a point among rings", "[[[0, 0], [9, 0], [0, 9]], [1, 2]]", null],
+  ["three coordinates", "[[[0, 0, 0], [9, 0, 0], [0, 9, 0]]]", null],
+  ["cut off", "[[[0, 0], [9, 0], [0,", null],
+  ["words for numbers", "[[[0, 0], [nine, 0], [0, 9]]]", null],
+  ["an ellipsis", "[[[0, 0], [9, 0], ...]]", null],
+  ["the placeholder itself", "[[[x, y], [x, y], [x, y], ...], ...]", null],
+  ["too far away", "[[[0, 0], [1e9, 0], [0, 9]]]", null],
+];

@@ -3,8 +3,8 @@ import { describe, expect, it } from "vitest";
 import { ConfigError, DataError } from "../../src/errors";
 import { classificationSimilarity } from "../../src/similarity/distribution";
 import { classification, oneHot } from "../../src/tasks/classification";
-import { parseDistribution } from "../../src/tasks/distribution-text";
-import { distributionAnswers, moods } from "./answers";
+import { readDistribution } from "../../src/tasks/distribution-text";
+import { distributionAnswers, distributionRepairs, moods } from "./answers";
 import { describeTaskContract, promptText } from "./contract";
 
 const awkward = [
@@ -34,19 +34,29 @@ const distributionOver = (labels: readonly string[]) =>
 const answers = distributionAnswers.map(([, text]) => text);
 describeTaskContract("classification", {
   task: classification({ labels: moods }),
+  strict: classification({ labels: moods, reading: "strict" }),
   annotation: distributionOver(moods),
   answers,
 });
 describeTaskContract("classification with awkward labels", {
   task: classification({ labels: awkward, question: "How does {{subject}} feel?" }),
+  strict: classification({ labels: awkward, question: "How does {{subject}} feel?", reading: "strict" }),
   annotation: distributionOver(awkward),
   answers,
 });
 
-describe("parseDistribution", () => {
+describe("readDistribution", () => {
   it.each(distributionAnswers)("%s: %s", (_why, text, expected) => {
-    expect(parseDistribution(text, moods)).toEqual(expected);
+    expect(readDistribution(text, moods)?.value ?? null).toEqual(expected);
   });
+
+  it.each(distributionAnswers.filter(([, , expected]) => expected))(
+    "says what it overlooked in %s: %s",
+    (why, text) => {
+      const { repairs } = readDistribution(text, moods)!;
+      expect([...repairs].sort()).toEqual(["missing labels", ...(distributionRepairs[why] ?? [])].sort());
+    },
+  );
 });
 
 describe("classification", () => {

@@ -6,6 +6,8 @@ import { cpuTime } from "../cpu-time";
 
 export interface ContractSetup<A> {
   readonly task: Task<A>;
+  /** The same task, with `reading: "strict"`. */
+  readonly strict: Task<A>;
   /** Valid annotations. */
   readonly annotation: fc.Arbitrary<A>;
   /** Answers as models write them, good and bad; random texts are tried as well. */
@@ -13,7 +15,7 @@ export interface ContractSetup<A> {
 }
 
 /** What `Task` promises, for every implementation. */
-export function describeTaskContract<A>(name: string, { task, annotation, answers }: ContractSetup<A>): void {
+export function describeTaskContract<A>(name: string, { task, strict, annotation, answers }: ContractSetup<A>): void {
   const text = fc.oneof(
     fc.string({ maxLength: 200 }),
     fc.string({ unit: fc.constantFrom(..."{}[]()'\":,.-%0159eE \n_xyp"), maxLength: 80 }),
@@ -32,6 +34,25 @@ export function describeTaskContract<A>(name: string, { task, annotation, answer
         fc.property(annotation, (a) => {
           expect(task.parse(`Sure, here it is:\n\`\`\`json\n${task.format(a)}\n\`\`\`\nAnything else?`)).toEqual(a);
         }),
+      );
+    });
+
+    it("overlooks nothing in what it writes, and says what it overlooks in prose around it", () => {
+      fc.assert(
+        fc.property(annotation, (a) => {
+          expect(task.repairs?.(task.format(a)) ?? []).toEqual([]);
+          expect(task.repairs?.(`Well: ${task.format(a)}`)).not.toEqual([]);
+        }),
+      );
+    });
+
+    it("is strict on demand: what it would have to repair does not parse, all else does as before", () => {
+      fc.assert(
+        fc.property(fc.oneof(text, annotation.map(task.format)), (answer) => {
+          const repaired = (task.repairs?.(answer) ?? []).length > 0;
+          expect(strict.parse(answer)).toEqual(repaired ? null : task.parse(answer));
+        }),
+        { numRuns: 500 },
       );
     });
 

@@ -1,10 +1,10 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { ConfigError, DataError } from "../../src/errors";
-import { parseBoxes } from "../../src/tasks/box-text";
+import { readBoxes } from "../../src/tasks/box-text";
 import { detection } from "../../src/tasks/detection";
 import type { Box, BoxSpace } from "../../src/types";
-import { boxAnswers } from "./answers";
+import { boxAnswers, boxRepairs } from "./answers";
 import { describeTaskContract, promptText } from "./contract";
 
 const box = (x: number, y: number, width: number, height: number, space: BoxSpace = "thousand"): Box => ({
@@ -24,23 +24,38 @@ const unitBox = fc.tuple(side, side, side, side).map(([x, y, w, h]) => box(x, y,
 const answers = boxAnswers.map(([, text]) => text);
 describeTaskContract("detection", {
   task: detection({ target: "mug" }),
+  strict: detection({ target: "mug", reading: "strict" }),
   annotation: fc.array(integerBox, { maxLength: 6 }),
   answers,
 });
 describeTaskContract("detection of single targets, N_pred", {
   task: detection({ single: true, similarity: "predicted" }),
+  strict: detection({ single: true, similarity: "predicted", reading: "strict" }),
   annotation: integerBox.map((one) => [one]),
   answers,
 });
 describeTaskContract("detection in fractions, max(N_g, N_pred)", {
   task: detection({ space: "unit", similarity: "max" }),
+  strict: detection({ space: "unit", similarity: "max", reading: "strict" }),
   annotation: fc.array(unitBox, { maxLength: 6 }),
   answers,
 });
 
-describe("parseBoxes", () => {
+describe("readBoxes", () => {
   it.each(boxAnswers)("%s: %s", (_why, text, expected) => {
-    expect(parseBoxes(text, "thousand")).toEqual(expected?.map((numbers) => box(...numbers)) ?? null);
+    const boxes = expected?.map((numbers) => box(...numbers)) ?? null;
+    expect(readBoxes(text, "thousand", false)?.value ?? null).toEqual(boxes);
+  });
+
+  it.each(boxAnswers.filter(([, , expected]) => expected))("says what it overlooked in %s: %s", (why, text) => {
+    expect([...readBoxes(text, "thousand", false)!.repairs].sort()).toEqual(boxRepairs[why] ?? []);
+  });
+
+  it("wants no list around a single box", () => {
+    const overlooked = (text: string) => readBoxes(text, "thousand", true)?.repairs;
+    expect(overlooked("[10, 20, 30, 40]")).toEqual([]);
+    expect(overlooked("[[10, 20, 30, 40]]")).toEqual(["extra brackets"]);
+    expect(overlooked("[10, 20, 30, 40], [10, 20, 30, 40]")).toEqual(["said twice"]);
   });
 });
 

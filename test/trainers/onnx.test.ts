@@ -153,6 +153,30 @@ describe("onnxTrainer", () => {
     });
   });
 
+  it("goes on from weights alone, as PEFT and transformers save them, as if they were where it began", async () => {
+    const [bare, trained] = [join(scratch, "bare"), join(scratch, "trained")];
+    await using({}, async (trainer) => {
+      await learn(trainer, 1);
+      await trainer.save(bare);
+    });
+    for (const file of ["optimizer.json", "optimizer.safetensors"]) await rm(join(bare, file));
+    const continued = await using({}, async (trainer) => {
+      await learn(trainer, 2);
+      await trainer.load(bare);
+      await learn(trainer, 2);
+      await trainer.save(trained);
+      return logProbsOf(trainer);
+    });
+    const begun = await using({ model: bare }, async (trainer) => {
+      await learn(trainer, 2);
+      return logProbsOf(trainer);
+    });
+    expect(continued).toEqual(begun);
+    // A state of which a part is missing is no state.
+    await rm(join(trained, "optimizer.json"));
+    await using({}, (trainer) => expect(trainer.load(trained)).rejects.toThrow("optimizer.json"));
+  });
+
   it("is not changed by a folder that it cannot load", async () => {
     const dir = join(scratch, "broken");
     await using({}, async (trainer) => {

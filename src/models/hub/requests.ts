@@ -1,6 +1,7 @@
 import { BackendError, ConfigError, type RiseError } from "../../errors";
 import { isCommit } from "./cache";
 import { type HubFile, reasonOf } from "./download";
+import type { AccessToken } from "./token";
 
 /** A model of the hub, and what is needed to ask for it. */
 export interface HubModel {
@@ -8,7 +9,7 @@ export interface HubModel {
   /** A branch, a tag or a commit. */
   readonly revision: string;
   readonly hubUrl: string;
-  readonly accessToken?: string;
+  readonly token?: AccessToken | undefined;
   /** In the cache. */
   readonly folder: string;
 }
@@ -62,29 +63,29 @@ export async function readFrom(
   return (offset > 0 ? content.slice(offset) : content).stream() as unknown as AsyncIterable<Uint8Array>;
 }
 
-const accessTo = ({ id, hubUrl, accessToken }: HubModel) => ({
+const accessTo = ({ id, hubUrl, token }: HubModel) => ({
   repo: { type: "model" as const, name: id },
   hubUrl,
-  ...(accessToken !== undefined && { accessToken }),
+  ...(token && { accessToken: token.value }),
 });
 
 /** What a failed request means for the user; `hint` ends the message where the model's name may be wrong. */
 export function refusal(model: HubModel, cause: unknown, hint = ""): RiseError {
-  const { id, revision, hubUrl, accessToken, folder } = model;
+  const { id, revision, hubUrl, token, folder } = model;
   const { statusCode, syscall } = cause as { statusCode?: number; syscall?: string };
   if (cause instanceof TypeError && cause.message.includes("access token"))
-    return new ConfigError("HF_TOKEN: expected a token that begins with hf_", { cause });
+    return new ConfigError(`${token?.from}: expected a token that begins with hf_`, { cause });
   const because = (reason: string) => new BackendError(`${id}: ${reason}`, { cause });
   // The disk's errors name a system call; the network's are wrapped by fetch.
   if (syscall !== undefined) return because(`cannot be kept in the cache, ${folder}: ${reasonOf(cause)}`);
-  const token = accessToken === undefined ? "HF_TOKEN is not set" : "HF_TOKEN does not give access";
+  const access = token ? `${token.from} does not give access` : "HF_TOKEN is not set";
   if (statusCode === 404)
     return because(
       `${hubUrl} has no such model, or not its revision ${revision} (404), and there is no such directory${hint}`,
     );
   if (statusCode === 401 || statusCode === 403)
     return because(
-      `${hubUrl} refuses it (${statusCode}): it is gated (accept its terms at ${hubUrl}/${id}), private, or not there; ${token}${hint}`,
+      `${hubUrl} refuses it (${statusCode}): it is gated (accept its terms at ${hubUrl}/${id}), private, or not there; ${access}${hint}`,
     );
   return because(
     `cannot get it from ${hubUrl} (${reasonOf(cause)}), the cache has no complete copy in ${folder}, and there is no such directory${hint}`,

@@ -7,6 +7,7 @@ import type { HubFile } from "./download";
 import { whatWasMeant } from "./meant";
 import { downloadDisplay, type OnDownload } from "./progress";
 import { commitOf, type HubModel, listing, readFrom, refusal } from "./requests";
+import { accessToken } from "./token";
 
 export interface ResolveOptions {
   /** Judges the small files (config.json, …) before gigabytes of weights are loaded; what it throws ends the download. */
@@ -19,7 +20,7 @@ export interface ResolveOptions {
  * The directory of a model: `model` itself, or the snapshot of that hub id ("owner/name", "owner/name@revision") in Hugging Face's
  * cache, downloaded where it is not there. Only the files that this library reads are loaded.
  *
- * Environment, as in huggingface_hub: HF_HOME and HF_HUB_CACHE (where the cache is), HF_TOKEN, HF_ENDPOINT, HF_HUB_OFFLINE.
+ * Environment, as in huggingface_hub: HF_HOME and HF_HUB_CACHE (where the cache is), HF_TOKEN and HF_TOKEN_PATH, HF_ENDPOINT, HF_HUB_OFFLINE.
  * @throws DataError for a path that is none and cannot be an id; BackendError naming what cannot be reached, and why
  */
 export async function resolveModel(model: string, options: ResolveOptions): Promise<string> {
@@ -46,12 +47,12 @@ const idPattern = /^(\w[\w.-]*\/\w[\w.-]*)(?:@(\w[\w.-]*(?:\/\w[\w.-]*)*))?$/;
 const underWay = new Map<string, Promise<string>>();
 
 async function snapshot(id: string, revision: string, options: ResolveOptions): Promise<string> {
-  const { HF_ENDPOINT, HF_TOKEN, HF_HUB_OFFLINE } = process.env;
+  const { HF_ENDPOINT, HF_HUB_OFFLINE } = process.env;
   const model: HubModel = {
     id,
     revision,
     hubUrl: (HF_ENDPOINT || "https://huggingface.co").replace(/\/+$/, ""),
-    ...(HF_TOKEN && { accessToken: HF_TOKEN }),
+    token: await accessToken(),
     folder: await repositoryFolder(id),
   };
   const cached = await cachedSnapshot(model);

@@ -83,9 +83,12 @@ export interface Layout {
   readonly next: readonly number[];
 }
 
-/** Lays rows out as [rows, time], padded on one side; padding is computed but never attended to. */
+/**
+ * Lays rows out as [rows, time], padded on one side; padding is computed but never attended to. A picture token that stands behind a row's
+ * prompt is a word like others, as it is to transformers' `generate`: the model wrote it, and there is no picture.
+ */
 export function layOut(
-  rows: readonly ModelRow[],
+  rows: readonly (ModelRow & { readonly promptLength?: number })[],
   time: number,
   side: "left" | "right",
   { offsets }: ImageGroups,
@@ -101,7 +104,7 @@ export function layOut(
   const starts: number[] = [];
   const next: number[] = [];
 
-  rows.forEach(({ tokens, images }, r) => {
+  rows.forEach(({ tokens, images, promptLength = tokens.length }, r) => {
     if (tokens.length > time) throw new ShapeError(`row ${r}: ${tokens.length} tokens do not fit ${time}`);
     const start = r * time + (side === "left" ? time - tokens.length : 0);
     starts.push(start - r * time);
@@ -109,6 +112,7 @@ export function layOut(
       tokens,
       images.map(({ grid }) => grid),
       config,
+      promptLength,
     );
     next.push(positions.next);
     const tables = mropeTables(positions, text.headDim, text.ropeTheta, text.mropeSection);
@@ -121,7 +125,7 @@ export function layOut(
     let seen = 0;
     tokens.forEach((token, i) => {
       tokenIds[start + i] = BigInt(token);
-      if (token === special.image) source[start + i] = BigInt(places + features[seen++]!);
+      if (token === special.image && i < promptLength) source[start + i] = BigInt(places + features[seen++]!);
     });
     if (seen !== features.length)
       throw new ShapeError(

@@ -44,11 +44,13 @@ export interface Qwen2VlConfig {
 }
 
 const count = z.int().positive();
+const share = z.int().nonnegative();
+const eosIds = z.union([z.int(), z.array(z.int()).min(1)]).nullish();
 
 /** Plain rotary angles in three sections; stretched ones (yarn, linear, …) are another network. */
 const mrope = z.enum(["mrope", "default"]).optional();
 const ropeSchema = z.object({
-  mrope_section: z.tuple([count, count, count]),
+  mrope_section: z.tuple([share, share, share]).default([16, 24, 24]),
   rope_theta: z.number().positive().optional(),
   type: mrope,
   rope_type: mrope,
@@ -72,7 +74,7 @@ const textSchema = z.object({
   layer_types: z.array(z.literal("full_attention")).nullish(),
   tie_word_embeddings: z.boolean().optional(),
   bos_token_id: z.int().nullish(),
-  eos_token_id: z.union([z.int(), z.array(z.int())]).nullish(),
+  eos_token_id: eosIds,
   pad_token_id: z.int().nullish(),
 });
 
@@ -105,7 +107,7 @@ const outerSchema = z.object({
 
 /** The token that ends a turn in Qwen's chat format comes from generation_config.json where config.json has another. */
 const generationSchema = z.object({
-  eos_token_id: z.union([z.int(), z.array(z.int())]).nullish(),
+  eos_token_id: eosIds,
   pad_token_id: z.int().nullish(),
 });
 
@@ -138,11 +140,10 @@ function normalise(
     if (!ok) problems.push(message);
   };
   const { vision_config: vision } = outer;
-  const rope = text.rope_parameters ?? text.rope_scaling;
-  demand(rope != null, "expected rope_scaling or rope_parameters with mrope_section, found neither");
+  const rope = text.rope_scaling ?? text.rope_parameters ?? ropeSchema.parse({});
   const headDim = text.hidden_size / text.num_attention_heads;
   const kvHeads = text.num_key_value_heads ?? text.num_attention_heads;
-  const sections = rope?.mrope_section ?? [0, 0, 0];
+  const sections = rope.mrope_section;
   demand(
     Number.isInteger(headDim),
     `hidden_size ${text.hidden_size} is not a multiple of num_attention_heads ${text.num_attention_heads}`,
@@ -156,7 +157,7 @@ function normalise(
     `num_attention_heads ${text.num_attention_heads} is not a multiple of num_key_value_heads ${kvHeads}`,
   );
   demand(
-    rope == null || sections[0] + sections[1] + sections[2] === headDim / 2,
+    sections[0] + sections[1] + sections[2] === headDim / 2,
     `mrope_section ${JSON.stringify(sections)}: expected a sum of ${headDim / 2}, half the head size`,
   );
   demand(
@@ -174,7 +175,8 @@ function normalise(
   const eos = generation.eos_token_id ?? text.eos_token_id;
   demand(eos != null, "expected eos_token_id here or in generation_config.json, found none");
   if (problems.length > 0) refuse(path, problems);
-  const eosIds = [eos!].flat();
+  const ends = [eos!].flat();
+  const isToken = (id: number | null | undefined) => id != null && id >= 0 && id < text.vocab_size;
   return {
     text: {
       vocabSize: text.vocab_size,
@@ -185,7 +187,7 @@ function normalise(
       kvHeads,
       headDim,
       rmsNormEps: text.rms_norm_eps,
-      ropeTheta: rope?.rope_theta ?? text.rope_theta ?? 1e6,
+      ropeTheta: rope.rope_theta ?? text.rope_theta ?? 1e6,
       mropeSection: sections,
       contextLength: text.max_position_embeddings,
       tieWordEmbeddings: (outer.tie_word_embeddings || text.tie_word_embeddings) ?? false,
@@ -205,8 +207,9 @@ function normalise(
       video: outer.video_token_id,
       visionStart: outer.vision_start_token_id,
       visionEnd: outer.vision_end_token_id,
-      eos: eosIds,
-      pad: generation.pad_token_id ?? text.pad_token_id ?? eosIds[0]!,
+      eos: ends,
+      // Some checkpoints name a token that is none, such as −1.
+      pad: [generation.pad_token_id, text.pad_token_id, ...ends].find(isToken) ?? 0,
     },
   };
 }

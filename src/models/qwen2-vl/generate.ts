@@ -4,7 +4,8 @@ import type { Tensor } from "../../onnx/session";
 import { createRng } from "../../rng";
 import { type ImageGroups, layOut, type ModelRow } from "./batch";
 import type { Qwen2VlConfig } from "./config";
-import type { GenerationShape, Sampling } from "./generation-graph";
+import type { GenerationShape } from "./generation-graph";
+import type { Sampling } from "./next-token";
 import { mropeTables } from "./positions";
 import { hidden } from "./training-graph";
 
@@ -31,7 +32,16 @@ export type SamplingOptions = Required<
 export const samplingOf = ({ temperature, topK, topP }: SamplingOptions): Sampling =>
   temperature === 0 ? "greedy" : topP < 1 || topK < Number.POSITIVE_INFINITY ? "likeliest" : "full";
 
-/** Feeds of a generation graph, but for weights and features. */
+type Feeds = Readonly<Record<string, Tensor>>;
+
+/** Feeds of a generation, but for weights and features. */
+export interface GenerationFeeds {
+  /** What `generationGraph` is fed of the prompts. */
+  readonly prompts: Feeds;
+  /** What both graphs are fed for `count` steps, after the first `done`. */
+  steps(done: number, count: number): Feeds;
+}
+
 export function generationFeeds(
   config: Qwen2VlConfig,
   shape: GenerationShape,
@@ -39,19 +49,19 @@ export function generationFeeds(
   rows: readonly GenerationRow[],
   groups: ImageGroups,
   { maxTokens, temperature, topK, topP, repetitionPenalty, seed }: SamplingOptions,
-): Record<string, Tensor> {
+): GenerationFeeds {
   const { text } = config;
   const half = text.headDim / 2;
-  const layout = layOut(prompts, shape.time, "left", groups, config);
+  const { starts, next, ...layout } = layOut(prompts, shape.time, "left", groups, config);
   const padding = new Float32Array(shape.prompts * shape.time);
-  for (const [p, start] of layout.starts.entries()) padding.fill(hidden, p * shape.time, p * shape.time + start);
+  for (const [p, start] of starts.entries()) padding.fill(hidden, p * shape.time, p * shape.time + start);
 
   const uniforms = new Float32Array(maxTokens * shape.rows);
   const stepCos = new Float32Array(maxTokens * shape.rows * half);
   const stepSin = new Float32Array(maxTokens * shape.rows * half);
   rows.forEach(({ prompt, seedPath }, r) => {
     const rng = createRng(seed, "sample", ...seedPath);
-    const steps = Int32Array.from({ length: maxTokens }, (_, i) => layout.next[prompt]! + i);
+    const steps = Int32Array.from({ length: maxTokens }, (_, i) => next[prompt]! + i);
     const { cos, sin } = mropeTables({ t: steps, h: steps, w: steps }, text.headDim, text.ropeTheta, text.mropeSection);
     for (let i = 0; i < maxTokens; i++) {
       // Kept off 1, to which a float32 product with the total mass could round.
@@ -61,22 +71,30 @@ export function generationFeeds(
     }
   });
   const single = (value: number): Tensor => ({ data: Float32Array.of(value), shape: [] });
+  const ofSteps = (table: Float32Array, done: number, count: number, each: readonly number[]): Tensor => {
+    const size = table.length / maxTokens;
+    return { data: table.slice(done * size, (done + count) * size), shape: [count, ...each] };
+  };
   return {
-    ...layout,
-    padding: { data: padding, shape: [shape.prompts, 1, 1, 1, shape.time] },
-    promptOf: { data: BigInt64Array.from(rows, ({ prompt }) => BigInt(prompt)), shape: [shape.rows] },
-    maxTokens: { data: BigInt64Array.of(BigInt(maxTokens)), shape: [] },
-    uniforms: { data: uniforms, shape: [maxTokens, shape.rows] },
-    stepCos: { data: stepCos, shape: [maxTokens, shape.rows, half] },
-    stepSin: { data: stepSin, shape: [maxTokens, shape.rows, half] },
-    temperature: single(temperature || 1),
-    topK: single(topK),
-    topP: single(topP),
-    ...(shape.penalised && {
-      repetitionPenalty: single(repetitionPenalty),
-      seen: { data: tokensOf(prompts, rows, text.vocabSize), shape: [shape.rows, text.vocabSize] },
+    prompts: {
+      ...layout,
+      padding: { data: padding, shape: [shape.prompts, 1, 1, 1, shape.time] },
+      promptOf: { data: BigInt64Array.from(rows, ({ prompt }) => BigInt(prompt)), shape: [shape.rows] },
+      ...(shape.penalised && {
+        seen: { data: tokensOf(prompts, rows, text.vocabSize), shape: [shape.rows, text.vocabSize] },
+      }),
+    },
+    steps: (done, count) => ({
+      maxTokens: { data: BigInt64Array.of(BigInt(count)), shape: [] },
+      uniforms: ofSteps(uniforms, done, count, [shape.rows]),
+      stepCos: ofSteps(stepCos, done, count, [shape.rows, half]),
+      stepSin: ofSteps(stepSin, done, count, [shape.rows, half]),
+      temperature: single(temperature || 1),
+      topK: single(topK),
+      topP: single(topP),
+      ...(shape.penalised && { repetitionPenalty: single(repetitionPenalty) }),
     }),
-  } as unknown as Record<string, Tensor>;
+  };
 }
 
 /** [rows, vocabulary]: 1 for the tokens of each row's prompt. */
@@ -88,31 +106,35 @@ function tokensOf(prompts: readonly ModelRow[], rows: readonly GenerationRow[], 
   return seen;
 }
 
-/** The rows of a generation graph's outputs, each cut after its end-of-turn token. */
-export function readGenerated(
+/** A row before its first token. */
+export const nothingYet: Generated = { tokens: [], logProbs: [], samplingLogProbs: [], ended: false };
+
+/** `rows`, each continued by its outputs of a generation graph as far as its end-of-turn token. */
+export function continued(
+  rows: readonly Generated[],
   outputs: Readonly<Record<string, Tensor>>,
-  rows: number,
   { tokens: special }: Qwen2VlConfig,
 ): Generated[] {
   const tokens = outputs.tokens!.data as BigInt64Array;
-  const steps = tokens.length / rows;
-  return Array.from({ length: rows }, (_, r) => {
-    const ids = Array.from({ length: steps }, (__, i) => Number(tokens[i * rows + r]));
+  const steps = tokens.length / rows.length;
+  return rows.map((row, r) => {
+    if (row.ended) return row;
+    const ids = Array.from({ length: steps }, (_, i) => Number(tokens[i * rows.length + r]));
     const end = ids.findIndex((id) => special.eos.includes(id));
     const length = end < 0 ? steps : end + 1;
     const column = (name: string) => {
-      const values = Array.from({ length }, (__, i) => (outputs[name]!.data as Float32Array)[i * rows + r]!);
+      const values = Array.from({ length }, (_, i) => (outputs[name]!.data as Float32Array)[i * rows.length + r]!);
       const bad = values.findIndex((x) => !Number.isFinite(x));
       if (bad >= 0)
         throw new BackendError(
-          `generate: row ${r}, token ${bad}: expected a finite number in ${name}, got ${values[bad]}; are the weights finite?`,
+          `generate: row ${r}, token ${row.tokens.length + bad}: expected a finite number in ${name}, got ${values[bad]}; are the weights finite?`,
         );
       return values;
     };
     return {
-      tokens: ids.slice(0, length),
-      logProbs: column("logProbs"),
-      samplingLogProbs: column("samplingLogProbs"),
+      tokens: [...row.tokens, ...ids.slice(0, length)],
+      logProbs: [...row.logProbs, ...column("logProbs")],
+      samplingLogProbs: [...row.samplingLogProbs, ...column("samplingLogProbs")],
       ended: end >= 0,
     };
   });

@@ -22,22 +22,29 @@ export interface ImageProcessor {
 }
 
 const three = z.tuple([z.number(), z.number(), z.number()]);
+const deviation = z.number().positive();
 
 const processorSchema = z.object({
   min_pixels: z.int().positive().nullish(),
   max_pixels: z.int().positive().nullish(),
-  size: z.object({ shortest_edge: z.int().positive().nullish(), longest_edge: z.int().positive().nullish() }).nullish(),
+  size: z
+    .object({
+      shortest_edge: z.int().positive().nullish(),
+      longest_edge: z.int().positive().nullish(),
+    })
+    .nullish()
+    .transform((size) => size ?? { shortest_edge: 56 * 56, longest_edge: 28 * 28 * 1280 }),
   patch_size: z.int().optional(),
   temporal_patch_size: z.int().optional(),
   merge_size: z.int().optional(),
   do_resize: z.literal(true).default(true),
-  do_rescale: z.literal(true).default(true),
-  do_normalize: z.literal(true).default(true),
+  do_rescale: z.boolean().default(true),
+  do_normalize: z.boolean().default(true),
   /** Pillow's number for bicubic. */
   resample: z.literal(3).default(3),
-  rescale_factor: z.literal(1 / 255).default(1 / 255),
+  rescale_factor: z.number().default(1 / 255),
   image_mean: three.default([0.48145466, 0.4578275, 0.40821073]),
-  image_std: three.default([0.26862954, 0.26130258, 0.27577711]),
+  image_std: z.tuple([deviation, deviation, deviation]).default([0.26862954, 0.26130258, 0.27577711]),
 });
 
 /**
@@ -56,17 +63,19 @@ export async function loadImageProcessor(dir: string, config: Qwen2VlConfig): Pr
   for (const [key, found, expected] of sizes)
     if (found !== undefined && found !== expected)
       throw new ConfigError(`${path}: ${key}: expected ${expected}, as in config.json, found ${found}`);
-  const minPixels = settings.min_pixels ?? settings.size?.shortest_edge ?? 56 * 56;
-  const maxPixels = settings.max_pixels ?? settings.size?.longest_edge ?? 28 * 28 * 1280;
+  const minPixels = settings.min_pixels ?? settings.size.shortest_edge;
+  const maxPixels = settings.max_pixels ?? settings.size.longest_edge;
+  if (minPixels == null || maxPixels == null)
+    throw new ConfigError(
+      `${path}: size: expected shortest_edge and longest_edge, or min_pixels and max_pixels; found ${JSON.stringify(settings.size)}`,
+    );
   const factor = config.vision.patchSize * config.vision.spatialMergeSize;
   // A byte's normalised value, for each channel, rounded to float32 where the reference rounds.
   const { fround } = Math;
-  const tables = settings.image_mean.map((mean, c) =>
-    Float32Array.from(
-      { length: 256 },
-      (_, byte) => fround(fround(byte * settings.rescale_factor) - fround(mean)) / fround(settings.image_std[c]!),
-    ),
-  );
+  const rescale = (byte: number) => (settings.do_rescale ? fround(byte * settings.rescale_factor) : byte);
+  const normalise = (x: number, c: number) =>
+    settings.do_normalize ? fround(x - fround(settings.image_mean[c]!)) / fround(settings.image_std[c]!) : x;
+  const tables = [0, 1, 2].map((c) => Float32Array.from({ length: 256 }, (_, byte) => normalise(rescale(byte), c)));
   const target = ({ height, width }: Pick<RawImage, "width" | "height">) =>
     smartResize(height, width, factor, minPixels, maxPixels);
   return {

@@ -1,27 +1,64 @@
+import { readFile } from "node:fs/promises";
+import type { Sharp } from "sharp";
 import { DataError } from "../../errors";
 import type { ImageSource, RawImage } from "../../types";
+import { hasTransparentColour } from "./transparent-colour";
 
 /**
- * Decodes a picture to 8-bit RGB as transformers' `load_image` does: turned upright by its orientation tag, then Pillow's `convert("RGB")`,
- * which drops alpha (it does not blend) and heeds no colour profile. Of an animation, the first frame.
+ * Decodes a picture to 8-bit RGB as transformers' `load_image` and image processor do: turned upright by its orientation tag, then Pillow's
+ * `convert("RGB")`, which drops alpha (it does not blend), cuts 16-bit grey at 255 and heeds no colour profile; the one transparent colour of a
+ * GIF or PNG becomes white. Of an animation, the first frame.
  * @throws DataError naming the file when it is missing or no picture
  */
 export async function loadImage(source: ImageSource): Promise<RawImage> {
   if (typeof source === "object" && "data" in source) return checkedRaw(source);
+  return decode(source).catch((cause: Error) => refuse(source, cause));
+}
+
+async function decode(source: string | Uint8Array): Promise<RawImage> {
   const { default: sharp } = await import("sharp");
-  // An empty buffer makes sharp's constructor throw, so it is called inside the promise.
-  const { data, info } = await Promise.resolve()
-    .then(() =>
-      sharp(source, { ignoreIcc: true })
-        .autoOrient()
-        .toColourspace("srgb")
-        .removeAlpha()
-        .raw()
-        .toBuffer({ resolveWithObject: true }),
-    )
-    .catch((cause: Error) => refuse(source, cause));
-  const rgb = info.channels === 3 ? new Uint8Array(data) : repeatChannel(data);
-  return { width: info.width, height: info.height, data: rgb };
+  const { space, channels, hasAlpha } = await sharp(source).metadata();
+  const upright = sharp(source, { ignoreIcc: true }).autoOrient();
+  if (space === "cmyk" && channels === 4) {
+    const { data, ...size } = await raw(upright.pipelineColourspace("cmyk").toColourspace("cmyk"));
+    return { ...size, data: cmykToRgb(data) };
+  }
+  if (space === "grey16" && !hasAlpha) {
+    const { data, ...size } = await raw(upright.toColourspace("grey16"), "ushort");
+    const wide = new Uint16Array(data.buffer, data.byteOffset, data.length / 2);
+    return { ...size, data: repeatChannel(wide.map((x) => Math.min(x, 255))) };
+  }
+  if (hasAlpha && hasTransparentColour(typeof source === "string" ? await readFile(source) : source)) {
+    const { data, ...size } = await raw(upright.toColourspace("srgb"));
+    return { ...size, data: whiten(data) };
+  }
+  const { data, ...size } = await raw(upright.toColourspace("srgb").removeAlpha());
+  return { ...size, data: data.length === 3 * size.width * size.height ? data : repeatChannel(data) };
+}
+
+async function raw(image: Sharp, depth: "uchar" | "ushort" = "uchar"): Promise<RawImage> {
+  const { data, info } = await image.raw({ depth }).toBuffer({ resolveWithObject: true });
+  return { width: info.width, height: info.height, data: new Uint8Array(data) };
+}
+
+/** Pillow's conversion: (1 − k) − (1 − k) · ink, in bytes. */
+function cmykToRgb(cmyk: Uint8Array): Uint8Array {
+  const rgb = new Uint8Array((cmyk.length / 4) * 3);
+  for (let i = 0; 4 * i < cmyk.length; i++) {
+    const light = 255 - cmyk[4 * i + 3]!;
+    for (let c = 0; c < 3; c++) rgb[3 * i + c] = light - Math.round((cmyk[4 * i + c]! * light) / 255);
+  }
+  return rgb;
+}
+
+/** RGBA → RGB in which every transparent pixel is white. */
+function whiten(rgba: Uint8Array): Uint8Array {
+  const rgb = new Uint8Array((rgba.length / 4) * 3);
+  for (let i = 0; 4 * i < rgba.length; i++) {
+    if (rgba[4 * i + 3] === 0) rgb.fill(255, 3 * i, 3 * i + 3);
+    else rgb.set(rgba.subarray(4 * i, 4 * i + 3), 3 * i);
+  }
+  return rgb;
 }
 
 /**
@@ -51,7 +88,7 @@ function checkedRaw(image: RawImage): RawImage {
   return image;
 }
 
-function repeatChannel(grey: Uint8Array): Uint8Array {
+function repeatChannel(grey: ArrayLike<number>): Uint8Array {
   const rgb = new Uint8Array(grey.length * 3);
   for (let i = 0; i < grey.length; i++) rgb.fill(grey[i]!, 3 * i, 3 * i + 3);
   return rgb;

@@ -2,6 +2,8 @@ import { DataError } from "../../errors";
 import { type LoraConfig, loraNames, targetLayers } from "./adapter";
 import type { Qwen2VlConfig } from "./config";
 import type { Policy } from "./policy";
+import { type ReducedPrecision, roundings } from "./rounded";
+import { roundedModules } from "./rounded-checkpoint";
 import type { StoredDtype } from "./safetensors";
 import { expectedTensors } from "./weights";
 
@@ -25,6 +27,27 @@ export function imaginedPolicy(
   const data = new Float32Array(0);
   const trainable = new Map([...shapes].map(([name, shape]) => [name, { shape, data }]));
   return { config, checkpoint, trainable, ...(typeof trained === "object" && { lora: trained }) };
+}
+
+/** The same with the language model's matrices rounded, as a sampler of that precision has them. */
+export function imaginedRounding({ config, checkpoint, ...policy }: Policy, precision: ReducedPrecision): Policy {
+  const { dtype, numbers, scales } = roundings[precision];
+  const at = { file: "imagined", offset: 0 };
+  const rounded = roundedModules(config).map((module) => {
+    const [outputs, inputs] = checkpoint.tensors.get(`${module}.weight`)!.shape as [number, number];
+    const [shape, count] = [numbers(outputs, inputs), scales(outputs, inputs)];
+    const bytes = shape.reduce((a, b) => a * b, 1);
+    return [
+      module,
+      {
+        precision,
+        numbers: { dtype, shape, bytes, ...at },
+        scale: { dtype: "F32", shape: [count], bytes: 4 * count, ...at },
+      },
+    ] as const;
+  });
+  const tensors = new Map([...checkpoint.tensors].filter(([name]) => !name.startsWith("visual.")));
+  return { ...policy, config, checkpoint: { ...checkpoint, folder: "rounded", tensors, rounded: new Map(rounded) } };
 }
 
 const loraShapes = (config: Qwen2VlConfig, lora: LoraConfig): (readonly [string, readonly number[]])[] =>

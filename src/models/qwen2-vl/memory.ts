@@ -1,11 +1,12 @@
 import { totalmem } from "node:os";
 import { ConfigError } from "../../errors";
+import type { Graph } from "../../onnx/graph";
 import { type SessionMemory, sessionMemory } from "../../onnx/memory";
 import type { Value } from "../../onnx/value";
 import type { MemoryEstimate, Workload } from "../../types";
 import { roundUp } from "./batch";
 import type { Qwen2VlConfig } from "./config";
-import { type GenerationShape, generationGraph, promptStep } from "./generation-graph";
+import { continuationGraph, type GenerationShape, generationGraph, promptStep } from "./generation-graph";
 import type { Qwen2Vl } from "./model";
 import { bindWeights, type Policy, trainsVision, weightStorage } from "./policy";
 import { padded, type TrainingShape, trainingGraph } from "./training-graph";
@@ -15,7 +16,11 @@ import { picturesAtOnce, visionGraph } from "./vision-graph";
 export interface MemoryWork {
   /** Pictures that go through the frozen tower together. */
   readonly vision?: Parameters<typeof visionGraph>[1];
-  readonly generation?: GenerationShape & { readonly maxTokens: number };
+  readonly generation?: GenerationShape & {
+    readonly maxTokens: number;
+    /** What is sampled, where its frozen weights are others than those that are trained behind: rounded ones. */
+    readonly policy?: Policy;
+  };
   /** A micro-batch, forward and backward, and the optimiser's step behind it. */
   readonly training?: TrainingShape;
 }
@@ -26,31 +31,65 @@ export interface MemoryWork {
  */
 export function estimateMemory(policy: Policy, { vision, generation, training }: MemoryWork): MemoryEstimate {
   const { config } = policy;
-  const { weightsStayInFiles = false } = weightStorage(policy);
-  const bind = (g: Parameters<typeof bindWeights>[1]) => bindWeights(policy, g);
-  const foresee = ({ graph, outputs }: ReturnType<typeof visionGraph>, runtimeSize?: number) =>
-    sessionMemory(graph, outputs, weightsStayInFiles, runtimeSize);
-  const sessions: SessionMemory[] = [];
-  if (vision) sessions.push(foresee(visionGraph(config, vision, bind)));
-  if (generation)
-    sessions.push(foresee(generationGraph(config, generation, bind), generation.time + generation.maxTokens));
-  if (training) sessions.push(foresee(trainingGraph(config, training, bind)));
+  const tower: Compiled[] = vision ? [compiled(policy, (bind) => visionGraph(config, vision, bind))] : [];
+  const language: Compiled[] = [];
+  if (generation) {
+    const { policy: sampled = policy, time, maxTokens, resumable } = generation;
+    const add = (build: Parameters<typeof compiled>[1]) => language.push(compiled(sampled, build, time + maxTokens));
+    add((bind) => generationGraph(config, generation, bind));
+    if (resumable) add((bind) => continuationGraph(config, generation, bind));
+  }
+  if (training) language.push(compiled(policy, (bind) => trainingGraph(config, training, bind)));
 
   const trained = [...policy.trainable.values()].reduce((sum, { shape }) => sum + floats(shape), 0);
-  const files = Math.max(0, ...sessions.map((session) => session.files));
-  const held = sessions.map(({ constants }) => byKind(constants, config, "weights")).reduce(plus, nothing);
-  const busiest = sessions
-    .map(({ atPeak }) => byKind(atPeak, config, "activations"))
-    .reduce((a, b) => (sumOf(b) > sumOf(a) ? b : a), nothing);
-  const parts = {
-    ...plus(held, busiest),
+  const besides = {
     // The thread that runs graphs has a copy of its own.
-    weights: 2 * trained + files + held.weights + busiest.weights,
+    weights: 2 * trained,
     // The gradient, two moments, and the last micro-batch's gradient on its way out of onnxruntime.
     optimizer: training ? 4 * trained : 0,
     runtime: runtimeBytes,
   };
-  return { ...parts, total: Object.values(parts).reduce((a, b) => a + b, 0), available: memoryLimit() };
+  // A large tower is given back before the language model runs.
+  const apart = weightStorage(policy).weightsStayInFiles && language.length > 0;
+  const phases = apart ? [tower, language] : [[...tower, ...language]];
+  return phases
+    .map((phase): MemoryEstimate => {
+      const sums = takenBy(phase, config);
+      const parts = { ...besides, ...sums, weights: besides.weights + sums.weights };
+      return { ...parts, total: Object.values(parts).reduce((a, b) => a + b, 0), available: memoryLimit() };
+    })
+    .reduce((a, b) => (b.total > a.total ? b : a));
+}
+
+interface Compiled extends SessionMemory {
+  /** Of the files it maps. */
+  readonly folder: string;
+}
+
+function compiled(
+  policy: Policy,
+  build: (bind: (g: Graph) => ReturnType<typeof bindWeights>) => {
+    readonly graph: Graph;
+    readonly outputs: Readonly<Record<string, Value>>;
+  },
+  runtimeSize?: number,
+): Compiled {
+  const { graph, outputs } = build((g) => bindWeights(policy, g));
+  const { folder = "", weightsStayInFiles = false } = weightStorage(policy);
+  return { folder, ...sessionMemory(graph, outputs, weightsStayInFiles, runtimeSize) };
+}
+
+/** By graphs that are all there, one of which runs. */
+function takenBy(graphs: readonly Compiled[], config: Qwen2VlConfig): Kinds {
+  // What several map is there once.
+  const files = new Map<string, number>();
+  for (const each of graphs) files.set(each.folder, Math.max(each.files, files.get(each.folder) ?? 0));
+  const mapped = { ...nothing, weights: [...files.values()].reduce((a, b) => a + b, 0) };
+  const held = graphs.map(({ constants }) => byKind(constants, config, "weights")).reduce(plus, mapped);
+  const busiest = graphs
+    .map(({ atPeak }) => byKind(atPeak, config, "activations"))
+    .reduce((a, b) => (sumOf(b) > sumOf(a) ? b : a), nothing);
+  return plus(held, busiest);
 }
 
 /** Whether a micro-batch that keeps all it computes for the way back would take more than half of the memory there is. */
@@ -62,6 +101,7 @@ export function keepsTooMuch(policy: Policy, shape: TrainingShape): boolean {
 /** How much of a workload goes side by side. */
 export interface SideBySide {
   readonly sampledAtOnce: number;
+  readonly sampled?: Policy;
   /** Rows of a micro-batch; absent where nothing is trained. */
   readonly rowsAtOnce?: number;
   readonly gradientCheckpointing?: boolean | undefined;
@@ -72,7 +112,7 @@ export function foresee(
   policy: Policy,
   { prompts, count, maxTokens }: Omit<Workload, "prompt">,
   { tokens, patches }: { readonly tokens: number; readonly patches: readonly number[] },
-  { sampledAtOnce, rowsAtOnce, gradientCheckpointing }: SideBySide,
+  { sampledAtOnce, sampled: sampledPolicy = policy, rowsAtOnce, gradientCheckpointing }: SideBySide,
 ): MemoryEstimate {
   const merged = policy.config.vision.spatialMergeSize ** 2;
   const largest = Math.max(0, ...patches);
@@ -83,7 +123,8 @@ export function foresee(
     ...(largest > 0 && { vision: { pictures: Math.min(picturesOf(prompts), picturesAtOnce), patches: largest } }),
     generation: {
       ...{ prompts: Math.min(prompts, sampled), rows: sampled, featureRows: featureRows(sampled), maxTokens },
-      ...{ time: roundUp(tokens, promptStep), sampling: "full", penalised: false },
+      ...{ time: roundUp(tokens, promptStep), sampling: "full", penalised: false, resumable: true },
+      policy: sampledPolicy,
     },
   };
   if (rowsAtOnce === undefined) return estimateMemory(policy, sampling);
@@ -147,7 +188,7 @@ function byKind(bytes: ReadonlyMap<Value, number>, { text }: Qwen2VlConfig, give
   const sums = { ...nothing };
   for (const [{ node, shape }, size] of bytes) {
     // A half-precision weight, turned to float32 where it is used.
-    const isWeight = node?.op === "Cast" && node.in[0].dtype.endsWith("16");
+    const isWeight = node ? node.op === "Cast" && node.in[0].dtype.endsWith("16") : given === "weights";
     const kind = isWeight ? "weights" : shape.at(-1) === text.vocabSize ? "logits" : node ? "activations" : given;
     sums[kind] += size;
   }

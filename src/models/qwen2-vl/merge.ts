@@ -1,9 +1,9 @@
 import { join } from "node:path";
 import { CheckpointError } from "../../errors";
-import { loraNames, loraScale, type TrainableTensor } from "./adapter";
+import { loraNames, loraScale } from "./adapter";
 import { openQwen2Vl } from "./model";
-import { ownName, readAdapterConfig, savePolicy, unusable } from "./policy-files";
-import { readSafetensors } from "./safetensors";
+import { ownName, readAdapterConfig, saveCheckpoint, unusable } from "./policy-files";
+import { readSafetensors, type WritableTensor } from "./safetensors";
 
 /**
  * Writes a whole checkpoint with an adapter folded in, W + scale · B A, as a Hugging Face directory in float32: it needs no PEFT, and is a
@@ -26,19 +26,21 @@ export async function mergeAdapter(
   const stored = await readSafetensors(join(adapter, "adapter_model.safetensors")).catch(unusable);
   const matrices = new Map([...stored].map(([name, tensor]) => [ownName(name), tensor]));
   const model = await openQwen2Vl(base);
-  const { config, checkpoint } = model;
+  const { checkpoint } = model;
 
-  const trainable = new Map<string, TrainableTensor>();
+  const merged = new Map<string, WritableTensor>();
   for (const [name, { shape }] of checkpoint.tensors) {
-    const data = await checkpoint.read(name);
     const { a: nameA, b: nameB } = loraNames(name.replace(/\.weight$/, ""));
     const [a, b] = [matrices.get(nameA), matrices.get(nameB)];
-    if (a && b && `${a.shape} ${b.shape}` === `${[r, shape[1]]} ${[shape[0], r]}`) {
-      addProduct(data, a.data, b.data, r, scale);
-      matrices.delete(nameA);
-      matrices.delete(nameB);
-    }
-    trainable.set(name, { shape, data });
+    const fits = a && b && `${a.shape} ${b.shape}` === `${[r, shape[1]]} ${[shape[0], r]}`;
+    if (fits) for (const used of [nameA, nameB]) matrices.delete(used);
+    // Computed when it is written: of a large checkpoint one matrix is in memory.
+    const data = async () => {
+      const weight = await checkpoint.read(name);
+      if (fits) addProduct(weight, a.data, b.data, r, scale);
+      return weight;
+    };
+    merged.set(name, { shape, data });
   }
   if (matrices.size > 0) {
     const left = [...matrices].map(([name, { shape }]) => `${name} [${shape.join(", ")}]`);
@@ -46,7 +48,7 @@ export async function mergeAdapter(
       `${adapter}: expected matrices of rank ${r} for ${base}; no place for ${left.join(", ")}`,
     );
   }
-  await savePolicy(model, { config, checkpoint, trainable }, dir);
+  await saveCheckpoint(model, merged, dir);
 }
 
 /** W ← W + scale · B A, with W [out, in], A [rank, in], B [out, rank]. */

@@ -9,6 +9,8 @@ export interface Weights {
   tensor(name: string): Value;
   /** Rows of a float32 matrix, as nodes of `g`: the indices may belong to a Loop's body. */
   rows(g: Graph, name: string, indices: Value): Value;
+  /** x·Wᵀ with a linear layer's matrix W [out, in], as nodes of `g`: x [n, in] → [n, out]. */
+  product(g: Graph, module: string, x: Value): Value;
   /** LoRA's addition to a linear layer, if it has one: A [rank, in], B [out, rank]. */
   adapter?(module: string): { readonly a: Value; readonly b: Value; readonly scale: number } | undefined;
 }
@@ -175,7 +177,7 @@ function groupedAttention(g: Graph, q: Value, keys: Value, values: Value, bias: 
 
 /** x·Wᵀ (+ b) (+ LoRA: scale · (x·Aᵀ)·Bᵀ), x [n, in], W [out, in]. */
 function linear(g: Graph, weights: Weights, name: string, x: Value, bias: boolean): Value {
-  let y = g.op("Gemm", [x, weights.tensor(`${name}.weight`)], { transB: true });
+  let y = weights.product(g, name, x);
   if (bias) y = add(g, y, weights.tensor(`${name}.bias`));
   const adapter = weights.adapter?.(name);
   if (!adapter) return y;
@@ -195,11 +197,14 @@ const rmsNorm = (g: Graph, weights: Weights, name: string, x: Value, epsilon: nu
 /** [batch · time, heads · d] → [batch, heads, time, d]. */
 function toHeads(g: Graph, x: Value, batch: number, time: number, heads: number): Value {
   const width = (x.shape[1] as number) / heads;
+  // Of one token the order is the same already.
+  if (time === 1) return reshape(g, x, [batch, heads, 1, width]);
   return transpose(g, reshape(g, x, [batch, time, heads, width]), [0, 2, 1, 3]);
 }
 
 /** [batch, heads, time, d] → [batch · time, heads · d]. */
 function fromHeads(g: Graph, x: Value): Value {
   const [batch, heads, time, width] = x.shape as readonly number[] as [number, number, number, number];
+  if (time === 1) return reshape(g, x, [batch, heads * width]);
   return reshape(g, transpose(g, x, [0, 2, 1, 3]), [batch * time, heads * width]);
 }

@@ -6,7 +6,7 @@ import { readJson } from "../model-directory";
 import { isTarget, type LoraConfig, linearLayers, loraNames } from "./adapter";
 import type { Qwen2Vl } from "./model";
 import type { Policy } from "./policy";
-import { readSafetensors, writeSafetensors } from "./safetensors";
+import { readSafetensors, type WritableTensor, writeSafetensors } from "./safetensors";
 import { canonicalName } from "./weights";
 
 /**
@@ -14,18 +14,28 @@ import { canonicalName } from "./weights";
  * LoRA is. Numbers are float32, so that what is loaded again is what was saved.
  */
 export async function savePolicy(model: Qwen2Vl, policy: Policy, dir: string): Promise<void> {
-  await mkdir(dir, { recursive: true });
   if (policy.lora) {
+    await mkdir(dir, { recursive: true });
     await writeJson(join(dir, "adapter_config.json"), peftConfig(model, policy, policy.lora));
     const renamed = [...policy.trainable].map(([name, tensor]) => [peftName(name), tensor] as const);
     await writeSafetensors(join(dir, "adapter_model.safetensors"), new Map(renamed));
     return;
   }
+  await saveCheckpoint(model, policy.trainable, dir);
+}
+
+/** Writes a whole Hugging Face directory with the model's settings and these weights, one of which is in memory at a time if need be. */
+export async function saveCheckpoint(
+  model: Qwen2Vl,
+  weights: ReadonlyMap<string, WritableTensor>,
+  dir: string,
+): Promise<void> {
+  await mkdir(dir, { recursive: true });
   for (const file of await readdir(model.dir))
     if (/\.(json|txt|jinja)$/.test(file) && !file.endsWith(".index.json") && file !== "config.json")
       await copyFile(join(model.dir, file), join(dir, file));
   await writeJson(join(dir, "config.json"), inFloat32(await readJson(join(model.dir, "config.json"))));
-  await writeSafetensors(join(dir, "model.safetensors"), policy.trainable);
+  await writeSafetensors(join(dir, "model.safetensors"), weights);
 }
 
 /**

@@ -5,6 +5,7 @@ import type { Value } from "../../onnx/value";
 import { type LoraConfig, loraNames, loraScale, type TrainableTensor } from "./adapter";
 import type { Qwen2VlConfig } from "./config";
 import type { Weights } from "./network";
+import { roundings } from "./rounded";
 import type { Checkpoint } from "./weights";
 
 /** A model as it stands now: frozen tensors in the checkpoint's files, trainable ones in memory. */
@@ -29,7 +30,17 @@ export function weightStorage({
   let bytes = 0;
   for (const [name, { shape }] of checkpoint.tensors)
     if (!trainable.has(name)) bytes += 4 * shape.reduce((a, b) => a * b, 1);
-  return { folder: checkpoint.folder, weightsStayInFiles: bytes > mostCopied };
+  // Rounded matrices are small, and slow unless they are rearranged.
+  return { folder: checkpoint.folder, weightsStayInFiles: !checkpoint.rounded && bytes > mostCopied };
+}
+
+/** Bytes of rearranged copies that compiled graphs may hold together. */
+const mostHeld = 2 ** 32;
+
+/** How many compiled graphs of this policy are kept: each has copies of its rounded matrices, one for the prompt and one for what follows. */
+export function compiledAtOnce({ checkpoint: { rounded = new Map() } }: Policy): number {
+  const bytes = [...rounded.values()].reduce((sum, { numbers, scale }) => sum + 2 * (numbers.bytes + scale.bytes), 0);
+  return Math.min(64, Math.max(2, Math.floor(mostHeld / bytes)));
 }
 
 /** The policy's weights as values of `g`: graph inputs for trainable tensors, file-backed constants for the rest. */
@@ -50,10 +61,21 @@ export function bindWeights(policy: Policy, g: Graph): Weights & { readonly inpu
     return g.external(name, storedDtype(stored.dtype), stored.shape, stored);
   };
 
+  // Cast where it is used: one float32 copy for all uses would live as long as the run.
+  const tensor = (name: string) => cast(g, weight(name), "float32");
+
   return {
     inputs,
-    // Cast where it is used: one float32 copy for all uses would live as long as the run.
-    tensor: (name) => cast(g, weight(name), "float32"),
+    tensor,
+    product(graph, module, x) {
+      const rounded = policy.checkpoint.rounded?.get(module);
+      if (!rounded) return graph.op("Gemm", [x, tensor(`${module}.weight`)], { transB: true });
+      const { precision, numbers, scale } = rounded;
+      const { dtype, product } = roundings[precision];
+      const constant = (name: string, type: "int8" | "uint8" | "float32", stored: typeof numbers) =>
+        g.external(`${module}.${name}`, type, stored.shape, stored);
+      return product(graph, x, constant("numbers", dtype, numbers), constant("scale", "float32", scale));
+    },
     rows: (graph, name, indices) => cast(graph, gather(graph, weight(name), indices), "float32"),
     adapter(module) {
       const names = loraNames(module);

@@ -16,19 +16,21 @@ export interface RopePositions {
 /**
  * Multimodal positions (Qwen2-VL, §2.1): text advances all three together; a picture's tokens have their own (frame, row, column), and the
  * text after it goes on from the largest.
- * @throws ShapeError when the image tokens are not those of the grids
+ * @param promptLength tokens from here on are the model's own words, image tokens too (all are the prompt's)
+ * @throws ShapeError when the prompt's image tokens are not those of the grids
  */
 export function ropePositions(
   tokens: readonly number[],
   grids: readonly Grid[],
   { vision, tokens: special }: Qwen2VlConfig,
+  promptLength = tokens.length,
 ): RopePositions {
   const [t, h, w] = [0, 1, 2].map(() => new Int32Array(tokens.length)) as [Int32Array, Int32Array, Int32Array];
   const merge = vision.spatialMergeSize;
   let next = 0;
   let picture = 0;
   for (let i = 0; i < tokens.length; ) {
-    if (tokens[i] !== special.image) {
+    if (tokens[i] !== special.image || i >= promptLength) {
       t[i] = h[i] = w[i] = next++;
       i++;
       continue;
@@ -37,7 +39,7 @@ export function ropePositions(
     if (!grid) throw new ShapeError(`image tokens from place ${i} on, but there are ${grids.length} pictures`);
     const [frames, rows, columns] = [grid[0], grid[1] / merge, grid[2] / merge];
     const end = i + frames * rows * columns;
-    if (end > tokens.length || tokens.slice(i, end).some((token) => token !== special.image))
+    if (end > promptLength || tokens.slice(i, end).some((token) => token !== special.image))
       throw new ShapeError(`picture ${picture - 1}: expected ${end - i} image tokens from place ${i} on, found fewer`);
     for (let f = 0; f < frames; f++)
       for (let r = 0; r < rows; r++)

@@ -14,48 +14,52 @@ export function resizeBicubic(image: RawImage, newWidth: number, newHeight: numb
 
 function resizeRows({ width, height, data }: RawImage, newWidth: number): RawImage {
   if (newWidth === width) return { width, height, data };
-  const lines = { lines: height, size: width, stride: 3, lineStride: width * 3 };
-  return { width: newWidth, height, data: resample(data, lines, newWidth, 3, newWidth * 3) };
+  const filters = filtersOf(width, newWidth);
+  // The kernel overshoots at edges; this array clamps.
+  const output = new Uint8ClampedArray(newWidth * height * 3);
+  let next = 0;
+  for (let y = 0; y < height; y++)
+    for (const { first, weights } of filters) {
+      let [red, green, blue] = [half, half, half];
+      let at = (y * width + first) * 3;
+      for (let k = 0; k < weights.length; k++, at += 3) {
+        const weight = weights[k]!;
+        red += Math.imul(data[at]!, weight);
+        green += Math.imul(data[at + 1]!, weight);
+        blue += Math.imul(data[at + 2]!, weight);
+      }
+      output[next++] = red >> precisionBits;
+      output[next++] = green >> precisionBits;
+      output[next++] = blue >> precisionBits;
+    }
+  return { width: newWidth, height, data: new Uint8Array(output.buffer) };
 }
 
 function resizeColumns({ width, height, data }: RawImage, newHeight: number): RawImage {
   if (newHeight === height) return { width, height, data };
-  const lines = { lines: width, size: height, stride: width * 3, lineStride: 3 };
-  return { width, height: newHeight, data: resample(data, lines, newHeight, width * 3, 3) };
+  const row = width * 3;
+  const output = new Uint8ClampedArray(row * newHeight);
+  const sums = new Int32Array(row);
+  filtersOf(height, newHeight).forEach(({ first, weights }, y) => {
+    sums.fill(half);
+    weights.forEach((weight, k) => {
+      addRow(sums, data.subarray((first + k) * row, (first + k + 1) * row), weight);
+    });
+    for (let i = 0; i < row; i++) output[y * row + i] = sums[i]! >> precisionBits;
+  });
+  return { width, height: newHeight, data: new Uint8Array(output.buffer) };
 }
 
-interface Lines {
-  readonly lines: number;
-  readonly size: number;
-  /** Bytes from a pixel to the next of its line, and from a line to the next. */
-  readonly stride: number;
-  readonly lineStride: number;
+function addRow(sums: Int32Array, row: Uint8Array, weight: number): void {
+  for (let i = 0; i < row.length; i++) sums[i]! += Math.imul(row[i]!, weight);
 }
 
 const precisionBits = 22;
+const half = 1 << (precisionBits - 1);
 const support = 2;
 
-function resample(
-  input: Uint8Array,
-  { lines, size, stride, lineStride }: Lines,
-  newSize: number,
-  outStride: number,
-  outLineStride: number,
-): Uint8Array {
-  // The kernel overshoots at edges; this array clamps.
-  const output = new Uint8ClampedArray(lines * newSize * 3);
-  for (let x = 0; x < newSize; x++) {
-    const { first, weights } = filterAt(x, size, newSize);
-    for (let line = 0; line < lines; line++)
-      for (let channel = 0; channel < 3; channel++) {
-        let sum = 1 << (precisionBits - 1);
-        let at = line * lineStride + first * stride + channel;
-        for (let k = 0; k < weights.length; k++, at += stride) sum += input[at]! * weights[k]!;
-        output[line * outLineStride + x * outStride + channel] = sum >> precisionBits;
-      }
-  }
-  return new Uint8Array(output.buffer);
-}
+const filtersOf = (size: number, newSize: number) =>
+  Array.from({ length: newSize }, (_, x) => filterAt(x, size, newSize));
 
 /** The input pixels that output pixel `x` sees, and their weights in fixed point. */
 function filterAt(x: number, size: number, newSize: number): { first: number; weights: Int32Array } {

@@ -84,10 +84,14 @@ export const isStored = (tensor: HeaderTensor): tensor is StoredTensor => isStor
 const isStoredDtype = (dtype: string): dtype is StoredDtype => Object.hasOwn(bytesPer, dtype);
 
 /** One tensor's numbers as float32, which holds every number of the three types. */
-export async function readTensor(path: string, { dtype, offset, bytes }: StoredTensor): Promise<Float32Array> {
+export const readTensor = async (path: string, tensor: StoredTensor): Promise<Float32Array> =>
+  toFloat32(await readTensorBytes(path, tensor), tensor.dtype);
+
+/** One tensor as it is stored. */
+export async function readTensorBytes(path: string, { offset, bytes }: HeaderTensor): Promise<Uint8Array<ArrayBuffer>> {
   const file = await open(path);
   try {
-    return toFloat32(await readBytes(file, path, offset, bytes), dtype);
+    return await readBytes(file, path, offset, bytes);
   } finally {
     await file.close();
   }
@@ -120,6 +124,13 @@ async function readBytes(
   return bytes;
 }
 
+/** Some rows of a matrix, or of what has more axes, as a tensor of its own. */
+export function rowsOf(tensor: StoredTensor, first: number, count: number): StoredTensor {
+  const bytes = tensor.bytes / tensor.shape[0]!;
+  const shape = [count, ...tensor.shape.slice(1)];
+  return { ...tensor, shape, offset: tensor.offset + first * bytes, bytes: count * bytes };
+}
+
 /** A tensor to write; a function is asked for its numbers when their turn comes, so that not all need be in memory. */
 export interface WritableTensor {
   readonly shape: readonly number[];
@@ -135,13 +146,41 @@ export async function writeSafetensors(
   tensors: ReadonlyMap<string, WritableTensor>,
   dtype: StoredDtype = "F32",
 ): Promise<void> {
-  const header: Record<string, unknown> = { __metadata__: { format: "pt" } };
-  let offset = 0;
+  const raw = new Map<string, RawTensor>();
   for (const [name, { shape, data }] of tensors) {
     if (typeof data !== "function") checkElements(name, shape, data);
-    const end = offset + shape.reduce((a, b) => a * b, bytesPer[dtype]);
-    header[name] = { dtype, shape, data_offsets: [offset, end] };
-    offset = end;
+    const pieces = async function* () {
+      const numbers = typeof data === "function" ? await data() : data;
+      checkElements(name, shape, numbers);
+      yield fromFloat32(numbers, dtype);
+    };
+    raw.set(name, { dtype, shape, bytes: shape.reduce((a, b) => a * b, bytesPer[dtype]), pieces });
+  }
+  await writeRawSafetensors(path, raw);
+}
+
+/** A tensor of any type, as `bytes` bytes, which come in pieces when its turn has come. */
+export interface RawTensor {
+  readonly dtype: string;
+  readonly shape: readonly number[];
+  readonly bytes: number;
+  readonly pieces: () => AsyncIterable<Uint8Array>;
+}
+
+/**
+ * Writes tensors as they are; the file appears whole or not at all.
+ * @param partial what it is called until it is whole
+ */
+export async function writeRawSafetensors(
+  path: string,
+  tensors: ReadonlyMap<string, RawTensor>,
+  partial = `${path}.partial`,
+): Promise<void> {
+  const header: Record<string, unknown> = { __metadata__: { format: "pt" } };
+  let offset = 0;
+  for (const [name, { dtype, shape, bytes }] of tensors) {
+    header[name] = { dtype, shape, data_offsets: [offset, offset + bytes] };
+    offset += bytes;
   }
   const text = JSON.stringify(header);
   // The data begin at a multiple of eight, as the format asks.
@@ -149,16 +188,11 @@ export async function writeSafetensors(
   const head = Buffer.alloc(8 + size, " ");
   head.writeBigUInt64LE(BigInt(size));
   head.write(text, 8);
-  const partial = `${path}.partial`;
   try {
     const file = await open(partial, "w");
     try {
       await file.writeFile(head);
-      for (const [name, { shape, data }] of tensors) {
-        const numbers = typeof data === "function" ? await data() : data;
-        checkElements(name, shape, numbers);
-        await file.writeFile(fromFloat32(numbers, dtype));
-      }
+      for (const { pieces } of tensors.values()) for await (const piece of pieces()) await file.writeFile(piece);
       await file.sync();
     } finally {
       await file.close();

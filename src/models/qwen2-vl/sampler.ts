@@ -1,27 +1,25 @@
 import type { GenerateOptions, VlmBackend } from "../../backends/backend";
 import { ConfigError } from "../../errors";
+import type { Graph } from "../../onnx/graph";
 import { createSession, type Placement, type Tensor } from "../../onnx/session";
 import { sessionCache } from "../../onnx/session-cache";
 import type { Completion, Workload } from "../../types";
 import { groupImages, type ImageGroups, type ModelRow, roundUp, visionFeeds } from "./batch";
-import {
-  type Generated,
-  type GenerationRow,
-  generationFeeds,
-  readGenerated,
-  type SamplingOptions,
-  samplingOf,
-} from "./generate";
-import { type GenerationShape, generationGraph, promptStep } from "./generation-graph";
+import { type Generated, type GenerationRow, generationFeeds, type SamplingOptions, samplingOf } from "./generate";
+import { continuationGraph, generationGraph, promptStep, type RowsShape } from "./generation-graph";
 import type { ProcessedImage } from "./image-processor";
 import { checkMemory } from "./memory";
 import type { Qwen2Vl } from "./model";
-import { bindWeights, type Policy, trainsVision, weightFeeds, weightStorage } from "./policy";
+import { bindWeights, compiledAtOnce, type Policy, trainsVision, weightFeeds, weightStorage } from "./policy";
+import { createPace, type GenerationGraphs, generateInStretches } from "./stretches";
 import { picturesAtOnce, visionGraph } from "./vision-graph";
+import type { Checkpoint } from "./weights";
 
 export interface SamplerOptions extends Placement {
   /** Completions that are generated side by side. */
   readonly rowsAtOnce: number;
+  /** The language model's frozen weights in reduced precision, instead of the policy's. */
+  readonly rounded?: Checkpoint | undefined;
 }
 
 /** Vision features of pictures, and text from prompts, under a policy's present weights. */
@@ -32,25 +30,34 @@ export interface Sampler extends VlmBackend {
   weightsChanged(): void;
 }
 
-export function createSampler(model: Qwen2Vl, policy: Policy, { rowsAtOnce, ...placement }: SamplerOptions): Sampler {
+export function createSampler(
+  model: Qwen2Vl,
+  policy: Policy,
+  { rowsAtOnce, rounded, ...placement }: SamplerOptions,
+): Sampler {
   const { config, tokenizer } = model;
-  const sessions = sessionCache();
-  const options = { ...weightStorage(policy), ...placement };
+  // A large tower is given back once its pictures are features: its weights would stay in memory beside the language model's.
+  const visionSessions = sessionCache(weightStorage(policy).weightsStayInFiles ? 0 : 64);
+  const sampled: Policy = rounded ? { ...policy, checkpoint: rounded } : policy;
+  const sessions = sessionCache(compiledAtOnce(sampled));
+  // Weights that stay in their files are converted anew for every stretch.
+  const pace = createPace(weightStorage(sampled).weightsStayInFiles ? 64 : 8);
   let known = new WeakMap<ProcessedImage, Float32Array>();
 
   /** Pictures of one grid go through the tower `picturesAtOnce` at a time. */
-  async function encode(group: ImageGroups["groups"][number]): Promise<void> {
+  async function encode(group: ImageGroups["groups"][number], signal?: AbortSignal): Promise<void> {
     const missing = [...new Set(group.images)].filter((image) => !known.has(image));
     for (let first = 0; first < missing.length; first += picturesAtOnce) {
+      signal?.throwIfAborted();
       const images = missing.slice(first, first + picturesAtOnce);
       const feeds = visionFeeds({ grid: group.grid, images }, config);
       const compile = () => {
         const { graph, outputs } = visionGraph(config, { pictures: images.length, patches: feeds.cos.shape[1]! }, (g) =>
           bindWeights(policy, g),
         );
-        return createSession(graph, outputs, options);
+        return createSession(graph, outputs, { ...weightStorage(policy), ...placement });
       };
-      const { features } = await sessions.run(`vision ${group.grid} ${images.length}`, compile, {
+      const { features } = await visionSessions.run(`vision ${group.grid} ${images.length}`, compile, {
         ...weightFeeds(policy),
         ...feeds,
       });
@@ -60,8 +67,8 @@ export function createSampler(model: Qwen2Vl, policy: Policy, { rowsAtOnce, ...p
     }
   }
 
-  async function features(groups: ImageGroups): Promise<Tensor<Float32Array>> {
-    for (const group of groups.groups) await encode(group);
+  async function features(groups: ImageGroups, signal?: AbortSignal): Promise<Tensor<Float32Array>> {
+    for (const group of groups.groups) await encode(group, signal);
     const width = config.text.hiddenSize;
     const data = new Float32Array(groups.featureRows * width);
     for (const [image, row] of groups.offsets) data.set(known.get(image)!, row * width);
@@ -72,28 +79,46 @@ export function createSampler(model: Qwen2Vl, policy: Policy, { rowsAtOnce, ...p
     prompts: readonly ModelRow[],
     rows: readonly GenerationRow[],
     sampling: SamplingOptions,
+    { stop = [], signal }: Pick<GenerateOptions, "stop" | "signal">,
   ): Promise<Generated[]> {
     const groups = groupImages(prompts, config);
     const longest = Math.max(...prompts.map(({ tokens }) => tokens.length));
-    const shape: GenerationShape = {
-      prompts: prompts.length,
+    const continuation: RowsShape = {
       rows: rows.length,
-      time: roundUp(longest, promptStep),
-      featureRows: groups.featureRows,
       sampling: samplingOf(sampling),
       penalised: sampling.repetitionPenalty !== 1,
     };
-    const compile = () => {
-      const { graph, outputs } = generationGraph(config, shape, (g) => bindWeights(policy, g));
-      return createSession(graph, outputs, options);
+    const shape = {
+      ...continuation,
+      prompts: prompts.length,
+      time: roundUp(longest, promptStep),
+      featureRows: groups.featureRows,
     };
-    const feeds = {
-      ...weightFeeds(policy),
-      ...generationFeeds(config, shape, prompts, rows, groups, sampling),
-      features: await features(groups),
+    const bind = (g: Graph) => bindWeights(sampled, g);
+    const compile = ({ graph, outputs }: ReturnType<typeof generationGraph>) =>
+      createSession(graph, outputs, { ...weightStorage(sampled), ...placement });
+    const given = { ...weightFeeds(policy), features: await features(groups, signal) };
+    const graphs: GenerationGraphs = {
+      begin(feeds, resumable) {
+        const begun = { ...shape, resumable };
+        const create = () => compile(generationGraph(config, begun, bind));
+        return sessions.run(`generate ${JSON.stringify(begun)}`, create, { ...given, ...feeds });
+      },
+      goOn(state, feeds) {
+        const create = () => compile(continuationGraph(config, continuation, bind));
+        const all = { ...weightFeeds(policy), ...state, ...feeds };
+        return sessions.run(`continue ${JSON.stringify(continuation)}`, create, all, Object.keys(state));
+      },
     };
-    const outputs = await sessions.run(`generate ${JSON.stringify(shape)}`, compile, feeds);
-    return readGenerated(outputs, rows.length, config);
+    return generateInStretches(
+      config,
+      graphs,
+      generationFeeds(config, { ...shape, resumable: true }, prompts, rows, groups, sampling),
+      {
+        ...{ rows: rows.length, maxTokens: sampling.maxTokens, signal, pace },
+        isEnough: stop.length > 0 ? (tokens) => firstStop(tokenizer.decode(tokens), stop) !== undefined : undefined,
+      },
+    );
   }
 
   return {
@@ -115,6 +140,7 @@ export function createSampler(model: Qwen2Vl, policy: Policy, { rowsAtOnce, ...p
           batch.prompts.map((p) => encoded[p]!),
           batch.rows,
           sampling,
+          { stop, ...(signal && { signal }) },
         );
         batch.rows.forEach(({ seedPath: [p, k] }, r) => {
           results[p]![k] = toCompletion(generated[r]!, tokenizer.decode, stop);
@@ -133,13 +159,16 @@ export function createSampler(model: Qwen2Vl, policy: Policy, { rowsAtOnce, ...p
     // A GPU's memory is not known here.
     ...(placement.provider === "cpu" && {
       checkMemory: (work: Workload) =>
-        checkMemory(model, policy, work, { sampledAtOnce: rowsAtOnce }, [
+        checkMemory(model, policy, work, { sampled, sampledAtOnce: rowsAtOnce }, [
           ...(rowsAtOnce > 1 ? [`fewer than ${rowsAtOnce} rows at once`] : []),
           ...["shorter completions", "smaller pictures"],
         ]),
     }),
 
-    dispose: () => sessions.dispose(),
+    async dispose() {
+      await sessions.dispose();
+      await visionSessions.dispose();
+    },
   };
 }
 
@@ -190,6 +219,12 @@ function planBatches(encoded: readonly ModelRow[], count: number, rowsAtOnce: nu
   return batches;
 }
 
+/** Where the first of the stop texts begins. */
+function firstStop(text: string, stop: readonly string[]): number | undefined {
+  const places = stop.map((each) => text.indexOf(each)).filter((at) => at >= 0);
+  return places.length > 0 ? Math.min(...places) : undefined;
+}
+
 /** A stop text cuts the completion where it begins; tokens are kept as far as they spell nothing beyond it. */
 function toCompletion(
   generated: Generated,
@@ -197,8 +232,8 @@ function toCompletion(
   stop: readonly string[],
 ): Completion {
   const text = decode(generated.tokens);
-  const cut = Math.min(...stop.map((s) => text.indexOf(s)).filter((at) => at >= 0), Number.POSITIVE_INFINITY);
-  if (cut === Number.POSITIVE_INFINITY)
+  const cut = firstStop(text, stop);
+  if (cut === undefined)
     return {
       text,
       tokenIds: generated.tokens,

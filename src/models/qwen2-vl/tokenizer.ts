@@ -1,5 +1,6 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
+import { z } from "zod";
 import { DataError } from "../../errors";
 import type { Prompt } from "../../types";
 import { exists, readJson } from "../model-directory";
@@ -27,10 +28,12 @@ export async function loadTokenizer(dir: string, { text, tokens }: Qwen2VlConfig
   };
   const settings = (await readJson(join(dir, "tokenizer_config.json"))) as { chat_template?: unknown };
   const { PreTrainedTokenizer } = await import("@huggingface/transformers");
-  const tokenizer = new PreTrainedTokenizer(json, {
-    ...settings,
-    chat_template: (await chatTemplateFile(dir)) ?? templateWithPictures(settings.chat_template) ?? qwen2VlChatTemplate,
-  });
+  const chat_template =
+    (await chatTemplateFile(dir)) ?? templateWithPictures(settings.chat_template) ?? qwen2VlChatTemplate;
+  const tokenizer = orDataError(
+    `${dir}: tokenizer.json cannot be used`,
+    () => new PreTrainedTokenizer(json, { ...settings, chat_template }),
+  );
   const added = json.added_tokens ?? [];
   const tooLarge = added.find(({ id }) => id >= text.vocabSize);
   if (tooLarge)
@@ -48,29 +51,41 @@ export async function loadTokenizer(dir: string, { text, tokens }: Qwen2VlConfig
     tokens.pad,
   ];
   const specials = added.filter(({ id, special }) => special || reserved.includes(id)).map(({ content }) => content);
-  const encode = (pieces: string): number[] =>
+  const encode = (pieces: string, seam: string): number[] =>
     pieces.split(seam).flatMap((piece) => (piece === "" ? [] : tokenizer.encode(piece, { add_special_tokens: false })));
 
   return {
-    encode: (text) => encode(disarm(text, specials)),
+    encode(text) {
+      const seam = seamFor([text]);
+      return encode(disarm([text], specials, seam).join(""), seam);
+    },
     // transformers.js refuses to decode nothing.
     decode: (ids) =>
       ids.length === 0
         ? ""
         : tokenizer.decode([...ids], { skip_special_tokens: true, clean_up_tokenization_spaces: false }),
     encodePrompt(prompt, imageTokens) {
-      const chat = prompt.map(({ role, content }) => ({
-        role,
-        content: content.map((part) =>
-          part.type === "text" ? { type: "text", text: disarm(part.text, specials) } : { type: "image" },
-        ),
-      }));
-      const rendered = tokenizer.apply_chat_template(chat as never, {
-        tokenize: false,
-        add_generation_prompt: true,
-      }) as string;
+      const seam = seamFor(
+        prompt.flatMap(({ content }) => content.map((part) => (part.type === "text" ? part.text : ""))),
+      );
+      const chat = prompt.map(({ role, content }) => {
+        const texts = disarm(
+          content.map((part) => (part.type === "text" ? part.text : seam)),
+          specials,
+          seam,
+        );
+        return {
+          role,
+          content: content.map(({ type }, i) => (type === "text" ? { type, text: texts[i] } : { type })),
+        };
+      });
+      const settings = { tokenize: false, add_generation_prompt: true };
+      const rendered = orDataError(
+        `${dir}: the chat template cannot be used`,
+        () => tokenizer.apply_chat_template(chat as never, settings) as string,
+      );
       let picture = 0;
-      const ids = encode(rendered).flatMap((id) =>
+      const ids = encode(rendered, seam).flatMap((id) =>
         id === tokens.image ? Array<number>(imageTokens[picture++] ?? 0).fill(id) : [id],
       );
       if (picture !== imageTokens.length)
@@ -82,14 +97,47 @@ export async function loadTokenizer(dir: string, { text, tokens }: Qwen2VlConfig
   };
 }
 
-/** A private-use character at which the rendered chat is cut, so that the tokenizer never sees a special token's name in one piece. */
-const seam = "\ue000";
+/** What other people's code throws is about the files that it was given. */
+function orDataError<T>(problem: string, make: () => T): T {
+  try {
+    return make();
+  } catch (cause) {
+    throw new DataError(`${problem}: ${(cause as Error).message}`, { cause });
+  }
+}
 
-function disarm(text: string, specials: readonly string[]): string {
-  return specials.reduce(
-    (safe, special) => safe.replaceAll(special, `${special.slice(0, 2)}${seam}${special.slice(2)}`),
-    text.replaceAll(seam, ""),
+/**
+ * A character that none of the texts has, at which the rendered chat is cut, so that the tokenizer never sees a special token's name in one
+ * piece.
+ */
+function seamFor(texts: readonly string[]): string {
+  const firstPrivate = 0xe000;
+  const free = (code: number) => texts.every((text) => !text.includes(String.fromCharCode(code)));
+  let code = firstPrivate;
+  while (!free(code)) code++;
+  return String.fromCharCode(code);
+}
+
+/** `parts`, cut inside every special token that they spell, alone or one after another. */
+function disarm(parts: readonly string[], specials: readonly string[], seam: string): string[] {
+  const whole = parts.join("");
+  const cuts = specials.flatMap((special) =>
+    placesOf(special, whole).map((at) => at + Math.min(2, special.length - 1)),
   );
+  const sorted = [...new Set(cuts)].sort((a, b) => a - b);
+  let end = 0;
+  return parts.map((part) => {
+    const start = end;
+    end += part.length;
+    const inside = sorted.filter((cut) => start <= cut && cut < end).map((cut) => cut - start);
+    return [0, ...inside].map((cut, i) => part.slice(cut, inside[i])).join(seam);
+  });
+}
+
+function placesOf(wanted: string, text: string): number[] {
+  const places: number[] = [];
+  for (let at = text.indexOf(wanted); at >= 0; at = text.indexOf(wanted, at + 1)) places.push(at);
+  return places;
 }
 
 /** The processor's own template, which knows pictures, where it is a file of its own. */
@@ -102,9 +150,12 @@ async function chatTemplateFile(dir: string): Promise<string | undefined> {
   return chat_template;
 }
 
-/** A tokenizer may carry a language model's template, which would print a picture's place as JSON. */
-const templateWithPictures = (template: unknown) =>
-  typeof template === "string" && template.includes("image") ? template : undefined;
+/** A tokenizer may carry a language model's template, which would print a picture's place as JSON; or several, by name. */
+function templateWithPictures(setting: unknown): string | undefined {
+  const named = z.array(z.object({ name: z.string(), template: z.string() })).safeParse(setting).data;
+  const template = named ? named.find(({ name }) => name === "default")?.template : setting;
+  return typeof template === "string" && template.includes("image") ? template : undefined;
+}
 
 /** The chat format that Qwen2-VL was tuned on, for checkpoints that come without their template. */
 const qwen2VlChatTemplate = [

@@ -3,6 +3,7 @@ import { basename, dirname, join } from "node:path";
 import { DataError } from "../../errors";
 import { weightFiles } from "../model-directory";
 import type { Qwen2VlConfig } from "./config";
+import type { ReducedPrecision } from "./rounded";
 import { type HeaderTensor, isStored, readHeader, readTensor, type StoredTensor } from "./safetensors";
 
 /** A checkpoint's tensors under the names that Qwen published them with, wherever they lie. */
@@ -13,6 +14,15 @@ export interface Checkpoint {
   /** `file` is a name inside `folder`. */
   readonly tensors: ReadonlyMap<string, StoredTensor & { readonly file: string }>;
   read(name: string): Promise<Float32Array>;
+  /** Linear layers whose matrices are here in reduced precision, and not among `tensors`. */
+  readonly rounded?: ReadonlyMap<string, RoundedLayer>;
+}
+
+/** Where a rounded matrix lies. */
+export interface RoundedLayer {
+  readonly precision: ReducedPrecision;
+  readonly numbers: HeaderTensor & { readonly file: string };
+  readonly scale: HeaderTensor & { readonly file: string };
 }
 
 /**

@@ -105,6 +105,24 @@ describe("a configuration", () => {
     expect((await load(published)).tokens).toMatchObject({ eos: [151645], pad: 151645 });
   });
 
+  it("takes an end token for padding when the one it names is none", async () => {
+    for (const pad_token_id of [-1, 151936])
+      expect((await load(published, { pad_token_id, eos_token_id: [200000, 151643] })).tokens.pad).toBe(151643);
+  });
+
+  it("has the published sections and angle where it names none, and none for an axis without frequencies", async () => {
+    const { rope_scaling: _, rope_theta: __, ...bare } = published;
+    expect((await load(bare)).text).toMatchObject({ ropeTheta: 1e6, mropeSection: [16, 24, 24] });
+    const still = { type: "mrope", mrope_section: [0, 32, 32] };
+    expect((await load({ ...published, rope_scaling: still })).text.mropeSection).toEqual([0, 32, 32]);
+  });
+
+  it("follows rope_scaling where it has rope_parameters too, as transformers does", async () => {
+    const rope_parameters = { rope_type: "default", rope_theta: 5, mrope_section: [20, 22, 22] };
+    const { text } = await load({ ...published, rope_parameters });
+    expect(text).toMatchObject({ ropeTheta: 1e6, mropeSection: [16, 24, 24] });
+  });
+
   it("ties embeddings when only text_config says so, as transformers does", async () => {
     const { text } = await load({ ...saved, tie_word_embeddings: false });
     expect(text.tieWordEmbeddings).toBe(true);
@@ -143,8 +161,12 @@ describe("a configuration that this network cannot represent", () => {
   it("names everything that is wrong at once", async () => {
     const wrong = { ...text, head_dim: 32, num_key_value_heads: 3, rope_parameters: null };
     const loading = load({ ...saved, text_config: wrong, vision_config: { ...vision, num_heads: 16 } });
-    for (const part of ["head_dim", "num_key_value_heads", "rope_parameters with mrope_section", "num_heads 16"])
+    for (const part of ["head_dim", "num_key_value_heads", "mrope_section [16,24,24]", "num_heads 16"])
       await expect(loading).rejects.toThrow(part);
+  });
+
+  it("names an empty list of end tokens", async () => {
+    await expect(load(published, { eos_token_id: [] })).rejects.toThrow("eos_token_id");
   });
 
   it("says what it found", async () => {

@@ -160,6 +160,11 @@ describe("an image processor's settings", () => {
     expect(small.process(await loadImage(imagePath("wide.png"))).grid).toEqual([1, 2, 6]);
   });
 
+  it.each(reference.settings)("give transformers' pixel values, bit for bit: $settings", async (recorded) => {
+    const other = await edited(recorded.settings);
+    expect(sha256(other.process(await loadImage(imagePath("wide.png"))).pixelValues)).toBe(recorded.pixelValuesSha256);
+  });
+
   it("may come inside processor_config.json", async () => {
     const dir = await mkdtemp(join(scratch, "nested-"));
     const json = JSON.parse(await readFile(join(checkpointDir, "preprocessor_config.json"), "utf8"));
@@ -172,7 +177,9 @@ describe("an image processor's settings", () => {
   it.each([
     [{ patch_size: 16 }, "patch_size"],
     [{ merge_size: 4 }, "merge_size"],
-    [{ do_normalize: false }, "do_normalize"],
+    [{ do_resize: false }, "do_resize"],
+    [{ size: { height: 224, width: 224 } }, "shortest_edge"],
+    [{ min_pixels: null, size: { longest_edge: 3136 } }, "shortest_edge"],
     [{ resample: 2 }, "resample"],
   ])("are refused when they are %j", async (change, key) => {
     await expect(edited(change)).rejects.toThrow(ConfigError);

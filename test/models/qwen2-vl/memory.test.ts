@@ -1,9 +1,17 @@
 import { describe, expect, it } from "vitest";
 import { ConfigError } from "../../../src/errors";
 import { loadConfig } from "../../../src/models/qwen2-vl/config";
-import { imaginedPolicy } from "../../../src/models/qwen2-vl/imagined-policy";
-import { checkMemory, estimateMemory, foresee, keepsTooMuch, memoryLimit } from "../../../src/models/qwen2-vl/memory";
+import { imaginedPolicy, imaginedRounding } from "../../../src/models/qwen2-vl/imagined-policy";
+import {
+  checkMemory,
+  estimateMemory,
+  foresee,
+  keepsTooMuch,
+  type MemoryWork,
+  memoryLimit,
+} from "../../../src/models/qwen2-vl/memory";
 import { openQwen2Vl } from "../../../src/models/qwen2-vl/model";
+import { compiledAtOnce } from "../../../src/models/qwen2-vl/policy";
 import { checkpointDir, promptOf, reference } from "./reference";
 
 const config = await loadConfig(checkpointDir);
@@ -54,6 +62,38 @@ describe("estimateMemory", () => {
     const adapter = numbers([...adapted.trainable.values()]);
     expect(estimateMemory(adapted, { training }).optimizer).toBe(16 * adapter);
     expect(adapter).toBeLessThan(0.2 * numbers(everything.trainable.values()));
+  });
+});
+
+describe("a large checkpoint", () => {
+  const large = imaginedPolicy({ ...config, text: { ...config.text, vocabSize: 6e6 } }, "nothing", "BF16");
+  const vision = { pictures: 1, patches: 64 };
+  const generation = {
+    ...{ prompts: 1, rows: 8, time: 64, featureRows: 16, maxTokens: 8, penalised: false },
+    ...{ resumable: false, sampling: "full" as const },
+  };
+
+  it("has its vision tower, or its language model, and not both at a time", () => {
+    const of = (work: MemoryWork) => estimateMemory(large, work).total;
+    expect(of({ vision, generation })).toBe(Math.max(of({ vision }), of({ generation })));
+  });
+
+  it("takes less rounded: a matrix twice, rearranged for the prompt and for what follows, and never as float32", () => {
+    const of = (precision: "int8" | "int4") => {
+      const policy = imaginedRounding(large, precision);
+      return estimateMemory(large, { generation: { ...generation, policy } }).weights;
+    };
+    const matrices = numbers([...large.checkpoint.tensors.values()].filter(({ shape }) => shape.length === 2));
+    const embedding = 2 * 6e6 * config.text.hiddenSize;
+    expect(of("int8") / (2 * matrices + embedding)).toBeCloseTo(1, 0);
+    expect(of("int4") / (1.25 * matrices + embedding)).toBeCloseTo(1, 0);
+    expect(of("int8")).toBeLessThan(0.75 * estimateMemory(large, { generation }).weights);
+  });
+
+  it("of rounded matrices has few compiled graphs at a time, a small one many", () => {
+    expect(compiledAtOnce(imaginedRounding(large, "int8"))).toBeLessThan(6);
+    expect(compiledAtOnce(imaginedRounding(imaginedPolicy(config, "nothing", "F32"), "int8"))).toBe(64);
+    expect(compiledAtOnce(large)).toBe(64);
   });
 });
 

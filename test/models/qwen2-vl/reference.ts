@@ -29,6 +29,8 @@ export interface ReferenceCase {
   readonly greedy: Continuation;
   /** With a repetition penalty of 1.5. */
   readonly penalised: Continuation;
+  /** Picture tokens among others, as the model's own words. */
+  readonly written: Pick<Continuation, "ids" | "logProbs">;
 }
 
 interface Continuation {
@@ -47,6 +49,11 @@ interface Reference {
     readonly resizedTo: readonly [width: number, height: number];
     readonly resizedSha256: string;
     readonly grid: readonly [number, number, number];
+    readonly pixelValuesSha256: string;
+  }[];
+  /** Of the picture wide.png, with settings other than the checkpoint's. */
+  readonly settings: readonly {
+    readonly settings: Readonly<Record<string, unknown>>;
     readonly pixelValuesSha256: string;
   }[];
   /** height, width, factor, min_pixels, max_pixels → height, width; null where transformers refuses. */

@@ -18,6 +18,10 @@ export function metricCases(seed: number, counts: Counts) {
   const steps = (rng: Rng) => Array.from({ length: 200 }, () => rng.integer(12) / 16);
   return {
     distributions,
+    paired: [
+      ...many("few pairs", 3, (rng) => pairedScores(rng, 10)),
+      ...many("pairs", 3, (rng) => pairedScores(rng, 60)),
+    ],
     divergences: many("divergences", 5, (rng) => [steps(rng), steps(rng)] as const),
     detections: many("detections", counts.detections, detectionSet),
     boxes: many("boxes", counts.boxes, (rng) => {
@@ -41,6 +45,13 @@ function distributionPair(rng: Rng): readonly [Numbers, Numbers] {
     return values.some((value) => value > 0) ? values : [1, 0, 0, 0, 0, 0, 0];
   };
   return [one(), one()];
+}
+
+/** What two systems score on the same examples, of which some are harder: one is a little better. */
+function pairedScores(rng: Rng, size: number): readonly [Numbers, Numbers] {
+  const ease = Array.from({ length: size }, () => rng.uniform());
+  const gain = 0.1 * rng.uniform();
+  return [ease.map((value) => value + 0.3 * rng.uniform()), ease.map((value) => value + gain + 0.3 * rng.uniform())];
 }
 
 /** Images × categories: empty images, crowds, the same box twice, boxes of one size, one answer of more than a hundred. */

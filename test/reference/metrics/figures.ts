@@ -1,8 +1,11 @@
 import munkres from "munkres-js";
 import { accuracy } from "../../../src/metrics/accuracy";
+import { bootstrapInterval, type Interval, weightedMean } from "../../../src/metrics/bootstrap";
 import { jensenShannonDivergence } from "../../../src/metrics/jsd";
 import { meanAveragePrecision } from "../../../src/metrics/mean-average-precision";
 import { winRate, winRateInterval } from "../../../src/metrics/win-rate";
+import { compareEvaluations } from "../../../src/pipelines/compare-evaluations";
+import type { Evaluation } from "../../../src/pipelines/evaluation-records";
 import { matchBoxes } from "../../../src/similarity/boxes";
 import type { Box, LabelDistribution } from "../../../src/types";
 import type { Counts, MetricCases } from "./cases";
@@ -18,6 +21,12 @@ export interface MetricFigures {
     readonly winRate: number;
     readonly ties: number;
     readonly interval: readonly number[];
+  }[];
+  /** Bootstrap intervals of a mean and of the difference of two, and the p-value of the difference. */
+  readonly paired: readonly {
+    readonly mean: readonly number[];
+    readonly difference: readonly number[];
+    readonly pValue: number;
   }[];
   /** `null` where there is nothing to detect or nothing detected. */
   readonly averagePrecision: readonly ({ readonly ap50: number; readonly ap: number } | null)[];
@@ -35,6 +44,12 @@ export function metricFigures(cases: MetricCases): MetricFigures {
       const { winRate: rate, ties } = winRate(ours, baseline);
       return { winRate: rate, ties, interval: winRateInterval(ours, baseline) };
     }),
+    paired: cases.paired.map(([a, b]) => {
+      const options = { resamples: 20_000 };
+      const ends = ({ low, high }: Interval) => [low, high];
+      const { interval, pValue } = compareEvaluations(recordsOf(a), recordsOf(b), options).similarity;
+      return { mean: ends(bootstrapInterval(a.length, weightedMean(a), options)), difference: ends(interval), pValue };
+    }),
     averagePrecision: cases.detections.map((rows) => {
       const isEmpty = (of: "truth" | "prediction") => rows.every((row) => row[of].length === 0);
       if (isEmpty("truth") || isEmpty("prediction")) return null;
@@ -51,9 +66,22 @@ export function metricFigures(cases: MetricCases): MetricFigures {
   };
 }
 
+const recordsOf = (similarities: readonly number[]): Pick<Evaluation<null, never>, "records"> => ({
+  records: similarities.map((similarity, i) => ({
+    ...{ exampleId: `${i}`, text: "", finishReason: "stop", think: "", prediction: null, truth: null },
+    metrics: { similarity },
+  })),
+});
+
 const distribution = (values: readonly number[]): LabelDistribution =>
   Object.fromEntries(values.map((value, i) => [`label ${i}`, value]));
 
 const box = ([x, y, width, height]: readonly number[]): Box => {
   return { space: "thousand", x: x!, y: y!, width: width!, height: height! };
 };
+
+/** How far two systems' intervals are apart: the larger distance of their ends over the width. */
+export function apart(ours: readonly number[], theirs: readonly number[]): number {
+  const width = theirs[1]! - theirs[0]!;
+  return Math.max(...theirs.map((end, i) => Math.abs(ours[i]! - end) / width));
+}

@@ -5,7 +5,7 @@ import { largestError } from "../../models/qwen2-vl/reference";
 import { type Comparison, compareJson } from "../compare";
 import type { Python } from "../python";
 import { metricCases } from "./cases";
-import { type MetricFigures, metricFigures, recordedCounts } from "./figures";
+import { apart, type MetricFigures, metricFigures, recordedCounts } from "./figures";
 
 /** The largest difference that is all right; two bootstraps of different draws agree only so far. */
 export const metricTolerances = {
@@ -14,6 +14,9 @@ export const metricTolerances = {
   averagePrecision: 1e-9,
   matching: 1e-9,
   interval: 0.03,
+  /** Of an interval's width: 20 000 draws on either side. */
+  ends: 0.03,
+  pValue: 0.02,
 };
 
 /** SciPy and pycocotools judge random cases, 10 000 matchings of either kind among them; so does this library. */
@@ -38,12 +41,18 @@ export async function compareMetrics(python: Python, scratch: string): Promise<C
   const precisions = ({ averagePrecision }: MetricFigures) =>
     averagePrecision.flatMap((found) => (found ? [found.ap50, found.ap] : [-1, -1]));
   const rates = ({ winRate }: MetricFigures) => winRate.flatMap((row) => [row.winRate, row.ties]);
+  const pValues = ({ paired }: MetricFigures) => paired.map(({ pValue }) => pValue);
+  const ends = (of: "mean" | "difference") =>
+    Math.max(...ours.paired.map((row, i) => apart(row[of], theirs.paired[i]![of])));
   const intervals = ({ winRate }: MetricFigures) => winRate.flatMap(({ interval }) => interval);
   return [
     one("SciPy: JSD", ours.divergence, theirs.divergence, tolerances.divergence),
     one("NumPy: accuracy", ours.accuracy, theirs.accuracy, tolerances.accuracy),
     one("NumPy: win rate, ties", rates(ours), rates(theirs), tolerances.accuracy),
     one("SciPy: bootstrap of win rates", intervals(ours), intervals(theirs), tolerances.interval),
+    one("SciPy: bootstrap of means, over the width", [ends("mean")], [0], tolerances.ends),
+    one("SciPy: paired bootstrap of differences, over the width", [ends("difference")], [0], tolerances.ends),
+    one("SciPy: permutation test", pValues(ours), pValues(theirs), tolerances.pValue),
     one("pycocotools: mAP with crowds, ties", precisions(ours), precisions(theirs), tolerances.averagePrecision),
     one("SciPy: matched boxes", ours.matchedIou, theirs.matchedIou, tolerances.matching),
     one("SciPy: least cost", ours.leastCost, theirs.leastCost, tolerances.matching),

@@ -12,7 +12,7 @@ from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 from scipy.optimize import linear_sum_assignment
 from scipy.spatial.distance import jensenshannon
-from scipy.stats import bootstrap
+from scipy.stats import bootstrap, permutation_test
 
 CATEGORIES = ["cat", "dog", "mug"]
 
@@ -28,6 +28,19 @@ def win_rate(ours, baseline):
     scores = (difference + 1) / 2
     interval = bootstrap((scores,), np.mean, n_resamples=2000, method="percentile", rng=0).confidence_interval
     return {"winRate": float(scores.mean()), "ties": int((difference == 0).sum()), "interval": [float(x) for x in interval]}
+
+
+def difference_of_means(a, b, axis=-1):
+    return np.mean(a, axis=axis) - np.mean(b, axis=axis)
+
+
+def paired(a, b):
+    options = {"n_resamples": 20_000, "method": "percentile"}
+    mean = bootstrap((a,), np.mean, rng=0, **options).confidence_interval
+    difference = bootstrap((a, b), difference_of_means, paired=True, vectorized=True, rng=0, **options).confidence_interval
+    test = permutation_test((a, b), difference_of_means, permutation_type="samples", vectorized=True, n_resamples=20_000, rng=0)
+    ends = lambda interval: [float(x) for x in interval]
+    return {"mean": ends(mean), "difference": ends(difference), "pValue": float(test.pvalue)}
 
 
 def average_precision(rows):
@@ -75,6 +88,7 @@ with contextlib.redirect_stdout(io.StringIO()):
         "divergence": [float(jensenshannon(p, q)) ** 2 for p, q in cases["distributions"]],
         "accuracy": [accuracy(p, q) for p, q in cases["distributions"]],
         "winRate": [win_rate(*pair) for pair in cases["divergences"]],
+        "paired": [paired(*pair) for pair in cases["paired"]],
         "averagePrecision": [average_precision(rows) for rows in cases["detections"]],
         "matchedIou": [assigned([[iou(a, b) for b in found] for a in truth], True) for truth, found in cases["boxes"]],
         "leastCost": [assigned(costs, False) for costs in cases["costs"]],

@@ -17,7 +17,8 @@ import torch
 from PIL import Image
 from safetensors.torch import save_file
 from tokenizers import Tokenizer, models, pre_tokenizers, trainers
-from transformers import Qwen2Tokenizer, Qwen2VLConfig, Qwen2VLForConditionalGeneration, RepetitionPenaltyLogitsProcessor
+from transformers import Qwen2Tokenizer, Qwen2VLConfig, Qwen2VLForConditionalGeneration
+from transformers.image_transforms import convert_to_rgb
 from transformers.image_utils import load_image
 from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLImageProcessorPil, smart_resize
 from transformers.vision_utils import get_vision_position_ids
@@ -45,6 +46,7 @@ def main(out: Path) -> None:
     figures = {
         "cases": cases,
         "pictures": [picture(processor, path) for path in sorted((out / "images").iterdir())],
+        "settings": [{"settings": settings, "pixelValuesSha256": wide_picture(out, settings)} for settings in SETTINGS],
         "smartResize": [resized(*size) for size in SIZES],
         "texts": [{"text": text, "ids": tokenizer.encode(text)} for text in TEXTS],
     }
@@ -53,6 +55,10 @@ def main(out: Path) -> None:
 
 SIZES = [(h, w, f, lo, hi) for h, w in [(70, 70), (42, 98), (28, 28), (1, 200), (1080, 1920), (13, 700), (364, 1001), (3000, 4001)]
          for f, lo, hi in [(28, 3136, 12845056), (28, 3136, 401408), (8, 64, 1024)]]
+SETTINGS = [
+    {"rescale_factor": 1 / 127.5, "image_mean": [1, 1.5, 0.5], "image_std": [1, 0.3, 2.5]}, {"do_rescale": False}, {"do_normalize": False},
+    {"do_rescale": False, "do_normalize": False},
+]
 TEXTS = ["A calm blue lake.", "I'm 42% sure\n\n  twice: 3.14", "naïve café – 東京 🙂", "", "  two spaces ", "it's\tTAB's\r\nend"]
 
 
@@ -162,6 +168,7 @@ def record(model, tokenizer, processor, out: Path, prompt, arrays, steps=STEPS) 
         "gradientNorms": {n: float(g.norm()) for n, g in gradients.items()},
         "greedy": greedy(model, inputs, ids, steps),
         "penalised": greedy(model, inputs, ids, steps, penalty=PENALTY),
+        "written": forced(model, inputs, ids, [model.config.image_token_id, *completion[:3], *picture_tokens(model.config), completion[-1]]),
     }
 
 
@@ -169,23 +176,29 @@ def record(model, tokenizer, processor, out: Path, prompt, arrays, steps=STEPS) 
 def greedy(model, inputs, ids, steps, penalty=1.0) -> dict:
     """
     Tokens of transformers' own generate, never one that stands for a picture, and by how much each one's logit, with the repetition penalty,
-    beats the runner-up's (recomputed without a cache). Log-probabilities are raw, of the whole vocabulary.
+    beats the runner-up's. Log-probabilities are raw, of the whole vocabulary.
     """
-    config = model.config
-    forbidden = [config.image_token_id, config.video_token_id, config.vision_start_token_id, config.vision_end_token_id]
-    settings = dict(do_sample=False, max_new_tokens=steps, suppress_tokens=forbidden, repetition_penalty=penalty)
-    told = model.generate(**inputs(ids), **settings)[0, len(ids) :].tolist()
-    margins, chosen = [], []
-    for step, token in enumerate(told):
-        seen = torch.tensor([ids + told[:step]])
-        logits = model(**inputs(ids + told[:step])).logits[0, -1]
-        scores = RepetitionPenaltyLogitsProcessor(penalty)(seen, logits[None].clone())[0]
-        scores[forbidden] = -torch.inf
-        best = scores.topk(2)
-        assert int(best.indices[0]) == token, (step, token, best)
-        margins.append(float(best.values[0] - best.values[1]))
-        chosen.append(float(logits.log_softmax(-1)[token]))
-    return {"ids": told, "logProbs": chosen, "smallestMargin": min(margins)}
+    settings = dict(do_sample=False, max_new_tokens=steps, repetition_penalty=penalty, suppress_tokens=sorted({*picture_tokens(model.config)}))
+    made = model.generate(**inputs(ids), **settings, return_dict_in_generate=True, output_logits=True, output_scores=True)
+    told = made.sequences[0, len(ids) :].tolist()
+    best = torch.cat(made.scores).topk(2).values
+    raw = torch.cat(made.logits).log_softmax(-1)
+    return {"ids": told, "logProbs": raw[range(len(told)), told].tolist(), "smallestMargin": float((best[:, 0] - best[:, 1]).min())}
+
+
+def picture_tokens(config) -> list[int]:
+    return [config.vision_start_token_id, config.image_token_id, config.image_token_id, config.vision_end_token_id, config.video_token_id]
+
+
+@torch.no_grad()
+def forced(model, inputs, ids, tokens) -> dict:
+    """Log-probabilities with which transformers' generate writes these tokens, when it has no choice and nothing ends it."""
+    only = lambda _, seen: [tokens[len(seen) - len(ids)]]  # noqa: E731
+    made = model.generate(
+        **inputs(ids), do_sample=False, max_new_tokens=len(tokens), eos_token_id=model.config.text_config.vocab_size, prefix_allowed_tokens_fn=only, return_dict_in_generate=True, output_logits=True
+    )
+    raw = torch.cat(made.logits).log_softmax(-1)
+    return {"ids": tokens, "logProbs": raw[range(len(tokens)), tokens].tolist()}
 
 
 def rotary_of(model, grid):
@@ -201,9 +214,10 @@ def canonical(name: str) -> str:
 
 def picture(processor, path: Path) -> dict:
     image = load_image(str(path))
-    pixels = np.asarray(image)
+    # What load_image leaves of a transparent colour the processor paints white.
+    pixels = convert_to_rgb(image, return_numpy=True)
     height, width = smart_resize(image.height, image.width, 28, 56 * 56, 28 * 28 * 12)
-    resized_pixels = np.asarray(image.resize((width, height), Image.Resampling.BICUBIC))
+    resized_pixels = np.asarray(Image.fromarray(pixels).resize((width, height), Image.Resampling.BICUBIC))
     values = processor(images=[image], return_tensors="np")
     return {
         "file": path.name,
@@ -215,6 +229,11 @@ def picture(processor, path: Path) -> dict:
         "grid": values["image_grid_thw"][0].tolist(),
         "pixelValuesSha256": sha256(values["pixel_values"]),
     }
+
+
+def wide_picture(out: Path, settings) -> str:
+    processor = Qwen2VLImageProcessorPil(min_pixels=56 * 56, max_pixels=28 * 28 * 12, **settings)
+    return sha256(processor(images=[load_image(str(out / "images" / "wide.png"))], return_tensors="np")["pixel_values"])
 
 
 def resized(height, width, factor, min_pixels, max_pixels) -> dict:

@@ -81,3 +81,9 @@ def write_pictures(folder: Path) -> None:
     turned = photo.getexif()
     turned[0x0112] = 6
     photo.save(folder / "turned.jpg", quality=85, exif=turned)
+    # One colour of each is transparent.
+    few = Image.fromarray(picture(40, 31, 3)).quantize(8)
+    few.save(folder / "clear-palette.png", transparency=3)
+    few.save(folder / "clear.gif", transparency=3)
+    Image.fromarray(np.random.default_rng(8).integers(0, 400, (29, 35)).astype(np.uint16)).save(folder / "deep-grey.png")
+    Image.fromarray(np.full((30, 40, 4), (30, 90, 200, 60), np.uint8), "CMYK").save(folder / "ink.jpg", quality=95)

@@ -7,6 +7,7 @@ import { readPolicy } from "../../../src/models/qwen2-vl/policy-files";
 import { readSafetensors } from "../../../src/models/qwen2-vl/safetensors";
 import { createSampler } from "../../../src/models/qwen2-vl/sampler";
 import { createTrainingPass, type ScoredRow } from "../../../src/models/qwen2-vl/training";
+import type { Placement } from "../../../src/onnx/session";
 import type { Prompt } from "../../../src/types";
 import { largestError, type ReferenceCase } from "../../models/qwen2-vl/reference";
 import { type Comparison, worst } from "../compare";
@@ -14,8 +15,15 @@ import { type Comparison, worst } from "../compare";
 type Arrays = Awaited<ReturnType<typeof readSafetensors>>;
 type Differences = Map<string, number>;
 
-/** This library against transformers and PEFT, on one checkpoint that qwen2-vl/shapes.py made. */
-export async function compareShape(dir: string, images: string): Promise<Comparison[]> {
+/**
+ * This library against transformers and PEFT, on one checkpoint that qwen2-vl/shapes.py made.
+ * @param placement what computes: one thread of the CPU
+ */
+export async function compareShape(
+  dir: string,
+  images: string,
+  placement: Placement = { threads: 1 },
+): Promise<Comparison[]> {
   const { cases }: { cases: ReferenceCase[] } = JSON.parse(await readFile(join(dir, "cases.json"), "utf8"));
   const arrays = await readSafetensors(join(dir, "arrays.safetensors"));
   const model = await openQwen2Vl(join(dir, "checkpoint"));
@@ -40,7 +48,7 @@ export async function compareShape(dir: string, images: string): Promise<Compari
     }
     rows.push({ tokens: [...tokens, ...example.completionIds], images: pictures, promptLength: tokens.length });
   }
-  const set: Comparing = { dir, images, cases, arrays, model, rows };
+  const set: Comparing = { dir, images, cases, arrays, model, rows, placement };
   const { logits, logProbs, greedy, gradients } = await withEveryWeight(set);
   const lora = await withAdapter(set);
   const exact = 0;
@@ -73,9 +81,10 @@ interface Comparing {
   readonly arrays: Arrays;
   readonly model: Qwen2Vl;
   readonly rows: readonly ScoredRow[];
+  readonly placement: Placement;
 }
 
-async function withEveryWeight({ cases, arrays, model, images, rows }: Comparing) {
+async function withEveryWeight({ cases, arrays, model, images, rows, placement }: Comparing) {
   const { config, checkpoint } = model;
   const trainable = new Map<string, TrainableTensor>();
   for (const [name, { shape }] of checkpoint.tensors) trainable.set(name, { shape, data: await checkpoint.read(name) });
@@ -83,7 +92,7 @@ async function withEveryWeight({ cases, arrays, model, images, rows }: Comparing
     "logits" | "logProbs" | "greedy" | "gradients",
     Differences
   >;
-  await withPass(model, { config, checkpoint, trainable }, async (pass) => {
+  await withPass(model, { config, checkpoint, trainable }, placement, async (pass) => {
     const logProbs = await pass.logProbs(rows);
     for (const [i, { name }] of cases.entries()) {
       differences.logProbs.set(name, largestError(logProbs[i]!, arrays.get(`${name}/logProbs`)!.data));
@@ -100,12 +109,12 @@ async function withEveryWeight({ cases, arrays, model, images, rows }: Comparing
     }
   });
   // As in serving: weights from the file, all prompts at once.
-  const sampler = createSampler(model, { config, checkpoint, trainable: new Map() }, { rowsAtOnce: 64, threads: 1 });
+  const sampler = createSampler(model, { config, checkpoint, trainable: new Map() }, { rowsAtOnce: 64, ...placement });
   try {
     const prompts = cases.map((example) => promptOf(example, images));
     const written = await sampler.generate(prompts, {
       temperature: 0,
-      maxTokens: cases[0]!.greedy.ids.length,
+      maxTokens: Math.max(...cases.map(({ greedy }) => greedy.ids.length)),
       seed: 0,
     });
     for (const [i, { name, greedy }] of cases.entries()) {
@@ -119,7 +128,7 @@ async function withEveryWeight({ cases, arrays, model, images, rows }: Comparing
 }
 
 /** The adapter that PEFT made of every linear layer, after two pictures. */
-async function withAdapter({ dir, cases, arrays, model, rows }: Comparing) {
+async function withAdapter({ dir, cases, arrays, model, rows, placement }: Comparing) {
   const settings = JSON.parse(await readFile(join(dir, "adapter/adapter_config.json"), "utf8"));
   const lora: LoraConfig = {
     rank: settings.r,
@@ -132,7 +141,7 @@ async function withAdapter({ dir, cases, arrays, model, rows }: Comparing) {
   for (const [name, data] of await readPolicy(policy, join(dir, "adapter"))) policy.trainable.get(name)!.data.set(data);
   const row = rows[cases.findIndex(({ name }) => name === "two pictures")]!;
   const [logProbs, gradients]: [Differences, Differences] = [new Map(), new Map()];
-  await withPass(model, policy, async (pass) => {
+  await withPass(model, policy, placement, async (pass) => {
     const [ours] = await pass.logProbs([row]);
     logProbs.set("two pictures", largestError(ours!, arrays.get("lora/logProbs")!.data));
     for (const [name, gradient] of await gradientsOf(pass, row, arrays.get("two pictures/cotangent")!.data)) {
@@ -147,9 +156,14 @@ async function withAdapter({ dir, cases, arrays, model, rows }: Comparing) {
 
 type Pass = ReturnType<typeof createTrainingPass>;
 
-async function withPass(model: Qwen2Vl, policy: Policy, use: (pass: Pass) => Promise<void>): Promise<void> {
-  const sampler = createSampler(model, policy, { rowsAtOnce: 64, threads: 1 });
-  const pass = createTrainingPass(model, policy, { rowsAtOnce: 128, features: sampler.features, threads: 1 });
+async function withPass(
+  model: Qwen2Vl,
+  policy: Policy,
+  placement: Placement,
+  use: (pass: Pass) => Promise<void>,
+): Promise<void> {
+  const sampler = createSampler(model, policy, { rowsAtOnce: 64, ...placement });
+  const pass = createTrainingPass(model, policy, { rowsAtOnce: 128, features: sampler.features, ...placement });
   try {
     await use(pass);
   } finally {
@@ -158,10 +172,9 @@ async function withPass(model: Qwen2Vl, policy: Policy, use: (pass: Pass) => Pro
   }
 }
 
-/** log π of every token that is no picture, after the prompt. */
+/** log π of every token after the prompt. */
 async function vocabularyLogProbs(pass: Pass, { tokens, images, promptLength }: ScoredRow, { config }: Qwen2Vl) {
-  const { image, video } = config.tokens;
-  const ids = Array.from({ length: config.text.vocabSize }, (_, id) => id).filter((id) => id !== image && id !== video);
+  const ids = Array.from({ length: config.text.vocabSize }, (_, id) => id);
   const rows = ids.map((id) => ({ tokens: [...tokens.slice(0, promptLength), id], images, promptLength }));
   return { ids, logProbs: (await pass.logProbs(rows)).map(([logProb]) => logProb!) };
 }

@@ -1,0 +1,109 @@
+/**
+ * Claim: a training step of a model 512 wide, clipping and AdamW included, runs its matrix products at about 70 % of the machine's own speed.
+ *
+ *   npx tsx bench/gemm.ts            one to two minutes
+ *
+ * Eight layers, 25 million weights, all trained; 8 rows of 144 tokens, each with a picture. Operations are those of the graph's matrix products, 2·n·k·m each; the
+ * machine's speed is that of products of 1024 × 1024 (src/onnx/gemm-speed.ts), measured before and after each step.
+ */
+import { availableParallelism } from "node:os";
+import { mergedTokens } from "../src/models/qwen2-vl/batch";
+import { bindWeights } from "../src/models/qwen2-vl/policy";
+import { padded, trainingGraph } from "../src/models/qwen2-vl/training-graph";
+import { gemmSpeed } from "../src/onnx/gemm-speed";
+import { reachable } from "../src/onnx/model";
+import { elementCount, staticDim } from "../src/onnx/shapes";
+import { onnxTrainer } from "../src/trainers/onnx";
+import type { Trainer } from "../src/trainers/trainer";
+import { median } from "./measure";
+import { withTinyModel } from "./model";
+import { randomRows, trainingStep } from "./step";
+
+const [rows, rowLength, rounds, warmups] = [8, 144, 5, 1];
+const wide = {
+  hiddenSize: 512,
+  intermediateSize: 1408,
+  layers: 8,
+  heads: 8,
+  kvHeads: 2,
+  headDim: 64,
+  mropeSection: [8, 12, 12] as const,
+};
+
+await withTinyModel(
+  async (model) => {
+    const work = await randomRows(model, rows, rowLength);
+    const { config, checkpoint } = model;
+    const trainable = new Map(
+      [...checkpoint.tensors].map(([name, { shape }]) => [name, { shape, data: new Float32Array(0) }]),
+    );
+    const grids = work.encoded.flatMap(({ images }) => images.map(({ grid }) => grid));
+    const shape = {
+      ...{ batch: rows, temperature: 1, recompute: false },
+      ...padded(config, {
+        time: rowLength,
+        targets: work.sequences.reduce((n, { completion }) => n + completion.length, 0),
+      }),
+      pictures: [{ count: grids.length, patches: grids[0]!.reduce((a, b) => a * b) }],
+      featureRows: grids.reduce((n, grid) => n + mergedTokens(grid, config), 0),
+    };
+    const { graph, outputs } = trainingGraph(config, shape, (g) => bindWeights({ config, checkpoint, trainable }, g));
+    let flops = 0;
+    for (const node of reachable(graph, Object.values(outputs)).nodes)
+      if ("op" in node && (node.op === "MatMul" || node.op === "Gemm")) {
+        const [a] = node.in as readonly { readonly shape: readonly (number | string)[] }[];
+        const inner = a!.shape.at("transA" in node.attrs && node.attrs.transA ? -2 : -1);
+        flops += 2 * elementCount(node.out.shape, node.op) * staticDim(inner, node.op);
+      }
+
+    const trainer = await onnxTrainer({
+      model: model.dir,
+      device: "cpu",
+      rowsAtOnce: rows,
+      gradientCheckpointing: false,
+    });
+    const [seconds, speeds, shares, optimizing]: [number[], number[], number[], number[]] = [[], [], [], []];
+    let optimizer = 0;
+    const timed: Trainer = {
+      ...trainer,
+      async optimStep(params) {
+        const start = performance.now();
+        return trainer.optimStep(params).finally(() => {
+          optimizer = (performance.now() - start) / 1000;
+        });
+      },
+    };
+    for (let i = -warmups; i < rounds; i++) {
+      const before = await gemmSpeed("cpu", 500);
+      const start = performance.now();
+      await trainingStep(timed, work);
+      const taken = (performance.now() - start) / 1000;
+      const speed = (before + (await gemmSpeed("cpu", 500))) / 2;
+      if (i < 0) continue;
+      seconds.push(taken);
+      optimizing.push(optimizer);
+      speeds.push(speed);
+      shares.push(flops / 1e9 / taken / speed);
+    }
+    await trainer.dispose();
+    const [step, speed, share] = [median(seconds), median(speeds), median(shares)];
+    console.log(
+      `a step                   ${step.toFixed(2)} s for ${(flops / 1e9).toFixed(0)} GFLOP of matrix products`,
+    );
+    console.log(`of it clipping and AdamW  ${median(optimizing).toFixed(2)} s`);
+    console.log(`speed of a step          ${(flops / 1e9 / step).toFixed(0)} GFLOP/s`);
+    console.log(`speed of bare products   ${speed.toFixed(0)} GFLOP/s`);
+    console.log(
+      `share, median of ${rounds}       ${(100 * share).toFixed(0)} % (${shares.map((x) => (100 * x).toFixed(0)).join(", ")})`,
+    );
+    const facts = {
+      gflop: flops / 1e9,
+      stepSeconds: step,
+      optimizerSeconds: median(optimizing),
+      gflopsBare: speed,
+      share,
+    };
+    console.log(JSON.stringify({ bench: "gemm", cores: availableParallelism(), node: process.version, ...facts }));
+  },
+  (config) => ({ ...config, text: { ...config.text, ...wide } }),
+);

@@ -1,0 +1,30 @@
+import { bootstrapInterval, type Counts, createRng, type Interval } from "rise-ts";
+
+/** A figure of one seed. */
+export interface SeedFigure {
+  readonly value: number;
+  /** How many the figure is of. */
+  readonly examples: number;
+  /** What it would be if example i were there counts[i] times. */
+  readonly weighted: (counts: Counts) => number;
+}
+
+/**
+ * 95 % interval of a mean over seeds: seeds are drawn with replacement, and within each that is drawn its examples. So it
+ * knows of other training runs and of other pictures. Ten seeds make it a 95 % interval; three, about an 80 % one.
+ *
+ * Source: the bootstrap of nested data, Davison & Hinkley, Bootstrap Methods and their Application, 1997, section 3.8.
+ */
+export function seedsInterval(seeds: readonly SeedFigure[]): Interval {
+  const rng = createRng(0, "examples within seeds");
+  return bootstrapInterval(seeds.length, (drawn) => {
+    let sum = 0;
+    for (const [i, { examples, weighted }] of seeds.entries())
+      for (let copy = 0; copy < drawn[i]!; copy++) {
+        const counts = new Uint32Array(examples);
+        for (let n = 0; n < examples; n++) counts[rng.integer(examples)]!++;
+        sum += weighted(counts);
+      }
+    return sum / seeds.length;
+  });
+}

@@ -1,0 +1,114 @@
+import { isFromSide } from "./idioms";
+import { extents, moods, pictures, probabilityWords, sharedNouns, shareVerbs } from "./lexicon";
+import { isPluralDenominator, isUnitFraction, readSpelledNumber } from "./number-words";
+import { afterHyphen, isAfter, isBare, isLinked, isNear, isOneOf, linkBefore, type Rule, skip, wordSet } from "./rule";
+import type { Token } from "./tokens";
+
+/** "two thirds", "one-fifth"; not "two halves", "three quarters of an hour", "a three-quarters view" */
+const spelledFraction: Rule = (tokens, at) => {
+  const numerator = readSpelledNumber(tokens, at);
+  if (!numerator) return null;
+  const next = afterHyphen(tokens, numerator.end);
+  const isOne = tokens[numerator.end - 1]!.text === "one" && isUnitFraction(tokens[next]);
+  if (!isOne && !isPluralDenominator(tokens[next])) return null;
+  const end = next + 1;
+  // "One third-grader."
+  if (isOne && tokens[end]?.text === "-") return null;
+  return isOfTime(tokens, end) || isOneOf(tokens[afterHyphen(tokens, end)], poses) ? null : { kind: "fraction", end };
+};
+
+/** "a quarter of", "a good third across", "takes a fifth", "the remaining third"; not "a third man", "a quarter past" */
+const unitFraction: Rule = (tokens, at) => {
+  const isRest = tokens[at]?.text === "remaining";
+  if (!isRest && !isOneOf(tokens[at], articles)) return null;
+  const unit = skip(tokens, at + 1, sizesOfShare);
+  const end = unit + 1;
+  if (!isUnitFraction(tokens[unit]) || isOfTime(tokens, end)) return null;
+  if (tokens[end]?.text === "of" || isOneOf(tokens[end], ways) || isFromSide(tokens, end))
+    return { kind: "fraction", end };
+  const isShare =
+    isRest ||
+    isOneOf(tokens[at - 1], quantifiers) ||
+    isAtMost(tokens, end) ||
+    // "A tenth is envy."
+    (isOneOf(tokens[end], copulas) && isOneOf(tokens[end + 1], moods)) ||
+    (isOneOf(tokens[at - 1], amounts) && tokens[unit]!.text !== "third") ||
+    // No person is "a quarter", but "a third" may be one.
+    (tokens[unit]!.text === "quarter" && (isNear(tokens, at, moods) || isNear(tokens, at, sharedNouns))) ||
+    // "Another yawns, and a third, in red, gives up."
+    ((isAfter(tokens, at, shareVerbs) || isAfter(tokens, at, sharedNouns)) && !isAfter(tokens, at, others));
+  return isShare && (isBare(tokens, end) || isOneOf(tokens[end], receivers) || isAtMost(tokens, end))
+    ? { kind: "fraction", end }
+    : null;
+};
+
+/** "half the weight", "one half joy", "about half goes to", "covers half of the picture"; not "half the crowd", "the lower half" */
+const half: Rule = (tokens, at) => {
+  const isOne = tokens[at]?.text === "one" && tokens[afterHyphen(tokens, at + 1)]?.text === "half";
+  const end = (isOne ? afterHyphen(tokens, at + 1) : at) + 1;
+  if (tokens[end - 1]?.text !== "half") return null;
+  // "A probability of one half", "gloom gets half".
+  const isEarned =
+    isBare(tokens, end) && isOneOf(tokens[linkBefore(tokens, at)], shareVerbs) && isNear(tokens, at, moods);
+  if (isEarned || (isOne && isLinked(tokens, at, ofIt, probabilityWords))) return { kind: "fraction", end };
+  const whole = skip(tokens, end, partitives);
+  const before = tokens[at - 1];
+  if (whole > end) {
+    const isShared = [0, 1, 2].some(
+      (i) => isOneOf(tokens[whole + i], sharedNouns) || isOneOf(tokens[whole + i], strengths),
+    );
+    const isExtent =
+      isOneOf(tokens[whole], pictures) ||
+      (isOneOf(tokens[whole], extents) && tokens[whole - 1]!.text !== "its" && isOfPicture(tokens, whole));
+    if (isShared || (isExtent && isOneOf(before, fills))) return { kind: "fraction", end: whole + 1 };
+    if (!isBare(tokens, whole)) return null;
+  } else if (isOne) return { kind: "fraction", end };
+  const isGiven = isOneOf(tokens[end], receivers) && !isOneOf(before, regions);
+  const isTaken =
+    (whole > end || isBare(tokens, end)) && isOneOf(before, quantifiers) && isNear(tokens, at, shareVerbs);
+  const isMixed = isOneOf(tokens[end], moods) || (isOneOf(before, mixes) && isAfter(tokens, at, sharedNouns));
+  return isGiven || isTaken || isMixed ? { kind: "fraction", end } : null;
+};
+
+export const fractionRules: readonly Rule[] = [spelledFraction, unitFraction, half];
+
+/** "… at best", "…, at most" */
+function isAtMost(tokens: readonly Token[], end: number): boolean {
+  const at = tokens[end]?.text === "," ? end + 1 : end;
+  return tokens[at]?.text === "at" && isOneOf(tokens[at + 1], bounds);
+}
+
+/** "… of an hour", "… past six", "… to nine" */
+function isOfTime(tokens: readonly Token[], end: number): boolean {
+  if (isOneOf(tokens[end], clock)) return true;
+  if (tokens[end]?.text === "to") return readSpelledNumber(tokens, end + 1) !== null || tokens[end + 1]?.text === "the";
+  return tokens[end]?.text === "of" && isOneOf(tokens[skip(tokens, end + 1, articles)], measures);
+}
+
+/** "the width", alone or of the picture. */
+function isOfPicture(tokens: readonly Token[], at: number): boolean {
+  return tokens[at + 1]?.text !== "of" || isOneOf(tokens[at + 3], pictures);
+}
+
+const articles = wordSet("a an");
+const sizesOfShare = wordSet("good full mere bare solid small scant rough whole further about");
+const ways = wordSet("across down up along below above beneath into inside");
+const quantifiers = wordSet(
+  "about around nearly almost roughly over under than most least best barely fully exactly perhaps good",
+);
+const bounds = wordSet("most least best worst");
+const copulas = wordSet("is was goes");
+const amounts = wordSet("by to at of");
+const others = wordSet("another second others two");
+const receivers = wordSet("to for goes go is belongs comes of each apiece");
+const ofIt = wordSet("of is at");
+const strengths = wordSet("strength intensity weight");
+const partitives = wordSet("of the this that its my our all what it them i we");
+const fills = wordSet(
+  "fills covers takes occupies spans fill cover occupy than over about nearly almost roughly least most",
+);
+const regions = wordSet("left right upper lower top bottom first second front back other near far each either");
+const mixes = wordSet("is are feels , and seems");
+const clock = wordSet("past before after mile note notes");
+const measures = wordSet("hour hours minute minutes second seconds day year century decade mile kilometre kilometer");
+const poses = wordSet("view profile length angle portrait turn turned pose sleeve sleeves face");

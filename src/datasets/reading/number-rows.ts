@@ -1,0 +1,24 @@
+/** Rows of as many numbers each, eight bytes a number. */
+export interface NumberRows {
+  readonly length: number;
+  push(row: readonly number[]): void;
+  at(row: number, column: number): number;
+}
+
+const rowsPerPiece = 2 ** 14;
+
+/** Grown piece by piece: an array that doubles would hold its numbers twice, and then as much again unused. */
+export function numberRows(columns: number): NumberRows {
+  const pieces: Float64Array[] = [];
+  let length = 0;
+  return {
+    get length() {
+      return length;
+    },
+    push(row) {
+      if (length % rowsPerPiece === 0) pieces.push(new Float64Array(rowsPerPiece * columns));
+      pieces.at(-1)!.set(row, (length++ % rowsPerPiece) * columns);
+    },
+    at: (row, column) => pieces[Math.floor(row / rowsPerPiece)]![(row % rowsPerPiece) * columns + column]!,
+  };
+}

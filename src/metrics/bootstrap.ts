@@ -1,0 +1,74 @@
+import { ConfigError } from "../errors";
+import { createRng } from "../rng";
+
+/** How often each example is in a resample. */
+export type Counts = Uint32Array;
+
+/** The values that the middle `level` of all resamples lie between. */
+export interface Interval {
+  readonly low: number;
+  readonly high: number;
+  readonly level: number;
+}
+
+export interface ResamplingOptions {
+  /** Share of resamples within an interval (0.95). */
+  readonly level?: number;
+  /** Drawn for each interval, and for each p-value (2000). */
+  readonly resamples?: number;
+  /** The same seed draws the same resamples (0). */
+  readonly seed?: number;
+}
+
+/**
+ * An interval by the percentile bootstrap: `size` examples are drawn with replacement, again and again, and the interval leaves out the
+ * lowest and the highest (1 − level) / 2 of the statistic's values.
+ *
+ * @param statistic of a resample; one where it is not defined (`NaN`) is left out
+ * @throws ConfigError for a level outside (0, 1), or fewer than one resample
+ * Source: Efron & Tibshirani, An Introduction to the Bootstrap, 1993, section 13.3; quantiles as NumPy has them (linear).
+ */
+export function bootstrapInterval(
+  size: number,
+  statistic: (counts: Counts) => number,
+  options: ResamplingOptions = {},
+): Interval {
+  const { level, resamples, seed } = withResamplingDefaults(options);
+  const rng = createRng(seed, "bootstrap");
+  const counts = new Uint32Array(size);
+  const values = Float64Array.from({ length: resamples }, () => {
+    counts.fill(0);
+    for (let i = 0; i < size; i++) counts[rng.integer(size)]!++;
+    return statistic(counts);
+  })
+    .filter((value) => !Number.isNaN(value))
+    .sort();
+  const tail = (1 - level) / 2;
+  return { low: quantile(values, tail), high: quantile(values, 1 - tail), level };
+}
+
+/** Σ countᵢ · valueᵢ / Σ countᵢ */
+export const weightedMean =
+  (values: readonly number[]) =>
+  (counts: Counts): number => {
+    let [sum, count] = [0, 0];
+    for (let i = 0; i < values.length; i++) {
+      sum += counts[i]! * values[i]!;
+      count += counts[i]!;
+    }
+    return sum / count;
+  };
+
+export function withResamplingDefaults({ level = 0.95, resamples = 2000, seed = 0 }: ResamplingOptions) {
+  if (!(level > 0 && level < 1)) throw new ConfigError(`expected level to be between 0 and 1, got ${level}`);
+  if (!(Number.isInteger(resamples) && resamples >= 1))
+    throw new ConfigError(`expected resamples to be a whole number of at least 1, got ${resamples}`);
+  return { level, resamples, seed };
+}
+
+function quantile(sorted: Float64Array, share: number): number {
+  const at = share * (sorted.length - 1);
+  const below = sorted[Math.floor(at)] ?? Number.NaN;
+  const above = sorted[Math.ceil(at)] ?? Number.NaN;
+  return below + (at - Math.floor(at)) * (above - below);
+}

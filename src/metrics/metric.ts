@@ -1,0 +1,44 @@
+import { DataError } from "../errors";
+import { type Counts, weightedMean } from "./bootstrap";
+import { meanOver, type Outcome } from "./outcome";
+
+/** A number for all examples together: any function will do. What it says of itself beside makes more of it, and faster. */
+export interface Metric<A> {
+  (outcomes: readonly Outcome<A>[]): number;
+  /** Its value for one example, where it is the mean over examples. */
+  readonly each?: (outcome: Outcome<A>) => number;
+  /** Its value where example i is there counts[i] times, for intervals; `NaN` where it has none. */
+  readonly weighted?: (outcomes: readonly Outcome<A>[]) => (counts: Counts) => number;
+  /** Whether less of it is better (false). */
+  readonly lowerIsBetter?: boolean;
+}
+
+export type Metrics<A> = Readonly<Record<string, Metric<A>>>;
+
+/**
+ * The mean over examples of a number that each has.
+ * @returns a metric that throws DataError for no examples
+ */
+export function meanMetric<A>(
+  name: string,
+  each: (outcome: Outcome<A>) => number,
+  { lowerIsBetter = false }: { readonly lowerIsBetter?: boolean } = {},
+): Metric<A> {
+  const metric = (outcomes: readonly Outcome<A>[]) => meanOver(name, outcomes, each);
+  return Object.assign(metric, { each, lowerIsBetter });
+}
+
+/** A metric's value for some outcomes by how often each is there. */
+export function weightedMetric<A>(metric: Metric<A>, outcomes: readonly Outcome<A>[]): (counts: Counts) => number {
+  if (metric.each) return weightedMean(outcomes.map(metric.each));
+  if (metric.weighted) return metric.weighted(outcomes);
+  return (counts) => {
+    try {
+      return metric(outcomes.flatMap((outcome, i) => Array<Outcome<A>>(counts[i]!).fill(outcome)));
+    } catch (error) {
+      // Nothing to detect among those that were drawn, say.
+      if (error instanceof DataError) return Number.NaN;
+      throw error;
+    }
+  };
+}

@@ -1,0 +1,38 @@
+/** Numbers in one block (1 GiB): fewer blocks are fewer loops, and buffers have a limit. */
+const blockLength = 2 ** 28;
+
+/**
+ * Zeros for each name, in memory that all threads see: one after the other in blocks, so that a loop over neighbours is one loop.
+ * @param lengths numbers of each tensor
+ */
+export function sharedTensors(lengths: Iterable<readonly [string, number]>): Map<string, Float32Array> {
+  const tensors = new Map<string, Float32Array>();
+  let names: (readonly [string, number])[] = [];
+  let total = 0;
+  const allocate = () => {
+    const buffer = new SharedArrayBuffer(4 * total);
+    let at = 0;
+    for (const [name, length] of names) {
+      tensors.set(name, new Float32Array(buffer, at, length));
+      at += 4 * length;
+    }
+    [names, total] = [[], 0];
+  };
+  for (const [name, length] of lengths) {
+    if (total + length > blockLength) allocate();
+    names.push([name, length]);
+    total += length;
+  }
+  allocate();
+  return tensors;
+}
+
+/** Zeros for each of `tensors`, under `prefix` and its name; shared where all of those are, so that a copy of what is not shared is a copy. */
+export function zerosLike(tensors: ReadonlyMap<string, Float32Array>, prefix = ""): Map<string, Float32Array> {
+  const lengths = [...tensors].map(([name, { length }]) => [prefix + name, length] as const);
+  return [...tensors.values()].every(isShared)
+    ? sharedTensors(lengths)
+    : new Map(lengths.map(([name, length]) => [name, new Float32Array(length)]));
+}
+
+export const isShared = ({ buffer }: Float32Array): boolean => buffer instanceof SharedArrayBuffer;

@@ -1,0 +1,179 @@
+import type { VlmBackend } from "../backends/backend";
+import { ConfigError, DataError } from "../errors";
+import {
+  bootstrapInterval,
+  type Counts,
+  type Interval,
+  type ResamplingOptions,
+  weightedMean,
+} from "../metrics/bootstrap";
+import { createRng, deriveSeed } from "../rng";
+import type { Task } from "../tasks/task";
+import type { Example, Leak, Prompt, RatedCot } from "../types";
+import { checkCounts, checkExamples } from "./examples";
+import { generate } from "./sample-rollouts";
+
+export interface AuditCotsOptions<A> extends ResamplingOptions {
+  readonly task: Task<A>;
+  readonly dataset: readonly Example<A>[];
+  /** Such as `riseCot`'s `dataset`, or rows of `cots.jsonl`; an example may have several. */
+  readonly cots: readonly Pick<RatedCot<A>, "exampleId" | "cot">[];
+  /** Reconstructs. With the policy that wrote the cots: what they are worth to it; with another: what they are worth. */
+  readonly backend: VlmBackend;
+  /** Tokens of a reconstruction (256). */
+  readonly maxTokens?: number;
+  /** Cots in one `generate` call (16). */
+  readonly batchSize?: number;
+  readonly signal?: AbortSignal;
+}
+
+/** What one cot is worth. */
+export interface CotAudit {
+  readonly exampleId: string;
+  readonly cot: string;
+  /** Numbers that give the annotation away, and label names, of kind "class-name". */
+  readonly leaks: readonly Leak[];
+  readonly words: number;
+  /** S(A, Â) of the likeliest reconstruction from the image and this cot, no cot, and a cot of an example with another annotation. */
+  readonly similarity: { readonly own: number; readonly empty: number; readonly other: number };
+  /** `own − empty`. */
+  readonly cotGain: number;
+}
+
+/** A mean, and where it lies by the bootstrap over examples. */
+export interface Estimate extends Interval {
+  readonly mean: number;
+}
+
+export interface CotsAudit {
+  /** In the order of `cots`. */
+  readonly cots: readonly CotAudit[];
+  /** Share of the cots with a leak of each kind. */
+  readonly leakRates: Readonly<Record<string, number>>;
+  /** Words of a cot: the shortest, the middle, the longest. */
+  readonly words: { readonly min: number; readonly median: number; readonly max: number };
+  readonly similarity: { readonly own: Estimate; readonly empty: Estimate; readonly other: Estimate };
+  readonly cotGain: Estimate;
+  /** Share of the cots that no cot at all does as well as, or better. */
+  readonly emptyAsGood: Estimate;
+  /** The same of a cot of an example with another annotation. */
+  readonly otherAsGood: Estimate;
+}
+
+/**
+ * Asks what cots are worth: reconstructs each annotation from the image with its cot, without one, and with one that was written about an
+ * image with another annotation. A cot that an empty one can replace explains nothing; one that a stranger's can replace, nothing of its image.
+ *
+ * @throws ConfigError where the cots are of fewer than two annotations; DataError for a cot of no example of the dataset, and for a dataset that does not
+ * fit the task
+ * Beyond RISE, which keeps only rewards.
+ */
+export async function auditCots<A>(options: AuditCotsOptions<A>): Promise<CotsAudit> {
+  const { task, dataset, cots, batchSize = 16, maxTokens = 256 } = options;
+  checkExamples(task, dataset);
+  checkCounts({ maxTokens, batchSize });
+  const examples = new Map(dataset.map((example) => [example.id, example]));
+  const own = cots.map(({ exampleId, cot }) => {
+    const example = examples.get(exampleId);
+    if (!example) throw new DataError(`auditCots: no example of the dataset has the id "${exampleId}"`);
+    return { example, cot };
+  });
+  if (own.length === 0) throw new ConfigError("auditCots: expected cots of two annotations or more, got no cot");
+  const others = strangers(
+    own.map(({ example: { id, annotation }, cot }) => ({ id, cot, text: task.format(annotation) })),
+    options.seed ?? 0,
+  );
+  const audits: CotAudit[] = [];
+  for (let first = 0; first < own.length; first += batchSize) {
+    const batch = own.slice(first, first + batchSize).map((row, i) => ({ ...row, other: others[first + i]! }));
+    audits.push(...(await auditBatch(batch, options)));
+  }
+  return { cots: audits, ...summarise(audits, options) };
+}
+
+/** For each cot the first one of the next example with another annotation, in an order drawn by seed: a cot may serve two pictures that mean the same. */
+function strangers(
+  cots: readonly { readonly id: string; readonly text: string; readonly cot: string }[],
+  seed: number,
+) {
+  const firsts = new Map([...cots].reverse().map((row) => [row.id, row]));
+  const order = createRng(seed, "strangers").shuffle([...firsts.values()]);
+  const lent = new Map<string, string | undefined>();
+  // Backwards, and twice around: what the next one borrows does for those before it that mean the same.
+  for (let i = 2 * order.length - 1; i >= 0; i--) {
+    const [borrower, next] = [order[i % order.length]!, order[(i + 1) % order.length]!];
+    lent.set(borrower.id, next.text === borrower.text ? lent.get(next.id) : next.cot);
+  }
+  return cots.map(({ id, text }) => {
+    const cot = lent.get(id);
+    if (cot === undefined)
+      throw new ConfigError(`auditCots: expected cots of two annotations or more, got only ${text}`);
+    return cot;
+  });
+}
+
+async function auditBatch<A>(
+  batch: readonly { readonly example: Example<A>; readonly cot: string; readonly other: string }[],
+  { task, backend, maxTokens = 256, seed = 0, signal }: AuditCotsOptions<A>,
+): Promise<CotAudit[]> {
+  signal?.throwIfAborted();
+  const prompts = batch.flatMap(({ example, cot, other }): Prompt[] =>
+    [cot, "", other].map((text) => task.reconstructionPrompt(example, text)),
+  );
+  const answers = await generate(backend, prompts, {
+    ...{ maxTokens, temperature: 0, seed: deriveSeed(seed, "audit") },
+    ...(signal && { signal }),
+  });
+  return batch.map(({ example: { id, annotation }, cot }, i) => {
+    const [own, empty, other] = [0, 1, 2].map((way) => {
+      const prediction = task.parse(answers[3 * i + way]![0]!.text);
+      return prediction === null ? 0 : task.similarity(annotation, prediction);
+    }) as [number, number, number];
+    return {
+      ...{ exampleId: id, cot, leaks: task.leaks(cot, annotation, { strict: true }) },
+      words: cot.split(/\s+/).filter(Boolean).length,
+      similarity: { own, empty, other },
+      cotGain: own - empty,
+    };
+  });
+}
+
+function summarise<A>(
+  audits: readonly CotAudit[],
+  { level, resamples, seed }: AuditCotsOptions<A>,
+): Omit<CotsAudit, "cots"> {
+  const resampling: ResamplingOptions = {
+    ...(level !== undefined && { level }),
+    ...(resamples !== undefined && { resamples }),
+    ...(seed !== undefined && { seed }),
+  };
+  // Cots of one example are no independent evidence: it is drawn with all of them.
+  const examples = [...new Set(audits.map(({ exampleId }) => exampleId))];
+  const place = new Map(examples.map((id, i) => [id, i]));
+  const owner = audits.map(({ exampleId }) => place.get(exampleId)!);
+  const estimate = (value: (audit: CotAudit) => number): Estimate => {
+    const mean = weightedMean(audits.map(value));
+    const ofExamples = (counts: Counts) => mean(Uint32Array.from(owner, (i) => counts[i]!));
+    return {
+      mean: ofExamples(new Uint32Array(examples.length).fill(1)),
+      ...bootstrapInterval(examples.length, ofExamples, resampling),
+    };
+  };
+  const kinds = new Set(audits.flatMap(({ leaks }) => leaks.map(({ kind }) => kind)));
+  const share = (kind: string) =>
+    audits.filter(({ leaks }) => leaks.some((leak) => leak.kind === kind)).length / audits.length;
+  const lengths = audits.map(({ words }) => words).sort((a, b) => a - b);
+  const middle = (lengths[(lengths.length - 1) >> 1]! + lengths[lengths.length >> 1]!) / 2;
+  return {
+    leakRates: Object.fromEntries([...kinds].sort().map((kind) => [kind, share(kind)])),
+    words: { min: lengths[0]!, median: middle, max: lengths.at(-1)! },
+    similarity: {
+      own: estimate(({ similarity }) => similarity.own),
+      empty: estimate(({ similarity }) => similarity.empty),
+      other: estimate(({ similarity }) => similarity.other),
+    },
+    cotGain: estimate(({ cotGain }) => cotGain),
+    emptyAsGood: estimate(({ similarity: { own, empty } }) => (empty >= own ? 1 : 0)),
+    otherAsGood: estimate(({ similarity: { own, other } }) => (other >= own ? 1 : 0)),
+  };
+}

@@ -1,0 +1,55 @@
+import { mkdir, readdir } from "node:fs/promises";
+import { join } from "node:path";
+import { CheckpointError } from "../errors";
+import { readJson, writeAtomically } from "./run-files";
+import { isLock, lockRun } from "./run-lock";
+
+/**
+ * Makes a directory that of one run: keeps other processes out of it, and writes `config.json`, or finds the same one there.
+ *
+ * @param config everything that decides what the run does, as JSON
+ * @param resume whether there may be something in it
+ * @returns lets other processes in
+ * @throws CheckpointError for a directory that another process writes into, that is in use without `resume`, or that belongs to a run with
+ * another config
+ */
+export async function claimDirectory(path: string, config: object, resume: boolean): Promise<() => Promise<void>> {
+  await mkdir(path, { recursive: true });
+  const release = await lockRun(path);
+  try {
+    const isNew = (await readdir(path)).every((name) => name.endsWith(".partial") || isLock(name));
+    if (!isNew && !resume) {
+      throw new CheckpointError(
+        `${path} is not empty: pass resume: true to go on with the run in it, or another runDir`,
+      );
+    }
+    if (isNew) await writeAtomically(join(path, "config.json"), `${JSON.stringify(config, null, 2)}\n`);
+    else await checkConfig(path, config);
+    return release;
+  } catch (error) {
+    await release();
+    throw error;
+  }
+}
+
+async function checkConfig(path: string, config: object): Promise<void> {
+  const file = join(path, "config.json");
+  const stored = flatten(await readJson(file));
+  const wanted = flatten(JSON.parse(JSON.stringify(config)));
+  const differing = [...new Set([...stored.keys(), ...wanted.keys()])].filter(
+    (key) => stored.get(key) !== wanted.get(key),
+  );
+  if (differing.length === 0) return;
+  const list = differing.map(
+    (key) => `${key} (${stored.get(key) ?? "absent"} there, ${wanted.get(key) ?? "absent"} here)`,
+  );
+  throw new CheckpointError(`${file} is of a run with other settings: ${list.join("; ")}`);
+}
+
+/** `{ a: { b: 1 } }` as a.b → 1, values as JSON. */
+function flatten(value: unknown, key = "", into = new Map<string, string>()): Map<string, string> {
+  if (typeof value === "object" && value !== null && !Array.isArray(value)) {
+    for (const [name, child] of Object.entries(value)) flatten(child, key ? `${key}.${name}` : name, into);
+  } else into.set(key, JSON.stringify(value));
+  return into;
+}

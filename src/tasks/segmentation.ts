@@ -1,0 +1,60 @@
+import { findLeaks } from "../checks/leakage";
+import { DataError } from "../errors";
+import type { Denominator } from "../similarity/matching";
+import { isSimple, segmentationSimilarity } from "../similarity/polygons";
+import type { BoxSpace, Polygon } from "../types";
+import { type LocatingOptions, locating } from "./locating";
+import { formatPolygons, readPolygons } from "./polygon-text";
+import { parsing, type Reading } from "./read";
+import type { Task } from "./task";
+
+export interface SegmentationOptions extends LocatingOptions {
+  /** What the matched IoUs are divided by (`"truth"`). */
+  readonly similarity?: Denominator;
+  /** The space of annotations and of what the model writes (`"thousand"`, Qwen2-VL's own). */
+  readonly space?: BoxSpace;
+  /** `"segmentation"`. */
+  readonly name?: string;
+  /** Whether an answer that is not quite as asked is read, with what was repaired in the rollouts, or does not parse ("lenient"). */
+  readonly reading?: Reading;
+}
+
+/**
+ * Annotations that are outlines, simple polygons without holes, written `[[[x, y], [x, y], [x, y], …], …]`.
+ *
+ * @throws ConfigError for an empty target and for placeholders that do not fit
+ */
+export function segmentation(options: SegmentationOptions = {}): Task<readonly Polygon[]> {
+  const { similarity = "truth", space = "thousand", name = "segmentation", reading = "lenient" } = options;
+  const form = "[[[x, y], [x, y], [x, y], ...], ...]";
+  return {
+    name,
+    ...locating("segmentation", options, { form, scale: scales[space], format: formatPolygons }),
+    format: formatPolygons,
+    ...parsing((text) => readPolygons(text, space), reading),
+    similarity: (truth, prediction) => segmentationSimilarity(truth, prediction, { denominator: similarity }),
+    // The target's name is in every prompt, so saying it gives nothing away.
+    leaks: (cot, annotation) => findLeaks(cot, { answer: formatPolygons(annotation) }),
+    validate: (polygons, where) => {
+      polygons.forEach((polygon, i) => void validatePolygon(polygon, space, `polygon ${i} of ${where}`));
+    },
+  };
+}
+
+const scales: Readonly<Record<BoxSpace, string>> = {
+  unit: "an outline for each, its corners in order as fractions of the image, from 0 to 1",
+  thousand: "an outline for each, its corners in order, x and y each from 0 to 1000 across the image",
+  pixel: "an outline for each, its corners in order in pixels",
+};
+
+function validatePolygon({ space: given, points }: Polygon, space: BoxSpace, where: string): void {
+  if (given !== space) throw new DataError(`${where} is in "${given}" space, but the task's is "${space}"`);
+  const side = { unit: 1, thousand: 1000, pixel: Number.MAX_SAFE_INTEGER }[space];
+  const bad = points.find((point) => !point.every((value) => value >= 0 && value <= side));
+  if (bad) throw new DataError(`${where} must lie within 0 … ${side}, but has a corner at [${bad.join(", ")}]`);
+  if (!isSimple(points)) {
+    throw new DataError(
+      `${where} must have three corners or more, each named once, an area, and edges that do not cross, but is ${formatPolygons([{ space, points }])}`,
+    );
+  }
+}

@@ -1,0 +1,88 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { DataError } from "../../src/errors";
+import { readPolygons } from "../../src/tasks/polygon-text";
+import { segmentation } from "../../src/tasks/segmentation";
+import type { Point, Polygon } from "../../src/types";
+import { polygonCases } from "../reference/polygons/cases";
+import { polygonAnswers } from "./answers";
+import { describeTaskContract, promptText } from "./contract";
+
+const outline = (...points: readonly Point[]): Polygon => ({ space: "thousand", points });
+const polygon = fc.nat(1e6).map((seed) => outline(...polygonCases(seed, 1)[0]![0]));
+const inFractions = polygon.map(
+  ({ points }): Polygon => ({
+    space: "unit",
+    points: points.map(([x, y]): Point => [x / 1000, y / 1000]),
+  }),
+);
+
+const answers = polygonAnswers.map(([, text]) => text);
+describeTaskContract("segmentation", {
+  task: segmentation({ target: "leaf" }),
+  strict: segmentation({ target: "leaf", reading: "strict" }),
+  annotation: fc.array(polygon, { maxLength: 2 }),
+  answers,
+});
+describeTaskContract("segmentation in fractions, max(N_g, N_pred)", {
+  task: segmentation({ space: "unit", similarity: "max" }),
+  strict: segmentation({ space: "unit", similarity: "max", reading: "strict" }),
+  annotation: fc.array(inFractions, { maxLength: 2 }),
+  answers,
+});
+
+describe("readPolygons", () => {
+  it.each(polygonAnswers.map(([why, text, expected, repairs = []]) => ({ why, text, expected, repairs })))(
+    "$why: $text",
+    ({ text, expected, repairs }) => {
+      const read = readPolygons(text, "thousand");
+      expect(read?.value ?? null).toEqual(expected?.map((points) => outline(...points)) ?? null);
+      if (read) expect([...read.repairs].sort()).toEqual(repairs);
+    },
+  );
+
+  it("reads no more corners than an answer can hold", () => {
+    const corners = (count: number) => {
+      const points = Array.from({ length: count }, (_, i) => {
+        const angle = (i / count) * 2 * Math.PI;
+        return `[${(500 + 400 * Math.cos(angle)).toFixed(3)}, ${(500 + 400 * Math.sin(angle)).toFixed(3)}]`;
+      });
+      return readPolygons(`[[${points.join(", ")}]]`, "thousand");
+    };
+    expect(corners(1000)?.value.map(({ points }) => points.length)).toEqual([1000]);
+    expect(corners(1001)).toBeNull();
+  });
+});
+
+describe("segmentation", () => {
+  it("asks for outlines, in words and by their form", () => {
+    const prompt = promptText(
+      segmentation({ target: "leaf" }).answerPrompt({ id: "1", image: "a.png", annotation: [] }),
+    );
+    expect(prompt).toContain("Find in the image: leaf.");
+    expect(prompt).toContain("<answer>[[[x, y], [x, y], [x, y], ...], ...]</answer>: an outline for each");
+  });
+
+  it.each<[string, Polygon, RegExp]>([
+    [
+      "another space",
+      {
+        space: "pixel",
+        points: [
+          [0, 0],
+          [9, 0],
+          [0, 9],
+        ],
+      },
+      /polygon 0 of row 7 is in "pixel" space/,
+    ],
+    ["a corner outside", outline([0, 0], [1200, 0], [0, 9]), /within 0 … 1000, but has a corner at \[1200, 0\]/],
+    ["no number", outline([0, 0], [Number.NaN, 0], [0, 9]), /within 0 … 1000, but has a corner at \[NaN, 0\]/],
+    ["crossing edges", outline([0, 0], [9, 9], [9, 0], [0, 9]), /edges that do not cross, but is \[\[\[0, 0\]/],
+    ["two corners", outline([0, 0], [9, 0]), /three corners or more/],
+  ])("refuses %s, and says where", (_why, bad, message) => {
+    const validate = () => segmentation().validate([bad], "row 7");
+    expect(validate).toThrow(DataError);
+    expect(validate).toThrow(message);
+  });
+});
