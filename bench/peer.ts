@@ -3,6 +3,7 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { availableParallelism, tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
+import { setTimeout } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { writeSafetensors } from "../src/models/qwen2-vl/safetensors";
 import { median, type Rounds } from "./measure";
@@ -64,7 +65,10 @@ export async function withPeer<T>(
   }
 }
 
-/** Both sides in turn, round after round; those of the peer's fastest way are kept. */
+/** Milliseconds: threads of a turn that is over may still spin for a while, waiting for more to do. */
+const pause = 100;
+
+/** Both sides in turn, round after round, each on idle cores; the times of the peer's fastest way are kept. */
 export async function inTurn<Result>(
   peer: Peer,
   { what, ours, requests, check }: Work<Result>,
@@ -74,11 +78,13 @@ export async function inTurn<Result>(
   const a: number[] = [];
   const ways = Object.entries(requests).map(([way, request]) => ({ way, request, times: [] as number[] }));
   for (let i = -warmups; i < rounds; i++) {
+    await setTimeout(pause);
     const start = performance.now();
     const result = await ours();
     const taken = performance.now() - start;
     if (i >= 0) a.push(taken);
     for (const { way, request, times } of ways) {
+      await setTimeout(pause);
       const answer = await peer.ask(request);
       check?.(result, answer, way);
       if (i >= 0) times.push(answer.ms);
