@@ -9,7 +9,8 @@
 import { availableParallelism } from "node:os";
 import { mergedTokens } from "../src/models/qwen2-vl/batch";
 import { bindWeights } from "../src/models/qwen2-vl/policy";
-import { padded, trainingGraph } from "../src/models/qwen2-vl/training-graph";
+import { microBatches, planBatch } from "../src/models/qwen2-vl/prefixes";
+import { planShape, trainingGraph } from "../src/models/qwen2-vl/training-graph";
 import { gemmSpeed } from "../src/onnx/gemm-speed";
 import { reachable } from "../src/onnx/model";
 import { elementCount, staticDim } from "../src/onnx/shapes";
@@ -38,12 +39,12 @@ await withTinyModel(
       [...checkpoint.tensors].map(([name, { shape }]) => [name, { shape, data: new Float32Array(0) }]),
     );
     const grids = work.encoded.flatMap(({ images }) => images.map(({ grid }) => grid));
+    const scored = work.encoded.map(({ tokens, images }, i) => ({
+      ...{ tokens: [...tokens, ...work.sequences[i]!.completion], images, promptLength: tokens.length },
+    }));
     const shape = {
-      ...{ batch: rows, temperature: 1, recompute: false },
-      ...padded(config, {
-        time: rowLength,
-        targets: work.sequences.reduce((n, { completion }) => n + completion.length, 0),
-      }),
+      ...planShape(config, planBatch(scored, microBatches(scored, rows)[0]!)),
+      ...{ temperature: 1, recompute: false },
       pictures: [{ count: grids.length, patches: grids[0]!.reduce((a, b) => a * b) }],
       featureRows: grids.reduce((n, grid) => n + mergedTokens(grid, config), 0),
     };

@@ -4,8 +4,9 @@ import type { TrainableTensor } from "../../src/models/qwen2-vl/adapter";
 import { groupImages } from "../../src/models/qwen2-vl/batch";
 import { openQwen2Vl } from "../../src/models/qwen2-vl/model";
 import type { Policy } from "../../src/models/qwen2-vl/policy";
+import type { ScoredRow } from "../../src/models/qwen2-vl/prefixes";
 import { createSampler } from "../../src/models/qwen2-vl/sampler";
-import { createTrainingPass, type ScoredRow } from "../../src/models/qwen2-vl/training";
+import { createTrainingPass } from "../../src/models/qwen2-vl/training";
 import {
   checkpointDir,
   largestError,

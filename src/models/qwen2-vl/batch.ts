@@ -83,12 +83,19 @@ export interface Layout {
   readonly next: readonly number[];
 }
 
+/** A row, or the part of it from one token to another. */
+export interface RowPart extends ModelRow {
+  readonly promptLength?: number;
+  readonly from?: number;
+  readonly to?: number;
+}
+
 /**
- * Lays rows out as [rows, time], padded on one side; padding is computed but never attended to. A picture token that stands behind a row's
- * prompt is a word like others, as it is to transformers' `generate`: the model wrote it, and there is no picture.
+ * Lays rows, or parts of them, out as [rows, time], padded on one side; padding is computed but never attended to. A picture token that stands
+ * behind a row's prompt is a word like others, as it is to transformers' `generate`: the model wrote it, and there is no picture.
  */
 export function layOut(
-  rows: readonly (ModelRow & { readonly promptLength?: number })[],
+  rows: readonly RowPart[],
   time: number,
   side: "left" | "right",
   { offsets }: ImageGroups,
@@ -104,9 +111,9 @@ export function layOut(
   const starts: number[] = [];
   const next: number[] = [];
 
-  rows.forEach(({ tokens, images, promptLength = tokens.length }, r) => {
-    if (tokens.length > time) throw new ShapeError(`row ${r}: ${tokens.length} tokens do not fit ${time}`);
-    const start = r * time + (side === "left" ? time - tokens.length : 0);
+  rows.forEach(({ tokens, images, promptLength = tokens.length, from = 0, to = tokens.length }, r) => {
+    if (to - from > time) throw new ShapeError(`row ${r}: ${to - from} tokens do not fit ${time}`);
+    const start = r * time + (side === "left" ? time - (to - from) : 0);
     starts.push(start - r * time);
     const positions = ropePositions(
       tokens,
@@ -116,16 +123,18 @@ export function layOut(
     );
     next.push(positions.next);
     const tables = mropeTables(positions, text.headDim, text.ropeTheta, text.mropeSection);
-    cos.set(tables.cos, start * half);
-    sin.set(tables.sin, start * half);
+    cos.set(tables.cos.subarray(from * half, to * half), start * half);
+    sin.set(tables.sin.subarray(from * half, to * half), start * half);
     const features = images.flatMap((image) => {
       const first = offsets.get(image)!;
       return Array.from({ length: mergedTokens(image.grid, config) }, (_, i) => first + i);
     });
     let seen = 0;
     tokens.forEach((token, i) => {
-      tokenIds[start + i] = BigInt(token);
-      if (token === special.image && i < promptLength) source[start + i] = BigInt(places + features[seen++]!);
+      const feature = token === special.image && i < promptLength ? features[seen++]! : undefined;
+      if (i < from || i >= to) return;
+      tokenIds[start + i - from] = BigInt(token);
+      if (feature !== undefined) source[start + i - from] = BigInt(places + feature);
     });
     if (seen !== features.length)
       throw new ShapeError(

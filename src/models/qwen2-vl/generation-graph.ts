@@ -1,7 +1,8 @@
 import { add, cast, concat, createGraph, type Graph, gather, reduceSum, reshape } from "../../onnx/graph";
 import type { Shape, Value } from "../../onnx/value";
+import { attentionInRows, type KeyValues } from "./attention";
 import type { Qwen2VlConfig } from "./config";
-import { embedInputs, type KeyValues, languageHead, languageModel, type Weights } from "./network";
+import { embedInputs, languageHead, languageModel, type Weights } from "./network";
 import { choose, logProbOf, oneHot, penalise, type Sampling } from "./next-token";
 import { causalBias, hidden as hiddenScore } from "./training-graph";
 
@@ -64,8 +65,7 @@ export function generationGraph(
     weights,
     config,
     embedInputs(g, weights, tokenIds, image),
-    tables,
-    add(g, causalBias(g, time), padding),
+    attentionInRows(g, config, { ...tables, bias: add(g, causalBias(g, time), padding) }),
   );
 
   const promptOf = g.input("promptOf", "int64", [rows]);
@@ -176,7 +176,8 @@ function sampleOn(g: Graph, weights: Weights, config: Qwen2VlConfig, shape: Rows
       const [cos, sin] = stepTables.map((table) => reshape(body, gather(body, table, iteration), [rows, 1, half]));
       const grown = concat(body, [bias, body.constant(new Float32Array(rows), [rows, 1, 1, 1])], 3);
       const embedded = embedInputs(body, weights, token);
-      const next = languageModel(body, weights, config, embedded, { cos: cos!, sin: sin! }, grown, cache);
+      const attention = attentionInRows(body, config, { cos: cos!, sin: sin!, bias: grown }, cache);
+      const next = languageModel(body, weights, config, embedded, attention);
       const after: State = {
         logits: languageHead(body, weights, config, next.hidden),
         finished: done,

@@ -9,7 +9,8 @@ import type { Qwen2VlConfig } from "./config";
 import { continuationGraph, type GenerationShape, generationGraph, promptStep } from "./generation-graph";
 import type { Qwen2Vl } from "./model";
 import { bindWeights, type Policy, trainsVision, weightStorage } from "./policy";
-import { padded, type TrainingShape, trainingGraph } from "./training-graph";
+import { microBatches, planBatch } from "./prefixes";
+import { planShape, type TrainingShape, trainingGraph } from "./training-graph";
 import { picturesAtOnce, visionGraph } from "./vision-graph";
 
 /** What a process does with a policy, one thing after the other. */
@@ -128,14 +129,25 @@ export function foresee(
     },
   };
   if (rowsAtOnce === undefined) return estimateMemory(policy, sampling);
-  const batch = Math.min(prompts * count, rowsAtOnce);
+  const plan = firstBatch({ prompts, count, maxTokens }, tokens, rowsAtOnce);
+  const trained = new Set(plan.rows.map(({ row }) => row.tokens[0])).size;
   const kept: TrainingShape = {
-    ...padded(policy.config, { time: tokens + maxTokens, targets: batch * maxTokens }),
-    ...{ batch, featureRows: featureRows(batch), recompute: false, temperature: 1 },
-    pictures: trainsVision(policy) && largest > 0 ? [{ count: picturesOf(batch), patches: largest }] : [],
+    ...planShape(policy.config, plan),
+    ...{ featureRows: featureRows(trained), recompute: false, temperature: 1 },
+    pictures: trainsVision(policy) && largest > 0 ? [{ count: picturesOf(trained), patches: largest }] : [],
   };
   const recompute = gradientCheckpointing ?? keepsTooMuch(policy, kept);
   return estimateMemory(policy, { ...sampling, training: { ...kept, recompute } });
+}
+
+/** The first micro-batch of a workload, with the number of its prompt for every token of a row. */
+function firstBatch({ prompts, count, maxTokens }: Omit<Workload, "prompt">, tokens: number, rowsAtOnce: number) {
+  const rows = Array.from({ length: Math.min(prompts * count, rowsAtOnce) }, (_, i) => ({
+    tokens: new Array<number>(tokens + maxTokens).fill(Math.floor(i / count)),
+    promptLength: tokens,
+    images: [],
+  }));
+  return planBatch(rows, microBatches(rows, rowsAtOnce)[0]!);
 }
 
 /**

@@ -1,6 +1,7 @@
 import type { Segment } from "../../onnx/checkpointed";
-import { add, concat, type Graph, gather, matMul, mul, reshape, scalar, swapLast, transpose } from "../../onnx/graph";
+import { add, concat, type Graph, gather, matMul, mul, reshape, scalar, swapLast } from "../../onnx/graph";
 import type { Value } from "../../onnx/value";
+import { type Attention, fromHeads, type KeyValues, type RotaryTables, toHeads } from "./attention";
 import type { Qwen2VlConfig } from "./config";
 
 /** Where the network takes its weights from. Names are the checkpoint's. */
@@ -13,12 +14,6 @@ export interface Weights {
   product(g: Graph, module: string, x: Value): Value;
   /** LoRA's addition to a linear layer, if it has one: A [rank, in], B [out, rank]. */
   adapter?(module: string): { readonly a: Value; readonly b: Value; readonly scale: number } | undefined;
-}
-
-/** Half rotary tables, [batch, time, headDim / 2]. */
-export interface RotaryTables {
-  readonly cos: Value;
-  readonly sin: Value;
 }
 
 const layerNormEpsilon = 1e-6;
@@ -79,31 +74,22 @@ export function embedInputs(
   return image ? gather(g, concat(g, [embeddings, image.features], 0), image.source) : embeddings;
 }
 
-export interface KeyValues {
-  readonly keys: Value;
-  readonly values: Value;
-}
-
 /**
- * The language model's layers: x [batch · time, hidden] → the same, before the last norm.
- * @param bias added to attention scores: [time, time], [batch, 1, 1, time, time], or with a cache (time = 1) [batch, 1, 1, past + 1]
- * @param past each layer's keys and values so far, [batch, kvHeads, past, headDim]; returned with the new ones appended
- * @returns also the layers one by one, as parts that can be computed again
+ * The language model's layers: x [n, hidden] → the same, before the last norm.
+ * @returns also each layer's keys and values, and the layers one by one, as parts that can be computed again
  */
 export function languageModel(
   g: Graph,
   weights: Weights,
   config: Qwen2VlConfig,
   x: Value,
-  tables: RotaryTables,
-  bias: Value,
-  past?: readonly KeyValues[],
+  attention: Attention,
 ): { hidden: Value; cache: KeyValues[]; layers: Segment[] } {
   const cache: KeyValues[] = [];
   const layers: Segment[] = [];
   let hidden = x;
   for (let i = 0; i < config.text.layers; i++) {
-    const compute = (input: Value) => decoderLayer(g, weights, config, i, input, tables, bias, past?.[i]);
+    const compute = (input: Value) => decoderLayer(g, weights, config, i, input, attention);
     const { output, ...keyValues } = compute(hidden);
     cache.push(keyValues);
     layers.push({ input: hidden, output, again: (input) => compute(input).output });
@@ -118,27 +104,20 @@ function decoderLayer(
   { text }: Qwen2VlConfig,
   i: number,
   x: Value,
-  { cos, sin }: RotaryTables,
-  bias: Value,
-  past?: KeyValues,
+  attention: Attention,
 ): KeyValues & { readonly output: Value } {
-  const [batch, time] = [cos.shape[0] as number, cos.shape[1] as number];
   const layer = `model.layers.${i}`;
   const h = rmsNorm(g, weights, `${layer}.input_layernorm`, x, text.rmsNormEps);
-  const project = (name: string, heads: number) =>
-    toHeads(g, linear(g, weights, `${layer}.self_attn.${name}`, h, true), batch, time, heads);
-  const rotate = (value: Value) => g.op("RotaryEmbedding", [value, cos, sin], {});
-  const append = (before: Value | undefined, now: Value) => (before ? concat(g, [before, now], 2) : now);
-  const keys = append(past?.keys, rotate(project("k_proj", text.kvHeads)));
-  const values = append(past?.values, project("v_proj", text.kvHeads));
-  const attended = groupedAttention(g, rotate(project("q_proj", text.heads)), keys, values, bias);
-  const hidden = add(g, x, linear(g, weights, `${layer}.self_attn.o_proj`, fromHeads(g, attended), false));
+  const project = (name: string) => linear(g, weights, `${layer}.self_attn.${name}`, h, true);
+  const projected = { k: project("k_proj"), v: project("v_proj"), q: project("q_proj") };
+  const { attended, ...keyValues } = attention(i, projected);
+  const hidden = add(g, x, linear(g, weights, `${layer}.self_attn.o_proj`, attended, false));
 
   const m = rmsNorm(g, weights, `${layer}.post_attention_layernorm`, hidden, text.rmsNormEps);
   const gate = linear(g, weights, `${layer}.mlp.gate_proj`, m, false);
   const up = linear(g, weights, `${layer}.mlp.up_proj`, m, false);
   const gated = mul(g, mul(g, gate, g.op("Sigmoid", [gate], {})), up);
-  return { keys, values, output: add(g, hidden, linear(g, weights, `${layer}.mlp.down_proj`, gated, false)) };
+  return { ...keyValues, output: add(g, hidden, linear(g, weights, `${layer}.mlp.down_proj`, gated, false)) };
 }
 
 /** Logits [n, vocabulary], divided by a temperature, of hidden states [n, hidden]: compute them only for rows that need them. */
@@ -153,26 +132,6 @@ export function languageHead(
   // Divided here, where it is a vector for each token and not a vocabulary.
   const x = temperature === 1 ? normed : g.op("Div", [normed, scalar(g, temperature)], {});
   return linear(g, weights, text.tieWordEmbeddings ? "model.embed_tokens" : "lm_head", x, false);
-}
-
-/**
- * softmax(q·kᵀ/√d + bias)·v, where `heads / kvHeads` query heads share a key head: their rows are stacked, so nothing is repeated.
- * q [batch, heads, time, d]; k, v [batch, kvHeads, span, d].
- */
-function groupedAttention(g: Graph, q: Value, keys: Value, values: Value, bias: Value): Value {
-  const [batch, heads, time, headDim] = q.shape as readonly number[] as [number, number, number, number];
-  const kvHeads = keys.shape[1] as number;
-  const group = heads / kvHeads;
-  const stacked = reshape(g, mul(g, q, scalar(g, headDim ** -0.5)), [batch, kvHeads, group * time, headDim]);
-  let scores = matMul(g, stacked, swapLast(g, keys));
-  if (time === 1) scores = add(g, scores, bias);
-  else {
-    const span = keys.shape[2] as number;
-    const apart = add(g, reshape(g, scores, [batch, kvHeads, group, time, span]), bias);
-    scores = reshape(g, apart, [batch, kvHeads, group * time, span]);
-  }
-  const attended = matMul(g, g.op("Softmax", [scores], {}), values);
-  return reshape(g, attended, [batch, heads, time, headDim]);
 }
 
 /** x·Wᵀ (+ b) (+ LoRA: scale · (x·Aᵀ)·Bᵀ), x [n, in], W [out, in]. */
@@ -193,18 +152,3 @@ const layerNorm = (g: Graph, weights: Weights, name: string, x: Value) =>
 
 const rmsNorm = (g: Graph, weights: Weights, name: string, x: Value, epsilon: number) =>
   g.op("RMSNormalization", [x, weights.tensor(`${name}.weight`)], { epsilon });
-
-/** [batch · time, heads · d] → [batch, heads, time, d]. */
-function toHeads(g: Graph, x: Value, batch: number, time: number, heads: number): Value {
-  const width = (x.shape[1] as number) / heads;
-  // Of one token the order is the same already.
-  if (time === 1) return reshape(g, x, [batch, heads, 1, width]);
-  return transpose(g, reshape(g, x, [batch, time, heads, width]), [0, 2, 1, 3]);
-}
-
-/** [batch, heads, time, d] → [batch · time, heads · d]. */
-function fromHeads(g: Graph, x: Value): Value {
-  const [batch, heads, time, width] = x.shape as readonly number[] as [number, number, number, number];
-  if (time === 1) return reshape(g, x, [batch, heads * width]);
-  return reshape(g, transpose(g, x, [0, 2, 1, 3]), [batch * time, heads * width]);
-}

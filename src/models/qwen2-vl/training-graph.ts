@@ -1,15 +1,19 @@
 import { checkpointedGradients } from "../../onnx/checkpointed";
 import { gradients, orZeros } from "../../onnx/grad";
-import { concat, createGraph, type Graph, gather, reshape } from "../../onnx/graph";
+import { add, concat, createGraph, type Graph, gather, reshape } from "../../onnx/graph";
 import type { Value } from "../../onnx/value";
+import { attentionAfterPrefixes, attentionInRows, type RotaryTables } from "./attention";
 import { roundUp } from "./batch";
 import type { Qwen2VlConfig } from "./config";
 import { embedInputs, languageHead, languageModel, visionTower, type Weights } from "./network";
+import type { BatchPlan } from "./prefixes";
 
 /** Everything about a training batch that a graph is built for. */
 export interface TrainingShape {
   readonly batch: number;
   readonly time: number;
+  /** What several rows begin with, computed once: how many, and padded to how many tokens. Rows go on from there. */
+  readonly prefixes?: { readonly count: number; readonly time: number } | undefined;
   /** Tokens with a log-probability, over the whole batch, padding included. */
   readonly targets: number;
   /** Pictures that go through the vision tower; empty when it is frozen and `featureRows` are fed. */
@@ -21,27 +25,31 @@ export interface TrainingShape {
   readonly temperature: number;
 }
 
-/** Lengths and numbers of scored tokens are rounded up, so that few graphs serve all batches. */
-export function padded(
+/** The shape of a micro-batch's tokens. The number of scored ones is rounded up, so that few graphs serve all batches. */
+export function planShape(
   { text }: Qwen2VlConfig,
-  { time, targets }: Pick<TrainingShape, "time" | "targets">,
-): Pick<TrainingShape, "time" | "targets"> {
-  const step = text.vocabSize > largeVocabulary ? smallTargetStep : targetStep;
-  return { time: roundUp(time, timeStep), targets: roundUp(Math.max(targets, 1), step) };
+  { prefixes, prefixTime, rows, time }: BatchPlan,
+): Pick<TrainingShape, "batch" | "time" | "prefixes" | "targets"> {
+  const targets = rows.reduce((n, { row }) => n + row.tokens.length - row.promptLength, 0);
+  return {
+    ...{ batch: rows.length, time },
+    ...(prefixes.length > 0 && { prefixes: { count: prefixes.length, time: prefixTime } }),
+    targets: roundUp(Math.max(targets, 1), text.vocabSize > largeVocabulary ? smallTargetStep : targetStep),
+  };
 }
 
-export const timeStep = 16;
 /** Scored tokens are rounded up to this … */
 const targetStep = 256;
 /** … or, where each costs a row of a large vocabulary's size, to this. */
 const smallTargetStep = 32;
 const largeVocabulary = 2 ** 15;
 
-/** Additive mask [time, time] that hides the future. */
-export function causalBias(g: Graph, time: number): Value {
-  const data = new Float32Array(time * time);
-  for (let i = 0; i < time; i++) data.fill(hidden, i * time + i + 1, (i + 1) * time);
-  return g.constant(data, [time, time]);
+/** Additive mask [time, past + time] that hides the future. */
+export function causalBias(g: Graph, time: number, past = 0): Value {
+  const span = past + time;
+  const data = new Float32Array(time * span);
+  for (let i = 0; i < time; i++) data.fill(hidden, i * span + past + i + 1, (i + 1) * span);
+  return g.constant(data, [time, span]);
 }
 
 /** Added to the score of a place that must not be seen: far below any score, yet finite, so that a row of padding stays a number. */
@@ -49,27 +57,42 @@ export const hidden = -1e9;
 
 /**
  * Log-probabilities of chosen tokens, [targets], and the gradient of ⟨cotangent, logProbs⟩ by every bound weight.
- * Inputs: tokenIds, source, cos, sin (as `layOut` makes them), rows [targets] (places whose next token is scored), chosen [targets, 1],
- * cotangent [targets], and per group k of pictures patches.k, visionCos.k, visionSin.k, or `features`.
+ * Inputs: tokenIds and source of all places, cos and sin of the rows (as `layOut` makes them), rows [targets] (places whose next token is scored),
+ * chosen [targets, 1], cotangent [targets], and per group k of pictures patches.k, visionCos.k, visionSin.k, or `features`. With prefixes, whose
+ * places come first: prefixCos, prefixSin, prefixOf [batch], and padding [batch, 1, 1, 1, their time + time] (0, or very negative where the row's prefix is padding).
  */
 export function trainingGraph(
   config: Qwen2VlConfig,
   shape: TrainingShape,
   bind: (g: Graph) => Weights & { readonly inputs: ReadonlyMap<string, Value> },
 ): { graph: Graph; outputs: Record<string, Value> } {
-  const { batch, time, targets } = shape;
+  const { batch, time, prefixes, targets } = shape;
   const g = createGraph();
   const weights = bind(g);
   const half = config.text.headDim / 2;
-  const tables = {
-    cos: g.input("cos", "float32", [batch, time, half]),
-    sin: g.input("sin", "float32", [batch, time, half]),
+  const tables = (cos: string, sin: string, count: number, length: number): RotaryTables => ({
+    cos: g.input(cos, "float32", [count, length, half]),
+    sin: g.input(sin, "float32", [count, length, half]),
+  });
+  const rows = tables("cos", "sin", batch, time);
+  const attention = () => {
+    if (!prefixes) return attentionInRows(g, config, { ...rows, bias: causalBias(g, time) });
+    const before = tables("prefixCos", "prefixSin", prefixes.count, prefixes.time);
+    const padding = g.input("padding", "float32", [batch, 1, 1, 1, prefixes.time + time]);
+    return attentionAfterPrefixes(
+      g,
+      config,
+      { ...before, bias: causalBias(g, prefixes.time) },
+      { ...rows, bias: add(g, causalBias(g, time, prefixes.time), padding) },
+      g.input("prefixOf", "int64", [batch]),
+    );
   };
+  const places = (prefixes ? prefixes.count * prefixes.time : 0) + batch * time;
   const features = imageFeatures(g, weights, config, shape);
-  const source = g.input("source", "int64", [batch * time]);
-  const tokenIds = g.input("tokenIds", "int64", [batch * time]);
+  const source = g.input("source", "int64", [places]);
+  const tokenIds = g.input("tokenIds", "int64", [places]);
   const x = embedInputs(g, weights, tokenIds, features && { features, source });
-  const { hidden, layers } = languageModel(g, weights, config, x, tables, causalBias(g, time));
+  const { hidden, layers } = languageModel(g, weights, config, x, attention());
   const scored = gather(g, hidden, g.input("rows", "int64", [targets]));
   const logProbs = g.op("LogSoftmax", [languageHead(g, weights, config, scored, shape.temperature)], {});
   const chosen = g.op("GatherElements", [logProbs, g.input("chosen", "int64", [targets, 1])], {});

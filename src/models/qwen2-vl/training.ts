@@ -1,16 +1,13 @@
 import { ShapeError } from "../../errors";
 import { createSession, type Placement, type Session, type Tensor } from "../../onnx/session";
 import { sessionCache } from "../../onnx/session-cache";
-import { groupImages, type ImageGroups, layOut, type ModelRow, roundUp, visionFeeds } from "./batch";
+import { groupImages, type ImageGroups, visionFeeds } from "./batch";
 import { keepsTooMuch } from "./memory";
 import type { Qwen2Vl } from "./model";
 import { bindWeights, type Policy, trainsVision, weightFeeds, weightStorage } from "./policy";
-import { padded, type TrainingShape, timeStep, trainingGraph } from "./training-graph";
-
-/** A row whose tokens from `promptLength` (1 or more) on are scored. */
-export interface ScoredRow extends ModelRow {
-  readonly promptLength: number;
-}
+import { type BatchPlan, microBatches, planBatch, type ScoredRow } from "./prefixes";
+import { targetFeeds, tokenFeeds } from "./training-feeds";
+import { planShape, type TrainingShape, trainingGraph } from "./training-graph";
 
 export interface TrainingPassOptions extends Placement {
   readonly rowsAtOnce: number;
@@ -54,12 +51,16 @@ export function createTrainingPass(
   const mustRecompute = remembered((shape: TrainingShape) => keepsTooMuch(policy, shape));
 
   async function run(
-    rows: readonly ScoredRow[],
+    plan: BatchPlan,
     cotangents: readonly ArrayLike<number>[] | undefined,
     { temperature = 1, weights = weightFeeds(policy) }: Scoring,
   ): Promise<Record<string, Tensor>> {
-    const { shape, groups, feeds } = batchFeeds(rows, cotangents, temperature);
+    const groups = groupImages(
+      plan.rows.map(({ row }) => row),
+      config,
+    );
     const backward = cotangents !== undefined;
+    const shape = shapeOf(plan, groups, temperature, backward);
     const pictures = trainsVision(policy)
       ? Object.assign(
           {},
@@ -71,7 +72,8 @@ export function createTrainingPass(
       : { features: await features(groups) };
     return sessions.run(`${backward} ${JSON.stringify(shape)}`, () => compile(shape, backward), {
       ...weights,
-      ...feeds,
+      ...tokenFeeds(plan, groups, config),
+      ...targetFeeds(plan, shape.targets, cotangents),
       ...pictures,
     });
   }
@@ -82,18 +84,9 @@ export function createTrainingPass(
     return createSession(graph, wanted, { ...weightStorage(policy), ...placement });
   }
 
-  function batchFeeds(
-    rows: readonly ScoredRow[],
-    cotangents: readonly ArrayLike<number>[] | undefined,
-    temperature: number,
-  ) {
-    const groups = groupImages(rows, config);
+  function shapeOf(plan: BatchPlan, groups: ImageGroups, temperature: number, backward: boolean): TrainingShape {
     const kept: TrainingShape = {
-      batch: rows.length,
-      ...padded(config, {
-        time: Math.max(...rows.map(({ tokens }) => tokens.length)),
-        targets: rows.reduce((n, { tokens, promptLength }) => n + tokens.length - promptLength, 0),
-      }),
+      ...planShape(config, plan),
       pictures: trainsVision(policy)
         ? groups.groups.map(({ grid: [t, h, w], images }) => ({ count: images.length, patches: t * h * w }))
         : [],
@@ -101,33 +94,7 @@ export function createTrainingPass(
       temperature,
       recompute: false,
     };
-    const shape = { ...kept, recompute: gradientCheckpointing ?? (cotangents !== undefined && mustRecompute(kept)) };
-    const { time } = shape;
-    const places = new BigInt64Array(shape.targets);
-    const chosen = new BigInt64Array(shape.targets);
-    const cotangent = new Float32Array(shape.targets);
-    let next = 0;
-    rows.forEach(({ tokens, promptLength }, r) => {
-      if (promptLength < 1)
-        throw new ShapeError(`row ${r}: expected at least one token before those that are scored, got ${promptLength}`);
-      for (let i = promptLength; i < tokens.length; i++, next++) {
-        // A token's probability is read where the token before it stands.
-        places[next] = BigInt(r * time + i - 1);
-        chosen[next] = BigInt(tokens[i]!);
-        cotangent[next] = cotangents?.[r]?.[i - promptLength] ?? 0;
-      }
-    });
-    const { tokenIds, source, cos, sin } = layOut(rows, time, "right", groups, config);
-    const feeds: Record<string, Tensor> = {
-      tokenIds,
-      source,
-      cos,
-      sin,
-      rows: { data: places, shape: [shape.targets] },
-      chosen: { data: chosen, shape: [shape.targets, 1] },
-      cotangent: { data: cotangent, shape: [shape.targets] },
-    };
-    return { shape, groups, feeds };
+    return { ...kept, recompute: gradientCheckpointing ?? (backward && mustRecompute(kept)) };
   }
 
   async function eachBatch(
@@ -136,18 +103,19 @@ export function createTrainingPass(
     read: (outputs: Record<string, Tensor>) => void,
     scoring: Scoring = {},
   ): Promise<Float64Array[]> {
+    rows.forEach(({ promptLength }, r) => {
+      if (promptLength < 1)
+        throw new ShapeError(`row ${r}: expected at least one token before those that are scored, got ${promptLength}`);
+    });
     const logProbs: Float64Array[] = rows.map(() => new Float64Array(0));
     for (const batch of microBatches(rows, rowsAtOnce)) {
       scoring.signal?.throwIfAborted();
-      const outputs = await run(
-        batch.map((i) => rows[i]!),
-        cotangents && batch.map((i) => cotangents[i]!),
-        scoring,
-      );
+      const order = batch.flatMap((group) => group.rows);
+      const outputs = await run(planBatch(rows, batch), cotangents && order.map((i) => cotangents[i]!), scoring);
       read(outputs);
       const flat = outputs.logProbs!.data as Float32Array;
       let next = 0;
-      for (const i of batch) {
+      for (const i of order) {
         const end = next + rows[i]!.tokens.length - rows[i]!.promptLength;
         logProbs[i] = Float64Array.from(flat.subarray(next, end));
         next = end;
@@ -178,19 +146,4 @@ function remembered(decide: (shape: TrainingShape) => boolean): (shape: Training
     known.set(key, decision);
     return decision;
   };
-}
-
-/** Rows of similar length side by side; those of one picture together, so that it is encoded once. */
-function microBatches(rows: readonly ScoredRow[], rowsAtOnce: number): number[][] {
-  const order = rows
-    .map((row, i) => ({
-      i,
-      length: roundUp(row.tokens.length, timeStep),
-      grid: row.images.map(({ grid }) => grid.join("×")).join(),
-    }))
-    .sort((a, b) => (a.grid < b.grid ? -1 : a.grid > b.grid ? 1 : a.length - b.length || a.i - b.i))
-    .map(({ i }) => i);
-  const batches: number[][] = [];
-  for (let first = 0; first < order.length; first += rowsAtOnce) batches.push(order.slice(first, first + rowsAtOnce));
-  return batches;
 }

@@ -4,9 +4,10 @@ import { createAdapter, type LoraConfig, type TrainableTensor } from "../../../s
 import { openQwen2Vl, type Qwen2Vl } from "../../../src/models/qwen2-vl/model";
 import type { Policy } from "../../../src/models/qwen2-vl/policy";
 import { readPolicy } from "../../../src/models/qwen2-vl/policy-files";
+import type { ScoredRow } from "../../../src/models/qwen2-vl/prefixes";
 import { readSafetensors } from "../../../src/models/qwen2-vl/safetensors";
 import { createSampler } from "../../../src/models/qwen2-vl/sampler";
-import { createTrainingPass, type ScoredRow } from "../../../src/models/qwen2-vl/training";
+import { createTrainingPass } from "../../../src/models/qwen2-vl/training";
 import type { Placement } from "../../../src/onnx/session";
 import type { Prompt } from "../../../src/types";
 import { largestError, type ReferenceCase } from "../../models/qwen2-vl/reference";
