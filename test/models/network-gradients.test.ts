@@ -1,9 +1,11 @@
 import { describe, expect, it } from "vitest";
 import { createAdapter, type LoraConfig, type TrainableTensor } from "../../src/models/qwen2-vl/adapter";
-import { groupImages, layOut, type ModelRow, visionFeeds } from "../../src/models/qwen2-vl/batch";
+import { groupImages, visionFeeds } from "../../src/models/qwen2-vl/batch";
 import type { Qwen2VlConfig } from "../../src/models/qwen2-vl/config";
 import { bindWeights, type Policy } from "../../src/models/qwen2-vl/policy";
 import type { Grid } from "../../src/models/qwen2-vl/positions";
+import type { BatchPlan, ScoredRow } from "../../src/models/qwen2-vl/prefixes";
+import { targetFeeds, tokenFeeds } from "../../src/models/qwen2-vl/training-feeds";
 import { trainingGraph } from "../../src/models/qwen2-vl/training-graph";
 import { type Checkpoint, expectedTensors } from "../../src/models/qwen2-vl/weights";
 import { createSession, type Tensor } from "../../src/onnx/session";
@@ -49,19 +51,41 @@ const picture = (grid: Grid) => ({ grid, pixelValues: normal(sizeOf(grid) * 8, 1
 const [square, broad] = [picture([1, 2, 2]), picture([1, 2, 4])];
 const image = 10;
 
+const whole = (row: ScoredRow) => ({ row, from: 0, to: row.tokens.length, prefix: 0 });
+
 /** Two rows of different length, so that one is padded; they share a picture, and one has a second of another size. */
-const rows: readonly ModelRow[] = [
-  { tokens: [8, image, 7, 1, 8, image, image, 7, 2, 3], images: [square, broad] },
-  { tokens: [0, 8, image, 7, 4, 4], images: [square] },
-];
-const time = 11;
-/** [place, token that follows]: two in one row, one in the other; the last is filled up, as a batch is. */
-const scored = [
-  [7, 2],
-  [8, 3],
-  [time + 4, 4],
-  [0, 0],
-] as const;
+const apart: BatchPlan = {
+  prefixes: [],
+  prefixTime: 0,
+  rows: [
+    { tokens: [8, image, 7, 1, 8, image, image, 7, 2, 3], images: [square, broad], promptLength: 8 },
+    { tokens: [0, 8, image, 7, 4, 4], images: [square], promptLength: 5 },
+  ].map(whole),
+  time: 11,
+};
+
+/** Two rows that go on from the same tokens and picture, and one from fewer of others, so that its prefix is padded. */
+const endingIn = (...end: number[]): ScoredRow => ({
+  ...{ tokens: [8, image, image, 7, 1, ...end], images: [broad], promptLength: 5 },
+});
+const [first, second] = [endingIn(2), endingIn(3, 4)];
+const third: ScoredRow = { tokens: [0, 8, image, 7, 4], images: [square], promptLength: 4 };
+const behindPrefixes: BatchPlan = {
+  prefixes: [
+    { row: first, from: 0, to: 4 },
+    { row: third, from: 0, to: 2 },
+  ],
+  prefixTime: 5,
+  rows: [
+    { row: first, from: 4, to: 6, prefix: 0 },
+    { row: second, from: 4, to: 7, prefix: 0 },
+    { row: third, from: 2, to: 5, prefix: 1 },
+  ],
+  time: 4,
+};
+
+/** Scored tokens, one more than there are: the last is filled up, as a batch is. */
+const targets = (plan: BatchPlan) => plan.rows.reduce((n, { row }) => n + row.tokens.length - row.promptLength, 1);
 
 /** Random weights near what a trained network has: norms around one, everything else around zero. */
 function randomWeights(config: Qwen2VlConfig, draw: Draw): Map<string, TrainableTensor> {
@@ -75,7 +99,14 @@ function randomWeights(config: Qwen2VlConfig, draw: Draw): Map<string, Trainable
 }
 
 /** The library's own training graph and everything it is fed with: all weights trained, or an adapter. */
-function build(config: Qwen2VlConfig, lora?: LoraConfig, recompute = false, temperature = 1, draw = normal) {
+function build(
+  config: Qwen2VlConfig,
+  plan: BatchPlan,
+  lora?: LoraConfig,
+  recompute = false,
+  temperature = 1,
+  draw = normal,
+) {
   const weights = randomWeights(config, draw);
   const adapter = lora && createAdapter(config, lora, 1);
   // B starts at zero, where the gradient of A vanishes: move away from there.
@@ -92,12 +123,17 @@ function build(config: Qwen2VlConfig, lora?: LoraConfig, recompute = false, temp
   const checkpoint: Checkpoint = { dir: "memory", folder: "memory", tensors, read };
   const policy: Policy = { config, checkpoint, trainable, ...(lora && { lora }) };
 
-  const groups = groupImages(rows, config);
+  const { prefixes, prefixTime, rows, time } = plan;
+  const groups = groupImages(
+    rows.map(({ row }) => row),
+    config,
+  );
   const pictures = groups.groups.map(({ grid, images }) => ({ count: images.length, patches: sizeOf(grid) }));
   const shape = {
     batch: rows.length,
+    ...(prefixes.length > 0 && { prefixes: { count: prefixes.length, time: prefixTime } }),
     time,
-    targets: scored.length,
+    targets: targets(plan),
     pictures: lora ? [] : pictures,
     featureRows: groups.featureRows,
     recompute,
@@ -105,12 +141,15 @@ function build(config: Qwen2VlConfig, lora?: LoraConfig, recompute = false, temp
   };
   const { graph, outputs } = trainingGraph(config, shape, (g) => bindWeights(policy, g));
 
-  const { tokenIds, source, cos, sin } = layOut(rows, time, "right", groups, config);
-  const column = (i: 0 | 1) => BigInt64Array.from(scored, (pair) => BigInt(pair[i]));
-  const inputs: Record<string, Tensor> = { tokenIds, source, cos, sin, ...Object.fromEntries(trainable) };
-  inputs.rows = { data: column(0), shape: [scored.length] };
-  inputs.chosen = { data: column(1), shape: [scored.length, 1] };
-  inputs.cotangent = { data: Float32Array.of(1, -0.5, 2, 0), shape: [scored.length] };
+  const inputs: Record<string, Tensor> = {
+    ...tokenFeeds(plan, groups, config),
+    ...targetFeeds(
+      plan,
+      shape.targets,
+      rows.map(({ row }) => draw(row.tokens.length - row.promptLength, 1)),
+    ),
+    ...Object.fromEntries(trainable),
+  };
   const width = config.text.hiddenSize;
   if (lora) inputs.features = { data: draw(groups.featureRows * width, 1), shape: [groups.featureRows, width] };
   else
@@ -127,23 +166,20 @@ function build(config: Qwen2VlConfig, lora?: LoraConfig, recompute = false, temp
 }
 
 const policies = [
-  ["all weights, embeddings tied", tiny(true), undefined, false, 1],
-  ["all weights, with a head of its own", tiny(false), undefined, false, 1],
-  ["LoRA on every linear layer", tiny(true), { rank: 2 }, false, 1],
-  ["LoRA on some layers", tiny(false), { rank: 3, alpha: 3, targetModules: ["q_proj", "down_proj"] }, false, 1],
-  ["all weights, layers computed again", tiny(true), undefined, true, 1],
-  ["LoRA, layers computed again", tiny(false), { rank: 2 }, true, 1],
-  ["all weights, at temperature 0.7", tiny(false), undefined, false, 0.7],
+  ["all weights, embeddings tied", tiny(true), apart, undefined, false, 1],
+  ["all weights, with a head of its own", tiny(false), apart, undefined, false, 1],
+  ["LoRA on every linear layer", tiny(true), apart, { rank: 2 }, false, 1],
+  ["LoRA on some layers", tiny(false), apart, { rank: 3, alpha: 3, targetModules: ["q_proj", "down_proj"] }, false, 1],
+  ["all weights, layers computed again", tiny(true), apart, undefined, true, 1],
+  ["LoRA, layers computed again", tiny(false), apart, { rank: 2 }, true, 1],
+  ["all weights, at temperature 0.7", tiny(false), apart, undefined, false, 0.7],
+  ["all weights, behind prefixes", tiny(true), behindPrefixes, undefined, false, 1],
+  ["LoRA, behind prefixes, layers computed again", tiny(true), behindPrefixes, { rank: 2 }, true, 1],
 ] as const;
 
-describe.each(policies)("the gradient of the whole network: %s", (name, config, lora, recompute, temperature) => {
-  const { graph, outputs, feeds, trainable } = build(
-    config,
-    lora,
-    recompute,
-    temperature,
-    normalFrom(createRng(3, name)),
-  );
+describe.each(policies)("the gradient of the whole network: %s", (name, config, plan, lora, recompute, temperature) => {
+  const draw = normalFrom(createRng(3, name));
+  const { graph, outputs, feeds, trainable } = build(config, plan, lora, recompute, temperature, draw);
   const names = [...trainable.keys()];
   const values = names.map((name) => outputs[`gradient:${name}`]!);
   const gradients = () => new Map(evaluate(graph, values, feeds).map((gradient, i) => [names[i]!, gradient]));
@@ -161,13 +197,25 @@ describe.each(policies)("the gradient of the whole network: %s", (name, config, 
   });
 });
 
+it("is that of the same rows without prefixes", () => {
+  const { rows } = behindPrefixes;
+  const plans = [behindPrefixes, { prefixes: [], prefixTime: 0, rows: rows.map(({ row }) => whole(row)), time: 8 }];
+  const [shared, alone] = plans.map((plan) => {
+    const { graph, outputs, feeds } = build(tiny(true), plan, undefined, false, 1, normalFrom(createRng(5, "rows")));
+    return evaluate(graph, Object.values(outputs), feeds);
+  });
+  for (const [i, { data }] of shared!.entries()) expect(relativeError(data, alone![i]!.data)).toBeLessThan(1e-12);
+});
+
 it.each([
-  ["at full optimisation", false],
-  ["with weights that stay in files, layers computed again", true],
+  ["at full optimisation", apart, false],
+  ["with weights that stay in files, layers computed again", apart, true],
+  ["behind prefixes", behindPrefixes, false],
+  ["behind prefixes, with weights that stay in files, layers computed again", behindPrefixes, true],
 ])(
   "onnxruntime computes log-probabilities and gradients in float32 as the interpreter does in float64, %s",
-  async (_, small) => {
-    const { graph, outputs, inputs, feeds } = build(tiny(true), undefined, small);
+  async (_, plan, small) => {
+    const { graph, outputs, inputs, feeds } = build(tiny(true), plan, undefined, small);
     const session = await createSession(graph, outputs, { threads: 1, weightsStayInFiles: small });
     try {
       const found = await session.run(inputs);
