@@ -4,7 +4,7 @@ import type { TrainableTensor } from "../../src/models/qwen2-vl/adapter";
 import { groupImages } from "../../src/models/qwen2-vl/batch";
 import { openQwen2Vl } from "../../src/models/qwen2-vl/model";
 import type { Policy } from "../../src/models/qwen2-vl/policy";
-import type { ScoredRow } from "../../src/models/qwen2-vl/prefixes";
+import { microBatches, planBatch, type ScoredRow } from "../../src/models/qwen2-vl/prefixes";
 import { createSampler } from "../../src/models/qwen2-vl/sampler";
 import { createTrainingPass } from "../../src/models/qwen2-vl/training";
 import {
@@ -145,6 +145,39 @@ describe("the gradient of a completion after two pictures and four turns", () =>
 });
 
 const rows = await Promise.all(cases.map(scoredRow));
+
+describe("rows that begin alike", () => {
+  /** Three completions of each prompt, one of which goes on in its prompt's words, and is shared as well. */
+  const alike = rows.flatMap(({ tokens, images, promptLength }) => {
+    const [prompt, completion] = [tokens.slice(0, promptLength), tokens.slice(promptLength)];
+    const backwards = [...completion].reverse();
+    return [
+      { tokens, images, promptLength },
+      { tokens: [...prompt, ...backwards.slice(1)], images, promptLength },
+      { tokens: [...tokens, ...backwards], images, promptLength: tokens.length },
+    ];
+  });
+  const cotangents = alike.map(({ tokens, promptLength }, r) =>
+    Float32Array.from({ length: tokens.length - promptLength }, (_, i) => Math.sin(7 * r + i)),
+  );
+
+  it("are computed once where they are alike", () => {
+    const plans = microBatches(alike, 16).map((batch) => planBatch(alike, batch));
+    expect(plans.some(({ prefixes }) => prefixes.length > 0)).toBe(true);
+  });
+
+  it("have the log-probs that they have alone, to 1e-5", async () => {
+    const batch = await together.logProbs(alike);
+    for (const [i, row] of alike.entries())
+      expect(largestError(batch[i]!, (await alone.logProbs([row]))[0]!)).toBeLessThan(1e-5);
+  });
+
+  it("have the sum of their gradients, to 1e-5", async () => {
+    const sum = await gradientsOf(alone, alike, cotangents);
+    for (const [parameter, gradient] of await gradientsOf(together, alike, cotangents))
+      expect(difference(gradient, sum.get(parameter)!), parameter).toBeLessThan(1e-5);
+  });
+});
 
 describe("rows of different prompts and pictures in one batch", () => {
   const cotangents = cases.map(({ name }) => recorded(`${name}/cotangent`));

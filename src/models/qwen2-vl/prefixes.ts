@@ -32,17 +32,16 @@ export function groupByPrefix(rows: readonly ScoredRow[]): PrefixGroup[] {
   return [...byPictures.values()].flatMap((some) => groupNeighbours(rows, some));
 }
 
-/** The best way to cut rows, in the order of their tokens, into groups of neighbours: other groups would share less. */
+/** The best way to cut rows, in the order of their tokens, into groups of neighbours: other groups would share no more. */
 function groupNeighbours(rows: readonly ScoredRow[], some: readonly number[]): PrefixGroup[] {
-  const order = [...some].sort((a, b) => compareTokens(rows[a]!.tokens, rows[b]!.tokens) || a - b);
-  const own = order.map((i) => rows[i]!.promptLength - 1);
-  const common = order.map((row, at) =>
-    at === 0 ? 0 : Math.min(own[at - 1]!, own[at]!, commonLength(rows[order[at - 1]!]!.tokens, rows[row]!.tokens)),
-  );
+  const own = new Map(some.map((i) => [i, rows[i]!.tokens.slice(0, rows[i]!.promptLength - 1)]));
+  const order = [...some].sort((a, b) => compareTokens(own.get(a)!, own.get(b)!) || a - b);
+  const prompts = order.map((i) => own.get(i)!);
+  const common = prompts.map((prompt, at) => (at === 0 ? 0 : commonLength(prompts[at - 1]!, prompt)));
   /** Of the first n rows: tokens saved, and where their last group begins. */
   const best = [{ saved: 0, first: 0, shared: 0 }];
   for (let end = 1; end <= order.length; end++) {
-    let found = { saved: best[end - 1]!.saved, first: end - 1, shared: own[end - 1]! };
+    let found = { saved: best[end - 1]!.saved, first: end - 1, shared: prompts[end - 1]!.length };
     let shared = Number.POSITIVE_INFINITY;
     for (let first = end - 2; first >= 0; first--) {
       shared = Math.min(shared, common[first + 1]!);
