@@ -4,7 +4,8 @@ import type { Trainer, TrainSequence } from "../trainers/trainer";
  * Adds Σ gradient · ∂logProbs/∂θ to the trainer's accumulated gradient, for a gradient that is known before the forward pass: of GRPO
  * at ratio 1, or of a cross-entropy.
  *
- * Sequences whose gradient is zero throughout cost nothing: they are left out. Those of similar length share a pass.
+ * Sequences whose gradient is zero throughout cost nothing: they are left out. Completions of one prompt share a pass where they can, because a
+ * trainer may compute the prompt once, and then those of similar length.
  *
  * @param gradient ∂L/∂logProbs, one row for each sequence
  * @param options.microBatch sequences in one `forwardBackward` (all)
@@ -23,7 +24,13 @@ export async function backpropagate(
   const { temperature = 1, signal } = options;
   const live = sequences.flatMap((_, i) => (gradient[i]!.some((value) => value !== 0) ? [i] : []));
   const { microBatch = live.length } = options;
-  if (microBatch < live.length) live.sort((a, b) => sequences[a]!.completion.length - sequences[b]!.completion.length);
+  if (microBatch < live.length) {
+    const first = new Map<TrainSequence["prompt"], number>();
+    for (const i of live) if (!first.has(sequences[i]!.prompt)) first.set(sequences[i]!.prompt, i);
+    const byPrompt = (i: number) => first.get(sequences[i]!.prompt)!;
+    const length = (i: number) => sequences[i]!.completion.length;
+    live.sort((a, b) => byPrompt(a) - byPrompt(b) || length(a) - length(b));
+  }
   const logProbs: (Float64Array | undefined)[] = sequences.map(() => undefined);
   for (let start = 0; start < live.length; start += microBatch) {
     const chunk = live.slice(start, start + microBatch);
