@@ -43,6 +43,7 @@ export const attentionInRows =
  * The first places are those of prefixes, the others those of rows that each go on from one of them: n = prefixes · their time + batch · time. A
  * prefix is computed once, however many rows begin with it.
  * @param prefixOf [batch] int64
+ * Source: Prefix Grouper, arXiv 2506.05433.
  */
 export function attentionAfterPrefixes(
   g: Graph,
