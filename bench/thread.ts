@@ -4,7 +4,7 @@
  *   npx tsx bench/thread.ts            one minute
  *
  * The tiny model, 16 rows of 144 tokens, and 8 completions of 64 tokens. Two processes take turns: one as it is; in the other the thread's program
- * runs in the main thread, to which nothing is copied. The lag is the longest time between two ticks of a timer of a millisecond during the work.
+ * runs in the main thread, to which nothing is copied; weights are not shared there, so that AdamW stays in one thread as well. The lag is the longest time between two ticks of a timer of a millisecond during the work.
  */
 import { type ChildProcess, fork } from "node:child_process";
 import { EventEmitter, once } from "node:events";

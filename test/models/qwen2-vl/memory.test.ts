@@ -57,6 +57,15 @@ describe("estimateMemory", () => {
       }
   });
 
+  it("has a prompt once for all of its completions", () => {
+    const lora = imaginedPolicy(config, { rank: 4 }, "F32");
+    const long = { tokens: 1600, patches: [64] };
+    const activations = (prompts: number, count: number) =>
+      foresee(lora, { prompts, count, maxTokens: 32 }, long, { ...sideBySide, sampledAtOnce: 1, rowsAtOnce: 8 })
+        .activations;
+    expect(activations(1, 8) / activations(8, 1)).toBeLessThan(0.25);
+  });
+
   it("of an adapter is that of few trained weights: sixteen bytes for each of its own", () => {
     const adapted = imaginedPolicy(config, { rank: 4 }, "BF16");
     const adapter = numbers([...adapted.trainable.values()]);
