@@ -126,9 +126,9 @@ export function planBatch(rows: readonly ScoredRow[], batch: MicroBatch): BatchP
 
   const several = batch.filter((group) => group.rows.length > 1);
   const prefixTime = roundUp(Math.max(0, ...several.map(({ shared }) => shared)), timeStep);
-  const prefixes = batch.map(({ rows: [first], shared }) => ({
-    ...{ row: rows[first!]!, from: 0, to: Math.min(shared, prefixTime) },
-  }));
+  const prefixes = batch.map(({ rows: [first], shared }): Span => {
+    return { row: rows[first!]!, from: 0, to: Math.min(shared, prefixTime) };
+  });
   const own = batch.flatMap((group, prefix) =>
     group.rows.map((i) => ({ row: rows[i]!, from: prefixes[prefix]!.to, to: rows[i]!.tokens.length, prefix })),
   );
