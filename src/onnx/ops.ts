@@ -27,8 +27,8 @@ export interface Ops {
   Erf: Unary;
   /** x·Φ(x), the exact form. */
   Gelu: Unary;
-  /** x·σ(1.702 x). */
-  QuickGelu: Unary;
+  /** x·σ(αx): QuickGELU with α = 1.702, SiLU with α = 1. */
+  QuickGelu: Signature<[x: Value], { readonly alpha: number }>;
   MatMul: Binary;
   /** op(a)·op(b) of two matrices. */
   Gemm: Signature<[a: Value, b: Value], { readonly transA?: boolean; readonly transB?: boolean }>;
@@ -141,7 +141,7 @@ export const opRules: { readonly [O in Op]: OpRule<O> } = {
   Sigmoid: unary,
   Erf: unary,
   Gelu: unary,
-  QuickGelu: { ...unary, domain: microsoft },
+  QuickGelu: { ...unary, domain: microsoft, encode: ({ alpha }) => ({ attributes: { alpha: { float: alpha } } }) },
   MatMul: {
     shape: ([a, b]) => {
       const [n, k] = a.shape.slice(-2);

@@ -58,6 +58,8 @@ export async function createSession(
       session: {
         // Denormals made attention several times slower in long runs.
         set_denormal_as_zero: "1",
+        // Threads that spin until the next run would hold the cores that clipping and AdamW need in between.
+        force_spinning_stop: "1",
         ...(weightsStayInFiles && { disable_prepacking: "1" }),
         ...(folder !== undefined && { model_external_initializers_file_folder_path: folder }),
       },

@@ -73,11 +73,11 @@ export const vjpRules: { readonly [O in DifferentiableOp]: VjpRule<O> } = {
     const density = mul(g, scalar(g, 1 / Math.sqrt(2 * Math.PI)), gaussian(g, x, 0.5));
     return [mul(g, dy, add(g, cdf, mul(g, x, density)))];
   },
-  // y = x·s, s = σ(kx) x̄ = ȳ ⊙ (s + k·y·(1 − s)), k = 1.702
-  QuickGelu: (g, { in: [x], out }, dy) => {
-    const k = scalar(g, 1.702);
-    const s = g.op("Sigmoid", [mul(g, k, x)], {});
-    return [mul(g, dy, add(g, s, mul(g, mul(g, k, out), sub(g, scalar(g, 1), s))))];
+  // y = x·s, s = σ(αx) x̄ = ȳ ⊙ s ⊙ (1 + α(x − y))
+  QuickGelu: (g, { in: [x], attrs: { alpha }, out }, dy) => {
+    const scaled = (v: Value) => (alpha === 1 ? v : mul(g, scalar(g, alpha), v));
+    const s = g.op("Sigmoid", [scaled(x)], {});
+    return [mul(g, dy, mul(g, s, add(g, scalar(g, 1), scaled(sub(g, x, out)))))];
   },
   // y = a·b            ā = ȳ·bᵀ, b̄ = aᵀ·ȳ
   MatMul: (g, { in: [a, b] }, dy) => [matMul(g, dy, swapLast(g, b)), matMul(g, swapLast(g, a), dy)],

@@ -93,7 +93,9 @@ export const cases: { readonly [O in Op]: readonly Case<O>[] } = {
   Sigmoid: unary(normal(2, 3), wide(8)),
   Erf: unary(normal(2, 3), wide(8)),
   Gelu: unary(normal(2, 3), wide(8)),
-  QuickGelu: unary(normal(2, 3), wide(8)),
+  QuickGelu: [1, 1.702].flatMap((alpha) =>
+    [normal(2, 3), wide(8)].map((x) => ({ in: [x] as const, attrs: { alpha } })),
+  ),
   MatMul: binary(
     [normal(2, 3), normal(3, 4)],
     [normal(5, 2, 3), normal(3, 4)],

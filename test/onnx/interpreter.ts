@@ -66,7 +66,7 @@ const meanings: { readonly [O in Op]: Meaning<O> } = {
   Sigmoid: unary(sigmoid),
   Erf: unary(erf),
   Gelu: unary((x) => (x * (1 + erf(x / Math.SQRT2))) / 2),
-  QuickGelu: unary((x) => x * sigmoid(Math.fround(1.702) * x)),
+  QuickGelu: (x, { alpha }) => unary((v) => v * sigmoid(Math.fround(alpha) * v))(x),
   MatMul: ([a, b]) => {
     const [placeA, placeB] = [locator(a.shape), locator(b.shape)];
     const inner = a.shape.at(-1)!;

@@ -51,7 +51,7 @@ export function visionTower(
     const scores = g.op("Softmax", [matMul(g, q, swapLast(g, rotate(part(1))))], {});
     x = add(g, x, linear(g, weights, `${block}.attn.proj`, fromHeads(g, matMul(g, scores, part(2))), true));
     const wide = linear(g, weights, `${block}.mlp.fc1`, layerNorm(g, weights, `${block}.norm2`, x), true);
-    x = add(g, x, linear(g, weights, `${block}.mlp.fc2`, g.op("QuickGelu", [wide], {}), true));
+    x = add(g, x, linear(g, weights, `${block}.mlp.fc2`, g.op("QuickGelu", [wide], { alpha: 1.702 }), true));
   }
 
   const merged = vision.spatialMergeSize ** 2;
@@ -116,7 +116,7 @@ function decoderLayer(
   const m = rmsNorm(g, weights, `${layer}.post_attention_layernorm`, hidden, text.rmsNormEps);
   const gate = linear(g, weights, `${layer}.mlp.gate_proj`, m, false);
   const up = linear(g, weights, `${layer}.mlp.up_proj`, m, false);
-  const gated = mul(g, mul(g, gate, g.op("Sigmoid", [gate], {})), up);
+  const gated = mul(g, g.op("QuickGelu", [gate], { alpha: 1 }), up);
   return { ...keyValues, output: add(g, hidden, linear(g, weights, `${layer}.mlp.down_proj`, gated, false)) };
 }
 
