@@ -23,9 +23,14 @@ export interface Find {
 /** Looks at the tokens around `at`, a constant number of them and the number that starts there; null where it does not apply. */
 export type Rule = (tokens: readonly Token[], at: number) => Find | null;
 
+/** A set of words, which need not be listed. */
+export type Words = Pick<ReadonlySet<string>, "has">;
+
 export const wordSet = (words: string): ReadonlySet<string> => new Set(words.split(" "));
 
-export function isOneOf(token: Token | undefined, words: ReadonlySet<string>): boolean {
+export const anyOf = (...sets: readonly Words[]): Words => ({ has: (word) => sets.some((words) => words.has(word)) });
+
+export function isOneOf(token: Token | undefined, words: Words): boolean {
   return token !== undefined && words.has(token.text);
 }
 
@@ -39,7 +44,7 @@ export function afterHyphen(tokens: readonly Token[], at: number): number {
 }
 
 /** Past at most three connecting words. */
-export function skip(tokens: readonly Token[], at: number, words: ReadonlySet<string>): number {
+export function skip(tokens: readonly Token[], at: number, words: Words): number {
   let end = at;
   while (end < at + 3 && isOneOf(tokens[end], words)) end++;
   return end;
@@ -53,12 +58,12 @@ export function isBare(tokens: readonly Token[], end: number): boolean {
 }
 
 /** Whether one of the words stands at most twelve tokens before `at` in the same clause. */
-export function isAfter(tokens: readonly Token[], at: number, words: ReadonlySet<string>): boolean {
+export function isAfter(tokens: readonly Token[], at: number, words: Words): boolean {
   return isWithin(tokens, at, -1, 12, clauseEnds, words);
 }
 
 /** Whether one of the words stands at most fourteen tokens before or after `at` in the same sentence. */
-export function isNear(tokens: readonly Token[], at: number, words: ReadonlySet<string>): boolean {
+export function isNear(tokens: readonly Token[], at: number, words: Words): boolean {
   return isWithin(tokens, at, -1, 14, sentenceEnds, words) || isWithin(tokens, at, 1, 14, sentenceEnds, words);
 }
 
@@ -73,8 +78,8 @@ export function linkBefore(tokens: readonly Token[], at: number): number {
 export function isLinked(
   tokens: readonly Token[],
   at: number,
-  links: ReadonlySet<string>,
-  nouns: ReadonlySet<string>,
+  links: Words,
+  nouns: Words,
 ): boolean {
   const link = linkBefore(tokens, at);
   if (!isOneOf(tokens[link], links)) return false;
@@ -93,7 +98,7 @@ function isWithin(
   step: 1 | -1,
   reach: number,
   ends: ReadonlySet<string>,
-  words: ReadonlySet<string>,
+  words: Words,
 ): boolean {
   for (let i = at + step; i !== at + step * (reach + 1); i += step) {
     const token = tokens[i];

@@ -1,6 +1,19 @@
 import { determiners, hours, matches, moods, probabilityWords, ratedNouns, sharedNouns } from "./lexicon";
 import { readSpelledNumber } from "./number-words";
-import { isAfter, isBare, isHedge, isLinked, isNear, isOneOf, linkBefore, type Rule, skip, wordSet } from "./rule";
+import {
+  anyOf,
+  isAfter,
+  isBare,
+  isHedge,
+  isLinked,
+  isNear,
+  isOneOf,
+  linkBefore,
+  type Rule,
+  skip,
+  type Words,
+  wordSet,
+} from "./rule";
 import type { Token } from "./tokens";
 
 /** "probability of one", "confidence is about half", "zero chance" */
@@ -128,8 +141,8 @@ const ratings = wordSet("rate rates rated rating assign assigns assigned assigni
 const gifts = wordSet(
   "give gives given gave giving earn earns receive receives get gets score scores scored award awards",
 );
-const graded: ReadonlySet<string> = new Set([...moods, ...sharedNouns, ...ratedNouns]);
-const subjects: ReadonlySet<string> = new Set([...graded, "reading", "it"]);
+const graded: Words = anyOf(moods, sharedNouns, ratedNouns);
+const subjects: Words = anyOf(graded, wordSet("reading it"));
 const possessives = wordSet("the its his her their a plain sheer pure");
 const toMood = wordSet("for to on of parts points go goes belong");
 const predicates = wordSet(
