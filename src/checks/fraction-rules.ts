@@ -4,14 +4,18 @@ import { isPluralDenominator, isUnitFraction, readSpelledNumber } from "./number
 import { afterHyphen, isAfter, isBare, isLinked, isNear, isOneOf, linkBefore, type Rule, skip, wordSet } from "./rule";
 import type { Token } from "./tokens";
 
-/** "two thirds", "one-fifth"; not "two halves", "three quarters of an hour", "a three-quarters view" */
+/** "two thirds", "one-fifth", "eight tenth of it"; not "two halves", "three quarters of an hour", "a three-quarters view", "two third graders" */
 const spelledFraction: Rule = (tokens, at) => {
   const numerator = readSpelledNumber(tokens, at);
   if (!numerator) return null;
   const next = afterHyphen(tokens, numerator.end);
   const isOne = tokens[numerator.end - 1]!.text === "one" && isUnitFraction(tokens[next]);
-  if (!isOne && !isPluralDenominator(tokens[next])) return null;
   const end = next + 1;
+  const isSingular =
+    isUnitFraction(tokens[next]) &&
+    !isOneOf(tokens[numerator.end - 1], ordinalStarts) &&
+    (tokens[end]?.text === "of" || isBare(tokens, end) || isOneOf(tokens[end], markers));
+  if (!isOne && !isSingular && !isPluralDenominator(tokens[next])) return null;
   // "One third-grader."
   if (isOne && tokens[end]?.text === "-") return null;
   return isOfTime(tokens, end) || isOneOf(tokens[afterHyphen(tokens, end)], poses) ? null : { kind: "fraction", end };
@@ -24,10 +28,13 @@ const unitFraction: Rule = (tokens, at) => {
   const unit = skip(tokens, at + 1, sizesOfShare);
   const end = unit + 1;
   if (!isUnitFraction(tokens[unit]) || isOfTime(tokens, end)) return null;
-  if (tokens[end]?.text === "of" || isOneOf(tokens[end], ways) || isFromSide(tokens, end))
+  if (tokens[end]?.text === "of" || isOneOf(tokens[end], ways) || isFromSide(tokens, end) || isRange(tokens, end))
     return { kind: "fraction", end };
   const isShare =
     isRest ||
+    isOneOf(tokens[end], shared) ||
+    // "Stronger by a third."
+    (tokens[at - 1]?.text === "by" && isAfter(tokens, at, comparatives)) ||
     isOneOf(tokens[at - 1], quantifiers) ||
     isAtMost(tokens, end) ||
     // "A tenth is envy."
@@ -47,9 +54,10 @@ const half: Rule = (tokens, at) => {
   const isOne = tokens[at]?.text === "one" && tokens[afterHyphen(tokens, at + 1)]?.text === "half";
   const end = (isOne ? afterHyphen(tokens, at + 1) : at) + 1;
   if (tokens[end - 1]?.text !== "half") return null;
-  // "A probability of one half", "gloom gets half".
+  // "A probability of one half", "gloom gets half", "gloom gets a half".
+  const first = tokens[at - 1]?.text === "a" ? at - 1 : at;
   const isEarned =
-    isBare(tokens, end) && isOneOf(tokens[linkBefore(tokens, at)], shareVerbs) && isNear(tokens, at, moods);
+    isBare(tokens, end) && isOneOf(tokens[linkBefore(tokens, first)], shareVerbs) && isNear(tokens, at, moods);
   if (isEarned || (isOne && isLinked(tokens, at, ofIt, probabilityWords))) return { kind: "fraction", end };
   const whole = skip(tokens, end, partitives);
   const before = tokens[at - 1];
@@ -70,7 +78,29 @@ const half: Rule = (tokens, at) => {
   return isGiven || isTaken || isMixed ? { kind: "fraction", end } : null;
 };
 
-export const fractionRules: readonly Rule[] = [spelledFraction, unitFraction, half];
+/** "splits the weight in thirds"; not "cut into quarters" */
+const divided: Rule = (tokens, at) =>
+  isPluralDenominator(tokens[at]) &&
+  isOneOf(tokens[at - 1], intos) &&
+  isAfter(tokens, at, divisions) &&
+  (isNear(tokens, at, sharedNouns) || isNear(tokens, at, moods))
+    ? { kind: "fraction", end: at + 1 }
+    : null;
+
+/** "the quarter mark"; "the third mark" comes after the second */
+const quarterMark: Rule = (tokens, at) => {
+  const mark = afterHyphen(tokens, at + 1);
+  return tokens[at]?.text === "quarter" && isOneOf(tokens[mark], markers) ? { kind: "fraction", end: mark + 1 } : null;
+};
+
+export const fractionRules: readonly Rule[] = [spelledFraction, unitFraction, half, divided, quarterMark];
+
+/** "… to a half of", "… or a third" */
+function isRange(tokens: readonly Token[], end: number): boolean {
+  if (!isOneOf(tokens[end], rangeWords) || !isOneOf(tokens[end + 1], articles)) return false;
+  const isFraction = tokens[end + 2]?.text === "half" || isUnitFraction(tokens[end + 2]);
+  return isFraction && (tokens[end + 3]?.text === "of" || isBare(tokens, end + 3));
+}
 
 /** "… at best", "…, at most" */
 function isAtMost(tokens: readonly Token[], end: number): boolean {
@@ -91,7 +121,17 @@ function isOfPicture(tokens: readonly Token[], at: number): boolean {
 }
 
 const articles = wordSet("a an");
-const sizesOfShare = wordSet("good full mere bare solid small scant rough whole further about");
+const ordinalStarts = wordSet("twenty thirty forty fifty sixty seventy eighty ninety hundred thousand");
+const markers = wordSet("mark line point");
+const rangeWords = wordSet("to or");
+const comparatives = wordSet(
+  "stronger weaker more less higher lower greater smaller larger heavier lighter outweighs exceeds leads",
+);
+const intos = wordSet("in into by");
+const divisions = wordSet(
+  "split splits splitting divide divides divided dividing share shares shared distribute distributed",
+);
+const sizesOfShare = wordSet("even equal good full mere bare solid small scant rough whole further about");
 const ways = wordSet("across down up along below above beneath into inside");
 const quantifiers = wordSet(
   "about around nearly almost roughly over under than most least best barely fully exactly perhaps good",
@@ -101,6 +141,7 @@ const copulas = wordSet("is was goes");
 const amounts = wordSet("by to at of");
 const others = wordSet("another second others two");
 const receivers = wordSet("to for goes go is belongs comes of each apiece");
+const shared = wordSet("each apiece");
 const ofIt = wordSet("of is at");
 const strengths = wordSet("strength intensity weight");
 const partitives = wordSet("of the this that its my our all what it them i we");

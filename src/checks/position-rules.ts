@@ -1,5 +1,5 @@
 import { isFromSide } from "./idioms";
-import { determiners, hours, pictures } from "./lexicon";
+import { determiners, hours, pictures, sides } from "./lexicon";
 import { readSpelledNumber } from "./number-words";
 import {
   afterHyphen,
@@ -14,6 +14,7 @@ import {
   skip,
   wordSet,
 } from "./rule";
+import type { Token } from "./tokens";
 
 /** "[120, 80, 40, 60]", "(0.2, 0.3)", "(four, nine)" */
 const bracketed: Rule = (tokens, at) => {
@@ -44,6 +45,15 @@ const measured: Rule = (tokens, at) => {
   const isCell = isOneOf(tokens[at - 1], cells) || (isOneOf(tokens[at - 1], rows) && isNear(tokens, at, grids));
   const isMeasure = isLinked(tokens, at, links, measures) && isBare(tokens, end) && !isNear(tokens, at, hours);
   return isCell || isMeasure ? { kind: "coordinates", end } : null;
+};
+
+/** "top at twelve, left at nine"; not "the shop on the left at nine" */
+const sided: Rule = (tokens, at) => {
+  const end = readSpelledNumber(tokens, at)?.end;
+  const isSide = end !== undefined && tokens[at - 1]?.text === "at" && isOneOf(tokens[at - 2], sides);
+  return isSide && isBare(tokens, end) && !isNear(tokens, at, hours) && sideNear(tokens, at)
+    ? { kind: "coordinates", end }
+    : null;
 };
 
 /** "begins at six and stops at nine, from the left"; not "the shop to the left opens at six" */
@@ -98,7 +108,17 @@ const range: Rule = (tokens, at) => {
   return isExtent && isSpan ? { kind: "coordinates", end } : null;
 };
 
-export const positionRules: readonly Rule[] = [bracketed, axis, measured, placed, distance, size, range];
+/** Whether another side has a number. */
+function sideNear(tokens: readonly Token[], at: number): boolean {
+  return [-6, -5, -4, -3, 1, 2, 3, 4, 5, 6].some(
+    (by) =>
+      isOneOf(tokens[at + by], sides) &&
+      tokens[at + by + 1]?.text === "at" &&
+      readSpelledNumber(tokens, at + by + 2) !== null,
+  );
+}
+
+export const positionRules: readonly Rule[] = [bracketed, axis, measured, sided, placed, distance, size, range];
 
 const brackets = wordSet("[ (");
 const closers = wordSet("] )");

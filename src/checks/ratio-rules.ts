@@ -1,14 +1,14 @@
-import { matches, moods, people, probabilityWords } from "./lexicon";
+import { matches, moods, people, probabilityWords, sharedNouns } from "./lexicon";
 import { readSpelledNumber } from "./number-words";
 import { afterHyphen, type Find, isBare, isNear, isOneOf, quantityEnd, type Rule, skip, wordSet } from "./rule";
 import type { Token } from "./tokens";
 
-/** "80 %", "eighty-five percent", "ten per cent", "a few percent"; not "a high percentage", "a percent sign" */
+/** "80 %", "eighty-five percent", "ten per cent", "two permille", "a few percent"; not "a high percentage", "a percent sign" */
 const percent: Rule = (tokens, at) => {
   const number = quantityEnd(tokens, at);
   const sign = number === null ? at : afterHyphen(tokens, number);
   const cent = tokens[sign]?.text === "per" ? afterHyphen(tokens, sign + 1) : sign;
-  const end = (tokens[cent]?.text === "cent" ? cent : sign) + 1;
+  const end = (cent > sign && isOneOf(tokens[cent], perWords) ? cent : sign) + 1;
   const isSign = end > sign + 1 || isOneOf(tokens[sign], number === null ? percentSigns : percentWords);
   return isSign && !isOneOf(tokens[end], signNouns) ? { kind: "percent", end } : null;
 };
@@ -23,17 +23,19 @@ const decade: Rule = (tokens, at) =>
     ? { kind: "percent", end: at + 1 }
     : null;
 
-/** "8/10", "eight out of ten", "out of ten viewers", "three parts in four", "one in a hundred" */
+/** "8/10", "eight out of ten", "an eight-out-of-ten", "out of ten viewers", "three parts in four", "one in a hundred" */
 const ratio: Rule = (tokens, at) => {
-  if (isOutOf(tokens, at)) {
-    const whole = skip(tokens, at + 2, everyWords);
+  const outOf = outOfEnd(tokens, at);
+  if (outOf !== null) {
+    const whole = skip(tokens, outOf, everyWords);
     return isOneOf(tokens[whole], roundNumbers) ? { kind: "ratio", end: whole + 1 } : null;
   }
   const number = quantityEnd(tokens, at);
   if (number === null) return null;
   if (tokens[at - 2]?.text === "for" && isOneOf(tokens[at - 1], everyWords)) return { kind: "ratio", end: number };
   const end = afterHyphen(tokens, isOneOf(tokens[number], portions) ? number + 1 : number);
-  if (isOutOf(tokens, end)) return endOfRatio(tokens, skip(tokens, end + 2, everyWords));
+  const from = outOfEnd(tokens, end);
+  if (from !== null) return endOfRatio(tokens, skip(tokens, from, everyWords));
   const next = tokens[end]?.text;
   if (next === "/" && tokens[end + 1]?.kind === "number") return { kind: "ratio", end: end + 2 };
   if (next === "of") {
@@ -62,13 +64,23 @@ const odds: Rule = (tokens, at) => {
   return isBet || isWeighed ? { kind: "ratio", end } : null;
 };
 
-/** "twice as likely", "nine times stronger", "half as strong"; not "twice as tall", "three times the size" */
+/** "twice as likely", "nine times stronger", "half as strong", "double that of hope"; not "twice as tall", "three times the size" */
 const multiple: Rule = (tokens, at) => {
-  const number = readSpelledNumber(tokens, at)?.end;
+  const whole = readSpelledNumber(tokens, at)?.end;
+  const number = whole && pastHalf(tokens, whole);
   const isTimes = number !== undefined && tokens[number]?.text === "times";
   const isHalf = tokens[at]?.text === "half" && tokens[at + 1]?.text === "as";
-  if (!isTimes && !isHalf && !isOneOf(tokens[at], multiples)) return null;
+  const isMultiple = isTimes || isOneOf(tokens[at], multiples);
   const from = isTimes ? number + 1 : at + 1;
+  const isThatOf =
+    tokens[from]?.text === "that" &&
+    tokens[from + 1]?.text === "of" &&
+    isOneOf(tokens[skip(tokens, from + 2, articles)], moods);
+  if (isThatOf && (isMultiple || tokens[at]?.text === "half")) return { kind: "ratio", end: from + 2 };
+  // "Hope counts double."
+  if (isMultiple && isOneOf(tokens[at - 1], counting) && isBare(tokens, from) && isNear(tokens, at, moods))
+    return { kind: "ratio", end: from };
+  if (!isMultiple && !isHalf) return null;
   // "Double the boredom."
   if (tokens[from]?.text === "the" && isOneOf(tokens[from + 1], moods)) return { kind: "ratio", end: from + 2 };
   for (let i = from; i < from + 4 && tokens[i]?.kind === "word" && !isOneOf(tokens[i], sizes); i++) {
@@ -76,6 +88,15 @@ const multiple: Rule = (tokens, at) => {
     if (isCompared || isOneOf(tokens[i], strengths)) return { kind: "ratio", end: i + 1 };
   }
   return null;
+};
+
+/** "outweighs it threefold", "a ten-fold lead of hope"; not "a threefold amen" */
+const fold: Rule = (tokens, at) => {
+  const number = readSpelledNumber(tokens, at)?.end;
+  const isJoined = tokens[at]!.kind === "word" && readFold(tokens[at]!);
+  const end = isJoined ? at + 1 : number && afterHyphen(tokens, number) + 1;
+  if (!end || !(isJoined || tokens[end - 1]?.text === "fold")) return null;
+  return foldHints.some((words) => isNear(tokens, at, words)) ? { kind: "ratio", end } : null;
 };
 
 /** "by a factor of three" */
@@ -94,10 +115,12 @@ const parts: Rule = (tokens, at) => {
 };
 
 /** Shares and strengths as one number beside another. */
-export const ratioRules: readonly Rule[] = [percent, decade, ratio, odds, multiple, factor, parts];
+export const ratioRules: readonly Rule[] = [percent, decade, ratio, odds, multiple, fold, factor, parts];
 
-function isOutOf(tokens: readonly Token[], at: number): boolean {
-  return tokens[at]?.text === "out" && tokens[at + 1]?.text === "of";
+/** Past "out of", "out-of-". */
+function outOfEnd(tokens: readonly Token[], at: number): number | null {
+  const of = afterHyphen(tokens, at + 1);
+  return tokens[at]?.text === "out" && tokens[of]?.text === "of" ? afterHyphen(tokens, of + 1) : null;
 }
 
 function endOfRatio(tokens: readonly Token[], at: number): Find | null {
@@ -115,6 +138,17 @@ function endOfProportion(tokens: readonly Token[], at: number): Find | null {
   return whole !== undefined && isWhole(whole) ? { kind: "ratio", end: whole } : null;
 }
 
+/** "one and a half times": past the half */
+function pastHalf(tokens: readonly Token[], at: number): number {
+  const half = [at, at + 1, at + 2, at + 3, at + 4, at + 5].filter((i) => tokens[i]?.text !== "-").slice(0, 3);
+  return half.map((i) => tokens[i]?.text).join(" ") === "and a half" ? half[2]! + 1 : at;
+}
+
+function readFold(token: Token): boolean {
+  const [, number] = /^(.+)fold$/.exec(token.text) ?? [];
+  return number !== undefined && readSpelledNumber([{ ...token, text: number }], 0) !== null;
+}
+
 /** The end of "three parts" before what they are parts of. */
 function partsEnd(tokens: readonly Token[], at: number): number | null {
   const number = readSpelledNumber(tokens, at)?.end;
@@ -123,7 +157,8 @@ function partsEnd(tokens: readonly Token[], at: number): number | null {
 }
 
 const percentSigns = wordSet("percent");
-const percentWords = wordSet("% ％ percent pct percentage");
+const percentWords = wordSet("% ％ ‰ percent pct percentage permille promille");
+const perWords = wordSet("cent mille thousand");
 const signNouns = wordSet("sign signs symbol symbols key");
 const decades = wordSet("twenties thirties forties fifties sixties seventies eighties nineties");
 const whose = wordSet("his her their my our");
@@ -134,19 +169,24 @@ const portions: ReadonlySet<string> = new Set([
   ...people,
   ..."part parts chance chances case cases time times".split(" "),
 ]);
-const against = wordSet("to against versus vs over");
+const against = wordSet("to against versus vs over :");
 const sentenceEnds = wordSet(". ! ?");
 const bets = wordSet("that in against on for over between would might could may will chance split margin ratio odds");
 const weighing = wordSet(
   "odds outweigh outweighs outweighed outweighing ratio favour favor balance weighed weighs beats versus likelihood probability chance chances margin weigh weighing split",
 );
-const multiples = wordSet("twice thrice double triple treble twofold threefold fourfold fivefold tenfold");
+const multiples = wordSet(
+  "twice thrice double triple treble quadruple quintuple twofold threefold fourfold fivefold tenfold",
+);
+const counting = wordSet("count counts counted weigh weighs weighed");
+const articles = wordSet("a an the");
 const strengths = wordSet(
-  "strong stronger strongly likely likelier probable intense intensely much powerful weight likelihood probability chance chances share strength intensity pronounced prominent",
+  "strong stronger strongly likely likelier probable intense intensely much powerful weight likelihood probability chance chances share strength intensity pronounced prominent heavily plausible convincing dominant noticeable evident obvious salient",
 );
 const comparisons = wordSet("more less");
 const sizes = wordSet(
   "tall taller big bigger large larger wide wider high higher long longer deep deeper thick thicker old older size height width length",
 );
+const foldHints = [moods, sharedNouns, strengths, weighing];
 const partWords = wordSet("part parts");
 const afterPieces = wordSet("of is are was were and or in on that which with lie lies to from");

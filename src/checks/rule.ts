@@ -75,12 +75,7 @@ export function linkBefore(tokens: readonly Token[], at: number): number {
 }
 
 /** Whether one of the nouns has this number: it stands before it and a link between them; an "of" has it right before itself. */
-export function isLinked(
-  tokens: readonly Token[],
-  at: number,
-  links: Words,
-  nouns: Words,
-): boolean {
+export function isLinked(tokens: readonly Token[], at: number, links: Words, nouns: Words): boolean {
   const link = linkBefore(tokens, at);
   if (!isOneOf(tokens[link], links)) return false;
   // "A score of nine", but not "the score of the group of nine".
