@@ -33,6 +33,7 @@ const unitFraction: Rule = (tokens, at) => {
   const isShare =
     isRest ||
     isOneOf(tokens[end], shared) ||
+    isFilled(tokens, end) ||
     // "Stronger by a third."
     (tokens[at - 1]?.text === "by" && isAfter(tokens, at, comparatives)) ||
     isOneOf(tokens[at - 1], quantifiers) ||
@@ -44,7 +45,8 @@ const unitFraction: Rule = (tokens, at) => {
     (tokens[unit]!.text === "quarter" && (isNear(tokens, at, moods) || isNear(tokens, at, sharedNouns))) ||
     // "Another yawns, and a third, in red, gives up."
     ((isAfter(tokens, at, shareVerbs) || isAfter(tokens, at, sharedNouns)) && !isAfter(tokens, at, others));
-  return isShare && (isBare(tokens, end) || isOneOf(tokens[end], receivers) || isAtMost(tokens, end))
+  return isShare &&
+    (isBare(tokens, end) || isFilled(tokens, end) || isOneOf(tokens[end], receivers) || isAtMost(tokens, end))
     ? { kind: "fraction", end }
     : null;
 };
@@ -71,18 +73,21 @@ const half: Rule = (tokens, at) => {
     if (isShared || (isExtent && isOneOf(before, fills))) return { kind: "fraction", end: whole + 1 };
     if (!isBare(tokens, whole)) return null;
   } else if (isOne) return { kind: "fraction", end };
-  const isGiven = isOneOf(tokens[end], receivers) && !isOneOf(before, regions);
+  const isGiven =
+    isOneOf(tokens[end], receivers) &&
+    !isOneOf(before, regions) &&
+    // "Half is gone."
+    (tokens[end]!.text !== "is" || isNear(tokens, at, moods) || isNear(tokens, at, sharedNouns));
   const isTaken =
     (whole > end || isBare(tokens, end)) && isOneOf(before, quantifiers) && isNear(tokens, at, shareVerbs);
   const isMixed = isOneOf(tokens[end], moods) || (isOneOf(before, mixes) && isAfter(tokens, at, sharedNouns));
   return isGiven || isTaken || isMixed ? { kind: "fraction", end } : null;
 };
 
-/** "splits the weight in thirds"; not "cut into quarters" */
+/** "splits the weight in thirds", "equal thirds of hope and dread"; not "cut into quarters" */
 const divided: Rule = (tokens, at) =>
   isPluralDenominator(tokens[at]) &&
-  isOneOf(tokens[at - 1], intos) &&
-  isAfter(tokens, at, divisions) &&
+  (isOneOf(tokens[at - 1], evenly) || (isOneOf(tokens[at - 1], intos) && isAfter(tokens, at, divisions))) &&
   (isNear(tokens, at, sharedNouns) || isNear(tokens, at, moods))
     ? { kind: "fraction", end: at + 1 }
     : null;
@@ -108,6 +113,11 @@ function isAtMost(tokens: readonly Token[], end: number): boolean {
   return tokens[at]?.text === "at" && isOneOf(tokens[at + 1], bounds);
 }
 
+/** "… full of sand", "… gone" */
+function isFilled(tokens: readonly Token[], end: number): boolean {
+  return isOneOf(tokens[end], fillings) && (isBare(tokens, end + 1) || tokens[end + 1]?.text === "of");
+}
+
 /** "… of an hour", "… past six", "… to nine" */
 function isOfTime(tokens: readonly Token[], end: number): boolean {
   if (isOneOf(tokens[end], clock)) return true;
@@ -127,6 +137,7 @@ const rangeWords = wordSet("to or");
 const comparatives = wordSet(
   "stronger weaker more less higher lower greater smaller larger heavier lighter outweighs exceeds leads",
 );
+const evenly = wordSet("equal even");
 const intos = wordSet("in into by");
 const divisions = wordSet(
   "split splits splitting divide divides divided dividing share shares shared distribute distributed",
@@ -134,7 +145,7 @@ const divisions = wordSet(
 const sizesOfShare = wordSet("even equal good full mere bare solid small scant rough whole further about");
 const ways = wordSet("across down up along below above beneath into inside");
 const quantifiers = wordSet(
-  "about around nearly almost roughly over under than most least best barely fully exactly perhaps good",
+  "about around nearly almost roughly over under exceed exceeds exceeding reach reaches than most least best barely fully exactly perhaps good",
 );
 const bounds = wordSet("most least best worst");
 const copulas = wordSet("is was goes");
@@ -142,6 +153,7 @@ const amounts = wordSet("by to at of");
 const others = wordSet("another second others two");
 const receivers = wordSet("to for goes go is belongs comes of each apiece");
 const shared = wordSet("each apiece");
+const fillings = wordSet("full empty gone done finished");
 const ofIt = wordSet("of is at");
 const strengths = wordSet("strength intensity weight");
 const partitives = wordSet("of the this that its my our all what it them i we");

@@ -80,13 +80,13 @@ const notMany = wordSet(
   "percent pct per percentage point points pixel pixels px units and to for from by in on at or out of is was are but because as so with",
 );
 const units = wordSet(
-  "year years yr month months week weeks day days hour hours minute minutes second seconds century centuries something summer summers winter winters decade decades degree degrees foot feet inch inches yard yards mile miles metre metres meter meters centimetre centimetres centimeter centimeters kilometre kilometres kilometer kilometers litre litres liter liters kilo kilos gram grams ton tons tonne tonnes acre acres hectare hectares ounce ounces gallon gallons pint pints knot knots kilogram kilograms pound pounds dollar dollars buck bucks rupee rupees yen euro euros cent cents pence penny watt watts storey storeys story stories",
+  "year years yr month months week weeks day days hour hours minute minutes second seconds century centuries something summer summers winter winters decade decades degree degrees foot feet inch inches yard yards mile miles league leagues metre metres meter meters centimetre centimetres centimeter centimeters kilometre kilometres kilometer kilometers litre litres liter liters kilo kilos gram grams ton tons tonne tonnes acre acres hectare hectares ounce ounces gallon gallons pint pints knot knots kilogram kilograms pound pounds dollar dollars buck bucks rupee rupees yen euro euros cent cents pence penny watt watts storey storeys story stories",
 );
 const centuries = wordSet("fifteen sixteen seventeen eighteen nineteen twenty");
 const minutes = wordSet("five ten twenty");
 const beforeYear = wordSet("in since of");
 const dashes = wordSet("– — / :");
-const ageing = wordSet("turn turns turned turning aged");
+const ageing = wordSet("pushing nearing turn turns turned turning aged");
 const beforeAge = wordSet("of over past");
 const copulas = wordSet("is was be looks seems looked");
 const adults = wordSet("man woman lady gentleman guy person someone anyone everyone those");

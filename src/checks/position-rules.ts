@@ -133,7 +133,7 @@ const measures = wordSet(
   "edge edges corner corners border boundary width height position positions offset extent center centre middle midpoint outline abscissa ordinate",
 );
 const cells = wordSet("column columns");
-const rows = wordSet("row rows");
+const rows = wordSet("row rows cell tile");
 const grids = wordSet(["grid pixel pixels", ...pictures].join(" "));
 const units = wordSet("pixel pixels px unit units");
 const lengths = wordSet(

@@ -1,5 +1,5 @@
-import { matches, moods, people, probabilityWords, sharedNouns } from "./lexicon";
-import { readSpelledNumber } from "./number-words";
+import { matches, moods, people, pictures, probabilityWords, sharedNouns } from "./lexicon";
+import { readOrdinal, readSpelledNumber } from "./number-words";
 import { afterHyphen, type Find, isBare, isNear, isOneOf, quantityEnd, type Rule, skip, wordSet } from "./rule";
 import type { Token } from "./tokens";
 
@@ -30,6 +30,9 @@ const ratio: Rule = (tokens, at) => {
     const whole = skip(tokens, outOf, everyWords);
     return isOneOf(tokens[whole], roundNumbers) ? { kind: "ratio", end: whole + 1 } : null;
   }
+  // "Every third viewer".
+  const ordinal = isOneOf(tokens[at], everyWords) ? readOrdinal(tokens, at + 1) : null;
+  if (ordinal && isOneOf(tokens[ordinal.end], people)) return { kind: "ratio", end: ordinal.end };
   const number = quantityEnd(tokens, at);
   if (number === null) return null;
   if (tokens[at - 2]?.text === "for" && isOneOf(tokens[at - 1], everyWords)) return { kind: "ratio", end: number };
@@ -40,6 +43,8 @@ const ratio: Rule = (tokens, at) => {
   if (next === "/" && tokens[end + 1]?.kind === "number") return { kind: "ratio", end: end + 2 };
   if (next === "of") {
     const whole = skip(tokens, end + 1, everyWords);
+    // "Four of every five."
+    if (whole > end + 1) return endOfRatio(tokens, whole);
     return isOneOf(tokens[whole], roundNumbers) && tokens[at]!.text !== "one"
       ? { kind: "ratio", end: whole + 1 }
       : null;
@@ -64,30 +69,33 @@ const odds: Rule = (tokens, at) => {
   return isBet || isWeighed ? { kind: "ratio", end } : null;
 };
 
-/** "twice as likely", "nine times stronger", "half as strong", "double that of hope"; not "twice as tall", "three times the size" */
+/** "twice as likely", "nine times stronger", "half as strong", "half as wide as the picture"; not "twice as tall", "three times the size" */
 const multiple: Rule = (tokens, at) => {
-  const whole = readSpelledNumber(tokens, at)?.end;
-  const number = whole && pastHalf(tokens, whole);
-  const isTimes = number !== undefined && tokens[number]?.text === "times";
-  const isHalf = tokens[at]?.text === "half" && tokens[at + 1]?.text === "as";
-  const isMultiple = isTimes || isOneOf(tokens[at], multiples);
-  const from = isTimes ? number + 1 : at + 1;
-  const isThatOf =
-    tokens[from]?.text === "that" &&
-    tokens[from + 1]?.text === "of" &&
-    isOneOf(tokens[skip(tokens, from + 2, articles)], moods);
-  if (isThatOf && (isMultiple || tokens[at]?.text === "half")) return { kind: "ratio", end: from + 2 };
-  // "Hope counts double."
-  if (isMultiple && isOneOf(tokens[at - 1], counting) && isBare(tokens, from) && isNear(tokens, at, moods))
-    return { kind: "ratio", end: from };
-  if (!isMultiple && !isHalf) return null;
+  const times = timesEnd(tokens, at);
+  const from = times ?? (tokens[at]?.text === "half" && tokens[at + 1]?.text === "as" ? at + 1 : null);
+  if (from === null) return null;
   // "Double the boredom."
   if (tokens[from]?.text === "the" && isOneOf(tokens[from + 1], moods)) return { kind: "ratio", end: from + 2 };
+  if (isSizeOfPicture(tokens, from)) return { kind: "coordinates", end: from + 5 };
+  const isTimes = tokens[from - 1]?.text === "times";
   for (let i = from; i < from + 4 && tokens[i]?.kind === "word" && !isOneOf(tokens[i], sizes); i++) {
     const isCompared = isTimes && (isOneOf(tokens[i], comparisons) || tokens[i + 1]?.text === "than");
     if (isCompared || isOneOf(tokens[i], strengths)) return { kind: "ratio", end: i + 1 };
   }
   return null;
+};
+
+/** "hope counts double", "hope is twice dread", "half that of hope"; not "half that of the boat" */
+const ofMood: Rule = (tokens, at) => {
+  const from = timesEnd(tokens, at);
+  const end = from ?? at + 1;
+  if (from === null && tokens[at]?.text !== "half") return null;
+  const isThatOf = tokens[end]?.text === "that" && tokens[end + 1]?.text === "of";
+  if (isThatOf && isOneOf(tokens[skip(tokens, end + 2, articles)], moods)) return { kind: "ratio", end: end + 2 };
+  if (from === null) return null;
+  const isWhole = isBare(tokens, end) || isOneOf(tokens[end], compared);
+  const isCounted = isOneOf(tokens[at - 1], counting) && isWhole && isNear(tokens, at, moods);
+  return isCounted || (isOneOf(tokens[at - 1], copulas) && isOneOf(tokens[end], moods)) ? { kind: "ratio", end } : null;
 };
 
 /** "outweighs it threefold", "a ten-fold lead of hope"; not "a threefold amen" */
@@ -115,7 +123,7 @@ const parts: Rule = (tokens, at) => {
 };
 
 /** Shares and strengths as one number beside another. */
-export const ratioRules: readonly Rule[] = [percent, decade, ratio, odds, multiple, fold, factor, parts];
+export const ratioRules: readonly Rule[] = [percent, decade, ratio, odds, multiple, ofMood, fold, factor, parts];
 
 /** Past "out of", "out-of-". */
 function outOfEnd(tokens: readonly Token[], at: number): number | null {
@@ -136,6 +144,21 @@ function endOfProportion(tokens: readonly Token[], at: number): Find | null {
   const whole = isOneOf(tokens[second], noWholes) ? undefined : readSpelledNumber(tokens, second)?.end;
   const isWhole = (of: number) => isBare(tokens, of) || isOneOf(tokens[of], people) || isOneOf(tokens[of], bets);
   return whole !== undefined && isWhole(whole) ? { kind: "ratio", end: whole } : null;
+}
+
+/** Past "nine times", "one and a half times", "twice". */
+function timesEnd(tokens: readonly Token[], at: number): number | null {
+  if (isOneOf(tokens[at], multiples)) return at + 1;
+  const number = readSpelledNumber(tokens, at)?.end;
+  const times = number && pastHalf(tokens, number);
+  return times && tokens[times]?.text === "times" ? times + 1 : null;
+}
+
+/** "… as wide as the picture" */
+function isSizeOfPicture(tokens: readonly Token[], at: number): boolean {
+  const [as, size, than, the, picture] = [0, 1, 2, 3, 4].map((by) => tokens[at + by]);
+  const isCompared = as?.text === "as" && isOneOf(size, sizes) && than?.text === "as" && the?.text === "the";
+  return isCompared && isOneOf(picture, pictures);
 }
 
 /** "one and a half times": past the half */
@@ -178,6 +201,8 @@ const weighing = wordSet(
 const multiples = wordSet(
   "twice thrice double triple treble quadruple quintuple twofold threefold fourfold fivefold tenfold",
 );
+const compared = wordSet("compared relative as than against");
+const copulas = wordSet("is was be feels seems");
 const counting = wordSet("count counts counted weigh weighs weighed");
 const articles = wordSet("a an the");
 const strengths = wordSet(

@@ -29,10 +29,12 @@ const probability: Rule = (tokens, at) => {
     : null;
 };
 
-/** "the weight on rain is zero", "intensity seven", "hovers around six on the scale"; not "the score is two pages long" */
+/** "the weight on rain is zero", "intensity seven", "intensity four of five", "hovers around six on the scale"; not "the score is two pages long" */
 const rated: Rule = (tokens, at) => {
-  const end = readSpelledNumber(tokens, at)?.end;
-  if (end === undefined || !(isBare(tokens, end) || isOneOf(tokens[end], toWhom))) return null;
+  const number = readSpelledNumber(tokens, at)?.end;
+  if (number === undefined) return null;
+  const end = (tokens[number]?.text === "of" && readSpelledNumber(tokens, number + 1)?.end) || number;
+  if (!(isBare(tokens, end) || isOneOf(tokens[end], toWhom))) return null;
   const isRated = isLinked(tokens, at, links, graded) && !isEvent(tokens, at);
   const isOnScale = isOneOf(tokens[linkBefore(tokens, at)], links) && isNear(tokens, at, scales);
   // "The menace is low, perhaps two."
@@ -150,7 +152,7 @@ const scales = wordSet("scale");
 const scaleLinks = wordSet("of from to between");
 const rangeLinks = wordSet("to and");
 const directNouns = wordSet("intensity score rating confidence weight likelihood probability");
-const toWhom = wordSet("to in out that from would");
+const toWhom = wordSet("it it's this to in out that from would");
 const ratings = wordSet("rate rates rated rating assign assigns assigned assigning deserve deserves merits");
 const gifts = wordSet(
   "give gives given gave giving earn earns receive receives get gets score scores scored award awards",
@@ -169,5 +171,5 @@ const placements = wordSet("at as near it a an to");
 const marks = wordSet("point points star stars mark marks");
 const equals = wordSet(": = - – — ( → ⇒ ~ ≈ |");
 const noNames = wordSet(
-  "the this that these those all both his her their its our other last first next only just about around aged number are was were has have had and but for with from into like than then there here out off over under between least most say them him you when where which who",
+  "men women people children the this that these those all both his her their its our other last first next only just about around aged number are was were has have had and but for with from into like than then there here out off over under between least most say them him you when where which who",
 );
