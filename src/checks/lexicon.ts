@@ -28,6 +28,11 @@ export const moods: Words = {
 };
 const noQualities = wordSet("witness eyewitness business harness wilderness illness sickness darkness lioness");
 
+/** What says that numbers are weighed against each other. */
+export const weighing = wordSet(
+  "odds outweigh outweighs outweighed outweighing ratio favour favor balance weighed weighs beats versus likelihood probability chance chances margin weigh weighing split",
+);
+
 /** What hands a share to a feeling, or a feeling does with its share. */
 export const shareVerbs = wordSet(
   "accounts account goes belongs takes take gets receives claims makes make contributes earns deserves worth assign assigns give gives owes attribute attributed",

@@ -1,4 +1,5 @@
-import { matches, moods, people, pictures, probabilityWords, sharedNouns } from "./lexicon";
+import { matches, people, probabilityWords, weighing } from "./lexicon";
+import { multipleRules } from "./multiple-rules";
 import { readOrdinal, readSpelledNumber } from "./number-words";
 import { afterHyphen, type Find, isBare, isNear, isOneOf, quantityEnd, type Rule, skip, wordSet } from "./rule";
 import type { Token } from "./tokens";
@@ -69,51 +70,6 @@ const odds: Rule = (tokens, at) => {
   return isBet || isWeighed ? { kind: "ratio", end } : null;
 };
 
-/** "twice as likely", "nine times stronger", "half as strong", "half as wide as the picture"; not "twice as tall", "three times the size" */
-const multiple: Rule = (tokens, at) => {
-  const times = timesEnd(tokens, at);
-  const from = times ?? (tokens[at]?.text === "half" && tokens[at + 1]?.text === "as" ? at + 1 : null);
-  if (from === null) return null;
-  // "Double the boredom."
-  if (tokens[from]?.text === "the" && isOneOf(tokens[from + 1], moods)) return { kind: "ratio", end: from + 2 };
-  if (isSizeOfPicture(tokens, from)) return { kind: "coordinates", end: from + 5 };
-  const isTimes = tokens[from - 1]?.text === "times";
-  for (let i = from; i < from + 4 && tokens[i]?.kind === "word" && !isOneOf(tokens[i], sizes); i++) {
-    const isCompared = isTimes && (isOneOf(tokens[i], comparisons) || tokens[i + 1]?.text === "than");
-    if (isCompared || isOneOf(tokens[i], strengths)) return { kind: "ratio", end: i + 1 };
-  }
-  return null;
-};
-
-/** "hope counts double", "hope is twice dread", "half that of hope"; not "half that of the boat" */
-const ofMood: Rule = (tokens, at) => {
-  const from = timesEnd(tokens, at);
-  const end = from ?? at + 1;
-  if (from === null && tokens[at]?.text !== "half") return null;
-  const isThatOf = tokens[end]?.text === "that" && tokens[end + 1]?.text === "of";
-  if (isThatOf && isOneOf(tokens[skip(tokens, end + 2, articles)], moods)) return { kind: "ratio", end: end + 2 };
-  if (from === null) return null;
-  const isWhole = isBare(tokens, end) || isOneOf(tokens[end], compared);
-  const isCounted = isOneOf(tokens[at - 1], counting) && isWhole && isNear(tokens, at, moods);
-  return isCounted || (isOneOf(tokens[at - 1], copulas) && isOneOf(tokens[end], moods)) ? { kind: "ratio", end } : null;
-};
-
-/** "outweighs it threefold", "a ten-fold lead of hope"; not "a threefold amen" */
-const fold: Rule = (tokens, at) => {
-  const number = readSpelledNumber(tokens, at)?.end;
-  const isJoined = tokens[at]!.kind === "word" && readFold(tokens[at]!);
-  const end = isJoined ? at + 1 : number && afterHyphen(tokens, number) + 1;
-  if (!end || !(isJoined || tokens[end - 1]?.text === "fold")) return null;
-  return foldHints.some((words) => isNear(tokens, at, words)) ? { kind: "ratio", end } : null;
-};
-
-/** "by a factor of three" */
-const factor: Rule = (tokens, at) => {
-  const end = readSpelledNumber(tokens, at)?.end;
-  const isFactor = tokens[at - 1]?.text === "of" && tokens[at - 2]?.text === "factor";
-  return end !== undefined && isFactor ? { kind: "ratio", end } : null;
-};
-
 /** "three parts awe and one part dread"; not "in three parts" */
 const parts: Rule = (tokens, at) => {
   const end = partsEnd(tokens, at);
@@ -123,7 +79,7 @@ const parts: Rule = (tokens, at) => {
 };
 
 /** Shares and strengths as one number beside another. */
-export const ratioRules: readonly Rule[] = [percent, decade, ratio, odds, multiple, ofMood, fold, factor, parts];
+export const ratioRules: readonly Rule[] = [percent, decade, ratio, odds, ...multipleRules, parts];
 
 /** Past "out of", "out-of-". */
 function outOfEnd(tokens: readonly Token[], at: number): number | null {
@@ -144,32 +100,6 @@ function endOfProportion(tokens: readonly Token[], at: number): Find | null {
   const whole = isOneOf(tokens[second], noWholes) ? undefined : readSpelledNumber(tokens, second)?.end;
   const isWhole = (of: number) => isBare(tokens, of) || isOneOf(tokens[of], people) || isOneOf(tokens[of], bets);
   return whole !== undefined && isWhole(whole) ? { kind: "ratio", end: whole } : null;
-}
-
-/** Past "nine times", "one and a half times", "twice". */
-function timesEnd(tokens: readonly Token[], at: number): number | null {
-  if (isOneOf(tokens[at], multiples)) return at + 1;
-  const number = readSpelledNumber(tokens, at)?.end;
-  const times = number && pastHalf(tokens, number);
-  return times && tokens[times]?.text === "times" ? times + 1 : null;
-}
-
-/** "… as wide as the picture" */
-function isSizeOfPicture(tokens: readonly Token[], at: number): boolean {
-  const [as, size, than, the, picture] = [0, 1, 2, 3, 4].map((by) => tokens[at + by]);
-  const isCompared = as?.text === "as" && isOneOf(size, sizes) && than?.text === "as" && the?.text === "the";
-  return isCompared && isOneOf(picture, pictures);
-}
-
-/** "one and a half times": past the half */
-function pastHalf(tokens: readonly Token[], at: number): number {
-  const half = [at, at + 1, at + 2, at + 3, at + 4, at + 5].filter((i) => tokens[i]?.text !== "-").slice(0, 3);
-  return half.map((i) => tokens[i]?.text).join(" ") === "and a half" ? half[2]! + 1 : at;
-}
-
-function readFold(token: Token): boolean {
-  const [, number] = /^(.+)fold$/.exec(token.text) ?? [];
-  return number !== undefined && readSpelledNumber([{ ...token, text: number }], 0) !== null;
 }
 
 /** The end of "three parts" before what they are parts of. */
@@ -195,23 +125,5 @@ const portions: ReadonlySet<string> = new Set([
 const against = wordSet("to against versus vs over :");
 const sentenceEnds = wordSet(". ! ?");
 const bets = wordSet("that in against on for over between would might could may will chance split margin ratio odds");
-const weighing = wordSet(
-  "odds outweigh outweighs outweighed outweighing ratio favour favor balance weighed weighs beats versus likelihood probability chance chances margin weigh weighing split",
-);
-const multiples = wordSet(
-  "twice thrice double triple treble quadruple quintuple twofold threefold fourfold fivefold tenfold",
-);
-const compared = wordSet("compared relative as than against");
-const copulas = wordSet("is was be feels seems");
-const counting = wordSet("count counts counted weigh weighs weighed");
-const articles = wordSet("a an the");
-const strengths = wordSet(
-  "strong stronger strongly likely likelier probable intense intensely much powerful weight likelihood probability chance chances share strength intensity pronounced prominent heavily plausible convincing dominant noticeable evident obvious salient",
-);
-const comparisons = wordSet("more less");
-const sizes = wordSet(
-  "tall taller big bigger large larger wide wider high higher long longer deep deeper thick thicker old older size height width length",
-);
-const foldHints = [moods, sharedNouns, strengths, weighing];
 const partWords = wordSet("part parts");
 const afterPieces = wordSet("of is are was were and or in on that which with lie lies to from");
