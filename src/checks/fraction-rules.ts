@@ -1,7 +1,19 @@
 import { isFromSide } from "./idioms";
 import { extents, moods, pictures, probabilityWords, sharedNouns, shareVerbs } from "./lexicon";
 import { isPluralDenominator, isUnitFraction, readSpelledNumber } from "./number-words";
-import { afterHyphen, isAfter, isBare, isLinked, isNear, isOneOf, linkBefore, type Rule, skip, wordSet } from "./rule";
+import {
+  afterHyphen,
+  isAfter,
+  isAtMost,
+  isBare,
+  isLinked,
+  isNear,
+  isOneOf,
+  linkBefore,
+  type Rule,
+  skip,
+  wordSet,
+} from "./rule";
 import type { Token } from "./tokens";
 
 /** "two thirds", "one-fifth", "eight tenth of it"; not "two halves", "three quarters of an hour", "a three-quarters view", "two third graders" */
@@ -107,12 +119,6 @@ function isRange(tokens: readonly Token[], end: number): boolean {
   return isFraction && (tokens[end + 3]?.text === "of" || isBare(tokens, end + 3));
 }
 
-/** "… at best", "…, at most" */
-function isAtMost(tokens: readonly Token[], end: number): boolean {
-  const at = tokens[end]?.text === "," ? end + 1 : end;
-  return tokens[at]?.text === "at" && isOneOf(tokens[at + 1], bounds);
-}
-
 /** "… full of sand", "… gone" */
 function isFilled(tokens: readonly Token[], end: number): boolean {
   return isOneOf(tokens[end], fillings) && (isBare(tokens, end + 1) || tokens[end + 1]?.text === "of");
@@ -147,7 +153,6 @@ const ways = wordSet("across down up along below above beneath into inside");
 const quantifiers = wordSet(
   "about around nearly almost roughly over under exceed exceeds exceeding reach reaches than most least best barely fully exactly perhaps good",
 );
-const bounds = wordSet("most least best worst");
 const copulas = wordSet("is was goes");
 const amounts = wordSet("by to at of");
 const others = wordSet("another second others two");

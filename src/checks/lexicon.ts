@@ -7,7 +7,7 @@ const probabilityNouns =
 /** What has a number between 0 and 1, or between 1 and 10. */
 export const probabilityWords = wordSet(probabilityNouns);
 export const ratedNouns = wordSet(
-  `${probabilityNouns} weight weights rating ratings intensity maximum minimum total level degree share strength value grade mark marks valence arousal dominance`,
+  `${probabilityNouns} weight weights rating ratings intensity maximum minimum total level degree share strength value grade mark marks valence arousal dominance quality`,
 );
 
 /** What an annotation shares out, or who would share it out. */

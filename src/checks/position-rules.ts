@@ -88,10 +88,11 @@ const distance: Rule = (tokens, at) => {
     : null;
 };
 
-/** "eleven wide and sixteen tall", "nine across and four down"; not "two tall and lanky boys" */
+/** "eleven wide and sixteen tall", "nine across and four down", "in pixels, nine wide"; not "two tall and lanky boys" */
 const size: Rule = (tokens, at) => {
   const end = readSpelledNumber(tokens, at)?.end;
   if (end === undefined || !isOneOf(tokens[end], dimensions)) return null;
+  if (isNear(tokens, at, rulers)) return { kind: "coordinates", end: end + 1 };
   const second = readSpelledNumber(tokens, skip(tokens, end + 1, rangeWords))?.end;
   return second !== undefined && isOneOf(tokens[second], dimensions) ? { kind: "coordinates", end: second + 1 } : null;
 };

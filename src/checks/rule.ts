@@ -53,8 +53,14 @@ export function skip(tokens: readonly Token[], at: number, words: Words): number
 /** Whether nothing is counted here: "seven, …", "seven and …" and "seven for …", not "seven chairs". */
 export function isBare(tokens: readonly Token[], end: number): boolean {
   const next = tokens[end];
-  if (next === undefined || isOneOf(next, followers)) return true;
+  if (next === undefined || isOneOf(next, followers) || isAtMost(tokens, end)) return true;
   return next.kind === "mark" && next.text !== "-";
+}
+
+/** "… at best", "…, at most" */
+export function isAtMost(tokens: readonly Token[], end: number): boolean {
+  const at = tokens[end]?.text === "," ? end + 1 : end;
+  return tokens[at]?.text === "at" && isOneOf(tokens[at + 1], bounds);
 }
 
 /** Whether one of the words stands at most twelve tokens before `at` in the same clause. */
@@ -104,8 +110,9 @@ function isWithin(
 }
 
 const followers = wordSet(
-  "and or but for as because since given while whereas when so though although if with on once until overall here",
+  "and or but for as because since given while whereas when so though although if with on once until overall here tops max",
 );
 const sentenceEnds = wordSet(". ! ?");
 const clauseEnds = wordSet(". ! ? ;");
+const bounds = wordSet("most least best worst");
 const hedges = wordSet("about around almost just perhaps maybe say over under above below well close somewhere");
