@@ -26,14 +26,14 @@ const spelledFraction: Rule = (tokens, at) => {
   const isSingular =
     isUnitFraction(tokens[next]) &&
     !isOneOf(tokens[numerator.end - 1], ordinalStarts) &&
-    (tokens[end]?.text === "of" || isBare(tokens, end) || isOneOf(tokens[end], markers));
+    (tokens[end]?.text === "of" || isBare(tokens, end) || isOneOf(tokens[end], markers) || isOneOf(tokens[end], moods));
   if (!isOne && !isSingular && !isPluralDenominator(tokens[next])) return null;
   // "One third-grader."
   if (isOne && tokens[end]?.text === "-") return null;
   return isOfTime(tokens, end) || isOneOf(tokens[afterHyphen(tokens, end)], poses) ? null : { kind: "fraction", end };
 };
 
-/** "a quarter of", "a good third across", "takes a fifth", "the remaining third"; not "a third man", "a quarter past" */
+/** "a quarter of", "a good third across", "takes a fifth", "a third calm, a third tired", "the remaining third"; not "a third man", "a quarter past" */
 const unitFraction: Rule = (tokens, at) => {
   const isRest = tokens[at]?.text === "remaining";
   if (!isRest && !isOneOf(tokens[at], articles)) return null;
@@ -42,6 +42,7 @@ const unitFraction: Rule = (tokens, at) => {
   if (!isUnitFraction(tokens[unit]) || isOfTime(tokens, end)) return null;
   if (tokens[end]?.text === "of" || isOneOf(tokens[end], ways) || isFromSide(tokens, end) || isRange(tokens, end))
     return { kind: "fraction", end };
+  if (isRepeated(tokens, end, tokens[unit]!)) return { kind: "fraction", end };
   const isShare =
     isRest ||
     isOneOf(tokens[end], shared) ||
@@ -53,6 +54,8 @@ const unitFraction: Rule = (tokens, at) => {
     // "A tenth is envy."
     (isOneOf(tokens[end], copulas) && isOneOf(tokens[end + 1], moods)) ||
     (isOneOf(tokens[at - 1], amounts) && tokens[unit]!.text !== "third") ||
+    // "Hope, with a fifth, is next."
+    (tokens[at - 1]?.text === "with" && isNear(tokens, at, moods)) ||
     // No person is "a quarter", but "a third" may be one.
     (tokens[unit]!.text === "quarter" && (isNear(tokens, at, moods) || isNear(tokens, at, sharedNouns))) ||
     // "Another yawns, and a third, in red, gives up."
@@ -72,9 +75,10 @@ const half: Rule = (tokens, at) => {
   const first = tokens[at - 1]?.text === "a" ? at - 1 : at;
   const isEarned =
     isBare(tokens, end) && isOneOf(tokens[linkBefore(tokens, first)], shareVerbs) && isNear(tokens, at, moods);
-  if (isEarned || (isOne && isLinked(tokens, at, ofIt, probabilityWords))) return { kind: "fraction", end };
+  if (isEarned || ((isOne || first < at) && isLinked(tokens, first, ofIt, probabilityWords)))
+    return { kind: "fraction", end };
   const whole = skip(tokens, end, partitives);
-  const before = tokens[at - 1];
+  const before = tokens[first - 1];
   if (whole > end) {
     const isShared = [0, 1, 2].some(
       (i) => isOneOf(tokens[whole + i], sharedNouns) || isOneOf(tokens[whole + i], strengths),
@@ -104,13 +108,23 @@ const divided: Rule = (tokens, at) =>
     ? { kind: "fraction", end: at + 1 }
     : null;
 
-/** "the quarter mark"; "the third mark" comes after the second */
-const quarterMark: Rule = (tokens, at) => {
+/** "the quarter mark", "quarter hope"; "the third mark" comes after the second */
+const quarter: Rule = (tokens, at) => {
+  if (tokens[at]?.text !== "quarter") return null;
+  if (isOneOf(tokens[at + 1], moods)) return { kind: "fraction", end: at + 1 };
   const mark = afterHyphen(tokens, at + 1);
-  return tokens[at]?.text === "quarter" && isOneOf(tokens[mark], markers) ? { kind: "fraction", end: mark + 1 } : null;
+  return isOneOf(tokens[mark], markers) ? { kind: "fraction", end: mark + 1 } : null;
 };
 
-export const fractionRules: readonly Rule[] = [spelledFraction, unitFraction, half, divided, quarterMark];
+export const fractionRules: readonly Rule[] = [spelledFraction, unitFraction, half, divided, quarter];
+
+/** "…, a third tired": a word after this third and another third */
+function isRepeated(tokens: readonly Token[], end: number, unit: Token): boolean {
+  const next = isOneOf(tokens[end + 1], commas) ? end + 2 : end + 1;
+  const last = isOneOf(tokens[end - 3], commas) ? end - 4 : end - 3;
+  const isSame = (at: number) => tokens[at]?.text === unit.text && isOneOf(tokens[at - 1], articles);
+  return tokens[end]?.kind === "word" && (isSame(skip(tokens, next, ands) + 1) || isSame(last - 1));
+}
 
 /** "… to a half of", "… or a third" */
 function isRange(tokens: readonly Token[], end: number): boolean {
@@ -159,6 +173,8 @@ const others = wordSet("another second others two");
 const receivers = wordSet("to for goes go is belongs comes of each apiece");
 const shared = wordSet("each apiece");
 const fillings = wordSet("full empty gone done finished");
+const commas = wordSet(", ;");
+const ands = wordSet("and");
 const ofIt = wordSet("of is at");
 const strengths = wordSet("strength intensity weight");
 const partitives = wordSet("of the this that its my our all what it them i we");

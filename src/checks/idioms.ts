@@ -38,7 +38,9 @@ function isAge(tokens: readonly Token[], at: number, end: number): boolean {
     if (isOneOf(tokens[whose], adults) && !isOneOf(tokens[end], notNames)) return true;
   }
   const isWhole = isBare(tokens, end) && !isOneOf(tokens[end], dashes) && !isNear(tokens, at, moods);
-  const isSaid = isOneOf(tokens[link], copulas) && [1, 2, 3].some((by) => isOneOf(tokens[link - by], aged));
+  let who = link - 1;
+  while (who > link - 4 && isOneOf(tokens[who], auxiliaries)) who--;
+  const isSaid = isOneOf(tokens[link], copulas) && isOneOf(tokens[who], aged);
   return isWhole && (isSaid || isOneOf(tokens[link], ageing));
 }
 
@@ -58,7 +60,9 @@ function isTime(tokens: readonly Token[], at: number, end: number): boolean {
   const isBefore = tokens[end]?.text === "to" && isOneOf(tokens[end + 1], hours) && isBare(tokens, end + 2);
   if (isBefore && isOneOf(tokens[end - 1], minutes) && isOneOf(tokens[at - 1], beforeTime)) return true;
   const isHour = isOneOf(tokens[at], hours) && isOneOf(tokens[afterHyphen(tokens, at + 1)], tens);
-  return isHour && isOneOf(tokens[at - 1], beforeTime);
+  // "Six thirty, and nobody is up."
+  const opens = at === 0 || isOneOf(tokens[at - 1], sentenceEnds);
+  return isHour && (isOneOf(tokens[at - 1], beforeTime) || (opens && tokens[end]?.text === ","));
 }
 
 /** "… from the left", "… in from its top edge", "… from the edge of the frame"; not "… from the edge of the cliff" */
@@ -88,6 +92,7 @@ const beforeYear = wordSet("in since of");
 const dashes = wordSet("– — / :");
 const ageing = wordSet("pushing nearing turn turns turned turning aged");
 const beforeAge = wordSet("of over past");
+const auxiliaries = wordSet("might may must could should would will seems to probably likely");
 const copulas = wordSet("is was be looks seems looked");
 const adults = wordSet("man woman lady gentleman guy person someone anyone everyone those");
 const aged = anyOf(adults, wordSet("he she who"));
@@ -100,6 +105,7 @@ const tens = wordSet(
   "ten eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen nineteen twenty thirty forty fifty sixty seventy eighty ninety",
 );
 const pastHour = wordSet("past o'clock");
+const sentenceEnds = wordSet(". ! ?");
 const beforeTime = wordSet("at before after until by past around about is it's reads read says shows the");
 const namedByNumber = wordSet(
   "number no route room platform gate track bus tram flat apartment house highway chapter page lane table seat locker pier bay hall act scene day phase round game set team player lap exit area section zone terminal studio boeing airbus flight psalm verse volume episode apollo pier limit catch channel precinct",

@@ -11,7 +11,7 @@ const multiple: Rule = (tokens, at) => {
   // "Double the boredom."
   if (tokens[from]?.text === "the" && isOneOf(tokens[from + 1], moods)) return { kind: "ratio", end: from + 2 };
   if (isSizeOfPicture(tokens, from)) return { kind: "coordinates", end: from + 5 };
-  const isTimes = tokens[from - 1]?.text === "times";
+  const isTimes = isOneOf(tokens[from - 1], timesWords);
   for (let i = from; i < from + 4 && tokens[i]?.kind === "word" && !isOneOf(tokens[i], sizes); i++) {
     const isCompared = isTimes && (isOneOf(tokens[i], comparisons) || tokens[i + 1]?.text === "than");
     if (isCompared || isOneOf(tokens[i], strengths)) return { kind: "ratio", end: i + 1 };
@@ -51,12 +51,15 @@ const factor: Rule = (tokens, at) => {
 /** How many times as strong one thing is as another. */
 export const multipleRules: readonly Rule[] = [multiple, ofMood, fold, factor];
 
-/** Past "nine times", "one and a half times", "twice". */
+/** Past "nine times", "two time" more, "one and a half times", "twice". */
 function timesEnd(tokens: readonly Token[], at: number): number | null {
   if (isOneOf(tokens[at], multiples)) return at + 1;
   const number = readSpelledNumber(tokens, at)?.end;
   const times = number && pastHalf(tokens, number);
-  return times && tokens[times]?.text === "times" ? times + 1 : null;
+  if (!times) return null;
+  const isSingular =
+    tokens[times]?.text === "time" && tokens[at]!.text !== "one" && isOneOf(tokens[times + 1], comparisons);
+  return isSingular || tokens[times]?.text === "times" ? times + 1 : null;
 }
 
 /** "… as wide as the picture" */
@@ -92,6 +95,7 @@ const articles = wordSet("a an the");
 const strengths = wordSet(
   "strong stronger strongly likely likelier probable intense intensely much powerful weight likelihood probability chance chances share strength intensity pronounced prominent heavily plausible convincing dominant noticeable evident obvious salient",
 );
+const timesWords = wordSet("time times");
 const comparisons = wordSet("more less");
 const sizes = wordSet(
   "tall taller big bigger large larger wide wider high higher long longer deep deeper thick thicker old older size height width length",

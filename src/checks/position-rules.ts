@@ -83,7 +83,7 @@ const distance: Rule = (tokens, at) => {
   const other = readSpelledNumber(tokens, end + 1)?.end;
   // "One by one" is a manner of walking.
   const isSize = other !== undefined && tokens[at]!.text !== tokens[end + 1]!.text;
-  return isSize && (isBare(tokens, other) || isOneOf(tokens[other], units))
+  return isSize && (isBare(tokens, other) || isOneOf(tokens[other], units) || isOneOf(tokens[other], shapes))
     ? { kind: "coordinates", end: other }
     : null;
 };
@@ -133,7 +133,8 @@ const links = wordSet("is was at of to = : equals reaches measures");
 const measures = wordSet(
   "edge edges corner corners border boundary width height position positions offset extent center centre middle midpoint outline abscissa ordinate",
 );
-const cells = wordSet("column columns");
+const cells = wordSet("column columns pixel");
+const shapes = wordSet("box rectangle region area");
 const rows = wordSet("row rows cell tile");
 const grids = wordSet(["grid pixel pixels", ...pictures].join(" "));
 const units = wordSet("pixel pixels px unit units");

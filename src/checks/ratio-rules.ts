@@ -53,7 +53,7 @@ const ratio: Rule = (tokens, at) => {
   return next === "in" ? endOfProportion(tokens, afterHyphen(tokens, end + 1)) : null;
 };
 
-/** "outweighs it two to one", "four to one that …"; not "ten to eight", "from one to three" */
+/** "outweighs it two to one", "four to one that …", "one over four of"; not "ten to eight", "from one to three" */
 const odds: Rule = (tokens, at) => {
   const first = readSpelledNumber(tokens, at)?.end;
   if (first === undefined || tokens[at - 1]?.text === "from" || isNear(tokens, at, matches)) return null;
@@ -63,11 +63,14 @@ const odds: Rule = (tokens, at) => {
   if (end === undefined) return null;
   // "Ten to one, they laugh."
   const opens = isOneOf(tokens[at - 1], sentenceEnds) || at === 0;
-  const isBet = tokens[second!]!.text === "one" && (isOneOf(tokens[end], bets) || (opens && tokens[end]?.text === ","));
+  const isBet =
+    tokens[second!]!.text === "one" &&
+    (isOneOf(tokens[end], bets) || (opens && tokens[to]!.text === "to" && tokens[end]?.text === ","));
+  const isFraction = tokens[to]!.text === "over" && tokens[end]?.text === "of";
   const isWeighed =
     (isBare(tokens, end) || isOneOf(tokens[end], bets)) &&
     (tokens[at - 1]?.text === "by" || isNear(tokens, at, weighing));
-  return isBet || isWeighed ? { kind: "ratio", end } : null;
+  return isBet || isFraction || isWeighed ? { kind: "ratio", end } : null;
 };
 
 /** "three parts awe and one part dread"; not "in three parts" */
