@@ -1,5 +1,5 @@
 import { feelings } from "./feelings";
-import { wordSet } from "./rule";
+import { type Words, wordSet } from "./rule";
 
 const probabilityNouns =
   "probability probabilities likelihood confidence score scores chance chances odds certainty proportion percentage scale";
@@ -7,7 +7,7 @@ const probabilityNouns =
 /** What has a number between 0 and 1, or between 1 and 10. */
 export const probabilityWords = wordSet(probabilityNouns);
 export const ratedNouns = wordSet(
-  `${probabilityNouns} weight weights rating ratings intensity maximum minimum total level degree share strength value grade mark marks`,
+  `${probabilityNouns} weight weights rating ratings intensity maximum minimum total level degree share strength value grade mark marks valence arousal dominance quality`,
 );
 
 /** What an annotation shares out, or who would share it out. */
@@ -15,13 +15,23 @@ export const sharedNouns = wordSet(
   "weight mass probability likelihood mood moods feeling feelings feel emotion emotions emotional impression impressions atmosphere reaction reactions response chance chances score confidence intensity tone sentiment viewers observers annotators raters respondents votes",
 );
 
-/** Nouns for moods: what an annotation may share out under any name. */
-export const moods: ReadonlySet<string> = new Set([
+const moodNouns: ReadonlySet<string> = new Set([
   ...[...feelings.values()].map((family) => family[0]!),
   ..."affection aggression bliss cheer cheerfulness comfort compassion determination discomfort distress dread elation enthusiasm fatigue gloom hostility humor humour intimacy longing melancholy menace nervousness optimism peace peacefulness pessimism rage resentment restlessness sentimentality solemnity solitude stress suspense tension threat tranquility tranquillity unease unrest warmth weariness wistfulness wonder".split(
     " ",
   ),
 ]);
+
+/** Nouns for moods: what an annotation may share out under any name. Listed, or a quality ("cosiness"). */
+export const moods: Words = {
+  has: (word) => moodNouns.has(word) || (/...ness$/.test(word) && !noQualities.has(word)),
+};
+const noQualities = wordSet("witness eyewitness business harness wilderness illness sickness darkness lioness");
+
+/** What says that numbers are weighed against each other. */
+export const weighing = wordSet(
+  "odds outweigh outweighs outweighed outweighing ratio favour favor balance weighed weighs beats versus likelihood probability chance chances margin weigh weighing split",
+);
 
 /** What hands a share to a feeling, or a feeling does with its share. */
 export const shareVerbs = wordSet(

@@ -40,8 +40,11 @@ const largeNumber: Rule = (tokens, at) => {
   return number?.large && readOrdinal(tokens, at) === null ? { kind: "number-word", end: number.end } : null;
 };
 
+/** "百分之六十", "三分之一": Chinese for percent and fraction, which models that were raised on it fall back to */
+const chinese: Rule = (tokens, at) => (tokens[at]!.text.includes("分之") ? { kind: "fraction", end: at + 1 } : null);
+
 /** Numbers by their form, whatever they stand for. */
-export const numberRules: readonly Rule[] = [digits, spelledDecimal, ordinal, largeNumber];
+export const numberRules: readonly Rule[] = [digits, spelledDecimal, ordinal, largeNumber, chinese];
 
 const points = wordSet("point comma dot");
 const barePoints = wordSet("point");

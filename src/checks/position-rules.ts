@@ -1,5 +1,5 @@
 import { isFromSide } from "./idioms";
-import { determiners, hours, pictures } from "./lexicon";
+import { determiners, hours, pictures, sides } from "./lexicon";
 import { readSpelledNumber } from "./number-words";
 import {
   afterHyphen,
@@ -14,6 +14,7 @@ import {
   skip,
   wordSet,
 } from "./rule";
+import type { Token } from "./tokens";
 
 /** "[120, 80, 40, 60]", "(0.2, 0.3)", "(four, nine)" */
 const bracketed: Rule = (tokens, at) => {
@@ -46,6 +47,15 @@ const measured: Rule = (tokens, at) => {
   return isCell || isMeasure ? { kind: "coordinates", end } : null;
 };
 
+/** "top at twelve, left at nine"; not "the shop on the left at nine" */
+const sided: Rule = (tokens, at) => {
+  const end = readSpelledNumber(tokens, at)?.end;
+  const isSide = end !== undefined && tokens[at - 1]?.text === "at" && isOneOf(tokens[at - 2], sides);
+  return isSide && isBare(tokens, end) && !isNear(tokens, at, hours) && sideNear(tokens, at)
+    ? { kind: "coordinates", end }
+    : null;
+};
+
 /** "begins at six and stops at nine, from the left"; not "the shop to the left opens at six" */
 const placed: Rule = (tokens, at) => {
   const end = readSpelledNumber(tokens, at)?.end;
@@ -73,15 +83,16 @@ const distance: Rule = (tokens, at) => {
   const other = readSpelledNumber(tokens, end + 1)?.end;
   // "One by one" is a manner of walking.
   const isSize = other !== undefined && tokens[at]!.text !== tokens[end + 1]!.text;
-  return isSize && (isBare(tokens, other) || isOneOf(tokens[other], units))
+  return isSize && (isBare(tokens, other) || isOneOf(tokens[other], units) || isOneOf(tokens[other], shapes))
     ? { kind: "coordinates", end: other }
     : null;
 };
 
-/** "eleven wide and sixteen tall", "nine across and four down"; not "two tall and lanky boys" */
+/** "eleven wide and sixteen tall", "nine across and four down", "in pixels, nine wide"; not "two tall and lanky boys" */
 const size: Rule = (tokens, at) => {
   const end = readSpelledNumber(tokens, at)?.end;
   if (end === undefined || !isOneOf(tokens[end], dimensions)) return null;
+  if (isNear(tokens, at, rulers)) return { kind: "coordinates", end: end + 1 };
   const second = readSpelledNumber(tokens, skip(tokens, end + 1, rangeWords))?.end;
   return second !== undefined && isOneOf(tokens[second], dimensions) ? { kind: "coordinates", end: second + 1 } : null;
 };
@@ -98,7 +109,17 @@ const range: Rule = (tokens, at) => {
   return isExtent && isSpan ? { kind: "coordinates", end } : null;
 };
 
-export const positionRules: readonly Rule[] = [bracketed, axis, measured, placed, distance, size, range];
+/** Whether another side has a number. */
+function sideNear(tokens: readonly Token[], at: number): boolean {
+  return [-6, -5, -4, -3, 1, 2, 3, 4, 5, 6].some(
+    (by) =>
+      isOneOf(tokens[at + by], sides) &&
+      tokens[at + by + 1]?.text === "at" &&
+      readSpelledNumber(tokens, at + by + 2) !== null,
+  );
+}
+
+export const positionRules: readonly Rule[] = [bracketed, axis, measured, sided, placed, distance, size, range];
 
 const brackets = wordSet("[ (");
 const closers = wordSet("] )");
@@ -112,8 +133,9 @@ const links = wordSet("is was at of to = : equals reaches measures");
 const measures = wordSet(
   "edge edges corner corners border boundary width height position positions offset extent center centre middle midpoint outline abscissa ordinate",
 );
-const cells = wordSet("column columns");
-const rows = wordSet("row rows");
+const cells = wordSet("column columns pixel");
+const shapes = wordSet("box rectangle region area");
+const rows = wordSet("row rows cell tile");
 const grids = wordSet(["grid pixel pixels", ...pictures].join(" "));
 const units = wordSet("pixel pixels px unit units");
 const lengths = wordSet(

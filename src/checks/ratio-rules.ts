@@ -1,14 +1,15 @@
-import { matches, moods, people, probabilityWords } from "./lexicon";
-import { readSpelledNumber } from "./number-words";
+import { matches, people, probabilityWords, weighing } from "./lexicon";
+import { multipleRules } from "./multiple-rules";
+import { readOrdinal, readSpelledNumber } from "./number-words";
 import { afterHyphen, type Find, isBare, isNear, isOneOf, quantityEnd, type Rule, skip, wordSet } from "./rule";
 import type { Token } from "./tokens";
 
-/** "80 %", "eighty-five percent", "ten per cent", "a few percent"; not "a high percentage", "a percent sign" */
+/** "80 %", "eighty-five percent", "ten per cent", "two permille", "a few percent"; not "a high percentage", "a percent sign" */
 const percent: Rule = (tokens, at) => {
   const number = quantityEnd(tokens, at);
   const sign = number === null ? at : afterHyphen(tokens, number);
   const cent = tokens[sign]?.text === "per" ? afterHyphen(tokens, sign + 1) : sign;
-  const end = (tokens[cent]?.text === "cent" ? cent : sign) + 1;
+  const end = (cent > sign && isOneOf(tokens[cent], perWords) ? cent : sign) + 1;
   const isSign = end > sign + 1 || isOneOf(tokens[sign], number === null ? percentSigns : percentWords);
   return isSign && !isOneOf(tokens[end], signNouns) ? { kind: "percent", end } : null;
 };
@@ -23,21 +24,28 @@ const decade: Rule = (tokens, at) =>
     ? { kind: "percent", end: at + 1 }
     : null;
 
-/** "8/10", "eight out of ten", "out of ten viewers", "three parts in four", "one in a hundred" */
+/** "8/10", "eight out of ten", "an eight-out-of-ten", "out of ten viewers", "three parts in four", "one in a hundred" */
 const ratio: Rule = (tokens, at) => {
-  if (isOutOf(tokens, at)) {
-    const whole = skip(tokens, at + 2, everyWords);
+  const outOf = outOfEnd(tokens, at);
+  if (outOf !== null) {
+    const whole = skip(tokens, outOf, everyWords);
     return isOneOf(tokens[whole], roundNumbers) ? { kind: "ratio", end: whole + 1 } : null;
   }
+  // "Every third viewer".
+  const ordinal = isOneOf(tokens[at], everyWords) ? readOrdinal(tokens, at + 1) : null;
+  if (ordinal && isOneOf(tokens[ordinal.end], people)) return { kind: "ratio", end: ordinal.end };
   const number = quantityEnd(tokens, at);
   if (number === null) return null;
   if (tokens[at - 2]?.text === "for" && isOneOf(tokens[at - 1], everyWords)) return { kind: "ratio", end: number };
   const end = afterHyphen(tokens, isOneOf(tokens[number], portions) ? number + 1 : number);
-  if (isOutOf(tokens, end)) return endOfRatio(tokens, skip(tokens, end + 2, everyWords));
+  const from = outOfEnd(tokens, end);
+  if (from !== null) return endOfRatio(tokens, skip(tokens, from, everyWords));
   const next = tokens[end]?.text;
   if (next === "/" && tokens[end + 1]?.kind === "number") return { kind: "ratio", end: end + 2 };
   if (next === "of") {
     const whole = skip(tokens, end + 1, everyWords);
+    // "Four of every five."
+    if (whole > end + 1) return endOfRatio(tokens, whole);
     return isOneOf(tokens[whole], roundNumbers) && tokens[at]!.text !== "one"
       ? { kind: "ratio", end: whole + 1 }
       : null;
@@ -45,7 +53,7 @@ const ratio: Rule = (tokens, at) => {
   return next === "in" ? endOfProportion(tokens, afterHyphen(tokens, end + 1)) : null;
 };
 
-/** "outweighs it two to one", "four to one that …"; not "ten to eight", "from one to three" */
+/** "outweighs it two to one", "four to one that …", "one over four of"; not "ten to eight", "from one to three" */
 const odds: Rule = (tokens, at) => {
   const first = readSpelledNumber(tokens, at)?.end;
   if (first === undefined || tokens[at - 1]?.text === "from" || isNear(tokens, at, matches)) return null;
@@ -55,34 +63,14 @@ const odds: Rule = (tokens, at) => {
   if (end === undefined) return null;
   // "Ten to one, they laugh."
   const opens = isOneOf(tokens[at - 1], sentenceEnds) || at === 0;
-  const isBet = tokens[second!]!.text === "one" && (isOneOf(tokens[end], bets) || (opens && tokens[end]?.text === ","));
+  const isBet =
+    tokens[second!]!.text === "one" &&
+    (isOneOf(tokens[end], bets) || (opens && tokens[to]!.text === "to" && tokens[end]?.text === ","));
+  const isFraction = tokens[to]!.text === "over" && tokens[end]?.text === "of";
   const isWeighed =
     (isBare(tokens, end) || isOneOf(tokens[end], bets)) &&
     (tokens[at - 1]?.text === "by" || isNear(tokens, at, weighing));
-  return isBet || isWeighed ? { kind: "ratio", end } : null;
-};
-
-/** "twice as likely", "nine times stronger", "half as strong"; not "twice as tall", "three times the size" */
-const multiple: Rule = (tokens, at) => {
-  const number = readSpelledNumber(tokens, at)?.end;
-  const isTimes = number !== undefined && tokens[number]?.text === "times";
-  const isHalf = tokens[at]?.text === "half" && tokens[at + 1]?.text === "as";
-  if (!isTimes && !isHalf && !isOneOf(tokens[at], multiples)) return null;
-  const from = isTimes ? number + 1 : at + 1;
-  // "Double the boredom."
-  if (tokens[from]?.text === "the" && isOneOf(tokens[from + 1], moods)) return { kind: "ratio", end: from + 2 };
-  for (let i = from; i < from + 4 && tokens[i]?.kind === "word" && !isOneOf(tokens[i], sizes); i++) {
-    const isCompared = isTimes && (isOneOf(tokens[i], comparisons) || tokens[i + 1]?.text === "than");
-    if (isCompared || isOneOf(tokens[i], strengths)) return { kind: "ratio", end: i + 1 };
-  }
-  return null;
-};
-
-/** "by a factor of three" */
-const factor: Rule = (tokens, at) => {
-  const end = readSpelledNumber(tokens, at)?.end;
-  const isFactor = tokens[at - 1]?.text === "of" && tokens[at - 2]?.text === "factor";
-  return end !== undefined && isFactor ? { kind: "ratio", end } : null;
+  return isBet || isFraction || isWeighed ? { kind: "ratio", end } : null;
 };
 
 /** "three parts awe and one part dread"; not "in three parts" */
@@ -94,10 +82,12 @@ const parts: Rule = (tokens, at) => {
 };
 
 /** Shares and strengths as one number beside another. */
-export const ratioRules: readonly Rule[] = [percent, decade, ratio, odds, multiple, factor, parts];
+export const ratioRules: readonly Rule[] = [percent, decade, ratio, odds, ...multipleRules, parts];
 
-function isOutOf(tokens: readonly Token[], at: number): boolean {
-  return tokens[at]?.text === "out" && tokens[at + 1]?.text === "of";
+/** Past "out of", "out-of-". */
+function outOfEnd(tokens: readonly Token[], at: number): number | null {
+  const of = afterHyphen(tokens, at + 1);
+  return tokens[at]?.text === "out" && tokens[of]?.text === "of" ? afterHyphen(tokens, of + 1) : null;
 }
 
 function endOfRatio(tokens: readonly Token[], at: number): Find | null {
@@ -123,7 +113,8 @@ function partsEnd(tokens: readonly Token[], at: number): number | null {
 }
 
 const percentSigns = wordSet("percent");
-const percentWords = wordSet("% ％ percent pct percentage");
+const percentWords = wordSet("% ％ ‰ percent pct percentage permille promille");
+const perWords = wordSet("cent mille thousand");
 const signNouns = wordSet("sign signs symbol symbols key");
 const decades = wordSet("twenties thirties forties fifties sixties seventies eighties nineties");
 const whose = wordSet("his her their my our");
@@ -134,19 +125,8 @@ const portions: ReadonlySet<string> = new Set([
   ...people,
   ..."part parts chance chances case cases time times".split(" "),
 ]);
-const against = wordSet("to against versus vs over");
+const against = wordSet("to against versus vs over :");
 const sentenceEnds = wordSet(". ! ?");
 const bets = wordSet("that in against on for over between would might could may will chance split margin ratio odds");
-const weighing = wordSet(
-  "odds outweigh outweighs outweighed outweighing ratio favour favor balance weighed weighs beats versus likelihood probability chance chances margin weigh weighing split",
-);
-const multiples = wordSet("twice thrice double triple treble twofold threefold fourfold fivefold tenfold");
-const strengths = wordSet(
-  "strong stronger strongly likely likelier probable intense intensely much powerful weight likelihood probability chance chances share strength intensity pronounced prominent",
-);
-const comparisons = wordSet("more less");
-const sizes = wordSet(
-  "tall taller big bigger large larger wide wider high higher long longer deep deeper thick thicker old older size height width length",
-);
 const partWords = wordSet("part parts");
 const afterPieces = wordSet("of is are was were and or in on that which with lie lies to from");

@@ -23,9 +23,14 @@ export interface Find {
 /** Looks at the tokens around `at`, a constant number of them and the number that starts there; null where it does not apply. */
 export type Rule = (tokens: readonly Token[], at: number) => Find | null;
 
+/** A set of words, which need not be listed. */
+export type Words = Pick<ReadonlySet<string>, "has">;
+
 export const wordSet = (words: string): ReadonlySet<string> => new Set(words.split(" "));
 
-export function isOneOf(token: Token | undefined, words: ReadonlySet<string>): boolean {
+export const anyOf = (...sets: readonly Words[]): Words => ({ has: (word) => sets.some((words) => words.has(word)) });
+
+export function isOneOf(token: Token | undefined, words: Words): boolean {
   return token !== undefined && words.has(token.text);
 }
 
@@ -39,7 +44,7 @@ export function afterHyphen(tokens: readonly Token[], at: number): number {
 }
 
 /** Past at most three connecting words. */
-export function skip(tokens: readonly Token[], at: number, words: ReadonlySet<string>): number {
+export function skip(tokens: readonly Token[], at: number, words: Words): number {
   let end = at;
   while (end < at + 3 && isOneOf(tokens[end], words)) end++;
   return end;
@@ -48,17 +53,23 @@ export function skip(tokens: readonly Token[], at: number, words: ReadonlySet<st
 /** Whether nothing is counted here: "seven, …", "seven and …" and "seven for …", not "seven chairs". */
 export function isBare(tokens: readonly Token[], end: number): boolean {
   const next = tokens[end];
-  if (next === undefined || isOneOf(next, followers)) return true;
+  if (next === undefined || isOneOf(next, followers) || isAtMost(tokens, end)) return true;
   return next.kind === "mark" && next.text !== "-";
 }
 
+/** "… at best", "…, at most" */
+export function isAtMost(tokens: readonly Token[], end: number): boolean {
+  const at = tokens[end]?.text === "," ? end + 1 : end;
+  return tokens[at]?.text === "at" && isOneOf(tokens[at + 1], bounds);
+}
+
 /** Whether one of the words stands at most twelve tokens before `at` in the same clause. */
-export function isAfter(tokens: readonly Token[], at: number, words: ReadonlySet<string>): boolean {
+export function isAfter(tokens: readonly Token[], at: number, words: Words): boolean {
   return isWithin(tokens, at, -1, 12, clauseEnds, words);
 }
 
 /** Whether one of the words stands at most fourteen tokens before or after `at` in the same sentence. */
-export function isNear(tokens: readonly Token[], at: number, words: ReadonlySet<string>): boolean {
+export function isNear(tokens: readonly Token[], at: number, words: Words): boolean {
   return isWithin(tokens, at, -1, 14, sentenceEnds, words) || isWithin(tokens, at, 1, 14, sentenceEnds, words);
 }
 
@@ -70,12 +81,7 @@ export function linkBefore(tokens: readonly Token[], at: number): number {
 }
 
 /** Whether one of the nouns has this number: it stands before it and a link between them; an "of" has it right before itself. */
-export function isLinked(
-  tokens: readonly Token[],
-  at: number,
-  links: ReadonlySet<string>,
-  nouns: ReadonlySet<string>,
-): boolean {
+export function isLinked(tokens: readonly Token[], at: number, links: Words, nouns: Words): boolean {
   const link = linkBefore(tokens, at);
   if (!isOneOf(tokens[link], links)) return false;
   // "A score of nine", but not "the score of the group of nine".
@@ -93,7 +99,7 @@ function isWithin(
   step: 1 | -1,
   reach: number,
   ends: ReadonlySet<string>,
-  words: ReadonlySet<string>,
+  words: Words,
 ): boolean {
   for (let i = at + step; i !== at + step * (reach + 1); i += step) {
     const token = tokens[i];
@@ -104,8 +110,9 @@ function isWithin(
 }
 
 const followers = wordSet(
-  "and or but for as because since given while whereas when so though although if with on once until overall here",
+  "and or but for as because since given while whereas when so though although if with on once until overall here tops max",
 );
 const sentenceEnds = wordSet(". ! ?");
 const clauseEnds = wordSet(". ! ? ;");
+const bounds = wordSet("most least best worst");
 const hedges = wordSet("about around almost just perhaps maybe say over under above below well close somewhere");

@@ -1,6 +1,19 @@
 import { determiners, hours, matches, moods, probabilityWords, ratedNouns, sharedNouns } from "./lexicon";
 import { readSpelledNumber } from "./number-words";
-import { isAfter, isBare, isHedge, isLinked, isNear, isOneOf, linkBefore, type Rule, skip, wordSet } from "./rule";
+import {
+  anyOf,
+  isAfter,
+  isBare,
+  isHedge,
+  isLinked,
+  isNear,
+  isOneOf,
+  linkBefore,
+  type Rule,
+  skip,
+  type Words,
+  wordSet,
+} from "./rule";
 import type { Token } from "./tokens";
 
 /** "probability of one", "confidence is about half", "zero chance" */
@@ -16,10 +29,12 @@ const probability: Rule = (tokens, at) => {
     : null;
 };
 
-/** "the weight on rain is zero", "intensity seven", "hovers around six on the scale"; not "the score is two pages long" */
+/** "the weight on rain is zero", "intensity seven", "intensity four of five", "hovers around six on the scale"; not "the score is two pages long" */
 const rated: Rule = (tokens, at) => {
-  const end = readSpelledNumber(tokens, at)?.end;
-  if (end === undefined || !(isBare(tokens, end) || isOneOf(tokens[end], toWhom))) return null;
+  const number = readSpelledNumber(tokens, at)?.end;
+  if (number === undefined) return null;
+  const end = (tokens[number]?.text === "of" && readSpelledNumber(tokens, number + 1)?.end) || number;
+  if (!(isBare(tokens, end) || isOneOf(tokens[end], toWhom))) return null;
   const isRated = isLinked(tokens, at, links, graded) && !isEvent(tokens, at);
   const isOnScale = isOneOf(tokens[linkBefore(tokens, at)], links) && isNear(tokens, at, scales);
   // "The menace is low, perhaps two."
@@ -37,6 +52,18 @@ const mood: Rule = (tokens, at) => {
   let before = at - 1;
   while (before > at - 7 && (isHedge(tokens[before]) || isOneOf(tokens[before], predicates))) before--;
   return isFor || (isBare(tokens, end) && isOneOf(tokens[before], moods)) ? { kind: "probability", end } : null;
+};
+
+/** "hope leads by two points", "ten points ahead" of dread; not "two points of light" */
+const lead: Rule = (tokens, at) => {
+  const end = readSpelledNumber(tokens, at)?.end;
+  const isLead =
+    end !== undefined &&
+    isOneOf(tokens[end], leadPoints) &&
+    (isBare(tokens, end + 1) || isOneOf(tokens[end + 1], leads));
+  return isLead && isNear(tokens, at, moods) && !isNear(tokens, at, matches)
+    ? { kind: "probability", end: end + 1 }
+    : null;
 };
 
 /** "gives it a seven", "rates the dread seven", "put the gloom at six", "call it a strong eight" */
@@ -79,7 +106,7 @@ const scale: Rule = (tokens, at) => {
 /** Numbers that are said to be scores. */
 export const scoreRules: readonly Rule[] = [scale, probability];
 /** Small numbers that the words around them make scores. */
-export const verdictRules: readonly Rule[] = [rated, mood, given, listed];
+export const verdictRules: readonly Rule[] = [rated, mood, lead, given, listed];
 
 /** "is an eight", "a strong eight for warmth"; not "rolls a six", "wears a nine". */
 function isGraded(tokens: readonly Token[], at: number): boolean {
@@ -111,36 +138,38 @@ const displays = wordSet(
   "roll rolls rolled throw throws threw draw draws drew wear wears wearing show shows showing paint",
 );
 const copulas = wordSet("is was be it's that's as");
+const leadPoints = wordSet("point points");
+const leads = wordSet("ahead behind above below clear apart over more less higher lower");
 const zeros = wordSet("zero nought naught");
 const chances = wordSet("probability likelihood chance chances weight confidence certainty");
 const connectives = wordSet(
-  "of is at as a an = : about around roughly nearly almost approximately equal equals to near over under being from between was are",
+  "of is at as a an = : about around roughly nearly almost approximately equal equals to near over under being from between was are approaches approaching nears",
 );
 const links = wordSet(
-  "is was be at of to as near worth = : equals reaches reached hits hit stands hovers hovering sits sitting between from a an",
+  "approaches approaching nears is was be at of to as near worth = : equals reaches reached hits hit stands hovers hovering sits sitting between from a an",
 );
 const scales = wordSet("scale");
 const scaleLinks = wordSet("of from to between");
 const rangeLinks = wordSet("to and");
 const directNouns = wordSet("intensity score rating confidence weight likelihood probability");
-const toWhom = wordSet("to in out that from would");
+const toWhom = wordSet("it it's this to in out that from would");
 const ratings = wordSet("rate rates rated rating assign assigns assigned assigning deserve deserves merits");
 const gifts = wordSet(
   "give gives given gave giving earn earns receive receives get gets score scores scored award awards",
 );
-const graded: ReadonlySet<string> = new Set([...moods, ...sharedNouns, ...ratedNouns]);
-const subjects: ReadonlySet<string> = new Set([...graded, "reading", "it"]);
+const graded: Words = anyOf(moods, sharedNouns, ratedNouns);
+const subjects: Words = anyOf(graded, wordSet("reading it"));
 const possessives = wordSet("the its his her their a plain sheer pure");
 const toMood = wordSet("for to on of parts points go goes belong");
 const predicates = wordSet(
-  "is was be are at of to as near = : , ( - – — would should could might may has holds carries gets takes reaches scores a an some sits stands hovers by with equals drops falls rises climbs comes ends lies here there factor level rating score reading",
+  "is was be are at of to as near = : , ( - – — → ⇒ ~ ≈ | would should could might may has holds carries gets takes reaches scores a an some sits stands hovers by with equals drops falls rises climbs comes ends lies here there factor level rating score reading",
 );
 const verdicts = wordSet(
   "put puts putting place places placed placing peg pegs pegged judge judged estimate estimated mark marked call calling say guess reckon go rank ranks set comes sits lands",
 );
 const placements = wordSet("at as near it a an to");
 const marks = wordSet("point points star stars mark marks");
-const equals = wordSet(": = - – — (");
+const equals = wordSet(": = - – — ( → ⇒ ~ ≈ |");
 const noNames = wordSet(
-  "the this that these those all both his her their its our other last first next only just about around aged number are was were has have had and but for with from into like than then there here out off over under between least most say them him you when where which who",
+  "men women people children the this that these those all both his her their its our other last first next only just about around aged number are was were has have had and but for with from into like than then there here out off over under between least most say them him you when where which who",
 );
