@@ -3,6 +3,7 @@ import { extents, moods, pictures, probabilityWords, sharedNouns, shareVerbs } f
 import { isPluralDenominator, isUnitFraction, readSpelledNumber } from "./number-words";
 import {
   afterHyphen,
+  anyOf,
   isAfter,
   isAtMost,
   isBare,
@@ -108,11 +109,13 @@ const divided: Rule = (tokens, at) =>
     ? { kind: "fraction", end: at + 1 }
     : null;
 
-/** "the quarter mark", "quarter hope"; "the third mark" comes after the second */
+/** "the quarter mark", "quarter hope", "as quarter of the total"; "the third mark" comes after the second */
 const quarter: Rule = (tokens, at) => {
   if (tokens[at]?.text !== "quarter") return null;
   if (isOneOf(tokens[at + 1], moods)) return { kind: "fraction", end: at + 1 };
   const mark = afterHyphen(tokens, at + 1);
+  const isOfWhole = tokens[at + 1]?.text === "of" && isOneOf(tokens[skip(tokens, at + 1, partitives)], wholes);
+  if (isOfWhole) return { kind: "fraction", end: at + 1 };
   return isOneOf(tokens[mark], markers) ? { kind: "fraction", end: mark + 1 } : null;
 };
 
@@ -157,6 +160,7 @@ const rangeWords = wordSet("to or");
 const comparatives = wordSet(
   "stronger weaker more less higher lower greater smaller larger heavier lighter outweighs exceeds leads",
 );
+const wholes = anyOf(sharedNouns, moods, wordSet("total whole sum picture image frame"));
 const evenly = wordSet("equal even");
 const intos = wordSet("in into by");
 const divisions = wordSet(

@@ -10,6 +10,11 @@ export const ratedNouns = wordSet(
   `${probabilityNouns} weight weights rating ratings intensity maximum minimum total level degree share strength value grade mark marks valence arousal dominance quality`,
 );
 
+/** What else is rated than moods. */
+export const qualities = wordSet(
+  "pain severity urgency danger risk hazard sarcasm irony elegance beauty clarity complexity energy drama chaos mystery absurdity novelty formality sincerity cuteness creativity activity damage effort pleasure comfort vividness realism",
+);
+
 /** What an annotation shares out, or who would share it out. */
 export const sharedNouns = wordSet(
   "weight mass probability likelihood mood moods feeling feelings feel emotion emotions emotional impression impressions atmosphere reaction reactions response chance chances score confidence intensity tone sentiment viewers observers annotators raters respondents votes",

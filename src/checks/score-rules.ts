@@ -1,4 +1,4 @@
-import { determiners, hours, matches, moods, probabilityWords, ratedNouns, sharedNouns } from "./lexicon";
+import { determiners, hours, matches, moods, probabilityWords, qualities, ratedNouns, sharedNouns } from "./lexicon";
 import { readSpelledNumber } from "./number-words";
 import {
   anyOf,
@@ -29,7 +29,7 @@ const probability: Rule = (tokens, at) => {
     : null;
 };
 
-/** "the weight on rain is zero", "intensity seven", "intensity four of five", "hovers around six on the scale"; not "the score is two pages long" */
+/** "the weight on rain is zero", "intensity four of five", "hovers around six on the scale", "pain at level eight"; not "the score is two pages long" */
 const rated: Rule = (tokens, at) => {
   const number = readSpelledNumber(tokens, at)?.end;
   if (number === undefined) return null;
@@ -37,10 +37,16 @@ const rated: Rule = (tokens, at) => {
   if (!(isBare(tokens, end) || isOneOf(tokens[end], toWhom))) return null;
   const isRated = isLinked(tokens, at, links, graded) && !isEvent(tokens, at);
   const isOnScale = isOneOf(tokens[linkBefore(tokens, at)], links) && isNear(tokens, at, scales);
-  // "The menace is low, perhaps two."
+  // "The menace is low, perhaps two.", "The severity is moderate (five)."
   const link = linkBefore(tokens, at);
-  const isAdded = tokens[link]?.text === "," && isOneOf(tokens[link - 1], strengths) && isNear(tokens, at, graded);
-  return isRated || isOnScale || isAdded || isOneOf(tokens[at - 1], directNouns) ? { kind: "probability", end } : null;
+  const isAdded = isOneOf(tokens[link], asides) && isOneOf(tokens[link - 1], strengths) && isNear(tokens, at, graded);
+  // "On level eight" is a floor.
+  const isLevel =
+    (isOneOf(tokens[at - 1], levels) || (isOneOf(tokens[link], links) && isAfter(tokens, at, dials))) &&
+    isNear(tokens, at, anyOf(moods, qualities));
+  return isRated || isOnScale || isAdded || isLevel || isOneOf(tokens[at - 1], directNouns)
+    ? { kind: "probability", end }
+    : null;
 };
 
 /** "dread would be two", "warmth (about eight)", "nine for joy"; not "one for joy" */
@@ -93,12 +99,12 @@ const listed: Rule = (tokens, at) => {
   return null;
 };
 
-/** "a scale from one to ten", "a ten-point scale" */
+/** "a scale from one to ten", "graded from one to ten", "a ten-point scale" */
 const scale: Rule = (tokens, at) => {
   const end = readSpelledNumber(tokens, at)?.end;
   if (end === undefined) return null;
   if (tokens[end]?.text === "-" && tokens[end + 1]?.text === "point") return { kind: "ratio", end: end + 2 };
-  const isScale = isOneOf(tokens[at - 1], scaleLinks) && isOneOf(tokens[at - 2], scales);
+  const isScale = isOneOf(tokens[at - 1], scaleLinks) && isOneOf(tokens[at - 2], anyOf(scales, grading));
   const other = isOneOf(tokens[end], rangeLinks) ? readSpelledNumber(tokens, end + 1)?.end : undefined;
   return isScale ? { kind: "ratio", end: other ?? end } : null;
 };
@@ -133,7 +139,7 @@ function entryEnd(tokens: readonly Token[], at: number): number | null {
 
 const aged = wordSet("he she who boy girl son daughter child brother sister twins");
 const articles = wordSet("a an");
-const strengths = wordSet("solid strong perfect clear low high good weak full firm mere");
+const strengths = wordSet("solid strong perfect clear low high good weak full firm mere moderate mild severe medium");
 const displays = wordSet(
   "roll rolls rolled throw throws threw draw draws drew wear wears wearing show shows showing paint",
 );
@@ -149,6 +155,10 @@ const links = wordSet(
   "approaches approaching nears is was be at of to as near worth = : equals reaches reached hits hit stands hovers hovering sits sitting between from a an",
 );
 const scales = wordSet("scale");
+const grading = wordSet("graded rated scored marked measured");
+const levels = wordSet("level grade degree");
+const dials = wordSet("dial slider needle gauge meter knob");
+const asides = wordSet(", (");
 const scaleLinks = wordSet("of from to between");
 const rangeLinks = wordSet("to and");
 const directNouns = wordSet("intensity score rating confidence weight likelihood probability");
@@ -157,7 +167,7 @@ const ratings = wordSet("rate rates rated rating assign assigns assigned assigni
 const gifts = wordSet(
   "give gives given gave giving earn earns receive receives get gets score scores scored award awards",
 );
-const graded: Words = anyOf(moods, sharedNouns, ratedNouns);
+const graded: Words = anyOf(moods, sharedNouns, ratedNouns, qualities);
 const subjects: Words = anyOf(graded, wordSet("reading it"));
 const possessives = wordSet("the its his her their a plain sheer pure");
 const toMood = wordSet("for to on of parts points go goes belong");
