@@ -70,7 +70,9 @@ function validateBox(box: Box, space: BoxSpace, where: string): void {
   }
   if (![x, y, width, height].every(Number.isFinite))
     throw new DataError(`${where} must have finite numbers, but is ${written}`);
-  if (!(width > 0 && height > 0 && x + width > x && y + height > y)) {
+  // As overlaps are measured: from corners, where what is too thin vanishes.
+  const area = (x + width - x) * (y + height - y);
+  if (!(width > 0 && height > 0 && area > 0)) {
     throw new DataError(`${where} must have an area, but is ${written}`);
   }
   const side = { unit: 1, thousand: 1000, pixel: 1e6 }[space];
