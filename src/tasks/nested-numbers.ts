@@ -10,7 +10,7 @@ export interface Nested {
  * The outermost brackets of a text that hold nothing but numbers and commas, however deep; in linear time.
  *
  * Round or square; commas may be missing, or one too many stand at the end. A bracket with words in it is prose: what it encloses is read as if it stood
- * outside. In prose and outside, a number alone in brackets is a footnote.
+ * outside. In prose and outside, a number alone in brackets, or with words, is a footnote.
  *
  * @param repairs is told of everything that is not `[…]` with commas and nothing around it
  * @returns null where numbers and brackets are mixed, brackets go on with an ellipsis, or the text stops in the middle of one
@@ -99,7 +99,8 @@ function closeFrame(frame: Frame, repairs: Set<string>): Nested[] | null {
   if (isAbridged && lists.length > 0) return null;
   if (isProse) {
     repairs.add("text around it");
-    return lists.filter((list) => !isFootnote(list));
+    const enclosed = lists.filter((list) => !isFootnote(list));
+    return enclosed.length === 0 && numbers.length > 0 ? [garbled] : enclosed;
   }
   if (numbers.length > 0 && lists.length > 0) return null;
   if (isFootnote(frame)) return [{ numbers, lists }];
@@ -109,6 +110,9 @@ function closeFrame(frame: Frame, repairs: Set<string>): Nested[] | null {
   if (afterComma && !isEmpty) repairs.add("trailing comma");
   return [{ numbers, lists }];
 }
+
+/** In place of numbers with words among them: a footnote as well, so that no box that cannot be read is dropped from among others. */
+const garbled: Nested = { numbers: [Number.NaN], lists: [] };
 
 /** A number alone, in whatever brackets: among boxes it is one that lacks numbers, in prose it is none. */
 const isFootnote = ({ numbers, lists }: Nested): boolean =>
