@@ -17,7 +17,7 @@ export interface ImageFolderOptions {
  * Reads pictures that lie in a folder for each class: `dir/<class>/<picture>`.
  *
  * The annotation is one-hot; the id is `<class folder>/<file>`; `metadata.category` is the label. Folders and pictures come in the order of
- * their names. Of one class at a time, the names are in memory.
+ * their names; what is hidden by a dot is neither. Of one class at a time, the names are in memory.
  *
  * @throws DataError for a class without pictures, and for links that lead out of the folder
  */
@@ -52,7 +52,8 @@ async function foldersOf(dir: string, omit: (omission: Omission) => void): Promi
   const folders = new Map<string, string>();
   for (const entry of await list(dir)) {
     // A link to a folder counts; whether it may be followed shows with its first picture.
-    if (entry.isDirectory() || entry.isSymbolicLink()) folders.set(entry.name, entry.name.normalize("NFC"));
+    if (entry.name.startsWith(".")) omit({ where: join(dir, entry.name), reason: "hidden beside the class folders" });
+    else if (entry.isDirectory() || entry.isSymbolicLink()) folders.set(entry.name, entry.name.normalize("NFC"));
     else omit({ where: join(dir, entry.name), reason: "a file beside the class folders" });
   }
   return folders;
@@ -69,8 +70,8 @@ async function picturesOf(dir: string, omit: (omission: Omission) => void): Prom
     .map(({ name }) => name);
 }
 
-/** What sharp reads. */
-const picture = /\.(jpe?g|png|webp|gif|tiff?|avif)$/i;
+/** What sharp reads, and nothing hidden: beside a picture, macOS keeps a `._` file of the same name. */
+const picture = /^[^.].*\.(jpe?g|png|webp|gif|tiff?|avif)$/i;
 
 async function list(dir: string) {
   const entries = await readdir(dir, { withFileTypes: true }).catch((cause: unknown) => {

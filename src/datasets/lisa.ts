@@ -58,13 +58,13 @@ async function readPart(
   return examples;
 }
 
-/** Names without their extension of the images that a folder has, each with its JSON file. */
+/** Names without their extension of the images that a folder has, each with its JSON file; beside a file, macOS keeps a hidden `._` one. */
 async function pairedNames(dir: string): Promise<string[]> {
   const files = await readdir(dir).catch((cause: unknown) => {
     throw new DataError(`${dir}: expected a readable folder: ${String(cause)}. ${published(source)}`, { cause });
   });
   const found = new Set(files);
-  const stems = [...new Set(files.flatMap((file) => /^(.+)\.(?:jpg|json)$/.exec(file)?.[1] ?? []))].sort();
+  const stems = [...new Set(files.flatMap((file) => /^([^.].*)\.(?:jpg|json)$/.exec(file)?.[1] ?? []))].sort();
   const missing = stems.flatMap((stem) => [`${stem}.jpg`, `${stem}.json`]).filter((file) => !found.has(file));
   if (missing.length > 0)
     throw new DataError(

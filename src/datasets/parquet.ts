@@ -32,6 +32,7 @@ export interface ParquetOptions<A> {
  */
 export function parquetDataset<A>(files: string | readonly string[], options: ParquetOptions<A>): ExampleStream<A> {
   return exampleStream(async function* () {
+    if (files.length === 0) throw new DataError("expected at least one Parquet file, found none");
     for (const file of typeof files === "string" ? [files] : files) yield* readExamples(file, options);
   });
 }

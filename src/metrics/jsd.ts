@@ -1,3 +1,4 @@
+import { DataError } from "../errors";
 import { probabilityOf, total, unionOfLabels } from "../similarity/distribution";
 import type { LabelDistribution } from "../types";
 import { meanOver, type Outcome } from "./outcome";
@@ -7,6 +8,7 @@ import { meanOver, type Outcome } from "./outcome";
  *
  * @param prediction `null`, or without mass: the worst value
  * @param options.unit `"nats"`, in [0, ln 2], or `"bits"`, in [0, 1]
+ * @throws DataError for a truth without mass
  * Source: RISE, Eq. 11 (nats).
  */
 export function jensenShannonDivergence(
@@ -29,9 +31,11 @@ export function meanJensenShannonDivergence(
 }
 
 function divergence(truth: LabelDistribution, prediction: LabelDistribution | null): number {
+  const truthMass = total(truth);
+  if (!(truthMass > 0 && truthMass < Number.POSITIVE_INFINITY))
+    throw new DataError(`jensenShannonDivergence needs a truth with a positive finite sum, but got ${truthMass}`);
   const mass = prediction === null ? 0 : total(prediction);
   if (prediction === null || !(mass > 0 && mass < Number.POSITIVE_INFINITY)) return Math.LN2;
-  const truthMass = total(truth);
   let sum = 0;
   for (const label of unionOfLabels(truth, prediction)) {
     const p = probabilityOf(truth, label) / truthMass;

@@ -16,7 +16,7 @@ export interface WinRate {
  *
  * @param ours JSD of each example
  * @param baseline JSD of the same examples in the same order
- * @throws DataError when the lists are empty or differ in length
+ * @throws DataError when the lists are empty or differ in length, or one has a NaN
  * Source: RISE, WR in Table 1. Departure: the paper does not say what a tie counts.
  */
 export function winRate(ours: readonly number[], baseline: readonly number[]): WinRate {
@@ -25,6 +25,8 @@ export function winRate(ours: readonly number[], baseline: readonly number[]): W
       `winRate needs the same examples on both sides, but got ${ours.length} of ours and ${baseline.length} of the baseline`,
     );
   }
+  const at = ours.findIndex((value, i) => Number.isNaN(value) || Number.isNaN(baseline[i]!));
+  if (at >= 0) throw new DataError(`winRate needs numbers, but got ${ours[at]} and ${baseline[at]} at ${at}`);
   const wins = ours.filter((value, i) => baseline[i]! < value).length;
   const ties = ours.filter((value, i) => baseline[i] === value).length;
   return { winRate: (wins + ties / 2) / ours.length, wins, ties, losses: ours.length - wins - ties };

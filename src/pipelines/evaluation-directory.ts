@@ -1,11 +1,11 @@
-import { appendFile, readFile } from "node:fs/promises";
+import { appendFile } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
 import { CheckpointError } from "../errors";
 import type { Completion } from "../types";
 import { claimDirectory } from "./claim-directory";
 import type { Evaluation, EvaluationRecord } from "./evaluation-records";
-import { cutOff, jsonl, readJson, writeAtomically, writing } from "./run-files";
+import { cutOff, jsonl, readJson, readWholeLines, writeAtomically, writing } from "./run-files";
 
 /** What a record is made of; the rest of it follows from the example. */
 export type Answer = Pick<Completion, "text" | "finishReason">;
@@ -42,7 +42,8 @@ export async function openEvaluationDirectory(
   const close = await claimDirectory(path, config, resume);
   try {
     const file = join(path, "records.jsonl");
-    const rows = await readRows(file);
+    const { lines: rows, bytes } = await readWholeLines(file);
+    await cutOff(file, bytes);
     const answers = new Map(rows.map((row, i) => readAnswerRow(row, `${file}: line ${i + 1}`)));
     let count = rows.length;
     let last: Promise<void> = Promise.resolve();
@@ -58,9 +59,11 @@ export async function openEvaluationDirectory(
         return last;
       },
       async finish(records, summary) {
-        const text = jsonl(records);
+        const { lines } = await readWholeLines(file);
+        const isSame =
+          lines.length === records.length && records.every((record, i) => JSON.stringify(record) === lines[i]);
         await writing(path, intact, async () => {
-          if ((await readFile(file, "utf8")) !== text) await writeAtomically(file, text);
+          if (!isSame) await writeAtomically(file, rowByRow(records));
           await writeAtomically(join(path, "evaluation.json"), `${JSON.stringify(summary, null, 2)}\n`);
         });
       },
@@ -72,6 +75,10 @@ export async function openEvaluationDirectory(
   }
 }
 
+function* rowByRow(records: readonly object[]): Generator<string> {
+  for (const record of records) yield jsonl([record]);
+}
+
 const inMemory: EvaluationDirectory = {
   answers: new Map(),
   append: async () => {},
@@ -81,30 +88,32 @@ const inMemory: EvaluationDirectory = {
 
 /**
  * A finished evaluation, as `evaluate` wrote it into its `runDir`.
- * @throws CheckpointError for a directory without one
+ * @throws CheckpointError for a directory without one, or with one that is damaged
  */
 export async function readEvaluation<A>(runDir: string): Promise<Evaluation<A, string>> {
   const summary = (await readJson(join(runDir, "evaluation.json"))) as Omit<Evaluation<A, string>, "records">;
-  const text = await readFile(join(runDir, "records.jsonl"), "utf8");
-  return { ...summary, records: linesOf(text).map((line) => JSON.parse(line) as EvaluationRecord<A>) };
+  const file = join(runDir, "records.jsonl");
+  const { lines } = await readWholeLines(file);
+  if (lines.length === 0) throw new CheckpointError(`${file}: expected the records of an evaluation, found none`);
+  return {
+    ...summary,
+    records: lines.map((line, i) => readRow<A>(line, `${file}: line ${i + 1}`)),
+  };
 }
 
-/** Whole rows; what a killed process left half written is cut off. */
-async function readRows(file: string): Promise<readonly string[]> {
-  const text = await readFile(file, "utf8").catch(() => "");
-  const whole = text.slice(0, text.lastIndexOf("\n") + 1);
-  await cutOff(file, Buffer.byteLength(whole));
-  return linesOf(whole);
-}
-
-const linesOf = (text: string) => text.split("\n").slice(0, -1);
-
+/** What any record has; the rest of it is of the task. */
 const answerRow = z.object({ exampleId: z.string(), text: z.string(), finishReason: z.enum(["stop", "length"]) });
 
 function readAnswerRow(line: string, where: string): readonly [string, Answer] {
+  const { exampleId, text, finishReason } = readRow(line, where);
+  return [exampleId, { text, finishReason }];
+}
+
+function readRow<A>(line: string, where: string): EvaluationRecord<A> {
   try {
-    const { exampleId, text, finishReason } = answerRow.parse(JSON.parse(line));
-    return [exampleId, { text, finishReason }];
+    const row = JSON.parse(line);
+    answerRow.parse(row);
+    return row;
   } catch (cause) {
     throw new CheckpointError(`${where}: expected a record of an evaluation: ${String(cause)}`, { cause });
   }

@@ -4,14 +4,26 @@ import { createRng } from "../rng";
 import type { Task } from "../tasks/task";
 import type { Example } from "../types";
 
-/** @throws DataError for no examples, an id that occurs twice, or an annotation that is not the task's */
+/** @throws DataError for no examples, an id that is no text or occurs twice, or an annotation that is not the task's */
 export function checkExamples<A>(task: Task<A>, examples: readonly Example<A>[]): void {
   if (examples.length === 0) throw new DataError("the dataset has no examples");
   const ids = new Set<string>();
-  for (const { id, annotation } of examples) {
+  for (const [i, { id, annotation }] of examples.entries()) {
+    if (typeof id !== "string" || id === "")
+      throw new DataError(`every example needs an id that is text, but that of number ${i} is ${JSON.stringify(id)}`);
     if (ids.has(id)) throw new DataError(`every example needs an id of its own, but two are "${id}"`);
     ids.add(id);
-    task.validate(annotation, `the annotation of example ${id}`);
+    validate(task, annotation, `the annotation of example ${id}`);
+  }
+}
+
+function validate<A>(task: Task<A>, annotation: A, where: string): void {
+  try {
+    task.validate(annotation, where);
+  } catch (cause) {
+    if (cause instanceof DataError) throw cause;
+    // An annotation of another kind altogether, on which the task's own checks trip.
+    throw new DataError(`${where} must be one of task ${task.name}, but is ${JSON.stringify(annotation)}`, { cause });
   }
 }
 

@@ -4,7 +4,8 @@ import { CheckpointError } from "../errors";
 /** Rows as JSON lines. */
 export const jsonl = (rows: readonly object[]): string => rows.map((row) => `${JSON.stringify(row)}\n`).join("");
 
-export async function writeAtomically(file: string, text: string): Promise<void> {
+/** @param text whole, or in pieces where it may be more than a string can hold */
+export async function writeAtomically(file: string, text: string | Iterable<string>): Promise<void> {
   await writeFile(`${file}.partial`, text);
   await flush(`${file}.partial`);
   await rename(`${file}.partial`, file);
@@ -24,9 +25,33 @@ export async function cutOff(file: string, bytes: number): Promise<void> {
 
 /** Keeps a text file's first lines. */
 export async function keepLines(file: string, count: number): Promise<void> {
-  const lines = (await readFile(file, "utf8").catch(() => "")).split("\n").slice(0, count);
-  await writeAtomically(file, lines.map((line) => `${line}\n`).join(""));
+  const { lines } = await readWholeLines(file);
+  const kept = lines.slice(0, count);
+  await writeAtomically(file, kept.map((line) => `${line}\n`).join(""));
 }
+
+/**
+ * The lines of a file that end, which what a killed process left half written does not, and how many bytes they take; none of a file that is not there.
+ * @throws CheckpointError for a file that is there and cannot be read: it is not empty
+ */
+export async function readWholeLines(
+  file: string,
+): Promise<{ readonly lines: readonly string[]; readonly bytes: number }> {
+  const content = await readFile(file).catch((cause: NodeJS.ErrnoException) => {
+    if (cause.code === "ENOENT") return Buffer.alloc(0);
+    throw new CheckpointError(`${file}: expected readable rows of an earlier run: ${String(cause)}`, { cause });
+  });
+  // Line by line: all of them may be more than a string can hold.
+  const lines: string[] = [];
+  let start = 0;
+  for (let end = content.indexOf(newline); end !== -1; end = content.indexOf(newline, start)) {
+    lines.push(content.toString("utf8", start, end));
+    start = end + 1;
+  }
+  return { lines, bytes: start };
+}
+
+const newline = 10;
 
 /** Bytes, or `undefined` where there is no such file. */
 export const sizeOf = (file: string): Promise<number | undefined> =>

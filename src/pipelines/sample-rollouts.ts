@@ -144,7 +144,7 @@ export async function sampleAnswers<A>({
   return Promise.all(rollouts);
 }
 
-/** `backend.generate`, held to the number of completions that was asked for. */
+/** `backend.generate`, held to the number of completions that was asked for, each with a text and why it ends. */
 export async function generate(backend: VlmBackend, prompts: readonly Prompt[], options: GenerateOptions) {
   const { count = 1, signal } = options;
   const completions = await backend.generate(prompts, options);
@@ -155,5 +155,13 @@ export async function generate(backend: VlmBackend, prompts: readonly Prompt[], 
       `${backend.name}: expected ${count} completions for each of ${prompts.length} prompts, got ${completions.map((group) => group.length).join(", ")}`,
     );
   }
+  const odd = completions.flat().find((completion) => !isCompletion(completion));
+  if (odd !== undefined)
+    throw new BackendError(
+      `${backend.name}: expected completions with a text and a finishReason of "stop" or "length", got ${JSON.stringify(odd)}`,
+    );
   return completions;
 }
+
+const isCompletion = ({ text, finishReason }: Completion): boolean =>
+  typeof text === "string" && (finishReason === "stop" || finishReason === "length");

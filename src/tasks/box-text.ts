@@ -17,8 +17,8 @@ export function formatBox({ x, y, width, height }: Box): string {
  *
  * As asked: `[[x, y, w, h], …]`, or `[x, y, w, h]` where `single`, and nothing around it. Understood, and named in `repairs`: round brackets, spaces
  * for commas, trailing commas, brackets too few or too many, the same answer twice, prose, JSON or a code fence around it; `[]` is no box. Never
- * guessed, so `null`: corner notation ("bbox_2d", "x1", "(x, y), (x, y)"), groups of another length, a list that stops in the middle, boxes without
- * area, two lists that differ, and, where `single`, more than one box.
+ * guessed, so `null`: corner notation ("bbox_2d", "x1", "(x, y), (x, y)"), groups of another length, a list that stops in the middle or goes on with
+ * an ellipsis, boxes without area, two lists that differ, and, where `single`, more than one box.
  */
 export function readBoxes(text: string, space: BoxSpace, single: boolean): Read<readonly Box[]> | null {
   if (cornerNotation.test(text)) return null;
@@ -48,8 +48,8 @@ export function sameBoxes(a: readonly Box[], b: readonly Box[]): boolean {
   return a.length === b.length && a.every((box, i) => formatBox(box) === formatBox(b[i]!));
 }
 
-/** Names under which models write two corners instead of corner and size. */
-const cornerNotation = /bbox_2d|xyxy|x_?1\b|x_?min\b|box_start/i;
+/** Names under which models write two corners instead of corner and size: Qwen's, Gemini's, and x₁ or x_{min} however it is spelled, but no "box1". */
+const cornerNotation = /box_2d|xyxy|box_start|(?<![a-z])x_?\{?\\?(?:[12₁₂]|min|max)(?![a-z\d])/i;
 
 /** More than any image measures, and small enough for areas to stay finite. */
 export const MAX_COORDINATE = 1e7;

@@ -8,6 +8,7 @@ import { classificationSimilarity, total } from "../similarity/distribution";
 import type { Example, LabelDistribution } from "../types";
 import { formatDistribution, labelKey, quoted, readDistribution } from "./distribution-text";
 import { parsing, type Reading } from "./read";
+import { shown } from "./shown";
 import type { Task } from "./task";
 
 export interface ClassificationOptions {
@@ -115,7 +116,7 @@ function validateDistribution(annotation: LabelDistribution, labels: readonly st
     }
     const value = annotation[label]!;
     if (!(value >= 0 && Number.isFinite(value))) {
-      throw new DataError(`${where} must have probabilities, but "${label}" is ${value}`);
+      throw new DataError(`${where} must have probabilities, but "${label}" is ${shown(value)}`);
     }
   }
   const unknown = Object.keys(annotation).find((label) => !labels.includes(label));

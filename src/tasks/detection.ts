@@ -6,6 +6,7 @@ import type { Box, BoxSpace } from "../types";
 import { formatBox, formatBoxes, readBoxes } from "./box-text";
 import { type LocatingOptions, locating } from "./locating";
 import { parsing, type Reading } from "./read";
+import { shown } from "./shown";
 import type { Task } from "./task";
 
 export interface DetectionOptions extends LocatingOptions {
@@ -59,14 +60,19 @@ const EDGE_TOLERANCE = 1e-6;
 
 function validateBox(box: Box, space: BoxSpace, where: string): void {
   const { x, y, width, height } = box;
-  const written = `[${x}, ${y}, ${width}, ${height}]`;
+  if (!Object.hasOwn(scales, box.space))
+    throw new DataError(`${where} must be { space, x, y, width, height }, but is ${JSON.stringify(box)}`);
+  const written = `[${[x, y, width, height].map(shown).join(", ")}]`;
   if (box.space !== space) {
     throw new DataError(
       `${where} is in "${box.space}" space, but the task's is "${space}": convertBox(box, "${space}", imageSize) brings it there`,
     );
   }
-  if (![x, y, width, height].every(Number.isFinite)) throw new DataError(`${where} must be finite, but is ${written}`);
-  if (!(width > 0 && height > 0 && x + width > x && y + height > y)) {
+  if (![x, y, width, height].every(Number.isFinite))
+    throw new DataError(`${where} must have finite numbers, but is ${written}`);
+  // As overlaps are measured: from corners, where what is too thin vanishes.
+  const area = (x + width - x) * (y + height - y);
+  if (!(width > 0 && height > 0 && area > 0)) {
     throw new DataError(`${where} must have an area, but is ${written}`);
   }
   const side = { unit: 1, thousand: 1000, pixel: 1e6 }[space];

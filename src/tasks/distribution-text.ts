@@ -34,7 +34,10 @@ export function readDistribution(text: string, labels: readonly string[]): Read<
   for (let at = text.indexOf("{"); at >= 0; at = text.indexOf("{", next)) {
     const object = readObject(text, at);
     next = object.end;
-    if (object.entries === null) continue; // braces around something else
+    if (!object.isWhole) {
+      if (object.entries.some(({ key }) => labelsByKey.has(labelKey(key)))) return null;
+      continue; // braces around something else
+    }
     const distribution = toDistribution(object, labels, labelsByKey);
     if (distribution === null) return null;
     if (found && labels.some((label) => found![label] !== distribution.value[label])) return null;
@@ -46,9 +49,10 @@ export function readDistribution(text: string, labels: readonly string[]): Read<
   return found && { value: found, repairs: [...repairs] };
 }
 
-/** What two spellings of one label have in common. */
+/** What two spellings of one label have in common; letters with accents have two, and tokenizers turn one into the other. */
 export function labelKey(label: string): string {
   return label
+    .normalize("NFC")
     .trim()
     .toLowerCase()
     .replace(/[\s_-]+/g, " ");
@@ -60,9 +64,11 @@ interface Entry {
   readonly repairs: readonly string[];
 }
 
-/** What was read of an object; no entries where it turned out to be none. */
+/** What was read of an object. */
 interface ReadObject {
-  readonly entries: readonly Entry[] | null;
+  readonly entries: readonly Entry[];
+  /** Whether it ends as an object does. */
+  readonly isWhole: boolean;
   readonly hasTrailingComma: boolean;
   readonly end: number;
 }
@@ -74,7 +80,7 @@ function toDistribution(
 ): Read<LabelDistribution> | null {
   const values = new Map<string, number>();
   const repairs = new Set<string>();
-  for (const { key, value, repairs: own } of entries ?? []) {
+  for (const { key, value, repairs: own } of entries) {
     const label = labelsByKey.get(labelKey(key));
     if (label === undefined || values.has(label) || !(value >= 0 && Number.isFinite(value))) return null;
     values.set(label, value);
@@ -90,7 +96,7 @@ function toDistribution(
 /** The object that opens at `open`, or where it stopped being one: what was read is never read again. */
 function readObject(text: string, open: number): ReadObject {
   const entries: Entry[] = [];
-  const notOne = (end: number): ReadObject => ({ entries: null, hasTrailingComma: false, end });
+  const notOne = (end: number): ReadObject => ({ entries, isWhole: false, hasTrailingComma: false, end });
   let at = skipSpace(text, open + 1);
   let hasTrailingComma = false;
   while (text[at] !== "}") {
@@ -104,7 +110,7 @@ function readObject(text: string, open: number): ReadObject {
     if (hasTrailingComma) at = skipSpace(text, at + 1);
     else if (text[at] !== "}") return notOne(at);
   }
-  return { entries, hasTrailingComma, end: at + 1 };
+  return { entries, isWhole: true, hasTrailingComma, end: at + 1 };
 }
 
 const singleQuotes = /['‘’`]/;

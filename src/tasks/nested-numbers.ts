@@ -10,10 +10,10 @@ export interface Nested {
  * The outermost brackets of a text that hold nothing but numbers and commas, however deep; in linear time.
  *
  * Round or square; commas may be missing, or one too many stand at the end. A bracket with words in it is prose: what it encloses is read as if it stood
- * outside.
+ * outside. In prose and outside, a number alone in brackets, or with words, is a footnote.
  *
  * @param repairs is told of everything that is not `[…]` with commas and nothing around it
- * @returns null where numbers and brackets are mixed, or the text stops in the middle of one
+ * @returns null where numbers and brackets are mixed, brackets go on with an ellipsis, or the text stops in the middle of one
  */
 export function readNested(text: string, repairs: Set<string>): Nested[] | null {
   const outer = openFrame("");
@@ -43,8 +43,10 @@ export function readNested(text: string, repairs: Set<string>): Nested[] | null 
     } else at = readInside(text, at, frame);
   }
   const isFinished = frames.slice(1).every(({ numbers, lists }) => numbers.length === 0 && lists.length === 0);
-  if (frames.length > 1 || (outer.lists.length === 1 && /^\s*,|,\s*$/.test(text))) repairs.add("text around it");
-  return isFinished ? outer.lists : null;
+  const found = outer.lists.filter((list) => !isFootnote(list));
+  const isAlone = frames.length === 1 && found.length === outer.lists.length;
+  if (!isAlone || (found.length === 1 && /^\s*,|,\s*$/.test(text))) repairs.add("text around it");
+  return isFinished ? found : null;
 }
 
 /** Nesting deeper than this is no annotation; the limit also keeps the time linear. */
@@ -57,6 +59,8 @@ interface Frame {
   readonly lists: Nested[];
   /** Holds something else than numbers, brackets and commas between them. */
   isProse: boolean;
+  /** An ellipsis stands for some of what it holds. */
+  isAbridged: boolean;
   afterComma: boolean;
   /** Something follows something without a comma between. */
   lacksComma: boolean;
@@ -64,7 +68,7 @@ interface Frame {
 
 function openFrame(closer: string): Frame {
   // A comma may not come first.
-  return { closer, numbers: [], lists: [], isProse: false, afterComma: true, lacksComma: false };
+  return { closer, numbers: [], lists: [], isProse: false, isAbridged: false, afterComma: true, lacksComma: false };
 }
 
 /** One step inside a bracket: a number, a comma, white space or prose. */
@@ -84,22 +88,32 @@ function readInside(text: string, at: number, frame: Frame): number {
     frame.afterComma = false;
     return number.end;
   }
+  if (frame.afterComma && /^(?:\.\.\.|…)/.test(text.slice(at, at + 3))) frame.isAbridged = true;
   if (!/\s/.test(character)) frame.isProse = true;
   return at + 1;
 }
 
-/** What a closed bracket hands to the one around it: itself, or, of prose, what it encloses; null where numbers and brackets are mixed. */
+/** What a closed bracket hands to the one around it: itself, or, of prose, what it encloses; null where that would not be all. */
 function closeFrame(frame: Frame, repairs: Set<string>): Nested[] | null {
-  const { closer, numbers, lists, isProse, afterComma, lacksComma } = frame;
-  // A number alone is a footnote.
-  if (isProse || (numbers.length === 1 && lists.length === 0)) {
+  const { closer, numbers, lists, isProse, isAbridged, afterComma, lacksComma } = frame;
+  if (isAbridged && lists.length > 0) return null;
+  if (isProse) {
     repairs.add("text around it");
-    return lists;
+    const enclosed = lists.filter((list) => !isFootnote(list));
+    return enclosed.length === 0 && numbers.length > 0 ? [garbled] : enclosed;
   }
   if (numbers.length > 0 && lists.length > 0) return null;
+  if (isFootnote(frame)) return [{ numbers, lists }];
   const isEmpty = numbers.length === 0 && lists.length === 0;
   if (closer === ")") repairs.add("round brackets");
   if (lacksComma) repairs.add("missing commas");
   if (afterComma && !isEmpty) repairs.add("trailing comma");
   return [{ numbers, lists }];
 }
+
+/** In place of numbers with words among them: a footnote as well, so that no box that cannot be read is dropped from among others. */
+const garbled: Nested = { numbers: [Number.NaN], lists: [] };
+
+/** A number alone, in whatever brackets: among boxes it is one that lacks numbers, in prose it is none. */
+const isFootnote = ({ numbers, lists }: Nested): boolean =>
+  lists.length > 0 ? numbers.length === 0 && lists.every(isFootnote) : numbers.length === 1;

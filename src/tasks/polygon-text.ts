@@ -16,7 +16,7 @@ export function formatPolygons(polygons: readonly Polygon[]): string {
  * As asked: `[[[x, y], [x, y], [x, y], …], …]` and nothing around it; `[]` is no polygon. Understood, and named in `repairs`: round brackets, spaces for
  * commas, trailing commas, brackets too few or too many, a corner said twice in a row or again at the end, the same answer twice, prose or a code
  * fence around it. Never guessed, so `null`: points of another length than two, fewer than three corners, edges that cross, more than 1000 corners in
- * all, a list that stops in the middle, two lists that differ.
+ * all, a list that stops in the middle or goes on with an ellipsis, two lists that differ.
  */
 export function readPolygons(text: string, space: BoxSpace): Read<readonly Polygon[]> | null {
   const repairs = new Set<string>();
@@ -39,7 +39,7 @@ export function readPolygons(text: string, space: BoxSpace): Read<readonly Polyg
 }
 
 /** More corners than an answer can hold; it keeps the search for crossings short. */
-const MAX_CORNERS = 1000;
+export const MAX_CORNERS = 1000;
 
 const corners = (nested: readonly Nested[]): number =>
   nested.reduce((sum, { numbers, lists }) => sum + (numbers.length > 0 ? 1 : corners(lists)), 0);

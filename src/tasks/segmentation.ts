@@ -3,8 +3,9 @@ import { DataError } from "../errors";
 import type { Denominator } from "../similarity/matching";
 import { isSimple, segmentationSimilarity } from "../similarity/polygons";
 import type { BoxSpace, Polygon } from "../types";
+import { MAX_COORDINATE } from "./box-text";
 import { type LocatingOptions, locating } from "./locating";
-import { formatPolygons, readPolygons } from "./polygon-text";
+import { formatPolygons, MAX_CORNERS, readPolygons } from "./polygon-text";
 import { parsing, type Reading } from "./read";
 import type { Task } from "./task";
 
@@ -36,6 +37,11 @@ export function segmentation(options: SegmentationOptions = {}): Task<readonly P
     // The target's name is in every prompt, so saying it gives nothing away.
     leaks: (cot, annotation) => findLeaks(cot, { answer: formatPolygons(annotation) }),
     validate: (polygons, where) => {
+      const corners = polygons.reduce((sum, { points }) => sum + points.length, 0);
+      if (corners > MAX_CORNERS)
+        throw new DataError(
+          `${where} must have at most ${MAX_CORNERS} corners in all, but has ${corners}: simplify it`,
+        );
       polygons.forEach((polygon, i) => void validatePolygon(polygon, space, `polygon ${i} of ${where}`));
     },
   };
@@ -49,7 +55,7 @@ const scales: Readonly<Record<BoxSpace, string>> = {
 
 function validatePolygon({ space: given, points }: Polygon, space: BoxSpace, where: string): void {
   if (given !== space) throw new DataError(`${where} is in "${given}" space, but the task's is "${space}"`);
-  const side = { unit: 1, thousand: 1000, pixel: Number.MAX_SAFE_INTEGER }[space];
+  const side = { unit: 1, thousand: 1000, pixel: MAX_COORDINATE }[space];
   const bad = points.find((point) => !point.every((value) => value >= 0 && value <= side));
   if (bad) throw new DataError(`${where} must lie within 0 … ${side}, but has a corner at [${bad.join(", ")}]`);
   if (!isSimple(points)) {

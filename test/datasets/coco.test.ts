@@ -182,6 +182,11 @@ describe("a COCO file", () => {
       /expected "images" to be an array, found an object/,
     ],
     ["no categories", file(one, [], []), /expected an array "categories" with elements/],
+    [
+      "no annotations, as of test images",
+      { images: one, categories: file(one, []).categories },
+      /expected an array "annotations" with elements/,
+    ],
     ["another kind of JSON", [1, 2], /expected an array "images" with elements, found none/],
     [
       "half a file",

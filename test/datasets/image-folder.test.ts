@@ -67,6 +67,18 @@ describe("a folder of pictures for each class", () => {
     ]);
   });
 
+  it("takes nothing hidden for a picture or a class: what macOS and notebooks leave behind", async () => {
+    await writeFiles(folder, { "dog/._1.png": "", ".ipynb_checkpoints/1.jpg": "", ".DS_Store": "" });
+    const omissions: Omission[] = [];
+    const examples = await imageFolderDataset(folder, { onOmission: (omission) => omissions.push(omission) });
+    expect(examples.map(({ id }) => id)).toEqual(["cat/1.webp", "dog/1.png", "dog/2.JPEG"]);
+    expect(omissions).toEqual([
+      { where: join(folder, ".DS_Store"), reason: "hidden beside the class folders" },
+      { where: join(folder, ".ipynb_checkpoints"), reason: "hidden beside the class folders" },
+      { where: join(folder, "dog", "._1.png"), reason: "no picture by its name" },
+    ]);
+  });
+
   it("is refused rather than thinned out when nobody asked to be told", async () => {
     await writeFiles(folder, { "dog/Thumbs.db": "" });
     await expect(imageFolderDataset(folder)).rejects.toThrow(/Thumbs\.db: no picture by its name; pass onOmission/);

@@ -48,6 +48,21 @@ describe("a JSON-lines dataset", () => {
   });
 
   it.each([
+    ["lists of numbers", [[1, 2, 3, 4]], /box 0 of .*must be \{ space, x, y, width, height \}, but is \[1,2,3,4\]/],
+    ["without a space", [{ x: 1, y: 2, width: 3, height: 4 }], /must be \{ space, .*, but is \{"x":1,/],
+    [
+      "with text for a number",
+      [{ space: "thousand", x: "1", y: 2, width: 3, height: 4 }],
+      /must have finite numbers, but is \["1", 2, 3, 4\]/,
+    ],
+    ["without a height", [{ space: "thousand", x: 1, y: 2, width: 3 }], /is \[1, 2, 3, undefined\]/],
+  ])("says what boxes look like where they are %s", async (_, annotation, message) => {
+    await read(good);
+    await writeFile(file, JSON.stringify({ ...good, annotation }));
+    await expect(jsonlDataset(file, detection({ target: "a cup" }))).rejects.toThrow(message);
+  });
+
+  it.each([
     ["not JSON", "{id: 1}", /train\.jsonl:2: expected a JSON object, found \{id: 1\}/],
     ["not an object", [1], /train\.jsonl:2: the whole: .*expected object/],
     ["an id that is a number", { ...good, id: 7 }, /:2: id: .*expected string/],
@@ -62,6 +77,11 @@ describe("a JSON-lines dataset", () => {
       /:2: .*must sum to 1, but sums to 1\.2/,
     ],
     ["an annotation that is text", { ...good, id: "2", annotation: "joy" }, /:2: /],
+    [
+      "a probability that is text",
+      { ...good, id: "2", annotation: { joy: "0.9", sadness: 0.1 } },
+      /:2: .*must have probabilities, but "joy" is "0\.9"/,
+    ],
     ["an annotation that is null", { ...good, id: "2", annotation: null }, /:2: .*found null/],
     [
       "an image that is not there",

@@ -189,6 +189,13 @@ describe("a copy of LISA that is not whole", () => {
     );
   });
 
+  it("takes nothing hidden for a pair: what macOS leaves behind", async () => {
+    const hidden = ["train/._000.jpg", "train/._000.json", "train/.DS_Store"];
+    await writeFiles(folder, Object.fromEntries(hidden.map((name) => [name, "no picture"])));
+    expect((await load(annotation(triangle))).train).toHaveLength(239);
+    for (const name of hidden) await rm(join(folder, name));
+  });
+
   it("is refused where a pair is missing", async () => {
     await rm(train("238.jpg"));
     await hiding("238.json", /expected 239 images with their JSON files, found 238\. ReasonSeg/);

@@ -111,7 +111,8 @@ describe("a Parquet file from the Hub", () => {
     );
   });
 
-  it("refuses what is no Parquet file, or the half of one", async () => {
+  it("refuses what is no Parquet file, or the half of one, and a split without parts", async () => {
+    await expect(parquetDataset([], options)).rejects.toThrow("expected at least one Parquet file, found none");
     await writeFile(join(folder, "text.parquet"), "image,label\n");
     await expect(parquetDataset(join(folder, "text.parquet"), options)).rejects.toThrow(
       /text\.parquet: expected a readable Parquet file: /,

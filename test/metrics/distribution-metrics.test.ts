@@ -53,6 +53,7 @@ describe("jensenShannonDivergence", () => {
     expect(meanJensenShannonDivergence(outcomes)).toBeCloseTo(Math.LN2 / 2, 12);
     expect(meanJensenShannonDivergence(outcomes, { unit: "bits" })).toBeCloseTo(0.5, 12);
     expect(() => meanJensenShannonDivergence([])).toThrow(DataError);
+    expect(() => jensenShannonDivergence({ a: 0, b: 0 }, { a: 1, b: 0 })).toThrow(/truth with a positive finite sum/);
   });
 });
 
@@ -82,6 +83,7 @@ describe("winRate", () => {
   it("wants the same examples on both sides", () => {
     expect(() => winRate([0.1], [0.1, 0.2])).toThrow(/1 of ours and 2/);
     expect(() => winRate([], [])).toThrow(DataError);
+    expect(() => winRate([0.1, Number.NaN], [0.1, 0.2])).toThrow("needs numbers, but got NaN and 0.2 at 1");
   });
 });
 

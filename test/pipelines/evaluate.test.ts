@@ -1,7 +1,7 @@
 import { setTimeout } from "node:timers/promises";
 import { describe, expect, it } from "vitest";
 import type { VlmBackend } from "../../src/backends/backend";
-import { ConfigError, DataError } from "../../src/errors";
+import { BackendError, ConfigError, DataError } from "../../src/errors";
 import { classificationMetrics, detectionMetrics } from "../../src/metrics/task-metrics";
 import { annotate } from "../../src/pipelines/annotate";
 import { evaluate } from "../../src/pipelines/evaluate";
@@ -48,6 +48,27 @@ describe("evaluate", () => {
     const { records } = await evaluate({ task: moods, dataset, backend: sloppy });
     expect(records[0]).toMatchObject({ prediction: { joy: 1, sadness: 0 } });
     expect([...records[0]!.repairs!].sort()).toEqual(["text around it", "trailing comma"]);
+  });
+
+  it("refuses ids that are no text and annotations of another kind, before any answer is asked for", async () => {
+    const [first] = dataset;
+    const evaluating = (wrong: object) =>
+      evaluate({ task: moods, dataset: [first!, { ...first!, id: "second", ...wrong }], backend });
+    await expect(evaluating({ id: 7 })).rejects.toThrow("needs an id that is text, but that of number 1 is 7");
+    await expect(evaluating({ id: undefined })).rejects.toThrow(DataError);
+    await expect(evaluating({ annotation: null })).rejects.toThrow(DataError);
+    await expect(evaluating({ annotation: null })).rejects.toThrow(
+      "the annotation of example second must be one of task moods, but is null",
+    );
+  });
+
+  it("refuses completions that could not be read again, naming the backend", async () => {
+    for (const completion of [{ finishReason: "stop" }, { text: "x", finishReason: "eos" }]) {
+      const generate = (async (prompts) => prompts.map(() => [completion])) as VlmBackend["generate"];
+      const evaluating = evaluate({ task: moods, dataset, backend: { ...backend, generate } });
+      await expect(evaluating).rejects.toThrow(BackendError);
+      await expect(evaluating).rejects.toThrow(/^scripted: expected completions with a text and a finishReason/);
+    }
   });
 
   it("is the same in batches of any size, however many are under way, and whichever comes back first", async () => {

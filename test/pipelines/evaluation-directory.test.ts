@@ -1,4 +1,4 @@
-import { appendFile, readFile, writeFile } from "node:fs/promises";
+import { appendFile, mkdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import type { VlmBackend } from "../../src/backends/backend";
@@ -143,5 +143,25 @@ describe("an evaluation's directory", () => {
       const backend = exceptCall(2, refusing);
       await expect(evaluationRun({ runDir: runDir!, backend })).rejects.toThrow(BackendError);
       await expect(readEvaluation(runDir!)).rejects.toThrow(CheckpointError);
+    }));
+
+  it("says which file of a finished evaluation is damaged, and where", () =>
+    withFolders(1, async (runDir) => {
+      await evaluationRun({ runDir: runDir! });
+      const file = join(runDir!, "records.jsonl");
+      await appendFile(file, "\n");
+      await expect(readEvaluation(runDir!)).rejects.toThrow(/records\.jsonl: line 10: expected a record/);
+      await rm(file);
+      await expect(readEvaluation(runDir!)).rejects.toThrow(CheckpointError);
+      await expect(readEvaluation(runDir!)).rejects.toThrow(/records\.jsonl: expected the records .*, found none/);
+    }));
+
+  it("takes records that are there and cannot be read for no empty file", () =>
+    withFolders(1, async (runDir) => {
+      await evaluationRun({ runDir: runDir! });
+      await rm(join(runDir!, "records.jsonl"));
+      await mkdir(join(runDir!, "records.jsonl"));
+      const resumed = evaluationRun({ runDir: runDir!, resume: true });
+      await expect(resumed).rejects.toThrow(/records\.jsonl: expected readable rows of an earlier run: .*EISDIR/);
     }));
 });

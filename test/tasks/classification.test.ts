@@ -97,6 +97,13 @@ describe("classification", () => {
     expect(() => task.validate(annotation, "row 7")).toThrow(/row 7/);
   });
 
+  it("reads a label whose accents a tokenizer wrote the other way", () => {
+    const cafés = classification({ labels: ["cafe\u0301", "bar"] });
+    expect(cafés.parse("{'caf\u00e9': 1, 'bar': 0}")).toEqual({ "cafe\u0301": 1, bar: 0 });
+    expect(cafés.repairs!("{'caf\u00e9': 1, 'bar': 0}")).toEqual(["spelling of labels"]);
+    expect(() => classification({ labels: ["cafe\u0301", "caf\u00e9"] })).toThrow(ConfigError);
+  });
+
   it("accepts ratings rounded to two decimals", () => {
     expect(() => task.validate({ anger: 0.33, joy: 0.66 }, "row 7")).not.toThrow();
   });

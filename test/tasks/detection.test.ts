@@ -76,9 +76,10 @@ describe("detection", () => {
   it.each([
     ["another space", box(1, 2, 3, 4, "pixel"), /convertBox/],
     ["no width", box(1, 2, 0, 4), /must have an area/],
-    ["NaN", box(Number.NaN, 2, 3, 4), /must be finite/],
+    ["NaN", box(Number.NaN, 2, 3, 4), /must have finite numbers, but is \[NaN, 2, 3, 4\]/],
     ["a place outside the image", box(990, 2, 30, 4), /within 0 … 1000/],
     ["a width too small to count", box(900, 2, 1e-18, 4), /must have an area/],
+    ["sides whose product is too small to count", box(0, 0, 1e-300, 1e-300), /must have an area/],
   ])("refuses a box with %s, and says where", (_why, bad, message) => {
     const validate = () => detection().validate([box(1, 2, 3, 4), bad], "row 7");
     expect(validate).toThrow(DataError);

@@ -85,4 +85,30 @@ describe("segmentation", () => {
     expect(validate).toThrow(DataError);
     expect(validate).toThrow(message);
   });
+
+  it("refuses outlines that it could not read back: of too many corners, or too far away", () => {
+    const circle = (corners: number) =>
+      outline(
+        ...Array.from({ length: corners }, (_, i): Point => {
+          const angle = (2 * Math.PI * i) / corners;
+          return [500 + 400 * Math.cos(angle), 500 + 400 * Math.sin(angle)];
+        }),
+      );
+    const task = segmentation();
+    const most = [circle(500), circle(500)];
+    expect(() => task.validate(most, "row 7")).not.toThrow();
+    expect(task.parse(task.format(most))).toEqual(most);
+    expect(() => task.validate([circle(500), circle(501)], "row 7")).toThrow(
+      "row 7 must have at most 1000 corners in all, but has 1001",
+    );
+    const far: Polygon = {
+      space: "pixel",
+      points: [
+        [0, 0],
+        [2e7, 0],
+        [0, 9],
+      ],
+    };
+    expect(() => segmentation({ space: "pixel" }).validate([far], "row 7")).toThrow("a corner at [20000000, 0]");
+  });
 });

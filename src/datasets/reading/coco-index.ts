@@ -58,8 +58,9 @@ export async function readCocoIndex(path: string, omit: (omission: Omission) => 
       rows.push([...bbox, id, category, iscrowd === 1 ? Number.NaN : image]);
     }
   }
-  for (const [name, part] of Object.entries({ images, categories }))
-    if (part.size === 0) throw new DataError(`${path}: expected an array "${name}" with elements, found none`);
+  const counts = { images: images.size, categories: categories.size, annotations: rows.length };
+  for (const [name, count] of Object.entries(counts))
+    if (count === 0) throw new DataError(`${path}: expected an array "${name}" with elements, found none`);
   checkIds(rows, path);
   return { path, images, categories, boxesOf: byImage(rows, { path, images, categories }) };
 }
