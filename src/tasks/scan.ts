@@ -1,11 +1,14 @@
 /** A number without sign of grouping: "0.10", ".5", "1.", "-3", "1e-3". Every part after the first is optional, so it cannot backtrack. */
 const number = /[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?/y;
 
+/** "000" is the rest of "1,000", and what "010" means nobody knows. */
+const leadingZero = /^[+-]?0\d/;
+
 /** The number that starts exactly at `at`. */
 export function scanNumber(text: string, at: number): { readonly value: number; readonly end: number } | null {
   number.lastIndex = at;
   const match = number.exec(text);
-  return match ? { value: Number(match[0]), end: at + match[0].length } : null;
+  return match && !leadingZero.test(match[0]) ? { value: Number(match[0]), end: at + match[0].length } : null;
 }
 
 /** The first position from `at` that is not white space. */

@@ -60,6 +60,7 @@ export const distributionAnswers: readonly (readonly [
   ["a word for a number", "{'anger': low, 'joy': high}", null],
   ["a decimal comma", "{'anger': 0,1, 'joy': 0,9}", null],
   ["a fraction", "{'anger': 1/10, 'joy': 9/10}", null],
+  ["a leading zero", "{'anger': 00.1, 'joy': 0.9}", null],
   ["two points", "{'anger': 0.1.0, 'joy': 0.9}", null],
   ["a missing value", "{'anger': , 'joy': 0.9}", null],
   ["a missing colon", "{'anger' 0.1, 'joy' 0.9}", null],
@@ -93,6 +94,8 @@ export const boxAnswers: readonly (readonly [why: string, text: string, expected
     ],
   ],
   ["a single box", "[10, 20, 30, 40]", [[10, 20, 30, 40]]],
+  ["thousands apart", "[1,000, 20, 30]", null],
+  ["leading zeros", "[[010, 020, 030, 040]]", null],
   [
     "no outer brackets",
     "[10, 20, 30, 40], [50, 60, 70, 80]",
