@@ -60,7 +60,7 @@ export const hours = wordSet(
 );
 
 /** What tells that a number is the score of a match. */
-export const matches = wordSet("goal goals match matches team teams game games player players scoreboard");
+export const matches = wordSet("goal goals match team teams game games player players scoreboard");
 
 /** Articles and pronouns: a number after them has been told of before. */
 export const determiners = wordSet(

@@ -1,4 +1,4 @@
-import { matches, people, probabilityWords, weighing } from "./lexicon";
+import { determiners, matches, people, probabilityWords, weighing } from "./lexicon";
 import { multipleRules } from "./multiple-rules";
 import { readOrdinal, readSpelledNumber } from "./number-words";
 import { afterHyphen, type Find, isBare, isNear, isOneOf, quantityEnd, type Rule, skip, wordSet } from "./rule";
@@ -53,6 +53,31 @@ const ratio: Rule = (tokens, at) => {
   return next === "in" ? endOfProportion(tokens, afterHyphen(tokens, end + 1)) : null;
 };
 
+/** "of the ten viewers, seven"; not "of the ten viewers, two wear hats" at the concert: who might be asked is asked */
+const ofPeople: Rule = (tokens, at) => {
+  if (!isOneOf(tokens[at], among)) return null;
+  const whole = readSpelledNumber(tokens, skip(tokens, at + 1, theWords))?.end;
+  if (whole === undefined || !isOneOf(tokens[whole], people)) return null;
+  const comma = tokens[whole + 1]?.text === "," ? whole + 2 : whole + 1;
+  const part = readSpelledNumber(tokens, comma)?.end;
+  return part !== undefined ? { kind: "ratio", end: part } : null;
+};
+
+/** "first out of eight", "number eight of eight", "fifth of the seven options"; not "the third of five sisters" */
+const rank: Rule = (tokens, at) => {
+  const isNumbered = isOneOf(tokens[at - 1], ranks);
+  const rankEnd = (isNumbered ? readSpelledNumber(tokens, at) : readOrdinal(tokens, at))?.end;
+  if (rankEnd === undefined) return null;
+  const isPlace = isOneOf(tokens[rankEnd], ranks);
+  const from = isPlace ? rankEnd + 1 : rankEnd;
+  const outOf = outOfEnd(tokens, from);
+  const of = outOf ?? (tokens[from]?.text === "of" ? from + 1 : null);
+  const end = of === null ? undefined : readSpelledNumber(tokens, skip(tokens, of, theWords))?.end;
+  if (end === undefined) return null;
+  const isRank = outOf !== null || isNumbered || (isPlace && isBare(tokens, end)) || isOneOf(tokens[end], candidates);
+  return isRank ? { kind: "ratio", end } : null;
+};
+
 /** "outweighs it two to one", "four to one that …", "one over four of"; not "ten to eight", "from one to three" */
 const odds: Rule = (tokens, at) => {
   const first = readSpelledNumber(tokens, at)?.end;
@@ -82,7 +107,7 @@ const parts: Rule = (tokens, at) => {
 };
 
 /** Shares and strengths as one number beside another. */
-export const ratioRules: readonly Rule[] = [percent, decade, ratio, odds, ...multipleRules, parts];
+export const ratioRules: readonly Rule[] = [percent, decade, ratio, ofPeople, rank, odds, ...multipleRules, parts];
 
 /** Past "out of", "out-of-". */
 function outOfEnd(tokens: readonly Token[], at: number): number | null {
@@ -101,7 +126,8 @@ function endOfProportion(tokens: readonly Token[], at: number): Find | null {
   if (isOneOf(tokens[second], roundNumbers)) return { kind: "ratio", end: second + 1 };
   // "One in five" is a ratio; "two in three rows", "two in one" and "one in a million" are not.
   const whole = isOneOf(tokens[second], noWholes) ? undefined : readSpelledNumber(tokens, second)?.end;
-  const isWhole = (of: number) => isBare(tokens, of) || isOneOf(tokens[of], people) || isOneOf(tokens[of], bets);
+  const isWhole = (of: number) =>
+    [people, bets, determiners].some((words) => isOneOf(tokens[of], words)) || isBare(tokens, of);
   return whole !== undefined && isWhole(whole) ? { kind: "ratio", end: whole } : null;
 }
 
@@ -121,6 +147,12 @@ const whose = wordSet("his her their my our");
 const roundNumbers = wordSet("ten hundred thousand 10 100 1000");
 const noWholes = wordSet("one million");
 const everyWords = wordSet("a every each");
+const theWords = wordSet("the our these those all");
+const among = wordSet("of among from");
+const ranks = wordSet("number rank place");
+const candidates = wordSet(
+  "options option emotions moods feelings classes labels categories candidates reactions choices possibilities",
+);
 const portions: ReadonlySet<string> = new Set([
   ...people,
   ..."part parts chance chances case cases time times".split(" "),

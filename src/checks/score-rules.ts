@@ -43,7 +43,7 @@ const rated: Rule = (tokens, at) => {
   // "On level eight" is a floor.
   const isLevel =
     (isOneOf(tokens[at - 1], levels) || (isOneOf(tokens[link], links) && isAfter(tokens, at, dials))) &&
-    isNear(tokens, at, anyOf(moods, qualities));
+    isNear(tokens, at, anyOf(moods, qualities, sharedNouns));
   return isRated || isOnScale || isAdded || isLevel || isOneOf(tokens[at - 1], directNouns)
     ? { kind: "probability", end }
     : null;
@@ -78,7 +78,8 @@ const given: Rule = (tokens, at) => {
   if (number === undefined) return null;
   const end = isOneOf(tokens[number], marks) ? number + 1 : number;
   const isGrade = end === number && isGraded(tokens, at);
-  const isRated = isAfter(tokens, at, ratings) || (isAfter(tokens, at, gifts) && isNear(tokens, at, subjects));
+  const isRated =
+    isAfter(tokens, at, ratings) || (isAfter(tokens, at, gifts) && (end > number || isNear(tokens, at, subjects)));
   const isGiven = isRated && !isOneOf(tokens[at - 1], determiners);
   const isPut =
     isOneOf(tokens[linkBefore(tokens, at)], placements) &&
