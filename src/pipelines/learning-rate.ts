@@ -4,6 +4,15 @@ import { ConfigError } from "../errors";
 /** A constant, or the rate of the update that follows `step` steps of its stage. */
 export type LearningRate = number | ((step: number) => number);
 
+/** @throws ConfigError naming the setting: for what is neither a rate nor a schedule, and for a rate, of any step, that is negative or not a number */
+export function checkLearningRate(name: string, learningRate: LearningRate, steps: number): void {
+  if (typeof learningRate !== "number" && typeof learningRate !== "function")
+    throw new ConfigError(
+      `expected ${name} to be a number or a function of the step, got ${JSON.stringify(learningRate)}`,
+    );
+  describeLearningRate(learningRate, steps);
+}
+
 /** @throws ConfigError for a rate that is negative or not a number */
 export function learningRateAt(learningRate: LearningRate, step: number): number {
   const rate = typeof learningRate === "number" ? learningRate : learningRate(step);

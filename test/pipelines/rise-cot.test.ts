@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { BackendError, CheckpointError, ConfigError, DataError } from "../../src/errors";
-import { grpoPresets } from "../../src/grpo/presets";
+import { type GrpoSettings, grpoPresets } from "../../src/grpo/presets";
 import { type RiseCotOptions, riseCot } from "../../src/pipelines/rise-cot";
 import { strictReward } from "../../src/reward/strict";
 import { promptKey, scriptedBackend } from "../../src/testing/scripted-backend";
@@ -179,6 +179,11 @@ describe("riseCot with a policy that learns", () => {
       grad_norm: 0,
       frac_reward_zero_std: 1,
     });
+  });
+
+  it("takes an option that is undefined for one that is left out", async () => {
+    const left = { credit: undefined, microBatch: undefined, sampling: undefined, seed: undefined } as object;
+    expect((await run(left)).metrics).toEqual((await run()).metrics);
   });
 
   it("is the same run for the same seed, another for another", async () => {
@@ -381,6 +386,22 @@ describe("riseCot refuses", () => {
     await rejection({ examplesPerStep: 0 }).toThrow(/examplesPerStep.*at least 1, got 0/);
     await rejection({ steps: 1.5 }).toThrow(/steps.*got 1.5/);
     await rejection({ learningRate: () => Number.NaN }).toThrow(/learning rate/);
+  });
+
+  it("settings that cannot be used before a model is loaded", async () => {
+    const trainer = async () => expect.fail("a model was loaded");
+    const wrong: [Partial<RiseCotOptions<LabelDistribution>>, RegExp][] = [
+      [{ groupSize: 1 }, /groupSize.*at least 2, got 1/],
+      [{ threshold: Number.NaN }, /threshold to be a number, got NaN/],
+      [{ credit: "cot" as "both" }, /credit to be one of both, reconstruction; got "cot"/],
+      [{ sampling: { cotMaxTokens: 0 } }, /sampling\.cotMaxTokens.*at least 1, got 0/],
+      [{ learningRate: -1 }, /learning rate of at least 0, got -1/],
+      [{ learningRate: "2e-5" as unknown as number }, /learningRate to be a number or a function.*got "2e-5"/],
+      [{ grpo: "trl" as unknown as GrpoSettings }, /grpo to be \{ advantages, loss \}.*got "trl"/],
+      [{ grpo: { advantages: { scale: "tokens" }, loss: {} } }, /scale "tokens" expect lengths/],
+      [{ grpo: { advantages: {}, loss: { entropyCoefficient: 0.1 } } }, /expected entropies/],
+    ];
+    for (const [options, message] of wrong) await rejection({ ...options, trainer }).toThrow(message);
   });
 
   it("an empty dataset, an id that occurs twice, an annotation that is not one", async () => {
