@@ -109,8 +109,9 @@ export function riseCot<A>(options: RiseCotOptions<A>): Run<RiseCotEvent<A>, Ris
     checkExamples(task, dataset);
     checkHeldOut(task, heldOut, dataset);
     const settings = withDefaults(options);
-    if (trainer && !backend) return withOwned(trainer, (owned) => run(settings, signal, owned.sampler(), owned));
-    if (backend && !trainer) return withOwned(backend, (owned) => run(settings, signal, owned));
+    if (trainer && !backend)
+      return withOwned("trainer", trainer, "optimStep", (owned) => run(settings, signal, owned.sampler(), owned));
+    if (backend && !trainer) return withOwned("backend", backend, "generate", (owned) => run(settings, signal, owned));
     throw new ConfigError(`riseCot: expected a trainer or a backend, got ${trainer ? "both" : "neither"}`);
   }, options.signal);
 }

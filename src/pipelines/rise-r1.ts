@@ -114,7 +114,7 @@ export function riseR1<A>(options: RiseR1Options<A>): Run<RiseR1Event<A>, RiseR1
     checkHeldOut(task, heldOut, dataset);
     const settings = withDefaults(options);
     const kept = settings.sft ? keptCots(options, settings) : [];
-    return withOwned(trainer, (owned) => run(options, settings, kept, owned, signal));
+    return withOwned("trainer", trainer, "optimStep", (owned) => run(options, settings, kept, owned, signal));
   }, options.signal);
 }
 

@@ -3,6 +3,7 @@ import { describe, expect, it } from "vitest";
 import { BackendError, CheckpointError, ConfigError, DataError } from "../../src/errors";
 import { type GrpoSettings, grpoPresets } from "../../src/grpo/presets";
 import { type RiseCotOptions, riseCot } from "../../src/pipelines/rise-cot";
+import type { Judgement } from "../../src/reward/reward";
 import { strictReward } from "../../src/reward/strict";
 import { promptKey, scriptedBackend } from "../../src/testing/scripted-backend";
 import type { Trainer } from "../../src/trainers/trainer";
@@ -410,6 +411,35 @@ describe("riseCot refuses", () => {
     await rejection({ dataset: [{ ...dataset[0]!, annotation: { joy: 0.5, sadness: 0.1 } }] }).toThrow(
       /example party must sum to 1/,
     );
+  });
+
+  it("examples that were not awaited, and one without an id", async () => {
+    const stream = (async function* () {
+      yield* dataset;
+    })() as unknown as typeof dataset;
+    await rejection({ dataset: stream }).toThrow(/examples to be an array.*awaited/);
+    await rejection({ dataset: [{ ...dataset[0]!, id: 7 as unknown as string }] }).toThrow(/to be text, got 7/);
+  });
+
+  it("a trainer that is still a promise, or none", async () => {
+    const promise = Promise.resolve(cotTrainer());
+    await rejection({ trainer: promise as unknown as Trainer }).toThrow(/trainer.*got a promise: await it/);
+    const backend = scriptedBackend(["a"]);
+    await rejection({ trainer: async () => backend as unknown as Trainer }).toThrow(/without optimStep\(\)/);
+    const nothing = async () => undefined as unknown as Trainer;
+    await rejection({ trainer: nothing }).toThrow(ConfigError);
+  });
+
+  it("what a reward function of one's own gives that is no judgement, with its name and the example", async () => {
+    for (const [given, shown] of [
+      [0.5, "0.5"],
+      [undefined, "undefined"],
+      [{ prediction: null, reward: { reward: Number.NaN, similarity: 0, leaks: [], format: { ok: true } } }, "NaN"],
+    ] as const) {
+      const mine = () => given as unknown as Judgement<LabelDistribution>;
+      const message = new RegExp(`reward "mine": expected \\{ prediction.*got .*${shown}.* for example`, "s");
+      await rejection({ reward: mine, preflight: false }).toThrow(message);
+    }
   });
 
   it("to learn from a sampler without log-probs", () =>
