@@ -4,7 +4,7 @@ import { createRng } from "../rng";
 import type { Task } from "../tasks/task";
 import type { Example } from "../types";
 
-/** @throws DataError for no examples, an id that is none or occurs twice, or an annotation that is not the task's */
+/** @throws DataError for no examples, an id that is none or occurs twice, an example without an image, or an annotation that is not the task's */
 export function checkExamples<A>(task: Task<A>, examples: readonly Example<A>[]): void {
   if (!Array.isArray(examples))
     throw new DataError(
@@ -12,10 +12,11 @@ export function checkExamples<A>(task: Task<A>, examples: readonly Example<A>[])
     );
   if (examples.length === 0) throw new DataError("the dataset has no examples");
   const ids = new Set<string>();
-  for (const { id, annotation } of examples as readonly Example<A>[]) {
+  for (const { id, image, annotation } of examples as readonly Example<A>[]) {
     if (typeof id !== "string") throw new DataError(`expected the id of every example to be text, got ${id}`);
     if (ids.has(id)) throw new DataError(`every example needs an id of its own, but two are "${id}"`);
     ids.add(id);
+    if (image === undefined || image === null) throw new DataError(`example ${id} has no image`);
     task.validate(annotation, `the annotation of example ${id}`);
   }
 }

@@ -6,7 +6,7 @@ import type { GenerateOptions } from "../../src/backends/backend";
 import { onnxBackend } from "../../src/backends/onnx";
 import { BackendError, ConfigError, DataError, ShapeError, TrainingError } from "../../src/errors";
 import { onnxTrainer } from "../../src/trainers/onnx";
-import type { ImageSource } from "../../src/types";
+import type { ImageSource, Prompt } from "../../src/types";
 import { checkpointDir, imagePath, promptOf, reference } from "../models/qwen2-vl/reference";
 
 const scratch = await mkdtemp(join(tmpdir(), "rise-refusals-"));
@@ -134,6 +134,19 @@ describe("a picture is refused", () => {
     await refuses(show(path), DataError, path);
     await cp(imagePath("square.png"), path);
     expect((await show(path))[0]![0]!.tokenIds).toHaveLength(1);
+  });
+});
+
+describe("a prompt is refused", () => {
+  it.each<[string, unknown, string]>([
+    ["of text alone", "What is this?", "got 'What is this?'"],
+    ["whose content is text", [{ role: "user", content: "What is this?" }], "content: 'What is this?'"],
+    ["with parts of another API", [{ role: "user", content: [{ type: "image_url" }] }], "type: 'image_url'"],
+    ["without its picture", [{ role: "user", content: [{ type: "image", image: undefined }] }], "image: undefined"],
+  ])("%s", async (_, prompt, got) => {
+    const prompts = [prompt as Prompt];
+    await refuses(backend.generate(prompts, { maxTokens: 1, seed: 0 }), DataError, "expected a prompt: [{ role", got);
+    await refuses(backend.countTokens!(prompts), DataError, "expected a prompt: [{ role", got);
   });
 });
 

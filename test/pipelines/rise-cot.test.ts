@@ -413,11 +413,14 @@ describe("riseCot refuses", () => {
     );
   });
 
-  it("examples that were not awaited, and one without an id", async () => {
+  it("examples that were not awaited, and one without an id or an image", async () => {
     const stream = (async function* () {
       yield* dataset;
     })() as unknown as typeof dataset;
     await rejection({ dataset: stream }).toThrow(/examples to be an array.*awaited/);
+    await rejection({ dataset: [{ ...dataset[0]!, image: undefined as unknown as string }] }).toThrow(
+      /example party has no image/,
+    );
     await rejection({ dataset: [{ ...dataset[0]!, id: 7 as unknown as string }] }).toThrow(/to be text, got 7/);
   });
 
