@@ -197,6 +197,15 @@ describe("training is refused", () => {
       "lora.rank",
       "got 0",
     ));
+  it("of an adapter without a scale", async () => {
+    for (const alpha of [0, -1, Number.NaN])
+      await refuses(
+        onnxTrainer({ model: checkpointDir, device: "cpu", lora: { rank: 1, alpha } }),
+        ConfigError,
+        "lora.alpha: expected a number above 0",
+        `got ${alpha}`,
+      );
+  });
   it("of layers that the model lacks", () =>
     refuses(
       onnxTrainer({ model: checkpointDir, device: "cpu", lora: { rank: 1, targetModules: ["q_proj", "conv"] } }),
@@ -204,6 +213,15 @@ describe("training is refused", () => {
       "self_attn.q_proj, self_attn.k_proj",
       "got conv",
     ));
+  it("of no layers, or of a name that is no list", async () => {
+    for (const targetModules of [[], "q_proj" as unknown as string[]])
+      await refuses(
+        onnxTrainer({ model: checkpointDir, device: "cpu", lora: { rank: 1, targetModules } }),
+        ConfigError,
+        'lora.targetModules: expected "all-linear" or a list of ends of self_attn.q_proj',
+        `got ${JSON.stringify(targetModules)}`,
+      );
+  });
 });
 
 it("a model that no longer holds its weights is refused when it runs", async () => {
