@@ -63,12 +63,6 @@ export const orderedBatch = <T>(items: readonly T[], step: number, count: number
 export const given = <Options extends object>(options: Options): Options =>
   Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as Options;
 
-/** @throws ConfigError naming a setting that is none of its values */
-export function checkChoice(name: string, value: string, choices: readonly string[]): void {
-  if (!choices.includes(value))
-    throw new ConfigError(`expected ${name} to be one of ${choices.join(", ")}; got "${value}"`);
-}
-
 /** @throws ConfigError naming the first setting that is not a whole number of at least `least` */
 export function checkCounts(settings: Readonly<Record<string, number | undefined>>, least = 1): void {
   for (const [name, value] of Object.entries(settings)) {

@@ -5,21 +5,13 @@ import { type GrpoSettings, grpoPresets } from "../grpo/presets";
 import { paperReward } from "../reward/paper";
 import type { RewardFunction } from "../reward/reward";
 import { deriveSeed } from "../rng";
+import { checkChoice } from "../tasks/choice";
 import type { Task } from "../tasks/task";
 import type { Trainer } from "../trainers/trainer";
 import type { Example, Rollout } from "../types";
 import { type CotMemory, createCotMemory, type RiseCotRow, rowOf } from "./cot-memory";
 import type { BestCheckpoint, RunEvent, StepMetrics } from "./events";
-import {
-  checkChoice,
-  checkCounts,
-  checkExamples,
-  checkHeldOut,
-  fingerprint,
-  given,
-  orderedBatch,
-  shuffledBatch,
-} from "./examples";
+import { checkCounts, checkExamples, checkHeldOut, fingerprint, given, orderedBatch, shuffledBatch } from "./examples";
 import { checkGrpo } from "./grpo-step";
 import { checkLearningRate, describeLearningRate, type LearningRate } from "./learning-rate";
 import { type Owned, withOwned } from "./owned";
