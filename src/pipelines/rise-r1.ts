@@ -113,22 +113,22 @@ export function riseR1<A>(options: RiseR1Options<A>): Run<RiseR1Event<A>, RiseR1
     // Before a model is loaded, or fetched, for nothing.
     checkExamples(task, dataset);
     checkHeldOut(task, heldOut, dataset);
-    const settings = withDefaults(options);
-    const kept = settings.sft ? keptCots(options, settings) : [];
+    const asked = withDefaults(options);
+    const kept = asked.sft ? keptCots(options, asked) : [];
+    const settings = { ...asked, sft: asked.sft && withSteps(asked.sft, kept.length) };
     return withOwned("trainer", trainer, "optimStep", (owned) => run(options, settings, kept, owned, signal));
   }, options.signal);
 }
 
 async function* run<A>(
   options: RiseR1Options<A>,
-  asked: Settings<A>,
+  settings: Settings<A>,
   kept: readonly RatedCot<A>[],
   trainer: Trainer,
   signal: AbortSignal,
 ): AsyncGenerator<RiseR1Event<A>, RiseR1Result<A>, void> {
   const { heldOut = [], keepCheckpoints = 3, runDir, resume = false, stop } = options;
-  const { checkpointEvery } = asked;
-  const settings = { ...asked, sft: asked.sft && { ...asked.sft, steps: supervisedSteps(asked.sft, kept.length) } };
+  const { checkpointEvery } = settings;
   const memory = createMemory();
   const measured = heldOut.length > 0 && { evaluate: evaluation(options, settings, trainer) };
   const stages = [
@@ -151,14 +151,22 @@ async function* run<A>(
   }
 }
 
-const supervisedSteps = ({ steps, epochs, batchSize }: SftSettings, samples: number) =>
-  epochs === undefined ? steps : Math.ceil((epochs * samples) / batchSize);
+/** With the steps that the epochs are, and a learning rate for each. */
+function withSteps({ epochs, ...sft }: SftSettings, samples: number): SftSettings {
+  const steps = epochs === undefined ? sft.steps : Math.ceil((epochs * samples) / sft.batchSize);
+  checkLearningRate("sft.learningRate", sft.learningRate, steps);
+  return { ...sft, epochs, steps };
+}
 
 /**
  * D_high.
  * @throws DataError for a cot of no example, or with an annotation that is not the task's; ConfigError where no cot is good enough
  */
 function keptCots<A>({ task, dataset, cots }: RiseR1Options<A>, { threshold }: Settings<A>): readonly RatedCot<A>[] {
+  if (!Array.isArray(cots))
+    throw new ConfigError(
+      `expected cots to be an array, such as the dataset of what riseCot returns; got ${typeof cots}`,
+    );
   const kept = selectHighQuality(cots, { threshold });
   if (kept.length === 0) {
     const best = cots.reduce((most, { reward }) => Math.max(most, reward), Number.NEGATIVE_INFINITY);
@@ -315,7 +323,7 @@ function withDefaults<A>({ sft = {}, rft = {}, ...options }: RiseR1Options<A>) {
   checkCounts({ checkpointEvery, keepCheckpoints, microBatch });
   checkThreshold(threshold);
   if (settings.sft) {
-    const { batchSize, steps, epochs = 0, learningRate, lossType } = settings.sft;
+    const { batchSize, steps, epochs = 0, lossType } = settings.sft;
     checkCounts({ "sft.batchSize": batchSize });
     checkCounts({ "sft.steps": steps }, 0);
     if (sft && sft.steps !== undefined && sft.epochs !== undefined)
@@ -323,7 +331,6 @@ function withDefaults<A>({ sft = {}, rft = {}, ...options }: RiseR1Options<A>) {
     if (!(epochs >= 0 && Number.isFinite(epochs)))
       throw new ConfigError(`expected sft.epochs to be at least 0, got ${epochs}`);
     checkChoice("sft.lossType", lossType, ["sequence", "token"]);
-    checkLearningRate("sft.learningRate", learningRate, steps);
   }
   if (settings.rft) {
     const { groupSize, examplesPerStep, steps, learningRate, grpo, sampling } = settings.rft;

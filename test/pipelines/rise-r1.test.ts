@@ -85,6 +85,12 @@ describe("riseR1", () => {
     expect(await keptIds(0.9)).toEqual(["party"]);
   });
 
+  it("asks a schedule for no more steps than the epochs are", async () => {
+    const learningRate = (step: number) => (step < 3 ? 1 : Number.NaN);
+    const { metrics } = await run({ rft: false, sft: { epochs: 2, batchSize: 2, learningRate } });
+    expect(metrics.map((row) => row.learning_rate)).toEqual([1, 1, 1]);
+  });
+
   it("counts epochs over what it imitates", async () => {
     const { metrics } = await run({ sft: { epochs: 4, batchSize: 2 }, rft: false });
     expect(metrics).toHaveLength(6);
@@ -149,9 +155,11 @@ describe("riseR1", () => {
       [{ keepCheckpoints: 0 }, /keepCheckpoints.*got 0/],
       [{ threshold: Number.NaN }, /threshold to be a number, got NaN/],
       [{ cots: [] }, /no cot reaches the threshold/],
+      [{ cots: { dataset: cots } as never }, /cots to be an array, such as the dataset of what riseCot returns/],
+      [{ sft: { learningRate: -1 } }, /sft\.learningRate: expected a learning rate of at least 0, got -1 for step 0/],
       [{ sft: { epochs: -1 } }, /sft\.epochs to be at least 0, got -1/],
       [{ sft: { lossType: "mean" as "token" } }, /sft\.lossType to be one of sequence, token; got "mean"/],
-      [{ rft: { learningRate: -1 } }, /learning rate of at least 0, got -1/],
+      [{ rft: { learningRate: (step) => 1 - step } }, /rft\.learningRate: .*got -1 for step 2/],
       [{ rft: { sampling: { maxTokens: 0 } } }, /rft\.sampling\.maxTokens.*at least 1, got 0/],
       [{ rft: { grpo: { ...grpoPresets.trl, loss: { clipEpsilon: -1 } } } }, /clipEpsilon ≥ 0, got -1/],
     ];
