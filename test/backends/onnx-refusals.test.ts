@@ -154,6 +154,7 @@ describe("generation is refused", () => {
   it.each<[Partial<GenerateOptions>, string, string]>([
     [{ maxTokens: 0 }, "expected maxTokens to be a positive integer", "got 0"],
     [{ maxTokens: 2.5 }, "expected maxTokens to be a positive integer", "got 2.5"],
+    [{ maxTokens: 513 }, "expected maxTokens to be at most the model's context, 512", "got 513"],
     [{ count: 0 }, "expected count to be a positive integer", "got 0"],
     [{ temperature: -1 }, "expected a finite temperature ≥ 0", "got -1"],
     [{ topK: 0 }, "expected topK to be a positive integer", "got 0"],
