@@ -35,12 +35,18 @@ export function selectHighQuality<Row extends { readonly reward: number }>(
   }
   const isRanked = fraction !== undefined || topK !== undefined;
   const least = threshold ?? (isRanked ? Number.NEGATIVE_INFINITY : 0.75);
-  if (Number.isNaN(least)) throw new ConfigError("selectHighQuality's threshold must be a number, but is NaN");
+  checkThreshold(least);
   // 0.07 · 100 is a little more than 7.
   const count = topK ?? Math.ceil((fraction ?? 1) * rows.length - 1e-9);
   const best = rows.filter(({ reward }) => reward >= least).sort((a, b) => b.reward - a.reward);
   const kept = new Set(best.slice(0, count));
   return rows.filter((row) => kept.has(row));
+}
+
+/** @throws ConfigError for a τ that is not a number */
+export function checkThreshold(threshold: number): void {
+  if (typeof threshold !== "number" || Number.isNaN(threshold))
+    throw new ConfigError(`expected threshold to be a number, got ${threshold}`);
 }
 
 /**

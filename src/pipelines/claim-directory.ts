@@ -14,8 +14,7 @@ import { isLock, lockRun } from "./run-lock";
  * another config
  */
 export async function claimDirectory(path: string, config: object, resume: boolean): Promise<() => Promise<void>> {
-  await mkdir(path, { recursive: true });
-  const release = await lockRun(path);
+  const release = await made(path);
   try {
     const isNew = (await readdir(path)).every((name) => name.endsWith(".partial") || isLock(name));
     if (!isNew && !resume) {
@@ -29,6 +28,19 @@ export async function claimDirectory(path: string, config: object, resume: boole
   } catch (error) {
     await release();
     throw error;
+  }
+}
+
+/** The directory, made where it is not there, and locked. */
+async function made(path: string): Promise<() => Promise<void>> {
+  try {
+    await mkdir(path, { recursive: true });
+    return await lockRun(path);
+  } catch (cause) {
+    if (cause instanceof CheckpointError) throw cause;
+    throw new CheckpointError(`runDir: expected a directory that can be written to at "${path}": ${String(cause)}`, {
+      cause,
+    });
   }
 }
 

@@ -4,26 +4,21 @@ import { createRng } from "../rng";
 import type { Task } from "../tasks/task";
 import type { Example } from "../types";
 
-/** @throws DataError for no examples, an id that is no text or occurs twice, or an annotation that is not the task's */
+/** @throws DataError for no examples, an id that is no text or occurs twice, an example without an image, or an annotation that is not the task's */
 export function checkExamples<A>(task: Task<A>, examples: readonly Example<A>[]): void {
+  if (!Array.isArray(examples))
+    throw new DataError(
+      "expected the examples to be an array; a data set that is a stream or a promise has to be awaited",
+    );
   if (examples.length === 0) throw new DataError("the dataset has no examples");
   const ids = new Set<string>();
-  for (const [i, { id, annotation }] of examples.entries()) {
+  for (const [i, { id, image, annotation }] of (examples as readonly Example<A>[]).entries()) {
     if (typeof id !== "string" || id === "")
       throw new DataError(`every example needs an id that is text, but that of number ${i} is ${JSON.stringify(id)}`);
     if (ids.has(id)) throw new DataError(`every example needs an id of its own, but two are "${id}"`);
     ids.add(id);
-    validate(task, annotation, `the annotation of example ${id}`);
-  }
-}
-
-function validate<A>(task: Task<A>, annotation: A, where: string): void {
-  try {
-    task.validate(annotation, where);
-  } catch (cause) {
-    if (cause instanceof DataError) throw cause;
-    // An annotation of another kind altogether, on which the task's own checks trip.
-    throw new DataError(`${where} must be one of task ${task.name}, but is ${JSON.stringify(annotation)}`, { cause });
+    if (image === undefined || image === null) throw new DataError(`example ${id} has no image`);
+    task.validate(annotation, `the annotation of example ${id}`);
   }
 }
 
@@ -64,6 +59,10 @@ export function shuffledBatch<T>(items: readonly T[], step: number, count: numbe
 /** The `count` items of a step in their own order, fewer in the last. */
 export const orderedBatch = <T>(items: readonly T[], step: number, count: number): readonly T[] =>
   items.slice(step * count, (step + 1) * count);
+
+/** Without the options that are there and undefined, which mean the default as those that are not there do. */
+export const given = <Options extends object>(options: Options): Options =>
+  Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as Options;
 
 /** @throws ConfigError naming the first setting that is not a whole number of at least `least` */
 export function checkCounts(settings: Readonly<Record<string, number | undefined>>, least = 1): void {

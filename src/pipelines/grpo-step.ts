@@ -1,4 +1,4 @@
-import { BackendError, TrainingError } from "../errors";
+import { BackendError, ConfigError, TrainingError } from "../errors";
 import { grpoAdvantages } from "../grpo/advantage";
 import { grpoLoss } from "../grpo/loss";
 import type { GrpoSettings } from "../grpo/presets";
@@ -68,6 +68,27 @@ export async function grpoStep<R>(trainer: Trainer, sampled: readonly Sampled<R>
       "rise/advantage_mean_abs": mean([...advantages].map(Math.abs)),
     },
   };
+}
+
+/**
+ * Tries settings on numbers, with what a step would have of them.
+ * @throws ConfigError for settings that contradict each other, or need what a step does not have
+ */
+export function checkGrpo(
+  name: string,
+  grpo: GrpoSettings,
+  { groupSize, groups }: { readonly groupSize: number; readonly groups: number },
+): void {
+  if (!grpo?.advantages || !grpo.loss)
+    throw new ConfigError(
+      `expected ${name} to be { advantages, loss }, such as grpoPresets.trl; got ${JSON.stringify(grpo)}`,
+    );
+  const { weights = [1] } = grpo.advantages;
+  const rewards = Array.from({ length: groupSize * groups }, (_, i) => weights.map(() => i % 2));
+  const { advantages } = grpoAdvantages(rewards, { ...grpo.advantages, groupSize });
+  const logProbs = rewards.map(() => Float64Array.of(-1, -1));
+  const reference = (grpo.loss.klCoefficient ?? 0) !== 0 && { refLogProbs: logProbs };
+  grpoLoss({ logProbs, oldLogProbs: logProbs, advantages, ...reference }, grpo.loss);
 }
 
 /** How far the sampler's log-probs are from those that training sees: rounding, or the price of sampling in reduced precision. TRL's names. */

@@ -1,17 +1,19 @@
 import type { VlmBackend } from "../backends/backend";
 import { ConfigError } from "../errors";
-import { selectHighQuality } from "../filter";
+import { checkThreshold, selectHighQuality } from "../filter";
 import { type GrpoSettings, grpoPresets } from "../grpo/presets";
 import { paperReward } from "../reward/paper";
 import type { RewardFunction } from "../reward/reward";
 import { deriveSeed } from "../rng";
+import { checkChoice } from "../tasks/choice";
 import type { Task } from "../tasks/task";
 import type { Trainer } from "../trainers/trainer";
 import type { Example, Rollout } from "../types";
 import { type CotMemory, createCotMemory, type RiseCotRow, rowOf } from "./cot-memory";
 import type { BestCheckpoint, RunEvent, StepMetrics } from "./events";
-import { checkCounts, checkExamples, checkHeldOut, fingerprint, orderedBatch, shuffledBatch } from "./examples";
-import { describeLearningRate, type LearningRate } from "./learning-rate";
+import { checkCounts, checkExamples, checkHeldOut, fingerprint, given, orderedBatch, shuffledBatch } from "./examples";
+import { checkGrpo } from "./grpo-step";
+import { checkLearningRate, describeLearningRate, type LearningRate } from "./learning-rate";
 import { type Owned, withOwned } from "./owned";
 import { type Demand, preflight } from "./preflight";
 import { checkTemperature, heldOutMetrics, rolloutStage } from "./rollout-stage";
@@ -98,19 +100,20 @@ export function riseCot<A>(options: RiseCotOptions<A>): Run<RiseCotEvent<A>, Ris
     // Before a model is loaded, or fetched, for nothing.
     checkExamples(task, dataset);
     checkHeldOut(task, heldOut, dataset);
-    if (trainer && !backend) return withOwned(trainer, (owned) => run(options, signal, owned.sampler(), owned));
-    if (backend && !trainer) return withOwned(backend, (owned) => run(options, signal, owned));
+    const settings = withDefaults(options);
+    if (trainer && !backend)
+      return withOwned("trainer", trainer, "optimStep", (owned) => run(settings, signal, owned.sampler(), owned));
+    if (backend && !trainer) return withOwned("backend", backend, "generate", (owned) => run(settings, signal, owned));
     throw new ConfigError(`riseCot: expected a trainer or a backend, got ${trainer ? "both" : "neither"}`);
   }, options.signal);
 }
 
 async function* run<A>(
-  options: RiseCotOptions<A>,
+  settings: Settings<A>,
   signal: AbortSignal,
   backend: VlmBackend,
   trainer?: Trainer,
 ): AsyncGenerator<RiseCotEvent<A>, RiseCotResult<A>, void> {
-  const settings = withDefaults(options);
   const { dataset, threshold, checkpointEvery, keepCheckpoints, runDir, resume, stop } = settings;
   const keeping = { resume, keep: keepCheckpoints };
   const directory = await openRunDirectory(runDir, describe(settings, backend, trainer), keeping);
@@ -276,14 +279,26 @@ function withDefaults<A>(options: RiseCotOptions<A>) {
     finalPass: true,
     seed: 0,
     resume: false,
-    ...options,
+    ...given(options),
   };
   const { groupSize, examplesPerStep, steps, checkpointEvery, keepCheckpoints, microBatch } = settings;
+  const { grpo, learningRate, credit, sampling, threshold } = settings;
   checkCounts({ groupSize }, options.trainer ? 2 : 1);
   checkCounts({ examplesPerStep, checkpointEvery, keepCheckpoints, microBatch });
-  checkCounts({ "sampling.reconstructionsPerCot": settings.sampling.reconstructionsPerCot });
+  const { cotMaxTokens, reconstructionMaxTokens, reconstructionsPerCot } = sampling;
+  checkCounts({
+    "sampling.cotMaxTokens": cotMaxTokens,
+    "sampling.reconstructionMaxTokens": reconstructionMaxTokens,
+    "sampling.reconstructionsPerCot": reconstructionsPerCot,
+  });
   checkCounts({ steps }, 0);
-  checkTemperature("sampling", settings.sampling);
+  checkTemperature("sampling", sampling);
+  checkChoice("credit", credit, ["both", "reconstruction"]);
+  checkThreshold(threshold);
+  if (options.trainer) {
+    checkLearningRate("learningRate", learningRate, steps);
+    checkGrpo("grpo", grpo, { groupSize: groupSize * (reconstructionsPerCot ?? 1), groups: examplesPerStep });
+  }
   return settings;
 }
 

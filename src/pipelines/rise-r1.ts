@@ -1,15 +1,17 @@
 import { formatThinkAnswer } from "../checks/think-answer";
 import { ConfigError, DataError } from "../errors";
-import { selectHighQuality } from "../filter";
+import { checkThreshold, selectHighQuality } from "../filter";
 import { type GrpoSettings, grpoPresets } from "../grpo/presets";
 import { type AnswerRewardFunction, answerReward } from "../reward/paper";
 import { deriveSeed } from "../rng";
+import { checkChoice } from "../tasks/choice";
 import type { Task } from "../tasks/task";
 import type { Trainer } from "../trainers/trainer";
 import type { Example, RatedCot } from "../types";
 import type { BestCheckpoint, RunEvent, StepMetrics } from "./events";
-import { checkCounts, checkExamples, checkHeldOut, fingerprint, shuffledBatch } from "./examples";
-import { describeLearningRate, type LearningRate, learningRateAt } from "./learning-rate";
+import { checkCounts, checkExamples, checkHeldOut, fingerprint, given, shuffledBatch } from "./examples";
+import { checkGrpo } from "./grpo-step";
+import { checkLearningRate, describeLearningRate, type LearningRate, learningRateAt } from "./learning-rate";
 import { type Owned, withOwned } from "./owned";
 import { needsOf, preflight, rehearseTraining } from "./preflight";
 import { checkTemperature, heldOutMetrics, rolloutStage } from "./rollout-stage";
@@ -111,21 +113,22 @@ export function riseR1<A>(options: RiseR1Options<A>): Run<RiseR1Event<A>, RiseR1
     // Before a model is loaded, or fetched, for nothing.
     checkExamples(task, dataset);
     checkHeldOut(task, heldOut, dataset);
-    return withOwned(trainer, (owned) => run(options, owned, signal));
+    const asked = withDefaults(options);
+    const kept = asked.sft ? keptCots(options, asked) : [];
+    const settings = { ...asked, sft: asked.sft && withSteps(asked.sft, kept.length) };
+    return withOwned("trainer", trainer, "optimStep", (owned) => run(options, settings, kept, owned, signal));
   }, options.signal);
 }
 
 async function* run<A>(
   options: RiseR1Options<A>,
+  settings: Settings<A>,
+  kept: readonly RatedCot<A>[],
   trainer: Trainer,
   signal: AbortSignal,
 ): AsyncGenerator<RiseR1Event<A>, RiseR1Result<A>, void> {
-  const { heldOut = [], cots, keepCheckpoints = 3, runDir, resume = false, stop } = options;
-  checkCounts({ keepCheckpoints });
-  const asked = withDefaults(options);
-  const { threshold, checkpointEvery } = asked;
-  const kept = asked.sft ? selectHighQuality(cots, { threshold }) : [];
-  const settings = { ...asked, sft: asked.sft && { ...asked.sft, steps: supervisedSteps(asked.sft, kept.length) } };
+  const { heldOut = [], keepCheckpoints = 3, runDir, resume = false, stop } = options;
+  const { checkpointEvery } = settings;
   const memory = createMemory();
   const measured = heldOut.length > 0 && { evaluate: evaluation(options, settings, trainer) };
   const stages = [
@@ -148,21 +151,45 @@ async function* run<A>(
   }
 }
 
-const supervisedSteps = ({ steps, epochs, batchSize }: SftSettings, samples: number) =>
-  epochs === undefined ? steps : Math.ceil((epochs * samples) / batchSize);
+/** With the steps that the epochs are, and a learning rate for each. */
+function withSteps({ epochs, ...sft }: SftSettings, samples: number): SftSettings {
+  const steps = epochs === undefined ? sft.steps : Math.ceil((epochs * samples) / sft.batchSize);
+  checkLearningRate("sft.learningRate", sft.learningRate, steps);
+  return { ...sft, epochs, steps };
+}
+
+/**
+ * D_high.
+ * @throws DataError for a cot of no example, or with an annotation that is not the task's; ConfigError where no cot is good enough
+ */
+function keptCots<A>({ task, dataset, cots }: RiseR1Options<A>, { threshold }: Settings<A>): readonly RatedCot<A>[] {
+  if (!Array.isArray(cots))
+    throw new ConfigError(
+      `expected cots to be an array, such as the dataset of what riseCot returns; got ${typeof cots}`,
+    );
+  const kept = selectHighQuality(cots, { threshold });
+  if (kept.length === 0) {
+    const best = cots.reduce((most, { reward }) => Math.max(most, reward), Number.NEGATIVE_INFINITY);
+    throw new ConfigError(
+      `sft: no cot reaches the threshold, ${threshold}: ${cots.length === 0 ? "there is none" : `the best of ${cots.length} has ${best}`}; lower it, train stage 1 for longer, or pass sft: false`,
+    );
+  }
+  const ids = new Set(dataset.map(({ id }) => id));
+  for (const { exampleId, annotation } of kept) {
+    if (!ids.has(exampleId)) throw new DataError(`cots: no example of the dataset has the id "${exampleId}"`);
+    task.validate(annotation, `the annotation of the cot of example ${exampleId}`);
+  }
+  return kept;
+}
 
 /** Prompt and target tokens of every kept cot. */
 function supervisedSamples<A>({ task, dataset }: RiseR1Options<A>, trainer: Trainer, kept: readonly RatedCot<A>[]) {
   const examples = new Map(dataset.map((example) => [example.id, example]));
-  return kept.map(({ exampleId, cot, annotation }) => {
-    const example = examples.get(exampleId);
-    if (!example) throw new DataError(`cots: no example of the dataset has the id "${exampleId}"`);
-    return {
-      exampleId,
-      prompt: task.answerPrompt(example),
-      completion: trainer.encode(formatThinkAnswer(cot, task.format(annotation))),
-    };
-  });
+  return kept.map(({ exampleId, cot, annotation }) => ({
+    exampleId,
+    prompt: task.answerPrompt(examples.get(exampleId)!),
+    completion: trainer.encode(formatThinkAnswer(cot, task.format(annotation))),
+  }));
 }
 
 function supervised<A>(
@@ -171,9 +198,6 @@ function supervised<A>(
   trainer: Trainer,
   samples: ReturnType<typeof supervisedSamples>,
 ): Stage<AnswerRollout<A>> {
-  if (samples.length === 0) {
-    throw new ConfigError("sft: no cot reaches the threshold; lower it, train stage 1 for longer, or pass sft: false");
-  }
   return {
     name: "sft",
     steps,
@@ -278,7 +302,7 @@ type SftSettings = Exclude<Settings<unknown>["sft"], false>;
 type RftSettings<A> = Exclude<Settings<A>["rft"], false>;
 
 function withDefaults<A>({ sft = {}, rft = {}, ...options }: RiseR1Options<A>) {
-  const { threshold = 0.75, microBatch, checkpointEvery = 50, seed = 0 } = options;
+  const { threshold = 0.75, microBatch, checkpointEvery = 50, keepCheckpoints, seed = 0 } = options;
   const settings = {
     ...{ threshold, microBatch, checkpointEvery, seed },
     sft: sft && {
@@ -287,28 +311,35 @@ function withDefaults<A>({ sft = {}, rft = {}, ...options }: RiseR1Options<A>) {
       learningRate: 2e-5,
       lossType: "sequence" as const,
       epochs: undefined,
-      ...sft,
+      ...given(sft),
     },
     rft: rft && {
       ...{ steps: 200, groupSize: 8, examplesPerStep: 2, learningRate: 2e-5, sampling: {} },
       grpo: grpoPresets["rise-paper"] as GrpoSettings,
       reward: answerReward as AnswerRewardFunction<A>,
-      ...rft,
+      ...given(rft),
     },
   };
-  checkCounts({ checkpointEvery, microBatch });
+  checkCounts({ checkpointEvery, keepCheckpoints, microBatch });
+  checkThreshold(threshold);
   if (settings.sft) {
-    checkCounts({ "sft.batchSize": settings.sft.batchSize });
-    checkCounts({ "sft.steps": settings.sft.steps }, 0);
+    const { batchSize, steps, epochs = 0, lossType } = settings.sft;
+    checkCounts({ "sft.batchSize": batchSize });
+    checkCounts({ "sft.steps": steps }, 0);
     if (sft && sft.steps !== undefined && sft.epochs !== undefined)
       throw new ConfigError("sft: expected steps or epochs, got both");
+    if (!(epochs >= 0 && Number.isFinite(epochs)))
+      throw new ConfigError(`expected sft.epochs to be at least 0, got ${epochs}`);
+    checkChoice("sft.lossType", lossType, ["sequence", "token"]);
   }
   if (settings.rft) {
-    const { groupSize, examplesPerStep, steps } = settings.rft;
+    const { groupSize, examplesPerStep, steps, learningRate, grpo, sampling } = settings.rft;
     checkCounts({ "rft.groupSize": groupSize }, 2);
-    checkCounts({ "rft.examplesPerStep": examplesPerStep });
+    checkCounts({ "rft.examplesPerStep": examplesPerStep, "rft.sampling.maxTokens": sampling.maxTokens });
     checkCounts({ "rft.steps": steps }, 0);
-    checkTemperature("rft.sampling", settings.rft.sampling);
+    checkTemperature("rft.sampling", sampling);
+    checkLearningRate("rft.learningRate", learningRate, steps);
+    checkGrpo("rft.grpo", grpo, { groupSize, groups: examplesPerStep });
   }
   return settings;
 }

@@ -1,7 +1,8 @@
+import { inspect } from "node:util";
 import type { GenerateOptions, VlmBackend } from "../backends/backend";
-import { BackendError } from "../errors";
+import { BackendError, ConfigError } from "../errors";
 import type { AnswerRewardFunction } from "../reward/paper";
-import type { RewardFunction } from "../reward/reward";
+import type { Judgement, RewardFunction } from "../reward/reward";
 import { deriveSeed } from "../rng";
 import type { Task } from "../tasks/task";
 import type { Completion, Example, Prompt, Reward, Rollout } from "../types";
@@ -101,7 +102,7 @@ export async function sampleRollouts<A>({
   const rollouts = pairs.map(async ({ example, first, cotSegment, prompt, reconstruction, k }) => {
     const cot = cotSegment.completion;
     const parts = { truth: example.annotation, cot: cot.text, reconstruction: reconstruction.text };
-    const judged = await reward(task, parts);
+    const judged = checkJudgement(await reward(task, parts), reward.name, example);
     return {
       rollout: { exampleId: example.id, index: first + k, cot, reconstruction, ...judged },
       reward: judged.reward,
@@ -132,7 +133,8 @@ export async function sampleAnswers<A>({
   });
   const rollouts = examples.flatMap((example, i) =>
     answers[i]!.map(async (completion, index) => {
-      const judged = await reward(task, { truth: example.annotation, text: completion.text });
+      const parts = { truth: example.annotation, text: completion.text };
+      const judged = checkJudgement(await reward(task, parts), reward.name, example);
       return {
         rollout: { exampleId: example.id, index, completion, ...judged },
         reward: judged.reward,
@@ -142,6 +144,17 @@ export async function sampleAnswers<A>({
     }),
   );
   return Promise.all(rollouts);
+}
+
+/** @throws ConfigError naming the reward function, and the example, for what is no judgement or has no finite reward */
+function checkJudgement<A>(judged: Judgement<A>, name: string, { id }: Example<A>): Judgement<A> {
+  const { reward, similarity, leaks, format } = judged?.reward ?? {};
+  const isWhole =
+    [reward, similarity].every(Number.isFinite) && Array.isArray(leaks) && typeof format?.ok === "boolean";
+  if (isWhole) return judged;
+  throw new ConfigError(
+    `reward "${name}": expected { prediction, reward: { reward, similarity, leaks, format } } with finite numbers, got ${inspect(judged)} for example ${id}`,
+  );
 }
 
 /** `backend.generate`, held to the number of completions that was asked for, each with a text and why it ends. */

@@ -27,9 +27,11 @@ export function sumRewards<A, Parts>(
   others: Readonly<Record<string, OwnReward<A, Parts>>>,
 ): (task: Task<A>, parts: Parts) => Promise<Judgement<A>> {
   const named = Object.entries(others).map(([name, { reward, weight = 1 }]) => ({ name, reward, weight }));
-  for (const { name, weight } of named) {
+  for (const { name, reward, weight } of named) {
     if (!Number.isFinite(weight))
       throw new ConfigError(`sumRewards: expected a finite weight of "${name}", got ${weight}`);
+    if (typeof reward !== "function")
+      throw new ConfigError(`sumRewards: expected "${name}" to be { reward, weight? } with a function, got ${reward}`);
     if (name === judge.name) throw new ConfigError(`sumRewards: expected a name other than the judge's, got "${name}"`);
   }
 

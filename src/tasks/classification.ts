@@ -30,7 +30,7 @@ export interface ClassificationOptions {
  *
  * Written `{'anger': 0.10, 'joy': 0.90}`: two decimals, more where an annotation has more (`roundDistribution` shortens them).
  *
- * @throws ConfigError for fewer than two labels, labels that are empty, hard to quote or alike, and placeholders that do not fit
+ * @throws ConfigError for fewer than two labels, labels that are empty, hard to quote or alike, placeholders that do not fit, and a reading that there is not
  */
 export function classification(options: ClassificationOptions): Task<LabelDistribution> {
   const { labels, name = "classification", question = "Which labels fit this image?", prompts = {} } = options;
@@ -86,6 +86,7 @@ export function oneHot(labels: readonly string[], label: string): LabelDistribut
 }
 
 function checkLabels(labels: readonly string[]): void {
+  if (!Array.isArray(labels)) throw new ConfigError(`classification() needs a list of labels, but got ${labels}`);
   if (labels.length < 2) throw new ConfigError(`classification() needs at least two labels, but got ${labels.length}`);
   const byKey = new Map<string, string>();
   for (const label of labels) {
@@ -110,6 +111,8 @@ function checkLabels(labels: readonly string[]): void {
 const SUM_TOLERANCE = 0.01 + 1e-9;
 
 function validateDistribution(annotation: LabelDistribution, labels: readonly string[], where: string): void {
+  if (typeof annotation !== "object" || annotation === null)
+    throw new DataError(`${where} must be a probability for each label, but found ${JSON.stringify(annotation)}`);
   for (const label of labels) {
     if (!Object.hasOwn(annotation, label)) {
       throw new DataError(`${where} has no "${label}": give every label, 0 where it does not apply`);

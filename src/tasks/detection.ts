@@ -1,7 +1,6 @@
 import { findLeaks } from "../checks/leakage";
 import { DataError } from "../errors";
 import { detectionSimilarity } from "../similarity/boxes";
-import type { Denominator } from "../similarity/matching";
 import type { Box, BoxSpace } from "../types";
 import { formatBox, formatBoxes, readBoxes } from "./box-text";
 import { type LocatingOptions, locating } from "./locating";
@@ -12,10 +11,6 @@ import type { Task } from "./task";
 export interface DetectionOptions extends LocatingOptions {
   /** Exactly one box per example, written without the outer brackets (false). */
   readonly single?: boolean;
-  /** What the matched IoUs are divided by (`"truth"`). */
-  readonly similarity?: Denominator;
-  /** The space of annotations and of what the model writes (`"thousand"`, Qwen2-VL's own). */
-  readonly space?: BoxSpace;
   /** `"detection"`. */
   readonly name?: string;
   /** Whether an answer that is not quite as asked is read, with what was repaired in the rollouts, or does not parse ("lenient"). */
@@ -27,7 +22,7 @@ export interface DetectionOptions extends LocatingOptions {
  *
  * A data set's boxes must already be in the task's space: `convertBox` brings them there.
  *
- * @throws ConfigError for an empty target and for placeholders that do not fit
+ * @throws ConfigError for an empty target, placeholders that do not fit, and a space, denominator or reading that there is not
  */
 export function detection(options: DetectionOptions = {}): Task<readonly Box[]> {
   const { single = false, similarity = "truth", space = "thousand", name = "detection", reading = "lenient" } = options;
@@ -42,6 +37,8 @@ export function detection(options: DetectionOptions = {}): Task<readonly Box[]> 
     // The target's name is in every prompt, so saying it gives nothing away.
     leaks: (cot, annotation) => findLeaks(cot, { answer: format(annotation) }),
     validate: (boxes, where) => {
+      if (!Array.isArray(boxes))
+        throw new DataError(`${where} must be a list of boxes, but found ${JSON.stringify(boxes)}`);
       if (single && boxes.length !== 1)
         throw new DataError(`${where} must have exactly one box, but has ${boxes.length}`);
       boxes.forEach((box, i) => void validateBox(box, space, `box ${i} of ${where}`));
@@ -59,9 +56,9 @@ const scales: Readonly<Record<BoxSpace, string>> = {
 const EDGE_TOLERANCE = 1e-6;
 
 function validateBox(box: Box, space: BoxSpace, where: string): void {
+  if (!Object.hasOwn(scales, box?.space))
+    throw new DataError(`${where} must be { space, x, y, width, height }, but found ${JSON.stringify(box)}`);
   const { x, y, width, height } = box;
-  if (!Object.hasOwn(scales, box.space))
-    throw new DataError(`${where} must be { space, x, y, width, height }, but is ${JSON.stringify(box)}`);
   const written = `[${[x, y, width, height].map(shown).join(", ")}]`;
   if (box.space !== space) {
     throw new DataError(

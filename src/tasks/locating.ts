@@ -3,7 +3,9 @@ import { answerTexts } from "../prompts/answer";
 import { cotTexts } from "../prompts/cot";
 import { reconstructionTexts } from "../prompts/reconstruction";
 import { imagePrompt, type PromptTexts, template } from "../prompts/template";
-import type { Example } from "../types";
+import type { Denominator } from "../similarity/matching";
+import type { BoxSpace, Example } from "../types";
+import { checkChoice } from "./choice";
 import type { Task } from "./task";
 
 export interface LocatingOptions {
@@ -11,6 +13,10 @@ export interface LocatingOptions {
   readonly target?: string;
   /** Replacements for the prompts. Placeholders: target, form, scale; annotation (cot), cot (reconstruction). */
   readonly prompts?: PromptTexts;
+  /** What the matched IoUs are divided by (`"truth"`). */
+  readonly similarity?: Denominator;
+  /** The space of annotations and of what the model writes (`"thousand"`, Qwen2-VL's own). */
+  readonly space?: BoxSpace;
 }
 
 /** How the places that were found are written. */
@@ -25,14 +31,16 @@ export interface Notation<A> {
 /**
  * The prompts of a task that looks for something in the image.
  * @param who the task's function, for error messages
- * @throws ConfigError for an empty target and for placeholders that do not fit
+ * @throws ConfigError for an empty target, placeholders that do not fit, and a space or denominator that there is not
  */
 export function locating<A>(
   who: string,
-  { target, prompts = {} }: LocatingOptions,
+  { target, prompts = {}, similarity = "truth", space = "thousand" }: LocatingOptions,
   { form, scale, format }: Notation<A>,
 ): Pick<Task<A>, "cotPrompt" | "reconstructionPrompt" | "answerPrompt"> {
   if (target?.trim() === "") throw new ConfigError(`${who}()'s target must say what to find, but it is empty`);
+  checkChoice(`${who}()'s similarity`, similarity, ["truth", "predicted", "max"]);
+  checkChoice(`${who}()'s space`, space, ["unit", "thousand", "pixel"]);
   const optional = ["target", "form", "scale"] as const;
   const cotText = template(prompts.cot ?? cotTexts.detection, `${who}()'s cot prompt`, {
     required: ["annotation"],

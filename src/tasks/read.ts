@@ -1,3 +1,5 @@
+import { checkChoice } from "./choice";
+
 /** What an answer says, and what had to be overlooked to read it. */
 export interface Read<A> {
   readonly value: A;
@@ -8,8 +10,12 @@ export interface Read<A> {
 /** Whether answers that are not written as asked are read, and say so, or are refused. */
 export type Reading = "lenient" | "strict";
 
-/** The two members of a task that come from reading its answers. */
+/**
+ * The two members of a task that come from reading its answers.
+ * @throws ConfigError for a reading that is neither
+ */
 export function parsing<A>(read: (text: string) => Read<A> | null, reading: Reading) {
+  checkChoice("reading", reading, ["lenient", "strict"]);
   const isRefused = (repairs: readonly string[]) => reading === "strict" && repairs.length > 0;
   return {
     parse(text: string): A | null {

@@ -1,6 +1,5 @@
 import { findLeaks } from "../checks/leakage";
 import { DataError } from "../errors";
-import type { Denominator } from "../similarity/matching";
 import { isSimple, segmentationSimilarity } from "../similarity/polygons";
 import type { BoxSpace, Polygon } from "../types";
 import { MAX_COORDINATE } from "./box-text";
@@ -10,10 +9,6 @@ import { parsing, type Reading } from "./read";
 import type { Task } from "./task";
 
 export interface SegmentationOptions extends LocatingOptions {
-  /** What the matched IoUs are divided by (`"truth"`). */
-  readonly similarity?: Denominator;
-  /** The space of annotations and of what the model writes (`"thousand"`, Qwen2-VL's own). */
-  readonly space?: BoxSpace;
   /** `"segmentation"`. */
   readonly name?: string;
   /** Whether an answer that is not quite as asked is read, with what was repaired in the rollouts, or does not parse ("lenient"). */
@@ -23,7 +18,7 @@ export interface SegmentationOptions extends LocatingOptions {
 /**
  * Annotations that are outlines, simple polygons without holes, written `[[[x, y], [x, y], [x, y], …], …]`.
  *
- * @throws ConfigError for an empty target and for placeholders that do not fit
+ * @throws ConfigError for an empty target, placeholders that do not fit, and a space, denominator or reading that there is not
  */
 export function segmentation(options: SegmentationOptions = {}): Task<readonly Polygon[]> {
   const { similarity = "truth", space = "thousand", name = "segmentation", reading = "lenient" } = options;
@@ -37,12 +32,15 @@ export function segmentation(options: SegmentationOptions = {}): Task<readonly P
     // The target's name is in every prompt, so saying it gives nothing away.
     leaks: (cot, annotation) => findLeaks(cot, { answer: formatPolygons(annotation) }),
     validate: (polygons, where) => {
+      if (!Array.isArray(polygons))
+        throw new DataError(`${where} must be a list of outlines, but found ${JSON.stringify(polygons)}`);
+      polygons.forEach((polygon, i) => void validateShape(polygon, space, `polygon ${i} of ${where}`));
       const corners = polygons.reduce((sum, { points }) => sum + points.length, 0);
       if (corners > MAX_CORNERS)
         throw new DataError(
           `${where} must have at most ${MAX_CORNERS} corners in all, but has ${corners}: simplify it`,
         );
-      polygons.forEach((polygon, i) => void validatePolygon(polygon, space, `polygon ${i} of ${where}`));
+      polygons.forEach((polygon, i) => void validateOutline(polygon, space, `polygon ${i} of ${where}`));
     },
   };
 }
@@ -53,8 +51,14 @@ const scales: Readonly<Record<BoxSpace, string>> = {
   pixel: "an outline for each, its corners in order in pixels",
 };
 
-function validatePolygon({ space: given, points }: Polygon, space: BoxSpace, where: string): void {
-  if (given !== space) throw new DataError(`${where} is in "${given}" space, but the task's is "${space}"`);
+function validateShape(polygon: Polygon, space: BoxSpace, where: string): void {
+  if (!(polygon?.space && Array.isArray(polygon.points as unknown)))
+    throw new DataError(`${where} must be { space, points }, but found ${JSON.stringify(polygon)}`);
+  if (polygon.space !== space)
+    throw new DataError(`${where} is in "${polygon.space}" space, but the task's is "${space}"`);
+}
+
+function validateOutline({ points }: Polygon, space: BoxSpace, where: string): void {
   const side = { unit: 1, thousand: 1000, pixel: MAX_COORDINATE }[space];
   const bad = points.find((point) => !point.every((value) => value >= 0 && value <= side));
   if (bad) throw new DataError(`${where} must lie within 0 … ${side}, but has a corner at [${bad.join(", ")}]`);

@@ -6,7 +6,7 @@ import type { GenerateOptions } from "../../src/backends/backend";
 import { onnxBackend } from "../../src/backends/onnx";
 import { BackendError, ConfigError, DataError, ShapeError, TrainingError } from "../../src/errors";
 import { onnxTrainer } from "../../src/trainers/onnx";
-import type { ImageSource } from "../../src/types";
+import type { ImageSource, Prompt } from "../../src/types";
 import { checkpointDir, imagePath, promptOf, reference } from "../models/qwen2-vl/reference";
 
 const scratch = await mkdtemp(join(tmpdir(), "rise-refusals-"));
@@ -137,10 +137,24 @@ describe("a picture is refused", () => {
   });
 });
 
+describe("a prompt is refused", () => {
+  it.each<[string, unknown, string]>([
+    ["of text alone", "What is this?", "got 'What is this?'"],
+    ["whose content is text", [{ role: "user", content: "What is this?" }], "content: 'What is this?'"],
+    ["with parts of another API", [{ role: "user", content: [{ type: "image_url" }] }], "type: 'image_url'"],
+    ["without its picture", [{ role: "user", content: [{ type: "image", image: undefined }] }], "image: undefined"],
+  ])("%s", async (_, prompt, got) => {
+    const prompts = [prompt as Prompt];
+    await refuses(backend.generate(prompts, { maxTokens: 1, seed: 0 }), DataError, "expected a prompt: [{ role", got);
+    await refuses(backend.countTokens!(prompts), DataError, "expected a prompt: [{ role", got);
+  });
+});
+
 describe("generation is refused", () => {
   it.each<[Partial<GenerateOptions>, string, string]>([
     [{ maxTokens: 0 }, "expected maxTokens to be a positive integer", "got 0"],
     [{ maxTokens: 2.5 }, "expected maxTokens to be a positive integer", "got 2.5"],
+    [{ maxTokens: 513 }, "expected maxTokens to be at most the model's context, 512", "got 513"],
     [{ count: 0 }, "expected count to be a positive integer", "got 0"],
     [{ temperature: -1 }, "expected a finite temperature ≥ 0", "got -1"],
     [{ topK: 0 }, "expected topK to be a positive integer", "got 0"],
@@ -184,6 +198,15 @@ describe("training is refused", () => {
       "lora.rank",
       "got 0",
     ));
+  it("of an adapter without a scale", async () => {
+    for (const alpha of [0, -1, Number.NaN])
+      await refuses(
+        onnxTrainer({ model: checkpointDir, device: "cpu", lora: { rank: 1, alpha } }),
+        ConfigError,
+        "lora.alpha: expected a number above 0",
+        `got ${alpha}`,
+      );
+  });
   it("of layers that the model lacks", () =>
     refuses(
       onnxTrainer({ model: checkpointDir, device: "cpu", lora: { rank: 1, targetModules: ["q_proj", "conv"] } }),
@@ -191,6 +214,15 @@ describe("training is refused", () => {
       "self_attn.q_proj, self_attn.k_proj",
       "got conv",
     ));
+  it("of no layers, or of a name that is no list", async () => {
+    for (const targetModules of [[], "q_proj" as unknown as string[]])
+      await refuses(
+        onnxTrainer({ model: checkpointDir, device: "cpu", lora: { rank: 1, targetModules } }),
+        ConfigError,
+        'lora.targetModules: expected "all-linear" or a list of ends of self_attn.q_proj',
+        `got ${JSON.stringify(targetModules)}`,
+      );
+  });
 });
 
 it("a model that no longer holds its weights is refused when it runs", async () => {

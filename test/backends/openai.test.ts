@@ -3,7 +3,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { openaiBackend } from "../../src/backends/openai";
 import { BackendError, ConfigError, DataError } from "../../src/errors";
 import { imagePrompt } from "../../src/prompts/template";
-import type { RawImage } from "../../src/types";
+import type { Prompt, RawImage } from "../../src/types";
 import { type ChatServer, chatServer } from "./chat-server";
 import { describeBackend } from "./contract";
 
@@ -151,10 +151,12 @@ describe("openaiBackend", () => {
     expect(server.requests).toHaveLength(2);
   });
 
-  it("refuses an address, a number or a picture that it cannot use", async () => {
+  it("refuses an address, a number, a prompt or a picture that it cannot use", async () => {
     expect(() => open({ baseUrl: "localhost" })).toThrow("http or https");
     expect(() => open({ baseUrl: "https://me:secret@host/v1" })).toThrow(ConfigError);
     expect(() => open({ retries: -1 })).toThrow(ConfigError);
+    const text = "What is this?" as unknown as Prompt;
+    await expect(open().generate([text], generation)).rejects.toThrow(/expected a prompt.*got 'What is this\?'/);
     await expect(open().generate([imagePrompt("no-such.png", "?")], generation)).rejects.toThrow(DataError);
     expect(server.requests).toEqual([]);
   });

@@ -48,8 +48,8 @@ describe("a JSON-lines dataset", () => {
   });
 
   it.each([
-    ["lists of numbers", [[1, 2, 3, 4]], /box 0 of .*must be \{ space, x, y, width, height \}, but is \[1,2,3,4\]/],
-    ["without a space", [{ x: 1, y: 2, width: 3, height: 4 }], /must be \{ space, .*, but is \{"x":1,/],
+    ["lists of numbers", [[1, 2, 3, 4]], /box 0 of .*must be \{ space, x, y, width, height \}, but found \[1,2,3,4\]/],
+    ["without a space", [{ x: 1, y: 2, width: 3, height: 4 }], /must be \{ space, .*, but found \{"x":1,/],
     [
       "with text for a number",
       [{ space: "thousand", x: "1", y: 2, width: 3, height: 4 }],

@@ -58,7 +58,7 @@ describe("evaluate", () => {
     await expect(evaluating({ id: undefined })).rejects.toThrow(DataError);
     await expect(evaluating({ annotation: null })).rejects.toThrow(DataError);
     await expect(evaluating({ annotation: null })).rejects.toThrow(
-      "the annotation of example second must be one of task moods, but is null",
+      "the annotation of example second must be a probability for each label, but found null",
     );
   });
 

@@ -1,8 +1,9 @@
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { BackendError, CheckpointError, ConfigError, DataError } from "../../src/errors";
-import { grpoPresets } from "../../src/grpo/presets";
+import { type GrpoSettings, grpoPresets } from "../../src/grpo/presets";
 import { type RiseCotOptions, riseCot } from "../../src/pipelines/rise-cot";
+import type { Judgement } from "../../src/reward/reward";
 import { strictReward } from "../../src/reward/strict";
 import { promptKey, scriptedBackend } from "../../src/testing/scripted-backend";
 import type { Trainer } from "../../src/trainers/trainer";
@@ -179,6 +180,11 @@ describe("riseCot with a policy that learns", () => {
       grad_norm: 0,
       frac_reward_zero_std: 1,
     });
+  });
+
+  it("takes an option that is undefined for one that is left out", async () => {
+    const left = { credit: undefined, microBatch: undefined, sampling: undefined, seed: undefined } as object;
+    expect((await run(left)).metrics).toEqual((await run()).metrics);
   });
 
   it("is the same run for the same seed, another for another", async () => {
@@ -383,12 +389,60 @@ describe("riseCot refuses", () => {
     await rejection({ learningRate: () => Number.NaN }).toThrow(/learning rate/);
   });
 
+  it("settings that cannot be used before a model is loaded", async () => {
+    const trainer = async () => expect.fail("a model was loaded");
+    const wrong: [Partial<RiseCotOptions<LabelDistribution>>, RegExp][] = [
+      [{ groupSize: 1 }, /groupSize.*at least 2, got 1/],
+      [{ threshold: Number.NaN }, /threshold to be a number, got NaN/],
+      [{ credit: "cot" as "both" }, /credit to be one of both, reconstruction; got "cot"/],
+      [{ sampling: { cotMaxTokens: 0 } }, /sampling\.cotMaxTokens.*at least 1, got 0/],
+      [{ learningRate: -1 }, /learning rate of at least 0, got -1/],
+      [{ learningRate: "2e-5" as unknown as number }, /learningRate to be a number or a function.*got "2e-5"/],
+      [{ grpo: "trl" as unknown as GrpoSettings }, /grpo to be \{ advantages, loss \}.*got "trl"/],
+      [{ grpo: { advantages: { scale: "tokens" }, loss: {} } }, /scale "tokens" expect lengths/],
+      [{ grpo: { advantages: {}, loss: { entropyCoefficient: 0.1 } } }, /expected entropies/],
+    ];
+    for (const [options, message] of wrong) await rejection({ ...options, trainer }).toThrow(message);
+  });
+
   it("an empty dataset, an id that occurs twice, an annotation that is not one", async () => {
     await rejection({ dataset: [] }).toThrow(DataError);
     await rejection({ dataset: [dataset[0]!, dataset[0]!] }).toThrow(/two are "party"/);
     await rejection({ dataset: [{ ...dataset[0]!, annotation: { joy: 0.5, sadness: 0.1 } }] }).toThrow(
       /example party must sum to 1/,
     );
+  });
+
+  it("examples that were not awaited, and one without an id or an image", async () => {
+    const stream = (async function* () {
+      yield* dataset;
+    })() as unknown as typeof dataset;
+    await rejection({ dataset: stream }).toThrow(/examples to be an array.*awaited/);
+    await rejection({ dataset: [{ ...dataset[0]!, image: undefined as unknown as string }] }).toThrow(
+      /example party has no image/,
+    );
+    await rejection({ dataset: [{ ...dataset[0]!, id: 7 as unknown as string }] }).toThrow(/to be text, got 7/);
+  });
+
+  it("a trainer that is still a promise, or none", async () => {
+    const promise = Promise.resolve(cotTrainer());
+    await rejection({ trainer: promise as unknown as Trainer }).toThrow(/trainer.*got a promise: await it/);
+    const backend = scriptedBackend(["a"]);
+    await rejection({ trainer: async () => backend as unknown as Trainer }).toThrow(/without optimStep\(\)/);
+    const nothing = async () => undefined as unknown as Trainer;
+    await rejection({ trainer: nothing }).toThrow(ConfigError);
+  });
+
+  it("what a reward function of one's own gives that is no judgement, with its name and the example", async () => {
+    for (const [given, shown] of [
+      [0.5, "0.5"],
+      [undefined, "undefined"],
+      [{ prediction: null, reward: { reward: Number.NaN, similarity: 0, leaks: [], format: { ok: true } } }, "NaN"],
+    ] as const) {
+      const mine = () => given as unknown as Judgement<LabelDistribution>;
+      const message = new RegExp(`reward "mine": expected \\{ prediction.*got .*${shown}.* for example`, "s");
+      await rejection({ reward: mine, preflight: false }).toThrow(message);
+    }
   });
 
   it("to learn from a sampler without log-probs", () =>

@@ -1,6 +1,7 @@
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { ConfigError, DataError } from "../../src/errors";
+import { grpoPresets } from "../../src/grpo/presets";
 import type { RiseR1Options } from "../../src/pipelines/rise-r1";
 import type { Trainer } from "../../src/trainers/trainer";
 import type { LabelDistribution } from "../../src/types";
@@ -84,6 +85,12 @@ describe("riseR1", () => {
     expect(await keptIds(0.9)).toEqual(["party"]);
   });
 
+  it("asks a schedule for no more steps than the epochs are", async () => {
+    const learningRate = (step: number) => (step < 3 ? 1 : Number.NaN);
+    const { metrics } = await run({ rft: false, sft: { epochs: 2, batchSize: 2, learningRate } });
+    expect(metrics.map((row) => row.learning_rate)).toEqual([1, 1, 1]);
+  });
+
   it("counts epochs over what it imitates", async () => {
     const { metrics } = await run({ sft: { epochs: 4, batchSize: 2 }, rft: false });
     expect(metrics).toHaveLength(6);
@@ -133,5 +140,29 @@ describe("riseR1", () => {
     await expect(run({ cots: [] })).rejects.toThrow(/no cot reaches the threshold/);
     await expect(run({ cots: [{ ...cots[0]!, exampleId: "wedding" }] })).rejects.toThrow(DataError);
     await expect(run({ sft: { steps: 1, epochs: 1 } })).rejects.toThrow(/steps or epochs, got both/);
+  });
+
+  it("says how far the best cot is from the threshold, and refuses one whose annotation is not the task's", async () => {
+    await expect(run({ threshold: 2 })).rejects.toThrow(/the threshold, 2: the best of 3 has 1;/);
+    await expect(run({ cots: [{ ...cots[0]!, annotation: { joy: 1 } }] })).rejects.toThrow(
+      /the cot of example party has no "sadness"/,
+    );
+  });
+
+  it("refuses settings of either part before a model is loaded, and not when their part begins", async () => {
+    const trainer = async () => expect.fail("a model was loaded");
+    const wrong: [Partial<RiseR1Options<LabelDistribution>>, RegExp][] = [
+      [{ keepCheckpoints: 0 }, /keepCheckpoints.*got 0/],
+      [{ threshold: Number.NaN }, /threshold to be a number, got NaN/],
+      [{ cots: [] }, /no cot reaches the threshold/],
+      [{ cots: { dataset: cots } as never }, /cots to be an array, such as the dataset of what riseCot returns/],
+      [{ sft: { learningRate: -1 } }, /sft\.learningRate: expected a learning rate of at least 0, got -1 for step 0/],
+      [{ sft: { epochs: -1 } }, /sft\.epochs to be at least 0, got -1/],
+      [{ sft: { lossType: "mean" as "token" } }, /sft\.lossType to be one of sequence, token; got "mean"/],
+      [{ rft: { learningRate: (step) => 1 - step } }, /rft\.learningRate: .*got -1 for step 2/],
+      [{ rft: { sampling: { maxTokens: 0 } } }, /rft\.sampling\.maxTokens.*at least 1, got 0/],
+      [{ rft: { grpo: { ...grpoPresets.trl, loss: { clipEpsilon: -1 } } } }, /clipEpsilon ≥ 0, got -1/],
+    ];
+    for (const [options, message] of wrong) await expect(run({ ...options, trainer })).rejects.toThrow(message);
   });
 });

@@ -185,6 +185,18 @@ describe.skipIf(!existsSync(full))("on a full disk", () => {
     }));
 });
 
+describe("where no directory can be written", () => {
+  it("is an error that names the place", () =>
+    withFolders(1, async (folder) => {
+      const file = join(folder!, "file");
+      await writeFile(file, "");
+      for (const path of [file, join(file, "run"), ""]) {
+        await expect(openRunDirectory(path, {})).rejects.toThrow(CheckpointError);
+        await expect(openRunDirectory(path, {})).rejects.toThrow(`can be written to at "${path}": Error: E`);
+      }
+    }));
+});
+
 describe("the lock of a run directory", () => {
   const locks = async (folder: string | undefined) =>
     (await readdir(folder!)).filter((name) => name.startsWith("run.lock"));

@@ -1,14 +1,16 @@
 import { readFileSync } from "node:fs";
+import { readdir } from "node:fs/promises";
 import { describe, expect, it } from "vitest";
 import { grpoPresets } from "../../src/grpo/presets";
 import type { Guard } from "../../src/pipelines/events";
-import { answerRun, answerTrainer, cotRun, cotTrainer, dataset } from "./world";
+import { answerRun, answerTrainer, cotRun, cotTrainer, dataset, withFolders } from "./world";
 
-const page = readFileSync(new URL("../../docs/training.md", import.meta.url), "utf8");
-const section = (heading: string) => page.split(`## ${heading}\n`)[1]!.split("\n## ")[0]!;
+const read = (name: string) => readFileSync(new URL(`../../docs/${name}.md`, import.meta.url), "utf8");
+const page = read("training");
+const section = (heading: string, text = page) => text.split(`## ${heading}\n`)[1]!.split("\n## ")[0]!;
 /** Names in backticks in the first column of a section's table. */
-const explained = (heading: string) =>
-  section(heading)
+const explained = (heading: string, text?: string) =>
+  section(heading, text)
     .split("\n")
     .filter((line) => line.startsWith("| `"))
     .flatMap((line) => [...line.split(" | ")[0]!.matchAll(/`([^`]+)`/g)].map(([, name]) => name!));
@@ -40,3 +42,10 @@ describe("docs/training.md", () => {
     ).toEqual(Object.keys(guards).toSorted());
   });
 });
+
+it("docs/overview.md names every file that a run leaves behind", () =>
+  withFolders(1, async (folder) => {
+    await cotRun({ trainer: cotTrainer(), runDir: folder! });
+    const named = explained("What a run directory holds", read("overview")).map((name) => name.split("/")[0]);
+    expect(named).toEqual(expect.arrayContaining(await readdir(folder!)));
+  }));

@@ -51,6 +51,7 @@ describe("a sum of rewards", () => {
     const one = { reward: () => 1 };
     expect(() => sumRewards(paperReward, { one: { ...one, weight: Number.NaN } })).toThrow(/finite weight of "one"/);
     expect(() => sumRewards(paperReward, { paperReward: one })).toThrow(ConfigError);
+    expect(() => sumRewards(paperReward, { one: one.reward as never })).toThrow(/"one" to be \{ reward, weight\? \}/);
   });
 });
 

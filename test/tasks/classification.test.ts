@@ -104,6 +104,24 @@ describe("classification", () => {
     expect(() => classification({ labels: ["cafe\u0301", "caf\u00e9"] })).toThrow(ConfigError);
   });
 
+  it("says of an annotation of another kind what it is", () => {
+    for (const [other, shown] of [
+      ["joy", '"joy"'],
+      [null, "null"],
+      [undefined, "undefined"],
+    ] as const)
+      expect(() => task.validate(other as never, "row 7")).toThrow(
+        new DataError(`row 7 must be a probability for each label, but found ${shown}`),
+      );
+  });
+
+  it("refuses labels that are no list, and a way of reading that there is not", () => {
+    expect(() => classification({ labels: "joy, anger" as never })).toThrow(/a list of labels, but got joy, anger/);
+    expect(() => classification({ labels: ["joy", "anger"], reading: "stric" as "strict" })).toThrow(
+      new ConfigError('expected reading to be one of lenient, strict; got "stric"'),
+    );
+  });
+
   it("accepts ratings rounded to two decimals", () => {
     expect(() => task.validate({ anger: 0.33, joy: 0.66 }, "row 7")).not.toThrow();
   });

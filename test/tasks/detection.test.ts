@@ -87,6 +87,23 @@ describe("detection", () => {
     expect(validate).toThrow(/box 1 of row 7/);
   });
 
+  it("says of an annotation of another kind what it is", () => {
+    const validate = (annotation: unknown) => () => detection().validate(annotation as Box[], "row 7");
+    expect(validate({ x: 1 })).toThrow(new DataError('row 7 must be a list of boxes, but found {"x":1}'));
+    expect(validate([[1, 2, 3, 4]])).toThrow(
+      new DataError("box 0 of row 7 must be { space, x, y, width, height }, but found [1,2,3,4]"),
+    );
+    expect(validate([null])).toThrow(/but found null/);
+  });
+
+  it("refuses a space, a denominator or a way of reading that there is not", () => {
+    expect(() => detection({ space: "pixels" as "pixel" })).toThrow(
+      new ConfigError('expected detection()\'s space to be one of unit, thousand, pixel; got "pixels"'),
+    );
+    expect(() => detection({ similarity: "iou" as "max" })).toThrow(/similarity to be one of truth, predicted, max/);
+    expect(() => detection({ reading: "loose" as "lenient" })).toThrow(/reading to be one of lenient, strict/);
+  });
+
   it("wants exactly one box for a single target", () => {
     expect(() => detection({ single: true }).validate([], "row 7")).toThrow(/exactly one box, but has 0/);
   });

@@ -80,6 +80,8 @@ describe("segmentation", () => {
     ["no number", outline([0, 0], [Number.NaN, 0], [0, 9]), /within 0 … 1000, but has a corner at \[NaN, 0\]/],
     ["crossing edges", outline([0, 0], [9, 9], [9, 0], [0, 9]), /edges that do not cross, but is \[\[\[0, 0\]/],
     ["two corners", outline([0, 0], [9, 0]), /three corners or more/],
+    ["corners alone", [[0, 0]] as never, /polygon 0 of row 7 must be { space, points }, but found \[\[0,0\]\]/],
+    ["a polygon without corners", { space: "thousand" } as never, /must be { space, points }/],
   ])("refuses %s, and says where", (_why, bad, message) => {
     const validate = () => segmentation().validate([bad], "row 7");
     expect(validate).toThrow(DataError);
@@ -110,5 +112,12 @@ describe("segmentation", () => {
       ],
     };
     expect(() => segmentation({ space: "pixel" }).validate([far], "row 7")).toThrow("a corner at [20000000, 0]");
+  });
+
+  it("says of an annotation of another kind what it is, and refuses a space that there is not", () => {
+    expect(() => segmentation().validate("leaf" as never, "row 7")).toThrow(
+      new DataError('row 7 must be a list of outlines, but found "leaf"'),
+    );
+    expect(() => segmentation({ space: "pixels" as "pixel" })).toThrow(/segmentation\(\)'s space to be one of unit/);
   });
 });

@@ -1,9 +1,11 @@
 import { readFile } from "node:fs/promises";
+import { checkPrompt } from "../../models/qwen2-vl/check-prompt";
 import { loadImage } from "../../models/qwen2-vl/image";
 import type { ImageSource, Prompt } from "../../types";
 
-/** A prompt as the endpoint's `messages`.  @throws DataError naming a picture that cannot be read */
-export function chatMessages(prompt: Prompt): Promise<readonly object[]> {
+/** A prompt as the endpoint's `messages`.  @throws DataError for what is no prompt, and naming a picture that cannot be read */
+export async function chatMessages(prompt: Prompt): Promise<readonly object[]> {
+  checkPrompt(prompt);
   return Promise.all(
     prompt.map(async ({ role, content }) => ({
       role,

@@ -69,11 +69,13 @@ export const loraScale = ({ rank, alpha = 2 * rank, rsLora = false }: LoraConfig
 
 /**
  * Fresh adapter matrices as PEFT initialises them: A uniform in ±1/√in (Kaiming, a = √5), B zero, so that the policy starts as the base model.
- * @throws ConfigError for a rank that is no positive integer, or target modules that the model lacks
+ * @throws ConfigError for a rank that is no positive integer, an alpha that is not above 0, or target modules that the model lacks
  */
 export function createAdapter(config: Qwen2VlConfig, lora: LoraConfig, seed: number): Map<string, TrainableTensor> {
   if (!Number.isInteger(lora.rank) || lora.rank < 1)
     throw new ConfigError(`lora.rank: expected a positive integer, got ${lora.rank}`);
+  if (!(loraScale(lora) > 0 && Number.isFinite(loraScale(lora))))
+    throw new ConfigError(`lora.alpha: expected a number above 0, got ${lora.alpha}`);
   const tensors = new Map<string, TrainableTensor>();
   for (const { name, outputs, inputs } of targetLayers(config, lora)) {
     const rng = createRng(seed, "lora", name);
@@ -90,10 +92,11 @@ export function targetLayers(config: Qwen2VlConfig, { targetModules }: LoraConfi
   const layers = linearLayers(config);
   if (targetModules === "all-linear") return layers;
   if (!targetModules) return layers.filter(({ name }) => name.startsWith("model."));
+  const expected = () =>
+    `lora.targetModules: expected "all-linear" or a list of ends of ${[...new Set(layers.map(({ name }) => name.split(".").slice(-2).join(".")))].join(", ")}`;
+  if (!Array.isArray(targetModules) || targetModules.length === 0)
+    throw new ConfigError(`${expected()}; got ${JSON.stringify(targetModules)}`);
   const unknown = targetModules.filter((target) => !layers.some(({ name }) => isTarget(name, target)));
-  if (unknown.length > 0) {
-    const known = [...new Set(layers.map(({ name }) => name.split(".").slice(-2).join(".")))].join(", ");
-    throw new ConfigError(`lora.targetModules: expected "all-linear" or ends of ${known}; got ${unknown.join(", ")}`);
-  }
+  if (unknown.length > 0) throw new ConfigError(`${expected()}; got ${unknown.join(", ")}`);
   return layers.filter(({ name }) => targetModules.some((target) => isTarget(name, target)));
 }

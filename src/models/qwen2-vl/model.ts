@@ -2,6 +2,7 @@ import type { ImageSource, Prompt } from "../../types";
 import type { OnDownload } from "../hub/progress";
 import { resolveModel } from "../hub/resolve";
 import { type ModelRow, mergedTokens } from "./batch";
+import { checkPrompt } from "./check-prompt";
 import { loadConfig, type Qwen2VlConfig } from "./config";
 import { imageSize, loadImage } from "./image";
 import { loadImageProcessor, type ProcessedImage } from "./image-processor";
@@ -55,8 +56,11 @@ export async function openQwen2Vl(name: string, onDownload?: OnDownload): Promis
   };
 }
 
-const imagesOf = (prompt: Prompt): ImageSource[] =>
-  prompt.flatMap(({ content }) => content.flatMap((part) => (part.type === "image" ? [part.image] : [])));
+/** @throws DataError for what is no prompt */
+function imagesOf(prompt: Prompt): ImageSource[] {
+  checkPrompt(prompt);
+  return prompt.flatMap(({ content }) => content.flatMap((part) => (part.type === "image" ? [part.image] : [])));
+}
 
 const rememberedPaths = 256;
 

@@ -130,7 +130,7 @@ export function createSampler(
     },
 
     async generate(prompts, options) {
-      const sampling = checkedSampling(options);
+      const sampling = checkedSampling(options, config.text.contextLength);
       const { count = 1, stop = [], signal } = options;
       const encoded = await Promise.all(prompts.map(model.encodePrompt));
       const results: Completion[][] = prompts.map(() => []);
@@ -172,20 +172,14 @@ export function createSampler(
   };
 }
 
-function checkedSampling({
-  maxTokens = 256,
-  temperature = 1,
-  topK = Number.POSITIVE_INFINITY,
-  topP = 1,
-  repetitionPenalty = 1,
-  seed,
-  count = 1,
-  stop = [],
-}: GenerateOptions): SamplingOptions {
+function checkedSampling(options: GenerateOptions, contextLength: number): SamplingOptions {
+  const { maxTokens = 256, temperature = 1, topK = Number.POSITIVE_INFINITY, topP = 1 } = options;
+  const { repetitionPenalty = 1, seed, count = 1, stop = [] } = options;
   const demand = (ok: boolean, what: string, got: unknown) => {
     if (!ok) throw new ConfigError(`generate: expected ${what}, got ${got}`);
   };
   demand(Number.isInteger(maxTokens) && maxTokens > 0, "maxTokens to be a positive integer", maxTokens);
+  demand(maxTokens <= contextLength, `maxTokens to be at most the model's context, ${contextLength}`, maxTokens);
   demand(temperature >= 0 && temperature < Number.POSITIVE_INFINITY, "a finite temperature ≥ 0", temperature);
   demand(
     topK === Number.POSITIVE_INFINITY || (Number.isInteger(topK) && topK > 0),

@@ -1,0 +1,20 @@
+import { inspect } from "node:util";
+import { DataError } from "../../errors";
+import type { ImageSource, Message, Prompt, PromptPart } from "../../types";
+
+/** @throws DataError for what is no prompt, such as messages whose content is text, or parts as another API has them */
+export function checkPrompt(prompt: Prompt): void {
+  if (Array.isArray(prompt) && prompt.every(isMessage)) return;
+  const got = inspect(prompt, { depth: 4, maxArrayLength: 8, maxStringLength: 80 });
+  throw new DataError(
+    `expected a prompt: [{ role, content: [{ type: "image", image }, { type: "text", text }] }], an image being a path, a file's bytes, or { width, height, data }; got ${got}`,
+  );
+}
+
+const isMessage = (message: Message) => Array.isArray(message?.content) && message.content.every(isPart);
+
+const isPart = (part: PromptPart) =>
+  part?.type === "text" ? typeof part.text === "string" : part?.type === "image" && isSource(part.image);
+
+const isSource = (image: ImageSource) =>
+  typeof image === "string" || ArrayBuffer.isView(image) || ArrayBuffer.isView(image?.data);
