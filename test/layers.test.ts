@@ -29,8 +29,8 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   // Compute: effects and native code.
   onnx: base,
   optim: base,
-  models: [...base, "onnx", "backends/backend"],
-  backends: [...base, "onnx", "models", "prompts/template"],
+  models: [...base, "onnx", "backends/backend", "prompts/check-prompt"],
+  backends: [...base, "onnx", "models", "prompts/template", "prompts/check-prompt"],
   trainers: [...base, "backends/backend", "grpo", "models", "optim", "onnx"],
   datasets: [...base, "tasks/task", "similarity"],
   // Above both.

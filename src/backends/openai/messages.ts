@@ -1,6 +1,6 @@
 import { readFile } from "node:fs/promises";
-import { checkPrompt } from "../../models/qwen2-vl/check-prompt";
 import { loadImage } from "../../models/qwen2-vl/image";
+import { checkPrompt } from "../../prompts/check-prompt";
 import type { ImageSource, Prompt } from "../../types";
 
 /** A prompt as the endpoint's `messages`.  @throws DataError for what is no prompt, and naming a picture that cannot be read */

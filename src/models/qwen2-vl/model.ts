@@ -1,8 +1,8 @@
+import { checkPrompt } from "../../prompts/check-prompt";
 import type { ImageSource, Prompt } from "../../types";
 import type { OnDownload } from "../hub/progress";
 import { resolveModel } from "../hub/resolve";
 import { type ModelRow, mergedTokens } from "./batch";
-import { checkPrompt } from "./check-prompt";
 import { loadConfig, type Qwen2VlConfig } from "./config";
 import { imageSize, loadImage } from "./image";
 import { loadImageProcessor, type ProcessedImage } from "./image-processor";

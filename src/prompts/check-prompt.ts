@@ -1,6 +1,6 @@
 import { inspect } from "node:util";
-import { DataError } from "../../errors";
-import type { ImageSource, Message, Prompt, PromptPart } from "../../types";
+import { DataError } from "../errors";
+import type { ImageSource, Message, Prompt, PromptPart } from "../types";
 
 /** @throws DataError for what is no prompt, such as messages whose content is text, or parts as another API has them */
 export function checkPrompt(prompt: Prompt): void {
