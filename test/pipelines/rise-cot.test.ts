@@ -421,7 +421,9 @@ describe("riseCot refuses", () => {
     await rejection({ dataset: [{ ...dataset[0]!, image: undefined as unknown as string }] }).toThrow(
       /example party has no image/,
     );
-    await rejection({ dataset: [{ ...dataset[0]!, id: 7 as unknown as string }] }).toThrow(/an id that is text, but that of number 0 is 7/);
+    await rejection({ dataset: [{ ...dataset[0]!, id: 7 as unknown as string }] }).toThrow(
+      /an id that is text, but that of number 0 is 7/,
+    );
   });
 
   it("a trainer that is still a promise, or none", async () => {

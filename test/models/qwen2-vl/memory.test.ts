@@ -36,8 +36,9 @@ describe("estimateMemory", () => {
   it("grows with rows and tokens, and faster than tokens: attention is a square", () => {
     const activations = (rows: number, tokens: number) =>
       estimateMemory(everything, { training: { ...training, batch: rows, time: tokens } }).activations;
-    const [four, eight, sixteen] = [4, 8, 16].map((rows) => activations(rows, 64)) as [number, number, number];
-    expect((sixteen - eight) / (eight - four)).toBeCloseTo(2, 1);
+    const [few, more, most] = [32, 64, 128].map((rows) => activations(rows, 64)) as [number, number, number];
+    expect((most - more) / (more - few)).toBeCloseTo(2, 1);
+    expect(most / more).toBeGreaterThan(1.9);
     expect(activations(4, 512) / activations(4, 64)).toBeGreaterThan(9);
   });
 
