@@ -65,7 +65,8 @@ async function main(): Promise<void> {
   const initial = await mkdtemp(join(tmpdir(), "rise-one-cause-"));
   await trainer.save(initial);
 
-  const try_ = async <A>(data: DataSet<A>): Promise<void> => {
+  const tryAll = async <A>(data: DataSet<A>): Promise<void> => {
+    const metric = Object.keys(data.metrics)[0]!;
     for (const [name, lessons] of Object.entries(variants)) {
       const scores: number[] = [];
       let [named, shown, learned] = [0, 0, 0];
@@ -83,21 +84,20 @@ async function main(): Promise<void> {
           ...{ task: data.task, dataset: test, backend: trainer.sampler(), metrics: data.metrics },
           ...{ maxTokens: maxTokens.answer, batchSize: 60 },
         });
-        scores.push(Object.values(metrics)[0]!);
+        scores.push(metrics[metric]!);
         for (const [i, example] of test.entries())
           for (const thing of example.metadata!.shows as readonly string[]) {
             shown++;
             if (records[i]!.think?.toLowerCase().includes(thing.toLowerCase())) named++;
           }
       }
-      const metric = Object.keys(data.metrics)[0]!;
       console.log(
         `${data.name}  ${name.padEnd(36)} ${learned.toFixed(0).padStart(4)} samples   ${metric} ${meanAndDeviation(scores)}   thoughts name ${((100 * named) / shown).toFixed(0).padStart(3)} %`,
       );
     }
   };
-  if (values.task !== "detection") await sets.emotion6(try_);
-  if (values.task !== "classification") await sets.lisa(try_);
+  if (values.task !== "detection") await sets.emotion6(tryAll);
+  if (values.task !== "classification") await sets.lisa(tryAll);
   await trainer.dispose();
   await rm(initial, { recursive: true });
 }
