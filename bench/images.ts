@@ -1,5 +1,5 @@
 /**
- * Claim: encoding a picture costs less here than with transformers on PyTorch. Making its file into pixel values costs more: the resampling, which
+ * Claim: encoding a picture costs about as much here as with transformers on PyTorch. Making its file into pixel values costs more: the resampling, which
  * has to give Pillow's pixels, is vectorised C there.
  *
  *   RISE_PYTHON=… npx tsx bench/images.ts            four minutes; that Python has torch, transformers and Pillow, and torchvision if that is to be measured
