@@ -1,4 +1,4 @@
-import { determiners, matches, people, probabilityWords, weighing } from "./lexicon";
+import { determiners, matches, moods, people, probabilityWords, weighing } from "./lexicon";
 import { multipleRules } from "./multiple-rules";
 import { readOrdinal, readSpelledNumber } from "./number-words";
 import { afterHyphen, type Find, isBare, isNear, isOneOf, quantityEnd, type Rule, skip, wordSet } from "./rule";
@@ -53,17 +53,17 @@ const ratio: Rule = (tokens, at) => {
   return next === "in" ? endOfProportion(tokens, afterHyphen(tokens, end + 1)) : null;
 };
 
-/** "of the ten viewers, seven"; not "of the ten viewers, two wear hats" at the concert: who might be asked is asked */
+/** "of the ten annotators, seven"; not "of the ten people, two", who may be in the picture */
 const ofPeople: Rule = (tokens, at) => {
   if (!isOneOf(tokens[at], among)) return null;
   const whole = readSpelledNumber(tokens, skip(tokens, at + 1, theWords))?.end;
-  if (whole === undefined || !isOneOf(tokens[whole], people)) return null;
+  if (whole === undefined || !isOneOf(tokens[whole], asked)) return null;
   const comma = tokens[whole + 1]?.text === "," ? whole + 2 : whole + 1;
   const part = readSpelledNumber(tokens, comma)?.end;
   return part !== undefined ? { kind: "ratio", end: part } : null;
 };
 
-/** "first out of eight", "number eight of eight", "fifth of the seven options"; not "the third of five sisters" */
+/** "hope ranks first out of eight", "fear is number eight of eight", "fifth of the seven options"; not "third out of nine runners", "the third of five sisters" */
 const rank: Rule = (tokens, at) => {
   const isNumbered = isOneOf(tokens[at - 1], ranks);
   const rankEnd = (isNumbered ? readSpelledNumber(tokens, at) : readOrdinal(tokens, at))?.end;
@@ -74,8 +74,10 @@ const rank: Rule = (tokens, at) => {
   const of = outOf ?? (tokens[from]?.text === "of" ? from + 1 : null);
   const end = of === null ? undefined : readSpelledNumber(tokens, skip(tokens, of, theWords))?.end;
   if (end === undefined) return null;
-  const isRank = outOf !== null || isNumbered || (isPlace && isBare(tokens, end)) || isOneOf(tokens[end], candidates);
-  return isRank ? { kind: "ratio", end } : null;
+  const isRanked = outOf !== null || isNumbered || isPlace;
+  const isWhole = isBare(tokens, end) || isOneOf(tokens[end], inWhat);
+  const isOfOptions = [moods, candidates].some((words) => isNear(tokens, at, words));
+  return isOneOf(tokens[end], candidates) || (isRanked && isWhole && isOfOptions) ? { kind: "ratio", end } : null;
 };
 
 /** "outweighs it two to one", "four to one that …", "one over four of"; not "ten to eight", "from one to three" */
@@ -150,6 +152,8 @@ const everyWords = wordSet("a every each");
 const theWords = wordSet("the our these those all");
 const among = wordSet("of among from");
 const ranks = wordSet("number rank place");
+const inWhat = wordSet("in among");
+const asked = wordSet("viewers observers annotators raters respondents readers judges voters");
 const candidates = wordSet(
   "options option emotions moods feelings classes labels categories candidates reactions choices possibilities",
 );

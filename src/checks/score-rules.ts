@@ -42,9 +42,11 @@ const rated: Rule = (tokens, at) => {
   const isAdded = isOneOf(tokens[link], asides) && isOneOf(tokens[link - 1], strengths) && isNear(tokens, at, graded);
   // "On level eight" is a floor.
   const isLevel =
-    (isOneOf(tokens[at - 1], levels) || (isOneOf(tokens[link], links) && isAfter(tokens, at, dials))) &&
+    isOneOf(tokens[at - 1], levels) &&
+    isOneOf(tokens[at - 2], toLevel) &&
     isNear(tokens, at, anyOf(moods, qualities, sharedNouns));
-  return isRated || isOnScale || isAdded || isLevel || isOneOf(tokens[at - 1], directNouns)
+  const isDialled = isOneOf(tokens[link], links) && isOnDial(tokens, at);
+  return isRated || isOnScale || isAdded || isLevel || isDialled || isOneOf(tokens[at - 1], directNouns)
     ? { kind: "probability", end }
     : null;
 };
@@ -79,7 +81,8 @@ const given: Rule = (tokens, at) => {
   const end = isOneOf(tokens[number], marks) ? number + 1 : number;
   const isGrade = end === number && isGraded(tokens, at);
   const isRated =
-    isAfter(tokens, at, ratings) || (isAfter(tokens, at, gifts) && (end > number || isNear(tokens, at, subjects)));
+    isAfter(tokens, at, ratings) ||
+    (isAfter(tokens, at, gifts) && ((end > number && tokens[end]?.text === "for") || isNear(tokens, at, subjects)));
   const isGiven = isRated && !isOneOf(tokens[at - 1], determiners);
   const isPut =
     isOneOf(tokens[linkBefore(tokens, at)], placements) &&
@@ -122,6 +125,13 @@ function isGraded(tokens: readonly Token[], at: number): boolean {
   return isOneOf(tokens[article - 1], copulas) || isNear(tokens, at, subjects);
 }
 
+/** "the sarcasm dial to nine"; not "the dial reads nine" */
+function isOnDial(tokens: readonly Token[], at: number): boolean {
+  for (let i = at - 1; i > at - 7; i--)
+    if (isOneOf(tokens[i], dials) && isOneOf(tokens[i - 1], anyOf(moods, qualities))) return true;
+  return false;
+}
+
 /** "At nine the shop opens", "the home team leads at two", "she is nine". */
 function isEvent(tokens: readonly Token[], at: number): boolean {
   const isAge = isOneOf(tokens[linkBefore(tokens, at) - 1], aged);
@@ -157,6 +167,7 @@ const links = wordSet(
 );
 const scales = wordSet("scale");
 const grading = wordSet("graded rated scored marked measured");
+const toLevel = wordSet("at to reaches reached hits");
 const levels = wordSet("level grade degree");
 const dials = wordSet("dial slider needle gauge meter knob");
 const asides = wordSet(", (");

@@ -38,6 +38,10 @@ const leaky: readonly Case[] = [
   ["One half joy, one half fear.", ["fraction", "One half"], ["fraction", "one half"]],
   ["It covers a quarter of the frame.", ["fraction", "a quarter"]],
   ["It begins one third from the left.", ["fraction", "one third"]],
+  ["Of the ten annotators, seven would pick it.", ["ratio", "Of the ten annotators, seven"]],
+  ["Hope ranks first out of eight.", ["ratio", "first out of eight"]],
+  ["Severity at level six.", ["probability", "six"]],
+  ["The sarcasm dial is set to nine.", ["probability", "nine"]],
   ["Joy in eight out of ten cases.", ["ratio", "eight out of ten"]],
   ["Joy scores 8 out of 10.", ["ratio", "8 out of 10"]],
   ["Joy scores 8/10.", ["ratio", "8/10"]],
@@ -139,6 +143,12 @@ const harmless: readonly string[] = [
   "A vitamin-rich orange lies beside the bread.",
   "",
   "   \n\t",
+  "Of the twelve people, three wave at the camera.",
+  "Among the ten onlookers, two wear hats.",
+  "She finished third out of nine runners.",
+  "The general gets five stars on his collar.",
+  "The needle points to four on the old gauge, a hint of menace.",
+  "They wait on level nine for the lift in growing tension.",
 ];
 
 describe("findLeaks", () => {
