@@ -1,7 +1,7 @@
 /**
  * Claim: Qwen2-VL-2B's shape trains with LoRA on a laptop's CPU and memory. Random weights: what it costs does not depend on them.
  *
- *   npx tsx bench/two-billion.ts [DIR]        twenty minutes, 4.4 GB of disk in DIR (a temporary folder) for the checkpoint, which stays there
+ *   npx tsx bench/two-billion.ts [DIR] [cpu|cuda]        twenty minutes, 4.4 GB of disk in DIR (a temporary folder) for the checkpoint, which stays there
  *
  * A picture of 401 408 pixels (512 tokens) and text, about 700 tokens in all, the last 160 scored, alone and as one of eight completions of one prompt, which is
  * computed once; adapters of rank 16 on every linear layer of the language model. Resident memory counts the checkpoint's mapped file as far as it has been read.
@@ -9,6 +9,7 @@
 import { availableParallelism } from "node:os";
 import { expectedTensors } from "../src/models/qwen2-vl/weights";
 import { gemmSpeed } from "../src/onnx/gemm-speed";
+import type { Provider } from "../src/onnx/providers";
 import { createRng } from "../src/rng";
 import { onnxTrainer } from "../src/trainers/onnx";
 import type { LossFn } from "../src/trainers/trainer";
@@ -16,7 +17,8 @@ import { clocked, lines, picturePrompt, say, timed, twoBillionModel } from "./tw
 
 const [scored, group, rank] = [160, 8, 16];
 const { dir, config } = await twoBillionModel(process.argv[2]);
-const trainer = await timed("ready to run", () => onnxTrainer({ model: dir, device: "cpu", lora: { rank } }));
+const device = (process.argv[3] ?? "cpu") as Provider;
+const trainer = await timed("ready to run", () => onnxTrainer({ model: dir, device, lora: { rank } }));
 const rng = createRng(0, "two billion completion");
 const prompt = picturePrompt();
 const completions = Array.from({ length: group }, () => Array.from({ length: scored }, () => rng.integer(1000)));
@@ -44,13 +46,13 @@ for (const [what, count, rounds] of [
   const tokens = promptTokens + count * scored;
   const head = 2 * 2 * config.text.vocabSize * config.text.hiddenSize * count * scored;
   const floor = (3 * 2 * frozen * tokens + head) / 1e9;
-  const gflops = await gemmSpeed("cpu", 2000);
+  const gflops = await gemmSpeed(device, 2000);
   console.log(
     `bare matrix products of it: ${(floor / gflops).toFixed(1)} s at ${gflops.toFixed(0)} GFLOP/s; the step takes ${(seconds / (floor / gflops)).toFixed(2)} times that`,
   );
 }
 await trainer.dispose();
-console.log(JSON.stringify({ bench: "two-billion", cores: availableParallelism(), node: process.version, lines }));
+console.log(JSON.stringify({ bench: "two-billion", device, cores: availableParallelism(), node: process.version, lines }));
 
 async function step(chosen: readonly (readonly number[])[]): Promise<void> {
   const sequences = chosen.map((completion) => ({ prompt, completion }));

@@ -30,8 +30,11 @@ export interface Ops {
   /** x·σ(αx): QuickGELU with α = 1.702, SiLU with α = 1. */
   QuickGelu: Signature<[x: Value], { readonly alpha: number }>;
   MatMul: Binary;
-  /** op(a)·op(b) of two matrices. */
-  Gemm: Signature<[a: Value, b: Value], { readonly transA?: boolean; readonly transB?: boolean }>;
+  /** α·op(a)·op(b) (+ c) of two matrices; c is one of the result's size, or a vector that is added to each row. */
+  Gemm: Signature<
+    [a: Value, b: Value, ...c: [] | [Value]],
+    { readonly transA?: boolean; readonly transB?: boolean; readonly alpha?: number }
+  >;
   Reshape: Signature<[x: Value], { readonly shape: readonly number[] }>;
   Transpose: Signature<[x: Value], { readonly perm: readonly number[] }>;
   Concat: Signature<Value[], Axis>;
@@ -152,17 +155,18 @@ export const opRules: { readonly [O in Op]: OpRule<O> } = {
     },
   },
   Gemm: {
-    shape: ([a, b], { transA, transB }) => {
+    shape: ([a, b, c], { transA, transB }) => {
       const [n, k] = transA ? [a.shape[1], a.shape[0]] : a.shape;
       const [l, m] = transB ? [b.shape[1], b.shape[0]] : b.shape;
       if (a.shape.length !== 2 || b.shape.length !== 2 || k !== l)
         throw new ShapeError(
           `Gemm: expected two matrices with equal inner sizes, got ${showShape(a.shape)}${transA ? "ᵀ" : ""} × ${showShape(b.shape)}${transB ? "ᵀ" : ""}`,
         );
+      if (c) mustBe("Gemm: what is added", c, c.shape.length === 1 ? [m!] : [n!, m!]);
       return [n!, m!];
     },
-    encode: ({ transA, transB }) => ({
-      attributes: { transA: Number(transA ?? false), transB: Number(transB ?? false) },
+    encode: ({ transA = false, transB = false, alpha = 1 }) => ({
+      attributes: { transA: Number(transA), transB: Number(transB), alpha: { float: alpha } },
     }),
   },
   Reshape: {

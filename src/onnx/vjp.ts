@@ -81,11 +81,16 @@ export const vjpRules: { readonly [O in DifferentiableOp]: VjpRule<O> } = {
   },
   // y = a·b            ā = ȳ·bᵀ, b̄ = aᵀ·ȳ
   MatMul: (g, { in: [a, b] }, dy) => [matMul(g, dy, swapLast(g, b)), matMul(g, swapLast(g, a), dy)],
-  // y = op(a)·op(b)    as above, each transposed where its factor is
-  Gemm: (g, { in: [a, b], attrs: { transA = false, transB = false } }, dy) => [
-    transA ? g.op("Gemm", [b, dy], { transA: transB, transB: true }) : g.op("Gemm", [dy, b], { transB: !transB }),
-    transB ? g.op("Gemm", [dy, a], { transA: true, transB: transA }) : g.op("Gemm", [a, dy], { transA: !transA }),
-  ],
+  // y = α·op(a)·op(b) + c: as above, each transposed where its factor is, times α; c̄ = ȳ
+  Gemm: (g, { in: [a, b, ...c], attrs: { transA = false, transB = false, alpha = 1 } }, dy) => {
+    const product = (x: Value, y: Value, transA: boolean, transB: boolean) =>
+      g.op("Gemm", [x, y], { transA, transB, alpha });
+    return [
+      transA ? product(b, dy, transB, true) : product(dy, b, false, !transB),
+      transB ? product(dy, a, true, transA) : product(a, dy, !transA, false),
+      ...(c.map(() => dy) as [] | [Value]),
+    ];
+  },
   Reshape: (g, { in: [x] }, dy) => [reshape(g, dy, staticShape(x))],
   Transpose: (g, { attrs: { perm } }, dy) => [
     transpose(

@@ -109,6 +109,15 @@ export const cases: { readonly [O in Op]: readonly Case<O>[] } = {
     { in: [normal(3, 2), normal(3, 4)], attrs: { transA: true } },
     { in: [normal(2, 3), normal(4, 3)], attrs: { transB: true } },
     { in: [normal(3, 2), normal(4, 3)], attrs: { transA: true, transB: true } },
+    {
+      in: [floats([1, -2, 0.5, 3, 0.1, -1], [2, 3]), floats([0.3, 2, -1, 1, 0.7, -0.2], [3, 2]), floats([5, -0.4])],
+      attrs: { alpha: -1.5 },
+    },
+    {
+      in: [floats([1, -2, 0.5], [3, 1]), floats([0.3, 2, -1, 1, 0.7, -0.2], [2, 3]), floats([5, -0.4], [1, 2])],
+      attrs: { transA: true, transB: true, alpha: 2 },
+    },
+    { in: [floats([1, -2], [2, 1]), floats([0.3, 2], [1, 2]), floats([5, -0.4, 2, 3], [2, 2])], attrs: {} },
   ],
   Reshape: [
     { in: [normal(2, 6)], attrs: { shape: [3, 4] } },

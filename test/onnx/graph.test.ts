@@ -68,6 +68,7 @@ const wrong: { readonly [O in Op]: readonly Wrong<O>[] } = {
       {},
       /Gemm: .*\[2, 3\] × \[2, 3\]/,
     ],
+    [[[2, 3], [3, 4], [3]], {}, /Gemm: what is added: expected \[4\], got \[3\]/],
     [
       [
         [2, 3],

@@ -79,15 +79,17 @@ const meanings: { readonly [O in Op]: Meaning<O> } = {
       return sum(inner, (k) => a.data[row + k]! * b.data[column + k * columns]!);
     });
   },
-  Gemm: ([a, b], { transA, transB }) => {
+  Gemm: ([a, b, c], { transA, transB, alpha = 1 }) => {
     const [rows, inner] = transA ? [a.shape[1]!, a.shape[0]!] : [a.shape[0]!, a.shape[1]!];
     const columns = b.shape[transB ? 0 : 1]!;
-    return tabulate([rows, columns], ([n, m]) =>
-      sum(
+    const added = (n: number, m: number) => (c ? reader(c)(c.shape.length === 1 ? [m] : [n, m]) : 0);
+    return tabulate([rows, columns], ([n, m]) => {
+      const product = sum(
         inner,
         (k) => a.data[transA ? k * rows + n! : n! * inner + k]! * b.data[transB ? m! * inner + k : k * columns + m!]!,
-      ),
-    );
+      );
+      return alpha * product + added(n!, m!);
+    });
   },
   Reshape: ([x], { shape }) => ndarray(x.data, shape),
   Transpose: ([x], { perm }) => {

@@ -10,8 +10,8 @@ export interface Weights {
   tensor(name: string): Value;
   /** Rows of a float32 matrix, as nodes of `g`: the indices may belong to a Loop's body. */
   rows(g: Graph, name: string, indices: Value): Value;
-  /** x·Wᵀ with a linear layer's matrix W [out, in], as nodes of `g`: x [n, in] → [n, out]. */
-  product(g: Graph, module: string, x: Value): Value;
+  /** x·Wᵀ (+ c) with a linear layer's matrix W [out, in], as nodes of `g`: x [n, in] → [n, out]; c [out] or [n, out]. */
+  product(g: Graph, module: string, x: Value, c?: Value): Value;
   /** LoRA's addition to a linear layer, if it has one: A [rank, in], B [out, rank]. */
   adapter?(module: string): { readonly a: Value; readonly b: Value; readonly scale: number } | undefined;
 }
@@ -37,7 +37,7 @@ export function visionTower(
 
   for (let i = 0; i < vision.depth; i++) {
     const block = `visual.blocks.${i}`;
-    const qkv = linear(g, weights, `${block}.attn.qkv`, layerNorm(g, weights, `${block}.norm1`, x), true);
+    const qkv = linear(g, weights, `${block}.attn.qkv`, layerNorm(g, weights, `${block}.norm1`, x), { bias: true });
     const part = (k: number) =>
       toHeads(
         g,
@@ -49,15 +49,17 @@ export function visionTower(
     const rotate = (h: Value) => g.op("RotaryEmbedding", [h, cos, sin], {});
     const q = mul(g, rotate(part(0)), scalar(g, headDim ** -0.5));
     const scores = g.op("Softmax", [matMul(g, q, swapLast(g, rotate(part(1))))], {});
-    x = add(g, x, linear(g, weights, `${block}.attn.proj`, fromHeads(g, matMul(g, scores, part(2))), true));
-    const wide = linear(g, weights, `${block}.mlp.fc1`, layerNorm(g, weights, `${block}.norm2`, x), true);
-    x = add(g, x, linear(g, weights, `${block}.mlp.fc2`, g.op("QuickGelu", [wide], { alpha: 1.702 }), true));
+    const attended = fromHeads(g, matMul(g, scores, part(2)));
+    x = linear(g, weights, `${block}.attn.proj`, attended, { bias: true, residual: x });
+    const wide = linear(g, weights, `${block}.mlp.fc1`, layerNorm(g, weights, `${block}.norm2`, x), { bias: true });
+    const activated = g.op("QuickGelu", [wide], { alpha: 1.702 });
+    x = linear(g, weights, `${block}.mlp.fc2`, activated, { bias: true, residual: x });
   }
 
   const merged = vision.spatialMergeSize ** 2;
   x = reshape(g, layerNorm(g, weights, "visual.merger.ln_q", x), [(images * perImage) / merged, embedDim * merged]);
-  const wide = g.op("Gelu", [linear(g, weights, "visual.merger.mlp.0", x, true)], {});
-  return linear(g, weights, "visual.merger.mlp.2", wide, true);
+  const wide = g.op("Gelu", [linear(g, weights, "visual.merger.mlp.0", x, { bias: true })], {});
+  return linear(g, weights, "visual.merger.mlp.2", wide, { bias: true });
 }
 
 /**
@@ -108,16 +110,16 @@ function decoderLayer(
 ): KeyValues & { readonly output: Value } {
   const layer = `model.layers.${i}`;
   const h = rmsNorm(g, weights, `${layer}.input_layernorm`, x, text.rmsNormEps);
-  const project = (name: string) => linear(g, weights, `${layer}.self_attn.${name}`, h, true);
+  const project = (name: string) => linear(g, weights, `${layer}.self_attn.${name}`, h, { bias: true });
   const projected = { k: project("k_proj"), v: project("v_proj"), q: project("q_proj") };
   const { attended, ...keyValues } = attention(i, projected);
-  const hidden = add(g, x, linear(g, weights, `${layer}.self_attn.o_proj`, attended, false));
+  const hidden = linear(g, weights, `${layer}.self_attn.o_proj`, attended, { residual: x });
 
   const m = rmsNorm(g, weights, `${layer}.post_attention_layernorm`, hidden, text.rmsNormEps);
-  const gate = linear(g, weights, `${layer}.mlp.gate_proj`, m, false);
-  const up = linear(g, weights, `${layer}.mlp.up_proj`, m, false);
+  const gate = linear(g, weights, `${layer}.mlp.gate_proj`, m);
+  const up = linear(g, weights, `${layer}.mlp.up_proj`, m);
   const gated = mul(g, g.op("QuickGelu", [gate], { alpha: 1 }), up);
-  return { ...keyValues, output: add(g, hidden, linear(g, weights, `${layer}.mlp.down_proj`, gated, false)) };
+  return { ...keyValues, output: linear(g, weights, `${layer}.mlp.down_proj`, gated, { residual: hidden }) };
 }
 
 /** Logits [n, vocabulary], divided by a temperature, of hidden states [n, hidden]: compute them only for rows that need them. */
@@ -131,18 +133,26 @@ export function languageHead(
   const normed = rmsNorm(g, weights, "model.norm", hidden, text.rmsNormEps);
   // Divided here, where it is a vector for each token and not a vocabulary.
   const x = temperature === 1 ? normed : g.op("Div", [normed, scalar(g, temperature)], {});
-  return linear(g, weights, text.tieWordEmbeddings ? "model.embed_tokens" : "lm_head", x, false);
+  return linear(g, weights, text.tieWordEmbeddings ? "model.embed_tokens" : "lm_head", x);
 }
 
-/** x·Wᵀ (+ b) (+ LoRA: scale · (x·Aᵀ)·Bᵀ), x [n, in], W [out, in]. */
-function linear(g: Graph, weights: Weights, name: string, x: Value, bias: boolean): Value {
-  let y = weights.product(g, name, x);
-  if (bias) y = add(g, y, weights.tensor(`${name}.bias`));
+/**
+ * x·Wᵀ (+ b) (+ residual) (+ LoRA: scale · (x·Aᵀ)·Bᵀ), x [n, in], W [out, in]. Sums are part of a product as far as they can be: one pass less
+ * over memory, one operator less.
+ */
+function linear(
+  g: Graph,
+  weights: Weights,
+  name: string,
+  x: Value,
+  { bias = false, residual }: { readonly bias?: boolean; readonly residual?: Value } = {},
+): Value {
+  let y = weights.product(g, name, x, bias ? weights.tensor(`${name}.bias`) : residual);
+  if (bias && residual) y = add(g, residual, y);
   const adapter = weights.adapter?.(name);
   if (!adapter) return y;
   const low = g.op("Gemm", [x, adapter.a], { transB: true });
-  const delta = g.op("Gemm", [low, adapter.b], { transB: true });
-  return add(g, y, mul(g, delta, scalar(g, adapter.scale)));
+  return g.op("Gemm", [low, adapter.b, y], { transB: true, alpha: adapter.scale });
 }
 
 const layerNorm = (g: Graph, weights: Weights, name: string, x: Value) =>

@@ -1,5 +1,5 @@
 import { DataError } from "../../errors";
-import { cast, type Graph, gather } from "../../onnx/graph";
+import { add, cast, type Graph, gather } from "../../onnx/graph";
 import type { SessionOptions, Tensor } from "../../onnx/session";
 import type { Value } from "../../onnx/value";
 import { type LoraConfig, loraNames, loraScale, type TrainableTensor } from "./adapter";
@@ -67,14 +67,18 @@ export function bindWeights(policy: Policy, g: Graph): Weights & { readonly inpu
   return {
     inputs,
     tensor,
-    product(graph, module, x) {
+    product(graph, module, x, c) {
       const rounded = policy.checkpoint.rounded?.get(module);
-      if (!rounded) return graph.op("Gemm", [x, tensor(`${module}.weight`)], { transB: true });
+      if (!rounded) {
+        const weight = tensor(`${module}.weight`);
+        return graph.op("Gemm", c ? [x, weight, c] : [x, weight], { transB: true });
+      }
       const { precision, numbers, scale } = rounded;
       const { dtype, product } = roundings[precision];
       const constant = (name: string, type: "int8" | "uint8" | "float32", stored: typeof numbers) =>
         g.external(`${module}.${name}`, type, stored.shape, stored);
-      return product(graph, x, constant("numbers", dtype, numbers), constant("scale", "float32", scale));
+      const y = product(graph, x, constant("numbers", dtype, numbers), constant("scale", "float32", scale));
+      return c ? add(graph, y, c) : y;
     },
     rows: (graph, name, indices) => cast(graph, gather(graph, weight(name), indices), "float32"),
     adapter(module) {
