@@ -2,26 +2,33 @@
  * Claim: sampling 64 tokens after a prompt with a picture costs no more here than `generate` of transformers on PyTorch, for one prompt, for eight
  * prompts, and for the eight completions of one prompt that GRPO asks for.
  *
- *   RISE_PYTHON=… npx tsx bench/generate.ts            one minute
+ *   RISE_PYTHON=… npx tsx bench/generate.ts [cpu|cuda] [MODEL]           one minute
  *
- * float32 on all cores, from the whole distribution, key-value caches, no early end. Both sides take
+ * The tiny model, or a checkpoint in a folder. float32 on all cores, or on a GPU, where PyTorch may also round to bfloat16 and both may round factors to TF32; from the whole distribution, key-value caches, no early end. Both sides take
  * turns in one run. Ours is what a user calls, `generate`, with pictures that it has
  * not seen: preparing them and the chat template are in it. PyTorch gets tokens and pixels ready-made, and the faster of its attentions counts.
  */
 import { onnxBackend } from "../src/backends/onnx";
+import { openQwen2Vl, type Qwen2Vl } from "../src/models/qwen2-vl/model";
+import type { Provider } from "../src/onnx/providers";
 import type { Prompt } from "../src/types";
 import { type Rounds, reportRounds } from "./measure";
 import { picturePrompts, withTinyModel } from "./model";
 import { inTurn, withPeer } from "./peer";
 
+const [, , device = "cpu", folder] = process.argv as [string, string, Provider?, string?];
 const maxTokens = 64;
+const dtypes = device === "cpu" ? ["float32"] : ["float32", "bfloat16"];
 const settings = [
   { what: "1 prompt", prompts: 1, count: 1 },
   { what: "8 prompts", prompts: 8, count: 1 },
   { what: "8 completions of 1 prompt", prompts: 1, count: 8 },
 ];
 
-await withTinyModel(async (model) => {
+if (folder) await compare(await openQwen2Vl(folder));
+else await withTinyModel(compare);
+
+async function compare(model: Qwen2Vl): Promise<void> {
   const encoded = await Promise.all(picturePrompts(8).map(model.encodePrompt));
   const images = encoded.flatMap((row) => row.images);
   const each = images[0]!.pixelValues.length;
@@ -30,8 +37,8 @@ await withTinyModel(async (model) => {
   const tokens = encoded.map((row) => row.tokens);
   const grids = images.map(({ grid }) => grid);
   const arrays = new Map([["pixelValues", { shape: [pixels.length / 1176, 1176], data: pixels }]]);
-  const backend = await onnxBackend({ model: model.dir, device: "cpu" });
-  await withPeer("generate.py", { model: model.dir, maxTokens, tokens, grids }, arrays, async (peer) => {
+  const backend = await onnxBackend({ model: model.dir, device });
+  await withPeer("generate.py", { model: model.dir, device, maxTokens, tokens, grids }, arrays, async (peer) => {
     const rows: Rounds[] = [];
     let seed = 0;
     for (const { what, ...setting } of settings) {
@@ -44,18 +51,25 @@ await withTinyModel(async (model) => {
           if (written.flat().some(({ tokenIds }) => tokenIds!.length !== maxTokens))
             throw new Error("a completion ended early");
         },
-        requests: { eager: { ...setting, attention: "eager" }, sdpa: { ...setting, attention: "sdpa" } },
+        requests: Object.fromEntries(
+          dtypes.flatMap((dtype) =>
+            ["eager", "sdpa"].map((attention) => [
+              [attention, ...(dtypes.length > 1 ? [dtype] : [])].join(", "),
+              { ...setting, attention, dtype },
+            ]),
+          ),
+        ),
       };
       rows.push(await inTurn(peer, work));
     }
     reportRounds("generate", ["rise-ts", "PyTorch"], rows, {
-      maxTokens,
+      ...{ device, model: folder ?? "tiny", maxTokens },
       promptTokens: tokens[0]!.length,
       ...peer.facts,
     });
   });
   await backend.dispose();
-});
+}
 
 /** A copy in memory is a picture that nothing has been remembered of. */
 function withOtherPictures(prompt: Prompt): Prompt {

@@ -52,7 +52,9 @@ for (const [what, count, rounds] of [
   );
 }
 await trainer.dispose();
-console.log(JSON.stringify({ bench: "two-billion", device, cores: availableParallelism(), node: process.version, lines }));
+console.log(
+  JSON.stringify({ bench: "two-billion", device, cores: availableParallelism(), node: process.version, lines }),
+);
 
 async function step(chosen: readonly (readonly number[])[]): Promise<void> {
   const sequences = chosen.map((completion) => ({ prompt, completion }));

@@ -13,14 +13,20 @@ work = json.loads(Path(sys.argv[1]).read_text())
 pixels = load_file(sys.argv[2])["pixelValues"]
 torch.set_num_threads(work["threads"])
 torch.set_flush_denormal(True)
-tokens = torch.tensor(work["tokens"])
-grids = torch.tensor(work["grids"])
-scored = torch.tensor([[i, t - 1] for i, start in enumerate(work["promptLengths"]) for t in range(start, tokens.shape[1])])
+torch.backends.cuda.matmul.allow_tf32 = True
+device = work["device"]
+tokens = torch.tensor(work["tokens"], device=device)
+grids = torch.tensor(work["grids"], device=device)
+pixels = pixels.to(device)
+places = [[i, t - 1] for i, start in enumerate(work["promptLengths"]) for t in range(start, tokens.shape[1])]
+scored = torch.tensor(places, device=device)
 
 
 def steps(attention: str, optimizer: dict):
     """Yields the sum of log-probs before each step."""
-    model = Qwen2VLForConditionalGeneration.from_pretrained(work["model"], dtype=torch.float32, attn_implementation=attention).train()
+    model = Qwen2VLForConditionalGeneration.from_pretrained(
+        work["model"], dtype=torch.float32, attn_implementation=attention
+    ).train().to(device)
     adamw = torch.optim.AdamW(model.parameters(), lr=work["learningRate"], weight_decay=0.1, **optimizer)
     kinds = (tokens == model.config.image_token_id).int()
     positions, _ = model.model.get_rope_index(tokens, kinds, grids)
@@ -42,7 +48,8 @@ ways = {
     for attention in ("eager", "sdpa")
     for name, optimizer in {"fused": dict(fused=True), "foreach": dict(foreach=True)}.items()
 }
-print(json.dumps({"torch": torch.__version__}), flush=True)
+card = {"card": torch.cuda.get_device_name()} if device == "cuda" else {}
+print(json.dumps({"torch": torch.__version__} | card), flush=True)
 for line in sys.stdin:
     run = ways[json.loads(line)["way"]]
     start = time.perf_counter()

@@ -11,7 +11,7 @@ import {
   type Trainer,
 } from "rise-ts";
 import { htmlReport } from "rise-ts/report";
-import { onnxTrainer } from "rise-ts/trainers/onnx";
+import { type OnnxTrainerOptions, onnxTrainer } from "rise-ts/trainers/onnx";
 import type { Parts } from "../pictures/moods";
 import { savePicture } from "../pictures/save";
 import { scoreTable } from "./print";
@@ -23,6 +23,7 @@ export interface SeedOptions {
   readonly seed: number;
   readonly steps: Steps;
   readonly model: string;
+  readonly device: NonNullable<OnnxTrainerOptions["device"]>;
   readonly out: string;
   readonly resume: boolean;
   readonly stop: AbortSignal;
@@ -54,7 +55,7 @@ export interface SeedResult {
 export async function runSeed<A>(demo: DemoTask<A>, options: SeedOptions): Promise<SeedResult> {
   const { seed, steps, out, stop } = options;
   const { task } = demo;
-  const first = await onnxTrainer({ model: options.model, device: "cpu" });
+  const first = await onnxTrainer({ model: options.model, device: options.device });
   const parts = await demo.data({ seed, ...partSizes(steps) });
   const common = { task, dataset: parts.train, seed, resume: options.resume, stop, checkpointEvery: 10 };
   const rows: Record<string, { test: Scores; unseen: Scores }> = {};
@@ -84,7 +85,7 @@ export async function runSeed<A>(demo: DemoTask<A>, options: SeedOptions): Promi
   await first.dispose();
 
   // Stage 2 begins with the base model again: first D_high, then all examples.
-  const second = await onnxTrainer({ model: options.model, device: "cpu" });
+  const second = await onnxTrainer({ model: options.model, device: options.device });
   const sft = {
     steps: steps.sft,
     batchSize: sftBatchSize,
@@ -117,7 +118,7 @@ export async function runSeed<A>(demo: DemoTask<A>, options: SeedOptions): Promi
   });
   await second.dispose();
 
-  const third = await onnxTrainer({ model: options.model, device: "cpu" });
+  const third = await onnxTrainer({ model: options.model, device: options.device });
   const visualRft = await followRun(
     `seed ${seed}: RFT only`,
     riseR1({ ...common, trainer: third, cots: [], sft: false, rft, runDir: join(out, "rft-only") }),

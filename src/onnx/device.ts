@@ -59,8 +59,8 @@ async function cudaProblem(): Promise<string | undefined> {
 }
 
 const cudaInstructions =
-  "Install it with ONNXRUNTIME_NODE_INSTALL=cuda12 npm rebuild onnxruntime-node; it needs an NVIDIA driver, CUDA 12 and cuDNN 9. " +
-  "Check with: npx rise doctor";
+  "Install it with ONNXRUNTIME_NODE_INSTALL=cuda12 npm rebuild onnxruntime-node (for CUDA 13, see docs/models.md); it needs an NVIDIA driver and the CUDA libraries " +
+  "that it was built for. Check with: npx rise doctor";
 
 async function webgpuProblem(): Promise<string | undefined> {
   const problem = await tryProvider("webgpu", runtimePath());

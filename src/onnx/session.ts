@@ -42,7 +42,7 @@ export async function createSession(
   outputs: Readonly<Record<string, Value>>,
   { folder, threads, provider = "cpu", weightsStayInFiles = false }: SessionOptions = {},
 ): Promise<Session> {
-  const { extra, ...options } = providerOptions[provider];
+  const { extra, ...options } = providerOptions[provider](weightsStayInFiles);
   const model = serialiseModel(graph, outputs);
   const settings = {
     ...options,
@@ -50,8 +50,6 @@ export async function createSession(
     // Many graphs of different sizes live side by side: an arena each would hold every one's peak, and was several times slower.
     enableCpuMemArena: false,
     enableMemPattern: false,
-    // Folding constants and merging what is written twice would both keep float32 copies of half-precision weights.
-    ...(weightsStayInFiles && { graphOptimizationLevel: "disabled" as const }),
     ...(threads !== undefined && { intraOpNumThreads: threads }),
     extra: {
       ...extra,
@@ -60,7 +58,7 @@ export async function createSession(
         set_denormal_as_zero: "1",
         // Threads that spin until the next run would hold the cores that clipping and AdamW need in between.
         force_spinning_stop: "1",
-        ...(weightsStayInFiles && { disable_prepacking: "1" }),
+        ...extra?.session,
         ...(folder !== undefined && { model_external_initializers_file_folder_path: folder }),
       },
     },

@@ -42,7 +42,7 @@ describe("rise doctor", () => {
     expect(text).toMatch(problem === undefined ? /^cuda +works: / : /^cuda +cannot be used: /m);
     if (problem !== undefined) expect(text).toContain(problem);
     expect(text).toContain(`device: "auto" is "${problem === undefined ? "cuda" : "cpu"}" here.`);
-    if (process.platform === "linux") expect(text).toMatch(/^ {2}libcudnn\.so\.9 +\S/m);
+    if (process.platform === "linux") expect(text).toMatch(/^ {2}libonnxruntime_providers_cuda\.so +\S/m);
   });
 
   it("looks for a folder that is not there yet where it will be made", async () => {

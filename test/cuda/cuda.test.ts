@@ -63,7 +63,7 @@ it.skipIf((await providerProblem("cuda")) === undefined)(
     );
     expect(error.code).toBe(1);
     expect(error.stderr).toContain(`CUDA cannot be used here: ${await providerProblem("cuda")}`);
-    if (process.platform === "linux") expect(error.stderr).toContain("libcudnn.so.9");
+    if (process.platform === "linux") expect(error.stderr).toContain("libonnxruntime_providers_cuda.so");
     expect(error.stdout).toBe("");
   },
 );

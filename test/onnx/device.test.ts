@@ -1,13 +1,13 @@
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { copyFile, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, afterEach, describe, expect, it } from "vitest";
+import { afterAll, describe, expect, it } from "vitest";
 import { BackendError, ConfigError } from "../../src/errors";
-import { cudaLibraries } from "../../src/onnx/cuda-libraries";
+import { cudaLibraries, neededLibraries } from "../../src/onnx/cuda-libraries";
 import { type Device, placeOn, providerProblem, tryProvider } from "../../src/onnx/device";
 import { gemmSpeed } from "../../src/onnx/gemm-speed";
 import { createGraph } from "../../src/onnx/graph";
-import { runtimePath } from "../../src/onnx/runtime";
+import { nativeFolder, runtimePath } from "../../src/onnx/runtime";
 import { createSession } from "../../src/onnx/session";
 
 const scratch = await mkdtemp(join(tmpdir(), "device-"));
@@ -110,20 +110,22 @@ describe("the speed of a provider", () => {
   });
 });
 
-describe("the libraries of CUDA", () => {
-  const before = process.env.LD_LIBRARY_PATH;
-  afterEach(() => {
-    if (before === undefined) delete process.env.LD_LIBRARY_PATH;
-    else process.env.LD_LIBRARY_PATH = before;
+describe.runIf(process.platform === "linux")("the libraries of CUDA", () => {
+  it("begin with onnxruntime's own", async () => {
+    const names = (await cudaLibraries()).map(({ name }) => name);
+    expect(names.slice(0, 2)).toEqual(["libonnxruntime_providers_shared.so", "libonnxruntime_providers_cuda.so"]);
+    if (cuda === undefined) expect(names).toContain("libcuda.so.1");
   });
 
-  it("are found on LD_LIBRARY_PATH", async () => {
-    const folder = await mkdtemp(join(scratch, "libraries-"));
-    await writeFile(join(folder, "libcudnn.so.9"), "");
-    process.env.LD_LIBRARY_PATH = `/nowhere:${folder}`;
-    const paths = new Map((await cudaLibraries()).map(({ name, path }) => [name, path]));
-    expect(paths.get("libcudnn.so.9")).toBe(join(folder, "libcudnn.so.9"));
-    expect([...paths.keys()]).toContain("libonnxruntime_providers_cuda.so");
+  it("are those that a library was linked with, found or not", async () => {
+    const binding = join(await mkdtemp(join(scratch, "libraries-")), "binding.node");
+    await copyFile(join(nativeFolder(), "onnxruntime_binding.node"), binding);
+    const paths = new Map((await neededLibraries(binding)).map(({ name, path }) => [name, path]));
+    // It looks for this one beside itself.
+    expect(paths.has("libonnxruntime.so.1")).toBe(true);
+    expect(paths.get("libonnxruntime.so.1")).toBeUndefined();
+    expect(paths.get("libc.so.6")).toMatch(/^\/.*libc\.so\.6$/);
+    expect(await neededLibraries(join(scratch, "nothing.so"))).toEqual([]);
   });
 });
 
