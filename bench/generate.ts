@@ -2,7 +2,7 @@
  * Claim: sampling 64 tokens after a prompt with a picture costs no more here than `generate` of transformers on PyTorch, for one prompt, for eight
  * prompts, and for the eight completions of one prompt that GRPO asks for.
  *
- *   RISE_PYTHON=… npx tsx bench/generate.ts [cpu|cuda] [MODEL]           one minute
+ *   RISE_PYTHON=… npx tsx bench/generate.ts [cpu|cuda] [MODEL [half]]           one minute
  *
  * The tiny model, or a checkpoint in a folder. float32 on all cores, or on a GPU, where PyTorch may also round to bfloat16 and both may round factors to TF32; from the whole distribution, key-value caches, no early end. Both sides take
  * turns in one run. Ours is what a user calls, `generate`, with pictures that it has
@@ -16,7 +16,8 @@ import { type Rounds, reportRounds } from "./measure";
 import { picturePrompts, withTinyModel } from "./model";
 import { inTurn, withPeer } from "./peer";
 
-const [, , device = "cpu", folder] = process.argv as [string, string, Provider?, string?];
+const [, , device = "cpu", folder, half] = process.argv as [string, string, Provider?, string?, string?];
+const precision = half === "half" ? "half" : "float32";
 const maxTokens = 64;
 const dtypes = device === "cpu" ? ["float32"] : ["float32", "bfloat16"];
 const settings = [
@@ -37,7 +38,7 @@ async function compare(model: Qwen2Vl): Promise<void> {
   const tokens = encoded.map((row) => row.tokens);
   const grids = images.map(({ grid }) => grid);
   const arrays = new Map([["pixelValues", { shape: [pixels.length / 1176, 1176], data: pixels }]]);
-  const backend = await onnxBackend({ model: model.dir, device });
+  const backend = await onnxBackend({ model: model.dir, device, precision });
   await withPeer("generate.py", { model: model.dir, device, maxTokens, tokens, grids }, arrays, async (peer) => {
     const rows: Rounds[] = [];
     let seed = 0;
@@ -63,7 +64,7 @@ async function compare(model: Qwen2Vl): Promise<void> {
       rows.push(await inTurn(peer, work));
     }
     reportRounds("generate", ["rise-ts", "PyTorch"], rows, {
-      ...{ device, model: folder ?? "tiny", maxTokens },
+      ...{ device, precision, model: folder ?? "tiny", maxTokens },
       promptTokens: tokens[0]!.length,
       ...peer.facts,
     });

@@ -2,7 +2,7 @@
  * Claim: with its matrices rounded to int8, Qwen2-VL-2B's shape writes 40 tokens a second, 8 completions side by side, on two cores. Random weights: what
  * it costs does not depend on them.
  *
- *   npx tsx bench/two-billion-sampling.ts float32|int8|int4 [DIR] [ROWS] [cpu|cuda]        minutes; 4.4 GB in DIR, and 2 more in Hugging Face's assets cache
+ *   npx tsx bench/two-billion-sampling.ts float32|half|int8|int4 [DIR] [ROWS] [cpu|cuda]        minutes; 4.4 GB in DIR, and 2 more in Hugging Face's assets cache
  *
  * A prompt of a picture of 401 408 pixels and text, 540 tokens. A token's time is the difference of two generations of one length and another, so that the
  * prompt is not in it. Resident memory counts mapped files as far as they have been read.

@@ -1,7 +1,7 @@
 /**
  * Claim: Qwen2-VL-2B's shape trains with LoRA on a laptop's CPU and memory. Random weights: what it costs does not depend on them.
  *
- *   npx tsx bench/two-billion.ts [DIR] [cpu|cuda]        twenty minutes, 4.4 GB of disk in DIR (a temporary folder) for the checkpoint, which stays there
+ *   npx tsx bench/two-billion.ts [DIR] [cpu|cuda [half]]        twenty minutes, 4.4 GB of disk in DIR (a temporary folder) for the checkpoint, which stays there
  *
  * A picture of 401 408 pixels (512 tokens) and text, about 700 tokens in all, the last 160 scored, alone and as one of eight completions of one prompt, which is
  * computed once; adapters of rank 16 on every linear layer of the language model. Resident memory counts the checkpoint's mapped file as far as it has been read.
@@ -18,7 +18,8 @@ import { clocked, lines, picturePrompt, say, timed, twoBillionModel } from "./tw
 const [scored, group, rank] = [160, 8, 16];
 const { dir, config } = await twoBillionModel(process.argv[2]);
 const device = (process.argv[3] ?? "cpu") as Provider;
-const trainer = await timed("ready to run", () => onnxTrainer({ model: dir, device, lora: { rank } }));
+const precision = process.argv[4] === "half" ? "half" : "float32";
+const trainer = await timed("ready to run", () => onnxTrainer({ model: dir, device, precision, lora: { rank } }));
 const rng = createRng(0, "two billion completion");
 const prompt = picturePrompt();
 const completions = Array.from({ length: group }, () => Array.from({ length: scored }, () => rng.integer(1000)));
@@ -53,7 +54,14 @@ for (const [what, count, rounds] of [
 }
 await trainer.dispose();
 console.log(
-  JSON.stringify({ bench: "two-billion", device, cores: availableParallelism(), node: process.version, lines }),
+  JSON.stringify({
+    bench: "two-billion",
+    device,
+    precision,
+    cores: availableParallelism(),
+    node: process.version,
+    lines,
+  }),
 );
 
 async function step(chosen: readonly (readonly number[])[]): Promise<void> {

@@ -13,8 +13,9 @@ export interface OnnxBackendOptions {
   /** Completions generated side by side (64): fewer take less memory, more are faster. */
   readonly rowsAtOnce?: number;
   /**
-   * Of the language model's matrices ("float32": as the checkpoint has them): fewer bits are faster and take less memory, and completions and log-probs
-   * are those of the model so rounded. Rounding is done once, into Hugging Face's assets cache. Needs the CPU.
+   * Of products with the language model's matrices ("float32"): fewer bits are faster and take less memory, and completions and log-probs are those of
+   * the model so rounded. "half" is that of a checkpoint in bfloat16 or float16, on a GPU; "int8" and "int4" need the CPU, and matrices are rounded once, into
+   * Hugging Face's assets cache.
    */
   readonly precision?: Precision;
   /** Told of every piece of a download (a display on stderr). */
@@ -42,6 +43,11 @@ export async function onnxBackend({
   const placement = await placeOn(device, threads);
   const model = await openQwen2Vl(name, onDownload);
   const rounded = await roundedFor(model, precision, placement);
-  const policy = { config: model.config, checkpoint: model.checkpoint, trainable: new Map() };
+  const policy = {
+    config: model.config,
+    checkpoint: model.checkpoint,
+    trainable: new Map(),
+    halfProducts: precision === "half",
+  };
   return createSampler(model, policy, { rowsAtOnce, rounded, ...placement });
 }

@@ -68,8 +68,8 @@ export interface Ops {
   Not: Unary;
   /** Over the last axis, which goes away; the first of equals. */
   ArgMax: Unary;
-  /** Along the last axis. */
-  CumSum: Unary;
+  /** Along the last axis; without the place itself, if exclusive. */
+  CumSum: Signature<[x: Value], { readonly exclusive?: boolean }>;
   /** Indices that sort the last axis downwards. */
   TopK: Unary;
   /** round(x / scale) + zeroPoint of each row, half to even, kept in 0…255: x [n, k] float32, scale [n], zeroPoint [n] uint8 → uint8. */
@@ -319,7 +319,13 @@ export const opRules: { readonly [O in Op]: OpRule<O> } = {
     dtype: () => "int64",
     encode: () => ({ attributes: { axis: -1, keepdims: 0 } }),
   },
-  CumSum: { ...unary, encode: (_, [x]) => ({ constants: [x.shape.length - 1] }) },
+  CumSum: {
+    ...unary,
+    encode: ({ exclusive = false }, [x]) => ({
+      constants: [x.shape.length - 1],
+      attributes: { exclusive: Number(exclusive) },
+    }),
+  },
   TopK: {
     shape: ([x]) => {
       staticDim(x.shape.at(-1), "TopK");

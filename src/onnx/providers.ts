@@ -15,6 +15,13 @@ const weightsStayInFiles = {
   extra: { session: { disable_prepacking: "1" } },
 };
 
+/** What would turn half-precision weights to float32 before they come to the GPU, or merge two Casts of one weight and so keep its float32 copy in between. */
+const convertingWeights = [
+  "ConstantFolding",
+  "FuseFp16InitializerToFp32NodeTransformer",
+  "CommonSubexpressionElimination",
+];
+
 /**
  * Everything in which the providers differ, for weights that are few and for many. The graphs are the same for all: a node for whose operator or type a
  * provider has no kernel (bfloat16 on WebGPU, say) is given by onnxruntime to the CPU, which has one for each, and values are copied to and fro.
@@ -23,8 +30,7 @@ export const providerOptions: { readonly [P in Provider]: (manyWeights: boolean)
   cpu: (manyWeights) => ({ executionProviders: ["cpu"], ...(manyWeights && weightsStayInFiles) }),
   cuda: () => ({
     executionProviders: ["cuda", "cpu"],
-    // Folded on the CPU, half-precision weights would come to the GPU as float32: the Cast belongs there. Two Casts of one weight, merged, would keep its float32 copy in between.
-    extra: { optimization: { disable_specified_optimizers: "ConstantFolding;CommonSubexpressionElimination" } },
+    extra: { optimization: { disable_specified_optimizers: convertingWeights.join(";") } },
   }),
   webgpu: (manyWeights) => ({ executionProviders: ["webgpu", "cpu"], ...(manyWeights && weightsStayInFiles) }),
 };

@@ -11,7 +11,7 @@ import { type Policy, referenceFeeds } from "../models/qwen2-vl/policy";
 import { readPolicy, readTensors, savePolicy, unusable } from "../models/qwen2-vl/policy-files";
 import type { ScoredRow } from "../models/qwen2-vl/prefixes";
 import type { Precision } from "../models/qwen2-vl/rounded";
-import { roundedFor } from "../models/qwen2-vl/rounded-checkpoint";
+import { checkPrecision, roundedFor } from "../models/qwen2-vl/rounded-checkpoint";
 import { writeSafetensors } from "../models/qwen2-vl/safetensors";
 import { createSampler } from "../models/qwen2-vl/sampler";
 import { createTrainingPass } from "../models/qwen2-vl/training";
@@ -38,10 +38,15 @@ export interface OnnxTrainerOptions {
   /** Completions sampled side by side (64). */
   readonly sampledAtOnce?: number;
   /**
+   * Of products with frozen matrices, in training and sampling ("float32"). "half" is that of a checkpoint in bfloat16 or float16: half the memory. Needs
+   * `lora`, and a GPU.
+   */
+  readonly precision?: "float32" | "half";
+  /**
    * Of the frozen matrices that the sampler multiplies with ("float32": as they are): fewer bits are faster and take less memory, and completions
    * come from another distribution than the one that is trained. How far off it is, each step's metrics say. Needs `lora`, and the CPU.
    */
-  readonly samplerPrecision?: Precision;
+  readonly samplerPrecision?: Exclude<Precision, "half">;
   /** Of LoRA's initial matrices (0). */
   readonly seed?: number;
   /** Told of every piece of a download (a display on stderr). */
@@ -59,13 +64,15 @@ export interface OnnxTrainerOptions {
  */
 export async function onnxTrainer(options: OnnxTrainerOptions = {}): Promise<Trainer> {
   const { model: name = defaultModel, rowsAtOnce = 16, sampledAtOnce = 64, device = "auto", threads } = options;
-  const { gradientCheckpointing, samplerPrecision = "float32" } = options;
-  if (samplerPrecision !== "float32" && !options.lora)
-    throw new ConfigError(
-      `onnxTrainer: samplerPrecision "${samplerPrecision}" rounds weights that stay as they are, and without lora every weight is trained`,
-    );
+  const { gradientCheckpointing, precision = "float32", samplerPrecision = "float32" } = options;
+  for (const [option, value] of Object.entries({ precision, samplerPrecision }))
+    if (value !== "float32" && !options.lora)
+      throw new ConfigError(
+        `onnxTrainer: ${option} "${value}" rounds weights that stay as they are, and without lora every weight is trained`,
+      );
   checkPositiveIntegers("onnxTrainer", { rowsAtOnce, sampledAtOnce, threads });
   const placement = await placeOn(device, threads);
+  checkPrecision(precision, placement);
   const model = await openQwen2Vl(name, options.onDownload);
   const policy = await createPolicy(model, options);
   const rounded = await roundedFor(model, samplerPrecision, placement);
@@ -179,11 +186,12 @@ export async function onnxTrainer(options: OnnxTrainerOptions = {}): Promise<Tra
   };
 }
 
-async function createPolicy(model: Qwen2Vl, { lora, seed = 0 }: OnnxTrainerOptions): Promise<Policy> {
+async function createPolicy(model: Qwen2Vl, { lora, seed = 0, precision }: OnnxTrainerOptions): Promise<Policy> {
   const { config, checkpoint } = model;
   if (lora) {
     const adapter = createAdapter(config, lora, seed);
-    return { config, checkpoint, lora, trainable: await shared(adapter, async (name) => adapter.get(name)!.data) };
+    const trainable = await shared(adapter, async (name) => adapter.get(name)!.data);
+    return { config, checkpoint, lora, trainable, halfProducts: precision === "half" };
   }
   return { config, checkpoint, trainable: await shared(checkpoint.tensors, checkpoint.read) };
 }

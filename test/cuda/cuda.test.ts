@@ -13,9 +13,15 @@ vi.mock("../../src/onnx/session", async (original) => {
   const session = await original<typeof import("../../src/onnx/session")>();
   const createSession: typeof session.createSession = (graph, outputs, options) => {
     asked.push(options);
-    return session.createSession(graph, outputs, { ...options, provider: "cpu" });
+    return session.createSession(graph, outputs, options);
   };
   return { ...session, createSession };
+});
+// Graphs optimised as for a GPU, run by the CPU.
+vi.mock("../../src/onnx/providers", async (original) => {
+  const { providerOptions } = await original<typeof import("../../src/onnx/providers")>();
+  const cuda = () => ({ ...providerOptions.cuda(false), executionProviders: ["cpu" as const] });
+  return { providerOptions: { ...providerOptions, cuda } };
 });
 // As on a machine with a GPU.
 vi.mock("../../src/onnx/device", async (original) => ({
@@ -49,6 +55,17 @@ it("every graph of a trainer and of a backend is made for the device that was as
   await backend.dispose();
   expect(asked.length).toBeGreaterThanOrEqual(2);
   for (const one of asked) expect(one).toMatchObject({ provider: "cuda", threads: 1 });
+});
+
+it("half-precision weights are not converted before they come to the GPU, and make the same tokens", async () => {
+  const model = fileURLToPath(new URL("../../examples/tiny-vlm/checkpoint", import.meta.url));
+  const texts = [];
+  for (const device of ["cpu", "cuda"] as const) {
+    const backend = await onnxBackend({ model, device, threads: 1 });
+    texts.push((await backend.generate([promptOf(example)], { maxTokens: 8, temperature: 0, seed: 0 }))[0]![0]!.text);
+    await backend.dispose();
+  }
+  expect(texts[1]).toBe(texts[0]);
 });
 
 it.skipIf((await providerProblem("cuda")) === undefined)(

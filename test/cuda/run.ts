@@ -20,6 +20,7 @@ if (problem !== undefined) {
     // cuBLAS would round factors to TF32's ten bits, which is its default: it reads this before it multiplies.
     start("./parity.ts", ["float32"], { NVIDIA_TF32_OVERRIDE: "0" }),
     start("./parity.ts", ["TF32"], {}),
+    start("./parity.ts", ["half"], {}),
     start("../../bench/devices.ts", ["cuda"], {}),
   ];
   process.exitCode = ran.every((ok) => ok) ? 0 : 1;

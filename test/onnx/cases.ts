@@ -211,7 +211,10 @@ export const cases: { readonly [O in Op]: readonly Case<O>[] } = {
   Or: binary([truths(8), truths(8)], [truths(2, 1), truths(3)]),
   Not: unary(truths(6)),
   ArgMax: unary(normal(3, 4), tied(2, 2, 6)),
-  CumSum: unary(normal(5), normal(2, 4), normal(2, 2, 3)),
+  CumSum: [
+    ...unary(normal(5), normal(2, 4), normal(2, 2, 3)),
+    { in: [floats([1, -2, 0.5, 3, 0.1, -1], [2, 3])], attrs: { exclusive: true } },
+  ],
   TopK: unary(normal(3, 5), tied(2, 2, 6)),
   QuantizeLinear: [
     { in: [eighths(2, 9), floats([0.25, 0.5]), bytes([128, 3])], attrs: {} },

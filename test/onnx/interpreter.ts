@@ -206,10 +206,14 @@ const meanings: { readonly [O in Op]: Meaning<O> } = {
       rowsOf(x).map((row) => row.indexOf(Math.max(...row))),
       x.shape.slice(0, -1),
     ),
-  CumSum: alongLast((row) => {
-    let total = 0;
-    return row.map((v) => (total += v));
-  }),
+  CumSum: (inputs, attrs) =>
+    alongLast((row) => {
+      let total = 0;
+      return row.map((v) => {
+        total += v;
+        return attrs.exclusive ? total - v : total;
+      });
+    })(inputs),
   // A stable sort keeps equal elements in their order, as ONNX asks.
   TopK: alongLast((row) => Array.from(row.keys()).sort((i, j) => row[j]! - row[i]!)),
   QuantizeLinear: ([x, scale, zeroPoint]) => {

@@ -1,4 +1,4 @@
-import { cast, type Graph, mul, reduceSum, reshape, scalar, sub } from "../../onnx/graph";
+import { add, cast, type Graph, mul, reduceSum, reshape, scalar, sub } from "../../onnx/graph";
 import type { Value } from "../../onnx/value";
 
 /** How the next token is chosen: the most likely, from the whole distribution, or from the likeliest tokens. */
@@ -46,7 +46,7 @@ export function choose(
   const scaled = g.op("Div", [logits, temperature], {});
   const p = g.op("Softmax", [scaled], {});
   if (sampling === "full") {
-    const token = firstAbove(g, g.op("CumSum", [p], {}), uniform);
+    const token = firstAbove(g, cumulate(g, p), uniform);
     return { token, logProb: logProbOf(g, scaled, token) };
   }
   // Tokens in falling order of probability: the first topK, while those before them sum to less than topP of these.
@@ -59,13 +59,40 @@ export function choose(
     [width],
   );
   const first = where(sorted, g.op("Less", [ranks, topK], {}));
-  const before = sub(g, g.op("CumSum", [first], {}), first);
+  const before = sub(g, cumulate(g, first), first);
   const nucleus = mul(g, topP, g.op("ReduceSum", [first], { axes: [1], keepDims: true }));
   const kept = where(first, g.op("Less", [before, nucleus], {}));
-  const place = firstAbove(g, g.op("CumSum", [kept], {}), uniform);
+  const place = firstAbove(g, cumulate(g, kept), uniform);
   const at = (values: Value) => pickLast(g, values, place);
   const logMass = g.op("Log", [reduceSum(g, kept, [1])], {});
   return { token: at(order), logProb: sub(g, g.op("Log", [at(sorted)], {}), logMass) };
+}
+
+/** Rows beyond this length are summed up in pieces. */
+const longRow = 2 ** 13;
+
+/**
+ * Running sums of each row of numbers that are not negative, [rows, n]. They never fall, and stay as they are where a number is 0. Long rows are cut into pieces: a GPU
+ * computes each sum of its own, from the beginning, which for a vocabulary of 150 000 tokens takes longer than the network.
+ */
+export function cumulate(g: Graph, x: Value): Value {
+  const [rows, width] = x.shape as readonly number[] as [number, number];
+  if (width <= longRow) return g.op("CumSum", [x], {});
+  const piece = pieceOf(width);
+  const count = Math.ceil(width / piece);
+  const padded = width % piece === 0 ? x : g.op("Pad", [x], { axis: 1, before: 0, after: count * piece - width });
+  const inside = g.op("CumSum", [reshape(g, padded, [rows, count, piece])], {});
+  const sums = reshape(g, g.op("Slice", [inside], { axis: 2, start: piece - 1, end: piece }), [rows, count]);
+  const before = reshape(g, g.op("CumSum", [sums], { exclusive: true }), [rows, count, 1]);
+  const all = reshape(g, add(g, inside, before), [rows, count * piece]);
+  return width % piece === 0 ? all : g.op("Slice", [all], { axis: 1, start: 0, end: width });
+}
+
+/** A divisor of about √width, so that nothing has to be padded, or √width. */
+function pieceOf(width: number): number {
+  const root = Math.ceil(Math.sqrt(width));
+  for (let piece = root; piece >= root / 4; piece--) if (width % piece === 0) return piece;
+  return root;
 }
 
 /** The first place of each row whose cumulative mass exceeds `uniform` times the row's total: places without mass are never chosen. */

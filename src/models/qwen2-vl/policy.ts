@@ -1,6 +1,7 @@
 import { DataError } from "../../errors";
 import { add, cast, type Graph, gather } from "../../onnx/graph";
-import type { SessionOptions, Tensor } from "../../onnx/session";
+import type { Placement, SessionOptions, Tensor } from "../../onnx/session";
+import { elementCount } from "../../onnx/shapes";
 import type { Value } from "../../onnx/value";
 import { type LoraConfig, loraNames, loraScale, type TrainableTensor } from "./adapter";
 import type { Qwen2VlConfig } from "./config";
@@ -15,6 +16,8 @@ export interface Policy {
   /** Fed to every graph, so that sampling and training always see the same numbers. */
   readonly trainable: ReadonlyMap<string, TrainableTensor>;
   readonly lora?: LoraConfig;
+  /** Layers' frozen matrices that are stored in half precision are multiplied with in it: no float32 copies of them are made. Logits stay float32. */
+  readonly halfProducts?: boolean;
 }
 
 export const trainsVision = ({ trainable }: Policy) => [...trainable.keys()].some((name) => name.startsWith("visual."));
@@ -37,11 +40,27 @@ export function weightStorage({
 /** Bytes of rearranged copies that compiled graphs may hold together. */
 const mostHeld = 2 ** 32;
 
-/** How many compiled graphs of this policy are kept: each has copies of its rounded matrices, one for the prompt and one for what follows. */
-export function compiledAtOnce({ checkpoint: { rounded = new Map() } }: Policy): number {
-  const bytes = [...rounded.values()].reduce((sum, { numbers, scale }) => sum + 2 * (numbers.bytes + scale.bytes), 0);
-  return Math.min(64, Math.max(2, Math.floor(mostHeld / bytes)));
+/** Compiled graphs that are kept where weights are few. */
+const mostCompiled = 64;
+
+/**
+ * How many compiled graphs of this policy are kept, two at least: one for the prompt and one for what follows. Each has copies of its rounded matrices; on
+ * a GPU all of its weights, and in float32 as long as it runs.
+ */
+export function compiledAtOnce({ checkpoint, halfProducts }: Policy, { provider = "cpu", memory }: Placement): number {
+  const sum = (sizes: readonly number[]) => sizes.reduce((a, b) => a + b, 0);
+  const rounded = [...(checkpoint.rounded?.values() ?? [])].map(
+    ({ numbers, scale }) => 2 * (numbers.bytes + scale.bytes),
+  );
+  const whole = [...checkpoint.tensors.values()].map(
+    ({ shape }) => (halfProducts ? 2 : 6) * elementCount(shape, "weight"),
+  );
+  const fit = provider === "cpu" ? mostHeld / sum(rounded) : (memory ?? leastMemory) / 2 / sum(whole);
+  return Math.min(mostCompiled, Math.max(2, Math.floor(fit)));
 }
+
+/** Bytes that a GPU is taken to have when it does not say. */
+const leastMemory = 2 ** 33;
 
 /** The policy's weights as values of `g`: graph inputs for trainable tensors, file-backed constants for the rest. */
 export function bindWeights(policy: Policy, g: Graph): Weights & { readonly inputs: ReadonlyMap<string, Value> } {
@@ -70,8 +89,14 @@ export function bindWeights(policy: Policy, g: Graph): Weights & { readonly inpu
     product(graph, module, x, c) {
       const rounded = policy.checkpoint.rounded?.get(module);
       if (!rounded) {
-        const weight = tensor(`${module}.weight`);
-        return graph.op("Gemm", c ? [x, weight, c] : [x, weight], { transB: true });
+        const matrix = weight(`${module}.weight`);
+        const isHead = module === "lm_head" || module === "model.embed_tokens";
+        if (policy.halfProducts && !isHead && matrix.dtype !== "float32") {
+          const y = graph.op("Gemm", [cast(graph, x, matrix.dtype), matrix], { transB: true });
+          return c ? add(graph, cast(graph, y, "float32"), c) : cast(graph, y, "float32");
+        }
+        const factors = [x, cast(g, matrix, "float32")] as const;
+        return graph.op("Gemm", c ? [...factors, c] : [...factors], { transB: true });
       }
       const { precision, numbers, scale } = rounded;
       const { dtype, product } = roundings[precision];

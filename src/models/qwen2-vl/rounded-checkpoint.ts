@@ -21,20 +21,27 @@ import {
 } from "./safetensors";
 import type { Checkpoint, RoundedLayer } from "./weights";
 
+/** @throws ConfigError for a precision that there is none of, or a device that cannot compute in it */
+export function checkPrecision(precision: Precision, { provider = "cpu" }: Placement): void {
+  if (precision !== "float32" && precision !== "half" && !Object.hasOwn(roundings, precision))
+    throw new ConfigError(`expected precision "float32", "half", "int8" or "int4", got ${JSON.stringify(precision)}`);
+  if (precision === "half" && provider === "cpu")
+    throw new ConfigError(`precision "half" is for a GPU, got device "cpu"`);
+  if (precision !== "float32" && precision !== "half" && provider !== "cpu")
+    throw new ConfigError(`precision "${precision}" is for device "cpu", got "${provider}"`);
+}
+
 /**
- * What a sampler of this precision multiplies with instead of the checkpoint.
- * @throws ConfigError for a precision that there is none of, or a device that cannot compute in it
+ * What a sampler of this precision multiplies with, where it is not the checkpoint.
+ * @throws ConfigError as `checkPrecision`
  */
 export async function roundedFor(
   { checkpoint, config }: Pick<Qwen2Vl, "checkpoint" | "config">,
   precision: Precision,
-  { provider = "cpu" }: Placement,
+  placement: Placement,
 ): Promise<Checkpoint | undefined> {
-  if (precision === "float32") return undefined;
-  if (!Object.hasOwn(roundings, precision))
-    throw new ConfigError(`expected precision "float32", "int8" or "int4", got ${JSON.stringify(precision)}`);
-  if (provider !== "cpu") throw new ConfigError(`precision "${precision}" is for device "cpu", got "${provider}"`);
-  return roundedCheckpoint(checkpoint, config, precision);
+  checkPrecision(precision, placement);
+  return precision === "float32" || precision === "half" ? undefined : roundedCheckpoint(checkpoint, config, precision);
 }
 
 /**

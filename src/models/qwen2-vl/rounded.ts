@@ -4,8 +4,11 @@ import type { Value } from "../../onnx/value";
 /** How a matrix of weights is kept: 8 bits a number, or 4. */
 export type ReducedPrecision = "int8" | "int4";
 
-/** A sampler's precision: that of the checkpoint, computed in float32, or its matrices rounded to fewer bits. */
-export type Precision = "float32" | ReducedPrecision;
+/**
+ * What products with the checkpoint's matrices are computed in: float32; the half precision that the matrices are stored in, to which the other factor
+ * and the product are rounded too ("half"); or with matrices rounded to fewer bits.
+ */
+export type Precision = "float32" | "half" | ReducedPrecision;
 
 /** How one precision keeps a matrix W [outputs, inputs], and multiplies with it. */
 export interface Rounding {

@@ -39,7 +39,7 @@ export function createSampler(
   // A large tower is given back once its pictures are features: its weights would stay in memory beside the language model's.
   const visionSessions = sessionCache(weightStorage(policy).weightsStayInFiles ? 0 : 64);
   const sampled: Policy = rounded ? { ...policy, checkpoint: rounded } : policy;
-  const sessions = sessionCache(compiledAtOnce(sampled));
+  const sessions = sessionCache(compiledAtOnce(sampled, placement));
   // Weights that stay in their files are converted anew for every stretch.
   const pace = createPace(weightStorage(sampled).weightsStayInFiles ? 64 : 8);
   let known = new WeakMap<ProcessedImage, Float32Array>();

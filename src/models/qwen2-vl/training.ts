@@ -4,7 +4,7 @@ import { sessionCache } from "../../onnx/session-cache";
 import { groupImages, type ImageGroups, visionFeeds } from "./batch";
 import { keepsTooMuch } from "./memory";
 import type { Qwen2Vl } from "./model";
-import { bindWeights, type Policy, trainsVision, weightFeeds, weightStorage } from "./policy";
+import { bindWeights, compiledAtOnce, type Policy, trainsVision, weightFeeds, weightStorage } from "./policy";
 import { type BatchPlan, microBatches, planBatch, type ScoredRow } from "./prefixes";
 import { targetFeeds, tokenFeeds } from "./training-feeds";
 import { planShape, type TrainingShape, trainingGraph } from "./training-graph";
@@ -47,7 +47,7 @@ export function createTrainingPass(
   policy: Policy,
   { rowsAtOnce, features, gradientCheckpointing, ...placement }: TrainingPassOptions,
 ): TrainingPass {
-  const sessions = sessionCache();
+  const sessions = sessionCache(compiledAtOnce(policy, placement));
   const mustRecompute = remembered((shape: TrainingShape) => keepsTooMuch(policy, shape));
 
   async function run(

@@ -102,9 +102,20 @@ describe("a large checkpoint", () => {
   });
 
   it("of rounded matrices has few compiled graphs at a time, a small one many", () => {
-    expect(compiledAtOnce(imaginedRounding(large, "int8"))).toBeLessThan(6);
-    expect(compiledAtOnce(imaginedRounding(imaginedPolicy(config, "nothing", "F32"), "int8"))).toBe(64);
-    expect(compiledAtOnce(large)).toBe(64);
+    expect(compiledAtOnce(imaginedRounding(large, "int8"), {})).toBeLessThan(6);
+    expect(compiledAtOnce(imaginedRounding(imaginedPolicy(config, "nothing", "F32"), "int8"), {})).toBe(64);
+    expect(compiledAtOnce(large, {})).toBe(64);
+  });
+
+  it("has as many compiled graphs on a GPU as fit half of it, the one that begins and the one that goes on at least", () => {
+    const tensors = numbers([...large.checkpoint.tensors.values()]);
+    const on = (memory: number | undefined, halfProducts = false) =>
+      compiledAtOnce({ ...large, halfProducts }, { provider: "cuda", memory });
+    expect(on(2 * 5.5 * 6 * tensors)).toBe(5);
+    expect(on(2 * 5.5 * 6 * tensors, true)).toBe(16);
+    expect(on(6 * tensors)).toBe(2);
+    expect(on(undefined)).toBeLessThan(64);
+    expect(on(2 ** 50)).toBe(64);
   });
 });
 

@@ -117,12 +117,14 @@ describe("a precision", () => {
   it("that is none, or that the device cannot compute in, is refused", async () => {
     const model = { checkpoint, config };
     await expect(roundedFor(model, "int2" as "int8", {})).rejects.toThrow(
-      new ConfigError('expected precision "float32", "int8" or "int4", got "int2"'),
+      new ConfigError('expected precision "float32", "half", "int8" or "int4", got "int2"'),
     );
     await expect(roundedFor(model, "int8", { provider: "cuda" })).rejects.toThrow(
       /"int8" is for device "cpu", got "cuda"/,
     );
-    expect(await roundedFor(model, "float32", { provider: "cuda" })).toBeUndefined();
+    await expect(roundedFor(model, "half", {})).rejects.toThrow('precision "half" is for a GPU, got device "cpu"');
+    for (const precision of ["float32", "half"] as const)
+      expect(await roundedFor(model, precision, { provider: "cuda" })).toBeUndefined();
     await expect(stat(dirname(cache()))).rejects.toThrow();
   });
 });

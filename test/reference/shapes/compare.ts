@@ -19,11 +19,13 @@ type Differences = Map<string, number>;
 /**
  * This library against transformers and PEFT, on one checkpoint that qwen2-vl/shapes.py made.
  * @param placement what computes: one thread of the CPU
+ * @param halfProducts with frozen matrices, in the precision that they are stored in
  */
 export async function compareShape(
   dir: string,
   images: string,
   placement: Placement = { threads: 1 },
+  halfProducts = false,
 ): Promise<Comparison[]> {
   const { cases }: { cases: ReferenceCase[] } = JSON.parse(await readFile(join(dir, "cases.json"), "utf8"));
   const arrays = await readSafetensors(join(dir, "arrays.safetensors"));
@@ -49,7 +51,7 @@ export async function compareShape(
     }
     rows.push({ tokens: [...tokens, ...example.completionIds], images: pictures, promptLength: tokens.length });
   }
-  const set: Comparing = { dir, images, cases, arrays, model, rows, placement };
+  const set: Comparing = { dir, images, cases, arrays, model, rows, placement, halfProducts };
   const { logits, logProbs, greedy, gradients } = await withEveryWeight(set);
   const lora = await withAdapter(set);
   const exact = 0;
@@ -83,6 +85,7 @@ interface Comparing {
   readonly model: Qwen2Vl;
   readonly rows: readonly ScoredRow[];
   readonly placement: Placement;
+  readonly halfProducts: boolean;
 }
 
 async function withEveryWeight({ cases, arrays, model, images, rows, placement }: Comparing) {
@@ -129,7 +132,7 @@ async function withEveryWeight({ cases, arrays, model, images, rows, placement }
 }
 
 /** The adapter that PEFT made of every linear layer, after two pictures. */
-async function withAdapter({ dir, cases, arrays, model, rows, placement }: Comparing) {
+async function withAdapter({ dir, cases, arrays, model, rows, placement, halfProducts }: Comparing) {
   const settings = JSON.parse(await readFile(join(dir, "adapter/adapter_config.json"), "utf8"));
   const lora: LoraConfig = {
     rank: settings.r,
@@ -138,7 +141,7 @@ async function withAdapter({ dir, cases, arrays, model, rows, placement }: Compa
     targetModules: "all-linear",
   };
   const { config, checkpoint } = model;
-  const policy: Policy = { config, checkpoint, lora, trainable: createAdapter(config, lora, 0) };
+  const policy: Policy = { config, checkpoint, lora, trainable: createAdapter(config, lora, 0), halfProducts };
   for (const [name, data] of await readPolicy(policy, join(dir, "adapter"))) policy.trainable.get(name)!.data.set(data);
   const row = rows[cases.findIndex(({ name }) => name === "two pictures")]!;
   const [logProbs, gradients]: [Differences, Differences] = [new Map(), new Map()];
