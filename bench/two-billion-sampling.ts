@@ -28,6 +28,7 @@ const foreseen = (await backend.checkMemory?.({ prompt, prompts: 1, count, maxTo
 const { signal } = new AbortController();
 const generate = (maxTokens: number) => backend.generate([prompt], { maxTokens, count, seed: 0, signal });
 await timed(`${short} tokens: picture encoded, graphs compiled`, () => generate(short));
+if (times > 1) await timed(`${long} tokens, graphs compiled`, () => generate(long));
 const rates: number[] = [];
 for (let i = 0; i < times; i++) {
   const [, before] = await clocked(() => generate(short));

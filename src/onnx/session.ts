@@ -84,8 +84,15 @@ export async function createSession(
 }
 
 /** What onnxruntime threw, as an error of ours; the end of its thread is one already. */
-const explained = (cause: unknown, what: string): BackendError =>
-  cause instanceof BackendError ? cause : new BackendError(`${what}: ${String(cause)}`, { cause });
+function explained(cause: unknown, what: string): BackendError {
+  if (cause instanceof BackendError) return cause;
+  const message = String(cause);
+  // The arena's words, on a GPU.
+  const advice = message.includes("Failed to allocate memory")
+    ? 'Its memory is full: fewer rows at once, shorter completions, smaller pictures, or precision "half" take less. '
+    : "";
+  return new BackendError(`${what}: ${advice}${message}`, { cause });
+}
 
 function checked({ name, dtype, shape: expectedShape }: Value, tensor: Tensor | undefined) {
   const expected = `feed "${name}": expected ${dtype} ${showShape(expectedShape)}`;

@@ -36,8 +36,9 @@ export function createSampler(
   { rowsAtOnce, rounded, ...placement }: SamplerOptions,
 ): Sampler {
   const { config, tokenizer } = model;
-  // A large tower is given back once its pictures are features: its weights would stay in memory beside the language model's.
-  const visionSessions = sessionCache(weightStorage(policy).weightsStayInFiles ? 0 : 64);
+  // On the CPU, a large tower is given back once its pictures are features: its weights would stay in memory beside the language model's.
+  const isGivenBack = placement.provider !== "cuda" && weightStorage(policy).weightsStayInFiles;
+  const visionSessions = sessionCache(isGivenBack ? 0 : compiledAtOnce(policy, placement));
   const sampled: Policy = rounded ? { ...policy, checkpoint: rounded } : policy;
   const sessions = sessionCache(compiledAtOnce(sampled, placement));
   // Weights that stay in their files are converted anew for every stretch.
