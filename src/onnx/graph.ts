@@ -169,8 +169,12 @@ export const concat = (g: Graph, inputs: Value[], axis: number) => g.op("Concat"
 export const gather = (g: Graph, data: Value, index: Value) => g.op("Gather", [data, index], {});
 export const cast = (g: Graph, x: Value, to: DType) => (x.dtype === to ? x : g.op("Cast", [x], { to }));
 
-export const reshape = (g: Graph, x: Value, shape: readonly number[]) =>
-  sameShape(x.shape, shape) ? x : g.op("Reshape", [x], { shape });
+/** The same numbers in another shape; of several one after the other, the last is enough. */
+export function reshape(g: Graph, x: Value, shape: readonly number[]): Value {
+  if (sameShape(x.shape, shape)) return x;
+  const from = x.node?.op === "Reshape" ? x.node.in[0]! : x;
+  return sameShape(from.shape, shape) ? from : g.op("Reshape", [from], { shape });
+}
 
 /** Sum over `axes`, counted from the front. */
 export const reduceSum = (g: Graph, x: Value, axes: readonly number[], keepDims = false) =>

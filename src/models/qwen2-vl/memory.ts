@@ -8,10 +8,11 @@ import { roundUp } from "./batch";
 import type { Qwen2VlConfig } from "./config";
 import { continuationGraph, type GenerationShape, generationGraph, promptStep } from "./generation-graph";
 import type { Qwen2Vl } from "./model";
-import { bindWeights, type Policy, trainsVision, weightStorage } from "./policy";
+import { bindWeights, type Policy, trainsVision } from "./policy";
 import { microBatches, planBatch } from "./prefixes";
 import { planShape, type TrainingShape, trainingGraph } from "./training-graph";
 import { picturesAtOnce, visionGraph } from "./vision-graph";
+import { weightStorage } from "./weight-storage";
 
 /** What a process does with a policy, one thing after the other. */
 export interface MemoryWork {

@@ -47,7 +47,7 @@ export function choose(
   const p = g.op("Softmax", [scaled], {});
   if (sampling === "full") {
     const token = firstAbove(g, cumulate(g, p), uniform);
-    return { token, logProb: logProbOf(g, scaled, token) };
+    return { token, logProb: g.op("Log", [pickLast(g, p, token)], {}) };
   }
   // Tokens in falling order of probability: the first topK, while those before them sum to less than topP of these.
   const order = g.op("TopK", [p], {});

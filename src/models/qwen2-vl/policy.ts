@@ -1,7 +1,6 @@
 import { DataError } from "../../errors";
 import { add, cast, type Graph, gather } from "../../onnx/graph";
-import type { Placement, SessionOptions, Tensor } from "../../onnx/session";
-import { elementCount } from "../../onnx/shapes";
+import type { Tensor } from "../../onnx/session";
 import type { Value } from "../../onnx/value";
 import { type LoraConfig, loraNames, loraScale, type TrainableTensor } from "./adapter";
 import type { Qwen2VlConfig } from "./config";
@@ -21,46 +20,6 @@ export interface Policy {
 }
 
 export const trainsVision = ({ trainable }: Policy) => [...trainable.keys()].some((name) => name.startsWith("visual."));
-
-/** Frozen weights beyond this, in bytes of float32, are not copied into every compiled graph. */
-const mostCopied = 2 ** 30;
-
-/** How graphs of this policy find their frozen weights. */
-export function weightStorage({
-  checkpoint,
-  trainable,
-}: Policy): Pick<SessionOptions, "folder" | "weightsStayInFiles"> {
-  let bytes = 0;
-  for (const [name, { shape }] of checkpoint.tensors)
-    if (!trainable.has(name)) bytes += 4 * shape.reduce((a, b) => a * b, 1);
-  // Rounded matrices are small, and slow unless they are rearranged.
-  return { folder: checkpoint.folder, weightsStayInFiles: !checkpoint.rounded && bytes > mostCopied };
-}
-
-/** Bytes of rearranged copies that compiled graphs may hold together. */
-const mostHeld = 2 ** 32;
-
-/** Compiled graphs that are kept where weights are few. */
-const mostCompiled = 64;
-
-/**
- * How many compiled graphs of this policy are kept, two at least: one for the prompt and one for what follows. Each has copies of its rounded matrices; on
- * a GPU all of its weights, and in float32 as long as it runs.
- */
-export function compiledAtOnce({ checkpoint, halfProducts }: Policy, { provider = "cpu", memory }: Placement): number {
-  const sum = (sizes: readonly number[]) => sizes.reduce((a, b) => a + b, 0);
-  const rounded = [...(checkpoint.rounded?.values() ?? [])].map(
-    ({ numbers, scale }) => 2 * (numbers.bytes + scale.bytes),
-  );
-  const whole = [...checkpoint.tensors.values()].map(
-    ({ shape }) => (halfProducts ? 2 : 6) * elementCount(shape, "weight"),
-  );
-  const fit = provider === "cpu" ? mostHeld / sum(rounded) : (memory ?? leastMemory) / 2 / sum(whole);
-  return Math.min(mostCompiled, Math.max(2, Math.floor(fit)));
-}
-
-/** Bytes that a GPU is taken to have when it does not say. */
-const leastMemory = 2 ** 33;
 
 /** The policy's weights as values of `g`: graph inputs for trainable tensors, file-backed constants for the rest. */
 export function bindWeights(policy: Policy, g: Graph): Weights & { readonly inputs: ReadonlyMap<string, Value> } {
@@ -83,27 +42,32 @@ export function bindWeights(policy: Policy, g: Graph): Weights & { readonly inpu
   // Cast where it is used: one float32 copy for all uses would live as long as the run.
   const tensor = (name: string) => cast(g, weight(name), "float32");
 
+  const roundedProduct = (graph: Graph, module: string, x: Value): Value | undefined => {
+    const rounded = policy.checkpoint.rounded?.get(module);
+    if (!rounded) return undefined;
+    const { precision, numbers, scale } = rounded;
+    const { dtype, product } = roundings[precision];
+    const constant = (name: string, type: "int8" | "uint8" | "float32", stored: typeof numbers) =>
+      g.external(`${module}.${name}`, type, stored.shape, stored);
+    return product(graph, x, constant("numbers", dtype, numbers), constant("scale", "float32", scale));
+  };
+
+  const halfProduct = (graph: Graph, module: string, x: Value): Value | undefined => {
+    const isLayer = module !== "lm_head" && module !== "model.embed_tokens";
+    if (!policy.halfProducts || !isLayer) return undefined;
+    const matrix = weight(`${module}.weight`);
+    if (matrix.dtype === "float32") return undefined;
+    return cast(graph, graph.op("Gemm", [cast(graph, x, matrix.dtype), matrix], { transB: true }), "float32");
+  };
+
   return {
     inputs,
     tensor,
     product(graph, module, x, c) {
-      const rounded = policy.checkpoint.rounded?.get(module);
-      if (!rounded) {
-        const matrix = weight(`${module}.weight`);
-        const isHead = module === "lm_head" || module === "model.embed_tokens";
-        if (policy.halfProducts && !isHead && matrix.dtype !== "float32") {
-          const y = graph.op("Gemm", [cast(graph, x, matrix.dtype), matrix], { transB: true });
-          return c ? add(graph, cast(graph, y, "float32"), c) : cast(graph, y, "float32");
-        }
-        const factors = [x, cast(g, matrix, "float32")] as const;
-        return graph.op("Gemm", c ? [...factors, c] : [...factors], { transB: true });
-      }
-      const { precision, numbers, scale } = rounded;
-      const { dtype, product } = roundings[precision];
-      const constant = (name: string, type: "int8" | "uint8" | "float32", stored: typeof numbers) =>
-        g.external(`${module}.${name}`, type, stored.shape, stored);
-      const y = product(graph, x, constant("numbers", dtype, numbers), constant("scale", "float32", scale));
-      return c ? add(graph, y, c) : y;
+      const y = roundedProduct(graph, module, x) ?? halfProduct(graph, module, x);
+      if (y) return c ? add(graph, y, c) : y;
+      const factors = [x, tensor(`${module}.weight`)] as const;
+      return graph.op("Gemm", c ? [...factors, c] : [...factors], { transB: true });
     },
     rows: (graph, name, indices) => cast(graph, gather(graph, weight(name), indices), "float32"),
     adapter(module) {

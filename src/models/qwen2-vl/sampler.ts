@@ -10,9 +10,10 @@ import { continuationGraph, generationGraph, promptStep, type RowsShape } from "
 import type { ProcessedImage } from "./image-processor";
 import { checkMemory } from "./memory";
 import type { Qwen2Vl } from "./model";
-import { bindWeights, compiledAtOnce, type Policy, trainsVision, weightFeeds, weightStorage } from "./policy";
+import { bindWeights, type Policy, trainsVision, weightFeeds } from "./policy";
 import { createPace, type GenerationGraphs, generateInStretches } from "./stretches";
 import { picturesAtOnce, visionGraph } from "./vision-graph";
+import { compiledAtOnce, weightStorage } from "./weight-storage";
 import type { Checkpoint } from "./weights";
 
 export interface SamplerOptions extends Placement {

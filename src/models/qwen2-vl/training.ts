@@ -4,10 +4,11 @@ import { sessionCache } from "../../onnx/session-cache";
 import { groupImages, type ImageGroups, visionFeeds } from "./batch";
 import { keepsTooMuch } from "./memory";
 import type { Qwen2Vl } from "./model";
-import { bindWeights, compiledAtOnce, type Policy, trainsVision, weightFeeds, weightStorage } from "./policy";
+import { bindWeights, type Policy, trainsVision, weightFeeds } from "./policy";
 import { type BatchPlan, microBatches, planBatch, type ScoredRow } from "./prefixes";
 import { targetFeeds, tokenFeeds } from "./training-feeds";
 import { planShape, type TrainingShape, trainingGraph } from "./training-graph";
+import { compiledAtOnce, weightStorage } from "./weight-storage";
 
 export interface TrainingPassOptions extends Placement {
   readonly rowsAtOnce: number;

@@ -11,7 +11,7 @@ import {
   memoryLimit,
 } from "../../../src/models/qwen2-vl/memory";
 import { openQwen2Vl } from "../../../src/models/qwen2-vl/model";
-import { compiledAtOnce } from "../../../src/models/qwen2-vl/policy";
+import { compiledAtOnce } from "../../../src/models/qwen2-vl/weight-storage";
 import { checkpointDir, promptOf, reference } from "./reference";
 
 const config = await loadConfig(checkpointDir);
