@@ -61,7 +61,7 @@ describe("a device", () => {
   );
 
   it.skipIf(cuda !== undefined)("with CUDA is CUDA by default", async () => {
-    expect(await placeOn("auto")).toEqual({ provider: "cuda" });
+    expect(await placeOn("auto")).toMatchObject({ provider: "cuda" });
   });
 });
 
