@@ -154,7 +154,6 @@ describe("generation is refused", () => {
   it.each<[Partial<GenerateOptions>, string, string]>([
     [{ maxTokens: 0 }, "expected maxTokens to be a positive integer", "got 0"],
     [{ maxTokens: 2.5 }, "expected maxTokens to be a positive integer", "got 2.5"],
-    [{ maxTokens: 513 }, "expected maxTokens to be at most the model's context, 512", "got 513"],
     [{ count: 0 }, "expected count to be a positive integer", "got 0"],
     [{ temperature: -1 }, "expected a finite temperature ≥ 0", "got -1"],
     [{ topK: 0 }, "expected topK to be a positive integer", "got 0"],
@@ -167,6 +166,19 @@ describe("generation is refused", () => {
   ])("with %j", (options, ...parts) =>
     refuses(backend.generate([promptOf(reference.cases[2]!)], { seed: 0, ...options }), ConfigError, ...parts),
   );
+
+  it("beyond the model's context, by the prompt that does not fit", async () => {
+    const prompts = [...reference.cases].sort((a, b) => a.ids.length - b.ids.length).map(promptOf);
+    const { tokens, limit } = await backend.countTokens!(prompts);
+    const longest = tokens.length - 1;
+    const maxTokens = limit - tokens[longest]! + 1;
+    expect(tokens[longest - 1]! + maxTokens).toBeLessThanOrEqual(limit);
+    await refuses(
+      backend.generate(prompts, { maxTokens, seed: 0 }),
+      DataError,
+      `generate, prompt ${longest}: expected its tokens and maxTokens to fit the model's context of 512, got ${tokens[longest]} and ${maxTokens}`,
+    );
+  });
 
   it("never for a list of no prompts, which asks for nothing", async () => {
     expect(await backend.generate([], { seed: 0 })).toEqual([]);

@@ -1,5 +1,5 @@
 import type { GenerateOptions, VlmBackend } from "../../backends/backend";
-import { ConfigError } from "../../errors";
+import { ConfigError, DataError } from "../../errors";
 import type { Graph } from "../../onnx/graph";
 import { createSession, type Placement, type Tensor } from "../../onnx/session";
 import { sessionCache } from "../../onnx/session-cache";
@@ -132,9 +132,15 @@ export function createSampler(
     },
 
     async generate(prompts, options) {
-      const sampling = checkedSampling(options, config.text.contextLength);
+      const sampling = checkedSampling(options);
       const { count = 1, stop = [], signal } = options;
       const encoded = await Promise.all(prompts.map(model.encodePrompt));
+      encoded.forEach(({ tokens }, p) => {
+        if (tokens.length + sampling.maxTokens > config.text.contextLength)
+          throw new DataError(
+            `generate, prompt ${p}: expected its tokens and maxTokens to fit the model's context of ${config.text.contextLength}, got ${tokens.length} and ${sampling.maxTokens}`,
+          );
+      });
       const results: Completion[][] = prompts.map(() => []);
       for (const batch of planBatches(encoded, count, rowsAtOnce)) {
         signal?.throwIfAborted();
@@ -174,14 +180,13 @@ export function createSampler(
   };
 }
 
-function checkedSampling(options: GenerateOptions, contextLength: number): SamplingOptions {
+function checkedSampling(options: GenerateOptions): SamplingOptions {
   const { maxTokens = 256, temperature = 1, topK = Number.POSITIVE_INFINITY, topP = 1 } = options;
   const { repetitionPenalty = 1, seed, count = 1, stop = [] } = options;
   const demand = (ok: boolean, what: string, got: unknown) => {
     if (!ok) throw new ConfigError(`generate: expected ${what}, got ${got}`);
   };
   demand(Number.isInteger(maxTokens) && maxTokens > 0, "maxTokens to be a positive integer", maxTokens);
-  demand(maxTokens <= contextLength, `maxTokens to be at most the model's context, ${contextLength}`, maxTokens);
   demand(temperature >= 0 && temperature < Number.POSITIVE_INFINITY, "a finite temperature ≥ 0", temperature);
   demand(
     topK === Number.POSITIVE_INFINITY || (Number.isInteger(topK) && topK > 0),
