@@ -44,7 +44,8 @@ export function adamw(options: AdamWOptions = {}): GradientTransform {
       return { step: 0, tensors: new Map(moments) };
     },
 
-    update(gradients, state, params, { learningRate }) {
+    takesFactor: true,
+    update(gradients, state, params, { learningRate, gradientFactor = 1 }) {
       checkNotNegative("learningRate", learningRate);
       checkGradients(gradients, params);
       const step = state.step + 1;
@@ -59,7 +60,7 @@ export function adamw(options: AdamWOptions = {}): GradientTransform {
             ...([moments(`exp_avg/${name}`, param), moments(`exp_avg_sq/${name}`, param)] as const),
           ] as const,
           scalars: {
-            ...{ beta1, beta2, epsilon, smallest },
+            ...{ beta1, beta2, epsilon, smallest, gradientFactor },
             keep: 1 - rate * (decays(name) ? weightDecay : 0),
             stepSize: rate / (1 - beta1 ** step),
             rootScale: 1 / Math.sqrt(1 - beta2 ** step),
@@ -78,11 +79,11 @@ const smallest = 2 ** -126;
 
 const move: Loop<
   readonly [param: Float32Array, gradient: Float32Array, m: Float32Array, v: Float32Array],
-  Record<"beta1" | "beta2" | "epsilon" | "smallest" | "keep" | "stepSize" | "rootScale", number>
-> = ([param, gradient, m, v], { beta1, beta2, epsilon, smallest, keep, stepSize, rootScale }) => {
+  Record<"beta1" | "beta2" | "epsilon" | "smallest" | "gradientFactor" | "keep" | "stepSize" | "rootScale", number>
+> = ([param, gradient, m, v], { beta1, beta2, epsilon, smallest, gradientFactor, keep, stepSize, rootScale }) => {
   const [fresh1, fresh2] = [1 - beta1, 1 - beta2];
   for (let i = 0; i < param.length; i++) {
-    const g = gradient[i]!;
+    const g = Math.fround(gradient[i]! * gradientFactor);
     const mean = m[i]! + fresh1 * (g - m[i]!);
     const square = beta2 * v[i]! + fresh2 * g * g;
     const moved = keep * param[i]! - (stepSize * mean) / (Math.sqrt(square) * rootScale + epsilon);

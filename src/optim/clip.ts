@@ -18,9 +18,10 @@ export function clipByGlobalNorm(maxNorm: number): GradientTransform {
   return {
     init: () => ({ step: 0, tensors: new Map() }),
     update(gradients, state, _, { gradNorm = globalNorm(gradients) }) {
-      clip(gradients, maxNorm, gradNorm);
+      multiply(gradients, clippingFactor(maxNorm, gradNorm));
       state.step += 1;
     },
+    factor: (gradients, { gradNorm = globalNorm(gradients) }) => clippingFactor(maxNorm, gradNorm),
   };
 }
 
@@ -30,14 +31,17 @@ export function clipByGlobalNorm(maxNorm: number): GradientTransform {
  */
 export function clipGradNorm(gradients: Tensors, maxNorm: number): number {
   const norm = globalNorm(gradients);
-  clip(gradients, maxNorm, norm);
+  multiply(gradients, clippingFactor(maxNorm, norm));
   return norm;
 }
 
-function clip(gradients: Tensors, maxNorm: number, norm: number): void {
+function clippingFactor(maxNorm: number, norm: number): number {
   if (!Number.isFinite(norm)) throw new TrainingError(`clipGradNorm: expected a finite gradient, got norm ${norm}`);
-  const factor = maxNorm / (norm + NORM_EPSILON);
-  if (factor < 1)
+  return Math.min(1, maxNorm / (norm + NORM_EPSILON));
+}
+
+function multiply(gradients: Tensors, factor: number): void {
+  if (factor !== 1)
     runInThreads(
       scale,
       [...gradients.values()].map((gradient) => ({ arrays: [gradient] as const, scalars: { factor } })),
@@ -55,8 +59,8 @@ export function globalNorm(gradients: Tensors): number {
   return Math.sqrt(sum);
 }
 
-/** Four sums side by side: in one, each addition waits for the one before. */
-function sumOfSquares(values: Float32Array): number {
+/** Σ x², as four sums side by side: in one, each addition waits for the one before. */
+export function sumOfSquares(values: Float32Array): number {
   let [a, b, c, d] = [0, 0, 0, 0];
   const whole = values.length - (values.length % 4);
   for (let i = 0; i < whole; i += 4) {

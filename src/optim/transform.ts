@@ -22,6 +22,10 @@ export interface GradientTransform {
    * @throws ShapeError when gradients and parameters do not match, before anything has changed
    */
   update(gradients: Tensors, state: OptimizerState, params: Tensors, step: OptimizerStep): void;
+  /** Where all that `update` does is to multiply every gradient by one number: that number. A chain may leave the multiplying to the next stage. */
+  factor?(gradients: Tensors, step: OptimizerStep): number;
+  /** Whether `update` heeds `OptimizerStep.gradientFactor`: one pass over memory less. */
+  readonly takesFactor?: boolean;
 }
 
 export interface OptimizerStep {
@@ -29,6 +33,8 @@ export interface OptimizerStep {
   readonly learningRate: number;
   /** ‖gradients‖ over all tensors together, where the caller knows it: clipping need not add it up again. */
   readonly gradNorm?: number;
+  /** What gradients are to be multiplied by before anything else (1), each product rounded to float32. Only for stages that say they heed it. */
+  readonly gradientFactor?: number;
 }
 
 /**
@@ -50,11 +56,17 @@ export function chain(...transforms: readonly GradientTransform[]): GradientTran
       return { step: 0, tensors };
     },
     update(gradients, state, params, step) {
+      let gradientFactor = 1;
       transforms.forEach((transform, i) => {
         // Behind the first stage the gradients may be others.
         const own = i === 0 ? step : { learningRate: step.learningRate };
+        if (transform.factor && transforms[i + 1]?.takesFactor) {
+          gradientFactor = transform.factor(gradients, own);
+          return;
+        }
         // Each stage counts on its own copy, or the step would advance once for every stage.
-        transform.update(gradients, { ...state }, params, own);
+        transform.update(gradients, { ...state }, params, { ...own, gradientFactor });
+        gradientFactor = 1;
       });
       state.step += 1;
     },

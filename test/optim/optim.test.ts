@@ -179,6 +179,21 @@ describe("a chain", () => {
     expect(state.step).toBe(3);
   });
 
+  it("gives gradients already clipped to a stage that knows nothing of factors", () => {
+    const norms: number[] = [];
+    const watching: GradientTransform = {
+      init: () => ({ step: 0, tensors: new Map() }),
+      update: (gradients) => void norms.push(globalNorm(gradients)),
+    };
+    const params = random(1);
+    const optimizer = chain(clipByGlobalNorm(0.3), watching, clipByGlobalNorm(0.2), adamw());
+    const gradients = random(100);
+    expect(globalNorm(gradients)).toBeGreaterThan(0.3);
+    optimizer.update(gradients, optimizer.init(params), params, { learningRate: 0.01 });
+    expect(norms).toHaveLength(1);
+    expect(norms[0]).toBeCloseTo(0.3, 5);
+  });
+
   it("continues to the bit from a copy of its state", () => {
     const optimizer = chain(clipByGlobalNorm(1), adamw({ weightDecay: 0.1 }));
     const straight = random(1);
