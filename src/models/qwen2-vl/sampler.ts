@@ -59,10 +59,12 @@ export function createSampler(
         );
         return createSession(graph, outputs, { ...weightStorage(policy), ...placement });
       };
-      const { features } = await visionSessions.run(`vision ${group.grid} ${images.length}`, compile, {
-        ...weightFeeds(policy),
-        ...feeds,
-      });
+      const { features } = await visionSessions.run(
+        `vision ${group.grid} ${images.length}`,
+        compile,
+        { ...weightFeeds(policy), ...feeds },
+        Object.keys(feeds),
+      );
       const data = features!.data as Float32Array;
       const each = data.length / images.length;
       for (const [i, image] of images.entries()) known.set(image, data.slice(i * each, (i + 1) * each));

@@ -1,4 +1,5 @@
 import { ShapeError } from "../../errors";
+import { discard } from "../../onnx/discard";
 import { createSession, type Placement, type Session, type Tensor } from "../../onnx/session";
 import { sessionCache } from "../../onnx/session-cache";
 import { groupImages, type ImageGroups, visionFeeds } from "./batch";
@@ -31,7 +32,7 @@ export interface Scoring {
 export interface TrainingPass {
   /** log π of every scored token. */
   logProbs(rows: readonly ScoredRow[], scoring?: Scoring): Promise<Float64Array[]>;
-  /** The same, and `addGradient` called with ∂⟨cotangents, logProbs⟩/∂w for every trained tensor, once a micro-batch. */
+  /** The same, and `addGradient` called with ∂⟨cotangents, logProbs⟩/∂w for every trained tensor, once a micro-batch; the array is gone afterwards. */
   backward(
     rows: readonly ScoredRow[],
     cotangents: readonly ArrayLike<number>[],
@@ -71,12 +72,9 @@ export function createTrainingPass(
           }),
         )
       : { features: await features(groups) };
-    return sessions.run(`${backward} ${JSON.stringify(shape)}`, () => compile(shape, backward), {
-      ...weights,
-      ...tokenFeeds(plan, groups, config),
-      ...targetFeeds(plan, shape.targets, cotangents),
-      ...pictures,
-    });
+    const fresh = { ...tokenFeeds(plan, groups, config), ...targetFeeds(plan, shape.targets, cotangents), ...pictures };
+    const key = `${backward} ${JSON.stringify(shape)}`;
+    return sessions.run(key, () => compile(shape, backward), { ...weights, ...fresh }, Object.keys(fresh));
   }
 
   function compile(shape: TrainingShape, backward: boolean): Promise<Session> {
@@ -121,6 +119,7 @@ export function createTrainingPass(
         logProbs[i] = Float64Array.from(flat.subarray(next, end));
         next = end;
       }
+      discard(Object.values(outputs));
     }
     return logProbs;
   }

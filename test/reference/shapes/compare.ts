@@ -190,7 +190,7 @@ function logProbsOf(logits: Float32Array, ids: readonly number[]): number[] {
 
 async function gradientsOf(pass: Pass, row: ScoredRow, cotangent: Float32Array): Promise<Map<string, Float32Array>> {
   const gradients = new Map<string, Float32Array>();
-  await pass.backward([row], [cotangent], (name, gradient) => gradients.set(name, gradient));
+  await pass.backward([row], [cotangent], (name, gradient) => gradients.set(name, gradient.slice()));
   return gradients;
 }
 
