@@ -106,7 +106,9 @@ await withTinyModel(
       gflopsBare: speed,
       share,
     };
-    console.log(JSON.stringify({ bench: "gemm", width, rows, cores: availableParallelism(), node: process.version, ...facts }));
+    console.log(
+      JSON.stringify({ bench: "gemm", width, rows, cores: availableParallelism(), node: process.version, ...facts }),
+    );
   },
   (config) => ({ ...config, text: { ...config.text, ...wide } }),
 );
