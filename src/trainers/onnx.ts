@@ -33,7 +33,7 @@ export interface OnnxTrainerOptions {
   readonly rowsAtOnce?: number;
   /**
    * Gradient checkpointing: a layer's insides are computed again on the way back instead of kept, a third more work for a fraction of the
-   * memory. By default where keeping all of it would take more than half of the machine's memory.
+   * memory. By default where keeping all of it would take more than half of the machine's memory, or the GPU's.
    */
   readonly gradientCheckpointing?: boolean;
   /** Completions sampled side by side (64). */

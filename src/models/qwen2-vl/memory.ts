@@ -94,10 +94,9 @@ function takenBy(graphs: readonly Compiled[], config: Qwen2VlConfig): Kinds {
   return plus(held, busiest);
 }
 
-/** Whether a micro-batch that keeps all it computes for the way back would take more than half of the memory there is. */
-export function keepsTooMuch(policy: Policy, shape: TrainingShape): boolean {
-  const { total, available } = estimateMemory(policy, { training: { ...shape, recompute: false } });
-  return total > available / 2;
+/** Whether a micro-batch that keeps all it computes for the way back would take more than half of the memory there is, in bytes. */
+export function keepsTooMuch(policy: Policy, shape: TrainingShape, available = memoryLimit()): boolean {
+  return estimateMemory(policy, { training: { ...shape, recompute: false } }).total > available / 2;
 }
 
 /** How much of a workload goes side by side. */

@@ -9,7 +9,7 @@ import { bindWeights, type Policy, trainsVision, weightFeeds } from "./policy";
 import { type BatchPlan, microBatches, planBatch, type ScoredRow } from "./prefixes";
 import { targetFeeds, tokenFeeds } from "./training-feeds";
 import { planShape, type TrainingShape, trainingGraph } from "./training-graph";
-import { compiledAtOnce, weightStorage } from "./weight-storage";
+import { compiledAtOnce, gpuMemory, weightStorage } from "./weight-storage";
 
 export interface TrainingPassOptions extends Placement {
   readonly rowsAtOnce: number;
@@ -50,7 +50,8 @@ export function createTrainingPass(
   { rowsAtOnce, features, gradientCheckpointing, ...placement }: TrainingPassOptions,
 ): TrainingPass {
   const sessions = sessionCache(compiledAtOnce(policy, placement));
-  const mustRecompute = remembered((shape: TrainingShape) => keepsTooMuch(policy, shape));
+  const available = placement.provider === "cuda" ? gpuMemory(placement) : undefined;
+  const mustRecompute = remembered((shape: TrainingShape) => keepsTooMuch(policy, shape, available));
 
   async function run(
     plan: BatchPlan,

@@ -127,6 +127,8 @@ describe("gradient checkpointing", () => {
     const fitting = Math.floor((memoryLimit() / 2 - taken(0)) / each);
     expect(keepsTooMuch(policy, { ...training, batch: Math.floor(0.9 * fitting) })).toBe(false);
     expect(keepsTooMuch(policy, { ...training, batch: Math.ceil(1.1 * fitting) })).toBe(true);
+    // On a GPU with less memory than the machine has.
+    expect(keepsTooMuch(policy, { ...training, batch: Math.floor(0.9 * fitting) }, memoryLimit() / 2)).toBe(true);
   });
 });
 
