@@ -1,6 +1,7 @@
 import type { OnDownload } from "../models/hub/progress";
 import { checkPositiveIntegers } from "../models/qwen2-vl/limits";
 import { defaultModel, openQwen2Vl } from "../models/qwen2-vl/model";
+import { checkPrecision, inHalf } from "../models/qwen2-vl/precision";
 import type { Precision } from "../models/qwen2-vl/rounded";
 import { roundedFor } from "../models/qwen2-vl/rounded-checkpoint";
 import { createSampler } from "../models/qwen2-vl/sampler";
@@ -41,13 +42,10 @@ export async function onnxBackend({
 }: OnnxBackendOptions = {}): Promise<VlmBackend> {
   checkPositiveIntegers("onnxBackend", { rowsAtOnce, threads });
   const placement = await placeOn(device, threads);
+  checkPrecision("precision", precision, ["float32", "half", "int8", "int4"], placement);
   const model = await openQwen2Vl(name, onDownload);
-  const rounded = await roundedFor(model, precision, placement);
-  const policy = {
-    config: model.config,
-    checkpoint: model.checkpoint,
-    trainable: new Map(),
-    halfProducts: precision === "half",
-  };
+  const { config, checkpoint } = model;
+  const rounded = await roundedFor(model, precision);
+  const policy = { config, checkpoint, trainable: new Map(), halfProducts: inHalf(checkpoint, precision) };
   return createSampler(model, policy, { rowsAtOnce, rounded, ...placement });
 }

@@ -2,7 +2,7 @@ import { DataError } from "../errors";
 import { type Counts, weightedMean } from "./bootstrap";
 import { meanOver, type Outcome } from "./outcome";
 
-/** A number for all examples together: any function will do. What it says of itself beside makes more of it, and faster. */
+/** A number for all examples together, from a plain function. Its optional properties make intervals fast, and comparisons possible. */
 export interface Metric<A> {
   (outcomes: readonly Outcome<A>[]): number;
   /** Its value for one example, where it is the mean over examples. */

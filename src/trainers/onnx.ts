@@ -9,9 +9,10 @@ import { checkMemory } from "../models/qwen2-vl/memory";
 import { defaultModel, openQwen2Vl, type Qwen2Vl } from "../models/qwen2-vl/model";
 import { type Policy, referenceFeeds } from "../models/qwen2-vl/policy";
 import { readPolicy, readTensors, savePolicy, unusable } from "../models/qwen2-vl/policy-files";
+import { checkPrecision, inHalf } from "../models/qwen2-vl/precision";
 import type { ScoredRow } from "../models/qwen2-vl/prefixes";
 import type { Precision } from "../models/qwen2-vl/rounded";
-import { checkPrecision, roundedFor } from "../models/qwen2-vl/rounded-checkpoint";
+import { roundedFor } from "../models/qwen2-vl/rounded-checkpoint";
 import { writeSafetensors } from "../models/qwen2-vl/safetensors";
 import { createSampler } from "../models/qwen2-vl/sampler";
 import { createTrainingPass } from "../models/qwen2-vl/training";
@@ -73,10 +74,11 @@ export async function onnxTrainer(options: OnnxTrainerOptions = {}): Promise<Tra
       );
   checkPositiveIntegers("onnxTrainer", { rowsAtOnce, sampledAtOnce, threads });
   const placement = await placeOn(device, threads);
-  checkPrecision(precision, placement);
+  checkPrecision("precision", precision, ["float32", "half"], placement);
+  checkPrecision("samplerPrecision", samplerPrecision, ["float32", "int8", "int4"], placement);
   const model = await openQwen2Vl(name, options.onDownload);
   const policy = await createPolicy(model, options);
-  const rounded = await roundedFor(model, samplerPrecision, placement);
+  const rounded = await roundedFor(model, samplerPrecision);
   const sampler = createSampler(model, policy, { rowsAtOnce: sampledAtOnce, rounded, ...placement });
   const pass = createTrainingPass(model, policy, {
     ...{ rowsAtOnce, features: sampler.features, ...placement },
@@ -190,12 +192,15 @@ export async function onnxTrainer(options: OnnxTrainerOptions = {}): Promise<Tra
   };
 }
 
-async function createPolicy(model: Qwen2Vl, { lora, seed = 0, precision }: OnnxTrainerOptions): Promise<Policy> {
+async function createPolicy(
+  model: Qwen2Vl,
+  { lora, seed = 0, precision = "float32" }: OnnxTrainerOptions,
+): Promise<Policy> {
   const { config, checkpoint } = model;
   if (lora) {
     const adapter = createAdapter(config, lora, seed);
     const trainable = await shared(adapter, async (name) => adapter.get(name)!.data);
-    return { config, checkpoint, lora, trainable, halfProducts: precision === "half" };
+    return { config, checkpoint, lora, trainable, halfProducts: inHalf(checkpoint, precision) };
   }
   return { config, checkpoint, trainable: await shared(checkpoint.tensors, checkpoint.read) };
 }

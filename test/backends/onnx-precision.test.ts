@@ -96,7 +96,7 @@ describe("the precision of a sampler", () => {
   it("leaves the vision tower as it is", async () => {
     const model = await openQwen2Vl(checkpointDir);
     const policy = { config: model.config, checkpoint: model.checkpoint, trainable: new Map() };
-    const rounded = await roundedFor(model, "int8", {});
+    const rounded = await roundedFor(model, "int8");
     const groups = groupImages(await Promise.all(prompts.map(model.encodePrompt)), model.config);
     const [exact, sampled] = [undefined, rounded].map((checkpoint) =>
       createSampler(model, policy, { rowsAtOnce: 4, rounded: checkpoint }),

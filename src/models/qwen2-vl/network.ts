@@ -3,6 +3,7 @@ import { add, concat, type Graph, gather, matMul, mul, reshape, scalar, swapLast
 import type { Value } from "../../onnx/value";
 import { type Attention, fromHeads, type KeyValues, type RotaryTables, toHeads } from "./attention";
 import type { Qwen2VlConfig } from "./config";
+import { headOf } from "./weights";
 
 /** Where the network takes its weights from. Names are the checkpoint's. */
 export interface Weights {
@@ -123,17 +124,11 @@ function decoderLayer(
 }
 
 /** Logits [n, vocabulary], divided by a temperature, of hidden states [n, hidden]: compute them only for rows that need them. */
-export function languageHead(
-  g: Graph,
-  weights: Weights,
-  { text }: Qwen2VlConfig,
-  hidden: Value,
-  temperature = 1,
-): Value {
-  const normed = rmsNorm(g, weights, "model.norm", hidden, text.rmsNormEps);
+export function languageHead(g: Graph, weights: Weights, config: Qwen2VlConfig, hidden: Value, temperature = 1): Value {
+  const normed = rmsNorm(g, weights, "model.norm", hidden, config.text.rmsNormEps);
   // Divided here, where it is a vector for each token and not a vocabulary.
   const x = temperature === 1 ? normed : g.op("Div", [normed, scalar(g, temperature)], {});
-  return linear(g, weights, text.tieWordEmbeddings ? "model.embed_tokens" : "lm_head", x);
+  return linear(g, weights, headOf(config), x);
 }
 
 /**

@@ -6,7 +6,7 @@ import { type LoraConfig, loraNames, loraScale, type TrainableTensor } from "./a
 import type { Qwen2VlConfig } from "./config";
 import type { Weights } from "./network";
 import { roundings } from "./rounded";
-import type { Checkpoint } from "./weights";
+import { type Checkpoint, headOf } from "./weights";
 
 /** A model as it stands now: frozen tensors in the checkpoint's files, trainable ones in memory. */
 export interface Policy {
@@ -53,8 +53,7 @@ export function bindWeights(policy: Policy, g: Graph): Weights & { readonly inpu
   };
 
   const halfProduct = (graph: Graph, module: string, x: Value): Value | undefined => {
-    const isLayer = module !== "lm_head" && module !== "model.embed_tokens";
-    if (!policy.halfProducts || !isLayer) return undefined;
+    if (!policy.halfProducts || module === headOf(policy.config)) return undefined;
     const matrix = weight(`${module}.weight`);
     if (matrix.dtype === "float32") return undefined;
     return cast(graph, graph.op("Gemm", [cast(graph, x, matrix.dtype), matrix], { transB: true }), "float32");

@@ -2,8 +2,7 @@ import { createHash } from "node:crypto";
 import { mkdir, readdir, rm, stat } from "node:fs/promises";
 import { homedir } from "node:os";
 import { basename, join } from "node:path";
-import { ConfigError, DataError } from "../../errors";
-import type { Placement } from "../../onnx/session";
+import { DataError } from "../../errors";
 import { exists } from "../model-directory";
 import { linearLayers } from "./adapter";
 import type { Qwen2VlConfig } from "./config";
@@ -19,28 +18,13 @@ import {
   type StoredTensor,
   writeRawSafetensors,
 } from "./safetensors";
-import type { Checkpoint, RoundedLayer } from "./weights";
+import { type Checkpoint, headOf, type RoundedLayer } from "./weights";
 
-/** @throws ConfigError for a precision that there is none of, or a device that cannot compute in it */
-export function checkPrecision(precision: Precision, { provider = "cpu" }: Placement): void {
-  if (precision !== "float32" && precision !== "half" && !Object.hasOwn(roundings, precision))
-    throw new ConfigError(`expected precision "float32", "half", "int8" or "int4", got ${JSON.stringify(precision)}`);
-  if (precision === "half" && provider === "cpu")
-    throw new ConfigError(`precision "half" is for a GPU, got device "cpu"`);
-  if (precision !== "float32" && precision !== "half" && provider !== "cpu")
-    throw new ConfigError(`precision "${precision}" is for device "cpu", got "${provider}"`);
-}
-
-/**
- * What a sampler of this precision multiplies with, where it is not the checkpoint.
- * @throws ConfigError as `checkPrecision`
- */
+/** What a sampler of this precision multiplies with, where it is not the checkpoint. */
 export async function roundedFor(
   { checkpoint, config }: Pick<Qwen2Vl, "checkpoint" | "config">,
   precision: Precision,
-  placement: Placement,
 ): Promise<Checkpoint | undefined> {
-  checkPrecision(precision, placement);
   return precision === "float32" || precision === "half" ? undefined : roundedCheckpoint(checkpoint, config, precision);
 }
 
@@ -128,7 +112,7 @@ const scaleOf = (module: string) => `${module}.scale`;
 /** The language model's linear layers, and its head under the name that its matrix has. */
 export const roundedModules = (config: Qwen2VlConfig): string[] => [
   ...linearLayers(config).flatMap(({ name }) => (name.startsWith("model.") ? [name] : [])),
-  config.text.tieWordEmbeddings ? "model.embed_tokens" : "lm_head",
+  headOf(config),
 ];
 
 /** In the order in which they are to be written: scales are known when their numbers are. */
