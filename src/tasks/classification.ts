@@ -113,6 +113,9 @@ const SUM_TOLERANCE = 0.01 + 1e-9;
 function validateDistribution(annotation: LabelDistribution, labels: readonly string[], where: string): void {
   if (typeof annotation !== "object" || annotation === null)
     throw new DataError(`${where} must be a probability for each label, but found ${JSON.stringify(annotation)}`);
+  // First, because a misspelled label is a missing one too.
+  const unknown = Object.keys(annotation).find((label) => !labels.includes(label));
+  if (unknown !== undefined) throw new DataError(`${where} has "${unknown}", but the labels are: ${labels.join(", ")}`);
   for (const label of labels) {
     if (!Object.hasOwn(annotation, label)) {
       throw new DataError(`${where} has no "${label}": give every label, 0 where it does not apply`);
@@ -122,8 +125,6 @@ function validateDistribution(annotation: LabelDistribution, labels: readonly st
       throw new DataError(`${where} must have probabilities, but "${label}" is ${shown(value)}`);
     }
   }
-  const unknown = Object.keys(annotation).find((label) => !labels.includes(label));
-  if (unknown !== undefined) throw new DataError(`${where} has "${unknown}", but the labels are: ${labels.join(", ")}`);
   const sum = total(annotation);
   if (Math.abs(sum - 1) > SUM_TOLERANCE) throw new DataError(`${where} must sum to 1, but sums to ${sum}`);
 }

@@ -70,7 +70,7 @@ export async function onnxTrainer(options: OnnxTrainerOptions = {}): Promise<Tra
   for (const [option, value] of Object.entries({ precision, samplerPrecision }))
     if (value !== "float32" && !options.lora)
       throw new ConfigError(
-        `onnxTrainer: ${option} "${value}" rounds weights that stay as they are, and without lora every weight is trained`,
+        `onnxTrainer: ${option} "${value}" is for frozen weights, and without lora every weight is trained`,
       );
   checkPositiveIntegers("onnxTrainer", { rowsAtOnce, sampledAtOnce, threads });
   const placement = await placeOn(device, threads);

@@ -88,6 +88,7 @@ describe("classification", () => {
   it.each([
     ["a missing label", { joy: 1 }, /has no "anger"/],
     ["an unknown label", { anger: 0, joy: 1, fear: 0 }, /"fear"/],
+    ["a misspelled label", { anger: 0, jou: 1 }, /"jou", but the labels are: anger, joy/],
     ["a negative value", { anger: -0.5, joy: 1.5 }, /"anger" is -0.5/],
     ["a NaN", { anger: Number.NaN, joy: 1 }, /NaN/],
     ["a sum that is not 1", { anger: 0.5, joy: 0.6 }, /sums to 1.1/],
