@@ -26,18 +26,21 @@ export async function placeOn(device: Device, threads?: number): Promise<Placeme
   if (device === "cpu") return { provider: "cpu", ...limit };
   const provider = device === "auto" ? "cuda" : device;
   const problem = await providerProblem(provider);
-  if (problem === undefined) return { provider, ...limit, ...(provider === "cuda" && { memory: await gpuMemory() }) };
+  if (problem === undefined) return { provider, ...limit, memory: await gpuMemory() };
   if (device !== "auto") throw new BackendError(`device "${device}": ${problem}`);
   warnOnce(`rise-ts runs on the CPU, because CUDA does not work: ${problem} (device: "cpu" says that this is meant)`);
   return { provider: "cpu", ...limit };
 }
 
+/** Bytes that a GPU is taken to have when it does not say. */
+const leastMemory = 2 ** 33;
+
 /** Bytes of the smallest NVIDIA GPU, as its driver says. */
-async function gpuMemory(): Promise<number | undefined> {
+async function gpuMemory(): Promise<number> {
   const asked = ["--query-gpu=memory.total", "--format=csv,noheader,nounits"];
   const { stdout } = await promisify(execFile)("nvidia-smi", asked).catch(() => ({ stdout: "" }));
   const sizes = [...stdout.matchAll(/\d+/g)].map(([mebibytes]) => Number(mebibytes) * 2 ** 20);
-  return sizes.length > 0 ? Math.min(...sizes) : undefined;
+  return sizes.length > 0 ? Math.min(...sizes) : leastMemory;
 }
 
 const found = new Map<Provider, Promise<string | undefined>>();

@@ -17,8 +17,8 @@ export interface Placement {
   readonly provider?: Provider;
   /** Threads inside one operator; all cores by default. */
   readonly threads?: number;
-  /** Bytes that a GPU has, where it says so. */
-  readonly memory?: number | undefined;
+  /** Bytes that a GPU has; absent on the CPU. */
+  readonly memory?: number;
 }
 
 export interface SessionOptions extends Placement {

@@ -9,7 +9,7 @@ import { bindWeights, type Policy, trainsVision, weightFeeds } from "./policy";
 import { type BatchPlan, microBatches, planBatch, type ScoredRow } from "./prefixes";
 import { targetFeeds, tokenFeeds } from "./training-feeds";
 import { planShape, type TrainingShape, trainingGraph } from "./training-graph";
-import { compiledAtOnce, gpuMemory, weightStorage } from "./weight-storage";
+import { compiledAtOnce, weightStorage } from "./weight-storage";
 
 export interface TrainingPassOptions extends Placement {
   readonly rowsAtOnce: number;
@@ -50,8 +50,7 @@ export function createTrainingPass(
   { rowsAtOnce, features, gradientCheckpointing, ...placement }: TrainingPassOptions,
 ): TrainingPass {
   const sessions = sessionCache(compiledAtOnce(policy, placement));
-  const available = placement.provider === "cuda" ? gpuMemory(placement) : undefined;
-  const mustRecompute = remembered((shape: TrainingShape) => keepsTooMuch(policy, shape, available));
+  const mustRecompute = remembered((shape: TrainingShape) => keepsTooMuch(policy, shape, placement.memory));
 
   async function run(
     plan: BatchPlan,

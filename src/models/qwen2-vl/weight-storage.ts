@@ -26,22 +26,15 @@ const mostCompiled = 64;
  * How many compiled graphs of this policy are kept, two at least: one for the prompt and one for what follows. Each has copies of its rounded matrices; on
  * a GPU all of its weights, and in float32 as long as it runs.
  */
-export function compiledAtOnce({ checkpoint, halfProducts }: Policy, placement: Placement): number {
+export function compiledAtOnce({ checkpoint, halfProducts }: Policy, { memory }: Placement): number {
   const rounded = [...(checkpoint.rounded?.values() ?? [])].map(
     ({ numbers, scale }) => 2 * (numbers.bytes + scale.bytes),
   );
   const whole = [...checkpoint.tensors.values()].map(
     ({ shape }) => (halfProducts ? 2 : 6) * elementCount(shape, "weight"),
   );
-  const { provider = "cpu" } = placement;
-  const fit = provider === "cpu" ? mostHeld / sum(rounded) : gpuMemory(placement) / 2 / sum(whole);
+  const fit = memory === undefined ? mostHeld / sum(rounded) : memory / 2 / sum(whole);
   return Math.min(mostCompiled, Math.max(2, Math.floor(fit)));
 }
-
-/** Bytes that there are for graphs on a GPU. */
-export const gpuMemory = ({ memory }: Placement): number => memory ?? leastMemory;
-
-/** Bytes that a GPU is taken to have when it does not say. */
-const leastMemory = 2 ** 33;
 
 const sum = (sizes: readonly number[]) => sizes.reduce((a, b) => a + b, 0);
