@@ -1,13 +1,12 @@
-import { createHash } from "node:crypto";
 import type { VlmBackend } from "../backends/backend";
 import { bootstrapInterval, type ResamplingOptions, withResamplingDefaults } from "../metrics/bootstrap";
 import type { Metric, Metrics } from "../metrics/metric";
 import { deriveSeed } from "../rng";
 import type { Task } from "../tasks/task";
-import type { Example, Prompt } from "../types";
+import type { Example } from "../types";
 import { openEvaluationDirectory } from "./evaluation-directory";
 import { checkNames, type Evaluation, type EvaluationRecord, evaluationRecord, measure } from "./evaluation-records";
-import { checkCounts, checkExamples, fingerprint, orderedBatch } from "./examples";
+import { checkCounts, checkExamples, fingerprint, orderedBatch, promptsFingerprint } from "./examples";
 import { generate } from "./sample-rollouts";
 
 export interface EvaluateOptions<A, Name extends string> extends ResamplingOptions {
@@ -113,20 +112,13 @@ function summarise<A, Name extends string>(
 /** What decides the answers, for `config.json`. */
 function describe<A, Name extends string>(options: EvaluateOptions<A, Name>): object {
   const { task, dataset, backend, maxTokens = 512, seed = 0 } = options;
-  const prompts = createHash("sha256");
-  for (const example of dataset) prompts.update(`${JSON.stringify(task.answerPrompt(example).map(withoutPictures))}\n`);
   return {
     pipeline: "evaluate",
     task: task.name,
     dataset: fingerprint(dataset),
-    prompts: { sha256: prompts.digest("hex") },
+    prompts: promptsFingerprint(dataset.map((example) => task.answerPrompt(example))),
     policy: backend.name,
     maxTokens,
     seed,
   };
 }
-
-const withoutPictures = ({ role, content }: Prompt[number]) => ({
-  role,
-  content: content.map((part) => (part.type === "text" ? part : { type: part.type })),
-});

@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { ConfigError, DataError } from "../errors";
 import { createRng } from "../rng";
 import type { Task } from "../tasks/task";
-import type { Example } from "../types";
+import type { Example, Prompt } from "../types";
 
 /** @throws DataError for no examples, an id that is no text or occurs twice, an example without an image, or an annotation that is not the task's */
 export function checkExamples<A>(task: Task<A>, examples: readonly Example<A>[]): void {
@@ -39,6 +39,19 @@ export function fingerprint(examples: readonly Pick<Example<unknown>, "id" | "an
   const hash = createHash("sha256");
   for (const { id, annotation, subject } of examples) hash.update(`${JSON.stringify([id, annotation, subject])}\n`);
   return { examples: examples.length, sha256: hash.digest("hex") };
+}
+
+/** Tells prompts apart by their words, in order, and by where they have pictures. */
+export function promptsFingerprint(prompts: Iterable<Prompt>): { readonly sha256: string } {
+  const hash = createHash("sha256");
+  for (const prompt of prompts) {
+    const words = prompt.map(({ role, content }) => ({
+      role,
+      content: content.map((part) => (part.type === "text" ? part : { type: part.type })),
+    }));
+    hash.update(`${JSON.stringify(words)}\n`);
+  }
+  return { sha256: hash.digest("hex") };
 }
 
 /**

@@ -11,7 +11,16 @@ import type { Trainer } from "../trainers/trainer";
 import type { Example, Rollout } from "../types";
 import { type CotMemory, createCotMemory, type RiseCotRow, rowOf } from "./cot-memory";
 import type { BestCheckpoint, RunEvent, StepMetrics } from "./events";
-import { checkCounts, checkExamples, checkHeldOut, fingerprint, given, orderedBatch, shuffledBatch } from "./examples";
+import {
+  checkCounts,
+  checkExamples,
+  checkHeldOut,
+  fingerprint,
+  given,
+  orderedBatch,
+  promptsFingerprint,
+  shuffledBatch,
+} from "./examples";
 import { checkGrpo } from "./grpo-step";
 import { checkLearningRate, describeLearningRate, type LearningRate } from "./learning-rate";
 import { type Owned, withOwned } from "./owned";
@@ -311,6 +320,9 @@ function describe<A>(settings: Settings<A>, backend: VlmBackend, trainer: Traine
     pipeline: "rise-cot",
     task: task.name,
     dataset: fingerprint(dataset),
+    prompts: promptsFingerprint(
+      [...dataset, ...heldOut].flatMap((example) => [task.cotPrompt(example), task.reconstructionPrompt(example, "")]),
+    ),
     policy: backend.name,
     reward: reward.name,
     groupSize,

@@ -9,7 +9,15 @@ import type { Task } from "../tasks/task";
 import type { Trainer } from "../trainers/trainer";
 import type { Example, RatedCot } from "../types";
 import type { BestCheckpoint, RunEvent, StepMetrics } from "./events";
-import { checkCounts, checkExamples, checkHeldOut, fingerprint, given, shuffledBatch } from "./examples";
+import {
+  checkCounts,
+  checkExamples,
+  checkHeldOut,
+  fingerprint,
+  given,
+  promptsFingerprint,
+  shuffledBatch,
+} from "./examples";
 import { checkGrpo } from "./grpo-step";
 import { checkLearningRate, describeLearningRate, type LearningRate, learningRateAt } from "./learning-rate";
 import { type Owned, withOwned } from "./owned";
@@ -358,6 +366,7 @@ function describe<A>(
     task: task.name,
     dataset: fingerprint(dataset),
     ...(heldOut.length > 0 && { heldOut: fingerprint(heldOut) }),
+    prompts: promptsFingerprint([...dataset, ...heldOut].map((example) => task.answerPrompt(example))),
     cots: fingerprint(
       cots.map(({ exampleId, cot, reward, annotation }) => ({ id: exampleId, annotation: [cot, reward, annotation] })),
     ),

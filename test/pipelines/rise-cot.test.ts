@@ -329,6 +329,8 @@ describe("a riseCot run directory", () => {
       );
       await expect(again({ learningRate: (step) => step })).rejects.toThrow(/learningRate \(2 there, absent here\)/);
       await expect(again({ dataset: dataset.slice(1) })).rejects.toThrow(/dataset\.examples \(3 there, 2 here\)/);
+      const otherwise = { ...moods, reconstructionPrompt: moods.answerPrompt };
+      await expect(again({ task: otherwise })).rejects.toThrow(/settings: prompts\.sha256/);
       await expect(again({ reward: strictReward })).rejects.toThrow(/"paperReward" there, "strictReward" here/);
     }));
 });

@@ -128,11 +128,15 @@ describe("riseR1", () => {
       }
     }));
 
-  it("is not resumed with other cots", () =>
+  it("is not resumed with other cots or other prompts", () =>
     withFolders(1, async (folder) => {
       await run({ runDir: folder! });
       const others = cots.map((row) => ({ ...row, cot: smiling }));
       await expect(run({ runDir: folder!, resume: true, cots: others })).rejects.toThrow(/cots\.sha256/);
+      const otherwise = { ...moods, answerPrompt: moods.cotPrompt };
+      await expect(run({ runDir: folder!, resume: true, task: otherwise })).rejects.toThrow(
+        /settings: prompts\.sha256/,
+      );
     }));
 
   it("refuses imitation when no cot is good enough, a cot of no example, and steps together with epochs", async () => {
