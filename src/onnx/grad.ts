@@ -1,7 +1,8 @@
 import { ShapeError, UnsupportedOpError } from "../errors";
-import { add, type Graph, zeros } from "./graph";
+import { type Graph, zeros } from "./graph";
 import type { Node } from "./ops";
 import { sameShape, showShape, staticDim } from "./shapes";
+import { plus, type Term } from "./sums";
 import type { Value } from "./value";
 import { type DifferentiableOp, undoBroadcast, type VjpRule, vjpRules } from "./vjp";
 
@@ -45,11 +46,11 @@ export function gradientsWhereAny(
     outputs.map(({ output }) => output),
     wrt,
   );
-  const pending = new Map<Value, Value>();
-  const accumulate = (value: Value, gradient: Value) => {
-    const own = undoBroadcast(g, gradient, value.shape);
+  const pending = new Map<Value, Term>();
+  const accumulate = (value: Value, gradient: Value, isNew: boolean) => {
+    const own = { value: undoBroadcast(g, gradient, value.shape), isNew };
     const sum = pending.get(value);
-    pending.set(value, sum ? add(g, sum, own) : own);
+    pending.set(value, sum ? { value: plus(g, sum, own), isNew: true } : own);
   };
 
   for (const { output, cotangent } of outputs) {
@@ -57,11 +58,11 @@ export function gradientsWhereAny(
       throw new ShapeError(
         `cotangent of ${output.name}: expected ${showShape(output.shape)}, got ${showShape(cotangent.shape)}`,
       );
-    accumulate(output, cotangent);
+    accumulate(output, cotangent, false);
   }
 
   for (const node of [...needed.nodes].reverse()) {
-    const dy = pending.get(node.out);
+    const dy = pending.get(node.out)?.value;
     if (!dy) continue;
     pending.delete(node.out);
     const rule = (vjpRules as Partial<typeof vjpRules>)[node.op as DifferentiableOp] as
@@ -72,11 +73,11 @@ export function gradientsWhereAny(
     const parts = rule(g, node, dy) as readonly (Value | null)[];
     node.in.forEach((input, i) => {
       const part = parts[i];
-      if (part && needed.values.has(input)) accumulate(input, part);
+      if (part && needed.values.has(input)) accumulate(input, part, part !== dy);
     });
   }
 
-  return wrt.map((w) => pending.get(w));
+  return wrt.map((w) => pending.get(w)?.value);
 }
 
 /** Everything between `wrt` and `outputs`: nodes in an order in which they can run, and the values that carry gradient. */

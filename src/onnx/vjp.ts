@@ -16,7 +16,8 @@ import {
   zeros,
 } from "./graph";
 import type { Node, Op, Ops } from "./ops";
-import { normalAxis, staticDim } from "./shapes";
+import { elementCount, normalAxis, staticDim } from "./shapes";
+import { plus, sumOfRows } from "./sums";
 import type { DType, Value } from "./value";
 
 /** Operators whose outputs are indices or decisions, or that only occur in backward graphs: nothing flows back through them. */
@@ -142,7 +143,10 @@ export const vjpRules: { readonly [O in DifferentiableOp]: VjpRule<O> } = {
     return [sub(g, weighted, mul(g, out, sumLast(g, weighted)))];
   },
   // y = log softmax(x) x̄ = ȳ − exp(y) ⊙ Σ ȳ
-  LogSoftmax: (g, { out }, dy) => [sub(g, dy, mul(g, g.op("Exp", [out], {}), sumLast(g, dy)))],
+  LogSoftmax: (g, { out }, dy) => {
+    const spread = mul(g, g.op("Exp", [out], {}), neg(g, sumOfRows(g, dy)));
+    return [plus(g, { value: dy, isNew: true }, { value: spread, isNew: true })];
+  },
   // x̂ = (x − μ)/σ, y = x̂ ⊙ w + b     x̄ = (u − mean(u) − x̂ ⊙ mean(u ⊙ x̂))/σ with u = ȳ ⊙ w; w̄ = ȳ ⊙ x̂, b̄ = ȳ
   LayerNormalization: (g, { in: [x, w], attrs: { epsilon } }, dy) => {
     const centred = sub(g, x, meanLast(g, x));
@@ -152,12 +156,15 @@ export const vjpRules: { readonly [O in DifferentiableOp]: VjpRule<O> } = {
     const projected = mul(g, normal, meanLast(g, mul(g, u, normal)));
     return [mul(g, inverse, sub(g, sub(g, u, meanLast(g, u)), projected)), mul(g, dy, normal), dy];
   },
-  // x̂ = x/rms(x), y = x̂ ⊙ w           x̄ = (u − x̂ ⊙ mean(u ⊙ x̂))/rms(x) with u = ȳ ⊙ w; w̄ = ȳ ⊙ x̂
+  // r = 1/rms(x), y = r·x ⊙ w         x̄ = r·ȳ ⊙ w − r³·(ȳ ⊙ x)·w/n · x; w̄ = Σ r·ȳ ⊙ x: two products with vectors
   RMSNormalization: (g, { in: [x, w], attrs: { epsilon } }, dy) => {
-    const inverse = inverseRoot(g, x, epsilon);
-    const normal = mul(g, x, inverse);
-    const u = mul(g, dy, w);
-    return [mul(g, inverse, sub(g, u, mul(g, normal, meanLast(g, mul(g, u, normal))))), mul(g, dy, normal)];
+    const width = staticDim(x.shape.at(-1), "RMSNormalization");
+    const r = inverseRoot(g, x, epsilon);
+    const both = reshape(g, mul(g, dy, x), [elementCount(x.shape, "RMSNormalization") / width, width]);
+    const weighted = reshape(g, matMul(g, both, reshape(g, w, [width, 1])), staticShape(r));
+    const along = g.op("Div", [mul(g, mul(g, r, mul(g, r, r)), weighted), scalar(g, width)], {});
+    const dw = matMul(g, reshape(g, r, [1, both.shape[0] as number]), both);
+    return [sub(g, mul(g, mul(g, dy, w), r), mul(g, x, along)), reshape(g, dw, [width])];
   },
   // A rotation's transpose is the rotation by the opposite angle. The tables are constants of the position.
   RotaryEmbedding: (g, { in: [, cos, sin] }, dy) => [g.op("RotaryEmbedding", [dy, cos, neg(g, sin)], {}), null, null],
