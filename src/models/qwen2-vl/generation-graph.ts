@@ -60,20 +60,21 @@ export function generationGraph(
       ? { features: g.input("features", "float32", [shape.featureRows, text.hiddenSize]), source }
       : undefined;
   const padding = g.input("padding", "float32", [prompts, 1, 1, 1, time]);
+  const lastPlaces = g.integers(Array.from({ length: prompts }, (_, p) => (p + 1) * time - 1));
   const prefill = languageModel(
     g,
     weights,
     config,
     embedInputs(g, weights, tokenIds, image),
     attentionInRows(g, config, { ...tables, bias: add(g, causalBias(g, time), padding) }),
+    lastPlaces,
   );
 
   const promptOf = g.input("promptOf", "int64", [rows]);
   const spread = (value: Value) => gather(g, value, promptOf);
-  const lastPlaces = g.integers(Array.from({ length: prompts }, (_, p) => (p + 1) * time - 1));
   const never = g.op("Expand", [cast(g, g.integers([0], [1]), "bool")], { shape: [rows] });
   const state: State = {
-    logits: spread(languageHead(g, weights, config, gather(g, prefill.hidden, lastPlaces))),
+    logits: spread(languageHead(g, weights, config, prefill.hidden)),
     finished: never,
     bias: spread(reshape(g, padding, [prompts, 1, 1, time])),
     cache: prefill.cache.map(({ keys, values }) => ({ keys: spread(keys), values: spread(values) })),

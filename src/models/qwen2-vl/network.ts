@@ -79,6 +79,7 @@ export function embedInputs(
 
 /**
  * The language model's layers: x [n, hidden] → the same, before the last norm.
+ * @param read [m] int64: the places that are asked for, [m, hidden] then; what the last layer does after its attention is done for them alone
  * @returns also each layer's keys and values, and the layers one by one, as parts that can be computed again
  */
 export function languageModel(
@@ -87,12 +88,15 @@ export function languageModel(
   config: Qwen2VlConfig,
   x: Value,
   attention: Attention,
+  read?: Value,
 ): { hidden: Value; cache: KeyValues[]; layers: Segment[] } {
+  const { layers: depth } = config.text;
   const cache: KeyValues[] = [];
   const layers: Segment[] = [];
   let hidden = x;
-  for (let i = 0; i < config.text.layers; i++) {
-    const compute = (input: Value) => decoderLayer(g, weights, config, i, input, attention);
+  for (let i = 0; i < depth; i++) {
+    const wanted = i === depth - 1 ? read : undefined;
+    const compute = (input: Value) => decoderLayer(g, weights, config, i, input, attention, wanted);
     const { output, ...keyValues } = compute(hidden);
     cache.push(keyValues);
     layers.push({ input: hidden, output, again: (input) => compute(input).output });
@@ -108,13 +112,15 @@ function decoderLayer(
   i: number,
   x: Value,
   attention: Attention,
+  wanted?: Value,
 ): KeyValues & { readonly output: Value } {
   const layer = `model.layers.${i}`;
   const h = rmsNorm(g, weights, `${layer}.input_layernorm`, x, text.rmsNormEps);
   const project = (name: string) => linear(g, weights, `${layer}.self_attn.${name}`, h, { bias: true });
   const projected = { k: project("k_proj"), v: project("v_proj"), q: project("q_proj") };
   const { attended, ...keyValues } = attention(i, projected);
-  const hidden = linear(g, weights, `${layer}.self_attn.o_proj`, attended, { residual: x });
+  const pick = (all: Value) => (wanted ? gather(g, all, wanted) : all);
+  const hidden = linear(g, weights, `${layer}.self_attn.o_proj`, pick(attended), { residual: pick(x) });
 
   const m = rmsNorm(g, weights, `${layer}.post_attention_layernorm`, hidden, text.rmsNormEps);
   const gate = linear(g, weights, `${layer}.mlp.gate_proj`, m);

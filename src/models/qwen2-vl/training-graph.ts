@@ -1,6 +1,6 @@
 import { checkpointedGradients } from "../../onnx/checkpointed";
 import { gradients, orZeros } from "../../onnx/grad";
-import { add, concat, createGraph, type Graph, gather, reshape } from "../../onnx/graph";
+import { add, concat, createGraph, type Graph, reshape } from "../../onnx/graph";
 import type { Value } from "../../onnx/value";
 import { attentionAfterPrefixes, attentionInRows, type RotaryTables } from "./attention";
 import { roundUp } from "./batch";
@@ -92,9 +92,9 @@ export function trainingGraph(
   const source = g.input("source", "int64", [places]);
   const tokenIds = g.input("tokenIds", "int64", [places]);
   const x = embedInputs(g, weights, tokenIds, features && { features, source });
-  const { hidden, layers } = languageModel(g, weights, config, x, attention());
-  const scored = gather(g, hidden, g.input("rows", "int64", [targets]));
-  const logProbs = g.op("LogSoftmax", [languageHead(g, weights, config, scored, shape.temperature)], {});
+  const read = g.input("rows", "int64", [targets]);
+  const { hidden, layers } = languageModel(g, weights, config, x, attention(), read);
+  const logProbs = g.op("LogSoftmax", [languageHead(g, weights, config, hidden, shape.temperature)], {});
   const chosen = g.op("GatherElements", [logProbs, g.input("chosen", "int64", [targets, 1])], {});
   const output = reshape(g, chosen, [targets]);
 
