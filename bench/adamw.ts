@@ -1,5 +1,5 @@
 /**
- * Claim: an AdamW step costs four to five nanoseconds a parameter on one core, about what a root and a division in float64 take there, and all cores share
+ * Claim: an AdamW step costs six to seven nanoseconds a parameter on one core, where a root and a division in float64 take most of it, and all cores share
  * them. PyTorch's fused one, in float32 and vectorised, is several times faster.
  *
  *   RISE_PYTHON=… npx tsx bench/adamw.ts            half a minute

@@ -1,5 +1,5 @@
 /**
- * Claim: a training step of the tiny model, all 2.7 million weights, costs about as much here as with PyTorch, and a GRPO step, where completions
+ * Claim: a training step of the tiny model, all 2.6 million weights, costs about as much here as with PyTorch, and a GRPO step, where completions
  * share their prompt, at most 0.8 times as much.
  *
  *   RISE_PYTHON=… npx tsx bench/train-step.ts [cpu|cuda]          two minutes

@@ -2,7 +2,7 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Qwen2VlConfig } from "rise-ts/models/qwen2-vl";
 
-/** The tiny model: Qwen2-VL's architecture at 2.7 million parameters, around the tokenizer in `dir`. */
+/** The tiny model: Qwen2-VL's architecture at 2.6 million parameters, around the tokenizer in `dir`. */
 export async function tinyConfig(dir: string): Promise<Qwen2VlConfig> {
   const { added_tokens: added } = JSON.parse(await readFile(join(dir, "tokenizer.json"), "utf8")) as {
     added_tokens: { id: number; content: string }[];

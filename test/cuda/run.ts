@@ -1,6 +1,6 @@
 /**
- * Holds this library on an NVIDIA GPU to what transformers and PEFT computed, and measures it beside the CPU. Needs the GPU, CUDA 12 and cuDNN 9, and
- * neither a network nor Python. Without them it says what is missing, and fails.
+ * Holds this library on an NVIDIA GPU to what transformers and PEFT computed, and measures it beside the CPU. Needs the GPU, its driver, and onnxruntime's
+ * CUDA provider with the CUDA libraries that it was linked with, and neither a network nor Python. Without them it says what is missing, and fails.
  *
  *   npm run test:cuda
  */

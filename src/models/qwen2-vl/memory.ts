@@ -152,7 +152,7 @@ function firstBatch({ prompts, count, maxTokens }: Omit<Workload, "prompt">, tok
 
 /**
  * `foresee`, refused where it cannot fit.
- * @throws ConfigError when the estimate, less a quarter for its error, is more than there is: its numbers, and `smaller`, what to change
+ * @throws ConfigError when the estimate, less a fifth for its error, is more than there is: its numbers, and `smaller`, what to change
  */
 export async function checkMemory(
   model: Pick<Qwen2Vl, "name" | "encodePrompt">,
