@@ -30,6 +30,8 @@ export interface VlmBackend {
     /** The same seed gives the same completions. */
     readonly reproducible: boolean;
   };
+  /** Tells apart policies of one name: a digest of the weights that training changes. Absent where none do. */
+  weightsDigest?(): string;
   /** `count` completions for each prompt, in the order of the prompts. */
   generate(prompts: readonly Prompt[], options: GenerateOptions): Promise<readonly (readonly Completion[])[]>;
   /** Tokens of each prompt, its pictures' among them, and how many a prompt and its completion may have together. */

@@ -20,6 +20,19 @@ export const settingsFiles: readonly string[] = [
   indexFile,
 ];
 
+/** What Python's libraries read besides, some of them in old versions. */
+const othersFiles = [
+  "vocab.json",
+  "merges.txt",
+  "added_tokens.json",
+  "special_tokens_map.json",
+  "video_preprocessor_config.json",
+];
+
+/** Files that go with a model's weights wherever they are copied to; what else lies beside them, such as a run's state, does not. */
+export const isCopiedAlong = (file: string): boolean =>
+  file !== indexFile && [...settingsFiles, ...othersFiles].includes(file);
+
 /** Those of them that no model can do without; of several names one is enough. */
 const neededFiles = [
   ["config.json"],

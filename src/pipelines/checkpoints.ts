@@ -40,6 +40,10 @@ export async function writeCheckpoint(
     await save?.(partial);
     const files: Record<string, number> = {};
     for (const name of await filesIn(partial)) {
+      if (name === stateFile)
+        throw new CheckpointError(
+          `${partial}: the trainer saved a ${stateFile}, which is the name of the run's own file`,
+        );
       await flush(join(partial, name));
       files[name] = (await sizeOf(join(partial, name)))!;
     }

@@ -118,6 +118,7 @@ function describe<A, Name extends string>(options: EvaluateOptions<A, Name>): ob
     dataset: fingerprint(dataset),
     prompts: promptsFingerprint(dataset.map((example) => task.answerPrompt(example))),
     policy: backend.name,
+    ...(backend.weightsDigest && { weights: { sha256: backend.weightsDigest() } }),
     maxTokens,
     seed,
   };

@@ -128,6 +128,16 @@ describe("a picture is refused", () => {
     refuses(show({ width: 0, height: 2, data: new Uint8Array(0) }), DataError, "0×2", "expected at least one pixel"));
   it("of a shape that no model has seen", () =>
     refuses(show({ width: 500, height: 2, data: new Uint8Array(3000) }), DataError, "500×2", "within a ratio of 200"));
+  it("that is a data URL, and not repeated in full", async () => {
+    const url = `data:image/png;base64,${"A".repeat(5000)}`;
+    const error = await show(url).then(
+      () => undefined,
+      (refusal: Error) => refusal,
+    );
+    expect(error).toBeInstanceOf(DataError);
+    expect(error!.message).toContain("data:image/png;base64,AAAA");
+    expect(error!.message.length).toBeLessThan(500);
+  });
 
   it("until its file is there", async () => {
     const path = join(scratch, "late.png");

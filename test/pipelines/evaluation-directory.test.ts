@@ -114,6 +114,7 @@ describe("an evaluation's directory", () => {
         [{ dataset: others }, /dataset\.examples \(9 there, 8 here\).*dataset\.sha256/],
         [{ dataset: [{ ...first!, annotation: { joy: 0.5, sadness: 0.5 } }, ...others] }, /dataset\.sha256/],
         [{ backend: { ...evaluationBackend(), name: "other" } }, /policy \("scripted" there, "other" here\)/],
+        [{ backend: { ...evaluationBackend(), weightsDigest: () => "trained" } }, /weights\.sha256 \(absent there/],
         [{ maxTokens: 64 }, /maxTokens \(512 there, 64 here\)/],
         [{ seed: 1 }, /seed \(0 there, 1 here\)/],
       ] as const) {

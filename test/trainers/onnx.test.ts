@@ -153,6 +153,46 @@ describe("onnxTrainer", () => {
     });
   });
 
+  it("saves nothing of the run whose checkpoint it began with", async () => {
+    const [run, dir] = [join(scratch, "step-2"), join(scratch, "begun with it")];
+    await using({}, async (trainer) => {
+      await learn(trainer, 1);
+      await trainer.save(run);
+    });
+    await writeFile(join(run, "state.json"), "{}");
+    await using({ model: run }, (trainer) => trainer.save(dir));
+    const files = await readdir(run);
+    expect((await readdir(dir)).sort()).toEqual(files.filter((file) => file !== "state.json").sort());
+    expect(JSON.parse(await readFile(join(dir, "optimizer.json"), "utf8"))).toEqual({ step: 0 });
+  });
+
+  it("says so when it is to load an adapter, or a whole checkpoint where an adapter belongs", async () => {
+    const [whole, adapter] = [join(scratch, "whole"), join(scratch, "adapter")];
+    await using({}, async (full) => {
+      await full.save(whole);
+      await using({ lora: { rank: 2 } }, async (lora) => {
+        await lora.save(adapter);
+        await expect(full.load(adapter)).rejects.toThrow(/expected a whole checkpoint, found a LoRA adapter/);
+        await expect(lora.load(whole)).rejects.toThrow(/expected a LoRA adapter, found a whole checkpoint/);
+      });
+    });
+    await expect(onnxTrainer({ model: adapter, device: "cpu" })).rejects.toThrow(
+      /expected a model, found a LoRA adapter: mergeAdapter/,
+    );
+  });
+
+  it("has a sampler that tells apart what it has learnt", () =>
+    using({ lora: { rank: 2 } }, async (trainer) => {
+      const digest = () => trainer.sampler().weightsDigest!();
+      const before = digest();
+      expect(digest()).toBe(before);
+      await trainer.save(join(scratch, "before"));
+      await learn(trainer, 1);
+      expect(digest()).not.toBe(before);
+      await trainer.load(join(scratch, "before"));
+      expect(digest()).toBe(before);
+    }));
+
   it("goes on from weights alone, as PEFT and transformers save them, as if they were where it began", async () => {
     const [bare, trained] = [join(scratch, "bare"), join(scratch, "trained")];
     await using({}, async (trainer) => {
@@ -207,7 +247,8 @@ describe("gradient checkpointing", () => {
         }),
       ),
     );
-    kept!.forEach((row, i) => void expect(largestError(again![i]!, row)).toBeLessThan(1e-6));
+    // A gradient's terms are added in another order, and two steps of descent pass on what that rounds.
+    kept!.forEach((row, i) => void expect(largestError(again![i]!, row)).toBeLessThan(5e-6));
   });
 });
 

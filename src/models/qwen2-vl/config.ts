@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { z } from "zod";
-import { ConfigError } from "../../errors";
+import { ConfigError, DataError } from "../../errors";
 import { exists, readJson } from "../model-directory";
 
 /** What the network needs to know about a checkpoint, whichever of the file layouts it came in. */
@@ -117,6 +117,10 @@ const generationSchema = z.object({
  */
 export async function loadConfig(dir: string): Promise<Qwen2VlConfig> {
   const path = join(dir, "config.json");
+  if (!(await exists(path)) && (await exists(join(dir, "adapter_config.json"))))
+    throw new DataError(
+      `${dir}: expected a model, found a LoRA adapter: mergeAdapter makes a model of it; or open the model that it was trained on, with lora, and load it`,
+    );
   const json = await readJson(path);
   const outer = check(outerSchema, json, path);
   const text = check(textSchema, outer.text_config ?? json, path);

@@ -15,10 +15,13 @@ export interface ProcessedImage {
 }
 
 export interface ImageProcessor {
-  /** @throws DataError for a picture more than 200 times as long as wide */
-  process(image: RawImage): ProcessedImage;
+  /**
+   * @param name of the picture, for the error
+   * @throws DataError for a picture more than 200 times as long as wide
+   */
+  process(image: RawImage, name?: string): ProcessedImage;
   /** The grid of patches that a picture of this size becomes. */
-  gridOf(size: Pick<RawImage, "width" | "height">): Grid;
+  gridOf(size: Pick<RawImage, "width" | "height">, name?: string): Grid;
 }
 
 const three = z.tuple([z.number(), z.number(), z.number()]);
@@ -76,15 +79,15 @@ export async function loadImageProcessor(dir: string, config: Qwen2VlConfig): Pr
   const normalise = (x: number, c: number) =>
     settings.do_normalize ? fround(x - fround(settings.image_mean[c]!)) / fround(settings.image_std[c]!) : x;
   const tables = [0, 1, 2].map((c) => Float32Array.from({ length: 256 }, (_, byte) => normalise(rescale(byte), c)));
-  const target = ({ height, width }: Pick<RawImage, "width" | "height">) =>
-    smartResize(height, width, factor, minPixels, maxPixels);
+  const target = ({ height, width }: Pick<RawImage, "width" | "height">, name?: string) =>
+    smartResize(height, width, factor, minPixels, maxPixels, name);
   return {
-    process(image) {
-      const { height, width } = target(image);
+    process(image, name) {
+      const { height, width } = target(image, name);
       return patchify(resizeBicubic(image, width, height), tables, config);
     },
-    gridOf(size) {
-      const { height, width } = target(size);
+    gridOf(size, name) {
+      const { height, width } = target(size, name);
       return [1, height / config.vision.patchSize, width / config.vision.patchSize];
     },
   };
@@ -93,6 +96,8 @@ export async function loadImageProcessor(dir: string, config: Qwen2VlConfig): Pr
 /**
  * The size a picture is resized to: multiples of `factor`, area within the limits, aspect kept as well as that allows.
  * Rounds halves to even, as Python does: 70 × 70 becomes 56 × 56.
+ * @param name of the picture, for the error
+ * @throws DataError for a picture that is more than 200 times as long as wide, or as wide as long
  */
 export function smartResize(
   height: number,
@@ -100,9 +105,10 @@ export function smartResize(
   factor: number,
   minPixels: number,
   maxPixels: number,
+  name = "picture",
 ): { height: number; width: number } {
   if (Math.max(height, width) / Math.min(height, width) > 200)
-    throw new DataError(`picture of ${width}×${height}: expected sides within a ratio of 200`);
+    throw new DataError(`${name}: expected sides within a ratio of 200, got ${width}×${height}`);
   const nearest = { height: roundHalfEven(height / factor) * factor, width: roundHalfEven(width / factor) * factor };
   const area = nearest.height * nearest.width;
   if (area > maxPixels) {

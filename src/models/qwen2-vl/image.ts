@@ -75,15 +75,23 @@ export async function imageSize(source: ImageSource): Promise<Pick<RawImage, "wi
 }
 
 function refuse(source: string | Uint8Array, cause: Error): never {
-  const where = typeof source === "string" ? source : `image of ${source.length} bytes`;
-  throw new DataError(`${where}: expected a picture (PNG, JPEG, WebP, …): ${cause.message}`, { cause });
+  const where = nameOf(source);
+  // The decoder repeats a path, and would a data URL.
+  const why = typeof source === "string" ? cause.message.replaceAll(source, where) : cause.message;
+  throw new DataError(`${where}: expected a picture (PNG, JPEG, WebP, …): ${why}`, { cause });
+}
+
+/** What an error calls a picture. */
+export function nameOf(source: ImageSource): string {
+  if (typeof source === "string") return source.length > 300 ? `${source.slice(0, 60)}…` : source;
+  return "data" in source ? `raw image of ${source.width}×${source.height}` : `image of ${source.length} bytes`;
 }
 
 function checkedRaw(image: RawImage): RawImage {
   const { width, height, data } = image;
   if (!(width >= 1 && height >= 1) || data.length !== width * height * 3)
     throw new DataError(
-      `raw image of ${width}×${height}: expected at least one pixel and ${width * height * 3} bytes of RGB, got ${data.length}`,
+      `${nameOf(image)}: expected at least one pixel and ${width * height * 3} bytes of RGB, got ${data.length}`,
     );
   return image;
 }

@@ -4,7 +4,7 @@ import type { OnDownload } from "../hub/progress";
 import { resolveModel } from "../hub/resolve";
 import { type ModelRow, mergedTokens } from "./batch";
 import { loadConfig, type Qwen2VlConfig } from "./config";
-import { imageSize, loadImage } from "./image";
+import { imageSize, loadImage, nameOf } from "./image";
 import { loadImageProcessor, type ProcessedImage } from "./image-processor";
 import { loadTokenizer, type Qwen2VlTokenizer } from "./tokenizer";
 import { type Checkpoint, openCheckpoint } from "./weights";
@@ -36,7 +36,7 @@ export async function openQwen2Vl(name: string, onDownload?: OnDownload): Promis
   const checkpoint = await openCheckpoint(dir, config);
   const tokenizer = await loadTokenizer(dir, config);
   const { process, gridOf } = await loadImageProcessor(dir, config);
-  const picture = imageCache(async (source) => process(await loadImage(source)));
+  const picture = imageCache(async (source) => process(await loadImage(source), nameOf(source)));
   return {
     name,
     dir,
@@ -49,8 +49,8 @@ export async function openQwen2Vl(name: string, onDownload?: OnDownload): Promis
       return { tokens: tokenizer.encodePrompt(prompt, counts), images };
     },
     async countTokens(prompt) {
-      const sizes = await Promise.all(imagesOf(prompt).map(imageSize));
-      const counts = sizes.map((size) => mergedTokens(gridOf(size), config));
+      const grids = imagesOf(prompt).map(async (source) => gridOf(await imageSize(source), nameOf(source)));
+      const counts = (await Promise.all(grids)).map((grid) => mergedTokens(grid, config));
       return tokenizer.encodePrompt(prompt, counts).length;
     },
   };

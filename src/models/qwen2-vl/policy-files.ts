@@ -2,7 +2,7 @@ import { copyFile, mkdir, readdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
 import { CheckpointError } from "../../errors";
-import { readJson } from "../model-directory";
+import { exists, isCopiedAlong, readJson } from "../model-directory";
 import { isTarget, type LoraConfig, linearLayers, loraNames } from "./adapter";
 import type { Qwen2Vl } from "./model";
 import type { Policy } from "./policy";
@@ -32,8 +32,7 @@ export async function saveCheckpoint(
 ): Promise<void> {
   await mkdir(dir, { recursive: true });
   for (const file of await readdir(model.dir))
-    if (/\.(json|txt|jinja)$/.test(file) && !file.endsWith(".index.json") && file !== "config.json")
-      await copyFile(join(model.dir, file), join(dir, file));
+    if (isCopiedAlong(file)) await copyFile(join(model.dir, file), join(dir, file));
   await writeJson(join(dir, "config.json"), inFloat32(await readJson(join(model.dir, "config.json"))));
   await writeSafetensors(join(dir, "model.safetensors"), weights);
 }
@@ -43,9 +42,17 @@ export async function saveCheckpoint(
  * @throws CheckpointError naming what is missing, too many or of another shape, or an adapter's other rank or scale
  */
 export async function readPolicy({ trainable, lora }: Policy, dir: string): Promise<Map<string, Float32Array>> {
-  if (!lora) return readTensors(join(dir, "model.safetensors"), trainable);
+  const [whole, adapter] = ["model.safetensors", "adapter_model.safetensors"].map((name) => join(dir, name));
+  const [wanted, other] = lora ? [adapter!, whole!] : [whole!, adapter!];
+  if (!(await exists(wanted)) && (await exists(other)))
+    throw new CheckpointError(
+      lora
+        ? `${dir}: expected a LoRA adapter, found a whole checkpoint: it is of a trainer without lora, or a model to start from`
+        : `${dir}: expected a whole checkpoint, found a LoRA adapter: it is of a trainer with lora; mergeAdapter makes a checkpoint of it`,
+    );
+  if (!lora) return readTensors(wanted, trainable);
   await checkScale(join(dir, "adapter_config.json"), lora);
-  return readTensors(join(dir, "adapter_model.safetensors"), trainable, ownName);
+  return readTensors(wanted, trainable, ownName);
 }
 
 /**

@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import { DataError } from "../../errors";
 import { add, cast, type Graph, gather } from "../../onnx/graph";
 import type { Tensor } from "../../onnx/session";
@@ -76,6 +77,13 @@ export function bindWeights(policy: Policy, g: Graph): Weights & { readonly inpu
       return { a: trainable(names.a, a), b: trainable(names.b, b), scale: loraScale(policy.lora) };
     },
   };
+}
+
+/** SHA-256 of the trainable tensors. */
+export function digestOf({ trainable }: Policy): string {
+  const hash = createHash("sha256");
+  for (const [name, { data }] of trainable) hash.update(name).update(data);
+  return hash.digest("hex");
 }
 
 /** The trainable tensors as feeds. */

@@ -10,7 +10,7 @@ import { continuationGraph, generationGraph, promptStep, type RowsShape } from "
 import type { ProcessedImage } from "./image-processor";
 import { checkMemory } from "./memory";
 import type { Qwen2Vl } from "./model";
-import { bindWeights, type Policy, trainsVision, weightFeeds } from "./policy";
+import { bindWeights, digestOf, type Policy, trainsVision, weightFeeds } from "./policy";
 import { createPace, type GenerationGraphs, generateInStretches } from "./stretches";
 import { picturesAtOnce, visionGraph } from "./vision-graph";
 import { compiledAtOnce, weightStorage } from "./weight-storage";
@@ -128,6 +128,7 @@ export function createSampler(
   return {
     name: `onnx ${model.name}`,
     capabilities: { logProbs: true, reproducible: true },
+    ...(policy.trainable.size > 0 && { weightsDigest: () => digestOf(policy) }),
     features,
     weightsChanged() {
       if (trainsVision(policy)) known = new WeakMap();
