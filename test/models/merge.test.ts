@@ -85,6 +85,17 @@ describe("a merged checkpoint", () => {
     await expect(merging).rejects.toThrow("no place for model.layers.0.mlp.down_proj.lora_A.weight [3, 72]");
   });
 
+  it("is not made of an adapter whose model is not where it says, and says how to name it", async () => {
+    const dir = await folder();
+    await cp(peft, dir, { recursive: true });
+    const settings = JSON.parse(await readFile(join(dir, "adapter_config.json"), "utf8"));
+    const moved = { ...settings, base_model_name_or_path: "./moved/away/since" };
+    await writeFile(join(dir, "adapter_config.json"), JSON.stringify(moved));
+    await expect(mergeAdapter(dir, await folder())).rejects.toThrow(
+      /adapter_config\.json: expected to find what it names as its model, or options\.model: \.\/moved\/away\/since/,
+    );
+  });
+
   it("is not made of an adapter that is more than LoRA", async () => {
     const dir = await folder();
     await cp(peft, dir, { recursive: true });

@@ -25,7 +25,13 @@ export async function mergeAdapter(
   const scale = loraScale({ rank: r, alpha: lora_alpha, rsLora: use_rslora ?? false });
   const stored = await readSafetensors(join(adapter, "adapter_model.safetensors")).catch(unusable);
   const matrices = new Map([...stored].map(([name, tensor]) => [ownName(name), tensor]));
-  const model = await openQwen2Vl(base);
+  const model = await openQwen2Vl(base).catch((cause: Error) => {
+    if (options.model) throw cause;
+    throw new CheckpointError(
+      `${path}: expected to find what it names as its model, or options.model: ${cause.message}`,
+      { cause },
+    );
+  });
   const { checkpoint } = model;
 
   const merged = new Map<string, WritableTensor>();
