@@ -7,8 +7,9 @@ import { createAdapter, type LoraConfig, type TrainableTensor } from "../models/
 import { checkPositiveIntegers } from "../models/qwen2-vl/limits";
 import { checkMemory } from "../models/qwen2-vl/memory";
 import { defaultModel, openQwen2Vl, type Qwen2Vl } from "../models/qwen2-vl/model";
+import { unusable } from "../models/qwen2-vl/peft-format";
 import { type Policy, referenceFeeds } from "../models/qwen2-vl/policy";
-import { readPolicy, readTensors, savePolicy, unusable } from "../models/qwen2-vl/policy-files";
+import { readPolicy, readTensors, savePolicy } from "../models/qwen2-vl/policy-files";
 import { checkPrecision, inHalf } from "../models/qwen2-vl/precision";
 import type { ScoredRow } from "../models/qwen2-vl/prefixes";
 import type { Precision } from "../models/qwen2-vl/rounded";

@@ -143,7 +143,12 @@ describe("a picture is refused", () => {
     const path = join(scratch, "late.png");
     await refuses(show(path), DataError, path);
     await cp(imagePath("square.png"), path);
-    expect((await show(path))[0]![0]!.tokenIds).toHaveLength(1);
+    const written = await show(path);
+    expect(written[0]![0]!.tokenIds).toHaveLength(1);
+    expect(await show(path)).toEqual(written);
+    // Another file in its place is another picture.
+    await cp(imagePath("wide.png"), path);
+    expect((await show(path))[0]![0]!.logProbs).toEqual((await show(imagePath("wide.png")))[0]![0]!.logProbs);
   });
 });
 

@@ -100,10 +100,20 @@ describe("a merged checkpoint", () => {
     const dir = await folder();
     await cp(peft, dir, { recursive: true });
     const settings = JSON.parse(await readFile(join(dir, "adapter_config.json"), "utf8"));
-    for (const other of [{ use_dora: true }, { rank_pattern: { q_proj: 8 } }, { alpha_pattern: { q_proj: 8 } }]) {
+    const merging = async (other: object) => {
       await writeFile(join(dir, "adapter_config.json"), JSON.stringify({ ...settings, ...other }));
-      await expect(mergeAdapter(dir, await folder(), { model: checkpointDir })).rejects.toThrow(Object.keys(other)[0]!);
-    }
+      return mergeAdapter(dir, await folder(), { model: checkpointDir });
+    };
+    for (const other of [
+      ...[{ use_dora: true }, { rank_pattern: { q_proj: 8 } }, { alpha_pattern: { q_proj: 8 } }, { bias: "all" }],
+      ...[{ peft_type: "LOHA" }, { modules_to_save: ["lm_head"] }, { alora_invocation_tokens: [1] }],
+      ...[{ init_lora_weights: "pissa" }, { init_lora_weights: "pissa_niter_4" }, { init_lora_weights: "olora" }],
+    ])
+      await expect(merging(other)).rejects.toThrow(
+        `expected plain LoRA, found ${Object.keys(other)[0]} ${JSON.stringify(Object.values(other)[0])}`,
+      );
+    for (const plain of [{ init_lora_weights: "gaussian" }, { init_lora_weights: false, loftq_config: {} }])
+      await merging(plain);
   });
 });
 

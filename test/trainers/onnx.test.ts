@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
 import { BackendError, CheckpointError, TrainingError } from "../../src/errors";
-import { readSafetensors } from "../../src/models/qwen2-vl/safetensors";
+import { readSafetensors, writeSafetensors } from "../../src/models/qwen2-vl/safetensors";
 import { type OnnxTrainerOptions, onnxTrainer } from "../../src/trainers/onnx";
 import type { LossFn, Trainer } from "../../src/trainers/trainer";
 import { checkpointDir, largestError, promptOf, reference, referenceArrays } from "../models/qwen2-vl/reference";
@@ -166,6 +166,29 @@ describe("onnxTrainer", () => {
     expect(JSON.parse(await readFile(join(dir, "optimizer.json"), "utf8"))).toEqual({ step: 0 });
   });
 
+  it("goes on from a checkpoint in several files under transformers' names", async () => {
+    const dir = join(scratch, "sharded");
+    const [trained, read] = await using({}, async (trainer) => {
+      await learn(trainer, 1);
+      await trainer.save(dir);
+      return [await logProbsOf(trainer), await readSafetensors(join(dir, "model.safetensors"))];
+    });
+    for (const file of ["model.safetensors", "optimizer.json", "optimizer.safetensors"]) await rm(join(dir, file));
+    const weight_map: Record<string, string> = {};
+    for (const [k, part] of ["a.safetensors", "b.safetensors"].entries()) {
+      const names = [...read].filter((_, i) => i % 2 === k);
+      const nested = (name: string) =>
+        name.startsWith("visual.") ? `model.${name}` : name.replace(/^model\./, "model.language_model.");
+      await writeSafetensors(join(dir, part), new Map(names.map(([name, tensor]) => [nested(name), tensor])));
+      for (const [name] of names) weight_map[nested(name)] = part;
+    }
+    await writeFile(join(dir, "model.safetensors.index.json"), JSON.stringify({ weight_map }));
+    await using({}, async (trainer) => {
+      await trainer.load(dir);
+      expect(await logProbsOf(trainer)).toEqual(trained);
+    });
+  });
+
   it("says so when it is to load an adapter, or a whole checkpoint where an adapter belongs", async () => {
     const [whole, adapter] = [join(scratch, "whole"), join(scratch, "adapter")];
     await using({}, async (full) => {
@@ -228,7 +251,7 @@ describe("onnxTrainer", () => {
       await writeFile(join(dir, "optimizer.json"), "{}");
       await expect(trainer.load(dir)).rejects.toThrow(CheckpointError);
       await expect(trainer.load(dir)).rejects.toThrow('optimizer.json: expected { "step": integer }');
-      await expect(trainer.load(join(scratch, "nowhere"))).rejects.toThrow("nowhere/model.safetensors");
+      await expect(trainer.load(join(scratch, "nowhere"))).rejects.toThrow("nowhere: expected model.safetensors");
       expect(await logProbsOf(trainer)).toEqual(later);
       await writeFile(join(dir, "optimizer.json"), '{"step":1}');
       await trainer.load(dir);

@@ -56,6 +56,12 @@ const ropeSchema = z.object({
   rope_type: mrope,
 });
 
+/** As in transformers, an empty object is none. */
+const givenRope = z.preprocess(
+  (value) => (typeof value === "object" && value !== null && Object.keys(value).length === 0 ? undefined : value),
+  ropeSchema.nullish(),
+);
+
 const textSchema = z.object({
   vocab_size: count,
   hidden_size: count,
@@ -68,8 +74,8 @@ const textSchema = z.object({
   rms_norm_eps: z.number().positive().default(1e-5),
   rope_theta: z.number().positive().optional(),
   max_position_embeddings: count.default(32_768),
-  rope_scaling: ropeSchema.nullish(),
-  rope_parameters: ropeSchema.nullish(),
+  rope_scaling: givenRope,
+  rope_parameters: givenRope,
   use_sliding_window: z.literal(false).nullish(),
   layer_types: z.array(z.literal("full_attention")).nullish(),
   tie_word_embeddings: z.boolean().optional(),

@@ -51,13 +51,13 @@ const processorSchema = z.object({
 });
 
 /**
- * The image processor that a checkpoint's preprocessor_config.json (or processor_config.json) describes.
+ * The image processor that a checkpoint's processor_config.json (its `image_processor`) or preprocessor_config.json describes; of both, as in transformers,
+ * the first.
  * @throws ConfigError for settings that are not Qwen2-VL's
  */
 export async function loadImageProcessor(dir: string, config: Qwen2VlConfig): Promise<ImageProcessor> {
-  const path = await firstExisting(dir, ["preprocessor_config.json", "processor_config.json"]);
-  const json = (await readJson(path)) as { image_processor?: unknown };
-  const settings = check(processorSchema, json.image_processor ?? json, path);
+  const { path, json } = await readSettings(dir);
+  const settings = check(processorSchema, json, path);
   const sizes = [
     ["patch_size", settings.patch_size, config.vision.patchSize],
     ["temporal_patch_size", settings.temporal_patch_size, config.vision.temporalPatchSize],
@@ -155,10 +155,11 @@ function patchify(
   return { grid: [1, rows, columns], pixelValues };
 }
 
-async function firstExisting(dir: string, names: readonly string[]): Promise<string> {
-  for (const name of names) {
-    const path = join(dir, name);
-    if (await exists(path)) return path;
-  }
-  throw new DataError(`${dir}: expected ${names.join(" or ")}, found neither`);
+async function readSettings(dir: string): Promise<{ path: string; json: unknown }> {
+  const [own, whole] = [join(dir, "preprocessor_config.json"), join(dir, "processor_config.json")];
+  const ofAll = (await exists(whole)) ? ((await readJson(whole)) as { image_processor?: unknown }) : undefined;
+  if (ofAll?.image_processor) return { path: whole, json: ofAll.image_processor };
+  if (await exists(own)) return { path: own, json: await readJson(own) };
+  if (ofAll) return { path: whole, json: ofAll };
+  throw new DataError(`${dir}: expected preprocessor_config.json or processor_config.json, found neither`);
 }

@@ -2,7 +2,8 @@ import { join } from "node:path";
 import { CheckpointError } from "../../errors";
 import { loraNames, loraScale } from "./adapter";
 import { openQwen2Vl } from "./model";
-import { ownName, readAdapterConfig, saveCheckpoint, unusable } from "./policy-files";
+import { ownName, readAdapterConfig, unusable } from "./peft-format";
+import { saveCheckpoint } from "./policy-files";
 import { readSafetensors, type WritableTensor } from "./safetensors";
 
 /**

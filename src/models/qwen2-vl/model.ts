@@ -1,3 +1,4 @@
+import { stat } from "node:fs/promises";
 import { checkPrompt } from "../../prompts/check-prompt";
 import type { ImageSource, Prompt } from "../../types";
 import type { OnDownload } from "../hub/progress";
@@ -62,25 +63,33 @@ function imagesOf(prompt: Prompt): ImageSource[] {
   return prompt.flatMap(({ content }) => content.flatMap((part) => (part.type === "image" ? [part.image] : [])));
 }
 
-const rememberedPaths = 256;
+const rememberedFiles = 256;
 
-/** A picture is decoded once: in-memory sources as long as they live, files among the last few hundred. */
+/** A picture is decoded once: in-memory sources as long as they live, files, as they are now, among the last few hundred. */
 function imageCache(
   load: (source: ImageSource) => Promise<ProcessedImage>,
 ): (source: ImageSource) => Promise<ProcessedImage> {
   const objects = new WeakMap<object, Promise<ProcessedImage>>();
-  const paths = new Map<string, Promise<ProcessedImage>>();
-  return (source) => {
-    const known = typeof source === "string" ? paths.get(source) : objects.get(source);
+  const files = new Map<string, Promise<ProcessedImage>>();
+  return async (source) => {
+    const key = typeof source === "string" ? await versionOf(source) : undefined;
+    const known = typeof source === "string" ? files.get(key!) : objects.get(source);
     if (known) return known;
     const loading = load(source);
     if (typeof source !== "string") objects.set(source, loading);
     else {
-      paths.set(source, loading);
+      files.set(key!, loading);
       // A file that was missing may be there next time.
-      loading.catch(() => paths.delete(source));
-      if (paths.size > rememberedPaths) paths.delete(paths.keys().next().value!);
+      loading.catch(() => files.delete(key!));
+      if (files.size > rememberedFiles) files.delete(files.keys().next().value!);
     }
     return loading;
   };
 }
+
+/** A path, and what changes when another file is put there. */
+const versionOf = (path: string): Promise<string> =>
+  stat(path).then(
+    ({ mtimeMs, size }) => `${path} ${mtimeMs} ${size}`,
+    () => path,
+  );

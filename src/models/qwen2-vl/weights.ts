@@ -1,3 +1,4 @@
+import { createReadStream } from "node:fs";
 import { realpath } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { DataError } from "../../errors";
@@ -53,6 +54,13 @@ export async function openCheckpoint(dir: string, config: Qwen2VlConfig): Promis
   }
   for (const [name, tensor] of found)
     if (!expected.has(name) && !isRedundant(name)) problems.push(`${name}: expected none, found ${show(tensor)}`);
+  // Of a tied head's copy that is none, transformers makes a head of its own; so it is not tied, whatever config.json says.
+  const head = config.text.tieWordEmbeddings ? found.get("lm_head.weight") : undefined;
+  const embedding = tensors.get("model.embed_tokens.weight");
+  if (head && embedding && !(await areEqual(folder, head, embedding)))
+    problems.push(
+      "lm_head.weight: expected a copy of model.embed_tokens.weight, as config.json ties them, found other numbers; tie_word_embeddings false in config.json keeps both",
+    );
   if (problems.length > 0) {
     const rest = problems.length > listed ? [`… and ${problems.length - listed} more`] : [];
     const lines = [...problems.slice(0, listed), ...rest];
@@ -68,6 +76,21 @@ export async function openCheckpoint(dir: string, config: Qwen2VlConfig): Promis
       return readTensor(join(folder, stored.file), stored);
     },
   };
+}
+
+/** Whether two tensors hold the same numbers, read a piece at a time. */
+async function areEqual(
+  folder: string,
+  a: HeaderTensor & { readonly file: string },
+  b: HeaderTensor & { readonly file: string },
+): Promise<boolean> {
+  if (a.dtype !== b.dtype || a.bytes !== b.bytes) return false;
+  const [first, second] = [a, b].map(({ file, offset, bytes }) =>
+    createReadStream(join(folder, file), { start: offset, end: offset + bytes - 1, highWaterMark: 2 ** 20 }),
+  );
+  const others = second![Symbol.asyncIterator]();
+  for await (const piece of first!) if (!piece.equals((await others.next()).value)) return false;
+  return true;
 }
 
 /** Lines of an error: a checkpoint of another network differs in hundreds. */

@@ -123,6 +123,12 @@ describe("a configuration", () => {
     expect(text).toMatchObject({ ropeTheta: 1e6, mropeSection: [16, 24, 24] });
   });
 
+  it("takes an empty rope_scaling for none, as transformers does", async () => {
+    const rope_parameters = { rope_type: "default", rope_theta: 5, mrope_section: [20, 22, 22] };
+    const { text } = await load({ ...published, rope_scaling: {}, rope_parameters });
+    expect(text).toMatchObject({ ropeTheta: 5, mropeSection: [20, 22, 22] });
+  });
+
   it("ties embeddings when only text_config says so, as transformers does", async () => {
     const { text } = await load({ ...saved, tie_word_embeddings: false });
     expect(text.tieWordEmbeddings).toBe(true);

@@ -172,6 +172,11 @@ describe("an image processor's settings", () => {
     const nested = await loadImageProcessor(dir, config);
     const image = await loadImage(imagePath("wide.png"));
     expect(nested.process(image)).toEqual(process(image));
+    // transformers reads that one where there are both.
+    await writeFile(join(dir, "preprocessor_config.json"), JSON.stringify({ ...json, patch_size: 16 }));
+    expect((await loadImageProcessor(dir, config)).process(image)).toEqual(process(image));
+    await writeFile(join(dir, "processor_config.json"), JSON.stringify({ processor_class: "Qwen2VLProcessor" }));
+    await expect(loadImageProcessor(dir, config)).rejects.toThrow("preprocessor_config.json: patch_size");
   });
 
   it.each([

@@ -81,6 +81,18 @@ describe("the weights of a checkpoint", () => {
     await writeSafetensors(join(dir, "model.safetensors"), new Map([...tensors, ["lm_head.weight", copy]]));
     expect((await openCheckpoint(dir, config)).tensors.has("lm_head.weight")).toBe(false);
   });
+
+  it("are refused where a tied head has numbers of its own: transformers would not tie it", async () => {
+    const dir = await folder();
+    const { shape, data } = tensors.get("model.embed_tokens.weight")!;
+    const other = Float32Array.from(data);
+    other[other.length - 1]! += 1;
+    const both = new Map([...tensors, ["lm_head.weight", { shape, data: other }] as const]);
+    await writeSafetensors(join(dir, "model.safetensors"), both);
+    await expect(openCheckpoint(dir, config)).rejects.toThrow(
+      /lm_head\.weight: expected a copy of model\.embed_tokens\.weight.*tie_word_embeddings false/,
+    );
+  });
 });
 
 describe("weights that do not fit the configuration", () => {
