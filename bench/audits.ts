@@ -13,7 +13,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
-import { groupSize, learningRates, sampling } from "../examples/demo/settings";
+import { answerMaxTokens, groupSize, learningRates, sampling } from "../examples/demo/settings";
 import { moodsDemo } from "../examples/demo/tasks";
 import { auditAnnotations } from "../src/audit";
 import { formatThinkAnswer, parseThinkAnswer } from "../src/checks/think-answer";
@@ -100,7 +100,7 @@ async function judge(
       const examples = asked.slice(first, first + 16);
       const sampled = await sampleAnswers<Moods>({
         ...{ task, backend: trainer.sampler(), examples, groupSize, seed, reward: answerReward },
-        sampling: { maxTokens: sampling.answerMaxTokens },
+        sampling: { maxTokens: answerMaxTokens },
         signal: new AbortController().signal,
       });
       const rollouts = sampled.map(({ rollout }) => rollout);

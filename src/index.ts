@@ -9,14 +9,14 @@ import type { Run } from "./pipelines/run";
 
 /** Stage 1 (see `RiseCotOptions`); with neither trainer nor backend, it trains `onnxTrainer()`. */
 export function riseCot<A>(options: RiseCotOptions<A>): Run<RiseCotEvent<A>, RiseCotResult<A>> {
-  return runRiseCot(options.trainer || options.backend ? options : { ...options, trainer: defaultTrainer });
+  return runRiseCot(options?.trainer || options?.backend ? options : { ...options, trainer: defaultTrainer });
 }
 
 /** Stage 2 (see `RiseR1Options`); without a trainer, it trains `onnxTrainer()`. */
 export function riseR1<A>(
   options: Omit<RiseR1Options<A>, "trainer"> & Partial<Pick<RiseR1Options<A>, "trainer">>,
 ): Run<RiseR1Event<A>, RiseR1Result<A>> {
-  return runRiseR1({ ...options, trainer: options.trainer ?? defaultTrainer });
+  return runRiseR1({ ...options, trainer: options?.trainer ?? defaultTrainer });
 }
 
 /** Loaded when a run asks for it, so that importing the library loads nothing native. */

@@ -7,7 +7,7 @@ import { describe, expect, it } from "vitest";
 const source = fileURLToPath(new URL("../src", import.meta.url));
 const root = dirname(source);
 
-const base = ["types", "errors", "rng"];
+const base = ["types", "errors", "rng", "options"];
 const interfaces = ["tasks/task", "backends/backend", "trainers/trainer"];
 const method = ["prompts", "checks", "similarity", "tasks", "reward", "grpo", "metrics", "filter", "audit"];
 
@@ -16,6 +16,8 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   types: [],
   errors: [],
   rng: [],
+  nearest: [],
+  options: ["errors", "nearest"],
   // Method: pure and synchronous.
   grpo: base,
   prompts: base,
@@ -29,7 +31,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   // Compute: effects and native code.
   onnx: base,
   optim: base,
-  models: [...base, "onnx", "backends/backend", "prompts/check-prompt"],
+  models: [...base, "nearest", "onnx", "backends/backend", "prompts/check-prompt"],
   backends: [...base, "onnx", "models", "prompts/template", "prompts/check-prompt"],
   trainers: [...base, "backends/backend", "grpo", "models", "optim", "onnx"],
   datasets: [...base, "tasks/task", "similarity"],

@@ -16,7 +16,16 @@ import type { Parts } from "../pictures/moods";
 import { savePicture } from "../pictures/save";
 import { scoreTable } from "./print";
 import { followRun } from "./progress";
-import { examplesPerStep, groupSize, learningRates, partSizes, type Steps, sampling, sftBatchSize } from "./settings";
+import {
+  answerMaxTokens,
+  examplesPerStep,
+  groupSize,
+  learningRates,
+  partSizes,
+  type Steps,
+  sampling,
+  sftBatchSize,
+} from "./settings";
 import { type DemoTask, scoreBaseline } from "./tasks";
 
 export interface SeedOptions {
@@ -97,7 +106,7 @@ export async function runSeed<A>(demo: DemoTask<A>, options: SeedOptions): Promi
     groupSize,
     examplesPerStep,
     learningRate: learningRates.rft,
-    sampling: { maxTokens: sampling.answerMaxTokens },
+    sampling: { maxTokens: answerMaxTokens },
   };
   await followRun(
     `seed ${seed}: SFT`,
@@ -114,7 +123,7 @@ export async function runSeed<A>(demo: DemoTask<A>, options: SeedOptions): Promi
     task,
     dataset: shown,
     backend: second.sampler(),
-    maxTokens: sampling.answerMaxTokens,
+    maxTokens: answerMaxTokens,
   });
   await second.dispose();
 
@@ -164,7 +173,7 @@ async function scores<A>(
       dataset,
       backend: trainer.sampler(),
       metrics: demo.metrics,
-      maxTokens: sampling.answerMaxTokens,
+      maxTokens: answerMaxTokens,
     };
     return (await evaluate({ ...options, batchSize: 60, signal })).metrics;
   };

@@ -27,4 +27,5 @@ export const learningRates = {
   rft: constantSchedule({ learningRate: 6e-5, warmupSteps: 5 }),
 } as const;
 
-export const sampling = { cotMaxTokens: 64, reconstructionMaxTokens: 48, answerMaxTokens: 110 } as const;
+export const sampling = { cotMaxTokens: 64, reconstructionMaxTokens: 48 } as const;
+export const answerMaxTokens = 110;

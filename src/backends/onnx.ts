@@ -6,6 +6,7 @@ import type { Precision } from "../models/qwen2-vl/rounded";
 import { roundedFor } from "../models/qwen2-vl/rounded-checkpoint";
 import { createSampler } from "../models/qwen2-vl/sampler";
 import { type Device, placeOn } from "../onnx/device";
+import { checkOptions, type Names } from "../options";
 import type { VlmBackend } from "./backend";
 
 export interface OnnxBackendOptions {
@@ -27,19 +28,24 @@ export interface OnnxBackendOptions {
   readonly threads?: number;
 }
 
+const names: Names<OnnxBackendOptions> = {
+  model: true,
+  rowsAtOnce: true,
+  precision: true,
+  onDownload: true,
+  device: true,
+  threads: true,
+};
+
 /**
  * Runs a Qwen2-VL checkpoint in this process, its weights straight from the safetensors files.
  * @throws ConfigError or DataError for a checkpoint that cannot be used, naming the file and what was expected; BackendError for a device that
  * does not work, or a hub that cannot be reached
  */
-export async function onnxBackend({
-  model: name = defaultModel,
-  onDownload,
-  rowsAtOnce = 64,
-  precision = "float32",
-  device = "auto",
-  threads,
-}: OnnxBackendOptions = {}): Promise<VlmBackend> {
+export async function onnxBackend(options: OnnxBackendOptions = {}): Promise<VlmBackend> {
+  checkOptions("onnxBackend", options, names);
+  const { model: name = defaultModel, onDownload, rowsAtOnce = 64 } = options;
+  const { precision = "float32", device = "auto", threads } = options;
   checkPositiveIntegers("onnxBackend", { rowsAtOnce, threads });
   const placement = await placeOn(device, threads);
   checkPrecision("precision", precision, ["float32", "half", "int8", "int4"], placement);

@@ -1,5 +1,7 @@
 import { ConfigError } from "../errors";
+import { generateNames } from "../models/qwen2-vl/generate-options";
 import { checkPositiveIntegers } from "../models/qwen2-vl/limits";
+import { checkBooleans, checkNumber, checkOptions, type Names, shown } from "../options";
 import { deriveSeed } from "../rng";
 import type { Completion, Prompt } from "../types";
 import type { GenerateOptions, VlmBackend } from "./backend";
@@ -25,6 +27,17 @@ export interface OpenaiBackendOptions {
   readonly timeoutMs?: number;
 }
 
+const names: Names<OpenaiBackendOptions> = {
+  baseUrl: true,
+  apiKey: true,
+  model: true,
+  logProbs: true,
+  maxTokensField: true,
+  requestsAtOnce: true,
+  retries: true,
+  timeoutMs: true,
+};
+
 /**
  * Samples a model behind an OpenAI-compatible chat-completions endpoint: vLLM, llama.cpp, OpenAI. Pictures travel as data URLs.
  *
@@ -34,19 +47,16 @@ export interface OpenaiBackendOptions {
  * @throws ConfigError for an address or a key that no request can carry; `generate` throws BackendError with the server's own words for a
  * request that it refuses, or that fails after all retries; no message holds the key
  */
-export function openaiBackend({
-  baseUrl,
-  apiKey,
-  model,
-  logProbs = false,
-  maxTokensField = "max_tokens",
-  requestsAtOnce = 8,
-  retries = 4,
-  timeoutMs = 120_000,
-}: OpenaiBackendOptions): VlmBackend {
+export function openaiBackend(options: OpenaiBackendOptions): VlmBackend {
+  checkOptions("openaiBackend", options, names);
+  const { baseUrl, apiKey, model, logProbs = false, maxTokensField = "max_tokens" } = options;
+  const { requestsAtOnce = 8, retries = 4, timeoutMs = 120_000 } = options;
   checkPositiveIntegers("openaiBackend", { requestsAtOnce, timeoutMs });
-  if (!(Number.isInteger(retries) && retries >= 0))
-    throw new ConfigError(`openaiBackend: retries: expected a whole number of at least 0, got ${retries}`);
+  const isCount = Number.isInteger(retries) && retries >= 0;
+  checkNumber("openaiBackend", "retries to be a whole number of at least 0", retries, isCount);
+  checkBooleans("openaiBackend", { logProbs });
+  if (typeof model !== "string" || model === "")
+    throw new ConfigError(`openaiBackend: expected model to be the server's name for it, got ${shown(model)}`);
   checkKey(apiKey);
   const endpoint: Endpoint = { url: chatUrl(baseUrl), retries, timeoutMs, ...(apiKey !== undefined && { apiKey }) };
 
@@ -75,6 +85,7 @@ export function openaiBackend({
     name: model,
     capabilities: { logProbs: false, reproducible: false },
     async generate(prompts, options) {
+      checkOptions("generate", options, generateNames);
       options.signal?.throwIfAborted();
       const failed = new AbortController();
       const signal = AbortSignal.any([failed.signal, ...(options.signal ? [options.signal] : [])]);
@@ -108,7 +119,7 @@ function chatUrl(baseUrl: string): string {
   const url = URL.canParse(baseUrl) ? new URL(baseUrl) : undefined;
   if (!url || !/^https?:$/.test(url.protocol))
     throw new ConfigError(
-      `openaiBackend: baseUrl: expected an http or https address, got "${url ? url.protocol : baseUrl}"`,
+      `openaiBackend: baseUrl: expected an http or https address, got ${shown(url ? url.protocol : baseUrl)}`,
     );
   if (url.username !== "" || url.password !== "")
     throw new ConfigError("openaiBackend: baseUrl: expected no user name or password in it; pass the key as apiKey");

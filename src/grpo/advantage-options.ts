@@ -1,4 +1,5 @@
 import { ConfigError, ShapeError } from "../errors";
+import { checkNumber, checkOptions, type Names } from "../options";
 import { type BaselineName, baselines } from "./baseline";
 import { groupsOf } from "./groups";
 
@@ -30,10 +31,25 @@ export interface GrpoAdvantageOptions {
   readonly precision?: "double" | "single";
 }
 
+const names: Names<GrpoAdvantageOptions> = {
+  groupSize: true,
+  groups: true,
+  aggregation: true,
+  weights: true,
+  baseline: true,
+  scale: true,
+  stdEpsilon: true,
+  stdFloor: true,
+  alone: true,
+  lengths: true,
+  precision: true,
+};
+
 export type AdvantageSettings = ReturnType<typeof readOptions>;
 
 /** Options with their defaults; those that contradict each other, or the number of rewards, are refused. */
 export function readOptions(options: GrpoAdvantageOptions, count: number) {
+  checkOptions("grpoAdvantages", options, names);
   const { aggregation = "sum_then_normalize", baseline = "mean", scale = "group" } = options;
   const { stdEpsilon = 1e-4, stdFloor = 0 } = options;
   if (aggregation === "normalize_then_sum" && (scale !== "group" || baseline !== "mean")) {
@@ -41,9 +57,8 @@ export function readOptions(options: GrpoAdvantageOptions, count: number) {
       `grpoAdvantages: normalize_then_sum scales by group, then by batch: expected scale "group" and baseline "mean", got "${scale}" and "${baseline}"`,
     );
   }
-  for (const [name, value] of Object.entries({ stdEpsilon, stdFloor })) {
-    if (!(value >= 0)) throw new ConfigError(`grpoAdvantages: expected ${name} ≥ 0, got ${value}`);
-  }
+  for (const [name, value] of Object.entries({ stdEpsilon, stdFloor }))
+    checkNumber("grpoAdvantages", `${name} ≥ 0`, value, value >= 0);
   oneOf("aggregation", aggregation, ["sum_then_normalize", "normalize_then_sum"]);
   oneOf("scale", scale, ["group", "batch", "none", "nonzero", "tokens"]);
   if (typeof baseline === "string") oneOf("baseline", baseline, Object.keys(baselines));

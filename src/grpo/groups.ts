@@ -1,4 +1,5 @@
 import { ConfigError, ShapeError } from "../errors";
+import { shown } from "../options";
 
 export interface Grouping {
   readonly groupSize?: number;
@@ -28,7 +29,7 @@ function byName(groups: readonly (string | number)[], count: number): readonly n
 
 function bySize(groupSize: number, count: number): readonly number[][] {
   if (!Number.isInteger(groupSize) || groupSize < 1) {
-    throw new ConfigError(`grpoAdvantages: expected groupSize to be a positive integer, got ${groupSize}`);
+    throw new ConfigError(`grpoAdvantages: expected groupSize to be a positive integer, got ${shown(groupSize)}`);
   }
   if (count % groupSize !== 0) {
     throw new ShapeError(`grpoAdvantages: expected whole groups of ${groupSize}, got ${count} rewards`);

@@ -1,4 +1,5 @@
 import { ConfigError } from "../errors";
+import { checkBooleans, checkNumber, checkOptions, type Names } from "../options";
 import { type AggregationName, aggregations } from "./aggregation";
 import type { GrpoBatch } from "./batch";
 import type { Corrections } from "./corrections";
@@ -42,10 +43,34 @@ export interface GrpoLossOptions {
   readonly totalTokens?: number;
 }
 
+const names: Names<GrpoLossOptions> = {
+  lossType: true,
+  clipEpsilon: true,
+  clipEpsilonHigh: true,
+  delta: true,
+  klCoefficient: true,
+  klEstimator: true,
+  klImportanceWeight: true,
+  entropyCoefficient: true,
+  importanceLevel: true,
+  aggregation: true,
+  skipEmpty: true,
+  corrections: {
+    offPolicyThreshold: true,
+    topEntropy: true,
+    sampler: { level: true, outside: true, min: true, max: true },
+  },
+  covariance: { share: true, above: true, below: true, seed: true, coefficient: true },
+  maxLength: true,
+  accumulationSteps: true,
+  totalTokens: true,
+};
+
 export type LossSettings = ReturnType<typeof readOptions>;
 
 /** Options with their defaults; those that contradict each other, or need what the batch does not have, are refused. */
 export function readOptions(options: GrpoLossOptions, batch: GrpoBatch) {
+  checkOptions("grpoLoss", options, names);
   const { lossType = "grpo", clipEpsilon = 0.2, klCoefficient = 0, klEstimator = "k3", corrections = {} } = options;
   oneOf("lossType", lossType, lossTypes);
   const loss: LossType = lossTypes[lossType];
@@ -85,25 +110,26 @@ function oneOf(name: string, value: string, table: object): void {
 }
 
 function checkNumbers(settings: LossSettings): void {
+  const { klImportanceWeight, skipEmpty } = settings;
+  checkBooleans("grpoLoss", { klImportanceWeight, skipEmpty });
   const { clipEpsilon, clipEpsilonHigh, klCoefficient, delta, maxLength, accumulationSteps, totalTokens } = settings;
   const { corrections, covariance, entropyCoefficient } = settings;
   const { min, max } = corrections.sampler ?? {};
   const atLeastZero = { clipEpsilon, clipEpsilonHigh, klCoefficient, "corrections.sampler.min": min };
   for (const [name, value] of Object.entries(atLeastZero)) {
-    if (value !== undefined && !(value >= 0)) throw new ConfigError(`grpoLoss: expected ${name} ≥ 0, got ${value}`);
+    if (value !== undefined) checkNumber("grpoLoss", `${name} ≥ 0`, value, value >= 0);
   }
   const positive = { delta, maxLength, accumulationSteps, totalTokens, "corrections.sampler.max": max };
   for (const [name, value] of Object.entries(positive)) {
-    if (value !== undefined && !(value > 0)) throw new ConfigError(`grpoLoss: expected ${name} > 0, got ${value}`);
+    if (value !== undefined) checkNumber("grpoLoss", `${name} > 0`, value, value > 0);
   }
   const shares = { "corrections.topEntropy": corrections.topEntropy, "covariance.share": covariance.share };
   for (const [name, value] of Object.entries(shares)) {
-    if (value !== undefined && !(value > 0 && value <= 1))
-      throw new ConfigError(`grpoLoss: expected ${name} in (0, 1], got ${value}`);
+    if (value !== undefined) checkNumber("grpoLoss", `${name} in (0, 1]`, value, value > 0 && value <= 1);
   }
   const numbers = { entropyCoefficient, "corrections.offPolicyThreshold": corrections.offPolicyThreshold };
   for (const [name, value] of Object.entries(numbers)) {
-    if (Number.isNaN(value)) throw new ConfigError(`grpoLoss: expected ${name} to be a number, got ${value}`);
+    if (value !== undefined) checkNumber("grpoLoss", `${name} to be a number`, value, !Number.isNaN(value));
   }
 }
 

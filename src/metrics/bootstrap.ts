@@ -1,4 +1,4 @@
-import { ConfigError } from "../errors";
+import { checkNumber, checkSeed } from "../options";
 import { createRng } from "../rng";
 
 /** How often each example is in a resample. */
@@ -33,7 +33,7 @@ export function bootstrapInterval(
   statistic: (counts: Counts) => number,
   options: ResamplingOptions = {},
 ): Interval {
-  const { level, resamples, seed } = withResamplingDefaults(options);
+  const { level, resamples, seed } = withResamplingDefaults("bootstrapInterval", options);
   const rng = createRng(seed, "bootstrap");
   const counts = new Uint32Array(size);
   const values = Float64Array.from({ length: resamples }, () => {
@@ -59,10 +59,12 @@ export const weightedMean =
     return sum / count;
   };
 
-export function withResamplingDefaults({ level = 0.95, resamples = 2000, seed = 0 }: ResamplingOptions) {
-  if (!(level > 0 && level < 1)) throw new ConfigError(`expected level to be between 0 and 1, got ${level}`);
-  if (!(Number.isInteger(resamples) && resamples >= 1))
-    throw new ConfigError(`expected resamples to be a whole number of at least 1, got ${resamples}`);
+/** @throws ConfigError in the name of `where` */
+export function withResamplingDefaults(where: string, { level = 0.95, resamples = 2000, seed = 0 }: ResamplingOptions) {
+  checkNumber(where, "level to be between 0 and 1", level, level > 0 && level < 1);
+  const isCount = Number.isInteger(resamples) && resamples >= 1;
+  checkNumber(where, "resamples to be a whole number of at least 1", resamples, isCount);
+  checkSeed(where, seed);
   return { level, resamples, seed };
 }
 

@@ -15,7 +15,7 @@ export function exchangePValue(
   difference: (isExchanged: Uint8Array) => number,
   options: ResamplingOptions = {},
 ): number {
-  const { resamples, seed } = withResamplingDefaults(options);
+  const { resamples, seed } = withResamplingDefaults("exchangePValue", options);
   const isExchanged = new Uint8Array(size);
   // Sums in another order differ in their last digits.
   const observed = Math.abs(difference(isExchanged)) * (1 - 1e-12);

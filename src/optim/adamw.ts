@@ -1,4 +1,5 @@
-import { ConfigError, ShapeError } from "../errors";
+import { ShapeError } from "../errors";
+import { checkNumber, checkOptions, type Names } from "../options";
 import { zerosLike } from "./shared-tensors";
 import { type Loop, runInThreads } from "./threads";
 import { checkGradients, type GradientTransform } from "./transform";
@@ -18,6 +19,15 @@ export interface AdamWOptions {
   readonly learningRateFactor?: (name: string) => number;
 }
 
+const names: Names<AdamWOptions> = {
+  beta1: true,
+  beta2: true,
+  epsilon: true,
+  weightDecay: true,
+  decays: true,
+  learningRateFactor: true,
+};
+
 /**
  * Adam with decoupled weight decay, as `torch.optim.AdamW`:
  *
@@ -31,11 +41,11 @@ export interface AdamWOptions {
  * Source: Loshchilov & Hutter, arXiv 1711.05101, Algorithm 2. Arithmetic is float64 between float32 arrays.
  */
 export function adamw(options: AdamWOptions = {}): GradientTransform {
+  checkOptions("adamw", options, names);
   const { beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8, weightDecay = 0.01, decays = () => true } = options;
   const { learningRateFactor = () => 1 } = options;
-  for (const [name, beta] of Object.entries({ beta1, beta2 })) {
-    if (!(beta >= 0 && beta < 1)) throw new ConfigError(`adamw: expected 0 ≤ ${name} < 1, got ${beta}`);
-  }
+  for (const [name, beta] of Object.entries({ beta1, beta2 }))
+    checkNumber("adamw", `0 ≤ ${name} < 1`, beta, beta >= 0 && beta < 1);
   for (const [name, value] of Object.entries({ epsilon, weightDecay })) checkNotNegative(name, value);
 
   return {
@@ -104,5 +114,5 @@ function momentsOf(tensors: ReadonlyMap<string, Float32Array>, key: string, leng
 }
 
 function checkNotNegative(name: string, value: number): void {
-  if (!(value >= 0 && Number.isFinite(value))) throw new ConfigError(`adamw: expected ${name} ≥ 0, got ${value}`);
+  checkNumber("adamw", `${name} ≥ 0`, value, value >= 0 && Number.isFinite(value));
 }

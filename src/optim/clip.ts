@@ -1,4 +1,5 @@
-import { ConfigError, TrainingError } from "../errors";
+import { TrainingError } from "../errors";
+import { checkNumber } from "../options";
 import { type Loop, runInThreads } from "./threads";
 import type { GradientTransform, Tensors } from "./transform";
 
@@ -14,7 +15,7 @@ const NORM_EPSILON = 1e-6;
  * Source: `torch.nn.utils.clip_grad_norm_`. Departure: there a NaN passes through and ruins the weights unless asked not to.
  */
 export function clipByGlobalNorm(maxNorm: number): GradientTransform {
-  if (!(maxNorm > 0)) throw new ConfigError(`clipByGlobalNorm: expected maxNorm > 0, got ${maxNorm}`);
+  checkNumber("clipByGlobalNorm", "maxNorm > 0", maxNorm, maxNorm > 0);
   return {
     init: () => ({ step: 0, tensors: new Map() }),
     update(gradients, state, _, { gradNorm = globalNorm(gradients) }) {

@@ -1,4 +1,4 @@
-import { ConfigError } from "../errors";
+import { checkNumber } from "../options";
 
 /** Learning rate of the update that follows `step` finished ones. */
 export type Schedule = (step: number) => number;
@@ -36,14 +36,12 @@ export function cosineSchedule(options: DecayOptions): Schedule {
 }
 
 function withWarmup({ learningRate, warmupSteps = 0 }: ScheduleOptions, factor: (step: number) => number): Schedule {
-  if (!(learningRate >= 0)) throw new ConfigError(`schedule: expected learningRate ≥ 0, got ${learningRate}`);
-  if (!(warmupSteps >= 0)) throw new ConfigError(`schedule: expected warmupSteps ≥ 0, got ${warmupSteps}`);
+  checkNumber("schedule", "learningRate ≥ 0", learningRate, learningRate >= 0);
+  checkNumber("schedule", "warmupSteps ≥ 0", warmupSteps, warmupSteps >= 0);
   return (step) => learningRate * (step < warmupSteps ? step / warmupSteps : factor(step));
 }
 
 function progressOf({ totalSteps, warmupSteps = 0 }: DecayOptions): (step: number) => number {
-  if (!(totalSteps > warmupSteps)) {
-    throw new ConfigError(`schedule: expected totalSteps > warmupSteps (${warmupSteps}), got ${totalSteps}`);
-  }
+  checkNumber("schedule", `totalSteps > warmupSteps (${warmupSteps})`, totalSteps, totalSteps > warmupSteps);
   return (step) => Math.min(1, (step - warmupSteps) / (totalSteps - warmupSteps));
 }

@@ -1,7 +1,11 @@
 import type { VlmBackend } from "../backends/backend";
 import { readAnswer } from "../checks/format";
+import { checkOptions } from "../options";
 import type { Task } from "../tasks/task";
 import type { Example, ImageSource } from "../types";
+import { checkCounts, checkTask } from "./examples";
+import { annotateNames } from "./option-names";
+import { checkBackend } from "./owned";
 
 export interface AnnotateOptions<A> {
   readonly task: Task<A>;
@@ -26,9 +30,13 @@ export interface Annotated<A> {
   readonly repairs?: readonly string[];
 }
 
-/** Annotates one image, with reasons: the model's likeliest answer. */
+/** Annotates one image, with reasons: the model's likeliest answer.  @throws ConfigError */
 export async function annotate<A>(options: AnnotateOptions<A>): Promise<Annotated<A>> {
+  checkOptions("annotate", options, annotateNames);
   const { task, image, backend, subject, maxTokens = 512, signal } = options;
+  checkTask(task);
+  checkBackend(backend);
+  checkCounts({ maxTokens });
   // The answer prompt is the one that does not look at the annotation.
   const example = { id: "image", image, ...(subject !== undefined && { subject }) } as Example<A>;
   const [completions] = await backend.generate([task.answerPrompt(example)], {

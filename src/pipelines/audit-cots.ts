@@ -6,11 +6,16 @@ import {
   type Interval,
   type ResamplingOptions,
   weightedMean,
+  withResamplingDefaults,
 } from "../metrics/bootstrap";
+import { checkOptions } from "../options";
 import { createRng, deriveSeed } from "../rng";
 import type { Task } from "../tasks/task";
 import type { Example, Leak, Prompt, RatedCot } from "../types";
+import { checkCots } from "./cots";
 import { checkCounts, checkExamples } from "./examples";
+import { auditCotsNames } from "./option-names";
+import { checkBackend } from "./owned";
 import { generate } from "./sample-rollouts";
 
 export interface AuditCotsOptions<A> extends ResamplingOptions {
@@ -69,9 +74,13 @@ export interface CotsAudit {
  * Beyond RISE, which keeps only rewards.
  */
 export async function auditCots<A>(options: AuditCotsOptions<A>): Promise<CotsAudit> {
-  const { task, dataset, cots, batchSize = 16, maxTokens = 256 } = options;
+  checkOptions("auditCots", options, auditCotsNames);
+  const { task, dataset, cots, backend, batchSize = 16, maxTokens = 256 } = options;
   checkExamples(task, dataset);
+  checkBackend(backend);
   checkCounts({ maxTokens, batchSize });
+  const resampling = withResamplingDefaults("auditCots", options);
+  checkCots(cots);
   const examples = new Map(dataset.map((example) => [example.id, example]));
   const own = cots.map(({ exampleId, cot }) => {
     const example = examples.get(exampleId);
@@ -81,14 +90,14 @@ export async function auditCots<A>(options: AuditCotsOptions<A>): Promise<CotsAu
   if (own.length === 0) throw new ConfigError("auditCots: expected cots of two annotations or more, got no cot");
   const others = strangers(
     own.map(({ example: { id, annotation }, cot }) => ({ id, cot, text: task.format(annotation) })),
-    options.seed ?? 0,
+    resampling.seed,
   );
   const audits: CotAudit[] = [];
   for (let first = 0; first < own.length; first += batchSize) {
     const batch = own.slice(first, first + batchSize).map((row, i) => ({ ...row, other: others[first + i]! }));
     audits.push(...(await auditBatch(batch, options)));
   }
-  return { cots: audits, ...summarise(audits, options) };
+  return { cots: audits, ...summarise(audits, resampling) };
 }
 
 /** For each cot the first one of the next example with another annotation, in an order drawn by seed: a cot may serve two pictures that mean the same. */
@@ -138,15 +147,7 @@ async function auditBatch<A>(
   });
 }
 
-function summarise<A>(
-  audits: readonly CotAudit[],
-  { level, resamples, seed }: AuditCotsOptions<A>,
-): Omit<CotsAudit, "cots"> {
-  const resampling: ResamplingOptions = {
-    ...(level !== undefined && { level }),
-    ...(resamples !== undefined && { resamples }),
-    ...(seed !== undefined && { seed }),
-  };
+function summarise(audits: readonly CotAudit[], resampling: ResamplingOptions): Omit<CotsAudit, "cots"> {
   // Cots of one example are no independent evidence: it is drawn with all of them.
   const examples = [...new Set(audits.map(({ exampleId }) => exampleId))];
   const place = new Map(examples.map((id, i) => [id, i]));

@@ -1,15 +1,17 @@
-import { DataError } from "../errors";
+import { ConfigError, DataError } from "../errors";
 import { bootstrapInterval, type Counts, type Interval, type ResamplingOptions } from "../metrics/bootstrap";
 import type { Metric, Metrics } from "../metrics/metric";
 import { exchangePValue } from "../metrics/permutation";
+import { checkOptions, shown } from "../options";
 import {
-  checkNames,
+  checkMetrics,
   type Evaluation,
   type EvaluationRecord,
   type Measured,
   measure,
   type OwnMetric,
 } from "./evaluation-records";
+import { compareNames } from "./option-names";
 
 export interface CompareOptions<A, Name extends string> extends ResamplingOptions {
   /** Beside `formatRate` and `similarity`, such as `classificationMetrics` or `detectionMetrics` (none). */
@@ -39,16 +41,26 @@ export interface MetricComparison {
 export function compareEvaluations<A, Name extends string = never>(
   a: Pick<Evaluation<A, string>, "records">,
   b: Pick<Evaluation<A, string>, "records">,
-  { metrics, ...resampling }: CompareOptions<A, Name> = {},
+  options: CompareOptions<A, Name> = {},
 ): Readonly<Record<Name | OwnMetric, MetricComparison>> {
-  const asked: Metrics<A> = metrics ?? {};
-  checkNames(asked);
+  checkOptions("compareEvaluations", options, compareNames);
+  const { metrics: asked = {} as Metrics<A>, ...resampling } = options;
+  checkMetrics(asked);
+  for (const evaluation of [a, b]) checkEvaluation(evaluation);
   const paired = pair(a.records, b.records);
   const [ofA, ofB, ofBoth] = [a.records, paired, [...a.records, ...paired]].map((records) => measure(records, asked));
   const compared = [...ofBoth!].map(
     ([name, both]) => [name, compare(ofA!.get(name)!, ofB!.get(name)!, both, a.records.length, resampling)] as const,
   );
   return Object.fromEntries(compared) as Record<Name | OwnMetric, MetricComparison>;
+}
+
+function checkEvaluation(evaluation: Pick<Evaluation<unknown, string>, "records">): void {
+  if (Array.isArray(evaluation?.records)) return;
+  const got = evaluation instanceof Promise ? "a promise: await it" : shown(evaluation);
+  throw new ConfigError(
+    `compareEvaluations: expected what evaluate returned, or readEvaluation read from its runDir; got ${got}`,
+  );
 }
 
 /** The records of `b` in the order of `a`. */

@@ -1,12 +1,15 @@
 import type { VlmBackend } from "../backends/backend";
 import { bootstrapInterval, type ResamplingOptions, withResamplingDefaults } from "../metrics/bootstrap";
 import type { Metric, Metrics } from "../metrics/metric";
+import { checkBooleans, checkOptions } from "../options";
 import { deriveSeed } from "../rng";
 import type { Task } from "../tasks/task";
 import type { Example } from "../types";
 import { openEvaluationDirectory } from "./evaluation-directory";
-import { checkNames, type Evaluation, type EvaluationRecord, evaluationRecord, measure } from "./evaluation-records";
+import { checkMetrics, type Evaluation, type EvaluationRecord, evaluationRecord, measure } from "./evaluation-records";
 import { checkCounts, checkExamples, fingerprint, orderedBatch, promptsFingerprint } from "./examples";
+import { evaluateNames } from "./option-names";
+import { checkBackend } from "./owned";
 import { generate } from "./sample-rollouts";
 
 export interface EvaluateOptions<A, Name extends string> extends ResamplingOptions {
@@ -40,13 +43,16 @@ export interface EvaluateOptions<A, Name extends string> extends ResamplingOptio
 export async function evaluate<A, Name extends string = never>(
   options: EvaluateOptions<A, Name>,
 ): Promise<Evaluation<A, Name>> {
+  checkOptions("evaluate", options, evaluateNames);
   const { task, dataset, backend, maxTokens = 512, batchSize = 16, concurrency = 1, signal } = options;
-  const { level, resamples, seed } = withResamplingDefaults(options);
-  const metrics: Metrics<A> = options.metrics ?? {};
+  const { level, resamples, seed } = withResamplingDefaults("evaluate", options);
+  const { metrics = {} as Metrics<A>, runDir, resume = false } = options;
   checkExamples(task, dataset);
+  checkBackend(backend);
   checkCounts({ maxTokens, batchSize, concurrency });
-  checkNames(metrics);
-  const directory = await openEvaluationDirectory(options.runDir, describe(options), options.resume ?? false);
+  checkMetrics(metrics);
+  checkBooleans("evaluate", { resume });
+  const directory = await openEvaluationDirectory(runDir, describe(options), resume);
   try {
     const records = new Map<string, EvaluationRecord<A>>();
     for (const example of dataset) {

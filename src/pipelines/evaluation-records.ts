@@ -3,6 +3,7 @@ import { ConfigError } from "../errors";
 import { type Counts, type Interval, weightedMean } from "../metrics/bootstrap";
 import { type Metrics, weightedMetric } from "../metrics/metric";
 import type { Outcome } from "../metrics/outcome";
+import { shown } from "../options";
 import type { Task } from "../tasks/task";
 import type { Completion, Example } from "../types";
 
@@ -30,8 +31,13 @@ export interface EvaluationRecord<A> {
 /** What every evaluation measures: the share of answers without a failure, and the mean of S(A, Â). */
 export type OwnMetric = "formatRate" | "similarity";
 
-/** @throws ConfigError for a metric that is called as one of our own */
-export function checkNames(metrics: Metrics<never>): void {
+/** @throws ConfigError for what are no metrics by name, and for one that is called as one of our own */
+export function checkMetrics(metrics: Metrics<never>): void {
+  const areByName = typeof metrics === "object" && metrics !== null && !Array.isArray(metrics);
+  if (!areByName || Object.values(metrics).some((metric) => typeof metric !== "function"))
+    throw new ConfigError(
+      `expected metrics to be functions by name, such as classificationMetrics; got ${shown(metrics)}`,
+    );
   const taken = ["formatRate", "similarity"].find((name) => Object.hasOwn(metrics, name));
   if (taken !== undefined)
     throw new ConfigError(`metrics: expected other names than "${taken}", which every evaluation measures already`);

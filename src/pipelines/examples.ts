@@ -1,18 +1,36 @@
 import { createHash } from "node:crypto";
 import { ConfigError, DataError } from "../errors";
+import { checkMethods, shown } from "../options";
 import { createRng } from "../rng";
 import type { Task } from "../tasks/task";
 import type { Example, Prompt } from "../types";
 
-/** @throws DataError for no examples, an id that is no text or occurs twice, an example without an image, or an annotation that is not the task's */
-export function checkExamples<A>(task: Task<A>, examples: readonly Example<A>[]): void {
+/** @throws ConfigError for what is no task, such as the options of one */
+export const checkTask = (task: unknown): void =>
+  checkMethods("task to be a task, such as classification({ labels })", task, [...prompts, ...readings]);
+
+const prompts = ["cotPrompt", "reconstructionPrompt", "answerPrompt"] satisfies (keyof Task<never>)[];
+const readings = ["format", "parse", "similarity", "leaks", "validate"] satisfies (keyof Task<never>)[];
+
+/**
+ * @param name of the option they came in
+ * @throws DataError for no examples, an id that is no text or occurs twice, an example without an image, or an annotation that is not the task's;
+ * ConfigError for what is no task
+ */
+export function checkExamples<A>(task: Task<A>, examples: readonly Example<A>[], name = "dataset"): void {
+  checkTask(task);
   if (!Array.isArray(examples))
     throw new DataError(
-      "expected the examples to be an array; a data set that is a stream or a promise has to be awaited",
+      `${name}: expected the examples to be an array, got ${shown(examples)}; a stream or a promise has to be awaited`,
     );
-  if (examples.length === 0) throw new DataError("the dataset has no examples");
+  if (examples.length === 0) throw new DataError(`the ${name} has no examples`);
   const ids = new Set<string>();
-  for (const [i, { id, image, annotation }] of (examples as readonly Example<A>[]).entries()) {
+  for (const [i, example] of (examples as readonly Example<A>[]).entries()) {
+    if (typeof example !== "object" || example === null)
+      throw new DataError(
+        `${name}: expected examples, { id, image, annotation }, but number ${i} is ${shown(example)}`,
+      );
+    const { id, image, annotation } = example;
     if (typeof id !== "string" || id === "")
       throw new DataError(`every example needs an id that is text, but that of number ${i} is ${JSON.stringify(id)}`);
     if (ids.has(id)) throw new DataError(`every example needs an id of its own, but two are "${id}"`);
@@ -24,8 +42,8 @@ export function checkExamples<A>(task: Task<A>, examples: readonly Example<A>[])
 
 /** @throws DataError for held-out examples that are trained on as well, or are no examples of the task */
 export function checkHeldOut<A>(task: Task<A>, heldOut: readonly Example<A>[], trained: readonly Example<A>[]): void {
-  if (heldOut.length === 0) return;
-  checkExamples(task, heldOut);
+  if (Array.isArray(heldOut) && heldOut.length === 0) return;
+  checkExamples(task, heldOut, "heldOut");
   const ids = new Set(trained.map(({ id }) => id));
   const both = heldOut.find(({ id }) => ids.has(id));
   if (both) throw new DataError(`heldOut: expected examples that the dataset does not have, got "${both.id}"`);
@@ -81,6 +99,6 @@ export const given = <Options extends object>(options: Options): Options =>
 export function checkCounts(settings: Readonly<Record<string, number | undefined>>, least = 1): void {
   for (const [name, value] of Object.entries(settings)) {
     if (value !== undefined && !(Number.isInteger(value) && value >= least))
-      throw new ConfigError(`expected ${name} to be a whole number of at least ${least}, got ${value}`);
+      throw new ConfigError(`expected ${name} to be a whole number of at least ${least}, got ${shown(value)}`);
   }
 }

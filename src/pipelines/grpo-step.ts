@@ -2,6 +2,7 @@ import { BackendError, ConfigError, TrainingError } from "../errors";
 import { grpoAdvantages } from "../grpo/advantage";
 import { grpoLoss } from "../grpo/loss";
 import type { GrpoSettings } from "../grpo/presets";
+import { checkOptions, type Names } from "../options";
 import type { Trainer } from "../trainers/trainer";
 import { backpropagate } from "./backpropagate";
 import type { Sampled } from "./sample-rollouts";
@@ -83,6 +84,7 @@ export function checkGrpo(
     throw new ConfigError(
       `expected ${name} to be { advantages, loss }, such as grpoPresets.trl; got ${JSON.stringify(grpo)}`,
     );
+  checkOptions(name, grpo, { advantages: true, loss: true } satisfies Names<GrpoSettings>);
   const { weights = [1] } = grpo.advantages;
   const rewards = Array.from({ length: groupSize * groups }, (_, i) => weights.map(() => i % 2));
   const { advantages } = grpoAdvantages(rewards, { ...grpo.advantages, groupSize });

@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import { ConfigError } from "../errors";
+import { shown } from "../options";
 
 /** A constant, or the rate of the update that follows `step` steps of its stage. */
 export type LearningRate = number | ((step: number) => number);
@@ -7,9 +8,7 @@ export type LearningRate = number | ((step: number) => number);
 /** @throws ConfigError naming the setting: for what is neither a rate nor a schedule, and for a rate, of any step, that is negative or not a number */
 export function checkLearningRate(name: string, learningRate: LearningRate, steps: number): void {
   if (typeof learningRate !== "number" && typeof learningRate !== "function")
-    throw new ConfigError(
-      `expected ${name} to be a number or a function of the step, got ${JSON.stringify(learningRate)}`,
-    );
+    throw new ConfigError(`expected ${name} to be a number or a function of the step, got ${shown(learningRate)}`);
   const rates = typeof learningRate === "number" ? 1 : steps;
   for (let step = 0; step < rates; step++) learningRateAt(learningRate, step, name);
 }
@@ -18,7 +17,7 @@ export function checkLearningRate(name: string, learningRate: LearningRate, step
 export function learningRateAt(learningRate: LearningRate, step: number, name = "learningRate"): number {
   const rate = typeof learningRate === "number" ? learningRate : learningRate(step);
   if (!(rate >= 0 && Number.isFinite(rate)))
-    throw new ConfigError(`${name}: expected a learning rate of at least 0, got ${rate} for step ${step}`);
+    throw new ConfigError(`${name}: expected a learning rate of at least 0, got ${shown(rate)} for step ${step}`);
   return rate;
 }
 

@@ -1,4 +1,5 @@
-import { ConfigError } from "../errors";
+import type { VlmBackend } from "../backends/backend";
+import { checkMethods } from "../options";
 
 /** Something with native memory: a value its maker disposes of, or a function that makes one for this call, which then disposes of it. */
 export type Owned<T> = T | (() => Promise<T>);
@@ -17,12 +18,13 @@ export async function* withOwned<T extends { dispose(): Promise<void> }, Event, 
 ): AsyncGenerator<Event, Result, void> {
   const value = typeof owned === "function" ? await owned() : owned;
   try {
-    if (typeof value?.[method] !== "function")
-      throw new ConfigError(
-        `expected ${name} to be a ${name}, or a function that makes one; got ${value instanceof Promise ? "a promise: await it" : `something without ${method}()`}`,
-      );
+    checkMethods(`${name} to be a ${name}, or a function that makes one`, value, [method]);
     return yield* use(value);
   } finally {
     if (typeof owned === "function") await value?.dispose?.();
   }
 }
+
+/** @throws ConfigError for what is no backend, such as a promise of one, or a trainer: its `sampler()` is one */
+export const checkBackend = (backend: VlmBackend): void =>
+  checkMethods("backend to be a backend, such as onnxBackend's or a trainer's sampler()", backend, ["generate"]);

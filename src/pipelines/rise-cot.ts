@@ -2,6 +2,7 @@ import type { VlmBackend } from "../backends/backend";
 import { ConfigError } from "../errors";
 import { checkThreshold, selectHighQuality } from "../filter";
 import { type GrpoSettings, grpoPresets } from "../grpo/presets";
+import { checkBooleans, checkOptions, checkSeed } from "../options";
 import { paperReward } from "../reward/paper";
 import type { RewardFunction } from "../reward/reward";
 import { deriveSeed } from "../rng";
@@ -23,12 +24,13 @@ import {
 } from "./examples";
 import { checkGrpo } from "./grpo-step";
 import { checkLearningRate, describeLearningRate, type LearningRate } from "./learning-rate";
+import { riseCotNames } from "./option-names";
 import { type Owned, withOwned } from "./owned";
 import { type Demand, preflight } from "./preflight";
 import { checkTemperature, heldOutMetrics, rolloutStage } from "./rollout-stage";
 import { createRun, type Run } from "./run";
 import { openRunDirectory, trainedIn } from "./run-directory";
-import { type RolloutSamplingOptions, sampleRollouts } from "./sample-rollouts";
+import { checkReward, type RolloutSamplingOptions, sampleRollouts } from "./sample-rollouts";
 import { runStages, type Stage } from "./stages";
 
 export interface RiseCotOptions<A> {
@@ -105,6 +107,7 @@ export type RiseCotEvent<A> = RunEvent<Rollout<A>, RiseCotResult<A>>;
  */
 export function riseCot<A>(options: RiseCotOptions<A>): Run<RiseCotEvent<A>, RiseCotResult<A>> {
   return createRun((signal) => {
+    checkOptions("riseCot", options, riseCotNames);
     const { task, dataset, heldOut = [], trainer, backend } = options;
     // Before a model is loaded, or fetched, for nothing.
     checkExamples(task, dataset);
@@ -114,7 +117,7 @@ export function riseCot<A>(options: RiseCotOptions<A>): Run<RiseCotEvent<A>, Ris
       return withOwned("trainer", trainer, "optimStep", (owned) => run(settings, signal, owned.sampler(), owned));
     if (backend && !trainer) return withOwned("backend", backend, "generate", (owned) => run(settings, signal, owned));
     throw new ConfigError(`riseCot: expected a trainer or a backend, got ${trainer ? "both" : "neither"}`);
-  }, options.signal);
+  }, options?.signal);
 }
 
 async function* run<A>(
@@ -291,7 +294,8 @@ function withDefaults<A>(options: RiseCotOptions<A>) {
     ...given(options),
   };
   const { groupSize, examplesPerStep, steps, checkpointEvery, keepCheckpoints, microBatch } = settings;
-  const { grpo, learningRate, credit, sampling, threshold } = settings;
+  const { reward, grpo, learningRate, credit, sampling, threshold, preflight, finalPass, resume, seed } = settings;
+  checkReward("reward", reward);
   checkCounts({ groupSize }, options.trainer ? 2 : 1);
   checkCounts({ examplesPerStep, checkpointEvery, keepCheckpoints, microBatch });
   const { cotMaxTokens, reconstructionMaxTokens, reconstructionsPerCot } = sampling;
@@ -304,6 +308,8 @@ function withDefaults<A>(options: RiseCotOptions<A>) {
   checkTemperature("sampling", sampling);
   checkChoice("credit", credit, ["both", "reconstruction"]);
   checkThreshold(threshold);
+  checkBooleans("riseCot", { preflight, finalPass, resume });
+  checkSeed("riseCot", seed);
   if (options.trainer) {
     checkLearningRate("learningRate", learningRate, steps);
     checkGrpo("grpo", grpo, { groupSize: groupSize * (reconstructionsPerCot ?? 1), groups: examplesPerStep });

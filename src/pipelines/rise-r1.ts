@@ -1,13 +1,15 @@
 import { formatThinkAnswer } from "../checks/think-answer";
-import { ConfigError, DataError } from "../errors";
-import { checkThreshold, selectHighQuality } from "../filter";
+import { ConfigError } from "../errors";
+import { checkThreshold } from "../filter";
 import { type GrpoSettings, grpoPresets } from "../grpo/presets";
+import { checkBooleans, checkNumber, checkOptions, checkSeed } from "../options";
 import { type AnswerRewardFunction, answerReward } from "../reward/paper";
 import { deriveSeed } from "../rng";
 import { checkChoice } from "../tasks/choice";
 import type { Task } from "../tasks/task";
 import type { Trainer } from "../trainers/trainer";
 import type { Example, RatedCot } from "../types";
+import { checkCots, keptCots } from "./cots";
 import type { BestCheckpoint, RunEvent, StepMetrics } from "./events";
 import {
   checkCounts,
@@ -20,12 +22,13 @@ import {
 } from "./examples";
 import { checkGrpo } from "./grpo-step";
 import { checkLearningRate, describeLearningRate, type LearningRate, learningRateAt } from "./learning-rate";
+import { riseR1Names } from "./option-names";
 import { type Owned, withOwned } from "./owned";
 import { needsOf, preflight, rehearseTraining } from "./preflight";
 import { checkTemperature, heldOutMetrics, rolloutStage } from "./rollout-stage";
 import { createRun, type Run } from "./run";
 import { openRunDirectory, trainedIn } from "./run-directory";
-import { type AnswerRollout, type SamplingOptions, sampleAnswers } from "./sample-rollouts";
+import { type AnswerRollout, checkReward, type SamplingOptions, sampleAnswers } from "./sample-rollouts";
 import { type Memory, runStages, type Stage } from "./stages";
 import { supervisedStep } from "./supervised-step";
 
@@ -115,17 +118,22 @@ export type RiseR1Event<A> = RunEvent<AnswerRollout<A>, RiseR1Result<A>>;
  * @throws ConfigError, DataError before any compute is spent; TrainingError, CheckpointError
  * Source: RISE, stage 2, Eqs. 8–10.
  */
-export function riseR1<A>(options: RiseR1Options<A>): Run<RiseR1Event<A>, RiseR1Result<A>> {
+export function riseR1<A>(asked: RiseR1Options<A>): Run<RiseR1Event<A>, RiseR1Result<A>> {
   return createRun((signal) => {
-    const { task, dataset, heldOut = [], trainer } = options;
+    checkNames(asked);
+    // Where nothing learns from cots, JavaScript may leave them out.
+    const options = asked.sft === false ? { ...asked, cots: asked.cots ?? [] } : asked;
+    const { task, dataset, cots, heldOut = [], trainer } = options;
     // Before a model is loaded, or fetched, for nothing.
     checkExamples(task, dataset);
     checkHeldOut(task, heldOut, dataset);
-    const asked = withDefaults(options);
-    const kept = asked.sft ? keptCots(options, asked) : [];
-    const settings = { ...asked, sft: asked.sft && withSteps(asked.sft, kept.length) };
+    checkCots(cots);
+    const defaulted = withDefaults(options);
+    const { sft, threshold } = defaulted;
+    const kept = sft ? keptCots(cots, { task, dataset, threshold }) : [];
+    const settings = { ...defaulted, sft: sft && withSteps(sft, kept.length) };
     return withOwned("trainer", trainer, "optimStep", (owned) => run(options, settings, kept, owned, signal));
-  }, options.signal);
+  }, asked?.signal);
 }
 
 async function* run<A>(
@@ -159,35 +167,20 @@ async function* run<A>(
   }
 }
 
+/** @throws ConfigError for options that are none, or no part of the stage */
+function checkNames<A>(options: RiseR1Options<A>): void {
+  const { sft, rft } = options ?? {};
+  const parts = { sft: sft === false ? undefined : sft, rft: rft === false ? undefined : rft };
+  checkOptions("riseR1", options && { ...options, ...parts }, riseR1Names);
+  if (sft === false && rft === false)
+    throw new ConfigError("riseR1: expected sft or rft, got false for both, which trains nothing");
+}
+
 /** With the steps that the epochs are, and a learning rate for each. */
 function withSteps({ epochs, ...sft }: SftSettings, samples: number): SftSettings {
   const steps = epochs === undefined ? sft.steps : Math.ceil((epochs * samples) / sft.batchSize);
   checkLearningRate("sft.learningRate", sft.learningRate, steps);
   return { ...sft, epochs, steps };
-}
-
-/**
- * D_high.
- * @throws DataError for a cot of no example, or with an annotation that is not the task's; ConfigError where no cot is good enough
- */
-function keptCots<A>({ task, dataset, cots }: RiseR1Options<A>, { threshold }: Settings<A>): readonly RatedCot<A>[] {
-  if (!Array.isArray(cots))
-    throw new ConfigError(
-      `expected cots to be an array, such as the dataset of what riseCot returns; got ${typeof cots}`,
-    );
-  const kept = selectHighQuality(cots, { threshold });
-  if (kept.length === 0) {
-    const best = cots.reduce((most, { reward }) => Math.max(most, reward), Number.NEGATIVE_INFINITY);
-    throw new ConfigError(
-      `sft: no cot reaches the threshold, ${threshold}: ${cots.length === 0 ? "there is none" : `the best of ${cots.length} has ${best}`}; lower it, train stage 1 for longer, or pass sft: false`,
-    );
-  }
-  const ids = new Set(dataset.map(({ id }) => id));
-  for (const { exampleId, annotation } of kept) {
-    if (!ids.has(exampleId)) throw new DataError(`cots: no example of the dataset has the id "${exampleId}"`);
-    task.validate(annotation, `the annotation of the cot of example ${exampleId}`);
-  }
-  return kept;
 }
 
 /** Prompt and target tokens of every kept cot. */
@@ -310,7 +303,7 @@ type SftSettings = Exclude<Settings<unknown>["sft"], false>;
 type RftSettings<A> = Exclude<Settings<A>["rft"], false>;
 
 function withDefaults<A>({ sft = {}, rft = {}, ...options }: RiseR1Options<A>) {
-  const { threshold = 0.75, microBatch, checkpointEvery = 50, keepCheckpoints, seed = 0 } = options;
+  const { threshold = 0.75, microBatch, checkpointEvery = 50, keepCheckpoints, seed = 0, preflight, resume } = options;
   const settings = {
     ...{ threshold, microBatch, checkpointEvery, seed },
     sft: sft && {
@@ -330,18 +323,20 @@ function withDefaults<A>({ sft = {}, rft = {}, ...options }: RiseR1Options<A>) {
   };
   checkCounts({ checkpointEvery, keepCheckpoints, microBatch });
   checkThreshold(threshold);
+  checkBooleans("riseR1", { preflight, resume });
+  checkSeed("riseR1", seed);
   if (settings.sft) {
     const { batchSize, steps, epochs = 0, lossType } = settings.sft;
     checkCounts({ "sft.batchSize": batchSize });
     checkCounts({ "sft.steps": steps }, 0);
     if (sft && sft.steps !== undefined && sft.epochs !== undefined)
       throw new ConfigError("sft: expected steps or epochs, got both");
-    if (!(epochs >= 0 && Number.isFinite(epochs)))
-      throw new ConfigError(`expected sft.epochs to be at least 0, got ${epochs}`);
+    checkNumber("riseR1", "sft.epochs to be at least 0", epochs, epochs >= 0 && Number.isFinite(epochs));
     checkChoice("sft.lossType", lossType, ["sequence", "token"]);
   }
   if (settings.rft) {
-    const { groupSize, examplesPerStep, steps, learningRate, grpo, sampling } = settings.rft;
+    const { groupSize, examplesPerStep, steps, learningRate, grpo, sampling, reward } = settings.rft;
+    checkReward("rft.reward", reward);
     checkCounts({ "rft.groupSize": groupSize }, 2);
     checkCounts({ "rft.examplesPerStep": examplesPerStep, "rft.sampling.maxTokens": sampling.maxTokens });
     checkCounts({ "rft.steps": steps }, 0);

@@ -1,6 +1,6 @@
 import type { VlmBackend } from "../backends/backend";
-import { ConfigError } from "../errors";
 import type { GrpoSettings } from "../grpo/presets";
+import { checkNumber } from "../options";
 import type { Trainer } from "../trainers/trainer";
 import type { Prompt } from "../types";
 import { grpoStep, withTokens } from "./grpo-step";
@@ -135,8 +135,7 @@ const promptText = (prompt: Prompt): string =>
 
 /** @throws ConfigError for rollouts that nothing can be learned from, because they are all the same */
 export function checkTemperature(name: string, { temperature = 1 }: SamplingOptions): void {
-  if (!(temperature > 0 && Number.isFinite(temperature)))
-    throw new ConfigError(`${name}: expected a temperature above 0, got ${temperature}`);
+  checkNumber(name, "a temperature above 0", temperature, temperature > 0 && Number.isFinite(temperature));
 }
 
 const learn = <R>(

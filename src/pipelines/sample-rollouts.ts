@@ -1,6 +1,7 @@
 import { inspect } from "node:util";
 import type { GenerateOptions, VlmBackend } from "../backends/backend";
 import { BackendError, ConfigError } from "../errors";
+import { shown } from "../options";
 import type { AnswerRewardFunction } from "../reward/paper";
 import type { Judgement, RewardFunction } from "../reward/reward";
 import { deriveSeed } from "../rng";
@@ -144,6 +145,12 @@ export async function sampleAnswers<A>({
     }),
   );
   return Promise.all(rollouts);
+}
+
+/** @throws ConfigError naming the option, for what is no function */
+export function checkReward(name: string, reward: unknown): void {
+  if (typeof reward !== "function")
+    throw new ConfigError(`expected ${name} to be a function, such as paperReward; got ${shown(reward)}`);
 }
 
 /** @throws ConfigError naming the reward function, and the example, for what is no judgement or has no finite reward */

@@ -1,5 +1,6 @@
 import { findLeaks } from "../checks/leakage";
 import { ConfigError, DataError } from "../errors";
+import { checkOptions } from "../options";
 import { answerTexts } from "../prompts/answer";
 import { cotTexts } from "../prompts/cot";
 import { reconstructionTexts } from "../prompts/reconstruction";
@@ -7,6 +8,7 @@ import { imagePrompt, type PromptTexts, template } from "../prompts/template";
 import { classificationSimilarity, total } from "../similarity/distribution";
 import type { Example, LabelDistribution } from "../types";
 import { formatDistribution, labelKey, quoted, readDistribution } from "./distribution-text";
+import { classificationNames } from "./option-names";
 import { parsing, type Reading } from "./read";
 import { shown } from "./shown";
 import type { Task } from "./task";
@@ -33,6 +35,7 @@ export interface ClassificationOptions {
  * @throws ConfigError for fewer than two labels, labels that are empty, hard to quote or alike, placeholders that do not fit, and a reading that there is not
  */
 export function classification(options: ClassificationOptions): Task<LabelDistribution> {
+  checkOptions("classification", options, classificationNames);
   const { labels, name = "classification", question = "Which labels fit this image?", prompts = {} } = options;
   const { similarity = classificationSimilarity, reading = "lenient" } = options;
   checkLabels(labels);

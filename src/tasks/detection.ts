@@ -1,9 +1,11 @@
 import { findLeaks } from "../checks/leakage";
 import { DataError } from "../errors";
+import { checkOptions } from "../options";
 import { detectionSimilarity } from "../similarity/boxes";
 import type { Box, BoxSpace } from "../types";
 import { formatBox, formatBoxes, readBoxes } from "./box-text";
 import { type LocatingOptions, locating } from "./locating";
+import { detectionNames } from "./option-names";
 import { parsing, type Reading } from "./read";
 import { shown } from "./shown";
 import type { Task } from "./task";
@@ -25,6 +27,7 @@ export interface DetectionOptions extends LocatingOptions {
  * @throws ConfigError for an empty target, placeholders that do not fit, and a space, denominator or reading that there is not
  */
 export function detection(options: DetectionOptions = {}): Task<readonly Box[]> {
+  checkOptions("detection", options, detectionNames);
   const { single = false, similarity = "truth", space = "thousand", name = "detection", reading = "lenient" } = options;
   const format = (boxes: readonly Box[]) => (single && boxes.length === 1 ? formatBox(boxes[0]!) : formatBoxes(boxes));
   const form = single ? "[x, y, w, h]" : "[[x, y, w, h], ...]";

@@ -1,9 +1,11 @@
 import { findLeaks } from "../checks/leakage";
 import { DataError } from "../errors";
+import { checkOptions } from "../options";
 import { isSimple, segmentationSimilarity } from "../similarity/polygons";
 import type { BoxSpace, Polygon } from "../types";
 import { MAX_COORDINATE } from "./box-text";
 import { type LocatingOptions, locating } from "./locating";
+import { segmentationNames } from "./option-names";
 import { formatPolygons, MAX_CORNERS, readPolygons } from "./polygon-text";
 import { parsing, type Reading } from "./read";
 import type { Task } from "./task";
@@ -21,6 +23,7 @@ export interface SegmentationOptions extends LocatingOptions {
  * @throws ConfigError for an empty target, placeholders that do not fit, and a space, denominator or reading that there is not
  */
 export function segmentation(options: SegmentationOptions = {}): Task<readonly Polygon[]> {
+  checkOptions("segmentation", options, segmentationNames);
   const { similarity = "truth", space = "thousand", name = "segmentation", reading = "lenient" } = options;
   const form = "[[[x, y], [x, y], [x, y], ...], ...]";
   return {

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { CheckpointError, ConfigError, DataError, ShapeError, TrainingError } from "../errors";
 import type { OnDownload } from "../models/hub/progress";
 import { exists, readJson } from "../models/model-directory";
-import { createAdapter, type LoraConfig, type TrainableTensor } from "../models/qwen2-vl/adapter";
+import { createAdapter, type LoraConfig, loraOptions, type TrainableTensor } from "../models/qwen2-vl/adapter";
 import { checkPositiveIntegers } from "../models/qwen2-vl/limits";
 import { checkMemory } from "../models/qwen2-vl/memory";
 import { defaultModel, openQwen2Vl, type Qwen2Vl } from "../models/qwen2-vl/model";
@@ -21,6 +21,7 @@ import { type Device, placeOn } from "../onnx/device";
 import { adamw, chain, clipByGlobalNorm, type GradientTransform, globalNorm, type OptimizerState } from "../optim";
 import { sumOfSquares } from "../optim/clip";
 import { sharedTensors, zerosLike } from "../optim/shared-tensors";
+import { checkBooleans, checkMethods, checkNumber, checkOptions, checkSeed, type Names } from "../options";
 import type { Workload } from "../types";
 import type { ScoringOptions, Trainer, TrainSequence } from "./trainer";
 
@@ -60,20 +61,40 @@ export interface OnnxTrainerOptions {
   readonly threads?: number;
 }
 
+const names: Names<OnnxTrainerOptions> = {
+  model: true,
+  lora: loraOptions,
+  optimizer: true,
+  rowsAtOnce: true,
+  gradientCheckpointing: true,
+  sampledAtOnce: true,
+  precision: true,
+  samplerPrecision: true,
+  seed: true,
+  onDownload: true,
+  device: true,
+  threads: true,
+};
+
 /**
  * Trains a Qwen2-VL checkpoint in this process.
  * @throws ConfigError or DataError for a checkpoint that cannot be used, naming the file and what was expected; BackendError for a device that
  * does not work, or a hub that cannot be reached
  */
 export async function onnxTrainer(options: OnnxTrainerOptions = {}): Promise<Trainer> {
+  checkOptions("onnxTrainer", options, names);
   const { model: name = defaultModel, rowsAtOnce = 16, sampledAtOnce = 64, device = "auto", threads } = options;
-  const { gradientCheckpointing, precision = "float32", samplerPrecision = "float32" } = options;
+  const { gradientCheckpointing, precision = "float32", samplerPrecision = "float32", seed } = options;
+  const { optimizer = chain(clipByGlobalNorm(1), adamw({ weightDecay: 0.1 })) } = options;
   for (const [option, value] of Object.entries({ precision, samplerPrecision }))
     if (value !== "float32" && !options.lora)
       throw new ConfigError(
         `onnxTrainer: ${option} "${value}" is for frozen weights, and without lora every weight is trained`,
       );
   checkPositiveIntegers("onnxTrainer", { rowsAtOnce, sampledAtOnce, threads });
+  checkBooleans("onnxTrainer", { gradientCheckpointing });
+  checkSeed("onnxTrainer", seed);
+  checkMethods("optimizer to be a gradient transform, such as adamw()", optimizer, ["init", "update"]);
   const placement = await placeOn(device, threads);
   checkPrecision("precision", precision, ["float32", "half"], placement);
   checkPrecision("samplerPrecision", samplerPrecision, ["float32", "int8", "int4"], placement);
@@ -85,7 +106,6 @@ export async function onnxTrainer(options: OnnxTrainerOptions = {}): Promise<Tra
     ...{ rowsAtOnce, features: sampler.features, ...placement },
     gradientCheckpointing,
   });
-  const optimizer = options.optimizer ?? chain(clipByGlobalNorm(1), adamw({ weightDecay: 0.1 }));
   const parameters = new Map([...policy.trainable].map(([name, { data }]) => [name, data]));
   const gradients = zerosLike(parameters);
   const state = optimizer.init(parameters);
@@ -224,8 +244,7 @@ function scoredRows(
   { temperature = 1, signal }: ScoringOptions,
 ): Promise<ScoredRow[]> {
   signal?.throwIfAborted();
-  if (!(temperature > 0 && Number.isFinite(temperature)))
-    throw new ConfigError(`onnxTrainer: expected a temperature above 0, got ${temperature}`);
+  checkNumber("onnxTrainer", "a temperature above 0", temperature, temperature > 0 && Number.isFinite(temperature));
   return Promise.all(sequences.map((sequence, i) => scoredRow(model, sequence, i)));
 }
 

@@ -95,6 +95,7 @@ describe("a model directory is refused", () => {
   it.each([
     ["rowsAtOnce", { rowsAtOnce: 0 }, "got 0"],
     ["threads", { threads: -1 }, "got -1"],
+    ["threads", { threads: "2" as unknown as number }, 'got "2"'],
   ])("with %s that is no positive integer", async (name, options, found) => {
     const parts = [`expected ${name} to be a positive integer`, found];
     await refuses(
@@ -110,6 +111,29 @@ describe("a model directory is refused", () => {
       ...parts,
     );
   });
+});
+
+describe("options are refused", () => {
+  it.each<[object, string]>([
+    [{ rowsatonce: 1 }, 'unknown option "rowsatonce"; did you mean "rowsAtOnce"?'],
+    [{ model: null }, 'expected model to be the path of a directory, or a hub id such as "Qwen'],
+    [{ model: new URL("https://huggingface.co") }, "got URL"],
+  ])("of backend and trainer: %o", async (options, message) => {
+    await refuses(onnxBackend({ device: "cpu", ...options }), ConfigError, message);
+    await refuses(onnxTrainer({ device: "cpu", ...options }), ConfigError, message);
+  });
+
+  it.each<[object, string]>([
+    [{ loRA: { rank: 1 } }, 'onnxTrainer: unknown option "loRA"; did you mean "lora"?'],
+    [{ lora: { rank: 1, dropout: 0.1 } }, 'onnxTrainer: unknown option "lora.dropout"; expected one of rank, alpha,'],
+    [{ lora: { rank: "1" } }, 'lora.rank: expected a positive integer, got "1"'],
+    [{ lora: { rank: 1, rsLora: "no" } }, 'lora: expected rsLora to be true or false, got "no"'],
+    [{ optimizer: {} }, "expected optimizer to be a gradient transform, such as adamw(); got something without init()"],
+    [{ gradientCheckpointing: "off" }, 'onnxTrainer: expected gradientCheckpointing to be true or false, got "off"'],
+    [{ seed: 0.5 }, "onnxTrainer: expected seed to be a whole number, got 0.5"],
+  ])("of the trainer: %j", (options, message) =>
+    refuses(onnxTrainer({ model: checkpointDir, device: "cpu", ...options }), ConfigError, message),
+  );
 });
 
 describe("a picture is refused", () => {
@@ -176,7 +200,9 @@ describe("generation is refused", () => {
     [{ topP: 0 }, "expected topP in (0, 1]", "got 0"],
     [{ topP: 1.1 }, "expected topP in (0, 1]", "got 1.1"],
     [{ repetitionPenalty: 0 }, "expected a finite repetitionPenalty above 0", "got 0"],
-    [{ seed: Number.NaN }, "expected seed to be a number", "got NaN"],
+    [{ seed: Number.NaN }, "expected seed to be a whole number", "got NaN"],
+    [{ temperature: "1" as unknown as number }, "expected a finite temperature ≥ 0", 'got "1"'],
+    [{ temprature: 1 } as object, 'generate: unknown option "temprature"; did you mean "temperature"?', ""],
     [{ stop: ["fine", ""] }, "expected stop texts that are not empty", 'got ["fine",""]'],
   ])("with %j", (options, ...parts) =>
     refuses(backend.generate([promptOf(reference.cases[2]!)], { seed: 0, ...options }), ConfigError, ...parts),

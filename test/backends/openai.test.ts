@@ -90,6 +90,13 @@ describe("openaiBackend", () => {
     expect(server.requests).toHaveLength(3);
   });
 
+  it("says why it could not connect, and where", async () => {
+    const connect = (host: string) =>
+      open({ baseUrl: `http://${host}:2/v1`, retries: 0 }).generate(prompts.slice(0, 1), generation);
+    await expect(connect("127.0.0.1")).rejects.toThrow("fetch failed: connect ECONNREFUSED 127.0.0.1:2 after 1 tries");
+    await expect(connect("localhost")).rejects.toThrow(/fetch failed: .*ECONNREFUSED/);
+  });
+
   it("waits as long as Retry-After asks", async () => {
     server.faults.push({ status: 429, retryAfter: "1" });
     const start = performance.now();
@@ -155,6 +162,13 @@ describe("openaiBackend", () => {
     expect(() => open({ baseUrl: "localhost" })).toThrow("http or https");
     expect(() => open({ baseUrl: "https://me:secret@host/v1" })).toThrow(ConfigError);
     expect(() => open({ retries: -1 })).toThrow(ConfigError);
+    expect(() => open({ model: undefined })).toThrow("expected model to be the server's name for it, got undefined");
+    expect(() => open({ baseURL: "x" })).toThrow('openaiBackend: unknown option "baseURL"; did you mean "baseUrl"?');
+    expect(() => openaiBackend(apiKey as never)).toThrow(
+      "openaiBackend: expected its options to be an object, got text",
+    );
+    const misspelled = { ...generation, maxtokens: 5 };
+    await expect(open().generate(prompts, misspelled)).rejects.toThrow('unknown option "maxtokens"');
     const text = "What is this?" as unknown as Prompt;
     await expect(open().generate([text], generation)).rejects.toThrow(/expected a prompt.*got 'What is this\?'/);
     await expect(open().generate([imagePrompt("no-such.png", "?")], generation)).rejects.toThrow(DataError);

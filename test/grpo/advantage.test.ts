@@ -196,7 +196,10 @@ describe("a bad call says what was expected", () => {
   it.each([{ baseline: "lengthWeightedMean" }, { scale: "tokens" }] as const)("%o without lengths", (options) =>
     expect(() => grpoAdvantages([0, 1], options)).toThrow(/expect lengths/),
   );
-  it.each([{ stdEpsilon: -1 }, { stdFloor: Number.NaN }])("%o", (options) =>
-    expect(() => grpoAdvantages([0, 1], options)).toThrow(ConfigError),
-  );
+  it.each([
+    { stdEpsilon: -1 },
+    { stdEpsilon: "1e-4" as unknown as number },
+    { stdFloor: Number.NaN },
+    { group: 2 } as object,
+  ])("%o", (options) => expect(() => grpoAdvantages([0, 1], options)).toThrow(ConfigError));
 });

@@ -399,5 +399,10 @@ describe("a bad call says what was expected", () => {
     { accumulationSteps: 0 },
     { totalTokens: -1 },
     { maxLength: 0 },
+    // From JavaScript: 1 + "0.2" is text.
+    { clipEpsilon: "0.2" as unknown as number },
+    { skipEmpty: "no" as unknown as boolean },
+    { corrections: { sampler: { maximum: 3 } as object } },
+    { covariance: { shares: 0.1 } as object },
   ])("%o", (options) => expect(() => grpoLoss(batch, options)).toThrow(ConfigError));
 });

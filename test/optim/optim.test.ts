@@ -106,6 +106,12 @@ describe("adamw", () => {
     expect(() => adamw(options)).toThrow(ConfigError);
   });
 
+  it("refuses options that it does not have, and text for a number", () => {
+    expect(() => adamw({ weightdecay: 0.1 } as object)).toThrow('adamw: unknown option "weightdecay"; did you mean "w');
+    expect(() => adamw({ weightDecay: "0.1" as never })).toThrow('adamw: expected weightDecay ≥ 0, got "0.1"');
+    expect(() => adamw({ beta1: "0.9" as never })).toThrow('adamw: expected 0 ≤ beta1 < 1, got "0.9"');
+  });
+
   it.each([
     ["one missing", { a: [1] }, /gradient of "b": expected 1 numbers, got none/],
     ["one of another size", { a: [1], b: [1, 2] }, /gradient of "b": expected 1 numbers, got 2/],

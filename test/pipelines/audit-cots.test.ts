@@ -118,4 +118,13 @@ describe("auditCots", () => {
     await expect(ask([...cots, { exampleId: "awe", cot: "Wow." }])).rejects.toThrow(DataError);
     await expect(ask([...cots, { exampleId: "awe", cot: "Wow." }])).rejects.toThrow(/id "awe"/);
   });
+
+  it.each<[object, string]>([
+    [{ batchsize: 4 }, 'auditCots: unknown option "batchsize"; did you mean "batchSize"?'],
+    [{ seed: "1" }, 'auditCots: expected seed to be a whole number, got "1"'],
+    [{ cots: [undefined] }, "cots: expected { exampleId, cot } with texts, but number 0 is undefined"],
+    [{ backend: {} }, "got something without generate()"],
+  ])("refuses %j", (options, message) =>
+    expect(auditCots({ task, dataset: examples, cots, backend: readsTheCot, ...options })).rejects.toThrow(message),
+  );
 });

@@ -89,4 +89,13 @@ describe("compareEvaluations", () => {
     expect(() => compareEvaluations(a, changed)).toThrow(/one annotation of example party, got \{"joy":1/);
     expect(() => compareEvaluations({ records: [] }, { records: [] })).toThrow(DataError);
   });
+
+  it("refuses what is no evaluation, and options that it does not have", async () => {
+    const evaluation = await evaluationRun({});
+    const compare = (b: unknown, options = {}) => compareEvaluations(evaluation, b as typeof evaluation, options);
+    expect(() => compare("runs/b")).toThrow(/expected what evaluate returned, or readEvaluation read.*got "runs\/b"/);
+    expect(() => compare(Promise.resolve())).toThrow("got a promise: await it");
+    expect(() => compare(evaluation, { metric: {} })).toThrow('unknown option "metric"; did you mean "metrics"?');
+    expect(() => compare(evaluation, { seed: 0.5 })).toThrow("seed to be a whole number, got 0.5");
+  });
 });

@@ -8,11 +8,21 @@ import { evaluate } from "../../src/pipelines/evaluate";
 import { detection } from "../../src/tasks/detection";
 import { promptKey, scriptedBackend } from "../../src/testing/scripted-backend";
 import type { Box } from "../../src/types";
-import { dataset, mean, moods, slow, smiling } from "./world";
+import { cotTrainer, dataset, mean, moods, slow, smiling } from "./world";
 
 const joyful = `<think>${smiling}</think><answer>{'joy': 1.00, 'sadness': 0.00}</answer>`;
 /** Right for the party, wrong for the funeral, nonsense for the picnic. */
 const backend = scriptedBackend((prompt) => (promptKey(prompt).includes("picnic.png") ? "I see people." : joyful));
+
+const noBackends: [object, string][] = [
+  [{ backend: cotTrainer() }, "a trainer's sampler(); got something without generate()"],
+  [{ backend: Promise.resolve(backend) }, "got a promise: await it"],
+  [{ backend: () => backend }, "got a function: pass what it returns"],
+  [
+    { backend: undefined },
+    "expected backend to be a backend, such as onnxBackend's or a trainer's sampler(); got undef",
+  ],
+];
 
 describe("evaluate", () => {
   it("reads every answer, and counts an unreadable one as the worst", async () => {
@@ -153,6 +163,23 @@ describe("evaluate", () => {
     await expect(evaluate({ task: moods, dataset, backend, level: 1 })).rejects.toThrow(/level.*got 1/);
     await expect(evaluate({ task: moods, dataset, backend, resamples: 0.5 })).rejects.toThrow(/resamples.*got 0\.5/);
   });
+
+  it.each<[object, string]>([
+    [{ metric: classificationMetrics }, 'evaluate: unknown option "metric"; did you mean "metrics"?'],
+    [{ metrics: ["jsd"] }, "expected metrics to be functions by name, such as classificationMetrics; got [ 'jsd' ]"],
+    [{ metrics: { jsd: true } }, "expected metrics to be functions by name"],
+    [{ resume: "no" }, 'evaluate: expected resume to be true or false, got "no"'],
+    [{ seed: 1.5 }, "evaluate: expected seed to be a whole number, got 1.5"],
+    [{ level: "0.9" }, 'evaluate: expected level to be between 0 and 1, got "0.9"'],
+    [{ maxTokens: "5" }, 'expected maxTokens to be a whole number of at least 1, got "5"'],
+    [{ task: undefined }, "expected task to be a task"],
+    ...noBackends,
+  ])("refuses %j", (options, message) =>
+    expect(evaluate({ task: moods, dataset, backend, ...options })).rejects.toThrow(message),
+  );
+
+  it("refuses no options at all", () =>
+    expect(evaluate(undefined as never)).rejects.toThrow("evaluate: expected its options to be an object"));
 });
 
 describe("annotate", () => {
@@ -165,4 +192,13 @@ describe("annotate", () => {
     const annotated = await annotate({ task: moods, image: "picnic.png", backend });
     expect(annotated).toMatchObject({ think: null, answer: null, failure: expect.stringContaining("<think>") });
   });
+
+  it.each<[object, string]>([
+    [{ maxtokens: 5 }, 'annotate: unknown option "maxtokens"; did you mean "maxTokens"?'],
+    [{ task: {} }, "expected task to be a task"],
+    [{ maxTokens: 0 }, "expected maxTokens to be a whole number of at least 1, got 0"],
+    ...noBackends,
+  ])("refuses %j", (options, message) =>
+    expect(annotate({ task: moods, image: "party.png", backend, ...options })).rejects.toThrow(message),
+  );
 });

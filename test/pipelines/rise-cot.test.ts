@@ -2,6 +2,7 @@ import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { BackendError, CheckpointError, ConfigError, DataError } from "../../src/errors";
 import { type GrpoSettings, grpoPresets } from "../../src/grpo/presets";
+import { riseCot as withDefaultTrainer } from "../../src/index";
 import { type RiseCotOptions, riseCot } from "../../src/pipelines/rise-cot";
 import type { Judgement } from "../../src/reward/reward";
 import { strictReward } from "../../src/reward/strict";
@@ -435,6 +436,42 @@ describe("riseCot refuses", () => {
     await rejection({ trainer: async () => backend as unknown as Trainer }).toThrow(/without optimStep\(\)/);
     const nothing = async () => undefined as unknown as Trainer;
     await rejection({ trainer: nothing }).toThrow(ConfigError);
+  });
+
+  it("options that it does not have, and says which were meant", async () => {
+    const wrong: [object, string][] = [
+      [{ rundir: "x" }, 'riseCot: unknown option "rundir"; did you mean "runDir"?'],
+      [{ sampling: { temprature: 1 } }, 'unknown option "sampling.temprature"; did you mean "sampling.temperature"?'],
+      [{ grpo: { ...grpoPresets.trl, los: {} } }, 'grpo: unknown option "los"; did you mean "loss"?'],
+      [{ grpo: { advantages: { scal: "none" }, loss: {} } }, 'unknown option "scal"; did you mean "scale"?'],
+      [{ grpo: { advantages: {}, loss: { clipepsilon: 1 } } }, 'unknown option "clipepsilon"; did you mean "clipEp'],
+    ];
+    for (const [options, message] of wrong) await rejection(options).toThrow(message);
+  });
+
+  it.each<[object, string]>([
+    [{ resume: "no" }, 'riseCot: expected resume to be true or false, got "no"'],
+    [{ finalPass: 0 }, "riseCot: expected finalPass to be true or false, got 0"],
+    [{ preflight: "false" }, 'riseCot: expected preflight to be true or false, got "false"'],
+    [{ seed: null }, "riseCot: expected seed to be a whole number, got null"],
+    [{ seed: "1" }, 'riseCot: expected seed to be a whole number, got "1"'],
+    [{ groupSize: "4" }, 'groupSize to be a whole number of at least 2, got "4"'],
+    [{ sampling: { temperature: "1" } }, 'sampling: expected a temperature above 0, got "1"'],
+    [{ sampling: null }, "riseCot: expected sampling to be an object, got null"],
+    [{ reward: "paper" }, 'expected reward to be a function, such as paperReward; got "paper"'],
+    [{ reward: null }, "expected reward to be a function, such as paperReward; got null"],
+    [{ dataset: [undefined] }, "dataset: expected examples, { id, image, annotation }, but number 0 is undefined"],
+    [{ dataset: undefined }, "dataset: expected the examples to be an array, got undefined"],
+    [{ heldOut: null }, "heldOut: expected the examples to be an array, got null"],
+    [{ task: { labels: ["joy"] } }, "expected task to be a task, such as classification({ labels }); got something"],
+    [{ task: undefined }, "expected task to be a task, such as classification({ labels }); got undefined"],
+  ])("%j before a model is loaded", (options, message) =>
+    rejection({ ...options, trainer: async () => expect.fail("a model was loaded") }).toThrow(message),
+  );
+
+  it("no options at all", async () => {
+    await expect(riseCot(undefined as never)).rejects.toThrow("riseCot: expected its options to be an object");
+    await expect(withDefaultTrainer(undefined as never)).rejects.toThrow(/^expected task to be a task/);
   });
 
   it("what a reward function of one's own gives that is no judgement, with its name and the example", async () => {

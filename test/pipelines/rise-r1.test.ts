@@ -2,7 +2,7 @@ import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { ConfigError, DataError } from "../../src/errors";
 import { grpoPresets } from "../../src/grpo/presets";
-import type { RiseR1Options } from "../../src/pipelines/rise-r1";
+import { type RiseR1Options, riseR1 } from "../../src/pipelines/rise-r1";
 import type { Trainer } from "../../src/trainers/trainer";
 import type { LabelDistribution } from "../../src/types";
 import {
@@ -168,5 +168,51 @@ describe("riseR1", () => {
       [{ rft: { grpo: { ...grpoPresets.trl, loss: { clipEpsilon: -1 } } } }, /clipEpsilon ≥ 0, got -1/],
     ];
     for (const [options, message] of wrong) await expect(run({ ...options, trainer })).rejects.toThrow(message);
+  });
+
+  it("refuses options that it does not have, at every level", async () => {
+    const wrong: [object, string][] = [
+      [{ rundir: "x" }, 'riseR1: unknown option "rundir"; did you mean "runDir"?'],
+      [{ sft: { learningrate: 1 } }, 'unknown option "sft.learningrate"; did you mean "sft.learningRate"?'],
+      [{ rft: { groupsize: 4 } }, 'unknown option "rft.groupsize"; did you mean "rft.groupSize"?'],
+      [{ rft: { sampling: { maxtokens: 4 } } }, 'did you mean "rft.sampling.maxTokens"?'],
+    ];
+    for (const [options, message] of wrong) await expect(run(options)).rejects.toThrow(message);
+  });
+
+  it.each<[object, string]>([
+    [{ resume: "no" }, 'riseR1: expected resume to be true or false, got "no"'],
+    [{ preflight: 1 }, "riseR1: expected preflight to be true or false, got 1"],
+    [{ seed: 1.5 }, "riseR1: expected seed to be a whole number, got 1.5"],
+    [{ sft: true }, "riseR1: expected sft to be an object, got true"],
+    [{ sft: null }, "riseR1: expected sft to be an object, got null"],
+    [{ sft: false, rft: false }, "riseR1: expected sft or rft, got false for both"],
+    [{ sft: { epochs: "2" } }, 'sft.epochs to be at least 0, got "2"'],
+    [{ rft: { sampling: null } }, "riseR1: expected rft.sampling to be an object, got null"],
+    [{ rft: { reward: "paper" } }, 'expected rft.reward to be a function, such as paperReward; got "paper"'],
+    [{ cots: undefined }, "expected cots to be an array, such as the dataset of what riseCot returns; got undefined"],
+    [{ cots: [undefined] }, "cots: expected { exampleId, cot } with texts, but number 0 is undefined"],
+    [{ cots: [cots[0], { ...cots[1], reward: undefined }] }, "that of number 1, of example picnic, is undefined"],
+    [{ task: {} }, "expected task to be a task"],
+  ])("refuses %j before a model is loaded", (options, message) =>
+    expect(run({ ...options, trainer: async () => expect.fail("a model was loaded") })).rejects.toThrow(message),
+  );
+
+  it("refuses no options at all", () =>
+    expect(riseR1(undefined as never)).rejects.toThrow("riseR1: expected its options to be an object"));
+
+  it("needs no cots where there is no imitation", async () => {
+    const { kept } = await run({ sft: false, rft: { ...rft, steps: 1 }, cots: undefined as never });
+    expect(kept).toEqual([]);
+  });
+
+  it("refuses a cot that was written for another annotation than its example has", async () => {
+    const stale = cots.map((row) => ({ ...row, annotation: dataset[2]!.annotation }));
+    await expect(run({ cots: stale })).rejects.toThrow(DataError);
+    await expect(run({ cots: stale })).rejects.toThrow(
+      `expected the annotation that example party has in the dataset, ${moods.format(dataset[0]!.annotation)}, but its cot was written for ${moods.format(dataset[2]!.annotation)}`,
+    );
+    // One that nothing is learned from does no harm.
+    await run({ cots: [...cots, { ...stale[0]!, reward: 0 }], rft: false, sft: { ...sft, steps: 1 } });
   });
 });

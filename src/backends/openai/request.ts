@@ -69,9 +69,7 @@ async function post(
   } catch (cause) {
     signal?.throwIfAborted();
     if (timeout.aborted) return { reason: `no answer within ${timeoutMs} ms`, isTemporary: true };
-    const { message, cause: inner } = cause as Error;
-    const { code } = (inner ?? {}) as { readonly code?: string };
-    return { reason: code === undefined ? message : `${message}: ${code}`, isTemporary: true, cause };
+    return { reason: wordsOfError(cause), isTemporary: true, cause };
   }
 }
 
@@ -115,6 +113,15 @@ function wordsOf(text: string): string {
   const { data } = message.safeParse(jsonOf(text));
   if (data === undefined) return text.trim().slice(0, 500);
   return "error" in data ? data.error.message : data.message;
+}
+
+/** fetch says only that it failed; why, and at which address, its causes do. */
+function wordsOfError(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  const { message, code = "", cause } = error as Error & { readonly code?: string };
+  // Of a name that stands for several addresses.
+  const own = message || (error instanceof AggregateError && error.errors.map(wordsOfError).join(", ")) || code;
+  return cause === undefined ? own : `${own}: ${wordsOfError(cause)}`;
 }
 
 /** Seconds, or a date.  `undefined` where it is neither */

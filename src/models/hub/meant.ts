@@ -1,5 +1,6 @@
 import { readdir, stat } from "node:fs/promises";
 import { basename, dirname, join, normalize } from "node:path";
+import { nearest } from "../../nearest";
 import { cacheFolder } from "./cache";
 
 /** What somebody who named a model that is not there probably meant, as the end of an error's message; empty where nothing is near. */
@@ -27,26 +28,6 @@ async function otherCachedModels(model: string): Promise<string[]> {
   const folders = await readdir(await cacheFolder()).catch(() => []);
   const ids = folders.flatMap((folder) => /^models--(.+?)--(.+)$/.exec(folder)?.slice(1).join("/") ?? []);
   return ids.filter((id) => id !== model);
-}
-
-/** The candidate that fewest letters have to be changed for, at most a third of them; upper and lower case count as one. */
-function nearest(word: string, candidates: readonly string[]): string | undefined {
-  const ranked = candidates
-    .map((name) => ({ name, changes: editDistance(word.toLowerCase(), name.toLowerCase()) }))
-    .sort((a, b) => a.changes - b.changes);
-  return ranked.find(({ changes }) => changes <= word.length / 3)?.name;
-}
-
-/** Levenshtein's: insertions, deletions and replacements. */
-function editDistance(a: string, b: string): number {
-  let row = Array.from({ length: b.length + 1 }, (_, j) => j);
-  for (let i = 1; i <= a.length; i++) {
-    const next = [i];
-    for (let j = 1; j <= b.length; j++)
-      next[j] = Math.min(row[j]! + 1, next[j - 1]! + 1, row[j - 1]! + (a[i - 1] === b[j - 1] ? 0 : 1));
-    row = next;
-  }
-  return row[b.length]!;
 }
 
 const kindOf = (path: string): Promise<"file" | "directory" | undefined> =>

@@ -1,4 +1,5 @@
 import { ConfigError } from "../../errors";
+import { checkBooleans, checkNumber, type Names } from "../../options";
 import { createRng } from "../../rng";
 import type { Qwen2VlConfig } from "./config";
 
@@ -12,6 +13,8 @@ export interface LoraConfig {
   /** Linear layers by the end of their name ("q_proj", "attn.qkv"), or all of both towers; all of the language model's by default. */
   readonly targetModules?: readonly string[] | "all-linear";
 }
+
+export const loraOptions: Names<LoraConfig> = { rank: true, alpha: true, rsLora: true, targetModules: true };
 
 export interface TrainableTensor {
   readonly shape: readonly number[];
@@ -72,10 +75,10 @@ export const loraScale = ({ rank, alpha = 2 * rank, rsLora = false }: LoraConfig
  * @throws ConfigError for a rank that is no positive integer, an alpha that is not above 0, or target modules that the model lacks
  */
 export function createAdapter(config: Qwen2VlConfig, lora: LoraConfig, seed: number): Map<string, TrainableTensor> {
-  if (!Number.isInteger(lora.rank) || lora.rank < 1)
-    throw new ConfigError(`lora.rank: expected a positive integer, got ${lora.rank}`);
-  if (!(loraScale(lora) > 0 && Number.isFinite(loraScale(lora))))
-    throw new ConfigError(`lora.alpha: expected a number above 0, got ${lora.alpha}`);
+  const { rank, alpha = 2 * rank, rsLora } = lora;
+  checkNumber("lora.rank", "a positive integer", rank, Number.isInteger(rank) && rank > 0);
+  checkNumber("lora.alpha", "a number above 0", alpha, alpha > 0 && Number.isFinite(alpha));
+  checkBooleans("lora", { rsLora });
   const tensors = new Map<string, TrainableTensor>();
   for (const { name, outputs, inputs } of targetLayers(config, lora)) {
     const rng = createRng(seed, "lora", name);

@@ -1,4 +1,6 @@
 import { stat } from "node:fs/promises";
+import { ConfigError } from "../../errors";
+import { shown } from "../../options";
 import { checkPrompt } from "../../prompts/check-prompt";
 import type { ImageSource, Prompt } from "../../types";
 import type { OnDownload } from "../hub/progress";
@@ -32,6 +34,10 @@ export const defaultModel = "Qwen/Qwen2-VL-2B-Instruct";
  * @throws ConfigError or DataError naming the file and what is wrong with it; BackendError for a hub that cannot be reached or refuses
  */
 export async function openQwen2Vl(name: string, onDownload?: OnDownload): Promise<Qwen2Vl> {
+  if (typeof name !== "string")
+    throw new ConfigError(
+      `expected model to be the path of a directory, or a hub id such as "${defaultModel}"; got ${shown(name)}`,
+    );
   const dir = await resolveModel(name, { beforeWeights: loadConfig, onDownload });
   const config = await loadConfig(dir);
   const checkpoint = await openCheckpoint(dir, config);

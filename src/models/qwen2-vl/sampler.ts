@@ -1,11 +1,12 @@
 import type { GenerateOptions, VlmBackend } from "../../backends/backend";
-import { ConfigError, DataError } from "../../errors";
+import { DataError } from "../../errors";
 import type { Graph } from "../../onnx/graph";
 import { createSession, type Placement, type Tensor } from "../../onnx/session";
 import { sessionCache } from "../../onnx/session-cache";
 import type { Completion, Workload } from "../../types";
 import { groupImages, type ImageGroups, type ModelRow, roundUp, visionFeeds } from "./batch";
 import { type Generated, type GenerationRow, generationFeeds, type SamplingOptions, samplingOf } from "./generate";
+import { checkedSampling } from "./generate-options";
 import { continuationGraph, generationGraph, promptStep, type RowsShape } from "./generation-graph";
 import type { ProcessedImage } from "./image-processor";
 import { checkMemory } from "./memory";
@@ -181,31 +182,6 @@ export function createSampler(
       await visionSessions.dispose();
     },
   };
-}
-
-function checkedSampling(options: GenerateOptions): SamplingOptions {
-  const { maxTokens = 256, temperature = 1, topK = Number.POSITIVE_INFINITY, topP = 1 } = options;
-  const { repetitionPenalty = 1, seed, count = 1, stop = [] } = options;
-  const demand = (ok: boolean, what: string, got: unknown) => {
-    if (!ok) throw new ConfigError(`generate: expected ${what}, got ${got}`);
-  };
-  demand(Number.isInteger(maxTokens) && maxTokens > 0, "maxTokens to be a positive integer", maxTokens);
-  demand(temperature >= 0 && temperature < Number.POSITIVE_INFINITY, "a finite temperature ≥ 0", temperature);
-  demand(
-    topK === Number.POSITIVE_INFINITY || (Number.isInteger(topK) && topK > 0),
-    "topK to be a positive integer",
-    topK,
-  );
-  demand(topP > 0 && topP <= 1, "topP in (0, 1]", topP);
-  demand(
-    repetitionPenalty > 0 && repetitionPenalty < Number.POSITIVE_INFINITY,
-    "a finite repetitionPenalty above 0",
-    repetitionPenalty,
-  );
-  demand(Number.isInteger(count) && count > 0, "count to be a positive integer", count);
-  demand(Number.isFinite(seed), "seed to be a number", seed);
-  demand(!stop.includes(""), "stop texts that are not empty", JSON.stringify(stop));
-  return { maxTokens, temperature, topK, topP, repetitionPenalty, seed };
 }
 
 /** Prompts in order of length, so that little is padding; a prompt's completions share its prefill while they fit one batch. */

@@ -1,0 +1,52 @@
+import { ConfigError, DataError } from "../errors";
+import { selectHighQuality } from "../filter";
+import { shown } from "../options";
+import type { Task } from "../tasks/task";
+import type { Example, RatedCot } from "../types";
+
+/** @throws ConfigError for no list; DataError naming the first that is no cot of an example */
+export function checkCots(cots: readonly Pick<RatedCot<unknown>, "exampleId" | "cot">[]): void {
+  if (!Array.isArray(cots))
+    throw new ConfigError(
+      `expected cots to be an array, such as the dataset of what riseCot returns; got ${shown(cots)}`,
+    );
+  for (const [i, row] of cots.entries())
+    if (typeof row?.exampleId !== "string" || typeof row.cot !== "string")
+      throw new DataError(`cots: expected { exampleId, cot } with texts, but number ${i} is ${shown(row)}`);
+}
+
+/**
+ * D_high, of D_RISE.
+ *
+ * @throws DataError for a cot without a reward, of no example, or with another annotation than its example: imitation would teach the one, and
+ * reinforcement reward the other; ConfigError where no cot is good enough
+ */
+export function keptCots<A>(
+  cots: readonly RatedCot<A>[],
+  { task, dataset, threshold }: { task: Task<A>; dataset: readonly Example<A>[]; threshold: number },
+): readonly RatedCot<A>[] {
+  for (const [i, { exampleId, reward }] of cots.entries())
+    if (!Number.isFinite(reward))
+      throw new DataError(
+        `cots: expected a number as the reward of each, but that of number ${i}, of example ${exampleId}, is ${shown(reward)}`,
+      );
+  const kept = selectHighQuality(cots, { threshold });
+  if (kept.length === 0) {
+    const best = cots.reduce((most, { reward }) => Math.max(most, reward), Number.NEGATIVE_INFINITY);
+    throw new ConfigError(
+      `sft: no cot reaches the threshold, ${threshold}: ${cots.length === 0 ? "there is none" : `the best of ${cots.length} has ${best}`}; lower it, train stage 1 for longer, or pass sft: false`,
+    );
+  }
+  const examples = new Map(dataset.map((example) => [example.id, example]));
+  for (const { exampleId, annotation } of kept) {
+    const example = examples.get(exampleId);
+    if (!example) throw new DataError(`cots: no example of the dataset has the id "${exampleId}"`);
+    task.validate(annotation, `the annotation of the cot of example ${exampleId}`);
+    const [justified, present] = [annotation, example.annotation].map((each) => task.format(each));
+    if (justified !== present)
+      throw new DataError(
+        `cots: expected the annotation that example ${exampleId} has in the dataset, ${present}, but its cot was written for ${justified}`,
+      );
+  }
+  return kept;
+}
