@@ -1,9 +1,10 @@
 import { join } from "node:path";
 import { DataError } from "../errors";
+import { excerpt } from "../shown";
 import type { Example, LabelDistribution } from "../types";
 import type { Splits } from "./dataset";
 import { splitPerClass } from "./k-shot";
-import { excerpt, readDistribution } from "./reading/checked";
+import { readDistribution } from "./reading/checked";
 import { openFolder, published, requireFiles, requireImages, type Source } from "./reading/folder";
 import { readLines } from "./reading/lines";
 

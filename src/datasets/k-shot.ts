@@ -1,5 +1,6 @@
 import { ConfigError, DataError } from "../errors";
 import { createRng } from "../rng";
+import { shown } from "../shown";
 import type { Example } from "../types";
 
 /** What drawing looks at. */
@@ -90,5 +91,5 @@ function shuffledClasses<T extends Drawable>(
 
 function checkCount(name: string, count: number): void {
   if (!(Number.isInteger(count) && count >= 1))
-    throw new ConfigError(`expected ${name} to be a whole number of at least 1, got ${count}`);
+    throw new ConfigError(`expected ${name} to be a whole number of at least 1, got ${shown(count)}`);
 }

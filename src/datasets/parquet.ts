@@ -2,6 +2,7 @@ import { basename, dirname, resolve } from "node:path";
 import type { FileMetaData } from "hyparquet";
 import { z } from "zod";
 import { DataError } from "../errors";
+import { shown } from "../shown";
 import type { Task } from "../tasks/task";
 import type { Example, ImageSource } from "../types";
 import type { ExampleStream } from "./dataset";
@@ -48,9 +49,7 @@ export async function parquetLabels(file: string, column: string): Promise<reado
   const described = checked(descriptionSchema, parseJson(entry?.value ?? "", where), where).info.features[column];
   const names = classLabelSchema.safeParse(described);
   if (!names.success)
-    throw new DataError(
-      `${where}: expected names of a ClassLabel for column "${column}", found ${JSON.stringify(described)}`,
-    );
+    throw new DataError(`${where}: expected names of a ClassLabel for column "${column}", found ${shown(described)}`);
   return names.data.names;
 }
 

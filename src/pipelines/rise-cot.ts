@@ -1,11 +1,11 @@
 import type { VlmBackend } from "../backends/backend";
+import { checkChoice } from "../choice";
 import { ConfigError } from "../errors";
 import { checkThreshold, selectHighQuality } from "../filter";
 import { type GrpoSettings, grpoPresets } from "../grpo/presets";
 import { paperReward } from "../reward/paper";
 import type { RewardFunction } from "../reward/reward";
 import { deriveSeed } from "../rng";
-import { checkChoice } from "../tasks/choice";
 import type { Task } from "../tasks/task";
 import type { Trainer } from "../trainers/trainer";
 import type { Example, Rollout } from "../types";

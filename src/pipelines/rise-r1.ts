@@ -1,10 +1,10 @@
 import { formatThinkAnswer } from "../checks/think-answer";
+import { checkChoice } from "../choice";
 import { ConfigError, DataError } from "../errors";
 import { checkThreshold, selectHighQuality } from "../filter";
 import { type GrpoSettings, grpoPresets } from "../grpo/presets";
 import { type AnswerRewardFunction, answerReward } from "../reward/paper";
 import { deriveSeed } from "../rng";
-import { checkChoice } from "../tasks/choice";
 import type { Task } from "../tasks/task";
 import type { Trainer } from "../trainers/trainer";
 import type { Example, RatedCot } from "../types";

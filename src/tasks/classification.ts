@@ -4,11 +4,11 @@ import { answerTexts } from "../prompts/answer";
 import { cotTexts } from "../prompts/cot";
 import { reconstructionTexts } from "../prompts/reconstruction";
 import { imagePrompt, type PromptTexts, template } from "../prompts/template";
+import { shown } from "../shown";
 import { classificationSimilarity, total } from "../similarity/distribution";
 import type { Example, LabelDistribution } from "../types";
 import { formatDistribution, labelKey, quoted, readDistribution } from "./distribution-text";
 import { parsing, type Reading } from "./read";
-import { shown } from "./shown";
 import type { Task } from "./task";
 
 export interface ClassificationOptions {
@@ -86,7 +86,8 @@ export function oneHot(labels: readonly string[], label: string): LabelDistribut
 }
 
 function checkLabels(labels: readonly string[]): void {
-  if (!Array.isArray(labels)) throw new ConfigError(`classification() needs a list of labels, but got ${labels}`);
+  if (!Array.isArray(labels))
+    throw new ConfigError(`classification() needs a list of labels, but got ${shown(labels)}`);
   if (labels.length < 2) throw new ConfigError(`classification() needs at least two labels, but got ${labels.length}`);
   const byKey = new Map<string, string>();
   for (const label of labels) {
@@ -112,7 +113,7 @@ const SUM_TOLERANCE = 0.01 + 1e-9;
 
 function validateDistribution(annotation: LabelDistribution, labels: readonly string[], where: string): void {
   if (typeof annotation !== "object" || annotation === null)
-    throw new DataError(`${where} must be a probability for each label, but found ${JSON.stringify(annotation)}`);
+    throw new DataError(`${where} must be a probability for each label, but found ${shown(annotation)}`);
   // First, because a misspelled label is a missing one too.
   const unknown = Object.keys(annotation).find((label) => !labels.includes(label));
   if (unknown !== undefined) throw new DataError(`${where} has "${unknown}", but the labels are: ${labels.join(", ")}`);

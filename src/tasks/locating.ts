@@ -1,3 +1,4 @@
+import { checkChoice } from "../choice";
 import { ConfigError, DataError } from "../errors";
 import { answerTexts } from "../prompts/answer";
 import { cotTexts } from "../prompts/cot";
@@ -5,7 +6,6 @@ import { reconstructionTexts } from "../prompts/reconstruction";
 import { imagePrompt, type PromptTexts, template } from "../prompts/template";
 import type { Denominator } from "../similarity/matching";
 import type { BoxSpace, Example } from "../types";
-import { checkChoice } from "./choice";
 import type { Task } from "./task";
 
 export interface LocatingOptions {

@@ -1,5 +1,6 @@
 import { findLeaks } from "../checks/leakage";
 import { DataError } from "../errors";
+import { shown } from "../shown";
 import { isSimple, segmentationSimilarity } from "../similarity/polygons";
 import type { BoxSpace, Polygon } from "../types";
 import { MAX_COORDINATE } from "./box-text";
@@ -33,7 +34,7 @@ export function segmentation(options: SegmentationOptions = {}): Task<readonly P
     leaks: (cot, annotation) => findLeaks(cot, { answer: formatPolygons(annotation) }),
     validate: (polygons, where) => {
       if (!Array.isArray(polygons))
-        throw new DataError(`${where} must be a list of outlines, but found ${JSON.stringify(polygons)}`);
+        throw new DataError(`${where} must be a list of outlines, but found ${shown(polygons)}`);
       polygons.forEach((polygon, i) => void validateShape(polygon, space, `polygon ${i} of ${where}`));
       const corners = polygons.reduce((sum, { points }) => sum + points.length, 0);
       if (corners > MAX_CORNERS)
@@ -53,7 +54,7 @@ const scales: Readonly<Record<BoxSpace, string>> = {
 
 function validateShape(polygon: Polygon, space: BoxSpace, where: string): void {
   if (!(polygon?.space && Array.isArray(polygon.points as unknown)))
-    throw new DataError(`${where} must be { space, points }, but found ${JSON.stringify(polygon)}`);
+    throw new DataError(`${where} must be { space, points }, but found ${shown(polygon)}`);
   if (polygon.space !== space)
     throw new DataError(`${where} is in "${polygon.space}" space, but the task's is "${space}"`);
 }

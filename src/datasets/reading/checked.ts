@@ -1,5 +1,6 @@
 import type { z } from "zod";
 import { DataError } from "../../errors";
+import { excerpt, shown } from "../../shown";
 import type { Task } from "../../tasks/task";
 import type { LabelDistribution } from "../../types";
 
@@ -55,15 +56,4 @@ export function readDistribution(
   if (Math.abs(sum - 1) > sumTolerance)
     throw new DataError(`${where}: expected probabilities that sum to 1, found a sum of ${sum}`);
   return Object.fromEntries(labels.map((label, i) => [label, values[i]!]));
-}
-
-/** The beginning of a text, for a message. */
-export const excerpt = (text: string) => (text.length > 80 ? `${text.slice(0, 80)}…` : text);
-
-function shown(value: unknown): string {
-  try {
-    return excerpt(`${JSON.stringify(value)}`);
-  } catch {
-    return "what is nested too deeply to show";
-  }
 }
