@@ -30,12 +30,16 @@ export interface ClassificationOptions {
  *
  * Written `{'anger': 0.10, 'joy': 0.90}`: two decimals, more where an annotation has more (`roundDistribution` shortens them).
  *
- * @throws ConfigError for fewer than two labels, labels that are empty, hard to quote or alike, placeholders that do not fit, and a reading that there is not
+ * @throws ConfigError for fewer than two labels, labels that are empty, hard to quote or alike, placeholders that do not fit, a similarity that is no function, and a reading that there is not
  */
 export function classification(options: ClassificationOptions): Task<LabelDistribution> {
   const { labels, name = "classification", question = "Which labels fit this image?", prompts = {} } = options;
   const { similarity = classificationSimilarity, reading = "lenient" } = options;
   checkLabels(labels);
+  if (typeof similarity !== "function")
+    throw new ConfigError(
+      `expected classification()'s similarity to be a function of truth and prediction, such as classificationSimilarity; got ${shown(similarity)}`,
+    );
 
   const ask = template(question, "classification()'s question", { optional: ["subject"] });
   const common = ["question", "form", "labels"] as const;
@@ -91,9 +95,9 @@ function checkLabels(labels: readonly string[]): void {
   if (labels.length < 2) throw new ConfigError(`classification() needs at least two labels, but got ${labels.length}`);
   const byKey = new Map<string, string>();
   for (const label of labels) {
-    const key = labelKey(label);
+    const key = typeof label === "string" ? labelKey(label) : "";
     if (key === "" || label !== label.trim()) {
-      throw new ConfigError(`a label must be text without space around it, but one is ${JSON.stringify(label)}`);
+      throw new ConfigError(`a label must be text without space around it, but one is ${shown(label)}`);
     }
     if (/["“”\\{}<>\p{Cc}]/u.test(label)) {
       throw new ConfigError(`a label cannot contain " \\ { } < > or a line break, but one is ${JSON.stringify(label)}`);
