@@ -1,10 +1,11 @@
-import { formatThinkAnswer } from "../checks/think-answer";
+import { formatThinkAnswer, parseThinkAnswer } from "../checks/think-answer";
 import { checkChoice } from "../choice";
 import { ConfigError, DataError } from "../errors";
 import { checkThreshold, selectHighQuality } from "../filter";
 import { type GrpoSettings, grpoPresets } from "../grpo/presets";
 import { type AnswerRewardFunction, answerReward } from "../reward/paper";
 import { deriveSeed } from "../rng";
+import { shown } from "../shown";
 import type { Task } from "../tasks/task";
 import type { Trainer } from "../trainers/trainer";
 import type { Example, RatedCot } from "../types";
@@ -168,7 +169,7 @@ function withSteps({ epochs, ...sft }: SftSettings, samples: number): SftSetting
 
 /**
  * D_high.
- * @throws DataError for a cot of no example, or with an annotation that is not the task's; ConfigError where no cot is good enough
+ * @throws DataError for a cot of no example, that is no text or has tags in it, or with an annotation that is not the task's; ConfigError where no cot is good enough
  */
 function keptCots<A>({ task, dataset, cots }: RiseR1Options<A>, { threshold }: Settings<A>): readonly RatedCot<A>[] {
   if (!Array.isArray(cots))
@@ -183,8 +184,13 @@ function keptCots<A>({ task, dataset, cots }: RiseR1Options<A>, { threshold }: S
     );
   }
   const ids = new Set(dataset.map(({ id }) => id));
-  for (const { exampleId, annotation } of kept) {
+  for (const { exampleId, cot, annotation } of kept) {
     if (!ids.has(exampleId)) throw new DataError(`cots: no example of the dataset has the id "${exampleId}"`);
+    // An empty one is legal: SFT of answers alone.
+    if (typeof cot !== "string" || parseThinkAnswer(formatThinkAnswer(cot, "")) === null)
+      throw new DataError(
+        `expected the cot of example ${exampleId} to be text without <think> and <answer> tags, got ${shown(cot)}; leave it out`,
+      );
     task.validate(annotation, `the annotation of the cot of example ${exampleId}`);
   }
   return kept;
