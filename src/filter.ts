@@ -1,4 +1,5 @@
 import { ConfigError } from "./errors";
+import { shown } from "./shown";
 
 /** As much of a rollout as decides which one is kept. */
 type Judged = { readonly cot: { readonly text: string }; readonly reward: { readonly reward: number } };
@@ -27,11 +28,11 @@ export function selectHighQuality<Row extends { readonly reward: number }>(
 ): Row[] {
   if (fraction !== undefined && topK !== undefined)
     throw new ConfigError("give selectHighQuality fraction or topK, not both");
-  if (fraction !== undefined && !(fraction > 0 && fraction <= 1)) {
-    throw new ConfigError(`selectHighQuality's fraction must be in (0, 1], but is ${fraction}`);
+  if (fraction !== undefined && !(typeof fraction === "number" && fraction > 0 && fraction <= 1)) {
+    throw new ConfigError(`selectHighQuality's fraction must be in (0, 1], but is ${shown(fraction)}`);
   }
   if (topK !== undefined && !(Number.isInteger(topK) && topK > 0)) {
-    throw new ConfigError(`selectHighQuality's topK must be a positive integer, but is ${topK}`);
+    throw new ConfigError(`selectHighQuality's topK must be a positive integer, but is ${shown(topK)}`);
   }
   const isRanked = fraction !== undefined || topK !== undefined;
   const least = threshold ?? (isRanked ? Number.NEGATIVE_INFINITY : 0.75);
@@ -46,7 +47,7 @@ export function selectHighQuality<Row extends { readonly reward: number }>(
 /** @throws ConfigError for a τ that is not a number */
 export function checkThreshold(threshold: number): void {
   if (typeof threshold !== "number" || Number.isNaN(threshold))
-    throw new ConfigError(`expected threshold to be a number, got ${threshold}`);
+    throw new ConfigError(`expected threshold to be a number, got ${shown(threshold)}`);
 }
 
 /**

@@ -1,6 +1,6 @@
-import { inspect } from "node:util";
 import { ConfigError } from "./errors";
 import { nearest } from "./nearest";
+import { shown } from "./shown";
 
 /** Every name of an options interface, and where it says so those of options within it: one that is missing, or is none, does not compile. */
 export type Names<Options> = {
@@ -70,11 +70,4 @@ function foundInstead(value: unknown, missing: string): string {
   if (value instanceof Promise) return "a promise: await it";
   if (typeof value === "function") return "a function: pass what it returns";
   return typeof value === "object" && value !== null ? `something without ${missing}()` : shown(value);
-}
-
-/** A value as it stands in an error's message, on one short line: text in quotes, which tell "2" from 2. */
-export function shown(value: unknown): string {
-  if (typeof value !== "string")
-    return inspect(value, { depth: 0, maxArrayLength: 5, breakLength: Number.POSITIVE_INFINITY });
-  return value.length > 100 ? `${JSON.stringify(value.slice(0, 100))} …` : JSON.stringify(value);
 }

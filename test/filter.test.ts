@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { ConfigError } from "../src/errors";
-import { bestRollout, selectHighQuality } from "../src/filter";
+import { bestRollout, type FilterOptions, selectHighQuality } from "../src/filter";
 import type { Rollout } from "../src/types";
 
 const rows = (...rewards: number[]) => rewards.map((reward, i) => ({ id: i, reward }));
@@ -54,10 +54,13 @@ describe("selectHighQuality", () => {
     [{ fraction: 1.1 }, /fraction/],
     [{ topK: 1.5 }, /topK/],
     [{ topK: 0 }, /topK/],
-    [{ threshold: Number.NaN }, /NaN/],
+    [{ threshold: Number.NaN }, /got NaN/],
+    [{ threshold: "0.5" }, /to be a number, got "0\.5"/],
+    [{ fraction: "0.5" }, /in \(0, 1\], but is "0\.5"/],
+    [{ topK: "1" }, /a positive integer, but is "1"/],
   ])("refuses %j", (options, message) => {
-    expect(() => selectHighQuality(rows(1), options)).toThrow(ConfigError);
-    expect(() => selectHighQuality(rows(1), options)).toThrow(message);
+    expect(() => selectHighQuality(rows(1), options as FilterOptions)).toThrow(ConfigError);
+    expect(() => selectHighQuality(rows(1), options as FilterOptions)).toThrow(message);
   });
 });
 

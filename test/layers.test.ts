@@ -7,7 +7,7 @@ import { describe, expect, it } from "vitest";
 const source = fileURLToPath(new URL("../src", import.meta.url));
 const root = dirname(source);
 
-const base = ["types", "errors", "rng", "options"];
+const base = ["types", "errors", "rng", "shown", "choice", "options"];
 const interfaces = ["tasks/task", "backends/backend", "trainers/trainer"];
 const method = ["prompts", "checks", "similarity", "tasks", "reward", "grpo", "metrics", "filter", "audit"];
 
@@ -16,8 +16,10 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   types: [],
   errors: [],
   rng: [],
+  shown: [],
+  choice: ["errors", "shown"],
   nearest: [],
-  options: ["errors", "nearest"],
+  options: ["errors", "nearest", "shown"],
   // Method: pure and synchronous.
   grpo: base,
   prompts: base,

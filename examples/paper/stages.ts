@@ -1,7 +1,9 @@
 import { join } from "node:path";
 import {
   type Example,
+  formatThinkAnswer,
   paperReward,
+  parseThinkAnswer,
   type RatedCot,
   type Run,
   type RunEvent,
@@ -101,9 +103,11 @@ export async function makePolicy<A>(
 
   async function supervised(stage: SftRecipe) {
     const dataset = subset(stage.shots);
-    const cots = stage.cots ? await written(stage.cots) : bareAnswers(dataset);
+    const all = stage.cots ? await written(stage.cots) : bareAnswers(dataset);
+    // Without a threshold or the format gate there may be some with tags in them, which no target can hold.
+    const cots = all.filter(({ cot }) => parseThinkAnswer(formatThinkAnswer(cot, "")) !== null);
     const rows = selectHighQuality(cots, { threshold: stage.threshold });
-    const kept = { cots: rows.length, of: stage.cots?.stage === "best-of" ? dataset.length : cots.length };
+    const kept = { cots: rows.length, of: stage.cots?.stage === "best-of" ? dataset.length : all.length };
     const backend = await model("student");
     // Nothing to learn from, as may happen with four examples: the model stays as it is.
     if (rows.length === 0) return { backend, kept };

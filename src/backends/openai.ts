@@ -1,8 +1,9 @@
 import { ConfigError } from "../errors";
 import { generateNames } from "../models/qwen2-vl/generate-options";
 import { checkPositiveIntegers } from "../models/qwen2-vl/limits";
-import { checkBooleans, checkNumber, checkOptions, type Names, shown } from "../options";
+import { checkBooleans, checkNumber, checkOptions, type Names } from "../options";
 import { deriveSeed } from "../rng";
+import { shown } from "../shown";
 import type { Completion, Prompt } from "../types";
 import type { GenerateOptions, VlmBackend } from "./backend";
 import { chatMessages } from "./openai/messages";

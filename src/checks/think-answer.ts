@@ -4,7 +4,7 @@ export interface ThinkAnswer {
   readonly answer: string;
 }
 
-/** The stage-2 target `<think>R</think><answer>A</answer>`; `parseThinkAnswer` reads it back. */
+/** The stage-2 target `<think>R</think><answer>A</answer>`; `parseThinkAnswer` reads it back unless a part has one of the tags. */
 export function formatThinkAnswer(think: string, answer: string): string {
   return `<think>${think.trim()}</think><answer>${answer.trim()}</answer>`;
 }

@@ -1,9 +1,11 @@
 import { join } from "node:path";
 import { DataError } from "../errors";
+import { checkSpace } from "../similarity/boxes";
 import type { Box, BoxSpace } from "../types";
 import { type CocoExample, cocoExamples } from "./coco";
 import type { Omission, Splits } from "./dataset";
 import { splitPerClass } from "./k-shot";
+import { checkPath } from "./reading/arguments";
 import { readCocoIndex } from "./reading/coco-index";
 import { openFolder, published, requireFiles, requireImages, type Source } from "./reading/folder";
 
@@ -23,10 +25,13 @@ export interface CocoSubOptions {
  * and from which part, it does not say.
  *
  * @param dir the folder with `annotations/instances_<part>.json` and the images in `<part>/`
+ * @throws ConfigError for a path that is no text, and a space that there is not
  * @throws DataError for what is missing, naming where it is published, and for a file that has not 80 categories or too few images of one
  */
 export async function cocoSub(dir: string, options: CocoSubOptions = {}): Promise<Splits<readonly Box[]>> {
   const { part = "train2017", space = "thousand", seed = 0 } = options;
+  checkPath("cocoSub()'s dir", dir);
+  checkSpace("cocoSub()'s space", space);
   const annotations = `annotations/instances_${part}.json`;
   await requireFiles(dir, [annotations], source);
   const omissions: Omission[] = [];

@@ -1,6 +1,8 @@
 import { DataError } from "../errors";
+import { checkSpace } from "../similarity/boxes";
 import type { Box, BoxSpace, Example } from "../types";
 import type { ExampleStream, Omission } from "./dataset";
+import { checkPath } from "./reading/arguments";
 import { type CocoBox, type CocoImage, type CocoIndex, readCocoIndex } from "./reading/coco-index";
 import { exampleStream, type Located, refuseOmission } from "./reading/example-stream";
 import { openFolder } from "./reading/folder";
@@ -21,16 +23,21 @@ export interface CocoOptions {
  *
  * @param path the annotations, `instances_*.json`
  * @param imageDir the folder that `file_name`s lie in
+ * @throws ConfigError at once for a path that is no text, and a space that there is not
  * @throws DataError naming the file, the annotation or image, what was expected and what was found
  */
 export function cocoDataset(path: string, imageDir: string, options: CocoOptions = {}): ExampleStream<readonly Box[]> {
-  return exampleStream(() => readExamples(path, imageDir, options));
+  const { space = "thousand", onOmission = refuseOmission } = options;
+  checkPath("cocoDataset()'s path", path);
+  checkPath("cocoDataset()'s imageDir", imageDir);
+  checkSpace("cocoDataset()'s space", space);
+  return exampleStream(() => readExamples(path, imageDir, { space, onOmission }));
 }
 
 async function* readExamples(
   path: string,
   imageDir: string,
-  { space = "thousand", onOmission = refuseOmission }: CocoOptions,
+  { space, onOmission }: Required<CocoOptions>,
 ): AsyncGenerator<Located<readonly Box[]>> {
   const index = await readCocoIndex(path, onOmission);
   const folder = openFolder(imageDir);

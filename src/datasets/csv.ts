@@ -1,15 +1,17 @@
 import { dirname, resolve } from "node:path";
 import { pipeline, Readable } from "node:stream";
-import { DataError } from "../errors";
+import { ConfigError, DataError } from "../errors";
+import { shown } from "../shown";
 import type { LabelDistribution } from "../types";
 import type { ExampleStream } from "./dataset";
+import { checkPath } from "./reading/arguments";
 import { readDistribution } from "./reading/checked";
 import { exampleStream, type Located } from "./reading/example-stream";
 import { openFolder } from "./reading/folder";
 import { longestLine, readText } from "./reading/lines";
 
 /**
- * Reads a table with commas whose columns are `image` and one probability for each label, under a heading with their names:
+ * Reads a table with commas whose columns are `image` and one probability for each label, a decimal number, under a heading with their names:
  *
  *     image,joy,sadness
  *     images/1.jpg,0.9,0.1
@@ -18,9 +20,15 @@ import { longestLine, readText } from "./reading/lines";
  * image's path otherwise; other columns become metadata, as text.
  *
  * @param labels the columns that hold probabilities
+ * @throws ConfigError at once for a path that is no text, and labels that are no list of columns
  * @throws DataError naming file:line, the column, what was expected and what was found
  */
 export function csvDataset(path: string, labels: readonly string[]): ExampleStream<LabelDistribution> {
+  checkPath("csvDataset()'s path", path);
+  if (!(Array.isArray(labels) && labels.length > 0 && labels.every((label) => typeof label === "string")))
+    throw new ConfigError(
+      `expected csvDataset()'s labels to be a list of columns, such as ["joy", "sadness"]; got ${shown(labels)}`,
+    );
   return exampleStream(() => readExamples(path, labels));
 }
 

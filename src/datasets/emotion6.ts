@@ -1,9 +1,11 @@
 import { join } from "node:path";
 import { DataError } from "../errors";
+import { excerpt } from "../shown";
 import type { Example, LabelDistribution } from "../types";
 import type { Splits } from "./dataset";
 import { splitPerClass } from "./k-shot";
-import { excerpt, readDistribution } from "./reading/checked";
+import { checkPath } from "./reading/arguments";
+import { readDecimal, readDistribution } from "./reading/checked";
 import { openFolder, published, requireFiles, requireImages, type Source } from "./reading/folder";
 import { readLines } from "./reading/lines";
 
@@ -20,9 +22,11 @@ export const emotion6Labels = ["anger", "disgust", "fear", "joy", "sadness", "su
  *
  * @param dir the folder that `Emotion6.zip` unpacks to
  * @param options.seed of the split (0)
+ * @throws ConfigError for a path that is no text
  * @throws DataError for what is missing, naming where it is published, and for rows that are not as they were published
  */
 export async function emotion6(dir: string, { seed = 0 } = {}): Promise<Splits<LabelDistribution>> {
+  checkPath("emotion6()'s dir", dir);
   await requireFiles(dir, ["ground_truth.txt"], source);
   const rows = await readGroundTruth(join(dir, "ground_truth.txt"));
   const counts = keywords.map((keyword) => rows.filter(({ category }) => category === keyword).length);
@@ -106,7 +110,8 @@ function readRow(text: string, where: string): Row {
 }
 
 function readScore(text: string, where: string): number {
-  const score = Number(text);
-  if (!(score >= 1 && score <= 9)) throw new DataError(`${where}: expected a number from 1 to 9, found "${text}"`);
+  const score = readDecimal(text);
+  if (!(score >= 1 && score <= 9))
+    throw new DataError(`${where}: expected a decimal number from 1 to 9, found "${text}"`);
   return score;
 }

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { ConfigError, DataError } from "../errors";
 import type { LabelDistribution } from "../types";
 import type { ExampleStream, Omission } from "./dataset";
+import { checkPath } from "./reading/arguments";
 import { exampleStream, type Located, refuseOmission } from "./reading/example-stream";
 import { openFolder, shortList } from "./reading/folder";
 
@@ -19,9 +20,11 @@ export interface ImageFolderOptions {
  * The annotation is one-hot; the id is `<class folder>/<file>`; `metadata.category` is the label. Folders and pictures come in the order of
  * their names; what is hidden by a dot is neither. Of one class at a time, the names are in memory.
  *
+ * @throws ConfigError at once for a path that is no text
  * @throws DataError for a class without pictures, and for links that lead out of the folder
  */
 export function imageFolderDataset(dir: string, options: ImageFolderOptions = {}): ExampleStream<LabelDistribution> {
+  checkPath("imageFolderDataset()'s dir", dir);
   return exampleStream(() => readExamples(dir, options));
 }
 

@@ -5,6 +5,7 @@ import type { Example, LabelDistribution } from "../types";
 import type { Omission, Splits } from "./dataset";
 import { imageFolderDataset } from "./image-folder";
 import { splitPerClass } from "./k-shot";
+import { checkPath } from "./reading/arguments";
 import { published, type Source } from "./reading/folder";
 
 /** The 20 classes of the paper's published script, by their WordNet ids; the paper lists its own in an appendix that we do not have. */
@@ -44,10 +45,12 @@ export interface ImagenetSubOptions {
  * Reads the layout of ILSVRC's training set, `<WordNet id>/*.JPEG`. Which photographs the paper drew, it does not say.
  *
  * @param dir the folder with the class folders: `ILSVRC/Data/CLS-LOC/train`
+ * @throws ConfigError for a path that is no text
  * @throws DataError for class folders that are missing, naming where they are published, or have fewer than 35 photographs
  */
 export async function imagenetSub(dir: string, options: ImagenetSubOptions = {}): Promise<Splits<LabelDistribution>> {
   const { classes = imagenetSubClasses, seed = 0 } = options;
+  checkPath("imagenetSub()'s dir", dir);
   await requireFolders(dir, Object.keys(classes));
   const omissions: Omission[] = [];
   const examples: Example<LabelDistribution>[] = [];

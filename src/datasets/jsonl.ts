@@ -3,6 +3,7 @@ import { z } from "zod";
 import { DataError } from "../errors";
 import type { Task } from "../tasks/task";
 import type { ExampleStream } from "./dataset";
+import { checkPath, checkTask } from "./reading/arguments";
 import { checkAnnotation, checked, parseJson } from "./reading/checked";
 import { exampleStream, type Located } from "./reading/example-stream";
 import { openFolder } from "./reading/folder";
@@ -17,9 +18,12 @@ import { readLines } from "./reading/lines";
  *
  * @param path the `.jsonl` file
  * @param task decides what an annotation is
+ * @throws ConfigError at once for a path that is no text, and for no task
  * @throws DataError naming file:line, what was expected and what was found
  */
 export function jsonlDataset<A>(path: string, task: Task<A>): ExampleStream<A> {
+  checkPath("jsonlDataset()'s path", path);
+  checkTask("jsonlDataset()'s task", task);
   return exampleStream(() => readExamples(path, task));
 }
 

@@ -1,5 +1,6 @@
 import { ConfigError, DataError } from "../errors";
 import { createRng } from "../rng";
+import { shown } from "../shown";
 import type { Example } from "../types";
 
 /** What drawing looks at. */
@@ -17,7 +18,7 @@ export interface KShotOptions<T> {
  *
  * Fewer shots are among more: 4 shots of a seed are 4 of its 16. The order of the data set plays no part in what is drawn.
  *
- * @throws DataError for a class with fewer than k examples
+ * @throws DataError for a class with fewer than k examples, and an example whose class is no text
  */
 export function kShot<T extends Drawable>(examples: readonly T[], k: number, options: KShotOptions<T> = {}): T[] {
   const { by = () => "examples", seed = 0 } = options;
@@ -73,9 +74,15 @@ function shuffledClasses<T extends Drawable>(
   seed: number,
   purpose: string,
 ): ReadonlyMap<string, readonly T[]> {
+  if (!Array.isArray(examples))
+    throw new DataError(
+      "expected the examples to be an array; a data set that is a stream or a promise has to be awaited",
+    );
   const classes = new Map<string, T[]>();
-  for (const example of examples) {
+  for (const example of examples as readonly T[]) {
     const name = by(example);
+    if (typeof name !== "string")
+      throw new DataError(`expected by to give the class of example ${example.id} as text, got ${shown(name)}`);
     const members = classes.get(name);
     if (members) members.push(example);
     else classes.set(name, [example]);
@@ -90,5 +97,5 @@ function shuffledClasses<T extends Drawable>(
 
 function checkCount(name: string, count: number): void {
   if (!(Number.isInteger(count) && count >= 1))
-    throw new ConfigError(`expected ${name} to be a whole number of at least 1, got ${count}`);
+    throw new ConfigError(`expected ${name} to be a whole number of at least 1, got ${shown(count)}`);
 }

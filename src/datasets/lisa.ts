@@ -2,8 +2,10 @@ import { readdir, readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
 import { DataError } from "../errors";
+import { checkSpace } from "../similarity/boxes";
 import type { Box, BoxSpace, Example } from "../types";
 import type { Omission, Splits } from "./dataset";
+import { checkPath } from "./reading/arguments";
 import { checked, parseJson } from "./reading/checked";
 import { type Folder, openFolder, published, type Source, shortList } from "./reading/folder";
 import { longestLine } from "./reading/lines";
@@ -25,9 +27,12 @@ export interface LisaOptions {
  * `height` in pixels, and `targets`, how many the image has. The paper counts 239 and 196 samples.
  *
  * @param dir the folder `ReasonSeg`
+ * @throws ConfigError for a path that is no text, and a space that there is not
  * @throws DataError for what is missing, naming where it is published, and for a file that is not as it was published
  */
 export async function lisa(dir: string, { space = "thousand" }: LisaOptions = {}): Promise<Splits<readonly Box[]>> {
+  checkPath("lisa()'s dir", dir);
+  checkSpace("lisa()'s space", space);
   const omissions: Omission[] = [];
   const omit = (omission: Omission) => void omissions.push(omission);
   const train = await readPart(dir, "train", 239, space, omit);

@@ -1,10 +1,12 @@
 import { basename, dirname, resolve } from "node:path";
 import type { FileMetaData } from "hyparquet";
 import { z } from "zod";
-import { DataError } from "../errors";
+import { ConfigError, DataError } from "../errors";
+import { shown } from "../shown";
 import type { Task } from "../tasks/task";
 import type { Example, ImageSource } from "../types";
 import type { ExampleStream } from "./dataset";
+import { checkPath, checkTask } from "./reading/arguments";
 import { checkAnnotation, checked, parseJson } from "./reading/checked";
 import { exampleStream, type Located } from "./reading/example-stream";
 import { type Folder, openFolder } from "./reading/folder";
@@ -28,12 +30,20 @@ export interface ParquetOptions<A> {
  * file's folder, and lies in it. Codecs: none and Snappy, which is what the Hub writes.
  *
  * @param files one, or the parts of a split in order
+ * @throws ConfigError at once for a path that is no text, for no task, and an `example` that is no function
  * @throws DataError naming file and row, what was expected and what was found
  */
 export function parquetDataset<A>(files: string | readonly string[], options: ParquetOptions<A>): ExampleStream<A> {
+  const parts: readonly string[] = [files].flat();
+  for (const file of parts) checkPath("a file of parquetDataset()", file);
+  checkTask("parquetDataset()'s task", options?.task);
+  if (typeof options.example !== "function")
+    throw new ConfigError(
+      `expected parquetDataset()'s example to be a function of a row, got ${shown(options.example)}`,
+    );
   return exampleStream(async function* () {
-    if (files.length === 0) throw new DataError("expected at least one Parquet file, found none");
-    for (const file of typeof files === "string" ? [files] : files) yield* readExamples(file, options);
+    if (parts.length === 0) throw new DataError("expected at least one Parquet file, found none");
+    for (const file of parts) yield* readExamples(file, options);
   });
 }
 
@@ -48,9 +58,7 @@ export async function parquetLabels(file: string, column: string): Promise<reado
   const described = checked(descriptionSchema, parseJson(entry?.value ?? "", where), where).info.features[column];
   const names = classLabelSchema.safeParse(described);
   if (!names.success)
-    throw new DataError(
-      `${where}: expected names of a ClassLabel for column "${column}", found ${JSON.stringify(described)}`,
-    );
+    throw new DataError(`${where}: expected names of a ClassLabel for column "${column}", found ${shown(described)}`);
   return names.data.names;
 }
 

@@ -1,5 +1,5 @@
 import { ConfigError, ShapeError } from "../errors";
-import { shown } from "../options";
+import { shown } from "../shown";
 
 export interface Grouping {
   readonly groupSize?: number;

@@ -2,7 +2,8 @@ import { ConfigError, DataError } from "../errors";
 import { bootstrapInterval, type Counts, type Interval, type ResamplingOptions } from "../metrics/bootstrap";
 import type { Metric, Metrics } from "../metrics/metric";
 import { exchangePValue } from "../metrics/permutation";
-import { checkOptions, shown } from "../options";
+import { checkOptions } from "../options";
+import { shown } from "../shown";
 import {
   checkMetrics,
   type Evaluation,

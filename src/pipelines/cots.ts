@@ -1,6 +1,7 @@
+import { formatThinkAnswer, parseThinkAnswer } from "../checks/think-answer";
 import { ConfigError, DataError } from "../errors";
 import { selectHighQuality } from "../filter";
-import { shown } from "../options";
+import { shown } from "../shown";
 import type { Task } from "../tasks/task";
 import type { Example, RatedCot } from "../types";
 
@@ -18,7 +19,7 @@ export function checkCots(cots: readonly Pick<RatedCot<unknown>, "exampleId" | "
 /**
  * D_high, of D_RISE.
  *
- * @throws DataError for a cot without a reward, of no example, or with another annotation than its example: imitation would teach the one, and
+ * @throws DataError for a cot without a reward, of no example, with tags in it, or with another annotation than its example: imitation would teach the one, and
  * reinforcement reward the other; ConfigError where no cot is good enough
  */
 export function keptCots<A>(
@@ -38,9 +39,14 @@ export function keptCots<A>(
     );
   }
   const examples = new Map(dataset.map((example) => [example.id, example]));
-  for (const { exampleId, annotation } of kept) {
+  for (const { exampleId, cot, annotation } of kept) {
     const example = examples.get(exampleId);
     if (!example) throw new DataError(`cots: no example of the dataset has the id "${exampleId}"`);
+    // An empty one is legal: SFT of answers alone.
+    if (parseThinkAnswer(formatThinkAnswer(cot, "")) === null)
+      throw new DataError(
+        `cots: expected text without <think> and <answer> tags, but the cot of example ${exampleId} is ${shown(cot)}; leave it out`,
+      );
     task.validate(annotation, `the annotation of the cot of example ${exampleId}`);
     const [justified, present] = [annotation, example.annotation].map((each) => task.format(each));
     if (justified !== present)

@@ -3,7 +3,7 @@ import { ConfigError } from "../errors";
 import { type Counts, type Interval, weightedMean } from "../metrics/bootstrap";
 import { type Metrics, weightedMetric } from "../metrics/metric";
 import type { Outcome } from "../metrics/outcome";
-import { shown } from "../options";
+import { shown } from "../shown";
 import type { Task } from "../tasks/task";
 import type { Completion, Example } from "../types";
 

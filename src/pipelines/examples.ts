@@ -1,7 +1,8 @@
 import { createHash } from "node:crypto";
 import { ConfigError, DataError } from "../errors";
-import { checkMethods, shown } from "../options";
+import { checkMethods } from "../options";
 import { createRng } from "../rng";
+import { shown } from "../shown";
 import type { Task } from "../tasks/task";
 import type { Example, Prompt } from "../types";
 

@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { ConfigError } from "../errors";
-import { shown } from "../options";
+import { shown } from "../shown";
 
 /** A constant, or the rate of the update that follows `step` steps of its stage. */
 export type LearningRate = number | ((step: number) => number);

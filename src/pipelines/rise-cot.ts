@@ -1,4 +1,5 @@
 import type { VlmBackend } from "../backends/backend";
+import { checkChoice } from "../choice";
 import { ConfigError } from "../errors";
 import { checkThreshold, selectHighQuality } from "../filter";
 import { type GrpoSettings, grpoPresets } from "../grpo/presets";
@@ -6,7 +7,6 @@ import { checkBooleans, checkOptions, checkSeed } from "../options";
 import { paperReward } from "../reward/paper";
 import type { RewardFunction } from "../reward/reward";
 import { deriveSeed } from "../rng";
-import { checkChoice } from "../tasks/choice";
 import type { Task } from "../tasks/task";
 import type { Trainer } from "../trainers/trainer";
 import type { Example, Rollout } from "../types";

@@ -1,11 +1,11 @@
 import { formatThinkAnswer } from "../checks/think-answer";
+import { checkChoice } from "../choice";
 import { ConfigError } from "../errors";
 import { checkThreshold } from "../filter";
 import { type GrpoSettings, grpoPresets } from "../grpo/presets";
 import { checkBooleans, checkNumber, checkOptions, checkSeed } from "../options";
 import { type AnswerRewardFunction, answerReward } from "../reward/paper";
 import { deriveSeed } from "../rng";
-import { checkChoice } from "../tasks/choice";
 import type { Task } from "../tasks/task";
 import type { Trainer } from "../trainers/trainer";
 import type { Example, RatedCot } from "../types";

@@ -1,10 +1,10 @@
 import { inspect } from "node:util";
 import type { GenerateOptions, VlmBackend } from "../backends/backend";
 import { BackendError, ConfigError } from "../errors";
-import { shown } from "../options";
 import type { AnswerRewardFunction } from "../reward/paper";
 import type { Judgement, RewardFunction } from "../reward/reward";
 import { deriveSeed } from "../rng";
+import { shown } from "../shown";
 import type { Task } from "../tasks/task";
 import type { Completion, Example, Prompt, Reward, Rollout } from "../types";
 

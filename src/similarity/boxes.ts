@@ -1,3 +1,4 @@
+import { checkChoice } from "../choice";
 import { ConfigError } from "../errors";
 import type { Box, BoxSpace } from "../types";
 import { type Denominator, type Match, matchByIou, matchedSimilarity } from "./matching";
@@ -12,7 +13,7 @@ import { type Denominator, type Match, matchByIou, matchedSimilarity } from "./m
  *
  * @param options.denominator N (`"truth"`)
  * @returns S in [0, 1]
- * @throws ConfigError when boxes of different spaces meet
+ * @throws ConfigError when boxes of different spaces meet, and for a denominator that there is not
  * Source: RISE, Eq. 6.
  */
 export function detectionSimilarity(
@@ -62,13 +63,15 @@ export function boxIou(a: Box, b: Box): number {
  * high. A box already in `space` comes back as it is.
  *
  * @param imageSize the image's size in pixels: what `pixel` boxes are measured in
- * @throws ConfigError for an image without size
+ * @throws ConfigError for an image without size, and a space that there is not
  */
 export function convertBox(
   box: Box,
   space: BoxSpace,
   imageSize: { readonly width: number; readonly height: number },
 ): Box {
+  checkSpace("convertBox()'s space", space);
+  checkSpace("the space of convertBox()'s box", box.space);
   if (box.space === space) return box;
   if (!(imageSize.width > 0 && imageSize.height > 0)) {
     throw new ConfigError(`convertBox needs an image size in pixels, but got ${imageSize.width}×${imageSize.height}`);
@@ -78,6 +81,11 @@ export function convertBox(
   const [x, width] = span(box.x * horizontal, box.width * horizontal, space);
   const [y, height] = span(box.y * vertical, box.height * vertical, space);
   return { space, x, y, width, height };
+}
+
+/** @throws ConfigError naming a setting that is no space */
+export function checkSpace(name: string, space: BoxSpace): void {
+  checkChoice(name, space, ["unit", "thousand", "pixel"]);
 }
 
 /** How much one image side measures in a space. */

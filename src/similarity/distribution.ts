@@ -1,3 +1,4 @@
+import { checkChoice } from "../choice";
 import { ConfigError } from "../errors";
 import type { LabelDistribution } from "../types";
 
@@ -17,6 +18,7 @@ const EPSILON = 1e-10;
  * @param prediction Â; a missing label is 0, values need not sum to 1
  * @param options.kl `"asPrinted"` takes KLD on raw values and clamps S to [0, 1]
  * @returns S in [0, 1]
+ * @throws ConfigError for a `kl` that there is not
  * Source: RISE, Eqs. 2–5. Departures: renormalised KLD; ΣA in the sum term, for annotations rounded to 0.99 or 1.01.
  */
 export function classificationSimilarity(
@@ -33,6 +35,7 @@ export function unclampedSimilarity(
   prediction: LabelDistribution,
   kl: "renormalised" | "asPrinted",
 ): number {
+  checkChoice("kl", kl, ["renormalised", "asPrinted"]);
   const labels = unionOfLabels(truth, prediction);
   const ratio = total(prediction) / total(truth);
   // Nothing predicted, or more than a double can sum: as far from a distribution as it gets.

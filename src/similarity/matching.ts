@@ -1,5 +1,6 @@
 import { Matrix } from "ml-matrix";
 import munkres from "munkres-js";
+import { checkChoice } from "../choice";
 
 /** A ground-truth region and the predicted one it was matched with, by index. */
 export interface Match {
@@ -9,7 +10,8 @@ export interface Match {
 }
 
 /** What the matched IoUs are divided by: N_g (the paper), N_pred (the published COCO code), or the larger (the published LISA code). */
-export type Denominator = "truth" | "predicted" | "max";
+export type Denominator = (typeof denominators)[number];
+export const denominators = ["truth", "predicted", "max"] as const;
 
 /** IoU of two regions. */
 type Iou<T> = (a: T, b: T) => number;
@@ -17,6 +19,7 @@ type Iou<T> = (a: T, b: T) => number;
 /**
  * (1 / N) Σ_j IoU(A_j, Â_{k_j}) after optimal matching. When either side is empty: 1 if both are, else 0.
  *
+ * @throws ConfigError for a denominator that there is not
  * Source: RISE, Eq. 6.
  */
 export function matchedSimilarity<T>(
@@ -25,6 +28,7 @@ export function matchedSimilarity<T>(
   iou: Iou<T>,
   denominator: Denominator,
 ): number {
+  checkChoice("denominator", denominator, denominators);
   if (truth.length === 0 || prediction.length === 0) return truth.length === prediction.length ? 1 : 0;
   const count = {
     truth: truth.length,

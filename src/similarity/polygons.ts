@@ -8,7 +8,7 @@ import { overlapArea } from "./overlap";
  *
  * @param options.denominator N (`"truth"`)
  * @returns S in [0, 1]
- * @throws ConfigError when polygons of different spaces meet
+ * @throws ConfigError when polygons of different spaces meet, and for a denominator that there is not
  * Source: RISE, Eq. 6, whose conclusion names segmentation as the next task.
  */
 export function segmentationSimilarity(

@@ -5,12 +5,12 @@ import { answerTexts } from "../prompts/answer";
 import { cotTexts } from "../prompts/cot";
 import { reconstructionTexts } from "../prompts/reconstruction";
 import { imagePrompt, type PromptTexts, template } from "../prompts/template";
+import { shown } from "../shown";
 import { classificationSimilarity, total } from "../similarity/distribution";
 import type { Example, LabelDistribution } from "../types";
 import { formatDistribution, labelKey, quoted, readDistribution } from "./distribution-text";
 import { classificationNames } from "./option-names";
 import { parsing, type Reading } from "./read";
-import { shown } from "./shown";
 import type { Task } from "./task";
 
 export interface ClassificationOptions {
@@ -32,13 +32,17 @@ export interface ClassificationOptions {
  *
  * Written `{'anger': 0.10, 'joy': 0.90}`: two decimals, more where an annotation has more (`roundDistribution` shortens them).
  *
- * @throws ConfigError for fewer than two labels, labels that are empty, hard to quote or alike, placeholders that do not fit, and a reading that there is not
+ * @throws ConfigError for fewer than two labels, labels that are empty, hard to quote or alike, placeholders that do not fit, a similarity that is no function, and a reading that there is not
  */
 export function classification(options: ClassificationOptions): Task<LabelDistribution> {
   checkOptions("classification", options, classificationNames);
   const { labels, name = "classification", question = "Which labels fit this image?", prompts = {} } = options;
   const { similarity = classificationSimilarity, reading = "lenient" } = options;
   checkLabels(labels);
+  if (typeof similarity !== "function")
+    throw new ConfigError(
+      `expected classification()'s similarity to be a function of truth and prediction, such as classificationSimilarity; got ${shown(similarity)}`,
+    );
 
   const ask = template(question, "classification()'s question", { optional: ["subject"] });
   const common = ["question", "form", "labels"] as const;
@@ -89,13 +93,14 @@ export function oneHot(labels: readonly string[], label: string): LabelDistribut
 }
 
 function checkLabels(labels: readonly string[]): void {
-  if (!Array.isArray(labels)) throw new ConfigError(`classification() needs a list of labels, but got ${labels}`);
+  if (!Array.isArray(labels))
+    throw new ConfigError(`classification() needs a list of labels, but got ${shown(labels)}`);
   if (labels.length < 2) throw new ConfigError(`classification() needs at least two labels, but got ${labels.length}`);
   const byKey = new Map<string, string>();
   for (const label of labels) {
-    const key = labelKey(label);
+    const key = typeof label === "string" ? labelKey(label) : "";
     if (key === "" || label !== label.trim()) {
-      throw new ConfigError(`a label must be text without space around it, but one is ${JSON.stringify(label)}`);
+      throw new ConfigError(`a label must be text without space around it, but one is ${shown(label)}`);
     }
     if (/["“”\\{}<>\p{Cc}]/u.test(label)) {
       throw new ConfigError(`a label cannot contain " \\ { } < > or a line break, but one is ${JSON.stringify(label)}`);
@@ -115,7 +120,7 @@ const SUM_TOLERANCE = 0.01 + 1e-9;
 
 function validateDistribution(annotation: LabelDistribution, labels: readonly string[], where: string): void {
   if (typeof annotation !== "object" || annotation === null)
-    throw new DataError(`${where} must be a probability for each label, but found ${JSON.stringify(annotation)}`);
+    throw new DataError(`${where} must be a probability for each label, but found ${shown(annotation)}`);
   // First, because a misspelled label is a missing one too.
   const unknown = Object.keys(annotation).find((label) => !labels.includes(label));
   if (unknown !== undefined) throw new DataError(`${where} has "${unknown}", but the labels are: ${labels.join(", ")}`);

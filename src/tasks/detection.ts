@@ -1,13 +1,13 @@
 import { findLeaks } from "../checks/leakage";
 import { DataError } from "../errors";
 import { checkOptions } from "../options";
+import { shown } from "../shown";
 import { detectionSimilarity } from "../similarity/boxes";
 import type { Box, BoxSpace } from "../types";
 import { formatBox, formatBoxes, readBoxes } from "./box-text";
 import { type LocatingOptions, locating } from "./locating";
 import { detectionNames } from "./option-names";
 import { parsing, type Reading } from "./read";
-import { shown } from "./shown";
 import type { Task } from "./task";
 
 export interface DetectionOptions extends LocatingOptions {
@@ -40,8 +40,7 @@ export function detection(options: DetectionOptions = {}): Task<readonly Box[]> 
     // The target's name is in every prompt, so saying it gives nothing away.
     leaks: (cot, annotation) => findLeaks(cot, { answer: format(annotation) }),
     validate: (boxes, where) => {
-      if (!Array.isArray(boxes))
-        throw new DataError(`${where} must be a list of boxes, but found ${JSON.stringify(boxes)}`);
+      if (!Array.isArray(boxes)) throw new DataError(`${where} must be a list of boxes, but found ${shown(boxes)}`);
       if (single && boxes.length !== 1)
         throw new DataError(`${where} must have exactly one box, but has ${boxes.length}`);
       boxes.forEach((box, i) => void validateBox(box, space, `box ${i} of ${where}`));
@@ -60,7 +59,7 @@ const EDGE_TOLERANCE = 1e-6;
 
 function validateBox(box: Box, space: BoxSpace, where: string): void {
   if (!Object.hasOwn(scales, box?.space))
-    throw new DataError(`${where} must be { space, x, y, width, height }, but found ${JSON.stringify(box)}`);
+    throw new DataError(`${where} must be { space, x, y, width, height }, but found ${shown(box)}`);
   const { x, y, width, height } = box;
   const written = `[${[x, y, width, height].map(shown).join(", ")}]`;
   if (box.space !== space) {

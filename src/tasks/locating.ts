@@ -1,11 +1,12 @@
+import { checkChoice } from "../choice";
 import { ConfigError, DataError } from "../errors";
 import { answerTexts } from "../prompts/answer";
 import { cotTexts } from "../prompts/cot";
 import { reconstructionTexts } from "../prompts/reconstruction";
 import { imagePrompt, type PromptTexts, template } from "../prompts/template";
-import type { Denominator } from "../similarity/matching";
+import { checkSpace } from "../similarity/boxes";
+import { type Denominator, denominators } from "../similarity/matching";
 import type { BoxSpace, Example } from "../types";
-import { checkChoice } from "./choice";
 import type { Task } from "./task";
 
 export interface LocatingOptions {
@@ -39,8 +40,8 @@ export function locating<A>(
   { form, scale, format }: Notation<A>,
 ): Pick<Task<A>, "cotPrompt" | "reconstructionPrompt" | "answerPrompt"> {
   if (target?.trim() === "") throw new ConfigError(`${who}()'s target must say what to find, but it is empty`);
-  checkChoice(`${who}()'s similarity`, similarity, ["truth", "predicted", "max"]);
-  checkChoice(`${who}()'s space`, space, ["unit", "thousand", "pixel"]);
+  checkChoice(`${who}()'s similarity`, similarity, denominators);
+  checkSpace(`${who}()'s space`, space);
   const optional = ["target", "form", "scale"] as const;
   const cotText = template(prompts.cot ?? cotTexts.detection, `${who}()'s cot prompt`, {
     required: ["annotation"],

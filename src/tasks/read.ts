@@ -1,4 +1,4 @@
-import { checkChoice } from "./choice";
+import { checkChoice } from "../choice";
 
 /** What an answer says, and what had to be overlooked to read it. */
 export interface Read<A> {

@@ -1,6 +1,7 @@
 import { findLeaks } from "../checks/leakage";
 import { DataError } from "../errors";
 import { checkOptions } from "../options";
+import { excerpt, shown } from "../shown";
 import { isSimple, segmentationSimilarity } from "../similarity/polygons";
 import type { BoxSpace, Polygon } from "../types";
 import { MAX_COORDINATE } from "./box-text";
@@ -36,7 +37,7 @@ export function segmentation(options: SegmentationOptions = {}): Task<readonly P
     leaks: (cot, annotation) => findLeaks(cot, { answer: formatPolygons(annotation) }),
     validate: (polygons, where) => {
       if (!Array.isArray(polygons))
-        throw new DataError(`${where} must be a list of outlines, but found ${JSON.stringify(polygons)}`);
+        throw new DataError(`${where} must be a list of outlines, but found ${shown(polygons)}`);
       polygons.forEach((polygon, i) => void validateShape(polygon, space, `polygon ${i} of ${where}`));
       const corners = polygons.reduce((sum, { points }) => sum + points.length, 0);
       if (corners > MAX_CORNERS)
@@ -56,10 +57,25 @@ const scales: Readonly<Record<BoxSpace, string>> = {
 
 function validateShape(polygon: Polygon, space: BoxSpace, where: string): void {
   if (!(polygon?.space && Array.isArray(polygon.points as unknown)))
-    throw new DataError(`${where} must be { space, points }, but found ${JSON.stringify(polygon)}`);
+    throw new DataError(`${where} must be { space, points }, but found ${shown(polygon)}`);
   if (polygon.space !== space)
-    throw new DataError(`${where} is in "${polygon.space}" space, but the task's is "${space}"`);
+    throw new DataError(`${where} is in ${shown(polygon.space)} space, but the task's is "${space}"`);
+  validatePoints(polygon.points, where);
 }
+
+/** From a file, they may be anything. */
+function validatePoints(points: readonly unknown[], where: string): void {
+  const at = points.findIndex((point) => !(isNumbers(point) && point.length === 2));
+  if (at < 0) return;
+  const found = points[at];
+  const written = Array.isArray(found) ? excerpt(`[${found.map(shown).join(", ")}]`) : shown(found);
+  const isFlat = [points, found].some((list) => isNumbers(list) && list.length >= 6 && list.length % 2 === 0);
+  throw new DataError(
+    `${where} must have points [x, y] of two finite numbers, but number ${at} is ${written}${isFlat ? ": COCO's flat list [x, y, x, y, …] has to become pairs" : ""}`,
+  );
+}
+
+const isNumbers = (list: unknown): list is readonly number[] => Array.isArray(list) && list.every(Number.isFinite);
 
 function validateOutline({ points }: Polygon, space: BoxSpace, where: string): void {
   const side = { unit: 1, thousand: 1000, pixel: MAX_COORDINATE }[space];

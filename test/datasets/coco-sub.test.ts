@@ -69,6 +69,12 @@ describe("COCO-Sub", () => {
     await writeFiles(folder, { [`train2017/${String(test[0]!.image).split("/").at(-1)}`]: "picture" });
   });
 
+  it("refuses a space that there is not, before it reads the file", async () => {
+    await expect(cocoSub("nowhere", { space: "pixels" as "pixel" })).rejects.toThrow(
+      /cocoSub\(\)'s space to be one of unit, thousand, pixel; got "pixels"/,
+    );
+  });
+
   it("refuses a file with other categories than 80, and with too few images of one", async () => {
     await writeFiles(folder, {
       [file]: { images, annotations, categories: [...categories, { id: 99, name: "more" }] },

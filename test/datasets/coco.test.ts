@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type CocoOptions, cocoDataset } from "../../src/datasets/coco";
 import type { Omission } from "../../src/datasets/dataset";
-import { DataError } from "../../src/errors";
+import { ConfigError, DataError } from "../../src/errors";
 import { detection } from "../../src/tasks/detection";
 import { temporaryFolder, writeFiles } from "./temporary";
 
@@ -97,6 +97,16 @@ describe("a COCO file", () => {
   ] as const)("gives boxes in %s space when asked", async (space, box) => {
     const [example] = await load(file([image(1)], [annotation(5, [20, 10, 40, 50])]), { space });
     expect(example!.annotation).toEqual([box]);
+  });
+
+  it("wants a path, a folder of images and a space that there is, and says so at once", () => {
+    const path = "instances.json";
+    const message = 'expected cocoDataset()\'s space to be one of unit, thousand, pixel; got "pixels"';
+    expect(() => cocoDataset(path, folder, { space: "pixels" as "pixel" })).toThrow(new ConfigError(message));
+    expect(() => cocoDataset(path, undefined as never)).toThrow(
+      new ConfigError("expected cocoDataset()'s imageDir to be text, got undefined"),
+    );
+    expect(() => cocoDataset(7 as never, folder)).toThrow(/cocoDataset\(\)'s path to be text, got 7$/);
   });
 
   it("may have its parts in any order, other fields, a byte-order mark, and file names in any script", async () => {

@@ -2,7 +2,7 @@ import { rm, symlink, truncate, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { csvDataset } from "../../src/datasets/csv";
-import { DataError } from "../../src/errors";
+import { ConfigError, DataError } from "../../src/errors";
 import { temporaryFolder, writeFiles } from "./temporary";
 
 let folder: string;
@@ -55,10 +55,17 @@ describe("a table with a column for each label", () => {
       "images/1.png,0.9,0.3",
       /ratings\.csv:2: expected probabilities that sum to 1, found a sum of 1\.2/,
     ],
-    ["a negative probability", "images/1.png,1.1,-0.1", /:2: joy: expected a number from 0 to 1, found "1\.1"/],
-    ["an empty cell", "images/1.png,1,", /:2: sadness: expected a number from 0 to 1, found ""/],
+    ["a negative probability", "images/1.png,1.1,-0.1", /:2: joy: expected a decimal number from 0 to 1, found "1\.1"/],
+    ["an empty cell", "images/1.png,1,", /:2: sadness: expected a decimal number from 0 to 1, found ""/],
     ["a decimal comma", 'images/1.png,"0,5","0,5"', /:2: joy: .*found "0,5"/],
     ["text", "images/1.png,much,little", /:2: joy: .*found "much"/],
+    [
+      "a hexadecimal number",
+      "images/1.png,0,0x1",
+      /ratings\.csv:2: sadness: expected a decimal number from 0 to 1, found "0x1"/,
+    ],
+    ["a binary number", "images/1.png,0b1,0", /:2: joy: .*found "0b1"/],
+    ["half a number", "images/1.png,1e,0", /:2: joy: .*found "1e"/],
     ["a cell too few", "images/1.png,1", /:2: Invalid Record Length: expect 3, got 2/],
     ["a cell too many", "images/1.png,1,0,0", /:2: Invalid Record Length: expect 3, got 4/],
     ["a quote without end", '"images/1.png,1,0', /:2: Quote Not Closed/],
@@ -85,6 +92,13 @@ describe("a table with a column for each label", () => {
     await expect(read("image,joy,sadness")).rejects.toThrow(/expected a heading and at least one row/);
     await expect(read("")).rejects.toThrow(/expected a heading and at least one row/);
     await expect(csvDataset(join(folder, "none.csv"), ["joy"])).rejects.toThrow(/none\.csv: expected a readable file/);
+  });
+
+  it.each([[undefined], [[]], ["joy"], [["joy", 1]]])("wants a list of columns for labels, not %j", (labels) => {
+    expect(() => csvDataset(file, labels as never)).toThrow(ConfigError);
+    expect(() => csvDataset(file, labels as never)).toThrow(
+      /csvDataset\(\)'s labels to be a list of columns, .*; got /,
+    );
   });
 
   it("refuses a record of a gigabyte when it is above 16 MiB, quoted or not", async () => {

@@ -104,7 +104,7 @@ describe("Emotion6", () => {
     [
       "a negative probability",
       "anger/1.jpg 2 3 -0.1 1.1 0 0 0 0 0",
-      /:2: anger: expected a number from 0 to 1, found "-0\.1"/,
+      /:2: anger: expected a decimal number from 0 to 1, found "-0\.1"/,
     ],
     ["a probability that is none", "anger/1.jpg 2 3 nan 1 0 0 0 0 0", /:2: anger: .*found "nan"/],
     ["a column too few", "anger/1.jpg 2 3 1 0 0 0 0 0", /:2: expected a file name and 9 numbers, found 9 fields/],
@@ -112,7 +112,7 @@ describe("Emotion6", () => {
     [
       "a valence out of range",
       "anger/1.jpg 12 3 1 0 0 0 0 0 0",
-      /:2: valence: expected a number from 1 to 9, found "12"/,
+      /:2: valence: expected a decimal number from 1 to 9, found "12"/,
     ],
     ["a keyword that is none", "neutral/1.jpg 2 3 1 0 0 0 0 0 0", /:2: expected an image in one of anger\//],
     ["a path out of the folder", "anger/../../secret.jpg 2 3 1 0 0 0 0 0 0", /:2: expected an image path inside/],

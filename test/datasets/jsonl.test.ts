@@ -3,9 +3,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { jsonlDataset } from "../../src/datasets/jsonl";
-import { DataError } from "../../src/errors";
+import { ConfigError, DataError } from "../../src/errors";
 import { classification } from "../../src/tasks/classification";
 import { detection } from "../../src/tasks/detection";
+import { segmentation } from "../../src/tasks/segmentation";
 
 const moods = classification({ labels: ["joy", "sadness"] });
 const good = { id: "1", image: "images/1.png", annotation: { joy: 0.9, sadness: 0.1 } };
@@ -62,8 +63,26 @@ describe("a JSON-lines dataset", () => {
     await expect(jsonlDataset(file, detection({ target: "a cup" }))).rejects.toThrow(message);
   });
 
+  it("says what outlines look like where one is COCO's flat list", async () => {
+    await read(good);
+    const annotation = [{ space: "thousand", points: [1, 1, 100, 1, 100, 100] }];
+    await writeFile(file, JSON.stringify({ ...good, annotation }));
+    await expect(jsonlDataset(file, segmentation())).rejects.toThrow(
+      /train\.jsonl:1: .* points \[x, y\] of two finite numbers, .* COCO's flat list/,
+    );
+  });
+
   it.each([
-    ["not JSON", "{id: 1}", /train\.jsonl:2: expected a JSON object, found \{id: 1\}/],
+    [
+      "not JSON",
+      "{id: 1}",
+      /train\.jsonl:2: expected a JSON object, found \{id: 1\}: Expected property name .* position 1/,
+    ],
+    [
+      "Python's NaN",
+      '{"id": "2", "image": "images/1.png", "annotation": {"joy": NaN, "sadness": 0.1}}',
+      /:2: expected a JSON object: Unexpected token 'N', .*"joy": NaN/,
+    ],
     ["not an object", [1], /train\.jsonl:2: the whole: .*expected object/],
     ["an id that is a number", { ...good, id: 7 }, /:2: id: .*expected string/],
     ["no image", { id: "2", annotation: good.annotation }, /:2: image: /],
@@ -103,6 +122,16 @@ describe("a JSON-lines dataset", () => {
 
   it("takes an image whose name only begins with two dots", async () => {
     expect(await read({ ...good, image: "..1.png" })).toHaveLength(1);
+  });
+
+  it("wants a path and a task, and says so at once", () => {
+    expect(() => jsonlDataset(undefined as never, moods)).toThrow(
+      new ConfigError("expected jsonlDataset()'s path to be text, got undefined"),
+    );
+    expect(() => jsonlDataset(file, undefined as never)).toThrow(ConfigError);
+    expect(() => jsonlDataset(file, "classification" as never)).toThrow(
+      /jsonlDataset\(\)'s task to be a task, .*; got "classification"$/,
+    );
   });
 
   it("refuses an empty file and one that is not there", async () => {

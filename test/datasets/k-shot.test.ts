@@ -48,6 +48,17 @@ describe("k shots", () => {
     expect(() => kShot(examples, 31, { by: categoryOf })).toThrow(/expected at least 31 of a, found 30/);
     expect(() => kShot([{ id: "x", image: "x.png" }], 1, { by: categoryOf })).toThrow(DataError);
     expect(() => kShot(examples, 1.5)).toThrow(ConfigError);
+    expect(() => kShot(examples, "4" as never)).toThrow(/expected k to be a whole number of at least 1, got "4"/);
+  });
+
+  it("are refused where by names no class, and of a data set that was not awaited", async () => {
+    const by = ({ metadata }: (typeof examples)[number]) => (metadata as { nope?: string }).nope as string;
+    expect(() => kShot(examples, 1, { by })).toThrow(
+      new DataError("expected by to give the class of example a0 as text, got undefined"),
+    );
+    for (const waiting of [Promise.resolve(examples), { train: examples }])
+      expect(() => kShot(waiting as never, 1)).toThrow(/to be an array; a data set .* has to be awaited/);
+    expect(() => splitPerClass(Promise.resolve(examples) as never, { train: 1, test: 1 })).toThrow(DataError);
   });
 });
 

@@ -189,6 +189,12 @@ describe("a copy of LISA that is not whole", () => {
     );
   });
 
+  it("is refused a space that there is not", async () => {
+    await expect(lisa(folder, { space: "pixels" as "pixel" })).rejects.toThrow(
+      /lisa\(\)'s space to be one of unit, thousand, pixel; got "pixels"/,
+    );
+  });
+
   it("takes nothing hidden for a pair: what macOS leaves behind", async () => {
     const hidden = ["train/._000.jpg", "train/._000.json", "train/.DS_Store"];
     await writeFiles(folder, Object.fromEntries(hidden.map((name) => [name, "no picture"])));

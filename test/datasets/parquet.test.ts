@@ -4,7 +4,7 @@ import { fileURLToPath } from "node:url";
 import sharp from "sharp";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type ParquetRow, parquetDataset, parquetLabels } from "../../src/datasets/parquet";
-import { DataError } from "../../src/errors";
+import { ConfigError, DataError } from "../../src/errors";
 import { classification, oneHot } from "../../src/tasks/classification";
 import { temporaryFolder } from "./temporary";
 
@@ -109,6 +109,17 @@ describe("a Parquet file from the Hub", () => {
     await expect(parquetDataset(file, options)).rejects.toThrow(
       /row 2: image: expected an image inside .*green\.png is a link to/,
     );
+  });
+
+  it("wants files, a task and what of a row is an example, and says so at once", () => {
+    for (const [files, wrong] of [
+      [undefined, options],
+      [[7], options],
+      [file, { ...options, task: undefined }],
+      [file, { task: options.task }],
+      [file, undefined],
+    ] as const)
+      expect(() => parquetDataset(files as never, wrong as never)).toThrow(ConfigError);
   });
 
   it("refuses what is no Parquet file, or the half of one, and a split without parts", async () => {

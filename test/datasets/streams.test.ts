@@ -83,9 +83,7 @@ describe("a stream of examples", () => {
       for await (const _ of jsonlDataset(file(), moods)) seen++;
     };
     seen = 0;
-    await expect(iterate()).rejects.toThrow(
-      new RegExp(`train\\.jsonl:${count + 1}: expected a JSON object, found bad`),
-    );
+    await expect(iterate()).rejects.toThrow(new RegExp(`train\\.jsonl:${count + 1}: expected a JSON object: .*"bad"`));
     expect(seen).toBe(count);
   });
 
@@ -96,7 +94,9 @@ describe("a stream of examples", () => {
     const iterate = async () => {
       for await (const _ of csvDataset(join(folder, "train.csv"), labels)) seen++;
     };
-    await expect(iterate()).rejects.toThrow(new RegExp(`train\\.csv:${count + 2}: joy: expected a number from 0 to 1`));
+    await expect(iterate()).rejects.toThrow(
+      new RegExp(`train\\.csv:${count + 2}: joy: expected a decimal number from 0 to 1`),
+    );
     expect(seen).toBe(count);
   });
 

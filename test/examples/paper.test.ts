@@ -277,6 +277,9 @@ describe("running arms", () => {
     const withTeacher = createBench(party, { ...lab, teacher: knows });
     // Right about the two happy pictures of three: the third is as far away as can be.
     expect((await withTeacher.run(gpt4o, 0))!.metrics.jsd).toBeCloseTo(Math.LN2 / 3, 12);
+    // Its cots are such answers as well, with tags that no target can hold: SFT leaves them out.
+    const full = await withTeacher.run({ ...rise, cots: "gpt-4o", sft: "full", rft: false }, 0);
+    expect(full!.kept).toMatchObject({ cots: 0 });
   });
 });
 

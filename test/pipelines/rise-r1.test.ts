@@ -1,8 +1,10 @@
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
+import { formatThinkAnswer } from "../../src/checks/think-answer";
 import { ConfigError, DataError } from "../../src/errors";
 import { grpoPresets } from "../../src/grpo/presets";
 import { type RiseR1Options, riseR1 } from "../../src/pipelines/rise-r1";
+import { scriptedTrainer } from "../../src/testing";
 import type { Trainer } from "../../src/trainers/trainer";
 import type { LabelDistribution } from "../../src/types";
 import {
@@ -151,6 +153,19 @@ describe("riseR1", () => {
     await expect(run({ cots: [{ ...cots[0]!, annotation: { joy: 1 } }] })).rejects.toThrow(
       /the cot of example party has no "sadness"/,
     );
+  });
+
+  it("imitates an empty thought, and refuses one that could not be read back for its tags", async () => {
+    const trainer = scriptedTrainer({ texts: [formatThinkAnswer("", moods.format(cots[0]!.annotation)), "no idea"] });
+    const imitate = (cot: string) =>
+      run({ trainer, cots: [{ ...cots[0]!, cot }], sft: { ...sft, steps: 1 }, rft: false });
+    expect((await imitate("")).kept).toHaveLength(1);
+    for (const cot of ["A party.</think>", "<think>A party.", "A party. <answer>joy</answer>", undefined as never]) {
+      await expect(imitate(cot)).rejects.toThrow(DataError);
+      await expect(imitate(cot)).rejects.toThrow(
+        /the cot of example party to be text without <think> and <answer> tags/,
+      );
+    }
   });
 
   it("refuses settings of either part before a model is loaded, and not when their part begins", async () => {

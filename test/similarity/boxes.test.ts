@@ -145,6 +145,12 @@ describe("detectionSimilarity", () => {
     expect(detectionSimilarity([a, b], [a, b, far], { denominator: "max" })).toBeCloseTo(2 / 3, 12);
   });
 
+  it("refuses a denominator that there is not", () => {
+    expect(() => detectionSimilarity([a], [a], { denominator: "iou" as "max" })).toThrow(
+      new ConfigError('expected denominator to be one of truth, predicted, max; got "iou"'),
+    );
+  });
+
   it("rewards finding nothing only where there is nothing", () => {
     for (const denominator of ["truth", "predicted", "max"] as const) {
       expect(detectionSimilarity([], [], { denominator })).toBe(1);
@@ -196,5 +202,15 @@ describe("convertBox", () => {
 
   it("refuses an image without size", () => {
     expect(() => convertBox(box(0, 0, 1, 1), "pixel", { width: 0, height: 480 })).toThrow(/0×480/);
+  });
+
+  it("refuses a space that there is not, of either side", () => {
+    const pixels = "pixels" as "pixel";
+    const message = /space.* to be one of unit, thousand, pixel; got "pixels"/;
+    expect(() => convertBox(box(0, 0, 1, 1), pixels, size)).toThrow(ConfigError);
+    expect(() => convertBox(box(0, 0, 1, 1), pixels, size)).toThrow(message);
+    expect(() => convertBox(box(0, 0, 1, 1, pixels), "unit", size)).toThrow(message);
+    expect(() => convertBox(box(0, 0, 1, 1, pixels), pixels, size)).toThrow(message);
+    expect(() => convertBox(box(0, 0, 1, 1), "toString" as "pixel", size)).toThrow(ConfigError);
   });
 });

@@ -74,6 +74,9 @@ describe("classificationSimilarity", () => {
     expect(printedValue).toBeCloseTo(Math.exp(Math.log(2) - 1 / 49 - Math.log10(2)), 12);
     expect(printedValue).toBeCloseTo(1.45, 2);
     expect(classificationSimilarity(uniform(1 / 7), uniform(2 / 7), { kl: "asPrinted" })).toBe(1);
+    expect(() => classificationSimilarity(uniform(1 / 7), uniform(2 / 7), { kl: "printed" as "asPrinted" })).toThrow(
+      /kl to be one of renormalised, asPrinted; got "printed"/,
+    );
   });
 
   it("by default rates the same prediction exp(−1/49 − log₁₀ 2) = 0.725", () => {

@@ -81,6 +81,7 @@ describe("classification", () => {
     ["a label that cannot be quoted", ["joy", 'the "good" one']],
     ["a label that looks like a tag", ["joy", "<answer>"]],
     ["a line break in a label", ["joy", "an\nger"]],
+    ["labels that are numbers", [1, 2] as never],
   ])("refuses %s", (_why, labels) => {
     expect(() => classification({ labels })).toThrow(ConfigError);
   });
@@ -117,7 +118,7 @@ describe("classification", () => {
   });
 
   it("refuses labels that are no list, and a way of reading that there is not", () => {
-    expect(() => classification({ labels: "joy, anger" as never })).toThrow(/a list of labels, but got joy, anger/);
+    expect(() => classification({ labels: "joy, anger" as never })).toThrow(/a list of labels, but got "joy, anger"/);
     expect(() => classification({ labels: ["joy", "anger"], reading: "stric" as "strict" })).toThrow(
       new ConfigError('expected reading to be one of lenient, strict; got "stric"'),
     );
@@ -154,6 +155,14 @@ describe("classification", () => {
     const example = { id: "e9", image: "i.png", annotation: { a: 0, b: 1 } };
     expect(() => about.answerPrompt(example)).toThrow(/e9/);
     expect(promptText(about.answerPrompt({ ...example, subject: "this dog" }))).toContain("What is this dog?");
+  });
+
+  it("refuses a similarity that is no function", () => {
+    expect(() => classification({ labels: ["a", "b"], similarity: "kl" as never })).toThrow(
+      new ConfigError(
+        'expected classification()\'s similarity to be a function of truth and prediction, such as classificationSimilarity; got "kl"',
+      ),
+    );
   });
 
   it("takes another similarity", () => {

@@ -1,5 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { DataError } from "../../src/errors";
 import type { Task } from "../../src/tasks/task";
 import type { Example } from "../../src/types";
 import { cpuTime } from "../cpu-time";
@@ -58,6 +59,22 @@ export function describeTaskContract<A>(name: string, { task, strict, annotation
 
     it("accepts the annotations it writes", () => {
       fc.assert(fc.property(annotation, (a) => void expect(() => task.validate(a, "the annotation")).not.toThrow()));
+    });
+
+    it("names the place of what is no annotation, whatever it is, and trips on nothing", () => {
+      const part = fc.anything();
+      const like = fc.record({ space: fc.constantFrom("unit", "thousand"), points: part, x: part, anger: part });
+      fc.assert(
+        fc.property(fc.oneof(part, fc.array(fc.oneof(part, like)), like), (other) => {
+          try {
+            task.validate(other as A, "row 7");
+          } catch (cause) {
+            expect(cause).toBeInstanceOf(DataError);
+            expect((cause as Error).message).toContain("row 7");
+          }
+        }),
+        { numRuns: 1000 },
+      );
     });
 
     it("gives an annotation similarity 1 to itself", () => {

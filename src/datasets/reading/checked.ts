@@ -1,5 +1,6 @@
 import type { z } from "zod";
 import { DataError } from "../../errors";
+import { excerpt, shown } from "../../shown";
 import type { Task } from "../../tasks/task";
 import type { LabelDistribution } from "../../types";
 
@@ -8,7 +9,10 @@ export function parseJson(text: string, where: string): unknown {
   try {
     return JSON.parse(text);
   } catch (cause) {
-    throw new DataError(`${where}: expected a JSON object, found ${excerpt(text)}`, { cause });
+    const { message } = cause as SyntaxError;
+    // Such a message quotes the place.
+    const found = message.endsWith("is not valid JSON") ? "" : `, found ${excerpt(text)}`;
+    throw new DataError(`${where}: expected a JSON object${found}: ${message}`, { cause });
   }
 }
 
@@ -46,9 +50,9 @@ export function readDistribution(
 ): LabelDistribution {
   const values = labels.map((label, i) => {
     const text = texts[i]!.trim();
-    const value = text === "" ? Number.NaN : Number(text);
+    const value = readDecimal(text);
     if (!(value >= 0 && value <= 1))
-      throw new DataError(`${where}: ${label}: expected a number from 0 to 1, found "${text}"`);
+      throw new DataError(`${where}: ${label}: expected a decimal number from 0 to 1, found "${text}"`);
     return value;
   });
   const sum = values.reduce((total, value) => total + value, 0);
@@ -57,13 +61,6 @@ export function readDistribution(
   return Object.fromEntries(labels.map((label, i) => [label, values[i]!]));
 }
 
-/** The beginning of a text, for a message. */
-export const excerpt = (text: string) => (text.length > 80 ? `${text.slice(0, 80)}…` : text);
-
-function shown(value: unknown): string {
-  try {
-    return excerpt(`${JSON.stringify(value)}`);
-  } catch {
-    return "what is nested too deeply to show";
-  }
-}
+/** NaN for what is no decimal number, such as "", "0x1" and "0,5". */
+export const readDecimal = (text: string): number =>
+  /^[+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?$/i.test(text) ? Number(text) : Number.NaN;

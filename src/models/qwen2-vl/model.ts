@@ -1,7 +1,7 @@
 import { stat } from "node:fs/promises";
 import { ConfigError } from "../../errors";
-import { shown } from "../../options";
 import { checkPrompt } from "../../prompts/check-prompt";
+import { shown } from "../../shown";
 import type { ImageSource, Prompt } from "../../types";
 import type { OnDownload } from "../hub/progress";
 import { resolveModel } from "../hub/resolve";
