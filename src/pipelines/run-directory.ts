@@ -1,5 +1,7 @@
-import { appendFile, readFile } from "node:fs/promises";
+import { appendFile } from "node:fs/promises";
 import { join } from "node:path";
+import { z } from "zod";
+import { CheckpointError } from "../errors";
 import type { Trainer } from "../trainers/trainer";
 import {
   type CheckpointState,
@@ -11,7 +13,7 @@ import {
 } from "./checkpoints";
 import { claimDirectory } from "./claim-directory";
 import type { BestCheckpoint, StepMetrics } from "./events";
-import { cutOff, jsonl, keepLines, writeAtomically, writing } from "./run-files";
+import { cutOff, jsonl, keepLines, parseRow, readWholeLines, sizeOf, writeAtomically, writing } from "./run-files";
 
 /**
  * What a run leaves behind: `config.json`, `preflight.html`, `rollouts.jsonl`, `metrics.jsonl`, `timings.jsonl`, `cots.jsonl`, `checkpoints/step-N/`.
@@ -156,9 +158,14 @@ function inMemory(): RunDirectory {
   };
 }
 
-async function readMetrics(file: string): Promise<StepMetrics[]> {
-  const lines = (await readFile(file, "utf8")).split("\n").filter((line) => line !== "");
-  return lines.map((line) => JSON.parse(line) as StepMetrics);
+const metricRow = z.looseObject({ stage: z.string(), step: z.number() });
+
+/** Rows of a `metrics.jsonl`, as far as they are written. @throws CheckpointError for no such file, or a line that is no such row */
+export async function readMetrics(file: string): Promise<StepMetrics[]> {
+  if ((await sizeOf(file)) === undefined)
+    throw new CheckpointError(`${file}: expected the metrics of a run, found no such file`);
+  const { lines } = await readWholeLines(file);
+  return lines.map((line, i) => parseRow(line, metricRow, `${file}:${i + 1}`) as StepMetrics);
 }
 
 /** A property that is left out where it has no value. */

@@ -1,5 +1,5 @@
 import { existsSync } from "node:fs";
-import { readdir, rm, symlink, truncate, writeFile } from "node:fs/promises";
+import { readdir, readFile, rm, symlink, truncate, writeFile } from "node:fs/promises";
 import { hostname } from "node:os";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
@@ -146,6 +146,19 @@ describe("checkpoints", () => {
       expect(await contents(folder!)).toEqual(before);
       await rm(join(folder!, "config.json"));
       await expect(resumed(folder, () => {})).rejects.toThrow(CheckpointError);
+    }));
+
+  it("are not gone on from where rows before them are none any more: the line is named", () =>
+    withFolders(1, async (folder) => {
+      await opened(folder, async (directory) => {
+        await directory.append("metrics", [row(1), row(2)]);
+        await directory.checkpoint(2, {});
+      });
+      const file = join(folder!, "metrics.jsonl");
+      const bytes = await readFile(file);
+      await writeFile(file, bytes.fill("?", 0, bytes.indexOf("\n")));
+      await expect(resumed(folder, () => {})).rejects.toThrow(CheckpointError);
+      await expect(resumed(folder, () => {})).rejects.toThrow(/metrics\.jsonl:1: expected a line of JSON, found \?\?/);
     }));
 });
 
