@@ -44,6 +44,10 @@ const NEARLY_PERFECT = 0.95;
 const number = (row: StepMetrics, metric: string) => Number(row[metric]);
 const percent = (row: StepMetrics, metric: string) => `${Math.round(100 * number(row, metric))} %`;
 
+/** What `riseCot` and `riseR1` call the limits of their stages. */
+const tokenLimits = ({ stage }: StepMetrics) =>
+  stage === "rft" ? "rft.sampling.maxTokens" : "sampling.cotMaxTokens or sampling.reconstructionMaxTokens";
+
 const conditions: readonly {
   readonly guard: Guard;
   readonly holds: (row: StepMetrics) => boolean;
@@ -59,7 +63,7 @@ const conditions: readonly {
     guard: "clipped",
     holds: (row) => number(row, "completions/clipped_ratio") >= NEARLY_ALL,
     message: (row) =>
-      `${percent(row, "completions/clipped_ratio")} of the rollouts were cut off by maxTokens before they ended. Raise it, or start from a policy that has learned to stop (SFT)`,
+      `${percent(row, "completions/clipped_ratio")} of the rollouts were cut off by a token limit before they ended. Raise ${tokenLimits(row)}, or start from a policy that has learned to stop (SFT)`,
   },
   {
     guard: "leaking",

@@ -36,11 +36,20 @@ describe("guards", () => {
       { frac_reward_zero_std: 1 },
       /all rewards are equal \(mean reward 0\.40, leak rate 20 %.*Try a larger/,
     ],
-    ["clipped", { "completions/clipped_ratio": 0.95 }, /95 % of the rollouts were cut off by maxTokens.*Raise it/],
+    [
+      "clipped",
+      { "completions/clipped_ratio": 0.95 },
+      /95 % of the rollouts were cut off by a token limit.*Raise sampling\.cotMaxTokens or sampling\.reconstructionMaxTokens/,
+    ],
     ["leaking", { "rise/leak_rate": 1 }, /100 % of the cots give the annotation away.*say in the cot prompt/],
     ["repetition", { "rise/repetition": 0.6 }, /60 % of its four-word sequences.*lower the learning rate/],
   ] as const)("warn of %s, and say what to try", (guard, metrics, message) => {
     expect(guardWarnings(rows({}, metrics))).toEqual([{ guard, message: expect.stringMatching(message) }]);
+  });
+
+  it("name the token limit of the stage", () => {
+    const [row] = rows({ "completions/clipped_ratio": 1 });
+    expect(guardWarnings([{ ...row!, stage: "rft" }])[0]?.message).toMatch(/Raise rft\.sampling\.maxTokens,/);
   });
 
   it("repeat what goes on ever more rarely, and begin again when it was over", () => {
