@@ -84,13 +84,17 @@ async function openClaimed(
 ): Promise<RunDirectory> {
   const { state: last, damaged } = await lastGoodCheckpoint(path);
   const bytes = last?.bytes ?? { rollouts: 0, metrics: 0 };
-  for (const file of rowFiles) await cutOff(join(path, `${file}.jsonl`), bytes[file]);
-  const metrics = await readMetrics(join(path, "metrics.jsonl"));
-  await keepLines(join(path, "timings.jsonl"), metrics.length);
   let { step: newest, policy, best } = last ?? ({} as Partial<CheckpointState>);
-  await pruneCheckpoints(path, keep, best?.step);
   const intact = () =>
     newest === undefined ? "no checkpoint was there yet" : `the checkpoint of step ${newest} is intact`;
+  const write = (name: string, put: (target: string) => Promise<void>) => {
+    const target = join(path, name);
+    return writing(target, intact, () => put(target));
+  };
+  for (const file of rowFiles) await write(`${file}.jsonl`, (target) => cutOff(target, bytes[file]));
+  const metrics = await readMetrics(join(path, "metrics.jsonl"));
+  await write("timings.jsonl", (target) => keepLines(target, metrics.length));
+  await pruneCheckpoints(path, keep, best?.step);
 
   return {
     resumed: last && { step: last.step, state: last.pipeline, damaged },
@@ -100,22 +104,17 @@ async function openClaimed(
 
     async append(file, rows) {
       const text = jsonl(rows);
-      const target = join(path, `${file}.jsonl`);
-      await writing(target, intact, () => appendFile(target, text));
+      await write(`${file}.jsonl`, (target) => appendFile(target, text));
       if (file !== "timings") bytes[file] += Buffer.byteLength(text);
       if (file === "metrics") metrics.push(...(rows as readonly StepMetrics[]));
     },
 
     async writePreflight(page) {
-      const target = join(path, "preflight.html");
       const text = await page();
-      await writing(target, intact, () => writeAtomically(target, text));
+      await write("preflight.html", (target) => writeAtomically(target, text));
     },
 
-    writeCots(rows) {
-      const target = join(path, "cots.jsonl");
-      return writing(target, intact, () => writeAtomically(target, jsonl(rows)));
-    },
+    writeCots: (rows) => write("cots.jsonl", (target) => writeAtomically(target, jsonl(rows))),
 
     async checkpoint(step, pipeline, { trainer, reward } = {}) {
       const target = checkpointPath(path, step);

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { CheckpointError } from "../../src/errors";
 import { openRunDirectory, type RunDirectory } from "../../src/pipelines/run-directory";
+import { startOf } from "../../src/pipelines/run-lock";
 import { contents, withFolders } from "./world";
 
 const config = { seed: 1, nested: { value: "a" } };
@@ -186,6 +187,30 @@ describe.skipIf(!existsSync(full))("on a full disk", () => {
       await resumed(folder, (directory) => expect(directory.resumed?.state).toBe("one"));
     }));
 
+  it("so are the settings of a new run, which can be begun again", () =>
+    withFolders(1, async (folder) => {
+      await symlink(full, join(folder!, "config.json.partial"));
+      await expect(opened(folder, () => {})).rejects.toThrow(CheckpointError);
+      await expect(opened(folder, () => {})).rejects.toThrow(
+        /config\.json could not be written, because the disk is full; nothing was begun/,
+      );
+      await rm(join(folder!, "config.json.partial"));
+      await resumed(folder, () => {});
+    }));
+
+  it("so is what resuming has to put in order first", () =>
+    withFolders(1, async (folder) => {
+      await opened(folder, async (directory) => {
+        await directory.append("metrics", [row(1)]);
+        await directory.append("timings", [row(1)]);
+        await directory.checkpoint(1, {});
+      });
+      await symlink(full, join(folder!, "timings.jsonl.partial"));
+      await expect(resumed(folder, () => {})).rejects.toThrow(
+        /timings\.jsonl could not be written, because the disk is full; the checkpoint of step 1 is intact/,
+      );
+    }));
+
   it("so are rows", () =>
     withFolders(1, async (folder) => {
       await opened(folder, async (directory) => {
@@ -195,6 +220,18 @@ describe.skipIf(!existsSync(full))("on a full disk", () => {
           /rollouts\.jsonl could not be written, because the disk is full; no checkpoint was there yet/,
         );
       });
+    }));
+});
+
+describe("a directory that is not a run's", () => {
+  it("is refused as what it is, whether or not it is to be resumed", () =>
+    withFolders(1, async (folder) => {
+      await writeFile(join(folder!, "thesis.tex"), "");
+      for (const resume of [false, true])
+        await expect(opened(folder, () => {}, { resume })).rejects.toThrow(
+          /is not empty, and not a run's: expected a config\.json, found thesis\.tex; choose another runDir/,
+        );
+      expect(await readdir(folder!)).toEqual(["thesis.tex"]);
     }));
 });
 
@@ -236,7 +273,8 @@ describe("the lock of a run directory", () => {
   /** Puts up the lock of a process with a number, a time when it started, and a machine, where they are not this one's. */
   const leaveLock = async (folder: string | undefined, change: { pid?: number; started?: number; host?: string }) => {
     await opened(folder, () => {});
-    const { pid = process.pid, started = Math.round(performance.timeOrigin), host = hostname() } = change;
+    const { pid = process.pid, host = hostname() } = change;
+    const { started = startOf(pid) ?? 0 } = change;
     await writeFile(join(folder!, `run.lock.${pid}.${started}.${encodeURIComponent(host)}`), "");
   };
 
@@ -249,6 +287,13 @@ describe("the lock of a run directory", () => {
       await leaveLock(folder, change);
       await resumed(folder, async () => expect(await locks(folder)).toHaveLength(1));
       expect(await locks(folder)).toEqual([]);
+    }),
+  );
+
+  it.skipIf(process.platform !== "linux")("is taken over when its process's number is another's by now", () =>
+    withFolders(1, async (folder) => {
+      await leaveLock(folder, { pid: process.ppid, started: startOf(process.ppid)! + 1 });
+      await resumed(folder, async () => expect(await locks(folder)).toHaveLength(1));
     }),
   );
 
