@@ -9,6 +9,7 @@ import {
   lastGoodCheckpoint,
   pruneCheckpoints,
   rowFiles,
+  stopsIn,
   writeCheckpoint,
 } from "./checkpoints";
 import { claimDirectory } from "./claim-directory";
@@ -50,6 +51,8 @@ export interface CheckpointOptions {
   readonly trainer?: Trainer | undefined;
   /** What the policy earned on held-out examples. */
   readonly reward?: number | undefined;
+  /** Written only because the run is to stop (false): it goes when the next one is there that is not. */
+  readonly isStop?: boolean;
 }
 
 type RowFile = (typeof rowFiles)[number] | "timings";
@@ -94,7 +97,9 @@ async function openClaimed(
   for (const file of rowFiles) await write(`${file}.jsonl`, (target) => cutOff(target, bytes[file]));
   const metrics = await readMetrics(join(path, "metrics.jsonl"));
   await write("timings.jsonl", (target) => keepLines(target, metrics.length));
-  await pruneCheckpoints(path, keep, best?.step);
+  const stops = await stopsIn(path);
+  const prune = () => pruneCheckpoints(path, keep, { best: best?.step, stops });
+  await prune();
 
   return {
     resumed: last && { step: last.step, state: last.pipeline, damaged },
@@ -116,18 +121,20 @@ async function openClaimed(
 
     writeCots: (rows) => write("cots.jsonl", (target) => writeAtomically(target, jsonl(rows))),
 
-    async checkpoint(step, pipeline, { trainer, reward } = {}) {
+    async checkpoint(step, pipeline, { trainer, reward, isStop = false } = {}) {
       const target = checkpointPath(path, step);
       const isBest = reward !== undefined && !(best && best.reward >= reward);
       const state = {
         step,
         ...optional("policy", trainer ? step : policy),
         ...optional("best", isBest ? { step, reward } : best),
+        ...(isStop && { isStop }),
         ...{ bytes, pipeline },
       };
       await writing(target, intact, () => writeCheckpoint(path, state, trainer && ((folder) => trainer.save(folder))));
       ({ step: newest, policy, best } = state);
-      await pruneCheckpoints(path, keep, best?.step);
+      if (isStop) stops.add(step);
+      await prune();
       return target;
     },
 

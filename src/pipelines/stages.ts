@@ -119,6 +119,7 @@ export async function* runStages<Rollout>(
       const path = await directory.checkpoint(finished, memory.save(), {
         trainer: isSaved ? undefined : trainer,
         reward: evaluated?.eval_reward,
+        isStop: !isRegular,
       });
       isSaved = true;
       if (path !== undefined) yield { type: "checkpoint-end", step: finished, path };

@@ -1,5 +1,5 @@
 import { existsSync } from "node:fs";
-import { readdir, readFile, rm, symlink, truncate, writeFile } from "node:fs/promises";
+import { cp, readdir, readFile, rename, rm, symlink, truncate, writeFile } from "node:fs/promises";
 import { hostname } from "node:os";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
@@ -107,6 +107,36 @@ describe("checkpoints", () => {
         resume: true,
         keep: 1,
       });
+    }));
+
+  it("of a stop are kept besides the others until one that is due anyway is there", () =>
+    withFolders(1, async (folder) => {
+      const names = (...steps: number[]) => steps.map((step) => `step-${step}`);
+      const keep = 2;
+      await opened(
+        folder,
+        async (directory) => {
+          for (const step of [2, 4]) await directory.checkpoint(step, step, { trainer });
+          await directory.checkpoint(5, 5, { trainer, isStop: true });
+          expect(await checkpoints(folder!)).toEqual(names(2, 4, 5));
+        },
+        { keep },
+      );
+      const ofStop = join(folder!, "checkpoints", "step-5");
+      await cp(ofStop, `${folder}/aside`, { recursive: true });
+      await opened(
+        folder,
+        async (directory) => {
+          expect(directory.resumed?.state).toBe(5);
+          expect(directory.policy()).toBe(ofStop);
+          await directory.checkpoint(6, 6, { trainer });
+          expect(await checkpoints(folder!)).toEqual(names(4, 6));
+        },
+        { keep, resume: true },
+      );
+      // As if the process had been killed before it was removed.
+      await rename(`${folder}/aside`, ofStop);
+      await opened(folder, async () => expect(await checkpoints(folder!)).toEqual(names(4, 6)), { keep, resume: true });
     }));
 
   it.each([
