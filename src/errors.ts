@@ -28,6 +28,9 @@ export class BackendError extends RiseError {
   override readonly name = "BackendError";
 }
 
+/** A number of the model's is none: its weights are damaged, or training went too far with them. */
+export class NonFiniteError extends BackendError {}
+
 /** Training went wrong: NaN, nothing to learn from. */
 export class TrainingError extends RiseError {
   override readonly name = "TrainingError";

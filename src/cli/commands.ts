@@ -46,7 +46,7 @@ export async function runCommand(
     write(`${version()}\n`);
     return 0;
   }
-  if (values.help || (name === "help" && others.length === 0)) {
+  if (values.help || name === "help") {
     write(help);
     return 0;
   }

@@ -11,6 +11,8 @@ const stateSchema = z.object({
   step: z.int().positive(),
   /** Step of the checkpoint that holds the policy at this step. */
   policy: z.int().exactOptional(),
+  /** That it was written because the run was to stop: an uninterrupted one has none at this step. */
+  isStop: z.literal(true).exactOptional(),
   /** The step with the highest held-out reward so far. */
   best: z.object({ step: z.int(), reward: z.number() }).exactOptional(),
   /** Lengths of the row files when the checkpoint was taken. */
@@ -85,15 +87,34 @@ export async function lastGoodCheckpoint(
   return { state: undefined, damaged };
 }
 
-/** Removes all checkpoints but the newest `keep`, those with the weights they name, and the best. */
-export async function pruneCheckpoints(run: string, keep: number, best: number | undefined): Promise<void> {
+/**
+ * Removes all checkpoints but the newest `keep`, those with the weights they name, and the best. Those of `stops` count apart, and stay only
+ * while no other is newer.
+ */
+export async function pruneCheckpoints(
+  run: string,
+  keep: number,
+  { best, stops }: { readonly best: number | undefined; readonly stops: ReadonlySet<number> },
+): Promise<void> {
   const steps = await stepsIn(run);
   const withWeights: number[] = [];
   for (const step of steps) if ((await filesIn(checkpointPath(run, step))).length > 1) withWeights.push(step);
-  const newest = steps.slice(0, keep);
+  const regular = steps.filter((step) => !stops.has(step));
+  const stopped = steps.filter((step) => stops.has(step) && step > (regular[0] ?? 0)).slice(0, keep);
+  const newest = [...stopped, ...regular.slice(0, keep)];
   const weights = newest.map((step) => withWeights.find((candidate) => candidate <= step));
   const kept = new Set([...newest, ...weights, best]);
   for (const step of steps) if (!kept.has(step)) await removeCheckpoint(run, step);
+}
+
+/** Steps of the checkpoints that were written because the run was to stop. */
+export async function stopsIn(run: string): Promise<Set<number>> {
+  const stops = new Set<number>();
+  for (const step of await stepsIn(run)) {
+    const state = await readCheckpoint(run, step);
+    if (typeof state !== "string" && state.isStop) stops.add(step);
+  }
+  return stops;
 }
 
 const stateFile = "state.json";

@@ -1,7 +1,7 @@
 import { mkdir, readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { CheckpointError } from "../errors";
-import { readJson, writeAtomically } from "./run-files";
+import { readJson, writeAtomically, writing } from "./run-files";
 import { isLock, lockRun } from "./run-lock";
 
 /**
@@ -10,19 +10,22 @@ import { isLock, lockRun } from "./run-lock";
  * @param config everything that decides what the run does, as JSON
  * @param resume whether there may be something in it
  * @returns lets other processes in
- * @throws CheckpointError for a directory that another process writes into, that is in use without `resume`, or that belongs to a run with
- * another config
+ * @throws CheckpointError for a directory that another process writes into, that is in use without `resume`, that belongs to a run with
+ * another config, or to none
  */
 export async function claimDirectory(path: string, config: object, resume: boolean): Promise<() => Promise<void>> {
   const release = await made(path);
   try {
-    const isNew = (await readdir(path)).every((name) => name.endsWith(".partial") || isLock(name));
-    if (!isNew && !resume) {
+    const names = (await readdir(path)).filter((name) => !name.endsWith(".partial") && !isLock(name));
+    if (names.length === 0) await writeConfig(path, config);
+    else if (!names.includes(configFile))
+      throw new CheckpointError(
+        `${path} is not empty, and not a run's: expected a ${configFile}, found ${names.slice(0, 3).join(", ")}; choose another runDir`,
+      );
+    else if (!resume)
       throw new CheckpointError(
         `${path} is not empty: pass resume: true to go on with the run in it, or another runDir`,
       );
-    }
-    if (isNew) await writeAtomically(join(path, "config.json"), `${JSON.stringify(config, null, 2)}\n`);
     else await checkConfig(path, config);
     return release;
   } catch (error) {
@@ -44,8 +47,17 @@ async function made(path: string): Promise<() => Promise<void>> {
   }
 }
 
+/** What every run writes first. */
+const configFile = "config.json";
+
+function writeConfig(path: string, config: object): Promise<void> {
+  const file = join(path, configFile);
+  const write = () => writeAtomically(file, `${JSON.stringify(config, null, 2)}\n`);
+  return writing(file, () => "nothing was begun yet", write);
+}
+
 async function checkConfig(path: string, config: object): Promise<void> {
-  const file = join(path, "config.json");
+  const file = join(path, configFile);
   const stored = flatten(await readJson(file));
   const wanted = flatten(JSON.parse(JSON.stringify(config)));
   const differing = [...new Set([...stored.keys(), ...wanted.keys()])].filter(

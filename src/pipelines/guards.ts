@@ -24,11 +24,18 @@ export function guardWarnings(rows: readonly StepMetrics[]): readonly GuardWarni
   return [...lasting, ...flatReward(rows)];
 }
 
-/** What to do when a loss, a gradient or a metric is not a number. */
-export const whatToTry = (weights: string | undefined): string =>
-  weights === undefined
-    ? "Nothing was saved before; try a lower learning rate, more warm-up steps or a smaller clipping norm"
-    : `The weights in ${weights} are those of before: start a new runDir from them (trainer.load) with a lower learning rate, more warm-up steps or a smaller clipping norm`;
+/**
+ * What to do when a loss, a gradient, a metric or what the policy writes is not a number.
+ * @param weights directory of the newest saved ones
+ * @param options.isCulprit whether it was they that gave it
+ */
+export function whatToTry(weights: string | undefined, { isCulprit }: { readonly isCulprit: boolean }): string {
+  const gentler = "a lower learning rate, more warm-up steps or a smaller clipping norm";
+  if (weights === undefined) return `Nothing was saved before; try ${gentler}`;
+  return isCulprit
+    ? `The weights in ${weights} are those that gave it: start a new runDir from earlier ones (trainer.load) with ${gentler}`
+    : `The weights in ${weights} are those of before: start a new runDir from them (trainer.load) with ${gentler}`;
+}
 
 /** Share of a step's rollouts from which on a fault counts as the rule and not the exception. */
 const NEARLY_ALL = 0.9;
@@ -43,6 +50,10 @@ const NEARLY_PERFECT = 0.95;
 
 const number = (row: StepMetrics, metric: string) => Number(row[metric]);
 const percent = (row: StepMetrics, metric: string) => `${Math.round(100 * number(row, metric))} %`;
+
+/** What `riseCot` and `riseR1` call the limits of their stages. */
+const tokenLimits = ({ stage }: StepMetrics) =>
+  stage === "rft" ? "rft.sampling.maxTokens" : "sampling.cotMaxTokens or sampling.reconstructionMaxTokens";
 
 const conditions: readonly {
   readonly guard: Guard;
@@ -59,7 +70,7 @@ const conditions: readonly {
     guard: "clipped",
     holds: (row) => number(row, "completions/clipped_ratio") >= NEARLY_ALL,
     message: (row) =>
-      `${percent(row, "completions/clipped_ratio")} of the rollouts were cut off by maxTokens before they ended. Raise it, or start from a policy that has learned to stop (SFT)`,
+      `${percent(row, "completions/clipped_ratio")} of the rollouts were cut off by a token limit before they ended. Raise ${tokenLimits(row)}, or start from a policy that has learned to stop (SFT)`,
   },
   {
     guard: "leaking",

@@ -1,7 +1,7 @@
 import { escapeHtml } from "../report/escape";
 import { shortNumber } from "../report/plots";
 import { style } from "../report/style";
-import { annotationView, embedPicture, leaksMarked, pictureView, problemView } from "../report/views";
+import { annotationView, embedPicture, leaksMarked, pictureView, problemView, unreadableView } from "../report/views";
 import type { Task } from "../tasks/task";
 import type { Example } from "../types";
 import type { Rehearsal } from "./preflight";
@@ -49,7 +49,7 @@ async function exampleView<A>(
 ): Promise<string> {
   const picture = await embedPicture(image).then(
     (embedded) => pictureView(embedded, { truth: annotation, prediction }),
-    () => `<p class="problem">The picture could not be read.</p>`,
+    unreadableView,
   );
   const asked = subject === undefined ? "" : `<p>${escapeHtml(subject)}</p>`;
   return `<div class="truth">${picture}<p class="id">${escapeHtml(id)}</p>${asked}${annotationView(annotation, task.format(annotation))}</div>`;

@@ -1,5 +1,7 @@
-import { appendFile, readFile } from "node:fs/promises";
+import { appendFile } from "node:fs/promises";
 import { join } from "node:path";
+import { z } from "zod";
+import { CheckpointError } from "../errors";
 import type { Trainer } from "../trainers/trainer";
 import {
   type CheckpointState,
@@ -7,11 +9,12 @@ import {
   lastGoodCheckpoint,
   pruneCheckpoints,
   rowFiles,
+  stopsIn,
   writeCheckpoint,
 } from "./checkpoints";
 import { claimDirectory } from "./claim-directory";
 import type { BestCheckpoint, StepMetrics } from "./events";
-import { cutOff, jsonl, keepLines, writeAtomically, writing } from "./run-files";
+import { cutOff, jsonl, keepLines, parseRow, readWholeLines, sizeOf, writeAtomically, writing } from "./run-files";
 
 /**
  * What a run leaves behind: `config.json`, `preflight.html`, `rollouts.jsonl`, `metrics.jsonl`, `timings.jsonl`, `cots.jsonl`, `checkpoints/step-N/`.
@@ -48,6 +51,8 @@ export interface CheckpointOptions {
   readonly trainer?: Trainer | undefined;
   /** What the policy earned on held-out examples. */
   readonly reward?: number | undefined;
+  /** Written only because the run is to stop (false): it goes when the next one is there that is not. */
+  readonly isStop?: boolean;
 }
 
 type RowFile = (typeof rowFiles)[number] | "timings";
@@ -82,13 +87,19 @@ async function openClaimed(
 ): Promise<RunDirectory> {
   const { state: last, damaged } = await lastGoodCheckpoint(path);
   const bytes = last?.bytes ?? { rollouts: 0, metrics: 0 };
-  for (const file of rowFiles) await cutOff(join(path, `${file}.jsonl`), bytes[file]);
-  const metrics = await readMetrics(join(path, "metrics.jsonl"));
-  await keepLines(join(path, "timings.jsonl"), metrics.length);
   let { step: newest, policy, best } = last ?? ({} as Partial<CheckpointState>);
-  await pruneCheckpoints(path, keep, best?.step);
   const intact = () =>
     newest === undefined ? "no checkpoint was there yet" : `the checkpoint of step ${newest} is intact`;
+  const write = (name: string, put: (target: string) => Promise<void>) => {
+    const target = join(path, name);
+    return writing(target, intact, () => put(target));
+  };
+  for (const file of rowFiles) await write(`${file}.jsonl`, (target) => cutOff(target, bytes[file]));
+  const metrics = await readMetrics(join(path, "metrics.jsonl"));
+  await write("timings.jsonl", (target) => keepLines(target, metrics.length));
+  const stops = await stopsIn(path);
+  const prune = () => pruneCheckpoints(path, keep, { best: best?.step, stops });
+  await prune();
 
   return {
     resumed: last && { step: last.step, state: last.pipeline, damaged },
@@ -98,35 +109,32 @@ async function openClaimed(
 
     async append(file, rows) {
       const text = jsonl(rows);
-      const target = join(path, `${file}.jsonl`);
-      await writing(target, intact, () => appendFile(target, text));
+      await write(`${file}.jsonl`, (target) => appendFile(target, text));
       if (file !== "timings") bytes[file] += Buffer.byteLength(text);
       if (file === "metrics") metrics.push(...(rows as readonly StepMetrics[]));
     },
 
     async writePreflight(page) {
-      const target = join(path, "preflight.html");
       const text = await page();
-      await writing(target, intact, () => writeAtomically(target, text));
+      await write("preflight.html", (target) => writeAtomically(target, text));
     },
 
-    writeCots(rows) {
-      const target = join(path, "cots.jsonl");
-      return writing(target, intact, () => writeAtomically(target, jsonl(rows)));
-    },
+    writeCots: (rows) => write("cots.jsonl", (target) => writeAtomically(target, jsonl(rows))),
 
-    async checkpoint(step, pipeline, { trainer, reward } = {}) {
+    async checkpoint(step, pipeline, { trainer, reward, isStop = false } = {}) {
       const target = checkpointPath(path, step);
       const isBest = reward !== undefined && !(best && best.reward >= reward);
       const state = {
         step,
         ...optional("policy", trainer ? step : policy),
         ...optional("best", isBest ? { step, reward } : best),
+        ...(isStop && { isStop }),
         ...{ bytes, pipeline },
       };
       await writing(target, intact, () => writeCheckpoint(path, state, trainer && ((folder) => trainer.save(folder))));
       ({ step: newest, policy, best } = state);
-      await pruneCheckpoints(path, keep, best?.step);
+      if (isStop) stops.add(step);
+      await prune();
       return target;
     },
 
@@ -156,9 +164,14 @@ function inMemory(): RunDirectory {
   };
 }
 
-async function readMetrics(file: string): Promise<StepMetrics[]> {
-  const lines = (await readFile(file, "utf8")).split("\n").filter((line) => line !== "");
-  return lines.map((line) => JSON.parse(line) as StepMetrics);
+const metricRow = z.looseObject({ stage: z.string(), step: z.number() });
+
+/** Rows of a `metrics.jsonl`, as far as they are written. @throws CheckpointError for no such file, or a line that is no such row */
+export async function readMetrics(file: string): Promise<StepMetrics[]> {
+  if ((await sizeOf(file)) === undefined)
+    throw new CheckpointError(`${file}: expected the metrics of a run, found no such file`);
+  const { lines } = await readWholeLines(file);
+  return lines.map((line, i) => parseRow(line, metricRow, `${file}:${i + 1}`) as StepMetrics);
 }
 
 /** A property that is left out where it has no value. */

@@ -1,4 +1,6 @@
+import { createReadStream } from "node:fs";
 import { open, readFile, rename, stat, truncate, writeFile } from "node:fs/promises";
+import type { z } from "zod";
 import { CheckpointError } from "../errors";
 
 /** Rows as JSON lines. */
@@ -52,6 +54,30 @@ export async function readWholeLines(
 }
 
 const newline = 10;
+
+/** The same lines, one after another: a file may hold more of them than memory does. A file that is not there is an error. */
+export async function* wholeLines(file: string): AsyncGenerator<string, void, void> {
+  let rest = "";
+  for await (const text of createReadStream(file, "utf8")) {
+    const lines = `${rest}${text}`.split("\n");
+    rest = lines.pop()!;
+    yield* lines;
+  }
+}
+
+/** @throws CheckpointError that says where, for a line that is no JSON or not of this form */
+export function parseRow<T>(line: string, schema: z.ZodType<T>, where: string): T {
+  let value: unknown;
+  try {
+    value = JSON.parse(line);
+  } catch (cause) {
+    throw new CheckpointError(`${where}: expected a line of JSON, found ${line.slice(0, 60)}`, { cause });
+  }
+  const result = schema.safeParse(value);
+  if (result.success) return result.data;
+  const problems = result.error.issues.map(({ path, message }) => `${path.join(".")}: ${message}`);
+  throw new CheckpointError(`${where}: ${problems.join("; ")}`);
+}
 
 /** Bytes, or `undefined` where there is no such file. */
 export const sizeOf = (file: string): Promise<number | undefined> =>

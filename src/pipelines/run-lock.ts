@@ -1,3 +1,4 @@
+import { readFileSync } from "node:fs";
 import { readdir, rm, writeFile } from "node:fs/promises";
 import { hostname } from "node:os";
 import { join } from "node:path";
@@ -36,12 +37,28 @@ export const isLock = (name: string): boolean => ownerOf(name) !== undefined;
 
 interface Owner {
   readonly pid: number;
-  /** When the process started, ms since 1970: a number is given to another process again. */
+  /** When the process started, because a number is given to another process again: `startOf` it; elsewhere than on Linux, ms since 1970. */
   readonly started: number;
   readonly host: string;
 }
 
-const self = (): Owner => ({ pid: process.pid, started: Math.round(performance.timeOrigin), host: hostname() });
+const self = (): Owner => ({
+  pid: process.pid,
+  started: startOf(process.pid) ?? Math.round(performance.timeOrigin),
+  host: hostname(),
+});
+
+/** When a process started, in clock ticks since the machine did, which setting a clock does not change; `undefined` where /proc does not tell. */
+export function startOf(pid: number): number | undefined {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, "latin1");
+    // The 22nd field; the second, the program's name, may hold blanks and brackets.
+    const ticks = Number.parseInt(stat.slice(stat.lastIndexOf(")") + 2).split(" ")[19]!, 10);
+    return Number.isNaN(ticks) ? undefined : ticks;
+  } catch {
+    return undefined;
+  }
+}
 
 const nameOf = ({ pid, started, host }: Owner) => `run.lock.${pid}.${started}.${encodeURIComponent(host)}`;
 
@@ -52,17 +69,18 @@ function ownerOf(name: string): Owner | undefined {
     : { pid: Number(pid), started: Number(started), host: decodeURIComponent(host) };
 }
 
-function isAlive({ pid, host }: Owner): boolean {
+function isAlive({ pid, started, host }: Owner): boolean {
   // Another machine's processes cannot be asked.
   if (host !== hostname()) return true;
   // In a container, who goes on often has the number of the process that was killed.
   if (pid === process.pid) return false;
   try {
     process.kill(pid, 0);
-    return true;
   } catch (error) {
-    return (error as NodeJS.ErrnoException).code === "EPERM";
+    if ((error as NodeJS.ErrnoException).code !== "EPERM") return false;
   }
+  const start = startOf(pid);
+  return start === undefined || start === started;
 }
 
 function inUse(directory: string, owner: Owner): CheckpointError {

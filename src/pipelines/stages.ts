@@ -1,4 +1,4 @@
-import { TrainingError } from "../errors";
+import { NonFiniteError, TrainingError } from "../errors";
 import type { Trainer } from "../trainers/trainer";
 import type { RunEvent, StepMetrics } from "./events";
 import { guardWarnings, whatToTry } from "./guards";
@@ -92,12 +92,14 @@ export async function* runStages<Rollout>(
       const isRegular = finished % checkpointEvery === 0 || index === stage.steps - 1;
       const at = { stage: stage.name, step: finished };
       const started = performance.now();
-      const outcome = await withAdvice(at, directory, () => stage.run(index, signal));
+      const advised = <T>(work: () => Promise<T>) =>
+        withAdvice(at, { isTrained: trainer !== undefined, weights: directory.policy(), isSaved }, work);
+      const outcome = await advised(() => stage.run(index, signal));
       const timeMs = performance.now() - started;
       // At regular checkpoints only: where a run was stopped must not show in its metrics.
-      const evaluated = isRegular ? await stage.evaluate?.(signal) : undefined;
+      const evaluated = isRegular ? await advised(async () => stage.evaluate?.(signal)) : undefined;
       const metrics: StepMetrics = { ...at, ...outcome.metrics, ...evaluated };
-      await withAdvice(at, directory, async () => checkFinite(metrics));
+      await advised(async () => checkFinite(metrics));
       await directory.append(
         "rollouts",
         outcome.rollouts.map(({ rollout, advantage, prompt, truth }) =>
@@ -116,10 +118,13 @@ export async function* runStages<Rollout>(
       yield { type: "step-end", ...at, totalSteps, metrics, timeMs };
       const isStopped = stop?.aborted === true;
       if (!isRegular && !isStopped) continue;
-      const path = await directory.checkpoint(finished, memory.save(), {
-        trainer: isSaved ? undefined : trainer,
-        reward: evaluated?.eval_reward,
-      });
+      const path = await advised(() =>
+        directory.checkpoint(finished, memory.save(), {
+          trainer: isSaved ? undefined : trainer,
+          reward: evaluated?.eval_reward,
+          isStop: !isRegular,
+        }),
+      );
       isSaved = true;
       if (path !== undefined) yield { type: "checkpoint-end", step: finished, path };
       if (isStopped && finished < totalSteps) stop?.throwIfAborted();
@@ -135,14 +140,23 @@ function checkFinite({ stage: _, step: __, ...metrics }: StepMetrics): void {
 /** Says where training went wrong, what is left, and what to try. */
 async function withAdvice<T>(
   { stage, step }: { readonly stage: string; readonly step: number },
-  directory: RunDirectory,
+  policy: {
+    readonly isTrained: boolean;
+    /** Directory of the newest saved ones. */
+    readonly weights: string | undefined;
+    /** Whether the step began with those. */
+    readonly isSaved: boolean;
+  },
   work: () => Promise<T>,
 ): Promise<T> {
   try {
     return await work();
   } catch (cause) {
-    if (!(cause instanceof TrainingError)) throw cause;
-    throw new TrainingError(`${stage}, step ${step}: ${cause.message}. ${whatToTry(directory.policy())}`, { cause });
+    // Weights that went too far may first be seen in what they write.
+    const isOfWeights = policy.isTrained && cause instanceof NonFiniteError;
+    if (!(cause instanceof TrainingError) && !isOfWeights) throw cause;
+    const advice = whatToTry(policy.weights, { isCulprit: isOfWeights && policy.isSaved });
+    throw new TrainingError(`${stage}, step ${step}: ${cause.message}. ${advice}`, { cause });
   }
 }
 

@@ -1,10 +1,12 @@
+import { join } from "node:path";
 import type { EvaluationRecord } from "../pipelines/evaluation-records";
 import type { StepMetrics } from "../pipelines/events";
+import { readMetrics } from "../pipelines/run-directory";
 import type { Task } from "../tasks/task";
 import type { Example } from "../types";
 import { escapeHtml } from "./escape";
 import { linePlot, shortNumber } from "./plots";
-import { type RolloutRow, readMetricRows, readRollouts } from "./run-records";
+import { type RolloutRow, readRollouts } from "./run-records";
 import { style } from "./style";
 import {
   annotationView,
@@ -14,6 +16,7 @@ import {
   leaksMarked,
   pictureView,
   problemView,
+  unreadableView,
 } from "./views";
 
 export interface ReportedRun {
@@ -32,7 +35,7 @@ export interface ReportOptions<A> {
   readonly task: Task<A>;
   /** Where the runs' pictures and true annotations are found, and those of `records`. */
   readonly dataset: readonly Example<A>[];
-  /** Finished or not, in the order in which they are shown. */
+  /** In the order in which they are shown. */
   readonly runs: readonly ReportedRun[];
   /** Shown first. */
   readonly tables?: readonly ReportTable[];
@@ -43,8 +46,8 @@ export interface ReportOptions<A> {
 export type ReportedRecord<A> = Pick<EvaluationRecord<A>, "exampleId" | "text" | "think" | "prediction" | "failure">;
 
 /**
- * One HTML page, complete in itself, of what runs did: scores, learning curves, and at the first, the middle and the last step what the model
- * thought of a picture, what it reconstructed, what leaked, and what that earned.
+ * One HTML page, complete in itself, of what runs did: scores, and of every stage its curves, and at the first, the middle and the last step what
+ * the model thought of a picture, what it reconstructed, what leaked, and what that earned. A run may still be under way.
  * @throws CheckpointError for a run directory without metrics, or with rows that are not a run's
  */
 export async function htmlReport<A>(options: ReportOptions<A>): Promise<string> {
@@ -54,10 +57,10 @@ export async function htmlReport<A>(options: ReportOptions<A>): Promise<string> 
   const show: Show<A> = {
     task,
     example: (id) => examples.get(id),
-    picture(example) {
-      const embedded = pictures.get(example.id) ?? embedPicture(example.image);
-      pictures.set(example.id, embedded);
-      return embedded;
+    picture({ id, image, annotation }, prediction) {
+      const embedded = pictures.get(id) ?? embedPicture(image);
+      pictures.set(id, embedded);
+      return embedded.then((picture) => pictureView(picture, { truth: annotation, prediction }), unreadableView);
     },
   };
   const sections = [
@@ -76,7 +79,8 @@ export async function htmlReport<A>(options: ReportOptions<A>): Promise<string> 
 interface Show<A> {
   readonly task: Task<A>;
   readonly example: (id: string) => Example<A> | undefined;
-  readonly picture: (example: Example<A>) => Promise<EmbeddedPicture>;
+  /** In the place of one that cannot be read, what is wrong with it. */
+  readonly picture: (example: Example<A>, prediction: unknown) => Promise<string>;
 }
 
 function tableSection({ title, header, rows }: ReportTable): string {
@@ -105,6 +109,7 @@ const curves: readonly (readonly [name: string, title: string])[] = [
   ["reward", "reward"],
   ["eval_reward", "reward on held-out examples"],
   ["rise/similarity", "similarity"],
+  ["rise/image_only_similarity", "similarity without a cot"],
   ["rise/leak_rate", "leak rate"],
   ["rise/format_rate", "format rate"],
   ["completions/mean_length", "tokens in a completion"],
@@ -117,47 +122,58 @@ const curves: readonly (readonly [name: string, title: string])[] = [
 const roundingError = 1e-6;
 
 async function runSection<A>({ title, runDir }: ReportedRun, show: Show<A>): Promise<string> {
-  const metrics = await readMetricRows(runDir);
-  const learning = metrics.filter((row) => "learning_rate" in row);
-  const plots = curves.map(([name, label]) => {
-    const points = learning.flatMap((row) => (typeof row[name] === "number" ? [{ x: row.step, y: row[name] }] : []));
-    return name === "loss" && points.every(({ y }) => Math.abs(y) < roundingError) ? "" : linePlot(label, points);
+  const metrics = await readMetrics(join(runDir, "metrics.jsonl"));
+  const stages = [...new Set(metrics.map(({ stage }) => stage))].map((name) => ({
+    name,
+    rows: metrics.filter(({ stage }) => stage === name),
+  }));
+  const rollouts = await readRollouts(runDir, new Set(stages.flatMap(({ rows }) => firstMiddleLast(rows))));
+  const parts = stages.map(async ({ name, rows }) => {
+    const groups = oneGroupAStep(rollouts.filter(({ stage }) => stage === name));
+    const shown = await Promise.all([...groups].map(([step, group]) => groupView(step, group, show)));
+    return `<h3>${escapeHtml(name)}</h3><div class="plots">${plotsOf(rows)}</div>${shown.join("")}`;
   });
-  const rollouts = await readRollouts(runDir, firstMiddleLast(learning));
-  const groups = await Promise.all([...oneGroupAStep(rollouts)].map(([step, rows]) => groupView(step, rows, show)));
-  return `<section><h2>${escapeHtml(title)}</h2><div class="plots">${plots.join("")}</div>${groups.join("")}</section>`;
+  return `<section><h2>${escapeHtml(title)}</h2>${(await Promise.all(parts)).join("")}</section>`;
 }
 
-const stepKey = ({ stage, step }: Pick<StepMetrics, "stage" | "step">) => `${stage} ${step}`;
+function plotsOf(metrics: readonly StepMetrics[]): string {
+  const plots = curves.map(([name, label]) => {
+    const points = metrics.flatMap((row) => (typeof row[name] === "number" ? [{ x: row.step, y: row[name] }] : []));
+    return name === "loss" && points.every(({ y }) => Math.abs(y) < roundingError) ? "" : linePlot(label, points);
+  });
+  return plots.join("");
+}
 
-const firstMiddleLast = (rows: readonly StepMetrics[]): ReadonlySet<string> =>
-  new Set([rows[0], rows[Math.floor(rows.length / 2)], rows.at(-1)].flatMap((row) => (row ? [stepKey(row)] : [])));
+/** Steps count through all stages of a run. */
+const firstMiddleLast = (rows: readonly StepMetrics[]): readonly number[] =>
+  [rows[0], rows[Math.floor(rows.length / 2)], rows.at(-1)].flatMap((row) => (row ? [row.step] : []));
 
 /** Of each step the rollouts of its first example. */
-function oneGroupAStep(rows: readonly RolloutRow[]): ReadonlyMap<string, readonly RolloutRow[]> {
-  const groups = new Map<string, RolloutRow[]>();
+function oneGroupAStep(rows: readonly RolloutRow[]): ReadonlyMap<number, readonly RolloutRow[]> {
+  const groups = new Map<number, RolloutRow[]>();
   for (const row of rows) {
-    const group = groups.get(stepKey(row)) ?? [];
+    const group = groups.get(row.step) ?? [];
     if (group.length === 0 || group[0]!.exampleId === row.exampleId) group.push(row);
-    groups.set(stepKey(row), group);
+    groups.set(row.step, group);
   }
   return groups;
 }
 
-async function groupView<A>(step: string, rows: readonly RolloutRow[], show: Show<A>): Promise<string> {
+async function groupView<A>(step: number, rows: readonly RolloutRow[], show: Show<A>): Promise<string> {
   const ranked = [...rows].sort((a, b) => b.reward.reward - a.reward.reward || a.index - b.index);
   const best = ranked[0]!;
+  const isLearned = rows.some(({ advantage }) => advantage !== undefined);
   const lines = ranked.map(({ cot, reconstruction, completion, reward, advantage }) => {
     const written = cot ? leaksMarked(cot.text, reward.leaks) : escapeHtml(completion?.text ?? "");
     const rebuilt = reconstruction ? `<code>${escapeHtml(reconstruction.text)}</code>` : "";
     const problem = problemView(reward);
     const earned = `${bar(reward.reward)} ${shortNumber(reward.reward)}`;
-    const relative = advantage === undefined ? "" : shortNumber(advantage);
-    return `<tr><td>${written}${problem}</td><td>${rebuilt}</td><td>${earned}</td><td>${relative}</td></tr>`;
+    const relative = isLearned ? `<td>${advantage === undefined ? "" : shortNumber(advantage)}</td>` : "";
+    return `<tr><td>${written}${problem}</td><td>${rebuilt}</td><td>${earned}</td>${relative}</tr>`;
   });
-  const head = `<tr><th>Written</th><th>Reconstructed</th><th>Reward</th><th>Advantage</th></tr>`;
+  const head = `<tr><th>Written</th><th>Reconstructed</th><th>Reward</th>${isLearned ? "<th>Advantage</th>" : ""}</tr>`;
   return [
-    `<article><div><h4>Step ${escapeHtml(step)}</h4>${await truthView(best.exampleId, best.prediction, show)}</div>`,
+    `<article><div><h4>Step ${step}</h4>${await truthView(best.exampleId, best.prediction, show)}</div>`,
     `<table class="rollouts"><thead>${head}</thead><tbody>${lines.join("")}</tbody></table></article>`,
   ].join("");
 }
@@ -168,6 +184,6 @@ async function truthView<A>(exampleId: string, prediction: unknown, show: Show<A
   if (!example) return `<div><p>${escapeHtml(exampleId)}</p></div>`;
   const { annotation, subject } = example;
   const asked = subject === undefined ? "" : `<p>${escapeHtml(subject)}</p>`;
-  const picture = pictureView(await show.picture(example), { truth: annotation, prediction });
+  const picture = await show.picture(example, prediction);
   return `<div class="truth">${picture}<p class="id">${escapeHtml(exampleId)}</p>${asked}<h4>Truth</h4>${annotationView(annotation, show.task.format(annotation))}</div>`;
 }

@@ -5,15 +5,17 @@ import { shortNumber } from "./plots";
  * A line for every step of a run: how far it is, how long it will still take, and the numbers to watch; one for what each stage was found to need
  * before, and one for every warning.
  *
- * @param title of the run
+ * @param title of the run, at the head of its lines
  * @returns a fold over its events: the line of an event, `undefined` where there is nothing to say
  */
-export function createProgress(title: string): (event: RunEvent<unknown, unknown>) => string | undefined {
+export function createProgress(title?: string): (event: RunEvent<unknown, unknown>) => string | undefined {
+  const head = title === undefined ? [] : [title];
+  const lineOf = (...parts: readonly string[]) => [...head, ...parts].join("  ");
   let timeMs = 0;
   let done = 0;
   return (event) => {
-    if (event.type === "warning") return `${title}  warning, step ${event.step}: ${event.message}`;
-    if (event.type === "preflight-end") return `${title}  ${tried(event.report)}`;
+    if (event.type === "warning") return lineOf(`warning, step ${event.step}: ${event.message}`);
+    if (event.type === "preflight-end") return lineOf(tried(event.report));
     if (event.type !== "step-end") return undefined;
     const { step, totalSteps, metrics } = event;
     timeMs += event.timeMs;
@@ -24,7 +26,7 @@ export function createProgress(title: string): (event: RunEvent<unknown, unknown
       typeof metrics[name] === "number" ? [`${label} ${shortNumber(metrics[name])}`] : [],
     );
     const left = duration((timeMs / done) * (totalSteps - step));
-    return [title, bar, `${step}/${totalSteps}`, `${left} left`, ...numbers].join("  ");
+    return lineOf(bar, `${step}/${totalSteps}`, `${left} left`, ...numbers);
   };
 }
 

@@ -52,6 +52,10 @@ export function pictureView(
   return `<div class="picture"><img src="${dataUri}" alt="">${drawing}</div>`;
 }
 
+/** Stands where a picture would. @param error why there is none */
+export const unreadableView = (error: unknown): string =>
+  `<p class="problem">The picture could not be read: ${escapeHtml(error instanceof Error ? error.message : String(error))}</p>`;
+
 /** A distribution as bars, anything else as it is written. */
 export function annotationView(annotation: unknown, written: string): string {
   if (!isDistribution(annotation)) return `<code>${escapeHtml(written)}</code>`;

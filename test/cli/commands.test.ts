@@ -15,12 +15,15 @@ async function rise(...argv: string[]) {
 }
 
 describe("rise", () => {
-  it.each([["--help"], ["-h"], ["help"], ["doctor", "--help"]])("%s %s tells what there is", async (...argv) => {
-    const { code, out, err } = await rise(...argv);
-    expect([code, err]).toEqual([0, ""]);
-    expect(out).toContain("Usage: rise <command>");
-    expect(out).toMatch(/^ {2}doctor {2,}\S/m);
-  });
+  it.each([["--help"], ["-h"], ["help"], ["doctor", "--help"], ["help", "memory"]])(
+    "%s %s tells what there is",
+    async (...argv) => {
+      const { code, out, err } = await rise(...argv);
+      expect([code, err]).toEqual([0, ""]);
+      expect(out).toContain("Usage: rise <command>");
+      expect(out).toMatch(/^ {2}doctor {2,}\S/m);
+    },
+  );
 
   it("memory foresees what a model takes, more to train all of it than an adapter, from its settings alone", async () => {
     const folder = await mkdtemp(join(tmpdir(), "rise-memory-"));

@@ -1,11 +1,14 @@
 import { describe, expect, it } from "vitest";
-import { TrainingError } from "../../src/errors";
+import type { VlmBackend } from "../../src/backends/backend";
+import { BackendError, NonFiniteError, TrainingError } from "../../src/errors";
 import type { StepMetrics } from "../../src/pipelines/events";
 import { guardWarnings } from "../../src/pipelines/guards";
 import type { RewardFunction } from "../../src/reward/reward";
 import type { Trainer } from "../../src/trainers/trainer";
 import type { LabelDistribution } from "../../src/types";
-import { collect, contents, cotRun, cotTrainer, withFolders } from "./world";
+import { imagePath, reference } from "../models/qwen2-vl/reference";
+import { tinyTrainer } from "./onnx-world";
+import { collect, contents, cotRun, cotTrainer, dataset, withFolders } from "./world";
 
 const healthy = {
   reward: 0.4,
@@ -36,11 +39,20 @@ describe("guards", () => {
       { frac_reward_zero_std: 1 },
       /all rewards are equal \(mean reward 0\.40, leak rate 20 %.*Try a larger/,
     ],
-    ["clipped", { "completions/clipped_ratio": 0.95 }, /95 % of the rollouts were cut off by maxTokens.*Raise it/],
+    [
+      "clipped",
+      { "completions/clipped_ratio": 0.95 },
+      /95 % of the rollouts were cut off by a token limit.*Raise sampling\.cotMaxTokens or sampling\.reconstructionMaxTokens/,
+    ],
     ["leaking", { "rise/leak_rate": 1 }, /100 % of the cots give the annotation away.*say in the cot prompt/],
     ["repetition", { "rise/repetition": 0.6 }, /60 % of its four-word sequences.*lower the learning rate/],
   ] as const)("warn of %s, and say what to try", (guard, metrics, message) => {
     expect(guardWarnings(rows({}, metrics))).toEqual([{ guard, message: expect.stringMatching(message) }]);
+  });
+
+  it("name the token limit of the stage", () => {
+    const [row] = rows({ "completions/clipped_ratio": 1 });
+    expect(guardWarnings([{ ...row!, stage: "rft" }])[0]?.message).toMatch(/Raise rft\.sampling\.maxTokens,/);
   });
 
   it("repeat what goes on ever more rarely, and begin again when it was over", () => {
@@ -110,6 +122,76 @@ describe("guards of a run", () => {
         "checkpoints/step-2/policy.json",
       ]);
     }));
+
+  /** A policy whose text is no text from an update on, as that of a network whose weights went too far. */
+  const mute = (update: number): Trainer => {
+    const trainer = cotTrainer();
+    let updates = 0;
+    const sampler: VlmBackend = {
+      ...trainer.sampler(),
+      async generate(...call) {
+        if (updates >= update) throw new NonFiniteError("expected a finite number in logProbs, got NaN");
+        return trainer.sampler().generate(...call);
+      },
+    };
+    return {
+      ...trainer,
+      sampler: () => sampler,
+      async optimStep(params) {
+        updates++;
+        return trainer.optimStep(params);
+      },
+    };
+  };
+  const muteRun = (options: Partial<Parameters<typeof cotRun>[0]>, update = 3) =>
+    cotRun({ trainer: mute(update), groupSize: 16, learningRate: 0.1, ...options });
+
+  it("say so, too, where it is in sampling that a number is none: the error is a cause, the weights may be at fault", () =>
+    withFolders(2, async (a, b) => {
+      const failed = muteRun({ runDir: a! });
+      await expect(failed).rejects.toThrow(TrainingError);
+      await expect(failed).rejects.toThrow(
+        /^train, step 4: .*finite number in logProbs, got NaN\. The weights in .*step-2 are those of before.*lower learning rate/,
+      );
+      await expect(failed).rejects.toMatchObject({ cause: expect.any(NonFiniteError) });
+      await expect(muteRun({ runDir: b!, checkpointEvery: 1 })).rejects.toThrow(
+        /^train, step 4: .*The weights in .*step-3 are those that gave it: start a new runDir from earlier ones/,
+      );
+    }));
+
+  it("name the step where held-out examples are looked at, where weights are saved, and after training", async () => {
+    const heldOut = [{ ...dataset[0]!, id: "other" }];
+    await expect(muteRun({ heldOut }, 2)).rejects.toThrow(/^train, step 2: .*got NaN\. Nothing was saved/);
+    await expect(muteRun({ steps: 3 }, 3)).rejects.toThrow(/^final, step 4: .*got NaN/);
+    await withFolders(1, async (folder) => {
+      const save = () => Promise.reject(new TrainingError("save: expected finite weights"));
+      await expect(cotRun({ trainer: broken(0, { save }), runDir: folder! })).rejects.toThrow(
+        /^train, step 2: save: expected finite weights\. Nothing was saved before/,
+      );
+    });
+  });
+
+  it("leave other errors of a policy, and those of one that is not trained, as they are", async () => {
+    const backend = { ...cotTrainer().sampler(), generate: () => Promise.reject(new NonFiniteError("NaN")) };
+    await expect(cotRun({ backend, trainer: undefined as never })).rejects.toThrow(/^NaN$/);
+    const sampler = () => ({ ...backend, generate: () => Promise.reject(new BackendError("gone")) });
+    await expect(cotRun({ trainer: { ...cotTrainer(), sampler } })).rejects.toThrow(/^gone$/);
+  });
+
+  it("say what to try when a network's weights went too far", async () => {
+    const failed = cotRun({
+      ...{ trainer: tinyTrainer, learningRate: 1e30, groupSize: 4, examplesPerStep: 1 },
+      sampling: { cotMaxTokens: 8, reconstructionMaxTokens: 8 },
+      dataset: dataset.map((example, i) => ({ ...example, image: imagePath(reference.pictures[i]!.file) })),
+      // Of a network that knows nothing, so that there is something to learn.
+      reward: (_, { cot }) => ({
+        prediction: null,
+        reward: { reward: (cot.length % 11) / 10, similarity: 0, leaks: [], format: { ok: true } },
+      }),
+    });
+    await expect(failed).rejects.toThrow(TrainingError);
+    await expect(failed).rejects.toThrow(/^train, step 2: .*finite number in logProbs.*lower learning rate/);
+  });
 
   it("say that nothing was saved where nothing was", () =>
     expect(cotRun({ trainer: broken(1), groupSize: 16 })).rejects.toThrow(/Nothing was saved before; try a lower/));

@@ -1,5 +1,5 @@
 import { spawn } from "node:child_process";
-import { readFile } from "node:fs/promises";
+import { cp, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
@@ -116,35 +116,53 @@ describe("Ctrl-C", () => {
     return moments.findIndex((kind, i) => kind === "sampling" && moments.slice(0, i).includes("checkpoint"));
   };
 
-  it("once finishes the step, writes a checkpoint and says how to go on; going on loses nothing", () =>
-    withFolders(2, async (whole, folder) => {
+  it("once finishes the step, writes a checkpoint and says how to go on; going on ends with the same bytes, killed or not", () =>
+    withFolders(3, async (whole, folder, again) => {
       const { signal, printed } = await start("cot", folder!, await whileStepping(whole!), "SIGINT");
       expect(signal).toBeNull();
-      expect(printed).toMatch(/resume: true[\s\S]*AbortError/);
+      expect(printed).toMatch(/^Stopping\b.* resume: true/);
+      expect(printed).toMatch(/^AbortError: the run was stopped; .*resume: true$/m);
       // A whole step after the last regular checkpoint, whose rows are there.
       const stopped = await contents(folder!);
       expect(Object.keys(stopped)).toContain("checkpoints/step-3/policy.json");
       expect(stopped["metrics.jsonl"]?.trim().split("\n")).toHaveLength(3);
 
+      await cp(folder!, again!, { recursive: true });
       await goOn.cot(folder!);
-      const { "rollouts.jsonl": rollouts, "metrics.jsonl": metrics, "cots.jsonl": cots } = await contents(folder!);
-      expect({ rollouts, metrics, cots }).toEqual(
-        await contents(whole!).then((files) => ({
-          rollouts: files["rollouts.jsonl"],
-          metrics: files["metrics.jsonl"],
-          cots: files["cots.jsonl"],
-        })),
-      );
-      expect((await contents(folder!))["checkpoints/step-6/policy.json"]).toBe(
-        (await contents(whole!))["checkpoints/step-6/policy.json"],
-      );
+      expect(await contents(folder!)).toEqual(await contents(whole!));
+
+      // The next checkpoint is written; both are there; the one of the stop is about to be removed.
+      for (const moment of [5, 6, 7]) {
+        await withFolders(1, async (killed) => {
+          await cp(again!, killed!, { recursive: true });
+          expect((await start("cot", killed!, `checkpoint ${moment}`)).signal).toBe("SIGKILL");
+          await goOn.cot(killed!);
+          expect(await contents(killed!), `killed at checkpoint ${moment}`).toEqual(await contents(whole!));
+        });
+      }
     }));
 
-  it("twice ends the process at once", () =>
+  it("is no other than SIGTERM, which schedulers send", () =>
     withFolders(2, async (whole, folder) => {
-      const { signal } = await start("cot", folder!, await whileStepping(whole!), "SIGINT twice");
-      expect(signal).toBe("SIGINT");
+      const { signal, printed } = await start("cot", folder!, await whileStepping(whole!), "SIGTERM");
+      expect([signal, printed]).toEqual([null, expect.stringContaining("AbortError: the run was stopped")]);
+      expect(Object.keys(await contents(folder!))).toContain("checkpoints/step-3/policy.json");
+    }));
+
+  it.each(["SIGINT SIGINT", "SIGTERM SIGINT", "SIGINT SIGTERM"])("twice ends the process at once: %s", (both) =>
+    withFolders(2, async (whole, folder) => {
+      const { signal } = await start("cot", folder!, await whileStepping(whole!), both);
+      expect(signal).toBe(both.split(" ")[1]);
       expect(Object.keys(await contents(folder!))).not.toContain("checkpoints/step-3/policy.json");
+    }),
+  );
+
+  it("before the first step leaves nothing to save, and is told in words that hold then, too", () =>
+    withFolders(1, async (folder) => {
+      const { printed } = await start("cot", folder!, "sampling 0", "SIGINT");
+      expect(printed).toMatch(/^Stopping: what is under way is finished first, and a step is saved/);
+      expect(printed).toContain("AbortError: the run was stopped; ");
+      expect(Object.keys(await contents(folder!)).filter((name) => name.startsWith("checkpoints"))).toEqual([]);
     }));
 });
 

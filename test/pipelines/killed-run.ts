@@ -1,10 +1,10 @@
 /**
  * A run that kills its own process at a given moment: a program for kill-resume.test.ts, which starts it.
  *
- *   tsx killed-run.ts cot|r1|evaluate|onnx RUN_DIR [MOMENT [SIGKILL|SIGINT|"SIGINT twice"]]
+ *   tsx killed-run.ts cot|r1|evaluate|onnx RUN_DIR [MOMENT [SIGNALS]]
  *
  * A moment is a number from 0, or a kind and its number among its kind ("step 2"); a file is being written at one when half of it is.
- * Without a moment it prints the kind of each.
+ * Without a moment it prints the kind of each. Signals are those that the process sends itself: SIGKILL, or "SIGINT SIGTERM", say.
  */
 import fs from "node:fs/promises";
 import { syncBuiltinESMExports } from "node:module";
@@ -24,9 +24,8 @@ async function reach(kind: string, half = async () => {}): Promise<void> {
   moments.push(kind);
   if (!names.includes(moment ?? "none")) return;
   await half();
-  if (how === "SIGKILL") process.kill(process.pid, "SIGKILL");
-  for (let i = 0; i < (how === "SIGINT twice" ? 2 : 1); i++) {
-    process.kill(process.pid, "SIGINT");
+  for (const signal of how.split(" ")) {
+    process.kill(process.pid, signal);
     while (!stop.aborted) await setImmediate();
   }
 }

@@ -1,10 +1,11 @@
 import { existsSync } from "node:fs";
-import { readdir, rm, symlink, truncate, writeFile } from "node:fs/promises";
+import { cp, readdir, readFile, rename, rm, symlink, truncate, writeFile } from "node:fs/promises";
 import { hostname } from "node:os";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { CheckpointError } from "../../src/errors";
 import { openRunDirectory, type RunDirectory } from "../../src/pipelines/run-directory";
+import { startOf } from "../../src/pipelines/run-lock";
 import { contents, withFolders } from "./world";
 
 const config = { seed: 1, nested: { value: "a" } };
@@ -108,6 +109,36 @@ describe("checkpoints", () => {
       });
     }));
 
+  it("of a stop are kept besides the others until one that is due anyway is there", () =>
+    withFolders(1, async (folder) => {
+      const names = (...steps: number[]) => steps.map((step) => `step-${step}`);
+      const keep = 2;
+      await opened(
+        folder,
+        async (directory) => {
+          for (const step of [2, 4]) await directory.checkpoint(step, step, { trainer });
+          await directory.checkpoint(5, 5, { trainer, isStop: true });
+          expect(await checkpoints(folder!)).toEqual(names(2, 4, 5));
+        },
+        { keep },
+      );
+      const ofStop = join(folder!, "checkpoints", "step-5");
+      await cp(ofStop, `${folder}/aside`, { recursive: true });
+      await opened(
+        folder,
+        async (directory) => {
+          expect(directory.resumed?.state).toBe(5);
+          expect(directory.policy()).toBe(ofStop);
+          await directory.checkpoint(6, 6, { trainer });
+          expect(await checkpoints(folder!)).toEqual(names(4, 6));
+        },
+        { keep, resume: true },
+      );
+      // As if the process had been killed before it was removed.
+      await rename(`${folder}/aside`, ofStop);
+      await opened(folder, async () => expect(await checkpoints(folder!)).toEqual(names(4, 6)), { keep, resume: true });
+    }));
+
   it.each([
     ["its state is no state", (folder: string) => writeFile(join(folder, "state.json"), '{ "step": "one" }')],
     ["its state is gone", (folder: string) => rm(join(folder, "state.json"))],
@@ -147,6 +178,19 @@ describe("checkpoints", () => {
       await rm(join(folder!, "config.json"));
       await expect(resumed(folder, () => {})).rejects.toThrow(CheckpointError);
     }));
+
+  it("are not gone on from where rows before them are none any more: the line is named", () =>
+    withFolders(1, async (folder) => {
+      await opened(folder, async (directory) => {
+        await directory.append("metrics", [row(1), row(2)]);
+        await directory.checkpoint(2, {});
+      });
+      const file = join(folder!, "metrics.jsonl");
+      const bytes = await readFile(file);
+      await writeFile(file, bytes.fill("?", 0, bytes.indexOf("\n")));
+      await expect(resumed(folder, () => {})).rejects.toThrow(CheckpointError);
+      await expect(resumed(folder, () => {})).rejects.toThrow(/metrics\.jsonl:1: expected a line of JSON, found \?\?/);
+    }));
 });
 
 /** A file that the system refuses to fill, as a full disk does. */
@@ -173,6 +217,30 @@ describe.skipIf(!existsSync(full))("on a full disk", () => {
       await resumed(folder, (directory) => expect(directory.resumed?.state).toBe("one"));
     }));
 
+  it("so are the settings of a new run, which can be begun again", () =>
+    withFolders(1, async (folder) => {
+      await symlink(full, join(folder!, "config.json.partial"));
+      await expect(opened(folder, () => {})).rejects.toThrow(CheckpointError);
+      await expect(opened(folder, () => {})).rejects.toThrow(
+        /config\.json could not be written, because the disk is full; nothing was begun/,
+      );
+      await rm(join(folder!, "config.json.partial"));
+      await resumed(folder, () => {});
+    }));
+
+  it("so is what resuming has to put in order first", () =>
+    withFolders(1, async (folder) => {
+      await opened(folder, async (directory) => {
+        await directory.append("metrics", [row(1)]);
+        await directory.append("timings", [row(1)]);
+        await directory.checkpoint(1, {});
+      });
+      await symlink(full, join(folder!, "timings.jsonl.partial"));
+      await expect(resumed(folder, () => {})).rejects.toThrow(
+        /timings\.jsonl could not be written, because the disk is full; the checkpoint of step 1 is intact/,
+      );
+    }));
+
   it("so are rows", () =>
     withFolders(1, async (folder) => {
       await opened(folder, async (directory) => {
@@ -182,6 +250,18 @@ describe.skipIf(!existsSync(full))("on a full disk", () => {
           /rollouts\.jsonl could not be written, because the disk is full; no checkpoint was there yet/,
         );
       });
+    }));
+});
+
+describe("a directory that is not a run's", () => {
+  it("is refused as what it is, whether or not it is to be resumed", () =>
+    withFolders(1, async (folder) => {
+      await writeFile(join(folder!, "thesis.tex"), "");
+      for (const resume of [false, true])
+        await expect(opened(folder, () => {}, { resume })).rejects.toThrow(
+          /is not empty, and not a run's: expected a config\.json, found thesis\.tex; choose another runDir/,
+        );
+      expect(await readdir(folder!)).toEqual(["thesis.tex"]);
     }));
 });
 
@@ -223,7 +303,8 @@ describe("the lock of a run directory", () => {
   /** Puts up the lock of a process with a number, a time when it started, and a machine, where they are not this one's. */
   const leaveLock = async (folder: string | undefined, change: { pid?: number; started?: number; host?: string }) => {
     await opened(folder, () => {});
-    const { pid = process.pid, started = Math.round(performance.timeOrigin), host = hostname() } = change;
+    const { pid = process.pid, host = hostname() } = change;
+    const { started = startOf(pid) ?? 0 } = change;
     await writeFile(join(folder!, `run.lock.${pid}.${started}.${encodeURIComponent(host)}`), "");
   };
 
@@ -236,6 +317,13 @@ describe("the lock of a run directory", () => {
       await leaveLock(folder, change);
       await resumed(folder, async () => expect(await locks(folder)).toHaveLength(1));
       expect(await locks(folder)).toEqual([]);
+    }),
+  );
+
+  it.skipIf(process.platform !== "linux")("is taken over when its process's number is another's by now", () =>
+    withFolders(1, async (folder) => {
+      await leaveLock(folder, { pid: process.ppid, started: startOf(process.ppid)! + 1 });
+      await resumed(folder, async () => expect(await locks(folder)).toHaveLength(1));
     }),
   );
 

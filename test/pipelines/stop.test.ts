@@ -31,6 +31,27 @@ describe("a run that is told to stop", () => {
         expect(b[file]).toBe(a[file]);
     }));
 
+  it.each([[[3]], [[7]], [[1, 3, 5, 7]]])(
+    "in steps %j and gone on with, leaves the same files as one that was not",
+    (steps) =>
+      withFolders(2, async (whole, folder) => {
+        // Checkpoints come every second step, and the two that are kept are regular ones.
+        const options = { keepCheckpoints: 2, resume: true };
+        await cotRun({ ...options, trainer: cotTrainer(), runDir: whole! });
+        for (const step of steps) {
+          const stop = new AbortController();
+          const watched = async () => {
+            for await (const event of cotRun({ ...options, trainer: cotTrainer(), runDir: folder!, stop: stop.signal }))
+              if (event.type === "rollout-end" && event.step === step) stop.abort(new Error("enough"));
+          };
+          await expect(watched()).rejects.toThrow("enough");
+          expect(Object.keys(await contents(folder!))).toContain(`checkpoints/step-${step}/state.json`);
+        }
+        await cotRun({ ...options, trainer: cotTrainer(), runDir: folder! });
+        expect(await contents(folder!)).toEqual(await contents(whole!));
+      }),
+  );
+
   it("does not begin when it was told before", () =>
     expect(cotRun({ trainer: cotTrainer(), stop: AbortSignal.abort(new Error("enough")) })).rejects.toThrow("enough"));
 

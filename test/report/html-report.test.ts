@@ -1,4 +1,4 @@
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { appendFile, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
@@ -8,6 +8,7 @@ import { classification } from "../../src/tasks/classification";
 import { detection } from "../../src/tasks/detection";
 import { segmentation } from "../../src/tasks/segmentation";
 import type { Box, BoxSpace, Example, LabelDistribution, Polygon } from "../../src/types";
+import { cotRun, cotTrainer, dataset as pictures } from "../pipelines/world";
 
 const scratch = await mkdtemp(join(tmpdir(), "report-"));
 afterAll(() => rm(scratch, { recursive: true }));
@@ -77,6 +78,50 @@ describe("a report", () => {
     expect(html).toContain('aria-label="reward"');
     expect(html).not.toContain('aria-label="leak rate"');
     expect(html).toMatch(/<polyline points="44,100 106,77.5 168,55 230,32.5 292,10"\/>/);
+  });
+
+  it("shows the stages of a run one by one, those that only look as well", async () => {
+    const dataset = pictures.map((example) => ({ ...example, image }));
+    const reportOf = async (name: string, options: object) => {
+      const runDir = join(scratch, name);
+      await cotRun({ ...options, dataset, runDir });
+      const html = await htmlReport({ title: "t", task: moods, dataset, runs: [{ title: "run", runDir }] });
+      return html.split(/(?=<h3>)/).slice(1);
+    };
+    const [train, final, ...others] = await reportOf("trained", { trainer: cotTrainer() });
+    expect([train!.slice(0, 14), final!.slice(0, 14), others]).toEqual(["<h3>train</h3>", "<h3>final</h3>", []]);
+    for (const step of [1, 4, 6]) expect(train).toContain(`<h4>Step ${step}</h4>`);
+    for (const step of [7, 8]) expect(final).toContain(`<h4>Step ${step}</h4>`);
+    expect(final).toContain('aria-label="similarity without a cot"');
+    // What was not learned from has no advantage.
+    expect([train, final].map((part) => part!.includes("<th>Advantage</th>"))).toEqual([true, false]);
+
+    const bestOfG = await reportOf("best-of-g", { backend: cotTrainer().sampler() });
+    expect(bestOfG).toHaveLength(1);
+    expect(bestOfG[0]).toMatch(/^<h3>final<\/h3>.*aria-label="reward".*<img src="data:/);
+    expect(count(bestOfG[0]!, "<h4>Step ")).toBe(2);
+  });
+
+  it("shows a run that is under way as far as it is, and still refuses damage in the middle", async () => {
+    const dir = await runDirectory("live", [rollout(1, "a", 0, "a whole thought", 0.5)], 1);
+    await appendFile(join(dir, "metrics.jsonl"), '{"stage":"train","st');
+    await appendFile(join(dir, "rollouts.jsonl"), '{"stage":"train","step":2,"exam');
+    const report = () =>
+      htmlReport({ title: "t", task: moods, dataset: examples, runs: [{ title: "run", runDir: dir }] });
+    expect(await report()).toContain("a whole thought");
+    await appendFile(join(dir, "rollouts.jsonl"), "\n");
+    await expect(report()).rejects.toThrow(/rollouts\.jsonl:2: expected a line of JSON, found \{"stage"/);
+    await writeFile(join(dir, "rollouts.jsonl"), "");
+    await appendFile(join(dir, "metrics.jsonl"), "\n");
+    await expect(report()).rejects.toThrow(/metrics\.jsonl:2: expected a line of JSON, found \{"stage"/);
+  });
+
+  it("says of a picture that is gone that it is, and shows the rest", async () => {
+    const dataset = [{ ...examples[0]!, image: "gone.png" }, examples[1]!];
+    const records = dataset.map(({ id }) => ({ exampleId: id, text: "", think: null, prediction: null }));
+    const html = await htmlReport({ title: "t", task: moods, dataset, runs: [], records });
+    expect(html).toMatch(/<p class="problem">The picture could not be read: .*gone\.png<\/p><p class="id">a<\/p>/);
+    expect(count(html, "<img src=")).toBe(1);
   });
 
   it("marks what leaked, and nothing else", async () => {

@@ -17,6 +17,12 @@ describe("progress", () => {
     expect(createProgress("a")(stepEnd(1, 3_600_000))).toContain("  9.0 h left");
   });
 
+  it("needs no title", () => {
+    const line = createProgress();
+    expect(line(stepEnd(1, 1000))).toBe("██░░░░░░░░░░░░░░░░░░  1/10  9 s left");
+    expect(line({ type: "warning", guard: "clipped", step: 3, message: "too long" })).toBe("warning, step 3: too long");
+  });
+
   it("tells what a stage was found to need before its first step", () => {
     const report = { stage: "train", exampleId: "cat", estimatedSeconds: 100 };
     const line = createProgress("RISE-CoT");

@@ -1,5 +1,5 @@
 import type { GenerateOptions } from "../../backends/backend";
-import { BackendError } from "../../errors";
+import { NonFiniteError } from "../../errors";
 import type { Tensor } from "../../onnx/session";
 import { createRng } from "../../rng";
 import { type ImageGroups, layOut, type ModelRow } from "./batch";
@@ -126,7 +126,7 @@ export function continued(
       const values = Array.from({ length }, (_, i) => (outputs[name]!.data as Float32Array)[i * rows.length + r]!);
       const bad = values.findIndex((x) => !Number.isFinite(x));
       if (bad >= 0)
-        throw new BackendError(
+        throw new NonFiniteError(
           `generate: row ${r}, token ${row.tokens.length + bad}: expected a finite number in ${name}, got ${values[bad]}; are the weights finite?`,
         );
       return values;
