@@ -166,7 +166,7 @@ describe("evaluate", () => {
 
   it.each<[object, string]>([
     [{ metric: classificationMetrics }, 'evaluate: unknown option "metric"; did you mean "metrics"?'],
-    [{ metrics: ["jsd"] }, "expected metrics to be functions by name, such as classificationMetrics; got [ 'jsd' ]"],
+    [{ metrics: ["jsd"] }, 'expected metrics to be functions by name, such as classificationMetrics; got ["jsd"]'],
     [{ metrics: { jsd: true } }, "expected metrics to be functions by name"],
     [{ resume: "no" }, 'evaluate: expected resume to be true or false, got "no"'],
     [{ seed: 1.5 }, "evaluate: expected seed to be a whole number, got 1.5"],

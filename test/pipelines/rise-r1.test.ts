@@ -163,7 +163,7 @@ describe("riseR1", () => {
     for (const cot of ["A party.</think>", "<think>A party.", "A party. <answer>joy</answer>", undefined as never]) {
       await expect(imitate(cot)).rejects.toThrow(DataError);
       await expect(imitate(cot)).rejects.toThrow(
-        /the cot of example party to be text without <think> and <answer> tags/,
+        /text without <think> and <answer> tags, but the cot of example party is/,
       );
     }
   });
