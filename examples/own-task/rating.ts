@@ -34,7 +34,7 @@ export function rating({ question, from = 1, to = 5 }: RatingOptions): Task<numb
     leaks: (cot, annotation) => findLeaks(cot, { answer: format(annotation) }),
     validate(annotation, where) {
       if (!isOnScale(annotation))
-        throw new DataError(`${where} must be a whole number from ${from} to ${to}, but is ${annotation}`);
+        throw new DataError(`${where} must be a whole number from ${from} to ${to}, not ${JSON.stringify(annotation)}`);
     },
   };
 }
