@@ -160,12 +160,13 @@ describe("riseR1", () => {
     const imitate = (cot: string) =>
       run({ trainer, cots: [{ ...cots[0]!, cot }], sft: { ...sft, steps: 1 }, rft: false });
     expect((await imitate("")).kept).toHaveLength(1);
-    for (const cot of ["A party.</think>", "<think>A party.", "A party. <answer>joy</answer>", undefined as never]) {
+    for (const cot of ["A party.</think>", "<think>A party.", "A party. <answer>joy</answer>"]) {
       await expect(imitate(cot)).rejects.toThrow(DataError);
       await expect(imitate(cot)).rejects.toThrow(
         /text without <think> and <answer> tags, but the cot of example party is/,
       );
     }
+    await expect(imitate(undefined as never)).rejects.toThrow(/cots: expected \{ exampleId, cot \} with texts/);
   });
 
   it("refuses settings of either part before a model is loaded, and not when their part begins", async () => {
