@@ -4,7 +4,7 @@ import { CheckpointError, ConfigError, DataError, ShapeError, TrainingError } fr
 import type { OnDownload } from "../models/hub/progress";
 import { exists, readJson } from "../models/model-directory";
 import { createAdapter, type LoraConfig, loraOptions, type TrainableTensor } from "../models/qwen2-vl/adapter";
-import { checkPositiveIntegers } from "../models/qwen2-vl/limits";
+import { checkPositiveIntegers, divisors, isDivisor } from "../models/qwen2-vl/limits";
 import { checkMemory } from "../models/qwen2-vl/memory";
 import { defaultModel, openQwen2Vl, type Qwen2Vl } from "../models/qwen2-vl/model";
 import { unusable } from "../models/qwen2-vl/peft-format";
@@ -244,7 +244,7 @@ function scoredRows(
   { temperature = 1, signal }: ScoringOptions,
 ): Promise<ScoredRow[]> {
   signal?.throwIfAborted();
-  checkNumber("onnxTrainer", "a temperature above 0", temperature, temperature > 0 && Number.isFinite(temperature));
+  checkNumber("onnxTrainer", `a temperature ${divisors}`, temperature, isDivisor(temperature));
   return Promise.all(sequences.map((sequence, i) => scoredRow(model, sequence, i)));
 }
 

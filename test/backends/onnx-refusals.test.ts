@@ -194,14 +194,16 @@ describe("generation is refused", () => {
     [{ maxTokens: 0 }, "expected maxTokens to be a positive integer", "got 0"],
     [{ maxTokens: 2.5 }, "expected maxTokens to be a positive integer", "got 2.5"],
     [{ count: 0 }, "expected count to be a positive integer", "got 0"],
-    [{ temperature: -1 }, "expected a finite temperature ≥ 0", "got -1"],
+    [{ temperature: -1 }, "expected temperature 0, or from 0.000001 to 1000000", "got -1"],
+    [{ temperature: 1e-38 }, "expected temperature 0, or from 0.000001 to 1000000", "got 1e-38"],
     [{ topK: 0 }, "expected topK to be a positive integer", "got 0"],
     [{ topK: 1.5 }, "expected topK to be a positive integer", "got 1.5"],
     [{ topP: 0 }, "expected topP in (0, 1]", "got 0"],
     [{ topP: 1.1 }, "expected topP in (0, 1]", "got 1.1"],
-    [{ repetitionPenalty: 0 }, "expected a finite repetitionPenalty above 0", "got 0"],
+    [{ repetitionPenalty: 0 }, "expected repetitionPenalty from 0.000001 to 1000000", "got 0"],
+    [{ repetitionPenalty: 1e-40 }, "expected repetitionPenalty from", "got 1e-40"],
     [{ seed: Number.NaN }, "expected seed to be a whole number", "got NaN"],
-    [{ temperature: "1" as unknown as number }, "expected a finite temperature ≥ 0", 'got "1"'],
+    [{ temperature: "1" as unknown as number }, "expected temperature 0, or from", 'got "1"'],
     [{ temprature: 1 } as object, 'generate: unknown option "temprature"; did you mean "temperature"?', ""],
     [{ stop: ["fine", ""] }, "expected stop texts that are not empty", 'got ["fine",""]'],
   ])("with %j", (options, ...parts) =>
@@ -219,6 +221,13 @@ describe("generation is refused", () => {
       DataError,
       `generate, prompt ${longest}: expected its tokens and maxTokens to fit the model's context of 512, got ${tokens[longest]} and ${maxTokens}`,
     );
+  });
+
+  it("never for a topP so small that float32 has no number for it: the likeliest token is left", async () => {
+    const prompts = [promptOf(reference.cases[2]!)];
+    const likeliest = await backend.generate(prompts, { maxTokens: 4, seed: 0, temperature: 0 });
+    const smallest = await backend.generate(prompts, { maxTokens: 4, seed: 0, topP: 1e-46 });
+    expect(smallest[0]![0]!.tokenIds).toEqual(likeliest[0]![0]!.tokenIds);
   });
 
   it("never for a list of no prompts, which asks for nothing", async () => {

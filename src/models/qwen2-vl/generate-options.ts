@@ -2,7 +2,7 @@ import type { GenerateOptions } from "../../backends/backend";
 import { ConfigError } from "../../errors";
 import { checkNumber, checkOptions, type Names } from "../../options";
 import type { SamplingOptions } from "./generate";
-import { checkPositiveIntegers } from "./limits";
+import { checkPositiveIntegers, divisors, isDivisor } from "./limits";
 
 export const generateNames: Names<GenerateOptions> = {
   count: true,
@@ -23,12 +23,12 @@ export function checkedSampling(options: GenerateOptions): SamplingOptions {
   const { repetitionPenalty = 1, seed, count = 1, stop = [] } = options;
   const demand = (what: string, got: number, ok: boolean) => checkNumber("generate", what, got, ok);
   checkPositiveIntegers("generate", { maxTokens, count, ...(topK !== Number.POSITIVE_INFINITY && { topK }) });
-  demand("a finite temperature ≥ 0", temperature, temperature >= 0 && Number.isFinite(temperature));
+  demand(`temperature 0, or ${divisors}`, temperature, temperature === 0 || isDivisor(temperature));
   demand("topP in (0, 1]", topP, topP > 0 && topP <= 1);
-  const isPenalty = repetitionPenalty > 0 && Number.isFinite(repetitionPenalty);
-  demand("a finite repetitionPenalty above 0", repetitionPenalty, isPenalty);
+  demand(`repetitionPenalty ${divisors}`, repetitionPenalty, isDivisor(repetitionPenalty));
   demand("seed to be a whole number", seed, Number.isInteger(seed));
   if (!Array.isArray(stop) || stop.some((text) => typeof text !== "string" || text === ""))
     throw new ConfigError(`generate: expected stop texts that are not empty, got ${JSON.stringify(stop)}`);
-  return { maxTokens, temperature, topK, topP, repetitionPenalty, seed };
+  // Where float32 would make 0 of it; either way it is the likeliest token.
+  return { maxTokens, temperature, topK, topP: Math.max(topP, 1e-30), repetitionPenalty, seed };
 }
