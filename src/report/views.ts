@@ -1,3 +1,6 @@
+import { access } from "node:fs/promises";
+import { DataError } from "../errors";
+import { excerpt } from "../shown";
 import type { Box, BoxSpace, ImageSource, Leak, Polygon } from "../types";
 import { escapeHtml } from "./escape";
 import { shortNumber } from "./plots";
@@ -12,8 +15,22 @@ export interface EmbeddedPicture {
 
 const longestSide = 320;
 
-/** Reads a picture and makes it small enough to embed. */
+/**
+ * Reads a picture and makes it small enough to embed.
+ * @throws DataError in words of ours: the decoder's depend on what else it decodes at the time, and a page must not
+ */
 export async function embedPicture(image: ImageSource): Promise<EmbeddedPicture> {
+  const name = typeof image === "string" ? excerpt(image) : "what is in memory";
+  if (typeof image === "string")
+    await access(image).catch((cause: Error) => {
+      throw new DataError(`there is no file ${name}`, { cause });
+    });
+  return decodedSmall(image).catch((cause: Error) => {
+    throw new DataError(`${name} is no picture, or a damaged one`, { cause });
+  });
+}
+
+async function decodedSmall(image: ImageSource): Promise<EmbeddedPicture> {
   const { default: sharp } = await import("sharp");
   const isRaw = typeof image === "object" && "data" in image;
   const picture = isRaw

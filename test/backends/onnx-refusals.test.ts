@@ -143,7 +143,7 @@ describe("a picture is refused", () => {
 
   it("that is text", () => refuses(show(text), DataError, `${text}: expected a picture`, "unsupported"));
   it("that is not there", () =>
-    refuses(show("/nowhere/a.png"), DataError, "/nowhere/a.png: expected a picture", "missing"));
+    refuses(show("/nowhere/a.png"), DataError, "/nowhere/a.png: expected a picture", "found no such file"));
   it("of bytes that are none", () =>
     refuses(show(new Uint8Array(12)), DataError, "image of 12 bytes: expected a picture"));
   it("of too few bytes", () =>

@@ -2,6 +2,7 @@ import { readFile } from "node:fs/promises";
 import type { Sharp } from "sharp";
 import { DataError } from "../../errors";
 import type { ImageSource, RawImage } from "../../types";
+import { exists } from "../model-directory";
 import { hasTransparentColour } from "./transparent-colour";
 
 /**
@@ -75,8 +76,11 @@ export async function imageSize(source: ImageSource): Promise<Pick<RawImage, "wi
   return autoOrient;
 }
 
-function refuse(source: string | Uint8Array, cause: Error): never {
+async function refuse(source: string | Uint8Array, cause: Error): Promise<never> {
   const where = nameOf(source);
+  // Asked here, because the decoder takes a missing file for another error while it decodes others.
+  if (typeof source === "string" && !(await exists(source)))
+    throw new DataError(`${where}: expected a picture (PNG, JPEG, WebP, …), found no such file`, { cause });
   // The decoder repeats a path, and would a data URL.
   const why = typeof source === "string" ? cause.message.replaceAll(source, where) : cause.message;
   throw new DataError(`${where}: expected a picture (PNG, JPEG, WebP, …): ${why}`, { cause });
