@@ -1,6 +1,7 @@
 import { gradientsWhereAny } from "./grad";
 import { add, cast, concat, type Graph, reduceSum, reshape, scalar } from "./graph";
 import { elementCount } from "./shapes";
+import { plus } from "./sums";
 import type { Value } from "./value";
 
 /** A part of a network that can be computed once more: `again(input)` equals `output`. */
@@ -30,11 +31,13 @@ export function checkpointedGradients(
 ): (Value | undefined)[] {
   const sums: (Value | undefined)[] = wrt.map(() => undefined);
   let latest: Value[] = [];
-  const collect = (parts: readonly (Value | undefined)[]) => {
+  const collect = (parts: readonly (Value | undefined)[], isLast = false) => {
     latest = parts.filter((part) => part !== undefined);
     for (const [i, part] of parts.entries()) {
+      if (!part) continue;
       const sum = sums[i];
-      if (part) sums[i] = sum ? add(g, sum, part) : part;
+      // A segment waits for all parts of those behind it, so that only the last ones are needed by nothing but the sum.
+      sums[i] = sum ? plus(g, { value: sum, isNew: false }, { value: part, isNew: isLast }) : part;
     }
   };
 
@@ -48,7 +51,7 @@ export function checkpointedGradients(
     collect(parts);
     cotangent = next;
   }
-  if (cotangent) collect(gradientsWhereAny(g, [{ output: segments[0]!.input, cotangent }], wrt));
+  if (cotangent) collect(gradientsWhereAny(g, [{ output: segments[0]!.input, cotangent }], wrt), true);
   return sums;
 }
 
