@@ -39,7 +39,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   datasets: [...base, "tasks/task", "similarity"],
   // Above both.
   // Pages are made of the report's parts, of which the report is made as well.
-  pipelines: [...base, ...interfaces, ...method, "report/views", "report/style", "report/escape", "report/plots"],
+  pipelines: [...base, ...interfaces, ...method, "report/views", "report/image", "report/style", "report/escape", "report/plots"],
   testing: [...base, "backends/backend", "trainers/trainer"],
   report: [...base, ...interfaces, ...method, "pipelines"],
   cli: [...base, ...interfaces, ...method, "pipelines", "report", "backends", "trainers", "datasets", "models", "onnx"],

@@ -1,7 +1,8 @@
 import { escapeHtml } from "../report/escape";
+import { createPageImages, type PageImages } from "../report/image";
 import { shortNumber } from "../report/plots";
 import { style } from "../report/style";
-import { annotationView, embedPicture, leaksMarked, pictureView, problemView, unreadableView } from "../report/views";
+import { annotationView, leaksMarked, problemView } from "../report/views";
 import type { Task } from "../tasks/task";
 import type { Example } from "../types";
 import type { Rehearsal } from "./preflight";
@@ -16,11 +17,12 @@ export async function preflightPage<A>(
   rehearsals: readonly Rehearsal[],
 ): Promise<string> {
   const examples = new Map(dataset.map((example) => [example.id, example]));
-  const annotated = await Promise.all(dataset.slice(0, SHOWN).map((example) => exampleView(task, example)));
+  const images = createPageImages();
+  const annotated = await Promise.all(dataset.slice(0, SHOWN).map((example) => exampleView(task, example, images)));
   const tried = await Promise.all(
     rehearsals.map(async ({ report: { stage, exampleId }, sampled }) => {
       const example = examples.get(exampleId)!;
-      const shown = await exampleView(task, example, sampled[0]?.rollout.prediction);
+      const shown = await exampleView(task, example, images, sampled[0]?.rollout.prediction);
       const rows = sampled.map(({ segments, reward }) => {
         const written = segments.map(({ completion }, i) =>
           i === 0 && segments.length > 1 ? leaksMarked(completion.text, reward.leaks) : escapeHtml(completion.text),
@@ -38,19 +40,18 @@ export async function preflightPage<A>(
   return [
     `<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Before the first step</title>`,
     `<meta name="viewport" content="width=device-width"><style>${style}</style></head><body><h1>Before the first step</h1>`,
-    `<h2>Annotations</h2><div class="plots">${annotated.join("")}</div>${tried.join("")}</body></html>\n`,
+    `<h2>Annotations</h2><div class="plots">${annotated.join("")}</div>${tried.join("")}${images.definitions()}</body></html>\n`,
   ].join("");
 }
 
 async function exampleView<A>(
   task: Task<A>,
-  { id, image, annotation, subject }: Example<A>,
+  example: Example<A>,
+  images: PageImages,
   prediction?: unknown,
 ): Promise<string> {
-  const picture = await embedPicture(image).then(
-    (embedded) => pictureView(embedded, { truth: annotation, prediction }),
-    unreadableView,
-  );
+  const { id, annotation, subject } = example;
+  const drawn = await images.draw(example, { truth: annotation, prediction });
   const asked = subject === undefined ? "" : `<p>${escapeHtml(subject)}</p>`;
-  return `<div class="truth">${picture}<p class="id">${escapeHtml(id)}</p>${asked}${annotationView(annotation, task.format(annotation))}</div>`;
+  return `<div class="example">${drawn}<p class="id">${escapeHtml(id)}</p>${asked}${annotationView(annotation, task.format(annotation))}</div>`;
 }

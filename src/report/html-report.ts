@@ -5,19 +5,11 @@ import { readMetrics } from "../pipelines/run-directory";
 import type { Task } from "../tasks/task";
 import type { Example } from "../types";
 import { escapeHtml } from "./escape";
+import { createPageImages, type PageImages } from "./image";
 import { linePlot, shortNumber } from "./plots";
 import { type RolloutRow, readRollouts } from "./run-records";
 import { style } from "./style";
-import {
-  annotationView,
-  bar,
-  type EmbeddedPicture,
-  embedPicture,
-  leaksMarked,
-  pictureView,
-  problemView,
-  unreadableView,
-} from "./views";
+import { annotationView, bar, leaksMarked, problemView } from "./views";
 
 export interface ReportedRun {
   readonly title: string;
@@ -53,16 +45,8 @@ export type ReportedRecord<A> = Pick<EvaluationRecord<A>, "exampleId" | "text" |
 export async function htmlReport<A>(options: ReportOptions<A>): Promise<string> {
   const { title, task, dataset, runs, tables = [], records = [] } = options;
   const examples = new Map(dataset.map((example) => [example.id, example]));
-  const pictures = new Map<string, Promise<EmbeddedPicture>>();
-  const show: Show<A> = {
-    task,
-    example: (id) => examples.get(id),
-    picture({ id, image, annotation }, prediction) {
-      const embedded = pictures.get(id) ?? embedPicture(image);
-      pictures.set(id, embedded);
-      return embedded.then((picture) => pictureView(picture, { truth: annotation, prediction }), unreadableView);
-    },
-  };
+  const images = createPageImages();
+  const show: Show<A> = { task, example: (id) => examples.get(id), images };
   const sections = [
     ...tables.map(tableSection),
     records.length > 0 ? await recordsSection(records, show) : "",
@@ -71,7 +55,7 @@ export async function htmlReport<A>(options: ReportOptions<A>): Promise<string> 
   return [
     `<!doctype html><html lang="en"><head><meta charset="utf-8"><title>${escapeHtml(title)}</title>`,
     `<meta name="viewport" content="width=device-width"><style>${style}</style></head>`,
-    `<body><h1>${escapeHtml(title)}</h1>${sections.join("\n")}</body></html>\n`,
+    `<body><h1>${escapeHtml(title)}</h1>${sections.join("\n")}${images.definitions()}</body></html>\n`,
   ].join("");
 }
 
@@ -79,8 +63,7 @@ export async function htmlReport<A>(options: ReportOptions<A>): Promise<string> 
 interface Show<A> {
   readonly task: Task<A>;
   readonly example: (id: string) => Example<A> | undefined;
-  /** In the place of one that cannot be read, what is wrong with it. */
-  readonly picture: (example: Example<A>, prediction: unknown) => Promise<string>;
+  readonly images: PageImages;
 }
 
 function tableSection({ title, header, rows }: ReportTable): string {
@@ -101,7 +84,7 @@ async function recordsSection<A>(records: readonly ReportedRecord<A>[], show: Sh
     const problem = failure === undefined ? "" : `<p class="problem">${escapeHtml(failure)}</p>`;
     return `<article>${shown}<div><h4>Thought</h4><p>${escapeHtml(think ?? "(none)")}</p><h4>Answer</h4>${answer}${problem}</div></article>`;
   });
-  return `<section><h2>Held-out pictures</h2>${(await Promise.all(cards)).join("")}</section>`;
+  return `<section><h2>Held-out images</h2>${(await Promise.all(cards)).join("")}</section>`;
 }
 
 /** The metrics worth a curve, with the words for people who have not read the code. */
@@ -184,6 +167,6 @@ async function truthView<A>(exampleId: string, prediction: unknown, show: Show<A
   if (!example) return `<div><p>${escapeHtml(exampleId)}</p></div>`;
   const { annotation, subject } = example;
   const asked = subject === undefined ? "" : `<p>${escapeHtml(subject)}</p>`;
-  const picture = await show.picture(example, prediction);
-  return `<div class="truth">${picture}<p class="id">${escapeHtml(exampleId)}</p>${asked}<h4>Truth</h4>${annotationView(annotation, show.task.format(annotation))}</div>`;
+  const drawn = await show.images.draw(example, { truth: annotation, prediction });
+  return `<div class="example">${drawn}<p class="id">${escapeHtml(exampleId)}</p>${asked}<h4>Truth</h4>${annotationView(annotation, show.task.format(annotation))}</div>`;
 }

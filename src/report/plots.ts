@@ -25,7 +25,9 @@ export function linePlot(title: string, points: readonly Point[]): string {
   const lines = pieces(points).map((piece) =>
     piece.length === 1
       ? `<circle cx="${x.at(piece[0]!.x)}" cy="${y.at(piece[0]!.y)}" r="2"/>`
-      : `<polyline points="${piece.map((p) => `${x.at(p.x)},${y.at(p.y)}`).join(" ")}"/>`,
+      : `<polyline points="${thinned(piece.map((p) => ({ x: x.at(p.x), y: y.at(p.y) })))
+          .map((p) => `${p.x},${p.y}`)
+          .join(" ")}"/>`,
   );
   const text = (at: Point, anchor: string, value: number) =>
     `<text x="${at.x}" y="${at.y}" text-anchor="${anchor}">${shortNumber(value)}</text>`;
@@ -45,9 +47,29 @@ export function linePlot(title: string, points: readonly Point[]): string {
 
 /** Maps the values' range onto pixels; a single value goes to the middle. */
 function axis(values: readonly number[], from: number, to: number) {
-  const [least, most] = [Math.min(...values), Math.max(...values)];
+  const least = values.reduce((a, b) => Math.min(a, b));
+  const most = values.reduce((a, b) => Math.max(a, b));
   const share = (value: number) => (most === least ? 0.5 : (value - least) / (most - least));
   return { least, most, at: (value: number) => Number((from + share(value) * (to - from)).toFixed(1)) };
+}
+
+/** A longer line is thinned: a plot has some 250 columns of pixels. */
+const mostPoints = 1000;
+
+/** Keeps the first, lowest, highest and last point of each column of pixels, so that a long line looks as it did. */
+function thinned(points: readonly Point[]): readonly Point[] {
+  if (points.length <= mostPoints) return points;
+  const columns = new Map<number, Point[]>();
+  for (const point of points) {
+    const column = columns.get(Math.round(point.x));
+    if (column) column.push(point);
+    else columns.set(Math.round(point.x), [point]);
+  }
+  return [...columns.values()].flatMap((column) => {
+    const lowest = column.reduce((a, b) => (b.y > a.y ? b : a));
+    const highest = column.reduce((a, b) => (b.y < a.y ? b : a));
+    return column.filter((point, i) => i === 0 || point === lowest || point === highest || i === column.length - 1);
+  });
 }
 
 /** Runs of finite points. */

@@ -15,10 +15,10 @@ table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
 .plot polyline { fill: none; stroke: var(--main); stroke-width: 1.5; } .plot circle { fill: var(--main); }
 .plot .axis { fill: none; stroke: var(--line); } .plot text { font-size: 9px; fill: var(--quiet); }
 article { display: flex; gap: 1.2rem; margin: 1rem 0; align-items: flex-start; }
-.truth { flex: none; width: 11rem; font-size: .85rem; } .truth .id { color: var(--quiet); margin: .2rem 0; }
-.picture { position: relative; } .picture img { width: 100%; display: block; border-radius: .3rem; }
-.picture svg { position: absolute; inset: 0; width: 100%; height: 100%; }
-.picture svg > * { fill: none; stroke-width: 2; stroke: #00a36c; vector-effect: non-scaling-stroke; } .picture .prediction { stroke: #ff3b30; stroke-dasharray: 5 3; }
+.example { flex: none; width: 11rem; font-size: .85rem; } .example .id { color: var(--quiet); margin: .2rem 0; }
+.definitions { position: absolute; width: 0; height: 0; } .picture { width: 100%; height: auto; display: block; overflow: visible; }
+.picture .truth, .picture .prediction { fill: none; stroke-width: 2; vector-effect: non-scaling-stroke; }
+.picture .truth { stroke: #00a36c; } .picture .prediction { stroke: #ff3b30; stroke-dasharray: 5 3; }
 .rollouts { width: 100%; font-size: .85rem; } .rollouts td, .rollouts th { text-align: left; vertical-align: top; padding: .35rem .5rem; border-bottom: 1px solid var(--line); }
 .rollouts td:nth-child(3), .rollouts td:nth-child(4) { white-space: nowrap; }
 .bar { display: inline-block; width: 3.5rem; height: .6rem; background: var(--line); border-radius: .2rem; overflow: hidden; }

@@ -130,7 +130,7 @@ describe("before the first step, a run", () => {
       const trainer = scriptedTrainer({ texts: ["A cat & its shadow.", task.format(example.annotation)] });
       await riseCot({ task, dataset: [example], trainer, groupSize: 2, examplesPerStep: 1, steps: 1, runDir: folder! });
       const page = await readFile(join(folder!, "preflight.html"), "utf8");
-      expect(page).toContain('<rect class="truth" x="25.00" y="25.00" width="50.00" height="50.00"/>');
+      expect(page).toContain('<rect class="truth" x="10" y="5" width="20" height="10"/>');
       expect(page).toContain("data:image/png;base64,");
       expect(page).toMatch(/&lt;cat&gt;/);
       expect(page).not.toContain("A cat & its");
@@ -140,7 +140,7 @@ describe("before the first step, a run", () => {
     withFolders(1, async (folder) => {
       await cotRun({ runDir: folder!, trainer: cotTrainer(), steps: 1 });
       const page = await readFile(join(folder!, "preflight.html"), "utf8");
-      expect(page.match(/The picture could not be read/g)).toHaveLength(dataset.length + 1);
+      expect(page.match(/The image could not be read/g)).toHaveLength(dataset.length + 1);
       expect(page).toContain(smiling.slice(0, 6));
     }));
 });
