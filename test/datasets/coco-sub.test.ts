@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { cocoSub } from "../../src/datasets/coco-sub";
 import { categoryOf, kShot } from "../../src/datasets/k-shot";
-import { temporaryFolder, writeFiles } from "./temporary";
+import { jpeg, temporaryFolder, writeFiles } from "./temporary";
 
 const categories = Array.from({ length: 80 }, (_, i) => ({ id: i + 1, name: `category ${i + 1}` }));
 /** 40 images of each category; every image shows the next category as well, so that drawing must mind both. */
@@ -21,10 +21,13 @@ const annotations = images.flatMap(({ id }) =>
 const file = "annotations/instances_train2017.json";
 
 let folder: string;
+/** A tenth of the size that the file gives, as of a copy that was scaled down. */
+let picture: Buffer;
 beforeAll(async () => {
   folder = await temporaryFolder();
+  picture = await jpeg(64, 48);
   await writeFiles(folder, { [file]: { images, annotations, categories } });
-  await writeFiles(folder, Object.fromEntries(images.map(({ file_name }) => [`train2017/${file_name}`, "picture"])));
+  await writeFiles(folder, Object.fromEntries(images.map(({ file_name }) => [`train2017/${file_name}`, picture])));
 });
 afterAll(() => rm(folder, { recursive: true }));
 
@@ -66,7 +69,7 @@ describe("COCO-Sub", () => {
     const { test } = await cocoSub(folder);
     await rm(String(test[0]!.image));
     await expect(cocoSub(folder)).rejects.toThrow(/images, found that 1 are missing: \d+\.jpg\. COCO is published at/);
-    await writeFiles(folder, { [`train2017/${String(test[0]!.image).split("/").at(-1)}`]: "picture" });
+    await writeFiles(folder, { [`train2017/${String(test[0]!.image).split("/").at(-1)}`]: picture });
   });
 
   it("refuses a space that there is not, before it reads the file", async () => {

@@ -149,7 +149,7 @@ describe("LISA", () => {
   });
 
   it.each([
-    ["no JSON", "{", /000\.json: expected a JSON object, found \{/],
+    ["no JSON", "{", /000\.json: expected a JSON object, got text that ends early, at line 1, column 2/],
     ["no shapes", { text: ["?"] }, /000\.json: shapes: /],
     ["no question", { ...annotation(triangle), text: [] }, /000\.json: text: expected a question first/],
     ["an empty question", { ...annotation(triangle), text: [" "] }, /text: expected a question first/],
