@@ -6,7 +6,7 @@ import type { Box, BoxSpace } from "../types";
 import type { ExampleStream, Omission } from "./dataset";
 import { ahead, readAhead } from "./reading/ahead";
 import { checkPath } from "./reading/arguments";
-import { cocoExamples, finished, readPicture, refuseCorners } from "./reading/coco-examples";
+import { cocoExamples, finished, misfits, readPicture, refuseCorners } from "./reading/coco-examples";
 import { type CocoReading, readCocoIndex } from "./reading/coco-index";
 import { exampleStream, type Located } from "./reading/example-stream";
 import { openFolder } from "./reading/folder";
@@ -65,16 +65,22 @@ async function* readExamples(
   const omit: CocoReading["omit"] = onOmission ? (omission) => onOmission(omission) : problems.omit;
   const index = await readCocoIndex(path, { crowds, missingBoxes, problems, omit });
   const reading = { index, clip, problems, omit };
-  // What the file alone shows is said before the first picture is looked at.
+  const folder = openFolder(imageDir);
+  const look = async (id: number) => ({ id, picture: await readPicture(folder, index, id) });
+  // What the file alone shows is said before the first picture is looked at, unless the picture shows why.
   if (clip) refuseCorners(reading);
-  for (const [id, { size }] of index.images) for (const _ of cocoExamples(reading, id, size));
+  const explained = new Set<number>();
+  for await (const { id, picture } of ahead(misfits(reading), readAhead, look)) {
+    if (!("text" in picture)) continue;
+    problems.add(picture.where, picture.text);
+    explained.add(id);
+  }
+  for (const [id, { size }] of index.images) if (!explained.has(id)) for (const _ of cocoExamples(reading, id, size));
   problems.throwAny();
 
-  const folder = openFolder(imageDir);
   const silent = { ...reading, omit: () => {} };
   const ids = [...index.images.keys()].filter((id) => index.boxesOf(id).size > 0);
-  const pictures = ahead(ids, readAhead, async (id) => ({ id, picture: await readPicture(folder, index, id) }));
-  for await (const { id, picture } of pictures) {
+  for await (const { id, picture } of ahead(ids, readAhead, look)) {
     if ("text" in picture) {
       const { where, text, canOmit } = picture;
       if (canOmit) omit({ where, reason: text });

@@ -76,7 +76,7 @@ describe("a JSON-lines dataset", () => {
     [
       "not JSON",
       "{id: 1}",
-      /train\.jsonl:2: expected a JSON object, got i where a key or \} belongs, at line 1, column 2/,
+      /train\.jsonl:2: expected a JSON object, got i where a key in quotes or \} belongs, at line 1, column 2/,
     ],
     [
       "Python's NaN",

@@ -4,6 +4,7 @@ import type { CocoBox, CocoIndex, CocoReading } from "./coco-index";
 import type { Folder } from "./folder";
 import { type ShownSize, shownSize, sizeProblem } from "./image-size";
 import { boxInImage, cutToImage, type ImageSize, isInFirstPixel, type Sides } from "./pixel-box";
+import { gatherProblems } from "./problems";
 
 /** An example whose picture has not been looked at. */
 export interface CocoExample {
@@ -32,6 +33,7 @@ export function* cocoExamples(reading: CocoBoxReading, imageId: number, size?: I
   const ofImage = index.boxesOf(imageId);
   if (size === undefined && ofImage.size > 0) return;
   const where = `${index.path}: image ${image.id}`;
+  const refused = reading.problems.count;
   let isEmpty = true;
   for (const [categoryId, ofCategory] of ofImage) {
     const boxes = ofCategory.flatMap((box) => placed(box, size!, reading) ?? []);
@@ -40,7 +42,7 @@ export function* cocoExamples(reading: CocoBoxReading, imageId: number, size?: I
     const category = index.categories.get(categoryId)!;
     yield { id: `${image.id}/${category}`, image: image.file, metadata: { category }, boxes, size: size!, where };
   }
-  if (isEmpty) omit({ where, reason: "an image without boxes" });
+  if (isEmpty && reading.problems.count === refused) omit({ where, reason: "an image without boxes" });
 }
 
 /** Rounding carries boxes this many pixels over the edge; more is a box of something else, corners perhaps. */
@@ -64,7 +66,7 @@ function placed(box: CocoBox, image: ImageSize, { index, clip, problems, omit }:
     return undefined;
   }
   const inside = cutToImage(sides, image);
-  if (!inside) omit({ where, reason: "a box without area" });
+  if (!inside) omit({ where, reason: width > 0 && height > 0 ? "a box outside its image" : "a box without area" });
   else if (isInFirstPixel(sides) && !box.slice(0, 4).every(Number.isInteger)) {
     omit({ where, reason: "a box smaller than a pixel at the corner, as fractions of the image are" });
     return undefined;
@@ -100,6 +102,23 @@ export function refuseCorners({ index, problems }: CocoBoxReading): void {
 
 /** Of fewer boxes nobody can tell corners from sizes. */
 const fewest = 3;
+
+/**
+ * The images whose boxes do not fit the size that the file gives: their pictures tell whether it is the size that is wrong.
+ * @returns as many of their ids as one message has use for
+ */
+export function misfits(reading: CocoBoxReading): readonly number[] {
+  const found: number[] = [];
+  for (const [id, { size }] of reading.index.images) {
+    const problems = gatherProblems(reading.index.path);
+    if (size) for (const _ of cocoExamples({ ...reading, problems, omit: () => {} }, id, size));
+    if (problems.count > 0) found.push(id);
+    if (found.length === mostMisfits) break;
+  }
+  return found;
+}
+
+const mostMisfits = 100;
 
 /** Where a picture is, and its size as it is shown. */
 export interface Picture {

@@ -53,11 +53,11 @@ export function sizeProblem(said: ImageSize, shown: ShownSize): string | undefin
   const { stored, orientation } = shown;
   const isTurned = orientation >= 5 && shapeError(said, stored) < shapeError(said, shown);
   const isSwapped = said.width !== said.height && said.width === shown.height && said.height === shown.width;
-  if (!isTurned && !isSwapped && isScaleOf(said, shown)) return undefined;
+  if (!isTurned && !isSwapped && areScales(said, shown)) return undefined;
   const difference = `expected the size of the image as it is shown, ${sizeText(shown)} pixels, or a scale of it, got ${sizeText(said)}`;
   if (isTurned)
     return `${difference}: the image is stored as ${sizeText(stored)}, and its EXIF orientation ${orientation} turns it; write boxes and size as on the upright image, or save the image without its orientation tag if they were measured on the stored one`;
-  if (isSwapped || isScaleOf({ width: said.height, height: said.width }, shown))
+  if (isSwapped || areScales({ width: said.height, height: said.width }, shown))
     return `${difference}; width and height look swapped: write them, and the boxes, as on the image that is shown`;
   return `${difference}; write the annotations of this very image, which may have been cropped or replaced`;
 }
@@ -67,9 +67,11 @@ const sizeText = ({ width, height }: ImageSize) => `${width}×${height}`;
 /** How far two shapes are apart, as a factor on a logarithmic scale. */
 const shapeError = (a: ImageSize, b: ImageSize) => Math.abs(Math.log((a.width * b.height) / (a.height * b.width)));
 
-/** Whether one factor makes one size of the other, each side rounded up or down to a whole pixel. */
-function isScaleOf(said: ImageSize, shown: ImageSize): boolean {
-  const least = Math.max((shown.width - 1) / said.width, (shown.height - 1) / said.height);
-  const most = Math.min((shown.width + 1) / said.width, (shown.height + 1) / said.height);
+/** Whether one size is the other, scaled by one factor, with each side rounded up or down to a whole pixel. */
+const areScales = (a: ImageSize, b: ImageSize) => isScaleOf(a, b) || isScaleOf(b, a);
+
+function isScaleOf(original: ImageSize, scaled: ImageSize): boolean {
+  const least = Math.max((scaled.width - 1) / original.width, (scaled.height - 1) / original.height);
+  const most = Math.min((scaled.width + 1) / original.width, (scaled.height + 1) / original.height);
   return least <= most;
 }

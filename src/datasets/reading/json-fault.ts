@@ -8,7 +8,14 @@ export interface JsonScanner {
   end(): string | undefined;
 }
 
-type Expected = "a value" | "a value or ]" | "a key or }" | "a key" | "a colon" | "a comma or the end" | "the end";
+type Expected =
+  | "a value"
+  | "a value or ]"
+  | "a key in quotes or }"
+  | "a key in quotes"
+  | "a colon"
+  | "a comma or the end"
+  | "the end";
 
 /**
  * A scanner for text that a parser has refused: parsers stop, and do not say where or at what. It costs nothing while files are in order.
@@ -29,7 +36,7 @@ export function jsonScanner(): JsonScanner {
     const element = open.map(({ place }) => place).filter((place) => place !== "");
     return `got ${found}, at line ${line}, column ${at}${element.length > 0 ? ` (${element.join(".")})` : ""}${advice && `; ${advice}`}`;
   };
-  const misplaced = (found: string) => fault(`${found} where ${expected} belongs`);
+  const misplaced = (found: string) => fault(`${found} where ${expected} belongs`, found === "'" ? quotes : "");
   const afterValue = () => {
     expected = open.length === 0 ? "the end" : "a comma or the end";
   };
@@ -69,7 +76,7 @@ export function jsonScanner(): JsonScanner {
       if (!wantsValue) return misplaced(character);
       const isArray = character === "[";
       open.push({ isArray, place: isArray ? 0 : "" });
-      expected = isArray ? "a value or ]" : "a key or }";
+      expected = isArray ? "a value or ]" : "a key in quotes or }";
     } else if (character === "}" || character === "]") {
       const canClose = expected.includes(character) || expected === "a comma or the end";
       if (!canClose || inside?.isArray !== (character === "]")) return misplaced(character);
@@ -78,7 +85,7 @@ export function jsonScanner(): JsonScanner {
     } else if (character === ",") {
       if (expected !== "a comma or the end") return misplaced(character);
       if (inside!.isArray) inside!.place = Number(inside!.place) + 1;
-      expected = inside!.isArray ? "a value" : "a key";
+      expected = inside!.isArray ? "a value" : "a key in quotes";
     } else if (character === ":") {
       if (expected !== "a colon") return misplaced(character);
       expected = "a value";
@@ -119,15 +126,16 @@ export function jsonScanner(): JsonScanner {
   };
 }
 
+const quotes = "write texts and keys in double quotes";
 const longestWord = 40;
 const space = /[ \t\n\r]/;
 const delimiter = /[ \t\n\r,:[\]{}"]/;
-const literal = /^(?:true|false|null|-?(?:0|[1-9]\d*)(?:\.\d+)?(?:e[+-]?\d+)?)$/i;
+const literal = /^(?:true|false|null|-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?)$/;
 
 /** A word that is no value, and what to write instead. */
 function wrongWord(word: string): [found: string, advice: string] {
   const found = `${excerpt(word)}, which JSON does not have`;
   if (/^[+-]?(?:nan|inf(?:inity)?)$/i.test(word)) return [found, "write null or a number"];
-  if (word.startsWith("'")) return [found, "write texts in double quotes"];
+  if (word.startsWith("'")) return [found, quotes];
   return [found, "write a number, a text in double quotes, true, false or null"];
 }

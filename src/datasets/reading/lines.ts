@@ -46,7 +46,7 @@ export async function* readText(path: string, expected?: string): AsyncGenerator
     try {
       return decoder.decode(bytes, { stream: bytes !== undefined });
     } catch (cause) {
-      throw new DataError(`${path}: expected UTF-8, found other bytes`, { cause });
+      throw new DataError(`${path}: expected UTF-8, found other bytes; save it as UTF-8`, { cause });
     }
   };
   for await (const chunk of readChunks(path, expected)) yield decode(chunk);
@@ -92,6 +92,6 @@ function decode(bytes: Uint8Array, where: string): string {
   try {
     return utf8.decode(bytes);
   } catch (cause) {
-    throw new DataError(`${where}: expected UTF-8, found other bytes`, { cause });
+    throw new DataError(`${where}: expected UTF-8, found other bytes; save it as UTF-8`, { cause });
   }
 }

@@ -26,20 +26,27 @@ export function searchNearby(root: string): (name: string) => Promise<string | u
     }
     return undefined;
   };
-  return async (name) => {
-    // After the last "..", which no name of a file in here has.
-    const parts = name.split(/[\\/]/).filter((part) => part !== "" && part !== ".");
-    const inside = parts.slice(parts.lastIndexOf("..") + 1);
-    if (inside.length === 0) return undefined;
+  const searchParts = async (parts: readonly string[]) => {
     for (const keyOf of ["name", "stem"] as const) {
-      for (let i = 0; i < inside.length; i++) {
-        const found = await walk("", inside.slice(i), keyOf);
+      for (let i = 0; i < parts.length; i++) {
+        const found = await walk("", parts.slice(i), keyOf);
         if (found !== undefined) return found;
       }
       for (const folder of [...(await list("")).folders.name.values()].flat().slice(0, mostFolders)) {
-        const found = await walk(folder, inside.slice(-1), keyOf);
+        const found = await walk(folder, parts.slice(-1), keyOf);
         if (found !== undefined) return found;
       }
+    }
+    return undefined;
+  };
+  return async (name) => {
+    const spelt = [name, decoded(name)];
+    // Servers' addresses: "a.jpg?size=2", and Label Studio's "?d=a.jpg".
+    for (const text of new Set([...spelt, ...spelt.map((each) => each.replace(/^[^?]*\?d=|[?#].*$/s, ""))])) {
+      const parts = text.split(/[\\/]/).filter((part) => part !== "" && part !== ".");
+      // After the last "..", which no name of a file in here has.
+      const found = parts.length > 0 ? await searchParts(parts.slice(parts.lastIndexOf("..") + 1)) : undefined;
+      if (found !== undefined) return found;
     }
     return undefined;
   };

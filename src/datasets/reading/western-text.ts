@@ -30,8 +30,9 @@ export function decodeWestern(bytes: Uint8Array, path: string): string {
   }
 }
 
-/** Two letters side by side, a letter beside a mark that is no punctuation, or a byte that Windows-1252 has not. */
-const notWestern = /[\x81\x8d\x8f\x90\x9d]|[\x80-\x84\x86-\x90\x95\x98-\x9f\xa1-\xff]{2}/;
+/** A byte that Windows-1252 has not, or two side by side that are neither both punctuation nor a letter and a closing quote. */
+const notWestern =
+  /[\x81\x8d\x8f\x90\x9d]|(?![\x85\x91-\x97\xa0]{2}|(?<![\x80-\xff])[\xc0-\xff][\x92\x94](?![\x80-\xff]))[\x80-\xff]{2}/;
 
 /** What Windows-1252 has where Latin-1 has control characters; Node 20's own decoder takes one for the other. */
 const windows = "€\x81‚ƒ„…†‡ˆ‰Š‹Œ\x8dŽ\x8f\x90‘’“”•–—˜™š›œ\x9džŸ";
