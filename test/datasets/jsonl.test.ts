@@ -1,6 +1,6 @@
 import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { jsonlDataset } from "../../src/datasets/jsonl";
 import { ConfigError, DataError } from "../../src/errors";
@@ -118,6 +118,14 @@ describe("a JSON-lines dataset", () => {
   ])("names file and line of %s", async (_, row, message) => {
     await expect(read(good, row)).rejects.toThrow(DataError);
     await expect(read(good, row)).rejects.toThrow(message);
+  });
+
+  it("reads \\ for / where no file has one in its name, and says which file may be meant otherwise", async () => {
+    const [example] = await read({ ...good, image: "images\\1.png" });
+    expect(example!.image).toBe(join(dirname(file), "images", "1.png"));
+    await expect(read({ ...good, image: "Images/1.PNG" })).rejects.toThrow(
+      /:1: .*1\.PNG, found none; images\/1\.png is there: write "images\/1\.png"/,
+    );
   });
 
   it("takes an image whose name only begins with two dots", async () => {
