@@ -35,7 +35,10 @@ export class BackendError extends RiseError {
   /** Whether other prompts, and later tries, are worth it ("prompt"). */
   readonly scope: FailureScope;
 
-  constructor(message: string, { scope = "prompt", ...options }: ErrorOptions & { readonly scope?: FailureScope } = {}) {
+  constructor(
+    message: string,
+    { scope = "prompt", ...options }: ErrorOptions & { readonly scope?: FailureScope } = {},
+  ) {
     super(message, options);
     this.scope = scope;
   }

@@ -166,10 +166,7 @@ async function auditBatch<A>(
   });
 }
 
-function summarise(
-  audits: readonly CotAudit[],
-  resampling: ResamplingOptions,
-): Omit<CotsAudit, "cots" | "failures"> {
+function summarise(audits: readonly CotAudit[], resampling: ResamplingOptions): Omit<CotsAudit, "cots" | "failures"> {
   // Cots of one example are no independent evidence: it is drawn with all of them.
   const examples = [...new Set(audits.map(({ exampleId }) => exampleId))];
   const place = new Map(examples.map((id, i) => [id, i]));

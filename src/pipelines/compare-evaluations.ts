@@ -54,7 +54,8 @@ export function compareEvaluations<A, Name extends string = never>(
   checkChoice("onFailure", onFailure, ["record", "exclude"]);
   for (const evaluation of [a, b]) checkEvaluation(evaluation);
   const pairs = pair(a.records, b.records).filter((both) => onFailure === "record" || !both.some(hasFailed));
-  if (pairs.length === 0) throw new DataError("compareEvaluations: expected an example that succeeded in both, got none");
+  if (pairs.length === 0)
+    throw new DataError("compareEvaluations: expected an example that succeeded in both, got none");
   const own = pairs.map(([record]) => record);
   const other = pairs.map(([, record]) => record);
   const [ofA, ofB, ofBoth] = [own, other, [...own, ...other]].map((records) => measure(records, asked));

@@ -53,7 +53,12 @@ export function createCotMemory(): CotMemory {
       return { numTokens: this.numTokens, best: [...best.values()], imageOnly: [...imageOnly], ...failures };
     },
     load(state) {
-      const stored = state as { numTokens: number; best: RatedText[]; imageOnly: Pairs<number>; failed?: Pairs<string> };
+      const stored = state as {
+        numTokens: number;
+        best: RatedText[];
+        imageOnly: Pairs<number>;
+        failed?: Pairs<string>;
+      };
       this.numTokens = stored.numTokens;
       for (const rated of stored.best) best.set(rated.exampleId, rated);
       for (const [id, similarity] of stored.imageOnly) imageOnly.set(id, similarity);

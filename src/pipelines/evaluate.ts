@@ -21,9 +21,7 @@ import { generateEach, type Outcome } from "./generate";
 import { evaluateNames } from "./option-names";
 import { checkBackend } from "./owned";
 
-export interface EvaluateOptions<A, Name extends string>
-  extends ResamplingOptions,
-    Omit<FailureOptions, "onFailure"> {
+export interface EvaluateOptions<A, Name extends string> extends ResamplingOptions, Omit<FailureOptions, "onFailure"> {
   readonly task: Task<A>;
   readonly dataset: readonly Example<A>[];
   readonly backend: VlmBackend;

@@ -30,7 +30,10 @@ export interface Failures {
 
 export function createFailures(
   where: string,
-  { onFailure = "record", failureLimit = 8 }: { readonly onFailure?: string | undefined; readonly failureLimit?: number | undefined },
+  {
+    onFailure = "record",
+    failureLimit = 8,
+  }: { readonly onFailure?: string | undefined; readonly failureLimit?: number | undefined },
 ): Failures {
   let inARow = 0;
   let hasSucceeded = false;
@@ -91,7 +94,10 @@ export function createRunFailures(where: string, options: FailureOptions): RunFa
 
 /** @throws ConfigError */
 export function checkFailureOptions(
-  { onFailure = "record", failureLimit }: { readonly onFailure?: string | undefined; readonly failureLimit?: number | undefined },
+  {
+    onFailure = "record",
+    failureLimit,
+  }: { readonly onFailure?: string | undefined; readonly failureLimit?: number | undefined },
   choices: readonly string[] = ["record", "throw"],
 ): void {
   checkChoice("onFailure", onFailure, choices);

@@ -80,7 +80,9 @@ export async function generateEach(
 const finishReasons: readonly FinishReason[] = ["stop", "length", "content_filter", "other"];
 
 function checkCompletions({ name }: VlmBackend, completions: readonly Completion[]): void {
-  const odd = completions.find(({ text, finishReason }) => typeof text !== "string" || !finishReasons.includes(finishReason));
+  const odd = completions.find(
+    ({ text, finishReason }) => typeof text !== "string" || !finishReasons.includes(finishReason),
+  );
   if (odd !== undefined)
     throw new BackendError(
       `${name}: expected completions with a text and a finishReason of "${finishReasons.join('", "')}", got ${JSON.stringify(odd)}`,

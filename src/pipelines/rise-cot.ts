@@ -22,7 +22,13 @@ import {
   promptsFingerprint,
   shuffledBatch,
 } from "./examples";
-import { checkFailureOptions, createRunFailures, type FailedExample, type FailureOptions, type RunFailures } from "./failures";
+import {
+  checkFailureOptions,
+  createRunFailures,
+  type FailedExample,
+  type FailureOptions,
+  type RunFailures,
+} from "./failures";
 import { generateEach } from "./generate";
 import { checkGrpo } from "./grpo-step";
 import { checkLearningRate, describeLearningRate, type LearningRate } from "./learning-rate";

@@ -59,7 +59,8 @@ export function rolloutStage<R extends { readonly prediction: unknown }>(options
     ...(rehearsal && { rehearse: (signal) => rehearse({ ...rehearsal, name, steps, groupSize, learning }, signal) }),
     async run(step, signal) {
       const sampled = await sample(step, signal);
-      const learned = learning && sampled.length > 0 ? await learn(learning, sampled, { step, groupSize, signal }) : undefined;
+      const learned =
+        learning && sampled.length > 0 ? await learn(learning, sampled, { step, groupSize, signal }) : undefined;
       const more = await seen?.(
         sampled.map(({ rollout }) => rollout),
         step,
@@ -116,7 +117,9 @@ async function rehearse<R extends { readonly prediction: unknown }>(
   const started = performance.now();
   // Of a model that cannot be trained nothing is lost by an example that fails: the next one shows as much.
   const others = learning ? [] : rehearsal.demands().map((other) => other.exampleId);
-  const { exampleId, sampled } = await firstSampled([demand.exampleId, ...others], (id) => rehearsal.sample(id, signal));
+  const { exampleId, sampled } = await firstSampled([demand.exampleId, ...others], (id) =>
+    rehearsal.sample(id, signal),
+  );
   if (learning) {
     const { trainer, microBatch, temperature = 1 } = learning;
     const segments = new Set(sampled.flatMap((row) => row.segments));

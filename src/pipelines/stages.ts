@@ -113,7 +113,8 @@ export async function* runStages<Rollout>(
 
       const ofStage = directory.metrics.filter((row) => row.stage === stage.name);
       const warnings = stage.trains ? guardWarnings(ofStage) : [];
-      for (const warning of [...(outcome.warnings ?? []), ...warnings]) yield { type: "warning", step: finished, ...warning };
+      for (const warning of [...(outcome.warnings ?? []), ...warnings])
+        yield { type: "warning", step: finished, ...warning };
       for (const { rollout, advantage } of outcome.rollouts)
         yield { type: "rollout-end", ...at, rollout, ...(advantage !== undefined && { advantage }) };
       yield { type: "step-end", ...at, totalSteps, metrics, timeMs };

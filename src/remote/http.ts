@@ -93,7 +93,8 @@ function refusedRedirect(
   if (!to || !/^https?:$/.test(to.protocol)) return "which is not an http or https address";
   if (to.username !== "" || to.password !== "") return "with a user name or password";
   if (from.protocol === "https:" && to.protocol === "http:") return "which is not encrypted";
-  if (to.host !== from.host && !mayLeaveHost) return "another host, which is not followed; use that address if you trust it";
+  if (to.host !== from.host && !mayLeaveHost)
+    return "another host, which is not followed; use that address if you trust it";
   if (status === 303 && method !== "GET") return "which is an answer to another request";
   if (hops === redirectsInARow) return `the redirect number ${hops + 1} in a row`;
   return undefined;

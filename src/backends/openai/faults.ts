@@ -73,7 +73,8 @@ const forThisPrompt = { scope: "prompt", isTemporary: false } as const;
 const forAll = { scope: "backend", isTemporary: false } as const;
 
 /** llama.cpp answers requests that it can never serve with 500. */
-const namesRequest = /not supported|unsupported|invalid|context (size|length|window)|too (large|long)|failed to (parse|decode)|mmproj/i;
+const namesRequest =
+  /not supported|unsupported|invalid|context (size|length|window)|too (large|long)|failed to (parse|decode)|mmproj/i;
 
 /** A broken connection, or one that never was: then every prompt fails, unless the server comes back within the retries. */
 export function connectionFault(cause: unknown): Fault {

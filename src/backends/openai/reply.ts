@@ -4,7 +4,7 @@ import type { Completion, FinishReason } from "../../types";
 /** Fields that a server may leave out or fill with something else: a reply is not lost because of them. */
 const optionalText = z.string().optional().catch(undefined);
 
-const partSchema = z.looseObject({ text: optionalText, refusal: optionalText, thinking: z.unknown() });
+const partSchema = z.looseObject({ text: optionalText, refusal: optionalText, thinking: z.unknown().optional() });
 const choiceSchema = z.object({
   message: z.object({
     content: z.union([z.string(), z.array(partSchema)]).nullish(),
@@ -75,5 +75,7 @@ function joined(reasoning: string, content: string): string {
 /** Mistral's thinking is text, or parts of text. */
 function textIn(thinking: unknown): string {
   if (typeof thinking === "string") return thinking;
-  return Array.isArray(thinking) ? thinking.map((part) => textIn((part as { text?: unknown } | null)?.text)).join("") : "";
+  return Array.isArray(thinking)
+    ? thinking.map((part) => textIn((part as { text?: unknown } | null)?.text)).join("")
+    : "";
 }
