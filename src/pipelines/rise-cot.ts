@@ -207,18 +207,19 @@ function training<A>(
 
 /** The likeliest cot and reconstruction of each held-out example. */
 async function evaluation<A>(
-  { task, reward, sampling, heldOut, seed }: Settings<A>,
+  { task, reward, sampling, heldOut, seed, ...options }: Settings<A>,
   backend: VlmBackend,
   signal: AbortSignal,
 ) {
+  const failures = createRunFailures("riseCot: heldOut", options);
   const sampled = await sampleRollouts({
     ...{ task, reward, backend, signal },
     sampling: { ...sampling, temperature: 0, reconstructionsPerCot: 1 },
     groupSize: 1,
-    examples: heldOut,
+    ...{ examples: heldOut, onSampled: failures.onSampled },
     seed: deriveSeed(seed, "evaluation"),
   });
-  return heldOutMetrics(sampled, reward.name);
+  return heldOutMetrics(sampled, reward.name, failures.drain().length);
 }
 
 /** Once over all examples: new rollouts (the final pass), and for each row of D_RISE a reconstruction without its cot. */

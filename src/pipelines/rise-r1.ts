@@ -268,20 +268,21 @@ function reinforced<A>(
 
 /** The likeliest answer to each held-out example, rewarded as in reinforcement. */
 function evaluation<A>(
-  { task, heldOut = [] }: RiseR1Options<A>,
+  { task, heldOut = [], ...options }: RiseR1Options<A>,
   { seed, rft }: Settings<A>,
   trainer: Trainer,
 ): NonNullable<Stage<AnswerRollout<A>>["evaluate"]> {
   const { reward, sampling } = rft || { reward: answerReward as AnswerRewardFunction<A>, sampling: {} };
   return async (signal) => {
+    const failures = createRunFailures("riseR1: heldOut", options);
     const sampled = await sampleAnswers({
       ...{ task, reward, signal, backend: trainer.sampler() },
       sampling: { ...sampling, temperature: 0 },
       groupSize: 1,
-      examples: heldOut,
+      ...{ examples: heldOut, onSampled: failures.onSampled },
       seed: deriveSeed(seed, "evaluation"),
     });
-    return heldOutMetrics(sampled, reward.name);
+    return heldOutMetrics(sampled, reward.name, failures.drain().length);
   };
 }
 

@@ -146,12 +146,20 @@ async function firstSampled<T>(ids: readonly string[], sample: (id: string) => P
   throw first;
 }
 
-/** What one greedy rollout for each held-out example earns: `eval_reward`, `eval_rise/similarity`, … */
-export function heldOutMetrics<R>(sampled: readonly Sampled<R>[], rewardName: string): EvaluationMetrics {
-  const { reward, ...metrics } = rolloutMetrics(sampled, rewardName);
+/**
+ * What one greedy rollout for each held-out example earns: `eval_reward`, `eval_rise/similarity`, …
+ * @param failed examples that could not be sampled: they earn 0
+ */
+export function heldOutMetrics<R>(
+  sampled: readonly Sampled<R>[],
+  rewardName: string,
+  failed: number,
+): EvaluationMetrics {
+  const { reward = 0, ...metrics } = sampled.length === 0 ? {} : rolloutMetrics(sampled, rewardName);
   return {
-    eval_reward: reward!,
+    eval_reward: failed === 0 ? reward : (reward * sampled.length) / (sampled.length + failed),
     ...Object.fromEntries(Object.entries(metrics).map(([name, value]) => [`eval_${name}`, value])),
+    ...(failed > 0 && { "eval_rise/failed_examples": failed }),
   };
 }
 
