@@ -1,4 +1,5 @@
 import { readFileSync } from "node:fs";
+import { inspect } from "node:util";
 import { gzipSync } from "node:zlib";
 import sharp from "sharp";
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from "vitest";
@@ -304,7 +305,7 @@ describe("a server that redirects", () => {
 
 describe("keys", () => {
   const secrets = { "api-key": "azure-0123456789-abcdef", "x-team": "Basic dGVhbTpwYXNzd29yZA==" };
-  const shows = (error: BackendError) => `${error.message} ${error.stack} ${JSON.stringify(error)}`;
+  const shows = (error: BackendError) => `${inspect(error, { depth: 9 })} ${JSON.stringify(error)}`;
 
   it("are sent as headers and query, and anew for every try if a function gives them", async () => {
     let tries = 0;
@@ -343,6 +344,13 @@ describe("keys", () => {
     expect(shows(await failure({ status: 400, message: "bad AIza-0123456789" }, inQuery))).not.toContain("AIza");
     const odd = { apiKey: 'sk-"quoted"\\key' };
     expect(shows(await failure({ status: 400, body: JSON.stringify([odd.apiKey]) }, odd))).not.toContain("quoted");
+  });
+
+  it("never show when a redirect or a broken answer repeats them", async () => {
+    const location = `http://127.0.0.1:2/${apiKey}`;
+    expect(shows(await failure({ status: 307, headers: { location } }))).not.toContain(apiKey.slice(0, 8));
+    const cut: Fault = { status: 200, body: `{"a": "${apiKey}`, headers: { "retry-after": "0" } };
+    expect(shows(await failure(cut, { retries: 0 }))).not.toContain(apiKey.slice(0, 8));
   });
 
   it("never show when a header is refused", async () => {

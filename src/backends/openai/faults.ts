@@ -9,7 +9,6 @@ export interface Fault {
   readonly isTemporary: boolean;
   /** What `Retry-After` asks for. */
   readonly waitMs?: number | undefined;
-  readonly cause?: unknown;
 }
 
 /** What a server says of an error: OpenAI's form, which most others take over, or one of theirs. */
@@ -83,7 +82,7 @@ export function connectionFault(cause: unknown): Fault {
     ({ syscall = "", code = "" }) =>
       ["connect", "getaddrinfo"].includes(syscall) || /CONNECT_TIMEOUT|CERT|TLS|SELF_SIGNED/.test(code),
   );
-  return { reason: wordsOfError(cause), scope: isUnreachable ? "backend" : "moment", isTemporary: true, cause };
+  return { reason: wordsOfError(cause), scope: isUnreachable ? "backend" : "moment", isTemporary: true };
 }
 
 type NodeError = Error & { readonly code?: string; readonly syscall?: string };

@@ -73,7 +73,7 @@ async function post(
     signal?.throwIfAborted();
     if (timeout.aborted) return { reason: `no answer within ${timeoutMs} ms`, scope: "moment", isTemporary: true };
     if (cause instanceof BackendError)
-      return { reason: withoutSecrets(cause.message, secrets), scope: cause.scope, isTemporary: false, cause };
+      return { reason: withoutSecrets(cause.message, secrets), scope: cause.scope, isTemporary: false };
     const fault = connectionFault(cause);
     return { ...fault, reason: withoutSecrets(fault.reason, secrets) };
   }
@@ -116,9 +116,10 @@ function read(
 /** OpenRouter puts the error of a provider that broke down under way into the choice. */
 const firstChoice = (body: unknown): unknown => (body as { choices?: readonly unknown[] } | undefined)?.choices?.[0];
 
-function refusal({ url }: Endpoint, { reason, scope, cause }: Fault, ending = ""): BackendError {
+/** Without a cause, which might hold a key. */
+function refusal({ url }: Endpoint, { reason, scope }: Fault, ending = ""): BackendError {
   const { origin, pathname } = new URL(url);
-  return new BackendError(`${origin}${pathname}: ${reason}${ending}`, { scope, ...(cause !== undefined && { cause }) });
+  return new BackendError(`${origin}${pathname}: ${reason}${ending}`, { scope });
 }
 
 function waitMs({ maxWaitMs, warn }: Endpoint, asked: number | undefined, backoff: number): number {
