@@ -43,14 +43,17 @@ export async function openEvaluationDirectory(
     const answers = new Map(rows.map((row, i) => readAnswerRow(row, `${file}: line ${i + 1}`)));
     let count = rows.length;
     let last: Promise<void> = Promise.resolve();
+    const waiting: object[] = [];
     const intact = () => `${count} records are intact`;
     return {
       answers,
       append(records) {
-        // One after another, so that no row ends up within another.
+        waiting.push(...records);
+        // One write after another, so that no row ends up within another; each takes all the rows that wait.
         last = last.then(async () => {
-          await writing(file, intact, () => appendFile(file, jsonl(records)));
-          count += records.length;
+          const rows = waiting.splice(0);
+          if (rows.length > 0) await writing(file, intact, () => appendFile(file, jsonl(rows)));
+          count += rows.length;
         });
         return last;
       },

@@ -63,7 +63,7 @@ export async function generateEach(
   };
   try {
     const groups = await generate(backend, prompts, { ...options, onPromptEnd: end });
-    for (const [i, group] of groups.entries()) await end(i, group);
+    await Promise.all(groups.map((group, i) => end(i, group)));
   } catch (error) {
     if (refused) throw refused.error;
     if (options.signal?.aborted || !concernsOnePrompt(error)) throw error;
