@@ -7,6 +7,7 @@ import { scriptedBackend, splitWords } from "../../src/testing/scripted-backend"
 export type Fault =
   | "break"
   | "hang"
+  | "trickle"
   | {
       readonly status: number;
       readonly retryAfter?: string;
@@ -62,6 +63,10 @@ export async function chatServer(
     const fault = faults.shift() ?? chat.rule?.(body);
     if (fault === "break") return request.socket.destroy();
     if (fault === "hang") return undefined;
+    if (fault === "trickle") {
+      const drip = setInterval(() => response.write(" "), 20);
+      return response.on("close", () => clearInterval(drip));
+    }
     if (fault) {
       const { status, retryAfter, message = "ordered", headers: more = {}, body: sent } = fault;
       response.writeHead(status, { ...(retryAfter !== undefined && { "retry-after": retryAfter }), ...more });

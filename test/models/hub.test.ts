@@ -422,7 +422,10 @@ describe("a hub that misbehaves", () => {
   });
 
   it("refuses a listing with a size that is no size", async () => {
-    hub.files = new Map(checkpoint).set("config.json", Object.defineProperty(Buffer.from("{}"), "length", { value: -1 }));
+    hub.files = new Map(checkpoint).set(
+      "config.json",
+      Object.defineProperty(Buffer.from("{}"), "length", { value: -1 }),
+    );
     await refuses(resolve(), BackendError, "config.json: expected a size in the hub's listing, got -1");
   });
 });
