@@ -1,4 +1,4 @@
-import { ConfigError, concernsOnePrompt } from "../errors";
+import { BackendError, ConfigError, concernsOnePrompt } from "../errors";
 import { generateNames } from "../models/qwen2-vl/generate-options";
 import { checkPositiveIntegers } from "../models/qwen2-vl/limits";
 import { checkBooleans, checkNumber, checkOptions, type Names } from "../options";
@@ -111,7 +111,7 @@ export function openaiBackend(options: OpenaiBackendOptions): VlmBackend {
     ...{ url, retries, timeoutMs, maxWaitMs, maxReplyBytes, joinReasoning },
     headers: async () => ({
       ...(apiKey !== undefined && { authorization: `Bearer ${apiKey}` }),
-      ...checkedHeaders(typeof headers === "function" ? await headers() : headers),
+      ...checkedHeaders(typeof headers === "function" ? await asked(headers) : headers),
     }),
     secrets: [...(apiKey === undefined ? [] : [apiKey]), ...secretsOf(url)],
     warn: (message) => process.emitWarning(`${model}: ${message}`, { code: "RISE_RETRY_AFTER" }),
@@ -170,4 +170,12 @@ export function openaiBackend(options: OpenaiBackendOptions): VlmBackend {
     },
     dispose: async () => {},
   };
+}
+
+async function asked(headers: Extract<HeaderSource, (...none: never) => unknown>) {
+  try {
+    return await headers();
+  } catch (cause) {
+    throw new BackendError("openaiBackend: expected headers, but the function threw", { cause, scope: "backend" });
+  }
 }

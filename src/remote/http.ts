@@ -35,7 +35,7 @@ export async function limitedFetch(
   ).unref();
   const signal = init.signal ? AbortSignal.any([init.signal, silent.signal]) : silent.signal;
   try {
-    const { response, url } = await follow(new URL(address), { ...init, signal }, mayLeaveHost);
+    const response = await follow(new URL(address), { ...init, signal }, mayLeaveHost);
     let bytes = 0;
     const counter = new TransformStream<Uint8Array, Uint8Array>({
       transform(piece, controller) {
@@ -50,17 +50,20 @@ export async function limitedFetch(
     const { status, statusText, headers } = response;
     const body = response.body?.pipeThrough(counter) ?? null;
     if (body === null) clearTimeout(watch);
-    return Object.defineProperty(new Response(body, { status, statusText, headers }), "url", { value: url.href });
+    // The address that was asked for: one that it was redirected to may be signed, or be good for a minute.
+    return Object.defineProperty(new Response(body, { status, statusText, headers }), "url", {
+      value: String(address),
+    });
   } catch (error) {
     clearTimeout(watch);
     throw error;
   }
 }
 
-async function follow(url: URL, init: RequestInit, mayLeaveHost: boolean, hops = 0): Promise<Followed> {
+async function follow(url: URL, init: RequestInit, mayLeaveHost: boolean, hops = 0): Promise<Response> {
   const response = await fetch(url, { ...init, redirect: "manual" });
   const location = response.headers.get("location");
-  if (![301, 302, 303, 307, 308].includes(response.status) || location === null) return { response, url };
+  if (![301, 302, 303, 307, 308].includes(response.status) || location === null) return response;
   await response.body?.cancel();
   const target = URL.canParse(location, url.href) ? new URL(location, url) : undefined;
   const problem = refusedRedirect(response.status, url, target, { method: init.method, mayLeaveHost, hops });
@@ -72,11 +75,6 @@ async function follow(url: URL, init: RequestInit, mayLeaveHost: boolean, hops =
   const headers = new Headers(init.headers);
   if (target.host !== url.host) for (const name of ["authorization", "cookie"]) headers.delete(name);
   return follow(target, { ...init, headers }, mayLeaveHost, hops + 1);
-}
-
-interface Followed {
-  readonly response: Response;
-  readonly url: URL;
 }
 
 /** Why a redirect is not followed; `undefined` if it is. */

@@ -319,6 +319,11 @@ describe("keys", () => {
     expect(server.requests[0]!.headers).toMatchObject(secrets);
   });
 
+  it("concern every prompt if the function that gives them throws", async () => {
+    const headers = () => Promise.reject(new Error("no token"));
+    await expect(ask(undefined, { headers })).rejects.toMatchObject({ scope: "backend" });
+  });
+
   it.each([0, 20, 180, 190, 199, 480, 490, 499])(
     "never show when the server repeats them at character %i",
     async (at) => {

@@ -23,6 +23,8 @@ export interface HubServer {
   next: string | undefined;
   /** Where file contents are, as on the real hub: another host. */
   contents: string | undefined;
+  /** Redirect everything but contents there. */
+  elsewhere: string | undefined;
   /** Bytes to send behind each file, beyond the size that is announced. */
   surplus: number;
   /** The `authorization` of each request. */
@@ -52,6 +54,7 @@ export async function hubServer(id: string, files: ReadonlyMap<string, Buffer>):
     silent: undefined,
     next: undefined,
     contents: undefined,
+    elsewhere: undefined,
     surplus: 0,
     authorizations: [],
     files,
@@ -74,6 +77,8 @@ export async function hubServer(id: string, files: ReadonlyMap<string, Buffer>):
     hub.authorizations.push(request.headers.authorization);
     const isFile = pathname.includes("/resolve/");
     if (hub.silent === (isFile ? "files" : "api")) return undefined;
+    if (!isFile && hub.elsewhere !== undefined)
+      return response.writeHead(307, { location: `${hub.elsewhere}${request.url}` }).end();
     if (isFile && hub.contents !== undefined)
       return response.writeHead(302, { location: `${hub.contents}${pathname}` }).end();
     const refused =
@@ -102,6 +107,8 @@ export async function hubServer(id: string, files: ReadonlyMap<string, Buffer>):
     const body = Buffer.concat([announced, surplus]);
     response.writeHead(partial ? 206 : 200, {
       etag: '"x"',
+      // As the real hub's contents have it.
+      "x-cache": "Hit from cloudfront",
       "content-length": body.length,
       ...(partial && { "content-range": `bytes ${from}-${to}/${content.length}` }),
     });

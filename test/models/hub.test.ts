@@ -410,6 +410,14 @@ describe("a hub that misbehaves", () => {
     await other.close();
   });
 
+  it("is not followed to another host for anything but contents", async () => {
+    const other = await hubServer(id, checkpoint);
+    hub.elsewhere = other.url;
+    await refuses(resolve(), BackendError, `the server redirects to ${other.url}/api/models/${id}`, "another host");
+    expect(other.requests).toEqual([]);
+    await other.close();
+  });
+
   it("keeps no more of a file than its announced size when more is sent", async () => {
     hub.surplus = 5_000_000;
     await refuses(resolve(), BackendError, "config.json: expected git-sha1", "got more than", "what came is deleted");
