@@ -1,5 +1,6 @@
 import { bestRollout } from "../filter";
 import type { Example, RatedCot, Rollout } from "../types";
+import type { RunFailures } from "./failures";
 import type { Memory } from "./stages";
 
 /** A row of D_RISE, and how much the cot was worth. */
@@ -66,6 +67,16 @@ export function createCotMemory(): CotMemory {
     },
   };
 }
+
+/** Failures of a run's examples, which its memory keeps for the result. */
+export const rememberFailures = (failures: RunFailures, { failed }: CotMemory): RunFailures => ({
+  ...failures,
+  onSampled(exampleId, failure, rollouts) {
+    if (failure) failed.set(exampleId, failure.message);
+    else failed.delete(exampleId);
+    failures.onSampled(exampleId, failure, rollouts);
+  },
+});
 
 /** The row of D_RISE for an example, or nothing for one that was never sampled. */
 export function rowOf<A>({ id, annotation }: Example<A>, { best, imageOnly }: CotMemory): RiseCotRow<A>[] {

@@ -4,8 +4,9 @@ import { checkCounts } from "./examples";
 
 export interface FailureOptions {
   /**
-   * What happens when the backend fails for one example, such as a prompt that a filter refuses or an image that cannot be read: it is recorded
-   * and the rest goes on, or the call throws ("record"). A failure that concerns every example always throws: a wrong key, an unknown model, a
+   * What happens when the backend fails for one example, such as a prompt that a filter refuses or an image that cannot be read ("record"): its
+   * rollouts are left out, a warning and the result name it, and the rest goes on; or the call throws. A resumed run does not ask again for the
+   * steps that it has done. A failure that concerns every example always throws: a wrong key, an unknown model, a
    * server that is down.
    */
   readonly onFailure?: "record" | "throw";

@@ -10,7 +10,7 @@ import { deriveSeed } from "../rng";
 import type { Task } from "../tasks/task";
 import type { Trainer } from "../trainers/trainer";
 import type { Example, Rollout } from "../types";
-import { type CotMemory, createCotMemory, type RiseCotRow, rowOf } from "./cot-memory";
+import { type CotMemory, createCotMemory, type RiseCotRow, rememberFailures, rowOf } from "./cot-memory";
 import type { BestCheckpoint, RunEvent, StepMetrics } from "./events";
 import {
   checkCounts,
@@ -141,7 +141,7 @@ async function* run<A>(
   const directory = await openRunDirectory(runDir, describe(settings, backend, trainer), keeping);
   try {
     const memory = createCotMemory();
-    const failures = cotFailures(settings, memory);
+    const failures = rememberFailures(createRunFailures("riseCot", settings), memory);
     const stages = trainer
       ? [training(settings, memory, failures, trainer), closing(settings, memory, failures, backend)]
       : [closing({ ...settings, finalPass: true }, memory, failures, backend, cotRehearsal(settings, backend))];
@@ -166,19 +166,6 @@ async function* run<A>(
   } finally {
     await directory.close();
   }
-}
-
-/** Failures of examples, which the memory keeps for the result. */
-function cotFailures<A>(options: Settings<A>, memory: CotMemory): RunFailures {
-  const failures = createRunFailures("riseCot", options);
-  return {
-    ...failures,
-    onSampled(exampleId, failure, rollouts) {
-      if (failure) memory.failed.set(exampleId, failure.message);
-      else memory.failed.delete(exampleId);
-      failures.onSampled(exampleId, failure, rollouts);
-    },
-  };
 }
 
 /** GRPO on a few examples at a time. */
