@@ -23,13 +23,31 @@ export class UnsupportedOpError extends RiseError {
   override readonly name = "UnsupportedOpError";
 }
 
+/**
+ * What a backend's failure is bound to: `"prompt"`, which fails again whenever it is tried; `"moment"`, so that a later try may succeed;
+ * `"backend"`, which fails for every prompt: a wrong key, an unknown model, a server that is down.
+ */
+export type FailureScope = "prompt" | "moment" | "backend";
+
 /** The model could not be loaded or run. */
 export class BackendError extends RiseError {
   override readonly name = "BackendError";
+  /** Whether other prompts, and later tries, are worth it ("prompt"). */
+  readonly scope: FailureScope;
+
+  constructor(
+    message: string,
+    { scope = "prompt", ...options }: ErrorOptions & { readonly scope?: FailureScope } = {},
+  ) {
+    super(message, options);
+    this.scope = scope;
+  }
 }
 
-/** A number of the model's is none: its weights are damaged, or training went too far with them. */
-export class NonFiniteError extends BackendError {}
+/** The model produced NaN or infinity: its weights are damaged, or training diverged. */
+export class NonFiniteError extends BackendError {
+  override readonly scope = "backend";
+}
 
 /** Training went wrong: NaN, nothing to learn from. */
 export class TrainingError extends RiseError {
@@ -39,4 +57,10 @@ export class TrainingError extends RiseError {
 /** A run directory or checkpoint cannot be used. */
 export class CheckpointError extends RiseError {
   override readonly name = "CheckpointError";
+}
+
+/** Whether an error says that one prompt failed, and not the call, the model or the program: other prompts are worth a try. */
+export function concernsOnePrompt(error: unknown): error is Error {
+  if (error instanceof BackendError) return error.scope !== "backend";
+  return error instanceof DataError || (error instanceof Error && !(error instanceof RiseError));
 }

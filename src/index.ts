@@ -32,6 +32,7 @@ export {
   CheckpointError,
   ConfigError,
   DataError,
+  type FailureScope,
   RiseError,
   ShapeError,
   TrainingError,
@@ -68,6 +69,7 @@ export { type EvaluateOptions, evaluate } from "./pipelines/evaluate";
 export { readEvaluation } from "./pipelines/evaluation-directory";
 export type { Evaluation, EvaluationRecord } from "./pipelines/evaluation-records";
 export type { BestCheckpoint, Guard, RunEvent, StepMetrics } from "./pipelines/events";
+export type { FailedExample, FailureOptions } from "./pipelines/failures";
 export { stopOnInterrupt } from "./pipelines/interrupt";
 export type { LearningRate } from "./pipelines/learning-rate";
 export type { RiseCotRow } from "./pipelines/rise-cot";
@@ -102,6 +104,7 @@ export type {
   BoxSpace,
   Completion,
   Example,
+  FinishReason,
   FormatCheck,
   ImageSource,
   LabelDistribution,

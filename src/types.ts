@@ -40,8 +40,13 @@ export interface Completion {
   readonly logProbs?: readonly number[];
   /** One per token, nats, under the distribution that was sampled from (temperature, top-p, masked tokens). */
   readonly samplingLogProbs?: readonly number[];
-  readonly finishReason: "stop" | "length";
+  readonly finishReason: FinishReason;
+  /** What the backend says beside the text, such as a refusal or reasoning that the server split off; absent if it says nothing. */
+  readonly remark?: string;
 }
+
+/** Why a completion ended: by itself or at a stop text, at the token limit, by a content filter, or for another reason that a server gave. */
+export type FinishReason = "stop" | "length" | "content_filter" | "other";
 
 /** Probability of each label. */
 export type LabelDistribution = Readonly<Record<string, number>>;

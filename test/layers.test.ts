@@ -31,10 +31,11 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   metrics: [...base, "similarity"],
   audit: [...base, "tasks/task"],
   // Compute: effects and native code.
+  remote: base,
   onnx: base,
   optim: base,
-  models: [...base, "nearest", "onnx", "backends/backend", "prompts/check-prompt"],
-  backends: [...base, "onnx", "models", "prompts/template", "prompts/check-prompt"],
+  models: [...base, "nearest", "onnx", "remote", "backends/backend", "prompts/check-prompt"],
+  backends: [...base, "nearest", "onnx", "remote", "models", "prompts/template", "prompts/check-prompt"],
   trainers: [...base, "backends/backend", "grpo", "models", "optim", "onnx"],
   datasets: [...base, "tasks/task", "similarity"],
   // Above both.

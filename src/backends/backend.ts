@@ -17,6 +17,11 @@ export interface GenerateOptions {
   readonly seed: number;
   /** Texts that end a completion; they are not part of it. */
   readonly stop?: readonly string[];
+  /**
+   * Called with a prompt's completions as soon as all of them are there, or with the failure of that prompt alone, and awaited. With it such a
+   * failure does not reject the call: the prompt's completions are `[]`. Optional for backends: one that ignores it rejects.
+   */
+  readonly onPromptEnd?: (index: number, outcome: readonly Completion[] | Error) => void | Promise<void>;
   /** Ends the generation while it is under way; the call rejects with the signal's reason. */
   readonly signal?: AbortSignal;
 }

@@ -26,7 +26,15 @@ export interface PreflightReport {
 }
 
 /** What a warning is about; docs/training.md says what each means. A loss or gradient that is not a number is no warning: the run stops. */
-export type Guard = "format" | "zero-std" | "clipped" | "leaking" | "flat-reward" | "repetition" | "damaged-checkpoint";
+export type Guard =
+  | "format"
+  | "zero-std"
+  | "clipped"
+  | "leaking"
+  | "flat-reward"
+  | "repetition"
+  | "damaged-checkpoint"
+  | "failed-example";
 
 /** The checkpoint whose policy earned most on held-out examples. */
 export interface BestCheckpoint {

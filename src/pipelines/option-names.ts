@@ -4,8 +4,11 @@ import type { AnnotateOptions } from "./annotate";
 import type { AuditCotsOptions } from "./audit-cots";
 import type { CompareOptions } from "./compare-evaluations";
 import type { EvaluateOptions } from "./evaluate";
+import type { FailureOptions } from "./failures";
 import type { RiseCotOptions } from "./rise-cot";
 import type { RiseR1Options } from "./rise-r1";
+
+const failureNames: Names<FailureOptions> = { onFailure: true, failureLimit: true };
 
 export const riseCotNames: Names<RiseCotOptions<unknown>> = {
   task: true,
@@ -32,6 +35,7 @@ export const riseCotNames: Names<RiseCotOptions<unknown>> = {
   keepCheckpoints: true,
   heldOut: true,
   preflight: true,
+  ...failureNames,
   finalPass: true,
   seed: true,
   runDir: true,
@@ -61,6 +65,7 @@ export const riseR1Names: Names<RiseR1Options<unknown>> = {
   keepCheckpoints: true,
   heldOut: true,
   preflight: true,
+  ...failureNames,
   seed: true,
   runDir: true,
   resume: true,
@@ -81,10 +86,16 @@ export const evaluateNames: Names<EvaluateOptions<unknown, never>> = {
   concurrency: true,
   runDir: true,
   resume: true,
+  ...failureNames,
+  retryFailed: true,
   signal: true,
 };
 
-export const compareNames: Names<CompareOptions<unknown, never>> = { ...resamplingNames, metrics: true };
+export const compareNames: Names<CompareOptions<unknown, never>> = {
+  ...resamplingNames,
+  metrics: true,
+  onFailure: true,
+};
 
 export const auditCotsNames: Names<AuditCotsOptions<unknown>> = {
   ...resamplingNames,
@@ -94,6 +105,7 @@ export const auditCotsNames: Names<AuditCotsOptions<unknown>> = {
   backend: true,
   maxTokens: true,
   batchSize: true,
+  ...failureNames,
   signal: true,
 };
 

@@ -10,7 +10,7 @@ import { deriveSeed } from "../rng";
 import type { Task } from "../tasks/task";
 import type { Trainer } from "../trainers/trainer";
 import type { Example, Rollout } from "../types";
-import { type CotMemory, createCotMemory, type RiseCotRow, rowOf } from "./cot-memory";
+import { type CotMemory, createCotMemory, type RiseCotRow, rememberFailures, rowOf } from "./cot-memory";
 import type { BestCheckpoint, RunEvent, StepMetrics } from "./events";
 import {
   checkCounts,
@@ -22,6 +22,14 @@ import {
   promptsFingerprint,
   shuffledBatch,
 } from "./examples";
+import {
+  checkFailureOptions,
+  createRunFailures,
+  type FailedExample,
+  type FailureOptions,
+  type RunFailures,
+} from "./failures";
+import { generateEach } from "./generate";
 import { checkGrpo } from "./grpo-step";
 import { checkLearningRate, describeLearningRate, type LearningRate } from "./learning-rate";
 import { riseCotNames } from "./option-names";
@@ -33,7 +41,7 @@ import { openRunDirectory, trainedIn } from "./run-directory";
 import { checkReward, type RolloutSamplingOptions, sampleRollouts } from "./sample-rollouts";
 import { runStages, type Stage } from "./stages";
 
-export interface RiseCotOptions<A> {
+export interface RiseCotOptions<A> extends FailureOptions {
   readonly task: Task<A>;
   readonly dataset: readonly Example<A>[];
   /** The policy to train. A function makes it when the run starts, and the run disposes of it. */
@@ -83,6 +91,8 @@ export interface RiseCotOptions<A> {
 export interface RiseCotResult<A> {
   /** D_RISE = {(I, R*, A, r)}: the best rollout of every example that had one, in the order of the dataset. */
   readonly dataset: readonly RiseCotRow<A>[];
+  /** Examples that could not be sampled, or not in full, the last time they were asked about; empty if there are none. */
+  readonly failed: readonly FailedExample[];
   /** Rows with r ≥ τ. */
   readonly kept: readonly RiseCotRow<A>[];
   readonly metrics: readonly StepMetrics[];
@@ -131,9 +141,10 @@ async function* run<A>(
   const directory = await openRunDirectory(runDir, describe(settings, backend, trainer), keeping);
   try {
     const memory = createCotMemory();
+    const failures = rememberFailures(createRunFailures("riseCot", settings), memory);
     const stages = trainer
-      ? [training(settings, memory, trainer), closing(settings, memory, backend)]
-      : [closing({ ...settings, finalPass: true }, memory, backend, cotRehearsal(settings, backend))];
+      ? [training(settings, memory, failures, trainer), closing(settings, memory, failures, backend)]
+      : [closing({ ...settings, finalPass: true }, memory, failures, backend, cotRehearsal(settings, backend))];
     if (settings.preflight && !directory.resumed) {
       const { task } = settings;
       yield* preflight({ stages, task, dataset, directory, signal });
@@ -141,9 +152,11 @@ async function* run<A>(
     yield* runStages(stages, { directory, memory, trainer, checkpointEvery, stop, signal });
 
     const rows = dataset.flatMap((example) => rowOf(example, memory));
+    if (rows.length === 0) failures.checkAny();
     await directory.writeCots(rows);
     const result: RiseCotResult<A> = {
       dataset: rows,
+      failed: [...memory.failed].map(([exampleId, message]) => ({ exampleId, message })),
       kept: selectHighQuality(rows, { threshold }),
       metrics: directory.metrics,
       ...trainedIn(directory),
@@ -156,12 +169,17 @@ async function* run<A>(
 }
 
 /** GRPO on a few examples at a time. */
-function training<A>(settings: Settings<A>, memory: CotMemory, trainer: Trainer): Stage<Rollout<A>> {
+function training<A>(
+  settings: Settings<A>,
+  memory: CotMemory,
+  failures: RunFailures,
+  trainer: Trainer,
+): Stage<Rollout<A>> {
   const { steps, dataset, examplesPerStep, seed, credit, grpo, learningRate, microBatch, heldOut, sampling } = settings;
   const examples = (step: number) => shuffledBatch(dataset, step, examplesPerStep, seed);
   const sampler = trainer.sampler();
   const stage = rolloutStage({
-    ...cotSampling(settings, sampler, "train", examples),
+    ...cotSampling(settings, sampler, { name: "train", examples, failures }),
     rehearsal: cotRehearsal(settings, sampler),
     steps,
     tokens: memory,
@@ -176,31 +194,36 @@ function training<A>(settings: Settings<A>, memory: CotMemory, trainer: Trainer)
 
 /** The likeliest cot and reconstruction of each held-out example. */
 async function evaluation<A>(
-  { task, reward, sampling, heldOut, seed }: Settings<A>,
+  { task, reward, sampling, heldOut, seed, ...options }: Settings<A>,
   backend: VlmBackend,
   signal: AbortSignal,
 ) {
+  const failures = createRunFailures("riseCot: heldOut", options);
   const sampled = await sampleRollouts({
     ...{ task, reward, backend, signal },
     sampling: { ...sampling, temperature: 0, reconstructionsPerCot: 1 },
     groupSize: 1,
-    examples: heldOut,
+    ...{ examples: heldOut, onSampled: failures.onSampled },
     seed: deriveSeed(seed, "evaluation"),
   });
-  return heldOutMetrics(sampled, reward.name);
+  return heldOutMetrics(sampled, reward.name, failures.drain().length);
 }
 
 /** Once over all examples: new rollouts (the final pass), and for each row of D_RISE a reconstruction without its cot. */
 function closing<A>(
   settings: Settings<A>,
   memory: CotMemory,
+  failures: RunFailures,
   backend: VlmBackend,
   rehearsal?: ReturnType<typeof cotRehearsal<A>>,
 ): Stage<Rollout<A>> {
   const { task, dataset, examplesPerStep, seed, finalPass, sampling } = settings;
   const examples = (step: number) => orderedBatch(dataset, step, examplesPerStep);
   return rolloutStage({
-    ...cotSampling(settings, backend, "final", (step) => (finalPass ? examples(step) : [])),
+    ...cotSampling(settings, backend, {
+      ...{ name: "final", failures },
+      examples: (step) => (finalPass ? examples(step) : []),
+    }),
     steps: Math.ceil(dataset.length / examplesPerStep),
     ...(rehearsal && { rehearsal }),
     tokens: memory,
@@ -208,7 +231,8 @@ function closing<A>(
       memory.keepBest(rollouts);
       const rated = examples(step).filter(({ id }) => memory.best.has(id));
       if (rated.length === 0) return {};
-      const answers = await backend.generate(
+      const answers = await generateEach(
+        backend,
         rated.map((example) => task.reconstructionPrompt(example, "")),
         {
           maxTokens: sampling.reconstructionMaxTokens ?? 256,
@@ -217,12 +241,19 @@ function closing<A>(
           signal,
         },
       );
-      const similarities = rated.map(({ annotation }, i) => {
-        const prediction = task.parse(answers[i]![0]!.text);
-        return prediction === null ? 0 : task.similarity(annotation, prediction);
-      });
-      for (const [i, { id }] of rated.entries()) memory.imageOnly.set(id, similarities[i]!);
-      return { "rise/image_only_similarity": similarities.reduce((sum, value) => sum + value, 0) / rated.length };
+      for (const [i, { id, annotation }] of rated.entries()) {
+        const outcome = answers[i]!;
+        if (outcome instanceof Error) {
+          failures.onSampled(id, outcome, 0);
+          continue;
+        }
+        const prediction = task.parse(outcome[0]!.text);
+        memory.imageOnly.set(id, prediction === null ? 0 : task.similarity(annotation, prediction));
+      }
+      const similarities = rated.flatMap(({ id }) => memory.imageOnly.get(id) ?? []);
+      if (similarities.length === 0) return {};
+      const sum = similarities.reduce((total, value) => total + value, 0);
+      return { "rise/image_only_similarity": sum / similarities.length };
     },
   });
 }
@@ -230,16 +261,24 @@ function closing<A>(
 function cotSampling<A>(
   { task, reward, groupSize, sampling, seed }: Settings<A>,
   backend: VlmBackend,
-  name: string,
-  examples: (step: number) => readonly Example<A>[],
+  {
+    name,
+    examples,
+    failures,
+  }: {
+    readonly name: "train" | "final";
+    readonly examples: (step: number) => readonly Example<A>[];
+    readonly failures: RunFailures;
+  },
 ) {
   return {
-    name,
+    ...{ name, failures },
     groupSize: groupSize * (sampling.reconstructionsPerCot ?? 1),
     rewardName: reward.name,
     sample: (step: number, signal: AbortSignal) =>
       sampleRollouts({
         ...{ task, reward, groupSize, sampling, backend, signal },
+        ...{ keepsParts: name === "final", onSampled: failures.onSampled },
         examples: examples(step),
         seed: deriveSeed(seed, name, step),
       }),
@@ -308,6 +347,7 @@ function withDefaults<A>(options: RiseCotOptions<A>) {
   checkTemperature("sampling", sampling);
   checkChoice("credit", credit, ["both", "reconstruction"]);
   checkThreshold(threshold);
+  checkFailureOptions(options);
   checkBooleans("riseCot", { preflight, finalPass, resume });
   checkSeed("riseCot", seed);
   if (options.trainer) {

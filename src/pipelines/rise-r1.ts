@@ -20,6 +20,7 @@ import {
   promptsFingerprint,
   shuffledBatch,
 } from "./examples";
+import { checkFailureOptions, createRunFailures, type FailureOptions } from "./failures";
 import { checkGrpo } from "./grpo-step";
 import { checkLearningRate, describeLearningRate, type LearningRate, learningRateAt } from "./learning-rate";
 import { riseR1Names } from "./option-names";
@@ -64,7 +65,7 @@ export interface RftOptions<A> {
   readonly reward?: AnswerRewardFunction<A>;
 }
 
-export interface RiseR1Options<A> {
+export interface RiseR1Options<A> extends FailureOptions {
   readonly task: Task<A>;
   readonly dataset: readonly Example<A>[];
   /** D_RISE, from `riseCot`; may be empty where there is no SFT. */
@@ -223,14 +224,16 @@ function supervised<A>(
 }
 
 function reinforced<A>(
-  { task, dataset }: RiseR1Options<A>,
+  { task, dataset, ...options }: RiseR1Options<A>,
   { seed, microBatch }: Settings<A>,
   { steps, groupSize, examplesPerStep, learningRate, grpo, sampling, reward }: RftSettings<A>,
   trainer: Trainer,
   memory: AnswerMemory,
 ): Stage<AnswerRollout<A>> {
+  const failures = createRunFailures("riseR1", options);
   return rolloutStage({
     name: "rft",
+    failures,
     steps,
     groupSize,
     rewardName: reward.name,
@@ -238,7 +241,7 @@ function reinforced<A>(
     sample: (step, signal) =>
       sampleAnswers({
         ...{ task, reward, groupSize, sampling, signal },
-        backend: trainer.sampler(),
+        ...{ backend: trainer.sampler(), onSampled: failures.onSampled },
         examples: shuffledBatch(dataset, step, examplesPerStep, deriveSeed(seed, "rft")),
         seed: deriveSeed(seed, "rft", step),
       }),
@@ -265,20 +268,21 @@ function reinforced<A>(
 
 /** The likeliest answer to each held-out example, rewarded as in reinforcement. */
 function evaluation<A>(
-  { task, heldOut = [] }: RiseR1Options<A>,
+  { task, heldOut = [], ...options }: RiseR1Options<A>,
   { seed, rft }: Settings<A>,
   trainer: Trainer,
 ): NonNullable<Stage<AnswerRollout<A>>["evaluate"]> {
   const { reward, sampling } = rft || { reward: answerReward as AnswerRewardFunction<A>, sampling: {} };
   return async (signal) => {
+    const failures = createRunFailures("riseR1: heldOut", options);
     const sampled = await sampleAnswers({
       ...{ task, reward, signal, backend: trainer.sampler() },
       sampling: { ...sampling, temperature: 0 },
       groupSize: 1,
-      examples: heldOut,
+      ...{ examples: heldOut, onSampled: failures.onSampled },
       seed: deriveSeed(seed, "evaluation"),
     });
-    return heldOutMetrics(sampled, reward.name);
+    return heldOutMetrics(sampled, reward.name, failures.drain().length);
   };
 }
 
@@ -323,6 +327,7 @@ function withDefaults<A>({ sft = {}, rft = {}, ...options }: RiseR1Options<A>) {
   };
   checkCounts({ checkpointEvery, keepCheckpoints, microBatch });
   checkThreshold(threshold);
+  checkFailureOptions(options);
   checkBooleans("riseR1", { preflight, resume });
   checkSeed("riseR1", seed);
   if (settings.sft) {

@@ -1,7 +1,7 @@
 import { NonFiniteError, TrainingError } from "../errors";
 import type { Trainer } from "../trainers/trainer";
 import type { RunEvent, StepMetrics } from "./events";
-import { guardWarnings, whatToTry } from "./guards";
+import { type GuardWarning, guardWarnings, whatToTry } from "./guards";
 import type { Rehearsal } from "./preflight";
 import type { RunDirectory } from "./run-directory";
 
@@ -31,6 +31,7 @@ export interface EvaluationMetrics {
 export interface StepOutcome<Rollout> {
   readonly rollouts: readonly SampledRow<Rollout>[];
   readonly metrics: Readonly<Record<string, number>>;
+  readonly warnings?: readonly GuardWarning[];
 }
 
 /** A rollout and what else its row of `rollouts.jsonl` says. */
@@ -112,7 +113,8 @@ export async function* runStages<Rollout>(
 
       const ofStage = directory.metrics.filter((row) => row.stage === stage.name);
       const warnings = stage.trains ? guardWarnings(ofStage) : [];
-      for (const warning of warnings) yield { type: "warning", step: finished, ...warning };
+      for (const warning of [...(outcome.warnings ?? []), ...warnings])
+        yield { type: "warning", step: finished, ...warning };
       for (const { rollout, advantage } of outcome.rollouts)
         yield { type: "rollout-end", ...at, rollout, ...(advantage !== undefined && { advantage }) };
       yield { type: "step-end", ...at, totalSteps, metrics, timeMs };

@@ -137,6 +137,21 @@ export function slow(backend: VlmBackend, timeMs: (call: number) => number): Vlm
   };
 }
 
+/** A backend that rejects every call in which a prompt has this text or picture, as one does that cannot read it. */
+export const failingFor = (backend: VlmBackend, pattern: string, error: () => Error): VlmBackend => ({
+  ...backend,
+  async generate(prompts, options) {
+    if (prompts.some((prompt) => promptKey(prompt).includes(pattern))) throw error();
+    return backend.generate(prompts, options);
+  },
+});
+
+/** A trainer whose sampler is such a backend. */
+export const trainerFailingFor = (trainer: Trainer, pattern: string, error: () => Error): Trainer => ({
+  ...trainer,
+  sampler: () => failingFor(trainer.sampler(), pattern, error),
+});
+
 /** A backend that tells how many prompts each call has. */
 export const counting = (backend: VlmBackend, tell: (prompts: number) => void): VlmBackend => ({
   ...backend,
