@@ -142,19 +142,36 @@ describe("Ctrl-C", () => {
       }
     }));
 
-  it("is no other than SIGTERM, which schedulers send", () =>
+  it.each(["SIGTERM", "SIGHUP", "SIGHUP SIGHUP", "SIGHUP SIGTERM", "SIGTERM SIGHUP"])(
+    "is no other than what schedulers and closed terminals send: %s",
+    (signals) =>
+      withFolders(2, async (whole, folder) => {
+        const { signal, printed } = await start("cot", folder!, await whileStepping(whole!), signals);
+        expect([signal, printed]).toEqual([null, expect.stringContaining("AbortError: the run was stopped")]);
+        expect(Object.keys(await contents(folder!))).toContain("checkpoints/step-3/policy.json");
+      }),
+  );
+
+  it("stops a run that prints to pipes that nobody reads any more", () =>
     withFolders(2, async (whole, folder) => {
-      const { signal, printed } = await start("cot", folder!, await whileStepping(whole!), "SIGTERM");
-      expect([signal, printed]).toEqual([null, expect.stringContaining("AbortError: the run was stopped")]);
+      const moment = await whileStepping(whole!);
+      const args = ["--import", "tsx", program, "cot", folder!, String(moment), "SIGHUP"];
+      const child = spawn(process.execPath, args, { stdio: ["ignore", "pipe", "pipe"] });
+      child.stdout.destroy();
+      child.stderr.destroy();
+      const ended = await new Promise((resolve) => child.on("exit", (code, signal) => resolve([code, signal])));
+      expect(ended).toEqual([1, null]);
       expect(Object.keys(await contents(folder!))).toContain("checkpoints/step-3/policy.json");
     }));
 
-  it.each(["SIGINT SIGINT", "SIGTERM SIGINT", "SIGINT SIGTERM"])("twice ends the process at once: %s", (both) =>
-    withFolders(2, async (whole, folder) => {
-      const { signal } = await start("cot", folder!, await whileStepping(whole!), both);
-      expect(signal).toBe(both.split(" ")[1]);
-      expect(Object.keys(await contents(folder!))).not.toContain("checkpoints/step-3/policy.json");
-    }),
+  it.each(["SIGINT SIGINT", "SIGTERM SIGINT", "SIGINT SIGTERM", "SIGHUP SIGINT SIGINT", "SIGQUIT"])(
+    "twice ends the process at once, as SIGQUIT does: %s",
+    (signals) =>
+      withFolders(2, async (whole, folder) => {
+        const { signal } = await start("cot", folder!, await whileStepping(whole!), signals);
+        expect(signal).toBe(signals.split(" ").at(-1));
+        expect(Object.keys(await contents(folder!))).not.toContain("checkpoints/step-3/policy.json");
+      }),
   );
 
   it("before the first step leaves nothing to save, and is told in words that hold then, too", () =>
