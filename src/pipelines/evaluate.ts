@@ -10,6 +10,7 @@ import { checkMetrics, type Evaluation, type EvaluationRecord, evaluationRecord,
 import { checkCounts, checkExamples, fingerprint, orderedBatch, promptsFingerprint } from "./examples";
 import { evaluateNames } from "./option-names";
 import { checkBackend } from "./owned";
+import { policyIdentity } from "./policy-identity";
 import { generate } from "./sample-rollouts";
 
 export interface EvaluateOptions<A, Name extends string> extends ResamplingOptions {
@@ -52,7 +53,7 @@ export async function evaluate<A, Name extends string = never>(
   checkCounts({ maxTokens, batchSize, concurrency });
   checkMetrics(metrics);
   checkBooleans("evaluate", { resume });
-  const directory = await openEvaluationDirectory(runDir, describe(options), resume);
+  const directory = await openEvaluationDirectory(runDir, runDir === undefined ? {} : await describe(options), resume);
   try {
     const records = new Map<string, EvaluationRecord<A>>();
     for (const example of dataset) {
@@ -116,14 +117,14 @@ function summarise<A, Name extends string>(
 }
 
 /** What decides the answers, for `config.json`. */
-function describe<A, Name extends string>(options: EvaluateOptions<A, Name>): object {
+async function describe<A, Name extends string>(options: EvaluateOptions<A, Name>): Promise<object> {
   const { task, dataset, backend, maxTokens = 512, seed = 0 } = options;
   return {
     pipeline: "evaluate",
     task: task.name,
     dataset: fingerprint(dataset),
     prompts: promptsFingerprint(dataset.map((example) => task.answerPrompt(example))),
-    policy: backend.name,
+    policy: await policyIdentity(backend),
     ...(backend.weightsDigest && { weights: { sha256: backend.weightsDigest() } }),
     maxTokens,
     seed,

@@ -5,7 +5,7 @@ import { CheckpointError } from "../errors";
 import type { Completion } from "../types";
 import { claimDirectory } from "./claim-directory";
 import type { Evaluation, EvaluationRecord } from "./evaluation-records";
-import { cutOff, jsonl, readJson, readWholeLines, writeAtomically, writing } from "./run-files";
+import { cutOff, flush, flushFolder, jsonl, readJson, readWholeLines, writeAtomically, writing } from "./run-files";
 
 /** What a record is made of; the rest of it follows from the example. */
 export type Answer = Pick<Completion, "text" | "finishReason">;
@@ -39,21 +39,34 @@ export async function openEvaluationDirectory(
   resume: boolean,
 ): Promise<EvaluationDirectory> {
   if (path === undefined) return inMemory;
-  const close = await claimDirectory(path, config, resume);
+  const lock = await claimDirectory(path, config, resume);
   try {
     const file = join(path, "records.jsonl");
+    let count = 0;
+    const write = (what: string, put: () => Promise<void>) =>
+      writing(
+        what,
+        () => `${count} records are intact`,
+        async () => {
+          await lock.check();
+          await put();
+        },
+      );
     const { lines: rows, bytes } = await readWholeLines(file);
-    await cutOff(file, bytes);
     const answers = new Map(rows.map((row, i) => readAnswerRow(row, `${file}: line ${i + 1}`)));
-    let count = rows.length;
+    count = rows.length;
+    await write(file, () => cutOff(file, bytes));
+    await flushFolder(path);
     let last: Promise<void> = Promise.resolve();
-    const intact = () => `${count} records are intact`;
     return {
       answers,
       append(records) {
         // One after another, so that no row ends up within another.
         last = last.then(async () => {
-          await writing(file, intact, () => appendFile(file, jsonl(records)));
+          await write(file, async () => {
+            await appendFile(file, jsonl(records));
+            await flush(file);
+          });
           count += records.length;
         });
         return last;
@@ -62,15 +75,15 @@ export async function openEvaluationDirectory(
         const { lines } = await readWholeLines(file);
         const isSame =
           lines.length === records.length && records.every((record, i) => JSON.stringify(record) === lines[i]);
-        await writing(path, intact, async () => {
+        await write(path, async () => {
           if (!isSame) await writeAtomically(file, rowByRow(records));
           await writeAtomically(join(path, "evaluation.json"), `${JSON.stringify(summary, null, 2)}\n`);
         });
       },
-      close,
+      close: lock.release,
     };
   } catch (error) {
-    await close();
+    await lock.release();
     throw error;
   }
 }

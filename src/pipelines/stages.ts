@@ -10,6 +10,8 @@ import { updatesOf } from "./updates";
 export interface Stage<Rollout> {
   readonly name: string;
   readonly steps: number;
+  /** The option that says how many, as `config.json` has it. */
+  readonly setting?: string;
   /** Whether its steps change the policy. */
   readonly trains: boolean;
   /**
@@ -80,10 +82,7 @@ export async function* runStages<Rollout>(
   if (directory.resumed) memory.load(directory.resumed.state);
   const saved = directory.policy();
   if (saved !== undefined) await trainer?.load(saved);
-  for (const problem of damaged) {
-    const message = `a newer checkpoint is left aside, because ${problem}`;
-    yield { type: "warning", guard: "damaged-checkpoint", step: from, message };
-  }
+  for (const message of damaged) yield { type: "warning", guard: "damaged-checkpoint", step: from, message };
 
   let at = { stage: "", step: 0 };
   /** Whether the policy is that of the newest checkpoint. */
