@@ -26,7 +26,16 @@ export interface PreflightReport {
 }
 
 /** What a warning is about; docs/training.md says what each means. A loss or gradient that is not a number is no warning: the run stops. */
-export type Guard = "format" | "zero-std" | "clipped" | "leaking" | "flat-reward" | "repetition" | "damaged-checkpoint";
+export type Guard =
+  | "format"
+  | "zero-std"
+  | "clipped"
+  | "leaking"
+  | "flat-reward"
+  | "repetition"
+  | "standstill"
+  | "diverging"
+  | "damaged-checkpoint";
 
 /** The checkpoint whose policy earned most on held-out examples. */
 export interface BestCheckpoint {

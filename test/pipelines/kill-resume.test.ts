@@ -95,7 +95,7 @@ describe("a run that trains a real network and is killed", () => {
       const { "rollouts.jsonl": rollouts, "metrics.jsonl": metrics } = await contents(whole!);
       expect(metrics).toMatch(/"stage":"rft".*"grad_norm":(?!0,)/);
       // While it learns from rollouts, and while the last checkpoint is put in place.
-      for (const moment of ["step 4", "checkpoint 22"]) {
+      for (const moment of ["step 4", "checkpoint 29"]) {
         await withFolders(1, async (folder) => {
           expect((await start("onnx", folder!, moment)).signal).toBe("SIGKILL");
           await onnxRun({ runDir: folder!, resume: true, trainer: tinyTrainer });
@@ -132,7 +132,7 @@ describe("Ctrl-C", () => {
       expect(await contents(folder!)).toEqual(await contents(whole!));
 
       // The next checkpoint is written; both are there; the one of the stop is about to be removed.
-      for (const moment of [5, 6, 7]) {
+      for (const moment of [6, 7, 8]) {
         await withFolders(1, async (killed) => {
           await cp(again!, killed!, { recursive: true });
           expect((await start("cot", killed!, `checkpoint ${moment}`)).signal).toBe("SIGKILL");

@@ -33,7 +33,7 @@ async function reach(kind: string, half = async () => {}): Promise<void> {
 }
 
 const kindOf = (path: unknown) =>
-  /cots\.jsonl/.test(String(path)) ? "cots" : /checkpoints/.test(String(path)) ? "checkpoint" : "rows";
+  /cots\.jsonl/.test(String(path)) ? "cots" : /checkpoints[\\/]/.test(String(path)) ? "checkpoint" : "rows";
 
 // The files' functions as the library imports them.
 const { writeFile, appendFile, rename, rm, truncate, mkdir } = fs;

@@ -2,6 +2,7 @@ import { existsSync } from "node:fs";
 import { cp, readdir, readFile, rename, rm, symlink, truncate, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
+import { sumsProblem } from "../../src/checksums";
 import { CheckpointError } from "../../src/errors";
 import { openRunDirectory, type RunDirectory } from "../../src/pipelines/run-directory";
 import { contents, withFolders } from "./world";
@@ -160,6 +161,41 @@ describe("checkpoints", () => {
       });
     }),
   );
+
+  it("are found damaged by any bit that is another, in any of their files", () =>
+    withFolders(1, async (folder) => {
+      await opened(folder, async (directory) => {
+        await directory.append("metrics", [row(1), row(2)]);
+        await directory.checkpoint(1, "one", { trainer });
+        await directory.checkpoint(2, { state: "two" }, { trainer });
+      });
+      const checkpoint = join(folder!, "checkpoints", "step-2");
+      const files = ["SHA256SUMS", "state.json", "weights"];
+      expect((await readdir(checkpoint)).sort()).toEqual(files);
+      for (const name of files) {
+        const bytes = await readFile(join(checkpoint, name));
+        for (let bit = 0; bit < 8 * bytes.length; bit++) {
+          bytes[bit >> 3]! ^= 1 << (bit & 7);
+          await writeFile(join(checkpoint, name), bytes);
+          const problem = await sumsProblem(checkpoint, ["state.json"]);
+          expect(problem, `${name}, bit ${bit}`).toContain("step-2");
+          bytes[bit >> 3]! ^= 1 << (bit & 7);
+        }
+        await writeFile(join(checkpoint, name), bytes);
+      }
+      expect(await sumsProblem(checkpoint, ["state.json"])).toBeUndefined();
+      // The list itself, cut by a line.
+      const sums = await readFile(join(checkpoint, "SHA256SUMS"), "utf8");
+      await writeFile(join(checkpoint, "SHA256SUMS"), sums.split("\n").slice(0, 1).join("\n").concat("\n"));
+      await resumed(folder, (directory) => {
+        expect(directory.resumed).toMatchObject({ step: 1, state: "one" });
+        expect(directory.resumed?.damaged).toEqual([
+          expect.stringMatching(
+            /^a newer checkpoint is left aside, because .*SHA256SUMS: expected a line .*state\.json/,
+          ),
+        ]);
+      });
+    }));
 
   it("are an error when none is good, and nothing is changed", () =>
     withFolders(1, async (folder) => {
