@@ -54,6 +54,8 @@ export async function writeCheckpoint(
     for (const below of folders) await flushFolder(below);
     for (const file of rowFiles) await flush(join(run, `${file}.jsonl`));
     await check();
+    // One that an error left in this step is replaced.
+    if ((await stepsIn(run)).includes(state.step)) await removeCheckpoint(run, state.step);
     await rename(partial, checkpointPath(run, state.step));
     await flushFolder(folder);
     await flushFolder(run);
@@ -159,7 +161,7 @@ async function readState(run: string, step: number): Promise<CheckpointState | s
 
 /** In one move first, so that nobody finds half of it. */
 async function removeCheckpoint(run: string, step: number): Promise<void> {
-  const partial = join(checkpointFolder(run), `.step-${step}.partial`);
+  const partial = join(checkpointFolder(run), `.step-${step}.removed.partial`);
   await rename(checkpointPath(run, step), partial);
   await rm(partial, { recursive: true });
 }

@@ -177,6 +177,7 @@ async function openClaimed(
       await writing(target, intact, () => writeCheckpoint(path, state, save, lock.check));
       ({ step: newest, policy, best } = state);
       if (isStop) stops.add(step);
+      else stops.delete(step);
       await prune();
       return target;
     },

@@ -79,7 +79,8 @@ export async function* runStages<Rollout>(
 ): AsyncGenerator<RunEvent<Rollout, never>, void, void> {
   const totalSteps = stages.reduce((sum, { steps }) => sum + steps, 0);
   const { step: from = 0, damaged = [] } = directory.resumed ?? {};
-  if (directory.resumed) memory.load(directory.resumed.state);
+  const resumed = directory.resumed?.state as SavedState | undefined;
+  if (resumed) memory.load(resumed.memory);
   const saved = directory.policy();
   if (saved !== undefined) await trainer?.load(saved);
   for (const message of damaged) yield { type: "warning", guard: "damaged-checkpoint", step: from, message };
@@ -94,29 +95,32 @@ export async function* runStages<Rollout>(
       for (let index = 0; index < stage.steps; index++) {
         at = { stage: stage.name, step: at.step + 1 };
         const { step } = at;
-        if (step <= from) continue;
+        const unmeasured = step === from ? resumed?.unmeasured : undefined;
+        if (step <= from && !unmeasured) continue;
         signal.throwIfAborted();
         stop?.throwIfAborted();
         const isRegular = step % checkpointEvery === 0 || index === stage.steps - 1;
         const started = performance.now();
-        const outcome = await stage.run(index, signal);
-        const timeMs = performance.now() - started;
+        const outcome = unmeasured ? { ...unmeasured, rollouts: [] } : await stage.run(index, signal);
+        const timeMs = unmeasured?.timeMs ?? performance.now() - started;
+        checkFinite(outcome.metrics);
+        const rows = outcome.rollouts.map(({ rollout, advantage, prompt, truth }) =>
+          rolloutRow({ ...at, prompt, truth, ...rollout, advantage }),
+        );
+        if (stage.trains) isSaved = false;
+        const finished = { step, updates: updatesOf(trainer), memory: memory.save() };
         // At regular checkpoints only: where a run was stopped must not show in its metrics.
-        const evaluated = isRegular ? await stage.evaluate?.(signal) : undefined;
+        const evaluate = isRegular ? stage.evaluate : undefined;
+        if (evaluate) unsaved = unmeasured ? undefined : { ...finished, rows, unmeasured: { ...outcome, timeMs } };
+        const evaluated = await evaluate?.(signal);
         const metrics: StepMetrics = { ...at, ...outcome.metrics, ...evaluated };
         checkFinite(metrics);
         // From here on the files are no longer those of the step before.
         unsaved = undefined;
-        await directory.append(
-          "rollouts",
-          outcome.rollouts.map(({ rollout, advantage, prompt, truth }) =>
-            rolloutRow({ ...at, prompt, truth, ...rollout, advantage }),
-          ),
-        );
+        await directory.append("rollouts", rows);
         await directory.append("metrics", [metrics]);
         await directory.append("timings", [{ ...at, step_time: timeMs / 1000 }]);
-        if (stage.trains) isSaved = false;
-        unsaved = { step, state: memory.save(), updates: updatesOf(trainer) };
+        unsaved = finished;
 
         const ofStage = directory.metrics.filter((row) => row.stage === stage.name);
         const warnings = stage.trains ? guardWarnings(ofStage) : [];
@@ -126,12 +130,15 @@ export async function* runStages<Rollout>(
         yield { type: "step-end", ...at, totalSteps, metrics, timeMs };
         const isStopped = stop?.aborted === true;
         if (!isRegular && !isStopped) continue;
-        const { state } = unsaved;
         // What cannot be written now is not tried a second time.
         unsaved = undefined;
         const reward = evaluated?.eval_reward;
         const policy = isSaved ? undefined : trainer;
-        const path = await directory.checkpoint(step, state, { trainer: policy, reward, isStop: !isRegular });
+        const path = await directory.checkpoint(step, stateOf(finished), {
+          trainer: policy,
+          reward,
+          isStop: !isRegular,
+        });
         isSaved = true;
         if (path !== undefined) yield { type: "checkpoint-end", step, path };
         if (isStopped && step < totalSteps) stop?.throwIfAborted();
@@ -155,22 +162,45 @@ export async function* runStages<Rollout>(
   }
 }
 
-/** What a checkpoint of a step holds, besides the policy. */
+/** A step that has been done. */
 interface FinishedStep {
   readonly step: number;
-  readonly state: unknown;
   /** Updates that the policy had then. */
   readonly updates: number;
+  /** What the run remembered then. */
+  readonly memory: unknown;
+  /** Of its rollouts, where they are not written yet. */
+  readonly rows?: readonly object[];
+  readonly unmeasured?: Unmeasured;
 }
+
+/** What is known of a step whose held-out examples could not be looked at: a resumed run does that first. */
+interface Unmeasured {
+  readonly metrics: Readonly<Record<string, number>>;
+  readonly timeMs: number;
+}
+
+/** What a checkpoint holds, besides the policy. */
+interface SavedState {
+  readonly memory: unknown;
+  readonly unmeasured?: Unmeasured;
+}
+
+const stateOf = ({ memory, unmeasured }: FinishedStep): SavedState => ({
+  memory,
+  ...(unmeasured && { unmeasured: { metrics: unmeasured.metrics, timeMs: unmeasured.timeMs } }),
+});
 
 /** Writes the checkpoint that a stop would have written. An error in doing so does not hide the one that it is written for. */
 async function keep(
   directory: RunDirectory,
-  { step, state }: FinishedStep,
+  finished: FinishedStep,
   trainer: Trainer | undefined,
 ): Promise<{ readonly path?: string; readonly message?: string; readonly problem?: string }> {
+  const { step, rows = [] } = finished;
   try {
-    const path = await directory.checkpoint(step, state, { trainer, isStop: true });
+    await directory.append("rollouts", rows);
+    const path = await directory.checkpoint(step, stateOf(finished), { trainer, isStop: true });
     if (path === undefined) return {};
     return { path, message: `. The steps up to ${step} are saved in ${path}: resume: true goes on from there` };
   } catch (error) {
@@ -187,9 +217,9 @@ function say(error: Error, addition: string | undefined): void {
   if (stack !== undefined) error.stack = stack.replace(message, () => error.message);
 }
 
-function checkFinite({ stage: _, step: __, ...metrics }: StepMetrics): void {
+function checkFinite(metrics: Readonly<Record<string, number | string>>): void {
   for (const [name, value] of Object.entries(metrics))
-    if (!Number.isFinite(value)) throw new TrainingError(`expected a finite ${name}, got ${value}`);
+    if (name !== "stage" && !Number.isFinite(value)) throw new TrainingError(`expected a finite ${name}, got ${value}`);
 }
 
 /** A rollout as `rollouts.jsonl` has it: all but token ids and log-probs, which would be most of the file. */

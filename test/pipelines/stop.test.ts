@@ -118,6 +118,35 @@ describe("a run that fails between two checkpoints", () => {
     }),
   );
 
+  it.each([[{ checkpointEvery: 3 }], [{ checkpointEvery: 1, keepCheckpoints: 1 }]])(
+    "looks at held-out examples first when it is resumed, if it was they that failed, with %o",
+    (options) =>
+      withFolders(2, async (whole, folder) => {
+        const heldOut = [{ ...dataset[0]!, id: "other", image: "other.png" }];
+        const run = (runDir: string, trainer: Trainer) =>
+          cotRun({ ...settings, ...options, trainer, runDir, heldOut, resume: true });
+        const failing = cotTrainer();
+        const sampler: ReturnType<Trainer["sampler"]> = {
+          ...failing.sampler(),
+          generate: (prompts, options) =>
+            JSON.stringify(prompts).includes("other.png")
+              ? Promise.reject(new BackendError("out of memory"))
+              : failing.sampler().generate(prompts, options),
+        };
+        await run(whole!, cotTrainer());
+        const step = options.checkpointEvery;
+        for (const _ of [1, 2])
+          await expect(run(folder!, { ...failing, sampler: () => sampler })).rejects.toThrow(/^out of memory/);
+        const stopped = await contents(folder!);
+        expect(Object.keys(stopped)).toContain(`checkpoints/step-${step}/policy.json`);
+        expect(stopped["metrics.jsonl"]?.split("\n")).toHaveLength(step);
+        const { seen, watched } = events(run(folder!, cotTrainer()));
+        await watched;
+        expect(seen.slice(0, 2)).toEqual([`step-end ${step}`, `checkpoint-end ${step}`]);
+        expect(await contents(folder!)).toEqual(await contents(whole!));
+      }),
+  );
+
   it("saves what it remembers as it was before the step, where nothing is trained", () =>
     withFolders(2, async (whole, folder) => {
       const options = { ...settings, examplesPerStep: 1, trainer: undefined as never };
