@@ -1,5 +1,5 @@
 import { readFileSync, readlinkSync } from "node:fs";
-import { hostname } from "node:os";
+import { hostname, uptime } from "node:os";
 import { z } from "zod";
 
 /** Which process something is of, as its lock says it. */
@@ -9,7 +9,7 @@ export const processSchema = z.object({
   /** When it started, because a number is given to another process again: in clock ticks since the machine did, which setting a clock does not change. */
   started: z.int().nonnegative().exactOptional(),
   host: z.string(),
-  /** Boot and PID namespace: only in one and the same do numbers mean processes. Absent where /proc does not tell. */
+  /** Boot and PID namespace: only in one and the same do numbers mean processes. Absent where it is not known. */
   space: z.string().exactOptional(),
 });
 export type ProcessIdentity = z.infer<typeof processSchema>;
@@ -17,6 +17,11 @@ export type ProcessIdentity = z.infer<typeof processSchema>;
 export function thisProcess(): ProcessIdentity {
   const { pid } = process;
   const host = hostname();
+  // No namespaces there. The minute of the boot moves with the clock; then it is not known who lives, which is safe.
+  if (process.platform !== "linux") {
+    const bootMinute = Math.round((Date.now() - 1000 * uptime()) / 60_000);
+    return { pid, host, space: `${host} ${process.platform} ${bootMinute}` };
+  }
   try {
     // A container may see the /proc of its host, whose numbers are others.
     if (readlinkSync("/proc/self") !== String(pid)) return { pid, host };
@@ -31,7 +36,7 @@ export function thisProcess(): ProcessIdentity {
 
 /** Whether a process lives; `undefined` where it cannot be known from here. */
 export function isAlive({ pid, started, space }: ProcessIdentity): boolean | undefined {
-  if (space === undefined || started === undefined || space !== thisProcess().space) return undefined;
+  if (space === undefined || space !== thisProcess().space) return undefined;
   const found = statOf(pid);
   if (found) return found.started === started && !found.hasEnded;
   try {

@@ -276,6 +276,11 @@ describe("onnxTrainer.load of a state that no run has left", () => {
           (dir: string) => writeFile(join(dir, "optimizer.json"), `{ "step": ${step} }`),
         ] as const,
     ),
+    [
+      "no adapter settings",
+      /adapter_config\.json: .*expected number/s,
+      (dir) => writeFile(join(dir, "adapter_config.json"), "null"),
+    ],
     ["null", /optimizer\.json: expected .* found null/, (dir) => writeFile(join(dir, "optimizer.json"), "null")],
     [
       "a moment that is NaN",
