@@ -28,7 +28,7 @@ export const checkpointPath = (run: string, step: number): string => join(checkp
 /**
  * Writes `checkpoints/step-N/` under another name, with the digests of its files, through to the disk, and renames it: it is there whole or not at all.
  * @param save puts the trainer's files into a folder
- * @param check is asked before the folder gets its name
+ * @param check whether this run may still write here: is asked before anything is touched, and before the folder gets its name
  */
 export async function writeCheckpoint(
   run: string,
@@ -38,6 +38,7 @@ export async function writeCheckpoint(
 ): Promise<void> {
   const folder = checkpointFolder(run);
   const partial = join(folder, `.step-${state.step}.partial`);
+  await check();
   await rm(partial, { recursive: true, force: true });
   await mkdir(partial, { recursive: true });
   try {
@@ -60,8 +61,10 @@ export async function writeCheckpoint(
     await flushFolder(folder);
     await flushFolder(run);
   } catch (error) {
-    // Makes room, where it was room that was short; what that throws is not what went wrong.
-    await rm(partial, { recursive: true, force: true }).catch(() => {});
+    // Makes room, where it was room that was short; what that throws is not what went wrong. Another process's folder is not touched.
+    await check()
+      .then(() => rm(partial, { recursive: true, force: true }))
+      .catch(() => {});
     throw error;
   }
 }
@@ -123,6 +126,15 @@ export async function stopsIn(run: string): Promise<Set<number>> {
     if (typeof state !== "string" && state.isStop) stops.add(step);
   }
   return stops;
+}
+
+/** Directory of the newest weights that were saved, as far as the checkpoints' states say. */
+export async function newestWeights(run: string): Promise<string | undefined> {
+  for (const step of await stepsIn(run)) {
+    const state = await readState(run, step);
+    if (typeof state !== "string" && state.policy !== undefined) return checkpointPath(run, state.policy);
+  }
+  return undefined;
 }
 
 const stateFile = "state.json";

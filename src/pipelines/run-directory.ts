@@ -8,6 +8,7 @@ import {
   checkpointFolder,
   checkpointPath,
   lastGoodCheckpoint,
+  newestWeights,
   pruneCheckpoints,
   rowFiles,
   stepsIn,
@@ -88,9 +89,10 @@ export async function openRunDirectory(
 ): Promise<RunDirectory> {
   if (path === undefined) return inMemory();
   const lock = await claimDirectory(path, config, resume, async (stored) => {
-    const [newest] = await stepsIn(path);
-    if (length && isLonger(length, stored, newest ?? 0)) return { isFine: true };
-    return { isFine: false, ...(newest !== undefined && { advice: anew(checkpointPath(path, newest)) }) };
+    const [newest = 0] = await stepsIn(path);
+    if (length && isLonger(length, stored, newest)) return { isFine: true };
+    const weights = await newestWeights(path);
+    return { isFine: false, ...(weights !== undefined && { advice: anew(weights) }) };
   });
   try {
     return await openClaimed(path, { keep, lock, length });
@@ -107,8 +109,8 @@ export interface RunDirectoryOptions {
 }
 
 /** How to go on where a run cannot be resumed. */
-const anew = (checkpoint: string) =>
-  `. Only the steps of a stage that is not over may be raised, and its learning rates so far must stay; to train on in another way, give trainer.load a checkpoint with weights, such as ${checkpoint}, and start a new runDir`;
+const anew = (weights: string) =>
+  `. Only the steps of a stage that is not over may be raised, and its learning rates so far must stay; to train on in another way, start a new runDir with a trainer that has loaded weights: trainer.load(${JSON.stringify(weights)})`;
 
 async function openClaimed(
   path: string,
