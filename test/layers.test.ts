@@ -20,6 +20,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   choice: ["errors", "shown"],
   nearest: [],
   options: ["errors", "nearest", "shown"],
+  checksums: [],
   // Method: pure and synchronous.
   grpo: base,
   prompts: base,
@@ -36,11 +37,21 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   optim: base,
   models: [...base, "nearest", "onnx", "remote", "backends/backend", "prompts/check-prompt"],
   backends: [...base, "nearest", "onnx", "remote", "models", "prompts/template", "prompts/check-prompt"],
-  trainers: [...base, "backends/backend", "grpo", "models", "optim", "onnx"],
+  trainers: [...base, "checksums", "backends/backend", "grpo", "models", "optim", "onnx"],
   datasets: [...base, "tasks/task", "similarity"],
   // Above both.
   // Pages are made of the report's parts, of which the report is made as well.
-  pipelines: [...base, ...interfaces, ...method, "report/views", "report/image", "report/style", "report/escape", "report/plots"],
+  pipelines: [
+    ...base,
+    "checksums",
+    ...interfaces,
+    ...method,
+    "report/views",
+    "report/image",
+    "report/style",
+    "report/escape",
+    "report/plots",
+  ],
   testing: [...base, "backends/backend", "trainers/trainer"],
   report: [...base, ...interfaces, ...method, "pipelines"],
   cli: [...base, ...interfaces, ...method, "pipelines", "report", "backends", "trainers", "datasets", "models", "onnx"],

@@ -37,6 +37,11 @@ export interface VlmBackend {
   };
   /** Tells apart policies of one name: a digest of the weights that training changes. Absent where none do. */
   weightsDigest?(): string;
+  /**
+   * Tells apart models whatever they are called: a digest of what training does not change, weights, configuration, tokenizer, picture processor. A run
+   * is only gone on with by the model it was begun with. Absent where it cannot be known, as of a server; then it is the `name` that counts.
+   */
+  modelDigest?(): Promise<string>;
   /** `count` completions for each prompt, in the order of the prompts. */
   generate(prompts: readonly Prompt[], options: GenerateOptions): Promise<readonly (readonly Completion[])[]>;
   /** Tokens of each prompt, its pictures' among them, and how many a prompt and its completion may have together. */

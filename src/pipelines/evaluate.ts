@@ -20,6 +20,7 @@ import { checkFailureOptions, createFailures, type FailureOptions } from "./fail
 import { generateEach, type Outcome } from "./generate";
 import { evaluateNames } from "./option-names";
 import { checkBackend } from "./owned";
+import { policyIdentity } from "./policy-identity";
 
 export interface EvaluateOptions<A, Name extends string> extends ResamplingOptions, Omit<FailureOptions, "onFailure"> {
   readonly task: Task<A>;
@@ -77,7 +78,7 @@ export async function evaluate<A, Name extends string = never>(
   checkMetrics(metrics);
   checkBooleans("evaluate", { resume, retryFailed });
   checkFailureOptions({ onFailure, failureLimit }, ["record", "exclude", "throw"]);
-  const directory = await openEvaluationDirectory(runDir, describe(options), resume);
+  const directory = await openEvaluationDirectory(runDir, runDir === undefined ? {} : await describe(options), resume);
   try {
     const records = new Map<string, EvaluationRecord<A>>();
     for (const example of dataset) {
@@ -160,14 +161,14 @@ function summarise<A, Name extends string>(
 }
 
 /** What decides the answers, for `config.json`. */
-function describe<A, Name extends string>(options: EvaluateOptions<A, Name>): object {
+async function describe<A, Name extends string>(options: EvaluateOptions<A, Name>): Promise<object> {
   const { task, dataset, backend, maxTokens = 512, seed = 0 } = options;
   return {
     pipeline: "evaluate",
     task: task.name,
     dataset: fingerprint(dataset),
     prompts: promptsFingerprint(dataset.map((example) => task.answerPrompt(example))),
-    policy: backend.name,
+    policy: await policyIdentity(backend),
     ...(backend.weightsDigest && { weights: { sha256: backend.weightsDigest() } }),
     maxTokens,
     seed,

@@ -4,7 +4,7 @@ import { z } from "zod";
 import { CheckpointError } from "../errors";
 import { claimDirectory } from "./claim-directory";
 import { type Answer, type Evaluation, type EvaluationRecord, hasFailed } from "./evaluation-records";
-import { cutOff, jsonl, readJson, readWholeLines, writeAtomically, writing } from "./run-files";
+import { cutOff, flush, flushFolder, jsonl, readJson, readWholeLines, writeAtomically, writing } from "./run-files";
 
 /**
  * What an evaluation leaves behind: `config.json`, `records.jsonl`, and when it is done `evaluation.json`.
@@ -35,16 +35,26 @@ export async function openEvaluationDirectory(
   resume: boolean,
 ): Promise<EvaluationDirectory> {
   if (path === undefined) return inMemory;
-  const close = await claimDirectory(path, config, resume);
+  const lock = await claimDirectory(path, config, resume);
   try {
     const file = join(path, "records.jsonl");
+    let count = 0;
+    const write = (what: string, put: () => Promise<void>) =>
+      writing(
+        what,
+        () => `${count} records are intact`,
+        async () => {
+          await lock.check();
+          await put();
+        },
+      );
     const { lines: rows, bytes } = await readWholeLines(file);
-    await cutOff(file, bytes);
     const answers = new Map(rows.map((row, i) => readAnswerRow(row, `${file}: line ${i + 1}`)));
-    let count = rows.length;
+    count = rows.length;
+    await write(file, () => cutOff(file, bytes));
+    await flushFolder(path);
     let last: Promise<void> = Promise.resolve();
     const waiting: object[] = [];
-    const intact = () => `${count} records are intact`;
     return {
       answers,
       append(records) {
@@ -52,7 +62,11 @@ export async function openEvaluationDirectory(
         // One write after another, so that no row ends up within another; each takes all the rows that wait.
         last = last.then(async () => {
           const rows = waiting.splice(0);
-          if (rows.length > 0) await writing(file, intact, () => appendFile(file, jsonl(rows)));
+          if (rows.length === 0) return;
+          await write(file, async () => {
+            await appendFile(file, jsonl(rows));
+            await flush(file);
+          });
           count += rows.length;
         });
         return last;
@@ -61,15 +75,15 @@ export async function openEvaluationDirectory(
         const { lines } = await readWholeLines(file);
         const isSame =
           lines.length === records.length && records.every((record, i) => JSON.stringify(record) === lines[i]);
-        await writing(path, intact, async () => {
+        await write(path, async () => {
           if (!isSame) await writeAtomically(file, rowByRow(records));
           await writeAtomically(join(path, "evaluation.json"), `${JSON.stringify(summary, null, 2)}\n`);
         });
       },
-      close,
+      close: lock.release,
     };
   } catch (error) {
-    await close();
+    await lock.release();
     throw error;
   }
 }

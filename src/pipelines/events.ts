@@ -33,6 +33,8 @@ export type Guard =
   | "leaking"
   | "flat-reward"
   | "repetition"
+  | "standstill"
+  | "diverging"
   | "damaged-checkpoint"
   | "failed-example";
 

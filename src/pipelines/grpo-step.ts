@@ -6,6 +6,7 @@ import { checkOptions, type Names } from "../options";
 import type { Trainer } from "../trainers/trainer";
 import { backpropagate } from "./backpropagate";
 import type { Sampled } from "./sample-rollouts";
+import { update } from "./updates";
 
 export interface GrpoStepOptions {
   readonly groupSize: number;
@@ -54,7 +55,7 @@ export async function grpoStep<R>(trainer: Trainer, sampled: readonly Sampled<R>
   const gradient = splitRows(rows, pieces, loss.gradient);
   const passed = await backpropagate(trainer, pieces, gradient, { microBatch, temperature, signal });
   const isZero = passed.every((row) => row === undefined);
-  const { gradNorm } = isZero ? { gradNorm: 0 } : await trainer.optimStep({ learningRate });
+  const { gradNorm } = isZero ? { gradNorm: 0 } : await update(trainer, { learningRate });
   checkFinite("gradient norm", gradNorm);
   return {
     advantages,

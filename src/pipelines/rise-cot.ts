@@ -34,6 +34,7 @@ import { checkGrpo } from "./grpo-step";
 import { checkLearningRate, describeLearningRate, type LearningRate } from "./learning-rate";
 import { riseCotNames } from "./option-names";
 import { type Owned, withOwned } from "./owned";
+import { policyIdentity } from "./policy-identity";
 import { type Demand, preflight } from "./preflight";
 import { checkTemperature, heldOutMetrics, rolloutStage } from "./rollout-stage";
 import { createRun, type Run } from "./run";
@@ -137,14 +138,18 @@ async function* run<A>(
   trainer?: Trainer,
 ): AsyncGenerator<RiseCotEvent<A>, RiseCotResult<A>, void> {
   const { dataset, threshold, checkpointEvery, keepCheckpoints, runDir, resume, stop } = settings;
-  const keeping = { resume, keep: keepCheckpoints };
-  const directory = await openRunDirectory(runDir, describe(settings, backend, trainer), keeping);
+  const memory = createCotMemory();
+  const failures = rememberFailures(createRunFailures("riseCot", settings), memory);
+  const stages = trainer
+    ? [training(settings, memory, failures, trainer), closing(settings, memory, failures, backend)]
+    : [closing({ ...settings, finalPass: true }, memory, failures, backend, cotRehearsal(settings, backend))];
+  const policy = runDir === undefined ? "" : await policyIdentity(backend);
+  const config = (steps: number) => describe({ ...settings, steps }, policy, trainer !== undefined);
+  const directory = await openRunDirectory(runDir, config(settings.steps), {
+    ...{ resume, keep: keepCheckpoints },
+    length: { stages, checkpointEvery, config: (steps) => config(steps.get("steps") ?? settings.steps) },
+  });
   try {
-    const memory = createCotMemory();
-    const failures = rememberFailures(createRunFailures("riseCot", settings), memory);
-    const stages = trainer
-      ? [training(settings, memory, failures, trainer), closing(settings, memory, failures, backend)]
-      : [closing({ ...settings, finalPass: true }, memory, failures, backend, cotRehearsal(settings, backend))];
     if (settings.preflight && !directory.resumed) {
       const { task } = settings;
       yield* preflight({ stages, task, dataset, directory, signal });
@@ -189,7 +194,11 @@ function training<A>(
     },
     seen: async (rollouts) => memory.keepBest(rollouts),
   });
-  return { ...stage, ...(heldOut.length > 0 && { evaluate: (signal) => evaluation(settings, sampler, signal) }) };
+  return {
+    ...stage,
+    setting: "steps",
+    ...(heldOut.length > 0 && { evaluate: (signal) => evaluation(settings, sampler, signal) }),
+  };
 }
 
 /** The likeliest cot and reconstruction of each held-out example. */
@@ -358,7 +367,7 @@ function withDefaults<A>(options: RiseCotOptions<A>) {
 }
 
 /** What decides the run, for `config.json`. */
-function describe<A>(settings: Settings<A>, backend: VlmBackend, trainer: Trainer | undefined): object {
+function describe<A>(settings: Settings<A>, policy: object | string, trains: boolean): object {
   const { task, dataset, reward, groupSize, examplesPerStep, steps, grpo, learningRate, threshold, sampling } =
     settings;
   const { credit, microBatch, checkpointEvery, heldOut, finalPass, seed } = settings;
@@ -369,11 +378,11 @@ function describe<A>(settings: Settings<A>, backend: VlmBackend, trainer: Traine
     prompts: promptsFingerprint(
       [...dataset, ...heldOut].flatMap((example) => [task.cotPrompt(example), task.reconstructionPrompt(example, "")]),
     ),
-    policy: backend.name,
+    policy,
     reward: reward.name,
     groupSize,
     examplesPerStep,
-    ...(trainer && {
+    ...(trains && {
       ...{ steps, grpo, credit, microBatch, finalPass },
       learningRate: describeLearningRate(learningRate, steps),
       ...(heldOut.length > 0 && { heldOut: fingerprint(heldOut) }),

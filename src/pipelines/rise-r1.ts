@@ -25,6 +25,7 @@ import { checkGrpo } from "./grpo-step";
 import { checkLearningRate, describeLearningRate, type LearningRate, learningRateAt } from "./learning-rate";
 import { riseR1Names } from "./option-names";
 import { type Owned, withOwned } from "./owned";
+import { policyIdentity } from "./policy-identity";
 import { needsOf, preflight, rehearseTraining } from "./preflight";
 import { checkTemperature, heldOutMetrics, rolloutStage } from "./rollout-stage";
 import { createRun, type Run } from "./run";
@@ -152,8 +153,11 @@ async function* run<A>(
     ...(settings.sft ? [supervised(settings, settings.sft, trainer, supervisedSamples(options, trainer, kept))] : []),
     ...(settings.rft ? [reinforced(options, settings, settings.rft, trainer, memory)] : []),
   ].map((stage) => ({ ...stage, ...measured }));
-  const keeping = { resume, keep: keepCheckpoints };
-  const directory = await openRunDirectory(runDir, describe(options, settings, trainer), keeping);
+  const policy = runDir === undefined ? "" : await policyIdentity(trainer.sampler());
+  const directory = await openRunDirectory(runDir, describe(options, settings, policy), {
+    ...{ resume, keep: keepCheckpoints },
+    length: { stages, checkpointEvery, config: (steps) => describe(options, withLengths(settings, steps), policy) },
+  });
   try {
     await directory.writeCots(kept);
     const { task, dataset, preflight: asks = true } = options;
@@ -184,6 +188,15 @@ function withSteps({ epochs, ...sft }: SftSettings, samples: number): SftSetting
   return { ...sft, epochs, steps };
 }
 
+/** The same settings with other numbers of steps, by their names in `config.json`. */
+function withLengths<A>({ sft, rft, ...settings }: Settings<A>, steps: ReadonlyMap<string, number>): Settings<A> {
+  return {
+    ...settings,
+    sft: sft && { ...sft, steps: steps.get("sft.steps") ?? sft.steps },
+    rft: rft && { ...rft, steps: steps.get("rft.steps") ?? rft.steps },
+  };
+}
+
 /** Prompt and target tokens of every kept cot. */
 function supervisedSamples<A>({ task, dataset }: RiseR1Options<A>, trainer: Trainer, kept: readonly RatedCot<A>[]) {
   const examples = new Map(dataset.map((example) => [example.id, example]));
@@ -203,6 +216,7 @@ function supervised<A>(
   return {
     name: "sft",
     steps,
+    setting: "sft.steps",
     trains: true,
     async rehearse(signal) {
       const demands = samples.map((sample) => ({ ...sample, completionTokens: sample.completion.length }));
@@ -231,7 +245,7 @@ function reinforced<A>(
   memory: AnswerMemory,
 ): Stage<AnswerRollout<A>> {
   const failures = createRunFailures("riseR1", options);
-  return rolloutStage({
+  const stage = rolloutStage({
     name: "rft",
     failures,
     steps,
@@ -264,6 +278,7 @@ function reinforced<A>(
         }),
     },
   });
+  return { ...stage, setting: "rft.steps" };
 }
 
 /** The likeliest answer to each held-out example, rewarded as in reinforcement. */
@@ -356,7 +371,7 @@ function withDefaults<A>({ sft = {}, rft = {}, ...options }: RiseR1Options<A>) {
 function describe<A>(
   { task, dataset, heldOut = [], cots }: RiseR1Options<A>,
   { sft, rft, ...settings }: Settings<A>,
-  trainer: Trainer,
+  policy: object | string,
 ): object {
   const rate = ({ learningRate, steps }: { learningRate: LearningRate; steps: number }) => ({
     learningRate: describeLearningRate(learningRate, steps),
@@ -370,9 +385,10 @@ function describe<A>(
     cots: fingerprint(
       cots.map(({ exampleId, cot, reward, annotation }) => ({ id: exampleId, annotation: [cot, reward, annotation] })),
     ),
-    policy: trainer.sampler().name,
+    policy,
     ...settings,
-    sft: sft && { ...sft, ...rate(sft) },
+    // Epochs are known by the steps that they are.
+    sft: sft && { ...sft, ...rate(sft), epochs: undefined },
     rft: rft && { ...rft, ...rate(rft), reward: rft.reward.name },
   };
 }

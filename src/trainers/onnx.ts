@@ -1,28 +1,27 @@
-import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { sumsFile, sumsProblem } from "../checksums";
 import { CheckpointError, ConfigError, DataError, ShapeError, TrainingError } from "../errors";
 import type { OnDownload } from "../models/hub/progress";
-import { exists, readJson } from "../models/model-directory";
+import { exists } from "../models/model-directory";
 import { createAdapter, type LoraConfig, loraOptions, type TrainableTensor } from "../models/qwen2-vl/adapter";
 import { checkPositiveIntegers, divisors, isDivisor } from "../models/qwen2-vl/limits";
 import { checkMemory } from "../models/qwen2-vl/memory";
 import { defaultModel, openQwen2Vl, type Qwen2Vl } from "../models/qwen2-vl/model";
-import { unusable } from "../models/qwen2-vl/peft-format";
 import { type Policy, referenceFeeds } from "../models/qwen2-vl/policy";
-import { readPolicy, readTensors, savePolicy } from "../models/qwen2-vl/policy-files";
+import { readPolicy, savePolicy } from "../models/qwen2-vl/policy-files";
 import { checkPrecision, inHalf } from "../models/qwen2-vl/precision";
 import type { ScoredRow } from "../models/qwen2-vl/prefixes";
 import type { Precision } from "../models/qwen2-vl/rounded";
 import { roundedFor } from "../models/qwen2-vl/rounded-checkpoint";
-import { writeSafetensors } from "../models/qwen2-vl/safetensors";
 import { createSampler } from "../models/qwen2-vl/sampler";
 import { createTrainingPass } from "../models/qwen2-vl/training";
 import { type Device, placeOn } from "../onnx/device";
-import { adamw, chain, clipByGlobalNorm, type GradientTransform, globalNorm, type OptimizerState } from "../optim";
+import { adamw, chain, clipByGlobalNorm, type GradientTransform, globalNorm } from "../optim";
 import { sumOfSquares } from "../optim/clip";
 import { sharedTensors, zerosLike } from "../optim/shared-tensors";
 import { checkBooleans, checkMethods, checkNumber, checkOptions, checkSeed, type Names } from "../options";
 import type { Workload } from "../types";
+import { checkFinite, readOptimizer, saveOptimizer } from "./optimizer-files";
 import type { ScoringOptions, Trainer, TrainSequence } from "./trainer";
 
 export interface OnnxTrainerOptions {
@@ -171,13 +170,16 @@ export async function onnxTrainer(options: OnnxTrainerOptions = {}): Promise<Tra
       if (!Number.isFinite(globalNorm(parameters)))
         throw new TrainingError(`save: expected finite weights; nothing was written to ${dir}`);
       await savePolicy(model, policy, dir);
-      await writeSafetensors(join(dir, optimizerFile), optimizerTensors(state));
-      await writeFile(join(dir, "optimizer.json"), `${JSON.stringify({ step: state.step })}\n`);
+      await saveOptimizer(dir, state);
     },
 
     async load(dir) {
+      // Checkpoints of runs have digests; what others made has none.
+      const problem = (await exists(join(dir, sumsFile))) ? await sumsProblem(dir) : undefined;
+      if (problem !== undefined) throw new CheckpointError(problem);
       const weights = await readPolicy(policy, dir);
-      const { tensors: moments, step } = await readOptimizer(dir, state, () => optimizer.init(parameters));
+      checkFinite(dir, weights);
+      const { tensors: moments, step } = await readOptimizer(dir, optimizer, () => optimizer.init(parameters));
       // From here on nothing can fail: a folder that cannot be used changes nothing.
       for (const [name, data] of weights) parameters.get(name)!.set(data);
       for (const [name, data] of moments) state.tensors.get(name)!.set(data);
@@ -274,22 +276,4 @@ function checkRows(what: string, rows: readonly Float64Array[], sequences: reado
 
 function addInto(sum: Float32Array, part: Float32Array): void {
   for (let i = 0; i < sum.length; i++) sum[i]! += part[i]!;
-}
-
-const optimizerFile = "optimizer.safetensors";
-
-const optimizerTensors = ({ tensors }: OptimizerState) =>
-  new Map([...tensors].map(([name, data]) => [name, { shape: [data.length], data }]));
-
-/** Weights that others trained, with PEFT for one, come without an optimiser's state: `fresh` is theirs. */
-async function readOptimizer(dir: string, state: OptimizerState, fresh: () => OptimizerState): Promise<OptimizerState> {
-  const [tensorsPath, stepPath] = [join(dir, optimizerFile), join(dir, "optimizer.json")];
-  if (!(await exists(tensorsPath)) && !(await exists(stepPath))) return fresh();
-  return { tensors: await readTensors(tensorsPath, optimizerTensors(state)), step: await readStep(stepPath) };
-}
-
-async function readStep(path: string): Promise<number> {
-  const { step } = (await readJson(path).catch(unusable)) as { step?: unknown };
-  if (!Number.isInteger(step)) throw new CheckpointError(`${path}: expected { "step": integer }, found step ${step}`);
-  return step as number;
 }

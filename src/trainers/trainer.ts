@@ -43,7 +43,7 @@ export interface Trainer {
     lossFn: LossFn,
     options?: ScoringOptions & { readonly assumedLogProbs?: readonly ArrayLike<number>[] },
   ): Promise<{ readonly loss: number; readonly logProbs: readonly Float64Array[] }>;
-  /** Applies and clears the accumulated gradient. */
+  /** Applies and clears the accumulated gradient. When it throws, the weights are those of before. */
   optimStep(params: { readonly learningRate: number }): Promise<{ readonly gradNorm: number }>;
   /** Writes weights and optimiser state; `load` restores both exactly, and of weights that came without a state starts a new one. */
   save(dir: string): Promise<void>;

@@ -242,10 +242,13 @@ describe("a riseCot run directory", () => {
         expect(truth).toEqual(dataset.find(({ id }) => id === exampleId)!.annotation);
       expect(result.adapter).toBe(join(folder!, "checkpoints", "step-6"));
       expect(Object.keys(await contents(folder!))).toEqual([
+        "checkpoints/step-4/SHA256SUMS",
         "checkpoints/step-4/policy.json",
         "checkpoints/step-4/state.json",
+        "checkpoints/step-6/SHA256SUMS",
         "checkpoints/step-6/policy.json",
         "checkpoints/step-6/state.json",
+        "checkpoints/step-8/SHA256SUMS",
         "checkpoints/step-8/state.json",
         "config.json",
         "cots.jsonl",

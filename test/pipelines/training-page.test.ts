@@ -35,7 +35,7 @@ describe("docs/training.md", () => {
   it("explains every guard", () => {
     const guards: Readonly<Record<Guard, true>> = {
       ...{ format: true, "zero-std": true, clipped: true, leaking: true, repetition: true },
-      ...{ "flat-reward": true, "damaged-checkpoint": true, "failed-example": true },
+      ...{ "flat-reward": true, standstill: true, diverging: true, "damaged-checkpoint": true, "failed-example": true },
     };
     expect(
       explained("Guards")

@@ -100,13 +100,13 @@ export async function collect<T>(events: AsyncIterable<T>): Promise<T[]> {
   return seen;
 }
 
-/** All that must not depend on where a run was interrupted: every file but the one that a clock wrote. */
+/** All that must not depend on where a run was interrupted: every file but the one that a clock wrote, and locks. */
 export async function contents(folder: string): Promise<Record<string, string>> {
   const files = await readdir(folder, { recursive: true, withFileTypes: true });
   const names = files
     .filter((file) => file.isFile())
     .map((file) => join(file.parentPath, file.name).slice(folder.length + 1));
-  const kept = names.filter((name) => name !== "timings.jsonl").sort();
+  const kept = names.filter((name) => !/^(timings\.jsonl|run\.lock\..*)$/.test(name)).sort();
   return Object.fromEntries(
     await Promise.all(kept.map(async (name) => [name, await readFile(join(folder, name), "utf8")])),
   );

@@ -2,6 +2,7 @@ import { cp, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises"
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
+import { writeSums } from "../../src/checksums";
 import { BackendError, CheckpointError, TrainingError } from "../../src/errors";
 import { readSafetensors, writeSafetensors } from "../../src/models/qwen2-vl/safetensors";
 import { type OnnxTrainerOptions, onnxTrainer } from "../../src/trainers/onnx";
@@ -256,6 +257,91 @@ describe("onnxTrainer", () => {
       await writeFile(join(dir, "optimizer.json"), '{"step":1}');
       await trainer.load(dir);
       expect(await logProbsOf(trainer)).toEqual(before);
+    });
+  });
+});
+
+describe("onnxTrainer.load of a state that no run has left", () => {
+  const change = async (file: string, alter: (data: Float32Array, name: string) => void) => {
+    const tensors = await readSafetensors(file);
+    for (const [name, { data }] of tensors) alter(data, name);
+    await writeSafetensors(file, tensors);
+  };
+  const states: readonly (readonly [string, RegExp, (dir: string) => Promise<void>])[] = [
+    ...["-5", "0.5", "1e300", '"3"', "null"].map(
+      (step) =>
+        [
+          `step ${step}`,
+          /optimizer\.json: expected \{ "step": integer \} from 0 on, found \{.*step/,
+          (dir: string) => writeFile(join(dir, "optimizer.json"), `{ "step": ${step} }`),
+        ] as const,
+    ),
+    [
+      "no adapter settings",
+      /adapter_config\.json: .*expected number/s,
+      (dir) => writeFile(join(dir, "adapter_config.json"), "null"),
+    ],
+    ["null", /optimizer\.json: expected .* found null/, (dir) => writeFile(join(dir, "optimizer.json"), "null")],
+    [
+      "a moment that is NaN",
+      /optimizer\.safetensors: expected finite numbers in exp_avg.*, found NaN/,
+      (dir) => change(join(dir, "optimizer.safetensors"), (data) => void (data[0] = Number.NaN)),
+    ],
+    [
+      "a mean of squares below 0",
+      /optimizer\.safetensors: expected means of squares, which are not negative, in exp_avg_sq\/.*, found -1/,
+      (dir) =>
+        change(
+          join(dir, "optimizer.safetensors"),
+          (data, name) => void (data[1] = name.includes("_sq/") ? -1 : data[1]!),
+        ),
+    ],
+    [
+      "moments before the first step",
+      /optimizer\.safetensors: expected zeros, since no update was made yet, in exp_avg/,
+      (dir) => writeFile(join(dir, "optimizer.json"), '{ "step": 0 }'),
+    ],
+    [
+      "moments of another shape",
+      /optimizer\.safetensors: not what is being trained/,
+      (dir) =>
+        writeSafetensors(
+          join(dir, "optimizer.safetensors"),
+          new Map([["exp_avg/x", { shape: [2], data: Float32Array.of(1, 2) }]]),
+        ),
+    ],
+    [
+      "weights that are infinite",
+      /expected finite numbers in .*lora_A.*, found Infinity/,
+      (dir) => change(join(dir, "adapter_model.safetensors"), (data) => void (data[0] = Number.POSITIVE_INFINITY)),
+    ],
+  ];
+
+  it.each(states)("is refused, and changes nothing: %s", async (name, message, damage) => {
+    const dir = join(scratch, `state ${name}`);
+    await using({ lora: { rank: 2 } }, async (trainer) => {
+      await learn(trainer, 2);
+      await trainer.save(dir);
+      const before = await logProbsOf(trainer);
+      await damage(dir);
+      await expect(trainer.load(dir)).rejects.toThrow(CheckpointError);
+      await expect(trainer.load(dir)).rejects.toThrow(message);
+      expect(await logProbsOf(trainer)).toEqual(before);
+    });
+  });
+
+  it("is refused where a run wrote digests and one bit is another", async () => {
+    const dir = join(scratch, "flipped");
+    await using({ lora: { rank: 2 } }, async (trainer) => {
+      await learn(trainer, 1);
+      await trainer.save(dir);
+      await writeSums(dir, ["adapter_model.safetensors", "optimizer.json"]);
+      await trainer.load(dir);
+      const file = join(dir, "adapter_model.safetensors");
+      const bytes = await readFile(file);
+      bytes[bytes.length - 1]! ^= 1;
+      await writeFile(file, bytes);
+      await expect(trainer.load(dir)).rejects.toThrow(/adapter_model\.safetensors is damaged: expected SHA-256/);
     });
   });
 });

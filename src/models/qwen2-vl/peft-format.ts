@@ -38,7 +38,7 @@ const plainStarts = [true, false, null, undefined, "gaussian", "orthogonal", "ev
 
 /** @throws CheckpointError naming each setting under which an adapter would be another network */
 export async function readAdapterConfig(path: string): Promise<z.infer<typeof scaleSchema>> {
-  const json = (await readJson(path).catch(unusable)) as Record<string, unknown>;
+  const json: Record<string, unknown> = Object(await readJson(path).catch(unusable));
   const { peft_type = "LORA", bias = "none", init_lora_weights } = json;
   const saysNothing = (value: unknown) =>
     value == null || value === false || (typeof value === "object" && Object.keys(value).length === 0);

@@ -11,6 +11,7 @@ import { continuationGraph, generationGraph, promptStep, type RowsShape } from "
 import type { ProcessedImage } from "./image-processor";
 import { checkMemory } from "./memory";
 import type { Qwen2Vl } from "./model";
+import { modelDigest } from "./model-digest";
 import { bindWeights, digestOf, type Policy, trainsVision, weightFeeds } from "./policy";
 import { createPace, type GenerationGraphs, generateInStretches } from "./stretches";
 import { picturesAtOnce, visionGraph } from "./vision-graph";
@@ -126,9 +127,11 @@ export function createSampler(
     );
   }
 
+  let digest: Promise<string> | undefined;
   return {
     name: `onnx ${model.name}`,
     capabilities: { logProbs: true, reproducible: true },
+    modelDigest: () => (digest ??= modelDigest(model, sampled)),
     ...(policy.trainable.size > 0 && { weightsDigest: () => digestOf(policy) }),
     features,
     weightsChanged() {
