@@ -35,6 +35,7 @@ class Stand:
             sapo_temperature_pos=1.0, sapo_temperature_neg=1.05,
             vespo_k_pos=2.0, vespo_lambda_pos=3.0, vespo_k_neg=3.0, vespo_lambda_neg=2.0,
         )
+        self.eos_token_ids = [EOS]
         self.environment_factories = self.environments = self.tools = self.pad_to_multiple_of = None
         self.use_adaptive_entropy = self.aux_loss_enabled = self.log_multimodal = False
         self.reward_clip_range, self.normalize_advantages = None, False
