@@ -127,7 +127,7 @@ function scaled(
   }
   return differences.map((difference, i) => {
     const s = alone === "reward" && Number.isNaN(std[i]!) ? 1 : std[i]!;
-    return difference / round(Math.max(s, stdFloor) + stdEpsilon);
+    return difference / round(Math.max(s, stdFloor) + round(stdEpsilon));
   });
 }
 

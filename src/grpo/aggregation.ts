@@ -14,7 +14,13 @@ export interface BatchSize {
 /** What each token of a sequence with `length` unmasked tokens weighs in the loss: L = Σᵢ wᵢ Σₜ ℓᵢₜ. */
 export type Aggregation = (length: number, batch: BatchSize, settings: AggregationSettings) => number;
 
-export type AggregationName = "sequenceMean" | "tokenMean" | "fixedLength" | "stepTokenMean" | "sequenceSum" | "tokenSum";
+export type AggregationName =
+  | "sequenceMean"
+  | "tokenMean"
+  | "fixedLength"
+  | "stepTokenMean"
+  | "sequenceSum"
+  | "tokenSum";
 
 /** Token weights. Notation: B sequences, Lᵢ tokens in sequence i, N = ΣLᵢ, a accumulation steps; a count of 0 is taken as 1; η the length epsilon. */
 export const aggregations: { readonly [N in AggregationName]: Aggregation } = {

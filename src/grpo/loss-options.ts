@@ -181,7 +181,9 @@ function checkCombinations(lossType: GrpoLossType, options: GrpoLossOptions, set
     throw new ConfigError("grpoLoss: cispo expects clipEpsilonHigh, its cap on the ratio (5 is usual), got none");
   }
   if (lossType === "dro" && !(settings.dro.beta > 0 && Number.isFinite(settings.dro.beta))) {
-    throw new ConfigError(`grpoLoss: dro expects dro.beta > 0, the weight of its penalty, got ${shown(options.dro?.beta)}`);
+    throw new ConfigError(
+      `grpoLoss: dro expects dro.beta > 0, the weight of its penalty, got ${shown(options.dro?.beta)}`,
+    );
   }
   const { sampler } = settings.corrections;
   if (lossType === "vespo" && sampler && sampler.level !== "token") {

@@ -122,17 +122,19 @@ export const objectives: { readonly [N in ObjectiveName]: Objective } = {
   },
 
   // −A·(4/τ)·σ(τ(r − 1))              τ by the sign of A (SAPO)
-  softGate: ({ sapo }) => (advantage, _, logRatio) => {
-    const temperature = advantage > 0 ? sapo.temperaturePositive : sapo.temperatureNegative;
-    const r = Math.exp(logRatio);
-    const gate = 1 / (1 + Math.exp(-temperature * (r - 1)));
-    return {
-      value: (-advantage * 4 * gate) / temperature,
-      dLogProb: 0,
-      dLogRatio: -advantage * 4 * gate * (1 - gate) * r,
-      clipped: "none",
-    };
-  },
+  softGate:
+    ({ sapo }) =>
+    (advantage, _, logRatio) => {
+      const temperature = advantage > 0 ? sapo.temperaturePositive : sapo.temperatureNegative;
+      const r = Math.exp(logRatio);
+      const gate = 1 / (1 + Math.exp(-temperature * (r - 1)));
+      return {
+        value: (-advantage * 4 * gate) / temperature,
+        dLogProb: 0,
+        dLogRatio: -advantage * 4 * gate * (1 - gate) * r,
+        clipped: "none",
+      };
+    },
 
   // −sg[φ]·A·log π,  φ = w^k·exp(λ(1 − w)), w the ratio of the whole sequence to the sampler; k and λ by the sign of A (VESPO)
   gammaWeighted: ({ vespo }, { logProbs, oldLogProbs }, samplerLogRatio) => {
@@ -155,12 +157,14 @@ export const objectives: { readonly [N in ObjectiveName]: Objective } = {
     ),
 
   // −A·log π + β/2·(log r)²           pulled back to the old policy, not clipped (DRO)
-  quadratic: ({ dro: { beta } }) => (advantage, logProb, logRatio) => ({
-    value: -advantage * logProb + (beta / 2) * logRatio ** 2,
-    dLogProb: -advantage,
-    dLogRatio: beta * logRatio,
-    clipped: "none",
-  }),
+  quadratic:
+    ({ dro: { beta } }) =>
+    (advantage, logProb, logRatio) => ({
+      value: -advantage * logProb + (beta / 2) * logRatio ** 2,
+      dLogProb: -advantage,
+      dLogRatio: beta * logRatio,
+      clipped: "none",
+    }),
 };
 
 /**
