@@ -433,6 +433,10 @@ describe("a bad call says what was expected", () => {
   ] as const)("%o without %s", (options, rows) =>
     expect(() => grpoLoss(batch, options)).toThrow(new RegExp(`expected ${rows}, because`)),
   );
+  it.each([undefined, 0, Number.POSITIVE_INFINITY, Number.NaN])("dro with a penalty of %s", (beta) => {
+    const options = { lossType: "dro", ...(beta !== undefined && { dro: { beta } }) } as const;
+    expect(() => grpoLoss(batch, options)).toThrow(/dro expects dro.beta > 0/);
+  });
   it("vespo with a sampler's ratio for the sequence, which it makes itself", () => {
     const sampled = { ...batch, samplingLogProbs: [[-1, -2]] };
     expect(() => grpoLoss(sampled, { lossType: "vespo", corrections: { sampler: {} } })).toThrow(/level "token"/);
@@ -459,9 +463,6 @@ describe("a bad call says what was expected", () => {
     { sapo: { temperaturePositive: 0 } },
     { sapo: { temperature: 1 } as object },
     { vespo: { kNegative: Number.NaN } },
-    { lossType: "dro" },
-    { lossType: "dro", dro: { beta: 0 } },
-    { lossType: "dro", dro: { beta: Number.POSITIVE_INFINITY } },
     { corrections: { sampler: { maximum: 3 } as object } },
     { covariance: { shares: 0.1 } as object },
   ])("%o", (options) => expect(() => grpoLoss(batch, options)).toThrow(ConfigError));

@@ -40,6 +40,7 @@ try {
     peft,
     optim,
     coco,
+    reward,
     compareMetrics,
     comparePolygons,
     compareScores,
@@ -102,6 +103,12 @@ async function optim(python: Python, scratch: string): Promise<Comparison[]> {
   return [
     await compareJson("torch: AdamW, clipping; transformers: schedules", recorded("optim/optim-peers.json"), out),
   ];
+}
+
+async function reward(python: Python, scratch: string): Promise<Comparison[]> {
+  const out = join(scratch, "published.json");
+  await python.writing(out, recorded("reward/published.py"));
+  return [await compareJson("SciPy: RISE's published reward", recorded("reward/published.json"), out)];
 }
 
 async function coco(python: Python, scratch: string): Promise<Comparison[]> {

@@ -1,6 +1,6 @@
 import { grpoAdvantages } from "../../../src/grpo/advantage";
 import { gaeAdvantages } from "../../../src/grpo/gae";
-import { klEstimators } from "../../../src/grpo/kl";
+import { type KlEstimatorName, klEstimators } from "../../../src/grpo/kl";
 import { type GrpoLossOptions, type GrpoLossType, grpoLoss } from "../../../src/grpo/loss";
 import { grpoPresets, verlEstimators } from "../../../src/grpo/presets";
 import type { Rng } from "../../../src/rng";
@@ -70,10 +70,10 @@ const lossNames: { readonly [name: string]: GrpoLossType } = {
   dro: "dro",
   cispo: "cispo_verl",
 };
-const klNames = {
+const klNames: { readonly [name: string]: KlEstimatorName } = {
   ...{ kl: "k1", k1: "k1", abs: "abs", mse: "k2", k2: "k2", low_var_kl: "clampedK3", k3: "clampedK3" },
   ...{ "k1+": "k1+", "abs+": "abs+", "k2+": "k2", "k3+": "k3+" },
-} as const;
+};
 const aggregationNames = {
   "token-mean": "tokenMean",
   "token-sum": "tokenSum",
@@ -171,7 +171,7 @@ function klCase(rng: Rng): VerlCase {
 export function ourFigure(one: VerlCase, name: string): Figure {
   if (one.kind === "advantages") return ourAdvantages(one, name);
   if (one.kind === "loss") return grpoLoss(one, lossOptions(one, name));
-  const estimate = klEstimators[klNames[name as keyof typeof klNames]];
+  const estimate = klEstimators[klNames[name]!];
   const estimates = one.logProbs.map((row, i) => row.map((x, t) => estimate(one.refLogProbs[i]![t]! - x)));
   return {
     values: estimates.map((row) => row.map(({ value }) => value)),
