@@ -70,7 +70,7 @@ export type ObjectiveName =
 export const objectives: { readonly [N in ObjectiveName]: Objective } = {
   // −r·A
   unclipped: () => (advantage, _, logRatio) => {
-    const value = -Math.exp(logRatio) * advantage;
+    const value = -ratioOf(logRatio) * advantage;
     return { value, dLogProb: 0, dLogRatio: value, clipped: "none" };
   },
 
@@ -78,7 +78,7 @@ export const objectives: { readonly [N in ObjectiveName]: Objective } = {
   dualClipped: ({ clipEpsilon, clipEpsilonHigh, delta }) => {
     const [low, high] = [1 - clipEpsilon, 1 + clipEpsilonHigh];
     return (advantage, _, logRatio) => {
-      const r = Math.exp(logRatio);
+      const r = ratioOf(logRatio);
       const free = Math.min(r, delta) * advantage;
       const clipped = Math.min(Math.max(r, low), high) * advantage;
       const dFree = r <= delta ? r * advantage : 0;
@@ -102,7 +102,7 @@ export const objectives: { readonly [N in ObjectiveName]: Objective } = {
   // −sg[min(r, ε_high)]·A·log π       every token keeps a gradient; the cap bounds its weight (CISPO, MiniMax-M1)
   cappedReinforce: ({ clipEpsilonHigh }) => {
     return (advantage, logProb, logRatio) => {
-      const r = Math.exp(logRatio);
+      const r = ratioOf(logRatio);
       const clipped = r > clipEpsilonHigh && advantage > 0 ? "high" : "none";
       return reinforce(Math.min(r, clipEpsilonHigh) * advantage, logProb, clipped);
     };
@@ -112,7 +112,7 @@ export const objectives: { readonly [N in ObjectiveName]: Objective } = {
   clippedReinforce: ({ clipEpsilon, clipEpsilonHigh }) => {
     const [low, high] = [1 - clipEpsilon, 1 + clipEpsilonHigh];
     return (advantage, logProb, logRatio) => {
-      const r = Math.exp(logRatio);
+      const r = ratioOf(logRatio);
       return reinforce(
         Math.min(Math.max(r, low), high) * advantage,
         logProb,
@@ -126,7 +126,7 @@ export const objectives: { readonly [N in ObjectiveName]: Objective } = {
     ({ sapo }) =>
     (advantage, _, logRatio) => {
       const temperature = advantage > 0 ? sapo.temperaturePositive : sapo.temperatureNegative;
-      const r = Math.exp(logRatio);
+      const r = ratioOf(logRatio);
       const gate = 1 / (1 + Math.exp(-temperature * (r - 1)));
       return {
         value: (-advantage * 4 * gate) / temperature,
@@ -181,9 +181,12 @@ function withinDivergence(
     const isPushed = advantage > 0 ? p > old : p < old;
     if (isPushed && distance > (advantage > 0 ? clipEpsilonHigh : clipEpsilon))
       return { value: 0, dLogProb: 0, dLogRatio: 0, clipped: advantage > 0 ? "high" : "low" };
-    return reinforce(Math.min(Math.exp(logRatio), delta) * advantage, logProb, "none");
+    return reinforce(Math.min(ratioOf(logRatio), delta) * advantage, logProb, "none");
   };
 }
+
+/** r, finite, so that nothing times r is nothing: a ratio of infinity makes NaN of an advantage of 0, and of a gate that is shut. */
+const ratioOf = (logRatio: number) => Math.exp(Math.min(logRatio, 700));
 
 /** −sg[weight]·log π */
 const reinforce = (weight: number, logProb: number, clipped: Term["clipped"]): Term => ({

@@ -380,6 +380,25 @@ describe("what a batch may hold besides", () => {
     }
   });
 
+  it("policies further apart than a double can say: gradients stay numbers", () => {
+    const batch = {
+      logProbs: [
+        [-1, -1],
+        [-1, -900],
+      ],
+      oldLogProbs: [
+        [-900, -1],
+        [-900, -1],
+      ],
+      advantages: [0, 1],
+    };
+    for (const lossType of lossTypes) {
+      const { loss, gradient } = grpoLoss(batch, optionsFor(lossType));
+      expect([lossType, Number.isFinite(loss)]).toEqual([lossType, true]);
+      expect([lossType, gradient.every((row) => row.every(Number.isFinite))]).toEqual([lossType, true]);
+    }
+  });
+
   it("a completion that was cut off: as if all of it were masked", () => {
     const { mask, ...batch } = randomBatch(6);
     const truncated = [false, false, true, true, false];
