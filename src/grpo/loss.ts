@@ -40,6 +40,10 @@ export interface GrpoLoss {
  *
  * While the current policy is the one that sampled, r = 1 and the loss says nothing (0 where advantages cancel); the gradient does.
  *
+ * @example
+ * ```ts
+ * const { loss, gradient } = grpoLoss({ logProbs, oldLogProbs, advantages }, { ...grpoPresets.verl.loss, lossType: "dppo_tv" });
+ * ```
  * @throws ShapeError when rows do not fit together or there are none
  * @throws ConfigError when an option, an advantage or a mask value is out of range
  * @throws TrainingError when a log-probability is NaN or infinite
