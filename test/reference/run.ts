@@ -1,5 +1,5 @@
 /**
- * Has TRL score random batches and compares; makes every recording again with the Python packages it came from, and compares; has
+ * Has TRL and verl score random batches and compares; makes every recording again with the Python packages it came from, and compares; has
  * transformers and PEFT load what this library saves, and compares log-probs; trains beside PyTorch, and compares where the parameters went; and
  * compares four random checkpoints in everything. Takes a few minutes; the first time it installs PyTorch into .venv-reference.
  *
@@ -13,6 +13,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { type Comparison, compareJson, compareTensors } from "./compare";
 import { compareTrl } from "./grpo/live";
+import { compareVerl } from "./grpo/verl";
 import { compareScores } from "./interop/compare";
 import { compareMetrics } from "./metrics/live";
 import { comparePolygons } from "./polygons/live";
@@ -32,12 +33,14 @@ let failed = 0;
 try {
   for (const compare of [
     compareTrl,
+    compareVerl,
     qwen2Vl,
     resize,
     sampling,
     peft,
     optim,
     coco,
+    reward,
     compareMetrics,
     comparePolygons,
     compareScores,
@@ -100,6 +103,12 @@ async function optim(python: Python, scratch: string): Promise<Comparison[]> {
   return [
     await compareJson("torch: AdamW, clipping; transformers: schedules", recorded("optim/optim-peers.json"), out),
   ];
+}
+
+async function reward(python: Python, scratch: string): Promise<Comparison[]> {
+  const out = join(scratch, "published.json");
+  await python.writing(out, recorded("reward/published.py"));
+  return [await compareJson("SciPy: RISE's published reward", recorded("reward/published.json"), out)];
 }
 
 async function coco(python: Python, scratch: string): Promise<Comparison[]> {
