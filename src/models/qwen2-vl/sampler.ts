@@ -154,8 +154,9 @@ export function createSampler(
           sampling,
           { stop, ...(signal && { signal }) },
         );
+        const texts = tokenizer.decodeAll(generated.map(({ tokens }) => tokens));
         batch.rows.forEach(({ seedPath: [p, k] }, r) => {
-          results[p]![k] = toCompletion(generated[r]!, tokenizer.decode, stop);
+          results[p]![k] = toCompletion(generated[r]!, texts[r]!, tokenizer.decode, stop);
         });
       }
       return results;
@@ -208,10 +209,10 @@ function firstStop(text: string, stop: readonly string[]): number | undefined {
 /** A stop text cuts the completion where it begins; tokens are kept as far as they spell nothing beyond it. */
 function toCompletion(
   generated: Generated,
+  text: string,
   decode: (ids: readonly number[]) => string,
   stop: readonly string[],
 ): Completion {
-  const text = decode(generated.tokens);
   const cut = firstStop(text, stop);
   if (cut === undefined)
     return {
@@ -221,8 +222,13 @@ function toCompletion(
       samplingLogProbs: generated.samplingLogProbs,
       finishReason: generated.ended ? "stop" : "length",
     };
-  let length = 0;
-  while (length < generated.tokens.length && decode(generated.tokens.slice(0, length + 1)).length <= cut) length++;
+  // The most tokens whose text is not longer; text never shrinks as tokens come.
+  let [length, beyond] = [0, generated.tokens.length + 1];
+  while (length + 1 < beyond) {
+    const middle = (length + beyond) >> 1;
+    if (decode(generated.tokens.slice(0, middle)).length <= cut) length = middle;
+    else beyond = middle;
+  }
   return {
     text: text.slice(0, cut),
     tokenIds: generated.tokens.slice(0, length),
