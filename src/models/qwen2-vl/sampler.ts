@@ -40,9 +40,9 @@ export function createSampler(
   const { config, tokenizer } = model;
   // On the CPU, a large tower is given back once its pictures are features: its weights would stay in memory beside the language model's.
   const isGivenBack = placement.provider !== "cuda" && weightStorage(policy).weightsStayInFiles;
-  const visionSessions = sessionCache(isGivenBack ? 0 : compiledAtOnce(policy, placement));
+  const visionSessions = sessionCache(isGivenBack ? 0 : compiledAtOnce(policy, placement, "vision"));
   const sampled: Policy = rounded ? { ...policy, checkpoint: rounded } : policy;
-  const sessions = sessionCache(compiledAtOnce(sampled, placement));
+  const sessions = sessionCache(compiledAtOnce(sampled, placement, "language"));
   // Weights that stay in their files are converted anew for every stretch.
   const pace = createPace(weightStorage(sampled).weightsStayInFiles ? 64 : 8);
   let known = new WeakMap<ProcessedImage, Float32Array>();

@@ -24,9 +24,14 @@ export interface Qwen2VlTokenizer {
 
 /**
  * The tokenizer of a Hugging Face directory, run by transformers.js, in a process of its own that ends what does not end; nothing is fetched.
+ * @param jobMs milliseconds that a call may take (10 000), and more for long texts
  * @throws DataError when a file is missing or the vocabulary lacks a token that config.json names
  */
-export async function loadTokenizer(dir: string, { text, tokens }: Qwen2VlConfig): Promise<Qwen2VlTokenizer> {
+export async function loadTokenizer(
+  dir: string,
+  { text, tokens }: Qwen2VlConfig,
+  jobMs?: number,
+): Promise<Qwen2VlTokenizer> {
   const path = join(dir, "tokenizer.json");
   const json = await readText(path, "a JSON file");
   const { added, normalises } = checkedVocabulary(path, await readJson(path), text.vocabSize);
@@ -50,7 +55,13 @@ export async function loadTokenizer(dir: string, { text, tokens }: Qwen2VlConfig
   const key = opened++;
   const unusable = `${dir}: tokenizer.json cannot be used`;
   const open = () =>
-    void runJob(unusable, { job: "open", key, json, settings: { ...settings, chat_template } }, json.length, () => {});
+    void runJob(
+      unusable,
+      { job: "open", key, json, settings: { ...settings, chat_template } },
+      json.length,
+      () => {},
+      jobMs,
+    );
   open();
 
   /** @throws DataError for what is no token */
@@ -61,19 +72,20 @@ export async function loadTokenizer(dir: string, { text, tokens }: Qwen2VlConfig
     return ids;
   };
   const encode = (texts: string, seam: string) =>
-    checked(runJob(unusable, { job: "encode", key, pieces: texts.split(seam) }, texts.length, open) as number[]);
+    checked(runJob(unusable, { job: "encode", key, pieces: texts.split(seam) }, texts.length, open, jobMs) as number[]);
   const decodeAll = (rows: readonly (readonly number[])[]): string[] => {
     // transformers.js refuses to decode nothing.
     const some = rows.filter((ids) => ids.length > 0);
     const length = some.reduce((sum, ids) => sum + ids.length, 0);
-    const texts = length > 0 ? (runJob(unusable, { job: "decode", key, rows: some }, length, open) as string[]) : [];
+    const texts =
+      length > 0 ? (runJob(unusable, { job: "decode", key, rows: some }, length, open, jobMs) as string[]) : [];
     let next = 0;
     return rows.map((ids) => (ids.length > 0 ? texts[next++]! : ""));
   };
   const chatTokens = remembered((chat: string, seam: string) => {
     const job = { job: "prompt", key, chat: JSON.parse(chat) as object[], seam } as const;
     const problem = `${dir}: the chat template or the tokenizer cannot be used`;
-    return checked(runJob(problem, job, chat.length + chat_template.length, open) as number[]);
+    return checked(runJob(problem, job, chat.length + chat_template.length, open, jobMs) as number[]);
   });
   const prepared = (text: string) => (normalises ? withOrderedMarks(text) : text);
   if (encode("a", "\n").length === 0)

@@ -3,8 +3,7 @@ import { MessageChannel, type MessagePort, receiveMessageOnPort, Worker } from "
 import { BackendError, DataError } from "../../errors";
 import { processProgram, threadProgram } from "./programs";
 
-/** Milliseconds that a job may take, and more for each letter that it reads. */
-const jobMs = 10_000;
+/** Milliseconds that a job may take besides, for each letter that it reads. */
 const letterMs = 0.01;
 
 /** A job that native code holds longer than this many times its limit is killed. */
@@ -44,16 +43,23 @@ let thread: Thread | undefined;
  * longer than the job takes.
  * @param problem what an error says first: which file of whose
  * @param letters how many letters the job reads
+ * @param reopen opens the tokenizer again, where its process was ended
  * @throws DataError for what the job throws, and for one that was stopped; BackendError where no process can be started
  */
-export function runJob(problem: string, job: Job, letters: number, reopen: () => void): unknown {
+export function runJob(problem: string, job: Job, letters: number, reopen: () => void, jobMs = 10_000): unknown {
   const limitMs = Math.ceil(jobMs + letterMs * letters);
   const reply = ask({ ...job, limitMs, killMs: killAfter * limitMs }, killAfter * limitMs);
   if (reply.unopened) {
     reopen();
-    return runJob(problem, job, letters, () => {
-      throw new DataError(`${problem}: its process has lost it`);
-    });
+    return runJob(
+      problem,
+      job,
+      letters,
+      () => {
+        throw new DataError(`${problem}: its process has lost it`);
+      },
+      jobMs,
+    );
   }
   if (reply.error !== undefined) throw new DataError(`${problem}: ${reply.error}`);
   if (reply.tooLong)

@@ -188,14 +188,14 @@ describe("a checkpoint that would hang or end this process", () => {
   const withTemplate = async (template: string) => {
     const dir = await copyOfCheckpoint();
     await writeFile(join(dir, "chat_template.jinja"), template);
-    return loadTokenizer(dir, config);
+    return loadTokenizer(dir, config, 1500);
   };
   const withTokenizer = async (change: (json: Json) => void) => {
     const dir = await copyOfCheckpoint();
     const json = JSON.parse(await readFile(join(dir, "tokenizer.json"), "utf8")) as Json;
     change(json);
     await writeFile(join(dir, "tokenizer.json"), JSON.stringify(json));
-    return loadTokenizer(dir, config);
+    return loadTokenizer(dir, config, 1500);
   };
   const stopped = /cannot be used: (it was stopped after \d+ seconds|its process ended|it makes more than|Invalid)/;
   /** Another checkpoint is none the worse for it. */
