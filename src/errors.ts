@@ -1,7 +1,17 @@
 /** Base of every error this library raises on purpose. A bad completion is data (reward 0); only a bad call is an error. */
 export class RiseError extends Error {
   override readonly name: string = "RiseError";
+
+  constructor(message?: string, options?: ErrorOptions) {
+    super(message && cut(message), options);
+  }
 }
+
+/** Characters of a message, whatever the file that it quotes has in it. */
+const longest = 10_000;
+
+const cut = (message: string) =>
+  message.length > longest ? `${message.slice(0, longest)}… (${message.length - longest} more characters)` : message;
 
 /** Fix the options you passed. */
 export class ConfigError extends RiseError {

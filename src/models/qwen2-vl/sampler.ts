@@ -41,9 +41,9 @@ export function createSampler(
   const { config, tokenizer } = model;
   // On the CPU, a large tower is given back once its pictures are features: its weights would stay in memory beside the language model's.
   const isGivenBack = placement.provider !== "cuda" && weightStorage(policy).weightsStayInFiles;
-  const visionSessions = sessionCache(isGivenBack ? 0 : compiledAtOnce(policy, placement));
+  const visionSessions = sessionCache(isGivenBack ? 0 : compiledAtOnce(policy, placement, "vision"));
   const sampled: Policy = rounded ? { ...policy, checkpoint: rounded } : policy;
-  const sessions = sessionCache(compiledAtOnce(sampled, placement));
+  const sessions = sessionCache(compiledAtOnce(sampled, placement, "language"));
   // Weights that stay in their files are converted anew for every stretch.
   const pace = createPace(weightStorage(sampled).weightsStayInFiles ? 64 : 8);
   let known = new WeakMap<ProcessedImage, Float32Array>();
@@ -157,8 +157,9 @@ export function createSampler(
           sampling,
           { stop, ...(signal && { signal }) },
         );
+        const texts = tokenizer.decodeAll(generated.map(({ tokens }) => tokens));
         batch.rows.forEach(({ seedPath: [p, k] }, r) => {
-          results[p]![k] = toCompletion(generated[r]!, tokenizer.decode, stop);
+          results[p]![k] = toCompletion(generated[r]!, texts[r]!, tokenizer.decode, stop);
         });
       }
       return results;
@@ -211,10 +212,10 @@ function firstStop(text: string, stop: readonly string[]): number | undefined {
 /** A stop text cuts the completion where it begins; tokens are kept as far as they spell nothing beyond it. */
 function toCompletion(
   generated: Generated,
+  text: string,
   decode: (ids: readonly number[]) => string,
   stop: readonly string[],
 ): Completion {
-  const text = decode(generated.tokens);
   const cut = firstStop(text, stop);
   if (cut === undefined)
     return {
@@ -224,8 +225,13 @@ function toCompletion(
       samplingLogProbs: generated.samplingLogProbs,
       finishReason: generated.ended ? "stop" : "length",
     };
-  let length = 0;
-  while (length < generated.tokens.length && decode(generated.tokens.slice(0, length + 1)).length <= cut) length++;
+  // The most tokens whose text is not longer; text never shrinks as tokens come.
+  let [length, beyond] = [0, generated.tokens.length + 1];
+  while (length + 1 < beyond) {
+    const middle = (length + beyond) >> 1;
+    if (decode(generated.tokens.slice(0, middle)).length <= cut) length = middle;
+    else beyond = middle;
+  }
   return {
     text: text.slice(0, cut),
     tokenIds: generated.tokens.slice(0, length),
