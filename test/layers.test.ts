@@ -40,7 +40,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   // Above both.
   // Pages are made of the report's parts, of which the report is made as well.
   pipelines: [...base, ...interfaces, ...method, "report/views", "report/style", "report/escape", "report/plots"],
-  testing: [...base, "backends/backend", "trainers/trainer"],
+  testing: [...base, "backends/backend", "trainers/trainer", "trainers/forward-backward"],
   report: [...base, ...interfaces, ...method, "pipelines"],
   cli: [...base, ...interfaces, ...method, "pipelines", "report", "backends", "trainers", "datasets", "models", "onnx"],
   index: [...base, ...interfaces, ...method, "pipelines"],

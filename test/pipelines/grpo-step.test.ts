@@ -27,7 +27,7 @@ function recorder(gradNorm = 1, logProb = -1) {
       temperatures.push(temperature);
       const logProbs = sequences.map(({ completion }) => new Float64Array(completion.length).fill(logProb));
       const { loss, gradient } = lossFn(logProbs);
-      told.push(...sequences.map((sequence, i) => ({ sequence, gradient: [...gradient[i]!] })));
+      told.push(...sequences.map((sequence, i) => ({ sequence, gradient: Array.from(gradient[i]!) })));
       passes.push(sequences.length);
       return { loss, logProbs };
     },
