@@ -27,10 +27,11 @@ import { checkLearningRate, describeLearningRate, type LearningRate } from "./le
 import { riseCotNames } from "./option-names";
 import { type Owned, withOwned } from "./owned";
 import { type Demand, preflight } from "./preflight";
-import { checkTemperature, heldOutMetrics, rolloutStage } from "./rollout-stage";
+import { checkSampling, heldOutMetrics, rolloutStage } from "./rollout-stage";
 import { createRun, type Run } from "./run";
 import { openRunDirectory, trainedIn } from "./run-directory";
-import { checkReward, type RolloutSamplingOptions, sampleRollouts } from "./sample-rollouts";
+import { checkReward, type RolloutSamplingOptions, reconstructionSampling, sampleRollouts } from "./sample-rollouts";
+import { withSamplerCorrection } from "./sampler-gap";
 import { runStages, type Stage } from "./stages";
 
 export interface RiseCotOptions<A> {
@@ -54,6 +55,7 @@ export interface RiseCotOptions<A> {
   readonly learningRate?: LearningRate;
   /** τ (0.75). */
   readonly threshold?: number;
+  /** How rollouts are drawn (at temperature 1, from all tokens), their lengths, and reconstructions a cot. */
   readonly sampling?: RolloutSamplingOptions;
   /** Which tokens learn: cot and reconstruction, or, as in the published code, the reconstruction alone ("both"). */
   readonly credit?: "both" | "reconstruction";
@@ -121,11 +123,12 @@ export function riseCot<A>(options: RiseCotOptions<A>): Run<RiseCotEvent<A>, Ris
 }
 
 async function* run<A>(
-  settings: Settings<A>,
+  asked: Settings<A>,
   signal: AbortSignal,
   backend: VlmBackend,
   trainer?: Trainer,
 ): AsyncGenerator<RiseCotEvent<A>, RiseCotResult<A>, void> {
+  const settings = trainer ? { ...asked, grpo: withSamplerCorrection(asked.grpo, trainer) } : asked;
   const { dataset, threshold, checkpointEvery, keepCheckpoints, runDir, resume, stop } = settings;
   const keeping = { resume, keep: keepCheckpoints };
   const directory = await openRunDirectory(runDir, describe(settings, backend, trainer), keeping);
@@ -157,7 +160,7 @@ async function* run<A>(
 
 /** GRPO on a few examples at a time. */
 function training<A>(settings: Settings<A>, memory: CotMemory, trainer: Trainer): Stage<Rollout<A>> {
-  const { steps, dataset, examplesPerStep, seed, credit, grpo, learningRate, microBatch, heldOut, sampling } = settings;
+  const { steps, dataset, examplesPerStep, seed, credit, grpo, learningRate, microBatch, heldOut } = settings;
   const examples = (step: number) => shuffledBatch(dataset, step, examplesPerStep, seed);
   const sampler = trainer.sampler();
   const stage = rolloutStage({
@@ -166,7 +169,7 @@ function training<A>(settings: Settings<A>, memory: CotMemory, trainer: Trainer)
     steps,
     tokens: memory,
     learning: {
-      ...{ trainer, grpo, learningRate, microBatch, temperature: sampling.temperature },
+      ...{ trainer, grpo, learningRate, microBatch },
       credit: credit === "both" ? "all" : "last",
     },
     seen: async (rollouts) => memory.keepBest(rollouts),
@@ -182,7 +185,10 @@ async function evaluation<A>(
 ) {
   const sampled = await sampleRollouts({
     ...{ task, reward, backend, signal },
-    sampling: { ...sampling, temperature: 0, reconstructionsPerCot: 1 },
+    sampling: {
+      ...{ ...sampling, temperature: 0, reconstructionsPerCot: 1 },
+      reconstruction: { ...reconstructionSampling(sampling), temperature: 0 },
+    },
     groupSize: 1,
     examples: heldOut,
     seed: deriveSeed(seed, "evaluation"),
@@ -211,6 +217,7 @@ function closing<A>(
       const answers = await backend.generate(
         rated.map((example) => task.reconstructionPrompt(example, "")),
         {
+          ...reconstructionSampling(sampling),
           maxTokens: sampling.reconstructionMaxTokens ?? 256,
           temperature: 0,
           seed: deriveSeed(seed, "image-only", step),
@@ -305,7 +312,8 @@ function withDefaults<A>(options: RiseCotOptions<A>) {
     "sampling.reconstructionsPerCot": reconstructionsPerCot,
   });
   checkCounts({ steps }, 0);
-  checkTemperature("sampling", sampling);
+  checkSampling("sampling", sampling);
+  checkSampling("sampling.reconstruction", reconstructionSampling(sampling));
   checkChoice("credit", credit, ["both", "reconstruction"]);
   checkThreshold(threshold);
   checkBooleans("riseCot", { preflight, finalPass, resume });

@@ -51,24 +51,27 @@ export function scriptedTrainer({ texts, context = promptKey }: ScriptedTrainerO
     const tokenIds: number[] = [];
     const logProbs: number[] = [];
     const samplingLogProbs: number[] = [];
+    const temperedLogProbs: number[] = [];
     let text = "";
     let node: PhraseNode = tree.root;
     while (tokenIds.length < maxTokens) {
       const raw = logSoftmax(logits, node, 1);
-      const shaped = temperature === 0 ? greedy(raw) : likeliest(logSoftmax(logits, node, temperature), topK, topP);
+      const tempered = logSoftmax(logits, node, temperature || 1);
+      const shaped = temperature === 0 ? greedy(raw) : likeliest(tempered, topK, topP);
       const choice = draw(shaped, rng.uniform());
       const [token, next] = [...node.next][choice]!;
       tokenIds.push(token);
       logProbs.push(raw[choice]!);
       samplingLogProbs.push(shaped[choice]!);
+      temperedLogProbs.push(tempered[choice]!);
       text += tree.words[token];
       const ends = stop.map((end) => text.indexOf(end)).filter((at) => at >= 0);
       if (ends.length > 0) text = text.slice(0, Math.min(...ends));
       if (token === endToken || ends.length > 0)
-        return { text, tokenIds, logProbs, samplingLogProbs, finishReason: "stop" };
+        return { text, tokenIds, logProbs, samplingLogProbs, temperedLogProbs, finishReason: "stop" };
       node = next;
     }
-    return { text, tokenIds, logProbs, samplingLogProbs, finishReason: "length" };
+    return { text, tokenIds, logProbs, samplingLogProbs, temperedLogProbs, finishReason: "length" };
   }
 
   /** Calls `visit` with every token's place in the tree, the index of the choice made there, and the log-probs of all choices. */
@@ -127,7 +130,7 @@ export function scriptedTrainer({ texts, context = promptKey }: ScriptedTrainerO
           const { logits, gradient } = tableOf(sequence.prompt);
           // ∂ log pₖ / ∂zⱼ = ([j = k] − pⱼ) / T and ∂H/∂zⱼ = −pⱼ (log pⱼ + H) / T, with p = softmax(z / T)
           walk(sequence, { logits, temperature }, (t, { offset }, choice, logs) => {
-            const [byLogProb, byEntropy] = [cotangents[i]![t]!, entropyCotangents?.[i]![t] ?? 0];
+            const [byLogProb, byEntropy] = [cotangents[i]![t]!, entropyCotangents?.[i]?.[t] ?? 0];
             const entropy = entropyOf(logs);
             for (const [j, log] of logs.entries()) {
               const p = Math.exp(log);

@@ -176,7 +176,15 @@ const policies = [
   ["LoRA, behind prefixes, layers computed again", tiny(true), behindPrefixes, { rank: 2 }, true, 1],
   ["all weights, of entropies too, at temperature 1.3", tiny(true), apart, undefined, false, 1.3, true],
   ["all weights, of entropies too, layers computed again", tiny(false), apart, undefined, true, 1, true],
-  ["LoRA, of entropies too, behind prefixes, at temperature 0.7", tiny(true), behindPrefixes, { rank: 2 }, false, 0.7, true],
+  [
+    "LoRA, of entropies too, behind prefixes, at temperature 0.7",
+    tiny(true),
+    behindPrefixes,
+    { rank: 2 },
+    false,
+    0.7,
+    true,
+  ],
 ] as const;
 
 describe.each(policies)("the gradient of the whole network: %s", (...policy) => {

@@ -294,7 +294,9 @@ describe("a step that reaches only some weights", () => {
       const names = moved.map(([name]) => name);
       expect(names.filter((name) => name.includes("visual"))).toEqual([]);
       expect(names.length > 0).toBe([...before.keys()].some((name) => !name.includes("visual")));
-      const squares = moved.flatMap(([name, { data }]) => [...data].map((x, i) => (x - after.get(name)!.data[i]!) ** 2));
+      const squares = moved.flatMap(([name, { data }]) =>
+        [...data].map((x, i) => (x - after.get(name)!.data[i]!) ** 2),
+      );
       expect(gradNorm).toBeCloseTo(Math.sqrt(squares.reduce((a, b) => a + b, 0)) / 1e-3, 2);
     });
   });

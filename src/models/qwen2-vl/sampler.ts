@@ -211,23 +211,17 @@ function toCompletion(
   decode: (ids: readonly number[]) => string,
   stop: readonly string[],
 ): Completion {
-  const text = decode(generated.tokens);
+  const { tokens, logProbs, samplingLogProbs, temperedLogProbs } = generated;
+  const text = decode(tokens);
   const cut = firstStop(text, stop);
-  if (cut === undefined)
-    return {
-      text,
-      tokenIds: generated.tokens,
-      logProbs: generated.logProbs,
-      samplingLogProbs: generated.samplingLogProbs,
-      finishReason: generated.ended ? "stop" : "length",
-    };
-  let length = 0;
-  while (length < generated.tokens.length && decode(generated.tokens.slice(0, length + 1)).length <= cut) length++;
+  let length = cut === undefined ? tokens.length : 0;
+  while (cut !== undefined && length < tokens.length && decode(tokens.slice(0, length + 1)).length <= cut) length++;
   return {
     text: text.slice(0, cut),
-    tokenIds: generated.tokens.slice(0, length),
-    logProbs: generated.logProbs.slice(0, length),
-    samplingLogProbs: generated.samplingLogProbs.slice(0, length),
-    finishReason: "stop",
+    tokenIds: tokens.slice(0, length),
+    logProbs: logProbs.slice(0, length),
+    samplingLogProbs: samplingLogProbs.slice(0, length),
+    ...(temperedLogProbs && { temperedLogProbs: temperedLogProbs.slice(0, length) }),
+    finishReason: cut !== undefined || generated.ended ? "stop" : "length",
   };
 }

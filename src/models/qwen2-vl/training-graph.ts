@@ -104,10 +104,7 @@ export function trainingGraph(
 
   const trained = [...weights.inputs];
   const wrt = trained.map(([, value]) => value);
-  const from = [
-    { output, cotangent: g.input("cotangent", "float32", [targets]) },
-    ...(entropy ? [entropy.slope] : []),
-  ];
+  const from = [{ output, cotangent: g.input("cotangent", "float32", [targets]) }, ...(entropy ? [entropy.slope] : [])];
   const grads = shape.recompute
     ? orZeros(g, checkpointedGradients(g, layers, from, wrt), wrt)
     : gradients(g, from, wrt);

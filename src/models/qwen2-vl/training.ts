@@ -91,7 +91,11 @@ export function createTrainingPass(
           }),
         )
       : { features: await features(groups) };
-    const fresh = { ...tokenFeeds(plan, groups, config), ...targetFeeds(plan, shape.targets, cotangents?.logProbs, cotangents?.entropies), ...pictures };
+    const fresh = {
+      ...tokenFeeds(plan, groups, config),
+      ...targetFeeds(plan, shape.targets, cotangents?.logProbs, cotangents?.entropies),
+      ...pictures,
+    };
     const key = `${backward} ${JSON.stringify(shape)}`;
     return sessions.run(key, () => compile(shape, backward), { ...weights, ...fresh }, Object.keys(fresh));
   }
