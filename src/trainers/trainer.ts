@@ -2,10 +2,7 @@ import type { VlmBackend } from "../backends/backend";
 import type { MemoryEstimate, Prompt, Workload } from "../types";
 
 /** A prompt and the tokens that follow it; only these tokens carry loss. */
-export interface TrainSequence {
-  readonly prompt: Prompt;
-  readonly completion: readonly number[];
-}
+export type TrainSequence = { readonly prompt: Prompt; readonly completion: readonly number[] };
 
 /** One array a sequence, with one number for each token of its completion. */
 export type TokenRows = readonly ArrayLike<number>[];
@@ -43,7 +40,7 @@ export interface Trainer {
     cotangents: TokenRows,
     options?: ScoringOptions & { readonly entropyCotangents?: TokenRows | undefined },
   ): Promise<{ readonly logProbs: readonly Float64Array[]; readonly entropies?: readonly Float64Array[] }>;
-  /** Adds ∂L/∂θ of `lossFn`, made of the calls above: `forwardBackwardOver` (trainers/forward-backward). */
+  /** Adds ∂L/∂θ of `lossFn` by the calls above: `forwardBackwardOver` (trainers/forward-backward). */
   forwardBackward(
     sequences: readonly TrainSequence[],
     lossFn: LossFn,
