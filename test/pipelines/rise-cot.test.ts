@@ -109,11 +109,11 @@ describe("riseCot with a policy that learns", () => {
   });
 
   it("keeps the policy's entropy up by a bonus, and logs the full entropy", async () => {
-    const learning = { steps: 30, groupSize: 8, examplesPerStep: 3, learningRate: 20, finalPass: false };
+    const learning = { steps: 45, groupSize: 8, examplesPerStep: 3, learningRate: 20, finalPass: false };
     const preset = grpoPresets["rise-paper"];
     const entropies = async (loss: Partial<GrpoSettings["loss"]>) => {
       const { metrics } = await run({ ...learning, grpo: { ...preset, loss: { ...preset.loss, ...loss } } });
-      return metrics.map(({ entropy }) => entropy as number | undefined);
+      return metrics.flatMap(({ stage, entropy }) => (stage === "train" ? [entropy as number | undefined] : []));
     };
     const [without, masked, kept] = [
       await entropies({}),

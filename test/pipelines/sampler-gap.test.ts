@@ -23,8 +23,8 @@ const {
 
 const wide = (rows: readonly number[][]) => rows.map((row) => Float64Array.from(row));
 
-describe("the sampler's correction", () => {
-  it.each(cases)("multiplies with TRL's ratios, and logs what TRL logs: $correction", (of) => {
+describe.each(cases)("the sampler's correction $correction", (of) => {
+  it("multiplies with TRL's ratios, and logs what TRL logs", () => {
     const [trained, sampled] = [wide(of.trained), wide(of.sampled)];
     const batch = { logProbs: trained, oldLogProbs: trained, samplingLogProbs: sampled, advantages: of.advantages };
     const { loss, gradient } = grpoLoss(batch, { corrections: { sampler: of.correction } });
@@ -35,7 +35,9 @@ describe("the sampler's correction", () => {
     for (const [name, value] of Object.entries(metrics)) expect(value, name).toBeCloseTo(of.metrics[name]!, 9);
     if (of.correction.outside === "truncate") expect(masked).toBe(0);
   });
+});
 
+describe("the sampler's correction", () => {
   it("has cases in which something is left out, and in which nothing is", () => {
     const shares = cases
       .filter(({ correction }) => correction.outside === "mask")

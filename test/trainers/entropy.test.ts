@@ -17,8 +17,8 @@ const recorded: {
   }[];
 } = JSON.parse(readFileSync(new URL("../reference/data/entropy.json", import.meta.url), "utf8"));
 
-describe("the entropies of a trainer", () => {
-  it.each(recorded.cases)("are TRL's, and their gradient is PyTorch's: $name", async (of) => {
+describe.each(recorded.cases)("the entropies of a trainer, $name", (of) => {
+  it("are TRL's, and their gradient is PyTorch's", async () => {
     const seen = new Map<string, Float32Array>();
     const optimizer: GradientTransform = {
       init: () => ({ step: 0, tensors: new Map() }),

@@ -19,6 +19,8 @@ SETTINGS = {
     "accumulationSteps": 1, "stepsPerGeneration": 1, "klImportanceWeight": True, "delta": None, "groupSize": 2, "useOld": False,
     "maskTruncated": False, "beta": 0.0, "lossType": "grpo", "importanceLevel": "token", "epsilon": 0.2, "epsilonHigh": 0.2, "maxLength": 16,
     "scale": "group", "aggregation": "sum_then_normalize", "offPolicyThreshold": None, "topEntropy": 1.0, "entropyCoefficient": 0.0, "weights": [1.0],
+    "sapo": {"temperaturePositive": 1.0, "temperatureNegative": 1.05},
+    "vespo": {"kPositive": 2.0, "lambdaPositive": 3.0, "kNegative": 3.0, "lambdaNegative": 2.0},
 }
 
 
