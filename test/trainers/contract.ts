@@ -113,6 +113,30 @@ export function describeTrainer(
         expectClose([Float64Array.from(second.logProbs!)], [logProbs!], tolerance);
       }));
 
+    it("samples with the log-probs that training sees at the temperature, whatever else decides what is drawn", () =>
+      using(create, async (trainer) => {
+        await step(trainer, sequencesOf(trainer));
+        const options = {
+          temperature: 0.7,
+          topP: 0.8,
+          topK: 3,
+          repetitionPenalty: 1.3,
+          count: 3,
+          maxTokens: 8,
+          seed: 1,
+        };
+        const [completions] = await trainer.sampler().generate([prompts[0]], options);
+        const sampled = completions!.map(({ tokenIds }) => ({ prompt: prompts[0], completion: tokenIds! }));
+        const logProbs = await trainer.logProbs(sampled, { temperature: 0.7 });
+        expectClose(
+          completions!.map(({ temperedLogProbs }) => Float64Array.from(temperedLogProbs!)),
+          logProbs,
+          tolerance,
+        );
+        // The distribution that was drawn from is another one.
+        expect(completions![0]!.samplingLogProbs).not.toEqual(completions![0]!.temperedLogProbs);
+      }));
+
     it("is the same after save and load, to the last bit, and learns on in the same way", () =>
       withFolder((folder) =>
         using(create, (trainer) =>
