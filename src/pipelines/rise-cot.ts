@@ -116,7 +116,7 @@ export function riseCot<A>(options: RiseCotOptions<A>): Run<RiseCotEvent<A>, Ris
     checkHeldOut(task, heldOut, dataset);
     const settings = withDefaults(options);
     if (trainer && !backend)
-      return withOwned("trainer", trainer, "optimStep", (owned) => run(settings, signal, owned.sampler(), owned));
+      return withOwned("trainer", trainer, "backward", (owned) => run(settings, signal, owned.sampler(), owned));
     if (backend && !trainer) return withOwned("backend", backend, "generate", (owned) => run(settings, signal, owned));
     throw new ConfigError(`riseCot: expected a trainer or a backend, got ${trainer ? "both" : "neither"}`);
   }, options?.signal);

@@ -133,7 +133,7 @@ export function riseR1<A>(asked: RiseR1Options<A>): Run<RiseR1Event<A>, RiseR1Re
     const { sft, threshold } = defaulted;
     const kept = sft ? keptCots(cots, { task, dataset, threshold }) : [];
     const settings = { ...defaulted, sft: sft && withSteps(sft, kept.length) };
-    return withOwned("trainer", trainer, "optimStep", (owned) => run(options, settings, kept, owned, signal));
+    return withOwned("trainer", trainer, "backward", (owned) => run(options, settings, kept, owned, signal));
   }, asked?.signal);
 }
 

@@ -19,11 +19,11 @@ import { createSampler } from "../models/qwen2-vl/sampler";
 import { createTrainingPass } from "../models/qwen2-vl/training";
 import { type Device, placeOn } from "../onnx/device";
 import { adamw, chain, clipByGlobalNorm, type GradientTransform, globalNorm, type OptimizerState } from "../optim";
+import { gradientSum } from "../optim/gradient-sum";
 import { sharedTensors } from "../optim/shared-tensors";
 import { checkBooleans, checkMethods, checkNumber, checkOptions, checkSeed, type Names } from "../options";
 import type { Workload } from "../types";
 import { checkRows, forwardBackwardOver } from "./forward-backward";
-import { gradientSum } from "./gradient-sum";
 import type { ScoringOptions, Trainer, TrainSequence } from "./trainer";
 
 export interface OnnxTrainerOptions {

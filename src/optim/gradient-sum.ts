@@ -1,7 +1,7 @@
 import { TrainingError } from "../errors";
-import { sumOfSquares } from "../optim/clip";
-import { zerosLike } from "../optim/shared-tensors";
-import type { Tensors } from "../optim/transform";
+import { sumOfSquares } from "./clip";
+import { zerosLike } from "./shared-tensors";
+import type { Tensors } from "./transform";
 
 /**
  * What an optimiser step is made from: gradients that are added up, pass by pass, until the step.
