@@ -526,7 +526,7 @@ describe("riseCot refuses", () => {
     const promise = Promise.resolve(cotTrainer());
     await rejection({ trainer: promise as unknown as Trainer }).toThrow(/trainer.*got a promise: await it/);
     const backend = scriptedBackend(["a"]);
-    await rejection({ trainer: async () => backend as unknown as Trainer }).toThrow(/without optimStep\(\)/);
+    await rejection({ trainer: async () => backend as unknown as Trainer }).toThrow(/without backward\(\)/);
     const nothing = async () => undefined as unknown as Trainer;
     await rejection({ trainer: nothing }).toThrow(ConfigError);
   });
