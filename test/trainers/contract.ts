@@ -118,7 +118,7 @@ export function describeTrainer(
         await step(trainer, sequencesOf(trainer));
         const options = {
           temperature: 0.7,
-          topP: 0.8,
+          topP: 0.4,
           topK: 3,
           repetitionPenalty: 1.3,
           count: 3,
