@@ -52,7 +52,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
     "report/escape",
     "report/plots",
   ],
-  testing: [...base, "backends/backend", "trainers/trainer"],
+  testing: [...base, "backends/backend", "trainers/trainer", "trainers/forward-backward"],
   report: [...base, ...interfaces, ...method, "pipelines"],
   cli: [...base, ...interfaces, ...method, "pipelines", "report", "backends", "trainers", "datasets", "models", "onnx"],
   index: [...base, ...interfaces, ...method, "pipelines"],

@@ -3,7 +3,7 @@ import { checkBooleans, checkNumber, checkOptions, type Names } from "../options
 import { shown } from "../shown";
 import { type AggregationName, aggregations } from "./aggregation";
 import type { GrpoBatch } from "./batch";
-import type { Corrections } from "./corrections";
+import type { CorrectionOptions, Corrections } from "./corrections";
 import type { CovarianceOptions } from "./covariance";
 import { type ImportanceLevel, importanceLevels } from "./importance";
 import { type KlEstimatorName, klEstimators } from "./kl";
@@ -50,7 +50,7 @@ export interface GrpoLossOptions {
   /** dro: β, the weight of (log r)²/2; has to be given. */
   readonly dro?: DroOptions;
   /** What makes tokens count for less (none). */
-  readonly corrections?: Corrections;
+  readonly corrections?: CorrectionOptions;
   /** clip_cov, kl_cov: which tokens they hold back. */
   readonly covariance?: CovarianceOptions;
   /** dr_grpo, or aggregation "fixedLength": tokens a completion can have at most. */
@@ -93,8 +93,10 @@ export type LossSettings = ReturnType<typeof readOptions>;
 
 /** Options with their defaults; those that contradict each other, or need what the batch does not have, are refused. */
 export function readOptions(options: GrpoLossOptions, batch: GrpoBatch) {
-  checkOptions("grpoLoss", options, names);
-  const { lossType = "grpo", clipEpsilon = 0.2, klCoefficient = 0, klEstimator = "k3", corrections = {} } = options;
+  const { sampler, ...others } = options?.corrections ?? {};
+  const corrections: Corrections = { ...others, ...(sampler && { sampler }) };
+  checkOptions("grpoLoss", sampler === false ? { ...options, corrections } : options, names);
+  const { lossType = "grpo", clipEpsilon = 0.2, klCoefficient = 0, klEstimator = "k3" } = options;
   oneOf("lossType", lossType, lossTypes);
   const loss: LossType = lossTypes[lossType];
   const settings = {

@@ -7,6 +7,9 @@ import type { EvaluateOptions } from "./evaluate";
 import type { FailureOptions } from "./failures";
 import type { RiseCotOptions } from "./rise-cot";
 import type { RiseR1Options } from "./rise-r1";
+import type { SamplingOptions } from "./sample-rollouts";
+
+const samplingNames: Names<SamplingOptions> = { temperature: true, topP: true, topK: true, repetitionPenalty: true };
 
 const failureNames: Names<FailureOptions> = { onFailure: true, failureLimit: true };
 
@@ -23,10 +26,10 @@ export const riseCotNames: Names<RiseCotOptions<unknown>> = {
   learningRate: true,
   threshold: true,
   sampling: {
-    temperature: true,
-    topP: true,
+    ...samplingNames,
     cotMaxTokens: true,
     reconstructionMaxTokens: true,
+    reconstruction: samplingNames,
     reconstructionsPerCot: true,
   },
   credit: true,
@@ -57,7 +60,7 @@ export const riseR1Names: Names<RiseR1Options<unknown>> = {
     examplesPerStep: true,
     learningRate: true,
     grpo: true,
-    sampling: { temperature: true, topP: true, maxTokens: true },
+    sampling: { ...samplingNames, maxTokens: true },
     reward: true,
   },
   microBatch: true,

@@ -36,10 +36,11 @@ import { riseCotNames } from "./option-names";
 import { type Owned, withOwned } from "./owned";
 import { policyIdentity } from "./policy-identity";
 import { type Demand, preflight } from "./preflight";
-import { checkTemperature, heldOutMetrics, rolloutStage } from "./rollout-stage";
+import { checkSampling, heldOutMetrics, rolloutStage } from "./rollout-stage";
 import { createRun, type Run } from "./run";
 import { openRunDirectory, trainedIn } from "./run-directory";
-import { checkReward, type RolloutSamplingOptions, sampleRollouts } from "./sample-rollouts";
+import { checkReward, type RolloutSamplingOptions, reconstructionSampling, sampleRollouts } from "./sample-rollouts";
+import { withSamplerCorrection } from "./sampler-gap";
 import { runStages, type Stage } from "./stages";
 
 export interface RiseCotOptions<A> extends FailureOptions {
@@ -63,6 +64,7 @@ export interface RiseCotOptions<A> extends FailureOptions {
   readonly learningRate?: LearningRate;
   /** τ (0.75). */
   readonly threshold?: number;
+  /** How rollouts are drawn (at temperature 1, from all tokens), their lengths, and reconstructions a cot. */
   readonly sampling?: RolloutSamplingOptions;
   /** Which tokens learn: cot and reconstruction, or, as in the published code, the reconstruction alone ("both"). */
   readonly credit?: "both" | "reconstruction";
@@ -125,18 +127,19 @@ export function riseCot<A>(options: RiseCotOptions<A>): Run<RiseCotEvent<A>, Ris
     checkHeldOut(task, heldOut, dataset);
     const settings = withDefaults(options);
     if (trainer && !backend)
-      return withOwned("trainer", trainer, "optimStep", (owned) => run(settings, signal, owned.sampler(), owned));
+      return withOwned("trainer", trainer, "backward", (owned) => run(settings, signal, owned.sampler(), owned));
     if (backend && !trainer) return withOwned("backend", backend, "generate", (owned) => run(settings, signal, owned));
     throw new ConfigError(`riseCot: expected a trainer or a backend, got ${trainer ? "both" : "neither"}`);
   }, options?.signal);
 }
 
 async function* run<A>(
-  settings: Settings<A>,
+  asked: Settings<A>,
   signal: AbortSignal,
   backend: VlmBackend,
   trainer?: Trainer,
 ): AsyncGenerator<RiseCotEvent<A>, RiseCotResult<A>, void> {
+  const settings = trainer ? { ...asked, grpo: withSamplerCorrection(asked.grpo, trainer) } : asked;
   const { dataset, threshold, checkpointEvery, keepCheckpoints, runDir, resume, stop } = settings;
   const memory = createCotMemory();
   const failures = rememberFailures(createRunFailures("riseCot", settings), memory);
@@ -180,7 +183,7 @@ function training<A>(
   failures: RunFailures,
   trainer: Trainer,
 ): Stage<Rollout<A>> {
-  const { steps, dataset, examplesPerStep, seed, credit, grpo, learningRate, microBatch, heldOut, sampling } = settings;
+  const { steps, dataset, examplesPerStep, seed, credit, grpo, learningRate, microBatch, heldOut } = settings;
   const examples = (step: number) => shuffledBatch(dataset, step, examplesPerStep, seed);
   const sampler = trainer.sampler();
   const stage = rolloutStage({
@@ -189,7 +192,7 @@ function training<A>(
     steps,
     tokens: memory,
     learning: {
-      ...{ trainer, grpo, learningRate, microBatch, temperature: sampling.temperature },
+      ...{ trainer, grpo, learningRate, microBatch },
       credit: credit === "both" ? "all" : "last",
     },
     seen: async (rollouts) => memory.keepBest(rollouts),
@@ -210,7 +213,10 @@ async function evaluation<A>(
   const failures = createRunFailures("riseCot: heldOut", options);
   const sampled = await sampleRollouts({
     ...{ task, reward, backend, signal },
-    sampling: { ...sampling, temperature: 0, reconstructionsPerCot: 1 },
+    sampling: {
+      ...{ ...sampling, temperature: 0, reconstructionsPerCot: 1 },
+      reconstruction: { ...reconstructionSampling(sampling), temperature: 0 },
+    },
     groupSize: 1,
     ...{ examples: heldOut, onSampled: failures.onSampled },
     seed: deriveSeed(seed, "evaluation"),
@@ -244,6 +250,7 @@ function closing<A>(
         backend,
         rated.map((example) => task.reconstructionPrompt(example, "")),
         {
+          ...reconstructionSampling(sampling),
           maxTokens: sampling.reconstructionMaxTokens ?? 256,
           temperature: 0,
           seed: deriveSeed(seed, "image-only", step),
@@ -353,7 +360,8 @@ function withDefaults<A>(options: RiseCotOptions<A>) {
     "sampling.reconstructionsPerCot": reconstructionsPerCot,
   });
   checkCounts({ steps }, 0);
-  checkTemperature("sampling", sampling);
+  checkSampling("sampling", sampling);
+  checkSampling("sampling.reconstruction", reconstructionSampling(sampling));
   checkChoice("credit", credit, ["both", "reconstruction"]);
   checkThreshold(threshold);
   checkFailureOptions(options);

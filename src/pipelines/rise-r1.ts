@@ -27,10 +27,11 @@ import { riseR1Names } from "./option-names";
 import { type Owned, withOwned } from "./owned";
 import { policyIdentity } from "./policy-identity";
 import { needsOf, preflight, rehearseTraining } from "./preflight";
-import { checkTemperature, heldOutMetrics, rolloutStage } from "./rollout-stage";
+import { checkSampling, heldOutMetrics, rolloutStage } from "./rollout-stage";
 import { createRun, type Run } from "./run";
 import { openRunDirectory, trainedIn } from "./run-directory";
 import { type AnswerRollout, checkReward, type SamplingOptions, sampleAnswers } from "./sample-rollouts";
+import { withSamplerCorrection } from "./sampler-gap";
 import { type Memory, runStages, type Stage } from "./stages";
 import { supervisedStep } from "./supervised-step";
 
@@ -134,19 +135,20 @@ export function riseR1<A>(asked: RiseR1Options<A>): Run<RiseR1Event<A>, RiseR1Re
     const { sft, threshold } = defaulted;
     const kept = sft ? keptCots(cots, { task, dataset, threshold }) : [];
     const settings = { ...defaulted, sft: sft && withSteps(sft, kept.length) };
-    return withOwned("trainer", trainer, "optimStep", (owned) => run(options, settings, kept, owned, signal));
+    return withOwned("trainer", trainer, "backward", (owned) => run(options, settings, kept, owned, signal));
   }, asked?.signal);
 }
 
 async function* run<A>(
   options: RiseR1Options<A>,
-  settings: Settings<A>,
+  asked: Settings<A>,
   kept: readonly RatedCot<A>[],
   trainer: Trainer,
   signal: AbortSignal,
 ): AsyncGenerator<RiseR1Event<A>, RiseR1Result<A>, void> {
   const { heldOut = [], keepCheckpoints = 3, runDir, resume = false, stop } = options;
-  const { checkpointEvery } = settings;
+  const { rft, checkpointEvery } = asked;
+  const settings = { ...asked, rft: rft && { ...rft, grpo: withSamplerCorrection(rft.grpo, trainer) } };
   const memory = createMemory();
   const measured = heldOut.length > 0 && { evaluate: evaluation(options, settings, trainer) };
   const stages = [
@@ -259,7 +261,7 @@ function reinforced<A>(
         examples: shuffledBatch(dataset, step, examplesPerStep, deriveSeed(seed, "rft")),
         seed: deriveSeed(seed, "rft", step),
       }),
-    learning: { trainer, grpo, learningRate, microBatch, credit: "all", temperature: sampling.temperature },
+    learning: { trainer, grpo, learningRate, microBatch, credit: "all" },
     rehearsal: {
       backend: trainer.sampler(),
       examplesPerStep,
@@ -360,7 +362,7 @@ function withDefaults<A>({ sft = {}, rft = {}, ...options }: RiseR1Options<A>) {
     checkCounts({ "rft.groupSize": groupSize }, 2);
     checkCounts({ "rft.examplesPerStep": examplesPerStep, "rft.sampling.maxTokens": sampling.maxTokens });
     checkCounts({ "rft.steps": steps }, 0);
-    checkTemperature("rft.sampling", sampling);
+    checkSampling("rft.sampling", sampling);
     checkLearningRate("rft.learningRate", learningRate, steps);
     checkGrpo("rft.grpo", grpo, { groupSize, groups: examplesPerStep });
   }

@@ -5,7 +5,7 @@ import { checkNumber } from "../options";
 import type { Trainer } from "../trainers/trainer";
 import type { Prompt } from "../types";
 import type { RunFailures } from "./failures";
-import { grpoStep, withTokens } from "./grpo-step";
+import { asksOf, grpoStep, withTokens } from "./grpo-step";
 import { type LearningRate, learningRateAt } from "./learning-rate";
 import { type Demand, needsOf, type Rehearsal, rehearseTraining } from "./preflight";
 import type { Sampled, SamplingOptions } from "./sample-rollouts";
@@ -17,8 +17,6 @@ export interface Learning {
   readonly grpo: GrpoSettings;
   readonly learningRate: LearningRate;
   readonly credit: "all" | "last";
-  /** Of the rollouts. */
-  readonly temperature?: number | undefined;
   readonly microBatch?: number | undefined;
 }
 
@@ -112,6 +110,7 @@ async function rehearse<R extends { readonly prediction: unknown }>(
 ): Promise<Rehearsal> {
   const { demand, ...needs } = await needsOf(rehearsal.demands(), {
     ...{ backend: rehearsal.backend, trainer: learning?.trainer },
+    ...(learning && asksOf(learning.grpo).entropies && { entropies: true }),
     ...{ prompts: rehearsal.examplesPerStep, count: groupSize },
   });
   const started = performance.now();
@@ -121,10 +120,9 @@ async function rehearse<R extends { readonly prediction: unknown }>(
     rehearsal.sample(id, signal),
   );
   if (learning) {
-    const { trainer, microBatch, temperature = 1 } = learning;
-    const segments = new Set(sampled.flatMap((row) => row.segments));
-    const pieces = [...segments].map((segment) => withTokens(segment, temperature));
-    await rehearseTraining(trainer, pieces, { microBatch, temperature, signal });
+    const { trainer, microBatch, grpo } = learning;
+    const pieces = [...new Set(sampled.flatMap((row) => row.segments))].map(withTokens);
+    await rehearseTraining(trainer, pieces, { microBatch, entropies: asksOf(grpo).entropies, signal });
   }
   const seconds = (performance.now() - started) / 1000;
   const formatRate = sampled.filter(({ reward }) => reward.format.ok).length / sampled.length;
@@ -169,19 +167,24 @@ const promptText = (prompt: Prompt): string =>
     .map((part) => (part.type === "text" ? part.text : "<image>"))
     .join("\n");
 
-/** @throws ConfigError for rollouts that nothing can be learned from, because they are all the same */
-export function checkTemperature(name: string, { temperature = 1 }: SamplingOptions): void {
-  checkNumber(name, "a temperature above 0", temperature, temperature > 0 && Number.isFinite(temperature));
+/** @throws ConfigError for settings that are out of range: a temperature of 0 is, because rollouts that are all the same teach nothing */
+export function checkSampling(name: string, sampling: SamplingOptions): void {
+  const { temperature = 1, topP = 1, topK = Number.POSITIVE_INFINITY, repetitionPenalty = 1 } = sampling;
+  const isPositive = (value: number) => value > 0 && Number.isFinite(value);
+  checkNumber(name, "a temperature above 0", temperature, isPositive(temperature));
+  checkNumber(name, "topP in (0, 1]", topP, topP > 0 && topP <= 1);
+  const isCount = topK === Number.POSITIVE_INFINITY || (Number.isInteger(topK) && topK >= 1);
+  checkNumber(name, "topK to be a whole number of at least 1", topK, isCount);
+  checkNumber(name, "a repetitionPenalty above 0", repetitionPenalty, isPositive(repetitionPenalty));
 }
 
 const learn = <R>(
-  { trainer, learningRate, temperature = 1, ...learning }: Learning,
+  { trainer, learningRate, ...learning }: Learning,
   sampled: readonly Sampled<R>[],
   { step, ...options }: { readonly step: number; readonly groupSize: number; readonly signal: AbortSignal },
 ) =>
   grpoStep(trainer, sampled, {
     ...learning,
     ...options,
-    temperature,
     learningRate: learningRateAt(learningRate, step),
   });

@@ -7,15 +7,23 @@ import { deriveSeed } from "../rng";
 import { shown } from "../shown";
 import type { Task } from "../tasks/task";
 import type { Completion, Example, Prompt, Reward, Rollout } from "../types";
+import { given } from "./examples";
 import type { OnSampled } from "./failures";
 import { generate, generateEach, type Outcome } from "./generate";
 
-/** How completions are drawn. */
+/**
+ * How completions are drawn. The policy that is trained is softmax(logits / temperature), as in TRL; what the other settings leave out or make less
+ * likely is not part of it, and no importance ratio corrects for them: they choose what is learned from.
+ */
 export interface SamplingOptions {
-  /** Above 0 (1). The policy that is trained is that of this temperature, as in TRL. */
+  /** Above 0 (1). */
   readonly temperature?: number;
-  /** Nucleus (1). */
+  /** Nucleus: the likeliest tokens whose probabilities sum to at least this, in (0, 1] (1). */
   readonly topP?: number;
+  /** Only the likeliest tokens, at most this many (all). */
+  readonly topK?: number;
+  /** Makes tokens less likely that the prompt or the completion has already: above 1; 1 does nothing (1). */
+  readonly repetitionPenalty?: number;
 }
 
 export interface RolloutSamplingOptions extends SamplingOptions {
@@ -23,6 +31,8 @@ export interface RolloutSamplingOptions extends SamplingOptions {
   readonly cotMaxTokens?: number;
   /** Tokens of a reconstruction (256). */
   readonly reconstructionMaxTokens?: number;
+  /** How reconstructions are drawn, where they are to be drawn in another way than cots (as cots); the published code has temperature 0.7, repetition penalty 1.2. */
+  readonly reconstruction?: SamplingOptions;
   /** Reconstructions of each cot (1), each a rollout: more tell a good cot from a lucky one, and cost as much more sampling. */
   readonly reconstructionsPerCot?: number;
 }
@@ -44,7 +54,15 @@ export interface Sampled<R> {
   readonly reward: Reward;
   /** The example's annotation. */
   readonly truth: unknown;
-  readonly segments: readonly { readonly prompt: Prompt; readonly completion: Completion }[];
+  readonly segments: readonly Segment[];
+}
+
+/** A piece of a rollout. */
+export interface Segment {
+  readonly prompt: Prompt;
+  readonly completion: Completion;
+  /** At which it was sampled (1): what learns from it is the policy of this temperature. */
+  readonly temperature?: number | undefined;
 }
 
 interface Sampling<A> {
@@ -58,6 +76,12 @@ interface Sampling<A> {
   readonly onSampled?: OnSampled | undefined;
 }
 
+/** How reconstructions are drawn: as cots, but for their own settings. */
+export function reconstructionSampling({ reconstruction = {}, ...sampling }: RolloutSamplingOptions): SamplingOptions {
+  const { temperature, topP, topK, repetitionPenalty } = { ...sampling, ...given(reconstruction) };
+  return given({ temperature, topP, topK, repetitionPenalty }) as SamplingOptions;
+}
+
 /**
  * G cots for each example from π(R | I, A), and K reconstructions for each cot from π(Â | I, R); each pair with its reward.
  * All reconstructions are one `generate` call.
@@ -67,7 +91,7 @@ interface Sampling<A> {
  */
 export async function sampleRollouts<A>({
   reward,
-  sampling: { cotMaxTokens = 256, reconstructionMaxTokens = 256, reconstructionsPerCot = 1, ...sampling },
+  sampling: { reconstruction, ...sampled },
   keepsParts = false,
   ...options
 }: Sampling<A> & {
@@ -77,6 +101,8 @@ export async function sampleRollouts<A>({
   readonly keepsParts?: boolean;
 }): Promise<Sampled<Rollout<A>>[]> {
   const { task, backend, examples, groupSize, seed, signal, onSampled } = options;
+  const { cotMaxTokens = 256, reconstructionMaxTokens = 256, reconstructionsPerCot = 1, ...sampling } = sampled;
+  const ofReconstruction = reconstructionSampling({ ...sampling, ...(reconstruction && { reconstruction }) });
   const cotPrompts = examples.map((example) => task.cotPrompt(example));
   const ask = onSampled ? generateEach : generate;
   const cots = await ask(backend, cotPrompts, {
@@ -90,7 +116,7 @@ export async function sampleRollouts<A>({
     completionsOf(cots[i]!).map((cot, g) => ({
       example,
       first: g * reconstructionsPerCot,
-      cotSegment: { prompt: cotPrompts[i]!, completion: cot },
+      cotSegment: { prompt: cotPrompts[i]!, completion: cot, temperature: sampling.temperature },
       prompt: task.reconstructionPrompt(example, cot.text),
     })),
   );
@@ -98,7 +124,7 @@ export async function sampleRollouts<A>({
     backend,
     asked.map(({ prompt }) => prompt),
     {
-      ...sampling,
+      ...ofReconstruction,
       maxTokens: reconstructionMaxTokens,
       count: reconstructionsPerCot,
       seed: deriveSeed(seed, "reconstruction"),
@@ -126,7 +152,7 @@ export async function sampleRollouts<A>({
       rollout: { exampleId: example.id, index: first + k, cot, reconstruction, ...judged },
       reward: judged.reward,
       truth: example.annotation,
-      segments: [cotSegment, { prompt, completion: reconstruction }],
+      segments: [cotSegment, { prompt, completion: reconstruction, temperature: ofReconstruction.temperature }],
     };
   });
   return Promise.all(rollouts);
@@ -160,7 +186,7 @@ export async function sampleAnswers<A>({
         rollout: { exampleId: example.id, index, completion, ...judged },
         reward: judged.reward,
         truth: example.annotation,
-        segments: [{ prompt: prompts[i]!, completion }],
+        segments: [{ prompt: prompts[i]!, completion, temperature: sampling.temperature }],
       };
     }),
   );

@@ -226,6 +226,8 @@ function checkFinite(metrics: Readonly<Record<string, number | string>>): void {
 /** A rollout as `rollouts.jsonl` has it: all but token ids and log-probs, which would be most of the file. */
 function rolloutRow(row: object): object {
   return JSON.parse(
-    JSON.stringify(row, (key, value) => (/^(tokenIds|logProbs|samplingLogProbs)$/.test(key) ? undefined : value)),
+    JSON.stringify(row, (key, value) =>
+      /^(tokenIds|logProbs|samplingLogProbs|temperedLogProbs)$/.test(key) ? undefined : value,
+    ),
   );
 }

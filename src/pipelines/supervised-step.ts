@@ -29,7 +29,7 @@ export async function supervisedStep(
   const tokens = sequences.reduce((sum, { completion }) => sum + completion.length, 0);
   const weight = 1 / (lossType === "sequence" ? sequences.length : tokens);
   const gradient = sequences.map(({ completion }) => new Float64Array(completion.length).fill(-weight));
-  const logProbs = await backpropagate(trainer, sequences, gradient, { microBatch, signal });
+  const { logProbs } = await backpropagate(trainer, sequences, gradient, { microBatch, signal });
   const logLikelihood = logProbs.reduce((sum, row) => row?.reduce((rowSum, value) => rowSum + value, sum) ?? sum, 0);
   const { gradNorm } = await update(trainer, { learningRate });
   const metrics = {

@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { sumsFile, sumsProblem } from "../checksums";
-import { CheckpointError, ConfigError, DataError, ShapeError, TrainingError } from "../errors";
+import { CheckpointError, ConfigError, DataError, TrainingError } from "../errors";
 import type { OnDownload } from "../models/hub/progress";
 import { exists } from "../models/model-directory";
 import { createAdapter, type LoraConfig, loraOptions, type TrainableTensor } from "../models/qwen2-vl/adapter";
@@ -17,10 +17,11 @@ import { createSampler } from "../models/qwen2-vl/sampler";
 import { createTrainingPass } from "../models/qwen2-vl/training";
 import { type Device, placeOn } from "../onnx/device";
 import { adamw, chain, clipByGlobalNorm, type GradientTransform, globalNorm } from "../optim";
-import { sumOfSquares } from "../optim/clip";
-import { sharedTensors, zerosLike } from "../optim/shared-tensors";
+import { gradientSum } from "../optim/gradient-sum";
+import { sharedTensors } from "../optim/shared-tensors";
 import { checkBooleans, checkMethods, checkNumber, checkOptions, checkSeed, type Names } from "../options";
 import type { Workload } from "../types";
+import { checkRows, forwardBackwardOver } from "./forward-backward";
 import { checkFinite, readOptimizer, saveOptimizer } from "./optimizer-files";
 import type { ScoringOptions, Trainer, TrainSequence } from "./trainer";
 
@@ -106,25 +107,9 @@ export async function onnxTrainer(options: OnnxTrainerOptions = {}): Promise<Tra
     gradientCheckpointing,
   });
   const parameters = new Map([...policy.trainable].map(([name, { data }]) => [name, data]));
-  const gradients = zerosLike(parameters);
   const state = optimizer.init(parameters);
-  /** Names whose gradient has arrived since the last step; what the others hold is of before. */
-  const arrived = new Set<string>();
-  const forgetGradient = () => arrived.clear();
-  /** Of each gradient, summed up while it is in the processor's cache. */
-  const squares = new Map([...gradients.keys()].map((name) => [name, 0]));
-  const addGradient = (name: string, part: Float32Array) => {
-    const sum = gradients.get(name)!;
-    if (arrived.has(name)) addInto(sum, part);
-    else sum.set(part);
-    squares.set(name, sumOfSquares(sum));
-    arrived.add(name);
-  };
-
-  return {
-    sampler: () => sampler,
-    encode: (text) => [...model.tokenizer.encode(text), model.config.tokens.eos[0]!],
-
+  const gradient = gradientSum(parameters);
+  const primitives: Pick<Trainer, "logProbs" | "entropies" | "backward"> = {
     async logProbs(sequences, { policy: which = "current", ...scoring } = {}) {
       const rows = await scoredRows(model, sequences, scoring);
       const weights = which === "reference" ? await referenceFeeds(policy) : undefined;
@@ -133,35 +118,42 @@ export async function onnxTrainer(options: OnnxTrainerOptions = {}): Promise<Tra
       return logProbs;
     },
 
-    async forwardBackward(sequences, lossFn, { assumedLogProbs, ...scoring } = {}) {
-      if (sequences.length === 0) throw new TrainingError("forwardBackward: expected at least one sequence, got none");
-      const rows = await scoredRows(model, sequences, scoring);
-      const assumed = assumedLogProbs?.map((row) => Float64Array.from(row)) ?? (await pass.logProbs(rows, scoring));
-      checkRows(assumedLogProbs ? "assumedLogProbs" : "log-probs", assumed, sequences);
-      const { gradient } = lossFn(assumed);
-      checkRows("loss gradient", gradient, sequences);
+    async entropies(sequences, scoring = {}) {
+      const entropies = await pass.entropies(await scoredRows(model, sequences, scoring), scoring);
+      checkRows("entropies", entropies, sequences);
+      return entropies;
+    },
+
+    async backward(sequences, cotangents, { entropyCotangents, ...scoring } = {}) {
       try {
-        const logProbs = await pass.backward(rows, gradient, addGradient, scoring);
-        checkRows("log-probs", logProbs, sequences);
-        return { loss: lossFn(logProbs).loss, logProbs };
+        checkRows("cotangents", cotangents, sequences);
+        if (entropyCotangents) checkRows("entropyCotangents", entropyCotangents, sequences);
+        const rows = await scoredRows(model, sequences, scoring);
+        const scores = await pass.backward(rows, cotangents, gradient.add, { ...scoring, entropyCotangents });
+        checkRows("log-probs", scores.logProbs, sequences);
+        if (scores.entropies) checkRows("entropies", scores.entropies, sequences);
+        gradient.passed();
+        return scores;
       } catch (error) {
         // What half of a batch taught must not become a step.
-        forgetGradient();
+        gradient.forget();
         throw error;
       }
     },
+  };
+
+  return {
+    sampler: () => sampler,
+    samplerDiffers: rounded !== undefined,
+    encode: (text) => [...model.tokenizer.encode(text), model.config.tokens.eos[0]!],
+
+    ...primitives,
+    forwardBackward: forwardBackwardOver(primitives, gradient.forget),
 
     async optimStep({ learningRate }) {
-      if (arrived.size === 0) throw new TrainingError("optimStep: there is no gradient; call forwardBackward first");
-      const gradNorm = Math.sqrt([...squares.values()].reduce((a, b) => a + b, 0));
-      if (!Number.isFinite(gradNorm)) {
-        forgetGradient();
-        throw new TrainingError(
-          `optimStep: expected a finite gradient, got norm ${gradNorm}; it is forgotten, and the weights are as they were`,
-        );
-      }
-      optimizer.update(gradients, state, parameters, { learningRate, gradNorm });
-      forgetGradient();
+      const gradNorm = gradient.finish();
+      optimizer.update(gradient.gradients, state, parameters, { learningRate, gradNorm });
+      gradient.forget();
       sampler.weightsChanged();
       return { gradNorm };
     },
@@ -184,7 +176,7 @@ export async function onnxTrainer(options: OnnxTrainerOptions = {}): Promise<Tra
       for (const [name, data] of weights) parameters.get(name)!.set(data);
       for (const [name, data] of moments) state.tensors.get(name)!.set(data);
       state.step = step;
-      forgetGradient();
+      gradient.forget();
       sampler.weightsChanged();
     },
 
@@ -259,21 +251,4 @@ async function scoredRow(model: Qwen2Vl, { prompt, completion }: TrainSequence, 
     );
   const { tokens, images } = await model.encodePrompt(prompt);
   return { tokens: [...tokens, ...completion], images, promptLength: tokens.length };
-}
-
-/** One finite number for each token of each completion. */
-function checkRows(what: string, rows: readonly Float64Array[], sequences: readonly TrainSequence[]): void {
-  if (rows.length !== sequences.length)
-    throw new ShapeError(`${what}: expected ${sequences.length} rows, got ${rows.length}`);
-  rows.forEach((row, i) => {
-    const expected = sequences[i]!.completion.length;
-    if (row.length !== expected)
-      throw new ShapeError(`${what}, row ${i}: expected ${expected} numbers, got ${row.length}`);
-    const bad = row.findIndex((x) => !Number.isFinite(x));
-    if (bad >= 0) throw new TrainingError(`${what}, row ${i}, token ${bad}: expected a finite number, got ${row[bad]}`);
-  });
-}
-
-function addInto(sum: Float32Array, part: Float32Array): void {
-  for (let i = 0; i < sum.length; i++) sum[i]! += part[i]!;
 }

@@ -71,9 +71,9 @@ function mortal(trainer: Trainer): Trainer {
   return {
     ...trainer,
     sampler: () => sampler,
-    async forwardBackward(...call) {
+    async backward(...call) {
       await reach("step");
-      return trainer.forwardBackward(...call);
+      return trainer.backward(...call);
     },
     async optimStep(params) {
       await reach("step");

@@ -35,9 +35,9 @@ const failing = (trainer: Trainer, after: number): Trainer => {
   let passes = 0;
   return {
     ...trainer,
-    async forwardBackward(...args) {
+    async backward(...args) {
       if (++passes > after) throw new Error("out of memory");
-      return trainer.forwardBackward(...args);
+      return trainer.backward(...args);
     },
   };
 };

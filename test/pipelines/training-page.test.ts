@@ -23,6 +23,8 @@ describe("docs/training.md", () => {
     const runs = await Promise.all([
       cotRun({ trainer: cotTrainer(), heldOut }),
       cotRun({ trainer: cotTrainer(), grpo: { advantages, loss: { ...loss, klCoefficient: 0.04 } } }),
+      cotRun({ trainer: { ...cotTrainer(), samplerDiffers: true } }),
+      cotRun({ trainer: cotTrainer(), grpo: { advantages, loss: { ...loss, entropyCoefficient: 0.01 } } }),
       answerRun({ trainer: answerTrainer(), heldOut }),
       cotRun({ trainer: trainerFailingFor(cotTrainer(), "picnic", () => new DataError("no image")) }),
     ]);

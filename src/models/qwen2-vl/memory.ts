@@ -112,7 +112,7 @@ export interface SideBySide {
 /** The largest parts of a workload whose prompts have this many tokens and pictures of these numbers of patches. */
 export function foresee(
   policy: Policy,
-  { prompts, count, maxTokens }: Omit<Workload, "prompt">,
+  { prompts, count, maxTokens, entropies }: Omit<Workload, "prompt">,
   { tokens, patches }: { readonly tokens: number; readonly patches: readonly number[] },
   { sampledAtOnce, sampled: sampledPolicy = policy, rowsAtOnce, gradientCheckpointing }: SideBySide,
 ): MemoryEstimate {
@@ -134,7 +134,7 @@ export function foresee(
   const trained = new Set(plan.rows.map(({ row }) => row.tokens[0])).size;
   const kept: TrainingShape = {
     ...planShape(policy.config, plan),
-    ...{ featureRows: featureRows(trained), recompute: false, temperature: 1 },
+    ...{ featureRows: featureRows(trained), recompute: false, temperature: 1, entropies },
     pictures: trainsVision(policy) && largest > 0 ? [{ count: picturesOf(trained), patches: largest }] : [],
   };
   const recompute = gradientCheckpointing ?? keepsTooMuch(policy, kept);

@@ -209,6 +209,22 @@ function firstStop(text: string, stop: readonly string[]): number | undefined {
   return places.length > 0 ? Math.min(...places) : undefined;
 }
 
+/** The most tokens whose text is at most `characters` long; text never shrinks as tokens come. */
+function tokensWithin(
+  characters: number,
+  tokens: readonly number[],
+  decode: (ids: readonly number[]) => string,
+): number {
+  let length = 0;
+  let beyond = tokens.length + 1;
+  while (length + 1 < beyond) {
+    const middle = (length + beyond) >> 1;
+    if (decode(tokens.slice(0, middle)).length <= characters) length = middle;
+    else beyond = middle;
+  }
+  return length;
+}
+
 /** A stop text cuts the completion where it begins; tokens are kept as far as they spell nothing beyond it. */
 function toCompletion(
   generated: Generated,
@@ -216,27 +232,15 @@ function toCompletion(
   decode: (ids: readonly number[]) => string,
   stop: readonly string[],
 ): Completion {
+  const { tokens, logProbs, samplingLogProbs, temperedLogProbs } = generated;
   const cut = firstStop(text, stop);
-  if (cut === undefined)
-    return {
-      text,
-      tokenIds: generated.tokens,
-      logProbs: generated.logProbs,
-      samplingLogProbs: generated.samplingLogProbs,
-      finishReason: generated.ended ? "stop" : "length",
-    };
-  // The most tokens whose text is not longer; text never shrinks as tokens come.
-  let [length, beyond] = [0, generated.tokens.length + 1];
-  while (length + 1 < beyond) {
-    const middle = (length + beyond) >> 1;
-    if (decode(generated.tokens.slice(0, middle)).length <= cut) length = middle;
-    else beyond = middle;
-  }
+  const length = cut === undefined ? tokens.length : tokensWithin(cut, tokens, decode);
   return {
     text: text.slice(0, cut),
-    tokenIds: generated.tokens.slice(0, length),
-    logProbs: generated.logProbs.slice(0, length),
-    samplingLogProbs: generated.samplingLogProbs.slice(0, length),
-    finishReason: "stop",
+    tokenIds: tokens.slice(0, length),
+    logProbs: logProbs.slice(0, length),
+    samplingLogProbs: samplingLogProbs.slice(0, length),
+    ...(temperedLogProbs && { temperedLogProbs: temperedLogProbs.slice(0, length) }),
+    finishReason: cut !== undefined || generated.ended ? "stop" : "length",
   };
 }
