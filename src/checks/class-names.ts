@@ -43,20 +43,21 @@ export function inflections(word: string): ReadonlySet<string> {
 }
 
 function plural(word: string): string {
-  if (irregularPlurals[word]) return irregularPlurals[word];
+  const irregular = irregularPlurals.get(word);
+  if (irregular !== undefined) return irregular;
   if (word.endsWith("man")) return `${word.slice(0, -3)}men`;
   if (/(?:s|x|z|ch|sh)$/.test(word)) return `${word}es`;
   return /[^aeiou]y$/.test(word) ? `${word.slice(0, -1)}ies` : `${word}s`;
 }
 
-const irregularPlurals: Readonly<Record<string, string>> = {
-  person: "people",
-  child: "children",
-  mouse: "mice",
-  goose: "geese",
-  foot: "feet",
-  tooth: "teeth",
-};
+const irregularPlurals: ReadonlyMap<string, string> = new Map([
+  ["person", "people"],
+  ["child", "children"],
+  ["mouse", "mice"],
+  ["goose", "geese"],
+  ["foot", "feet"],
+  ["tooth", "teeth"],
+]);
 
 function qualities(word: string): string[] {
   // "Ear" has no adverb; what looks like one is "early".

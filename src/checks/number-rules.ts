@@ -30,7 +30,7 @@ const ordinal: Rule = (tokens, at) => {
   const number = readOrdinal(tokens, at);
   const unit = number && tokens[number.end];
   if (!unit) return null;
-  const kind = ordinalUnits[unit.text] ?? (number.large ? largeOrdinalUnits[unit.text] : undefined);
+  const kind = ordinalUnits.get(unit.text) ?? (number.large ? largeOrdinalUnits.get(unit.text) : undefined);
   return kind ? { kind, end: number.end + 1 } : null;
 };
 
@@ -52,11 +52,14 @@ const beforePoint = wordSet(
   "is at of to about around roughly nearly almost approximately over under equals = : , . ; ( - – — with and",
 );
 const pointArticles = wordSet("a an one some which what focal vantage");
-const ordinalUnits: Readonly<Record<string, LeakKind>> = { pixel: "coordinates", percentile: "percent" };
-const largeOrdinalUnits: Readonly<Record<string, LeakKind>> = {
-  row: "coordinates",
-  column: "coordinates",
-  line: "coordinates",
-  unit: "coordinates",
-  part: "fraction",
-};
+const ordinalUnits: ReadonlyMap<string, LeakKind> = new Map([
+  ["pixel", "coordinates"],
+  ["percentile", "percent"],
+]);
+const largeOrdinalUnits: ReadonlyMap<string, LeakKind> = new Map([
+  ["row", "coordinates"],
+  ["column", "coordinates"],
+  ["line", "coordinates"],
+  ["unit", "coordinates"],
+  ["part", "fraction"],
+]);

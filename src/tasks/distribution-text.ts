@@ -40,7 +40,7 @@ export function readDistribution(text: string, labels: readonly string[]): Read<
     }
     const distribution = toDistribution(object, labels, labelsByKey);
     if (distribution === null) return null;
-    if (found && labels.some((label) => found![label] !== distribution.value[label])) return null;
+    if (found && labels.some((label) => probabilityOf(found!, label) !== probabilityOf(distribution.value, label))) return null;
     if (found) repairs.add("said twice");
     else if (text.slice(0, at).trim() !== "" || text.slice(next).trim() !== "") repairs.add("text around it");
     found = distribution.value;
@@ -139,7 +139,7 @@ function readValue(text: string, start: number) {
   const first = text[start] ?? "";
   const quotes = singleQuotes.test(first) ? singleQuotes : doubleQuotes.test(first) ? doubleQuotes : null;
   const number = scanNumber(text, quotes ? skipSpace(text, start + 1) : start);
-  if (!number) return { value: null, repairs: [], end: start };
+  if (!number || Number.isNaN(number.value)) return { value: null, repairs: [], end: number?.end ?? start };
   const repairs = quotes ? ["numbers in quotes"] : [];
   let { value, end } = number;
   const sign = skipSpace(text, end);

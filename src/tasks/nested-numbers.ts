@@ -82,7 +82,7 @@ function readInside(text: string, at: number, frame: Frame): number {
   const number = scanNumber(text, at);
   if (number) {
     const isSeparated = /[\s,\])]/.test(text[number.end] ?? ",");
-    if (!isSeparated) frame.isProse = true;
+    if (!isSeparated || Number.isNaN(number.value)) frame.isProse = true;
     if (!frame.afterComma) frame.lacksComma = true;
     frame.numbers.push(number.value);
     frame.afterComma = false;
