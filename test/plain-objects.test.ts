@@ -7,7 +7,9 @@ import { describe, expect, it } from "vitest";
 const inherited = ["constructor", "toString", "hasOwnProperty", "__proto__"];
 
 describe("plain objects in src", () => {
-  it("are read by words of a text only after Object.hasOwn, since every object has a constructor", { timeout: 120_000 }, () => {
+  it("are read by words of a text only after Object.hasOwn, since every object has a constructor", {
+    timeout: 120_000,
+  }, () => {
     expect(inherited.every((word) => word in {})).toBe(true);
     const found = unguardedReads("tsconfig.json").filter((place) => !known.some((start) => place.startsWith(start)));
     expect(found).toEqual([]);
@@ -67,5 +69,7 @@ function isGuarded(node: ts.ElementAccessExpression): boolean {
   let around: ts.Node = node;
   while (around.parent && !ts.isFunctionLike(around)) around = around.parent;
   const text = around.getText().replace(/\s+/g, "");
-  return text.includes(`Object.hasOwn(${node.expression.getText()},${node.argumentExpression.getText()})`.replace(/\s+/g, ""));
+  return text.includes(
+    `Object.hasOwn(${node.expression.getText()},${node.argumentExpression.getText()})`.replace(/\s+/g, ""),
+  );
 }

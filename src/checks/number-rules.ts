@@ -40,8 +40,10 @@ const largeNumber: Rule = (tokens, at) => {
   return number?.large && readOrdinal(tokens, at) === null ? { kind: "number-word", end: number.end } : null;
 };
 
-/** "百分之六十", "三分之一": Chinese for percent and fraction, which models that were raised on it fall back to */
-const chinese: Rule = (tokens, at) => (tokens[at]!.text.includes("分之") ? { kind: "fraction", end: at + 1 } : null);
+/** "百分之六十", "三分之一", "六成", "六割", "六十パーセント": shares in Chinese and Japanese, whose sentences are one token; not "一成不变" */
+const chinese: Rule = (tokens, at) =>
+  eastAsianShare.test(tokens[at]!.text) ? { kind: "fraction", end: at + 1 } : null;
+const eastAsianShare = /分之|[一二两三四五六七八九十百半几数](?:成(?![不一年人立功员长])|割|パーセント|个?百分点)/;
 
 /** Numbers by their form, whatever they stand for. */
 export const numberRules: readonly Rule[] = [digits, spelledDecimal, ordinal, largeNumber, chinese];
