@@ -1,7 +1,10 @@
 import { feelings } from "./feelings";
 import { type Token, tokenise } from "./tokens";
 
-/** Where a text says a label: whole words, the last one in any inflection, joined by space, "-", "_" or nothing. */
+/**
+ * Where a text says a label: whole words, the last one in any inflection, joined by space, "-", "_" or nothing. In scripts that write no space between
+ * words, anywhere.
+ */
 export function findClassNames(
   tokens: readonly Token[],
   labels: readonly string[],
@@ -11,6 +14,7 @@ export function findClassNames(
     const name = tokenise(label).filter(({ text }) => text !== "-" && text !== "_");
     const last = name.at(-1);
     if (!last) return [];
+    if (name.length === 1 && unspaced.test(last.text)) return words.flatMap((word) => within(word, last.text));
     const forms = inflections(last.text);
     const start = name.slice(0, -1);
     const closed = start.map(({ text }) => text).join("");
@@ -23,6 +27,17 @@ export function findClassNames(
       return isName ? [{ kind: "class-name" as const, start: first.start, end: final.end }] : [];
     });
   });
+}
+
+const unspaced =
+  /^[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}ー\p{Script=Thai}\p{Script=Lao}\p{Script=Khmer}\p{Script=Myanmar}]/u;
+
+/** Every place in a word, which may be a sentence, where a name stands. */
+function within({ text, start }: Token, name: string) {
+  const found = [];
+  for (let at = text.indexOf(name); at >= 0; at = text.indexOf(name, at + name.length))
+    found.push({ kind: "class-name" as const, start: start + at, end: start + at + name.length });
+  return found;
 }
 
 /** "children's" → "children" */

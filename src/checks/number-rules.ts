@@ -10,7 +10,7 @@ const digits: Rule = (tokens, at) => {
   if (token.text.includes("e")) return { kind: "scientific", end };
   if (/^\p{No}+$/u.test(token.text)) return { kind: "fraction", end };
   const grouped = /^\p{N}{1,3}(?:,\p{N}{3})+$/u.test(token.text);
-  return { kind: /[.,]/.test(token.text) && !grouped ? "decimal" : "digits", end };
+  return { kind: /[.,．٫]/.test(token.text) && !grouped ? "decimal" : "digits", end };
 };
 
 /** "zero point eight", "zero-point-eight", "zero comma eight", "point eight"; not "at this point one child laughs" */

@@ -30,13 +30,15 @@ function readRow(line: string, labelOf: (key: string) => string | undefined): En
 /** Every `label: number` of a line; none of a line of prose. */
 function readEntries(line: string, labelOf: (key: string) => string | undefined): Entry[] | null {
   const entries: Entry[] = [];
-  let key = "";
+  let pieces: string[] = [];
   for (const part of line.split(/([,;])/)) {
     // What separates two entries is part of neither, but a label may have a comma.
-    if (key === "" && /^[,;]$/.test(part)) continue;
-    key += part;
+    if (pieces.length === 0 && /^[,;]$/.test(part)) continue;
+    pieces.push(part);
+    if (!/[:=]/.test(part)) continue;
+    const key = pieces.join("");
+    pieces = [];
     const colon = Math.max(key.lastIndexOf(":"), key.lastIndexOf("="));
-    if (colon < 0) continue;
     const whole = undecorated(key.slice(0, colon));
     // "The probabilities are: anger: 0.10, …"
     const name = labelOf(whole) === undefined ? undecorated(whole.slice(whole.lastIndexOf(":") + 1)) : whole;
@@ -45,10 +47,9 @@ function readEntries(line: string, labelOf: (key: string) => string | undefined)
     // "Anger: low", or "total: 1.00".
     if (isLabel !== (value !== null)) return null;
     if (value) entries.push({ ...value, key: name });
-    key = "";
   }
   // What is left of an entry that does not end as one: "anger: 0,1".
-  return entries.length > 0 && /[\p{L}\p{N}]/u.test(key) ? null : entries;
+  return entries.length > 0 && /[\p{L}\p{N}]/u.test(pieces.join("")) ? null : entries;
 }
 
 /** Without the marks of a list, of bold text, of quotes and of brackets around it. */

@@ -62,24 +62,21 @@ export function readDistribution(text: string, labels: readonly string[]): Read<
 type LabelOf = (key: string) => string | undefined;
 
 /** Looks no further than a label can be written long: normalising costs the square of the marks on one letter. */
-export function labelFinder(labels: readonly string[]): LabelOf {
+function labelFinder(labels: readonly string[]): LabelOf {
   const labelsByKey = new Map(labels.map((label) => [labelKey(label), label]));
   // No letter decomposes into more than 18 units.
   const longest = 18 * labels.reduce((most, { length }) => Math.max(most, length), 0);
   return (key) => {
-    const short = key.replace(/[\s_-]+/g, " ");
-    return short.length > longest + 2 ? undefined : labelsByKey.get(labelKey(short));
+    const short = withoutSeparators(key);
+    return short.length > longest ? undefined : labelsByKey.get(composed(short));
   };
 }
 
 /** What two spellings of one label have in common; letters with accents have two, and tokenizers turn one into the other. */
-export function labelKey(label: string): string {
-  return label
-    .normalize("NFC")
-    .trim()
-    .toLowerCase()
-    .replace(/[\s_-]+/g, " ");
-}
+export const labelKey = (label: string): string => composed(withoutSeparators(label));
+
+const withoutSeparators = (label: string): string => label.trim().replace(/[\s_-]+/g, " ");
+const composed = (text: string): string => text.normalize("NFC").toLowerCase();
 
 /** What was read of an object. */
 interface ReadObject {
