@@ -47,6 +47,8 @@ export interface Evaluation<A, Name extends string> {
   readonly metrics: Readonly<Record<Name | OwnMetric, number>>;
   /** How far other examples of the same kind may have moved each metric: `bootstrapInterval`. */
   readonly intervals: Readonly<Record<Name | OwnMetric, Interval>>;
+  /** How many answers could only be read by overlooking something, or have odd coordinates, by what that is: `countRepairs`. */
+  readonly repairs: Readonly<Record<string, number>>;
   /** In the order of the dataset. */
   readonly records: readonly EvaluationRecord<A>[];
 }

@@ -96,6 +96,7 @@ const LONGEST_KEY = 80;
 
 /** The key of the bracket at `at`, if `key:` or `key =` stands before it, perhaps with the quote that opens a text. */
 function keyBefore(text: string, at: number, isInBraces: boolean): Key | undefined {
+  if (at === 0 || "[(,".includes(text[at - 1]!)) return undefined;
   const before = text.slice(Math.max(0, at - LONGEST_KEY), at);
   if (!/[:=]\s*["'`]?$/.test(before)) return undefined;
   const [, quoted] = /["'“”‘’`]([^"'“”‘’`{}[\]]*)["'“”‘’`]\s*[:=]\s*["'`]?$/.exec(before) ?? [];

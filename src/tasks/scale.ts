@@ -6,6 +6,15 @@ export const sideOf: Readonly<Record<BoxSpace, number>> = { unit: 1, thousand: 1
 /** Rounding may carry a box this far over the edge. */
 export const slackOf: Readonly<Record<BoxSpace, number>> = { unit: 1e-6, thousand: 1e-3, pixel: 1 };
 
+const oddScale = {
+  fractions: "coordinates look like fractions",
+  large: "coordinates look like pixels or thousandths",
+  outside: "coordinates outside the image",
+} as const;
+
+/** All that `scaleRepair` may say. */
+export const oddScales: ReadonlySet<string> = new Set(Object.values(oddScale));
+
 /**
  * What is odd about coordinates that were read, by the space that the task asks for; they stay as they are written, since nobody knows what was meant.
  *
@@ -15,10 +24,10 @@ export function scaleRepair(coordinates: readonly number[], space: BoxSpace): st
   const low = coordinates.reduce((least, value) => Math.min(least, value), Number.POSITIVE_INFINITY);
   const high = coordinates.reduce((most, value) => Math.max(most, value), Number.NEGATIVE_INFINITY);
   const areFractions = low >= 0 && high <= 1 && !coordinates.every(Number.isInteger);
-  if (space !== "unit" && areFractions) return "coordinates look like fractions";
-  if (space === "unit" && high > 2) return "coordinates look like pixels or thousandths";
+  if (space !== "unit" && areFractions) return oddScale.fractions;
+  if (space === "unit" && high > 2) return oddScale.large;
   const isOutside = low < -slackOf[space] || high > sideOf[space] + slackOf[space];
-  return isOutside ? "coordinates outside the image" : undefined;
+  return isOutside ? oddScale.outside : undefined;
 }
 
 /** Whether an answer says in a word that there is nothing: "None", "No objects.", "no boxes found". Only where that is all it says. */
