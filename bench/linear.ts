@@ -1,15 +1,16 @@
 /**
  * Whether what reads a model's text takes linear time: every reader × repeats of every class of token and every word that a rule looks for.
  *
- *   npx tsx bench/linear.ts [characters] [reader] [seconds]     10240000, all readers; a text is left at the length that takes 10 s
+ *   npx tsx bench/linear.ts [characters] [reader] [seconds] [hostile]     10240000, all readers; a text is left at the length that takes 10 s
  *
  * Lengths double from 10 000 characters. The growth is the slope of log time over log length, by least squares over the lengths that take 20 ms or
  * more; 1 is linear, 2 the square. Processor time counts, of one call for each length.
  */
 import { cpuTime } from "../test/cpu-time";
-import { pieces, readers, repeated } from "../test/linear-cases";
+import { hostile, pieces, readers, repeated } from "../test/linear-cases";
 
-const [most = "10240000", only, seconds = "10"] = process.argv.slice(2);
+const [most = "10240000", only, seconds = "10", which] = process.argv.slice(2);
+const texts = which === "hostile" ? hostile : pieces;
 const lengths: number[] = [];
 for (let length = 10_000; length <= Number(most); length *= 2) lengths.push(length);
 
@@ -25,7 +26,7 @@ const slowest = (rows: readonly Row[]) =>
 
 for (const [name, read] of Object.entries(readers)) {
   if (only !== undefined && only !== "all" && name !== only) continue;
-  const rows = pieces.map((piece) => measured(piece, read));
+  const rows = texts.map((piece) => measured(piece, read));
   const steepest = rows.filter(({ growth }) => growth !== undefined).sort((a, b) => b.growth! - a.growth!)[0];
   const slow = slowest(rows);
   console.log(
