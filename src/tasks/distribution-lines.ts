@@ -19,7 +19,7 @@ export function readLines(text: string, labelOf: (key: string) => string | undef
 
 /** The label and the number of a row; none of a heading, or of the rule under it. */
 function readRow(line: string, labelOf: (key: string) => string | undefined): Entry[] | null {
-  const cells = line.split("|").flatMap((cell) => (cell.trim() === "" ? [] : [undecorated(cell)]));
+  const cells = line.split("|").flatMap((cell) => (cell.trim() === "" ? [] : [named(cell, labelOf)]));
   const values = cells.flatMap((cell) => wholeValue(cell) ?? []);
   if (values.length === 0) return [];
   const [key, ...others] = cells.filter((cell) => wholeValue(cell) === null);
@@ -39,7 +39,7 @@ function readEntries(line: string, labelOf: (key: string) => string | undefined)
     const key = pieces.join("");
     pieces = [];
     const colon = Math.max(key.lastIndexOf(":"), key.lastIndexOf("="));
-    const whole = undecorated(key.slice(0, colon));
+    const whole = named(key.slice(0, colon), labelOf);
     // "The probabilities are: anger: 0.10, …"
     const name = labelOf(whole) === undefined ? undecorated(whole.slice(whole.lastIndexOf(":") + 1)) : whole;
     const value = wholeValue(undecorated(key.slice(colon + 1)));
@@ -51,6 +51,10 @@ function readEntries(line: string, labelOf: (key: string) => string | undefined)
   // What is left of an entry that does not end as one: "anger: 0,1".
   return entries.length > 0 && /[\p{L}\p{N}]/u.test(pieces.join("")) ? null : entries;
 }
+
+/** A label may begin and end with what decorates others: "__proto__". */
+const named = (text: string, labelOf: (key: string) => string | undefined): string =>
+  labelOf(text) === undefined ? undecorated(text) : text.trim();
 
 /** Without the marks of a list, of bold text, of quotes and of brackets around it. */
 const undecorated = (text: string): string =>
