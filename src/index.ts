@@ -60,6 +60,7 @@ export { type AveragePrecision, meanAveragePrecision } from "./metrics/mean-aver
 export { meanIou } from "./metrics/mean-iou";
 export { type Metric, type Metrics, meanMetric, weightedMetric } from "./metrics/metric";
 export type { Outcome } from "./metrics/outcome";
+export { countRepairs } from "./metrics/repairs";
 export { classificationMetrics, detectionMetrics, segmentationMetrics } from "./metrics/task-metrics";
 export { type WinRate, winRate, winRateInterval } from "./metrics/win-rate";
 export { type Annotated, type AnnotateOptions, annotate } from "./pipelines/annotate";
@@ -94,6 +95,7 @@ export { createRng, deriveSeed, type Rng } from "./rng";
 export { boxIou, convertBox, detectionSimilarity, matchBoxes } from "./similarity/boxes";
 export { classificationSimilarity, klDivergence, roundDistribution } from "./similarity/distribution";
 export { polygonIou, segmentationSimilarity } from "./similarity/polygons";
+export type { BoxFormat } from "./tasks/box-notation";
 export { type ClassificationOptions, classification, oneHot } from "./tasks/classification";
 export { type DetectionOptions, detection } from "./tasks/detection";
 export { type SegmentationOptions, segmentation } from "./tasks/segmentation";

@@ -55,7 +55,8 @@ export async function parquetLabels(file: string, column: string): Promise<reado
   const { metadata } = await openParquet(file);
   const where = `${file}: key_value_metadata.huggingface`;
   const entry = metadata.key_value_metadata?.find(({ key }) => key === "huggingface");
-  const described = checked(descriptionSchema, parseJson(entry?.value ?? "", where), where).info.features[column];
+  const { features } = checked(descriptionSchema, parseJson(entry?.value ?? "", where), where).info;
+  const described = Object.hasOwn(features, column) ? features[column] : undefined;
   const names = classLabelSchema.safeParse(described);
   if (!names.success)
     throw new DataError(`${where}: expected names of a ClassLabel for column "${column}", found ${shown(described)}`);

@@ -1,6 +1,7 @@
 import type { VlmBackend } from "../backends/backend";
 import { bootstrapInterval, type ResamplingOptions, withResamplingDefaults } from "../metrics/bootstrap";
 import type { Metric, Metrics } from "../metrics/metric";
+import { countRepairs } from "../metrics/repairs";
 import { checkBooleans, checkOptions } from "../options";
 import { deriveSeed } from "../rng";
 import type { Task } from "../tasks/task";
@@ -157,7 +158,8 @@ function summarise<A, Name extends string>(
     intervals: Object.fromEntries(
       measured.map(([name, { weighted }]) => [name, bootstrapInterval(records.length, weighted, resampling)]),
     ),
-  } as Pick<Evaluation<A, Name>, "metrics" | "intervals">;
+    repairs: countRepairs(records),
+  } as Pick<Evaluation<A, Name>, "metrics" | "intervals" | "repairs">;
 }
 
 /** What decides the answers, for `config.json`. */

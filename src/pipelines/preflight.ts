@@ -1,5 +1,6 @@
 import type { VlmBackend } from "../backends/backend";
 import { DataError } from "../errors";
+import { oddScales } from "../tasks/scale";
 import type { Task } from "../tasks/task";
 import type { Trainer } from "../trainers/trainer";
 import type { Example, Prompt } from "../types";
@@ -121,6 +122,9 @@ export async function rehearseTraining(
 }
 
 function formatProblem({ report, sampled }: Rehearsal): string | undefined {
+  const odd = sampled.flatMap(({ reward }) => (reward.repairs ?? []).filter((repair) => oddScales.has(repair)));
+  if (odd.length * 2 > sampled.length)
+    return `stage ${report.stage}: ${odd[0]} in ${odd.length} of the first ${sampled.length} completions: expected what the prompt asks for. Choose the task's \`space\` and \`boxFormat\` by what the model writes, or say it more plainly in the prompt`;
   if (sampled.length === 0 || sampled.some(({ reward }) => reward.format.ok)) return undefined;
   const { format } = sampled[0]!.reward;
   const text = sampled[0]!.segments.at(-1)!.completion.text.slice(0, 200);

@@ -68,11 +68,16 @@ const newline = 10;
 
 /** The same lines, one after another: a file may hold more of them than memory does. A file that is not there is an error. */
 export async function* wholeLines(file: string): AsyncGenerator<string, void, void> {
-  let rest = "";
+  // Pieces of a line that has not ended yet. They are joined once, so that a long line costs linear time.
+  let pieces: string[] = [];
   for await (const text of createReadStream(file, "utf8")) {
-    const lines = `${rest}${text}`.split("\n");
-    rest = lines.pop()!;
-    yield* lines;
+    const [first, ...others] = (text as string).split("\n");
+    pieces.push(first!);
+    const rest = others.pop();
+    if (rest === undefined) continue;
+    yield pieces.join("");
+    yield* others;
+    pieces = [rest];
   }
 }
 

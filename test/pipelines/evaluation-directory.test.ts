@@ -39,8 +39,8 @@ describe("an evaluation's directory", () => {
       const files = await contents(runDir!);
       expect(Object.keys(files)).toEqual(["config.json", "evaluation.json", "records.jsonl"]);
       expect(await rowsOf(runDir!)).toEqual(evaluation.records);
-      const { metrics, intervals } = evaluation;
-      expect(JSON.parse(files["evaluation.json"]!)).toEqual({ metrics, intervals, failures: 0 });
+      const { metrics, intervals, repairs } = evaluation;
+      expect(JSON.parse(files["evaluation.json"]!)).toEqual({ metrics, intervals, repairs, failures: 0 });
       expect(JSON.parse(files["config.json"]!)).toMatchObject({ pipeline: "evaluate", task: "moods", maxTokens: 512 });
       expect(await readEvaluation(runDir!)).toEqual(evaluation);
     }));

@@ -121,8 +121,9 @@ const numbersOf = async ({ data }: WritableTensor) => (typeof data === "function
 function rowsOf({ trainable_token_indices: rows }: AdapterSettings, module: string): readonly number[] | undefined {
   if (rows == null) return undefined;
   if (Array.isArray(rows)) return module === embeddings ? rows : undefined;
+  const byModule = rows as Readonly<Record<string, readonly number[]>>;
   const name = module.split(".").at(-1)!;
-  return Object.hasOwn(rows, name) ? (rows as Readonly<Record<string, readonly number[]>>)[name] : undefined;
+  return Object.hasOwn(byModule, name) ? byModule[name] : undefined;
 }
 
 function replaceRows(w: Float32Array, rows: Float32Array, indices: readonly number[], inputs: number): void {
