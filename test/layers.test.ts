@@ -8,7 +8,9 @@ const source = fileURLToPath(new URL("../src", import.meta.url));
 const root = dirname(source);
 
 const base = ["types", "errors", "rng", "shown", "choice", "options"];
-const interfaces = ["tasks/task", "backends/backend", "trainers/trainer"];
+/** What a file is, and images as they come from one: effects, and no computing. */
+const files = ["file-kind", "image-file"];
+const interfaces = ["tasks/task", "backends/backend", "trainers/trainer", "datasets/dataset"];
 const method = ["prompts", "checks", "similarity", "tasks", "reward", "grpo", "metrics", "filter", "audit"];
 
 /** What each part of `src/` may import besides itself: folders, or single files. The table is the design. */
@@ -20,6 +22,8 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   choice: ["errors", "shown"],
   nearest: [],
   options: ["errors", "nearest", "shown"],
+  "file-kind": [],
+  "image-file": ["types", "errors", "file-kind"],
   // Method: pure and synchronous.
   grpo: base,
   prompts: base,
@@ -33,15 +37,15 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   // Compute: effects and native code.
   onnx: base,
   optim: base,
-  models: [...base, "nearest", "onnx", "backends/backend", "prompts/check-prompt"],
-  backends: [...base, "onnx", "models", "prompts/template", "prompts/check-prompt"],
+  models: [...base, ...files, "nearest", "onnx", "backends/backend", "prompts/check-prompt"],
+  backends: [...base, ...files, "onnx", "models", "prompts/template", "prompts/check-prompt"],
   trainers: [...base, "backends/backend", "grpo", "models", "optim", "onnx"],
-  datasets: [...base, "tasks/task", "similarity"],
+  datasets: [...base, ...files, "tasks/task", "similarity"],
   // Above both.
   // Pages are made of the report's parts, of which the report is made as well.
   pipelines: [...base, ...interfaces, ...method, "report/views", "report/style", "report/escape", "report/plots"],
   testing: [...base, "backends/backend", "trainers/trainer"],
-  report: [...base, ...interfaces, ...method, "pipelines"],
+  report: [...base, ...files, ...interfaces, ...method, "pipelines"],
   cli: [...base, ...interfaces, ...method, "pipelines", "report", "backends", "trainers", "datasets", "models", "onnx"],
   index: [...base, ...interfaces, ...method, "pipelines"],
 };

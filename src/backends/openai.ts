@@ -1,5 +1,6 @@
 import { ConfigError } from "../errors";
 import { generateNames } from "../models/qwen2-vl/generate-options";
+import { loadImage } from "../models/qwen2-vl/image";
 import { checkPositiveIntegers } from "../models/qwen2-vl/limits";
 import { checkBooleans, checkNumber, checkOptions, type Names } from "../options";
 import { deriveSeed } from "../rng";
@@ -104,6 +105,7 @@ export function openaiBackend(options: OpenaiBackendOptions): VlmBackend {
       }
       return groups;
     },
+    checkImage: async (image) => void (await loadImage(image)),
     dispose: async () => {},
   };
 }

@@ -2,6 +2,7 @@ import { readdir, readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
 import { DataError } from "../errors";
+import { readImageHeader } from "../image-file";
 import { checkSpace } from "../similarity/boxes";
 import type { Box, BoxSpace, Example } from "../types";
 import type { Omission, Splits } from "./dataset";
@@ -88,7 +89,8 @@ async function readImage(
   const where = join(folder.path, `${name}.json`);
   const image = await folder.image(`${name}.jpg`, where);
   const { text, shapes } = checked(annotationSchema, parseJson(await readAnnotation(folder, name), where), where);
-  const size = await imageSize(image);
+  const { width, height } = (await readImageHeader(image)).metadata.autoOrient;
+  const size = { width, height };
   const boxes: Box[] = [];
   for (const [at, points] of targetsOf(shapes, where, omit)) {
     const box = boxAround(points, size, space);
@@ -170,14 +172,3 @@ async function readAnnotation(folder: Folder, name: string): Promise<string> {
 
 /** What Windows-1252 has where Latin-1 has control characters; Node 20's own decoder takes one for the other. */
 const windows = "€\x81‚ƒ„…†‡ˆ‰Š‹Œ\x8dŽ\x8f\x90‘’“”•–—˜™š›œ\x9džŸ";
-
-/** As it is shown, turned upright; from the file's head, without decoding the picture. */
-async function imageSize(path: string): Promise<ImageSize> {
-  const { default: sharp } = await import("sharp");
-  const { autoOrient } = await sharp(path)
-    .metadata()
-    .catch((cause: Error) => {
-      throw new DataError(`${path}: expected a picture: ${cause.message}`, { cause });
-    });
-  return { width: autoOrient.width, height: autoOrient.height };
-}

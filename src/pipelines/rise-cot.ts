@@ -27,13 +27,14 @@ import { checkLearningRate, describeLearningRate, type LearningRate } from "./le
 import { riseCotNames } from "./option-names";
 import { type Owned, withOwned } from "./owned";
 import { type Demand, preflight } from "./preflight";
+import { type ReadableOptions, readableExamples } from "./readable-examples";
 import { checkTemperature, heldOutMetrics, rolloutStage } from "./rollout-stage";
 import { createRun, type Run } from "./run";
 import { openRunDirectory, trainedIn } from "./run-directory";
 import { checkReward, type RolloutSamplingOptions, sampleRollouts } from "./sample-rollouts";
 import { runStages, type Stage } from "./stages";
 
-export interface RiseCotOptions<A> {
+export interface RiseCotOptions<A> extends ReadableOptions {
   readonly task: Task<A>;
   readonly dataset: readonly Example<A>[];
   /** The policy to train. A function makes it when the run starts, and the run disposes of it. */
@@ -65,7 +66,7 @@ export interface RiseCotOptions<A> {
   readonly keepCheckpoints?: number;
   /** Examples to measure the policy with at every checkpoint, one greedy rollout each; the best `eval_reward` is the best checkpoint. */
   readonly heldOut?: readonly Example<A>[];
-  /** Try every stage on one example before the first step (true): what must fail fails at once, and `preflight.html` shows what was seen. */
+  /** Decode every image and try every stage on one example before the first step (true): what must fail fails at once, and `preflight.html` shows what was seen. */
   readonly preflight?: boolean;
   /** Sample all examples once more with the trained policy (true). */
   readonly finalPass?: boolean;
@@ -121,11 +122,12 @@ export function riseCot<A>(options: RiseCotOptions<A>): Run<RiseCotEvent<A>, Ris
 }
 
 async function* run<A>(
-  settings: Settings<A>,
+  asked: Settings<A>,
   signal: AbortSignal,
   backend: VlmBackend,
   trainer?: Trainer,
 ): AsyncGenerator<RiseCotEvent<A>, RiseCotResult<A>, void> {
+  const settings = asked.preflight ? { ...asked, ...(yield* readableExamples(asked, backend, signal)) } : asked;
   const { dataset, threshold, checkpointEvery, keepCheckpoints, runDir, resume, stop } = settings;
   const keeping = { resume, keep: keepCheckpoints };
   const directory = await openRunDirectory(runDir, describe(settings, backend, trainer), keeping);

@@ -1,5 +1,6 @@
 import { access } from "node:fs/promises";
 import { DataError } from "../errors";
+import { readImageFile } from "../image-file";
 import { excerpt } from "../shown";
 import type { Box, BoxSpace, ImageSource, Leak, Polygon } from "../types";
 import { escapeHtml } from "./escape";
@@ -35,7 +36,7 @@ async function decodedSmall(image: ImageSource): Promise<EmbeddedPicture> {
   const isRaw = typeof image === "object" && "data" in image;
   const picture = isRaw
     ? sharp(image.data, { raw: { width: image.width, height: image.height, channels: 3 } })
-    : sharp(image).autoOrient();
+    : sharp((await readImageFile(image)).bytes).autoOrient();
   const { width, height } = isRaw ? image : (await picture.metadata()).autoOrient;
   const bytes = await picture
     .resize(longestSide, longestSide, { fit: "inside", withoutEnlargement: true })

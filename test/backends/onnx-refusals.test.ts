@@ -141,11 +141,11 @@ describe("a picture is refused", () => {
     backend.generate([[{ role: "user", content: [{ type: "image", image }] }]], { maxTokens: 1, seed: 0 });
   const text = join(checkpointDir, "config.json");
 
-  it("that is text", () => refuses(show(text), DataError, `${text}: expected a picture`, "unsupported"));
+  it("that is text", () => refuses(show(text), DataError, `${text}: expected an image`, "got JSON"));
   it("that is not there", () =>
-    refuses(show("/nowhere/a.png"), DataError, "/nowhere/a.png: expected a picture", "found no such file"));
+    refuses(show("/nowhere/a.png"), DataError, "/nowhere/a.png: expected an image", "got no such file"));
   it("of bytes that are none", () =>
-    refuses(show(new Uint8Array(12)), DataError, "image of 12 bytes: expected a picture"));
+    refuses(show(new Uint8Array(12)), DataError, "image of 12 bytes: expected an image"));
   it("of too few bytes", () =>
     refuses(show({ width: 3, height: 2, data: new Uint8Array(5) }), DataError, "3×2", "18 bytes of RGB, got 5"));
   it("of no pixels", () =>

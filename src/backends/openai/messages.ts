@@ -1,4 +1,4 @@
-import { readFile } from "node:fs/promises";
+import { readImageFile } from "../../image-file";
 import { loadImage } from "../../models/qwen2-vl/image";
 import { checkPrompt } from "../../prompts/check-prompt";
 import type { ImageSource, Prompt } from "../../types";
@@ -26,10 +26,9 @@ async function dataUrl(image: ImageSource): Promise<string> {
 
 async function asItIs(image: ImageSource): Promise<{ readonly mime: string; readonly bytes: Uint8Array } | undefined> {
   if (typeof image === "object" && "data" in image) return undefined;
-  const { default: sharp } = await import("sharp");
   try {
-    const bytes = typeof image === "string" ? await readFile(image) : image;
-    const { format, orientation = 1, pages = 1 } = await sharp(bytes).metadata();
+    const { bytes, metadata } = await readImageFile(image);
+    const { format, orientation = 1, pages = 1 } = metadata;
     const isCommon = ["jpeg", "png", "webp"].includes(format) && orientation === 1 && pages === 1;
     return isCommon ? { mime: `image/${format}`, bytes } : undefined;
   } catch {
