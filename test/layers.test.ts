@@ -8,7 +8,9 @@ const source = fileURLToPath(new URL("../src", import.meta.url));
 const root = dirname(source);
 
 const base = ["types", "errors", "rng", "shown", "choice", "options"];
-const interfaces = ["tasks/task", "backends/backend", "trainers/trainer"];
+/** What a file is, and images as they come from one: effects, and no computing. */
+const files = ["file-kind", "image-file"];
+const interfaces = ["tasks/task", "backends/backend", "trainers/trainer", "datasets/dataset"];
 const method = ["prompts", "checks", "similarity", "tasks", "reward", "grpo", "metrics", "filter", "audit"];
 
 /** What each part of `src/` may import besides itself: folders, or single files. The table is the design. */
@@ -21,6 +23,8 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   nearest: [],
   options: ["errors", "nearest", "shown"],
   checksums: [],
+  "file-kind": [],
+  "image-file": ["types", "errors", "file-kind"],
   // Method: pure and synchronous.
   grpo: base,
   prompts: base,
@@ -35,10 +39,10 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   remote: base,
   onnx: base,
   optim: base,
-  models: [...base, "nearest", "onnx", "remote", "backends/backend", "prompts/check-prompt"],
-  backends: [...base, "nearest", "onnx", "remote", "models", "prompts/template", "prompts/check-prompt"],
+  models: [...base, ...files, "nearest", "onnx", "remote", "backends/backend", "prompts/check-prompt"],
+  backends: [...base, ...files, "nearest", "onnx", "remote", "models", "prompts/template", "prompts/check-prompt"],
   trainers: [...base, "checksums", "backends/backend", "grpo", "models", "optim", "onnx"],
-  datasets: [...base, "tasks/task", "similarity"],
+  datasets: [...base, ...files, "tasks/task", "similarity"],
   // Above both.
   // Pages are made of the report's parts, of which the report is made as well.
   pipelines: [
@@ -53,7 +57,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
     "report/plots",
   ],
   testing: [...base, "backends/backend", "trainers/trainer", "trainers/forward-backward"],
-  report: [...base, ...interfaces, ...method, "pipelines"],
+  report: [...base, ...files, ...interfaces, ...method, "pipelines"],
   cli: [...base, ...interfaces, ...method, "pipelines", "report", "backends", "trainers", "datasets", "models", "onnx"],
   index: [...base, ...interfaces, ...method, "pipelines"],
 };

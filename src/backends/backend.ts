@@ -1,4 +1,4 @@
-import type { Completion, MemoryEstimate, Prompt, Workload } from "../types";
+import type { Completion, ImageSource, MemoryEstimate, Prompt, Workload } from "../types";
 
 export interface GenerateOptions {
   /** Completions per prompt (1). */
@@ -46,6 +46,8 @@ export interface VlmBackend {
   generate(prompts: readonly Prompt[], options: GenerateOptions): Promise<readonly (readonly Completion[])[]>;
   /** Tokens of each prompt, its pictures' among them, and how many a prompt and its completion may have together. */
   countTokens?(prompts: readonly Prompt[]): Promise<{ readonly tokens: readonly number[]; readonly limit: number }>;
+  /** Decodes an image as `generate` would, and forgets it: to ask before a run starts. @throws DataError naming an image that cannot be read */
+  checkImage?(image: ImageSource): Promise<void>;
   /** What generating these will take. @throws ConfigError when there is less, with the numbers and what to change */
   checkMemory?(work: Workload): Promise<MemoryEstimate>;
   dispose(): Promise<void>;

@@ -1,5 +1,6 @@
 import { BackendError, ConfigError, concernsOnePrompt } from "../errors";
 import { generateNames } from "../models/qwen2-vl/generate-options";
+import { loadImage } from "../models/qwen2-vl/image";
 import { checkPositiveIntegers } from "../models/qwen2-vl/limits";
 import { checkBooleans, checkNumber, checkOptions, type Names } from "../options";
 import { longestTimerMs } from "../remote/http";
@@ -168,6 +169,7 @@ export function openaiBackend(options: OpenaiBackendOptions): VlmBackend {
       failed.signal.throwIfAborted();
       return groups;
     },
+    checkImage: async (image) => void (await loadImage(image)),
     dispose: async () => {},
   };
 }

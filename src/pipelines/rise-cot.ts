@@ -36,6 +36,7 @@ import { riseCotNames } from "./option-names";
 import { type Owned, withOwned } from "./owned";
 import { policyIdentity } from "./policy-identity";
 import { type Demand, preflight } from "./preflight";
+import { type ReadableOptions, readableExamples } from "./readable-examples";
 import { checkSampling, heldOutMetrics, rolloutStage } from "./rollout-stage";
 import { createRun, type Run } from "./run";
 import { openRunDirectory, trainedIn } from "./run-directory";
@@ -43,7 +44,7 @@ import { checkReward, type RolloutSamplingOptions, reconstructionSampling, sampl
 import { withSamplerCorrection } from "./sampler-gap";
 import { runStages, type Stage } from "./stages";
 
-export interface RiseCotOptions<A> extends FailureOptions {
+export interface RiseCotOptions<A> extends FailureOptions, ReadableOptions {
   readonly task: Task<A>;
   readonly dataset: readonly Example<A>[];
   /** The policy to train. A function makes it when the run starts, and the run disposes of it. */
@@ -76,7 +77,7 @@ export interface RiseCotOptions<A> extends FailureOptions {
   readonly keepCheckpoints?: number;
   /** Examples to measure the policy with at every checkpoint, one greedy rollout each; the best `eval_reward` is the best checkpoint. */
   readonly heldOut?: readonly Example<A>[];
-  /** Try every stage on one example before the first step (true): what must fail fails at once, and `preflight.html` shows what was seen. */
+  /** Decode every image and try every stage on one example before the first step (true): what must fail fails at once, and `preflight.html` shows what was seen. */
   readonly preflight?: boolean;
   /** Sample all examples once more with the trained policy (true). */
   readonly finalPass?: boolean;
@@ -139,7 +140,8 @@ async function* run<A>(
   backend: VlmBackend,
   trainer?: Trainer,
 ): AsyncGenerator<RiseCotEvent<A>, RiseCotResult<A>, void> {
-  const settings = trainer ? { ...asked, grpo: withSamplerCorrection(asked.grpo, trainer) } : asked;
+  const readable = asked.preflight ? { ...asked, ...(yield* readableExamples(asked, backend, signal)) } : asked;
+  const settings = trainer ? { ...readable, grpo: withSamplerCorrection(readable.grpo, trainer) } : readable;
   const { dataset, threshold, checkpointEvery, keepCheckpoints, runDir, resume, stop } = settings;
   const memory = createCotMemory();
   const failures = rememberFailures(createRunFailures("riseCot", settings), memory);

@@ -27,6 +27,7 @@ import { riseR1Names } from "./option-names";
 import { type Owned, withOwned } from "./owned";
 import { policyIdentity } from "./policy-identity";
 import { needsOf, preflight, rehearseTraining } from "./preflight";
+import { type ReadableOptions, readableExamples } from "./readable-examples";
 import { checkSampling, heldOutMetrics, rolloutStage } from "./rollout-stage";
 import { createRun, type Run } from "./run";
 import { openRunDirectory, trainedIn } from "./run-directory";
@@ -67,7 +68,7 @@ export interface RftOptions<A> {
   readonly reward?: AnswerRewardFunction<A>;
 }
 
-export interface RiseR1Options<A> extends FailureOptions {
+export interface RiseR1Options<A> extends FailureOptions, ReadableOptions {
   readonly task: Task<A>;
   readonly dataset: readonly Example<A>[];
   /** D_RISE, from `riseCot`; may be empty where there is no SFT. */
@@ -88,7 +89,7 @@ export interface RiseR1Options<A> extends FailureOptions {
   readonly keepCheckpoints?: number;
   /** Examples to measure the policy with at every checkpoint, one greedy rollout each; the best `eval_reward` is the best checkpoint. */
   readonly heldOut?: readonly Example<A>[];
-  /** Try every stage on one example before the first step (true): what must fail fails at once, and `preflight.html` shows what was seen. */
+  /** Decode every image and try every stage on one example before the first step (true): what must fail fails at once, and `preflight.html` shows what was seen. */
   readonly preflight?: boolean;
   readonly seed?: number;
   /** Where the run is written; without it nothing is. */
@@ -134,8 +135,15 @@ export function riseR1<A>(asked: RiseR1Options<A>): Run<RiseR1Event<A>, RiseR1Re
     const defaulted = withDefaults(options);
     const { sft, threshold } = defaulted;
     const kept = sft ? keptCots(cots, { task, dataset, threshold }) : [];
-    const settings = { ...defaulted, sft: sft && withSteps(sft, kept.length) };
-    return withOwned("trainer", trainer, "backward", (owned) => run(options, settings, kept, owned, signal));
+    const withSamples = (count: number) => ({ ...defaulted, sft: sft && withSteps(sft, count) });
+    withSamples(kept.length);
+    return withOwned("trainer", trainer, "backward", async function* (owned) {
+      if (options.preflight === false) return yield* run(options, withSamples(kept.length), kept, owned, signal);
+      const readable = yield* readableExamples(options, owned.sampler(), signal);
+      const ids = new Set(readable.dataset.map(({ id }) => id));
+      const left = kept.filter(({ exampleId }) => ids.has(exampleId));
+      return yield* run({ ...options, ...readable }, withSamples(left.length), left, owned, signal);
+    });
   }, asked?.signal);
 }
 

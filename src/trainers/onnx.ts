@@ -53,6 +53,8 @@ export interface OnnxTrainerOptions {
   readonly samplerPrecision?: Exclude<Precision, "half">;
   /** Of LoRA's initial matrices (0). */
   readonly seed?: number;
+  /** Width times height of the largest image that is decoded (2^27, 134 million); a larger one is an error before it takes memory. */
+  readonly maxImagePixels?: number;
   /** Told of every piece of a download (a display on stderr). */
   readonly onDownload?: OnDownload;
   /** What to run on ("auto": CUDA where it works, else the CPU, with a warning that says why). */
@@ -71,6 +73,7 @@ const names: Names<OnnxTrainerOptions> = {
   precision: true,
   samplerPrecision: true,
   seed: true,
+  maxImagePixels: true,
   onDownload: true,
   device: true,
   threads: true,
@@ -84,21 +87,21 @@ const names: Names<OnnxTrainerOptions> = {
 export async function onnxTrainer(options: OnnxTrainerOptions = {}): Promise<Trainer> {
   checkOptions("onnxTrainer", options, names);
   const { model: name = defaultModel, rowsAtOnce = 16, sampledAtOnce = 64, device = "auto", threads } = options;
-  const { gradientCheckpointing, precision = "float32", samplerPrecision = "float32", seed } = options;
+  const { gradientCheckpointing, precision = "float32", samplerPrecision = "float32", seed, maxImagePixels } = options;
   const { optimizer = chain(clipByGlobalNorm(1), adamw({ weightDecay: 0.1 })) } = options;
   for (const [option, value] of Object.entries({ precision, samplerPrecision }))
     if (value !== "float32" && !options.lora)
       throw new ConfigError(
         `onnxTrainer: ${option} "${value}" is for frozen weights, and without lora every weight is trained`,
       );
-  checkPositiveIntegers("onnxTrainer", { rowsAtOnce, sampledAtOnce, threads });
+  checkPositiveIntegers("onnxTrainer", { rowsAtOnce, sampledAtOnce, maxImagePixels, threads });
   checkBooleans("onnxTrainer", { gradientCheckpointing });
   checkSeed("onnxTrainer", seed);
   checkMethods("optimizer to be a gradient transform, such as adamw()", optimizer, ["init", "update"]);
   const placement = await placeOn(device, threads);
   checkPrecision("precision", precision, ["float32", "half"], placement);
   checkPrecision("samplerPrecision", samplerPrecision, ["float32", "int8", "int4"], placement);
-  const model = await openQwen2Vl(name, options.onDownload);
+  const model = await openQwen2Vl(name, options.onDownload, maxImagePixels);
   const policy = await createPolicy(model, options);
   const rounded = await roundedFor(model, samplerPrecision);
   const sampler = createSampler(model, policy, { rowsAtOnce: sampledAtOnce, rounded, ...placement });

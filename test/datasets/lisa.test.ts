@@ -262,6 +262,6 @@ describe("a copy of LISA that is not whole", () => {
     await expect(lisa(folder)).rejects.toThrow(/009\.json: expected an image inside .*train, found that .* is a link/);
     await rm(train("009.jpg"));
     await writeFile(train("009.jpg"), "picture");
-    await expect(lisa(folder)).rejects.toThrow(/009\.jpg: expected a picture/);
+    await expect(lisa(folder)).rejects.toThrow(/009\.jpg: expected an image/);
   });
 });

@@ -18,6 +18,7 @@ import { compareScores } from "./interop/compare";
 import { compareMetrics } from "./metrics/live";
 import { comparePolygons } from "./polygons/live";
 import { createPython, type Python } from "./python";
+import { comparePixels } from "./qwen2-vl/pixels";
 import { compareShape } from "./shapes/compare";
 import { furthest, replay, ways } from "./trajectory/replay";
 
@@ -35,6 +36,7 @@ try {
     compareTrl,
     compareVerl,
     qwen2Vl,
+    comparePixels,
     resize,
     sampling,
     entropies,
@@ -76,8 +78,8 @@ async function qwen2Vl(python: Python, scratch: string): Promise<Comparison[]> {
 
 async function resize(python: Python, scratch: string): Promise<Comparison[]> {
   const out = join(scratch, "resize.json");
-  await python(recorded("qwen2-vl/resize.py"), out);
-  return [await compareJson("Pillow: bicubic resizing", recorded("data/resize.json"), out)];
+  await python(recorded("qwen2-vl/resize.py"), recorded("data/photographs"), out);
+  return [await compareJson("torchvision: bicubic resizing", recorded("data/resize.json"), out)];
 }
 
 async function sampling(python: Python, scratch: string): Promise<Comparison[]> {

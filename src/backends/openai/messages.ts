@@ -1,4 +1,4 @@
-import { readFile } from "node:fs/promises";
+import { readImageFile } from "../../image-file";
 import { loadImage } from "../../models/qwen2-vl/image";
 import { checkPrompt } from "../../prompts/check-prompt";
 import type { ImageSource, Prompt } from "../../types";
@@ -35,10 +35,9 @@ async function dataUrl(image: ImageSource, maxPixels: number): Promise<string> {
 /** An encoded image; `undefined` for pixels, and for what cannot be read: decoding it says what is wrong, and where. */
 async function fileOf(image: ImageSource) {
   if (typeof image === "object" && "data" in image) return undefined;
-  const { default: sharp } = await import("sharp");
   try {
-    const bytes = typeof image === "string" ? await readFile(image) : image;
-    const { format, orientation = 1, pages = 1, width, height } = await sharp(bytes).metadata();
+    const { bytes, metadata } = await readImageFile(image);
+    const { format, orientation = 1, pages = 1, width, height } = metadata;
     const isCommon = ["jpeg", "png", "webp"].includes(format) && orientation === 1 && pages === 1;
     return { bytes, format, isCommon, pixels: width * height };
   } catch {

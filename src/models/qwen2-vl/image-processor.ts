@@ -75,12 +75,7 @@ export async function loadImageProcessor(dir: string, config: Qwen2VlConfig): Pr
       `${path}: size: expected shortest_edge and longest_edge, or min_pixels and max_pixels; found ${JSON.stringify(settings.size)}`,
     );
   const factor = config.vision.patchSize * config.vision.spatialMergeSize;
-  // A byte's normalised value, for each channel, rounded to float32 where the reference rounds.
-  const { fround } = Math;
-  const rescale = (byte: number) => (settings.do_rescale ? fround(byte * settings.rescale_factor) : byte);
-  const normalise = (x: number, c: number) =>
-    settings.do_normalize ? fround(x - fround(settings.image_mean[c]!)) / fround(settings.image_std[c]!) : x;
-  const tables = [0, 1, 2].map((c) => Float32Array.from({ length: 256 }, (_, byte) => normalise(rescale(byte), c)));
+  const tables = [0, 1, 2].map((c) => normalised(settings, c));
   const target = ({ height, width }: Pick<RawImage, "width" | "height">, name?: string) =>
     smartResize(height, width, factor, minPixels, maxPixels, name);
   return {
@@ -93,6 +88,18 @@ export async function loadImageProcessor(dir: string, config: Qwen2VlConfig): Pr
       return [1, height / config.vision.patchSize, width / config.vision.patchSize];
     },
   };
+}
+
+/** The value of every byte in one channel, rounded to float32 where torchvision rounds: rescaling is part of mean and deviation where both are asked for. */
+function normalised(settings: z.infer<typeof processorSchema>, channel: number): Float32Array {
+  const { fround } = Math;
+  const { do_rescale, do_normalize, rescale_factor, image_mean, image_std } = settings;
+  const scale = do_rescale ? fround(1 / rescale_factor) : 1;
+  const [mean, deviation] = [image_mean[channel]!, image_std[channel]!].map((x) => fround(fround(x) * scale));
+  return Float32Array.from({ length: 256 }, (_, byte) => {
+    if (do_normalize) return fround(byte - mean!) / deviation!;
+    return do_rescale ? byte * fround(rescale_factor) : byte;
+  });
 }
 
 /**

@@ -172,6 +172,7 @@ export function createSampler(
         tokens.push(...(await Promise.all(prompts.slice(first, first + picturesAtOnce).map(model.countTokens))));
       return { tokens, limit: config.text.contextLength };
     },
+    checkImage: model.checkImage,
     // A GPU's memory is not known here.
     ...(placement.provider === "cpu" && {
       checkMemory: (work: Workload) =>
