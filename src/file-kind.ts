@@ -27,6 +27,7 @@ const convert = "convert it to PNG or JPEG";
 const fetchIt = "download the file itself";
 const fetchAgain = "download or copy it again";
 const unpack = "unpack it first";
+const saveAsUtf8 = "save it as UTF-8";
 
 /** The first that fits counts. */
 const others: readonly (readonly [Beginning, name: string, advice?: string])[] = [
@@ -57,10 +58,13 @@ const others: readonly (readonly [Beginning, name: string, advice?: string])[] =
   ["PAR1", "a Parquet file"],
   ["\x89HDF", "an HDF5 file"],
   ["______\0\0{", "a safetensors file"],
-  [/^(?:\xff\xfe|\xfe\xff)/, "text in UTF-16"],
+  [/^(?:\xff\xfe|\xfe\xff|(?:[^\0]\0){2}|(?:\0[^\0]){2})/, "text in UTF-16", saveAsUtf8],
   [/^\s*[[{]/, "JSON"],
   [/^[\s\x20-\x7e\x80-\xff]+$/, "text"],
 ];
+
+/** Names under which text may pass: a table may begin as a Netpbm image does. */
+const textNames: readonly string[] = ["JSON", "text", "a Netpbm image", "a file of no known kind"];
 
 /** How many bytes `fileKind` looks at. */
 export const kindBytes = 512;
@@ -79,6 +83,16 @@ export function fileKind(head: Uint8Array): FileKind {
   if (text.length > 0 && !/[^\0]/.test(text)) return { name: "a file of zero bytes", advice: fetchAgain };
   const [, name, advice] = others.find(([beginning]) => begins(text, beginning)) ?? ["", "a file of no known kind"];
   return { name, ...(advice !== undefined && { advice }) };
+}
+
+/**
+ * What lies in the place of a text file, and what to do about it; `undefined` if it may be text.
+ * @example
+ * kindInsteadOfText(Buffer.from("PK\x03\x04")) // "a ZIP archive; unpack it first"
+ */
+export function kindInsteadOfText(head: Uint8Array): string | undefined {
+  const { name, advice } = fileKind(head);
+  return textNames.includes(name) ? undefined : advice === undefined ? name : `${name}; ${advice}`;
 }
 
 const begins = (text: string, beginning: Beginning): boolean =>

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { fileKind } from "../src/file-kind";
+import { fileKind, kindInsteadOfText } from "../src/file-kind";
 
 const bytes = (text: string) => Buffer.from(text, "latin1");
 
@@ -43,13 +43,24 @@ describe("the kind of a file", () => {
     ['{"error": "not found"}', "JSON"],
     ["Not found\n", "text"],
     ["café", "text"],
-    ["\xff\xfeh\0i\0", "text in UTF-16"],
     ["PAR1\x15\x04", "a Parquet file"],
     ["\x40\0\0\0\0\0\0\0{}", "a safetensors file"],
     ["\x01\x02\x03", "a file of no known kind"],
     ["RIFF", "text"],
   ])("names other files, for %j", (head, name) => {
     expect(fileKind(bytes(head))).toEqual({ name });
+  });
+
+  it("says how text in UTF-16 becomes readable, with a byte-order mark or without", () => {
+    for (const head of ["\xff\xfeh\0i\0", "h\0i\0\n\0", "\0h\0i\0\n"])
+      expect(fileKind(bytes(head))).toEqual({ name: "text in UTF-16", advice: "save it as UTF-8" });
+  });
+
+  it("is nothing that a reader of text minds, for text, JSON and tables", () => {
+    for (const head of ["id,image\n", '{"id"', "P3 is a label\n", "名前,画像\n"])
+      expect(kindInsteadOfText(Buffer.from(head))).toBeUndefined();
+    expect(kindInsteadOfText(Buffer.from("PK\x03\x04"))).toBe("a ZIP archive; unpack it first");
+    expect(kindInsteadOfText(Buffer.from(""))).toBe("an empty file; download or copy it again");
   });
 
   it("is found in the first bytes, however long the file", () => {

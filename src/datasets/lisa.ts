@@ -7,10 +7,9 @@ import type { Box, BoxSpace, Example } from "../types";
 import type { Omission, Splits } from "./dataset";
 import { checkPath } from "./reading/arguments";
 import { checked, parseJson } from "./reading/checked";
-import { checkTextFile } from "./reading/file-kind";
 import { type Folder, openFolder, published, type Source, shortList } from "./reading/folder";
 import { shownSize, sizeProblem } from "./reading/image-size";
-import { longestLine } from "./reading/lines";
+import { checkTextFile, longestLine } from "./reading/lines";
 import { boxInImage, lookLikeFractions, type Sides } from "./reading/pixel-box";
 import { decodeWestern } from "./reading/western-text";
 

@@ -1,6 +1,7 @@
 import type { Stats } from "node:fs";
 import { type FileHandle, open, stat } from "node:fs/promises";
 import { DataError } from "../errors";
+import { kindInsteadOfText } from "../file-kind";
 
 /** Bytes that a file of settings may have. */
 const largestSettings = 2 ** 26;
@@ -48,19 +49,7 @@ export async function readJson(path: string, most?: number): Promise<unknown> {
   try {
     return JSON.parse(text);
   } catch (cause) {
-    const found = foundInstead(text);
-    throw new DataError(`${path}: expected JSON${found ? `, found ${found}` : `: ${(cause as Error).message}`}`, {
-      cause,
-    });
+    const kind = kindInsteadOfText(Buffer.from(text));
+    throw new DataError(`${path}: expected JSON${kind ? `, got ${kind}` : `: ${(cause as Error).message}`}`, { cause });
   }
-}
-
-/** What lies in a file's place when a copy went wrong, by how the file begins; undefined for anything else. */
-export function foundInstead(beginning: string): string | undefined {
-  if (beginning.trim() === "") return "nothing: the file is empty";
-  if (/^version https:\/\/git-lfs\.github\.com\/spec\//.test(beginning))
-    return 'a Git-LFS pointer, which only stands for the file; run "git lfs pull" in its repository, or download the file itself';
-  if (/^\s*<(!doctype|html|\?xml|head|body)/i.test(beginning))
-    return "a web page: the download got a page of the site instead of the file; download it again";
-  return undefined;
 }

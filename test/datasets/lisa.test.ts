@@ -169,9 +169,9 @@ describe("LISA", () => {
   });
 
   it.each([
-    ["a Git-LFS pointer", "version https://git-lfs.github.com/spec/v1\n", /expected JSON, found a Git-LFS pointer/],
-    ["a web page", "<html></html>", /expected JSON, found a web page/],
-    ["UTF-16", Buffer.from('{"text": []}', "utf16le"), /expected JSON, found text in UTF-16/],
+    ["a Git-LFS pointer", "version https://git-lfs.github.com/spec/v1\n", /expected JSON, got a Git-LFS pointer/],
+    ["a web page", "<html></html>", /expected JSON, got a web page/],
+    ["UTF-16", Buffer.from('{"text": []}', "utf16le"), /expected JSON, got text in UTF-16/],
   ])("names a file that is %s", async (_, content, message) => {
     await expect(load(content)).rejects.toThrow(message);
   });

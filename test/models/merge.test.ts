@@ -210,9 +210,9 @@ describe("an adapter's files", () => {
   it("are refused as Git-LFS pointers, as a .bin alone, and as shards that nobody gathered", async () => {
     const pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 3988609112\n";
     const weights = (dir: string) => join(dir, "adapter_model.safetensors");
-    await expect(broken((dir) => writeFile(weights(dir), pointer))).rejects.toThrow("found a Git-LFS pointer");
+    await expect(broken((dir) => writeFile(weights(dir), pointer))).rejects.toThrow("got a Git-LFS pointer");
     await expect(broken((dir) => writeFile(join(dir, "adapter_config.json"), pointer))).rejects.toThrow(
-      "found a Git-LFS pointer",
+      "got a Git-LFS pointer",
     );
     const renamed = (dir: string) => rename(weights(dir), join(dir, "adapter_model.bin"));
     await expect(broken(renamed)).rejects.toThrow("found adapter_model.bin alone");

@@ -1,7 +1,8 @@
 import { type FileHandle, open, rename, rm } from "node:fs/promises";
 import { DataError, ShapeError } from "../../errors";
+import { kindBytes, kindInsteadOfText } from "../../file-kind";
 import { excerpt, shown } from "../../shown";
-import { foundInstead, openFile } from "../file";
+import { openFile } from "../file";
 
 export type StoredDtype = "F32" | "F16" | "BF16";
 
@@ -35,11 +36,11 @@ export async function readHeader(path: string): Promise<Map<string, HeaderTensor
     const { size } = await file.stat();
     const length = size < 8 ? 0 : Number(Buffer.from(await readBytes(file, path, 0, 8)).readBigUInt64LE());
     if (length === 0 || length > Math.min(size - 8, largestHeader)) {
-      const found = foundInstead(Buffer.from(await readBytes(file, path, 0, Math.min(size, 200))).toString("latin1"));
+      const kind = kindInsteadOfText(await readBytes(file, path, 0, Math.min(size, kindBytes)));
       throw new DataError(
-        found
-          ? `${path}: expected a safetensors file, found ${found}`
-          : `${path}: not a safetensors file: it says its header has ${length} bytes, and it has ${size} in all`,
+        kind === undefined || kind === "a safetensors file"
+          ? `${path}: not a safetensors file: it says its header has ${length} bytes, and it has ${size} in all`
+          : `${path}: expected a safetensors file, got ${kind}`,
       );
     }
     const text = new TextDecoder().decode(await readBytes(file, path, 8, length));

@@ -1,8 +1,9 @@
 import { join } from "node:path";
 import { DataError } from "../../errors";
+import { kindInsteadOfText } from "../../file-kind";
 import { excerpt, shown } from "../../shown";
 import type { Prompt } from "../../types";
-import { foundInstead, readText } from "../file";
+import { readText } from "../file";
 import { exists, readJson } from "../model-directory";
 import { withOrderedMarks } from "../tokenizing/marks";
 import { runJob } from "../tokenizing/sandbox";
@@ -242,8 +243,8 @@ async function chatTemplateFile(dir: string): Promise<string | undefined> {
 
 /** @throws DataError for a file that something else lies in the place of: nearly any text is a template */
 function templateIn(text: string, path: string): string {
-  const found = foundInstead(text);
-  if (found) throw new DataError(`${path}: expected a template, found ${found}`);
+  const kind = kindInsteadOfText(Buffer.from(text));
+  if (kind) throw new DataError(`${path}: expected a template, got ${kind}`);
   return text;
 }
 

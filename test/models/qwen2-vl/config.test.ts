@@ -259,10 +259,10 @@ describe("a directory without a configuration", () => {
     for (const [content, found] of [
       ["version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 7\n", "a Git-LFS pointer"],
       ["<!DOCTYPE html><html></html>", "a web page"],
-      ["", "the file is empty"],
+      ["", "an empty file"],
     ] as const) {
       await writeFile(path, content);
-      await expect(loadConfig(dir)).rejects.toThrow(`${path}: expected JSON, found`);
+      await expect(loadConfig(dir)).rejects.toThrow(`${path}: expected JSON, got`);
       await expect(loadConfig(dir)).rejects.toThrow(found);
     }
     await rm(path);

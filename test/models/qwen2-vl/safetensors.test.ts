@@ -187,9 +187,9 @@ describe("a hostile file", () => {
 
   it("that is none is called what it is", async () => {
     await writeFile(path, "version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 3988609112\n");
-    await expect(readHeader(path)).rejects.toThrow(`${path}: expected a safetensors file, found a Git-LFS pointer`);
+    await expect(readHeader(path)).rejects.toThrow(`${path}: expected a safetensors file, got a Git-LFS pointer`);
     await writeFile(path, "<!doctype html><html><body>Not found</body></html>");
-    await expect(readHeader(path)).rejects.toThrow("found a web page");
+    await expect(readHeader(path)).rejects.toThrow("got a web page");
     await expect(readHeader(scratch)).rejects.toThrow(`${scratch}: expected a safetensors file, found a folder`);
   });
 
