@@ -64,7 +64,7 @@ describe("a model directory is refused", () => {
 
   it("whose weights are something else", async () => {
     const { path, opening } = await damaged("model.safetensors", (file) => writeFile(file, "<html>not found</html>"));
-    await refuses(opening, DataError, `${path}: not a safetensors file`, "22 in all");
+    await refuses(opening, DataError, `${path}: expected a safetensors file, got a web page`);
   });
 
   it("whose header is no JSON", async () => {
