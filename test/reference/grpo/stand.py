@@ -18,12 +18,17 @@ def rows(ragged, fill=0.0):
     width = max(map(len, ragged))
     return torch.tensor([[float("nan") if x is None else x for x in row] + [fill] * (width - len(row)) for row in ragged])
 
+# TRL's defaults, for cases that do not draw these.
+SAPO = {"temperaturePositive": 1.0, "temperatureNegative": 1.05}
+VESPO = {"kPositive": 2.0, "lambdaPositive": 3.0, "kNegative": 3.0, "lambdaNegative": 2.0}
+
 
 class Stand:
     """Everything that a trainer asks of its surroundings."""
 
     def stand(self, case):
         settings = case["settings"]
+        sapo, vespo = settings.get("sapo", SAPO), settings.get("vespo", VESPO)
         self.case, self.policy, self.accelerator = case, SimpleNamespace(training=True, is_gradient_checkpointing=False), ACCELERATOR
         self.model, self.ref_model = self.policy, SimpleNamespace()
         self._tokenizer = SimpleNamespace(pad_token_id=PAD, eos_token_id=EOS)
@@ -32,9 +37,9 @@ class Stand:
             per_device_train_batch_size=None, gradient_checkpointing_kwargs=None, report_to=[],
             gradient_accumulation_steps=settings["accumulationSteps"], steps_per_generation=settings["stepsPerGeneration"],
             use_bias_correction_kl=settings["klImportanceWeight"], delta=settings["delta"],
-            sapo_temperature_pos=settings["sapo"]["temperaturePositive"], sapo_temperature_neg=settings["sapo"]["temperatureNegative"],
-            vespo_k_pos=settings["vespo"]["kPositive"], vespo_lambda_pos=settings["vespo"]["lambdaPositive"],
-            vespo_k_neg=settings["vespo"]["kNegative"], vespo_lambda_neg=settings["vespo"]["lambdaNegative"],
+            sapo_temperature_pos=sapo["temperaturePositive"], sapo_temperature_neg=sapo["temperatureNegative"],
+            vespo_k_pos=vespo["kPositive"], vespo_lambda_pos=vespo["lambdaPositive"],
+            vespo_k_neg=vespo["kNegative"], vespo_lambda_neg=vespo["lambdaNegative"],
         )
         self.eos_token_ids = [EOS]
         self.environment_factories = self.environments = self.tools = self.pad_to_multiple_of = None
