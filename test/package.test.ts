@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { afterAll, describe, expect, it } from "vitest";
+import { jpeg } from "./datasets/temporary";
 import { checkpointDir } from "./models/qwen2-vl/reference";
 
 const run = promisify(execFile);
@@ -34,8 +35,9 @@ describe("the built package", () => {
     const parquet = join(root, "test", "datasets", "fixtures", "hub.parquet");
     const [table, coco] = [join(built, "table.csv"), join(built, "instances.json")];
     await writeFile(table, "image,joy,sadness\ntable.csv,1,0\n");
-    const box = { id: 1, image_id: 1, category_id: 1, bbox: [0, 0, 1, 1] };
-    const image = { id: 1, file_name: "table.csv", width: 2, height: 2 };
+    const box = { id: 1, image_id: 1, category_id: 1, bbox: [0, 0, 2, 1] };
+    const image = { id: 1, file_name: "image.jpg", width: 2, height: 2 };
+    await writeFile(join(built, image.file_name), await jpeg(2, 2));
     await writeFile(
       coco,
       JSON.stringify({ images: [image], annotations: [box], categories: [{ id: 1, name: "dog" }] }),

@@ -2,12 +2,14 @@ import { join } from "node:path";
 import { DataError } from "../errors";
 import { checkSpace } from "../similarity/boxes";
 import type { Box, BoxSpace } from "../types";
-import { type CocoExample, cocoExamples } from "./coco";
 import type { Omission, Splits } from "./dataset";
 import { splitPerClass } from "./k-shot";
+import { ahead, readAhead } from "./reading/ahead";
 import { checkPath } from "./reading/arguments";
+import { cocoExamples, finished, type Picture, readPicture } from "./reading/coco-examples";
 import { readCocoIndex } from "./reading/coco-index";
 import { openFolder, published, requireFiles, requireImages, type Source } from "./reading/folder";
+import { gatherProblems } from "./reading/problems";
 
 export interface CocoSubOptions {
   /** Which of COCO's parts to draw from (`"train2017"`; of some categories val2017 has fewer than ten images). */
@@ -36,19 +38,32 @@ export async function cocoSub(dir: string, options: CocoSubOptions = {}): Promis
   await requireFiles(dir, [annotations], source);
   const omissions: Omission[] = [];
   const omit = (omission: Omission) => void omissions.push(omission);
-  const index = await readCocoIndex(join(dir, annotations), omit);
+  const path = join(dir, annotations);
+  const problems = gatherProblems(path);
+  const index = await readCocoIndex(path, { crowds: "omit", missingBoxes: "refuse", problems, omit });
   if (index.categories.size !== 80)
-    throw new DataError(`${index.path}: expected 80 categories, found ${index.categories.size}. ${published(source)}`);
-  const examples = [...cocoExamples(index, space, omit)].map(({ example }) => example);
+    throw new DataError(`${path}: expected 80 categories, found ${index.categories.size}. ${published(source)}`);
+  const reading = { index, clip: false, problems, omit };
+  for (const { id, size } of index.images.values())
+    if (!size) problems.add(`${path}: image ${id}`, "expected width and height, as the published file has them");
+  const examples = [...index.images].flatMap(([id, { size }]) =>
+    [...cocoExamples(reading, id, size)].map((example) => ({ ...example, imageId: id })),
+  );
+  problems.throwAny();
   const { train, test } = splitPerClass(examples, { train: 25, test: 10 }, seed);
 
-  const images = openFolder(join(dir, part));
-  const named = new Map(
-    [...train, ...test].map(({ image, id }) => [image, { name: image, where: `${index.path}: ${id}` }]),
-  );
-  await requireImages(images, [...named.values()], source);
-  const withPath = (example: CocoExample) => ({ ...example, image: join(images.path, example.image) });
-  return { train: train.map(withPath), test: test.map(withPath), omissions };
+  const folder = openFolder(join(dir, part));
+  const drawn = new Map([...train, ...test].map(({ imageId, image, id }) => [imageId, { image, id }]));
+  const named = [...drawn.values()].map(({ image, id }) => ({ name: image, where: `${path}: ${id}` }));
+  await requireImages(folder, named, source);
+  const pictures = new Map<number, Picture>();
+  const look = async (id: number) => [id, await readPicture(folder, index, id)] as const;
+  for await (const [id, picture] of ahead(drawn.keys(), readAhead, look))
+    if ("text" in picture) problems.add(picture.where, picture.text);
+    else pictures.set(id, picture);
+  problems.throwAny();
+  const withPicture = (example: (typeof examples)[number]) => finished(example, pictures.get(example.imageId)!, space);
+  return { train: train.map(withPicture), test: test.map(withPicture), omissions };
 }
 
 const source: Source = {

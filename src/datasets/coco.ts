@@ -1,93 +1,95 @@
-import { DataError } from "../errors";
+import { checkChoice } from "../choice";
+import { ConfigError } from "../errors";
+import { shown } from "../shown";
 import { checkSpace } from "../similarity/boxes";
-import type { Box, BoxSpace, Example } from "../types";
+import type { Box, BoxSpace } from "../types";
 import type { ExampleStream, Omission } from "./dataset";
+import { ahead, readAhead } from "./reading/ahead";
 import { checkPath } from "./reading/arguments";
-import { type CocoBox, type CocoImage, type CocoIndex, readCocoIndex } from "./reading/coco-index";
-import { exampleStream, type Located, refuseOmission } from "./reading/example-stream";
+import { cocoExamples, finished, misfits, readPicture, refuseCorners } from "./reading/coco-examples";
+import { type CocoReading, readCocoIndex } from "./reading/coco-index";
+import { exampleStream, type Located } from "./reading/example-stream";
 import { openFolder } from "./reading/folder";
-import { boxInImage } from "./reading/pixel-box";
+import { gatherProblems } from "./reading/problems";
 
 export interface CocoOptions {
-  /** What the boxes are measured in (`"thousand"`, as the `detection` task's). */
+  /** What the boxes are measured in (`"thousand"`, as the `detection` task's); `"pixel"` are those of the image that is shown. */
   readonly space?: BoxSpace;
-  /** Told of crowds, boxes without area, and images without boxes; without it, these are errors. */
+  /** What becomes of annotations with `iscrowd` 1 (`"omit"`); `"objects"` takes them for objects, for tools that write every mask so. */
+  readonly crowds?: "omit" | "objects";
+  /** Cuts boxes at the edges of their image that reach out of it by more than a pixel (false: they are an error). */
+  readonly clip?: boolean;
+  /** What becomes of annotations without a `bbox` (`"refuse"`); `"polygon"` takes the box around their polygons. */
+  readonly missingBoxes?: "refuse" | "polygon";
+  /**
+   * Told of crowds, turned boxes, boxes without area, images without boxes, and files that are no pictures; without it, these are errors.
+   */
   readonly onOmission?: (omission: Omission) => void;
 }
 
 /**
  * Reads object instances in COCO's format: one example for each image and category in it, whose annotation is all boxes of that category.
  *
- * The id is `<image id>/<category>`, the subject the category's name; metadata are `category`, and the image's `width` and `height` in pixels.
- * The file is read once, from beginning to end, before the first example; of an annotation 60 bytes stay in memory, of its polygons none.
+ * The id is `<image id>/<category>`, the subject the category's name; metadata are `category`, and the `width` and `height` in pixels of the
+ * image as it is shown. The file is read once, from beginning to end, before the first example; of an annotation 60 bytes stay in memory, of its
+ * polygons none. The header of each picture is read as its examples are: its size must be that of the file, or a scale of it.
  *
  * @param path the annotations, `instances_*.json`
  * @param imageDir the folder that `file_name`s lie in
- * @throws ConfigError at once for a path that is no text, and a space that there is not
- * @throws DataError naming the file, the annotation or image, what was expected and what was found
+ * @throws ConfigError at once for a path that is no text, and an option that there is not
+ * @throws DataError naming the file, the annotation or image, what was expected and what was found; one error says all that is wrong
+ * @example
+ * const omissions: Omission[] = [];
+ * const dataset = await cocoDataset("instances.json", "images", { crowds: "objects", onOmission: (o) => omissions.push(o) });
  */
 export function cocoDataset(path: string, imageDir: string, options: CocoOptions = {}): ExampleStream<readonly Box[]> {
-  const { space = "thousand", onOmission = refuseOmission } = options;
+  const { space = "thousand", crowds = "omit", clip = false, missingBoxes = "refuse" } = options;
   checkPath("cocoDataset()'s path", path);
   checkPath("cocoDataset()'s imageDir", imageDir);
   checkSpace("cocoDataset()'s space", space);
-  return exampleStream(() => readExamples(path, imageDir, { space, onOmission }));
+  checkChoice("cocoDataset()'s crowds", crowds, ["omit", "objects"]);
+  checkChoice("cocoDataset()'s missingBoxes", missingBoxes, ["refuse", "polygon"]);
+  if (typeof clip !== "boolean")
+    throw new ConfigError(`expected cocoDataset()'s clip to be true or false, got ${shown(clip)}`);
+  return exampleStream(() => readExamples(path, imageDir, { ...options, space, crowds, clip, missingBoxes }));
 }
+
+type Settings = CocoOptions & Required<Omit<CocoOptions, "onOmission">>;
 
 async function* readExamples(
   path: string,
   imageDir: string,
-  { space, onOmission }: Required<CocoOptions>,
+  { space, crowds, clip, missingBoxes, onOmission }: Settings,
 ): AsyncGenerator<Located<readonly Box[]>> {
-  const index = await readCocoIndex(path, onOmission);
+  const problems = gatherProblems(path);
+  const omit: CocoReading["omit"] = onOmission ? (omission) => onOmission(omission) : problems.omit;
+  const index = await readCocoIndex(path, { crowds, missingBoxes, problems, omit });
+  const reading = { index, clip, problems, omit };
   const folder = openFolder(imageDir);
-  for (const { example, where } of cocoExamples(index, space, onOmission))
-    yield { example: { ...example, image: await folder.image(example.image, where) }, where };
-}
-
-/** An example whose picture is still the name in the file. */
-export type CocoExample = Example<readonly Box[]> & { readonly image: string };
-
-/** The examples of a COCO file, image by image. */
-export function* cocoExamples(
-  { path, images, categories, boxesOf }: CocoIndex,
-  space: BoxSpace,
-  omit: (omission: Omission) => void,
-): Generator<{ readonly example: CocoExample; readonly where: string }> {
-  for (const [imageId, image] of images) {
-    const where = `${path}: image ${imageId}`;
-    const { file, width, height } = image;
-    let isEmpty = true;
-    for (const [categoryId, ofCategory] of boxesOf(imageId)) {
-      const annotation = ofCategory.flatMap((box) => {
-        const inside = insideImage(box, image, space, path);
-        if (!inside) omit({ where: `${path}: annotation ${box[4]}`, reason: "a box without area" });
-        return inside ?? [];
-      });
-      if (annotation.length === 0) continue;
-      isEmpty = false;
-      const category = categories.get(categoryId)!;
-      const metadata = { category, width, height };
-      yield { example: { id: `${imageId}/${category}`, image: file, annotation, subject: category, metadata }, where };
-    }
-    if (isEmpty) omit({ where, reason: "an image without boxes" });
+  const look = async (id: number) => ({ id, picture: await readPicture(folder, index, id) });
+  // What the file alone shows is said before the first picture is looked at, unless the picture shows why.
+  if (clip) refuseCorners(reading);
+  const explained = new Set<number>();
+  for await (const { id, picture } of ahead(misfits(reading), readAhead, look)) {
+    if (!("text" in picture)) continue;
+    problems.add(picture.where, picture.text);
+    explained.add(id);
   }
-}
+  for (const [id, { size }] of index.images) if (!explained.has(id)) for (const _ of cocoExamples(reading, id, size));
+  problems.throwAny();
 
-/** Rounding carries boxes this many pixels over the edge; more is a box of something else, corners perhaps. */
-const edgeTolerance = 1;
-
-function insideImage(
-  [x, y, width, height, id]: CocoBox,
-  image: CocoImage,
-  space: BoxSpace,
-  path: string,
-): Box | undefined {
-  const sides = { left: x, top: y, right: x + width, bottom: y + height };
-  const over = Math.max(-x, -y, sides.right - image.width, sides.bottom - image.height);
-  if (over > edgeTolerance || width < 0 || height < 0)
-    throw new DataError(
-      `${path}: annotation ${id}: expected bbox [x, y, width, height] inside ${image.width}×${image.height} pixels, found [${x}, ${y}, ${width}, ${height}]`,
-    );
-  return boxInImage(sides, image, space);
+  const silent = { ...reading, omit: () => {} };
+  const ids = [...index.images.keys()].filter((id) => index.boxesOf(id).size > 0);
+  for await (const { id, picture } of ahead(ids, readAhead, look)) {
+    if ("text" in picture) {
+      const { where, text, canOmit } = picture;
+      if (canOmit) omit({ where, reason: text });
+      else problems.add(where, text);
+      continue;
+    }
+    const { size } = index.images.get(id)!;
+    for (const example of cocoExamples(size ? silent : reading, id, size ?? picture.shown))
+      if (problems.count === 0) yield { example: finished(example, picture, space), where: example.where };
+  }
+  problems.throwAny();
 }

@@ -1,13 +1,13 @@
 import { dirname, resolve } from "node:path";
 import { pipeline, Readable } from "node:stream";
 import { ConfigError, DataError } from "../errors";
-import { shown } from "../shown";
+import { excerpt, shown } from "../shown";
 import type { LabelDistribution } from "../types";
 import type { ExampleStream } from "./dataset";
 import { checkPath } from "./reading/arguments";
 import { readDistribution } from "./reading/checked";
 import { exampleStream, type Located } from "./reading/example-stream";
-import { openFolder } from "./reading/folder";
+import { openFolder, shortList } from "./reading/folder";
 import { longestLine, readText } from "./reading/lines";
 
 /**
@@ -34,6 +34,7 @@ export function csvDataset(path: string, labels: readonly string[]): ExampleStre
 
 async function* readExamples(path: string, labels: readonly string[]): AsyncGenerator<Located<LabelDistribution>> {
   const folder = openFolder(dirname(resolve(path)));
+  const isLabel = new Set(labels);
   let columns: readonly string[] | undefined;
   let isEmpty = true;
   for await (const { record, where } of readRecords(path)) {
@@ -49,7 +50,7 @@ async function* readExamples(path: string, labels: readonly string[]): AsyncGene
       where,
     );
     const { id, image, subject, ...metadata } = Object.fromEntries(
-      [...cells].filter(([column]) => !labels.includes(column)),
+      [...cells].filter(([column]) => !isLabel.has(column)),
     );
     if (image === "" || id === "") throw new DataError(`${where}: expected an image and an id, found an empty cell`);
     yield {
@@ -67,10 +68,12 @@ async function* readExamples(path: string, labels: readonly string[]): AsyncGene
 }
 
 function checkColumns(columns: readonly string[], labels: readonly string[], where: string): readonly string[] {
-  const missing = ["image", ...labels].filter((column) => !columns.includes(column));
+  const distinct = new Set(columns);
+  const missing = ["image", ...labels].filter((column) => !distinct.has(column));
   if (missing.length > 0)
-    throw new DataError(`${where}: expected columns ${missing.join(", ")}, found ${columns.join(", ")}`);
-  const twin = columns.find((column, i) => columns.indexOf(column) !== i);
+    throw new DataError(`${where}: expected columns ${shortList(missing)}, found ${excerpt(columns.join(", "))}`);
+  // A name that is deleted already is there for the second time.
+  const twin = columns.find((column) => !distinct.delete(column));
   if (twin !== undefined) throw new DataError(`${where}: expected columns that differ, found "${twin}" twice`);
   return columns;
 }

@@ -37,10 +37,10 @@ export async function emotion6(dir: string, { seed = 0 } = {}): Promise<Splits<L
     );
   }
   const images = openFolder(join(dir, "images"));
-  await requireImages(images, rows, source);
-  const examples: Example<LabelDistribution>[] = rows.map(({ name, annotation, category, valence, arousal }) => ({
+  const paths = await requireImages(images, rows, source);
+  const examples: Example<LabelDistribution>[] = rows.map(({ name, annotation, category, valence, arousal }, i) => ({
     id: name,
-    image: join(images.path, name),
+    image: paths[i]!,
     annotation,
     metadata: { category, valence, arousal },
   }));

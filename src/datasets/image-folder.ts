@@ -6,6 +6,7 @@ import type { ExampleStream, Omission } from "./dataset";
 import { checkPath } from "./reading/arguments";
 import { exampleStream, type Located, refuseOmission } from "./reading/example-stream";
 import { openFolder, shortList } from "./reading/folder";
+import { pictureExtension } from "./reading/nearby";
 
 export interface ImageFolderOptions {
   /** Which folders are classes, and their labels in order; by default every folder, under its own name. */
@@ -62,19 +63,17 @@ async function foldersOf(dir: string, omit: (omission: Omission) => void): Promi
   return folders;
 }
 
+/** What sharp reads, and nothing hidden: beside a picture, macOS keeps a `._` file of the same name. */
 async function picturesOf(dir: string, omit: (omission: Omission) => void): Promise<string[]> {
   const entries = await list(dir);
   return entries
     .filter((entry) => {
-      const isPicture = !entry.isDirectory() && picture.test(entry.name);
+      const isPicture = !entry.isDirectory() && !entry.name.startsWith(".") && pictureExtension.test(entry.name);
       if (!isPicture) omit({ where: join(dir, entry.name), reason: "no picture by its name" });
       return isPicture;
     })
     .map(({ name }) => name);
 }
-
-/** What sharp reads, and nothing hidden: beside a picture, macOS keeps a `._` file of the same name. */
-const picture = /^[^.].*\.(jpe?g|png|webp|gif|tiff?|avif)$/i;
 
 async function list(dir: string) {
   const entries = await readdir(dir, { withFileTypes: true }).catch((cause: unknown) => {

@@ -7,9 +7,12 @@ import type { Box, BoxSpace, Example } from "../types";
 import type { Omission, Splits } from "./dataset";
 import { checkPath } from "./reading/arguments";
 import { checked, parseJson } from "./reading/checked";
+import { checkTextFile } from "./reading/file-kind";
 import { type Folder, openFolder, published, type Source, shortList } from "./reading/folder";
+import { shownSize, sizeProblem } from "./reading/image-size";
 import { longestLine } from "./reading/lines";
-import { boxInImage, type ImageSize } from "./reading/pixel-box";
+import { boxInImage, lookLikeFractions, type Sides } from "./reading/pixel-box";
+import { decodeWestern } from "./reading/western-text";
 
 export interface LisaOptions {
   /** What the boxes are measured in (`"thousand"`, as the `detection` task's). */
@@ -87,11 +90,29 @@ async function readImage(
 ): Promise<Example<readonly Box[]>[]> {
   const where = join(folder.path, `${name}.json`);
   const image = await folder.image(`${name}.jpg`, where);
-  const { text, shapes } = checked(annotationSchema, parseJson(await readAnnotation(folder, name), where), where);
-  const size = await imageSize(image);
+  const json = parseJson(await readAnnotation(folder, name), where);
+  const { text, shapes, imageWidth, imageHeight } = checked(annotationSchema, json, where);
+  const shown = await shownSize(image);
+  const size = { width: shown.width, height: shown.height };
+  const problem =
+    imageWidth && imageHeight ? sizeProblem({ width: imageWidth, height: imageHeight }, shown) : undefined;
+  if (problem !== undefined) throw new DataError(`${where}: imageWidth, imageHeight: ${problem}`);
   const boxes: Box[] = [];
-  for (const [at, points] of targetsOf(shapes, where, omit)) {
-    const box = boxAround(points, size, space);
+  const targets = targetsOf(shapes, where, omit);
+  const scale =
+    imageWidth && imageHeight ? { x: size.width / imageWidth, y: size.height / imageHeight } : { x: 1, y: 1 };
+  const around = [...targets].map(([at, points]) => ({ at, sides: sidesAround(points, scale) }));
+  if (
+    lookLikeFractions(
+      around.map(({ sides }) => sides),
+      size,
+    )
+  )
+    throw new DataError(
+      `${where}: expected points in pixels, got points that all lie within 0 … 1, such as ${JSON.stringify([...targets.values()][0]![0])}; they look like fractions of the image: multiply them by its width and height`,
+    );
+  for (const { at, sides } of around) {
+    const box = boxInImage(sides, size, space);
     if (box) boxes.push(box);
     else omit({ where: at, reason: "a target without area in the image" });
   }
@@ -107,13 +128,16 @@ async function readImage(
 
 const shapeSchema = z.object({
   label: z.string(),
-  points: z.array(z.tuple([z.number(), z.number()])),
+  points: z.array(z.tuple([z.number(), z.number()], { error: "expected two numbers [x, y]" })),
   group_id: z.union([z.number(), z.string()]).nullish(),
 });
 
 const annotationSchema = z.object({
   text: z.array(z.string()).refine(([question]) => question?.trim(), "expected a question first"),
   shapes: z.array(shapeSchema),
+  // Tools such as labelme write the size; the published files have none.
+  imageWidth: z.number().nonnegative().nullish(),
+  imageHeight: z.number().nonnegative().nullish(),
 });
 
 type Points = readonly (readonly [x: number, y: number])[];
@@ -141,15 +165,12 @@ function targetsOf(
   return targets;
 }
 
-function boxAround(points: Points, size: ImageSize, space: BoxSpace): Box | undefined {
-  const sides = { left: size.width, top: size.height, right: 0, bottom: 0 };
-  for (const [x, y] of points) {
-    sides.left = Math.min(sides.left, x);
-    sides.top = Math.min(sides.top, y);
-    sides.right = Math.max(sides.right, x);
-    sides.bottom = Math.max(sides.bottom, y);
-  }
-  return boxInImage(sides, size, space);
+/** The sides around points, in pixels of the picture. */
+function sidesAround(points: Points, scale: { readonly x: number; readonly y: number }): Sides {
+  const [across, down] = [points.map(([x]) => x * scale.x), points.map(([, y]) => y * scale.y)];
+  const least = (values: readonly number[]) => values.reduce((a, b) => Math.min(a, b), Number.POSITIVE_INFINITY);
+  const most = (values: readonly number[]) => values.reduce((a, b) => Math.max(a, b), Number.NEGATIVE_INFINITY);
+  return { left: least(across), top: least(down), right: most(across), bottom: most(down) };
 }
 
 /** Some of the published files are in Windows' encoding. */
@@ -161,23 +182,6 @@ async function readAnnotation(folder: Folder, name: string): Promise<string> {
       `${path}: expected at most ${longestLine / 2 ** 20} MiB, found ${(size / 2 ** 20).toFixed(0)} MiB`,
     );
   const bytes = await readFile(path);
-  try {
-    return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
-  } catch {
-    return bytes.toString("latin1").replace(/[\x80-\x9f]/g, (character) => windows[character.charCodeAt(0) - 0x80]!);
-  }
-}
-
-/** What Windows-1252 has where Latin-1 has control characters; Node 20's own decoder takes one for the other. */
-const windows = "€\x81‚ƒ„…†‡ˆ‰Š‹Œ\x8dŽ\x8f\x90‘’“”•–—˜™š›œ\x9džŸ";
-
-/** As it is shown, turned upright; from the file's head, without decoding the picture. */
-async function imageSize(path: string): Promise<ImageSize> {
-  const { default: sharp } = await import("sharp");
-  const { autoOrient } = await sharp(path)
-    .metadata()
-    .catch((cause: Error) => {
-      throw new DataError(`${path}: expected a picture: ${cause.message}`, { cause });
-    });
-  return { width: autoOrient.width, height: autoOrient.height };
+  checkTextFile(path, bytes, "JSON");
+  return decodeWestern(bytes, path);
 }

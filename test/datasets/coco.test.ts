@@ -5,7 +5,7 @@ import { type CocoOptions, cocoDataset } from "../../src/datasets/coco";
 import type { Omission } from "../../src/datasets/dataset";
 import { ConfigError, DataError } from "../../src/errors";
 import { detection } from "../../src/tasks/detection";
-import { temporaryFolder, writeFiles } from "./temporary";
+import { jpeg, temporaryFolder, writeFiles } from "./temporary";
 
 const image = (id: number, more: object = {}) => ({
   ...{ license: 3, file_name: `${String(id).padStart(12, "0")}.jpg`, coco_url: "http://images.cocodataset.org/…" },
@@ -54,9 +54,10 @@ const loadAll = async (content: object) => {
 
 beforeAll(async () => {
   folder = await temporaryFolder();
+  const picture = await jpeg(200, 100);
   await writeFiles(folder, {
-    ...{ "images/000000000001.jpg": "picture", "images/000000000002.jpg": "picture", "images/caffè ☕.jpg": "picture" },
-    "secret.jpg": "picture",
+    ...{ "images/000000000001.jpg": picture, "images/000000000002.jpg": picture, "images/caffè ☕.jpg": picture },
+    "secret.jpg": picture,
   });
   await symlink(join(folder, "secret.jpg"), join(folder, "images", "link.jpg"));
 });
@@ -132,8 +133,8 @@ describe("a COCO file", () => {
   });
 
   it("is refused rather than cut when nobody asked to be told", async () => {
-    await expect(load(file([image(1)], [crowd]))).rejects.toThrow(
-      /annotation 90: a crowd, not one object; pass onOmission to leave it out/,
+    await expect(load(file([image(1)], [crowd, annotation(5, [1, 1, 5, 5])]))).rejects.toThrow(
+      /annotation 90: a crowd, not one object; pass onOmission to leave it out, or pass crowds: "objects"/,
     );
   });
 
@@ -156,7 +157,11 @@ describe("a COCO file", () => {
     ],
     ["a box of negative size", file(one, [annotation(5, [50, 50, -10, 10])]), /annotation 5: expected bbox/],
     ["a box of three numbers", file(one, [annotation(5, [1, 2, 3])]), /annotations\.0: bbox/],
-    ["a box that is null", file(one, [annotation(5, [Number.NaN, 2, 3, 4])]), /annotations\.0: bbox\.0: /],
+    [
+      "a box that is null",
+      file(one, [annotation(5, [Number.NaN, 2, 3, 4])]),
+      /annotations\.0: bbox: expected four numbers .*got \[null,2,3,4\]/,
+    ],
     [
       "an annotation without a box, as for captions",
       file(one, [{ id: 5, image_id: 1, caption: "A dog." }]),
@@ -181,10 +186,18 @@ describe("a COCO file", () => {
     ["an image twice", file([image(1), image(1)], []), /images\.1: expected an id of its own, found 1 again/],
     [
       "a category twice",
-      file(one, [], [dog, { ...dog, id: 19 }]),
+      file(
+        one,
+        [annotation(5, [1, 1, 5, 5]), annotation(6, [1, 1, 5, 5], { category_id: 19 })],
+        [dog, { ...dog, id: 19 }],
+      ),
       /categories\.1: expected an id and a name of its own, found 19 "dog"/,
     ],
-    ["an image without a size", file([image(1, { width: 0 })], []), /images\.0: width: /],
+    [
+      "an image whose size is no size",
+      file([image(1, { width: -5 })], [annotation(5, [1, 1, 2, 2])]),
+      /images\.0: width: expected a whole number of pixels, got -5/,
+    ],
     ["no images", file([], []), /expected an array "images" with elements, found none/],
     [
       "images that are no array",
@@ -201,7 +214,7 @@ describe("a COCO file", () => {
     [
       "half a file",
       JSON.stringify(file(one, [annotation(5, [1, 1, 2, 2])])).slice(0, -30),
-      /instances\.json: expected JSON: /,
+      /instances\.json: expected JSON, got text that ends early, at line 1, column \d+ \(categories/,
     ],
     [
       "a picture that is missing",

@@ -94,6 +94,16 @@ describe("a table with a column for each label", () => {
     await expect(csvDataset(join(folder, "none.csv"), ["joy"])).rejects.toThrow(/none\.csv: expected a readable file/);
   });
 
+  it("reads and refuses a heading of 200 000 columns", async () => {
+    const more = Array.from({ length: 200_000 }, (_, i) => `column ${i}`);
+    const row = `images/1.png,1,0${",".repeat(more.length)}`;
+    const [example] = await read(["image,joy,sadness", ...more].join(","), row);
+    expect(Object.keys(example!.metadata!)).toHaveLength(more.length);
+    await expect(read(["image,joy,sadness", ...more, "column 7"].join(","), `${row},`)).rejects.toThrow(
+      /:1: expected columns that differ, found "column 7" twice$/,
+    );
+  });
+
   it.each([[undefined], [[]], ["joy"], [["joy", 1]]])("wants a list of columns for labels, not %j", (labels) => {
     expect(() => csvDataset(file, labels as never)).toThrow(ConfigError);
     expect(() => csvDataset(file, labels as never)).toThrow(

@@ -127,6 +127,13 @@ describe("Emotion6", () => {
     );
   });
 
+  it("says which picture is there when one is missing by its case alone", async () => {
+    const [first, ...others] = rows;
+    await expect(load([heading, first!.replace("1.jpg", "1.JPG"), ...others])).rejects.toThrow(
+      /1 are missing: anger\/1\.JPG; anger\/1\.jpg is there: write "anger\/1\.jpg"\. Emotion6 is published at/,
+    );
+  });
+
   it("says what is missing of an empty folder", async () => {
     await expect(emotion6(join(folder, "images"))).rejects.toThrow(
       /expected ground_truth\.txt, found none\. Emotion6 is published at/,

@@ -1,6 +1,6 @@
 import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { jsonlDataset } from "../../src/datasets/jsonl";
 import { ConfigError, DataError } from "../../src/errors";
@@ -76,15 +76,15 @@ describe("a JSON-lines dataset", () => {
     [
       "not JSON",
       "{id: 1}",
-      /train\.jsonl:2: expected a JSON object, found \{id: 1\}: Expected property name .* position 1/,
+      /train\.jsonl:2: expected a JSON object, got i where a key in quotes or \} belongs, at line 1, column 2/,
     ],
     [
       "Python's NaN",
       '{"id": "2", "image": "images/1.png", "annotation": {"joy": NaN, "sadness": 0.1}}',
-      /:2: expected a JSON object: Unexpected token 'N', .*"joy": NaN/,
+      /:2: expected a JSON object, got NaN, which JSON does not have, at line 1, column \d+ \(annotation\.joy\)/,
     ],
-    ["not an object", [1], /train\.jsonl:2: the whole: .*expected object/],
-    ["an id that is a number", { ...good, id: 7 }, /:2: id: .*expected string/],
+    ["not an object", [1], /train\.jsonl:2: the whole: expected an object, got \[1\]/],
+    ["an id that is a number", { ...good, id: 7 }, /:2: id: expected text, got 7/],
     ["no image", { id: "2", annotation: good.annotation }, /:2: image: /],
     ["no annotation", { id: "2", image: good.image }, /:2: annotation: /],
     ["a misspelt key", { ...good, id: "2", subjekt: "dog" }, /:2: .*subjekt/],
@@ -118,6 +118,14 @@ describe("a JSON-lines dataset", () => {
   ])("names file and line of %s", async (_, row, message) => {
     await expect(read(good, row)).rejects.toThrow(DataError);
     await expect(read(good, row)).rejects.toThrow(message);
+  });
+
+  it("reads \\ for / where no file has one in its name, and says which file may be meant otherwise", async () => {
+    const [example] = await read({ ...good, image: "images\\1.png" });
+    expect(example!.image).toBe(join(dirname(file), "images", "1.png"));
+    await expect(read({ ...good, image: "Images/1.PNG" })).rejects.toThrow(
+      /:1: .*1\.PNG, found none; images\/1\.png is there: write "images\/1\.png"/,
+    );
   });
 
   it("takes an image whose name only begins with two dots", async () => {

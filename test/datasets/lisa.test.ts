@@ -149,7 +149,54 @@ describe("LISA", () => {
   });
 
   it.each([
-    ["no JSON", "{", /000\.json: expected a JSON object, found \{/],
+    ["Chinese in GBK", [0xd6, 0xd0, 0xce, 0xc4]],
+    ["Japanese in Shift-JIS", [0x93, 0xfa, 0x96, 0x7b]],
+    ["Russian in Windows-1251", [0xf1, 0xee, 0xe1, 0xe0]],
+    ["Greek in Windows-1253", [0xf3, 0xea, 0xfd]],
+    ["a byte that Windows-1252 has not", [0x81]],
+  ])("refuses a question of %s rather than read other words", async (_, bytes) => {
+    const [before, after] = JSON.stringify({ ...annotation(triangle), text: ["the @?"] }).split("@");
+    await expect(load(Buffer.concat([Buffer.from(before!), Buffer.from(bytes), Buffer.from(after!)]))).rejects.toThrow(
+      /000\.json:1: expected UTF-8 or Windows-1252, found other bytes: [0-9a-f ]+; save it as UTF-8/,
+    );
+  });
+
+  it("reads accents, dashes and quotes in Windows' encoding", async () => {
+    const text = JSON.stringify({ ...annotation(triangle), text: ["“a café” – a naïve one…”"] });
+    const windows: Readonly<Record<string, number>> = { "“": 0x93, "”": 0x94, "–": 0x96, "…": 0x85, é: 0xe9, ï: 0xef };
+    const bytes = Buffer.from([...text].map((character) => windows[character] ?? character.charCodeAt(0)));
+    expect((await load(bytes)).first[0]!.subject).toBe("“a café” – a naïve one…”");
+  });
+
+  it.each([
+    ["a Git-LFS pointer", "version https://git-lfs.github.com/spec/v1\n", /expected JSON, found a Git-LFS pointer/],
+    ["a web page", "<html></html>", /expected JSON, found a web page/],
+    ["UTF-16", Buffer.from('{"text": []}', "utf16le"), /expected JSON, found text in UTF-16/],
+  ])("names a file that is %s", async (_, content, message) => {
+    await expect(load(content)).rejects.toThrow(message);
+  });
+
+  it("takes the size that labelme writes for that of the points, where the picture is a scale of it", async () => {
+    const { first } = await load({ ...annotation(triangle), imageWidth: 400, imageHeight: 200 }, { space: "pixel" });
+    expect(first[0]!.annotation).toEqual([{ space: "pixel", x: 5, y: 10, width: 25, height: 12.75 }]);
+    await expect(load({ ...annotation(triangle), imageWidth: 100, imageHeight: 200 })).rejects.toThrow(
+      /000\.json: imageWidth, imageHeight: expected the size .* 200×100 pixels, or a scale of it, got 100×200; .*swapped/,
+    );
+  });
+
+  it("refuses points that are fractions of the image", async () => {
+    const points = [
+      [0.1, 0.2],
+      [0.9, 0.2],
+      [0.5, 0.7],
+    ];
+    await expect(load(annotation(shape(points)))).rejects.toThrow(
+      /000\.json: expected points in pixels, got points that all lie within 0 … 1, such as \[0\.1,0\.2\]; they look like/,
+    );
+  });
+
+  it.each([
+    ["no JSON", "{", /000\.json: expected a JSON object, got text that ends early, at line 1, column 2/],
     ["no shapes", { text: ["?"] }, /000\.json: shapes: /],
     ["no question", { ...annotation(triangle), text: [] }, /000\.json: text: expected a question first/],
     ["an empty question", { ...annotation(triangle), text: [" "] }, /text: expected a question first/],

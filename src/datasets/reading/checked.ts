@@ -3,26 +3,86 @@ import { DataError } from "../../errors";
 import { excerpt, shown } from "../../shown";
 import type { Task } from "../../tasks/task";
 import type { LabelDistribution } from "../../types";
+import { jsonScanner } from "./json-fault";
 
-/** @throws DataError for text that is no JSON */
+/** @throws DataError for text that is no JSON, with the line and column in it at which that shows */
 export function parseJson(text: string, where: string): unknown {
   try {
     return JSON.parse(text);
   } catch (cause) {
-    const { message } = cause as SyntaxError;
-    // Such a message quotes the place.
-    const found = message.endsWith("is not valid JSON") ? "" : `, found ${excerpt(text)}`;
-    throw new DataError(`${where}: expected a JSON object${found}: ${message}`, { cause });
+    const scanner = jsonScanner();
+    const fault = scanner.push(text) ?? scanner.end();
+    throw new DataError(`${where}: expected a JSON object, ${fault ?? `got ${shown(text)}`}`, { cause });
   }
 }
 
-/** @throws DataError naming each field that is not as the schema has it */
+/**
+ * Checks a value against a schema.
+ *
+ * A message of the schema's own is to begin with "expected"; what was found is added to it.
+ *
+ * @throws DataError naming each field that is not as the schema has it, what was expected and what is there
+ */
 export function checked<T>(schema: z.ZodType<T>, value: unknown, where: string): T {
-  const result = schema.safeParse(value);
-  if (result.success) return result.data;
-  const problems = result.error.issues.map(({ path, message }) => `${path.join(".") || "the whole"}: ${message}`);
-  throw new DataError(`${where}: ${problems.join("; ")}; found ${shown(value)}`);
+  const result = tryChecked(schema, value);
+  if (result.problem !== undefined) throw new DataError(`${where}: ${result.problem}`);
+  return result.value;
 }
+
+type Checked<T> =
+  | { readonly value: T; readonly problem?: undefined }
+  | { readonly value?: undefined; readonly problem: string };
+
+/** As `checked`, but gives the text of a problem. */
+export function tryChecked<T>(schema: z.ZodType<T>, value: unknown): Checked<T> {
+  const result = schema.safeParse(value, { error: (issue) => wording(issue as z.core.$ZodIssue) });
+  if (result.success) return { value: result.data };
+  const { issues } = result.error;
+  const problems = issues.map(({ code, path, message }) => {
+    const place = path.length > 0 ? path.join(".") : "the whole";
+    const isSaid = code === "unrecognized_keys" || message.includes(", found");
+    return `${place}: ${message}${isSaid ? "" : `, got ${shown(valueAt(value, path))}`}`;
+  });
+  const isMissing = issues.some(({ path }) => path.length === 1 && valueAt(value, path) === undefined);
+  const fields = isMissing ? Object.keys(value as object).join(", ") : "";
+  return { problem: `${problems.join("; ")}${fields && `; the fields there are ${excerpt(fields)}`}` };
+}
+
+/** What a schema without words of its own expects. */
+function wording(issue: z.core.$ZodIssue): string {
+  switch (issue.code) {
+    case "invalid_type":
+      return `expected ${typeWords[issue.expected] ?? issue.expected}`;
+    case "too_small":
+      if (issue.origin === "string" && issue.minimum === 1) return "expected text that is not empty";
+      return `expected ${issue.inclusive === false ? "more than" : "at least"} ${issue.minimum}${unitOf(issue.origin)}`;
+    case "too_big":
+      return `expected ${issue.inclusive === false ? "less than" : "at most"} ${issue.maximum}${unitOf(issue.origin)}`;
+    case "invalid_value":
+      return `expected ${issue.values.map((value) => JSON.stringify(value)).join(" or ")}`;
+    case "unrecognized_keys":
+      return `expected no fields but those of the format, found ${issue.keys.map((key) => JSON.stringify(key)).join(", ")}`;
+    case "invalid_union": {
+      const options = issue.errors.flatMap(([first]) => first?.message.replace(/^expected /, "") ?? []);
+      return `expected ${[...new Set(options)].join(" or ") || "another kind of value"}`;
+    }
+    default:
+      return "expected another value";
+  }
+}
+
+const typeWords: Readonly<Record<string, string>> = {
+  ...{ string: "text", int: "a whole number", number: "a number", boolean: "true or false", array: "a list" },
+  ...{ tuple: "a list", object: "an object", record: "an object", nonoptional: "a value", null: "null" },
+};
+
+const unitOf = (origin: string) => (origin === "array" ? " elements" : origin === "string" ? " characters" : "");
+
+const valueAt = (value: unknown, path: readonly PropertyKey[]): unknown =>
+  path.reduce<unknown>(
+    (at, key) => (at === null || at === undefined ? undefined : (at as Record<PropertyKey, unknown>)[key]),
+    value,
+  );
 
 /** @throws DataError for an annotation that is not the task's */
 export function checkAnnotation<A>(task: Task<A>, annotation: A, where: string): void {

@@ -1,17 +1,20 @@
 import { lstat, realpath, stat } from "node:fs/promises";
 import { basename, dirname, join, posix, relative, resolve, win32 } from "node:path";
 import { DataError } from "../../errors";
+import { searchNearby } from "./nearby";
 
-/** The one folder in which a data set's pictures may lie. */
+/** The one folder in which a data set's pictures may lie. Nothing outside it is looked at. */
 export interface Folder {
   readonly path: string;
   /**
-   * The picture that a file of the data set names.
+   * The picture that a file of the data set names; a `\\` that Windows wrote is read as `/` where no file has one in its name.
    * @throws DataError for a name that leads out of the folder, by itself or by a link, and for one that is no file
    */
   image(name: string, where: string): Promise<string>;
   /** As `image`, but `undefined` for what is not there. */
   find(name: string, where: string): Promise<string | undefined>;
+  /** The end of a message about a picture that is not there: which file is that may be meant. */
+  hint(name: string): Promise<string>;
 }
 
 export function openFolder(path: string): Folder {
@@ -24,12 +27,14 @@ export function openFolder(path: string): Folder {
     if (known.folder !== folder) known = { folder, real: await realpath(folder) };
     return join(known.real, basename(file));
   };
-  const find = async (name: string, where: string) => {
+  const find = async (name: string, where: string): Promise<string | undefined> => {
     const file = resolve(root, name);
     if (posix.isAbsolute(name) || win32.isAbsolute(name) || !isInside(root, file))
-      throw new DataError(`${where}: expected an image path inside ${root}, found ${JSON.stringify(name)}`);
+      throw new DataError(
+        `${where}: expected an image path inside ${root}, found ${JSON.stringify(name)}${await hint(name)}`,
+      );
     const entry = await lstat(file).catch(() => undefined);
-    if (!entry) return undefined;
+    if (!entry) return name.includes("\\") ? find(name.replaceAll("\\", "/"), where) : undefined;
     const real = entry.isSymbolicLink() ? await realpath(file).catch(() => file) : await realPath(file);
     if (!(entry.isFile() || (await isFile(real)))) return undefined;
     realRoot ??= realpath(root);
@@ -37,13 +42,22 @@ export function openFolder(path: string): Folder {
       throw new DataError(`${where}: expected an image inside ${root}, found that ${file} is a link to ${real}`);
     return file;
   };
+  const search = searchNearby(root);
+  const hint = async (name: string) => {
+    const near = await search(name);
+    if (near !== undefined) return `; ${near} is there: write ${JSON.stringify(near)}`;
+    return (await stat(root).catch(() => undefined))?.isDirectory() ? "" : `; ${root} is no folder that is there`;
+  };
   return {
     path: root,
     find,
+    hint,
     async image(name, where) {
       const file = await find(name, where);
       if (file === undefined)
-        throw new DataError(`${where}: expected an image file at ${resolve(root, name)}, found none`);
+        throw new DataError(
+          `${where}: expected an image file at ${resolve(root, name)}, found none${await hint(name)}`,
+        );
       return file;
     },
   };
@@ -63,17 +77,25 @@ export async function requireFiles(folder: string, names: readonly string[], sou
     throw new DataError(`${folder}: expected ${shortList(missing)}, found none. ${published(source)}`);
 }
 
-/** @throws DataError with how many of the pictures are not in the folder, which, and where they are published */
+/**
+ * @returns where the pictures are, in their order
+ * @throws DataError with how many of the pictures are not in the folder, which, and where they are published
+ */
 export async function requireImages(
   folder: Folder,
   named: readonly { readonly name: string; readonly where: string }[],
   source: Source,
-): Promise<void> {
+): Promise<readonly string[]> {
   const missing: string[] = [];
-  for (const { name, where } of named) if ((await folder.find(name, where)) === undefined) missing.push(name);
-  if (missing.length === 0) return;
+  const paths: string[] = [];
+  for (const { name, where } of named) {
+    const path = await folder.find(name, where);
+    if (path === undefined) missing.push(name);
+    else paths.push(path);
+  }
+  if (missing.length === 0) return paths;
   throw new DataError(
-    `${folder.path}: expected ${named.length} images, found that ${missing.length} are missing: ${shortList(missing)}. ${published(source)}`,
+    `${folder.path}: expected ${named.length} images, found that ${missing.length} are missing: ${shortList(missing)}${await folder.hint(missing[0]!)}. ${published(source)}`,
   );
 }
 

@@ -1,6 +1,7 @@
 import { pipeline, Readable } from "node:stream";
 import type { Token } from "stream-json/parser.js";
 import { DataError } from "../../errors";
+import { jsonScanner } from "./json-fault";
 import { longestLine, readText } from "./lines";
 
 /** An element of one of the arrays at the top of a JSON file. */
@@ -13,13 +14,13 @@ export interface JsonElement {
 
 /**
  * The elements of the arrays that a JSON file has under `keys` at its top, one at a time, in the order of the file.
- * @param without a field of the elements that is not wanted, and passed over
- * @throws DataError for a file that is no JSON, and for text in it above `longestLine`
+ * @param without a field of the elements that is not wanted, for which `true` stands
+ * @throws DataError for a file that is no JSON, with the place at which that shows, and for text in it above `longestLine`
  */
 export async function* readJsonElements(
   path: string,
   keys: readonly string[],
-  without: string,
+  without?: string,
 ): AsyncGenerator<JsonElement> {
   const { default: withParser } = await import("stream-json/utils/with-parser.js");
   const { default: Assembler } = await import("stream-json/assembler.js");
@@ -28,13 +29,27 @@ export async function* readJsonElements(
   const stage = (() => elements) as unknown as Parameters<typeof withParser.asStream>[0];
   const parser = withParser.asStream(stage, { streamValues: false, streamStrings: true });
   // Its errors reach whoever reads the parser.
-  pipeline(Readable.from(readText(path)), parser, () => {});
+  pipeline(Readable.from(readText(path, "JSON")), parser, () => {});
   try {
     yield* parser as AsyncIterable<JsonElement>;
   } catch (cause) {
     if (cause instanceof DataError) throw cause;
-    throw new DataError(`${path}: expected JSON: ${cause instanceof Error ? cause.message : cause}`, { cause });
+    throw new DataError(`${path}: expected JSON, ${(await faultOf(path)) ?? "got text that cannot be read"}`, {
+      cause,
+    });
   }
+}
+
+/** Reads a file again that the parser refused, to say where. */
+async function faultOf(path: string): Promise<string | undefined> {
+  const scanner = jsonScanner();
+  let isEmpty = true;
+  for await (const text of readText(path, "JSON")) {
+    const fault = scanner.push(text);
+    if (fault !== undefined) return fault;
+    isEmpty &&= text === "";
+  }
+  return isEmpty ? "found an empty file" : scanner.end();
 }
 
 /** Puts a value together from its tokens. */
@@ -44,7 +59,12 @@ interface ValueAssembler {
 }
 
 /** Gives the element that a token completes, if it does. */
-function elementsOf(keys: readonly string[], without: string, assembler: () => ValueAssembler, path: string) {
+function elementsOf(
+  keys: readonly string[],
+  without: string | undefined,
+  assembler: () => ValueAssembler,
+  path: string,
+) {
   let depth = 0;
   let key = "";
   let index = 0;
@@ -70,8 +90,11 @@ function elementsOf(keys: readonly string[], without: string, assembler: () => V
     if (at === 2) return scalars.has(name) && "value" in token ? complete(token.value) : undefined;
 
     const ends = at === 3 && closes;
-    if (at === 3 && name === "keyValue") isPassedOver = token.value === without;
     element ??= assembler();
+    if (at === 3 && name === "keyValue") {
+      isPassedOver = token.value === without;
+      if (isPassedOver) for (const stand of [token, present]) element.consume(stand);
+    }
     if (!isPassedOver || ends) element.consume(token);
     if (!ends) return undefined;
     const { current } = element;
@@ -80,4 +103,5 @@ function elementsOf(keys: readonly string[], without: string, assembler: () => V
   };
 }
 
+const present: Token = { name: "trueValue", value: true };
 const scalars: ReadonlySet<string> = new Set(["stringValue", "numberValue", "nullValue", "trueValue", "falseValue"]);

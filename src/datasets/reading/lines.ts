@@ -1,5 +1,6 @@
 import { createReadStream } from "node:fs";
 import { DataError } from "../../errors";
+import { checkTextFile } from "./file-kind";
 
 /** A line without its end, and `file:number` for messages. */
 export interface Line {
@@ -18,30 +19,37 @@ export function readLines(path: string): AsyncGenerator<Line> {
   return splitLines(readChunks(path), path);
 }
 
-/** The bytes of a file, 64 KiB at a time. */
-async function* readChunks(path: string): AsyncGenerator<Uint8Array> {
+/** The bytes of a text file, 64 KiB at a time. */
+async function* readChunks(path: string, expected = "text in UTF-8"): AsyncGenerator<Uint8Array> {
   const stream = createReadStream(path);
+  let isFirst = true;
   try {
-    for await (const chunk of stream) yield chunk;
+    for await (const chunk of stream) {
+      if (isFirst) checkTextFile(path, chunk, expected);
+      isFirst = false;
+      yield chunk;
+    }
   } catch (cause) {
+    if (cause instanceof DataError) throw cause;
     throw new DataError(`${path}: expected a readable file: ${String(cause)}`, { cause });
   }
 }
 
 /**
  * The text of a UTF-8 file in pieces, without a byte-order mark.
- * @throws DataError for a file that cannot be read, and bytes that are no UTF-8
+ * @param expected what the file should be, for the message about one that is something else
+ * @throws DataError for a file that cannot be read, one that is no text by its first bytes, and bytes that are no UTF-8
  */
-export async function* readText(path: string): AsyncGenerator<string> {
+export async function* readText(path: string, expected?: string): AsyncGenerator<string> {
   const decoder = new TextDecoder("utf-8", { fatal: true });
   const decode = (bytes?: Uint8Array) => {
     try {
       return decoder.decode(bytes, { stream: bytes !== undefined });
     } catch (cause) {
-      throw new DataError(`${path}: expected UTF-8, found other bytes`, { cause });
+      throw new DataError(`${path}: expected UTF-8, found other bytes; save it as UTF-8`, { cause });
     }
   };
-  for await (const chunk of readChunks(path)) yield decode(chunk);
+  for await (const chunk of readChunks(path, expected)) yield decode(chunk);
   yield decode();
 }
 
@@ -84,6 +92,6 @@ function decode(bytes: Uint8Array, where: string): string {
   try {
     return utf8.decode(bytes);
   } catch (cause) {
-    throw new DataError(`${where}: expected UTF-8, found other bytes`, { cause });
+    throw new DataError(`${where}: expected UTF-8, found other bytes; save it as UTF-8`, { cause });
   }
 }

@@ -3,6 +3,7 @@ export interface NumberRows {
   readonly length: number;
   push(row: readonly number[]): void;
   at(row: number, column: number): number;
+  set(row: number, column: number, value: number): void;
 }
 
 const rowsPerPiece = 2 ** 14;
@@ -18,6 +19,9 @@ export function numberRows(columns: number): NumberRows {
     push(row) {
       if (length % rowsPerPiece === 0) pieces.push(new Float64Array(rowsPerPiece * columns));
       pieces.at(-1)!.set(row, (length++ % rowsPerPiece) * columns);
+    },
+    set(row, column, value) {
+      pieces[Math.floor(row / rowsPerPiece)]![(row % rowsPerPiece) * columns + column] = value;
     },
     at: (row, column) => pieces[Math.floor(row / rowsPerPiece)]![(row % rowsPerPiece) * columns + column]!,
   };

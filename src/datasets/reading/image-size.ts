@@ -1,0 +1,77 @@
+import { open } from "node:fs/promises";
+import { DataError } from "../../errors";
+import { kindOf } from "./file-kind";
+import type { ImageSize } from "./pixel-box";
+
+/** A picture's size as it is shown, turned upright by its EXIF orientation, and as it is stored. */
+export interface ShownSize extends ImageSize {
+  readonly stored: ImageSize;
+  /** 1 to 8; 1 where the file has none. */
+  readonly orientation: number;
+}
+
+/**
+ * Reads a picture's size from its header alone.
+ * @param picture a path, or the bytes of an encoded file
+ * @throws DataError for what is no picture, naming what it is instead where that shows
+ */
+export async function shownSize(picture: string | Uint8Array, where?: string): Promise<ShownSize> {
+  const { default: sharp } = await import("sharp");
+  try {
+    const { autoOrient, width, height, orientation = 1 } = await sharp(picture).metadata();
+    return { width: autoOrient.width, height: autoOrient.height, stored: { width, height }, orientation };
+  } catch (cause) {
+    const head = typeof picture === "string" ? await headOf(picture) : picture;
+    const kind = kindOf(head);
+    const found =
+      head.length === 0 ? "an empty file" : kind && kind !== "a picture" ? kind : "bytes that are no such picture";
+    const place = where ?? (typeof picture === "string" ? picture : `${picture.length} bytes`);
+    throw new DataError(`${place}: expected a picture (PNG, JPEG, WebP, …), found ${found}`, { cause });
+  }
+}
+
+async function headOf(path: string): Promise<Uint8Array> {
+  const file = await open(path);
+  try {
+    const { buffer, bytesRead } = await file.read(Buffer.alloc(512), 0, 512, 0);
+    return buffer.subarray(0, bytesRead);
+  } finally {
+    await file.close();
+  }
+}
+
+/**
+ * Compares the size that an annotation says its image has with the size of the picture: the sizes must be equal, or scales of one another.
+ *
+ * A reader whose rows have `width` and `height` beside boxes or polygons calls this for each picture.
+ *
+ * @returns `expected X, got Y; do Z`; `undefined` where the sizes agree
+ * @example
+ * sizeProblem({ width: 64, height: 48 }, await shownSize("turned.jpg")) // "expected the size of the image as it is shown, 48×64 …"
+ */
+export function sizeProblem(said: ImageSize, shown: ShownSize): string | undefined {
+  const { stored, orientation } = shown;
+  const isTurned = orientation >= 5 && shapeError(said, stored) < shapeError(said, shown);
+  const isSwapped = said.width !== said.height && said.width === shown.height && said.height === shown.width;
+  if (!isTurned && !isSwapped && areScales(said, shown)) return undefined;
+  const difference = `expected the size of the image as it is shown, ${sizeText(shown)} pixels, or a scale of it, got ${sizeText(said)}`;
+  if (isTurned)
+    return `${difference}: the image is stored as ${sizeText(stored)}, and its EXIF orientation ${orientation} turns it; write boxes and size as on the upright image, or save the image without its orientation tag if they were measured on the stored one`;
+  if (isSwapped || areScales({ width: said.height, height: said.width }, shown))
+    return `${difference}; width and height look swapped: write them, and the boxes, as on the image that is shown`;
+  return `${difference}; write the annotations of this very image, which may have been cropped or replaced`;
+}
+
+const sizeText = ({ width, height }: ImageSize) => `${width}×${height}`;
+
+/** How far two shapes are apart, as a factor on a logarithmic scale. */
+const shapeError = (a: ImageSize, b: ImageSize) => Math.abs(Math.log((a.width * b.height) / (a.height * b.width)));
+
+/** Whether one size is the other, scaled by one factor, with each side rounded up or down to a whole pixel. */
+const areScales = (a: ImageSize, b: ImageSize) => isScaleOf(a, b) || isScaleOf(b, a);
+
+function isScaleOf(original: ImageSize, scaled: ImageSize): boolean {
+  const least = Math.max((scaled.width - 1) / original.width, (scaled.height - 1) / original.height);
+  const most = Math.min((scaled.width + 1) / original.width, (scaled.height + 1) / original.height);
+  return least <= most;
+}

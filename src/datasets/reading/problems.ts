@@ -1,0 +1,54 @@
+import { DataError } from "../../errors";
+import type { Omission } from "../dataset";
+
+/** What is wrong with a file, gathered so that one message can say all of it. */
+export interface Problems {
+  readonly count: number;
+  /**
+   * @param where the file, and the place in it
+   * @param text `expected X, got Y`
+   * @param advice what to do; problems of the same advice that begin alike are one kind, of which the first few are quoted
+   */
+  add(where: string, text: string, advice?: string): void;
+  /**
+   * An omission that nobody asked to be told of.
+   * @param instead what else could be done
+   */
+  omit(omission: Omission, instead?: string): void;
+  /** @throws DataError with the first of each kind, and how many there are */
+  throwAny(): void;
+}
+
+const quoted = 3;
+
+export function gatherProblems(path: string): Problems {
+  const kinds = new Map<string, { readonly advice: string; readonly first: string[]; count: number }>();
+  let count = 0;
+  const add: Problems["add"] = (where, text, advice = "") => {
+    count++;
+    const key = `${advice} ${text.split(/[\d:,]/)[0]}`;
+    const kind = kinds.get(key) ?? { advice, first: [], count: 0 };
+    kinds.set(key, kind);
+    if (++kind.count <= quoted) kind.first.push(`${where}: ${text}`);
+  };
+  return {
+    get count() {
+      return count;
+    },
+    add,
+    omit: ({ where, reason }, instead) =>
+      add(where, reason, `pass onOmission to leave it out${instead ? `, or ${instead}` : ""}`),
+    throwAny() {
+      if (count === 0) return;
+      const lines = [...kinds.values()].flatMap(({ advice, first, count: ofKind }) => {
+        const more = ofKind > quoted ? [`and ${ofKind - quoted} more`] : [];
+        const told = [...first, ...more];
+        const end = advice && `; ${advice}`;
+        return told.map((line, i) => (i === told.length - 1 ? `${line}${end}` : line));
+      });
+      if (count === 1) throw new DataError(lines[0]);
+      const short = lines.map((line) => `\n  ${line.startsWith(`${path}: `) ? line.slice(path.length + 2) : line}`);
+      throw new DataError(`${path}: ${count} problems${short.join("")}`);
+    },
+  };
+}

@@ -1,0 +1,38 @@
+import { DataError } from "../../errors";
+
+/**
+ * Decodes UTF-8, and Windows-1252 where bytes are not that.
+ *
+ * Any bytes are some text in Windows-1252, so only those pass for it that Western text has: accented letters one at a time, between ASCII
+ * characters, and typographic quotes, dashes and dots. Other scripts fill words with such bytes, and would become other words.
+ *
+ * @throws DataError with the line of what is neither
+ */
+export function decodeWestern(bytes: Uint8Array, path: string): string {
+  try {
+    return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+  } catch (cause) {
+    const text = Buffer.from(bytes).toString("latin1");
+    const at = text.search(notWestern);
+    if (at >= 0) {
+      const line = text.slice(0, at).split("\n").length;
+      const found = Buffer.from(bytes.subarray(at, at + 4))
+        .toString("hex")
+        .replace(/..(?=.)/g, "$& ");
+      throw new DataError(
+        `${path}:${line}: expected UTF-8 or Windows-1252, found other bytes: ${found}; save it as UTF-8`,
+        {
+          cause,
+        },
+      );
+    }
+    return text.replace(/[\x80-\x9f]/g, (character) => windows[character.charCodeAt(0) - 0x80]!);
+  }
+}
+
+/** A byte that Windows-1252 has not, or two side by side that are neither both punctuation nor a letter and a closing quote. */
+const notWestern =
+  /[\x81\x8d\x8f\x90\x9d]|(?![\x85\x91-\x97\xa0]{2}|(?<![\x80-\xff])[\xc0-\xff][\x92\x94](?![\x80-\xff]))[\x80-\xff]{2}/;
+
+/** What Windows-1252 has where Latin-1 has control characters; Node 20's own decoder takes one for the other. */
+const windows = "€\x81‚ƒ„…†‡ˆ‰Š‹Œ\x8dŽ\x8f\x90‘’“”•–—˜™š›œ\x9džŸ";

@@ -1,0 +1,60 @@
+import { describe, expect, it } from "vitest";
+import { jsonScanner } from "../../../src/datasets/reading/json-fault";
+import { createRng } from "../../../src/rng";
+
+/** What is wrong with a text that comes in pieces of `size` characters. */
+const faultOf = (text: string, size = text.length || 1): string | undefined => {
+  const scanner = jsonScanner();
+  for (let at = 0; at < text.length; at += size) {
+    const fault = scanner.push(text.slice(at, at + size));
+    if (fault !== undefined) return fault;
+  }
+  return scanner.end();
+};
+const isJson = (text: string) => {
+  try {
+    JSON.parse(text);
+    return true;
+  } catch {
+    return false;
+  }
+};
+
+const sample = '{"a": [1, -2.5e+3, {"b": null, "ü\\u00e9\\n\\"": "x, ]"}], "": {}, "c": [[], [true, false]], "d": 0}';
+
+describe("a scanner for faults in JSON", () => {
+  it("finds one exactly when JSON.parse does, in every cut and in texts with changed characters", () => {
+    const rng = createRng(7, "json-fault");
+    const texts = [...sample].map((_, i) => sample.slice(0, i));
+    const marks = [...'{}[],:"\\ 0-.eE+tn'];
+    for (let i = 0; i < 4000; i++) {
+      const at = rng.integer(sample.length);
+      texts.push(sample.slice(0, at) + marks[rng.integer(marks.length)] + sample.slice(at + rng.integer(3)));
+    }
+    for (const text of [sample, ...texts]) expect([text, faultOf(text) === undefined]).toEqual([text, isJson(text)]);
+  });
+
+  it("finds the same however the text is cut", () => {
+    for (const text of [sample, sample.slice(0, 40), sample.replace("null", "NaN"), sample.replace("true", "True")])
+      for (const size of [1, 2, 3, 7]) expect(faultOf(text, size)).toBe(faultOf(text));
+  });
+
+  it.each([
+    ['{"a": NaN}', "got NaN, which JSON does not have, at line 1, column 7 (a); write null or a number"],
+    ["[1,\n -Infinity]", "got -Infinity, which JSON does not have, at line 2, column 2 (1); write null or a number"],
+    [
+      "{'a': 1}",
+      "got ' where a key in quotes or } belongs, at line 1, column 2; write texts and keys in double quotes",
+    ],
+    ["[1, 2", "got text that ends early, at line 1, column 6 (1); copy or write it again, whole"],
+    ['{"a": {"b": "x', "got text that ends early, at line 1, column 15 (a.b); copy or write it again, whole"],
+    ["[1, 2,]", "got ] where a value belongs, at line 1, column 7 (2)"],
+    ['{"a": 1,}', "got } where a key in quotes belongs, at line 1, column 9 (a)"],
+    ['{"a" 1}', "got 1 where a colon belongs, at line 1, column 6 (a)"],
+    ["[1 2]", "got 2 where a comma or the end belongs, at line 1, column 4 (0)"],
+    ["{} {}", "got { where the end belongs, at line 1, column 4"],
+    ['["C:\\data"]', 'got \\d, which is no escape of JSON, at line 1, column 6 (0); write "\\\\" for a backslash'],
+    ['["a\tb"]', 'got "\\t" inside a text, at line 1, column 4 (0); write it as an escape'],
+    ["", "got text that ends early, at line 1, column 1; copy or write it again, whole"],
+  ])("says what and where: %s", (text, message) => expect(faultOf(text)).toBe(message));
+});
