@@ -9,7 +9,7 @@ const root = dirname(source);
 
 const base = ["types", "errors", "rng", "shown", "choice", "options"];
 const interfaces = ["tasks/task", "backends/backend", "trainers/trainer"];
-const method = ["prompts", "checks", "similarity", "tasks", "reward", "grpo", "metrics", "filter", "audit"];
+const method = ["prompts", "checks", "similarity", "tasks", "reward", "grpo", "metrics", "filter", "cots", "audit"];
 
 /** What each part of `src/` may import besides itself: folders, or single files. The table is the design. */
 const mayImport: Readonly<Record<string, readonly string[]>> = {
@@ -27,6 +27,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   similarity: base,
   tasks: [...base, "prompts", "checks", "similarity"],
   filter: base,
+  cots: [...base, "tasks/task", "checks", "filter"],
   reward: [...base, "tasks/task", "checks", "similarity"],
   metrics: [...base, "similarity"],
   audit: [...base, "tasks/task"],
@@ -36,10 +37,20 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   models: [...base, "nearest", "onnx", "backends/backend", "prompts/check-prompt"],
   backends: [...base, "onnx", "models", "prompts/template", "prompts/check-prompt"],
   trainers: [...base, "backends/backend", "grpo", "models", "optim", "onnx"],
-  datasets: [...base, "tasks/task", "similarity"],
+  // They export what stage 2 learns from, with the pixels that the model would see.
+  datasets: [...base, "tasks/task", "similarity", "checks/think-answer", "cots", "models/qwen2-vl/image"],
   // Above both.
   // Pages are made of the report's parts, of which the report is made as well.
-  pipelines: [...base, ...interfaces, ...method, "report/views", "report/image", "report/style", "report/escape", "report/plots"],
+  pipelines: [
+    ...base,
+    ...interfaces,
+    ...method,
+    "report/views",
+    "report/image",
+    "report/style",
+    "report/escape",
+    "report/plots",
+  ],
   testing: [...base, "backends/backend", "trainers/trainer"],
   report: [...base, ...interfaces, ...method, "pipelines"],
   cli: [...base, ...interfaces, ...method, "pipelines", "report", "backends", "trainers", "datasets", "models", "onnx"],
