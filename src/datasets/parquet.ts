@@ -5,12 +5,13 @@ import { ConfigError, DataError } from "../errors";
 import { checkOptions, type Names } from "../options";
 import { shown } from "../shown";
 import type { Task } from "../tasks/task";
-import type { Example, ImageSource } from "../types";
+import type { Example } from "../types";
 import type { ExampleStream } from "./dataset";
+import { imageReader } from "./formats/image-cell";
 import { checkPath, checkTask } from "./reading/arguments";
 import { checkAnnotation, checked, parseJson } from "./reading/checked";
 import { exampleStream, type Located } from "./reading/example-stream";
-import { type Folder, openFolder } from "./reading/folder";
+import { openFolder } from "./reading/folder";
 import { openParquet } from "./reading/parquet-file";
 
 /** A row without its image. 64-bit integers that a double holds are numbers. */
@@ -19,8 +20,11 @@ export type ParquetRow = Readonly<Record<string, unknown>>;
 export interface ParquetOptions<A> {
   /** Decides what an annotation is. */
   readonly task: Task<A>;
-  /** What of a row is the annotation, and what else an example has; the id is `<file>#<row>` unless given. */
-  readonly example: (row: ParquetRow) => Omit<Example<A>, "id" | "image"> & Partial<Pick<Example<A>, "id">>;
+  /** What of a row is the annotation, and what else an example has; the id is `<file>#<row>` unless given. `where` names the row in messages. */
+  readonly example: (
+    row: ParquetRow,
+    where: string,
+  ) => Omit<Example<A>, "id" | "image"> & Partial<Pick<Example<A>, "id">>;
   /** The column of the images (`"image"`). */
   readonly image?: string;
   /** What a text in that column is: a path from the file's folder (the default), or the image itself in base64. */
@@ -113,7 +117,7 @@ async function* readExamples<A>(
     for (const { [column]: image, ...row } of await rows(at, end)) {
       const where = `${path}: row ${at}`;
       const source = await imageOf(image, `${where}: ${column}`);
-      const { id = `${basename(path)}#${at}`, ...rest } = example(plain(row) as ParquetRow);
+      const { id = `${basename(path)}#${at}`, ...rest } = example(plain(row) as ParquetRow, where);
       checkAnnotation(task, rest.annotation, where);
       yield { example: { ...rest, id, image: source }, where };
       at++;
@@ -121,39 +125,6 @@ async function* readExamples<A>(
   }
   if (at === 0) throw new DataError(`${path}: expected at least one row, got none`);
 }
-
-/** Reads a cell of the column of images. */
-function imageReader(folder: Folder, text: "path" | "base64") {
-  const imageOf = async (cell: unknown, where: string): Promise<ImageSource> => {
-    if (Array.isArray(cell)) {
-      if (cell.length !== 1)
-        throw new DataError(
-          `${where}: expected one image, got a list of ${cell.length}; an example has one: make a row for each, or join them`,
-        );
-      return imageOf(cell[0], where);
-    }
-    if (cell instanceof Uint8Array) return copied(cell);
-    if (typeof cell === "string") return text === "path" ? folder.image(cell, where) : decoded(cell, where);
-    const { bytes, path } = structOf(cell);
-    if (bytes instanceof Uint8Array) return copied(bytes);
-    if (typeof path === "string" && path !== "") return folder.image(path, where);
-    throw new DataError(`${where}: expected an image as { bytes, path }, bytes or text, got ${shown(cell ?? null)}`);
-  };
-  return imageOf;
-}
-
-const structOf = (cell: unknown): { readonly bytes?: unknown; readonly path?: unknown } =>
-  typeof cell === "object" && cell !== null ? cell : {};
-
-function decoded(text: string, where: string): Uint8Array {
-  const base64 = text.replace(/^data:[^,]*;base64,/, "").replace(/\s+/g, "");
-  if (base64 === "" || !/^[A-Za-z0-9+/_-]+={0,2}$/.test(base64))
-    throw new DataError(`${where}: expected an image in base64, got ${shown(text)}; for a path, imageText is "path"`);
-  return new Uint8Array(Buffer.from(base64, "base64"));
-}
-
-/** A copy, so that an image that is kept does not keep the page it was read from. */
-const copied = (bytes: Uint8Array) => new Uint8Array(bytes);
 
 function plain(value: unknown): unknown {
   if (typeof value === "bigint") return Number.isSafeInteger(Number(value)) ? Number(value) : value;
