@@ -71,8 +71,12 @@ const roles: Readonly<Record<string, "user" | "assistant" | "system">> = {
   ...{ assistant: "assistant", gpt: "assistant", model: "assistant", chatgpt: "assistant" },
 };
 
-const partSchema = z.looseObject({ text: z.string().nullish(), image: z.unknown(), image_url: z.unknown() });
-const contentSchema = z.union([z.string(), z.array(partSchema)]);
+const partSchema = z.looseObject({
+  text: z.string().nullish(),
+  image: z.unknown().optional(),
+  image_url: z.unknown().optional(),
+});
+const contentSchema = z.union([z.string(), z.array(partSchema)], { error: "expected text, or a list of parts" });
 const turnSchema = z.looseObject({
   role: z.string().nullish(),
   from: z.string().nullish(),
