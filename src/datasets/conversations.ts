@@ -34,7 +34,7 @@ export interface ConversationOptions<A> extends ConversationRowOptions<A> {
 
 /**
  * Reads conversations about images, in the forms that trainers have in common, as examples of a task: ShareGPT (`conversations` of `from` and `value`), OpenAI's
- * `messages` (LLaMA-Factory, ms-swift, TRL), and `prompt` and `completion` (TRL), `query` and `response`, `problem` and `solution`. The keys of a row say which it
+ * `messages` (LLaMA-Factory, ms-swift, TRL), and `prompt` and `completion` (TRL), `query` and `response`, `problem` and `solution`, `instruction` and `output`. The keys of a row say which it
  * is. The file has one object a line, or is an array of objects.
  *
  * The annotation is what the task reads in the assistant's answer: in `<answer>A</answer>`, or in all of it. A thought before it, `<think>R</think>`, becomes

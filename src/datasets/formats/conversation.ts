@@ -57,14 +57,15 @@ export function readConversation(value: unknown, where: string): Conversation | 
 /** Of Qwen2-VL's own form and its neighbours': the thought may be missing, and so may the tags around the answer. */
 const answerForm = /^\s*(?:<think>(.*?)<\/think>)?\s*(?:<answer>(.*)<\/answer>\s*|(.*))$/s;
 
-/** Keys of the dialects that ask and answer in two fields. */
-const pairs = [
+/** Keys of the dialects that ask in one field or two, and answer in the last. */
+const fields = [
   ["prompt", "completion"],
   ["query", "response"],
   ["problem", "solution"],
+  ["instruction", "input", "output"],
 ] as const;
 const imageKeys = ["images", "image", "file_names", "file_name"] as const;
-const known: ReadonlySet<string> = new Set(["messages", "conversations", ...pairs.flat(), ...imageKeys]);
+const known: ReadonlySet<string> = new Set(["messages", "conversations", "history", ...fields.flat(), ...imageKeys]);
 
 const roles: Readonly<Record<string, "user" | "assistant" | "system">> = {
   ...{ user: "user", human: "user", system: "system", developer: "system" },
@@ -90,26 +91,23 @@ const rowSchema = z.looseObject({
   subject: z.string().nullish(),
   ...{ messages: turnsSchema, conversations: turnsSchema },
   ...{ prompt: saidSchema, completion: saidSchema, query: saidSchema, response: saidSchema },
-  ...{ problem: saidSchema, solution: saidSchema },
+  ...{ problem: saidSchema, solution: saidSchema, instruction: saidSchema, input: saidSchema, output: saidSchema },
+  /** What was asked and answered before. */
+  history: z.array(z.tuple([z.string(), z.string()])).nullish(),
 });
 
+type Row = z.infer<typeof rowSchema>;
 type Content = z.infer<typeof contentSchema>;
 interface Turn {
   readonly role: string;
   readonly content: Content;
 }
 
-function turnsOf(row: z.infer<typeof rowSchema>, where: string): readonly Turn[] {
-  const turns =
-    row.messages ??
-    row.conversations ??
-    pairs.flatMap(([asked, answered]) => {
-      const [question, answer] = [row[asked], row[answered]];
-      return question == null || answer == null ? [] : [...turnsIn(question, "user"), ...turnsIn(answer, "assistant")];
-    });
+function turnsOf(row: Row, where: string): readonly Turn[] {
+  const turns = row.messages ?? row.conversations ?? fields.flatMap((keys) => turnsUnder(keys, row));
   if (turns.length === 0)
     throw new DataError(
-      `${where}: expected messages, conversations, or ${pairs.map((pair) => pair.join(" and ")).join(", ")} with something in them; the fields there are ${excerpt(Object.keys(row).join(", "))}`,
+      `${where}: expected messages, conversations, or ${fields.map((keys) => `${keys[0]} and ${keys.at(-1)}`).join(", ")} with something in them; the fields there are ${excerpt(Object.keys(row).join(", "))}`,
     );
   return turns.map(({ role, from, content, value }, i) => {
     const [speaker, text] = [role ?? from, content ?? value];
@@ -119,6 +117,17 @@ function turnsOf(row: z.infer<typeof rowSchema>, where: string): readonly Turn[]
       );
     return { role: speaker.toLowerCase(), content: text };
   });
+}
+
+function turnsUnder(keys: (typeof fields)[number], row: Row): readonly z.infer<typeof turnSchema>[] {
+  const said = keys.map((key) => row[key]);
+  const answer = said.at(-1);
+  const asked = said.slice(0, -1).filter((question) => question != null && question !== "");
+  if (answer == null || asked.length === 0) return [];
+  const before = (row.history ?? []).flatMap((texts) =>
+    texts.map((content, i) => ({ role: i === 0 ? "user" : "assistant", content })),
+  );
+  return [...before, ...asked.flatMap((question) => turnsIn(question!, "user")), ...turnsIn(answer, "assistant")];
 }
 
 const turnsIn = (said: string | readonly z.infer<typeof turnSchema>[], role: string) =>

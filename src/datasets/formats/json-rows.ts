@@ -42,6 +42,6 @@ function checkFirst(text: string, where: string): void {
   const scanner = jsonScanner();
   if (text.trimStart().startsWith("{") && scanner.push(text) === undefined && scanner.end() !== undefined)
     throw new DataError(
-      `${where}: expected one object a line; this one does not end on its line, ${scanner.end()}: write it on one line, as jq -c . does`,
+      `${where}: expected one object a line; this one does not end on its line: write it on one, as jq -c . does, or copy the file again if it was cut short`,
     );
 }
