@@ -1,7 +1,17 @@
 /** Base of every error this library raises on purpose. A bad completion is data (reward 0); only a bad call is an error. */
 export class RiseError extends Error {
   override readonly name: string = "RiseError";
+
+  constructor(message?: string, options?: ErrorOptions) {
+    super(message && cut(message), options);
+  }
 }
+
+/** Characters of a message, whatever the file that it quotes has in it. */
+const longest = 10_000;
+
+const cut = (message: string) =>
+  message.length > longest ? `${message.slice(0, longest)}… (${message.length - longest} more characters)` : message;
 
 /** Fix the options you passed. */
 export class ConfigError extends RiseError {
@@ -23,13 +33,31 @@ export class UnsupportedOpError extends RiseError {
   override readonly name = "UnsupportedOpError";
 }
 
+/**
+ * What a backend's failure is bound to: `"prompt"`, which fails again whenever it is tried; `"moment"`, so that a later try may succeed;
+ * `"backend"`, which fails for every prompt: a wrong key, an unknown model, a server that is down.
+ */
+export type FailureScope = "prompt" | "moment" | "backend";
+
 /** The model could not be loaded or run. */
 export class BackendError extends RiseError {
   override readonly name = "BackendError";
+  /** Whether other prompts, and later tries, are worth it ("prompt"). */
+  readonly scope: FailureScope;
+
+  constructor(
+    message: string,
+    { scope = "prompt", ...options }: ErrorOptions & { readonly scope?: FailureScope } = {},
+  ) {
+    super(message, options);
+    this.scope = scope;
+  }
 }
 
-/** A number of the model's is none: its weights are damaged, or training went too far with them. */
-export class NonFiniteError extends BackendError {}
+/** The model produced NaN or infinity: its weights are damaged, or training diverged. */
+export class NonFiniteError extends BackendError {
+  override readonly scope = "backend";
+}
 
 /** Training went wrong: NaN, nothing to learn from. */
 export class TrainingError extends RiseError {
@@ -39,4 +67,10 @@ export class TrainingError extends RiseError {
 /** A run directory or checkpoint cannot be used. */
 export class CheckpointError extends RiseError {
   override readonly name = "CheckpointError";
+}
+
+/** Whether an error says that one prompt failed, and not the call, the model or the program: other prompts are worth a try. */
+export function concernsOnePrompt(error: unknown): error is Error {
+  if (error instanceof BackendError) return error.scope !== "backend";
+  return error instanceof DataError || (error instanceof Error && !(error instanceof RiseError));
 }

@@ -32,6 +32,7 @@ export {
   CheckpointError,
   ConfigError,
   DataError,
+  type FailureScope,
   RiseError,
   ShapeError,
   TrainingError,
@@ -59,6 +60,7 @@ export { type AveragePrecision, meanAveragePrecision } from "./metrics/mean-aver
 export { meanIou } from "./metrics/mean-iou";
 export { type Metric, type Metrics, meanMetric, weightedMetric } from "./metrics/metric";
 export type { Outcome } from "./metrics/outcome";
+export { countRepairs } from "./metrics/repairs";
 export { classificationMetrics, detectionMetrics, segmentationMetrics } from "./metrics/task-metrics";
 export { type WinRate, winRate, winRateInterval } from "./metrics/win-rate";
 export { type Annotated, type AnnotateOptions, annotate } from "./pipelines/annotate";
@@ -68,6 +70,7 @@ export { type EvaluateOptions, evaluate } from "./pipelines/evaluate";
 export { readEvaluation } from "./pipelines/evaluation-directory";
 export type { Evaluation, EvaluationRecord } from "./pipelines/evaluation-records";
 export type { BestCheckpoint, Guard, RunEvent, StepMetrics } from "./pipelines/events";
+export type { FailedExample, FailureOptions } from "./pipelines/failures";
 export { stopOnInterrupt } from "./pipelines/interrupt";
 export type { LearningRate } from "./pipelines/learning-rate";
 export type { RiseCotRow } from "./pipelines/rise-cot";
@@ -92,6 +95,7 @@ export { createRng, deriveSeed, type Rng } from "./rng";
 export { boxIou, convertBox, detectionSimilarity, matchBoxes } from "./similarity/boxes";
 export { classificationSimilarity, klDivergence, roundDistribution } from "./similarity/distribution";
 export { polygonIou, segmentationSimilarity } from "./similarity/polygons";
+export type { BoxFormat } from "./tasks/box-notation";
 export { type ClassificationOptions, classification, oneHot } from "./tasks/classification";
 export { type DetectionOptions, detection } from "./tasks/detection";
 export { type SegmentationOptions, segmentation } from "./tasks/segmentation";
@@ -102,6 +106,7 @@ export type {
   BoxSpace,
   Completion,
   Example,
+  FinishReason,
   FormatCheck,
   ImageSource,
   LabelDistribution,

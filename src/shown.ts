@@ -21,4 +21,10 @@ const isData = (value: string | object | null) =>
   [Object.prototype, null].includes(Object.getPrototypeOf(value));
 
 /** The beginning of a text, for a message. */
-export const excerpt = (text: string) => (text.length > 80 ? `${text.slice(0, 80)}…` : text);
+export const excerpt = (text: string, most = 80) => (text.length > most ? `${text.slice(0, most)}…` : text);
+
+/** Of many things the first few, each cut where it is long, and how many more there are: a file may be wrong in a million places. */
+export function listed(things: readonly string[], separator = ", ", most = 5): string {
+  const rest = things.length > most ? [`… and ${things.length - most} more`] : [];
+  return [...things.slice(0, most).map((thing) => excerpt(thing, 300)), ...rest].join(separator);
+}

@@ -40,8 +40,18 @@ export interface Completion {
   readonly logProbs?: readonly number[];
   /** One per token, nats, under the distribution that was sampled from (temperature, top-p, masked tokens). */
   readonly samplingLogProbs?: readonly number[];
-  readonly finishReason: "stop" | "length";
+  /**
+   * One per token, nats, under softmax(logits / temperature), whatever top-k, top-p and a repetition penalty made of it: the policy that is trained.
+   * Absent where none of these was used; then `samplingLogProbs` are such.
+   */
+  readonly temperedLogProbs?: readonly number[];
+  readonly finishReason: FinishReason;
+  /** What the backend says beside the text, such as a refusal or reasoning that the server split off; absent if it says nothing. */
+  readonly remark?: string;
 }
+
+/** Why a completion ended: by itself or at a stop text, at the token limit, by a content filter, or for another reason that a server gave. */
+export type FinishReason = "stop" | "length" | "content_filter" | "other";
 
 /** Probability of each label. */
 export type LabelDistribution = Readonly<Record<string, number>>;
@@ -127,6 +137,8 @@ export interface Workload {
   readonly count: number;
   /** Tokens of a completion. */
   readonly maxTokens: number;
+  /** Whether training takes gradients of entropies, too (false). */
+  readonly entropies?: boolean;
 }
 
 /** What a piece of work takes of a machine's memory, foreseen, in bytes. */

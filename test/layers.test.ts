@@ -8,7 +8,9 @@ const source = fileURLToPath(new URL("../src", import.meta.url));
 const root = dirname(source);
 
 const base = ["types", "errors", "rng", "shown", "choice", "options"];
-const interfaces = ["tasks/task", "backends/backend", "trainers/trainer"];
+/** What a file is, and images as they come from one: effects, and no computing. */
+const files = ["file-kind", "image-file"];
+const interfaces = ["tasks/task", "backends/backend", "trainers/trainer", "datasets/dataset"];
 const method = ["prompts", "checks", "similarity", "tasks", "reward", "grpo", "metrics", "filter", "cots", "audit"];
 
 /** What each part of `src/` may import besides itself: folders, or single files. The table is the design. */
@@ -20,6 +22,9 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   choice: ["errors", "shown"],
   nearest: [],
   options: ["errors", "nearest", "shown"],
+  checksums: [],
+  "file-kind": [],
+  "image-file": ["types", "errors", "file-kind"],
   // Method: pure and synchronous.
   grpo: base,
   prompts: base,
@@ -32,17 +37,19 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   metrics: [...base, "similarity"],
   audit: [...base, "tasks/task"],
   // Compute: effects and native code.
+  remote: base,
   onnx: base,
   optim: base,
-  models: [...base, "nearest", "onnx", "backends/backend", "prompts/check-prompt"],
-  backends: [...base, "onnx", "models", "prompts/template", "prompts/check-prompt"],
-  trainers: [...base, "backends/backend", "grpo", "models", "optim", "onnx"],
+  models: [...base, ...files, "nearest", "onnx", "remote", "backends/backend", "prompts/check-prompt"],
+  backends: [...base, ...files, "nearest", "onnx", "remote", "models", "prompts/template", "prompts/check-prompt"],
+  trainers: [...base, "checksums", "backends/backend", "grpo", "models", "optim", "onnx"],
   // They export what stage 2 learns from, with the pixels that the model would see.
-  datasets: [...base, "tasks/task", "similarity", "checks/think-answer", "cots", "models/qwen2-vl/image"],
+  datasets: [...base, ...files, "tasks/task", "similarity", "checks/think-answer", "cots", "models/qwen2-vl/image"],
   // Above both.
   // Pages are made of the report's parts, of which the report is made as well.
   pipelines: [
     ...base,
+    "checksums",
     ...interfaces,
     ...method,
     "report/views",
@@ -51,8 +58,8 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
     "report/escape",
     "report/plots",
   ],
-  testing: [...base, "backends/backend", "trainers/trainer"],
-  report: [...base, ...interfaces, ...method, "pipelines"],
+  testing: [...base, "backends/backend", "trainers/trainer", "trainers/forward-backward"],
+  report: [...base, ...files, ...interfaces, ...method, "pipelines"],
   cli: [...base, ...interfaces, ...method, "pipelines", "report", "backends", "trainers", "datasets", "models", "onnx"],
   index: [...base, ...interfaces, ...method, "pipelines"],
 };
@@ -94,16 +101,19 @@ describe("the layers", () => {
     expect(missing).toEqual([]);
   });
 
-  it("resolve onnxruntime-node in one file, and load it in no thread of the caller's", () => {
+  it.each([
+    ["onnxruntime-node", "onnx/runtime.ts"],
+    ["@huggingface/transformers", "models/tokenizing/sandbox.ts"],
+  ])("resolve %s in one file, and load it in no thread of the caller's", (specifier, place) => {
     const resolving = readdirSync(source, { recursive: true, encoding: "utf8" })
       .filter((file) => file.endsWith(".ts"))
-      .filter((file) => /\(\s*"onnxruntime-node["/]/.test(readFileSync(join(source, file), "utf8")));
-    expect(resolving.map((file) => file.replaceAll("\\", "/"))).toEqual(["onnx/runtime.ts"]);
-    expect(importersOf("onnxruntime-node")).toEqual([]);
+      .filter((file) => new RegExp(`\\(\\s*"${specifier}["/]`).test(readFileSync(join(source, file), "utf8")));
+    expect(resolving.map((file) => file.replaceAll("\\", "/"))).toEqual([place]);
+    expect(importersOf(specifier)).toEqual([]);
   });
 
   it("reach the other native packages by dynamic import only, so that nobody loads what they do not use", () => {
-    for (const specifier of ["@huggingface/transformers", "@huggingface/hub", "sharp"]) {
+    for (const specifier of ["@huggingface/hub", "sharp"]) {
       expect(importersOf(specifier)).not.toEqual([]);
       expect([...modules].filter(([, { runtime }]) => runtime.includes(specifier)).map(([name]) => name)).toEqual([]);
     }

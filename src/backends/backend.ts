@@ -1,4 +1,4 @@
-import type { Completion, MemoryEstimate, Prompt, Workload } from "../types";
+import type { Completion, ImageSource, MemoryEstimate, Prompt, Workload } from "../types";
 
 export interface GenerateOptions {
   /** Completions per prompt (1). */
@@ -17,6 +17,11 @@ export interface GenerateOptions {
   readonly seed: number;
   /** Texts that end a completion; they are not part of it. */
   readonly stop?: readonly string[];
+  /**
+   * Called with a prompt's completions as soon as all of them are there, or with the failure of that prompt alone, and awaited. With it such a
+   * failure does not reject the call: the prompt's completions are `[]`. Optional for backends: one that ignores it rejects.
+   */
+  readonly onPromptEnd?: (index: number, outcome: readonly Completion[] | Error) => void | Promise<void>;
   /** Ends the generation while it is under way; the call rejects with the signal's reason. */
   readonly signal?: AbortSignal;
 }
@@ -32,10 +37,17 @@ export interface VlmBackend {
   };
   /** Tells apart policies of one name: a digest of the weights that training changes. Absent where none do. */
   weightsDigest?(): string;
+  /**
+   * Tells apart models whatever they are called: a digest of what training does not change, weights, configuration, tokenizer, picture processor. A run
+   * is only gone on with by the model it was begun with. Absent where it cannot be known, as of a server; then it is the `name` that counts.
+   */
+  modelDigest?(): Promise<string>;
   /** `count` completions for each prompt, in the order of the prompts. */
   generate(prompts: readonly Prompt[], options: GenerateOptions): Promise<readonly (readonly Completion[])[]>;
   /** Tokens of each prompt, its pictures' among them, and how many a prompt and its completion may have together. */
   countTokens?(prompts: readonly Prompt[]): Promise<{ readonly tokens: readonly number[]; readonly limit: number }>;
+  /** Decodes an image as `generate` would, and forgets it: to ask before a run starts. @throws DataError naming an image that cannot be read */
+  checkImage?(image: ImageSource): Promise<void>;
   /** What generating these will take. @throws ConfigError when there is less, with the numbers and what to change */
   checkMemory?(work: Workload): Promise<MemoryEstimate>;
   dispose(): Promise<void>;

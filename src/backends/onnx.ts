@@ -20,6 +20,8 @@ export interface OnnxBackendOptions {
    * Hugging Face's assets cache.
    */
   readonly precision?: Precision;
+  /** Width times height of the largest image that is decoded (2^27, 134 million); a larger one is an error before it takes memory. */
+  readonly maxImagePixels?: number;
   /** Told of every piece of a download (a display on stderr). */
   readonly onDownload?: OnDownload;
   /** What to run on ("auto": CUDA where it works, else the CPU, with a warning that says why). */
@@ -32,6 +34,7 @@ const names: Names<OnnxBackendOptions> = {
   model: true,
   rowsAtOnce: true,
   precision: true,
+  maxImagePixels: true,
   onDownload: true,
   device: true,
   threads: true,
@@ -45,11 +48,11 @@ const names: Names<OnnxBackendOptions> = {
 export async function onnxBackend(options: OnnxBackendOptions = {}): Promise<VlmBackend> {
   checkOptions("onnxBackend", options, names);
   const { model: name = defaultModel, onDownload, rowsAtOnce = 64 } = options;
-  const { precision = "float32", device = "auto", threads } = options;
-  checkPositiveIntegers("onnxBackend", { rowsAtOnce, threads });
+  const { precision = "float32", device = "auto", maxImagePixels, threads } = options;
+  checkPositiveIntegers("onnxBackend", { rowsAtOnce, maxImagePixels, threads });
   const placement = await placeOn(device, threads);
   checkPrecision("precision", precision, ["float32", "half", "int8", "int4"], placement);
-  const model = await openQwen2Vl(name, onDownload);
+  const model = await openQwen2Vl(name, onDownload, maxImagePixels);
   const { config, checkpoint } = model;
   const rounded = await roundedFor(model, precision);
   const policy = { config, checkpoint, trainable: new Map(), halfProducts: inHalf(checkpoint, precision) };

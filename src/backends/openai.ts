@@ -1,11 +1,15 @@
-import { ConfigError } from "../errors";
+import { BackendError, ConfigError, concernsOnePrompt } from "../errors";
 import { generateNames } from "../models/qwen2-vl/generate-options";
+import { loadImage } from "../models/qwen2-vl/image";
 import { checkPositiveIntegers } from "../models/qwen2-vl/limits";
 import { checkBooleans, checkNumber, checkOptions, type Names } from "../options";
+import { longestTimerMs } from "../remote/http";
 import { deriveSeed } from "../rng";
 import { shown } from "../shown";
 import type { Completion, Prompt } from "../types";
 import type { GenerateOptions, VlmBackend } from "./backend";
+import { chatUrl, checkedHeaders, checkKey, type HeaderSource, secretsOf } from "./openai/address";
+import { checkBodyOptions, type RequestField, requestBody, samplingFields } from "./openai/body";
 import { chatMessages } from "./openai/messages";
 import { type Endpoint, requestChoices } from "./openai/request";
 
@@ -16,67 +20,119 @@ export interface OpenaiBackendOptions {
   readonly apiKey?: string;
   /** The server's name for it. */
   readonly model: string;
+  /** Further header fields, such as Azure's `api-key`, or a function that is asked before every try (none). No message shows a value. */
+  readonly headers?: HeaderSource;
+  /** Parameters of the address, such as Azure's `api-version` (none). */
+  readonly query?: Readonly<Record<string, string>>;
+  /** Fields not to send, such as `["temperature", "seed", "n"]`; the server's defaults hold then, its temperature too (none). */
+  readonly omitFields?: readonly RequestField[];
+  /** Other names of fields, such as `{ max_tokens: "max_completion_tokens" }` (none). */
+  readonly renameFields?: Readonly<Partial<Record<RequestField, string>>>;
+  /** Fields to send besides, such as `{ reasoning_effort: "low" }`; they win over ours (none). */
+  readonly extraBody?: Readonly<Record<string, unknown>>;
   /** Ask for log-probs (false): not every server gives them, and some refuse the question. */
   readonly logProbs?: boolean;
   /** The field that limits a completion ("max_tokens"); OpenAI's newer models take only the other. */
   readonly maxTokensField?: "max_tokens" | "max_completion_tokens";
+  /** Reasoning that the server split off (`reasoning_content`, `reasoning`) becomes `<think>…</think>` in front of the text (false). */
+  readonly joinReasoning?: boolean;
+  /**
+   * Images with more pixels are scaled down before they are sent (no limit). Fractions and thousandths of the image stay what they are; a model
+   * that answers in pixels means those of the smaller image.
+   */
+  readonly maxPixels?: number;
   /** Prompts under way at the same time (8). */
   readonly requestsAtOnce?: number;
-  /** How often a request is tried again after 429, 5xx, a broken connection or a timeout (4). */
+  /** How often a request is tried again after 408, 409, 425, 429, 5xx, a broken connection, a timeout, or a cut or empty answer (4). */
   readonly retries?: number;
-  /** Of one try (120 000). */
+  /** Milliseconds for one try, the whole answer included (120 000). */
   readonly timeoutMs?: number;
+  /** Longest wait between two tries in milliseconds, whatever `Retry-After` asks for; a warning says when it asked for more (60 000). */
+  readonly maxWaitMs?: number;
+  /** Bytes of an answer, decompressed; a larger one is a failure (67 108 864, 64 MiB). */
+  readonly maxReplyBytes?: number;
 }
 
-const names: Names<OpenaiBackendOptions> = {
+const names: Names<Omit<OpenaiBackendOptions, "headers" | "query" | "renameFields" | "extraBody">> = {
   baseUrl: true,
   apiKey: true,
   model: true,
+  omitFields: true,
   logProbs: true,
   maxTokensField: true,
+  joinReasoning: true,
+  maxPixels: true,
   requestsAtOnce: true,
   retries: true,
   timeoutMs: true,
+  maxWaitMs: true,
+  maxReplyBytes: true,
 };
+/** Options whose own names are the server's. */
+const openNames = { headers: true, query: true, renameFields: true, extraBody: true };
 
 /**
- * Samples a model behind an OpenAI-compatible chat-completions endpoint: vLLM, llama.cpp, OpenAI. Pictures travel as data URLs.
+ * Samples a model behind an OpenAI-compatible chat-completions endpoint: vLLM, llama.cpp, OpenAI, Azure. Images travel as data URLs.
  *
  * A remote gives no token ids and promises no reproducibility, so its `capabilities` claim neither. Log-probs, where asked for and given, are
- * the server's own. `topK` and `repetitionPenalty` are sent under vLLM's names, and only where they are set.
+ * the server's own. `topK` and `repetitionPenalty` are sent under vLLM's names, and only where they are set. A refusal, split-off reasoning
+ * and an unusual `finish_reason` are the completion's `remark`. A redirect is followed on the same host only.
  *
- * @throws ConfigError for an address or a key that no request can carry; `generate` throws BackendError with the server's own words for a
- * request that it refuses, or that fails after all retries; no message holds the key
+ * @throws ConfigError for an address, a key or a field that no request can carry; `generate` throws BackendError with the server's own words
+ * for a request that it refuses, or that fails after all retries; no message holds a key
+ * @example
+ * const azure = openaiBackend({
+ *   baseUrl: "https://NAME.openai.azure.com/openai/deployments/DEPLOYMENT",
+ *   model: "gpt-5-mini",
+ *   headers: { "api-key": process.env.AZURE_KEY! },
+ *   query: { "api-version": "2024-10-21" },
+ *   omitFields: ["temperature", "seed", "n"],
+ *   maxTokensField: "max_completion_tokens",
+ * });
  */
 export function openaiBackend(options: OpenaiBackendOptions): VlmBackend {
-  checkOptions("openaiBackend", options, names);
-  const { baseUrl, apiKey, model, logProbs = false, maxTokensField = "max_tokens" } = options;
-  const { requestsAtOnce = 8, retries = 4, timeoutMs = 120_000 } = options;
-  checkPositiveIntegers("openaiBackend", { requestsAtOnce, timeoutMs });
+  checkOptions("openaiBackend", options, { ...names, ...openNames });
+  const { baseUrl, apiKey, model, logProbs = false, maxTokensField = "max_tokens", joinReasoning = false } = options;
+  const { requestsAtOnce = 8, retries = 4, timeoutMs = 120_000, maxPixels, maxReplyBytes = 2 ** 26 } = options;
+  const { headers = {}, query = {}, omitFields = [], renameFields = {}, extraBody = {}, maxWaitMs = 60_000 } = options;
+  checkPositiveIntegers("openaiBackend", { requestsAtOnce, timeoutMs, maxWaitMs, maxPixels, maxReplyBytes });
+  for (const [name, ms] of Object.entries({ timeoutMs, maxWaitMs }))
+    checkNumber("openaiBackend", `${name} to be at most ${longestTimerMs}`, ms, ms <= longestTimerMs);
   const isCount = Number.isInteger(retries) && retries >= 0;
   checkNumber("openaiBackend", "retries to be a whole number of at least 0", retries, isCount);
-  checkBooleans("openaiBackend", { logProbs });
+  checkBooleans("openaiBackend", { logProbs, joinReasoning });
   if (typeof model !== "string" || model === "")
     throw new ConfigError(`openaiBackend: expected model to be the server's name for it, got ${shown(model)}`);
   checkKey(apiKey);
-  const endpoint: Endpoint = { url: chatUrl(baseUrl), retries, timeoutMs, ...(apiKey !== undefined && { apiKey }) };
+  if (typeof headers !== "function") checkedHeaders(headers);
+  checkBodyOptions({ omitFields, renameFields, extraBody });
+  const bodyOptions = { omitFields, renameFields: { max_tokens: maxTokensField, ...renameFields }, extraBody };
+  const url = chatUrl(baseUrl, query);
+  const endpoint: Endpoint = {
+    ...{ url, retries, timeoutMs, maxWaitMs, maxReplyBytes, joinReasoning },
+    headers: async () => ({
+      ...(apiKey !== undefined && { authorization: `Bearer ${apiKey}` }),
+      ...checkedHeaders(typeof headers === "function" ? await asked(headers) : headers),
+    }),
+    secrets: [...(apiKey === undefined ? [] : [apiKey]), ...secretsOf(url)],
+    warn: (message) => process.emitWarning(`${model}: ${message}`, { code: "RISE_RETRY_AFTER" }),
+  };
 
   async function complete(prompt: Prompt, i: number, options: GenerateOptions): Promise<readonly Completion[]> {
     const { count = 1, temperature = 1, signal } = options;
-    const messages = await chatMessages(prompt);
+    const messages = await chatMessages(prompt, maxPixels);
     // Servers refuse several greedy completions, which are all the same.
     const wanted = temperature === 0 ? 1 : count;
     const completions: Completion[] = [];
     // Some servers write one completion whatever was asked for.
     while (completions.length < wanted) {
       const seed = deriveSeed(options.seed, i, completions.length);
-      const body = {
-        ...{ model, messages, temperature, n: wanted - completions.length },
+      const body = requestBody(
+        messages,
         // Servers take signed 32-bit seeds.
-        seed: seed >>> 1,
-        ...settings(options, maxTokensField),
-        ...(logProbs && { logprobs: true }),
-      };
+        { model, n: wanted - completions.length, seed: seed >>> 1, ...samplingFields(options, logProbs) },
+        bodyOptions,
+      );
       completions.push(...(await requestChoices(endpoint, body, { seed, ...(signal && { signal }) })));
     }
     return Array.from({ length: count }, (_, k) => completions[temperature === 0 ? 0 : k]!);
@@ -87,51 +143,41 @@ export function openaiBackend(options: OpenaiBackendOptions): VlmBackend {
     capabilities: { logProbs: false, reproducible: false },
     async generate(prompts, options) {
       checkOptions("generate", options, generateNames);
+      const { onPromptEnd } = options;
       options.signal?.throwIfAborted();
       const failed = new AbortController();
       const signal = AbortSignal.any([failed.signal, ...(options.signal ? [options.signal] : [])]);
       const groups: (readonly Completion[])[] = [];
       const waiting = prompts.entries();
+      const answer = (prompt: Prompt, i: number) =>
+        complete(prompt, i, { ...options, signal }).catch((error: unknown) => {
+          if (!onPromptEnd || signal.aborted || !concernsOnePrompt(error)) throw error;
+          return error;
+        });
       const work = async () => {
-        for (const [i, prompt] of waiting) groups[i] = await complete(prompt, i, { ...options, signal });
+        for (const [i, prompt] of waiting) {
+          const outcome = await answer(prompt, i);
+          groups[i] = outcome instanceof Error ? [] : outcome;
+          await onPromptEnd?.(i, outcome);
+        }
       };
-      try {
-        await Promise.all(Array.from({ length: Math.min(requestsAtOnce, prompts.length) }, work));
-      } catch (error) {
-        // What is under way for the other prompts is of no use any more.
-        failed.abort(error);
-        throw error;
-      }
+      // What is under way for the other prompts is of no use any more.
+      const stop = (error: unknown) => failed.abort(error);
+      // All of them: nothing is told of a prompt after the call has ended.
+      await Promise.all(Array.from({ length: Math.min(requestsAtOnce, prompts.length) }, () => work().catch(stop)));
+      options.signal?.throwIfAborted();
+      failed.signal.throwIfAborted();
       return groups;
     },
+    checkImage: async (image) => void (await loadImage(image)),
     dispose: async () => {},
   };
 }
 
-const settings = ({ maxTokens = 256, topP, topK, repetitionPenalty, stop = [] }: GenerateOptions, limit: string) => ({
-  [limit]: maxTokens,
-  ...(topP !== undefined && { top_p: topP }),
-  ...(topK !== undefined && { top_k: topK }),
-  ...(repetitionPenalty !== undefined && { repetition_penalty: repetitionPenalty }),
-  ...(stop.length > 0 && { stop }),
-});
-
-function chatUrl(baseUrl: string): string {
-  const url = URL.canParse(baseUrl) ? new URL(baseUrl) : undefined;
-  if (!url || !/^https?:$/.test(url.protocol))
-    throw new ConfigError(
-      `openaiBackend: baseUrl: expected an http or https address, got ${shown(url ? url.protocol : baseUrl)}`,
-    );
-  if (url.username !== "" || url.password !== "")
-    throw new ConfigError("openaiBackend: baseUrl: expected no user name or password in it; pass the key as apiKey");
-  url.pathname = `${url.pathname.replace(/\/+$/, "")}/chat/completions`;
-  return url.href;
-}
-
-/** Here, because fetch would quote the whole key when it refuses it. */
-function checkKey(apiKey: string | undefined): void {
-  if (apiKey !== undefined && !/^[\x21-\x7e]+$/.test(apiKey))
-    throw new ConfigError(
-      "openaiBackend: apiKey: expected printable ASCII without spaces or line breaks, got something else",
-    );
+async function asked(headers: Extract<HeaderSource, (...none: never) => unknown>) {
+  try {
+    return await headers();
+  } catch (cause) {
+    throw new BackendError("openaiBackend: expected headers, but the function threw", { cause, scope: "backend" });
+  }
 }

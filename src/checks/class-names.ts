@@ -1,7 +1,10 @@
 import { feelings } from "./feelings";
 import { type Token, tokenise } from "./tokens";
 
-/** Where a text says a label: whole words, the last one in any inflection, joined by space, "-", "_" or nothing. */
+/**
+ * Where a text says a label: whole words, the last one in any inflection, joined by space, "-", "_" or nothing. In scripts that write no space between
+ * words, anywhere.
+ */
 export function findClassNames(
   tokens: readonly Token[],
   labels: readonly string[],
@@ -11,6 +14,7 @@ export function findClassNames(
     const name = tokenise(label).filter(({ text }) => text !== "-" && text !== "_");
     const last = name.at(-1);
     if (!last) return [];
+    if (name.length === 1 && unspaced.test(last.text)) return words.flatMap((word) => within(word, last.text));
     const forms = inflections(last.text);
     const start = name.slice(0, -1);
     const closed = start.map(({ text }) => text).join("");
@@ -23,6 +27,17 @@ export function findClassNames(
       return isName ? [{ kind: "class-name" as const, start: first.start, end: final.end }] : [];
     });
   });
+}
+
+const unspaced =
+  /^[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}ー\p{Script=Thai}\p{Script=Lao}\p{Script=Khmer}\p{Script=Myanmar}]/u;
+
+/** Every place in a word, which may be a sentence, where a name stands. */
+function within({ text, start }: Token, name: string) {
+  const found = [];
+  for (let at = text.indexOf(name); at >= 0; at = text.indexOf(name, at + name.length))
+    found.push({ kind: "class-name" as const, start: start + at, end: start + at + name.length });
+  return found;
 }
 
 /** "children's" → "children" */
@@ -43,20 +58,21 @@ export function inflections(word: string): ReadonlySet<string> {
 }
 
 function plural(word: string): string {
-  if (irregularPlurals[word]) return irregularPlurals[word];
+  const irregular = irregularPlurals.get(word);
+  if (irregular !== undefined) return irregular;
   if (word.endsWith("man")) return `${word.slice(0, -3)}men`;
   if (/(?:s|x|z|ch|sh)$/.test(word)) return `${word}es`;
   return /[^aeiou]y$/.test(word) ? `${word.slice(0, -1)}ies` : `${word}s`;
 }
 
-const irregularPlurals: Readonly<Record<string, string>> = {
-  person: "people",
-  child: "children",
-  mouse: "mice",
-  goose: "geese",
-  foot: "feet",
-  tooth: "teeth",
-};
+const irregularPlurals: ReadonlyMap<string, string> = new Map([
+  ["person", "people"],
+  ["child", "children"],
+  ["mouse", "mice"],
+  ["goose", "geese"],
+  ["foot", "feet"],
+  ["tooth", "teeth"],
+]);
 
 function qualities(word: string): string[] {
   // "Ear" has no adverb; what looks like one is "early".

@@ -1,9 +1,10 @@
 import type { FormatCheck } from "../types";
+import { hasSentence } from "./sentences";
 import { parseThinkAnswer } from "./think-answer";
 
 /**
  * Whether a cot is a descriptive narrative: words, at least one full sentence of three, prose rather than a list or data, and
- * none of the tags that will enclose it in stage 2.
+ * none of the tags that will enclose it in stage 2. Words and sentences are those of any language (`hasSentence`).
  *
  * Source: RISE, F_CoT in Eq. 1 (its first half; the second is that Â parses). The paper leaves "narrative" to us.
  */
@@ -12,19 +13,16 @@ export function checkCotFormat(cot: string): FormatCheck {
   if (text === "") return fail("the cot is empty");
   if (/<\/?(?:think|answer)>/i.test(text)) return fail("the cot contains a <think> or <answer> tag");
   const prose = text.replace(/<[^<>]*>/g, " ");
-  const words = prose.match(/\p{L}[\p{L}\p{M}'’]*/gu) ?? [];
-  if (words.length === 0) return fail("the cot has no words, only tags, numbers or punctuation");
+  if (!/\p{L}/u.test(prose)) return fail("the cot has no words, only tags, numbers or punctuation");
   if (/^[[{]/.test(text) || text.startsWith("```")) return fail("the cot is data, not prose");
   const lines = text.split("\n").filter((line) => line.trim() !== "");
-  const items = lines.filter((line) => /^\s*(?:[-*•+]\s|\p{N}+[.)]\s)/u.test(line));
+  const items = lines.filter((line) => listItem.test(line));
   if (items.length >= 2 && items.length * 2 > lines.length) return fail("the cot is a list, not prose");
-  const endsSentence = /[.!?…。！？]/u;
-  const sentences = prose.split(/(?<=[.!?…。！？])/u).filter((sentence) => endsSentence.test(sentence));
-  if (!sentences.some((sentence) => (sentence.match(/\p{L}+/gu) ?? []).length >= 3)) {
-    return fail("the cot has no full sentence of three words");
-  }
-  return { ok: true };
+  return hasSentence(prose, 3) ? PASS : fail("the cot has no full sentence of three words");
 }
+
+/** "- a mug", "1. a mug", and without a space where a script writes none: "・マグ", "1、杯子". */
+const listItem = /^\s*(?:[-*•+]\s|[・●◦‣•]|\p{N}{1,9}(?:[.)]\s|[、．）]))/u;
 
 /**
  * Whether a completion is `<think>R</think><answer>Â</answer>`, R is not empty and Â parses.
@@ -50,6 +48,7 @@ export interface ReadAnswer<A> {
 export interface AnswerReader<A> {
   parse(text: string): A | null;
   repairs?(text: string): readonly string[];
+  problem?(text: string): string | undefined;
 }
 
 /** `checkAnswerFormat` together with what it read. */
@@ -64,10 +63,16 @@ export function readAnswer<A>(text: string, task: AnswerReader<A>): ReadAnswer<A
     parts.think === ""
       ? fail("the think part is empty")
       : prediction === null
-        ? fail("the answer does not parse")
+        ? fail(doesNotParse("the answer", parts.answer, task))
         : PASS;
   const repairs = prediction === null ? [] : (task.repairs?.(parts.answer) ?? []);
   return { format, ...parts, prediction, repairs };
+}
+
+/** Says that a text cannot be read, and why where the task knows. */
+export function doesNotParse(what: string, text: string, task: Pick<AnswerReader<unknown>, "problem">): string {
+  const problem = task.problem?.(text);
+  return `${what} does not parse${problem === undefined ? "" : `: ${problem}`}`;
 }
 
 const PASS: FormatCheck = { ok: true };

@@ -10,7 +10,7 @@ const digits: Rule = (tokens, at) => {
   if (token.text.includes("e")) return { kind: "scientific", end };
   if (/^\p{No}+$/u.test(token.text)) return { kind: "fraction", end };
   const grouped = /^\p{N}{1,3}(?:,\p{N}{3})+$/u.test(token.text);
-  return { kind: /[.,]/.test(token.text) && !grouped ? "decimal" : "digits", end };
+  return { kind: /[.,．٫]/.test(token.text) && !grouped ? "decimal" : "digits", end };
 };
 
 /** "zero point eight", "zero-point-eight", "zero comma eight", "point eight"; not "at this point one child laughs" */
@@ -30,7 +30,7 @@ const ordinal: Rule = (tokens, at) => {
   const number = readOrdinal(tokens, at);
   const unit = number && tokens[number.end];
   if (!unit) return null;
-  const kind = ordinalUnits[unit.text] ?? (number.large ? largeOrdinalUnits[unit.text] : undefined);
+  const kind = ordinalUnits.get(unit.text) ?? (number.large ? largeOrdinalUnits.get(unit.text) : undefined);
   return kind ? { kind, end: number.end + 1 } : null;
 };
 
@@ -40,8 +40,10 @@ const largeNumber: Rule = (tokens, at) => {
   return number?.large && readOrdinal(tokens, at) === null ? { kind: "number-word", end: number.end } : null;
 };
 
-/** "百分之六十", "三分之一": Chinese for percent and fraction, which models that were raised on it fall back to */
-const chinese: Rule = (tokens, at) => (tokens[at]!.text.includes("分之") ? { kind: "fraction", end: at + 1 } : null);
+/** "百分之六十", "三分之一", "六成", "六割", "六十パーセント": shares in Chinese and Japanese, whose sentences are one token; not "一成不变" */
+const chinese: Rule = (tokens, at) =>
+  eastAsianShare.test(tokens[at]!.text) ? { kind: "fraction", end: at + 1 } : null;
+const eastAsianShare = /分之|[一二两三四五六七八九十百半几数](?:成(?![不一年人立功员长])|割|パーセント|个?百分点)/;
 
 /** Numbers by their form, whatever they stand for. */
 export const numberRules: readonly Rule[] = [digits, spelledDecimal, ordinal, largeNumber, chinese];
@@ -52,11 +54,14 @@ const beforePoint = wordSet(
   "is at of to about around roughly nearly almost approximately over under equals = : , . ; ( - – — with and",
 );
 const pointArticles = wordSet("a an one some which what focal vantage");
-const ordinalUnits: Readonly<Record<string, LeakKind>> = { pixel: "coordinates", percentile: "percent" };
-const largeOrdinalUnits: Readonly<Record<string, LeakKind>> = {
-  row: "coordinates",
-  column: "coordinates",
-  line: "coordinates",
-  unit: "coordinates",
-  part: "fraction",
-};
+const ordinalUnits: ReadonlyMap<string, LeakKind> = new Map([
+  ["pixel", "coordinates"],
+  ["percentile", "percent"],
+]);
+const largeOrdinalUnits: ReadonlyMap<string, LeakKind> = new Map([
+  ["row", "coordinates"],
+  ["column", "coordinates"],
+  ["line", "coordinates"],
+  ["unit", "coordinates"],
+  ["part", "fraction"],
+]);

@@ -16,12 +16,13 @@ export interface GrpoAdvantageOptions {
   readonly baseline?: BaselineName | readonly number[];
   /**
    * s: what the difference is divided by ("group"): the group's standard deviation, the whole batch's, nothing, the share of rewards
-   * that are not 0 (GPG), or, after the mean over all tokens is taken off, their standard deviation (REINFORCE++).
+   * that are not 0 (GPG), or, after the mean over all tokens is taken off, their standard deviation (REINFORCE++). With
+   * "normalize_then_sum" it is what the sum is divided by: the batch's standard deviation ("group"), or that of its tokens ("tokens").
    */
   readonly scale?: "group" | "batch" | "none" | "nonzero" | "tokens";
   /** Keeps a division by a small standard deviation finite (1e-4, TRL's; verl's is 1e-6). */
   readonly stdEpsilon?: number;
-  /** A standard deviation is taken to be at least this (0; √1e-6 in verl's grpo_vectorized). */
+  /** A standard deviation is taken to be at least this (0; √1e-6 in grpo_vectorized of verl before 0.9). */
   readonly stdFloor?: number;
   /** A reward that is alone in its group has nothing to be compared with: 0, or the reward itself with s = 1, as verl does ("zero"). */
   readonly alone?: "zero" | "reward";
@@ -52,9 +53,9 @@ export function readOptions(options: GrpoAdvantageOptions, count: number) {
   checkOptions("grpoAdvantages", options, names);
   const { aggregation = "sum_then_normalize", baseline = "mean", scale = "group" } = options;
   const { stdEpsilon = 1e-4, stdFloor = 0 } = options;
-  if (aggregation === "normalize_then_sum" && (scale !== "group" || baseline !== "mean")) {
+  if (aggregation === "normalize_then_sum" && ((scale !== "group" && scale !== "tokens") || baseline !== "mean")) {
     throw new ConfigError(
-      `grpoAdvantages: normalize_then_sum scales by group, then by batch: expected scale "group" and baseline "mean", got "${scale}" and "${baseline}"`,
+      `grpoAdvantages: normalize_then_sum scales by group, then by batch or tokens: expected scale "group" or "tokens" and baseline "mean", got "${scale}" and "${baseline}"`,
     );
   }
   for (const [name, value] of Object.entries({ stdEpsilon, stdFloor }))

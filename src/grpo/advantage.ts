@@ -34,7 +34,8 @@ export interface GrpoAdvantages {
  * `baseline` and `scale` change b and s, each for itself; `verlEstimators` has the pairs that have a name.
  *
  * `"normalize_then_sum"` (GDPO) puts the reward functions on one scale before they are weighed:
- * zᵢₖ = (rᵢₖ − mean_group rₖ) / (std_group rₖ + 1e-4),  Rᵢ = Σₖ wₖ zᵢₖ,  Aᵢ = (Rᵢ − mean_batch R) / (std_batch R + 1e-4).
+ * zᵢₖ = (rᵢₖ − mean_group rₖ) / (std_group rₖ + 1e-4),  Rᵢ = Σₖ wₖ zᵢₖ,  Aᵢ = (Rᵢ − mean_batch R) / (std_batch R + 1e-4);
+ * with scale `"tokens"` mean and standard deviation of R are taken over the batch's tokens, as in verl's gdpo.
  *
  * @param rewards one reward for each completion, or one row of rewards (one column for each reward function)
  * @throws ShapeError when there are no rewards, rows differ in length, or groups do not divide them
@@ -54,13 +55,17 @@ export function grpoAdvantages(
     const advantages = scaled(compared(sum, settings), sum, std, settings);
     return { advantages: zeroWhereMissing(advantages), metrics: metricsOf(sum, std) };
   }
+  const byGroup = { ...settings, scale: "group" } as const;
   const scores = columns.map((column) => {
-    const z = scaled(compared(column, settings), column, standardDeviations(column, settings), settings);
+    const z = scaled(compared(column, byGroup), column, standardDeviations(column, byGroup), byGroup);
     return z.map((value, i) => (Number.isNaN(column[i]!) || !Number.isNaN(value) ? value : 0));
   });
   const score = weightedSum(scores, weights);
   const { mean, std } = moments(score);
-  const advantages = score.map((value) => (value - mean) / (std + settings.stdEpsilon));
+  const advantages =
+    settings.scale === "tokens"
+      ? whiten(score, settings.lengths)
+      : score.map((value) => (value - mean) / (std + settings.stdEpsilon));
   return { advantages: zeroWhereMissing(advantages), metrics: metricsOf(sum, new Float64Array(sum.length).fill(std)) };
 }
 
@@ -122,7 +127,7 @@ function scaled(
   }
   return differences.map((difference, i) => {
     const s = alone === "reward" && Number.isNaN(std[i]!) ? 1 : std[i]!;
-    return difference / round(Math.max(s, stdFloor) + stdEpsilon);
+    return difference / round(Math.max(s, stdFloor) + round(stdEpsilon));
   });
 }
 

@@ -2,6 +2,7 @@ export interface AggregationSettings {
   readonly maxLength: number | undefined;
   readonly totalTokens: number | undefined;
   readonly accumulationSteps: number;
+  readonly lengthEpsilon: number;
 }
 
 /** Sequences that count and unmasked tokens in the batch. */
@@ -13,12 +14,19 @@ export interface BatchSize {
 /** What each token of a sequence with `length` unmasked tokens weighs in the loss: L = Σᵢ wᵢ Σₜ ℓᵢₜ. */
 export type Aggregation = (length: number, batch: BatchSize, settings: AggregationSettings) => number;
 
-export type AggregationName = "sequenceMean" | "tokenMean" | "fixedLength" | "stepTokenMean" | "sequenceSum";
+export type AggregationName =
+  | "sequenceMean"
+  | "tokenMean"
+  | "fixedLength"
+  | "stepTokenMean"
+  | "sequenceSum"
+  | "tokenSum";
 
-/** Token weights. Notation: B sequences, Lᵢ tokens in sequence i, N = ΣLᵢ, a accumulation steps; a count of 0 is taken as 1. */
+/** Token weights. Notation: B sequences, Lᵢ tokens in sequence i, N = ΣLᵢ, a accumulation steps; a count of 0 is taken as 1; η the length epsilon. */
 export const aggregations: { readonly [N in AggregationName]: Aggregation } = {
-  // 1/(B·Lᵢ·a)         each sequence counts the same                      verl: seq-mean-token-mean
-  sequenceMean: (length, { sequences }, s) => 1 / (atLeastOne(sequences) * atLeastOne(length) * s.accumulationSteps),
+  // 1/(B·(Lᵢ + η)·a)   each sequence counts the same                      verl: seq-mean-token-mean
+  sequenceMean: (length, { sequences }, s) =>
+    1 / (atLeastOne(sequences) * (atLeastOne(length) + s.lengthEpsilon) * s.accumulationSteps),
   // 1/(N·a)            each token of the batch counts the same            verl: token-mean
   tokenMean: (_, { tokens }, s) => 1 / (atLeastOne(tokens) * s.accumulationSteps),
   // 1/(B·L_max·a)      no reward for being long or short                  verl: seq-mean-token-sum-norm
@@ -27,6 +35,8 @@ export const aggregations: { readonly [N in AggregationName]: Aggregation } = {
   stepTokenMean: (_, { tokens }, s) => 1 / (s.totalTokens ?? atLeastOne(tokens) * s.accumulationSteps),
   // 1/(B·a)            long sequences count for more                      verl: seq-mean-token-sum
   sequenceSum: (_, { sequences }, s) => 1 / (atLeastOne(sequences) * s.accumulationSteps),
+  // 1                  nothing is divided by                              verl: token-sum
+  tokenSum: () => 1,
 };
 
 const atLeastOne = (count: number) => Math.max(count, 1);

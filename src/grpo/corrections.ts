@@ -13,6 +13,15 @@ export interface Corrections {
   readonly sampler?: SamplerCorrection;
 }
 
+/** Corrections, as they are asked for. */
+export interface CorrectionOptions extends Omit<Corrections, "sampler"> {
+  /**
+   * Multiplies with π_old/π_sampler, where the engine that sampled and the one that trains do not compute the same log-probs (false; in a run, TRL's
+   * `sequence_mask` with max 3 where the sampler computes in another precision than the trainer).
+   */
+  readonly sampler?: SamplerCorrection | false;
+}
+
 export interface SamplerCorrection {
   /** A ratio for each token, or the ratio of the whole sequence for all its tokens ("sequence"). */
   readonly level?: "token" | "sequence";
@@ -36,7 +45,7 @@ export function offPolicyFactors(
 
 /** π_old/π_sampler within bounds, for each token. */
 export function samplerRatios(
-  { oldLogProbs, samplingLogProbs }: Sequence,
+  { oldLogProbs, samplingLogProbs }: Pick<Sequence, "oldLogProbs" | "samplingLogProbs">,
   { level = "sequence", outside = "mask", min = 0, max = 3 }: SamplerCorrection,
 ): Float64Array {
   const logRatios = oldLogProbs.map((logProb, k) => zeroIfUnknown(logProb - samplingLogProbs[k]!));

@@ -26,7 +26,7 @@ export interface GaeOptions {
  * @returns rows as `rewards`; 0 at masked tokens
  * @throws ShapeError when rows do not fit together
  * @throws ConfigError when a number is NaN or infinite, or γ or λ is not in [0, 1]
- * Source: GAE (arXiv 1506.02438) Eq. 16; REINFORCE++ 2501.03262; ReMax 2310.10505. Figures as verl 0.7.
+ * Source: GAE (arXiv 1506.02438) Eq. 16; REINFORCE++ 2501.03262; ReMax 2310.10505. Figures as verl 0.9.1.
  */
 export function gaeAdvantages(
   rewards: readonly ArrayLike<number>[],

@@ -7,16 +7,17 @@ export interface Importance {
   readonly pullback: (gradient: Float64Array) => Float64Array;
 }
 
-export type ImportanceLevel = "token" | "sequence" | "product" | "clippedSequence";
+export type ImportanceLevel = "token" | "sequence" | "sequenceToken" | "product" | "clippedSequence";
 
-interface ClipRange {
+interface ImportanceSettings {
   readonly clipEpsilon: number;
   readonly clipEpsilonHigh: number;
+  readonly lengthEpsilon: number;
 }
 
-/** From log π_θ − log π_old, one for each token, to the log-ratio each token is weighed by. L unmasked tokens. */
+/** From log π_θ − log π_old, one for each token, to the log-ratio each token is weighed by. L unmasked tokens, η the length epsilon. */
 export const importanceLevels: {
-  readonly [L in ImportanceLevel]: (sequence: Sequence, range: ClipRange) => Importance;
+  readonly [L in ImportanceLevel]: (sequence: Sequence, settings: ImportanceSettings) => Importance;
 } = {
   // lrₜ
   token: (sequence) => ({ logRatios: tokenLogRatios(sequence), pullback: (gradient) => gradient }),
@@ -24,11 +25,14 @@ export const importanceLevels: {
   // Σ lr / L                          the geometric mean of the ratios (GSPO)
   sequence: (sequence) => ({ logRatios: mean(tokenLogRatios(sequence)), pullback: mean }),
 
+  // sg[Σ lr / L] + lrₜ − sg[lrₜ]      the same value, and each token's gradient is its own (GSPO-token)
+  sequenceToken: (sequence) => ({ logRatios: mean(tokenLogRatios(sequence)), pullback: (gradient) => gradient }),
+
   // Σ lr                              the ratio of the whole sequence's probabilities (RLOO)
   product: (sequence) => ({ logRatios: total(tokenLogRatios(sequence)), pullback: total }),
 
-  // Σ clip(lr) / L                    at ε_high where A > 0, at −ε where A < 0; nothing counts where A = 0 (GMPO)
-  clippedSequence: (sequence, { clipEpsilon, clipEpsilonHigh }) => {
+  // Σ clip(lr) / (L + η)              at ε_high where A > 0, at −ε where A < 0; nothing counts where A = 0 (GMPO)
+  clippedSequence: (sequence, { clipEpsilon, clipEpsilonHigh, lengthEpsilon }) => {
     const logRatios = tokenLogRatios(sequence);
     const passes = new Uint8Array(logRatios.length);
     for (const [k, advantage] of sequence.advantages.entries()) {
@@ -38,9 +42,22 @@ export const importanceLevels: {
       else if (logRatios[k]! > high) logRatios[k] = high;
       else if (advantage !== 0) passes[k] = 1;
     }
-    return { logRatios: mean(logRatios), pullback: (gradient) => mean(gradient).map((value, k) => value * passes[k]!) };
+    const average = (values: Float64Array) => values.fill(sum(values) / (values.length + lengthEpsilon));
+    return {
+      logRatios: average(logRatios),
+      pullback: (gradient) => average(gradient).map((value, k) => value * passes[k]!),
+    };
   },
 };
+
+/** Log-ratios within [low, high]; those outside have no slope. */
+export function bounded({ logRatios, pullback }: Importance, [low, high]: readonly [number, number]): Importance {
+  const isOutside = logRatios.map((logRatio) => (logRatio < low || logRatio > high ? 1 : 0));
+  return {
+    logRatios: logRatios.map((logRatio) => Math.min(Math.max(logRatio, low), high)),
+    pullback: (gradient) => pullback(gradient.map((value, k) => (isOutside[k] ? 0 : value))),
+  };
+}
 
 function tokenLogRatios({ logProbs, oldLogProbs }: Sequence): Float64Array {
   const logRatios = new Float64Array(logProbs.length);

@@ -2,12 +2,12 @@ import { ShapeError } from "../errors";
 import { type GrpoBatch, readBatch } from "./batch";
 import type { RewardValue } from "./rewards";
 
-export type KlEstimatorName = "k1" | "abs" | "k2" | "k3" | "clampedK3";
+export type KlEstimatorName = "k1" | "abs" | "k2" | "k3" | "clampedK3" | "k1+" | "abs+" | "k3+";
+
+type KlEstimator = (d: number) => { readonly value: number; readonly dLogProb: number };
 
 /** Per-token estimates of KL(π ‖ π_ref) from one sample of π, and their slopes by log π; d = log π_ref − log π (Schulman 2020). */
-export const klEstimators: {
-  readonly [N in KlEstimatorName]: (d: number) => { readonly value: number; readonly dLogProb: number };
-} = {
+export const klEstimators: { readonly [N in KlEstimatorName]: KlEstimator } = {
   // −d                                unbiased; may be negative
   k1: (d) => ({ value: -d, dLogProb: 1 }),
   // |d|
@@ -23,7 +23,16 @@ export const klEstimators: {
       ? { value: Math.min(value, 10), dLogProb: 0 }
       : { value, dLogProb: -Math.expm1(d) };
   },
+  // sg[estimate − d²/2] + d²/2        the estimate's value with the slope of k2, as verl's names with a plus; its k3 is bounded
+  "k1+": (d) => withSlopeOfK2(klEstimators.k1, d),
+  "abs+": (d) => withSlopeOfK2(klEstimators.abs, d),
+  "k3+": (d) => withSlopeOfK2(klEstimators.clampedK3, d),
 };
+
+const withSlopeOfK2 = (estimate: KlEstimator, d: number) => ({
+  value: estimate(d).value,
+  dLogProb: klEstimators.k2(d).dLogProb,
+});
 
 /**
  * Rewards with the divergence from the reference taken off before they are compared, as RLOO does instead of adding it to the loss:

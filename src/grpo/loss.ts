@@ -32,16 +32,23 @@ export interface GrpoLoss {
  *   sapo     ℓ = −A·(4/τ)·σ(τ(r − 1)), w as grpo
  *   vespo    ℓ = −sg[φ(sequence ratio)]·A·log π_θ, w as dapo
  *   rloo     r = exp Σₜ(log π_θ − log π_old), w as grpo
- *   gspo     r = the geometric mean of the tokens' ratios, w as grpo
+ *   gspo     r = the geometric mean of the tokens' ratios, w as bnpo
+ *   dppo_tv, dppo_kl   ℓ = −sg[min(r, δ)]·A·log π_θ while the token's probability is near its old one, else 0; w as bnpo
+ *   dro      ℓ = −A·log π_θ + β/2·(log r)², w as bnpo
  *
- * and verl's geo_mean, gpg, cispo_verl, clip_cov and kl_cov likewise. Corrections are factors of ℓ, and c·mean entropy is taken off L.
+ * and verl's geo_mean, gpg, cispo_verl, clip_cov and kl_cov likewise. gspo is verl's: "sequenceMean" is the paper's way to add up. Corrections are factors of ℓ, and c·mean entropy is taken off L.
  *
  * While the current policy is the one that sampled, r = 1 and the loss says nothing (0 where advantages cancel); the gradient does.
  *
+ * @example
+ * ```ts
+ * const { loss, gradient } = grpoLoss({ logProbs, oldLogProbs, advantages }, { ...grpoPresets.verl.loss, lossType: "dppo_tv" });
+ * ```
  * @throws ShapeError when rows do not fit together or there are none
  * @throws ConfigError when an option, an advantage or a mask value is out of range
  * @throws TrainingError when a log-probability is NaN or infinite
- * Source: DeepSeekMath (arXiv 2402.03300) Eq. 3; Dr. GRPO 2503.20783; DAPO 2503.14476; GSPO 2507.18071. Figures as TRL 1.13 and verl 0.7.
+ * Source: DeepSeekMath (arXiv 2402.03300) Eq. 3; Dr. GRPO 2503.20783; DAPO 2503.14476; GSPO 2507.18071. DPPO 2602.04879.
+ * Figures as TRL 1.16 and verl 0.9.1.
  */
 export function grpoLoss(batch: GrpoBatch, options: GrpoLossOptions = {}): GrpoLoss {
   const settings = readOptions(options, batch);
@@ -66,8 +73,9 @@ export function grpoLoss(batch: GrpoBatch, options: GrpoLossOptions = {}): GrpoL
 
 function tokenWeights(sequences: readonly Sequence[], settings: LossSettings): (sequence: Sequence) => number {
   const lengths = sequences.map(({ positions }) => positions.length);
+  const isSkipping = settings.skipEmpty && !settings.loss.countsEmpty;
   const size = {
-    sequences: settings.skipEmpty ? lengths.filter((length) => length > 0).length : lengths.length,
+    sequences: isSkipping ? lengths.filter((length) => length > 0).length : lengths.length,
     tokens: lengths.reduce((a, b) => a + b, 0),
   };
   return ({ positions }) => aggregations[settings.aggregation](positions.length, size, settings);

@@ -1,7 +1,7 @@
 import type { Sequence } from "./batch";
 import { type Corrections, offPolicyFactors, samplerRatios } from "./corrections";
 import { type Choice, covarianceBand, highestCovariance } from "./covariance";
-import { type Importance, importanceLevels } from "./importance";
+import { bounded, type Importance, importanceLevels } from "./importance";
 import type { LossSettings } from "./loss-options";
 import { objectives } from "./objective";
 
@@ -30,15 +30,17 @@ export function policyTerms(
 }
 
 function objectiveTerms(sequence: Sequence, settings: LossSettings): PolicyTerms {
-  const { advantages, logProbs } = sequence;
-  const importance = importanceLevels[settings.importanceLevel](sequence, settings);
+  const { advantages, logProbs, oldLogProbs } = sequence;
+  const ratios = importanceLevels[settings.importanceLevel](sequence, settings);
+  const { logRatioBounds = [-20, 20] } = settings.loss;
+  const importance = settings.boundLogRatios ? bounded(ratios, logRatioBounds) : ratios;
   const objective = objectives[settings.loss.objective](settings, sequence, innerLogRatio(sequence, settings));
   const values = new Float64Array(logProbs.length);
   const dLogProbs = new Float64Array(logProbs.length);
   const dLogRatios = new Float64Array(logProbs.length);
   const clipped = new Int8Array(logProbs.length);
   for (let k = 0; k < logProbs.length; k++) {
-    const term = objective(advantages[k]!, logProbs[k]!, importance.logRatios[k]!);
+    const term = objective(advantages[k]!, logProbs[k]!, importance.logRatios[k]!, oldLogProbs[k]!);
     values[k] = term.value;
     dLogProbs[k] = term.dLogProb;
     dLogRatios[k] = term.dLogRatio;
@@ -50,8 +52,8 @@ function objectiveTerms(sequence: Sequence, settings: LossSettings): PolicyTerms
 /** vespo puts the sampler's ratio into its own weight, each token's within 1e-8 and e²⁰, instead of multiplying with it. */
 function innerLogRatio(sequence: Sequence, { loss, corrections: { sampler } }: LossSettings): number {
   if (sampler === undefined || loss.objective !== "gammaWeighted") return 0;
-  const bounded = (ratio: number) => Math.min(Math.max(Math.log(ratio), Math.log(1e-8)), 20);
-  return samplerRatios(sequence, sampler).reduce((sum, ratio) => sum + bounded(ratio), 0);
+  const withinBounds = (ratio: number) => Math.min(Math.max(Math.log(ratio), Math.log(1e-8)), 20);
+  return samplerRatios(sequence, sampler).reduce((sum, ratio) => sum + withinBounds(ratio), 0);
 }
 
 function applyCovariance(sequences: readonly Sequence[], terms: readonly PolicyTerms[], settings: LossSettings): void {

@@ -15,13 +15,14 @@ const verl = { stdEpsilon: 1e-6, alone: "reward" } as const satisfies GrpoAdvant
  */
 export const verlEstimators = {
   grpo: { ...verl, baseline: "mean", scale: "group" },
-  grpo_vectorized: { ...verl, baseline: "mean", scale: "group", stdFloor: 1e-3, precision: "single" },
+  grpo_vectorized: { ...verl, baseline: "mean", scale: "group", precision: "single" },
   grpo_passk: { ...verl, baseline: "runnerUp", scale: "group" },
   rloo: { ...verl, baseline: "leaveOneOut", scale: "none" },
   rloo_vectorized: { ...verl, baseline: "leaveOneOut", scale: "none", alone: "zero" },
   opo: { ...verl, baseline: "lengthWeightedMean", scale: "none" },
   gpg: { ...verl, baseline: "mean", scale: "nonzero" },
   reinforce_plus_plus: { ...verl, baseline: "none", scale: "tokens" },
+  gdpo: { ...verl, aggregation: "normalize_then_sum", baseline: "mean", scale: "tokens" },
   reinforce_plus_plus_baseline: { ...verl, baseline: "mean", scale: "tokens" },
 } as const satisfies Readonly<Record<string, GrpoAdvantageOptions>>;
 
@@ -31,14 +32,26 @@ export const grpoPresets = {
     advantages: { scale: "group" },
     loss: { lossType: "grpo", clipEpsilon: 0.2, klCoefficient: 0 },
   },
-  /** The defaults of TRL 1.13: every token of an optimiser step counts the same, and KL, where used, carries the ratio. */
+  /** The defaults of TRL 1.16: every token of an optimiser step counts the same, and KL, where used, carries the ratio. */
   trl: {
     advantages: { scale: "group", aggregation: "sum_then_normalize" },
     loss: { lossType: "dapo", clipEpsilon: 0.2, klCoefficient: 0, klEstimator: "k3", klImportanceWeight: true },
   },
-  /** The defaults of verl 0.7: every token of a batch counts the same, dual clip, and KL, where used, is bounded. Its cispo is `cispo_verl`. */
+  /**
+   * The defaults of verl 0.9.1: every token of a batch counts the same, dual clip, and log-ratios and KL, where used, are bounded.
+   * Its vanilla is `bnpo`, its cispo `cispo_verl`; its other losses have the same name here: `{ ...grpoPresets.verl.loss, lossType: "gspo" }`.
+   */
   verl: {
     advantages: verlEstimators.grpo,
-    loss: { lossType: "bnpo", clipEpsilon: 0.2, delta: 3, klCoefficient: 0, klEstimator: "clampedK3", skipEmpty: true },
+    loss: {
+      lossType: "bnpo",
+      clipEpsilon: 0.2,
+      delta: 3,
+      klCoefficient: 0,
+      klEstimator: "clampedK3",
+      skipEmpty: true,
+      lengthEpsilon: 1e-8,
+      boundLogRatios: true,
+    },
   },
 } as const satisfies Readonly<Record<string, GrpoSettings>>;

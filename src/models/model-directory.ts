@@ -1,11 +1,13 @@
-import { access, readdir, readFile } from "node:fs/promises";
+import { access, readdir } from "node:fs/promises";
 import { basename, join } from "node:path";
-import { z } from "zod";
 import { DataError } from "../errors";
+import { listed, shown } from "../shown";
+import { readJson } from "./file";
+
+export { readJson } from "./file";
 
 const singleFile = "model.safetensors";
 export const indexFile = "model.safetensors.index.json";
-const indexSchema = z.object({ weight_map: z.record(z.string(), z.string()) });
 
 /** Every file beside the weights that is read from a model's directory. */
 export const settingsFiles: readonly string[] = [
@@ -20,18 +22,15 @@ export const settingsFiles: readonly string[] = [
   indexFile,
 ];
 
-/** What Python's libraries read besides, some of them in old versions. */
-const othersFiles = [
-  "vocab.json",
-  "merges.txt",
-  "added_tokens.json",
-  "special_tokens_map.json",
-  "video_preprocessor_config.json",
+/** What a tokenizer is saved as; Python's libraries read the last four, some of them in old versions. */
+export const tokenizerFiles: readonly string[] = [
+  ...["tokenizer.json", "tokenizer_config.json", "chat_template.jinja", "chat_template.json"],
+  ...["vocab.json", "merges.txt", "added_tokens.json", "special_tokens_map.json"],
 ];
 
 /** Files that go with a model's weights wherever they are copied to; what else lies beside them, such as a run's state, does not. */
 export const isCopiedAlong = (file: string): boolean =>
-  file !== indexFile && [...settingsFiles, ...othersFiles].includes(file);
+  file !== indexFile && [...settingsFiles, ...tokenizerFiles, "video_preprocessor_config.json"].includes(file);
 
 /** Those of them that no model can do without; of several names one is enough. */
 const neededFiles = [
@@ -62,14 +61,20 @@ export async function weightFiles(dir: string, present?: ReadonlySet<string>): P
   if (names.has(singleFile)) return [singleFile];
   if (!names.has(indexFile)) {
     const others = [...names].filter((name) => /\.(safetensors|bin|pth?|ckpt|gguf|h5|msgpack|onnx)$/.test(name));
-    throw new DataError(`${dir}: expected ${singleFile} or ${indexFile}, found ${others.join(", ") || "none"}`);
+    const howTo = others.some((name) => /\.(bin|pth?|ckpt)$/.test(name))
+      ? "; save_pretrained of transformers writes it"
+      : "";
+    throw new DataError(`${dir}: expected ${singleFile} or ${indexFile}, found ${listed(others) || "none"}${howTo}`);
   }
   const index = join(dir, indexFile);
-  const parsed = indexSchema.safeParse(await readJson(index));
-  if (!parsed.success) throw new DataError(`${index}: ${z.prettifyError(parsed.error)}`);
-  const files = [...new Set(Object.values(parsed.data.weight_map))];
+  const { weight_map: map } = Object(await readJson(index)) as { weight_map?: unknown };
+  const places = typeof map === "object" && map !== null ? Object.entries(map) : [["weight_map", map] as const];
+  const wrong = places.find(([, file]) => typeof file !== "string");
+  if (wrong)
+    throw new DataError(`${index}: expected { "weight_map": { name: file } }, found ${wrong[0]} ${shown(wrong[1])}`);
+  const files = [...new Set(places.map(([, file]) => file as string))];
   const missing = files.filter((file) => basename(file) !== file || !names.has(file));
-  if (missing.length > 0) throw new DataError(`${index} names ${missing.join(", ")}, which are not in ${dir}`);
+  if (missing.length > 0) throw new DataError(`${index} names ${listed(missing)}, which are not in ${dir}`);
   if (files.length === 0) throw new DataError(`${index}: expected the names of weights, found none`);
   return files;
 }
@@ -86,17 +91,3 @@ export const exists = (path: string): Promise<boolean> =>
     () => true,
     () => false,
   );
-
-/** @throws DataError naming the path when it is missing or no JSON */
-export async function readJson(path: string): Promise<unknown> {
-  const text = await readFile(path, "utf8").catch((cause: NodeJS.ErrnoException) => {
-    throw new DataError(`${path}: expected a JSON file, ${cause.code === "ENOENT" ? "found none" : cause.message}`, {
-      cause,
-    });
-  });
-  try {
-    return JSON.parse(text);
-  } catch (cause) {
-    throw new DataError(`${path}: expected JSON: ${(cause as Error).message}`, { cause });
-  }
-}

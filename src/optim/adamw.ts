@@ -54,6 +54,17 @@ export function adamw(options: AdamWOptions = {}): GradientTransform {
       return { step: 0, tensors: new Map(moments) };
     },
 
+    problemWith({ step, tensors }) {
+      for (const [name, data] of tensors) {
+        if (!/^exp_avg(_sq)?\//.test(name)) continue;
+        const bad = data.find((x) => (step === 0 ? x !== 0 : x < 0 && name.startsWith("exp_avg_sq/")));
+        const wanted =
+          step === 0 ? "zeros, since no update was made yet," : "means of squares, which are not negative,";
+        if (bad !== undefined) return `expected ${wanted} in ${name}, found ${bad}`;
+      }
+      return undefined;
+    },
+
     takesFactor: true,
     update(gradients, state, params, { learningRate, gradientFactor = 1 }) {
       checkNotNegative("learningRate", learningRate);

@@ -3,7 +3,9 @@ import { readAnswer } from "../checks/format";
 import { checkOptions } from "../options";
 import type { Task } from "../tasks/task";
 import type { Example, ImageSource } from "../types";
+import { failureOf } from "./evaluation-records";
 import { checkCounts, checkTask } from "./examples";
+import { generate } from "./generate";
 import { annotateNames } from "./option-names";
 import { checkBackend } from "./owned";
 
@@ -24,13 +26,20 @@ export interface Annotated<A> {
   /** `null` where no annotation can be read. */
   readonly answer: A | null;
   readonly text: string;
-  /** What is wrong with the text. */
+  /** What is wrong with the text, and what the backend said of it. */
   readonly failure?: string;
   /** What had to be overlooked to read the answer; absent where nothing had. */
   readonly repairs?: readonly string[];
 }
 
-/** Annotates one image, with reasons: the model's likeliest answer.  @throws ConfigError */
+/**
+ * Annotates one image, with reasons: the model's likeliest answer.
+ *
+ * @throws ConfigError; DataError for an image that cannot be read; BackendError for a prompt that the backend refuses. Its `scope` says whether
+ * other images are worth a try
+ * @example
+ * const { answer, think, failure } = await annotate({ task, image: "cat.jpg", backend });
+ */
 export async function annotate<A>(options: AnnotateOptions<A>): Promise<Annotated<A>> {
   checkOptions("annotate", options, annotateNames);
   const { task, image, backend, subject, maxTokens = 512, signal } = options;
@@ -39,17 +48,17 @@ export async function annotate<A>(options: AnnotateOptions<A>): Promise<Annotate
   checkCounts({ maxTokens });
   // The answer prompt is the one that does not look at the annotation.
   const example = { id: "image", image, ...(subject !== undefined && { subject }) } as Example<A>;
-  const [completions] = await backend.generate([task.answerPrompt(example)], {
+  const [completions] = await generate(backend, [task.answerPrompt(example)], {
     maxTokens,
     temperature: 0,
     seed: 0,
     ...(signal && { signal }),
   });
-  const { text } = completions![0]!;
+  const { text, remark } = completions![0]!;
   const { think, prediction, format, repairs } = readAnswer(text, task);
   return {
     ...{ think, answer: prediction, text },
-    ...(!format.ok && { failure: format.reason }),
+    ...failureOf(format, remark),
     ...(repairs.length > 0 && { repairs }),
   };
 }

@@ -14,11 +14,12 @@ import { createRng, deriveSeed } from "../rng";
 import type { Task } from "../tasks/task";
 import type { Example, Leak, Prompt, RatedCot } from "../types";
 import { checkCounts, checkExamples } from "./examples";
+import { checkFailureOptions, createFailures, type FailureOptions, type Failures } from "./failures";
+import { generateEach } from "./generate";
 import { auditCotsNames } from "./option-names";
 import { checkBackend } from "./owned";
-import { generate } from "./sample-rollouts";
 
-export interface AuditCotsOptions<A> extends ResamplingOptions {
+export interface AuditCotsOptions<A> extends ResamplingOptions, Omit<FailureOptions, "onFailure"> {
   readonly task: Task<A>;
   readonly dataset: readonly Example<A>[];
   /** Such as `riseCot`'s `dataset`, or rows of `cots.jsonl`; an example may have several. */
@@ -29,6 +30,11 @@ export interface AuditCotsOptions<A> extends ResamplingOptions {
   readonly maxTokens?: number;
   /** Cots in one `generate` call (16). */
   readonly batchSize?: number;
+  /**
+   * What happens to a cot one of whose reconstructions the backend fails to bring ("record"): its row says why, and all its similarities are 0,
+   * so that an empty cot is as good; or the estimates leave it out ("exclude"); or the call throws. A failure that concerns every cot always throws.
+   */
+  readonly onFailure?: "record" | "exclude" | "throw";
   readonly signal?: AbortSignal;
 }
 
@@ -43,6 +49,8 @@ export interface CotAudit {
   readonly similarity: { readonly own: number; readonly empty: number; readonly other: number };
   /** `own − empty`. */
   readonly cotGain: number;
+  /** Why the backend brought no reconstructions. */
+  readonly failure?: string;
 }
 
 /** A mean, and where it lies by the bootstrap over examples. */
@@ -53,6 +61,8 @@ export interface Estimate extends Interval {
 export interface CotsAudit {
   /** In the order of `cots`. */
   readonly cots: readonly CotAudit[];
+  /** Cots that failed; `onFailure` says whether the estimates count them. */
+  readonly failures: number;
   /** Share of the cots with a leak of each kind. */
   readonly leakRates: Readonly<Record<string, number>>;
   /** Words of a cot: the shortest, the middle, the longest. */
@@ -75,10 +85,11 @@ export interface CotsAudit {
  */
 export async function auditCots<A>(options: AuditCotsOptions<A>): Promise<CotsAudit> {
   checkOptions("auditCots", options, auditCotsNames);
-  const { task, dataset, cots, backend, batchSize = 16, maxTokens = 256 } = options;
+  const { task, dataset, cots, backend, batchSize = 16, maxTokens = 256, onFailure, failureLimit } = options;
   checkExamples(task, dataset);
   checkBackend(backend);
   checkCounts({ maxTokens, batchSize });
+  checkFailureOptions({ onFailure, failureLimit }, ["record", "exclude", "throw"]);
   const resampling = withResamplingDefaults("auditCots", options);
   checkCots(cots);
   const examples = new Map(dataset.map((example) => [example.id, example]));
@@ -93,11 +104,15 @@ export async function auditCots<A>(options: AuditCotsOptions<A>): Promise<CotsAu
     resampling.seed,
   );
   const audits: CotAudit[] = [];
+  const failures = createFailures("auditCots", { onFailure, failureLimit });
   for (let first = 0; first < own.length; first += batchSize) {
     const batch = own.slice(first, first + batchSize).map((row, i) => ({ ...row, other: others[first + i]! }));
-    audits.push(...(await auditBatch(batch, options)));
+    audits.push(...(await auditBatch(batch, options, failures)));
   }
-  return { cots: audits, ...summarise(audits, resampling) };
+  failures.checkAny();
+  const succeeded = audits.filter(({ failure }) => failure === undefined);
+  const counted = onFailure === "exclude" ? succeeded : audits;
+  return { cots: audits, failures: audits.length - succeeded.length, ...summarise(counted, resampling) };
 }
 
 /** For each cot the first one of the next example with another annotation, in an order drawn by seed: a cot may serve two pictures that mean the same. */
@@ -124,18 +139,21 @@ function strangers(
 async function auditBatch<A>(
   batch: readonly { readonly example: Example<A>; readonly cot: string; readonly other: string }[],
   { task, backend, maxTokens = 256, seed = 0, signal }: AuditCotsOptions<A>,
+  failures: Failures,
 ): Promise<CotAudit[]> {
   signal?.throwIfAborted();
   const prompts = batch.flatMap(({ example, cot, other }): Prompt[] =>
     [cot, "", other].map((text) => task.reconstructionPrompt(example, text)),
   );
-  const answers = await generate(backend, prompts, {
-    ...{ maxTokens, temperature: 0, seed: deriveSeed(seed, "audit") },
-    ...(signal && { signal }),
-  });
+  const asked = { maxTokens, temperature: 0, seed: deriveSeed(seed, "audit"), ...(signal && { signal }) };
+  const answers = await generateEach(backend, prompts, asked);
   return batch.map(({ example: { id, annotation }, cot }, i) => {
-    const [own, empty, other] = [0, 1, 2].map((way) => {
-      const prediction = task.parse(answers[3 * i + way]![0]!.text);
+    const outcomes = answers.slice(3 * i, 3 * i + 3);
+    const failed = outcomes.find((outcome) => outcome instanceof Error);
+    if (failed) failures.failed(id, failed);
+    else failures.succeeded();
+    const [own, empty, other] = outcomes.map((outcome) => {
+      const prediction = failed || outcome instanceof Error ? null : task.parse(outcome[0]!.text);
       return prediction === null ? 0 : task.similarity(annotation, prediction);
     }) as [number, number, number];
     return {
@@ -143,11 +161,12 @@ async function auditBatch<A>(
       words: cot.split(/\s+/).filter(Boolean).length,
       similarity: { own, empty, other },
       cotGain: own - empty,
+      ...(failed && { failure: failed.message }),
     };
   });
 }
 
-function summarise(audits: readonly CotAudit[], resampling: ResamplingOptions): Omit<CotsAudit, "cots"> {
+function summarise(audits: readonly CotAudit[], resampling: ResamplingOptions): Omit<CotsAudit, "cots" | "failures"> {
   // Cots of one example are no independent evidence: it is drawn with all of them.
   const examples = [...new Set(audits.map(({ exampleId }) => exampleId))];
   const place = new Map(examples.map((id, i) => [id, i]));

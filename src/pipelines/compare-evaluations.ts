@@ -1,3 +1,4 @@
+import { checkChoice } from "../choice";
 import { ConfigError, DataError } from "../errors";
 import { bootstrapInterval, type Counts, type Interval, type ResamplingOptions } from "../metrics/bootstrap";
 import type { Metric, Metrics } from "../metrics/metric";
@@ -8,6 +9,7 @@ import {
   checkMetrics,
   type Evaluation,
   type EvaluationRecord,
+  hasFailed,
   type Measured,
   measure,
   type OwnMetric,
@@ -17,6 +19,8 @@ import { compareNames } from "./option-names";
 export interface CompareOptions<A, Name extends string> extends ResamplingOptions {
   /** Beside `formatRate` and `similarity`, such as `classificationMetrics` or `detectionMetrics` (none). */
   readonly metrics?: Readonly<Record<Name, Metric<A>>>;
+  /** Examples that failed in either evaluation count as the worst value there, or are left out of both ("record"). */
+  readonly onFailure?: "record" | "exclude";
 }
 
 export interface MetricComparison {
@@ -45,13 +49,18 @@ export function compareEvaluations<A, Name extends string = never>(
   options: CompareOptions<A, Name> = {},
 ): Readonly<Record<Name | OwnMetric, MetricComparison>> {
   checkOptions("compareEvaluations", options, compareNames);
-  const { metrics: asked = {} as Metrics<A>, ...resampling } = options;
+  const { metrics: asked = {} as Metrics<A>, onFailure = "record", ...resampling } = options;
   checkMetrics(asked);
+  checkChoice("onFailure", onFailure, ["record", "exclude"]);
   for (const evaluation of [a, b]) checkEvaluation(evaluation);
-  const paired = pair(a.records, b.records);
-  const [ofA, ofB, ofBoth] = [a.records, paired, [...a.records, ...paired]].map((records) => measure(records, asked));
+  const pairs = pair(a.records, b.records).filter((both) => onFailure === "record" || !both.some(hasFailed));
+  if (pairs.length === 0)
+    throw new DataError("compareEvaluations: expected an example that succeeded in both, got none");
+  const own = pairs.map(([record]) => record);
+  const other = pairs.map(([, record]) => record);
+  const [ofA, ofB, ofBoth] = [own, other, [...own, ...other]].map((records) => measure(records, asked));
   const compared = [...ofBoth!].map(
-    ([name, both]) => [name, compare(ofA!.get(name)!, ofB!.get(name)!, both, a.records.length, resampling)] as const,
+    ([name, both]) => [name, compare(ofA!.get(name)!, ofB!.get(name)!, both, pairs.length, resampling)] as const,
   );
   return Object.fromEntries(compared) as Record<Name | OwnMetric, MetricComparison>;
 }
@@ -64,8 +73,11 @@ function checkEvaluation(evaluation: Pick<Evaluation<unknown, string>, "records"
   );
 }
 
-/** The records of `b` in the order of `a`. */
-function pair<A>(a: readonly EvaluationRecord<A>[], b: readonly EvaluationRecord<A>[]): readonly EvaluationRecord<A>[] {
+/** Each record of `a` with that of the same example in `b`. */
+function pair<A>(
+  a: readonly EvaluationRecord<A>[],
+  b: readonly EvaluationRecord<A>[],
+): (readonly [EvaluationRecord<A>, EvaluationRecord<A>])[] {
   const byId = new Map(b.map((record) => [record.exampleId, record]));
   const known = new Set(a.map(({ exampleId }) => exampleId));
   if (known.size === 0) throw new DataError("expected evaluations with records, got none");
@@ -75,13 +87,14 @@ function pair<A>(a: readonly EvaluationRecord<A>[], b: readonly EvaluationRecord
     throw new DataError(
       `expected evaluations of the same examples, got ${listed(onlyA)} in the first only and ${listed(onlyB)} in the second only`,
     );
-  return a.map(({ exampleId, truth }) => {
+  return a.map((record) => {
+    const { exampleId, truth } = record;
     const other = byId.get(exampleId)!;
     if (JSON.stringify(truth) !== JSON.stringify(other.truth))
       throw new DataError(
         `expected one annotation of example ${exampleId}, got ${JSON.stringify(truth)} and ${JSON.stringify(other.truth)}`,
       );
-    return other;
+    return [record, other];
   });
 }
 

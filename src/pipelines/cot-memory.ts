@@ -1,5 +1,6 @@
 import { bestRollout } from "../filter";
 import type { Example, RatedCot, Rollout } from "../types";
+import type { RunFailures } from "./failures";
 import type { Memory } from "./stages";
 
 /** A row of D_RISE, and how much the cot was worth. */
@@ -19,22 +20,28 @@ interface RatedText {
   readonly reward: { readonly reward: number; readonly similarity: number };
 }
 
+type Pairs<T> = [id: string, value: T][];
+
 /** What stage 1 remembers from step to step: the best cot of each example so far. */
 export interface CotMemory extends Memory {
   numTokens: number;
   /** By example id. */
   readonly best: Map<string, RatedText>;
   readonly imageOnly: Map<string, number>;
+  /** Why an example could not be sampled, or not in full, the last time it was asked about. */
+  readonly failed: Map<string, string>;
   keepBest(rollouts: readonly Rollout<unknown>[]): Record<string, number>;
 }
 
 export function createCotMemory(): CotMemory {
   const best = new Map<string, RatedText>();
   const imageOnly = new Map<string, number>();
+  const failed = new Map<string, string>();
   return {
     numTokens: 0,
     best,
     imageOnly,
+    failed,
     keepBest(rollouts) {
       for (const rated of ratedTexts(rollouts)) {
         const known = best.get(rated.exampleId);
@@ -43,16 +50,33 @@ export function createCotMemory(): CotMemory {
       return {};
     },
     save() {
-      return { numTokens: this.numTokens, best: [...best.values()], imageOnly: [...imageOnly] };
+      const failures = failed.size > 0 && { failed: [...failed] };
+      return { numTokens: this.numTokens, best: [...best.values()], imageOnly: [...imageOnly], ...failures };
     },
     load(state) {
-      const stored = state as { numTokens: number; best: RatedText[]; imageOnly: [string, number][] };
+      const stored = state as {
+        numTokens: number;
+        best: RatedText[];
+        imageOnly: Pairs<number>;
+        failed?: Pairs<string>;
+      };
       this.numTokens = stored.numTokens;
       for (const rated of stored.best) best.set(rated.exampleId, rated);
       for (const [id, similarity] of stored.imageOnly) imageOnly.set(id, similarity);
+      for (const [id, message] of stored.failed ?? []) failed.set(id, message);
     },
   };
 }
+
+/** Failures of a run's examples, which its memory keeps for the result. */
+export const rememberFailures = (failures: RunFailures, { failed }: CotMemory): RunFailures => ({
+  ...failures,
+  onSampled(exampleId, failure, rollouts) {
+    if (failure) failed.set(exampleId, failure.message);
+    else failed.delete(exampleId);
+    failures.onSampled(exampleId, failure, rollouts);
+  },
+});
 
 /** The row of D_RISE for an example, or nothing for one that was never sampled. */
 export function rowOf<A>({ id, annotation }: Example<A>, { best, imageOnly }: CotMemory): RiseCotRow<A>[] {

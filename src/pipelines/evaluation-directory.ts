@@ -2,13 +2,9 @@ import { appendFile } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
 import { CheckpointError } from "../errors";
-import type { Completion } from "../types";
 import { claimDirectory } from "./claim-directory";
-import type { Evaluation, EvaluationRecord } from "./evaluation-records";
-import { cutOff, jsonl, readJson, readWholeLines, writeAtomically, writing } from "./run-files";
-
-/** What a record is made of; the rest of it follows from the example. */
-export type Answer = Pick<Completion, "text" | "finishReason">;
+import { type Answer, type Evaluation, type EvaluationRecord, hasFailed } from "./evaluation-records";
+import { cutOff, flush, flushFolder, jsonl, readJson, readWholeLines, writeAtomically, writing } from "./run-files";
 
 /**
  * What an evaluation leaves behind: `config.json`, `records.jsonl`, and when it is done `evaluation.json`.
@@ -17,7 +13,7 @@ export type Answer = Pick<Completion, "text" | "finishReason">;
  * with the same bytes. While it is open, a `run.lock` keeps other processes out.
  */
 export interface EvaluationDirectory {
-  /** Of examples that were done before. */
+  /** Answers and failures of examples that were asked before; the last one, if an example was asked again. */
   readonly answers: ReadonlyMap<string, Answer>;
   append(records: readonly object[]): Promise<void>;
   /** Writes `evaluation.json`, and `records.jsonl` anew where it is not these records in this order. */
@@ -39,22 +35,39 @@ export async function openEvaluationDirectory(
   resume: boolean,
 ): Promise<EvaluationDirectory> {
   if (path === undefined) return inMemory;
-  const close = await claimDirectory(path, config, resume);
+  const lock = await claimDirectory(path, config, resume);
   try {
     const file = join(path, "records.jsonl");
+    let count = 0;
+    const write = (what: string, put: () => Promise<void>) =>
+      writing(
+        what,
+        () => `${count} records are intact`,
+        async () => {
+          await lock.check();
+          await put();
+        },
+      );
     const { lines: rows, bytes } = await readWholeLines(file);
-    await cutOff(file, bytes);
     const answers = new Map(rows.map((row, i) => readAnswerRow(row, `${file}: line ${i + 1}`)));
-    let count = rows.length;
+    count = rows.length;
+    await write(file, () => cutOff(file, bytes));
+    await flushFolder(path);
     let last: Promise<void> = Promise.resolve();
-    const intact = () => `${count} records are intact`;
+    const waiting: object[] = [];
     return {
       answers,
       append(records) {
-        // One after another, so that no row ends up within another.
+        waiting.push(...records);
+        // One write after another, so that no row ends up within another; each takes all the rows that wait.
         last = last.then(async () => {
-          await writing(file, intact, () => appendFile(file, jsonl(records)));
-          count += records.length;
+          const rows = waiting.splice(0);
+          if (rows.length === 0) return;
+          await write(file, async () => {
+            await appendFile(file, jsonl(rows));
+            await flush(file);
+          });
+          count += rows.length;
         });
         return last;
       },
@@ -62,15 +75,15 @@ export async function openEvaluationDirectory(
         const { lines } = await readWholeLines(file);
         const isSame =
           lines.length === records.length && records.every((record, i) => JSON.stringify(record) === lines[i]);
-        await writing(path, intact, async () => {
+        await write(path, async () => {
           if (!isSame) await writeAtomically(file, rowByRow(records));
           await writeAtomically(join(path, "evaluation.json"), `${JSON.stringify(summary, null, 2)}\n`);
         });
       },
-      close,
+      close: lock.release,
     };
   } catch (error) {
-    await close();
+    await lock.release();
     throw error;
   }
 }
@@ -95,18 +108,31 @@ export async function readEvaluation<A>(runDir: string): Promise<Evaluation<A, s
   const file = join(runDir, "records.jsonl");
   const { lines } = await readWholeLines(file);
   if (lines.length === 0) throw new CheckpointError(`${file}: expected the records of an evaluation, found none`);
-  return {
-    ...summary,
-    records: lines.map((line, i) => readRow<A>(line, `${file}: line ${i + 1}`)),
-  };
+  const records = lines.map((line, i) => readRow<A>(line, `${file}: line ${i + 1}`));
+  return { ...summary, failures: records.filter(hasFailed).length, records };
 }
 
 /** What any record has; the rest of it is of the task. */
-const answerRow = z.object({ exampleId: z.string(), text: z.string(), finishReason: z.enum(["stop", "length"]) });
+const answerRow = z.object({
+  exampleId: z.string(),
+  text: z.string(),
+  finishReason: z.enum(["stop", "length", "content_filter", "other", "error"]),
+  remark: z.string().optional(),
+  failure: z.string().optional(),
+  isTemporary: z.literal(true).optional(),
+});
 
 function readAnswerRow(line: string, where: string): readonly [string, Answer] {
-  const { exampleId, text, finishReason } = readRow(line, where);
-  return [exampleId, { text, finishReason }];
+  const { exampleId, text, finishReason, remark, failure, isTemporary } = readRow(line, where);
+  return [
+    exampleId,
+    {
+      ...{ text, finishReason },
+      ...(remark !== undefined && { remark }),
+      ...(failure !== undefined && { failure }),
+      ...(isTemporary && { isTemporary }),
+    },
+  ];
 }
 
 function readRow<A>(line: string, where: string): EvaluationRecord<A> {

@@ -1,18 +1,21 @@
 import { readAnswer } from "../checks/format";
-import { ConfigError } from "../errors";
+import { BackendError, ConfigError } from "../errors";
 import { type Counts, type Interval, weightedMean } from "../metrics/bootstrap";
 import { type Metrics, weightedMetric } from "../metrics/metric";
 import type { Outcome } from "../metrics/outcome";
 import { shown } from "../shown";
 import type { Task } from "../tasks/task";
-import type { Completion, Example } from "../types";
+import type { Example, FinishReason, FormatCheck } from "../types";
 
 /** What a model made of one example: a row of `records.jsonl`. */
 export interface EvaluationRecord<A> {
   readonly exampleId: string;
+  /** Empty if the example failed. */
   readonly text: string;
-  /** `"length"`: the text was cut off. */
-  readonly finishReason: Completion["finishReason"];
+  /** `"length"`: the text was cut off. `"error"`: the example failed and brought no text. */
+  readonly finishReason: FinishReason | "error";
+  /** What the backend said beside the text; absent if it said nothing. */
+  readonly remark?: string;
   /** `null` where the text is not `<think>…</think><answer>…</answer>`. */
   readonly think: string | null;
   /** `null` where no answer can be read; every metric counts that as its worst value. */
@@ -22,8 +25,10 @@ export interface EvaluationRecord<A> {
   readonly category?: string;
   /** S(A, Â), 0 without a prediction, and the example's own value of every metric that is a mean over examples. */
   readonly metrics: Readonly<Record<string, number>>;
-  /** What is wrong with the text. */
+  /** What is wrong with the text, or why the example failed. */
   readonly failure?: string;
+  /** A failed example that may succeed in a later try, which `resume` makes. */
+  readonly isTemporary?: true;
   /** What had to be overlooked to read the answer; absent where nothing had. */
   readonly repairs?: readonly string[];
 }
@@ -47,28 +52,49 @@ export interface Evaluation<A, Name extends string> {
   readonly metrics: Readonly<Record<Name | OwnMetric, number>>;
   /** How far other examples of the same kind may have moved each metric: `bootstrapInterval`. */
   readonly intervals: Readonly<Record<Name | OwnMetric, Interval>>;
+  /** Examples that failed; `onFailure` says whether the metrics count them. */
+  readonly failures: number;
+  /** How many answers could only be read by overlooking something, or have odd coordinates, by what that is: `countRepairs`. */
+  readonly repairs: Readonly<Record<string, number>>;
   /** In the order of the dataset. */
   readonly records: readonly EvaluationRecord<A>[];
 }
+
+/** What a record is made of; the rest of it follows from the example. */
+export type Answer = Pick<EvaluationRecord<unknown>, "text" | "finishReason" | "remark" | "failure" | "isTemporary">;
+
+/** The answer of an example that failed. */
+export const failedAnswer = (error: Error): Answer => ({
+  ...{ text: "", finishReason: "error", failure: error.message },
+  ...(error instanceof BackendError && error.scope === "moment" && { isTemporary: true }),
+});
+
+export const hasFailed = ({ finishReason }: Pick<Answer, "finishReason">): boolean => finishReason === "error";
 
 export function evaluationRecord<A>(
   task: Task<A>,
   metrics: Metrics<A>,
   { id, annotation, metadata }: Example<A>,
-  { text, finishReason }: Pick<Completion, "text" | "finishReason">,
+  answer: Answer,
 ): EvaluationRecord<A> {
+  const { text, finishReason, remark, isTemporary } = answer;
   const { think, prediction, format, repairs } = readAnswer(text, task);
   const category = metadata?.category;
   const outcome = { truth: annotation, prediction, ...(typeof category === "string" && { category }) };
   const own = Object.entries(metrics).flatMap(([name, { each }]) => (each ? [[name, each(outcome)] as const] : []));
   const similarity = prediction === null ? 0 : task.similarity(annotation, prediction);
   return {
-    ...{ exampleId: id, text, finishReason, think, ...outcome },
+    ...{ exampleId: id, text, finishReason, ...(remark !== undefined && { remark }), think, ...outcome },
     metrics: { similarity, ...Object.fromEntries(own) },
-    ...(!format.ok && { failure: format.reason }),
+    ...(hasFailed(answer) ? { failure: answer.failure! } : failureOf(format, remark)),
+    ...(isTemporary && { isTemporary }),
     ...(repairs.length > 0 && { repairs }),
   };
 }
+
+/** What is wrong with a text, and what the backend said of it. */
+export const failureOf = (format: FormatCheck, remark: string | undefined): { readonly failure?: string } =>
+  format.ok ? {} : { failure: remark === undefined ? format.reason : `${format.reason}; ${remark}` };
 
 /** A metric of some records. */
 export interface Measured {

@@ -1,3 +1,4 @@
+import type { Omission } from "../datasets/dataset";
 import type { MemoryEstimate } from "../types";
 
 /** One row of `metrics.jsonl`: what a step measured, under TRL's names where TRL has one. */
@@ -26,7 +27,17 @@ export interface PreflightReport {
 }
 
 /** What a warning is about; docs/training.md says what each means. A loss or gradient that is not a number is no warning: the run stops. */
-export type Guard = "format" | "zero-std" | "clipped" | "leaking" | "flat-reward" | "repetition" | "damaged-checkpoint";
+export type Guard =
+  | "format"
+  | "zero-std"
+  | "clipped"
+  | "leaking"
+  | "flat-reward"
+  | "repetition"
+  | "standstill"
+  | "diverging"
+  | "damaged-checkpoint"
+  | "failed-example";
 
 /** The checkpoint whose policy earned most on held-out examples. */
 export interface BestCheckpoint {
@@ -38,6 +49,14 @@ export interface BestCheckpoint {
 
 /** What happens during a run. `step` counts from 1 through all stages. */
 export type RunEvent<Rollout, Result> =
+  | {
+      /** Every image was decoded once. */
+      readonly type: "images-end";
+      readonly images: number;
+      /** Examples whose image cannot be read, which the run does without. */
+      readonly leftOut: readonly Omission[];
+      readonly seconds: number;
+    }
   | { readonly type: "preflight-end"; readonly report: PreflightReport }
   | {
       readonly type: "rollout-end";

@@ -4,8 +4,10 @@ import { grpoLoss } from "../grpo/loss";
 import type { GrpoSettings } from "../grpo/presets";
 import { checkOptions, type Names } from "../options";
 import type { Trainer } from "../trainers/trainer";
-import { backpropagate } from "./backpropagate";
-import type { Sampled } from "./sample-rollouts";
+import { backpropagate, type Learned, scoreEach } from "./backpropagate";
+import type { Sampled, Segment } from "./sample-rollouts";
+import { samplerGap } from "./sampler-gap";
+import { update } from "./updates";
 
 export interface GrpoStepOptions {
   readonly groupSize: number;
@@ -13,8 +15,6 @@ export interface GrpoStepOptions {
   readonly learningRate: number;
   /** Which pieces of a rollout carry loss: the last, or all. */
   readonly credit: "all" | "last";
-  /** At which the rollouts were sampled (1). The policy that learns is the one that was sampled, as in TRL. */
-  readonly temperature?: number;
   readonly microBatch?: number | undefined;
   readonly signal: AbortSignal;
 }
@@ -23,49 +23,70 @@ export interface GrpoStepOptions {
  * One GRPO update on freshly sampled rollouts.
  *
  * A rollout is one row of the loss, whose tokens are those of its pieces joined: π(R, Â | I, A) = π(R | I, A) · π(Â | I, R). A piece that
- * several rollouts share, a cot with several reconstructions, is scored once and learns from the sum. It is the first and only update on
- * these rollouts, so π_old is the policy as it is, the ratio is 1, and the gradient is known before the forward pass; what the sampler
- * says of its own tokens is only compared. Where no rollout is better than another there is nothing to learn, and the weights stay.
+ * several rollouts share, a cot with several reconstructions, is scored once and learns from the sum. π is softmax(logits / temperature) at the
+ * temperature that a piece was sampled at. It is the first and only update on these rollouts, so π_old is the policy as it is, the ratio is 1, and the
+ * gradient is known before the forward pass; what the sampler says of its own tokens is only compared, unless a correction asks for π_old/π_sampler,
+ * of the same temperature both. Where no rollout is better than another there is nothing to learn, and the weights stay.
  *
  * @param sampled whole groups of `groupSize` consecutive rollouts
  * @throws TrainingError when the loss or the gradient is not finite
  * Source: RISE, Eqs. 7 and 10.
  */
 export async function grpoStep<R>(trainer: Trainer, sampled: readonly Sampled<R>[], options: GrpoStepOptions) {
-  const { groupSize, grpo, learningRate, credit, temperature = 1, microBatch, signal } = options;
+  const { groupSize, grpo, learningRate, credit, microBatch, signal } = options;
   const { advantages, metrics } = grpoAdvantages(
     sampled.map(({ reward: { reward, terms } }) => terms?.map(({ value }) => value) ?? [reward]),
     { ...weightsOf(sampled), ...grpo.advantages, groupSize },
   );
   const learned = sampled.map(({ segments }) => (credit === "all" ? segments : segments.slice(-1)));
   const segments = [...new Map(learned.flat().map((segment) => [segment.completion, segment])).values()];
-  const pieces = segments.map((segment) => withTokens(segment, temperature));
+  const pieces = segments.map(withTokens);
   const place = new Map(segments.map(({ completion }, i) => [completion, i]));
   const rows = learned.map((row) => row.map(({ completion }) => place.get(completion)!));
 
-  const toReference = (grpo.loss.klCoefficient ?? 0) !== 0;
-  const scored = (policy: "current" | "reference") => trainer.logProbs(pieces, { policy, temperature, signal });
-  // At ratio 1 only KL asks for the numbers themselves.
-  const logProbs = joinRows(rows, toReference ? await scored("current") : pieces.map((piece) => piece.logProbs));
-  const refLogProbs = toReference ? { refLogProbs: joinRows(rows, await scored("reference")) } : {};
-  const loss = grpoLoss({ logProbs, oldLogProbs: logProbs, advantages, ...refLogProbs }, grpo.loss);
-  checkFinite("loss", loss.loss);
-
-  const gradient = splitRows(rows, pieces, loss.gradient);
-  const passed = await backpropagate(trainer, pieces, gradient, { microBatch, temperature, signal });
-  const isZero = passed.every((row) => row === undefined);
-  const { gradNorm } = isZero ? { gradNorm: 0 } : await trainer.optimStep({ learningRate });
+  const asks = asksOf(grpo);
+  const scored = async (policy: "current" | "reference") =>
+    joinRows(
+      rows,
+      await scoreEach(pieces, (part, temperature) => trainer.logProbs(part, { policy, temperature, signal })),
+    );
+  const sampledLogProbs = pieces.map((piece) => piece.logProbs);
+  const ofSampler = joinRows(rows, sampledLogProbs);
+  // At ratio 1 only KL and the sampler's correction ask for the numbers themselves.
+  const logProbs = asks.reference || asks.sampler ? await scored("current") : ofSampler;
+  const batch = {
+    ...{ logProbs, oldLogProbs: logProbs, advantages },
+    ...(asks.reference && { refLogProbs: await scored("reference") }),
+    ...(asks.sampler && { samplingLogProbs: ofSampler }),
+  };
+  const lossAt = (entropies: readonly Float64Array[]) => {
+    const loss = grpoLoss({ ...batch, ...(asks.entropies && { entropies: joinRows(rows, entropies) }) }, grpo.loss);
+    checkFinite("loss", loss.loss);
+    return loss;
+  };
+  // The bonus has the same gradient at any entropies; only the mask asks for them first.
+  const known = asks.entropiesFirst
+    ? await scoreEach(pieces, (part, temperature) => trainer.entropies(part, { temperature, signal }))
+    : undefined;
+  const { gradient, entropyGradient } = lossAt(known ?? zerosFor(pieces));
+  const passed = await backpropagate(trainer, pieces, splitRows(rows, pieces, gradient), {
+    ...{ entropyGradient: entropyGradient && splitRows(rows, pieces, entropyGradient), microBatch, signal },
+  });
+  const loss = lossAt(known ?? zerosFor(pieces).map((none, i) => passed.entropies[i] ?? none));
+  const isZero = passed.logProbs.every((row) => row === undefined);
+  const { gradNorm } = isZero ? { gradNorm: 0 } : await update(trainer, { learningRate });
   checkFinite("gradient norm", gradNorm);
+  const { sampler: correction } = grpo.loss.corrections ?? {};
   return {
     advantages,
     metrics: {
       ...metrics,
       ...loss.metrics,
-      ...disagreement(pieces, passed),
+      ...(correction ? samplerGap(logProbs, ofSampler, correction) : samplerGap(passed.logProbs, sampledLogProbs)),
       loss: loss.loss,
       grad_norm: gradNorm,
       learning_rate: learningRate,
-      entropy: -mean(pieces.flatMap((piece) => [...piece.logProbs])),
+      "rise/entropy_estimate": -mean(sampledLogProbs.flatMap((row) => [...row])),
       "rise/advantage_mean_abs": mean([...advantages].map(Math.abs)),
     },
   };
@@ -88,24 +109,30 @@ export function checkGrpo(
   const { weights = [1] } = grpo.advantages;
   const rewards = Array.from({ length: groupSize * groups }, (_, i) => weights.map(() => i % 2));
   const { advantages } = grpoAdvantages(rewards, { ...grpo.advantages, groupSize });
-  const logProbs = rewards.map(() => Float64Array.of(-1, -1));
-  const reference = (grpo.loss.klCoefficient ?? 0) !== 0 && { refLogProbs: logProbs };
-  grpoLoss({ logProbs, oldLogProbs: logProbs, advantages, ...reference }, grpo.loss);
+  const rows = rewards.map(() => Float64Array.of(-1, -1));
+  const asks = asksOf(grpo);
+  grpoLoss(
+    {
+      ...{ logProbs: rows, oldLogProbs: rows, advantages },
+      ...(asks.reference && { refLogProbs: rows }),
+      ...(asks.sampler && { samplingLogProbs: rows }),
+      ...(asks.entropies && { entropies: rows }),
+    },
+    grpo.loss,
+  );
 }
 
-/** How far the sampler's log-probs are from those that training sees: rounding, or the price of sampling in reduced precision. TRL's names. */
-function disagreement(pieces: readonly Piece[], passed: readonly (Float64Array | undefined)[]): Record<string, number> {
-  const differences = pieces.flatMap(({ logProbs }, i) =>
-    [...(passed[i] ?? [])].map((value, t) => value - logProbs[t]!),
-  );
-  if (differences.length === 0) return {};
-  const [sizes, ratios] = [differences.map(Math.abs), differences.map(Math.exp)];
+/** What a loss asks for, besides what the sampler said of its own tokens. */
+export function asksOf({ loss: { klCoefficient = 0, entropyCoefficient = 0, corrections = {} } }: GrpoSettings) {
+  const entropiesFirst = corrections.topEntropy !== undefined;
   return {
-    "sampling/sampling_logp_difference/mean": mean(sizes),
-    "sampling/sampling_logp_difference/max": largest(sizes),
-    "sampling/importance_sampling_ratio/min": -largest(ratios.map((ratio) => -ratio)),
-    "sampling/importance_sampling_ratio/mean": mean(ratios),
-    "sampling/importance_sampling_ratio/max": largest(ratios),
+    /** Log-probs under the reference policy. */
+    reference: klCoefficient !== 0,
+    /** The trainer's log-probs beside the sampler's. */
+    sampler: Boolean(corrections.sampler) || corrections.offPolicyThreshold !== undefined,
+    entropies: entropiesFirst || entropyCoefficient !== 0,
+    /** Before the gradient is known. */
+    entropiesFirst,
   };
 }
 
@@ -118,22 +145,24 @@ const weightsOf = ([first]: readonly Sampled<unknown>[]) =>
   first?.reward.terms && { weights: first.reward.terms.map(({ weight }) => weight) };
 
 /** What a sampler wrote, as a trainer learns from it. */
-export interface Piece {
-  readonly prompt: Sampled<unknown>["segments"][number]["prompt"];
-  readonly completion: readonly number[];
+export interface Piece extends Learned {
+  /** The sampler's own, of the policy that learns: at the temperature, whatever else decided what was drawn. */
   readonly logProbs: Float64Array;
 }
 
-/** @throws BackendError for a completion without token ids or log-probs */
-export function withTokens({ prompt, completion }: Sampled<unknown>["segments"][number], temperature: number): Piece {
-  const { tokenIds, logProbs: raw, samplingLogProbs } = completion;
-  const logProbs = temperature === 1 ? raw : samplingLogProbs;
+/**
+ * The tokens of a segment, and their log-probs.
+ * @throws BackendError for a completion without token ids or log-probs
+ */
+export function withTokens({ prompt, completion, temperature = 1 }: Segment): Piece {
+  const { tokenIds, logProbs: raw, samplingLogProbs, temperedLogProbs = samplingLogProbs } = completion;
+  const logProbs = temperature === 1 ? raw : temperedLogProbs;
   if (!tokenIds || !logProbs || tokenIds.length !== logProbs.length) {
     throw new BackendError(
       `grpoStep: the trainer's sampler must give token ids and as many log-probs, got ${tokenIds?.length ?? "no"} and ${logProbs?.length ?? "no"}`,
     );
   }
-  return { prompt, completion: tokenIds, logProbs: Float64Array.from(logProbs) };
+  return { prompt, completion: tokenIds, temperature, logProbs: Float64Array.from(logProbs) };
 }
 
 /** One array for each row of the loss, out of one array for each piece. */
@@ -155,4 +184,4 @@ function splitRows(
 }
 
 const mean = (values: readonly number[]) => values.reduce((sum, value) => sum + value, 0) / Math.max(values.length, 1);
-const largest = (values: readonly number[]) => values.reduce((most, value) => Math.max(most, value));
+const zerosFor = (pieces: readonly Piece[]) => pieces.map(({ completion }) => new Float64Array(completion.length));

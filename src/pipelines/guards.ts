@@ -16,10 +16,11 @@ export interface GuardWarning {
 export function guardWarnings(rows: readonly StepMetrics[]): readonly GuardWarning[] {
   const last = rows.at(-1);
   if (last === undefined) return [];
-  const lasting = conditions.flatMap(({ guard, holds, message }) => {
-    const streak = rows.length - 1 - rows.findLastIndex((row) => !holds(row));
-    if (!isPowerOfTwo(streak)) return [];
-    return [{ guard, message: `${message(last)}${streak > 1 ? ` (for ${streak} steps now)` : ""}` }];
+  const first = rows[0]!;
+  const lasting = conditions.flatMap(({ guard, from = 1, holds, message }) => {
+    const streak = rows.length - 1 - rows.findLastIndex((row) => !holds(row, first));
+    if (streak < from || !isPowerOfTwo(streak)) return [];
+    return [{ guard, message: `${message(last, first)}${streak > 1 ? ` (for ${streak} steps now)` : ""}` }];
   });
   return [...lasting, ...flatReward(rows)];
 }
@@ -45,6 +46,10 @@ const MOSTLY_REPEATED = 0.5;
 const FLAT_STEPS = 50;
 /** Less than this, from the first half of them to the second, is no move. */
 const FLAT_CHANGE = 0.01;
+/** Nats a token that a policy has to be worse than it began with, and twice as bad, to be going the wrong way. */
+const FAR_WORSE = 1;
+/** Steps for which it has to be; a power of two. */
+const SEVERAL = 4;
 /** Above this mean reward there is little left to gain. */
 const NEARLY_PERFECT = 0.95;
 
@@ -57,8 +62,10 @@ const tokenLimits = ({ stage }: StepMetrics) =>
 
 const conditions: readonly {
   readonly guard: Guard;
-  readonly holds: (row: StepMetrics) => boolean;
-  readonly message: (row: StepMetrics) => string;
+  /** Steps for which it has to last to be said (1); a power of two. */
+  readonly from?: number;
+  readonly holds: (row: StepMetrics, first: StepMetrics) => boolean;
+  readonly message: (row: StepMetrics, first: StepMetrics) => string;
 }[] = [
   {
     guard: "zero-std",
@@ -84,7 +91,24 @@ const conditions: readonly {
     message: (row) =>
       `the policy repeats itself: ${percent(row, "rise/repetition")} of its four-word sequences were there before in the same text. Go back to an earlier checkpoint, and lower the learning rate or raise the temperature`,
   },
+  {
+    guard: "standstill",
+    // Equal rewards have a warning of their own.
+    holds: (row) => row.grad_norm === 0 && row.frac_reward_zero_std !== 1,
+    message: (row) =>
+      `the gradient is exactly 0, so nothing is learned${row.loss === undefined ? "" : ` (loss ${number(row, "loss").toPrecision(4)})`}: the weights have most likely gone too far. Start a new runDir from earlier ones (trainer.load) with a lower learning rate`,
+  },
+  {
+    guard: "diverging",
+    from: SEVERAL,
+    holds: (row, first) => nats(row) > Math.max(2 * nats(first), nats(first) + FAR_WORSE),
+    message: (row, first) =>
+      `imitation goes the wrong way: a token of the targets costs ${nats(row).toFixed(2)} nats, and cost ${nats(first).toFixed(2)} in the stage's first step. Start a new runDir with a lower learning rate or more warm-up steps`,
+  },
 ];
+
+/** What a target's token costs in imitation; NaN elsewhere, which is never more than anything. */
+const nats = (row: StepMetrics) => -number(row, "rise/token_log_prob");
 
 function flatReward(rows: readonly StepMetrics[]): readonly GuardWarning[] {
   if (rows.length % FLAT_STEPS !== 0 || rows.at(-1)!.reward === undefined) return [];

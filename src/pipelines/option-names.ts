@@ -4,8 +4,14 @@ import type { AnnotateOptions } from "./annotate";
 import type { AuditCotsOptions } from "./audit-cots";
 import type { CompareOptions } from "./compare-evaluations";
 import type { EvaluateOptions } from "./evaluate";
+import type { FailureOptions } from "./failures";
 import type { RiseCotOptions } from "./rise-cot";
 import type { RiseR1Options } from "./rise-r1";
+import type { SamplingOptions } from "./sample-rollouts";
+
+const samplingNames: Names<SamplingOptions> = { temperature: true, topP: true, topK: true, repetitionPenalty: true };
+
+const failureNames: Names<FailureOptions> = { onFailure: true, failureLimit: true };
 
 export const riseCotNames: Names<RiseCotOptions<unknown>> = {
   task: true,
@@ -20,10 +26,10 @@ export const riseCotNames: Names<RiseCotOptions<unknown>> = {
   learningRate: true,
   threshold: true,
   sampling: {
-    temperature: true,
-    topP: true,
+    ...samplingNames,
     cotMaxTokens: true,
     reconstructionMaxTokens: true,
+    reconstruction: samplingNames,
     reconstructionsPerCot: true,
   },
   credit: true,
@@ -32,6 +38,8 @@ export const riseCotNames: Names<RiseCotOptions<unknown>> = {
   keepCheckpoints: true,
   heldOut: true,
   preflight: true,
+  ...failureNames,
+  onOmission: true,
   finalPass: true,
   seed: true,
   runDir: true,
@@ -53,7 +61,7 @@ export const riseR1Names: Names<RiseR1Options<unknown>> = {
     examplesPerStep: true,
     learningRate: true,
     grpo: true,
-    sampling: { temperature: true, topP: true, maxTokens: true },
+    sampling: { ...samplingNames, maxTokens: true },
     reward: true,
   },
   microBatch: true,
@@ -61,6 +69,8 @@ export const riseR1Names: Names<RiseR1Options<unknown>> = {
   keepCheckpoints: true,
   heldOut: true,
   preflight: true,
+  ...failureNames,
+  onOmission: true,
   seed: true,
   runDir: true,
   resume: true,
@@ -81,10 +91,16 @@ export const evaluateNames: Names<EvaluateOptions<unknown, never>> = {
   concurrency: true,
   runDir: true,
   resume: true,
+  ...failureNames,
+  retryFailed: true,
   signal: true,
 };
 
-export const compareNames: Names<CompareOptions<unknown, never>> = { ...resamplingNames, metrics: true };
+export const compareNames: Names<CompareOptions<unknown, never>> = {
+  ...resamplingNames,
+  metrics: true,
+  onFailure: true,
+};
 
 export const auditCotsNames: Names<AuditCotsOptions<unknown>> = {
   ...resamplingNames,
@@ -94,6 +110,7 @@ export const auditCotsNames: Names<AuditCotsOptions<unknown>> = {
   backend: true,
   maxTokens: true,
   batchSize: true,
+  ...failureNames,
   signal: true,
 };
 

@@ -1,8 +1,10 @@
 import type { VlmBackend } from "../backends/backend";
 import { DataError } from "../errors";
+import { oddScales } from "../tasks/scale";
 import type { Task } from "../tasks/task";
-import type { Trainer, TrainSequence } from "../trainers/trainer";
+import type { Trainer } from "../trainers/trainer";
 import type { Example, Prompt } from "../types";
+import { type Learned, passes } from "./backpropagate";
 import type { PreflightReport, RunEvent } from "./events";
 import { preflightPage } from "./preflight-page";
 import type { RunDirectory } from "./run-directory";
@@ -62,6 +64,8 @@ export interface Needing {
   readonly trainer?: Trainer | undefined;
   readonly prompts: number;
   readonly count: number;
+  /** Whether it takes gradients of entropies. */
+  readonly entropies?: boolean;
 }
 
 /**
@@ -69,13 +73,10 @@ export interface Needing {
  * step with such prompts takes of the memory, where that can be foreseen.
  * @throws DataError for a prompt that leaves too little room, ConfigError for a step that does not fit into memory
  */
-export async function needsOf(
-  demands: readonly Demand[],
-  { backend, trainer, prompts, count }: Needing,
-): Promise<Needs> {
+export async function needsOf(demands: readonly Demand[], { backend, trainer, ...sizes }: Needing): Promise<Needs> {
   const { demand, ...counted } = await largestDemand(backend, demands);
   const { prompt, completionTokens: maxTokens } = demand;
-  const work = { prompt, prompts, count, maxTokens };
+  const work = { prompt, ...sizes, maxTokens };
   const memory = await (trainer ? trainer.checkMemory?.(work) : backend.checkMemory?.(work));
   return { demand, ...counted, ...(memory && { memory }) };
 }
@@ -105,23 +106,25 @@ async function largestDemand(backend: VlmBackend, demands: readonly Demand[]): P
 /** A forward and backward pass over sequences whose gradient is zero: everything is tried, nothing is learned. */
 export async function rehearseTraining(
   trainer: Trainer,
-  sequences: readonly TrainSequence[],
+  sequences: readonly Learned[],
   options: {
     readonly microBatch?: number | undefined;
-    readonly temperature?: number | undefined;
+    readonly entropies?: boolean;
     readonly signal: AbortSignal;
   },
 ): Promise<void> {
-  const { microBatch = sequences.length, temperature = 1, signal } = options;
-  const zeros = (part: readonly TrainSequence[]) => part.map(({ completion }) => new Float64Array(completion.length));
-  for (let start = 0; start < sequences.length; start += microBatch) {
-    const part = sequences.slice(start, start + microBatch);
-    const lossFn = () => ({ loss: 0, gradient: zeros(part) });
-    await trainer.forwardBackward(part, lossFn, { assumedLogProbs: zeros(part), temperature, signal });
+  const { microBatch, entropies = false, signal } = options;
+  for (const { temperature, places } of passes(sequences, [...sequences.keys()], microBatch)) {
+    const part = places.map((i) => sequences[i]!);
+    const zeros = part.map(({ completion }) => new Float64Array(completion.length));
+    await trainer.backward(part, zeros, { temperature, signal, ...(entropies && { entropyCotangents: zeros }) });
   }
 }
 
 function formatProblem({ report, sampled }: Rehearsal): string | undefined {
+  const odd = sampled.flatMap(({ reward }) => (reward.repairs ?? []).filter((repair) => oddScales.has(repair)));
+  if (odd.length * 2 > sampled.length)
+    return `stage ${report.stage}: ${odd[0]} in ${odd.length} of the first ${sampled.length} completions: expected what the prompt asks for. Choose the task's \`space\` and \`boxFormat\` by what the model writes, or say it more plainly in the prompt`;
   if (sampled.length === 0 || sampled.some(({ reward }) => reward.format.ok)) return undefined;
   const { format } = sampled[0]!.reward;
   const text = sampled[0]!.segments.at(-1)!.completion.text.slice(0, 200);

@@ -10,7 +10,7 @@ import { deriveSeed } from "../rng";
 import type { Task } from "../tasks/task";
 import type { Trainer } from "../trainers/trainer";
 import type { Example, Rollout } from "../types";
-import { type CotMemory, createCotMemory, type RiseCotRow, rowOf } from "./cot-memory";
+import { type CotMemory, createCotMemory, type RiseCotRow, rememberFailures, rowOf } from "./cot-memory";
 import type { BestCheckpoint, RunEvent, StepMetrics } from "./events";
 import {
   checkCounts,
@@ -22,18 +22,29 @@ import {
   promptsFingerprint,
   shuffledBatch,
 } from "./examples";
+import {
+  checkFailureOptions,
+  createRunFailures,
+  type FailedExample,
+  type FailureOptions,
+  type RunFailures,
+} from "./failures";
+import { generateEach } from "./generate";
 import { checkGrpo } from "./grpo-step";
 import { checkLearningRate, describeLearningRate, type LearningRate } from "./learning-rate";
 import { riseCotNames } from "./option-names";
 import { type Owned, withOwned } from "./owned";
+import { policyIdentity } from "./policy-identity";
 import { type Demand, preflight } from "./preflight";
-import { checkTemperature, heldOutMetrics, rolloutStage } from "./rollout-stage";
+import { type ReadableOptions, readableExamples } from "./readable-examples";
+import { checkSampling, heldOutMetrics, rolloutStage } from "./rollout-stage";
 import { createRun, type Run } from "./run";
 import { openRunDirectory, trainedIn } from "./run-directory";
-import { checkReward, type RolloutSamplingOptions, sampleRollouts } from "./sample-rollouts";
+import { checkReward, type RolloutSamplingOptions, reconstructionSampling, sampleRollouts } from "./sample-rollouts";
+import { withSamplerCorrection } from "./sampler-gap";
 import { runStages, type Stage } from "./stages";
 
-export interface RiseCotOptions<A> {
+export interface RiseCotOptions<A> extends FailureOptions, ReadableOptions {
   readonly task: Task<A>;
   readonly dataset: readonly Example<A>[];
   /** The policy to train. A function makes it when the run starts, and the run disposes of it. */
@@ -54,6 +65,7 @@ export interface RiseCotOptions<A> {
   readonly learningRate?: LearningRate;
   /** τ (0.75). */
   readonly threshold?: number;
+  /** How rollouts are drawn (at temperature 1, from all tokens), their lengths, and reconstructions a cot. */
   readonly sampling?: RolloutSamplingOptions;
   /** Which tokens learn: cot and reconstruction, or, as in the published code, the reconstruction alone ("both"). */
   readonly credit?: "both" | "reconstruction";
@@ -65,7 +77,7 @@ export interface RiseCotOptions<A> {
   readonly keepCheckpoints?: number;
   /** Examples to measure the policy with at every checkpoint, one greedy rollout each; the best `eval_reward` is the best checkpoint. */
   readonly heldOut?: readonly Example<A>[];
-  /** Try every stage on one example before the first step (true): what must fail fails at once, and `preflight.html` shows what was seen. */
+  /** Decode every image and try every stage on one example before the first step (true): what must fail fails at once, and `preflight.html` shows what was seen. */
   readonly preflight?: boolean;
   /** Sample all examples once more with the trained policy (true). */
   readonly finalPass?: boolean;
@@ -83,6 +95,8 @@ export interface RiseCotOptions<A> {
 export interface RiseCotResult<A> {
   /** D_RISE = {(I, R*, A, r)}: the best rollout of every example that had one, in the order of the dataset. */
   readonly dataset: readonly RiseCotRow<A>[];
+  /** Examples that could not be sampled, or not in full, the last time they were asked about; empty if there are none. */
+  readonly failed: readonly FailedExample[];
   /** Rows with r ≥ τ. */
   readonly kept: readonly RiseCotRow<A>[];
   readonly metrics: readonly StepMetrics[];
@@ -114,26 +128,33 @@ export function riseCot<A>(options: RiseCotOptions<A>): Run<RiseCotEvent<A>, Ris
     checkHeldOut(task, heldOut, dataset);
     const settings = withDefaults(options);
     if (trainer && !backend)
-      return withOwned("trainer", trainer, "optimStep", (owned) => run(settings, signal, owned.sampler(), owned));
+      return withOwned("trainer", trainer, "backward", (owned) => run(settings, signal, owned.sampler(), owned));
     if (backend && !trainer) return withOwned("backend", backend, "generate", (owned) => run(settings, signal, owned));
     throw new ConfigError(`riseCot: expected a trainer or a backend, got ${trainer ? "both" : "neither"}`);
   }, options?.signal);
 }
 
 async function* run<A>(
-  settings: Settings<A>,
+  asked: Settings<A>,
   signal: AbortSignal,
   backend: VlmBackend,
   trainer?: Trainer,
 ): AsyncGenerator<RiseCotEvent<A>, RiseCotResult<A>, void> {
+  const readable = asked.preflight ? { ...asked, ...(yield* readableExamples(asked, backend, signal)) } : asked;
+  const settings = trainer ? { ...readable, grpo: withSamplerCorrection(readable.grpo, trainer) } : readable;
   const { dataset, threshold, checkpointEvery, keepCheckpoints, runDir, resume, stop } = settings;
-  const keeping = { resume, keep: keepCheckpoints };
-  const directory = await openRunDirectory(runDir, describe(settings, backend, trainer), keeping);
+  const memory = createCotMemory();
+  const failures = rememberFailures(createRunFailures("riseCot", settings), memory);
+  const stages = trainer
+    ? [training(settings, memory, failures, trainer), closing(settings, memory, failures, backend)]
+    : [closing({ ...settings, finalPass: true }, memory, failures, backend, cotRehearsal(settings, backend))];
+  const policy = runDir === undefined ? "" : await policyIdentity(backend);
+  const config = (steps: number) => describe({ ...settings, steps }, policy, trainer !== undefined);
+  const directory = await openRunDirectory(runDir, config(settings.steps), {
+    ...{ resume, keep: keepCheckpoints },
+    length: { stages, checkpointEvery, config: (steps) => config(steps.get("steps") ?? settings.steps) },
+  });
   try {
-    const memory = createCotMemory();
-    const stages = trainer
-      ? [training(settings, memory, trainer), closing(settings, memory, backend)]
-      : [closing({ ...settings, finalPass: true }, memory, backend, cotRehearsal(settings, backend))];
     if (settings.preflight && !directory.resumed) {
       const { task } = settings;
       yield* preflight({ stages, task, dataset, directory, signal });
@@ -141,9 +162,11 @@ async function* run<A>(
     yield* runStages(stages, { directory, memory, trainer, checkpointEvery, stop, signal });
 
     const rows = dataset.flatMap((example) => rowOf(example, memory));
+    if (rows.length === 0) failures.checkAny();
     await directory.writeCots(rows);
     const result: RiseCotResult<A> = {
       dataset: rows,
+      failed: [...memory.failed].map(([exampleId, message]) => ({ exampleId, message })),
       kept: selectHighQuality(rows, { threshold }),
       metrics: directory.metrics,
       ...trainedIn(directory),
@@ -156,51 +179,68 @@ async function* run<A>(
 }
 
 /** GRPO on a few examples at a time. */
-function training<A>(settings: Settings<A>, memory: CotMemory, trainer: Trainer): Stage<Rollout<A>> {
-  const { steps, dataset, examplesPerStep, seed, credit, grpo, learningRate, microBatch, heldOut, sampling } = settings;
+function training<A>(
+  settings: Settings<A>,
+  memory: CotMemory,
+  failures: RunFailures,
+  trainer: Trainer,
+): Stage<Rollout<A>> {
+  const { steps, dataset, examplesPerStep, seed, credit, grpo, learningRate, microBatch, heldOut } = settings;
   const examples = (step: number) => shuffledBatch(dataset, step, examplesPerStep, seed);
   const sampler = trainer.sampler();
   const stage = rolloutStage({
-    ...cotSampling(settings, sampler, "train", examples),
+    ...cotSampling(settings, sampler, { name: "train", examples, failures }),
     rehearsal: cotRehearsal(settings, sampler),
     steps,
     tokens: memory,
     learning: {
-      ...{ trainer, grpo, learningRate, microBatch, temperature: sampling.temperature },
+      ...{ trainer, grpo, learningRate, microBatch },
       credit: credit === "both" ? "all" : "last",
     },
     seen: async (rollouts) => memory.keepBest(rollouts),
   });
-  return { ...stage, ...(heldOut.length > 0 && { evaluate: (signal) => evaluation(settings, sampler, signal) }) };
+  return {
+    ...stage,
+    setting: "steps",
+    ...(heldOut.length > 0 && { evaluate: (signal) => evaluation(settings, sampler, signal) }),
+  };
 }
 
 /** The likeliest cot and reconstruction of each held-out example. */
 async function evaluation<A>(
-  { task, reward, sampling, heldOut, seed }: Settings<A>,
+  { task, reward, sampling, heldOut, seed, ...options }: Settings<A>,
   backend: VlmBackend,
   signal: AbortSignal,
 ) {
+  const failures = createRunFailures("riseCot: heldOut", options);
   const sampled = await sampleRollouts({
     ...{ task, reward, backend, signal },
-    sampling: { ...sampling, temperature: 0, reconstructionsPerCot: 1 },
+    sampling: {
+      ...{ ...sampling, temperature: 0, reconstructionsPerCot: 1 },
+      reconstruction: { ...reconstructionSampling(sampling), temperature: 0 },
+    },
     groupSize: 1,
-    examples: heldOut,
+    ...{ examples: heldOut, onSampled: failures.onSampled },
     seed: deriveSeed(seed, "evaluation"),
   });
-  return heldOutMetrics(sampled, reward.name);
+  return heldOutMetrics(sampled, reward.name, failures.drain().length);
 }
 
 /** Once over all examples: new rollouts (the final pass), and for each row of D_RISE a reconstruction without its cot. */
 function closing<A>(
   settings: Settings<A>,
   memory: CotMemory,
+  failures: RunFailures,
   backend: VlmBackend,
   rehearsal?: ReturnType<typeof cotRehearsal<A>>,
 ): Stage<Rollout<A>> {
   const { task, dataset, examplesPerStep, seed, finalPass, sampling } = settings;
   const examples = (step: number) => orderedBatch(dataset, step, examplesPerStep);
   return rolloutStage({
-    ...cotSampling(settings, backend, "final", (step) => (finalPass ? examples(step) : [])),
+    ...cotSampling(settings, backend, {
+      ...{ name: "final", failures },
+      examples: (step) => (finalPass ? examples(step) : []),
+    }),
     steps: Math.ceil(dataset.length / examplesPerStep),
     ...(rehearsal && { rehearsal }),
     tokens: memory,
@@ -208,21 +248,30 @@ function closing<A>(
       memory.keepBest(rollouts);
       const rated = examples(step).filter(({ id }) => memory.best.has(id));
       if (rated.length === 0) return {};
-      const answers = await backend.generate(
+      const answers = await generateEach(
+        backend,
         rated.map((example) => task.reconstructionPrompt(example, "")),
         {
+          ...reconstructionSampling(sampling),
           maxTokens: sampling.reconstructionMaxTokens ?? 256,
           temperature: 0,
           seed: deriveSeed(seed, "image-only", step),
           signal,
         },
       );
-      const similarities = rated.map(({ annotation }, i) => {
-        const prediction = task.parse(answers[i]![0]!.text);
-        return prediction === null ? 0 : task.similarity(annotation, prediction);
-      });
-      for (const [i, { id }] of rated.entries()) memory.imageOnly.set(id, similarities[i]!);
-      return { "rise/image_only_similarity": similarities.reduce((sum, value) => sum + value, 0) / rated.length };
+      for (const [i, { id, annotation }] of rated.entries()) {
+        const outcome = answers[i]!;
+        if (outcome instanceof Error) {
+          failures.onSampled(id, outcome, 0);
+          continue;
+        }
+        const prediction = task.parse(outcome[0]!.text);
+        memory.imageOnly.set(id, prediction === null ? 0 : task.similarity(annotation, prediction));
+      }
+      const similarities = rated.flatMap(({ id }) => memory.imageOnly.get(id) ?? []);
+      if (similarities.length === 0) return {};
+      const sum = similarities.reduce((total, value) => total + value, 0);
+      return { "rise/image_only_similarity": sum / similarities.length };
     },
   });
 }
@@ -230,16 +279,24 @@ function closing<A>(
 function cotSampling<A>(
   { task, reward, groupSize, sampling, seed }: Settings<A>,
   backend: VlmBackend,
-  name: string,
-  examples: (step: number) => readonly Example<A>[],
+  {
+    name,
+    examples,
+    failures,
+  }: {
+    readonly name: "train" | "final";
+    readonly examples: (step: number) => readonly Example<A>[];
+    readonly failures: RunFailures;
+  },
 ) {
   return {
-    name,
+    ...{ name, failures },
     groupSize: groupSize * (sampling.reconstructionsPerCot ?? 1),
     rewardName: reward.name,
     sample: (step: number, signal: AbortSignal) =>
       sampleRollouts({
         ...{ task, reward, groupSize, sampling, backend, signal },
+        ...{ keepsParts: name === "final", onSampled: failures.onSampled },
         examples: examples(step),
         seed: deriveSeed(seed, name, step),
       }),
@@ -305,9 +362,11 @@ function withDefaults<A>(options: RiseCotOptions<A>) {
     "sampling.reconstructionsPerCot": reconstructionsPerCot,
   });
   checkCounts({ steps }, 0);
-  checkTemperature("sampling", sampling);
+  checkSampling("sampling", sampling);
+  checkSampling("sampling.reconstruction", reconstructionSampling(sampling));
   checkChoice("credit", credit, ["both", "reconstruction"]);
   checkThreshold(threshold);
+  checkFailureOptions(options);
   checkBooleans("riseCot", { preflight, finalPass, resume });
   checkSeed("riseCot", seed);
   if (options.trainer) {
@@ -318,7 +377,7 @@ function withDefaults<A>(options: RiseCotOptions<A>) {
 }
 
 /** What decides the run, for `config.json`. */
-function describe<A>(settings: Settings<A>, backend: VlmBackend, trainer: Trainer | undefined): object {
+function describe<A>(settings: Settings<A>, policy: object | string, trains: boolean): object {
   const { task, dataset, reward, groupSize, examplesPerStep, steps, grpo, learningRate, threshold, sampling } =
     settings;
   const { credit, microBatch, checkpointEvery, heldOut, finalPass, seed } = settings;
@@ -329,11 +388,11 @@ function describe<A>(settings: Settings<A>, backend: VlmBackend, trainer: Traine
     prompts: promptsFingerprint(
       [...dataset, ...heldOut].flatMap((example) => [task.cotPrompt(example), task.reconstructionPrompt(example, "")]),
     ),
-    policy: backend.name,
+    policy,
     reward: reward.name,
     groupSize,
     examplesPerStep,
-    ...(trainer && {
+    ...(trains && {
       ...{ steps, grpo, credit, microBatch, finalPass },
       learningRate: describeLearningRate(learningRate, steps),
       ...(heldOut.length > 0 && { heldOut: fingerprint(heldOut) }),

@@ -19,15 +19,19 @@ import {
   promptsFingerprint,
   shuffledBatch,
 } from "./examples";
+import { checkFailureOptions, createRunFailures, type FailureOptions } from "./failures";
 import { checkGrpo } from "./grpo-step";
 import { checkLearningRate, describeLearningRate, type LearningRate, learningRateAt } from "./learning-rate";
 import { riseR1Names } from "./option-names";
 import { type Owned, withOwned } from "./owned";
+import { policyIdentity } from "./policy-identity";
 import { needsOf, preflight, rehearseTraining } from "./preflight";
-import { checkTemperature, heldOutMetrics, rolloutStage } from "./rollout-stage";
+import { type ReadableOptions, readableExamples } from "./readable-examples";
+import { checkSampling, heldOutMetrics, rolloutStage } from "./rollout-stage";
 import { createRun, type Run } from "./run";
 import { openRunDirectory, trainedIn } from "./run-directory";
 import { type AnswerRollout, checkReward, type SamplingOptions, sampleAnswers } from "./sample-rollouts";
+import { withSamplerCorrection } from "./sampler-gap";
 import { type Memory, runStages, type Stage } from "./stages";
 import { supervisedStep } from "./supervised-step";
 
@@ -63,7 +67,7 @@ export interface RftOptions<A> {
   readonly reward?: AnswerRewardFunction<A>;
 }
 
-export interface RiseR1Options<A> {
+export interface RiseR1Options<A> extends FailureOptions, ReadableOptions {
   readonly task: Task<A>;
   readonly dataset: readonly Example<A>[];
   /** D_RISE, from `riseCot`; may be empty where there is no SFT. */
@@ -84,7 +88,7 @@ export interface RiseR1Options<A> {
   readonly keepCheckpoints?: number;
   /** Examples to measure the policy with at every checkpoint, one greedy rollout each; the best `eval_reward` is the best checkpoint. */
   readonly heldOut?: readonly Example<A>[];
-  /** Try every stage on one example before the first step (true): what must fail fails at once, and `preflight.html` shows what was seen. */
+  /** Decode every image and try every stage on one example before the first step (true): what must fail fails at once, and `preflight.html` shows what was seen. */
   readonly preflight?: boolean;
   readonly seed?: number;
   /** Where the run is written; without it nothing is. */
@@ -130,28 +134,39 @@ export function riseR1<A>(asked: RiseR1Options<A>): Run<RiseR1Event<A>, RiseR1Re
     const defaulted = withDefaults(options);
     const { sft, threshold } = defaulted;
     const kept = sft ? keptCots(cots, { task, dataset, threshold }) : [];
-    const settings = { ...defaulted, sft: sft && withSteps(sft, kept.length) };
-    return withOwned("trainer", trainer, "optimStep", (owned) => run(options, settings, kept, owned, signal));
+    const withSamples = (count: number) => ({ ...defaulted, sft: sft && withSteps(sft, count) });
+    withSamples(kept.length);
+    return withOwned("trainer", trainer, "backward", async function* (owned) {
+      if (options.preflight === false) return yield* run(options, withSamples(kept.length), kept, owned, signal);
+      const readable = yield* readableExamples(options, owned.sampler(), signal);
+      const ids = new Set(readable.dataset.map(({ id }) => id));
+      const left = kept.filter(({ exampleId }) => ids.has(exampleId));
+      return yield* run({ ...options, ...readable }, withSamples(left.length), left, owned, signal);
+    });
   }, asked?.signal);
 }
 
 async function* run<A>(
   options: RiseR1Options<A>,
-  settings: Settings<A>,
+  asked: Settings<A>,
   kept: readonly RatedCot<A>[],
   trainer: Trainer,
   signal: AbortSignal,
 ): AsyncGenerator<RiseR1Event<A>, RiseR1Result<A>, void> {
   const { heldOut = [], keepCheckpoints = 3, runDir, resume = false, stop } = options;
-  const { checkpointEvery } = settings;
+  const { rft, checkpointEvery } = asked;
+  const settings = { ...asked, rft: rft && { ...rft, grpo: withSamplerCorrection(rft.grpo, trainer) } };
   const memory = createMemory();
   const measured = heldOut.length > 0 && { evaluate: evaluation(options, settings, trainer) };
   const stages = [
     ...(settings.sft ? [supervised(settings, settings.sft, trainer, supervisedSamples(options, trainer, kept))] : []),
     ...(settings.rft ? [reinforced(options, settings, settings.rft, trainer, memory)] : []),
   ].map((stage) => ({ ...stage, ...measured }));
-  const keeping = { resume, keep: keepCheckpoints };
-  const directory = await openRunDirectory(runDir, describe(options, settings, trainer), keeping);
+  const policy = runDir === undefined ? "" : await policyIdentity(trainer.sampler());
+  const directory = await openRunDirectory(runDir, describe(options, settings, policy), {
+    ...{ resume, keep: keepCheckpoints },
+    length: { stages, checkpointEvery, config: (steps) => describe(options, withLengths(settings, steps), policy) },
+  });
   try {
     await directory.writeCots(kept);
     const { task, dataset, preflight: asks = true } = options;
@@ -182,6 +197,15 @@ function withSteps({ epochs, ...sft }: SftSettings, samples: number): SftSetting
   return { ...sft, epochs, steps };
 }
 
+/** The same settings with other numbers of steps, by their names in `config.json`. */
+function withLengths<A>({ sft, rft, ...settings }: Settings<A>, steps: ReadonlyMap<string, number>): Settings<A> {
+  return {
+    ...settings,
+    sft: sft && { ...sft, steps: steps.get("sft.steps") ?? sft.steps },
+    rft: rft && { ...rft, steps: steps.get("rft.steps") ?? rft.steps },
+  };
+}
+
 /** Prompt and target tokens of every kept cot. */
 function supervisedSamples<A>(options: RiseR1Options<A>, trainer: Trainer, kept: readonly RatedCot<A>[]) {
   return sftSamples(kept, options).map(({ example, prompt, target }) => ({
@@ -200,6 +224,7 @@ function supervised<A>(
   return {
     name: "sft",
     steps,
+    setting: "sft.steps",
     trains: true,
     async rehearse(signal) {
       const demands = samples.map((sample) => ({ ...sample, completionTokens: sample.completion.length }));
@@ -221,14 +246,16 @@ function supervised<A>(
 }
 
 function reinforced<A>(
-  { task, dataset }: RiseR1Options<A>,
+  { task, dataset, ...options }: RiseR1Options<A>,
   { seed, microBatch }: Settings<A>,
   { steps, groupSize, examplesPerStep, learningRate, grpo, sampling, reward }: RftSettings<A>,
   trainer: Trainer,
   memory: AnswerMemory,
 ): Stage<AnswerRollout<A>> {
-  return rolloutStage({
+  const failures = createRunFailures("riseR1", options);
+  const stage = rolloutStage({
     name: "rft",
+    failures,
     steps,
     groupSize,
     rewardName: reward.name,
@@ -236,11 +263,11 @@ function reinforced<A>(
     sample: (step, signal) =>
       sampleAnswers({
         ...{ task, reward, groupSize, sampling, signal },
-        backend: trainer.sampler(),
+        ...{ backend: trainer.sampler(), onSampled: failures.onSampled },
         examples: shuffledBatch(dataset, step, examplesPerStep, deriveSeed(seed, "rft")),
         seed: deriveSeed(seed, "rft", step),
       }),
-    learning: { trainer, grpo, learningRate, microBatch, credit: "all", temperature: sampling.temperature },
+    learning: { trainer, grpo, learningRate, microBatch, credit: "all" },
     rehearsal: {
       backend: trainer.sampler(),
       examplesPerStep,
@@ -259,24 +286,26 @@ function reinforced<A>(
         }),
     },
   });
+  return { ...stage, setting: "rft.steps" };
 }
 
 /** The likeliest answer to each held-out example, rewarded as in reinforcement. */
 function evaluation<A>(
-  { task, heldOut = [] }: RiseR1Options<A>,
+  { task, heldOut = [], ...options }: RiseR1Options<A>,
   { seed, rft }: Settings<A>,
   trainer: Trainer,
 ): NonNullable<Stage<AnswerRollout<A>>["evaluate"]> {
   const { reward, sampling } = rft || { reward: answerReward as AnswerRewardFunction<A>, sampling: {} };
   return async (signal) => {
+    const failures = createRunFailures("riseR1: heldOut", options);
     const sampled = await sampleAnswers({
       ...{ task, reward, signal, backend: trainer.sampler() },
       sampling: { ...sampling, temperature: 0 },
       groupSize: 1,
-      examples: heldOut,
+      ...{ examples: heldOut, onSampled: failures.onSampled },
       seed: deriveSeed(seed, "evaluation"),
     });
-    return heldOutMetrics(sampled, reward.name);
+    return heldOutMetrics(sampled, reward.name, failures.drain().length);
   };
 }
 
@@ -321,6 +350,7 @@ function withDefaults<A>({ sft = {}, rft = {}, ...options }: RiseR1Options<A>) {
   };
   checkCounts({ checkpointEvery, keepCheckpoints, microBatch });
   checkThreshold(threshold);
+  checkFailureOptions(options);
   checkBooleans("riseR1", { preflight, resume });
   checkSeed("riseR1", seed);
   if (settings.sft) {
@@ -338,7 +368,7 @@ function withDefaults<A>({ sft = {}, rft = {}, ...options }: RiseR1Options<A>) {
     checkCounts({ "rft.groupSize": groupSize }, 2);
     checkCounts({ "rft.examplesPerStep": examplesPerStep, "rft.sampling.maxTokens": sampling.maxTokens });
     checkCounts({ "rft.steps": steps }, 0);
-    checkTemperature("rft.sampling", sampling);
+    checkSampling("rft.sampling", sampling);
     checkLearningRate("rft.learningRate", learningRate, steps);
     checkGrpo("rft.grpo", grpo, { groupSize, groups: examplesPerStep });
   }
@@ -349,7 +379,7 @@ function withDefaults<A>({ sft = {}, rft = {}, ...options }: RiseR1Options<A>) {
 function describe<A>(
   { task, dataset, heldOut = [], cots }: RiseR1Options<A>,
   { sft, rft, ...settings }: Settings<A>,
-  trainer: Trainer,
+  policy: object | string,
 ): object {
   const rate = ({ learningRate, steps }: { learningRate: LearningRate; steps: number }) => ({
     learningRate: describeLearningRate(learningRate, steps),
@@ -363,9 +393,10 @@ function describe<A>(
     cots: fingerprint(
       cots.map(({ exampleId, cot, reward, annotation }) => ({ id: exampleId, annotation: [cot, reward, annotation] })),
     ),
-    policy: trainer.sampler().name,
+    policy,
     ...settings,
-    sft: sft && { ...sft, ...rate(sft) },
+    // Epochs are known by the steps that they are.
+    sft: sft && { ...sft, ...rate(sft), epochs: undefined },
     rft: rft && { ...rft, ...rate(rft), reward: rft.reward.name },
   };
 }

@@ -1,9 +1,11 @@
 import type { VlmBackend } from "../backends/backend";
+import { concernsOnePrompt } from "../errors";
 import type { GrpoSettings } from "../grpo/presets";
 import { checkNumber } from "../options";
 import type { Trainer } from "../trainers/trainer";
 import type { Prompt } from "../types";
-import { grpoStep, withTokens } from "./grpo-step";
+import type { RunFailures } from "./failures";
+import { asksOf, grpoStep, withTokens } from "./grpo-step";
 import { type LearningRate, learningRateAt } from "./learning-rate";
 import { type Demand, needsOf, type Rehearsal, rehearseTraining } from "./preflight";
 import type { Sampled, SamplingOptions } from "./sample-rollouts";
@@ -15,8 +17,6 @@ export interface Learning {
   readonly grpo: GrpoSettings;
   readonly learningRate: LearningRate;
   readonly credit: "all" | "last";
-  /** Of the rollouts. */
-  readonly temperature?: number | undefined;
   readonly microBatch?: number | undefined;
 }
 
@@ -38,6 +38,8 @@ export function rolloutStage<R extends { readonly prediction: unknown }>(options
   readonly tokens: TokenCount;
   readonly sample: (step: number, signal: AbortSignal) => Promise<readonly Sampled<R>[]>;
   readonly learning?: Learning;
+  /** Examples of a step that could not be sampled. */
+  readonly failures?: Pick<RunFailures, "drain">;
   /** How to try the stage on one example before the run. */
   readonly rehearsal?: {
     readonly backend: VlmBackend;
@@ -47,7 +49,7 @@ export function rolloutStage<R extends { readonly prediction: unknown }>(options
   };
   readonly seen?: (rollouts: readonly R[], step: number, signal: AbortSignal) => Promise<Record<string, number>>;
 }): Stage<R> {
-  const { name, steps, groupSize, rewardName, tokens, sample, learning, rehearsal, seen } = options;
+  const { name, steps, groupSize, rewardName, tokens, sample, learning, failures, rehearsal, seen } = options;
   return {
     name,
     steps,
@@ -55,12 +57,14 @@ export function rolloutStage<R extends { readonly prediction: unknown }>(options
     ...(rehearsal && { rehearse: (signal) => rehearse({ ...rehearsal, name, steps, groupSize, learning }, signal) }),
     async run(step, signal) {
       const sampled = await sample(step, signal);
-      const learned = learning && (await learn(learning, sampled, { step, groupSize, signal }));
+      const learned =
+        learning && sampled.length > 0 ? await learn(learning, sampled, { step, groupSize, signal }) : undefined;
       const more = await seen?.(
         sampled.map(({ rollout }) => rollout),
         step,
         signal,
       );
+      const failed = failures?.drain() ?? [];
       // A cot with several reconstructions was sampled once.
       const written = new Set(sampled.flatMap(({ segments }) => segments.map(({ completion }) => completion)));
       for (const { tokenIds = [] } of written) tokens.numTokens += tokenIds.length;
@@ -68,6 +72,7 @@ export function rolloutStage<R extends { readonly prediction: unknown }>(options
         ...(sampled.length > 0 && rolloutMetrics(sampled, rewardName)),
         ...learned?.metrics,
         ...more,
+        ...(failed.length > 0 && { "rise/failed_examples": failed.length }),
         num_tokens: tokens.numTokens,
       };
       return {
@@ -78,6 +83,10 @@ export function rolloutStage<R extends { readonly prediction: unknown }>(options
           ...(learned && { advantage: learned.advantages[i]! }),
         })),
         metrics,
+        warnings: failed.map(({ exampleId, message }) => ({
+          guard: "failed-example" as const,
+          message: `example ${exampleId} could not be sampled, or not in full: ${message}`,
+        })),
       };
     },
   };
@@ -101,16 +110,19 @@ async function rehearse<R extends { readonly prediction: unknown }>(
 ): Promise<Rehearsal> {
   const { demand, ...needs } = await needsOf(rehearsal.demands(), {
     ...{ backend: rehearsal.backend, trainer: learning?.trainer },
+    ...(learning && asksOf(learning.grpo).entropies && { entropies: true }),
     ...{ prompts: rehearsal.examplesPerStep, count: groupSize },
   });
-  const { exampleId } = demand;
   const started = performance.now();
-  const sampled = await rehearsal.sample(exampleId, signal);
+  // Of a model that cannot be trained nothing is lost by an example that fails: the next one shows as much.
+  const others = learning ? [] : rehearsal.demands().map((other) => other.exampleId);
+  const { exampleId, sampled } = await firstSampled([demand.exampleId, ...others], (id) =>
+    rehearsal.sample(id, signal),
+  );
   if (learning) {
-    const { trainer, microBatch, temperature = 1 } = learning;
-    const segments = new Set(sampled.flatMap((row) => row.segments));
-    const pieces = [...segments].map((segment) => withTokens(segment, temperature));
-    await rehearseTraining(trainer, pieces, { microBatch, temperature, signal });
+    const { trainer, microBatch, grpo } = learning;
+    const pieces = [...new Set(sampled.flatMap((row) => row.segments))].map(withTokens);
+    await rehearseTraining(trainer, pieces, { microBatch, entropies: asksOf(grpo).entropies, signal });
   }
   const seconds = (performance.now() - started) / 1000;
   const formatRate = sampled.filter(({ reward }) => reward.format.ok).length / sampled.length;
@@ -118,12 +130,34 @@ async function rehearse<R extends { readonly prediction: unknown }>(
   return { report: { stage: name, exampleId, ...needs, formatRate, estimatedSeconds }, sampled };
 }
 
-/** What one greedy rollout for each held-out example earns: `eval_reward`, `eval_rise/similarity`, … */
-export function heldOutMetrics<R>(sampled: readonly Sampled<R>[], rewardName: string): EvaluationMetrics {
-  const { reward, ...metrics } = rolloutMetrics(sampled, rewardName);
+/** Tries one example after another, at most eight; throws the first one's failure if all of them fail. */
+async function firstSampled<T>(ids: readonly string[], sample: (id: string) => Promise<T>) {
+  let first: unknown;
+  for (const exampleId of [...new Set(ids)].slice(0, 8)) {
+    try {
+      return { exampleId, sampled: await sample(exampleId) };
+    } catch (error) {
+      first ??= error;
+      if (!concernsOnePrompt(error)) throw error;
+    }
+  }
+  throw first;
+}
+
+/**
+ * What one greedy rollout for each held-out example earns: `eval_reward`, `eval_rise/similarity`, …
+ * @param failed examples that could not be sampled: they earn 0
+ */
+export function heldOutMetrics<R>(
+  sampled: readonly Sampled<R>[],
+  rewardName: string,
+  failed: number,
+): EvaluationMetrics {
+  const { reward = 0, ...metrics } = sampled.length === 0 ? {} : rolloutMetrics(sampled, rewardName);
   return {
-    eval_reward: reward!,
+    eval_reward: failed === 0 ? reward : (reward * sampled.length) / (sampled.length + failed),
     ...Object.fromEntries(Object.entries(metrics).map(([name, value]) => [`eval_${name}`, value])),
+    ...(failed > 0 && { "eval_rise/failed_examples": failed }),
   };
 }
 
@@ -133,19 +167,24 @@ const promptText = (prompt: Prompt): string =>
     .map((part) => (part.type === "text" ? part.text : "<image>"))
     .join("\n");
 
-/** @throws ConfigError for rollouts that nothing can be learned from, because they are all the same */
-export function checkTemperature(name: string, { temperature = 1 }: SamplingOptions): void {
-  checkNumber(name, "a temperature above 0", temperature, temperature > 0 && Number.isFinite(temperature));
+/** @throws ConfigError for settings that are out of range: a temperature of 0 is, because rollouts that are all the same teach nothing */
+export function checkSampling(name: string, sampling: SamplingOptions): void {
+  const { temperature = 1, topP = 1, topK = Number.POSITIVE_INFINITY, repetitionPenalty = 1 } = sampling;
+  const isPositive = (value: number) => value > 0 && Number.isFinite(value);
+  checkNumber(name, "a temperature above 0", temperature, isPositive(temperature));
+  checkNumber(name, "topP in (0, 1]", topP, topP > 0 && topP <= 1);
+  const isCount = topK === Number.POSITIVE_INFINITY || (Number.isInteger(topK) && topK >= 1);
+  checkNumber(name, "topK to be a whole number of at least 1", topK, isCount);
+  checkNumber(name, "a repetitionPenalty above 0", repetitionPenalty, isPositive(repetitionPenalty));
 }
 
 const learn = <R>(
-  { trainer, learningRate, temperature = 1, ...learning }: Learning,
+  { trainer, learningRate, ...learning }: Learning,
   sampled: readonly Sampled<R>[],
   { step, ...options }: { readonly step: number; readonly groupSize: number; readonly signal: AbortSignal },
 ) =>
   grpoStep(trainer, sampled, {
     ...learning,
     ...options,
-    temperature,
     learningRate: learningRateAt(learningRate, step),
   });

@@ -1,20 +1,35 @@
-import { appendFile } from "node:fs/promises";
+import { appendFile, mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
 import { CheckpointError } from "../errors";
 import type { Trainer } from "../trainers/trainer";
 import {
   type CheckpointState,
+  checkpointFolder,
   checkpointPath,
   lastGoodCheckpoint,
+  newestWeights,
   pruneCheckpoints,
   rowFiles,
+  stepsIn,
   stopsIn,
   writeCheckpoint,
 } from "./checkpoints";
 import { claimDirectory } from "./claim-directory";
 import type { BestCheckpoint, StepMetrics } from "./events";
-import { cutOff, jsonl, keepLines, parseRow, readWholeLines, sizeOf, writeAtomically, writing } from "./run-files";
+import {
+  cutOff,
+  flushFolder,
+  jsonl,
+  keepLines,
+  parseRow,
+  readWholeLines,
+  sizeOf,
+  writeAtomically,
+  writing,
+} from "./run-files";
+import { isLonger, nextCheckpoint, type RunLength } from "./run-length";
+import type { RunLock } from "./run-lock";
 
 /**
  * What a run leaves behind: `config.json`, `preflight.html`, `rollouts.jsonl`, `metrics.jsonl`, `timings.jsonl`, `cots.jsonl`, `checkpoints/step-N/`.
@@ -24,7 +39,7 @@ import { cutOff, jsonl, keepLines, parseRow, readWholeLines, sizeOf, writeAtomic
  * other processes out.
  */
 export interface RunDirectory {
-  /** The checkpoint this run goes on from, and what was wrong with newer ones. */
+  /** The checkpoint this run goes on from, and what is wrong with what was there after it, in sentences. */
   readonly resumed: { readonly step: number; readonly state: unknown; readonly damaged: readonly string[] } | undefined;
   /** All rows of `metrics.jsonl`, those of before the interruption included. */
   readonly metrics: readonly StepMetrics[];
@@ -63,42 +78,71 @@ type RowFile = (typeof rowFiles)[number] | "timings";
  * @param path `undefined` keeps the run in memory
  * @param config everything that decides what the run does, as JSON; it must be the same when the run is resumed
  * @param options.keep newest checkpoints that are kept, besides the best (3)
+ * @param options.length where it is known, a resumed run may be longer than it was begun, and rows without their checkpoints are noticed
  * @throws CheckpointError for a directory that another process writes into, that is in use without `resume`, that belongs to a run with
  * another config, or is damaged
  */
 export async function openRunDirectory(
   path: string | undefined,
   config: object,
-  { resume = false, keep = 3 }: { readonly resume?: boolean; readonly keep?: number } = {},
+  { resume = false, keep = 3, length }: RunDirectoryOptions = {},
 ): Promise<RunDirectory> {
   if (path === undefined) return inMemory();
-  const close = await claimDirectory(path, config, resume);
+  const lock = await claimDirectory(path, config, resume, async (stored) => {
+    const [newest = 0] = await stepsIn(path);
+    if (length && isLonger(length, stored, newest)) return { isFine: true };
+    const weights = await newestWeights(path);
+    return { isFine: false, ...(weights !== undefined && { advice: anew(weights) }) };
+  });
   try {
-    return await openClaimed(path, { keep, close });
+    return await openClaimed(path, { keep, lock, length });
   } catch (error) {
-    await close();
+    await lock.release();
     throw error;
   }
 }
 
+export interface RunDirectoryOptions {
+  readonly resume?: boolean;
+  readonly keep?: number;
+  readonly length?: RunLength;
+}
+
+/** How to go on where a run cannot be resumed. */
+const anew = (weights: string) =>
+  `. Only the steps of a stage that is not over may be raised, and its learning rates so far must stay; to train on in another way, start a new runDir with a trainer that has loaded weights: trainer.load(${JSON.stringify(weights)})`;
+
 async function openClaimed(
   path: string,
-  { keep, close }: { readonly keep: number; readonly close: () => Promise<void> },
+  { keep, lock, length }: { readonly keep: number; readonly lock: RunLock; readonly length: RunLength | undefined },
 ): Promise<RunDirectory> {
-  const { state: last, damaged } = await lastGoodCheckpoint(path);
-  const bytes = last?.bytes ?? { rollouts: 0, metrics: 0 };
-  let { step: newest, policy, best } = last ?? ({} as Partial<CheckpointState>);
+  const checkpoints = checkpointFolder(path);
+  let newest: number | undefined;
   const intact = () =>
     newest === undefined ? "no checkpoint was there yet" : `the checkpoint of step ${newest} is intact`;
   const write = (name: string, put: (target: string) => Promise<void>) => {
     const target = join(path, name);
-    return writing(target, intact, () => put(target));
+    return writing(target, intact, async () => {
+      await lock.check();
+      await put(target);
+    });
   };
+  const { state: last, problems } = await writing(checkpoints, intact, () => lastGoodCheckpoint(path));
+  const damaged = problems.map((problem) => `a newer checkpoint is left aside, because ${problem}`);
+  const bytes = last?.bytes ?? { rollouts: 0, metrics: 0 };
+  let { policy, best } = last ?? ({} as Partial<CheckpointState>);
+  newest = last?.step;
+  const orphans = await rowsWithoutCheckpoint(path, length, newest);
+  if (orphans !== undefined && newest === undefined)
+    throw new CheckpointError(`${path}: ${orphans}. Put checkpoints/ back, or start again in another runDir`);
+  if (orphans !== undefined) damaged.push(`${orphans}: what came after step ${newest} is cut off and done again`);
+  await write("checkpoints", (target) => mkdir(target, { recursive: true }).then(() => {}));
   for (const file of rowFiles) await write(`${file}.jsonl`, (target) => cutOff(target, bytes[file]));
   const metrics = await readMetrics(join(path, "metrics.jsonl"));
   await write("timings.jsonl", (target) => keepLines(target, metrics.length));
+  await flushFolder(path);
   const stops = await stopsIn(path);
-  const prune = () => pruneCheckpoints(path, keep, { best: best?.step, stops });
+  const prune = () => writing(checkpoints, intact, () => pruneCheckpoints(path, keep, { best: best?.step, stops }));
   await prune();
 
   return {
@@ -131,15 +175,34 @@ async function openClaimed(
         ...(isStop && { isStop }),
         ...{ bytes, pipeline },
       };
-      await writing(target, intact, () => writeCheckpoint(path, state, trainer && ((folder) => trainer.save(folder))));
+      const save = trainer && ((folder: string) => trainer.save(folder));
+      await writing(target, intact, () => writeCheckpoint(path, state, save, lock.check));
       ({ step: newest, policy, best } = state);
       if (isStop) stops.add(step);
+      else stops.delete(step);
       await prune();
       return target;
     },
 
-    close,
+    close: lock.release,
   };
+}
+
+/**
+ * What is amiss where `metrics.jsonl` goes further than it can without a checkpoint that is not there; a process that is killed leaves at most the
+ * rows of the steps up to the next one.
+ */
+async function rowsWithoutCheckpoint(
+  path: string,
+  length: RunLength | undefined,
+  newest: number | undefined,
+): Promise<string | undefined> {
+  const { lines } = await readWholeLines(join(path, "metrics.jsonl"));
+  const isLost = newest === undefined && lines.length > 0 && (await sizeOf(checkpointFolder(path))) === undefined;
+  const due = length && nextCheckpoint(length, newest ?? 0);
+  if (!isLost && (due === undefined || lines.length <= due)) return undefined;
+  const found = newest === undefined ? "found none" : `the newest is that of step ${newest}`;
+  return `expected a checkpoint of at least step ${due ?? 1}, since metrics.jsonl has rows of ${lines.length} steps; ${found}`;
 }
 
 /** What a result says about the weights that a run left. */

@@ -1,7 +1,8 @@
 import { createReadStream } from "node:fs";
 import { open, readFile, rename, stat, truncate, writeFile } from "node:fs/promises";
+import { dirname } from "node:path";
 import type { z } from "zod";
-import { CheckpointError } from "../errors";
+import { CheckpointError, RiseError } from "../errors";
 
 /** Rows as JSON lines. */
 export const jsonl = (rows: readonly object[]): string => rows.map((row) => `${JSON.stringify(row)}\n`).join("");
@@ -11,12 +12,22 @@ export async function writeAtomically(file: string, text: string | Iterable<stri
   await writeFile(`${file}.partial`, text);
   await flush(`${file}.partial`);
   await rename(`${file}.partial`, file);
+  await flushFolder(dirname(file));
 }
 
 /** Through to the disk, so that a checkpoint that exists is one that can be trusted. */
 export async function flush(file: string): Promise<void> {
   const handle = await open(file, "r+");
   await handle.sync().finally(() => handle.close());
+}
+
+/** So that a new name is on the disk, too; Windows has no such call, and needs none. */
+export async function flushFolder(folder: string): Promise<void> {
+  const handle = await open(folder, "r").catch(() => undefined);
+  await handle
+    ?.sync()
+    .catch(() => {})
+    .finally(() => handle.close());
 }
 
 /** Shortens a file to a length; one that is not there is made. */
@@ -57,11 +68,16 @@ const newline = 10;
 
 /** The same lines, one after another: a file may hold more of them than memory does. A file that is not there is an error. */
 export async function* wholeLines(file: string): AsyncGenerator<string, void, void> {
-  let rest = "";
+  // Pieces of a line that has not ended yet. They are joined once, so that a long line costs linear time.
+  let pieces: string[] = [];
   for await (const text of createReadStream(file, "utf8")) {
-    const lines = `${rest}${text}`.split("\n");
-    rest = lines.pop()!;
-    yield* lines;
+    const [first, ...others] = (text as string).split("\n");
+    pieces.push(first!);
+    const rest = others.pop();
+    if (rest === undefined) continue;
+    yield pieces.join("");
+    yield* others;
+    pieces = [rest];
   }
 }
 
@@ -102,19 +118,22 @@ export async function writing<T>(what: string, intact: () => string, write: () =
   try {
     return await write();
   } catch (cause) {
-    const { code } = cause as NodeJS.ErrnoException;
-    if (code === undefined || !(code in refusals)) throw cause;
+    const { code, syscall } = cause as NodeJS.ErrnoException;
+    if (cause instanceof RiseError || code === undefined || syscall === undefined) throw cause;
+    const why = refusals.get(code) ?? `of ${String(cause)}`;
     throw new CheckpointError(
-      `${what} could not be written, because ${refusals[code]}; ${intact()}. Mend that, and go on with resume: true`,
+      `${what} could not be written, because ${why}; ${intact()}. Mend that, and go on with resume: true`,
       { cause },
     );
   }
 }
 
-const refusals: Readonly<Record<string, string>> = {
-  ENOSPC: "the disk is full",
-  EDQUOT: "the disk quota is used up",
-  EROFS: "the file system is read-only",
-  EACCES: "permission was denied",
-  EIO: "the disk reported an error",
-};
+const refusals: ReadonlyMap<string, string> = new Map([
+  ["ENOSPC", "the disk is full"],
+  ["EDQUOT", "the disk quota is used up"],
+  ["EFBIG", "the file is larger than the limit for files (ulimit -f)"],
+  ["EMFILE", "the process has too many files open (ulimit -n)"],
+  ["EROFS", "the file system is read-only"],
+  ["EACCES", "permission was denied"],
+  ["EIO", "the disk reported an error"],
+]);

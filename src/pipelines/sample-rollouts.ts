@@ -1,19 +1,29 @@
 import { inspect } from "node:util";
-import type { GenerateOptions, VlmBackend } from "../backends/backend";
-import { BackendError, ConfigError } from "../errors";
+import type { VlmBackend } from "../backends/backend";
+import { ConfigError } from "../errors";
 import type { AnswerRewardFunction } from "../reward/paper";
 import type { Judgement, RewardFunction } from "../reward/reward";
 import { deriveSeed } from "../rng";
 import { shown } from "../shown";
 import type { Task } from "../tasks/task";
 import type { Completion, Example, Prompt, Reward, Rollout } from "../types";
+import { given } from "./examples";
+import type { OnSampled } from "./failures";
+import { generate, generateEach, type Outcome } from "./generate";
 
-/** How completions are drawn. */
+/**
+ * How completions are drawn. The policy that is trained is softmax(logits / temperature), as in TRL; what the other settings leave out or make less
+ * likely is not part of it, and no importance ratio corrects for them: they choose what is learned from.
+ */
 export interface SamplingOptions {
-  /** Above 0 (1). The policy that is trained is that of this temperature, as in TRL. */
+  /** Above 0 (1). */
   readonly temperature?: number;
-  /** Nucleus (1). */
+  /** Nucleus: the likeliest tokens whose probabilities sum to at least this, in (0, 1] (1). */
   readonly topP?: number;
+  /** Only the likeliest tokens, at most this many (all). */
+  readonly topK?: number;
+  /** Makes tokens less likely that the prompt or the completion has already: above 1; 1 does nothing (1). */
+  readonly repetitionPenalty?: number;
 }
 
 export interface RolloutSamplingOptions extends SamplingOptions {
@@ -21,6 +31,8 @@ export interface RolloutSamplingOptions extends SamplingOptions {
   readonly cotMaxTokens?: number;
   /** Tokens of a reconstruction (256). */
   readonly reconstructionMaxTokens?: number;
+  /** How reconstructions are drawn, where they are to be drawn in another way than cots (as cots); the published code has temperature 0.7, repetition penalty 1.2. */
+  readonly reconstruction?: SamplingOptions;
   /** Reconstructions of each cot (1), each a rollout: more tell a good cot from a lucky one, and cost as much more sampling. */
   readonly reconstructionsPerCot?: number;
 }
@@ -42,7 +54,15 @@ export interface Sampled<R> {
   readonly reward: Reward;
   /** The example's annotation. */
   readonly truth: unknown;
-  readonly segments: readonly { readonly prompt: Prompt; readonly completion: Completion }[];
+  readonly segments: readonly Segment[];
+}
+
+/** A piece of a rollout. */
+export interface Segment {
+  readonly prompt: Prompt;
+  readonly completion: Completion;
+  /** At which it was sampled (1): what learns from it is the policy of this temperature. */
+  readonly temperature?: number | undefined;
 }
 
 interface Sampling<A> {
@@ -52,6 +72,14 @@ interface Sampling<A> {
   readonly groupSize: number;
   readonly seed: number;
   readonly signal: AbortSignal;
+  /** Told of each example; one that fails has no rollouts then. Without it a failure throws. */
+  readonly onSampled?: OnSampled | undefined;
+}
+
+/** How reconstructions are drawn: as cots, but for their own settings. */
+export function reconstructionSampling({ reconstruction = {}, ...sampling }: RolloutSamplingOptions): SamplingOptions {
+  const { temperature, topP, topK, repetitionPenalty } = { ...sampling, ...given(reconstruction) };
+  return given({ temperature, topP, topK, repetitionPenalty }) as SamplingOptions;
 }
 
 /**
@@ -63,15 +91,21 @@ interface Sampling<A> {
  */
 export async function sampleRollouts<A>({
   reward,
-  sampling: { cotMaxTokens = 256, reconstructionMaxTokens = 256, reconstructionsPerCot = 1, ...sampling },
+  sampling: { reconstruction, ...sampled },
+  keepsParts = false,
   ...options
 }: Sampling<A> & {
   readonly reward: RewardFunction<A>;
   readonly sampling: RolloutSamplingOptions;
+  /** If some reconstructions of an example fail, keep the others' rollouts (false: all or none, as learning needs whole groups). */
+  readonly keepsParts?: boolean;
 }): Promise<Sampled<Rollout<A>>[]> {
-  const { task, backend, examples, groupSize, seed, signal } = options;
+  const { task, backend, examples, groupSize, seed, signal, onSampled } = options;
+  const { cotMaxTokens = 256, reconstructionMaxTokens = 256, reconstructionsPerCot = 1, ...sampling } = sampled;
+  const ofReconstruction = reconstructionSampling({ ...sampling, ...(reconstruction && { reconstruction }) });
   const cotPrompts = examples.map((example) => task.cotPrompt(example));
-  const cots = await generate(backend, cotPrompts, {
+  const ask = onSampled ? generateEach : generate;
+  const cots = await ask(backend, cotPrompts, {
     ...sampling,
     maxTokens: cotMaxTokens,
     count: groupSize,
@@ -79,26 +113,36 @@ export async function sampleRollouts<A>({
     signal,
   });
   const asked = examples.flatMap((example, i) =>
-    cots[i]!.map((cot, g) => ({
+    completionsOf(cots[i]!).map((cot, g) => ({
       example,
       first: g * reconstructionsPerCot,
-      cotSegment: { prompt: cotPrompts[i]!, completion: cot },
+      cotSegment: { prompt: cotPrompts[i]!, completion: cot, temperature: sampling.temperature },
       prompt: task.reconstructionPrompt(example, cot.text),
     })),
   );
-  const reconstructions = await generate(
+  const reconstructions = await ask(
     backend,
     asked.map(({ prompt }) => prompt),
     {
-      ...sampling,
+      ...ofReconstruction,
       maxTokens: reconstructionMaxTokens,
       count: reconstructionsPerCot,
       seed: deriveSeed(seed, "reconstruction"),
       signal,
     },
   );
+  const isKept = examples.map((example, i) => {
+    const ofExample = reconstructions.filter((_, r) => asked[r]!.example === example);
+    const failure = [cots[i]!, ...ofExample].find((outcome) => outcome instanceof Error);
+    const arrived = ofExample.filter((outcome) => !(outcome instanceof Error)).length;
+    const kept = failure && !keepsParts ? 0 : arrived;
+    onSampled?.(example.id, failure, kept);
+    return kept > 0;
+  });
   const pairs = asked.flatMap((cot, i) =>
-    reconstructions[i]!.map((reconstruction, k) => ({ ...cot, reconstruction, k })),
+    isKept[examples.indexOf(cot.example)]
+      ? completionsOf(reconstructions[i]!).map((reconstruction, k) => ({ ...cot, reconstruction, k }))
+      : [],
   );
   const rollouts = pairs.map(async ({ example, first, cotSegment, prompt, reconstruction, k }) => {
     const cot = cotSegment.completion;
@@ -108,7 +152,7 @@ export async function sampleRollouts<A>({
       rollout: { exampleId: example.id, index: first + k, cot, reconstruction, ...judged },
       reward: judged.reward,
       truth: example.annotation,
-      segments: [cotSegment, { prompt, completion: reconstruction }],
+      segments: [cotSegment, { prompt, completion: reconstruction, temperature: ofReconstruction.temperature }],
     };
   });
   return Promise.all(rollouts);
@@ -123,29 +167,33 @@ export async function sampleAnswers<A>({
   readonly reward: AnswerRewardFunction<A>;
   readonly sampling: SamplingOptions & { readonly maxTokens?: number };
 }): Promise<Sampled<AnswerRollout<A>>[]> {
-  const { task, backend, examples, groupSize, seed, signal } = options;
+  const { task, backend, examples, groupSize, seed, signal, onSampled } = options;
   const prompts = examples.map((example) => task.answerPrompt(example));
-  const answers = await generate(backend, prompts, {
+  const answers = await (onSampled ? generateEach : generate)(backend, prompts, {
     ...sampling,
     maxTokens,
     count: groupSize,
     seed: deriveSeed(seed, "answer"),
     signal,
   });
+  for (const [i, { id }] of examples.entries())
+    onSampled?.(id, answers[i] instanceof Error ? answers[i] : undefined, completionsOf(answers[i]!).length);
   const rollouts = examples.flatMap((example, i) =>
-    answers[i]!.map(async (completion, index) => {
+    completionsOf(answers[i]!).map(async (completion, index) => {
       const parts = { truth: example.annotation, text: completion.text };
       const judged = checkJudgement(await reward(task, parts), reward.name, example);
       return {
         rollout: { exampleId: example.id, index, completion, ...judged },
         reward: judged.reward,
         truth: example.annotation,
-        segments: [{ prompt: prompts[i]!, completion }],
+        segments: [{ prompt: prompts[i]!, completion, temperature: sampling.temperature }],
       };
     }),
   );
   return Promise.all(rollouts);
 }
+
+const completionsOf = (outcome: Outcome): readonly Completion[] => (outcome instanceof Error ? [] : outcome);
 
 /** @throws ConfigError naming the option, for what is no function */
 export function checkReward(name: string, reward: unknown): void {
@@ -163,25 +211,3 @@ function checkJudgement<A>(judged: Judgement<A>, name: string, { id }: Example<A
     `reward "${name}": expected { prediction, reward: { reward, similarity, leaks, format } } with finite numbers, got ${inspect(judged)} for example ${id}`,
   );
 }
-
-/** `backend.generate`, held to the number of completions that was asked for, each with a text and why it ends. */
-export async function generate(backend: VlmBackend, prompts: readonly Prompt[], options: GenerateOptions) {
-  const { count = 1, signal } = options;
-  const completions = await backend.generate(prompts, options);
-  signal?.throwIfAborted();
-  const bad = prompts.findIndex((_, i) => completions[i]?.length !== count);
-  if (bad >= 0 || completions.length !== prompts.length) {
-    throw new BackendError(
-      `${backend.name}: expected ${count} completions for each of ${prompts.length} prompts, got ${completions.map((group) => group.length).join(", ")}`,
-    );
-  }
-  const odd = completions.flat().find((completion) => !isCompletion(completion));
-  if (odd !== undefined)
-    throw new BackendError(
-      `${backend.name}: expected completions with a text and a finishReason of "stop" or "length", got ${JSON.stringify(odd)}`,
-    );
-  return completions;
-}
-
-const isCompletion = ({ text, finishReason }: Completion): boolean =>
-  typeof text === "string" && (finishReason === "stop" || finishReason === "length");

@@ -1,6 +1,7 @@
 import { TrainingError } from "../errors";
 import type { Trainer, TrainSequence } from "../trainers/trainer";
 import { backpropagate } from "./backpropagate";
+import { update } from "./updates";
 
 export interface SupervisedStepOptions {
   readonly learningRate: number;
@@ -28,9 +29,9 @@ export async function supervisedStep(
   const tokens = sequences.reduce((sum, { completion }) => sum + completion.length, 0);
   const weight = 1 / (lossType === "sequence" ? sequences.length : tokens);
   const gradient = sequences.map(({ completion }) => new Float64Array(completion.length).fill(-weight));
-  const logProbs = await backpropagate(trainer, sequences, gradient, { microBatch, signal });
+  const { logProbs } = await backpropagate(trainer, sequences, gradient, { microBatch, signal });
   const logLikelihood = logProbs.reduce((sum, row) => row?.reduce((rowSum, value) => rowSum + value, sum) ?? sum, 0);
-  const { gradNorm } = await trainer.optimStep({ learningRate });
+  const { gradNorm } = await update(trainer, { learningRate });
   const metrics = {
     loss: -weight * logLikelihood,
     "rise/token_log_prob": logLikelihood / tokens,

@@ -98,6 +98,7 @@ const curves: readonly (readonly [name: string, title: string])[] = [
   ["completions/mean_length", "tokens in a completion"],
   ["frac_reward_zero_std", "groups without a spread"],
   ["entropy", "entropy, nats a token"],
+  ["rise/entropy_estimate", "entropy estimated from the sample, nats a token"],
   ["loss", "loss"],
 ];
 

@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import { access } from "node:fs/promises";
 import { DataError } from "../errors";
+import { readImageFile } from "../image-file";
 import { excerpt } from "../shown";
 import type { Box, BoxSpace, Example, ImageSource, Polygon } from "../types";
 import { escapeHtml } from "./escape";
@@ -75,7 +76,7 @@ async function decodedSmall(image: ImageSource): Promise<EmbeddedImage> {
   const isRaw = typeof image === "object" && "data" in image;
   const decoder = isRaw
     ? sharp(image.data, { raw: { width: image.width, height: image.height, channels: 3 } })
-    : sharp(image).autoOrient();
+    : sharp((await readImageFile(image)).bytes).autoOrient();
   const { width, height } = isRaw ? image : (await decoder.metadata()).autoOrient;
   const bytes = await decoder
     .resize(longestSide, longestSide, { fit: "inside", withoutEnlargement: true })

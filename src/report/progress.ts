@@ -15,6 +15,10 @@ export function createProgress(title?: string): (event: RunEvent<unknown, unknow
   let done = 0;
   return (event) => {
     if (event.type === "warning") return lineOf(`warning, step ${event.step}: ${event.message}`);
+    if (event.type === "images-end")
+      return lineOf(
+        `${event.images} images read in ${duration(1000 * event.seconds)}, ${event.leftOut.length} examples left out`,
+      );
     if (event.type === "preflight-end") return lineOf(tried(event.report));
     if (event.type !== "step-end") return undefined;
     const { step, totalSteps, metrics } = event;

@@ -1,4 +1,4 @@
-import { checkCotFormat } from "../checks/format";
+import { checkCotFormat, doesNotParse } from "../checks/format";
 import type { Task } from "../tasks/task";
 import type { FormatCheck, Leak, Reward, Rollout } from "../types";
 
@@ -45,7 +45,9 @@ export function gatherEvidence<A>(
     similarity: prediction === null ? 0 : task.similarity(truth, prediction),
     leaks: task.leaks(cot, truth, { strict }),
     format:
-      narrative.ok && prediction === null ? { ok: false, reason: "the reconstruction does not parse" } : narrative,
+      narrative.ok && prediction === null
+        ? { ok: false, reason: doesNotParse("the reconstruction", reconstruction, task) }
+        : narrative,
     repairs: prediction === null ? [] : (task.repairs?.(reconstruction) ?? []),
   };
 }

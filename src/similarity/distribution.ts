@@ -3,7 +3,7 @@ import { ConfigError } from "../errors";
 import type { LabelDistribution } from "../types";
 
 /** Stands in for a zero probability under a logarithm, as the paper has it. */
-const EPSILON = 1e-10;
+export const EPSILON = 1e-10;
 
 /**
  * Similarity of two distributions over labels:
@@ -13,6 +13,9 @@ const EPSILON = 1e-10;
  * As printed, KLD is no divergence when ΣÂ ≠ 1: it can be negative, and a doubled uniform prediction would earn 1.45.
  * So by default KLD compares the shapes (both renormalised) while the sum term and the MSE, on raw values, still punish
  * ΣÂ ≠ 1: S ≤ 1, with equality only at Â = A. The two agree whenever ΣÂ = ΣA.
+ *
+ * The default renormalises first and sets zeros to 1e-10 last, so that KLD does not depend on the scale of Â: {joy: 9} and {joy: 0.9}
+ * have the same. `referenceReward` follows the published code, which sets zeros first.
  *
  * @param truth A; a missing label is 0
  * @param prediction Â; a missing label is 0, values need not sum to 1
@@ -36,17 +39,21 @@ export function unclampedSimilarity(
   kl: "renormalised" | "asPrinted",
 ): number {
   checkChoice("kl", kl, ["renormalised", "asPrinted"]);
-  const labels = unionOfLabels(truth, prediction);
   const ratio = total(prediction) / total(truth);
   // Nothing predicted, or more than a double can sum: as far from a distribution as it gets.
   if (!(ratio > 0) || ratio === Number.POSITIVE_INFINITY) return 0;
   const compare =
     kl === "renormalised" ? (d: LabelDistribution) => renormalise(d, "distribution") : (d: LabelDistribution) => d;
   const divergence = klDivergence(compare(truth), compare(prediction));
-  const meanSquaredError =
-    labels.reduce((sum, label) => sum + (probabilityOf(truth, label) - probabilityOf(prediction, label)) ** 2, 0) /
-    labels.length;
-  return Math.exp(-(divergence + meanSquaredError) - Math.abs(Math.log10(ratio)));
+  return Math.exp(-(divergence + meanSquaredError(truth, prediction)) - Math.abs(Math.log10(ratio)));
+}
+
+/** Mean over all labels of (P(j) − Q(j))². Source: RISE, Eq. 5. */
+export function meanSquaredError(p: LabelDistribution, q: LabelDistribution): number {
+  const labels = unionOfLabels(p, q);
+  return (
+    labels.reduce((sum, label) => sum + (probabilityOf(p, label) - probabilityOf(q, label)) ** 2, 0) / labels.length
+  );
 }
 
 /**

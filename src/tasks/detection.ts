@@ -1,18 +1,26 @@
 import { findLeaks } from "../checks/leakage";
+import { checkChoice } from "../choice";
 import { DataError } from "../errors";
 import { checkOptions } from "../options";
 import { shown } from "../shown";
 import { detectionSimilarity } from "../similarity/boxes";
 import type { Box, BoxSpace } from "../types";
+import { type BoxFormat, boxFormats, boxNotations } from "./box-notation";
 import { formatBox, formatBoxes, readBoxes } from "./box-text";
 import { type LocatingOptions, locating } from "./locating";
 import { detectionNames } from "./option-names";
 import { parsing, type Reading } from "./read";
+import { slackOf } from "./scale";
 import type { Task } from "./task";
 
 export interface DetectionOptions extends LocatingOptions {
   /** Exactly one box per example, written without the outer brackets (false). */
   readonly single?: boolean;
+  /**
+   * What the four numbers of a written box are (`"xywh"`): corner and size; `"xyxy"`, two corners, as Qwen2-VL and Qwen2.5-VL write them; `"yxyx"`, two
+   * corners with y first, as Gemini does. Prompts ask for it, `format` writes it, and answers that say they have another do not parse.
+   */
+  readonly boxFormat?: BoxFormat;
   /** `"detection"`. */
   readonly name?: string;
   /** Whether an answer that is not quite as asked is read, with what was repaired in the rollouts, or does not parse ("lenient"). */
@@ -20,22 +28,29 @@ export interface DetectionOptions extends LocatingOptions {
 }
 
 /**
- * Annotations that are boxes, written `[[x, y, w, h], …]`, or `[x, y, w, h]` when there is always exactly one.
+ * Annotations that are boxes, written `[[x, y, w, h], …]`, or `[x, y, w, h]` when there is always exactly one; `boxFormat` chooses other numbers.
  *
  * A data set's boxes must already be in the task's space: `convertBox` brings them there.
  *
- * @throws ConfigError for an empty target, placeholders that do not fit, and a space, denominator or reading that there is not
+ * @throws ConfigError for an empty target, placeholders that do not fit, and an unknown space, denominator, box format or reading
+ * @example
+ * const task = detection({ target: "mug", boxFormat: "xyxy" });
+ * task.parse('[{"bbox_2d": [102, 233, 431, 687]}]'); // x 102, y 233, width 329, height 454
  */
 export function detection(options: DetectionOptions = {}): Task<readonly Box[]> {
   checkOptions("detection", options, detectionNames);
   const { single = false, similarity = "truth", space = "thousand", name = "detection", reading = "lenient" } = options;
-  const format = (boxes: readonly Box[]) => (single && boxes.length === 1 ? formatBox(boxes[0]!) : formatBoxes(boxes));
-  const form = single ? "[x, y, w, h]" : "[[x, y, w, h], ...]";
+  const { boxFormat = "xywh" } = options;
+  checkChoice("detection()'s boxFormat", boxFormat, boxFormats);
+  const { names, meaning } = boxNotations[boxFormat];
+  const format = (boxes: readonly Box[]) =>
+    single && boxes.length === 1 ? formatBox(boxes[0]!, boxFormat) : formatBoxes(boxes, boxFormat);
+  const form = single ? `[${names}]` : `[[${names}], ...]`;
   return {
     name,
-    ...locating("detection", options, { form, scale: scales[space], format }),
+    ...locating("detection", options, { form, scale: `${meaning}${scales[space]}`, format }),
     format,
-    ...parsing((text) => readBoxes(text, space, single), reading),
+    ...parsing((text) => readBoxes(text, space, single, boxFormat), reading),
     similarity: (truth, prediction) => detectionSimilarity(truth, prediction, { denominator: similarity }),
     // The target's name is in every prompt, so saying it gives nothing away.
     leaks: (cot, annotation) => findLeaks(cot, { answer: format(annotation) }),
@@ -49,13 +64,10 @@ export function detection(options: DetectionOptions = {}): Task<readonly Box[]> 
 }
 
 const scales: Readonly<Record<BoxSpace, string>> = {
-  unit: "top-left corner, width and height as fractions of the image, from 0 to 1",
-  thousand: "top-left corner, width and height, each from 0 to 1000 across the image",
-  pixel: "top-left corner, width and height in pixels",
+  unit: " as fractions of the image, from 0 to 1",
+  thousand: ", each from 0 to 1000 across the image",
+  pixel: " in pixels",
 };
-
-/** Rounding may carry a box this far over the edge, in units of the image side. */
-const EDGE_TOLERANCE = 1e-6;
 
 function validateBox(box: Box, space: BoxSpace, where: string): void {
   if (!Object.hasOwn(scales, box?.space))
@@ -75,7 +87,7 @@ function validateBox(box: Box, space: BoxSpace, where: string): void {
     throw new DataError(`${where} must have an area, but is ${written}`);
   }
   const side = { unit: 1, thousand: 1000, pixel: 1e6 }[space];
-  const slack = side * EDGE_TOLERANCE;
+  const slack = slackOf[space];
   if (Math.min(x, y) < -slack || Math.max(x + width, y + height) > side + slack) {
     throw new DataError(`${where} must lie within 0 … ${side}, but is ${written}`);
   }

@@ -1,7 +1,9 @@
 import { probabilityOf } from "../similarity/distribution";
 import type { LabelDistribution } from "../types";
+import { readLines } from "./distribution-lines";
+import { doubleQuotes, type Entry, readValue, singleQuotes } from "./entry";
 import type { Read } from "./read";
-import { scanNumber, skipSpace } from "./scan";
+import { skipSpace } from "./scan";
 
 /**
  * `{'anger': 0.10, 'joy': 0.90}`, labels in their own order.
@@ -23,11 +25,17 @@ export function quoted(label: string): string {
  *
  * As asked: the labels as they are spelled, each in straight quotes of either kind, and numbers as Python reads them; nothing around it.
  * Understood, and named in `repairs`: text or a code fence around it, other quotes or none, another case, "_" or "-" for a space, a trailing
- * comma, percentages, quoted numbers, labels that are missing (0), the same answer twice. Never guessed, so `null`: unknown or repeated labels,
- * negative or infinite numbers, an empty or unfinished object, and two objects that differ.
+ * comma, percentages, quoted numbers, labels that are missing (0), the same answer twice, and no braces at all: a list, a table, or `label: number`
+ * after `label: number` (`readLines`). Named in `repairs` and left as they are: numbers that sum to 100. Never guessed, so `null`: unknown or repeated
+ * labels, negative or infinite numbers, an empty or unfinished object, and two objects that differ.
  */
 export function readDistribution(text: string, labels: readonly string[]): Read<LabelDistribution> | null {
-  const labelsByKey = new Map(labels.map((label) => [labelKey(label), label]));
+  const labelOf = labelFinder(labels);
+  if (!text.includes("{")) {
+    const entries = readLines(text, labelOf);
+    const listed = entries && toDistribution({ entries, hasTrailingComma: false }, labels, labelOf);
+    return listed && { ...listed, repairs: ["missing braces", ...listed.repairs] };
+  }
   const repairs = new Set<string>();
   let found: LabelDistribution | null = null;
   let next: number;
@@ -35,12 +43,13 @@ export function readDistribution(text: string, labels: readonly string[]): Read<
     const object = readObject(text, at);
     next = object.end;
     if (!object.isWhole) {
-      if (object.entries.some(({ key }) => labelsByKey.has(labelKey(key)))) return null;
+      if (object.entries.some(({ key }) => labelOf(key) !== undefined)) return null;
       continue; // braces around something else
     }
-    const distribution = toDistribution(object, labels, labelsByKey);
+    const distribution = toDistribution(object, labels, labelOf);
     if (distribution === null) return null;
-    if (found && labels.some((label) => found![label] !== distribution.value[label])) return null;
+    if (found && labels.some((label) => probabilityOf(found!, label) !== probabilityOf(distribution.value, label)))
+      return null;
     if (found) repairs.add("said twice");
     else if (text.slice(0, at).trim() !== "" || text.slice(next).trim() !== "") repairs.add("text around it");
     found = distribution.value;
@@ -49,20 +58,25 @@ export function readDistribution(text: string, labels: readonly string[]): Read<
   return found && { value: found, repairs: [...repairs] };
 }
 
-/** What two spellings of one label have in common; letters with accents have two, and tokenizers turn one into the other. */
-export function labelKey(label: string): string {
-  return label
-    .normalize("NFC")
-    .trim()
-    .toLowerCase()
-    .replace(/[\s_-]+/g, " ");
+/** The label that a key spells, if it spells one. */
+type LabelOf = (key: string) => string | undefined;
+
+/** Looks no further than a label can be written long: normalising costs the square of the marks on one letter. */
+function labelFinder(labels: readonly string[]): LabelOf {
+  const labelsByKey = new Map(labels.map((label) => [labelKey(label), label]));
+  // No letter decomposes into more than 18 units.
+  const longest = 18 * labels.reduce((most, { length }) => Math.max(most, length), 0);
+  return (key) => {
+    const short = withoutSeparators(key);
+    return short.length > longest ? undefined : labelsByKey.get(composed(short));
+  };
 }
 
-interface Entry {
-  readonly key: string;
-  readonly value: number;
-  readonly repairs: readonly string[];
-}
+/** What two spellings of one label have in common; letters with accents have two, and tokenizers turn one into the other. */
+export const labelKey = (label: string): string => composed(withoutSeparators(label));
+
+const withoutSeparators = (label: string): string => label.trim().replace(/[\s_-]+/g, " ");
+const composed = (text: string): string => text.normalize("NFC").toLowerCase();
 
 /** What was read of an object. */
 interface ReadObject {
@@ -74,14 +88,14 @@ interface ReadObject {
 }
 
 function toDistribution(
-  { entries, hasTrailingComma }: ReadObject,
+  { entries, hasTrailingComma }: Pick<ReadObject, "entries" | "hasTrailingComma">,
   labels: readonly string[],
-  labelsByKey: ReadonlyMap<string, string>,
+  labelOf: LabelOf,
 ): Read<LabelDistribution> | null {
   const values = new Map<string, number>();
   const repairs = new Set<string>();
   for (const { key, value, repairs: own } of entries) {
-    const label = labelsByKey.get(labelKey(key));
+    const label = labelOf(key);
     if (label === undefined || values.has(label) || !(value >= 0 && Number.isFinite(value))) return null;
     values.set(label, value);
     for (const repair of own) repairs.add(repair);
@@ -90,6 +104,8 @@ function toDistribution(
   if (values.size === 0) return null;
   if (hasTrailingComma) repairs.add("trailing comma");
   if (values.size < labels.length) repairs.add("missing labels");
+  const sum = [...values.values()].reduce((all, value) => all + value, 0);
+  if (Math.abs(sum - 100) <= 1) repairs.add("sums to 100");
   return { value: Object.fromEntries(labels.map((label) => [label, values.get(label) ?? 0])), repairs: [...repairs] };
 }
 
@@ -113,9 +129,6 @@ function readObject(text: string, open: number): ReadObject {
   return { entries, isWhole: true, hasTrailingComma, end: at + 1 };
 }
 
-const singleQuotes = /['‘’`]/;
-const doubleQuotes = /["“”]/;
-
 /** A key up to and including its colon. A quote inside a label is told from the closing one by the colon that follows. */
 function readKey(text: string, start: number) {
   const first = text[start] ?? "";
@@ -132,27 +145,6 @@ function readKey(text: string, start: number) {
     }
   }
   return { text: null, repairs: [], end: at };
-}
-
-/** A number, perhaps quoted, perhaps a percentage. */
-function readValue(text: string, start: number) {
-  const first = text[start] ?? "";
-  const quotes = singleQuotes.test(first) ? singleQuotes : doubleQuotes.test(first) ? doubleQuotes : null;
-  const number = scanNumber(text, quotes ? skipSpace(text, start + 1) : start);
-  if (!number) return { value: null, repairs: [], end: start };
-  const repairs = quotes ? ["numbers in quotes"] : [];
-  let { value, end } = number;
-  const sign = skipSpace(text, end);
-  if (text[sign] === "%") {
-    value /= 100;
-    repairs.push("percentages");
-    end = sign + 1;
-  }
-  if (!quotes) return { value, repairs, end };
-  const closing = skipSpace(text, end);
-  return quotes.test(text[closing] ?? "")
-    ? { value, repairs, end: closing + 1 }
-    : { value: null, repairs: [], end: closing };
 }
 
 function decimals(value: number): string {

@@ -3,7 +3,19 @@ import { scanNumber } from "./scan";
 /** A bracket in a text: it holds numbers, or further brackets, or nothing. */
 export interface Nested {
   readonly numbers: readonly number[];
+  /** The numbers as they are written. */
+  readonly written: readonly string[];
   readonly lists: readonly Nested[];
+  /** The key that the bracket stands under, as in `{"bbox": […]}`. */
+  readonly key?: Key | undefined;
+  /** Whether words stand between it and the bracket before it. */
+  readonly afterWords?: boolean | undefined;
+}
+
+export interface Key {
+  readonly name: string;
+  /** In quotes or in braces; otherwise it may be the last word of a sentence. */
+  readonly isJson: boolean;
 }
 
 /**
@@ -18,12 +30,18 @@ export interface Nested {
 export function readNested(text: string, repairs: Set<string>): Nested[] | null {
   const outer = openFrame("");
   const frames = [outer];
+  let braces = 0;
+  let afterWords = false;
   for (let at = 0; at < text.length; ) {
     const frame = frames.at(-1)!;
     const character = text[at]!;
+    afterWords ||= /\p{L}/u.test(character);
+    if (character === "{") braces++;
+    if (character === "}" && braces > 0) braces--;
     if (character === "[" || character === "(") {
       if (frames.length > MAX_DEPTH) return null;
-      frames.push(openFrame(character === "[" ? "]" : ")"));
+      frames.push({ ...openFrame(character === "[" ? "]" : ")"), key: keyBefore(text, at, braces > 0), afterWords });
+      afterWords = false;
       at++;
     } else if ((character === "]" || character === ")") && frame !== outer) {
       frames.pop();
@@ -53,9 +71,10 @@ export function readNested(text: string, repairs: Set<string>): Nested[] | null 
 const MAX_DEPTH = 8;
 
 /** A bracket that is still open. */
-interface Frame {
+interface Frame extends Nested {
   readonly closer: string;
   readonly numbers: number[];
+  readonly written: string[];
   readonly lists: Nested[];
   /** Holds something else than numbers, brackets and commas between them. */
   isProse: boolean;
@@ -68,7 +87,22 @@ interface Frame {
 
 function openFrame(closer: string): Frame {
   // A comma may not come first.
-  return { closer, numbers: [], lists: [], isProse: false, isAbridged: false, afterComma: true, lacksComma: false };
+  const found = { numbers: [], written: [], lists: [] };
+  return { closer, ...found, isProse: false, isAbridged: false, afterComma: true, lacksComma: false };
+}
+
+/** Characters before a bracket among which its key is looked for: no key that means something is longer. */
+const LONGEST_KEY = 80;
+
+/** The key of the bracket at `at`, if `key:` or `key =` stands before it, perhaps with the quote that opens a text. */
+function keyBefore(text: string, at: number, isInBraces: boolean): Key | undefined {
+  if (at === 0 || "[(,".includes(text[at - 1]!)) return undefined;
+  const before = text.slice(Math.max(0, at - LONGEST_KEY), at);
+  if (!/[:=]\s*["'`]?$/.test(before)) return undefined;
+  const [, quoted] = /["'“”‘’`]([^"'“”‘’`{}[\]]*)["'“”‘’`]\s*[:=]\s*["'`]?$/.exec(before) ?? [];
+  if (quoted !== undefined) return { name: quoted, isJson: true };
+  const [, bare] = /([\p{L}\p{N}_-]+)\s*[:=]\s*["'`]?$/u.exec(before) ?? [];
+  return bare === undefined ? undefined : { name: bare, isJson: isInBraces };
 }
 
 /** One step inside a bracket: a number, a comma, white space or prose. */
@@ -82,9 +116,10 @@ function readInside(text: string, at: number, frame: Frame): number {
   const number = scanNumber(text, at);
   if (number) {
     const isSeparated = /[\s,\])]/.test(text[number.end] ?? ",");
-    if (!isSeparated) frame.isProse = true;
+    if (!isSeparated || Number.isNaN(number.value)) frame.isProse = true;
     if (!frame.afterComma) frame.lacksComma = true;
     frame.numbers.push(number.value);
+    frame.written.push(text.slice(at, number.end));
     frame.afterComma = false;
     return number.end;
   }
@@ -95,7 +130,7 @@ function readInside(text: string, at: number, frame: Frame): number {
 
 /** What a closed bracket hands to the one around it: itself, or, of prose, what it encloses; null where that would not be all. */
 function closeFrame(frame: Frame, repairs: Set<string>): Nested[] | null {
-  const { closer, numbers, lists, isProse, isAbridged, afterComma, lacksComma } = frame;
+  const { closer, numbers, written, lists, key, afterWords, isProse, isAbridged, afterComma, lacksComma } = frame;
   if (isAbridged && lists.length > 0) return null;
   if (isProse) {
     repairs.add("text around it");
@@ -103,17 +138,31 @@ function closeFrame(frame: Frame, repairs: Set<string>): Nested[] | null {
     return enclosed.length === 0 && numbers.length > 0 ? [garbled] : enclosed;
   }
   if (numbers.length > 0 && lists.length > 0) return null;
-  if (isFootnote(frame)) return [{ numbers, lists }];
+  if (isFootnote(frame)) return [{ numbers, written, lists }];
   const isEmpty = numbers.length === 0 && lists.length === 0;
   if (closer === ")") repairs.add("round brackets");
   if (lacksComma) repairs.add("missing commas");
   if (afterComma && !isEmpty) repairs.add("trailing comma");
-  return [{ numbers, lists }];
+  return [{ numbers, written, lists, key, afterWords }];
 }
 
-/** In place of numbers with words among them: a footnote as well, so that no box that cannot be read is dropped from among others. */
-const garbled: Nested = { numbers: [Number.NaN], lists: [] };
+/** Stands in for an unreadable group, so that the whole answer fails instead of losing one box. */
+const garbled: Nested = { numbers: [Number.NaN], written: [""], lists: [] };
 
-/** A number alone, in whatever brackets: among boxes it is one that lacks numbers, in prose it is none. */
+/** A single number in brackets: a malformed box inside a list, a footnote in prose. */
 const isFootnote = ({ numbers, lists }: Nested): boolean =>
   lists.length > 0 ? numbers.length === 0 && lists.every(isFootnote) : numbers.length === 1;
+
+/** Two numbers: a point, a range, or the size of an image. */
+export const isPair = ({ numbers, lists }: Nested): boolean => numbers.length === 2 && lists.length === 0;
+
+/**
+ * The groups of an answer without the pairs that a sentence speaks of, as in "normalised to [0, 1000]": words stand before such a pair, and the answer
+ * follows it or is a list of its own.
+ */
+export function withoutRemarks(groups: readonly Nested[]): readonly Nested[] {
+  const first = groups.findIndex((group) => !isPair(group));
+  const hasList = groups.some(({ lists }) => lists.length > 0);
+  if (first < 0) return groups;
+  return groups.filter((group, i) => !(isPair(group) && group.afterWords && (i < first || hasList)));
+}

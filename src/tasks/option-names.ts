@@ -17,6 +17,12 @@ export const classificationNames: Names<ClassificationOptions> = {
   similarity: true,
 };
 
-export const detectionNames: Names<DetectionOptions> = { ...locating, single: true, name: true, reading: true };
+export const detectionNames: Names<DetectionOptions> = {
+  ...locating,
+  single: true,
+  boxFormat: true,
+  name: true,
+  reading: true,
+};
 
 export const segmentationNames: Names<SegmentationOptions> = { ...locating, name: true, reading: true };

@@ -1,8 +1,9 @@
 import { isSimple, samePoints } from "../similarity/polygons";
 import type { BoxSpace, Point, Polygon } from "../types";
 import { MAX_COORDINATE } from "./box-text";
-import { type Nested, readNested } from "./nested-numbers";
-import type { Read } from "./read";
+import { type Nested, readNested, withoutRemarks } from "./nested-numbers";
+import { type Read, type Unread, unread } from "./read";
+import { saysNothing, scaleRepair } from "./scale";
 
 /** `[[[x, y], [x, y], [x, y]], …]`, a list of points for each polygon. */
 export function formatPolygons(polygons: readonly Polygon[]): string {
@@ -13,21 +14,32 @@ export function formatPolygons(polygons: readonly Polygon[]): string {
 /**
  * Reads the polygons in a text, in linear time: one list of polygons, or polygons one after the other.
  *
- * As asked: `[[[x, y], [x, y], [x, y], …], …]` and nothing around it; `[]` is no polygon. Understood, and named in `repairs`: round brackets, spaces for
+ * As asked: `[[[x, y], [x, y], [x, y], …], …]` and nothing around it. Understood, and named in `repairs`: round brackets, spaces for
  * commas, trailing commas, brackets too few or too many, a corner said twice in a row or again at the end, the same answer twice, prose or a code
- * fence around it. Never guessed, so `null`: points of another length than two, fewer than three corners, edges that cross, more than 1000 corners in
- * all, a list that stops in the middle or goes on with an ellipsis, two lists that differ.
+ * fence around it, a pair of numbers that a sentence speaks of; `[]`, and "None" or "No objects" alone (`saysNothing`), are no polygon. Named in
+ * `repairs` and left as they are: coordinates outside the image, or of another unit. Never guessed, so not read: points of another length than two, fewer than three corners, edges that cross, more than 1000 corners in
+ * all, a list that stops in the middle or continues with an ellipsis, two lists that differ.
  */
-export function readPolygons(text: string, space: BoxSpace): Read<readonly Polygon[]> | null {
+export function readPolygons(text: string, space: BoxSpace): Read<readonly Polygon[]> | Unread | null {
+  if (saysNothing(text)) return { value: [], repairs: ["a word for an empty list"] };
   const repairs = new Set<string>();
-  const groups = readNested(text, repairs);
-  if (!groups || groups.length === 0 || corners(groups) > MAX_CORNERS) return null;
+  const nested = readNested(text, repairs);
+  if (!nested) return null;
+  const groups = withoutRemarks(nested);
+  if (groups.length === 0) return null;
+  const count = corners(groups);
+  if (count > MAX_CORNERS) return unread(`outlines have ${count} corners in all, and at most ${MAX_CORNERS} are read`);
   const answers = groups.map((nested) => ({
     isList: !isRing(nested),
     polygons: toPolygons(nested, space, repairs),
   }));
   if (answers.some(({ polygons }) => polygons === null)) return null;
   const lists = answers.map(({ polygons }) => polygons!);
+  const odd = scaleRepair(
+    lists.flatMap((polygons) => polygons.flatMap(({ points }) => points.flat())),
+    space,
+  );
+  if (odd !== undefined) repairs.add(odd);
   if (answers.every(({ isList }) => !isList)) {
     repairs.add("missing brackets");
     return { value: lists.flat(), repairs: [...repairs] };

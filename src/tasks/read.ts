@@ -7,21 +7,41 @@ export interface Read<A> {
   readonly repairs: readonly string[];
 }
 
+/** Why a text was not read, where that can be said. */
+export interface Unread {
+  readonly value: null;
+  readonly repairs: readonly string[];
+  readonly problem: string;
+}
+
+export const unread = (problem: string): Unread => ({ value: null, repairs: [], problem });
+
 /** Whether answers that are not written as asked are read, and say so, or are refused. */
 export type Reading = "lenient" | "strict";
 
 /**
- * The two members of a task that come from reading its answers.
+ * The three members of a task that come from reading its answers.
  * @throws ConfigError for a reading that is neither
  */
-export function parsing<A>(read: (text: string) => Read<A> | null, reading: Reading) {
+export function parsing<A>(read: (text: string) => Read<A> | Unread | null, reading: Reading) {
   checkChoice("reading", reading, ["lenient", "strict"]);
-  const isRefused = (repairs: readonly string[]) => reading === "strict" && repairs.length > 0;
+  const isStrict = reading === "strict";
+  const isUnread = (answer: Read<A> | Unread): answer is Unread => "problem" in answer;
   return {
     parse(text: string): A | null {
       const answer = read(text);
-      return answer && !isRefused(answer.repairs) ? answer.value : null;
+      return answer && !isUnread(answer) && !(isStrict && answer.repairs.length > 0) ? answer.value : null;
     },
-    repairs: (text: string): readonly string[] => read(text)?.repairs ?? [],
+    repairs(text: string): readonly string[] {
+      const answer = read(text);
+      return answer && !isUnread(answer) ? answer.repairs : [];
+    },
+    problem(text: string): string | undefined {
+      const answer = read(text);
+      if (answer && isUnread(answer)) return answer.problem;
+      return isStrict && answer && answer.repairs.length > 0
+        ? `strict reading overlooks nothing, but found ${answer.repairs.join(", ")}`
+        : undefined;
+    },
   };
 }

@@ -19,6 +19,8 @@ export interface Task<A> {
   parse(text: string): A | null;
   /** What had to be overlooked to read a text, such as "trailing comma"; none where it is written as asked. Tasks that repair nothing need not have it. */
   repairs?(text: string): readonly string[];
+  /** Why `parse` gives null for a text, where that can be said in words, such as the key that a box stands under. */
+  problem?(text: string): string | undefined;
   /** S(A, Â) in [0, 1]. */
   similarity(truth: A, prediction: A): number;
   /** Numbers and, where `strict`, label names in the cot that give A away. */

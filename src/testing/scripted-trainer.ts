@@ -4,7 +4,8 @@ import { z } from "zod";
 import type { GenerateOptions, VlmBackend } from "../backends/backend";
 import { CheckpointError, ShapeError, TrainingError } from "../errors";
 import { createRng } from "../rng";
-import type { LossFn, Trainer, TrainSequence } from "../trainers/trainer";
+import { checkRows, forwardBackwardOver } from "../trainers/forward-backward";
+import type { ScoringOptions, Trainer, TrainSequence } from "../trainers/trainer";
 import type { Completion, Prompt } from "../types";
 import { endToken, type PhraseNode, phraseTree } from "./phrase-tree";
 import { promptKey } from "./scripted-backend";
@@ -50,27 +51,30 @@ export function scriptedTrainer({ texts, context = promptKey }: ScriptedTrainerO
     const tokenIds: number[] = [];
     const logProbs: number[] = [];
     const samplingLogProbs: number[] = [];
+    const temperedLogProbs: number[] = [];
     let text = "";
     let node: PhraseNode = tree.root;
     while (tokenIds.length < maxTokens) {
       const raw = logSoftmax(logits, node, 1);
-      const shaped = temperature === 0 ? greedy(raw) : likeliest(logSoftmax(logits, node, temperature), topK, topP);
+      const tempered = logSoftmax(logits, node, temperature || 1);
+      const shaped = temperature === 0 ? greedy(raw) : likeliest(tempered, topK, topP);
       const choice = draw(shaped, rng.uniform());
       const [token, next] = [...node.next][choice]!;
       tokenIds.push(token);
       logProbs.push(raw[choice]!);
       samplingLogProbs.push(shaped[choice]!);
+      temperedLogProbs.push(tempered[choice]!);
       text += tree.words[token];
       const ends = stop.map((end) => text.indexOf(end)).filter((at) => at >= 0);
       if (ends.length > 0) text = text.slice(0, Math.min(...ends));
       if (token === endToken || ends.length > 0)
-        return { text, tokenIds, logProbs, samplingLogProbs, finishReason: "stop" };
+        return { text, tokenIds, logProbs, samplingLogProbs, temperedLogProbs, finishReason: "stop" };
       node = next;
     }
-    return { text, tokenIds, logProbs, samplingLogProbs, finishReason: "length" };
+    return { text, tokenIds, logProbs, samplingLogProbs, temperedLogProbs, finishReason: "length" };
   }
 
-  /** Calls `visit` with every token's place in the tree, the index of the choice made there, and the probabilities it had. */
+  /** Calls `visit` with every token's place in the tree, the index of the choice made there, and the log-probs of all choices. */
   function walk(
     { completion }: TrainSequence,
     { logits, temperature }: { readonly logits: Float64Array; readonly temperature: number },
@@ -86,42 +90,69 @@ export function scriptedTrainer({ texts, context = promptKey }: ScriptedTrainerO
     }
   }
 
-  function logProbsOf(sequence: TrainSequence, logits: Float64Array, temperature: number): Float64Array {
-    const logProbs = new Float64Array(sequence.completion.length);
-    walk(sequence, { logits, temperature }, (t, _, choice, logs) => {
-      logProbs[t] = logs[choice]!;
+  /** `score` of every token of every sequence. */
+  const scored = (
+    sequences: readonly TrainSequence[],
+    { temperature = 1, signal }: ScoringOptions,
+    score: (logs: Float64Array, choice: number) => number,
+    logitsOf = (prompt: Prompt) => tableOf(prompt).logits,
+  ) => {
+    signal?.throwIfAborted();
+    return sequences.map((sequence) => {
+      const row = new Float64Array(sequence.completion.length);
+      walk(sequence, { logits: logitsOf(sequence.prompt), temperature }, (t, _, choice, logs) => {
+        row[t] = score(logs, choice);
+      });
+      return row;
     });
-    return logProbs;
-  }
+  };
+
+  const forget = () => {
+    for (const { gradient } of tables.values()) gradient.fill(0);
+    touched = false;
+  };
+
+  const primitives: Pick<Trainer, "logProbs" | "entropies" | "backward"> = {
+    async logProbs(sequences, { policy = "current", ...scoring } = {}) {
+      // In the beginning every logit is 0.
+      const logitsOf = policy === "current" ? undefined : () => new Float64Array(tree.size);
+      return scored(sequences, scoring, logProbOf, logitsOf);
+    },
+    entropies: async (sequences, scoring = {}) => scored(sequences, scoring, entropyOf),
+
+    async backward(sequences, cotangents, { entropyCotangents, ...scoring } = {}) {
+      try {
+        checkRows("cotangents", cotangents, sequences);
+        if (entropyCotangents) checkRows("entropyCotangents", entropyCotangents, sequences);
+        const { temperature = 1 } = scoring;
+        const logProbs = scored(sequences, scoring, logProbOf);
+        for (const [i, sequence] of sequences.entries()) {
+          const { logits, gradient } = tableOf(sequence.prompt);
+          // ∂ log pₖ / ∂zⱼ = ([j = k] − pⱼ) / T and ∂H/∂zⱼ = −pⱼ (log pⱼ + H) / T, with p = softmax(z / T)
+          walk(sequence, { logits, temperature }, (t, { offset }, choice, logs) => {
+            const [byLogProb, byEntropy] = [cotangents[i]![t]!, entropyCotangents?.[i]?.[t] ?? 0];
+            const entropy = entropyOf(logs);
+            for (const [j, log] of logs.entries()) {
+              const p = Math.exp(log);
+              const slope = byLogProb * (Number(j === choice) - p) - byEntropy * p * (log + entropy);
+              gradient[offset + j]! += slope / temperature;
+            }
+          });
+        }
+        touched = true;
+        return { logProbs, ...(entropyCotangents && { entropies: scored(sequences, scoring, entropyOf) }) };
+      } catch (error) {
+        forget();
+        throw error;
+      }
+    },
+  };
 
   return {
     sampler: () => sampler,
     encode: tree.encode,
-
-    async logProbs(sequences, { policy = "current", temperature = 1, signal } = {}) {
-      signal?.throwIfAborted();
-      // In the beginning every logit is 0.
-      const logitsOf = (prompt: Prompt) =>
-        policy === "current" ? tableOf(prompt).logits : new Float64Array(tree.size);
-      return sequences.map((sequence) => logProbsOf(sequence, logitsOf(sequence.prompt), temperature));
-    },
-
-    async forwardBackward(sequences, lossFn, { assumedLogProbs, temperature = 1, signal } = {}) {
-      signal?.throwIfAborted();
-      const logProbs = sequences.map((one) => logProbsOf(one, tableOf(one.prompt).logits, temperature));
-      const assumed = assumedLogProbs?.map((row) => Float64Array.from(row)) ?? logProbs;
-      const gradient = checkedGradient(lossFn, assumed, sequences);
-      for (const [i, sequence] of sequences.entries()) {
-        const { logits, gradient: sum } = tableOf(sequence.prompt);
-        // ∂ log softmax(z / T)ₖ / ∂zⱼ = ([j = k] − softmax(z / T)ⱼ) / T
-        walk(sequence, { logits, temperature }, (t, { offset }, choice, logs) => {
-          for (const [j, log] of logs.entries())
-            sum[offset + j]! += (gradient[i]![t]! * (Number(j === choice) - Math.exp(log))) / temperature;
-        });
-      }
-      touched = true;
-      return { loss: lossFn(logProbs).loss, logProbs };
-    },
+    ...primitives,
+    forwardBackward: forwardBackwardOver(primitives, forget),
 
     async optimStep({ learningRate }) {
       if (!touched) throw new TrainingError("optimStep: there is no gradient; call forwardBackward first");
@@ -131,9 +162,8 @@ export function scriptedTrainer({ texts, context = promptKey }: ScriptedTrainerO
           squares += derivative ** 2;
           logits[j]! -= learningRate * derivative;
         }
-        gradient.fill(0);
       }
-      touched = false;
+      forget();
       return { gradNorm: Math.sqrt(squares) };
     },
 
@@ -166,19 +196,10 @@ async function readTables(file: string, size: number): Promise<Record<string, nu
   }
 }
 
-function checkedGradient(lossFn: LossFn, logProbs: readonly Float64Array[], sequences: readonly TrainSequence[]) {
-  const { gradient } = lossFn(logProbs);
-  if (gradient.length !== sequences.length)
-    throw new ShapeError(`loss gradient: expected ${sequences.length} rows, got ${gradient.length}`);
-  for (const [i, { completion }] of sequences.entries()) {
-    const row = gradient[i]!;
-    if (row.length !== completion.length)
-      throw new ShapeError(`loss gradient, row ${i}: expected ${completion.length} numbers, got ${row.length}`);
-    const bad = row.find((value) => !Number.isFinite(value));
-    if (bad !== undefined) throw new TrainingError(`loss gradient, row ${i}: expected finite numbers, got ${bad}`);
-  }
-  return gradient;
-}
+const logProbOf = (logs: Float64Array, choice: number): number => logs[choice]!;
+
+/** H = −Σ p log p */
+const entropyOf = (logs: Float64Array): number => -logs.reduce((sum, log) => sum + Math.exp(log) * log, 0);
 
 /** log softmax(z / T) over a node's choices. */
 function logSoftmax(logits: Float64Array, { offset, next }: PhraseNode, temperature: number): Float64Array {

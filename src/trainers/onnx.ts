@@ -1,28 +1,28 @@
-import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { CheckpointError, ConfigError, DataError, ShapeError, TrainingError } from "../errors";
+import { sumsFile, sumsProblem } from "../checksums";
+import { CheckpointError, ConfigError, DataError, TrainingError } from "../errors";
 import type { OnDownload } from "../models/hub/progress";
-import { exists, readJson } from "../models/model-directory";
+import { exists } from "../models/model-directory";
 import { createAdapter, type LoraConfig, loraOptions, type TrainableTensor } from "../models/qwen2-vl/adapter";
 import { checkPositiveIntegers, divisors, isDivisor } from "../models/qwen2-vl/limits";
 import { checkMemory } from "../models/qwen2-vl/memory";
 import { defaultModel, openQwen2Vl, type Qwen2Vl } from "../models/qwen2-vl/model";
-import { unusable } from "../models/qwen2-vl/peft-format";
 import { type Policy, referenceFeeds } from "../models/qwen2-vl/policy";
-import { readPolicy, readTensors, savePolicy } from "../models/qwen2-vl/policy-files";
+import { readPolicy, savePolicy } from "../models/qwen2-vl/policy-files";
 import { checkPrecision, inHalf } from "../models/qwen2-vl/precision";
 import type { ScoredRow } from "../models/qwen2-vl/prefixes";
 import type { Precision } from "../models/qwen2-vl/rounded";
 import { roundedFor } from "../models/qwen2-vl/rounded-checkpoint";
-import { writeSafetensors } from "../models/qwen2-vl/safetensors";
 import { createSampler } from "../models/qwen2-vl/sampler";
 import { createTrainingPass } from "../models/qwen2-vl/training";
 import { type Device, placeOn } from "../onnx/device";
-import { adamw, chain, clipByGlobalNorm, type GradientTransform, globalNorm, type OptimizerState } from "../optim";
-import { sumOfSquares } from "../optim/clip";
-import { sharedTensors, zerosLike } from "../optim/shared-tensors";
+import { adamw, chain, clipByGlobalNorm, type GradientTransform, globalNorm } from "../optim";
+import { gradientSum } from "../optim/gradient-sum";
+import { sharedTensors } from "../optim/shared-tensors";
 import { checkBooleans, checkMethods, checkNumber, checkOptions, checkSeed, type Names } from "../options";
 import type { Workload } from "../types";
+import { checkRows, forwardBackwardOver } from "./forward-backward";
+import { checkFinite, readOptimizer, saveOptimizer } from "./optimizer-files";
 import type { ScoringOptions, Trainer, TrainSequence } from "./trainer";
 
 export interface OnnxTrainerOptions {
@@ -53,6 +53,8 @@ export interface OnnxTrainerOptions {
   readonly samplerPrecision?: Exclude<Precision, "half">;
   /** Of LoRA's initial matrices (0). */
   readonly seed?: number;
+  /** Width times height of the largest image that is decoded (2^27, 134 million); a larger one is an error before it takes memory. */
+  readonly maxImagePixels?: number;
   /** Told of every piece of a download (a display on stderr). */
   readonly onDownload?: OnDownload;
   /** What to run on ("auto": CUDA where it works, else the CPU, with a warning that says why). */
@@ -71,6 +73,7 @@ const names: Names<OnnxTrainerOptions> = {
   precision: true,
   samplerPrecision: true,
   seed: true,
+  maxImagePixels: true,
   onDownload: true,
   device: true,
   threads: true,
@@ -84,21 +87,21 @@ const names: Names<OnnxTrainerOptions> = {
 export async function onnxTrainer(options: OnnxTrainerOptions = {}): Promise<Trainer> {
   checkOptions("onnxTrainer", options, names);
   const { model: name = defaultModel, rowsAtOnce = 16, sampledAtOnce = 64, device = "auto", threads } = options;
-  const { gradientCheckpointing, precision = "float32", samplerPrecision = "float32", seed } = options;
+  const { gradientCheckpointing, precision = "float32", samplerPrecision = "float32", seed, maxImagePixels } = options;
   const { optimizer = chain(clipByGlobalNorm(1), adamw({ weightDecay: 0.1 })) } = options;
   for (const [option, value] of Object.entries({ precision, samplerPrecision }))
     if (value !== "float32" && !options.lora)
       throw new ConfigError(
         `onnxTrainer: ${option} "${value}" is for frozen weights, and without lora every weight is trained`,
       );
-  checkPositiveIntegers("onnxTrainer", { rowsAtOnce, sampledAtOnce, threads });
+  checkPositiveIntegers("onnxTrainer", { rowsAtOnce, sampledAtOnce, maxImagePixels, threads });
   checkBooleans("onnxTrainer", { gradientCheckpointing });
   checkSeed("onnxTrainer", seed);
   checkMethods("optimizer to be a gradient transform, such as adamw()", optimizer, ["init", "update"]);
   const placement = await placeOn(device, threads);
   checkPrecision("precision", precision, ["float32", "half"], placement);
   checkPrecision("samplerPrecision", samplerPrecision, ["float32", "int8", "int4"], placement);
-  const model = await openQwen2Vl(name, options.onDownload);
+  const model = await openQwen2Vl(name, options.onDownload, maxImagePixels);
   const policy = await createPolicy(model, options);
   const rounded = await roundedFor(model, samplerPrecision);
   const sampler = createSampler(model, policy, { rowsAtOnce: sampledAtOnce, rounded, ...placement });
@@ -107,25 +110,9 @@ export async function onnxTrainer(options: OnnxTrainerOptions = {}): Promise<Tra
     gradientCheckpointing,
   });
   const parameters = new Map([...policy.trainable].map(([name, { data }]) => [name, data]));
-  const gradients = zerosLike(parameters);
   const state = optimizer.init(parameters);
-  /** Names whose gradient has arrived since the last step; what the others hold is of before. */
-  const arrived = new Set<string>();
-  const forgetGradient = () => arrived.clear();
-  /** Of each gradient, summed up while it is in the processor's cache. */
-  const squares = new Map([...gradients.keys()].map((name) => [name, 0]));
-  const addGradient = (name: string, part: Float32Array) => {
-    const sum = gradients.get(name)!;
-    if (arrived.has(name)) addInto(sum, part);
-    else sum.set(part);
-    squares.set(name, sumOfSquares(sum));
-    arrived.add(name);
-  };
-
-  return {
-    sampler: () => sampler,
-    encode: (text) => [...model.tokenizer.encode(text), model.config.tokens.eos[0]!],
-
+  const gradient = gradientSum(parameters);
+  const primitives: Pick<Trainer, "logProbs" | "entropies" | "backward"> = {
     async logProbs(sequences, { policy: which = "current", ...scoring } = {}) {
       const rows = await scoredRows(model, sequences, scoring);
       const weights = which === "reference" ? await referenceFeeds(policy) : undefined;
@@ -134,35 +121,42 @@ export async function onnxTrainer(options: OnnxTrainerOptions = {}): Promise<Tra
       return logProbs;
     },
 
-    async forwardBackward(sequences, lossFn, { assumedLogProbs, ...scoring } = {}) {
-      if (sequences.length === 0) throw new TrainingError("forwardBackward: expected at least one sequence, got none");
-      const rows = await scoredRows(model, sequences, scoring);
-      const assumed = assumedLogProbs?.map((row) => Float64Array.from(row)) ?? (await pass.logProbs(rows, scoring));
-      checkRows(assumedLogProbs ? "assumedLogProbs" : "log-probs", assumed, sequences);
-      const { gradient } = lossFn(assumed);
-      checkRows("loss gradient", gradient, sequences);
+    async entropies(sequences, scoring = {}) {
+      const entropies = await pass.entropies(await scoredRows(model, sequences, scoring), scoring);
+      checkRows("entropies", entropies, sequences);
+      return entropies;
+    },
+
+    async backward(sequences, cotangents, { entropyCotangents, ...scoring } = {}) {
       try {
-        const logProbs = await pass.backward(rows, gradient, addGradient, scoring);
-        checkRows("log-probs", logProbs, sequences);
-        return { loss: lossFn(logProbs).loss, logProbs };
+        checkRows("cotangents", cotangents, sequences);
+        if (entropyCotangents) checkRows("entropyCotangents", entropyCotangents, sequences);
+        const rows = await scoredRows(model, sequences, scoring);
+        const scores = await pass.backward(rows, cotangents, gradient.add, { ...scoring, entropyCotangents });
+        checkRows("log-probs", scores.logProbs, sequences);
+        if (scores.entropies) checkRows("entropies", scores.entropies, sequences);
+        gradient.passed();
+        return scores;
       } catch (error) {
         // What half of a batch taught must not become a step.
-        forgetGradient();
+        gradient.forget();
         throw error;
       }
     },
+  };
+
+  return {
+    sampler: () => sampler,
+    samplerDiffers: rounded !== undefined,
+    encode: (text) => [...model.tokenizer.encode(text), model.config.tokens.eos[0]!],
+
+    ...primitives,
+    forwardBackward: forwardBackwardOver(primitives, gradient.forget),
 
     async optimStep({ learningRate }) {
-      if (arrived.size === 0) throw new TrainingError("optimStep: there is no gradient; call forwardBackward first");
-      const gradNorm = Math.sqrt([...squares.values()].reduce((a, b) => a + b, 0));
-      if (!Number.isFinite(gradNorm)) {
-        forgetGradient();
-        throw new TrainingError(
-          `optimStep: expected a finite gradient, got norm ${gradNorm}; it is forgotten, and the weights are as they were`,
-        );
-      }
-      optimizer.update(gradients, state, parameters, { learningRate, gradNorm });
-      forgetGradient();
+      const gradNorm = gradient.finish();
+      optimizer.update(gradient.gradients, state, parameters, { learningRate, gradNorm });
+      gradient.forget();
       sampler.weightsChanged();
       return { gradNorm };
     },
@@ -171,18 +165,21 @@ export async function onnxTrainer(options: OnnxTrainerOptions = {}): Promise<Tra
       if (!Number.isFinite(globalNorm(parameters)))
         throw new TrainingError(`save: expected finite weights; nothing was written to ${dir}`);
       await savePolicy(model, policy, dir);
-      await writeSafetensors(join(dir, optimizerFile), optimizerTensors(state));
-      await writeFile(join(dir, "optimizer.json"), `${JSON.stringify({ step: state.step })}\n`);
+      await saveOptimizer(dir, state);
     },
 
     async load(dir) {
+      // Checkpoints of runs have digests; what others made has none.
+      const problem = (await exists(join(dir, sumsFile))) ? await sumsProblem(dir) : undefined;
+      if (problem !== undefined) throw new CheckpointError(problem);
       const weights = await readPolicy(policy, dir);
-      const { tensors: moments, step } = await readOptimizer(dir, state, () => optimizer.init(parameters));
+      checkFinite(dir, weights);
+      const { tensors: moments, step } = await readOptimizer(dir, optimizer, () => optimizer.init(parameters));
       // From here on nothing can fail: a folder that cannot be used changes nothing.
       for (const [name, data] of weights) parameters.get(name)!.set(data);
       for (const [name, data] of moments) state.tensors.get(name)!.set(data);
       state.step = step;
-      forgetGradient();
+      gradient.forget();
       sampler.weightsChanged();
     },
 
@@ -257,39 +254,4 @@ async function scoredRow(model: Qwen2Vl, { prompt, completion }: TrainSequence, 
     );
   const { tokens, images } = await model.encodePrompt(prompt);
   return { tokens: [...tokens, ...completion], images, promptLength: tokens.length };
-}
-
-/** One finite number for each token of each completion. */
-function checkRows(what: string, rows: readonly Float64Array[], sequences: readonly TrainSequence[]): void {
-  if (rows.length !== sequences.length)
-    throw new ShapeError(`${what}: expected ${sequences.length} rows, got ${rows.length}`);
-  rows.forEach((row, i) => {
-    const expected = sequences[i]!.completion.length;
-    if (row.length !== expected)
-      throw new ShapeError(`${what}, row ${i}: expected ${expected} numbers, got ${row.length}`);
-    const bad = row.findIndex((x) => !Number.isFinite(x));
-    if (bad >= 0) throw new TrainingError(`${what}, row ${i}, token ${bad}: expected a finite number, got ${row[bad]}`);
-  });
-}
-
-function addInto(sum: Float32Array, part: Float32Array): void {
-  for (let i = 0; i < sum.length; i++) sum[i]! += part[i]!;
-}
-
-const optimizerFile = "optimizer.safetensors";
-
-const optimizerTensors = ({ tensors }: OptimizerState) =>
-  new Map([...tensors].map(([name, data]) => [name, { shape: [data.length], data }]));
-
-/** Weights that others trained, with PEFT for one, come without an optimiser's state: `fresh` is theirs. */
-async function readOptimizer(dir: string, state: OptimizerState, fresh: () => OptimizerState): Promise<OptimizerState> {
-  const [tensorsPath, stepPath] = [join(dir, optimizerFile), join(dir, "optimizer.json")];
-  if (!(await exists(tensorsPath)) && !(await exists(stepPath))) return fresh();
-  return { tensors: await readTensors(tensorsPath, optimizerTensors(state)), step: await readStep(stepPath) };
-}
-
-async function readStep(path: string): Promise<number> {
-  const { step } = (await readJson(path).catch(unusable)) as { step?: unknown };
-  if (!Number.isInteger(step)) throw new CheckpointError(`${path}: expected { "step": integer }, found step ${step}`);
-  return step as number;
 }

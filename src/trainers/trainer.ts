@@ -2,19 +2,19 @@ import type { VlmBackend } from "../backends/backend";
 import type { MemoryEstimate, Prompt, Workload } from "../types";
 
 /** A prompt and the tokens that follow it; only these tokens carry loss. */
-export interface TrainSequence {
-  readonly prompt: Prompt;
-  readonly completion: readonly number[];
-}
+export type TrainSequence = { readonly prompt: Prompt; readonly completion: readonly number[] };
 
-/** A loss over per-token log-probabilities, one array a sequence, and its gradient ∂L/∂logProbs of the same shape. */
-export type LossFn = (logProbs: readonly Float64Array[]) => {
-  readonly loss: number;
-  readonly gradient: readonly Float64Array[];
-};
+/** One array a sequence, with one number for each token of its completion. */
+export type TokenRows = readonly ArrayLike<number>[];
+
+/** A loss over log-probabilities, and entropies where they were asked for, with its gradients: what `grpoLoss` returns is one. */
+export type LossFn = (
+  logProbs: readonly Float64Array[],
+  entropies?: readonly Float64Array[],
+) => { readonly loss: number; readonly gradient: TokenRows; readonly entropyGradient?: TokenRows | undefined };
 
 export interface ScoringOptions {
-  /** Log-probs are those of softmax(logits / temperature), the policy that a sampler of this temperature follows (1). Source: TRL. */
+  /** Log-probs and entropies are those of softmax(logits / temperature), which a sampler of this temperature follows (1). Source: TRL. */
   readonly temperature?: number;
   readonly signal?: AbortSignal | undefined;
 }
@@ -23,35 +23,35 @@ export interface ScoringOptions {
 export interface Trainer {
   /** The only way to sample the policy: it always has the weights of the last `optimStep`. Owned by the trainer. */
   sampler(): VlmBackend;
+  /** Whether the sampler computes in another precision than `backward`: runs then correct for the difference by default (false). */
+  readonly samplerDiffers?: boolean;
   /** Token ids of a completion's text, followed by the end-of-turn token. */
   encode(text: string): readonly number[];
-  /**
-   * Log-probs of each sequence's tokens under the policy as it is now, or under the one it started as: the reference policy of KL.
-   * That one is never saved: it is the checkpoint the trainer was made from, with LoRA the model without its adapter.
-   */
+  /** Of each token, under the policy as it is now or as it began (from its checkpoint; with LoRA, without the adapter): KL's reference. */
   logProbs(
     sequences: readonly TrainSequence[],
     options?: ScoringOptions & { readonly policy?: "current" | "reference" },
   ): Promise<readonly Float64Array[]>;
-  /**
-   * Adds ∂L/∂θ to the accumulated gradient. `assumedLogProbs` are log-probs at which to evaluate the gradient, which saves a forward
-   * pass: the sampler's own when this is the first update after sampling (ratio 1), or anything where the gradient is constant (SFT).
-   * The returned loss and log-probs are always those of the current weights.
-   */
+  /** Entropy of the distribution that each token was chosen from, nats, over the whole vocabulary. */
+  entropies(sequences: readonly TrainSequence[], options?: ScoringOptions): Promise<readonly Float64Array[]>;
+  /** Adds ⟨cotangents, ∂logProbs/∂θ⟩, and ⟨entropyCotangents, ∂entropies/∂θ⟩, to the gradient. @returns the scores of the present weights */
+  backward(
+    sequences: readonly TrainSequence[],
+    cotangents: TokenRows,
+    options?: ScoringOptions & { readonly entropyCotangents?: TokenRows | undefined },
+  ): Promise<{ readonly logProbs: readonly Float64Array[]; readonly entropies?: readonly Float64Array[] }>;
+  /** Adds ∂L/∂θ of `lossFn` by the calls above: `forwardBackwardOver` (trainers/forward-backward). */
   forwardBackward(
     sequences: readonly TrainSequence[],
     lossFn: LossFn,
-    options?: ScoringOptions & { readonly assumedLogProbs?: readonly ArrayLike<number>[] },
+    options?: ScoringOptions & { readonly assumedLogProbs?: TokenRows; readonly entropies?: boolean },
   ): Promise<{ readonly loss: number; readonly logProbs: readonly Float64Array[] }>;
-  /** Applies and clears the accumulated gradient. */
+  /** Applies the accumulated gradient, 0 for what received none, and clears it. When it throws (nothing went backward, NaN), no weight has moved. */
   optimStep(params: { readonly learningRate: number }): Promise<{ readonly gradNorm: number }>;
   /** Writes weights and optimiser state; `load` restores both exactly, and of weights that came without a state starts a new one. */
   save(dir: string): Promise<void>;
   load(dir: string): Promise<void>;
-  /**
-   * What sampling such completions, and a step on them, will take: to ask before a run starts.
-   * @throws ConfigError when there is less, with the numbers and what to change
-   */
+  /** What sampling such completions, and a step on them, will take. @throws ConfigError when there is less, with what to change */
   checkMemory?(work: Workload): Promise<MemoryEstimate>;
   dispose(): Promise<void>;
 }

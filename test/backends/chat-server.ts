@@ -1,4 +1,4 @@
-import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
+import { createServer, type IncomingHttpHeaders, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { text } from "node:stream/consumers";
 import { scriptedBackend, splitWords } from "../../src/testing/scripted-backend";
@@ -7,14 +7,22 @@ import { scriptedBackend, splitWords } from "../../src/testing/scripted-backend"
 export type Fault =
   | "break"
   | "hang"
-  | { readonly status: number; readonly retryAfter?: string; readonly message?: string };
+  | "trickle"
+  | {
+      readonly status: number;
+      readonly retryAfter?: string;
+      readonly message?: string;
+      readonly headers?: Readonly<Record<string, string>>;
+      /** JSON, or what is sent as it is. */
+      readonly body?: object | string | Buffer;
+    };
 
 /** The parts of a chat-completions request that a test looks at. */
 interface Body {
-  readonly n: number;
-  readonly seed: number;
+  readonly n?: number;
+  readonly seed?: number;
   readonly max_tokens: number;
-  readonly temperature: number;
+  readonly temperature?: number;
   readonly stop?: readonly string[];
   readonly logprobs?: boolean;
   readonly messages: readonly object[];
@@ -23,9 +31,16 @@ interface Body {
 /** A chat-completions endpoint on this machine that draws from a list of texts, and faults to order. */
 export interface ChatServer {
   readonly url: string;
-  readonly requests: { readonly path: string; readonly authorization: string | undefined; readonly body: Body }[];
+  readonly requests: {
+    readonly path: string;
+    readonly authorization: string | undefined;
+    readonly headers: IncomingHttpHeaders;
+    readonly body: Body;
+  }[];
   /** Of one request after another. */
   readonly faults: Fault[];
+  /** Of requests by what they say; asked when no fault is left. */
+  rule: ((body: Body) => Fault | undefined) | undefined;
   reset(): void;
   close(): Promise<void>;
 }
@@ -43,16 +58,22 @@ export async function chatServer(
 
   async function answer(request: IncomingMessage, response: ServerResponse): Promise<unknown> {
     const body = JSON.parse(await text(request)) as Body;
-    requests.push({ path: request.url!, authorization: request.headers.authorization, body });
-    const fault = faults.shift();
+    const { headers } = request;
+    requests.push({ path: request.url!, authorization: headers.authorization, headers, body });
+    const fault = faults.shift() ?? chat.rule?.(body);
     if (fault === "break") return request.socket.destroy();
     if (fault === "hang") return undefined;
+    if (fault === "trickle") {
+      const drip = setInterval(() => response.write(" "), 20);
+      return response.on("close", () => clearInterval(drip));
+    }
     if (fault) {
-      const { status, retryAfter, message = "ordered" } = fault;
-      response.writeHead(status, retryAfter === undefined ? {} : { "retry-after": retryAfter });
+      const { status, retryAfter, message = "ordered", headers: more = {}, body: sent } = fault;
+      response.writeHead(status, { ...(retryAfter !== undefined && { "retry-after": retryAfter }), ...more });
+      if (sent !== undefined) return response.end(isRaw(sent) ? sent : JSON.stringify(sent));
       return response.end(status === 200 ? message : JSON.stringify({ error: { message } }));
     }
-    const { n, seed, max_tokens, temperature, stop = [] } = body;
+    const { n = 1, seed = 0, max_tokens, temperature = 1, stop = [] } = body;
     const count = onlyOne ? 1 : n;
     const [written] = await model.generate([[]], { count, seed, maxTokens: max_tokens, temperature, stop });
     const choices = written!.map((completion, index) => ({
@@ -64,13 +85,15 @@ export async function chatServer(
     return response.writeHead(200).end(JSON.stringify({ choices }));
   }
 
-  return {
+  const chat: ChatServer = {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/v1`,
     requests,
     faults,
+    rule: undefined,
     reset() {
       requests.length = 0;
       faults.length = 0;
+      chat.rule = undefined;
     },
     close: () =>
       new Promise((resolve) => {
@@ -78,4 +101,8 @@ export async function chatServer(
         server.close(() => resolve());
       }),
   };
+  return chat;
 }
+
+const isRaw = (body: object | string | Buffer): body is string | Buffer =>
+  typeof body === "string" || Buffer.isBuffer(body);

@@ -34,6 +34,13 @@ export function describeBackend(
       for (const completion of completions.flat()) expect(["stop", "length"]).toContain(completion.finishReason);
     });
 
+    it("tells onPromptEnd what it returns, if it tells anything", async () => {
+      const told = new Map<number, unknown>();
+      const groups = await generate(prompts, { count: 2, onPromptEnd: (i, outcome) => void told.set(i, outcome) });
+      for (const [i, outcome] of told) expect(outcome).toEqual(groups[i]);
+      expect([0, prompts.length]).toContain(told.size);
+    });
+
     it("writes nothing for no prompts", async () => {
       expect(await generate([])).toEqual([]);
     });

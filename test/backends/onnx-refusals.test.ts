@@ -64,7 +64,7 @@ describe("a model directory is refused", () => {
 
   it("whose weights are something else", async () => {
     const { path, opening } = await damaged("model.safetensors", (file) => writeFile(file, "<html>not found</html>"));
-    await refuses(opening, DataError, `${path}: not a safetensors file`, "22 in all");
+    await refuses(opening, DataError, `${path}: expected a safetensors file, got a web page`);
   });
 
   it("whose header is no JSON", async () => {
@@ -141,11 +141,27 @@ describe("a picture is refused", () => {
     backend.generate([[{ role: "user", content: [{ type: "image", image }] }]], { maxTokens: 1, seed: 0 });
   const text = join(checkpointDir, "config.json");
 
-  it("that is text", () => refuses(show(text), DataError, `${text}: expected a picture`, "unsupported"));
+  it("that is text", () => refuses(show(text), DataError, `${text}: expected an image`, "got JSON"));
   it("that is not there", () =>
-    refuses(show("/nowhere/a.png"), DataError, "/nowhere/a.png: expected a picture", "found no such file"));
+    refuses(show("/nowhere/a.png"), DataError, "/nowhere/a.png: expected an image", "got no such file"));
   it("of bytes that are none", () =>
-    refuses(show(new Uint8Array(12)), DataError, "image of 12 bytes: expected a picture"));
+    refuses(show(new Uint8Array(12)), DataError, "image of 12 bytes: expected an image"));
+  it("that is cut short, also when it is only checked", async () => {
+    const whole = await readFile(imagePath("square.png"));
+    await refuses(backend.checkImage!(whole.subarray(0, whole.length / 2)), DataError, "a PNG image that is cut short");
+    await refuses(show(whole.subarray(0, whole.length / 2)), DataError, "a PNG image that is cut short");
+    await expect(backend.checkImage!(whole)).resolves.toBeUndefined();
+  });
+  it("that is larger than maxImagePixels, before it is decoded", async () => {
+    const small = await onnxBackend({ model: checkpointDir, device: "cpu", maxImagePixels: 4899 });
+    const prompt: Prompt = [{ role: "user", content: [{ type: "image", image: imagePath("square.png") }] }];
+    const said = "square.png: expected an image of at most 4899 pixels, got 70×70 = 4900";
+    await refuses(small.checkImage!(imagePath("square.png")), DataError, said);
+    await refuses(small.countTokens!([prompt]), DataError, said);
+    await refuses(small.generate([prompt], { maxTokens: 1, seed: 0 }), DataError, said);
+    await small.dispose();
+    await refuses(onnxBackend({ model: checkpointDir, maxImagePixels: 0 }), ConfigError, "maxImagePixels");
+  });
   it("of too few bytes", () =>
     refuses(show({ width: 3, height: 2, data: new Uint8Array(5) }), DataError, "3×2", "18 bytes of RGB, got 5"));
   it("of no pixels", () =>

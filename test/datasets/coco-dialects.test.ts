@@ -402,7 +402,7 @@ describe("a picture's name", () => {
     const content = { ...file([annotation(), annotation({ id: 2, image_id: 2 })]) };
     const images = [...content.images, { id: 2, file_name: "pointer.jpg", width: 64, height: 48 }];
     expect(await messageOf({ ...content, images })).toMatch(
-      /image 2: .*pointer\.jpg: expected a picture .*, found a Git-LFS pointer; run "git lfs pull"/,
+      /image 2: .*pointer\.jpg: expected an image .*, got a Git-LFS pointer; run git lfs pull/,
     );
     const { boxes, reasons } = await omissionsOf({ ...content, images });
     expect([boxes.length, reasons.length]).toEqual([1, 1]);
@@ -422,19 +422,19 @@ describe("an annotation file that is something else", () => {
     [
       "a Git-LFS pointer",
       "version https://git-lfs.github.com/spec/v1\noid sha256:ab\nsize 9\n",
-      /found a Git-LFS pointer; run "git lfs pull"/,
+      /got a Git-LFS pointer; run git lfs pull/,
     ],
     [
       "a web page",
       "\n<!DOCTYPE html>\n<html><body>Sign in</body></html>",
-      /found a web page \(HTML\); download the file itself/,
+      /got a web page \(HTML\); download the file itself/,
     ],
     ["empty", "", /found an empty file$/],
     ["cut short", json.slice(0, 135), /got text that ends early, at line 1, column 136 \(annotations\.0\.bbox.*\)/],
-    ["a gzip archive", Buffer.from([0x1f, 0x8b, 8, 0, 0]), /found a gzip archive; unpack it first/],
-    ["UTF-16", Buffer.from(`\ufeff${json}`, "utf16le"), /found text in UTF-16; save it as UTF-8/],
-    ["UTF-16 without a mark", Buffer.from(json, "utf16le"), /found text in UTF-16/],
-    ["a picture", Buffer.from([0xff, 0xd8, 0xff, 0xe0]), /found a picture$/],
+    ["a gzip archive", Buffer.from([0x1f, 0x8b, 8, 0, 0]), /got a gzip archive; unpack it first/],
+    ["UTF-16", Buffer.from(`\ufeff${json}`, "utf16le"), /got text in UTF-16; save it as UTF-8/],
+    ["UTF-16 without a mark", Buffer.from(json, "utf16le"), /got text in UTF-16/],
+    ["a picture", Buffer.from([0xff, 0xd8, 0xff, 0xe0]), /got a JPEG image$/],
     ["GBK", Buffer.from([0x7b, 0x22, 0xd6, 0xd0, 0x22]), /expected UTF-8, found other bytes; save it as UTF-8/],
   ])("is named when it is %s", async (_, content, message) => expect(await messageOf(content)).toMatch(message));
 

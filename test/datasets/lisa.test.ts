@@ -183,9 +183,9 @@ describe("LISA", () => {
   });
 
   it.each([
-    ["a Git-LFS pointer", "version https://git-lfs.github.com/spec/v1\n", /expected JSON, found a Git-LFS pointer/],
-    ["a web page", "<html></html>", /expected JSON, found a web page/],
-    ["UTF-16", Buffer.from('{"text": []}', "utf16le"), /expected JSON, found text in UTF-16/],
+    ["a Git-LFS pointer", "version https://git-lfs.github.com/spec/v1\n", /expected JSON, got a Git-LFS pointer/],
+    ["a web page", "<html></html>", /expected JSON, got a web page/],
+    ["UTF-16", Buffer.from('{"text": []}', "utf16le"), /expected JSON, got text in UTF-16/],
   ])("names a file that is %s", async (_, content, message) => {
     await expect(load(content)).rejects.toThrow(message);
   });
@@ -276,6 +276,6 @@ describe("a copy of LISA that is not whole", () => {
     await expect(lisa(folder)).rejects.toThrow(/009\.json: expected an image inside .*train, found that .* is a link/);
     await rm(train("009.jpg"));
     await writeFile(train("009.jpg"), "picture");
-    await expect(lisa(folder)).rejects.toThrow(/009\.jpg: expected a picture/);
+    await expect(lisa(folder)).rejects.toThrow(/009\.jpg: expected an image/);
   });
 });

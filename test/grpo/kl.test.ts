@@ -4,7 +4,7 @@ import { klEstimators, penaliseKl } from "../../src/grpo/kl";
 import { createRng } from "../../src/rng";
 
 describe("a KL estimate", () => {
-  const names = Object.keys(klEstimators) as (keyof typeof klEstimators)[];
+  const names = ["k1", "abs", "k2", "k3", "clampedK3"] as const;
 
   it.each(names)("%s is 0 where both policies agree, and its slope is that of its value", (name) => {
     expect(Math.abs(klEstimators[name](0).value)).toBe(0);
@@ -13,6 +13,17 @@ describe("a KL estimate", () => {
       // d falls as log π rises.
       const slope = (klEstimators[name](d - h).value - klEstimators[name](d + h).value) / (2 * h);
       expect(klEstimators[name](d).dLogProb).toBeCloseTo(slope, 8);
+    }
+  });
+
+  it.each([
+    ["k1+", "k1"],
+    ["abs+", "abs"],
+    ["k3+", "clampedK3"],
+  ] as const)("%s has the value of %s and the slope of k2", (name, base) => {
+    for (const d of [-30, -2, 0, 0.4, 25]) {
+      expect(klEstimators[name](d).value).toBe(klEstimators[base](d).value);
+      expect(klEstimators[name](d).dLogProb).toBe(-d);
     }
   });
 

@@ -9,13 +9,14 @@ import peers from "../reference/grpo/grpo-peers.json";
 
 const lossTypes = Object.keys(lossTypeTable) as GrpoLossType[];
 /** Losses with a stop-gradient: what they return is not the slope of what they print. */
-const stopped: readonly GrpoLossType[] = ["cispo", "cispo_verl", "vespo"];
+const stopped: readonly GrpoLossType[] = ["cispo", "cispo_verl", "vespo", "dppo_tv", "dppo_kl"];
 
 /** The least each loss needs to run. */
 const optionsFor = (lossType: GrpoLossType): GrpoLossOptions => ({
   lossType,
   ...(lossType === "dr_grpo" && { maxLength: 8 }),
   ...(lossType === "cispo" && { clipEpsilonHigh: 5 }),
+  ...(lossType === "dro" && { dro: { beta: 0.3 } }),
   // The defaults hold back two tokens in ten thousand; here it should be some of ten.
   covariance: { share: 0.3, above: 0.05 },
 });
@@ -42,6 +43,12 @@ function randomBatch(seed: number): RandomBatch {
     mask: lengths.map((length) => Array.from({ length }, () => (rng.uniform() < 2 / 3 ? 1 : 0))),
   };
 }
+
+/** The same, and policies that lie up to 45 apart. */
+const spreadOut = (batch: RandomBatch): RandomBatch => ({
+  ...batch,
+  oldLogProbs: batch.oldLogProbs.map((row, i) => row.map((value, t) => value + 45 * Math.sin(i + t))),
+});
 
 const expectRows = (
   actual: readonly ArrayLike<number>[],
@@ -117,13 +124,43 @@ describe("the gradient is the slope of the loss", () => {
     },
   );
 
-  it.each(["sequenceMean", "tokenMean", "fixedLength", "stepTokenMean", "sequenceSum"] as const)(
+  it.each(["sequenceMean", "tokenMean", "fixedLength", "stepTokenMean", "sequenceSum", "tokenSum"] as const)(
     "added up by %s, with and without empty sequences",
     (aggregation) => {
       for (const skipEmpty of [false, true])
-        expectSlopes(randomBatch(1), { aggregation, skipEmpty, maxLength: 8, accumulationSteps: 3 });
+        expectSlopes(randomBatch(1), {
+          aggregation,
+          skipEmpty,
+          maxLength: 8,
+          accumulationSteps: 3,
+          lengthEpsilon: 0.1,
+        });
     },
   );
+
+  it("of sapo and vespo with constants of one's own, and of bounded log-ratios", () => {
+    const sapo = { temperaturePositive: 0.4, temperatureNegative: 2 };
+    expectSlopes(randomBatch(3), { lossType: "sapo", sapo });
+    for (const importanceLevel of levels)
+      expectSlopes(spreadOut(randomBatch(3)), { importanceLevel, boundLogRatios: true, delta: 3 });
+  });
+
+  it("by entropies too, with and without a mask of entropies", () => {
+    const batch = randomBatch(8);
+    const entropies = batch.refLogProbs.map((row) => row.map((value) => Math.abs(value)));
+    for (const corrections of [{}, { topEntropy: 0.4 }]) {
+      const options = { entropyCoefficient: 0.3, accumulationSteps: 2, corrections };
+      const { entropyGradient } = grpoLoss({ ...batch, entropies }, options);
+      const lossAt = (rows: readonly Float64Array[]) => grpoLoss({ ...batch, entropies: rows }, options).loss;
+      expectRows(entropyGradient!, slopes(entropies, lossAt), 1e-8);
+    }
+  });
+
+  it("of gspo belongs to each token alone, by its own advantage and the sequence's ratio", () => {
+    const batch = { logProbs: [[-1, -2]], oldLogProbs: [[-1.1, -2]], advantages: [[1, -2]] };
+    const { gradient } = grpoLoss(batch, { lossType: "gspo" });
+    expectRows(gradient, [[-Math.exp(0.05) / 2, Math.exp(0.05)]], 1e-15);
+  });
 
   it("bounded KL is flat where it is bounded", () => {
     const batch = { logProbs: [[-4, -30, -1]], refLogProbs: [[-0.1, -1, -30]], advantages: [0] };
@@ -248,6 +285,20 @@ describe("numbers you can check by hand", () => {
     expect(grpoLoss({ logProbs: [[-1]], advantages: [1] }).metrics).not.toHaveProperty("kl");
   });
 
+  it("dro pulls the policy back to the old one: −A·log π + β/2·(log r)²", () => {
+    const batch = { logProbs: [[-1]], oldLogProbs: [[-1.5]], advantages: [2] };
+    const { loss, gradient } = grpoLoss(batch, { lossType: "dro", dro: { beta: 0.4 } });
+    expect(loss).toBeCloseTo(2 + 0.2 * 0.25, 15);
+    expect(gradient[0]![0]).toBeCloseTo(-2 + 0.4 * 0.5, 15);
+  });
+
+  it("vespo weighs by k and λ of one's own: w = ½, φ = w·exp(4(1 − w)) where A ≥ 0", () => {
+    const batch = { logProbs: [[-1]], oldLogProbs: [[-1 - Math.log(0.5)]] };
+    const options = { lossType: "vespo", vespo: { kPositive: 1, lambdaPositive: 4 } } as const;
+    expect(grpoLoss({ ...batch, advantages: [1] }, options).gradient[0]![0]).toBeCloseTo(-0.5 * Math.exp(2), 12);
+    expect(grpoLoss({ ...batch, advantages: [-1] }, options).gradient[0]![0]).toBeCloseTo(0.125 * Math.E, 12);
+  });
+
   it("is a trainer's loss function once the rest of the batch is bound", () => {
     const lossFn: LossFn = (logProbs) => grpoLoss({ logProbs, advantages: [1] });
     expect(lossFn([Float64Array.of(-1)])).toMatchObject({ loss: -1, gradient: [Float64Array.of(-1)] });
@@ -315,7 +366,8 @@ describe("what a batch may hold besides", () => {
   });
 
   it("different advantages: the gradient is still the slope", () => {
-    for (const lossType of lossTypes.filter((name) => !stopped.includes(name))) {
+    // gspo leaves each token its own advantage, which the ratio of the sequence is not the slope of.
+    for (const lossType of lossTypes.filter((name) => name !== "gspo" && !stopped.includes(name))) {
       const batch = randomBatch(4);
       const advantages = batch.oldLogProbs.map((row) => row.map((logProb) => logProb + 1));
       const lossAt = (logProbs: readonly Float64Array[]) =>
@@ -325,6 +377,25 @@ describe("what a batch may hold besides", () => {
         slopes(batch.logProbs, (rows) => lossAt(rows).loss),
         1e-8,
       );
+    }
+  });
+
+  it("policies further apart than a double can say: gradients stay numbers", () => {
+    const batch = {
+      logProbs: [
+        [-1, -1],
+        [-1, -900],
+      ],
+      oldLogProbs: [
+        [-900, -1],
+        [-900, -1],
+      ],
+      advantages: [0, 1],
+    };
+    for (const lossType of lossTypes) {
+      const { loss, gradient } = grpoLoss(batch, optionsFor(lossType));
+      expect([lossType, Number.isFinite(loss)]).toEqual([lossType, true]);
+      expect([lossType, gradient.every((row) => row.every(Number.isFinite))]).toEqual([lossType, true]);
     }
   });
 
@@ -381,6 +452,10 @@ describe("a bad call says what was expected", () => {
   ] as const)("%o without %s", (options, rows) =>
     expect(() => grpoLoss(batch, options)).toThrow(new RegExp(`expected ${rows}, because`)),
   );
+  it.each([undefined, 0, Number.POSITIVE_INFINITY, Number.NaN])("dro with a penalty of %s", (beta) => {
+    const options = { lossType: "dro", ...(beta !== undefined && { dro: { beta } }) } as const;
+    expect(() => grpoLoss(batch, options)).toThrow(/dro expects dro.beta > 0/);
+  });
   it("vespo with a sampler's ratio for the sequence, which it makes itself", () => {
     const sampled = { ...batch, samplingLogProbs: [[-1, -2]] };
     expect(() => grpoLoss(sampled, { lossType: "vespo", corrections: { sampler: {} } })).toThrow(/level "token"/);
@@ -402,6 +477,11 @@ describe("a bad call says what was expected", () => {
     // From JavaScript: 1 + "0.2" is text.
     { clipEpsilon: "0.2" as unknown as number },
     { skipEmpty: "no" as unknown as boolean },
+    { boundLogRatios: "yes" as unknown as boolean },
+    { lengthEpsilon: -1 },
+    { sapo: { temperaturePositive: 0 } },
+    { sapo: { temperature: 1 } as object },
+    { vespo: { kNegative: Number.NaN } },
     { corrections: { sampler: { maximum: 3 } as object } },
     { covariance: { shares: 0.1 } as object },
   ])("%o", (options) => expect(() => grpoLoss(batch, options)).toThrow(ConfigError));

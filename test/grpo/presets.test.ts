@@ -27,7 +27,7 @@ describe("a preset", () => {
     expect(grpoLoss(likely, grpoPresets.verl.loss).loss).toBeCloseTo(3, 12);
     expect(grpoLoss(likely, grpoPresets.trl.loss).loss).toBeCloseTo(5, 12);
     const loss = { ...grpoPresets.verl.loss, aggregation: "sequenceMean" } as const;
-    expect(grpoLoss({ logProbs: [[-1], []], advantages: [1, 1] }, loss).loss).toBe(-1);
+    expect(grpoLoss({ logProbs: [[-1], []], advantages: [1, 1] }, loss).loss).toBeCloseTo(-1, 7);
     expect([...grpoAdvantages([0.5], grpoPresets.verl.advantages).advantages]).toEqual([0.5 / (1 + 1e-6)]);
   });
 

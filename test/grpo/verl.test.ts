@@ -1,93 +1,90 @@
 import { describe, expect, it } from "vitest";
 import { grpoAdvantages } from "../../src/grpo/advantage";
-import { gaeAdvantages } from "../../src/grpo/gae";
-import { klEstimators } from "../../src/grpo/kl";
-import { type GrpoLossOptions, grpoLoss } from "../../src/grpo/loss";
+import { grpoLoss } from "../../src/grpo/loss";
 import { grpoPresets, verlEstimators } from "../../src/grpo/presets";
-import peers from "../reference/grpo/grpo-peers.json";
+import { differenceOf, toleranceOf } from "../reference/grpo/verl";
+import type { Figure, VerlCase } from "../reference/grpo/verl-cases";
+import recording from "../reference/grpo/verl-peers.json";
 
-// Figures of verl 0.7's own core_algos.py, see test/reference/grpo/make.py.
+// Figures of verl 0.9.1's own core_algos.py, see test/reference/grpo/record-verl.ts.
+const cases = recording.cases as unknown as readonly VerlCase[];
+const figures = recording.figures as unknown as readonly Readonly<Record<string, Figure>>[];
 
-const close = (actual: number, expected: number, where: string) =>
-  expect(Math.abs(actual - expected), where).toBeLessThan(1e-9);
+const { loss: verl } = grpoPresets.verl;
 
-describe("verl's advantages", () => {
-  const { tokenLevelRewardsOnLastToken: rewards, mask, groups, remaxBaselines, gaeValues, out } = peers.verlAdvantages;
-  const lengths = mask.map((row) => row.filter((m) => m === 1).length);
-  const tokenRewards = mask.map((row, i) => row.map((_, t) => (t === lengths[i]! - 1 ? rewards[i]! : 0)));
-
-  /** One advantage for each completion is verl's row of it, wherever the mask is 1. */
-  const expectRows = (actual: ArrayLike<number> | readonly ArrayLike<number>[], expected: readonly number[][]) => {
-    for (const [i, row] of expected.entries()) {
-      const ours = actual[i]!;
-      for (const [t, value] of row.entries())
-        if (mask[i]![t] === 1) close(typeof ours === "number" ? ours : ours[t]!, value, `sequence ${i}, token ${t}`);
+describe.each(["advantages", "loss", "kl"] as const)("as verl 0.9.1 computes it, %s", (kind) => {
+  const names = new Set(cases.flatMap((one) => (one.kind === kind ? one.names : [])));
+  it.each([...names])("%s has verl's figures in every recorded case", (name) => {
+    const seen = cases.flatMap((one, n) => (one.kind === kind && one.names.includes(name) ? [n] : []));
+    expect(seen.length).toBeGreaterThan(2);
+    for (const n of seen) {
+      const difference = differenceOf(cases[n]!, name, figures[n]![name]!);
+      expect(difference, `case ${n}`).toBeLessThanOrEqual(toleranceOf(`${kind}: ${name}`));
     }
-  };
-
-  const { grpo_passk, ...named } = verlEstimators;
-  it.each(Object.entries(named))("%s", (name, options) => {
-    const { advantages } = grpoAdvantages(rewards, { ...options, groups, lengths });
-    expectRows(advantages, out[name as keyof typeof named]);
-  });
-
-  it("grpo_passk", () =>
-    expectRows(grpoAdvantages(rewards, verlEstimators.grpo_passk).advantages, out.grpo_passk_groupsAAAA));
-
-  it("grpo without a standard deviation", () => {
-    const { advantages } = grpoAdvantages(rewards, { ...verlEstimators.grpo, scale: "none", groups });
-    expectRows(advantages, out.grpo_noStd);
-  });
-
-  it("remax, by rewards of completions and of tokens", () => {
-    expectRows(grpoAdvantages(rewards, { baseline: remaxBaselines, scale: "none" }).advantages, out.remax);
-    const values = mask.map((row, i) => row.map(() => remaxBaselines[i]!));
-    expectRows(gaeAdvantages(tokenRewards, { values, mask, whiten: false }), out.remax);
-  });
-
-  it("reinforce_plus_plus by rewards of tokens", () =>
-    expectRows(gaeAdvantages(tokenRewards, { mask }), out.reinforce_plus_plus));
-
-  it("gae with λ = 0.95", () =>
-    expectRows(gaeAdvantages(tokenRewards, { values: gaeValues, mask, lambda: 0.95 }), out["gae_gamma1_lam.95"]));
-
-  it("are all of those that were recorded", () => {
-    const covered = [...Object.keys(named), "grpo_passk_groupsAAAA", "grpo_noStd", "remax", "gae_gamma1_lam.95"];
-    expect(covered.sort()).toEqual(Object.keys(out).sort());
   });
 });
 
-describe("verl's losses", () => {
-  const { logps, oldLogps, mask, advantages } = peers.lossInputs;
-  const { loss: verl } = grpoPresets.verl;
-  const options: { readonly [N in keyof typeof peers.verlLosses]: GrpoLossOptions } = {
-    "vanilla|token-mean": verl,
-    "vanilla|seq-mean-token-sum": { ...verl, aggregation: "sequenceSum" },
-    "vanilla|seq-mean-token-mean": { ...verl, aggregation: "sequenceMean" },
-    // Divided by the width of the batch, 6; only from 0.7.1 on by the number of sequences, 4, too.
-    "vanilla|seq-mean-token-sum-norm": { ...verl, aggregation: "fixedLength", maxLength: 6 / 4 },
-    "gspo|token-mean": { ...verl, lossType: "gspo" },
-    "sapo|token-mean": { ...verl, lossType: "sapo" },
-    "gpg|token-mean": { ...verl, lossType: "gpg" },
-    "kl_cov|token-mean": { ...verl, lossType: "kl_cov", covariance: { share: 0.2 } },
-    "geo_mean|token-mean": { ...verl, lossType: "geo_mean" },
-    "cispo|token-mean": { ...verl, lossType: "cispo_verl" },
-  };
-  it.each(Object.entries(peers.verlLosses))("%s", (name, { loss, grad }) => {
-    const batch = { logProbs: logps, oldLogProbs: oldLogps, mask, advantages };
-    const actual = grpoLoss(batch, options[name as keyof typeof options]);
-    close(actual.loss, loss, "loss");
-    for (const [i, row] of grad.entries())
-      for (const [t, slope] of row.entries()) close(actual.gradient[i]![t]!, slope, `sequence ${i}, token ${t}`);
+describe("verl's preset", () => {
+  const batch = { logProbs: [[-1, -2], [], [-0.5]], oldLogProbs: [[-1, -2.1], [], [-0.6]], advantages: [1, 5, -1] };
+
+  it("counts empty rows for geo_mean, and leaves them out of every other mean over sequences", () => {
+    const halfOf = (loss: number) => (loss * 2) / 3;
+    const full = { ...batch, logProbs: [batch.logProbs[0]!, batch.logProbs[2]!], advantages: [1, -1] };
+    const without = { ...full, oldLogProbs: [batch.oldLogProbs[0]!, batch.oldLogProbs[2]!] };
+    const geoMean = { ...verl, lossType: "geo_mean" } as const;
+    expect(grpoLoss(batch, geoMean).loss).toBeCloseTo(halfOf(grpoLoss(without, geoMean).loss), 15);
+    const sapo = { ...verl, lossType: "sapo" } as const;
+    expect(grpoLoss(batch, sapo).loss).toBe(grpoLoss(without, sapo).loss);
+  });
+
+  it("adds up gspo by tokens, or by sequences when it is told to", () => {
+    const ofTokens = grpoLoss(batch, { ...verl, lossType: "gspo" }).gradient[0]![0]!;
+    const ofSequences = grpoLoss(batch, { ...verl, lossType: "gspo", aggregation: "sequenceMean" }).gradient[0]![0]!;
+    expect(ofTokens / ofSequences).toBeCloseTo((2 * 2) / 3, 7);
+  });
+
+  it("gives a group of equal rewards 0 in grpo_vectorized, whose standard deviation has no floor", () => {
+    const options = { ...verlEstimators.grpo_vectorized, groupSize: 2 };
+    expect([...grpoAdvantages([0.5, 0.5], options).advantages]).toEqual([0, 0]);
+    // Two rewards 2e-4 apart: the standard deviation is 1.4e-4, and was taken for 1e-3 before 0.9.
+    expect(grpoAdvantages([0.5, 0.5002], options).advantages[1]).toBeCloseTo(1e-4 / (2e-4 / Math.SQRT2), 1);
+  });
+
+  it("keeps log-ratios within ±20, and gspo's at most 10", () => {
+    const far = { logProbs: [[-1]], oldLogProbs: [[-61]], advantages: [-1] };
+    const { loss, gradient } = grpoLoss(far, { ...verl, lossType: "gspo" });
+    expect(loss).toBeCloseTo(Math.exp(10), 6);
+    expect(gradient[0]![0]).toBe(0);
+    const fallen = { logProbs: [[-61]], oldLogProbs: [[-1]], advantages: [1] };
+    expect(grpoLoss(fallen, verl).loss).toBeCloseTo(-Math.exp(-20), 15);
+    expect(grpoLoss(fallen, { ...verl, boundLogRatios: false }).loss).toBeCloseTo(-Math.exp(-60), 20);
   });
 });
 
-describe("verl's KL estimates", () => {
-  const { logps, refLogps } = peers.lossInputs;
-  it.each(["k1", "abs", "k2", "k3", "clampedK3"] as const)("%s", (name) => {
-    for (const [i, row] of peers.verlKl[name === "clampedK3" ? "k3" : name].entries()) {
-      for (const [t, value] of row.entries())
-        close(klEstimators[name](refLogps[i]![t]! - logps[i]![t]!).value, value, `sequence ${i}, token ${t}`);
-    }
+describe("a token's probability", () => {
+  const at = (p: number) => Math.log(p);
+  const gradientOf = (lossType: "dppo_tv" | "dppo_kl", p: number, old: number, advantage: number) =>
+    grpoLoss(
+      { logProbs: [[at(p)]], oldLogProbs: [[at(old)]], advantages: [advantage] },
+      { lossType, clipEpsilon: 0.1, clipEpsilonHigh: 0.2, delta: 3 },
+    ).gradient[0]![0]!;
+
+  it("stops learning under dppo_tv when it has gone further than ε, the way its advantage pushes it", () => {
+    expect(gradientOf("dppo_tv", 0.65, 0.5, 1)).toBeCloseTo(-1.3, 12);
+    expect(gradientOf("dppo_tv", 0.75, 0.5, 1)).toBe(0);
+    expect(gradientOf("dppo_tv", 0.75, 0.5, -1)).toBeCloseTo(1.5, 12);
+    expect(gradientOf("dppo_tv", 0.35, 0.5, -1)).toBe(0);
+    expect(gradientOf("dppo_tv", 0.35, 0.5, 1)).toBeCloseTo(-0.7, 12);
+  });
+
+  it("is compared by the divergence of two outcomes under dppo_kl", () => {
+    // ½ ln(½/0.9) + ½ ln(½/0.1) = 0.511; ½ ln(½/0.75) + ½ ln(½/¼) = 0.144
+    expect(gradientOf("dppo_kl", 0.9, 0.5, 1)).toBe(0);
+    expect(gradientOf("dppo_kl", 0.75, 0.5, 1)).toBeCloseTo(-1.5, 12);
+    expect(gradientOf("dppo_kl", 0.25, 0.5, -1)).toBe(0);
+  });
+
+  it("weighs no more than δ, where the old one was tiny", () => {
+    expect(gradientOf("dppo_tv", 0.1, 0.01, 1)).toBeCloseTo(-3, 12);
   });
 });

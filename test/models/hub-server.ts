@@ -17,6 +17,18 @@ export interface HubServer {
   token: string | undefined;
   /** Send the whole file whatever part is asked for. */
   ignoresRanges: boolean;
+  /** Accept these requests and never answer. */
+  silent: "api" | "files" | undefined;
+  /** The address of the next page of every listing. */
+  next: string | undefined;
+  /** Where file contents are, as on the real hub: another host. */
+  contents: string | undefined;
+  /** Redirect everything but contents there. */
+  elsewhere: string | undefined;
+  /** Bytes to send behind each file, beyond the size that is announced. */
+  surplus: number;
+  /** The `authorization` of each request. */
+  readonly authorizations: (string | undefined)[];
   files: ReadonlyMap<string, Buffer>;
   /** What is sent in place of a file. */
   readonly sent: Map<string, Buffer>;
@@ -39,6 +51,12 @@ export async function hubServer(id: string, files: ReadonlyMap<string, Buffer>):
     status: undefined,
     token: undefined,
     ignoresRanges: false,
+    silent: undefined,
+    next: undefined,
+    contents: undefined,
+    elsewhere: undefined,
+    surplus: 0,
+    authorizations: [],
     files,
     sent: new Map(),
     commit: "1".repeat(40),
@@ -56,6 +74,13 @@ export async function hubServer(id: string, files: ReadonlyMap<string, Buffer>):
     // The look at a file's first byte tells its size.
     const probe = from === "0" && to === "0";
     hub.requests.push(`${request.method} ${pathname}${from && !probe ? ` from ${from}` : ""}${probe ? " size" : ""}`);
+    hub.authorizations.push(request.headers.authorization);
+    const isFile = pathname.includes("/resolve/");
+    if (hub.silent === (isFile ? "files" : "api")) return undefined;
+    if (!isFile && hub.elsewhere !== undefined)
+      return response.writeHead(307, { location: `${hub.elsewhere}${request.url}` }).end();
+    if (isFile && hub.contents !== undefined)
+      return response.writeHead(302, { location: `${hub.contents}${pathname}` }).end();
     const refused =
       hub.token !== undefined && request.headers.authorization !== `Bearer ${hub.token}` ? 401 : undefined;
     const status = hub.status ?? refused;
@@ -65,7 +90,10 @@ export async function hubServer(id: string, files: ReadonlyMap<string, Buffer>):
     const sha = [...commits].flat().includes(revision!) ? (commits.get(revision!) ?? revision) : undefined;
     if (sha !== undefined) return json(response, 200, { _id: "0", id, sha });
     const [commit] = pathname.split(`/api/models/${id}/tree/`).slice(1);
-    if ([...commits.values()].includes(commit!)) return json(response, 200, [...hub.files].map(listed));
+    if ([...commits.values()].includes(commit!)) {
+      if (hub.next !== undefined) response.setHeader("link", `<${hub.next}>; rel="next"`);
+      return json(response, 200, [...hub.files].map(listed));
+    }
     const [, name = ""] = new RegExp(`^/${id}/resolve/[0-9a-f]{40}/(.+)$`).exec(pathname) ?? [];
     const content = hub.sent.get(name) ?? hub.files.get(name);
     if (!content) return json(response, 404, { error: "Repository not found" });
@@ -74,9 +102,13 @@ export async function hubServer(id: string, files: ReadonlyMap<string, Buffer>):
 
   function send(response: ServerResponse, content: Buffer, from?: string, to?: string, probe = false): void {
     const partial = from !== undefined && (probe || !hub.ignoresRanges);
-    const body = partial ? content.subarray(Number(from), Number(to) + 1) : content;
+    const surplus = Buffer.alloc(probe ? 0 : hub.surplus);
+    const announced = partial ? content.subarray(Number(from), Number(to) + 1) : content;
+    const body = Buffer.concat([announced, surplus]);
     response.writeHead(partial ? 206 : 200, {
       etag: '"x"',
+      // As the real hub's contents have it.
+      "x-cache": "Hit from cloudfront",
       "content-length": body.length,
       ...(partial && { "content-range": `bytes ${from}-${to}/${content.length}` }),
     });

@@ -362,6 +362,82 @@ describe("a hub that refuses", () => {
   });
 });
 
+describe("a hub that misbehaves", () => {
+  it("opens a complete cached model when the hub accepts the request and never answers", async () => {
+    const dir = await resolve();
+    hub.silent = "api";
+    vi.stubEnv("HF_HUB_ETAG_TIMEOUT", "0.2");
+    expect(await resolve()).toBe(dir);
+  });
+
+  it("names the deadline when the hub never answers and the cache has no copy", async () => {
+    hub.silent = "api";
+    vi.stubEnv("HF_HUB_ETAG_TIMEOUT", "0.2");
+    await refuses(resolve(), BackendError, "no answer within 0.2 s (HF_HUB_ETAG_TIMEOUT)");
+    vi.stubEnv("HF_HUB_ETAG_TIMEOUT", "soon");
+    await refuses(resolve(), ConfigError, 'HF_HUB_ETAG_TIMEOUT: expected a number of seconds above 0, got "soon"');
+  });
+
+  it("gives up a file of which no byte comes", async () => {
+    hub.silent = "files";
+    vi.stubEnv("HF_HUB_DOWNLOAD_TIMEOUT", "0.05");
+    await refuses(resolve(), BackendError, "the connection broke 5 times", "no byte came within 50 ms");
+  });
+
+  it("stops after 100 pages when every page of the listing names a next one", async () => {
+    hub.next = `${hub.url}/api/models/${id}/tree/${hub.commit}?cursor=x`;
+    await refuses(resolve(), BackendError, "expected at most 100 pages of files");
+    expect(hub.requests.length).toBeLessThanOrEqual(101);
+  });
+
+  it("sends no token to another host when the listing goes on there", async () => {
+    const other = await hubServer(id, checkpoint);
+    hub.next = `${other.url}/api/models/${id}/tree/${hub.commit}`;
+    hub.token = "hf_right";
+    vi.stubEnv("HF_TOKEN", "hf_right");
+    await refuses(resolve(), BackendError, `expected an address of ${hub.url}, got one of ${other.url}`);
+    expect(other.requests).toEqual([]);
+    await other.close();
+  });
+
+  it("leaves the token behind when contents are on another host, as the hub's own are", async () => {
+    const other = await hubServer(id, checkpoint);
+    Object.assign(hub, { contents: other.url, token: "hf_right" });
+    vi.stubEnv("HF_TOKEN", "hf_right");
+    expect(await readFile(join(await resolve(), "model.safetensors"))).toEqual(weights);
+    expect(new Set(other.authorizations)).toEqual(new Set([undefined]));
+    expect(new Set(hub.authorizations)).toEqual(new Set(["Bearer hf_right"]));
+    await other.close();
+  });
+
+  it("is not followed to another host for anything but contents", async () => {
+    const other = await hubServer(id, checkpoint);
+    hub.elsewhere = other.url;
+    await refuses(resolve(), BackendError, `the server redirects to ${other.url}/api/models/${id}`, "another host");
+    expect(other.requests).toEqual([]);
+    await other.close();
+  });
+
+  it("keeps no more of a file than its announced size when more is sent", async () => {
+    hub.surplus = 5_000_000;
+    await refuses(resolve(), BackendError, "config.json: expected git-sha1", "got more than", "what came is deleted");
+    expect((await readdir(folder("blobs"))).filter((name) => name.endsWith("incomplete"))).toEqual([]);
+  });
+
+  it("brings an empty file as an empty file", async () => {
+    hub.files = new Map(checkpoint).set("chat_template.jinja", Buffer.alloc(0));
+    expect(await readFile(join(await resolve(), "chat_template.jinja"))).toHaveLength(0);
+  });
+
+  it("refuses a listing with a size that is no size", async () => {
+    hub.files = new Map(checkpoint).set(
+      "config.json",
+      Object.defineProperty(Buffer.from("{}"), "length", { value: -1 }),
+    );
+    await refuses(resolve(), BackendError, "config.json: expected a size in the hub's listing, got -1");
+  });
+});
+
 describe("a name that is neither directory nor id", () => {
   it("is refused with what it may be", () =>
     refuses(resolve("./missing/model"), DataError, "./missing/model: expected a directory", "hub id like"));

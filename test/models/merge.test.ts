@@ -1,11 +1,11 @@
-import { cp, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { cp, mkdtemp, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, describe, expect, it } from "vitest";
 import { CheckpointError } from "../../src/errors";
 import { mergeAdapter } from "../../src/models/qwen2-vl/merge";
-import { readSafetensors } from "../../src/models/qwen2-vl/safetensors";
+import { readSafetensors, writeSafetensors } from "../../src/models/qwen2-vl/safetensors";
 import { onnxTrainer } from "../../src/trainers/onnx";
 import type { LossFn, Trainer, TrainSequence } from "../../src/trainers/trainer";
 import { checkpointDir, largestError, promptOf, reference } from "./qwen2-vl/reference";
@@ -106,7 +106,7 @@ describe("a merged checkpoint", () => {
     };
     for (const other of [
       ...[{ use_dora: true }, { rank_pattern: { q_proj: 8 } }, { alpha_pattern: { q_proj: 8 } }, { bias: "all" }],
-      ...[{ peft_type: "LOHA" }, { modules_to_save: ["lm_head"] }, { alora_invocation_tokens: [1] }],
+      ...[{ peft_type: "LOHA" }, { alora_invocation_tokens: [1] }],
       ...[{ init_lora_weights: "pissa" }, { init_lora_weights: "pissa_niter_4" }, { init_lora_weights: "olora" }],
     ])
       await expect(merging(other)).rejects.toThrow(
@@ -114,6 +114,129 @@ describe("a merged checkpoint", () => {
       );
     for (const plain of [{ init_lora_weights: "gaussian" }, { init_lora_weights: false, loftq_config: {} }])
       await merging(plain);
+  });
+});
+
+// Recorded by test/reference/peft/tokens.py: PEFT 0.21.2, transformers 5.24.0, torch 2.14.1 (CPU, float32).
+describe("a merged checkpoint of an adapter that trains more than linear layers", () => {
+  const models = { tied: checkpointDir, untied: data("shapes/untied/checkpoint") };
+  const words = promptOf(reference.cases.find(({ name }) => name === "words only")!);
+  const recorded = async (name: string) => {
+    const { checkpoint, completionIds, logProbs } = JSON.parse(
+      await readFile(data(`peft-tokens/${name}/case.json`), "utf8"),
+    );
+    return { model: models[checkpoint as keyof typeof models], completionIds, logProbs };
+  };
+  const merged = async (adapter: string, model: string) => {
+    const dir = await folder();
+    await mergeAdapter(adapter, dir, { model });
+    return dir;
+  };
+
+  it.each([
+    ...["tied-both-saved", "tied-embeddings-saved", "tied-together", "tied-rows", "tied-head"],
+    ...["untied-resized", "untied-rows", "untied-lora"],
+  ])("has the log-probs that PEFT gives, to 1e-5: %s", async (name) => {
+    const { model, completionIds, logProbs } = await recorded(name);
+    const dir = await merged(data(`peft-tokens/${name}`), model);
+    const ours = await logProbsOf(dir, { prompt: words, completion: completionIds });
+    expect(largestError(ours, logProbs)).toBeLessThan(1e-5);
+  });
+
+  it("has the tokenizer that lies beside an adapter with new tokens, and its vocabulary's size", async () => {
+    const { model } = await recorded("untied-resized");
+    const adapter = await folder();
+    await cp(data("peft-tokens/untied-resized"), adapter, { recursive: true });
+    const json = JSON.parse(await readFile(join(model, "tokenizer.json"), "utf8"));
+    json.added_tokens.push({ ...json.added_tokens[0], id: 291, content: "<mood>" });
+    await writeFile(join(adapter, "tokenizer.json"), JSON.stringify(json));
+    const dir = await merged(adapter, model);
+    const config = JSON.parse(await readFile(join(dir, "config.json"), "utf8"));
+    expect(config.text_config.vocab_size).toBe(295);
+    expect(await readFile(join(dir, "tokenizer.json"), "utf8")).toContain("<mood>");
+  });
+
+  it.each(["", ".default", ".modules_to_save.default"])(
+    "is made of names that others write too: module.base_model.model.…%s",
+    async (end) => {
+      const { model, completionIds, logProbs } = await recorded("untied-resized");
+      const adapter = await folder();
+      await cp(data("peft-tokens/untied-resized"), adapter, { recursive: true });
+      const path = join(adapter, "adapter_model.safetensors");
+      const renamed = [...(await readSafetensors(path))].map(
+        ([name, tensor]) => [`module.${name.replace(/\.weight$/, `${end}.weight`)}`, tensor] as const,
+      );
+      await writeSafetensors(path, new Map(renamed));
+      const dir = await merged(adapter, model);
+      const ours = await logProbsOf(dir, { prompt: words, completion: completionIds });
+      expect(largestError(ours, logProbs)).toBeLessThan(1e-5);
+    },
+  );
+
+  it("is refused for embeddings without the head's rows, and for rows that the model lacks", async () => {
+    const { model } = await recorded("untied-resized");
+    const adapter = await folder();
+    await cp(data("peft-tokens/untied-resized"), adapter, { recursive: true });
+    const path = join(adapter, "adapter_model.safetensors");
+    const without = [...(await readSafetensors(path))].filter(([name]) => !name.includes("lm_head"));
+    await writeSafetensors(path, new Map(without));
+    await expect(merged(adapter, model)).rejects.toThrow("in the head as in the embeddings, found 291 and 295");
+    await cp(data("peft-tokens/untied-rows"), adapter, { recursive: true });
+    const settings = JSON.parse(await readFile(join(adapter, "adapter_config.json"), "utf8"));
+    settings.trainable_token_indices.embed_tokens[1] = 291;
+    await writeFile(join(adapter, "adapter_config.json"), JSON.stringify(settings));
+    await expect(merged(adapter, model)).rejects.toThrow("no place for model.embed_tokens.token_adapter.");
+  });
+
+  it("is what a trainer is referred to that should load it", async () => {
+    const { model } = await recorded("untied-resized");
+    const lora = { rank: 2, alpha: 3, targetModules: ["q_proj"] };
+    await using({ model, device: "cpu", lora }, async (trainer) => {
+      await expect(trainer.load(data("peft-tokens/untied-resized"))).rejects.toThrow(
+        /expected plain LoRA, found modules_to_save \["embed_tokens","lm_head"\]; mergeAdapter makes a model of it/,
+      );
+    });
+  });
+});
+
+describe("an adapter's files", () => {
+  const broken = async (change: (dir: string) => Promise<unknown>) => {
+    const dir = await folder();
+    await cp(peft, dir, { recursive: true });
+    await change(dir);
+    return mergeAdapter(dir, await folder(), { model: checkpointDir });
+  };
+
+  it("are refused as Git-LFS pointers, as a .bin alone, and as shards that nobody gathered", async () => {
+    const pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 3988609112\n";
+    const weights = (dir: string) => join(dir, "adapter_model.safetensors");
+    await expect(broken((dir) => writeFile(weights(dir), pointer))).rejects.toThrow("got a Git-LFS pointer");
+    await expect(broken((dir) => writeFile(join(dir, "adapter_config.json"), pointer))).rejects.toThrow(
+      "got a Git-LFS pointer",
+    );
+    const renamed = (dir: string) => rename(weights(dir), join(dir, "adapter_model.bin"));
+    await expect(broken(renamed)).rejects.toThrow("found adapter_model.bin alone");
+    const empty = async (dir: string) => {
+      const names = [...(await readSafetensors(weights(dir))).keys()];
+      const nothing = { shape: [0], data: new Float32Array() };
+      await writeSafetensors(weights(dir), new Map(names.map((name) => [name, nothing])));
+    };
+    await expect(broken(empty)).rejects.toThrow(/12 of its 12 tensors are empty, as DeepSpeed ZeRO-3/);
+  });
+
+  it("are no TypeError when adapter_config.json is no object", async () => {
+    for (const json of ["null", "[]", "7"])
+      await expect(broken((dir) => writeFile(join(dir, "adapter_config.json"), json))).rejects.toThrow(
+        "expected an object of settings",
+      );
+  });
+
+  it("have PEFT's defaults for what adapter_config.json leaves out", async () => {
+    const settings = JSON.parse(await readFile(join(peft, "adapter_config.json"), "utf8"));
+    for (const left of ["r", "lora_alpha"]) delete settings[left];
+    await expect(
+      broken((dir) => writeFile(join(dir, "adapter_config.json"), JSON.stringify(settings))),
+    ).rejects.toThrow("expected matrices of rank 8");
   });
 });
 

@@ -106,6 +106,7 @@ function build(
   recompute = false,
   temperature = 1,
   draw = normal,
+  entropies = false,
 ) {
   const weights = randomWeights(config, draw);
   const adapter = lora && createAdapter(config, lora, 1);
@@ -138,16 +139,14 @@ function build(
     featureRows: groups.featureRows,
     recompute,
     temperature,
+    entropies,
   };
+  const cotangents = () => rows.map(({ row }) => draw(row.tokens.length - row.promptLength, 1));
   const { graph, outputs } = trainingGraph(config, shape, (g) => bindWeights(policy, g));
 
   const inputs: Record<string, Tensor> = {
     ...tokenFeeds(plan, groups, config),
-    ...targetFeeds(
-      plan,
-      shape.targets,
-      rows.map(({ row }) => draw(row.tokens.length - row.promptLength, 1)),
-    ),
+    ...targetFeeds(plan, shape.targets, cotangents(), entropies ? cotangents() : undefined),
     ...Object.fromEntries(trainable),
   };
   const width = config.text.hiddenSize;
@@ -175,24 +174,43 @@ const policies = [
   ["all weights, at temperature 0.7", tiny(false), apart, undefined, false, 0.7],
   ["all weights, behind prefixes", tiny(true), behindPrefixes, undefined, false, 1],
   ["LoRA, behind prefixes, layers computed again", tiny(true), behindPrefixes, { rank: 2 }, true, 1],
+  ["all weights, of entropies too, at temperature 1.3", tiny(true), apart, undefined, false, 1.3, true],
+  ["all weights, of entropies too, layers computed again", tiny(false), apart, undefined, true, 1, true],
+  [
+    "LoRA, of entropies too, behind prefixes, at temperature 0.7",
+    tiny(true),
+    behindPrefixes,
+    { rank: 2 },
+    false,
+    0.7,
+    true,
+  ],
 ] as const;
 
-describe.each(policies)("the gradient of the whole network: %s", (name, config, plan, lora, recompute, temperature) => {
+describe.each(policies)("the gradient of the whole network: %s", (...policy) => {
+  const [name, config, plan, lora, recompute, temperature, entropies = false] = policy;
   const draw = normalFrom(createRng(3, name));
-  const { graph, outputs, feeds, trainable } = build(config, plan, lora, recompute, temperature, draw);
+  const { graph, outputs, feeds, trainable } = build(config, plan, lora, recompute, temperature, draw, entropies);
   const names = [...trainable.keys()];
   const values = names.map((name) => outputs[`gradient:${name}`]!);
   const gradients = () => new Map(evaluate(graph, values, feeds).map((gradient, i) => [names[i]!, gradient]));
 
   it("has one gradient for each trained tensor, of its shape", () => {
-    expect(Object.keys(outputs).sort()).toEqual(["logProbs", ...names.map((name) => `gradient:${name}`)].sort());
+    const scores = ["logProbs", ...(entropies ? ["entropies"] : [])];
+    expect(Object.keys(outputs).sort()).toEqual([...scores, ...names.map((name) => `gradient:${name}`)].sort());
     expect(values.map(({ shape }) => shape)).toEqual(names.map((name) => trainable.get(name)!.shape));
   });
 
   it("is what central differences of the float64 network say, for every tensor, to one in ten million", () => {
-    const cotangent = feeds.get("cotangent")!.data;
+    const scores = [
+      { output: outputs.logProbs!, cotangent: feeds.get("cotangent")!.data },
+      ...(outputs.entropies ? [{ output: outputs.entropies, cotangent: feeds.get("entropyCotangent")!.data }] : []),
+    ];
     const loss = (at: ReadonlyMap<string, NdArray>) =>
-      evaluate(graph, [outputs.logProbs!], at)[0]!.data.reduce((sum, logProb, i) => sum + logProb * cotangent[i]!, 0);
+      scores.reduce((sum, { output, cotangent }) => {
+        const [{ data }] = evaluate(graph, [output], at) as [NdArray];
+        return data.reduce((total, score, i) => total + score * cotangent[i]!, sum);
+      }, 0);
     expect(gradientError(loss, feeds, gradients(), { elementwise: 8 })).toBeLessThan(1e-7);
   });
 });
@@ -207,15 +225,28 @@ it("is that of the same rows without prefixes", () => {
   for (const [i, { data }] of shared!.entries()) expect(relativeError(data, alone![i]!.data)).toBeLessThan(1e-12);
 });
 
+it("gives −Σ p log p of the distributions that the log-probabilities are of", () => {
+  const { graph, outputs, feeds } = build(tiny(true), apart, undefined, false, 0.7, normal, true);
+  const logProbs = outputs.logProbs!.node!.in[0]!.node!.in[0]!;
+  const [rows, entropies] = evaluate(graph, [logProbs, outputs.entropies!], feeds) as [NdArray, NdArray];
+  const width = 11;
+  expect(entropies.data.length).toBe(targets(apart));
+  for (const [i, entropy] of entropies.data.entries()) {
+    const row = rows.data.slice(i * width, (i + 1) * width);
+    expect(row.reduce((sum, log) => sum + Math.exp(log), 0)).toBeCloseTo(1, 12);
+    expect(entropy).toBeCloseTo(-row.reduce((sum, log) => sum + Math.exp(log) * log, 0), 12);
+  }
+});
+
 it.each([
   ["at full optimisation", apart, false],
   ["with weights that stay in files, layers computed again", apart, true],
   ["behind prefixes", behindPrefixes, false],
   ["behind prefixes, with weights that stay in files, layers computed again", behindPrefixes, true],
 ])(
-  "onnxruntime computes log-probabilities and gradients in float32 as the interpreter does in float64, %s",
+  "onnxruntime computes log-probabilities, entropies and gradients in float32 as the interpreter does in float64, %s",
   async (_, plan, small) => {
-    const { graph, outputs, inputs, feeds } = build(tiny(true), plan, undefined, small);
+    const { graph, outputs, inputs, feeds } = build(tiny(true), plan, undefined, small, 1, normal, true);
     const session = await createSession(graph, outputs, { threads: 1, weightsStayInFiles: small });
     try {
       const found = await session.run(inputs);

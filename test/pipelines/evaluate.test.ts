@@ -55,9 +55,10 @@ describe("evaluate", () => {
 
   it("says of a prediction what had to be overlooked to read it", async () => {
     const sloppy = scriptedBackend([`<think>${smiling}</think><answer>Joy! {'joy': 1.00, 'sadness': 0.00,}</answer>`]);
-    const { records } = await evaluate({ task: moods, dataset, backend: sloppy });
+    const { records, repairs } = await evaluate({ task: moods, dataset, backend: sloppy });
     expect(records[0]).toMatchObject({ prediction: { joy: 1, sadness: 0 } });
     expect([...records[0]!.repairs!].sort()).toEqual(["text around it", "trailing comma"]);
+    expect(repairs).toEqual({ "text around it": dataset.length, "trailing comma": dataset.length });
   });
 
   it("refuses ids that are no text and annotations of another kind, before any answer is asked for", async () => {

@@ -26,7 +26,7 @@ function exceptCall(n: number, instead: VlmBackend["generate"], backend = evalua
   };
 }
 const refusing = async () => {
-  throw new BackendError("out of order");
+  throw new BackendError("out of order", { scope: "backend" });
 };
 const rowsOf = (folder: string) => readRows(join(folder, "records.jsonl"));
 const idsOf = async (folder: string) => (await rowsOf(folder)).map(({ exampleId }) => exampleId);
@@ -39,8 +39,8 @@ describe("an evaluation's directory", () => {
       const files = await contents(runDir!);
       expect(Object.keys(files)).toEqual(["config.json", "evaluation.json", "records.jsonl"]);
       expect(await rowsOf(runDir!)).toEqual(evaluation.records);
-      const { metrics, intervals } = evaluation;
-      expect(JSON.parse(files["evaluation.json"]!)).toEqual({ metrics, intervals });
+      const { metrics, intervals, repairs } = evaluation;
+      expect(JSON.parse(files["evaluation.json"]!)).toEqual({ metrics, intervals, repairs, failures: 0 });
       expect(JSON.parse(files["config.json"]!)).toMatchObject({ pipeline: "evaluate", task: "moods", maxTokens: 512 });
       expect(await readEvaluation(runDir!)).toEqual(evaluation);
     }));

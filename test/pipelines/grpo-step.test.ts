@@ -10,9 +10,12 @@ import type { Trainer, TrainSequence } from "../../src/trainers/trainer";
 
 const prompt = imagePrompt("cat.png", "What is this?");
 
-/** A trainer that only remembers what it was told; all its tokens have log-prob −1, and −3 under the reference policy. */
+/** A trainer that only remembers what it was told; all its tokens have log-prob −1, and −3 under the reference policy, and token t has entropy t + 1. */
 function recorder(gradNorm = 1, logProb = -1) {
-  const told: { sequence: TrainSequence; gradient: readonly number[] }[] = [];
+  const told: { sequence: TrainSequence; gradient: readonly number[]; entropyGradient?: readonly number[] }[] = [];
+  const entropiesOf = (sequences: readonly TrainSequence[]) =>
+    sequences.map(({ completion }) => Float64Array.from(completion, (token) => token + 1));
+  let entropyPasses = 0;
   const passes: number[] = [];
   const rates: number[] = [];
   const temperatures: (number | undefined)[] = [];
@@ -23,20 +26,30 @@ function recorder(gradNorm = 1, logProb = -1) {
         new Float64Array(completion.length).fill(policy === "reference" ? -3 : logProb),
       );
     },
-    async forwardBackward(sequences, lossFn, { temperature } = {}) {
+    async entropies(sequences, { temperature } = {}) {
       temperatures.push(temperature);
-      const logProbs = sequences.map(({ completion }) => new Float64Array(completion.length).fill(logProb));
-      const { loss, gradient } = lossFn(logProbs);
-      told.push(...sequences.map((sequence, i) => ({ sequence, gradient: [...gradient[i]!] })));
+      entropyPasses++;
+      return entropiesOf(sequences);
+    },
+    async backward(sequences, cotangents, { temperature, entropyCotangents } = {}) {
+      temperatures.push(temperature);
+      told.push(
+        ...sequences.map((sequence, i) => ({
+          ...{ sequence, gradient: Array.from(cotangents[i]!) },
+          ...(entropyCotangents && { entropyGradient: Array.from(entropyCotangents[i]!) }),
+        })),
+      );
       passes.push(sequences.length);
-      return { loss, logProbs };
+      const logProbs = sequences.map(({ completion }) => new Float64Array(completion.length).fill(logProb));
+      return { logProbs, ...(entropyCotangents && { entropies: entropiesOf(sequences) }) };
     },
     async optimStep({ learningRate }) {
       rates.push(learningRate);
       return { gradNorm };
     },
   } satisfies Partial<Trainer>;
-  return { trainer: trainer as unknown as Trainer, told, passes, rates, temperatures };
+  const trainerWith = trainer as unknown as Trainer;
+  return { trainer: trainerWith, told, passes, rates, temperatures, entropyPasses: () => entropyPasses };
 }
 
 /** A rollout with as many tokens in its cot and its reconstruction as `lengths` says. */
@@ -108,8 +121,9 @@ describe("one GRPO step", () => {
       frac_reward_zero_std: 0.5,
       grad_norm: 3,
       learning_rate: 0.1,
-      entropy: 1,
+      "rise/entropy_estimate": 1,
     });
+    expect(metrics).not.toHaveProperty("entropy");
     // With ratio 1 the loss is minus the mean advantage: nothing.
     expect(metrics.loss).toBeCloseTo(0, 12);
     expect(metrics["rise/advantage_mean_abs"]).toBeCloseTo(advantage / 2, 12);
@@ -168,10 +182,86 @@ describe("one GRPO step", () => {
   });
 
   it("trains the policy at the temperature it was sampled at", async () => {
-    const { trainer, temperatures } = recorder();
-    const { metrics } = await grpoStep(trainer, sampled, { ...options, temperature: 0.7 });
-    expect(temperatures).toEqual([0.7]);
-    expect(metrics.entropy).toBe(0.5);
+    const { trainer, temperatures, told } = recorder();
+    const cooled = sampled.map(({ segments, ...rest }) => ({
+      ...rest,
+      segments: segments.map((segment, k) => ({ ...segment, temperature: k === 0 ? 0.7 : 1 })),
+    }));
+    const { metrics } = await grpoStep(trainer, cooled, options);
+    expect(temperatures).toEqual([0.7, 1]);
+    expect(told.map(({ sequence }) => sequence.completion.length)).toEqual([3, 2, 1, 2]);
+    // Of 12 tokens 7 are a cot's, with the sampler's log-prob −0.5 at its temperature; the others have −1.
+    expect(metrics["rise/entropy_estimate"]).toBeCloseTo((7 * 0.5 + 5) / 12, 12);
+  });
+
+  it("scores a piece with the sampler's log-probs at its temperature, before topK, topP and penalty", async () => {
+    const [one, two] = [sampled[0]!, sampled[1]!].map(({ segments, ...rest }) => ({
+      ...rest,
+      segments: segments.map(({ completion, ...segment }) => ({
+        ...{ ...segment, temperature: 0.7 },
+        completion: { ...completion, temperedLogProbs: completion.tokenIds!.map(() => -0.75) },
+      })),
+    }));
+    const { metrics } = await grpoStep(recorder().trainer, [one!, two!], options);
+    expect(metrics).toMatchObject({ "rise/entropy_estimate": 0.75, "sampling/sampling_logp_difference/mean": 0.25 });
+  });
+
+  it("gives the entropy bonus its gradient in the same pass, and the loss the entropies of that pass", async () => {
+    const { trainer, told, entropyPasses } = recorder();
+    const grpo = { ...options.grpo, loss: { ...options.grpo.loss, entropyCoefficient: 0.1 } };
+    const { metrics } = await grpoStep(trainer, sampled, { ...options, grpo });
+    // Twelve tokens, those of the rollouts without an advantage included.
+    expect(told.map(({ entropyGradient }) => entropyGradient)).toEqual(
+      [3, 1, 2, 2, 1, 1, 1, 1].map((length) => closeTo(-0.1 / 12, length)),
+    );
+    const mean = (1 + 2 + 3 + 1 + 1 + 2 + 1 + 2 + 4) / 12;
+    expect(metrics.entropy).toBeCloseTo(mean, 12);
+    expect(metrics.loss).toBeCloseTo(-0.1 * mean, 12);
+    expect(entropyPasses()).toBe(0);
+  });
+
+  it("lets the tokens of highest entropy learn where a mask asks for them, with one pass more", async () => {
+    const { trainer, told, entropyPasses } = recorder();
+    const grpo = { ...options.grpo, loss: { ...options.grpo.loss, corrections: { topEntropy: 0.25 } } };
+    const { metrics } = await grpoStep(trainer, sampled.slice(0, 2), { ...options, grpo });
+    // Entropies 1 2 3, 1 and 1 2, 1 2: the top quarter begins at 2.
+    expect(told.map(({ gradient }) => gradient.map((value) => value !== 0))).toEqual([
+      [false, true, true],
+      [false, true],
+      [false, true],
+    ]);
+    expect(told.every(({ entropyGradient }) => entropyGradient === undefined)).toBe(true);
+    expect([metrics.entropy, entropyPasses()]).toEqual([13 / 8, 1]);
+  });
+
+  it("multiplies with the trainer's probability of a rollout over the sampler's, where a correction says so", async () => {
+    const { trainer, told } = recorder(1, -1.25);
+    const grpo = { ...options.grpo, loss: { ...options.grpo.loss, corrections: { sampler: {} } } };
+    const { metrics } = await grpoStep(trainer, sampled.slice(0, 2), { ...options, grpo });
+    // Four tokens, each a quarter less likely in logarithms than the sampler said.
+    const ratio = Math.exp(-1);
+    expect(told[0]!.gradient).toEqual(closeTo((-advantage * ratio) / 8, 3));
+    expect(metrics).toMatchObject({
+      "sampling/sampling_logp_difference/mean": 0.25,
+      "sampling/importance_sampling_ratio/mean": expect.closeTo(ratio, 12),
+      "rise/sampler_masked": 0,
+    });
+  });
+
+  it("leaves out rollouts that the sampler was too shy of, and makes no step where that is all", async () => {
+    const { trainer, told, rates } = recorder(1, -0.5);
+    const grpo = { ...options.grpo, loss: { ...options.grpo.loss, corrections: { sampler: { max: 3 } } } };
+    const pair = [rollout(1, 3, 1), rollout(0, 1, 1)];
+    const { metrics } = await grpoStep(trainer, pair, { ...options, grpo });
+    // Ratios e² and e¹: the first is above 3, and its rollout teaches nothing.
+    expect(told.map(({ gradient }) => gradient)).toEqual([
+      closeTo((advantage * Math.E) / 4, 1),
+      closeTo((advantage * Math.E) / 4, 1),
+    ]);
+    expect(metrics).toMatchObject({ "rise/sampler_masked": 0.5 });
+    const { metrics: none } = await grpoStep(trainer, [rollout(1, 3, 1), rollout(0, 2, 2)], { ...options, grpo });
+    expect(none).toMatchObject({ "rise/sampler_masked": 1, grad_norm: 0 });
+    expect(rates.length).toBe(1);
   });
 
   it("tells how far the sampler's log-probs are from the trainer's, over the tokens that are learned from", async () => {

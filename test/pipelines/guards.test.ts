@@ -8,7 +8,7 @@ import type { Trainer } from "../../src/trainers/trainer";
 import type { LabelDistribution } from "../../src/types";
 import { imagePath, reference } from "../models/qwen2-vl/reference";
 import { tinyTrainer } from "./onnx-world";
-import { collect, contents, cotRun, cotTrainer, dataset, withFolders } from "./world";
+import { answerRun, answerTrainer, collect, contents, cotRun, cotTrainer, dataset, withFolders } from "./world";
 
 const healthy = {
   reward: 0.4,
@@ -73,6 +73,41 @@ describe("guards", () => {
     expect(guardsOf(flat(0.4).slice(1))).toEqual([]);
     expect(guardsOf(many(50, (i) => ({ reward: i < 25 ? 0.4 : 0.42 })))).toEqual([]);
     expect(guardsOf(many(50, (i) => ({ reward: i < 25 ? 0.4 : 0.3 })))).toEqual(["flat-reward"]);
+  });
+});
+
+describe("guards of imitation", () => {
+  /** Steps with these log-probs of a token, in nats. */
+  const sft = (...logProbs: readonly number[]): StepMetrics[] =>
+    logProbs.map((logProb, i) => ({
+      ...{ stage: "sft", step: i + 1, loss: -100 * logProb, grad_norm: 1 },
+      "rise/token_log_prob": logProb,
+    }));
+  const still = (history: readonly StepMetrics[]) => history.map((row) => ({ ...row, grad_norm: 0 }));
+
+  it("warn of a gradient that is exactly 0, as every gradient is of weights that went too far", () => {
+    expect(guardWarnings([...sft(-2), ...still(sft(-9))])).toEqual([
+      { guard: "standstill", message: expect.stringMatching(/gradient is exactly 0.*\(loss 900\.0\).*lower learning/) },
+    ]);
+    // Equal rewards leave no gradient either, and are said as what they are.
+    expect(guardsOf([{ ...rows({})[0]!, grad_norm: 0 }])).toEqual(["standstill"]);
+    expect(guardsOf([{ ...rows({ frac_reward_zero_std: 1 })[0]!, grad_norm: 0 }])).toEqual(["zero-std"]);
+  });
+
+  it("warn of a loss that has been far above its start for four steps, and not of one that is noisy", () => {
+    expect(guardsOf(sft(-2, -5, -6, -7))).toEqual([]);
+    expect(guardWarnings(sft(-2, -5, -6, -7, -8))).toEqual([
+      { guard: "diverging", message: expect.stringMatching(/costs 8\.00 nats, and cost 2\.00 .*\(for 4 steps now\)/) },
+    ]);
+    expect(guardsOf(sft(-2, -5, -6, -3, -8))).toEqual([]);
+    expect(guardsOf(sft(-0.01, -0.5, -0.5, -0.5, -0.5))).toEqual([]);
+  });
+
+  it("are events of a run whose learning rate is far too high", async () => {
+    const events = await collect(
+      answerRun({ trainer: answerTrainer(), sft: { steps: 9, batchSize: 2, learningRate: 1e4 }, rft: false }),
+    );
+    expect(events.filter((event) => event.type === "warning").map(({ guard }) => guard)).toContain("standstill");
   });
 });
 

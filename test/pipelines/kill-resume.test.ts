@@ -95,7 +95,7 @@ describe("a run that trains a real network and is killed", () => {
       const { "rollouts.jsonl": rollouts, "metrics.jsonl": metrics } = await contents(whole!);
       expect(metrics).toMatch(/"stage":"rft".*"grad_norm":(?!0,)/);
       // While it learns from rollouts, and while the last checkpoint is put in place.
-      for (const moment of ["step 4", "checkpoint 22"]) {
+      for (const moment of ["step 4", "checkpoint 29"]) {
         await withFolders(1, async (folder) => {
           expect((await start("onnx", folder!, moment)).signal).toBe("SIGKILL");
           await onnxRun({ runDir: folder!, resume: true, trainer: tinyTrainer });
@@ -132,7 +132,7 @@ describe("Ctrl-C", () => {
       expect(await contents(folder!)).toEqual(await contents(whole!));
 
       // The next checkpoint is written; both are there; the one of the stop is about to be removed.
-      for (const moment of [5, 6, 7]) {
+      for (const moment of [6, 7, 8]) {
         await withFolders(1, async (killed) => {
           await cp(again!, killed!, { recursive: true });
           expect((await start("cot", killed!, `checkpoint ${moment}`)).signal).toBe("SIGKILL");
@@ -142,19 +142,36 @@ describe("Ctrl-C", () => {
       }
     }));
 
-  it("is no other than SIGTERM, which schedulers send", () =>
+  it.each(["SIGTERM", "SIGHUP", "SIGHUP SIGHUP", "SIGHUP SIGTERM", "SIGTERM SIGHUP"])(
+    "is no other than what schedulers and closed terminals send: %s",
+    (signals) =>
+      withFolders(2, async (whole, folder) => {
+        const { signal, printed } = await start("cot", folder!, await whileStepping(whole!), signals);
+        expect([signal, printed]).toEqual([null, expect.stringContaining("AbortError: the run was stopped")]);
+        expect(Object.keys(await contents(folder!))).toContain("checkpoints/step-3/policy.json");
+      }),
+  );
+
+  it("stops a run that prints to pipes that nobody reads any more", () =>
     withFolders(2, async (whole, folder) => {
-      const { signal, printed } = await start("cot", folder!, await whileStepping(whole!), "SIGTERM");
-      expect([signal, printed]).toEqual([null, expect.stringContaining("AbortError: the run was stopped")]);
+      const moment = await whileStepping(whole!);
+      const args = ["--import", "tsx", program, "cot", folder!, String(moment), "SIGHUP"];
+      const child = spawn(process.execPath, args, { stdio: ["ignore", "pipe", "pipe"] });
+      child.stdout.destroy();
+      child.stderr.destroy();
+      const ended = await new Promise((resolve) => child.on("exit", (code, signal) => resolve([code, signal])));
+      expect(ended).toEqual([1, null]);
       expect(Object.keys(await contents(folder!))).toContain("checkpoints/step-3/policy.json");
     }));
 
-  it.each(["SIGINT SIGINT", "SIGTERM SIGINT", "SIGINT SIGTERM"])("twice ends the process at once: %s", (both) =>
-    withFolders(2, async (whole, folder) => {
-      const { signal } = await start("cot", folder!, await whileStepping(whole!), both);
-      expect(signal).toBe(both.split(" ")[1]);
-      expect(Object.keys(await contents(folder!))).not.toContain("checkpoints/step-3/policy.json");
-    }),
+  it.each(["SIGINT SIGINT", "SIGTERM SIGINT", "SIGINT SIGTERM", "SIGHUP SIGINT SIGINT", "SIGQUIT"])(
+    "twice ends the process at once, as SIGQUIT does: %s",
+    (signals) =>
+      withFolders(2, async (whole, folder) => {
+        const { signal } = await start("cot", folder!, await whileStepping(whole!), signals);
+        expect(signal).toBe(signals.split(" ").at(-1));
+        expect(Object.keys(await contents(folder!))).not.toContain("checkpoints/step-3/policy.json");
+      }),
   );
 
   it("before the first step leaves nothing to save, and is told in words that hold then, too", () =>

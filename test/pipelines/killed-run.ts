@@ -8,7 +8,7 @@
  */
 import fs from "node:fs/promises";
 import { syncBuiltinESMExports } from "node:module";
-import { setImmediate } from "node:timers/promises";
+import { setImmediate, setTimeout } from "node:timers/promises";
 import type { VlmBackend } from "../../src/backends/backend";
 import { stopOnInterrupt } from "../../src/pipelines/interrupt";
 import type { Trainer } from "../../src/trainers/trainer";
@@ -27,11 +27,13 @@ async function reach(kind: string, half = async () => {}): Promise<void> {
   for (const signal of how.split(" ")) {
     process.kill(process.pid, signal);
     while (!stop.aborted) await setImmediate();
+    // Two that come at once are one.
+    await setTimeout(50);
   }
 }
 
 const kindOf = (path: unknown) =>
-  /cots\.jsonl/.test(String(path)) ? "cots" : /checkpoints/.test(String(path)) ? "checkpoint" : "rows";
+  /cots\.jsonl/.test(String(path)) ? "cots" : /checkpoints[\\/]/.test(String(path)) ? "checkpoint" : "rows";
 
 // The files' functions as the library imports them.
 const { writeFile, appendFile, rename, rm, truncate, mkdir } = fs;
@@ -69,9 +71,9 @@ function mortal(trainer: Trainer): Trainer {
   return {
     ...trainer,
     sampler: () => sampler,
-    async forwardBackward(...call) {
+    async backward(...call) {
       await reach("step");
-      return trainer.forwardBackward(...call);
+      return trainer.backward(...call);
     },
     async optimStep(params) {
       await reach("step");

@@ -35,9 +35,9 @@ const failing = (trainer: Trainer, after: number): Trainer => {
   let passes = 0;
   return {
     ...trainer,
-    async forwardBackward(...args) {
+    async backward(...args) {
       if (++passes > after) throw new Error("out of memory");
-      return trainer.forwardBackward(...args);
+      return trainer.backward(...args);
     },
   };
 };
@@ -135,6 +135,28 @@ describe("before the first step, a run", () => {
       expect(page).toMatch(/&lt;cat&gt;/);
       expect(page).not.toContain("A cat & its");
     }));
+
+  it("warns when most boxes look like another unit's", async () => {
+    const task = detection({ target: "cat" });
+    const example = {
+      id: "cat",
+      image: { width: 40, height: 20, data: new Uint8Array(40 * 20 * 3) },
+      annotation: [{ space: "thousand", x: 450, y: 210, width: 250, height: 470 }],
+    } as const;
+    const warned = async (...texts: string[]) => {
+      const trainer = scriptedTrainer({ texts });
+      const run = riseCot({ task, dataset: [example], trainer, groupSize: 2, examplesPerStep: 1, steps: 1 });
+      return (await collect(run)).flatMap((event) =>
+        event.type === "warning" && event.step === 0 ? [event.message] : [],
+      );
+    };
+    expect(await warned("[[0.45, 0.21, 0.25, 0.47]]")).toEqual([
+      expect.stringMatching(
+        /coordinates look like fractions in 2 of the first 2 completions: expected what the prompt/,
+      ),
+    ]);
+    expect(await warned("[[450, 210, 250, 470]]")).not.toEqual([expect.stringMatching(/fractions/)]);
+  });
 
   it("says of a picture that cannot be read that it cannot", () =>
     withFolders(1, async (folder) => {

@@ -1,5 +1,7 @@
+import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
+import type { GenerateOptions, VlmBackend } from "../../src/backends/backend";
 import { BackendError, CheckpointError, ConfigError, DataError } from "../../src/errors";
 import { type GrpoSettings, grpoPresets } from "../../src/grpo/presets";
 import { riseCot as withDefaultTrainer } from "../../src/index";
@@ -105,6 +107,91 @@ describe("riseCot with a policy that learns", () => {
       ),
     });
   });
+
+  it("keeps the policy's entropy up by a bonus, and logs the full entropy", async () => {
+    const learning = { steps: 45, groupSize: 8, examplesPerStep: 3, learningRate: 20, finalPass: false };
+    const preset = grpoPresets["rise-paper"];
+    const entropies = async (loss: Partial<GrpoSettings["loss"]>) => {
+      const { metrics } = await run({ ...learning, grpo: { ...preset, loss: { ...preset.loss, ...loss } } });
+      return metrics.flatMap(({ stage, entropy }) => (stage === "train" ? [entropy as number | undefined] : []));
+    };
+    const [without, masked, kept] = [
+      await entropies({}),
+      await entropies({ corrections: { topEntropy: 1 } }),
+      await entropies({ entropyCoefficient: 0.5 }),
+    ];
+    expect(new Set(without)).toEqual(new Set([undefined]));
+    // The mask lets all tokens learn, so that the run is the one without it.
+    expect(masked[0]).toBeGreaterThan(0);
+    expect(kept[0]).toBeCloseTo(masked[0]!, 12);
+    expect(masked.at(-1)).toBeLessThan(masked[0]! / 2);
+    expect(kept.at(-1)).toBeGreaterThan(2 * masked.at(-1)!);
+  });
+
+  it("draws reconstructions by settings of their own, and the likeliest of them where it measures", () =>
+    withFolders(1, async (runDir) => {
+      const calls: GenerateOptions[] = [];
+      const trainer = cotTrainer();
+      const sampler = trainer.sampler();
+      const recording: VlmBackend = {
+        ...sampler,
+        generate(prompts, options) {
+          calls.push(options);
+          return sampler.generate(prompts, options);
+        },
+      };
+      const reconstruction = { temperature: 0.7, topK: 5, repetitionPenalty: 1.2 };
+      const options = {
+        ...{ trainer: { ...trainer, sampler: () => recording }, steps: 1, runDir: runDir!, preflight: false },
+        sampling: { topP: 0.9, reconstruction },
+        heldOut: [{ ...dataset[0]!, id: "held out" }],
+      };
+      await run(options);
+      const settings = calls.map(({ temperature = 1, topP, topK, repetitionPenalty }) => [
+        ...[temperature, topP, topK, repetitionPenalty],
+      ]);
+      const own = [0.9, 5, 1.2];
+      expect(settings.slice(0, 4)).toEqual([
+        [1, 0.9, undefined, undefined],
+        [0.7, ...own],
+        [0, 0.9, undefined, undefined],
+        [0, ...own],
+      ]);
+      // What the image alone would have earned.
+      expect(settings.at(-1)).toEqual([0, ...own]);
+      expect(JSON.parse(await readFile(join(runDir!, "config.json"), "utf8")).sampling).toEqual(options.sampling);
+      const other = { ...options, resume: true, sampling: { topP: 0.9, reconstruction: { temperature: 0.8 } } };
+      await expect(run(other)).rejects.toThrow(/sampling/);
+    }));
+
+  it("corrects for a sampler of another precision by TRL's default, unless it is told otherwise", () =>
+    withFolders(4, async (...folders) => {
+      const preset = grpoPresets["rise-paper"];
+      const sampler = { level: "sequence", outside: "mask", min: 0, max: 3 };
+      const told = (corrections: NonNullable<GrpoSettings["loss"]["corrections"]>) => ({
+        grpo: { ...preset, loss: { ...preset.loss, corrections } },
+      });
+      for (const [i, [samplerDiffers, settings, expected]] of (
+        [
+          [false, {}, undefined],
+          [true, {}, sampler],
+          [
+            true,
+            told({ sampler: { level: "token", outside: "truncate", max: 2 } }),
+            { level: "token", outside: "truncate", max: 2 },
+          ],
+          [true, told({ sampler: false }), false],
+        ] as const
+      ).entries()) {
+        const runDir = folders[i]!;
+        const { metrics } = await run({ trainer: { ...cotTrainer(), samplerDiffers }, runDir, steps: 2, ...settings });
+        const { grpo } = JSON.parse(await readFile(join(runDir, "config.json"), "utf8"));
+        expect(grpo.loss.corrections?.sampler).toEqual(expected);
+        expect(metrics.some((row) => row["rise/sampler_masked"] === 0)).toBe(Boolean(expected));
+      }
+      const again = { trainer: { ...cotTrainer(), samplerDiffers: true }, runDir: folders[0]!, steps: 2, resume: true };
+      await expect(run(again)).rejects.toThrow(/grpo/);
+    }));
 
   it("leaves the cots as they are where only reconstructions get credit", async () => {
     const probabilityOfCot = async (credit: "both" | "reconstruction") => {
@@ -242,10 +329,13 @@ describe("a riseCot run directory", () => {
         expect(truth).toEqual(dataset.find(({ id }) => id === exampleId)!.annotation);
       expect(result.adapter).toBe(join(folder!, "checkpoints", "step-6"));
       expect(Object.keys(await contents(folder!))).toEqual([
+        "checkpoints/step-4/SHA256SUMS",
         "checkpoints/step-4/policy.json",
         "checkpoints/step-4/state.json",
+        "checkpoints/step-6/SHA256SUMS",
         "checkpoints/step-6/policy.json",
         "checkpoints/step-6/state.json",
+        "checkpoints/step-8/SHA256SUMS",
         "checkpoints/step-8/state.json",
         "config.json",
         "cots.jsonl",
@@ -403,7 +493,13 @@ describe("riseCot refuses", () => {
       [{ learningRate: "2e-5" as unknown as number }, /learningRate to be a number or a function.*got "2e-5"/],
       [{ grpo: "trl" as unknown as GrpoSettings }, /grpo to be \{ advantages, loss \}.*got "trl"/],
       [{ grpo: { advantages: { scale: "tokens" }, loss: {} } }, /scale "tokens" expect lengths/],
-      [{ grpo: { advantages: {}, loss: { entropyCoefficient: 0.1 } } }, /expected entropies/],
+      [{ grpo: { advantages: {}, loss: { entropyCoefficient: Number.NaN } } }, /entropyCoefficient to be a number/],
+      [{ grpo: { advantages: {}, loss: { lossType: "vespo", corrections: { sampler: {} } } } }, /level "token"/],
+      [{ sampling: { topP: 0 } }, /sampling: expected topP in \(0, 1\], got 0/],
+      [{ sampling: { topK: 0.5 } }, /sampling: expected topK to be a whole number of at least 1, got 0.5/],
+      [{ sampling: { repetitionPenalty: -1 } }, /sampling: expected a repetitionPenalty above 0, got -1/],
+      [{ sampling: { reconstruction: { temperature: 0 } } }, /sampling.reconstruction: expected a temperature above 0/],
+      [{ sampling: { reconstruction: { topp: 1 } as object } }, /"sampling.reconstruction.topp".*reconstruction.topP/],
     ];
     for (const [options, message] of wrong) await rejection({ ...options, trainer }).toThrow(message);
   });
@@ -433,7 +529,7 @@ describe("riseCot refuses", () => {
     const promise = Promise.resolve(cotTrainer());
     await rejection({ trainer: promise as unknown as Trainer }).toThrow(/trainer.*got a promise: await it/);
     const backend = scriptedBackend(["a"]);
-    await rejection({ trainer: async () => backend as unknown as Trainer }).toThrow(/without optimStep\(\)/);
+    await rejection({ trainer: async () => backend as unknown as Trainer }).toThrow(/without backward\(\)/);
     const nothing = async () => undefined as unknown as Trainer;
     await rejection({ trainer: nothing }).toThrow(ConfigError);
   });

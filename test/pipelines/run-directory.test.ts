@@ -1,11 +1,10 @@
 import { existsSync } from "node:fs";
 import { cp, readdir, readFile, rename, rm, symlink, truncate, writeFile } from "node:fs/promises";
-import { hostname } from "node:os";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
+import { sumsProblem } from "../../src/checksums";
 import { CheckpointError } from "../../src/errors";
 import { openRunDirectory, type RunDirectory } from "../../src/pipelines/run-directory";
-import { startOf } from "../../src/pipelines/run-lock";
 import { contents, withFolders } from "./world";
 
 const config = { seed: 1, nested: { value: "a" } };
@@ -163,6 +162,41 @@ describe("checkpoints", () => {
     }),
   );
 
+  it("are found damaged by any bit that is another, in any of their files", () =>
+    withFolders(1, async (folder) => {
+      await opened(folder, async (directory) => {
+        await directory.append("metrics", [row(1), row(2)]);
+        await directory.checkpoint(1, "one", { trainer });
+        await directory.checkpoint(2, { state: "two" }, { trainer });
+      });
+      const checkpoint = join(folder!, "checkpoints", "step-2");
+      const files = ["SHA256SUMS", "state.json", "weights"];
+      expect((await readdir(checkpoint)).sort()).toEqual(files);
+      for (const name of files) {
+        const bytes = await readFile(join(checkpoint, name));
+        for (let bit = 0; bit < 8 * bytes.length; bit++) {
+          bytes[bit >> 3]! ^= 1 << (bit & 7);
+          await writeFile(join(checkpoint, name), bytes);
+          const problem = await sumsProblem(checkpoint, ["state.json"]);
+          expect(problem, `${name}, bit ${bit}`).toContain("step-2");
+          bytes[bit >> 3]! ^= 1 << (bit & 7);
+        }
+        await writeFile(join(checkpoint, name), bytes);
+      }
+      expect(await sumsProblem(checkpoint, ["state.json"])).toBeUndefined();
+      // The list itself, cut by a line.
+      const sums = await readFile(join(checkpoint, "SHA256SUMS"), "utf8");
+      await writeFile(join(checkpoint, "SHA256SUMS"), sums.split("\n").slice(0, 1).join("\n").concat("\n"));
+      await resumed(folder, (directory) => {
+        expect(directory.resumed).toMatchObject({ step: 1, state: "one" });
+        expect(directory.resumed?.damaged).toEqual([
+          expect.stringMatching(
+            /^a newer checkpoint is left aside, because .*SHA256SUMS: expected a line .*state\.json/,
+          ),
+        ]);
+      });
+    }));
+
   it("are an error when none is good, and nothing is changed", () =>
     withFolders(1, async (folder) => {
       await opened(folder, async (directory) => {
@@ -274,75 +308,5 @@ describe("where no directory can be written", () => {
         await expect(openRunDirectory(path, {})).rejects.toThrow(CheckpointError);
         await expect(openRunDirectory(path, {})).rejects.toThrow(`can be written to at "${path}": Error: E`);
       }
-    }));
-});
-
-describe("the lock of a run directory", () => {
-  const locks = async (folder: string | undefined) =>
-    (await readdir(folder!)).filter((name) => name.startsWith("run.lock"));
-
-  it("is held while the run is on, and refuses a second run with the owner's pid", () =>
-    withFolders(1, async (folder) => {
-      await opened(folder, async () => {
-        expect(await locks(folder)).toEqual([expect.stringContaining(`.${process.pid}.`)]);
-        await expect(resumed(folder, () => {})).rejects.toThrow(CheckpointError);
-        await expect(resumed(folder, () => {})).rejects.toThrow(
-          new RegExp(`in use by the run of process ${process.pid}`),
-        );
-      });
-      expect(await locks(folder)).toEqual([]);
-    }));
-
-  it("is given back when the directory cannot be opened", () =>
-    withFolders(1, async (folder) => {
-      await opened(folder, () => {});
-      await expect(opened(folder, () => {})).rejects.toThrow(/not empty/);
-      expect(await locks(folder)).toEqual([]);
-    }));
-
-  /** Puts up the lock of a process with a number, a time when it started, and a machine, where they are not this one's. */
-  const leaveLock = async (folder: string | undefined, change: { pid?: number; started?: number; host?: string }) => {
-    await opened(folder, () => {});
-    const { pid = process.pid, host = hostname() } = change;
-    const { started = startOf(pid) ?? 0 } = change;
-    await writeFile(join(folder!, `run.lock.${pid}.${started}.${encodeURIComponent(host)}`), "");
-  };
-
-  it.each([
-    // Larger than any process number.
-    ["of a process that has ended", { pid: 2 ** 30 }],
-    ["of an earlier process with the number of this one, as in a container that was started again", { started: 1 }],
-  ])("is taken over when it is %s", (_, change) =>
-    withFolders(1, async (folder) => {
-      await leaveLock(folder, change);
-      await resumed(folder, async () => expect(await locks(folder)).toHaveLength(1));
-      expect(await locks(folder)).toEqual([]);
-    }),
-  );
-
-  it.skipIf(process.platform !== "linux")("is taken over when its process's number is another's by now", () =>
-    withFolders(1, async (folder) => {
-      await leaveLock(folder, { pid: process.ppid, started: startOf(process.ppid)! + 1 });
-      await resumed(folder, async () => expect(await locks(folder)).toHaveLength(1));
-    }),
-  );
-
-  it("is respected when its process lives, or is on another machine and cannot be asked", () =>
-    withFolders(2, async (a, b) => {
-      await leaveLock(a, { pid: process.ppid });
-      await expect(resumed(a, () => {})).rejects.toThrow(new RegExp(`process ${process.ppid}:`));
-      await leaveLock(b, { host: "else where" });
-      await expect(resumed(b, () => {})).rejects.toThrow(/process \d+ on else where: .*delete run\.lock\.\d+/);
-    }));
-
-  it("lets one in where many come at once", () =>
-    withFolders(1, async (folder) => {
-      await leaveLock(folder, { pid: 2 ** 30 });
-      const attempts = await Promise.allSettled(
-        Array.from({ length: 8 }, () => openRunDirectory(folder, config, { resume: true })),
-      );
-      const winners = attempts.flatMap((attempt) => (attempt.status === "fulfilled" ? [attempt.value] : []));
-      expect(winners).toHaveLength(1);
-      await winners[0]!.close();
     }));
 });

@@ -48,6 +48,8 @@ describe("a run whose sampler is rounded", () => {
     const [exact, int8, int4] = [await metricsOf("float32"), await metricsOf("int8"), await metricsOf("int4")];
     for (const steps of [exact, int8, int4]) expect(steps.length).toBe(2);
     for (const metrics of exact) expect(metrics[difference]).toBeLessThan(1e-5);
+    for (const [steps, corrects] of [[exact, false] as const, [int8, true] as const, [int4, true] as const])
+      for (const metrics of steps) expect("rise/sampler_masked" in metrics).toBe(corrects);
     for (const metrics of int8) expect(metrics[difference]).toBeGreaterThan(1e-3);
     int4.forEach((metrics, i) => {
       expect(metrics[difference]).toBeGreaterThan(int8[i]![difference] as number);

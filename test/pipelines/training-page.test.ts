@@ -1,9 +1,10 @@
 import { readFileSync } from "node:fs";
 import { readdir } from "node:fs/promises";
 import { describe, expect, it } from "vitest";
+import { DataError } from "../../src/errors";
 import { grpoPresets } from "../../src/grpo/presets";
 import type { Guard } from "../../src/pipelines/events";
-import { answerRun, answerTrainer, cotRun, cotTrainer, dataset, withFolders } from "./world";
+import { answerRun, answerTrainer, cotRun, cotTrainer, dataset, trainerFailingFor, withFolders } from "./world";
 
 const read = (name: string) => readFileSync(new URL(`../../docs/${name}.md`, import.meta.url), "utf8");
 const page = read("training");
@@ -22,7 +23,10 @@ describe("docs/training.md", () => {
     const runs = await Promise.all([
       cotRun({ trainer: cotTrainer(), heldOut }),
       cotRun({ trainer: cotTrainer(), grpo: { advantages, loss: { ...loss, klCoefficient: 0.04 } } }),
+      cotRun({ trainer: { ...cotTrainer(), samplerDiffers: true } }),
+      cotRun({ trainer: cotTrainer(), grpo: { advantages, loss: { ...loss, entropyCoefficient: 0.01 } } }),
       answerRun({ trainer: answerTrainer(), heldOut }),
+      cotRun({ trainer: trainerFailingFor(cotTrainer(), "picnic", () => new DataError("no image")) }),
     ]);
     const names = runs
       .flatMap(({ metrics }) => metrics.flatMap((row) => Object.keys(row)))
@@ -33,7 +37,7 @@ describe("docs/training.md", () => {
   it("explains every guard", () => {
     const guards: Readonly<Record<Guard, true>> = {
       ...{ format: true, "zero-std": true, clipped: true, leaking: true, repetition: true },
-      ...{ "flat-reward": true, "damaged-checkpoint": true },
+      ...{ "flat-reward": true, standstill: true, diverging: true, "damaged-checkpoint": true, "failed-example": true },
     };
     expect(
       explained("Guards")

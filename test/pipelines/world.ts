@@ -100,13 +100,13 @@ export async function collect<T>(events: AsyncIterable<T>): Promise<T[]> {
   return seen;
 }
 
-/** All that must not depend on where a run was interrupted: every file but the one that a clock wrote. */
+/** All that must not depend on where a run was interrupted: every file but the one that a clock wrote, and locks. */
 export async function contents(folder: string): Promise<Record<string, string>> {
   const files = await readdir(folder, { recursive: true, withFileTypes: true });
   const names = files
     .filter((file) => file.isFile())
     .map((file) => join(file.parentPath, file.name).slice(folder.length + 1));
-  const kept = names.filter((name) => name !== "timings.jsonl").sort();
+  const kept = names.filter((name) => !/^(timings\.jsonl|run\.lock\..*)$/.test(name)).sort();
   return Object.fromEntries(
     await Promise.all(kept.map(async (name) => [name, await readFile(join(folder, name), "utf8")])),
   );
@@ -136,6 +136,21 @@ export function slow(backend: VlmBackend, timeMs: (call: number) => number): Vlm
     },
   };
 }
+
+/** A backend that rejects every call in which a prompt has this text or picture, as one does that cannot read it. */
+export const failingFor = (backend: VlmBackend, pattern: string, error: () => Error): VlmBackend => ({
+  ...backend,
+  async generate(prompts, options) {
+    if (prompts.some((prompt) => promptKey(prompt).includes(pattern))) throw error();
+    return backend.generate(prompts, options);
+  },
+});
+
+/** A trainer whose sampler is such a backend. */
+export const trainerFailingFor = (trainer: Trainer, pattern: string, error: () => Error): Trainer => ({
+  ...trainer,
+  sampler: () => failingFor(trainer.sampler(), pattern, error),
+});
 
 /** A backend that tells how many prompts each call has. */
 export const counting = (backend: VlmBackend, tell: (prompts: number) => void): VlmBackend => ({

@@ -1,5 +1,5 @@
 /**
- * Has TRL score random batches and compares; makes every recording again with the Python packages it came from, and compares; has
+ * Has TRL and verl score random batches and compares; makes every recording again with the Python packages it came from, and compares; has
  * transformers and PEFT load what this library saves, and compares log-probs; trains beside PyTorch, and compares where the parameters went; and
  * compares four random checkpoints in everything; has datasets load every form of export, and compares texts and pixels. Takes a few minutes; the first time it installs PyTorch into .venv-reference.
  *
@@ -7,17 +7,19 @@
  *
  * RISE_PYTHON names a Python that has the packages of requirements.txt already.
  */
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { type Comparison, compareJson, compareTensors } from "./compare";
 import { compareExports } from "./exports/live";
 import { compareTrl } from "./grpo/live";
+import { compareVerl } from "./grpo/verl";
 import { compareScores } from "./interop/compare";
 import { compareMetrics } from "./metrics/live";
 import { comparePolygons } from "./polygons/live";
 import { createPython, type Python } from "./python";
+import { comparePixels } from "./qwen2-vl/pixels";
 import { compareShape } from "./shapes/compare";
 import { furthest, replay, ways } from "./trajectory/replay";
 
@@ -33,12 +35,17 @@ let failed = 0;
 try {
   for (const compare of [
     compareTrl,
+    compareVerl,
     qwen2Vl,
+    comparePixels,
     resize,
     sampling,
+    entropies,
+    samplerCorrection,
     peft,
     optim,
     coco,
+    reward,
     compareMetrics,
     comparePolygons,
     compareExports,
@@ -73,8 +80,8 @@ async function qwen2Vl(python: Python, scratch: string): Promise<Comparison[]> {
 
 async function resize(python: Python, scratch: string): Promise<Comparison[]> {
   const out = join(scratch, "resize.json");
-  await python(recorded("qwen2-vl/resize.py"), out);
-  return [await compareJson("Pillow: bicubic resizing", recorded("data/resize.json"), out)];
+  await python(recorded("qwen2-vl/resize.py"), recorded("data/photographs"), out);
+  return [await compareJson("torchvision: bicubic resizing", recorded("data/resize.json"), out)];
 }
 
 async function sampling(python: Python, scratch: string): Promise<Comparison[]> {
@@ -83,6 +90,29 @@ async function sampling(python: Python, scratch: string): Promise<Comparison[]> 
   return [
     await compareJson("transformers: temperature, top-k, top-p, repetition", recorded("data/sampling.json"), out),
   ];
+}
+
+async function entropies(python: Python, scratch: string): Promise<Comparison[]> {
+  const out = join(scratch, "entropy.json");
+  await python.writing(out, recorded("entropy/make.py"), recorded("data/qwen2-vl-tiny"));
+  return [await compareFigures("TRL: entropies; PyTorch: their gradient", recorded("data/entropy.json"), out)];
+}
+
+async function samplerCorrection(python: Python, scratch: string): Promise<Comparison[]> {
+  const out = join(scratch, "sampler-correction.json");
+  await python.writing(out, recorded("grpo/sampler.py"));
+  return [
+    await compareFigures("TRL: sampler correction, and what it logs", recorded("data/sampler-correction.json"), out),
+  ];
+}
+
+/** `compareJson` of recordings that name the versions they came from, which may be others. */
+async function compareFigures(what: string, ours: string, made: string): Promise<Comparison> {
+  for (const path of [ours, made]) {
+    const { versions: _, ...figures } = JSON.parse(await readFile(path, "utf8"));
+    await writeFile(`${made}.${path === ours ? "ours" : "made"}`, JSON.stringify(figures));
+  }
+  return compareJson(what, `${made}.ours`, `${made}.made`);
 }
 
 async function peft(python: Python, scratch: string): Promise<Comparison[]> {
@@ -102,6 +132,12 @@ async function optim(python: Python, scratch: string): Promise<Comparison[]> {
   return [
     await compareJson("torch: AdamW, clipping; transformers: schedules", recorded("optim/optim-peers.json"), out),
   ];
+}
+
+async function reward(python: Python, scratch: string): Promise<Comparison[]> {
+  const out = join(scratch, "published.json");
+  await python.writing(out, recorded("reward/published.py"));
+  return [await compareJson("SciPy: RISE's published reward", recorded("reward/published.json"), out)];
 }
 
 async function coco(python: Python, scratch: string): Promise<Comparison[]> {

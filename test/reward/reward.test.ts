@@ -8,6 +8,7 @@ import { strictReward } from "../../src/reward/strict";
 import { classification } from "../../src/tasks/classification";
 import { detection } from "../../src/tasks/detection";
 import type { Box, LabelDistribution } from "../../src/types";
+import published from "../reference/reward/published.json";
 
 const task = classification({ labels: ["anger", "joy"] });
 const truth = { anger: 0.25, joy: 0.75 };
@@ -156,8 +157,19 @@ describe("referenceReward", () => {
     expect(reward("There are 2 children laughing.", right)).toBeCloseTo(2, 12);
   });
 
-  it("compares shapes, and lowers the added point as the sum leaves 1", () => {
-    expect(reward(prose, "{'anger': 0.5, 'joy': 1.5}")).toBeCloseTo(1 + Math.exp(-1), 12);
+  it("compares shapes by KLD and raw values by MSE, and lowers the added point as the sum leaves 1", () => {
+    // MSE = (¼² + ¾²)/2
+    expect(reward(prose, "{'anger': 0.5, 'joy': 1.5}")).toBeCloseTo(Math.exp(-0.5 * 0.3125) + Math.exp(-1), 12);
+  });
+
+  it.each(published.cases.map((one, n) => ({ n, ...one })))("has SciPy's figure in case $n", (one) => {
+    const emotions = classification({ labels: Object.keys(one.truth) });
+    const parts = { truth: one.truth, cot: prose, reconstruction: JSON.stringify(one.prediction) };
+    expect(Math.abs(referenceReward(emotions, parts).reward.reward - one.reward)).toBeLessThan(1e-12);
+  });
+
+  it("gives a label that is not named, and one of 0, the same", () => {
+    expect(reward(prose, "{'joy': 0.9}")).toBe(reward(prose, "{'anger': 0, 'joy': 0.9}"));
   });
 
   it("gives nothing for an answer that does not parse or has no mass", () => {

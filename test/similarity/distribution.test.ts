@@ -68,6 +68,19 @@ describe("classificationSimilarity", () => {
     expect(s[3]!).toBeLessThan(1);
   });
 
+  it("takes a KLD that does not depend on the scale of the prediction, zeros or not", () => {
+    // log₁₀ of the sum and the MSE put aside, 0.5 and 5e-8 of one label say the same.
+    const divergence = (scale: number) => {
+      const [truth, prediction] = [
+        { a: 0.5, b: 0.5 },
+        { a: scale, b: 0 },
+      ];
+      const mse = ((0.5 - scale) ** 2 + 0.25) / 2;
+      return -Math.log(classificationSimilarity(truth, prediction)) - mse - Math.abs(Math.log10(scale));
+    };
+    for (const scale of [1e-6, 0.5, 3]) expect(divergence(scale)).toBeCloseTo(divergence(1), 9);
+  });
+
   it("as printed, rates a doubled uniform prediction at 1.45, above a perfect answer; clamped to 1", () => {
     // KLD = ln ½, MSE = 1/49, |log₁₀ 2| = 0.30103
     const printedValue = unclampedSimilarity(uniform(1 / 7), uniform(2 / 7), "asPrinted");

@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { ConfigError, DataError } from "../../src/errors";
+import { accuracy } from "../../src/metrics/accuracy";
 import { classificationSimilarity } from "../../src/similarity/distribution";
 import { classification, oneHot } from "../../src/tasks/classification";
 import { readDistribution } from "../../src/tasks/distribution-text";
@@ -176,6 +177,21 @@ describe("classification", () => {
     ];
     expect(printed.similarity(truth, doubled)).toBe(1);
     expect(task.similarity(truth, doubled)).toBeLessThan(1);
+  });
+
+  it("works with labels that every object has, in every check and similarity", () => {
+    const labels = ["__proto__", "constructor", "toString", "hasOwnProperty"];
+    const odd = classification({ labels });
+    for (const label of labels) {
+      const truth = oneHot(labels, label);
+      expect(odd.parse(odd.format(truth))).toEqual(truth);
+      expect(Object.hasOwn(odd.parse(`${label}: 1`)!, label)).toBe(true);
+      expect(odd.similarity(truth, truth)).toBe(1);
+      expect(odd.similarity(truth, oneHot(labels, labels.find((other) => other !== label)!))).toBeLessThan(0.01);
+      expect(accuracy([{ truth, prediction: truth }])).toBe(1);
+      expect(odd.leaks(`I see ${label} here.`, truth, { strict: true }).length).toBeGreaterThan(0);
+      expect(() => odd.validate(truth, "row 1")).not.toThrow();
+    }
   });
 
   it("counts label names as leaks only when strict", () => {

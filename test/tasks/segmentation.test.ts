@@ -49,8 +49,11 @@ describe("readPolygons", () => {
       });
       return readPolygons(`[[${points.join(", ")}]]`, "thousand");
     };
-    expect(corners(1000)?.value.map(({ points }) => points.length)).toEqual([1000]);
-    expect(corners(1001)).toBeNull();
+    expect(corners(1000)?.value?.map(({ points }) => points.length)).toEqual([1000]);
+    expect(corners(1001)).toMatchObject({
+      value: null,
+      problem: "outlines have 1001 corners in all, and at most 1000 are read",
+    });
   });
 });
 

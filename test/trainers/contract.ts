@@ -1,4 +1,5 @@
-import { mkdtemp, rm } from "node:fs/promises";
+import { createHash } from "node:crypto";
+import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
@@ -14,12 +15,15 @@ export function describeTrainer(
   {
     prompts,
     texts,
+    words = [{ role: "user", content: [{ type: "text", text: "Say something." }] }],
     learningRate = 1e-3,
     tolerance = 1e-9,
   }: {
     readonly prompts: readonly [Prompt, Prompt];
     /** Two completions that the trainer can encode, with different beginnings. */
     readonly texts: readonly [string, string];
+    /** A prompt without an image. */
+    readonly words?: Prompt;
     /** Small enough that a step along the gradient goes uphill. */
     readonly learningRate?: number;
     /** How far log-probs of the same weights, computed in different ways, may be apart, nats. */
@@ -109,6 +113,30 @@ export function describeTrainer(
         expectClose([Float64Array.from(second.logProbs!)], [logProbs!], tolerance);
       }));
 
+    it("samples with the log-probs that training sees at the temperature, whatever else decides what is drawn", () =>
+      using(create, async (trainer) => {
+        await step(trainer, sequencesOf(trainer));
+        const options = {
+          temperature: 0.7,
+          topP: 0.4,
+          topK: 3,
+          repetitionPenalty: 1.3,
+          count: 3,
+          maxTokens: 8,
+          seed: 1,
+        };
+        const [completions] = await trainer.sampler().generate([prompts[0]], options);
+        const sampled = completions!.map(({ tokenIds }) => ({ prompt: prompts[0], completion: tokenIds! }));
+        const logProbs = await trainer.logProbs(sampled, { temperature: 0.7 });
+        expectClose(
+          completions!.map(({ temperedLogProbs }) => Float64Array.from(temperedLogProbs!)),
+          logProbs,
+          tolerance,
+        );
+        // The distribution that was drawn from is another one.
+        expect(completions![0]!.samplingLogProbs).not.toEqual(completions![0]!.temperedLogProbs);
+      }));
+
     it("is the same after save and load, to the last bit, and learns on in the same way", () =>
       withFolder((folder) =>
         using(create, (trainer) =>
@@ -159,6 +187,83 @@ export function describeTrainer(
         }),
       ));
 
+    it("makes each step from what went backward since the last one, whichever weights that reaches", () =>
+      withFolder((folder) =>
+        using(create, async (trainer) => {
+          const [image] = sequencesOf(trainer);
+          const text = { prompt: words, completion: trainer.encode(texts[1]) };
+          const at = (name: string | number) => join(folder, String(name));
+          await trainer.save(at(0));
+          for (const [i, sequence] of [text, image, text].entries()) {
+            const { gradNorm } = await step(trainer, [sequence]);
+            await trainer.save(at(i + 1));
+            await using(create, async (fresh) => {
+              await fresh.load(at(i));
+              expect((await step(fresh, [sequence])).gradNorm).toBe(gradNorm);
+              await fresh.save(at(`fresh ${i}`));
+            });
+            expect(await digestsOf(at(`fresh ${i}`))).toEqual(await digestsOf(at(i + 1)));
+          }
+        }),
+      ));
+
+    it("forgets what was accumulated when a pass back, or the loss behind it, fails", () =>
+      using(create, async (trainer) => {
+        const sequences = sequencesOf(trainer);
+        await trainer.forwardBackward(sequences, raise);
+        await expect(trainer.backward(sequences, [])).rejects.toThrow(ShapeError);
+        await expect(trainer.optimStep({ learningRate })).rejects.toThrow(TrainingError);
+        let calls = 0;
+        const failing: LossFn = (rows) => {
+          if (++calls > 1) throw new Error("the loss failed");
+          return raise(rows);
+        };
+        await expect(trainer.forwardBackward(sequences, failing)).rejects.toThrow("the loss failed");
+        await expect(trainer.optimStep({ learningRate })).rejects.toThrow(TrainingError);
+      }));
+
+    it("adds up what log-probs and entropies teach, in one pass or in two", () =>
+      using(create, (once) =>
+        using(create, async (twice) => {
+          const sequences = sequencesOf(once);
+          const [ones, zeros] = [1, 0].map((value) => sequences.map(({ completion }) => completion.map(() => value)));
+          await once.backward(sequences, ones!, { entropyCotangents: ones });
+          await twice.backward(sequences, zeros!, { entropyCotangents: ones });
+          await twice.backward(sequences, ones!);
+          const [a, b] = [await once.optimStep({ learningRate }), await twice.optimStep({ learningRate })];
+          expect(Math.abs(a.gradNorm / b.gradNorm - 1)).toBeLessThanOrEqual(tolerance);
+          expectClose(await once.logProbs(sequences), await twice.logProbs(sequences), tolerance);
+        }),
+      ));
+
+    it("gives entropies at the temperature it scores at, where they are asked for, and raises them by a step", () =>
+      using(create, async (trainer) => {
+        const sequences = sequencesOf(trainer);
+        // The step leads away from a uniform policy, whose entropy has no slope.
+        await step(trainer, sequences);
+        const scoring = { temperature: 0.7 };
+        const before = await trainer.entropies(sequences, scoring);
+        expect(before.map(({ length }) => length)).toEqual(sequences.map(({ completion }) => completion.length));
+        for (const entropy of before.flatMap((row) => [...row])) expect(entropy).toBeGreaterThanOrEqual(0);
+        expect(sum(await trainer.entropies(sequences))).toBeGreaterThan(sum(before));
+
+        const seen: (readonly Float64Array[] | undefined)[] = [];
+        const uncertain: LossFn = (logProbs, entropies) => {
+          seen.push(entropies);
+          const zero = logProbs.map(({ length }) => new Float64Array(length));
+          return { loss: 0, gradient: zero, entropyGradient: entropies?.map((row) => row.map(() => -1)) };
+        };
+        await trainer.forwardBackward(sequences, uncertain, { ...scoring, entropies: true });
+        for (const entropies of seen) expectClose(entropies!, before, tolerance);
+        expect((await trainer.optimStep({ learningRate })).gradNorm).toBeGreaterThan(0);
+        expect(sum(await trainer.entropies(sequences, scoring))).toBeGreaterThan(sum(before));
+
+        await trainer.forwardBackward(sequences, uncertain);
+        expect(seen.at(-1)).toBeUndefined();
+        const cotangents = sequences.map(({ completion }) => completion.map(() => 1));
+        expect(await trainer.backward(sequences, cotangents)).not.toHaveProperty("entropies");
+      }));
+
     it("takes the gradient at assumed log-probs, and gives the log-probs of the weights", () =>
       using(create, async (trainer) => {
         const [sequence] = sequencesOf(trainer);
@@ -186,6 +291,11 @@ export function describeTrainer(
         await expect(shapedLike([new Float64Array(sequences[0].completion.length)])).rejects.toThrow(ShapeError);
         const oneShort = sequences.map(({ completion }) => new Float64Array(completion.length - 1));
         await expect(shapedLike(oneShort)).rejects.toThrow(ShapeError);
+        const whole = sequences.map(({ completion }) => new Float64Array(completion.length));
+        await expect(trainer.backward(sequences, oneShort)).rejects.toThrow("cotangents, row 0: expected");
+        await expect(trainer.backward(sequences, whole, { entropyCotangents: oneShort })).rejects.toThrow(
+          "entropyCotangents, row 0: expected",
+        );
       }));
 
     it("refuses a gradient that is not a number", () =>
@@ -227,6 +337,16 @@ async function logProbsOf(trainer: Trainer, sequences: readonly TrainSequence[])
 function expectClose(actual: readonly Float64Array[], expected: readonly Float64Array[], tolerance: number): void {
   const gap = Math.max(...expected.flatMap((row, i) => [...row].map((value, t) => Math.abs(actual[i]![t]! - value))));
   expect(gap).toBeLessThanOrEqual(tolerance);
+}
+
+/** A digest of every file of a folder. */
+async function digestsOf(folder: string): Promise<readonly (readonly [file: string, sha256: string])[]> {
+  const files = (await readdir(folder)).sort();
+  const digest = async (file: string) =>
+    createHash("sha256")
+      .update(await readFile(join(folder, file)))
+      .digest("hex");
+  return Promise.all(files.map(async (file) => [file, await digest(file)] as const));
 }
 
 async function using(create: () => Promise<Trainer>, use: (trainer: Trainer) => Promise<void>): Promise<void> {

@@ -2,10 +2,12 @@ import { cp, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises"
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
+import { writeSums } from "../../src/checksums";
 import { BackendError, CheckpointError, TrainingError } from "../../src/errors";
 import { readSafetensors, writeSafetensors } from "../../src/models/qwen2-vl/safetensors";
+import { adamw } from "../../src/optim";
 import { type OnnxTrainerOptions, onnxTrainer } from "../../src/trainers/onnx";
-import type { LossFn, Trainer } from "../../src/trainers/trainer";
+import type { LossFn, Trainer, TrainSequence } from "../../src/trainers/trainer";
 import { checkpointDir, largestError, promptOf, reference, referenceArrays } from "../models/qwen2-vl/reference";
 import { describeTrainer } from "./contract";
 
@@ -258,6 +260,154 @@ describe("onnxTrainer", () => {
       expect(await logProbsOf(trainer)).toEqual(before);
     });
   });
+});
+
+describe("onnxTrainer.load of a state that no run has left", () => {
+  const change = async (file: string, alter: (data: Float32Array, name: string) => void) => {
+    const tensors = await readSafetensors(file);
+    for (const [name, { data }] of tensors) alter(data, name);
+    await writeSafetensors(file, tensors);
+  };
+  const states: readonly (readonly [string, RegExp, (dir: string) => Promise<void>])[] = [
+    ...["-5", "0.5", "1e300", '"3"', "null"].map(
+      (step) =>
+        [
+          `step ${step}`,
+          /optimizer\.json: expected \{ "step": integer \} from 0 on, found \{.*step/,
+          (dir: string) => writeFile(join(dir, "optimizer.json"), `{ "step": ${step} }`),
+        ] as const,
+    ),
+    [
+      "no adapter settings",
+      /adapter_config\.json: expected an object of settings, found null/,
+      (dir) => writeFile(join(dir, "adapter_config.json"), "null"),
+    ],
+    ["null", /optimizer\.json: expected .* found null/, (dir) => writeFile(join(dir, "optimizer.json"), "null")],
+    [
+      "a moment that is NaN",
+      /optimizer\.safetensors: expected finite numbers in exp_avg.*, found NaN/,
+      (dir) => change(join(dir, "optimizer.safetensors"), (data) => void (data[0] = Number.NaN)),
+    ],
+    [
+      "a mean of squares below 0",
+      /optimizer\.safetensors: expected means of squares, which are not negative, in exp_avg_sq\/.*, found -1/,
+      (dir) =>
+        change(
+          join(dir, "optimizer.safetensors"),
+          (data, name) => void (data[1] = name.includes("_sq/") ? -1 : data[1]!),
+        ),
+    ],
+    [
+      "moments before the first step",
+      /optimizer\.safetensors: expected zeros, since no update was made yet, in exp_avg/,
+      (dir) => writeFile(join(dir, "optimizer.json"), '{ "step": 0 }'),
+    ],
+    [
+      "moments of another shape",
+      /optimizer\.safetensors: not what is being trained/,
+      (dir) =>
+        writeSafetensors(
+          join(dir, "optimizer.safetensors"),
+          new Map([["exp_avg/x", { shape: [2], data: Float32Array.of(1, 2) }]]),
+        ),
+    ],
+    [
+      "weights that are infinite",
+      /expected finite numbers in .*lora_A.*, found Infinity/,
+      (dir) => change(join(dir, "adapter_model.safetensors"), (data) => void (data[0] = Number.POSITIVE_INFINITY)),
+    ],
+  ];
+
+  it.each(states)("is refused, and changes nothing: %s", async (name, message, damage) => {
+    const dir = join(scratch, `state ${name}`);
+    await using({ lora: { rank: 2 } }, async (trainer) => {
+      await learn(trainer, 2);
+      await trainer.save(dir);
+      const before = await logProbsOf(trainer);
+      await damage(dir);
+      await expect(trainer.load(dir)).rejects.toThrow(CheckpointError);
+      await expect(trainer.load(dir)).rejects.toThrow(message);
+      expect(await logProbsOf(trainer)).toEqual(before);
+    });
+  });
+
+  it("is refused where a run wrote digests and one bit is another", async () => {
+    const dir = join(scratch, "flipped");
+    await using({ lora: { rank: 2 } }, async (trainer) => {
+      await learn(trainer, 1);
+      await trainer.save(dir);
+      await writeSums(dir, ["adapter_model.safetensors", "optimizer.json"]);
+      await trainer.load(dir);
+      const file = join(dir, "adapter_model.safetensors");
+      const bytes = await readFile(file);
+      bytes[bytes.length - 1]! ^= 1;
+      await writeFile(file, bytes);
+      await expect(trainer.load(dir)).rejects.toThrow(/adapter_model\.safetensors is damaged: expected SHA-256/);
+    });
+  });
+});
+
+describe("a step that reaches only some weights", () => {
+  const words: TrainSequence = { prompt: promptOf(reference.cases[2]!), completion: reference.cases[2]!.completionIds };
+  /** Like plain descent, but it leaves its mark in every gradient's array, as it may. */
+  const marking: typeof descent = {
+    ...descent,
+    update(gradients, ...rest) {
+      descent.update(gradients, ...rest);
+      for (const gradient of gradients.values()) gradient.fill(7);
+    },
+  };
+
+  it.each([
+    ["every weight", {}],
+    ["LoRA on both towers", { lora: { rank: 2, targetModules: "all-linear" } }],
+    ["LoRA on the vision tower alone", { lora: { rank: 2, targetModules: ["attn.qkv", "merger.mlp.2"] } }],
+    ["LoRA on one layer of each tower", { lora: { rank: 2, targetModules: ["blocks.1.mlp.fc1", "0.mlp.up_proj"] } }],
+  ] as const)("leaves the vision tower alone behind a step with images: %s", async (_, options) => {
+    const file = "lora" in options ? "adapter_model.safetensors" : "model.safetensors";
+    await using({ ...options, optimizer: marking }, async (trainer) => {
+      const weights = async () => {
+        const dir = await mkdtemp(join(scratch, "reached-"));
+        await trainer.save(dir);
+        return readSafetensors(join(dir, file));
+      };
+      await learn(trainer, 2, 1e-4);
+      const before = await weights();
+      await trainer.forwardBackward([words], raise);
+      const { gradNorm } = await trainer.optimStep({ learningRate: 1e-3 });
+      const after = await weights();
+      const moved = [...before].filter(([name, { data }]) => largestError(after.get(name)!.data, data) > 0);
+      const names = moved.map(([name]) => name);
+      expect(names.filter((name) => name.includes("visual"))).toEqual([]);
+      expect(names.length > 0).toBe([...before.keys()].some((name) => !name.includes("visual")));
+      const squares = moved.flatMap(([name, { data }]) =>
+        [...data].map((x, i) => (x - after.get(name)!.data[i]!) ** 2),
+      );
+      expect(gradNorm).toBeCloseTo(Math.sqrt(squares.reduce((a, b) => a + b, 0)) / 1e-3, 2);
+    });
+  });
+
+  it("lets AdamW decay what received nothing, and move on from its mean of before, as a gradient of zero does", () =>
+    using({ optimizer: adamw({ weightDecay: 0.1 }) }, async (trainer) => {
+      const tensors = async (file: string) => {
+        const dir = await mkdtemp(join(scratch, "decayed-"));
+        await trainer.save(dir);
+        return readSafetensors(join(dir, file));
+      };
+      const name = "visual.merger.ln_q.weight";
+      await learn(trainer, 1, 1e-3);
+      const [weights, state] = [await tensors("model.safetensors"), await tensors("optimizer.safetensors")];
+      await trainer.forwardBackward([words], raise);
+      await trainer.optimStep({ learningRate: 1e-3 });
+      const [after, moments] = [await tensors("model.safetensors"), await tensors("optimizer.safetensors")];
+      const [w, m, v] = [weights.get(name)!.data, ...["exp_avg/", "exp_avg_sq/"].map((k) => state.get(k + name)!.data)];
+      const [m2, v2] = [m!.map((x) => 0.9 * x), v!.map((x) => 0.999 * x)];
+      expect(largestError(moments.get(`exp_avg/${name}`)!.data, m2)).toBeLessThan(1e-9);
+      const expected = w!.map(
+        (x, i) => (1 - 1e-4) * x - (1e-3 * m2[i]!) / (1 - 0.9 ** 2) / (Math.sqrt(v2[i]! / (1 - 0.999 ** 2)) + 1e-8),
+      );
+      expect(largestError(after.get(name)!.data, expected)).toBeLessThan(1e-6);
+    }));
 });
 
 describe("gradient checkpointing", () => {

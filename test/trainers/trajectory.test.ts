@@ -2,7 +2,7 @@ import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
 import { furthest, replay, ways } from "../reference/trajectory/replay";
 
-// Recorded by test/reference/trajectory/make.py: torch 2.13.0 in float64, transformers 5.23.0, TRL 1.13.0.
+// Recorded by test/reference/trajectory/make.py: torch 2.14.1 in float64, transformers 5.24.0, TRL 1.16.0.
 const recorded = fileURLToPath(new URL("../reference/data/trajectory", import.meta.url));
 
 describe.each(ways)("20 steps of %s on PyTorch's data", (way) => {

@@ -1,47 +1,60 @@
-import { readFile } from "node:fs/promises";
+import { readImageFile } from "../../image-file";
 import { loadImage } from "../../models/qwen2-vl/image";
 import { checkPrompt } from "../../prompts/check-prompt";
 import type { ImageSource, Prompt } from "../../types";
 
-/** A prompt as the endpoint's `messages`.  @throws DataError for what is no prompt, and naming a picture that cannot be read */
-export async function chatMessages(prompt: Prompt): Promise<readonly object[]> {
+/**
+ * A prompt as the endpoint's `messages`.
+ * @param maxPixels larger images are scaled down
+ * @throws DataError for what is not a prompt, and naming an image that cannot be read
+ */
+export async function chatMessages(prompt: Prompt, maxPixels = Number.POSITIVE_INFINITY): Promise<readonly object[]> {
   checkPrompt(prompt);
   return Promise.all(
     prompt.map(async ({ role, content }) => ({
       role,
       content: await Promise.all(
         content.map(async (part) =>
-          part.type === "text" ? part : { type: "image_url", image_url: { url: await dataUrl(part.image) } },
+          part.type === "text" ? part : { type: "image_url", image_url: { url: await dataUrl(part.image, maxPixels) } },
         ),
       ),
     })),
   );
 }
 
-/** The picture's own bytes where every server reads them upright; anything else as a PNG. */
-async function dataUrl(image: ImageSource): Promise<string> {
-  const { mime, bytes } = (await asItIs(image)) ?? { mime: "image/png", bytes: await asPng(image) };
+/** The image's own bytes where every server reads them upright; anything else as a PNG, or as a JPEG if it was one and is scaled down. */
+async function dataUrl(image: ImageSource, maxPixels: number): Promise<string> {
+  const file = await fileOf(image);
+  const { mime, bytes } =
+    file?.isCommon && file.pixels <= maxPixels
+      ? { mime: `image/${file.format}`, bytes: file.bytes }
+      : await encoded(image, { maxPixels, isPhoto: file?.format === "jpeg" });
   return `data:${mime};base64,${Buffer.from(bytes).toString("base64")}`;
 }
 
-async function asItIs(image: ImageSource): Promise<{ readonly mime: string; readonly bytes: Uint8Array } | undefined> {
+/** An encoded image; `undefined` for pixels, and for what cannot be read: decoding it says what is wrong, and where. */
+async function fileOf(image: ImageSource) {
   if (typeof image === "object" && "data" in image) return undefined;
-  const { default: sharp } = await import("sharp");
   try {
-    const bytes = typeof image === "string" ? await readFile(image) : image;
-    const { format, orientation = 1, pages = 1 } = await sharp(bytes).metadata();
+    const { bytes, metadata } = await readImageFile(image);
+    const { format, orientation = 1, pages = 1, width, height } = metadata;
     const isCommon = ["jpeg", "png", "webp"].includes(format) && orientation === 1 && pages === 1;
-    return isCommon ? { mime: `image/${format}`, bytes } : undefined;
+    return { bytes, format, isCommon, pixels: width * height };
   } catch {
-    // Decoding it says what is wrong, and where.
     return undefined;
   }
 }
 
-async function asPng(image: ImageSource): Promise<Uint8Array> {
+async function encoded(image: ImageSource, { maxPixels, isPhoto }: { maxPixels: number; isPhoto: boolean }) {
   const { width, height, data } = await loadImage(image);
   const { default: sharp } = await import("sharp");
-  return sharp(data, { raw: { width, height, channels: 3 } })
-    .png()
-    .toBuffer();
+  const decoded = sharp(data, { raw: { width, height, channels: 3 } });
+  const scale = Math.sqrt(maxPixels / (width * height));
+  if (scale >= 1) return { mime: "image/png", bytes: await decoded.png().toBuffer() };
+  const across = Math.max(1, Math.floor(width * scale));
+  const down = Math.max(1, Math.floor(Math.min(height * scale, maxPixels / across)));
+  const resized = decoded.resize(Math.min(across, Math.floor(maxPixels / down)), down, { fit: "fill" });
+  return isPhoto
+    ? { mime: "image/jpeg", bytes: await resized.jpeg({ quality: 95 }).toBuffer() }
+    : { mime: "image/png", bytes: await resized.png().toBuffer() };
 }

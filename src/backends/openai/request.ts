@@ -1,20 +1,31 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { z } from "zod";
 import { BackendError } from "../../errors";
+import { limitedFetch } from "../../remote/http";
+import { withoutSecrets } from "../../remote/secrets";
 import { createRng } from "../../rng";
 import type { Completion } from "../../types";
+import { connectionFault, errorIn, type Fault, faultOf, faultWithin } from "./faults";
+import { readChoice, replySchema } from "./reply";
 
 export interface Endpoint {
   readonly url: string;
-  readonly apiKey?: string;
+  /** Headers of the next try, the key's among them. */
+  readonly headers: () => Promise<Readonly<Record<string, string>>>;
+  /** What no message may hold, beside the values of headers. */
+  readonly secrets: readonly string[];
   readonly retries: number;
   readonly timeoutMs: number;
+  readonly maxWaitMs: number;
+  readonly maxReplyBytes: number;
+  readonly joinReasoning: boolean;
+  readonly warn: (message: string) => void;
 }
 
 /**
- * Posts one chat-completions request, again after 429, 5xx, a broken connection or a timeout.
+ * Posts one chat-completions request, again after what may pass: 408, 409, 425, 429, 5xx, a broken connection, a timeout, an answer that is
+ * empty or cut off, and such an error that comes with status 200.
  *
- * The n-th wait is what `Retry-After` asks for, else 2ⁿ⁻¹/2 s times 0.5 … 1, at most 30 s.
+ * The n-th wait is what `Retry-After` asks for, else 2ⁿ⁻¹/2 s times 0.5 … 1; at most `maxWaitMs`.
  *
  * @param options.seed of the waits
  * @returns at least one completion
@@ -27,109 +38,109 @@ export async function requestChoices(
 ): Promise<readonly Completion[]> {
   for (let attempt = 0; ; attempt++) {
     const result = await post(endpoint, body, signal);
-    if ("text" in result) return readChoices(endpoint, result.text);
+    if ("completions" in result) return result.completions;
     if (!result.isTemporary) throw refusal(endpoint, result);
     if (attempt === endpoint.retries) throw refusal(endpoint, result, ` after ${attempt + 1} tries`);
-    const backoff = Math.min(30_000, 500 * 2 ** attempt) * (0.5 + createRng(seed, attempt).uniform() / 2);
-    await pause(result.waitMs ?? backoff, signal);
+    const backoff = 500 * 2 ** attempt * (0.5 + createRng(seed, attempt).uniform() / 2);
+    await pause(waitMs(endpoint, result.waitMs, backoff), signal);
   }
-}
-
-interface Failure {
-  readonly reason: string;
-  readonly isTemporary: boolean;
-  readonly waitMs?: number | undefined;
-  readonly cause?: unknown;
 }
 
 async function post(
-  { url, apiKey, timeoutMs }: Endpoint,
+  endpoint: Endpoint,
   body: object,
   signal: AbortSignal | undefined,
-): Promise<{ readonly text: string } | Failure> {
+): Promise<{ readonly completions: readonly Completion[] } | Fault> {
   signal?.throwIfAborted();
+  const { url, timeoutMs, maxReplyBytes } = endpoint;
+  const headers = { "content-type": "application/json", ...(await endpoint.headers()) };
+  const secrets = [...endpoint.secrets, ...Object.values(headers)].filter((value) => value !== "application/json");
   const timeout = AbortSignal.timeout(timeoutMs);
   try {
-    const response = await fetch(url, {
-      method: "POST",
-      headers: {
-        "content-type": "application/json",
-        ...(apiKey !== undefined && { authorization: `Bearer ${apiKey}` }),
+    const response = await limitedFetch(
+      url,
+      {
+        method: "POST",
+        headers,
+        body: JSON.stringify(body),
+        signal: AbortSignal.any([timeout, ...(signal ? [signal] : [])]),
       },
-      body: JSON.stringify(body),
-      signal: AbortSignal.any([timeout, ...(signal ? [signal] : [])]),
-    });
+      { maxBytes: maxReplyBytes },
+    );
     const text = await response.text();
-    if (response.ok) return { text };
-    return {
-      reason: `${response.status}: ${wordsOf(text) || response.statusText}`,
-      isTemporary: response.status === 429 || response.status >= 500,
-      waitMs: retryAfterMs(response.headers.get("retry-after")),
-    };
+    return read(endpoint, response, text, (words) => withoutSecrets(words, secrets));
   } catch (cause) {
     signal?.throwIfAborted();
-    if (timeout.aborted) return { reason: `no answer within ${timeoutMs} ms`, isTemporary: true };
-    return { reason: wordsOfError(cause), isTemporary: true, cause };
+    if (timeout.aborted) return { reason: `no answer within ${timeoutMs} ms`, scope: "moment", isTemporary: true };
+    if (cause instanceof BackendError)
+      return { reason: withoutSecrets(cause.message, secrets), scope: cause.scope, isTemporary: false };
+    const fault = connectionFault(cause);
+    return { ...fault, reason: withoutSecrets(fault.reason, secrets) };
   }
 }
 
-const choicesSchema = z.object({
-  choices: z
-    .array(
-      z.object({
-        message: z.object({ content: z.string().nullish() }),
-        finish_reason: z.string().nullish(),
-        logprobs: z.object({ content: z.array(z.object({ logprob: z.number() })).nullish() }).nullish(),
-      }),
-    )
-    .min(1),
-});
-
-function readChoices(endpoint: Endpoint, text: string): readonly Completion[] {
-  const parsed = choicesSchema.safeParse(jsonOf(text));
-  if (!parsed.success)
-    throw refusal(endpoint, {
-      reason: `expected a chat completion with at least one choice, got ${text.slice(0, 200)}`,
-      isTemporary: false,
-    });
-  return parsed.data.choices.map(({ message, finish_reason, logprobs }) => ({
-    // A filtered answer has no content: what was written is nothing.
-    text: message.content ?? "",
-    finishReason: finish_reason === "length" ? "length" : "stop",
-    ...(logprobs?.content && { logProbs: logprobs.content.map(({ logprob }) => logprob) }),
-  }));
+/** @param safe takes keys out of a text, before it is cut */
+function read(
+  { joinReasoning }: Endpoint,
+  { ok, status, statusText, headers }: Response,
+  text: string,
+  safe: (text: string) => string,
+): { readonly completions: readonly Completion[] } | Fault {
+  const body = jsonOf(text);
+  const said = errorIn(body);
+  const quoted = (words: string) => safe(words).trim().slice(0, 500);
+  const wait = { waitMs: retryAfterMs(headers) };
+  if (!ok) {
+    const reason = `${status}: ${quoted(said?.words ?? text) || statusText}`;
+    return { reason, ...faultOf(status, said ?? { words: text, kind: "" }), ...wait };
+  }
+  const { data } = replySchema.safeParse(body);
+  const within = errorIn(firstChoice(body)) ?? (data ? undefined : said);
+  if (within) {
+    const reason = `${status} with an error: ${within.status ? `${within.status}: ` : ""}${quoted(within.words)}`;
+    return { reason, ...faultWithin(within), ...wait };
+  }
+  if (data) return { completions: data.choices.map((choice) => readChoice(choice, { joinReasoning, safe })) };
+  const start = text.trim();
+  if (start === "") return { reason: `${status}: an empty answer`, scope: "moment", isTemporary: true, ...wait };
+  if (body === undefined && /^[[{]/.test(start))
+    return { reason: `${status}: JSON that is cut off: ${quoted(text)}`, scope: "moment", isTemporary: true, ...wait };
+  return {
+    reason: `expected a chat completion with at least one choice, got ${quoted(text).slice(0, 200)}`,
+    // A web page, or JSON of another kind: this is not the endpoint.
+    scope: Object.hasOwn(Object(body), "choices") ? "prompt" : "backend",
+    isTemporary: false,
+  };
 }
 
-/** A server may repeat the key in what it says. */
-function refusal({ url, apiKey }: Endpoint, { reason, cause }: Failure, ending = ""): BackendError {
+/** OpenRouter puts the error of a provider that broke down under way into the choice. */
+const firstChoice = (body: unknown): unknown => (body as { choices?: readonly unknown[] } | undefined)?.choices?.[0];
+
+/** Without a cause, which might hold a key. */
+function refusal({ url }: Endpoint, { reason, scope }: Fault, ending = ""): BackendError {
   const { origin, pathname } = new URL(url);
-  const safe = apiKey === undefined ? reason : reason.replaceAll(apiKey, "[key]");
-  return new BackendError(`${origin}${pathname}: ${safe}${ending}`, cause === undefined ? {} : { cause });
+  return new BackendError(`${origin}${pathname}: ${reason}${ending}`, { scope });
 }
 
-/** The `error.message` of OpenAI's errors, `message` of others', else the text itself. */
-function wordsOf(text: string): string {
-  const message = z.union([z.object({ error: z.object({ message: z.string() }) }), z.object({ message: z.string() })]);
-  const { data } = message.safeParse(jsonOf(text));
-  if (data === undefined) return text.trim().slice(0, 500);
-  return "error" in data ? data.error.message : data.message;
+function waitMs({ maxWaitMs, warn }: Endpoint, asked: number | undefined, backoff: number): number {
+  if (asked !== undefined && asked > maxWaitMs)
+    warn(`the server asks to wait ${Math.ceil(asked / 1000)} s; waiting ${maxWaitMs / 1000} s (maxWaitMs)`);
+  return Math.min(asked ?? backoff, maxWaitMs);
 }
 
-/** fetch says only that it failed; why, and at which address, its causes do. */
-function wordsOfError(error: unknown): string {
-  if (!(error instanceof Error)) return String(error);
-  const { message, code = "", cause } = error as Error & { readonly code?: string };
-  // Of a name that stands for several addresses.
-  const own = message || (error instanceof AggregateError && error.errors.map(wordsOfError).join(", ")) || code;
-  return cause === undefined ? own : `${own}: ${wordsOfError(cause)}`;
-}
-
-/** Seconds, or a date.  `undefined` where it is neither */
-function retryAfterMs(header: string | null): number | undefined {
+/** Milliseconds, seconds, or a date; `undefined` if it is none of them. */
+function retryAfterMs(headers: Headers): number | undefined {
+  const milliseconds = numberIn(headers.get("retry-after-ms"));
+  if (milliseconds !== undefined) return milliseconds;
+  const header = headers.get("retry-after");
   if (header === null) return undefined;
-  const ms = /^\d+(\.\d+)?$/.test(header.trim()) ? Number(header) * 1000 : Date.parse(header) - Date.now();
+  const seconds = numberIn(header);
+  const ms = seconds === undefined ? Date.parse(header) - Date.now() : seconds * 1000;
   return Number.isNaN(ms) ? undefined : Math.max(0, ms);
 }
+
+const numberIn = (header: string | null): number | undefined =>
+  header !== null && /^\d+(\.\d+)?$/.test(header.trim()) ? Number(header) : undefined;
 
 function jsonOf(text: string): unknown {
   try {

@@ -1,9 +1,7 @@
-import { open } from "node:fs/promises";
-import { DataError } from "../../errors";
-import { kindOf } from "./file-kind";
+import { readImageHeader } from "../../image-file";
 import type { ImageSize } from "./pixel-box";
 
-/** A picture's size as it is shown, turned upright by its EXIF orientation, and as it is stored. */
+/** An image's size as it is shown, turned upright by its EXIF orientation, and as it is stored. */
 export interface ShownSize extends ImageSize {
   readonly stored: ImageSize;
   /** 1 to 8; 1 where the file has none. */
@@ -11,33 +9,13 @@ export interface ShownSize extends ImageSize {
 }
 
 /**
- * Reads a picture's size from its header alone.
- * @param picture a path, or the bytes of an encoded file
- * @throws DataError for what is no picture, naming what it is instead where that shows
+ * Reads an image's size from its header alone.
+ * @param image a path, or the bytes of an encoded file
+ * @throws DataError for what is no image, naming what it is instead
  */
-export async function shownSize(picture: string | Uint8Array, where?: string): Promise<ShownSize> {
-  const { default: sharp } = await import("sharp");
-  try {
-    const { autoOrient, width, height, orientation = 1 } = await sharp(picture).metadata();
-    return { width: autoOrient.width, height: autoOrient.height, stored: { width, height }, orientation };
-  } catch (cause) {
-    const head = typeof picture === "string" ? await headOf(picture) : picture;
-    const kind = kindOf(head);
-    const found =
-      head.length === 0 ? "an empty file" : kind && kind !== "a picture" ? kind : "bytes that are no such picture";
-    const place = where ?? (typeof picture === "string" ? picture : `${picture.length} bytes`);
-    throw new DataError(`${place}: expected a picture (PNG, JPEG, WebP, …), found ${found}`, { cause });
-  }
-}
-
-async function headOf(path: string): Promise<Uint8Array> {
-  const file = await open(path);
-  try {
-    const { buffer, bytesRead } = await file.read(Buffer.alloc(512), 0, 512, 0);
-    return buffer.subarray(0, bytesRead);
-  } finally {
-    await file.close();
-  }
+export async function shownSize(image: string | Uint8Array): Promise<ShownSize> {
+  const { autoOrient, width, height, orientation = 1 } = (await readImageHeader(image)).metadata;
+  return { width: autoOrient.width, height: autoOrient.height, stored: { width, height }, orientation };
 }
 
 /**

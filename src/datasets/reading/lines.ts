@@ -1,6 +1,6 @@
 import { createReadStream } from "node:fs";
 import { DataError } from "../../errors";
-import { checkTextFile } from "./file-kind";
+import { kindInsteadOfText } from "../../file-kind";
 
 /** A line without its end, and `file:number` for messages. */
 export interface Line {
@@ -94,4 +94,15 @@ function decode(bytes: Uint8Array, where: string): string {
   } catch (cause) {
     throw new DataError(`${where}: expected UTF-8, found other bytes; save it as UTF-8`, { cause });
   }
+}
+
+/**
+ * Refuses a file that begins as no text does.
+ * @param head the first bytes, 512 or more where the file has them
+ * @param expected what the file should be, for the message
+ * @throws DataError naming what the file is instead, and what to do
+ */
+export function checkTextFile(path: string, head: Uint8Array, expected: string): void {
+  const kind = kindInsteadOfText(head);
+  if (kind !== undefined) throw new DataError(`${path}: expected ${expected}, got ${kind}`);
 }

@@ -46,7 +46,7 @@ export async function bringFile(
   await mkdir(dirname(blob), { recursive: true });
   await mkdir(snapshot, { recursive: true });
   // A machine that lost power may have kept the name without all of the content.
-  if ((await sizeOf(blob)) === file.size) onBytes(file.size);
+  if ((await exists(blob)) && (await sizeOf(blob)) === file.size) onBytes(file.size);
   else await downloadFile(file, blob, read, onBytes);
   await rm(pointer, { force: true });
   await symlink(relative(snapshot, blob), pointer).catch(async () => {

@@ -60,7 +60,7 @@ export function reasonOf(error: unknown): string {
   return [message ?? String(error), cause?.code ?? cause?.message].filter(Boolean).join(": ");
 }
 
-/** Writes what is missing behind what is there, and returns the digest of the whole. */
+/** Writes what is missing behind what is there, and returns the digest of the whole, or that more came than was announced. */
 async function append(
   partial: string,
   start: number,
@@ -76,6 +76,7 @@ async function append(
   try {
     if (loaded < size)
       for await (const chunk of await read(loaded)) {
+        if (loaded + chunk.length > size) return `more than ${size} bytes`;
         await file.writeFile(chunk);
         hash.update(chunk);
         onBytes((loaded += chunk.length));

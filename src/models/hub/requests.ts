@@ -1,7 +1,21 @@
 import { BackendError, ConfigError, type RiseError } from "../../errors";
+import { limitedFetch, longestTimerMs } from "../../remote/http";
+import { shown } from "../../shown";
 import { isCommit } from "./cache";
 import { type HubFile, reasonOf } from "./download";
 import type { AccessToken } from "./token";
+
+/** Bytes of one answer of the hub's API, and pages of a listing (1000 files each, as the hub makes them). */
+const largestAnswer = 2 ** 26;
+const mostPages = 100;
+
+/** Seconds of silence after which a download counts as broken, and for which the hub may keep us waiting for its listing: huggingface_hub's. */
+const secondsOf = (name: "HF_HUB_DOWNLOAD_TIMEOUT" | "HF_HUB_ETAG_TIMEOUT", otherwise: number): number => {
+  const seconds = Number(process.env[name] || otherwise);
+  if (!(seconds > 0 && seconds * 1000 <= longestTimerMs))
+    throw new ConfigError(`${name}: expected a number of seconds above 0, got ${shown(process.env[name])}`);
+  return seconds;
+};
 
 /** A model of the hub, and what is needed to ask for it. */
 export interface HubModel {
@@ -14,8 +28,39 @@ export interface HubModel {
   readonly folder: string;
 }
 
-/** The commit that a revision is at. */
-export async function commitOf(model: HubModel): Promise<string> {
+/**
+ * The commit that a revision is at, and the files at its top by name.
+ *
+ * @param patience seconds for both together, unless HF_HUB_ETAG_TIMEOUT says otherwise
+ */
+export async function describe(
+  model: HubModel,
+  patience: number,
+): Promise<{ readonly commit: string; readonly files: ReadonlyMap<string, HubFile> }> {
+  const seconds = secondsOf("HF_HUB_ETAG_TIMEOUT", patience);
+  const deadline = AbortSignal.timeout(seconds * 1000);
+  let requests = 0;
+  const ask: typeof fetch = async (address, init) => {
+    if (++requests > mostPages + 1) throw new BackendError(`${model.id}: expected at most ${mostPages} pages of files`);
+    return limitedFetch(onHub(model, address), { ...init, signal: deadline }, { maxBytes: largestAnswer });
+  };
+  try {
+    const commit = await commitOf(model, ask);
+    return { commit, files: await listing(model, commit, ask) };
+  } catch (error) {
+    throw deadline.aborted ? new Error(`no answer within ${seconds} s (HF_HUB_ETAG_TIMEOUT)`) : error;
+  }
+}
+
+/** The next page of a listing may name any address, and would be sent the token. */
+function onHub({ hubUrl }: HubModel, address: Parameters<typeof fetch>[0]): URL {
+  const url = new URL(address instanceof Request ? address.url : address);
+  if (url.host !== new URL(hubUrl).host)
+    throw new BackendError(`expected an address of ${hubUrl}, got one of ${url.origin}`);
+  return url;
+}
+
+async function commitOf(model: HubModel, ask: typeof fetch): Promise<string> {
   const { modelInfo } = await import("@huggingface/hub");
   const { repo, ...access } = accessTo(model);
   const { sha } = await modelInfo({
@@ -23,30 +68,33 @@ export async function commitOf(model: HubModel): Promise<string> {
     revision: model.revision,
     additionalFields: ["sha"],
     ...access,
+    fetch: ask,
   });
   if (!isCommit(sha)) throw new BackendError(`${model.id}: expected a commit from the hub, got ${sha}`);
   return sha;
 }
 
-/** The files at the top of a model, by name. */
-export async function listing(model: HubModel, commit: string): Promise<ReadonlyMap<string, HubFile>> {
+async function listing(model: HubModel, commit: string, ask: typeof fetch): Promise<ReadonlyMap<string, HubFile>> {
   const { listFiles } = await import("@huggingface/hub");
   const files = new Map<string, HubFile>();
-  for await (const { type, path, size, oid, lfs } of listFiles({ ...accessTo(model), revision: commit })) {
+  for await (const { type, path, size, oid, lfs } of listFiles({ ...accessTo(model), revision: commit, fetch: ask })) {
     if (type !== "file" || /[/\\]/.test(path)) continue;
     const hex = lfs?.oid ?? oid ?? "";
     if (!/^[0-9a-f]{40}([0-9a-f]{24})?$/.test(hex))
       throw new BackendError(`${model.id}: ${path}: expected a digest in the hub's listing, got "${hex}"`);
+    const bytes = lfs?.size ?? size;
+    if (!Number.isSafeInteger(bytes) || bytes < 0)
+      throw new BackendError(`${model.id}: ${path}: expected a size in the hub's listing, got ${shown(bytes)}`);
     files.set(path, {
       path,
-      size: lfs?.size ?? size,
+      size: bytes,
       digest: { algorithm: lfs ? "sha256" : "git-sha1", hex },
     });
   }
   return files;
 }
 
-/** A file's bytes from an offset on. */
+/** A file's bytes from an offset on. A redirect may lead to another host, where the hub keeps contents; the token stays behind. */
 export async function readFrom(
   model: HubModel,
   commit: string,
@@ -54,8 +102,12 @@ export async function readFrom(
   offset: number,
 ): Promise<AsyncIterable<Uint8Array>> {
   const { downloadFile } = await import("@huggingface/hub");
+  const idleMs = 1000 * secondsOf("HF_HUB_DOWNLOAD_TIMEOUT", 30);
+  const ask: typeof fetch = (address, init = {}) =>
+    // Whoever writes the file counts its bytes; an error's words are limited here.
+    limitedFetch(onHub(model, address), init, { maxBytes: size + largestAnswer, idleMs, mayLeaveHost: true });
   // Over HTTP, where a part of a file is asked for by its offset; the hub serves every file so.
-  const content = await downloadFile({ ...accessTo(model), path, revision: commit, xet: false });
+  const content = await downloadFile({ ...accessTo(model), path, revision: commit, xet: false, fetch: ask });
   if (content?.size !== size)
     throw new BackendError(
       `${model.id}: ${path}: expected ${size} bytes, ${model.hubUrl} has ${content?.size ?? "none"}`,

@@ -1,12 +1,12 @@
 import { stat } from "node:fs/promises";
 import { join } from "node:path";
-import { BackendError, DataError, RiseError } from "../../errors";
+import { BackendError, ConfigError, DataError, RiseError } from "../../errors";
 import { exists, indexFile, settingsFiles, weightFiles } from "../model-directory";
 import { bringFile, cachedSnapshot, isCommit, noteCommit, repositoryFolder } from "./cache";
 import type { HubFile } from "./download";
 import { whatWasMeant } from "./meant";
 import { downloadDisplay, type OnDownload } from "./progress";
-import { commitOf, type HubModel, listing, readFrom, refusal } from "./requests";
+import { describe, type HubModel, readFrom, refusal } from "./requests";
 import { accessToken } from "./token";
 
 export interface ResolveOptions {
@@ -20,7 +20,10 @@ export interface ResolveOptions {
  * The directory of a model: `model` itself, or the snapshot of that hub id ("owner/name", "owner/name@revision") in Hugging Face's
  * cache, downloaded where it is not there. Only the files that this library reads are loaded.
  *
- * Environment, as in huggingface_hub: HF_HOME and HF_HUB_CACHE (where the cache is), HF_TOKEN and HF_TOKEN_PATH, HF_ENDPOINT, HF_HUB_OFFLINE.
+ * A hub that does not answer costs at most 10 seconds if the cache has a complete copy, which is used then, and 60 if not.
+ *
+ * Environment, as in huggingface_hub: HF_HOME and HF_HUB_CACHE (where the cache is), HF_TOKEN and HF_TOKEN_PATH, HF_ENDPOINT, HF_HUB_OFFLINE,
+ * HF_HUB_ETAG_TIMEOUT (seconds for commit and listing), HF_HUB_DOWNLOAD_TIMEOUT (seconds without a byte, 30, after which a download is tried again).
  * @throws DataError for a path that is none and cannot be an id; BackendError naming what cannot be reached, and why
  */
 export async function resolveModel(model: string, options: ResolveOptions): Promise<string> {
@@ -64,16 +67,16 @@ async function snapshot(id: string, revision: string, options: ResolveOptions): 
       cached.commit === "" ? `no copy in ${model.folder}` : `no ${cached.missing.join(", no ")} in ${cached.dir}`;
     throw new BackendError(`${id}: HF_HUB_OFFLINE is set, and the cache has ${lack}${await whatWasMeant(id)}`);
   }
-  let commit: string;
-  let files: ReadonlyMap<string, HubFile>;
+  let described: Awaited<ReturnType<typeof describe>>;
   try {
-    commit = await commitOf(model);
-    files = await listing(model, commit);
+    described = await describe(model, isCached ? 10 : 60);
   } catch (cause) {
     // Whatever the hub's trouble is, a model that is here can be used.
+    if (cause instanceof ConfigError) throw cause;
     if (isCached) return cached.dir;
     throw refusal(model, cause, await whatWasMeant(id));
   }
+  const { commit, files } = described;
   try {
     const dir = join(model.folder, "snapshots", commit);
     await downloadSnapshot(model, commit, dir, files, options);

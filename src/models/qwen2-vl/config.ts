@@ -1,7 +1,9 @@
 import { join } from "node:path";
 import { z } from "zod";
 import { ConfigError, DataError } from "../../errors";
+import { listed, shown } from "../../shown";
 import { exists, readJson } from "../model-directory";
+import { count, limits, orDefault, tokenIds } from "./fields";
 
 /** What the network needs to know about a checkpoint, whichever of the file layouts it came in. */
 export interface Qwen2VlConfig {
@@ -43,15 +45,14 @@ export interface Qwen2VlConfig {
   };
 }
 
-const count = z.int().positive();
 const share = z.int().nonnegative();
-const eosIds = z.union([z.int(), z.array(z.int()).min(1)]).nullish();
+const eosIds = z.union([z.int(), tokenIds]).nullish();
 
 /** Plain rotary angles in three sections; stretched ones (yarn, linear, …) are another network. */
-const mrope = z.enum(["mrope", "default"]).optional();
+const mrope = z.enum(["mrope", "default"]).nullish();
 const ropeSchema = z.object({
-  mrope_section: z.tuple([share, share, share]).default([16, 24, 24]),
-  rope_theta: z.number().positive().optional(),
+  mrope_section: orDefault(z.tuple([share, share, share]), [16, 24, 24]),
+  rope_theta: z.number().positive().nullish(),
   type: mrope,
   rope_type: mrope,
 });
@@ -62,54 +63,65 @@ const givenRope = z.preprocess(
   ropeSchema.nullish(),
 );
 
+/** Qwen2VLTextConfig. */
 const textSchema = z.object({
-  vocab_size: count,
-  hidden_size: count,
-  intermediate_size: count,
-  num_hidden_layers: count,
-  num_attention_heads: count,
-  num_key_value_heads: count.nullish(),
-  head_dim: count.nullish(),
-  hidden_act: z.literal("silu").default("silu"),
-  rms_norm_eps: z.number().positive().default(1e-5),
-  rope_theta: z.number().positive().optional(),
-  max_position_embeddings: count.default(32_768),
+  vocab_size: orDefault(count(limits.vocabulary), 152_064),
+  hidden_size: orDefault(count(limits.width), 8192),
+  intermediate_size: orDefault(count(limits.width), 29_568),
+  num_hidden_layers: orDefault(count(limits.layers), 80),
+  num_attention_heads: orDefault(count(limits.heads), 64),
+  /** Null, unlike a field that is left out, stands for as many as there are query heads. */
+  num_key_value_heads: count(limits.heads).nullable().default(8),
+  head_dim: count(limits.width).nullish(),
+  hidden_act: orDefault(z.literal("silu"), "silu"),
+  rms_norm_eps: orDefault(z.number().positive(), 1e-5),
+  rope_theta: orDefault(z.number().positive(), 1e6),
+  max_position_embeddings: orDefault(count(limits.context), 32_768),
   rope_scaling: givenRope,
   rope_parameters: givenRope,
   use_sliding_window: z.literal(false).nullish(),
-  layer_types: z.array(z.literal("full_attention")).nullish(),
-  tie_word_embeddings: z.boolean().optional(),
-  bos_token_id: z.int().nullish(),
+  layer_types: z
+    .custom(
+      (types) => types == null || (Array.isArray(types) && types.every((type: unknown) => type === "full_attention")),
+      { error: 'expected a list of "full_attention"' },
+    )
+    .optional(),
+  tie_word_embeddings: z.boolean().nullish(),
   eos_token_id: eosIds,
   pad_token_id: z.int().nullish(),
 });
 
+/** Qwen2VLVisionConfig. */
 const visionSchema = z.object({
-  depth: count,
-  embed_dim: count,
-  num_heads: count,
-  mlp_ratio: z.number().positive().default(4),
-  patch_size: count.default(14),
-  temporal_patch_size: count.default(2),
-  spatial_merge_size: count.default(2),
-  in_channels: z.literal(3).default(3),
-  in_chans: z.literal(3).optional(),
-  hidden_size: count.optional(),
-  hidden_act: z.literal("quick_gelu").default("quick_gelu"),
+  depth: orDefault(count(limits.layers), 32),
+  embed_dim: orDefault(count(limits.width), 1280),
+  num_heads: orDefault(count(limits.heads), 16),
+  mlp_ratio: orDefault(z.number().positive().max(limits.patch), 4),
+  patch_size: orDefault(count(limits.patch), 14),
+  temporal_patch_size: orDefault(count(limits.patch), 2),
+  spatial_merge_size: orDefault(count(limits.patch), 2),
+  in_channels: orDefault(z.literal(3), 3),
+  /** Qwen's own files have it, and transformers copies it; its class has `in_channels`. */
+  in_chans: z.literal(3).nullish(),
+  hidden_size: orDefault(count(limits.width), 3584),
+  hidden_act: orDefault(z.literal("quick_gelu"), "quick_gelu"),
   rope_parameters: z.object({ rope_type: z.literal("axial"), rope_theta: z.literal(10_000) }).nullish(),
 });
 
+/** Qwen2VLConfig; the special tokens' defaults, and the end of a turn below, are of version 5, older ones always wrote them. */
 const outerSchema = z.object({
   model_type: z.literal("qwen2_vl"),
-  vision_config: visionSchema,
+  vision_config: z.preprocess((given) => given ?? {}, visionSchema),
   text_config: z.unknown().optional(),
-  image_token_id: z.int(),
-  video_token_id: z.int(),
-  vision_start_token_id: z.int(),
-  vision_end_token_id: z.int(),
-  tie_word_embeddings: z.boolean().optional(),
-  quantization_config: z.undefined({ error: "expected none: quantised checkpoints cannot be used" }).optional(),
+  image_token_id: orDefault(z.int(), 151_655),
+  video_token_id: orDefault(z.int(), 151_656),
+  vision_start_token_id: orDefault(z.int(), 151_652),
+  vision_end_token_id: orDefault(z.int(), 151_653),
+  tie_word_embeddings: z.boolean().nullish(),
+  quantization_config: z.null({ error: "expected none: quantised checkpoints cannot be used" }).optional(),
 });
+
+const endOfTurn = 151_645;
 
 /** The token that ends a turn in Qwen's chat format comes from generation_config.json where config.json has another. */
 const generationSchema = z.object({
@@ -171,7 +183,7 @@ function normalise(
     `mrope_section ${JSON.stringify(sections)}: expected a sum of ${headDim / 2}, half the head size`,
   );
   demand(
-    vision.hidden_size === undefined || vision.hidden_size === text.hidden_size,
+    vision.hidden_size === text.hidden_size,
     `vision_config.hidden_size: expected the language model's ${text.hidden_size}, found ${vision.hidden_size}`,
   );
   demand(
@@ -182,11 +194,23 @@ function normalise(
     Number.isInteger(vision.embed_dim * vision.mlp_ratio),
     `vision_config.mlp_ratio: expected a whole number of hidden units, found ${vision.mlp_ratio} · ${vision.embed_dim}`,
   );
-  const eos = generation.eos_token_id ?? text.eos_token_id;
-  demand(eos != null, "expected eos_token_id here or in generation_config.json, found none");
+  const isToken = (id: unknown): id is number => typeof id === "number" && id >= 0 && id < text.vocab_size;
+  const marks = {
+    image_token_id: outer.image_token_id,
+    video_token_id: outer.video_token_id,
+    vision_start_token_id: outer.vision_start_token_id,
+    vision_end_token_id: outer.vision_end_token_id,
+  };
+  for (const [key, id] of Object.entries(marks))
+    demand(isToken(id), `${key}: expected a token below vocab_size ${text.vocab_size}, found ${id}`);
+  // Beyond the vocabulary is nothing that could be sampled.
+  const given = [generation.eos_token_id ?? text.eos_token_id ?? endOfTurn].flat();
+  const ends = [...new Set(given.filter(isToken))];
+  demand(
+    ends.length > 0 && given.every((id) => id >= 0 && id !== outer.image_token_id),
+    `eos_token_id, here or in generation_config.json: expected tokens of the vocabulary, and not image_token_id ${outer.image_token_id}; found ${shown(given)}`,
+  );
   if (problems.length > 0) refuse(path, problems);
-  const ends = [eos!].flat();
-  const isToken = (id: number | null | undefined) => id != null && id >= 0 && id < text.vocab_size;
   return {
     text: {
       vocabSize: text.vocab_size,
@@ -197,7 +221,7 @@ function normalise(
       kvHeads,
       headDim,
       rmsNormEps: text.rms_norm_eps,
-      ropeTheta: rope.rope_theta ?? text.rope_theta ?? 1e6,
+      ropeTheta: rope.rope_theta ?? text.rope_theta,
       mropeSection: sections,
       contextLength: text.max_position_embeddings,
       tieWordEmbeddings: (outer.tie_word_embeddings || text.tie_word_embeddings) ?? false,
@@ -268,8 +292,10 @@ export function configJson({ text, vision, tokens }: Qwen2VlConfig): Record<stri
   };
 }
 
-/** @throws ConfigError with one line for each key that does not fit */
-export function check<T>(schema: z.ZodType<T>, json: unknown, path: string): T {
+type MakeError = (message: string) => Error;
+
+/** @throws ConfigError, or what `makeError` makes, with one line for each key that does not fit */
+export function check<T>(schema: z.ZodType<T>, json: unknown, path: string, makeError?: MakeError): T {
   const result = schema.safeParse(json);
   if (result.success) return result.data;
   const lines = result.error.issues.map((issue) => {
@@ -277,11 +303,20 @@ export function check<T>(schema: z.ZodType<T>, json: unknown, path: string): T {
       (value, key) => (value as Record<PropertyKey, unknown> | undefined)?.[key],
       json,
     );
-    return `${issue.path.join(".") || "(file)"}: ${issue.message}; found ${JSON.stringify(found)}`;
+    return `${issue.path.join(".") || "(file)"}: ${issue.message}; found ${shown(found)}`;
   });
-  return refuse(path, lines);
+  return refuse(path, lines, makeError);
 }
 
-function refuse(path: string, problems: readonly string[]): never {
-  throw new ConfigError(`${path}: not a configuration this network can represent\n  ${problems.join("\n  ")}`);
+function refuse(
+  path: string,
+  problems: readonly string[],
+  makeError: MakeError = (message) => new ConfigError(message),
+): never {
+  throw makeError(
+    `${path}: not a configuration this network can represent\n  ${listed(problems, "\n  ", mostProblems)}`,
+  );
 }
+
+/** Lines of an error. */
+const mostProblems = 20;

@@ -13,6 +13,7 @@ export const generateNames: Names<GenerateOptions> = {
   repetitionPenalty: true,
   seed: true,
   stop: true,
+  onPromptEnd: true,
   signal: true,
 };
 

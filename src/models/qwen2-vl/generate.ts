@@ -21,6 +21,8 @@ export interface Generated {
   readonly tokens: readonly number[];
   readonly logProbs: readonly number[];
   readonly samplingLogProbs: readonly number[];
+  /** Where the graph gives them. */
+  readonly temperedLogProbs?: readonly number[];
   /** Whether an end-of-turn token was sampled. */
   readonly ended: boolean;
 }
@@ -135,6 +137,9 @@ export function continued(
       tokens: [...row.tokens, ...ids.slice(0, length)],
       logProbs: [...row.logProbs, ...column("logProbs")],
       samplingLogProbs: [...row.samplingLogProbs, ...column("samplingLogProbs")],
+      ...(outputs.temperedLogProbs && {
+        temperedLogProbs: [...(row.temperedLogProbs ?? []), ...column("temperedLogProbs")],
+      }),
       ended: end >= 0,
     };
   });

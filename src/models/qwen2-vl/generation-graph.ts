@@ -24,6 +24,9 @@ export interface GenerationShape extends RowsShape {
   readonly resumable: boolean;
 }
 
+/** Whether more than the temperature stands between the model's distribution and the one that is sampled from. */
+const reshapes = ({ sampling, penalised }: RowsShape): boolean => sampling === "likeliest" || penalised;
+
 /** Prompt lengths are rounded up to this, so that few graphs serve all of them. */
 export const promptStep = 32;
 
@@ -36,7 +39,8 @@ type Outputs = Readonly<Record<string, Value>>;
  * Inputs: tokenIds, source, cos, sin of the prompts (as `layOut` makes them, left-padded), features; padding [prompts, 1, 1, 1, time] (0, or very
  * negative where a place is padding); promptOf [rows]; where repetition is penalised seen [rows, vocabulary], true for the prompt's tokens; and
  * those of every step, below.
- * Outputs: tokens, logProbs (raw distribution), samplingLogProbs (the one sampled from), each [steps taken, rows]; the state, where it is resumable.
+ * Outputs: tokens, logProbs (raw distribution), samplingLogProbs (the one sampled from), each [steps taken, rows]; where `reshapes` says so also
+ * temperedLogProbs (the raw distribution at the temperature); the state, where it is resumable.
  */
 export function generationGraph(
   config: Qwen2VlConfig,
@@ -189,13 +193,19 @@ function sampleOn(g: Graph, weights: Weights, config: Qwen2VlConfig, shape: Rows
       return {
         condition: body.op("Less", [body.integers([0], []), running], {}),
         carried: flatten(after).map(({ value }) => value),
-        collected: [token, logProbOf(body, logits, token), pick.logProb],
+        collected: [
+          ...[token, logProbOf(body, logits, token), pick.logProb],
+          ...(reshapes(shape) ? [logProbOf(body, body.op("Div", [logits, temperature], {}), token)] : []),
+        ],
       };
     },
   );
-  const [tokens, logProbs, samplingLogProbs] = loop.collected;
+  const [tokens, logProbs, samplingLogProbs, temperedLogProbs] = loop.collected;
   return {
-    chosen: { tokens: tokens!, logProbs: logProbs!, samplingLogProbs: samplingLogProbs! },
+    chosen: {
+      ...{ tokens: tokens!, logProbs: logProbs!, samplingLogProbs: samplingLogProbs! },
+      ...(temperedLogProbs && { temperedLogProbs }),
+    },
     after: Object.fromEntries(carried.map(({ name }, i) => [`${nextState}${name}`, loop.carried[i]!])),
   };
 }

@@ -4,6 +4,7 @@ import { ConfigError, DataError } from "../../errors";
 import type { RawImage } from "../../types";
 import { exists, readJson } from "../model-directory";
 import { check, type Qwen2VlConfig } from "./config";
+import { count, limits, orDefault } from "./fields";
 import { type Grid, patchOrder } from "./positions";
 import { resizeBicubic } from "./resize";
 
@@ -27,27 +28,28 @@ export interface ImageProcessor {
 const three = z.tuple([z.number(), z.number(), z.number()]);
 const deviation = z.number().positive();
 
+/** Qwen2VLImageProcessor. */
 const processorSchema = z.object({
-  min_pixels: z.int().positive().nullish(),
+  min_pixels: count(limits.pixels).nullish(),
   max_pixels: z.int().positive().nullish(),
   size: z
     .object({
-      shortest_edge: z.int().positive().nullish(),
+      shortest_edge: count(limits.pixels).nullish(),
       longest_edge: z.int().positive().nullish(),
     })
     .nullish()
     .transform((size) => size ?? { shortest_edge: 56 * 56, longest_edge: 28 * 28 * 1280 }),
-  patch_size: z.int().optional(),
-  temporal_patch_size: z.int().optional(),
-  merge_size: z.int().optional(),
-  do_resize: z.literal(true).default(true),
-  do_rescale: z.boolean().default(true),
-  do_normalize: z.boolean().default(true),
+  patch_size: orDefault(z.int(), 14),
+  temporal_patch_size: orDefault(z.int(), 2),
+  merge_size: orDefault(z.int(), 2),
+  do_resize: orDefault(z.literal(true), true),
+  do_rescale: orDefault(z.boolean(), true),
+  do_normalize: orDefault(z.boolean(), true),
   /** Pillow's number for bicubic. */
-  resample: z.literal(3).default(3),
-  rescale_factor: z.number().default(1 / 255),
-  image_mean: three.default([0.48145466, 0.4578275, 0.40821073]),
-  image_std: z.tuple([deviation, deviation, deviation]).default([0.26862954, 0.26130258, 0.27577711]),
+  resample: orDefault(z.literal(3), 3),
+  rescale_factor: orDefault(z.number(), 1 / 255),
+  image_mean: orDefault(three, [0.48145466, 0.4578275, 0.40821073]),
+  image_std: orDefault(z.tuple([deviation, deviation, deviation]), [0.26862954, 0.26130258, 0.27577711]),
 });
 
 /**
@@ -64,7 +66,7 @@ export async function loadImageProcessor(dir: string, config: Qwen2VlConfig): Pr
     ["merge_size", settings.merge_size, config.vision.spatialMergeSize],
   ] as const;
   for (const [key, found, expected] of sizes)
-    if (found !== undefined && found !== expected)
+    if (found !== expected)
       throw new ConfigError(`${path}: ${key}: expected ${expected}, as in config.json, found ${found}`);
   const minPixels = settings.min_pixels ?? settings.size.shortest_edge;
   const maxPixels = settings.max_pixels ?? settings.size.longest_edge;
@@ -73,12 +75,7 @@ export async function loadImageProcessor(dir: string, config: Qwen2VlConfig): Pr
       `${path}: size: expected shortest_edge and longest_edge, or min_pixels and max_pixels; found ${JSON.stringify(settings.size)}`,
     );
   const factor = config.vision.patchSize * config.vision.spatialMergeSize;
-  // A byte's normalised value, for each channel, rounded to float32 where the reference rounds.
-  const { fround } = Math;
-  const rescale = (byte: number) => (settings.do_rescale ? fround(byte * settings.rescale_factor) : byte);
-  const normalise = (x: number, c: number) =>
-    settings.do_normalize ? fround(x - fround(settings.image_mean[c]!)) / fround(settings.image_std[c]!) : x;
-  const tables = [0, 1, 2].map((c) => Float32Array.from({ length: 256 }, (_, byte) => normalise(rescale(byte), c)));
+  const tables = [0, 1, 2].map((c) => normalised(settings, c));
   const target = ({ height, width }: Pick<RawImage, "width" | "height">, name?: string) =>
     smartResize(height, width, factor, minPixels, maxPixels, name);
   return {
@@ -91,6 +88,18 @@ export async function loadImageProcessor(dir: string, config: Qwen2VlConfig): Pr
       return [1, height / config.vision.patchSize, width / config.vision.patchSize];
     },
   };
+}
+
+/** The value of every byte in one channel, rounded to float32 where torchvision rounds: rescaling is part of mean and deviation where both are asked for. */
+function normalised(settings: z.infer<typeof processorSchema>, channel: number): Float32Array {
+  const { fround } = Math;
+  const { do_rescale, do_normalize, rescale_factor, image_mean, image_std } = settings;
+  const scale = do_rescale ? fround(1 / rescale_factor) : 1;
+  const [mean, deviation] = [image_mean[channel]!, image_std[channel]!].map((x) => fround(fround(x) * scale));
+  return Float32Array.from({ length: 256 }, (_, byte) => {
+    if (do_normalize) return fround(byte - mean!) / deviation!;
+    return do_rescale ? byte * fround(rescale_factor) : byte;
+  });
 }
 
 /**

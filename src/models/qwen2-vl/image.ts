@@ -1,36 +1,81 @@
-import { readFile } from "node:fs/promises";
 import type { Sharp } from "sharp";
 import { DataError } from "../../errors";
+import { damaged, defaultMaxPixels, nameOf, readImageFile, readImageHeader } from "../../image-file";
 import type { ImageSource, RawImage } from "../../types";
-import { exists } from "../model-directory";
 import { hasTransparentColour } from "./transparent-colour";
 
 /**
- * Decodes a picture to 8-bit RGB as transformers' `load_image` and image processor do: turned upright by its orientation tag, then Pillow's
+ * Decodes an image to 8-bit RGB as transformers' `load_image` and image processor do: turned upright by its orientation tag, then Pillow's
  * `convert("RGB")`, which drops alpha (it does not blend), cuts 16-bit grey at 255 and heeds no colour profile; the one transparent colour of a
  * GIF or PNG becomes white. Of an animation, the first frame. Not as Pillow: AVIF with halved chroma (2.4 of 255 apart in the mean), TIFF in uncompressed YCbCr,
  * 16-bit PNG with one transparent colour, and a GIF whose first frame does not fill it.
- * @throws DataError naming the file when it is missing or no picture
+ *
+ * However many are asked for, images under way have at most `defaultMaxPixels` pixels together, or there is only one.
+ *
+ * @param maxPixels of the image
+ * @throws DataError naming the file and what it is, when that is no image that is read, a larger or a damaged one
+ * @example
+ * const { width, height, data } = await loadImage("photo.jpg");
  */
-export async function loadImage(source: ImageSource): Promise<RawImage> {
+export async function loadImage(source: ImageSource, maxPixels?: number): Promise<RawImage> {
   if (typeof source === "object" && "data" in source) return checkedRaw(source);
-  return decode(source).catch((cause: Error) => refuse(source, cause));
+  return reading(1, async () => {
+    const file = await readImageFile(source, maxPixels);
+    const { width, height } = file.metadata;
+    return decoding(Math.min(width * height, defaultMaxPixels), () => decode(file)).catch((cause: unknown) => {
+      throw damaged(file.where, file.kind, file.bytes, cause);
+    });
+  });
 }
 
-async function decode(source: string | Uint8Array): Promise<RawImage> {
+/** As many files as the decoder has threads for. */
+const reading = sharedBy(8);
+const decoding = sharedBy(defaultMaxPixels);
+
+/** Runs work in the order in which it comes, as soon as what all of it takes together is no more than there is. */
+function sharedBy(capacity: number): <T>(takes: number, work: () => Promise<T>) => Promise<T> {
+  let free = capacity;
+  const waiting: { readonly takes: number; readonly start: () => void }[] = [];
+  const startNext = () => {
+    while (waiting[0] && waiting[0].takes <= free) {
+      const { takes, start } = waiting.shift()!;
+      free -= takes;
+      start();
+    }
+  };
+  return async (takes, work) => {
+    await new Promise<void>((start) => {
+      waiting.push({ takes, start });
+      startNext();
+    });
+    try {
+      return await work();
+    } finally {
+      free += takes;
+      startNext();
+    }
+  };
+}
+
+/** An image within the limits takes a few seconds at most. */
+const longestSeconds = 120;
+
+async function decode({ bytes, metadata }: Awaited<ReturnType<typeof readImageFile>>): Promise<RawImage> {
   const { default: sharp } = await import("sharp");
-  const { space, channels, hasAlpha } = await sharp(source).metadata();
-  const upright = sharp(source, { ignoreIcc: true }).autoOrient();
+  const { space, channels, hasAlpha } = metadata;
+  const upright = sharp(bytes, { ignoreIcc: true, limitInputPixels: false })
+    .timeout({ seconds: longestSeconds })
+    .autoOrient();
   if (space === "cmyk" && channels === 4) {
     const { data, ...size } = await raw(upright.pipelineColourspace("cmyk").toColourspace("cmyk"));
     return { ...size, data: cmykToRgb(data) };
   }
   if (space === "grey16" && !hasAlpha) {
     const { data, ...size } = await raw(upright.toColourspace("grey16"), "ushort");
-    const wide = new Uint16Array(data.buffer, data.byteOffset, data.length / 2);
+    const wide = new Uint16Array(Uint8Array.from(data).buffer);
     return { ...size, data: repeatChannel(wide.map((x) => Math.min(x, 255))) };
   }
-  if (hasAlpha && hasTransparentColour(typeof source === "string" ? await readFile(source) : source)) {
+  if (hasAlpha && hasTransparentColour(bytes)) {
     const { data, ...size } = await raw(upright.toColourspace("srgb"));
     return { ...size, data: whiten(data) };
   }
@@ -40,7 +85,7 @@ async function decode(source: string | Uint8Array): Promise<RawImage> {
 
 async function raw(image: Sharp, depth: "uchar" | "ushort" = "uchar"): Promise<RawImage> {
   const { data, info } = await image.raw({ depth }).toBuffer({ resolveWithObject: true });
-  return { width: info.width, height: info.height, data: new Uint8Array(data) };
+  return { width: info.width, height: info.height, data: new Uint8Array(data.buffer, data.byteOffset, data.length) };
 }
 
 /** Pillow's conversion: (1 − k) − (1 − k) · ink, in bytes. */
@@ -64,32 +109,12 @@ function whiten(rgba: Uint8Array): Uint8Array {
 }
 
 /**
- * Size of a picture once it is upright, from its header alone.
- * @throws DataError naming the file when it is missing or no picture
+ * Size of an image once it is upright, from its header alone.
+ * @throws DataError as `loadImage`, but for pixels that are damaged
  */
-export async function imageSize(source: ImageSource): Promise<Pick<RawImage, "width" | "height">> {
+export async function imageSize(source: ImageSource, maxPixels?: number): Promise<Pick<RawImage, "width" | "height">> {
   if (typeof source === "object" && "data" in source) return checkedRaw(source);
-  const { default: sharp } = await import("sharp");
-  const { autoOrient } = await Promise.resolve()
-    .then(() => sharp(source).metadata())
-    .catch((cause: Error) => refuse(source, cause));
-  return autoOrient;
-}
-
-async function refuse(source: string | Uint8Array, cause: Error): Promise<never> {
-  const where = nameOf(source);
-  // Asked here, because the decoder takes a missing file for another error while it decodes others.
-  if (typeof source === "string" && !(await exists(source)))
-    throw new DataError(`${where}: expected a picture (PNG, JPEG, WebP, …), found no such file`, { cause });
-  // The decoder repeats a path, and would a data URL.
-  const why = typeof source === "string" ? cause.message.replaceAll(source, where) : cause.message;
-  throw new DataError(`${where}: expected a picture (PNG, JPEG, WebP, …): ${why}`, { cause });
-}
-
-/** What an error calls a picture. */
-export function nameOf(source: ImageSource): string {
-  if (typeof source === "string") return source.length > 300 ? `${source.slice(0, 60)}…` : source;
-  return "data" in source ? `raw image of ${source.width}×${source.height}` : `image of ${source.length} bytes`;
+  return (await readImageHeader(source, maxPixels)).metadata.autoOrient;
 }
 
 function checkedRaw(image: RawImage): RawImage {

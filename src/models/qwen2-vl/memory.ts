@@ -1,4 +1,3 @@
-import { totalmem } from "node:os";
 import { ConfigError } from "../../errors";
 import type { Graph } from "../../onnx/graph";
 import { type SessionMemory, sessionMemory } from "../../onnx/memory";
@@ -12,7 +11,9 @@ import { bindWeights, type Policy, trainsVision } from "./policy";
 import { microBatches, planBatch } from "./prefixes";
 import { planShape, type TrainingShape, trainingGraph } from "./training-graph";
 import { picturesAtOnce, visionGraph } from "./vision-graph";
-import { weightStorage } from "./weight-storage";
+import { compiledAtOnce, copiedBytes, memoryLimit, weightStorage } from "./weight-storage";
+
+export { memoryLimit } from "./weight-storage";
 
 /** What a process does with a policy, one thing after the other. */
 export interface MemoryWork {
@@ -111,7 +112,7 @@ export interface SideBySide {
 /** The largest parts of a workload whose prompts have this many tokens and pictures of these numbers of patches. */
 export function foresee(
   policy: Policy,
-  { prompts, count, maxTokens }: Omit<Workload, "prompt">,
+  { prompts, count, maxTokens, entropies }: Omit<Workload, "prompt">,
   { tokens, patches }: { readonly tokens: number; readonly patches: readonly number[] },
   { sampledAtOnce, sampled: sampledPolicy = policy, rowsAtOnce, gradientCheckpointing }: SideBySide,
 ): MemoryEstimate {
@@ -133,7 +134,7 @@ export function foresee(
   const trained = new Set(plan.rows.map(({ row }) => row.tokens[0])).size;
   const kept: TrainingShape = {
     ...planShape(policy.config, plan),
-    ...{ featureRows: featureRows(trained), recompute: false, temperature: 1 },
+    ...{ featureRows: featureRows(trained), recompute: false, temperature: 1, entropies },
     pictures: trainsVision(policy) && largest > 0 ? [{ count: picturesOf(trained), patches: largest }] : [],
   };
   const recompute = gradientCheckpointing ?? keepsTooMuch(policy, kept);
@@ -151,7 +152,7 @@ function firstBatch({ prompts, count, maxTokens }: Omit<Workload, "prompt">, tok
 }
 
 /**
- * `foresee`, refused where it cannot fit.
+ * `foresee`, and what graphs for prompts of other lengths will hold beside those that it counts; refused where it cannot fit.
  * @throws ConfigError when the estimate, less a fifth for its error, is more than there is: its numbers, and `smaller`, what to change
  */
 export async function checkMemory(
@@ -163,7 +164,10 @@ export async function checkMemory(
 ): Promise<MemoryEstimate> {
   const { tokens, images } = await model.encodePrompt(work.prompt);
   const patches = images.map(({ grid: [t, h, w] }) => t * h * w);
-  const estimate = foresee(policy, work, { tokens: tokens.length, patches }, sideBySide);
+  const foreseen = foresee(policy, work, { tokens: tokens.length, patches }, sideBySide);
+  const kept =
+    keptCopies(sideBySide.sampled ?? policy) + (sideBySide.rowsAtOnce === undefined ? 0 : keptCopies(policy));
+  const estimate = { ...foreseen, weights: foreseen.weights + kept, total: foreseen.total + kept };
   const { total, available, ...parts } = estimate;
   if (total / 1.25 <= available) return estimate;
   const list = Object.entries(parts).map(([name, bytes]) => `${name} ${gigabytes(bytes)}`);
@@ -173,16 +177,13 @@ export async function checkMemory(
   );
 }
 
+/** Of graphs that are kept beside two that run. */
+const keptCopies = (policy: Policy) => (compiledAtOnce(policy, {}, "language") - 2) * copiedBytes(policy, "language");
+
 const gigabytes = (bytes: number): string => `${(bytes / 1e9).toFixed(1)} GB`;
 
 /** Node, this library and its native code: bytes. */
 const runtimeBytes = 0.4e9;
-
-/** Of the machine or of the container, whichever is less; without a limit the latter is 0 or astronomical. */
-export function memoryLimit(): number {
-  const limit = process.constrainedMemory();
-  return limit > 0 ? Math.min(limit, totalmem()) : totalmem();
-}
 
 type Kinds = Readonly<Record<"weights" | "activations" | "logits", number>>;
 

@@ -1,5 +1,6 @@
 import { stat } from "node:fs/promises";
 import { ConfigError } from "../../errors";
+import { defaultMaxPixels, nameOf } from "../../image-file";
 import { checkPrompt } from "../../prompts/check-prompt";
 import { shown } from "../../shown";
 import type { ImageSource, Prompt } from "../../types";
@@ -7,7 +8,7 @@ import type { OnDownload } from "../hub/progress";
 import { resolveModel } from "../hub/resolve";
 import { type ModelRow, mergedTokens } from "./batch";
 import { loadConfig, type Qwen2VlConfig } from "./config";
-import { imageSize, loadImage, nameOf } from "./image";
+import { imageSize, loadImage } from "./image";
 import { loadImageProcessor, type ProcessedImage } from "./image-processor";
 import { loadTokenizer, type Qwen2VlTokenizer } from "./tokenizer";
 import { type Checkpoint, openCheckpoint } from "./weights";
@@ -24,6 +25,8 @@ export interface Qwen2Vl {
   encodePrompt(prompt: Prompt): Promise<ModelRow>;
   /** How many token ids that would be; pictures' headers are read, not their pixels. */
   countTokens(prompt: Prompt): Promise<number>;
+  /** Decodes an image and forgets it. @throws DataError for one that `encodePrompt` would refuse */
+  checkImage(source: ImageSource): Promise<void>;
 }
 
 /** The paper's model. */
@@ -33,7 +36,11 @@ export const defaultModel = "Qwen/Qwen2-VL-2B-Instruct";
  * Opens a Qwen2-VL checkpoint: a Hugging Face directory, or a hub id, which is downloaded where the cache lacks it.
  * @throws ConfigError or DataError naming the file and what is wrong with it; BackendError for a hub that cannot be reached or refuses
  */
-export async function openQwen2Vl(name: string, onDownload?: OnDownload): Promise<Qwen2Vl> {
+export async function openQwen2Vl(
+  name: string,
+  onDownload?: OnDownload,
+  maxImagePixels = defaultMaxPixels,
+): Promise<Qwen2Vl> {
   if (typeof name !== "string")
     throw new ConfigError(
       `expected model to be the path of a directory, or a hub id such as "${defaultModel}"; got ${shown(name)}`,
@@ -43,7 +50,7 @@ export async function openQwen2Vl(name: string, onDownload?: OnDownload): Promis
   const checkpoint = await openCheckpoint(dir, config);
   const tokenizer = await loadTokenizer(dir, config);
   const { process, gridOf } = await loadImageProcessor(dir, config);
-  const picture = imageCache(async (source) => process(await loadImage(source), nameOf(source)));
+  const picture = imageCache(async (source) => process(await loadImage(source, maxImagePixels), nameOf(source)));
   return {
     name,
     dir,
@@ -56,9 +63,14 @@ export async function openQwen2Vl(name: string, onDownload?: OnDownload): Promis
       return { tokens: tokenizer.encodePrompt(prompt, counts), images };
     },
     async countTokens(prompt) {
-      const grids = imagesOf(prompt).map(async (source) => gridOf(await imageSize(source), nameOf(source)));
+      const grids = imagesOf(prompt).map(async (source) =>
+        gridOf(await imageSize(source, maxImagePixels), nameOf(source)),
+      );
       const counts = (await Promise.all(grids)).map((grid) => mergedTokens(grid, config));
       return tokenizer.encodePrompt(prompt, counts).length;
+    },
+    async checkImage(source) {
+      gridOf(await loadImage(source, maxImagePixels), nameOf(source));
     },
   };
 }

@@ -1,10 +1,13 @@
+import { join } from "node:path";
 import { z } from "zod";
 import { CheckpointError } from "../../errors";
-import { readJson } from "../model-directory";
+import { listed, shown } from "../../shown";
+import { exists, readJson } from "../model-directory";
 import { isTarget, type LoraConfig, linearLayers, loraNames } from "./adapter";
+import { check } from "./config";
+import { limits, orDefault, tokenIds } from "./fields";
 import type { Qwen2Vl } from "./model";
 import type { Policy } from "./policy";
-import { canonicalName } from "./weights";
 
 /** Turns a file's error into one about the checkpoint it belongs to. */
 export const unusable = (cause: Error): never => {
@@ -15,46 +18,73 @@ export const unusable = (cause: Error): never => {
 export const peftName = (name: string) =>
   `base_model.model.${name.replace(/^visual\./, "model.visual.").replace(/^model\.layers\./, "model.language_model.layers.")}`;
 
-export const ownName = (name: string) => canonicalName(name.replace(/^base_model\.model\./, ""));
-
-/** How PEFT scales an adapter, and which model it names. */
-const scaleSchema = z.object({
-  r: z.int().positive(),
-  lora_alpha: z.number(),
-  use_rslora: z.boolean().nullish(),
+/** adapter_config.json, with the defaults of PEFT's LoraConfig for what it leaves out. */
+const settingsSchema = z.object({
+  r: orDefault(z.int().positive().max(limits.width), 8),
+  lora_alpha: orDefault(z.number(), 8),
+  use_rslora: orDefault(z.boolean(), false),
   base_model_name_or_path: z.string().nullish(),
   revision: z.string().nullish(),
+  /** Rows of the embeddings, or of the modules it names, that are trained as they are. */
+  trainable_token_indices: z.union([tokenIds, z.record(z.string(), tokenIds)]).nullish(),
+  ensure_weight_tying: orDefault(z.boolean(), false),
 });
+
+export type AdapterSettings = z.infer<typeof settingsSchema>;
 
 /** Settings of PEFT under which there is more, or something else, than W + scale · B A; each says nothing where it is null, false or empty. */
 const beyondLora = [
-  ...["use_dora", "use_qalora", "use_bdlora", "lora_bias", "rank_pattern", "alpha_pattern", "modules_to_save"],
-  ...["layer_replication", "alora_invocation_tokens", "trainable_token_indices", "target_parameters", "arrow_config"],
-  ...["loftq_config", "corda_config", "lora_ga_config"],
+  ...["use_dora", "use_qalora", "use_bdlora", "lora_bias", "rank_pattern", "alpha_pattern"],
+  ...["layer_replication", "alora_invocation_tokens", "target_parameters", "arrow_config"],
+  ...["loftq_config", "corda_config", "lora_ga_config", "kasa_config", "monteclora_config"],
 ];
+
+/** Weights that are trained beside the low-rank ones: they can be merged. */
+const besidesLora = ["modules_to_save", "trainable_token_indices"];
 
 /** Starts that leave the model's own weights alone; PEFT takes others (pissa, olora, …) out of them again when it loads an adapter. */
 const plainStarts = [true, false, null, undefined, "gaussian", "orthogonal", "eva"];
 
-/** @throws CheckpointError naming each setting under which an adapter would be another network */
-export async function readAdapterConfig(path: string): Promise<z.infer<typeof scaleSchema>> {
-  const json = (await readJson(path).catch(unusable)) as Record<string, unknown>;
-  const { peft_type = "LORA", bias = "none", init_lora_weights } = json;
+/**
+ * @param merging whether whole weights beside the low-rank ones may be there
+ * @throws CheckpointError naming each setting under which an adapter would be another network
+ */
+export async function readAdapterConfig(path: string, merging = false): Promise<AdapterSettings> {
+  const json = (await readJson(path).catch(unusable)) as Record<string, unknown> | null;
+  if (typeof json !== "object" || json === null || Array.isArray(json))
+    throw new CheckpointError(`${path}: expected an object of settings, found ${shown(json)}`);
+  const { init_lora_weights } = json;
+  const [type, bias] = [json.peft_type ?? "LORA", json.bias ?? "none"];
   const saysNothing = (value: unknown) =>
     value == null || value === false || (typeof value === "object" && Object.keys(value).length === 0);
-  const others = Object.entries({
-    ...(peft_type !== "LORA" && { peft_type }),
-    ...(bias !== "none" && { bias }),
-    ...(!plainStarts.includes(init_lora_weights as string) && { init_lora_weights }),
-    ...Object.fromEntries(beyondLora.flatMap((key) => (saysNothing(json[key]) ? [] : [[key, json[key]]]))),
-  });
-  if (others.length > 0)
+  const given = (keys: readonly string[]) => keys.flatMap((key) => (saysNothing(json[key]) ? [] : [[key, json[key]]]));
+  const besides = merging ? [] : given(besidesLora);
+  const others = [
+    ...(type === "LORA" ? [] : [["peft_type", type]]),
+    ...(bias === "none" ? [] : [["bias", bias]]),
+    ...(plainStarts.includes(init_lora_weights as string) ? [] : [["init_lora_weights", init_lora_weights]]),
+    ...given(beyondLora),
+  ];
+  if (others.length + besides.length > 0) {
+    const advice = others.length === 0 ? "; mergeAdapter makes a model of it, which a trainer can begin with" : "";
+    const found = [...others, ...besides].map(([key, value]) => `${key} ${shown(value)}`);
+    throw new CheckpointError(`${path}: expected plain LoRA, found ${listed(found)}${advice}`);
+  }
+  return check(settingsSchema, json, path, (message) => new CheckpointError(message));
+}
+
+/**
+ * The file of an adapter's weights.
+ * @throws CheckpointError where there is none that can be read
+ */
+export async function adapterWeights(dir: string): Promise<string> {
+  const path = join(dir, "adapter_model.safetensors");
+  if (!(await exists(path)) && (await exists(join(dir, "adapter_model.bin"))))
     throw new CheckpointError(
-      `${path}: expected plain LoRA, found ${others.map(([key, value]) => `${key} ${JSON.stringify(value)}`).join(", ")}`,
+      `${path}: expected a safetensors file, found adapter_model.bin alone, which runs code when it is read; ` +
+        "in Python, AutoPeftModel.from_pretrained(dir).save_pretrained(dir) writes the other",
     );
-  const parsed = scaleSchema.safeParse(json);
-  if (!parsed.success) throw new CheckpointError(`${path}: ${z.prettifyError(parsed.error)}`);
-  return parsed.data;
+  return path;
 }
 
 /** @throws CheckpointError for an adapter of another rank or scale */

@@ -1,12 +1,20 @@
 import { copyFile, mkdir, readdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { CheckpointError } from "../../errors";
+import { listed } from "../../shown";
 import { exists, isCopiedAlong, readJson, weightFiles } from "../model-directory";
 import type { Qwen2Vl } from "./model";
-import { checkScale, ownName, peftConfig, peftName, unusable } from "./peft-format";
+import { adapterWeights, checkScale, peftConfig, peftName, unusable } from "./peft-format";
 import type { Policy } from "./policy";
-import { readSafetensors, type WritableTensor, writeSafetensors } from "./safetensors";
-import { openCheckpoint } from "./weights";
+import {
+  type HeaderTensor,
+  isStored,
+  readHeader,
+  readTensor,
+  type WritableTensor,
+  writeSafetensors,
+} from "./safetensors";
+import { canonicalName, emptyShards, openCheckpoint } from "./weights";
 
 /**
  * Writes the trained weights as others read them: a whole Hugging Face directory where every weight is trained, a PEFT adapter where
@@ -23,16 +31,25 @@ export async function savePolicy(model: Qwen2Vl, policy: Policy, dir: string): P
   await saveCheckpoint(model, policy.trainable, dir);
 }
 
-/** Writes a whole Hugging Face directory with the model's settings and these weights, one of which is in memory at a time if need be. */
+/**
+ * Writes a whole Hugging Face directory with the model's settings and these weights, one of which is in memory at a time if need be.
+ * @param changed keys of the language model's configuration that the weights have changed
+ */
 export async function saveCheckpoint(
   model: Qwen2Vl,
   weights: ReadonlyMap<string, WritableTensor>,
   dir: string,
+  changed: Readonly<Record<string, unknown>> = {},
 ): Promise<void> {
   await mkdir(dir, { recursive: true });
   for (const file of await readdir(model.dir))
     if (isCopiedAlong(file)) await copyFile(join(model.dir, file), join(dir, file));
-  await writeJson(join(dir, "config.json"), inFloat32(await readJson(join(model.dir, "config.json"))));
+  const { text_config: text, ...outer } = inFloat32(await readJson(join(model.dir, "config.json"))) as {
+    text_config?: object | null;
+  };
+  // Files of older versions have one level; in newer ones each reader looks on the level that it knows.
+  const config = { ...outer, ...(text && { text_config: { ...text, ...changed } }), ...changed };
+  await writeJson(join(dir, "config.json"), config);
   await writeSafetensors(join(dir, "model.safetensors"), weights);
 }
 
@@ -42,7 +59,7 @@ export async function saveCheckpoint(
  * @throws CheckpointError naming what is missing, too many or of another shape, or an adapter's other rank or scale
  */
 export async function readPolicy({ config, trainable, lora }: Policy, dir: string): Promise<Map<string, Float32Array>> {
-  const adapter = join(dir, "adapter_model.safetensors");
+  const adapter = await adapterWeights(dir);
   const isWhole = await weightFiles(dir).then(
     () => true,
     () => false,
@@ -53,7 +70,7 @@ export async function readPolicy({ config, trainable, lora }: Policy, dir: strin
         `${dir}: expected a LoRA adapter, found a whole checkpoint: it is of a trainer without lora, or a model to start from`,
       );
     await checkScale(join(dir, "adapter_config.json"), lora);
-    return readTensors(adapter, trainable, ownName);
+    return readTensors(adapter, trainable, canonicalName);
   }
   if (!isWhole && (await exists(adapter)))
     throw new CheckpointError(
@@ -66,7 +83,7 @@ export async function readPolicy({ config, trainable, lora }: Policy, dir: strin
 }
 
 /**
- * Reads exactly the tensors of `expected`.
+ * Reads exactly the tensors of `expected`; nothing is read of a file that has others.
  * @param ownName what a name in the file is called in `expected`
  */
 export async function readTensors(
@@ -74,15 +91,45 @@ export async function readTensors(
   expected: ReadonlyMap<string, { readonly shape: readonly number[] }>,
   ownName: (stored: string) => string = (stored) => stored,
 ): Promise<Map<string, Float32Array>> {
-  const stored = await readSafetensors(path).catch(unusable);
-  const found = new Map([...stored].map(([name, tensor]) => [ownName(name), tensor]));
+  const stored = await readHeader(path).catch(unusable);
+  const found = byOwnName(path, stored, ownName);
   const show = (tensor?: { readonly shape: readonly number[] }) => (tensor ? `[${tensor.shape.join(", ")}]` : "none");
   const problems = [...new Set([...expected.keys(), ...found.keys()])].flatMap((name) => {
     const [wanted, got] = [show(expected.get(name)), show(found.get(name))];
     return wanted === got ? [] : [`${name}: expected ${wanted}, found ${got}`];
   });
-  if (problems.length > 0) throw new CheckpointError(`${path}: not what is being trained\n  ${problems.join("\n  ")}`);
-  return new Map([...found].map(([name, { data }]) => [name, data]));
+  if (problems.length > 0)
+    throw new CheckpointError(
+      `${path}: not what is being trained${emptyShards(stored)}\n  ${listed(problems, "\n  ", mostProblems)}`,
+    );
+  const tensors = new Map<string, Float32Array>();
+  for (const [name, tensor] of found) tensors.set(name, await readNumbers(path, name, tensor));
+  return tensors;
+}
+
+/** Lines of an error. */
+const mostProblems = 20;
+
+/** @throws CheckpointError when two names stand for one tensor */
+export function byOwnName(
+  path: string,
+  stored: ReadonlyMap<string, HeaderTensor>,
+  ownName: (stored: string) => string,
+): Map<string, HeaderTensor> {
+  const found = new Map<string, HeaderTensor>();
+  for (const [name, tensor] of stored) {
+    const own = ownName(name);
+    if (found.has(own)) throw new CheckpointError(`${path}: ${own}: expected once, found again as ${name}`);
+    found.set(own, tensor);
+  }
+  return found;
+}
+
+/** @throws CheckpointError for a tensor of another type than can be read */
+export async function readNumbers(path: string, name: string, tensor: HeaderTensor): Promise<Float32Array> {
+  if (!isStored(tensor))
+    throw new CheckpointError(`${path}: ${name}: expected F32, F16 or BF16, found ${tensor.dtype}`);
+  return readTensor(path, tensor).catch(unusable);
 }
 
 const writeJson = (path: string, json: unknown) => writeFile(path, `${JSON.stringify(json, null, 2)}\n`);

@@ -1,20 +1,17 @@
 import type { RawImage } from "../../types";
 
 /**
- * Bicubic resampling with antialiasing, as Pillow 13 does it: weights in 22-bit fixed point, one pass along rows and one along columns, each
- * rounded to 8 bits, and columns first where that leaves far fewer pixels. The reference processor's pixels come out of this rule, so it is
- * followed and not approximated.
+ * Bicubic resampling with antialiasing, to the bit as torchvision 0.29 does it on bytes: one pass along rows, then one along columns, each with weights
+ * of 16 bits and rounded to a byte. transformers' `AutoProcessor`, and so TRL, resizes with it. PyTorch's three CPU kernels (plain, AVX2, AVX-512)
+ * give the same bytes. Pillow has weights of 22 bits, and since version 13 takes columns first where that is cheaper.
  */
 export function resizeBicubic(image: RawImage, newWidth: number, newHeight: number): RawImage {
-  const columnsFirst = newHeight < image.height && image.height - newHeight > 2 * (image.width - newWidth);
-  return columnsFirst
-    ? resizeRows(resizeColumns(image, newHeight), newWidth)
-    : resizeColumns(resizeRows(image, newWidth), newHeight);
+  return resizeColumns(resizeRows(image, newWidth), newHeight);
 }
 
 function resizeRows({ width, height, data }: RawImage, newWidth: number): RawImage {
   if (newWidth === width) return { width, height, data };
-  const filters = filtersOf(width, newWidth);
+  const { filters, precisionBits, half } = filtersOf(width, newWidth);
   // The kernel overshoots at edges; this array clamps.
   const output = new Uint8ClampedArray(newWidth * height * 3);
   let next = 0;
@@ -40,7 +37,8 @@ function resizeColumns({ width, height, data }: RawImage, newHeight: number): Ra
   const row = width * 3;
   const output = new Uint8ClampedArray(row * newHeight);
   const sums = new Int32Array(row);
-  filtersOf(height, newHeight).forEach(({ first, weights }, y) => {
+  const { filters, precisionBits, half } = filtersOf(height, newHeight);
+  filters.forEach(({ first, weights }, y) => {
     sums.fill(half);
     weights.forEach((weight, k) => {
       addRow(sums, data.subarray((first + k) * row, (first + k + 1) * row), weight);
@@ -54,15 +52,21 @@ function addRow(sums: Int32Array, row: Uint8Array, weight: number): void {
   for (let i = 0; i < row.length; i++) sums[i]! += Math.imul(row[i]!, weight);
 }
 
-const precisionBits = 22;
-const half = 1 << (precisionBits - 1);
+/** The filter of every output pixel, in the finest fixed point in which the largest weight still fits into 16 bits; at most 22 bits are used. */
+function filtersOf(size: number, newSize: number) {
+  const exact = Array.from({ length: newSize }, (_, x) => filterAt(x, size, newSize));
+  const largest = exact.reduce((most, { weights }) => weights.reduce((a, b) => Math.max(a, b), most), 0);
+  let precisionBits = 0;
+  while (precisionBits < 22 && Math.trunc(0.5 + largest * 2 ** (precisionBits + 1)) < 2 ** 15) precisionBits++;
+  const fixed = (w: number) => Math.trunc(w * 2 ** precisionBits + (w < 0 ? -0.5 : 0.5));
+  const filters = exact.map(({ first, weights }) => ({ first, weights: Int32Array.from(weights, fixed) }));
+  return { filters, precisionBits, half: 2 ** (precisionBits - 1) };
+}
+
 const support = 2;
 
-const filtersOf = (size: number, newSize: number) =>
-  Array.from({ length: newSize }, (_, x) => filterAt(x, size, newSize));
-
-/** The input pixels that output pixel `x` sees, and their weights in fixed point. */
-function filterAt(x: number, size: number, newSize: number): { first: number; weights: Int32Array } {
+/** The input pixels that output pixel `x` sees, and their weights. */
+function filterAt(x: number, size: number, newSize: number): { first: number; weights: readonly number[] } {
   const scale = size / newSize;
   const stretch = Math.max(scale, 1);
   const centre = (x + 0.5) * scale;
@@ -70,10 +74,7 @@ function filterAt(x: number, size: number, newSize: number): { first: number; we
   const end = Math.min(Math.trunc(centre + support * stretch + 0.5), size);
   const raw = Array.from({ length: end - first }, (_, k) => cubic((k + first - centre + 0.5) * (1 / stretch)));
   const total = raw.reduce((a, b) => a + b, 0);
-  return {
-    first,
-    weights: Int32Array.from(raw, (w) => Math.trunc((w / total) * (1 << precisionBits) + (w < 0 ? -0.5 : 0.5))),
-  };
+  return { first, weights: raw.map((w) => w / total) };
 }
 
 /** Keys' cubic kernel with a = −½. */

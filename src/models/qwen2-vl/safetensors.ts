@@ -1,6 +1,8 @@
 import { type FileHandle, open, rename, rm } from "node:fs/promises";
-import { z } from "zod";
 import { DataError, ShapeError } from "../../errors";
+import { kindBytes, kindInsteadOfText } from "../../file-kind";
+import { excerpt, shown } from "../../shown";
+import { openFile } from "../file";
 
 export type StoredDtype = "F32" | "F16" | "BF16";
 
@@ -21,28 +23,26 @@ export interface StoredTensor extends HeaderTensor {
 const bytesPer: Readonly<Record<StoredDtype, number>> = { F32: 4, F16: 2, BF16: 2 };
 const largestHeader = 100_000_000;
 
-const entrySchema = z.object({
-  dtype: z.string(),
-  shape: z.array(z.int().nonnegative()),
-  data_offsets: z.tuple([z.int().nonnegative(), z.int().nonnegative()]),
-});
-const headerSchema = z.object({ __metadata__: z.unknown().optional() }).catchall(entrySchema);
+/** Sizes of a tensor; the networks here have five at most. */
+const mostDimensions = 16;
 
 /**
  * The tensors of a safetensors file, without their data.
  * @throws DataError naming the file, the tensor and what is wrong
  */
 export async function readHeader(path: string): Promise<Map<string, HeaderTensor>> {
-  const file = await open(path).catch((cause: Error) => {
-    throw new DataError(`${path}: expected a safetensors file: ${cause.message}`, { cause });
-  });
+  const file = await openFile(path, "a safetensors file");
   try {
     const { size } = await file.stat();
     const length = size < 8 ? 0 : Number(Buffer.from(await readBytes(file, path, 0, 8)).readBigUInt64LE());
-    if (length === 0 || length > Math.min(size - 8, largestHeader))
+    if (length === 0 || length > Math.min(size - 8, largestHeader)) {
+      const kind = kindInsteadOfText(await readBytes(file, path, 0, Math.min(size, kindBytes)));
       throw new DataError(
-        `${path}: not a safetensors file: it says its header has ${length} bytes, and it has ${size} in all`,
+        kind === undefined || kind === "a safetensors file"
+          ? `${path}: not a safetensors file: it says its header has ${length} bytes, and it has ${size} in all`
+          : `${path}: expected a safetensors file, got ${kind}`,
       );
+    }
     const text = new TextDecoder().decode(await readBytes(file, path, 8, length));
     return parseHeader(text, 8 + length, size, path);
   } finally {
@@ -57,10 +57,15 @@ function parseHeader(text: string, dataStart: number, size: number, path: string
   } catch (cause) {
     throw new DataError(`${path}: its header is not JSON: ${(cause as Error).message}`, { cause });
   }
-  const parsed = headerSchema.safeParse(json);
-  if (!parsed.success) throw new DataError(`${path}: malformed header: ${z.prettifyError(parsed.error)}`);
-  const { __metadata__: _, ...entries } = parsed.data;
-  const byPlace = Object.entries(entries).sort(([, a], [, b]) => a.data_offsets[0] - b.data_offsets[0]);
+  if (typeof json !== "object" || json === null || Array.isArray(json))
+    throw new DataError(`${path}: malformed header: expected an object, found ${shown(json)}`);
+  const entries = Object.entries(json).filter(([name]) => name !== "__metadata__");
+  const malformed = entries.find(([, entry]) => !isEntry(entry));
+  if (malformed)
+    throw new DataError(
+      `${path}: malformed header: tensor ${excerpt(malformed[0])}: expected dtype, shape and data_offsets, found ${shown(malformed[1])}`,
+    );
+  const byPlace = (entries as [string, Entry][]).sort(([, a], [, b]) => a.data_offsets[0] - b.data_offsets[0]);
   const tensors = new Map<string, HeaderTensor>();
   let previousEnd = 0;
   for (const [name, { dtype, shape, data_offsets }] of byPlace) {
@@ -79,6 +84,22 @@ function parseHeader(text: string, dataStart: number, size: number, path: string
   return tensors;
 }
 
+interface Entry {
+  readonly dtype: string;
+  readonly shape: readonly number[];
+  readonly data_offsets: readonly [start: number, end: number];
+}
+
+function isEntry(entry: unknown): entry is Entry {
+  const { dtype, shape, data_offsets: place } = Object(entry) as Partial<Record<keyof Entry, unknown>>;
+  const isCount = (x: unknown) => Number.isSafeInteger(x) && (x as number) >= 0;
+  return (
+    typeof dtype === "string" &&
+    [shape, place].every((list) => Array.isArray(list) && list.length <= mostDimensions && list.every(isCount)) &&
+    (place as unknown[]).length === 2
+  );
+}
+
 export const isStored = (tensor: HeaderTensor): tensor is StoredTensor => isStoredDtype(tensor.dtype);
 
 const isStoredDtype = (dtype: string): dtype is StoredDtype => Object.hasOwn(bytesPer, dtype);
@@ -89,7 +110,7 @@ export const readTensor = async (path: string, tensor: StoredTensor): Promise<Fl
 
 /** One tensor as it is stored. */
 export async function readTensorBytes(path: string, { offset, bytes }: HeaderTensor): Promise<Uint8Array<ArrayBuffer>> {
-  const file = await open(path);
+  const file = await openFile(path, "a safetensors file");
   try {
     return await readBytes(file, path, offset, bytes);
   } finally {
@@ -114,7 +135,7 @@ async function readBytes(
   offset: number,
   length: number,
 ): Promise<Uint8Array<ArrayBuffer>> {
-  const bytes = new Uint8Array(length);
+  const bytes = allocate(length, path);
   for (let done = 0; done < length; ) {
     const { bytesRead } = await file.read(bytes, done, Math.min(length - done, 2 ** 30), offset + done);
     if (bytesRead === 0)
@@ -122,6 +143,15 @@ async function readBytes(
     done += bytesRead;
   }
   return bytes;
+}
+
+/** A file may be sparse, and say that it has more than any memory. */
+function allocate(length: number, path: string): Uint8Array<ArrayBuffer> {
+  try {
+    return new Uint8Array(length);
+  } catch (cause) {
+    throw new DataError(`${path}: expected a tensor that fits into memory, found one of ${length} bytes`, { cause });
+  }
 }
 
 /** Some rows of a matrix, or of what has more axes, as a tensor of its own. */

@@ -11,6 +11,7 @@ import { continuationGraph, generationGraph, promptStep, type RowsShape } from "
 import type { ProcessedImage } from "./image-processor";
 import { checkMemory } from "./memory";
 import type { Qwen2Vl } from "./model";
+import { modelDigest } from "./model-digest";
 import { bindWeights, digestOf, type Policy, trainsVision, weightFeeds } from "./policy";
 import { createPace, type GenerationGraphs, generateInStretches } from "./stretches";
 import { picturesAtOnce, visionGraph } from "./vision-graph";
@@ -40,9 +41,9 @@ export function createSampler(
   const { config, tokenizer } = model;
   // On the CPU, a large tower is given back once its pictures are features: its weights would stay in memory beside the language model's.
   const isGivenBack = placement.provider !== "cuda" && weightStorage(policy).weightsStayInFiles;
-  const visionSessions = sessionCache(isGivenBack ? 0 : compiledAtOnce(policy, placement));
+  const visionSessions = sessionCache(isGivenBack ? 0 : compiledAtOnce(policy, placement, "vision"));
   const sampled: Policy = rounded ? { ...policy, checkpoint: rounded } : policy;
-  const sessions = sessionCache(compiledAtOnce(sampled, placement));
+  const sessions = sessionCache(compiledAtOnce(sampled, placement, "language"));
   // Weights that stay in their files are converted anew for every stretch.
   const pace = createPace(weightStorage(sampled).weightsStayInFiles ? 64 : 8);
   let known = new WeakMap<ProcessedImage, Float32Array>();
@@ -126,9 +127,11 @@ export function createSampler(
     );
   }
 
+  let digest: Promise<string> | undefined;
   return {
     name: `onnx ${model.name}`,
     capabilities: { logProbs: true, reproducible: true },
+    modelDigest: () => (digest ??= modelDigest(model, sampled)),
     ...(policy.trainable.size > 0 && { weightsDigest: () => digestOf(policy) }),
     features,
     weightsChanged() {
@@ -154,8 +157,9 @@ export function createSampler(
           sampling,
           { stop, ...(signal && { signal }) },
         );
+        const texts = tokenizer.decodeAll(generated.map(({ tokens }) => tokens));
         batch.rows.forEach(({ seedPath: [p, k] }, r) => {
-          results[p]![k] = toCompletion(generated[r]!, tokenizer.decode, stop);
+          results[p]![k] = toCompletion(generated[r]!, texts[r]!, tokenizer.decode, stop);
         });
       }
       return results;
@@ -168,6 +172,7 @@ export function createSampler(
         tokens.push(...(await Promise.all(prompts.slice(first, first + picturesAtOnce).map(model.countTokens))));
       return { tokens, limit: config.text.contextLength };
     },
+    checkImage: model.checkImage,
     // A GPU's memory is not known here.
     ...(placement.provider === "cpu" && {
       checkMemory: (work: Workload) =>
@@ -205,29 +210,38 @@ function firstStop(text: string, stop: readonly string[]): number | undefined {
   return places.length > 0 ? Math.min(...places) : undefined;
 }
 
+/** The most tokens whose text is at most `characters` long; text never shrinks as tokens come. */
+function tokensWithin(
+  characters: number,
+  tokens: readonly number[],
+  decode: (ids: readonly number[]) => string,
+): number {
+  let length = 0;
+  let beyond = tokens.length + 1;
+  while (length + 1 < beyond) {
+    const middle = (length + beyond) >> 1;
+    if (decode(tokens.slice(0, middle)).length <= characters) length = middle;
+    else beyond = middle;
+  }
+  return length;
+}
+
 /** A stop text cuts the completion where it begins; tokens are kept as far as they spell nothing beyond it. */
 function toCompletion(
   generated: Generated,
+  text: string,
   decode: (ids: readonly number[]) => string,
   stop: readonly string[],
 ): Completion {
-  const text = decode(generated.tokens);
+  const { tokens, logProbs, samplingLogProbs, temperedLogProbs } = generated;
   const cut = firstStop(text, stop);
-  if (cut === undefined)
-    return {
-      text,
-      tokenIds: generated.tokens,
-      logProbs: generated.logProbs,
-      samplingLogProbs: generated.samplingLogProbs,
-      finishReason: generated.ended ? "stop" : "length",
-    };
-  let length = 0;
-  while (length < generated.tokens.length && decode(generated.tokens.slice(0, length + 1)).length <= cut) length++;
+  const length = cut === undefined ? tokens.length : tokensWithin(cut, tokens, decode);
   return {
     text: text.slice(0, cut),
-    tokenIds: generated.tokens.slice(0, length),
-    logProbs: generated.logProbs.slice(0, length),
-    samplingLogProbs: generated.samplingLogProbs.slice(0, length),
-    finishReason: "stop",
+    tokenIds: tokens.slice(0, length),
+    logProbs: logProbs.slice(0, length),
+    samplingLogProbs: samplingLogProbs.slice(0, length),
+    ...(temperedLogProbs && { temperedLogProbs: temperedLogProbs.slice(0, length) }),
+    finishReason: cut !== undefined || generated.ended ? "stop" : "length",
   };
 }

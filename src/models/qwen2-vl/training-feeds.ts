@@ -49,15 +49,17 @@ function joined(first: Placed, second: Placed): { tokenIds: Tensor; source: Tens
   };
 }
 
-/** Where each scored token is read, which it is, and what its log-probability counts for; filled up to `targets`. */
+/** Where each scored token is read, which it is, and what its log-probability and its entropy count for; filled up to `targets`. */
 export function targetFeeds(
   { prefixes, prefixTime, rows, time }: BatchPlan,
   targets: number,
   cotangents: readonly ArrayLike<number>[] | undefined,
+  entropyCotangents?: readonly ArrayLike<number>[] | undefined,
 ): Record<string, Tensor> {
   const places = new BigInt64Array(targets);
   const chosen = new BigInt64Array(targets);
   const cotangent = new Float32Array(targets);
+  const entropyCotangent = new Float32Array(targets);
   let next = 0;
   rows.forEach(({ row: { tokens, promptLength }, from }, r) => {
     const first = prefixes.length * prefixTime + r * time - from;
@@ -66,11 +68,13 @@ export function targetFeeds(
       places[next] = BigInt(first + i - 1);
       chosen[next] = BigInt(tokens[i]!);
       cotangent[next] = cotangents?.[r]?.[i - promptLength] ?? 0;
+      entropyCotangent[next] = entropyCotangents?.[r]?.[i - promptLength] ?? 0;
     }
   });
   return {
     rows: { data: places, shape: [targets] },
     chosen: { data: chosen, shape: [targets, 1] },
     cotangent: { data: cotangent, shape: [targets] },
+    entropyCotangent: { data: entropyCotangent, shape: [targets] },
   };
 }

@@ -1,6 +1,6 @@
 import { checkpointedGradients } from "../../onnx/checkpointed";
 import { gradients, orZeros } from "../../onnx/grad";
-import { add, concat, createGraph, type Graph, reshape } from "../../onnx/graph";
+import { add, concat, createGraph, type Graph, mul, neg, reshape, sumLast } from "../../onnx/graph";
 import type { Value } from "../../onnx/value";
 import { attentionAfterPrefixes, attentionInRows, type RotaryTables } from "./attention";
 import { roundUp } from "./batch";
@@ -23,6 +23,8 @@ export interface TrainingShape {
   readonly recompute: boolean;
   /** Logits are divided by it. */
   readonly temperature: number;
+  /** Whether each scored token's entropy comes out as well. */
+  readonly entropies?: boolean | undefined;
 }
 
 /** The shape of a micro-batch's tokens. The number of scored ones is rounded up, so that few graphs serve all batches. */
@@ -56,9 +58,10 @@ export function causalBias(g: Graph, time: number, past = 0): Value {
 export const hidden = -1e9;
 
 /**
- * Log-probabilities of chosen tokens, [targets], and the gradient of ⟨cotangent, logProbs⟩ by every bound weight.
+ * Log-probabilities of chosen tokens, [targets], and the gradient of ⟨cotangent, logProbs⟩ by every bound weight; where `shape.entropies` says so, also the
+ * entropies H = −Σ p log p of the distributions that they were chosen from, [targets], and ⟨entropyCotangent, H⟩ is part of what the gradient is of.
  * Inputs: tokenIds and source of all places, cos and sin of the rows (as `layOut` makes them), rows [targets] (places whose next token is scored),
- * chosen [targets, 1], cotangent [targets], and per group k of pictures patches.k, visionCos.k, visionSin.k, or `features`. With prefixes, whose
+ * chosen [targets, 1], cotangent and entropyCotangent [targets], and per group k of pictures patches.k, visionCos.k, visionSin.k, or `features`. With prefixes, whose
  * places come first: prefixCos, prefixSin, prefixOf [batch], and padding [batch, 1, 1, 1, their time + time] (0, or very negative where the row's prefix is padding).
  */
 export function trainingGraph(
@@ -97,18 +100,35 @@ export function trainingGraph(
   const logProbs = g.op("LogSoftmax", [languageHead(g, weights, config, hidden, shape.temperature)], {});
   const chosen = g.op("GatherElements", [logProbs, g.input("chosen", "int64", [targets, 1])], {});
   const output = reshape(g, chosen, [targets]);
+  const entropy = shape.entropies ? entropyOf(g, logProbs) : undefined;
 
   const trained = [...weights.inputs];
   const wrt = trained.map(([, value]) => value);
-  const from = [{ output, cotangent: g.input("cotangent", "float32", [targets]) }];
+  const from = [{ output, cotangent: g.input("cotangent", "float32", [targets]) }, ...(entropy ? [entropy.slope] : [])];
   const grads = shape.recompute
     ? orZeros(g, checkpointedGradients(g, layers, from, wrt), wrt)
     : gradients(g, from, wrt);
-  const outputs: Record<string, Value> = { logProbs: output };
+  const outputs: Record<string, Value> = { logProbs: output, ...(entropy && { entropies: entropy.value }) };
   trained.forEach(([name], i) => {
     outputs[`gradient:${name}`] = grads[i]!;
   });
   return { graph: g, outputs };
+}
+
+/**
+ * H = −Σ p log p of each row of log p, [targets], and its slope times `entropyCotangent`, as a cotangent of log p.
+ *
+ * With l = log p, ∂H/∂l is −p (l + 1), but Σ p ∂l is 0 whatever the logits do, so that −p l is as good. It is there already, as a part of H: one
+ * array of a vocabulary's width for each token, where differentiating −Σ exp(l) l would make four.
+ */
+function entropyOf(g: Graph, logProbs: Value) {
+  const targets = logProbs.shape[0] as number;
+  const weighted = mul(g, g.op("Exp", [logProbs], {}), logProbs);
+  const cotangent = reshape(g, g.input("entropyCotangent", "float32", [targets]), [targets, 1]);
+  return {
+    value: neg(g, reshape(g, sumLast(g, weighted), [targets])),
+    slope: { output: logProbs, cotangent: mul(g, weighted, neg(g, cotangent)) },
+  };
 }
 
 function imageFeatures(g: Graph, weights: Weights, config: Qwen2VlConfig, shape: TrainingShape): Value | undefined {

@@ -28,17 +28,36 @@ export interface Scoring {
   readonly signal?: AbortSignal | undefined;
 }
 
+/** What a pass back counts for: one array for each row. */
+interface Cotangents {
+  readonly logProbs: readonly ArrayLike<number>[];
+  readonly entropies?: readonly ArrayLike<number>[] | undefined;
+}
+
+/** What a pass says of every scored token, nats. */
+interface Scores {
+  readonly logProbs: Float64Array[];
+  readonly entropies?: Float64Array[];
+}
+
+type Asked = Scoring & { readonly entropies?: boolean };
+
 /** Forward and backward passes of the whole network over rows of any length, some at a time. */
 export interface TrainingPass {
   /** log π of every scored token. */
   logProbs(rows: readonly ScoredRow[], scoring?: Scoring): Promise<Float64Array[]>;
-  /** The same, and `addGradient` called with ∂⟨cotangents, logProbs⟩/∂w for every trained tensor, once a micro-batch; the array is gone afterwards. */
+  /** Of the distribution that every scored token was chosen from. */
+  entropies(rows: readonly ScoredRow[], scoring?: Scoring): Promise<Float64Array[]>;
+  /**
+   * Log-probs, entropies where they have cotangents, and `addGradient` called with ∂(⟨cotangents, logProbs⟩ + ⟨entropyCotangents, entropies⟩)/∂w for
+   * every trained tensor, once a micro-batch; the array is gone afterwards.
+   */
   backward(
     rows: readonly ScoredRow[],
     cotangents: readonly ArrayLike<number>[],
     addGradient: (name: string, gradient: Float32Array) => void,
-    scoring?: Scoring,
-  ): Promise<Float64Array[]>;
+    scoring?: Scoring & { readonly entropyCotangents?: readonly ArrayLike<number>[] | undefined },
+  ): Promise<Scores>;
   dispose(): Promise<void>;
 }
 
@@ -54,15 +73,15 @@ export function createTrainingPass(
 
   async function run(
     plan: BatchPlan,
-    cotangents: readonly ArrayLike<number>[] | undefined,
-    { temperature = 1, weights = weightFeeds(policy) }: Scoring,
+    cotangents: Cotangents | undefined,
+    { temperature = 1, weights = weightFeeds(policy), entropies }: Asked,
   ): Promise<Record<string, Tensor>> {
     const groups = groupImages(
       plan.rows.map(({ row }) => row),
       config,
     );
     const backward = cotangents !== undefined;
-    const shape = shapeOf(plan, groups, temperature, backward);
+    const shape = shapeOf(plan, groups, { temperature, ...(entropies && { entropies }) }, backward);
     const pictures = trainsVision(policy)
       ? Object.assign(
           {},
@@ -72,25 +91,35 @@ export function createTrainingPass(
           }),
         )
       : { features: await features(groups) };
-    const fresh = { ...tokenFeeds(plan, groups, config), ...targetFeeds(plan, shape.targets, cotangents), ...pictures };
+    const fresh = {
+      ...tokenFeeds(plan, groups, config),
+      ...targetFeeds(plan, shape.targets, cotangents?.logProbs, cotangents?.entropies),
+      ...pictures,
+    };
     const key = `${backward} ${JSON.stringify(shape)}`;
     return sessions.run(key, () => compile(shape, backward), { ...weights, ...fresh }, Object.keys(fresh));
   }
 
   function compile(shape: TrainingShape, backward: boolean): Promise<Session> {
     const { graph, outputs } = trainingGraph(config, shape, (g) => bindWeights(policy, g));
-    const wanted = backward ? outputs : { logProbs: outputs.logProbs! };
+    const { logProbs, entropies } = outputs;
+    const wanted = backward ? outputs : { logProbs: logProbs!, ...(entropies && { entropies }) };
     return createSession(graph, wanted, { ...weightStorage(policy), ...placement });
   }
 
-  function shapeOf(plan: BatchPlan, groups: ImageGroups, temperature: number, backward: boolean): TrainingShape {
+  function shapeOf(
+    plan: BatchPlan,
+    groups: ImageGroups,
+    asked: Pick<TrainingShape, "temperature" | "entropies">,
+    backward: boolean,
+  ): TrainingShape {
     const kept: TrainingShape = {
       ...planShape(config, plan),
       pictures: trainsVision(policy)
         ? groups.groups.map(({ grid: [t, h, w], images }) => ({ count: images.length, patches: t * h * w }))
         : [],
       featureRows: groups.featureRows,
-      temperature,
+      ...asked,
       recompute: false,
     };
     return { ...kept, recompute: gradientCheckpointing ?? (backward && mustRecompute(kept)) };
@@ -98,40 +127,50 @@ export function createTrainingPass(
 
   async function eachBatch(
     rows: readonly ScoredRow[],
-    cotangents: readonly ArrayLike<number>[] | undefined,
+    cotangents: Cotangents | undefined,
     read: (outputs: Record<string, Tensor>) => void,
-    scoring: Scoring = {},
-  ): Promise<Float64Array[]> {
+    scoring: Asked = {},
+  ): Promise<Scores> {
     rows.forEach(({ promptLength }, r) => {
       if (promptLength < 1)
         throw new ShapeError(`row ${r}: expected at least one token before those that are scored, got ${promptLength}`);
     });
-    const logProbs: Float64Array[] = rows.map(() => new Float64Array(0));
+    const empty = () => rows.map(() => new Float64Array(0));
+    const scores: Scores = { logProbs: empty(), ...(scoring.entropies && { entropies: empty() }) };
     for (const batch of microBatches(rows, rowsAtOnce)) {
       scoring.signal?.throwIfAborted();
       const order = batch.flatMap((group) => group.rows);
-      const outputs = await run(planBatch(rows, batch), cotangents && order.map((i) => cotangents[i]!), scoring);
+      const inOrder = (of: Cotangents["logProbs"]) => order.map((i) => of[i]!);
+      const ordered = cotangents && {
+        logProbs: inOrder(cotangents.logProbs),
+        entropies: cotangents.entropies && inOrder(cotangents.entropies),
+      };
+      const outputs = await run(planBatch(rows, batch), ordered, scoring);
       read(outputs);
-      const flat = outputs.logProbs!.data as Float32Array;
-      let next = 0;
-      for (const i of order) {
-        const end = next + rows[i]!.tokens.length - rows[i]!.promptLength;
-        logProbs[i] = Float64Array.from(flat.subarray(next, end));
-        next = end;
+      for (const [name, of] of Object.entries(scores)) {
+        const flat = outputs[name]!.data as Float32Array;
+        let next = 0;
+        for (const i of order) {
+          const end = next + rows[i]!.tokens.length - rows[i]!.promptLength;
+          of[i] = Float64Array.from(flat.subarray(next, end));
+          next = end;
+        }
       }
       discard(Object.values(outputs));
     }
-    return logProbs;
+    return scores;
   }
 
   return {
-    logProbs: (rows, scoring) => eachBatch(rows, undefined, () => {}, scoring),
-    backward(rows, cotangents, addGradient, scoring) {
+    logProbs: async (rows, scoring) => (await eachBatch(rows, undefined, () => {}, scoring)).logProbs,
+    entropies: async (rows, scoring) =>
+      (await eachBatch(rows, undefined, () => {}, { ...scoring, entropies: true })).entropies!,
+    backward(rows, logProbs, addGradient, { entropyCotangents: entropies, ...scoring } = {}) {
       const read = (outputs: Record<string, Tensor>) => {
         for (const [name, { data }] of Object.entries(outputs))
           if (name.startsWith(gradientPrefix)) addGradient(name.slice(gradientPrefix.length), data as Float32Array);
       };
-      return eachBatch(rows, cotangents, read, scoring);
+      return eachBatch(rows, { logProbs, entropies }, read, { ...scoring, entropies: entropies !== undefined });
     },
     dispose: () => sessions.dispose(),
   };

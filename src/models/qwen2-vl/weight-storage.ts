@@ -1,3 +1,4 @@
+import { totalmem } from "node:os";
 import type { Placement, SessionOptions } from "../../onnx/session";
 import { elementCount } from "../../onnx/shapes";
 import type { Policy } from "./policy";
@@ -16,25 +17,52 @@ export function weightStorage({
   return { folder: checkpoint.folder, weightsStayInFiles: !checkpoint.rounded && bytes > mostCopied };
 }
 
-/** Bytes of rearranged copies that compiled graphs may hold together. */
+/** Bytes of rearranged copies that compiled graphs may hold together: of rounded matrices, which take long to arrange … */
 const mostHeld = 2 ** 32;
+/** … and of weights in float32; of a small machine's memory, an eighth. */
+const mostCopies = 2 ** 30;
 
 /** Compiled graphs that are kept where weights are few. */
 const mostCompiled = 64;
 
+/** Bytes of a compiled graph without weights. */
+const graphBytes = 2 ** 23;
+
+/** A tower whose graphs are of its own. */
+type Part = "vision" | "language";
+
 /**
- * How many compiled graphs of this policy are kept, two at least: one for the prompt and one for what follows. Each has copies of its rounded matrices; on
- * a GPU all of its weights, and in float32 as long as it runs.
+ * How many compiled graphs of this policy are kept, two at least: one for the prompt and one for what follows. Each has copies of its rounded matrices, or of
+ * its frozen weights unless they stay in their files; on a GPU all of its weights, and in float32 as long as it runs.
+ * @param part whose weights the graphs have; both by default
  */
-export function compiledAtOnce({ checkpoint, halfProducts }: Policy, { memory }: Placement): number {
+export function compiledAtOnce(policy: Policy, { memory }: Placement, part?: Part): number {
+  const { checkpoint, halfProducts } = policy;
   const rounded = [...(checkpoint.rounded?.values() ?? [])].map(
     ({ numbers, scale }) => 2 * (numbers.bytes + scale.bytes),
   );
   const whole = [...checkpoint.tensors.values()].map(
     ({ shape }) => (halfProducts ? 2 : 6) * elementCount(shape, "weight"),
   );
-  const fit = memory === undefined ? mostHeld / sum(rounded) : memory / 2 / sum(whole);
+  const copies = Math.min(mostCopies, memoryLimit() / 8) / copiedBytes(policy, part);
+  const fit = memory === undefined ? Math.min(mostHeld / sum(rounded), copies) : memory / 2 / sum(whole);
   return Math.min(mostCompiled, Math.max(2, Math.floor(fit)));
 }
+
+/** What each compiled graph has of its own on the CPU, where weights are float32 and no graph's rounded ones. */
+export function copiedBytes(policy: Policy, part?: Part): number {
+  const { checkpoint, trainable } = policy;
+  if (checkpoint.rounded || weightStorage(policy).weightsStayInFiles) return graphBytes;
+  const frozen = [...checkpoint.tensors].filter(([name]) => isOf(name, part) && !trainable.has(name));
+  return graphBytes + sum(frozen.map(([, { shape }]) => 4 * elementCount(shape, "weight")));
+}
+
+/** Of the machine or of the container, whichever is less; without a limit the latter is 0 or astronomical. */
+export function memoryLimit(): number {
+  const limit = process.constrainedMemory();
+  return limit > 0 ? Math.min(limit, totalmem()) : totalmem();
+}
+
+const isOf = (name: string, part?: Part) => part === undefined || name.startsWith("visual.") === (part === "vision");
 
 const sum = (sizes: readonly number[]) => sizes.reduce((a, b) => a + b, 0);

@@ -2,6 +2,7 @@ import { createReadStream } from "node:fs";
 import { realpath } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { DataError } from "../../errors";
+import { listed } from "../../shown";
 import { weightFiles } from "../model-directory";
 import type { Qwen2VlConfig } from "./config";
 import type { ReducedPrecision } from "./rounded";
@@ -47,13 +48,21 @@ export async function openCheckpoint(dir: string, config: Qwen2VlConfig): Promis
     }
   const expected = expectedTensors(config);
   const tensors = new Map<string, StoredTensor & { file: string }>();
+  const missing: string[] = [];
   for (const [name, shape] of expected) {
     const tensor = found.get(name);
     if (tensor && isStored(tensor) && tensor.shape.join() === shape.join()) tensors.set(name, tensor);
-    else problems.push(`${name}: expected F32, F16 or BF16 ${showShape(shape)}, found ${show(tensor)}`);
+    else
+      (tensor ? problems : missing).push(
+        `${name}: expected F32, F16 or BF16 ${showShape(shape)}, found ${show(tensor)}`,
+      );
   }
-  for (const [name, tensor] of found)
-    if (!expected.has(name) && !isRedundant(name)) problems.push(`${name}: expected none, found ${show(tensor)}`);
+  const unexpected = [...found]
+    .filter(([name]) => !expected.has(name) && !isRedundant(name))
+    .map(([name, tensor]) => `${name}: expected none, found ${show(tensor)}`);
+  // In turn, so that names which are there stand beside those which are not.
+  for (let i = 0; i < Math.max(missing.length, unexpected.length); i++)
+    problems.push(...missing.slice(i, i + 1), ...unexpected.slice(i, i + 1));
   // Of a tied head's copy that is none, transformers makes a head of its own; so it is not tied, whatever config.json says.
   const head = config.text.tieWordEmbeddings ? found.get("lm_head.weight") : undefined;
   const embedding = tensors.get("model.embed_tokens.weight");
@@ -61,11 +70,10 @@ export async function openCheckpoint(dir: string, config: Qwen2VlConfig): Promis
     problems.push(
       "lm_head.weight: expected a copy of model.embed_tokens.weight, as config.json ties them, found other numbers; tie_word_embeddings false in config.json keeps both",
     );
-  if (problems.length > 0) {
-    const rest = problems.length > listed ? [`… and ${problems.length - listed} more`] : [];
-    const lines = [...problems.slice(0, listed), ...rest];
-    throw new DataError(`${dir}: the weights do not fit config.json\n  ${lines.join("\n  ")}`);
-  }
+  if (problems.length > 0)
+    throw new DataError(
+      `${dir}: the weights do not fit config.json${emptyShards(found)}\n  ${listed(problems, "\n  ", mostProblems)}`,
+    );
   return {
     dir,
     folder,
@@ -94,14 +102,30 @@ async function areEqual(
 }
 
 /** Lines of an error: a checkpoint of another network differs in hundreds. */
-const listed = 20;
+const mostProblems = 20;
 
 const showShape = (shape: readonly number[]) => `[${shape.join(", ")}]`;
 const show = (tensor: HeaderTensor | undefined) => (tensor ? `${tensor.dtype} ${showShape(tensor.shape)}` : "none");
 
-/** transformers 4.52 and later nest the two towers under `model.`; Qwen's own files do not. */
-export const canonicalName = (name: string) =>
-  name.replace(/^model\.visual\./, "visual.").replace(/^model\.language_model\./, "model.");
+/** Matrices that DeepSpeed holds in pieces, one in each process, are empty where they are saved as they are. */
+export function emptyShards(tensors: ReadonlyMap<string, { readonly shape: readonly number[] }>): string {
+  const empty = [...tensors.values()].filter(({ shape }) => shape.includes(0)).length;
+  return empty === 0
+    ? ""
+    : `: ${empty} of its ${tensors.size} tensors are empty, as DeepSpeed ZeRO-3 saves those that it did not gather; make whole ones of its checkpoint with zero_to_fp32.py, or save with stage3_gather_16bit_weights_on_model_save`;
+}
+
+/**
+ * What a tensor is called here, by any name that it may be stored under. transformers 4.52 and later nest the two towers under `model.`, Qwen's own files do
+ * not; what wraps a model when it is saved (DataParallel, DeepSpeed, torch.compile, FSDP, a second `model.`) writes its own name before each, and PEFT
+ * writes some between.
+ */
+export function canonicalName(stored: string): string {
+  const name = stored
+    .replace(/^((base_model|model|language_model|module|_orig_mod|_fsdp_wrapped_module)\.)+/, "")
+    .replace(/\.(default|modules_to_save|base_layer)(?=\.|$)/g, "");
+  return /^(embed_tokens|layers|norm)\./.test(name) ? `model.${name}` : name;
+}
 
 /** What says nothing that is not said elsewhere: a copy of tied embeddings, rotary frequencies that old versions stored. */
 const isRedundant = (name: string) => name === "lm_head.weight" || name.endsWith(".inv_freq");

@@ -20,9 +20,9 @@ describe("the size of a picture", () => {
   );
 
   it.each([
-    ["no bytes", "", /expected a picture .*, found an empty file/],
-    ["text", "picture", /7 bytes: expected a picture \(PNG, JPEG, WebP, …\), found bytes that are no such picture/],
-    ["a web page", "<!doctype html>", /found a web page/],
+    ["no bytes", "", /expected an image .*, got an empty file/],
+    ["text", "picture", /image of 7 bytes: expected an image \(.*\), got text/],
+    ["a web page", "<!doctype html>", /got a web page/],
   ])("is refused of %s", async (_, text, message) => {
     await expect(shownSize(Buffer.from(text))).rejects.toThrow(message);
   });

@@ -1,4 +1,5 @@
-import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { execFileSync } from "node:child_process";
+import { mkdir, mkdtemp, readFile, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
@@ -135,6 +136,47 @@ describe("a configuration", () => {
   });
 });
 
+describe("a configuration that leaves out what is the default of its class", () => {
+  // What transformers 4.46.3 wrote of a 7B model.
+  const { vision_config: _, ...language } = {
+    ...published,
+    hidden_size: 3584,
+    num_attention_heads: 28,
+    num_key_value_heads: 4,
+  };
+  const seven = { ...language, vision_config: { in_chans: 3, model_type: "qwen2_vl", spatial_patch_size: 14 } };
+  const tower = {
+    ...{ depth: 32, embedDim: 1280, heads: 16, mlpRatio: 4 },
+    ...{ patchSize: 14, temporalPatchSize: 2, spatialMergeSize: 2, inChannels: 3 },
+  };
+
+  it("has the vision tower of a published model, whether a field is left out or null", async () => {
+    expect((await load(seven)).vision).toEqual(tower);
+    expect((await load(language)).vision).toEqual(tower);
+    const nulls = Object.fromEntries(
+      ["depth", "embed_dim", "mlp_ratio", "in_channels", "in_chans"].map((key) => [key, null]),
+    );
+    expect((await load({ ...seven, vision_config: nulls })).vision).toEqual(tower);
+  });
+
+  it("has the language model of the class", async () => {
+    const bare = { model_type: "qwen2_vl", vision_config: { hidden_size: 8192 }, text_config: {} };
+    const { text, tokens } = await load(bare);
+    expect(text).toMatchObject({
+      vocabSize: 152_064,
+      hiddenSize: 8192,
+      intermediateSize: 29_568,
+      layers: 80,
+      heads: 64,
+    });
+    expect(text).toMatchObject({ kvHeads: 8, rmsNormEps: 1e-5, ropeTheta: 1e6, contextLength: 32_768 });
+    expect(text.tieWordEmbeddings).toBe(false);
+    expect(tokens).toMatchObject({ image: 151_655, visionStart: 151_652, eos: [151_645] });
+    const everyHead = await load({ ...bare, text_config: { num_key_value_heads: null } });
+    expect(everyHead.text.kvHeads).toBe(64);
+  });
+});
+
 describe("a configuration that this network cannot represent", () => {
   const { text_config: text, vision_config: vision } = saved;
   const rope = (change: object) => ({
@@ -164,6 +206,31 @@ describe("a configuration that this network cannot represent", () => {
     await expect(loading).rejects.toThrow("config.json");
   });
 
+  it.each<[string, object]>([
+    ["num_hidden_layers", { text_config: { ...text, num_hidden_layers: 1e6 } }],
+    ["vocab_size", { text_config: { ...text, vocab_size: 1e12 } }],
+    ["depth", { vision_config: { ...vision, depth: 1e8 } }],
+    ["layer_types", { text_config: { ...text, layer_types: new Array(1e5).fill("x".repeat(100)) } }],
+    ["image_token_id", { image_token_id: -1 }],
+    ["video_token_id", { video_token_id: 291 }],
+    ["image_token_id", { image_token_id: 1.5 }],
+  ])("names %s in a short message when it is out of bounds", async (key, change) => {
+    const error: Error = await load({ ...saved, ...change }).then(
+      () => expect.fail("it was read"),
+      (error) => error,
+    );
+    expect(error).toBeInstanceOf(ConfigError);
+    expect(error.message).toContain(key);
+    expect(error.message.length).toBeLessThan(1000);
+  });
+
+  it.each([[-1], [[284, -1]], [289], [291], [new Array(1e6).fill(284)], [[0.5]]])(
+    "names eos_token_id when it is no token that can end a turn",
+    async (eos_token_id) => {
+      await expect(load(saved, { eos_token_id })).rejects.toThrow("eos_token_id");
+    },
+  );
+
   it("names everything that is wrong at once", async () => {
     const wrong = { ...text, head_dim: 32, num_key_value_heads: 3, rope_parameters: null };
     const loading = load({ ...saved, text_config: wrong, vision_config: { ...vision, num_heads: 16 } });
@@ -184,6 +251,30 @@ describe("a directory without a configuration", () => {
   it("is a DataError that names the file", async () => {
     await expect(loadConfig(scratch)).rejects.toThrow(DataError);
     await expect(loadConfig(scratch)).rejects.toThrow(join(scratch, "config.json"));
+  });
+
+  it("is a DataError when something else lies in the file's place", async () => {
+    const dir = await mkdtemp(join(scratch, "other-"));
+    const path = join(dir, "config.json");
+    for (const [content, found] of [
+      ["version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 7\n", "a Git-LFS pointer"],
+      ["<!DOCTYPE html><html></html>", "a web page"],
+      ["", "an empty file"],
+    ] as const) {
+      await writeFile(path, content);
+      await expect(loadConfig(dir)).rejects.toThrow(`${path}: expected JSON, got`);
+      await expect(loadConfig(dir)).rejects.toThrow(found);
+    }
+    await rm(path);
+    await mkdir(path);
+    await expect(loadConfig(dir)).rejects.toThrow(`${path}: expected a JSON file, found a folder`);
+    if (process.platform === "win32") return;
+    await rm(path, { recursive: true });
+    execFileSync("mkfifo", [path]);
+    await expect(loadConfig(dir)).rejects.toThrow(`${path}: expected a JSON file, found a pipe`);
+    await rm(path);
+    await symlink("/dev/zero", path);
+    await expect(loadConfig(dir)).rejects.toThrow(`${path}: expected a JSON file, found a device`);
   });
 
   it("is a DataError when a file is no JSON, generation_config.json too", async () => {

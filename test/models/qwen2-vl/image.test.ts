@@ -47,7 +47,9 @@ describe("something that is no picture", () => {
   it("is an error that names the file", async () => {
     await expect(loadImage("/nowhere/x.png")).rejects.toThrow(DataError);
     await expect(loadImage("/nowhere/x.png")).rejects.toThrow("/nowhere/x.png");
-    await expect(loadImage(`${imagePath("")}../cases.json`)).rejects.toThrow("cases.json: expected a picture");
+    await expect(loadImage(`${imagePath("")}../cases.json`)).rejects.toThrow(
+      "cases.json: expected an image (JPEG, PNG, GIF, WebP, TIFF or AVIF), got JSON",
+    );
   });
 
   it("is an error when it is bytes, or none", async () => {

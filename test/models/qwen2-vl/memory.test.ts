@@ -11,7 +11,7 @@ import {
   memoryLimit,
 } from "../../../src/models/qwen2-vl/memory";
 import { openQwen2Vl } from "../../../src/models/qwen2-vl/model";
-import { compiledAtOnce } from "../../../src/models/qwen2-vl/weight-storage";
+import { compiledAtOnce, copiedBytes } from "../../../src/models/qwen2-vl/weight-storage";
 import { checkpointDir, promptOf, reference } from "./reference";
 
 const config = await loadConfig(checkpointDir);
@@ -105,6 +105,17 @@ describe("a large checkpoint", () => {
     expect(compiledAtOnce(imaginedRounding(large, "int8"), {})).toBeLessThan(6);
     expect(compiledAtOnce(imaginedRounding(imaginedPolicy(config, "nothing", "F32"), "int8"), {})).toBe(64);
     expect(compiledAtOnce(large, {})).toBe(64);
+  });
+
+  it("has copies of a gigabyte at most in its compiled graphs, however many prompts differ in length", () => {
+    const middle = { ...config, text: { ...config.text, vocabSize: 600_000 } };
+    const frozen = imaginedPolicy(middle, "nothing", "BF16");
+    const count = compiledAtOnce(frozen, {}, "language");
+    expect(count).toBeGreaterThan(2);
+    expect(count * copiedBytes(frozen, "language")).toBeLessThanOrEqual(2 ** 30);
+    expect(copiedBytes(frozen, "language")).toBeGreaterThan(4 * 600_000 * config.text.hiddenSize);
+    // What is trained is fed, once for all graphs.
+    expect(compiledAtOnce(imaginedPolicy(middle, "everything", "BF16"), {})).toBe(64);
   });
 
   it("has as many compiled graphs on a GPU as fit half of it, the one that begins and the one that goes on at least", () => {

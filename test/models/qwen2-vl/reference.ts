@@ -4,7 +4,7 @@ import { fileURLToPath } from "node:url";
 import { readSafetensors } from "../../../src/models/qwen2-vl/safetensors";
 import type { Message, Prompt } from "../../../src/types";
 
-// Recorded by test/reference/qwen2-vl/make.py: transformers 5.23.0, torch 2.13.0 (CPU, float32, eager attention), Pillow 13.0.0.
+// Recorded by test/reference/qwen2-vl/make.py: transformers 5.24.0, torch 2.14.1 (CPU, float32, eager attention), torchvision 0.29.1, Pillow 13.0.0.
 
 export const referenceDir = fileURLToPath(new URL("../../reference/data/qwen2-vl-tiny", import.meta.url));
 export const checkpointDir = `${referenceDir}/checkpoint`;

@@ -1,4 +1,4 @@
-import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, readdir, readFile, rm, stat, truncate, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import fc from "fast-check";
@@ -155,6 +155,42 @@ describe("a hostile file", () => {
     await make();
     await expect(readHeader(path)).rejects.toThrow(DataError);
     await expect(readHeader(path)).rejects.toThrow(path);
+  });
+
+  it.each([
+    ["a million sizes", { x: { dtype: "F32", shape: new Array(1e6).fill(1), data_offsets: [0, 4] } }],
+    [
+      "a hundred thousand malformed tensors",
+      Object.fromEntries(Array.from({ length: 1e5 }, (_, i) => [`x${i}`, { i }])),
+    ],
+    ["sizes that are no array", { x: { dtype: "F32", shape: "1", data_offsets: [0, 4] } }],
+    ["a name of a million letters", { ["x".repeat(1e6)]: tensor(0, 12) }],
+  ])("with %s is a DataError of a few words", async (_, header) => {
+    await write(header);
+    const error: Error = await readHeader(path).then(
+      () => expect.fail("it was read"),
+      (error) => error,
+    );
+    expect(error).toBeInstanceOf(DataError);
+    expect(error.message.length).toBeLessThan(11_000);
+  });
+
+  it("with a tensor larger than any memory is a DataError when it is read", async () => {
+    const bytes = 3e12;
+    await write({ x: tensor(0, bytes) }, 0);
+    const { size } = await stat(path);
+    // Sparse: it takes no room on the disk.
+    await truncate(path, size + bytes);
+    await expect(readSafetensors(path)).rejects.toThrow(DataError);
+    await rm(path);
+  });
+
+  it("that is none is called what it is", async () => {
+    await writeFile(path, "version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 3988609112\n");
+    await expect(readHeader(path)).rejects.toThrow(`${path}: expected a safetensors file, got a Git-LFS pointer`);
+    await writeFile(path, "<!doctype html><html><body>Not found</body></html>");
+    await expect(readHeader(path)).rejects.toThrow("got a web page");
+    await expect(readHeader(scratch)).rejects.toThrow(`${scratch}: expected a safetensors file, found a folder`);
   });
 
   it("never makes the reader throw anything but a DataError", async () => {

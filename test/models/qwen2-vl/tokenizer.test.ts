@@ -6,6 +6,7 @@ import { afterAll, describe, expect, it } from "vitest";
 import { DataError } from "../../../src/errors";
 import { loadConfig } from "../../../src/models/qwen2-vl/config";
 import { loadTokenizer } from "../../../src/models/qwen2-vl/tokenizer";
+import { withOrderedMarks } from "../../../src/models/tokenizing/marks";
 import type { Prompt } from "../../../src/types";
 import { checkpointDir, promptOf, reference } from "./reference";
 
@@ -176,6 +177,95 @@ describe("a chat template", () => {
   });
 });
 
+interface Json {
+  readonly model: { vocab: Record<string, number> };
+  readonly added_tokens: { content: string }[];
+  normalizer: unknown;
+  pre_tokenizer: unknown;
+}
+
+describe("a checkpoint that would hang or end this process", () => {
+  const withTemplate = async (template: string) => {
+    const dir = await copyOfCheckpoint();
+    await writeFile(join(dir, "chat_template.jinja"), template);
+    return loadTokenizer(dir, config, 1500);
+  };
+  const withTokenizer = async (change: (json: Json) => void) => {
+    const dir = await copyOfCheckpoint();
+    const json = JSON.parse(await readFile(join(dir, "tokenizer.json"), "utf8")) as Json;
+    change(json);
+    await writeFile(join(dir, "tokenizer.json"), JSON.stringify(json));
+    return loadTokenizer(dir, config, 1500);
+  };
+  const stopped = /cannot be used: (it was stopped after \d+ seconds|its process ended|it makes more than|Invalid)/;
+  /** Another checkpoint is none the worse for it. */
+  const allIsWell = () => expect(tokenizer.decode(tokenizer.encode("calm lake"))).toBe("calm lake");
+
+  it.each(["{% for i in range(10**9) %}x{% endfor %}", "{{ range(20000000) | join('abcdefgh') }}"])(
+    "is a DataError when its template takes all memory: %s",
+    async (template) => {
+      const { encodePrompt } = await withTemplate(template);
+      expect(() => encodePrompt(asks("hi"), [])).toThrow(stopped);
+      allIsWell();
+    },
+    60_000,
+  );
+
+  it("is a DataError when its template never ends", async () => {
+    const loop = "{% for i in range(10000) %}";
+    const { encodePrompt } = await withTemplate(`${loop}${loop}${loop}{% endfor %}{% endfor %}{% endfor %}`);
+    expect(() => encodePrompt(asks("hi"), [])).toThrow(stopped);
+    allIsWell();
+  }, 60_000);
+
+  it("is a DataError when its regular expression backtracks without end", async () => {
+    const split = { type: "Split", pattern: { Regex: "(a+)+$|x" }, behavior: "Isolated", invert: false };
+    const { encode } = await withTokenizer((json) => {
+      json.pre_tokenizer = split;
+    });
+    expect(() => encode(`${"a".repeat(40)}b`)).toThrow(stopped);
+    allIsWell();
+  }, 60_000);
+
+  it("is a DataError when its normalizers make ever longer text", async () => {
+    const doubling = { type: "Replace", pattern: { String: "a" }, content: "aa" };
+    const loading = withTokenizer((json) => {
+      json.normalizer = { type: "Sequence", normalizers: new Array(40).fill(doubling) };
+    });
+    await expect(loading).rejects.toThrow(stopped);
+    allIsWell();
+  }, 60_000);
+
+  it("is used again after its process ended", async () => {
+    const { encodePrompt } = await withTemplate("{% if messages[0].role == 'system' %}{{ range(10**9) }}{% endif %}ok");
+    const system: Prompt = [{ role: "system", content: [{ type: "text", text: "hi" }] }];
+    expect(() => encodePrompt(system, [])).toThrow(stopped);
+    expect(encodePrompt(asks("hi"), [])).toEqual(tokenizer.encode("ok"));
+  }, 60_000);
+});
+
+describe("a text of every kind", () => {
+  it("is encoded when it has every character for private use, and a special token's name among them", () => {
+    const units = Array.from({ length: 0x10000 }, (_, unit) => String.fromCharCode(unit)).join("");
+    const text = `${units.replace(/[\ud800-\udfff]/g, "").normalize("NFC")}<|im_end|>`;
+    expect(tokenizer.decode(tokenizer.encode(text))).toBe(text);
+  });
+
+  it("has the tokens of its normal form, however many marks follow each other in whatever order", () => {
+    const marks = [..."\u0301\u0323\u0334\u0344\u034f\u0345\u20dd\u0f71\u3099\u093e"];
+    fc.assert(
+      fc.property(fc.array(fc.constantFrom(...marks, "e"), { minLength: 31, maxLength: 200 }), (letters) => {
+        const text = letters.join("");
+        expect(withOrderedMarks(text).normalize("NFC")).toBe(text.normalize("NFC"));
+      }),
+    );
+    const many = "\u0301\u0323".repeat(20_000);
+    expect(tokenizer.decode(tokenizer.encode(`e${many}`))).toBe(
+      `e${"\u0323".repeat(20_000)}${"\u0301".repeat(20_000)}`.normalize("NFC"),
+    );
+  });
+});
+
 describe("a tokenizer that does not belong to the model", () => {
   it("is an error: too many tokens, or no image token", async () => {
     const text = { ...config.text, vocabSize: 200 };
@@ -184,14 +274,39 @@ describe("a tokenizer that does not belong to the model", () => {
     await expect(loadTokenizer(checkpointDir, { ...config, tokens })).rejects.toThrow("image_token_id 12");
   });
 
+  const changed = async (change: (json: Json) => unknown) => {
+    const dir = await copyOfCheckpoint();
+    const json = JSON.parse(await readFile(join(dir, "tokenizer.json"), "utf8")) as Json;
+    await writeFile(join(dir, "tokenizer.json"), JSON.stringify(change(json) ?? json));
+    return loadTokenizer(dir, config);
+  };
+
+  it.each<[string, (json: Json) => unknown, RegExp]>([
+    ["no vocabulary", ({ model }) => void (model.vocab = {}), /expected a model with a vocab, found \{\}/],
+    ["one of no letters", ({ model }) => void (model.vocab = JSON.parse('{"__proto__": 7}')), /cannot be used/],
+    ["a negative id", ({ model }) => void (model.vocab.a = -5), /whole numbers from 0 to 290.*\["a",-5\]/],
+    ["a fractional id", ({ model }) => void (model.vocab.a = 0.5), /whole numbers from 0 to 290.*\["a",0.5\]/],
+    ["an id beyond the vocabulary", ({ model }) => void (model.vocab.a = 291), /\["a",291\]/],
+    ["a token without text", ({ added_tokens: [first] }) => void (first!.content = ""), /content that is not empty/],
+    ["no object", () => [7], /expected an object, found \[7\]/],
+  ])("is refused by name: %s", async (_, change, message) => {
+    await expect(changed(change)).rejects.toThrow(message);
+    await expect(changed(change)).rejects.toThrow(DataError);
+  });
+
   it("is an error when tokenizer.json describes none", async () => {
     const dir = await copyOfCheckpoint();
+    await writeFile(join(dir, "tokenizer.json"), JSON.stringify({ model: { vocab: { a: 1 } } }));
+    const tokens = { ...config.tokens };
+    await expect(loadTokenizer(dir, { ...config, tokens })).rejects.toThrow("image_token_id 289");
     await writeFile(join(dir, "tokenizer.json"), "{}");
     await expect(loadTokenizer(dir, config)).rejects.toThrow(DataError);
     await expect(loadTokenizer(dir, config)).rejects.toThrow("tokenizer.json cannot be used");
   });
 
   it("is asked for by name when it is missing", async () => {
-    await expect(loadTokenizer(scratch, config)).rejects.toThrow("tokenizer.json");
+    await expect(loadTokenizer(scratch, config)).rejects.toThrow(
+      /tokenizer\.json: .*found none; .* copy the one of the model/,
+    );
   });
 });

@@ -141,6 +141,55 @@ describe("weights that do not fit the configuration", () => {
     expect(message).toContain(`… and ${2 * tensors.size - 20} more`);
   });
 
+  it.each(["module.", "base_model.model.", "model.model.", "_orig_mod.module.", "model."])(
+    "are none the worse for a name that a wrapper writes before each: %s",
+    async (prefix) => {
+      const dir = await folder();
+      const renamed = [...tensors].map(
+        ([name, tensor]) => [`${prefix}${name.replace(/^model\./, "")}`, tensor] as const,
+      );
+      await writeSafetensors(join(dir, "model.safetensors"), new Map(renamed));
+      const checkpoint = await openCheckpoint(dir, config);
+      expect([...checkpoint.tensors.keys()].sort()).toEqual([...tensors.keys()].sort());
+    },
+  );
+
+  it("stand beside the names that are there, when they are called otherwise", async () => {
+    const dir = await folder();
+    const renamed = [...tensors].map(([name, tensor]) => [`transformer.${name}`, tensor] as const);
+    await writeSafetensors(join(dir, "model.safetensors"), new Map(renamed));
+    await expect(openCheckpoint(dir, config)).rejects.toThrow(
+      /found none\n {2}transformer\.\S+: expected none, found F32/,
+    );
+  });
+
+  it("are called empty shards where DeepSpeed did not gather them", async () => {
+    const dir = await folder();
+    const empty = [...tensors].map(([name]) => [name, { shape: [0], data: new Float32Array() }] as const);
+    await writeSafetensors(join(dir, "model.safetensors"), new Map(empty));
+    await expect(openCheckpoint(dir, config)).rejects.toThrow(
+      `${tensors.size} of its ${tensors.size} tensors are empty, as DeepSpeed ZeRO-3 saves`,
+    );
+  });
+
+  it("are told in a few words when the index is wrong in very many places", async () => {
+    const dir = await folder();
+    const index = join(dir, "model.safetensors.index.json");
+    for (const weight_map of [
+      Object.fromEntries(Array.from({ length: 1e5 }, (_, i) => [`w${i}`, `f${i}`])),
+      [1, 2],
+      null,
+    ]) {
+      await writeFile(index, JSON.stringify({ weight_map }));
+      const error: Error = await openCheckpoint(dir, config).then(
+        () => expect.fail("it was read"),
+        (error) => error,
+      );
+      expect(error).toBeInstanceOf(DataError);
+      expect(error.message.length).toBeLessThan(2000);
+    }
+  });
+
   it("lack their output layer when embeddings are not tied and none is stored", async () => {
     const untied = { ...config, text: { ...config.text, tieWordEmbeddings: false } };
     await expect(openCheckpoint(checkpointDir, untied)).rejects.toThrow(

@@ -20,7 +20,7 @@ export async function compareTrl(python: Python, scratch: string): Promise<Compa
   const figures = JSON.parse(await python(fileURLToPath(new URL("live.py", import.meta.url)), file)) as Figures[];
 
   return (["grpo", "rloo"] as const).flatMap((trainer) =>
-    (["advantages", "loss", "gradient"] as const).map((what) => {
+    (["advantages", "loss", "gradient", "entropyGradient"] as const).map((what) => {
       const differences = cases.flatMap((one, n) => {
         const place = `case ${n}: ${JSON.stringify(one.settings)}`;
         const theirs = figures[n]!;
@@ -37,6 +37,7 @@ interface Figures {
   readonly advantages: readonly number[];
   readonly loss: number;
   readonly gradient: readonly ArrayLike<number>[];
+  readonly entropyGradient: readonly ArrayLike<number>[];
 }
 
 type Case = ReturnType<typeof randomCase>;
@@ -85,6 +86,11 @@ function randomCase(rng: Rng, trainer: "grpo" | "rloo") {
     scale: oneOf("group" as const, "batch" as const, "none" as const),
     aggregation: isGrpo && chance(0.3) ? ("normalize_then_sum" as const) : ("sum_then_normalize" as const),
     weights: Array.from({ length: functions }, () => 0.1 + rng.uniform()),
+    sapo: { temperaturePositive: 0.5 + rng.uniform(), temperatureNegative: 0.5 + rng.uniform() },
+    vespo: {
+      ...{ kPositive: 1 + 2 * rng.uniform(), lambdaPositive: 1 + 3 * rng.uniform() },
+      ...{ kNegative: 1 + 2 * rng.uniform(), lambdaNegative: 1 + 3 * rng.uniform() },
+    },
   };
   const equal = chance(0.2);
   return {
@@ -114,7 +120,7 @@ function score({ trainer, settings, rewards, ...batch }: Case, advantages: reado
     samplingLogProbs: samplingLogProbs.map((row) => row.map((logProb) => logProb ?? Number.NaN)),
   };
   const tokens = batch.mask.flatMap((row, i) => (settings.maskTruncated && truncated[i] ? [] : row));
-  const { loss, gradient } = grpoLoss(
+  const { loss, gradient, entropyGradient } = grpoLoss(
     { ...rows, advantages },
     {
       lossType: settings.lossType,
@@ -124,6 +130,7 @@ function score({ trainer, settings, rewards, ...batch }: Case, advantages: reado
       ...(settings.delta !== null && { delta: settings.delta }),
       klCoefficient: trainer === "grpo" ? settings.beta : 0,
       klImportanceWeight: settings.klImportanceWeight,
+      ...{ sapo: settings.sapo, vespo: settings.vespo },
       entropyCoefficient: settings.entropyCoefficient,
       corrections: {
         ...(topEntropy < 1 && { topEntropy }),
@@ -135,10 +142,16 @@ function score({ trainer, settings, rewards, ...batch }: Case, advantages: reado
       totalTokens: (Math.max(sum(tokens), 1) * accumulationSteps) / settings.stepsPerGeneration,
     },
   );
+  const towardsEntropies = entropyGradient ?? batch.entropies.map((row) => row.map(() => 0));
   if (trainer === "grpo") {
     const isSummed = aggregation === "sum_then_normalize";
     const options = { groupSize, weights, aggregation, ...(isSummed && { scale }) };
-    return { advantages: [...grpoAdvantages(rewards, options).advantages], loss, gradient };
+    return {
+      advantages: [...grpoAdvantages(rewards, options).advantages],
+      loss,
+      gradient,
+      entropyGradient: towardsEntropies,
+    };
   }
   const summed = rewards.map((row) =>
     row.every((r) => r === null) ? null : sum(row.map((r, k) => (r ?? 0) * weights[k]!)),
@@ -149,7 +162,8 @@ function score({ trainer, settings, rewards, ...batch }: Case, advantages: reado
   const options = { groupSize, baseline: "leaveOneOut", scale: "none" } as const;
   // The ratio of no tokens is 1: a constant, which TRL counts.
   const empty = sum(masked.map((row, i) => (sum(row) === 0 ? -advantages[i]! / masked.length : 0)));
-  return { advantages: [...grpoAdvantages(penalised, options).advantages], loss: loss + empty, gradient };
+  const compared = [...grpoAdvantages(penalised, options).advantages];
+  return { advantages: compared, loss: loss + empty, gradient, entropyGradient: towardsEntropies };
 }
 
 const flat = (values: Figures[keyof Figures]): number[] =>

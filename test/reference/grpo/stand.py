@@ -32,9 +32,11 @@ class Stand:
             per_device_train_batch_size=None, gradient_checkpointing_kwargs=None, report_to=[],
             gradient_accumulation_steps=settings["accumulationSteps"], steps_per_generation=settings["stepsPerGeneration"],
             use_bias_correction_kl=settings["klImportanceWeight"], delta=settings["delta"],
-            sapo_temperature_pos=1.0, sapo_temperature_neg=1.05,
-            vespo_k_pos=2.0, vespo_lambda_pos=3.0, vespo_k_neg=3.0, vespo_lambda_neg=2.0,
+            sapo_temperature_pos=settings["sapo"]["temperaturePositive"], sapo_temperature_neg=settings["sapo"]["temperatureNegative"],
+            vespo_k_pos=settings["vespo"]["kPositive"], vespo_lambda_pos=settings["vespo"]["lambdaPositive"],
+            vespo_k_neg=settings["vespo"]["kNegative"], vespo_lambda_neg=settings["vespo"]["lambdaNegative"],
         )
+        self.eos_token_ids = [EOS]
         self.environment_factories = self.environments = self.tools = self.pad_to_multiple_of = None
         self.use_adaptive_entropy = self.aux_loss_enabled = self.log_multimodal = False
         self.reward_clip_range, self.normalize_advantages = None, False
@@ -74,19 +76,22 @@ class Stand:
 
     def _get_per_token_logps_and_entropies(self, model, *_, compute_entropy=False, **__):
         if compute_entropy:
-            return self.log_probs, rows(self.case["entropies"]), None
+            return self.log_probs, self.entropies, None
         return rows(self.case["refLogProbs" if model is self.ref_model else "oldLogProbs"]), None, None
 
     def figures(self):
         inputs = self._generate_and_score_completions([{"prompt": ""}] * len(self.case["rewards"]))
         self.log_probs = rows(self.case["logProbs"]).requires_grad_()
+        self.entropies = rows(self.case["entropies"]).requires_grad_()
         loss = self._compute_loss(self.model, inputs)
-        (gradient,) = torch.autograd.grad(loss, self.log_probs)
-        lengths = map(len, self.case["logProbs"])
+        both = torch.autograd.grad(loss, [self.log_probs, self.entropies], allow_unused=True, materialize_grads=True)
+        lengths = [len(row) for row in self.case["logProbs"]]
+        gradient, entropy_gradient = ([row[:length].tolist() for row, length in zip(rows, lengths, strict=True)] for rows in both)
         return {
             "advantages": inputs["advantages"].tolist(),
             "loss": loss.item(),
-            "gradient": [row[:length].tolist() for row, length in zip(gradient, lengths, strict=True)],
+            "gradient": gradient,
+            "entropyGradient": entropy_gradient,
         }
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import torch
 from transformers import AutoTokenizer, Qwen2VLForConditionalGeneration
 from transformers.image_utils import load_image
-from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLImageProcessorPil
+from transformers.models.qwen2_vl.image_processing_qwen2_vl import Qwen2VLImageProcessor
 
 
 def main(jobs: list[dict]) -> None:
@@ -26,7 +26,7 @@ def score(job: dict) -> list[list[float]]:
     assert not any(loading.values()), loading
     if "adapter" in job:
         model = with_adapter(model, job["adapter"])
-    processor = Qwen2VLImageProcessorPil.from_pretrained(job["model"])
+    processor = Qwen2VLImageProcessor.from_pretrained(job["model"])
     tokenizer = AutoTokenizer.from_pretrained(job["model"])
     return [score_row(model.eval(), processor, tokenizer, row) for row in job["rows"]]
 

@@ -17,7 +17,7 @@ from peft import LoraConfig, get_peft_model
 from safetensors.torch import load_file, save_file
 from transformers import Qwen2VLForConditionalGeneration
 from transformers.image_utils import load_image
-from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLImageProcessorPil
+from transformers.models.qwen2_vl.image_processing_qwen2_vl import Qwen2VLImageProcessor
 
 CASE = "two pictures"
 
@@ -49,7 +49,7 @@ def completion_log_probs(model, model_dir: Path, case_name: str) -> torch.Tensor
     """log π of each token of a recorded case's completion."""
     case = next(c for c in json.loads((model_dir / "cases.json").read_text())["cases"] if c["name"] == case_name)
     files = [part["image"] for m in case["messages"] for part in m["content"] if part["type"] == "image"]
-    processor = Qwen2VLImageProcessorPil.from_pretrained(model_dir / "checkpoint")
+    processor = Qwen2VLImageProcessor.from_pretrained(model_dir / "checkpoint")
     pictures = processor(images=[load_image(str(model_dir / "images" / file)) for file in files], return_tensors="pt")
     tokens = torch.tensor([case["ids"] + case["completionIds"]])
     kinds = (tokens == model.config.image_token_id).int()

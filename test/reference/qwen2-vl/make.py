@@ -4,7 +4,8 @@
     python make.py ../data/qwen2-vl-tiny
 
 Writes a checkpoint directory as transformers saves it, a few pictures, `cases.json` (token ids, grids, text) and `arrays.safetensors`
-(everything else). Attention is eager, numbers are float32, the image processor is the Pillow one. Every random number is seeded.
+(everything else). Attention is eager, numbers are float32, the image processor is the one that AutoProcessor takes: torchvision's. Every random
+number is seeded.
 """
 
 import hashlib
@@ -14,13 +15,13 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image
 from safetensors.torch import save_file
 from tokenizers import Tokenizer, models, pre_tokenizers, trainers
+from torchvision.transforms.v2 import functional as tvF
 from transformers import Qwen2Tokenizer, Qwen2VLConfig, Qwen2VLForConditionalGeneration
 from transformers.image_transforms import convert_to_rgb
 from transformers.image_utils import load_image
-from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLImageProcessorPil, smart_resize
+from transformers.models.qwen2_vl.image_processing_qwen2_vl import Qwen2VLImageProcessor, smart_resize
 from transformers.vision_utils import get_vision_position_ids
 
 from tiny import CHAT_TEMPLATE, CORPUS, PROMPTS, SPECIALS, write_pictures
@@ -35,7 +36,7 @@ def main(out: Path) -> None:
     write_pictures(out / "images")
     tokenizer = build_tokenizer()
     tokenizer.save_pretrained(checkpoint)
-    processor = Qwen2VLImageProcessorPil(min_pixels=56 * 56, max_pixels=28 * 28 * 12)
+    processor = Qwen2VLImageProcessor(min_pixels=56 * 56, max_pixels=28 * 28 * 12)
     processor.save_pretrained(checkpoint)
     model = build_model(tokenizer)
     model.save_pretrained(checkpoint)
@@ -217,23 +218,25 @@ def picture(processor, path: Path) -> dict:
     # What load_image leaves of a transparent colour the processor paints white.
     pixels = convert_to_rgb(image, return_numpy=True)
     height, width = smart_resize(image.height, image.width, 28, 56 * 56, 28 * 28 * 12)
-    resized_pixels = np.asarray(Image.fromarray(pixels).resize((width, height), Image.Resampling.BICUBIC))
-    values = processor(images=[image], return_tensors="np")
+    channels_first = torch.from_numpy(pixels).permute(2, 0, 1)
+    resized_pixels = tvF.resize(channels_first, [height, width], interpolation=tvF.InterpolationMode.BICUBIC, antialias=True)
+    values = processor(images=[image], return_tensors="pt")
     return {
         "file": path.name,
         "size": [image.width, image.height],
         "sha256": sha256(pixels),
         "mean": float(pixels.mean()),
         "resizedTo": [width, height],
-        "resizedSha256": sha256(resized_pixels),
+        "resizedSha256": sha256(resized_pixels.permute(1, 2, 0).numpy()),
         "grid": values["image_grid_thw"][0].tolist(),
-        "pixelValuesSha256": sha256(values["pixel_values"]),
+        "pixelValuesSha256": sha256(values["pixel_values"].numpy()),
     }
 
 
 def wide_picture(out: Path, settings) -> str:
-    processor = Qwen2VLImageProcessorPil(min_pixels=56 * 56, max_pixels=28 * 28 * 12, **settings)
-    return sha256(processor(images=[load_image(str(out / "images" / "wide.png"))], return_tensors="np")["pixel_values"])
+    processor = Qwen2VLImageProcessor(min_pixels=56 * 56, max_pixels=28 * 28 * 12, **settings)
+    values = processor(images=[load_image(str(out / "images" / "wide.png"))], return_tensors="pt")["pixel_values"]
+    return sha256(values.to(torch.float32).numpy())
 
 
 def resized(height, width, factor, min_pixels, max_pixels) -> dict:

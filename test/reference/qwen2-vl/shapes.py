@@ -19,7 +19,7 @@ from peft import LoraConfig, get_peft_model
 from PIL import Image
 from safetensors.torch import save_file
 from transformers import Qwen2VLForConditionalGeneration
-from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLImageProcessorPil
+from transformers.models.qwen2_vl.image_processing_qwen2_vl import Qwen2VLImageProcessor
 
 from make import build_model, build_tokenizer, record
 from tiny import image, text
@@ -63,7 +63,7 @@ def make(out: Path, pictures: Path, pixels: bool, dtype, file, **shape) -> None:
     checkpoint.mkdir(parents=True, exist_ok=True)
     tokenizer = build_tokenizer()
     tokenizer.save_pretrained(checkpoint)
-    processor = Qwen2VLImageProcessorPil(min_pixels=56 * 56, max_pixels=28 * 28 * 12)
+    processor = Qwen2VLImageProcessor(min_pixels=56 * 56, max_pixels=28 * 28 * 12)
     processor.save_pretrained(checkpoint)
     model = build_model(tokenizer, **shape)
     # A token that is never written, so that greedy goes on to the end.

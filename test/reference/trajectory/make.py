@@ -23,7 +23,7 @@ import torch
 from safetensors.torch import save_file
 from transformers import Qwen2VLForConditionalGeneration, get_cosine_schedule_with_warmup
 from transformers.image_utils import load_image
-from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLImageProcessorPil
+from transformers.models.qwen2_vl.image_processing_qwen2_vl import Qwen2VLImageProcessor
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "grpo"))
 from stand import Grpo, rows  # noqa: E402
@@ -34,7 +34,7 @@ SETTINGS = {"maxNorm": 1.0, "weightDecay": 0.1, "warmupSteps": 4, "totalSteps": 
 WAYS = {
     "sft": {"seed": "sft", "learningRate": 5e-4},
     "grpo": {"seed": "grpo", "learningRate": 5e-4, "lossType": "dapo", "beta": 0.0},
-    "grpo-reused": {"seed": "grpo-reused 1", "learningRate": 5e-4, "lossType": "grpo", "beta": 0.04},
+    "grpo-reused": {"seed": "grpo-reused 2", "learningRate": 5e-4, "lossType": "grpo", "beta": 0.04},
 }
 # Where clipping begins the gradient jumps: a ratio so near to it that float32 falls on the other side says nothing about the code.
 EPSILON, NEAREST = 0.2, 2e-4
@@ -144,7 +144,7 @@ class Replay:
     def __init__(self, data: Path):
         self.checkpoint = data / "checkpoint"
         self.cases = json.loads((data / "cases.json").read_text())["cases"]
-        processor = Qwen2VLImageProcessorPil.from_pretrained(self.checkpoint)
+        processor = Qwen2VLImageProcessor.from_pretrained(self.checkpoint)
         self.pictures = [
             dict(processor(images=[load_image(str(data / "images" / file)) for file in files], return_tensors="pt").to(torch.float64)) if files else {}
             for files in ([p["image"] for m in case["messages"] for p in m["content"] if p["type"] == "image"] for case in self.cases)

@@ -1,0 +1,53 @@
+import { ConfigError } from "../../errors";
+import { shown } from "../../shown";
+
+/** Header fields for every request, or a function that gives them anew for each try, such as a token that expires. */
+export type HeaderSource =
+  | Readonly<Record<string, string>>
+  | (() => Readonly<Record<string, string>> | Promise<Readonly<Record<string, string>>>);
+
+/** The address of an endpoint's chat completions. */
+export function chatUrl(baseUrl: string, query: Readonly<Record<string, string>>): string {
+  const url = URL.canParse(baseUrl) ? new URL(baseUrl) : undefined;
+  if (!url || !/^https?:$/.test(url.protocol))
+    throw new ConfigError(
+      `openaiBackend: baseUrl: expected an http or https address, got ${shown(url ? url.protocol : baseUrl)}`,
+    );
+  if (url.username !== "" || url.password !== "")
+    throw new ConfigError("openaiBackend: baseUrl: expected no user name or password in it; pass the key as apiKey");
+  url.pathname = `${url.pathname.replace(/\/+$/, "")}/chat/completions`;
+  for (const [name, value] of Object.entries(textByName("query", query))) url.searchParams.set(name, value);
+  return url.href;
+}
+
+/** Values of an address's query that are keys by their name. */
+export const secretsOf = (url: string): readonly string[] =>
+  [...new URL(url).searchParams].flatMap(([name, value]) => (/key|token|secret|sig|pass/i.test(name) ? [value] : []));
+
+/** Here, because fetch would quote the whole key when it refuses it. */
+export function checkKey(apiKey: string | undefined): void {
+  if (apiKey !== undefined && (typeof apiKey !== "string" || !/^[\x21-\x7e]+$/.test(apiKey)))
+    throw new ConfigError(
+      "openaiBackend: apiKey: expected printable ASCII without spaces or line breaks, got something else",
+    );
+}
+
+/** @throws ConfigError naming the header, and never its value */
+export function checkedHeaders(headers: Readonly<Record<string, string>>): Readonly<Record<string, string>> {
+  for (const [name, value] of Object.entries(textByName("headers", headers)))
+    if (!/^[!#$%&'*+.^_`|~\w-]+$/.test(name) || !/^[\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?$/.test(value))
+      throw new ConfigError(
+        `openaiBackend: headers: expected a header's name and printable ASCII without line breaks, got something else for ${shown(name)}`,
+      );
+  // fetch would join two spellings of one name.
+  return Object.fromEntries(Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value]));
+}
+
+/** Never shows a value: it may be a key. */
+function textByName(option: string, values: Readonly<Record<string, string>>): Readonly<Record<string, string>> {
+  if (typeof values !== "object" || values === null || Array.isArray(values))
+    throw new ConfigError(`openaiBackend: ${option}: expected an object of texts, got ${typeof values}`);
+  const bad = Object.entries(values).find(([, value]) => typeof value !== "string");
+  if (bad) throw new ConfigError(`openaiBackend: ${option}: expected text for ${shown(bad[0])}, got ${typeof bad[1]}`);
+  return values;
+}

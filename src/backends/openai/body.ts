@@ -1,0 +1,73 @@
+import { ConfigError } from "../../errors";
+import { nearest } from "../../nearest";
+import { shown } from "../../shown";
+import type { GenerateOptions } from "../backend";
+
+/** The fields of a request beside its messages, in their usual names; `top_k` and `repetition_penalty` are vLLM's. */
+const fields = [
+  "model",
+  "temperature",
+  "n",
+  "seed",
+  "max_tokens",
+  "top_p",
+  "top_k",
+  "repetition_penalty",
+  "stop",
+  "logprobs",
+] as const;
+
+export type RequestField = (typeof fields)[number];
+
+/** How a server's requests differ from the usual ones. */
+export interface BodyOptions {
+  readonly omitFields: readonly RequestField[];
+  readonly renameFields: Readonly<Partial<Record<RequestField, string>>>;
+  readonly extraBody: Readonly<Record<string, unknown>>;
+}
+
+/** A request's body: the fields that are set and not omitted, in the server's names, then the extra ones, which win. */
+export function requestBody(
+  messages: readonly object[],
+  values: Readonly<Partial<Record<RequestField, unknown>>>,
+  { omitFields, renameFields, extraBody }: BodyOptions,
+): object {
+  const sent = fields.filter((field) => values[field] !== undefined && !omitFields.includes(field));
+  return {
+    messages,
+    ...Object.fromEntries(sent.map((field) => [renameFields[field] ?? field, values[field]])),
+    ...extraBody,
+  };
+}
+
+export const samplingFields = (
+  { maxTokens = 256, temperature = 1, topP, topK, repetitionPenalty, stop = [] }: GenerateOptions,
+  logProbs: boolean,
+): Partial<Record<RequestField, unknown>> => ({
+  ...{ temperature, max_tokens: maxTokens, top_p: topP, top_k: topK, repetition_penalty: repetitionPenalty },
+  stop: stop.length > 0 ? stop : undefined,
+  logprobs: logProbs || undefined,
+});
+
+/** @throws ConfigError naming the field that is not one, or the value that cannot be sent */
+export function checkBodyOptions({ omitFields, renameFields, extraBody }: BodyOptions): void {
+  const fail = (message: string): never => {
+    throw new ConfigError(`openaiBackend: ${message}`);
+  };
+  if (!Array.isArray(omitFields)) fail(`omitFields: expected a list of fields, got ${shown(omitFields)}`);
+  for (const [name, value] of Object.entries({ renameFields, extraBody }))
+    if (typeof value !== "object" || value === null || Array.isArray(value))
+      fail(`${name}: expected an object, got ${typeof value === "string" ? "text" : shown(value)}`);
+  for (const [option, names] of Object.entries({ omitFields, renameFields: Object.keys(renameFields) }))
+    for (const field of names.filter((name) => !(fields as readonly unknown[]).includes(name))) {
+      const near = nearest(String(field), fields);
+      const ending = near === undefined ? `expected one of ${fields.join(", ")}` : `did you mean "${near}"?`;
+      fail(`${option}: unknown field ${shown(field)}; ${ending}`);
+    }
+  const targets = Object.values(renameFields);
+  const bad = targets.find((name) => typeof name !== "string" || name === "" || name === "messages");
+  if (bad !== undefined || new Set(targets).size < targets.length)
+    fail(`renameFields: expected a different name for each field, got ${shown(renameFields)}`);
+  for (const field of ["messages", "stream"])
+    if (Object.hasOwn(extraBody, field)) fail(`extraBody: expected fields other than "${field}", which is always ours`);
+}

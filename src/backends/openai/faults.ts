@@ -1,0 +1,104 @@
+import { z } from "zod";
+import type { FailureScope } from "../../errors";
+
+/** Why a request brought no completion. */
+export interface Fault {
+  readonly reason: string;
+  readonly scope: FailureScope;
+  /** Whether the same request is worth another try. */
+  readonly isTemporary: boolean;
+  /** What `Retry-After` asks for. */
+  readonly waitMs?: number | undefined;
+}
+
+/** What a server says of an error: OpenAI's form, which most others take over, or one of theirs. */
+export interface Said {
+  readonly words: string;
+  /** `code` and `type` of the error, in lower case. */
+  readonly kind: string;
+  /** A status within the body: OpenRouter sends 200 with `{"error": {"code": 429}}`. */
+  readonly status?: number;
+}
+
+const errorSchema = z.object({
+  message: z.string(),
+  code: z.union([z.string(), z.number()]).nullish().catch(undefined),
+  type: z.string().nullish().catch(undefined),
+  metadata: z.object({ raw: z.unknown() }).nullish().catch(undefined),
+});
+const bodySchema = z.union([
+  z.object({ error: errorSchema }),
+  z.object({ error: z.string().transform((message) => ({ message })) }),
+  z.object({ detail: z.string().transform((message) => ({ message })) }).transform(({ detail }) => ({ error: detail })),
+  errorSchema.transform((error) => ({ error })),
+]);
+
+/** The error in a body; `undefined` if it has no form that is known. */
+export function errorIn(body: unknown): Said | undefined {
+  const { data } = bodySchema.safeParse(body);
+  if (data === undefined) return undefined;
+  const { message, code, type, metadata }: Partial<z.infer<typeof errorSchema>> = data.error;
+  const raw = metadata?.raw;
+  const inner = raw === undefined || raw === null ? "" : `: ${typeof raw === "string" ? raw : JSON.stringify(raw)}`;
+  const status = Number(code);
+  return {
+    words: `${message}${inner}`,
+    kind: `${code ?? ""} ${type ?? ""}`.toLowerCase(),
+    ...(Number.isInteger(status) && status >= 400 && status < 600 && { status }),
+  };
+}
+
+/** What a status means for this prompt and for the others. */
+export function faultOf(status: number, { words, kind }: Said): Pick<Fault, "scope" | "isTemporary"> {
+  // An account without credit gets 429 too.
+  if (/insufficient_quota|billing/.test(kind)) return forAll;
+  if (status === 500 && namesRequest.test(words)) return forThisPrompt;
+  if (status === 501 || status === 505) return forAll;
+  if ([408, 409, 425, 429].includes(status) || status >= 500) return forNow;
+  if (status === 403) return /flag|moderat|polic|safety|filter/i.test(`${words} ${kind}`) ? forThisPrompt : forAll;
+  if ([401, 402, 404, 405, 407].includes(status)) return forAll;
+  // Some servers answer a wrong key or an unknown model with 400.
+  return /api[ _-]?key/i.test(`${words} ${kind}`) || /model_not_found/.test(kind) ? forAll : forThisPrompt;
+}
+
+/** An error that comes with status 200. */
+export function faultWithin(said: Said): Pick<Fault, "scope" | "isTemporary"> {
+  const isOfRequest = /invalid|content_filter|context_length|not_found|unsupported/.test(said.kind);
+  return faultOf(said.status ?? (isOfRequest ? 400 : 503), said);
+}
+
+const forNow = { scope: "moment", isTemporary: true } as const;
+const forThisPrompt = { scope: "prompt", isTemporary: false } as const;
+const forAll = { scope: "backend", isTemporary: false } as const;
+
+/** llama.cpp answers requests that it can never serve with 500. */
+const namesRequest =
+  /not supported|unsupported|invalid|context (size|length|window)|too (large|long)|failed to (parse|decode)|mmproj/i;
+
+/** A broken connection, or one that never was: then every prompt fails, unless the server comes back within the retries. */
+export function connectionFault(cause: unknown): Fault {
+  const causes = chainOf(cause);
+  const isUnreachable = causes.some(
+    ({ syscall = "", code = "" }) =>
+      ["connect", "getaddrinfo"].includes(syscall) || /CONNECT_TIMEOUT|CERT|TLS|SELF_SIGNED/.test(code),
+  );
+  return { reason: wordsOfError(cause), scope: isUnreachable ? "backend" : "moment", isTemporary: true };
+}
+
+type NodeError = Error & { readonly code?: string; readonly syscall?: string };
+
+/** An error, its causes and the errors that it joins. */
+function chainOf(error: unknown): readonly NodeError[] {
+  if (!(error instanceof Error)) return [];
+  const joined = error instanceof AggregateError ? error.errors.flatMap(chainOf) : [];
+  return [error as NodeError, ...joined, ...chainOf(error.cause)];
+}
+
+/** fetch says only that it failed; its causes say why, and at which address. */
+function wordsOfError(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  const { message, code = "", cause } = error as NodeError;
+  // A name may stand for several addresses.
+  const own = message || (error instanceof AggregateError && error.errors.map(wordsOfError).join(", ")) || code;
+  return cause === undefined ? own : `${own}: ${wordsOfError(cause)}`;
+}

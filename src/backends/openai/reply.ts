@@ -1,0 +1,81 @@
+import { z } from "zod";
+import type { Completion, FinishReason } from "../../types";
+
+/** Fields that a server may leave out or fill with something else: a reply is not lost because of them. */
+const optionalText = z.string().optional().catch(undefined);
+
+const partSchema = z.looseObject({ text: optionalText, refusal: optionalText, thinking: z.unknown().optional() });
+const choiceSchema = z.object({
+  message: z.object({
+    content: z.union([z.string(), z.array(partSchema)]).nullish(),
+    reasoning_content: optionalText,
+    reasoning: optionalText,
+    refusal: optionalText,
+  }),
+  finish_reason: optionalText,
+  logprobs: z
+    .object({ content: z.array(z.object({ logprob: z.number() })) })
+    .optional()
+    .catch(undefined),
+});
+
+export const replySchema = z.object({ choices: z.array(choiceSchema).min(1) });
+
+type Part = z.infer<typeof partSchema>;
+type Choice = z.infer<typeof choiceSchema>;
+
+export interface ReplyOptions {
+  /** Put reasoning that the server split off in front of the text, as `<think>…</think>`. */
+  readonly joinReasoning: boolean;
+  /** Takes keys out of what the server says. */
+  readonly safe: (text: string) => string;
+}
+
+/** A choice of a chat completion; what else it says, beside the text, becomes the completion's `remark`. */
+export function readChoice(
+  { message, finish_reason = "stop", logprobs }: Choice,
+  { joinReasoning, safe }: ReplyOptions,
+): Completion {
+  const parts: readonly Part[] =
+    typeof message.content === "string" ? [{ text: message.content, thinking: "" }] : (message.content ?? []);
+  const content = parts.map(({ text = "" }) => text).join("");
+  const field = message.reasoning_content ? "reasoning_content" : "reasoning";
+  const reasoning = message[field] || parts.map(({ thinking }) => textIn(thinking)).join("");
+  const refusal = message.refusal || parts.map((part) => part.refusal ?? "").join("");
+  const text = joinReasoning ? joined(reasoning, content) : content;
+  const finishReason = finishReasons.get(finish_reason.toLowerCase()) ?? "other";
+  const remarks = [
+    text.trim() === "" && "the reply has no text",
+    refusal !== "" && `refusal: ${JSON.stringify(safe(refusal).slice(0, 500))}`,
+    !joinReasoning &&
+      reasoning !== "" &&
+      `${reasoning.length} characters are in ${field}, which is not read; pass joinReasoning: true`,
+    ["content_filter", "other"].includes(finishReason) && `finish_reason ${safe(finish_reason).slice(0, 100)}`,
+  ].filter((remark) => remark !== false);
+  return {
+    text,
+    finishReason,
+    ...(remarks.length > 0 && { remark: remarks.join("; ") }),
+    ...(logprobs && { logProbs: logprobs.content.map(({ logprob }) => logprob) }),
+  };
+}
+
+const finishReasons = new Map<string, FinishReason>([
+  ...["", "stop", "eos", "eos_token", "end_turn", "stop_sequence"].map((word) => [word, "stop"] as const),
+  ...["length", "max_tokens"].map((word) => [word, "length"] as const),
+  ...["content_filter", "safety"].map((word) => [word, "content_filter"] as const),
+]);
+
+/** Reasoning that has the marks already is left as it is. */
+function joined(reasoning: string, content: string): string {
+  if (reasoning.trim() === "" || content.includes("<think>")) return content;
+  return reasoning.includes("<think>") ? `${reasoning}${content}` : `<think>${reasoning.trim()}</think>${content}`;
+}
+
+/** Mistral's thinking is text, or parts of text. */
+function textIn(thinking: unknown): string {
+  if (typeof thinking === "string") return thinking;
+  return Array.isArray(thinking)
+    ? thinking.map((part) => textIn((part as { text?: unknown } | null)?.text)).join("")
+    : "";
+}

@@ -1,0 +1,14 @@
+/**
+ * How many answers could only be read by overlooking something, by what that was: `{ "text around it": 12, "coordinates look like fractions": 40 }`.
+ *
+ * @param rows what `evaluate` records, or rewards of rollouts
+ * @example
+ * countRepairs(evaluation.records)["coordinates look like fractions"]; // undefined where none does
+ */
+export function countRepairs(
+  rows: readonly { readonly repairs?: readonly string[] | undefined }[],
+): Readonly<Record<string, number>> {
+  const counts = new Map<string, number>();
+  for (const { repairs = [] } of rows) for (const repair of repairs) counts.set(repair, (counts.get(repair) ?? 0) + 1);
+  return Object.fromEntries([...counts].sort(([, a], [, b]) => b - a));
+}

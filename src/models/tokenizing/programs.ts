@@ -1,0 +1,100 @@
+/*
+ * Two programs as text, for the reason that src/onnx/worker-code.ts has: files of their own would have other paths in the sources, in both builds and in
+ * whatever bundles them.
+ */
+
+/**
+ * The process that runs other people's tokenizers and templates. It may be killed at any time, and ends with the one that started it.
+ * A job that takes longer than its limit is stopped, what cannot be stopped inside is killed from outside.
+ */
+export const processProgram = `
+const { Script } = require("node:vm");
+const { PreTrainedTokenizer } = require(process.argv[1]);
+const mostOpen = 4;
+const mostLetters = 2 ** 24;
+const opened = new Map();
+const script = new Script("job()");
+
+const bounded = (value, what) => {
+  if (value.length > mostLetters) throw new Error("it makes more than " + mostLetters + what);
+  return value;
+};
+
+const jobs = {
+  open({ key, json, settings }) {
+    opened.set(key, new PreTrainedTokenizer(JSON.parse(json), settings));
+    if (opened.size > mostOpen) opened.delete(opened.keys().next().value);
+  },
+  prompt({ chat, seam }, tokenizer) {
+    const settings = { tokenize: false, add_generation_prompt: true };
+    const text = bounded(tokenizer.apply_chat_template(chat, settings), " letters of a prompt");
+    return jobs.encode({ pieces: text.split(seam) }, tokenizer);
+  },
+  encode({ pieces }, tokenizer) {
+    const some = pieces.filter((piece) => piece !== "");
+    return bounded(some.flatMap((piece) => tokenizer.encode(piece, { add_special_tokens: false })), " tokens");
+  },
+  decode: ({ rows }, tokenizer) =>
+    rows.map((ids) => bounded(tokenizer.decode(ids, { skip_special_tokens: true, clean_up_tokenization_spaces: false }), " letters")),
+};
+
+process.on("disconnect", () => process.exit());
+process.on("message", (request) => {
+  const tokenizer = opened.get(request.key);
+  if (request.job !== "open" && !tokenizer) return process.send({ unopened: true });
+  try {
+    globalThis.job = () => jobs[request.job](request, tokenizer);
+    process.send({ value: script.runInThisContext({ timeout: request.limitMs }) });
+  } catch (error) {
+    const tooLong = error?.code === "ERR_SCRIPT_EXECUTION_TIMEOUT";
+    process.send(tooLong ? { tooLong } : { error: String(error?.message ?? error).slice(0, 1000) });
+  }
+});
+`;
+
+/**
+ * The thread between: it starts the process, passes requests on, and kills it. Whoever asks waits at \`workerData.state\`, [answered?], and so needs no event loop.
+ */
+export const threadProgram = `
+const { parentPort, workerData } = require("node:worker_threads");
+const { spawn } = require("node:child_process");
+const { state, port, arguments: args, env } = workerData;
+let child;
+let timer;
+
+function start() {
+  // What it writes about its end is nobody's.
+  const started = spawn(process.execPath, args, { env, stdio: ["ignore", "ignore", "ignore", "ipc"], serialization: "advanced", windowsHide: true });
+  started.on("message", answer);
+  const end = (answered) => {
+    if (child !== started) return;
+    child = undefined;
+    if (timer) answer(answered);
+  };
+  started.on("error", (error) => end({ failed: error.message }));
+  started.on("exit", () => end({ died: true }));
+  return started;
+}
+
+function answer(reply) {
+  clearTimeout(timer);
+  timer = undefined;
+  port.postMessage(reply);
+  Atomics.store(state, 0, 1);
+  Atomics.notify(state, 0);
+}
+
+parentPort.on("message", (request) => {
+  child ??= start();
+  const own = child;
+  timer = setTimeout(() => {
+    child = undefined;
+    own.kill("SIGKILL");
+    answer({ tooLong: true });
+  }, request.killMs);
+  own.send(request, (error) => {
+    // A process that has just ended says so itself.
+    if (error && child === own) own.kill("SIGKILL");
+  });
+});
+`;

@@ -1,0 +1,64 @@
+import { TrainingError } from "../errors";
+import { sumOfSquares } from "./clip";
+import { zerosLike } from "./shared-tensors";
+import type { Tensors } from "./transform";
+
+/**
+ * What an optimiser step is made from: gradients that are added up, pass by pass, until the step.
+ *
+ * A tensor that received nothing since the last step has a gradient of zero, whatever a step before left in its array.
+ */
+export interface GradientSum {
+  /** Of each tensor; whole only after `finish`. */
+  readonly gradients: Tensors;
+  /** Adds a pass's gradient by one tensor. */
+  add(name: string, part: Float32Array): void;
+  /** Says that a pass ended well, even if it reached no tensor at all. */
+  passed(): void;
+  /** Completes `gradients`. @returns their norm @throws TrainingError when no pass ended well since the last step, or the norm is not finite */
+  finish(): number;
+  forget(): void;
+}
+
+export function gradientSum(parameters: Tensors): GradientSum {
+  const gradients = zerosLike(parameters);
+  /** Σ g² of the tensors that received something, summed up while their array is in the processor's cache. */
+  const squares = new Map<string, number>();
+  let isDue = false;
+  const forget = () => {
+    squares.clear();
+    isDue = false;
+  };
+  return {
+    gradients,
+    forget,
+    add(name, part) {
+      const sum = gradients.get(name)!;
+      if (squares.has(name)) addInto(sum, part);
+      else sum.set(part);
+      squares.set(name, sumOfSquares(sum));
+    },
+    passed() {
+      isDue = true;
+    },
+    finish() {
+      if (!isDue) throw new TrainingError("optimStep: there is no gradient; call forwardBackward first");
+      // Added up in the order of the tensors, whichever came first.
+      let sum = 0;
+      for (const [name, gradient] of gradients) {
+        if (!squares.has(name)) gradient.fill(0);
+        sum += squares.get(name) ?? 0;
+      }
+      const norm = Math.sqrt(sum);
+      if (Number.isFinite(norm)) return norm;
+      forget();
+      throw new TrainingError(
+        `optimStep: expected a finite gradient, got norm ${norm}; it is forgotten, and the weights are as they were`,
+      );
+    },
+  };
+}
+
+function addInto(sum: Float32Array, part: Float32Array): void {
+  for (let i = 0; i < sum.length; i++) sum[i]! += part[i]!;
+}

@@ -1,0 +1,68 @@
+import { readFile, stat } from "node:fs/promises";
+import { setTimeout } from "node:timers/promises";
+import { Worker } from "node:worker_threads";
+
+/** What a file begins with whose process lives: a number that grows. */
+export const firstBeat = "0".repeat(16);
+
+/**
+ * Writes a number that grows to the beginning of a file, again and again, for as long as this process runs and the file is there. In a thread of its
+ * own: this one may be busy for minutes.
+ * @returns ends it
+ */
+export function startHeartbeat(file: string, periodMs: number): () => Promise<unknown> {
+  const options = { eval: true, execArgv: [], workerData: { file, periodMs, digits: firstBeat.length } };
+  const worker = new Worker(program, options);
+  worker.unref();
+  // A thread that dies leaves a lock that another process may take over, which is noticed before anything is written.
+  worker.on("error", () => {});
+  return () => worker.terminate();
+}
+
+/** As text: a file would have another path in the sources and in both builds. */
+const program = `
+const { closeSync, openSync, writeSync } = require("node:fs");
+const { file, periodMs, digits } = require("node:worker_threads").workerData;
+let beats = 0;
+setInterval(() => {
+  let handle;
+  try {
+    // A file that is gone is not made anew: it was taken away.
+    handle = openSync(file, "r+");
+    writeSync(handle, String(++beats).padStart(digits, "0"), 0);
+  } catch {
+  } finally {
+    if (handle !== undefined) closeSync(handle);
+  }
+}, periodMs);
+`;
+
+/** Periods without a beat after which nobody can be there any more. */
+const silentPeriods = 10;
+const readingsPerPeriod = 4;
+
+/**
+ * Watches a file for a change, which says that its process lives. No clock of another machine is asked; what counts is readings, so that time in which
+ * both processes stood still (a paused machine) is no silence.
+ * @returns false where it did not change for many periods, or is gone
+ */
+export async function isBeating(file: string, periodMs: number): Promise<boolean> {
+  const first = await reading(file);
+  for (let i = 0; i < silentPeriods * readingsPerPeriod; i++) {
+    await setTimeout(periodMs / readingsPerPeriod);
+    const now = await reading(file);
+    if (now === undefined) return false;
+    if (now !== first) return true;
+  }
+  return false;
+}
+
+/** What a beat changes; `undefined` where there is no such file. Opened anew each time, because a network file system asks its server then. */
+const reading = (file: string): Promise<string | undefined> =>
+  Promise.all([readFile(file, "latin1"), stat(file)]).then(
+    ([text, { mtimeMs }]) => `${text} ${mtimeMs}`,
+    (error: NodeJS.ErrnoException) => {
+      if (error.code === "ENOENT") return undefined;
+      throw error;
+    },
+  );

@@ -1,0 +1,73 @@
+import { type Entry, readValue } from "./entry";
+import { skipSpace } from "./scan";
+
+/**
+ * Reads what a text without braces says of labels, in linear time: `- anger: 0.10` lines, `| anger | 0.10 |` rows of a table, `anger: 0.10, joy: 0.60`
+ * on one line.
+ *
+ * @returns null where a label has something else than a number, or a number stands beside what is no label
+ */
+export function readLines(text: string, labelOf: (key: string) => string | undefined): Entry[] | null {
+  const entries: Entry[] = [];
+  for (const line of text.split("\n")) {
+    const read = line.includes("|") ? readRow(line, labelOf) : readEntries(line, labelOf);
+    if (read === null) return null;
+    for (const entry of read) entries.push(entry);
+  }
+  return entries;
+}
+
+/** The label and the number of a row; none of a heading, or of the rule under it. */
+function readRow(line: string, labelOf: (key: string) => string | undefined): Entry[] | null {
+  const cells = line.split("|").flatMap((cell) => (cell.trim() === "" ? [] : [named(cell, labelOf)]));
+  const values = cells.flatMap((cell) => wholeValue(cell) ?? []);
+  if (values.length === 0) return [];
+  const [key, ...others] = cells.filter((cell) => wholeValue(cell) === null);
+  const isEntry = key !== undefined && others.length === 0 && values.length === 1 && labelOf(key) !== undefined;
+  return isEntry ? [{ ...values[0]!, key }] : null;
+}
+
+/** Every `label: number` of a line; none of a line of prose. */
+function readEntries(line: string, labelOf: (key: string) => string | undefined): Entry[] | null {
+  const entries: Entry[] = [];
+  let pieces: string[] = [];
+  for (const part of line.split(/([,;])/)) {
+    // What separates two entries is part of neither, but a label may have a comma.
+    if (pieces.length === 0 && /^[,;]$/.test(part)) continue;
+    pieces.push(part);
+    if (!/[:=]/.test(part)) continue;
+    const key = pieces.join("");
+    pieces = [];
+    const colon = Math.max(key.lastIndexOf(":"), key.lastIndexOf("="));
+    const whole = named(key.slice(0, colon), labelOf);
+    // "The probabilities are: anger: 0.10, …"
+    const name = labelOf(whole) === undefined ? undecorated(whole.slice(whole.lastIndexOf(":") + 1)) : whole;
+    const value = wholeValue(undecorated(key.slice(colon + 1)));
+    const isLabel = labelOf(name) !== undefined;
+    // "Anger: low", or "total: 1.00".
+    if (isLabel !== (value !== null)) return null;
+    if (value) entries.push({ ...value, key: name });
+  }
+  // What is left of an entry that does not end as one: "anger: 0,1".
+  return entries.length > 0 && /[\p{L}\p{N}]/u.test(pieces.join("")) ? null : entries;
+}
+
+/** A label may begin and end with what decorates others: "__proto__". */
+const named = (text: string, labelOf: (key: string) => string | undefined): string =>
+  labelOf(text) === undefined ? undecorated(text) : text.trim();
+
+/** Without the marks of a list, of bold text, of quotes and of brackets around it. */
+const undecorated = (text: string): string =>
+  text
+    .trim()
+    .replace(/^(?:[-*+•>#]\s|\d{1,3}[.)]\s)\s*/, "")
+    .replace(/^[\s*_`'"“”‘’([]+/, "")
+    .trimEnd()
+    .replace(/[*_`'"“”‘’)\].]{1,9}$/, "")
+    .trim();
+
+/** A number, perhaps a percentage, and nothing after it. */
+function wholeValue(text: string): Pick<Entry, "value" | "repairs"> | null {
+  const { value, repairs, end } = readValue(text, 0);
+  return value !== null && skipSpace(text, end) === text.length ? { value, repairs } : null;
+}

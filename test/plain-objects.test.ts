@@ -1,0 +1,78 @@
+import { readFileSync } from "node:fs";
+import { dirname, join, relative } from "node:path";
+import ts from "typescript";
+import { describe, expect, it } from "vitest";
+
+/** Words that every plain object has, whatever was put into it. */
+const inherited = ["constructor", "toString", "hasOwnProperty", "__proto__"];
+
+describe("plain objects in src", () => {
+  it("are read by words of a text only after Object.hasOwn, since every object has a constructor", {
+    timeout: 120_000,
+  }, () => {
+    expect(inherited.every((word) => word in {})).toBe(true);
+    const found = unguardedReads("tsconfig.json").filter((place) => !known.some((start) => place.startsWith(start)));
+    expect(found).toEqual([]);
+  });
+});
+
+/** Reads whose keys no text decides, and what decides them. */
+const known: readonly string[] = [
+  // Names of methods that the caller of `checkMethods` lists.
+  "src/options.ts: (value as Record<string, unknown> | null)?.[method]",
+  // Names of metrics that this code lists.
+  "src/pipelines/guards.ts: row[metric]",
+  "src/report/html-report.ts: row[name]",
+  "src/report/progress.ts: metrics[name]",
+  // `template` has refused every placeholder that it does not know.
+  "src/prompts/template.ts: values[part]",
+  // Names of inputs and outputs that this code gave to a graph.
+  "src/onnx/session.ts:",
+  "src/models/qwen2-vl/generate.ts: outputs[name]",
+  "src/models/qwen2-vl/training.ts: outputs[name]",
+  // `readJsonElements` gives elements of the lists that it was asked for.
+  "src/datasets/reading/coco-index.ts: readers[key]",
+  // Settings of an adapter or an optimiser that this code lists.
+  "src/models/qwen2-vl/peft-format.ts: json[key]",
+  "src/optim/threads.ts: last.scalars[name]",
+];
+
+/** `file: expression` of every read of an object by a key of which the compiler knows only that it is a string. */
+function unguardedReads(config: string): string[] {
+  const root = dirname(ts.sys.resolvePath(config));
+  const { options } = ts.parseJsonConfigFileContent(JSON.parse(readFileSync(config, "utf8")), ts.sys, root);
+  const files = ts.sys.readDirectory(join(root, "src"), [".ts"]);
+  const program = ts.createProgram(files, options);
+  const checker = program.getTypeChecker();
+  const places: string[] = [];
+  const visit = (node: ts.Node): void => {
+    if (ts.isElementAccessExpression(node) && !isWritten(node) && isByWord(node, checker) && !isGuarded(node))
+      places.push(`${relative(root, node.getSourceFile().fileName)}: ${node.getText()}`);
+    ts.forEachChild(node, visit);
+  };
+  for (const file of program.getSourceFiles()) if (files.includes(file.fileName)) visit(file);
+  return places;
+}
+
+/** Whether the key is any string at all, and the object one without a number index, as lists and texts have. */
+function isByWord({ expression, argumentExpression }: ts.ElementAccessExpression, checker: ts.TypeChecker): boolean {
+  const key = checker.getTypeAtLocation(argumentExpression);
+  const isWord = (key.flags & (ts.TypeFlags.String | ts.TypeFlags.TemplateLiteral)) !== 0;
+  const object = checker.getTypeAtLocation(expression);
+  return isWord && !checker.isArrayLikeType(object);
+}
+
+const isWritten = (node: ts.Node): boolean =>
+  ts.isBinaryExpression(node.parent) &&
+  node.parent.left === node &&
+  node.parent.operatorToken.kind === ts.SyntaxKind.EqualsToken;
+
+/** Whether the function around it asks `Object.hasOwn` of the same object and key. */
+function isGuarded(node: ts.ElementAccessExpression): boolean {
+  let around: ts.Node = node;
+  while (around.parent && !ts.isFunctionLike(around)) around = around.parent;
+  const text = around.getText().replace(/\s+/g, "");
+  return text.includes(
+    `Object.hasOwn(${node.expression.getText()},${node.argumentExpression.getText()})`.replace(/\s+/g, ""),
+  );
+}
