@@ -11,7 +11,7 @@ const base = ["types", "errors", "rng", "shown", "choice", "options"];
 /** What a file is, and images as they come from one: effects, and no computing. */
 const files = ["file-kind", "image-file"];
 const interfaces = ["tasks/task", "backends/backend", "trainers/trainer", "datasets/dataset"];
-const method = ["prompts", "checks", "similarity", "tasks", "reward", "grpo", "metrics", "filter", "audit"];
+const method = ["prompts", "checks", "similarity", "tasks", "reward", "grpo", "metrics", "filter", "cots", "audit"];
 
 /** What each part of `src/` may import besides itself: folders, or single files. The table is the design. */
 const mayImport: Readonly<Record<string, readonly string[]>> = {
@@ -32,6 +32,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   similarity: base,
   tasks: [...base, "prompts", "checks", "similarity"],
   filter: base,
+  cots: [...base, "tasks/task", "checks", "filter"],
   reward: [...base, "tasks/task", "checks", "similarity"],
   metrics: [...base, "similarity"],
   audit: [...base, "tasks/task"],
@@ -42,7 +43,8 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   models: [...base, ...files, "nearest", "onnx", "remote", "backends/backend", "prompts/check-prompt"],
   backends: [...base, ...files, "nearest", "onnx", "remote", "models", "prompts/template", "prompts/check-prompt"],
   trainers: [...base, "checksums", "backends/backend", "grpo", "models", "optim", "onnx"],
-  datasets: [...base, ...files, "tasks/task", "similarity"],
+  // They export what stage 2 learns from, with the pixels that the model would see.
+  datasets: [...base, ...files, "tasks/task", "similarity", "checks/think-answer", "cots", "models/qwen2-vl/image"],
   // Above both.
   // Pages are made of the report's parts, of which the report is made as well.
   pipelines: [

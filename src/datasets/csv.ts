@@ -1,17 +1,36 @@
 import { dirname, resolve } from "node:path";
 import { pipeline, Readable } from "node:stream";
+import { checkChoice } from "../choice";
 import { ConfigError, DataError } from "../errors";
+import { checkBooleans, checkOptions, type Names } from "../options";
 import { excerpt, shown } from "../shown";
 import type { LabelDistribution } from "../types";
-import type { ExampleStream } from "./dataset";
+import type { ExampleStream, Omission } from "./dataset";
 import { checkPath } from "./reading/arguments";
-import { readDistribution } from "./reading/checked";
-import { exampleStream, type Located } from "./reading/example-stream";
+import { readDistribution, readVotes } from "./reading/checked";
+import { exampleStream, type Located, refuseOmission } from "./reading/example-stream";
 import { openFolder, shortList } from "./reading/folder";
 import { longestLine, readText } from "./reading/lines";
 
+export interface CsvOptions {
+  /** The column of the images (`"image"`). */
+  readonly image?: string;
+  /** The column of the ids (`"id"`, which may be missing). */
+  readonly id?: string;
+  /** The column of what is asked about (`"subject"`, which may be missing). */
+  readonly subject?: string;
+  /** The folder from which paths of images start, and in which the images lie (the file's own). */
+  readonly root?: string;
+  /** What is between cells (`","`). */
+  readonly delimiter?: "," | ";" | "\t";
+  /** Whether numbers are counts, such as votes, which are divided by their sum over the labels (false: they are probabilities). */
+  readonly normalize?: boolean;
+  /** Told of rows that are no example: those without an image or an id, and those without a vote for a label. Without it, such a row is an error. */
+  readonly onOmission?: (omission: Omission) => void;
+}
+
 /**
- * Reads a table with commas whose columns are `image` and one probability for each label, a decimal number, under a heading with their names:
+ * Reads a table whose columns are `image` and one probability for each label, a decimal number, under a heading with their names:
  *
  *     image,joy,sadness
  *     images/1.jpg,0.9,0.1
@@ -19,44 +38,73 @@ import { longestLine, readText } from "./reading/lines";
  * Images are paths relative to the file's folder, and lie in it. `id` and `subject` are read where there are such columns, the id being the
  * image's path otherwise; other columns become metadata, as text.
  *
- * @param labels the columns that hold probabilities
- * @throws ConfigError at once for a path that is no text, and labels that are no list of columns
+ * @param labels the columns that hold probabilities, or votes
+ * @throws ConfigError at once for a path that is no text, labels that are no list of columns, and an unknown option
  * @throws DataError naming file:line, the column, what was expected and what was found
+ * @example
+ * const labels = ["neutral", "happiness", "surprise", "sadness", "anger", "disgust", "fear", "contempt"];
+ * const dataset = await csvDataset("fer2013new.csv", labels, {
+ *   image: "Image name", root: "FER2013Train", normalize: true, onOmission: () => {},
+ * });
  */
-export function csvDataset(path: string, labels: readonly string[]): ExampleStream<LabelDistribution> {
+export function csvDataset(
+  path: string,
+  labels: readonly string[],
+  options: CsvOptions = {},
+): ExampleStream<LabelDistribution> {
   checkPath("csvDataset()'s path", path);
   if (!(Array.isArray(labels) && labels.length > 0 && labels.every((label) => typeof label === "string")))
     throw new ConfigError(
       `expected csvDataset()'s labels to be a list of columns, such as ["joy", "sadness"]; got ${shown(labels)}`,
     );
-  return exampleStream(() => readExamples(path, labels));
+  checkOptions("csvDataset", options, names);
+  checkBooleans("csvDataset", { normalize: options.normalize });
+  checkChoice("csvDataset: delimiter", options.delimiter ?? ",", delimiters);
+  return exampleStream(() => readExamples(path, labels, options));
 }
 
-async function* readExamples(path: string, labels: readonly string[]): AsyncGenerator<Located<LabelDistribution>> {
-  const folder = openFolder(dirname(resolve(path)));
-  const isLabel = new Set(labels);
+const names: Names<CsvOptions> = {
+  ...{ image: true, id: true, subject: true, root: true },
+  ...{ delimiter: true, normalize: true, onOmission: true },
+};
+const delimiters = [",", ";", "\t"] as const;
+
+async function* readExamples(
+  path: string,
+  labels: readonly string[],
+  options: CsvOptions,
+): AsyncGenerator<Located<LabelDistribution>> {
+  const { delimiter = ",", normalize = false, onOmission = refuseOmission } = options;
+  const { image: imageColumn = "image", id: idColumn = "id", subject: subjectColumn = "subject" } = options;
+  const folder = openFolder(options.root ?? dirname(resolve(path)));
+  const isRead = new Set([...labels, imageColumn, idColumn, subjectColumn]);
+  // A column that is asked for by name has to be there.
+  const needed = [imageColumn, ...[options.id, options.subject].filter((column) => column !== undefined), ...labels];
   let columns: readonly string[] | undefined;
   let isEmpty = true;
-  for await (const { record, where } of readRecords(path)) {
+  for await (const { record, where } of readRecords(path, delimiter)) {
     if (columns === undefined) {
-      columns = checkColumns(record, labels, where);
+      columns = checkColumns(record, needed, where);
       continue;
     }
     isEmpty = false;
     const cells = new Map(columns.map((column, i) => [column, record[i]!]));
-    const annotation = readDistribution(
-      labels,
-      labels.map((label) => cells.get(label)!),
-      where,
-    );
-    const { id, image, subject, ...metadata } = Object.fromEntries(
-      [...cells].filter(([column]) => !isLabel.has(column)),
-    );
-    if (image === "" || id === "") throw new DataError(`${where}: expected an image and an id, found an empty cell`);
+    const numbers = labels.map((label) => cells.get(label)!);
+    const [image, id, subject] = [cells.get(imageColumn)!, cells.get(idColumn), cells.get(subjectColumn)];
+    if (image === "" || id === "") {
+      onOmission({ where, reason: "expected an image and an id, found an empty cell" });
+      continue;
+    }
+    const annotation = normalize ? readVotes(labels, numbers, where) : readDistribution(labels, numbers, where);
+    if (annotation === undefined) {
+      onOmission({ where, reason: `no votes for ${shortList(labels)}` });
+      continue;
+    }
+    const metadata = Object.fromEntries([...cells].filter(([column]) => !isRead.has(column)));
     yield {
       example: {
-        id: id ?? image!,
-        image: await folder.image(image!, where),
+        id: id ?? image,
+        image: await folder.image(image, where),
         annotation,
         ...(subject !== undefined && { subject }),
         ...(Object.keys(metadata).length > 0 && { metadata }),
@@ -67,11 +115,14 @@ async function* readExamples(path: string, labels: readonly string[]): AsyncGene
   if (isEmpty) throw new DataError(`${path}: expected a heading and at least one row, found none`);
 }
 
-function checkColumns(columns: readonly string[], labels: readonly string[], where: string): readonly string[] {
+function checkColumns(columns: readonly string[], needed: readonly string[], where: string): readonly string[] {
   const distinct = new Set(columns);
-  const missing = ["image", ...labels].filter((column) => !distinct.has(column));
+  const missing = needed.filter((column) => !distinct.has(column));
+  const other = columns.length === 1 ? delimiters.find((mark) => columns[0]!.includes(mark)) : undefined;
   if (missing.length > 0)
-    throw new DataError(`${where}: expected columns ${shortList(missing)}, found ${excerpt(columns.join(", "))}`);
+    throw new DataError(
+      `${where}: expected columns ${shortList(missing)}, found ${excerpt(columns.join(", "))}${other ? `; pass delimiter: ${JSON.stringify(other)}` : ""}`,
+    );
   // A name that is deleted already is there for the second time.
   const twin = columns.find((column) => !distinct.delete(column));
   if (twin !== undefined) throw new DataError(`${where}: expected columns that differ, found "${twin}" twice`);
@@ -83,10 +134,10 @@ interface CsvRecord {
   readonly where: string;
 }
 
-async function* readRecords(path: string): AsyncGenerator<CsvRecord> {
+async function* readRecords(path: string, delimiter: string): AsyncGenerator<CsvRecord> {
   const { parse, CsvError } = await import("csv-parse");
   const parser = parse({
-    ...{ bom: true, info: true, skip_empty_lines: true },
+    ...{ bom: true, info: true, skip_empty_lines: true, delimiter },
     ...{ record_delimiter: ["\r\n", "\n"], max_record_size: longestLine },
   });
   // Its errors reach whoever reads the parser.

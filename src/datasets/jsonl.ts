@@ -1,20 +1,20 @@
 import { dirname, resolve } from "node:path";
 import { z } from "zod";
-import { DataError } from "../errors";
 import type { Task } from "../tasks/task";
 import type { ExampleStream } from "./dataset";
+import { readJsonLines } from "./formats/json-rows";
 import { checkPath, checkTask } from "./reading/arguments";
-import { checkAnnotation, checked, parseJson } from "./reading/checked";
+import { checkAnnotation, checked } from "./reading/checked";
 import { exampleStream, type Located } from "./reading/example-stream";
 import { openFolder } from "./reading/folder";
-import { readLines } from "./reading/lines";
 
 /**
  * Reads a dataset with one JSON object on each line:
  *
  * `{"id": "1", "image": "images/1.jpg", "annotation": {"joy": 0.9, "sadness": 0.1}, "subject": "…", "metadata": {…}}`
  *
- * Images are paths relative to the file's folder, and lie in it. Subject and metadata are optional; blank lines are skipped.
+ * Images are paths relative to the file's folder, and lie in it. An id may be a whole number, which is read as its text. Subject and metadata are
+ * optional; blank lines are skipped.
  *
  * @param path the `.jsonl` file
  * @param task decides what an annotation is
@@ -29,21 +29,19 @@ export function jsonlDataset<A>(path: string, task: Task<A>): ExampleStream<A> {
 
 async function* readExamples<A>(path: string, task: Task<A>): AsyncGenerator<Located<A>> {
   const folder = openFolder(dirname(resolve(path)));
-  let isEmpty = true;
-  for await (const { text, where } of readLines(path)) {
-    if (text.trim() === "") continue;
-    isEmpty = false;
-    const { image, annotation, ...rest } = checked(rowSchema, parseJson(text, where), where);
+  for await (const { value, where } of readJsonLines(path)) {
+    const { id, image, annotation, ...rest } = checked(rowSchema, value, where);
     // Whether it is an A is for the task to say.
     const typed = annotation as A;
     checkAnnotation(task, typed, where);
-    yield { example: { ...rest, image: await folder.image(image, where), annotation: typed }, where };
+    yield { example: { ...rest, id: String(id), image: await folder.image(image, where), annotation: typed }, where };
   }
-  if (isEmpty) throw new DataError(`${path}: expected at least one line of JSON, found none`);
 }
 
 const rowSchema = z.strictObject({
-  id: z.string().min(1),
+  id: z.union([z.string().min(1), z.int()], {
+    error: 'expected an id of its own for each row, which is text or a whole number, such as "1"',
+  }),
   image: z.string().min(1),
   annotation: z.unknown().refine((value) => value !== undefined, "expected an annotation, found none"),
   subject: z.string().exactOptional(),

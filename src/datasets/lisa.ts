@@ -2,14 +2,17 @@ import { readdir, readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
 import { DataError } from "../errors";
+import { checkOptions, type Names } from "../options";
 import { checkSpace } from "../similarity/boxes";
 import type { Box, BoxSpace, Example } from "../types";
-import type { Omission, Splits } from "./dataset";
+import type { ExampleStream, Omission, Splits } from "./dataset";
 import { checkPath } from "./reading/arguments";
 import { checked, parseJson } from "./reading/checked";
+import { exampleStream, refuseOmission } from "./reading/example-stream";
 import { type Folder, openFolder, published, type Source, shortList } from "./reading/folder";
 import { shownSize, sizeProblem } from "./reading/image-size";
 import { checkTextFile, longestLine } from "./reading/lines";
+import { pictureExtension } from "./reading/nearby";
 import { boxInImage, lookLikeFractions, type Sides } from "./reading/pixel-box";
 import { decodeWestern } from "./reading/western-text";
 
@@ -42,6 +45,36 @@ export async function lisa(dir: string, { space = "thousand" }: LisaOptions = {}
   return { train, test, omissions };
 }
 
+export interface ReasonSegOptions extends LisaOptions {
+  /** Told of regions that are not judged, of targets without an outline or area, and of images without a target. Without it, those are errors. */
+  readonly onOmission?: (omission: Omission) => void;
+}
+
+/**
+ * Reads a folder of one's own in the layout of ReasonSeg: images of any number, each beside a labelme-like JSON file of its name with `text` and `shapes`.
+ *
+ * Examples are as those of `lisa`, one for each target; ids are `<name>`, with `#2`, `#3`, … for further targets. `text` is a question or a list of them.
+ * Shapes are polygons or rectangles; others, such as circles, are left out by name.
+ *
+ * @param dir the folder of the pairs; of a data set in parts, one of them
+ * @throws ConfigError at once for a path that is not text, an unknown space or option
+ * @throws DataError naming the file and the place in it, what was expected and what was found
+ * @example
+ * const dataset = await reasonSegDataset("ReasonSeg/train", { onOmission: console.warn });
+ */
+export function reasonSegDataset(dir: string, options: ReasonSegOptions = {}): ExampleStream<readonly Box[]> {
+  checkPath("reasonSegDataset()'s dir", dir);
+  checkOptions("reasonSegDataset", options, { space: true, onOmission: true } satisfies Names<ReasonSegOptions>);
+  const { space = "thousand", onOmission = refuseOmission } = options;
+  checkSpace("reasonSegDataset()'s space", space);
+  return exampleStream(async function* () {
+    const folder = openFolder(dir);
+    for (const pair of await pairedNames(folder.path))
+      for (const example of await readImage(folder, pair, space, onOmission))
+        yield { example, where: join(folder.path, `${pair.name}.json`) };
+  });
+}
+
 const source: Source = {
   name: "ReasonSeg",
   url: "https://github.com/dvlab-research/LISA#dataset (train.zip, val.zip)",
@@ -55,40 +88,65 @@ async function readPart(
   omit: (omission: Omission) => void,
 ): Promise<Example<readonly Box[]>[]> {
   const folder = openFolder(join(dir, part));
-  const names = await pairedNames(folder.path);
-  if (names.length !== count)
+  const pairs = await pairedNames(folder.path, published(source));
+  if (pairs.length !== count)
     throw new DataError(
-      `${folder.path}: expected ${count} images with their JSON files, found ${names.length}. ${published(source)}`,
+      `${folder.path}: expected ${count} images with their JSON files, found ${pairs.length}. ${published(source)}`,
     );
   const examples: Example<readonly Box[]>[] = [];
-  for (const name of names) examples.push(...(await readImage(folder, part, name, space, omit)));
+  for (const pair of pairs) {
+    const read = await readImage(folder, pair, space, omit);
+    examples.push(...read.map((example) => ({ ...example, id: `${part}/${example.id}` })));
+  }
   return examples;
 }
 
-/** Names without their extension of the images that a folder has, each with its JSON file; beside a file, macOS keeps a hidden `._` one. */
-async function pairedNames(dir: string): Promise<string[]> {
-  const files = await readdir(dir).catch((cause: unknown) => {
-    throw new DataError(`${dir}: expected a readable folder: ${String(cause)}. ${published(source)}`, { cause });
+interface Pair {
+  /** Of both files, without their extension. */
+  readonly name: string;
+  readonly image: string;
+}
+
+/** The images that a folder has, each with its JSON file; beside a file, macOS keeps a hidden `._` one. */
+async function pairedNames(dir: string, advice = "Each image lies beside the .json file of its name"): Promise<Pair[]> {
+  const entries = await readdir(dir, { withFileTypes: true }).catch((cause: unknown) => {
+    throw new DataError(`${dir}: expected a readable folder: ${String(cause)}. ${advice}`, { cause });
   });
+  const files = entries.filter((entry) => !entry.isDirectory() && !entry.name.startsWith(".")).map(({ name }) => name);
   const found = new Set(files);
-  const stems = [...new Set(files.flatMap((file) => /^([^.].*)\.(?:jpg|json)$/.exec(file)?.[1] ?? []))].sort();
-  const missing = stems.flatMap((stem) => [`${stem}.jpg`, `${stem}.json`]).filter((file) => !found.has(file));
+  const images = new Map<string, string>();
+  for (const image of files.filter((file) => pictureExtension.test(file)).sort()) {
+    const name = image.replace(pictureExtension, "");
+    const twin = images.get(name);
+    if (twin !== undefined)
+      throw new DataError(`${dir}: expected one image for ${name}.json, found ${twin} and ${image}; remove one`);
+    images.set(name, image);
+  }
+  const names = [
+    ...new Set([...images.keys(), ...files.flatMap((file) => /^(.+)\.json$/.exec(file)?.[1] ?? [])]),
+  ].sort();
+  const missing = names
+    .flatMap((name) => [images.get(name) ?? `${name}.jpg`, `${name}.json`])
+    .filter((file) => !found.has(file));
   if (missing.length > 0)
+    throw new DataError(`${dir}: expected a .json file beside every image, found no ${shortList(missing)}. ${advice}`);
+  if (names.length === 0) {
+    const folders = entries.filter((entry) => entry.isDirectory()).map(({ name }) => join(dir, name));
     throw new DataError(
-      `${dir}: expected a .json file beside every .jpg, found no ${shortList(missing)}. ${published(source)}`,
+      `${dir}: expected images with their JSON files, found none${folders.length > 0 ? `; name one of its folders, such as ${folders[0]}` : ""}. ${advice}`,
     );
-  return stems;
+  }
+  return names.map((name) => ({ name, image: images.get(name)! }));
 }
 
 async function readImage(
   folder: Folder,
-  part: string,
-  name: string,
+  { name, image: file }: Pair,
   space: BoxSpace,
   omit: (omission: Omission) => void,
 ): Promise<Example<readonly Box[]>[]> {
   const where = join(folder.path, `${name}.json`);
-  const image = await folder.image(`${name}.jpg`, where);
+  const image = await folder.image(file, where);
   const json = parseJson(await readAnnotation(folder, name), where);
   const { text, shapes, imageWidth, imageHeight } = checked(annotationSchema, json, where);
   const shown = await shownSize(image);
@@ -117,10 +175,10 @@ async function readImage(
   }
   if (boxes.length === 0) omit({ where, reason: "an image without a target" });
   return boxes.map((box, i) => ({
-    id: `${part}/${name}${i === 0 ? "" : `#${i + 1}`}`,
+    id: `${name}${i === 0 ? "" : `#${i + 1}`}`,
     image,
     annotation: [box],
-    subject: text[0]!.trim(),
+    subject: [text].flat()[0]!.trim(),
     metadata: { ...size, targets: boxes.length },
   }));
 }
@@ -129,10 +187,16 @@ const shapeSchema = z.object({
   label: z.string(),
   points: z.array(z.tuple([z.number(), z.number()], { error: "expected two numbers [x, y]" })),
   group_id: z.union([z.number(), z.string()]).nullish(),
+  shape_type: z.string().nullish(),
 });
 
+/** How tools draw regions whose points are corners, of the outline or of the box around it; `null` where they do not say. */
+const outlines: ReadonlySet<string> = new Set(["polygon", "rectangle", "rotation", "mask"]);
+
 const annotationSchema = z.object({
-  text: z.array(z.string()).refine(([question]) => question?.trim(), "expected a question first"),
+  text: z
+    .union([z.string(), z.array(z.string())])
+    .refine((text) => [text].flat()[0]?.trim(), "expected a question first"),
   shapes: z.array(shapeSchema),
   // Tools such as labelme write the size; the published files have none.
   imageWidth: z.number().nonnegative().nullish(),
@@ -149,12 +213,19 @@ function targetsOf(
 ): ReadonlyMap<string, Points> {
   const targets = new Map<string, Points>();
   const groups = new Map<string | number, string>();
-  for (const [i, { label, points, group_id: group }] of shapes.entries()) {
+  for (const [i, { label, points, group_id: group, shape_type: drawn }] of shapes.entries()) {
     const at = `${where}: shapes.${i}`;
     const kind = label.toLowerCase();
     // As the authors' own reader: "flag" is left from drawing, what says "ignore" is not judged, and all else is the target.
     if (kind === "flag" || kind.includes("ignore")) {
       omit({ where: at, reason: `a region labelled "${label}"` });
+      continue;
+    }
+    if (drawn && !outlines.has(drawn)) {
+      omit({
+        where: at,
+        reason: `a target drawn as a ${drawn}, whose points are no outline; draw a polygon or a rectangle`,
+      });
       continue;
     }
     const key = (group != null && groups.get(group)) || at;

@@ -1,123 +1,130 @@
 import { basename, dirname, resolve } from "node:path";
-import type { FileMetaData } from "hyparquet";
 import { z } from "zod";
+import { checkChoice } from "../choice";
 import { ConfigError, DataError } from "../errors";
+import { checkOptions, type Names } from "../options";
 import { shown } from "../shown";
 import type { Task } from "../tasks/task";
-import type { Example, ImageSource } from "../types";
+import type { Example } from "../types";
 import type { ExampleStream } from "./dataset";
+import { imageReader } from "./formats/image-cell";
 import { checkPath, checkTask } from "./reading/arguments";
 import { checkAnnotation, checked, parseJson } from "./reading/checked";
 import { exampleStream, type Located } from "./reading/example-stream";
-import { type Folder, openFolder } from "./reading/folder";
+import { openFolder } from "./reading/folder";
+import { openParquet } from "./reading/parquet-file";
 
-/** A row without its picture. 64-bit integers that a double holds are numbers. */
+/** A row without its image. 64-bit integers that a double holds are numbers. */
 export type ParquetRow = Readonly<Record<string, unknown>>;
 
 export interface ParquetOptions<A> {
   /** Decides what an annotation is. */
   readonly task: Task<A>;
-  /** What of a row is the annotation, and what else an example has; the id is `<file>#<row>` unless given. */
-  readonly example: (row: ParquetRow) => Omit<Example<A>, "id" | "image"> & Partial<Pick<Example<A>, "id">>;
-  /** The column of the pictures (`"image"`). */
+  /** What of a row is the annotation, and what else an example has; the id is `<file>#<row>` unless given. `where` names the row in messages. */
+  readonly example: (
+    row: ParquetRow,
+    where: string,
+  ) => Omit<Example<A>, "id" | "image"> & Partial<Pick<Example<A>, "id">>;
+  /** The column of the images (`"image"`). */
   readonly image?: string;
+  /** What a text in that column is: a path from the file's folder (the default), or the image itself in base64. */
+  readonly imageText?: "path" | "base64";
 }
 
 /**
- * Reads Parquet files as the Hugging Face Hub has them: the picture is a struct `{ bytes, path }`, or bytes.
+ * Reads Parquet files as the Hugging Face Hub and its neighbours write them. A column of images holds `{ bytes, path }`, bytes, text, or a list of one of
+ * these. Where there are no bytes, the path starts from the file's folder, and leads to a file in it.
  *
- * One row group is in memory at a time. Pictures stay encoded, as they are in the file; where there are no bytes, the path is one from the
- * file's folder, and lies in it. Codecs: none and Snappy, which is what the Hub writes.
+ * One row group is in memory at a time. Images stay encoded, as they are in the file. Pages may be plain, Snappy, GZIP, Brotli, LZ4 or ZSTD.
  *
  * @param files one, or the parts of a split in order
- * @throws ConfigError at once for a path that is no text, for no task, and an `example` that is no function
- * @throws DataError naming file and row, what was expected and what was found
+ * @throws ConfigError at once for a path that is not text, a missing task, an `example` that is not a function, an unknown option
+ * @throws DataError naming file, row and column, what was expected and what came
+ * @example
+ * const labels = await parquetLabels("train.parquet", "label");
+ * const task = classification({ labels });
+ * const dataset = await parquetDataset("train.parquet", {
+ *   task,
+ *   example: (row) => ({ annotation: oneHot(labels, labels[Number(row.label)]!) }),
+ * });
  */
 export function parquetDataset<A>(files: string | readonly string[], options: ParquetOptions<A>): ExampleStream<A> {
   const parts: readonly string[] = [files].flat();
   for (const file of parts) checkPath("a file of parquetDataset()", file);
   checkTask("parquetDataset()'s task", options?.task);
+  checkOptions("parquetDataset", options, names);
   if (typeof options.example !== "function")
     throw new ConfigError(
       `expected parquetDataset()'s example to be a function of a row, got ${shown(options.example)}`,
     );
+  checkChoice("parquetDataset: imageText", options.imageText ?? "path", ["path", "base64"]);
   return exampleStream(async function* () {
     if (parts.length === 0) throw new DataError("expected at least one Parquet file, found none");
     for (const file of parts) yield* readExamples(file, options);
   });
 }
 
+const names: Names<ParquetOptions<unknown>> = { task: true, example: true, image: true, imageText: true };
+
 /**
  * The names of a `ClassLabel` column, by number, from the file's own description.
+ *
+ * @param column its name; for one inside another, such as the categories of the Hub's detection sets, both: `"objects.category"`
  * @throws DataError for a column that has none
+ * @example
+ * const categories = await parquetLabels("train.parquet", "objects.category");
  */
 export async function parquetLabels(file: string, column: string): Promise<readonly string[]> {
   const { metadata } = await openParquet(file);
   const where = `${file}: key_value_metadata.huggingface`;
   const entry = metadata.key_value_metadata?.find(({ key }) => key === "huggingface");
   const { features } = checked(descriptionSchema, parseJson(entry?.value ?? "", where), where).info;
-  const described = Object.hasOwn(features, column) ? features[column] : undefined;
-  const names = classLabelSchema.safeParse(described);
-  if (!names.success)
-    throw new DataError(`${where}: expected names of a ClassLabel for column "${column}", found ${shown(described)}`);
-  return names.data.names;
+  const described = column.split(".").reduce<unknown>((feature, name) => childOf(feature, name), features);
+  const label = classLabelSchema.safeParse(elementOf(described));
+  if (!label.success)
+    throw new DataError(`${where}: expected a ClassLabel with names for column "${column}", got ${shown(described)}`);
+  return label.data.names;
 }
 
 const descriptionSchema = z.object({ info: z.object({ features: z.record(z.string(), z.unknown()) }) });
 const classLabelSchema = z.object({ _type: z.literal("ClassLabel"), names: z.array(z.string()) });
+const listSchema = z.object({ _type: z.enum(["Sequence", "List", "LargeList"]), feature: z.unknown() });
+
+/** What a list holds, however deep and however written: `{ feature, _type: "Sequence" }`, or `[feature]`. */
+function elementOf(feature: unknown): unknown {
+  if (Array.isArray(feature)) return elementOf(feature[0]);
+  const list = listSchema.safeParse(feature);
+  return list.success ? elementOf(list.data.feature) : feature;
+}
+
+function childOf(feature: unknown, name: string): unknown {
+  const struct = elementOf(feature);
+  return typeof struct === "object" && struct !== null && Object.hasOwn(struct, name)
+    ? (struct as Record<string, unknown>)[name]
+    : undefined;
+}
 
 async function* readExamples<A>(
   path: string,
-  { task, example, image: column = "image" }: ParquetOptions<A>,
+  { task, example, image: column = "image", imageText = "path" }: ParquetOptions<A>,
 ): AsyncGenerator<Located<A>> {
-  const { metadata, read } = await openParquet(path);
+  const { metadata, rows } = await openParquet(path);
   const folder = openFolder(dirname(resolve(path)));
+  const imageOf = imageReader(folder, imageText);
   let at = 0;
   for (const { num_rows } of metadata.row_groups) {
     const end = at + Number(num_rows);
-    for (const { [column]: picture, ...row } of await read(at, end)) {
+    for (const { [column]: image, ...row } of await rows(at, end)) {
       const where = `${path}: row ${at}`;
-      const image = await imageOf(picture, folder, `${where}: ${column}`);
-      const { id = `${basename(path)}#${at}`, ...rest } = example(plain(row) as ParquetRow);
+      const source = await imageOf(image, `${where}: ${column}`);
+      const { id = `${basename(path)}#${at}`, ...rest } = example(plain(row) as ParquetRow, where);
       checkAnnotation(task, rest.annotation, where);
-      yield { example: { ...rest, id, image }, where };
+      yield { example: { ...rest, id, image: source }, where };
       at++;
     }
   }
-  if (at === 0) throw new DataError(`${path}: expected at least one row, found none`);
+  if (at === 0) throw new DataError(`${path}: expected at least one row, got none`);
 }
-
-interface Parquet {
-  readonly metadata: FileMetaData;
-  read(from: number, to: number): Promise<Record<string, unknown>[]>;
-}
-
-async function openParquet(path: string): Promise<Parquet> {
-  const { asyncBufferFromFile, parquetMetadataAsync, parquetReadObjects } = await import("hyparquet");
-  const refuse = (cause: unknown): never => {
-    throw new DataError(`${path}: expected a readable Parquet file: ${String(cause)}`, { cause });
-  };
-  const file = await asyncBufferFromFile(path).catch(refuse);
-  const metadata = await parquetMetadataAsync(file).catch(refuse);
-  return {
-    metadata,
-    // Bytes that nobody calls text are a picture's.
-    read: (rowStart, rowEnd) => parquetReadObjects({ file, metadata, rowStart, rowEnd, utf8: false }).catch(refuse),
-  };
-}
-
-async function imageOf(picture: unknown, folder: Folder, where: string): Promise<ImageSource> {
-  if (picture instanceof Uint8Array) return copied(picture);
-  const { bytes, path } = checked(pictureSchema, picture, where);
-  if (bytes) return copied(bytes);
-  if (path) return folder.image(path, where);
-  throw new DataError(`${where}: expected bytes or a path, found neither`);
-}
-
-const pictureSchema = z.object({ bytes: z.instanceof(Uint8Array).nullish(), path: z.string().nullish() });
-
-/** So that a picture that is kept does not keep the page it was read from. */
-const copied = (bytes: Uint8Array) => new Uint8Array(bytes);
 
 function plain(value: unknown): unknown {
   if (typeof value === "bigint") return Number.isSafeInteger(Number(value)) ? Number(value) : value;

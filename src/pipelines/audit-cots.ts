@@ -1,4 +1,5 @@
 import type { VlmBackend } from "../backends/backend";
+import { checkCots } from "../cots";
 import { ConfigError, DataError } from "../errors";
 import {
   bootstrapInterval,
@@ -12,7 +13,6 @@ import { checkOptions } from "../options";
 import { createRng, deriveSeed } from "../rng";
 import type { Task } from "../tasks/task";
 import type { Example, Leak, Prompt, RatedCot } from "../types";
-import { checkCots } from "./cots";
 import { checkCounts, checkExamples } from "./examples";
 import { checkFailureOptions, createFailures, type FailureOptions, type Failures } from "./failures";
 import { generateEach } from "./generate";

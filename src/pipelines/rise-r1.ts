@@ -1,5 +1,5 @@
-import { formatThinkAnswer } from "../checks/think-answer";
 import { checkChoice } from "../choice";
+import { checkCots, keptCots, sftSamples } from "../cots";
 import { ConfigError } from "../errors";
 import { checkThreshold } from "../filter";
 import { type GrpoSettings, grpoPresets } from "../grpo/presets";
@@ -9,7 +9,6 @@ import { deriveSeed } from "../rng";
 import type { Task } from "../tasks/task";
 import type { Trainer } from "../trainers/trainer";
 import type { Example, RatedCot } from "../types";
-import { checkCots, keptCots } from "./cots";
 import type { BestCheckpoint, RunEvent, StepMetrics } from "./events";
 import {
   checkCounts,
@@ -208,12 +207,11 @@ function withLengths<A>({ sft, rft, ...settings }: Settings<A>, steps: ReadonlyM
 }
 
 /** Prompt and target tokens of every kept cot. */
-function supervisedSamples<A>({ task, dataset }: RiseR1Options<A>, trainer: Trainer, kept: readonly RatedCot<A>[]) {
-  const examples = new Map(dataset.map((example) => [example.id, example]));
-  return kept.map(({ exampleId, cot, annotation }) => ({
-    exampleId,
-    prompt: task.answerPrompt(examples.get(exampleId)!),
-    completion: trainer.encode(formatThinkAnswer(cot, task.format(annotation))),
+function supervisedSamples<A>(options: RiseR1Options<A>, trainer: Trainer, kept: readonly RatedCot<A>[]) {
+  return sftSamples(kept, options).map(({ example, prompt, target }) => ({
+    exampleId: example.id,
+    prompt,
+    completion: trainer.encode(target),
   }));
 }
 

@@ -1,7 +1,9 @@
 import { rm, symlink, truncate, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { csvDataset } from "../../src/datasets/csv";
+import { type CsvOptions, csvDataset } from "../../src/datasets/csv";
+import type { Omission } from "../../src/datasets/dataset";
 import { ConfigError, DataError } from "../../src/errors";
 import { temporaryFolder, writeFiles } from "./temporary";
 
@@ -117,5 +119,89 @@ describe("a table with a column for each label", () => {
       await truncate(file, 2 ** 30);
       await expect(csvDataset(file, ["joy", "sadness"])).rejects.toThrow(/ratings\.csv:2: Max Record Size/);
     }
+  });
+});
+
+describe("a table of votes", () => {
+  const votes = (text: string, options: CsvOptions = {}) =>
+    writeFile(file, text).then(() => csvDataset(file, ["joy", "sadness"], { normalize: true, ...options }));
+
+  it("gives the shares that labels have of the votes, whatever its columns are called", async () => {
+    // As fer2013new.csv is laid out: votes of ten, a last column for pictures that show no face, and rows that have lost their picture.
+    const fixture = fileURLToPath(new URL("fixtures/tables/D5a-votes.csv", import.meta.url));
+    const omissions: Omission[] = [];
+    const options = {
+      image: "Picture name",
+      normalize: true,
+      onOmission: (omission: Omission) => omissions.push(omission),
+    };
+    const [example, ...others] = await csvDataset(fixture, ["anger", "joy", "sadness"], options);
+    expect(example).toMatchObject({
+      id: "a.jpg",
+      annotation: { anger: 1 / 9, joy: 7 / 9, sadness: 1 / 9 },
+      metadata: { Split: "train", unclear: "1" },
+    });
+    expect(others).toEqual([]);
+    expect(omissions).toEqual([{ where: `${fixture}:3`, reason: "expected an image and an id, found an empty cell" }]);
+  });
+
+  it.each([
+    [";", "image;joy;sadness\nimages/1.png;3;1\n"],
+    ["\t", "image\tjoy\tsadness\r\nimages/1.png\t3\t1\r\n"],
+    [";", '\uFEFF"image";"joy";"sadness"\n"images/café, 2.png";"3";"1"'],
+  ] as const)("is read with %j between cells", async (delimiter, text) => {
+    const [example] = await votes(text, { delimiter });
+    expect(example!.annotation).toEqual({ joy: 0.75, sadness: 0.25 });
+  });
+
+  it.each([
+    [";", '";"'],
+    ["\t", '"\\\\t"'],
+  ])("says which delimiter its heading seems to have: %j", async (delimiter, shown) => {
+    await expect(votes(["image", "joy", "sadness"].join(delimiter))).rejects.toThrow(
+      new RegExp(`:1: expected columns image, joy, sadness, found .*; pass delimiter: ${shown}$`),
+    );
+  });
+
+  it("leaves out rows without votes by name, and refuses them otherwise", async () => {
+    const text = "image,joy,sadness,NF\nimages/1.png,0,0,10\nimages/1.png,2.5,2.5,0";
+    await expect(votes(text)).rejects.toThrow(
+      /ratings\.csv:2: no votes for joy, sadness; pass onOmission to leave it out$/,
+    );
+    const omissions: Omission[] = [];
+    const dataset = await votes(text, { onOmission: (omission) => omissions.push(omission) });
+    expect(dataset.map(({ annotation }) => annotation)).toEqual([{ joy: 0.5, sadness: 0.5 }]);
+    expect(omissions).toEqual([{ where: `${file}:2`, reason: "no votes for joy, sadness" }]);
+  });
+
+  it("may name columns of ids and subjects, and the folder of its images", async () => {
+    const options = { ...{ image: "file", id: "nr", subject: "what" }, root: join(folder, "data", "images") };
+    expect((await votes("nr,file,what,joy,sadness,id\n7,1.png,a dog,1,0,x", options))[0]).toEqual({
+      ...{ id: "7", subject: "a dog", image: join(folder, "data", "images", "1.png") },
+      ...{ annotation: { joy: 1, sadness: 0 }, metadata: { id: "x" } },
+    });
+    await expect(votes("file,joy,sadness\n1.png,1,0", options)).rejects.toThrow(
+      /:1: expected columns nr, what, found file/,
+    );
+  });
+
+  it.each([
+    ["a negative count", "-1,3", /:2: joy: expected a decimal number of at least 0, found "-1"/],
+    ["a decimal comma", '"0,5",3', /:2: joy: .*found "0,5"/],
+    ["an empty cell", ",3", /:2: joy: .*found ""/],
+    ["a word", "3,many", /:2: sadness: .*found "many"/],
+    ["a count without end", "1e400,1", /:2: joy: .*found "1e400"/],
+    ["a percentage", "50%,50%", /:2: joy: .*found "50%"/],
+  ])("refuses %s", async (_, cells, message) => {
+    await expect(votes(`image,joy,sadness\nimages/1.png,${cells}`)).rejects.toThrow(message);
+  });
+
+  it.each([
+    [{ delimiter: "|" }, /csvDataset: delimiter to be one of ,, ;, \t; got "\|"/],
+    [{ normalise: true }, /csvDataset: unknown option "normalise"; did you mean "normalize"\?/],
+    [{ normalize: "yes" }, /csvDataset: expected normalize to be true or false, got "yes"/],
+  ])("refuses the options %j at once", (options, message) => {
+    expect(() => csvDataset(file, ["joy"], options as never)).toThrow(ConfigError);
+    expect(() => csvDataset(file, ["joy"], options as never)).toThrow(message);
   });
 });

@@ -84,7 +84,26 @@ describe("a JSON-lines dataset", () => {
       /:2: expected a JSON object, got NaN, which JSON does not have, at line 1, column \d+ \(annotation\.joy\)/,
     ],
     ["not an object", [1], /train\.jsonl:2: the whole: expected an object, got \[1\]/],
-    ["an id that is a number", { ...good, id: 7 }, /:2: id: expected text, got 7/],
+    [
+      "an id that is half a number",
+      { ...good, id: 7.5 },
+      /:2: id: expected an id .* text or a whole number.*, got 7\.5/,
+    ],
+    [
+      "an id beyond what numbers tell apart",
+      { ...good, id: 2 ** 60 },
+      /:2: id: expected at most 9007199254740991, got 1152921504606847000/,
+    ],
+    [
+      "no id",
+      { image: good.image, annotation: good.annotation },
+      /:2: id: expected an id of its own for each row, .* such as "1", got undefined; the fields there are image, annotation/,
+    ],
+    [
+      "a number that is an id as a text as well",
+      { ...good, id: 1 },
+      /:2: expected an id of its own, found "1" as in .*:1/,
+    ],
     ["no image", { id: "2", annotation: good.annotation }, /:2: image: /],
     ["no annotation", { id: "2", image: good.image }, /:2: annotation: /],
     ["a misspelt key", { ...good, id: "2", subjekt: "dog" }, /:2: .*subjekt/],
@@ -125,6 +144,30 @@ describe("a JSON-lines dataset", () => {
     expect(example!.image).toBe(join(dirname(file), "images", "1.png"));
     await expect(read({ ...good, image: "Images/1.PNG" })).rejects.toThrow(
       /:1: .*1\.PNG, found none; images\/1\.png is there: write "images\/1\.png"/,
+    );
+  });
+
+  it("reads an id that is a whole number as its text", async () => {
+    const ids = [0, -3, 1.0, 2 ** 53 - 1];
+    const examples = await read(...ids.map((id) => ({ ...good, id })));
+    expect(examples.map(({ id }) => id)).toEqual(["0", "-3", "1", "9007199254740991"]);
+  });
+
+  it.each([
+    ["on one line", JSON.stringify([good])],
+    ["over several", `[\n${JSON.stringify(good)}\n]\n`],
+    ["pretty-printed", JSON.stringify([good], null, 2)],
+    ["that is empty", "[]"],
+    ["after blank lines and a byte-order mark", `\uFEFF\n\n  [${JSON.stringify(good)}]`],
+  ])("says that a file is an array, %s", async (_, text) => {
+    await expect(read(text)).rejects.toThrow(
+      /train\.jsonl:\d: expected one object a line; this is an array: write each/,
+    );
+  });
+
+  it.each([2, 4, "\t"])("says that an object goes over several lines, indented by %j", async (indent) => {
+    await expect(read(JSON.stringify(good, null, indent))).rejects.toThrow(
+      /train\.jsonl:1: expected one object a line; this one does not end on its line: write it on one, as jq -c \. does/,
     );
   });
 

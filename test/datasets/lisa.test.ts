@@ -153,6 +153,11 @@ describe("LISA", () => {
     ["Japanese in Shift-JIS", [0x93, 0xfa, 0x96, 0x7b]],
     ["Russian in Windows-1251", [0xf1, 0xee, 0xe1, 0xe0]],
     ["Greek in Windows-1253", [0xf3, 0xea, 0xfd]],
+    ["one Chinese character in GBK, of a small letter's byte and another", [0xe0, 0xb3]],
+    ["one Chinese character in GBK, of a large letter's byte and a small one's", [0xc4, 0xe3]],
+    ["three small letters", [0xe9, 0xe8, 0xe0]],
+    ["a small letter and a division sign", [0xe9, 0xf7]],
+    ["two large letters", [0xc4, 0xd6]],
     ["a byte that Windows-1252 has not", [0x81]],
   ])("refuses a question of %s rather than read other words", async (_, bytes) => {
     const [before, after] = JSON.stringify({ ...annotation(triangle), text: ["the @?"] }).split("@");
@@ -160,6 +165,15 @@ describe("LISA", () => {
       /000\.json:1: expected UTF-8 or Windows-1252, found other bytes: [0-9a-f ]+; save it as UTF-8/,
     );
   });
+
+  it.each(["größer", "créée", "aïeül éé", "Ångström, naïve", "ÿþ", "œuf"])(
+    "reads %s in Windows' encoding",
+    async (word) => {
+      const text = JSON.stringify({ ...annotation(triangle), text: [word] });
+      const bytes = Buffer.from(text.replace("œ", "\x9c"), "latin1");
+      expect((await load(bytes)).first[0]!.subject).toBe(word);
+    },
+  );
 
   it("reads accents, dashes and quotes in Windows' encoding", async () => {
     const text = JSON.stringify({ ...annotation(triangle), text: ["“a café” – a naïve one…”"] });

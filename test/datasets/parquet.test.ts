@@ -1,15 +1,18 @@
-import { copyFile, rm, symlink, writeFile } from "node:fs/promises";
+import { copyFile, readFile, rm, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import sharp from "sharp";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { type ParquetRow, parquetDataset, parquetLabels } from "../../src/datasets/parquet";
+import { type ParquetOptions, type ParquetRow, parquetDataset, parquetLabels } from "../../src/datasets/parquet";
 import { ConfigError, DataError } from "../../src/errors";
+import { createRng } from "../../src/rng";
 import { classification, oneHot } from "../../src/tasks/classification";
+import type { LabelDistribution } from "../../src/types";
 import { temporaryFolder } from "./temporary";
 
-/** Written by hub.py beside it. */
-const fixture = fileURLToPath(new URL("fixtures/hub.parquet", import.meta.url));
+const fixtureAt = (name: string) => fileURLToPath(new URL(`fixtures/${name}`, import.meta.url));
+/** Written by hub.py beside it; parquet.py wrote the others. */
+const fixture = fixtureAt("hub.parquet");
 const labels = ["cat", "naïve dog"];
 const options = {
   task: classification({ labels }),
@@ -70,9 +73,9 @@ describe("a Parquet file from the Hub", () => {
   it("names the labels of a column", async () => {
     expect(await parquetLabels(file, "label")).toEqual(labels);
     await expect(parquetLabels(file, "question")).rejects.toThrow(
-      /expected names of a ClassLabel for column "question"/,
+      /expected a ClassLabel with names for column "question"/,
     );
-    await expect(parquetLabels(file, "none")).rejects.toThrow(/for column "none", found undefined/);
+    await expect(parquetLabels(file, "none")).rejects.toThrow(/for column "none", got undefined/);
   });
 
   it("is read a row group at a time: what is wrong in the second shows after the first has come", async () => {
@@ -94,10 +97,16 @@ describe("a Parquet file from the Hub", () => {
   it("refuses an annotation that is not the task's, and a column of pictures that is none, naming the row", async () => {
     const wrong = { ...options, example: () => ({ annotation: { cat: 3, "naïve dog": 0 } }) };
     await expect(parquetDataset(file, wrong)).rejects.toThrow(/train\.parquet: row 0: the annotation must sum to 1/);
-    for (const image of ["question", "none"])
+    for (const [image, got] of [
+      ["label", 0],
+      ["none", null],
+    ] as const)
       await expect(parquetDataset(file, { ...options, image })).rejects.toThrow(
-        new RegExp(`row 0: ${image}: the whole: `),
+        `row 0: ${image}: expected an image as { bytes, path }, bytes or text, got ${got}`,
       );
+    await expect(parquetDataset(file, { ...options, image: "question" })).rejects.toThrow(
+      /row 0: question: expected an image file at .*Où\?, found none/,
+    );
   });
 
   it("refuses a picture that is not there, or a link out of the folder", async () => {
@@ -109,6 +118,53 @@ describe("a Parquet file from the Hub", () => {
     await expect(parquetDataset(file, options)).rejects.toThrow(
       /row 2: image: expected an image inside .*green\.png is a link to/,
     );
+  });
+
+  it("reads pages of every codec that writers choose", async () => {
+    const read = (codec: string) => parquetDataset(fixtureAt(`codec-${codec}.parquet`), options);
+    const plain = await read("none");
+    expect(plain.map(({ metadata }) => String(metadata!.text).length)).toEqual([1000, 1000]);
+    for (const codec of ["snappy", "gzip", "brotli", "lz4", "zstd"])
+      expect((await read(codec)).map(({ image, metadata }) => [image, metadata])).toEqual(
+        plain.map(({ image, metadata }) => [image, metadata]),
+      );
+  });
+
+  it("takes an image from a list of one, from base64 and from a path of text", async () => {
+    const path = fixtureAt("image-columns.parquet");
+    const read = async (image: string, more: object = {}) =>
+      (await parquetDataset(path, { ...options, image, ...more })).map((example) => example.image);
+    const images = await read("image");
+    expect(await read("list")).toEqual(images);
+    expect(await read("base64", { imageText: "base64" })).toEqual(images);
+    await copyFile(path, join(folder, "columns.parquet"));
+    for (const name of ["red.png", "blue.png"]) await writeFile(join(folder, name), "image");
+    const beside = await parquetDataset(join(folder, "columns.parquet"), { ...options, image: "path" });
+    expect(beside.map(({ image }) => image)).toEqual([join(folder, "red.png"), join(folder, "blue.png")]);
+  });
+
+  it.each([
+    ["two", {}, "row 0: two: expected one image, got a list of 2"],
+    ["null", {}, "row 1: null: expected an image as { bytes, path }, bytes or text, got null"],
+    ["neither", {}, "row 1: neither: expected an image as { bytes, path }, bytes or text, got {"],
+    ["path", { imageText: "base64" as const }, 'row 0: path: expected an image in base64, got "red.png"'],
+  ])("refuses a cell of column %s that is not one image, naming row and column", async (image, more, message) => {
+    const columns: ParquetOptions<LabelDistribution> = { ...options, image, ...more };
+    await expect(parquetDataset(fixtureAt("image-columns.parquet"), columns)).rejects.toThrow(message);
+  });
+
+  it("names the labels of a column inside another, however the file describes it", async () => {
+    for (const file of ["nested-lists.parquet", "nested-structs.parquet"]) {
+      const path = fixtureAt(file);
+      expect(await parquetLabels(path, "objects.category")).toEqual(["coat", "dress"]);
+      for (const column of ["objects", "objects.bbox", "objects.colour", "objects.category.names", "constructor"])
+        await expect(parquetLabels(path, column)).rejects.toThrow(`with names for column "${column}"`);
+    }
+  });
+
+  it("refuses options and values of them that it does not have", () => {
+    expect(() => parquetDataset(file, { ...options, imageTxt: "path" } as never)).toThrow(/did you mean "imageText"/);
+    expect(() => parquetDataset(file, { ...options, imageText: "url" as "path" })).toThrow(/imageText to be one of/);
   });
 
   it("wants files, a task and what of a row is an example, and says so at once", () => {
@@ -126,14 +182,68 @@ describe("a Parquet file from the Hub", () => {
     await expect(parquetDataset([], options)).rejects.toThrow("expected at least one Parquet file, found none");
     await writeFile(join(folder, "text.parquet"), "image,label\n");
     await expect(parquetDataset(join(folder, "text.parquet"), options)).rejects.toThrow(
-      /text\.parquet: expected a readable Parquet file: /,
+      /text\.parquet: expected a readable Parquet file, got one that fails with "parquet file invalid/,
     );
     await writeFile(join(folder, "empty.parquet"), "");
     await expect(parquetDataset(join(folder, "empty.parquet"), options)).rejects.toThrow(
-      /empty\.parquet: expected a readable Parquet file: /,
+      /empty\.parquet: expected a readable Parquet file, got one that fails/,
     );
     await expect(parquetLabels(join(folder, "none.parquet"), "label")).rejects.toThrow(
-      /none\.parquet: expected a readable Parquet file: /,
+      /none\.parquet: expected a Parquet file, got nothing/,
     );
+  });
+});
+
+describe("a damaged Parquet file", () => {
+  const unheard: unknown[] = [];
+  const listen = (reason: unknown) => unheard.push(reason);
+  beforeAll(() => void process.on("unhandledRejection", listen));
+  afterAll(() => void process.off("unhandledRejection", listen));
+  const read = async (path: string) => {
+    try {
+      for await (const _ of parquetDataset(path, {
+        ...options,
+        example: () => ({ annotation: oneHot(labels, "cat") }),
+      }));
+      await parquetLabels(path, "objects.category");
+    } catch (error) {
+      if (!(error instanceof DataError)) throw error;
+      return error.message;
+    }
+    return undefined;
+  };
+  /** Rejections are reported a turn of the event loop later. */
+  const settled = () => new Promise((resolve) => setTimeout(resolve, 20));
+
+  it("is an error that is caught: no column that is still being read ends the process", async () => {
+    // A bit of the name of one column is flipped, and the pages of an earlier one are damaged.
+    expect(await read(fixtureAt("damaged.parquet"))).toMatch(/schema element not found/);
+    await settled();
+    expect(unheard).toEqual([]);
+  });
+
+  it("is read or refused whatever bytes are changed, cut or doubled", async () => {
+    const random = createRng(0);
+    const mutant = join(folder, "mutant.parquet");
+    for (const name of ["hub", "codec-zstd", "codec-gzip", "image-columns", "nested-structs"]) {
+      const whole = await readFile(fixtureAt(`${name}.parquet`));
+      const at = () => random.integer(whole.length);
+      for (let i = 0; i < 150; i++) {
+        const bytes = Buffer.from(whole);
+        for (let flips = 1 + random.integer(4); flips > 0; flips--) bytes[at()] = random.integer(256);
+        const [a, b] = [at(), at()].sort((x, y) => x - y) as [number, number];
+        const parts =
+          i % 3 === 0 ? [bytes.subarray(0, a), bytes.subarray(b)] : [bytes.subarray(0, b), bytes.subarray(a)];
+        await writeFile(mutant, i % 5 === 0 ? Buffer.concat(parts) : bytes);
+        await read(mutant);
+      }
+    }
+    await settled();
+    expect(unheard).toEqual([]);
+  });
+
+  it("is a folder, a link to one, or missing", async () => {
+    expect(await read(folder)).toMatch(/expected a Parquet file, got a folder/);
+    expect(await read(join(folder, "missing.parquet"))).toMatch(/expected a Parquet file, got nothing at that path/);
   });
 });

@@ -1,7 +1,7 @@
 /**
  * Has TRL and verl score random batches and compares; makes every recording again with the Python packages it came from, and compares; has
  * transformers and PEFT load what this library saves, and compares log-probs; trains beside PyTorch, and compares where the parameters went; and
- * compares four random checkpoints in everything. Takes a few minutes; the first time it installs PyTorch into .venv-reference.
+ * compares four random checkpoints in everything; has datasets load every form of export, and compares texts and pixels. Takes a few minutes; the first time it installs PyTorch into .venv-reference.
  *
  *   npm run test:reference
  *
@@ -12,6 +12,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { type Comparison, compareJson, compareTensors } from "./compare";
+import { compareExports } from "./exports/live";
 import { compareTrl } from "./grpo/live";
 import { compareVerl } from "./grpo/verl";
 import { compareScores } from "./interop/compare";
@@ -47,6 +48,7 @@ try {
     reward,
     compareMetrics,
     comparePolygons,
+    compareExports,
     compareScores,
     trajectory,
     shapes,

@@ -108,18 +108,39 @@ export function readDistribution(
   texts: readonly string[],
   where: string,
 ): LabelDistribution {
-  const values = labels.map((label, i) => {
-    const text = texts[i]!.trim();
-    const value = readDecimal(text);
-    if (!(value >= 0 && value <= 1))
-      throw new DataError(`${where}: ${label}: expected a decimal number from 0 to 1, found "${text}"`);
-    return value;
-  });
-  const sum = values.reduce((total, value) => total + value, 0);
+  const values = readNumbers(labels, texts, where, 1);
+  const sum = total(values);
   if (Math.abs(sum - 1) > sumTolerance)
     throw new DataError(`${where}: expected probabilities that sum to 1, found a sum of ${sum}`);
   return Object.fromEntries(labels.map((label, i) => [label, values[i]!]));
 }
+
+/**
+ * The share that each label has of the votes in a row; `undefined` where there are none.
+ * @throws DataError for what is no count
+ */
+export function readVotes(
+  labels: readonly string[],
+  texts: readonly string[],
+  where: string,
+): LabelDistribution | undefined {
+  const votes = readNumbers(labels, texts, where, Number.MAX_SAFE_INTEGER);
+  const sum = total(votes);
+  return sum === 0 ? undefined : Object.fromEntries(labels.map((label, i) => [label, votes[i]! / sum]));
+}
+
+function readNumbers(labels: readonly string[], texts: readonly string[], where: string, most: number): number[] {
+  return labels.map((label, i) => {
+    const text = texts[i]!.trim();
+    const value = readDecimal(text);
+    const range = most === 1 ? "from 0 to 1" : "of at least 0";
+    if (!(value >= 0 && value <= most))
+      throw new DataError(`${where}: ${label}: expected a decimal number ${range}, found "${text}"`);
+    return value;
+  });
+}
+
+const total = (values: readonly number[]) => values.reduce((sum, value) => sum + value, 0);
 
 /** NaN for what is no decimal number, such as "", "0x1" and "0,5". */
 export const readDecimal = (text: string): number =>

@@ -14,12 +14,13 @@ export interface JsonElement {
 
 /**
  * The elements of the arrays that a JSON file has under `keys` at its top, one at a time, in the order of the file.
+ * @param keys absent where the file is itself an array
  * @param without a field of the elements that is not wanted, for which `true` stands
  * @throws DataError for a file that is no JSON, with the place at which that shows, and for text in it above `longestLine`
  */
 export async function* readJsonElements(
   path: string,
-  keys: readonly string[],
+  keys?: readonly string[],
   without?: string,
 ): AsyncGenerator<JsonElement> {
   const { default: withParser } = await import("stream-json/utils/with-parser.js");
@@ -60,12 +61,14 @@ interface ValueAssembler {
 
 /** Gives the element that a token completes, if it does. */
 function elementsOf(
-  keys: readonly string[],
+  asked: readonly string[] | undefined,
   without: string | undefined,
   assembler: () => ValueAssembler,
   path: string,
 ) {
-  let depth = 0;
+  // A file that is an array is read as if it were one under "".
+  let depth = asked ? 0 : 1;
+  const keys = asked ?? [""];
   let key = "";
   let index = 0;
   let length = 0;

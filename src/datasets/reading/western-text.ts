@@ -3,7 +3,7 @@ import { DataError } from "../../errors";
 /**
  * Decodes UTF-8, and Windows-1252 where bytes are not that.
  *
- * Any bytes are some text in Windows-1252, so only those pass for it that Western text has: accented letters one at a time, between ASCII
+ * Any bytes are some text in Windows-1252, so only those pass for it that Western text has: an accented letter, or two small ones ("größer"), between ASCII
  * characters, and typographic quotes, dashes and dots. Other scripts fill words with such bytes, and would become other words.
  *
  * @throws DataError with the line of what is neither
@@ -30,9 +30,9 @@ export function decodeWestern(bytes: Uint8Array, path: string): string {
   }
 }
 
-/** A byte that Windows-1252 has not, or two side by side that are neither both punctuation nor a letter and a closing quote. */
+/** A byte that Windows-1252 has not, or two side by side that are neither both punctuation nor, alone, a letter and a closing quote or two small letters. */
 const notWestern =
-  /[\x81\x8d\x8f\x90\x9d]|(?![\x85\x91-\x97\xa0]{2}|(?<![\x80-\xff])[\xc0-\xff][\x92\x94](?![\x80-\xff]))[\x80-\xff]{2}/;
+  /[\x81\x8d\x8f\x90\x9d]|(?![\x85\x91-\x97\xa0]{2}|(?<![\x80-\xff])(?:[\xc0-\xff][\x92\x94]|[\xdf-\xf6\xf8-\xff]{2})(?![\x80-\xff]))[\x80-\xff]{2}/;
 
 /** What Windows-1252 has where Latin-1 has control characters; Node 20's own decoder takes one for the other. */
 const windows = "€\x81‚ƒ„…†‡ˆ‰Š‹Œ\x8dŽ\x8f\x90‘’“”•–—˜™š›œ\x9džŸ";

@@ -1,9 +1,9 @@
-import { formatThinkAnswer, parseThinkAnswer } from "../checks/think-answer";
-import { ConfigError, DataError } from "../errors";
-import { selectHighQuality } from "../filter";
-import { shown } from "../shown";
-import type { Task } from "../tasks/task";
-import type { Example, RatedCot } from "../types";
+import { formatThinkAnswer, parseThinkAnswer } from "./checks/think-answer";
+import { ConfigError, DataError } from "./errors";
+import { selectHighQuality } from "./filter";
+import { shown } from "./shown";
+import type { Task } from "./tasks/task";
+import type { Example, Prompt, RatedCot } from "./types";
 
 /** @throws ConfigError for no list; DataError naming the first that is no cot of an example */
 export function checkCots(cots: readonly Pick<RatedCot<unknown>, "exampleId" | "cot">[]): void {
@@ -19,12 +19,11 @@ export function checkCots(cots: readonly Pick<RatedCot<unknown>, "exampleId" | "
 /**
  * D_high, of D_RISE.
  *
- * @throws DataError for a cot without a reward, of no example, with tags in it, or with another annotation than its example: imitation would teach the one, and
- * reinforcement reward the other; ConfigError where no cot is good enough
+ * @throws DataError for a cot without a reward, and as `sftSamples`; ConfigError where no cot is good enough
  */
 export function keptCots<A>(
   cots: readonly RatedCot<A>[],
-  { task, dataset, threshold }: { task: Task<A>; dataset: readonly Example<A>[]; threshold: number },
+  { threshold, ...known }: Known<A> & { readonly threshold: number },
 ): readonly RatedCot<A>[] {
   for (const [i, { exampleId, reward }] of cots.entries())
     if (!Number.isFinite(reward))
@@ -38,8 +37,33 @@ export function keptCots<A>(
       `sft: no cot reaches the threshold, ${threshold}: ${cots.length === 0 ? "there is none" : `the best of ${cots.length} has ${best}`}; lower it, train stage 1 for longer, or pass sft: false`,
     );
   }
+  sftSamples(kept, known);
+  return kept;
+}
+
+interface Known<A> {
+  readonly task: Task<A>;
+  readonly dataset: readonly Example<A>[];
+}
+
+/** What imitation learns from a cot: to write `target`, which is `<think>R</think><answer>A</answer>`, when it is asked `prompt`. */
+export interface SftSample<A> {
+  readonly example: Example<A>;
+  readonly cot: RatedCot<A>;
+  readonly prompt: Prompt;
+  readonly target: string;
+}
+
+/**
+ * The sample of each cot, in their order.
+ *
+ * @throws DataError for a cot of no example, with tags in it, or with another annotation than its example: imitation would teach the one, and
+ * reinforcement reward the other
+ */
+export function sftSamples<A>(cots: readonly RatedCot<A>[], { task, dataset }: Known<A>): readonly SftSample<A>[] {
   const examples = new Map(dataset.map((example) => [example.id, example]));
-  for (const { exampleId, cot, annotation } of kept) {
+  return cots.map((row) => {
+    const { exampleId, cot, annotation } = row;
     const example = examples.get(exampleId);
     if (!example) throw new DataError(`cots: no example of the dataset has the id "${exampleId}"`);
     // An empty one is legal: SFT of answers alone.
@@ -53,6 +77,11 @@ export function keptCots<A>(
       throw new DataError(
         `cots: expected the annotation that example ${exampleId} has in the dataset, ${present}, but its cot was written for ${justified}`,
       );
-  }
-  return kept;
+    return {
+      example,
+      cot: row,
+      prompt: task.answerPrompt(example),
+      target: formatThinkAnswer(cot, task.format(annotation)),
+    };
+  });
 }

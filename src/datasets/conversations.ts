@@ -1,0 +1,140 @@
+import { basename, dirname, resolve } from "node:path";
+import { ConfigError, DataError } from "../errors";
+import { checkOptions, type Names } from "../options";
+import { excerpt, shown } from "../shown";
+import type { Task } from "../tasks/task";
+import type { Example, RatedCot } from "../types";
+import type { ExampleStream, Omission } from "./dataset";
+import { readConversation } from "./formats/conversation";
+import { imageReader } from "./formats/image-cell";
+import { readJsonRows } from "./formats/json-rows";
+import { checkPath, checkTask } from "./reading/arguments";
+import { checkAnnotation } from "./reading/checked";
+import { exampleStream, type Located, refuseOmission } from "./reading/example-stream";
+import { openFolder } from "./reading/folder";
+
+export interface ConversationRowOptions<A> {
+  /** Decides what an annotation is, and reads it in the answer. */
+  readonly task: Task<A>;
+  /** The annotation in an answer, or `null` where it has none (`task.parse`). */
+  readonly parse?: (answer: string) => A | null;
+  /** What a row without a `subject` of its own asks about, from its question (the whole question). */
+  readonly subject?: (question: string) => string | undefined;
+}
+
+export interface ConversationOptions<A> extends ConversationRowOptions<A> {
+  /** The folder from which paths of images start, and in which the images lie (the file's own). */
+  readonly root?: string;
+  /**
+   * Told of rows that are no example: those without an image or with several, with several answers, or with an answer in which there is no
+   * annotation. Without it, such a row is an error.
+   */
+  readonly onOmission?: (omission: Omission) => void;
+}
+
+/**
+ * Reads conversations about images, in the forms that trainers have in common, as examples of a task: ShareGPT (`conversations` of `from` and `value`), OpenAI's
+ * `messages` (LLaMA-Factory, ms-swift, TRL), and `prompt` and `completion` (TRL), `query` and `response`, `problem` and `solution`, `instruction` and `output`. The keys of a row say which it
+ * is. The file has one object a line, or is an array of objects.
+ *
+ * The annotation is what the task reads in the assistant's answer: in `<answer>A</answer>`, or in all of it. A thought before it, `<think>R</think>`, becomes
+ * `metadata.cot`, from which `cotsOf` makes cots for `riseR1`. The user's question becomes the subject, unless the row has one (`null` for none). Turns of the system are
+ * passed over. An id may be a whole number, which is read as its text; a row without an id is `<file>#<row>`, from 0. Other fields become metadata, and so
+ * does what the task had to overlook in the answer, as `repairs`.
+ *
+ * @param path a `.jsonl` or `.json` file
+ * @throws ConfigError at once for a path that is not text, a missing task, an unknown option
+ * @throws DataError naming the file and the line, or the row of an array, what was expected and what came
+ * @example
+ * const task = detection({ single: true });
+ * const dataset = await conversationDataset("train.jsonl", { task, root: "images" });
+ * await riseR1({ task, dataset, cots: cotsOf(dataset) });
+ */
+export function conversationDataset<A>(path: string, options: ConversationOptions<A>): ExampleStream<A> {
+  checkPath("conversationDataset()'s path", path);
+  checkOptions("conversationDataset", options, names);
+  checkTask("conversationDataset()'s task", options.task);
+  return exampleStream(() => readExamples(path, options));
+}
+
+const names: Names<ConversationOptions<never>> = {
+  task: true,
+  parse: true,
+  subject: true,
+  root: true,
+  onOmission: true,
+};
+
+async function* readExamples<A>(path: string, options: ConversationOptions<A>): AsyncGenerator<Located<A>> {
+  const { root = dirname(resolve(path)), onOmission = refuseOmission } = options;
+  const imageOf = imageReader(openFolder(root));
+  let at = 0;
+  for await (const { value, where } of readJsonRows(path)) {
+    const fallback = `${basename(path)}#${at++}`;
+    const row = readRow(value, options, where);
+    if ("reason" in row) onOmission({ where, reason: row.reason });
+    else if (row.images.length !== 1) onOmission({ where, reason: `${row.images.length} images; an example has one` });
+    else yield { example: { id: fallback, ...row.example, image: await imageOf(row.images[0], where) }, where };
+  }
+  if (at === 0) throw new DataError(`${path}: expected at least one row, got none`);
+}
+
+/**
+ * Reads conversations in the rows of a Parquet file: `parquetDataset`'s `example`, where `image` names the column of the images.
+ *
+ * @throws ConfigError for a missing task
+ * @throws DataError from the function for a row that is no example
+ * @example
+ * const dataset = await parquetDataset("train.parquet", { task, image: "images", example: conversationRow({ task }) });
+ */
+export function conversationRow<A>(options: ConversationRowOptions<A>) {
+  checkTask("conversationRow()'s task", options?.task);
+  return (row: Readonly<Record<string, unknown>>, where = "the row"): PartOfExample<A> => {
+    const read = readRow(row, options, where);
+    if ("reason" in read) throw new DataError(`${where}: ${read.reason}`);
+    return read.example;
+  };
+}
+
+type PartOfExample<A> = Omit<Example<A>, "id" | "image"> & { readonly id?: string };
+
+function readRow<A>(
+  value: unknown,
+  { task, parse = task.parse, subject: subjectOf = (question) => question }: ConversationRowOptions<A>,
+  where: string,
+): { readonly example: PartOfExample<A>; readonly images: readonly unknown[] } | { readonly reason: string } {
+  const row = readConversation(value, where);
+  if ("reason" in row) return row;
+  const { id, subject, question, cot, answer, images, rest } = row;
+  const annotation = parse(answer);
+  if (annotation === null)
+    return { reason: `an answer in which task ${task.name} reads no annotation: ${excerpt(answer)}` };
+  checkAnnotation(task, annotation, where);
+  const repairs = task.repairs?.(answer) ?? [];
+  const about = subject === undefined ? subjectOf(question) || undefined : (subject ?? undefined);
+  const metadata = { ...rest, ...(cot !== undefined && { cot }), ...(repairs.length > 0 && { repairs }) };
+  const example = {
+    ...(id !== undefined && { id: String(id) }),
+    annotation,
+    ...(about !== undefined && { subject: about }),
+    ...(Object.keys(metadata).length > 0 && { metadata }),
+  };
+  return { example, images };
+}
+
+/**
+ * The cots that examples brought with them, in `metadata.cot`, for `riseR1`. The reward of each is `metadata.reward`, or 1 where there is none: whoever wrote it meant it as right.
+ *
+ * @throws ConfigError for what is no array
+ * @example
+ * await riseR1({ task, dataset, cots: cotsOf(dataset) });
+ */
+export function cotsOf<A>(dataset: readonly Example<A>[]): readonly RatedCot<A>[] {
+  if (!Array.isArray(dataset))
+    throw new ConfigError(
+      `expected cotsOf()'s dataset to be an array, got ${shown(dataset)}; a stream has to be awaited`,
+    );
+  return (dataset as readonly Example<A>[]).flatMap(({ id, annotation, metadata: { cot, reward = 1 } = {} }) =>
+    typeof cot === "string" ? [{ exampleId: id, cot, annotation, reward: reward as number }] : [],
+  );
+}

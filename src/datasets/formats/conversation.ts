@@ -1,0 +1,145 @@
+import { z } from "zod";
+import { DataError } from "../../errors";
+import { excerpt } from "../../shown";
+import { checked } from "../reading/checked";
+
+/** A row that asks one thing of its images and answers it. */
+export interface Conversation {
+  readonly id?: string | number;
+  /** Null where the row says that there is none. */
+  readonly subject?: string | null;
+  readonly question: string;
+  /** What the assistant thought, where it is written before the answer. */
+  readonly cot?: string;
+  readonly answer: string;
+  /** As the row has them, each once. */
+  readonly images: readonly unknown[];
+  /** What else the row has. */
+  readonly rest: Readonly<Record<string, unknown>>;
+}
+
+/**
+ * Reads a row, whichever dialect its keys are of.
+ * @returns what makes it no example, where something does
+ * @throws DataError for a row that is no conversation
+ */
+export function readConversation(value: unknown, where: string): Conversation | { readonly reason: string } {
+  const row = checked(rowSchema, value, where);
+  const turns = turnsOf(row, where).filter(({ role }) => roles[role] !== "system");
+  const odd = turns.find(({ role }) => roles[role] === undefined);
+  if (odd) return { reason: `a conversation with a turn of ${JSON.stringify(odd.role)}` };
+  const answers = turns.filter(({ role }) => roles[role] === "assistant");
+  if (answers.length !== 1 || answers[0] !== turns.at(-1))
+    return {
+      reason: `a conversation of ${answers.length} answers in ${turns.length} turns; an example has one, at the end`,
+    };
+  const said = textOf(answers[0]!.content);
+  const [, cot, tagged, bare] = answerForm.exec(said) ?? [];
+  const answer = (tagged ?? bare ?? "").trim();
+  if ([cot ?? "", answer].some((part) => /<\/?(?:think|answer)>/.test(part)))
+    return { reason: `an answer whose <think> and <answer> tags do not pair: ${excerpt(said)}` };
+  const question = turns
+    .slice(0, -1)
+    .map(({ content }) => textOf(content))
+    .join("\n");
+  const { id, subject, ...others } = row;
+  return {
+    ...(id != null && { id }),
+    ...(subject !== undefined && { subject }),
+    ...(cot !== undefined && { cot: cot.trim() }),
+    question: question.replaceAll("<image>", "").trim(),
+    answer,
+    images: imagesOf(row, turns),
+    rest: Object.fromEntries(Object.entries(others).filter(([key, field]) => field !== null && !known.has(key))),
+  };
+}
+
+/** Of Qwen2-VL's own form and its neighbours': the thought may be missing, and so may the tags around the answer. */
+const answerForm = /^\s*(?:<think>(.*?)<\/think>)?\s*(?:<answer>(.*)<\/answer>\s*|(.*))$/s;
+
+/** Keys of the dialects that ask in one field or two, and answer in the last. */
+const fields = [
+  ["prompt", "completion"],
+  ["query", "response"],
+  ["problem", "solution"],
+  ["instruction", "input", "output"],
+] as const;
+const imageKeys = ["images", "image", "file_names", "file_name"] as const;
+const known: ReadonlySet<string> = new Set(["messages", "conversations", "history", ...fields.flat(), ...imageKeys]);
+
+const roles: Readonly<Record<string, "user" | "assistant" | "system">> = {
+  ...{ user: "user", human: "user", system: "system", developer: "system" },
+  ...{ assistant: "assistant", gpt: "assistant", model: "assistant", chatgpt: "assistant" },
+};
+
+const partSchema = z.looseObject({
+  text: z.string().nullish(),
+  image: z.unknown().optional(),
+  image_url: z.unknown().optional(),
+});
+const contentSchema = z.union([z.string(), z.array(partSchema)], { error: "expected text, or a list of parts" });
+const turnSchema = z.looseObject({
+  role: z.string().nullish(),
+  from: z.string().nullish(),
+  content: contentSchema.nullish(),
+  value: contentSchema.nullish(),
+});
+const turnsSchema = z.array(turnSchema).nullish();
+const saidSchema = z.union([z.string(), z.array(turnSchema)]).nullish();
+const rowSchema = z.looseObject({
+  id: z.union([z.string().min(1), z.int()]).nullish(),
+  subject: z.string().nullish(),
+  ...{ messages: turnsSchema, conversations: turnsSchema },
+  ...{ prompt: saidSchema, completion: saidSchema, query: saidSchema, response: saidSchema },
+  ...{ problem: saidSchema, solution: saidSchema, instruction: saidSchema, input: saidSchema, output: saidSchema },
+  /** What was asked and answered before. */
+  history: z.array(z.tuple([z.string(), z.string()])).nullish(),
+});
+
+type Row = z.infer<typeof rowSchema>;
+type Content = z.infer<typeof contentSchema>;
+interface Turn {
+  readonly role: string;
+  readonly content: Content;
+}
+
+function turnsOf(row: Row, where: string): readonly Turn[] {
+  const turns = row.messages ?? row.conversations ?? fields.flatMap((keys) => turnsUnder(keys, row));
+  if (turns.length === 0)
+    throw new DataError(
+      `${where}: expected messages, conversations, or ${fields.map((keys) => `${keys[0]} and ${keys.at(-1)}`).join(", ")} with something in them; the fields there are ${excerpt(Object.keys(row).join(", "))}`,
+    );
+  return turns.map(({ role, from, content, value }, i) => {
+    const [speaker, text] = [role ?? from, content ?? value];
+    if (speaker == null || text == null)
+      throw new DataError(
+        `${where}: turn ${i}: expected role and content, or from and value, with a text, got ${excerpt(JSON.stringify(turns[i]))}`,
+      );
+    return { role: speaker.toLowerCase(), content: text };
+  });
+}
+
+function turnsUnder(keys: (typeof fields)[number], row: Row): readonly z.infer<typeof turnSchema>[] {
+  const said = keys.map((key) => row[key]);
+  const answer = said.at(-1);
+  const asked = said.slice(0, -1).filter((question) => question != null && question !== "");
+  if (answer == null || asked.length === 0) return [];
+  const before = (row.history ?? []).flatMap((texts) =>
+    texts.map((content, i) => ({ role: i === 0 ? "user" : "assistant", content })),
+  );
+  return [...before, ...asked.flatMap((question) => turnsIn(question!, "user")), ...turnsIn(answer, "assistant")];
+}
+
+const turnsIn = (said: string | readonly z.infer<typeof turnSchema>[], role: string) =>
+  typeof said === "string" ? [{ role, content: said }] : said;
+
+const textOf = (content: Content) =>
+  typeof content === "string" ? content : content.flatMap(({ text }) => text ?? []).join("");
+
+/** A part that says "image" without one stands for an image of the row's. */
+function imagesOf(row: Readonly<Record<string, unknown>>, turns: readonly Turn[]): readonly unknown[] {
+  const parts = turns.flatMap(({ content }) => (typeof content === "string" ? [] : content));
+  const inParts = parts.map(({ image, image_url: url }) => image ?? (url as { url?: unknown } | null)?.url ?? url);
+  const found = [...imageKeys.flatMap((key) => row[key]), ...inParts];
+  return [...new Set(found.filter((image) => image !== undefined && image !== null && image !== ""))];
+}

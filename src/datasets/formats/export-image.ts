@@ -1,0 +1,35 @@
+import { DataError } from "../../errors";
+import { readImageFile } from "../../image-file";
+import type { ImageSource } from "../../types";
+
+export interface ImageFile {
+  readonly bytes: Uint8Array;
+  /** Without a dot. */
+  readonly extension: string;
+}
+
+/**
+ * An image as a file that every trainer reads alike: its own bytes, or a PNG of pixels in memory and of an image that an orientation tag turns, which not every
+ * trainer heeds.
+ * @throws DataError for what is no image
+ */
+export async function imageFile(source: ImageSource, where: string): Promise<ImageFile> {
+  try {
+    if (typeof source === "string" || source instanceof Uint8Array) {
+      const { bytes, metadata } = await readImageFile(source);
+      const { format, orientation = 1 } = metadata;
+      if (orientation === 1) return { bytes, extension: extensions[format] ?? format };
+    }
+    const { loadImage } = await import("../../models/qwen2-vl/image");
+    const { default: sharp } = await import("sharp");
+    const { width, height, data } = await loadImage(source);
+    const bytes = await sharp(data, { raw: { width, height, channels: 3 } })
+      .png()
+      .toBuffer();
+    return { bytes, extension: "png" };
+  } catch (cause) {
+    throw cause instanceof DataError ? new DataError(`${where}: ${cause.message}`, { cause }) : cause;
+  }
+}
+
+const extensions: Readonly<Record<string, string>> = { jpeg: "jpg", heif: "avif" };

@@ -1,0 +1,50 @@
+import { isAbsolute, relative } from "node:path";
+import { fileURLToPath } from "node:url";
+import { DataError } from "../../errors";
+import { shown } from "../../shown";
+import type { ImageSource } from "../../types";
+import type { Folder } from "../reading/folder";
+
+/**
+ * Reads what a cell or field says of its image: `{ bytes, path }`, bytes, text, or a list of one of these. Text is a path in the folder or a data URL, or base64 where
+ * that is asked for.
+ */
+export function imageReader(folder: Folder, text: "path" | "base64" = "path") {
+  const imageOf = async (cell: unknown, where: string): Promise<ImageSource> => {
+    if (Array.isArray(cell)) {
+      if (cell.length !== 1)
+        throw new DataError(
+          `${where}: expected one image, got a list of ${cell.length}; an example has one: make a row for each, or join them`,
+        );
+      return imageOf(cell[0], where);
+    }
+    if (cell instanceof Uint8Array) return copied(cell);
+    if (typeof cell === "string")
+      return text === "base64" || cell.startsWith("data:") ? decoded(cell, where) : inFolder(cell, where);
+    const { bytes, path } = structOf(cell);
+    if (bytes instanceof Uint8Array) return copied(bytes);
+    if (typeof path === "string" && path !== "") return inFolder(path, where);
+    throw new DataError(`${where}: expected an image as { bytes, path }, bytes or text, got ${shown(cell ?? null)}`);
+  };
+  const inFolder = (name: string, where: string) => {
+    if (/^https?:/i.test(name))
+      throw new DataError(`${where}: expected the path of an image, got the address ${shown(name)}; download it first`);
+    const path = name.startsWith("file://") ? fileURLToPath(name) : name;
+    const inside = isAbsolute(path) ? relative(folder.path, path) : path;
+    return folder.image(inside.startsWith("..") ? name : inside, where);
+  };
+  return imageOf;
+}
+
+const structOf = (cell: unknown): { readonly bytes?: unknown; readonly path?: unknown } =>
+  typeof cell === "object" && cell !== null ? cell : {};
+
+function decoded(text: string, where: string): Uint8Array {
+  const base64 = text.replace(/^data:[^,]*;base64,/, "").replace(/\s+/g, "");
+  if (base64 === "" || !/^[A-Za-z0-9+/_-]+={0,2}$/.test(base64))
+    throw new DataError(`${where}: expected an image in base64, got ${shown(text)}; for a path, imageText is "path"`);
+  return new Uint8Array(Buffer.from(base64, "base64"));
+}
+
+/** A copy, so that an image that is kept does not keep the page it was read from. */
+const copied = (bytes: Uint8Array) => new Uint8Array(bytes);

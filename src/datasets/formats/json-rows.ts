@@ -1,0 +1,47 @@
+import { DataError } from "../../errors";
+import { parseJson } from "../reading/checked";
+import { readJsonElements } from "../reading/json-elements";
+import { jsonScanner } from "../reading/json-fault";
+import { readLines, readText } from "../reading/lines";
+
+export interface JsonRow {
+  readonly value: unknown;
+  /** `file:line`, or the file and the row of an array, from 0. */
+  readonly where: string;
+}
+
+/** The values of a file that has one a line, or is an array of them. @throws DataError for text that is no JSON */
+export async function* readJsonRows(path: string): AsyncGenerator<JsonRow> {
+  if (!(await isArray(path))) return yield* readJsonLines(path);
+  for await (const { index, value } of readJsonElements(path)) yield { value, where: `${path}: row ${index}` };
+}
+
+async function isArray(path: string): Promise<boolean> {
+  for await (const text of readText(path, "JSON")) if (text.trim() !== "") return text.trimStart().startsWith("[");
+  return false;
+}
+
+/** The values of a file that has one a line; blank lines are skipped. @throws DataError for a line that is no JSON, and for no line */
+export async function* readJsonLines(path: string): AsyncGenerator<JsonRow> {
+  let isFirst = true;
+  for await (const { text, where } of readLines(path)) {
+    if (text.trim() === "") continue;
+    if (isFirst) checkFirst(text, where);
+    isFirst = false;
+    yield { value: parseJson(text, where), where };
+  }
+  if (isFirst) throw new DataError(`${path}: expected at least one line of JSON, found none`);
+}
+
+/** The first line shows whether a file is of another form altogether. */
+function checkFirst(text: string, where: string): void {
+  if (text.trimStart().startsWith("["))
+    throw new DataError(
+      `${where}: expected one object a line; this is an array: write each of its elements on a line of its own, as jq -c ".[]" does`,
+    );
+  const scanner = jsonScanner();
+  if (text.trimStart().startsWith("{") && scanner.push(text) === undefined && scanner.end() !== undefined)
+    throw new DataError(
+      `${where}: expected one object a line; this one does not end on its line: write it on one, as jq -c . does, or copy the file again if it was cut short`,
+    );
+}
