@@ -108,7 +108,10 @@ const formats: Readonly<Record<ExportFormat, Format>> = {
   sharegpt: {
     ...{ file: "train.jsonl", mark: "<image>" },
     row: (prompt, completion, images) => ({
-      conversations: [...prompt, ...completion].map(({ role, content }) => ({ from: speakers[role], value: content })),
+      conversations: [...prompt, ...completion].map(({ role, content }) => ({
+        from: speakers.get(role),
+        value: content,
+      })),
       images,
     }),
     more: {
@@ -130,7 +133,11 @@ const formats: Readonly<Record<ExportFormat, Format>> = {
   },
 };
 
-const speakers: Readonly<Record<string, string>> = { system: "system", user: "human", assistant: "gpt" };
+const speakers: ReadonlyMap<string, string> = new Map([
+  ["system", "system"],
+  ["user", "human"],
+  ["assistant", "gpt"],
+]);
 
 /** Everything but the images, so that nothing is written for rows that cannot be. */
 function exportedRows<A>(samples: readonly SftSample<A>[], format: ExportFormat): readonly Exported[] {

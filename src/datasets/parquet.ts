@@ -98,10 +98,8 @@ function elementOf(feature: unknown): unknown {
 }
 
 function childOf(feature: unknown, name: string): unknown {
-  const struct = elementOf(feature);
-  return typeof struct === "object" && struct !== null && Object.hasOwn(struct, name)
-    ? (struct as Record<string, unknown>)[name]
-    : undefined;
+  const struct: Readonly<Record<string, unknown>> = Object(elementOf(feature));
+  return Object.hasOwn(struct, name) ? struct[name] : undefined;
 }
 
 async function* readExamples<A>(

@@ -25,10 +25,10 @@ export interface Conversation {
  */
 export function readConversation(value: unknown, where: string): Conversation | { readonly reason: string } {
   const row = checked(rowSchema, value, where);
-  const turns = turnsOf(row, where).filter(({ role }) => roles[role] !== "system");
-  const odd = turns.find(({ role }) => roles[role] === undefined);
+  const turns = turnsOf(row, where).filter(({ role }) => roles.get(role) !== "system");
+  const odd = turns.find(({ role }) => roles.get(role) === undefined);
   if (odd) return { reason: `a conversation with a turn of ${JSON.stringify(odd.role)}` };
-  const answers = turns.filter(({ role }) => roles[role] === "assistant");
+  const answers = turns.filter(({ role }) => roles.get(role) === "assistant");
   if (answers.length !== 1 || answers[0] !== turns.at(-1))
     return {
       reason: `a conversation of ${answers.length} answers in ${turns.length} turns; an example has one, at the end`,
@@ -67,10 +67,16 @@ const fields = [
 const imageKeys = ["images", "image", "file_names", "file_name"] as const;
 const known: ReadonlySet<string> = new Set(["messages", "conversations", "history", ...fields.flat(), ...imageKeys]);
 
-const roles: Readonly<Record<string, "user" | "assistant" | "system">> = {
-  ...{ user: "user", human: "user", system: "system", developer: "system" },
-  ...{ assistant: "assistant", gpt: "assistant", model: "assistant", chatgpt: "assistant" },
-};
+const roles: ReadonlyMap<string, "user" | "assistant" | "system"> = new Map([
+  ["user", "user"],
+  ["human", "user"],
+  ["system", "system"],
+  ["developer", "system"],
+  ["assistant", "assistant"],
+  ["gpt", "assistant"],
+  ["model", "assistant"],
+  ["chatgpt", "assistant"],
+]);
 
 const partSchema = z.looseObject({
   text: z.string().nullish(),

@@ -18,7 +18,7 @@ export async function imageFile(source: ImageSource, where: string): Promise<Ima
     if (typeof source === "string" || source instanceof Uint8Array) {
       const { bytes, metadata } = await readImageFile(source);
       const { format, orientation = 1 } = metadata;
-      if (orientation === 1) return { bytes, extension: extensions[format] ?? format };
+      if (orientation === 1) return { bytes, extension: extensions.get(format) ?? format };
     }
     const { loadImage } = await import("../../models/qwen2-vl/image");
     const { default: sharp } = await import("sharp");
@@ -32,4 +32,7 @@ export async function imageFile(source: ImageSource, where: string): Promise<Ima
   }
 }
 
-const extensions: Readonly<Record<string, string>> = { jpeg: "jpg", heif: "avif" };
+const extensions: ReadonlyMap<string, string> = new Map([
+  ["jpeg", "jpg"],
+  ["heif", "avif"],
+]);
