@@ -16,12 +16,15 @@ export const dictionary: readonly string[] = [
 /** A character, or a few, of every class that some reader treats by itself. */
 const runs = [..."0 \n\r\t,.;:[]{}()\"'`<>|&-_=+e1aéΩ中ก😀\u0301\u0323\u200d\ufeff\ud800", "[{", '{"a":', "1,", "a'"];
 
-/** Bytes of one or two inputs, changed in one to four places. Half of the changes know no format; some repeat up to `longest` bytes. */
+/** One input, changed in one place or a few, and now and then in none; some changes repeat up to `longest` bytes. */
 export function mutated(rng: Rng, seeds: readonly Uint8Array[], longest = 4096): Uint8Array {
   let bytes: Buffer = Buffer.from(seeds[rng.integer(seeds.length)]!);
-  for (let left = 1 + rng.integer(4); left > 0; left--) bytes = changed(rng, bytes, seeds, longest);
+  for (let left = few(rng); left > 0; left--) bytes = changed(rng, bytes, seeds, longest);
   return bytes;
 }
+
+/** 0 to 4, most often 1. */
+const few = (rng: Rng) => [0, 1, 1, 1, 1, 1, 1, 2, 2, 2, 3, 4][rng.integer(12)]!;
 
 function changed(rng: Rng, bytes: Buffer, seeds: readonly Uint8Array[], longest: number): Buffer {
   const at = rng.integer(bytes.length + 1);
@@ -84,21 +87,19 @@ const oddValues: readonly ((rng: Rng) => unknown)[] = [
   (rng) => pick(rng, [0, -1, 0.5, -0, 1e308, 5e-324, 2 ** 31, 2 ** 32, 2 ** 53, 1e21, 3, 7, 1000, 1e6]),
   (rng) => pick(rng, runs).repeat(lengthUpTo(rng, 20_000)),
   (rng) => Array.from({ length: lengthUpTo(rng, 3000) }, () => pick<unknown>(rng, [0, "", null, [], {}])),
-  (rng) => nested(lengthUpTo(rng, 2000)),
+  () => deep,
 ];
 
-function nested(depth: number): unknown {
-  let value: unknown = 1;
-  for (let i = 0; i < depth; i++) value = i % 2 ? { a: value } : [value];
-  return value;
-}
+/** Stands for lists in lists, deeper than any recursion goes, until the text is there. */
+const deep = "@deep@";
 
-/** JSON that is still JSON, with one to three of its values exchanged, left out, doubled, or under another key. */
+/** JSON that is still JSON, with few of its values exchanged, left out, doubled, or under another key. */
 export function mutatedJson(rng: Rng, seeds: readonly Uint8Array[]): Uint8Array {
   let json: unknown = JSON.parse(Buffer.from(pick(rng, seeds)).toString());
-  for (let left = 1 + rng.integer(3); left > 0; left--) json = changedValue(rng, json);
+  for (let left = few(rng); left > 0; left--) json = changedValue(rng, json);
   // A key "__proto__" that an object cannot be given is written into the text.
-  const text = JSON.stringify(json) ?? "null";
+  const depth = 10 ** rng.integer(6);
+  const text = (JSON.stringify(json) ?? "null").replace(`"${deep}"`, "[".repeat(depth) + "]".repeat(depth));
   return Buffer.from(rng.integer(8) === 0 ? text.replace(/"[\w.]+":/, '"__proto__":') : text);
 }
 

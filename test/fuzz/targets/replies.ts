@@ -22,7 +22,24 @@ const usual = {
 };
 const parts = { choices: [{ message: { content: [{ type: "thinking", thinking: [{ text: "x" }] }, { text: "y" }] } }] };
 
-const statuses = [200, 200, 200, 200, 200, 204, 301, 302, 303, 307, 308, 400, 401, 403, 404, 408, 413, 429, 500, 503];
+const statuses = [
+  ...Array<number>(40).fill(200),
+  204,
+  301,
+  302,
+  303,
+  307,
+  308,
+  400,
+  401,
+  403,
+  404,
+  408,
+  413,
+  429,
+  500,
+  503,
+];
 const host = "http://models.test";
 const targets = [
   `${host}/other`,
@@ -45,7 +62,10 @@ export const repliesTarget: Target = {
   async open() {
     const { fetch } = globalThis;
     const warn = process.emitWarning;
-    const seeds = [...replies, ...[usual, parts].map((body) => Buffer.from(JSON.stringify(body)))];
+    const seeds = [
+      ...replies,
+      ...[...Array<object>(14).fill(usual), parts].map((body) => Buffer.from(JSON.stringify(body))),
+    ];
     const asked: string[] = [];
     let body: Uint8Array = new Uint8Array();
     globalThis.fetch = async (address) => {

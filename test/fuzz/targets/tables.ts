@@ -67,7 +67,7 @@ const tables: readonly Table[] = [
       {
         info: { year: 2020 },
         images: [
-          { id: 1, file_name: "wide.png", width: 200, height: 56 },
+          { id: 1, file_name: "wide.png", width: 150, height: 61 },
           { id: 2, file_name: "grey.png" },
         ],
         categories: [
@@ -77,7 +77,14 @@ const tables: readonly Table[] = [
         annotations: [
           { id: 1, image_id: 1, category_id: 7, bbox: [1, 2, 3, 4], iscrowd: 0, area: 12 },
           { id: 2, image_id: 2, category_id: 8, bbox: [0, 0, 5.5, 2], segmentation: [[0, 0, 5, 0, 5, 2]] },
-          { id: 3, image_id: 1, category_id: 7, segmentation: { counts: [1, 2, 3], size: [2, 3] }, iscrowd: 1 },
+          {
+            id: 3,
+            image_id: 1,
+            category_id: 7,
+            bbox: [0, 0, 2, 3],
+            segmentation: { counts: [1, 2, 3], size: [2, 3] },
+            iscrowd: 1,
+          },
         ],
       },
     ],
