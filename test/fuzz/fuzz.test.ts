@@ -1,5 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { ConfigError } from "../../src/errors";
+import { createRng } from "../../src/rng";
+import { cpuTime } from "../cpu-time";
 import { type Failure, fuzz } from "./fuzz";
 import type { Target } from "./target";
 import { targets } from "./targets";
@@ -27,7 +29,7 @@ describe("what somebody else made", () => {
 
 describe("fuzz", () => {
   const fault = (read: (index: number) => unknown, problem?: () => string): Target => ({
-    ...{ name: "planted", share: 1, inTest: 1, limitMs: 100 },
+    ...{ name: "planted", share: 1, inTest: 1, limitMs: 300 },
     async open() {
       let index = 0;
       return {
@@ -38,8 +40,8 @@ describe("fuzz", () => {
     },
   });
   const busy = (milliseconds: number) => {
-    const { user } = process.cpuUsage();
-    while (process.cpuUsage().user - user < 1000 * milliseconds);
+    let spent = 0;
+    while (spent < milliseconds) spent += cpuTime(() => createRng(1).shuffle(Array.from({ length: 10_000 })));
   };
 
   it.each([
@@ -47,7 +49,7 @@ describe("fuzz", () => {
     ["a rejected raw error", () => Promise.reject(new RangeError("x")), /no RiseError: RangeError/],
     ["a value that is no error", () => Promise.reject("x"), /no RiseError: x/],
     ["a long message", () => Promise.reject(Object.assign(new ConfigError(), { message: "x".repeat(1e5) })), /100000/],
-    ["too much time", () => busy(150), /ms of processor time/],
+    ["too much time", () => busy(400), /ms of processor time/],
     ["an inherited property", () => Object.assign(Object.prototype, { polluted: 1 }), /Object.prototype has polluted/],
   ])("finds %s", async (_, read, expected) => {
     const { failures } = await failuresOf(
