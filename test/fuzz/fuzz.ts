@@ -77,6 +77,18 @@ export async function fuzz(target: Target, { seed, first = 0, cases, onCase, onF
   return tally;
 }
 
+/** The input of one case, which is not read. */
+export async function inputOf(target: Target, seed: number, index: number): Promise<Input> {
+  const folder = await mkdtemp(join(tmpdir(), `rise-fuzz-${target.name}-`));
+  try {
+    const { make, close } = await target.open(folder);
+    await close?.();
+    return make(createRng(seed, target.name, index));
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
 /** What `outside.png` holds. */
 export const canary = "canary-of-a-file-outside";
 

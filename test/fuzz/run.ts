@@ -21,8 +21,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
-import { fuzz, type Tally } from "./fuzz";
-import type { Target } from "./target";
+import { fuzz, inputOf, type Tally } from "./fuzz";
+import type { Input, Target } from "./target";
 import { targets } from "./targets";
 
 /** A case that takes longer by the clock hangs. */
@@ -70,13 +70,19 @@ async function readCases(target: Target, folder: string): Promise<void> {
   const tally = await fuzz(target, {
     ...{ seed, first, cases, onCase: write },
     onFailure({ index, input, reason }) {
-      const file = join(out, `${target.name}-${seed}-${index}-${input.file.replaceAll(/[\\/]/g, "_")}`);
-      writeFileSync(file, input.bytes);
+      const file = saved(target, index, input);
       appendFileSync(join(folder, "failures"), `${JSON.stringify({ index, reason: `${reason}\n    ${file}` })}\n`);
     },
   });
   write(first + cases, tally);
   process.exit();
+}
+
+/** @returns where the input lies */
+function saved({ name }: Target, index: number, { file, bytes }: Input): string {
+  const path = join(out, `${name}-${seed}-${index}-${file.replaceAll(/[\\/]/g, "_")}`);
+  writeFileSync(path, bytes);
+  return path;
 }
 
 async function report(target: Target, count: number): Promise<number> {
@@ -91,7 +97,10 @@ async function report(target: Target, count: number): Promise<number> {
     if (tally.worst.milliseconds > sum.worst.milliseconds) sum.worst = tally.worst;
     const lines = textOf(join(folder, "failures")).split("\n").filter(Boolean);
     failures.push(...lines.map((line) => JSON.parse(line)));
-    if (index < first + count) failures.push({ index, reason: end });
+    if (index < first + count) {
+      const file = saved(target, index, await inputOf(target, seed, index));
+      failures.push({ index, reason: `${end}\n    ${file}` });
+    }
     rmSync(folder, { recursive: true });
     next = index + 1;
   }
