@@ -222,7 +222,11 @@ function checkedVocabulary(path: string, json: unknown, vocabSize: number) {
     const bad = Object.entries(vocab as object).find(([, id]) => !isId(id) || id >= vocabSize);
     if (bad) refuse(`a vocab of whole numbers from 0 to ${vocabSize - 1}, as config.json has vocab_size`, bad);
   }
-  return { added, normalises: JSON.stringify(normalizer ?? null).includes('"NF') };
+  try {
+    return { added, normalises: JSON.stringify(normalizer ?? null).includes('"NF') };
+  } catch {
+    return refuse("a normalizer in a few levels", normalizer);
+  }
 }
 
 /** @throws DataError for what is no object */
