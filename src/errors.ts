@@ -10,8 +10,11 @@ export class RiseError extends Error {
 /** Characters of a message, whatever the file that it quotes has in it. */
 const longest = 10_000;
 
-const cut = (message: string) =>
-  message.length > longest ? `${message.slice(0, longest)}… (${message.length - longest} more characters)` : message;
+function cut(message: string): string {
+  if (message.length <= longest) return message;
+  const kept = longest - 40;
+  return `${message.slice(0, kept)}… (${message.length - kept} more characters)`;
+}
 
 /** Fix the options you passed. */
 export class ConfigError extends RiseError {

@@ -44,6 +44,8 @@ type Encoded = string | Uint8Array;
 export async function readImageHeader(source: Encoded, maxPixels = defaultMaxPixels): Promise<ImageHeader> {
   const where = nameOf(source);
   const head = typeof source === "string" ? await headOf(source, where, maxPixels) : source;
+  // libvips remembers a WebP file's header by the file's name, whatever is put there afterwards.
+  if (typeof source === "string" && fileKind(head).format === "webp") return readImageFile(source, maxPixels);
   checkBytes(head.length, where, maxPixels);
   return headerOf(source, head, where, maxPixels);
 }

@@ -26,6 +26,18 @@ const svg = "<svg xmlns='http://www.w3.org/2000/svg' width='9' height='9'><rect 
 const readers = { loadImage, imageSize, readImageFile, readImageHeader };
 
 describe.each(Object.entries(readers))("%s", (_, read) => {
+  it.each(["webp", "png", "jpeg"] as const)(
+    "reads the %s file that lies there now when another one did before",
+    async (format) => {
+      const path = join(scratch, `replaced.${format}`);
+      for (const width of [8, 12, 16]) {
+        await writeFile(path, await noise(width, 8).toFormat(format).toBuffer());
+        const found = await read(path);
+        expect("metadata" in found ? found.metadata.width : found.width).toBe(width);
+      }
+    },
+  );
+
   it("refuses what is no image by its bytes, whatever its name says, and says what it is", async () => {
     const refused = async (name: string, content: string | Uint8Array, said: string) =>
       expect(read(await file(name, content))).rejects.toThrow(

@@ -36,9 +36,10 @@ export async function loadTokenizer(
   const path = join(dir, "tokenizer.json");
   const json = await readText(path, "a JSON file");
   const { added, normalises } = checkedVocabulary(path, await readJson(path), text.vocabSize);
-  const settings = objectIn(await readJson(join(dir, "tokenizer_config.json")), join(dir, "tokenizer_config.json"));
-  const chat_template =
-    (await chatTemplateFile(dir)) ?? templateWithPictures(settings.chat_template) ?? qwen2VlChatTemplate;
+  const settingsPath = join(dir, "tokenizer_config.json");
+  const settings = await readText(settingsPath, "a JSON file");
+  const { chat_template: ownTemplate } = objectIn(await readJson(settingsPath), settingsPath);
+  const chat_template = (await chatTemplateFile(dir)) ?? templateWithPictures(ownTemplate) ?? qwen2VlChatTemplate;
   if (!added.some(({ id }) => id === tokens.image))
     throw new DataError(`${dir}: config.json has image_token_id ${tokens.image}, which tokenizer.json does not define`);
   const reserved: number[] = [
@@ -58,8 +59,8 @@ export async function loadTokenizer(
   const open = () =>
     void runJob(
       unusable,
-      { job: "open", key, json, settings: { ...settings, chat_template } },
-      json.length,
+      { job: "open", key, json, settings, template: chat_template },
+      json.length + settings.length,
       () => {},
       jobMs,
     );
@@ -221,7 +222,11 @@ function checkedVocabulary(path: string, json: unknown, vocabSize: number) {
     const bad = Object.entries(vocab as object).find(([, id]) => !isId(id) || id >= vocabSize);
     if (bad) refuse(`a vocab of whole numbers from 0 to ${vocabSize - 1}, as config.json has vocab_size`, bad);
   }
-  return { added, normalises: JSON.stringify(normalizer ?? null).includes('"NF') };
+  try {
+    return { added, normalises: JSON.stringify(normalizer ?? null).includes('"NF') };
+  } catch {
+    return refuse("a normalizer in a few levels", normalizer);
+  }
 }
 
 /** @throws DataError for what is no object */

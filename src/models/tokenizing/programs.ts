@@ -21,8 +21,8 @@ const bounded = (value, what) => {
 };
 
 const jobs = {
-  open({ key, json, settings }) {
-    opened.set(key, new PreTrainedTokenizer(JSON.parse(json), settings));
+  open({ key, json, settings, template }) {
+    opened.set(key, new PreTrainedTokenizer(JSON.parse(json), { ...JSON.parse(settings), chat_template: template }));
     if (opened.size > mostOpen) opened.delete(opened.keys().next().value);
   },
   prompt({ chat, seam }, tokenizer) {

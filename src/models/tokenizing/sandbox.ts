@@ -12,9 +12,16 @@ const killAfter = 3;
 /** Of the process, in MB: a vocabulary of 150 000 tokens takes 150. */
 const heapMb = 1024;
 
-/** What the process is asked. `key` names a tokenizer that was opened. */
+/** What the process is asked. `key` names a tokenizer that was opened. Files go as text: JSON may be too deep to be copied from thread to thread. */
 export type Job =
-  | { readonly job: "open"; readonly key: number; readonly json: string; readonly settings: object }
+  | {
+      readonly job: "open";
+      readonly key: number;
+      /** tokenizer.json, and tokenizer_config.json but for its template. */
+      readonly json: string;
+      readonly settings: string;
+      readonly template: string;
+    }
   | { readonly job: "prompt"; readonly key: number; readonly chat: readonly object[]; readonly seam: string }
   | { readonly job: "encode"; readonly key: number; readonly pieces: readonly string[] }
   | { readonly job: "decode"; readonly key: number; readonly rows: readonly (readonly number[])[] };

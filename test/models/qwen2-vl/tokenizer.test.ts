@@ -135,6 +135,21 @@ describe("a chat template", () => {
     expect(await decoded()).toContain("You are a silent assistant.");
   });
 
+  it("is refused with a normalizer that is nested deeper than any recursion goes", async () => {
+    const dir = await copyOfCheckpoint();
+    const text = await readFile(join(dir, "tokenizer.json"), "utf8");
+    const deep = `{"normalizer": ${"[".repeat(1e5)}${"]".repeat(1e5)}, ${text.slice(1).replace('"normalizer":', '"x":')}`;
+    await writeFile(join(dir, "tokenizer.json"), deep);
+    await expect(loadTokenizer(dir, config)).rejects.toThrow("expected a normalizer in a few levels");
+  });
+
+  it("is read beside settings that are nested deeper than any recursion goes", async () => {
+    const dir = await copyOfCheckpoint();
+    await writeFile(join(dir, "tokenizer_config.json"), `{"x": ${"[".repeat(1e5)}${"]".repeat(1e5)}}`);
+    const { encode } = await loadTokenizer(dir, config);
+    expect(encode("a mug")).toEqual(tokenizer.encode("a mug"));
+  });
+
   it("is the one named default where tokenizer_config.json has several", async () => {
     const dir = await copyOfCheckpoint();
     const template = (await readFile(join(dir, "chat_template.jinja"), "utf8")).replace("helpful", "silent");
