@@ -30,8 +30,11 @@ export async function sumsProblem(folder: string, expected: readonly string[] = 
   if (sums.length < lines.length || !text.endsWith("\n") || missing !== undefined)
     return `${file}: expected a line of digest and name for every file, found ${missing === undefined ? "others" : `none for ${missing}`}`;
   for (const { sum, name } of sums) {
-    const found = await sha256Of(join(folder, name)).catch((error: Error) => error.message);
-    if (found !== sum) return `${join(folder, name)} is damaged: expected SHA-256 ${sum}, found ${found}`;
+    const path = join(folder, name);
+    const found = await sha256Of(path).catch((error: NodeJS.ErrnoException) => error);
+    if (found instanceof Error)
+      return found.code === "ENOENT" ? `${path} is missing, which ${sumsFile} names` : `${path}: ${found.message}`;
+    if (found !== sum) return `${path} is damaged: expected SHA-256 ${sum}, found ${found}`;
   }
   return undefined;
 }

@@ -7,7 +7,7 @@ import { describe, expect, it } from "vitest";
 const source = fileURLToPath(new URL("../src", import.meta.url));
 const root = dirname(source);
 
-const base = ["types", "errors", "rng", "shown", "choice", "options"];
+const base = ["types", "errors", "rng", "shown", "choice", "options", "schema-words"];
 /** What a file is, and images as they come from one: effects, and no computing. */
 const files = ["file-kind", "image-file"];
 const interfaces = ["tasks/task", "backends/backend", "trainers/trainer", "datasets/dataset"];
@@ -21,6 +21,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   shown: [],
   choice: ["errors", "shown"],
   nearest: [],
+  "schema-words": [],
   options: ["errors", "nearest", "shown"],
   checksums: [],
   "file-kind": [],

@@ -71,7 +71,8 @@ async function* readExamples(
   if (clip) refuseCorners(reading);
   const explained = new Set<number>();
   for await (const { id, picture } of ahead(misfits(reading), readAhead, look)) {
-    if (!("text" in picture)) continue;
+    // A picture that cannot be read explains no box.
+    if (!("text" in picture) || picture.canOmit) continue;
     problems.add(picture.where, picture.text);
     explained.add(id);
   }

@@ -1,5 +1,6 @@
+import type { Dirent } from "node:fs";
 import { readdir } from "node:fs/promises";
-import { join } from "node:path";
+import { extname, join } from "node:path";
 import { ConfigError, DataError } from "../errors";
 import type { LabelDistribution } from "../types";
 import type { ExampleStream, Omission } from "./dataset";
@@ -63,14 +64,24 @@ async function foldersOf(dir: string, omit: (omission: Omission) => void): Promi
   return folders;
 }
 
+const imageExpected = "expected an image (JPEG, PNG, GIF, WebP, TIFF or AVIF)";
+
+function otherThanImage(entry: Dirent): string | undefined {
+  if (entry.isDirectory()) return "a folder";
+  if (entry.name.startsWith(".")) return "a hidden file";
+  return pictureExtension.test(entry.name)
+    ? undefined
+    : `a file that is named ${extname(entry.name) || "without an ending"}`;
+}
+
 /** What sharp reads, and nothing hidden: beside a picture, macOS keeps a `._` file of the same name. */
 async function picturesOf(dir: string, omit: (omission: Omission) => void): Promise<string[]> {
   const entries = await list(dir);
   return entries
     .filter((entry) => {
-      const isPicture = !entry.isDirectory() && !entry.name.startsWith(".") && pictureExtension.test(entry.name);
-      if (!isPicture) omit({ where: join(dir, entry.name), reason: "no picture by its name" });
-      return isPicture;
+      const other = otherThanImage(entry);
+      if (other !== undefined) omit({ where: join(dir, entry.name), reason: `${imageExpected}, got ${other}` });
+      return other === undefined;
     })
     .map(({ name }) => name);
 }

@@ -70,7 +70,7 @@ function unreadable(omissions: readonly Omission[], examples: number, cause?: Er
   const first = omissions.slice(0, named).map(({ where, reason }) => `\n  ${where}: ${reason}`);
   const more = omissions.length > named ? `\n  and ${omissions.length - named} more` : "";
   return new DataError(
-    `expected images that can be read, got ${omissions.length} of ${examples} examples without; mend them, or pass onOmission to leave them out:${first.join("")}${more}`,
+    `expected images that can be read, but the image cannot be read in ${omissions.length} of ${examples} examples; mend them, or pass onOmission to leave them out:${first.join("")}${more}`,
     { cause },
   );
 }

@@ -115,9 +115,21 @@ async function runSection<A>({ title, runDir }: ReportedRun, show: Show<A>): Pro
   const parts = stages.map(async ({ name, rows }) => {
     const groups = oneGroupAStep(rollouts.filter(({ stage }) => stage === name));
     const shown = await Promise.all([...groups].map(([step, group]) => groupView(step, group, show)));
-    return `<h3>${escapeHtml(name)}</h3><div class="plots">${plotsOf(rows)}</div>${shown.join("")}`;
+    return `<h3>${escapeHtml(name)}</h3>${failuresOf(rows)}<div class="plots">${plotsOf(rows)}</div>${shown.join("")}`;
   });
   return `<section><h2>${escapeHtml(title)}</h2>${(await Promise.all(parts)).join("")}</section>`;
+}
+
+/** How often the model failed for an example: the curves and pictures leave such examples out. */
+function failuresOf(metrics: readonly StepMetrics[]): string {
+  const failed = metrics.flatMap(({ step, "rise/failed_examples": count }) =>
+    typeof count === "number" ? [{ step, count }] : [],
+  );
+  if (failed.length === 0) return "";
+  const times = failed.reduce((sum, { count }) => sum + count, 0);
+  const [first, last] = [failed[0]!.step, failed.at(-1)!.step];
+  const steps = first === last ? `in step ${first}` : `from step ${first} to step ${last}`;
+  return `<p class="problem">${times} ${times === 1 ? "time an example" : "times examples"} could not be sampled, or not in full, ${steps}</p>`;
 }
 
 function plotsOf(metrics: readonly StepMetrics[]): string {

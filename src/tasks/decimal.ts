@@ -4,8 +4,8 @@ interface Decimal {
   readonly places: number;
 }
 
-/** Digits and exponents beyond those of any double are not worth exact arithmetic, and would cost more than linear time. */
-const LONGEST = 400;
+/** Longer than any sum of two doubles (309 digits, a point and 341 more): what is longer is not worth exact arithmetic, which would cost more than linear time. */
+const LONGEST = 700;
 
 /** x + y as a decimal, exactly: 0.1 + 0.2 is 0.3. */
 export function decimalSum(x: number, y: number): string {

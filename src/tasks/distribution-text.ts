@@ -106,6 +106,7 @@ function toDistribution(
   if (values.size < labels.length) repairs.add("missing labels");
   const sum = [...values.values()].reduce((all, value) => all + value, 0);
   if (Math.abs(sum - 100) <= 1) repairs.add("sums to 100");
+  else if (sum > 2) repairs.add("sums to more than 2");
   return { value: Object.fromEntries(labels.map((label) => [label, values.get(label) ?? 0])), repairs: [...repairs] };
 }
 

@@ -64,7 +64,12 @@ describe("a model directory is refused", () => {
 
   it("whose weights are something else", async () => {
     const { path, opening } = await damaged("model.safetensors", (file) => writeFile(file, "<html>not found</html>"));
-    await refuses(opening, DataError, `${path}: expected a safetensors file, got a web page`);
+    await refuses(
+      opening,
+      DataError,
+      `${path}: expected a safetensors file, got a web page`,
+      "download the file itself",
+    );
   });
 
   it("whose header is no JSON", async () => {
@@ -87,7 +92,7 @@ describe("a model directory is refused", () => {
       opening,
       ConfigError,
       `${path}: not a configuration`,
-      'model_type: Invalid input: expected "qwen2_vl"',
+      'model_type: expected "qwen2_vl"',
       `found ${found}`,
     );
   });

@@ -126,6 +126,11 @@ describe("the size that a COCO file gives", () => {
     );
   });
 
+  it("is compared when clip leaves a box out that lies outside", async () =>
+    expect(await messageOf(sized("turned.jpg", 64, 48, [38, 54, 10, 10]), { clip: true })).toMatch(
+      /turned\.jpg: expected the size .*EXIF orientation 6 turns it/,
+    ));
+
   it("is told of all images that differ, together", async () => {
     const images = ["turned.jpg", "left.jpg", "almost-square.jpg", "a.jpg", "nowhere.jpg"].map((name, i) => ({
       ...{ id: i + 1, file_name: name, width: [64, 640, 101, 64, 64][i], height: [48, 480, 100, 48, 48][i] },
@@ -304,6 +309,16 @@ describe("what writers leave out or write otherwise", () => {
     expect(text).toContain('"image_id":1.0');
     expect((await load(text)).map(({ id, subject }) => [id, subject])).toEqual([["1/7", "7"]]);
   });
+
+  it("names the array when a file has none of it, and not what refers to it", async () => {
+    const { images: _, ...without } = file([annotation()]);
+    expect(await messageOf(without)).toMatch(/coco\.json: expected an array "images" with elements, found none$/);
+  });
+
+  it("names an image that cannot be read, and not what refers to it", async () =>
+    expect(await messageOf(file([annotation()], { width: "64" }))).toMatch(
+      /coco\.json: images\.0: width: expected a whole number of pixels, got "64"$/,
+    ));
 
   it("names an annotation without an id by its place", async () => {
     const content = file([annotation(), { ...annotation({ bbox: [60, 2, 30, 4] }), id: null }]);

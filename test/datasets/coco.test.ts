@@ -167,7 +167,7 @@ describe("a COCO file", () => {
       file(one, [{ id: 5, image_id: 1, caption: "A dog." }]),
       /annotations\.0: category_id: /,
     ],
-    ["an annotation that is a number", file(one, [3 as unknown as object]), /annotations\.0: the whole: /],
+    ["an annotation that is a number", file(one, [3 as unknown as object]), /annotations\.0: expected an object/],
     [
       "an image that is not there",
       file(one, [annotation(5, [1, 1, 2, 2], { image_id: 7 })]),

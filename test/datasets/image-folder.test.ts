@@ -62,8 +62,14 @@ describe("a folder of pictures for each class", () => {
     expect(examples).toHaveLength(3);
     expect(omissions).toEqual([
       { where: join(folder, "notes.txt"), reason: "a file beside the class folders" },
-      { where: join(folder, "dog", "Thumbs.db"), reason: "no picture by its name" },
-      { where: join(folder, "dog", "old"), reason: "no picture by its name" },
+      {
+        where: join(folder, "dog", "Thumbs.db"),
+        reason: "expected an image (JPEG, PNG, GIF, WebP, TIFF or AVIF), got a file that is named .db",
+      },
+      {
+        where: join(folder, "dog", "old"),
+        reason: "expected an image (JPEG, PNG, GIF, WebP, TIFF or AVIF), got a folder",
+      },
     ]);
   });
 
@@ -75,13 +81,18 @@ describe("a folder of pictures for each class", () => {
     expect(omissions).toEqual([
       { where: join(folder, ".DS_Store"), reason: "hidden beside the class folders" },
       { where: join(folder, ".ipynb_checkpoints"), reason: "hidden beside the class folders" },
-      { where: join(folder, "dog", "._1.png"), reason: "no picture by its name" },
+      {
+        where: join(folder, "dog", "._1.png"),
+        reason: "expected an image (JPEG, PNG, GIF, WebP, TIFF or AVIF), got a hidden file",
+      },
     ]);
   });
 
   it("is refused rather than thinned out when nobody asked to be told", async () => {
     await writeFiles(folder, { "dog/Thumbs.db": "" });
-    await expect(imageFolderDataset(folder)).rejects.toThrow(/Thumbs\.db: no picture by its name; pass onOmission/);
+    await expect(imageFolderDataset(folder)).rejects.toThrow(
+      /Thumbs\.db: expected an image \(.*\), got a file that is named \.db; pass onOmission/,
+    );
   });
 
   it("follows links inside the folder, and none out of it", async () => {

@@ -83,7 +83,7 @@ describe("a JSON-lines dataset", () => {
       '{"id": "2", "image": "images/1.png", "annotation": {"joy": NaN, "sadness": 0.1}}',
       /:2: expected a JSON object, got NaN, which JSON does not have, at line 1, column \d+ \(annotation\.joy\)/,
     ],
-    ["not an object", [1], /train\.jsonl:2: the whole: expected an object, got \[1\]/],
+    ["not an object", [1], /train\.jsonl:2: expected an object, got \[1\]/],
     [
       "an id that is half a number",
       { ...good, id: 7.5 },

@@ -102,6 +102,18 @@ describe("a report", () => {
     expect(count(bestOfG[0]!, "<h4>Step ")).toBe(2);
   });
 
+  it("says how often examples could not be sampled, and when", async () => {
+    const dir = await runDirectory("failed", [rollout(1, "a", 0, "a whole thought", 0.5)], 1);
+    const report = () =>
+      htmlReport({ title: "t", task: moods, dataset: examples, runs: [{ title: "run", runDir: dir }] });
+    expect(await report()).not.toContain("could not be sampled");
+    const row = { stage: "train", step: 2, "rise/failed_examples": 1 };
+    await appendFile(join(dir, "metrics.jsonl"), `${JSON.stringify(row)}\n`);
+    expect(await report()).toContain("1 time an example could not be sampled, or not in full, in step 2");
+    await appendFile(join(dir, "metrics.jsonl"), `${JSON.stringify({ ...row, step: 5, "rise/failed_examples": 2 })}\n`);
+    expect(await report()).toContain("3 times examples could not be sampled, or not in full, from step 2 to step 5");
+  });
+
   it("shows a run that is under way as far as it is, and still refuses damage in the middle", async () => {
     const dir = await runDirectory("live", [rollout(1, "a", 0, "a whole thought", 0.5)], 1);
     await appendFile(join(dir, "metrics.jsonl"), '{"stage":"train","st');

@@ -200,14 +200,12 @@ describe("decimals", () => {
     expect(decimalSum(1e-7, 1)).toBe("1.0000001");
     expect(decimalDifference("0.3", "0.1")).toBe(0.2);
     expect(decimalDifference("1e1", "+.5")).toBe(9.5);
+    expect(decimalDifference(decimalSum(-1.0000000000000001e74, 3.5e-323), "-1.0000000000000001e74")).toBe(3.5e-323);
     fc.assert(
       fc.property(
         fc.double({ noNaN: true, noDefaultInfinity: true }),
         fc.double({ noNaN: true, noDefaultInfinity: true }),
-        (x, y) => {
-          if (Math.abs(x) < 1e80 && Math.abs(y) < 1e80)
-            expect(decimalDifference(decimalSum(x, y), String(x))).toBe(y + 0);
-        },
+        (x, y) => void expect(decimalDifference(decimalSum(x, y), String(x))).toBe(y + 0),
       ),
     );
   });

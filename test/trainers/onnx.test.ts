@@ -343,6 +343,8 @@ describe("onnxTrainer.load of a state that no run has left", () => {
       bytes[bytes.length - 1]! ^= 1;
       await writeFile(file, bytes);
       await expect(trainer.load(dir)).rejects.toThrow(/adapter_model\.safetensors is damaged: expected SHA-256/);
+      await rm(file);
+      await expect(trainer.load(dir)).rejects.toThrow(/adapter_model\.safetensors is missing, which SHA256SUMS names/);
     });
   });
 });

@@ -1,5 +1,6 @@
 import type { z } from "zod";
 import { DataError } from "../../errors";
+import { schemaWords } from "../../schema-words";
 import { excerpt, shown } from "../../shown";
 import type { Task } from "../../tasks/task";
 import type { LabelDistribution } from "../../types";
@@ -35,48 +36,18 @@ type Checked<T> =
 
 /** As `checked`, but gives the text of a problem. */
 export function tryChecked<T>(schema: z.ZodType<T>, value: unknown): Checked<T> {
-  const result = schema.safeParse(value, { error: (issue) => wording(issue as z.core.$ZodIssue) });
+  const result = schema.safeParse(value, { error: schemaWords });
   if (result.success) return { value: result.data };
   const { issues } = result.error;
   const problems = issues.map(({ code, path, message }) => {
-    const place = path.length > 0 ? path.join(".") : "the whole";
+    const place = path.length > 0 ? `${path.join(".")}: ` : "";
     const isSaid = code === "unrecognized_keys" || message.includes(", found");
-    return `${place}: ${message}${isSaid ? "" : `, got ${shown(valueAt(value, path))}`}`;
+    return `${place}${message}${isSaid ? "" : `, got ${shown(valueAt(value, path))}`}`;
   });
   const isMissing = issues.some(({ path }) => path.length === 1 && valueAt(value, path) === undefined);
   const fields = isMissing ? Object.keys(value as object).join(", ") : "";
   return { problem: `${problems.join("; ")}${fields && `; the fields there are ${excerpt(fields)}`}` };
 }
-
-/** What a schema without words of its own expects. */
-function wording(issue: z.core.$ZodIssue): string {
-  switch (issue.code) {
-    case "invalid_type":
-      return `expected ${typeWords[issue.expected] ?? issue.expected}`;
-    case "too_small":
-      if (issue.origin === "string" && issue.minimum === 1) return "expected text that is not empty";
-      return `expected ${issue.inclusive === false ? "more than" : "at least"} ${issue.minimum}${unitOf(issue.origin)}`;
-    case "too_big":
-      return `expected ${issue.inclusive === false ? "less than" : "at most"} ${issue.maximum}${unitOf(issue.origin)}`;
-    case "invalid_value":
-      return `expected ${issue.values.map((value) => JSON.stringify(value)).join(" or ")}`;
-    case "unrecognized_keys":
-      return `expected no fields but those of the format, found ${issue.keys.map((key) => JSON.stringify(key)).join(", ")}`;
-    case "invalid_union": {
-      const options = issue.errors.flatMap(([first]) => first?.message.replace(/^expected /, "") ?? []);
-      return `expected ${[...new Set(options)].join(" or ") || "another kind of value"}`;
-    }
-    default:
-      return "expected another value";
-  }
-}
-
-const typeWords: Readonly<Record<string, string>> = {
-  ...{ string: "text", int: "a whole number", number: "a number", boolean: "true or false", array: "a list" },
-  ...{ tuple: "a list", object: "an object", record: "an object", nonoptional: "a value", null: "null" },
-};
-
-const unitOf = (origin: string) => (origin === "array" ? " elements" : origin === "string" ? " characters" : "");
 
 const valueAt = (value: unknown, path: readonly PropertyKey[]): unknown =>
   path.reduce<unknown>(

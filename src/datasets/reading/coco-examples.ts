@@ -111,7 +111,9 @@ export function misfits(reading: CocoBoxReading): readonly number[] {
   const found: number[] = [];
   for (const [id, { size }] of reading.index.images) {
     const problems = gatherProblems(reading.index.path);
-    if (size) for (const _ of cocoExamples({ ...reading, problems, omit: () => {} }, id, size));
+    // A box that lies outside is left out where `clip` cuts the others; it may be the size that is wrong there, too.
+    const hasBoxes = reading.index.boxesOf(id).size > 0;
+    if (size && hasBoxes) for (const _ of cocoExamples({ ...reading, problems, omit: problems.omit }, id, size));
     if (problems.count > 0) found.push(id);
     if (found.length === mostMisfits) break;
   }

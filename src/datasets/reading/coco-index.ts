@@ -60,6 +60,9 @@ export async function readCocoIndex(path: string, options: CocoReading): Promise
   /** Of all annotations: x, y, width, height, id or NaN, category, image; of those left out no image. */
   const rows = numberRows(7);
   let crowdCount = 0;
+  const missing = new Set(["images", "categories", "annotations"]);
+  /** Images and categories that cannot be read. */
+  let unread = 0;
   const whereOf = (row: number) => {
     const id = rows.at(row, idColumn);
     return Number.isNaN(id) ? `${path}: annotations.${row}` : `${path}: annotation ${ids.textOf(id)}`;
@@ -67,7 +70,10 @@ export async function readCocoIndex(path: string, options: CocoReading): Promise
   const readers: Readonly<Record<string, (value: unknown, index: number, where: string) => void>> = {
     images(value, _, where) {
       const { value: image, problem } = tryChecked(imageSchema, value);
-      if (problem !== undefined) return problems.add(where, problem);
+      if (problem !== undefined) {
+        unread++;
+        return problems.add(where, problem);
+      }
       const { file_name: file, width, height } = image;
       const id = ids.numberOf(image.id);
       if (images.has(id)) problems.add(where, `expected an id of its own, found ${image.id} again`);
@@ -75,7 +81,10 @@ export async function readCocoIndex(path: string, options: CocoReading): Promise
     },
     categories(value, index, where) {
       const { value: category, problem } = tryChecked(categorySchema, value);
-      if (problem !== undefined) return problems.add(where, problem);
+      if (problem !== undefined) {
+        unread++;
+        return problems.add(where, problem);
+      }
       const { name } = category;
       const id = ids.numberOf(category.id);
       if (named.has(id))
@@ -104,8 +113,13 @@ export async function readCocoIndex(path: string, options: CocoReading): Promise
     },
   };
   const without = options.missingBoxes === "polygon" ? undefined : "segmentation";
-  for await (const { key, index, value } of readJsonElements(path, Object.keys(readers), without))
+  for await (const { key, index, value } of readJsonElements(path, Object.keys(readers), without)) {
+    missing.delete(key);
     readers[key]!(value, index, `${path}: ${key}.${index}`);
+  }
+  // What refers to an element that is not there, or cannot be read, is not what is wrong.
+  if (unread > 0 || missing.size > 0) problems.throwAny();
+  for (const name of missing) throw new DataError(`${path}: expected an array "${name}" with elements, found none`);
 
   if (crowdCount > 0 && crowdCount === rows.length && options.crowds === "omit")
     throw new DataError(
@@ -116,8 +130,5 @@ export async function readCocoIndex(path: string, options: CocoReading): Promise
   const boxesOf = chainByImage(rows, { images, categories: named, ids, whereOf, problems });
   refuseFractions(rows, images, whereOf, path, problems);
   problems.throwAny();
-  const counts = { images: images.size, categories: categories.size, annotations: rows.length };
-  for (const [name, count] of Object.entries(counts))
-    if (count === 0) throw new DataError(`${path}: expected an array "${name}" with elements, found none`);
   return { path, images, categories, boxesOf, whereOf: ([, , , , row]) => whereOf(row) };
 }

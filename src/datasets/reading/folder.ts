@@ -45,6 +45,8 @@ export function openFolder(path: string): Folder {
   const search = searchNearby(root);
   const hint = async (name: string) => {
     const near = await search(name);
+    if (near !== undefined && near.normalize() === name.normalize())
+      return `; its name is there in another Unicode form: write it in ${near === near.normalize() ? "NFC" : "NFD"}`;
     if (near !== undefined) return `; ${near} is there: write ${JSON.stringify(near)}`;
     return (await stat(root).catch(() => undefined))?.isDirectory() ? "" : `; ${root} is no folder that is there`;
   };

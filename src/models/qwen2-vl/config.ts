@@ -1,6 +1,7 @@
 import { join } from "node:path";
 import { z } from "zod";
 import { ConfigError, DataError } from "../../errors";
+import { schemaWords } from "../../schema-words";
 import { listed, shown } from "../../shown";
 import { exists, readJson } from "../model-directory";
 import { count, limits, orDefault, tokenIds } from "./fields";
@@ -296,7 +297,7 @@ type MakeError = (message: string) => Error;
 
 /** @throws ConfigError, or what `makeError` makes, with one line for each key that does not fit */
 export function check<T>(schema: z.ZodType<T>, json: unknown, path: string, makeError?: MakeError): T {
-  const result = schema.safeParse(json);
+  const result = schema.safeParse(json, { error: schemaWords });
   if (result.success) return result.data;
   const lines = result.error.issues.map((issue) => {
     const found = issue.path.reduce<unknown>(

@@ -119,6 +119,10 @@ export async function loadTokenizer(
         return { role, content };
       });
       const ids = chatTokens(JSON.stringify(chat), seam);
+      if (ids.length === 0)
+        throw new DataError(
+          `${dir}: expected the chat template to write the prompt, got an empty text; mend the template`,
+        );
       const places = ids.filter((id) => id === tokens.image).length;
       if (places !== imageTokens.length)
         throw new DataError(
@@ -204,7 +208,7 @@ function checkedVocabulary(path: string, json: unknown, vocabSize: number) {
   const { added_tokens = [], model, normalizer } = objectIn(json, path);
   const added = (added_tokens ?? []) as readonly AddedToken[];
   const refuse = (expected: string, found: unknown): never => {
-    throw new DataError(`${path}: tokenizer.json cannot be used: expected ${expected}, found ${shown(found)}`);
+    throw new DataError(`${path}: expected ${expected}, found ${shown(found)}`);
   };
   if (!Array.isArray(added) || added.length > mostAdded) refuse(`at most ${mostAdded} added_tokens`, added_tokens);
   const isId = (id: unknown) => Number.isInteger(id) && (id as number) >= 0;

@@ -71,7 +71,7 @@ export function runJob(problem: string, job: Job, letters: number, reopen: () =>
   if (reply.error !== undefined) throw new DataError(`${problem}: ${reply.error}`);
   if (reply.tooLong)
     throw new DataError(
-      `${problem}: it was stopped after ${Math.ceil(limitMs / 1000)} seconds, is it a loop without end?`,
+      `${problem}: it was stopped after ${Math.ceil(limitMs / 1000)} seconds, as a loop without end has to be`,
     );
   if (reply.died) throw new DataError(`${problem}: its process ended, as with more than ${heapMb} MB of memory`);
   if (reply.failed !== undefined)

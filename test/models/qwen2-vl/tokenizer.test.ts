@@ -226,6 +226,13 @@ describe("a checkpoint that would hang or end this process", () => {
     60_000,
   );
 
+  it("is a DataError when its template writes nothing", async () => {
+    const { encodePrompt } = await withTemplate("{{ '' }}");
+    expect(() => encodePrompt(asks("hi"), [])).toThrow(
+      /expected the chat template to write the prompt, got an empty text/,
+    );
+  });
+
   it("is a DataError when its template never ends", async () => {
     const loop = "{% for i in range(10000) %}";
     const { encodePrompt } = await withTemplate(`${loop}${loop}${loop}{% endfor %}{% endfor %}{% endfor %}`);
@@ -316,7 +323,9 @@ describe("a tokenizer that does not belong to the model", () => {
     await expect(loadTokenizer(dir, { ...config, tokens })).rejects.toThrow("image_token_id 289");
     await writeFile(join(dir, "tokenizer.json"), "{}");
     await expect(loadTokenizer(dir, config)).rejects.toThrow(DataError);
-    await expect(loadTokenizer(dir, config)).rejects.toThrow("tokenizer.json cannot be used");
+    await expect(loadTokenizer(dir, config)).rejects.toThrow(
+      "tokenizer.json: expected a model with a vocab, found undefined",
+    );
   });
 
   it("is asked for by name when it is missing", async () => {
