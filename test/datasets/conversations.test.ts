@@ -251,7 +251,7 @@ describe("a conversation", () => {
   });
 
   it.each([
-    ["is no object", [1], /train\.jsonl:2: the whole: expected an object, got \[1\]/],
+    ["is no object", [1], /train\.jsonl:2: expected an object, got \[1\]/],
     [
       "has no conversation",
       { text: "?", image: "a.jpg" },
