@@ -46,7 +46,7 @@ interface Known<A> {
   readonly dataset: readonly Example<A>[];
 }
 
-/** What imitation learns from a cot: to write `target`, which is `<think>R</think><answer>A</answer>`, when it is asked `prompt`. */
+/** One lesson of imitation: to write `target`, which is `<think>R</think><answer>A</answer>`, when it is asked `prompt`. */
 export interface SftSample<A> {
   readonly example: Example<A>;
   readonly cot: RatedCot<A>;

@@ -37,7 +37,7 @@ export class UnsupportedOpError extends RiseError {
 }
 
 /**
- * What a backend's failure is bound to: `"prompt"`, which fails again whenever it is tried; `"moment"`, so that a later try may succeed;
+ * The reach of a backend's failure: `"prompt"`, which fails again whenever it is tried; `"moment"`, so that a later try may succeed;
  * `"backend"`, which fails for every prompt: a wrong key, an unknown model, a server that is down.
  */
 export type FailureScope = "prompt" | "moment" | "backend";

@@ -1,4 +1,4 @@
-/** What a file is, whatever its name says. */
+/** The kind of a file, whatever its name says. */
 export interface FileKind {
   /** With its article, for a message: "a JPEG image". */
   readonly name: string;
@@ -86,7 +86,7 @@ export function fileKind(head: Uint8Array): FileKind {
 }
 
 /**
- * What lies in the place of a text file, and what to do about it; `undefined` if it may be text.
+ * Names what lies in the place of a text file, and what to do about it; `undefined` if it may be text.
  * @example
  * kindInsteadOfText(Buffer.from("PK\x03\x04")) // "a ZIP archive; unpack it first"
  */

@@ -6,7 +6,7 @@ import type { ImageSource } from "./types";
 /** Pixels of the largest image that is read unless an option says otherwise, 134 million: a camera's 100 megapixels fit, and take 0.4 GB as RGB. */
 export const defaultMaxPixels = 2 ** 27;
 
-/** What a header says. */
+/** The facts in a header. */
 export interface ImageMetadata {
   readonly format: string;
   /** As stored, before the orientation tag turns it. */
@@ -22,9 +22,9 @@ export interface ImageMetadata {
   readonly hasAlpha: boolean;
 }
 
-/** What is known of an encoded image before it is decoded. */
+/** An encoded image before it is decoded. */
 export interface ImageHeader {
-  /** What an error calls it. */
+  /** Its name in errors. */
   readonly where: string;
   readonly kind: FileKind;
   readonly metadata: ImageMetadata;
@@ -81,7 +81,7 @@ export function damaged(where: string, { name }: FileKind, bytes: Uint8Array, ca
   );
 }
 
-/** What an error calls an image. */
+/** An image's name in errors. */
 export function nameOf(source: ImageSource): string {
   if (typeof source === "string") return source.length > 300 ? `${source.slice(0, 60)}…` : source;
   return "data" in source ? `raw image of ${source.width}×${source.height}` : `image of ${source.length} bytes`;

@@ -161,7 +161,7 @@ export function openaiBackend(options: OpenaiBackendOptions): VlmBackend {
           await onPromptEnd?.(i, outcome);
         }
       };
-      // What is under way for the other prompts is of no use any more.
+      // The requests under way for the other prompts are of no use any more.
       const stop = (error: unknown) => failed.abort(error);
       // All of them: nothing is told of a prompt after the call has ended.
       await Promise.all(Array.from({ length: Math.min(requestsAtOnce, prompts.length) }, () => work().catch(stop)));

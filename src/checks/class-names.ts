@@ -2,7 +2,7 @@ import { feelings } from "./feelings";
 import { type Token, tokenise } from "./tokens";
 
 /**
- * Where a text says a label: whole words, the last one in any inflection, joined by space, "-", "_" or nothing. In scripts that write no space between
+ * Places where a text says a label: whole words, the last one in any inflection, joined by space, "-", "_" or nothing. In scripts that write no space between
  * words, anywhere.
  */
 export function findClassNames(

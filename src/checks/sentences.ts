@@ -1,4 +1,4 @@
-/** What ends a sentence, by Unicode (Sentence_Terminal: . ! ? 。！？ । ؟ ۔ ። ។ …), with the ellipsis and Tibetan's stroke. */
+/** The marks that end a sentence, by Unicode (Sentence_Terminal: . ! ? 。！？ । ؟ ۔ ። ។ …), with the ellipsis and Tibetan's stroke. */
 const terminator = /[\p{Sentence_Terminal}…།༎]/gu;
 
 /** Scripts that end a sentence by a space, or by nothing. */

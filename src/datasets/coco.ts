@@ -13,13 +13,13 @@ import { openFolder } from "./reading/folder";
 import { gatherProblems } from "./reading/problems";
 
 export interface CocoOptions {
-  /** What the boxes are measured in (`"thousand"`, as the `detection` task's); `"pixel"` are those of the image that is shown. */
+  /** The coordinate space of the boxes (`"thousand"`, as the `detection` task's); `"pixel"` are those of the image that is shown. */
   readonly space?: BoxSpace;
-  /** What becomes of annotations with `iscrowd` 1 (`"omit"`); `"objects"` takes them for objects, for tools that write every mask so. */
+  /** The treatment of annotations with `iscrowd` 1 (`"omit"`); `"objects"` takes them for objects, for tools that write every mask so. */
   readonly crowds?: "omit" | "objects";
   /** Cuts boxes at the edges of their image that reach out of it by more than a pixel (false: they are an error). */
   readonly clip?: boolean;
-  /** What becomes of annotations without a `bbox` (`"refuse"`); `"polygon"` takes the box around their polygons. */
+  /** The treatment of annotations without a `bbox` (`"refuse"`); `"polygon"` takes the box around their polygons. */
   readonly missingBoxes?: "refuse" | "polygon";
   /**
    * Told of crowds, turned boxes, boxes without area, images without boxes, and files that are no pictures; without it, these are errors.
@@ -67,7 +67,7 @@ async function* readExamples(
   const reading = { index, clip, problems, omit };
   const folder = openFolder(imageDir);
   const look = async (id: number) => ({ id, picture: await readPicture(folder, index, id) });
-  // What the file alone shows is said before the first picture is looked at, unless the picture shows why.
+  // Faults that the file alone shows come before those of the images, unless an image shows why.
   if (clip) refuseCorners(reading);
   const explained = new Set<number>();
   for await (const { id, picture } of ahead(misfits(reading), readAhead, look)) {

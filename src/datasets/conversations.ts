@@ -18,7 +18,7 @@ export interface ConversationRowOptions<A> {
   readonly task: Task<A>;
   /** The annotation in an answer, or `null` where it has none (`task.parse`). */
   readonly parse?: (answer: string) => A | null;
-  /** What a row without a `subject` of its own asks about, from its question (the whole question). */
+  /** Makes the subject of a row that has none from its question (the whole question). */
   readonly subject?: (question: string) => string | undefined;
 }
 

@@ -21,7 +21,7 @@ export interface CsvOptions {
   readonly subject?: string;
   /** The folder from which paths of images start, and in which the images lie (the file's own). */
   readonly root?: string;
-  /** What is between cells (`","`). */
+  /** The character between cells (`","`). */
   readonly delimiter?: "," | ";" | "\t";
   /** Whether numbers are counts, such as votes, which are divided by their sum over the labels (false: they are probabilities). */
   readonly normalize?: boolean;

@@ -74,7 +74,7 @@ function otherThanImage(entry: Dirent): string | undefined {
     : `a file that is named ${extname(entry.name) || "without an ending"}`;
 }
 
-/** What sharp reads, and nothing hidden: beside a picture, macOS keeps a `._` file of the same name. */
+/** Names of images that sharp reads, and no hidden file: beside an image, macOS keeps a `._` file of the same name. */
 async function picturesOf(dir: string, omit: (omission: Omission) => void): Promise<string[]> {
   const entries = await list(dir);
   return entries

@@ -102,7 +102,7 @@ async function readPart(
 }
 
 interface Pair {
-  /** Of both files, without their extension. */
+  /** The name of both files, without their extension. */
   readonly name: string;
   readonly image: string;
 }

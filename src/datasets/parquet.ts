@@ -20,14 +20,14 @@ export type ParquetRow = Readonly<Record<string, unknown>>;
 export interface ParquetOptions<A> {
   /** Decides what an annotation is. */
   readonly task: Task<A>;
-  /** What of a row is the annotation, and what else an example has; the id is `<file>#<row>` unless given. `where` names the row in messages. */
+  /** Makes an example's annotation and other fields from a row; the id is `<file>#<row>` unless given. `where` names the row in messages. */
   readonly example: (
     row: ParquetRow,
     where: string,
   ) => Omit<Example<A>, "id" | "image"> & Partial<Pick<Example<A>, "id">>;
   /** The column of the images (`"image"`). */
   readonly image?: string;
-  /** What a text in that column is: a path from the file's folder (the default), or the image itself in base64. */
+  /** The meaning of a text in that column: a path from the file's folder (the default), or the image itself in base64. */
   readonly imageText?: "path" | "base64";
 }
 
@@ -90,7 +90,7 @@ const descriptionSchema = z.object({ info: z.object({ features: z.record(z.strin
 const classLabelSchema = z.object({ _type: z.literal("ClassLabel"), names: z.array(z.string()) });
 const listSchema = z.object({ _type: z.enum(["Sequence", "List", "LargeList"]), feature: z.unknown() });
 
-/** What a list holds, however deep and however written: `{ feature, _type: "Sequence" }`, or `[feature]`. */
+/** The element of a list, however deep and however written: `{ feature, _type: "Sequence" }`, or `[feature]`. */
 function elementOf(feature: unknown): unknown {
   if (Array.isArray(feature)) return elementOf(feature[0]);
   const list = listSchema.safeParse(feature);

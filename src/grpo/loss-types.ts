@@ -10,7 +10,7 @@ export interface LossType {
   readonly importanceLevel?: ImportanceLevel;
   /** What becomes of tokens whose covariance with the advantage is high. */
   readonly covariance?: "drop" | "penalise";
-  /** Where verl bounds log-ratios, with `boundLogRatios` ([−20, 20]). */
+  /** verl's bounds of log-ratios, applied with `boundLogRatios` ([−20, 20]). */
   readonly logRatioBounds?: readonly [low: number, high: number];
   /** Means over sequences count those that are masked throughout, whatever `skipEmpty` says. */
   readonly countsEmpty?: true;

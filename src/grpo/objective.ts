@@ -46,7 +46,7 @@ export interface ObjectiveSettings {
   readonly dro: Required<DroOptions>;
 }
 
-/** What a token contributes, given its advantage, log π, the logarithm of its importance ratio r, and log π_old. */
+/** A token's contribution, given its advantage, log π, the logarithm of its importance ratio r, and log π_old. */
 export type Objective = (
   settings: ObjectiveSettings,
   sequence: Sequence,

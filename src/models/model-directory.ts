@@ -22,7 +22,7 @@ export const settingsFiles: readonly string[] = [
   indexFile,
 ];
 
-/** What a tokenizer is saved as; Python's libraries read the last four, some of them in old versions. */
+/** The files of a tokenizer; Python's libraries read the last four, some of them in old versions. */
 export const tokenizerFiles: readonly string[] = [
   ...["tokenizer.json", "tokenizer_config.json", "chat_template.jinja", "chat_template.json"],
   ...["vocab.json", "merges.txt", "added_tokens.json", "special_tokens_map.json"],

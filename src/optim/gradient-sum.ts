@@ -4,12 +4,12 @@ import { zerosLike } from "./shared-tensors";
 import type { Tensors } from "./transform";
 
 /**
- * What an optimiser step is made from: gradients that are added up, pass by pass, until the step.
+ * The input of an optimiser step: gradients that are added up, pass by pass, until the step.
  *
  * A tensor that received nothing since the last step has a gradient of zero, whatever a step before left in its array.
  */
 export interface GradientSum {
-  /** Of each tensor; whole only after `finish`. */
+  /** The sum for each tensor; whole only after `finish`. */
   readonly gradients: Tensors;
   /** Adds a pass's gradient by one tensor. */
   add(name: string, part: Float32Array): void;

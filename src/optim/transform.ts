@@ -24,7 +24,7 @@ export interface GradientTransform {
   update(gradients: Tensors, state: OptimizerState, params: Tensors, step: OptimizerStep): void;
   /** Where all that `update` does is to multiply every gradient by one number: that number. A chain may leave the multiplying to the next stage. */
   factor?(gradients: Tensors, step: OptimizerStep): number;
-  /** What is wrong with a state that was read from a file: that no updates of this optimiser can have left it so. Numbers are known to be finite. */
+  /** Names a fault of a state read from a file that no updates of this optimiser can have left. Numbers are known to be finite. */
   problemWith?(state: OptimizerState): string | undefined;
   /** Whether `update` heeds `OptimizerStep.gradientFactor`: one pass over memory less. */
   readonly takesFactor?: boolean;

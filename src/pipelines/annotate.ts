@@ -26,7 +26,7 @@ export interface Annotated<A> {
   /** `null` where no annotation can be read. */
   readonly answer: A | null;
   readonly text: string;
-  /** What is wrong with the text, and what the backend said of it. */
+  /** The fault of the text, and the backend's remark on it. */
   readonly failure?: string;
   /** What had to be overlooked to read the answer; absent where nothing had. */
   readonly repairs?: readonly string[];

@@ -31,7 +31,7 @@ export interface AuditCotsOptions<A> extends ResamplingOptions, Omit<FailureOpti
   /** Cots in one `generate` call (16). */
   readonly batchSize?: number;
   /**
-   * What happens to a cot one of whose reconstructions the backend fails to bring ("record"): its row says why, and all its similarities are 0,
+   * The treatment of a cot one of whose reconstructions the backend fails to bring ("record"): its row says why, and all its similarities are 0,
    * so that an empty cot is as good; or the estimates leave it out ("exclude"); or the call throws. A failure that concerns every cot always throws.
    */
   readonly onFailure?: "record" | "exclude" | "throw";

@@ -40,7 +40,7 @@ export interface EvaluateOptions<A, Name extends string> extends ResamplingOptio
   /** Go on with the evaluation in `runDir`, if there is one (false). Other metrics can be asked for then: no answer is lost by it. */
   readonly resume?: boolean;
   /**
-   * What happens when the backend fails for one example, such as a prompt that a filter refuses or an image that cannot be read ("record"):
+   * The treatment of an example for which the backend fails, such as a prompt that a filter refuses or an image that cannot be read ("record"):
    * - `"record"`: its record says why, every metric counts it as its worst value, and the rest goes on
    * - `"exclude"`: the same, and the metrics leave it out; `failures` says how many they are
    * - `"throw"`: the call throws; what was answered before is kept

@@ -14,7 +14,7 @@ export interface EvaluationRecord<A> {
   readonly text: string;
   /** `"length"`: the text was cut off. `"error"`: the example failed and brought no text. */
   readonly finishReason: FinishReason | "error";
-  /** What the backend said beside the text; absent if it said nothing. */
+  /** The backend's words beside the text; absent if it said nothing. */
   readonly remark?: string;
   /** `null` where the text is not `<think>…</think><answer>…</answer>`. */
   readonly think: string | null;
@@ -25,7 +25,7 @@ export interface EvaluationRecord<A> {
   readonly category?: string;
   /** S(A, Â), 0 without a prediction, and the example's own value of every metric that is a mean over examples. */
   readonly metrics: Readonly<Record<string, number>>;
-  /** What is wrong with the text, or why the example failed. */
+  /** The fault of the text, or why the example failed. */
   readonly failure?: string;
   /** A failed example that may succeed in a later try, which `resume` makes. */
   readonly isTemporary?: true;
@@ -60,7 +60,7 @@ export interface Evaluation<A, Name extends string> {
   readonly records: readonly EvaluationRecord<A>[];
 }
 
-/** What a record is made of; the rest of it follows from the example. */
+/** The sources of a record; the rest of it follows from the example. */
 export type Answer = Pick<EvaluationRecord<unknown>, "text" | "finishReason" | "remark" | "failure" | "isTemporary">;
 
 /** The answer of an example that failed. */
@@ -92,7 +92,7 @@ export function evaluationRecord<A>(
   };
 }
 
-/** What is wrong with a text, and what the backend said of it. */
+/** The fault of a text, and the backend's remark on it. */
 export const failureOf = (format: FormatCheck, remark: string | undefined): { readonly failure?: string } =>
   format.ok ? {} : { failure: remark === undefined ? format.reason : `${format.reason}; ${remark}` };
 

@@ -4,7 +4,7 @@ import { checkCounts } from "./examples";
 
 export interface FailureOptions {
   /**
-   * What happens when the backend fails for one example, such as a prompt that a filter refuses or an image that cannot be read ("record"): its
+   * The treatment of an example for which the backend fails, such as a prompt that a filter refuses or an image that cannot be read ("record"): its
    * rollouts are left out, a warning and the result name it, and the rest goes on; or the call throws. A resumed run does not ask again for the
    * steps that it has done. A failure that concerns every example always throws: a wrong key, an unknown model, a
    * server that is down.
@@ -63,7 +63,7 @@ export function createFailures(
   };
 }
 
-/** What a step's sampling says of each example: the first failure, if there was one, and how many rollouts it has nevertheless. */
+/** A step's sampling reports each example: the first failure, if there was one, and how many rollouts it has nevertheless. */
 export type OnSampled = (exampleId: string, failure: Error | undefined, rollouts: number) => void;
 
 /** Failures of a run's examples, from step to step. */

@@ -122,7 +122,7 @@ export function checkGrpo(
   );
 }
 
-/** What a loss asks for, besides what the sampler said of its own tokens. */
+/** The inputs that a loss asks for, besides the sampler's own log-probs. */
 export function asksOf({ loss: { klCoefficient = 0, entropyCoefficient = 0, corrections = {} } }: GrpoSettings) {
   const entropiesFirst = corrections.topEntropy !== undefined;
   return {

@@ -107,7 +107,7 @@ const conditions: readonly {
   },
 ];
 
-/** What a target's token costs in imitation; NaN elsewhere, which is never more than anything. */
+/** The cost of a target's token in imitation; NaN elsewhere, which is never more than anything. */
 const nats = (row: StepMetrics) => -number(row, "rise/token_log_prob");
 
 function flatReward(rows: readonly StepMetrics[]): readonly GuardWarning[] {

@@ -2,7 +2,7 @@ import { readFile, stat } from "node:fs/promises";
 import { setTimeout } from "node:timers/promises";
 import { Worker } from "node:worker_threads";
 
-/** What a file begins with whose process lives: a number that grows. */
+/** The beginning of a file whose process lives: a number that grows. */
 export const firstBeat = "0".repeat(16);
 
 /**
@@ -57,7 +57,7 @@ export async function isBeating(file: string, periodMs: number): Promise<boolean
   return false;
 }
 
-/** What a beat changes; `undefined` where there is no such file. Opened anew each time, because a network file system asks its server then. */
+/** The number that a beat changes; `undefined` if the file is missing. Opened anew each time, because a network file system asks its server then. */
 const reading = (file: string): Promise<string | undefined> =>
   Promise.all([readFile(file, "latin1"), stat(file)]).then(
     ([text, { mtimeMs }]) => `${text} ${mtimeMs}`,

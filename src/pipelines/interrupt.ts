@@ -41,7 +41,7 @@ export function stopOnInterrupt(say: (message: string) => void): AbortSignal {
   return stop.signal;
 }
 
-/** Whoever sends one of these twice does not want to wait. */
+/** A second one of these means that nobody wants to wait. */
 const requests = ["SIGINT", "SIGTERM", "SIGBREAK"] as const;
 
 /** Pipes that nobody reads, and terminals that are gone. */

@@ -47,7 +47,7 @@ export function isAlive({ pid, started, space }: ProcessIdentity): boolean | und
   }
 }
 
-/** What /proc says of a process. */
+/** A process as /proc describes it. */
 function statOf(pid: number): { readonly started: number; readonly hasEnded: boolean } | undefined {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, "latin1");

@@ -4,7 +4,7 @@ import { DataError } from "../errors";
 import type { Example, ImageSource } from "../types";
 import type { RunEvent } from "./events";
 
-/** What a run is told about images that cannot be read. */
+/** A run's options for images that cannot be read. */
 export interface ReadableOptions {
   /** Told of every example whose image cannot be read, which the run then leaves out; without it, such images end the run before its first step. */
   readonly onOmission?: (omission: Omission) => void;

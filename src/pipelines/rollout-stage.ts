@@ -114,7 +114,7 @@ async function rehearse<R extends { readonly prediction: unknown }>(
     ...{ prompts: rehearsal.examplesPerStep, count: groupSize },
   });
   const started = performance.now();
-  // Of a model that cannot be trained nothing is lost by an example that fails: the next one shows as much.
+  // A model that is not trained loses nothing by an example that fails: the next one shows as much.
   const others = learning ? [] : rehearsal.demands().map((other) => other.exampleId);
   const { exampleId, sampled } = await firstSampled([demand.exampleId, ...others], (id) =>
     rehearsal.sample(id, signal),
@@ -145,7 +145,7 @@ async function firstSampled<T>(ids: readonly string[], sample: (id: string) => P
 }
 
 /**
- * What one greedy rollout for each held-out example earns: `eval_reward`, `eval_rise/similarity`, …
+ * The earnings of one greedy rollout for each held-out example: `eval_reward`, `eval_rise/similarity`, …
  * @param failed examples that could not be sampled: they earn 0
  */
 export function heldOutMetrics<R>(

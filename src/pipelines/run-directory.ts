@@ -189,7 +189,7 @@ async function openClaimed(
 }
 
 /**
- * What is amiss where `metrics.jsonl` goes further than it can without a checkpoint that is not there; a process that is killed leaves at most the
+ * Names what is amiss where `metrics.jsonl` goes further than it can without a checkpoint that is not there; a process that is killed leaves at most the
  * rows of the steps up to the next one.
  */
 async function rowsWithoutCheckpoint(

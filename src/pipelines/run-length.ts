@@ -6,7 +6,7 @@ export interface RunLength {
   readonly stages: readonly { readonly steps: number; readonly setting?: string }[];
   /** Steps from one checkpoint to the next; there is always one at the end of a stage. */
   readonly checkpointEvery: number;
-  /** What `config.json` would be with other numbers of steps. */
+  /** `config.json` with other numbers of steps. */
   readonly config: (steps: ReadonlyMap<string, number>) => object;
 }
 

@@ -7,11 +7,11 @@ export interface Fault {
   readonly scope: FailureScope;
   /** Whether the same request is worth another try. */
   readonly isTemporary: boolean;
-  /** What `Retry-After` asks for. */
+  /** The wait that `Retry-After` asks for. */
   readonly waitMs?: number | undefined;
 }
 
-/** What a server says of an error: OpenAI's form, which most others take over, or one of theirs. */
+/** A server's words for an error, in OpenAI's form, which most others take over, or in one of theirs. */
 export interface Said {
   readonly words: string;
   /** `code` and `type` of the error, in lower case. */
@@ -48,7 +48,7 @@ export function errorIn(body: unknown): Said | undefined {
   };
 }
 
-/** What a status means for this prompt and for the others. */
+/** Whether a status concerns this prompt, this moment or every prompt. */
 export function faultOf(status: number, { words, kind }: Said): Pick<Fault, "scope" | "isTemporary"> {
   // An account without credit gets 429 too.
   if (/insufficient_quota|billing/.test(kind)) return forAll;

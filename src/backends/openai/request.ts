@@ -11,7 +11,7 @@ export interface Endpoint {
   readonly url: string;
   /** Headers of the next try, the key's among them. */
   readonly headers: () => Promise<Readonly<Record<string, string>>>;
-  /** What no message may hold, beside the values of headers. */
+  /** Texts that no message may hold, beside the values of headers. */
   readonly secrets: readonly string[];
   readonly retries: number;
   readonly timeoutMs: number;

@@ -9,12 +9,12 @@ export interface Conversation {
   /** Null where the row says that there is none. */
   readonly subject?: string | null;
   readonly question: string;
-  /** What the assistant thought, where it is written before the answer. */
+  /** The assistant's thought, if it stands before the answer. */
   readonly cot?: string;
   readonly answer: string;
   /** As the row has them, each once. */
   readonly images: readonly unknown[];
-  /** What else the row has. */
+  /** The row's other fields. */
   readonly rest: Readonly<Record<string, unknown>>;
 }
 
@@ -54,7 +54,7 @@ export function readConversation(value: unknown, where: string): Conversation | 
   };
 }
 
-/** Of Qwen2-VL's own form and its neighbours': the thought may be missing, and so may the tags around the answer. */
+/** `<think>…</think><answer>…</answer>`; the thought may be missing, and so may the tags around the answer. */
 const answerForm = /^\s*(?:<think>(.*?)<\/think>)?\s*(?:<answer>(.*)<\/answer>\s*|(.*))$/s;
 
 /** Keys of the dialects that ask in one field or two, and answer in the last. */
@@ -98,7 +98,7 @@ const rowSchema = z.looseObject({
   ...{ messages: turnsSchema, conversations: turnsSchema },
   ...{ prompt: saidSchema, completion: saidSchema, query: saidSchema, response: saidSchema },
   ...{ problem: saidSchema, solution: saidSchema, instruction: saidSchema, input: saidSchema, output: saidSchema },
-  /** What was asked and answered before. */
+  /** Earlier questions and answers. */
   history: z.array(z.tuple([z.string(), z.string()])).nullish(),
 });
 

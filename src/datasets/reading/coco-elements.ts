@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { shown } from "../../shown";
 
-/** What is taken for a box where an annotation has no `bbox`: nothing, or the box around its polygons. */
+/** The box of an annotation that has no `bbox`: none, or the box around its polygons. */
 export type MissingBoxes = "refuse" | "polygon";
 
 const id = z.union([z.int(), z.string().min(1)], { error: "expected a whole number or text" });

@@ -12,7 +12,7 @@ export interface CocoExample {
   /** The picture's name in the file. */
   readonly image: string;
   readonly metadata: { readonly category: string };
-  /** Where the boxes are, in pixels of an image of this size. */
+  /** The image size in whose pixels the boxes are. */
   readonly boxes: readonly Sides[];
   readonly size: ImageSize;
   readonly where: string;
@@ -48,7 +48,7 @@ export function* cocoExamples(reading: CocoBoxReading, imageId: number, size?: I
 /** Rounding carries boxes this many pixels over the edge; more is a box of something else, corners perhaps. */
 const edgeTolerance = 1;
 
-/** What of a box lies in its image; `undefined` for what has no area there, and for what is refused. */
+/** The part of a box in its image; `undefined` if it has no area there, or is refused. */
 function placed(box: CocoBox, image: ImageSize, { index, clip, problems, omit }: CocoBoxReading): Sides | undefined {
   const [x, y, width, height] = box;
   const where = index.whereOf(box);
@@ -100,7 +100,7 @@ export function refuseCorners({ index, problems }: CocoBoxReading): void {
   );
 }
 
-/** Of fewer boxes nobody can tell corners from sizes. */
+/** Fewer boxes do not tell corners from sizes. */
 const fewest = 3;
 
 /**
@@ -122,7 +122,7 @@ export function misfits(reading: CocoBoxReading): readonly number[] {
 
 const mostMisfits = 100;
 
-/** Where a picture is, and its size as it is shown. */
+/** The path of an image, and its size as it is shown. */
 export interface Picture {
   readonly path: string;
   readonly shown: ShownSize;

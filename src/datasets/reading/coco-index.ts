@@ -57,7 +57,7 @@ export async function readCocoIndex(path: string, options: CocoReading): Promise
   const images = new Map<number, CocoImage>();
   const named = new Map<number, NamedCategory>();
   const ids = numberIds();
-  /** Of all annotations: x, y, width, height, id or NaN, category, image; of those left out no image. */
+  /** A row for each annotation: x, y, width, height, id or NaN, category, image; rows that are left out have no image. */
   const rows = numberRows(7);
   let crowdCount = 0;
   const missing = new Set(["images", "categories", "annotations"]);
@@ -117,7 +117,7 @@ export async function readCocoIndex(path: string, options: CocoReading): Promise
     missing.delete(key);
     readers[key]!(value, index, `${path}: ${key}.${index}`);
   }
-  // What refers to an element that is not there, or cannot be read, is not what is wrong.
+  // A reference to an element that is missing or unreadable is not itself the fault.
   if (unread > 0 || missing.size > 0) problems.throwAny();
   for (const name of missing) throw new DataError(`${path}: expected an array "${name}" with elements, found none`);
 

@@ -2,7 +2,7 @@ import { excerpt } from "../../shown";
 
 /** Looks for the first place at which a text is no JSON. */
 export interface JsonScanner {
-  /** What is wrong, and where, in the text so far; `undefined` while that may still be JSON. */
+  /** The fault in the text so far, with its place; `undefined` while the text may still be JSON. */
   push(text: string): string | undefined;
   /** The same after the last piece. */
   end(): string | undefined;

@@ -63,10 +63,10 @@ interface Listing {
   readonly folders: Names;
 }
 
-/** Of the files that sharp reads. */
+/** Extensions of the files that sharp reads. */
 export const pictureExtension = /\.(?:jpe?g|jfif|png|webp|gif|tiff?|avif)$/i;
 
-/** What names that mean the same have in common. */
+/** A form that names of the same meaning share. */
 const keys: Readonly<Record<KeyOf, (name: string) => string>> = {
   name: (name) => decoded(name.trim()).normalize("NFC").toLowerCase(),
   stem: (name) => keys.name(name).replace(pictureExtension, ""),

@@ -14,7 +14,7 @@ export interface Sides {
   readonly bottom: number;
 }
 
-/** What of a box lies in the image; `undefined` where that has no area. */
+/** The part of a box in the image; `undefined` if it has no area. */
 export function cutToImage(sides: Sides, image: ImageSize): Sides | undefined {
   const [left, top] = [Math.max(0, sides.left), Math.max(0, sides.top)];
   const [right, bottom] = [Math.min(image.width, sides.right), Math.min(image.height, sides.bottom)];

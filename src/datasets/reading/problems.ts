@@ -1,7 +1,7 @@
 import { DataError } from "../../errors";
 import type { Omission } from "../dataset";
 
-/** What is wrong with a file, gathered so that one message can say all of it. */
+/** The faults of a file, gathered so that one message can tell all of them. */
 export interface Problems {
   readonly count: number;
   /**

@@ -34,5 +34,5 @@ export function decodeWestern(bytes: Uint8Array, path: string): string {
 const notWestern =
   /[\x81\x8d\x8f\x90\x9d]|(?![\x85\x91-\x97\xa0]{2}|(?<![\x80-\xff])(?:[\xc0-\xff][\x92\x94]|[\xdf-\xf6\xf8-\xff]{2})(?![\x80-\xff]))[\x80-\xff]{2}/;
 
-/** What Windows-1252 has where Latin-1 has control characters; Node 20's own decoder takes one for the other. */
+/** Windows-1252's characters at Latin-1's control characters; Node 20's own decoder takes one for the other. */
 const windows = "€\x81‚ƒ„…†‡ˆ‰Š‹Œ\x8dŽ\x8f\x90‘’“”•–—˜™š›œ\x9džŸ";

@@ -104,7 +104,7 @@ export async function readFrom(
   const { downloadFile } = await import("@huggingface/hub");
   const idleMs = 1000 * secondsOf("HF_HUB_DOWNLOAD_TIMEOUT", 30);
   const ask: typeof fetch = (address, init = {}) =>
-    // Whoever writes the file counts its bytes; an error's words are limited here.
+    // The writer of the file counts its bytes; an error's words are limited here.
     limitedFetch(onHub(model, address), init, { maxBytes: size + largestAnswer, idleMs, mayLeaveHost: true });
   // Over HTTP, where a part of a file is asked for by its offset; the hub serves every file so.
   const content = await downloadFile({ ...accessTo(model), path, revision: commit, xet: false, fetch: ask });

@@ -8,7 +8,7 @@ import { z } from "zod";
 export const orDefault = <T extends z.ZodType>(field: T, value: z.output<T>) =>
   field.nullish().transform((given) => given ?? value);
 
-/** What decides a loop or an allocation is bounded, so that no file can ask for more than a network of this kind has. */
+/** Every number that decides a loop or an allocation is bounded, so that no file can ask for more than a network of this kind has. */
 export const limits = {
   layers: 1000,
   heads: 4096,

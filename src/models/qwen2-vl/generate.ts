@@ -21,7 +21,7 @@ export interface Generated {
   readonly tokens: readonly number[];
   readonly logProbs: readonly number[];
   readonly samplingLogProbs: readonly number[];
-  /** Where the graph gives them. */
+  /** Absent where the graph does not give them. */
   readonly temperedLogProbs?: readonly number[];
   /** Whether an end-of-turn token was sampled. */
   readonly ended: boolean;

@@ -177,7 +177,7 @@ export async function checkMemory(
   );
 }
 
-/** Of graphs that are kept beside two that run. */
+/** The share of graphs that are kept beside two that run. */
 const keptCopies = (policy: Policy) => (compiledAtOnce(policy, {}, "language") - 2) * copiedBytes(policy, "language");
 
 const gigabytes = (bytes: number): string => `${(bytes / 1e9).toFixed(1)} GB`;

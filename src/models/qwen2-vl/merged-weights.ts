@@ -9,7 +9,7 @@ export interface Merged {
   readonly weights: ReadonlyMap<string, WritableTensor>;
   /** Keys of config.json that are others now. */
   readonly changed: { readonly vocab_size?: number; readonly tie_word_embeddings?: false };
-  /** What the adapter has and the model has no place for. */
+  /** Tensors of the adapter for which the model has no place. */
   readonly left: readonly string[];
 }
 
@@ -117,7 +117,7 @@ const loraOf = ({ r, lora_alpha, use_rslora }: AdapterSettings): LoraConfig => (
 
 const numbersOf = async ({ data }: WritableTensor) => (typeof data === "function" ? data() : data);
 
-/** Of a module's matrix, which are trained as they are. */
+/** The rows of a module's matrix that are trained as they are. */
 function rowsOf({ trainable_token_indices: rows }: AdapterSettings, module: string): readonly number[] | undefined {
   if (rows == null) return undefined;
   if (Array.isArray(rows)) return module === embeddings ? rows : undefined;

@@ -164,7 +164,7 @@ function seamFor(text: string): string {
     for (let at = text.indexOf(before); at >= 0 && at < text.length; at = text.indexOf(before, at + 1))
       there.add(text.charCodeAt(at + before.length));
     for (let code = firstPrivate; code <= lastPrivate; code++)
-      // Of two equal ones the first could belong to the text.
+      // If two are equal, the first could belong to the text.
       if (!there.has(code) && code !== before.charCodeAt(0)) return before + String.fromCharCode(code);
     return undefined;
   };
@@ -201,7 +201,7 @@ interface AddedToken {
 const mostAdded = 2 ** 16;
 
 /**
- * What tokenizer.json says that must be right before it is used.
+ * The parts of tokenizer.json that must be right before it is used.
  * @throws DataError naming what is not
  */
 function checkedVocabulary(path: string, json: unknown, vocabSize: number) {

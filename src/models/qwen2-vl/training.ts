@@ -28,13 +28,13 @@ export interface Scoring {
   readonly signal?: AbortSignal | undefined;
 }
 
-/** What a pass back counts for: one array for each row. */
+/** The cotangents of a backward pass: one array for each row. */
 interface Cotangents {
   readonly logProbs: readonly ArrayLike<number>[];
   readonly entropies?: readonly ArrayLike<number>[] | undefined;
 }
 
-/** What a pass says of every scored token, nats. */
+/** A pass's figures for every scored token, nats. */
 interface Scores {
   readonly logProbs: Float64Array[];
   readonly entropies?: Float64Array[];
@@ -46,7 +46,7 @@ type Asked = Scoring & { readonly entropies?: boolean };
 export interface TrainingPass {
   /** log π of every scored token. */
   logProbs(rows: readonly ScoredRow[], scoring?: Scoring): Promise<Float64Array[]>;
-  /** Of the distribution that every scored token was chosen from. */
+  /** The entropy of the distribution that every scored token was chosen from. */
   entropies(rows: readonly ScoredRow[], scoring?: Scoring): Promise<Float64Array[]>;
   /**
    * Log-probs, entropies where they have cotangents, and `addGradient` called with ∂(⟨cotangents, logProbs⟩ + ⟨entropyCotangents, entropies⟩)/∂w for

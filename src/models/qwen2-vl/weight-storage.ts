@@ -49,7 +49,7 @@ export function compiledAtOnce(policy: Policy, { memory }: Placement, part?: Par
   return Math.min(mostCompiled, Math.max(2, Math.floor(fit)));
 }
 
-/** What each compiled graph has of its own on the CPU, where weights are float32 and no graph's rounded ones. */
+/** Bytes of weights that each compiled graph copies on the CPU: those in float32 that are not quantized. */
 export function copiedBytes(policy: Policy, part?: Part): number {
   const { checkpoint, trainable } = policy;
   if (checkpoint.rounded || weightStorage(policy).weightsStayInFiles) return graphBytes;
@@ -57,7 +57,7 @@ export function copiedBytes(policy: Policy, part?: Part): number {
   return graphBytes + sum(frozen.map(([, { shape }]) => 4 * elementCount(shape, "weight")));
 }
 
-/** Of the machine or of the container, whichever is less; without a limit the latter is 0 or astronomical. */
+/** Memory of the machine or of the container, whichever is less; without a limit the latter is 0 or astronomical. */
 export function memoryLimit(): number {
   const limit = process.constrainedMemory();
   return limit > 0 ? Math.min(limit, totalmem()) : totalmem();

@@ -63,7 +63,7 @@ let child;
 let timer;
 
 function start() {
-  // What it writes about its end is nobody's.
+  // Nobody reads what it writes about its end.
   const started = spawn(process.execPath, args, { env, stdio: ["ignore", "ignore", "ignore", "ipc"], serialization: "advanced", windowsHide: true });
   started.on("message", answer);
   const end = (answered) => {

@@ -9,10 +9,10 @@ const letterMs = 0.01;
 /** A job that native code holds longer than this many times its limit is killed. */
 const killAfter = 3;
 
-/** Of the process, in MB: a vocabulary of 150 000 tokens takes 150. */
+/** The process's heap, in MB: a vocabulary of 150 000 tokens takes 150. */
 const heapMb = 1024;
 
-/** What the process is asked. `key` names a tokenizer that was opened. Files go as text: JSON may be too deep to be copied from thread to thread. */
+/** A request to the process. `key` names a tokenizer that was opened. Files go as text: JSON may be too deep to be copied from thread to thread. */
 export type Job =
   | {
       readonly job: "open";
