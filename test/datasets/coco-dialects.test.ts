@@ -157,6 +157,16 @@ describe("a box", () => {
     expect([boxes.length, reasons.length]).toEqual([1, 1]);
   });
 
+  it("is left out by name when it is marked to be ignored, and read when the mark is 0, false or null", async () => {
+    for (const ignore of [1, true]) {
+      const content = file([annotation({ ignore }), annotation({ id: 2, bbox: [1, 2, 3, 4] })]);
+      expect(await messageOf(content)).toContain("annotation 1: marked to be ignored (ignore 1); pass onOmission");
+      expect((await omissionsOf(content)).boxes).toHaveLength(1);
+    }
+    for (const ignore of [0, false, null])
+      expect(await boxesOf(file([annotation({ ignore })]))).toEqual([inThousandths]);
+  });
+
   it.each([
     ["0", { attributes: { rotation: 0.0 } }],
     ["a whole turn", { attributes: { rotation: 360 } }],

@@ -27,6 +27,8 @@ export const annotationSchema = z.object({
   image_id: id,
   category_id: id,
   iscrowd: crowd.nullish().transform((value) => value === 1 || value === true),
+  /** CrowdHuman's and mmdetection's mark of what is not judged. */
+  ignore: crowd.nullish().transform((value) => value === 1 || value === true),
   bbox: z.unknown().optional(),
   segmentation: z.unknown().optional(),
   attributes: z.unknown().optional(),

@@ -98,7 +98,7 @@ export async function readCocoIndex(path: string, options: CocoReading): Promise
         rows.push(Array(7).fill(Number.NaN));
         return problems.add(where, box);
       }
-      const { id, image_id: image, category_id: category, iscrowd } = annotation!;
+      const { id, image_id: image, category_id: category, iscrowd, ignore } = annotation!;
       rows.push([...box, id == null ? Number.NaN : ids.numberOf(id), ids.numberOf(category), ids.numberOf(image)]);
       const leaveOut = (reason: string, instead?: string) => {
         rows.set(index, imageColumn, Number.NaN);
@@ -108,6 +108,7 @@ export async function readCocoIndex(path: string, options: CocoReading): Promise
       const turn = turnOf(annotation!);
       if (iscrowd && options.crowds === "omit")
         leaveOut("a crowd, not one object", 'pass crowds: "objects" to take it for one');
+      else if (ignore) leaveOut("marked to be ignored (ignore 1)");
       else if (turn !== undefined)
         leaveOut(`a turned box (${turn}), whose bbox is as it was before the turn`, "write the upright box around it");
     },
