@@ -91,7 +91,7 @@ interface Exported {
 }
 
 interface Format {
-  /** Of the rows. */
+  /** The name of the file that holds the rows. */
   readonly file: string;
   /** Stands for the image, at the beginning of the question; without it, the trainer puts the image there. */
   readonly mark: string;

@@ -6,7 +6,7 @@ import { CheckpointError } from "../errors";
 import { firstBeat, isBeating, startHeartbeat } from "./heartbeat";
 import { isAlive, processSchema, thisProcess } from "./process-identity";
 
-/** What keeps other processes out of a run directory. */
+/** Keeps other processes out of a run directory. */
 export interface RunLock {
   /** @throws CheckpointError where another process has taken the directory over: to ask before anything is written */
   check(): Promise<void>;
@@ -84,7 +84,7 @@ async function removeDead(directory: string, file: string): Promise<void> {
   }
 }
 
-/** What a lock says of its process; nothing where it is half written or was damaged. */
+/** The process that a lock names; nothing if it is half written or damaged. */
 async function readOwner(file: string): Promise<Owner | undefined> {
   const text = await readFile(file, "utf8").catch(() => "");
   try {

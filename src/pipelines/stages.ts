@@ -131,7 +131,7 @@ export async function* runStages<Rollout>(
         yield { type: "step-end", ...at, totalSteps, metrics, timeMs };
         const isStopped = stop?.aborted === true;
         if (!isRegular && !isStopped) continue;
-        // What cannot be written now is not tried a second time.
+        // A checkpoint that cannot be written now is not tried a second time.
         unsaved = undefined;
         const reward = evaluated?.eval_reward;
         const policy = isSaved ? undefined : trainer;
@@ -168,14 +168,14 @@ interface FinishedStep {
   readonly step: number;
   /** Updates that the policy had then. */
   readonly updates: number;
-  /** What the run remembered then. */
+  /** The run's memory then. */
   readonly memory: unknown;
-  /** Of its rollouts, where they are not written yet. */
+  /** The rows of its rollouts, if they are not written yet. */
   readonly rows?: readonly object[];
   readonly unmeasured?: Unmeasured;
 }
 
-/** What is known of a step whose held-out examples could not be looked at: a resumed run does that first. */
+/** A step whose held-out examples could not be measured; a resumed run measures them first. */
 interface Unmeasured {
   readonly metrics: Readonly<Record<string, number>>;
   readonly timeMs: number;

@@ -116,7 +116,7 @@ export function emptyShards(tensors: ReadonlyMap<string, { readonly shape: reado
 }
 
 /**
- * What a tensor is called here, by any name that it may be stored under. transformers 4.52 and later nest the two towers under `model.`, Qwen's own files do
+ * The name of a tensor here, from any name that it may be stored under. transformers 4.52 and later nest the two towers under `model.`, Qwen's own files do
  * not; what wraps a model when it is saved (DataParallel, DeepSpeed, torch.compile, FSDP, a second `model.`) writes its own name before each, and PEFT
  * writes some between.
  */
