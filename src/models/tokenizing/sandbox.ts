@@ -27,6 +27,8 @@ export type Job =
   | { readonly job: "decode"; readonly key: number; readonly rows: readonly (readonly number[])[] };
 
 interface Reply {
+  /** The number of the request that it answers. */
+  readonly id: number;
   readonly value?: unknown;
   readonly error?: string;
   /** Its process was another one, or has others open since. */
@@ -82,13 +84,21 @@ export function runJob(problem: string, job: Job, letters: number, reopen: () =>
 /** Milliseconds in which a thread and a process start on the busiest machine. */
 const startMs = 60_000;
 
+let asked = 0;
+
 function ask(request: object, killMs: number): Reply {
   thread ??= start();
   const { worker, port, state } = thread;
+  const id = asked++;
   Atomics.store(state, 0, 0);
-  worker.postMessage(request);
-  if (Atomics.wait(state, 0, 0, killMs + startMs) === "timed-out") return { failed: "it does not answer" };
-  return receiveMessageOnPort(port)!.message as Reply;
+  worker.postMessage({ ...request, id });
+  Atomics.wait(state, 0, 0, killMs + startMs);
+  for (let next = receiveMessageOnPort(port); next !== undefined; next = receiveMessageOnPort(port)) {
+    const reply = next.message as Reply;
+    // A reply may be left of a request whose answer was given up.
+    if (reply.id === id) return reply;
+  }
+  return { id, failed: "it does not answer" };
 }
 
 /** It does not keep this process alive, and ends with it. */
