@@ -20,9 +20,10 @@ import { formatThinkAnswer, parseThinkAnswer } from "../src/checks/think-answer"
 import { auditCots, type CotsAudit } from "../src/pipelines/audit-cots";
 import { riseCot } from "../src/pipelines/rise-cot";
 import { riseR1 } from "../src/pipelines/rise-r1";
-import { type AnswerRollout, sampleAnswers } from "../src/pipelines/sample-rollouts";
+import { sampleAnswers } from "../src/pipelines/sample-rollouts";
 import { answerReward } from "../src/reward/paper";
 import { createRng } from "../src/rng";
+import type { AnswerRollout } from "../src/rollouts";
 import { onnxTrainer } from "../src/trainers/onnx";
 import type { Trainer } from "../src/trainers/trainer";
 import type { Example, LabelDistribution } from "../src/types";

@@ -1,5 +1,5 @@
+import type { Reward } from "./rollouts";
 import type { Task } from "./tasks/task";
-import type { Reward } from "./types";
 
 /** A rollout of either stage, as far as an audit looks at it. */
 export interface Judged<A> {

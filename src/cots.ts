@@ -1,9 +1,10 @@
 import { formatThinkAnswer, parseThinkAnswer } from "./checks/think-answer";
 import { ConfigError, DataError } from "./errors";
 import { selectHighQuality } from "./filter";
+import type { RatedCot } from "./rollouts";
 import { shown } from "./shown";
 import type { Task } from "./tasks/task";
-import type { Example, Prompt, RatedCot } from "./types";
+import type { Example, Prompt } from "./types";
 
 /** @throws ConfigError for no list; DataError naming the first that is no cot of an example */
 export function checkCots(cots: readonly Pick<RatedCot<unknown>, "exampleId" | "cot">[]): void {

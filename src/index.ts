@@ -1,3 +1,5 @@
+export type { AnswerRollout, RatedCot, Reward, Rollout } from "./rollouts";
+
 import {
   type RiseCotEvent,
   type RiseCotOptions,
@@ -76,7 +78,7 @@ export type { LearningRate } from "./pipelines/learning-rate";
 export type { RiseCotRow } from "./pipelines/rise-cot";
 export type { RftOptions, SftOptions } from "./pipelines/rise-r1";
 export type { Run } from "./pipelines/run";
-export type { AnswerRollout, RolloutSamplingOptions, SamplingOptions } from "./pipelines/sample-rollouts";
+export type { RolloutSamplingOptions, SamplingOptions } from "./pipelines/sample-rollouts";
 export { classificationPrompts, detectionPrompts, paperPrompts } from "./prompts/paper";
 export { imagePrompt, type PromptTexts } from "./prompts/template";
 export {
@@ -116,10 +118,7 @@ export type {
   Polygon,
   Prompt,
   PromptPart,
-  RatedCot,
   RawImage,
-  Reward,
-  Rollout,
   Workload,
 } from "./types";
 export type { RiseCotEvent, RiseCotOptions, RiseCotResult, RiseR1Event, RiseR1Options, RiseR1Result };

@@ -1,8 +1,9 @@
 import { describe, expect, it } from "vitest";
 import { auditAnnotations } from "../src/audit";
 import { paperReward } from "../src/reward/paper";
+import type { Rollout } from "../src/rollouts";
 import { classification } from "../src/tasks/classification";
-import type { LabelDistribution, Rollout } from "../src/types";
+import type { LabelDistribution } from "../src/types";
 
 const task = classification({ labels: ["anger", "joy"] });
 const cot = "Two children laugh in the sun.";

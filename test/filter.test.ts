@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { ConfigError } from "../src/errors";
 import { bestRollout, type FilterOptions, selectHighQuality } from "../src/filter";
-import type { Rollout } from "../src/types";
+import type { Rollout } from "../src/rollouts";
 
 const rows = (...rewards: number[]) => rewards.map((reward, i) => ({ id: i, reward }));
 const rewardsOf = (kept: readonly { readonly reward: number }[]) => kept.map(({ reward }) => reward);

@@ -1,9 +1,10 @@
 import { basename, dirname, resolve } from "node:path";
 import { ConfigError, DataError } from "../errors";
 import { checkOptions, type Names } from "../options";
+import type { RatedCot } from "../rollouts";
 import { excerpt, shown } from "../shown";
 import type { Task } from "../tasks/task";
-import type { Example, RatedCot } from "../types";
+import type { Example } from "../types";
 import type { ExampleStream, Omission } from "./dataset";
 import { readConversation } from "./formats/conversation";
 import { imageReader } from "./formats/image-cell";

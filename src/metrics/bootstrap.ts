@@ -1,3 +1,4 @@
+import type { Names } from "../options";
 import { checkNumber, checkSeed } from "../options";
 import { createRng } from "../rng";
 
@@ -74,3 +75,5 @@ function quantile(sorted: Float64Array, share: number): number {
   const above = sorted[Math.ceil(at)] ?? Number.NaN;
   return below + (at - Math.floor(at)) * (above - below);
 }
+
+export const resamplingNames: Names<ResamplingOptions> = { level: true, resamples: true, seed: true };

@@ -1,12 +1,12 @@
 import type { VlmBackend } from "../backends/backend";
 import { readAnswer } from "../checks/format";
+import type { Names } from "../options";
 import { checkOptions } from "../options";
 import type { Task } from "../tasks/task";
 import type { Example, ImageSource } from "../types";
 import { failureOf } from "./evaluation-records";
 import { checkCounts, checkTask } from "./examples";
 import { generate } from "./generate";
-import { annotateNames } from "./option-names";
 import { checkBackend } from "./owned";
 
 export interface AnnotateOptions<A> {
@@ -62,3 +62,12 @@ export async function annotate<A>(options: AnnotateOptions<A>): Promise<Annotate
     ...(repairs.length > 0 && { repairs }),
   };
 }
+
+const annotateNames: Names<AnnotateOptions<unknown>> = {
+  task: true,
+  image: true,
+  backend: true,
+  subject: true,
+  maxTokens: true,
+  signal: true,
+};

@@ -6,17 +6,19 @@ import {
   type Counts,
   type Interval,
   type ResamplingOptions,
+  resamplingNames,
   weightedMean,
   withResamplingDefaults,
 } from "../metrics/bootstrap";
+import type { Names } from "../options";
 import { checkOptions } from "../options";
 import { createRng, deriveSeed } from "../rng";
+import type { RatedCot } from "../rollouts";
 import type { Task } from "../tasks/task";
-import type { Example, Leak, Prompt, RatedCot } from "../types";
+import type { Example, Leak, Prompt } from "../types";
 import { checkCounts, checkExamples } from "./examples";
-import { checkFailureOptions, createFailures, type FailureOptions, type Failures } from "./failures";
+import { checkFailureOptions, createFailures, type FailureOptions, type Failures, failureNames } from "./failures";
 import { generateEach } from "./generate";
-import { auditCotsNames } from "./option-names";
 import { checkBackend } from "./owned";
 
 export interface AuditCotsOptions<A> extends ResamplingOptions, Omit<FailureOptions, "onFailure"> {
@@ -197,3 +199,15 @@ function summarise(audits: readonly CotAudit[], resampling: ResamplingOptions): 
     otherAsGood: estimate(({ similarity: { own, other } }) => (other >= own ? 1 : 0)),
   };
 }
+
+const auditCotsNames: Names<AuditCotsOptions<unknown>> = {
+  ...resamplingNames,
+  task: true,
+  dataset: true,
+  cots: true,
+  backend: true,
+  maxTokens: true,
+  batchSize: true,
+  ...failureNames,
+  signal: true,
+};

@@ -1,8 +1,15 @@
 import { checkChoice } from "../choice";
 import { ConfigError, DataError } from "../errors";
-import { bootstrapInterval, type Counts, type Interval, type ResamplingOptions } from "../metrics/bootstrap";
+import {
+  bootstrapInterval,
+  type Counts,
+  type Interval,
+  type ResamplingOptions,
+  resamplingNames,
+} from "../metrics/bootstrap";
 import type { Metric, Metrics } from "../metrics/metric";
 import { exchangePValue } from "../metrics/permutation";
+import type { Names } from "../options";
 import { checkOptions } from "../options";
 import { shown } from "../shown";
 import {
@@ -14,7 +21,6 @@ import {
   measure,
   type OwnMetric,
 } from "./evaluation-records";
-import { compareNames } from "./option-names";
 
 export interface CompareOptions<A, Name extends string> extends ResamplingOptions {
   /** Beside `formatRate` and `similarity`, such as `classificationMetrics` or `detectionMetrics` (none). */
@@ -135,3 +141,9 @@ function countBetter(a: readonly number[], b: readonly number[], lowerIsBetter: 
   const count = (wanted: number) => signs.filter((sign) => sign === wanted).length;
   return { aIsBetter: count(1), equal: count(0), bIsBetter: count(-1) };
 }
+
+const compareNames: Names<CompareOptions<unknown, never>> = {
+  ...resamplingNames,
+  metrics: true,
+  onFailure: true,
+};

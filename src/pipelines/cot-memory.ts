@@ -1,5 +1,6 @@
 import { bestRollout } from "../filter";
-import type { Example, RatedCot, Rollout } from "../types";
+import type { RatedCot, Rollout } from "../rollouts";
+import type { Example } from "../types";
 import type { RunFailures } from "./failures";
 import type { Memory } from "./stages";
 

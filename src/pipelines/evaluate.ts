@@ -1,7 +1,13 @@
 import type { VlmBackend } from "../backends/backend";
-import { bootstrapInterval, type ResamplingOptions, withResamplingDefaults } from "../metrics/bootstrap";
+import {
+  bootstrapInterval,
+  type ResamplingOptions,
+  resamplingNames,
+  withResamplingDefaults,
+} from "../metrics/bootstrap";
 import type { Metric, Metrics } from "../metrics/metric";
 import { countRepairs } from "../metrics/repairs";
+import type { Names } from "../options";
 import { checkBooleans, checkOptions } from "../options";
 import { deriveSeed } from "../rng";
 import type { Task } from "../tasks/task";
@@ -17,9 +23,8 @@ import {
   measure,
 } from "./evaluation-records";
 import { checkCounts, checkExamples, fingerprint, orderedBatch, promptsFingerprint } from "./examples";
-import { checkFailureOptions, createFailures, type FailureOptions } from "./failures";
+import { checkFailureOptions, createFailures, type FailureOptions, failureNames } from "./failures";
 import { generateEach, type Outcome } from "./generate";
-import { evaluateNames } from "./option-names";
 import { checkBackend } from "./owned";
 import { policyIdentity } from "./policy-identity";
 
@@ -176,3 +181,19 @@ async function describe<A, Name extends string>(options: EvaluateOptions<A, Name
     seed,
   };
 }
+
+const evaluateNames: Names<EvaluateOptions<unknown, never>> = {
+  ...resamplingNames,
+  task: true,
+  dataset: true,
+  backend: true,
+  metrics: true,
+  maxTokens: true,
+  batchSize: true,
+  concurrency: true,
+  runDir: true,
+  resume: true,
+  ...failureNames,
+  retryFailed: true,
+  signal: true,
+};

@@ -1,5 +1,6 @@
 import { checkChoice } from "../choice";
 import { BackendError, DataError } from "../errors";
+import type { Names } from "../options";
 import { checkCounts } from "./examples";
 
 export interface FailureOptions {
@@ -104,3 +105,5 @@ export function checkFailureOptions(
   checkChoice("onFailure", onFailure, choices);
   checkCounts({ failureLimit });
 }
+
+export const failureNames: Names<FailureOptions> = { onFailure: true, failureLimit: true };

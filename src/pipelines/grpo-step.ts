@@ -3,9 +3,9 @@ import { grpoAdvantages } from "../grpo/advantage";
 import { grpoLoss } from "../grpo/loss";
 import type { GrpoSettings } from "../grpo/presets";
 import { checkOptions, type Names } from "../options";
+import type { Sampled, Segment } from "../rollouts";
 import type { Trainer } from "../trainers/trainer";
 import { backpropagate, type Learned, scoreEach } from "./backpropagate";
-import type { Sampled, Segment } from "./sample-rollouts";
 import { samplerGap } from "./sampler-gap";
 import { update } from "./updates";
 

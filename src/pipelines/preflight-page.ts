@@ -5,7 +5,7 @@ import { style } from "../report/style";
 import { annotationView, leaksMarked, problemView } from "../report/views";
 import type { Task } from "../tasks/task";
 import type { Example } from "../types";
-import type { Rehearsal } from "./preflight";
+import type { Rehearsal } from "./stages";
 
 /** Examples whose annotations are drawn. */
 const SHOWN = 8;

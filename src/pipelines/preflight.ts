@@ -1,5 +1,6 @@
 import type { VlmBackend } from "../backends/backend";
 import { DataError } from "../errors";
+import type { Sampled } from "../rollouts";
 import { oddScales } from "../tasks/scale";
 import type { Task } from "../tasks/task";
 import type { Trainer } from "../trainers/trainer";
@@ -8,20 +9,13 @@ import { type Learned, passes } from "./backpropagate";
 import type { PreflightReport, RunEvent } from "./events";
 import { preflightPage } from "./preflight-page";
 import type { RunDirectory } from "./run-directory";
-import type { Sampled } from "./sample-rollouts";
+import type { Rehearsal } from "./stages";
 
 /** A prompt that a stage will send, and the tokens that may follow it. */
 export interface Demand {
   readonly exampleId: string;
   readonly prompt: Prompt;
   readonly completionTokens: number;
-}
-
-/** What a stage does once before the run, to fail at once if it must fail. */
-export interface Rehearsal {
-  readonly report: PreflightReport;
-  /** Completions of its example; none where the stage samples nothing. */
-  readonly sampled: readonly Sampled<{ readonly prediction: unknown }>[];
 }
 
 /**

@@ -3,13 +3,15 @@ import { checkChoice } from "../choice";
 import { ConfigError } from "../errors";
 import { checkThreshold, selectHighQuality } from "../filter";
 import { type GrpoSettings, grpoPresets } from "../grpo/presets";
+import type { Names } from "../options";
 import { checkBooleans, checkOptions, checkSeed } from "../options";
 import { paperReward } from "../reward/paper";
 import type { RewardFunction } from "../reward/reward";
 import { deriveSeed } from "../rng";
+import type { Rollout } from "../rollouts";
 import type { Task } from "../tasks/task";
 import type { Trainer } from "../trainers/trainer";
-import type { Example, Rollout } from "../types";
+import type { Example } from "../types";
 import { type CotMemory, createCotMemory, type RiseCotRow, rememberFailures, rowOf } from "./cot-memory";
 import type { BestCheckpoint, RunEvent, StepMetrics } from "./events";
 import {
@@ -27,12 +29,12 @@ import {
   createRunFailures,
   type FailedExample,
   type FailureOptions,
+  failureNames,
   type RunFailures,
 } from "./failures";
 import { generateEach } from "./generate";
 import { checkGrpo } from "./grpo-step";
 import { checkLearningRate, describeLearningRate, type LearningRate } from "./learning-rate";
-import { riseCotNames } from "./option-names";
 import { type Owned, withOwned } from "./owned";
 import { policyIdentity } from "./policy-identity";
 import { type Demand, preflight } from "./preflight";
@@ -40,7 +42,13 @@ import { type ReadableOptions, readableExamples } from "./readable-examples";
 import { checkSampling, heldOutMetrics, rolloutStage } from "./rollout-stage";
 import { createRun, type Run } from "./run";
 import { openRunDirectory, trainedIn } from "./run-directory";
-import { checkReward, type RolloutSamplingOptions, reconstructionSampling, sampleRollouts } from "./sample-rollouts";
+import {
+  checkReward,
+  type RolloutSamplingOptions,
+  reconstructionSampling,
+  sampleRollouts,
+  samplingNames,
+} from "./sample-rollouts";
 import { withSamplerCorrection } from "./sampler-gap";
 import { runStages, type Stage } from "./stages";
 
@@ -403,3 +411,38 @@ function describe<A>(settings: Settings<A>, policy: object | string, trains: boo
     seed,
   };
 }
+
+const riseCotNames: Names<RiseCotOptions<unknown>> = {
+  task: true,
+  dataset: true,
+  trainer: true,
+  backend: true,
+  reward: true,
+  groupSize: true,
+  examplesPerStep: true,
+  steps: true,
+  grpo: true,
+  learningRate: true,
+  threshold: true,
+  sampling: {
+    ...samplingNames,
+    cotMaxTokens: true,
+    reconstructionMaxTokens: true,
+    reconstruction: samplingNames,
+    reconstructionsPerCot: true,
+  },
+  credit: true,
+  microBatch: true,
+  checkpointEvery: true,
+  keepCheckpoints: true,
+  heldOut: true,
+  preflight: true,
+  ...failureNames,
+  onOmission: true,
+  finalPass: true,
+  seed: true,
+  runDir: true,
+  resume: true,
+  stop: true,
+  signal: true,
+};

@@ -3,12 +3,14 @@ import { checkCots, keptCots, sftSamples } from "../cots";
 import { ConfigError } from "../errors";
 import { checkThreshold } from "../filter";
 import { type GrpoSettings, grpoPresets } from "../grpo/presets";
+import type { Names } from "../options";
 import { checkBooleans, checkNumber, checkOptions, checkSeed } from "../options";
 import { type AnswerRewardFunction, answerReward } from "../reward/paper";
 import { deriveSeed } from "../rng";
+import type { AnswerRollout, RatedCot } from "../rollouts";
 import type { Task } from "../tasks/task";
 import type { Trainer } from "../trainers/trainer";
-import type { Example, RatedCot } from "../types";
+import type { Example } from "../types";
 import type { BestCheckpoint, RunEvent, StepMetrics } from "./events";
 import {
   checkCounts,
@@ -19,10 +21,9 @@ import {
   promptsFingerprint,
   shuffledBatch,
 } from "./examples";
-import { checkFailureOptions, createRunFailures, type FailureOptions } from "./failures";
+import { checkFailureOptions, createRunFailures, type FailureOptions, failureNames } from "./failures";
 import { checkGrpo } from "./grpo-step";
 import { checkLearningRate, describeLearningRate, type LearningRate, learningRateAt } from "./learning-rate";
-import { riseR1Names } from "./option-names";
 import { type Owned, withOwned } from "./owned";
 import { policyIdentity } from "./policy-identity";
 import { needsOf, preflight, rehearseTraining } from "./preflight";
@@ -30,7 +31,7 @@ import { type ReadableOptions, readableExamples } from "./readable-examples";
 import { checkSampling, heldOutMetrics, rolloutStage } from "./rollout-stage";
 import { createRun, type Run } from "./run";
 import { openRunDirectory, trainedIn } from "./run-directory";
-import { type AnswerRollout, checkReward, type SamplingOptions, sampleAnswers } from "./sample-rollouts";
+import { checkReward, type SamplingOptions, sampleAnswers, samplingNames } from "./sample-rollouts";
 import { withSamplerCorrection } from "./sampler-gap";
 import { type Memory, runStages, type Stage } from "./stages";
 import { supervisedStep } from "./supervised-step";
@@ -400,3 +401,33 @@ function describe<A>(
     rft: rft && { ...rft, ...rate(rft), reward: rft.reward.name },
   };
 }
+
+const riseR1Names: Names<RiseR1Options<unknown>> = {
+  task: true,
+  dataset: true,
+  cots: true,
+  trainer: true,
+  threshold: true,
+  sft: { steps: true, epochs: true, batchSize: true, learningRate: true, lossType: true },
+  rft: {
+    steps: true,
+    groupSize: true,
+    examplesPerStep: true,
+    learningRate: true,
+    grpo: true,
+    sampling: { ...samplingNames, maxTokens: true },
+    reward: true,
+  },
+  microBatch: true,
+  checkpointEvery: true,
+  keepCheckpoints: true,
+  heldOut: true,
+  preflight: true,
+  ...failureNames,
+  onOmission: true,
+  seed: true,
+  runDir: true,
+  resume: true,
+  stop: true,
+  signal: true,
+};

@@ -2,14 +2,15 @@ import type { VlmBackend } from "../backends/backend";
 import { concernsOnePrompt } from "../errors";
 import type { GrpoSettings } from "../grpo/presets";
 import { checkNumber } from "../options";
+import type { Sampled } from "../rollouts";
 import type { Trainer } from "../trainers/trainer";
 import type { Prompt } from "../types";
 import type { RunFailures } from "./failures";
 import { asksOf, grpoStep, withTokens } from "./grpo-step";
 import { type LearningRate, learningRateAt } from "./learning-rate";
-import { type Demand, needsOf, type Rehearsal, rehearseTraining } from "./preflight";
-import type { Sampled, SamplingOptions } from "./sample-rollouts";
-import type { EvaluationMetrics, Stage } from "./stages";
+import { type Demand, needsOf, rehearseTraining } from "./preflight";
+import type { SamplingOptions } from "./sample-rollouts";
+import type { EvaluationMetrics, Rehearsal, Stage } from "./stages";
 import { rolloutMetrics } from "./step-metrics";
 
 export interface Learning {

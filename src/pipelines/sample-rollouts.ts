@@ -1,12 +1,14 @@
 import { inspect } from "node:util";
 import type { VlmBackend } from "../backends/backend";
 import { ConfigError } from "../errors";
+import type { Names } from "../options";
 import type { AnswerRewardFunction } from "../reward/paper";
 import type { Judgement, RewardFunction } from "../reward/reward";
 import { deriveSeed } from "../rng";
+import type { AnswerRollout, Reward, Rollout, Sampled } from "../rollouts";
 import { shown } from "../shown";
 import type { Task } from "../tasks/task";
-import type { Completion, Example, Prompt, Reward, Rollout } from "../types";
+import type { Completion, Example, Prompt } from "../types";
 import { given } from "./examples";
 import type { OnSampled } from "./failures";
 import { generate, generateEach, type Outcome } from "./generate";
@@ -35,34 +37,6 @@ export interface RolloutSamplingOptions extends SamplingOptions {
   readonly reconstruction?: SamplingOptions;
   /** Reconstructions of each cot (1), each a rollout: more tell a good cot from a lucky one, and cost as much more sampling. */
   readonly reconstructionsPerCot?: number;
-}
-
-/** One `<think>…</think><answer>…</answer>` completion, and what it earned: a rollout of stage 2. */
-export interface AnswerRollout<A> {
-  readonly exampleId: string;
-  /** Position within the group. */
-  readonly index: number;
-  readonly completion: Completion;
-  /** `null` when it does not parse. */
-  readonly prediction: A | null;
-  readonly reward: Reward;
-}
-
-/** A rollout with the tokens that earned its reward: one row of the GRPO loss, in one or more pieces. */
-export interface Sampled<R> {
-  readonly rollout: R;
-  readonly reward: Reward;
-  /** The example's annotation. */
-  readonly truth: unknown;
-  readonly segments: readonly Segment[];
-}
-
-/** A piece of a rollout. */
-export interface Segment {
-  readonly prompt: Prompt;
-  readonly completion: Completion;
-  /** At which it was sampled (1): what learns from it is the policy of this temperature. */
-  readonly temperature?: number | undefined;
 }
 
 interface Sampling<A> {
@@ -211,3 +185,10 @@ function checkJudgement<A>(judged: Judgement<A>, name: string, { id }: Example<A
     `reward "${name}": expected { prediction, reward: { reward, similarity, leaks, format } } with finite numbers, got ${inspect(judged)} for example ${id}`,
   );
 }
+
+export const samplingNames: Names<SamplingOptions> = {
+  temperature: true,
+  topP: true,
+  topK: true,
+  repetitionPenalty: true,
+};

@@ -1,8 +1,8 @@
 import { NonFiniteError, TrainingError } from "../errors";
+import type { Sampled } from "../rollouts";
 import type { Trainer } from "../trainers/trainer";
-import type { RunEvent, StepMetrics } from "./events";
+import type { PreflightReport, RunEvent, StepMetrics } from "./events";
 import { type GuardWarning, guardWarnings, whatToTry } from "./guards";
-import type { Rehearsal } from "./preflight";
 import type { RunDirectory } from "./run-directory";
 import { updatesOf } from "./updates";
 
@@ -23,6 +23,13 @@ export interface Stage<Rollout> {
   rehearse?(signal: AbortSignal): Promise<Rehearsal>;
   /** What the policy does with held-out examples, under names that begin with `eval_`; asked at every checkpoint. */
   evaluate?(signal: AbortSignal): Promise<EvaluationMetrics>;
+}
+
+/** What a stage does once before the run, to fail at once if it must fail. */
+export interface Rehearsal {
+  readonly report: PreflightReport;
+  /** Completions of its example; none where the stage samples nothing. */
+  readonly sampled: readonly Sampled<{ readonly prediction: unknown }>[];
 }
 
 export interface EvaluationMetrics {

@@ -1,4 +1,4 @@
-import type { Sampled } from "./sample-rollouts";
+import type { Sampled } from "../rollouts";
 
 /**
  * What can be said about sampled rollouts before anything is learned from them, under TRL's names where TRL has one.

@@ -1,4 +1,5 @@
 import { ConfigError } from "../errors";
+import type { Names } from "../options";
 import type { ImageSource, Prompt } from "../types";
 
 /** Texts that replace a task's own prompts; each may use the placeholders its task names. */
@@ -123,3 +124,5 @@ function split(text: string, where: string): string[] {
     at = close + 2;
   }
 }
+
+export const promptNames: Names<PromptTexts> = { cot: true, reconstruction: true, answer: true };

@@ -1,6 +1,7 @@
 import { checkCotFormat, doesNotParse } from "../checks/format";
+import type { Reward, Rollout } from "../rollouts";
 import type { Task } from "../tasks/task";
-import type { FormatCheck, Leak, Reward, Rollout } from "../types";
+import type { FormatCheck, Leak } from "../types";
 
 /** What stage 1 sampled for one example. */
 export interface RolloutParts<A> {

@@ -1,15 +1,15 @@
 import { findLeaks } from "../checks/leakage";
 import { ConfigError, DataError } from "../errors";
+import type { Names } from "../options";
 import { checkOptions } from "../options";
 import { answerTexts } from "../prompts/answer";
 import { cotTexts } from "../prompts/cot";
 import { reconstructionTexts } from "../prompts/reconstruction";
-import { imagePrompt, type PromptTexts, template } from "../prompts/template";
+import { imagePrompt, type PromptTexts, promptNames, template } from "../prompts/template";
 import { shown } from "../shown";
 import { classificationSimilarity, total } from "../similarity/distribution";
 import type { Example, LabelDistribution } from "../types";
 import { formatDistribution, labelKey, quoted, readDistribution } from "./distribution-text";
-import { classificationNames } from "./option-names";
 import { parsing, type Reading } from "./read";
 import type { Task } from "./task";
 
@@ -136,3 +136,12 @@ function validateDistribution(annotation: LabelDistribution, labels: readonly st
   const sum = total(annotation);
   if (Math.abs(sum - 1) > SUM_TOLERANCE) throw new DataError(`${where} must sum to 1, but sums to ${sum}`);
 }
+
+const classificationNames: Names<ClassificationOptions> = {
+  labels: true,
+  name: true,
+  question: true,
+  reading: true,
+  prompts: promptNames,
+  similarity: true,
+};

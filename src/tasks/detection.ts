@@ -1,14 +1,14 @@
 import { findLeaks } from "../checks/leakage";
 import { checkChoice } from "../choice";
 import { DataError } from "../errors";
+import type { Names } from "../options";
 import { checkOptions } from "../options";
 import { shown } from "../shown";
 import { detectionSimilarity } from "../similarity/boxes";
 import type { Box, BoxSpace } from "../types";
 import { type BoxFormat, boxFormats, boxNotations } from "./box-notation";
 import { formatBox, formatBoxes, readBoxes } from "./box-text";
-import { type LocatingOptions, locating } from "./locating";
-import { detectionNames } from "./option-names";
+import { type LocatingOptions, locating, locatingNames } from "./locating";
 import { parsing, type Reading } from "./read";
 import { slackOf } from "./scale";
 import type { Task } from "./task";
@@ -92,3 +92,11 @@ function validateBox(box: Box, space: BoxSpace, where: string): void {
     throw new DataError(`${where} must lie within 0 … ${side}, but is ${written}`);
   }
 }
+
+const detectionNames: Names<DetectionOptions> = {
+  ...locatingNames,
+  single: true,
+  boxFormat: true,
+  name: true,
+  reading: true,
+};

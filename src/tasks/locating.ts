@@ -1,9 +1,10 @@
 import { checkChoice } from "../choice";
 import { ConfigError, DataError } from "../errors";
+import type { Names } from "../options";
 import { answerTexts } from "../prompts/answer";
 import { cotTexts } from "../prompts/cot";
 import { reconstructionTexts } from "../prompts/reconstruction";
-import { imagePrompt, type PromptTexts, template } from "../prompts/template";
+import { imagePrompt, type PromptTexts, promptNames, template } from "../prompts/template";
 import { checkSpace } from "../similarity/boxes";
 import { type Denominator, denominators } from "../similarity/matching";
 import type { BoxSpace, Example } from "../types";
@@ -66,3 +67,10 @@ export function locating<A>(
     answerPrompt: (example) => imagePrompt(example.image, answerText(values(example))),
   };
 }
+
+export const locatingNames: Names<LocatingOptions> = {
+  target: true,
+  prompts: promptNames,
+  similarity: true,
+  space: true,
+};

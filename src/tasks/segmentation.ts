@@ -1,12 +1,12 @@
 import { findLeaks } from "../checks/leakage";
 import { DataError } from "../errors";
+import type { Names } from "../options";
 import { checkOptions } from "../options";
 import { excerpt, shown } from "../shown";
 import { isSimple, segmentationSimilarity } from "../similarity/polygons";
 import type { BoxSpace, Polygon } from "../types";
 import { MAX_COORDINATE } from "./box-text";
-import { type LocatingOptions, locating } from "./locating";
-import { segmentationNames } from "./option-names";
+import { type LocatingOptions, locating, locatingNames } from "./locating";
 import { formatPolygons, MAX_CORNERS, readPolygons } from "./polygon-text";
 import { parsing, type Reading } from "./read";
 import type { Task } from "./task";
@@ -87,3 +87,5 @@ function validateOutline({ points }: Polygon, space: BoxSpace, where: string): v
     );
   }
 }
+
+const segmentationNames: Names<SegmentationOptions> = { ...locatingNames, name: true, reading: true };

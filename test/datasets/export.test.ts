@@ -13,10 +13,11 @@ import { parquetDataset } from "../../src/datasets/parquet";
 import { ConfigError } from "../../src/errors";
 import { loadImage } from "../../src/models/qwen2-vl/image";
 import { imagePrompt } from "../../src/prompts/template";
+import type { RatedCot } from "../../src/rollouts";
 import { classification } from "../../src/tasks/classification";
 import { detection } from "../../src/tasks/detection";
 import type { Task } from "../../src/tasks/task";
-import type { Example, ImageSource, LabelDistribution, RatedCot } from "../../src/types";
+import type { Example, ImageSource, LabelDistribution } from "../../src/types";
 import { jpeg, temporaryFolder } from "./temporary";
 
 const formats: readonly ExportFormat[] = ["trl", "sharegpt", "messages", "parquet"];

@@ -3,9 +3,9 @@ import { BackendError, TrainingError } from "../../src/errors";
 import { grpoAdvantages } from "../../src/grpo/advantage";
 import { grpoPresets } from "../../src/grpo/presets";
 import { type GrpoStepOptions, grpoStep } from "../../src/pipelines/grpo-step";
-import type { Sampled } from "../../src/pipelines/sample-rollouts";
 import { supervisedStep } from "../../src/pipelines/supervised-step";
 import { imagePrompt } from "../../src/prompts/template";
+import type { Sampled } from "../../src/rollouts";
 import type { Trainer, TrainSequence } from "../../src/trainers/trainer";
 
 const prompt = imagePrompt("cat.png", "What is this?");

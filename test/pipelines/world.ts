@@ -8,11 +8,12 @@ import { classificationMetrics } from "../../src/metrics/task-metrics";
 import { type EvaluateOptions, evaluate } from "../../src/pipelines/evaluate";
 import { type RiseCotOptions, riseCot } from "../../src/pipelines/rise-cot";
 import { type RiseR1Options, riseR1 } from "../../src/pipelines/rise-r1";
+import type { RatedCot } from "../../src/rollouts";
 import { classification } from "../../src/tasks/classification";
 import { scriptedBackend, scriptedTrainer } from "../../src/testing";
 import { promptKey } from "../../src/testing/scripted-backend";
 import type { Trainer } from "../../src/trainers/trainer";
-import type { Example, LabelDistribution, RatedCot } from "../../src/types";
+import type { Example, LabelDistribution } from "../../src/types";
 
 /** A task so small that a table of logits can learn it, and everything that can be written about it, good and bad. */
 export const moods = classification({ labels: ["joy", "sadness"], name: "moods" });

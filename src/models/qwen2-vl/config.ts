@@ -321,3 +321,6 @@ function refuse(
 
 /** Lines of an error. */
 const mostProblems = 20;
+
+/** The linear layer that makes logits, by the name that its matrix has. */
+export const headOf = ({ text }: Qwen2VlConfig) => (text.tieWordEmbeddings ? "model.embed_tokens" : "lm_head");

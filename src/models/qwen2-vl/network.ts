@@ -3,7 +3,7 @@ import { add, concat, type Graph, gather, matMul, mul, reshape, scalar, swapLast
 import type { Value } from "../../onnx/value";
 import { type Attention, fromHeads, type KeyValues, type RotaryTables, toHeads } from "./attention";
 import type { Qwen2VlConfig } from "./config";
-import { headOf } from "./weights";
+import { headOf } from "./config";
 
 /** Where the network takes its weights from. Names are the checkpoint's. */
 export interface Weights {

@@ -5,9 +5,10 @@ import type { Tensor } from "../../onnx/session";
 import type { Value } from "../../onnx/value";
 import { type LoraConfig, loraNames, loraScale, type TrainableTensor } from "./adapter";
 import type { Qwen2VlConfig } from "./config";
+import { headOf } from "./config";
 import type { Weights } from "./network";
 import { roundings } from "./rounded";
-import { type Checkpoint, headOf } from "./weights";
+import type { Checkpoint } from "./weights";
 
 /** A model as it stands now: frozen tensors in the checkpoint's files, trainable ones in memory. */
 export interface Policy {

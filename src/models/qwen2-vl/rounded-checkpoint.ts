@@ -6,6 +6,7 @@ import { DataError } from "../../errors";
 import { exists } from "../model-directory";
 import { linearLayers } from "./adapter";
 import type { Qwen2VlConfig } from "./config";
+import { headOf } from "./config";
 import type { Qwen2Vl } from "./model";
 import { type Precision, type ReducedPrecision, roundings } from "./rounded";
 import {
@@ -18,7 +19,7 @@ import {
   type StoredTensor,
   writeRawSafetensors,
 } from "./safetensors";
-import { type Checkpoint, headOf, type RoundedLayer } from "./weights";
+import type { Checkpoint, RoundedLayer } from "./weights";
 
 /** What a sampler of this precision multiplies with, where it is not the checkpoint. */
 export async function roundedFor(

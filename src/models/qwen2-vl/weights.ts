@@ -130,9 +130,6 @@ export function canonicalName(stored: string): string {
 /** What says nothing that is not said elsewhere: a copy of tied embeddings, rotary frequencies that old versions stored. */
 const isRedundant = (name: string) => name === "lm_head.weight" || name.endsWith(".inv_freq");
 
-/** The linear layer that makes logits, by the name that its matrix has. */
-export const headOf = ({ text }: Qwen2VlConfig) => (text.tieWordEmbeddings ? "model.embed_tokens" : "lm_head");
-
 /** Every tensor of the model and its shape. */
 export function expectedTensors({ text, vision }: Qwen2VlConfig): Map<string, readonly number[]> {
   const shapes = new Map<string, readonly number[]>();

@@ -14,11 +14,12 @@ import {
 import { referenceReward } from "../../../src/reward/reference";
 import { strictReward } from "../../../src/reward/strict";
 import type { Rng } from "../../../src/rng";
+import type { Reward } from "../../../src/rollouts";
 import { classification } from "../../../src/tasks/classification";
 import { detection } from "../../../src/tasks/detection";
 import { segmentation } from "../../../src/tasks/segmentation";
 import type { Task } from "../../../src/tasks/task";
-import type { Box, LabelDistribution, Leak, Polygon, Reward } from "../../../src/types";
+import type { Box, LabelDistribution, Leak, Polygon } from "../../../src/types";
 import { pieces } from "../../linear-cases";
 import { mutated, pick } from "../mutate";
 import { notFinite, type Target } from "../target";

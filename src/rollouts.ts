@@ -1,0 +1,70 @@
+import type { Completion, FormatCheck, Leak, Prompt } from "./types";
+
+/** One of several rewards that were summed. */
+export interface RewardTerm {
+  readonly name: string;
+  /** `null` where it does not apply. */
+  readonly value: number | null;
+  readonly weight: number;
+}
+
+/** A reward, in [0, 1] where it is the paper's, and everything it was made of. */
+export interface Reward {
+  readonly reward: number;
+  /** What was summed, where several rewards were. */
+  readonly terms?: readonly RewardTerm[];
+  /** 0 when the prediction does not parse. */
+  readonly similarity: number;
+  readonly leaks: readonly Leak[];
+  readonly format: FormatCheck;
+  /** What had to be overlooked to read the prediction; absent where nothing had. */
+  readonly repairs?: readonly string[];
+}
+
+/** One cot, the annotation reconstructed from it, and what the pair earned. */
+export interface Rollout<A> {
+  readonly exampleId: string;
+  /** Position within the group: those of one cot, where it has several reconstructions, are side by side. */
+  readonly index: number;
+  readonly cot: Completion;
+  readonly reconstruction: Completion;
+  /** The parsed reconstruction Â; `null` when it does not parse. */
+  readonly prediction: A | null;
+  readonly reward: Reward;
+}
+
+/** One row of D_RISE: (I, R*, A, r), by example id. */
+export interface RatedCot<A> {
+  readonly exampleId: string;
+  readonly cot: string;
+  readonly annotation: A;
+  readonly reward: number;
+}
+
+/** One `<think>…</think><answer>…</answer>` completion, and what it earned: a rollout of stage 2. */
+export interface AnswerRollout<A> {
+  readonly exampleId: string;
+  /** Position within the group. */
+  readonly index: number;
+  readonly completion: Completion;
+  /** `null` when it does not parse. */
+  readonly prediction: A | null;
+  readonly reward: Reward;
+}
+
+/** A rollout with the tokens that earned its reward: one row of the GRPO loss, in one or more pieces. */
+export interface Sampled<R> {
+  readonly rollout: R;
+  readonly reward: Reward;
+  /** The example's annotation. */
+  readonly truth: unknown;
+  readonly segments: readonly Segment[];
+}
+
+/** A piece of a rollout. */
+export interface Segment {
+  readonly prompt: Prompt;
+  readonly completion: Completion;
+  /** At which it was sampled (1): what learns from it is the policy of this temperature. */
+  readonly temperature?: number | undefined;
+}
