@@ -5,7 +5,7 @@
  *
  * 16 rows of 144 tokens, each with a picture; 8 completions of 64 tokens. The two take turns.
  */
-import type { Device } from "../src/onnx/device";
+import type { Device } from "../src/onnx/runtime/device";
 import { onnxTrainer } from "../src/trainers/onnx";
 import { type Rounds, reportRounds } from "./measure";
 import { picturePrompts, withTinyModel } from "./model";

@@ -5,18 +5,18 @@
  *   npx tsx bench/gemm.ts [WIDTH] [ROWS]           one to three minutes
  *
  * Eight layers, 25 million weights at a width of 512 (the default), all trained; 16 rows of 144 tokens, each with a picture. Operations are those of the graph's matrix products,
- * 2·n·k·m each; the machine's speed is that of products of 1024 × 1024 (src/onnx/gemm-speed.ts), measured before and after each step.
+ * 2·n·k·m each; the machine's speed is that of products of 1024 × 1024 (src/onnx/runtime/self-test.ts), measured before and after each step.
  */
 import { availableParallelism } from "node:os";
-import { mergedTokens } from "../src/models/qwen2-vl/batch";
-import { bindWeights } from "../src/models/qwen2-vl/policy";
-import { microBatches, planBatch } from "../src/models/qwen2-vl/prefixes";
-import { planShape, trainingGraph } from "../src/models/qwen2-vl/training-graph";
-import { gemmSpeed } from "../src/onnx/gemm-speed";
-import { reachable } from "../src/onnx/model";
-import { elementCount, staticDim } from "../src/onnx/shapes";
+import { mergedTokens } from "../src/engine/batch";
+import { planShape, trainingGraph } from "../src/engine/graphs/training";
+import { bindWeights } from "../src/engine/policy";
+import { microBatches, planBatch } from "../src/engine/shared-prefixes";
+import { elementCount, staticDim } from "../src/onnx/graph/shapes";
+import { gemmSpeed } from "../src/onnx/runtime/self-test";
+import { reachable } from "../src/onnx/runtime/serialise";
+import type { Trainer } from "../src/trainer";
 import { onnxTrainer } from "../src/trainers/onnx";
-import type { Trainer } from "../src/trainers/trainer";
 import { median } from "./measure";
 import { withTinyModel } from "./model";
 import { randomRows, trainingStep } from "./step";

@@ -10,8 +10,8 @@
  * faster of its attentions counts.
  */
 import { onnxBackend } from "../src/backends/onnx";
-import { openQwen2Vl, type Qwen2Vl } from "../src/models/qwen2-vl/model";
-import type { Provider } from "../src/onnx/providers";
+import { openQwen2Vl, type Qwen2Vl } from "../src/models/open-model";
+import type { Provider } from "../src/onnx/runtime/providers";
 import type { Prompt } from "../src/types";
 import { type Rounds, reportRounds } from "./measure";
 import { picturePrompts, withTinyModel } from "./model";

@@ -8,7 +8,7 @@
  * user calls, `grpoLoss`, in float64, checks and metrics included, on one core. TRL's is `GRPOTrainer._compute_loss` and autograd, on all cores; the
  * faster of its float32 and float64 counts, and the float64 loss has to be ours. Both sides take turns in one run.
  */
-import { type GrpoLossOptions, grpoLoss } from "../src/grpo/loss";
+import { type GrpoLossOptions, grpoLoss } from "../src/grpo/loss/loss";
 import { grpoPresets } from "../src/grpo/presets";
 import { createRng } from "../src/rng";
 import { type Rounds, reportRounds } from "./measure";

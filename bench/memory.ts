@@ -9,7 +9,7 @@
 import { availableParallelism } from "node:os";
 import { fileURLToPath } from "node:url";
 import { grpoPresets } from "../src/grpo/presets";
-import { grpoStep } from "../src/pipelines/grpo-step";
+import { grpoStep } from "../src/rise/grpo-step";
 import { onnxTrainer } from "../src/trainers/onnx";
 import { picturePrompts } from "./model";
 

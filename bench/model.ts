@@ -3,10 +3,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { tinyConfig } from "../examples/tiny-vlm/shape";
-import { exists } from "../src/models/model-directory";
-import type { Qwen2VlConfig } from "../src/models/qwen2-vl/config";
-import { initialiseCheckpoint } from "../src/models/qwen2-vl/initialise";
-import { openQwen2Vl, type Qwen2Vl } from "../src/models/qwen2-vl/model";
+import { initialiseCheckpoint } from "../src/models/checkpoint/initialise";
+import type { Qwen2VlConfig } from "../src/models/families/qwen2-vl/config";
+import { exists } from "../src/models/files/directory";
+import { openQwen2Vl, type Qwen2Vl } from "../src/models/open-model";
 import { createRng } from "../src/rng";
 import type { Prompt, RawImage } from "../src/types";
 

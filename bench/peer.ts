@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { setTimeout } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
-import { writeSafetensors } from "../src/models/qwen2-vl/safetensors";
+import { writeSafetensors } from "../src/models/files/safetensors";
 import { median, type Rounds } from "./measure";
 
 /** A Python process that does a piece of work whenever it is asked to. */

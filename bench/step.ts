@@ -1,6 +1,6 @@
-import type { Qwen2Vl } from "../src/models/qwen2-vl/model";
+import type { Qwen2Vl } from "../src/models/open-model";
 import { createRng } from "../src/rng";
-import type { LossFn, Trainer } from "../src/trainers/trainer";
+import type { LossFn, Trainer } from "../src/trainer";
 import type { Prompt } from "../src/types";
 import { picturePrompts } from "./model";
 

@@ -15,9 +15,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import sharp from "sharp";
+import type { ExampleStream } from "../src/dataset";
 import { cocoDataset } from "../src/datasets/coco";
 import { csvDataset } from "../src/datasets/csv";
-import type { ExampleStream } from "../src/datasets/dataset";
 import { jsonlDataset } from "../src/datasets/jsonl";
 import { classification } from "../src/tasks/classification";
 

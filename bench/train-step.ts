@@ -10,7 +10,7 @@
  * trainer hands them to the model; it computes logits only where they are scored, and the faster of its attentions and optimisers counts.
  */
 
-import type { Provider } from "../src/onnx/providers";
+import type { Provider } from "../src/onnx/runtime/providers";
 import { onnxTrainer } from "../src/trainers/onnx";
 import { type Rounds, reportRounds } from "./measure";
 import { withTinyModel } from "./model";

@@ -9,8 +9,8 @@
  */
 import { availableParallelism } from "node:os";
 import { onnxBackend } from "../src/backends/onnx";
-import type { Precision } from "../src/models/qwen2-vl/rounded";
-import type { Provider } from "../src/onnx/providers";
+import type { Precision } from "../src/models/checkpoint/quantize";
+import type { Provider } from "../src/onnx/runtime/providers";
 import { clocked, lines, picturePrompt, say, timed, twoBillionModel } from "./two-billion-model";
 
 const [, , precision = "int8", folder, rows = "8", device = "cpu"] = process.argv;

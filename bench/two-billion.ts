@@ -7,12 +7,12 @@
  * computed once; adapters of rank 16 on every linear layer of the language model. Resident memory counts the checkpoint's mapped file as far as it has been read.
  */
 import { availableParallelism } from "node:os";
-import { expectedTensors } from "../src/models/qwen2-vl/weights";
-import { gemmSpeed } from "../src/onnx/gemm-speed";
-import type { Provider } from "../src/onnx/providers";
+import { expectedTensors } from "../src/models/checkpoint/weights";
+import type { Provider } from "../src/onnx/runtime/providers";
+import { gemmSpeed } from "../src/onnx/runtime/self-test";
 import { createRng } from "../src/rng";
+import type { LossFn } from "../src/trainer";
 import { onnxTrainer } from "../src/trainers/onnx";
-import type { LossFn } from "../src/trainers/trainer";
 import { clocked, lines, picturePrompt, say, timed, twoBillionModel } from "./two-billion-model";
 
 const [scored, group, rank] = [160, 8, 16];

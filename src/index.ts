@@ -1,13 +1,8 @@
 export type { AnswerRollout, RatedCot, Reward, Rollout } from "./rollouts";
 
-import {
-  type RiseCotEvent,
-  type RiseCotOptions,
-  type RiseCotResult,
-  riseCot as runRiseCot,
-} from "./pipelines/rise-cot";
-import { type RiseR1Event, type RiseR1Options, type RiseR1Result, riseR1 as runRiseR1 } from "./pipelines/rise-r1";
-import type { Run } from "./pipelines/run";
+import { type RiseCotEvent, type RiseCotOptions, type RiseCotResult, riseCot as runRiseCot } from "./rise/rise-cot";
+import { type RiseR1Event, type RiseR1Options, type RiseR1Result, riseR1 as runRiseR1 } from "./rise/rise-r1";
+import type { Run } from "./runs/run";
 
 /** Stage 1 (see `RiseCotOptions`); with neither trainer nor backend, it trains `onnxTrainer()`. */
 export function riseCot<A>(options: RiseCotOptions<A>): Run<RiseCotEvent<A>, RiseCotResult<A>> {
@@ -24,11 +19,11 @@ export function riseR1<A>(
 /** Loaded when a run asks for it, so that importing the library loads nothing native. */
 const defaultTrainer = async () => (await import("./trainers/onnx")).onnxTrainer();
 
-export { type AnnotationAudit, auditAnnotations, type Judged } from "./audit";
-export type { GenerateOptions, VlmBackend } from "./backends/backend";
+export type { GenerateOptions, VlmBackend } from "./backend";
 export { checkAnswerFormat, checkCotFormat } from "./checks/format";
 export { findLeaks, type LeakKind } from "./checks/leakage";
 export { formatThinkAnswer, parseThinkAnswer, type ThinkAnswer } from "./checks/think-answer";
+export { bestRollout, type FilterOptions, selectHighQuality } from "./cots/select";
 export {
   BackendError,
   CheckpointError,
@@ -40,13 +35,31 @@ export {
   TrainingError,
   UnsupportedOpError,
 } from "./errors";
-export { bestRollout, type FilterOptions, selectHighQuality } from "./filter";
-export { type GrpoAdvantageOptions, type GrpoAdvantages, grpoAdvantages, type RewardValue } from "./grpo/advantage";
-export type { GrpoBatch } from "./grpo/batch";
-export { type GaeOptions, gaeAdvantages } from "./grpo/gae";
-export { penaliseKl } from "./grpo/kl";
-export { type GrpoLoss, type GrpoLossOptions, type GrpoLossType, grpoLoss } from "./grpo/loss";
-export type { GrpoMetrics } from "./grpo/metrics";
+export { type Annotated, type AnnotateOptions, annotate } from "./evaluation/annotate";
+export { type AnnotationAudit, auditAnnotations, type Judged } from "./evaluation/audit-annotations";
+export {
+  type AuditCotsOptions,
+  auditCots,
+  type CotAudit,
+  type CotsAudit,
+  type Estimate,
+} from "./evaluation/audit-cots";
+export { type CompareOptions, compareEvaluations, type MetricComparison } from "./evaluation/compare";
+export { readEvaluation } from "./evaluation/directory";
+export { type EvaluateOptions, evaluate } from "./evaluation/evaluate";
+export type { Evaluation, EvaluationRecord } from "./evaluation/records";
+export type { BestCheckpoint, Guard, RunEvent, StepMetrics } from "./events";
+export {
+  type GrpoAdvantageOptions,
+  type GrpoAdvantages,
+  grpoAdvantages,
+  type RewardValue,
+} from "./grpo/advantage/advantage";
+export { type GaeOptions, gaeAdvantages } from "./grpo/advantage/gae";
+export type { GrpoBatch } from "./grpo/loss/batch";
+export { penaliseKl } from "./grpo/loss/kl";
+export { type GrpoLoss, type GrpoLossOptions, type GrpoLossType, grpoLoss } from "./grpo/loss/loss";
+export type { GrpoMetrics } from "./grpo/loss/metrics";
 export { type GrpoSettings, grpoPresets, verlEstimators } from "./grpo/presets";
 export { accuracy } from "./metrics/accuracy";
 export {
@@ -65,20 +78,6 @@ export type { Outcome } from "./metrics/outcome";
 export { countRepairs } from "./metrics/repairs";
 export { classificationMetrics, detectionMetrics, segmentationMetrics } from "./metrics/task-metrics";
 export { type WinRate, winRate, winRateInterval } from "./metrics/win-rate";
-export { type Annotated, type AnnotateOptions, annotate } from "./pipelines/annotate";
-export { type AuditCotsOptions, auditCots, type CotAudit, type CotsAudit, type Estimate } from "./pipelines/audit-cots";
-export { type CompareOptions, compareEvaluations, type MetricComparison } from "./pipelines/compare-evaluations";
-export { type EvaluateOptions, evaluate } from "./pipelines/evaluate";
-export { readEvaluation } from "./pipelines/evaluation-directory";
-export type { Evaluation, EvaluationRecord } from "./pipelines/evaluation-records";
-export type { BestCheckpoint, Guard, RunEvent, StepMetrics } from "./pipelines/events";
-export type { FailedExample, FailureOptions } from "./pipelines/failures";
-export { stopOnInterrupt } from "./pipelines/interrupt";
-export type { LearningRate } from "./pipelines/learning-rate";
-export type { RiseCotRow } from "./pipelines/rise-cot";
-export type { RftOptions, SftOptions } from "./pipelines/rise-r1";
-export type { Run } from "./pipelines/run";
-export type { RolloutSamplingOptions, SamplingOptions } from "./pipelines/sample-rollouts";
 export { classificationPrompts, detectionPrompts, paperPrompts } from "./prompts/paper";
 export { imagePrompt, type PromptTexts } from "./prompts/template";
 export {
@@ -93,16 +92,23 @@ export { referenceReward } from "./reward/reference";
 export type { Judgement, RewardFunction, RolloutParts } from "./reward/reward";
 export { strictReward } from "./reward/strict";
 export { type OwnReward, sumRewards } from "./reward/sum";
+export type { RiseCotRow } from "./rise/rise-cot";
+export type { RftOptions, SftOptions } from "./rise/rise-r1";
+export type { RolloutSamplingOptions, SamplingOptions } from "./rise/sample";
 export { createRng, deriveSeed, type Rng } from "./rng";
+export type { FailedExample, FailureOptions } from "./runs/examples/failures";
+export type { LearningRate } from "./runs/learning-rate";
+export type { Run } from "./runs/run";
+export { stopOnInterrupt } from "./runs/stop-on-interrupt";
 export { boxIou, convertBox, detectionSimilarity, matchBoxes } from "./similarity/boxes";
 export { classificationSimilarity, klDivergence, roundDistribution } from "./similarity/distribution";
 export { polygonIou, segmentationSimilarity } from "./similarity/polygons";
-export type { BoxFormat } from "./tasks/box-notation";
+export type { Task } from "./task";
 export { type ClassificationOptions, classification, oneHot } from "./tasks/classification";
 export { type DetectionOptions, detection } from "./tasks/detection";
 export { type SegmentationOptions, segmentation } from "./tasks/segmentation";
-export type { Task } from "./tasks/task";
-export type { LossFn, Trainer, TrainSequence } from "./trainers/trainer";
+export type { BoxFormat } from "./tasks/text/box-notation";
+export type { LossFn, Trainer, TrainSequence } from "./trainer";
 export type {
   Box,
   BoxSpace,

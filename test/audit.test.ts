@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { auditAnnotations } from "../src/audit";
+import { auditAnnotations } from "../src/evaluation/audit-annotations";
 import { paperReward } from "../src/reward/paper";
 import type { Rollout } from "../src/rollouts";
 import { classification } from "../src/tasks/classification";

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { fileKind, kindInsteadOfText } from "../src/file-kind";
+import { fileKind, kindInsteadOfText } from "../src/files/kind";
 
 const bytes = (text: string) => Buffer.from(text, "latin1");
 

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { bestRollout, type FilterOptions, selectHighQuality } from "../src/cots/select";
 import { ConfigError } from "../src/errors";
-import { bestRollout, type FilterOptions, selectHighQuality } from "../src/filter";
 import type { Rollout } from "../src/rollouts";
 
 const rows = (...rewards: number[]) => rewards.map((reward, i) => ({ id: i, reward }));

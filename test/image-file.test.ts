@@ -6,8 +6,8 @@ import { deflateSync } from "node:zlib";
 import sharp from "sharp";
 import { afterAll, describe, expect, it } from "vitest";
 import { DataError } from "../src/errors";
-import { readImageFile, readImageHeader } from "../src/image-file";
-import { imageSize, loadImage } from "../src/models/qwen2-vl/image";
+import { readImageFile, readImageHeader } from "../src/files/image";
+import { imageSize, loadImage } from "../src/models/inputs/image";
 
 const scratch = await mkdtemp(join(tmpdir(), "image-file-"));
 afterAll(() => rm(scratch, { recursive: true }));

@@ -5,10 +5,10 @@ import { escapeHtml } from "../src/report/escape";
 import { leaksMarked } from "../src/report/views";
 import { answerReward, paperReward } from "../src/reward/paper";
 import { strictReward } from "../src/reward/strict";
+import type { Task } from "../src/task";
 import { classification, oneHot } from "../src/tasks/classification";
 import { detection } from "../src/tasks/detection";
 import { segmentation } from "../src/tasks/segmentation";
-import type { Task } from "../src/tasks/task";
 import type { Box, Polygon } from "../src/types";
 
 const labels = ["joy", "anger", "barber's chair", "快乐"];

@@ -2,7 +2,7 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { wholeLines } from "../src/pipelines/run-files";
+import { wholeLines } from "../src/runs/directory/files";
 import { isSimple, segmentationSimilarity } from "../src/similarity/polygons";
 import type { Point, Polygon } from "../src/types";
 import { cpuTime } from "./cpu-time";

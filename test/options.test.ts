@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { ConfigError } from "../src/errors";
-import { nearest } from "../src/nearest";
-import { checkBooleans, checkMethods, checkNumber, checkOptions, checkSeed, type Names } from "../src/options";
+import { nearest } from "../src/options/did-you-mean";
+import { checkBooleans, checkMethods, checkNumber, checkOptions, checkSeed, type Names } from "../src/options/options";
 
 interface Options {
   readonly runDir?: string;

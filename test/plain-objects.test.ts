@@ -19,21 +19,21 @@ describe("plain objects in src", () => {
 /** Reads whose keys no text decides, and what decides them. */
 const known: readonly string[] = [
   // Names of methods that the caller of `checkMethods` lists.
-  "src/options.ts: (value as Record<string, unknown> | null)?.[method]",
+  "src/options/options.ts: (value as Record<string, unknown> | null)?.[method]",
   // Names of metrics that this code lists.
-  "src/pipelines/guards.ts: row[metric]",
+  "src/runs/guards.ts: row[metric]",
   "src/report/html-report.ts: row[name]",
   "src/report/progress.ts: metrics[name]",
   // `template` has refused every placeholder that it does not know.
   "src/prompts/template.ts: values[part]",
   // Names of inputs and outputs that this code gave to a graph.
-  "src/onnx/session.ts:",
-  "src/models/qwen2-vl/generate.ts: outputs[name]",
-  "src/models/qwen2-vl/training.ts: outputs[name]",
+  "src/onnx/runtime/session.ts:",
+  "src/engine/sampling/generate.ts: outputs[name]",
+  "src/engine/training/pass.ts: outputs[name]",
   // `readJsonElements` gives elements of the lists that it was asked for.
-  "src/datasets/reading/coco-index.ts: readers[key]",
+  "src/datasets/coco-files/index-file.ts: readers[key]",
   // Settings of an adapter or an optimiser that this code lists.
-  "src/models/qwen2-vl/peft-format.ts: json[key]",
+  "src/engine/checkpoint/peft.ts: json[key]",
   "src/optim/threads.ts: last.scalars[name]",
 ];
 

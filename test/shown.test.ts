@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { shown } from "../src/shown";
+import { shown } from "../src/options/display";
 
 it("a value in a message is one short line, and text is told from a number", () => {
   expect([shown("2"), shown(2), shown(Number.NaN), shown(undefined), shown(null)]).toEqual([

@@ -1,13 +1,13 @@
+import type { VlmBackend } from "../backend";
+import { roundedFor } from "../engine/checkpoint/quantized";
+import { checkPrecision, inHalf } from "../engine/precision";
+import { createSampler } from "../engine/sampling/sampler";
+import type { Precision } from "../models/checkpoint/quantize";
 import type { OnDownload } from "../models/hub/progress";
-import { checkPositiveIntegers } from "../models/qwen2-vl/limits";
-import { defaultModel, openQwen2Vl } from "../models/qwen2-vl/model";
-import { checkPrecision, inHalf } from "../models/qwen2-vl/precision";
-import type { Precision } from "../models/qwen2-vl/rounded";
-import { roundedFor } from "../models/qwen2-vl/rounded-checkpoint";
-import { createSampler } from "../models/qwen2-vl/sampler";
-import { type Device, placeOn } from "../onnx/device";
-import { checkOptions, type Names } from "../options";
-import type { VlmBackend } from "./backend";
+import { defaultModel, openQwen2Vl } from "../models/open-model";
+import { type Device, placeOn } from "../onnx/runtime/device";
+import { checkPositiveIntegers } from "../options/limits";
+import { checkOptions, type Names } from "../options/options";
 
 export interface OnnxBackendOptions {
   /** A Qwen2-VL checkpoint: a Hugging Face directory, or a hub id, "owner/name" or "owner/name@revision" (`defaultModel`). */

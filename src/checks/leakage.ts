@@ -1,16 +1,16 @@
 import type { Leak } from "../types";
-import { findClassNames } from "./class-names";
-import { fractionRules } from "./fraction-rules";
-import { readIdiom } from "./idioms";
-import { numberRules } from "./number-rules";
-import { readSpelledNumber } from "./number-words";
-import { positionRules } from "./position-rules";
-import { ratioRules } from "./ratio-rules";
-import type { Find, LeakKind, Rule } from "./rule";
-import { scoreRules, verdictRules } from "./score-rules";
-import { type Token, tokenise } from "./tokens";
+import { findClassNames } from "./label-names";
+import { numberRules } from "./numbers/digits";
+import { fractionRules } from "./numbers/fractions";
+import { readIdiom } from "./numbers/idioms";
+import { readSpelledNumber } from "./numbers/number-words";
+import { positionRules } from "./numbers/positions";
+import { ratioRules } from "./numbers/ratios";
+import type { Find, LeakKind, Rule } from "./numbers/rule";
+import { scoreRules, verdictRules } from "./numbers/scores";
+import { type Token, tokenise } from "./numbers/tokens";
 
-export type { LeakKind } from "./rule";
+export type { LeakKind } from "./numbers/rule";
 
 /**
  * Everything in a cot that gives the annotation away by number: L(R, A) = 0 in the paper means that this is empty.

@@ -1,14 +1,14 @@
 import { readdir, statfs } from "node:fs/promises";
 import { availableParallelism, freemem } from "node:os";
 import { dirname } from "node:path";
+import { memoryLimit } from "../engine/memory/estimate";
 import { cacheFolder } from "../models/hub/cache";
 import { accessToken } from "../models/hub/token";
-import { memoryLimit } from "../models/qwen2-vl/memory";
-import { cudaLibraries } from "../onnx/cuda-libraries";
-import { providerProblem } from "../onnx/device";
-import { gemmSpeed } from "../onnx/gemm-speed";
-import type { Provider } from "../onnx/providers";
-import { runtimeVersion } from "../onnx/runtime";
+import { cudaLibraries } from "../onnx/runtime/cuda-libraries";
+import { providerProblem } from "../onnx/runtime/device";
+import { runtimeVersion } from "../onnx/runtime/installation";
+import type { Provider } from "../onnx/runtime/providers";
+import { gemmSpeed } from "../onnx/runtime/self-test";
 import { version, type Write } from "./commands";
 
 /**

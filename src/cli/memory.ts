@@ -1,14 +1,14 @@
 import { join } from "node:path";
+import { foresee, memoryLimit } from "../engine/memory/estimate";
+import { imaginedPolicy, imaginedRounding } from "../engine/memory/shape-only-policy";
 import { RiseError } from "../errors";
+import type { ReducedPrecision } from "../models/checkpoint/quantize";
+import { expectedTensors } from "../models/checkpoint/weights";
+import { loadConfig } from "../models/families/qwen2-vl/config";
+import { readJson, weightFiles } from "../models/files/directory";
+import { isStored, readHeader, type StoredDtype } from "../models/files/safetensors";
 import { resolveModel } from "../models/hub/resolve";
-import { readJson, weightFiles } from "../models/model-directory";
-import { loadConfig } from "../models/qwen2-vl/config";
-import { loadImageProcessor } from "../models/qwen2-vl/image-processor";
-import { imaginedPolicy, imaginedRounding } from "../models/qwen2-vl/imagined-policy";
-import { foresee, memoryLimit } from "../models/qwen2-vl/memory";
-import type { ReducedPrecision } from "../models/qwen2-vl/rounded";
-import { isStored, readHeader, type StoredDtype } from "../models/qwen2-vl/safetensors";
-import { expectedTensors } from "../models/qwen2-vl/weights";
+import { loadImageProcessor } from "../models/inputs/image-processor";
 import type { MemoryEstimate } from "../types";
 import type { Write } from "./commands";
 

@@ -1,13 +1,13 @@
 import { join } from "node:path";
+import type { Omission, Splits } from "../dataset";
 import { DataError } from "../errors";
 import { checkSpace } from "../similarity/boxes";
 import type { Box, BoxSpace } from "../types";
-import type { Omission, Splits } from "./dataset";
+import { cocoExamples, finished, type Picture, readPicture } from "./coco-files/examples";
+import { readCocoIndex } from "./coco-files/index-file";
 import { splitPerClass } from "./k-shot";
 import { ahead, readAhead } from "./reading/ahead";
 import { checkPath } from "./reading/arguments";
-import { cocoExamples, finished, type Picture, readPicture } from "./reading/coco-examples";
-import { readCocoIndex } from "./reading/coco-index";
 import { openFolder, published, requireFiles, requireImages, type Source } from "./reading/folder";
 import { gatherProblems } from "./reading/problems";
 

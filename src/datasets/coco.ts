@@ -1,13 +1,13 @@
-import { checkChoice } from "../choice";
+import type { ExampleStream, Omission } from "../dataset";
 import { ConfigError } from "../errors";
-import { shown } from "../shown";
+import { checkChoice } from "../options/choice";
+import { shown } from "../options/display";
 import { checkSpace } from "../similarity/boxes";
 import type { Box, BoxSpace } from "../types";
-import type { ExampleStream, Omission } from "./dataset";
+import { cocoExamples, finished, misfits, readPicture, refuseCorners } from "./coco-files/examples";
+import { type CocoReading, readCocoIndex } from "./coco-files/index-file";
 import { ahead, readAhead } from "./reading/ahead";
 import { checkPath } from "./reading/arguments";
-import { cocoExamples, finished, misfits, readPicture, refuseCorners } from "./reading/coco-examples";
-import { type CocoReading, readCocoIndex } from "./reading/coco-index";
 import { exampleStream, type Located } from "./reading/example-stream";
 import { openFolder } from "./reading/folder";
 import { gatherProblems } from "./reading/problems";

@@ -1,11 +1,11 @@
 import { basename, dirname, resolve } from "node:path";
+import type { ExampleStream, Omission } from "../dataset";
 import { ConfigError, DataError } from "../errors";
-import { checkOptions, type Names } from "../options";
+import { excerpt, shown } from "../options/display";
+import { checkOptions, type Names } from "../options/options";
 import type { RatedCot } from "../rollouts";
-import { excerpt, shown } from "../shown";
-import type { Task } from "../tasks/task";
+import type { Task } from "../task";
 import type { Example } from "../types";
-import type { ExampleStream, Omission } from "./dataset";
 import { readConversation } from "./formats/conversation";
 import { imageReader } from "./formats/image-cell";
 import { readJsonRows } from "./formats/json-rows";

@@ -1,16 +1,16 @@
 import { dirname, resolve } from "node:path";
 import { pipeline, Readable } from "node:stream";
-import { checkChoice } from "../choice";
+import type { ExampleStream, Omission } from "../dataset";
 import { ConfigError, DataError } from "../errors";
-import { checkBooleans, checkOptions, type Names } from "../options";
-import { excerpt, shown } from "../shown";
+import { checkChoice } from "../options/choice";
+import { excerpt, shown } from "../options/display";
+import { checkBooleans, checkOptions, type Names } from "../options/options";
 import type { LabelDistribution } from "../types";
-import type { ExampleStream, Omission } from "./dataset";
+import { longestLine, readText } from "./formats/lines";
 import { checkPath } from "./reading/arguments";
 import { readDistribution, readVotes } from "./reading/checked";
 import { exampleStream, type Located, refuseOmission } from "./reading/example-stream";
 import { openFolder, shortList } from "./reading/folder";
-import { longestLine, readText } from "./reading/lines";
 
 export interface CsvOptions {
   /** The column of the images (`"image"`). */

@@ -1,13 +1,13 @@
 import { join } from "node:path";
+import type { Splits } from "../dataset";
 import { DataError } from "../errors";
-import { excerpt } from "../shown";
+import { excerpt } from "../options/display";
 import type { Example, LabelDistribution } from "../types";
-import type { Splits } from "./dataset";
+import { readLines } from "./formats/lines";
 import { splitPerClass } from "./k-shot";
 import { checkPath } from "./reading/arguments";
 import { readDecimal, readDistribution } from "./reading/checked";
 import { openFolder, published, requireFiles, requireImages, type Source } from "./reading/folder";
-import { readLines } from "./reading/lines";
 
 /** In the order of the file's columns. */
 export const emotion6Labels = ["anger", "disgust", "fear", "joy", "sadness", "surprise", "neutral"] as const;

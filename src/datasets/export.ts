@@ -1,12 +1,12 @@
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { checkChoice } from "../choice";
-import { checkCots, type SftSample, sftSamples } from "../cots";
+import { checkCots, type SftSample, sftSamples } from "../cots/check";
 import { ConfigError, DataError } from "../errors";
-import { checkOptions, type Names } from "../options";
+import { checkChoice } from "../options/choice";
+import { shown } from "../options/display";
+import { checkOptions, type Names } from "../options/options";
 import type { RatedCot } from "../rollouts";
-import { shown } from "../shown";
-import type { Task } from "../tasks/task";
+import type { Task } from "../task";
 import type { Example, ImageSource, Prompt } from "../types";
 import { imageFile } from "./formats/export-image";
 import { writeParquet } from "./formats/parquet-rows";

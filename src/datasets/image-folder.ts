@@ -1,9 +1,9 @@
 import type { Dirent } from "node:fs";
 import { readdir } from "node:fs/promises";
 import { extname, join } from "node:path";
+import type { ExampleStream, Omission } from "../dataset";
 import { ConfigError, DataError } from "../errors";
 import type { LabelDistribution } from "../types";
-import type { ExampleStream, Omission } from "./dataset";
 import { checkPath } from "./reading/arguments";
 import { exampleStream, type Located, refuseOmission } from "./reading/example-stream";
 import { openFolder, shortList } from "./reading/folder";

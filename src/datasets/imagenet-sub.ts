@@ -1,8 +1,8 @@
 import { stat } from "node:fs/promises";
 import { join } from "node:path";
+import type { Omission, Splits } from "../dataset";
 import { DataError } from "../errors";
 import type { Example, LabelDistribution } from "../types";
-import type { Omission, Splits } from "./dataset";
 import { imageFolderDataset } from "./image-folder";
 import { splitPerClass } from "./k-shot";
 import { checkPath } from "./reading/arguments";

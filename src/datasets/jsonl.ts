@@ -1,7 +1,7 @@
 import { dirname, resolve } from "node:path";
 import { z } from "zod";
-import type { Task } from "../tasks/task";
-import type { ExampleStream } from "./dataset";
+import type { ExampleStream } from "../dataset";
+import type { Task } from "../task";
 import { readJsonLines } from "./formats/json-rows";
 import { checkPath, checkTask } from "./reading/arguments";
 import { checkAnnotation, checked } from "./reading/checked";

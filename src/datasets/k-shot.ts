@@ -1,6 +1,6 @@
 import { ConfigError, DataError } from "../errors";
+import { shown } from "../options/display";
 import { createRng } from "../rng";
-import { shown } from "../shown";
 import type { Example } from "../types";
 
 /** What drawing looks at. */

@@ -1,20 +1,20 @@
 import { readdir, readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
+import type { ExampleStream, Omission, Splits } from "../dataset";
 import { DataError } from "../errors";
-import { checkOptions, type Names } from "../options";
+import { checkOptions, type Names } from "../options/options";
 import { checkSpace } from "../similarity/boxes";
 import type { Box, BoxSpace, Example } from "../types";
-import type { ExampleStream, Omission, Splits } from "./dataset";
+import { checkTextFile, longestLine } from "./formats/lines";
+import { decodeWestern } from "./formats/western-text";
 import { checkPath } from "./reading/arguments";
 import { checked, parseJson } from "./reading/checked";
 import { exampleStream, refuseOmission } from "./reading/example-stream";
 import { type Folder, openFolder, published, type Source, shortList } from "./reading/folder";
 import { shownSize, sizeProblem } from "./reading/image-size";
-import { checkTextFile, longestLine } from "./reading/lines";
 import { pictureExtension } from "./reading/nearby";
 import { boxInImage, lookLikeFractions, type Sides } from "./reading/pixel-box";
-import { decodeWestern } from "./reading/western-text";
 
 export interface LisaOptions {
   /** What the boxes are measured in (`"thousand"`, as the `detection` task's). */

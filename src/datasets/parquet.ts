@@ -1,18 +1,18 @@
 import { basename, dirname, resolve } from "node:path";
 import { z } from "zod";
-import { checkChoice } from "../choice";
+import type { ExampleStream } from "../dataset";
 import { ConfigError, DataError } from "../errors";
-import { checkOptions, type Names } from "../options";
-import { shown } from "../shown";
-import type { Task } from "../tasks/task";
+import { checkChoice } from "../options/choice";
+import { shown } from "../options/display";
+import { checkOptions, type Names } from "../options/options";
+import type { Task } from "../task";
 import type { Example } from "../types";
-import type { ExampleStream } from "./dataset";
 import { imageReader } from "./formats/image-cell";
+import { openParquet } from "./formats/parquet-file";
 import { checkPath, checkTask } from "./reading/arguments";
 import { checkAnnotation, checked, parseJson } from "./reading/checked";
 import { exampleStream, type Located } from "./reading/example-stream";
 import { openFolder } from "./reading/folder";
-import { openParquet } from "./reading/parquet-file";
 
 /** A row without its image. 64-bit integers that a double holds are numbers. */
 export type ParquetRow = Readonly<Record<string, unknown>>;

@@ -1,5 +1,5 @@
-import type { GrpoAdvantageOptions } from "./advantage";
-import type { GrpoLossOptions } from "./loss";
+import type { GrpoAdvantageOptions } from "./advantage/advantage";
+import type { GrpoLossOptions } from "./loss/loss";
 
 /** Everything that tells one published GRPO from another. A plain value: spread it and change what you like. */
 export interface GrpoSettings {

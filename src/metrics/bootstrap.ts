@@ -1,5 +1,5 @@
-import type { Names } from "../options";
-import { checkNumber, checkSeed } from "../options";
+import type { Names } from "../options/options";
+import { checkNumber, checkSeed } from "../options/options";
 import { createRng } from "../rng";
 
 /** How often each example is in a resample. */

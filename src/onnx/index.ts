@@ -1,7 +1,7 @@
-export { gradients } from "./grad";
-export { createGraph, type Graph } from "./graph";
-export { serialiseModel } from "./model";
-export type { Node, Op, Ops } from "./ops";
-export { createSession, type Session, type Tensor } from "./session";
-export type { DType, Shape, Value } from "./value";
-export { vjpRules } from "./vjp";
+export { gradients } from "./autodiff/grad";
+export { vjpRules } from "./autodiff/vjp";
+export { createGraph, type Graph } from "./graph/graph";
+export type { Node, Op, Ops } from "./graph/ops";
+export type { DType, Shape, Value } from "./graph/value";
+export { serialiseModel } from "./runtime/serialise";
+export { createSession, type Session, type Tensor } from "./runtime/session";

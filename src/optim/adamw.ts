@@ -1,5 +1,5 @@
 import { ShapeError } from "../errors";
-import { checkNumber, checkOptions, type Names } from "../options";
+import { checkNumber, checkOptions, type Names } from "../options/options";
 import { zerosLike } from "./shared-tensors";
 import { type Loop, runInThreads } from "./threads";
 import { checkGradients, type GradientTransform } from "./transform";

@@ -1,5 +1,5 @@
 import { TrainingError } from "../errors";
-import { checkNumber } from "../options";
+import { checkNumber } from "../options/options";
 import { type Loop, runInThreads } from "./threads";
 import type { GradientTransform, Tensors } from "./transform";
 

@@ -1,4 +1,4 @@
-import { checkNumber } from "../options";
+import { checkNumber } from "../options/options";
 
 /** Learning rate of the update that follows `step` finished ones. */
 export type Schedule = (step: number) => number;

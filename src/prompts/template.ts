@@ -1,5 +1,5 @@
 import { ConfigError } from "../errors";
-import type { Names } from "../options";
+import type { Names } from "../options/options";
 import type { ImageSource, Prompt } from "../types";
 
 /** Texts that replace a task's own prompts; each may use the placeholders its task names. */

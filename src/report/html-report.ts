@@ -1,8 +1,8 @@
 import { join } from "node:path";
-import type { EvaluationRecord } from "../pipelines/evaluation-records";
-import type { StepMetrics } from "../pipelines/events";
-import { readMetrics } from "../pipelines/run-directory";
-import type { Task } from "../tasks/task";
+import type { EvaluationRecord } from "../evaluation/records";
+import type { StepMetrics } from "../events";
+import { readMetrics } from "../runs/directory/directory";
+import type { Task } from "../task";
 import type { Example } from "../types";
 import { escapeHtml } from "./escape";
 import { createPageImages, type PageImages } from "./image";

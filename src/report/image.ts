@@ -1,8 +1,8 @@
 import { createHash } from "node:crypto";
 import { access } from "node:fs/promises";
 import { DataError } from "../errors";
-import { readImageFile } from "../image-file";
-import { excerpt } from "../shown";
+import { readImageFile } from "../files/image";
+import { excerpt } from "../options/display";
 import type { Box, BoxSpace, Example, ImageSource, Polygon } from "../types";
 import { escapeHtml } from "./escape";
 

@@ -1,4 +1,4 @@
-import type { PreflightReport, RunEvent } from "../pipelines/events";
+import type { PreflightReport, RunEvent } from "../events";
 import { shortNumber } from "./plots";
 
 /**

@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { z } from "zod";
-import { parseRow, wholeLines } from "../pipelines/run-files";
+import { parseRow, wholeLines } from "../runs/directory/files";
 
 const text = z.object({ text: z.string() });
 const rolloutRow = z.object({

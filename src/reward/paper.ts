@@ -1,5 +1,5 @@
 import { readAnswer } from "../checks/format";
-import type { Task } from "../tasks/task";
+import type { Task } from "../task";
 import { gatherEvidence, type Judgement, judgement, type RolloutParts } from "./reward";
 
 /**

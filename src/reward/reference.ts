@@ -7,7 +7,7 @@ import {
   total,
   unionOfLabels,
 } from "../similarity/distribution";
-import type { Task } from "../tasks/task";
+import type { Task } from "../task";
 import type { LabelDistribution } from "../types";
 import { gatherEvidence, type Judgement, judgement, type RolloutParts } from "./reward";
 

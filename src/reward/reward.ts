@@ -1,6 +1,6 @@
 import { checkCotFormat, doesNotParse } from "../checks/format";
 import type { Reward, Rollout } from "../rollouts";
-import type { Task } from "../tasks/task";
+import type { Task } from "../task";
 import type { FormatCheck, Leak } from "../types";
 
 /** What stage 1 sampled for one example. */

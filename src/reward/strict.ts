@@ -1,4 +1,4 @@
-import type { Task } from "../tasks/task";
+import type { Task } from "../task";
 import { gatherEvidence, type Judgement, judgement, type RolloutParts } from "./reward";
 
 /**

@@ -1,6 +1,6 @@
 import { ConfigError, TrainingError } from "../errors";
 import type { RewardTerm } from "../rollouts";
-import type { Task } from "../tasks/task";
+import type { Task } from "../task";
 import type { Judgement } from "./reward";
 
 /** A reward of your own beside the one that judges: what one completion earns, or `null` where it has nothing to say. */

@@ -1,5 +1,5 @@
-import { checkChoice } from "../choice";
 import { ConfigError } from "../errors";
+import { checkChoice } from "../options/choice";
 import type { Box, BoxSpace } from "../types";
 import { type Denominator, type Match, matchByIou, matchedSimilarity } from "./matching";
 

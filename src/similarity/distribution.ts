@@ -1,5 +1,5 @@
-import { checkChoice } from "../choice";
 import { ConfigError } from "../errors";
+import { checkChoice } from "../options/choice";
 import type { LabelDistribution } from "../types";
 
 /** Stands in for a zero probability under a logarithm, as the paper has it. */

@@ -1,6 +1,6 @@
 import { Matrix } from "ml-matrix";
 import munkres from "munkres-js";
-import { checkChoice } from "../choice";
+import { checkChoice } from "../options/choice";
 
 /** A ground-truth region and the predicted one it was matched with, by index. */
 export interface Match {

@@ -1,17 +1,17 @@
 import { findLeaks } from "../checks/leakage";
 import { ConfigError, DataError } from "../errors";
-import type { Names } from "../options";
-import { checkOptions } from "../options";
+import { shown } from "../options/display";
+import type { Names } from "../options/options";
+import { checkOptions } from "../options/options";
 import { answerTexts } from "../prompts/answer";
 import { cotTexts } from "../prompts/cot";
 import { reconstructionTexts } from "../prompts/reconstruction";
 import { imagePrompt, type PromptTexts, promptNames, template } from "../prompts/template";
-import { shown } from "../shown";
 import { classificationSimilarity, total } from "../similarity/distribution";
+import type { Task } from "../task";
 import type { Example, LabelDistribution } from "../types";
-import { formatDistribution, labelKey, quoted, readDistribution } from "./distribution-text";
-import { parsing, type Reading } from "./read";
-import type { Task } from "./task";
+import { formatDistribution, labelKey, quoted, readDistribution } from "./text/distribution-text";
+import { parsing, type Reading } from "./text/lenient";
 
 export interface ClassificationOptions {
   readonly labels: readonly string[];

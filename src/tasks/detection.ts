@@ -1,17 +1,17 @@
 import { findLeaks } from "../checks/leakage";
-import { checkChoice } from "../choice";
 import { DataError } from "../errors";
-import type { Names } from "../options";
-import { checkOptions } from "../options";
-import { shown } from "../shown";
+import { checkChoice } from "../options/choice";
+import { shown } from "../options/display";
+import type { Names } from "../options/options";
+import { checkOptions } from "../options/options";
 import { detectionSimilarity } from "../similarity/boxes";
+import type { Task } from "../task";
 import type { Box, BoxSpace } from "../types";
-import { type BoxFormat, boxFormats, boxNotations } from "./box-notation";
-import { formatBox, formatBoxes, readBoxes } from "./box-text";
-import { type LocatingOptions, locating, locatingNames } from "./locating";
-import { parsing, type Reading } from "./read";
-import { slackOf } from "./scale";
-import type { Task } from "./task";
+import { type LocatingOptions, locating, locatingNames } from "./grounding";
+import { type BoxFormat, boxFormats, boxNotations } from "./text/box-notation";
+import { formatBox, formatBoxes, readBoxes } from "./text/box-text";
+import { parsing, type Reading } from "./text/lenient";
+import { slackOf } from "./text/scale";
 
 export interface DetectionOptions extends LocatingOptions {
   /** Exactly one box per example, written without the outer brackets (false). */

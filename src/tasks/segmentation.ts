@@ -1,15 +1,15 @@
 import { findLeaks } from "../checks/leakage";
 import { DataError } from "../errors";
-import type { Names } from "../options";
-import { checkOptions } from "../options";
-import { excerpt, shown } from "../shown";
+import { excerpt, shown } from "../options/display";
+import type { Names } from "../options/options";
+import { checkOptions } from "../options/options";
 import { isSimple, segmentationSimilarity } from "../similarity/polygons";
+import type { Task } from "../task";
 import type { BoxSpace, Polygon } from "../types";
-import { MAX_COORDINATE } from "./box-text";
-import { type LocatingOptions, locating, locatingNames } from "./locating";
-import { formatPolygons, MAX_CORNERS, readPolygons } from "./polygon-text";
-import { parsing, type Reading } from "./read";
-import type { Task } from "./task";
+import { type LocatingOptions, locating, locatingNames } from "./grounding";
+import { MAX_COORDINATE } from "./text/box-text";
+import { parsing, type Reading } from "./text/lenient";
+import { formatPolygons, MAX_CORNERS, readPolygons } from "./text/polygon-text";
 
 export interface SegmentationOptions extends LocatingOptions {
   /** `"segmentation"`. */

@@ -1,4 +1,4 @@
-import type { VlmBackend } from "../backends/backend";
+import type { VlmBackend } from "../backend";
 import { createRng, type Rng } from "../rng";
 import type { Completion, Prompt } from "../types";
 

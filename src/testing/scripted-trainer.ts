@@ -1,11 +1,11 @@
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
-import type { GenerateOptions, VlmBackend } from "../backends/backend";
+import type { GenerateOptions, VlmBackend } from "../backend";
 import { CheckpointError, ShapeError, TrainingError } from "../errors";
 import { createRng } from "../rng";
+import type { ScoringOptions, Trainer, TrainSequence } from "../trainer";
 import { checkRows, forwardBackwardOver } from "../trainers/forward-backward";
-import type { ScoringOptions, Trainer, TrainSequence } from "../trainers/trainer";
 import type { Completion, Prompt } from "../types";
 import { endToken, type PhraseNode, phraseTree } from "./phrase-tree";
 import { promptKey } from "./scripted-backend";

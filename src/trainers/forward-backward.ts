@@ -1,5 +1,5 @@
 import { ShapeError, TrainingError } from "../errors";
-import type { TokenRows, Trainer, TrainSequence } from "./trainer";
+import type { TokenRows, Trainer, TrainSequence } from "../trainer";
 
 /**
  * `forwardBackward` of a trainer that has the other calls: the scores of the weights, the loss's gradients there, and `backward` along them.

@@ -1,29 +1,29 @@
 import { join } from "node:path";
-import { sumsFile, sumsProblem } from "../checksums";
+import { createAdapter, type LoraConfig, loraOptions, type TrainableTensor } from "../engine/adapter";
+import { readPolicy, savePolicy } from "../engine/checkpoint/policy-files";
+import { roundedFor } from "../engine/checkpoint/quantized";
+import { checkMemory } from "../engine/memory/estimate";
+import { type Policy, referenceFeeds } from "../engine/policy";
+import { checkPrecision, inHalf } from "../engine/precision";
+import { createSampler } from "../engine/sampling/sampler";
+import type { ScoredRow } from "../engine/shared-prefixes";
+import { createTrainingPass } from "../engine/training/pass";
 import { CheckpointError, ConfigError, DataError, TrainingError } from "../errors";
+import { sumsFile, sumsProblem } from "../files/checksums";
+import type { Precision } from "../models/checkpoint/quantize";
+import { exists } from "../models/files/directory";
 import type { OnDownload } from "../models/hub/progress";
-import { exists } from "../models/model-directory";
-import { createAdapter, type LoraConfig, loraOptions, type TrainableTensor } from "../models/qwen2-vl/adapter";
-import { checkPositiveIntegers, divisors, isDivisor } from "../models/qwen2-vl/limits";
-import { checkMemory } from "../models/qwen2-vl/memory";
-import { defaultModel, openQwen2Vl, type Qwen2Vl } from "../models/qwen2-vl/model";
-import { type Policy, referenceFeeds } from "../models/qwen2-vl/policy";
-import { readPolicy, savePolicy } from "../models/qwen2-vl/policy-files";
-import { checkPrecision, inHalf } from "../models/qwen2-vl/precision";
-import type { ScoredRow } from "../models/qwen2-vl/prefixes";
-import type { Precision } from "../models/qwen2-vl/rounded";
-import { roundedFor } from "../models/qwen2-vl/rounded-checkpoint";
-import { createSampler } from "../models/qwen2-vl/sampler";
-import { createTrainingPass } from "../models/qwen2-vl/training";
-import { type Device, placeOn } from "../onnx/device";
+import { defaultModel, openQwen2Vl, type Qwen2Vl } from "../models/open-model";
+import { type Device, placeOn } from "../onnx/runtime/device";
 import { adamw, chain, clipByGlobalNorm, type GradientTransform, globalNorm } from "../optim";
 import { gradientSum } from "../optim/gradient-sum";
 import { sharedTensors } from "../optim/shared-tensors";
-import { checkBooleans, checkMethods, checkNumber, checkOptions, checkSeed, type Names } from "../options";
+import { checkPositiveIntegers, divisors, isDivisor } from "../options/limits";
+import { checkBooleans, checkMethods, checkNumber, checkOptions, checkSeed, type Names } from "../options/options";
+import type { ScoringOptions, Trainer, TrainSequence } from "../trainer";
 import type { Workload } from "../types";
 import { checkRows, forwardBackwardOver } from "./forward-backward";
 import { checkFinite, readOptimizer, saveOptimizer } from "./optimizer-files";
-import type { ScoringOptions, Trainer, TrainSequence } from "./trainer";
 
 export interface OnnxTrainerOptions {
   /** A Qwen2-VL checkpoint: a Hugging Face directory, or a hub id, "owner/name" or "owner/name@revision" (`defaultModel`). */

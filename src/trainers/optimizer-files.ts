@@ -1,13 +1,13 @@
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { unusable } from "../engine/checkpoint/peft";
+import { readTensors } from "../engine/checkpoint/policy-files";
 import { CheckpointError } from "../errors";
-import { exists, readJson } from "../models/model-directory";
-import { unusable } from "../models/qwen2-vl/peft-format";
-import { readTensors } from "../models/qwen2-vl/policy-files";
-import { writeSafetensors } from "../models/qwen2-vl/safetensors";
+import { exists, readJson } from "../models/files/directory";
+import { writeSafetensors } from "../models/files/safetensors";
 import type { GradientTransform, OptimizerState } from "../optim";
 import { sumOfSquares } from "../optim/clip";
-import { shown } from "../shown";
+import { shown } from "../options/display";
 
 const tensorsFile = "optimizer.safetensors";
 const stepFile = "optimizer.json";

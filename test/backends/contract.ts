@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import type { GenerateOptions, VlmBackend } from "../../src/backends/backend";
+import type { GenerateOptions, VlmBackend } from "../../src/backend";
 import type { Completion, Prompt } from "../../src/types";
 
 /** What every backend is held to. */

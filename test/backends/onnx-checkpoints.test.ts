@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
 import { onnxBackend } from "../../src/backends/onnx";
-import { readSafetensors, type StoredDtype, writeSafetensors } from "../../src/models/qwen2-vl/safetensors";
+import { readSafetensors, type StoredDtype, writeSafetensors } from "../../src/models/files/safetensors";
 import { checkpointDir, promptOf, reference } from "../models/qwen2-vl/reference";
 
 const scratch = await mkdtemp(join(tmpdir(), "rise-checkpoints-"));

@@ -2,7 +2,7 @@ import { cp, mkdtemp, readFile, rm, truncate, writeFile } from "node:fs/promises
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
-import type { GenerateOptions } from "../../src/backends/backend";
+import type { GenerateOptions } from "../../src/backend";
 import { onnxBackend } from "../../src/backends/onnx";
 import { BackendError, ConfigError, DataError, ShapeError, TrainingError } from "../../src/errors";
 import { onnxTrainer } from "../../src/trainers/onnx";

@@ -2,8 +2,8 @@ import { mkdir, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, describe, expect, it, vi } from "vitest";
-import { providerProblem } from "../../src/onnx/device";
-import { runtimeVersion } from "../../src/onnx/runtime";
+import { providerProblem } from "../../src/onnx/runtime/device";
+import { runtimeVersion } from "../../src/onnx/runtime/installation";
 
 afterEach(() => {
   vi.unstubAllEnvs();

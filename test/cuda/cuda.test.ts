@@ -3,14 +3,14 @@ import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { expect, it, vi } from "vitest";
 import { onnxBackend } from "../../src/backends/onnx";
-import { providerProblem } from "../../src/onnx/device";
-import type { SessionOptions } from "../../src/onnx/session";
+import { providerProblem } from "../../src/onnx/runtime/device";
+import type { SessionOptions } from "../../src/onnx/runtime/session";
 import { onnxTrainer } from "../../src/trainers/onnx";
 import { checkpointDir, promptOf, reference } from "../models/qwen2-vl/reference";
 
 const asked: (SessionOptions | undefined)[] = [];
-vi.mock("../../src/onnx/session", async (original) => {
-  const session = await original<typeof import("../../src/onnx/session")>();
+vi.mock("../../src/onnx/runtime/session", async (original) => {
+  const session = await original<typeof import("../../src/onnx/runtime/session")>();
   const createSession: typeof session.createSession = (graph, outputs, options) => {
     asked.push(options);
     return session.createSession(graph, outputs, options);
@@ -18,13 +18,13 @@ vi.mock("../../src/onnx/session", async (original) => {
   return { ...session, createSession };
 });
 // Graphs optimised as for a GPU, run by the CPU.
-vi.mock("../../src/onnx/providers", async (original) => {
-  const { providerOptions } = await original<typeof import("../../src/onnx/providers")>();
+vi.mock("../../src/onnx/runtime/providers", async (original) => {
+  const { providerOptions } = await original<typeof import("../../src/onnx/runtime/providers")>();
   const cuda = () => ({ ...providerOptions.cuda(false), executionProviders: ["cpu" as const] });
   return { providerOptions: { ...providerOptions, cuda } };
 });
 // As on a machine with a GPU.
-vi.mock("../../src/onnx/device", async (original) => ({
+vi.mock("../../src/onnx/runtime/device", async (original) => ({
   ...(await original<object>()),
   placeOn: async (provider: string, threads: number) => ({ provider, threads }),
 }));

@@ -4,7 +4,7 @@
  * results, to 8: log-probs may be 1e-2 away, gradients 1e-1, and greedy tokens are not compared.
  */
 import { fileURLToPath } from "node:url";
-import { type Device, placeOn } from "../../src/onnx/device";
+import { type Device, placeOn } from "../../src/onnx/runtime/device";
 import { compareShape } from "../reference/shapes/compare";
 
 const [, , precision = "float32", device = "cuda"] = process.argv;

@@ -6,8 +6,8 @@
  */
 import { spawnSync } from "node:child_process";
 import { fileURLToPath } from "node:url";
-import { cudaLibraries } from "../../src/onnx/cuda-libraries";
-import { providerProblem } from "../../src/onnx/device";
+import { cudaLibraries } from "../../src/onnx/runtime/cuda-libraries";
+import { providerProblem } from "../../src/onnx/runtime/device";
 
 const problem = await providerProblem("cuda");
 if (problem !== undefined) {

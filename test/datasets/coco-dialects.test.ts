@@ -2,8 +2,8 @@
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import type { Omission } from "../../src/dataset";
 import { type CocoOptions, cocoDataset } from "../../src/datasets/coco";
-import type { Omission } from "../../src/datasets/dataset";
 import { ConfigError, DataError } from "../../src/errors";
 import { jpeg, temporaryFolder, writeFiles } from "./temporary";
 

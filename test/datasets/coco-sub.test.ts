@@ -1,8 +1,8 @@
 import { rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import type { Splits } from "../../src/dataset";
 import { cocoSub } from "../../src/datasets/coco-sub";
-import type { Splits } from "../../src/datasets/dataset";
 import { categoryOf, kShot } from "../../src/datasets/k-shot";
 import type { Box } from "../../src/types";
 import { jpeg, temporaryFolder, writeFiles } from "./temporary";

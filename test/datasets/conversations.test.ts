@@ -2,13 +2,13 @@ import { copyFile, mkdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import type { Omission } from "../../src/dataset";
 import {
   type ConversationOptions,
   conversationDataset,
   conversationRow,
   cotsOf,
 } from "../../src/datasets/conversations";
-import type { Omission } from "../../src/datasets/dataset";
 import { ConfigError, DataError } from "../../src/errors";
 import { classification, oneHot } from "../../src/tasks/classification";
 import { detection } from "../../src/tasks/detection";

@@ -2,8 +2,8 @@ import { rm, symlink, truncate, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import type { Omission } from "../../src/dataset";
 import { type CsvOptions, csvDataset } from "../../src/datasets/csv";
-import type { Omission } from "../../src/datasets/dataset";
 import { ConfigError, DataError } from "../../src/errors";
 import { temporaryFolder, writeFiles } from "./temporary";
 

@@ -11,12 +11,12 @@ import { conversationDataset, conversationRow, cotsOf } from "../../src/datasets
 import { type ExportFormat, exportCots } from "../../src/datasets/export";
 import { parquetDataset } from "../../src/datasets/parquet";
 import { ConfigError } from "../../src/errors";
-import { loadImage } from "../../src/models/qwen2-vl/image";
+import { loadImage } from "../../src/models/inputs/image";
 import { imagePrompt } from "../../src/prompts/template";
 import type { RatedCot } from "../../src/rollouts";
+import type { Task } from "../../src/task";
 import { classification } from "../../src/tasks/classification";
 import { detection } from "../../src/tasks/detection";
-import type { Task } from "../../src/tasks/task";
 import type { Example, ImageSource, LabelDistribution } from "../../src/types";
 import { jpeg, temporaryFolder } from "./temporary";
 

@@ -1,7 +1,7 @@
 import { mkdir, rm, symlink } from "node:fs/promises";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import type { Omission } from "../../src/datasets/dataset";
+import type { Omission } from "../../src/dataset";
 import { imageFolderDataset } from "../../src/datasets/image-folder";
 import { ConfigError, DataError } from "../../src/errors";
 import { classification } from "../../src/tasks/classification";

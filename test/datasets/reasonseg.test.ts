@@ -2,7 +2,7 @@ import { copyFile, mkdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeEach, describe, expect, it } from "vitest";
-import type { Omission } from "../../src/datasets/dataset";
+import type { Omission } from "../../src/dataset";
 import { reasonSegDataset } from "../../src/datasets/lisa";
 import { ConfigError, DataError } from "../../src/errors";
 import { detection } from "../../src/tasks/detection";

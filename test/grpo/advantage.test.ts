@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { ConfigError, ShapeError } from "../../src/errors";
-import { grpoAdvantages } from "../../src/grpo/advantage";
+import { grpoAdvantages } from "../../src/grpo/advantage/advantage";
 import { createRng } from "../../src/rng";
 import peers from "../reference/grpo/grpo-peers.json";
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
-import type { GrpoBatch } from "../../src/grpo/batch";
-import { type GrpoLossOptions, grpoLoss } from "../../src/grpo/loss";
+import type { GrpoBatch } from "../../src/grpo/loss/batch";
+import { type GrpoLossOptions, grpoLoss } from "../../src/grpo/loss/loss";
 import { createRng } from "../../src/rng";
 
 function randomBatch(seed: number) {

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { ConfigError, ShapeError } from "../../src/errors";
-import { gaeAdvantages } from "../../src/grpo/gae";
-import { grpoLoss } from "../../src/grpo/loss";
+import { gaeAdvantages } from "../../src/grpo/advantage/gae";
+import { grpoLoss } from "../../src/grpo/loss/loss";
 
 const plain = { whiten: false } as const;
 

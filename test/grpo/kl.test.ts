@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { ShapeError } from "../../src/errors";
-import { klEstimators, penaliseKl } from "../../src/grpo/kl";
+import { klEstimators, penaliseKl } from "../../src/grpo/loss/kl";
 import { createRng } from "../../src/rng";
 
 describe("a KL estimate", () => {

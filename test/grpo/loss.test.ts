@@ -1,10 +1,10 @@
 import { describe, expect, it } from "vitest";
 import { ConfigError, ShapeError, TrainingError } from "../../src/errors";
-import type { GrpoBatch } from "../../src/grpo/batch";
-import { type GrpoLossOptions, type GrpoLossType, grpoLoss } from "../../src/grpo/loss";
-import { lossTypes as lossTypeTable } from "../../src/grpo/loss-types";
+import type { GrpoBatch } from "../../src/grpo/loss/batch";
+import { type GrpoLossOptions, type GrpoLossType, grpoLoss } from "../../src/grpo/loss/loss";
+import { lossTypes as lossTypeTable } from "../../src/grpo/loss/loss-types";
 import { createRng } from "../../src/rng";
-import type { LossFn } from "../../src/trainers/trainer";
+import type { LossFn } from "../../src/trainer";
 import peers from "../reference/grpo/grpo-peers.json";
 
 const lossTypes = Object.keys(lossTypeTable) as GrpoLossType[];

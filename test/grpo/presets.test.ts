@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { grpoAdvantages } from "../../src/grpo/advantage";
-import { grpoLoss } from "../../src/grpo/loss";
+import { grpoAdvantages } from "../../src/grpo/advantage/advantage";
+import { grpoLoss } from "../../src/grpo/loss/loss";
 import { grpoPresets } from "../../src/grpo/presets";
 
 const logProbs = [[-1, -2, -1.5], [-0.5], [-2, -1], [-1]];

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { grpoAdvantages } from "../../src/grpo/advantage";
-import { grpoLoss } from "../../src/grpo/loss";
+import { grpoAdvantages } from "../../src/grpo/advantage/advantage";
+import { grpoLoss } from "../../src/grpo/loss/loss";
 import { grpoPresets, verlEstimators } from "../../src/grpo/presets";
 import { differenceOf, toleranceOf } from "../reference/grpo/verl";
 import type { Figure, VerlCase } from "../reference/grpo/verl-cases";

@@ -3,14 +3,14 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, describe, expect, it } from "vitest";
+import { createAdapter } from "../../src/engine/adapter";
+import { readPolicy, savePolicy } from "../../src/engine/checkpoint/policy-files";
+import type { Policy } from "../../src/engine/policy";
+import { createSampler } from "../../src/engine/sampling/sampler";
+import { createTrainingPass } from "../../src/engine/training/pass";
 import { CheckpointError } from "../../src/errors";
-import { createAdapter } from "../../src/models/qwen2-vl/adapter";
-import { openQwen2Vl } from "../../src/models/qwen2-vl/model";
-import type { Policy } from "../../src/models/qwen2-vl/policy";
-import { readPolicy, savePolicy } from "../../src/models/qwen2-vl/policy-files";
-import { readSafetensors } from "../../src/models/qwen2-vl/safetensors";
-import { createSampler } from "../../src/models/qwen2-vl/sampler";
-import { createTrainingPass } from "../../src/models/qwen2-vl/training";
+import { readSafetensors } from "../../src/models/files/safetensors";
+import { openQwen2Vl } from "../../src/models/open-model";
 import { checkpointDir, largestError, promptOf, reference, referenceArrays } from "./qwen2-vl/reference";
 
 // Recorded by test/reference/peft/make.py: PEFT 0.21.2, transformers 5.23.0, torch 2.13.0 (CPU, float32, eager attention).

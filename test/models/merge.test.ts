@@ -3,11 +3,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, describe, expect, it } from "vitest";
+import { mergeAdapter } from "../../src/engine/checkpoint/merge";
 import { CheckpointError } from "../../src/errors";
-import { mergeAdapter } from "../../src/models/qwen2-vl/merge";
-import { readSafetensors, writeSafetensors } from "../../src/models/qwen2-vl/safetensors";
+import { readSafetensors, writeSafetensors } from "../../src/models/files/safetensors";
+import type { LossFn, Trainer, TrainSequence } from "../../src/trainer";
 import { onnxTrainer } from "../../src/trainers/onnx";
-import type { LossFn, Trainer, TrainSequence } from "../../src/trainers/trainer";
 import { checkpointDir, largestError, promptOf, reference } from "./qwen2-vl/reference";
 
 // Recorded by test/reference/peft/make.py and qwen2-vl/shapes.py: PEFT 0.21.2, transformers 5.23.0, torch 2.13.0 (CPU, float32).

@@ -1,12 +1,12 @@
 import { afterAll, describe, expect, it } from "vitest";
+import type { TrainableTensor } from "../../src/engine/adapter";
+import { groupImages } from "../../src/engine/batch";
+import type { Policy } from "../../src/engine/policy";
+import { createSampler } from "../../src/engine/sampling/sampler";
+import { microBatches, planBatch, type ScoredRow } from "../../src/engine/shared-prefixes";
+import { createTrainingPass } from "../../src/engine/training/pass";
 import { ShapeError } from "../../src/errors";
-import type { TrainableTensor } from "../../src/models/qwen2-vl/adapter";
-import { groupImages } from "../../src/models/qwen2-vl/batch";
-import { openQwen2Vl } from "../../src/models/qwen2-vl/model";
-import type { Policy } from "../../src/models/qwen2-vl/policy";
-import { microBatches, planBatch, type ScoredRow } from "../../src/models/qwen2-vl/prefixes";
-import { createSampler } from "../../src/models/qwen2-vl/sampler";
-import { createTrainingPass } from "../../src/models/qwen2-vl/training";
+import { openQwen2Vl } from "../../src/models/open-model";
 import {
   checkpointDir,
   largestError,

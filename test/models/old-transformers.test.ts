@@ -1,8 +1,8 @@
 import { readFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
+import type { LossFn } from "../../src/trainer";
 import { onnxTrainer } from "../../src/trainers/onnx";
-import type { LossFn } from "../../src/trainers/trainer";
 import type { Prompt } from "../../src/types";
 import { imagePath, largestError } from "./qwen2-vl/reference";
 

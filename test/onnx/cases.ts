@@ -1,8 +1,8 @@
-import { gradients } from "../../src/onnx/grad";
-import { cast, type Graph } from "../../src/onnx/graph";
-import type { Op, Ops } from "../../src/onnx/ops";
-import type { DType, Value } from "../../src/onnx/value";
-import type { DifferentiableOp } from "../../src/onnx/vjp";
+import { gradients } from "../../src/onnx/autodiff/grad";
+import type { DifferentiableOp } from "../../src/onnx/autodiff/vjp";
+import { cast, type Graph } from "../../src/onnx/graph/graph";
+import type { Op, Ops } from "../../src/onnx/graph/ops";
+import type { DType, Value } from "../../src/onnx/graph/value";
 import { createRng } from "../../src/rng";
 import { type NdArray, ndarray, sizeOf } from "./ndarray";
 

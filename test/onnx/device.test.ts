@@ -3,12 +3,12 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
 import { BackendError, ConfigError } from "../../src/errors";
-import { cudaLibraries, neededLibraries } from "../../src/onnx/cuda-libraries";
-import { type Device, placeOn, providerProblem, tryProvider } from "../../src/onnx/device";
-import { gemmSpeed } from "../../src/onnx/gemm-speed";
-import { createGraph } from "../../src/onnx/graph";
-import { nativeFolder, runtimePath } from "../../src/onnx/runtime";
-import { createSession } from "../../src/onnx/session";
+import { createGraph } from "../../src/onnx/graph/graph";
+import { cudaLibraries, neededLibraries } from "../../src/onnx/runtime/cuda-libraries";
+import { type Device, placeOn, providerProblem, tryProvider } from "../../src/onnx/runtime/device";
+import { nativeFolder, runtimePath } from "../../src/onnx/runtime/installation";
+import { gemmSpeed } from "../../src/onnx/runtime/self-test";
+import { createSession } from "../../src/onnx/runtime/session";
 
 const scratch = await mkdtemp(join(tmpdir(), "device-"));
 afterAll(() => rm(scratch, { recursive: true }));

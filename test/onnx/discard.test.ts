@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { discard } from "../../src/onnx/discard";
+import { discard } from "../../src/onnx/runtime/free";
 
 it("what is discarded is gone, in whatever arrays it lay; what threads share stays", async () => {
   const buffer = new ArrayBuffer(16);

@@ -1,9 +1,20 @@
 import { describe, expect, it } from "vitest";
 import { ShapeError, UnsupportedOpError } from "../../src/errors";
-import { gradients } from "../../src/onnx/grad";
-import { add, cast, createGraph, type Graph, gather, matMul, mul, reduceSum, scalar, sub } from "../../src/onnx/graph";
-import { serialiseModel } from "../../src/onnx/model";
-import type { Value } from "../../src/onnx/value";
+import { gradients } from "../../src/onnx/autodiff/grad";
+import {
+  add,
+  cast,
+  createGraph,
+  type Graph,
+  gather,
+  matMul,
+  mul,
+  reduceSum,
+  scalar,
+  sub,
+} from "../../src/onnx/graph/graph";
+import type { Value } from "../../src/onnx/graph/value";
+import { serialiseModel } from "../../src/onnx/runtime/serialise";
 import { evaluate } from "./interpreter";
 import { type NdArray, ndarray } from "./ndarray";
 import { readModel } from "./proto-reader";

@@ -1,11 +1,11 @@
 import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { ShapeError } from "../../src/errors";
-import { createGraph, type Graph, reduceSum } from "../../src/onnx/graph";
-import { serialiseModel } from "../../src/onnx/model";
-import type { Op, Ops } from "../../src/onnx/ops";
-import { broadcastShapes } from "../../src/onnx/shapes";
-import type { Shape } from "../../src/onnx/value";
+import { createGraph, type Graph, reduceSum } from "../../src/onnx/graph/graph";
+import type { Op, Ops } from "../../src/onnx/graph/ops";
+import { broadcastShapes } from "../../src/onnx/graph/shapes";
+import type { Shape } from "../../src/onnx/graph/value";
+import { serialiseModel } from "../../src/onnx/runtime/serialise";
 import { broadcast } from "./ndarray";
 import { readModel } from "./proto-reader";
 

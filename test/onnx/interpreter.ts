@@ -1,6 +1,6 @@
-import type { Constant, Graph } from "../../src/onnx/graph";
-import type { Node, Op, Ops } from "../../src/onnx/ops";
-import type { Value } from "../../src/onnx/value";
+import type { Constant, Graph } from "../../src/onnx/graph/graph";
+import type { Node, Op, Ops } from "../../src/onnx/graph/ops";
+import type { Value } from "../../src/onnx/graph/value";
 import { broadcast, type Index, locator, type NdArray, ndarray, reader, sizeOf, tabulate } from "./ndarray";
 
 /**

@@ -1,10 +1,10 @@
 import { describe, expect, it } from "vitest";
-import { gradients } from "../../src/onnx/grad";
-import { createGraph, gather } from "../../src/onnx/graph";
-import { type Op, opRules } from "../../src/onnx/ops";
-import { createSession, type Tensor } from "../../src/onnx/session";
-import type { DType, Value } from "../../src/onnx/value";
-import { type DifferentiableOp, vjpRules } from "../../src/onnx/vjp";
+import { gradients } from "../../src/onnx/autodiff/grad";
+import { type DifferentiableOp, vjpRules } from "../../src/onnx/autodiff/vjp";
+import { createGraph, gather } from "../../src/onnx/graph/graph";
+import { type Op, opRules } from "../../src/onnx/graph/ops";
+import type { DType, Value } from "../../src/onnx/graph/value";
+import { createSession, type Tensor } from "../../src/onnx/runtime/session";
 import { buildCase, buildGradients, type Case, cases, differentiable, titleOf } from "./cases";
 import { relativeError } from "./differences";
 import { evaluate } from "./interpreter";

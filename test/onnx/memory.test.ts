@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
-import { add, cast, createGraph, type Graph, matMul, mul, reshape, scalar } from "../../src/onnx/graph";
-import { sessionMemory } from "../../src/onnx/memory";
-import type { Value } from "../../src/onnx/value";
+import { add, cast, createGraph, type Graph, matMul, mul, reshape, scalar } from "../../src/onnx/graph/graph";
+import type { Value } from "../../src/onnx/graph/value";
+import { sessionMemory } from "../../src/onnx/runtime/memory";
 
 const kilobyte = [16, 16];
 const peak = (g: Graph, outputs: Record<string, Value>, weightsStayInFiles = true) =>

@@ -1,6 +1,6 @@
 import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { protoWriter } from "../../src/onnx/proto";
+import { protoWriter } from "../../src/onnx/runtime/proto";
 import { readProto, strings } from "./proto-reader";
 
 const hex = (bytes: Uint8Array) => Buffer.from(bytes).toString("hex");

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
-import type { Session } from "../../src/onnx/session";
-import { sessionCache } from "../../src/onnx/session-cache";
+import type { Session } from "../../src/onnx/runtime/session";
+import { sessionCache } from "../../src/onnx/runtime/session-cache";
 
 /** A session that notes what happens to it; `run` lasts until `finish` is called where `slow`. */
 function recorder(slow = false) {

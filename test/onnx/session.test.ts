@@ -3,9 +3,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, describe, expect, it } from "vitest";
 import { BackendError, ShapeError } from "../../src/errors";
-import { add, cast, concat, createGraph, type Graph, mul, reduceSum, scalar } from "../../src/onnx/graph";
-import { createSession, type Session, type SessionOptions, type Tensor } from "../../src/onnx/session";
-import type { Value } from "../../src/onnx/value";
+import { add, cast, concat, createGraph, type Graph, mul, reduceSum, scalar } from "../../src/onnx/graph/graph";
+import type { Value } from "../../src/onnx/graph/value";
+import { createSession, type Session, type SessionOptions, type Tensor } from "../../src/onnx/runtime/session";
 
 const open: Session[] = [];
 const folders: string[] = [];

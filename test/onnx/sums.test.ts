@@ -1,8 +1,8 @@
 import { describe, expect, it } from "vitest";
-import { gradients } from "../../src/onnx/grad";
-import { add, createGraph, type Graph, gather, mul, reshape, scalar } from "../../src/onnx/graph";
-import { serialiseModel } from "../../src/onnx/model";
-import type { Value } from "../../src/onnx/value";
+import { gradients } from "../../src/onnx/autodiff/grad";
+import { add, createGraph, type Graph, gather, mul, reshape, scalar } from "../../src/onnx/graph/graph";
+import type { Value } from "../../src/onnx/graph/value";
+import { serialiseModel } from "../../src/onnx/runtime/serialise";
 import { evaluate } from "./interpreter";
 import { ndarray } from "./ndarray";
 import { readModel } from "./proto-reader";

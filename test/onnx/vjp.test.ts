@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { createGraph } from "../../src/onnx/graph";
-import { type DifferentiableOp, vjpRules } from "../../src/onnx/vjp";
+import { type DifferentiableOp, vjpRules } from "../../src/onnx/autodiff/vjp";
+import { createGraph } from "../../src/onnx/graph/graph";
 import { buildCase, buildGradients, type Case, differentiable, titleOf } from "./cases";
 import { gradientError } from "./differences";
 import { evaluate } from "./interpreter";

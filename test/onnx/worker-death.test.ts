@@ -1,9 +1,9 @@
 import type { Worker } from "node:worker_threads";
 import { beforeEach, describe, expect, it, vi } from "vitest";
 import { BackendError } from "../../src/errors";
-import { createGraph, matMul } from "../../src/onnx/graph";
-import { createSession, type Session } from "../../src/onnx/session";
-import { sessionCache } from "../../src/onnx/session-cache";
+import { createGraph, matMul } from "../../src/onnx/graph/graph";
+import { createSession, type Session } from "../../src/onnx/runtime/session";
+import { sessionCache } from "../../src/onnx/runtime/session-cache";
 
 /** The thread that was started last, with so little heap that it can be filled. */
 const started: Worker[] = [];

@@ -2,8 +2,8 @@ import { execFile } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { createGraph, matMul } from "../../src/onnx/graph";
-import { createSession, type Session } from "../../src/onnx/session";
+import { createGraph, matMul } from "../../src/onnx/graph/graph";
+import { createSession, type Session } from "../../src/onnx/runtime/session";
 
 const side = 512;
 const ones = { data: new Float32Array(side * side).fill(1 / side), shape: [side, side] };

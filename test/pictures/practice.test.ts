@@ -9,7 +9,7 @@ import { scenes } from "../../examples/pictures/scenes";
 import { sceneObjects } from "../../examples/pictures/vocabulary";
 import { type Lesson, practice } from "../../examples/tiny-vlm/practice";
 import { tinyConfig } from "../../examples/tiny-vlm/shape";
-import { loadTokenizer } from "../../src/models/qwen2-vl/tokenizer";
+import { loadTokenizer } from "../../src/models/inputs/tokenizer";
 import { createRng } from "../../src/rng";
 import type { RawImage } from "../../src/types";
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { ConfigError, DataError } from "../../src/errors";
-import { auditCots } from "../../src/pipelines/audit-cots";
+import { auditCots } from "../../src/evaluation/audit-cots";
 import { classification, oneHot } from "../../src/tasks/classification";
 import { scriptedBackend } from "../../src/testing";
 import { promptKey } from "../../src/testing/scripted-backend";

@@ -1,7 +1,7 @@
 import { expect, it } from "vitest";
-import { backpropagate } from "../../src/pipelines/backpropagate";
 import { imagePrompt } from "../../src/prompts/template";
-import type { Trainer, TrainSequence } from "../../src/trainers/trainer";
+import { backpropagate } from "../../src/runs/backpropagate";
+import type { Trainer, TrainSequence } from "../../src/trainer";
 
 const [cat, dog] = ["cat", "dog"].map((name) => imagePrompt(`${name}.png`, "What is this?"));
 const sequence = (prompt: TrainSequence["prompt"], length: number): TrainSequence => ({

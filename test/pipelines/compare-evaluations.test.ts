@@ -1,9 +1,9 @@
 import { describe, expect, it } from "vitest";
 import { formatThinkAnswer } from "../../src/checks/think-answer";
 import { DataError } from "../../src/errors";
+import { compareEvaluations } from "../../src/evaluation/compare";
+import { evaluate } from "../../src/evaluation/evaluate";
 import { classificationMetrics, detectionMetrics } from "../../src/metrics/task-metrics";
-import { compareEvaluations } from "../../src/pipelines/compare-evaluations";
-import { evaluate } from "../../src/pipelines/evaluate";
 import { createRng } from "../../src/rng";
 import { detection } from "../../src/tasks/detection";
 import { promptKey, scriptedBackend } from "../../src/testing/scripted-backend";

@@ -1,10 +1,10 @@
 import { setTimeout } from "node:timers/promises";
 import { describe, expect, it } from "vitest";
-import type { VlmBackend } from "../../src/backends/backend";
+import type { VlmBackend } from "../../src/backend";
 import { BackendError, ConfigError, DataError } from "../../src/errors";
+import { annotate } from "../../src/evaluation/annotate";
+import { evaluate } from "../../src/evaluation/evaluate";
 import { classificationMetrics, detectionMetrics } from "../../src/metrics/task-metrics";
-import { annotate } from "../../src/pipelines/annotate";
-import { evaluate } from "../../src/pipelines/evaluate";
 import { detection } from "../../src/tasks/detection";
 import { promptKey, scriptedBackend } from "../../src/testing/scripted-backend";
 import type { Box } from "../../src/types";

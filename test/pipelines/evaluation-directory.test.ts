@@ -1,9 +1,9 @@
 import { appendFile, mkdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import type { VlmBackend } from "../../src/backends/backend";
+import type { VlmBackend } from "../../src/backend";
 import { BackendError, CheckpointError } from "../../src/errors";
-import { readEvaluation } from "../../src/pipelines/evaluation-directory";
+import { readEvaluation } from "../../src/evaluation/directory";
 import { classification } from "../../src/tasks/classification";
 import {
   contents,

@@ -1,16 +1,16 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import type { VlmBackend } from "../../src/backends/backend";
+import type { VlmBackend } from "../../src/backend";
 import { openaiBackend } from "../../src/backends/openai";
 import { BackendError, DataError } from "../../src/errors";
+import { auditCots } from "../../src/evaluation/audit-cots";
+import { compareEvaluations } from "../../src/evaluation/compare";
+import { readEvaluation } from "../../src/evaluation/directory";
+import { type EvaluateOptions, evaluate } from "../../src/evaluation/evaluate";
 import { classificationMetrics } from "../../src/metrics/task-metrics";
-import { auditCots } from "../../src/pipelines/audit-cots";
-import { compareEvaluations } from "../../src/pipelines/compare-evaluations";
-import { type EvaluateOptions, evaluate } from "../../src/pipelines/evaluate";
-import { readEvaluation } from "../../src/pipelines/evaluation-directory";
-import { riseCot } from "../../src/pipelines/rise-cot";
 import { htmlReport } from "../../src/report";
+import { riseCot } from "../../src/rise/rise-cot";
 import type { Example, LabelDistribution } from "../../src/types";
 import { type ChatServer, chatServer } from "../backends/chat-server";
 import {

@@ -2,7 +2,7 @@ import type { FileHandle } from "node:fs/promises";
 import { writeFile } from "node:fs/promises";
 import { basename, dirname, join, relative } from "node:path";
 import { beforeEach, describe, expect, it, vi } from "vitest";
-import { openRunDirectory } from "../../src/pipelines/run-directory";
+import { openRunDirectory } from "../../src/runs/directory/directory";
 import { evaluationRun, withFolders } from "./world";
 
 /** What reached the disk, and which names were given, in order. */

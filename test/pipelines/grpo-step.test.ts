@@ -1,12 +1,12 @@
 import { describe, expect, it } from "vitest";
 import { BackendError, TrainingError } from "../../src/errors";
-import { grpoAdvantages } from "../../src/grpo/advantage";
+import { grpoAdvantages } from "../../src/grpo/advantage/advantage";
 import { grpoPresets } from "../../src/grpo/presets";
-import { type GrpoStepOptions, grpoStep } from "../../src/pipelines/grpo-step";
-import { supervisedStep } from "../../src/pipelines/supervised-step";
 import { imagePrompt } from "../../src/prompts/template";
+import { type GrpoStepOptions, grpoStep } from "../../src/rise/grpo-step";
+import { supervisedStep } from "../../src/rise/sft-step";
 import type { Sampled } from "../../src/rollouts";
-import type { Trainer, TrainSequence } from "../../src/trainers/trainer";
+import type { Trainer, TrainSequence } from "../../src/trainer";
 
 const prompt = imagePrompt("cat.png", "What is this?");
 

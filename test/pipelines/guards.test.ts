@@ -1,10 +1,10 @@
 import { describe, expect, it } from "vitest";
-import type { VlmBackend } from "../../src/backends/backend";
+import type { VlmBackend } from "../../src/backend";
 import { BackendError, NonFiniteError, TrainingError } from "../../src/errors";
-import type { StepMetrics } from "../../src/pipelines/events";
-import { guardWarnings } from "../../src/pipelines/guards";
+import type { StepMetrics } from "../../src/events";
 import type { RewardFunction } from "../../src/reward/reward";
-import type { Trainer } from "../../src/trainers/trainer";
+import { guardWarnings } from "../../src/runs/guards";
+import type { Trainer } from "../../src/trainer";
 import type { LabelDistribution } from "../../src/types";
 import { imagePath, reference } from "../models/qwen2-vl/reference";
 import { tinyTrainer } from "./onnx-world";

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { ConfigError, DataError } from "../../src/errors";
-import type { Trainer } from "../../src/trainers/trainer";
+import type { Trainer } from "../../src/trainer";
 import { answerRun, answerTrainer, contents, cotRun, cotTrainer, dataset, withFolders } from "./world";
 
 const [party, picnic, funeral] = dataset;

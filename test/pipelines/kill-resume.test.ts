@@ -3,8 +3,8 @@ import { cp, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
-import { openRunDirectory } from "../../src/pipelines/run-directory";
 import { createRng } from "../../src/rng";
+import { openRunDirectory } from "../../src/runs/directory/directory";
 import { onnxRun, tinyTrainer } from "./onnx-world";
 import {
   answerRun,

@@ -9,9 +9,9 @@
 import fs from "node:fs/promises";
 import { syncBuiltinESMExports } from "node:module";
 import { setImmediate, setTimeout } from "node:timers/promises";
-import type { VlmBackend } from "../../src/backends/backend";
-import { stopOnInterrupt } from "../../src/pipelines/interrupt";
-import type { Trainer } from "../../src/trainers/trainer";
+import type { VlmBackend } from "../../src/backend";
+import { stopOnInterrupt } from "../../src/runs/stop-on-interrupt";
+import type { Trainer } from "../../src/trainer";
 import { answerRun, answerTrainer, cotRun, cotTrainer, evaluationBackend, evaluationRun } from "./world";
 
 const [pipeline, runDir, moment, how = "SIGKILL"] = process.argv.slice(2);

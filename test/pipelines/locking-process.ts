@@ -3,7 +3,7 @@
  *
  *   tsx locking-process.ts DIRECTORY BEAT_MS
  */
-import { lockRun } from "../../src/pipelines/run-lock";
+import { lockRun } from "../../src/runs/directory/lock";
 
 const [directory, beatMs] = process.argv.slice(2);
 try {

@@ -1,4 +1,4 @@
-import { type RiseR1Options, riseR1 } from "../../src/pipelines/rise-r1";
+import { type RiseR1Options, riseR1 } from "../../src/rise/rise-r1";
 import { onnxTrainer } from "../../src/trainers/onnx";
 import type { LabelDistribution } from "../../src/types";
 import { checkpointDir, imagePath, reference } from "../models/qwen2-vl/reference";

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
-import type { VlmBackend } from "../../src/backends/backend";
+import type { VlmBackend } from "../../src/backend";
 import { CheckpointError } from "../../src/errors";
-import type { Trainer } from "../../src/trainers/trainer";
+import type { Trainer } from "../../src/trainer";
 import { answerRun, answerTrainer, cotRun, cotTrainer, evaluationBackend, evaluationRun, withFolders } from "./world";
 
 /** The model of a run: what it is called, and what it holds. */

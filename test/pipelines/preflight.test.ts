@@ -2,10 +2,10 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { DataError } from "../../src/errors";
-import { riseCot } from "../../src/pipelines/rise-cot";
+import { riseCot } from "../../src/rise/rise-cot";
 import { detection } from "../../src/tasks/detection";
 import { scriptedTrainer } from "../../src/testing";
-import type { Trainer } from "../../src/trainers/trainer";
+import type { Trainer } from "../../src/trainer";
 import type { Example } from "../../src/types";
 import {
   answerRun,

@@ -1,8 +1,8 @@
 import { describe, expect, it } from "vitest";
-import type { Omission } from "../../src/datasets/dataset";
+import type { Omission } from "../../src/dataset";
 import { DataError } from "../../src/errors";
-import type { RunEvent } from "../../src/pipelines/events";
-import type { Trainer } from "../../src/trainers/trainer";
+import type { RunEvent } from "../../src/events";
+import type { Trainer } from "../../src/trainer";
 import type { ImageSource } from "../../src/types";
 import { answerRun, answerTrainer, collect, contents, cotRun, cotTrainer, dataset, withFolders } from "./world";
 

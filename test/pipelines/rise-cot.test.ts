@@ -1,15 +1,15 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import type { GenerateOptions, VlmBackend } from "../../src/backends/backend";
+import type { GenerateOptions, VlmBackend } from "../../src/backend";
 import { BackendError, CheckpointError, ConfigError, DataError } from "../../src/errors";
 import { type GrpoSettings, grpoPresets } from "../../src/grpo/presets";
 import { riseCot as withDefaultTrainer } from "../../src/index";
-import { type RiseCotOptions, riseCot } from "../../src/pipelines/rise-cot";
 import type { Judgement } from "../../src/reward/reward";
 import { strictReward } from "../../src/reward/strict";
+import { type RiseCotOptions, riseCot } from "../../src/rise/rise-cot";
 import { promptKey, scriptedBackend } from "../../src/testing/scripted-backend";
-import type { Trainer } from "../../src/trainers/trainer";
+import type { Trainer } from "../../src/trainer";
 import type { LabelDistribution } from "../../src/types";
 import {
   collect,

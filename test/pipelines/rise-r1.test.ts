@@ -3,9 +3,9 @@ import { describe, expect, it } from "vitest";
 import { formatThinkAnswer } from "../../src/checks/think-answer";
 import { ConfigError, DataError } from "../../src/errors";
 import { grpoPresets } from "../../src/grpo/presets";
-import { type RiseR1Options, riseR1 } from "../../src/pipelines/rise-r1";
+import { type RiseR1Options, riseR1 } from "../../src/rise/rise-r1";
 import { scriptedTrainer } from "../../src/testing";
-import type { Trainer } from "../../src/trainers/trainer";
+import type { Trainer } from "../../src/trainer";
 import type { LabelDistribution } from "../../src/types";
 import {
   answerRun,

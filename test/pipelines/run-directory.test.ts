@@ -2,9 +2,9 @@ import { existsSync } from "node:fs";
 import { cp, readdir, readFile, rename, rm, symlink, truncate, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { sumsProblem } from "../../src/checksums";
 import { CheckpointError } from "../../src/errors";
-import { openRunDirectory, type RunDirectory } from "../../src/pipelines/run-directory";
+import { sumsProblem } from "../../src/files/checksums";
+import { openRunDirectory, type RunDirectory } from "../../src/runs/directory/directory";
 import { contents, withFolders } from "./world";
 
 const config = { seed: 1, nested: { value: "a" } };

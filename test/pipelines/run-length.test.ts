@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { CheckpointError } from "../../src/errors";
 import { linearSchedule } from "../../src/optim";
-import { isLonger, nextCheckpoint, type RunLength } from "../../src/pipelines/run-length";
+import { isLonger, nextCheckpoint, type RunLength } from "../../src/runs/directory/length";
 import { answerRun, answerTrainer, collect, contents, cotRun, cotTrainer, withFolders } from "./world";
 
 /** A run that is stopped when so many steps are done. */

@@ -5,9 +5,9 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
 import { CheckpointError } from "../../src/errors";
-import { type ProcessIdentity, thisProcess } from "../../src/pipelines/process-identity";
-import { openRunDirectory } from "../../src/pipelines/run-directory";
-import { lockRun } from "../../src/pipelines/run-lock";
+import { openRunDirectory } from "../../src/runs/directory/directory";
+import { lockRun } from "../../src/runs/directory/lock";
+import { type ProcessIdentity, thisProcess } from "../../src/runs/directory/process-identity";
 import { withFolders } from "./world";
 
 const locks = async (folder: string) => (await readdir(folder)).filter((name) => name.startsWith("run.lock."));

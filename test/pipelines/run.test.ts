@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { createRun } from "../../src/pipelines/run";
+import { createRun } from "../../src/runs/run";
 
 /** Counts to `n`, noting in `log` what it did and when it was cleaned up. */
 function counting(n: number, log: string[] = []) {

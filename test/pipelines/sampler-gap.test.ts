@@ -1,9 +1,9 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
-import type { SamplerCorrection } from "../../src/grpo/corrections";
-import { grpoLoss } from "../../src/grpo/loss";
+import type { SamplerCorrection } from "../../src/grpo/loss/corrections";
+import { grpoLoss } from "../../src/grpo/loss/loss";
 import { grpoPresets } from "../../src/grpo/presets";
-import { samplerGap, withSamplerCorrection } from "../../src/pipelines/sampler-gap";
+import { samplerGap, withSamplerCorrection } from "../../src/rise/sampler-gap";
 import { largestError } from "../models/qwen2-vl/reference";
 
 // Recorded by test/reference/grpo/sampler.py in float64; the file names the versions of TRL and torch.

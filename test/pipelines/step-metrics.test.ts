@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
-import { rolloutMetrics } from "../../src/pipelines/step-metrics";
 import { imagePrompt } from "../../src/prompts/template";
 import type { Sampled } from "../../src/rollouts";
+import { rolloutMetrics } from "../../src/runs/step-metrics";
 
 const prompt = imagePrompt("cat.png", "What is this?");
 const rollout = (...texts: readonly string[]): Sampled<null> => ({

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { BackendError, DataError, TrainingError } from "../../src/errors";
-import type { Trainer } from "../../src/trainers/trainer";
+import type { Trainer } from "../../src/trainer";
 import { answerRun, answerTrainer, collect, contents, cotRun, cotTrainer, dataset, withFolders } from "./world";
 
 describe("a run that is told to stop", () => {

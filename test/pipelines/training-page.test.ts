@@ -2,8 +2,8 @@ import { readFileSync } from "node:fs";
 import { readdir } from "node:fs/promises";
 import { describe, expect, it } from "vitest";
 import { DataError } from "../../src/errors";
+import type { Guard } from "../../src/events";
 import { grpoPresets } from "../../src/grpo/presets";
-import type { Guard } from "../../src/pipelines/events";
 import { answerRun, answerTrainer, cotRun, cotTrainer, dataset, trainerFailingFor, withFolders } from "./world";
 
 const read = (name: string) => readFileSync(new URL(`../../docs/${name}.md`, import.meta.url), "utf8");

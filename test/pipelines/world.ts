@@ -2,17 +2,17 @@ import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";
-import type { VlmBackend } from "../../src/backends/backend";
+import type { VlmBackend } from "../../src/backend";
 import { formatThinkAnswer } from "../../src/checks/think-answer";
+import { type EvaluateOptions, evaluate } from "../../src/evaluation/evaluate";
 import { classificationMetrics } from "../../src/metrics/task-metrics";
-import { type EvaluateOptions, evaluate } from "../../src/pipelines/evaluate";
-import { type RiseCotOptions, riseCot } from "../../src/pipelines/rise-cot";
-import { type RiseR1Options, riseR1 } from "../../src/pipelines/rise-r1";
+import { type RiseCotOptions, riseCot } from "../../src/rise/rise-cot";
+import { type RiseR1Options, riseR1 } from "../../src/rise/rise-r1";
 import type { RatedCot } from "../../src/rollouts";
 import { classification } from "../../src/tasks/classification";
 import { scriptedBackend, scriptedTrainer } from "../../src/testing";
 import { promptKey } from "../../src/testing/scripted-backend";
-import type { Trainer } from "../../src/trainers/trainer";
+import type { Trainer } from "../../src/trainer";
 import type { Example, LabelDistribution } from "../../src/types";
 
 /** A task so small that a table of logits can learn it, and everything that can be written about it, good and bad. */

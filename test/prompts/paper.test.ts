@@ -3,9 +3,9 @@ import { emotion6Labels } from "../../src/datasets/emotion6";
 import { imagenetSubClasses } from "../../src/datasets/imagenet-sub";
 import { classificationPrompts, detectionPrompts, paperPrompts } from "../../src/prompts/paper";
 import { type PlaceholdersOf, sentences } from "../../src/prompts/template";
+import type { Task } from "../../src/task";
 import { classification } from "../../src/tasks/classification";
 import { detection } from "../../src/tasks/detection";
-import type { Task } from "../../src/tasks/task";
 import type { Example, Prompt } from "../../src/types";
 import { promptText } from "../tasks/contract";
 

@@ -1,5 +1,5 @@
 import { readFile } from "node:fs/promises";
-import { readSafetensors } from "../../src/models/qwen2-vl/safetensors";
+import { readSafetensors } from "../../src/models/files/safetensors";
 import { largestError } from "../models/qwen2-vl/reference";
 
 export interface Comparison {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import type { StepMetrics } from "../../src/pipelines/events";
+import type { StepMetrics } from "../../src/events";
 import { createProgress } from "../../src/report";
 
 const stepEnd = (step: number, timeMs: number, metrics: Readonly<Record<string, number>> = {}) => {

@@ -1,9 +1,9 @@
 import { describe, expect, it } from "vitest";
 import { ConfigError, TrainingError } from "../../src/errors";
-import { rolloutMetrics } from "../../src/pipelines/step-metrics";
 import { answerReward, paperReward } from "../../src/reward/paper";
 import type { RolloutParts } from "../../src/reward/reward";
 import { sumRewards } from "../../src/reward/sum";
+import { rolloutMetrics } from "../../src/runs/step-metrics";
 import { classification } from "../../src/tasks/classification";
 import type { LabelDistribution } from "../../src/types";
 import { cotRun, cotTrainer } from "../pipelines/world";

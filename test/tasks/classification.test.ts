@@ -4,7 +4,7 @@ import { ConfigError, DataError } from "../../src/errors";
 import { accuracy } from "../../src/metrics/accuracy";
 import { classificationSimilarity } from "../../src/similarity/distribution";
 import { classification, oneHot } from "../../src/tasks/classification";
-import { readDistribution } from "../../src/tasks/distribution-text";
+import { readDistribution } from "../../src/tasks/text/distribution-text";
 import { distributionAnswers, distributionRepairs, moods } from "./answers";
 import { describeTaskContract, promptText } from "./contract";
 

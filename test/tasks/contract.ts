@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { DataError } from "../../src/errors";
-import type { Task } from "../../src/tasks/task";
+import type { Task } from "../../src/task";
 import type { Example } from "../../src/types";
 import { cpuTime } from "../cpu-time";
 

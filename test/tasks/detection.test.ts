@@ -1,8 +1,8 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { ConfigError, DataError } from "../../src/errors";
-import { readBoxes } from "../../src/tasks/box-text";
 import { detection } from "../../src/tasks/detection";
+import { readBoxes } from "../../src/tasks/text/box-text";
 import type { Box, BoxSpace } from "../../src/types";
 import { boxAnswers, boxRepairs } from "./answers";
 import { describeTaskContract, promptText } from "./contract";

@@ -1,8 +1,8 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { DataError } from "../../src/errors";
-import { readPolygons } from "../../src/tasks/polygon-text";
 import { segmentation } from "../../src/tasks/segmentation";
+import { readPolygons } from "../../src/tasks/text/polygon-text";
 import type { Point, Polygon } from "../../src/types";
 import { polygonCases } from "../reference/polygons/cases";
 import { polygonAnswers } from "./answers";

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { ShapeError, TrainingError } from "../../src/errors";
-import type { LossFn, Trainer, TrainSequence } from "../../src/trainers/trainer";
+import type { LossFn, Trainer, TrainSequence } from "../../src/trainer";
 import type { Prompt } from "../../src/types";
 
 /** What every trainer is held to. */

@@ -2,12 +2,12 @@ import { cp, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises"
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
-import { writeSums } from "../../src/checksums";
 import { BackendError, CheckpointError, TrainingError } from "../../src/errors";
-import { readSafetensors, writeSafetensors } from "../../src/models/qwen2-vl/safetensors";
+import { writeSums } from "../../src/files/checksums";
+import { readSafetensors, writeSafetensors } from "../../src/models/files/safetensors";
 import { adamw } from "../../src/optim";
+import type { LossFn, Trainer, TrainSequence } from "../../src/trainer";
 import { type OnnxTrainerOptions, onnxTrainer } from "../../src/trainers/onnx";
-import type { LossFn, Trainer, TrainSequence } from "../../src/trainers/trainer";
 import { checkpointDir, largestError, promptOf, reference, referenceArrays } from "../models/qwen2-vl/reference";
 import { describeTrainer } from "./contract";
 

@@ -1,5 +1,5 @@
 import { ConfigError } from "../../errors";
-import { shown } from "../../shown";
+import { shown } from "../../options/display";
 
 /** Header fields for every request, or a function that gives them anew for each try, such as a token that expires. */
 export type HeaderSource =

@@ -1,7 +1,7 @@
+import type { GenerateOptions } from "../../backend";
 import { ConfigError } from "../../errors";
-import { nearest } from "../../nearest";
-import { shown } from "../../shown";
-import type { GenerateOptions } from "../backend";
+import { nearest } from "../../options/did-you-mean";
+import { shown } from "../../options/display";
 
 /** The fields of a request beside its messages, in their usual names; `top_k` and `repetition_penalty` are vLLM's. */
 const fields = [

@@ -1,5 +1,5 @@
-import { readImageFile } from "../../image-file";
-import { loadImage } from "../../models/qwen2-vl/image";
+import { readImageFile } from "../../files/image";
+import { loadImage } from "../../models/inputs/image";
 import { checkPrompt } from "../../prompts/check-prompt";
 import type { ImageSource, Prompt } from "../../types";
 

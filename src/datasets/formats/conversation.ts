@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { DataError } from "../../errors";
-import { excerpt } from "../../shown";
+import { excerpt } from "../../options/display";
 import { checked } from "../reading/checked";
 
 /** A row that asks one thing of its images and answers it. */

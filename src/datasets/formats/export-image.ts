@@ -1,5 +1,5 @@
 import { DataError } from "../../errors";
-import { readImageFile } from "../../image-file";
+import { readImageFile } from "../../files/image";
 import type { ImageSource } from "../../types";
 
 export interface ImageFile {
@@ -20,7 +20,7 @@ export async function imageFile(source: ImageSource, where: string): Promise<Ima
       const { format, orientation = 1 } = metadata;
       if (orientation === 1) return { bytes, extension: extensions.get(format) ?? format };
     }
-    const { loadImage } = await import("../../models/qwen2-vl/image");
+    const { loadImage } = await import("../../models/inputs/image");
     const { default: sharp } = await import("sharp");
     const { width, height, data } = await loadImage(source);
     const bytes = await sharp(data, { raw: { width, height, channels: 3 } })

@@ -1,7 +1,7 @@
 import { isAbsolute, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import { DataError } from "../../errors";
-import { shown } from "../../shown";
+import { shown } from "../../options/display";
 import type { ImageSource } from "../../types";
 import type { Folder } from "../reading/folder";
 

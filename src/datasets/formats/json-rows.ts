@@ -1,8 +1,8 @@
 import { DataError } from "../../errors";
 import { parseJson } from "../reading/checked";
-import { readJsonElements } from "../reading/json-elements";
 import { jsonScanner } from "../reading/json-fault";
-import { readLines, readText } from "../reading/lines";
+import { readJsonElements } from "./json-elements";
+import { readLines, readText } from "./lines";
 
 export interface JsonRow {
   readonly value: unknown;

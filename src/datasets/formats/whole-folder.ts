@@ -1,7 +1,7 @@
 import { mkdir, mkdtemp, open, readdir, rename, rm, rmdir } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
 import { ConfigError } from "../../errors";
-import { shown } from "../../shown";
+import { shown } from "../../options/display";
 
 /**
  * Makes a folder that is there whole or not at all, whenever the process dies: it is written beside its place, and then moved there.

@@ -1,6 +1,6 @@
 import { ConfigError } from "../../errors";
-import { shown } from "../../shown";
-import type { Task } from "../../tasks/task";
+import { shown } from "../../options/display";
+import type { Task } from "../../task";
 
 /** @throws ConfigError for a path that is no text */
 export function checkPath(name: string, path: string): void {

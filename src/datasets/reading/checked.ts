@@ -1,8 +1,8 @@
 import type { z } from "zod";
 import { DataError } from "../../errors";
-import { schemaWords } from "../../schema-words";
-import { excerpt, shown } from "../../shown";
-import type { Task } from "../../tasks/task";
+import { excerpt, shown } from "../../options/display";
+import { schemaWords } from "../../options/schema-words";
+import type { Task } from "../../task";
 import type { LabelDistribution } from "../../types";
 import { jsonScanner } from "./json-fault";
 

@@ -1,6 +1,6 @@
+import type { Dataset, ExampleStream, Omission } from "../../dataset";
 import { DataError } from "../../errors";
 import type { Example } from "../../types";
-import type { Dataset, ExampleStream, Omission } from "../dataset";
 
 /** An example and the place it was read from, for messages. */
 export interface Located<A> {

@@ -1,4 +1,4 @@
-import { readImageHeader } from "../../image-file";
+import { readImageHeader } from "../../files/image";
 import type { ImageSize } from "./pixel-box";
 
 /** An image's size as it is shown, turned upright by its EXIF orientation, and as it is stored. */

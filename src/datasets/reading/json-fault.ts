@@ -1,4 +1,4 @@
-import { excerpt } from "../../shown";
+import { excerpt } from "../../options/display";
 
 /** Looks for the first place at which a text is no JSON. */
 export interface JsonScanner {

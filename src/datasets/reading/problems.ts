@@ -1,5 +1,5 @@
+import type { Omission } from "../../dataset";
 import { DataError } from "../../errors";
-import type { Omission } from "../dataset";
 
 /** The faults of a file, gathered so that one message can tell all of them. */
 export interface Problems {

@@ -1,6 +1,6 @@
 import { copyFile, mkdir, readFile, rm, symlink, writeFile } from "node:fs/promises";
 import { dirname, join, relative } from "node:path";
-import { exists, missingFiles } from "../model-directory";
+import { exists, missingFiles } from "../files/directory";
 import { downloadFile, type HubFile, type ReadFrom, sizeOf } from "./download";
 import type { HubModel } from "./requests";
 

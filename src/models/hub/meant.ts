@@ -1,6 +1,6 @@
 import { readdir, stat } from "node:fs/promises";
 import { basename, dirname, join, normalize } from "node:path";
-import { nearest } from "../../nearest";
+import { nearest } from "../../options/did-you-mean";
 import { cacheFolder } from "./cache";
 
 /** What somebody who named a model that is not there probably meant, as the end of an error's message; empty where nothing is near. */

@@ -1,6 +1,6 @@
 import { BackendError, ConfigError, type RiseError } from "../../errors";
+import { shown } from "../../options/display";
 import { limitedFetch, longestTimerMs } from "../../remote/http";
-import { shown } from "../../shown";
 import { isCommit } from "./cache";
 import { type HubFile, reasonOf } from "./download";
 import type { AccessToken } from "./token";

@@ -1,7 +1,7 @@
 import { stat } from "node:fs/promises";
 import { join } from "node:path";
 import { BackendError, ConfigError, DataError, RiseError } from "../../errors";
-import { exists, indexFile, settingsFiles, weightFiles } from "../model-directory";
+import { exists, indexFile, settingsFiles, weightFiles } from "../files/directory";
 import { bringFile, cachedSnapshot, isCommit, noteCommit, repositoryFolder } from "./cache";
 import type { HubFile } from "./download";
 import { whatWasMeant } from "./meant";

@@ -1,10 +1,10 @@
 import { cp, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { createAdapter } from "../../../src/models/qwen2-vl/adapter";
-import { loadConfig } from "../../../src/models/qwen2-vl/config";
-import { readPolicy } from "../../../src/models/qwen2-vl/policy-files";
-import { openCheckpoint } from "../../../src/models/qwen2-vl/weights";
+import { createAdapter } from "../../../src/engine/adapter";
+import { readPolicy } from "../../../src/engine/checkpoint/policy-files";
+import { openCheckpoint } from "../../../src/models/checkpoint/weights";
+import { loadConfig } from "../../../src/models/families/qwen2-vl/config";
 import { adamw, chain, clipByGlobalNorm } from "../../../src/optim";
 import { checkFinite, readOptimizer, saveOptimizer } from "../../../src/trainers/optimizer-files";
 import { checkpointDir } from "../../models/qwen2-vl/reference";

@@ -1,11 +1,11 @@
 import { cp, mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import { sumsFile, writeSums } from "../../../src/checksums";
-import { readEvaluation } from "../../../src/pipelines/evaluation-directory";
-import { openRunDirectory } from "../../../src/pipelines/run-directory";
+import { readEvaluation } from "../../../src/evaluation/directory";
+import { sumsFile, writeSums } from "../../../src/files/checksums";
 import { htmlReport } from "../../../src/report";
+import { openRunDirectory } from "../../../src/runs/directory/directory";
 import { classification } from "../../../src/tasks/classification";
-import type { Trainer } from "../../../src/trainers/trainer";
+import type { Trainer } from "../../../src/trainer";
 import { mutated, mutatedSettings, pick } from "../mutate";
 import { notFinite, type Target } from "../target";
 

@@ -1,6 +1,6 @@
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { readSafetensors, writeSafetensors } from "../../../src/models/qwen2-vl/safetensors";
+import { readSafetensors, writeSafetensors } from "../../../src/models/files/safetensors";
 import type { Rng } from "../../../src/rng";
 import { mutated, mutatedJson } from "../mutate";
 import type { Target } from "../target";

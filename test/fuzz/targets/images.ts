@@ -1,6 +1,6 @@
 import { readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { imageSize, loadImage } from "../../../src/models/qwen2-vl/image";
+import { imageSize, loadImage } from "../../../src/models/inputs/image";
 import type { RawImage } from "../../../src/types";
 import { referenceDir } from "../../models/qwen2-vl/reference";
 import { mutated } from "../mutate";

@@ -1,9 +1,9 @@
 import { cp, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { loadConfig } from "../../../src/models/qwen2-vl/config";
-import { loadImageProcessor } from "../../../src/models/qwen2-vl/image-processor";
-import { loadTokenizer } from "../../../src/models/qwen2-vl/tokenizer";
-import { openCheckpoint } from "../../../src/models/qwen2-vl/weights";
+import { openCheckpoint } from "../../../src/models/checkpoint/weights";
+import { loadConfig } from "../../../src/models/families/qwen2-vl/config";
+import { loadImageProcessor } from "../../../src/models/inputs/image-processor";
+import { loadTokenizer } from "../../../src/models/inputs/tokenizer";
 import { checkpointDir } from "../../models/qwen2-vl/reference";
 import { mutated, mutatedSettings, pick } from "../mutate";
 import { type Input, notFinite, type Target } from "../target";

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
 import { ConfigError, DataError } from "../../../src/errors";
-import { configJson, loadConfig } from "../../../src/models/qwen2-vl/config";
+import { configJson, loadConfig } from "../../../src/models/families/qwen2-vl/config";
 import { checkpointDir } from "./reference";
 
 const scratch = await mkdtemp(join(tmpdir(), "config-"));

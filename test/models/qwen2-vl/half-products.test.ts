@@ -1,11 +1,11 @@
 import { fileURLToPath } from "node:url";
 import { expect, it } from "vitest";
-import { createAdapter } from "../../../src/models/qwen2-vl/adapter";
-import { openQwen2Vl } from "../../../src/models/qwen2-vl/model";
-import { bindWeights, type Policy } from "../../../src/models/qwen2-vl/policy";
-import { createSampler } from "../../../src/models/qwen2-vl/sampler";
-import { createTrainingPass } from "../../../src/models/qwen2-vl/training";
-import { createGraph } from "../../../src/onnx/graph";
+import { createAdapter } from "../../../src/engine/adapter";
+import { bindWeights, type Policy } from "../../../src/engine/policy";
+import { createSampler } from "../../../src/engine/sampling/sampler";
+import { createTrainingPass } from "../../../src/engine/training/pass";
+import { openQwen2Vl } from "../../../src/models/open-model";
+import { createGraph } from "../../../src/onnx/graph/graph";
 import { createRng } from "../../../src/rng";
 import { largestError, promptOf, reference } from "./reference";
 

@@ -2,7 +2,7 @@ import { readFile } from "node:fs/promises";
 import sharp from "sharp";
 import { describe, expect, it } from "vitest";
 import { DataError } from "../../../src/errors";
-import { loadImage } from "../../../src/models/qwen2-vl/image";
+import { loadImage } from "../../../src/models/inputs/image";
 import { imagePath, reference, sha256 } from "./reference";
 
 describe("a decoded picture", () => {

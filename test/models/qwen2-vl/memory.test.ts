@@ -1,7 +1,4 @@
 import { describe, expect, it } from "vitest";
-import { ConfigError } from "../../../src/errors";
-import { loadConfig } from "../../../src/models/qwen2-vl/config";
-import { imaginedPolicy, imaginedRounding } from "../../../src/models/qwen2-vl/imagined-policy";
 import {
   checkMemory,
   estimateMemory,
@@ -9,9 +6,12 @@ import {
   keepsTooMuch,
   type MemoryWork,
   memoryLimit,
-} from "../../../src/models/qwen2-vl/memory";
-import { openQwen2Vl } from "../../../src/models/qwen2-vl/model";
-import { compiledAtOnce, copiedBytes } from "../../../src/models/qwen2-vl/weight-storage";
+} from "../../../src/engine/memory/estimate";
+import { imaginedPolicy, imaginedRounding } from "../../../src/engine/memory/shape-only-policy";
+import { compiledAtOnce, copiedBytes } from "../../../src/engine/weight-storage";
+import { ConfigError } from "../../../src/errors";
+import { loadConfig } from "../../../src/models/families/qwen2-vl/config";
+import { openQwen2Vl } from "../../../src/models/open-model";
 import { checkpointDir, promptOf, reference } from "./reference";
 
 const config = await loadConfig(checkpointDir);

@@ -2,10 +2,10 @@ import { cp, mkdtemp, readFile, rename, rm, symlink, writeFile } from "node:fs/p
 import { tmpdir } from "node:os";
 import { join, relative } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
-import { openQwen2Vl } from "../../../src/models/qwen2-vl/model";
-import { modelDigest } from "../../../src/models/qwen2-vl/model-digest";
-import { roundedFor } from "../../../src/models/qwen2-vl/rounded-checkpoint";
-import { readHeader, readSafetensors, writeSafetensors } from "../../../src/models/qwen2-vl/safetensors";
+import { modelDigest } from "../../../src/engine/checkpoint/model-digest";
+import { roundedFor } from "../../../src/engine/checkpoint/quantized";
+import { readHeader, readSafetensors, writeSafetensors } from "../../../src/models/files/safetensors";
+import { openQwen2Vl } from "../../../src/models/open-model";
 import { checkpointDir } from "./reference";
 
 const scratch = await mkdtemp(join(tmpdir(), "rise-digest-"));

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
-import { cumulate } from "../../../src/models/qwen2-vl/next-token";
-import { createGraph } from "../../../src/onnx/graph";
-import { createSession } from "../../../src/onnx/session";
+import { cumulate } from "../../../src/engine/graphs/next-token";
+import { createGraph } from "../../../src/onnx/graph/graph";
+import { createSession } from "../../../src/onnx/runtime/session";
 import { createRng } from "../../../src/rng";
 
 describe("running sums of a vocabulary", () => {

@@ -1,13 +1,13 @@
 import { describe, expect, it } from "vitest";
 import { ShapeError } from "../../../src/errors";
-import { loadConfig } from "../../../src/models/qwen2-vl/config";
+import { loadConfig } from "../../../src/models/families/qwen2-vl/config";
 import {
   type Grid,
   mropeTables,
   patchOrder,
   ropePositions,
   visionRotaryTables,
-} from "../../../src/models/qwen2-vl/positions";
+} from "../../../src/models/families/qwen2-vl/positions";
 import { checkpointDir, largestError, reference, referenceArrays } from "./reference";
 
 const config = await loadConfig(checkpointDir);

@@ -1,9 +1,9 @@
 import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
+import { checkPrecision, inHalf } from "../../../src/engine/precision";
 import { ConfigError } from "../../../src/errors";
-import { openQwen2Vl } from "../../../src/models/qwen2-vl/model";
-import { checkPrecision, inHalf } from "../../../src/models/qwen2-vl/precision";
-import type { Precision } from "../../../src/models/qwen2-vl/rounded";
+import type { Precision } from "../../../src/models/checkpoint/quantize";
+import { openQwen2Vl } from "../../../src/models/open-model";
 import { onnxTrainer } from "../../../src/trainers/onnx";
 import { checkpointDir } from "./reference";
 

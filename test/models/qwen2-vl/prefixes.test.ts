@@ -6,7 +6,7 @@ import {
   type PrefixGroup,
   planBatch,
   type ScoredRow,
-} from "../../../src/models/qwen2-vl/prefixes";
+} from "../../../src/engine/shared-prefixes";
 
 const pictures = [0, 1].map((i) => ({ grid: [1, 2, 2 + 2 * i] as const, pixelValues: new Float32Array(0) }));
 

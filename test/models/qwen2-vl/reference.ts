@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import { readSafetensors } from "../../../src/models/qwen2-vl/safetensors";
+import { readSafetensors } from "../../../src/models/files/safetensors";
 import type { Message, Prompt } from "../../../src/types";
 
 // Recorded by test/reference/qwen2-vl/make.py: transformers 5.24.0, torch 2.14.1 (CPU, float32, eager attention), torchvision 0.29.1, Pillow 13.0.0.

@@ -2,11 +2,11 @@ import { cp, mkdir, mkdtemp, readdir, rm, stat, utimes, writeFile } from "node:f
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { afterAll, beforeEach, describe, expect, it } from "vitest";
+import { roundedCheckpoint, roundedFor } from "../../../src/engine/checkpoint/quantized";
 import { DataError } from "../../../src/errors";
-import { loadConfig } from "../../../src/models/qwen2-vl/config";
-import { roundedCheckpoint, roundedFor } from "../../../src/models/qwen2-vl/rounded-checkpoint";
-import { readTensorBytes } from "../../../src/models/qwen2-vl/safetensors";
-import { type Checkpoint, openCheckpoint } from "../../../src/models/qwen2-vl/weights";
+import { type Checkpoint, openCheckpoint } from "../../../src/models/checkpoint/weights";
+import { loadConfig } from "../../../src/models/families/qwen2-vl/config";
+import { readTensorBytes } from "../../../src/models/files/safetensors";
 import { checkpointDir } from "./reference";
 
 const root = await mkdtemp(join(tmpdir(), "rise-rounded-checkpoint-"));

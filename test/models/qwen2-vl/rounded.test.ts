@@ -2,9 +2,9 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
-import { blockSize, type ReducedPrecision, roundings } from "../../../src/models/qwen2-vl/rounded";
-import { createGraph } from "../../../src/onnx/graph";
-import { createSession } from "../../../src/onnx/session";
+import { blockSize, type ReducedPrecision, roundings } from "../../../src/models/checkpoint/quantize";
+import { createGraph } from "../../../src/onnx/graph/graph";
+import { createSession } from "../../../src/onnx/runtime/session";
 import { createRng } from "../../../src/rng";
 
 const precisions = Object.keys(roundings) as ReducedPrecision[];

@@ -4,12 +4,7 @@ import { join } from "node:path";
 import fc from "fast-check";
 import { afterAll, describe, expect, it } from "vitest";
 import { DataError, ShapeError } from "../../../src/errors";
-import {
-  readHeader,
-  readSafetensors,
-  type StoredDtype,
-  writeSafetensors,
-} from "../../../src/models/qwen2-vl/safetensors";
+import { readHeader, readSafetensors, type StoredDtype, writeSafetensors } from "../../../src/models/files/safetensors";
 
 const scratch = await mkdtemp(join(tmpdir(), "safetensors-"));
 afterAll(() => rm(scratch, { recursive: true }));

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { loadConfig } from "../../../src/models/qwen2-vl/config";
-import { createPace, type GenerationGraphs, generateInStretches } from "../../../src/models/qwen2-vl/stretches";
+import { createPace, type GenerationGraphs, generateInStretches } from "../../../src/engine/sampling/interruptible";
+import { loadConfig } from "../../../src/models/families/qwen2-vl/config";
 import { checkpointDir } from "./reference";
 
 const config = await loadConfig(checkpointDir);

@@ -4,9 +4,9 @@ import { join } from "node:path";
 import fc from "fast-check";
 import { afterAll, describe, expect, it } from "vitest";
 import { DataError } from "../../../src/errors";
-import { loadConfig } from "../../../src/models/qwen2-vl/config";
-import { loadTokenizer } from "../../../src/models/qwen2-vl/tokenizer";
-import { withOrderedMarks } from "../../../src/models/tokenizing/marks";
+import { loadConfig } from "../../../src/models/families/qwen2-vl/config";
+import { loadTokenizer } from "../../../src/models/inputs/tokenizer";
+import { withOrderedMarks } from "../../../src/models/inputs/tokenizing/marks";
 import type { Prompt } from "../../../src/types";
 import { checkpointDir, promptOf, reference } from "./reference";
 

@@ -3,9 +3,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
 import { DataError } from "../../../src/errors";
-import { loadConfig } from "../../../src/models/qwen2-vl/config";
-import { readSafetensors, writeSafetensors } from "../../../src/models/qwen2-vl/safetensors";
-import { expectedTensors, openCheckpoint } from "../../../src/models/qwen2-vl/weights";
+import { expectedTensors, openCheckpoint } from "../../../src/models/checkpoint/weights";
+import { loadConfig } from "../../../src/models/families/qwen2-vl/config";
+import { readSafetensors, writeSafetensors } from "../../../src/models/files/safetensors";
 import { checkpointDir } from "./reference";
 
 const config = await loadConfig(checkpointDir);

@@ -5,7 +5,7 @@
  */
 import { spawn } from "node:child_process";
 import { readFileSync } from "node:fs";
-import { runJob } from "../../../src/models/tokenizing/sandbox";
+import { runJob } from "../../../src/models/inputs/tokenizing/sandbox";
 
 const json = readFileSync(process.argv[2]!, "utf8");
 const jobMs = 150;

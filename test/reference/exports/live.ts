@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { formatThinkAnswer } from "../../../src/checks/think-answer";
 import { type ExportFormat, exportCots } from "../../../src/datasets/export";
-import { loadImage } from "../../../src/models/qwen2-vl/image";
+import { loadImage } from "../../../src/models/inputs/image";
 import { detection } from "../../../src/tasks/detection";
 import type { Box, Example } from "../../../src/types";
 import { checkpointDir } from "../../models/qwen2-vl/reference";

@@ -1,9 +1,9 @@
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { grpoAdvantages } from "../../../src/grpo/advantage";
-import { penaliseKl } from "../../../src/grpo/kl";
-import { type GrpoLossType, grpoLoss } from "../../../src/grpo/loss";
+import { grpoAdvantages } from "../../../src/grpo/advantage/advantage";
+import { penaliseKl } from "../../../src/grpo/loss/kl";
+import { type GrpoLossType, grpoLoss } from "../../../src/grpo/loss/loss";
 import { createRng, type Rng } from "../../../src/rng";
 import { largestError } from "../../models/qwen2-vl/reference";
 import { type Comparison, worst } from "../compare";

@@ -1,7 +1,7 @@
-import { grpoAdvantages } from "../../../src/grpo/advantage";
-import { gaeAdvantages } from "../../../src/grpo/gae";
-import { type KlEstimatorName, klEstimators } from "../../../src/grpo/kl";
-import { type GrpoLossOptions, type GrpoLossType, grpoLoss } from "../../../src/grpo/loss";
+import { grpoAdvantages } from "../../../src/grpo/advantage/advantage";
+import { gaeAdvantages } from "../../../src/grpo/advantage/gae";
+import { type KlEstimatorName, klEstimators } from "../../../src/grpo/loss/kl";
+import { type GrpoLossOptions, type GrpoLossType, grpoLoss } from "../../../src/grpo/loss/loss";
 import { grpoPresets, verlEstimators } from "../../../src/grpo/presets";
 import type { Rng } from "../../../src/rng";
 

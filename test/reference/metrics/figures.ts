@@ -1,11 +1,11 @@
 import munkres from "munkres-js";
+import { compareEvaluations } from "../../../src/evaluation/compare";
+import type { Evaluation } from "../../../src/evaluation/records";
 import { accuracy } from "../../../src/metrics/accuracy";
 import { bootstrapInterval, type Interval, weightedMean } from "../../../src/metrics/bootstrap";
 import { jensenShannonDivergence } from "../../../src/metrics/jsd";
 import { meanAveragePrecision } from "../../../src/metrics/mean-average-precision";
 import { winRate, winRateInterval } from "../../../src/metrics/win-rate";
-import { compareEvaluations } from "../../../src/pipelines/compare-evaluations";
-import type { Evaluation } from "../../../src/pipelines/evaluation-records";
 import { matchBoxes } from "../../../src/similarity/boxes";
 import type { Box, LabelDistribution } from "../../../src/types";
 import type { Counts, MetricCases } from "./cases";

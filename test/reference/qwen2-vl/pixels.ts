@@ -1,10 +1,10 @@
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { loadConfig } from "../../../src/models/qwen2-vl/config";
-import { loadImage } from "../../../src/models/qwen2-vl/image";
-import { loadImageProcessor } from "../../../src/models/qwen2-vl/image-processor";
-import { readSafetensors } from "../../../src/models/qwen2-vl/safetensors";
+import { loadConfig } from "../../../src/models/families/qwen2-vl/config";
+import { readSafetensors } from "../../../src/models/files/safetensors";
+import { loadImage } from "../../../src/models/inputs/image";
+import { loadImageProcessor } from "../../../src/models/inputs/image-processor";
 import { type Comparison, worst } from "../compare";
 import type { Python } from "../python";
 

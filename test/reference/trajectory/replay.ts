@@ -1,15 +1,15 @@
 import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { grpoAdvantages } from "../../../src/grpo/advantage";
-import { type GrpoLossType, grpoLoss } from "../../../src/grpo/loss";
+import { grpoAdvantages } from "../../../src/grpo/advantage/advantage";
+import { type GrpoLossType, grpoLoss } from "../../../src/grpo/loss/loss";
 import { grpoPresets } from "../../../src/grpo/presets";
-import { readSafetensors } from "../../../src/models/qwen2-vl/safetensors";
+import { readSafetensors } from "../../../src/models/files/safetensors";
 import { adamw, chain, clipByGlobalNorm, cosineSchedule } from "../../../src/optim";
-import { grpoStep } from "../../../src/pipelines/grpo-step";
-import { supervisedStep } from "../../../src/pipelines/supervised-step";
+import { grpoStep } from "../../../src/rise/grpo-step";
+import { supervisedStep } from "../../../src/rise/sft-step";
+import type { LossFn, Trainer, TrainSequence } from "../../../src/trainer";
 import { onnxTrainer } from "../../../src/trainers/onnx";
-import type { LossFn, Trainer, TrainSequence } from "../../../src/trainers/trainer";
 import { checkpointDir, promptOf, reference } from "../../models/qwen2-vl/reference";
 
 /** plan.json, as make.py writes it. */

@@ -1,0 +1,82 @@
+import { feelings } from "./numbers/emotion-words";
+import { type Token, tokenise } from "./numbers/tokens";
+
+/**
+ * Places where a text says a label: whole words, the last one in any inflection, joined by space, "-", "_" or nothing. In scripts that write no space between
+ * words, anywhere.
+ */
+export function findClassNames(
+  tokens: readonly Token[],
+  labels: readonly string[],
+): { readonly kind: "class-name"; readonly start: number; readonly end: number }[] {
+  const words = tokens.filter(({ text }) => text !== "-" && text !== "_");
+  return labels.flatMap((label) => {
+    const name = tokenise(label).filter(({ text }) => text !== "-" && text !== "_");
+    const last = name.at(-1);
+    if (!last) return [];
+    if (name.length === 1 && unspaced.test(last.text)) return words.flatMap((word) => within(word, last.text));
+    const forms = inflections(last.text);
+    const start = name.slice(0, -1);
+    const closed = start.map(({ text }) => text).join("");
+    return words.flatMap((first, at) => {
+      if (closed && first.text.startsWith(closed) && forms.has(bare(first).slice(closed.length))) {
+        return [{ kind: "class-name" as const, start: first.start, end: first.end }];
+      }
+      const final = words[at + name.length - 1];
+      const isName = final && forms.has(bare(final)) && start.every((word, i) => words[at + i]!.text === word.text);
+      return isName ? [{ kind: "class-name" as const, start: first.start, end: final.end }] : [];
+    });
+  });
+}
+
+const unspaced =
+  /^[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}ー\p{Script=Thai}\p{Script=Lao}\p{Script=Khmer}\p{Script=Myanmar}]/u;
+
+/** Every place in a word, which may be a sentence, where a name stands. */
+function within({ text, start }: Token, name: string) {
+  const found = [];
+  for (let at = text.indexOf(name); at >= 0; at = text.indexOf(name, at + name.length))
+    found.push({ kind: "class-name" as const, start: start + at, end: start + at + name.length });
+  return found;
+}
+
+/** "children's" → "children" */
+function bare(token: Token): string {
+  return token.text.replace(/['’]s?$/, "");
+}
+
+/**
+ * The words that name what an English noun or adjective names. A feeling: its whole family (sadness: sad, sadder, sadly).
+ * Anything else: plural, and the adverb or noun made of an adjective; not verb forms, for "training" names no train.
+ */
+export function inflections(word: string): ReadonlySet<string> {
+  const forms = new Set([word, `${word}s`, plural(word), ...(feelings.get(word) ?? qualities(word))]);
+  if (/[^f]fe?$/.test(word)) forms.add(word.replace(/fe?$/, "ves"));
+  const adjective = /...ness$/.test(word) ? word.slice(0, -4).replace(/i$/, "y") : undefined;
+  if (adjective) for (const form of [adjective, ...qualities(adjective)]) forms.add(form);
+  return forms;
+}
+
+function plural(word: string): string {
+  const irregular = irregularPlurals.get(word);
+  if (irregular !== undefined) return irregular;
+  if (word.endsWith("man")) return `${word.slice(0, -3)}men`;
+  if (/(?:s|x|z|ch|sh)$/.test(word)) return `${word}es`;
+  return /[^aeiou]y$/.test(word) ? `${word.slice(0, -1)}ies` : `${word}s`;
+}
+
+const irregularPlurals: ReadonlyMap<string, string> = new Map([
+  ["person", "people"],
+  ["child", "children"],
+  ["mouse", "mice"],
+  ["goose", "geese"],
+  ["foot", "feet"],
+  ["tooth", "teeth"],
+]);
+
+function qualities(word: string): string[] {
+  // "Ear" has no adverb; what looks like one is "early".
+  if (word.length < 4) return [];
+  const stem = /[^aeiou]y$/.test(word) ? `${word.slice(0, -1)}i` : word;
+  return [`${stem}ly`, `${stem}ness`];
+}

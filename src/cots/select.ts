@@ -1,0 +1,66 @@
+import { ConfigError } from "../errors";
+import { shown } from "../options/display";
+
+/** As much of a rollout as decides which one is kept. */
+type Judged = { readonly cot: { readonly text: string }; readonly reward: { readonly reward: number } };
+
+export interface FilterOptions {
+  /** τ: keeps rewards of at least this (0.75, or none when `fraction` or `topK` is given). */
+  readonly threshold?: number;
+  /** Keeps this share of the rows, the best, rounded up. */
+  readonly fraction?: number;
+  /** Keeps this many rows, the best. */
+  readonly topK?: number;
+}
+
+/**
+ * D_high = {rows with r ≥ τ}: the cots good enough to learn from.
+ *
+ * A threshold given together with `fraction` or `topK` holds as well. Between equal rewards the earlier row wins.
+ *
+ * @returns the kept rows in their old order
+ * @throws ConfigError for `fraction` and `topK` together, or values that make no sense
+ * Source: RISE, Eq. 8's data; τ = 0.75 from Table 6.
+ */
+export function selectHighQuality<Row extends { readonly reward: number }>(
+  rows: readonly Row[],
+  { threshold, fraction, topK }: FilterOptions = {},
+): Row[] {
+  if (fraction !== undefined && topK !== undefined)
+    throw new ConfigError("give selectHighQuality fraction or topK, not both");
+  if (fraction !== undefined && !(typeof fraction === "number" && fraction > 0 && fraction <= 1)) {
+    throw new ConfigError(`selectHighQuality's fraction must be in (0, 1], but is ${shown(fraction)}`);
+  }
+  if (topK !== undefined && !(Number.isInteger(topK) && topK > 0)) {
+    throw new ConfigError(`selectHighQuality's topK must be a positive integer, but is ${shown(topK)}`);
+  }
+  const isRanked = fraction !== undefined || topK !== undefined;
+  const least = threshold ?? (isRanked ? Number.NEGATIVE_INFINITY : 0.75);
+  checkThreshold(least);
+  // 0.07 · 100 is a little more than 7.
+  const count = topK ?? Math.ceil((fraction ?? 1) * rows.length - 1e-9);
+  const best = rows.filter(({ reward }) => reward >= least).sort((a, b) => b.reward - a.reward);
+  const kept = new Set(best.slice(0, count));
+  return rows.filter((row) => kept.has(row));
+}
+
+/** @throws ConfigError for a τ that is not a number */
+export function checkThreshold(threshold: number): void {
+  if (typeof threshold !== "number" || Number.isNaN(threshold))
+    throw new ConfigError(`expected threshold to be a number, got ${shown(threshold)}`);
+}
+
+/**
+ * The rollout of a group with the highest reward: (R*, r) of D_RISE. Ties go to the shorter cot, then to the earlier one.
+ * @throws ConfigError for an empty group
+ */
+export function bestRollout<R extends Judged>(rollouts: readonly R[]): R {
+  const [first, ...others] = rollouts;
+  if (!first) throw new ConfigError("bestRollout needs at least one rollout, but got none");
+  return others.reduce((best, rollout) => (isBetter(rollout, best) ? rollout : best), first);
+}
+
+function isBetter(a: Judged, b: Judged): boolean {
+  if (a.reward.reward !== b.reward.reward) return a.reward.reward > b.reward.reward;
+  return a.cot.text.length < b.cot.text.length;
+}

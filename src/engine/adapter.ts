@@ -1,0 +1,105 @@
+import { ConfigError } from "../errors";
+import type { Qwen2VlConfig } from "../models/families/qwen2-vl/config";
+import { checkBooleans, checkNumber, type Names } from "../options/options";
+import { createRng } from "../rng";
+
+/** Low-rank adaptation (Hu et al. 2021): W x + scale · B A x, with W frozen. */
+export interface LoraConfig {
+  readonly rank: number;
+  /** Numerator of the scale (2 · rank). */
+  readonly alpha?: number;
+  /** The scale is alpha / √rank, not alpha / rank (false): rsLoRA, Kalajdzievski, arXiv 2312.03732. */
+  readonly rsLora?: boolean;
+  /** Linear layers by the end of their name ("q_proj", "attn.qkv"), or all of both towers; all of the language model's by default. */
+  readonly targetModules?: readonly string[] | "all-linear";
+}
+
+export const loraOptions: Names<LoraConfig> = { rank: true, alpha: true, rsLora: true, targetModules: true };
+
+export interface TrainableTensor {
+  readonly shape: readonly number[];
+  readonly data: Float32Array;
+}
+
+interface LinearLayer {
+  readonly name: string;
+  readonly outputs: number;
+  readonly inputs: number;
+}
+
+/** Every linear layer that can be adapted, with its sizes: of the language model, then of the vision tower. */
+export function linearLayers({ text, vision }: Qwen2VlConfig): LinearLayer[] {
+  const kv = text.kvHeads * text.headDim;
+  const wide = vision.embedDim * vision.mlpRatio;
+  const merged = vision.embedDim * vision.spatialMergeSize ** 2;
+  const each = (
+    count: number,
+    folder: string,
+    layers: Readonly<Record<string, readonly [outputs: number, inputs: number]>>,
+  ) =>
+    Array.from({ length: count }, (_, i) =>
+      Object.entries(layers).map(([name, [outputs, inputs]]) => ({ name: `${folder}.${i}.${name}`, outputs, inputs })),
+    ).flat();
+  return [
+    ...each(text.layers, "model.layers", {
+      "self_attn.q_proj": [text.heads * text.headDim, text.hiddenSize],
+      "self_attn.k_proj": [kv, text.hiddenSize],
+      "self_attn.v_proj": [kv, text.hiddenSize],
+      "self_attn.o_proj": [text.hiddenSize, text.heads * text.headDim],
+      "mlp.gate_proj": [text.intermediateSize, text.hiddenSize],
+      "mlp.up_proj": [text.intermediateSize, text.hiddenSize],
+      "mlp.down_proj": [text.hiddenSize, text.intermediateSize],
+    }),
+    ...each(vision.depth, "visual.blocks", {
+      "attn.qkv": [3 * vision.embedDim, vision.embedDim],
+      "attn.proj": [vision.embedDim, vision.embedDim],
+      "mlp.fc1": [wide, vision.embedDim],
+      "mlp.fc2": [vision.embedDim, wide],
+    }),
+    { name: "visual.merger.mlp.0", outputs: merged, inputs: merged },
+    { name: "visual.merger.mlp.2", outputs: text.hiddenSize, inputs: merged },
+  ];
+}
+
+/** Whether `target`, the end of a name, means this layer. */
+export const isTarget = (name: string, target: string) => name.endsWith(`.${target}`);
+
+/** The names of the two matrices of an adapted layer. */
+export const loraNames = (module: string) => ({ a: `${module}.lora_A.weight`, b: `${module}.lora_B.weight` });
+
+export const loraScale = ({ rank, alpha = 2 * rank, rsLora = false }: LoraConfig) =>
+  alpha / (rsLora ? Math.sqrt(rank) : rank);
+
+/**
+ * Fresh adapter matrices as PEFT initialises them: A uniform in ±1/√in (Kaiming, a = √5), B zero, so that the policy starts as the base model.
+ * @throws ConfigError for a rank that is no positive integer, an alpha that is not above 0, or target modules that the model lacks
+ */
+export function createAdapter(config: Qwen2VlConfig, lora: LoraConfig, seed: number): Map<string, TrainableTensor> {
+  const { rank, alpha = 2 * rank, rsLora } = lora;
+  checkNumber("lora.rank", "a positive integer", rank, Number.isInteger(rank) && rank > 0);
+  checkNumber("lora.alpha", "a number above 0", alpha, alpha > 0 && Number.isFinite(alpha));
+  checkBooleans("lora", { rsLora });
+  const tensors = new Map<string, TrainableTensor>();
+  for (const { name, outputs, inputs } of targetLayers(config, lora)) {
+    const rng = createRng(seed, "lora", name);
+    const bound = 1 / Math.sqrt(inputs);
+    const a = Float32Array.from({ length: lora.rank * inputs }, () => (2 * rng.uniform() - 1) * bound);
+    tensors.set(loraNames(name).a, { shape: [lora.rank, inputs], data: a });
+    tensors.set(loraNames(name).b, { shape: [outputs, lora.rank], data: new Float32Array(outputs * lora.rank) });
+  }
+  return tensors;
+}
+
+/** The layers that get an adapter. */
+export function targetLayers(config: Qwen2VlConfig, { targetModules }: LoraConfig): LinearLayer[] {
+  const layers = linearLayers(config);
+  if (targetModules === "all-linear") return layers;
+  if (!targetModules) return layers.filter(({ name }) => name.startsWith("model."));
+  const expected = () =>
+    `lora.targetModules: expected "all-linear" or a list of ends of ${[...new Set(layers.map(({ name }) => name.split(".").slice(-2).join(".")))].join(", ")}`;
+  if (!Array.isArray(targetModules) || targetModules.length === 0)
+    throw new ConfigError(`${expected()}; got ${JSON.stringify(targetModules)}`);
+  const unknown = targetModules.filter((target) => !layers.some(({ name }) => isTarget(name, target)));
+  if (unknown.length > 0) throw new ConfigError(`${expected()}; got ${unknown.join(", ")}`);
+  return layers.filter(({ name }) => targetModules.some((target) => isTarget(name, target)));
+}

@@ -1,0 +1,153 @@
+import { ShapeError } from "../errors";
+import type { Qwen2VlConfig } from "../models/families/qwen2-vl/config";
+import { mropeTables, ropePositions, visionRotaryTables } from "../models/families/qwen2-vl/positions";
+import type { ProcessedImage } from "../models/inputs/image-processor";
+import type { Tensor } from "../onnx/runtime/session";
+
+/** A token sequence with its pictures, in the order of their places in it. */
+export interface ModelRow {
+  readonly tokens: readonly number[];
+  readonly images: readonly ProcessedImage[];
+}
+
+/**
+ * The distinct pictures of a batch, grouped by grid because one vision graph sees pictures of one size. The last picture of a group is repeated
+ * up to a power of two, so that few graphs serve batches of any size.
+ */
+export interface ImageGroups {
+  readonly groups: readonly {
+    readonly grid: readonly [number, number, number];
+    readonly images: readonly ProcessedImage[];
+  }[];
+  /** First row of each picture among the concatenated features. */
+  readonly offsets: ReadonlyMap<ProcessedImage, number>;
+  readonly featureRows: number;
+}
+
+export const mergedTokens = ([t, h, w]: readonly [number, number, number], { vision }: Qwen2VlConfig) =>
+  (t * h * w) / vision.spatialMergeSize ** 2;
+
+export function groupImages(rows: readonly ModelRow[], config: Qwen2VlConfig): ImageGroups {
+  const byGrid = new Map<string, ProcessedImage[]>();
+  for (const image of new Set(rows.flatMap(({ images }) => images))) {
+    const key = image.grid.join("×");
+    byGrid.set(key, [...(byGrid.get(key) ?? []), image]);
+  }
+  const groups = [...byGrid]
+    .sort(([a], [b]) => (a < b ? -1 : 1))
+    .map(([, images]) => ({ grid: images[0]!.grid, images: fillToPowerOfTwo(images) }));
+  const offsets = new Map<ProcessedImage, number>();
+  let featureRows = 0;
+  for (const { grid, images } of groups)
+    for (const image of images) {
+      offsets.set(image, featureRows);
+      featureRows += mergedTokens(grid, config);
+    }
+  return { groups, offsets, featureRows };
+}
+
+const fillToPowerOfTwo = <T>(items: readonly T[]): T[] =>
+  Array.from({ length: 2 ** Math.ceil(Math.log2(items.length)) }, (_, i) => items[Math.min(i, items.length - 1)]!);
+
+/** `n` rounded up to a multiple of `step`. */
+export const roundUp = (n: number, step: number): number => Math.ceil(n / step) * step;
+
+/** Patches and rotary tables of one group, as the vision graph takes them. */
+export function visionFeeds(
+  { grid, images }: ImageGroups["groups"][number],
+  config: Qwen2VlConfig,
+): { patches: Tensor; cos: Tensor; sin: Tensor } {
+  const count = grid[0] * grid[1] * grid[2];
+  const width = images[0]!.pixelValues.length / count;
+  const patches = new Float32Array(images.length * count * width);
+  for (const [i, image] of images.entries()) patches.set(image.pixelValues, i * count * width);
+  const { cos, sin } = visionRotaryTables(grid, config);
+  const half = cos.length / count;
+  const repeat = (table: Float32Array): Tensor => {
+    const data = new Float32Array(images.length * table.length);
+    for (let i = 0; i < images.length; i++) data.set(table, i * table.length);
+    return { data, shape: [images.length, count, half] };
+  };
+  return { patches: { data: patches, shape: [images.length * count, width] }, cos: repeat(cos), sin: repeat(sin) };
+}
+
+export interface Layout {
+  readonly tokenIds: Tensor<BigInt64Array>;
+  /** For every place, which row of (embeddings ++ features) stands there. */
+  readonly source: Tensor<BigInt64Array>;
+  readonly cos: Tensor<Float32Array>;
+  readonly sin: Tensor<Float32Array>;
+  /** First place of each row's tokens: 0, or the padding on its left. */
+  readonly starts: readonly number[];
+  /** Position of each row's next token. */
+  readonly next: readonly number[];
+}
+
+/** A row, or the part of it from one token to another. */
+export interface RowPart extends ModelRow {
+  readonly promptLength?: number;
+  readonly from?: number;
+  readonly to?: number;
+}
+
+/**
+ * Lays rows, or parts of them, out as [rows, time], padded on one side; padding is computed but never attended to. A picture token that stands
+ * behind a row's prompt is a word like others, as it is to transformers' `generate`: the model wrote it, and there is no picture.
+ */
+export function layOut(
+  rows: readonly RowPart[],
+  time: number,
+  side: "left" | "right",
+  { offsets }: ImageGroups,
+  config: Qwen2VlConfig,
+): Layout {
+  const { text, tokens: special } = config;
+  const half = text.headDim / 2;
+  const places = rows.length * time;
+  const tokenIds = new BigInt64Array(places);
+  const source = BigInt64Array.from({ length: places }, (_, i) => BigInt(i));
+  const cos = new Float32Array(places * half).fill(1);
+  const sin = new Float32Array(places * half);
+  const starts: number[] = [];
+  const next: number[] = [];
+
+  rows.forEach(({ tokens, images, promptLength = tokens.length, from = 0, to = tokens.length }, r) => {
+    if (to - from > time) throw new ShapeError(`row ${r}: ${to - from} tokens do not fit ${time}`);
+    const start = r * time + (side === "left" ? time - (to - from) : 0);
+    starts.push(start - r * time);
+    const positions = ropePositions(
+      tokens,
+      images.map(({ grid }) => grid),
+      config,
+      promptLength,
+    );
+    next.push(positions.next);
+    const tables = mropeTables(positions, text.headDim, text.ropeTheta, text.mropeSection);
+    cos.set(tables.cos.subarray(from * half, to * half), start * half);
+    sin.set(tables.sin.subarray(from * half, to * half), start * half);
+    const features = images.flatMap((image) => {
+      const first = offsets.get(image)!;
+      return Array.from({ length: mergedTokens(image.grid, config) }, (_, i) => first + i);
+    });
+    let seen = 0;
+    tokens.forEach((token, i) => {
+      const feature = token === special.image && i < promptLength ? features[seen++]! : undefined;
+      if (i < from || i >= to) return;
+      tokenIds[start + i - from] = BigInt(token);
+      if (feature !== undefined) source[start + i - from] = BigInt(places + feature);
+    });
+    if (seen !== features.length)
+      throw new ShapeError(
+        `row ${r}: ${seen} image tokens, but its ${images.length} pictures have ${features.length} features`,
+      );
+  });
+
+  return {
+    tokenIds: { data: tokenIds, shape: [places] },
+    source: { data: source, shape: [places] },
+    cos: { data: cos, shape: [rows.length, time, half] },
+    sin: { data: sin, shape: [rows.length, time, half] },
+    starts,
+    next,
+  };
+}

@@ -1,0 +1,52 @@
+import { copyFile, mkdir } from "node:fs/promises";
+import { join } from "node:path";
+import { CheckpointError } from "../../errors";
+import { canonicalName, emptyShards } from "../../models/checkpoint/weights";
+import { exists, tokenizerFiles } from "../../models/files/directory";
+import { readHeader } from "../../models/files/safetensors";
+import { openQwen2Vl } from "../../models/open-model";
+import { listed } from "../../options/display";
+import { mergedWeights } from "./merged-weights";
+import { adapterWeights, readAdapterConfig, unusable } from "./peft";
+import { byOwnName, saveCheckpoint } from "./policy-files";
+
+/**
+ * Writes a whole checkpoint with an adapter folded in, W + scale · B A, as a Hugging Face directory in float32: it needs no PEFT, and is a
+ * `model` for `onnxBackend` and `onnxTrainer`. What PEFT trains as it is (`modules_to_save`, `trainable_token_indices`, tokens that were added, with the
+ * adapter's own tokenizer) takes the place of the model's.
+ * @param adapter folder that `trainer.save` or PEFT wrote
+ * @param dir folder to write
+ * @param options.model checkpoint that the adapter belongs to (the one that its adapter_config.json names)
+ * @throws CheckpointError naming the adapter's matrices that the checkpoint has no place for
+ */
+export async function mergeAdapter(
+  adapter: string,
+  dir: string,
+  options: { readonly model?: string } = {},
+): Promise<void> {
+  const path = join(adapter, "adapter_config.json");
+  const settings = await readAdapterConfig(path, true);
+  const { base_model_name_or_path: named, revision } = settings;
+  const base = options.model ?? (named && revision ? `${named}@${revision}` : named);
+  if (!base) throw new CheckpointError(`${path}: expected base_model_name_or_path, or options.model; got neither`);
+  const file = await adapterWeights(adapter);
+  const stored = await readHeader(file).catch(unusable);
+  const model = await openQwen2Vl(base).catch((cause: Error) => {
+    if (options.model) throw cause;
+    throw new CheckpointError(
+      `${path}: expected to find what it names as its model, or options.model: ${cause.message}`,
+      { cause },
+    );
+  });
+  const { weights, changed, left } = mergedWeights(model, settings, file, byOwnName(file, stored, canonicalName));
+  if (left.length > 0)
+    throw new CheckpointError(
+      `${adapter}: expected matrices of rank ${settings.r} for ${base}; no place for ${listed(left)}${emptyShards(stored)}`,
+    );
+  await mkdir(dir, { recursive: true });
+  await saveCheckpoint(model, weights, dir, changed);
+  // The new tokens' names.
+  if (changed.vocab_size !== undefined)
+    for (const name of tokenizerFiles)
+      if (await exists(join(adapter, name))) await copyFile(join(adapter, name), join(dir, name));
+}

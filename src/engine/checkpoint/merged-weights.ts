@@ -1,0 +1,151 @@
+import { CheckpointError } from "../../errors";
+import type { HeaderTensor, WritableTensor } from "../../models/files/safetensors";
+import type { Qwen2Vl } from "../../models/open-model";
+import { type LoraConfig, loraNames, loraScale } from "../adapter";
+import type { AdapterSettings } from "./peft";
+import { readNumbers } from "./policy-files";
+
+export interface Merged {
+  readonly weights: ReadonlyMap<string, WritableTensor>;
+  /** Keys of config.json that are others now. */
+  readonly changed: { readonly vocab_size?: number; readonly tie_word_embeddings?: false };
+  /** Tensors of the adapter for which the model has no place. */
+  readonly left: readonly string[];
+}
+
+const [embeddings, head] = ["model.embed_tokens", "lm_head"];
+
+/**
+ * A checkpoint's weights with an adapter folded in, each read and computed when it is written: of a large checkpoint one matrix is in memory.
+ *
+ * W₀ is the model's, or the whole one that the adapter has in its place; then some rows are replaced (`trainable_tokens_delta`), then scale · B A is added. A
+ * head that was tied is one of its own as soon as it or the embeddings alone have changed, as in PEFT; rows of tied embeddings change in both.
+ * @param file of the adapter's tensors
+ * @param tensors of the adapter, by the names that tensors have here
+ */
+export function mergedWeights(
+  { checkpoint, config }: Pick<Qwen2Vl, "checkpoint" | "config">,
+  settings: AdapterSettings,
+  file: string,
+  tensors: ReadonlyMap<string, HeaderTensor>,
+): Merged {
+  const left = new Map(tensors);
+  const scale = loraScale(loraOf(settings));
+
+  /** The adapter's tensor of this name, if it has these sizes. */
+  function take(name: string, sizes: readonly (number | undefined)[]) {
+    const tensor = left.get(name);
+    const fits = tensor?.shape.length === sizes.length && tensor.shape.every((n, i) => n === (sizes[i] ?? n));
+    if (!tensor || !fits) return undefined;
+    left.delete(name);
+    return { shape: tensor.shape, read: () => readNumbers(file, name, tensor) };
+  }
+
+  /** Both of two, or neither. */
+  function takeBoth(a: string, aSizes: readonly number[], b: string, bSizes: readonly number[]) {
+    const first = take(a, aSizes);
+    const second = first && take(b, bSizes);
+    if (first && !second) left.set(a, tensors.get(a)!);
+    return first && second && { a: first.read, b: second.read };
+  }
+
+  function merged(name: string, base: WritableTensor): WritableTensor {
+    const module = name.replace(/\.weight$/, "");
+    const grows = module === embeddings || module === head;
+    const whole = take(name, grows ? [undefined, base.shape[1]] : base.shape);
+    const shape = whole?.shape ?? base.shape;
+    const [outputs, inputs] = shape as [number, number];
+    const indices = rowsOf(settings, module);
+    const rows =
+      indices?.every((index) => index >= 0 && index < outputs) &&
+      take(`${module}.token_adapter.trainable_tokens_delta`, [indices.length, inputs]);
+    const { a, b } = loraNames(module);
+    const product = takeBoth(a, [settings.r, inputs], b, [outputs, settings.r]);
+    // An embedding is a linear layer of one-hot vectors, and PEFT keeps its factors as that layer would.
+    const [ea, eb] = [`${module}.lora_embedding_A`, `${module}.lora_embedding_B`];
+    const lookup = takeBoth(ea, [settings.r, outputs], eb, [inputs, settings.r]);
+    const data = async () => {
+      const weight = whole ? await whole.read() : await numbersOf(base);
+      if (rows) replaceRows(weight, await rows.read(), indices!, inputs);
+      if (product) addProduct(weight, await product.a(), await product.b(), settings.r, scale);
+      if (lookup)
+        addProduct(
+          weight,
+          transposed(await lookup.b(), settings.r),
+          transposed(await lookup.a(), outputs),
+          settings.r,
+          scale,
+        );
+      return weight;
+    };
+    return { shape, data };
+  }
+
+  const isTied = config.text.tieWordEmbeddings;
+  const takesHead = [...tensors.keys()].some((name) => name.startsWith(`${head}.`));
+  const aloneChanged = [".weight", ".lora_embedding_A"].some((end) => tensors.has(`${embeddings}${end}`));
+  const untied = isTied && (takesHead || (aloneChanged && !settings.ensure_weight_tying));
+  const weights = new Map<string, WritableTensor>();
+  for (const [name, { shape }] of checkpoint.tensors)
+    weights.set(name, merged(name, { shape, data: () => checkpoint.read(name) }));
+  if (untied) {
+    const { shape } = checkpoint.tensors.get(`${embeddings}.weight`)!;
+    const base = { shape, data: () => checkpoint.read(`${embeddings}.weight`) };
+    weights.set(`${head}.weight`, merged(`${head}.weight`, base));
+  }
+  const vocabulary = weights.get(`${embeddings}.weight`)!.shape[0]!;
+  const words = weights.get(`${head}.weight`)?.shape[0] ?? vocabulary;
+  if (words !== vocabulary)
+    throw new CheckpointError(
+      `${file}: expected as many tokens in the head as in the embeddings, found ${words} and ${vocabulary}`,
+    );
+  return {
+    weights,
+    changed: {
+      ...(vocabulary !== config.text.vocabSize && { vocab_size: vocabulary }),
+      ...(untied && { tie_word_embeddings: false }),
+    },
+    left: [...left].map(([name, { shape }]) => `${name} [${shape.join(", ")}]`),
+  };
+}
+
+const loraOf = ({ r, lora_alpha, use_rslora }: AdapterSettings): LoraConfig => ({
+  rank: r,
+  alpha: lora_alpha,
+  rsLora: use_rslora,
+});
+
+const numbersOf = async ({ data }: WritableTensor) => (typeof data === "function" ? data() : data);
+
+/** The rows of a module's matrix that are trained as they are. */
+function rowsOf({ trainable_token_indices: rows }: AdapterSettings, module: string): readonly number[] | undefined {
+  if (rows == null) return undefined;
+  if (Array.isArray(rows)) return module === embeddings ? rows : undefined;
+  const byModule = rows as Readonly<Record<string, readonly number[]>>;
+  const name = module.split(".").at(-1)!;
+  return Object.hasOwn(byModule, name) ? byModule[name] : undefined;
+}
+
+function replaceRows(w: Float32Array, rows: Float32Array, indices: readonly number[], inputs: number): void {
+  for (const [i, index] of indices.entries()) w.set(rows.subarray(i * inputs, (i + 1) * inputs), index * inputs);
+}
+
+/** Xᵀ of a matrix with this many columns. */
+function transposed(x: Float32Array, columns: number): Float32Array {
+  const rows = x.length / columns;
+  return Float32Array.from(x, (_, i) => x[(i % rows) * columns + Math.floor(i / rows)]!);
+}
+
+/** W ← W + scale · B A, with W [out, in], A [rank, in], B [out, rank]. */
+function addProduct(w: Float32Array, a: Float32Array, b: Float32Array, rank: number, scale: number): void {
+  const inputs = a.length / rank;
+  const row = new Float64Array(inputs);
+  for (let out = 0; out * rank < b.length; out++) {
+    row.fill(0);
+    for (let k = 0; k < rank; k++) {
+      const weight = scale * b[out * rank + k]!;
+      for (let i = 0; i < inputs; i++) row[i]! += weight * a[k * inputs + i]!;
+    }
+    for (let i = 0; i < inputs; i++) w[out * inputs + i]! += row[i]!;
+  }
+}

@@ -1,0 +1,129 @@
+import { join } from "node:path";
+import { z } from "zod";
+import { CheckpointError } from "../../errors";
+import { check } from "../../models/families/qwen2-vl/config";
+import { exists, readJson } from "../../models/files/directory";
+import { limits, orDefault, tokenIds } from "../../models/files/fields";
+import type { Qwen2Vl } from "../../models/open-model";
+import { listed, shown } from "../../options/display";
+import { isTarget, type LoraConfig, linearLayers, loraNames } from "../adapter";
+import type { Policy } from "../policy";
+
+/** Turns a file's error into one about the checkpoint it belongs to. */
+export const unusable = (cause: Error): never => {
+  throw new CheckpointError(cause.message, { cause });
+};
+
+/** transformers 4.52 and later keep both towers one level deeper, and PEFT follows it. */
+export const peftName = (name: string) =>
+  `base_model.model.${name.replace(/^visual\./, "model.visual.").replace(/^model\.layers\./, "model.language_model.layers.")}`;
+
+/** adapter_config.json, with the defaults of PEFT's LoraConfig for what it leaves out. */
+const settingsSchema = z.object({
+  r: orDefault(z.int().positive().max(limits.width), 8),
+  lora_alpha: orDefault(z.number(), 8),
+  use_rslora: orDefault(z.boolean(), false),
+  base_model_name_or_path: z.string().nullish(),
+  revision: z.string().nullish(),
+  /** Rows of the embeddings, or of the modules it names, that are trained as they are. */
+  trainable_token_indices: z.union([tokenIds, z.record(z.string(), tokenIds)]).nullish(),
+  ensure_weight_tying: orDefault(z.boolean(), false),
+});
+
+export type AdapterSettings = z.infer<typeof settingsSchema>;
+
+/** Settings of PEFT under which there is more, or something else, than W + scale · B A; each says nothing where it is null, false or empty. */
+const beyondLora = [
+  ...["use_dora", "use_qalora", "use_bdlora", "lora_bias", "rank_pattern", "alpha_pattern"],
+  ...["layer_replication", "alora_invocation_tokens", "target_parameters", "arrow_config"],
+  ...["loftq_config", "corda_config", "lora_ga_config", "kasa_config", "monteclora_config"],
+];
+
+/** Weights that are trained beside the low-rank ones: they can be merged. */
+const besidesLora = ["modules_to_save", "trainable_token_indices"];
+
+/** Starts that leave the model's own weights alone; PEFT takes others (pissa, olora, …) out of them again when it loads an adapter. */
+const plainStarts = [true, false, null, undefined, "gaussian", "orthogonal", "eva"];
+
+/**
+ * @param merging whether whole weights beside the low-rank ones may be there
+ * @throws CheckpointError naming each setting under which an adapter would be another network
+ */
+export async function readAdapterConfig(path: string, merging = false): Promise<AdapterSettings> {
+  const json = (await readJson(path).catch(unusable)) as Record<string, unknown> | null;
+  if (typeof json !== "object" || json === null || Array.isArray(json))
+    throw new CheckpointError(`${path}: expected an object of settings, found ${shown(json)}`);
+  const { init_lora_weights } = json;
+  const [type, bias] = [json.peft_type ?? "LORA", json.bias ?? "none"];
+  const saysNothing = (value: unknown) =>
+    value == null || value === false || (typeof value === "object" && Object.keys(value).length === 0);
+  const given = (keys: readonly string[]) => keys.flatMap((key) => (saysNothing(json[key]) ? [] : [[key, json[key]]]));
+  const besides = merging ? [] : given(besidesLora);
+  const others = [
+    ...(type === "LORA" ? [] : [["peft_type", type]]),
+    ...(bias === "none" ? [] : [["bias", bias]]),
+    ...(plainStarts.includes(init_lora_weights as string) ? [] : [["init_lora_weights", init_lora_weights]]),
+    ...given(beyondLora),
+  ];
+  if (others.length + besides.length > 0) {
+    const advice = others.length === 0 ? "; mergeAdapter makes a model of it, which a trainer can begin with" : "";
+    const found = [...others, ...besides].map(([key, value]) => `${key} ${shown(value)}`);
+    throw new CheckpointError(`${path}: expected plain LoRA, found ${listed(found)}${advice}`);
+  }
+  return check(settingsSchema, json, path, (message) => new CheckpointError(message));
+}
+
+/**
+ * The file of an adapter's weights.
+ * @throws CheckpointError where there is none that can be read
+ */
+export async function adapterWeights(dir: string): Promise<string> {
+  const path = join(dir, "adapter_model.safetensors");
+  if (!(await exists(path)) && (await exists(join(dir, "adapter_model.bin"))))
+    throw new CheckpointError(
+      `${path}: expected a safetensors file, found adapter_model.bin alone, which runs code when it is read; ` +
+        "in Python, AutoPeftModel.from_pretrained(dir).save_pretrained(dir) writes the other",
+    );
+  return path;
+}
+
+/** @throws CheckpointError for an adapter of another rank or scale */
+export async function checkScale(path: string, { rank, alpha = 2 * rank, rsLora = false }: LoraConfig): Promise<void> {
+  const { r, lora_alpha, use_rslora } = await readAdapterConfig(path);
+  const show = (...[r, alpha, rs]: readonly unknown[]) => `r ${r} and lora_alpha ${alpha}${rs ? ", use_rslora" : ""}`;
+  const [expected, found] = [show(rank, alpha, rsLora), show(r, lora_alpha, use_rslora)];
+  if (found !== expected) throw new CheckpointError(`${path}: expected ${expected}; found ${found}`);
+}
+
+/** What adapter_config.json says of an adapter. */
+export function peftConfig({ config, name, dir }: Qwen2Vl, { trainable }: Policy, lora: LoraConfig) {
+  const { rank, alpha = 2 * rank, rsLora = false } = lora;
+  const layers = linearLayers(config).map(({ name }) => name);
+  const isAdapted = (name: string) => trainable.has(loraNames(name).a);
+  // PEFT knows no ids with a revision in them.
+  const [base, revision = null] = name === dir ? [dir] : name.split("@");
+  return {
+    peft_type: "LORA",
+    task_type: "CAUSAL_LM",
+    base_model_name_or_path: base,
+    revision,
+    r: rank,
+    lora_alpha: alpha,
+    use_rslora: rsLora,
+    lora_dropout: 0,
+    bias: "none",
+    target_modules: [...new Set(layers.filter(isAdapted).map((name) => shortestTarget(name, layers, isAdapted)))],
+  };
+}
+
+/** The shortest end of a name by which PEFT, which knows more modules than these, adapts no layer but those that are. */
+function shortestTarget(name: string, layers: readonly string[], isAdapted: (name: string) => boolean): string {
+  const parts = name.split(".");
+  const ends = parts.map((_, i) => parts.slice(-1 - i).join("."));
+  const means = (end: string) =>
+    !/^\d+$/.test(end) && [...layers, patchEmbedding].every((other) => !isTarget(other, end) || isAdapted(other));
+  return ends.find(means) ?? name;
+}
+
+/** No linear layer to us; PEFT would adapt it by the name of those beside it. */
+const patchEmbedding = "visual.patch_embed.proj";

@@ -1,0 +1,139 @@
+import { copyFile, mkdir, readdir, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { CheckpointError } from "../../errors";
+import { canonicalName, emptyShards, openCheckpoint } from "../../models/checkpoint/weights";
+import { exists, isCopiedAlong, readJson, weightFiles } from "../../models/files/directory";
+import {
+  type HeaderTensor,
+  isStored,
+  readHeader,
+  readTensor,
+  type WritableTensor,
+  writeSafetensors,
+} from "../../models/files/safetensors";
+import type { Qwen2Vl } from "../../models/open-model";
+import { listed } from "../../options/display";
+import type { Policy } from "../policy";
+import { adapterWeights, checkScale, peftConfig, peftName, unusable } from "./peft";
+
+/**
+ * Writes the trained weights as others read them: a whole Hugging Face directory where every weight is trained, a PEFT adapter where
+ * LoRA is. Numbers are float32, so that what is loaded again is what was saved.
+ */
+export async function savePolicy(model: Qwen2Vl, policy: Policy, dir: string): Promise<void> {
+  if (policy.lora) {
+    await mkdir(dir, { recursive: true });
+    await writeJson(join(dir, "adapter_config.json"), peftConfig(model, policy, policy.lora));
+    const renamed = [...policy.trainable].map(([name, tensor]) => [peftName(name), tensor] as const);
+    await writeSafetensors(join(dir, "adapter_model.safetensors"), new Map(renamed));
+    return;
+  }
+  await saveCheckpoint(model, policy.trainable, dir);
+}
+
+/**
+ * Writes a whole Hugging Face directory with the model's settings and these weights, one of which is in memory at a time if need be.
+ * @param changed keys of the language model's configuration that the weights have changed
+ */
+export async function saveCheckpoint(
+  model: Qwen2Vl,
+  weights: ReadonlyMap<string, WritableTensor>,
+  dir: string,
+  changed: Readonly<Record<string, unknown>> = {},
+): Promise<void> {
+  await mkdir(dir, { recursive: true });
+  for (const file of await readdir(model.dir))
+    if (isCopiedAlong(file)) await copyFile(join(model.dir, file), join(dir, file));
+  const { text_config: text, ...outer } = inFloat32(await readJson(join(model.dir, "config.json"))) as {
+    text_config?: object | null;
+  };
+  // Files of older versions have one level; in newer ones each reader looks on the level that it knows.
+  const config = { ...outer, ...(text && { text_config: { ...text, ...changed } }), ...changed };
+  await writeJson(join(dir, "config.json"), config);
+  await writeSafetensors(join(dir, "model.safetensors"), weights);
+}
+
+/**
+ * Reads what `savePolicy` wrote, by the names of the policy's own tensors. An adapter may also come from Python's PEFT, a checkpoint from wherever a
+ * `model` may come from.
+ * @throws CheckpointError naming what is missing, too many or of another shape, or an adapter's other rank or scale
+ */
+export async function readPolicy({ config, trainable, lora }: Policy, dir: string): Promise<Map<string, Float32Array>> {
+  const adapter = await adapterWeights(dir);
+  const isWhole = await weightFiles(dir).then(
+    () => true,
+    () => false,
+  );
+  if (lora) {
+    if (isWhole && !(await exists(adapter)))
+      throw new CheckpointError(
+        `${dir}: expected a LoRA adapter, found a whole checkpoint: it is of a trainer without lora, or a model to start from`,
+      );
+    await checkScale(join(dir, "adapter_config.json"), lora);
+    return readTensors(adapter, trainable, canonicalName);
+  }
+  if (!isWhole && (await exists(adapter)))
+    throw new CheckpointError(
+      `${dir}: expected a whole checkpoint, found a LoRA adapter: it is of a trainer with lora; mergeAdapter makes a checkpoint of it`,
+    );
+  const checkpoint = await openCheckpoint(dir, config).catch(unusable);
+  const weights = new Map<string, Float32Array>();
+  for (const name of trainable.keys()) weights.set(name, await checkpoint.read(name));
+  return weights;
+}
+
+/**
+ * Reads exactly the tensors of `expected`; nothing is read of a file that has others.
+ * @param ownName what a name in the file is called in `expected`
+ */
+export async function readTensors(
+  path: string,
+  expected: ReadonlyMap<string, { readonly shape: readonly number[] }>,
+  ownName: (stored: string) => string = (stored) => stored,
+): Promise<Map<string, Float32Array>> {
+  const stored = await readHeader(path).catch(unusable);
+  const found = byOwnName(path, stored, ownName);
+  const show = (tensor?: { readonly shape: readonly number[] }) => (tensor ? `[${tensor.shape.join(", ")}]` : "none");
+  const problems = [...new Set([...expected.keys(), ...found.keys()])].flatMap((name) => {
+    const [wanted, got] = [show(expected.get(name)), show(found.get(name))];
+    return wanted === got ? [] : [`${name}: expected ${wanted}, found ${got}`];
+  });
+  if (problems.length > 0)
+    throw new CheckpointError(
+      `${path}: not what is being trained${emptyShards(stored)}\n  ${listed(problems, "\n  ", mostProblems)}`,
+    );
+  const tensors = new Map<string, Float32Array>();
+  for (const [name, tensor] of found) tensors.set(name, await readNumbers(path, name, tensor));
+  return tensors;
+}
+
+/** Lines of an error. */
+const mostProblems = 20;
+
+/** @throws CheckpointError when two names stand for one tensor */
+export function byOwnName(
+  path: string,
+  stored: ReadonlyMap<string, HeaderTensor>,
+  ownName: (stored: string) => string,
+): Map<string, HeaderTensor> {
+  const found = new Map<string, HeaderTensor>();
+  for (const [name, tensor] of stored) {
+    const own = ownName(name);
+    if (found.has(own)) throw new CheckpointError(`${path}: ${own}: expected once, found again as ${name}`);
+    found.set(own, tensor);
+  }
+  return found;
+}
+
+/** @throws CheckpointError for a tensor of another type than can be read */
+export async function readNumbers(path: string, name: string, tensor: HeaderTensor): Promise<Float32Array> {
+  if (!isStored(tensor))
+    throw new CheckpointError(`${path}: ${name}: expected F32, F16 or BF16, found ${tensor.dtype}`);
+  return readTensor(path, tensor).catch(unusable);
+}
+
+const writeJson = (path: string, json: unknown) => writeFile(path, `${JSON.stringify(json, null, 2)}\n`);
+
+/** Else transformers would round the weights to the type that they were once published in. */
+const inFloat32 = (config: unknown): unknown =>
+  JSON.parse(JSON.stringify(config), (key, value) => (/^(torch_)?dtype$/.test(key) ? "float32" : value));

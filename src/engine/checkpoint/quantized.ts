@@ -1,0 +1,180 @@
+import { createHash } from "node:crypto";
+import { mkdir, readdir, rm, stat } from "node:fs/promises";
+import { homedir } from "node:os";
+import { basename, join } from "node:path";
+import { DataError } from "../../errors";
+import { type Precision, type ReducedPrecision, roundings } from "../../models/checkpoint/quantize";
+import type { Checkpoint, RoundedLayer } from "../../models/checkpoint/weights";
+import type { Qwen2VlConfig } from "../../models/families/qwen2-vl/config";
+import { headOf } from "../../models/families/qwen2-vl/config";
+import { exists } from "../../models/files/directory";
+import {
+  isStored,
+  type RawTensor,
+  readHeader,
+  readTensor,
+  readTensorBytes,
+  rowsOf,
+  type StoredTensor,
+  writeRawSafetensors,
+} from "../../models/files/safetensors";
+import type { Qwen2Vl } from "../../models/open-model";
+import { linearLayers } from "../adapter";
+
+/** What a sampler of this precision multiplies with, where it is not the checkpoint. */
+export async function roundedFor(
+  { checkpoint, config }: Pick<Qwen2Vl, "checkpoint" | "config">,
+  precision: Precision,
+): Promise<Checkpoint | undefined> {
+  return precision === "float32" || precision === "half" ? undefined : roundedCheckpoint(checkpoint, config, precision);
+}
+
+/**
+ * The language model of a checkpoint with the matrices of its linear layers and of its head rounded; embeddings, norms and biases as they are stored.
+ * The vision tower is not in it. It is made once, in a file of the cache, and made again when the checkpoint's files have changed.
+ */
+export async function roundedCheckpoint(
+  checkpoint: Checkpoint,
+  config: Qwen2VlConfig,
+  precision: ReducedPrecision,
+): Promise<Checkpoint> {
+  const folder = join(cacheFolder(), `${basename(checkpoint.folder)}-${digest(checkpoint.folder)}`);
+  const file = `${precision}-${digest(JSON.stringify([formatVersion, await stateOf(checkpoint)]))}.safetensors`;
+  const path = join(folder, file);
+  if (!(await exists(path))) {
+    await mkdir(folder, { recursive: true });
+    await removeOthers(folder, file, precision);
+    const partial = join(folder, `${file}.${process.pid}-${parts++}.partial`);
+    await writeRawSafetensors(path, roundedTensors(checkpoint, config, precision), partial);
+  }
+  const found = new Map([...(await readHeader(path))].map(([name, tensor]) => [name, { ...tensor, file }]));
+  const rounded = new Map<string, RoundedLayer>();
+  for (const module of roundedModules(config)) {
+    const [numbers, scale] = [found.get(numbersOf(module)), found.get(scaleOf(module))];
+    if (!numbers || !scale) throw new DataError(`${path}: expected ${numbersOf(module)} and ${scaleOf(module)}`);
+    rounded.set(module, { precision, numbers, scale });
+  }
+  const tensors = new Map<string, StoredTensor & { file: string }>();
+  for (const name of checkpoint.tensors.keys()) {
+    const tensor = found.get(name);
+    if (tensor && isStored(tensor)) tensors.set(name, { ...tensor, file });
+  }
+  return { dir: checkpoint.dir, folder, tensors, rounded, read: checkpoint.read };
+}
+
+/** Of what a file holds and how: another version is another file. */
+const formatVersion = 1;
+
+let parts = 0;
+
+/** Hugging Face's folder for what libraries make of models. */
+const cacheFolder = () =>
+  join(
+    process.env.HF_ASSETS_CACHE ?? join(process.env.HF_HOME ?? join(homedir(), ".cache", "huggingface"), "assets"),
+    "rise-ts",
+    "rounded",
+  );
+
+const digest = (text: string) => createHash("sha256").update(text).digest("hex").slice(0, 16);
+
+/** What tells a file from what it was before: no checkpoint is read through for it. */
+async function stateOf({ folder, tensors }: Checkpoint): Promise<unknown[]> {
+  const files = [...new Set([...tensors.values()].map(({ file }) => file))].sort();
+  return Promise.all(
+    files.map(async (file) => {
+      const { size, mtimeMs } = await stat(join(folder, file));
+      return [file, size, mtimeMs];
+    }),
+  );
+}
+
+/** Removes what was made of older states of a checkpoint, and what processes that have ended left unfinished. */
+async function removeOthers(folder: string, file: string, precision: ReducedPrecision): Promise<void> {
+  for (const other of await readdir(folder)) {
+    const pid = /\.(\d+)-\d+\.partial$/.exec(other)?.[1];
+    const isOld = pid === undefined ? other.startsWith(`${precision}-`) && other !== file : !isAlive(Number(pid));
+    if (isOld) await rm(join(folder, other), { force: true });
+  }
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    // Somebody else's.
+    return (error as NodeJS.ErrnoException).code === "EPERM";
+  }
+}
+
+const numbersOf = (module: string) => `${module}.numbers`;
+const scaleOf = (module: string) => `${module}.scale`;
+
+/** The language model's linear layers, and its head under the name that its matrix has. */
+export const roundedModules = (config: Qwen2VlConfig): string[] => [
+  ...linearLayers(config).flatMap(({ name }) => (name.startsWith("model.") ? [name] : [])),
+  headOf(config),
+];
+
+/** In the order in which they are to be written: scales are known when their numbers are. */
+function roundedTensors(
+  { folder, tensors }: Checkpoint,
+  config: Qwen2VlConfig,
+  precision: ReducedPrecision,
+): Map<string, RawTensor> {
+  const modules = new Set(roundedModules(config));
+  const all = new Map<string, RawTensor>();
+  for (const [name, tensor] of tensors) {
+    if (name.startsWith("visual.")) continue;
+    const path = join(folder, tensor.file);
+    const module = name.replace(/\.weight$/, "");
+    if (modules.has(module)) for (const part of roundedMatrix(path, module, tensor, precision)) all.set(...part);
+    // Rows of it are read as well where it is the embedding too.
+    if (!modules.has(module) || module === "model.embed_tokens") all.set(name, asStored(path, tensor));
+  }
+  return all;
+}
+
+function roundedMatrix(
+  path: string,
+  module: string,
+  tensor: StoredTensor,
+  precision: ReducedPrecision,
+): [string, RawTensor][] {
+  const [outputs, inputs] = tensor.shape as [number, number];
+  const { dtype, numbers, scales, round } = roundings[precision];
+  const shape = numbers(outputs, inputs);
+  const count = scales(outputs, inputs);
+  const size = shape.reduce((a, b) => a * b, 1);
+  const scale = new Float32Array(count);
+  async function* numbersOfAll() {
+    const into = { numbers: new Uint8Array(size), scale };
+    for (const rows of inPieces(tensor)) round(await readTensor(path, rows.tensor), inputs, rows.first, into);
+    yield into.numbers;
+  }
+  async function* scaleOfAll() {
+    yield new Uint8Array(scale.buffer);
+  }
+  return [
+    [numbersOf(module), { dtype: dtype === "int8" ? "I8" : "U8", shape, bytes: size, pieces: numbersOfAll }],
+    [scaleOf(module), { dtype: "F32", shape: [count], bytes: scale.byteLength, pieces: scaleOfAll }],
+  ];
+}
+
+/** Numbers that are read at once. */
+const pieceSize = 2 ** 22;
+
+function* inPieces(tensor: StoredTensor): Generator<{ readonly first: number; readonly tensor: StoredTensor }> {
+  const [rows, ...rest] = tensor.shape as [number, ...number[]];
+  const atOnce = Math.max(1, Math.floor(pieceSize / rest.reduce((a, b) => a * b, 1)));
+  for (let first = 0; first < rows; first += atOnce)
+    yield { first, tensor: rowsOf(tensor, first, Math.min(atOnce, rows - first)) };
+}
+
+function asStored(path: string, tensor: StoredTensor): RawTensor {
+  const { dtype, shape, bytes } = tensor;
+  async function* pieces() {
+    for (const rows of inPieces(tensor)) yield await readTensorBytes(path, rows.tensor);
+  }
+  return { dtype, shape, bytes, pieces };
+}

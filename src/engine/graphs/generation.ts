@@ -1,0 +1,253 @@
+import { attentionInRows, type KeyValues } from "../../models/families/qwen2-vl/attention";
+import type { Qwen2VlConfig } from "../../models/families/qwen2-vl/config";
+import { embedInputs, languageHead, languageModel, type Weights } from "../../models/families/qwen2-vl/network";
+import { add, cast, concat, createGraph, type Graph, gather, reduceSum, reshape } from "../../onnx/graph/graph";
+import type { Shape, Value } from "../../onnx/graph/value";
+import { choose, logProbOf, oneHot, penalise, type Sampling } from "./next-token";
+import { causalBias, hidden as hiddenScore } from "./training";
+
+/** The rows that a graph continues. */
+export interface RowsShape {
+  readonly rows: number;
+  readonly sampling: Sampling;
+  /** Whether tokens that a row has already are made less likely. */
+  readonly penalised: boolean;
+}
+
+export interface GenerationShape extends RowsShape {
+  /** Distinct prompts, each computed once … */
+  readonly prompts: number;
+  /** … and padded on the left to this many tokens. */
+  readonly time: number;
+  readonly featureRows: number;
+  /** Whether the rows' state comes out, for `continuationGraph` to go on from. */
+  readonly resumable: boolean;
+}
+
+/** Whether more than the temperature stands between the model's distribution and the one that is sampled from. */
+const reshapes = ({ sampling, penalised }: RowsShape): boolean => sampling === "likeliest" || penalised;
+
+/** Prompt lengths are rounded up to this, so that few graphs serve all of them. */
+export const promptStep = 32;
+
+type Outputs = Readonly<Record<string, Value>>;
+
+/**
+ * Prompt and continuation in one graph: the prompts' keys and values, then a Loop that samples, runs the new token and appends to the cache
+ * until every row has ended. Nothing but the chosen tokens leaves the graph, unless it is resumable.
+ *
+ * Inputs: tokenIds, source, cos, sin of the prompts (as `layOut` makes them, left-padded), features; padding [prompts, 1, 1, 1, time] (0, or very
+ * negative where a place is padding); promptOf [rows]; where repetition is penalised seen [rows, vocabulary], true for the prompt's tokens; and
+ * those of every step, below.
+ * Outputs: tokens, logProbs (raw distribution), samplingLogProbs (the one sampled from), each [steps taken, rows]; where `reshapes` says so also
+ * temperedLogProbs (the raw distribution at the temperature); the state, where it is resumable.
+ */
+export function generationGraph(
+  config: Qwen2VlConfig,
+  shape: GenerationShape,
+  bind: (g: Graph) => Weights,
+): { graph: Graph; outputs: Outputs } {
+  const { text } = config;
+  const { prompts, time, rows } = shape;
+  const half = text.headDim / 2;
+  const g = createGraph();
+  const weights = bind(g);
+
+  const tables = {
+    cos: g.input("cos", "float32", [prompts, time, half]),
+    sin: g.input("sin", "float32", [prompts, time, half]),
+  };
+  const tokenIds = g.input("tokenIds", "int64", [prompts * time]);
+  const source = g.input("source", "int64", [prompts * time]);
+  const image =
+    shape.featureRows > 0
+      ? { features: g.input("features", "float32", [shape.featureRows, text.hiddenSize]), source }
+      : undefined;
+  const padding = g.input("padding", "float32", [prompts, 1, 1, 1, time]);
+  const lastPlaces = g.integers(Array.from({ length: prompts }, (_, p) => (p + 1) * time - 1));
+  const prefill = languageModel(
+    g,
+    weights,
+    config,
+    embedInputs(g, weights, tokenIds, image),
+    attentionInRows(g, config, { ...tables, bias: add(g, causalBias(g, time), padding) }),
+    lastPlaces,
+  );
+
+  const promptOf = g.input("promptOf", "int64", [rows]);
+  const spread = (value: Value) => gather(g, value, promptOf);
+  const never = g.op("Expand", [cast(g, g.integers([0], [1]), "bool")], { shape: [rows] });
+  const state: State = {
+    logits: spread(languageHead(g, weights, config, prefill.hidden)),
+    finished: never,
+    bias: spread(reshape(g, padding, [prompts, 1, 1, time])),
+    cache: prefill.cache.map(({ keys, values }) => ({ keys: spread(keys), values: spread(values) })),
+    ...(shape.penalised && { seen: g.input("seen", "bool", [rows, text.vocabSize]) }),
+  };
+  const { chosen, after } = sampleOn(g, weights, config, shape, state);
+  return { graph: g, outputs: shape.resumable ? { ...chosen, ...after } : chosen };
+}
+
+/**
+ * Goes on from the state that a resumable graph gave out: its outputs `next.x` are the inputs `x` here. It gives out the state in turn.
+ * Cutting a continuation in two changes no bit of it.
+ */
+export function continuationGraph(
+  config: Qwen2VlConfig,
+  shape: RowsShape,
+  bind: (g: Graph) => Weights,
+): { graph: Graph; outputs: Outputs } {
+  const g = createGraph();
+  const { text } = config;
+  const types = stateTypes(config, shape.rows);
+  const input = (name: string, type: keyof typeof types) =>
+    g.input(name, type === "finished" || type === "seen" ? "bool" : "float32", types[type]);
+  const state: State = {
+    logits: input("logits", "logits"),
+    finished: input("finished", "finished"),
+    bias: input("bias", "bias"),
+    cache: Array.from({ length: text.layers }, (_, i) => ({
+      keys: input(`keys${i}`, "keys"),
+      values: input(`values${i}`, "values"),
+    })),
+    ...(shape.penalised && { seen: input("seen", "seen") }),
+  };
+  const { chosen, after } = sampleOn(g, bind(g), config, shape, state);
+  return { graph: g, outputs: { ...chosen, ...after } };
+}
+
+/** What is known of the rows between two tokens; the cache and its bias grow with each. */
+interface State {
+  /** Of the next token, [rows, vocabulary]. */
+  readonly logits: Value;
+  /** Whether a row has ended, [rows]. */
+  readonly finished: Value;
+  /** 0, or very negative where the past is padding, [rows, 1, 1, past]. */
+  readonly bias: Value;
+  /** Each [rows, kvHeads, past, headDim]. */
+  readonly cache: readonly KeyValues[];
+  /** True for the tokens that a row has, [rows, vocabulary]; only where repetition is penalised. */
+  readonly seen?: Value;
+}
+
+function stateTypes({ text }: Qwen2VlConfig, rows: number) {
+  const cache: Shape = [rows, text.kvHeads, "past", text.headDim];
+  const scores: Shape = [rows, text.vocabSize];
+  return { logits: scores, finished: [rows], bias: [rows, 1, 1, "past"], keys: cache, values: cache, seen: scores };
+}
+
+/**
+ * The Loop from token to token.
+ * Inputs: maxTokens []; uniforms [steps, rows] in [0, 1); stepCos, stepSin [steps, rows, headDim / 2]; temperature, topK, topP [];
+ * where repetition is penalised repetitionPenalty [].
+ */
+function sampleOn(g: Graph, weights: Weights, config: Qwen2VlConfig, shape: RowsShape, state: State) {
+  const { text, tokens: special } = config;
+  const { rows } = shape;
+  const half = text.headDim / 2;
+  const uniforms = g.input("uniforms", "float32", ["steps", rows]);
+  const stepTables = [
+    g.input("stepCos", "float32", ["steps", rows, half]),
+    g.input("stepSin", "float32", ["steps", rows, half]),
+  ];
+  const forbidden = g.constant(neverSampled(config), [text.vocabSize]);
+  const temperature = g.input("temperature", "float32", []);
+  const topK = g.input("topK", "float32", []);
+  const topP = g.input("topP", "float32", []);
+  const penalty = g.input("repetitionPenalty", "float32", []);
+
+  const carried = flatten(state);
+  const types = stateTypes(config, rows);
+  const loop = g.loop(
+    g.input("maxTokens", "int64", []),
+    carried.map(({ type, value }) => ({ initial: value, shape: types[type] })),
+    (body, iteration, values) => {
+      const { logits, finished, bias, cache, seen } = unflatten(values, text.layers);
+      const penalised = seen ? penalise(body, logits, seen, penalty) : logits;
+      const pick = choose(body, shape.sampling, {
+        logits: add(body, penalised, forbidden),
+        temperature,
+        topK,
+        topP,
+        uniform: reshape(body, gather(body, uniforms, iteration), [rows, 1]),
+      });
+      const token = body.op("Where", [finished, body.integers([special.pad], [1]), pick.token], {});
+      const ends = special.eos
+        .map((id) => body.op("Equal", [token, body.integers([id], [1])], {}))
+        .reduce((a, b) => body.op("Or", [a, b], {}));
+      const done = body.op("Or", [finished, ends], {});
+      const running = reduceSum(body, cast(body, body.op("Not", [done], {}), "int64"), [0]);
+
+      const [cos, sin] = stepTables.map((table) => reshape(body, gather(body, table, iteration), [rows, 1, half]));
+      const grown = concat(body, [bias, body.constant(new Float32Array(rows), [rows, 1, 1, 1])], 3);
+      const embedded = embedInputs(body, weights, token);
+      const attention = attentionInRows(body, config, { cos: cos!, sin: sin!, bias: grown }, cache);
+      const next = languageModel(body, weights, config, embedded, attention);
+      const after: State = {
+        logits: languageHead(body, weights, config, next.hidden),
+        finished: done,
+        bias: grown,
+        cache: next.cache,
+        ...(seen && { seen: body.op("Or", [seen, oneHot(body, token, text.vocabSize)], {}) }),
+      };
+      return {
+        condition: body.op("Less", [body.integers([0], []), running], {}),
+        carried: flatten(after).map(({ value }) => value),
+        collected: [
+          ...[token, logProbOf(body, logits, token), pick.logProb],
+          ...(reshapes(shape) ? [logProbOf(body, body.op("Div", [logits, temperature], {}), token)] : []),
+        ],
+      };
+    },
+  );
+  const [tokens, logProbs, samplingLogProbs, temperedLogProbs] = loop.collected;
+  return {
+    chosen: {
+      ...{ tokens: tokens!, logProbs: logProbs!, samplingLogProbs: samplingLogProbs! },
+      ...(temperedLogProbs && { temperedLogProbs }),
+    },
+    after: Object.fromEntries(carried.map(({ name }, i) => [`${nextState}${name}`, loop.carried[i]!])),
+  };
+}
+
+/** How the outputs begin that are the state after the last token. */
+const nextState = "next.";
+
+/** The state after a run, under the names that `continuationGraph` takes. */
+export const stateOf = <T>(outputs: Readonly<Record<string, T>>): Record<string, T> =>
+  Object.fromEntries(
+    Object.entries(outputs)
+      .filter(([name]) => name.startsWith(nextState))
+      .map(([name, value]) => [name.slice(nextState.length), value]),
+  );
+
+interface Named {
+  readonly name: string;
+  readonly type: "logits" | "finished" | "bias" | "keys" | "values" | "seen";
+  readonly value: Value;
+}
+
+function flatten({ logits, finished, bias, cache, seen }: State): Named[] {
+  const one = (type: Named["type"], value: Value): Named => ({ name: type, type, value });
+  return [
+    ...[one("logits", logits), one("finished", finished), one("bias", bias)],
+    ...cache.flatMap(({ keys, values }, i): Named[] => [
+      { name: `keys${i}`, type: "keys", value: keys },
+      { name: `values${i}`, type: "values", value: values },
+    ]),
+    ...(seen ? [one("seen", seen)] : []),
+  ];
+}
+
+function unflatten([logits, finished, bias, ...rest]: readonly Value[], layers: number): State {
+  const cache = Array.from({ length: layers }, (_, i) => ({ keys: rest[2 * i]!, values: rest[2 * i + 1]! }));
+  const seen = rest[2 * layers];
+  return { logits: logits!, finished: finished!, bias: bias!, cache, ...(seen && { seen }) };
+}
+
+/** A model must not write images. */
+function neverSampled({ text, tokens }: Qwen2VlConfig): Float32Array {
+  const bias = new Float32Array(text.vocabSize);
+  for (const id of [tokens.image, tokens.video, tokens.visionStart, tokens.visionEnd]) bias[id] = hiddenScore;
+  return bias;
+}

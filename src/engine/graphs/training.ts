@@ -1,0 +1,153 @@
+import { attentionAfterPrefixes, attentionInRows, type RotaryTables } from "../../models/families/qwen2-vl/attention";
+import type { Qwen2VlConfig } from "../../models/families/qwen2-vl/config";
+import {
+  embedInputs,
+  languageHead,
+  languageModel,
+  visionTower,
+  type Weights,
+} from "../../models/families/qwen2-vl/network";
+import { checkpointedGradients } from "../../onnx/autodiff/checkpointing";
+import { gradients, orZeros } from "../../onnx/autodiff/grad";
+import { add, concat, createGraph, type Graph, mul, neg, reshape, sumLast } from "../../onnx/graph/graph";
+import type { Value } from "../../onnx/graph/value";
+import { roundUp } from "../batch";
+import type { BatchPlan } from "../shared-prefixes";
+
+/** Everything about a training batch that a graph is built for. */
+export interface TrainingShape {
+  readonly batch: number;
+  readonly time: number;
+  /** What several rows begin with, computed once: how many, and padded to how many tokens. Rows go on from there. */
+  readonly prefixes?: { readonly count: number; readonly time: number } | undefined;
+  /** Tokens with a log-probability, over the whole batch, padding included. */
+  readonly targets: number;
+  /** Pictures that go through the vision tower; empty when it is frozen and `featureRows` are fed. */
+  readonly pictures: readonly { readonly count: number; readonly patches: number }[];
+  readonly featureRows: number;
+  /** The language model's layers are computed again on the way back. */
+  readonly recompute: boolean;
+  /** Logits are divided by it. */
+  readonly temperature: number;
+  /** Whether each scored token's entropy comes out as well. */
+  readonly entropies?: boolean | undefined;
+}
+
+/** The shape of a micro-batch's tokens. The number of scored ones is rounded up, so that few graphs serve all batches. */
+export function planShape(
+  { text }: Qwen2VlConfig,
+  { prefixes, prefixTime, rows, time }: BatchPlan,
+): Pick<TrainingShape, "batch" | "time" | "prefixes" | "targets"> {
+  const targets = rows.reduce((n, { row }) => n + row.tokens.length - row.promptLength, 0);
+  return {
+    ...{ batch: rows.length, time },
+    ...(prefixes.length > 0 && { prefixes: { count: prefixes.length, time: prefixTime } }),
+    targets: roundUp(Math.max(targets, 1), text.vocabSize > largeVocabulary ? smallTargetStep : targetStep),
+  };
+}
+
+/** Scored tokens are rounded up to this … */
+const targetStep = 256;
+/** … or, where each costs a row of a large vocabulary's size, to this. */
+const smallTargetStep = 32;
+const largeVocabulary = 2 ** 15;
+
+/** Additive mask [time, past + time] that hides the future. */
+export function causalBias(g: Graph, time: number, past = 0): Value {
+  const span = past + time;
+  const data = new Float32Array(time * span);
+  for (let i = 0; i < time; i++) data.fill(hidden, i * span + past + i + 1, (i + 1) * span);
+  return g.constant(data, [time, span]);
+}
+
+/** Added to the score of a place that must not be seen: far below any score, yet finite, so that a row of padding stays a number. */
+export const hidden = -1e9;
+
+/**
+ * Log-probabilities of chosen tokens, [targets], and the gradient of ⟨cotangent, logProbs⟩ by every bound weight; where `shape.entropies` says so, also the
+ * entropies H = −Σ p log p of the distributions that they were chosen from, [targets], and ⟨entropyCotangent, H⟩ is part of what the gradient is of.
+ * Inputs: tokenIds and source of all places, cos and sin of the rows (as `layOut` makes them), rows [targets] (places whose next token is scored),
+ * chosen [targets, 1], cotangent and entropyCotangent [targets], and per group k of pictures patches.k, visionCos.k, visionSin.k, or `features`. With prefixes, whose
+ * places come first: prefixCos, prefixSin, prefixOf [batch], and padding [batch, 1, 1, 1, their time + time] (0, or very negative where the row's prefix is padding).
+ */
+export function trainingGraph(
+  config: Qwen2VlConfig,
+  shape: TrainingShape,
+  bind: (g: Graph) => Weights & { readonly inputs: ReadonlyMap<string, Value> },
+): { graph: Graph; outputs: Record<string, Value> } {
+  const { batch, time, prefixes, targets } = shape;
+  const g = createGraph();
+  const weights = bind(g);
+  const half = config.text.headDim / 2;
+  const tables = (cos: string, sin: string, count: number, length: number): RotaryTables => ({
+    cos: g.input(cos, "float32", [count, length, half]),
+    sin: g.input(sin, "float32", [count, length, half]),
+  });
+  const rows = tables("cos", "sin", batch, time);
+  const attention = () => {
+    if (!prefixes) return attentionInRows(g, config, { ...rows, bias: causalBias(g, time) });
+    const before = tables("prefixCos", "prefixSin", prefixes.count, prefixes.time);
+    const padding = g.input("padding", "float32", [batch, 1, 1, 1, prefixes.time + time]);
+    return attentionAfterPrefixes(
+      g,
+      config,
+      { ...before, bias: causalBias(g, prefixes.time) },
+      { ...rows, bias: add(g, causalBias(g, time, prefixes.time), padding) },
+      g.input("prefixOf", "int64", [batch]),
+    );
+  };
+  const places = (prefixes ? prefixes.count * prefixes.time : 0) + batch * time;
+  const features = imageFeatures(g, weights, config, shape);
+  const source = g.input("source", "int64", [places]);
+  const tokenIds = g.input("tokenIds", "int64", [places]);
+  const x = embedInputs(g, weights, tokenIds, features && { features, source });
+  const read = g.input("rows", "int64", [targets]);
+  const { hidden, layers } = languageModel(g, weights, config, x, attention(), read);
+  const logProbs = g.op("LogSoftmax", [languageHead(g, weights, config, hidden, shape.temperature)], {});
+  const chosen = g.op("GatherElements", [logProbs, g.input("chosen", "int64", [targets, 1])], {});
+  const output = reshape(g, chosen, [targets]);
+  const entropy = shape.entropies ? entropyOf(g, logProbs) : undefined;
+
+  const trained = [...weights.inputs];
+  const wrt = trained.map(([, value]) => value);
+  const from = [{ output, cotangent: g.input("cotangent", "float32", [targets]) }, ...(entropy ? [entropy.slope] : [])];
+  const grads = shape.recompute
+    ? orZeros(g, checkpointedGradients(g, layers, from, wrt), wrt)
+    : gradients(g, from, wrt);
+  const outputs: Record<string, Value> = { logProbs: output, ...(entropy && { entropies: entropy.value }) };
+  trained.forEach(([name], i) => {
+    outputs[`gradient:${name}`] = grads[i]!;
+  });
+  return { graph: g, outputs };
+}
+
+/**
+ * H = −Σ p log p of each row of log p, [targets], and its slope times `entropyCotangent`, as a cotangent of log p.
+ *
+ * With l = log p, ∂H/∂l is −p (l + 1), but Σ p ∂l is 0 whatever the logits do, so that −p l is as good. It is there already, as a part of H: one
+ * array of a vocabulary's width for each token, where differentiating −Σ exp(l) l would make four.
+ */
+function entropyOf(g: Graph, logProbs: Value) {
+  const targets = logProbs.shape[0] as number;
+  const weighted = mul(g, g.op("Exp", [logProbs], {}), logProbs);
+  const cotangent = reshape(g, g.input("entropyCotangent", "float32", [targets]), [targets, 1]);
+  return {
+    value: neg(g, reshape(g, sumLast(g, weighted), [targets])),
+    slope: { output: logProbs, cotangent: mul(g, weighted, neg(g, cotangent)) },
+  };
+}
+
+function imageFeatures(g: Graph, weights: Weights, config: Qwen2VlConfig, shape: TrainingShape): Value | undefined {
+  const { vision, text } = config;
+  if (shape.featureRows === 0) return undefined;
+  if (shape.pictures.length === 0) return g.input("features", "float32", [shape.featureRows, text.hiddenSize]);
+  const half = vision.embedDim / vision.heads / 2;
+  const width = vision.inChannels * vision.temporalPatchSize * vision.patchSize ** 2;
+  const parts = shape.pictures.map(({ count, patches }, k) =>
+    visionTower(g, weights, config, g.input(`patches.${k}`, "float32", [count * patches, width]), {
+      cos: g.input(`visionCos.${k}`, "float32", [count, patches, half]),
+      sin: g.input(`visionSin.${k}`, "float32", [count, patches, half]),
+    }),
+  );
+  return parts.length === 1 ? parts[0] : concat(g, parts, 0);
+}

@@ -1,0 +1,209 @@
+import { ConfigError } from "../../errors";
+import type { Qwen2VlConfig } from "../../models/families/qwen2-vl/config";
+import type { Qwen2Vl } from "../../models/open-model";
+import type { Graph } from "../../onnx/graph/graph";
+import type { Value } from "../../onnx/graph/value";
+import { type SessionMemory, sessionMemory } from "../../onnx/runtime/memory";
+import type { MemoryEstimate, Workload } from "../../types";
+import { roundUp } from "../batch";
+import { continuationGraph, type GenerationShape, generationGraph, promptStep } from "../graphs/generation";
+import { planShape, type TrainingShape, trainingGraph } from "../graphs/training";
+import { picturesAtOnce, visionGraph } from "../graphs/vision";
+import { bindWeights, type Policy, trainsVision } from "../policy";
+import { microBatches, planBatch } from "../shared-prefixes";
+import { compiledAtOnce, copiedBytes, memoryLimit, weightStorage } from "../weight-storage";
+
+export { memoryLimit } from "../weight-storage";
+
+/** What a process does with a policy, one thing after the other. */
+export interface MemoryWork {
+  /** Pictures that go through the frozen tower together. */
+  readonly vision?: Parameters<typeof visionGraph>[1];
+  readonly generation?: GenerationShape & {
+    readonly maxTokens: number;
+    /** What is sampled, where its frozen weights are others than those that are trained behind: rounded ones. */
+    readonly policy?: Policy;
+  };
+  /** A micro-batch, forward and backward, and the optimiser's step behind it. */
+  readonly training?: TrainingShape;
+}
+
+/**
+ * What `work` takes at most, foreseen from the graphs that would run: within a fifth of what was measured on a small model (docs/models.md).
+ * Nothing is loaded, and only shapes of the policy's weights are read.
+ */
+export function estimateMemory(policy: Policy, { vision, generation, training }: MemoryWork): MemoryEstimate {
+  const { config } = policy;
+  const tower: Compiled[] = vision ? [compiled(policy, (bind) => visionGraph(config, vision, bind))] : [];
+  const language: Compiled[] = [];
+  if (generation) {
+    const { policy: sampled = policy, time, maxTokens, resumable } = generation;
+    const add = (build: Parameters<typeof compiled>[1]) => language.push(compiled(sampled, build, time + maxTokens));
+    add((bind) => generationGraph(config, generation, bind));
+    if (resumable) add((bind) => continuationGraph(config, generation, bind));
+  }
+  if (training) language.push(compiled(policy, (bind) => trainingGraph(config, training, bind)));
+
+  const trained = [...policy.trainable.values()].reduce((sum, { shape }) => sum + floats(shape), 0);
+  const besides = {
+    // The thread that runs graphs has a copy of its own.
+    weights: 2 * trained,
+    // The gradient, two moments, and the last micro-batch's gradient on its way out of onnxruntime.
+    optimizer: training ? 4 * trained : 0,
+    runtime: runtimeBytes,
+  };
+  // A large tower is given back before the language model runs.
+  const apart = weightStorage(policy).weightsStayInFiles && language.length > 0;
+  const phases = apart ? [tower, language] : [[...tower, ...language]];
+  return phases
+    .map((phase): MemoryEstimate => {
+      const sums = takenBy(phase, config);
+      const parts = { ...besides, ...sums, weights: besides.weights + sums.weights };
+      return { ...parts, total: Object.values(parts).reduce((a, b) => a + b, 0), available: memoryLimit() };
+    })
+    .reduce((a, b) => (b.total > a.total ? b : a));
+}
+
+interface Compiled extends SessionMemory {
+  /** Of the files it maps. */
+  readonly folder: string;
+}
+
+function compiled(
+  policy: Policy,
+  build: (bind: (g: Graph) => ReturnType<typeof bindWeights>) => {
+    readonly graph: Graph;
+    readonly outputs: Readonly<Record<string, Value>>;
+  },
+  runtimeSize?: number,
+): Compiled {
+  const { graph, outputs } = build((g) => bindWeights(policy, g));
+  const { folder = "", weightsStayInFiles = false } = weightStorage(policy);
+  return { folder, ...sessionMemory(graph, outputs, weightsStayInFiles, runtimeSize) };
+}
+
+/** By graphs that are all there, one of which runs. */
+function takenBy(graphs: readonly Compiled[], config: Qwen2VlConfig): Kinds {
+  // What several map is there once.
+  const files = new Map<string, number>();
+  for (const each of graphs) files.set(each.folder, Math.max(each.files, files.get(each.folder) ?? 0));
+  const mapped = { ...nothing, weights: [...files.values()].reduce((a, b) => a + b, 0) };
+  const held = graphs.map(({ constants }) => byKind(constants, config, "weights")).reduce(plus, mapped);
+  const busiest = graphs
+    .map(({ atPeak }) => byKind(atPeak, config, "activations"))
+    .reduce((a, b) => (sumOf(b) > sumOf(a) ? b : a), nothing);
+  return plus(held, busiest);
+}
+
+/** Whether a micro-batch that keeps all it computes for the way back would take more than half of the memory there is, in bytes. */
+export function keepsTooMuch(policy: Policy, shape: TrainingShape, available = memoryLimit()): boolean {
+  return estimateMemory(policy, { training: { ...shape, recompute: false } }).total > available / 2;
+}
+
+/** How much of a workload goes side by side. */
+export interface SideBySide {
+  readonly sampledAtOnce: number;
+  readonly sampled?: Policy;
+  /** Rows of a micro-batch; absent where nothing is trained. */
+  readonly rowsAtOnce?: number;
+  readonly gradientCheckpointing?: boolean | undefined;
+}
+
+/** The largest parts of a workload whose prompts have this many tokens and pictures of these numbers of patches. */
+export function foresee(
+  policy: Policy,
+  { prompts, count, maxTokens, entropies }: Omit<Workload, "prompt">,
+  { tokens, patches }: { readonly tokens: number; readonly patches: readonly number[] },
+  { sampledAtOnce, sampled: sampledPolicy = policy, rowsAtOnce, gradientCheckpointing }: SideBySide,
+): MemoryEstimate {
+  const merged = policy.config.vision.spatialMergeSize ** 2;
+  const largest = Math.max(0, ...patches);
+  const picturesOf = (rows: number) => Math.min(prompts, rows) * patches.length;
+  const featureRows = (rows: number) => (Math.min(prompts, rows) * patches.reduce((a, b) => a + b, 0)) / merged;
+  const sampled = Math.min(prompts * count, sampledAtOnce);
+  const sampling: MemoryWork = {
+    ...(largest > 0 && { vision: { pictures: Math.min(picturesOf(prompts), picturesAtOnce), patches: largest } }),
+    generation: {
+      ...{ prompts: Math.min(prompts, sampled), rows: sampled, featureRows: featureRows(sampled), maxTokens },
+      ...{ time: roundUp(tokens, promptStep), sampling: "full", penalised: false, resumable: true },
+      policy: sampledPolicy,
+    },
+  };
+  if (rowsAtOnce === undefined) return estimateMemory(policy, sampling);
+  const plan = firstBatch({ prompts, count, maxTokens }, tokens, rowsAtOnce);
+  const trained = new Set(plan.rows.map(({ row }) => row.tokens[0])).size;
+  const kept: TrainingShape = {
+    ...planShape(policy.config, plan),
+    ...{ featureRows: featureRows(trained), recompute: false, temperature: 1, entropies },
+    pictures: trainsVision(policy) && largest > 0 ? [{ count: picturesOf(trained), patches: largest }] : [],
+  };
+  const recompute = gradientCheckpointing ?? keepsTooMuch(policy, kept);
+  return estimateMemory(policy, { ...sampling, training: { ...kept, recompute } });
+}
+
+/** The first micro-batch of a workload, with the number of its prompt for every token of a row. */
+function firstBatch({ prompts, count, maxTokens }: Omit<Workload, "prompt">, tokens: number, rowsAtOnce: number) {
+  const rows = Array.from({ length: Math.min(prompts * count, rowsAtOnce) }, (_, i) => ({
+    tokens: new Array<number>(tokens + maxTokens).fill(Math.floor(i / count)),
+    promptLength: tokens,
+    images: [],
+  }));
+  return planBatch(rows, microBatches(rows, rowsAtOnce)[0]!);
+}
+
+/**
+ * `foresee`, and what graphs for prompts of other lengths will hold beside those that it counts; refused where it cannot fit.
+ * @throws ConfigError when the estimate, less a fifth for its error, is more than there is: its numbers, and `smaller`, what to change
+ */
+export async function checkMemory(
+  model: Pick<Qwen2Vl, "name" | "encodePrompt">,
+  policy: Policy,
+  work: Workload,
+  sideBySide: SideBySide,
+  smaller: readonly string[],
+): Promise<MemoryEstimate> {
+  const { tokens, images } = await model.encodePrompt(work.prompt);
+  const patches = images.map(({ grid: [t, h, w] }) => t * h * w);
+  const foreseen = foresee(policy, work, { tokens: tokens.length, patches }, sideBySide);
+  const kept =
+    keptCopies(sideBySide.sampled ?? policy) + (sideBySide.rowsAtOnce === undefined ? 0 : keptCopies(policy));
+  const estimate = { ...foreseen, weights: foreseen.weights + kept, total: foreseen.total + kept };
+  const { total, available, ...parts } = estimate;
+  if (total / 1.25 <= available) return estimate;
+  const list = Object.entries(parts).map(([name, bytes]) => `${name} ${gigabytes(bytes)}`);
+  throw new ConfigError(
+    `${model.name}: ${work.prompts} × ${work.count} completions of ${work.maxTokens} tokens after ${tokens.length} would take about ` +
+      `${gigabytes(total)} of memory (${list.join(", ")}), and there are ${gigabytes(available)}. It helps to have ${smaller.join(", ")}`,
+  );
+}
+
+/** The share of graphs that are kept beside two that run. */
+const keptCopies = (policy: Policy) => (compiledAtOnce(policy, {}, "language") - 2) * copiedBytes(policy, "language");
+
+const gigabytes = (bytes: number): string => `${(bytes / 1e9).toFixed(1)} GB`;
+
+/** Node, this library and its native code: bytes. */
+const runtimeBytes = 0.4e9;
+
+type Kinds = Readonly<Record<"weights" | "activations" | "logits", number>>;
+
+const nothing: Kinds = { weights: 0, activations: 0, logits: 0 };
+const plus = (a: Kinds, b: Kinds): Kinds => ({
+  weights: a.weights + b.weights,
+  activations: a.activations + b.activations,
+  logits: a.logits + b.logits,
+});
+const sumOf = ({ weights, activations, logits }: Kinds) => weights + activations + logits;
+const floats = (shape: readonly number[]) => shape.reduce((a, b) => a * b, 4);
+
+/** @param given what a value is that nothing computes: a constant's data, or what a Loop carries from step to step */
+function byKind(bytes: ReadonlyMap<Value, number>, { text }: Qwen2VlConfig, given: keyof Kinds): Kinds {
+  const sums = { ...nothing };
+  for (const [{ node, shape }, size] of bytes) {
+    // A half-precision weight, turned to float32 where it is used.
+    const isWeight = node ? node.op === "Cast" && node.in[0].dtype.endsWith("16") : given === "weights";
+    const kind = isWeight ? "weights" : shape.at(-1) === text.vocabSize ? "logits" : node ? "activations" : given;
+    sums[kind] += size;
+  }
+  return sums;
+}

@@ -1,0 +1,104 @@
+import { createHash } from "node:crypto";
+import { DataError } from "../errors";
+import { roundings } from "../models/checkpoint/quantize";
+import type { Checkpoint } from "../models/checkpoint/weights";
+import type { Qwen2VlConfig } from "../models/families/qwen2-vl/config";
+import { headOf } from "../models/families/qwen2-vl/config";
+import type { Weights } from "../models/families/qwen2-vl/network";
+import { add, cast, type Graph, gather } from "../onnx/graph/graph";
+import type { Value } from "../onnx/graph/value";
+import type { Tensor } from "../onnx/runtime/session";
+import { type LoraConfig, loraNames, loraScale, type TrainableTensor } from "./adapter";
+
+/** A model as it stands now: frozen tensors in the checkpoint's files, trainable ones in memory. */
+export interface Policy {
+  readonly config: Qwen2VlConfig;
+  readonly checkpoint: Checkpoint;
+  /** Fed to every graph, so that sampling and training always see the same numbers. */
+  readonly trainable: ReadonlyMap<string, TrainableTensor>;
+  readonly lora?: LoraConfig;
+  /** Layers' frozen matrices that are stored in half precision are multiplied with in it: no float32 copies of them are made. Logits stay float32. */
+  readonly halfProducts?: boolean;
+}
+
+export const trainsVision = ({ trainable }: Policy) => [...trainable.keys()].some((name) => name.startsWith("visual."));
+
+/** The policy's weights as values of `g`: graph inputs for trainable tensors, file-backed constants for the rest. */
+export function bindWeights(policy: Policy, g: Graph): Weights & { readonly inputs: ReadonlyMap<string, Value> } {
+  const inputs = new Map<string, Value>();
+
+  const trainable = (name: string, { shape }: TrainableTensor) => {
+    const value = inputs.get(name) ?? g.input(name, "float32", shape);
+    inputs.set(name, value);
+    return value;
+  };
+  /** As it is stored. */
+  const weight = (name: string) => {
+    const own = policy.trainable.get(name);
+    if (own) return trainable(name, own);
+    const stored = policy.checkpoint.tensors.get(name);
+    if (!stored) throw new DataError(`${policy.checkpoint.dir}: tensor ${name} is missing`);
+    return g.external(name, storedDtype(stored.dtype), stored.shape, stored);
+  };
+
+  // Cast where it is used: one float32 copy for all uses would live as long as the run.
+  const tensor = (name: string) => cast(g, weight(name), "float32");
+
+  const roundedProduct = (graph: Graph, module: string, x: Value): Value | undefined => {
+    const rounded = policy.checkpoint.rounded?.get(module);
+    if (!rounded) return undefined;
+    const { precision, numbers, scale } = rounded;
+    const { dtype, product } = roundings[precision];
+    const constant = (name: string, type: "int8" | "uint8" | "float32", stored: typeof numbers) =>
+      g.external(`${module}.${name}`, type, stored.shape, stored);
+    return product(graph, x, constant("numbers", dtype, numbers), constant("scale", "float32", scale));
+  };
+
+  const halfProduct = (graph: Graph, module: string, x: Value): Value | undefined => {
+    if (!policy.halfProducts || module === headOf(policy.config)) return undefined;
+    const matrix = weight(`${module}.weight`);
+    if (matrix.dtype === "float32") return undefined;
+    return cast(graph, graph.op("Gemm", [cast(graph, x, matrix.dtype), matrix], { transB: true }), "float32");
+  };
+
+  return {
+    inputs,
+    tensor,
+    product(graph, module, x, c) {
+      const y = roundedProduct(graph, module, x) ?? halfProduct(graph, module, x);
+      if (y) return c ? add(graph, y, c) : y;
+      const factors = [x, tensor(`${module}.weight`)] as const;
+      return graph.op("Gemm", c ? [...factors, c] : [...factors], { transB: true });
+    },
+    rows: (graph, name, indices) => cast(graph, gather(graph, weight(name), indices), "float32"),
+    adapter(module) {
+      const names = loraNames(module);
+      const [a, b] = [policy.trainable.get(names.a), policy.trainable.get(names.b)];
+      if (!policy.lora || !a || !b) return undefined;
+      return { a: trainable(names.a, a), b: trainable(names.b, b), scale: loraScale(policy.lora) };
+    },
+  };
+}
+
+/** SHA-256 of the trainable tensors. */
+export function digestOf({ trainable }: Policy): string {
+  const hash = createHash("sha256");
+  for (const [name, { data }] of trainable) hash.update(name).update(data);
+  return hash.digest("hex");
+}
+
+/** The trainable tensors as feeds. */
+export const weightFeeds = ({ trainable }: Policy): Record<string, Tensor> => Object.fromEntries(trainable);
+
+/** The weights that the trainable tensors had in the beginning, as feeds: read anew, because they are rarely needed and may be large. */
+export async function referenceFeeds({ trainable, checkpoint, lora }: Policy): Promise<Record<string, Tensor>> {
+  const feeds: Record<string, Tensor> = {};
+  for (const [name, { shape, data }] of trainable) {
+    // An adapter adds nothing where one of its factors is zero.
+    feeds[name] = { shape, data: lora ? new Float32Array(data.length) : await checkpoint.read(name) };
+  }
+  return feeds;
+}
+
+const storedDtype = (dtype: "F32" | "F16" | "BF16") =>
+  (({ F32: "float32", F16: "float16", BF16: "bfloat16" }) as const)[dtype];

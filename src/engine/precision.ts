@@ -1,0 +1,36 @@
+import { ConfigError } from "../errors";
+import type { Precision } from "../models/checkpoint/quantize";
+import type { Checkpoint } from "../models/checkpoint/weights";
+import type { Placement } from "../onnx/runtime/session";
+
+/**
+ * Asked before a model is opened.
+ * @param option what the user calls it
+ * @throws ConfigError for a precision that is none of `choices`, or that the device cannot compute in
+ */
+export function checkPrecision(
+  option: string,
+  precision: Precision,
+  choices: readonly Precision[],
+  { provider = "cpu" }: Placement,
+): void {
+  const asked = `${option} ${JSON.stringify(precision)}`;
+  if (!choices.includes(precision))
+    throw new ConfigError(
+      `expected ${option} ${choices.map((choice) => `"${choice}"`).join(" or ")}, got ${JSON.stringify(precision)}`,
+    );
+  if (precision === "half" && provider === "cpu") throw new ConfigError(`${asked} is for a GPU, got device "cpu"`);
+  if ((precision === "int8" || precision === "int4") && provider !== "cpu")
+    throw new ConfigError(`${asked} is for device "cpu", got "${provider}"`);
+}
+
+/**
+ * Whether products are computed in half precision.
+ * @throws ConfigError where they should be and no weight is stored in it
+ */
+export function inHalf({ dir, tensors }: Checkpoint, precision: Precision): boolean {
+  if (precision !== "half") return false;
+  if ([...tensors.values()].every(({ dtype }) => dtype === "F32"))
+    throw new ConfigError(`precision "half": expected weights in bfloat16 or float16, and all of ${dir} are float32`);
+  return true;
+}

@@ -1,0 +1,146 @@
+import type { GenerateOptions } from "../../backend";
+import { NonFiniteError } from "../../errors";
+import type { Qwen2VlConfig } from "../../models/families/qwen2-vl/config";
+import { mropeTables } from "../../models/families/qwen2-vl/positions";
+import type { Tensor } from "../../onnx/runtime/session";
+import { createRng } from "../../rng";
+import { type ImageGroups, layOut, type ModelRow } from "../batch";
+import type { GenerationShape } from "../graphs/generation";
+import type { Sampling } from "../graphs/next-token";
+import { hidden } from "../graphs/training";
+
+/** One continuation to make: of which prompt, and which of its completions it is. */
+export interface GenerationRow {
+  /** Index among the prompts of this batch. */
+  readonly prompt: number;
+  /** Index among all prompts of the call, and of the completion: with the seed they fix the random numbers. */
+  readonly seedPath: readonly [prompt: number, completion: number];
+}
+
+export interface Generated {
+  readonly tokens: readonly number[];
+  readonly logProbs: readonly number[];
+  readonly samplingLogProbs: readonly number[];
+  /** Absent where the graph does not give them. */
+  readonly temperedLogProbs?: readonly number[];
+  /** Whether an end-of-turn token was sampled. */
+  readonly ended: boolean;
+}
+
+export type SamplingOptions = Required<
+  Pick<GenerateOptions, "maxTokens" | "temperature" | "topK" | "topP" | "repetitionPenalty" | "seed">
+>;
+
+export const samplingOf = ({ temperature, topK, topP }: SamplingOptions): Sampling =>
+  temperature === 0 ? "greedy" : topP < 1 || topK < Number.POSITIVE_INFINITY ? "likeliest" : "full";
+
+type Feeds = Readonly<Record<string, Tensor>>;
+
+/** Feeds of a generation, but for weights and features. */
+export interface GenerationFeeds {
+  /** What `generationGraph` is fed of the prompts. */
+  readonly prompts: Feeds;
+  /** What both graphs are fed for `count` steps, after the first `done`. */
+  steps(done: number, count: number): Feeds;
+}
+
+export function generationFeeds(
+  config: Qwen2VlConfig,
+  shape: GenerationShape,
+  prompts: readonly ModelRow[],
+  rows: readonly GenerationRow[],
+  groups: ImageGroups,
+  { maxTokens, temperature, topK, topP, repetitionPenalty, seed }: SamplingOptions,
+): GenerationFeeds {
+  const { text } = config;
+  const half = text.headDim / 2;
+  const { starts, next, ...layout } = layOut(prompts, shape.time, "left", groups, config);
+  const padding = new Float32Array(shape.prompts * shape.time);
+  for (const [p, start] of starts.entries()) padding.fill(hidden, p * shape.time, p * shape.time + start);
+
+  const uniforms = new Float32Array(maxTokens * shape.rows);
+  const stepCos = new Float32Array(maxTokens * shape.rows * half);
+  const stepSin = new Float32Array(maxTokens * shape.rows * half);
+  rows.forEach(({ prompt, seedPath }, r) => {
+    const rng = createRng(seed, "sample", ...seedPath);
+    const steps = Int32Array.from({ length: maxTokens }, (_, i) => next[prompt]! + i);
+    const { cos, sin } = mropeTables({ t: steps, h: steps, w: steps }, text.headDim, text.ropeTheta, text.mropeSection);
+    for (let i = 0; i < maxTokens; i++) {
+      // Kept off 1, to which a float32 product with the total mass could round.
+      uniforms[i * shape.rows + r] = Math.min(rng.uniform(), 1 - 1e-6);
+      stepCos.set(cos.subarray(i * half, (i + 1) * half), (i * shape.rows + r) * half);
+      stepSin.set(sin.subarray(i * half, (i + 1) * half), (i * shape.rows + r) * half);
+    }
+  });
+  const single = (value: number): Tensor => ({ data: Float32Array.of(value), shape: [] });
+  const ofSteps = (table: Float32Array, done: number, count: number, each: readonly number[]): Tensor => {
+    const size = table.length / maxTokens;
+    return { data: table.slice(done * size, (done + count) * size), shape: [count, ...each] };
+  };
+  return {
+    prompts: {
+      ...layout,
+      padding: { data: padding, shape: [shape.prompts, 1, 1, 1, shape.time] },
+      promptOf: { data: BigInt64Array.from(rows, ({ prompt }) => BigInt(prompt)), shape: [shape.rows] },
+      ...(shape.penalised && {
+        seen: { data: tokensOf(prompts, rows, text.vocabSize), shape: [shape.rows, text.vocabSize] },
+      }),
+    },
+    steps: (done, count) => ({
+      maxTokens: { data: BigInt64Array.of(BigInt(count)), shape: [] },
+      uniforms: ofSteps(uniforms, done, count, [shape.rows]),
+      stepCos: ofSteps(stepCos, done, count, [shape.rows, half]),
+      stepSin: ofSteps(stepSin, done, count, [shape.rows, half]),
+      temperature: single(temperature || 1),
+      topK: single(topK),
+      topP: single(topP),
+      ...(shape.penalised && { repetitionPenalty: single(repetitionPenalty) }),
+    }),
+  };
+}
+
+/** [rows, vocabulary]: 1 for the tokens of each row's prompt. */
+function tokensOf(prompts: readonly ModelRow[], rows: readonly GenerationRow[], vocabSize: number): Uint8Array {
+  const seen = new Uint8Array(rows.length * vocabSize);
+  rows.forEach(({ prompt }, r) => {
+    for (const id of prompts[prompt]!.tokens) seen[r * vocabSize + id] = 1;
+  });
+  return seen;
+}
+
+/** A row before its first token. */
+export const nothingYet: Generated = { tokens: [], logProbs: [], samplingLogProbs: [], ended: false };
+
+/** `rows`, each continued by its outputs of a generation graph as far as its end-of-turn token. */
+export function continued(
+  rows: readonly Generated[],
+  outputs: Readonly<Record<string, Tensor>>,
+  { tokens: special }: Qwen2VlConfig,
+): Generated[] {
+  const tokens = outputs.tokens!.data as BigInt64Array;
+  const steps = tokens.length / rows.length;
+  return rows.map((row, r) => {
+    if (row.ended) return row;
+    const ids = Array.from({ length: steps }, (_, i) => Number(tokens[i * rows.length + r]));
+    const end = ids.findIndex((id) => special.eos.includes(id));
+    const length = end < 0 ? steps : end + 1;
+    const column = (name: string) => {
+      const values = Array.from({ length }, (_, i) => (outputs[name]!.data as Float32Array)[i * rows.length + r]!);
+      const bad = values.findIndex((x) => !Number.isFinite(x));
+      if (bad >= 0)
+        throw new NonFiniteError(
+          `generate: row ${r}, token ${row.tokens.length + bad}: expected a finite number in ${name}, got ${values[bad]}; are the weights finite?`,
+        );
+      return values;
+    };
+    return {
+      tokens: [...row.tokens, ...ids.slice(0, length)],
+      logProbs: [...row.logProbs, ...column("logProbs")],
+      samplingLogProbs: [...row.samplingLogProbs, ...column("samplingLogProbs")],
+      ...(outputs.temperedLogProbs && {
+        temperedLogProbs: [...(row.temperedLogProbs ?? []), ...column("temperedLogProbs")],
+      }),
+      ended: end >= 0,
+    };
+  });
+}

@@ -1,0 +1,141 @@
+import type { ProcessedImage } from "../models/inputs/image-processor";
+import { roundUp } from "./batch";
+
+/** A row whose tokens from `promptLength` (1 or more) on are scored. */
+export interface ScoredRow {
+  readonly tokens: readonly number[];
+  /** In the order of their places in the prompt. */
+  readonly images: readonly ProcessedImage[];
+  readonly promptLength: number;
+}
+
+/** Rows that begin with the same pictures and tokens. */
+export interface PrefixGroup {
+  /** Which rows. */
+  readonly rows: readonly number[];
+  /** How many tokens of their prompts they have in common, less than the shortest prompt has: what is scored is always read in a row's own part. */
+  readonly shared: number;
+}
+
+/** Lengths are rounded up to this, so that few graphs serve all batches. */
+export const timeStep = 16;
+
+/** All rows in groups, so that as many tokens as possible are shared. */
+export function groupByPrefix(rows: readonly ScoredRow[]): PrefixGroup[] {
+  const ids = new Map<ProcessedImage, number>();
+  for (const image of rows.flatMap(({ images }) => images)) if (!ids.has(image)) ids.set(image, ids.size);
+  const byPictures = new Map<string, number[]>();
+  rows.forEach(({ images }, i) => {
+    const key = images.map((image) => ids.get(image)).join();
+    byPictures.set(key, [...(byPictures.get(key) ?? []), i]);
+  });
+  return [...byPictures.values()].flatMap((some) => groupNeighbours(rows, some));
+}
+
+/** The best way to cut rows, in the order of their tokens, into groups of neighbours: other groups would share no more. */
+function groupNeighbours(rows: readonly ScoredRow[], some: readonly number[]): PrefixGroup[] {
+  const own = new Map(some.map((i) => [i, rows[i]!.tokens.slice(0, rows[i]!.promptLength - 1)]));
+  const order = [...some].sort((a, b) => compareTokens(own.get(a)!, own.get(b)!) || a - b);
+  const prompts = order.map((i) => own.get(i)!);
+  const common = prompts.map((prompt, at) => (at === 0 ? 0 : commonLength(prompts[at - 1]!, prompt)));
+  /** Of the first n rows: tokens saved, and where their last group begins. */
+  const best = [{ saved: 0, first: 0, shared: 0 }];
+  for (let end = 1; end <= order.length; end++) {
+    let found = { saved: best[end - 1]!.saved, first: end - 1, shared: prompts[end - 1]!.length };
+    let shared = Number.POSITIVE_INFINITY;
+    for (let first = end - 2; first >= 0; first--) {
+      shared = Math.min(shared, common[first + 1]!);
+      const saved = best[first]!.saved + (end - 1 - first) * shared;
+      if (saved > found.saved) found = { saved, first, shared };
+    }
+    best.push(found);
+  }
+  const groups: PrefixGroup[] = [];
+  for (let end = order.length; end > 0; end = best[end]!.first) {
+    const { first, shared } = best[end]!;
+    groups.push({ rows: order.slice(first, end).sort((a, b) => a - b), shared });
+  }
+  return groups.reverse();
+}
+
+function commonLength(a: readonly number[], b: readonly number[]): number {
+  let n = 0;
+  while (n < a.length && a[n] === b[n]) n++;
+  return n;
+}
+
+function compareTokens(a: readonly number[], b: readonly number[]): number {
+  const n = commonLength(a, b);
+  return (a[n] ?? -1) - (b[n] ?? -1);
+}
+
+/** Rows that are computed together, their groups in order. */
+export type MicroBatch = readonly PrefixGroup[];
+
+/** Rows that share a prefix side by side, then those of similar length; those of one size of picture together, so that it is encoded once. */
+export function microBatches(rows: readonly ScoredRow[], rowsAtOnce: number): MicroBatch[] {
+  const groups = groupByPrefix(rows)
+    .map((group) => ({
+      group,
+      first: group.rows[0]!,
+      grid: rows[group.rows[0]!]!.images.map(({ grid }) => grid.join("×")).join(),
+      shared: group.rows.length > 1 ? roundUp(group.shared, timeStep) : 0,
+      length: roundUp(Math.max(...group.rows.map((i) => rows[i]!.tokens.length)), timeStep),
+    }))
+    .sort((a, b) =>
+      a.grid < b.grid ? -1 : a.grid > b.grid ? 1 : a.shared - b.shared || a.length - b.length || a.first - b.first,
+    );
+  const batches: PrefixGroup[][] = [];
+  let room = 0;
+  for (const { group } of groups)
+    for (let next = 0; next < group.rows.length; ) {
+      if (room === 0) {
+        batches.push([]);
+        room = rowsAtOnce;
+      }
+      const part = group.rows.slice(next, next + room);
+      batches.at(-1)!.push({ ...group, rows: part });
+      next += part.length;
+      room -= part.length;
+    }
+  return batches;
+}
+
+/** The part of a row from one token to another. */
+export interface Span {
+  readonly row: ScoredRow;
+  readonly from: number;
+  readonly to: number;
+}
+
+/** How a micro-batch is laid out: prefixes, if any, in front of the rows' own parts, each padded to one length. */
+export interface BatchPlan {
+  readonly prefixes: readonly Span[];
+  readonly prefixTime: number;
+  readonly rows: readonly (Span & { readonly prefix: number })[];
+  readonly time: number;
+}
+
+/** Shares prefixes where it saves at least this part of the places that are computed: taking them apart and joining them costs something. */
+const worthwhile = 0.1;
+
+export function planBatch(rows: readonly ScoredRow[], batch: MicroBatch): BatchPlan {
+  const all = batch.flatMap((group) => group.rows.map((i) => rows[i]!));
+  const whole = all.map((row) => ({ row, from: 0, to: row.tokens.length, prefix: 0 }));
+  const apart: BatchPlan = { prefixes: [], prefixTime: 0, rows: whole, time: longest(whole) };
+
+  const several = batch.filter((group) => group.rows.length > 1);
+  const prefixTime = roundUp(Math.max(0, ...several.map(({ shared }) => shared)), timeStep);
+  const prefixes = batch.map(({ rows: [first], shared }): Span => {
+    return { row: rows[first!]!, from: 0, to: Math.min(shared, prefixTime) };
+  });
+  const own = batch.flatMap((group, prefix) =>
+    group.rows.map((i) => ({ row: rows[i]!, from: prefixes[prefix]!.to, to: rows[i]!.tokens.length, prefix })),
+  );
+  const shared: BatchPlan = { prefixes, prefixTime, rows: own, time: longest(own) };
+  return placesOf(shared) <= (1 - worthwhile) * placesOf(apart) ? shared : apart;
+}
+
+const placesOf = ({ prefixes, prefixTime, rows, time }: BatchPlan) => prefixes.length * prefixTime + rows.length * time;
+
+const longest = (spans: readonly Span[]) => roundUp(Math.max(...spans.map(({ from, to }) => to - from)), timeStep);

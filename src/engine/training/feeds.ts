@@ -1,0 +1,80 @@
+import type { Qwen2VlConfig } from "../../models/families/qwen2-vl/config";
+import type { Tensor } from "../../onnx/runtime/session";
+import { type ImageGroups, layOut } from "../batch";
+import { hidden } from "../graphs/training";
+import type { BatchPlan, Span } from "../shared-prefixes";
+
+/** What `trainingGraph` is fed of a micro-batch's tokens. */
+export function tokenFeeds(plan: BatchPlan, groups: ImageGroups, config: Qwen2VlConfig): Record<string, Tensor> {
+  const { prefixes, prefixTime, rows, time } = plan;
+  const layOutSpans = (spans: readonly Span[], length: number) =>
+    layOut(
+      spans.map(({ row, from, to }) => ({ ...row, from, to })),
+      length,
+      "right",
+      groups,
+      config,
+    );
+  const own = layOutSpans(rows, time);
+  const { cos, sin } = own;
+  if (prefixes.length === 0) return { tokenIds: own.tokenIds, source: own.source, cos, sin };
+
+  const before = layOutSpans(prefixes, prefixTime);
+  const span = prefixTime + time;
+  const padding = new Float32Array(rows.length * span);
+  rows.forEach(({ prefix }, r) => {
+    padding.fill(hidden, r * span + prefixes[prefix]!.to, r * span + prefixTime);
+  });
+  return {
+    ...joined(before, own),
+    ...{ cos, sin, prefixCos: before.cos, prefixSin: before.sin },
+    prefixOf: { data: BigInt64Array.from(rows, ({ prefix }) => BigInt(prefix)), shape: [rows.length] },
+    padding: { data: padding, shape: [rows.length, 1, 1, 1, span] },
+  };
+}
+
+type Placed = Pick<ReturnType<typeof layOut>, "tokenIds" | "source">;
+
+/** Two layouts one behind the other: embeddings of both first, then features. */
+function joined(first: Placed, second: Placed): { tokenIds: Tensor; source: Tensor } {
+  const [a, b] = [first.tokenIds.data.length, second.tokenIds.data.length];
+  const shape = [a + b];
+  const source = BigInt64Array.from([
+    ...first.source.data.map((row) => (row < a ? row : row + BigInt(b))),
+    ...second.source.data.map((row) => row + BigInt(a)),
+  ]);
+  return {
+    tokenIds: { data: BigInt64Array.from([...first.tokenIds.data, ...second.tokenIds.data]), shape },
+    source: { data: source, shape },
+  };
+}
+
+/** For each scored token: its place, its id, and what its log-probability and its entropy count for; filled up to `targets`. */
+export function targetFeeds(
+  { prefixes, prefixTime, rows, time }: BatchPlan,
+  targets: number,
+  cotangents: readonly ArrayLike<number>[] | undefined,
+  entropyCotangents?: readonly ArrayLike<number>[] | undefined,
+): Record<string, Tensor> {
+  const places = new BigInt64Array(targets);
+  const chosen = new BigInt64Array(targets);
+  const cotangent = new Float32Array(targets);
+  const entropyCotangent = new Float32Array(targets);
+  let next = 0;
+  rows.forEach(({ row: { tokens, promptLength }, from }, r) => {
+    const first = prefixes.length * prefixTime + r * time - from;
+    for (let i = promptLength; i < tokens.length; i++, next++) {
+      // A token's probability is read where the token before it stands.
+      places[next] = BigInt(first + i - 1);
+      chosen[next] = BigInt(tokens[i]!);
+      cotangent[next] = cotangents?.[r]?.[i - promptLength] ?? 0;
+      entropyCotangent[next] = entropyCotangents?.[r]?.[i - promptLength] ?? 0;
+    }
+  });
+  return {
+    rows: { data: places, shape: [targets] },
+    chosen: { data: chosen, shape: [targets, 1] },
+    cotangent: { data: cotangent, shape: [targets] },
+    entropyCotangent: { data: entropyCotangent, shape: [targets] },
+  };
+}

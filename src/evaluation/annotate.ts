@@ -1,0 +1,73 @@
+import type { VlmBackend } from "../backend";
+import { readAnswer } from "../checks/format";
+import type { Names } from "../options/options";
+import { checkOptions } from "../options/options";
+import { checkBackend } from "../runs/disposable";
+import { checkCounts, checkTask } from "../runs/examples/check-examples";
+import { generate } from "../runs/generate";
+import type { Task } from "../task";
+import type { Example, ImageSource } from "../types";
+import { failureOf } from "./records";
+
+export interface AnnotateOptions<A> {
+  readonly task: Task<A>;
+  readonly image: ImageSource;
+  readonly backend: VlmBackend;
+  /** What to ask about, where the task's examples have subjects. */
+  readonly subject?: string;
+  /** Tokens of the answer (512). */
+  readonly maxTokens?: number;
+  readonly signal?: AbortSignal;
+}
+
+export interface Annotated<A> {
+  /** The reasons; `null` where the text is not `<think>…</think><answer>…</answer>`. */
+  readonly think: string | null;
+  /** `null` where no annotation can be read. */
+  readonly answer: A | null;
+  readonly text: string;
+  /** The fault of the text, and the backend's remark on it. */
+  readonly failure?: string;
+  /** What had to be overlooked to read the answer; absent where nothing had. */
+  readonly repairs?: readonly string[];
+}
+
+/**
+ * Annotates one image, with reasons: the model's likeliest answer.
+ *
+ * @throws ConfigError; DataError for an image that cannot be read; BackendError for a prompt that the backend refuses. Its `scope` says whether
+ * other images are worth a try
+ * @example
+ * const { answer, think, failure } = await annotate({ task, image: "cat.jpg", backend });
+ */
+export async function annotate<A>(options: AnnotateOptions<A>): Promise<Annotated<A>> {
+  checkOptions("annotate", options, annotateNames);
+  const { task, image, backend, subject, maxTokens = 512, signal } = options;
+  checkTask(task);
+  checkBackend(backend);
+  checkCounts({ maxTokens });
+  // The answer prompt is the one that does not look at the annotation.
+  const example = { id: "image", image, ...(subject !== undefined && { subject }) } as Example<A>;
+  const [completions] = await generate(backend, [task.answerPrompt(example)], {
+    maxTokens,
+    temperature: 0,
+    seed: 0,
+    ...(signal && { signal }),
+  });
+  const { text, remark } = completions![0]!;
+  const { think, prediction, format, repairs } = readAnswer(text, task);
+  return {
+    ...{ think, answer: prediction, text },
+    ...failureOf(format, remark),
+    ...(repairs.length > 0 && { repairs }),
+  };
+}
+
+const annotateNames: Names<AnnotateOptions<unknown>> = {
+  task: true,
+  image: true,
+  backend: true,
+  subject: true,
+  maxTokens: true,
+  signal: true,
+};

@@ -1,0 +1,219 @@
+import type { VlmBackend } from "../backend";
+import { checkCots } from "../cots/check";
+import { ConfigError, DataError } from "../errors";
+import {
+  bootstrapInterval,
+  type Counts,
+  type Interval,
+  type ResamplingOptions,
+  resamplingNames,
+  weightedMean,
+  withResamplingDefaults,
+} from "../metrics/bootstrap";
+import type { Names } from "../options/options";
+import { checkOptions } from "../options/options";
+import { createRng, deriveSeed } from "../rng";
+import type { RatedCot } from "../rollouts";
+import { checkBackend } from "../runs/disposable";
+import { checkCounts, checkExamples } from "../runs/examples/check-examples";
+import {
+  checkFailureOptions,
+  createFailures,
+  type FailureOptions,
+  type Failures,
+  failureNames,
+} from "../runs/examples/failures";
+import { generateEach } from "../runs/generate";
+import type { Task } from "../task";
+import type { Example, Leak, Prompt } from "../types";
+
+export interface AuditCotsOptions<A> extends ResamplingOptions, Omit<FailureOptions, "onFailure"> {
+  readonly task: Task<A>;
+  readonly dataset: readonly Example<A>[];
+  /** Such as `riseCot`'s `dataset`, or rows of `cots.jsonl`; an example may have several. */
+  readonly cots: readonly Pick<RatedCot<A>, "exampleId" | "cot">[];
+  /** Reconstructs. With the policy that wrote the cots: what they are worth to it; with another: what they are worth. */
+  readonly backend: VlmBackend;
+  /** Tokens of a reconstruction (256). */
+  readonly maxTokens?: number;
+  /** Cots in one `generate` call (16). */
+  readonly batchSize?: number;
+  /**
+   * The treatment of a cot one of whose reconstructions the backend fails to bring ("record"): its row says why, and all its similarities are 0,
+   * so that an empty cot is as good; or the estimates leave it out ("exclude"); or the call throws. A failure that concerns every cot always throws.
+   */
+  readonly onFailure?: "record" | "exclude" | "throw";
+  readonly signal?: AbortSignal;
+}
+
+/** What one cot is worth. */
+export interface CotAudit {
+  readonly exampleId: string;
+  readonly cot: string;
+  /** Numbers that give the annotation away, and label names, of kind "class-name". */
+  readonly leaks: readonly Leak[];
+  readonly words: number;
+  /** S(A, Â) of the likeliest reconstruction from the image and this cot, no cot, and a cot of an example with another annotation. */
+  readonly similarity: { readonly own: number; readonly empty: number; readonly other: number };
+  /** `own − empty`. */
+  readonly cotGain: number;
+  /** Why the backend brought no reconstructions. */
+  readonly failure?: string;
+}
+
+/** A mean, and where it lies by the bootstrap over examples. */
+export interface Estimate extends Interval {
+  readonly mean: number;
+}
+
+export interface CotsAudit {
+  /** In the order of `cots`. */
+  readonly cots: readonly CotAudit[];
+  /** Cots that failed; `onFailure` says whether the estimates count them. */
+  readonly failures: number;
+  /** Share of the cots with a leak of each kind. */
+  readonly leakRates: Readonly<Record<string, number>>;
+  /** Words of a cot: the shortest, the middle, the longest. */
+  readonly words: { readonly min: number; readonly median: number; readonly max: number };
+  readonly similarity: { readonly own: Estimate; readonly empty: Estimate; readonly other: Estimate };
+  readonly cotGain: Estimate;
+  /** Share of the cots that no cot at all does as well as, or better. */
+  readonly emptyAsGood: Estimate;
+  /** The same of a cot of an example with another annotation. */
+  readonly otherAsGood: Estimate;
+}
+
+/**
+ * Asks what cots are worth: reconstructs each annotation from the image with its cot, without one, and with one that was written about an
+ * image with another annotation. A cot that an empty one can replace explains nothing; one that a stranger's can replace, nothing of its image.
+ *
+ * @throws ConfigError where the cots are of fewer than two annotations; DataError for a cot of no example of the dataset, and for a dataset that does not
+ * fit the task
+ * Beyond RISE, which keeps only rewards.
+ */
+export async function auditCots<A>(options: AuditCotsOptions<A>): Promise<CotsAudit> {
+  checkOptions("auditCots", options, auditCotsNames);
+  const { task, dataset, cots, backend, batchSize = 16, maxTokens = 256, onFailure, failureLimit } = options;
+  checkExamples(task, dataset);
+  checkBackend(backend);
+  checkCounts({ maxTokens, batchSize });
+  checkFailureOptions({ onFailure, failureLimit }, ["record", "exclude", "throw"]);
+  const resampling = withResamplingDefaults("auditCots", options);
+  checkCots(cots);
+  const examples = new Map(dataset.map((example) => [example.id, example]));
+  const own = cots.map(({ exampleId, cot }) => {
+    const example = examples.get(exampleId);
+    if (!example) throw new DataError(`auditCots: no example of the dataset has the id "${exampleId}"`);
+    return { example, cot };
+  });
+  if (own.length === 0) throw new ConfigError("auditCots: expected cots of two annotations or more, got no cot");
+  const others = strangers(
+    own.map(({ example: { id, annotation }, cot }) => ({ id, cot, text: task.format(annotation) })),
+    resampling.seed,
+  );
+  const audits: CotAudit[] = [];
+  const failures = createFailures("auditCots", { onFailure, failureLimit });
+  for (let first = 0; first < own.length; first += batchSize) {
+    const batch = own.slice(first, first + batchSize).map((row, i) => ({ ...row, other: others[first + i]! }));
+    audits.push(...(await auditBatch(batch, options, failures)));
+  }
+  failures.checkAny();
+  const succeeded = audits.filter(({ failure }) => failure === undefined);
+  const counted = onFailure === "exclude" ? succeeded : audits;
+  return { cots: audits, failures: audits.length - succeeded.length, ...summarise(counted, resampling) };
+}
+
+/** For each cot the first one of the next example with another annotation, in an order drawn by seed: a cot may serve two pictures that mean the same. */
+function strangers(
+  cots: readonly { readonly id: string; readonly text: string; readonly cot: string }[],
+  seed: number,
+) {
+  const firsts = new Map([...cots].reverse().map((row) => [row.id, row]));
+  const order = createRng(seed, "strangers").shuffle([...firsts.values()]);
+  const lent = new Map<string, string | undefined>();
+  // Backwards, and twice around: what the next one borrows does for those before it that mean the same.
+  for (let i = 2 * order.length - 1; i >= 0; i--) {
+    const [borrower, next] = [order[i % order.length]!, order[(i + 1) % order.length]!];
+    lent.set(borrower.id, next.text === borrower.text ? lent.get(next.id) : next.cot);
+  }
+  return cots.map(({ id, text }) => {
+    const cot = lent.get(id);
+    if (cot === undefined)
+      throw new ConfigError(`auditCots: expected cots of two annotations or more, got only ${text}`);
+    return cot;
+  });
+}
+
+async function auditBatch<A>(
+  batch: readonly { readonly example: Example<A>; readonly cot: string; readonly other: string }[],
+  { task, backend, maxTokens = 256, seed = 0, signal }: AuditCotsOptions<A>,
+  failures: Failures,
+): Promise<CotAudit[]> {
+  signal?.throwIfAborted();
+  const prompts = batch.flatMap(({ example, cot, other }): Prompt[] =>
+    [cot, "", other].map((text) => task.reconstructionPrompt(example, text)),
+  );
+  const asked = { maxTokens, temperature: 0, seed: deriveSeed(seed, "audit"), ...(signal && { signal }) };
+  const answers = await generateEach(backend, prompts, asked);
+  return batch.map(({ example: { id, annotation }, cot }, i) => {
+    const outcomes = answers.slice(3 * i, 3 * i + 3);
+    const failed = outcomes.find((outcome) => outcome instanceof Error);
+    if (failed) failures.failed(id, failed);
+    else failures.succeeded();
+    const [own, empty, other] = outcomes.map((outcome) => {
+      const prediction = failed || outcome instanceof Error ? null : task.parse(outcome[0]!.text);
+      return prediction === null ? 0 : task.similarity(annotation, prediction);
+    }) as [number, number, number];
+    return {
+      ...{ exampleId: id, cot, leaks: task.leaks(cot, annotation, { strict: true }) },
+      words: cot.split(/\s+/).filter(Boolean).length,
+      similarity: { own, empty, other },
+      cotGain: own - empty,
+      ...(failed && { failure: failed.message }),
+    };
+  });
+}
+
+function summarise(audits: readonly CotAudit[], resampling: ResamplingOptions): Omit<CotsAudit, "cots" | "failures"> {
+  // Cots of one example are no independent evidence: it is drawn with all of them.
+  const examples = [...new Set(audits.map(({ exampleId }) => exampleId))];
+  const place = new Map(examples.map((id, i) => [id, i]));
+  const owner = audits.map(({ exampleId }) => place.get(exampleId)!);
+  const estimate = (value: (audit: CotAudit) => number): Estimate => {
+    const mean = weightedMean(audits.map(value));
+    const ofExamples = (counts: Counts) => mean(Uint32Array.from(owner, (i) => counts[i]!));
+    return {
+      mean: ofExamples(new Uint32Array(examples.length).fill(1)),
+      ...bootstrapInterval(examples.length, ofExamples, resampling),
+    };
+  };
+  const kinds = new Set(audits.flatMap(({ leaks }) => leaks.map(({ kind }) => kind)));
+  const share = (kind: string) =>
+    audits.filter(({ leaks }) => leaks.some((leak) => leak.kind === kind)).length / audits.length;
+  const lengths = audits.map(({ words }) => words).sort((a, b) => a - b);
+  const middle = (lengths[(lengths.length - 1) >> 1]! + lengths[lengths.length >> 1]!) / 2;
+  return {
+    leakRates: Object.fromEntries([...kinds].sort().map((kind) => [kind, share(kind)])),
+    words: { min: lengths[0]!, median: middle, max: lengths.at(-1)! },
+    similarity: {
+      own: estimate(({ similarity }) => similarity.own),
+      empty: estimate(({ similarity }) => similarity.empty),
+      other: estimate(({ similarity }) => similarity.other),
+    },
+    cotGain: estimate(({ cotGain }) => cotGain),
+    emptyAsGood: estimate(({ similarity: { own, empty } }) => (empty >= own ? 1 : 0)),
+    otherAsGood: estimate(({ similarity: { own, other } }) => (other >= own ? 1 : 0)),
+  };
+}
+
+const auditCotsNames: Names<AuditCotsOptions<unknown>> = {
+  ...resamplingNames,
+  task: true,
+  dataset: true,
+  cots: true,
+  backend: true,
+  maxTokens: true,
+  batchSize: true,
+  ...failureNames,
+  signal: true,
+};

@@ -1,0 +1,149 @@
+import { ConfigError, DataError } from "../errors";
+import {
+  bootstrapInterval,
+  type Counts,
+  type Interval,
+  type ResamplingOptions,
+  resamplingNames,
+} from "../metrics/bootstrap";
+import type { Metric, Metrics } from "../metrics/metric";
+import { exchangePValue } from "../metrics/permutation";
+import { checkChoice } from "../options/choice";
+import { shown } from "../options/display";
+import type { Names } from "../options/options";
+import { checkOptions } from "../options/options";
+import {
+  checkMetrics,
+  type Evaluation,
+  type EvaluationRecord,
+  hasFailed,
+  type Measured,
+  measure,
+  type OwnMetric,
+} from "./records";
+
+export interface CompareOptions<A, Name extends string> extends ResamplingOptions {
+  /** Beside `formatRate` and `similarity`, such as `classificationMetrics` or `detectionMetrics` (none). */
+  readonly metrics?: Readonly<Record<Name, Metric<A>>>;
+  /** Examples that failed in either evaluation count as the worst value there, or are left out of both ("record"). */
+  readonly onFailure?: "record" | "exclude";
+}
+
+export interface MetricComparison {
+  readonly a: number;
+  readonly b: number;
+  /** a − b */
+  readonly difference: number;
+  /** Of the difference, examples drawn with replacement for both at once. */
+  readonly interval: Interval;
+  /** How likely so large a difference, either way, is by chance: `exchangePValue`. */
+  readonly pValue: number;
+  /** Examples by whose value is better, where the metric is a mean over examples. */
+  readonly examples?: { readonly aIsBetter: number; readonly equal: number; readonly bIsBetter: number };
+}
+
+/**
+ * Compares two evaluations of the same examples, in whatever order: what `evaluate` returned, or `readEvaluation` read.
+ *
+ * Nothing is corrected for several metrics: of twenty without a difference one is expected to have p ≤ 0.05.
+ *
+ * @throws DataError naming examples that only one of them has, or whose annotations differ; ConfigError
+ */
+export function compareEvaluations<A, Name extends string = never>(
+  a: Pick<Evaluation<A, string>, "records">,
+  b: Pick<Evaluation<A, string>, "records">,
+  options: CompareOptions<A, Name> = {},
+): Readonly<Record<Name | OwnMetric, MetricComparison>> {
+  checkOptions("compareEvaluations", options, compareNames);
+  const { metrics: asked = {} as Metrics<A>, onFailure = "record", ...resampling } = options;
+  checkMetrics(asked);
+  checkChoice("onFailure", onFailure, ["record", "exclude"]);
+  for (const evaluation of [a, b]) checkEvaluation(evaluation);
+  const pairs = pair(a.records, b.records).filter((both) => onFailure === "record" || !both.some(hasFailed));
+  if (pairs.length === 0)
+    throw new DataError("compareEvaluations: expected an example that succeeded in both, got none");
+  const own = pairs.map(([record]) => record);
+  const other = pairs.map(([, record]) => record);
+  const [ofA, ofB, ofBoth] = [own, other, [...own, ...other]].map((records) => measure(records, asked));
+  const compared = [...ofBoth!].map(
+    ([name, both]) => [name, compare(ofA!.get(name)!, ofB!.get(name)!, both, pairs.length, resampling)] as const,
+  );
+  return Object.fromEntries(compared) as Record<Name | OwnMetric, MetricComparison>;
+}
+
+function checkEvaluation(evaluation: Pick<Evaluation<unknown, string>, "records">): void {
+  if (Array.isArray(evaluation?.records)) return;
+  const got = evaluation instanceof Promise ? "a promise: await it" : shown(evaluation);
+  throw new ConfigError(
+    `compareEvaluations: expected what evaluate returned, or readEvaluation read from its runDir; got ${got}`,
+  );
+}
+
+/** Each record of `a` with that of the same example in `b`. */
+function pair<A>(
+  a: readonly EvaluationRecord<A>[],
+  b: readonly EvaluationRecord<A>[],
+): (readonly [EvaluationRecord<A>, EvaluationRecord<A>])[] {
+  const byId = new Map(b.map((record) => [record.exampleId, record]));
+  const known = new Set(a.map(({ exampleId }) => exampleId));
+  if (known.size === 0) throw new DataError("expected evaluations with records, got none");
+  const onlyA = [...known].filter((id) => !byId.has(id));
+  const onlyB = [...byId.keys()].filter((id) => !known.has(id));
+  if (onlyA.length + onlyB.length > 0)
+    throw new DataError(
+      `expected evaluations of the same examples, got ${listed(onlyA)} in the first only and ${listed(onlyB)} in the second only`,
+    );
+  return a.map((record) => {
+    const { exampleId, truth } = record;
+    const other = byId.get(exampleId)!;
+    if (JSON.stringify(truth) !== JSON.stringify(other.truth))
+      throw new DataError(
+        `expected one annotation of example ${exampleId}, got ${JSON.stringify(truth)} and ${JSON.stringify(other.truth)}`,
+      );
+    return [record, other];
+  });
+}
+
+function listed(ids: readonly string[]): string {
+  if (ids.length === 0) return "none";
+  return ids.length > 5 ? `${ids.slice(0, 5).join(", ")} and ${ids.length - 5} more` : ids.join(", ");
+}
+
+/** @param both the metric of a's records and, after them, b's in the same order */
+function compare(
+  a: Measured,
+  b: Measured,
+  both: Measured,
+  size: number,
+  resampling: ResamplingOptions,
+): MetricComparison {
+  const drawn = new Uint32Array(2 * size);
+  const once = new Uint32Array(size).fill(1);
+  const unchanged = new Uint8Array(size);
+  /** Of one side, each example by its count. */
+  const sideValue = (side: 0 | 1, counts: Counts, isExchanged: Uint8Array) => {
+    drawn.fill(0);
+    for (let i = 0; i < size; i++) drawn[isExchanged[i] === side ? i : i + size] = counts[i]!;
+    return both.weighted(drawn);
+  };
+  const difference = (counts: Counts, isExchanged: Uint8Array) =>
+    sideValue(0, counts, isExchanged) - sideValue(1, counts, isExchanged);
+  return {
+    ...{ a: a.value, b: b.value, difference: a.value - b.value },
+    interval: bootstrapInterval(size, (counts) => difference(counts, unchanged), resampling),
+    pValue: exchangePValue(size, (isExchanged) => difference(once, isExchanged), resampling),
+    ...(a.each && b.each && { examples: countBetter(a.each, b.each, a.lowerIsBetter) }),
+  };
+}
+
+function countBetter(a: readonly number[], b: readonly number[], lowerIsBetter: boolean) {
+  const signs = a.map((value, i) => Math.sign(lowerIsBetter ? b[i]! - value : value - b[i]!));
+  const count = (wanted: number) => signs.filter((sign) => sign === wanted).length;
+  return { aIsBetter: count(1), equal: count(0), bIsBetter: count(-1) };
+}
+
+const compareNames: Names<CompareOptions<unknown, never>> = {
+  ...resamplingNames,
+  metrics: true,
+  onFailure: true,
+};

@@ -1,0 +1,155 @@
+import { appendFile } from "node:fs/promises";
+import { join } from "node:path";
+import { z } from "zod";
+import { CheckpointError } from "../errors";
+import { claimDirectory } from "../runs/directory/claim";
+import {
+  cutOff,
+  flush,
+  flushFolder,
+  jsonl,
+  readJson,
+  readWholeLines,
+  writeAtomically,
+  writing,
+} from "../runs/directory/files";
+import { type Answer, type Evaluation, type EvaluationRecord, hasFailed } from "./records";
+
+/**
+ * What an evaluation leaves behind: `config.json`, `records.jsonl`, and when it is done `evaluation.json`.
+ *
+ * Records are appended as they come, and put into the order of the dataset at the end, so that a killed evaluation loses nothing and ends
+ * with the same bytes. While it is open, a `run.lock` keeps other processes out.
+ */
+export interface EvaluationDirectory {
+  /** Answers and failures of examples that were asked before; the last one, if an example was asked again. */
+  readonly answers: ReadonlyMap<string, Answer>;
+  append(records: readonly object[]): Promise<void>;
+  /** Writes `evaluation.json`, and `records.jsonl` anew where it is not these records in this order. */
+  finish(records: readonly object[], summary: object): Promise<void>;
+  close(): Promise<void>;
+}
+
+/**
+ * Opens a directory for a new evaluation, or for going on with the one in it.
+ *
+ * @param path `undefined` keeps the evaluation in memory
+ * @param config everything that decides what is written, as JSON; it must be the same when the evaluation is resumed
+ * @throws CheckpointError for a directory that another process writes into, that is in use without `resume`, that belongs to an evaluation
+ * with another config, or is damaged
+ */
+export async function openEvaluationDirectory(
+  path: string | undefined,
+  config: object,
+  resume: boolean,
+): Promise<EvaluationDirectory> {
+  if (path === undefined) return inMemory;
+  const lock = await claimDirectory(path, config, resume);
+  try {
+    const file = join(path, "records.jsonl");
+    let count = 0;
+    const write = (what: string, put: () => Promise<void>) =>
+      writing(
+        what,
+        () => `${count} records are intact`,
+        async () => {
+          await lock.check();
+          await put();
+        },
+      );
+    const { lines: rows, bytes } = await readWholeLines(file);
+    const answers = new Map(rows.map((row, i) => readAnswerRow(row, `${file}: line ${i + 1}`)));
+    count = rows.length;
+    await write(file, () => cutOff(file, bytes));
+    await flushFolder(path);
+    let last: Promise<void> = Promise.resolve();
+    const waiting: object[] = [];
+    return {
+      answers,
+      append(records) {
+        waiting.push(...records);
+        // One write after another, so that no row ends up within another; each takes all the rows that wait.
+        last = last.then(async () => {
+          const rows = waiting.splice(0);
+          if (rows.length === 0) return;
+          await write(file, async () => {
+            await appendFile(file, jsonl(rows));
+            await flush(file);
+          });
+          count += rows.length;
+        });
+        return last;
+      },
+      async finish(records, summary) {
+        const { lines } = await readWholeLines(file);
+        const isSame =
+          lines.length === records.length && records.every((record, i) => JSON.stringify(record) === lines[i]);
+        await write(path, async () => {
+          if (!isSame) await writeAtomically(file, rowByRow(records));
+          await writeAtomically(join(path, "evaluation.json"), `${JSON.stringify(summary, null, 2)}\n`);
+        });
+      },
+      close: lock.release,
+    };
+  } catch (error) {
+    await lock.release();
+    throw error;
+  }
+}
+
+function* rowByRow(records: readonly object[]): Generator<string> {
+  for (const record of records) yield jsonl([record]);
+}
+
+const inMemory: EvaluationDirectory = {
+  answers: new Map(),
+  append: async () => {},
+  finish: async () => {},
+  close: async () => {},
+};
+
+/**
+ * A finished evaluation, as `evaluate` wrote it into its `runDir`.
+ * @throws CheckpointError for a directory without one, or with one that is damaged
+ */
+export async function readEvaluation<A>(runDir: string): Promise<Evaluation<A, string>> {
+  const summary = (await readJson(join(runDir, "evaluation.json"))) as Omit<Evaluation<A, string>, "records">;
+  const file = join(runDir, "records.jsonl");
+  const { lines } = await readWholeLines(file);
+  if (lines.length === 0) throw new CheckpointError(`${file}: expected the records of an evaluation, found none`);
+  const records = lines.map((line, i) => readRow<A>(line, `${file}: line ${i + 1}`));
+  return { ...summary, failures: records.filter(hasFailed).length, records };
+}
+
+/** What any record has; the rest of it is of the task. */
+const answerRow = z.object({
+  exampleId: z.string(),
+  text: z.string(),
+  finishReason: z.enum(["stop", "length", "content_filter", "other", "error"]),
+  remark: z.string().optional(),
+  failure: z.string().optional(),
+  isTemporary: z.literal(true).optional(),
+});
+
+function readAnswerRow(line: string, where: string): readonly [string, Answer] {
+  const { exampleId, text, finishReason, remark, failure, isTemporary } = readRow(line, where);
+  return [
+    exampleId,
+    {
+      ...{ text, finishReason },
+      ...(remark !== undefined && { remark }),
+      ...(failure !== undefined && { failure }),
+      ...(isTemporary && { isTemporary }),
+    },
+  ];
+}
+
+function readRow<A>(line: string, where: string): EvaluationRecord<A> {
+  try {
+    const row = JSON.parse(line);
+    answerRow.parse(row);
+    return row;
+  } catch (cause) {
+    throw new CheckpointError(`${where}: expected a record of an evaluation: ${String(cause)}`, { cause });
+  }
+}

@@ -1,0 +1,205 @@
+import type { VlmBackend } from "../backend";
+import {
+  bootstrapInterval,
+  type ResamplingOptions,
+  resamplingNames,
+  withResamplingDefaults,
+} from "../metrics/bootstrap";
+import type { Metric, Metrics } from "../metrics/metric";
+import { countRepairs } from "../metrics/repairs";
+import type { Names } from "../options/options";
+import { checkBooleans, checkOptions } from "../options/options";
+import { deriveSeed } from "../rng";
+import { checkBackend } from "../runs/disposable";
+import {
+  checkCounts,
+  checkExamples,
+  fingerprint,
+  orderedBatch,
+  promptsFingerprint,
+} from "../runs/examples/check-examples";
+import { checkFailureOptions, createFailures, type FailureOptions, failureNames } from "../runs/examples/failures";
+import { policyIdentity } from "../runs/examples/policy-identity";
+import { generateEach, type Outcome } from "../runs/generate";
+import type { Task } from "../task";
+import type { Example } from "../types";
+import { openEvaluationDirectory } from "./directory";
+import {
+  checkMetrics,
+  type Evaluation,
+  type EvaluationRecord,
+  evaluationRecord,
+  failedAnswer,
+  hasFailed,
+  measure,
+} from "./records";
+
+export interface EvaluateOptions<A, Name extends string> extends ResamplingOptions, Omit<FailureOptions, "onFailure"> {
+  readonly task: Task<A>;
+  readonly dataset: readonly Example<A>[];
+  readonly backend: VlmBackend;
+  /** Such as `classificationMetrics` or `detectionMetrics` (none). */
+  readonly metrics?: Readonly<Record<Name, Metric<A>>>;
+  /** Tokens of an answer (512). */
+  readonly maxTokens?: number;
+  /** Prompts in one `generate` call (16). */
+  readonly batchSize?: number;
+  /** `generate` calls under way at the same time (1); more are of use to a backend that is somewhere else. */
+  readonly concurrency?: number;
+  /** Where records are written as they come; without it nothing is. */
+  readonly runDir?: string;
+  /** Go on with the evaluation in `runDir`, if there is one (false). Other metrics can be asked for then: no answer is lost by it. */
+  readonly resume?: boolean;
+  /**
+   * The treatment of an example for which the backend fails, such as a prompt that a filter refuses or an image that cannot be read ("record"):
+   * - `"record"`: its record says why, every metric counts it as its worst value, and the rest goes on
+   * - `"exclude"`: the same, and the metrics leave it out; `failures` says how many they are
+   * - `"throw"`: the call throws; what was answered before is kept
+   *
+   * A failure that concerns every example always throws: a wrong key, an unknown model, a server that is down.
+   */
+  readonly onFailure?: "record" | "exclude" | "throw";
+  /**
+   * With `resume`: ask again for every example that failed (false). Otherwise only for those whose failure may pass, such as a server that was
+   * overloaded; a refused prompt keeps its record.
+   */
+  readonly retryFailed?: boolean;
+  readonly signal?: AbortSignal;
+}
+
+/**
+ * Annotates a dataset greedily and compares with its annotations.
+ *
+ * An example's `metadata.category`, where it is a string, is the category that average precision is averaged over. Neither batches nor
+ * concurrency nor interruptions change the result, as far as the backend's answers do not depend on them.
+ *
+ * @throws ConfigError, and DataError for a dataset that does not fit the task, before any compute is spent; CheckpointError for a `runDir` of
+ * another task, dataset, backend, of other prompts or settings; BackendError or DataError for a failure that concerns every example, too many in
+ * a row, or all of them. The calls under way are then waited for, and every answer that came is kept
+ */
+export async function evaluate<A, Name extends string = never>(
+  options: EvaluateOptions<A, Name>,
+): Promise<Evaluation<A, Name>> {
+  checkOptions("evaluate", options, evaluateNames);
+  const { task, dataset, backend, maxTokens = 512, batchSize = 16, concurrency = 1, signal } = options;
+  const { level, resamples, seed } = withResamplingDefaults("evaluate", options);
+  const { metrics = {} as Metrics<A>, runDir, resume = false, onFailure, failureLimit, retryFailed = false } = options;
+  checkExamples(task, dataset);
+  checkBackend(backend);
+  checkCounts({ maxTokens, batchSize, concurrency });
+  checkMetrics(metrics);
+  checkBooleans("evaluate", { resume, retryFailed });
+  checkFailureOptions({ onFailure, failureLimit }, ["record", "exclude", "throw"]);
+  const directory = await openEvaluationDirectory(runDir, runDir === undefined ? {} : await describe(options), resume);
+  try {
+    const records = new Map<string, EvaluationRecord<A>>();
+    for (const example of dataset) {
+      const answer = directory.answers.get(example.id);
+      const isAskedAgain = answer && hasFailed(answer) && (retryFailed || answer.isTemporary === true);
+      if (answer && !isAskedAgain) records.set(example.id, evaluationRecord(task, metrics, example, answer));
+    }
+    const missing = dataset.filter(({ id }) => !records.has(id));
+    const batches = Array.from({ length: Math.ceil(missing.length / batchSize) }, (_, i) =>
+      orderedBatch(missing, i, batchSize),
+    );
+    const failures = createFailures("evaluate", { onFailure, failureLimit });
+    const keep = async (made: readonly EvaluationRecord<A>[]) => {
+      await directory.append(made);
+      for (const record of made) records.set(record.exampleId, record);
+    };
+    // Failures in a row may be the server's: they count as the examples' once an answer follows.
+    let doubtful: EvaluationRecord<A>[] = [];
+    const take = async (example: Example<A>, outcome: Outcome) => {
+      if (outcome instanceof Error) {
+        doubtful.push(evaluationRecord(task, metrics, example, failedAnswer(outcome)));
+        return failures.failed(example.id, outcome);
+      }
+      failures.succeeded();
+      const made = [...doubtful, evaluationRecord(task, metrics, example, outcome[0]!)];
+      doubtful = [];
+      await keep(made);
+    };
+    await allOf(batches, concurrency, async (batch) => {
+      signal?.throwIfAborted();
+      const prompts = batch.map((example) => task.answerPrompt(example));
+      const sampling = { maxTokens, temperature: 0, seed: deriveSeed(seed, "evaluate"), ...(signal && { signal }) };
+      await generateEach(backend, prompts, sampling, (i, outcome) => take(batch[i]!, outcome));
+    });
+    if (![...records.values()].some((record) => !hasFailed(record))) failures.checkAny();
+    await keep(doubtful);
+
+    const ordered = dataset.map(({ id }) => records.get(id)!);
+    const counted = onFailure === "exclude" ? ordered.filter((record) => !hasFailed(record)) : ordered;
+    const summary = {
+      ...summarise<A, Name>(counted, metrics, { level, resamples, seed }),
+      failures: ordered.filter(hasFailed).length,
+    };
+    await directory.finish(ordered, summary);
+    return { ...summary, records: ordered };
+  } finally {
+    await directory.close();
+  }
+}
+
+/** Works on all items, so many at a time. After a failure no more is begun, and what is under way is waited for. */
+async function allOf<T>(items: readonly T[], atOnce: number, work: (item: T) => Promise<void>): Promise<void> {
+  const waiting = items.values();
+  let hasFailed = false;
+  const worker = async () => {
+    for (const item of waiting) {
+      if (hasFailed) return;
+      await work(item).catch((error: unknown) => {
+        hasFailed = true;
+        throw error;
+      });
+    }
+  };
+  const ends = await Promise.allSettled(Array.from({ length: Math.min(atOnce, items.length) }, worker));
+  for (const end of ends) if (end.status === "rejected") throw end.reason;
+}
+
+function summarise<A, Name extends string>(
+  records: readonly EvaluationRecord<A>[],
+  metrics: Metrics<A>,
+  resampling: ResamplingOptions,
+) {
+  const measured = [...measure(records, metrics)];
+  return {
+    metrics: Object.fromEntries(measured.map(([name, { value }]) => [name, value])),
+    intervals: Object.fromEntries(
+      measured.map(([name, { weighted }]) => [name, bootstrapInterval(records.length, weighted, resampling)]),
+    ),
+    repairs: countRepairs(records),
+  } as Pick<Evaluation<A, Name>, "metrics" | "intervals" | "repairs">;
+}
+
+/** What decides the answers, for `config.json`. */
+async function describe<A, Name extends string>(options: EvaluateOptions<A, Name>): Promise<object> {
+  const { task, dataset, backend, maxTokens = 512, seed = 0 } = options;
+  return {
+    pipeline: "evaluate",
+    task: task.name,
+    dataset: fingerprint(dataset),
+    prompts: promptsFingerprint(dataset.map((example) => task.answerPrompt(example))),
+    policy: await policyIdentity(backend),
+    ...(backend.weightsDigest && { weights: { sha256: backend.weightsDigest() } }),
+    maxTokens,
+    seed,
+  };
+}
+
+const evaluateNames: Names<EvaluateOptions<unknown, never>> = {
+  ...resamplingNames,
+  task: true,
+  dataset: true,
+  backend: true,
+  metrics: true,
+  maxTokens: true,
+  batchSize: true,
+  concurrency: true,
+  runDir: true,
+  resume: true,
+  ...failureNames,
+  retryFailed: true,
+  signal: true,
+};

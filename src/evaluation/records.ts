@@ -1,0 +1,128 @@
+import { readAnswer } from "../checks/format";
+import { BackendError, ConfigError } from "../errors";
+import { type Counts, type Interval, weightedMean } from "../metrics/bootstrap";
+import { type Metrics, weightedMetric } from "../metrics/metric";
+import type { Outcome } from "../metrics/outcome";
+import { shown } from "../options/display";
+import type { Task } from "../task";
+import type { Example, FinishReason, FormatCheck } from "../types";
+
+/** What a model made of one example: a row of `records.jsonl`. */
+export interface EvaluationRecord<A> {
+  readonly exampleId: string;
+  /** Empty if the example failed. */
+  readonly text: string;
+  /** `"length"`: the text was cut off. `"error"`: the example failed and brought no text. */
+  readonly finishReason: FinishReason | "error";
+  /** The backend's words beside the text; absent if it said nothing. */
+  readonly remark?: string;
+  /** `null` where the text is not `<think>…</think><answer>…</answer>`. */
+  readonly think: string | null;
+  /** `null` where no answer can be read; every metric counts that as its worst value. */
+  readonly prediction: A | null;
+  readonly truth: A;
+  /** `metadata.category` of the example, what average precision is averaged over. */
+  readonly category?: string;
+  /** S(A, Â), 0 without a prediction, and the example's own value of every metric that is a mean over examples. */
+  readonly metrics: Readonly<Record<string, number>>;
+  /** The fault of the text, or why the example failed. */
+  readonly failure?: string;
+  /** A failed example that may succeed in a later try, which `resume` makes. */
+  readonly isTemporary?: true;
+  /** What had to be overlooked to read the answer; absent where nothing had. */
+  readonly repairs?: readonly string[];
+}
+
+/** What every evaluation measures: the share of answers without a failure, and the mean of S(A, Â). */
+export type OwnMetric = "formatRate" | "similarity";
+
+/** @throws ConfigError for what are no metrics by name, and for one that is called as one of our own */
+export function checkMetrics(metrics: Metrics<never>): void {
+  const areByName = typeof metrics === "object" && metrics !== null && !Array.isArray(metrics);
+  if (!areByName || Object.values(metrics).some((metric) => typeof metric !== "function"))
+    throw new ConfigError(
+      `expected metrics to be functions by name, such as classificationMetrics; got ${shown(metrics)}`,
+    );
+  const taken = ["formatRate", "similarity"].find((name) => Object.hasOwn(metrics, name));
+  if (taken !== undefined)
+    throw new ConfigError(`metrics: expected other names than "${taken}", which every evaluation measures already`);
+}
+
+export interface Evaluation<A, Name extends string> {
+  readonly metrics: Readonly<Record<Name | OwnMetric, number>>;
+  /** How far other examples of the same kind may have moved each metric: `bootstrapInterval`. */
+  readonly intervals: Readonly<Record<Name | OwnMetric, Interval>>;
+  /** Examples that failed; `onFailure` says whether the metrics count them. */
+  readonly failures: number;
+  /** How many answers could only be read by overlooking something, or have odd coordinates, by what that is: `countRepairs`. */
+  readonly repairs: Readonly<Record<string, number>>;
+  /** In the order of the dataset. */
+  readonly records: readonly EvaluationRecord<A>[];
+}
+
+/** The sources of a record; the rest of it follows from the example. */
+export type Answer = Pick<EvaluationRecord<unknown>, "text" | "finishReason" | "remark" | "failure" | "isTemporary">;
+
+/** The answer of an example that failed. */
+export const failedAnswer = (error: Error): Answer => ({
+  ...{ text: "", finishReason: "error", failure: error.message },
+  ...(error instanceof BackendError && error.scope === "moment" && { isTemporary: true }),
+});
+
+export const hasFailed = ({ finishReason }: Pick<Answer, "finishReason">): boolean => finishReason === "error";
+
+export function evaluationRecord<A>(
+  task: Task<A>,
+  metrics: Metrics<A>,
+  { id, annotation, metadata }: Example<A>,
+  answer: Answer,
+): EvaluationRecord<A> {
+  const { text, finishReason, remark, isTemporary } = answer;
+  const { think, prediction, format, repairs } = readAnswer(text, task);
+  const category = metadata?.category;
+  const outcome = { truth: annotation, prediction, ...(typeof category === "string" && { category }) };
+  const own = Object.entries(metrics).flatMap(([name, { each }]) => (each ? [[name, each(outcome)] as const] : []));
+  const similarity = prediction === null ? 0 : task.similarity(annotation, prediction);
+  return {
+    ...{ exampleId: id, text, finishReason, ...(remark !== undefined && { remark }), think, ...outcome },
+    metrics: { similarity, ...Object.fromEntries(own) },
+    ...(hasFailed(answer) ? { failure: answer.failure! } : failureOf(format, remark)),
+    ...(isTemporary && { isTemporary }),
+    ...(repairs.length > 0 && { repairs }),
+  };
+}
+
+/** The fault of a text, and the backend's remark on it. */
+export const failureOf = (format: FormatCheck, remark: string | undefined): { readonly failure?: string } =>
+  format.ok ? {} : { failure: remark === undefined ? format.reason : `${format.reason}; ${remark}` };
+
+/** A metric of some records. */
+export interface Measured {
+  readonly value: number;
+  /** Of every record, where the metric is their mean. */
+  readonly each?: readonly number[];
+  /** Its value where record i is there counts[i] times. */
+  readonly weighted: (counts: Counts) => number;
+  readonly lowerIsBetter: boolean;
+}
+
+/** @throws DataError for a metric that these records do not have */
+export function measure<A>(
+  records: readonly EvaluationRecord<A>[],
+  metrics: Metrics<A>,
+): ReadonlyMap<string, Measured> {
+  const outcomes: readonly Outcome<A>[] = records;
+  const mean = (each: readonly number[]): Measured => ({
+    value: each.reduce((sum, value) => sum + value, 0) / each.length,
+    ...{ each, weighted: weightedMean(each), lowerIsBetter: false },
+  });
+  return new Map([
+    ["formatRate", mean(records.map(({ failure }) => (failure === undefined ? 1 : 0)))],
+    ["similarity", mean(records.map((record) => record.metrics.similarity!))],
+    ...Object.entries(metrics).map(([name, metric]): [string, Measured] => {
+      const { each, lowerIsBetter = false } = metric;
+      const weighted = weightedMetric(metric, outcomes);
+      return [name, { value: metric(outcomes), ...(each && { each: outcomes.map(each) }), weighted, lowerIsBetter }];
+    }),
+  ]);
+}

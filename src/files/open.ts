@@ -1,0 +1,55 @@
+import type { Stats } from "node:fs";
+import { type FileHandle, open, stat } from "node:fs/promises";
+import { DataError } from "../errors";
+import { kindInsteadOfText } from "./kind";
+
+/** Bytes that a file of settings may have. */
+const largestSettings = 2 ** 26;
+
+/**
+ * Opens a file that somebody else made. A pipe, a device or a folder is refused first: to open some of them is to wait for ever.
+ * @param what is expected, such as "a JSON file"
+ * @throws DataError naming the path
+ */
+export async function openFile(path: string, what: string): Promise<FileHandle> {
+  const refuse = (found: string, cause?: unknown): never => {
+    throw new DataError(`${path}: expected ${what}, ${found}`, { cause });
+  };
+  const failed = (cause: NodeJS.ErrnoException) =>
+    refuse(cause.code === "ENOENT" ? `found none${whatToCopy(path)}` : cause.message, cause);
+  const found = await stat(path).catch(failed);
+  if (!found.isFile()) refuse(`found ${kindOf(found)}`);
+  return open(path).catch(failed);
+}
+
+const kindOf = (found: Stats) =>
+  found.isDirectory() ? "a folder" : found.isFIFO() ? "a pipe" : found.isSocket() ? "a socket" : "a device";
+
+/** A trainer's checkpoint has its weights and often lacks what no training changes. */
+const whatToCopy = (path: string) =>
+  /(tokenizer|tokenizer_config|preprocessor_config)\.json$/.test(path)
+    ? "; training does not change it: copy the one of the model that was trained"
+    : "";
+
+/** @throws DataError naming the path of what is missing, is no file, has more than `most` bytes or is no UTF-8 */
+export async function readText(path: string, what: string, most = largestSettings): Promise<string> {
+  const file = await openFile(path, what);
+  try {
+    const { size } = await file.stat();
+    if (size > most) throw new DataError(`${path}: expected ${what} of at most ${most} bytes, found ${size}`);
+    return (await file.readFile("utf8")).replace(/^\ufeff/, "");
+  } finally {
+    await file.close();
+  }
+}
+
+/** @throws DataError as `readText` does, and for what is no JSON */
+export async function readJson(path: string, most?: number): Promise<unknown> {
+  const text = await readText(path, "a JSON file", most);
+  try {
+    return JSON.parse(text);
+  } catch (cause) {
+    const kind = kindInsteadOfText(Buffer.from(text));
+    throw new DataError(`${path}: expected JSON${kind ? `, got ${kind}` : `: ${(cause as Error).message}`}`, { cause });
+  }
+}

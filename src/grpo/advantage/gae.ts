@@ -1,0 +1,77 @@
+import { ConfigError, ShapeError } from "../../errors";
+import { whiten } from "./moments";
+
+export interface GaeOptions {
+  /** V: what the rest of the completion was expected to earn, before each token (0). */
+  readonly values?: readonly ArrayLike<number>[];
+  /** 1 where a token belongs to the policy; the others are passed over. Absent: everywhere 1. */
+  readonly mask?: readonly ArrayLike<number>[];
+  /** γ: what a reward one token later is worth (1). */
+  readonly gamma?: number;
+  /** λ: 1 trusts the rewards, 0 the values (1). */
+  readonly lambda?: number;
+  /** Afterwards puts all tokens of the batch on mean 0 and standard deviation 1 (true). */
+  readonly whiten?: boolean;
+}
+
+/**
+ * Advantages of tokens, from rewards of tokens:
+ *
+ * Aₜ = δₜ + γλ·Aₜ₊₁,  δₜ = rₜ + γ·Vₜ₊₁ − Vₜ
+ *
+ * Without values it is REINFORCE++ (the rewards to come, whitened); with the greedy answer's reward as the value of every token, and not
+ * whitened, ReMax. Rows go to `grpoLoss` as they are.
+ *
+ * @param rewards a row for each completion, one for each token; a reward for the whole completion is its last token's
+ * @returns rows as `rewards`; 0 at masked tokens
+ * @throws ShapeError when rows do not fit together
+ * @throws ConfigError when a number is NaN or infinite, or γ or λ is not in [0, 1]
+ * Source: GAE (arXiv 1506.02438) Eq. 16; REINFORCE++ 2501.03262; ReMax 2310.10505. Figures as verl 0.9.1.
+ */
+export function gaeAdvantages(
+  rewards: readonly ArrayLike<number>[],
+  { values, mask, gamma = 1, lambda = 1, whiten: whitens = true }: GaeOptions = {},
+): Float64Array[] {
+  for (const [name, value] of Object.entries({ gamma, lambda })) {
+    if (!(value >= 0 && value <= 1)) throw new ConfigError(`gaeAdvantages: expected ${name} in [0, 1], got ${value}`);
+  }
+  for (const [name, rows] of Object.entries({ values, mask })) if (rows) checkRows(name, rows, rewards);
+  const isMasked = (i: number, t: number) => mask !== undefined && mask[i]![t] === 0;
+
+  const advantages = rewards.map((row, i) => {
+    const found = new Float64Array(row.length);
+    let [nextValue, nextAdvantage] = [0, 0];
+    for (let t = row.length - 1; t >= 0; t--) {
+      if (isMasked(i, t)) continue;
+      const value = finite("values", values?.[i]?.[t] ?? 0, i, t);
+      const delta = finite("rewards", row[t]!, i, t) + gamma * nextValue - value;
+      found[t] = nextAdvantage = delta + gamma * lambda * nextAdvantage;
+      nextValue = value;
+    }
+    return found;
+  });
+  if (!whitens) return advantages;
+
+  const tokens = advantages.flatMap((row, i) => [...row].filter((_, t) => !isMasked(i, t)));
+  const whitened = whiten(Float64Array.from(tokens));
+  let next = 0;
+  return advantages.map((row, i) => row.map((_, t) => (isMasked(i, t) ? 0 : zeroIfAlone(whitened[next++]!))));
+}
+
+function checkRows(name: string, rows: readonly ArrayLike<number>[], rewards: readonly ArrayLike<number>[]): void {
+  const bad = rewards.findIndex((row, i) => rows[i]?.length !== row.length);
+  if (rows.length !== rewards.length || bad >= 0) {
+    throw new ShapeError(
+      `gaeAdvantages: expected rows of ${name} like those of rewards, got ${rows.length} for ${rewards.length}${bad < 0 ? "" : `, and ${rows[bad]?.length ?? "no"} tokens for ${rewards[bad]!.length} in row ${bad}`}`,
+    );
+  }
+}
+
+function finite(name: string, value: number, i: number, t: number): number {
+  if (!Number.isFinite(value))
+    throw new ConfigError(`gaeAdvantages: expected finite ${name}, got ${value} at sequence ${i}, token ${t}`);
+  return value;
+}
+
+/** A single token has no spread. */
+const zeroIfAlone = (value: number) => (Number.isNaN(value) ? 0 : value);

@@ -1,0 +1,40 @@
+import { ConfigError, ShapeError } from "../../errors";
+import { shown } from "../../options/display";
+
+export interface Grouping {
+  readonly groupSize?: number;
+  readonly groups?: readonly (string | number)[];
+}
+
+/** The completions of each prompt, by their place among `count`. */
+export function groupsOf({ groupSize, groups }: Grouping, count: number): readonly (readonly number[])[] {
+  if (count === 0) throw new ShapeError("grpoAdvantages: expected at least one reward, got none");
+  if (groups !== undefined && groupSize !== undefined)
+    throw new ConfigError(`grpoAdvantages: expected groupSize or groups, got both`);
+  return groups ? byName(groups, count) : bySize(groupSize ?? count, count);
+}
+
+function byName(groups: readonly (string | number)[], count: number): readonly number[][] {
+  if (groups.length !== count) {
+    throw new ShapeError(`grpoAdvantages: expected ${count} groups, one for each completion, got ${groups.length}`);
+  }
+  const members = new Map<string | number, number[]>();
+  for (const [i, group] of groups.entries()) {
+    const others = members.get(group);
+    if (others) others.push(i);
+    else members.set(group, [i]);
+  }
+  return [...members.values()];
+}
+
+function bySize(groupSize: number, count: number): readonly number[][] {
+  if (!Number.isInteger(groupSize) || groupSize < 1) {
+    throw new ConfigError(`grpoAdvantages: expected groupSize to be a positive integer, got ${shown(groupSize)}`);
+  }
+  if (count % groupSize !== 0) {
+    throw new ShapeError(`grpoAdvantages: expected whole groups of ${groupSize}, got ${count} rewards`);
+  }
+  return Array.from({ length: count / groupSize }, (_, g) =>
+    Array.from({ length: groupSize }, (_, k) => g * groupSize + k),
+  );
+}

@@ -1,0 +1,52 @@
+import { ConfigError, ShapeError } from "../../errors";
+
+/** What one reward function gave one completion; `null` where it does not apply. */
+export type RewardValue = number | null;
+
+/** One array for each reward function; from here on a missing reward is NaN, which arithmetic carries along. */
+export function readColumns(
+  rewards: readonly RewardValue[] | readonly (readonly RewardValue[])[],
+): readonly Float64Array[] {
+  const rows = rewards.map((reward) => (typeof reward === "object" && reward !== null ? reward : [reward]));
+  const functions = rows[0]!.length;
+  const columns = Array.from({ length: functions }, () => new Float64Array(rows.length));
+  for (const [i, row] of rows.entries()) {
+    if (row.length !== functions) {
+      throw new ShapeError(
+        `grpoAdvantages: expected ${functions} rewards for each completion, got ${row.length} for completion ${i}`,
+      );
+    }
+    for (const [k, reward] of row.entries()) {
+      if (reward !== null && !Number.isFinite(reward)) {
+        throw new ConfigError(
+          `grpoAdvantages: expected a finite reward, or null for a missing one; got ${reward} from reward function ${k} for completion ${i}`,
+        );
+      }
+      columns[k]![i] = reward ?? Number.NaN;
+    }
+  }
+  return columns;
+}
+
+export function readWeights(weights: readonly number[] | undefined, functions: number): readonly number[] {
+  if (weights === undefined) return new Array<number>(functions).fill(1);
+  if (weights.length !== functions) {
+    throw new ShapeError(
+      `grpoAdvantages: expected ${functions} weights, one for each reward function, got ${weights.length}`,
+    );
+  }
+  const bad = weights.find((weight) => !Number.isFinite(weight));
+  if (bad !== undefined) throw new ConfigError(`grpoAdvantages: expected finite weights, got ${bad}`);
+  return weights;
+}
+
+/** Σₖ wₖ rᵢₖ over the rewards that are there; NaN where none is. */
+export function weightedSum(columns: readonly Float64Array[], weights: readonly number[]): Float64Array {
+  const sum = new Float64Array(columns[0]?.length ?? 0).fill(Number.NaN);
+  for (const [k, column] of columns.entries()) {
+    for (const [i, value] of column.entries()) {
+      if (!Number.isNaN(value)) sum[i] = (Number.isNaN(sum[i]!) ? 0 : sum[i]!) + weights[k]! * value;
+    }
+  }
+  return sum;
+}

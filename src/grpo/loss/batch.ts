@@ -1,0 +1,121 @@
+import { ConfigError, ShapeError, TrainingError } from "../../errors";
+
+type Rows = readonly ArrayLike<number>[];
+
+/** Sequences to take a gradient over; row i holds one number for each token of completion i, so rows differ in length. */
+export interface GrpoBatch {
+  /** log π_θ of each token, nats. */
+  readonly logProbs: Rows;
+  /** log π_old, of the policy that sampled them. Absent: it is the current policy, and r = 1. */
+  readonly oldLogProbs?: Rows;
+  /** log π_ref, of the policy to stay close to; needed where β ≠ 0. */
+  readonly refLogProbs?: Rows;
+  /** log-probs as the sampler itself reported them, for the corrections that ask; NaN where it did not, and none is made. */
+  readonly samplingLogProbs?: Rows;
+  /** Entropy of π_θ at each token, nats, for what asks for it: the entropy bonus and `topEntropy`. */
+  readonly entropies?: Rows;
+  /** A, one for each completion, or one for each token. */
+  readonly advantages: ArrayLike<number> | Rows;
+  /** 1 where a token carries loss, 0 where it does not. Absent: everywhere 1. */
+  readonly mask?: Rows;
+  /** True where a completion was cut off before its end: as if all of it were masked. Absent: it learns like the others. */
+  readonly truncated?: readonly boolean[];
+}
+
+/** One completion's unmasked tokens, side by side. */
+export interface Sequence {
+  /** Tokens, masked ones included. */
+  readonly tokens: number;
+  /** Where in the row each unmasked token stands. */
+  readonly positions: Int32Array;
+  readonly advantages: Float64Array;
+  readonly logProbs: Float64Array;
+  readonly oldLogProbs: Float64Array;
+  readonly refLogProbs: Float64Array | undefined;
+  /** The sampler's own, NaN where it reported none; those of the old policy where the batch has none. */
+  readonly samplingLogProbs: Float64Array;
+  readonly entropies: Float64Array | undefined;
+}
+
+/** Checks a batch's shapes and numbers, and leaves the masked tokens out: what they hold is never looked at. */
+export function readBatch(batch: GrpoBatch): readonly Sequence[] {
+  const { logProbs, oldLogProbs, refLogProbs, samplingLogProbs, entropies, mask, truncated } = batch;
+  if (logProbs.length === 0) throw new ShapeError("grpoLoss: expected at least one sequence, got none");
+  checkCount("advantages", batch.advantages, logProbs);
+  if (truncated) checkCount("truncated", truncated, logProbs);
+  const advantages = isRows(batch.advantages) ? batch.advantages : undefined;
+  const rowsOf = { oldLogProbs, refLogProbs, samplingLogProbs, entropies, mask, advantages };
+  for (const [name, rows] of Object.entries(rowsOf)) if (rows !== undefined) checkRows(name, rows, logProbs);
+
+  return logProbs.map((row, i) => {
+    const positions = truncated?.[i] ? new Int32Array(0) : unmasked(row.length, mask?.[i], i);
+    const current = pick("logProbs", row, positions, i);
+    const old = oldLogProbs ? pick("oldLogProbs", oldLogProbs[i]!, positions, i) : current;
+    return {
+      tokens: row.length,
+      positions,
+      advantages: readAdvantages(batch.advantages[i]!, positions, i),
+      logProbs: current,
+      oldLogProbs: old,
+      refLogProbs: refLogProbs && pick("refLogProbs", refLogProbs[i]!, positions, i),
+      samplingLogProbs: samplingLogProbs ? Float64Array.from(positions, (t) => samplingLogProbs[i]![t]!) : old,
+      entropies: entropies && pick("entropies", entropies[i]!, positions, i),
+    };
+  });
+}
+
+const isRows = (values: ArrayLike<number> | Rows): values is Rows => typeof values[0] === "object";
+
+function checkCount(name: string, values: ArrayLike<unknown>, logProbs: Rows): void {
+  if (values.length !== logProbs.length) {
+    throw new ShapeError(`grpoLoss: expected ${logProbs.length} ${name}, one for each sequence, got ${values.length}`);
+  }
+}
+
+function checkRows(name: string, rows: Rows, logProbs: Rows): void {
+  if (rows.length !== logProbs.length) {
+    throw new ShapeError(`grpoLoss: expected ${logProbs.length} rows of ${name}, as of logProbs, got ${rows.length}`);
+  }
+  for (const [i, row] of rows.entries()) {
+    if (row?.length !== logProbs[i]!.length) {
+      throw new ShapeError(
+        `grpoLoss: expected ${logProbs[i]!.length} tokens in row ${i} of ${name}, as in logProbs, got ${row?.length ?? row}`,
+      );
+    }
+  }
+}
+
+function unmasked(tokens: number, mask: ArrayLike<number> | undefined, i: number): Int32Array {
+  const positions = new Int32Array(tokens);
+  let count = 0;
+  for (let t = 0; t < tokens; t++) {
+    const value = mask === undefined ? 1 : mask[t]!;
+    if (value !== 0 && value !== 1)
+      throw new ConfigError(`grpoLoss: expected mask values 0 or 1, got ${value} at sequence ${i}, token ${t}`);
+    if (value === 1) positions[count++] = t;
+  }
+  return positions.subarray(0, count);
+}
+
+function pick(name: string, row: ArrayLike<number>, positions: Int32Array, i: number): Float64Array {
+  const values = new Float64Array(positions.length);
+  for (let k = 0; k < positions.length; k++) {
+    const value = row[positions[k]!]!;
+    if (!Number.isFinite(value))
+      throw new TrainingError(
+        `grpoLoss: expected finite ${name}, got ${value} at sequence ${i}, token ${positions[k]!}`,
+      );
+    values[k] = value;
+  }
+  return values;
+}
+
+function readAdvantages(advantage: number | ArrayLike<number>, positions: Int32Array, i: number): Float64Array {
+  const values = new Float64Array(positions.length);
+  if (typeof advantage === "number") values.fill(advantage);
+  else for (let k = 0; k < positions.length; k++) values[k] = advantage[positions[k]!]!;
+  const bad = typeof advantage === "number" ? advantage : (values.find((value) => !Number.isFinite(value)) ?? 0);
+  if (!Number.isFinite(bad))
+    throw new ConfigError(`grpoLoss: expected finite advantages, got ${bad} for sequence ${i}`);
+  return values;
+}

@@ -1,0 +1,73 @@
+import { createRng } from "../../rng";
+import type { Sequence } from "./batch";
+
+/** For clip_cov and kl_cov: which tokens, by (A − mean A)·(log π − mean log π), drive the policy's entropy down (arXiv 2505.22617). */
+export interface CovarianceOptions {
+  /** Share of the batch's tokens that is held back (2e-4); at least one. */
+  readonly share?: number;
+  /** clip_cov: candidates have a covariance above this (1) … */
+  readonly above?: number;
+  /** … and below this (5). */
+  readonly below?: number;
+  /** clip_cov: which of the candidates it is (0). */
+  readonly seed?: number;
+  /** kl_cov: what |log π − log π_old| of these tokens costs (0.1). */
+  readonly coefficient?: number;
+}
+
+/** Marks of the chosen tokens, a row for each sequence. */
+export type Choice = readonly Uint8Array[];
+
+/** kl_cov: the tokens of highest covariance. */
+export function highestCovariance(sequences: readonly Sequence[], { share = 2e-4 }: CovarianceOptions): Choice {
+  const tokens = covariances(sequences);
+  const ranked = tokens.sort((a, b) => b.covariance - a.covariance);
+  return marks(sequences, ranked.slice(0, atLeastOne(share * tokens.length)));
+}
+
+/**
+ * clip_cov: some of the tokens within the band, by chance.
+ * @param isClipped tokens that the clip range stops already, and that are no candidates
+ */
+export function covarianceBand(
+  sequences: readonly Sequence[],
+  { share = 2e-4, above = 1, below = 5, seed = 0 }: CovarianceOptions,
+  isClipped: (i: number, k: number) => boolean,
+): Choice {
+  const tokens = covariances(sequences);
+  const candidates = tokens.filter(
+    ({ i, k, covariance }) => covariance > above && covariance < below && !isClipped(i, k),
+  );
+  const shuffled = createRng(seed, "clip_cov").shuffle(candidates);
+  return marks(sequences, shuffled.slice(0, atLeastOne(share * tokens.length)));
+}
+
+interface Token {
+  readonly i: number;
+  readonly k: number;
+  readonly covariance: number;
+}
+
+function covariances(sequences: readonly Sequence[]): Token[] {
+  let [count, advantage, logProb] = [0, 0, 0];
+  for (const { advantages, logProbs } of sequences) {
+    count += logProbs.length;
+    advantage += advantages.reduce((a, b) => a + b, 0);
+    logProb += logProbs.reduce((a, b) => a + b, 0);
+  }
+  return sequences.flatMap(({ advantages, logProbs }, i) =>
+    Array.from(logProbs, (value, k) => ({
+      i,
+      k,
+      covariance: (advantages[k]! - advantage / count) * (value - logProb / count),
+    })),
+  );
+}
+
+function marks(sequences: readonly Sequence[], chosen: readonly Token[]): Choice {
+  const rows = sequences.map(({ logProbs }) => new Uint8Array(logProbs.length));
+  for (const { i, k } of chosen) rows[i]![k] = 1;
+  return rows;
+}
+
+const atLeastOne = (count: number) => Math.max(Math.floor(count), 1);

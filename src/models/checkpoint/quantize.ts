@@ -1,0 +1,98 @@
+import { add, type Graph, mul, reshape, scalar } from "../../onnx/graph/graph";
+import type { Value } from "../../onnx/graph/value";
+
+/** How a matrix of weights is kept: 8 bits a number, or 4. */
+export type ReducedPrecision = "int8" | "int4";
+
+/**
+ * What products with the checkpoint's matrices are computed in: float32; the half precision that the matrices are stored in, to which the other factor
+ * and the product are rounded too ("half"); or with matrices rounded to fewer bits.
+ */
+export type Precision = "float32" | "half" | ReducedPrecision;
+
+/** How one precision keeps a matrix W [outputs, inputs], and multiplies with it. */
+export interface Rounding {
+  readonly dtype: "int8" | "uint8";
+  /** Of the whole numbers. */
+  numbers(outputs: number, inputs: number): readonly number[];
+  /** How many scales: one for each group of numbers that are rounded together. */
+  scales(outputs: number, inputs: number): number;
+  /**
+   * Rounds rows `first`… of W into their places among the numbers and scales of the whole matrix.
+   * @param rows [n, inputs]
+   */
+  round(rows: Float32Array, inputs: number, first: number, into: RoundedMatrix): void;
+  /** x·Ŵᵀ, x [n, inputs] → [n, outputs]; a row of the result depends on no other row of x. */
+  product(g: Graph, x: Value, numbers: Value, scale: Value): Value;
+}
+
+/** Ŵ: whole numbers, and what 1 means. */
+export interface RoundedMatrix {
+  readonly numbers: Uint8Array;
+  readonly scale: Float32Array;
+}
+
+/** Numbers of int4 that share a scale. */
+export const blockSize = 32;
+
+export const roundings: Readonly<Record<ReducedPrecision, Rounding>> = {
+  // Ŵₒᵢ = sₒ·nₒᵢ, sₒ = maxᵢ |Wₒᵢ| / 127. x is rounded in the same way, row for row, so that the sum is one of whole numbers.
+  int8: {
+    dtype: "int8",
+    // As the kernel takes a second factor, [inputs, outputs].
+    numbers: (outputs, inputs) => [inputs, outputs],
+    scales: (outputs) => outputs,
+    round(rows, inputs, first, { numbers, scale }) {
+      const outputs = scale.length;
+      for (let o = 0; o * inputs < rows.length; o++) {
+        let largest = 0;
+        for (let i = 0; i < inputs; i++) largest = Math.max(largest, Math.abs(rows[o * inputs + i]!));
+        scale[first + o] = largest / 127;
+        const perUnit = largest === 0 ? 0 : 127 / largest;
+        for (let i = 0; i < inputs; i++) numbers[i * outputs + first + o] = Math.round(rows[o * inputs + i]! * perUnit);
+      }
+    },
+    product(g, x, numbers, scale) {
+      const rows = x.shape[0] as number;
+      const { rounded, scale: ofRow } = roundedRows(g, x, rows);
+      const y = g.op("MatMulIntegerToFloat", [rounded, numbers, scalar(g, 1), scale, g.bytes([zero], [])], {});
+      return mul(g, y, ofRow);
+    },
+  },
+  // Ŵₒᵢ = s·(n − 8), n = 0…15, for each block of 32 inputs: −8 is its number of largest size, whichever sign that has.
+  int4: {
+    dtype: "uint8",
+    numbers: (outputs, inputs) => [outputs, Math.ceil(inputs / blockSize), blockSize / 2],
+    scales: (outputs, inputs) => outputs * Math.ceil(inputs / blockSize),
+    round(rows, inputs, first, { numbers, scale }) {
+      const blocks = Math.ceil(inputs / blockSize);
+      for (let o = 0; o * inputs < rows.length; o++)
+        for (let b = 0; b < blocks; b++) {
+          const block = rows.subarray(o * inputs + b * blockSize, o * inputs + Math.min((b + 1) * blockSize, inputs));
+          roundBlock(block, (first + o) * blocks + b, { numbers, scale });
+        }
+    },
+    product: (g, x, numbers, scale) => g.op("MatMulNBits", [x, numbers, scale], { blockSize }),
+  },
+};
+
+/** What 0 is as an unsigned byte: kernels for unsigned times signed bytes are the fast ones. */
+const zero = 128;
+
+/** x ≈ (rounded − 128) · scale, scale = max |x| / 127 of each row, [rows, 1]. */
+function roundedRows(g: Graph, x: Value, rows: number): { rounded: Value; scale: Value } {
+  const largest = g.op("ReduceMax", [g.op("Abs", [x], {})], {});
+  // A row of zeros must not be divided by zero.
+  const scale = add(g, mul(g, largest, scalar(g, 1 / 127)), scalar(g, 1e-30));
+  const zeros = g.bytes(new Array<number>(rows).fill(zero));
+  return { rounded: g.op("QuantizeLinear", [x, reshape(g, scale, [rows]), zeros], {}), scale };
+}
+
+function roundBlock(block: Float32Array, at: number, { numbers, scale }: RoundedMatrix): void {
+  let largest = 0;
+  for (const weight of block) if (Math.abs(weight) > Math.abs(largest)) largest = weight;
+  scale[at] = largest / -8;
+  const perUnit = largest === 0 ? 0 : -8 / largest;
+  const nibble = (i: number) => Math.min(Math.round((block[i] ?? 0) * perUnit) + 8, 15);
+  for (let i = 0; i < blockSize; i += 2) numbers[(at * blockSize + i) / 2] = nibble(i) | (nibble(i + 1) << 4);
+}

@@ -1,0 +1,131 @@
+import {
+  add,
+  concat,
+  type Graph,
+  gather,
+  matMul,
+  mul,
+  reshape,
+  scalar,
+  swapLast,
+  transpose,
+} from "../../../onnx/graph/graph";
+import type { Value } from "../../../onnx/graph/value";
+import type { Qwen2VlConfig } from "./config";
+
+/** Half rotary tables, [batch, time, headDim / 2]. */
+export interface RotaryTables {
+  readonly cos: Value;
+  readonly sin: Value;
+}
+
+/** Each [batch, kvHeads, span, headDim], keys rotated. */
+export interface KeyValues {
+  readonly keys: Value;
+  readonly values: Value;
+}
+
+/** The projections of a layer's input, before rotation: q [n, heads · d], k and v [n, kvHeads · d]. */
+export interface Projected {
+  readonly q: Value;
+  readonly k: Value;
+  readonly v: Value;
+}
+
+/** Which places of a batch attend to which: attended [n, heads · d], and the keys and values that others can attend to afterwards. */
+export type Attention = (layer: number, projected: Projected) => KeyValues & { readonly attended: Value };
+
+/** Rows of places that attend to places of their own row. */
+export interface AttendingRows extends RotaryTables {
+  /** Added to scores: [time, span], [batch, 1, 1, time, span], or where time is 1 [batch, 1, 1, span]. */
+  readonly bias: Value;
+}
+
+/**
+ * Every place is one of a row's, n = batch · time.
+ * @param past each layer's keys and values so far, [batch, kvHeads, past, headDim]; given back with the new ones appended
+ */
+export const attentionInRows =
+  (g: Graph, config: Qwen2VlConfig, rows: AttendingRows, past?: readonly KeyValues[]): Attention =>
+  (layer, projected) =>
+    attend(g, config, rows, projected, past?.[layer]);
+
+/**
+ * The first places are those of prefixes, the others those of rows that each go on from one of them: n = prefixes · their time + batch · time. A
+ * prefix is computed once, however many rows begin with it.
+ * @param prefixOf [batch] int64
+ * Source: Prefix Grouper, arXiv 2506.05433.
+ */
+export function attentionAfterPrefixes(
+  g: Graph,
+  config: Qwen2VlConfig,
+  prefixes: AttendingRows,
+  rows: AttendingRows,
+  prefixOf: Value,
+): Attention {
+  const [count, time] = prefixes.cos.shape as readonly number[] as [number, number];
+  const places = count * time;
+  const part = ({ q, k, v }: Projected, start: number, end: number): Projected => {
+    const cut = (x: Value) => g.op("Slice", [x], { axis: 0, start, end });
+    return { q: cut(q), k: cut(k), v: cut(v) };
+  };
+  return (_, projected) => {
+    const before = attend(g, config, prefixes, part(projected, 0, places));
+    const past = { keys: gather(g, before.keys, prefixOf), values: gather(g, before.values, prefixOf) };
+    const all = projected.q.shape[0] as number;
+    const after = attend(g, config, rows, part(projected, places, all), past);
+    return { ...after, attended: concat(g, [before.attended, after.attended], 0) };
+  };
+}
+
+function attend(
+  g: Graph,
+  { text }: Qwen2VlConfig,
+  { cos, sin, bias }: AttendingRows,
+  { q, k, v }: Projected,
+  past?: KeyValues,
+): ReturnType<Attention> {
+  const [batch, time] = cos.shape as readonly number[] as [number, number];
+  const heads = (x: Value, count: number) => toHeads(g, x, batch, time, count);
+  const rotate = (x: Value) => g.op("RotaryEmbedding", [x, cos, sin], {});
+  const append = (before: Value | undefined, now: Value) => (before ? concat(g, [before, now], 2) : now);
+  const keys = append(past?.keys, rotate(heads(k, text.kvHeads)));
+  const values = append(past?.values, heads(v, text.kvHeads));
+  const attended = groupedAttention(g, rotate(heads(q, text.heads)), keys, values, bias);
+  return { keys, values, attended: fromHeads(g, attended) };
+}
+
+/**
+ * softmax(q·kᵀ/√d + bias)·v, where `heads / kvHeads` query heads share a key head: their rows are stacked, so nothing is repeated.
+ * q [batch, heads, time, d]; k, v [batch, kvHeads, span, d].
+ */
+function groupedAttention(g: Graph, q: Value, keys: Value, values: Value, bias: Value): Value {
+  const [batch, heads, time, headDim] = q.shape as readonly number[] as [number, number, number, number];
+  const kvHeads = keys.shape[1] as number;
+  const group = heads / kvHeads;
+  const stacked = reshape(g, mul(g, q, scalar(g, headDim ** -0.5)), [batch, kvHeads, group * time, headDim]);
+  let scores = matMul(g, stacked, swapLast(g, keys));
+  if (time === 1) scores = add(g, scores, bias);
+  else {
+    const span = keys.shape[2] as number;
+    const apart = add(g, reshape(g, scores, [batch, kvHeads, group, time, span]), bias);
+    scores = reshape(g, apart, [batch, kvHeads, group * time, span]);
+  }
+  const attended = matMul(g, g.op("Softmax", [scores], {}), values);
+  return reshape(g, attended, [batch, heads, time, headDim]);
+}
+
+/** [batch · time, heads · d] → [batch, heads, time, d]. */
+export function toHeads(g: Graph, x: Value, batch: number, time: number, heads: number): Value {
+  const width = (x.shape[1] as number) / heads;
+  // Of one token the order is the same already.
+  if (time === 1) return reshape(g, x, [batch, heads, 1, width]);
+  return transpose(g, reshape(g, x, [batch, time, heads, width]), [0, 2, 1, 3]);
+}
+
+/** [batch, heads, time, d] → [batch · time, heads · d]. */
+export function fromHeads(g: Graph, x: Value): Value {
+  const [batch, heads, time, width] = x.shape as readonly number[] as [number, number, number, number];
+  if (time === 1) return reshape(g, x, [batch, heads * width]);
+  return reshape(g, transpose(g, x, [0, 2, 1, 3]), [batch * time, heads * width]);
+}

@@ -1,0 +1,112 @@
+import { ShapeError } from "../../../errors";
+import type { Qwen2VlConfig } from "./config";
+
+/** A picture's patches: frames, rows, columns. */
+export type Grid = readonly [time: number, height: number, width: number];
+
+/** Position of each token along time, height and width. */
+export interface RopePositions {
+  readonly t: Int32Array;
+  readonly h: Int32Array;
+  readonly w: Int32Array;
+  /** Position of the token that comes next. */
+  readonly next: number;
+}
+
+/**
+ * Multimodal positions (Qwen2-VL, §2.1): text advances all three together; a picture's tokens have their own (frame, row, column), and the
+ * text after it goes on from the largest.
+ * @param promptLength tokens from here on are the model's own words, image tokens too (all are the prompt's)
+ * @throws ShapeError when the prompt's image tokens are not those of the grids
+ */
+export function ropePositions(
+  tokens: readonly number[],
+  grids: readonly Grid[],
+  { vision, tokens: special }: Qwen2VlConfig,
+  promptLength = tokens.length,
+): RopePositions {
+  const [t, h, w] = [0, 1, 2].map(() => new Int32Array(tokens.length)) as [Int32Array, Int32Array, Int32Array];
+  const merge = vision.spatialMergeSize;
+  let next = 0;
+  let picture = 0;
+  for (let i = 0; i < tokens.length; ) {
+    if (tokens[i] !== special.image || i >= promptLength) {
+      t[i] = h[i] = w[i] = next++;
+      i++;
+      continue;
+    }
+    const grid = grids[picture++];
+    if (!grid) throw new ShapeError(`image tokens from place ${i} on, but there are ${grids.length} pictures`);
+    const [frames, rows, columns] = [grid[0], grid[1] / merge, grid[2] / merge];
+    const end = i + frames * rows * columns;
+    if (end > promptLength || tokens.slice(i, end).some((token) => token !== special.image))
+      throw new ShapeError(`picture ${picture - 1}: expected ${end - i} image tokens from place ${i} on, found fewer`);
+    for (let f = 0; f < frames; f++)
+      for (let r = 0; r < rows; r++)
+        for (let c = 0; c < columns; c++, i++) {
+          t[i] = next + f;
+          h[i] = next + r;
+          w[i] = next + c;
+        }
+    next += Math.max(frames, rows, columns);
+  }
+  if (picture !== grids.length)
+    throw new ShapeError(`expected image tokens for ${grids.length} pictures, found ${picture}`);
+  return { t, h, w, next };
+}
+
+/** Half rotary tables: cos and sin, each [rows, width]. */
+export interface HalfTables {
+  readonly cos: Float32Array;
+  readonly sin: Float32Array;
+}
+
+/** Tables of the language model, [tokens, headDim / 2]: the first section of frequencies turns with time, then height, then width. */
+export function mropeTables(
+  { t, h, w }: Pick<RopePositions, "t" | "h" | "w">,
+  headDim: number,
+  theta: number,
+  sections: readonly number[],
+): HalfTables {
+  const half = headDim / 2;
+  const axes = sections.flatMap((size, axis) => Array<Int32Array>(size).fill([t, h, w][axis]!));
+  const frequencies = Array.from({ length: half }, (_, k) => frequency(theta, (2 * k) / headDim));
+  return tables(t.length, half, (i, k) => axes[k]![i]! * frequencies[k]!);
+}
+
+/** Tables of the vision tower, [patches, headDim / 2], rows then columns, in the processor's order: 2×2 neighbours lie together. */
+export function visionRotaryTables([frames, rows, columns]: Grid, { vision }: Qwen2VlConfig): HalfTables {
+  const half = vision.embedDim / vision.heads / 2;
+  const quarter = half / 2;
+  const frequencies = Array.from({ length: quarter }, (_, k) => frequency(10_000, k / quarter));
+  const places = patchOrder(rows, columns, vision.spatialMergeSize);
+  return tables(frames * places.length, half, (i, k) => {
+    const [row, column] = places[i % places.length]!;
+    return k < quarter ? row * frequencies[k]! : column * frequencies[k - quarter]!;
+  });
+}
+
+/** [row, column] of each patch of a frame: merge blocks row by row, and inside each its patches row by row. */
+export function patchOrder(rows: number, columns: number, merge: number): (readonly [row: number, column: number])[] {
+  const order: (readonly [number, number])[] = [];
+  for (let r = 0; r < rows; r += merge)
+    for (let c = 0; c < columns; c += merge)
+      for (let y = 0; y < merge; y++) for (let x = 0; x < merge; x++) order.push([r + y, c + x]);
+  return order;
+}
+
+/** θ^−x, rounded to float32 where transformers rounds: at position 1000 the angle's error would be 5e-5 otherwise. */
+const frequency = (theta: number, x: number) => Math.fround(1 / Math.fround(theta ** Math.fround(x)));
+
+function tables(rows: number, width: number, angle: (row: number, column: number) => number): HalfTables {
+  const cos = new Float32Array(rows * width);
+  const sin = new Float32Array(rows * width);
+  for (let i = 0; i < rows; i++)
+    for (let k = 0; k < width; k++) {
+      // transformers multiplies position and frequency in float32; the angle must round likewise.
+      const a = Math.fround(angle(i, k));
+      cos[i * width + k] = Math.cos(a);
+      sin[i * width + k] = Math.sin(a);
+    }
+  return { cos, sin };
+}

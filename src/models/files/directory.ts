@@ -1,0 +1,93 @@
+import { access, readdir } from "node:fs/promises";
+import { basename, join } from "node:path";
+import { DataError } from "../../errors";
+import { readJson } from "../../files/open";
+import { listed, shown } from "../../options/display";
+
+export { readJson } from "../../files/open";
+
+const singleFile = "model.safetensors";
+export const indexFile = "model.safetensors.index.json";
+
+/** Every file beside the weights that is read from a model's directory. */
+export const settingsFiles: readonly string[] = [
+  "config.json",
+  "generation_config.json",
+  "tokenizer.json",
+  "tokenizer_config.json",
+  "chat_template.jinja",
+  "chat_template.json",
+  "preprocessor_config.json",
+  "processor_config.json",
+  indexFile,
+];
+
+/** The files of a tokenizer; Python's libraries read the last four, some of them in old versions. */
+export const tokenizerFiles: readonly string[] = [
+  ...["tokenizer.json", "tokenizer_config.json", "chat_template.jinja", "chat_template.json"],
+  ...["vocab.json", "merges.txt", "added_tokens.json", "special_tokens_map.json"],
+];
+
+/** Files that go with a model's weights wherever they are copied to; what else lies beside them, such as a run's state, does not. */
+export const isCopiedAlong = (file: string): boolean =>
+  file !== indexFile && [...settingsFiles, ...tokenizerFiles, "video_preprocessor_config.json"].includes(file);
+
+/** Those of them that no model can do without; of several names one is enough. */
+const neededFiles = [
+  ["config.json"],
+  ["tokenizer.json"],
+  ["tokenizer_config.json"],
+  ["preprocessor_config.json", "processor_config.json"],
+];
+
+/** What a directory lacks to be a model; empty for one that has everything. */
+export async function missingFiles(dir: string): Promise<string[]> {
+  const present = await filesIn(dir);
+  const missing = neededFiles.filter((names) => !names.some((name) => present.has(name)));
+  const weights = await weightFiles(dir, present).then(
+    () => [],
+    () => ["weights"],
+  );
+  return [...missing.map((names) => names.join(" or ")), ...weights];
+}
+
+/**
+ * The safetensors files of a Hugging Face directory: one, or those that its index names.
+ * @param present names of the files that the model has; those in `dir` by default
+ * @throws DataError naming what is missing
+ */
+export async function weightFiles(dir: string, present?: ReadonlySet<string>): Promise<string[]> {
+  const names = present ?? (await filesIn(dir));
+  if (names.has(singleFile)) return [singleFile];
+  if (!names.has(indexFile)) {
+    const others = [...names].filter((name) => /\.(safetensors|bin|pth?|ckpt|gguf|h5|msgpack|onnx)$/.test(name));
+    const howTo = others.some((name) => /\.(bin|pth?|ckpt)$/.test(name))
+      ? "; save_pretrained of transformers writes it"
+      : "";
+    throw new DataError(`${dir}: expected ${singleFile} or ${indexFile}, found ${listed(others) || "none"}${howTo}`);
+  }
+  const index = join(dir, indexFile);
+  const { weight_map: map } = Object(await readJson(index)) as { weight_map?: unknown };
+  const places = typeof map === "object" && map !== null ? Object.entries(map) : [["weight_map", map] as const];
+  const wrong = places.find(([, file]) => typeof file !== "string");
+  if (wrong)
+    throw new DataError(`${index}: expected { "weight_map": { name: file } }, found ${wrong[0]} ${shown(wrong[1])}`);
+  const files = [...new Set(places.map(([, file]) => file as string))];
+  const missing = files.filter((file) => basename(file) !== file || !names.has(file));
+  if (missing.length > 0) throw new DataError(`${index} names ${listed(missing)}, which are not in ${dir}`);
+  if (files.length === 0) throw new DataError(`${index}: expected the names of weights, found none`);
+  return files;
+}
+
+/** Links into a cache count where they lead to something. */
+async function filesIn(dir: string): Promise<ReadonlySet<string>> {
+  const names = await readdir(dir).catch(() => []);
+  const there = await Promise.all(names.map((name) => exists(join(dir, name))));
+  return new Set(names.filter((_, i) => there[i]));
+}
+
+export const exists = (path: string): Promise<boolean> =>
+  access(path).then(
+    () => true,
+    () => false,
+  );

@@ -1,0 +1,174 @@
+import { join } from "node:path";
+import { z } from "zod";
+import { ConfigError, DataError } from "../../errors";
+import type { RawImage } from "../../types";
+import { check, type Qwen2VlConfig } from "../families/qwen2-vl/config";
+import { type Grid, patchOrder } from "../families/qwen2-vl/positions";
+import { exists, readJson } from "../files/directory";
+import { count, limits, orDefault } from "../files/fields";
+import { resizeBicubic } from "./resize";
+
+/** A picture as the vision tower takes it. */
+export interface ProcessedImage {
+  readonly grid: Grid;
+  /** [patches, channels · frames · patchSize²], normalised; patches in merge-block order. */
+  readonly pixelValues: Float32Array;
+}
+
+export interface ImageProcessor {
+  /**
+   * @param name of the picture, for the error
+   * @throws DataError for a picture more than 200 times as long as wide
+   */
+  process(image: RawImage, name?: string): ProcessedImage;
+  /** The grid of patches that a picture of this size becomes. */
+  gridOf(size: Pick<RawImage, "width" | "height">, name?: string): Grid;
+}
+
+const three = z.tuple([z.number(), z.number(), z.number()]);
+const deviation = z.number().positive();
+
+/** Qwen2VLImageProcessor. */
+const processorSchema = z.object({
+  min_pixels: count(limits.pixels).nullish(),
+  max_pixels: z.int().positive().nullish(),
+  size: z
+    .object({
+      shortest_edge: count(limits.pixels).nullish(),
+      longest_edge: z.int().positive().nullish(),
+    })
+    .nullish()
+    .transform((size) => size ?? { shortest_edge: 56 * 56, longest_edge: 28 * 28 * 1280 }),
+  patch_size: orDefault(z.int(), 14),
+  temporal_patch_size: orDefault(z.int(), 2),
+  merge_size: orDefault(z.int(), 2),
+  do_resize: orDefault(z.literal(true), true),
+  do_rescale: orDefault(z.boolean(), true),
+  do_normalize: orDefault(z.boolean(), true),
+  /** Pillow's number for bicubic. */
+  resample: orDefault(z.literal(3), 3),
+  rescale_factor: orDefault(z.number(), 1 / 255),
+  image_mean: orDefault(three, [0.48145466, 0.4578275, 0.40821073]),
+  image_std: orDefault(z.tuple([deviation, deviation, deviation]), [0.26862954, 0.26130258, 0.27577711]),
+});
+
+/**
+ * The image processor that a checkpoint's processor_config.json (its `image_processor`) or preprocessor_config.json describes; of both, as in transformers,
+ * the first.
+ * @throws ConfigError for settings that are not Qwen2-VL's
+ */
+export async function loadImageProcessor(dir: string, config: Qwen2VlConfig): Promise<ImageProcessor> {
+  const { path, json } = await readSettings(dir);
+  const settings = check(processorSchema, json, path);
+  const sizes = [
+    ["patch_size", settings.patch_size, config.vision.patchSize],
+    ["temporal_patch_size", settings.temporal_patch_size, config.vision.temporalPatchSize],
+    ["merge_size", settings.merge_size, config.vision.spatialMergeSize],
+  ] as const;
+  for (const [key, found, expected] of sizes)
+    if (found !== expected)
+      throw new ConfigError(`${path}: ${key}: expected ${expected}, as in config.json, found ${found}`);
+  const minPixels = settings.min_pixels ?? settings.size.shortest_edge;
+  const maxPixels = settings.max_pixels ?? settings.size.longest_edge;
+  if (minPixels == null || maxPixels == null)
+    throw new ConfigError(
+      `${path}: size: expected shortest_edge and longest_edge, or min_pixels and max_pixels; found ${JSON.stringify(settings.size)}`,
+    );
+  const factor = config.vision.patchSize * config.vision.spatialMergeSize;
+  const tables = [0, 1, 2].map((c) => normalised(settings, c));
+  const target = ({ height, width }: Pick<RawImage, "width" | "height">, name?: string) =>
+    smartResize(height, width, factor, minPixels, maxPixels, name);
+  return {
+    process(image, name) {
+      const { height, width } = target(image, name);
+      return patchify(resizeBicubic(image, width, height), tables, config);
+    },
+    gridOf(size, name) {
+      const { height, width } = target(size, name);
+      return [1, height / config.vision.patchSize, width / config.vision.patchSize];
+    },
+  };
+}
+
+/** The value of every byte in one channel, rounded to float32 where torchvision rounds: rescaling is part of mean and deviation where both are asked for. */
+function normalised(settings: z.infer<typeof processorSchema>, channel: number): Float32Array {
+  const { fround } = Math;
+  const { do_rescale, do_normalize, rescale_factor, image_mean, image_std } = settings;
+  const scale = do_rescale ? fround(1 / rescale_factor) : 1;
+  const [mean, deviation] = [image_mean[channel]!, image_std[channel]!].map((x) => fround(fround(x) * scale));
+  return Float32Array.from({ length: 256 }, (_, byte) => {
+    if (do_normalize) return fround(byte - mean!) / deviation!;
+    return do_rescale ? byte * fround(rescale_factor) : byte;
+  });
+}
+
+/**
+ * The size a picture is resized to: multiples of `factor`, area within the limits, aspect kept as well as that allows.
+ * Rounds halves to even, as Python does: 70 × 70 becomes 56 × 56.
+ * @param name of the picture, for the error
+ * @throws DataError for a picture that is more than 200 times as long as wide, or as wide as long
+ */
+export function smartResize(
+  height: number,
+  width: number,
+  factor: number,
+  minPixels: number,
+  maxPixels: number,
+  name = "picture",
+): { height: number; width: number } {
+  if (Math.max(height, width) / Math.min(height, width) > 200)
+    throw new DataError(`${name}: expected sides within a ratio of 200, got ${width}×${height}`);
+  const nearest = { height: roundHalfEven(height / factor) * factor, width: roundHalfEven(width / factor) * factor };
+  const area = nearest.height * nearest.width;
+  if (area > maxPixels) {
+    const beta = Math.sqrt((height * width) / maxPixels);
+    const shrink = (side: number) => Math.max(factor, Math.floor(side / beta / factor) * factor);
+    return { height: shrink(height), width: shrink(width) };
+  }
+  if (area < minPixels) {
+    const beta = Math.sqrt(minPixels / (height * width));
+    const grow = (side: number) => Math.ceil((side * beta) / factor) * factor;
+    return { height: grow(height), width: grow(width) };
+  }
+  return nearest;
+}
+
+function roundHalfEven(x: number): number {
+  const below = Math.floor(x);
+  const rest = x - below;
+  return rest > 0.5 || (rest === 0.5 && below % 2 === 1) ? below + 1 : below;
+}
+
+function patchify(
+  { width, height, data }: RawImage,
+  tables: readonly Float32Array[],
+  { vision }: Qwen2VlConfig,
+): ProcessedImage {
+  const { patchSize: size, temporalPatchSize: frames, inChannels: channels } = vision;
+  const [rows, columns] = [height / size, width / size];
+  const area = size * size;
+  const patchLength = channels * frames * area;
+  const pixelValues = new Float32Array(rows * columns * patchLength);
+  patchOrder(rows, columns, vision.spatialMergeSize).forEach(([row, column], p) => {
+    for (let c = 0; c < channels; c++) {
+      const table = tables[c]!;
+      const at = p * patchLength + c * frames * area;
+      for (let y = 0; y < size; y++) {
+        let pixel = ((row * size + y) * width + column * size) * 3 + c;
+        for (let x = 0; x < size; x++, pixel += 3) pixelValues[at + y * size + x] = table[data[pixel]!]!;
+      }
+      // A still picture is a film of equal frames.
+      for (let f = 1; f < frames; f++) pixelValues.copyWithin(at + f * area, at, at + area);
+    }
+  });
+  return { grid: [1, rows, columns], pixelValues };
+}
+
+async function readSettings(dir: string): Promise<{ path: string; json: unknown }> {
+  const [own, whole] = [join(dir, "preprocessor_config.json"), join(dir, "processor_config.json")];
+  const ofAll = (await exists(whole)) ? ((await readJson(whole)) as { image_processor?: unknown }) : undefined;
+  if (ofAll?.image_processor) return { path: whole, json: ofAll.image_processor };
+  if (await exists(own)) return { path: own, json: await readJson(own) };
+  if (ofAll) return { path: whole, json: ofAll };
+  throw new DataError(`${dir}: expected preprocessor_config.json or processor_config.json, found neither`);
+}

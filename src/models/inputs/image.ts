@@ -1,0 +1,133 @@
+import type { Sharp } from "sharp";
+import { DataError } from "../../errors";
+import { damaged, defaultMaxPixels, nameOf, readImageFile, readImageHeader } from "../../files/image";
+import type { ImageSource, RawImage } from "../../types";
+import { hasTransparentColour } from "./transparent-colour";
+
+/**
+ * Decodes an image to 8-bit RGB as transformers' `load_image` and image processor do: turned upright by its orientation tag, then Pillow's
+ * `convert("RGB")`, which drops alpha (it does not blend), cuts 16-bit grey at 255 and heeds no colour profile; the one transparent colour of a
+ * GIF or PNG becomes white. Of an animation, the first frame. Not as Pillow: AVIF with halved chroma (2.4 of 255 apart in the mean), TIFF in uncompressed YCbCr,
+ * 16-bit PNG with one transparent colour, and a GIF whose first frame does not fill it.
+ *
+ * However many are asked for, images under way have at most `defaultMaxPixels` pixels together, or there is only one.
+ *
+ * @param maxPixels of the image
+ * @throws DataError naming the file and what it is, when that is no image that is read, a larger or a damaged one
+ * @example
+ * const { width, height, data } = await loadImage("photo.jpg");
+ */
+export async function loadImage(source: ImageSource, maxPixels?: number): Promise<RawImage> {
+  if (typeof source === "object" && "data" in source) return checkedRaw(source);
+  return reading(1, async () => {
+    const file = await readImageFile(source, maxPixels);
+    const { width, height } = file.metadata;
+    return decoding(Math.min(width * height, defaultMaxPixels), () => decode(file)).catch((cause: unknown) => {
+      throw damaged(file.where, file.kind, file.bytes, cause);
+    });
+  });
+}
+
+/** As many files as the decoder has threads for. */
+const reading = sharedBy(8);
+const decoding = sharedBy(defaultMaxPixels);
+
+/** Runs work in the order in which it comes, as soon as what all of it takes together is no more than there is. */
+function sharedBy(capacity: number): <T>(takes: number, work: () => Promise<T>) => Promise<T> {
+  let free = capacity;
+  const waiting: { readonly takes: number; readonly start: () => void }[] = [];
+  const startNext = () => {
+    while (waiting[0] && waiting[0].takes <= free) {
+      const { takes, start } = waiting.shift()!;
+      free -= takes;
+      start();
+    }
+  };
+  return async (takes, work) => {
+    await new Promise<void>((start) => {
+      waiting.push({ takes, start });
+      startNext();
+    });
+    try {
+      return await work();
+    } finally {
+      free += takes;
+      startNext();
+    }
+  };
+}
+
+/** An image within the limits takes a few seconds at most. */
+const longestSeconds = 120;
+
+async function decode({ bytes, metadata }: Awaited<ReturnType<typeof readImageFile>>): Promise<RawImage> {
+  const { default: sharp } = await import("sharp");
+  const { space, channels, hasAlpha } = metadata;
+  const upright = sharp(bytes, { ignoreIcc: true, limitInputPixels: false })
+    .timeout({ seconds: longestSeconds })
+    .autoOrient();
+  if (space === "cmyk" && channels === 4) {
+    const { data, ...size } = await raw(upright.pipelineColourspace("cmyk").toColourspace("cmyk"));
+    return { ...size, data: cmykToRgb(data) };
+  }
+  if (space === "grey16" && !hasAlpha) {
+    const { data, ...size } = await raw(upright.toColourspace("grey16"), "ushort");
+    const wide = new Uint16Array(Uint8Array.from(data).buffer);
+    return { ...size, data: repeatChannel(wide.map((x) => Math.min(x, 255))) };
+  }
+  if (hasAlpha && hasTransparentColour(bytes)) {
+    const { data, ...size } = await raw(upright.toColourspace("srgb"));
+    return { ...size, data: whiten(data) };
+  }
+  const { data, ...size } = await raw(upright.toColourspace("srgb").removeAlpha());
+  return { ...size, data: data.length === 3 * size.width * size.height ? data : repeatChannel(data) };
+}
+
+async function raw(image: Sharp, depth: "uchar" | "ushort" = "uchar"): Promise<RawImage> {
+  const { data, info } = await image.raw({ depth }).toBuffer({ resolveWithObject: true });
+  return { width: info.width, height: info.height, data: new Uint8Array(data.buffer, data.byteOffset, data.length) };
+}
+
+/** Pillow's conversion: (1 − k) − (1 − k) · ink, in bytes. */
+function cmykToRgb(cmyk: Uint8Array): Uint8Array {
+  const rgb = new Uint8Array((cmyk.length / 4) * 3);
+  for (let i = 0; 4 * i < cmyk.length; i++) {
+    const light = 255 - cmyk[4 * i + 3]!;
+    for (let c = 0; c < 3; c++) rgb[3 * i + c] = light - Math.round((cmyk[4 * i + c]! * light) / 255);
+  }
+  return rgb;
+}
+
+/** RGBA → RGB in which every transparent pixel is white. */
+function whiten(rgba: Uint8Array): Uint8Array {
+  const rgb = new Uint8Array((rgba.length / 4) * 3);
+  for (let i = 0; 4 * i < rgba.length; i++) {
+    if (rgba[4 * i + 3] === 0) rgb.fill(255, 3 * i, 3 * i + 3);
+    else rgb.set(rgba.subarray(4 * i, 4 * i + 3), 3 * i);
+  }
+  return rgb;
+}
+
+/**
+ * Size of an image once it is upright, from its header alone.
+ * @throws DataError as `loadImage`, but for pixels that are damaged
+ */
+export async function imageSize(source: ImageSource, maxPixels?: number): Promise<Pick<RawImage, "width" | "height">> {
+  if (typeof source === "object" && "data" in source) return checkedRaw(source);
+  return (await readImageHeader(source, maxPixels)).metadata.autoOrient;
+}
+
+function checkedRaw(image: RawImage): RawImage {
+  const { width, height, data } = image;
+  if (!(width >= 1 && height >= 1) || data.length !== width * height * 3)
+    throw new DataError(
+      `${nameOf(image)}: expected at least one pixel and ${width * height * 3} bytes of RGB, got ${data.length}`,
+    );
+  return image;
+}
+
+function repeatChannel(grey: ArrayLike<number>): Uint8Array {
+  const rgb = new Uint8Array(grey.length * 3);
+  for (let i = 0; i < grey.length; i++) rgb.fill(grey[i]!, 3 * i, 3 * i + 3);
+  return rgb;
+}

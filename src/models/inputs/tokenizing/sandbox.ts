@@ -1,0 +1,129 @@
+import { createRequire } from "node:module";
+import { MessageChannel, type MessagePort, receiveMessageOnPort, Worker } from "node:worker_threads";
+import { BackendError, DataError } from "../../../errors";
+import { processProgram, threadProgram } from "./programs";
+
+/** Milliseconds that a job may take besides, for each letter that it reads. */
+const letterMs = 0.01;
+
+/** A job that native code holds longer than this many times its limit is killed. */
+const killAfter = 3;
+
+/** The process's heap, in MB: a vocabulary of 150 000 tokens takes 150. */
+const heapMb = 1024;
+
+/** A request to the process. `key` names a tokenizer that was opened. Files go as text: JSON may be too deep to be copied from thread to thread. */
+export type Job =
+  | {
+      readonly job: "open";
+      readonly key: number;
+      /** tokenizer.json, and tokenizer_config.json but for its template. */
+      readonly json: string;
+      readonly settings: string;
+      readonly template: string;
+    }
+  | { readonly job: "prompt"; readonly key: number; readonly chat: readonly object[]; readonly seam: string }
+  | { readonly job: "encode"; readonly key: number; readonly pieces: readonly string[] }
+  | { readonly job: "decode"; readonly key: number; readonly rows: readonly (readonly number[])[] };
+
+interface Reply {
+  /** The number of the request that it answers. */
+  readonly id: number;
+  readonly value?: unknown;
+  readonly error?: string;
+  /** Its process was another one, or has others open since. */
+  readonly unopened?: true;
+  readonly tooLong?: true;
+  readonly died?: true;
+  readonly failed?: string;
+}
+
+interface Thread {
+  readonly worker: Worker;
+  readonly port: MessagePort;
+  readonly state: Int32Array;
+}
+
+let thread: Thread | undefined;
+
+/**
+ * Does a job with somebody else's tokenizer or template, in a process of its own: a loop without end is stopped, and memory without bound ends that process and
+ * not this one. (A thread cannot do it: V8 ends the whole process when a thread asks for too large an array.) This thread waits meanwhile, about a fifth of a millisecond
+ * longer than the job takes.
+ * @param problem what an error says first: which file of whose
+ * @param letters how many letters the job reads
+ * @param reopen opens the tokenizer again, where its process was ended
+ * @throws DataError for what the job throws, and for one that was stopped; BackendError where no process can be started
+ */
+export function runJob(problem: string, job: Job, letters: number, reopen: () => void, jobMs = 10_000): unknown {
+  const limitMs = Math.ceil(jobMs + letterMs * letters);
+  const reply = ask({ ...job, limitMs, killMs: killAfter * limitMs }, killAfter * limitMs);
+  if (reply.unopened) {
+    reopen();
+    return runJob(
+      problem,
+      job,
+      letters,
+      () => {
+        throw new DataError(`${problem}: its process has lost it`);
+      },
+      jobMs,
+    );
+  }
+  if (reply.error !== undefined) throw new DataError(`${problem}: ${reply.error}`);
+  if (reply.tooLong)
+    throw new DataError(
+      `${problem}: it was stopped after ${Math.ceil(limitMs / 1000)} seconds, as a loop without end has to be`,
+    );
+  if (reply.died) throw new DataError(`${problem}: its process ended, as with more than ${heapMb} MB of memory`);
+  if (reply.failed !== undefined)
+    throw new BackendError(`expected to start ${process.execPath}, which runs tokenizers: ${reply.failed}`);
+  return reply.value;
+}
+
+/** Milliseconds in which a thread and a process start on the busiest machine. */
+const startMs = 60_000;
+
+let asked = 0;
+
+function ask(request: object, killMs: number): Reply {
+  thread ??= start();
+  const { worker, port, state } = thread;
+  const id = asked++;
+  Atomics.store(state, 0, 0);
+  worker.postMessage({ ...request, id });
+  Atomics.wait(state, 0, 0, killMs + startMs);
+  for (let next = receiveMessageOnPort(port); next !== undefined; next = receiveMessageOnPort(port)) {
+    const reply = next.message as Reply;
+    // A reply may be left of a request whose answer was given up.
+    if (reply.id === id) return reply;
+  }
+  return { id, failed: "it does not answer" };
+}
+
+/** It does not keep this process alive, and ends with it. */
+function start(): Thread {
+  const state = new Int32Array(new SharedArrayBuffer(4));
+  const { port1, port2 } = new MessageChannel();
+  const transformers = createRequire(import.meta.url).resolve("@huggingface/transformers");
+  // Nothing of this process's environment: it may hold keys.
+  const { SystemRoot } = process.env;
+  const env = { ...(SystemRoot !== undefined && { SystemRoot }), ELECTRON_RUN_AS_NODE: "1" };
+  const worker = new Worker(threadProgram, {
+    eval: true,
+    execArgv: [],
+    workerData: {
+      state,
+      port: port2,
+      env,
+      arguments: [`--max-old-space-size=${heapMb}`, "-e", processProgram, transformers],
+    },
+    transferList: [port2],
+  });
+  worker.unref();
+  worker.on("exit", () => {
+    thread = undefined;
+  });
+  port1.unref();
+  return { worker, port: port1, state };
+}

@@ -1,0 +1,113 @@
+import { stat } from "node:fs/promises";
+import { type ModelRow, mergedTokens } from "../engine/batch";
+import { ConfigError } from "../errors";
+import { defaultMaxPixels, nameOf } from "../files/image";
+import { shown } from "../options/display";
+import { checkPrompt } from "../prompts/check-prompt";
+import type { ImageSource, Prompt } from "../types";
+import { type Checkpoint, openCheckpoint } from "./checkpoint/weights";
+import { loadConfig, type Qwen2VlConfig } from "./families/qwen2-vl/config";
+import type { OnDownload } from "./hub/progress";
+import { resolveModel } from "./hub/resolve";
+import { imageSize, loadImage } from "./inputs/image";
+import { loadImageProcessor, type ProcessedImage } from "./inputs/image-processor";
+import { loadTokenizer, type Qwen2VlTokenizer } from "./inputs/tokenizer";
+
+/** A checkpoint, opened: everything about a model but where its weights stand in training. */
+export interface Qwen2Vl {
+  /** The directory or hub id that was asked for. */
+  readonly name: string;
+  readonly dir: string;
+  readonly config: Qwen2VlConfig;
+  readonly tokenizer: Qwen2VlTokenizer;
+  readonly checkpoint: Checkpoint;
+  /** Token ids and pictures of a prompt. */
+  encodePrompt(prompt: Prompt): Promise<ModelRow>;
+  /** How many token ids that would be; pictures' headers are read, not their pixels. */
+  countTokens(prompt: Prompt): Promise<number>;
+  /** Decodes an image and forgets it. @throws DataError for one that `encodePrompt` would refuse */
+  checkImage(source: ImageSource): Promise<void>;
+}
+
+/** The paper's model. */
+export const defaultModel = "Qwen/Qwen2-VL-2B-Instruct";
+
+/**
+ * Opens a Qwen2-VL checkpoint: a Hugging Face directory, or a hub id, which is downloaded where the cache lacks it.
+ * @throws ConfigError or DataError naming the file and what is wrong with it; BackendError for a hub that cannot be reached or refuses
+ */
+export async function openQwen2Vl(
+  name: string,
+  onDownload?: OnDownload,
+  maxImagePixels = defaultMaxPixels,
+): Promise<Qwen2Vl> {
+  if (typeof name !== "string")
+    throw new ConfigError(
+      `expected model to be the path of a directory, or a hub id such as "${defaultModel}"; got ${shown(name)}`,
+    );
+  const dir = await resolveModel(name, { beforeWeights: loadConfig, onDownload });
+  const config = await loadConfig(dir);
+  const checkpoint = await openCheckpoint(dir, config);
+  const tokenizer = await loadTokenizer(dir, config);
+  const { process, gridOf } = await loadImageProcessor(dir, config);
+  const picture = imageCache(async (source) => process(await loadImage(source, maxImagePixels), nameOf(source)));
+  return {
+    name,
+    dir,
+    config,
+    tokenizer,
+    checkpoint,
+    async encodePrompt(prompt) {
+      const images = await Promise.all(imagesOf(prompt).map(picture));
+      const counts = images.map(({ grid }) => mergedTokens(grid, config));
+      return { tokens: tokenizer.encodePrompt(prompt, counts), images };
+    },
+    async countTokens(prompt) {
+      const grids = imagesOf(prompt).map(async (source) =>
+        gridOf(await imageSize(source, maxImagePixels), nameOf(source)),
+      );
+      const counts = (await Promise.all(grids)).map((grid) => mergedTokens(grid, config));
+      return tokenizer.encodePrompt(prompt, counts).length;
+    },
+    async checkImage(source) {
+      gridOf(await loadImage(source, maxImagePixels), nameOf(source));
+    },
+  };
+}
+
+/** @throws DataError for what is no prompt */
+function imagesOf(prompt: Prompt): ImageSource[] {
+  checkPrompt(prompt);
+  return prompt.flatMap(({ content }) => content.flatMap((part) => (part.type === "image" ? [part.image] : [])));
+}
+
+const rememberedFiles = 256;
+
+/** A picture is decoded once: in-memory sources as long as they live, files, as they are now, among the last few hundred. */
+function imageCache(
+  load: (source: ImageSource) => Promise<ProcessedImage>,
+): (source: ImageSource) => Promise<ProcessedImage> {
+  const objects = new WeakMap<object, Promise<ProcessedImage>>();
+  const files = new Map<string, Promise<ProcessedImage>>();
+  return async (source) => {
+    const key = typeof source === "string" ? await versionOf(source) : undefined;
+    const known = typeof source === "string" ? files.get(key!) : objects.get(source);
+    if (known) return known;
+    const loading = load(source);
+    if (typeof source !== "string") objects.set(source, loading);
+    else {
+      files.set(key!, loading);
+      // A file that was missing may be there next time.
+      loading.catch(() => files.delete(key!));
+      if (files.size > rememberedFiles) files.delete(files.keys().next().value!);
+    }
+    return loading;
+  };
+}
+
+/** A path, and what changes when another file is put there. */
+const versionOf = (path: string): Promise<string> =>
+  stat(path).then(
+    ({ mtimeMs, size }) => `${path} ${mtimeMs} ${size}`,
+    () => path,
+  );

@@ -1,0 +1,382 @@
+import { ShapeError } from "../../errors";
+import { broadcastShapes, elementCount, normalAxis, sameShape, showShape, staticDim } from "./shapes";
+import type { DType, Shape, Value } from "./value";
+
+interface Signature<In extends readonly unknown[], Attrs> {
+  in: In;
+  attrs: Attrs;
+}
+type None = Record<never, never>;
+type Unary = Signature<[x: Value], None>;
+type Binary = Signature<[a: Value, b: Value], None>;
+type Axis = { readonly axis: number };
+
+/** The closed set of ONNX operators the library emits: inputs and attributes of each. Adding a line makes the compiler ask for the rest. */
+export interface Ops {
+  Add: Binary;
+  Sub: Binary;
+  Mul: Binary;
+  Div: Binary;
+  Neg: Unary;
+  Abs: Unary;
+  Exp: Unary;
+  Log: Unary;
+  Sqrt: Unary;
+  Reciprocal: Unary;
+  Sigmoid: Unary;
+  Erf: Unary;
+  /** x·Φ(x), the exact form. */
+  Gelu: Unary;
+  /** x·σ(αx): QuickGELU with α = 1.702, SiLU with α = 1. */
+  QuickGelu: Signature<[x: Value], { readonly alpha: number }>;
+  MatMul: Binary;
+  /** α·op(a)·op(b) (+ c) of two matrices; c is one of the result's size, or a vector that is added to each row. */
+  Gemm: Signature<
+    [a: Value, b: Value, ...c: [] | [Value]],
+    { readonly transA?: boolean; readonly transB?: boolean; readonly alpha?: number }
+  >;
+  Reshape: Signature<[x: Value], { readonly shape: readonly number[] }>;
+  Transpose: Signature<[x: Value], { readonly perm: readonly number[] }>;
+  Concat: Signature<Value[], Axis>;
+  Slice: Signature<[x: Value], Axis & { readonly start: number; readonly end: number }>;
+  /** Zeros before and after along one axis. */
+  Pad: Signature<[x: Value], Axis & { readonly before: number; readonly after: number }>;
+  Expand: Signature<[x: Value], { readonly shape: readonly number[] }>;
+  /** Picks rows (axis 0) by int64 index of any shape. */
+  Gather: Signature<[data: Value, index: Value], None>;
+  /** Picks along the last axis. */
+  GatherElements: Signature<[data: Value, index: Value], None>;
+  /** data with `updates` added at the places that `index` names along one axis. */
+  ScatterElements: Signature<[data: Value, index: Value, updates: Value], Axis>;
+  ReduceSum: Signature<[x: Value], { readonly axes: readonly number[]; readonly keepDims: boolean }>;
+  /** Over the last axis, which stays as size 1. */
+  ReduceMax: Unary;
+  /** Over the last axis. */
+  Softmax: Unary;
+  LogSoftmax: Unary;
+  LayerNormalization: Signature<[x: Value, scale: Value, bias: Value], { readonly epsilon: number }>;
+  RMSNormalization: Signature<[x: Value, scale: Value], { readonly epsilon: number }>;
+  /** x [B, H, T, d] rotated by half-tables cos, sin [B, T, d/2]. */
+  RotaryEmbedding: Signature<[x: Value, cos: Value, sin: Value], None>;
+  Where: Signature<[condition: Value, a: Value, b: Value], None>;
+  Cast: Signature<[x: Value], { readonly to: DType }>;
+  Less: Binary;
+  LessOrEqual: Binary;
+  Equal: Binary;
+  And: Binary;
+  Or: Binary;
+  Not: Unary;
+  /** Over the last axis, which goes away; the first of equals. */
+  ArgMax: Unary;
+  /** Along the last axis; without the place itself, if exclusive. */
+  CumSum: Signature<[x: Value], { readonly exclusive?: boolean }>;
+  /** Indices that sort the last axis downwards. */
+  TopK: Unary;
+  /** round(x / scale) + zeroPoint of each row, half to even, kept in 0…255: x [n, k] float32, scale [n], zeroPoint [n] uint8 → uint8. */
+  QuantizeLinear: Signature<[x: Value, scale: Value, zeroPoint: Value], None>;
+  /** Σₖ (aₙₖ − zeroPoint)·bₖₘ, summed in int32, times scaleₘ: a [n, k] uint8, b [k, m] int8, scale [m], unit [] float32 (1), zeroPoint [] uint8. */
+  MatMulIntegerToFloat: Signature<[a: Value, b: Value, unit: Value, scale: Value, zeroPoint: Value], None>;
+  /**
+   * x·Wᵀ of 4-bit numbers: x [n, k] float32, b [m, blocks, blockSize / 2] uint8, two numbers a byte, the first in the low half, each 8 above what it means
+   * in units of its block's scale [m · blocks]; the last of the ⌈k / blockSize⌉ blocks is filled up. Where b is constant the kernel rounds x to 8 bits,
+   * block for block of each row.
+   */
+  MatMulNBits: Signature<[x: Value, b: Value, scale: Value], { readonly blockSize: number }>;
+}
+
+export type Op = keyof Ops;
+
+export interface Node<O extends Op = Op> {
+  readonly op: O;
+  readonly in: Ops[O]["in"];
+  readonly attrs: Ops[O]["attrs"];
+  readonly out: Value;
+}
+
+/** An attribute as the file has it: integers, or one float. */
+export type Attribute = number | readonly number[] | { readonly float: number } | { readonly string: string };
+
+interface Encoding {
+  readonly attributes?: Readonly<Record<string, Attribute>>;
+  /** Constant int64 inputs that follow the tensor inputs; a bare number is a scalar. */
+  readonly constants?: readonly (number | readonly number[])[];
+}
+
+interface OpRule<O extends Op> {
+  readonly domain?: string;
+  /** The output that is used (0). */
+  readonly output?: number;
+  readonly shape: (inputs: Ops[O]["in"], attrs: Ops[O]["attrs"]) => Shape;
+  /** The first input's by default. */
+  readonly dtype?: (inputs: Ops[O]["in"], attrs: Ops[O]["attrs"]) => DType;
+  readonly encode?: (attrs: Ops[O]["attrs"], inputs: Ops[O]["in"]) => Encoding;
+}
+
+const microsoft = "com.microsoft";
+const same = ([x]: readonly [Value, ...Value[]]) => x.shape;
+const bool = () => "bool" as const;
+const broadcast =
+  (op: string) =>
+  ([a, b]: readonly [Value, Value]) =>
+    broadcastShapes(a.shape, b.shape, op);
+const unary = { shape: same };
+const binary = (op: string) => ({ shape: broadcast(op) });
+const comparison = (op: string) => ({ shape: broadcast(op), dtype: bool });
+const lastAxis = { encode: () => ({ attributes: { axis: -1 } }) };
+const reduction = { string: "add" };
+
+function mustBe(what: string, { shape }: Value, expected: Shape): void {
+  if (!sameShape(shape, expected))
+    throw new ShapeError(`${what}: expected ${showShape(expected)}, got ${showShape(shape)}`);
+}
+
+export const opRules: { readonly [O in Op]: OpRule<O> } = {
+  Add: binary("Add"),
+  Sub: binary("Sub"),
+  Mul: binary("Mul"),
+  Div: binary("Div"),
+  Neg: unary,
+  Abs: unary,
+  Exp: unary,
+  Log: unary,
+  Sqrt: unary,
+  Reciprocal: unary,
+  Sigmoid: unary,
+  Erf: unary,
+  Gelu: unary,
+  QuickGelu: { ...unary, domain: microsoft, encode: ({ alpha }) => ({ attributes: { alpha: { float: alpha } } }) },
+  MatMul: {
+    shape: ([a, b]) => {
+      const [n, k] = a.shape.slice(-2);
+      const [l, m] = b.shape.slice(-2);
+      if (n === undefined || k === undefined || m === undefined || k !== l)
+        throw new ShapeError(`MatMul: ${showShape(a.shape)} × ${showShape(b.shape)}: inner sizes must be equal`);
+      return [...broadcastShapes(a.shape.slice(0, -2), b.shape.slice(0, -2), "MatMul"), n, m];
+    },
+  },
+  Gemm: {
+    shape: ([a, b, c], { transA, transB }) => {
+      const [n, k] = transA ? [a.shape[1], a.shape[0]] : a.shape;
+      const [l, m] = transB ? [b.shape[1], b.shape[0]] : b.shape;
+      if (a.shape.length !== 2 || b.shape.length !== 2 || k !== l)
+        throw new ShapeError(
+          `Gemm: expected two matrices with equal inner sizes, got ${showShape(a.shape)}${transA ? "ᵀ" : ""} × ${showShape(b.shape)}${transB ? "ᵀ" : ""}`,
+        );
+      if (c) mustBe("Gemm: what is added", c, c.shape.length === 1 ? [m!] : [n!, m!]);
+      return [n!, m!];
+    },
+    encode: ({ transA = false, transB = false, alpha = 1 }) => ({
+      attributes: { transA: Number(transA), transB: Number(transB), alpha: { float: alpha } },
+    }),
+  },
+  Reshape: {
+    shape: ([x], { shape }) => {
+      if (elementCount(x.shape, "Reshape") !== elementCount(shape, "Reshape"))
+        throw new ShapeError(`Reshape: ${showShape(x.shape)} has another number of elements than ${showShape(shape)}`);
+      return shape;
+    },
+    encode: ({ shape }) => ({ constants: [shape] }),
+  },
+  Transpose: {
+    shape: ([x], { perm }) => {
+      if (
+        !sameShape(
+          [...perm].sort((a, b) => a - b),
+          x.shape.map((_, i) => i),
+        )
+      )
+        throw new ShapeError(`Transpose: ${showShape(perm)} is no permutation of the axes of ${showShape(x.shape)}`);
+      return perm.map((axis) => x.shape[axis]!);
+    },
+    encode: ({ perm }) => ({ attributes: { perm } }),
+  },
+  Concat: {
+    shape: (inputs, attrs) => {
+      const first = inputs[0];
+      if (!first) throw new ShapeError("Concat: expected at least one input");
+      const axis = normalAxis(attrs.axis, first.shape.length, "Concat");
+      const others = (shape: Shape) => shape.filter((_, i) => i !== axis);
+      for (const { shape } of inputs)
+        if (shape.length !== first.shape.length || !sameShape(others(shape), others(first.shape)))
+          throw new ShapeError(`Concat along axis ${axis}: ${showShape(shape)} does not fit ${showShape(first.shape)}`);
+      const sizes = inputs.map(({ shape }) => shape[axis]!);
+      const total = sizes.every((size) => typeof size === "number")
+        ? sizes.reduce((a, b) => a + b, 0)
+        : sizes.join("+");
+      return first.shape.map((dim, i) => (i === axis ? total : dim));
+    },
+    encode: ({ axis }) => ({ attributes: { axis } }),
+  },
+  Slice: {
+    shape: ([x], { axis, start, end }) => {
+      const size = staticDim(x.shape[axis], "Slice");
+      if (start < 0 || end > size || start >= end)
+        throw new ShapeError(`Slice: ${start}…${end} is not inside axis ${axis} of ${showShape(x.shape)}`);
+      return x.shape.map((dim, i) => (i === axis ? end - start : dim));
+    },
+    encode: ({ axis, start, end }) => ({ constants: [[start], [end], [axis]] }),
+  },
+  Pad: {
+    shape: ([x], { axis, before, after }) => {
+      const size = staticDim(x.shape[axis], "Pad");
+      if (before < 0 || after < 0) throw new ShapeError(`Pad: expected to add zeros, got ${before} and ${after}`);
+      return x.shape.map((dim, i) => (i === axis ? before + size + after : dim));
+    },
+    encode: ({ axis, before, after }, [x]) => {
+      const pads = (amount: number) => x.shape.map((_, i) => (i === axis ? amount : 0));
+      return { constants: [[...pads(before), ...pads(after)]] };
+    },
+  },
+  Expand: {
+    shape: ([x], { shape }) => {
+      if (!sameShape(broadcastShapes(x.shape, shape, "Expand"), shape))
+        throw new ShapeError(`Expand: ${showShape(x.shape)} does not expand to ${showShape(shape)}`);
+      return shape;
+    },
+    encode: ({ shape }) => ({ constants: [shape] }),
+  },
+  Gather: {
+    shape: ([data, index]) => {
+      if (data.shape.length === 0) throw new ShapeError("Gather: a scalar has no rows to pick");
+      return [...index.shape, ...data.shape.slice(1)];
+    },
+  },
+  GatherElements: {
+    shape: ([data, index]) => {
+      mustBe("GatherElements: index", index, [...data.shape.slice(0, -1), index.shape.at(-1) ?? 1]);
+      return index.shape;
+    },
+    ...lastAxis,
+  },
+  ScatterElements: {
+    shape: ([data, index, updates], attrs) => {
+      const axis = normalAxis(attrs.axis, data.shape.length, "ScatterElements");
+      mustBe("ScatterElements: index", index, data.shape.with(axis, index.shape[axis] ?? 1));
+      mustBe("ScatterElements: updates", updates, index.shape);
+      return data.shape;
+    },
+    encode: ({ axis }) => ({ attributes: { axis, reduction } }),
+  },
+  ReduceSum: {
+    shape: ([x], { axes, keepDims }) => {
+      if (!axes.every((axis, i) => axis in x.shape && axes.indexOf(axis) === i))
+        throw new ShapeError(`ReduceSum: expected different axes of ${showShape(x.shape)}, got ${showShape(axes)}`);
+      return keepDims
+        ? x.shape.map((dim, i) => (axes.includes(i) ? 1 : dim))
+        : x.shape.filter((_, i) => !axes.includes(i));
+    },
+    // Without the second attribute no axes would mean all axes.
+    encode: ({ axes, keepDims }) => ({
+      attributes: { keepdims: Number(keepDims), noop_with_empty_axes: 1 },
+      constants: [axes],
+    }),
+  },
+  ReduceMax: {
+    shape: ([x]) => x.shape.with(-1, 1),
+    encode: (_, [x]) => ({ attributes: { keepdims: 1 }, constants: [[x.shape.length - 1]] }),
+  },
+  Softmax: { ...unary, ...lastAxis },
+  LogSoftmax: { ...unary, ...lastAxis },
+  LayerNormalization: {
+    shape: ([x, scale, bias]) => {
+      mustBe("LayerNormalization: scale", scale, x.shape.slice(-1));
+      mustBe("LayerNormalization: bias", bias, x.shape.slice(-1));
+      return x.shape;
+    },
+    encode: ({ epsilon }) => ({ attributes: { axis: -1, epsilon: { float: epsilon } } }),
+  },
+  RMSNormalization: {
+    shape: ([x, scale]) => {
+      mustBe("RMSNormalization: scale", scale, x.shape.slice(-1));
+      return x.shape;
+    },
+    encode: ({ epsilon }) => ({ attributes: { axis: -1, epsilon: { float: epsilon } } }),
+  },
+  RotaryEmbedding: {
+    shape: ([x, cos, sin]) => {
+      const [batch, , time, width] = x.shape;
+      const table = [batch!, time!, staticDim(width, "RotaryEmbedding") / 2];
+      if (x.shape.length !== 4 || !sameShape(cos.shape, table) || !sameShape(sin.shape, table))
+        throw new ShapeError(
+          `RotaryEmbedding of ${showShape(x.shape)}: expected tables ${showShape(table)}, got ${showShape(cos.shape)} and ${showShape(sin.shape)}`,
+        );
+      return x.shape;
+    },
+  },
+  Where: {
+    shape: ([condition, a, b]) => broadcastShapes(condition.shape, broadcastShapes(a.shape, b.shape, "Where"), "Where"),
+    dtype: ([, a]) => a.dtype,
+  },
+  Cast: { ...unary, dtype: (_, { to }) => to, encode: ({ to }) => ({ attributes: { to: dtypeCodes[to] } }) },
+  Less: comparison("Less"),
+  LessOrEqual: comparison("LessOrEqual"),
+  Equal: comparison("Equal"),
+  And: comparison("And"),
+  Or: comparison("Or"),
+  Not: unary,
+  ArgMax: {
+    shape: ([x]) => x.shape.slice(0, -1),
+    dtype: () => "int64",
+    encode: () => ({ attributes: { axis: -1, keepdims: 0 } }),
+  },
+  CumSum: {
+    ...unary,
+    encode: ({ exclusive = false }, [x]) => ({
+      constants: [x.shape.length - 1],
+      attributes: { exclusive: Number(exclusive) },
+    }),
+  },
+  TopK: {
+    shape: ([x]) => {
+      staticDim(x.shape.at(-1), "TopK");
+      return x.shape;
+    },
+    dtype: () => "int64",
+    output: 1,
+    encode: (_, [x]) => ({ constants: [[staticDim(x.shape.at(-1), "TopK")]] }),
+  },
+  QuantizeLinear: {
+    shape: ([x, scale, zeroPoint]) => {
+      mustBe("QuantizeLinear: scale", scale, x.shape.slice(0, 1));
+      mustBe("QuantizeLinear: zero point", zeroPoint, x.shape.slice(0, 1));
+      return x.shape;
+    },
+    dtype: () => "uint8",
+    encode: () => ({ attributes: { axis: 0 } }),
+  },
+  MatMulIntegerToFloat: {
+    domain: microsoft,
+    shape: ([a, b, , scale]) => {
+      const [[n, k], [l, m]] = [a.shape, b.shape];
+      if (a.shape.length !== 2 || b.shape.length !== 2 || k !== l)
+        throw new ShapeError(
+          `MatMulIntegerToFloat: expected two matrices with equal inner sizes, got ${showShape(a.shape)} × ${showShape(b.shape)}`,
+        );
+      mustBe("MatMulIntegerToFloat: scale", scale, [m!]);
+      return [n!, m!];
+    },
+    dtype: () => "float32",
+  },
+  MatMulNBits: {
+    domain: microsoft,
+    shape: ([x, b, scale], { blockSize }) => {
+      const [n, k] = x.shape;
+      const m = staticDim(b.shape[0], "MatMulNBits");
+      const blocks = Math.ceil(staticDim(k, "MatMulNBits") / blockSize);
+      mustBe("MatMulNBits: b", b, [m, blocks, blockSize / 2]);
+      mustBe("MatMulNBits: scale", scale, [m * blocks]);
+      return [n!, m];
+    },
+    encode: ({ blockSize }, [x, b]) => ({
+      attributes: {
+        ...{ K: staticDim(x.shape[1], "MatMulNBits"), N: staticDim(b.shape[0], "MatMulNBits") },
+        ...{ bits: 4, block_size: blockSize, accuracy_level: 4 },
+      },
+    }),
+  },
+};
+
+/** TensorProto.DataType. */
+export const dtypeCodes: Readonly<Record<DType, number>> = {
+  ...{ float32: 1, uint8: 2, int8: 3, int64: 7, bool: 9, float16: 10, bfloat16: 16 },
+};

@@ -1,0 +1,183 @@
+import type { Constant, Graph, LoopNode } from "../graph/graph";
+import { type Attribute, dtypeCodes, type Node, opRules } from "../graph/ops";
+import { elementCount } from "../graph/shapes";
+import type { Value } from "../graph/value";
+import { type ProtoWriter, protoWriter } from "./proto";
+
+const irVersion = 10;
+const opsetVersion = 23;
+
+/**
+ * The ONNX file that computes `outputs`. Nodes nobody needs are left out here, because onnxruntime would run them late and keep
+ * their memory. Field numbers are those of onnx.proto3.
+ */
+export function serialiseModel(graph: Graph, outputs: Readonly<Record<string, Value>>): Uint8Array {
+  const opset = (domain: string, version: number) => protoWriter().string(1, domain).int(2, version);
+  const used = reachable(graph, Object.values(outputs));
+  return protoWriter()
+    .int(1, irVersion)
+    .string(2, "rise-ts")
+    .message(8, opset("", opsetVersion))
+    .message(8, opset("com.microsoft", 1))
+    .message(
+      7,
+      graphProto(
+        graph,
+        used,
+        graph.inputs.filter((input) => used.values.has(input)),
+        outputs,
+      ),
+    )
+    .finish();
+}
+
+/** Whether the model needs this input: dead ones are not part of it. */
+export function usedInputs(graph: Graph, outputs: Readonly<Record<string, Value>>): readonly Value[] {
+  const used = reachable(graph, Object.values(outputs));
+  return graph.inputs.filter((input) => used.values.has(input));
+}
+
+export interface Reachable {
+  /** In an order in which they can run. */
+  readonly nodes: (Node | LoopNode)[];
+  readonly values: Set<Value>;
+}
+
+/** What `graph` itself must hold to compute `outputs`. */
+export function reachable(graph: Graph, outputs: readonly Value[]): Reachable {
+  const nodes = new Set<Node | LoopNode>();
+  const values = new Set<Value>();
+  // An explicit stack: a network's depth would overflow the call stack.
+  const stack: { readonly value: Value; readonly done: boolean }[] = outputs
+    .map((value) => ({ value, done: false }))
+    .reverse();
+  while (stack.length > 0) {
+    const { value, done } = stack.pop()!;
+    const node = graph.loops.get(value) ?? (value.node && graph.nodes.has(value.node) ? value.node : undefined);
+    if (done) {
+      nodes.add(node!);
+      continue;
+    }
+    if (values.has(value)) continue;
+    values.add(value);
+    if (!node || nodes.has(node)) continue;
+    stack.push({ value, done: true });
+    const needs = node.op === "Loop" ? [...node.in, ...captures(node as LoopNode)] : node.in;
+    for (const input of needs) if (!values.has(input)) stack.push({ value: input, done: false });
+  }
+  // onnxruntime computes what a node needs the latest first. What needs nothing itself goes to the front, so that it is computed right before
+  // its use: float32 copies of half-precision weights would otherwise all be made before the network runs.
+  const isSource = (node: Node | LoopNode) => node.op !== "Loop" && node.in.every((input) => !input.node);
+  const ordered = [...nodes];
+  return { nodes: [...ordered.filter(isSource), ...ordered.filter((node) => !isSource(node))], values };
+}
+
+/** Values of the surrounding graphs that a Loop's body uses. */
+export function captures({ body, bodyOutputs, bodyInputs }: LoopNode): Value[] {
+  const own = new Set<Value>(bodyInputs);
+  for (const { value } of body.constants.values()) own.add(value);
+  const inside = reachable(body, bodyOutputs);
+  return [...inside.values].filter(
+    (value) => !own.has(value) && !(value.node && body.nodes.has(value.node)) && !body.loops.has(value),
+  );
+}
+
+function graphProto(
+  graph: Graph,
+  { nodes, values }: Reachable,
+  inputs: readonly Value[],
+  outputs: Readonly<Record<string, Value>>,
+): ProtoWriter {
+  const proto = protoWriter().string(2, "graph");
+  for (const node of nodes) for (const part of nodeProtos(node)) proto.message(...part);
+  // An output has the caller's name, and two outputs may be one value: an Identity gives each its own.
+  for (const [name, value] of Object.entries(outputs))
+    proto.message(1, protoWriter().string(1, value.name).string(2, name).string(4, "Identity"));
+  for (const constant of graph.constants.values())
+    if (values.has(constant.value)) proto.message(5, tensorProto(constant));
+  for (const input of inputs) proto.message(11, valueInfo(input.name, input));
+  for (const [name, value] of Object.entries(outputs)) proto.message(12, valueInfo(name, value));
+  return proto;
+}
+
+type Field = [field: number, message: ProtoWriter];
+
+/** The node, after initialisers for its constant inputs. */
+function nodeProtos(node: Node | LoopNode): Field[] {
+  if (node.op === "Loop") return [[1, loopProto(node as LoopNode)]];
+  const { op, in: inputs, attrs, out } = node as Node;
+  const rule = opRules[op];
+  const { attributes = {}, constants = [] } = rule.encode?.(attrs as never, inputs as never) ?? {};
+  const fields: Field[] = [];
+  const proto = protoWriter();
+  for (const input of inputs) proto.string(1, input.name);
+  constants.forEach((constant, i) => {
+    const name = `${out.name}.constant${i}`;
+    const values = typeof constant === "number" ? [constant] : constant;
+    const value: Value = { name, dtype: "int64", shape: typeof constant === "number" ? [] : [values.length] };
+    fields.push([5, tensorProto({ value, data: BigInt64Array.from(values, BigInt) })]);
+    proto.string(1, name);
+  });
+  // Named although nobody reads them: an empty name is only legal for outputs that ONNX calls optional.
+  for (let i = 0; i < (rule.output ?? 0); i++) proto.string(2, `${out.name}.unused${i}`);
+  proto.string(2, out.name).string(3, out.name).string(4, op);
+  for (const [name, value] of Object.entries(attributes)) proto.message(5, attributeProto(name, value));
+  if (rule.domain) proto.string(7, rule.domain);
+  return [...fields, [1, proto]];
+}
+
+function loopProto(node: LoopNode): ProtoWriter {
+  const body = protoWriter().string(2, "body");
+  const { nodes, values } = reachable(node.body, node.bodyOutputs);
+  for (const inner of nodes) for (const part of nodeProtos(inner)) body.message(...part);
+  for (const constant of node.body.constants.values())
+    if (values.has(constant.value)) body.message(5, tensorProto(constant));
+  for (const input of node.bodyInputs) body.message(11, valueInfo(input.name, input));
+  const named = new Set<Value>();
+  node.bodyOutputs.forEach((output, i) => {
+    // What the body itself computes leaves under its own name: an Identity would copy it, a whole cache in every step.
+    const isOwn = output.node !== undefined && node.body.nodes.has(output.node) && !named.has(output);
+    named.add(output);
+    const name = isOwn ? output.name : `${node.outs[0]!.name}.out${i}`;
+    if (!isOwn) body.message(1, protoWriter().string(1, output.name).string(2, name).string(4, "Identity"));
+    body.message(12, valueInfo(name, output));
+  });
+  const proto = protoWriter();
+  const [trips, ...carried] = node.in;
+  for (const name of [trips!.name, "", ...carried.map(({ name }) => name)]) proto.string(1, name);
+  for (const { name } of node.outs) proto.string(2, name);
+  const attribute = protoWriter().string(1, "body").message(6, body).int(20, 5);
+  return proto.string(4, "Loop").message(5, attribute);
+}
+
+function attributeProto(name: string, value: Attribute): ProtoWriter {
+  const proto = protoWriter().string(1, name);
+  if (typeof value === "number") return proto.int(3, value).int(20, 2);
+  if ("float" in value) return proto.float(2, value.float).int(20, 1);
+  if ("string" in value) return proto.string(4, value.string).int(20, 3);
+  for (const item of value) proto.int(8, item);
+  return proto.int(20, 7);
+}
+
+function tensorProto({ value, data }: Constant): ProtoWriter {
+  const proto = protoWriter();
+  for (const dim of value.shape) proto.int(1, elementCount([dim], value.name));
+  proto.int(2, dtypeCodes[value.dtype]).string(8, value.name);
+  if ("file" in data) {
+    const entry = (key: string, text: string | number) => protoWriter().string(1, key).string(2, String(text));
+    proto
+      .message(13, entry("location", data.file))
+      .message(13, entry("offset", data.offset))
+      .message(13, entry("length", data.bytes));
+    return proto.int(14, 1);
+  }
+  return proto.bytes(9, new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
+}
+
+/** Run-time sizes are left open: their names are ours, not onnxruntime's to reason about. */
+function valueInfo(name: string, { dtype, shape }: Value): ProtoWriter {
+  const dims = protoWriter();
+  for (const dim of shape) dims.message(1, typeof dim === "number" ? protoWriter().int(1, dim) : protoWriter());
+  const tensor = protoWriter().int(1, dtypeCodes[dtype]).message(2, dims);
+  return protoWriter().string(1, name).message(2, protoWriter().message(1, tensor));
+}

@@ -1,0 +1,109 @@
+import { BackendError, ShapeError } from "../../errors";
+import type { Graph } from "../graph/graph";
+import { elementCount, fits, showShape } from "../graph/shapes";
+import type { Value } from "../graph/value";
+import { type Provider, providerOptions } from "./providers";
+import { serialiseModel, usedInputs } from "./serialise";
+import { compile } from "./worker";
+
+export interface Tensor<Data = Float32Array | BigInt64Array | Uint8Array> {
+  readonly data: Data;
+  readonly shape: readonly number[];
+}
+
+/** What a graph runs on. */
+export interface Placement {
+  /** The CPU by default. */
+  readonly provider?: Provider;
+  /** Threads inside one operator; all cores by default. */
+  readonly threads?: number;
+  /** Bytes that a GPU has; absent on the CPU. */
+  readonly memory?: number;
+}
+
+export interface SessionOptions extends Placement {
+  /** Folder of the files that external tensors name. */
+  readonly folder?: string;
+  /** Weights are read from their files where they are used, not rearranged or converted in memory once: slower, and as small as it gets (false). */
+  readonly weightsStayInFiles?: boolean;
+}
+
+/** A compiled graph. It owns native memory: dispose it. */
+export interface Session {
+  /** Computes in another thread, so that this one stays free; feeds must not change meanwhile. Feeds are copied, but for those named in `givenAway`, which cannot be read afterwards. Names that the graph does not need may be fed too. */
+  run(feeds: Readonly<Record<string, Tensor>>, givenAway?: readonly string[]): Promise<Record<string, Tensor>>;
+  dispose(): Promise<void>;
+}
+
+/**
+ * Compiles `outputs` of `graph`.
+ * @throws BackendError when onnxruntime refuses the model
+ */
+export async function createSession(
+  graph: Graph,
+  outputs: Readonly<Record<string, Value>>,
+  { folder, threads, provider = "cpu", weightsStayInFiles = false }: SessionOptions = {},
+): Promise<Session> {
+  const { extra, ...options } = providerOptions[provider](weightsStayInFiles);
+  const model = serialiseModel(graph, outputs);
+  const settings = {
+    ...options,
+    logSeverityLevel: 3,
+    // Many graphs of different sizes live side by side: an arena each would hold every one's peak, and was several times slower.
+    enableCpuMemArena: false,
+    enableMemPattern: false,
+    ...(threads !== undefined && { intraOpNumThreads: threads }),
+    extra: {
+      ...extra,
+      session: {
+        // Denormals made attention several times slower in long runs.
+        set_denormal_as_zero: "1",
+        // Threads that spin until the next run would hold the cores that clipping and AdamW need in between.
+        force_spinning_stop: "1",
+        ...extra?.session,
+        ...(folder !== undefined && { model_external_initializers_file_folder_path: folder }),
+      },
+    },
+  };
+  const compiled = await compile(model, settings).catch((cause: unknown) => {
+    throw explained(cause, `onnxruntime refused the graph on ${provider}`);
+  });
+  const inputs = usedInputs(graph, outputs);
+
+  return {
+    async run(feeds, givenAway = []) {
+      const given = Object.fromEntries(inputs.map((input) => [input.name, checked(input, feeds[input.name])]));
+      const moved = givenAway.flatMap((name) => (given[name] ? [given[name].data.buffer as ArrayBuffer] : []));
+      const results = await compiled.run(given, moved).catch((cause: unknown) => {
+        throw explained(cause, `onnxruntime could not run the graph on ${provider}`);
+      });
+      return results as Record<string, Tensor>;
+    },
+    dispose: () => compiled.release(),
+  };
+}
+
+/** What onnxruntime threw, as an error of ours; the end of its thread is one already. */
+function explained(cause: unknown, what: string): BackendError {
+  if (cause instanceof BackendError) return cause;
+  const message = String(cause);
+  // The arena's words, on a GPU.
+  const advice = message.includes("Failed to allocate memory")
+    ? 'Its memory is full: fewer rows at once, shorter completions, smaller pictures, or precision "half" take less. '
+    : "";
+  return new BackendError(`${what}: ${advice}${message}`, { cause });
+}
+
+function checked({ name, dtype, shape: expectedShape }: Value, tensor: Tensor | undefined) {
+  const expected = `feed "${name}": expected ${dtype} ${showShape(expectedShape)}`;
+  if (!tensor) throw new ShapeError(`${expected}, but it is missing`);
+  const { data, shape } = tensor;
+  if (dtypeOf(data) !== dtype || !fits(shape, expectedShape) || data.length !== elementCount(shape, expected))
+    throw new ShapeError(`${expected}, got ${data.length} numbers as ${dtypeOf(data)} ${showShape(shape)}`);
+  // All of the buffer behind a part of one would be sent, if it is not shared.
+  const isWhole = data.buffer instanceof SharedArrayBuffer || data.byteLength === data.buffer.byteLength;
+  return { dtype, data: isWhole ? data : data.slice(), shape };
+}
+
+const dtypeOf = (data: Tensor["data"]) =>
+  data instanceof Float32Array ? "float32" : data instanceof BigInt64Array ? "int64" : "bool";

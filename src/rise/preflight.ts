@@ -1,0 +1,129 @@
+import type { VlmBackend } from "../backend";
+import { DataError } from "../errors";
+import type { PreflightReport, RunEvent } from "../events";
+import { preflightPage } from "../report/sections/preflight";
+import type { Sampled } from "../rollouts";
+import { type Learned, passes } from "../runs/backpropagate";
+import type { RunDirectory } from "../runs/directory/directory";
+import type { Rehearsal } from "../runs/stages";
+import type { Task } from "../task";
+import { oddScales } from "../tasks/text/scale";
+import type { Trainer } from "../trainer";
+import type { Example, Prompt } from "../types";
+
+/** A prompt that a stage will send, and the tokens that may follow it. */
+export interface Demand {
+  readonly exampleId: string;
+  readonly prompt: Prompt;
+  readonly completionTokens: number;
+}
+
+/**
+ * Rehearses every stage before the first step: counts the tokens of all prompts, and takes the example with most of them once through all that a step
+ * does, forward and backward, without learning from it. What was sampled, and annotations drawn on their pictures, go to `preflight.html`.
+ *
+ * @throws DataError for a picture that cannot be read, or a prompt that leaves too little room for its completion: pictures are never cut off
+ */
+export async function* preflight<A>({
+  stages,
+  task,
+  dataset,
+  directory,
+  signal,
+}: {
+  readonly stages: readonly { readonly steps: number; rehearse?(signal: AbortSignal): Promise<Rehearsal> }[];
+  readonly task: Task<A>;
+  readonly dataset: readonly Example<A>[];
+  readonly directory: RunDirectory;
+  readonly signal: AbortSignal;
+}): AsyncGenerator<RunEvent<never, never>, void, void> {
+  const rehearsals: Rehearsal[] = [];
+  for (const stage of stages) {
+    if (stage.steps === 0 || !stage.rehearse) continue;
+    signal.throwIfAborted();
+    const rehearsal = await stage.rehearse(signal);
+    rehearsals.push(rehearsal);
+    yield { type: "preflight-end", report: rehearsal.report };
+    // Later stages begin with a policy that has learned from earlier ones.
+    const message = rehearsals.length === 1 ? formatProblem(rehearsal) : undefined;
+    if (message !== undefined) yield { type: "warning", guard: "format", step: 0, message };
+  }
+  await directory.writePreflight(() => preflightPage(task, dataset, rehearsals));
+}
+
+/** Of whom a stage asks something, and how much a step does side by side. */
+export interface Needing {
+  readonly backend: VlmBackend;
+  /** Where the stage trains. */
+  readonly trainer?: Trainer | undefined;
+  readonly prompts: number;
+  readonly count: number;
+  /** Whether it takes gradients of entropies. */
+  readonly entropies?: boolean;
+}
+
+/**
+ * What a stage needs: the demand with the longest prompt and completion together, its prompt's tokens where the backend counts them, and what a
+ * step with such prompts takes of the memory, where that can be foreseen.
+ * @throws DataError for a prompt that leaves too little room, ConfigError for a step that does not fit into memory
+ */
+export async function needsOf(demands: readonly Demand[], { backend, trainer, ...sizes }: Needing): Promise<Needs> {
+  const { demand, ...counted } = await largestDemand(backend, demands);
+  const { prompt, completionTokens: maxTokens } = demand;
+  const work = { prompt, ...sizes, maxTokens };
+  const memory = await (trainer ? trainer.checkMemory?.(work) : backend.checkMemory?.(work));
+  return { demand, ...counted, ...(memory && { memory }) };
+}
+
+interface Needs extends Pick<PreflightReport, "promptTokens" | "contextLength" | "memory"> {
+  readonly demand: Demand;
+}
+
+async function largestDemand(backend: VlmBackend, demands: readonly Demand[]): Promise<Needs> {
+  const counted = await backend.countTokens?.(demands.map(({ prompt }) => prompt));
+  if (!counted) return { demand: demands[0]! };
+  const { tokens, limit } = counted;
+  const needed = demands.map(({ completionTokens }, i) => tokens[i]! + completionTokens);
+  const tooLong = demands.filter((_, i) => needed[i]! > limit);
+  const largest = needed.indexOf(needed.reduce((most, value) => Math.max(most, value)));
+  const demand = demands[largest]!;
+  if (tooLong.length > 0) {
+    throw new DataError(
+      `${tooLong.length} of ${demands.length} prompts do not fit: expected at most ${limit} tokens of prompt and completion, but that of example ` +
+        `${demand.exampleId} has ${tokens[largest]} and up to ${demand.completionTokens} may follow. Lower the token limits of sampling, or have smaller ` +
+        "pictures (max_pixels in preprocessor_config.json); nothing is cut off",
+    );
+  }
+  return { demand, promptTokens: tokens[largest]!, contextLength: limit };
+}
+
+/** A forward and backward pass over sequences whose gradient is zero: everything is tried, nothing is learned. */
+export async function rehearseTraining(
+  trainer: Trainer,
+  sequences: readonly Learned[],
+  options: {
+    readonly microBatch?: number | undefined;
+    readonly entropies?: boolean;
+    readonly signal: AbortSignal;
+  },
+): Promise<void> {
+  const { microBatch, entropies = false, signal } = options;
+  for (const { temperature, places } of passes(sequences, [...sequences.keys()], microBatch)) {
+    const part = places.map((i) => sequences[i]!);
+    const zeros = part.map(({ completion }) => new Float64Array(completion.length));
+    await trainer.backward(part, zeros, { temperature, signal, ...(entropies && { entropyCotangents: zeros }) });
+  }
+}
+
+function formatProblem({ report, sampled }: Rehearsal): string | undefined {
+  const odd = sampled.flatMap(({ reward }) => (reward.repairs ?? []).filter((repair) => oddScales.has(repair)));
+  if (odd.length * 2 > sampled.length)
+    return `stage ${report.stage}: ${odd[0]} in ${odd.length} of the first ${sampled.length} completions: expected what the prompt asks for. Choose the task's \`space\` and \`boxFormat\` by what the model writes, or say it more plainly in the prompt`;
+  if (sampled.length === 0 || sampled.some(({ reward }) => reward.format.ok)) return undefined;
+  const { format } = sampled[0]!.reward;
+  const text = sampled[0]!.segments.at(-1)!.completion.text.slice(0, 200);
+  return (
+    `stage ${report.stage}: none of the first ${sampled.length} completions has the right form, and what has not earns nothing. The first one: ` +
+    `${format.ok ? "" : format.reason}: ${JSON.stringify(text)}. Show the model the form in the prompt, or start from a policy that knows it (SFT)`
+  );
+}

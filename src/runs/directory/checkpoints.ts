@@ -1,0 +1,187 @@
+import { mkdir, readdir, rename, rm, writeFile } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { z } from "zod";
+import { sumsFile, sumsProblem, writeSums } from "../../files/checksums";
+import { CheckpointError } from "../../errors";
+import { flush, flushFolder, readJson, sizeOf } from "./files";
+
+/** Files whose lengths a checkpoint records. */
+export const rowFiles = ["rollouts", "metrics"] as const;
+
+const stateSchema = z.object({
+  step: z.int().positive(),
+  /** Step of the checkpoint that holds the policy at this step. */
+  policy: z.int().exactOptional(),
+  /** That it was written because the run was to stop: an uninterrupted one has none at this step. */
+  isStop: z.literal(true).exactOptional(),
+  /** The step with the highest held-out reward so far. */
+  best: z.object({ step: z.int(), reward: z.number() }).exactOptional(),
+  /** Lengths of the row files when the checkpoint was taken. */
+  bytes: z.object({ rollouts: z.int(), metrics: z.int() }),
+  pipeline: z.unknown(),
+});
+export type CheckpointState = z.infer<typeof stateSchema>;
+
+export const checkpointFolder = (run: string): string => join(run, "checkpoints");
+export const checkpointPath = (run: string, step: number): string => join(checkpointFolder(run), `step-${step}`);
+
+/**
+ * Writes `checkpoints/step-N/` under another name, with the digests of its files, through to the disk, and renames it: it is there whole or not at all.
+ * @param save puts the trainer's files into a folder
+ * @param check whether this run may still write here: is asked before anything is touched, and before the folder gets its name
+ */
+export async function writeCheckpoint(
+  run: string,
+  state: CheckpointState,
+  save: ((folder: string) => Promise<void>) | undefined,
+  check: () => Promise<void>,
+): Promise<void> {
+  const folder = checkpointFolder(run);
+  const partial = join(folder, `.step-${state.step}.partial`);
+  await check();
+  await rm(partial, { recursive: true, force: true });
+  await mkdir(partial, { recursive: true });
+  try {
+    await save?.(partial);
+    const saved = await filesIn(partial);
+    const taken = ownFiles.find((name) => saved.includes(name));
+    if (taken !== undefined)
+      throw new CheckpointError(`${partial}: the trainer saved a ${taken}, which is the name of the run's own file`);
+    await writeFile(join(partial, stateFile), `${JSON.stringify(state)}\n`);
+    const names = [...saved, stateFile];
+    await writeSums(partial, names);
+    for (const name of [...names, sumsFile]) await flush(join(partial, name));
+    const folders = new Set([...names.map((name) => dirname(join(partial, name))), partial]);
+    for (const below of folders) await flushFolder(below);
+    for (const file of rowFiles) await flush(join(run, `${file}.jsonl`));
+    await check();
+    // One that an error left in this step is replaced.
+    if ((await stepsIn(run)).includes(state.step)) await removeCheckpoint(run, state.step);
+    await rename(partial, checkpointPath(run, state.step));
+    await flushFolder(folder);
+    await flushFolder(run);
+  } catch (error) {
+    // Makes room, where it was room that was short; what that throws is not what went wrong. Another process's folder is not touched.
+    await check()
+      .then(() => rm(partial, { recursive: true, force: true }))
+      .catch(() => {});
+    throw error;
+  }
+}
+
+/**
+ * The newest checkpoint that is whole; newer ones that are not, and what was left unfinished, are removed.
+ * @returns also what was wrong with the newer ones
+ * @throws CheckpointError when there are checkpoints and none is good
+ */
+export async function lastGoodCheckpoint(
+  run: string,
+): Promise<{ readonly state: CheckpointState | undefined; readonly problems: readonly string[] }> {
+  const folder = checkpointFolder(run);
+  const names = await readdir(folder).catch(() => []);
+  for (const name of names) if (name.endsWith(".partial")) await rm(join(folder, name), { recursive: true });
+  const problems: string[] = [];
+  const steps = await stepsIn(run);
+  for (const [i, step] of steps.entries()) {
+    const read = await readCheckpoint(run, step);
+    if (typeof read === "string") {
+      problems.push(read);
+      continue;
+    }
+    for (const newer of steps.slice(0, i)) await removeCheckpoint(run, newer);
+    return { state: read, problems };
+  }
+  if (problems.length > 0) throw new CheckpointError(`no checkpoint in ${folder} is good: ${problems.join("; ")}`);
+  return { state: undefined, problems };
+}
+
+/**
+ * Removes all checkpoints but the newest `keep`, those with the weights they name, and the best. Those of `stops` count apart, and stay only
+ * while no other is newer.
+ */
+export async function pruneCheckpoints(
+  run: string,
+  keep: number,
+  { best, stops }: { readonly best: number | undefined; readonly stops: ReadonlySet<number> },
+): Promise<void> {
+  const steps = await stepsIn(run);
+  const withWeights: number[] = [];
+  for (const step of steps) {
+    const files = await filesIn(checkpointPath(run, step));
+    if (files.some((name) => !ownFiles.includes(name))) withWeights.push(step);
+  }
+  const regular = steps.filter((step) => !stops.has(step));
+  const stopped = steps.filter((step) => stops.has(step) && step > (regular[0] ?? 0)).slice(0, keep);
+  const newest = [...stopped, ...regular.slice(0, keep)];
+  const weights = newest.map((step) => withWeights.find((candidate) => candidate <= step));
+  const kept = new Set([...newest, ...weights, best]);
+  for (const step of steps) if (!kept.has(step)) await removeCheckpoint(run, step);
+}
+
+/** Steps of the checkpoints that were written because the run was to stop. */
+export async function stopsIn(run: string): Promise<Set<number>> {
+  const stops = new Set<number>();
+  for (const step of await stepsIn(run)) {
+    const state = await readState(run, step);
+    if (typeof state !== "string" && state.isStop) stops.add(step);
+  }
+  return stops;
+}
+
+/** Directory of the newest weights that were saved, as far as the checkpoints' states say. */
+export async function newestWeights(run: string): Promise<string | undefined> {
+  for (const step of await stepsIn(run)) {
+    const state = await readState(run, step);
+    if (typeof state !== "string" && state.policy !== undefined) return checkpointPath(run, state.policy);
+  }
+  return undefined;
+}
+
+const stateFile = "state.json";
+const ownFiles: readonly string[] = [stateFile, sumsFile];
+
+/** Newest first. */
+export async function stepsIn(run: string): Promise<readonly number[]> {
+  const names = await readdir(checkpointFolder(run)).catch(() => []);
+  const steps = names.flatMap((name) => /^step-(\d+)$/.exec(name)?.[1] ?? []).map(Number);
+  return steps.sort((a, b) => b - a);
+}
+
+/** A checkpoint's state, or what is wrong with the checkpoint. */
+async function readCheckpoint(run: string, step: number): Promise<CheckpointState | string> {
+  const problem = await sumsProblem(checkpointPath(run, step), [stateFile]);
+  if (problem !== undefined) return problem;
+  const state = await readState(run, step);
+  if (typeof state === "string") return state;
+  for (const name of rowFiles) {
+    const rows = join(run, `${name}.jsonl`);
+    const found = (await sizeOf(rows)) ?? 0;
+    if (found < state.bytes[name])
+      return `${rows} has ${found} bytes, but the checkpoint of step ${step} was taken at ${state.bytes[name]}`;
+  }
+  if (state.policy === undefined || state.policy === step) return state;
+  return (await sumsProblem(checkpointPath(run, state.policy))) ?? state;
+}
+
+async function readState(run: string, step: number): Promise<CheckpointState | string> {
+  const file = join(checkpointPath(run, step), stateFile);
+  const stored = await readJson(file).catch((error: CheckpointError) => error);
+  if (stored instanceof CheckpointError) return stored.message;
+  const { data, error } = stateSchema.safeParse(stored);
+  return data ?? `${file} is not a checkpoint's state: ${z.prettifyError(error)}`;
+}
+
+/** In one move first, so that nobody finds half of it. */
+async function removeCheckpoint(run: string, step: number): Promise<void> {
+  const partial = join(checkpointFolder(run), `.step-${step}.removed.partial`);
+  await rename(checkpointPath(run, step), partial);
+  await rm(partial, { recursive: true });
+}
+
+/** Paths of all files below a folder, relative to it. */
+async function filesIn(folder: string): Promise<readonly string[]> {
+  const entries = await readdir(folder, { recursive: true, withFileTypes: true });
+  return entries
+    .filter((entry) => entry.isFile())
+    .map((entry) => join(entry.parentPath, entry.name).slice(folder.length + 1));
+}

@@ -1,0 +1,139 @@
+import { createReadStream } from "node:fs";
+import { open, readFile, rename, stat, truncate, writeFile } from "node:fs/promises";
+import { dirname } from "node:path";
+import type { z } from "zod";
+import { CheckpointError, RiseError } from "../../errors";
+
+/** Rows as JSON lines. */
+export const jsonl = (rows: readonly object[]): string => rows.map((row) => `${JSON.stringify(row)}\n`).join("");
+
+/** @param text whole, or in pieces where it may be more than a string can hold */
+export async function writeAtomically(file: string, text: string | Iterable<string>): Promise<void> {
+  await writeFile(`${file}.partial`, text);
+  await flush(`${file}.partial`);
+  await rename(`${file}.partial`, file);
+  await flushFolder(dirname(file));
+}
+
+/** Through to the disk, so that a checkpoint that exists is one that can be trusted. */
+export async function flush(file: string): Promise<void> {
+  const handle = await open(file, "r+");
+  await handle.sync().finally(() => handle.close());
+}
+
+/** So that a new name is on the disk, too; Windows has no such call, and needs none. */
+export async function flushFolder(folder: string): Promise<void> {
+  const handle = await open(folder, "r").catch(() => undefined);
+  await handle
+    ?.sync()
+    .catch(() => {})
+    .finally(() => handle.close());
+}
+
+/** Shortens a file to a length; one that is not there is made. */
+export async function cutOff(file: string, bytes: number): Promise<void> {
+  if ((await sizeOf(file)) === undefined) await writeFile(file, "");
+  else await truncate(file, bytes);
+}
+
+/** Keeps a text file's first lines. */
+export async function keepLines(file: string, count: number): Promise<void> {
+  const { lines } = await readWholeLines(file);
+  const kept = lines.slice(0, count);
+  await writeAtomically(file, kept.map((line) => `${line}\n`).join(""));
+}
+
+/**
+ * The lines of a file that end, which what a killed process left half written does not, and how many bytes they take; none of a file that is not there.
+ * @throws CheckpointError for a file that is there and cannot be read: it is not empty
+ */
+export async function readWholeLines(
+  file: string,
+): Promise<{ readonly lines: readonly string[]; readonly bytes: number }> {
+  const content = await readFile(file).catch((cause: NodeJS.ErrnoException) => {
+    if (cause.code === "ENOENT") return Buffer.alloc(0);
+    throw new CheckpointError(`${file}: expected readable rows of an earlier run: ${String(cause)}`, { cause });
+  });
+  // Line by line: all of them may be more than a string can hold.
+  const lines: string[] = [];
+  let start = 0;
+  for (let end = content.indexOf(newline); end !== -1; end = content.indexOf(newline, start)) {
+    lines.push(content.toString("utf8", start, end));
+    start = end + 1;
+  }
+  return { lines, bytes: start };
+}
+
+const newline = 10;
+
+/** The same lines, one after another: a file may hold more of them than memory does. A file that is not there is an error. */
+export async function* wholeLines(file: string): AsyncGenerator<string, void, void> {
+  // Pieces of a line that has not ended yet. They are joined once, so that a long line costs linear time.
+  let pieces: string[] = [];
+  for await (const text of createReadStream(file, "utf8")) {
+    const [first, ...others] = (text as string).split("\n");
+    pieces.push(first!);
+    const rest = others.pop();
+    if (rest === undefined) continue;
+    yield pieces.join("");
+    yield* others;
+    pieces = [rest];
+  }
+}
+
+/** @throws CheckpointError that says where, for a line that is no JSON or not of this form */
+export function parseRow<T>(line: string, schema: z.ZodType<T>, where: string): T {
+  let value: unknown;
+  try {
+    value = JSON.parse(line);
+  } catch (cause) {
+    throw new CheckpointError(`${where}: expected a line of JSON, found ${line.slice(0, 60)}`, { cause });
+  }
+  const result = schema.safeParse(value);
+  if (result.success) return result.data;
+  const problems = result.error.issues.map(({ path, message }) => `${path.join(".")}: ${message}`);
+  throw new CheckpointError(`${where}: ${problems.join("; ")}`);
+}
+
+/** Bytes, or `undefined` where there is no such file. */
+export const sizeOf = (file: string): Promise<number | undefined> =>
+  stat(file).then(
+    ({ size }) => size,
+    () => undefined,
+  );
+
+export async function readJson(file: string): Promise<unknown> {
+  try {
+    return JSON.parse(await readFile(file, "utf8"));
+  } catch (cause) {
+    throw new CheckpointError(`${file}: expected readable JSON of an earlier run: ${String(cause)}`, { cause });
+  }
+}
+
+/**
+ * Does something that writes, and says what is left when the system refuses: a full disk, above all.
+ * @param intact what can be gone on from
+ */
+export async function writing<T>(what: string, intact: () => string, write: () => Promise<T>): Promise<T> {
+  try {
+    return await write();
+  } catch (cause) {
+    const { code, syscall } = cause as NodeJS.ErrnoException;
+    if (cause instanceof RiseError || code === undefined || syscall === undefined) throw cause;
+    const why = refusals.get(code) ?? `of ${String(cause)}`;
+    throw new CheckpointError(
+      `${what} could not be written, because ${why}; ${intact()}. Mend that, and go on with resume: true`,
+      { cause },
+    );
+  }
+}
+
+const refusals: ReadonlyMap<string, string> = new Map([
+  ["ENOSPC", "the disk is full"],
+  ["EDQUOT", "the disk quota is used up"],
+  ["EFBIG", "the file is larger than the limit for files (ulimit -f)"],
+  ["EMFILE", "the process has too many files open (ulimit -n)"],
+  ["EROFS", "the file system is read-only"],
+  ["EACCES", "permission was denied"],
+  ["EIO", "the disk reported an error"],
+]);

@@ -1,0 +1,103 @@
+import { randomBytes } from "node:crypto";
+import { readdir, readFile, realpath, rm, stat, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { z } from "zod";
+import { CheckpointError } from "../../errors";
+import { firstBeat, isBeating, startHeartbeat } from "./heartbeat";
+import { isAlive, processSchema, thisProcess } from "./process-identity";
+
+/** Keeps other processes out of a run directory. */
+export interface RunLock {
+  /** @throws CheckpointError where another process has taken the directory over: to ask before anything is written */
+  check(): Promise<void>;
+  /** Lets other processes in. */
+  release(): Promise<void>;
+}
+
+/**
+ * Makes this process the only one that writes into a run directory, also among containers and machines that share it; what processes left that have
+ * ended is removed.
+ *
+ * Each process puts up a file of its own, under a name that nobody else has, writes a beat into it again and again, and then looks for others.
+ * A process of the same boot and PID namespace is known to live or not. Any other is watched: it is refused to at its first beat, and one that has
+ * not beaten for ten periods is taken for dead. Of two that come at once, at least the later one sees the other: never do both get in, though both
+ * may be refused. A process that stood still for so long (a paused container) notices that its file is gone before it writes again.
+ *
+ * @param beatMs from one beat to the next; others read it in the file
+ * @throws CheckpointError naming the process that owns the directory
+ */
+export async function lockRun(directory: string, beatMs = 2000): Promise<RunLock> {
+  const place = await realpath(directory);
+  if (held.has(place)) throw inUse(directory, thisProcess());
+  held.add(place);
+  const mine = join(directory, `${prefix}${randomBytes(8).toString("hex")}`);
+  let stop = async (): Promise<unknown> => undefined;
+  const release = async () => {
+    await stop();
+    // A file that cannot be removed keeps nobody out for long: its beat has ended.
+    await rm(mine, { force: true }).catch(() => {});
+    held.delete(place);
+  };
+  const check = async () => {
+    const isThere = await stat(mine).then(
+      () => true,
+      (error: NodeJS.ErrnoException) => error.code !== "ENOENT",
+    );
+    if (isThere) return;
+    throw new CheckpointError(
+      `${directory}: expected the lock of this run, ${mine}, found that it was taken away: the process stood still for so long that another one took it for dead and goes on in its place, or somebody deleted the file; nothing more is written by this one`,
+    );
+  };
+  try {
+    await writeFile(mine, `${firstBeat} ${JSON.stringify({ ...thisProcess(), beatMs })}\n`, { flag: "wx" });
+    stop = startHeartbeat(mine, beatMs);
+    const others = (await readdir(directory)).filter(isLock).map((name) => join(directory, name));
+    await Promise.all(others.filter((file) => file !== mine).map((file) => removeDead(directory, file)));
+    await check();
+    return { check, release };
+  } catch (error) {
+    await release();
+    throw error;
+  }
+}
+
+export const isLock = (name: string): boolean => name.startsWith(prefix);
+
+const prefix = "run.lock.";
+
+/** Directories that this process has locked. */
+const held = new Set<string>();
+
+const ownerSchema = processSchema.extend({ beatMs: z.number().min(10).max(60_000) });
+type Owner = z.infer<typeof ownerSchema>;
+
+/** @throws CheckpointError for a lock whose process lives */
+async function removeDead(directory: string, file: string): Promise<void> {
+  const owner = await readOwner(file);
+  const known = owner && isAlive(owner);
+  try {
+    if (known ?? (await isBeating(file, owner?.beatMs ?? 2000))) throw inUse(directory, owner);
+    await rm(file, { force: true });
+  } catch (cause) {
+    if (cause instanceof CheckpointError) throw cause;
+    throw new CheckpointError(`${file}: expected a lock that can be read and removed: ${String(cause)}`, { cause });
+  }
+}
+
+/** The process that a lock names; nothing if it is half written or damaged. */
+async function readOwner(file: string): Promise<Owner | undefined> {
+  const text = await readFile(file, "utf8").catch(() => "");
+  try {
+    return ownerSchema.parse(JSON.parse(text.slice(firstBeat.length)));
+  } catch {
+    return undefined;
+  }
+}
+
+function inUse(directory: string, owner: Pick<Owner, "pid" | "host"> | undefined): CheckpointError {
+  const here = thisProcess().host;
+  const who = owner ? `process ${owner.pid}${owner.host === here ? "" : ` on ${owner.host}`}` : "another process";
+  return new CheckpointError(
+    `${directory} is in use by the run of ${who}, which lives: let it finish, or choose another runDir`,
+  );
+}

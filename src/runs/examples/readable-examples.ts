@@ -1,0 +1,76 @@
+import type { VlmBackend } from "../../backend";
+import type { Omission } from "../../dataset";
+import { DataError } from "../../errors";
+import type { Example, ImageSource } from "../../types";
+import type { RunEvent } from "../../events";
+
+/** A run's options for images that cannot be read. */
+export interface ReadableOptions {
+  /** Told of every example whose image cannot be read, which the run then leaves out; without it, such images end the run before its first step. */
+  readonly onOmission?: (omission: Omission) => void;
+}
+
+/** Images whose reading is under way; the backend bounds how many of them it decodes at a time. */
+const atOnce = 8;
+
+/**
+ * Has the backend decode every image once before a run spends anything, and tells how long that took. An image of several examples is read once.
+ *
+ * @returns the examples whose images can be read; all of them where the backend does not say
+ * @throws DataError naming how many images cannot be read, the first of them and why, unless `onOmission` is there; and where none is left
+ */
+export async function* readableExamples<A>(
+  {
+    dataset,
+    heldOut = [],
+    onOmission,
+  }: ReadableOptions & { readonly dataset: readonly Example<A>[]; readonly heldOut?: readonly Example<A>[] },
+  backend: VlmBackend,
+  signal: AbortSignal,
+): AsyncGenerator<RunEvent<never, never>, Record<"dataset" | "heldOut", readonly Example<A>[]>, void> {
+  if (!backend.checkImage) return { dataset, heldOut };
+  const started = performance.now();
+  const examples = [...dataset, ...heldOut];
+  const images = new Set(examples.map(({ image }) => image));
+  const faults = await faultsOf(images, (image) => backend.checkImage!(image), signal);
+  const leftOut = examples.filter(({ image }) => faults.has(image));
+  const omissions = leftOut.map(({ id, image }) => ({ where: `example ${id}`, reason: faults.get(image)!.message }));
+  if (leftOut.length > 0 && !onOmission) throw unreadable(omissions, examples.length, faults.get(leftOut[0]!.image));
+  for (const omission of omissions) onOmission?.(omission);
+  const readable = (of: readonly Example<A>[]) => of.filter(({ image }) => !faults.has(image));
+  if (readable(dataset).length === 0) throw unreadable(omissions, examples.length);
+  yield { type: "images-end", images: images.size, leftOut: omissions, seconds: (performance.now() - started) / 1000 };
+  return { dataset: readable(dataset), heldOut: readable(heldOut) };
+}
+
+async function faultsOf(
+  images: ReadonlySet<ImageSource>,
+  check: (image: ImageSource) => Promise<void>,
+  signal: AbortSignal,
+): Promise<ReadonlyMap<ImageSource, Error>> {
+  const faults = new Map<ImageSource, Error>();
+  const waiting = images.values();
+  const work = async () => {
+    for (const image of waiting) {
+      signal.throwIfAborted();
+      await check(image).catch((error: unknown) => {
+        // Anything else is a fault of the program, or of the machine.
+        if (!(error instanceof DataError)) throw error;
+        faults.set(image, error);
+      });
+    }
+  };
+  await Promise.all(Array.from({ length: atOnce }, work));
+  return faults;
+}
+
+const named = 5;
+
+function unreadable(omissions: readonly Omission[], examples: number, cause?: Error): DataError {
+  const first = omissions.slice(0, named).map(({ where, reason }) => `\n  ${where}: ${reason}`);
+  const more = omissions.length > named ? `\n  and ${omissions.length - named} more` : "";
+  return new DataError(
+    `expected images that can be read, but the image cannot be read in ${omissions.length} of ${examples} examples; mend them, or pass onOmission to leave them out:${first.join("")}${more}`,
+    { cause },
+  );
+}

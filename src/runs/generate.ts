@@ -1,0 +1,91 @@
+import type { GenerateOptions, VlmBackend } from "../backend";
+import { BackendError, concernsOnePrompt } from "../errors";
+import { deriveSeed } from "../rng";
+import type { Completion, FinishReason, Prompt } from "../types";
+
+/** A prompt's completions, or why there are none. */
+export type Outcome = readonly Completion[] | Error;
+
+/** `backend.generate`, held to the number of completions that was asked for, each with a text and why it ends. */
+export async function generate(
+  backend: VlmBackend,
+  prompts: readonly Prompt[],
+  options: GenerateOptions,
+): Promise<readonly (readonly Completion[])[]> {
+  const { count = 1, signal, onPromptEnd } = options;
+  const failed = new Set<number>();
+  const completions = await backend.generate(prompts, {
+    ...options,
+    ...(onPromptEnd && {
+      async onPromptEnd(i: number, outcome: Outcome) {
+        if (outcome instanceof Error) failed.add(i);
+        else checkCompletions(backend, outcome);
+        await onPromptEnd(i, outcome);
+      },
+    }),
+  });
+  signal?.throwIfAborted();
+  const bad = prompts.findIndex((_, i) => completions[i]?.length !== (failed.has(i) ? 0 : count));
+  if (bad >= 0 || completions.length !== prompts.length) {
+    throw new BackendError(
+      `${backend.name}: expected ${count} completions for each of ${prompts.length} prompts, got ${completions.map((group) => group.length).join(", ")}`,
+      { scope: "backend" },
+    );
+  }
+  checkCompletions(backend, completions.flat());
+  return completions;
+}
+
+/**
+ * `generate` in which a prompt may fail without the others: its place holds the error. A backend that only rejects is asked again, for one
+ * prompt after another.
+ *
+ * @param onEnd called once for each prompt, as soon as its outcome is known, and awaited; what it throws ends the call
+ * @throws what concerns more than one prompt: a wrong key, a server that is down, a model that is broken, an aborted signal
+ */
+export async function generateEach(
+  backend: VlmBackend,
+  prompts: readonly Prompt[],
+  options: Omit<GenerateOptions, "onPromptEnd">,
+  onEnd: (index: number, outcome: Outcome) => void | Promise<void> = () => {},
+): Promise<readonly Outcome[]> {
+  const outcomes = new Map<number, Outcome>();
+  let refused: { readonly error: unknown } | undefined;
+  const end = async (i: number, outcome: Outcome) => {
+    if (outcomes.has(i)) return;
+    outcomes.set(i, outcome);
+    try {
+      await onEnd(i, outcome);
+    } catch (error) {
+      refused = { error };
+      throw error;
+    }
+  };
+  try {
+    const groups = await generate(backend, prompts, { ...options, onPromptEnd: end });
+    await Promise.all(groups.map((group, i) => end(i, group)));
+  } catch (error) {
+    if (refused) throw refused.error;
+    if (options.signal?.aborted || !concernsOnePrompt(error)) throw error;
+    if (prompts.length === 1) await end(0, error);
+    for (const [i, prompt] of prompts.entries()) {
+      if (outcomes.has(i)) continue;
+      const seed = deriveSeed(options.seed, "alone", i);
+      await generateEach(backend, [prompt], { ...options, seed }, (_, outcome) => end(i, outcome));
+    }
+  }
+  return prompts.map((_, i) => outcomes.get(i)!);
+}
+
+const finishReasons: readonly FinishReason[] = ["stop", "length", "content_filter", "other"];
+
+function checkCompletions({ name }: VlmBackend, completions: readonly Completion[]): void {
+  const odd = completions.find(
+    ({ text, finishReason }) => typeof text !== "string" || !finishReasons.includes(finishReason),
+  );
+  if (odd !== undefined)
+    throw new BackendError(
+      `${name}: expected completions with a text and a finishReason of "${finishReasons.join('", "')}", got ${JSON.stringify(odd)}`,
+      { scope: "backend" },
+    );
+}

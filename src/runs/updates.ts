@@ -1,0 +1,16 @@
+import type { Trainer } from "../trainer";
+
+const updates = new WeakMap<Trainer, number>();
+
+/** `trainer.optimStep`, counted: it is known afterwards whether the weights have moved. */
+export async function update(
+  trainer: Trainer,
+  params: Parameters<Trainer["optimStep"]>[0],
+): ReturnType<Trainer["optimStep"]> {
+  const result = await trainer.optimStep(params);
+  updates.set(trainer, updatesOf(trainer) + 1);
+  return result;
+}
+
+/** How many updates a trainer has made in this process. */
+export const updatesOf = (trainer: Trainer | undefined): number => (trainer && updates.get(trainer)) ?? 0;

@@ -1,0 +1,30 @@
+import type { Example, Leak, Prompt } from "./types";
+
+/**
+ * What RISE needs to know about a kind of annotation. One contract suite holds every task to these laws:
+ * `parse(format(a)) = a`; `similarity(a, a) = 1`; `0 ≤ similarity ≤ 1`; `leaks(format(a), a)` is not empty;
+ * `parse` never throws and runs in linear time.
+ */
+export interface Task<A> {
+  readonly name: string;
+  /** Asks for a cot that justifies A without giving it away: π(R | I, A). */
+  cotPrompt(example: Example<A>): Prompt;
+  /** Asks for the annotation from image and cot, without A: π(Â | I, R). */
+  reconstructionPrompt(example: Example<A>, cot: string): Prompt;
+  /** Asks for `<think>R</think><answer>Â</answer>` from the image alone. */
+  answerPrompt(example: Example<A>): Prompt;
+  /** The annotation as the model should write it. */
+  format(annotation: A): string;
+  /** The annotation a model wrote, or `null`. Never throws. */
+  parse(text: string): A | null;
+  /** What had to be overlooked to read a text, such as "trailing comma"; none where it is written as asked. Tasks that repair nothing need not have it. */
+  repairs?(text: string): readonly string[];
+  /** Why `parse` gives null for a text, where that can be said in words, such as the key that a box stands under. */
+  problem?(text: string): string | undefined;
+  /** S(A, Â) in [0, 1]. */
+  similarity(truth: A, prediction: A): number;
+  /** Numbers and, where `strict`, label names in the cot that give A away. */
+  leaks(cot: string, annotation: A, options?: { readonly strict?: boolean }): readonly Leak[];
+  /** Throws `DataError` naming what is wrong with an annotation before any compute is spent on it. */
+  validate(annotation: A, where: string): void;
+}

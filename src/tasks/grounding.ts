@@ -1,0 +1,76 @@
+import { ConfigError, DataError } from "../errors";
+import { checkChoice } from "../options/choice";
+import type { Names } from "../options/options";
+import { answerTexts } from "../prompts/answer";
+import { cotTexts } from "../prompts/cot";
+import { reconstructionTexts } from "../prompts/reconstruction";
+import { imagePrompt, type PromptTexts, promptNames, template } from "../prompts/template";
+import { checkSpace } from "../similarity/boxes";
+import { type Denominator, denominators } from "../similarity/matching";
+import type { Task } from "../task";
+import type { BoxSpace, Example } from "../types";
+
+export interface LocatingOptions {
+  /** What to find in examples that have no `subject` of their own. */
+  readonly target?: string;
+  /** Replacements for the prompts. Placeholders: target, form, scale; annotation (cot), cot (reconstruction). */
+  readonly prompts?: PromptTexts;
+  /** What the matched IoUs are divided by (`"truth"`). */
+  readonly similarity?: Denominator;
+  /** The space of annotations and of what the model writes (`"thousand"`, Qwen2-VL's own). */
+  readonly space?: BoxSpace;
+}
+
+/** How the places that were found are written. */
+export interface Notation<A> {
+  /** What the model is shown of it, such as `[x, y, w, h]`. */
+  readonly form: string;
+  /** What its numbers mean. */
+  readonly scale: string;
+  format(annotation: A): string;
+}
+
+/**
+ * The prompts of a task that looks for something in the image.
+ * @param who the task's function, for error messages
+ * @throws ConfigError for an empty target, placeholders that do not fit, and a space or denominator that there is not
+ */
+export function locating<A>(
+  who: string,
+  { target, prompts = {}, similarity = "truth", space = "thousand" }: LocatingOptions,
+  { form, scale, format }: Notation<A>,
+): Pick<Task<A>, "cotPrompt" | "reconstructionPrompt" | "answerPrompt"> {
+  if (target?.trim() === "") throw new ConfigError(`${who}()'s target must say what to find, but it is empty`);
+  checkChoice(`${who}()'s similarity`, similarity, denominators);
+  checkSpace(`${who}()'s space`, space);
+  const optional = ["target", "form", "scale"] as const;
+  const cotText = template(prompts.cot ?? cotTexts.detection, `${who}()'s cot prompt`, {
+    required: ["annotation"],
+    optional,
+  });
+  const reconstructionText = template(
+    prompts.reconstruction ?? reconstructionTexts.detection,
+    `${who}()'s reconstruction prompt`,
+    { required: ["cot"], optional },
+  );
+  const answerText = template(prompts.answer ?? answerTexts.detection, `${who}()'s answer prompt`, { optional });
+  const values = ({ id, subject = target }: Example<A>) => {
+    if (subject === undefined)
+      throw new DataError(`example ${id} has no subject: give it one, or say what to find with ${who}({ target })`);
+    return { target: subject, form, scale };
+  };
+  return {
+    cotPrompt: (example) =>
+      imagePrompt(example.image, cotText({ ...values(example), annotation: format(example.annotation) })),
+    reconstructionPrompt: (example, cot) =>
+      imagePrompt(example.image, reconstructionText({ ...values(example), cot: cot.trim() })),
+    answerPrompt: (example) => imagePrompt(example.image, answerText(values(example))),
+  };
+}
+
+export const locatingNames: Names<LocatingOptions> = {
+  target: true,
+  prompts: promptNames,
+  similarity: true,
+  space: true,
+};
