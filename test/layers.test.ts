@@ -7,63 +7,57 @@ import { describe, expect, it } from "vitest";
 const source = fileURLToPath(new URL("../src", import.meta.url));
 const root = dirname(source);
 
-const base = ["types", "errors", "rng", "shown", "choice", "options", "schema-words"];
-/** What a file is, and images as they come from one: effects, and no computing. */
-const files = ["file-kind", "image-file"];
-const interfaces = ["tasks/task", "backends/backend", "trainers/trainer", "datasets/dataset"];
-const method = ["prompts", "checks", "similarity", "tasks", "reward", "grpo", "metrics", "filter", "cots", "audit"];
-
-/** What each part of `src/` may import besides itself: folders, or single files. The table is the design. */
-const mayImport: Readonly<Record<string, readonly string[]>> = {
-  types: [],
-  errors: [],
-  rng: [],
-  shown: [],
-  choice: ["errors", "shown"],
-  nearest: [],
-  "schema-words": [],
-  options: ["errors", "nearest", "shown"],
-  checksums: [],
-  "file-kind": [],
-  "image-file": ["types", "errors", "file-kind"],
-  // Method: pure and synchronous.
-  grpo: base,
-  prompts: base,
-  checks: base,
-  similarity: base,
-  tasks: [...base, "prompts", "checks", "similarity"],
-  filter: base,
-  cots: [...base, "tasks/task", "checks", "filter"],
-  reward: [...base, "tasks/task", "checks", "similarity"],
-  metrics: [...base, "similarity"],
-  audit: [...base, "tasks/task"],
+/** The house: a room is a folder of `src/`, or a file at its top. A room may import from the floors below its own, types included. */
+const floors: readonly (readonly string[])[] = [
+  // Nouns.
+  ["errors", "types", "rng"],
+  ["rollouts", "dataset", "options", "files"],
+  // The three interfaces.
+  ["task", "backend", "events"],
+  ["trainer"],
+  // Method, pure and synchronous: what a text says, and what it is worth.
+  ["prompts", "checks/numbers", "similarity"],
+  ["checks"],
+  ["cots", "reward", "tasks/text", "metrics", "grpo/advantage"],
+  ["tasks", "grpo/loss"],
+  ["grpo"],
   // Compute: effects and native code.
-  remote: base,
-  onnx: base,
-  optim: base,
-  models: [...base, ...files, "nearest", "onnx", "remote", "backends/backend", "prompts/check-prompt"],
-  backends: [...base, ...files, "nearest", "onnx", "remote", "models", "prompts/template", "prompts/check-prompt"],
-  trainers: [...base, "checksums", "backends/backend", "grpo", "models", "optim", "onnx"],
-  // They export what stage 2 learns from, with the pixels that the model would see.
-  datasets: [...base, ...files, "tasks/task", "similarity", "checks/think-answer", "cots", "models/qwen2-vl/image"],
-  // Above both.
-  // Pages are made of the report's parts, of which the report is made as well.
-  pipelines: [
-    ...base,
-    "checksums",
-    ...interfaces,
-    ...method,
-    "report/views",
-    "report/image",
-    "report/style",
-    "report/escape",
-    "report/plots",
-  ],
-  testing: [...base, "backends/backend", "trainers/trainer", "trainers/forward-backward"],
-  report: [...base, ...files, ...interfaces, ...method, "pipelines"],
-  cli: [...base, ...interfaces, ...method, "pipelines", "report", "backends", "trainers", "datasets", "models", "onnx"],
-  index: [...base, ...interfaces, ...method, "pipelines"],
+  ["remote", "onnx/graph"],
+  ["onnx/autodiff", "onnx/runtime"],
+  ["onnx", "optim"],
+  ["models/files", "models/inputs/tokenizing"],
+  ["models/hub", "models/families/qwen2-vl"],
+  ["models/inputs", "models/checkpoint"],
+  ["engine"],
+  ["models"],
+  ["engine/graphs", "engine/checkpoint"],
+  ["engine/memory"],
+  ["engine/training", "engine/sampling"],
+  ["models/qwen2-vl"],
+  // Data, and what can be sampled or trained.
+  ["datasets/reading"],
+  ["datasets/formats"],
+  ["datasets/coco-files"],
+  ["datasets", "backends/openai"],
+  ["backends", "trainers"],
+  ["testing"],
+  // Runs, their pages, and the two stages over both.
+  ["runs/examples", "runs/directory"],
+  ["runs"],
+  ["evaluation"],
+  ["report"],
+  ["report/sections"],
+  ["rise"],
+  ["index", "cli"],
+];
+
+/** Above `method` they see the interfaces only: a pipeline names no model, no backend and no trainer. */
+const sees = {
+  pipelines: ["runs", "runs/examples", "runs/directory", "evaluation", "rise"],
+  not: ["models", "engine", "onnx", "backends", "trainers", "datasets", "optim"],
 };
+
+const interfaces = ["task", "backend", "trainer", "dataset"];
 
 interface Module {
   readonly statics: readonly string[];
@@ -75,24 +69,35 @@ interface Module {
 const modules = readModules();
 
 describe("the layers", () => {
-  it("have a place for every file", () => {
-    expect([...modules.keys()].filter((name) => mayImport[partOf(name)] === undefined)).toEqual([]);
+  it("have a place for every room", () => {
+    const rooms = [...new Set([...modules.keys()].map(roomOf))].sort();
+    expect(floors.flat().sort()).toEqual(rooms);
   });
 
-  it("import only what lies below them", () => {
-    const wrong = [...modules].flatMap(([name, { statics }]) =>
-      statics
-        .filter((imported) => modules.has(imported) && partOf(imported) !== partOf(name))
-        .filter(
-          (imported) => !mayImport[partOf(name)]?.some((allowed) => [imported, partOf(imported)].includes(allowed)),
-        )
-        .map((imported) => `${name} imports ${imported}`),
+  it("hold at most thirteen files", () => {
+    const wide = floors
+      .flat()
+      .filter((room) => [...modules.keys()].filter((name) => roomOf(name) === room).length > 13);
+    expect(wide).toEqual([]);
+  });
+
+  it("import only from floors below, types included", () => {
+    const floorOf = new Map(floors.flatMap((rooms, floor) => rooms.map((room) => [room, floor] as const)));
+    const wrong = importsBetweenRooms().filter(
+      ([name, imported]) => floorOf.get(roomOf(imported))! >= floorOf.get(roomOf(name))!,
     );
-    expect(wrong).toEqual([]);
+    expect(wrong.map((pair) => pair.join(" imports "))).toEqual([]);
   });
 
-  it("have no cycle of imports that run", () => {
-    expect(findCycle()).toBeUndefined();
+  it("know interfaces only where the method runs", () => {
+    const wrong = importsBetweenRooms().filter(
+      ([name, imported]) => sees.pipelines.includes(roomOf(name)) && sees.not.includes(imported.split("/")[0]!),
+    );
+    expect(wrong.map((pair) => pair.join(" imports "))).toEqual([]);
+  });
+
+  it("have no ring of imports, types included", () => {
+    expect(findRing()).toBeUndefined();
   });
 
   it("resolve every relative import", () => {
@@ -103,8 +108,8 @@ describe("the layers", () => {
   });
 
   it.each([
-    ["onnxruntime-node", "onnx/runtime.ts"],
-    ["@huggingface/transformers", "models/tokenizing/sandbox.ts"],
+    ["onnxruntime-node", "onnx/runtime/installation.ts"],
+    ["@huggingface/transformers", "models/inputs/tokenizing/sandbox.ts"],
   ])("resolve %s in one file, and load it in no thread of the caller's", (specifier, place) => {
     const resolving = readdirSync(source, { recursive: true, encoding: "utf8" })
       .filter((file) => file.endsWith(".ts"))
@@ -175,9 +180,17 @@ function readModules(): ReadonlyMap<string, Module> {
   );
 }
 
-/** The folder a file belongs to, or the file itself at the top. */
-function partOf(name: string): string {
-  return name.split("/")[0]!;
+/** The folder a file lies in, or the file itself at the top. */
+function roomOf(name: string): string {
+  return name.includes("/") ? dirname(name) : name;
+}
+
+function importsBetweenRooms(): (readonly [name: string, imported: string])[] {
+  return [...modules].flatMap(([name, { statics }]) =>
+    statics
+      .filter((imported) => modules.has(imported) && roomOf(imported) !== roomOf(name))
+      .map((imported) => [name, imported] as const),
+  );
 }
 
 function importersOf(specifier: string): string[] {
@@ -186,12 +199,12 @@ function importersOf(specifier: string): string[] {
     .map(([name]) => name);
 }
 
-function findCycle(): string | undefined {
+function findRing(): string | undefined {
   const finished = new Set<string>();
   const visit = (name: string, path: readonly string[]): string | undefined => {
     if (path.includes(name)) return [...path.slice(path.indexOf(name)), name].join(" → ");
     if (finished.has(name)) return undefined;
-    for (const imported of modules.get(name)?.runtime ?? []) {
+    for (const imported of modules.get(name)?.statics ?? []) {
       const cycle = visit(imported, [...path, name]);
       if (cycle) return cycle;
     }

@@ -5,7 +5,7 @@ import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { afterAll, describe, expect, it } from "vitest";
 import { jpeg } from "./datasets/temporary";
-import { checkpointDir } from "./models/qwen2-vl/reference";
+import { checkpointDir } from "./models/reference";
 
 const run = promisify(execFile);
 const root = fileURLToPath(new URL("..", import.meta.url));

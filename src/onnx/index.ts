@@ -1,7 +1,6 @@
 export { gradients } from "./autodiff/grad";
 export { vjpRules } from "./autodiff/vjp";
 export { createGraph, type Graph } from "./graph/graph";
-export type { Node, Op, Ops } from "./graph/ops";
-export type { DType, Shape, Value } from "./graph/value";
+export type { DType, Node, Op, Ops, Shape, Value } from "./graph/value";
 export { serialiseModel } from "./runtime/serialise";
 export { createSession, type Session, type Tensor } from "./runtime/session";

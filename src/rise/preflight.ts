@@ -2,7 +2,6 @@ import type { VlmBackend } from "../backend";
 import { DataError } from "../errors";
 import type { PreflightReport, RunEvent } from "../events";
 import { preflightPage } from "../report/sections/preflight";
-import type { Sampled } from "../rollouts";
 import { type Learned, passes } from "../runs/backpropagate";
 import type { RunDirectory } from "../runs/directory/directory";
 import type { Rehearsal } from "../runs/stages";

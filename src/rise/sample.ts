@@ -6,12 +6,12 @@ import type { Names } from "../options/options";
 import type { AnswerRewardFunction } from "../reward/paper";
 import type { Judgement, RewardFunction } from "../reward/reward";
 import { deriveSeed } from "../rng";
-import type { AnswerRollout, Reward, Rollout, Sampled } from "../rollouts";
+import type { AnswerRollout, Rollout, Sampled } from "../rollouts";
 import { given } from "../runs/examples/check-examples";
 import type { OnSampled } from "../runs/examples/failures";
 import { generate, generateEach, type Outcome } from "../runs/generate";
 import type { Task } from "../task";
-import type { Completion, Example, Prompt } from "../types";
+import type { Completion, Example } from "../types";
 
 /**
  * How completions are drawn. The policy that is trained is softmax(logits / temperature), as in TRL; what the other settings leave out or make less

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
 import { onnxBackend } from "../../src/backends/onnx";
 import { readSafetensors, type StoredDtype, writeSafetensors } from "../../src/models/files/safetensors";
-import { checkpointDir, promptOf, reference } from "../models/qwen2-vl/reference";
+import { checkpointDir, promptOf, reference } from "../models/reference";
 
 const scratch = await mkdtemp(join(tmpdir(), "rise-checkpoints-"));
 afterAll(() => rm(scratch, { recursive: true }));

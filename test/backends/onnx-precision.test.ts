@@ -9,7 +9,7 @@ import { createSampler } from "../../src/engine/sampling/sampler";
 import { ConfigError } from "../../src/errors";
 import { openQwen2Vl } from "../../src/models/open-model";
 import { onnxTrainer } from "../../src/trainers/onnx";
-import { checkpointDir, promptOf, reference } from "../models/qwen2-vl/reference";
+import { checkpointDir, promptOf, reference } from "../models/reference";
 import { describeBackend } from "./contract";
 
 const cacheBefore = process.env.HF_ASSETS_CACHE;

@@ -7,7 +7,7 @@ import { onnxBackend } from "../../src/backends/onnx";
 import { BackendError, ConfigError, DataError, ShapeError, TrainingError } from "../../src/errors";
 import { onnxTrainer } from "../../src/trainers/onnx";
 import type { ImageSource, Prompt } from "../../src/types";
-import { checkpointDir, imagePath, promptOf, reference } from "../models/qwen2-vl/reference";
+import { checkpointDir, imagePath, promptOf, reference } from "../models/reference";
 
 const scratch = await mkdtemp(join(tmpdir(), "rise-refusals-"));
 const backend = await onnxBackend({ model: checkpointDir, device: "cpu" });

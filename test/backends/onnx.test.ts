@@ -8,7 +8,7 @@ import { loadConfig } from "../../src/models/families/qwen2-vl/config";
 import { readSafetensors, writeSafetensors } from "../../src/models/files/safetensors";
 import { loadTokenizer } from "../../src/models/inputs/tokenizer";
 import { onnxTrainer } from "../../src/trainers/onnx";
-import { checkpointDir, imagePath, largestError, promptOf, reference } from "../models/qwen2-vl/reference";
+import { checkpointDir, imagePath, largestError, promptOf, reference } from "../models/reference";
 import { describeBackend } from "./contract";
 
 // Recorded by test/reference/qwen2-vl/sampling.py: transformers 5.23.0's logits processors.

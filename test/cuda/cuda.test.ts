@@ -6,7 +6,7 @@ import { onnxBackend } from "../../src/backends/onnx";
 import { providerProblem } from "../../src/onnx/runtime/device";
 import type { SessionOptions } from "../../src/onnx/runtime/session";
 import { onnxTrainer } from "../../src/trainers/onnx";
-import { checkpointDir, promptOf, reference } from "../models/qwen2-vl/reference";
+import { checkpointDir, promptOf, reference } from "../models/reference";
 
 const asked: (SessionOptions | undefined)[] = [];
 vi.mock("../../src/onnx/runtime/session", async (original) => {

@@ -22,7 +22,7 @@ import { classificationMetrics } from "../../src/metrics/task-metrics";
 import { createRng } from "../../src/rng";
 import { scriptedBackend, scriptedTrainer } from "../../src/testing";
 import type { LabelDistribution } from "../../src/types";
-import { dataset, mean, moods, raining, smiling } from "../pipelines/world";
+import { dataset, mean, moods, raining, smiling } from "../rise/world";
 
 const { pictures, maxTokens } = tinySettings;
 const place = { data: "moods", seed: 0, model: "tiny", pictures, maxTokens };

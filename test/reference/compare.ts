@@ -1,6 +1,6 @@
 import { readFile } from "node:fs/promises";
 import { readSafetensors } from "../../src/models/files/safetensors";
-import { largestError } from "../models/qwen2-vl/reference";
+import { largestError } from "../models/reference";
 
 export interface Comparison {
   readonly what: string;

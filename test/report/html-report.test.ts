@@ -8,7 +8,7 @@ import { classification } from "../../src/tasks/classification";
 import { detection } from "../../src/tasks/detection";
 import { segmentation } from "../../src/tasks/segmentation";
 import type { Box, BoxSpace, Example, LabelDistribution, Polygon } from "../../src/types";
-import { cotRun, cotTrainer, dataset as pictures } from "../pipelines/world";
+import { cotRun, cotTrainer, dataset as pictures } from "../rise/world";
 
 const scratch = await mkdtemp(join(tmpdir(), "report-"));
 afterAll(() => rm(scratch, { recursive: true }));

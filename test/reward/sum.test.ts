@@ -6,7 +6,7 @@ import { sumRewards } from "../../src/reward/sum";
 import { rolloutMetrics } from "../../src/runs/step-metrics";
 import { classification } from "../../src/tasks/classification";
 import type { LabelDistribution } from "../../src/types";
-import { cotRun, cotTrainer } from "../pipelines/world";
+import { cotRun, cotTrainer } from "../rise/world";
 
 type Parts = RolloutParts<LabelDistribution>;
 

@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import type { GradientTransform } from "../../src/optim";
 import { onnxTrainer } from "../../src/trainers/onnx";
-import { checkpointDir, largestError, promptOf, reference } from "../models/qwen2-vl/reference";
+import { checkpointDir, largestError, promptOf, reference } from "../models/reference";
 
 // Recorded by test/reference/entropy/make.py in float64; the file names the versions of TRL, transformers and torch.
 const recorded: {

@@ -8,7 +8,7 @@ import { readSafetensors, writeSafetensors } from "../../src/models/files/safete
 import { adamw } from "../../src/optim";
 import type { LossFn, Trainer, TrainSequence } from "../../src/trainer";
 import { type OnnxTrainerOptions, onnxTrainer } from "../../src/trainers/onnx";
-import { checkpointDir, largestError, promptOf, reference, referenceArrays } from "../models/qwen2-vl/reference";
+import { checkpointDir, largestError, promptOf, reference, referenceArrays } from "../models/reference";
 import { describeTrainer } from "./contract";
 
 const [one, two] = reference.cases;

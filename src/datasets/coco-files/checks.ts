@@ -2,7 +2,7 @@ import type { Ids } from "../reading/ids";
 import type { NumberRows } from "../reading/number-rows";
 import { lookLikeFractions } from "../reading/pixel-box";
 import type { Problems } from "../reading/problems";
-import type { CocoBox, CocoImage, CocoIndex } from "./index-file";
+import type { CocoBox, CocoImage, CocoIndex } from "./coco-index";
 
 /** Columns of the annotations, after `[x, y, width, height]`. */
 export const [idColumn, categoryColumn, imageColumn] = [4, 5, 6] as const;

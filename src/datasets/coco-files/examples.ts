@@ -4,7 +4,8 @@ import type { Folder } from "../reading/folder";
 import { type ShownSize, shownSize, sizeProblem } from "../reading/image-size";
 import { boxInImage, cutToImage, type ImageSize, isInFirstPixel, type Sides } from "../reading/pixel-box";
 import { gatherProblems } from "../reading/problems";
-import type { CocoBox, CocoIndex, CocoReading } from "./index-file";
+import type { CocoBox, CocoIndex } from "./coco-index";
+import type { CocoReading } from "./index-file";
 
 /** An example whose picture has not been looked at. */
 export interface CocoExample {

@@ -2,7 +2,18 @@ import { copyFile, mkdir, readFile, rm, symlink, writeFile } from "node:fs/promi
 import { dirname, join, relative } from "node:path";
 import { exists, missingFiles } from "../files/directory";
 import { downloadFile, type HubFile, type ReadFrom, sizeOf } from "./download";
-import type { HubModel } from "./requests";
+import type { AccessToken } from "./token";
+
+/** A model of the hub, and what is needed to ask for it. */
+export interface HubModel {
+  readonly id: string;
+  /** A branch, a tag or a commit. */
+  readonly revision: string;
+  readonly hubUrl: string;
+  readonly token?: AccessToken | undefined;
+  /** In the cache. */
+  readonly folder: string;
+}
 
 /** Hugging Face's cache, in which Python keeps its models too. */
 export async function cacheFolder(): Promise<string> {

@@ -1,9 +1,8 @@
 import { BackendError, ConfigError, type RiseError } from "../../errors";
 import { shown } from "../../options/display";
 import { limitedFetch, longestTimerMs } from "../../remote/http";
-import { isCommit } from "./cache";
+import { type HubModel, isCommit } from "./cache";
 import { type HubFile, reasonOf } from "./download";
-import type { AccessToken } from "./token";
 
 /** Bytes of one answer of the hub's API, and pages of a listing (1000 files each, as the hub makes them). */
 const largestAnswer = 2 ** 26;
@@ -16,17 +15,6 @@ const secondsOf = (name: "HF_HUB_DOWNLOAD_TIMEOUT" | "HF_HUB_ETAG_TIMEOUT", othe
     throw new ConfigError(`${name}: expected a number of seconds above 0, got ${shown(process.env[name])}`);
   return seconds;
 };
-
-/** A model of the hub, and what is needed to ask for it. */
-export interface HubModel {
-  readonly id: string;
-  /** A branch, a tag or a commit. */
-  readonly revision: string;
-  readonly hubUrl: string;
-  readonly token?: AccessToken | undefined;
-  /** In the cache. */
-  readonly folder: string;
-}
 
 /**
  * The commit that a revision is at, and the files at its top by name.

@@ -2,11 +2,12 @@ import { stat } from "node:fs/promises";
 import { join } from "node:path";
 import { BackendError, ConfigError, DataError, RiseError } from "../../errors";
 import { exists, indexFile, settingsFiles, weightFiles } from "../files/directory";
+import type { HubModel } from "./cache";
 import { bringFile, cachedSnapshot, isCommit, noteCommit, repositoryFolder } from "./cache";
 import type { HubFile } from "./download";
 import { whatWasMeant } from "./meant";
 import { downloadDisplay, type OnDownload } from "./progress";
-import { describe, type HubModel, readFrom, refusal } from "./requests";
+import { describe, readFrom, refusal } from "./requests";
 import { accessToken } from "./token";
 
 export interface ResolveOptions {

@@ -1,6 +1,5 @@
 import { add, concat, type Graph, scalar, sumLast } from "../graph/graph";
-import type { Node, Op } from "../graph/ops";
-import type { Value } from "../graph/value";
+import type { Node, Op, Value } from "../graph/value";
 
 export interface Term {
   readonly value: Value;

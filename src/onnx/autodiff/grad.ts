@@ -1,8 +1,7 @@
 import { ShapeError, UnsupportedOpError } from "../../errors";
 import { type Graph, zeros } from "../graph/graph";
-import type { Node } from "../graph/ops";
 import { sameShape, showShape, staticDim } from "../graph/shapes";
-import type { Value } from "../graph/value";
+import type { Node, Value } from "../graph/value";
 import { plus, type Term } from "./fused-sums";
 import { type DifferentiableOp, undoBroadcast, type VjpRule, vjpRules } from "./vjp";
 

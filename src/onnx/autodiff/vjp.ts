@@ -15,9 +15,8 @@ import {
   transpose,
   zeros,
 } from "../graph/graph";
-import type { Node, Op, Ops } from "../graph/ops";
 import { elementCount, normalAxis, staticDim } from "../graph/shapes";
-import type { DType, Value } from "../graph/value";
+import type { DType, Node, Op, Ops, Value } from "../graph/value";
 import { plus, sumOfRows } from "./fused-sums";
 
 /** Operators whose outputs are indices or decisions, or that only occur in backward graphs: nothing flows back through them. */

@@ -1,7 +1,7 @@
 import { ShapeError } from "../../errors";
-import { type Node, type Op, type Ops, opRules } from "./ops";
+import { opRules } from "./ops";
 import { elementCount, fits, sameShape, showShape } from "./shapes";
-import type { DType, Shape, Value } from "./value";
+import type { DType, Node, Op, Ops, Shape, Value } from "./value";
 
 /** A tensor that lies in a file beside the model: `bytes` from `offset` on. */
 export interface ExternalData {

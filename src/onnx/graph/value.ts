@@ -1,5 +1,3 @@
-import type { Node } from "./ops";
-
 export type DType = "float32" | "float16" | "bfloat16" | "int64" | "int8" | "uint8" | "bool";
 
 /** A size, or the name of one that is known only at run time (the growing cache inside a Loop). */
@@ -13,4 +11,95 @@ export interface Value {
   readonly shape: Shape;
   /** What computes it; absent for inputs and constants. */
   readonly node?: Node;
+}
+
+interface Signature<In extends readonly unknown[], Attrs> {
+  in: In;
+  attrs: Attrs;
+}
+type None = Record<never, never>;
+type Unary = Signature<[x: Value], None>;
+type Binary = Signature<[a: Value, b: Value], None>;
+type Axis = { readonly axis: number };
+
+/** The closed set of ONNX operators the library emits: inputs and attributes of each. Adding a line makes the compiler ask for the rest. */
+export interface Ops {
+  Add: Binary;
+  Sub: Binary;
+  Mul: Binary;
+  Div: Binary;
+  Neg: Unary;
+  Abs: Unary;
+  Exp: Unary;
+  Log: Unary;
+  Sqrt: Unary;
+  Reciprocal: Unary;
+  Sigmoid: Unary;
+  Erf: Unary;
+  /** x·Φ(x), the exact form. */
+  Gelu: Unary;
+  /** x·σ(αx): QuickGELU with α = 1.702, SiLU with α = 1. */
+  QuickGelu: Signature<[x: Value], { readonly alpha: number }>;
+  MatMul: Binary;
+  /** α·op(a)·op(b) (+ c) of two matrices; c is one of the result's size, or a vector that is added to each row. */
+  Gemm: Signature<
+    [a: Value, b: Value, ...c: [] | [Value]],
+    { readonly transA?: boolean; readonly transB?: boolean; readonly alpha?: number }
+  >;
+  Reshape: Signature<[x: Value], { readonly shape: readonly number[] }>;
+  Transpose: Signature<[x: Value], { readonly perm: readonly number[] }>;
+  Concat: Signature<Value[], Axis>;
+  Slice: Signature<[x: Value], Axis & { readonly start: number; readonly end: number }>;
+  /** Zeros before and after along one axis. */
+  Pad: Signature<[x: Value], Axis & { readonly before: number; readonly after: number }>;
+  Expand: Signature<[x: Value], { readonly shape: readonly number[] }>;
+  /** Picks rows (axis 0) by int64 index of any shape. */
+  Gather: Signature<[data: Value, index: Value], None>;
+  /** Picks along the last axis. */
+  GatherElements: Signature<[data: Value, index: Value], None>;
+  /** data with `updates` added at the places that `index` names along one axis. */
+  ScatterElements: Signature<[data: Value, index: Value, updates: Value], Axis>;
+  ReduceSum: Signature<[x: Value], { readonly axes: readonly number[]; readonly keepDims: boolean }>;
+  /** Over the last axis, which stays as size 1. */
+  ReduceMax: Unary;
+  /** Over the last axis. */
+  Softmax: Unary;
+  LogSoftmax: Unary;
+  LayerNormalization: Signature<[x: Value, scale: Value, bias: Value], { readonly epsilon: number }>;
+  RMSNormalization: Signature<[x: Value, scale: Value], { readonly epsilon: number }>;
+  /** x [B, H, T, d] rotated by half-tables cos, sin [B, T, d/2]. */
+  RotaryEmbedding: Signature<[x: Value, cos: Value, sin: Value], None>;
+  Where: Signature<[condition: Value, a: Value, b: Value], None>;
+  Cast: Signature<[x: Value], { readonly to: DType }>;
+  Less: Binary;
+  LessOrEqual: Binary;
+  Equal: Binary;
+  And: Binary;
+  Or: Binary;
+  Not: Unary;
+  /** Over the last axis, which goes away; the first of equals. */
+  ArgMax: Unary;
+  /** Along the last axis; without the place itself, if exclusive. */
+  CumSum: Signature<[x: Value], { readonly exclusive?: boolean }>;
+  /** Indices that sort the last axis downwards. */
+  TopK: Unary;
+  /** round(x / scale) + zeroPoint of each row, half to even, kept in 0…255: x [n, k] float32, scale [n], zeroPoint [n] uint8 → uint8. */
+  QuantizeLinear: Signature<[x: Value, scale: Value, zeroPoint: Value], None>;
+  /** Σₖ (aₙₖ − zeroPoint)·bₖₘ, summed in int32, times scaleₘ: a [n, k] uint8, b [k, m] int8, scale [m], unit [] float32 (1), zeroPoint [] uint8. */
+  MatMulIntegerToFloat: Signature<[a: Value, b: Value, unit: Value, scale: Value, zeroPoint: Value], None>;
+  /**
+   * x·Wᵀ of 4-bit numbers: x [n, k] float32, b [m, blocks, blockSize / 2] uint8, two numbers a byte, the first in the low half, each 8 above what it means
+   * in units of its block's scale [m · blocks]; the last of the ⌈k / blockSize⌉ blocks is filled up. Where b is constant the kernel rounds x to 8 bits,
+   * block for block of each row.
+   */
+  MatMulNBits: Signature<[x: Value, b: Value, scale: Value], { readonly blockSize: number }>;
+}
+
+export type Op = keyof Ops;
+
+export interface Node<O extends Op = Op> {
+  readonly op: O;
+  readonly in: Ops[O]["in"];
+  readonly attrs: Ops[O]["attrs"];
+  readonly out: Value;
 }

@@ -1,7 +1,6 @@
 import type { Graph, LoopNode } from "../graph/graph";
-import type { Node, Op } from "../graph/ops";
 import { showShape } from "../graph/shapes";
-import type { DType, Value } from "../graph/value";
+import type { DType, Node, Op, Value } from "../graph/value";
 import { captures, reachable } from "./serialise";
 
 /** What a compiled graph takes, in bytes. */

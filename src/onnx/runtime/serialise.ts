@@ -1,7 +1,7 @@
 import type { Constant, Graph, LoopNode } from "../graph/graph";
-import { type Attribute, dtypeCodes, type Node, opRules } from "../graph/ops";
+import { type Attribute, dtypeCodes, opRules } from "../graph/ops";
 import { elementCount } from "../graph/shapes";
-import type { Value } from "../graph/value";
+import type { Node, Value } from "../graph/value";
 import { type ProtoWriter, protoWriter } from "./proto";
 
 const irVersion = 10;

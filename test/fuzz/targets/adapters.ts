@@ -7,7 +7,7 @@ import { openCheckpoint } from "../../../src/models/checkpoint/weights";
 import { loadConfig } from "../../../src/models/families/qwen2-vl/config";
 import { adamw, chain, clipByGlobalNorm } from "../../../src/optim";
 import { checkFinite, readOptimizer, saveOptimizer } from "../../../src/trainers/optimizer-files";
-import { checkpointDir } from "../../models/qwen2-vl/reference";
+import { checkpointDir } from "../../models/reference";
 import { mutated, mutatedSettings, pick } from "../mutate";
 import { notFinite, type Target } from "../target";
 

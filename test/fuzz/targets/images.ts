@@ -2,7 +2,7 @@ import { readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { imageSize, loadImage } from "../../../src/models/inputs/image";
 import type { RawImage } from "../../../src/types";
-import { referenceDir } from "../../models/qwen2-vl/reference";
+import { referenceDir } from "../../models/reference";
 import { mutated } from "../mutate";
 import type { Target } from "../target";
 

@@ -4,7 +4,7 @@ import { openCheckpoint } from "../../../src/models/checkpoint/weights";
 import { loadConfig } from "../../../src/models/families/qwen2-vl/config";
 import { loadImageProcessor } from "../../../src/models/inputs/image-processor";
 import { loadTokenizer } from "../../../src/models/inputs/tokenizer";
-import { checkpointDir } from "../../models/qwen2-vl/reference";
+import { checkpointDir } from "../../models/reference";
 import { mutated, mutatedSettings, pick } from "../mutate";
 import { type Input, notFinite, type Target } from "../target";
 

@@ -7,7 +7,7 @@ import { jsonlDataset } from "../../../src/datasets/jsonl";
 import { type ParquetRow, parquetDataset, parquetLabels } from "../../../src/datasets/parquet";
 import { classification, oneHot } from "../../../src/tasks/classification";
 import type { Example } from "../../../src/types";
-import { imagePath } from "../../models/qwen2-vl/reference";
+import { imagePath } from "../../models/reference";
 import { mutated, mutatedSettings } from "../mutate";
 import { notFinite, type Target } from "../target";
 

@@ -7,7 +7,7 @@ import { type ExportFormat, exportCots } from "../../../src/datasets/export";
 import { loadImage } from "../../../src/models/inputs/image";
 import { detection } from "../../../src/tasks/detection";
 import type { Box, Example } from "../../../src/types";
-import { checkpointDir } from "../../models/qwen2-vl/reference";
+import { checkpointDir } from "../../models/reference";
 import { type Comparison, worst } from "../compare";
 import type { Python } from "../python";
 

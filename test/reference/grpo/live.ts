@@ -5,7 +5,7 @@ import { grpoAdvantages } from "../../../src/grpo/advantage/advantage";
 import { penaliseKl } from "../../../src/grpo/loss/kl";
 import { type GrpoLossType, grpoLoss } from "../../../src/grpo/loss/loss";
 import { createRng, type Rng } from "../../../src/rng";
-import { largestError } from "../../models/qwen2-vl/reference";
+import { largestError } from "../../models/reference";
 import { type Comparison, worst } from "../compare";
 import type { Python } from "../python";
 

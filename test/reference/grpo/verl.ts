@@ -2,7 +2,7 @@ import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { createRng } from "../../../src/rng";
-import { largestError } from "../../models/qwen2-vl/reference";
+import { largestError } from "../../models/reference";
 import { type Comparison, worst } from "../compare";
 import type { Python } from "../python";
 import { type Figure, ourFigure, type VerlCase, verlCases } from "./verl-cases";

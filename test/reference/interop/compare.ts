@@ -7,7 +7,7 @@ import { openQwen2Vl } from "../../../src/models/open-model";
 import type { LossFn, Trainer, TrainSequence } from "../../../src/trainer";
 import { type OnnxTrainerOptions, onnxTrainer } from "../../../src/trainers/onnx";
 import type { Prompt } from "../../../src/types";
-import { checkpointDir, imagePath, largestError } from "../../models/qwen2-vl/reference";
+import { checkpointDir, imagePath, largestError } from "../../models/reference";
 import { type Comparison, worst } from "../compare";
 import type { Python } from "../python";
 

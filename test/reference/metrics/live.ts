@@ -1,7 +1,7 @@
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { largestError } from "../../models/qwen2-vl/reference";
+import { largestError } from "../../models/reference";
 import { type Comparison, compareJson } from "../compare";
 import type { Python } from "../python";
 import { metricCases } from "./cases";

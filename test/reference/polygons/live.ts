@@ -2,7 +2,7 @@ import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { polygonIou } from "../../../src/similarity/polygons";
-import { largestError } from "../../models/qwen2-vl/reference";
+import { largestError } from "../../models/reference";
 import { type Comparison, compareJson } from "../compare";
 import type { Python } from "../python";
 import { polygonCases } from "./cases";

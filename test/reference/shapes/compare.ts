@@ -10,7 +10,7 @@ import { readSafetensors } from "../../../src/models/files/safetensors";
 import { openQwen2Vl, type Qwen2Vl } from "../../../src/models/open-model";
 import type { Placement } from "../../../src/onnx/runtime/session";
 import type { Prompt } from "../../../src/types";
-import { largestError, type ReferenceCase } from "../../models/qwen2-vl/reference";
+import { largestError, type ReferenceCase } from "../../models/reference";
 import { type Comparison, worst } from "../compare";
 
 type Arrays = Awaited<ReturnType<typeof readSafetensors>>;

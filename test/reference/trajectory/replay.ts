@@ -10,7 +10,7 @@ import { grpoStep } from "../../../src/rise/grpo-step";
 import { supervisedStep } from "../../../src/rise/sft-step";
 import type { LossFn, Trainer, TrainSequence } from "../../../src/trainer";
 import { onnxTrainer } from "../../../src/trainers/onnx";
-import { checkpointDir, promptOf, reference } from "../../models/qwen2-vl/reference";
+import { checkpointDir, promptOf, reference } from "../../models/reference";
 
 /** plan.json, as make.py writes it. */
 export interface Plan {
