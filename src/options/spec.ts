@@ -78,13 +78,13 @@ function withoutUndefined(value: unknown, schema: z.core.$ZodType): unknown {
   if (shape === undefined || typeof value !== "object" || value === null || Array.isArray(value)) return value;
   const entries = Object.entries(value).filter(([, inner]) => inner !== undefined);
   return Object.fromEntries(
-    entries.map(([name, inner]) => [name, shape[name] ? withoutUndefined(inner, shape[name]) : inner]),
+    entries.map(([name, inner]) => [name, shape.has(name) ? withoutUndefined(inner, shape.get(name)!) : inner]),
   );
 }
 
 /** The fields of a schema for objects, through defaults and alternatives; `undefined` for other schemas. */
-function shapeOf(schema: z.core.$ZodType): Readonly<Record<string, z.core.$ZodType>> | undefined {
-  if (schema instanceof z.ZodObject) return schema.shape;
+function shapeOf(schema: z.core.$ZodType): ReadonlyMap<PropertyKey, z.core.$ZodType> | undefined {
+  if (schema instanceof z.ZodObject) return new Map(Object.entries(schema.shape as z.core.$ZodLooseShape));
   if (schema instanceof z.ZodUnion) return schema.options.map(shapeOf).find((shape) => shape !== undefined);
   const { innerType } = schema._zod.def as { readonly innerType?: z.core.$ZodType };
   return innerType && shapeOf(innerType);
@@ -100,12 +100,14 @@ function problemOf(issue: z.core.$ZodIssue, options: unknown, schema: z.core.$Zo
   }
   const at = (path: readonly PropertyKey[]) => path.map(String).join(".");
   if (issue.code === "unrecognized_keys") {
-    const names = Object.keys(
-      issue.path.reduce<Readonly<Record<string, z.core.$ZodType>> | undefined>(
-        (shape, name) => shape?.[String(name)] && shapeOf(shape[String(name)]!),
-        shapeOf(schema),
-      ) ?? {},
-    );
+    const names = [
+      ...(issue.path
+        .reduce<ReturnType<typeof shapeOf>>((shape, name) => {
+          const inner = shape?.get(name);
+          return inner && shapeOf(inner);
+        }, shapeOf(schema))
+        ?.keys() ?? []),
+    ].map(String);
     const full = (name: string) => `"${at([...issue.path, name])}"`;
     const near = nearest(issue.keys[0]!, names);
     const ending = near === undefined ? `expected one of ${names.join(", ")}` : `did you mean ${full(near)}?`;

@@ -58,7 +58,7 @@ describe("a process", () => {
     );
   const program = (then: string) => `
     import { createGraph, matMul } from "./src/onnx/graph.ts";
-    import { createSession } from "./src/onnx/session.ts";
+    import { createSession } from "./src/onnx/runtime/session.ts";
     const g = createGraph();
     const x = g.input("x", "float32", [512, 512]);
     let y = x;
