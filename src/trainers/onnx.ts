@@ -13,7 +13,7 @@ import type { Precision } from "../models/checkpoint/quantize";
 import type { OnDownload } from "../models/hub/progress";
 import { defaultModel, openQwen2Vl } from "../models/open-model";
 import { type Device, placeOn } from "../onnx/runtime/device";
-import { adamw, chain, clipByGlobalNorm, type GradientTransform } from "../optim";
+import { adamw, type GradientTransform } from "../optim";
 import { checkPositiveIntegers } from "../options/limits";
 import { checkBooleans, checkMethods, checkOptions, checkSeed, type Names } from "../options/options";
 import type { Trainer } from "../trainer";
@@ -83,7 +83,7 @@ export async function onnxTrainer(options: OnnxTrainerOptions = {}): Promise<Tra
   checkOptions("onnxTrainer", options, names);
   const { model: name = defaultModel, rowsAtOnce = 16, sampledAtOnce = 64, device = "auto", threads } = options;
   const { gradientCheckpointing, precision = "float32", samplerPrecision = "float32", seed, maxImagePixels } = options;
-  const { optimizer = chain(clipByGlobalNorm(1), adamw({ weightDecay: 0.1 })) } = options;
+  const { optimizer = adamw({ weightDecay: 0.1, clipNorm: 1 }) } = options;
   for (const [option, value] of Object.entries({ precision, samplerPrecision }))
     if (value !== "float32" && !options.lora)
       throw new ConfigError(
