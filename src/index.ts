@@ -113,6 +113,7 @@ export type {
   Box,
   BoxSpace,
   Completion,
+  DrawnShape,
   Example,
   FinishReason,
   FormatCheck,

@@ -45,8 +45,9 @@ const floors: readonly (readonly string[])[] = [
   ["runs/examples", "runs/directory"],
   ["runs"],
   ["evaluation"],
-  ["report"],
+  ["report/elements"],
   ["report/sections"],
+  ["report"],
   ["rise"],
   ["index", "cli"],
 ];
