@@ -40,6 +40,8 @@ const floors: readonly (readonly string[])[] = [
   ["datasets/coco-files"],
   ["datasets", "backends/openai"],
   ["backends", "trainers"],
+  ["testing/laws"],
+  ["testing/contracts"],
   ["testing"],
   // Runs, their pages, and the two stages over both.
   ["runs/examples", "runs/directory"],
