@@ -1,4 +1,4 @@
-import type { Example, Leak, Prompt } from "./types";
+import type { DrawnShape, Example, Leak, Prompt } from "./types";
 
 /**
  * What RISE needs to know about a kind of annotation. One contract suite holds every task to these laws:
@@ -17,14 +17,16 @@ export interface Task<A> {
   format(annotation: A): string;
   /** The annotation a model wrote, or `null`. Never throws. */
   parse(text: string): A | null;
-  /** What had to be overlooked to read a text, such as "trailing comma"; none where it is written as asked. Tasks that repair nothing need not have it. */
+  /** What `parse` had to overlook, such as "trailing comma"; empty if a text is written as asked. */
   repairs?(text: string): readonly string[];
-  /** Why `parse` gives null for a text, where that can be said in words, such as the key that a box stands under. */
+  /** Why `parse` gives null for a text, if words can say it, such as the key that a box stands under. */
   problem?(text: string): string | undefined;
   /** S(A, Â) in [0, 1]. */
   similarity(truth: A, prediction: A): number;
-  /** Numbers and, where `strict`, label names in the cot that give A away. */
+  /** Places in the cot that give A away: numbers, and label names with `strict`. */
   leaks(cot: string, annotation: A, options?: { readonly strict?: boolean }): readonly Leak[];
   /** Throws `DataError` naming what is wrong with an annotation before any compute is spent on it. */
   validate(annotation: A, where: string): void;
+  /** Shapes that show an annotation on a page. A task without `draw` is shown as its formatted text. */
+  draw?(annotation: A): readonly DrawnShape[];
 }

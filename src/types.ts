@@ -76,6 +76,27 @@ export interface Polygon {
 
 export type Point = readonly [x: number, y: number];
 
+/**
+ * A shape that shows an annotation: a box, a polygon or a point over the image, in a named coordinate space, or a bar
+ * beside it. Labels are plain text.
+ */
+export type DrawnShape =
+  | (Box & { readonly type: "box"; readonly label?: string })
+  | (Polygon & { readonly type: "polygon"; readonly label?: string })
+  | {
+      readonly type: "point";
+      readonly space: BoxSpace;
+      readonly x: number;
+      readonly y: number;
+      readonly label?: string;
+    }
+  | {
+      readonly type: "bar";
+      readonly label: string;
+      /** Length of the bar, from 0 to 1. */
+      readonly share: number;
+    };
+
 /** A place in a cot that gives the annotation away. */
 export interface Leak {
   readonly kind: string;

@@ -11,7 +11,7 @@ const root = dirname(source);
 const floors: readonly (readonly string[])[] = [
   // Nouns.
   ["errors", "types", "rng"],
-  ["rollouts", "dataset", "options", "files"],
+  ["rollouts", "dataset", "generate-options", "scoring", "options", "files"],
   // The three interfaces.
   ["task", "backend", "events"],
   ["trainer"],
@@ -45,8 +45,9 @@ const floors: readonly (readonly string[])[] = [
   ["runs/examples", "runs/directory"],
   ["runs"],
   ["evaluation"],
-  ["report"],
+  ["report/elements"],
   ["report/sections"],
+  ["report"],
   ["rise"],
   ["public-types"],
   ["index", "cli"],
@@ -126,11 +127,11 @@ describe("the layers", () => {
     }
   });
 
-  it("hold their interfaces in three small files that import no more than types", () => {
+  it("hold their interfaces in small files that import no more than types", () => {
     for (const name of interfaces) {
       const text = readFileSync(join(source, `${name}.ts`), "utf8");
       expect(text.match(/^import (?!type)/gm)).toBeNull();
-      expect(text.split("\n").length).toBeLessThanOrEqual(60);
+      expect(text.split("\n").length).toBeLessThanOrEqual(45);
     }
   });
 });

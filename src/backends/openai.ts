@@ -74,8 +74,8 @@ const openNames = { headers: true, query: true, renameFields: true, extraBody: t
 /**
  * Samples a model behind an OpenAI-compatible chat-completions endpoint: vLLM, llama.cpp, OpenAI, Azure. Images travel as data URLs.
  *
- * A remote gives no token ids and promises no reproducibility, so its `capabilities` claim neither. Log-probs, where asked for and given, are
- * the server's own. `topK` and `repetitionPenalty` are sent under vLLM's names, and only where they are set. A refusal, split-off reasoning
+ * A remote gives no token ids and promises no reproducibility, so its `capabilities` claim neither; they claim log-probs, which are the server's own,
+ * if `logProbs` asks for them. `topK` and `repetitionPenalty` are sent under vLLM's names, and only where they are set. A refusal, split-off reasoning
  * and an unusual `finish_reason` are the completion's `remark`. A redirect is followed on the same host only.
  *
  * @throws ConfigError for an address, a key or a field that no request can carry; `generate` throws BackendError with the server's own words
@@ -140,7 +140,7 @@ export function openaiBackend(options: OpenaiBackendOptions): VlmBackend {
 
   return {
     name: model,
-    capabilities: { logProbs: false, reproducible: false },
+    capabilities: { logProbs, tokenIds: false, reproducible: false },
     async generate(prompts, options) {
       checkOptions("generate", options, generateNames);
       const { onPromptEnd } = options;

@@ -1,8 +1,9 @@
 import { ShapeError } from "../errors";
 import { checkNumber, checkOptions, type Names } from "../options/options";
+import { clippingFactor, globalNorm } from "./clip";
 import { zerosLike } from "./shared-tensors";
 import { type Loop, runInThreads } from "./threads";
-import { checkGradients, type GradientTransform } from "./transform";
+import { checkGradients, type GradientTransform, type OptimizerState } from "./transform";
 
 export interface AdamWOptions {
   /** β₁, decay of the mean of gradients (0.9). */
@@ -17,6 +18,8 @@ export interface AdamWOptions {
   readonly decays?: (name: string) => boolean;
   /** Factor of the learning rate for a parameter (1 for all): 0 freezes it, 16 for `lora_B` is LoRA+. PyTorch's parameter groups. */
   readonly learningRateFactor?: (name: string) => number;
+  /** Clips to this joint norm first, as `clipByGlobalNorm` in front does, in one pass over memory less (no clipping). */
+  readonly clipNorm?: number;
 }
 
 const names: Names<AdamWOptions> = {
@@ -26,6 +29,7 @@ const names: Names<AdamWOptions> = {
   weightDecay: true,
   decays: true,
   learningRateFactor: true,
+  clipNorm: true,
 };
 
 /**
@@ -34,19 +38,25 @@ const names: Names<AdamWOptions> = {
  * m ← β₁m + (1 − β₁)g,  v ← β₂v + (1 − β₂)g²
  * θ ← (1 − ηλ)θ − η · (m / (1 − β₁ᵗ)) / (√(v / (1 − β₂ᵗ)) + ε)
  *
- * with η the learning rate of the update and t its number, from 1. Moves the parameters in place and leaves the gradients alone.
- * Its state holds `exp_avg/<name>` (m) and `exp_avg_sq/<name>` (v).
+ * with η the learning rate of the update and t its number, from 1. Moves the parameters in place and leaves the gradients
+ * alone. Its state holds `exp_avg/<name>` (m) and `exp_avg_sq/<name>` (v).
  *
- * @throws ConfigError when an option or the learning rate is out of range
+ * @throws ConfigError when an option or the learning rate is out of range; TrainingError from an update with `clipNorm`
+ * when the gradient's norm is NaN or infinite, before any parameter has moved
+ * @example
+ * const optimizer = adamw({ weightDecay: 0.1, clipNorm: 1 });
+ * const state = optimizer.init(params);
+ * optimizer.update(gradients, state, params, { learningRate: 1e-5 });
  * Source: Loshchilov & Hutter, arXiv 1711.05101, Algorithm 2. Arithmetic is float64 between float32 arrays.
  */
 export function adamw(options: AdamWOptions = {}): GradientTransform {
   checkOptions("adamw", options, names);
   const { beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8, weightDecay = 0.01, decays = () => true } = options;
-  const { learningRateFactor = () => 1 } = options;
+  const { learningRateFactor = () => 1, clipNorm } = options;
   for (const [name, beta] of Object.entries({ beta1, beta2 }))
     checkNumber("adamw", `0 ≤ ${name} < 1`, beta, beta >= 0 && beta < 1);
   for (const [name, value] of Object.entries({ epsilon, weightDecay })) checkNotNegative(name, value);
+  if (clipNorm !== undefined) checkNumber("adamw", "clipNorm > 0", clipNorm, clipNorm > 0);
 
   return {
     init(params) {
@@ -54,34 +64,27 @@ export function adamw(options: AdamWOptions = {}): GradientTransform {
       return { step: 0, tensors: new Map(moments) };
     },
 
-    problemWith({ step, tensors }) {
-      for (const [name, data] of tensors) {
-        if (!/^exp_avg(_sq)?\//.test(name)) continue;
-        const bad = data.find((x) => (step === 0 ? x !== 0 : x < 0 && name.startsWith("exp_avg_sq/")));
-        const wanted =
-          step === 0 ? "zeros, since no update was made yet," : "means of squares, which are not negative,";
-        if (bad !== undefined) return `expected ${wanted} in ${name}, found ${bad}`;
-      }
-      return undefined;
-    },
+    problemWith: stateProblem,
 
-    takesFactor: true,
-    update(gradients, state, params, { learningRate, gradientFactor = 1 }) {
+    update(gradients, state, params, { learningRate, gradNorm }) {
       checkNotNegative("learningRate", learningRate);
       checkGradients(gradients, params);
       const step = state.step + 1;
-      const moments = (key: string, param: Float32Array) => momentsOf(state.tensors, key, param.length);
+      const gradientFactor = clipNorm === undefined ? 1 : clippingFactor(clipNorm, gradNorm ?? globalNorm(gradients));
       const runs = [...params].map(([name, param]) => {
         const factor = learningRateFactor(name);
         checkNotNegative(`learningRateFactor("${name}")`, factor);
         const rate = learningRate * factor;
+        const m = momentsOf(state.tensors, `exp_avg/${name}`, param.length);
+        const v = momentsOf(state.tensors, `exp_avg_sq/${name}`, param.length);
         return {
-          arrays: [
-            ...([param, gradients.get(name)!] as const),
-            ...([moments(`exp_avg/${name}`, param), moments(`exp_avg_sq/${name}`, param)] as const),
-          ] as const,
+          arrays: [param, gradients.get(name)!, m, v] as const,
           scalars: {
-            ...{ beta1, beta2, epsilon, smallest, gradientFactor },
+            beta1,
+            beta2,
+            epsilon,
+            smallest,
+            gradientFactor,
             keep: 1 - rate * (decays(name) ? weightDecay : 0),
             stepSize: rate / (1 - beta1 ** step),
             rootScale: 1 / Math.sqrt(1 - beta2 ** step),
@@ -95,14 +98,28 @@ export function adamw(options: AdamWOptions = {}): GradientTransform {
   };
 }
 
-/** The least normal float32. Anything smaller becomes 0: arithmetic on such numbers is slow, and some threads would drop them and others not. */
+function stateProblem({ step, tensors }: OptimizerState): string | undefined {
+  for (const [name, data] of tensors) {
+    if (!/^exp_avg(_sq)?\//.test(name)) continue;
+    const bad = data.find((x) => (step === 0 ? x !== 0 : x < 0 && name.startsWith("exp_avg_sq/")));
+    const wanted = step === 0 ? "zeros, since no update was made yet," : "means of squares, which are not negative,";
+    if (bad !== undefined) return `expected ${wanted} in ${name}, found ${bad}`;
+  }
+  return undefined;
+}
+
+/**
+ * The least normal float32. Anything smaller becomes 0: arithmetic on such numbers is slow, and only some threads would
+ * drop them.
+ */
 const smallest = 2 ** -126;
 
 const move: Loop<
   readonly [param: Float32Array, gradient: Float32Array, m: Float32Array, v: Float32Array],
   Record<"beta1" | "beta2" | "epsilon" | "smallest" | "gradientFactor" | "keep" | "stepSize" | "rootScale", number>
 > = ([param, gradient, m, v], { beta1, beta2, epsilon, smallest, gradientFactor, keep, stepSize, rootScale }) => {
-  const [fresh1, fresh2] = [1 - beta1, 1 - beta2];
+  const fresh1 = 1 - beta1;
+  const fresh2 = 1 - beta2;
   for (let i = 0; i < param.length; i++) {
     const g = Math.fround(gradient[i]! * gradientFactor);
     const mean = m[i]! + fresh1 * (g - m[i]!);

@@ -22,7 +22,6 @@ export function clipByGlobalNorm(maxNorm: number): GradientTransform {
       multiply(gradients, clippingFactor(maxNorm, gradNorm));
       state.step += 1;
     },
-    factor: (gradients, { gradNorm = globalNorm(gradients) }) => clippingFactor(maxNorm, gradNorm),
   };
 }
 
@@ -36,7 +35,11 @@ export function clipGradNorm(gradients: Tensors, maxNorm: number): number {
   return norm;
 }
 
-function clippingFactor(maxNorm: number, norm: number): number {
+/**
+ * The number that clipping to `maxNorm` multiplies gradients of this norm by.
+ * @throws TrainingError when the norm is NaN or infinite
+ */
+export function clippingFactor(maxNorm: number, norm: number): number {
   if (!Number.isFinite(norm)) throw new TrainingError(`clipGradNorm: expected a finite gradient, got norm ${norm}`);
   return Math.min(1, maxNorm / (norm + NORM_EPSILON));
 }
@@ -62,7 +65,10 @@ export function globalNorm(gradients: Tensors): number {
 
 /** Σ x², as four sums side by side: in one, each addition waits for the one before. */
 export function sumOfSquares(values: Float32Array): number {
-  let [a, b, c, d] = [0, 0, 0, 0];
+  let a = 0;
+  let b = 0;
+  let c = 0;
+  let d = 0;
   const whole = values.length - (values.length % 4);
   for (let i = 0; i < whole; i += 4) {
     a += values[i]! ** 2;

@@ -1,5 +1,5 @@
 import type { PreflightReport, RunEvent } from "../events";
-import { shortNumber } from "./plots";
+import { shortNumber } from "./elements/plots";
 
 /**
  * A line for every step of a run: how far it is, how long it will still take, and the numbers to watch; one for what each stage was found to need

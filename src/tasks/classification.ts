@@ -80,6 +80,7 @@ export function classification(options: ClassificationOptions): Task<LabelDistri
     leaks: (cot, annotation, { strict = false } = {}) =>
       findLeaks(cot, { answer: format(annotation), ...(strict && { labels }) }),
     validate: (annotation, where) => validateDistribution(annotation, labels, where),
+    draw: (annotation) => Object.entries(annotation).map(([label, share]) => ({ type: "bar", label, share })),
   };
 }
 

@@ -60,6 +60,7 @@ export function detection(options: DetectionOptions = {}): Task<readonly Box[]> 
         throw new DataError(`${where} must have exactly one box, but has ${boxes.length}`);
       boxes.forEach((box, i) => void validateBox(box, space, `box ${i} of ${where}`));
     },
+    draw: (boxes) => boxes.map((box) => ({ type: "box", ...box })),
   };
 }
 

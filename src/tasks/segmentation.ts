@@ -46,6 +46,7 @@ export function segmentation(options: SegmentationOptions = {}): Task<readonly P
         );
       polygons.forEach((polygon, i) => void validateOutline(polygon, space, `polygon ${i} of ${where}`));
     },
+    draw: (polygons) => polygons.map((polygon) => ({ type: "polygon", ...polygon })),
   };
 }
 

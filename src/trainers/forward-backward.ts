@@ -1,12 +1,17 @@
-import { ShapeError, TrainingError } from "../errors";
-import type { TokenRows, Trainer, TrainSequence } from "../trainer";
+import { checkRows } from "../engine/training/check-rows";
+import { TrainingError } from "../errors";
+import type { Trainer, TrainSequence } from "../trainer";
+
+export { checkRows } from "../engine/training/check-rows";
 
 /**
- * `forwardBackward` of a trainer that has the other calls: the scores of the weights, the loss's gradients there, and `backward` along them.
+ * Makes `forwardBackward` from a trainer's other calls: it scores the sequences, asks the loss for its gradients there
+ * and goes `backward` along them.
  *
- * `assumedLogProbs` are log-probs at which to take the gradient, which saves a forward pass: the sampler's own when this is the first update
- * after sampling (ratio 1), or anything where the gradient is constant (SFT). With `entropies: true` the loss is handed the entropies as well, which
- * takes a forward pass. The returned loss and log-probs are always those of the present weights.
+ * `assumedLogProbs` are log-probs at which to take the gradient, which saves a forward pass: the sampler's own in the
+ * first update after sampling (ratio 1), or any if the gradient is constant (SFT). With `entropies: true` the loss gets
+ * the entropies as well, which takes a forward pass. The returned loss and log-probs are always those of the present
+ * weights.
  *
  * @param forget clears the accumulated gradient, for a loss that fails after its gradient was added
  * @example
@@ -37,23 +42,6 @@ export function forwardBackwardOver(
   };
 }
 
-/** Cotangents that teach nothing. */
+/** Makes cotangents that teach nothing. */
 export const zerosFor = (sequences: readonly TrainSequence[]): Float64Array[] =>
   sequences.map(({ completion }) => new Float64Array(completion.length));
-
-/**
- * Checks that there is one finite number for each token of each completion.
- * @throws ShapeError, TrainingError naming `what`, the row and the token
- */
-export function checkRows(what: string, rows: TokenRows, sequences: readonly TrainSequence[]): void {
-  if (rows.length !== sequences.length)
-    throw new ShapeError(`${what}: expected ${sequences.length} rows, got ${rows.length}`);
-  for (const [i, { completion }] of sequences.entries()) {
-    const row = rows[i]!;
-    if (row.length !== completion.length)
-      throw new ShapeError(`${what}, row ${i}: expected ${completion.length} numbers, got ${row.length}`);
-    for (let t = 0; t < row.length; t++)
-      if (!Number.isFinite(row[t]))
-        throw new TrainingError(`${what}, row ${i}, token ${t}: expected a finite number, got ${row[t]}`);
-  }
-}

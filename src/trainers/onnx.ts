@@ -1,29 +1,24 @@
-import { join } from "node:path";
-import { createAdapter, type LoraConfig, loraOptions, type TrainableTensor } from "../engine/adapter";
-import { readPolicy, savePolicy } from "../engine/checkpoint/policy-files";
+import { type LoraConfig, loraOptions } from "../engine/adapter";
 import { roundedFor } from "../engine/checkpoint/quantized";
-import { checkMemory } from "../engine/memory/estimate";
-import { type Policy, referenceFeeds } from "../engine/policy";
-import { checkPrecision, inHalf } from "../engine/precision";
+import { checkMemory, type SideBySide } from "../engine/memory/estimate";
+import type { Policy } from "../engine/policy";
+import { checkPrecision } from "../engine/precision";
 import { createSampler } from "../engine/sampling/sampler";
-import type { ScoredRow } from "../engine/shared-prefixes";
+import { createOptimization } from "../engine/training/optimization";
 import { createTrainingPass } from "../engine/training/pass";
-import { CheckpointError, ConfigError, DataError, TrainingError } from "../errors";
-import { sumsFile, sumsProblem } from "../files/checksums";
+import { trainingPrimitives } from "../engine/training/primitives";
+import { trainablePolicy } from "../engine/training/trainable";
+import { ConfigError } from "../errors";
 import type { Precision } from "../models/checkpoint/quantize";
-import { exists } from "../models/files/directory";
 import type { OnDownload } from "../models/hub/progress";
-import { defaultModel, openQwen2Vl, type Qwen2Vl } from "../models/open-model";
+import { defaultModel, openQwen2Vl } from "../models/open-model";
 import { type Device, placeOn } from "../onnx/runtime/device";
-import { adamw, chain, clipByGlobalNorm, type GradientTransform, globalNorm } from "../optim";
-import { gradientSum } from "../optim/gradient-sum";
-import { sharedTensors } from "../optim/shared-tensors";
-import { checkPositiveIntegers, divisors, isDivisor } from "../options/limits";
-import { checkBooleans, checkMethods, checkNumber, checkOptions, checkSeed, type Names } from "../options/options";
-import type { ScoringOptions, Trainer, TrainSequence } from "../trainer";
+import { adamw, type GradientTransform } from "../optim";
+import { checkPositiveIntegers } from "../options/limits";
+import { checkBooleans, checkMethods, checkOptions, checkSeed, type Names } from "../options/options";
+import type { Trainer } from "../trainer";
 import type { Workload } from "../types";
-import { checkRows, forwardBackwardOver } from "./forward-backward";
-import { checkFinite, readOptimizer, saveOptimizer } from "./optimizer-files";
+import { forwardBackwardOver } from "./forward-backward";
 
 export interface OnnxTrainerOptions {
   /** A Qwen2-VL checkpoint: a Hugging Face directory, or a hub id, "owner/name" or "owner/name@revision" (`defaultModel`). */
@@ -88,7 +83,7 @@ export async function onnxTrainer(options: OnnxTrainerOptions = {}): Promise<Tra
   checkOptions("onnxTrainer", options, names);
   const { model: name = defaultModel, rowsAtOnce = 16, sampledAtOnce = 64, device = "auto", threads } = options;
   const { gradientCheckpointing, precision = "float32", samplerPrecision = "float32", seed, maxImagePixels } = options;
-  const { optimizer = chain(clipByGlobalNorm(1), adamw({ weightDecay: 0.1 })) } = options;
+  const { optimizer = adamw({ weightDecay: 0.1, clipNorm: 1 }) } = options;
   for (const [option, value] of Object.entries({ precision, samplerPrecision }))
     if (value !== "float32" && !options.lora)
       throw new ConfigError(
@@ -102,107 +97,35 @@ export async function onnxTrainer(options: OnnxTrainerOptions = {}): Promise<Tra
   checkPrecision("precision", precision, ["float32", "half"], placement);
   checkPrecision("samplerPrecision", samplerPrecision, ["float32", "int8", "int4"], placement);
   const model = await openQwen2Vl(name, options.onDownload, maxImagePixels);
-  const policy = await createPolicy(model, options);
+  const policy = await trainablePolicy(model, { lora: options.lora, seed: seed ?? 0, precision });
   const rounded = await roundedFor(model, samplerPrecision);
   const sampler = createSampler(model, policy, { rowsAtOnce: sampledAtOnce, rounded, ...placement });
-  const pass = createTrainingPass(model, policy, {
-    ...{ rowsAtOnce, features: sampler.features, ...placement },
-    gradientCheckpointing,
-  });
-  const parameters = new Map([...policy.trainable].map(([name, { data }]) => [name, data]));
-  const state = optimizer.init(parameters);
-  const gradient = gradientSum(parameters);
-  const primitives: Pick<Trainer, "logProbs" | "entropies" | "backward"> = {
-    async logProbs(sequences, { policy: which = "current", ...scoring } = {}) {
-      const rows = await scoredRows(model, sequences, scoring);
-      const weights = which === "reference" ? await referenceFeeds(policy) : undefined;
-      const logProbs = await pass.logProbs(rows, { ...scoring, weights });
-      checkRows("log-probs", logProbs, sequences);
-      return logProbs;
-    },
-
-    async entropies(sequences, scoring = {}) {
-      const entropies = await pass.entropies(await scoredRows(model, sequences, scoring), scoring);
-      checkRows("entropies", entropies, sequences);
-      return entropies;
-    },
-
-    async backward(sequences, cotangents, { entropyCotangents, ...scoring } = {}) {
-      try {
-        checkRows("cotangents", cotangents, sequences);
-        if (entropyCotangents) checkRows("entropyCotangents", entropyCotangents, sequences);
-        const rows = await scoredRows(model, sequences, scoring);
-        const scores = await pass.backward(rows, cotangents, gradient.add, { ...scoring, entropyCotangents });
-        checkRows("log-probs", scores.logProbs, sequences);
-        if (scores.entropies) checkRows("entropies", scores.entropies, sequences);
-        gradient.passed();
-        return scores;
-      } catch (error) {
-        // What half of a batch taught must not become a step.
-        gradient.forget();
-        throw error;
-      }
-    },
-  };
-
+  const { features } = sampler;
+  const pass = createTrainingPass(model, policy, { ...placement, rowsAtOnce, features, gradientCheckpointing });
+  const optimization = createOptimization(model, policy, optimizer);
+  const primitives = trainingPrimitives(model, policy, pass, optimization.gradient);
+  const sampled = rounded && { sampled: { ...policy, checkpoint: rounded } };
+  const sideBySide: SideBySide = { ...sampled, rowsAtOnce, sampledAtOnce, gradientCheckpointing };
   return {
     sampler: () => sampler,
     samplerDiffers: rounded !== undefined,
     encode: (text) => [...model.tokenizer.encode(text), model.config.tokens.eos[0]!],
-
     ...primitives,
-    forwardBackward: forwardBackwardOver(primitives, gradient.forget),
-
+    forwardBackward: forwardBackwardOver(primitives, optimization.gradient.forget),
     async optimStep({ learningRate }) {
-      const gradNorm = gradient.finish();
-      optimizer.update(gradient.gradients, state, parameters, { learningRate, gradNorm });
-      gradient.forget();
+      const gradNorm = optimization.step(learningRate);
       sampler.weightsChanged();
       return { gradNorm };
     },
-
-    async save(dir) {
-      if (!Number.isFinite(globalNorm(parameters)))
-        throw new TrainingError(`save: expected finite weights; nothing was written to ${dir}`);
-      await savePolicy(model, policy, dir);
-      await saveOptimizer(dir, state);
-    },
-
+    save: optimization.save,
     async load(dir) {
-      // Checkpoints of runs have digests; what others made has none.
-      const problem = (await exists(join(dir, sumsFile))) ? await sumsProblem(dir) : undefined;
-      if (problem !== undefined) throw new CheckpointError(problem);
-      const weights = await readPolicy(policy, dir);
-      checkFinite(dir, weights);
-      const { tensors: moments, step } = await readOptimizer(dir, optimizer, () => optimizer.init(parameters));
-      // From here on nothing can fail: a folder that cannot be used changes nothing.
-      for (const [name, data] of weights) parameters.get(name)!.set(data);
-      for (const [name, data] of moments) state.tensors.get(name)!.set(data);
-      state.step = step;
-      gradient.forget();
+      await optimization.load(dir);
       sampler.weightsChanged();
     },
-
+    // A GPU's memory is not known here.
     ...(placement.provider === "cpu" && {
-      checkMemory: (work: Workload) =>
-        checkMemory(
-          model,
-          policy,
-          work,
-          {
-            ...(rounded && { sampled: { ...policy, checkpoint: rounded } }),
-            ...{ rowsAtOnce, sampledAtOnce, gradientCheckpointing },
-          },
-          [
-            ...(rowsAtOnce > 1 ? [`rowsAtOnce below ${rowsAtOnce}`] : []),
-            ...(sampledAtOnce > 1 ? [`sampledAtOnce below ${sampledAtOnce}`] : []),
-            ...(gradientCheckpointing === false ? ["gradientCheckpointing"] : []),
-            ...(policy.lora ? [] : ["lora"]),
-            ...["shorter completions", "smaller pictures"],
-          ],
-        ),
+      checkMemory: (work: Workload) => checkMemory(model, policy, work, sideBySide, remedies(sideBySide, policy)),
     }),
-
     async dispose() {
       await sampler.dispose();
       await pass.dispose();
@@ -210,48 +133,14 @@ export async function onnxTrainer(options: OnnxTrainerOptions = {}): Promise<Tra
   };
 }
 
-async function createPolicy(
-  model: Qwen2Vl,
-  { lora, seed = 0, precision = "float32" }: OnnxTrainerOptions,
-): Promise<Policy> {
-  const { config, checkpoint } = model;
-  if (lora) {
-    const adapter = createAdapter(config, lora, seed);
-    const trainable = await shared(adapter, async (name) => adapter.get(name)!.data);
-    return { config, checkpoint, lora, trainable, halfProducts: inHalf(checkpoint, precision) };
-  }
-  return { config, checkpoint, trainable: await shared(checkpoint.tensors, checkpoint.read) };
-}
-
-/** Copies in memory that all threads see: the one that runs graphs copies them once more, and the optimiser's work on them in place. */
-async function shared(
-  tensors: ReadonlyMap<string, { readonly shape: readonly number[] }>,
-  read: (name: string) => Promise<Float32Array>,
-): Promise<Map<string, TrainableTensor>> {
-  const size = (shape: readonly number[]) => shape.reduce((a, b) => a * b, 1);
-  const copies = sharedTensors([...tensors].map(([name, { shape }]) => [name, size(shape)] as const));
-  for (const [name, copy] of copies) copy.set(await read(name));
-  return new Map([...tensors].map(([name, { shape }]) => [name, { shape, data: copies.get(name)! }]));
-}
-
-/** @throws ConfigError for a temperature that logits cannot be divided by */
-function scoredRows(
-  model: Qwen2Vl,
-  sequences: readonly TrainSequence[],
-  { temperature = 1, signal }: ScoringOptions,
-): Promise<ScoredRow[]> {
-  signal?.throwIfAborted();
-  checkNumber("onnxTrainer", `a temperature ${divisors}`, temperature, isDivisor(temperature));
-  return Promise.all(sequences.map((sequence, i) => scoredRow(model, sequence, i)));
-}
-
-async function scoredRow(model: Qwen2Vl, { prompt, completion }: TrainSequence, i: number): Promise<ScoredRow> {
-  const { vocabSize } = model.config.text;
-  const bad = completion.findIndex((id) => !(Number.isInteger(id) && id >= 0 && id < vocabSize));
-  if (bad >= 0)
-    throw new DataError(
-      `completion ${i}, token ${bad}: expected an id from 0 to ${vocabSize - 1}, got ${completion[bad]}`,
-    );
-  const { tokens, images } = await model.encodePrompt(prompt);
-  return { tokens: [...tokens, ...completion], images, promptLength: tokens.length };
+/** What a user can change so that training takes less memory. */
+function remedies({ rowsAtOnce = 1, sampledAtOnce, gradientCheckpointing }: SideBySide, { lora }: Policy): string[] {
+  return [
+    ...(rowsAtOnce > 1 ? [`rowsAtOnce below ${rowsAtOnce}`] : []),
+    ...(sampledAtOnce > 1 ? [`sampledAtOnce below ${sampledAtOnce}`] : []),
+    ...(gradientCheckpointing === false ? ["gradientCheckpointing"] : []),
+    ...(lora ? [] : ["lora"]),
+    "shorter completions",
+    "smaller pictures",
+  ];
 }

@@ -102,9 +102,12 @@ describe("adamw", () => {
     expect(params.get("w")![1]).toBeCloseTo(1, 3);
   });
 
-  it.each([{ beta1: 1 }, { beta2: -0.1 }, { epsilon: Number.NaN }, { weightDecay: -1 }])("refuses %o", (options) => {
-    expect(() => adamw(options)).toThrow(ConfigError);
-  });
+  it.each([{ beta1: 1 }, { beta2: -0.1 }, { epsilon: Number.NaN }, { weightDecay: -1 }, { clipNorm: 0 }])(
+    "refuses %o",
+    (options) => {
+      expect(() => adamw(options)).toThrow(ConfigError);
+    },
+  );
 
   it("refuses options that it does not have, and text for a number", () => {
     expect(() => adamw({ weightdecay: 0.1 } as object)).toThrow('adamw: unknown option "weightdecay"; did you mean "w');
@@ -151,9 +154,13 @@ describe("clipping by global norm", () => {
     expect(globalNorm(gradients)).toBeCloseTo(0.4, 5);
   });
 
-  it.each([Number.NaN, Number.POSITIVE_INFINITY])("stops at a gradient of %d, before any weight has moved", (bad) => {
+  it.each([
+    [Number.NaN, chain(clipByGlobalNorm(1), adamw())],
+    [Number.POSITIVE_INFINITY, chain(clipByGlobalNorm(1), adamw())],
+    [Number.NaN, adamw({ clipNorm: 1 })],
+    [Number.POSITIVE_INFINITY, adamw({ clipNorm: 1 })],
+  ])("stops at a gradient of %d, before any weight has moved", (bad, optimizer) => {
     const params = tensors({ w: [1, 1] });
-    const optimizer = chain(clipByGlobalNorm(1), adamw());
     const state = optimizer.init(params);
     const update = () => optimizer.update(tensors({ w: [1, bad] }), state, params, { learningRate: 0.1 });
     expect(update).toThrow(TrainingError);
@@ -185,7 +192,28 @@ describe("a chain", () => {
     expect(state.step).toBe(3);
   });
 
-  it("gives gradients already clipped to a stage that knows nothing of factors", () => {
+  it.each([undefined, 0.7])(
+    "moves weights to the bit as adamw({ clipNorm }) does when told the norm %s",
+    (gradNorm) => {
+      const norm = gradNorm === undefined ? {} : { gradNorm };
+      for (const clipNorm of [0.3, 1e3]) {
+        const stages = chain(clipByGlobalNorm(clipNorm), adamw({ weightDecay: 0.1 }));
+        const one = adamw({ weightDecay: 0.1, clipNorm });
+        const [chained, clipped] = [random(1), random(1)];
+        const [chainState, state] = [stages.init(chained), one.init(clipped)];
+        for (let step = 0; step < 3; step++) {
+          const gradients = random(100 + step);
+          one.update(gradients, state, clipped, { learningRate: 0.01, ...norm });
+          expect(gradients).toEqual(random(100 + step));
+          stages.update(gradients, chainState, chained, { learningRate: 0.01, ...norm });
+        }
+        expect(clipped).toEqual(chained);
+        expect(state).toEqual(chainState);
+      }
+    },
+  );
+
+  it("gives clipped gradients to the stage behind", () => {
     const norms: number[] = [];
     const watching: GradientTransform = {
       init: () => ({ step: 0, tensors: new Map() }),

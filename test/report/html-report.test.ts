@@ -208,7 +208,9 @@ describe("a report", () => {
   it("embeds each image once, however many records show it, and refers to nothing outside", async () => {
     const records = Array.from({ length: 20_000 }, (_, i) => ({
       exampleId: examples[i % 2]!.id,
-      ...{ text: "", think: null, prediction: null },
+      text: "",
+      think: null,
+      prediction: null,
     }));
     const html = await htmlReport({ title: "t", task: moods, dataset: examples, runs: [], records });
     expect(count(html, "<use href=")).toBe(20_000);

@@ -41,7 +41,11 @@ const drawnOn = (page: Page): Promise<readonly { readonly width: number; readonl
   })`);
 
 const box = (space: BoxSpace, x: number, y: number, width: number, height: number): Box => ({
-  ...{ space, x, y, width, height },
+  space,
+  x,
+  y,
+  width,
+  height,
 });
 
 const viewports = [1400, 768, 420];
@@ -121,7 +125,9 @@ describe.skipIf(noBrowser)(`a drawn box${noBrowser ? ` (${noBrowser})` : ""}`, (
   it("colours the pixels of the screen on the edges of the annotation, over the image it belongs to", async () => {
     const image = { width: 200, height: 100, data: new Uint8Array(60_000).fill(255) };
     const html = await htmlReport({
-      ...{ title: "boxes", task: detection({ target: "dog" }), runs: [] },
+      title: "boxes",
+      task: detection({ target: "dog" }),
+      runs: [],
       dataset: [{ id: "a", image, annotation: [box("pixel", 50, 20, 100, 40)] }],
       records: [{ exampleId: "a", text: "", think: "there", prediction: null }],
     });
@@ -163,7 +169,9 @@ describe.skipIf(noBrowser)(`a drawn box${noBrowser ? ` (${noBrowser})` : ""}`, (
     const stored = { create: { width: 64, height: 48, channels: 3, background: "#888" } } as const;
     await writeFile(path, await sharp(stored).jpeg().withMetadata({ orientation: 6 }).toBuffer());
     const html = await htmlReport({
-      ...{ title: "boxes", task: detection({ target: "dog" }), runs: [] },
+      title: "boxes",
+      task: detection({ target: "dog" }),
+      runs: [],
       dataset: [{ id: "a", image: path, annotation: [box("pixel", 38, 54, 10, 10)] }],
       records: [{ exampleId: "a", text: "", think: "there", prediction: null }],
     });
@@ -182,7 +190,9 @@ describe.skipIf(noBrowser)(`a drawn box${noBrowser ? ` (${noBrowser})` : ""}`, (
     ];
     const image = { width: 60, height: 30, data: new Uint8Array(5400) };
     const html = await htmlReport({
-      ...{ title: "outlines", task: segmentation({ target: "leaf" }), runs: [] },
+      title: "outlines",
+      task: segmentation({ target: "leaf" }),
+      runs: [],
       dataset: [{ id: "a", image, annotation: [{ space: "unit", points } as Polygon] }],
       records: [{ exampleId: "a", text: "", think: "there", prediction: null }],
     });
@@ -190,7 +200,11 @@ describe.skipIf(noBrowser)(`a drawn box${noBrowser ? ` (${noBrowser})` : ""}`, (
     const [drawn] = await drawnOn(page);
     const { kind, left, top, right, bottom } = drawn!.shapes[0]!;
     expect([kind, ...[left, top, right, bottom].map((share) => share.toFixed(2))]).toEqual([
-      ...["truth", "0.25", "0.25", "0.75", "1.00"],
+      "truth",
+      "0.25",
+      "0.25",
+      "0.75",
+      "1.00",
     ]);
     await page.close();
   });
@@ -198,7 +212,9 @@ describe.skipIf(noBrowser)(`a drawn box${noBrowser ? ` (${noBrowser})` : ""}`, (
   it("asks for nothing outside the page, and the console stays empty", async () => {
     const image = { width: 8, height: 4, data: new Uint8Array(96) };
     const html = await htmlReport({
-      ...{ title: "boxes", task: detection({ target: "dog" }), runs: [] },
+      title: "boxes",
+      task: detection({ target: "dog" }),
+      runs: [],
       dataset: [{ id: "a", image, annotation: [box("unit", 0, 0, 1, 1)] }],
       records: [{ exampleId: "a", text: "", think: "there", prediction: null }],
     });

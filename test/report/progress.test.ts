@@ -28,7 +28,11 @@ describe("progress", () => {
     const line = createProgress("RISE-CoT");
     expect(line({ type: "preflight-end", report })).toBe("RISE-CoT  train, tried with example cat: at most 2 min");
     const memory = {
-      ...{ weights: 0, optimizer: 0, activations: 0, logits: 0, runtime: 0 },
+      weights: 0,
+      optimizer: 0,
+      activations: 0,
+      logits: 0,
+      runtime: 0,
       total: 4e9,
       available: 24e9,
     };
@@ -44,24 +48,29 @@ describe("progress", () => {
 
   it("shows the numbers to watch, and none that there is not", () => {
     const metrics = {
-      ...{ reward: 0.123456, kl: 0.01, "rise/leak_rate": 0, "rise/format_rate": 1, eval_reward: 0.5, loss: 1e-17 },
-      ...{ "completions/mean_length": 41.5, "completions/clipped_ratio": 0.25, frac_reward_zero_std: 0.5 },
+      reward: 0.123456,
+      kl: 0.01,
+      "rise/leak_rate": 0,
+      "rise/format_rate": 1,
+      eval_reward: 0.5,
+      loss: 1e-17,
+      "completions/mean_length": 41.5,
+      "completions/clipped_ratio": 0.25,
+      frac_reward_zero_std: 0.5,
     };
     expect(
       createProgress("a")(stepEnd(1, 0, metrics))
         ?.split("  ")
         .slice(4),
     ).toEqual([
-      ...[
-        "reward 0.123",
-        "held out 0.5",
-        "KL 0.01",
-        "leaks 0",
-        "format 1",
-        "tokens 41.5",
-        "clipped 0.25",
-        "zero-std 0.5",
-      ],
+      "reward 0.123",
+      "held out 0.5",
+      "KL 0.01",
+      "leaks 0",
+      "format 1",
+      "tokens 41.5",
+      "clipped 0.25",
+      "zero-std 0.5",
     ]);
   });
 

@@ -1,57 +1,45 @@
 import type { Rehearsal } from "../../runs/stages";
 import type { Task } from "../../task";
 import type { Example } from "../../types";
-import { escapeHtml } from "../escape";
-import { createPageImages, type PageImages } from "../image";
-import { shortNumber } from "../plots";
-import { style } from "../style";
-import { annotationView, leaksMarked, problemView } from "../views";
+import { escapeHtml } from "../elements/escape";
+import { exampleView } from "../elements/example";
+import { createPage, type Page } from "../elements/page";
+import { shortNumber } from "../elements/plots";
+import { leaksMarked, problemView } from "../elements/views";
 
 /** Examples whose annotations are drawn. */
 const SHOWN = 8;
 
-/** One HTML page: annotations as the task reads them, drawn on their pictures, and what the model wrote before it learned anything. */
+/** Makes one HTML page: annotations on their images as the task reads them, and what the model wrote before training. */
 export async function preflightPage<A>(
   task: Task<A>,
   dataset: readonly Example<A>[],
   rehearsals: readonly Rehearsal[],
 ): Promise<string> {
-  const examples = new Map(dataset.map((example) => [example.id, example]));
-  const images = createPageImages();
-  const annotated = await Promise.all(dataset.slice(0, SHOWN).map((example) => exampleView(task, example, images)));
-  const tried = await Promise.all(
-    rehearsals.map(async ({ report: { stage, exampleId }, sampled }) => {
-      const example = examples.get(exampleId)!;
-      const shown = await exampleView(task, example, images, sampled[0]?.rollout.prediction);
-      const rows = sampled.map(({ segments, reward }) => {
-        const written = segments.map(({ completion }, i) =>
-          i === 0 && segments.length > 1 ? leaksMarked(completion.text, reward.leaks) : escapeHtml(completion.text),
-        );
-        const problem = problemView(reward);
-        return `<tr><td>${written.join("<hr>")}${problem}</td><td>${shortNumber(reward.reward)}</td></tr>`;
-      });
-      const table =
-        rows.length === 0
-          ? ""
-          : `<table class="rollouts"><thead><tr><th>Written</th><th>Reward</th></tr></thead><tbody>${rows.join("")}</tbody></table>`;
-      return `<h2>${escapeHtml(stage)}</h2><article>${shown}${table}</article>`;
-    }),
-  );
-  return [
-    `<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Before the first step</title>`,
-    `<meta name="viewport" content="width=device-width"><style>${style}</style></head><body><h1>Before the first step</h1>`,
-    `<h2>Annotations</h2><div class="plots">${annotated.join("")}</div>${tried.join("")}${images.definitions()}</body></html>\n`,
-  ].join("");
+  const page = createPage(task, dataset);
+  const sections = [annotationsSection(dataset.slice(0, SHOWN), page), rehearsalSections(rehearsals, page)];
+  return page.html("Before the first step", [(await Promise.all(sections)).join("")]);
 }
 
-async function exampleView<A>(
-  task: Task<A>,
-  example: Example<A>,
-  images: PageImages,
-  prediction?: unknown,
-): Promise<string> {
-  const { id, annotation, subject } = example;
-  const drawn = await images.draw(example, { truth: annotation, prediction });
-  const asked = subject === undefined ? "" : `<p>${escapeHtml(subject)}</p>`;
-  return `<div class="example">${drawn}<p class="id">${escapeHtml(id)}</p>${asked}${annotationView(annotation, task.format(annotation))}</div>`;
+async function annotationsSection<A>(examples: readonly Example<A>[], page: Page<A>): Promise<string> {
+  const shown = await Promise.all(examples.map((example) => exampleView(page, example, undefined)));
+  return `<h2>Annotations</h2><div class="plots">${shown.join("")}</div>`;
+}
+
+async function rehearsalSections<A>(rehearsals: readonly Rehearsal[], page: Page<A>): Promise<string> {
+  return (await Promise.all(rehearsals.map((rehearsal) => rehearsalSection(rehearsal, page)))).join("");
+}
+
+async function rehearsalSection<A>({ report, sampled }: Rehearsal, page: Page<A>): Promise<string> {
+  const prediction = sampled[0]?.rollout.prediction as A | null | undefined;
+  const shown = await exampleView(page, page.example(report.exampleId)!, prediction);
+  const rows = sampled.map(({ segments, reward }) => {
+    const written = segments.map(({ completion }, i) =>
+      i === 0 && segments.length > 1 ? leaksMarked(completion.text, reward.leaks) : escapeHtml(completion.text),
+    );
+    return `<tr><td>${written.join("<hr>")}${problemView(reward)}</td><td>${shortNumber(reward.reward)}</td></tr>`;
+  });
+  const head = "<thead><tr><th>Written</th><th>Reward</th></tr></thead>";
+  const table = rows.length === 0 ? "" : `<table class="rollouts">${head}<tbody>${rows.join("")}</tbody></table>`;
+  return `<h2>${escapeHtml(report.stage)}</h2><article>${shown}${table}</article>`;
 }

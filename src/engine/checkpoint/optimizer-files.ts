@@ -1,33 +1,36 @@
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { unusable } from "../engine/checkpoint/peft";
-import { readTensors } from "../engine/checkpoint/policy-files";
-import { CheckpointError } from "../errors";
-import { exists, readJson } from "../models/files/directory";
-import { writeSafetensors } from "../models/files/safetensors";
-import type { GradientTransform, OptimizerState } from "../optim";
-import { sumOfSquares } from "../optim/clip";
-import { shown } from "../options/display";
+import { CheckpointError } from "../../errors";
+import { exists, readJson } from "../../models/files/directory";
+import { writeSafetensors } from "../../models/files/safetensors";
+import type { GradientTransform, OptimizerState } from "../../optim";
+import { sumOfSquares } from "../../optim/clip";
+import { shown } from "../../options/display";
+import { unusable } from "./peft";
+import { readTensors } from "./policy-files";
 
 const tensorsFile = "optimizer.safetensors";
 const stepFile = "optimizer.json";
 
+/** Writes what an optimizer remembers beside the weights. */
 export async function saveOptimizer(dir: string, state: OptimizerState): Promise<void> {
   await writeSafetensors(join(dir, tensorsFile), tensorsOf(state));
   await writeFile(join(dir, stepFile), `${JSON.stringify({ step: state.step })}\n`);
 }
 
 /**
- * What `saveOptimizer` wrote. Weights that others trained, with PEFT for one, come without an optimiser's state: `fresh` is theirs.
- * @param fresh the optimiser's first state
- * @throws CheckpointError for half of a state, or one that no run of this optimiser can have left
+ * Reads what `saveOptimizer` wrote. Weights that other programs trained, such as PEFT, come without a state and get a
+ * fresh one.
+ * @param fresh makes the optimizer's first state
+ * @throws CheckpointError for half of a state, or one that no run of this optimizer can have left
  */
 export async function readOptimizer(
   dir: string,
   optimizer: GradientTransform,
   fresh: () => OptimizerState,
 ): Promise<OptimizerState> {
-  const [tensorsPath, stepPath] = [join(dir, tensorsFile), join(dir, stepFile)];
+  const tensorsPath = join(dir, tensorsFile);
+  const stepPath = join(dir, stepFile);
   const first = fresh();
   if (!(await exists(tensorsPath)) && !(await exists(stepPath))) return first;
   const step = await readStep(stepPath);

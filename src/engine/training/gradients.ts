@@ -1,28 +1,34 @@
-import { TrainingError } from "../errors";
-import { sumOfSquares } from "./clip";
-import { zerosLike } from "./shared-tensors";
-import type { Tensors } from "./transform";
+import { TrainingError } from "../../errors";
+import type { Tensors } from "../../optim";
+import { sumOfSquares } from "../../optim/clip";
+import { zerosLike } from "../../optim/shared-tensors";
 
 /**
- * The input of an optimiser step: gradients that are added up, pass by pass, until the step.
+ * The input of an optimizer step: gradients that passes add up until the step.
  *
- * A tensor that received nothing since the last step has a gradient of zero, whatever a step before left in its array.
+ * The gradient of a tensor that received nothing since the last step is zero, whatever its array held before.
  */
 export interface GradientSum {
-  /** The sum for each tensor; whole only after `finish`. */
+  /** The sum for each tensor, complete only after `finish`. */
   readonly gradients: Tensors;
-  /** Adds a pass's gradient by one tensor. */
+  /** Adds the gradient that a pass found for one tensor. */
   add(name: string, part: Float32Array): void;
-  /** Says that a pass ended well, even if it reached no tensor at all. */
+  /** Reports that a pass ended well, even if it reached no tensor at all. */
   passed(): void;
-  /** Completes `gradients`. @returns their norm @throws TrainingError when no pass ended well since the last step, or the norm is not finite */
+  /**
+   * Completes `gradients`.
+   * @returns their joint norm
+   * @throws TrainingError when no pass ended well since the last step, or the norm is not finite
+   */
   finish(): number;
+  /** Starts again from nothing. */
   forget(): void;
 }
 
+/** Gradients for `parameters`, which nothing was added to yet. */
 export function gradientSum(parameters: Tensors): GradientSum {
   const gradients = zerosLike(parameters);
-  /** Σ g² of the tensors that received something, summed up while their array is in the processor's cache. */
+  /** Σ g² of the tensors that received something, summed while their array is in the processor's cache. */
   const squares = new Map<string, number>();
   let isDue = false;
   const forget = () => {
@@ -43,7 +49,7 @@ export function gradientSum(parameters: Tensors): GradientSum {
     },
     finish() {
       if (!isDue) throw new TrainingError("optimStep: there is no gradient; call forwardBackward first");
-      // Added up in the order of the tensors, whichever came first.
+      // In the order of the tensors, whichever came first, so that the sum is the same each time.
       let sum = 0;
       for (const [name, gradient] of gradients) {
         if (!squares.has(name)) gradient.fill(0);

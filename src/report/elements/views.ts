@@ -1,21 +1,11 @@
-import type { Leak } from "../types";
+import type { Leak } from "../../types";
 import { escapeHtml } from "./escape";
-import { shortNumber } from "./plots";
 
-/** A distribution as bars, anything else as it is written. */
-export function annotationView(annotation: unknown, written: string): string {
-  if (!isDistribution(annotation)) return `<code>${escapeHtml(written)}</code>`;
-  const rows = Object.entries(annotation).map(
-    ([label, p]) => `<tr><td>${escapeHtml(label)}</td><td>${bar(p)}</td><td>${shortNumber(p)}</td></tr>`,
-  );
-  return `<table class="distribution">${rows.join("")}</table>`;
-}
-
-/** A number from 0 to 1 as a bar. */
+/** Draws a number from 0 to 1 as a bar. */
 export const bar = (share: number): string =>
   `<span class="bar"><span style="width:${(Math.min(Math.max(share, 0), 1) * 100).toFixed(1)}%"></span></span>`;
 
-/** Text with the places that give the annotation away marked. */
+/** Marks the places of a text that give the annotation away. */
 export function leaksMarked(text: string, leaks: readonly Leak[]): string {
   let done = 0;
   let html = "";
@@ -27,13 +17,7 @@ export function leaksMarked(text: string, leaks: readonly Leak[]): string {
   return html + escapeHtml(text.slice(done));
 }
 
-const isDistribution = (value: unknown): value is Readonly<Record<string, number>> =>
-  typeof value === "object" &&
-  value !== null &&
-  !Array.isArray(value) &&
-  Object.values(value).every((p) => typeof p === "number");
-
-/** What is wrong with a rollout, and what had to be overlooked to read it. */
+/** Says what is wrong with a rollout, and what `parse` had to overlook. */
 export function problemView({
   format,
   repairs = [],

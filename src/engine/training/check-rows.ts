@@ -1,0 +1,19 @@
+import { ShapeError, TrainingError } from "../../errors";
+import type { TokenRows, TrainSequence } from "../../scoring";
+
+/**
+ * Checks that there is one finite number for each token of each completion.
+ * @throws ShapeError, TrainingError naming `what`, the row and the token
+ */
+export function checkRows(what: string, rows: TokenRows, sequences: readonly TrainSequence[]): void {
+  if (rows.length !== sequences.length)
+    throw new ShapeError(`${what}: expected ${sequences.length} rows, got ${rows.length}`);
+  for (const [i, { completion }] of sequences.entries()) {
+    const row = rows[i]!;
+    if (row.length !== completion.length)
+      throw new ShapeError(`${what}, row ${i}: expected ${completion.length} numbers, got ${row.length}`);
+    for (let t = 0; t < row.length; t++)
+      if (!Number.isFinite(row[t]))
+        throw new TrainingError(`${what}, row ${i}, token ${t}: expected a finite number, got ${row[t]}`);
+  }
+}

@@ -1,0 +1,64 @@
+import { join } from "node:path";
+import { CheckpointError, TrainingError } from "../../errors";
+import { sumsFile, sumsProblem } from "../../files/checksums";
+import { exists } from "../../models/files/directory";
+import type { Qwen2Vl } from "../../models/open-model";
+import { type GradientTransform, globalNorm } from "../../optim";
+import { checkFinite, readOptimizer, saveOptimizer } from "../checkpoint/optimizer-files";
+import { readPolicy, savePolicy } from "../checkpoint/policy-files";
+import type { Policy } from "../policy";
+import { type GradientSum, gradientSum } from "./gradients";
+
+/** All that training changes: a policy's trainable weights, what the optimizer remembers, and the gradient between. */
+export interface Optimization {
+  /** Collects the gradient for the next step. */
+  readonly gradient: GradientSum;
+  /**
+   * Moves the weights along the gradient, which starts again from nothing.
+   * @returns the gradient's norm, before clipping
+   * @throws TrainingError when there is no gradient, or it is not finite; no weight has moved then
+   */
+  step(learningRate: number): number;
+  /** Writes weights and optimizer state. @throws TrainingError for weights that are not finite, before it writes */
+  save(dir: string): Promise<void>;
+  /** Reads both back. @throws CheckpointError for a folder that cannot be used; nothing has changed then */
+  load(dir: string): Promise<void>;
+}
+
+/** Starts `optimizer` on the trainable weights of `policy`, which it moves in place. */
+export function createOptimization(model: Qwen2Vl, policy: Policy, optimizer: GradientTransform): Optimization {
+  const parameters = new Map([...policy.trainable].map(([name, { data }]) => [name, data]));
+  const state = optimizer.init(parameters);
+  const gradient = gradientSum(parameters);
+  return {
+    gradient,
+
+    step(learningRate) {
+      const gradNorm = gradient.finish();
+      optimizer.update(gradient.gradients, state, parameters, { learningRate, gradNorm });
+      gradient.forget();
+      return gradNorm;
+    },
+
+    async save(dir) {
+      if (!Number.isFinite(globalNorm(parameters)))
+        throw new TrainingError(`save: expected finite weights; nothing was written to ${dir}`);
+      await savePolicy(model, policy, dir);
+      await saveOptimizer(dir, state);
+    },
+
+    async load(dir) {
+      // Checkpoints of runs have digests; those of other programs have none.
+      const problem = (await exists(join(dir, sumsFile))) ? await sumsProblem(dir) : undefined;
+      if (problem !== undefined) throw new CheckpointError(problem);
+      const weights = await readPolicy(policy, dir);
+      checkFinite(dir, weights);
+      const { tensors: moments, step } = await readOptimizer(dir, optimizer, () => optimizer.init(parameters));
+      // Nothing can fail from here on: a folder that cannot be used changes nothing.
+      for (const [name, data] of weights) parameters.get(name)!.set(data);
+      for (const [name, data] of moments) state.tensors.get(name)!.set(data);
+      state.step = step;
+      gradient.forget();
+    },
+  };
+}

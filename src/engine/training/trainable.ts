@@ -1,0 +1,37 @@
+import type { Precision } from "../../models/checkpoint/quantize";
+import type { Qwen2Vl } from "../../models/open-model";
+import { sharedTensors } from "../../optim/shared-tensors";
+import { createAdapter, type LoraConfig, type TrainableTensor } from "../adapter";
+import type { Policy } from "../policy";
+import { inHalf } from "../precision";
+
+/** What of a model is trained, and in which precision the frozen rest is multiplied. */
+interface TrainableOptions {
+  /** Train an adapter instead of every weight. */
+  readonly lora?: LoraConfig | undefined;
+  /** Seed of an adapter's initial matrices. */
+  readonly seed: number;
+  readonly precision: Exclude<Precision, "int8" | "int4">;
+}
+
+/** Makes a policy that starts as the model's checkpoint: every weight is trainable, or with `lora` an adapter is. */
+export async function trainablePolicy(
+  { config, checkpoint }: Pick<Qwen2Vl, "config" | "checkpoint">,
+  { lora, seed, precision }: TrainableOptions,
+): Promise<Policy> {
+  if (!lora) return { config, checkpoint, trainable: await shared(checkpoint.tensors, checkpoint.read) };
+  const adapter = createAdapter(config, lora, seed);
+  const trainable = await shared(adapter, async (name) => adapter.get(name)!.data);
+  return { config, checkpoint, lora, trainable, halfProducts: inHalf(checkpoint, precision) };
+}
+
+/** Copies tensors to memory that all threads see: one runs graphs over them, and the optimizer's write them in place. */
+async function shared(
+  tensors: ReadonlyMap<string, { readonly shape: readonly number[] }>,
+  read: (name: string) => Promise<Float32Array>,
+): Promise<Map<string, TrainableTensor>> {
+  const size = (shape: readonly number[]) => shape.reduce((a, b) => a * b, 1);
+  const copies = sharedTensors([...tensors].map(([name, { shape }]) => [name, size(shape)] as const));
+  for (const [name, copy] of copies) copy.set(await read(name));
+  return new Map([...tensors].map(([name, { shape }]) => [name, { shape, data: copies.get(name)! }]));
+}

@@ -1,0 +1,24 @@
+import type { Prompt } from "./types";
+
+/** A prompt and the tokens that follow it; only these tokens carry loss. */
+export type TrainSequence = { readonly prompt: Prompt; readonly completion: readonly number[] };
+
+/** One array a sequence, with one number for each token of its completion. */
+export type TokenRows = readonly ArrayLike<number>[];
+
+/**
+ * A loss over log-probabilities, and over entropies if they were asked for, with its gradients: `grpoLoss` returns such
+ * values.
+ */
+export type LossFn = (
+  logProbs: readonly Float64Array[],
+  entropies?: readonly Float64Array[],
+) => { readonly loss: number; readonly gradient: TokenRows; readonly entropyGradient?: TokenRows | undefined };
+
+/** How a trainer scores sequences. */
+export interface ScoringOptions {
+  /** Scores are those of softmax(logits / temperature), which a sampler of this temperature follows (1). Source: TRL. */
+  readonly temperature?: number;
+  /** Ends the call, which rejects with the signal's reason. */
+  readonly signal?: AbortSignal | undefined;
+}
