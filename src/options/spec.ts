@@ -85,9 +85,15 @@ export const callback = <T = unknown>(words = "a function") =>
 export const list = <T = unknown>(words: string, each: (value: unknown) => boolean = () => true) =>
   given<T>(words, (value: unknown) => Array.isArray(value) && value.every(each));
 
-/** An object with these methods, such as a task. */
+/** An object with these methods, such as a task; a message names the one that is missing. */
 export const having = <T = unknown>(words: string, ...methods: readonly string[]) =>
-  given<T>(words, (value: unknown) => methods.every((method) => typeof Object(value)[method] === "function"));
+  z.custom<T>((value) => typeof value === "object" && missingMethod(value, methods) === undefined, {
+    error: words,
+    params: { methods },
+  });
+
+const missingMethod = (value: unknown, methods: readonly string[]) =>
+  methods.find((method) => typeof Object(value)[method] !== "function");
 
 /**
  * Options with their defaults.
@@ -120,8 +126,7 @@ export function readOptions<Options extends object, S extends Spec<Options>>(
 export function readArgument<S extends z.ZodType>(where: string, name: string, value: unknown, schema: S): z.output<S> {
   const read = schema.safeParse(value);
   if (read.success) return read.data;
-  const { message } = read.error.issues[0]!;
-  throw new ConfigError(`${where}: expected ${name} to be ${message}, got ${got(value)}`);
+  throw new ConfigError(`${where}: ${mismatch(name, read.error.issues[0]!, value)}`);
 }
 
 const schemas = new WeakMap<object, z.ZodObject>();
@@ -166,8 +171,7 @@ function problemOf(issue: z.core.$ZodIssue, options: unknown, schema: z.core.$Zo
   const path = issue.path.map(String);
   if (issue.code === "unrecognized_keys") return unknownOption(path, issue.keys[0]!, schema);
   const value = path.reduce<unknown>((outer, name) => Object(outer)[name], options);
-  const isSecret = issue.code === "custom" && issue.params?.isSecret === true;
-  return `expected ${path.join(".")} to be ${issue.message}, got ${isSecret ? "something else" : got(value)}`;
+  return mismatch(path.join("."), issue, value);
 }
 
 function unknownOption(path: readonly string[], name: string, schema: z.core.$ZodType): string {
@@ -193,7 +197,17 @@ function pathTo(names: readonly string[], shape: Shape, path: readonly string[])
   return undefined;
 }
 
-function got(value: unknown): string {
+function mismatch(name: string, issue: z.core.$ZodIssue, value: unknown): string {
+  const { isSecret, methods } = (issue.code === "custom" && issue.params) || {};
+  const got = isSecret === true ? "something else" : shownInstead(value, methods as readonly string[] | undefined);
+  return `expected ${name} to be ${issue.message}, got ${got}`;
+}
+
+function shownInstead(value: unknown, methods: readonly string[] | undefined): string {
   if (value === undefined) return "nothing";
-  return value instanceof Promise ? "a promise; await it" : shown(value);
+  if (value instanceof Promise) return "a promise: await it";
+  if (methods && typeof value === "function") return "a function: pass what it returns";
+  if (methods && typeof value === "object" && value !== null)
+    return `something without ${missingMethod(value, methods)}()`;
+  return shown(value);
 }
