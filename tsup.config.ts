@@ -1,13 +1,37 @@
+import { readdirSync } from "node:fs";
 import { defineConfig } from "tsup";
 
+const folders = [
+  "checks",
+  "cots",
+  "grpo",
+  "metrics",
+  "onnx",
+  "optim",
+  "prompts",
+  "report",
+  "reward",
+  "similarity",
+  "testing",
+];
+const filesIn = (folder: string) =>
+  readdirSync(`src/${folder}`)
+    .filter((file) => file.endsWith(".ts"))
+    .map((file) => `${folder}/${file.slice(0, -3)}`);
+
+/** `rise-ts/<name>` is built from this file. */
+const entries: Readonly<Record<string, string>> = {
+  index: "src/index.ts",
+  errors: "src/errors.ts",
+  types: "src/public-types.ts",
+  "cli/main": "src/cli/main.ts",
+  "models/qwen2-vl": "src/models/qwen2-vl/index.ts",
+  ...Object.fromEntries(folders.map((folder) => [folder, `src/${folder}/index.ts`])),
+  ...Object.fromEntries(["backends", "trainers", "datasets"].flatMap(filesIn).map((name) => [name, `src/${name}.ts`])),
+};
+
 export default defineConfig({
-  entry: [
-    "src/index.ts",
-    "src/{backends,trainers,datasets}/*.ts",
-    "src/{onnx,optim,report,testing}/index.ts",
-    "src/models/*/index.ts",
-    "src/cli/main.ts",
-  ],
+  entry: entries,
   format: ["esm", "cjs"],
   dts: true,
   // Shared chunks in both formats, so that an error class is one class whichever entry it came through.

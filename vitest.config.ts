@@ -7,8 +7,11 @@ export default defineConfig({
   resolve: {
     alias: [
       { find: /^rise-ts$/, replacement: source("index.ts") },
-      { find: /^rise-ts\/(onnx|optim|testing|report)$/, replacement: source("$1/index.ts") },
-      { find: /^rise-ts\/(models\/.+)$/, replacement: source("$1/index.ts") },
+      { find: /^rise-ts\/types$/, replacement: source("public-types.ts") },
+      {
+        find: /^rise-ts\/(checks|cots|grpo|metrics|models\/.+|onnx|optim|prompts|report|reward|similarity|testing)$/,
+        replacement: source("$1/index.ts"),
+      },
       { find: /^rise-ts\/(.+)$/, replacement: source("$1.ts") },
     ],
   },

@@ -14,7 +14,8 @@
 // reward 0.00, advantage -1.23, ∂L/∂logProbs 0.071 0.065 0.000 0.000
 // reward 0.74, advantage 0.59, ∂L/∂logProbs -0.159
 
-import { grpoAdvantages, grpoLoss, grpoPresets } from "rise-ts";
+import { grpoPresets } from "rise-ts";
+import { grpoAdvantages, grpoLoss } from "rise-ts/grpo";
 
 // Four rollouts of one image, and what each of their tokens had as log-probability when it was sampled.
 const rewards = [0.91, 0.35, 0, 0.74];

@@ -9,7 +9,9 @@
  *   …
  *   step 12  reward 0.432  strawberry: w strawberry
  */
-import { grpoAdvantages, grpoLoss, grpoPresets, type Prompt } from "rise-ts";
+
+import { grpoPresets, type Prompt } from "rise-ts";
+import { grpoAdvantages, grpoLoss } from "rise-ts/grpo";
 import { onnxTrainer } from "rise-ts/trainers/onnx";
 import { composePicture } from "./pictures/compose";
 import { sceneObjects } from "./pictures/vocabulary";

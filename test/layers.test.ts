@@ -48,6 +48,7 @@ const floors: readonly (readonly string[])[] = [
   ["report"],
   ["report/sections"],
   ["rise"],
+  ["public-types"],
   ["index", "cli"],
 ];
 

@@ -1,17 +1,9 @@
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import {
-  type EvaluationRecord,
-  type Example,
-  evaluate,
-  riseCot,
-  riseR1,
-  type StepMetrics,
-  type Task,
-  type Trainer,
-} from "rise-ts";
+import { type Example, evaluate, riseCot, riseR1, type StepMetrics, type Task, type Trainer } from "rise-ts";
 import { htmlReport } from "rise-ts/report";
 import { type OnnxTrainerOptions, onnxTrainer } from "rise-ts/trainers/onnx";
+import type { EvaluationRecord } from "rise-ts/types";
 import type { Parts } from "../pictures/moods";
 import { savePicture } from "../pictures/save";
 import { scoreTable } from "./print";

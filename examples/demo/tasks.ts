@@ -6,10 +6,9 @@ import {
   detectionMetrics,
   type Example,
   type LabelDistribution,
-  type Metrics,
-  type Outcome,
   type Task,
 } from "rise-ts";
+import type { Metrics, Outcome } from "rise-ts/metrics";
 import { moodLabels } from "../pictures/mood-labels";
 import { moods, type PartSizes, type Parts } from "../pictures/moods";
 import { scenes } from "../pictures/scenes";

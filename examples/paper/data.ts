@@ -4,9 +4,9 @@ import {
   detectionMetrics,
   type Example,
   type LabelDistribution,
-  type Metrics,
   type Task,
 } from "rise-ts";
+import type { Metrics } from "rise-ts/metrics";
 import { detectionDemo, moodsDemo } from "../demo/tasks";
 import { publishedSets } from "./published";
 import type { Settings } from "./settings";

@@ -1,4 +1,5 @@
-import { type Box, detectionMetrics, type Outcome, weightedMean, weightedMetric, winRate } from "rise-ts";
+import { type Box, detectionMetrics } from "rise-ts";
+import { type Outcome, weightedMean, weightedMetric, winRate } from "rise-ts/metrics";
 import { type Arm, isTrained, rise } from "./arms";
 import type { ArmResult } from "./bench";
 import { paperFigures } from "./figures";

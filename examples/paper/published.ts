@@ -1,15 +1,12 @@
 import { join } from "node:path";
 import {
   type Box,
-  type ClassificationOptions,
   classification,
   classificationMetrics,
-  type DetectionOptions,
   detection,
   detectionMetrics,
   type Example,
   type LabelDistribution,
-  paperPrompts,
 } from "rise-ts";
 import { cocoSub } from "rise-ts/datasets/coco-sub";
 import type { Splits } from "rise-ts/datasets/dataset";
@@ -17,6 +14,8 @@ import { emotion6, emotion6Labels } from "rise-ts/datasets/emotion6";
 import { imagenetSub, imagenetSubClasses } from "rise-ts/datasets/imagenet-sub";
 import { categoryOf, kShot } from "rise-ts/datasets/k-shot";
 import { lisa } from "rise-ts/datasets/lisa";
+import { paperPrompts } from "rise-ts/prompts";
+import type { ClassificationOptions, DetectionOptions } from "rise-ts/types";
 import type { AnyDataSet, DataSet, Role, Source } from "./data";
 
 /** The paper's own four data sets, in folders of their own: `Emotion6`, `ReasonSeg`, `ImageNet` (the class folders), `COCO`. docs/datasets.md says what is in them. */

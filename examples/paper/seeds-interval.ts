@@ -1,4 +1,5 @@
-import { bootstrapInterval, type Counts, createRng, type Interval } from "rise-ts";
+import { createRng } from "rise-ts";
+import { bootstrapInterval, type Counts, type Interval } from "rise-ts/metrics";
 
 /** A figure of one seed. */
 export interface SeedFigure {

@@ -1,21 +1,18 @@
 import { join } from "node:path";
 import {
   type Example,
-  formatThinkAnswer,
   paperReward,
-  parseThinkAnswer,
   type RatedCot,
   type Run,
   type RunEvent,
   riseCot,
   riseR1,
   selectHighQuality,
-  similarityOnly,
   type Trainer,
   type VlmBackend,
-  withoutFormatGate,
-  withoutLeakGate,
 } from "rise-ts";
+import { formatThinkAnswer, parseThinkAnswer } from "rise-ts/checks";
+import { similarityOnly, withoutFormatGate, withoutLeakGate } from "rise-ts/reward";
 import type { RewardName, Shots } from "./arms";
 import type { DataSet } from "./data";
 import { type BestOfRecipe, type CotRecipe, folderOf, type PolicyRecipe, type Recipe, type SftRecipe } from "./recipe";

@@ -1,4 +1,4 @@
-import type { Rng } from "rise-ts";
+import type { Rng } from "rise-ts/types";
 import { type Picture, type Placed, pick, pictureSize, thirds } from "./compose";
 
 /** A true description of a picture: what is there, where, on what. */

@@ -1,4 +1,5 @@
-import { type Box, ConfigError, createRng, type RawImage, type Rng } from "rise-ts";
+import { type Box, ConfigError, createRng, type RawImage } from "rise-ts";
+import type { Rng } from "rise-ts/types";
 import { drawing, type Raster, type Style, styles } from "./art";
 import type { Emoji } from "./vocabulary";
 

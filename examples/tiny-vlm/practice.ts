@@ -7,9 +7,9 @@ import {
   imagePrompt,
   type LabelDistribution,
   type Prompt,
-  type Rng,
   type Task,
 } from "rise-ts";
+import type { Rng } from "rise-ts/types";
 import { describe, numericRemark, place } from "../pictures/captions";
 import { composePicture, type Picture, pick } from "../pictures/compose";
 import { type Emoji, emojiByCode, sceneObjects } from "../pictures/vocabulary";

@@ -1,16 +1,6 @@
-import { createRequire } from "node:module";
 import { parseArgs } from "node:util";
 import { RiseError } from "../errors";
-
-export type Write = (text: string) => unknown;
-
-interface Command {
-  readonly does: string;
-  /** What must follow its name, if anything must. */
-  readonly operand?: string;
-  /** Returns the exit code. */
-  run(write: Write, operand: string): Promise<number>;
-}
+import { type Command, version, type Write } from "./command";
 
 const commands: Readonly<Record<string, Command>> = {
   doctor: {
@@ -65,10 +55,6 @@ export async function runCommand(
   complain(`rise: ${problem}\n\n${help}`);
   return 1;
 }
-
-/** Of this package. */
-export const version = (): string =>
-  (createRequire(import.meta.url)("rise-ts/package.json") as { version: string }).version;
 
 const parse = (argv: readonly string[]) =>
   parseArgs({

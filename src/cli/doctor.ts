@@ -9,7 +9,7 @@ import { providerProblem } from "../onnx/runtime/device";
 import { runtimeVersion } from "../onnx/runtime/installation";
 import type { Provider } from "../onnx/runtime/providers";
 import { gemmSpeed } from "../onnx/runtime/self-test";
-import { version, type Write } from "./commands";
+import { version, type Write } from "./command";
 
 /**
  * Prints what this machine has for the library, and measures it.

@@ -10,7 +10,7 @@ import { isStored, readHeader, type StoredDtype } from "../models/files/safetens
 import { resolveModel } from "../models/hub/resolve";
 import { loadImageProcessor } from "../models/inputs/image-processor";
 import type { MemoryEstimate } from "../types";
-import type { Write } from "./commands";
+import type { Write } from "./command";
 
 /**
  * Prints what a checkpoint takes for sampling, for LoRA and for training all of it. Of a model of the hub only the settings are loaded.

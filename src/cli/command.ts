@@ -1,0 +1,16 @@
+import { createRequire } from "node:module";
+
+export type Write = (text: string) => unknown;
+
+/** One command of `rise`: its file is loaded when it is called. */
+export interface Command {
+  readonly does: string;
+  /** What must follow its name, if anything must. */
+  readonly operand?: string;
+  /** Returns the exit code. */
+  run(write: Write, operand: string): Promise<number>;
+}
+
+/** The version of this package. */
+export const version = (): string =>
+  (createRequire(import.meta.url)("rise-ts/package.json") as { version: string }).version;

@@ -1,0 +1,26 @@
+/** `rise-ts/types`: every type that the root does not name, and those that it does. */
+export type * from "./backend";
+export type * from "./dataset";
+export type { Annotated, AnnotateOptions } from "./evaluation/annotate";
+export type { AnnotationAudit, Judged } from "./evaluation/audit-annotations";
+export type { AuditCotsOptions, CotAudit, CotsAudit, Estimate } from "./evaluation/audit-cots";
+export type { CompareOptions, MetricComparison } from "./evaluation/compare";
+export type { EvaluateOptions } from "./evaluation/evaluate";
+export type { Evaluation, EvaluationRecord } from "./evaluation/records";
+export type * from "./events";
+export type { RewardFunction } from "./reward/reward";
+export type { RiseCotEvent, RiseCotOptions, RiseCotResult, RiseCotRow } from "./rise/rise-cot";
+export type { RftOptions, RiseR1Event, RiseR1Options, RiseR1Result, SftOptions } from "./rise/rise-r1";
+export type { RolloutSamplingOptions, SamplingOptions } from "./rise/sample";
+export type { Rng } from "./rng";
+export type * from "./rollouts";
+export type { FailedExample, FailureOptions } from "./runs/examples/failures";
+export type { LearningRate } from "./runs/learning-rate";
+export type { Run } from "./runs/run";
+export type * from "./task";
+export type { ClassificationOptions } from "./tasks/classification";
+export type { DetectionOptions } from "./tasks/detection";
+export type { SegmentationOptions } from "./tasks/segmentation";
+export type { BoxFormat } from "./tasks/text/box-notation";
+export type * from "./trainer";
+export type * from "./types";

@@ -1,0 +1,13 @@
+/** The rewards of the paper, its ablations, and sums of your own. */
+export {
+  type AnswerRewardFunction,
+  answerReward,
+  paperReward,
+  similarityOnly,
+  withoutFormatGate,
+  withoutLeakGate,
+} from "./paper";
+export { referenceReward } from "./reference";
+export type { Judgement, RewardFunction, RolloutParts } from "./reward";
+export { strictReward } from "./strict";
+export { type OwnReward, sumRewards } from "./sum";
