@@ -1,5 +1,6 @@
 import { ConfigError } from "../errors";
 import { shown } from "../options/display";
+import { number, readOptions, type Spec, share, count as wholeNumber } from "../options/spec";
 
 /** As much of a rollout as decides which one is kept. */
 type Judged = { readonly cot: { readonly text: string }; readonly reward: { readonly reward: number } };
@@ -13,30 +14,30 @@ export interface FilterOptions {
   readonly topK?: number;
 }
 
+export const selectHighQualitySpec = {
+  threshold: number().optional().describe("τ: keeps rewards of at least this; 0.75, or none beside fraction or topK"),
+  fraction: share().optional().describe("Keeps this share of the rows, the best, rounded up"),
+  topK: wholeNumber().optional().describe("Keeps this many rows, the best"),
+} satisfies Spec<FilterOptions>;
+
 /**
  * D_high = {rows with r ≥ τ}: the cots good enough to learn from.
  *
  * A threshold given together with `fraction` or `topK` holds as well. Between equal rewards the earlier row wins.
  *
  * @returns the kept rows in their old order
- * @throws ConfigError for `fraction` and `topK` together, or values that make no sense
+ * @throws ConfigError for `fraction` and `topK` together, or values out of range
  * Source: RISE, Eq. 8's data; τ = 0.75 from Table 6.
  */
 export function selectHighQuality<Row extends { readonly reward: number }>(
   rows: readonly Row[],
-  { threshold, fraction, topK }: FilterOptions = {},
+  options: FilterOptions = {},
 ): Row[] {
+  const { threshold, fraction, topK } = readOptions("selectHighQuality", options, selectHighQualitySpec);
   if (fraction !== undefined && topK !== undefined)
-    throw new ConfigError("give selectHighQuality fraction or topK, not both");
-  if (fraction !== undefined && !(typeof fraction === "number" && fraction > 0 && fraction <= 1)) {
-    throw new ConfigError(`selectHighQuality's fraction must be in (0, 1], but is ${shown(fraction)}`);
-  }
-  if (topK !== undefined && !(Number.isInteger(topK) && topK > 0)) {
-    throw new ConfigError(`selectHighQuality's topK must be a positive integer, but is ${shown(topK)}`);
-  }
+    throw new ConfigError("selectHighQuality: expected fraction or topK, got both");
   const isRanked = fraction !== undefined || topK !== undefined;
   const least = threshold ?? (isRanked ? Number.NEGATIVE_INFINITY : 0.75);
-  checkThreshold(least);
   // 0.07 · 100 is a little more than 7.
   const count = topK ?? Math.ceil((fraction ?? 1) * rows.length - 1e-9);
   const best = rows.filter(({ reward }) => reward >= least).sort((a, b) => b.reward - a.reward);
@@ -56,7 +57,7 @@ export function checkThreshold(threshold: number): void {
  */
 export function bestRollout<R extends Judged>(rollouts: readonly R[]): R {
   const [first, ...others] = rollouts;
-  if (!first) throw new ConfigError("bestRollout needs at least one rollout, but got none");
+  if (!first) throw new ConfigError("bestRollout: expected at least one rollout, got none");
   return others.reduce((best, rollout) => (isBetter(rollout, best) ? rollout : best), first);
 }
 

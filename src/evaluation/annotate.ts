@@ -1,13 +1,11 @@
 import type { VlmBackend } from "../backend";
 import { readAnswer } from "../checks/format";
-import type { Names } from "../options/options";
-import { checkOptions } from "../options/options";
-import { checkBackend } from "../runs/disposable";
-import { checkCounts, checkTask } from "../runs/examples/check-examples";
+import { count, given, readOptions, type Spec, text as textOption } from "../options/spec";
 import { generate } from "../runs/generate";
 import type { Task } from "../task";
 import type { Example, ImageSource } from "../types";
 import { failureOf } from "./records";
+import { backendOption, signalOption, taskOption } from "./spec-parts";
 
 export interface AnnotateOptions<A> {
   readonly task: Task<A>;
@@ -32,6 +30,15 @@ export interface Annotated<A> {
   readonly repairs?: readonly string[];
 }
 
+export const annotateSpec = {
+  task: taskOption().describe("What an annotation is, and how the model is asked for it"),
+  image: given("an image").describe("A path, a file's bytes, or pixels"),
+  backend: backendOption().describe("The model that answers"),
+  subject: textOption().optional().describe("The subject to ask about, where the task's examples have subjects"),
+  maxTokens: count().default(512).describe("Tokens of the answer"),
+  signal: signalOption().describe("Ends the call while it is under way"),
+} satisfies Spec<AnnotateOptions<unknown>>;
+
 /**
  * Annotates one image, with reasons: the model's likeliest answer.
  *
@@ -41,11 +48,7 @@ export interface Annotated<A> {
  * const { answer, think, failure } = await annotate({ task, image: "cat.jpg", backend });
  */
 export async function annotate<A>(options: AnnotateOptions<A>): Promise<Annotated<A>> {
-  checkOptions("annotate", options, annotateNames);
-  const { task, image, backend, subject, maxTokens = 512, signal } = options;
-  checkTask(task);
-  checkBackend(backend);
-  checkCounts({ maxTokens });
+  const { task, image, backend, subject, maxTokens, signal } = readOptions("annotate", options, annotateSpec);
   // The answer prompt is the one that does not look at the annotation.
   const example = { id: "image", image, ...(subject !== undefined && { subject }) } as Example<A>;
   const [completions] = await generate(backend, [task.answerPrompt(example)], {
@@ -57,17 +60,10 @@ export async function annotate<A>(options: AnnotateOptions<A>): Promise<Annotate
   const { text, remark } = completions![0]!;
   const { think, prediction, format, repairs } = readAnswer(text, task);
   return {
-    ...{ think, answer: prediction, text },
+    think,
+    answer: prediction,
+    text,
     ...failureOf(format, remark),
     ...(repairs.length > 0 && { repairs }),
   };
 }
-
-const annotateNames: Names<AnnotateOptions<unknown>> = {
-  task: true,
-  image: true,
-  backend: true,
-  subject: true,
-  maxTokens: true,
-  signal: true,
-};

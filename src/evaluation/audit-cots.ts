@@ -6,26 +6,18 @@ import {
   type Counts,
   type Interval,
   type ResamplingOptions,
-  resamplingNames,
+  resamplingSpec,
   weightedMean,
-  withResamplingDefaults,
 } from "../metrics/bootstrap";
-import type { Names } from "../options/options";
-import { checkOptions } from "../options/options";
+import { count, given, readOptions, type Settings, type Spec } from "../options/spec";
 import { createRng, deriveSeed } from "../rng";
 import type { RatedCot } from "../rollouts";
-import { checkBackend } from "../runs/disposable";
-import { checkCounts, checkExamples } from "../runs/examples/check-examples";
-import {
-  checkFailureOptions,
-  createFailures,
-  type FailureOptions,
-  type Failures,
-  failureNames,
-} from "../runs/examples/failures";
+import { checkExamples } from "../runs/examples/check-examples";
+import { createFailures, type FailureOptions, type Failures } from "../runs/examples/failures";
 import { generateEach } from "../runs/generate";
 import type { Task } from "../task";
 import type { Example, Leak, Prompt } from "../types";
+import { backendOption, failureSpec, signalOption, taskOption } from "./spec-parts";
 
 export interface AuditCotsOptions<A> extends ResamplingOptions, Omit<FailureOptions, "onFailure"> {
   readonly task: Task<A>;
@@ -45,6 +37,19 @@ export interface AuditCotsOptions<A> extends ResamplingOptions, Omit<FailureOpti
   readonly onFailure?: "record" | "exclude" | "throw";
   readonly signal?: AbortSignal;
 }
+
+export const auditCotsSpec = {
+  task: taskOption().describe("What an annotation is, and how it is reconstructed"),
+  dataset: given("an array of examples").describe("The examples that the cots are of"),
+  cots: given("an array of { exampleId, cot }").describe("The cots to judge; an example may have several"),
+  backend: backendOption().describe("The model that reconstructs"),
+  maxTokens: count().default(256).describe("Tokens of a reconstruction"),
+  batchSize: count().default(16).describe("Cots in one `generate` call"),
+  ...failureSpec,
+  onFailure: failureSpec.onFailure.describe("The treatment of a cot for which the backend fails"),
+  ...resamplingSpec,
+  signal: signalOption().describe("Ends the call while it is under way"),
+} satisfies Spec<AuditCotsOptions<unknown>>;
 
 /** What one cot is worth. */
 export interface CotAudit {
@@ -92,13 +97,9 @@ export interface CotsAudit {
  * Beyond RISE, which keeps only rewards.
  */
 export async function auditCots<A>(options: AuditCotsOptions<A>): Promise<CotsAudit> {
-  checkOptions("auditCots", options, auditCotsNames);
-  const { task, dataset, cots, backend, batchSize = 16, maxTokens = 256, onFailure, failureLimit } = options;
+  const settings = readOptions("auditCots", options, auditCotsSpec);
+  const { task, dataset, cots, batchSize, onFailure, failureLimit, seed } = settings;
   checkExamples(task, dataset);
-  checkBackend(backend);
-  checkCounts({ maxTokens, batchSize });
-  checkFailureOptions({ onFailure, failureLimit }, ["record", "exclude", "throw"]);
-  const resampling = withResamplingDefaults("auditCots", options);
   checkCots(cots);
   const examples = new Map(dataset.map((example) => [example.id, example]));
   const own = cots.map(({ exampleId, cot }) => {
@@ -109,18 +110,18 @@ export async function auditCots<A>(options: AuditCotsOptions<A>): Promise<CotsAu
   if (own.length === 0) throw new ConfigError("auditCots: expected cots of two annotations or more, got no cot");
   const others = strangers(
     own.map(({ example: { id, annotation }, cot }) => ({ id, cot, text: task.format(annotation) })),
-    resampling.seed,
+    seed,
   );
   const audits: CotAudit[] = [];
   const failures = createFailures("auditCots", { onFailure, failureLimit });
   for (let first = 0; first < own.length; first += batchSize) {
     const batch = own.slice(first, first + batchSize).map((row, i) => ({ ...row, other: others[first + i]! }));
-    audits.push(...(await auditBatch(batch, options, failures)));
+    audits.push(...(await auditBatch(batch, settings, failures)));
   }
   failures.checkAny();
   const succeeded = audits.filter(({ failure }) => failure === undefined);
   const counted = onFailure === "exclude" ? succeeded : audits;
-  return { cots: audits, failures: audits.length - succeeded.length, ...summarise(counted, resampling) };
+  return { cots: audits, failures: audits.length - succeeded.length, ...summarise(counted, settings) };
 }
 
 /** For each cot the first one of the next example with another annotation, in an order drawn by seed: a cot may serve two pictures that mean the same. */
@@ -146,7 +147,7 @@ function strangers(
 
 async function auditBatch<A>(
   batch: readonly { readonly example: Example<A>; readonly cot: string; readonly other: string }[],
-  { task, backend, maxTokens = 256, seed = 0, signal }: AuditCotsOptions<A>,
+  { task, backend, maxTokens, seed, signal }: Settings<AuditCotsOptions<A>, typeof auditCotsSpec>,
   failures: Failures,
 ): Promise<CotAudit[]> {
   signal?.throwIfAborted();
@@ -165,7 +166,9 @@ async function auditBatch<A>(
       return prediction === null ? 0 : task.similarity(annotation, prediction);
     }) as [number, number, number];
     return {
-      ...{ exampleId: id, cot, leaks: task.leaks(cot, annotation, { strict: true }) },
+      exampleId: id,
+      cot,
+      leaks: task.leaks(cot, annotation, { strict: true }),
       words: cot.split(/\s+/).filter(Boolean).length,
       similarity: { own, empty, other },
       cotGain: own - empty,
@@ -174,7 +177,10 @@ async function auditBatch<A>(
   });
 }
 
-function summarise(audits: readonly CotAudit[], resampling: ResamplingOptions): Omit<CotsAudit, "cots" | "failures"> {
+function summarise(
+  audits: readonly CotAudit[],
+  { level, resamples, seed }: Required<ResamplingOptions>,
+): Omit<CotsAudit, "cots" | "failures"> {
   // Cots of one example are no independent evidence: it is drawn with all of them.
   const examples = [...new Set(audits.map(({ exampleId }) => exampleId))];
   const place = new Map(examples.map((id, i) => [id, i]));
@@ -184,7 +190,7 @@ function summarise(audits: readonly CotAudit[], resampling: ResamplingOptions): 
     const ofExamples = (counts: Counts) => mean(Uint32Array.from(owner, (i) => counts[i]!));
     return {
       mean: ofExamples(new Uint32Array(examples.length).fill(1)),
-      ...bootstrapInterval(examples.length, ofExamples, resampling),
+      ...bootstrapInterval(examples.length, ofExamples, { level, resamples, seed }),
     };
   };
   const kinds = new Set(audits.flatMap(({ leaks }) => leaks.map(({ kind }) => kind)));
@@ -205,15 +211,3 @@ function summarise(audits: readonly CotAudit[], resampling: ResamplingOptions): 
     otherAsGood: estimate(({ similarity: { own, other } }) => (other >= own ? 1 : 0)),
   };
 }
-
-const auditCotsNames: Names<AuditCotsOptions<unknown>> = {
-  ...resamplingNames,
-  task: true,
-  dataset: true,
-  cots: true,
-  backend: true,
-  maxTokens: true,
-  batchSize: true,
-  ...failureNames,
-  signal: true,
-};

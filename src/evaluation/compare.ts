@@ -4,14 +4,12 @@ import {
   type Counts,
   type Interval,
   type ResamplingOptions,
-  resamplingNames,
+  resamplingSpec,
 } from "../metrics/bootstrap";
-import type { Metric, Metrics } from "../metrics/metric";
+import type { Metric } from "../metrics/metric";
 import { exchangePValue } from "../metrics/permutation";
-import { checkChoice } from "../options/choice";
 import { shown } from "../options/display";
-import type { Names } from "../options/options";
-import { checkOptions } from "../options/options";
+import { choice, readOptions, type Spec } from "../options/spec";
 import {
   checkMetrics,
   type Evaluation,
@@ -19,6 +17,7 @@ import {
   hasFailed,
   type Measured,
   measure,
+  metricsOption,
   type OwnMetric,
 } from "./records";
 
@@ -42,6 +41,14 @@ export interface MetricComparison {
   readonly examples?: { readonly aIsBetter: number; readonly equal: number; readonly bIsBetter: number };
 }
 
+export const compareEvaluationsSpec = {
+  metrics: metricsOption().describe("Metrics by name, beside formatRate and similarity"),
+  onFailure: choice(["record", "exclude"])
+    .default("record")
+    .describe("Examples that failed count as the worst value, or are left out of both evaluations"),
+  ...resamplingSpec,
+} satisfies Spec<CompareOptions<unknown, never>>;
+
 /**
  * Compares two evaluations of the same examples, in whatever order: what `evaluate` returned, or `readEvaluation` read.
  *
@@ -54,17 +61,15 @@ export function compareEvaluations<A, Name extends string = never>(
   b: Pick<Evaluation<A, string>, "records">,
   options: CompareOptions<A, Name> = {},
 ): Readonly<Record<Name | OwnMetric, MetricComparison>> {
-  checkOptions("compareEvaluations", options, compareNames);
-  const { metrics: asked = {} as Metrics<A>, onFailure = "record", ...resampling } = options;
-  checkMetrics(asked);
-  checkChoice("onFailure", onFailure, ["record", "exclude"]);
+  const { metrics, onFailure, ...resampling } = readOptions("compareEvaluations", options, compareEvaluationsSpec);
+  checkMetrics("compareEvaluations", metrics);
   for (const evaluation of [a, b]) checkEvaluation(evaluation);
   const pairs = pair(a.records, b.records).filter((both) => onFailure === "record" || !both.some(hasFailed));
   if (pairs.length === 0)
     throw new DataError("compareEvaluations: expected an example that succeeded in both, got none");
   const own = pairs.map(([record]) => record);
   const other = pairs.map(([, record]) => record);
-  const [ofA, ofB, ofBoth] = [own, other, [...own, ...other]].map((records) => measure(records, asked));
+  const [ofA, ofB, ofBoth] = [own, other, [...own, ...other]].map((records) => measure(records, metrics));
   const compared = [...ofBoth!].map(
     ([name, both]) => [name, compare(ofA!.get(name)!, ofB!.get(name)!, both, pairs.length, resampling)] as const,
   );
@@ -129,7 +134,9 @@ function compare(
   const difference = (counts: Counts, isExchanged: Uint8Array) =>
     sideValue(0, counts, isExchanged) - sideValue(1, counts, isExchanged);
   return {
-    ...{ a: a.value, b: b.value, difference: a.value - b.value },
+    a: a.value,
+    b: b.value,
+    difference: a.value - b.value,
     interval: bootstrapInterval(size, (counts) => difference(counts, unchanged), resampling),
     pValue: exchangePValue(size, (isExchanged) => difference(once, isExchanged), resampling),
     ...(a.each && b.each && { examples: countBetter(a.each, b.each, a.lowerIsBetter) }),
@@ -141,9 +148,3 @@ function countBetter(a: readonly number[], b: readonly number[], lowerIsBetter: 
   const count = (wanted: number) => signs.filter((sign) => sign === wanted).length;
   return { aIsBetter: count(1), equal: count(0), bIsBetter: count(-1) };
 }
-
-const compareNames: Names<CompareOptions<unknown, never>> = {
-  ...resamplingNames,
-  metrics: true,
-  onFailure: true,
-};

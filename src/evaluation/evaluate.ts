@@ -1,24 +1,11 @@
 import type { VlmBackend } from "../backend";
-import {
-  bootstrapInterval,
-  type ResamplingOptions,
-  resamplingNames,
-  withResamplingDefaults,
-} from "../metrics/bootstrap";
+import { bootstrapInterval, type ResamplingOptions, resamplingSpec } from "../metrics/bootstrap";
 import type { Metric, Metrics } from "../metrics/metric";
 import { countRepairs } from "../metrics/repairs";
-import type { Names } from "../options/options";
-import { checkBooleans, checkOptions } from "../options/options";
+import { count, flag, given, readOptions, type Settings, type Spec, text } from "../options/spec";
 import { deriveSeed } from "../rng";
-import { checkBackend } from "../runs/disposable";
-import {
-  checkCounts,
-  checkExamples,
-  fingerprint,
-  orderedBatch,
-  promptsFingerprint,
-} from "../runs/examples/check-examples";
-import { checkFailureOptions, createFailures, type FailureOptions, failureNames } from "../runs/examples/failures";
+import { checkExamples, fingerprint, orderedBatch, promptsFingerprint } from "../runs/examples/check-examples";
+import { createFailures, type FailureOptions } from "../runs/examples/failures";
 import { policyIdentity } from "../runs/examples/policy-identity";
 import { generateEach, type Outcome } from "../runs/generate";
 import type { Task } from "../task";
@@ -32,7 +19,9 @@ import {
   failedAnswer,
   hasFailed,
   measure,
+  metricsOption,
 } from "./records";
+import { backendOption, failureSpec, signalOption, taskOption } from "./spec-parts";
 
 export interface EvaluateOptions<A, Name extends string> extends ResamplingOptions, Omit<FailureOptions, "onFailure"> {
   readonly task: Task<A>;
@@ -67,6 +56,23 @@ export interface EvaluateOptions<A, Name extends string> extends ResamplingOptio
   readonly signal?: AbortSignal;
 }
 
+export const evaluateSpec = {
+  task: taskOption().describe("What an annotation is, and how the model is asked for it"),
+  dataset: given("an array of examples").describe("The examples to answer"),
+  backend: backendOption().describe("The model that answers"),
+  metrics: metricsOption().describe("Metrics by name, beside formatRate and similarity"),
+  maxTokens: count().default(512).describe("Tokens of an answer"),
+  batchSize: count().default(16).describe("Prompts in one `generate` call"),
+  concurrency: count().default(1).describe("`generate` calls under way at the same time"),
+  runDir: text().optional().describe("Folder where records are written as they come"),
+  resume: flag().default(false).describe("Resume the evaluation in `runDir`, if there is one"),
+  ...failureSpec,
+  onFailure: failureSpec.onFailure.describe("The treatment of an example for which the backend fails"),
+  retryFailed: flag().default(false).describe("With `resume`: ask again for every example that failed"),
+  ...resamplingSpec,
+  signal: signalOption().describe("Ends the call while it is under way"),
+} satisfies Spec<EvaluateOptions<unknown, never>>;
+
 /**
  * Annotates a dataset greedily and compares with its annotations.
  *
@@ -80,17 +86,12 @@ export interface EvaluateOptions<A, Name extends string> extends ResamplingOptio
 export async function evaluate<A, Name extends string = never>(
   options: EvaluateOptions<A, Name>,
 ): Promise<Evaluation<A, Name>> {
-  checkOptions("evaluate", options, evaluateNames);
-  const { task, dataset, backend, maxTokens = 512, batchSize = 16, concurrency = 1, signal } = options;
-  const { level, resamples, seed } = withResamplingDefaults("evaluate", options);
-  const { metrics = {} as Metrics<A>, runDir, resume = false, onFailure, failureLimit, retryFailed = false } = options;
+  const settings = readOptions("evaluate", options, evaluateSpec);
+  const { task, dataset, backend, maxTokens, batchSize, concurrency, signal } = settings;
+  const { level, resamples, seed, metrics, runDir, resume, retryFailed, onFailure, failureLimit } = settings;
   checkExamples(task, dataset);
-  checkBackend(backend);
-  checkCounts({ maxTokens, batchSize, concurrency });
-  checkMetrics(metrics);
-  checkBooleans("evaluate", { resume, retryFailed });
-  checkFailureOptions({ onFailure, failureLimit }, ["record", "exclude", "throw"]);
-  const directory = await openEvaluationDirectory(runDir, runDir === undefined ? {} : await describe(options), resume);
+  checkMetrics("evaluate", metrics);
+  const directory = await openEvaluationDirectory(runDir, runDir === undefined ? {} : await describe(settings), resume);
   try {
     const records = new Map<string, EvaluationRecord<A>>();
     for (const example of dataset) {
@@ -174,8 +175,13 @@ function summarise<A, Name extends string>(
 }
 
 /** What decides the answers, for `config.json`. */
-async function describe<A, Name extends string>(options: EvaluateOptions<A, Name>): Promise<object> {
-  const { task, dataset, backend, maxTokens = 512, seed = 0 } = options;
+async function describe<A, Name extends string>({
+  task,
+  dataset,
+  backend,
+  maxTokens,
+  seed,
+}: Settings<EvaluateOptions<A, Name>, typeof evaluateSpec>): Promise<object> {
   return {
     pipeline: "evaluate",
     task: task.name,
@@ -187,19 +193,3 @@ async function describe<A, Name extends string>(options: EvaluateOptions<A, Name
     seed,
   };
 }
-
-const evaluateNames: Names<EvaluateOptions<unknown, never>> = {
-  ...resamplingNames,
-  task: true,
-  dataset: true,
-  backend: true,
-  metrics: true,
-  maxTokens: true,
-  batchSize: true,
-  concurrency: true,
-  runDir: true,
-  resume: true,
-  ...failureNames,
-  retryFailed: true,
-  signal: true,
-};

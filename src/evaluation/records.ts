@@ -3,7 +3,7 @@ import { BackendError, ConfigError } from "../errors";
 import { type Counts, type Interval, weightedMean } from "../metrics/bootstrap";
 import { type Metrics, weightedMetric } from "../metrics/metric";
 import type { Outcome } from "../metrics/outcome";
-import { shown } from "../options/display";
+import { given } from "../options/spec";
 import type { Task } from "../task";
 import type { Example, FinishReason, FormatCheck } from "../types";
 
@@ -36,16 +36,19 @@ export interface EvaluationRecord<A> {
 /** What every evaluation measures: the share of answers without a failure, and the mean of S(A, Â). */
 export type OwnMetric = "formatRate" | "similarity";
 
-/** @throws ConfigError for what are no metrics by name, and for one that is called as one of our own */
-export function checkMetrics(metrics: Metrics<never>): void {
-  const areByName = typeof metrics === "object" && metrics !== null && !Array.isArray(metrics);
-  if (!areByName || Object.values(metrics).some((metric) => typeof metric !== "function"))
-    throw new ConfigError(
-      `expected metrics to be functions by name, such as classificationMetrics; got ${shown(metrics)}`,
-    );
+export const metricsOption = () => given("functions by name, such as classificationMetrics", areByName).default({});
+
+const areByName = (metrics: unknown) =>
+  typeof metrics === "object" &&
+  metrics !== null &&
+  !Array.isArray(metrics) &&
+  Object.values(metrics).every((metric) => typeof metric === "function");
+
+/** @throws ConfigError for a metric that is called as one of our own */
+export function checkMetrics(where: string, metrics: Metrics<never>): void {
   const taken = ["formatRate", "similarity"].find((name) => Object.hasOwn(metrics, name));
   if (taken !== undefined)
-    throw new ConfigError(`metrics: expected other names than "${taken}", which every evaluation measures already`);
+    throw new ConfigError(`${where}: expected metrics to have other names than every evaluation's own, got "${taken}"`);
 }
 
 export interface Evaluation<A, Name extends string> {
@@ -65,7 +68,9 @@ export type Answer = Pick<EvaluationRecord<unknown>, "text" | "finishReason" | "
 
 /** The answer of an example that failed. */
 export const failedAnswer = (error: Error): Answer => ({
-  ...{ text: "", finishReason: "error", failure: error.message },
+  text: "",
+  finishReason: "error",
+  failure: error.message,
   ...(error instanceof BackendError && error.scope === "moment" && { isTemporary: true }),
 });
 
@@ -84,7 +89,12 @@ export function evaluationRecord<A>(
   const own = Object.entries(metrics).flatMap(([name, { each }]) => (each ? [[name, each(outcome)] as const] : []));
   const similarity = prediction === null ? 0 : task.similarity(annotation, prediction);
   return {
-    ...{ exampleId: id, text, finishReason, ...(remark !== undefined && { remark }), think, ...outcome },
+    exampleId: id,
+    text,
+    finishReason,
+    ...(remark !== undefined && { remark }),
+    think,
+    ...outcome,
     metrics: { similarity, ...Object.fromEntries(own) },
     ...(hasFailed(answer) ? { failure: answer.failure! } : failureOf(format, remark)),
     ...(isTemporary && { isTemporary }),
@@ -114,7 +124,9 @@ export function measure<A>(
   const outcomes: readonly Outcome<A>[] = records;
   const mean = (each: readonly number[]): Measured => ({
     value: each.reduce((sum, value) => sum + value, 0) / each.length,
-    ...{ each, weighted: weightedMean(each), lowerIsBetter: false },
+    each,
+    weighted: weightedMean(each),
+    lowerIsBetter: false,
   });
   return new Map([
     ["formatRate", mean(records.map(({ failure }) => (failure === undefined ? 1 : 0)))],

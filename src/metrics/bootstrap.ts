@@ -1,5 +1,4 @@
-import type { Names } from "../options/options";
-import { checkNumber, checkSeed } from "../options/options";
+import { count, number, readOptions, type Spec, seed as seedOption } from "../options/spec";
 import { createRng } from "../rng";
 
 /** How often each example is in a resample. */
@@ -21,6 +20,14 @@ export interface ResamplingOptions {
   readonly seed?: number;
 }
 
+export const resamplingSpec = {
+  level: number("between 0 and 1", (value) => value > 0 && value < 1)
+    .default(0.95)
+    .describe("Share of resamples within an interval"),
+  resamples: count().default(2000).describe("Drawn for each interval, and for each p-value"),
+  seed: seedOption().default(0).describe("The same seed draws the same resamples"),
+} satisfies Spec<ResamplingOptions>;
+
 /**
  * An interval by the percentile bootstrap: `size` examples are drawn with replacement, again and again, and the interval leaves out the
  * lowest and the highest (1 − level) / 2 of the statistic's values.
@@ -34,7 +41,7 @@ export function bootstrapInterval(
   statistic: (counts: Counts) => number,
   options: ResamplingOptions = {},
 ): Interval {
-  const { level, resamples, seed } = withResamplingDefaults("bootstrapInterval", options);
+  const { level, resamples, seed } = readOptions("bootstrapInterval", options, resamplingSpec);
   const rng = createRng(seed, "bootstrap");
   const counts = new Uint32Array(size);
   const values = Float64Array.from({ length: resamples }, () => {
@@ -60,20 +67,9 @@ export const weightedMean =
     return sum / count;
   };
 
-/** @throws ConfigError in the name of `where` */
-export function withResamplingDefaults(where: string, { level = 0.95, resamples = 2000, seed = 0 }: ResamplingOptions) {
-  checkNumber(where, "level to be between 0 and 1", level, level > 0 && level < 1);
-  const isCount = Number.isInteger(resamples) && resamples >= 1;
-  checkNumber(where, "resamples to be a whole number of at least 1", resamples, isCount);
-  checkSeed(where, seed);
-  return { level, resamples, seed };
-}
-
 function quantile(sorted: Float64Array, share: number): number {
   const at = share * (sorted.length - 1);
   const below = sorted[Math.floor(at)] ?? Number.NaN;
   const above = sorted[Math.ceil(at)] ?? Number.NaN;
   return below + (at - Math.floor(at)) * (above - below);
 }
-
-export const resamplingNames: Names<ResamplingOptions> = { level: true, resamples: true, seed: true };

@@ -1,4 +1,5 @@
 import { DataError } from "../errors";
+import { flag, readOptions, type Spec } from "../options/spec";
 import { type Counts, weightedMean } from "./bootstrap";
 import { meanOver, type Outcome } from "./outcome";
 
@@ -15,6 +16,15 @@ export interface Metric<A> {
 
 export type Metrics<A> = Readonly<Record<string, Metric<A>>>;
 
+export interface MeanMetricOptions {
+  /** Whether less of it is better (false). */
+  readonly lowerIsBetter?: boolean;
+}
+
+export const meanMetricSpec = {
+  lowerIsBetter: flag().default(false).describe("Whether less of it is better"),
+} satisfies Spec<MeanMetricOptions>;
+
 /**
  * The mean over examples of a number that each has.
  * @returns a metric that throws DataError for no examples
@@ -22,8 +32,9 @@ export type Metrics<A> = Readonly<Record<string, Metric<A>>>;
 export function meanMetric<A>(
   name: string,
   each: (outcome: Outcome<A>) => number,
-  { lowerIsBetter = false }: { readonly lowerIsBetter?: boolean } = {},
+  options: MeanMetricOptions = {},
 ): Metric<A> {
+  const { lowerIsBetter } = readOptions("meanMetric", options, meanMetricSpec);
   const metric = (outcomes: readonly Outcome<A>[]) => meanOver(name, outcomes, each);
   return Object.assign(metric, { each, lowerIsBetter });
 }

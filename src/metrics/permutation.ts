@@ -1,5 +1,6 @@
+import { readOptions } from "../options/spec";
 import { createRng } from "../rng";
-import { type ResamplingOptions, withResamplingDefaults } from "./bootstrap";
+import { type ResamplingOptions, resamplingSpec } from "./bootstrap";
 
 /**
  * How often chance alone makes two systems differ as much as they do, either way: what they did with an example is exchanged, or is not,
@@ -15,7 +16,7 @@ export function exchangePValue(
   difference: (isExchanged: Uint8Array) => number,
   options: ResamplingOptions = {},
 ): number {
-  const { resamples, seed } = withResamplingDefaults("exchangePValue", options);
+  const { resamples, seed } = readOptions("exchangePValue", options, resamplingSpec);
   const isExchanged = new Uint8Array(size);
   // Sums in another order differ in their last digits.
   const observed = Math.abs(difference(isExchanged)) * (1 - 1e-12);

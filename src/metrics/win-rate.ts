@@ -1,5 +1,6 @@
 import { DataError } from "../errors";
-import { bootstrapInterval, weightedMean } from "./bootstrap";
+import { readOptions, type Spec } from "../options/spec";
+import { bootstrapInterval, resamplingSpec, weightedMean } from "./bootstrap";
 
 export interface WinRate {
   /** (wins + ½ ties) / examples, in [0, 1]; lower is better for us. */
@@ -32,6 +33,8 @@ export function winRate(ours: readonly number[], baseline: readonly number[]): W
   return { winRate: (wins + ties / 2) / ours.length, wins, ties, losses: ours.length - wins - ties };
 }
 
+export const winRateIntervalSpec = { seed: resamplingSpec.seed } satisfies Spec<{ seed?: number }>;
+
 /**
  * The 95 % interval of the win rate: `bootstrapInterval` over examples.
  *
@@ -41,8 +44,9 @@ export function winRate(ours: readonly number[], baseline: readonly number[]): W
 export function winRateInterval(
   ours: readonly number[],
   baseline: readonly number[],
-  { seed = 0 }: { readonly seed?: number } = {},
+  options: { readonly seed?: number } = {},
 ): readonly [low: number, high: number] {
+  const { seed } = readOptions("winRateInterval", options, winRateIntervalSpec);
   winRate(ours, baseline);
   const scores = ours.map((value, i) => (Math.sign(value - baseline[i]!) + 1) / 2);
   const { low, high } = bootstrapInterval(scores.length, weightedMean(scores), { seed });

@@ -1,5 +1,5 @@
 import { ShapeError } from "../errors";
-import { checkNumber, checkOptions, type Names } from "../options/options";
+import { callback, number, positive, readArgument, readOptions, type Spec } from "../options/spec";
 import { clippingFactor, globalNorm } from "./clip";
 import { zerosLike } from "./shared-tensors";
 import { type Loop, runInThreads } from "./threads";
@@ -22,15 +22,30 @@ export interface AdamWOptions {
   readonly clipNorm?: number;
 }
 
-const names: Names<AdamWOptions> = {
-  beta1: true,
-  beta2: true,
-  epsilon: true,
-  weightDecay: true,
-  decays: true,
-  learningRateFactor: true,
-  clipNorm: true,
-};
+const decay = number("in [0, 1)", (value) => value >= 0 && value < 1);
+const finite = number("a finite number of at least 0", (value) => value >= 0 && Number.isFinite(value));
+
+export const adamwSpec = {
+  beta1: decay.default(0.9).describe("β₁, decay of the mean of gradients"),
+  beta2: decay.default(0.999).describe("β₂, decay of the mean of squared gradients"),
+  epsilon: finite.default(1e-8).describe("ε, keeps the division finite"),
+  weightDecay: finite.default(0.01).describe("λ; the paper: 0.1"),
+  decays: callback<(name: string) => boolean>()
+    .default(() => alwaysTrue)
+    .describe("Which parameters decay"),
+  learningRateFactor: callback<(name: string) => number>()
+    .default(() => always1)
+    .describe("Factor of the learning rate for a parameter"),
+  clipNorm: positive().optional().describe("Clips to this joint norm first"),
+} satisfies Spec<AdamWOptions>;
+
+function alwaysTrue(): boolean {
+  return true;
+}
+
+function always1(): number {
+  return 1;
+}
 
 /**
  * Adam with decoupled weight decay, as `torch.optim.AdamW`:
@@ -50,13 +65,8 @@ const names: Names<AdamWOptions> = {
  * Source: Loshchilov & Hutter, arXiv 1711.05101, Algorithm 2. Arithmetic is float64 between float32 arrays.
  */
 export function adamw(options: AdamWOptions = {}): GradientTransform {
-  checkOptions("adamw", options, names);
-  const { beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8, weightDecay = 0.01, decays = () => true } = options;
-  const { learningRateFactor = () => 1, clipNorm } = options;
-  for (const [name, beta] of Object.entries({ beta1, beta2 }))
-    checkNumber("adamw", `0 ≤ ${name} < 1`, beta, beta >= 0 && beta < 1);
-  for (const [name, value] of Object.entries({ epsilon, weightDecay })) checkNotNegative(name, value);
-  if (clipNorm !== undefined) checkNumber("adamw", "clipNorm > 0", clipNorm, clipNorm > 0);
+  const settings = readOptions("adamw", options, adamwSpec);
+  const { beta1, beta2, epsilon, weightDecay, decays, learningRateFactor, clipNorm } = settings;
 
   return {
     init(params) {
@@ -67,13 +77,13 @@ export function adamw(options: AdamWOptions = {}): GradientTransform {
     problemWith: stateProblem,
 
     update(gradients, state, params, { learningRate, gradNorm }) {
-      checkNotNegative("learningRate", learningRate);
+      readArgument("adamw", "learningRate", learningRate, finite);
       checkGradients(gradients, params);
       const step = state.step + 1;
       const gradientFactor = clipNorm === undefined ? 1 : clippingFactor(clipNorm, gradNorm ?? globalNorm(gradients));
       const runs = [...params].map(([name, param]) => {
         const factor = learningRateFactor(name);
-        checkNotNegative(`learningRateFactor("${name}")`, factor);
+        readArgument("adamw", `learningRateFactor("${name}")`, factor, finite);
         const rate = learningRate * factor;
         const m = momentsOf(state.tensors, `exp_avg/${name}`, param.length);
         const v = momentsOf(state.tensors, `exp_avg_sq/${name}`, param.length);
@@ -139,8 +149,4 @@ function momentsOf(tensors: ReadonlyMap<string, Float32Array>, key: string, leng
     );
   }
   return moments;
-}
-
-function checkNotNegative(name: string, value: number): void {
-  checkNumber("adamw", `${name} ≥ 0`, value, value >= 0 && Number.isFinite(value));
 }

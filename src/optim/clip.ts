@@ -1,5 +1,5 @@
 import { TrainingError } from "../errors";
-import { checkNumber } from "../options/options";
+import { positive, readArgument } from "../options/spec";
 import { type Loop, runInThreads } from "./threads";
 import type { GradientTransform, Tensors } from "./transform";
 
@@ -11,11 +11,11 @@ const NORM_EPSILON = 1e-6;
  *
  * g ← g · min(1, maxNorm / (‖g‖ + 1e-6))
  *
- * @throws TrainingError when the norm is NaN or infinite, before any parameter has moved
+ * @throws ConfigError for a bound that is not above 0; TrainingError when the norm is NaN or infinite, before any parameter has moved
  * Source: `torch.nn.utils.clip_grad_norm_`. Departure: there a NaN passes through and ruins the weights unless asked not to.
  */
 export function clipByGlobalNorm(maxNorm: number): GradientTransform {
-  checkNumber("clipByGlobalNorm", "maxNorm > 0", maxNorm, maxNorm > 0);
+  readArgument("clipByGlobalNorm", "maxNorm", maxNorm, positive());
   return {
     init: () => ({ step: 0, tensors: new Map() }),
     update(gradients, state, _, { gradNorm = globalNorm(gradients) }) {
@@ -27,9 +27,10 @@ export function clipByGlobalNorm(maxNorm: number): GradientTransform {
 
 /**
  * The same on its own: clips in place and returns the norm from before, which is what one logs.
- * @throws TrainingError when the norm is NaN or infinite; the gradients are left as they were
+ * @throws ConfigError and TrainingError as `clipByGlobalNorm`; the gradients are left as they were
  */
 export function clipGradNorm(gradients: Tensors, maxNorm: number): number {
+  readArgument("clipGradNorm", "maxNorm", maxNorm, positive());
   const norm = globalNorm(gradients);
   multiply(gradients, clippingFactor(maxNorm, norm));
   return norm;

@@ -1,4 +1,5 @@
-import { checkNumber } from "../options/options";
+import { ConfigError } from "../errors";
+import { notNegative, number, readOptions, type Spec } from "../options/spec";
 
 /** Learning rate of the update that follows `step` finished ones. */
 export type Schedule = (step: number) => number;
@@ -8,6 +9,8 @@ export interface ScheduleOptions {
   readonly learningRate: number;
   /** Updates over which the rate rises linearly from 0 (0). */
   readonly warmupSteps?: number;
+  /** Updates in all: a constant rate does not look at it, so that one schedule can take the place of another. */
+  readonly totalSteps?: number;
 }
 
 export interface DecayOptions extends ScheduleOptions {
@@ -15,33 +18,50 @@ export interface DecayOptions extends ScheduleOptions {
   readonly totalSteps: number;
 }
 
+export const constantScheduleSpec = {
+  learningRate: notNegative().describe("The highest rate, reached when the warm-up is over"),
+  warmupSteps: notNegative().default(0).describe("Updates over which the rate rises linearly from 0"),
+  totalSteps: number().optional().describe("Updates in all, which a constant rate does not look at"),
+} satisfies Spec<ScheduleOptions>;
+
+export const decayScheduleSpec = {
+  ...constantScheduleSpec,
+  totalSteps: number().describe("Updates in all, warm-up included; the rate stays at its end value afterwards"),
+} satisfies Spec<DecayOptions>;
+
 /** η(t) = η·min(1, t / warmupSteps). As transformers' `get_constant_schedule_with_warmup`. */
 export function constantSchedule(options: ScheduleOptions): Schedule {
-  return withWarmup(options, () => 1);
-}
-
-/** η(t) = η·(1 − p), p = (t − warmupSteps) / (totalSteps − warmupSteps). As transformers' `get_linear_schedule_with_warmup`. */
-export function linearSchedule(options: DecayOptions): Schedule {
-  const progress = progressOf(options);
-  return withWarmup(options, (step) => 1 - progress(step));
+  return withWarmup(readOptions("constantSchedule", options, constantScheduleSpec), () => 1);
 }
 
 /**
- * η(t) = η·(1 + cos πp) / 2, p as in `linearSchedule`. As transformers' `get_cosine_schedule_with_warmup`, which, however, rises
- * again after its last step; here it is over.
+ * η(t) = η·(1 − p), p = (t − warmupSteps) / (totalSteps − warmupSteps). As transformers' `get_linear_schedule_with_warmup`.
+ * @throws ConfigError for a number out of range, and a warm-up that is not shorter than all of it
+ */
+export function linearSchedule(options: DecayOptions): Schedule {
+  return decaying("linearSchedule", options, (progress) => 1 - progress);
+}
+
+/**
+ * η(t) = η·(1 + cos πp) / 2, p as in `linearSchedule`. As transformers' `get_cosine_schedule_with_warmup`, which, however,
+ * rises again after its last step; here it is over.
+ * @throws ConfigError as `linearSchedule`
  */
 export function cosineSchedule(options: DecayOptions): Schedule {
-  const progress = progressOf(options);
-  return withWarmup(options, (step) => (1 + Math.cos(Math.PI * progress(step))) / 2);
+  return decaying("cosineSchedule", options, (progress) => (1 + Math.cos(Math.PI * progress)) / 2);
 }
 
-function withWarmup({ learningRate, warmupSteps = 0 }: ScheduleOptions, factor: (step: number) => number): Schedule {
-  checkNumber("schedule", "learningRate ≥ 0", learningRate, learningRate >= 0);
-  checkNumber("schedule", "warmupSteps ≥ 0", warmupSteps, warmupSteps >= 0);
+function decaying(where: string, options: DecayOptions, factor: (progress: number) => number): Schedule {
+  const settings = readOptions(where, options, decayScheduleSpec);
+  const { totalSteps, warmupSteps } = settings;
+  if (totalSteps <= warmupSteps)
+    throw new ConfigError(`${where}: expected totalSteps to be above warmupSteps, ${warmupSteps}, got ${totalSteps}`);
+  return withWarmup(settings, (step) => factor(Math.min(1, (step - warmupSteps) / (totalSteps - warmupSteps))));
+}
+
+function withWarmup(
+  { learningRate, warmupSteps }: { readonly learningRate: number; readonly warmupSteps: number },
+  factor: (step: number) => number,
+): Schedule {
   return (step) => learningRate * (step < warmupSteps ? step / warmupSteps : factor(step));
-}
-
-function progressOf({ totalSteps, warmupSteps = 0 }: DecayOptions): (step: number) => number {
-  checkNumber("schedule", `totalSteps > warmupSteps (${warmupSteps})`, totalSteps, totalSteps > warmupSteps);
-  return (step) => Math.min(1, (step - warmupSteps) / (totalSteps - warmupSteps));
 }

@@ -2,6 +2,7 @@ import { z } from "zod";
 import { ConfigError } from "../errors";
 import { nearest } from "./did-you-mean";
 import { shown } from "./display";
+import { namesElsewhere } from "./names-elsewhere";
 
 /**
  * One schema for each option of an operation: its range, its default and its help stand there and nowhere else. An option that is missing does not
@@ -35,10 +36,27 @@ export const count = (least = 1) =>
 export const number = (words = "a number", within: (value: number) => boolean = () => true) =>
   z.custom<number>((value) => typeof value === "number" && !Number.isNaN(value) && within(value), words);
 
+/** A number that is not negative; infinity is one. */
+export const notNegative = () => number("a number of at least 0", (value) => value >= 0);
+
+/** A number above 0; infinity is one. */
+export const positive = () => number("a number above 0", (value) => value > 0);
+
+/** A number in (0, 1]. */
+export const share = () => number("in (0, 1]", (value) => value > 0 && value <= 1);
+
+/** A number that logits can be divided by or multiplied with: float32 has neither smaller and larger ones nor their exponentials. */
+export const divisor = () => number("from 0.000001 to 1000000", isDivisor);
+export const isDivisor = (value: number): boolean => value >= 1e-6 && value <= 1e6;
+
 export const flag = () => z.boolean("true or false");
 export const text = () => z.string("text").min(1, "text that is not empty");
 export const choice = <const Values extends readonly [string, ...string[]]>(values: Values) =>
   z.enum(values, `one of ${values.join(", ")}`);
+
+/** A key of a table, such as `lossTypes`. */
+export const keyOf = <Key extends string>(table: Readonly<Record<Key, unknown>>) =>
+  choice(Object.keys(table) as [Key, ...Key[]]);
 
 /** The seed of everything random. */
 export const seed = () => z.int("a whole number");
@@ -47,9 +65,35 @@ export const seed = () => z.int("a whole number");
 export const group = <Shape extends z.ZodRawShape>(shape: Shape) =>
   z.strictObject(shape, "an object").prefault({} as never);
 
+/** Options within an option, or `false` for none of it. */
+export const groupOrFalse = <Shape extends z.ZodRawShape>(shape: Shape) =>
+  z.union([z.literal(false), z.strictObject(shape, "an object")], "false, or an object");
+
 /** A value that the caller made, such as a task or a function: checked by `is`, typed by the options interface. */
-export const given = (words: string, is: (value: never) => boolean = () => true) =>
-  z.custom<unknown>((value) => value !== undefined && is(value as never), words);
+export const given = <T = unknown>(words: string, is: (value: never) => boolean = () => true) =>
+  z.custom<T>((value) => value !== undefined && is(value as never), words);
+
+/** A value that no message may show, such as a key. */
+export const secret = (words: string, is: (value: string) => boolean) =>
+  z.custom<string>((value) => typeof value === "string" && is(value), { error: words, params: { isSecret: true } });
+
+/** A function of the caller's. */
+export const callback = <T = unknown>(words = "a function") =>
+  given<T>(words, (value: unknown) => typeof value === "function");
+
+/** A list whose every element passes. */
+export const list = <T = unknown>(words: string, each: (value: unknown) => boolean = () => true) =>
+  given<T>(words, (value: unknown) => Array.isArray(value) && value.every(each));
+
+/** An object with these methods, such as a task; a message names the one that is missing. */
+export const having = <T = unknown>(words: string, ...methods: readonly string[]) =>
+  z.custom<T>((value) => typeof value === "object" && missingMethod(value, methods) === undefined, {
+    error: words,
+    params: { methods },
+  });
+
+const missingMethod = (value: unknown, methods: readonly string[]) =>
+  methods.find((method) => typeof Object(value)[method] !== "function");
 
 /**
  * Options with their defaults.
@@ -66,10 +110,34 @@ export function readOptions<Options extends object, S extends Spec<Options>>(
     throw new ConfigError(
       `${where}: expected its options to be an object, got ${typeof options === "string" ? "text" : shown(options)}`,
     );
-  const schema = z.strictObject(spec as unknown as z.ZodRawShape);
+  const schema = schemaOf(spec);
   const read = schema.safeParse(withoutUndefined(options, schema));
   if (read.success) return read.data as Settings<Options, S>;
-  throw new ConfigError(`${where}: ${problemOf(read.error.issues[0]!, options, schema)}`);
+  const { issues } = read.error;
+  // An option that is missing may be there by another name.
+  const first = issues.find(({ code }) => code === "unrecognized_keys") ?? issues[0]!;
+  throw new ConfigError(`${where}: ${problemOf(first, options, schema)}`);
+}
+
+/**
+ * One argument that is no option.
+ * @throws ConfigError in the words that `readOptions` has
+ */
+export function readArgument<S extends z.ZodType>(where: string, name: string, value: unknown, schema: S): z.output<S> {
+  const read = schema.safeParse(value);
+  if (read.success) return read.data;
+  throw new ConfigError(`${where}: ${mismatch(name, read.error.issues[0]!, value)}`);
+}
+
+const schemas = new WeakMap<object, z.ZodObject>();
+
+/** Made once for a spec: making one costs far more than reading with it. */
+function schemaOf(spec: object): z.ZodObject {
+  const known = schemas.get(spec);
+  if (known) return known;
+  const schema = z.strictObject(spec as z.ZodRawShape);
+  schemas.set(spec, schema);
+  return schema;
 }
 
 /** An option that is `undefined` counts as absent. */
@@ -78,13 +146,15 @@ function withoutUndefined(value: unknown, schema: z.core.$ZodType): unknown {
   if (shape === undefined || typeof value !== "object" || value === null || Array.isArray(value)) return value;
   const entries = Object.entries(value).filter(([, inner]) => inner !== undefined);
   return Object.fromEntries(
-    entries.map(([name, inner]) => [name, shape.has(name) ? withoutUndefined(inner, shape.get(name)!) : inner]),
+    entries.map(([name, inner]) => [name, Object.hasOwn(shape, name) ? withoutUndefined(inner, shape[name]!) : inner]),
   );
 }
 
+type Shape = Readonly<Record<string, z.core.$ZodType>>;
+
 /** The fields of a schema for objects, through defaults and alternatives; `undefined` for other schemas. */
-function shapeOf(schema: z.core.$ZodType): ReadonlyMap<PropertyKey, z.core.$ZodType> | undefined {
-  if (schema instanceof z.ZodObject) return new Map(Object.entries(schema.shape as z.core.$ZodLooseShape));
+function shapeOf(schema: z.core.$ZodType): Shape | undefined {
+  if (schema instanceof z.ZodObject) return schema.shape;
   if (schema instanceof z.ZodUnion) return schema.options.map(shapeOf).find((shape) => shape !== undefined);
   const { innerType } = schema._zod.def as { readonly innerType?: z.core.$ZodType };
   return innerType && shapeOf(innerType);
@@ -98,21 +168,46 @@ function problemOf(issue: z.core.$ZodIssue, options: unknown, schema: z.core.$Zo
       .find(({ path, code }) => path.length > 0 || code === "unrecognized_keys");
     if (inner) return problemOf({ ...inner, path: [...issue.path, ...inner.path] }, options, schema);
   }
-  const at = (path: readonly PropertyKey[]) => path.map(String).join(".");
-  if (issue.code === "unrecognized_keys") {
-    const names = [
-      ...(issue.path
-        .reduce<ReturnType<typeof shapeOf>>((shape, name) => {
-          const inner = shape?.get(name);
-          return inner && shapeOf(inner);
-        }, shapeOf(schema))
-        ?.keys() ?? []),
-    ].map(String);
-    const full = (name: string) => `"${at([...issue.path, name])}"`;
-    const near = nearest(issue.keys[0]!, names);
-    const ending = near === undefined ? `expected one of ${names.join(", ")}` : `did you mean ${full(near)}?`;
-    return `unknown option ${full(issue.keys[0]!)}; ${ending}`;
+  const path = issue.path.map(String);
+  if (issue.code === "unrecognized_keys") return unknownOption(path, issue.keys[0]!, schema);
+  const value = path.reduce<unknown>((outer, name) => Object(outer)[name], options);
+  return mismatch(path.join("."), issue, value);
+}
+
+function unknownOption(path: readonly string[], name: string, schema: z.core.$ZodType): string {
+  const shape = path.reduce<Shape | undefined>((outer, key) => outer?.[key] && shapeOf(outer[key]!), shapeOf(schema));
+  const names = Object.keys(shape ?? {});
+  const full = [...path, name].join(".");
+  const here = Object.hasOwn(namesElsewhere, name) ? pathTo(namesElsewhere[name]!, shape ?? {}, path) : undefined;
+  if (here !== undefined) return `unknown option "${full}"; here it is called "${here}"`;
+  const near = nearest(name, names);
+  const ending =
+    near === undefined ? `expected one of ${names.join(", ")}` : `did you mean "${[...path, near].join(".")}"?`;
+  return `unknown option "${full}"; ${ending}`;
+}
+
+/** Where the first of these names is that the options have, or options within them. */
+function pathTo(names: readonly string[], shape: Shape, path: readonly string[]): string | undefined {
+  const own = names.find((name) => Object.hasOwn(shape, name));
+  if (own !== undefined) return [...path, own].join(".");
+  for (const [key, inner] of Object.entries(shape)) {
+    const found = pathTo(names, shapeOf(inner) ?? {}, [...path, key]);
+    if (found !== undefined) return found;
   }
-  const got = issue.path.reduce<unknown>((value, name) => Object(value)[name], options);
-  return `expected ${at(issue.path)} to be ${issue.message}, got ${got === undefined ? "nothing" : shown(got)}`;
+  return undefined;
+}
+
+function mismatch(name: string, issue: z.core.$ZodIssue, value: unknown): string {
+  const { isSecret, methods } = (issue.code === "custom" && issue.params) || {};
+  const got = isSecret === true ? "something else" : shownInstead(value, methods as readonly string[] | undefined);
+  return `expected ${name} to be ${issue.message}, got ${got}`;
+}
+
+function shownInstead(value: unknown, methods: readonly string[] | undefined): string {
+  if (value === undefined) return "nothing";
+  if (value instanceof Promise) return "a promise: await it";
+  if (methods && typeof value === "function") return "a function: pass what it returns";
+  if (methods && typeof value === "object" && value !== null)
+    return `something without ${missingMethod(value, methods)}()`;
+  return shown(value);
 }

@@ -1,5 +1,6 @@
-import { type SamplerCorrection, samplerRatios } from "../grpo/loss/corrections";
+import { type SamplerCorrection, samplerCorrectionSpec, samplerRatios } from "../grpo/loss/corrections";
 import type { GrpoSettings } from "../grpo/presets";
+import { readOptions } from "../options/spec";
 import type { Trainer } from "../trainer";
 
 /**
@@ -31,7 +32,7 @@ export function withSamplerCorrection(
 export function samplerGap(
   trained: readonly (Float64Array | undefined)[],
   sampled: readonly Float64Array[],
-  correction?: SamplerCorrection,
+  options?: SamplerCorrection,
 ): Record<string, number> {
   const pairs = trained.flatMap((oldLogProbs, i) =>
     oldLogProbs ? [{ oldLogProbs, samplingLogProbs: sampled[i]! }] : [],
@@ -40,6 +41,7 @@ export function samplerGap(
     [...oldLogProbs].map((value, t) => value - samplingLogProbs[t]!),
   );
   if (differences.length === 0) return {};
+  const correction = options && readOptions("corrections.sampler", options, samplerCorrectionSpec);
   const sizes = differences.map(Math.abs);
   const ratios = correction
     ? pairs.flatMap((pair) =>

@@ -49,15 +49,15 @@ describe("selectHighQuality", () => {
   });
 
   it.each([
-    [{ fraction: 0.5, topK: 1 }, /not both/],
+    [{ fraction: 0.5, topK: 1 }, /expected fraction or topK, got both/],
     [{ fraction: 0 }, /fraction/],
     [{ fraction: 1.1 }, /fraction/],
     [{ topK: 1.5 }, /topK/],
     [{ topK: 0 }, /topK/],
     [{ threshold: Number.NaN }, /got NaN/],
     [{ threshold: "0.5" }, /to be a number, got "0\.5"/],
-    [{ fraction: "0.5" }, /in \(0, 1\], but is "0\.5"/],
-    [{ topK: "1" }, /a positive integer, but is "1"/],
+    [{ fraction: "0.5" }, /expected fraction to be in \(0, 1\], got "0\.5"/],
+    [{ topK: "1" }, /expected topK to be a whole number of at least 1, got "1"/],
   ])("refuses %j", (options, message) => {
     expect(() => selectHighQuality(rows(1), options as FilterOptions)).toThrow(ConfigError);
     expect(() => selectHighQuality(rows(1), options as FilterOptions)).toThrow(message);

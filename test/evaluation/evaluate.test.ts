@@ -15,12 +15,12 @@ const joyful = `<think>${smiling}</think><answer>{'joy': 1.00, 'sadness': 0.00}<
 const backend = scriptedBackend((prompt) => (promptKey(prompt).includes("picnic.png") ? "I see people." : joyful));
 
 const noBackends: [object, string][] = [
-  [{ backend: cotTrainer() }, "a trainer's sampler(); got something without generate()"],
+  [{ backend: cotTrainer() }, "a trainer's sampler(), got something without generate()"],
   [{ backend: Promise.resolve(backend) }, "got a promise: await it"],
   [{ backend: () => backend }, "got a function: pass what it returns"],
   [
     { backend: undefined },
-    "expected backend to be a backend, such as onnxBackend's or a trainer's sampler(); got undef",
+    "expected backend to be a backend, such as onnxBackend's or a trainer's sampler(), got nothing",
   ],
 ];
 
@@ -160,14 +160,16 @@ describe("evaluate", () => {
     await expect(evaluate({ task: moods, dataset: wrong, backend })).rejects.toThrow(DataError);
     await expect(evaluate({ task: moods, dataset, backend, concurrency: 0 })).rejects.toThrow(ConfigError);
     const named = { similarity: () => 1 };
-    await expect(evaluate({ task: moods, dataset, backend, metrics: named })).rejects.toThrow(/other names than "sim/);
+    await expect(evaluate({ task: moods, dataset, backend, metrics: named })).rejects.toThrow(
+      /other names than .*got "sim/,
+    );
     await expect(evaluate({ task: moods, dataset, backend, level: 1 })).rejects.toThrow(/level.*got 1/);
     await expect(evaluate({ task: moods, dataset, backend, resamples: 0.5 })).rejects.toThrow(/resamples.*got 0\.5/);
   });
 
   it.each<[object, string]>([
     [{ metric: classificationMetrics }, 'evaluate: unknown option "metric"; did you mean "metrics"?'],
-    [{ metrics: ["jsd"] }, 'expected metrics to be functions by name, such as classificationMetrics; got ["jsd"]'],
+    [{ metrics: ["jsd"] }, 'expected metrics to be functions by name, such as classificationMetrics, got ["jsd"]'],
     [{ metrics: { jsd: true } }, "expected metrics to be functions by name"],
     [{ resume: "no" }, 'evaluate: expected resume to be true or false, got "no"'],
     [{ seed: 1.5 }, "evaluate: expected seed to be a whole number, got 1.5"],

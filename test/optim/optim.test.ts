@@ -111,8 +111,10 @@ describe("adamw", () => {
 
   it("refuses options that it does not have, and text for a number", () => {
     expect(() => adamw({ weightdecay: 0.1 } as object)).toThrow('adamw: unknown option "weightdecay"; did you mean "w');
-    expect(() => adamw({ weightDecay: "0.1" as never })).toThrow('adamw: expected weightDecay ≥ 0, got "0.1"');
-    expect(() => adamw({ beta1: "0.9" as never })).toThrow('adamw: expected 0 ≤ beta1 < 1, got "0.9"');
+    expect(() => adamw({ weightDecay: "0.1" as never })).toThrow(
+      'adamw: expected weightDecay to be a finite number of at least 0, got "0.1"',
+    );
+    expect(() => adamw({ beta1: "0.9" as never })).toThrow('adamw: expected beta1 to be in [0, 1), got "0.9"');
   });
 
   it.each([

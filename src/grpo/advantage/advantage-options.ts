@@ -1,5 +1,5 @@
 import { ConfigError, ShapeError } from "../../errors";
-import { checkNumber, checkOptions, type Names } from "../../options/options";
+import { choice, count, given, list, notNegative, readOptions, type Settings, type Spec } from "../../options/spec";
 import { type BaselineName, baselines } from "./baseline";
 import { groupsOf } from "./groups";
 
@@ -32,58 +32,63 @@ export interface GrpoAdvantageOptions {
   readonly precision?: "double" | "single";
 }
 
-const names: Names<GrpoAdvantageOptions> = {
-  groupSize: true,
-  groups: true,
-  aggregation: true,
-  weights: true,
-  baseline: true,
-  scale: true,
-  stdEpsilon: true,
-  stdFloor: true,
-  alone: true,
-  lengths: true,
-  precision: true,
-};
+const baselineNames = Object.keys(baselines).join(", ");
 
-export type AdvantageSettings = ReturnType<typeof readOptions>;
+export const grpoAdvantagesSpec = {
+  groupSize: count().optional().describe("Completions per prompt, G; the rewards of one prompt are consecutive"),
+  groups: list("a list").optional().describe("Instead of groupSize: which prompt each completion answers"),
+  aggregation: choice(["sum_then_normalize", "normalize_then_sum"])
+    .default("sum_then_normalize")
+    .describe("With several reward functions: normalise their weighted sum, or sum them normalised (GDPO)"),
+  weights: list("a list of numbers").optional().describe("w, one weight for each reward function; 1 without it"),
+  baseline: given(`one of ${baselineNames}, or a list of numbers`, isBaseline)
+    .default("mean")
+    .describe("b: what a reward is compared with, by name, or a number for each completion"),
+  scale: choice(["group", "batch", "none", "nonzero", "tokens"])
+    .default("group")
+    .describe("s: what the difference is divided by"),
+  stdEpsilon: notNegative().default(1e-4).describe("Keeps a division by a small standard deviation finite"),
+  stdFloor: notNegative().default(0).describe("A standard deviation is taken to be at least this"),
+  alone: choice(["zero", "reward"]).default("zero").describe("The advantage of a reward that is alone in its group"),
+  lengths: list("a list of numbers").optional().describe("Unmasked tokens of each completion; 1 without it"),
+  precision: choice(["double", "single"]).default("double").describe("Rounding of a group's mean and deviation"),
+} satisfies Spec<GrpoAdvantageOptions>;
+
+function isBaseline(value: unknown): boolean {
+  return Array.isArray(value) || (typeof value === "string" && Object.hasOwn(baselines, value));
+}
+
+export type AdvantageSettings = ReturnType<typeof advantageSettings>;
 
 /** Options with their defaults; those that contradict each other, or the number of rewards, are refused. */
-export function readOptions(options: GrpoAdvantageOptions, count: number) {
-  checkOptions("grpoAdvantages", options, names);
-  const { aggregation = "sum_then_normalize", baseline = "mean", scale = "group" } = options;
-  const { stdEpsilon = 1e-4, stdFloor = 0 } = options;
-  if (aggregation === "normalize_then_sum" && ((scale !== "group" && scale !== "tokens") || baseline !== "mean")) {
+export function advantageSettings(options: GrpoAdvantageOptions, completions: number) {
+  const settings = readOptions("grpoAdvantages", options, grpoAdvantagesSpec);
+  checkCombinations(settings, completions);
+  return {
+    ...settings,
+    groups: groupsOf(settings, completions),
+    lengths: Float64Array.from(settings.lengths ?? new Array<number>(completions).fill(1)),
+    round: settings.precision === "single" ? Math.fround : (x: number) => x,
+  };
+}
+
+function checkCombinations(
+  { aggregation, scale, baseline, lengths }: Settings<GrpoAdvantageOptions, typeof grpoAdvantagesSpec>,
+  completions: number,
+): void {
+  const isWhitened = scale === "group" || scale === "tokens";
+  if (aggregation === "normalize_then_sum" && !(isWhitened && baseline === "mean"))
     throw new ConfigError(
       `grpoAdvantages: normalize_then_sum scales by group, then by batch or tokens: expected scale "group" or "tokens" and baseline "mean", got "${scale}" and "${baseline}"`,
     );
-  }
-  for (const [name, value] of Object.entries({ stdEpsilon, stdFloor }))
-    checkNumber("grpoAdvantages", `${name} ≥ 0`, value, value >= 0);
-  oneOf("aggregation", aggregation, ["sum_then_normalize", "normalize_then_sum"]);
-  oneOf("scale", scale, ["group", "batch", "none", "nonzero", "tokens"]);
-  if (typeof baseline === "string") oneOf("baseline", baseline, Object.keys(baselines));
-  for (const [name, values] of Object.entries({ baseline, lengths: options.lengths })) {
+  for (const [name, values] of Object.entries({ baseline, lengths })) {
     if (typeof values === "string" || values === undefined) continue;
-    if (values.length !== count)
-      throw new ShapeError(`grpoAdvantages: expected ${count} numbers in ${name}, got ${values.length}`);
+    if (values.length !== completions)
+      throw new ShapeError(`grpoAdvantages: expected ${completions} numbers in ${name}, got ${values.length}`);
     const bad = values.findIndex((value) => !Number.isFinite(value));
     if (bad >= 0)
       throw new ConfigError(`grpoAdvantages: expected finite ${name}, got ${values[bad]} for completion ${bad}`);
   }
-  if ((baseline === "lengthWeightedMean" || scale === "tokens") && options.lengths === undefined) {
+  if ((baseline === "lengthWeightedMean" || scale === "tokens") && lengths === undefined)
     throw new ConfigError('grpoAdvantages: baseline "lengthWeightedMean" and scale "tokens" expect lengths, got none');
-  }
-  return {
-    ...{ aggregation, baseline, scale, stdEpsilon, stdFloor },
-    groups: groupsOf(options, count),
-    alone: options.alone ?? "zero",
-    lengths: Float64Array.from(options.lengths ?? new Array<number>(count).fill(1)),
-    round: options.precision === "single" ? Math.fround : (x: number) => x,
-  };
-}
-
-function oneOf(name: string, value: string, names: readonly string[]): void {
-  if (!names.includes(value))
-    throw new ConfigError(`grpoAdvantages: expected ${name} to be one of ${names.join(", ")}; got "${value}"`);
 }

@@ -1,4 +1,4 @@
-import { type AdvantageSettings, type GrpoAdvantageOptions, readOptions } from "./advantage-options";
+import { type AdvantageSettings, advantageSettings, type GrpoAdvantageOptions } from "./advantage-options";
 import { baselines } from "./baseline";
 import { moments, whiten } from "./moments";
 import { type RewardValue, readColumns, readWeights, weightedSum } from "./rewards";
@@ -46,9 +46,9 @@ export function grpoAdvantages(
   rewards: readonly RewardValue[] | readonly (readonly RewardValue[])[],
   options: GrpoAdvantageOptions = {},
 ): GrpoAdvantages {
-  const settings = readOptions(options, rewards.length);
+  const settings = advantageSettings(options, rewards.length);
   const columns = readColumns(rewards);
-  const weights = readWeights(options.weights, columns.length);
+  const weights = readWeights(settings.weights, columns.length);
   const sum = weightedSum(columns, weights);
   if (settings.aggregation === "sum_then_normalize") {
     const std = standardDeviations(sum, settings);

@@ -1,4 +1,5 @@
 import { ConfigError, ShapeError } from "../../errors";
+import { flag, list, number, readOptions, type Spec } from "../../options/spec";
 import { whiten } from "./moments";
 
 export interface GaeOptions {
@@ -14,6 +15,18 @@ export interface GaeOptions {
   readonly whiten?: boolean;
 }
 
+const discount = () => number("in [0, 1]", (value) => value >= 0 && value <= 1);
+
+export const gaeAdvantagesSpec = {
+  values: list("a list of rows")
+    .optional()
+    .describe("V: what the rest of the completion was expected to earn; 0 without it"),
+  mask: list("a list of rows").optional().describe("1 where a token belongs to the policy; everywhere without it"),
+  gamma: discount().default(1).describe("γ: what a reward one token later is worth"),
+  lambda: discount().default(1).describe("λ: 1 trusts the rewards, 0 the values"),
+  whiten: flag().default(true).describe("Puts all tokens of the batch on mean 0 and standard deviation 1"),
+} satisfies Spec<GaeOptions>;
+
 /**
  * Advantages of tokens, from rewards of tokens:
  *
@@ -28,13 +41,8 @@ export interface GaeOptions {
  * @throws ConfigError when a number is NaN or infinite, or γ or λ is not in [0, 1]
  * Source: GAE (arXiv 1506.02438) Eq. 16; REINFORCE++ 2501.03262; ReMax 2310.10505. Figures as verl 0.9.1.
  */
-export function gaeAdvantages(
-  rewards: readonly ArrayLike<number>[],
-  { values, mask, gamma = 1, lambda = 1, whiten: whitens = true }: GaeOptions = {},
-): Float64Array[] {
-  for (const [name, value] of Object.entries({ gamma, lambda })) {
-    if (!(value >= 0 && value <= 1)) throw new ConfigError(`gaeAdvantages: expected ${name} in [0, 1], got ${value}`);
-  }
+export function gaeAdvantages(rewards: readonly ArrayLike<number>[], options: GaeOptions = {}): Float64Array[] {
+  const { values, mask, gamma, lambda, whiten: whitens } = readOptions("gaeAdvantages", options, gaeAdvantagesSpec);
   for (const [name, rows] of Object.entries({ values, mask })) if (rows) checkRows(name, rows, rewards);
   const isMasked = (i: number, t: number) => mask !== undefined && mask[i]![t] === 0;
 

@@ -1,9 +1,8 @@
 import { ConfigError, ShapeError } from "../../errors";
-import { shown } from "../../options/display";
 
 export interface Grouping {
-  readonly groupSize?: number;
-  readonly groups?: readonly (string | number)[];
+  readonly groupSize?: number | undefined;
+  readonly groups?: readonly (string | number)[] | undefined;
 }
 
 /** The completions of each prompt, by their place among `count`. */
@@ -28,9 +27,6 @@ function byName(groups: readonly (string | number)[], count: number): readonly n
 }
 
 function bySize(groupSize: number, count: number): readonly number[][] {
-  if (!Number.isInteger(groupSize) || groupSize < 1) {
-    throw new ConfigError(`grpoAdvantages: expected groupSize to be a positive integer, got ${shown(groupSize)}`);
-  }
   if (count % groupSize !== 0) {
     throw new ShapeError(`grpoAdvantages: expected whole groups of ${groupSize}, got ${count} rewards`);
   }

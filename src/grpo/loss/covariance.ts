@@ -1,3 +1,4 @@
+import { number, type Spec, seed as seedOption, share as shareOption } from "../../options/spec";
 import { createRng } from "../../rng";
 import type { Sequence } from "./batch";
 
@@ -5,9 +6,9 @@ import type { Sequence } from "./batch";
 export interface CovarianceOptions {
   /** Share of the batch's tokens that is held back (2e-4); at least one. */
   readonly share?: number;
-  /** clip_cov: candidates have a covariance above this (1) … */
+  /** clip_cov: candidates have a covariance above this (1). */
   readonly above?: number;
-  /** … and below this (5). */
+  /** clip_cov: candidates have a covariance below this (5). */
   readonly below?: number;
   /** clip_cov: which of the candidates it is (0). */
   readonly seed?: number;
@@ -15,11 +16,19 @@ export interface CovarianceOptions {
   readonly coefficient?: number;
 }
 
+export const covarianceSpec = {
+  share: shareOption().default(2e-4).describe("Share of the batch's tokens that is held back; at least one"),
+  above: number().default(1).describe("clip_cov: candidates have a covariance above this"),
+  below: number().default(5).describe("clip_cov: candidates have a covariance below this"),
+  seed: seedOption().default(0).describe("clip_cov: which of the candidates it is"),
+  coefficient: number().default(0.1).describe("kl_cov: what |log π − log π_old| of these tokens costs"),
+} satisfies Spec<CovarianceOptions>;
+
 /** Marks of the chosen tokens, a row for each sequence. */
 export type Choice = readonly Uint8Array[];
 
 /** kl_cov: the tokens of highest covariance. */
-export function highestCovariance(sequences: readonly Sequence[], { share = 2e-4 }: CovarianceOptions): Choice {
+export function highestCovariance(sequences: readonly Sequence[], { share }: Required<CovarianceOptions>): Choice {
   const tokens = covariances(sequences);
   const ranked = tokens.sort((a, b) => b.covariance - a.covariance);
   return marks(sequences, ranked.slice(0, atLeastOne(share * tokens.length)));
@@ -31,7 +40,7 @@ export function highestCovariance(sequences: readonly Sequence[], { share = 2e-4
  */
 export function covarianceBand(
   sequences: readonly Sequence[],
-  { share = 2e-4, above = 1, below = 5, seed = 0 }: CovarianceOptions,
+  { share, above, below, seed }: Required<CovarianceOptions>,
   isClipped: (i: number, k: number) => boolean,
 ): Choice {
   const tokens = covariances(sequences);

@@ -1,4 +1,5 @@
 import { ShapeError } from "../../errors";
+import { number, readArgument } from "../../options/spec";
 import type { RewardValue } from "../advantage/rewards";
 import { type GrpoBatch, readBatch } from "./batch";
 
@@ -41,7 +42,7 @@ const withSlopeOfK2 = (estimate: KlEstimator, d: number) => ({
  * @param rewards one for each completion; `null`, a missing one, stays missing
  * @param batch log-probs of the policy that sampled, and of the reference
  * @param klCoefficient β
- * @throws ShapeError when rows do not fit together, or there is no reference
+ * @throws ShapeError when rows do not fit together, or there is no reference; ConfigError for a β that is no number
  * Source: RLOO (arXiv 2402.14740); TRL's `RLOOTrainer`.
  */
 export function penaliseKl(
@@ -49,6 +50,7 @@ export function penaliseKl(
   { logProbs, refLogProbs, mask }: Pick<GrpoBatch, "logProbs" | "refLogProbs" | "mask">,
   klCoefficient: number,
 ): RewardValue[] {
+  readArgument("penaliseKl", "klCoefficient", klCoefficient, number());
   if (refLogProbs === undefined) throw new ShapeError("penaliseKl: expected refLogProbs, got none");
   if (rewards.length !== logProbs.length) {
     throw new ShapeError(

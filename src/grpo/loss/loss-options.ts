@@ -1,14 +1,23 @@
 import { ConfigError } from "../../errors";
-import { shown } from "../../options/display";
-import { checkBooleans, checkNumber, checkOptions, type Names } from "../../options/options";
+import {
+  flag,
+  group,
+  keyOf,
+  notNegative,
+  number,
+  positive,
+  readOptions,
+  type Settings,
+  type Spec,
+} from "../../options/spec";
 import { type AggregationName, aggregations } from "./aggregation";
 import type { GrpoBatch } from "./batch";
-import type { CorrectionOptions, Corrections } from "./corrections";
-import type { CovarianceOptions } from "./covariance";
+import { type CorrectionOptions, correctionsSpec } from "./corrections";
+import { type CovarianceOptions, covarianceSpec } from "./covariance";
 import { type ImportanceLevel, importanceLevels } from "./importance";
 import { type KlEstimatorName, klEstimators } from "./kl";
 import { type GrpoLossType, type LossType, lossTypes } from "./loss-types";
-import type { DroOptions, SapoOptions, VespoOptions } from "./objective";
+import { type DroOptions, droSpec, type SapoOptions, sapoSpec, type VespoOptions, vespoSpec } from "./objective";
 
 export interface GrpoLossOptions {
   /** Which published loss ("grpo"). */
@@ -61,138 +70,74 @@ export interface GrpoLossOptions {
   readonly totalTokens?: number;
 }
 
-const names: Names<GrpoLossOptions> = {
-  lossType: true,
-  clipEpsilon: true,
-  clipEpsilonHigh: true,
-  delta: true,
-  klCoefficient: true,
-  klEstimator: true,
-  klImportanceWeight: true,
-  entropyCoefficient: true,
-  importanceLevel: true,
-  aggregation: true,
-  skipEmpty: true,
-  lengthEpsilon: true,
-  boundLogRatios: true,
-  sapo: { temperaturePositive: true, temperatureNegative: true },
-  vespo: { kPositive: true, lambdaPositive: true, kNegative: true, lambdaNegative: true },
-  dro: { beta: true },
-  corrections: {
-    offPolicyThreshold: true,
-    topEntropy: true,
-    sampler: { level: true, outside: true, min: true, max: true },
-  },
-  covariance: { share: true, above: true, below: true, seed: true, coefficient: true },
-  maxLength: true,
-  accumulationSteps: true,
-  totalTokens: true,
-};
+export const grpoLossSpec = {
+  lossType: keyOf(lossTypes).default("grpo").describe("Which published loss"),
+  clipEpsilon: notNegative().default(0.2).describe("ε: a ratio below 1 − ε earns nothing more"),
+  clipEpsilonHigh: notNegative()
+    .optional()
+    .describe("ε_high: the same above 1 + ε_high; ε without it. cispo has to be given it, its cap on the ratio (5)"),
+  delta: positive()
+    .default(Number.POSITIVE_INFINITY)
+    .describe("δ: bounds the ratio where A < 0, which the clip leaves unbounded"),
+  klCoefficient: notNegative().default(0).describe("β: the weight of KL(π ‖ π_ref)"),
+  klEstimator: keyOf(klEstimators).default("k3").describe("How KL is estimated from the sampled tokens"),
+  klImportanceWeight: flag().default(false).describe("Multiplies KL by the importance ratio"),
+  entropyCoefficient: number().default(0).describe("c: the weight of the mean entropy, taken off the loss"),
+  importanceLevel: keyOf(importanceLevels)
+    .optional()
+    .describe("A ratio for each token, or one for the sequence; lossType's own without it"),
+  aggregation: keyOf(aggregations).optional().describe("How tokens add up; lossType's own without it"),
+  skipEmpty: flag().default(false).describe("Means over sequences leave out those that are masked throughout"),
+  lengthEpsilon: notNegative().default(0).describe("η: added to the length that a sequence's mean is divided by"),
+  boundLogRatios: flag().default(false).describe("Bounds log-ratios where verl does"),
+  sapo: group(sapoSpec).describe("sapo: how sharply it closes its gate"),
+  vespo: group(vespoSpec).describe("vespo: its weight, φ = w^k·exp(λ(1 − w))"),
+  dro: group(droSpec).describe("dro: its penalty"),
+  corrections: group(correctionsSpec).describe("Factors that make tokens count for less"),
+  covariance: group(covarianceSpec).describe("clip_cov, kl_cov: which tokens they hold back"),
+  maxLength: positive()
+    .optional()
+    .describe('For aggregation "fixedLength" (dr_grpo): tokens of the longest completion'),
+  accumulationSteps: positive().default(1).describe("Batches whose gradients are added up before one optimiser step"),
+  totalTokens: positive()
+    .optional()
+    .describe('For aggregation "stepTokenMean" (dapo, cispo, vespo): unmasked tokens of the optimiser step'),
+} satisfies Spec<GrpoLossOptions>;
 
-export type LossSettings = ReturnType<typeof readOptions>;
+export type LossSettings = ReturnType<typeof lossSettings>;
 
 /** Options with their defaults; those that contradict each other, or need what the batch does not have, are refused. */
-export function readOptions(options: GrpoLossOptions, batch: GrpoBatch) {
-  const { sampler, ...others } = options?.corrections ?? {};
-  const corrections: Corrections = { ...others, ...(sampler && { sampler }) };
-  checkOptions("grpoLoss", sampler === false ? { ...options, corrections } : options, names);
-  const { lossType = "grpo", clipEpsilon = 0.2, klCoefficient = 0, klEstimator = "k3" } = options;
-  oneOf("lossType", lossType, lossTypes);
-  const loss: LossType = lossTypes[lossType];
+export function lossSettings(options: GrpoLossOptions, batch: GrpoBatch) {
+  const read = readOptions("grpoLoss", options, grpoLossSpec);
+  const loss: LossType = lossTypes[read.lossType];
+  const { sampler, ...corrections } = read.corrections;
   const settings = {
+    ...read,
     loss,
-    importanceLevel: options.importanceLevel ?? loss.importanceLevel ?? "token",
-    aggregation: options.aggregation ?? loss.aggregation,
-    skipEmpty: options.skipEmpty ?? false,
-    lengthEpsilon: options.lengthEpsilon ?? 0,
-    boundLogRatios: options.boundLogRatios ?? false,
-    sapo: { temperaturePositive: 1, temperatureNegative: 1.05, ...given(options.sapo) },
-    vespo: { kPositive: 2, lambdaPositive: 3, kNegative: 3, lambdaNegative: 2, ...given(options.vespo) },
-    dro: { beta: Number.NaN, ...given(options.dro) },
-    clipEpsilon,
-    clipEpsilonHigh: options.clipEpsilonHigh ?? clipEpsilon,
-    delta: options.delta ?? Number.POSITIVE_INFINITY,
-    klCoefficient,
-    klEstimator,
-    klImportanceWeight: options.klImportanceWeight ?? false,
-    entropyCoefficient: options.entropyCoefficient ?? 0,
-    corrections,
-    covariance: options.covariance ?? {},
-    maxLength: options.maxLength,
-    accumulationSteps: options.accumulationSteps ?? 1,
-    totalTokens: options.totalTokens,
+    importanceLevel: read.importanceLevel ?? loss.importanceLevel ?? "token",
+    aggregation: read.aggregation ?? loss.aggregation,
+    clipEpsilonHigh: read.clipEpsilonHigh ?? read.clipEpsilon,
+    corrections: { ...corrections, sampler: sampler || undefined },
   };
-  oneOf("klEstimator", klEstimator, klEstimators);
-  oneOf("importanceLevel", settings.importanceLevel, importanceLevels);
-  oneOf("aggregation", settings.aggregation, aggregations);
-  oneOf("corrections.sampler.level", corrections.sampler?.level ?? "token", { token: 1, sequence: 1 });
-  oneOf("corrections.sampler.outside", corrections.sampler?.outside ?? "mask", { mask: 1, truncate: 1 });
-  checkNumbers(settings);
-  checkCombinations(lossType, options, settings);
+  checkCombinations(read, settings);
   checkInputs(batch, settings);
   return settings;
 }
 
-/** Without what is undefined, which would hide a default. */
-const given = <T extends object>(options: T | undefined) =>
-  Object.fromEntries(Object.entries(options ?? {}).filter(([, value]) => value !== undefined)) as T;
-
-function oneOf(name: string, value: string, table: object): void {
-  if (!Object.hasOwn(table, value)) {
-    throw new ConfigError(`grpoLoss: expected ${name} to be one of ${Object.keys(table).join(", ")}; got "${value}"`);
-  }
-}
-
-function checkNumbers(settings: LossSettings): void {
-  const { klImportanceWeight, skipEmpty, boundLogRatios, lengthEpsilon, sapo, vespo } = settings;
-  checkBooleans("grpoLoss", { klImportanceWeight, skipEmpty, boundLogRatios });
-  const { clipEpsilon, clipEpsilonHigh, klCoefficient, delta, maxLength, accumulationSteps, totalTokens } = settings;
-  const { corrections, covariance, entropyCoefficient } = settings;
-  const { min, max } = corrections.sampler ?? {};
-  const atLeastZero = {
-    ...{ clipEpsilon, clipEpsilonHigh, klCoefficient, lengthEpsilon, "corrections.sampler.min": min },
-    ...within("vespo", vespo),
-  };
-  for (const [name, value] of Object.entries(atLeastZero)) {
-    if (value !== undefined) checkNumber("grpoLoss", `${name} ≥ 0`, value, value >= 0);
-  }
-  const positive = {
-    ...{ delta, maxLength, accumulationSteps, totalTokens, "corrections.sampler.max": max },
-    ...within("sapo", sapo),
-  };
-  for (const [name, value] of Object.entries(positive)) {
-    if (value !== undefined) checkNumber("grpoLoss", `${name} > 0`, value, value > 0);
-  }
-  const shares = { "corrections.topEntropy": corrections.topEntropy, "covariance.share": covariance.share };
-  for (const [name, value] of Object.entries(shares)) {
-    if (value !== undefined) checkNumber("grpoLoss", `${name} in (0, 1]`, value, value > 0 && value <= 1);
-  }
-  const numbers = { entropyCoefficient, "corrections.offPolicyThreshold": corrections.offPolicyThreshold };
-  for (const [name, value] of Object.entries(numbers)) {
-    if (value !== undefined) checkNumber("grpoLoss", `${name} to be a number`, value, !Number.isNaN(value));
-  }
-}
-
-const within = (group: string, options: object) =>
-  Object.fromEntries(Object.entries(options).map(([name, value]) => [`${group}.${name}`, value as number]));
-
-function checkCombinations(lossType: GrpoLossType, options: GrpoLossOptions, settings: LossSettings): void {
-  if (settings.aggregation === "fixedLength" && options.maxLength === undefined)
+function checkCombinations(
+  { lossType, maxLength, clipEpsilonHigh, dro }: Settings<GrpoLossOptions, typeof grpoLossSpec>,
+  { aggregation, corrections: { sampler } }: LossSettings,
+): void {
+  if (aggregation === "fixedLength" && maxLength === undefined)
     throw new ConfigError(`grpoLoss: ${lossType} expects maxLength, got none`);
-  if (lossType === "cispo" && options.clipEpsilonHigh === undefined) {
+  if (lossType === "cispo" && clipEpsilonHigh === undefined)
     throw new ConfigError("grpoLoss: cispo expects clipEpsilonHigh, its cap on the ratio (5 is usual), got none");
-  }
-  if (lossType === "dro" && !(settings.dro.beta > 0 && Number.isFinite(settings.dro.beta))) {
+  if (lossType === "dro" && dro.beta === undefined)
+    throw new ConfigError("grpoLoss: dro expects dro.beta, the weight of its penalty, got none");
+  if (lossType === "vespo" && sampler && sampler.level !== "token")
     throw new ConfigError(
-      `grpoLoss: dro expects dro.beta > 0, the weight of its penalty, got ${shown(options.dro?.beta)}`,
+      `grpoLoss: vespo expects corrections.sampler.level "token", got "${sampler.level}": it makes the sequence's ratio itself`,
     );
-  }
-  const { sampler } = settings.corrections;
-  if (lossType === "vespo" && sampler && sampler.level !== "token") {
-    throw new ConfigError(
-      'grpoLoss: vespo expects corrections.sampler.level "token": it makes the sequence\'s ratio itself',
-    );
-  }
 }
 
 function checkInputs(batch: GrpoBatch, { klCoefficient, entropyCoefficient, corrections }: LossSettings): void {

@@ -2,7 +2,7 @@ import { aggregations } from "./aggregation";
 import { type GrpoBatch, readBatch, type Sequence } from "./batch";
 import { entropyBonus, entropyThreshold } from "./entropy";
 import { klEstimators } from "./kl";
-import { type GrpoLossOptions, type LossSettings, readOptions } from "./loss-options";
+import { type GrpoLossOptions, type LossSettings, lossSettings } from "./loss-options";
 import { type GrpoMetrics, lossMetrics } from "./metrics";
 import { type PolicyTerms, policyTerms } from "./terms";
 
@@ -51,7 +51,7 @@ export interface GrpoLoss {
  * Figures as TRL 1.16 and verl 0.9.1.
  */
 export function grpoLoss(batch: GrpoBatch, options: GrpoLossOptions = {}): GrpoLoss {
-  const settings = readOptions(options, batch);
+  const settings = lossSettings(options, batch);
   const { corrections, entropyCoefficient, accumulationSteps } = settings;
   const sequences = readBatch(batch);
   const threshold = corrections.topEntropy ? entropyThreshold(sequences, corrections.topEntropy) : -Infinity;

@@ -1,3 +1,4 @@
+import { notNegative, number, positive, type Spec } from "../../options/spec";
 import type { Sequence } from "./batch";
 
 /** A token's loss and its two partial derivatives; both lead to the token's log-probability. */
@@ -33,9 +34,27 @@ export interface VespoOptions {
 
 /** The penalty of dro. */
 export interface DroOptions {
-  /** β, positive. */
+  /** β, the weight of (log r)²/2, which dro has to be given. */
   readonly beta?: number;
 }
+
+export const sapoSpec = {
+  temperaturePositive: positive().default(1).describe("τ where A > 0"),
+  temperatureNegative: positive().default(1.05).describe("τ where A ≤ 0"),
+} satisfies Spec<SapoOptions>;
+
+export const vespoSpec = {
+  kPositive: notNegative().default(2).describe("k where A ≥ 0"),
+  lambdaPositive: notNegative().default(3).describe("λ where A ≥ 0"),
+  kNegative: notNegative().default(3).describe("k where A < 0"),
+  lambdaNegative: notNegative().default(2).describe("λ where A < 0"),
+} satisfies Spec<VespoOptions>;
+
+export const droSpec = {
+  beta: number("a finite number above 0", (value) => value > 0 && Number.isFinite(value))
+    .optional()
+    .describe("β, the weight of (log r)²/2, which dro has to be given"),
+} satisfies Spec<DroOptions>;
 
 export interface ObjectiveSettings {
   readonly clipEpsilon: number;
@@ -43,7 +62,7 @@ export interface ObjectiveSettings {
   readonly delta: number;
   readonly sapo: Required<SapoOptions>;
   readonly vespo: Required<VespoOptions>;
-  readonly dro: Required<DroOptions>;
+  readonly dro: { readonly beta?: number | undefined };
 }
 
 /** A token's contribution, given its advantage, log π, the logarithm of its importance ratio r, and log π_old. */
@@ -158,7 +177,7 @@ export const objectives: { readonly [N in ObjectiveName]: Objective } = {
 
   // −A·log π + β/2·(log r)²           pulled back to the old policy, not clipped (DRO)
   quadratic:
-    ({ dro: { beta } }) =>
+    ({ dro: { beta = Number.NaN } }) =>
     (advantage, logProb, logRatio) => ({
       value: -advantage * logProb + (beta / 2) * logRatio ** 2,
       dLogProb: -advantage,

@@ -1,5 +1,5 @@
 import type { Sequence } from "./batch";
-import { type Corrections, offPolicyFactors, samplerRatios } from "./corrections";
+import { offPolicyFactors, samplerRatios } from "./corrections";
 import { type Choice, covarianceBand, highestCovariance } from "./covariance";
 import { bounded, type Importance, importanceLevels } from "./importance";
 import type { LossSettings } from "./loss-options";
@@ -66,8 +66,7 @@ function applyCovariance(sequences: readonly Sequence[], terms: readonly PolicyT
         Float64Array.from(row, (mark) => 1 - mark),
       );
   }
-  if (loss.covariance === "penalise")
-    penalise(terms, highestCovariance(sequences, options), options.coefficient ?? 0.1);
+  if (loss.covariance === "penalise") penalise(terms, highestCovariance(sequences, options), options.coefficient);
 }
 
 /** Adds c·|log r| where chosen. */
@@ -86,7 +85,7 @@ function correctionFactors(
   { corrections, loss }: LossSettings,
   entropyThreshold: number,
 ): readonly Float64Array[] {
-  const { offPolicyThreshold, topEntropy, sampler }: Corrections = corrections;
+  const { offPolicyThreshold, topEntropy, sampler } = corrections;
   return [
     ...(offPolicyThreshold === undefined ? [] : [offPolicyFactors(sequence, offPolicyThreshold)]),
     ...(topEntropy === undefined ? [] : [sequence.entropies!.map((entropy) => (entropy >= entropyThreshold ? 1 : 0))]),
