@@ -56,14 +56,18 @@ export function compiledAtOnce(policy: Policy, { memory }: Placement, part?: Par
   return Math.min(mostCompiled, Math.max(2, Math.floor(fit)));
 }
 
-/** Bytes of weights that each compiled graph copies on the CPU: those in float32 that are not quantized. */
+/**
+ * Bytes of weights that each compiled graph copies on the CPU: those in float32 that are not quantized. A graph of the language model rearranges them twice, for the prompt and for
+ * what follows, or for the way there and the way back.
+ */
 export function copiedBytes(policy: Policy, part?: Part): number {
   const { architecture, checkpoint, trainable } = policy;
   if (checkpoint.rounded || weightStorage(policy).weightsStayInFiles) return graphBytes;
   const isOf = (name: string) =>
     part === undefined || name.startsWith(architecture.visionPrefix) === (part === "vision");
   const frozen = [...checkpoint.tensors].filter(([name]) => isOf(name) && !trainable.has(name));
-  return graphBytes + sum(frozen.map(([, { shape }]) => 4 * elementCount(shape, "weight")));
+  const copies = part === "vision" ? 1 : 2;
+  return graphBytes + copies * sum(frozen.map(([, { shape }]) => 4 * elementCount(shape, "weight")));
 }
 
 /** Memory of the machine or of the container, whichever is less; without a limit the latter is 0 or astronomical. */

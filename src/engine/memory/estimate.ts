@@ -170,7 +170,7 @@ export async function checkMemory(
   const grids = images.map(({ grid }) => grid);
   const foreseen = foresee(policy, work, { tokens: tokens.length, grids }, sideBySide);
   const kept =
-    keptCopies(sideBySide.sampled ?? policy) + (sideBySide.rowsAtOnce === undefined ? 0 : keptCopies(policy));
+    keptCopies(sideBySide.sampled ?? policy, 2) + (sideBySide.rowsAtOnce === undefined ? 0 : keptCopies(policy, 1));
   const estimate = { ...foreseen, weights: foreseen.weights + kept, total: foreseen.total + kept };
   const { total, available, ...parts } = estimate;
   if (total / 1.25 <= available) return estimate;
@@ -181,8 +181,9 @@ export async function checkMemory(
   );
 }
 
-/** The share of graphs that are kept beside two that run. */
-const keptCopies = (policy: Policy) => (compiledAtOnce(policy, {}, "language") - 2) * copiedBytes(policy, "language");
+/** The share of graphs that are kept beside those that are counted. */
+const keptCopies = (policy: Policy, counted: number) =>
+  (compiledAtOnce(policy, {}, "language") - counted) * copiedBytes(policy, "language");
 
 const gigabytes = (bytes: number): string => `${(bytes / 1e9).toFixed(1)} GB`;
 
