@@ -1,4 +1,5 @@
 import { ConfigError } from "../errors";
+import { checkArguments, fieldsKind, listKind, numberKind, objectKind, textKind } from "../options/arguments";
 import { shown } from "../options/display";
 
 /** As much of a rollout as decides which one is kept. */
@@ -24,8 +25,10 @@ export interface FilterOptions {
  */
 export function selectHighQuality<Row extends { readonly reward: number }>(
   rows: readonly Row[],
-  { threshold, fraction, topK }: FilterOptions = {},
+  options: FilterOptions = {},
 ): Row[] {
+  checkArguments("selectHighQuality", { rows, options }, { rows: rowsKind, options: objectKind });
+  const { threshold, fraction, topK } = options;
   if (fraction !== undefined && topK !== undefined)
     throw new ConfigError("give selectHighQuality fraction or topK, not both");
   if (fraction !== undefined && !(typeof fraction === "number" && fraction > 0 && fraction <= 1)) {
@@ -44,6 +47,9 @@ export function selectHighQuality<Row extends { readonly reward: number }>(
   return rows.filter((row) => kept.has(row));
 }
 
+const rowsKind = listKind(fieldsKind({ reward: numberKind }));
+const judgedKind = fieldsKind({ cot: fieldsKind({ text: textKind }), reward: fieldsKind({ reward: numberKind }) });
+
 /** @throws ConfigError for a τ that is not a number */
 export function checkThreshold(threshold: number): void {
   if (typeof threshold !== "number" || Number.isNaN(threshold))
@@ -55,6 +61,7 @@ export function checkThreshold(threshold: number): void {
  * @throws ConfigError for an empty group
  */
 export function bestRollout<R extends Judged>(rollouts: readonly R[]): R {
+  checkArguments("bestRollout", { rollouts }, { rollouts: listKind(judgedKind) });
   const [first, ...others] = rollouts;
   if (!first) throw new ConfigError("bestRollout needs at least one rollout, but got none");
   return others.reduce((best, rollout) => (isBetter(rollout, best) ? rollout : best), first);

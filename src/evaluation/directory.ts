@@ -2,6 +2,7 @@ import { appendFile } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
 import { CheckpointError } from "../errors";
+import { checkArguments, textKind } from "../options/arguments";
 import { claimDirectory } from "../runs/directory/claim";
 import {
   cutOff,
@@ -113,6 +114,7 @@ const inMemory: EvaluationDirectory = {
  * @throws CheckpointError for a directory without one, or with one that is damaged
  */
 export async function readEvaluation<A>(runDir: string): Promise<Evaluation<A, string>> {
+  checkArguments("readEvaluation", { runDir }, { runDir: textKind });
   const summary = (await readJson(join(runDir, "evaluation.json"))) as Omit<Evaluation<A, string>, "records">;
   const file = join(runDir, "records.jsonl");
   const { lines } = await readWholeLines(file);

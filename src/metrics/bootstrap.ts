@@ -1,3 +1,4 @@
+import { checkArguments, functionKind, numberKind } from "../options/arguments";
 import type { Names } from "../options/options";
 import { checkNumber, checkSeed } from "../options/options";
 import { createRng } from "../rng";
@@ -34,6 +35,7 @@ export function bootstrapInterval(
   statistic: (counts: Counts) => number,
   options: ResamplingOptions = {},
 ): Interval {
+  checkArguments("bootstrapInterval", { size, statistic }, { size: numberKind, statistic: functionKind });
   const { level, resamples, seed } = withResamplingDefaults("bootstrapInterval", options);
   const rng = createRng(seed, "bootstrap");
   const counts = new Uint32Array(size);

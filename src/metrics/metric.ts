@@ -1,6 +1,7 @@
 import { DataError } from "../errors";
+import { checkArguments, functionKind, textKind } from "../options/arguments";
 import { type Counts, weightedMean } from "./bootstrap";
-import { meanOver, type Outcome } from "./outcome";
+import { meanOver, type Outcome, outcomesKind } from "./outcome";
 
 /** A number for all examples together, from a plain function. Its optional properties make intervals fast, and comparisons possible. */
 export interface Metric<A> {
@@ -24,12 +25,17 @@ export function meanMetric<A>(
   each: (outcome: Outcome<A>) => number,
   { lowerIsBetter = false }: { readonly lowerIsBetter?: boolean } = {},
 ): Metric<A> {
-  const metric = (outcomes: readonly Outcome<A>[]) => meanOver(name, outcomes, each);
+  checkArguments("meanMetric", { name, each }, { name: textKind, each: functionKind });
+  const metric = (outcomes: readonly Outcome<A>[]) => {
+    checkArguments(name, { outcomes }, { outcomes: outcomesKind });
+    return meanOver(name, outcomes, each);
+  };
   return Object.assign(metric, { each, lowerIsBetter });
 }
 
 /** A metric's value for some outcomes by how often each is there. */
 export function weightedMetric<A>(metric: Metric<A>, outcomes: readonly Outcome<A>[]): (counts: Counts) => number {
+  checkArguments("weightedMetric", { metric, outcomes }, { metric: functionKind, outcomes: outcomesKind });
   if (metric.each) return weightedMean(outcomes.map(metric.each));
   if (metric.weighted) return metric.weighted(outcomes);
   return (counts) => {

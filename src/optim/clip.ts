@@ -1,4 +1,5 @@
 import { TrainingError } from "../errors";
+import { checkArguments, mapKind, numberKind } from "../options/arguments";
 import { checkNumber } from "../options/options";
 import { type Loop, runInThreads } from "./threads";
 import type { GradientTransform, Tensors } from "./transform";
@@ -31,6 +32,7 @@ export function clipByGlobalNorm(maxNorm: number): GradientTransform {
  * @throws TrainingError when the norm is NaN or infinite; the gradients are left as they were
  */
 export function clipGradNorm(gradients: Tensors, maxNorm: number): number {
+  checkArguments("clipGradNorm", { gradients, maxNorm }, { gradients: mapKind, maxNorm: numberKind });
   const norm = globalNorm(gradients);
   multiply(gradients, clippingFactor(maxNorm, norm));
   return norm;
@@ -55,6 +57,7 @@ const scale: Loop<readonly [Float32Array], { readonly factor: number }> = ([valu
 
 /** ‖g‖ = √Σ g² over all tensors together. */
 export function globalNorm(gradients: Tensors): number {
+  checkArguments("globalNorm", { gradients }, { gradients: mapKind });
   let sum = 0;
   for (const gradient of gradients.values()) sum += sumOfSquares(gradient);
   return Math.sqrt(sum);

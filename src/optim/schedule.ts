@@ -1,3 +1,4 @@
+import { checkArguments, objectKind } from "../options/arguments";
 import { checkNumber } from "../options/options";
 
 /** Learning rate of the update that follows `step` finished ones. */
@@ -35,13 +36,17 @@ export function cosineSchedule(options: DecayOptions): Schedule {
   return withWarmup(options, (step) => (1 + Math.cos(Math.PI * progress(step))) / 2);
 }
 
-function withWarmup({ learningRate, warmupSteps = 0 }: ScheduleOptions, factor: (step: number) => number): Schedule {
+function withWarmup(options: ScheduleOptions, factor: (step: number) => number): Schedule {
+  checkArguments("schedule", { options }, { options: objectKind });
+  const { learningRate, warmupSteps = 0 } = options;
   checkNumber("schedule", "learningRate ≥ 0", learningRate, learningRate >= 0);
   checkNumber("schedule", "warmupSteps ≥ 0", warmupSteps, warmupSteps >= 0);
   return (step) => learningRate * (step < warmupSteps ? step / warmupSteps : factor(step));
 }
 
-function progressOf({ totalSteps, warmupSteps = 0 }: DecayOptions): (step: number) => number {
+function progressOf(options: DecayOptions): (step: number) => number {
+  checkArguments("schedule", { options }, { options: objectKind });
+  const { totalSteps, warmupSteps = 0 } = options;
   checkNumber("schedule", `totalSteps > warmupSteps (${warmupSteps})`, totalSteps, totalSteps > warmupSteps);
   return (step) => Math.min(1, (step - warmupSteps) / (totalSteps - warmupSteps));
 }

@@ -1,6 +1,7 @@
 import { join } from "node:path";
 import type { EvaluationRecord } from "../evaluation/records";
 import type { StepMetrics } from "../events";
+import { checkArguments, fieldsKind, listKind, objectKind, optionalKind, textKind } from "../options/arguments";
 import { readMetrics } from "../runs/directory/directory";
 import type { Task } from "../task";
 import type { Example } from "../types";
@@ -35,6 +36,15 @@ export interface ReportOptions<A> {
   readonly records?: readonly ReportedRecord<A>[];
 }
 
+const optionsKind = fieldsKind({
+  title: textKind,
+  task: objectKind,
+  dataset: listKind(fieldsKind({ id: textKind })),
+  runs: listKind(fieldsKind({ title: textKind, runDir: textKind })),
+  tables: optionalKind(listKind(fieldsKind({ title: textKind, header: listKind(), rows: listKind(listKind()) }))),
+  records: optionalKind(listKind(fieldsKind({ exampleId: textKind, text: textKind }))),
+});
+
 export type ReportedRecord<A> = Pick<EvaluationRecord<A>, "exampleId" | "text" | "think" | "prediction" | "failure">;
 
 /**
@@ -43,6 +53,7 @@ export type ReportedRecord<A> = Pick<EvaluationRecord<A>, "exampleId" | "text" |
  * @throws CheckpointError for a run directory without metrics, or with rows that are not a run's
  */
 export async function htmlReport<A>(options: ReportOptions<A>): Promise<string> {
+  checkArguments("htmlReport", { options }, { options: optionsKind });
   const { title, task, dataset, runs, tables = [], records = [] } = options;
   const examples = new Map(dataset.map((example) => [example.id, example]));
   const images = createPageImages();

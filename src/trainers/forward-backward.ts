@@ -1,4 +1,5 @@
 import { ShapeError, TrainingError } from "../errors";
+import { checkArguments, fieldsKind, listKind } from "../options/arguments";
 import type { TokenRows, Trainer, TrainSequence } from "../trainer";
 
 /**
@@ -37,6 +38,13 @@ export function forwardBackwardOver(
   };
 }
 
+/** @throws ConfigError naming the first sequence without a prompt or a completion */
+export function checkSequences(sequences: readonly TrainSequence[]): void {
+  checkArguments("trainer", { sequences }, { sequences: sequencesKind });
+}
+
+const sequencesKind = listKind(fieldsKind({ prompt: listKind(), completion: listKind() }));
+
 /** Cotangents that teach nothing. */
 export const zerosFor = (sequences: readonly TrainSequence[]): Float64Array[] =>
   sequences.map(({ completion }) => new Float64Array(completion.length));
@@ -46,6 +54,8 @@ export const zerosFor = (sequences: readonly TrainSequence[]): Float64Array[] =>
  * @throws ShapeError, TrainingError naming `what`, the row and the token
  */
 export function checkRows(what: string, rows: TokenRows, sequences: readonly TrainSequence[]): void {
+  checkSequences(sequences);
+  checkArguments(what, { rows }, { rows: listKind(listKind()) });
   if (rows.length !== sequences.length)
     throw new ShapeError(`${what}: expected ${sequences.length} rows, got ${rows.length}`);
   for (const [i, { completion }] of sequences.entries()) {

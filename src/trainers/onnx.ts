@@ -22,7 +22,7 @@ import { checkPositiveIntegers, divisors, isDivisor } from "../options/limits";
 import { checkBooleans, checkMethods, checkNumber, checkOptions, checkSeed, type Names } from "../options/options";
 import type { ScoringOptions, Trainer, TrainSequence } from "../trainer";
 import type { Workload } from "../types";
-import { checkRows, forwardBackwardOver } from "./forward-backward";
+import { checkRows, checkSequences, forwardBackwardOver } from "./forward-backward";
 import { checkFinite, readOptimizer, saveOptimizer } from "./optimizer-files";
 
 export interface OnnxTrainerOptions {
@@ -242,6 +242,7 @@ function scoredRows(
 ): Promise<ScoredRow[]> {
   signal?.throwIfAborted();
   checkNumber("onnxTrainer", `a temperature ${divisors}`, temperature, isDivisor(temperature));
+  checkSequences(sequences);
   return Promise.all(sequences.map((sequence, i) => scoredRow(model, sequence, i)));
 }
 

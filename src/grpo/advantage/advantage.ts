@@ -1,3 +1,4 @@
+import { checkArguments, listKind } from "../../options/arguments";
 import { type AdvantageSettings, type GrpoAdvantageOptions, readOptions } from "./advantage-options";
 import { baselines } from "./baseline";
 import { moments, whiten } from "./moments";
@@ -46,6 +47,7 @@ export function grpoAdvantages(
   rewards: readonly RewardValue[] | readonly (readonly RewardValue[])[],
   options: GrpoAdvantageOptions = {},
 ): GrpoAdvantages {
+  checkArguments("grpoAdvantages", { rewards }, { rewards: listKind() });
   const settings = readOptions(options, rewards.length);
   const columns = readColumns(rewards);
   const weights = readWeights(options.weights, columns.length);

@@ -1,4 +1,5 @@
 import { ConfigError, ShapeError } from "../../errors";
+import { checkArguments, listKind, objectKind } from "../../options/arguments";
 import { whiten } from "./moments";
 
 export interface GaeOptions {
@@ -28,10 +29,9 @@ export interface GaeOptions {
  * @throws ConfigError when a number is NaN or infinite, or γ or λ is not in [0, 1]
  * Source: GAE (arXiv 1506.02438) Eq. 16; REINFORCE++ 2501.03262; ReMax 2310.10505. Figures as verl 0.9.1.
  */
-export function gaeAdvantages(
-  rewards: readonly ArrayLike<number>[],
-  { values, mask, gamma = 1, lambda = 1, whiten: whitens = true }: GaeOptions = {},
-): Float64Array[] {
+export function gaeAdvantages(rewards: readonly ArrayLike<number>[], options: GaeOptions = {}): Float64Array[] {
+  checkArguments("gaeAdvantages", { rewards, options }, { rewards: listKind(listKind()), options: objectKind });
+  const { values, mask, gamma = 1, lambda = 1, whiten: whitens = true } = options;
   for (const [name, value] of Object.entries({ gamma, lambda })) {
     if (!(value >= 0 && value <= 1)) throw new ConfigError(`gaeAdvantages: expected ${name} in [0, 1], got ${value}`);
   }

@@ -279,7 +279,8 @@ function templateWithPictures(setting: unknown, path: string): string | undefine
   };
   const named = Array.isArray(setting) ? setting.map((one) => [one?.name, one?.template] as const) : [];
   const wrong = named.findIndex((parts) => !parts.every((part) => typeof part === "string"));
-  if (wrong >= 0) refuse(`chat_template[${wrong}] to be { "name": text, "template": text }`, setting[wrong]);
+  if (wrong >= 0)
+    refuse(`chat_template[${wrong}] to be { "name": text, "template": text }`, (setting as unknown[])[wrong]);
   const byName =
     typeof setting === "object" ? new Map(Array.isArray(setting) ? named : Object.entries(setting)) : undefined;
   if (byName && !byName.has("default")) refuse('a chat_template named "default"', [...byName.keys()]);

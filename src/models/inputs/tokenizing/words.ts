@@ -14,7 +14,9 @@ interface Token {
  */
 export function checkWords(path: string, words: readonly (readonly [string, number])[], added: readonly Token[]): void {
   const refuse = (expected: string, got: string): never => {
-    throw new DataError(`${path}: expected ${expected}, got ${got}; take tokenizer.json from the model that it belongs to`);
+    throw new DataError(
+      `${path}: expected ${expected}, got ${got}; take tokenizer.json from the model that it belongs to`,
+    );
   };
   const taken = new Map<number, string>();
   const add = (word: string, id: number) => {
