@@ -9,6 +9,7 @@ import {
   flush,
   flushFolder,
   jsonl,
+  parseShallow,
   readJson,
   readWholeLines,
   writeAtomically,
@@ -148,7 +149,7 @@ function readAnswerRow(line: string, where: string): readonly [string, Answer] {
 
 function readRow<A>(line: string, where: string): EvaluationRecord<A> {
   try {
-    const row = JSON.parse(line);
+    const row = parseShallow(line) as EvaluationRecord<A>;
     answerRow.parse(row);
     return row;
   } catch (cause) {
