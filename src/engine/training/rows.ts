@@ -4,6 +4,7 @@ import { divisors, isDivisor } from "../../options/limits";
 import { checkNumber } from "../../options/options";
 import type { ScoringOptions, TrainSequence } from "../../scoring";
 import type { ScoredRow } from "../shared-prefixes";
+import { checkSequences } from "./check-rows";
 
 /**
  * Turns sequences into rows of tokens, images decoded.
@@ -15,6 +16,7 @@ export function scoredRows(
   { temperature = 1, signal }: ScoringOptions,
 ): Promise<ScoredRow[]> {
   signal?.throwIfAborted();
+  checkSequences(sequences);
   checkNumber("onnxTrainer", `a temperature ${divisors}`, temperature, isDivisor(temperature));
   return Promise.all(sequences.map((sequence, i) => scoredRow(model, sequence, i)));
 }

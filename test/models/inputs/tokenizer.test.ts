@@ -166,6 +166,55 @@ describe("a chat template", () => {
     expect(decode(encodePrompt(asks("hi"), []))).toContain("You are a silent assistant.");
   });
 
+  const withSetting = async (chat_template: unknown) => {
+    const dir = await copyOfCheckpoint();
+    await rm(join(dir, "chat_template.jinja"));
+    const settings = JSON.parse(await readFile(join(dir, "tokenizer_config.json"), "utf8"));
+    await writeFile(join(dir, "tokenizer_config.json"), JSON.stringify({ ...settings, chat_template }));
+    return loadTokenizer(dir, architecture);
+  };
+
+  it.each<[string, (template: string) => unknown]>([
+    ["an object of texts by name", (template) => ({ tool_use: "image", default: template })],
+    [
+      "a list that has the name twice, of which the last counts",
+      (template) => [
+        { name: "default", template: "image" },
+        { name: "default", template },
+      ],
+    ],
+  ])("is read from tokenizer_config.json as transformers reads it: %s", async (_, settingOf) => {
+    const template = (await readFile(join(checkpointDir, "chat_template.jinja"), "utf8")).replace("helpful", "silent");
+    const { decode, encodePrompt } = await withSetting(settingOf(template));
+    expect(decode(encodePrompt(asks("hi"), []))).toContain("You are a silent assistant.");
+  });
+
+  it("is Qwen2-VL's when tokenizer_config.json says null", async () => {
+    const { encodePrompt } = await withSetting(null);
+    expect(encodePrompt(promptOf(recorded), recorded.grids.map(merged))).toEqual(recorded.ids);
+  });
+
+  it.each<[string, unknown, RegExp]>([
+    ["a number", 7, /tokenizer_config\.json: expected chat_template to be text, or texts by name, got 7; mend/],
+    ["true", true, /expected chat_template to be text, or texts by name, got true/],
+    [
+      "an object without a default",
+      { tool_use: "image" },
+      /expected a chat_template named "default", got \["tool_use"\]/,
+    ],
+    ["an empty list", [], /expected a chat_template named "default", got \[\]/],
+    ["a default that is no text", { default: { x: 1 } }, /texts by name, got \{"x":1\}/],
+    [
+      "a list of texts",
+      ["image"],
+      /expected chat_template\[0\] to be \{ "name": text, "template": text \}, got "image"/,
+    ],
+    ["a list with a null", [{ name: "default", template: "image" }, null], /chat_template\[1\].*got null/],
+  ])("is refused by name when it is %s", async (_, setting, message) => {
+    await expect(withSetting(setting)).rejects.toThrow(message);
+    await expect(withSetting(setting)).rejects.toThrow(DataError);
+  });
+
   it.each(["{% for x in %}", "{{ raise_exception('no') }}"])(
     "that cannot be used is an error: %s",
     async (template) => {
@@ -195,8 +244,8 @@ describe("a chat template", () => {
 });
 
 interface Json {
-  readonly model: { vocab: Record<string, number> };
-  readonly added_tokens: { content: string }[];
+  readonly model: { vocab: Record<string, number>; merges?: unknown };
+  readonly added_tokens: { content: string; id?: number }[];
   normalizer: unknown;
   pre_tokenizer: unknown;
 }
@@ -317,9 +366,68 @@ describe("a tokenizer that does not belong to the model", () => {
     ["an id beyond the vocabulary", ({ model }) => void (model.vocab.a = 291), /\["a",291\]/],
     ["a token without text", ({ added_tokens: [first] }) => void (first!.content = ""), /content that is not empty/],
     ["no object", () => [7], /expected an object, found \[7\]/],
+    [
+      "an id of two words",
+      ({ model }) => void (model.vocab.b = model.vocab.a!),
+      /got id \d+ for "a" and for "b"; take/,
+    ],
+    [
+      "an added token with another word's id",
+      ({ model, added_tokens: [first] }) => {
+        first!.id = model.vocab.a!;
+      },
+      /expected an id for each token, got id \d+ for "a" and for "<\|im_end\|>"/,
+    ],
+    [
+      "added tokens that share an id",
+      ({ added_tokens: [first, second] }) => void (second!.id = first!.id!),
+      /got id 284 for "<\|im_end\|>" and for "<\|endoftext\|>"/,
+    ],
+    [
+      "a word with two ids",
+      ({ model, added_tokens: [first] }) => void (first!.content = Object.keys(model.vocab)[0]!),
+      /expected one id for a token, got "0" with id 15 and with id 284/,
+    ],
+    [
+      "merges that are an object",
+      ({ model }) => void (model.merges = {}),
+      /expected model\.merges to be a list, got \{\}/,
+    ],
+    ["no merges", ({ model }) => void delete model.merges, /expected model\.merges to be a list, got undefined/],
+    [
+      "a merge that is a number",
+      ({ model }) => void (model.merges = ["a b", 7]),
+      /expected model\.merges\[1\] to be two words, got 7/,
+    ],
+    [
+      "a merge of one word",
+      ({ model }) => void (model.merges = ["ab"]),
+      /model\.merges\[0\] to be two words, got "ab"/,
+    ],
+    [
+      "a pair of three",
+      ({ model }) =>
+        void (model.merges = [
+          ["a", "b"],
+          ["a", "b", "c"],
+        ]),
+      /merges\[1\] to be a pair of texts, got/,
+    ],
+    [
+      "merges of both forms",
+      ({ model }) => void (model.merges = [["a", "b"], "a b"]),
+      /merges\[1\] to be a pair of texts, got "a b"/,
+    ],
   ])("is refused by name: %s", async (_, change, message) => {
     await expect(changed(change)).rejects.toThrow(message);
     await expect(changed(change)).rejects.toThrow(DataError);
+  });
+
+  it("is read when an added token repeats a word of the vocab with its id", async () => {
+    const { encode } = await changed(({ model, added_tokens: [first] }) => {
+      model.vocab[first!.content] = first!.id!;
+    });
+    expect(encode("a mug")).toEqual(tokenizer.encode("a mug"));
   });
 
   it("is an error when tokenizer.json describes none", async () => {
