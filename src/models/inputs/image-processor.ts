@@ -177,5 +177,7 @@ async function readSettings(dir: string): Promise<{ path: string; json: unknown 
   if (ofAll?.image_processor) return { path: whole, json: ofAll.image_processor };
   if (await exists(own)) return { path: own, json: await readJson(own) };
   if (ofAll) return { path: whole, json: ofAll };
-  throw new DataError(`${dir}: expected preprocessor_config.json or processor_config.json, found neither`);
+  throw new DataError(
+    `${dir}: expected preprocessor_config.json or processor_config.json, found neither; training does not change it: copy the one of the model that was trained`,
+  );
 }

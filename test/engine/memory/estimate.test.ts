@@ -129,6 +129,17 @@ describe("a large checkpoint", () => {
     expect(compiledAtOnce(imaginedPolicy(middle, "everything", "BF16"), {})).toBe(64);
   });
 
+  it("counts all copies of frozen weights that one compiled graph has", () => {
+    const wide = { ...config, text: { ...config.text, intermediateSize: 60_000 } };
+    const policy = imaginedPolicy(wide, { rank: 4 }, "BF16");
+    const adapter = 8 * numbers(policy.trainable.values());
+    const begun = { ...generation, resumable: false };
+    for (const work of [{ generation: begun }, { training }]) {
+      const held = estimateMemory(policy, work).weights - adapter;
+      expect(held / copiedBytes(policy, "language"), JSON.stringify(Object.keys(work))).toBeCloseTo(1, 0);
+    }
+  });
+
   it("has as many compiled graphs on a GPU as fit half of it, the one that begins and the one that goes on at least", () => {
     const tensors = numbers([...large.checkpoint.tensors.values()]);
     const on = (memory: number, halfProducts = false) =>
