@@ -50,7 +50,7 @@ const modules = {
   lisa,
   parquet,
 };
-/** Every function of theirs; `stopOnInterrupt` would listen to this process, and stages and classes are called elsewhere. */
+/** Every function of theirs; `stopOnInterrupt` would listen to this process, and stages, classes and suites of tests are called elsewhere. */
 const functions = Object.entries(modules)
   .flatMap(([module, exports]) =>
     Object.entries(exports).map(([name, value]) => [`${module}: ${name}`, value] as readonly [string, unknown]),
@@ -58,7 +58,7 @@ const functions = Object.entries(modules)
   .filter(
     (entry): entry is readonly [string, Call] => typeof entry[1] === "function" && !/^class /.test(String(entry[1])),
   )
-  .filter(([name]) => !/stopOnInterrupt|: rise(Cot|R1)$/.test(name));
+  .filter(([name]) => !/stopOnInterrupt|: (?:rise(?:Cot|R1)|describe\w+)$/.test(name));
 
 const wrong = [undefined, null, {}, [], 5, "x", [null], [{}]];
 const calls = [
