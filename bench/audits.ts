@@ -101,7 +101,7 @@ async function judge(
       const examples = asked.slice(first, first + 16);
       const sampled = await sampleAnswers<Moods>({
         ...{ task, backend: trainer.sampler(), examples, groupSize, seed, reward: answerReward },
-        sampling: { maxTokens: answerMaxTokens },
+        sampling: { temperature: 1, maxTokens: answerMaxTokens },
         signal: new AbortController().signal,
       });
       const rollouts = sampled.map(({ rollout }) => rollout);

@@ -14,7 +14,7 @@ import { onnxTrainer } from "../src/trainers/onnx";
 import { picturePrompts } from "./model";
 
 const steps = Number(process.argv[2] ?? 10_000);
-const [settled, groupSize, pictures] = [Math.min(500, steps / 2), 4, 16];
+const [settled, rolloutsPerGroup, pictures] = [Math.min(500, steps / 2), 4, 16];
 const model = fileURLToPath(new URL("../test/reference/data/qwen2-vl-tiny/checkpoint", import.meta.url));
 const trainer = await onnxTrainer({ model, device: "cpu" });
 const prompts = picturePrompts(pictures);
@@ -23,7 +23,9 @@ const { signal } = new AbortController();
 let before = 0;
 for (let step = 1; step <= steps; step++) {
   const prompt = prompts[step % pictures]!;
-  const [completions] = await trainer.sampler().generate([prompt], { count: groupSize, maxTokens: 12, seed: step });
+  const [completions] = await trainer
+    .sampler()
+    .generate([prompt], { count: rolloutsPerGroup, maxTokens: 12, seed: step });
   const sampled = completions!.map((completion) => ({
     rollout: step,
     truth: null,
@@ -33,7 +35,13 @@ for (let step = 1; step <= steps; step++) {
     },
     segments: [{ prompt, completion }],
   }));
-  const options = { groupSize, grpo: grpoPresets["rise-paper"], learningRate: 1e-6, credit: "all", signal } as const;
+  const options = {
+    rolloutsPerGroup,
+    grpo: grpoPresets["rise-paper"],
+    learningRate: 1e-6,
+    credit: "all",
+    signal,
+  } as const;
   await grpoStep(trainer, sampled, options);
   if (step === settled) before = resident();
   if (step % Math.max(1, Math.floor(steps / 10)) === 0)

@@ -52,19 +52,19 @@ export interface AnswerRollout<A> {
   readonly reward: Reward;
 }
 
-/** A rollout with the tokens that earned its reward: one row of the GRPO loss, in one or more pieces. */
+/** A rollout with the completions that earned its reward: one row of the GRPO loss, in one or more segments. */
 export interface Sampled<R> {
   readonly rollout: R;
   readonly reward: Reward;
   /** The example's annotation. */
   readonly truth: unknown;
-  readonly segments: readonly Segment[];
+  readonly segments: readonly SampledSegment[];
 }
 
-/** A piece of a rollout. */
-export interface Segment {
+/** A segment of a rollout as it was sampled. */
+export interface SampledSegment {
   readonly prompt: Prompt;
   readonly completion: Completion;
-  /** At which it was sampled (1): what learns from it is the policy of this temperature. */
+  /** The temperature it was sampled at (1): the policy of this temperature learns from it. */
   readonly temperature?: number | undefined;
 }

@@ -1,9 +1,12 @@
 import type { Prompt } from "./types";
 
-/** A prompt and the tokens that follow it; only these tokens carry loss. */
-export type TrainSequence = { readonly prompt: Prompt; readonly completion: readonly number[] };
+/** A prompt and the completion tokens that follow it; only these tokens carry loss. */
+export type Segment = { readonly prompt: Prompt; readonly completion: readonly number[] };
 
-/** One array a sequence, with one number for each token of its completion. */
+/** The older name of `Segment`. */
+export type TrainSequence = Segment;
+
+/** One array a segment, with one number for each token of its completion. */
 export type TokenRows = readonly ArrayLike<number>[];
 
 /**

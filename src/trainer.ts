@@ -2,7 +2,7 @@ import type { VlmBackend } from "./backend";
 import type { LossFn, ScoringOptions, TokenRows, TrainSequence } from "./scoring";
 import type { MemoryEstimate, Workload } from "./types";
 
-export type { LossFn, ScoringOptions, TokenRows, TrainSequence } from "./scoring";
+export type { LossFn, ScoringOptions, Segment, TokenRows, TrainSequence } from "./scoring";
 
 /** A policy that can be sampled and improved: the calls of Tinker's API. */
 export interface Trainer {

@@ -1,12 +1,12 @@
 import { bestRollout } from "../cots/select";
 import type { RatedCot, Rollout } from "../rollouts";
 import type { RunFailures } from "../runs/examples/failures";
-import type { Memory } from "../runs/stages";
+import type { StageState } from "../runs/stages";
 import type { Example } from "../types";
 
 /** A row of D_RISE, and how much the cot was worth. */
 export interface RiseCotRow<A> extends RatedCot<A> {
-  /** S(A, Â) of the kept cot; like `reward` the mean over its reconstructions, where it has several. */
+  /** S(A, Â) of the kept cot; like `reward`, the mean over its reconstructions. */
   readonly similarity: number;
   /** S(A, Â) of the likeliest reconstruction from the image with an empty cot. */
   readonly imageOnlySimilarity: number;
@@ -23,18 +23,18 @@ interface RatedText {
 
 type Pairs<T> = [id: string, value: T][];
 
-/** What stage 1 remembers from step to step: the best cot of each example so far. */
-export interface CotMemory extends Memory {
+/** The state of stage 1 from step to step: the best cot of each example so far. */
+export interface CotState extends StageState {
   numTokens: number;
   /** By example id. */
   readonly best: Map<string, RatedText>;
   readonly imageOnly: Map<string, number>;
-  /** Why an example could not be sampled, or not in full, the last time it was asked about. */
+  /** By example id, the reason why its last sampling failed in whole or in part. */
   readonly failed: Map<string, string>;
-  keepBest(rollouts: readonly Rollout<unknown>[]): Record<string, number>;
+  keepBest(rollouts: readonly Rollout<unknown>[]): void;
 }
 
-export function createCotMemory(): CotMemory {
+export function createCotState(): CotState {
   const best = new Map<string, RatedText>();
   const imageOnly = new Map<string, number>();
   const failed = new Map<string, string>();
@@ -48,7 +48,6 @@ export function createCotMemory(): CotMemory {
         const known = best.get(rated.exampleId);
         best.set(rated.exampleId, known ? bestRollout([known, rated]) : rated);
       }
-      return {};
     },
     save() {
       const failures = failed.size > 0 && { failed: [...failed] };
@@ -69,8 +68,8 @@ export function createCotMemory(): CotMemory {
   };
 }
 
-/** Failures of a run's examples, which its memory keeps for the result. */
-export const rememberFailures = (failures: RunFailures, { failed }: CotMemory): RunFailures => ({
+/** Reports failures of a run's examples, and keeps them in its state for the result. */
+export const rememberFailures = (failures: RunFailures, { failed }: CotState): RunFailures => ({
   ...failures,
   onSampled(exampleId, failure, rollouts) {
     if (failure) failed.set(exampleId, failure.message);
@@ -79,8 +78,8 @@ export const rememberFailures = (failures: RunFailures, { failed }: CotMemory): 
   },
 });
 
-/** The row of D_RISE for an example, or nothing for one that was never sampled. */
-export function rowOf<A>({ id, annotation }: Example<A>, { best, imageOnly }: CotMemory): RiseCotRow<A>[] {
+/** The row of D_RISE for an example; no row for an example that was never sampled. */
+export function rowOf<A>({ id, annotation }: Example<A>, { best, imageOnly }: CotState): RiseCotRow<A>[] {
   const rated = best.get(id);
   const imageOnlySimilarity = imageOnly.get(id);
   if (!rated || imageOnlySimilarity === undefined) return [];
@@ -89,7 +88,7 @@ export function rowOf<A>({ id, annotation }: Example<A>, { best, imageOnly }: Co
   return [{ exampleId: id, cot: rated.cot.text, annotation, reward, similarity, imageOnlySimilarity, cotGain }];
 }
 
-/** One for each cot: rollouts of the same one, which are side by side, share its completion. */
+/** One entry for each cot: its rollouts share its completion. */
 function ratedTexts(rollouts: readonly Rollout<unknown>[]): RatedText[] {
   const byCot = new Map<unknown, Rollout<unknown>[]>();
   for (const rollout of rollouts) byCot.set(rollout.cot, [...(byCot.get(rollout.cot) ?? []), rollout]);

@@ -2,7 +2,7 @@ import type { VlmBackend } from "../backend";
 import { DataError } from "../errors";
 import type { PreflightReport, RunEvent } from "../events";
 import { preflightPage } from "../report/sections/preflight";
-import { type Learned, passes } from "../runs/backpropagate";
+import { passes, type TemperedSegment } from "../runs/backpropagate";
 import type { RunDirectory } from "../runs/directory/directory";
 import type { Rehearsal } from "../runs/stages";
 import type { Task } from "../task";
@@ -17,25 +17,24 @@ export interface Demand {
   readonly completionTokens: number;
 }
 
-/**
- * Rehearses every stage before the first step: counts the tokens of all prompts, and takes the example with most of them once through all that a step
- * does, forward and backward, without learning from it. What was sampled, and annotations drawn on their pictures, go to `preflight.html`.
- *
- * @throws DataError for a picture that cannot be read, or a prompt that leaves too little room for its completion: pictures are never cut off
- */
-export async function* preflight<A>({
-  stages,
-  task,
-  dataset,
-  directory,
-  signal,
-}: {
+interface PreflightOptions<A> {
   readonly stages: readonly { readonly steps: number; rehearse?(signal: AbortSignal): Promise<Rehearsal> }[];
   readonly task: Task<A>;
   readonly dataset: readonly Example<A>[];
   readonly directory: RunDirectory;
   readonly signal: AbortSignal;
-}): AsyncGenerator<RunEvent<never, never>, void, void> {
+}
+
+/**
+ * Rehearses every stage before the first step: counts the tokens of all prompts, and takes the longest example once through
+ * a whole step, forward and backward, without learning from it. `preflight.html` shows the samples, and annotations drawn
+ * on their images.
+ *
+ * @throws DataError for an image that cannot be read, or a prompt that leaves too little room for its completion: images
+ * are never cut off
+ */
+export async function* preflight<A>(options: PreflightOptions<A>): AsyncGenerator<RunEvent<never, never>, void, void> {
+  const { stages, task, dataset, directory, signal } = options;
   const rehearsals: Rehearsal[] = [];
   for (const stage of stages) {
     if (stage.steps === 0 || !stage.rehearse) continue;
@@ -50,20 +49,20 @@ export async function* preflight<A>({
   await directory.writePreflight(() => preflightPage(task, dataset, rehearsals));
 }
 
-/** Of whom a stage asks something, and how much a step does side by side. */
+/** The model that a stage samples from, and the sizes of a step. */
 export interface Needing {
   readonly backend: VlmBackend;
-  /** Where the stage trains. */
+  /** Of a stage that trains. */
   readonly trainer?: Trainer | undefined;
   readonly prompts: number;
   readonly count: number;
-  /** Whether it takes gradients of entropies. */
+  /** Whether a step takes gradients of entropies. */
   readonly entropies?: boolean;
 }
 
 /**
- * What a stage needs: the demand with the longest prompt and completion together, its prompt's tokens where the backend counts them, and what a
- * step with such prompts takes of the memory, where that can be foreseen.
+ * Finds the demand with the longest prompt and completion together, counts its tokens if the backend can, and estimates the
+ * memory of a step with such prompts if the model can.
  * @throws DataError for a prompt that leaves too little room, ConfigError for a step that does not fit into memory
  */
 export async function needsOf(demands: readonly Demand[], { backend, trainer, ...sizes }: Needing): Promise<Needs> {
@@ -90,16 +89,16 @@ async function largestDemand(backend: VlmBackend, demands: readonly Demand[]): P
     throw new DataError(
       `${tooLong.length} of ${demands.length} prompts do not fit: expected at most ${limit} tokens of prompt and completion, but that of example ` +
         `${demand.exampleId} has ${tokens[largest]} and up to ${demand.completionTokens} may follow. Lower the token limits of sampling, or have smaller ` +
-        "pictures (max_pixels in preprocessor_config.json); nothing is cut off",
+        "images (max_pixels in preprocessor_config.json); nothing is cut off",
     );
   }
   return { demand, promptTokens: tokens[largest]!, contextLength: limit };
 }
 
-/** A forward and backward pass over sequences whose gradient is zero: everything is tried, nothing is learned. */
+/** Passes segments forward and backward with zero gradients: everything is tried, nothing is learned. */
 export async function rehearseTraining(
   trainer: Trainer,
-  sequences: readonly Learned[],
+  segments: readonly TemperedSegment[],
   options: {
     readonly microBatch?: number | undefined;
     readonly entropies?: boolean;
@@ -107,8 +106,8 @@ export async function rehearseTraining(
   },
 ): Promise<void> {
   const { microBatch, entropies = false, signal } = options;
-  for (const { temperature, places } of passes(sequences, [...sequences.keys()], microBatch)) {
-    const part = places.map((i) => sequences[i]!);
+  for (const { temperature, places } of passes(segments, [...segments.keys()], microBatch)) {
+    const part = places.map((i) => segments[i]!);
     const zeros = part.map(({ completion }) => new Float64Array(completion.length));
     await trainer.backward(part, zeros, { temperature, signal, ...(entropies && { entropyCotangents: zeros }) });
   }

@@ -1,322 +1,237 @@
 import type { VlmBackend } from "../backend";
-import { checkThreshold, selectHighQuality } from "../cots/select";
-import { ConfigError } from "../errors";
-import type { BestCheckpoint, RunEvent, StepMetrics } from "../events";
-import { type GrpoSettings, grpoPresets } from "../grpo/presets";
-import { checkChoice } from "../options/choice";
-import type { Names } from "../options/options";
-import { checkBooleans, checkOptions, checkSeed } from "../options/options";
-import { paperReward } from "../reward/paper";
-import type { RewardFunction } from "../reward/reward";
+import { selectHighQuality } from "../cots/select";
+import type { RunEvent } from "../events";
 import { deriveSeed } from "../rng";
 import type { Rollout } from "../rollouts";
-import { openRunDirectory, trainedIn } from "../runs/directory/directory";
-import { type Owned, withOwned } from "../runs/disposable";
-import {
-  checkCounts,
-  checkExamples,
-  checkHeldOut,
-  fingerprint,
-  given,
-  orderedBatch,
-  promptsFingerprint,
-  shuffledBatch,
-} from "../runs/examples/check-examples";
-import {
-  checkFailureOptions,
-  createRunFailures,
-  type FailedExample,
-  type FailureOptions,
-  failureNames,
-  type RunFailures,
-} from "../runs/examples/failures";
-import { policyIdentity } from "../runs/examples/policy-identity";
-import { type ReadableOptions, readableExamples } from "../runs/examples/readable-examples";
+import { withDisposable } from "../runs/disposable";
+import { orderedBatch, shuffledBatch } from "../runs/examples/batches";
+import { createRunFailures, type FailedExample, type OnSampled, type RunFailures } from "../runs/examples/failures";
+import { promptsFingerprint } from "../runs/examples/fingerprints";
 import { generateEach } from "../runs/generate";
-import { checkLearningRate, describeLearningRate, type LearningRate } from "../runs/learning-rate";
+import { describeLearningRate } from "../runs/learning-rate";
 import { createRun, type Run } from "../runs/run";
-import { runStages, type Stage } from "../runs/stages";
-import type { Task } from "../task";
+import type { Stage } from "../runs/stages";
 import type { Trainer } from "../trainer";
 import type { Example } from "../types";
-import { type CotMemory, createCotMemory, type RiseCotRow, rememberFailures, rowOf } from "./best-cots";
-import { checkGrpo } from "./grpo-step";
-import { type Demand, preflight } from "./preflight";
-import { checkSampling, heldOutMetrics, rolloutStage } from "./rollout-stage";
+import { type CotState, createCotState, type RiseCotRow, rememberFailures, rowOf } from "./best-cots";
 import {
-  checkReward,
-  type RolloutSamplingOptions,
-  reconstructionSampling,
-  sampleRollouts,
-  samplingNames,
-} from "./sample";
+  decidingSettings,
+  heldOutEvaluation,
+  type Pipeline,
+  type Policy,
+  type RunResult,
+  runPipeline,
+} from "./pipeline";
+import type { Demand } from "./preflight";
+import {
+  type RiseCotOptions,
+  type RiseCotSettings,
+  readRiseCotOptions,
+  riseCotSpec,
+  rolloutsPerGroup,
+} from "./rise-cot-options";
+import { rolloutStage, type StageRehearsal } from "./rollout-stage";
+import { sampleRollouts } from "./sample";
 import { withSamplerCorrection } from "./sampler-gap";
+import { greedySampling, splitSampling } from "./sampling-options";
 
-export interface RiseCotOptions<A> extends FailureOptions, ReadableOptions {
-  readonly task: Task<A>;
-  readonly dataset: readonly Example<A>[];
-  /** The policy to train. A function makes it when the run starts, and the run disposes of it. */
-  readonly trainer?: Owned<Trainer>;
-  /** A model that cannot be trained: best-of-G with it as it is, the paper's Base-Model-CoT and GPT-4o-CoT (Table 3). */
-  readonly backend?: Owned<VlmBackend>;
-  /** `paperReward`. */
-  readonly reward?: RewardFunction<A>;
-  /** G, rollouts for each example (8). */
-  readonly groupSize?: number;
-  /** Examples whose groups make up one update (2, the paper's batch of 1 times 2). */
-  readonly examplesPerStep?: number;
-  /** Updates (200). */
-  readonly steps?: number;
-  /** `grpoPresets["rise-paper"]`. */
-  readonly grpo?: GrpoSettings;
-  /** A constant or a schedule (2e-5). */
-  readonly learningRate?: LearningRate;
-  /** τ (0.75). */
-  readonly threshold?: number;
-  /** How rollouts are drawn (at temperature 1, from all tokens), their lengths, and reconstructions a cot. */
-  readonly sampling?: RolloutSamplingOptions;
-  /** Which tokens learn: cot and reconstruction, or, as in the published code, the reconstruction alone ("both"). */
-  readonly credit?: "both" | "reconstruction";
-  /** Sequences in one forward and backward pass (all of a step). */
-  readonly microBatch?: number;
-  /** Steps from one checkpoint to the next (50). */
-  readonly checkpointEvery?: number;
-  /** Newest checkpoints that are kept; the best one stays as well (3). */
-  readonly keepCheckpoints?: number;
-  /** Examples to measure the policy with at every checkpoint, one greedy rollout each; the best `eval_reward` is the best checkpoint. */
-  readonly heldOut?: readonly Example<A>[];
-  /** Decode every image and try every stage on one example before the first step (true): what must fail fails at once, and `preflight.html` shows what was seen. */
-  readonly preflight?: boolean;
-  /** Sample all examples once more with the trained policy (true). */
-  readonly finalPass?: boolean;
-  readonly seed?: number;
-  /** Where the run is written; without it nothing is. */
-  readonly runDir?: string;
-  /** Go on with the run in `runDir`, if there is one (false). */
-  readonly resume?: boolean;
-  /** Finishes the step under way, writes a checkpoint, and rejects with this signal's reason: `stopOnInterrupt`. */
-  readonly stop?: AbortSignal;
-  /** Stops as soon as possible; what came after the last checkpoint is lost. */
-  readonly signal?: AbortSignal;
-}
+export type { RiseCotRow } from "./best-cots";
+export type { RiseCotOptions } from "./rise-cot-options";
 
-export interface RiseCotResult<A> {
+export interface RiseCotResult<A> extends OwnResult<A>, RunResult {}
+
+interface OwnResult<A> {
   /** D_RISE = {(I, R*, A, r)}: the best rollout of every example that had one, in the order of the dataset. */
   readonly dataset: readonly RiseCotRow<A>[];
-  /** Examples that could not be sampled, or not in full, the last time they were asked about; empty if there are none. */
+  /** Examples whose last sampling failed in whole or in part. */
   readonly failed: readonly FailedExample[];
   /** Rows with r ≥ τ. */
   readonly kept: readonly RiseCotRow<A>[];
-  readonly metrics: readonly StepMetrics[];
-  /** Directory of the trained weights, in `runDir`. */
-  readonly adapter?: string;
-  /** The checkpoint that earned most on `heldOut`. */
-  readonly best?: BestCheckpoint;
 }
-
-export type { RiseCotRow } from "./best-cots";
 
 export type RiseCotEvent<A> = RunEvent<Rollout<A>, RiseCotResult<A>>;
 
 /**
  * Stage 1: learns to justify annotations so that they can be told from the justification, and keeps the best one for each.
  *
- * For (I, A): sample G cots from π(R | I, A), for each a reconstruction from π(Â | I, R), reward the pair, and improve both by GRPO.
- * D_RISE is the best rollout of each example, in training or in a final pass with the trained policy (ties: the shorter cot).
+ * For (I, A): samples G cots from π(R | I, A), for each a reconstruction from π(Â | I, R), rewards the pair, and improves
+ * both by GRPO. D_RISE is the best rollout of each example, in training or in a final pass with the trained policy (ties:
+ * the shorter cot).
  *
  * @throws ConfigError, DataError before any compute is spent; TrainingError, CheckpointError
- * Source: RISE, stage 1, Eqs. 1–7. Departure: recorded for each row is what the image alone would have earned.
+ * @example
+ * const { dataset: cots } = await riseCot({ task, dataset, trainer, runDir: "runs/cot" });
+ * Source: RISE, stage 1, Eqs. 1–7. Departure: each row records the similarity that the image alone earns.
  */
 export function riseCot<A>(options: RiseCotOptions<A>): Run<RiseCotEvent<A>, RiseCotResult<A>> {
   return createRun((signal) => {
-    checkOptions("riseCot", options, riseCotNames);
-    const { task, dataset, heldOut = [], trainer, backend } = options;
-    // Before a model is loaded, or fetched, for nothing.
-    checkExamples(task, dataset);
-    checkHeldOut(task, heldOut, dataset);
-    const settings = withDefaults(options);
-    if (trainer && !backend)
-      return withOwned("trainer", trainer, "backward", (owned) => run(settings, signal, owned.sampler(), owned));
-    if (backend && !trainer) return withOwned("backend", backend, "generate", (owned) => run(settings, signal, owned));
-    throw new ConfigError(`riseCot: expected a trainer or a backend, got ${trainer ? "both" : "neither"}`);
+    const settings = readRiseCotOptions(options);
+    const run = (policy: Policy) => runPipeline(settings, policy, signal, (readable) => cotPipeline(readable, policy));
+    const { trainer, backend } = settings;
+    return trainer
+      ? withDisposable({ where: "riseCot", name: "trainer", method: "backward" }, trainer, (made) =>
+          run({ backend: made.sampler(), trainer: made }),
+        )
+      : withDisposable({ where: "riseCot", name: "backend", method: "generate" }, backend!, (made) =>
+          run({ backend: made }),
+        );
   }, options?.signal);
 }
 
-async function* run<A>(
-  asked: Settings<A>,
-  signal: AbortSignal,
-  backend: VlmBackend,
-  trainer?: Trainer,
-): AsyncGenerator<RiseCotEvent<A>, RiseCotResult<A>, void> {
-  const readable = asked.preflight ? { ...asked, ...(yield* readableExamples(asked, backend, signal)) } : asked;
-  const settings = trainer ? { ...readable, grpo: withSamplerCorrection(readable.grpo, trainer) } : readable;
-  const { dataset, threshold, checkpointEvery, keepCheckpoints, runDir, resume, stop } = settings;
-  const memory = createCotMemory();
-  const failures = rememberFailures(createRunFailures("riseCot", settings), memory);
-  const stages = trainer
-    ? [training(settings, memory, failures, trainer), closing(settings, memory, failures, backend)]
-    : [closing({ ...settings, finalPass: true }, memory, failures, backend, cotRehearsal(settings, backend))];
-  const policy = runDir === undefined ? "" : await policyIdentity(backend);
-  const config = (steps: number) => describe({ ...settings, steps }, policy, trainer !== undefined);
-  const directory = await openRunDirectory(runDir, config(settings.steps), {
-    ...{ resume, keep: keepCheckpoints },
-    length: { stages, checkpointEvery, config: (steps) => config(steps.get("steps") ?? settings.steps) },
-  });
-  try {
-    if (settings.preflight && !directory.resumed) {
-      const { task } = settings;
-      yield* preflight({ stages, task, dataset, directory, signal });
-    }
-    yield* runStages(stages, { directory, memory, trainer, checkpointEvery, stop, signal });
+/** The parts that the functions below share. */
+interface Context<A> {
+  readonly settings: RiseCotSettings<A>;
+  readonly backend: VlmBackend;
+  readonly state: CotState;
+  readonly failures: RunFailures;
+}
 
-    const rows = dataset.flatMap((example) => rowOf(example, memory));
-    if (rows.length === 0) failures.checkAny();
-    await directory.writeCots(rows);
-    const result: RiseCotResult<A> = {
-      dataset: rows,
-      failed: [...memory.failed].map(([exampleId, message]) => ({ exampleId, message })),
-      kept: selectHighQuality(rows, { threshold }),
-      metrics: directory.metrics,
-      ...trainedIn(directory),
-    };
-    yield { type: "run-end", result };
-    return result;
-  } finally {
-    await directory.close();
-  }
+function cotPipeline<A>(readable: RiseCotSettings<A>, policy: Policy): Pipeline<Rollout<A>, OwnResult<A>> {
+  const { backend, trainer } = policy;
+  const settings = trainer ? { ...readable, grpo: withSamplerCorrection(readable.grpo, trainer) } : readable;
+  const state = createCotState();
+  const failures = rememberFailures(createRunFailures("riseCot", settings), state);
+  const context = { settings, backend, state, failures };
+  return {
+    stages: trainer
+      ? [training(context, trainer), closing(context, settings.finalPass)]
+      : [closing(context, true, rehearsal(context))],
+    state,
+    config: (steps) => configOf(settings, steps.get("steps") ?? settings.steps, policy),
+    async end(directory) {
+      const rows = settings.dataset.flatMap((example) => rowOf(example, state));
+      if (rows.length === 0) failures.checkAny();
+      await directory.writeCots(rows);
+      return {
+        dataset: rows,
+        failed: [...state.failed].map(([exampleId, message]) => ({ exampleId, message })),
+        kept: selectHighQuality(rows, { threshold: settings.threshold }),
+      };
+    },
+  };
 }
 
 /** GRPO on a few examples at a time. */
-function training<A>(
-  settings: Settings<A>,
-  memory: CotMemory,
-  failures: RunFailures,
-  trainer: Trainer,
-): Stage<Rollout<A>> {
-  const { steps, dataset, examplesPerStep, seed, credit, grpo, learningRate, microBatch, heldOut } = settings;
-  const examples = (step: number) => shuffledBatch(dataset, step, examplesPerStep, seed);
-  const sampler = trainer.sampler();
-  const stage = rolloutStage({
-    ...cotSampling(settings, sampler, { name: "train", examples, failures }),
-    rehearsal: cotRehearsal(settings, sampler),
+function training<A>(context: Context<A>, trainer: Trainer): Stage<Rollout<A>> {
+  const { settings, state, failures } = context;
+  const { steps, dataset, examplesPerStep, seed, credit, grpo, learningRate, microBatch, reward } = settings;
+  return rolloutStage({
+    name: "train",
     steps,
-    tokens: memory,
-    learning: {
-      ...{ trainer, grpo, learningRate, microBatch },
-      credit: credit === "both" ? "all" : "last",
-    },
-    seen: async (rollouts) => memory.keepBest(rollouts),
-  });
-  return {
-    ...stage,
     setting: "steps",
-    ...(heldOut.length > 0 && { evaluate: (signal) => evaluation(settings, sampler, signal) }),
-  };
-}
-
-/** The likeliest cot and reconstruction of each held-out example. */
-async function evaluation<A>(
-  { task, reward, sampling, heldOut, seed, ...options }: Settings<A>,
-  backend: VlmBackend,
-  signal: AbortSignal,
-) {
-  const failures = createRunFailures("riseCot: heldOut", options);
-  const sampled = await sampleRollouts({
-    ...{ task, reward, backend, signal },
-    sampling: {
-      ...{ ...sampling, temperature: 0, reconstructionsPerCot: 1 },
-      reconstruction: { ...reconstructionSampling(sampling), temperature: 0 },
+    rolloutsPerGroup: rolloutsPerGroup(settings),
+    rewardName: reward.name,
+    tokens: state,
+    failures,
+    sample: (step, signal) =>
+      sampleStep(context, "train", shuffledBatch(dataset, step, examplesPerStep, seed), step, signal),
+    learning: { trainer, grpo, learningRate, microBatch, credit: credit === "both" ? "all" : "last" },
+    rehearsal: rehearsal(context),
+    async afterStep(rollouts) {
+      state.keepBest(rollouts);
+      return {};
     },
-    groupSize: 1,
-    ...{ examples: heldOut, onSampled: failures.onSampled },
-    seed: deriveSeed(seed, "evaluation"),
+    ...heldOutEvaluation("riseCot", settings, reward.name, (examples, onSampled, signal) =>
+      sampleGreedily(context, examples, onSampled, signal),
+    ),
   });
-  return heldOutMetrics(sampled, reward.name, failures.drain().length);
 }
 
-/** Once over all examples: new rollouts (the final pass), and for each row of D_RISE a reconstruction without its cot. */
-function closing<A>(
-  settings: Settings<A>,
-  memory: CotMemory,
-  failures: RunFailures,
-  backend: VlmBackend,
-  rehearsal?: ReturnType<typeof cotRehearsal<A>>,
-): Stage<Rollout<A>> {
-  const { task, dataset, examplesPerStep, seed, finalPass, sampling } = settings;
+/** One pass over all examples: new rollouts (the final pass), and for each row of D_RISE a reconstruction without its cot. */
+function closing<A>(context: Context<A>, hasRollouts: boolean, trial?: StageRehearsal<Rollout<A>>): Stage<Rollout<A>> {
+  const { settings, state, failures } = context;
+  const { dataset, examplesPerStep, reward } = settings;
   const examples = (step: number) => orderedBatch(dataset, step, examplesPerStep);
   return rolloutStage({
-    ...cotSampling(settings, backend, {
-      ...{ name: "final", failures },
-      examples: (step) => (finalPass ? examples(step) : []),
-    }),
+    name: "final",
     steps: Math.ceil(dataset.length / examplesPerStep),
-    ...(rehearsal && { rehearsal }),
-    tokens: memory,
-    async seen(rollouts, step, signal) {
-      memory.keepBest(rollouts);
-      const rated = examples(step).filter(({ id }) => memory.best.has(id));
-      if (rated.length === 0) return {};
-      const answers = await generateEach(
-        backend,
-        rated.map((example) => task.reconstructionPrompt(example, "")),
-        {
-          ...reconstructionSampling(sampling),
-          maxTokens: sampling.reconstructionMaxTokens ?? 256,
-          temperature: 0,
-          seed: deriveSeed(seed, "image-only", step),
-          signal,
-        },
-      );
-      for (const [i, { id, annotation }] of rated.entries()) {
-        const outcome = answers[i]!;
-        if (outcome instanceof Error) {
-          failures.onSampled(id, outcome, 0);
-          continue;
-        }
-        const prediction = task.parse(outcome[0]!.text);
-        memory.imageOnly.set(id, prediction === null ? 0 : task.similarity(annotation, prediction));
-      }
-      const similarities = rated.flatMap(({ id }) => memory.imageOnly.get(id) ?? []);
-      if (similarities.length === 0) return {};
-      const sum = similarities.reduce((total, value) => total + value, 0);
-      return { "rise/image_only_similarity": sum / similarities.length };
+    rolloutsPerGroup: rolloutsPerGroup(settings),
+    rewardName: reward.name,
+    tokens: state,
+    failures,
+    sample: (step, signal) => sampleStep(context, "final", hasRollouts ? examples(step) : [], step, signal),
+    rehearsal: trial,
+    async afterStep(rollouts, step, signal) {
+      state.keepBest(rollouts);
+      const rated = examples(step).filter(({ id }) => state.best.has(id));
+      return rated.length === 0
+        ? {}
+        : rateImagesAlone(context, rated, deriveSeed(settings.seed, "image-only", step), signal);
     },
   });
 }
 
-function cotSampling<A>(
-  { task, reward, groupSize, sampling, seed }: Settings<A>,
-  backend: VlmBackend,
-  {
-    name,
-    examples,
-    failures,
-  }: {
-    readonly name: "train" | "final";
-    readonly examples: (step: number) => readonly Example<A>[];
-    readonly failures: RunFailures;
-  },
-) {
-  return {
-    ...{ name, failures },
-    groupSize: groupSize * (sampling.reconstructionsPerCot ?? 1),
-    rewardName: reward.name,
-    sample: (step: number, signal: AbortSignal) =>
-      sampleRollouts({
-        ...{ task, reward, groupSize, sampling, backend, signal },
-        ...{ keepsParts: name === "final", onSampled: failures.onSampled },
-        examples: examples(step),
-        seed: deriveSeed(seed, name, step),
-      }),
-  };
+/** Reconstructs each annotation from the image with an empty cot, and records the similarity. */
+async function rateImagesAlone<A>(
+  { settings: { task, sampling }, backend, state, failures }: Context<A>,
+  examples: readonly Example<A>[],
+  seed: number,
+  signal: AbortSignal,
+): Promise<Record<string, number>> {
+  const prompts = examples.map((example) => task.reconstructionPrompt(example, ""));
+  const answers = await generateEach(backend, prompts, {
+    ...splitSampling(sampling).reconstructions,
+    maxTokens: sampling.reconstructionMaxTokens,
+    temperature: 0,
+    seed,
+    signal,
+  });
+  for (const [i, { id, annotation }] of examples.entries()) {
+    const outcome = answers[i]!;
+    if (outcome instanceof Error) {
+      failures.onSampled(id, outcome, 0);
+      continue;
+    }
+    const prediction = task.parse(outcome[0]!.text);
+    state.imageOnly.set(id, prediction === null ? 0 : task.similarity(annotation, prediction));
+  }
+  const similarities = examples.flatMap(({ id }) => state.imageOnly.get(id) ?? []);
+  if (similarities.length === 0) return {};
+  return { "rise/image_only_similarity": similarities.reduce((sum, value) => sum + value, 0) / similarities.length };
 }
 
-/** All prompts of stage 1, and one group of rollouts of one example. */
-function cotRehearsal<A>(settings: Settings<A>, backend: VlmBackend) {
-  const { task, dataset, reward, groupSize, sampling, seed, examplesPerStep } = settings;
-  const { cotMaxTokens = 256, reconstructionMaxTokens = 256 } = sampling;
+const sampleStep = <A>(
+  { settings, backend, failures }: Context<A>,
+  stage: "train" | "final",
+  examples: readonly Example<A>[],
+  step: number,
+  signal: AbortSignal,
+) =>
+  sampleRollouts({
+    ...settings,
+    backend,
+    examples,
+    keepsParts: stage === "final",
+    onSampled: failures.onSampled,
+    seed: deriveSeed(settings.seed, stage, step),
+    signal,
+  });
+
+/** Samples the likeliest cot of each example, and its likeliest reconstruction. */
+const sampleGreedily = <A>(
+  { settings, backend }: Context<A>,
+  examples: readonly Example<A>[],
+  onSampled: OnSampled,
+  signal: AbortSignal,
+) =>
+  sampleRollouts({
+    ...settings,
+    backend,
+    examples,
+    groupSize: 1,
+    sampling: greedySampling(settings.sampling),
+    onSampled,
+    seed: deriveSeed(settings.seed, "evaluation"),
+    signal,
+  });
+
+/** Lists all prompts of stage 1, and samples one group of rollouts of one example. */
+function rehearsal<A>({ settings, backend }: Context<A>): StageRehearsal<Rollout<A>> {
+  const { task, dataset, examplesPerStep, seed } = settings;
+  const { cotMaxTokens, reconstructionMaxTokens } = settings.sampling;
   return {
-    ...{ backend, examplesPerStep },
+    backend,
+    examplesPerStep,
     demands: () =>
       dataset.flatMap((example): Demand[] => [
         { exampleId: example.id, prompt: task.cotPrompt(example), completionTokens: cotMaxTokens },
@@ -327,122 +242,28 @@ function cotRehearsal<A>(settings: Settings<A>, backend: VlmBackend) {
           completionTokens: cotMaxTokens + reconstructionMaxTokens,
         },
       ]),
-    sample: (exampleId: string, signal: AbortSignal) =>
+    sample: (exampleId, signal) =>
       sampleRollouts({
-        ...{ task, reward, groupSize, sampling, backend, signal },
+        ...settings,
+        backend,
         examples: dataset.filter(({ id }) => id === exampleId),
         seed: deriveSeed(seed, "preflight"),
+        signal,
       }),
   };
 }
 
-type Settings<A> = ReturnType<typeof withDefaults<A>>;
-
-function withDefaults<A>(options: RiseCotOptions<A>) {
-  const settings = {
-    reward: paperReward as RewardFunction<A>,
-    groupSize: 8,
-    examplesPerStep: 2,
-    steps: 200,
-    grpo: grpoPresets["rise-paper"] as GrpoSettings,
-    learningRate: 2e-5 as LearningRate,
-    threshold: 0.75,
-    sampling: {} as RolloutSamplingOptions,
-    credit: "both" as const,
-    checkpointEvery: 50,
-    keepCheckpoints: 3,
-    heldOut: [] as readonly Example<A>[],
-    preflight: true,
-    finalPass: true,
-    seed: 0,
-    resume: false,
-    ...given(options),
-  };
-  const { groupSize, examplesPerStep, steps, checkpointEvery, keepCheckpoints, microBatch } = settings;
-  const { reward, grpo, learningRate, credit, sampling, threshold, preflight, finalPass, resume, seed } = settings;
-  checkReward("reward", reward);
-  checkCounts({ groupSize }, options.trainer ? 2 : 1);
-  checkCounts({ examplesPerStep, checkpointEvery, keepCheckpoints, microBatch });
-  const { cotMaxTokens, reconstructionMaxTokens, reconstructionsPerCot } = sampling;
-  checkCounts({
-    "sampling.cotMaxTokens": cotMaxTokens,
-    "sampling.reconstructionMaxTokens": reconstructionMaxTokens,
-    "sampling.reconstructionsPerCot": reconstructionsPerCot,
-  });
-  checkCounts({ steps }, 0);
-  checkSampling("sampling", sampling);
-  checkSampling("sampling.reconstruction", reconstructionSampling(sampling));
-  checkChoice("credit", credit, ["both", "reconstruction"]);
-  checkThreshold(threshold);
-  checkFailureOptions(options);
-  checkBooleans("riseCot", { preflight, finalPass, resume });
-  checkSeed("riseCot", seed);
-  if (options.trainer) {
-    checkLearningRate("learningRate", learningRate, steps);
-    checkGrpo("grpo", grpo, { groupSize: groupSize * (reconstructionsPerCot ?? 1), groups: examplesPerStep });
-  }
-  return settings;
-}
-
-/** What decides the run, for `config.json`. */
-function describe<A>(settings: Settings<A>, policy: object | string, trains: boolean): object {
-  const { task, dataset, reward, groupSize, examplesPerStep, steps, grpo, learningRate, threshold, sampling } =
-    settings;
-  const { credit, microBatch, checkpointEvery, heldOut, finalPass, seed } = settings;
+/** The run's `config.json`, without the policy. */
+function configOf<A>(settings: RiseCotSettings<A>, steps: number, policy: Policy): object {
+  const { task, dataset, heldOut, learningRate } = settings;
+  const prompts = [...dataset, ...heldOut].flatMap((example) => [
+    task.cotPrompt(example),
+    task.reconstructionPrompt(example, ""),
+  ]);
   return {
     pipeline: "rise-cot",
-    task: task.name,
-    dataset: fingerprint(dataset),
-    prompts: promptsFingerprint(
-      [...dataset, ...heldOut].flatMap((example) => [task.cotPrompt(example), task.reconstructionPrompt(example, "")]),
-    ),
-    policy,
-    reward: reward.name,
-    groupSize,
-    examplesPerStep,
-    ...(trains && {
-      ...{ steps, grpo, credit, microBatch, finalPass },
-      learningRate: describeLearningRate(learningRate, steps),
-      ...(heldOut.length > 0 && { heldOut: fingerprint(heldOut) }),
-    }),
-    threshold,
-    sampling,
-    checkpointEvery,
-    seed,
+    ...decidingSettings(settings, riseCotSpec, policy),
+    ...(policy.trainer && { steps, learningRate: describeLearningRate(learningRate, steps) }),
+    prompts: promptsFingerprint(prompts),
   };
 }
-
-const riseCotNames: Names<RiseCotOptions<unknown>> = {
-  task: true,
-  dataset: true,
-  trainer: true,
-  backend: true,
-  reward: true,
-  groupSize: true,
-  examplesPerStep: true,
-  steps: true,
-  grpo: true,
-  learningRate: true,
-  threshold: true,
-  sampling: {
-    ...samplingNames,
-    cotMaxTokens: true,
-    reconstructionMaxTokens: true,
-    reconstruction: samplingNames,
-    reconstructionsPerCot: true,
-  },
-  credit: true,
-  microBatch: true,
-  checkpointEvery: true,
-  keepCheckpoints: true,
-  heldOut: true,
-  preflight: true,
-  ...failureNames,
-  onOmission: true,
-  finalPass: true,
-  seed: true,
-  runDir: true,
-  resume: true,
-  stop: true,
-  signal: true,
-};

@@ -1,7 +1,7 @@
 import { TrainingError } from "../errors";
 import { backpropagate } from "../runs/backpropagate";
 import { update } from "../runs/updates";
-import type { Trainer, TrainSequence } from "../trainer";
+import type { Segment, Trainer } from "../trainer";
 
 export interface SupervisedStepOptions {
   readonly learningRate: number;
@@ -23,13 +23,13 @@ export interface SupervisedStepOptions {
  */
 export async function supervisedStep(
   trainer: Trainer,
-  sequences: readonly TrainSequence[],
+  segments: readonly Segment[],
   { learningRate, lossType, microBatch, signal }: SupervisedStepOptions,
 ) {
-  const tokens = sequences.reduce((sum, { completion }) => sum + completion.length, 0);
-  const weight = 1 / (lossType === "sequence" ? sequences.length : tokens);
-  const gradient = sequences.map(({ completion }) => new Float64Array(completion.length).fill(-weight));
-  const { logProbs } = await backpropagate(trainer, sequences, gradient, { microBatch, signal });
+  const tokens = segments.reduce((sum, { completion }) => sum + completion.length, 0);
+  const weight = 1 / (lossType === "sequence" ? segments.length : tokens);
+  const gradient = segments.map(({ completion }) => new Float64Array(completion.length).fill(-weight));
+  const { logProbs } = await backpropagate(trainer, segments, gradient, { microBatch, signal });
   const logLikelihood = logProbs.reduce((sum, row) => row?.reduce((rowSum, value) => rowSum + value, sum) ?? sum, 0);
   const { gradNorm } = await update(trainer, { learningRate });
   const metrics = {

@@ -1,25 +1,25 @@
-import type { Trainer, TrainSequence } from "../trainer";
+import type { Segment, Trainer } from "../trainer";
 
-/** A sequence, and the temperature of the policy that learns from it (1). */
-export interface Learned extends TrainSequence {
+/** A segment, and the temperature of the policy that learns from it (1). */
+export interface TemperedSegment extends Segment {
   readonly temperature?: number | undefined;
 }
 
 /**
- * Adds Σ gradient · ∂logProbs/∂θ to the trainer's accumulated gradient, for a gradient that is known before the forward pass: of GRPO
- * at ratio 1, or of a cross-entropy; and Σ entropyGradient · ∂entropies/∂θ, where there is one.
+ * Adds Σ gradient · ∂logProbs/∂θ + Σ entropyGradient · ∂entropies/∂θ to the trainer's accumulated gradient, for gradients
+ * that are known before the forward pass: GRPO's at ratio 1, or a cross-entropy's.
  *
- * Sequences whose gradient is zero throughout cost nothing: they are left out. Completions of one prompt share a pass where they can, because a
- * trainer may compute the prompt once, and then those of similar length.
+ * A segment whose gradient is zero throughout is skipped. Completions of one prompt share a pass if they can, because a
+ * trainer may compute the prompt once; completions of similar length come next.
  *
- * @param gradient ∂L/∂logProbs, one row for each sequence
+ * @param gradient ∂L/∂logProbs, one row for each segment
  * @param options.entropyGradient ∂L/∂entropies
- * @param options.microBatch sequences in one `backward` (all)
- * @returns log-probs under the present weights, and entropies where they have a gradient; `undefined` for a sequence that was left out
+ * @param options.microBatch segments in one `backward` (all)
+ * @returns log-probs under the present weights, and entropies if they have a gradient; `undefined` for a skipped segment
  */
 export async function backpropagate(
   trainer: Pick<Trainer, "backward">,
-  sequences: readonly Learned[],
+  segments: readonly TemperedSegment[],
   gradient: readonly Float64Array[],
   options: {
     readonly entropyGradient?: readonly Float64Array[] | undefined;
@@ -29,13 +29,13 @@ export async function backpropagate(
 ) {
   const { entropyGradient, microBatch, signal } = options;
   const teaches = (i: number) => [gradient, entropyGradient].some((rows) => rows?.[i]?.some((value) => value !== 0));
-  const live = sequences.flatMap((_, i) => (teaches(i) ? [i] : []));
-  const logProbs: (Float64Array | undefined)[] = sequences.map(() => undefined);
+  const live = segments.flatMap((_, i) => (teaches(i) ? [i] : []));
+  const logProbs: (Float64Array | undefined)[] = segments.map(() => undefined);
   const entropies = logProbs.slice();
-  for (const { temperature, places } of passes(sequences, live, microBatch)) {
-    const of = <T>(all: readonly T[]) => places.map((i) => all[i]!);
-    const entropyCotangents = entropyGradient && of(entropyGradient);
-    const scored = await trainer.backward(of(sequences), of(gradient), { temperature, entropyCotangents, signal });
+  for (const { temperature, places } of passes(segments, live, microBatch)) {
+    const pick = <T>(all: readonly T[]) => places.map((i) => all[i]!);
+    const entropyCotangents = entropyGradient && pick(entropyGradient);
+    const scored = await trainer.backward(pick(segments), pick(gradient), { temperature, entropyCotangents, signal });
     for (const [k, i] of places.entries()) {
       logProbs[i] = scored.logProbs[k]!;
       entropies[i] = scored.entropies?.[k];
@@ -45,17 +45,17 @@ export async function backpropagate(
 }
 
 /**
- * Scores of sequences, each at its own temperature.
- * @param score gives one row for each of the sequences that it is handed
+ * Scores segments, each at its own temperature.
+ * @param score returns one row for each segment that it receives
  */
 export async function scoreEach(
-  sequences: readonly Learned[],
-  score: (sequences: readonly Learned[], temperature: number) => Promise<readonly Float64Array[]>,
+  segments: readonly TemperedSegment[],
+  score: (segments: readonly TemperedSegment[], temperature: number) => Promise<readonly Float64Array[]>,
 ): Promise<Float64Array[]> {
-  const rows: Float64Array[] = sequences.map(() => new Float64Array(0));
-  for (const { temperature, places } of passes(sequences, [...sequences.keys()])) {
+  const rows: Float64Array[] = segments.map(() => new Float64Array(0));
+  for (const { temperature, places } of passes(segments, [...segments.keys()])) {
     const scored = await score(
-      places.map((i) => sequences[i]!),
+      places.map((i) => segments[i]!),
       temperature,
     );
     for (const [k, i] of places.entries()) rows[i] = scored[k]!;
@@ -63,21 +63,21 @@ export async function scoreEach(
   return rows;
 }
 
-/** The sequences at `places`, those of one temperature at a time and at most `microBatch` of them, as far as possible those of one prompt. */
+/** Divides the segments at `places` into passes of one temperature and at most `microBatch` segments, by prompts if possible. */
 export function passes(
-  sequences: readonly Learned[],
+  segments: readonly TemperedSegment[],
   places: readonly number[],
   microBatch = Number.POSITIVE_INFINITY,
 ): { readonly temperature: number; readonly places: readonly number[] }[] {
-  const temperatureOf = (i: number) => sequences[i]!.temperature ?? 1;
-  const first = new Map<TrainSequence["prompt"], number>();
-  for (const i of places) if (!first.has(sequences[i]!.prompt)) first.set(sequences[i]!.prompt, i);
-  const byPrompt = (i: number) => first.get(sequences[i]!.prompt)!;
-  const length = (i: number) => sequences[i]!.completion.length;
+  const temperatureOf = (i: number) => segments[i]!.temperature ?? 1;
+  const first = new Map<Segment["prompt"], number>();
+  for (const i of places) if (!first.has(segments[i]!.prompt)) first.set(segments[i]!.prompt, i);
+  const placeOfPrompt = (i: number) => first.get(segments[i]!.prompt)!;
+  const length = (i: number) => segments[i]!.completion.length;
   return [...new Set(places.map(temperatureOf))].flatMap((temperature) => {
     const group = places.filter((i) => temperatureOf(i) === temperature);
     if (microBatch >= group.length) return [{ temperature, places: group }];
-    group.sort((a, b) => byPrompt(a) - byPrompt(b) || length(a) - length(b));
+    group.sort((a, b) => placeOfPrompt(a) - placeOfPrompt(b) || length(a) - length(b));
     return Array.from({ length: Math.ceil(group.length / microBatch) }, (_, k) => ({
       temperature,
       places: group.slice(k * microBatch, (k + 1) * microBatch),

@@ -1,30 +1,39 @@
+import { z } from "zod";
 import type { VlmBackend } from "../backend";
-import { checkMethods } from "../options/options";
+import { callback, having, readArgument } from "../options/spec";
 
-/** Something with native memory: a value its maker disposes of, or a function that makes one for this call, which then disposes of it. */
-export type Owned<T> = T | (() => Promise<T>);
+/** A disposable value, or a factory: a run disposes of the value that a factory returns. */
+export type DisposableOption<T> = T | (() => Promise<T>);
 
 /**
- * Gives `use` the value, and disposes of it afterwards where it was made here.
- * @param name of the option it came in
- * @param method that tells it from what it is not
- * @throws ConfigError for something else, such as a promise of it
+ * The schema of an option that is a disposable value, or a factory.
+ * @param name the option, which is named by its kind
+ * @param method tells such a value from others
  */
-export async function* withOwned<T extends { dispose(): Promise<void> }, Event, Result>(
-  name: string,
-  owned: Owned<T>,
-  method: keyof T & string,
+export const disposableOption = (name: string, method: string) =>
+  z.union([callback(), having("", method)], `a ${name}, or a function that makes one`);
+
+/**
+ * Gives the value to `use`, and disposes of it afterwards if a factory made it.
+ * @param where the operation, which begins the message
+ * @param name the option, which is named by its kind
+ * @param method tells such a value from others
+ * @throws ConfigError for a factory that made something else
+ */
+export async function* withDisposable<T extends { dispose(): Promise<void> }, Event, Result>(
+  { where, name, method }: { readonly where: string; readonly name: string; readonly method: keyof T & string },
+  option: DisposableOption<T>,
   use: (value: T) => AsyncGenerator<Event, Result, void>,
 ): AsyncGenerator<Event, Result, void> {
-  const value = typeof owned === "function" ? await owned() : owned;
+  const value = typeof option === "function" ? await option() : option;
   try {
-    checkMethods(`${name} to be a ${name}, or a function that makes one`, value, [method]);
+    readArgument(where, name, value, having(`a ${name}, or a function that makes one`, method));
     return yield* use(value);
   } finally {
-    if (typeof owned === "function") await value?.dispose?.();
+    if (typeof option === "function") await value?.dispose?.();
   }
 }
 
-/** @throws ConfigError for what is no backend, such as a promise of one, or a trainer: its `sampler()` is one */
-export const checkBackend = (backend: VlmBackend): void =>
-  checkMethods("backend to be a backend, such as onnxBackend's or a trainer's sampler()", backend, ["generate"]);
+/** The schema of an option that is a backend. */
+export const backendOption = () =>
+  having<VlmBackend>("a backend, such as onnxBackend's or a trainer's sampler()", "generate");

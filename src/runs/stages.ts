@@ -10,25 +10,25 @@ import { updatesOf } from "./updates";
 export interface Stage<Rollout> {
   readonly name: string;
   readonly steps: number;
-  /** The option that says how many, as `config.json` has it. */
+  /** The option that gives their number, as `config.json` names it. */
   readonly setting?: string;
   /** Whether its steps change the policy. */
   readonly trains: boolean;
   /**
-   * Does one step, from 0 in this stage: everything it draws is a function of the seed and this number, everything it remembers is in
-   * the run's `Memory`.
+   * Does one step, from 0 in this stage. Everything it draws is a function of the seed and this number, and everything it
+   * remembers is in the run's `StageState`.
    */
   run(step: number, signal: AbortSignal): Promise<StepOutcome<Rollout>>;
   /** Tries a step before the run begins, without learning from it. */
   rehearse?(signal: AbortSignal): Promise<Rehearsal>;
-  /** What the policy does with held-out examples, under names that begin with `eval_`; asked at every checkpoint. */
+  /** Measures the policy on held-out examples at every checkpoint, under names that begin with `eval_`. */
   evaluate?(signal: AbortSignal): Promise<EvaluationMetrics>;
 }
 
-/** What a stage does once before the run, to fail at once if it must fail. */
+/** The trial of a stage before the run, which fails at once if the stage must fail. */
 export interface Rehearsal {
   readonly report: PreflightReport;
-  /** Completions of its example; none where the stage samples nothing. */
+  /** Completions of its example; empty if the stage does not sample. */
   readonly sampled: readonly Sampled<{ readonly prediction: unknown }>[];
 }
 
@@ -44,25 +44,25 @@ export interface StepOutcome<Rollout> {
   readonly warnings?: readonly GuardWarning[];
 }
 
-/** A rollout and what else its row of `rollouts.jsonl` says. */
+/** A rollout, and the rest of its row in `rollouts.jsonl`. */
 export interface SampledRow<Rollout> {
   readonly rollout: Rollout;
   readonly advantage?: number;
-  /** What the policy was shown, as text. */
+  /** The prompt as text. */
   readonly prompt: string;
   /** The example's annotation. */
   readonly truth: unknown;
 }
 
-/** What steps hand on to later steps, besides the policy: JSON that a checkpoint keeps. */
-export interface Memory {
+/** What steps pass to later steps, besides the policy: JSON that a checkpoint keeps. */
+export interface StageState {
   save(): unknown;
   load(state: unknown): void;
 }
 
 export interface StageOptions {
   readonly directory: RunDirectory;
-  readonly memory: Memory;
+  readonly state: StageState;
   readonly trainer: Trainer | undefined;
   /** Steps from one checkpoint to the next; there is always one at the end of a stage. */
   readonly checkpointEvery: number;
@@ -83,12 +83,12 @@ export interface StageOptions {
  */
 export async function* runStages<Rollout>(
   stages: readonly Stage<Rollout>[],
-  { directory, memory, trainer, checkpointEvery, stop, signal }: StageOptions,
+  { directory, state, trainer, checkpointEvery, stop, signal }: StageOptions,
 ): AsyncGenerator<RunEvent<Rollout, never>, void, void> {
   const totalSteps = stages.reduce((sum, { steps }) => sum + steps, 0);
   const { step: from = 0, damaged = [] } = directory.resumed ?? {};
   const resumed = directory.resumed?.state as SavedState | undefined;
-  if (resumed) memory.load(resumed.memory);
+  if (resumed) state.load(resumed.memory);
   const saved = directory.policy();
   if (saved !== undefined) await trainer?.load(saved);
   for (const message of damaged) yield { type: "warning", guard: "damaged-checkpoint", step: from, message };
@@ -116,7 +116,7 @@ export async function* runStages<Rollout>(
           rolloutRow({ ...at, prompt, truth, ...rollout, advantage }),
         );
         if (stage.trains) isSaved = false;
-        const finished = { step, updates: updatesOf(trainer), memory: memory.save() };
+        const finished = { step, updates: updatesOf(trainer), memory: state.save() };
         // At regular checkpoints only: where a run was stopped must not show in its metrics.
         const evaluate = isRegular ? stage.evaluate : undefined;
         if (evaluate) unsaved = unmeasured ? undefined : { ...finished, rows, unmeasured: { ...outcome, timeMs } };

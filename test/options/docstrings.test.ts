@@ -4,9 +4,24 @@ import ts from "typescript";
 import { describe, expect, it } from "vitest";
 import { z } from "zod";
 import { count, flag, type Spec } from "../../src/options/spec";
+import { riseCotSpec } from "../../src/rise/rise-cot-options";
+import { answerSamplingSpec, rftSpec, riseR1Spec, sftSpec } from "../../src/rise/rise-r1-options";
+import { rolloutSamplingSpec, samplingSpec } from "../../src/rise/sampling-options";
+import { failureSpec } from "../../src/runs/examples/failures";
+import { runSpec } from "../../src/runs/run-options";
 
 /** Each interface of options, its file below `src/`, and the spec that says the same. */
-const documented: readonly (readonly [file: string, name: string, spec: Spec<object>])[] = [];
+const documented: readonly (readonly [file: string, name: string, spec: Spec<object>])[] = [
+  ["rise/rise-cot-options.ts", "RiseCotOptions", riseCotSpec],
+  ["rise/rise-r1-options.ts", "AnswerSamplingOptions", answerSamplingSpec],
+  ["rise/rise-r1-options.ts", "RftOptions", rftSpec],
+  ["rise/rise-r1-options.ts", "RiseR1Options", riseR1Spec],
+  ["rise/rise-r1-options.ts", "SftOptions", sftSpec],
+  ["rise/sampling-options.ts", "RolloutSamplingOptions", rolloutSamplingSpec],
+  ["rise/sampling-options.ts", "SamplingOptions", samplingSpec],
+  ["runs/examples/failures.ts", "FailureOptions", failureSpec],
+  ["runs/run-options.ts", "RunOptions", runSpec],
+];
 
 describe.each(documented)("src/%s: %s", (file, name, spec) => {
   const docstrings = docstringsOf(readFileSync(fileURLToPath(new URL(`../../src/${file}`, import.meta.url)), "utf8"));
@@ -79,7 +94,7 @@ function docstringOf(schema: z.core.$ZodType | undefined): string {
   const { description, default: words } = (schema && z.globalRegistry.get(schema)) ?? {};
   if (description === undefined) return "";
   const value = words ?? defaultOf(schema!);
-  const [, first, rest] = /^(.*?)((?:\. .*)?)$/.exec(description)!;
+  const [, first, rest] = /^(.*?)((?:\. [A-Z`].*)?)$/.exec(description)!;
   return `${first}${value === undefined ? "" : ` (${value})`}${rest}.`;
 }
 

@@ -72,7 +72,7 @@ function rollout(reward: number, ...lengths: readonly number[]): Sampled<string>
 }
 
 const options: GrpoStepOptions = {
-  groupSize: 2,
+  rolloutsPerGroup: 2,
   grpo: grpoPresets["rise-paper"],
   learningRate: 0.1,
   credit: "all",
@@ -157,7 +157,7 @@ describe("one GRPO step", () => {
       return { ...rollout(reward, 0), segments: [cot!, i === 0 ? first! : rollout(reward, 3).segments[0]!] };
     });
     const { trainer, told } = recorder();
-    const { advantages } = await grpoStep(trainer, shared, { ...options, groupSize: 4 });
+    const { advantages } = await grpoStep(trainer, shared, { ...options, rolloutsPerGroup: 4 });
     // Rows of 3, 5, 3 and 3 tokens, four of them.
     const [a, b, c, d] = [...advantages].map((value, i) => -value / (4 * [3, 5, 3, 3][i]!));
     expect(told.map(({ gradient }) => gradient)).toEqual([

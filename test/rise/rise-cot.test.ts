@@ -159,7 +159,7 @@ describe("riseCot with a policy that learns", () => {
       ]);
       // What the image alone would have earned.
       expect(settings.at(-1)).toEqual([0, ...own]);
-      expect(JSON.parse(await readFile(join(runDir!, "config.json"), "utf8")).sampling).toEqual(options.sampling);
+      expect(JSON.parse(await readFile(join(runDir!, "config.json"), "utf8")).sampling).toMatchObject(options.sampling);
       const other = { ...options, resume: true, sampling: { topP: 0.9, reconstruction: { temperature: 0.8 } } };
       await expect(run(other)).rejects.toThrow(/sampling/);
     }));
@@ -178,7 +178,7 @@ describe("riseCot with a policy that learns", () => {
           [
             true,
             told({ sampler: { level: "token", outside: "truncate", max: 2 } }),
-            { level: "token", outside: "truncate", max: 2 },
+            { level: "token", outside: "truncate", min: 0, max: 2 },
           ],
           [true, told({ sampler: false }), false],
         ] as const
@@ -473,13 +473,15 @@ describe("riseCot refuses", () => {
   });
 
   it("to learn from greedy rollouts, which are all the same", () =>
-    rejection({ sampling: { temperature: 0 } }).toThrow(/sampling: expected a temperature above 0, got 0/));
+    rejection({ sampling: { temperature: 0 } }).toThrow(/sampling\.temperature to be a finite number above 0, got 0/));
 
   it("counts that are not counts", async () => {
     await rejection({ groupSize: 1 }).toThrow(/groupSize.*at least 2, got 1/);
     await rejection({ examplesPerStep: 0 }).toThrow(/examplesPerStep.*at least 1, got 0/);
     await rejection({ steps: 1.5 }).toThrow(/steps.*got 1.5/);
-    await rejection({ learningRate: () => Number.NaN }).toThrow(/learning rate/);
+    await rejection({ learningRate: () => Number.NaN }).toThrow(
+      /learningRate to be a number of at least 0, got NaN for step 0/,
+    );
   });
 
   it("settings that cannot be used before a model is loaded", async () => {
@@ -487,18 +489,24 @@ describe("riseCot refuses", () => {
     const wrong: [Partial<RiseCotOptions<LabelDistribution>>, RegExp][] = [
       [{ groupSize: 1 }, /groupSize.*at least 2, got 1/],
       [{ threshold: Number.NaN }, /threshold to be a number, got NaN/],
-      [{ credit: "cot" as "both" }, /credit to be one of both, reconstruction; got "cot"/],
+      [{ credit: "cot" as "both" }, /credit to be one of both, reconstruction, got "cot"/],
       [{ sampling: { cotMaxTokens: 0 } }, /sampling\.cotMaxTokens.*at least 1, got 0/],
-      [{ learningRate: -1 }, /learning rate of at least 0, got -1/],
-      [{ learningRate: "2e-5" as unknown as number }, /learningRate to be a number or a function.*got "2e-5"/],
+      [{ learningRate: -1 }, /learningRate to be a number of at least 0, or a function of the step, got -1/],
+      [
+        { learningRate: "2e-5" as unknown as number },
+        /learningRate to be a number of at least 0, or a function.*got "2e-5"/,
+      ],
       [{ grpo: "trl" as unknown as GrpoSettings }, /grpo to be \{ advantages, loss \}.*got "trl"/],
       [{ grpo: { advantages: { scale: "tokens" }, loss: {} } }, /scale "tokens" expect lengths/],
       [{ grpo: { advantages: {}, loss: { entropyCoefficient: Number.NaN } } }, /entropyCoefficient to be a number/],
       [{ grpo: { advantages: {}, loss: { lossType: "vespo", corrections: { sampler: {} } } } }, /level "token"/],
-      [{ sampling: { topP: 0 } }, /sampling: expected topP in \(0, 1\], got 0/],
-      [{ sampling: { topK: 0.5 } }, /sampling: expected topK to be a whole number of at least 1, got 0.5/],
-      [{ sampling: { repetitionPenalty: -1 } }, /sampling: expected a repetitionPenalty above 0, got -1/],
-      [{ sampling: { reconstruction: { temperature: 0 } } }, /sampling.reconstruction: expected a temperature above 0/],
+      [{ sampling: { topP: 0 } }, /riseCot: expected sampling\.topP to be in \(0, 1\], got 0/],
+      [{ sampling: { topK: 0.5 } }, /sampling\.topK to be a whole number of at least 1, got 0.5/],
+      [{ sampling: { repetitionPenalty: -1 } }, /sampling\.repetitionPenalty to be a finite number above 0, got -1/],
+      [
+        { sampling: { reconstruction: { temperature: 0 } } },
+        /sampling\.reconstruction\.temperature to be a finite number above 0/,
+      ],
       [{ sampling: { reconstruction: { topp: 1 } as object } }, /"sampling.reconstruction.topp".*reconstruction.topP/],
     ];
     for (const [options, message] of wrong) await rejection({ ...options, trainer }).toThrow(message);
@@ -538,9 +546,15 @@ describe("riseCot refuses", () => {
     const wrong: [object, string][] = [
       [{ rundir: "x" }, 'riseCot: unknown option "rundir"; did you mean "runDir"?'],
       [{ sampling: { temprature: 1 } }, 'unknown option "sampling.temprature"; did you mean "sampling.temperature"?'],
-      [{ grpo: { ...grpoPresets.trl, los: {} } }, 'grpo: unknown option "los"; did you mean "loss"?'],
-      [{ grpo: { advantages: { scal: "none" }, loss: {} } }, 'unknown option "scal"; did you mean "scale"?'],
-      [{ grpo: { advantages: {}, loss: { clipepsilon: 1 } } }, 'unknown option "clipepsilon"; did you mean "clipEp'],
+      [{ grpo: { ...grpoPresets.trl, los: {} } }, 'riseCot: unknown option "grpo.los"; did you mean "grpo.loss"?'],
+      [
+        { grpo: { advantages: { scal: "none" }, loss: {} } },
+        'unknown option "grpo.advantages.scal"; did you mean "grpo.advantages.scale"?',
+      ],
+      [
+        { grpo: { advantages: {}, loss: { clipepsilon: 1 } } },
+        'unknown option "grpo.loss.clipepsilon"; did you mean "grpo.loss.clipEp',
+      ],
     ];
     for (const [options, message] of wrong) await rejection(options).toThrow(message);
   });
@@ -551,23 +565,29 @@ describe("riseCot refuses", () => {
     [{ preflight: "false" }, 'riseCot: expected preflight to be true or false, got "false"'],
     [{ seed: null }, "riseCot: expected seed to be a whole number, got null"],
     [{ seed: "1" }, 'riseCot: expected seed to be a whole number, got "1"'],
-    [{ groupSize: "4" }, 'groupSize to be a whole number of at least 2, got "4"'],
-    [{ sampling: { temperature: "1" } }, 'sampling: expected a temperature above 0, got "1"'],
+    [{ groupSize: "4" }, 'riseCot: expected groupSize to be a whole number of at least 1, got "4"'],
+    [
+      { sampling: { temperature: "1" } },
+      'riseCot: expected sampling.temperature to be a finite number above 0, got "1"',
+    ],
     [{ sampling: null }, "riseCot: expected sampling to be an object, got null"],
-    [{ reward: "paper" }, 'expected reward to be a function, such as paperReward; got "paper"'],
-    [{ reward: null }, "expected reward to be a function, such as paperReward; got null"],
+    [{ reward: "paper" }, 'riseCot: expected reward to be a function, such as paperReward, got "paper"'],
+    [{ reward: null }, "riseCot: expected reward to be a function, such as paperReward, got null"],
     [{ dataset: [undefined] }, "dataset: expected examples, { id, image, annotation }, but number 0 is undefined"],
-    [{ dataset: undefined }, "dataset: expected the examples to be an array, got undefined"],
+    [{ dataset: undefined }, "riseCot: expected dataset to be an array of examples, got nothing"],
     [{ heldOut: null }, "heldOut: expected the examples to be an array, got null"],
-    [{ task: { labels: ["joy"] } }, "expected task to be a task, such as classification({ labels }); got something"],
-    [{ task: undefined }, "expected task to be a task, such as classification({ labels }); got undefined"],
+    [
+      { task: { labels: ["joy"] } },
+      "riseCot: expected task to be a task, such as classification({ labels }), got something without cotPrompt()",
+    ],
+    [{ task: undefined }, "riseCot: expected task to be a task, such as classification({ labels }), got nothing"],
   ])("%j before a model is loaded", (options, message) =>
     rejection({ ...options, trainer: async () => expect.fail("a model was loaded") }).toThrow(message),
   );
 
   it("no options at all", async () => {
     await expect(riseCot(undefined as never)).rejects.toThrow("riseCot: expected its options to be an object");
-    await expect(withDefaultTrainer(undefined as never)).rejects.toThrow(/^expected task to be a task/);
+    await expect(withDefaultTrainer(undefined as never)).rejects.toThrow(/^riseCot: expected task to be a task/);
   });
 
   it("what a reward function of one's own gives that is no judgement, with its name and the example", async () => {

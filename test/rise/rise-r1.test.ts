@@ -145,7 +145,7 @@ describe("riseR1", () => {
     await expect(run({ cots: [] })).rejects.toThrow(ConfigError);
     await expect(run({ cots: [] })).rejects.toThrow(/no cot reaches the threshold/);
     await expect(run({ cots: [{ ...cots[0]!, exampleId: "wedding" }] })).rejects.toThrow(DataError);
-    await expect(run({ sft: { steps: 1, epochs: 1 } })).rejects.toThrow(/steps or epochs, got both/);
+    await expect(run({ sft: { steps: 1, epochs: 1 } })).rejects.toThrow(/sft\.steps or sft\.epochs, got both/);
   });
 
   it("says how far the best cot is from the threshold, and refuses one whose annotation is not the task's", async () => {
@@ -176,12 +176,21 @@ describe("riseR1", () => {
       [{ threshold: Number.NaN }, /threshold to be a number, got NaN/],
       [{ cots: [] }, /no cot reaches the threshold/],
       [{ cots: { dataset: cots } as never }, /cots to be an array, such as the dataset of what riseCot returns/],
-      [{ sft: { learningRate: -1 } }, /sft\.learningRate: expected a learning rate of at least 0, got -1 for step 0/],
-      [{ sft: { epochs: -1 } }, /sft\.epochs to be at least 0, got -1/],
-      [{ sft: { lossType: "mean" as "token" } }, /sft\.lossType to be one of sequence, token; got "mean"/],
-      [{ rft: { learningRate: (step) => 1 - step } }, /rft\.learningRate: .*got -1 for step 2/],
+      [
+        { sft: { learningRate: -1 } },
+        /sft\.learningRate to be a number of at least 0, or a function of the step, got -1/,
+      ],
+      [{ sft: { epochs: -1 } }, /sft\.epochs to be a finite number of at least 0, got -1/],
+      [{ sft: { lossType: "mean" as "token" } }, /sft\.lossType to be one of sequence, token, got "mean"/],
+      [
+        { rft: { learningRate: (step) => 1 - step } },
+        /rft\.learningRate to be a number of at least 0, got -1 for step 2/,
+      ],
       [{ rft: { sampling: { maxTokens: 0 } } }, /rft\.sampling\.maxTokens.*at least 1, got 0/],
-      [{ rft: { grpo: { ...grpoPresets.trl, loss: { clipEpsilon: -1 } } } }, /clipEpsilon ≥ 0, got -1/],
+      [
+        { rft: { grpo: { ...grpoPresets.trl, loss: { clipEpsilon: -1 } } } },
+        /rft\.grpo\.loss\.clipEpsilon to be a number of at least 0, got -1/,
+      ],
     ];
     for (const [options, message] of wrong) await expect(run({ ...options, trainer })).rejects.toThrow(message);
   });
@@ -200,16 +209,16 @@ describe("riseR1", () => {
     [{ resume: "no" }, 'riseR1: expected resume to be true or false, got "no"'],
     [{ preflight: 1 }, "riseR1: expected preflight to be true or false, got 1"],
     [{ seed: 1.5 }, "riseR1: expected seed to be a whole number, got 1.5"],
-    [{ sft: true }, "riseR1: expected sft to be an object, got true"],
-    [{ sft: null }, "riseR1: expected sft to be an object, got null"],
+    [{ sft: true }, "riseR1: expected sft to be false, or an object, got true"],
+    [{ sft: null }, "riseR1: expected sft to be false, or an object, got null"],
     [{ sft: false, rft: false }, "riseR1: expected sft or rft, got false for both"],
-    [{ sft: { epochs: "2" } }, 'sft.epochs to be at least 0, got "2"'],
+    [{ sft: { epochs: "2" } }, 'riseR1: expected sft.epochs to be a finite number of at least 0, got "2"'],
     [{ rft: { sampling: null } }, "riseR1: expected rft.sampling to be an object, got null"],
-    [{ rft: { reward: "paper" } }, 'expected rft.reward to be a function, such as paperReward; got "paper"'],
+    [{ rft: { reward: "paper" } }, 'riseR1: expected rft.reward to be a function, such as answerReward, got "paper"'],
     [{ cots: undefined }, "expected cots to be an array, such as the dataset of what riseCot returns; got undefined"],
     [{ cots: [undefined] }, "cots: expected { exampleId, cot } with texts, but number 0 is undefined"],
     [{ cots: [cots[0], { ...cots[1], reward: undefined }] }, "that of number 1, of example picnic, is undefined"],
-    [{ task: {} }, "expected task to be a task"],
+    [{ task: {} }, "riseR1: expected task to be a task"],
   ])("refuses %j before a model is loaded", (options, message) =>
     expect(run({ ...options, trainer: async () => expect.fail("a model was loaded") })).rejects.toThrow(message),
   );

@@ -1,42 +1,55 @@
-import { checkChoice } from "../../options/choice";
 import { BackendError, DataError } from "../../errors";
-import type { Names } from "../../options/options";
-import { checkCounts } from "./check-examples";
+import { choice, count, type Spec } from "../../options/spec";
 
 export interface FailureOptions {
   /**
-   * The treatment of an example for which the backend fails, such as a prompt that a filter refuses or an image that cannot be read ("record"): its
-   * rollouts are left out, a warning and the result name it, and the rest goes on; or the call throws. A resumed run does not ask again for the
-   * steps that it has done. A failure that concerns every example always throws: a wrong key, an unknown model, a
-   * server that is down.
+   * The treatment of an example for which the backend fails, such as a prompt that a filter refuses or an image that cannot
+   * be read: the run leaves its rollouts out and names it in a warning and in the result, or throws ("record"). A resumed
+   * run does not ask again for finished steps. A failure that concerns every example always throws: a wrong key, an unknown
+   * model, a server that is down.
    */
   readonly onFailure?: "record" | "throw";
   /** Failures in a row at which the call throws, so that a broken server does not use up a data set (8). */
   readonly failureLimit?: number;
 }
 
-/** An example that brought no answer, and why. */
+export const failureSpec = {
+  onFailure: choice(["record", "throw"])
+    .default("record")
+    .describe(
+      "The treatment of an example for which the backend fails, such as a prompt that a filter refuses or an image that " +
+        "cannot be read: the run leaves its rollouts out and names it in a warning and in the result, or throws. A resumed " +
+        "run does not ask again for finished steps. A failure that concerns every example always throws: a wrong key, an " +
+        "unknown model, a server that is down",
+    )
+    .meta({ decides: false }),
+  failureLimit: count()
+    .default(8)
+    .describe("Failures in a row at which the call throws, so that a broken server does not use up a data set")
+    .meta({ decides: false }),
+} satisfies Spec<FailureOptions>;
+
+/** An example without an answer, and the reason. */
 export interface FailedExample {
   readonly exampleId: string;
   readonly message: string;
 }
 
-/** Counts failures, and ends the work when they are more than examples of their own. */
+/** Counts failures, and ends the work when they look like the backend's own. */
 export interface Failures {
-  /** @throws the failure, with the example's id, if it is one too many */
+  /** @throws the failure, with the example's id, when `failureLimit` is reached */
   failed(exampleId: string, error: Error): void;
   succeeded(): void;
   /** @throws the last failure if no example succeeded */
   checkAny(): void;
 }
 
-export function createFailures(
-  where: string,
-  {
-    onFailure = "record",
-    failureLimit = 8,
-  }: { readonly onFailure?: string | undefined; readonly failureLimit?: number | undefined },
-): Failures {
+export interface FailureSettings {
+  readonly onFailure: "record" | "exclude" | "throw";
+  readonly failureLimit: number;
+}
+
+export function createFailures(where: string, { onFailure, failureLimit }: FailureSettings): Failures {
   let inARow = 0;
   let hasSucceeded = false;
   let last: { readonly id: string; readonly error: Error } | undefined;
@@ -64,18 +77,18 @@ export function createFailures(
   };
 }
 
-/** A step's sampling reports each example: the first failure, if there was one, and how many rollouts it has nevertheless. */
+/** Sampling reports each example: its first failure, if there was one, and the rollouts that it has nevertheless. */
 export type OnSampled = (exampleId: string, failure: Error | undefined, rollouts: number) => void;
 
 /** Failures of a run's examples, from step to step. */
 export interface RunFailures {
   readonly onSampled: OnSampled;
-  /** Those since the last call. */
+  /** Returns the failures since the last call. */
   drain(): readonly FailedExample[];
   checkAny(): void;
 }
 
-export function createRunFailures(where: string, options: FailureOptions): RunFailures {
+export function createRunFailures(where: string, options: FailureSettings): RunFailures {
   const failures = createFailures(where, options);
   let failed: FailedExample[] = [];
   return {
@@ -93,17 +106,3 @@ export function createRunFailures(where: string, options: FailureOptions): RunFa
     checkAny: failures.checkAny,
   };
 }
-
-/** @throws ConfigError */
-export function checkFailureOptions(
-  {
-    onFailure = "record",
-    failureLimit,
-  }: { readonly onFailure?: string | undefined; readonly failureLimit?: number | undefined },
-  choices: readonly string[] = ["record", "throw"],
-): void {
-  checkChoice("onFailure", onFailure, choices);
-  checkCounts({ failureLimit });
-}
-
-export const failureNames: Names<FailureOptions> = { onFailure: true, failureLimit: true };

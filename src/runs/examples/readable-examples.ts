@@ -4,27 +4,25 @@ import { DataError } from "../../errors";
 import type { Example, ImageSource } from "../../types";
 import type { RunEvent } from "../../events";
 
-/** A run's options for images that cannot be read. */
-export interface ReadableOptions {
-  /** Told of every example whose image cannot be read, which the run then leaves out; without it, such images end the run before its first step. */
-  readonly onOmission?: (omission: Omission) => void;
+export interface ReadableSettings<A> {
+  readonly dataset: readonly Example<A>[];
+  readonly heldOut: readonly Example<A>[];
+  readonly onOmission?: ((omission: Omission) => void) | undefined;
 }
 
-/** Images whose reading is under way; the backend bounds how many of them it decodes at a time. */
+/** Images that are read at the same time; the backend bounds how many of them it decodes at a time. */
 const atOnce = 8;
 
 /**
- * Has the backend decode every image once before a run spends anything, and tells how long that took. An image of several examples is read once.
+ * Has the backend decode every image once before a run spends anything, and tells how long that took. An image of several
+ * examples is read once.
  *
- * @returns the examples whose images can be read; all of them where the backend does not say
- * @throws DataError naming how many images cannot be read, the first of them and why, unless `onOmission` is there; and where none is left
+ * @returns the examples whose images can be read; all of them if the backend cannot check images
+ * @throws DataError naming the number of unreadable images, the first of them and the reason, unless `onOmission` is there;
+ * also if no image can be read
  */
 export async function* readableExamples<A>(
-  {
-    dataset,
-    heldOut = [],
-    onOmission,
-  }: ReadableOptions & { readonly dataset: readonly Example<A>[]; readonly heldOut?: readonly Example<A>[] },
+  { dataset, heldOut, onOmission }: ReadableSettings<A>,
   backend: VlmBackend,
   signal: AbortSignal,
 ): AsyncGenerator<RunEvent<never, never>, Record<"dataset" | "heldOut", readonly Example<A>[]>, void> {
@@ -54,7 +52,7 @@ async function faultsOf(
     for (const image of waiting) {
       signal.throwIfAborted();
       await check(image).catch((error: unknown) => {
-        // Anything else is a fault of the program, or of the machine.
+        // Other errors are faults of the program or of the machine.
         if (!(error instanceof DataError)) throw error;
         faults.set(image, error);
       });

@@ -140,7 +140,15 @@ const onPolicy =
         },
       ],
     }));
-    const options = { groupSize, grpo: grpoPresets.trl, learningRate, credit: "all" as const, microBatch: 3, signal };
+    const grpo = grpoPresets.trl;
+    const options = {
+      rolloutsPerGroup: groupSize,
+      grpo,
+      learningRate,
+      credit: "all" as const,
+      microBatch: 3,
+      signal,
+    };
     const { metrics } = await grpoStep(trainer, sampled, options);
     return { loss: metrics.loss, gradNorm: metrics.grad_norm };
   };

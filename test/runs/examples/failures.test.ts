@@ -207,7 +207,7 @@ describe("evaluate, with an example that fails", () => {
     }));
 
   it.each<[object, string]>([
-    [{ onFailure: "skip" }, 'expected onFailure to be one of record, exclude, throw; got "skip"'],
+    [{ onFailure: "skip" }, 'evaluate: expected onFailure to be one of record, exclude, throw, got "skip"'],
     [{ failureLimit: 0 }, "expected failureLimit to be a whole number of at least 1, got 0"],
     [{ retryFailed: 1 }, "expected retryFailed to be true or false, got 1"],
   ])("refuses %j", (options, message) => expect(evaluationRun(options)).rejects.toThrow(message));

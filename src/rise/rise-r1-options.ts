@@ -1,0 +1,157 @@
+import type { z } from "zod";
+import { checkCots, keptCots } from "../cots/check";
+import { ConfigError } from "../errors";
+import { type GrpoSettings, grpoPresets } from "../grpo/presets";
+import {
+  callback,
+  choice,
+  count,
+  given,
+  group,
+  groupOrFalse,
+  number,
+  readOptions,
+  type Settings,
+  type Spec,
+} from "../options/spec";
+import { type AnswerRewardFunction, answerReward } from "../reward/paper";
+import type { RatedCot } from "../rollouts";
+import { type DisposableOption, disposableOption } from "../runs/disposable";
+import { checkExamples, checkHeldOut } from "../runs/examples/check-examples";
+import { checkLearningRate, type LearningRate, learningRateOption } from "../runs/learning-rate";
+import { type RunOptions, runSpec } from "../runs/run-options";
+import type { Trainer } from "../trainer";
+import { checkGrpo, grpoOption } from "./grpo-step";
+import { type SamplingOptions, samplingSpec } from "./sampling-options";
+
+export interface SftOptions {
+  /** Updates (200). */
+  readonly steps?: number;
+  /** Instead of `steps`: times that every cot of D_high is seen, rounded up to whole updates. */
+  readonly epochs?: number;
+  /** Samples in one update; the paper's batch is 1 times 2 (2). */
+  readonly batchSize?: number;
+  /** A constant or a schedule (2e-5). */
+  readonly learningRate?: LearningRate;
+  /** Eq. 8, the mean over samples of the sum over tokens, or the mean over all tokens of the batch ("sequence"). */
+  readonly lossType?: "sequence" | "token";
+}
+
+export const sftSpec = {
+  steps: count(0).default(200).describe("Updates"),
+  epochs: number("a finite number of at least 0", (value) => value >= 0 && Number.isFinite(value))
+    .exactOptional()
+    .describe("Instead of `steps`: times that every cot of D_high is seen, rounded up to whole updates"),
+  batchSize: count().default(2).describe("Samples in one update; the paper's batch is 1 times 2"),
+  learningRate: learningRateOption().default(2e-5).describe("A constant or a schedule"),
+  lossType: choice(["sequence", "token"])
+    .default("sequence")
+    .describe("Eq. 8, the mean over samples of the sum over tokens, or the mean over all tokens of the batch"),
+} satisfies Spec<SftOptions>;
+
+export type SftSettings = z.output<z.ZodObject<typeof sftSpec>>;
+
+export interface RftOptions<A> {
+  /** Updates (200). */
+  readonly steps?: number;
+  /** G, completions for each example (8). */
+  readonly groupSize?: number;
+  /** Examples whose groups make up one update (2). */
+  readonly examplesPerStep?: number;
+  /** A constant or a schedule (2e-5). */
+  readonly learningRate?: LearningRate;
+  /** Advantages and loss of GRPO (grpoPresets["rise-paper"]). */
+  readonly grpo?: GrpoSettings;
+  /** How completions are drawn, and their lengths. */
+  readonly sampling?: AnswerSamplingOptions;
+  /** The reward of a completion, Eq. 9 (answerReward). */
+  readonly reward?: AnswerRewardFunction<A>;
+}
+
+export interface AnswerSamplingOptions extends SamplingOptions {
+  /** Tokens of a completion (512). */
+  readonly maxTokens?: number;
+}
+
+export const answerSamplingSpec = {
+  ...samplingSpec,
+  maxTokens: count().default(512).describe("Tokens of a completion"),
+} satisfies Spec<AnswerSamplingOptions>;
+
+export const rftSpec = {
+  steps: count(0).default(200).describe("Updates"),
+  groupSize: count(2).default(8).describe("G, completions for each example"),
+  examplesPerStep: count().default(2).describe("Examples whose groups make up one update"),
+  learningRate: learningRateOption().default(2e-5).describe("A constant or a schedule"),
+  grpo: grpoOption()
+    .prefault(grpoPresets["rise-paper"])
+    .describe("Advantages and loss of GRPO")
+    .meta({ default: 'grpoPresets["rise-paper"]' }),
+  sampling: group(answerSamplingSpec).describe("How completions are drawn, and their lengths"),
+  reward: callback<AnswerRewardFunction<never>>("a function, such as answerReward")
+    .default(() => answerReward)
+    .describe("The reward of a completion, Eq. 9"),
+} satisfies Spec<RftOptions<unknown>>;
+
+export type RftSettings<A> = Omit<z.output<z.ZodObject<typeof rftSpec>>, "reward"> & {
+  readonly reward: AnswerRewardFunction<A>;
+};
+
+export interface RiseR1Options<A> extends RunOptions<A> {
+  /** D_RISE, from `riseCot`; may be empty if there is no SFT. */
+  readonly cots: readonly RatedCot<A>[];
+  /** The policy to train. The run disposes of a policy that a function makes. */
+  readonly trainer: DisposableOption<Trainer>;
+  /** Imitation of the kept cots. `false` leaves it out: with `cots: []`, the run is Visual-RFT. */
+  readonly sft?: SftOptions | false;
+  /** Reinforcement on all examples. `false` leaves it out: SFT alone. */
+  readonly rft?: RftOptions<A> | false;
+}
+
+export const riseR1Spec = {
+  cots: given("an array of cots, such as riseCot's dataset")
+    .optional()
+    .describe("D_RISE, from `riseCot`; may be empty if there is no SFT"),
+  trainer: disposableOption("trainer", "backward")
+    .describe("The policy to train. The run disposes of a policy that a function makes")
+    .meta({ decides: false }),
+  sft: groupOrFalse(sftSpec)
+    .prefault({})
+    .describe("Imitation of the kept cots. `false` leaves it out: with `cots: []`, the run is Visual-RFT"),
+  rft: groupOrFalse(rftSpec).prefault({}).describe("Reinforcement on all examples. `false` leaves it out: SFT alone"),
+  ...runSpec,
+} satisfies Spec<RiseR1Options<unknown>>;
+
+export type RiseR1Settings<A> = Omit<Settings<RiseR1Options<A>, typeof riseR1Spec>, "sft" | "rft"> & {
+  readonly sft: SftSettings | false;
+  readonly rft: RftSettings<A> | false;
+};
+
+/**
+ * Options with their defaults, and the cots that SFT learns from.
+ * @throws ConfigError, DataError: everything that can be refused before a model is loaded
+ */
+export function readRiseR1Options<A>(options: RiseR1Options<A>) {
+  const read = readOptions("riseR1", options, riseR1Spec) as RiseR1Settings<A>;
+  // JavaScript may leave the cots out if nothing learns from them.
+  const settings = read.sft ? read : { ...read, cots: read.cots ?? [] };
+  const { task, dataset, heldOut, cots, threshold, sft, rft } = settings;
+  if (sft === false && rft === false)
+    throw new ConfigError("riseR1: expected sft or rft, got false for both, which trains nothing");
+  checkExamples(task, dataset);
+  checkHeldOut(task, heldOut, dataset);
+  checkCots(cots);
+  if (sft && options.sft && options.sft.steps !== undefined && sft.epochs !== undefined)
+    throw new ConfigError("riseR1: expected sft.steps or sft.epochs, got both");
+  const kept = sft ? keptCots(cots, { task, dataset, threshold }) : [];
+  if (sft) checkLearningRate("riseR1", "sft.learningRate", sft.learningRate, sftSteps(sft, kept.length));
+  if (rft) {
+    checkLearningRate("riseR1", "rft.learningRate", rft.learningRate, rft.steps);
+    checkGrpo(rft.grpo, { rolloutsPerGroup: rft.groupSize, groups: rft.examplesPerStep });
+  }
+  return { settings, kept };
+}
+
+/** Steps of SFT: its own, or those that its epochs make. */
+export const sftSteps = ({ epochs, steps, batchSize }: SftSettings, samples: number): number =>
+  epochs === undefined ? steps : Math.ceil((epochs * samples) / batchSize);
