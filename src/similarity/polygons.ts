@@ -1,6 +1,7 @@
 import { ConfigError } from "../errors";
+import { readOptions } from "../options/spec";
 import type { Point, Polygon } from "../types";
-import { type Denominator, matchedSimilarity } from "./matching";
+import { matchedSimilarity, type SimilarityOptions, similaritySpec } from "./matching";
 import { overlapArea } from "./overlap";
 
 /**
@@ -14,8 +15,9 @@ import { overlapArea } from "./overlap";
 export function segmentationSimilarity(
   truth: readonly Polygon[],
   prediction: readonly Polygon[],
-  { denominator = "truth" }: { readonly denominator?: Denominator } = {},
+  options: SimilarityOptions = {},
 ): number {
+  const { denominator } = readOptions("segmentationSimilarity", options, similaritySpec);
   return matchedSimilarity(truth, prediction, polygonIou, denominator);
 }
 
