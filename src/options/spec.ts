@@ -68,6 +68,9 @@ export const seed = () => z.int("a whole number");
 export const group = <Shape extends z.ZodRawShape>(shape: Shape) =>
   z.strictObject(shape, "an object").prefault({} as never);
 
+/** Options within an option that has no default of its own. */
+export const requiredGroup = <Shape extends z.ZodRawShape>(shape: Shape) => z.strictObject(shape, "an object");
+
 /** Options within an option, or `false` for none of it. */
 export const groupOrFalse = <Shape extends z.ZodRawShape>(shape: Shape) =>
   z.union([z.literal(false), z.strictObject(shape, "an object")], "false, or an object");

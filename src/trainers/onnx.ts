@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { createAdapter, type LoraConfig, loraOptions, type TrainableTensor } from "../engine/adapter";
+import { createAdapter, type TrainableTensor } from "../engine/adapter";
 import { readPolicy, savePolicy } from "../engine/checkpoint/policy-files";
 import { roundedFor } from "../engine/checkpoint/quantized";
 import { checkMemory } from "../engine/memory/estimate";
@@ -8,76 +8,22 @@ import { checkPrecision, inHalf } from "../engine/precision";
 import { createSampler } from "../engine/sampling/sampler";
 import type { ScoredRow } from "../engine/shared-prefixes";
 import { createTrainingPass } from "../engine/training/pass";
-import { CheckpointError, ConfigError, DataError, TrainingError } from "../errors";
+import { CheckpointError, DataError, TrainingError } from "../errors";
 import { sumsFile, sumsProblem } from "../files/checksums";
-import type { Precision } from "../models/checkpoint/quantize";
 import { exists } from "../models/files/directory";
-import type { OnDownload } from "../models/hub/progress";
-import { defaultModel, openQwen2Vl, type Qwen2Vl } from "../models/open-model";
-import { type Device, placeOn } from "../onnx/runtime/device";
-import { adamw, chain, clipByGlobalNorm, type GradientTransform, globalNorm } from "../optim";
+import { openQwen2Vl, type Qwen2Vl } from "../models/open-model";
+import { placeOn } from "../onnx/runtime/device";
+import { globalNorm } from "../optim";
 import { gradientSum } from "../optim/gradient-sum";
 import { sharedTensors } from "../optim/shared-tensors";
-import { checkPositiveIntegers, divisors, isDivisor } from "../options/limits";
-import { checkBooleans, checkMethods, checkNumber, checkOptions, checkSeed, type Names } from "../options/options";
+import { divisor, readArgument } from "../options/spec";
 import type { ScoringOptions, Trainer, TrainSequence } from "../trainer";
 import type { Workload } from "../types";
 import { checkRows, forwardBackwardOver } from "./forward-backward";
+import { type OnnxTrainerOptions, type TrainerSettings, trainerSettings } from "./onnx-options";
 import { checkFinite, readOptimizer, saveOptimizer } from "./optimizer-files";
 
-export interface OnnxTrainerOptions {
-  /** A Qwen2-VL checkpoint: a Hugging Face directory, or a hub id, "owner/name" or "owner/name@revision" (`defaultModel`). */
-  readonly model?: string;
-  /** Train an adapter instead of every weight. */
-  readonly lora?: LoraConfig;
-  /** Chained onto the gradient before each step: clip to norm 1, then AdamW (β 0.9, 0.999; weight decay 0.1) by default. */
-  readonly optimizer?: GradientTransform;
-  /** Sequences in one backward pass (16): more is faster until memory is short. */
-  readonly rowsAtOnce?: number;
-  /**
-   * Gradient checkpointing: a layer's insides are computed again on the way back instead of kept, a third more work for a fraction of the
-   * memory. By default where keeping all of it would take more than half of the machine's memory, or the GPU's.
-   */
-  readonly gradientCheckpointing?: boolean;
-  /** Completions sampled side by side (64). */
-  readonly sampledAtOnce?: number;
-  /**
-   * Of products with frozen matrices, in training and sampling ("float32"). "half" is that of a checkpoint in bfloat16 or float16: half the memory. Needs
-   * `lora`, and a GPU.
-   */
-  readonly precision?: "float32" | "half";
-  /**
-   * Of the frozen matrices that the sampler multiplies with ("float32": as they are): fewer bits are faster and take less memory, and completions
-   * come from another distribution than the one that is trained. How far off it is, each step's metrics say. Needs `lora`, and the CPU.
-   */
-  readonly samplerPrecision?: Exclude<Precision, "half">;
-  /** Of LoRA's initial matrices (0). */
-  readonly seed?: number;
-  /** Width times height of the largest image that is decoded (2^27, 134 million); a larger one is an error before it takes memory. */
-  readonly maxImagePixels?: number;
-  /** Told of every piece of a download (a display on stderr). */
-  readonly onDownload?: OnDownload;
-  /** What to run on ("auto": CUDA where it works, else the CPU, with a warning that says why). */
-  readonly device?: Device;
-  /** Threads of one operator; all cores by default. */
-  readonly threads?: number;
-}
-
-const names: Names<OnnxTrainerOptions> = {
-  model: true,
-  lora: loraOptions,
-  optimizer: true,
-  rowsAtOnce: true,
-  gradientCheckpointing: true,
-  sampledAtOnce: true,
-  precision: true,
-  samplerPrecision: true,
-  seed: true,
-  maxImagePixels: true,
-  onDownload: true,
-  device: true,
-  threads: true,
-};
+export type { OnnxTrainerOptions } from "./onnx-options";
 
 /**
  * Trains a Qwen2-VL checkpoint in this process.
@@ -85,24 +31,14 @@ const names: Names<OnnxTrainerOptions> = {
  * does not work, or a hub that cannot be reached
  */
 export async function onnxTrainer(options: OnnxTrainerOptions = {}): Promise<Trainer> {
-  checkOptions("onnxTrainer", options, names);
-  const { model: name = defaultModel, rowsAtOnce = 16, sampledAtOnce = 64, device = "auto", threads } = options;
-  const { gradientCheckpointing, precision = "float32", samplerPrecision = "float32", seed, maxImagePixels } = options;
-  const { optimizer = chain(clipByGlobalNorm(1), adamw({ weightDecay: 0.1 })) } = options;
-  for (const [option, value] of Object.entries({ precision, samplerPrecision }))
-    if (value !== "float32" && !options.lora)
-      throw new ConfigError(
-        `onnxTrainer: ${option} "${value}" is for frozen weights, and without lora every weight is trained`,
-      );
-  checkPositiveIntegers("onnxTrainer", { rowsAtOnce, sampledAtOnce, maxImagePixels, threads });
-  checkBooleans("onnxTrainer", { gradientCheckpointing });
-  checkSeed("onnxTrainer", seed);
-  checkMethods("optimizer to be a gradient transform, such as adamw()", optimizer, ["init", "update"]);
+  const settings = trainerSettings(options);
+  const { model: name, rowsAtOnce, sampledAtOnce, device, threads, optimizer } = settings;
+  const { gradientCheckpointing, precision, samplerPrecision, maxImagePixels, onDownload } = settings;
   const placement = await placeOn(device, threads);
   checkPrecision("precision", precision, ["float32", "half"], placement);
   checkPrecision("samplerPrecision", samplerPrecision, ["float32", "int8", "int4"], placement);
-  const model = await openQwen2Vl(name, options.onDownload, maxImagePixels);
-  const policy = await createPolicy(model, options);
+  const model = await openQwen2Vl(name, onDownload, maxImagePixels);
+  const policy = await createPolicy(model, settings);
   const rounded = await roundedFor(model, samplerPrecision);
   const sampler = createSampler(model, policy, { rowsAtOnce: sampledAtOnce, rounded, ...placement });
   const pass = createTrainingPass(model, policy, {
@@ -212,7 +148,7 @@ export async function onnxTrainer(options: OnnxTrainerOptions = {}): Promise<Tra
 
 async function createPolicy(
   model: Qwen2Vl,
-  { lora, seed = 0, precision = "float32" }: OnnxTrainerOptions,
+  { lora, seed, precision }: Pick<TrainerSettings, "lora" | "seed" | "precision">,
 ): Promise<Policy> {
   const { config, checkpoint } = model;
   if (lora) {
@@ -241,7 +177,7 @@ function scoredRows(
   { temperature = 1, signal }: ScoringOptions,
 ): Promise<ScoredRow[]> {
   signal?.throwIfAborted();
-  checkNumber("onnxTrainer", `a temperature ${divisors}`, temperature, isDivisor(temperature));
+  readArgument("onnxTrainer", "temperature", temperature, divisor());
   return Promise.all(sequences.map((sequence, i) => scoredRow(model, sequence, i)));
 }
 
