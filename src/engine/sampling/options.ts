@@ -1,7 +1,6 @@
 import type { GenerateOptions } from "../../backend";
 import {
   callback,
-  count,
   divisor,
   given,
   having,
@@ -12,6 +11,7 @@ import {
   type Spec,
   seed as seedOption,
   share,
+  count as wholeNumber,
 } from "../../options/spec";
 import type { SamplingOptions } from "./generate";
 
@@ -19,8 +19,8 @@ const isTopK = (value: unknown) =>
   value === Number.POSITIVE_INFINITY || (Number.isInteger(value) && Number(value) >= 1);
 
 export const generateSpec = {
-  count: count().default(1).describe("Completions per prompt"),
-  maxTokens: count().default(256).describe("Tokens per completion"),
+  count: wholeNumber().default(1).describe("Completions per prompt"),
+  maxTokens: wholeNumber().default(256).describe("Tokens per completion"),
   temperature: number("0, or from 0.000001 to 1000000", (value) => value === 0 || isDivisor(value))
     .default(1)
     .describe("0 is greedy"),
@@ -40,9 +40,12 @@ export const generateSpec = {
 } satisfies Spec<GenerateOptions>;
 
 /** With defaults.  @throws ConfigError */
-export function checkedSampling(options: GenerateOptions): SamplingOptions {
+export function checkedSampling(
+  options: GenerateOptions,
+): SamplingOptions & { readonly count: number; readonly stop: readonly string[] } {
   const settings = readOptions("generate", options, generateSpec);
   const { maxTokens, temperature, topK = Number.POSITIVE_INFINITY, topP, repetitionPenalty = 1, seed } = settings;
+  const { count, stop } = settings;
   // Where float32 would make 0 of it; either way it is the likeliest token.
-  return { maxTokens, temperature, topK, topP: Math.max(topP, 1e-30), repetitionPenalty, seed };
+  return { maxTokens, temperature, topK, topP: Math.max(topP, 1e-30), repetitionPenalty, seed, count, stop };
 }
