@@ -5,9 +5,8 @@ import { createSampler } from "../engine/sampling/sampler";
 import type { Precision } from "../models/checkpoint/quantize";
 import type { OnDownload } from "../models/hub/progress";
 import { defaultModel, openModel } from "../models/open-model";
-import { type Device, placeOn } from "../onnx/runtime/device";
-import { checkPositiveIntegers } from "../options/limits";
-import { checkOptions, type Names } from "../options/options";
+import { type Device, devices, placeOn } from "../onnx/runtime/device";
+import { callback, choice, count, readOptions, type Spec, text } from "../options/spec";
 
 export interface OnnxBackendOptions {
   /** A Qwen2-VL checkpoint: a Hugging Face directory, or a hub id, "owner/name" or "owner/name@revision" (`defaultModel`). */
@@ -30,15 +29,19 @@ export interface OnnxBackendOptions {
   readonly threads?: number;
 }
 
-const names: Names<OnnxBackendOptions> = {
-  model: true,
-  rowsAtOnce: true,
-  precision: true,
-  maxImagePixels: true,
-  onDownload: true,
-  device: true,
-  threads: true,
-};
+export const onnxBackendSpec = {
+  model: text().default(defaultModel).describe("A Qwen2-VL checkpoint: a Hugging Face directory, or a hub id"),
+  rowsAtOnce: count().default(64).describe("Completions generated side by side"),
+  precision: choice(["float32", "half", "int8", "int4"])
+    .default("float32")
+    .describe("Of products with the language model's matrices"),
+  maxImagePixels: count()
+    .optional()
+    .describe("Width times height of the largest image that is decoded; 2^27 without it"),
+  onDownload: callback().optional().describe("Told of every piece of a download; a display on stderr without it"),
+  device: choice(devices).default("auto").describe("The device to run on: CUDA where it works, else the CPU"),
+  threads: count().optional().describe("Threads of one operator; all cores without it"),
+} satisfies Spec<OnnxBackendOptions>;
 
 /**
  * Runs a Qwen2-VL checkpoint in this process, its weights straight from the safetensors files.
@@ -46,10 +49,8 @@ const names: Names<OnnxBackendOptions> = {
  * does not work, or a hub that cannot be reached
  */
 export async function onnxBackend(options: OnnxBackendOptions = {}): Promise<VlmBackend> {
-  checkOptions("onnxBackend", options, names);
-  const { model: name = defaultModel, onDownload, rowsAtOnce = 64 } = options;
-  const { precision = "float32", device = "auto", maxImagePixels, threads } = options;
-  checkPositiveIntegers("onnxBackend", { rowsAtOnce, maxImagePixels, threads });
+  const settings = readOptions("onnxBackend", options, onnxBackendSpec);
+  const { model: name, onDownload, rowsAtOnce, precision, device, maxImagePixels, threads } = settings;
   const placement = await placeOn(device, threads);
   checkPrecision("precision", precision, ["float32", "half", "int8", "int4"], placement);
   const model = await openModel(name, onDownload, maxImagePixels);

@@ -1,15 +1,20 @@
-import type { GenerateOptions, VlmBackend } from "../backend";
-import { generateNames } from "../engine/sampling/options";
-import { BackendError, ConfigError, concernsOnePrompt } from "../errors";
+import type { VlmBackend } from "../backend";
+import { generateSpec } from "../engine/sampling/options";
+import { BackendError, concernsOnePrompt } from "../errors";
 import { loadImage } from "../models/inputs/image";
-import { shown } from "../options/display";
-import { checkPositiveIntegers } from "../options/limits";
-import { checkBooleans, checkNumber, checkOptions, type Names } from "../options/options";
+import { choice, count, flag, given, list, readOptions, type Spec, secret, text } from "../options/spec";
 import { longestTimerMs } from "../remote/http";
 import { deriveSeed } from "../rng";
 import type { Completion, Prompt } from "../types";
-import { chatUrl, checkedHeaders, checkKey, type HeaderSource, secretsOf } from "./openai/address";
-import { checkBodyOptions, type RequestField, requestBody, samplingFields, waysOut } from "./openai/body";
+import { chatUrl, checkedHeaders, type HeaderSource, isKey, secretsOf } from "./openai/address";
+import {
+  checkBodyOptions,
+  type RequestField,
+  requestBody,
+  type SentSampling,
+  samplingFields,
+  waysOut,
+} from "./openai/body";
 import { chatMessages } from "./openai/messages";
 import { type Endpoint, requestChoices } from "./openai/request";
 
@@ -53,23 +58,38 @@ export interface OpenaiBackendOptions {
   readonly maxReplyBytes?: number;
 }
 
-const names: Names<Omit<OpenaiBackendOptions, "headers" | "query" | "renameFields" | "extraBody">> = {
-  baseUrl: true,
-  apiKey: true,
-  model: true,
-  omitFields: true,
-  logProbs: true,
-  maxTokensField: true,
-  joinReasoning: true,
-  maxPixels: true,
-  requestsAtOnce: true,
-  retries: true,
-  timeoutMs: true,
-  maxWaitMs: true,
-  maxReplyBytes: true,
-};
-/** Options whose own names are the server's. */
-const openNames = { headers: true, query: true, renameFields: true, extraBody: true };
+const milliseconds = () =>
+  given<number>(`a whole number of at least 1, at most ${longestTimerMs}`, (value: unknown) => {
+    return Number.isInteger(value) && Number(value) >= 1 && Number(value) <= longestTimerMs;
+  });
+
+const isPlainObject = (value: unknown) => typeof value === "object" && value !== null && !Array.isArray(value);
+
+export const openaiBackendSpec = {
+  baseUrl: given("an http or https address").describe("The address that `/chat/completions` is appended to"),
+  apiKey: secret("printable ASCII without spaces or line breaks", isKey)
+    .optional()
+    .describe("Sent as a bearer token; none without it"),
+  model: text().describe("The server's name for the model"),
+  headers: given("header fields, or a function that gives them").default({}).describe("Further header fields"),
+  query: given("texts by name").default({}).describe("Parameters of the address"),
+  omitFields: list("a list of fields").default([]).describe("Fields not to send"),
+  renameFields: given("an object", isPlainObject).default({}).describe("Other names of fields"),
+  extraBody: given("an object", isPlainObject).default({}).describe("Fields to send besides; they win over ours"),
+  logProbs: flag().default(false).describe("Ask for log-probs: not every server gives them"),
+  maxTokensField: choice(["max_tokens", "max_completion_tokens"])
+    .default("max_tokens")
+    .describe("The field that limits a completion"),
+  joinReasoning: flag().default(false).describe("Reasoning that the server split off becomes <think>…</think>"),
+  maxPixels: count().optional().describe("Images with more pixels are scaled down before they are sent"),
+  requestsAtOnce: count().default(8).describe("Prompts under way at the same time"),
+  retries: count(0).default(4).describe("How often a request is tried again after a fault that may pass"),
+  timeoutMs: milliseconds().default(120_000).describe("Milliseconds for one try, the whole answer included"),
+  maxWaitMs: milliseconds().default(60_000).describe("Longest wait between two tries, in milliseconds"),
+  maxReplyBytes: count()
+    .default(2 ** 26)
+    .describe("Bytes of an answer, decompressed; a larger one is a failure"),
+} satisfies Spec<OpenaiBackendOptions>;
 
 /**
  * Samples a model behind an OpenAI-compatible chat-completions endpoint: vLLM, llama.cpp, OpenAI, Azure. Images travel as data URLs.
@@ -91,25 +111,21 @@ const openNames = { headers: true, query: true, renameFields: true, extraBody: t
  * });
  */
 export function openaiBackend(options: OpenaiBackendOptions): VlmBackend {
-  checkOptions("openaiBackend", options, { ...names, ...openNames });
-  const { baseUrl, apiKey, model, logProbs = false, maxTokensField = "max_tokens", joinReasoning = false } = options;
-  const { requestsAtOnce = 8, retries = 4, timeoutMs = 120_000, maxPixels, maxReplyBytes = 2 ** 26 } = options;
-  const { headers = {}, query = {}, omitFields = [], renameFields = {}, extraBody = {}, maxWaitMs = 60_000 } = options;
-  checkPositiveIntegers("openaiBackend", { requestsAtOnce, timeoutMs, maxWaitMs, maxPixels, maxReplyBytes });
-  for (const [name, ms] of Object.entries({ timeoutMs, maxWaitMs }))
-    checkNumber("openaiBackend", `${name} to be at most ${longestTimerMs}`, ms, ms <= longestTimerMs);
-  const isCount = Number.isInteger(retries) && retries >= 0;
-  checkNumber("openaiBackend", "retries to be a whole number of at least 0", retries, isCount);
-  checkBooleans("openaiBackend", { logProbs, joinReasoning });
-  if (typeof model !== "string" || model === "")
-    throw new ConfigError(`openaiBackend: expected model to be the server's name for it, got ${shown(model)}`);
-  checkKey(apiKey);
+  const settings = readOptions("openaiBackend", options, openaiBackendSpec);
+  const { baseUrl, apiKey, model, logProbs, maxTokensField, joinReasoning, maxPixels } = settings;
+  const { requestsAtOnce, retries, timeoutMs, maxReplyBytes, maxWaitMs } = settings;
+  const { headers, query, omitFields, renameFields, extraBody } = settings;
   if (typeof headers !== "function") checkedHeaders(headers);
   checkBodyOptions({ omitFields, renameFields, extraBody });
   const bodyOptions = { omitFields, renameFields: { max_tokens: maxTokensField, ...renameFields }, extraBody };
   const url = chatUrl(baseUrl, query);
   const endpoint: Endpoint = {
-    ...{ url, retries, timeoutMs, maxWaitMs, maxReplyBytes, joinReasoning },
+    url,
+    retries,
+    timeoutMs,
+    maxWaitMs,
+    maxReplyBytes,
+    joinReasoning,
     headers: async () => ({
       ...(apiKey !== undefined && { authorization: `Bearer ${apiKey}` }),
       ...checkedHeaders(typeof headers === "function" ? await asked(headers) : headers),
@@ -119,22 +135,27 @@ export function openaiBackend(options: OpenaiBackendOptions): VlmBackend {
     warn: (message) => process.emitWarning(`${model}: ${message}`, { code: "RISE_RETRY_AFTER" }),
   };
 
-  async function complete(prompt: Prompt, i: number, options: GenerateOptions): Promise<readonly Completion[]> {
-    const { count = 1, temperature = 1, signal } = options;
+  async function complete(
+    prompt: Prompt,
+    i: number,
+    sampling: SentSampling,
+    signal: AbortSignal,
+  ): Promise<readonly Completion[]> {
+    const { count, temperature } = sampling;
     const messages = await chatMessages(prompt, maxPixels);
     // Servers refuse several greedy completions, which are all the same.
     const wanted = temperature === 0 ? 1 : count;
     const completions: Completion[] = [];
     // Some servers write one completion whatever was asked for.
     while (completions.length < wanted) {
-      const seed = deriveSeed(options.seed, i, completions.length);
+      const seed = deriveSeed(sampling.seed, i, completions.length);
       const body = requestBody(
         messages,
         // Servers take signed 32-bit seeds.
-        { model, n: wanted - completions.length, seed: seed >>> 1, ...samplingFields(options, logProbs) },
+        { model, n: wanted - completions.length, seed: seed >>> 1, ...samplingFields(sampling, logProbs) },
         bodyOptions,
       );
-      completions.push(...(await requestChoices(endpoint, body, { seed, ...(signal && { signal }) })));
+      completions.push(...(await requestChoices(endpoint, body, { seed, signal })));
     }
     return Array.from({ length: count }, (_, k) => completions[temperature === 0 ? 0 : k]!);
   }
@@ -143,7 +164,7 @@ export function openaiBackend(options: OpenaiBackendOptions): VlmBackend {
     name: model,
     capabilities: { logProbs, tokenIds: false, reproducible: false },
     async generate(prompts, options) {
-      checkOptions("generate", options, generateNames);
+      const sampling = { ...readOptions("generate", options, generateSpec), topP: options.topP };
       const { onPromptEnd } = options;
       options.signal?.throwIfAborted();
       const failed = new AbortController();
@@ -151,7 +172,7 @@ export function openaiBackend(options: OpenaiBackendOptions): VlmBackend {
       const groups: (readonly Completion[])[] = [];
       const waiting = prompts.entries();
       const answer = (prompt: Prompt, i: number) =>
-        complete(prompt, i, { ...options, signal }).catch((error: unknown) => {
+        complete(prompt, i, sampling, signal).catch((error: unknown) => {
           if (!onPromptEnd || signal.aborted || !concernsOnePrompt(error)) throw error;
           return error;
         });

@@ -1,14 +1,14 @@
 import { join } from "node:path";
 import type { Omission, Splits } from "../dataset";
 import { DataError } from "../errors";
-import { checkSpace } from "../similarity/boxes";
+import { readOptions, type Spec, seed as seedOption, text } from "../options/spec";
 import type { Box, BoxSpace } from "../types";
 import { cocoExamples, finished, type Picture, readPicture } from "./coco-files/examples";
 import { readCocoIndex } from "./coco-files/index-file";
 import { splitPerClass } from "./k-shot";
 import { ahead, readAhead } from "./reading/ahead";
-import { checkPath } from "./reading/arguments";
 import { openFolder, published, requireFiles, requireImages, type Source } from "./reading/folder";
+import { checkPath, spaceOption } from "./reading/options";
 import { gatherProblems } from "./reading/problems";
 
 export interface CocoSubOptions {
@@ -19,6 +19,12 @@ export interface CocoSubOptions {
   /** Of what is drawn (0). */
   readonly seed?: number;
 }
+
+export const cocoSubSpec = {
+  part: text().default("train2017").describe("The part of COCO to draw from"),
+  space: spaceOption(),
+  seed: seedOption().default(0).describe("The seed of what is drawn"),
+} satisfies Spec<CocoSubOptions>;
 
 /**
  * COCO-Sub: for each of COCO's 80 categories 25 images to train and 10 to test, drawn at random; the annotation is all boxes of the category.
@@ -31,9 +37,8 @@ export interface CocoSubOptions {
  * @throws DataError for what is missing, naming where it is published, and for a file that has not 80 categories or too few images of one
  */
 export async function cocoSub(dir: string, options: CocoSubOptions = {}): Promise<Splits<readonly Box[]>> {
-  const { part = "train2017", space = "thousand", seed = 0 } = options;
-  checkPath("cocoSub()'s dir", dir);
-  checkSpace("cocoSub()'s space", space);
+  const { part, space, seed } = readOptions("cocoSub", options, cocoSubSpec);
+  checkPath("cocoSub", "dir", dir);
   const annotations = `annotations/instances_${part}.json`;
   await requireFiles(dir, [annotations], source);
   const omissions: Omission[] = [];

@@ -1,15 +1,12 @@
 import type { ExampleStream, Omission } from "../dataset";
-import { ConfigError } from "../errors";
-import { checkChoice } from "../options/choice";
-import { shown } from "../options/display";
-import { checkSpace } from "../similarity/boxes";
+import { choice, flag, readOptions, type Settings, type Spec } from "../options/spec";
 import type { Box, BoxSpace } from "../types";
 import { cocoExamples, finished, misfits, readPicture, refuseCorners } from "./coco-files/examples";
 import { type CocoReading, readCocoIndex } from "./coco-files/index-file";
 import { ahead, readAhead } from "./reading/ahead";
-import { checkPath } from "./reading/arguments";
 import { exampleStream, type Located } from "./reading/example-stream";
 import { openFolder } from "./reading/folder";
+import { checkPath, omissionOption, spaceOption } from "./reading/options";
 import { gatherProblems } from "./reading/problems";
 
 export interface CocoOptions {
@@ -27,6 +24,18 @@ export interface CocoOptions {
   readonly onOmission?: (omission: Omission) => void;
 }
 
+export const cocoDatasetSpec = {
+  space: spaceOption(),
+  crowds: choice(["omit", "objects"]).default("omit").describe("The treatment of annotations with `iscrowd` 1"),
+  clip: flag()
+    .default(false)
+    .describe("Cuts boxes at the edges of their image; without it, one that reaches out is an error"),
+  missingBoxes: choice(["refuse", "polygon"])
+    .default("refuse")
+    .describe("The treatment of annotations without a `bbox`; the box around their polygons may take its place"),
+  onOmission: omissionOption(),
+} satisfies Spec<CocoOptions>;
+
 /**
  * Reads object instances in COCO's format: one example for each image and category in it, whose annotation is all boxes of that category.
  *
@@ -43,23 +52,16 @@ export interface CocoOptions {
  * const dataset = await cocoDataset("instances.json", "images", { crowds: "objects", onOmission: (o) => omissions.push(o) });
  */
 export function cocoDataset(path: string, imageDir: string, options: CocoOptions = {}): ExampleStream<readonly Box[]> {
-  const { space = "thousand", crowds = "omit", clip = false, missingBoxes = "refuse" } = options;
-  checkPath("cocoDataset()'s path", path);
-  checkPath("cocoDataset()'s imageDir", imageDir);
-  checkSpace("cocoDataset()'s space", space);
-  checkChoice("cocoDataset()'s crowds", crowds, ["omit", "objects"]);
-  checkChoice("cocoDataset()'s missingBoxes", missingBoxes, ["refuse", "polygon"]);
-  if (typeof clip !== "boolean")
-    throw new ConfigError(`expected cocoDataset()'s clip to be true or false, got ${shown(clip)}`);
-  return exampleStream(() => readExamples(path, imageDir, { ...options, space, crowds, clip, missingBoxes }));
+  checkPath("cocoDataset", "path", path);
+  checkPath("cocoDataset", "imageDir", imageDir);
+  const settings = readOptions("cocoDataset", options, cocoDatasetSpec);
+  return exampleStream(() => readExamples(path, imageDir, settings));
 }
-
-type Settings = CocoOptions & Required<Omit<CocoOptions, "onOmission">>;
 
 async function* readExamples(
   path: string,
   imageDir: string,
-  { space, crowds, clip, missingBoxes, onOmission }: Settings,
+  { space, crowds, clip, missingBoxes, onOmission }: Settings<CocoOptions, typeof cocoDatasetSpec>,
 ): AsyncGenerator<Located<readonly Box[]>> {
   const problems = gatherProblems(path);
   const omit: CocoReading["omit"] = onOmission ? (omission) => onOmission(omission) : problems.omit;

@@ -3,17 +3,17 @@ import type { ExampleStream, Omission } from "../dataset";
 import { ConfigError, DataError } from "../errors";
 import { checkArguments, listKind, objectKind } from "../options/arguments";
 import { excerpt, shown } from "../options/display";
-import { checkOptions, type Names } from "../options/options";
+import { callback, readOptions, type Settings, type Spec, text } from "../options/spec";
 import type { RatedCot } from "../rollouts";
 import type { Task } from "../task";
 import type { Example } from "../types";
 import { readConversation } from "./formats/conversation";
 import { imageReader } from "./formats/image-cell";
 import { readJsonRows } from "./formats/json-rows";
-import { checkPath, checkTask } from "./reading/arguments";
 import { checkAnnotation } from "./reading/checked";
 import { exampleStream, type Located, refuseOmission } from "./reading/example-stream";
 import { openFolder } from "./reading/folder";
+import { checkPath, omissionOption, taskOption } from "./reading/options";
 
 export interface ConversationRowOptions<A> {
   /** Decides what an annotation is, and reads it in the answer. */
@@ -34,6 +34,27 @@ export interface ConversationOptions<A> extends ConversationRowOptions<A> {
   readonly onOmission?: (omission: Omission) => void;
 }
 
+export const conversationRowSpec = {
+  task: taskOption().describe("The task, which decides what an annotation is"),
+  parse: callback().optional().describe("The annotation in an answer, or null; the task's own `parse` without it"),
+  subject: callback()
+    .default(() => wholeQuestion)
+    .describe("Makes the subject of a row that has none from its question"),
+} satisfies Spec<ConversationRowOptions<never>>;
+
+export const conversationDatasetSpec = {
+  ...conversationRowSpec,
+  root: text().optional().describe("The folder in which the images lie; the file's own without it"),
+  onOmission: omissionOption(),
+} satisfies Spec<ConversationOptions<never>>;
+
+function wholeQuestion(question: string): string {
+  return question;
+}
+
+type RowSettings<A> = Settings<ConversationRowOptions<A>, typeof conversationRowSpec>;
+type ConversationSettings<A> = Settings<ConversationOptions<A>, typeof conversationDatasetSpec>;
+
 /**
  * Reads conversations about images, in the forms that trainers have in common, as examples of a task: ShareGPT (`conversations` of `from` and `value`), OpenAI's
  * `messages` (LLaMA-Factory, ms-swift, TRL), and `prompt` and `completion` (TRL), `query` and `response`, `problem` and `solution`, `instruction` and `output`. The keys of a row say which it
@@ -53,21 +74,12 @@ export interface ConversationOptions<A> extends ConversationRowOptions<A> {
  * await riseR1({ task, dataset, cots: cotsOf(dataset) });
  */
 export function conversationDataset<A>(path: string, options: ConversationOptions<A>): ExampleStream<A> {
-  checkPath("conversationDataset()'s path", path);
-  checkOptions("conversationDataset", options, names);
-  checkTask("conversationDataset()'s task", options.task);
-  return exampleStream(() => readExamples(path, options));
+  checkPath("conversationDataset", "path", path);
+  const settings = readOptions("conversationDataset", options, conversationDatasetSpec);
+  return exampleStream(() => readExamples(path, settings));
 }
 
-const names: Names<ConversationOptions<never>> = {
-  task: true,
-  parse: true,
-  subject: true,
-  root: true,
-  onOmission: true,
-};
-
-async function* readExamples<A>(path: string, options: ConversationOptions<A>): AsyncGenerator<Located<A>> {
+async function* readExamples<A>(path: string, options: ConversationSettings<A>): AsyncGenerator<Located<A>> {
   const { root = dirname(resolve(path)), onOmission = refuseOmission } = options;
   const imageOf = imageReader(openFolder(root));
   let at = 0;
@@ -90,9 +102,9 @@ async function* readExamples<A>(path: string, options: ConversationOptions<A>): 
  * const dataset = await parquetDataset("train.parquet", { task, image: "images", example: conversationRow({ task }) });
  */
 export function conversationRow<A>(options: ConversationRowOptions<A>) {
-  checkTask("conversationRow()'s task", options?.task);
+  const settings = readOptions("conversationRow", options, conversationRowSpec);
   return (row: Readonly<Record<string, unknown>>, where = "the row"): PartOfExample<A> => {
-    const read = readRow(row, options, where);
+    const read = readRow(row, settings, where);
     if ("reason" in read) throw new DataError(`${where}: ${read.reason}`);
     return read.example;
   };
@@ -102,7 +114,7 @@ type PartOfExample<A> = Omit<Example<A>, "id" | "image"> & { readonly id?: strin
 
 function readRow<A>(
   value: unknown,
-  { task, parse = task.parse, subject: subjectOf = (question) => question }: ConversationRowOptions<A>,
+  { task, parse = task.parse, subject: subjectOf }: RowSettings<A>,
   where: string,
 ): { readonly example: PartOfExample<A>; readonly images: readonly unknown[] } | { readonly reason: string } {
   const row = readConversation(value, where);

@@ -1,16 +1,15 @@
 import { dirname, resolve } from "node:path";
 import { pipeline, Readable } from "node:stream";
 import type { ExampleStream, Omission } from "../dataset";
-import { ConfigError, DataError } from "../errors";
-import { checkChoice } from "../options/choice";
-import { excerpt, shown } from "../options/display";
-import { checkBooleans, checkOptions, type Names } from "../options/options";
+import { DataError } from "../errors";
+import { excerpt } from "../options/display";
+import { choice, flag, list, readArgument, readOptions, type Settings, type Spec, text } from "../options/spec";
 import type { LabelDistribution } from "../types";
 import { longestLine, readText } from "./formats/lines";
-import { checkPath } from "./reading/arguments";
 import { readDistribution, readVotes } from "./reading/checked";
 import { exampleStream, type Located, refuseOmission } from "./reading/example-stream";
 import { openFolder, shortList } from "./reading/folder";
+import { checkPath, omissionOption } from "./reading/options";
 
 export interface CsvOptions {
   /** The column of the images (`"image"`). */
@@ -28,6 +27,23 @@ export interface CsvOptions {
   /** Told of rows that are no example: those without an image or an id, and those without a vote for a label. Without it, such a row is an error. */
   readonly onOmission?: (omission: Omission) => void;
 }
+
+const delimiters = [",", ";", "\t"] as const;
+
+export const csvDatasetSpec = {
+  image: text().default("image").describe("The column of the images"),
+  id: text().optional().describe('The column of the ids; "id" without it, which may be missing'),
+  subject: text().optional().describe('The column of what is asked about; "subject" without it, which may be missing'),
+  root: text().optional().describe("The folder in which the images lie; the file's own without it"),
+  delimiter: choice(delimiters).default(",").describe("The character between cells"),
+  normalize: flag().default(false).describe("Whether numbers are counts, which are divided by their sum"),
+  onOmission: omissionOption(),
+} satisfies Spec<CsvOptions>;
+
+const labelList = list('a list of columns, such as ["joy", "sadness"]', (label) => typeof label === "string").refine(
+  (labels) => (labels as readonly string[]).length > 0,
+  "a list of at least one column",
+);
 
 /**
  * Reads a table whose columns are `image` and one probability for each label, a decimal number, under a heading with their names:
@@ -52,30 +68,19 @@ export function csvDataset(
   labels: readonly string[],
   options: CsvOptions = {},
 ): ExampleStream<LabelDistribution> {
-  checkPath("csvDataset()'s path", path);
-  if (!(Array.isArray(labels) && labels.length > 0 && labels.every((label) => typeof label === "string")))
-    throw new ConfigError(
-      `expected csvDataset()'s labels to be a list of columns, such as ["joy", "sadness"]; got ${shown(labels)}`,
-    );
-  checkOptions("csvDataset", options, names);
-  checkBooleans("csvDataset", { normalize: options.normalize });
-  checkChoice("csvDataset: delimiter", options.delimiter ?? ",", delimiters);
-  return exampleStream(() => readExamples(path, labels, options));
+  checkPath("csvDataset", "path", path);
+  readArgument("csvDataset", "labels", labels, labelList);
+  const settings = readOptions("csvDataset", options, csvDatasetSpec);
+  return exampleStream(() => readExamples(path, labels, settings));
 }
-
-const names: Names<CsvOptions> = {
-  ...{ image: true, id: true, subject: true, root: true },
-  ...{ delimiter: true, normalize: true, onOmission: true },
-};
-const delimiters = [",", ";", "\t"] as const;
 
 async function* readExamples(
   path: string,
   labels: readonly string[],
-  options: CsvOptions,
+  options: Settings<CsvOptions, typeof csvDatasetSpec>,
 ): AsyncGenerator<Located<LabelDistribution>> {
-  const { delimiter = ",", normalize = false, onOmission = refuseOmission } = options;
-  const { image: imageColumn = "image", id: idColumn = "id", subject: subjectColumn = "subject" } = options;
+  const { delimiter, normalize, onOmission = refuseOmission, image: imageColumn } = options;
+  const { id: idColumn = "id", subject: subjectColumn = "subject" } = options;
   const folder = openFolder(options.root ?? dirname(resolve(path)));
   const isRead = new Set([...labels, imageColumn, idColumn, subjectColumn]);
   // A column that is asked for by name has to be there.
@@ -137,8 +142,12 @@ interface CsvRecord {
 async function* readRecords(path: string, delimiter: string): AsyncGenerator<CsvRecord> {
   const { parse, CsvError } = await import("csv-parse");
   const parser = parse({
-    ...{ bom: true, info: true, skip_empty_lines: true, delimiter },
-    ...{ record_delimiter: ["\r\n", "\n"], max_record_size: longestLine },
+    bom: true,
+    info: true,
+    skip_empty_lines: true,
+    delimiter,
+    record_delimiter: ["\r\n", "\n"],
+    max_record_size: longestLine,
   });
   // Its errors reach whoever reads the parser.
   pipeline(Readable.from(readText(path)), parser, () => {});

@@ -1,17 +1,26 @@
 import { join } from "node:path";
 import type { Splits } from "../dataset";
 import { DataError } from "../errors";
-import { checkArguments, objectKind } from "../options/arguments";
 import { excerpt } from "../options/display";
+import { readOptions, type Spec, seed as seedOption } from "../options/spec";
 import type { Example, LabelDistribution } from "../types";
 import { readLines } from "./formats/lines";
 import { splitPerClass } from "./k-shot";
-import { checkPath } from "./reading/arguments";
 import { readDecimal, readDistribution } from "./reading/checked";
 import { openFolder, published, requireFiles, requireImages, type Source } from "./reading/folder";
+import { checkPath } from "./reading/options";
 
 /** In the order of the file's columns. */
 export const emotion6Labels = ["anger", "disgust", "fear", "joy", "sadness", "surprise", "neutral"] as const;
+
+export interface Emotion6Options {
+  /** The seed of the split (0). */
+  readonly seed?: number;
+}
+
+export const emotion6Spec = {
+  seed: seedOption().default(0).describe("The seed of the split"),
+} satisfies Spec<Emotion6Options>;
 
 /**
  * Emotion6 (Peng et al., CVPR 2015): 1 980 photographs, each with a distribution over seven emotions.
@@ -22,17 +31,12 @@ export const emotion6Labels = ["anger", "disgust", "fear", "joy", "sadness", "su
  * Metadata: `category` (the keyword), `valence` and `arousal` (1 to 9).
  *
  * @param dir the folder that `Emotion6.zip` unpacks to
- * @param options.seed of the split (0)
  * @throws ConfigError for a path that is no text
  * @throws DataError for what is missing, naming where it is published, and for rows that are not as they were published
  */
-export async function emotion6(
-  dir: string,
-  options: { readonly seed?: number } = {},
-): Promise<Splits<LabelDistribution>> {
-  checkArguments("emotion6", { options }, { options: objectKind });
-  const { seed = 0 } = options;
-  checkPath("emotion6()'s dir", dir);
+export async function emotion6(dir: string, options: Emotion6Options = {}): Promise<Splits<LabelDistribution>> {
+  checkPath("emotion6", "dir", dir);
+  const { seed } = readOptions("emotion6", options, emotion6Spec);
   await requireFiles(dir, ["ground_truth.txt"], source);
   const rows = await readGroundTruth(join(dir, "ground_truth.txt"));
   const counts = keywords.map((keyword) => rows.filter(({ category }) => category === keyword).length);
@@ -108,7 +112,9 @@ function readRow(text: string, where: string): Row {
   if (category === undefined)
     throw new DataError(`${where}: expected an image in one of ${keywords.join("/, ")}/, found ${excerpt(name)}`);
   return {
-    ...{ name, where, category },
+    name,
+    where,
+    category,
     annotation: readDistribution(emotion6Labels, probabilities, where),
     valence: readScore(valence, `${where}: valence`),
     arousal: readScore(arousal, `${where}: arousal`),

@@ -1,17 +1,16 @@
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { checkCots, type SftSample, sftSamples } from "../cots/check";
-import { ConfigError, DataError } from "../errors";
-import { checkChoice } from "../options/choice";
+import { DataError } from "../errors";
 import { shown } from "../options/display";
-import { checkOptions, type Names } from "../options/options";
+import { given, keyOf, readOptions, type Spec, text as textOption } from "../options/spec";
 import type { RatedCot } from "../rollouts";
 import type { Task } from "../task";
 import type { Example, ImageSource, Prompt } from "../types";
 import { imageFile } from "./formats/export-image";
 import { writeParquet } from "./formats/parquet-rows";
 import { writeWholeFolder } from "./formats/whole-folder";
-import { checkPath, checkTask } from "./reading/arguments";
+import { taskOption } from "./reading/options";
 
 export interface ExportOptions<A> {
   /** D_RISE, D_high, or any of their rows; one for each example. */
@@ -48,16 +47,8 @@ export type ExportFormat = "trl" | "sharegpt" | "messages" | "parquet";
  * const file = await exportCots({ cots: selectHighQuality(cots), dataset, task, format: "sharegpt", dir: "exported" });
  */
 export async function exportCots<A>(options: ExportOptions<A>): Promise<string> {
-  checkOptions("exportCots", options, names);
-  const { cots, dataset, task, format, dir } = options;
-  checkTask("exportCots()'s task", task);
-  checkPath("exportCots()'s dir", dir);
-  checkChoice("exportCots: format", format, Object.keys(formats));
+  const { cots, dataset, task, format, dir } = readOptions("exportCots", options, exportCotsSpec);
   checkCots(cots);
-  if (!Array.isArray(dataset))
-    throw new ConfigError(
-      `exportCots: expected dataset to be an array, got ${shown(dataset)}; a stream has to be awaited`,
-    );
   if (cots.length === 0) throw new DataError("exportCots: expected at least one cot, got none");
   const { file, more = {} } = formats[format];
   const rows = exportedRows(sftSamples(cots, { task, dataset }), format);
@@ -71,12 +62,6 @@ export async function exportCots<A>(options: ExportOptions<A>): Promise<string> 
   });
   return join(dir, file);
 }
-
-const names: Names<ExportOptions<never>> = {
-  ...{ cots: true, dataset: true, format: true, dir: true },
-  // Its own options are not looked into.
-  task: true as never,
-};
 
 interface Turn {
   readonly role: string;
@@ -103,11 +88,13 @@ interface Format {
 
 const formats: Readonly<Record<ExportFormat, Format>> = {
   trl: {
-    ...{ file: "metadata.jsonl", mark: "" },
+    file: "metadata.jsonl",
+    mark: "",
     row: (prompt, completion, paths) => ({ prompt, completion, file_names: paths }),
   },
   sharegpt: {
-    ...{ file: "train.jsonl", mark: "<image>" },
+    file: "train.jsonl",
+    mark: "<image>",
     row: (prompt, completion, images) => ({
       conversations: [...prompt, ...completion].map(({ role, content }) => ({
         from: speakers.get(role),
@@ -118,21 +105,34 @@ const formats: Readonly<Record<ExportFormat, Format>> = {
     more: {
       "dataset_info.json": {
         rise: {
-          ...{ file_name: "train.jsonl", formatting: "sharegpt" },
+          file_name: "train.jsonl",
+          formatting: "sharegpt",
           columns: { messages: "conversations", images: "images" },
         },
       },
     },
   },
   messages: {
-    ...{ file: "train.jsonl", mark: "<image>" },
+    file: "train.jsonl",
+    mark: "<image>",
     row: (prompt, completion, images) => ({ messages: [...prompt, ...completion], images }),
   },
   parquet: {
-    ...{ file: "train.parquet", mark: "" },
+    file: "train.parquet",
+    mark: "",
     row: (prompt, completion, images) => ({ prompt, completion, images }),
   },
 };
+
+const isArray = (value: unknown) => Array.isArray(value);
+
+export const exportCotsSpec = {
+  cots: given("an array of cots").describe("D_RISE, D_high, or any of their rows; one for each example"),
+  dataset: given("an array of examples; a stream has to be awaited", isArray).describe("The examples of the cots"),
+  task: taskOption().describe("The task, which asks the questions and writes the answers"),
+  format: keyOf(formats).describe("The format of the rows"),
+  dir: textOption().describe("The folder to make"),
+} satisfies Spec<ExportOptions<never>>;
 
 const speakers: ReadonlyMap<string, string> = new Map([
   ["system", "system"],

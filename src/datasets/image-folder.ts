@@ -3,11 +3,12 @@ import { readdir } from "node:fs/promises";
 import { extname, join } from "node:path";
 import type { ExampleStream, Omission } from "../dataset";
 import { ConfigError, DataError } from "../errors";
+import { given, readOptions, type Settings, type Spec } from "../options/spec";
 import type { LabelDistribution } from "../types";
-import { checkPath } from "./reading/arguments";
 import { exampleStream, type Located, refuseOmission } from "./reading/example-stream";
 import { openFolder, shortList } from "./reading/folder";
 import { pictureExtension } from "./reading/nearby";
+import { checkPath, omissionOption } from "./reading/options";
 
 export interface ImageFolderOptions {
   /** Which folders are classes, and their labels in order; by default every folder, under its own name. */
@@ -15,6 +16,20 @@ export interface ImageFolderOptions {
   /** Told of what is no picture; without it, that is an error. */
   readonly onOmission?: (omission: Omission) => void;
 }
+
+/** Class folders and their labels. */
+export const classesOption = () =>
+  given<Readonly<Record<string, string>>>("labels by the names of class folders", areLabels);
+
+function areLabels(value: unknown): boolean {
+  const isObject = typeof value === "object" && value !== null && !Array.isArray(value);
+  return isObject && Object.values(value).every((label) => typeof label === "string" && label !== "");
+}
+
+export const imageFolderDatasetSpec = {
+  classes: classesOption().optional().describe("The folders that are classes, and their labels; all without it"),
+  onOmission: omissionOption(),
+} satisfies Spec<ImageFolderOptions>;
 
 /**
  * Reads pictures that lie in a folder for each class: `dir/<class>/<picture>`.
@@ -26,13 +41,14 @@ export interface ImageFolderOptions {
  * @throws DataError for a class without pictures, and for links that lead out of the folder
  */
 export function imageFolderDataset(dir: string, options: ImageFolderOptions = {}): ExampleStream<LabelDistribution> {
-  checkPath("imageFolderDataset()'s dir", dir);
-  return exampleStream(() => readExamples(dir, options));
+  checkPath("imageFolderDataset", "dir", dir);
+  const settings = readOptions("imageFolderDataset", options, imageFolderDatasetSpec);
+  return exampleStream(() => readExamples(dir, settings));
 }
 
 async function* readExamples(
   dir: string,
-  { classes, onOmission = refuseOmission }: ImageFolderOptions,
+  { classes, onOmission = refuseOmission }: Settings<ImageFolderOptions, typeof imageFolderDatasetSpec>,
 ): AsyncGenerator<Located<LabelDistribution>> {
   const folders = classes ? new Map(Object.entries(classes)) : await foldersOf(dir, onOmission);
   const labels = [...folders.values()];

@@ -2,11 +2,12 @@ import { stat } from "node:fs/promises";
 import { join } from "node:path";
 import type { Omission, Splits } from "../dataset";
 import { DataError } from "../errors";
+import { readOptions, type Spec, seed as seedOption } from "../options/spec";
 import type { Example, LabelDistribution } from "../types";
-import { imageFolderDataset } from "./image-folder";
+import { classesOption, imageFolderDataset } from "./image-folder";
 import { splitPerClass } from "./k-shot";
-import { checkPath } from "./reading/arguments";
 import { published, type Source } from "./reading/folder";
+import { checkPath } from "./reading/options";
 
 /** The 20 classes of the paper's published script, by their WordNet ids; the paper lists its own in an appendix that we do not have. */
 export const imagenetSubClasses: Readonly<Record<string, string>> = {
@@ -39,6 +40,11 @@ export interface ImagenetSubOptions {
   readonly seed?: number;
 }
 
+export const imagenetSubSpec = {
+  classes: classesOption().default(imagenetSubClasses).describe("Labels by WordNet ids"),
+  seed: seedOption().default(0).describe("The seed of what is drawn"),
+} satisfies Spec<ImagenetSubOptions>;
+
 /**
  * ImageNet-Sub: of each of 20 ImageNet classes 25 photographs to train and 10 to test, drawn at random; one-hot annotations.
  *
@@ -49,8 +55,8 @@ export interface ImagenetSubOptions {
  * @throws DataError for class folders that are missing, naming where they are published, or have fewer than 35 photographs
  */
 export async function imagenetSub(dir: string, options: ImagenetSubOptions = {}): Promise<Splits<LabelDistribution>> {
-  const { classes = imagenetSubClasses, seed = 0 } = options;
-  checkPath("imagenetSub()'s dir", dir);
+  const { classes, seed } = readOptions("imagenetSub", options, imagenetSubSpec);
+  checkPath("imagenetSub", "dir", dir);
   await requireFolders(dir, Object.keys(classes));
   const omissions: Omission[] = [];
   const examples: Example<LabelDistribution>[] = [];

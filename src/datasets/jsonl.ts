@@ -1,12 +1,13 @@
 import { dirname, resolve } from "node:path";
 import { z } from "zod";
 import type { ExampleStream } from "../dataset";
+import { readArgument } from "../options/spec";
 import type { Task } from "../task";
 import { readJsonLines } from "./formats/json-rows";
-import { checkPath, checkTask } from "./reading/arguments";
 import { checkAnnotation, checked } from "./reading/checked";
 import { exampleStream, type Located } from "./reading/example-stream";
 import { openFolder } from "./reading/folder";
+import { checkPath, taskOption } from "./reading/options";
 
 /**
  * Reads a dataset with one JSON object on each line:
@@ -22,8 +23,8 @@ import { openFolder } from "./reading/folder";
  * @throws DataError naming file:line, what was expected and what was found
  */
 export function jsonlDataset<A>(path: string, task: Task<A>): ExampleStream<A> {
-  checkPath("jsonlDataset()'s path", path);
-  checkTask("jsonlDataset()'s task", task);
+  checkPath("jsonlDataset", "path", path);
+  readArgument("jsonlDataset", "task", task, taskOption());
   return exampleStream(() => readExamples(path, task));
 }
 

@@ -1,6 +1,7 @@
-import { ConfigError, DataError } from "../errors";
+import { DataError } from "../errors";
 import { checkArguments, objectKind } from "../options/arguments";
 import { shown } from "../options/display";
+import { callback, count, readArgument, readOptions, type Spec, seed as seedOption } from "../options/spec";
 import { createRng } from "../rng";
 import type { Example } from "../types";
 
@@ -10,9 +11,22 @@ type Drawable = Pick<Example<unknown>, "id" | "image" | "metadata">;
 export interface KShotOptions<T> {
   /** What there are to be k of each; `categoryOf` for a data set's classes. Without it, k in all (LISA). */
   readonly by?: (example: T) => string;
-  /** 0. */
+  /** The seed of what is drawn (0). */
   readonly seed?: number;
 }
+
+export const kShotSpec = {
+  by: callback()
+    .default(() => allInOne)
+    .describe("The class of an example; k of each are drawn, or k in all"),
+  seed: seedOption().default(0).describe("The seed of what is drawn"),
+} satisfies Spec<KShotOptions<never>>;
+
+function allInOne(): string {
+  return "examples";
+}
+
+const atLeastOne = count();
 
 /**
  * k examples of each class, or k in all, drawn at random and given in the data set's order.
@@ -22,8 +36,8 @@ export interface KShotOptions<T> {
  * @throws DataError for a class with fewer than k examples, and an example whose class is no text
  */
 export function kShot<T extends Drawable>(examples: readonly T[], k: number, options: KShotOptions<T> = {}): T[] {
-  const { by = () => "examples", seed = 0 } = options;
-  checkCount("k", k);
+  const { by, seed } = readOptions("kShot", options, kShotSpec);
+  readArgument("kShot", "k", k, atLeastOne);
   const drawn = new Set<T>();
   for (const [name, members] of shuffledClasses(examples, by, seed, "k-shot")) {
     if (members.length < k) throw new DataError(`expected at least ${k} of ${name}, found ${members.length}`);
@@ -42,8 +56,7 @@ export function splitPerClass<T extends Drawable>(
   seed = 0,
 ): { readonly train: T[]; readonly test: T[] } {
   checkArguments("splitPerClass", { counts }, { counts: objectKind });
-  checkCount("train", counts.train);
-  checkCount("test", counts.test);
+  for (const part of ["train", "test"] as const) readArgument("splitPerClass", part, counts[part], atLeastOne);
   const classes = shuffledClasses(examples, categoryOf, seed, "split");
   const test = new Set([...classes.values()].flatMap((members) => members.slice(0, counts.test)));
   const tested = new Set([...test].map(({ image }) => image));
@@ -97,9 +110,4 @@ function shuffledClasses<T extends Drawable>(
       createRng(seed, purpose, name).shuffle(members.sort((a, b) => (a.id < b.id ? -1 : 1))),
     ]),
   );
-}
-
-function checkCount(name: string, count: number): void {
-  if (!(Number.isInteger(count) && count >= 1))
-    throw new ConfigError(`expected ${name} to be a whole number of at least 1, got ${shown(count)}`);
 }

@@ -3,24 +3,24 @@ import { join } from "node:path";
 import { z } from "zod";
 import type { ExampleStream, Omission, Splits } from "../dataset";
 import { DataError } from "../errors";
-import { checkArguments, objectKind } from "../options/arguments";
-import { checkOptions, type Names } from "../options/options";
-import { checkSpace } from "../similarity/boxes";
+import { readOptions, type Spec } from "../options/spec";
 import type { Box, BoxSpace, Example } from "../types";
 import { checkTextFile, longestLine } from "./formats/lines";
 import { decodeWestern } from "./formats/western-text";
-import { checkPath } from "./reading/arguments";
 import { checked, parseJson } from "./reading/checked";
 import { exampleStream, refuseOmission } from "./reading/example-stream";
 import { type Folder, openFolder, published, type Source, shortList } from "./reading/folder";
 import { shownSize, sizeProblem } from "./reading/image-size";
 import { pictureExtension } from "./reading/nearby";
+import { checkPath, omissionOption, spaceOption } from "./reading/options";
 import { boxInImage, lookLikeFractions, type Sides } from "./reading/pixel-box";
 
 export interface LisaOptions {
   /** What the boxes are measured in (`"thousand"`, as the `detection` task's). */
   readonly space?: BoxSpace;
 }
+
+export const lisaSpec = { space: spaceOption() } satisfies Spec<LisaOptions>;
 
 /**
  * LISA as detection: the question of an image of ReasonSeg (Lai et al., CVPR 2024), and the box around one target of it.
@@ -37,10 +37,8 @@ export interface LisaOptions {
  * @throws DataError for what is missing, naming where it is published, and for a file that is not as it was published
  */
 export async function lisa(dir: string, options: LisaOptions = {}): Promise<Splits<readonly Box[]>> {
-  checkArguments("lisa", { options }, { options: objectKind });
-  const { space = "thousand" } = options;
-  checkPath("lisa()'s dir", dir);
-  checkSpace("lisa()'s space", space);
+  checkPath("lisa", "dir", dir);
+  const { space } = readOptions("lisa", options, lisaSpec);
   const omissions: Omission[] = [];
   const omit = (omission: Omission) => void omissions.push(omission);
   const train = await readPart(dir, "train", 239, space, omit);
@@ -52,6 +50,8 @@ export interface ReasonSegOptions extends LisaOptions {
   /** Told of regions that are not judged, of targets without an outline or area, and of images without a target. Without it, those are errors. */
   readonly onOmission?: (omission: Omission) => void;
 }
+
+export const reasonSegDatasetSpec = { ...lisaSpec, onOmission: omissionOption() } satisfies Spec<ReasonSegOptions>;
 
 /**
  * Reads a folder of one's own in the layout of ReasonSeg: images of any number, each beside a labelme-like JSON file of its name with `text` and `shapes`.
@@ -66,10 +66,8 @@ export interface ReasonSegOptions extends LisaOptions {
  * const dataset = await reasonSegDataset("ReasonSeg/train", { onOmission: console.warn });
  */
 export function reasonSegDataset(dir: string, options: ReasonSegOptions = {}): ExampleStream<readonly Box[]> {
-  checkPath("reasonSegDataset()'s dir", dir);
-  checkOptions("reasonSegDataset", options, { space: true, onOmission: true } satisfies Names<ReasonSegOptions>);
-  const { space = "thousand", onOmission = refuseOmission } = options;
-  checkSpace("reasonSegDataset()'s space", space);
+  checkPath("reasonSegDataset", "dir", dir);
+  const { space, onOmission = refuseOmission } = readOptions("reasonSegDataset", options, reasonSegDatasetSpec);
   return exampleStream(async function* () {
     const folder = openFolder(dir);
     for (const pair of await pairedNames(folder.path))

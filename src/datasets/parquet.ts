@@ -1,18 +1,17 @@
 import { basename, dirname, resolve } from "node:path";
 import { z } from "zod";
 import type { ExampleStream } from "../dataset";
-import { ConfigError, DataError } from "../errors";
-import { checkChoice } from "../options/choice";
+import { DataError } from "../errors";
 import { shown } from "../options/display";
-import { checkOptions, type Names } from "../options/options";
+import { callback, choice, readOptions, type Settings, type Spec, text } from "../options/spec";
 import type { Task } from "../task";
 import type { Example } from "../types";
 import { imageReader } from "./formats/image-cell";
 import { openParquet } from "./formats/parquet-file";
-import { checkPath, checkTask } from "./reading/arguments";
 import { checkAnnotation, checked, parseJson } from "./reading/checked";
 import { exampleStream, type Located } from "./reading/example-stream";
 import { openFolder } from "./reading/folder";
+import { checkPath, taskOption } from "./reading/options";
 
 /** A row without its image. 64-bit integers that a double holds are numbers. */
 export type ParquetRow = Readonly<Record<string, unknown>>;
@@ -30,6 +29,13 @@ export interface ParquetOptions<A> {
   /** The meaning of a text in that column: a path from the file's folder (the default), or the image itself in base64. */
   readonly imageText?: "path" | "base64";
 }
+
+export const parquetDatasetSpec = {
+  task: taskOption().describe("The task, which decides what an annotation is"),
+  example: callback("a function of a row").describe("Makes an example's annotation and other fields from a row"),
+  image: text().default("image").describe("The column of the images"),
+  imageText: choice(["path", "base64"]).default("path").describe("The meaning of a text in that column"),
+} satisfies Spec<ParquetOptions<never>>;
 
 /**
  * Reads Parquet files as the Hugging Face Hub and its neighbours write them. A column of images holds `{ bytes, path }`, bytes, text, or a list of one of
@@ -50,21 +56,13 @@ export interface ParquetOptions<A> {
  */
 export function parquetDataset<A>(files: string | readonly string[], options: ParquetOptions<A>): ExampleStream<A> {
   const parts: readonly string[] = [files].flat();
-  for (const file of parts) checkPath("a file of parquetDataset()", file);
-  checkTask("parquetDataset()'s task", options?.task);
-  checkOptions("parquetDataset", options, names);
-  if (typeof options.example !== "function")
-    throw new ConfigError(
-      `expected parquetDataset()'s example to be a function of a row, got ${shown(options.example)}`,
-    );
-  checkChoice("parquetDataset: imageText", options.imageText ?? "path", ["path", "base64"]);
+  for (const file of parts) checkPath("parquetDataset", "each file", file);
+  const settings = readOptions("parquetDataset", options, parquetDatasetSpec);
   return exampleStream(async function* () {
     if (parts.length === 0) throw new DataError("expected at least one Parquet file, found none");
-    for (const file of parts) yield* readExamples(file, options);
+    for (const file of parts) yield* readExamples(file, settings);
   });
 }
-
-const names: Names<ParquetOptions<unknown>> = { task: true, example: true, image: true, imageText: true };
 
 /**
  * The names of a `ClassLabel` column, by number, from the file's own description.
@@ -104,7 +102,7 @@ function childOf(feature: unknown, name: string): unknown {
 
 async function* readExamples<A>(
   path: string,
-  { task, example, image: column = "image", imageText = "path" }: ParquetOptions<A>,
+  { task, example, image: column, imageText }: Settings<ParquetOptions<A>, typeof parquetDatasetSpec>,
 ): AsyncGenerator<Located<A>> {
   const { metadata, rows } = await openParquet(path);
   const folder = openFolder(dirname(resolve(path)));

@@ -1,7 +1,7 @@
 import { ConfigError } from "../errors";
 import { type LinearLayer, linearLayers } from "../models/checkpoint/recorded";
 import type { Architecture } from "../models/parts/architecture";
-import { checkBooleans, checkNumber, type Names } from "../options/options";
+import { count, flag, given, number, type Spec } from "../options/spec";
 import { createRng } from "../rng";
 
 /** Low-rank adaptation (Hu et al. 2021): W x + scale · B A x, with W frozen. */
@@ -15,7 +15,18 @@ export interface LoraConfig {
   readonly targetModules?: readonly string[] | "all-linear";
 }
 
-export const loraOptions: Names<LoraConfig> = { rank: true, alpha: true, rsLora: true, targetModules: true };
+const isTargets = (value: unknown) => value === "all-linear" || (Array.isArray(value) && value.length > 0);
+
+export const loraSpec = {
+  rank: count().describe("The rank of the adapter's matrices"),
+  alpha: number("a finite number above 0", (value) => value > 0 && Number.isFinite(value))
+    .exactOptional()
+    .describe("Numerator of the scale; 2 · rank without it"),
+  rsLora: flag().default(false).describe("The scale is alpha / √rank, not alpha / rank (rsLoRA)"),
+  targetModules: given<readonly string[] | "all-linear">('"all-linear", or a list of ends of layer names', isTargets)
+    .exactOptional()
+    .describe("Linear layers by the end of their name, or all; those of the language model without it"),
+} satisfies Spec<LoraConfig>;
 
 export interface TrainableTensor {
   readonly shape: readonly number[];
@@ -33,17 +44,13 @@ export const loraScale = ({ rank, alpha = 2 * rank, rsLora = false }: LoraConfig
 
 /**
  * Fresh adapter matrices as PEFT initialises them: A uniform in ±1/√in (Kaiming, a = √5), B zero, so that the policy starts as the base model.
- * @throws ConfigError for a rank that is no positive integer, an alpha that is not above 0, or target modules that the model lacks
+ * @throws ConfigError for target modules that the model lacks
  */
 export function createAdapter(
   architecture: Architecture,
   lora: LoraConfig,
   seed: number,
 ): Map<string, TrainableTensor> {
-  const { rank, alpha = 2 * rank, rsLora } = lora;
-  checkNumber("lora.rank", "a positive integer", rank, Number.isInteger(rank) && rank > 0);
-  checkNumber("lora.alpha", "a number above 0", alpha, alpha > 0 && Number.isFinite(alpha));
-  checkBooleans("lora", { rsLora });
   const tensors = new Map<string, TrainableTensor>();
   for (const { name, outputs, inputs } of targetLayers(architecture, lora)) {
     const rng = createRng(seed, "lora", name);

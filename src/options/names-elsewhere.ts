@@ -1,5 +1,4 @@
-/** Names that options have in TRL, PEFT, transformers, verl and OpenAI's API, and the names here that may mean the same. */
-export const namesElsewhere: Readonly<Record<string, readonly string[]>> = {
+const names: Readonly<Record<string, readonly string[]>> = {
   // The run.
   num_generations: ["groupSize"],
   n: ["count", "groupSize"],
@@ -77,3 +76,6 @@ export const namesElsewhere: Readonly<Record<string, readonly string[]>> = {
   default_query: ["query"],
   extra_query: ["query"],
 };
+
+/** Names that options have in TRL, PEFT, transformers, verl and OpenAI's API, and the names here that may mean the same. */
+export const namesElsewhere: ReadonlyMap<string, readonly string[]> = new Map(Object.entries(names));

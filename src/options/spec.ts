@@ -52,7 +52,10 @@ export const isDivisor = (value: number): boolean => value >= 1e-6 && value <= 1
 export const flag = () => z.boolean("true or false");
 export const text = () => z.string("text").min(1, "text that is not empty");
 export const choice = <const Values extends readonly [string, ...string[]]>(values: Values) =>
-  z.enum(values, `one of ${values.join(", ")}`);
+  z.enum(
+    values,
+    `one of ${values.map((value) => (/^[\w-]+$/.test(value) ? value : JSON.stringify(value))).join(", ")}`,
+  );
 
 /** A key of a table, such as `lossTypes`. */
 export const keyOf = <Key extends string>(table: Readonly<Record<Key, unknown>>) =>
@@ -64,6 +67,9 @@ export const seed = () => z.int("a whole number");
 /** Options within an option; each of them may have a default. */
 export const group = <Shape extends z.ZodRawShape>(shape: Shape) =>
   z.strictObject(shape, "an object").prefault({} as never);
+
+/** Options within an option that has no default of its own. */
+export const requiredGroup = <Shape extends z.ZodRawShape>(shape: Shape) => z.strictObject(shape, "an object");
 
 /** Options within an option, or `false` for none of it. */
 export const groupOrFalse = <Shape extends z.ZodRawShape>(shape: Shape) =>
@@ -142,22 +148,32 @@ function schemaOf(spec: object): z.ZodObject {
 
 /** An option that is `undefined` counts as absent. */
 function withoutUndefined(value: unknown, schema: z.core.$ZodType): unknown {
-  const shape = shapeOf(schema);
-  if (shape === undefined || typeof value !== "object" || value === null || Array.isArray(value)) return value;
+  const fields = fieldsOf(schema);
+  if (fields === undefined || typeof value !== "object" || value === null || Array.isArray(value)) return value;
   const entries = Object.entries(value).filter(([, inner]) => inner !== undefined);
   return Object.fromEntries(
-    entries.map(([name, inner]) => [name, Object.hasOwn(shape, name) ? withoutUndefined(inner, shape[name]!) : inner]),
+    entries.map(([name, inner]) => {
+      const field = fields.get(name);
+      return [name, field ? withoutUndefined(inner, field) : inner];
+    }),
   );
 }
 
-type Shape = Readonly<Record<string, z.core.$ZodType>>;
+type Fields = ReadonlyMap<string, z.core.$ZodType>;
+
+const known = new WeakMap<z.core.$ZodType, Fields | undefined>();
 
 /** The fields of a schema for objects, through defaults and alternatives; `undefined` for other schemas. */
-function shapeOf(schema: z.core.$ZodType): Shape | undefined {
-  if (schema instanceof z.ZodObject) return schema.shape;
-  if (schema instanceof z.ZodUnion) return schema.options.map(shapeOf).find((shape) => shape !== undefined);
+function fieldsOf(schema: z.core.$ZodType): Fields | undefined {
+  if (!known.has(schema)) known.set(schema, findFields(schema));
+  return known.get(schema);
+}
+
+function findFields(schema: z.core.$ZodType): Fields | undefined {
+  if (schema instanceof z.ZodObject) return new Map(Object.entries(schema.shape));
+  if (schema instanceof z.ZodUnion) return schema.options.map(fieldsOf).find((fields) => fields !== undefined);
   const { innerType } = schema._zod.def as { readonly innerType?: z.core.$ZodType };
-  return innerType && shapeOf(innerType);
+  return innerType && fieldsOf(innerType);
 }
 
 function problemOf(issue: z.core.$ZodIssue, options: unknown, schema: z.core.$ZodType): string {
@@ -175,24 +191,24 @@ function problemOf(issue: z.core.$ZodIssue, options: unknown, schema: z.core.$Zo
 }
 
 function unknownOption(path: readonly string[], name: string, schema: z.core.$ZodType): string {
-  const shape = path.reduce<Shape | undefined>((outer, key) => outer?.[key] && shapeOf(outer[key]!), shapeOf(schema));
-  const names = Object.keys(shape ?? {});
-  const full = [...path, name].join(".");
-  const here = Object.hasOwn(namesElsewhere, name) ? pathTo(namesElsewhere[name]!, shape ?? {}, path) : undefined;
-  if (here !== undefined) return `unknown option "${full}"; here it is called "${here}"`;
-  const near = nearest(name, names);
+  const at = path.reduce<z.core.$ZodType | undefined>((outer, key) => outer && fieldsOf(outer)?.get(key), schema);
+  const fields: Fields = (at && fieldsOf(at)) ?? new Map();
+  const full = (near: string) => `"${[...path, near].join(".")}"`;
+  const here = pathTo(namesElsewhere.get(name) ?? [], fields);
+  if (here !== undefined) return `unknown option ${full(name)}; here it is called ${full(here)}`;
+  const near = nearest(name, [...fields.keys()]);
   const ending =
-    near === undefined ? `expected one of ${names.join(", ")}` : `did you mean "${[...path, near].join(".")}"?`;
-  return `unknown option "${full}"; ${ending}`;
+    near === undefined ? `expected one of ${[...fields.keys()].join(", ")}` : `did you mean ${full(near)}?`;
+  return `unknown option ${full(name)}; ${ending}`;
 }
 
-/** Where the first of these names is that the options have, or options within them. */
-function pathTo(names: readonly string[], shape: Shape, path: readonly string[]): string | undefined {
-  const own = names.find((name) => Object.hasOwn(shape, name));
-  if (own !== undefined) return [...path, own].join(".");
-  for (const [key, inner] of Object.entries(shape)) {
-    const found = pathTo(names, shapeOf(inner) ?? {}, [...path, key]);
-    if (found !== undefined) return found;
+/** The place of the first of these names that the options have, or options within them. */
+function pathTo(names: readonly string[], fields: Fields): string | undefined {
+  const own = names.find((name) => fields.has(name));
+  if (own !== undefined) return own;
+  for (const [key, inner] of fields) {
+    const found = pathTo(names, fieldsOf(inner) ?? new Map());
+    if (found !== undefined) return `${key}.${found}`;
   }
   return undefined;
 }

@@ -1,5 +1,5 @@
 import { ConfigError } from "../errors";
-import type { Names } from "../options/options";
+import { type Spec, text as textOption } from "../options/spec";
 import type { ImageSource, Prompt } from "../types";
 
 /** Texts that replace a task's own prompts; each may use the placeholders its task names. */
@@ -11,6 +11,12 @@ export interface PromptTexts {
   /** Asks for `<think>…</think><answer>…</answer>`. */
   readonly answer?: string;
 }
+
+export const promptsSpec = {
+  cot: textOption().optional().describe("Asks for a cot; must use {{annotation}}"),
+  reconstruction: textOption().optional().describe("Asks for the annotation back; must use {{cot}}"),
+  answer: textOption().optional().describe("Asks for <think>…</think><answer>…</answer>"),
+} satisfies Spec<PromptTexts>;
 
 /** Names of the `{{placeholders}}` in a text, read off its type. */
 export type PlaceholdersOf<Text extends string> = Text extends `${string}{{${infer Name}}}${infer Rest}`
@@ -124,5 +130,3 @@ function split(text: string, where: string): string[] {
     at = close + 2;
   }
 }
-
-export const promptNames: Names<PromptTexts> = { cot: true, reconstruction: true, answer: true };

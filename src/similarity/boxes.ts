@@ -1,8 +1,8 @@
 import { ConfigError } from "../errors";
 import { checkArguments, fieldsKind, listKind, numberKind, objectKind, textKind } from "../options/arguments";
-import { checkChoice } from "../options/choice";
+import { choice, readArgument, readOptions } from "../options/spec";
 import type { Box, BoxSpace } from "../types";
-import { type Denominator, type Match, matchByIou, matchedSimilarity } from "./matching";
+import { type Match, matchByIou, matchedSimilarity, type SimilarityOptions, similaritySpec } from "./matching";
 
 /**
  * Mean IoU after optimal matching:
@@ -20,9 +20,10 @@ import { type Denominator, type Match, matchByIou, matchedSimilarity } from "./m
 export function detectionSimilarity(
   truth: readonly Box[],
   prediction: readonly Box[],
-  { denominator = "truth" }: { readonly denominator?: Denominator } = {},
+  options: SimilarityOptions = {},
 ): number {
   checkArguments("detectionSimilarity", { truth, prediction }, { truth: boxesKind, prediction: boxesKind });
+  const { denominator } = readOptions("detectionSimilarity", options, similaritySpec);
   return matchedSimilarity(truth, prediction, iouOf, denominator);
 }
 
@@ -79,11 +80,11 @@ export function convertBox(
   imageSize: { readonly width: number; readonly height: number },
 ): Box {
   checkArguments("convertBox", { box, imageSize }, { box: boxKind, imageSize: objectKind });
-  checkSpace("convertBox()'s space", space);
-  checkSpace("the space of convertBox()'s box", box.space);
+  readArgument("convertBox", "space", space, spaceSchema);
+  readArgument("convertBox", "the box's space", box.space, spaceSchema);
   if (box.space === space) return box;
   if (!(imageSize.width > 0 && imageSize.height > 0)) {
-    throw new ConfigError(`convertBox needs an image size in pixels, but got ${imageSize.width}×${imageSize.height}`);
+    throw new ConfigError(`convertBox: expected an image size in pixels, got ${imageSize.width}×${imageSize.height}`);
   }
   const horizontal = scale(space, imageSize.width) / scale(box.space, imageSize.width);
   const vertical = scale(space, imageSize.height) / scale(box.space, imageSize.height);
@@ -101,10 +102,10 @@ const boxKind = fieldsKind({
 });
 const boxesKind = listKind(boxKind);
 
-/** @throws ConfigError naming a setting that is no space */
-export function checkSpace(name: string, space: BoxSpace): void {
-  checkChoice(name, space, ["unit", "thousand", "pixel"]);
-}
+/** The option that says what coordinates are measured in. */
+export const boxSpace = () => choice(["unit", "thousand", "pixel"] satisfies [BoxSpace, ...BoxSpace[]]);
+
+const spaceSchema = boxSpace();
 
 /** How much one image side measures in a space. */
 function scale(space: BoxSpace, pixels: number): number {

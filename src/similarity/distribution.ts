@@ -1,10 +1,19 @@
 import { ConfigError } from "../errors";
 import { checkArguments, objectKind } from "../options/arguments";
-import { checkChoice } from "../options/choice";
+import { choice, count, readArgument, readOptions, type Spec } from "../options/spec";
 import type { LabelDistribution } from "../types";
 
 /** Stands in for a zero probability under a logarithm, as the paper has it. */
 export const EPSILON = 1e-10;
+
+export interface ClassificationSimilarityOptions {
+  /** "asPrinted" takes KLD on raw values and clamps S to [0, 1] ("renormalised"). */
+  readonly kl?: "renormalised" | "asPrinted";
+}
+
+export const classificationSimilaritySpec = {
+  kl: choice(["renormalised", "asPrinted"]).default("renormalised").describe("KLD of the shapes, or of the raw values"),
+} satisfies Spec<ClassificationSimilarityOptions>;
 
 /**
  * Similarity of two distributions over labels:
@@ -28,9 +37,10 @@ export const EPSILON = 1e-10;
 export function classificationSimilarity(
   truth: LabelDistribution,
   prediction: LabelDistribution,
-  { kl = "renormalised" }: { readonly kl?: "renormalised" | "asPrinted" } = {},
+  options: ClassificationSimilarityOptions = {},
 ): number {
   checkArguments("classificationSimilarity", { truth, prediction }, { truth: objectKind, prediction: objectKind });
+  const { kl } = readOptions("classificationSimilarity", options, classificationSimilaritySpec);
   return Math.min(1, Math.max(0, unclampedSimilarity(truth, prediction, kl)));
 }
 
@@ -40,7 +50,6 @@ export function unclampedSimilarity(
   prediction: LabelDistribution,
   kl: "renormalised" | "asPrinted",
 ): number {
-  checkChoice("kl", kl, ["renormalised", "asPrinted"]);
   const ratio = total(prediction) / total(truth);
   // Nothing predicted, or more than a double can sum: as far from a distribution as it gets.
   if (!(ratio > 0) || ratio === Number.POSITIVE_INFINITY) return 0;
@@ -97,6 +106,7 @@ export function renormalise(distribution: LabelDistribution, where: string): Lab
  */
 export function roundDistribution(distribution: LabelDistribution, decimals = 2): LabelDistribution {
   checkArguments("roundDistribution", { distribution }, { distribution: objectKind });
+  readArgument("roundDistribution", "decimals", decimals, count(0));
   const steps = 10 ** decimals;
   const scaled = Object.entries(renormalise(distribution, "roundDistribution()'s distribution")).map(
     ([label, value]) => ({ label, floor: Math.floor(value * steps), rest: (value * steps) % 1 }),

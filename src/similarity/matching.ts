@@ -1,6 +1,6 @@
 import { Matrix } from "ml-matrix";
 import munkres from "munkres-js";
-import { checkChoice } from "../options/choice";
+import { choice, type Spec } from "../options/spec";
 
 /** A ground-truth region and the predicted one it was matched with, by index. */
 export interface Match {
@@ -13,13 +13,21 @@ export interface Match {
 export type Denominator = (typeof denominators)[number];
 export const denominators = ["truth", "predicted", "max"] as const;
 
+export interface SimilarityOptions {
+  /** N ("truth"). */
+  readonly denominator?: Denominator;
+}
+
+export const similaritySpec = {
+  denominator: choice(denominators).default("truth").describe("N: what the matched IoUs are divided by"),
+} satisfies Spec<SimilarityOptions>;
+
 /** IoU of two regions. */
 type Iou<T> = (a: T, b: T) => number;
 
 /**
  * (1 / N) Σ_j IoU(A_j, Â_{k_j}) after optimal matching. When either side is empty: 1 if both are, else 0.
  *
- * @throws ConfigError for a denominator that there is not
  * Source: RISE, Eq. 6.
  */
 export function matchedSimilarity<T>(
@@ -28,7 +36,6 @@ export function matchedSimilarity<T>(
   iou: Iou<T>,
   denominator: Denominator,
 ): number {
-  checkChoice("denominator", denominator, denominators);
   if (truth.length === 0 || prediction.length === 0) return truth.length === prediction.length ? 1 : 0;
   const count = {
     truth: truth.length,

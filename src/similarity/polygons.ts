@@ -1,7 +1,8 @@
 import { ConfigError } from "../errors";
 import { checkArguments, fieldsKind, listKind, numberKind, textKind } from "../options/arguments";
+import { readOptions } from "../options/spec";
 import type { Point, Polygon } from "../types";
-import { type Denominator, matchedSimilarity } from "./matching";
+import { matchedSimilarity, type SimilarityOptions, similaritySpec } from "./matching";
 import { overlapArea } from "./overlap";
 
 /**
@@ -15,9 +16,10 @@ import { overlapArea } from "./overlap";
 export function segmentationSimilarity(
   truth: readonly Polygon[],
   prediction: readonly Polygon[],
-  { denominator = "truth" }: { readonly denominator?: Denominator } = {},
+  options: SimilarityOptions = {},
 ): number {
   checkArguments("segmentationSimilarity", { truth, prediction }, { truth: polygonsKind, prediction: polygonsKind });
+  const { denominator } = readOptions("segmentationSimilarity", options, similaritySpec);
   return matchedSimilarity(truth, prediction, iouOf, denominator);
 }
 

@@ -2,17 +2,16 @@ import { findLeaks } from "../checks/leakage";
 import { ConfigError, DataError } from "../errors";
 import { checkArguments, listKind, textKind } from "../options/arguments";
 import { shown } from "../options/display";
-import type { Names } from "../options/options";
-import { checkOptions } from "../options/options";
+import { callback, given, group, readOptions, type Spec, text as textOption } from "../options/spec";
 import { answerTexts } from "../prompts/answer";
 import { cotTexts } from "../prompts/cot";
 import { reconstructionTexts } from "../prompts/reconstruction";
-import { imagePrompt, type PromptTexts, promptNames, template } from "../prompts/template";
+import { imagePrompt, type PromptTexts, promptsSpec, template } from "../prompts/template";
 import { classificationSimilarity, total } from "../similarity/distribution";
 import type { Task } from "../task";
 import type { Example, LabelDistribution } from "../types";
 import { formatDistribution, labelKey, quoted, readDistribution } from "./text/distribution-text";
-import { parsing, type Reading } from "./text/lenient";
+import { parsing, type Reading, readingOption } from "./text/lenient";
 
 export interface ClassificationOptions {
   readonly labels: readonly string[];
@@ -28,6 +27,23 @@ export interface ClassificationOptions {
   readonly similarity?: (truth: LabelDistribution, prediction: LabelDistribution) => number;
 }
 
+export const classificationSpec = {
+  labels: given("a list of at least two labels", isList).describe("The labels, in the order in which they are written"),
+  name: textOption().default("classification").describe("The task's name"),
+  question: textOption()
+    .default("Which labels fit this image?")
+    .describe("The question that the labels answer; may use {{subject}}, the example's own"),
+  reading: readingOption(),
+  prompts: group(promptsSpec).describe("Replacements for the prompts"),
+  similarity: callback("a function of truth and prediction")
+    .default(() => classificationSimilarity)
+    .describe("S(A, Â)"),
+} satisfies Spec<ClassificationOptions>;
+
+function isList(value: unknown): boolean {
+  return Array.isArray(value) && value.length >= 2;
+}
+
 /**
  * Annotations that are distributions over named labels, a single label being the one-hot case (`oneHot`).
  *
@@ -36,15 +52,9 @@ export interface ClassificationOptions {
  * @throws ConfigError for fewer than two labels, labels that are empty, hard to quote or alike, placeholders that do not fit, a similarity that is no function, and a reading that there is not
  */
 export function classification(options: ClassificationOptions): Task<LabelDistribution> {
-  checkOptions("classification", options, classificationNames);
-  const { labels, name = "classification", question = "Which labels fit this image?", prompts = {} } = options;
-  const { similarity = classificationSimilarity, reading = "lenient" } = options;
+  const settings = readOptions("classification", options, classificationSpec);
+  const { labels, name, question, prompts, similarity, reading } = settings;
   checkLabels(labels);
-  if (typeof similarity !== "function")
-    throw new ConfigError(
-      `expected classification()'s similarity to be a function of truth and prediction, such as classificationSimilarity; got ${shown(similarity)}`,
-    );
-
   const ask = template(question, "classification()'s question", { optional: ["subject"] });
   const common = ["question", "form", "labels"] as const;
   const cotText = template(prompts.cot ?? cotTexts.classification, "classification()'s cot prompt", {
@@ -91,29 +101,22 @@ export function classification(options: ClassificationOptions): Task<LabelDistri
  */
 export function oneHot(labels: readonly string[], label: string): LabelDistribution {
   checkArguments("oneHot", { labels, label }, { labels: listKind(textKind), label: textKind });
-  if (!labels.includes(label)) throw new ConfigError(`"${label}" is not one of the labels: ${labels.join(", ")}`);
+  if (!labels.includes(label))
+    throw new ConfigError(`oneHot: expected label to be one of ${labels.join(", ")}, got ${shown(label)}`);
   return Object.fromEntries(labels.map((other) => [other, other === label ? 1 : 0]));
 }
 
 function checkLabels(labels: readonly string[]): void {
-  if (!Array.isArray(labels))
-    throw new ConfigError(`classification() needs a list of labels, but got ${shown(labels)}`);
-  if (labels.length < 2) throw new ConfigError(`classification() needs at least two labels, but got ${labels.length}`);
+  const fail = (expected: string, got: string) => {
+    throw new ConfigError(`classification: expected ${expected}, got ${got}`);
+  };
   const byKey = new Map<string, string>();
   for (const label of labels) {
     const key = typeof label === "string" ? labelKey(label) : "";
-    if (key === "" || label !== label.trim()) {
-      throw new ConfigError(`a label must be text without space around it, but one is ${shown(label)}`);
-    }
-    if (/["“”\\{}<>\p{Cc}]/u.test(label)) {
-      throw new ConfigError(`a label cannot contain " \\ { } < > or a line break, but one is ${JSON.stringify(label)}`);
-    }
+    if (key === "" || label !== label.trim()) fail("labels that are text without space around it", shown(label));
+    if (/["“”\\{}<>\p{Cc}]/u.test(label)) fail('labels without " \\ { } < > and line breaks', JSON.stringify(label));
     const twin = byKey.get(key);
-    if (twin !== undefined) {
-      throw new ConfigError(
-        `labels must differ in more than case and separators, but two are "${twin}" and "${label}"`,
-      );
-    }
+    if (twin !== undefined) fail("labels that differ in more than case and separators", `"${twin}" and "${label}"`);
     byKey.set(key, label);
   }
 }
@@ -139,12 +142,3 @@ function validateDistribution(annotation: LabelDistribution, labels: readonly st
   const sum = total(annotation);
   if (Math.abs(sum - 1) > SUM_TOLERANCE) throw new DataError(`${where} must sum to 1, but sums to ${sum}`);
 }
-
-const classificationNames: Names<ClassificationOptions> = {
-  labels: true,
-  name: true,
-  question: true,
-  reading: true,
-  prompts: promptNames,
-  similarity: true,
-};

@@ -1,16 +1,14 @@
 import { findLeaks } from "../checks/leakage";
 import { DataError } from "../errors";
-import { checkChoice } from "../options/choice";
 import { shown } from "../options/display";
-import type { Names } from "../options/options";
-import { checkOptions } from "../options/options";
+import { choice, flag, readOptions, type Spec, text } from "../options/spec";
 import { detectionSimilarity } from "../similarity/boxes";
 import type { Task } from "../task";
 import type { Box, BoxSpace } from "../types";
-import { type LocatingOptions, locating, locatingNames } from "./grounding";
+import { type LocatingOptions, locating, locatingSpec } from "./grounding";
 import { type BoxFormat, boxFormats, boxNotations } from "./text/box-notation";
 import { formatBox, formatBoxes, readBoxes } from "./text/box-text";
-import { parsing, type Reading } from "./text/lenient";
+import { parsing, type Reading, readingOption } from "./text/lenient";
 import { slackOf } from "./text/scale";
 
 export interface DetectionOptions extends LocatingOptions {
@@ -27,6 +25,14 @@ export interface DetectionOptions extends LocatingOptions {
   readonly reading?: Reading;
 }
 
+export const detectionSpec = {
+  ...locatingSpec,
+  single: flag().default(false).describe("Exactly one box per example, written without the outer brackets"),
+  boxFormat: choice(boxFormats).default("xywh").describe("What the four numbers of a written box are"),
+  name: text().default("detection").describe("The task's name"),
+  reading: readingOption(),
+} satisfies Spec<DetectionOptions>;
+
 /**
  * Annotations that are boxes, written `[[x, y, w, h], …]`, or `[x, y, w, h]` when there is always exactly one; `boxFormat` chooses other numbers.
  *
@@ -38,17 +44,15 @@ export interface DetectionOptions extends LocatingOptions {
  * task.parse('[{"bbox_2d": [102, 233, 431, 687]}]'); // x 102, y 233, width 329, height 454
  */
 export function detection(options: DetectionOptions = {}): Task<readonly Box[]> {
-  checkOptions("detection", options, detectionNames);
-  const { single = false, similarity = "truth", space = "thousand", name = "detection", reading = "lenient" } = options;
-  const { boxFormat = "xywh" } = options;
-  checkChoice("detection()'s boxFormat", boxFormat, boxFormats);
+  const settings = readOptions("detection", options, detectionSpec);
+  const { single, similarity, space, name, reading, boxFormat } = settings;
   const { names, meaning } = boxNotations[boxFormat];
   const format = (boxes: readonly Box[]) =>
     single && boxes.length === 1 ? formatBox(boxes[0]!, boxFormat) : formatBoxes(boxes, boxFormat);
   const form = single ? `[${names}]` : `[[${names}], ...]`;
   return {
     name,
-    ...locating("detection", options, { form, scale: `${meaning}${scales[space]}`, format }),
+    ...locating("detection", settings, { form, scale: `${meaning}${scales[space]}`, format }),
     format,
     ...parsing((text) => readBoxes(text, space, single, boxFormat), reading),
     similarity: (truth, prediction) => detectionSimilarity(truth, prediction, { denominator: similarity }),
@@ -93,11 +97,3 @@ function validateBox(box: Box, space: BoxSpace, where: string): void {
     throw new DataError(`${where} must lie within 0 … ${side}, but is ${written}`);
   }
 }
-
-const detectionNames: Names<DetectionOptions> = {
-  ...locatingNames,
-  single: true,
-  boxFormat: true,
-  name: true,
-  reading: true,
-};

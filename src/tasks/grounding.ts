@@ -1,11 +1,10 @@
-import { ConfigError, DataError } from "../errors";
-import { checkChoice } from "../options/choice";
-import type { Names } from "../options/options";
+import { DataError } from "../errors";
+import { choice, given, group, type Settings, type Spec } from "../options/spec";
 import { answerTexts } from "../prompts/answer";
 import { cotTexts } from "../prompts/cot";
 import { reconstructionTexts } from "../prompts/reconstruction";
-import { imagePrompt, type PromptTexts, promptNames, template } from "../prompts/template";
-import { checkSpace } from "../similarity/boxes";
+import { imagePrompt, type PromptTexts, promptsSpec, template } from "../prompts/template";
+import { boxSpace } from "../similarity/boxes";
 import { type Denominator, denominators } from "../similarity/matching";
 import type { Task } from "../task";
 import type { BoxSpace, Example } from "../types";
@@ -21,6 +20,17 @@ export interface LocatingOptions {
   readonly space?: BoxSpace;
 }
 
+const isPhrase = (value: unknown) => typeof value === "string" && value.trim() !== "";
+
+export const locatingSpec = {
+  target: given<string>("text that says what to find", isPhrase)
+    .optional()
+    .describe("The target in examples that have no `subject` of their own"),
+  prompts: group(promptsSpec).describe("Replacements for the prompts"),
+  similarity: choice(denominators).default("truth").describe("What the matched IoUs are divided by"),
+  space: boxSpace().default("thousand").describe("The space of annotations and of what the model writes"),
+} satisfies Spec<LocatingOptions>;
+
 /** How the places that were found are written. */
 export interface Notation<A> {
   /** What the model is shown of it, such as `[x, y, w, h]`. */
@@ -33,16 +43,13 @@ export interface Notation<A> {
 /**
  * The prompts of a task that looks for something in the image.
  * @param who the task's function, for error messages
- * @throws ConfigError for an empty target, placeholders that do not fit, and a space or denominator that there is not
+ * @throws ConfigError for placeholders that do not fit
  */
 export function locating<A>(
   who: string,
-  { target, prompts = {}, similarity = "truth", space = "thousand" }: LocatingOptions,
+  { target, prompts }: Pick<Settings<LocatingOptions, typeof locatingSpec>, "target" | "prompts">,
   { form, scale, format }: Notation<A>,
 ): Pick<Task<A>, "cotPrompt" | "reconstructionPrompt" | "answerPrompt"> {
-  if (target?.trim() === "") throw new ConfigError(`${who}()'s target must say what to find, but it is empty`);
-  checkChoice(`${who}()'s similarity`, similarity, denominators);
-  checkSpace(`${who}()'s space`, space);
   const optional = ["target", "form", "scale"] as const;
   const cotText = template(prompts.cot ?? cotTexts.detection, `${who}()'s cot prompt`, {
     required: ["annotation"],
@@ -67,10 +74,3 @@ export function locating<A>(
     answerPrompt: (example) => imagePrompt(example.image, answerText(values(example))),
   };
 }
-
-export const locatingNames: Names<LocatingOptions> = {
-  target: true,
-  prompts: promptNames,
-  similarity: true,
-  space: true,
-};

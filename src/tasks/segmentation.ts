@@ -1,14 +1,13 @@
 import { findLeaks } from "../checks/leakage";
 import { DataError } from "../errors";
 import { excerpt, shown } from "../options/display";
-import type { Names } from "../options/options";
-import { checkOptions } from "../options/options";
+import { readOptions, type Spec, text } from "../options/spec";
 import { isSimple, segmentationSimilarity } from "../similarity/polygons";
 import type { Task } from "../task";
 import type { BoxSpace, Polygon } from "../types";
-import { type LocatingOptions, locating, locatingNames } from "./grounding";
+import { type LocatingOptions, locating, locatingSpec } from "./grounding";
 import { MAX_COORDINATE } from "./text/box-text";
-import { parsing, type Reading } from "./text/lenient";
+import { parsing, type Reading, readingOption } from "./text/lenient";
 import { formatPolygons, MAX_CORNERS, readPolygons } from "./text/polygon-text";
 
 export interface SegmentationOptions extends LocatingOptions {
@@ -18,18 +17,24 @@ export interface SegmentationOptions extends LocatingOptions {
   readonly reading?: Reading;
 }
 
+export const segmentationSpec = {
+  ...locatingSpec,
+  name: text().default("segmentation").describe("The task's name"),
+  reading: readingOption(),
+} satisfies Spec<SegmentationOptions>;
+
 /**
  * Annotations that are outlines, simple polygons without holes, written `[[[x, y], [x, y], [x, y], …], …]`.
  *
  * @throws ConfigError for an empty target, placeholders that do not fit, and a space, denominator or reading that there is not
  */
 export function segmentation(options: SegmentationOptions = {}): Task<readonly Polygon[]> {
-  checkOptions("segmentation", options, segmentationNames);
-  const { similarity = "truth", space = "thousand", name = "segmentation", reading = "lenient" } = options;
+  const settings = readOptions("segmentation", options, segmentationSpec);
+  const { similarity, space, name, reading } = settings;
   const form = "[[[x, y], [x, y], [x, y], ...], ...]";
   return {
     name,
-    ...locating("segmentation", options, { form, scale: scales[space], format: formatPolygons }),
+    ...locating("segmentation", settings, { form, scale: scales[space], format: formatPolygons }),
     format: formatPolygons,
     ...parsing((text) => readPolygons(text, space), reading),
     similarity: (truth, prediction) => segmentationSimilarity(truth, prediction, { denominator: similarity }),
@@ -88,5 +93,3 @@ function validateOutline({ points }: Polygon, space: BoxSpace, where: string): v
     );
   }
 }
-
-const segmentationNames: Names<SegmentationOptions> = { ...locatingNames, name: true, reading: true };

@@ -480,8 +480,8 @@ describe("an annotation file that is something else", () => {
 it("refuses options that there are not, at once", () => {
   const open = (options: object) => () => cocoDataset("coco.json", "images", options as CocoOptions);
   expect(open({ crowds: "keep" })).toThrow(
-    new ConfigError('expected cocoDataset()\'s crowds to be one of omit, objects; got "keep"'),
+    new ConfigError('cocoDataset: expected crowds to be one of omit, objects, got "keep"'),
   );
-  expect(open({ clip: "yes" })).toThrow(/cocoDataset\(\)'s clip to be true or false, got "yes"/);
-  expect(open({ missingBoxes: "mask" })).toThrow(/missingBoxes to be one of refuse, polygon; got "mask"/);
+  expect(open({ clip: "yes" })).toThrow(/cocoDataset: expected clip to be true or false, got "yes"/);
+  expect(open({ missingBoxes: "mask" })).toThrow(/missingBoxes to be one of refuse, polygon, got "mask"/);
 });

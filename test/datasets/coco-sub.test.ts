@@ -88,7 +88,7 @@ describe("COCO-Sub", () => {
 
   it("refuses a space that there is not, before it reads the file", async () => {
     await expect(cocoSub("nowhere", { space: "pixels" as "pixel" })).rejects.toThrow(
-      /cocoSub\(\)'s space to be one of unit, thousand, pixel; got "pixels"/,
+      /cocoSub: expected space to be one of unit, thousand, pixel, got "pixels"/,
     );
   });
 

@@ -102,12 +102,12 @@ describe("a COCO file", () => {
 
   it("wants a path, a folder of images and a space that there is, and says so at once", () => {
     const path = "instances.json";
-    const message = 'expected cocoDataset()\'s space to be one of unit, thousand, pixel; got "pixels"';
+    const message = 'cocoDataset: expected space to be one of unit, thousand, pixel, got "pixels"';
     expect(() => cocoDataset(path, folder, { space: "pixels" as "pixel" })).toThrow(new ConfigError(message));
     expect(() => cocoDataset(path, undefined as never)).toThrow(
-      new ConfigError("expected cocoDataset()'s imageDir to be text, got undefined"),
+      new ConfigError("cocoDataset: expected imageDir to be text, got nothing"),
     );
-    expect(() => cocoDataset(7 as never, folder)).toThrow(/cocoDataset\(\)'s path to be text, got 7$/);
+    expect(() => cocoDataset(7 as never, folder)).toThrow(/cocoDataset: expected path to be text, got 7$/);
   });
 
   it("may have its parts in any order, other fields, a byte-order mark, and file names in any script", async () => {

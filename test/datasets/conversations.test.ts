@@ -335,9 +335,9 @@ describe("cots of a data set", () => {
 
 describe("the arguments of a conversation data set", () => {
   it.each([
-    [undefined, { task }, /conversationDataset\(\)'s path to be text, got undefined/],
+    [undefined, { task }, /conversationDataset: expected path to be text, got nothing/],
     ["x.jsonl", undefined, /conversationDataset: expected its options to be an object, got undefined/],
-    ["x.jsonl", {}, /conversationDataset\(\)'s task to be a task/],
+    ["x.jsonl", {}, /conversationDataset: expected task to be a task/],
     ["x.jsonl", { task, rot: "." }, /unknown option "rot"; did you mean "root"\?/],
   ])("are checked at once: %j", (path, options, message) => {
     expect(() => conversationDataset(path as never, options as never)).toThrow(ConfigError);

@@ -109,7 +109,7 @@ describe("a table with a column for each label", () => {
   it.each([[undefined], [[]], ["joy"], [["joy", 1]]])("wants a list of columns for labels, not %j", (labels) => {
     expect(() => csvDataset(file, labels as never)).toThrow(ConfigError);
     expect(() => csvDataset(file, labels as never)).toThrow(
-      /csvDataset\(\)'s labels to be a list of columns, .*; got /,
+      /csvDataset: expected labels to be a list of (at least one column|columns, .*), got /,
     );
   });
 
@@ -197,7 +197,7 @@ describe("a table of votes", () => {
   });
 
   it.each([
-    [{ delimiter: "|" }, /csvDataset: delimiter to be one of ,, ;, \t; got "\|"/],
+    [{ delimiter: "|" }, /csvDataset: expected delimiter to be one of ",", ";", "\\t", got "\|"/],
     [{ normalise: true }, /csvDataset: unknown option "normalise"; did you mean "normalize"\?/],
     [{ normalize: "yes" }, /csvDataset: expected normalize to be true or false, got "yes"/],
   ])("refuses the options %j at once", (options, message) => {

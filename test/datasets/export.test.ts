@@ -228,15 +228,15 @@ describe("an export", () => {
   it.each([
     ["no cots", { cots: [] }, /expected at least one cot, got none/],
     ["no list of cots", { cots: "cots.jsonl" }, /expected cots to be an array/],
-    ["a stream", { dataset: {} }, /expected dataset to be an array, got \{\}; a stream has to be awaited/],
+    ["a stream", { dataset: {} }, /expected dataset to be an array of examples; a stream has to be awaited, got \{\}/],
     [
       "a format that there is not",
       { format: "alpaca" },
-      /expected exportCots: format to be one of trl, sharegpt, messages, parquet; got "alpaca"/,
+      /exportCots: expected format to be one of trl, sharegpt, messages, parquet, got "alpaca"/,
     ],
     ["an option that there is not", { threshold: 0.75 }, /exportCots: unknown option "threshold"/],
-    ["no task", { task: undefined }, /exportCots\(\)'s task to be a task/],
-    ["no folder", { dir: undefined }, /expected exportCots\(\)'s dir to be text, got undefined/],
+    ["no task", { task: undefined }, /exportCots: expected task to be a task/],
+    ["no folder", { dir: undefined }, /exportCots: expected dir to be text, got nothing/],
     [
       "two cots of an example",
       { cots: [...one().cots, ...one().cots] },

@@ -121,7 +121,9 @@ describe("a folder of pictures for each class", () => {
       /expected at least two class folders, found none/,
     );
     await expect(imageFolderDataset(join(outside, "none"))).rejects.toThrow(DataError);
-    expect(() => imageFolderDataset(undefined as never)).toThrow(/dir to be text, got undefined/);
+    expect(() => imageFolderDataset(undefined as never)).toThrow(
+      /imageFolderDataset: expected dir to be text, got nothing/,
+    );
     await mkdir(join(folder, "empty"));
     await expect(imageFolderDataset(folder)).rejects.toThrow(/empty: expected pictures of empty, found none/);
   });

@@ -177,11 +177,11 @@ describe("a JSON-lines dataset", () => {
 
   it("wants a path and a task, and says so at once", () => {
     expect(() => jsonlDataset(undefined as never, moods)).toThrow(
-      new ConfigError("expected jsonlDataset()'s path to be text, got undefined"),
+      new ConfigError("jsonlDataset: expected path to be text, got nothing"),
     );
     expect(() => jsonlDataset(file, undefined as never)).toThrow(ConfigError);
     expect(() => jsonlDataset(file, "classification" as never)).toThrow(
-      /jsonlDataset\(\)'s task to be a task, .*; got "classification"$/,
+      /jsonlDataset: expected task to be a task, .*, got "classification"$/,
     );
   });
 

@@ -263,7 +263,7 @@ describe("a copy of LISA that is not whole", () => {
 
   it("is refused a space that there is not", async () => {
     await expect(lisa(folder, { space: "pixels" as "pixel" })).rejects.toThrow(
-      /lisa\(\)'s space to be one of unit, thousand, pixel; got "pixels"/,
+      /lisa: expected space to be one of unit, thousand, pixel, got "pixels"/,
     );
   });
 

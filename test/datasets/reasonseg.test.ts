@@ -112,7 +112,7 @@ describe("a folder of one's own in ReasonSeg's layout", () => {
   });
 
   it("has arguments that are checked at once", async () => {
-    expect(() => reasonSegDataset(7 as never)).toThrow(/reasonSegDataset\(\)'s dir to be text, got 7/);
+    expect(() => reasonSegDataset(7 as never)).toThrow(/reasonSegDataset: expected dir to be text, got 7/);
     expect(() => reasonSegDataset(folder, { spaces: "unit" } as never)).toThrow(
       /unknown option "spaces"; did you mean "space"/,
     );

@@ -147,7 +147,7 @@ describe("detectionSimilarity", () => {
 
   it("refuses a denominator that there is not", () => {
     expect(() => detectionSimilarity([a], [a], { denominator: "iou" as "max" })).toThrow(
-      new ConfigError('expected denominator to be one of truth, predicted, max; got "iou"'),
+      new ConfigError('detectionSimilarity: expected denominator to be one of truth, predicted, max, got "iou"'),
     );
   });
 
@@ -206,7 +206,7 @@ describe("convertBox", () => {
 
   it("refuses a space that there is not, of either side", () => {
     const pixels = "pixels" as "pixel";
-    const message = /space.* to be one of unit, thousand, pixel; got "pixels"/;
+    const message = /space.* to be one of unit, thousand, pixel, got "pixels"/;
     expect(() => convertBox(box(0, 0, 1, 1), pixels, size)).toThrow(ConfigError);
     expect(() => convertBox(box(0, 0, 1, 1), pixels, size)).toThrow(message);
     expect(() => convertBox(box(0, 0, 1, 1, pixels), "unit", size)).toThrow(message);

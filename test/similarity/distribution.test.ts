@@ -88,7 +88,7 @@ describe("classificationSimilarity", () => {
     expect(printedValue).toBeCloseTo(1.45, 2);
     expect(classificationSimilarity(uniform(1 / 7), uniform(2 / 7), { kl: "asPrinted" })).toBe(1);
     expect(() => classificationSimilarity(uniform(1 / 7), uniform(2 / 7), { kl: "printed" as "asPrinted" })).toThrow(
-      /kl to be one of renormalised, asPrinted; got "printed"/,
+      /kl to be one of renormalised, asPrinted, got "printed"/,
     );
   });
 

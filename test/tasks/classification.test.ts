@@ -119,9 +119,11 @@ describe("classification", () => {
   });
 
   it("refuses labels that are no list, and a way of reading that there is not", () => {
-    expect(() => classification({ labels: "joy, anger" as never })).toThrow(/a list of labels, but got "joy, anger"/);
+    expect(() => classification({ labels: "joy, anger" as never })).toThrow(
+      /a list of at least two labels, got "joy, anger"/,
+    );
     expect(() => classification({ labels: ["joy", "anger"], reading: "stric" as "strict" })).toThrow(
-      new ConfigError('expected reading to be one of lenient, strict; got "stric"'),
+      new ConfigError('classification: expected reading to be one of lenient, strict, got "stric"'),
     );
   });
 
@@ -160,9 +162,7 @@ describe("classification", () => {
 
   it("refuses a similarity that is no function", () => {
     expect(() => classification({ labels: ["a", "b"], similarity: "kl" as never })).toThrow(
-      new ConfigError(
-        'expected classification()\'s similarity to be a function of truth and prediction, such as classificationSimilarity; got "kl"',
-      ),
+      new ConfigError('classification: expected similarity to be a function of truth and prediction, got "kl"'),
     );
   });
 

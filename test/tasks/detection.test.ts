@@ -98,7 +98,7 @@ describe("detection", () => {
 
   it("refuses a space, a denominator or a way of reading that there is not", () => {
     expect(() => detection({ space: "pixels" as "pixel" })).toThrow(
-      new ConfigError('expected detection()\'s space to be one of unit, thousand, pixel; got "pixels"'),
+      new ConfigError('detection: expected space to be one of unit, thousand, pixel, got "pixels"'),
     );
     expect(() => detection({ similarity: "iou" as "max" })).toThrow(/similarity to be one of truth, predicted, max/);
     expect(() => detection({ reading: "loose" as "lenient" })).toThrow(/reading to be one of lenient, strict/);

@@ -140,6 +140,8 @@ describe("segmentation", () => {
     expect(() => segmentation().validate("leaf" as never, "row 7")).toThrow(
       new DataError('row 7 must be a list of outlines, but found "leaf"'),
     );
-    expect(() => segmentation({ space: "pixels" as "pixel" })).toThrow(/segmentation\(\)'s space to be one of unit/);
+    expect(() => segmentation({ space: "pixels" as "pixel" })).toThrow(
+      /segmentation: expected space to be one of unit/,
+    );
   });
 });

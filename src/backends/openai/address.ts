@@ -24,13 +24,8 @@ export function chatUrl(baseUrl: string, query: Readonly<Record<string, string>>
 export const secretsOf = (url: string): readonly string[] =>
   [...new URL(url).searchParams].flatMap(([name, value]) => (/key|token|secret|sig|pass/i.test(name) ? [value] : []));
 
-/** Here, because fetch would quote the whole key when it refuses it. */
-export function checkKey(apiKey: string | undefined): void {
-  if (apiKey !== undefined && (typeof apiKey !== "string" || !/^[\x21-\x7e]+$/.test(apiKey)))
-    throw new ConfigError(
-      "openaiBackend: apiKey: expected printable ASCII without spaces or line breaks, got something else",
-    );
-}
+/** A key that a header can carry: fetch would quote the whole of another when it refuses it. */
+export const isKey = (apiKey: string): boolean => /^[\x21-\x7e]+$/.test(apiKey);
 
 /** @throws ConfigError naming the header, and never its value */
 export function checkedHeaders(headers: Readonly<Record<string, string>>): Readonly<Record<string, string>> {

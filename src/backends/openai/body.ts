@@ -1,7 +1,9 @@
 import type { GenerateOptions } from "../../backend";
+import type { generateSpec } from "../../engine/sampling/options";
 import { ConfigError } from "../../errors";
 import { nearest } from "../../options/did-you-mean";
 import { shown } from "../../options/display";
+import type { Settings } from "../../options/spec";
 
 /** The fields of a request beside its messages, in their usual names; `top_k` and `repetition_penalty` are vLLM's. */
 const fields = [
@@ -51,11 +53,20 @@ export function waysOut({ omitFields, renameFields, extraBody }: BodyOptions): R
   return byName;
 }
 
+/** As `generate` reads it, without a `topP` that was not asked for: some servers refuse the field. */
+export type SentSampling = Omit<Settings<GenerateOptions, typeof generateSpec>, "topP"> & {
+  readonly topP: number | undefined;
+};
+
 export const samplingFields = (
-  { maxTokens = 256, temperature = 1, topP, topK, repetitionPenalty, stop = [] }: GenerateOptions,
+  { maxTokens, temperature, topP, topK, repetitionPenalty, stop }: SentSampling,
   logProbs: boolean,
 ): Partial<Record<RequestField, unknown>> => ({
-  ...{ temperature, max_tokens: maxTokens, top_p: topP, top_k: topK, repetition_penalty: repetitionPenalty },
+  temperature,
+  max_tokens: maxTokens,
+  top_p: topP,
+  top_k: topK,
+  repetition_penalty: repetitionPenalty,
   stop: stop.length > 0 ? stop : undefined,
   logprobs: logProbs || undefined,
 });
@@ -65,10 +76,6 @@ export function checkBodyOptions({ omitFields, renameFields, extraBody }: BodyOp
   const fail = (message: string): never => {
     throw new ConfigError(`openaiBackend: ${message}`);
   };
-  if (!Array.isArray(omitFields)) fail(`omitFields: expected a list of fields, got ${shown(omitFields)}`);
-  for (const [name, value] of Object.entries({ renameFields, extraBody }))
-    if (typeof value !== "object" || value === null || Array.isArray(value))
-      fail(`${name}: expected an object, got ${typeof value === "string" ? "text" : shown(value)}`);
   for (const [option, names] of Object.entries({ omitFields, renameFields: Object.keys(renameFields) }))
     for (const field of names.filter((name) => !(fields as readonly unknown[]).includes(name))) {
       const near = nearest(String(field), fields);

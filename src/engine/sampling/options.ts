@@ -1,35 +1,51 @@
 import type { GenerateOptions } from "../../backend";
-import { ConfigError } from "../../errors";
-import { checkPositiveIntegers, divisors, isDivisor } from "../../options/limits";
-import { checkNumber, checkOptions, type Names } from "../../options/options";
+import {
+  callback,
+  divisor,
+  given,
+  having,
+  isDivisor,
+  list,
+  number,
+  readOptions,
+  type Spec,
+  seed as seedOption,
+  share,
+  count as wholeNumber,
+} from "../../options/spec";
 import type { SamplingOptions } from "./generate";
 
-export const generateNames: Names<GenerateOptions> = {
-  count: true,
-  maxTokens: true,
-  temperature: true,
-  topK: true,
-  topP: true,
-  repetitionPenalty: true,
-  seed: true,
-  stop: true,
-  onPromptEnd: true,
-  signal: true,
-};
+const isTopK = (value: unknown) =>
+  value === Number.POSITIVE_INFINITY || (Number.isInteger(value) && Number(value) >= 1);
+
+export const generateSpec = {
+  count: wholeNumber().default(1).describe("Completions per prompt"),
+  maxTokens: wholeNumber().default(256).describe("Tokens per completion"),
+  temperature: number("0, or from 0.000001 to 1000000", (value) => value === 0 || isDivisor(value))
+    .default(1)
+    .describe("0 is greedy"),
+  topK: given<number>("a whole number of at least 1", isTopK)
+    .optional()
+    .describe("Only the likeliest tokens, at most this many; all without it"),
+  topP: share().default(1).describe("Nucleus: the smallest set of tokens whose probabilities sum to at least this"),
+  repetitionPenalty: divisor()
+    .optional()
+    .describe("Divides the logits above 0, and multiplies those below, of tokens that are there already; 1 without it"),
+  seed: seedOption().describe("Completion k of prompt i depends on (seed, i, k) and its own prompt only"),
+  stop: list<readonly string[]>("a list of texts that are not empty", (stop) => typeof stop === "string" && stop !== "")
+    .default([])
+    .describe("Texts that end a completion; they are not part of it"),
+  onPromptEnd: callback().optional().describe("Called with a prompt's completions, or its failure, and awaited"),
+  signal: having("an AbortSignal", "throwIfAborted").optional().describe("Ends the generation while it is under way"),
+} satisfies Spec<GenerateOptions>;
 
 /** With defaults.  @throws ConfigError */
-export function checkedSampling(options: GenerateOptions): SamplingOptions {
-  checkOptions("generate", options, generateNames);
-  const { maxTokens = 256, temperature = 1, topK = Number.POSITIVE_INFINITY, topP = 1 } = options;
-  const { repetitionPenalty = 1, seed, count = 1, stop = [] } = options;
-  const demand = (what: string, got: number, ok: boolean) => checkNumber("generate", what, got, ok);
-  checkPositiveIntegers("generate", { maxTokens, count, ...(topK !== Number.POSITIVE_INFINITY && { topK }) });
-  demand(`temperature 0, or ${divisors}`, temperature, temperature === 0 || isDivisor(temperature));
-  demand("topP in (0, 1]", topP, topP > 0 && topP <= 1);
-  demand(`repetitionPenalty ${divisors}`, repetitionPenalty, isDivisor(repetitionPenalty));
-  demand("seed to be a whole number", seed, Number.isInteger(seed));
-  if (!Array.isArray(stop) || stop.some((text) => typeof text !== "string" || text === ""))
-    throw new ConfigError(`generate: expected stop texts that are not empty, got ${JSON.stringify(stop)}`);
+export function checkedSampling(
+  options: GenerateOptions,
+): SamplingOptions & { readonly count: number; readonly stop: readonly string[] } {
+  const settings = readOptions("generate", options, generateSpec);
+  const { maxTokens, temperature, topK = Number.POSITIVE_INFINITY, topP, repetitionPenalty = 1, seed } = settings;
+  const { count, stop } = settings;
   // Where float32 would make 0 of it; either way it is the likeliest token.
-  return { maxTokens, temperature, topK, topP: Math.max(topP, 1e-30), repetitionPenalty, seed };
+  return { maxTokens, temperature, topK, topP: Math.max(topP, 1e-30), repetitionPenalty, seed, count, stop };
 }

@@ -139,8 +139,8 @@ export function createSampler(
     },
 
     async generate(prompts, options) {
-      const sampling = checkedSampling(options);
-      const { count = 1, stop = [], signal } = options;
+      const { count, stop, ...sampling } = checkedSampling(options);
+      const { signal } = options;
       const encoded = await Promise.all(prompts.map(model.encodePrompt));
       encoded.forEach(({ tokens }, p) => {
         if (tokens.length + sampling.maxTokens > config.text.contextLength)

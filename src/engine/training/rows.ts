@@ -1,7 +1,6 @@
 import { DataError } from "../../errors";
 import type { VisionLanguageModel } from "../../models/open-model";
-import { divisors, isDivisor } from "../../options/limits";
-import { checkNumber } from "../../options/options";
+import { divisor, readArgument } from "../../options/spec";
 import type { ScoringOptions, TrainSequence } from "../../scoring";
 import type { ScoredRow } from "../shared-prefixes";
 import { checkSequences } from "./check-rows";
@@ -17,7 +16,7 @@ export function scoredRows(
 ): Promise<ScoredRow[]> {
   signal?.throwIfAborted();
   checkSequences(sequences);
-  checkNumber("onnxTrainer", `a temperature ${divisors}`, temperature, isDivisor(temperature));
+  readArgument("onnxTrainer", "temperature", temperature, divisor());
   return Promise.all(sequences.map((sequence, i) => scoredRow(model, sequence, i)));
 }
 

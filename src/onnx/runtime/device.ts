@@ -11,7 +11,7 @@ import type { Placement } from "./session";
 /** `auto`: CUDA where it works, else the CPU with a warning that says why. */
 export type Device = "auto" | Provider;
 
-const devices: readonly Device[] = ["auto", "cpu", "cuda", "webgpu"];
+export const devices = ["auto", "cpu", "cuda", "webgpu"] as const satisfies readonly Device[];
 
 /**
  * Where to run what `device` asks for, tried before anything is loaded.

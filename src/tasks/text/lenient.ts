@@ -1,4 +1,4 @@
-import { checkChoice } from "../../options/choice";
+import { choice } from "../../options/spec";
 
 /** What an answer says, and what had to be overlooked to read it. */
 export interface Read<A> {
@@ -19,12 +19,13 @@ export const unread = (problem: string): Unread => ({ value: null, repairs: [], 
 /** Whether answers that are not written as asked are read, and say so, or are refused. */
 export type Reading = "lenient" | "strict";
 
-/**
- * The three members of a task that come from reading its answers.
- * @throws ConfigError for a reading that is neither
- */
+export const readingOption = () =>
+  choice(["lenient", "strict"])
+    .default("lenient")
+    .describe("Whether an answer that is not quite as asked is read, or does not parse");
+
+/** The three members of a task that come from reading its answers. */
 export function parsing<A>(read: (text: string) => Read<A> | Unread | null, reading: Reading) {
-  checkChoice("reading", reading, ["lenient", "strict"]);
   const isStrict = reading === "strict";
   const isUnread = (answer: Read<A> | Unread): answer is Unread => "problem" in answer;
   return {

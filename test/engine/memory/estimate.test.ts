@@ -130,7 +130,7 @@ describe("a large checkpoint", () => {
   });
 
   it("counts all copies of frozen weights that one compiled graph has", () => {
-    const wide = { ...config, text: { ...config.text, intermediateSize: 60_000 } };
+    const wide = qwen2VlArchitecture({ ...config, text: { ...config.text, intermediateSize: 60_000 } });
     const policy = imaginedPolicy(wide, { rank: 4 }, "BF16");
     const adapter = 8 * numbers(policy.trainable.values());
     const begun = { ...generation, resumable: false };

@@ -157,7 +157,7 @@ describe("detection's boxFormat", () => {
 
   it("is refused where it is none", () => {
     expect(() => detection({ boxFormat: "corners" as "xyxy" })).toThrow(
-      new ConfigError('expected detection()\'s boxFormat to be one of xywh, xyxy, yxyx; got "corners"'),
+      new ConfigError('detection: expected boxFormat to be one of xywh, xyxy, yxyx, got "corners"'),
     );
   });
 });

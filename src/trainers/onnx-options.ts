@@ -1,0 +1,95 @@
+import { type LoraConfig, loraSpec } from "../engine/adapter";
+import { ConfigError } from "../errors";
+import type { Precision } from "../models/checkpoint/quantize";
+import type { OnDownload } from "../models/hub/progress";
+import { defaultModel } from "../models/open-model";
+import { type Device, devices } from "../onnx/runtime/device";
+import { adamw, type GradientTransform } from "../optim";
+import {
+  callback,
+  choice,
+  count,
+  flag,
+  having,
+  readOptions,
+  requiredGroup,
+  type Settings,
+  type Spec,
+  seed as seedOption,
+  text,
+} from "../options/spec";
+
+export interface OnnxTrainerOptions {
+  /** A checkpoint: a Hugging Face directory, or a hub id, "owner/name" or "owner/name@revision" (`defaultModel`). */
+  readonly model?: string;
+  /** Train an adapter instead of every weight. */
+  readonly lora?: LoraConfig;
+  /** Chained onto the gradient before each step: clip to norm 1, then AdamW (β 0.9, 0.999; weight decay 0.1) by default. */
+  readonly optimizer?: GradientTransform;
+  /** Sequences in one backward pass (16): more is faster until memory is short. */
+  readonly rowsAtOnce?: number;
+  /**
+   * Gradient checkpointing: a layer's insides are computed again on the way back instead of kept, a third more work for a fraction of the
+   * memory. By default where keeping all of it would take more than half of the machine's memory, or the GPU's.
+   */
+  readonly gradientCheckpointing?: boolean;
+  /** Completions sampled side by side (64). */
+  readonly sampledAtOnce?: number;
+  /**
+   * Of products with frozen matrices, in training and sampling ("float32"). "half" is that of a checkpoint in bfloat16 or float16: half the memory. Needs
+   * `lora`, and a GPU.
+   */
+  readonly precision?: "float32" | "half";
+  /**
+   * Of the frozen matrices that the sampler multiplies with ("float32": as they are): fewer bits are faster and take less memory, and completions
+   * come from another distribution than the one that is trained. How far off it is, each step's metrics say. Needs `lora`, and the CPU.
+   */
+  readonly samplerPrecision?: Exclude<Precision, "half">;
+  /** Of LoRA's initial matrices (0). */
+  readonly seed?: number;
+  /** Width times height of the largest image that is decoded (2^27, 134 million); a larger one is an error before it takes memory. */
+  readonly maxImagePixels?: number;
+  /** Told of every piece of a download (a display on stderr). */
+  readonly onDownload?: OnDownload;
+  /** What to run on ("auto": CUDA where it works, else the CPU, with a warning that says why). */
+  readonly device?: Device;
+  /** Threads of one operator; all cores by default. */
+  readonly threads?: number;
+}
+
+export const onnxTrainerSpec = {
+  model: text().default(defaultModel).describe("A checkpoint: a Hugging Face directory, or a hub id"),
+  lora: requiredGroup(loraSpec).optional().describe("Train an adapter instead of every weight"),
+  optimizer: having<GradientTransform>("a gradient transform, such as adamw()", "init", "update")
+    .default(() => adamw({ weightDecay: 0.1, clipNorm: 1 }))
+    .describe("Chained onto the gradient before each step"),
+  rowsAtOnce: count().default(16).describe("Sequences in one backward pass"),
+  gradientCheckpointing: flag()
+    .optional()
+    .describe("Compute a layer's insides again on the way back; without it, where memory would be short"),
+  sampledAtOnce: count().default(64).describe("Completions sampled side by side"),
+  precision: choice(["float32", "half"]).default("float32").describe("Of products with frozen matrices"),
+  samplerPrecision: choice(["float32", "int8", "int4"])
+    .default("float32")
+    .describe("Of the frozen matrices that the sampler multiplies with"),
+  seed: seedOption().default(0).describe("The seed of LoRA's initial matrices"),
+  maxImagePixels: count()
+    .optional()
+    .describe("Width times height of the largest image that is decoded; 2^27 without it"),
+  onDownload: callback().optional().describe("Told of every piece of a download; a display on stderr without it"),
+  device: choice(devices).default("auto").describe("The device to run on: CUDA where it works, else the CPU"),
+  threads: count().optional().describe("Threads of one operator; all cores without it"),
+} satisfies Spec<OnnxTrainerOptions>;
+
+export type TrainerSettings = Settings<OnnxTrainerOptions, typeof onnxTrainerSpec>;
+
+/** @throws ConfigError for an option that is out of range, and a precision of frozen weights where all are trained */
+export function trainerSettings(options: OnnxTrainerOptions): TrainerSettings {
+  const settings = readOptions("onnxTrainer", options, onnxTrainerSpec);
+  for (const option of ["precision", "samplerPrecision"] as const)
+    if (settings[option] !== "float32" && !settings.lora)
+      throw new ConfigError(
+        `onnxTrainer: ${option} "${settings[option]}" is for frozen weights, and without lora every weight is trained`,
+      );
+  return settings;
+}
