@@ -1,8 +1,8 @@
 import { DataError } from "../../errors";
+import type { Row } from "../../models/inputs/row";
 import type { VisionLanguageModel } from "../../models/open-model";
 import { divisor, readArgument } from "../../options/spec";
 import type { ScoringOptions, TrainSequence } from "../../scoring";
-import type { ScoredRow } from "../shared-prefixes";
 import { checkSequences } from "./check-rows";
 
 /**
@@ -13,7 +13,7 @@ export function scoredRows(
   model: Pick<VisionLanguageModel, "config" | "encodePrompt">,
   sequences: readonly TrainSequence[],
   { temperature = 1, signal }: ScoringOptions,
-): Promise<ScoredRow[]> {
+): Promise<Row[]> {
   signal?.throwIfAborted();
   checkSequences(sequences);
   readArgument("onnxTrainer", "temperature", temperature, divisor());
@@ -24,7 +24,7 @@ async function scoredRow(
   model: Pick<VisionLanguageModel, "config" | "encodePrompt">,
   { prompt, completion }: TrainSequence,
   i: number,
-): Promise<ScoredRow> {
+): Promise<Row> {
   const { vocabSize } = model.config.text;
   const bad = completion.findIndex((id) => !(Number.isInteger(id) && id >= 0 && id < vocabSize));
   if (bad >= 0)
