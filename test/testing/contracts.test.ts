@@ -92,7 +92,9 @@ describe("describeTask", () => {
     ["draws whatever it parsed", { draw: () => [{ type: "bar", label: 5 as unknown as string, share: 1 }] }],
     ["draws whatever it parsed", { draw: () => [{ type: "point", space: "unit", x: Number.NaN, y: 0 }] }],
   ])("fails “%s” for a task that breaks it, %#", async (law, broken) => {
-    const { failed } = await taskLaws({ ...task, ...broken }, { image: { width: 100, height: 100 } });
+    // Only one of them is about time, and this law takes the longest.
+    const skip = law.startsWith("parses") ? {} : { "parses in linear time": "not in question" };
+    const { failed } = await taskLaws({ ...task, ...broken }, { image: { width: 100, height: 100 }, skip });
     expect(failed.map((name) => name.slice(0, law.length))).toContain(law);
   });
 
@@ -134,7 +136,7 @@ describe("describeBackend", () => {
     ["gives the same completions", (own) => (asked, options) => own.generate(asked, { ...options, seed: 1 })],
     [
       "writes completion k of prompt i",
-      (own) => (asked, options) => own.generate(asked, { ...options, seed: options.seed + 7 * asked.length }),
+      (own) => (asked, options) => own.generate(asked, { ...options, seed: options.seed + 22 * asked.length }),
     ],
     ["draws different completions", (own) => (asked, options) => own.generate(asked, { ...options, temperature: 0 })],
     [
