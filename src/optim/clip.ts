@@ -12,7 +12,8 @@ const NORM_EPSILON = 1e-6;
  * g ← g · min(1, maxNorm / (‖g‖ + 1e-6))
  *
  * @throws TrainingError when the norm is NaN or infinite, before any parameter has moved
- * Source: `torch.nn.utils.clip_grad_norm_`. Departure: there a NaN passes through and ruins the weights unless asked not to.
+ * Source: `torch.nn.utils.clip_grad_norm_`. Departure: there a NaN passes through and ruins the weights unless asked not
+ * to.
  */
 export function clipByGlobalNorm(maxNorm: number): GradientTransform {
   checkNumber("clipByGlobalNorm", "maxNorm > 0", maxNorm, maxNorm > 0);

@@ -20,15 +20,18 @@ export function constantSchedule(options: ScheduleOptions): Schedule {
   return withWarmup(options, () => 1);
 }
 
-/** η(t) = η·(1 − p), p = (t − warmupSteps) / (totalSteps − warmupSteps). As transformers' `get_linear_schedule_with_warmup`. */
+/**
+ * η(t) = η·(1 − p), p = (t − warmupSteps) / (totalSteps − warmupSteps). As transformers'
+ * `get_linear_schedule_with_warmup`.
+ */
 export function linearSchedule(options: DecayOptions): Schedule {
   const progress = progressOf(options);
   return withWarmup(options, (step) => 1 - progress(step));
 }
 
 /**
- * η(t) = η·(1 + cos πp) / 2, p as in `linearSchedule`. As transformers' `get_cosine_schedule_with_warmup`, which, however, rises
- * again after its last step; here it is over.
+ * η(t) = η·(1 + cos πp) / 2, p as in `linearSchedule`. As transformers' `get_cosine_schedule_with_warmup`, which,
+ * however, rises again after its last step; here it is over.
  */
 export function cosineSchedule(options: DecayOptions): Schedule {
   const progress = progressOf(options);

@@ -39,7 +39,9 @@ export function writeCompletion(
   return { text, ...written, finishReason: "length" };
 }
 
-/** A place in a completion: its token, where the tree stands, the choice made there and the log-probs of all choices. */
+/**
+ * A place in a completion: its token, where the tree stands, the choice made there and the log-probs of all choices.
+ */
 interface Visit {
   readonly t: number;
   readonly node: PhraseNode;
