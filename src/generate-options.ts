@@ -12,7 +12,7 @@ export interface GenerateOptions {
   readonly topK?: number;
   /** Nucleus: smallest set of tokens whose probabilities sum to at least this (1). */
   readonly topP?: number;
-  /** Divides positive logits, and multiplies negative ones, of tokens that prompt or completion already have (1: none). */
+  /** Divides positive and multiplies negative logits of tokens that prompt or completion already have (1: none). */
   readonly repetitionPenalty?: number;
   /** Completion k of prompt i depends on (seed, i, k) and its own prompt only, not on the batch it ran in. */
   readonly seed: number;

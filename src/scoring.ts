@@ -20,7 +20,9 @@ export type LossFn = (
 
 /** How a trainer scores sequences. */
 export interface ScoringOptions {
-  /** Scores are those of softmax(logits / temperature), which a sampler of this temperature follows (1). Source: TRL. */
+  /**
+   * Scores are those of softmax(logits / temperature), which a sampler of this temperature follows (1). Source: TRL.
+   */
   readonly temperature?: number;
   /** Ends the call, which rejects with the signal's reason. */
   readonly signal?: AbortSignal | undefined;

@@ -22,7 +22,7 @@ const known: readonly string[] = [
   "src/options/options.ts: (value as Record<string, unknown> | null)?.[method]",
   // Names of metrics that this code lists.
   "src/runs/guards.ts: row[metric]",
-  "src/report/html-report.ts: row[name]",
+  "src/report/sections/curves.ts: row[name]",
   "src/report/progress.ts: metrics[name]",
   // `template` has refused every placeholder that it does not know.
   "src/prompts/template.ts: values[part]",

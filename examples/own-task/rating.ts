@@ -36,6 +36,7 @@ export function rating({ question, from = 1, to = 5 }: RatingOptions): Task<numb
       if (!isOnScale(annotation))
         throw new DataError(`${where} must be a whole number from ${from} to ${to}, not ${JSON.stringify(annotation)}`);
     },
+    draw: (value) => [{ type: "bar", label: `${from} to ${to}`, share: (value - from) / (to - from) }],
   };
 }
 

@@ -16,9 +16,9 @@ export interface AdamWOptions {
   readonly weightDecay?: number;
   /** Which parameters decay (all). Many recipes leave out biases and norms. */
   readonly decays?: (name: string) => boolean;
-  /** Factor of the learning rate for a parameter (1 for all): 0 freezes it, 16 for `lora_B` is LoRA+. PyTorch's parameter groups. */
+  /** Factor of a parameter's learning rate (1 for all): 0 freezes it, 16 for `lora_B` is LoRA+. */
   readonly learningRateFactor?: (name: string) => number;
-  /** Clips to this joint norm first, as `clipByGlobalNorm` in front does, in one pass over memory less (no clipping). */
+  /** Clips to this joint norm first, as `clipByGlobalNorm` does, but in the same pass over memory (no clipping). */
   readonly clipNorm?: number;
 }
 
@@ -53,8 +53,8 @@ function always1(): number {
  * m ← β₁m + (1 − β₁)g,  v ← β₂v + (1 − β₂)g²
  * θ ← (1 − ηλ)θ − η · (m / (1 − β₁ᵗ)) / (√(v / (1 − β₂ᵗ)) + ε)
  *
- * with η the learning rate of the update and t its number, from 1. Moves the parameters in place and leaves the gradients
- * alone. Its state holds `exp_avg/<name>` (m) and `exp_avg_sq/<name>` (v).
+ * with η the learning rate of the update and t its number, from 1. Moves the parameters in place and leaves the
+ * gradients alone. Its state holds `exp_avg/<name>` (m) and `exp_avg_sq/<name>` (v).
  *
  * @throws ConfigError when an option or the learning rate is out of range; TrainingError from an update with `clipNorm`
  * when the gradient's norm is NaN or infinite, before any parameter has moved

@@ -2,7 +2,8 @@
 const blockLength = 2 ** 28;
 
 /**
- * Zeros for each name, in memory that all threads see: one after the other in blocks, so that a loop over neighbours is one loop.
+ * Makes zeros for each name in memory that all threads see, one array after the other in blocks, so that a loop over
+ * neighbours is one loop.
  * @param lengths numbers of each tensor
  */
 export function sharedTensors(lengths: Iterable<readonly [string, number]>): Map<string, Float32Array> {
@@ -27,7 +28,7 @@ export function sharedTensors(lengths: Iterable<readonly [string, number]>): Map
   return tensors;
 }
 
-/** Zeros for each of `tensors`, under `prefix` and its name; shared where all of those are, so that a copy of what is not shared is a copy. */
+/** Makes zeros for each of `tensors`, named `prefix` and its name, and shared if all of them are. */
 export function zerosLike(tensors: ReadonlyMap<string, Float32Array>, prefix = ""): Map<string, Float32Array> {
   const lengths = [...tensors].map(([name, { length }]) => [prefix + name, length] as const);
   return [...tensors.values()].every(isShared)

@@ -7,12 +7,12 @@ type Arrays = readonly [Float32Array, ...Float32Array[]];
 type Scalars = Readonly<Record<string, number>>;
 
 /**
- * Goes once over arrays of one length, each place on its own, never reading another. Other threads get its source, so it may name nothing
- * outside itself.
+ * Goes once over arrays of one length, each place on its own, never reading another. Other threads get its source, so
+ * it can name nothing outside itself.
  */
 export type Loop<A extends Arrays = Arrays, S extends Scalars = Scalars> = (arrays: A, scalars: S) => void;
 
-/** What a loop is to go over. */
+/** Arrays that a loop goes over, and its constants. */
 interface Run<A extends Arrays = Arrays, S extends Scalars = Scalars> {
   readonly arrays: A;
   readonly scalars: S;
@@ -20,14 +20,15 @@ interface Run<A extends Arrays = Arrays, S extends Scalars = Scalars> {
 
 /** Below this many places the message costs more than it saves. */
 const worthwhile = 200_000;
-/** More would wait for memory. */
+/** More threads would wait for memory. */
 const mostThreads = 8;
 /** Milliseconds without work after which threads end, and let go of the arrays they saw last. */
 const idle = 10_000;
 
 /**
- * Runs `loop` over everything, in this thread and in helpers beside it, and returns when all is done. The result does not depend on how many take part.
- * Helpers start with the first work that is large enough and take part once they are up; arrays outside of shared memory stay in this thread.
+ * Runs `loop` over everything, in this thread and in helpers beside it, and returns when all is done. The result does
+ * not depend on how many take part. Helpers start with the first work that is large enough and take part once they are
+ * up; arrays outside of shared memory stay in this thread.
  * @throws TrainingError where a helper could not do its part
  */
 export function runInThreads<A extends Arrays, S extends Scalars>(
@@ -50,7 +51,7 @@ export function runInThreads<A extends Arrays, S extends Scalars>(
     );
 }
 
-/** Runs that go on where the one before ends, in every array, as one. */
+/** Merges runs whose arrays all begin where those of the run before end. */
 function mergeNeighbours<A extends Arrays, S extends Scalars>(runs: readonly Run<A, S>[]): Run<A, S>[] {
   const merged: { arrays: A; scalars: S }[] = [];
   for (const { arrays, scalars } of runs) {
@@ -133,7 +134,7 @@ function start(): Helper {
   const state = new Int32Array(new SharedArrayBuffer(8));
   const worker = new Worker(program, { eval: true, workerData: { state } });
   worker.unref();
-  // Whoever could not start, or is no more, is not asked.
+  // A helper that could not start, or has ended, is not asked.
   worker.on("error", () => Atomics.store(state, up, 0));
   return { worker, state };
 }

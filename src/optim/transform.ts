@@ -34,8 +34,8 @@ export interface OptimizerStep {
 }
 
 /**
- * Several stages as one, from left to right. The stages share one state, so that saving it needs no knowledge of how the
- * chain was built.
+ * Several stages as one, from left to right. The stages share one state, so that saving it needs no knowledge of how
+ * the chain was built.
  * @throws ConfigError (from `init`) when two stages keep a tensor of the same name
  * @example
  * const optimizer = chain(clipByGlobalNorm(1), adamw({ weightDecay: 0.1 }));

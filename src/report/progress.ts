@@ -2,11 +2,13 @@ import type { PreflightReport, RunEvent } from "../events";
 import { shortNumber } from "./elements/plots";
 
 /**
- * A line for every step of a run: how far it is, how long it will still take, and the numbers to watch; one for what each stage was found to need
- * before, and one for every warning.
- *
- * @param title of the run, at the head of its lines
- * @returns a fold over its events: the line of an event, `undefined` where there is nothing to say
+ * Writes a line for every step of a run: how far it is, how long it will still take, and the numbers to watch. What a
+ * stage needs, and every warning, has a line as well.
+ * @param title names the run at the head of its lines
+ * @returns a function of its events, in order: the line of an event, or `undefined` if there is nothing to say
+ * @example
+ * const line = createProgress("RISE-CoT");
+ * for await (const event of run) console.log(line(event) ?? "");
  */
 export function createProgress(title?: string): (event: RunEvent<unknown, unknown>) => string | undefined {
   const head = title === undefined ? [] : [title];

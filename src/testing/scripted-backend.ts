@@ -6,9 +6,11 @@ import type { Completion, Prompt } from "../types";
 export type Script = readonly string[] | ((prompt: Prompt, rng: Rng) => string);
 
 /**
- * A backend that writes what it is told to, for tests and dry runs. A token is a word.
- *
- * @param script completion k of prompt i draws from a list with a generator seeded by (seed, i, k); at temperature 0 it is the first text
+ * Makes a backend that writes what it is told to, for tests and dry runs. A token is a word.
+ * @param script completion k of prompt i draws from a list with a generator seeded by (seed, i, k), or is the first
+ * text at temperature 0; a function gets the prompt and that generator
+ * @example
+ * const backend = scriptedBackend(["a small grey cat", "nobody knows"]);
  */
 export function scriptedBackend(script: Script): VlmBackend {
   return {
@@ -42,7 +44,7 @@ function cut(text: string, maxTokens: number, stop: readonly string[]): Completi
 /** Words with the space before them; joined they are the text. */
 export const splitWords = (text: string): readonly string[] => text.match(/\s*\S+|\s+$/g) ?? [];
 
-/** All text of a prompt and the pictures it names: what tells two prompts apart. */
+/** All text of a prompt and the images it names: what tells two prompts apart. */
 export const promptKey = (prompt: Prompt): string =>
   prompt
     .flatMap(({ content }) => content)

@@ -10,6 +10,7 @@ import {
   type OptimizerState,
 } from "../../src/optim";
 import { createRng } from "../../src/rng";
+import { describeOptimizer } from "../../src/testing";
 import peers from "../reference/optim/optim-peers.json";
 
 type Arrays = Map<string, Float32Array>;
@@ -47,6 +48,10 @@ function train(optimizer: GradientTransform, state: OptimizerState, params: Arra
   for (let step = from; step < from + steps; step++)
     optimizer.update(random(100 + step), state, params, { learningRate: 0.01 });
 }
+
+describeOptimizer({ describe, it }, "adamw", () => adamw({ weightDecay: 0.1 }));
+describeOptimizer({ describe, it }, "adamw, clipping", () => adamw({ clipNorm: 0.3 }));
+describeOptimizer({ describe, it }, "a chain of clipping and adamw", () => chain(clipByGlobalNorm(0.3), adamw()));
 
 describe("adamw", () => {
   it("moves every weight by the learning rate at first, against the gradient's sign, whatever its size", () => {

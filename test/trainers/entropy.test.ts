@@ -33,7 +33,8 @@ describe.each(recorded.cases)("the entropies of a trainer, $name", (of) => {
       const { temperature } = recorded;
       const [alone] = await trainer.entropies(sequences, { temperature });
       const { logProbs, entropies } = await trainer.backward(sequences, [of.byLogProb], {
-        ...{ temperature, entropyCotangents: [of.byEntropy] },
+        temperature,
+        entropyCotangents: [of.byEntropy],
       });
       expect(largestError(logProbs[0]!, of.logProbs)).toBeLessThan(1e-5);
       for (const row of [alone!, entropies![0]!]) expect(largestError(row, of.entropies)).toBeLessThan(1e-5);

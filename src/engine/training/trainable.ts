@@ -25,7 +25,9 @@ export async function trainablePolicy(
   return { architecture, checkpoint, lora, trainable, halfProducts: inHalf(checkpoint, precision) };
 }
 
-/** Copies tensors to memory that all threads see: one runs graphs over them, and the optimizer's write them in place. */
+/**
+ * Copies tensors to memory that all threads see: one runs graphs over them, and the optimizer's write them in place.
+ */
 async function shared(
   tensors: ReadonlyMap<string, { readonly shape: readonly number[] }>,
   read: (name: string) => Promise<Float32Array>,

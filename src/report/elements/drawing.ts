@@ -14,8 +14,8 @@ export interface Drawn {
 }
 
 /**
- * Asks a task to draw an annotation; `null` and `undefined` are no annotation. Predictions of a run come from a file and
- * can be anything, so an error becomes a paragraph of the page.
+ * Asks a task to draw an annotation; `null` and `undefined` are no annotation. Predictions of a run come from a file
+ * and can be anything, so an error becomes a paragraph of the page.
  */
 export function drawnBy<A>(task: Task<A>, annotation: A | null | undefined): Drawn {
   if (annotation === null || annotation === undefined) return { shapes: [], problem: "" };

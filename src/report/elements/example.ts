@@ -22,7 +22,7 @@ export async function exampleView<A>(
   return `<div class="example">${image}${problems}<p class="id">${escapeHtml(id)}</p>${asked}${heading}${annotationView(task, annotation)}</div>`;
 }
 
-/** As `exampleView`, for an example that is known by its id alone; the id is all there is of one outside the data set. */
+/** Shows the example of an id as `exampleView` does, or the id alone if the data set has no such example. */
 export async function truthView<A>(page: Page<A>, id: string, prediction: A | null | undefined): Promise<string> {
   const example = page.example(id);
   if (!example) return `<div><p>${escapeHtml(id)}</p></div>`;

@@ -16,8 +16,8 @@ export interface Shapes {
 /** The images of one HTML page. Each is embedded once, however often it is drawn. */
 export interface PageImages {
   /**
-   * An SVG of the image, in its own pixels, with shapes over it: truth solid, prediction dashed. An image that cannot be
-   * read becomes a paragraph that says why.
+   * An SVG of the image, in its own pixels, with shapes over it: truth solid, prediction dashed. An image that cannot
+   * be read becomes a paragraph that says why.
    */
   draw(example: Pick<Example<unknown>, "id" | "image">, shapes: Shapes): Promise<string>;
   /** The embedded images, which the drawings refer to: once on a page, after the last drawing. */

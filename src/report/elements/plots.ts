@@ -9,7 +9,7 @@ export interface Point {
 const [width, height] = [300, 120];
 const margin = { left: 44, right: 8, top: 10, bottom: 20 };
 
-/** A line through points as SVG, with the least and the greatest of both axes written at their ends; points that are not finite leave a gap. */
+/** Draws a line through points as SVG, the range of each axis at its ends. Points that are not finite leave a gap. */
 export function linePlot(title: string, points: readonly Point[]): string {
   checkArguments("linePlot", { title, points }, { title: textKind, points: listKind(objectKind) });
   const finite = points.filter(({ x, y }) => Number.isFinite(x) && Number.isFinite(y));

@@ -10,7 +10,9 @@ import { leaksMarked, problemView } from "../elements/views";
 /** Examples whose annotations are drawn. */
 const SHOWN = 8;
 
-/** Makes one HTML page: annotations on their images as the task reads them, and what the model wrote before training. */
+/**
+ * Makes one HTML page: annotations on their images as the task reads them, and what the model wrote before training.
+ */
 export async function preflightPage<A>(
   task: Task<A>,
   dataset: readonly Example<A>[],

@@ -18,8 +18,8 @@ interface DatasetSubject<A> {
 }
 
 /**
- * Holds a data set to what runs expect: ids that are unique, annotations that its task accepts, prompts for each example,
- * images that exist, and the same examples in the same order each time.
+ * Holds a data set to what runs expect: ids that are unique, annotations that its task accepts, prompts for each
+ * example, images that exist, and the same examples in the same order each time.
  * @param load reads the data set; each law calls it
  * @throws ConfigError when `skip` names a law that does not exist
  * @example

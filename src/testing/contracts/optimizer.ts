@@ -1,6 +1,6 @@
 import { strict as assert } from "node:assert";
 import { ShapeError } from "../../errors";
-import type { GradientTransform } from "../../optim";
+import type { GradientTransform, OptimizerState } from "../../optim";
 import { createRng } from "../../rng";
 import { describeLaws, type Laws, type Skips, type TestRunner } from "../laws/laws";
 
@@ -47,39 +47,51 @@ const random = (seed: number): Arrays => {
   ]);
 };
 
-/** Makes updates with random gradients, numbered from `from`, and returns the parameters and the state. */
-function train(
-  { create, learningRate }: OptimizerSubject,
-  steps: number,
-  { params, state = create().init(params), from = 0 }: Start = { params: random(0) },
-) {
-  const optimizer = create();
-  for (let i = from; i < from + steps; i++) optimizer.update(random(100 + i), state, params, { learningRate });
-  return { params, state };
+/** Makes updates number `from` to `to` with gradients that depend on the number alone. */
+function train(optimizer: GradientTransform, { params, state }: Trained, range: Range, learningRate: number): void {
+  for (let i = range.from; i < range.to; i++) optimizer.update(random(100 + i), state, params, { learningRate });
 }
 
-interface Start {
+interface Trained {
   readonly params: Arrays;
-  readonly state?: ReturnType<GradientTransform["init"]>;
-  readonly from?: number;
+  readonly state: OptimizerState;
+}
+
+interface Range {
+  readonly from: number;
+  readonly to: number;
+}
+
+/** Parameters and the first state of an optimizer for them. */
+function begin(optimizer: GradientTransform): Trained {
+  const params = random(0);
+  return { params, state: optimizer.init(params) };
 }
 
 const optimizerLaws: Laws<OptimizerSubject> = {
-  "starts at step 0 and counts one for each update": (subject) => {
-    assert.equal(subject.create().init(random(0)).step, 0);
-    assert.equal(train(subject, 3).state.step, 3);
+  "starts at step 0 and counts one for each update": ({ create, learningRate }) => {
+    const optimizer = create();
+    const trained = begin(optimizer);
+    assert.equal(trained.state.step, 0);
+    train(optimizer, trained, { from: 0, to: 3 }, learningRate);
+    assert.equal(trained.state.step, 3);
   },
 
-  "continues to the bit from a copy of its state": (subject) => {
-    const begun = train(subject, 4);
-    const copy = structuredClone(begun);
-    const straight = train(subject, 4, { ...begun, from: 4 });
-    assert.deepEqual(train(subject, 4, { ...copy, from: 4 }), straight);
+  "continues to the bit from a copy of its state": ({ create, learningRate }) => {
+    const optimizer = create();
+    const straight = begin(optimizer);
+    train(optimizer, straight, { from: 0, to: 4 }, learningRate);
+    const resumed = structuredClone(straight);
+    train(optimizer, straight, { from: 4, to: 8 }, learningRate);
+    train(create(), resumed, { from: 4, to: 8 }, learningRate);
+    assert.deepEqual(resumed, straight);
   },
 
   "moves nothing at a learning rate of 0": ({ create }) => {
-    const { params } = train({ create, learningRate: 0 }, 2);
-    assert.deepEqual(params, random(0));
+    const optimizer = create();
+    const trained = begin(optimizer);
+    train(optimizer, trained, { from: 0, to: 2 }, 0);
+    assert.deepEqual(trained.params, random(0));
   },
 
   "goes downhill in a bowl": ({ create, learningRate }) => {
@@ -111,7 +123,12 @@ const optimizerLaws: Laws<OptimizerSubject> = {
     }
   },
 
-  "finds no fault with a state of its own": (subject) => {
-    for (const steps of [0, 1, 3]) assert.equal(subject.create().problemWith?.(train(subject, steps).state), undefined);
+  "finds no fault with a state of its own": ({ create, learningRate }) => {
+    for (const to of [0, 1, 3]) {
+      const optimizer = create();
+      const trained = begin(optimizer);
+      train(optimizer, trained, { from: 0, to }, learningRate);
+      assert.equal(optimizer.problemWith?.(trained.state), undefined);
+    }
   },
 };

@@ -25,15 +25,16 @@ export interface TaskContract<A> {
 }
 
 /**
- * Holds a task to what `Task` promises: `parse(format(a)) = a`, `S(a, a) = 1`, `0 ≤ S ≤ 1`, `leaks(format(a), a)` is not
- * empty, `parse` never throws and takes linear time, prompts do not give the annotation away, and drawings lie inside the
- * image.
+ * Holds a task to what `Task` promises: `parse(format(a)) = a`, `S(a, a) = 1`, `0 ≤ S ≤ 1`, `leaks(format(a), a)` is
+ * not empty, `parse` never throws and takes linear time, prompts do not give the annotation away, and drawings lie
+ * inside the image.
  * @throws ConfigError when `skip` names a law that does not exist
  * @example
  * import { describe, it } from "vitest";
  * import { describeTask } from "rise-ts/testing";
  * const task = rating({ question: "How crowded is this place?" });
- * describeTask({ describe, it }, "rating", { task, annotation: (rng) => 1 + rng.integer(5), answers: ["rating: 4", "4/5"] });
+ * const annotation = (rng) => 1 + rng.integer(5);
+ * describeTask({ describe, it }, "rating", { task, annotation, answers: ["rating: 4", "4/5"] });
  */
 export function describeTask<A>(runner: TestRunner, name: string, contract: TaskContract<A>): void {
   const { task, strict, annotation, answers = [], image = { width: 1000, height: 1000 }, runs = 100, skip } = contract;

@@ -23,8 +23,8 @@ export interface TrainerContract {
 }
 
 /**
- * Holds a trainer to what `Trainer` promises: gradients at the temperature it scores at, sums over passes, a sampler with
- * the weights of the last step, checkpoints to the bit, and errors that leave no gradient behind. Each law creates
+ * Holds a trainer to what `Trainer` promises: gradients at the temperature it scores at, sums over passes, a sampler
+ * with the weights of the last step, checkpoints to the bit, and errors that leave no gradient behind. Each law creates
  * trainers of its own and disposes of them.
  * @param create makes a new trainer, the same each time
  * @throws ConfigError when `skip` names a law that does not exist

@@ -6,7 +6,7 @@ import { createRng, type Rng } from "../../rng";
  * The functions of a test runner: those of Vitest, Jest or `node:test`. Whole modules will do.
  * @example
  * import * as vitest from "vitest";
- * describeTask(vitest, "rating", { task: rating({ question: "How crowded is it?" }), annotation: (rng) => 1 + rng.integer(5) });
+ * describeTask(vitest, "rating", { task: rating(), annotation: (rng) => 1 + rng.integer(5) });
  */
 export interface TestRunner {
   readonly describe: (name: string, body: () => void) => unknown;
@@ -43,7 +43,7 @@ export function describeLaws<Subject>(
       );
   describe(name, () => {
     for (const [law, check] of Object.entries(laws)) {
-      const reason = skips[law];
+      const reason = Object.hasOwn(skips, law) && skips[law];
       const run = async () => check(subject);
       if (reason) it.skip(`${law} (skipped: ${reason})`, run);
       else it(law, run);
