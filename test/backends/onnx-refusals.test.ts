@@ -286,7 +286,7 @@ describe("training is refused", () => {
       await refuses(
         onnxTrainer({ model: checkpointDir, device: "cpu", lora: { rank: 1, alpha } }),
         ConfigError,
-        "lora.alpha: expected a number above 0",
+        "expected lora.alpha to be a finite number above 0",
         `got ${alpha}`,
       );
   });
