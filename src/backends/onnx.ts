@@ -30,7 +30,9 @@ export interface OnnxBackendOptions {
 }
 
 export const onnxBackendSpec = {
-  model: text().default(defaultModel).describe("A Qwen2-VL checkpoint: a Hugging Face directory, or a hub id"),
+  model: text('the path of a directory, or a hub id such as "Qwen/Qwen2-VL-2B-Instruct"')
+    .default(defaultModel)
+    .describe("A Qwen2-VL checkpoint: a Hugging Face directory, or a hub id"),
   rowsAtOnce: count().default(64).describe("Completions generated side by side"),
   precision: choice(["float32", "half", "int8", "int4"])
     .default("float32")

@@ -70,7 +70,7 @@ export const openaiBackendSpec = {
   apiKey: secret("printable ASCII without spaces or line breaks", isKey)
     .optional()
     .describe("Sent as a bearer token; none without it"),
-  model: text().describe("The server's name for the model"),
+  model: text("the server's name for it").describe("The server's name for the model"),
   headers: given("header fields, or a function that gives them").default({}).describe("Further header fields"),
   query: given("texts by name").default({}).describe("Parameters of the address"),
   omitFields: list("a list of fields").default([]).describe("Fields not to send"),

@@ -15,15 +15,13 @@ export interface LoraConfig {
   readonly targetModules?: readonly string[] | "all-linear";
 }
 
-const isTargets = (value: unknown) => value === "all-linear" || (Array.isArray(value) && value.length > 0);
-
 export const loraSpec = {
   rank: count().describe("The rank of the adapter's matrices"),
   alpha: number("a finite number above 0", (value) => value > 0 && Number.isFinite(value))
     .exactOptional()
     .describe("Numerator of the scale; 2 · rank without it"),
   rsLora: flag().default(false).describe("The scale is alpha / √rank, not alpha / rank (rsLoRA)"),
-  targetModules: given<readonly string[] | "all-linear">('"all-linear", or a list of ends of layer names', isTargets)
+  targetModules: given<readonly string[] | "all-linear">('"all-linear", or a list of ends of layer names')
     .exactOptional()
     .describe("Linear layers by the end of their name, or all; those of the language model without it"),
 } satisfies Spec<LoraConfig>;

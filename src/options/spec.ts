@@ -50,7 +50,7 @@ export const divisor = () => number("from 0.000001 to 1000000", isDivisor);
 export const isDivisor = (value: number): boolean => value >= 1e-6 && value <= 1e6;
 
 export const flag = () => z.boolean("true or false");
-export const text = () => z.string("text").min(1, "text that is not empty");
+export const text = (words?: string) => z.string(words ?? "text").min(1, words ?? "text that is not empty");
 export const choice = <const Values extends readonly [string, ...string[]]>(values: Values) =>
   z.enum(
     values,

@@ -58,7 +58,9 @@ export interface OnnxTrainerOptions {
 }
 
 export const onnxTrainerSpec = {
-  model: text().default(defaultModel).describe("A checkpoint: a Hugging Face directory, or a hub id"),
+  model: text('the path of a directory, or a hub id such as "Qwen/Qwen2-VL-2B-Instruct"')
+    .default(defaultModel)
+    .describe("A checkpoint: a Hugging Face directory, or a hub id"),
   lora: requiredGroup(loraSpec).optional().describe("Train an adapter instead of every weight"),
   optimizer: having<GradientTransform>("a gradient transform, such as adamw()", "init", "update")
     .default(() => adamw({ weightDecay: 0.1, clipNorm: 1 }))

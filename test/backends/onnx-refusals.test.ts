@@ -103,7 +103,7 @@ describe("a model directory is refused", () => {
     ["threads", { threads: -1 }, "got -1"],
     ["threads", { threads: "2" as unknown as number }, 'got "2"'],
   ])("with %s that is no positive integer", async (name, options, found) => {
-    const parts = [`expected ${name} to be a positive integer`, found];
+    const parts = [`expected ${name} to be a whole number of at least 1`, found];
     await refuses(
       onnxBackend({ model: checkpointDir, device: "cpu", ...options }),
       ConfigError,
@@ -132,9 +132,9 @@ describe("options are refused", () => {
   it.each<[object, string]>([
     [{ loRA: { rank: 1 } }, 'onnxTrainer: unknown option "loRA"; did you mean "lora"?'],
     [{ lora: { rank: 1, dropout: 0.1 } }, 'onnxTrainer: unknown option "lora.dropout"; expected one of rank, alpha,'],
-    [{ lora: { rank: "1" } }, 'lora.rank: expected a positive integer, got "1"'],
-    [{ lora: { rank: 1, rsLora: "no" } }, 'lora: expected rsLora to be true or false, got "no"'],
-    [{ optimizer: {} }, "expected optimizer to be a gradient transform, such as adamw(); got something without init()"],
+    [{ lora: { rank: "1" } }, 'expected lora.rank to be a whole number of at least 1, got "1"'],
+    [{ lora: { rank: 1, rsLora: "no" } }, 'onnxTrainer: expected lora.rsLora to be true or false, got "no"'],
+    [{ optimizer: {} }, "expected optimizer to be a gradient transform, such as adamw(), got something without init()"],
     [{ gradientCheckpointing: "off" }, 'onnxTrainer: expected gradientCheckpointing to be true or false, got "off"'],
     [{ seed: 0.5 }, "onnxTrainer: expected seed to be a whole number, got 0.5"],
   ])("of the trainer: %j", (options, message) =>
@@ -213,21 +213,21 @@ describe("a prompt is refused", () => {
 
 describe("generation is refused", () => {
   it.each<[Partial<GenerateOptions>, string, string]>([
-    [{ maxTokens: 0 }, "expected maxTokens to be a positive integer", "got 0"],
-    [{ maxTokens: 2.5 }, "expected maxTokens to be a positive integer", "got 2.5"],
-    [{ count: 0 }, "expected count to be a positive integer", "got 0"],
-    [{ temperature: -1 }, "expected temperature 0, or from 0.000001 to 1000000", "got -1"],
-    [{ temperature: 1e-38 }, "expected temperature 0, or from 0.000001 to 1000000", "got 1e-38"],
-    [{ topK: 0 }, "expected topK to be a positive integer", "got 0"],
-    [{ topK: 1.5 }, "expected topK to be a positive integer", "got 1.5"],
-    [{ topP: 0 }, "expected topP in (0, 1]", "got 0"],
-    [{ topP: 1.1 }, "expected topP in (0, 1]", "got 1.1"],
-    [{ repetitionPenalty: 0 }, "expected repetitionPenalty from 0.000001 to 1000000", "got 0"],
-    [{ repetitionPenalty: 1e-40 }, "expected repetitionPenalty from", "got 1e-40"],
+    [{ maxTokens: 0 }, "expected maxTokens to be a whole number of at least 1", "got 0"],
+    [{ maxTokens: 2.5 }, "expected maxTokens to be a whole number of at least 1", "got 2.5"],
+    [{ count: 0 }, "expected count to be a whole number of at least 1", "got 0"],
+    [{ temperature: -1 }, "expected temperature to be 0, or from 0.000001 to 1000000", "got -1"],
+    [{ temperature: 1e-38 }, "expected temperature to be 0, or from 0.000001 to 1000000", "got 1e-38"],
+    [{ topK: 0 }, "expected topK to be a whole number of at least 1", "got 0"],
+    [{ topK: 1.5 }, "expected topK to be a whole number of at least 1", "got 1.5"],
+    [{ topP: 0 }, "expected topP to be in (0, 1]", "got 0"],
+    [{ topP: 1.1 }, "expected topP to be in (0, 1]", "got 1.1"],
+    [{ repetitionPenalty: 0 }, "expected repetitionPenalty to be from 0.000001 to 1000000", "got 0"],
+    [{ repetitionPenalty: 1e-40 }, "expected repetitionPenalty to be from", "got 1e-40"],
     [{ seed: Number.NaN }, "expected seed to be a whole number", "got NaN"],
-    [{ temperature: "1" as unknown as number }, "expected temperature 0, or from", 'got "1"'],
+    [{ temperature: "1" as unknown as number }, "expected temperature to be 0, or from", 'got "1"'],
     [{ temprature: 1 } as object, 'generate: unknown option "temprature"; did you mean "temperature"?', ""],
-    [{ stop: ["fine", ""] }, "expected stop texts that are not empty", 'got ["fine",""]'],
+    [{ stop: ["fine", ""] }, "expected stop to be a list of texts that are not empty", 'got ["fine",""]'],
   ])("with %j", (options, ...parts) =>
     refuses(backend.generate([promptOf(reference.cases[2]!)], { seed: 0, ...options }), ConfigError, ...parts),
   );
@@ -287,7 +287,7 @@ describe("training is refused", () => {
       await refuses(
         onnxTrainer({ model: checkpointDir, device: "cpu", lora: { rank: 1, alpha } }),
         ConfigError,
-        "lora.alpha: expected a number above 0",
+        "expected lora.alpha to be a finite number above 0",
         `got ${alpha}`,
       );
   });

@@ -446,19 +446,19 @@ describe("a request", () => {
 
   it.each<[object, string]>([
     [{ omitFields: ["temprature"] }, 'omitFields: unknown field "temprature"; did you mean "temperature"?'],
-    [{ omitFields: "seed" }, 'omitFields: expected a list of fields, got "seed"'],
+    [{ omitFields: "seed" }, 'expected omitFields to be a list of fields, got "seed"'],
     [{ renameFields: { maxTokens: "x" } }, 'renameFields: unknown field "maxTokens"; did you mean "max_tokens"?'],
     [{ renameFields: { seed: "" } }, "renameFields: expected a different name for each field"],
     [{ renameFields: { seed: "n", n: "n" } }, "renameFields: expected a different name for each field"],
     [{ extraBody: { stream: true } }, 'extraBody: expected fields other than "stream"'],
-    [{ extraBody: [1] }, "extraBody: expected an object, got [1]"],
+    [{ extraBody: [1] }, "expected extraBody to be an object, got [1]"],
     [{ headers: { "api key": "abcdef" } }, 'something else for "api key"'],
     [{ headers: { a: 7 } }, 'headers: expected text for "a", got number'],
     [{ query: { "api-version": 1 } }, 'query: expected text for "api-version", got number'],
     [{ joinReasoning: "yes" }, "expected joinReasoning to be true or false"],
-    [{ maxPixels: 0 }, "maxPixels to be a positive integer"],
-    [{ maxWaitMs: 2 ** 31 }, "maxWaitMs to be at most 2147483647"],
-    [{ timeoutMs: 2 ** 31 }, "timeoutMs to be at most 2147483647"],
+    [{ maxPixels: 0 }, "maxPixels to be a whole number of at least 1"],
+    [{ maxWaitMs: 2 ** 31 }, "maxWaitMs to be a whole number of at least 1, at most 2147483647"],
+    [{ timeoutMs: 2 ** 31 }, "timeoutMs to be a whole number of at least 1, at most 2147483647"],
     [{ header: {} }, 'unknown option "header"; did you mean "headers"?'],
   ])("refuses %j", (options, message) => {
     expect(() => open(options)).toThrow(ConfigError);

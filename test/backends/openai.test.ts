@@ -165,7 +165,7 @@ describe("openaiBackend", () => {
     expect(() => open({ baseUrl: "localhost" })).toThrow("http or https");
     expect(() => open({ baseUrl: "https://me:secret@host/v1" })).toThrow(ConfigError);
     expect(() => open({ retries: -1 })).toThrow(ConfigError);
-    expect(() => open({ model: undefined })).toThrow("expected model to be the server's name for it, got undefined");
+    expect(() => open({ model: undefined })).toThrow("expected model to be the server's name for it, got nothing");
     expect(() => open({ baseURL: "x" })).toThrow('openaiBackend: unknown option "baseURL"; did you mean "baseUrl"?');
     expect(() => openaiBackend(apiKey as never)).toThrow(
       "openaiBackend: expected its options to be an object, got text",
