@@ -24,8 +24,7 @@ export function checkLearningRate(where: string, name: string, learningRate: Lea
 /** @throws ConfigError for a rate that is negative or not a number */
 export function learningRateAt(learningRate: LearningRate, step: number, what = "expected the learning rate"): number {
   const rate = typeof learningRate === "number" ? learningRate : learningRate(step);
-  if (!isRate(rate))
-    throw new ConfigError(`${what} to be a number of at least 0, got ${shown(rate)} for step ${step}`);
+  if (!isRate(rate)) throw new ConfigError(`${what} to be a number of at least 0, got ${shown(rate)} for step ${step}`);
   return rate;
 }
 

@@ -31,9 +31,7 @@ export async function claimDirectory(
         `${path} is not empty, and not a run's: expected a ${configFile}, found ${names.slice(0, 3).join(", ")}; choose another runDir`,
       );
     else if (!resume)
-      throw new CheckpointError(
-        `${path} is not empty: pass resume: true to resume the run in it, or another runDir`,
-      );
+      throw new CheckpointError(`${path} is not empty: pass resume: true to resume the run in it, or another runDir`);
     else {
       const file = join(path, configFile);
       const stored = await readJson(file);
