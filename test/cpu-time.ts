@@ -1,7 +1,1 @@
-/** Milliseconds of this process's own work that `run` takes: what else the machine does hardly counts. */
-export function cpuTime(run: () => void): number {
-  const before = process.cpuUsage();
-  run();
-  const { user, system } = process.cpuUsage(before);
-  return (user + system) / 1000;
-}
+export { cpuTime } from "../src/testing/laws/cpu-time";

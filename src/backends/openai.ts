@@ -9,7 +9,7 @@ import { longestTimerMs } from "../remote/http";
 import { deriveSeed } from "../rng";
 import type { Completion, Prompt } from "../types";
 import { chatUrl, checkedHeaders, checkKey, type HeaderSource, secretsOf } from "./openai/address";
-import { checkBodyOptions, type RequestField, requestBody, samplingFields } from "./openai/body";
+import { checkBodyOptions, type RequestField, requestBody, samplingFields, waysOut } from "./openai/body";
 import { chatMessages } from "./openai/messages";
 import { type Endpoint, requestChoices } from "./openai/request";
 
@@ -114,6 +114,7 @@ export function openaiBackend(options: OpenaiBackendOptions): VlmBackend {
       ...(apiKey !== undefined && { authorization: `Bearer ${apiKey}` }),
       ...checkedHeaders(typeof headers === "function" ? await asked(headers) : headers),
     }),
+    waysOut: waysOut(bodyOptions),
     secrets: [...(apiKey === undefined ? [] : [apiKey]), ...secretsOf(url)],
     warn: (message) => process.emitWarning(`${model}: ${message}`, { code: "RISE_RETRY_AFTER" }),
   };

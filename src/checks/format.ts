@@ -1,3 +1,4 @@
+import { checkArguments, functionKind, textKind } from "../options/arguments";
 import type { FormatCheck } from "../types";
 import { hasSentence } from "./sentences";
 import { parseThinkAnswer } from "./think-answer";
@@ -9,6 +10,7 @@ import { parseThinkAnswer } from "./think-answer";
  * Source: RISE, F_CoT in Eq. 1 (its first half; the second is that Â parses). The paper leaves "narrative" to us.
  */
 export function checkCotFormat(cot: string): FormatCheck {
+  checkArguments("checkCotFormat", { cot }, { cot: textKind });
   const text = cot.trim();
   if (text === "") return fail("the cot is empty");
   if (/<\/?(?:think|answer)>/i.test(text)) return fail("the cot contains a <think> or <answer> tag");
@@ -31,6 +33,7 @@ const listItem = /^\s*(?:[-*•+]\s|[・●◦‣•]|\p{N}{1,9}(?:[.)]\s|[、�
  * Source: RISE, F_R1 in Eq. 9.
  */
 export function checkAnswerFormat(text: string, parse: (answer: string) => unknown): FormatCheck {
+  checkArguments("checkAnswerFormat", { text, parse }, { text: textKind, parse: functionKind });
   return readAnswer(text, { parse }).format;
 }
 

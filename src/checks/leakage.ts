@@ -1,3 +1,4 @@
+import { checkArguments, fieldsKind, listKind, optionalKind, textKind } from "../options/arguments";
 import type { Leak } from "../types";
 import { findClassNames } from "./label-names";
 import { numberRules } from "./numbers/digits";
@@ -27,14 +28,18 @@ export type { LeakKind } from "./numbers/rule";
  */
 export function findLeaks(
   cot: string,
-  { labels = [], answer = "" }: { readonly labels?: readonly string[]; readonly answer?: string } = {},
+  options: { readonly labels?: readonly string[]; readonly answer?: string } = {},
 ): Leak[] {
+  checkArguments("findLeaks", { cot, options }, { cot: textKind, options: optionsKind });
+  const { labels = [], answer = "" } = options;
   const tokens = tokenise(cot);
   const spans = [...findNumbers(tokens), ...findClassNames(tokens, labels), ...findCopies(cot, answer)];
   return spans
     .map(({ kind, start, end }) => ({ kind, text: cot.slice(start, end), start, end }))
     .sort((a, b) => a.start - b.start || b.end - a.end);
 }
+
+const optionsKind = fieldsKind({ labels: optionalKind(listKind(textKind)), answer: optionalKind(textKind) });
 
 interface Span {
   readonly kind: LeakKind;

@@ -1,3 +1,5 @@
+import { checkArguments, textKind } from "../options/arguments";
+
 /** Both parts of a stage-2 completion, without surrounding space. */
 export interface ThinkAnswer {
   readonly think: string;
@@ -6,6 +8,7 @@ export interface ThinkAnswer {
 
 /** The stage-2 target `<think>R</think><answer>A</answer>`; `parseThinkAnswer` reads it back unless a part has one of the tags. */
 export function formatThinkAnswer(think: string, answer: string): string {
+  checkArguments("formatThinkAnswer", { think, answer }, { think: textKind, answer: textKind });
   return `<think>${think.trim()}</think><answer>${answer.trim()}</answer>`;
 }
 
@@ -14,6 +17,7 @@ export function formatThinkAnswer(think: string, answer: string): string {
  * Newlines inside the parts are legal. Never throws; linear time.
  */
 export function parseThinkAnswer(text: string): ThinkAnswer | null {
+  checkArguments("parseThinkAnswer", { text }, { text: textKind });
   let at = 0;
   const between: string[] = [];
   for (const tag of ["<think>", "</think>", "<answer>", "</answer>"]) {

@@ -1,4 +1,5 @@
 import { ConfigError } from "../errors";
+import { checkArguments, fieldsKind, listKind, numberKind, textKind } from "../options/arguments";
 import { shown } from "../options/display";
 import { number, readOptions, type Spec, share, count as wholeNumber } from "../options/spec";
 
@@ -33,6 +34,7 @@ export function selectHighQuality<Row extends { readonly reward: number }>(
   rows: readonly Row[],
   options: FilterOptions = {},
 ): Row[] {
+  checkArguments("selectHighQuality", { rows }, { rows: rowsKind });
   const { threshold, fraction, topK } = readOptions("selectHighQuality", options, selectHighQualitySpec);
   if (fraction !== undefined && topK !== undefined)
     throw new ConfigError("selectHighQuality: expected fraction or topK, got both");
@@ -45,6 +47,9 @@ export function selectHighQuality<Row extends { readonly reward: number }>(
   return rows.filter((row) => kept.has(row));
 }
 
+const rowsKind = listKind(fieldsKind({ reward: numberKind }));
+const judgedKind = fieldsKind({ cot: fieldsKind({ text: textKind }), reward: fieldsKind({ reward: numberKind }) });
+
 /** @throws ConfigError for a τ that is not a number */
 export function checkThreshold(threshold: number): void {
   if (typeof threshold !== "number" || Number.isNaN(threshold))
@@ -56,6 +61,7 @@ export function checkThreshold(threshold: number): void {
  * @throws ConfigError for an empty group
  */
 export function bestRollout<R extends Judged>(rollouts: readonly R[]): R {
+  checkArguments("bestRollout", { rollouts }, { rollouts: listKind(judgedKind) });
   const [first, ...others] = rollouts;
   if (!first) throw new ConfigError("bestRollout: expected at least one rollout, got none");
   return others.reduce((best, rollout) => (isBetter(rollout, best) ? rollout : best), first);

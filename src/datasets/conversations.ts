@@ -1,6 +1,7 @@
 import { basename, dirname, resolve } from "node:path";
 import type { ExampleStream, Omission } from "../dataset";
 import { ConfigError, DataError } from "../errors";
+import { checkArguments, listKind, objectKind } from "../options/arguments";
 import { excerpt, shown } from "../options/display";
 import { checkOptions, type Names } from "../options/options";
 import type { RatedCot } from "../rollouts";
@@ -135,6 +136,7 @@ export function cotsOf<A>(dataset: readonly Example<A>[]): readonly RatedCot<A>[
     throw new ConfigError(
       `expected cotsOf()'s dataset to be an array, got ${shown(dataset)}; a stream has to be awaited`,
     );
+  checkArguments("cotsOf", { dataset }, { dataset: listKind(objectKind) });
   return (dataset as readonly Example<A>[]).flatMap(({ id, annotation, metadata: { cot, reward = 1 } = {} }) =>
     typeof cot === "string" ? [{ exampleId: id, cot, annotation, reward: reward as number }] : [],
   );

@@ -1,6 +1,7 @@
 import { join } from "node:path";
 import type { Splits } from "../dataset";
 import { DataError } from "../errors";
+import { checkArguments, objectKind } from "../options/arguments";
 import { excerpt } from "../options/display";
 import type { Example, LabelDistribution } from "../types";
 import { readLines } from "./formats/lines";
@@ -25,7 +26,12 @@ export const emotion6Labels = ["anger", "disgust", "fear", "joy", "sadness", "su
  * @throws ConfigError for a path that is no text
  * @throws DataError for what is missing, naming where it is published, and for rows that are not as they were published
  */
-export async function emotion6(dir: string, { seed = 0 } = {}): Promise<Splits<LabelDistribution>> {
+export async function emotion6(
+  dir: string,
+  options: { readonly seed?: number } = {},
+): Promise<Splits<LabelDistribution>> {
+  checkArguments("emotion6", { options }, { options: objectKind });
+  const { seed = 0 } = options;
   checkPath("emotion6()'s dir", dir);
   await requireFiles(dir, ["ground_truth.txt"], source);
   const rows = await readGroundTruth(join(dir, "ground_truth.txt"));

@@ -1,4 +1,5 @@
 import { ConfigError, DataError } from "../errors";
+import { checkArguments, objectKind } from "../options/arguments";
 import { shown } from "../options/display";
 import { createRng } from "../rng";
 import type { Example } from "../types";
@@ -40,6 +41,7 @@ export function splitPerClass<T extends Drawable>(
   counts: { readonly train: number; readonly test: number },
   seed = 0,
 ): { readonly train: T[]; readonly test: T[] } {
+  checkArguments("splitPerClass", { counts }, { counts: objectKind });
   checkCount("train", counts.train);
   checkCount("test", counts.test);
   const classes = shuffledClasses(examples, categoryOf, seed, "split");
@@ -61,7 +63,9 @@ export function splitPerClass<T extends Drawable>(
  * The class that a data set files an example under: `metadata.category`.
  * @throws DataError where there is none
  */
-export function categoryOf({ id, metadata }: Drawable): string {
+export function categoryOf(example: Drawable): string {
+  checkArguments("categoryOf", { example }, { example: objectKind });
+  const { id, metadata } = example;
   const category = metadata?.category;
   if (typeof category !== "string") throw new DataError(`expected example ${id} to have a metadata.category`);
   return category;

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { z } from "zod";
 import type { ExampleStream, Omission, Splits } from "../dataset";
 import { DataError } from "../errors";
+import { checkArguments, objectKind } from "../options/arguments";
 import { checkOptions, type Names } from "../options/options";
 import { checkSpace } from "../similarity/boxes";
 import type { Box, BoxSpace, Example } from "../types";
@@ -35,7 +36,9 @@ export interface LisaOptions {
  * @throws ConfigError for a path that is no text, and a space that there is not
  * @throws DataError for what is missing, naming where it is published, and for a file that is not as it was published
  */
-export async function lisa(dir: string, { space = "thousand" }: LisaOptions = {}): Promise<Splits<readonly Box[]>> {
+export async function lisa(dir: string, options: LisaOptions = {}): Promise<Splits<readonly Box[]>> {
+  checkArguments("lisa", { options }, { options: objectKind });
+  const { space = "thousand" } = options;
   checkPath("lisa()'s dir", dir);
   checkSpace("lisa()'s space", space);
   const omissions: Omission[] = [];

@@ -6,15 +6,22 @@ import type { Policy } from "./policy";
 /** Frozen weights beyond this, in bytes of float32, are not copied into every compiled graph. */
 const mostCopied = 2 ** 30;
 
-/** How graphs of this policy find their frozen weights. */
-export function weightStorage({
-  checkpoint,
-  trainable,
-}: Policy): Pick<SessionOptions, "folder" | "weightsStayInFiles"> {
+/** How the graphs of a policy find its frozen weights. */
+type WeightStorage = Required<Pick<SessionOptions, "folder" | "weightsStayInFiles">>;
+
+const known = new WeakMap<Policy, WeightStorage>();
+
+/** How the graphs of this policy find its frozen weights; computed once for each policy. */
+export function weightStorage(policy: Policy): WeightStorage {
+  const before = known.get(policy);
+  if (before) return before;
+  const { checkpoint, trainable } = policy;
   const frozen = [...checkpoint.tensors].filter(([name]) => !trainable.has(name));
   const bytes = sum(frozen.map(([, { shape }]) => 4 * elementCount(shape, "weight")));
-  // Rounded matrices are small, and slow unless they are rearranged.
-  return { folder: checkpoint.folder, weightsStayInFiles: !checkpoint.rounded && bytes > mostCopied };
+  // Quantized matrices are small, and slow unless they are rearranged.
+  const storage = { folder: checkpoint.folder, weightsStayInFiles: !checkpoint.rounded && bytes > mostCopied };
+  known.set(policy, storage);
+  return storage;
 }
 
 /** Bytes of rearranged copies that compiled graphs may hold together: of rounded matrices, which take long to arrange … */
@@ -49,12 +56,18 @@ export function compiledAtOnce(policy: Policy, { memory }: Placement, part?: Par
   return Math.min(mostCompiled, Math.max(2, Math.floor(fit)));
 }
 
-/** Bytes of weights that each compiled graph copies on the CPU: those in float32 that are not quantized. */
+/**
+ * Bytes of weights that each compiled graph copies on the CPU: those in float32 that are not quantized. A graph of the language model rearranges them twice, for the prompt and for
+ * what follows, or for the way there and the way back.
+ */
 export function copiedBytes(policy: Policy, part?: Part): number {
-  const { checkpoint, trainable } = policy;
+  const { architecture, checkpoint, trainable } = policy;
   if (checkpoint.rounded || weightStorage(policy).weightsStayInFiles) return graphBytes;
-  const frozen = [...checkpoint.tensors].filter(([name]) => isOf(name, part) && !trainable.has(name));
-  return graphBytes + sum(frozen.map(([, { shape }]) => 4 * elementCount(shape, "weight")));
+  const isOf = (name: string) =>
+    part === undefined || name.startsWith(architecture.visionPrefix) === (part === "vision");
+  const frozen = [...checkpoint.tensors].filter(([name]) => isOf(name) && !trainable.has(name));
+  const copies = part === "vision" ? 1 : 2;
+  return graphBytes + copies * sum(frozen.map(([, { shape }]) => 4 * elementCount(shape, "weight")));
 }
 
 /** Memory of the machine or of the container, whichever is less; without a limit the latter is 0 or astronomical. */
@@ -62,7 +75,5 @@ export function memoryLimit(): number {
   const limit = process.constrainedMemory();
   return limit > 0 ? Math.min(limit, totalmem()) : totalmem();
 }
-
-const isOf = (name: string, part?: Part) => part === undefined || name.startsWith("visual.") === (part === "vision");
 
 const sum = (sizes: readonly number[]) => sizes.reduce((a, b) => a + b, 0);

@@ -1,3 +1,4 @@
+import { checkArguments, fieldsKind, listKind, objectKind, textKind } from "../options/arguments";
 import type { Reward } from "../rollouts";
 import type { Task } from "../task";
 
@@ -32,6 +33,11 @@ export interface AnnotationAudit<A> {
  * Beyond RISE, which keeps only rewards.
  */
 export function auditAnnotations<A>(rollouts: readonly Judged<A>[], task: Task<A>): AnnotationAudit<A>[] {
+  checkArguments(
+    "auditAnnotations",
+    { rollouts, task },
+    { rollouts: listKind(fieldsKind({ exampleId: textKind })), task: objectKind },
+  );
   const groups = new Map<string, Judged<A>[]>();
   for (const rollout of rollouts) {
     const group = groups.get(rollout.exampleId);

@@ -2,12 +2,14 @@ import { appendFile } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
 import { CheckpointError } from "../errors";
+import { checkArguments, textKind } from "../options/arguments";
 import { claimDirectory } from "../runs/directory/claim";
 import {
   cutOff,
   flush,
   flushFolder,
   jsonl,
+  parseShallow,
   readJson,
   readWholeLines,
   writeAtomically,
@@ -113,6 +115,7 @@ const inMemory: EvaluationDirectory = {
  * @throws CheckpointError for a directory without one, or with one that is damaged
  */
 export async function readEvaluation<A>(runDir: string): Promise<Evaluation<A, string>> {
+  checkArguments("readEvaluation", { runDir }, { runDir: textKind });
   const summary = (await readJson(join(runDir, "evaluation.json"))) as Omit<Evaluation<A, string>, "records">;
   const file = join(runDir, "records.jsonl");
   const { lines } = await readWholeLines(file);
@@ -146,7 +149,7 @@ function readAnswerRow(line: string, where: string): readonly [string, Answer] {
 
 function readRow<A>(line: string, where: string): EvaluationRecord<A> {
   try {
-    const row = JSON.parse(line);
+    const row = parseShallow(line) as EvaluationRecord<A>;
     answerRow.parse(row);
     return row;
   } catch (cause) {

@@ -27,7 +27,7 @@ const kindOf = (found: Stats) =>
 
 /** A trainer's checkpoint has its weights and often lacks what no training changes. */
 const whatToCopy = (path: string) =>
-  /(tokenizer|tokenizer_config|preprocessor_config)\.json$/.test(path)
+  /(tokenizer|tokenizer_config)\.json$/.test(path)
     ? "; training does not change it: copy the one of the model that was trained"
     : "";
 

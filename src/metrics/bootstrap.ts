@@ -1,3 +1,4 @@
+import { checkArguments, functionKind, numberKind } from "../options/arguments";
 import { count, number, readOptions, type Spec, seed as seedOption } from "../options/spec";
 import { createRng } from "../rng";
 
@@ -41,6 +42,7 @@ export function bootstrapInterval(
   statistic: (counts: Counts) => number,
   options: ResamplingOptions = {},
 ): Interval {
+  checkArguments("bootstrapInterval", { size, statistic }, { size: numberKind, statistic: functionKind });
   const { level, resamples, seed } = readOptions("bootstrapInterval", options, resamplingSpec);
   const rng = createRng(seed, "bootstrap");
   const counts = new Uint32Array(size);

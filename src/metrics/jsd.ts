@@ -1,7 +1,8 @@
 import { DataError } from "../errors";
+import { checkArguments, objectKind } from "../options/arguments";
 import { probabilityOf, total, unionOfLabels } from "../similarity/distribution";
 import type { LabelDistribution } from "../types";
-import { meanOver, type Outcome } from "./outcome";
+import { meanOver, type Outcome, outcomesKind } from "./outcome";
 
 /**
  * JSD(P, Q) = ½ KLD(P ‖ M) + ½ KLD(Q ‖ M),  M = (P + Q) / 2, both renormalised first.
@@ -16,6 +17,7 @@ export function jensenShannonDivergence(
   prediction: LabelDistribution | null,
   { unit = "nats" }: { readonly unit?: "nats" | "bits" } = {},
 ): number {
+  checkArguments("jensenShannonDivergence", { truth }, { truth: objectKind });
   const nats = divergence(truth, prediction);
   return unit === "bits" ? nats / Math.LN2 : nats;
 }
@@ -25,6 +27,7 @@ export function meanJensenShannonDivergence(
   outcomes: readonly Outcome<LabelDistribution>[],
   options: { readonly unit?: "nats" | "bits" } = {},
 ): number {
+  checkArguments("meanJensenShannonDivergence", { outcomes }, { outcomes: outcomesKind });
   return meanOver("meanJensenShannonDivergence", outcomes, ({ truth, prediction }) =>
     jensenShannonDivergence(truth, prediction, options),
   );

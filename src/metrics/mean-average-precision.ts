@@ -1,8 +1,10 @@
 import { DataError } from "../errors";
+import { checkArguments } from "../options/arguments";
 import { boxIou } from "../similarity/boxes";
 import type { Box } from "../types";
 import type { Counts } from "./bootstrap";
 import type { Outcome } from "./outcome";
+import { outcomesKind } from "./outcome";
 
 export interface AveragePrecision {
   /** AP at IoU 0.5, mean over categories: the paper's mAP. */
@@ -26,6 +28,7 @@ export interface AveragePrecision {
  * Source: RISE, mAP in Tables 1 and 2; COCO detection evaluation, area "all".
  */
 export function meanAveragePrecision(outcomes: readonly Outcome<readonly Box[]>[]): AveragePrecision {
+  checkArguments("meanAveragePrecision", { outcomes }, { outcomes: outcomesKind });
   const once = new Uint32Array(outcomes.length).fill(1);
   const categories = prepare(outcomes, iouThresholds).flatMap((category) => {
     const precisions = averagePrecisions(category, once);

@@ -1,7 +1,8 @@
 import { DataError } from "../errors";
+import { checkArguments, functionKind, textKind } from "../options/arguments";
 import { flag, readOptions, type Spec } from "../options/spec";
 import { type Counts, weightedMean } from "./bootstrap";
-import { meanOver, type Outcome } from "./outcome";
+import { meanOver, type Outcome, outcomesKind } from "./outcome";
 
 /** A number for all examples together, from a plain function. Its optional properties make intervals fast, and comparisons possible. */
 export interface Metric<A> {
@@ -34,13 +35,18 @@ export function meanMetric<A>(
   each: (outcome: Outcome<A>) => number,
   options: MeanMetricOptions = {},
 ): Metric<A> {
+  checkArguments("meanMetric", { name, each }, { name: textKind, each: functionKind });
   const { lowerIsBetter } = readOptions("meanMetric", options, meanMetricSpec);
-  const metric = (outcomes: readonly Outcome<A>[]) => meanOver(name, outcomes, each);
+  const metric = (outcomes: readonly Outcome<A>[]) => {
+    checkArguments(name, { outcomes }, { outcomes: outcomesKind });
+    return meanOver(name, outcomes, each);
+  };
   return Object.assign(metric, { each, lowerIsBetter });
 }
 
 /** A metric's value for some outcomes by how often each is there. */
 export function weightedMetric<A>(metric: Metric<A>, outcomes: readonly Outcome<A>[]): (counts: Counts) => number {
+  checkArguments("weightedMetric", { metric, outcomes }, { metric: functionKind, outcomes: outcomesKind });
   if (metric.each) return weightedMean(outcomes.map(metric.each));
   if (metric.weighted) return metric.weighted(outcomes);
   return (counts) => {

@@ -1,4 +1,5 @@
 import { DataError } from "../errors";
+import { fieldsKind, listKind, presentKind } from "../options/arguments";
 import type { Box } from "../types";
 
 /** One evaluated example. */
@@ -11,6 +12,9 @@ export interface Outcome<A> {
   /** Regions of objects that nobody drew one by one, COCO's `iscrowd`; only average precision reads them. */
   readonly crowds?: readonly Box[];
 }
+
+/** A list of outcomes, of which each has both fields. */
+export const outcomesKind = listKind(fieldsKind({ truth: presentKind, prediction: presentKind }));
 
 /** Σ value / N.  @throws DataError when there is nothing to average */
 export function meanOver<T>(metric: string, rows: readonly T[], value: (row: T) => number): number {

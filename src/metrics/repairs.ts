@@ -1,3 +1,5 @@
+import { checkArguments, fieldsKind, listKind, optionalKind } from "../options/arguments";
+
 /**
  * How many answers could only be read by overlooking something, by what that was: `{ "text around it": 12, "coordinates look like fractions": 40 }`.
  *
@@ -8,6 +10,7 @@
 export function countRepairs(
   rows: readonly { readonly repairs?: readonly string[] | undefined }[],
 ): Readonly<Record<string, number>> {
+  checkArguments("countRepairs", { rows }, { rows: listKind(fieldsKind({ repairs: optionalKind(listKind()) })) });
   const counts = new Map<string, number>();
   for (const { repairs = [] } of rows) for (const repair of repairs) counts.set(repair, (counts.get(repair) ?? 0) + 1);
   return Object.fromEntries([...counts].sort(([, a], [, b]) => b - a));

@@ -1,4 +1,5 @@
 import { DataError } from "../errors";
+import { checkArguments, listKind, numberKind } from "../options/arguments";
 import { readOptions, type Spec } from "../options/spec";
 import { bootstrapInterval, resamplingSpec, weightedMean } from "./bootstrap";
 
@@ -21,6 +22,7 @@ export interface WinRate {
  * Source: RISE, WR in Table 1. Departure: the paper does not say what a tie counts.
  */
 export function winRate(ours: readonly number[], baseline: readonly number[]): WinRate {
+  checkArguments("winRate", { ours, baseline }, { ours: listKind(numberKind), baseline: listKind(numberKind) });
   if (ours.length !== baseline.length || ours.length === 0) {
     throw new DataError(
       `winRate needs the same examples on both sides, but got ${ours.length} of ours and ${baseline.length} of the baseline`,

@@ -1,4 +1,5 @@
 import { TrainingError } from "../errors";
+import { checkArguments, mapKind } from "../options/arguments";
 import { positive, readArgument } from "../options/spec";
 import { type Loop, runInThreads } from "./threads";
 import type { GradientTransform, Tensors } from "./transform";
@@ -30,6 +31,7 @@ export function clipByGlobalNorm(maxNorm: number): GradientTransform {
  * @throws ConfigError and TrainingError as `clipByGlobalNorm`; the gradients are left as they were
  */
 export function clipGradNorm(gradients: Tensors, maxNorm: number): number {
+  checkArguments("clipGradNorm", { gradients }, { gradients: mapKind });
   readArgument("clipGradNorm", "maxNorm", maxNorm, positive());
   const norm = globalNorm(gradients);
   multiply(gradients, clippingFactor(maxNorm, norm));
@@ -59,6 +61,7 @@ const scale: Loop<readonly [Float32Array], { readonly factor: number }> = ([valu
 
 /** ‖g‖ = √Σ g² over all tensors together. */
 export function globalNorm(gradients: Tensors): number {
+  checkArguments("globalNorm", { gradients }, { gradients: mapKind });
   let sum = 0;
   for (const gradient of gradients.values()) sum += sumOfSquares(gradient);
   return Math.sqrt(sum);

@@ -1,3 +1,4 @@
+import { checkArguments, fieldsKind, listKind, objectKind, optionalKind, textKind } from "../options/arguments";
 import type { Task } from "../task";
 import type { Example } from "../types";
 import { createPage } from "./elements/page";
@@ -28,6 +29,15 @@ export interface ReportOptions<A> {
   readonly records?: readonly ReportedRecord<A>[];
 }
 
+const optionsKind = fieldsKind({
+  title: textKind,
+  task: objectKind,
+  dataset: listKind(fieldsKind({ id: textKind })),
+  runs: listKind(fieldsKind({ title: textKind, runDir: textKind })),
+  tables: optionalKind(listKind(fieldsKind({ title: textKind, header: listKind(), rows: listKind(listKind()) }))),
+  records: optionalKind(listKind(fieldsKind({ exampleId: textKind, text: textKind }))),
+});
+
 /**
  * Makes one HTML page, complete in itself, of what runs did: scores, and for every stage its curves, and what the model
  * thought of an image at the first, the middle and the last step, what it reconstructed, what leaked, and what that
@@ -38,6 +48,7 @@ export interface ReportOptions<A> {
  * await writeFile("report.html", html);
  */
 export async function htmlReport<A>(options: ReportOptions<A>): Promise<string> {
+  checkArguments("htmlReport", { options }, { options: optionsKind });
   const { title, task, dataset, runs, tables = [], records = [] } = options;
   const page = createPage(task, dataset);
   const sections = [

@@ -1,6 +1,7 @@
 import { readAnswer } from "../checks/format";
+import { checkArguments, fieldsKind, presentKind, textKind } from "../options/arguments";
 import type { Task } from "../task";
-import { gatherEvidence, type Judgement, judgement, type RolloutParts } from "./reward";
+import { gatherEvidence, type Judgement, judgement, type RolloutParts, taskKind } from "./reward";
 
 /**
  * R(A, Â, R) = S(A, Â) · [L(R, A) = 0 ∧ F_CoT(R, Â) = 1]
@@ -26,7 +27,13 @@ export type AnswerRewardFunction<A> = (task: Task<A>, parts: AnswerParts<A>) => 
  *
  * Source: RISE, Eq. 9.
  */
-export function answerReward<A>(task: Task<A>, { truth, text }: AnswerParts<A>): Judgement<A> {
+export function answerReward<A>(task: Task<A>, parts: AnswerParts<A>): Judgement<A> {
+  checkArguments(
+    "answerReward",
+    { task, parts },
+    { task: taskKind, parts: fieldsKind({ truth: presentKind, text: textKind }) },
+  );
+  const { truth, text } = parts;
   const { format, prediction, repairs } = readAnswer(text, task);
   const similarity = prediction === null ? 0 : task.similarity(truth, prediction);
   return judgement({ prediction, similarity, leaks: [], format, repairs }, format.ok ? similarity : 0);

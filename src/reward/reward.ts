@@ -1,4 +1,5 @@
 import { checkCotFormat, doesNotParse } from "../checks/format";
+import { checkArguments, fieldsKind, functionKind, presentKind, textKind } from "../options/arguments";
 import type { Reward, Rollout } from "../rollouts";
 import type { Task } from "../task";
 import type { FormatCheck, Leak } from "../types";
@@ -29,6 +30,10 @@ export interface Evidence<A> {
   readonly repairs: readonly string[];
 }
 
+/** The calls of a task that a reward makes. */
+export const taskKind = fieldsKind({ parse: functionKind, similarity: functionKind });
+const partsKind = fieldsKind({ truth: presentKind, cot: textKind, reconstruction: textKind });
+
 /**
  * Parses the reconstruction and runs every check once.
  *
@@ -36,9 +41,11 @@ export interface Evidence<A> {
  */
 export function gatherEvidence<A>(
   task: Task<A>,
-  { truth, cot, reconstruction }: RolloutParts<A>,
+  parts: RolloutParts<A>,
   { strict = false }: { readonly strict?: boolean } = {},
 ): Evidence<A> {
+  checkArguments("stage-1 reward", { task, parts }, { task: taskKind, parts: partsKind });
+  const { truth, cot, reconstruction } = parts;
   const prediction = task.parse(reconstruction);
   const narrative = checkCotFormat(cot);
   return {

@@ -1,4 +1,5 @@
 import { ConfigError, TrainingError } from "../errors";
+import { checkArguments, functionKind, objectKind } from "../options/arguments";
 import type { RewardTerm } from "../rollouts";
 import type { Task } from "../task";
 import type { Judgement } from "./reward";
@@ -26,6 +27,7 @@ export function sumRewards<A, Parts>(
   judge: (task: Task<A>, parts: Parts) => Judgement<A> | Promise<Judgement<A>>,
   others: Readonly<Record<string, OwnReward<A, Parts>>>,
 ): (task: Task<A>, parts: Parts) => Promise<Judgement<A>> {
+  checkArguments("sumRewards", { judge, others }, { judge: functionKind, others: objectKind });
   const named = Object.entries(others).map(([name, { reward, weight = 1 }]) => ({ name, reward, weight }));
   for (const { name, reward, weight } of named) {
     if (!Number.isFinite(weight))

@@ -1,4 +1,5 @@
 import { ConfigError } from "../errors";
+import { checkArguments, fieldsKind, listKind, numberKind, objectKind, textKind } from "../options/arguments";
 import { checkChoice } from "../options/choice";
 import type { Box, BoxSpace } from "../types";
 import { type Denominator, type Match, matchByIou, matchedSimilarity } from "./matching";
@@ -21,7 +22,8 @@ export function detectionSimilarity(
   prediction: readonly Box[],
   { denominator = "truth" }: { readonly denominator?: Denominator } = {},
 ): number {
-  return matchedSimilarity(truth, prediction, boxIou, denominator);
+  checkArguments("detectionSimilarity", { truth, prediction }, { truth: boxesKind, prediction: boxesKind });
+  return matchedSimilarity(truth, prediction, iouOf, denominator);
 }
 
 /**
@@ -31,7 +33,8 @@ export function detectionSimilarity(
  * @throws ConfigError when boxes of different spaces meet
  */
 export function matchBoxes(truth: readonly Box[], prediction: readonly Box[]): Match[] {
-  return matchByIou(truth, prediction, boxIou);
+  checkArguments("matchBoxes", { truth, prediction }, { truth: boxesKind, prediction: boxesKind });
+  return matchByIou(truth, prediction, iouOf);
 }
 
 /**
@@ -39,6 +42,11 @@ export function matchBoxes(truth: readonly Box[], prediction: readonly Box[]): M
  * @throws ConfigError when the boxes are in different spaces
  */
 export function boxIou(a: Box, b: Box): number {
+  checkArguments("boxIou", { a, b }, { a: boxKind, b: boxKind });
+  return iouOf(a, b);
+}
+
+function iouOf(a: Box, b: Box): number {
   if (a.space !== b.space) {
     throw new ConfigError(
       `boxes must be in one space to be compared, but these are in "${a.space}" and "${b.space}": use convertBox`,
@@ -70,6 +78,7 @@ export function convertBox(
   space: BoxSpace,
   imageSize: { readonly width: number; readonly height: number },
 ): Box {
+  checkArguments("convertBox", { box, imageSize }, { box: boxKind, imageSize: objectKind });
   checkSpace("convertBox()'s space", space);
   checkSpace("the space of convertBox()'s box", box.space);
   if (box.space === space) return box;
@@ -82,6 +91,15 @@ export function convertBox(
   const [y, height] = span(box.y * vertical, box.height * vertical, space);
   return { space, x, y, width, height };
 }
+
+const boxKind = fieldsKind({
+  space: textKind,
+  x: numberKind,
+  y: numberKind,
+  width: numberKind,
+  height: numberKind,
+});
+const boxesKind = listKind(boxKind);
 
 /** @throws ConfigError naming a setting that is no space */
 export function checkSpace(name: string, space: BoxSpace): void {

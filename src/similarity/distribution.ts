@@ -1,4 +1,5 @@
 import { ConfigError } from "../errors";
+import { checkArguments, objectKind } from "../options/arguments";
 import { checkChoice } from "../options/choice";
 import type { LabelDistribution } from "../types";
 
@@ -29,6 +30,7 @@ export function classificationSimilarity(
   prediction: LabelDistribution,
   { kl = "renormalised" }: { readonly kl?: "renormalised" | "asPrinted" } = {},
 ): number {
+  checkArguments("classificationSimilarity", { truth, prediction }, { truth: objectKind, prediction: objectKind });
   return Math.min(1, Math.max(0, unclampedSimilarity(truth, prediction, kl)));
 }
 
@@ -63,6 +65,7 @@ export function meanSquaredError(p: LabelDistribution, q: LabelDistribution): nu
  * Source: RISE, Eq. 4.
  */
 export function klDivergence(p: LabelDistribution, q: LabelDistribution): number {
+  checkArguments("klDivergence", { p, q }, { p: objectKind, q: objectKind });
   let sum = 0;
   for (const label of unionOfLabels(p, q)) {
     const a = probabilityOf(p, label) || EPSILON;
@@ -93,6 +96,7 @@ export function renormalise(distribution: LabelDistribution, where: string): Lab
  * @throws ConfigError when nothing has positive mass
  */
 export function roundDistribution(distribution: LabelDistribution, decimals = 2): LabelDistribution {
+  checkArguments("roundDistribution", { distribution }, { distribution: objectKind });
   const steps = 10 ** decimals;
   const scaled = Object.entries(renormalise(distribution, "roundDistribution()'s distribution")).map(
     ([label, value]) => ({ label, floor: Math.floor(value * steps), rest: (value * steps) % 1 }),

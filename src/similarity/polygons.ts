@@ -1,4 +1,5 @@
 import { ConfigError } from "../errors";
+import { checkArguments, fieldsKind, listKind, numberKind, textKind } from "../options/arguments";
 import type { Point, Polygon } from "../types";
 import { type Denominator, matchedSimilarity } from "./matching";
 import { overlapArea } from "./overlap";
@@ -16,7 +17,8 @@ export function segmentationSimilarity(
   prediction: readonly Polygon[],
   { denominator = "truth" }: { readonly denominator?: Denominator } = {},
 ): number {
-  return matchedSimilarity(truth, prediction, polygonIou, denominator);
+  checkArguments("segmentationSimilarity", { truth, prediction }, { truth: polygonsKind, prediction: polygonsKind });
+  return matchedSimilarity(truth, prediction, iouOf, denominator);
 }
 
 /**
@@ -24,6 +26,14 @@ export function segmentationSimilarity(
  * @throws ConfigError when they are in different spaces
  */
 export function polygonIou(a: Polygon, b: Polygon): number {
+  checkArguments("polygonIou", { a, b }, { a: polygonKind, b: polygonKind });
+  return iouOf(a, b);
+}
+
+const polygonKind = fieldsKind({ space: textKind, points: listKind(listKind(numberKind)) });
+const polygonsKind = listKind(polygonKind);
+
+function iouOf(a: Polygon, b: Polygon): number {
   if (a.space !== b.space)
     throw new ConfigError(
       `polygons must be in one space to be compared, but these are in "${a.space}" and "${b.space}"`,

@@ -1,5 +1,6 @@
 import { findLeaks } from "../checks/leakage";
 import { ConfigError, DataError } from "../errors";
+import { checkArguments, listKind, textKind } from "../options/arguments";
 import { shown } from "../options/display";
 import type { Names } from "../options/options";
 import { checkOptions } from "../options/options";
@@ -89,6 +90,7 @@ export function classification(options: ClassificationOptions): Task<LabelDistri
  * @throws ConfigError when `label` is not one of `labels`
  */
 export function oneHot(labels: readonly string[], label: string): LabelDistribution {
+  checkArguments("oneHot", { labels, label }, { labels: listKind(textKind), label: textKind });
   if (!labels.includes(label)) throw new ConfigError(`"${label}" is not one of the labels: ${labels.join(", ")}`);
   return Object.fromEntries(labels.map((other) => [other, other === label ? 1 : 0]));
 }

@@ -3,9 +3,10 @@ import { join } from "node:path";
 import { z } from "zod";
 import type { GenerateOptions, VlmBackend } from "../backend";
 import { CheckpointError, ShapeError, TrainingError } from "../errors";
+import { checkArguments, fieldsKind, listKind, textKind } from "../options/arguments";
 import { createRng } from "../rng";
 import type { ScoringOptions, Trainer, TrainSequence } from "../trainer";
-import { checkRows, forwardBackwardOver } from "../trainers/forward-backward";
+import { checkRows, checkSequences, forwardBackwardOver } from "../trainers/forward-backward";
 import type { Completion, Prompt } from "../types";
 import { endToken, type PhraseNode, phraseTree } from "./phrase-tree";
 import { promptKey } from "./scripted-backend";
@@ -21,7 +22,9 @@ export interface ScriptedTrainerOptions {
  * A small policy that can really be trained, for tests and dry runs: for each prompt a table of logits that says which word follows
  * which beginning of the texts, π(word | prompt, words before) = softmax. It starts out uniform and learns by plain gradient descent.
  */
-export function scriptedTrainer({ texts, context = promptKey }: ScriptedTrainerOptions): Trainer {
+export function scriptedTrainer(options: ScriptedTrainerOptions): Trainer {
+  checkArguments("scriptedTrainer", { options }, { options: fieldsKind({ texts: listKind(textKind) }) });
+  const { texts, context = promptKey } = options;
   const tree = phraseTree(texts);
   const tables = new Map<string, { readonly logits: Float64Array; readonly gradient: Float64Array }>();
   let touched = false;
@@ -98,6 +101,7 @@ export function scriptedTrainer({ texts, context = promptKey }: ScriptedTrainerO
     logitsOf = (prompt: Prompt) => tableOf(prompt).logits,
   ) => {
     signal?.throwIfAborted();
+    checkSequences(sequences);
     return sequences.map((sequence) => {
       const row = new Float64Array(sequence.completion.length);
       walk(sequence, { logits: logitsOf(sequence.prompt), temperature }, (t, _, choice, logs) => {

@@ -11,7 +11,7 @@ import { trainablePolicy } from "../engine/training/trainable";
 import { ConfigError } from "../errors";
 import type { Precision } from "../models/checkpoint/quantize";
 import type { OnDownload } from "../models/hub/progress";
-import { defaultModel, openQwen2Vl } from "../models/open-model";
+import { defaultModel, openModel } from "../models/open-model";
 import { type Device, placeOn } from "../onnx/runtime/device";
 import { adamw, type GradientTransform } from "../optim";
 import { checkPositiveIntegers } from "../options/limits";
@@ -21,7 +21,7 @@ import type { Workload } from "../types";
 import { forwardBackwardOver } from "./forward-backward";
 
 export interface OnnxTrainerOptions {
-  /** A Qwen2-VL checkpoint: a Hugging Face directory, or a hub id, "owner/name" or "owner/name@revision" (`defaultModel`). */
+  /** A checkpoint: a Hugging Face directory, or a hub id, "owner/name" or "owner/name@revision" (`defaultModel`). */
   readonly model?: string;
   /** Train an adapter instead of every weight. */
   readonly lora?: LoraConfig;
@@ -96,7 +96,7 @@ export async function onnxTrainer(options: OnnxTrainerOptions = {}): Promise<Tra
   const placement = await placeOn(device, threads);
   checkPrecision("precision", precision, ["float32", "half"], placement);
   checkPrecision("samplerPrecision", samplerPrecision, ["float32", "int8", "int4"], placement);
-  const model = await openQwen2Vl(name, options.onDownload, maxImagePixels);
+  const model = await openModel(name, options.onDownload, maxImagePixels);
   const policy = await trainablePolicy(model, { lora: options.lora, seed: seed ?? 0, precision });
   const rounded = await roundedFor(model, samplerPrecision);
   const sampler = createSampler(model, policy, { rowsAtOnce: sampledAtOnce, rounded, ...placement });

@@ -54,7 +54,8 @@ describe("a model directory is refused", () => {
 
   it("without its image processor's settings", async () => {
     const { path, opening } = await damaged("preprocessor_config.json", (file) => rm(file));
-    await refuses(opening, DataError, join(path, ".."), "expected preprocessor_config.json or processor_config.json");
+    const hint = "copy the one of the model that was trained";
+    await refuses(opening, DataError, join(path, ".."), "preprocessor_config.json or processor_config.json", hint);
   });
 
   it("whose weights were cut off", async () => {

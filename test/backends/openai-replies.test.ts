@@ -230,6 +230,61 @@ describe("a server that fails", () => {
     expect(server.requests).toHaveLength(1);
   });
 
+  const refused = (message: string, more: object = {}): Fault => ({
+    status: 400,
+    body: { error: { message, ...more } },
+  });
+  it.each<[string, Fault, string, Partial<OpenaiBackendOptions>]>([
+    [
+      "OpenAI's temperature",
+      refused("Unsupported value: only the default is there.", { param: "temperature", code: "unsupported_value" }),
+      '; leave the field out with omitFields: ["temperature"]',
+      {},
+    ],
+    [
+      "OpenAI's max_tokens",
+      refused("Unsupported parameter: 'max_tokens' is not supported with this model. Use 'max_completion_tokens'."),
+      '; set maxTokensField: "max_completion_tokens"',
+      {},
+    ],
+    [
+      "Mistral's list",
+      { status: 422, body: { detail: [{ type: "extra_forbidden", loc: ["body", "seed"], msg: "Extra inputs" }] } },
+      '; leave the field out with omitFields: ["seed"]',
+      {},
+    ],
+    ["an unquoted name", refused("top_k is not supported"), 'omitFields: ["top_k"]', {}],
+    [
+      "a renamed field",
+      refused("unknown field `limit`"),
+      'omitFields: ["max_tokens"]',
+      { renameFields: { max_tokens: "limit" } },
+    ],
+    ["an extra field", refused("unknown field '(x'"), '; take "(x" out of extraBody', { extraBody: { "(x": 1 } }],
+    [
+      "an error within a 200",
+      { status: 200, body: { error: { message: "'logprobs' is not supported", type: "invalid_request_error" } } },
+      'omitFields: ["logprobs"]',
+      {},
+    ],
+  ])("names the option that leaves a refused field out: %s", async (_, once, advice, options) => {
+    expect((await failure(once, options)).message).toContain(advice);
+  });
+
+  it.each([
+    "temperature must be at most 2",
+    "The request was stopped: unknown reason",
+    "The model is unknown",
+    "an extra n was found",
+  ])("names no option when a server refuses for another reason: %s", async (message) => {
+    expect((await failure({ status: 400, message })).message).toMatch(new RegExp(`400: ${message}$`));
+  });
+
+  it("names no option that the caller has already used", async () => {
+    const once = refused("'temperature' is not supported");
+    expect((await failure(once, { omitFields: ["temperature"] })).message).toMatch(/is not supported$/);
+  });
+
   it("concerns every prompt when nobody listens", async () => {
     const error = (await open({ baseUrl: "http://127.0.0.1:2/v1", retries: 0 })
       .generate([prompt], generation)

@@ -21,14 +21,17 @@ afterAll(() => server.close());
 
 const open = (options: object = {}) => openaiBackend({ baseUrl: server.url, apiKey, model: "tiny", ...options });
 
-describeBackend("openai", async () => open(), { prompts });
+const remote = { prompts, callsOnPromptEnd: true, capabilities: { tokenIds: false, reproducible: false } };
+const withoutLogProbs = { ...remote, capabilities: { ...remote.capabilities, logProbs: false } };
+describeBackend("openai", async () => open(), withoutLogProbs);
+describeBackend("openai, asked for log-probs", async () => open({ logProbs: true }), remote);
 describeBackend(
   "openai, of a server that writes one completion a request",
   async () => {
     const single = await chatServer(["a small grey cat", "a small brown dog", "nobody knows"], { onlyOne: true });
     return { ...openaiBackend({ baseUrl: single.url, model: "tiny" }), dispose: () => single.close() };
   },
-  { prompts },
+  withoutLogProbs,
 );
 
 describe("openaiBackend", () => {

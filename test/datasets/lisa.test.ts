@@ -159,6 +159,9 @@ describe("LISA", () => {
     ["a small letter and a division sign", [0xe9, 0xf7]],
     ["two large letters", [0xc4, 0xd6]],
     ["a byte that Windows-1252 has not", [0x81]],
+    ["Polish in Windows-1250, a symbol inside a word", [0x57, 0xb9, 0x73]],
+    ["English from a Mac, a large letter for an apostrophe", [0x79, 0xd5, 0x73]],
+    ["French from a Mac, a large letter behind a small one", [0x66, 0x8e]],
   ])("refuses a question of %s rather than read other words", async (_, bytes) => {
     const [before, after] = JSON.stringify({ ...annotation(triangle), text: ["the @?"] }).split("@");
     await expect(load(Buffer.concat([Buffer.from(before!), Buffer.from(bytes), Buffer.from(after!)]))).rejects.toThrow(
@@ -166,14 +169,22 @@ describe("LISA", () => {
     );
   });
 
-  it.each(["größer", "créée", "aïeül éé", "Ångström, naïve", "ÿþ", "œuf"])(
-    "reads %s in Windows' encoding",
-    async (word) => {
-      const text = JSON.stringify({ ...annotation(triangle), text: [word] });
-      const bytes = Buffer.from(text.replace("œ", "\x9c"), "latin1");
-      expect((await load(bytes)).first[0]!.subject).toBe(word);
-    },
-  );
+  it.each([
+    "größer",
+    "créée",
+    "aïeül éé",
+    "Ångström, naïve",
+    "ÿþ",
+    "œuf",
+    "it´s 5°C",
+    "col·lecció",
+    "ÉTÉ à Évian",
+    "1½ m², ¿qué?",
+  ])("reads %s in Windows' encoding", async (word) => {
+    const text = JSON.stringify({ ...annotation(triangle), text: [word] });
+    const bytes = Buffer.from(text.replace("œ", "\x9c"), "latin1");
+    expect((await load(bytes)).first[0]!.subject).toBe(word);
+  });
 
   it("reads accents, dashes and quotes in Windows' encoding", async () => {
     const text = JSON.stringify({ ...annotation(triangle), text: ["“a café” – a naïve one…”"] });

@@ -7,7 +7,7 @@
  *
  * RISE_PYTHON names a Python that has the packages of requirements.txt already.
  */
-import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -95,24 +95,15 @@ async function sampling(python: Python, scratch: string): Promise<Comparison[]> 
 async function entropies(python: Python, scratch: string): Promise<Comparison[]> {
   const out = join(scratch, "entropy.json");
   await python.writing(out, recorded("entropy/make.py"), recorded("data/qwen2-vl-tiny"));
-  return [await compareFigures("TRL: entropies; PyTorch: their gradient", recorded("data/entropy.json"), out)];
+  return [await compareJson("TRL: entropies; PyTorch: their gradient", recorded("data/entropy.json"), out)];
 }
 
 async function samplerCorrection(python: Python, scratch: string): Promise<Comparison[]> {
   const out = join(scratch, "sampler-correction.json");
   await python.writing(out, recorded("grpo/sampler.py"));
   return [
-    await compareFigures("TRL: sampler correction, and what it logs", recorded("data/sampler-correction.json"), out),
+    await compareJson("TRL: sampler correction, and what it logs", recorded("data/sampler-correction.json"), out),
   ];
-}
-
-/** `compareJson` of recordings that name the versions they came from, which may be others. */
-async function compareFigures(what: string, ours: string, made: string): Promise<Comparison> {
-  for (const path of [ours, made]) {
-    const { versions: _, ...figures } = JSON.parse(await readFile(path, "utf8"));
-    await writeFile(`${made}.${path === ours ? "ours" : "made"}`, JSON.stringify(figures));
-  }
-  return compareJson(what, `${made}.ours`, `${made}.made`);
 }
 
 async function peft(python: Python, scratch: string): Promise<Comparison[]> {

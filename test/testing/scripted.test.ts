@@ -9,11 +9,12 @@ import { describeTrainer } from "../trainers/contract";
 const prompts = [imagePrompt("cat.png", "What is this?"), imagePrompt("dog.png", "What is this?")] as const;
 const texts = ["a small grey cat", "a small brown dog in the grass", "nobody knows"];
 
-describeBackend("scripted, from a list", async () => scriptedBackend(texts), { prompts });
+const capabilities = { logProbs: false, tokenIds: false };
+describeBackend("scripted, from a list", async () => scriptedBackend(texts), { prompts, capabilities });
 describeBackend(
   "scripted, from a function",
   async () => scriptedBackend((prompt, rng) => `${prompt.length} times ${rng.integer(1000)} and more`),
-  { prompts },
+  { prompts, capabilities },
 );
 describeBackend("scripted policy", async () => scriptedTrainer({ texts }).sampler(), { prompts });
 describeTrainer("scripted", async () => scriptedTrainer({ texts }), {

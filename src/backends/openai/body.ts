@@ -40,6 +40,17 @@ export function requestBody(
   };
 }
 
+/** What keeps each name out of the requests, the model's and the messages' apart. */
+export function waysOut({ omitFields, renameFields, extraBody }: BodyOptions): ReadonlyMap<string, string> {
+  const sent = fields.filter((field) => field !== "model" && !omitFields.includes(field));
+  const byName = new Map(
+    sent.map((field) => [renameFields[field] ?? field, `leave the field out with omitFields: ["${field}"]`]),
+  );
+  if (byName.has("max_tokens")) byName.set("max_tokens", 'set maxTokensField: "max_completion_tokens"');
+  for (const name of Object.keys(extraBody)) byName.set(name, `take "${name}" out of extraBody`);
+  return byName;
+}
+
 export const samplingFields = (
   { maxTokens = 256, temperature = 1, topP, topK, repetitionPenalty, stop = [] }: GenerateOptions,
   logProbs: boolean,

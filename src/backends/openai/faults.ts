@@ -16,6 +16,8 @@ export interface Said {
   readonly words: string;
   /** `code` and `type` of the error, in lower case. */
   readonly kind: string;
+  /** The field of the request that the error is about, where it says so. */
+  readonly param?: string;
   /** A status within the body: OpenRouter sends 200 with `{"error": {"code": 429}}`. */
   readonly status?: number;
 }
@@ -24,6 +26,7 @@ const errorSchema = z.object({
   message: z.string(),
   code: z.union([z.string(), z.number()]).nullish().catch(undefined),
   type: z.string().nullish().catch(undefined),
+  param: z.string().nullish().catch(undefined),
   metadata: z.object({ raw: z.unknown() }).nullish().catch(undefined),
 });
 const bodySchema = z.union([
@@ -37,13 +40,14 @@ const bodySchema = z.union([
 export function errorIn(body: unknown): Said | undefined {
   const { data } = bodySchema.safeParse(body);
   if (data === undefined) return undefined;
-  const { message, code, type, metadata }: Partial<z.infer<typeof errorSchema>> = data.error;
+  const { message, code, type, param, metadata }: Partial<z.infer<typeof errorSchema>> = data.error;
   const raw = metadata?.raw;
   const inner = raw === undefined || raw === null ? "" : `: ${typeof raw === "string" ? raw : JSON.stringify(raw)}`;
   const status = Number(code);
   return {
     words: `${message}${inner}`,
     kind: `${code ?? ""} ${type ?? ""}`.toLowerCase(),
+    ...(param && { param }),
     ...(Number.isInteger(status) && status >= 400 && status < 600 && { status }),
   };
 }
@@ -59,6 +63,26 @@ export function faultOf(status: number, { words, kind }: Said): Pick<Fault, "sco
   if ([401, 402, 404, 405, 407].includes(status)) return forAll;
   // Some servers answer a wrong key or an unknown model with 400.
   return /api[ _-]?key/i.test(`${words} ${kind}`) || /model_not_found/.test(kind) ? forAll : forThisPrompt;
+}
+
+const unsupported =
+  /unsupported|not supported|does not support|unrecogni[sz]ed|unknown|unexpected|extra|not (permitted|allowed)/i;
+
+/** Names of fields that are words as well: only those in quotes are fields. */
+const words = ["n", "stop", "seed"];
+
+/**
+ * What keeps a field from being sent, where a server says that it does not take one; an empty text for other errors.
+ * @param waysOut what to do about each name in a request
+ */
+export function wayOut(said: Said, waysOut: ReadonlyMap<string, string>): string {
+  if (!unsupported.test(`${said.words} ${said.kind}`)) return "";
+  const tokens = new Set(said.words.split(/\W+/));
+  const isNamed = (name: string) =>
+    [`'${name}'`, `"${name}"`, `\`${name}\``].some((quoted) => said.words.includes(quoted)) ||
+    (tokens.has(name) && !words.includes(name));
+  const name = waysOut.has(said.param ?? "") ? said.param! : [...waysOut.keys()].find(isNamed);
+  return name === undefined ? "" : `; ${waysOut.get(name)}`;
 }
 
 /** An error that comes with status 200. */

@@ -4,7 +4,7 @@ import { limitedFetch } from "../../remote/http";
 import { withoutSecrets } from "../../remote/secrets";
 import { createRng } from "../../rng";
 import type { Completion } from "../../types";
-import { connectionFault, errorIn, type Fault, faultOf, faultWithin } from "./faults";
+import { connectionFault, errorIn, type Fault, faultOf, faultWithin, type Said, wayOut } from "./faults";
 import { readChoice, replySchema } from "./reply";
 
 export interface Endpoint {
@@ -18,6 +18,8 @@ export interface Endpoint {
   readonly maxWaitMs: number;
   readonly maxReplyBytes: number;
   readonly joinReasoning: boolean;
+  /** What keeps each name out of the requests. */
+  readonly waysOut: ReadonlyMap<string, string>;
   readonly warn: (message: string) => void;
 }
 
@@ -81,7 +83,7 @@ async function post(
 
 /** @param safe takes keys out of a text, before it is cut */
 function read(
-  { joinReasoning }: Endpoint,
+  { joinReasoning, waysOut }: Endpoint,
   { ok, status, statusText, headers }: Response,
   text: string,
   safe: (text: string) => string,
@@ -91,13 +93,14 @@ function read(
   const quoted = (words: string) => safe(words).trim().slice(0, 500);
   const wait = { waitMs: retryAfterMs(headers) };
   if (!ok) {
-    const reason = `${status}: ${quoted(said?.words ?? text) || statusText}`;
-    return { reason, ...faultOf(status, said ?? { words: text, kind: "" }), ...wait };
+    const error: Said = said ?? { words: text, kind: "" };
+    const reason = `${status}: ${quoted(error.words) || statusText}${wayOut(error, waysOut)}`;
+    return { reason, ...faultOf(status, error), ...wait };
   }
   const { data } = replySchema.safeParse(body);
   const within = errorIn(firstChoice(body)) ?? (data ? undefined : said);
   if (within) {
-    const reason = `${status} with an error: ${within.status ? `${within.status}: ` : ""}${quoted(within.words)}`;
+    const reason = `${status} with an error: ${within.status ? `${within.status}: ` : ""}${quoted(within.words)}${wayOut(within, waysOut)}`;
     return { reason, ...faultWithin(within), ...wait };
   }
   if (data) return { completions: data.choices.map((choice) => readChoice(choice, { joinReasoning, safe })) };

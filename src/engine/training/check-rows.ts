@@ -1,11 +1,23 @@
 import { ShapeError, TrainingError } from "../../errors";
+import { checkArguments, fieldsKind, listKind } from "../../options/arguments";
 import type { TokenRows, TrainSequence } from "../../scoring";
+
+const sequencesKind = listKind(fieldsKind({ prompt: listKind(), completion: listKind() }));
+
+/**
+ * Checks that each sequence has a prompt and a completion.
+ * @throws ConfigError naming the first that lacks one
+ */
+export const checkSequences = (sequences: readonly TrainSequence[]): void =>
+  checkArguments("trainer", { sequences }, { sequences: sequencesKind });
 
 /**
  * Checks that there is one finite number for each token of each completion.
  * @throws ShapeError, TrainingError naming `what`, the row and the token
  */
 export function checkRows(what: string, rows: TokenRows, sequences: readonly TrainSequence[]): void {
+  checkSequences(sequences);
+  checkArguments(what, { rows }, { rows: listKind(listKind()) });
   if (rows.length !== sequences.length)
     throw new ShapeError(`${what}: expected ${sequences.length} rows, got ${rows.length}`);
   for (const [i, { completion }] of sequences.entries()) {

@@ -2,7 +2,7 @@ import { join } from "node:path";
 import { CheckpointError, TrainingError } from "../../errors";
 import { sumsFile, sumsProblem } from "../../files/checksums";
 import { exists } from "../../models/files/directory";
-import type { Qwen2Vl } from "../../models/open-model";
+import type { VisionLanguageModel } from "../../models/open-model";
 import { type GradientTransform, globalNorm } from "../../optim";
 import { checkFinite, readOptimizer, saveOptimizer } from "../checkpoint/optimizer-files";
 import { readPolicy, savePolicy } from "../checkpoint/policy-files";
@@ -26,7 +26,11 @@ export interface Optimization {
 }
 
 /** Starts `optimizer` on the trainable weights of `policy`, which it moves in place. */
-export function createOptimization(model: Qwen2Vl, policy: Policy, optimizer: GradientTransform): Optimization {
+export function createOptimization(
+  model: VisionLanguageModel,
+  policy: Policy,
+  optimizer: GradientTransform,
+): Optimization {
   const parameters = new Map([...policy.trainable].map(([name, { data }]) => [name, data]));
   const state = optimizer.init(parameters);
   const gradient = gradientSum(parameters);

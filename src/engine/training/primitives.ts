@@ -1,4 +1,4 @@
-import type { Qwen2Vl } from "../../models/open-model";
+import type { VisionLanguageModel } from "../../models/open-model";
 import type { Trainer } from "../../trainer";
 import { type Policy, referenceFeeds } from "../policy";
 import { checkRows } from "./check-rows";
@@ -8,7 +8,7 @@ import { scoredRows } from "./rows";
 
 /** Makes the three calls of a trainer that run the network: two that score, and one that adds to `gradient`. */
 export function trainingPrimitives(
-  model: Pick<Qwen2Vl, "config" | "encodePrompt">,
+  model: Pick<VisionLanguageModel, "config" | "encodePrompt">,
   policy: Policy,
   pass: TrainingPass,
   gradient: GradientSum,

@@ -1,26 +1,28 @@
 import { DataError } from "../../errors";
-import type { Qwen2Vl } from "../../models/open-model";
+import type { VisionLanguageModel } from "../../models/open-model";
 import { divisors, isDivisor } from "../../options/limits";
 import { checkNumber } from "../../options/options";
 import type { ScoringOptions, TrainSequence } from "../../scoring";
 import type { ScoredRow } from "../shared-prefixes";
+import { checkSequences } from "./check-rows";
 
 /**
  * Turns sequences into rows of tokens, images decoded.
  * @throws ConfigError for a temperature that logits cannot be divided by; DataError for a token outside the vocabulary
  */
 export function scoredRows(
-  model: Pick<Qwen2Vl, "config" | "encodePrompt">,
+  model: Pick<VisionLanguageModel, "config" | "encodePrompt">,
   sequences: readonly TrainSequence[],
   { temperature = 1, signal }: ScoringOptions,
 ): Promise<ScoredRow[]> {
   signal?.throwIfAborted();
+  checkSequences(sequences);
   checkNumber("onnxTrainer", `a temperature ${divisors}`, temperature, isDivisor(temperature));
   return Promise.all(sequences.map((sequence, i) => scoredRow(model, sequence, i)));
 }
 
 async function scoredRow(
-  model: Pick<Qwen2Vl, "config" | "encodePrompt">,
+  model: Pick<VisionLanguageModel, "config" | "encodePrompt">,
   { prompt, completion }: TrainSequence,
   i: number,
 ): Promise<ScoredRow> {

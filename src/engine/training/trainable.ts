@@ -1,5 +1,5 @@
 import type { Precision } from "../../models/checkpoint/quantize";
-import type { Qwen2Vl } from "../../models/open-model";
+import type { VisionLanguageModel } from "../../models/open-model";
 import { sharedTensors } from "../../optim/shared-tensors";
 import { createAdapter, type LoraConfig, type TrainableTensor } from "../adapter";
 import type { Policy } from "../policy";
@@ -16,13 +16,13 @@ interface TrainableOptions {
 
 /** Makes a policy that starts as the model's checkpoint: every weight is trainable, or with `lora` an adapter is. */
 export async function trainablePolicy(
-  { config, checkpoint }: Pick<Qwen2Vl, "config" | "checkpoint">,
+  { architecture, checkpoint }: Pick<VisionLanguageModel, "architecture" | "checkpoint">,
   { lora, seed, precision }: TrainableOptions,
 ): Promise<Policy> {
-  if (!lora) return { config, checkpoint, trainable: await shared(checkpoint.tensors, checkpoint.read) };
-  const adapter = createAdapter(config, lora, seed);
+  if (!lora) return { architecture, checkpoint, trainable: await shared(checkpoint.tensors, checkpoint.read) };
+  const adapter = createAdapter(architecture, lora, seed);
   const trainable = await shared(adapter, async (name) => adapter.get(name)!.data);
-  return { config, checkpoint, lora, trainable, halfProducts: inHalf(checkpoint, precision) };
+  return { architecture, checkpoint, lora, trainable, halfProducts: inHalf(checkpoint, precision) };
 }
 
 /** Copies tensors to memory that all threads see: one runs graphs over them, and the optimizer's write them in place. */

@@ -1,3 +1,4 @@
+import { checkArguments, listKind } from "../../options/arguments";
 import { type AdvantageSettings, advantageSettings, type GrpoAdvantageOptions } from "./advantage-options";
 import { baselines } from "./baseline";
 import { moments, whiten } from "./moments";
@@ -46,6 +47,7 @@ export function grpoAdvantages(
   rewards: readonly RewardValue[] | readonly (readonly RewardValue[])[],
   options: GrpoAdvantageOptions = {},
 ): GrpoAdvantages {
+  checkArguments("grpoAdvantages", { rewards }, { rewards: listKind() });
   const settings = advantageSettings(options, rewards.length);
   const columns = readColumns(rewards);
   const weights = readWeights(settings.weights, columns.length);

@@ -1,4 +1,5 @@
 import { ConfigError, ShapeError } from "../../errors";
+import { checkArguments, listKind } from "../../options/arguments";
 import { flag, list, number, readOptions, type Spec } from "../../options/spec";
 import { whiten } from "./moments";
 
@@ -42,6 +43,7 @@ export const gaeAdvantagesSpec = {
  * Source: GAE (arXiv 1506.02438) Eq. 16; REINFORCE++ 2501.03262; ReMax 2310.10505. Figures as verl 0.9.1.
  */
 export function gaeAdvantages(rewards: readonly ArrayLike<number>[], options: GaeOptions = {}): Float64Array[] {
+  checkArguments("gaeAdvantages", { rewards }, { rewards: listKind(listKind()) });
   const { values, mask, gamma, lambda, whiten: whitens } = readOptions("gaeAdvantages", options, gaeAdvantagesSpec);
   for (const [name, rows] of Object.entries({ values, mask })) if (rows) checkRows(name, rows, rewards);
   const isMasked = (i: number, t: number) => mask !== undefined && mask[i]![t] === 0;

@@ -7,7 +7,9 @@ export type RewardValue = number | null;
 export function readColumns(
   rewards: readonly RewardValue[] | readonly (readonly RewardValue[])[],
 ): readonly Float64Array[] {
-  const rows = rewards.map((reward) => (typeof reward === "object" && reward !== null ? reward : [reward]));
+  const rows = rewards.map((reward) =>
+    Array.isArray(reward) ? (reward as readonly RewardValue[]) : [reward as RewardValue],
+  );
   const functions = rows[0]!.length;
   const columns = Array.from({ length: functions }, () => new Float64Array(rows.length));
   for (const [i, row] of rows.entries()) {

@@ -1,4 +1,5 @@
 import { ConfigError, ShapeError, TrainingError } from "../../errors";
+import { checkArguments, fieldsKind, listKind } from "../../options/arguments";
 
 type Rows = readonly ArrayLike<number>[];
 
@@ -39,6 +40,11 @@ export interface Sequence {
 
 /** Checks a batch's shapes and numbers, and leaves the masked tokens out: what they hold is never looked at. */
 export function readBatch(batch: GrpoBatch): readonly Sequence[] {
+  checkArguments(
+    "grpoLoss",
+    { batch },
+    { batch: fieldsKind({ logProbs: listKind(listKind()), advantages: listKind() }) },
+  );
   const { logProbs, oldLogProbs, refLogProbs, samplingLogProbs, entropies, mask, truncated } = batch;
   if (logProbs.length === 0) throw new ShapeError("grpoLoss: expected at least one sequence, got none");
   checkCount("advantages", batch.advantages, logProbs);

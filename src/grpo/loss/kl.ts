@@ -1,4 +1,5 @@
 import { ShapeError } from "../../errors";
+import { checkArguments, fieldsKind, listKind } from "../../options/arguments";
 import { number, readArgument } from "../../options/spec";
 import type { RewardValue } from "../advantage/rewards";
 import { type GrpoBatch, readBatch } from "./batch";
@@ -47,10 +48,16 @@ const withSlopeOfK2 = (estimate: KlEstimator, d: number) => ({
  */
 export function penaliseKl(
   rewards: readonly RewardValue[],
-  { logProbs, refLogProbs, mask }: Pick<GrpoBatch, "logProbs" | "refLogProbs" | "mask">,
+  batch: Pick<GrpoBatch, "logProbs" | "refLogProbs" | "mask">,
   klCoefficient: number,
 ): RewardValue[] {
   readArgument("penaliseKl", "klCoefficient", klCoefficient, number());
+  checkArguments(
+    "penaliseKl",
+    { rewards, batch },
+    { rewards: listKind(), batch: fieldsKind({ logProbs: listKind(listKind()) }) },
+  );
+  const { logProbs, refLogProbs, mask } = batch;
   if (refLogProbs === undefined) throw new ShapeError("penaliseKl: expected refLogProbs, got none");
   if (rewards.length !== logProbs.length) {
     throw new ShapeError(

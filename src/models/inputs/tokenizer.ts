@@ -4,12 +4,13 @@ import { kindInsteadOfText } from "../../files/kind";
 import { readText } from "../../files/open";
 import { excerpt, shown } from "../../options/display";
 import type { Prompt } from "../../types";
-import type { Qwen2VlConfig } from "../families/qwen2-vl/config";
 import { exists, readJson } from "../files/directory";
+import type { Architecture } from "../parts/architecture";
 import { withOrderedMarks } from "./tokenizing/marks";
 import { runJob } from "./tokenizing/sandbox";
+import { checkMerges, checkWords } from "./tokenizing/words";
 
-export interface Qwen2VlTokenizer {
+export interface ChatTokenizer {
   /**
    * A chat as the model reads it, ready for its answer. Each picture's place is filled with as many image tokens as `imageTokens` says.
    * A special token's name inside a text stays text.
@@ -30,16 +31,17 @@ export interface Qwen2VlTokenizer {
  */
 export async function loadTokenizer(
   dir: string,
-  { text, tokens }: Qwen2VlConfig,
+  { config: { text, tokens }, chatTemplate }: Pick<Architecture, "config" | "chatTemplate">,
   jobMs?: number,
-): Promise<Qwen2VlTokenizer> {
+): Promise<ChatTokenizer> {
   const path = join(dir, "tokenizer.json");
   const json = await readText(path, "a JSON file");
   const { added, normalises } = checkedVocabulary(path, await readJson(path), text.vocabSize);
   const settingsPath = join(dir, "tokenizer_config.json");
   const settings = await readText(settingsPath, "a JSON file");
   const { chat_template: ownTemplate } = objectIn(await readJson(settingsPath), settingsPath);
-  const chat_template = (await chatTemplateFile(dir)) ?? templateWithPictures(ownTemplate) ?? qwen2VlChatTemplate;
+  const chat_template =
+    (await chatTemplateFile(dir)) ?? templateWithPictures(ownTemplate, settingsPath) ?? chatTemplate;
   if (!added.some(({ id }) => id === tokens.image))
     throw new DataError(`${dir}: config.json has image_token_id ${tokens.image}, which tokenizer.json does not define`);
   const reserved: number[] = [
@@ -219,13 +221,20 @@ function checkedVocabulary(path: string, json: unknown, vocabSize: number) {
     throw new DataError(
       `${path}: token ${excerpt(tooLarge.content)} has id ${tooLarge.id}, but config.json has vocab_size ${vocabSize}`,
     );
-  const { vocab } = Object(model) as { readonly vocab?: unknown };
-  if (typeof vocab !== "object" || vocab === null || Object.keys(vocab).length === 0)
-    refuse("a model with a vocab", vocab);
+  const { type, vocab, merges } = Object(model) as {
+    readonly type?: unknown;
+    readonly vocab?: unknown;
+    readonly merges?: unknown;
+  };
+  // One pass makes the list: an object of 150 000 words takes a tenth of a second.
+  const words = Object.entries(typeof vocab === "object" ? (vocab ?? {}) : {}) as [string, number][];
+  if (words.length === 0) refuse("a model with a vocab", vocab);
   if (!Array.isArray(vocab)) {
-    const bad = Object.entries(vocab as object).find(([, id]) => !isId(id) || id >= vocabSize);
+    const bad = words.find(([, id]) => !isId(id) || id >= vocabSize);
     if (bad) refuse(`a vocab of whole numbers from 0 to ${vocabSize - 1}, as config.json has vocab_size`, bad);
   }
+  checkWords(path, Array.isArray(vocab) ? [] : words, added);
+  checkMerges(path, { type, merges });
   try {
     return { added, normalises: JSON.stringify(normalizer ?? null).includes('"NF') };
   } catch {
@@ -246,7 +255,8 @@ async function chatTemplateFile(dir: string): Promise<string | undefined> {
   if (await exists(jinja)) return templateIn(await readText(jinja, "a template"), jinja);
   if (!(await exists(json))) return undefined;
   const { chat_template } = objectIn(await readJson(json), json);
-  if (typeof chat_template !== "string") throw new DataError(`${json}: expected { "chat_template": string }`);
+  if (typeof chat_template !== "string")
+    throw new DataError(`${json}: expected chat_template to be text, got ${shown(chat_template)}`);
   return chat_template;
 }
 
@@ -257,18 +267,24 @@ function templateIn(text: string, path: string): string {
   return text;
 }
 
-/** A tokenizer may carry a language model's template, which would print a picture's place as JSON; or several, by name. */
-function templateWithPictures(setting: unknown): string | undefined {
-  const template = Array.isArray(setting) ? setting.find((one) => one?.name === "default")?.template : setting;
-  return typeof template === "string" && template.includes("image") ? template : undefined;
+/**
+ * The template of tokenizer_config.json, where it knows pictures: a language model's would print a picture's place as JSON. Several have names, as a list or
+ * as an object; "default" is used, and of two with one name the last, as in transformers.
+ * @throws DataError naming what is no template
+ */
+function templateWithPictures(setting: unknown, path: string): string | undefined {
+  if (setting === undefined || setting === null) return undefined;
+  const refuse = (expected: string, got: unknown): never => {
+    throw new DataError(`${path}: expected ${expected}, got ${shown(got)}; mend chat_template or leave it out`);
+  };
+  const named = Array.isArray(setting) ? setting.map((one) => [one?.name, one?.template] as const) : [];
+  const wrong = named.findIndex((parts) => !parts.every((part) => typeof part === "string"));
+  if (wrong >= 0)
+    refuse(`chat_template[${wrong}] to be { "name": text, "template": text }`, (setting as unknown[])[wrong]);
+  const byName =
+    typeof setting === "object" ? new Map(Array.isArray(setting) ? named : Object.entries(setting)) : undefined;
+  if (byName && !byName.has("default")) refuse('a chat_template named "default"', [...byName.keys()]);
+  const template: unknown = byName ? byName.get("default") : setting;
+  if (typeof template !== "string") return refuse("chat_template to be text, or texts by name", template);
+  return template.includes("image") ? template : undefined;
 }
-
-/** The chat format that Qwen2-VL was tuned on, for checkpoints that come without their template. */
-const qwen2VlChatTemplate = [
-  "{%- if messages[0].role != 'system' %}{{ '<|im_start|>system\\nYou are a helpful assistant.<|im_end|>\\n' }}{% endif %}",
-  "{%- for message in messages %}{{ '<|im_start|>' + message.role + '\\n' }}",
-  "{%- for part in message.content %}",
-  "{%- if part.type == 'image' %}{{ '<|vision_start|><|image_pad|><|vision_end|>' }}{% else %}{{ part.text }}{% endif %}",
-  "{%- endfor %}{{ '<|im_end|>\\n' }}{% endfor %}",
-  "{%- if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% endif %}",
-].join("");

@@ -1,3 +1,4 @@
+import { checkArguments, listKind, objectKind, textKind } from "../../options/arguments";
 import { escapeHtml } from "./escape";
 
 export interface Point {
@@ -10,6 +11,7 @@ const margin = { left: 44, right: 8, top: 10, bottom: 20 };
 
 /** A line through points as SVG, with the least and the greatest of both axes written at their ends; points that are not finite leave a gap. */
 export function linePlot(title: string, points: readonly Point[]): string {
+  checkArguments("linePlot", { title, points }, { title: textKind, points: listKind(objectKind) });
   const finite = points.filter(({ x, y }) => Number.isFinite(x) && Number.isFinite(y));
   if (finite.length === 0) return "";
   const x = axis(

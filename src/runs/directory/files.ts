@@ -85,7 +85,7 @@ export async function* wholeLines(file: string): AsyncGenerator<string, void, vo
 export function parseRow<T>(line: string, schema: z.ZodType<T>, where: string): T {
   let value: unknown;
   try {
-    value = JSON.parse(line);
+    value = parseShallow(line);
   } catch (cause) {
     throw new CheckpointError(`${where}: expected a line of JSON, found ${line.slice(0, 60)}`, { cause });
   }
@@ -102,9 +102,23 @@ export const sizeOf = (file: string): Promise<number | undefined> =>
     () => undefined,
   );
 
+/** Levels that JSON of a run may have: what walks through it calls itself for each. */
+const mostLevels = 1000;
+
+/** @throws SyntaxError for text that is no JSON, or that is nested deeper than any that a run writes */
+export function parseShallow(text: string): unknown {
+  const value: unknown = JSON.parse(text);
+  const isNested = (child: unknown) => typeof child === "object" && child !== null;
+  for (let [level, depth] = [[value].filter(isNested), 1]; level.length > 0; depth++) {
+    if (depth > mostLevels) throw new SyntaxError(`expected at most ${mostLevels} levels of nesting, got more`);
+    level = level.flatMap((node) => Object.values(node as object).filter(isNested));
+  }
+  return value;
+}
+
 export async function readJson(file: string): Promise<unknown> {
   try {
-    return JSON.parse(await readFile(file, "utf8"));
+    return parseShallow(await readFile(file, "utf8"));
   } catch (cause) {
     throw new CheckpointError(`${file}: expected readable JSON of an earlier run: ${String(cause)}`, { cause });
   }

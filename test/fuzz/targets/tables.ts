@@ -1,9 +1,10 @@
-import { copyFile, readFile, writeFile } from "node:fs/promises";
+import { copyFile, mkdir, readFile, writeFile } from "node:fs/promises";
 import { join, sep } from "node:path";
 import { fileURLToPath } from "node:url";
 import { cocoDataset } from "../../../src/datasets/coco";
 import { csvDataset } from "../../../src/datasets/csv";
 import { jsonlDataset } from "../../../src/datasets/jsonl";
+import { reasonSegDataset } from "../../../src/datasets/lisa";
 import { type ParquetRow, parquetDataset, parquetLabels } from "../../../src/datasets/parquet";
 import { classification, oneHot } from "../../../src/tasks/classification";
 import type { Example } from "../../../src/types";
@@ -89,6 +90,45 @@ const tables: readonly Table[] = [
       },
     ],
     read: (path, folder) => cocoDataset(path, folder, { clip: true, missingBoxes: "polygon", onOmission: () => {} }),
+  },
+  {
+    name: "lisa",
+    share: 20_000,
+    inTest: 100,
+    file: "table.json",
+    seeds: [
+      {
+        text: ["the grey one", "this"],
+        is_sentence: true,
+        shapes: [
+          {
+            label: "target",
+            points: [
+              [1, 1],
+              [9, 1],
+              [9, 9],
+            ],
+            shape_type: "polygon",
+          },
+          {
+            label: "ignore",
+            points: [
+              [0, 0],
+              [3, 4],
+            ],
+            shape_type: "rectangle",
+            image_name: "grey.png",
+          },
+        ],
+      },
+    ],
+    async read(path, folder) {
+      const pair = join(folder, "pair");
+      await mkdir(pair, { recursive: true });
+      await copyFile(join(folder, "grey.png"), join(pair, "grey.png"));
+      await copyFile(path, join(pair, "grey.json"));
+      return await reasonSegDataset(pair, { onOmission: () => {} });
+    },
   },
 ];
 

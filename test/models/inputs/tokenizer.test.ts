@@ -5,13 +5,15 @@ import fc from "fast-check";
 import { afterAll, describe, expect, it } from "vitest";
 import { DataError } from "../../../src/errors";
 import { loadConfig } from "../../../src/models/families/qwen2-vl/config";
+import { qwen2VlArchitecture } from "../../../src/models/families/qwen2-vl/family";
 import { loadTokenizer } from "../../../src/models/inputs/tokenizer";
 import { withOrderedMarks } from "../../../src/models/inputs/tokenizing/marks";
 import type { Prompt } from "../../../src/types";
 import { checkpointDir, promptOf, reference } from "../reference";
 
 const config = await loadConfig(checkpointDir);
-const tokenizer = await loadTokenizer(checkpointDir, config);
+const architecture = qwen2VlArchitecture(config);
+const tokenizer = await loadTokenizer(checkpointDir, architecture);
 const scratch = await mkdtemp(join(tmpdir(), "tokenizer-"));
 afterAll(() => rm(scratch, { recursive: true }));
 
@@ -109,7 +111,7 @@ describe("a prompt", () => {
 describe("a chat template", () => {
   const recorded = reference.cases[1]!;
   const same = async (dir: string) => {
-    const { encodePrompt } = await loadTokenizer(dir, config);
+    const { encodePrompt } = await loadTokenizer(dir, architecture);
     expect(encodePrompt(promptOf(recorded), recorded.grids.map(merged))).toEqual(recorded.ids);
   };
 
@@ -125,7 +127,7 @@ describe("a chat template", () => {
     await rm(join(dir, "chat_template.jinja"));
     await writeFile(join(dir, "chat_template.json"), JSON.stringify({ chat_template: template }));
     const decoded = async () => {
-      const { decode, encodePrompt } = await loadTokenizer(dir, config);
+      const { decode, encodePrompt } = await loadTokenizer(dir, architecture);
       return decode(encodePrompt(asks("hi"), []));
     };
     expect(await decoded()).toContain("You are a silent assistant.");
@@ -140,13 +142,13 @@ describe("a chat template", () => {
     const text = await readFile(join(dir, "tokenizer.json"), "utf8");
     const deep = `{"normalizer": ${"[".repeat(1e5)}${"]".repeat(1e5)}, ${text.slice(1).replace('"normalizer":', '"x":')}`;
     await writeFile(join(dir, "tokenizer.json"), deep);
-    await expect(loadTokenizer(dir, config)).rejects.toThrow("expected a normalizer in a few levels");
+    await expect(loadTokenizer(dir, architecture)).rejects.toThrow("expected a normalizer in a few levels");
   });
 
   it("is read beside settings that are nested deeper than any recursion goes", async () => {
     const dir = await copyOfCheckpoint();
     await writeFile(join(dir, "tokenizer_config.json"), `{"x": ${"[".repeat(1e5)}${"]".repeat(1e5)}}`);
-    const { encode } = await loadTokenizer(dir, config);
+    const { encode } = await loadTokenizer(dir, architecture);
     expect(encode("a mug")).toEqual(tokenizer.encode("a mug"));
   });
 
@@ -160,8 +162,57 @@ describe("a chat template", () => {
       { name: "default", template },
     ];
     await writeFile(join(dir, "tokenizer_config.json"), JSON.stringify({ ...settings, chat_template }));
-    const { decode, encodePrompt } = await loadTokenizer(dir, config);
+    const { decode, encodePrompt } = await loadTokenizer(dir, architecture);
     expect(decode(encodePrompt(asks("hi"), []))).toContain("You are a silent assistant.");
+  });
+
+  const withSetting = async (chat_template: unknown) => {
+    const dir = await copyOfCheckpoint();
+    await rm(join(dir, "chat_template.jinja"));
+    const settings = JSON.parse(await readFile(join(dir, "tokenizer_config.json"), "utf8"));
+    await writeFile(join(dir, "tokenizer_config.json"), JSON.stringify({ ...settings, chat_template }));
+    return loadTokenizer(dir, architecture);
+  };
+
+  it.each<[string, (template: string) => unknown]>([
+    ["an object of texts by name", (template) => ({ tool_use: "image", default: template })],
+    [
+      "a list that has the name twice, of which the last counts",
+      (template) => [
+        { name: "default", template: "image" },
+        { name: "default", template },
+      ],
+    ],
+  ])("is read from tokenizer_config.json as transformers reads it: %s", async (_, settingOf) => {
+    const template = (await readFile(join(checkpointDir, "chat_template.jinja"), "utf8")).replace("helpful", "silent");
+    const { decode, encodePrompt } = await withSetting(settingOf(template));
+    expect(decode(encodePrompt(asks("hi"), []))).toContain("You are a silent assistant.");
+  });
+
+  it("is Qwen2-VL's when tokenizer_config.json says null", async () => {
+    const { encodePrompt } = await withSetting(null);
+    expect(encodePrompt(promptOf(recorded), recorded.grids.map(merged))).toEqual(recorded.ids);
+  });
+
+  it.each<[string, unknown, RegExp]>([
+    ["a number", 7, /tokenizer_config\.json: expected chat_template to be text, or texts by name, got 7; mend/],
+    ["true", true, /expected chat_template to be text, or texts by name, got true/],
+    [
+      "an object without a default",
+      { tool_use: "image" },
+      /expected a chat_template named "default", got \["tool_use"\]/,
+    ],
+    ["an empty list", [], /expected a chat_template named "default", got \[\]/],
+    ["a default that is no text", { default: { x: 1 } }, /texts by name, got \{"x":1\}/],
+    [
+      "a list of texts",
+      ["image"],
+      /expected chat_template\[0\] to be \{ "name": text, "template": text \}, got "image"/,
+    ],
+    ["a list with a null", [{ name: "default", template: "image" }, null], /chat_template\[1\].*got null/],
+  ])("is refused by name when it is %s", async (_, setting, message) => {
+    await expect(withSetting(setting)).rejects.toThrow(message);
+    await expect(withSetting(setting)).rejects.toThrow(DataError);
   });
 
   it.each(["{% for x in %}", "{{ raise_exception('no') }}"])(
@@ -169,7 +220,7 @@ describe("a chat template", () => {
     async (template) => {
       const dir = await copyOfCheckpoint();
       await writeFile(join(dir, "chat_template.jinja"), template);
-      const { encodePrompt } = await loadTokenizer(dir, config);
+      const { encodePrompt } = await loadTokenizer(dir, architecture);
       expect(() => encodePrompt(asks("hi"), [])).toThrow(DataError);
       expect(() => encodePrompt(asks("hi"), [])).toThrow(dir);
     },
@@ -187,14 +238,14 @@ describe("a chat template", () => {
   it("that knows no pictures is an error when there are some", async () => {
     const dir = await copyOfCheckpoint();
     await writeFile(join(dir, "chat_template.jinja"), "{{ messages[0].role }}");
-    const { encodePrompt } = await loadTokenizer(dir, config);
+    const { encodePrompt } = await loadTokenizer(dir, architecture);
     expect(() => encodePrompt(promptOf(recorded), [1, 1])).toThrow("places for 0 pictures, but the prompt has 2");
   });
 });
 
 interface Json {
-  readonly model: { vocab: Record<string, number> };
-  readonly added_tokens: { content: string }[];
+  readonly model: { vocab: Record<string, number>; merges?: unknown };
+  readonly added_tokens: { content: string; id?: number }[];
   normalizer: unknown;
   pre_tokenizer: unknown;
 }
@@ -203,14 +254,14 @@ describe("a checkpoint that would hang or end this process", () => {
   const withTemplate = async (template: string) => {
     const dir = await copyOfCheckpoint();
     await writeFile(join(dir, "chat_template.jinja"), template);
-    return loadTokenizer(dir, config, 1500);
+    return loadTokenizer(dir, architecture, 1500);
   };
   const withTokenizer = async (change: (json: Json) => void) => {
     const dir = await copyOfCheckpoint();
     const json = JSON.parse(await readFile(join(dir, "tokenizer.json"), "utf8")) as Json;
     change(json);
     await writeFile(join(dir, "tokenizer.json"), JSON.stringify(json));
-    return loadTokenizer(dir, config, 1500);
+    return loadTokenizer(dir, architecture, 1500);
   };
   const stopped = /cannot be used: (it was stopped after \d+ seconds|its process ended|it makes more than|Invalid)/;
   /** Another checkpoint is none the worse for it. */
@@ -291,16 +342,20 @@ describe("a text of every kind", () => {
 describe("a tokenizer that does not belong to the model", () => {
   it("is an error: too many tokens, or no image token", async () => {
     const text = { ...config.text, vocabSize: 200 };
-    await expect(loadTokenizer(checkpointDir, { ...config, text })).rejects.toThrow("vocab_size 200");
+    await expect(loadTokenizer(checkpointDir, qwen2VlArchitecture({ ...config, text }))).rejects.toThrow(
+      "vocab_size 200",
+    );
     const tokens = { ...config.tokens, image: 12 };
-    await expect(loadTokenizer(checkpointDir, { ...config, tokens })).rejects.toThrow("image_token_id 12");
+    await expect(loadTokenizer(checkpointDir, qwen2VlArchitecture({ ...config, tokens }))).rejects.toThrow(
+      "image_token_id 12",
+    );
   });
 
   const changed = async (change: (json: Json) => unknown) => {
     const dir = await copyOfCheckpoint();
     const json = JSON.parse(await readFile(join(dir, "tokenizer.json"), "utf8")) as Json;
     await writeFile(join(dir, "tokenizer.json"), JSON.stringify(change(json) ?? json));
-    return loadTokenizer(dir, config);
+    return loadTokenizer(dir, architecture);
   };
 
   it.each<[string, (json: Json) => unknown, RegExp]>([
@@ -311,25 +366,84 @@ describe("a tokenizer that does not belong to the model", () => {
     ["an id beyond the vocabulary", ({ model }) => void (model.vocab.a = 291), /\["a",291\]/],
     ["a token without text", ({ added_tokens: [first] }) => void (first!.content = ""), /content that is not empty/],
     ["no object", () => [7], /expected an object, found \[7\]/],
+    [
+      "an id of two words",
+      ({ model }) => void (model.vocab.b = model.vocab.a!),
+      /got id \d+ for "a" and for "b"; take/,
+    ],
+    [
+      "an added token with another word's id",
+      ({ model, added_tokens: [first] }) => {
+        first!.id = model.vocab.a!;
+      },
+      /expected an id for each token, got id \d+ for "a" and for "<\|im_end\|>"/,
+    ],
+    [
+      "added tokens that share an id",
+      ({ added_tokens: [first, second] }) => void (second!.id = first!.id!),
+      /got id 284 for "<\|im_end\|>" and for "<\|endoftext\|>"/,
+    ],
+    [
+      "a word with two ids",
+      ({ model, added_tokens: [first] }) => void (first!.content = Object.keys(model.vocab)[0]!),
+      /expected one id for a token, got "0" with id 15 and with id 284/,
+    ],
+    [
+      "merges that are an object",
+      ({ model }) => void (model.merges = {}),
+      /expected model\.merges to be a list, got \{\}/,
+    ],
+    ["no merges", ({ model }) => void delete model.merges, /expected model\.merges to be a list, got undefined/],
+    [
+      "a merge that is a number",
+      ({ model }) => void (model.merges = ["a b", 7]),
+      /expected model\.merges\[1\] to be two words, got 7/,
+    ],
+    [
+      "a merge of one word",
+      ({ model }) => void (model.merges = ["ab"]),
+      /model\.merges\[0\] to be two words, got "ab"/,
+    ],
+    [
+      "a pair of three",
+      ({ model }) =>
+        void (model.merges = [
+          ["a", "b"],
+          ["a", "b", "c"],
+        ]),
+      /merges\[1\] to be a pair of texts, got/,
+    ],
+    [
+      "merges of both forms",
+      ({ model }) => void (model.merges = [["a", "b"], "a b"]),
+      /merges\[1\] to be a pair of texts, got "a b"/,
+    ],
   ])("is refused by name: %s", async (_, change, message) => {
     await expect(changed(change)).rejects.toThrow(message);
     await expect(changed(change)).rejects.toThrow(DataError);
+  });
+
+  it("is read when an added token repeats a word of the vocab with its id", async () => {
+    const { encode } = await changed(({ model, added_tokens: [first] }) => {
+      model.vocab[first!.content] = first!.id!;
+    });
+    expect(encode("a mug")).toEqual(tokenizer.encode("a mug"));
   });
 
   it("is an error when tokenizer.json describes none", async () => {
     const dir = await copyOfCheckpoint();
     await writeFile(join(dir, "tokenizer.json"), JSON.stringify({ model: { vocab: { a: 1 } } }));
     const tokens = { ...config.tokens };
-    await expect(loadTokenizer(dir, { ...config, tokens })).rejects.toThrow("image_token_id 289");
+    await expect(loadTokenizer(dir, qwen2VlArchitecture({ ...config, tokens }))).rejects.toThrow("image_token_id 289");
     await writeFile(join(dir, "tokenizer.json"), "{}");
-    await expect(loadTokenizer(dir, config)).rejects.toThrow(DataError);
-    await expect(loadTokenizer(dir, config)).rejects.toThrow(
+    await expect(loadTokenizer(dir, architecture)).rejects.toThrow(DataError);
+    await expect(loadTokenizer(dir, architecture)).rejects.toThrow(
       "tokenizer.json: expected a model with a vocab, found undefined",
     );
   });
 
   it("is asked for by name when it is missing", async () => {
-    await expect(loadTokenizer(scratch, config)).rejects.toThrow(
+    await expect(loadTokenizer(scratch, architecture)).rejects.toThrow(
       /tokenizer\.json: .*found none; .* copy the one of the model/,
     );
   });

@@ -84,7 +84,7 @@ def everything(name):
 print(
     json.dumps(
         {
-            "meta": {"torch": torch.__version__, "transformers": transformers.__version__, "dtype": "float32"},
+            "versions": {"torch": torch.__version__.split("+")[0], "transformers": transformers.__version__},
             "initial": flat(initial),
             "gradients": [flat(g) for g in gradients],
             "learningRates": rates,

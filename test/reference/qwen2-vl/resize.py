@@ -34,7 +34,7 @@ def main(photographs: Path, out: Path) -> None:
     cat = np.asarray(Image.open(photographs / "chelsea.png").convert("RGB"))
     photographed = [{"file": "chelsea.png"} | case(cat[:height, :width], *size) for width, height, *size in CROPS]
     versions = {"torch": torch.__version__.split("+")[0], "torchvision": torchvision.__version__.split("+")[0]}
-    out.write_text(json.dumps(versions | {"cases": cases, "photographs": photographed}, indent=1) + "\n")
+    out.write_text(json.dumps({"versions": versions, "cases": cases, "photographs": photographed}, indent=1) + "\n")
 
 
 def drawn(width: int, height: int) -> np.ndarray:

@@ -44,7 +44,7 @@ def main(data: Path, out: Path) -> None:
         log_probs = processors(prompt, logits.clone()).log_softmax(-1)[0]
         kept = log_probs.isfinite().nonzero()[:, 0].tolist()
         cases.append({"options": setting, "tokens": kept, "logProbs": [round(float(log_probs[t]), 6) for t in kept]})
-    out.write_text(json.dumps({"transformers": transformers.__version__, "cases": cases}) + "\n")
+    out.write_text(json.dumps({"versions": {"transformers": transformers.__version__}, "cases": cases}) + "\n")
 
 
 if __name__ == "__main__":

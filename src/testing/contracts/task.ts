@@ -1,0 +1,51 @@
+import type { Rng } from "../../rng";
+import type { Task } from "../../task";
+import { describeLaws, type Laws, type Skips, type TestRunner } from "../laws/laws";
+import { drawingLaws } from "../laws/task-drawing";
+import { promptLaws } from "../laws/task-prompts";
+import { scoreLaws } from "../laws/task-scores";
+import type { TaskSubject } from "../laws/task-subject";
+import { textLaws } from "../laws/task-text";
+
+/** A task to be held to the laws of `Task`, and what the laws need to know about it. */
+export interface TaskContract<A> {
+  readonly task: Task<A>;
+  /** Draws a valid annotation. */
+  readonly annotation: (rng: Rng) => A;
+  /** Answers as models write them, good and bad; random texts are tried as well (none). */
+  readonly answers?: readonly string[];
+  /** The same task, if there is one, that gives null for every text it would have to repair. */
+  readonly strict?: Task<A>;
+  /** Size of the image that annotations in pixels lie in (1000 × 1000). */
+  readonly image?: { readonly width: number; readonly height: number };
+  /** Annotations that a simple law is tried on (100); laws about text try up to 20 times as many. */
+  readonly runs?: number;
+  /** Laws that do not apply, by name, and the reason. They are reported as skipped. */
+  readonly skip?: Skips;
+}
+
+/**
+ * Holds a task to what `Task` promises: `parse(format(a)) = a`, `S(a, a) = 1`, `0 ≤ S ≤ 1`, `leaks(format(a), a)` is not
+ * empty, `parse` never throws and takes linear time, prompts do not give the annotation away, and drawings lie inside the
+ * image.
+ * @throws ConfigError when `skip` names a law that does not exist
+ * @example
+ * import { describe, it } from "vitest";
+ * import { describeTask } from "rise-ts/testing";
+ * const task = rating({ question: "How crowded is this place?" });
+ * describeTask({ describe, it }, "rating", { task, annotation: (rng) => 1 + rng.integer(5), answers: ["rating: 4", "4/5"] });
+ */
+export function describeTask<A>(runner: TestRunner, name: string, contract: TaskContract<A>): void {
+  const { task, strict, annotation, answers = [], image = { width: 1000, height: 1000 }, runs = 100, skip } = contract;
+  const subject: TaskSubject<A> = { task, strict, annotation, answers, image, runs };
+  const noRepairs = !task.repairs && "the task repairs nothing";
+  const noDraw = !task.draw && "the task draws nothing, and pages show its text";
+  const laws: Laws<TaskSubject<A>> = { ...textLaws, ...scoreLaws, ...promptLaws, ...drawingLaws };
+  describeLaws(runner, `the task contract: ${name}`, laws, subject, {
+    "overlooks nothing in what it writes, and says what it overlooks in prose around it": noRepairs,
+    "is strict on demand: what it would have to repair does not parse, all else does as before":
+      noRepairs || (!strict && "no strict version of the task is given"),
+    ...Object.fromEntries(Object.keys(drawingLaws).map((law) => [law, noDraw])),
+    ...skip,
+  });
+}

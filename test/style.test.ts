@@ -1,0 +1,76 @@
+import { execFileSync } from "node:child_process";
+import { existsSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { describe, expect, it } from "vitest";
+
+const root = fileURLToPath(new URL("..", import.meta.url));
+const files = execFileSync("git", ["ls-files", "-co", "--exclude-standard"], { cwd: root, encoding: "utf8" })
+  .split("\n")
+  .filter((file) => existsSync(join(root, file)));
+const textOf = (file: string) => readFileSync(join(root, file), "utf8");
+
+/** A sentence begins with its subject, and says plainly what is so. */
+const hardToRead = /(?:^|[.:;!?] )(?:Of|Where|What|Such|Whoever) |\b(?:is none|that of|goes on|but for|gone on with)\b/;
+
+describe("comments in src", () => {
+  const comments = files.filter((file) => /^src\/.*\.ts$/.test(file)).flatMap((file) => commentsOf(file));
+
+  it("are at most 120 columns wide", () => {
+    expect(comments.filter(({ line }) => line.length > 120).map(({ place }) => place)).toEqual([]);
+  });
+
+  it("begin with the subject, and use plain words", () => {
+    expect(
+      comments.filter(({ words }) => hardToRead.test(words)).map(({ place, words }) => `${place}: ${words}`),
+    ).toEqual([]);
+  });
+});
+
+describe("pages", () => {
+  const pages = files.filter((file) => /^(?:docs\/.*|README|CHANGELOG)\.md$/.test(file));
+
+  it("have lines of at most 160 columns, apart from tables and code", () => {
+    const long = pages.flatMap((file) =>
+      proseOf(textOf(file)).flatMap(({ line, number }) => (line.length > 160 ? [`${file}:${number}`] : [])),
+    );
+    expect(long).toEqual([]);
+  });
+
+  it("begin sentences with the subject, and use plain words", () => {
+    const hard = pages.flatMap((file) =>
+      proseOf(textOf(file)).flatMap(({ line, number }) =>
+        hardToRead.test(line) ? [`${file}:${number}: ${line}`] : [],
+      ),
+    );
+    expect(hard).toEqual([]);
+  });
+
+  it("have together at most 14 000 words in docs", () => {
+    const words = pages.filter((file) => file.startsWith("docs/")).map((file) => textOf(file).split(/\s+/).length);
+    expect(words.reduce((sum, count) => sum + count, 0)).toBeLessThanOrEqual(14_000);
+  });
+});
+
+/** Every line that has a comment, and its words without the comment's own marks. */
+function commentsOf(file: string) {
+  let inside = false;
+  return textOf(file)
+    .split("\n")
+    .flatMap((line, i) => {
+      const opens = /^\s*\/\*/.test(line);
+      const isComment = inside || opens || /^\s*\/\//.test(line);
+      if (opens) inside = true;
+      if (line.includes("*/")) inside = false;
+      const words = line.replace(/^\s*(?:\/\*\*?|\*\/?|\/\/)?\s*|\s*\*\/\s*$/g, "");
+      return isComment ? [{ place: `${file}:${i + 1}`, line, words }] : [];
+    });
+}
+
+function proseOf(text: string) {
+  let code = false;
+  return text.split("\n").flatMap((line, i) => {
+    if (line.startsWith("```")) code = !code;
+    return code || line.startsWith("```") || line.startsWith("|") ? [] : [{ line, number: i + 1 }];
+  });
+}
