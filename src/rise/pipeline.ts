@@ -19,7 +19,7 @@ export interface Policy {
   readonly trainer?: Trainer;
 }
 
-/** What a pipeline has of its own. */
+/** The parts that each pipeline has of its own. */
 export interface Pipeline<R, Own> {
   readonly stages: readonly Stage<R>[];
   readonly state: StageState;

@@ -25,7 +25,10 @@ interface Sampling<A> {
 interface RolloutSampling<A> extends Sampling<A> {
   readonly reward: RewardFunction<A>;
   readonly sampling: RolloutSamplingSettings;
-  /** If some reconstructions of an example fail, keeps the other rollouts (false: all or none, as learning needs whole groups). */
+  /**
+   * If some reconstructions of an example fail, keeps the other rollouts (false: all or none, as learning needs whole
+   * groups).
+   */
   readonly keepsParts?: boolean;
 }
 
@@ -48,11 +51,11 @@ interface CotOfExample<A> {
 export async function sampleRollouts<A>(options: RolloutSampling<A>): Promise<Sampled<Rollout<A>>[]> {
   const { examples, sampling, onSampled, keepsParts = false } = options;
   const cots = await sampleCots(options);
-  const asked = examples.flatMap((example, i) => cotsOf(example, cots[i]!, options));
+  const sampledCots = examples.flatMap((example, i) => cotsOf(example, cots[i]!, options));
   const { reconstructions: drawn } = splitSampling(sampling);
   const reconstructions = await generateFor(
     options,
-    asked.map(({ prompt }) => prompt),
+    sampledCots.map(({ prompt }) => prompt),
     {
       ...drawn,
       maxTokens: sampling.reconstructionMaxTokens,
@@ -61,14 +64,14 @@ export async function sampleRollouts<A>(options: RolloutSampling<A>): Promise<Sa
     },
   );
   const isKept = examples.map((example, i) => {
-    const ofExample = reconstructions.filter((_, r) => asked[r]!.example === example);
+    const ofExample = reconstructions.filter((_, r) => sampledCots[r]!.example === example);
     const failure = [cots[i]!, ...ofExample].find((outcome) => outcome instanceof Error);
     const arrived = ofExample.filter((outcome) => !(outcome instanceof Error)).length;
     const kept = failure && !keepsParts ? 0 : arrived;
     onSampled?.(example.id, failure, kept);
     return kept > 0;
   });
-  const pairs = asked.flatMap((cot, i) =>
+  const pairs = sampledCots.flatMap((cot, i) =>
     isKept[examples.indexOf(cot.example)]
       ? completionsOf(reconstructions[i]!).map((reconstruction, k) => ({ cot, reconstruction, index: cot.first + k }))
       : [],

@@ -3,10 +3,10 @@ import { BackendError, concernsOnePrompt } from "../errors";
 import { deriveSeed } from "../rng";
 import type { Completion, FinishReason, Prompt } from "../types";
 
-/** A prompt's completions, or why there are none. */
+/** A prompt's completions, or the error that it had instead. */
 export type Outcome = readonly Completion[] | Error;
 
-/** `backend.generate`, held to the number of completions that was asked for, each with a text and why it ends. */
+/** Calls `backend.generate`, and checks the number of completions, their texts and their finish reasons. */
 export async function generate(
   backend: VlmBackend,
   prompts: readonly Prompt[],
@@ -37,11 +37,11 @@ export async function generate(
 }
 
 /**
- * `generate` in which a prompt may fail without the others: its place holds the error. A backend that only rejects is asked again, for one
- * prompt after another.
+ * Generates so that a prompt may fail without the others: its place holds the error. A backend that only rejects is called
+ * again for one prompt after another.
  *
- * @param onEnd called once for each prompt, as soon as its outcome is known, and awaited; what it throws ends the call
- * @throws what concerns more than one prompt: a wrong key, a server that is down, a model that is broken, an aborted signal
+ * @param onEnd is called once for each prompt, as soon as its outcome is known, and awaited; its error ends the call
+ * @throws errors that concern more than one prompt: a wrong key, a server that is down, a broken model, an aborted signal
  */
 export async function generateEach(
   backend: VlmBackend,

@@ -6,9 +6,9 @@ export interface GuardWarning {
 }
 
 /**
- * What looks wrong in a stage that trains, and what to try.
+ * Warns of symptoms in a stage that trains, with advice.
  *
- * A function of the rows alone, so that a resumed run warns of the same things. What goes on is said again when it has lasted for 1, 2, 4,
+ * It depends on the rows alone, so that a resumed run warns of the same things. A lasting symptom is repeated after 1, 2, 4,
  * 8, … steps; a reward that does not move, every `FLAT_STEPS`.
  *
  * @param rows all of the stage's steps so far; the last is the new one
@@ -26,9 +26,9 @@ export function guardWarnings(rows: readonly StepMetrics[]): readonly GuardWarni
 }
 
 /**
- * What to do when a loss, a gradient, a metric or what the policy writes is not a number.
- * @param weights directory of the newest saved ones
- * @param options.isCulprit whether it was they that gave it
+ * Advises what to do when a loss, a gradient, a metric or a log-prob is not a number.
+ * @param weights directory of the newest saved weights
+ * @param options.isCulprit whether these weights produced it
  */
 export function whatToTry(weights: string | undefined, { isCulprit }: { readonly isCulprit: boolean }): string {
   const gentler = "a lower learning rate, more warm-up steps or a smaller clipping norm";
@@ -38,31 +38,31 @@ export function whatToTry(weights: string | undefined, { isCulprit }: { readonly
     : `The weights in ${weights} are those of before: start a new runDir from them (trainer.load) with ${gentler}`;
 }
 
-/** Share of a step's rollouts from which on a fault counts as the rule and not the exception. */
+/** Least share of a step's rollouts for a fault to count as the rule. */
 const NEARLY_ALL = 0.9;
-/** Share of repeated word sequences from which on text has stopped saying anything. */
+/** Least share of repeated word sequences for a text to count as repetitive. */
 const MOSTLY_REPEATED = 0.5;
 /** Steps over which a reward should move. */
 const FLAT_STEPS = 50;
-/** Less than this, from the first half of them to the second, is no move. */
+/** Least change from the first half of them to the second that counts as a move. */
 const FLAT_CHANGE = 0.01;
-/** Nats a token that a policy has to be worse than it began with, and twice as bad, to be going the wrong way. */
+/** A policy diverges if a token costs this many nats more than in the first step, and at least twice as much. */
 const FAR_WORSE = 1;
-/** Steps for which it has to be; a power of two. */
+/** Steps for which it has to last; a power of two. */
 const SEVERAL = 4;
-/** Above this mean reward there is little left to gain. */
+/** A mean reward above this leaves little to gain. */
 const NEARLY_PERFECT = 0.95;
 
 const number = (row: StepMetrics, metric: string) => Number(row[metric]);
 const percent = (row: StepMetrics, metric: string) => `${Math.round(100 * number(row, metric))} %`;
 
-/** What `riseCot` and `riseR1` call the limits of their stages. */
+/** Names the options of `riseCot` and `riseR1` that limit the tokens of a stage. */
 const tokenLimits = ({ stage }: StepMetrics) =>
   stage === "rft" ? "rft.sampling.maxTokens" : "sampling.cotMaxTokens or sampling.reconstructionMaxTokens";
 
 const conditions: readonly {
   readonly guard: Guard;
-  /** Steps for which it has to last to be said (1); a power of two. */
+  /** Steps for which it has to last (1); a power of two. */
   readonly from?: number;
   readonly holds: (row: StepMetrics, first: StepMetrics) => boolean;
   readonly message: (row: StepMetrics, first: StepMetrics) => string;
@@ -107,14 +107,15 @@ const conditions: readonly {
   },
 ];
 
-/** The cost of a target's token in imitation; NaN elsewhere, which is never more than anything. */
+/** The cost of a target's token in imitation; NaN elsewhere, which compares as false. */
 const nats = (row: StepMetrics) => -number(row, "rise/token_log_prob");
 
 function flatReward(rows: readonly StepMetrics[]): readonly GuardWarning[] {
   if (rows.length % FLAT_STEPS !== 0 || rows.at(-1)!.reward === undefined) return [];
   const mean = (part: readonly StepMetrics[]) =>
     part.reduce((sum, row) => sum + number(row, "reward"), 0) / part.length;
-  const [before, after] = [mean(rows.slice(-FLAT_STEPS, -FLAT_STEPS / 2)), mean(rows.slice(-FLAT_STEPS / 2))];
+  const before = mean(rows.slice(-FLAT_STEPS, -FLAT_STEPS / 2));
+  const after = mean(rows.slice(-FLAT_STEPS / 2));
   if (after - before >= FLAT_CHANGE || after >= NEARLY_PERFECT) return [];
   return [
     {

@@ -1,9 +1,9 @@
 /**
- * Work under way: `await` it for the result, or `for await` it for what happens on the way.
+ * Work under way: `await` it for the result, or `for await` it for its events.
  *
- * It starts once, at the first of the two, and does not go on before everybody who iterates has asked for the next event: nothing is
- * buffered, and work is never ahead of what was seen. Leaving the loop aborts the run, and waits until it has stopped; so does the
- * `signal` it was made with. An error reaches everyone: those who wait and those who iterate.
+ * It starts once, at the first of the two. It waits until every reader has requested the next event: nothing is buffered,
+ * and work is never ahead of its readers. Leaving the loop aborts the run, and waits until it has stopped; so does the
+ * `signal` it was made with. An error reaches everyone who awaits or iterates.
  */
 export interface Run<Event, Result> extends PromiseLike<Result>, AsyncIterable<Event> {
   catch<Other>(onRejected: (reason: unknown) => Other | PromiseLike<Other>): Promise<Result | Other>;
@@ -71,16 +71,16 @@ function iterate<Event, Result>(
   const requests: { resolve(result: IteratorResult<Event, undefined>): void; reject(reason: unknown): void }[] = [];
   const done = { done: true, value: undefined } as const;
   let state: "new" | "open" | "closed" = "new";
-  let asked = () => {};
+  let onRequest = () => {};
 
   const close = () => {
     state = "closed";
     readers.delete(reader);
-    asked();
+    onRequest();
   };
   const reader: Reader<Event> = {
     wanted: () =>
-      requests.length > 0 || state === "closed" ? Promise.resolve() : new Promise((resolve) => (asked = resolve)),
+      requests.length > 0 || state === "closed" ? Promise.resolve() : new Promise((resolve) => (onRequest = resolve)),
     deliver: (event) => requests.shift()?.resolve({ done: false, value: event }),
   };
   const open = () => {
@@ -105,7 +105,7 @@ function iterate<Event, Result>(
         requests.push({ resolve, reject }),
       );
       if (state === "new") open();
-      asked();
+      onRequest();
       return answer;
     },
     async return() {

@@ -73,18 +73,19 @@ export interface StageOptions {
 }
 
 /**
- * Runs stages one after the other, from where the directory's last checkpoint left off: each step's rows go to its files and its events
- * to whoever iterates. An abort takes effect between steps, and inside one wherever the backend or trainer notices.
+ * Runs stages one after the other, from the directory's last checkpoint on: each step's rows are written to its files, and
+ * its events are yielded. An abort takes effect between steps, and inside one as soon as the backend or trainer notices.
  *
- * An error in a step leaves a checkpoint of the last step that was finished, if the policy is still as that step left it: no finished step is
- * lost, and the error's message says where it is.
+ * An error in a step leaves a checkpoint of the last finished step, if the policy is still as that step left it: no finished
+ * step is lost, and the error's message names the checkpoint.
  *
- * @throws TrainingError for a number that is not finite, before it gets into a file or a checkpoint
+ * @throws TrainingError for a number that is not finite, before it reaches a file or a checkpoint
  */
 export async function* runStages<Rollout>(
   stages: readonly Stage<Rollout>[],
-  { directory, state, trainer, checkpointEvery, stop, signal }: StageOptions,
+  options: StageOptions,
 ): AsyncGenerator<RunEvent<Rollout, never>, void, void> {
+  const { directory, state, trainer, stop, signal } = options;
   const totalSteps = stages.reduce((sum, { steps }) => sum + steps, 0);
   const { step: from = 0, damaged = [] } = directory.resumed ?? {};
   const resumed = directory.resumed?.state as SavedState | undefined;
@@ -93,91 +94,143 @@ export async function* runStages<Rollout>(
   if (saved !== undefined) await trainer?.load(saved);
   for (const message of damaged) yield { type: "warning", guard: "damaged-checkpoint", step: from, message };
 
-  let at = { stage: "", step: 0 };
-  /** Whether the policy is that of the newest checkpoint. */
-  let isSaved = true;
-  /** The last finished step, where no checkpoint has it yet. */
-  let unsaved: FinishedStep | undefined;
+  const progress: Progress = { at: { stage: "", step: 0 }, isSaved: true, unsaved: undefined };
   try {
     for (const stage of stages) {
       for (let index = 0; index < stage.steps; index++) {
-        at = { stage: stage.name, step: at.step + 1 };
-        const { step } = at;
+        progress.at = { stage: stage.name, step: progress.at.step + 1 };
+        const { step } = progress.at;
         const unmeasured = step === from ? resumed?.unmeasured : undefined;
         if (step <= from && !unmeasured) continue;
         signal.throwIfAborted();
         stop?.throwIfAborted();
-        const isRegular = step % checkpointEvery === 0 || index === stage.steps - 1;
-        const started = performance.now();
-        const outcome = unmeasured ? { ...unmeasured, rollouts: [] } : await stage.run(index, signal);
-        const timeMs = unmeasured?.timeMs ?? performance.now() - started;
-        checkFinite(outcome.metrics);
-        const rows = outcome.rollouts.map(({ rollout, advantage, prompt, truth }) =>
-          rolloutRow({ ...at, prompt, truth, ...rollout, advantage }),
-        );
-        if (stage.trains) isSaved = false;
-        const finished = { step, updates: updatesOf(trainer), memory: state.save() };
-        // At regular checkpoints only: where a run was stopped must not show in its metrics.
-        const evaluate = isRegular ? stage.evaluate : undefined;
-        if (evaluate) unsaved = unmeasured ? undefined : { ...finished, rows, unmeasured: { ...outcome, timeMs } };
-        const evaluated = await evaluate?.(signal);
-        const metrics: StepMetrics = { ...at, ...outcome.metrics, ...evaluated };
-        checkFinite(metrics);
-        // From here on the files are no longer those of the step before.
-        unsaved = undefined;
-        await directory.append("rollouts", rows);
-        await directory.append("metrics", [metrics]);
-        await directory.append("timings", [{ ...at, step_time: timeMs / 1000 }]);
-        unsaved = finished;
-
-        const ofStage = directory.metrics.filter((row) => row.stage === stage.name);
-        const warnings = stage.trains ? guardWarnings(ofStage) : [];
-        for (const warning of [...(outcome.warnings ?? []), ...warnings]) yield { type: "warning", step, ...warning };
-        for (const { rollout, advantage } of outcome.rollouts)
-          yield { type: "rollout-end", ...at, rollout, ...(advantage !== undefined && { advantage }) };
-        yield { type: "step-end", ...at, totalSteps, metrics, timeMs };
+        const done = await doStep(stage, index, unmeasured, progress, options);
+        yield* eventsOf(stage, done, progress.at, totalSteps, directory);
         const isStopped = stop?.aborted === true;
-        if (!isRegular && !isStopped) continue;
-        // A checkpoint that cannot be written now is not tried a second time.
-        unsaved = undefined;
-        const reward = evaluated?.eval_reward;
-        const policy = isSaved ? undefined : trainer;
-        const path = await directory.checkpoint(step, stateOf(finished), {
-          trainer: policy,
-          reward,
-          isStop: !isRegular,
-        });
-        isSaved = true;
+        if (!done.isRegular && !isStopped) continue;
+        const path = await saveStep(done, progress, options);
         if (path !== undefined) yield { type: "checkpoint-end", step, path };
         if (isStopped && step < totalSteps) stop?.throwIfAborted();
       }
     }
   } catch (error) {
-    // Weights that went too far may first be seen in what they write.
-    const isOfWeights = trainer !== undefined && error instanceof NonFiniteError;
-    const isGood = !isOfWeights && !signal.aborted && unsaved?.updates === updatesOf(trainer);
-    const policy = isSaved ? undefined : trainer;
-    const kept = isGood && unsaved ? await keep(directory, unsaved, policy) : {};
-    if (unsaved && kept.path) yield { type: "checkpoint-end", step: unsaved.step, path: kept.path };
-    if (isOfWeights || error instanceof TrainingError) {
-      const advice = whatToTry(directory.policy(), { isCulprit: isOfWeights && isSaved });
-      throw new TrainingError(`${at.stage}, step ${at.step}: ${error.message}. ${advice}${kept.problem ?? ""}`, {
-        cause: error,
-      });
-    }
-    if (error instanceof Error) say(error, kept.message ?? kept.problem);
-    throw error;
+    throw yield* afterError(error, progress, options);
   }
 }
 
-/** A step that has been done. */
+/** The place of a run between its steps. */
+interface Progress {
+  at: { readonly stage: string; readonly step: number };
+  /** Whether the newest checkpoint holds the policy. */
+  isSaved: boolean;
+  /** The last finished step, until a checkpoint has it. */
+  unsaved: FinishedStep | undefined;
+}
+
+interface DoneStep<Rollout> {
+  readonly outcome: StepOutcome<Rollout>;
+  readonly finished: FinishedStep;
+  readonly metrics: StepMetrics;
+  readonly timeMs: number;
+  /** Whether a checkpoint is due; if not, one is written only to stop. */
+  readonly isRegular: boolean;
+  readonly reward: number | undefined;
+}
+
+/** Does a step, or only the measurement of held-out examples that it lacks, and writes its rows. */
+async function doStep<Rollout>(
+  stage: Stage<Rollout>,
+  index: number,
+  unmeasured: Unmeasured | undefined,
+  progress: Progress,
+  { directory, state, trainer, checkpointEvery, signal }: StageOptions,
+): Promise<DoneStep<Rollout>> {
+  const { at } = progress;
+  const isRegular = at.step % checkpointEvery === 0 || index === stage.steps - 1;
+  const started = performance.now();
+  const outcome = unmeasured ? { ...unmeasured, rollouts: [] } : await stage.run(index, signal);
+  const timeMs = unmeasured?.timeMs ?? performance.now() - started;
+  checkFinite(outcome.metrics);
+  const rows = outcome.rollouts.map(({ rollout, advantage, prompt, truth }) =>
+    rolloutRow({ ...at, prompt, truth, ...rollout, advantage }),
+  );
+  if (stage.trains) progress.isSaved = false;
+  const finished = { step: at.step, updates: updatesOf(trainer), memory: state.save() };
+  // Only regular checkpoints are measured: the metrics must not show where a run was stopped.
+  const evaluate = isRegular ? stage.evaluate : undefined;
+  if (evaluate) progress.unsaved = unmeasured ? undefined : { ...finished, rows, unmeasured: { ...outcome, timeMs } };
+  const evaluated = await evaluate?.(signal);
+  const metrics: StepMetrics = { ...at, ...outcome.metrics, ...evaluated };
+  checkFinite(metrics);
+  // From here on the files differ from those of the step before.
+  progress.unsaved = undefined;
+  await directory.append("rollouts", rows);
+  await directory.append("metrics", [metrics]);
+  await directory.append("timings", [{ ...at, step_time: timeMs / 1000 }]);
+  progress.unsaved = finished;
+  return { outcome, finished, metrics, timeMs, isRegular, reward: evaluated?.eval_reward };
+}
+
+function* eventsOf<Rollout>(
+  stage: Stage<Rollout>,
+  { outcome, metrics, timeMs }: DoneStep<Rollout>,
+  at: Progress["at"],
+  totalSteps: number,
+  directory: RunDirectory,
+): Generator<RunEvent<Rollout, never>, void, void> {
+  const ofStage = directory.metrics.filter((row) => row.stage === stage.name);
+  const warnings = stage.trains ? guardWarnings(ofStage) : [];
+  for (const warning of [...(outcome.warnings ?? []), ...warnings])
+    yield { type: "warning", step: at.step, ...warning };
+  for (const { rollout, advantage } of outcome.rollouts)
+    yield { type: "rollout-end", ...at, rollout, ...(advantage !== undefined && { advantage }) };
+  yield { type: "step-end", ...at, totalSteps, metrics, timeMs };
+}
+
+/** Writes the checkpoint of a step. A checkpoint that cannot be written now is not tried a second time. */
+async function saveStep(
+  { finished, reward, isRegular }: DoneStep<unknown>,
+  progress: Progress,
+  { directory, trainer }: StageOptions,
+): Promise<string | undefined> {
+  progress.unsaved = undefined;
+  const path = await directory.checkpoint(finished.step, stateOf(finished), {
+    trainer: progress.isSaved ? undefined : trainer,
+    reward,
+    isStop: !isRegular,
+  });
+  progress.isSaved = true;
+  return path;
+}
+
+/** Saves the last finished step if that is safe, and returns the error to throw, which says so. */
+async function* afterError(
+  error: unknown,
+  { at, isSaved, unsaved }: Progress,
+  { directory, trainer, signal }: StageOptions,
+): AsyncGenerator<RunEvent<never, never>, unknown, void> {
+  // Completions may be the first to show weights that went too far.
+  const isOfWeights = trainer !== undefined && error instanceof NonFiniteError;
+  const isGood = !isOfWeights && !signal.aborted && unsaved?.updates === updatesOf(trainer);
+  const kept = isGood && unsaved ? await keep(directory, unsaved, isSaved ? undefined : trainer) : {};
+  if (unsaved && kept.path) yield { type: "checkpoint-end", step: unsaved.step, path: kept.path };
+  if (isOfWeights || error instanceof TrainingError) {
+    const advice = whatToTry(directory.policy(), { isCulprit: isOfWeights && isSaved });
+    const message = `${at.stage}, step ${at.step}: ${error.message}. ${advice}${kept.problem ?? ""}`;
+    return new TrainingError(message, { cause: error });
+  }
+  if (error instanceof Error) say(error, kept.message ?? kept.problem);
+  return error;
+}
+
+/** A finished step. */
 interface FinishedStep {
   readonly step: number;
-  /** Updates that the policy had then. */
+  /** Updates of the policy at its end. */
   readonly updates: number;
-  /** The run's memory then. */
+  /** The run's state at its end. */
   readonly memory: unknown;
-  /** The rows of its rollouts, if they are not written yet. */
+  /** The rows of its rollouts, until they are written. */
   readonly rows?: readonly object[];
   readonly unmeasured?: Unmeasured;
 }
@@ -188,7 +241,7 @@ interface Unmeasured {
   readonly timeMs: number;
 }
 
-/** What a checkpoint holds, besides the policy. */
+/** The content of a checkpoint, besides the policy. */
 interface SavedState {
   readonly memory: unknown;
   readonly unmeasured?: Unmeasured;
@@ -199,7 +252,7 @@ const stateOf = ({ memory, unmeasured }: FinishedStep): SavedState => ({
   ...(unmeasured && { unmeasured: { metrics: unmeasured.metrics, timeMs: unmeasured.timeMs } }),
 });
 
-/** Writes the checkpoint that a stop would have written. An error in doing so does not hide the one that it is written for. */
+/** Writes the checkpoint that a stop would have written. An error in doing so does not hide the first error. */
 async function keep(
   directory: RunDirectory,
   finished: FinishedStep,
@@ -216,12 +269,12 @@ async function keep(
   }
 }
 
-/** Adds to an error's message; the error is the one that was thrown, and of its class. */
+/** Adds to an error's message, and keeps the error and its class. */
 function say(error: Error, addition: string | undefined): void {
   const { message, stack } = error;
   if (addition === undefined || !Object.getOwnPropertyDescriptor(error, "message")?.writable) return;
   error.message = message + addition;
-  // It begins with the message, and is what Node prints of an error that nobody catches.
+  // The stack begins with the message, and Node prints it if nobody catches the error.
   if (stack !== undefined) error.stack = stack.replace(message, () => error.message);
 }
 

@@ -1,8 +1,8 @@
 import type { Sampled } from "../rollouts";
 
 /**
- * What can be said about sampled rollouts before anything is learned from them, under TRL's names where TRL has one.
- * A completion is all pieces of a rollout; lengths are tokens, and absent where the backend counts none.
+ * Summarises sampled rollouts before anything is learned from them, under TRL's names if TRL has one. A completion is all
+ * segments of a rollout. Lengths are tokens, and absent if the backend counts none.
  *
  * @param rewardName of the reward function, for `rewards/{name}/…`
  */
@@ -22,7 +22,7 @@ export function rolloutMetrics<R>(sampled: readonly Sampled<R>[], rewardName: st
   };
 }
 
-/** `rewards/{name}/mean` and `…/std` of the reward, or of each term of a sum, where they apply. */
+/** `rewards/{name}/mean` and `…/std` of the reward, or of each term of a sum that applies. */
 function termMetrics<R>(sampled: readonly Sampled<R>[], rewardName: string): Record<string, number> {
   const values = new Map<string, number[]>();
   for (const { reward } of sampled) {
@@ -33,8 +33,8 @@ function termMetrics<R>(sampled: readonly Sampled<R>[], rewardName: string): Rec
     }
   }
   return Object.fromEntries(
-    [...values].flatMap(([name, of]) => {
-      const { mean, std } = moments(of);
+    [...values].flatMap(([name, ofTerm]) => {
+      const { mean, std } = moments(ofTerm);
       return [
         [`rewards/${name}/mean`, mean],
         [`rewards/${name}/std`, std],
@@ -43,7 +43,7 @@ function termMetrics<R>(sampled: readonly Sampled<R>[], rewardName: string): Rec
   );
 }
 
-/** Σ tokens of all pieces; `undefined` where the backend gives no token ids. */
+/** Σ tokens of all segments; `undefined` if the backend returns no token ids. */
 function completionTokens<R>({ segments }: Sampled<R>): number | undefined {
   let sum = 0;
   for (const { completion } of segments) {
@@ -56,17 +56,18 @@ function completionTokens<R>({ segments }: Sampled<R>): number | undefined {
 /** Words in a sequence that counts as repeated. */
 const SEQUENCE = 4;
 
-/** Share of a rollout's four-word sequences that occurred before in the same text; 0 where texts are shorter. */
+/** Share of a rollout's four-word sequences that occurred before in the same text; 0 if texts are shorter. */
 function repetition<R>({ segments }: Sampled<R>): number {
-  let [all, repeated] = [0, 0];
+  let all = 0;
+  let repeated = 0;
   for (const { completion } of segments) {
     const words = completion.text.split(/\s+/).filter(Boolean);
-    const seen = new Set<string>();
+    const earlier = new Set<string>();
     for (let start = 0; start + SEQUENCE <= words.length; start++) {
       const sequence = words.slice(start, start + SEQUENCE).join(" ");
       all++;
-      if (seen.has(sequence)) repeated++;
-      seen.add(sequence);
+      if (earlier.has(sequence)) repeated++;
+      earlier.add(sequence);
     }
   }
   return all === 0 ? 0 : repeated / all;
@@ -87,7 +88,7 @@ function lengthMetrics<R>(sampled: readonly Sampled<R>[]): Record<string, number
   return { ...summary("length", lengths), ...summary("terminated_length", terminated) };
 }
 
-/** Mean, and standard deviation with n − 1; 0 where there is too little to go by. */
+/** Mean, and standard deviation with n − 1; 0 for too few values. */
 function moments(values: readonly number[]): { readonly mean: number; readonly std: number } {
   const mean = values.reduce((sum, value) => sum + value, 0) / Math.max(values.length, 1);
   const squares = values.reduce((sum, value) => sum + (value - mean) ** 2, 0);

@@ -5,14 +5,14 @@ import { readJson, writeAtomically, writing } from "./files";
 import { isLock, lockRun, type RunLock } from "./lock";
 
 /**
- * Makes a directory that of one run: keeps other processes out of it, and writes `config.json`, or finds the same one there.
+ * Claims a directory for one run: keeps other processes out, and writes `config.json`, or finds the same one there.
  *
  * @param config everything that decides what the run does, as JSON
- * @param resume whether there may be something in it
- * @param otherwise is asked about a `config.json` that differs: whether the run may go on all the same, after which `config` replaces it, or else
- * what there is to do
- * @throws CheckpointError for a directory that another process writes into, that is in use without `resume`, that belongs to a run with
- * another config, or to none
+ * @param resume whether the directory may hold a run
+ * @param otherwise decides about a `config.json` that differs: whether the run may be resumed all the same, after which
+ * `config` replaces it, or else the advice
+ * @throws CheckpointError for a directory that another process writes into, that is in use without `resume`, or that belongs
+ * to a run with another config or to no run
  */
 export async function claimDirectory(
   path: string,
@@ -31,9 +31,7 @@ export async function claimDirectory(
         `${path} is not empty, and not a run's: expected a ${configFile}, found ${names.slice(0, 3).join(", ")}; choose another runDir`,
       );
     else if (!resume)
-      throw new CheckpointError(
-        `${path} is not empty: pass resume: true to go on with the run in it, or another runDir`,
-      );
+      throw new CheckpointError(`${path} is not empty: pass resume: true to resume the run in it, or another runDir`);
     else {
       const file = join(path, configFile);
       const stored = await readJson(file);
@@ -50,7 +48,7 @@ export async function claimDirectory(
   }
 }
 
-/** The directory, made where it is not there, and locked. */
+/** Makes the directory if it is missing, and locks it. */
 async function made(path: string): Promise<RunLock> {
   try {
     await mkdir(path, { recursive: true });
@@ -63,7 +61,7 @@ async function made(path: string): Promise<RunLock> {
   }
 }
 
-/** What every run writes first. */
+/** The file that every run writes first. */
 const configFile = "config.json";
 
 function writeConfig(path: string, config: object): Promise<void> {
@@ -72,9 +70,10 @@ function writeConfig(path: string, config: object): Promise<void> {
   return writing(file, () => "nothing was begun yet", write);
 }
 
-/** Settings that two configs do not share, each with both values. What has a `sha256` is known by it: how it is called beside that does not matter. */
+/** Lists settings that two configs do not share, with both values. An object with a `sha256` is known by it alone. */
 export function differences(there: unknown, here: object): string[] {
-  const [stored, wanted] = [flatten(there), flatten(JSON.parse(JSON.stringify(here)))];
+  const stored = flatten(there);
+  const wanted = flatten(JSON.parse(JSON.stringify(here)));
   const isSame = (key: string) => stored.get(key) === wanted.get(key);
   const isKnown = (key: string) => {
     const digest = `${key.slice(0, key.lastIndexOf("."))}.sha256`;
@@ -85,7 +84,7 @@ export function differences(there: unknown, here: object): string[] {
     .map((key) => `${key} (${stored.get(key) ?? "absent"} there, ${wanted.get(key) ?? "absent"} here)`);
 }
 
-/** `{ a: { b: 1 } }` as a.b → 1, values as JSON. */
+/** Maps `{ a: { b: 1 } }` to a.b → 1, values as JSON. */
 export function flatten(value: unknown, key = "", into = new Map<string, string>()): Map<string, string> {
   if (typeof value === "object" && value !== null && !Array.isArray(value)) {
     for (const [name, child] of Object.entries(value)) flatten(child, key ? `${key}.${name}` : name, into);

@@ -32,28 +32,29 @@ import { isLonger, nextCheckpoint, type RunLength } from "./length";
 import type { RunLock } from "./lock";
 
 /**
- * What a run leaves behind: `config.json`, `preflight.html`, `rollouts.jsonl`, `metrics.jsonl`, `timings.jsonl`, `cots.jsonl`, `checkpoints/step-N/`.
+ * The files of a run: `config.json`, `preflight.html`, `rollouts.jsonl`, `metrics.jsonl`, `timings.jsonl`, `cots.jsonl`,
+ * `checkpoints/step-N/`.
  *
- * Rows are appended as they come. A checkpoint records how long the files were, so that a resumed run first cuts off what came after it
- * and then writes the same bytes again; only `timings.jsonl`, which holds what a clock said, differs. While it is open, a `run.lock` keeps
- * other processes out.
+ * Rows are appended as they come. A checkpoint records the lengths of the files, so that a resumed run first cuts off later
+ * rows and then writes the same bytes again; only `timings.jsonl`, which holds clock readings, differs. While it is open, a
+ * `run.lock` keeps other processes out.
  */
 export interface RunDirectory {
-  /** The checkpoint this run goes on from, and what is wrong with what was there after it, in sentences. */
+  /** The checkpoint that this run resumes, and the damage of newer ones, in sentences. */
   readonly resumed: { readonly step: number; readonly state: unknown; readonly damaged: readonly string[] } | undefined;
-  /** All rows of `metrics.jsonl`, those of before the interruption included. */
+  /** All rows of `metrics.jsonl`, also those before the interruption. */
   readonly metrics: readonly StepMetrics[];
   /** Directory of the policy's newest saved weights. */
   policy(): string | undefined;
   /** The checkpoint with the highest held-out reward. */
   best(): BestCheckpoint | undefined;
   append(file: RowFile, rows: readonly object[]): Promise<void>;
-  /** Replaces `preflight.html` by a page, which is only made where there is a directory. */
+  /** Replaces `preflight.html` by a page, which is made only if there is a directory. */
   writePreflight(page: () => Promise<string>): Promise<void>;
   /** Replaces `cots.jsonl`. */
   writeCots(rows: readonly object[]): Promise<void>;
   /**
-   * Writes `checkpoints/step-N/` so that it is there whole or not at all, and removes old ones.
+   * Writes `checkpoints/step-N/` whole or not at all, and removes old checkpoints.
    * @returns its path, or `undefined` for a run that is kept in memory
    */
   checkpoint(step: number, state: unknown, options?: CheckpointOptions): Promise<string | undefined>;
@@ -62,25 +63,25 @@ export interface RunDirectory {
 }
 
 export interface CheckpointOptions {
-  /** Saved with it; left out where the policy is that of the checkpoint before. */
+  /** Saves its weights with the checkpoint; without it, the policy is unchanged since the last one. */
   readonly trainer?: Trainer | undefined;
-  /** What the policy earned on held-out examples. */
+  /** The policy's reward on held-out examples. */
   readonly reward?: number | undefined;
-  /** Written only because the run is to stop (false): it goes when the next one is there that is not. */
+  /** Whether it is written only because the run must stop (false): the next regular checkpoint removes it. */
   readonly isStop?: boolean;
 }
 
 type RowFile = (typeof rowFiles)[number] | "timings";
 
 /**
- * Opens a directory for a new run, or for going on with the one in it.
+ * Opens a directory for a new run, or resumes the one in it.
  *
  * @param path `undefined` keeps the run in memory
  * @param config everything that decides what the run does, as JSON; it must be the same when the run is resumed
  * @param options.keep newest checkpoints that are kept, besides the best (3)
- * @param options.length where it is known, a resumed run may be longer than it was begun, and rows without their checkpoints are noticed
- * @throws CheckpointError for a directory that another process writes into, that is in use without `resume`, that belongs to a run with
- * another config, or is damaged
+ * @param options.length allows a resumed run to have more steps, and notices rows without their checkpoints
+ * @throws CheckpointError for a directory that another process writes into, that is in use without `resume`, that belongs to
+ * a run with another config, or is damaged
  */
 export async function openRunDirectory(
   path: string | undefined,
@@ -108,7 +109,7 @@ export interface RunDirectoryOptions {
   readonly length?: RunLength;
 }
 
-/** How to go on where a run cannot be resumed. */
+/** The advice for a run that cannot be resumed. */
 const anew = (weights: string) =>
   `. Only the steps of a stage that is not over may be raised, and its learning rates so far must stay; to train on in another way, start a new runDir with a trainer that has loaded weights: trainer.load(${JSON.stringify(weights)})`;
 
@@ -173,7 +174,8 @@ async function openClaimed(
         ...optional("policy", trainer ? step : policy),
         ...optional("best", isBest ? { step, reward } : best),
         ...(isStop && { isStop }),
-        ...{ bytes, pipeline },
+        bytes,
+        pipeline,
       };
       const save = trainer && ((folder: string) => trainer.save(folder));
       await writing(target, intact, () => writeCheckpoint(path, state, save, lock.check));
@@ -189,8 +191,8 @@ async function openClaimed(
 }
 
 /**
- * Names what is amiss where `metrics.jsonl` goes further than it can without a checkpoint that is not there; a process that is killed leaves at most the
- * rows of the steps up to the next one.
+ * Describes the problem if `metrics.jsonl` has more rows than its checkpoints allow: a killed process leaves at most the rows
+ * of the steps up to the next checkpoint.
  */
 async function rowsWithoutCheckpoint(
   path: string,
@@ -205,7 +207,7 @@ async function rowsWithoutCheckpoint(
   return `expected a checkpoint of at least step ${due ?? 1}, since metrics.jsonl has rows of ${lines.length} steps; ${found}`;
 }
 
-/** What a result says about the weights that a run left. */
+/** The part of a result about the trained weights. */
 export function trainedIn(directory: RunDirectory): { readonly adapter?: string; readonly best?: BestCheckpoint } {
   return { ...optional("adapter", directory.policy()), ...optional("best", directory.best()) };
 }
@@ -229,7 +231,7 @@ function inMemory(): RunDirectory {
 
 const metricRow = z.looseObject({ stage: z.string(), step: z.number() });
 
-/** Rows of a `metrics.jsonl`, as far as they are written. @throws CheckpointError for no such file, or a line that is no such row */
+/** Reads the whole rows of a `metrics.jsonl`. @throws CheckpointError for a missing file, or a malformed row */
 export async function readMetrics(file: string): Promise<StepMetrics[]> {
   if ((await sizeOf(file)) === undefined)
     throw new CheckpointError(`${file}: expected the metrics of a run, found no such file`);
