@@ -3,6 +3,7 @@
 import torch
 from transformers import Qwen2_5_VLConfig, Qwen2_5_VLForConditionalGeneration
 from transformers.models.qwen2_vl.image_processing_qwen2_vl import Qwen2VLImageProcessor
+from transformers.vision_utils import get_vision_window_index
 
 from make import eager, marks, randomise, text_settings
 from shapes import sizes
@@ -34,3 +35,16 @@ def build(tokenizer, text, vision, tied, sections, seed):
 
 def processor():
     return Qwen2VLImageProcessor(min_pixels=56 * 56, max_pixels=28 * 28 * 20)
+
+
+GRIDS = [(2, 2), (8, 8), (10, 8), (6, 10), (16, 18), (2, 24), (24, 2), (46, 34)]
+
+
+def tables() -> list[dict]:
+    """The blocks of patches window by window, and how many patches the windows end at."""
+    return [windows(grid, *sizes) for grid in GRIDS for sizes in [(112, 14, 2), (56, 14, 2), (100, 14, 2), (64, 8, 1)]]
+
+
+def windows(grid, size, patch, merge) -> dict:
+    index, ends = get_vision_window_index(torch.tensor([[1, *grid]]), spatial_merge_size=merge, window_size=size, patch_size=patch)
+    return {"grid": [1, *grid], "windowSize": size, "patchSize": patch, "spatialMergeSize": merge, "index": index.tolist(), "ends": ends.tolist()}

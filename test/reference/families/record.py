@@ -4,11 +4,13 @@
     python record.py ../data/families                every family
     python record.py ../data/families qwen2-5-vl     one family
 
-Each family has a module here with SHAPES, `build(tokenizer, **shape)` and `processor()`. Each shape gets a folder `<family>/<shape>/` of the form that
-../qwen2-vl/shapes.py writes. All families look at the same pictures, `images/`, whose sizes cut windows at the edges.
+Each family has a module here with SHAPES, `build(tokenizer, **shape)`, `processor()` and `tables()`. Each shape gets a folder `<family>/<shape>/` of the
+form that ../qwen2-vl/shapes.py writes; `<family>/tables.json` holds what else the family computes from sizes alone. All families look at the same
+pictures, `images/`, whose sizes cut windows at the edges.
 """
 
 import importlib
+import json
 import sys
 from pathlib import Path
 
@@ -29,6 +31,7 @@ def main(out: Path, only: str | None) -> None:
             kind = importlib.import_module(module)
             for name, shape in kind.SHAPES.items():
                 make(out / family / name, out, False, build=kind.build, processor=kind.processor(), asked=prompts(), **shape)
+            (out / family / "tables.json").write_text(json.dumps(kind.tables(), separators=(",", ":")) + "\n")
 
 
 def prompts() -> list[dict]:
