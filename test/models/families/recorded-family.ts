@@ -1,0 +1,158 @@
+import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { onnxBackend } from "../../../src/backends/onnx";
+import { mergeAdapter } from "../../../src/engine/checkpoint/merge";
+import { readSafetensors } from "../../../src/models/files/safetensors";
+import type { LossFn, TrainSequence } from "../../../src/trainer";
+import { type OnnxTrainerOptions, onnxTrainer } from "../../../src/trainers/onnx";
+import type { Prompt } from "../../../src/types";
+import { describeBackend } from "../../backends/contract";
+import type { Comparison } from "../../reference/compare";
+import { compareShape } from "../../reference/shapes/compare";
+import { describeTrainer } from "../../trainers/contract";
+import { largestError, type ReferenceCase } from "../reference";
+
+// Recorded by test/reference/families/record.py: transformers 5.24.0, PEFT 0.21.2, torch 2.14.1 (CPU, float32, eager attention).
+const families = fileURLToPath(new URL("../../reference/data/families", import.meta.url));
+const images = join(families, "images");
+
+interface Counts {
+  /** Trained tensors. */
+  readonly parameters: number;
+  /** Matrices of LoRA on every linear layer. */
+  readonly matrices: number;
+}
+
+/** One recorded checkpoint of a family against transformers and PEFT. */
+export function describeParity(family: string, shape: string, { parameters, matrices }: Counts): void {
+  describe(`${family}, ${shape}, against transformers and PEFT`, () => {
+    const tolerances: readonly (readonly [what: string, tolerance: number])[] = [
+      ["prompts: token ids, image grids (8)", 0],
+      ["positions (8)", 0],
+      ["pixel values, to the bit (7)", 0],
+      ["first token's log-probs, every token's (8)", 1e-4],
+      ["log-probs (8)", 1e-4],
+      ["64 greedy tokens (8)", 0],
+      [`gradients of parameters (${2 * parameters})`, 1e-3],
+      ["LoRA: log-probs (1)", 1e-4],
+      [`LoRA: gradients of matrices (${matrices})`, 1e-3],
+    ];
+    let comparisons: readonly Comparison[] = [];
+    beforeAll(async () => {
+      comparisons = await compareShape(join(families, family, shape), images);
+    });
+
+    it("compares prompts of no, one and two images, every parameter, and every matrix of an adapter", () => {
+      expect(comparisons.map(({ what }) => what)).toEqual(tolerances.map(([what]) => what));
+    });
+
+    it.each(tolerances)("agrees on %s within %d", (what, tolerance) => {
+      const { difference, where } = comparisons.find((comparison) => comparison.what === what)!;
+      expect(difference, where).toBeLessThanOrEqual(tolerance);
+    });
+  });
+}
+
+/** The contracts of backends and trainers over a recorded checkpoint, and the checkpoint saved, merged and quantized. */
+export async function describeContracts(family: string, shape: string): Promise<void> {
+  const dir = join(families, family, shape);
+  const model = join(dir, "checkpoint");
+  const { cases }: { readonly cases: readonly ReferenceCase[] } = JSON.parse(
+    await readFile(join(dir, "cases.json"), "utf8"),
+  );
+  const [one, two] = ["hall.jpg", "two pictures"].map((name) => cases.find((each) => each.name === name)!);
+  const prompts = [promptOf(one!), promptOf(two!)] as const;
+  const sequence: TrainSequence = { prompt: prompts[1], completion: two!.completionIds };
+  const options = { model, device: "cpu" } as const;
+  const setting = { prompts, texts: ["A calm lake.", "Two dogs"] as const, tolerance: 1e-4 };
+  const lora = { rank: 4, targetModules: "all-linear" } as const;
+
+  describeBackend(`onnx with ${family}`, () => onnxBackend(options), { prompts, tolerance: 1e-5 });
+  describeTrainer(`onnx with every weight of ${family}`, () => onnxTrainer(options), { ...setting, learningRate: 1e-5 });
+  describeTrainer(`onnx with LoRA of ${family}`, () => onnxTrainer({ ...options, lora }), setting);
+
+  describe(`a checkpoint of ${family}`, () => {
+    let scratch: string;
+    const cacheBefore = process.env.HF_ASSETS_CACHE;
+    beforeAll(async () => {
+      scratch = await mkdtemp(join(tmpdir(), "rise-family-"));
+      process.env.HF_ASSETS_CACHE = join(scratch, "assets");
+    });
+    afterAll(async () => {
+      if (cacheBefore === undefined) delete process.env.HF_ASSETS_CACHE;
+      else process.env.HF_ASSETS_CACHE = cacheBefore;
+      await rm(scratch, { recursive: true });
+    });
+
+    it("has the log-probs that it was saved with, as a whole and merged with an adapter", async () => {
+      for (const trained of [{}, { lora }]) {
+        const [saved, merged] = [join(scratch, "saved"), join(scratch, "merged")];
+        const logProbs = await trainedLogProbs({ ...options, ...trained }, sequence, saved);
+        if ("lora" in trained) await mergeAdapter(saved, merged);
+        const ours = await logProbsOf({ ...options, model: "lora" in trained ? merged : saved }, sequence);
+        expect(largestError(ours, logProbs)).toBeLessThan(1e-5);
+        expect(largestError(ours, await logProbsOf(options, sequence))).toBeGreaterThan(1e-2);
+        await rm(saved, { recursive: true });
+      }
+    });
+
+    it("has the log-probs of PEFT, merged with the adapter of PEFT, to 1e-5", async () => {
+      const merged = join(scratch, "merged-peft");
+      await mergeAdapter(join(dir, "adapter"), merged, { model });
+      const expected = (await readSafetensors(join(dir, "arrays.safetensors"))).get("lora/logProbs")!.data;
+      expect(largestError(await logProbsOf({ ...options, model: merged }, sequence), expected)).toBeLessThan(1e-5);
+    });
+
+    it.each([
+      ["int8", 0.1],
+      ["int4", 1],
+    ] as const)("is sampled in %s with log-probs near those of float32", async (precision, tolerance) => {
+      const firstTokens = async (chosen: "float32" | "int8" | "int4") => {
+        const backend = await onnxBackend({ ...options, precision: chosen });
+        const written = (await backend.generate(prompts, { count: 200, maxTokens: 1, seed: 9 })).flat();
+        await backend.dispose();
+        return new Map(written.map(({ tokenIds, logProbs }) => [tokenIds![0]!, logProbs![0]!]));
+      };
+      const exact = await firstTokens("float32");
+      const common = [...(await firstTokens(precision))].filter(([token]) => exact.has(token));
+      const differences = common.map(([token, logProb]) => Math.abs(logProb - exact.get(token)!));
+      expect(differences.length).toBeGreaterThan(10);
+      const mean = differences.reduce((a, b) => a + b, 0) / differences.length;
+      expect(mean).toBeGreaterThan(0);
+      expect(mean).toBeLessThan(tolerance);
+    });
+  });
+}
+
+const promptOf = ({ messages }: ReferenceCase): Prompt =>
+  messages.map(({ role, content }) => ({
+    role,
+    content: content.map((part) => (part.type === "image" ? { ...part, image: join(images, part.image) } : part)),
+  }));
+
+const constant =
+  (value: number): LossFn =>
+  (logProbs) => ({ loss: 0, gradient: logProbs.map((row) => new Float64Array(row.length).fill(value)) });
+
+async function logProbsOf(options: OnnxTrainerOptions, sequence: TrainSequence): Promise<ArrayLike<number>> {
+  const trainer = await onnxTrainer(options);
+  const { logProbs } = await trainer.forwardBackward([sequence], constant(0));
+  await trainer.dispose();
+  return logProbs[0]!;
+}
+
+/** Log-probs after two steps towards the sequence; the trainer is saved to `dir`. */
+async function trainedLogProbs(options: OnnxTrainerOptions, sequence: TrainSequence, dir: string) {
+  const trainer = await onnxTrainer(options);
+  for (let step = 0; step < 2; step++) {
+    await trainer.forwardBackward([sequence], constant(-1));
+    await trainer.optimStep({ learningRate: options.lora ? 1e-2 : 1e-3 });
+  }
+  await trainer.save(dir);
+  const { logProbs } = await trainer.forwardBackward([sequence], constant(0));
+  await trainer.dispose();
+  return logProbs[0]!;
+}
