@@ -8,10 +8,11 @@
  * 2·n·k·m each; the machine's speed is that of products of 1024 × 1024 (src/onnx/runtime/self-test.ts), measured before and after each step.
  */
 import { availableParallelism } from "node:os";
-import { mergedTokens } from "../src/engine/batch";
 import { planShape, trainingGraph } from "../src/engine/graphs/training";
 import { bindWeights } from "../src/engine/policy";
 import { microBatches, planBatch } from "../src/engine/shared-prefixes";
+import { mergedTokens } from "../src/models/parts/config";
+import { visionShape } from "../src/models/parts/vision-inputs";
 import { elementCount, staticDim } from "../src/onnx/graph/shapes";
 import { gemmSpeed } from "../src/onnx/runtime/self-test";
 import { reachable } from "../src/onnx/runtime/serialise";
@@ -36,7 +37,7 @@ const wide = {
 await withTinyModel(
   async (model) => {
     const work = await randomRows(model, rows, rowLength);
-    const { config, checkpoint } = model;
+    const { architecture, config, checkpoint } = model;
     const trainable = new Map(
       [...checkpoint.tensors].map(([name, { shape }]) => [name, { shape, data: new Float32Array(0) }]),
     );
@@ -45,12 +46,14 @@ await withTinyModel(
       ...{ tokens: [...tokens, ...work.sequences[i]!.completion], images, promptLength: tokens.length },
     }));
     const shape = {
-      ...planShape(config, planBatch(scored, microBatches(scored, rows)[0]!)),
+      ...planShape(architecture, planBatch(scored, microBatches(scored, rows)[0]!)),
       ...{ temperature: 1, recompute: false },
-      pictures: [{ count: grids.length, patches: grids[0]!.reduce((a, b) => a * b) }],
+      pictures: [visionShape(architecture, grids[0]!, grids.length)],
       featureRows: grids.reduce((n, grid) => n + mergedTokens(grid, config), 0),
     };
-    const { graph, outputs } = trainingGraph(config, shape, (g) => bindWeights({ config, checkpoint, trainable }, g));
+    const { graph, outputs } = trainingGraph(architecture, shape, (g) =>
+      bindWeights({ architecture, checkpoint, trainable }, g),
+    );
     let flops = 0;
     for (const node of reachable(graph, Object.values(outputs)).nodes)
       if ("op" in node && (node.op === "MatMul" || node.op === "Gemm")) {

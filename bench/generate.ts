@@ -10,7 +10,7 @@
  * faster of its attentions counts.
  */
 import { onnxBackend } from "../src/backends/onnx";
-import { openQwen2Vl, type Qwen2Vl } from "../src/models/open-model";
+import { openModel, type VisionLanguageModel } from "../src/models/open-model";
 import type { Provider } from "../src/onnx/runtime/providers";
 import type { Prompt } from "../src/types";
 import { type Rounds, reportRounds } from "./measure";
@@ -27,10 +27,10 @@ const settings = [
   { what: "8 completions of 1 prompt", prompts: 1, count: 8 },
 ];
 
-if (folder) await compare(await openQwen2Vl(folder));
+if (folder) await compare(await openModel(folder));
 else await withTinyModel(compare);
 
-async function compare(model: Qwen2Vl): Promise<void> {
+async function compare(model: VisionLanguageModel): Promise<void> {
   const encoded = await Promise.all(picturePrompts(8).map(model.encodePrompt));
   const images = encoded.flatMap((row) => row.images);
   const each = images[0]!.pixelValues.length;

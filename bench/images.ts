@@ -18,7 +18,7 @@ import { createSampler } from "../src/engine/sampling/sampler";
 import type { WritableTensor } from "../src/models/files/safetensors";
 import { loadImage } from "../src/models/inputs/image";
 import { loadImageProcessor, type ProcessedImage } from "../src/models/inputs/image-processor";
-import type { Qwen2Vl } from "../src/models/open-model";
+import type { VisionLanguageModel } from "../src/models/open-model";
 import { createRng } from "../src/rng";
 import { type Rounds, reportRounds } from "./measure";
 import { withTinyModel } from "./model";
@@ -48,9 +48,9 @@ try {
   await rm(dir, { recursive: true });
 }
 
-async function bench(models: Readonly<Record<string, Qwen2Vl>>): Promise<void> {
-  const { dir: processor, config } = models.tiny!;
-  const { process } = await loadImageProcessor(processor, config);
+async function bench(models: Readonly<Record<string, VisionLanguageModel>>): Promise<void> {
+  const { dir: processor, architecture } = models.tiny!;
+  const { process } = await loadImageProcessor(processor, architecture);
   const results = new Map<string, WritableTensor>();
   const works: Work[] = [];
   /** By grid: formats of one size are the same work. */
@@ -78,12 +78,16 @@ async function bench(models: Readonly<Record<string, Qwen2Vl>>): Promise<void> {
       });
   }
   const samplers = [];
-  for (const [tower, { config, checkpoint }] of Object.entries(models)) {
-    const sampler = createSampler(models[tower]!, { config, checkpoint, trainable: new Map() }, { rowsAtOnce: 1 });
+  for (const [tower, { architecture, checkpoint }] of Object.entries(models)) {
+    const sampler = createSampler(
+      models[tower]!,
+      { architecture, checkpoint, trainable: new Map() },
+      { rowsAtOnce: 1 },
+    );
     samplers.push(sampler);
     for (const { name, image } of taken.values()) {
       // A copy is a picture whose features nobody remembers.
-      const ours = () => sampler.features(groupImages([{ tokens: [], images: [{ ...image }] }], config));
+      const ours = () => sampler.features(groupImages([{ tokens: [], images: [{ ...image }] }], architecture));
       const result = `${tower}, ${name}`;
       results.set(result, await ours());
       const request = { work: "encode", tower, pixels: name, grid: image.grid, result };

@@ -3,10 +3,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { tinyConfig } from "../examples/tiny-vlm/shape";
-import { initialiseCheckpoint } from "../src/models/checkpoint/initialise";
 import type { Qwen2VlConfig } from "../src/models/families/qwen2-vl/config";
 import { exists } from "../src/models/files/directory";
-import { openQwen2Vl, type Qwen2Vl } from "../src/models/open-model";
+import { openModel, type VisionLanguageModel } from "../src/models/open-model";
+import { initialiseCheckpoint } from "../src/models/qwen2-vl";
 import { createRng } from "../src/rng";
 import type { Prompt, RawImage } from "../src/types";
 
@@ -18,7 +18,7 @@ const shipped = fileURLToPath(new URL("../examples/tiny-vlm/checkpoint", import.
  * @param reshaped another shape around the same tokens, with fresh weights
  */
 export async function withTinyModel(
-  use: (model: Qwen2Vl) => Promise<void>,
+  use: (model: VisionLanguageModel) => Promise<void>,
   reshaped?: (config: Qwen2VlConfig) => Qwen2VlConfig,
 ): Promise<void> {
   const dir = await mkdtemp(join(tmpdir(), "rise-bench-model-"));
@@ -29,7 +29,7 @@ export async function withTinyModel(
     else if (!(await exists(join(dir, "model.safetensors")))) await initialiseCheckpoint(dir, config, { seed: 0 });
     const { vision_start_token_id } = JSON.parse(await readFile(join(dir, "config.json"), "utf8"));
     await writeFile(join(dir, "generation_config.json"), JSON.stringify({ eos_token_id: vision_start_token_id }));
-    await use(await openQwen2Vl(dir));
+    await use(await openModel(dir));
   } finally {
     await rm(dir, { recursive: true });
   }

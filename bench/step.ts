@@ -1,11 +1,11 @@
-import type { Qwen2Vl } from "../src/models/open-model";
+import type { VisionLanguageModel } from "../src/models/open-model";
 import { createRng } from "../src/rng";
 import type { LossFn, Trainer } from "../src/trainer";
 import type { Prompt } from "../src/types";
 import { picturePrompts } from "./model";
 
 /** Rows of equal length, each a picture, a question and random tokens that are scored; `completions` of each prompt one after the other. */
-export async function randomRows(model: Qwen2Vl, rows: number, rowLength: number, completions = 1) {
+export async function randomRows(model: VisionLanguageModel, rows: number, rowLength: number, completions = 1) {
   const prompts = picturePrompts(rows / completions).flatMap((prompt) => new Array<Prompt>(completions).fill(prompt));
   const encoded = await Promise.all(prompts.map(model.encodePrompt));
   const rng = createRng(0, "completions");

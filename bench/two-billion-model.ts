@@ -3,9 +3,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { tinyConfig } from "../examples/tiny-vlm/shape";
-import { initialiseCheckpoint } from "../src/models/checkpoint/initialise";
 import type { Qwen2VlConfig } from "../src/models/families/qwen2-vl/config";
 import { exists } from "../src/models/files/directory";
+import { initialiseCheckpoint } from "../src/models/qwen2-vl";
 import { createRng } from "../src/rng";
 import type { Prompt } from "../src/types";
 

@@ -7,7 +7,8 @@
  * computed once; adapters of rank 16 on every linear layer of the language model. Resident memory counts the checkpoint's mapped file as far as it has been read.
  */
 import { availableParallelism } from "node:os";
-import { expectedTensors } from "../src/models/checkpoint/weights";
+import { expectedTensors } from "../src/models/checkpoint/recorded";
+import { qwen2VlArchitecture } from "../src/models/families/qwen2-vl/family";
 import type { Provider } from "../src/onnx/runtime/providers";
 import { gemmSpeed } from "../src/onnx/runtime/self-test";
 import { createRng } from "../src/rng";
@@ -29,7 +30,7 @@ const raise: LossFn = (logProbs) => ({
 });
 
 // Forward, again on the way back, and back to the inputs: three products with every frozen matrix, for every token.
-const frozen = [...expectedTensors(config)]
+const frozen = [...expectedTensors(qwen2VlArchitecture(config))]
   .filter(([name, shape]) => name.startsWith("model.layers.") && shape.length === 2)
   .reduce((sum, [, [outputs, inputs]]) => sum + outputs! * inputs!, 0);
 const promptTokens = 512 + 30;

@@ -4,7 +4,7 @@ import { checkPrecision, inHalf } from "../engine/precision";
 import { createSampler } from "../engine/sampling/sampler";
 import type { Precision } from "../models/checkpoint/quantize";
 import type { OnDownload } from "../models/hub/progress";
-import { defaultModel, openQwen2Vl } from "../models/open-model";
+import { defaultModel, openModel } from "../models/open-model";
 import { type Device, placeOn } from "../onnx/runtime/device";
 import { checkPositiveIntegers } from "../options/limits";
 import { checkOptions, type Names } from "../options/options";
@@ -52,9 +52,9 @@ export async function onnxBackend(options: OnnxBackendOptions = {}): Promise<Vlm
   checkPositiveIntegers("onnxBackend", { rowsAtOnce, maxImagePixels, threads });
   const placement = await placeOn(device, threads);
   checkPrecision("precision", precision, ["float32", "half", "int8", "int4"], placement);
-  const model = await openQwen2Vl(name, onDownload, maxImagePixels);
-  const { config, checkpoint } = model;
+  const model = await openModel(name, onDownload, maxImagePixels);
+  const { architecture, checkpoint } = model;
   const rounded = await roundedFor(model, precision);
-  const policy = { config, checkpoint, trainable: new Map(), halfProducts: inHalf(checkpoint, precision) };
+  const policy = { architecture, checkpoint, trainable: new Map(), halfProducts: inHalf(checkpoint, precision) };
   return createSampler(model, policy, { rowsAtOnce, rounded, ...placement });
 }

@@ -3,12 +3,13 @@ import { foresee, memoryLimit } from "../engine/memory/estimate";
 import { imaginedPolicy, imaginedRounding } from "../engine/memory/shape-only-policy";
 import { RiseError } from "../errors";
 import type { ReducedPrecision } from "../models/checkpoint/quantize";
-import { expectedTensors } from "../models/checkpoint/weights";
-import { loadConfig } from "../models/families/qwen2-vl/config";
+import { expectedTensors } from "../models/checkpoint/recorded";
+import { loadArchitecture } from "../models/families";
 import { readJson, weightFiles } from "../models/files/directory";
 import { isStored, readHeader, type StoredDtype } from "../models/files/safetensors";
 import { resolveModel } from "../models/hub/resolve";
 import { loadImageProcessor } from "../models/inputs/image-processor";
+import { mergedTokens } from "../models/parts/config";
 import type { MemoryEstimate } from "../types";
 import type { Write } from "./commands";
 
@@ -19,12 +20,12 @@ import type { Write } from "./commands";
  */
 export async function memory(write: Write, model: string): Promise<number> {
   const dir = await settingsFolder(model);
-  const config = await loadConfig(dir);
+  const architecture = await loadArchitecture(dir);
+  const { config } = architecture;
   const dtype = await storedDtype(dir);
-  const grid = (await loadImageProcessor(dir, config)).gridOf(picture);
-  const patches = grid[0] * grid[1] * grid[2];
-  const tokens = patches / config.vision.spatialMergeSize ** 2 + textTokens;
-  const weights = [...expectedTensors(config).values()].reduce(
+  const grid = (await loadImageProcessor(dir, architecture)).gridOf(picture);
+  const tokens = mergedTokens(grid, config) + textTokens;
+  const weights = [...expectedTensors(architecture).values()].reduce(
     (sum, shape) => sum + shape.reduce((a, b) => a * b, 1),
     0,
   );
@@ -38,12 +39,12 @@ export async function memory(write: Write, model: string): Promise<number> {
     write(`${name.padEnd(46)}${cells.map((c) => c.padStart(13)).join("")}\n`);
   row("", columns);
   for (const { name, trained, count, rowsAtOnce, gradientCheckpointing, precision } of settings) {
-    const policy = imaginedPolicy(config, trained, dtype);
+    const policy = imaginedPolicy(architecture, trained, dtype);
     const sampled = precision ? imaginedRounding(policy, precision) : policy;
     const estimate: MemoryEstimate = foresee(
       policy,
       { prompts: 1, count, maxTokens },
-      { tokens, patches: [patches] },
+      { tokens, grids: [grid] },
       { sampled, sampledAtOnce: count, ...(rowsAtOnce !== undefined && { rowsAtOnce }), gradientCheckpointing },
     );
     row(

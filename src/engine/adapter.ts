@@ -1,5 +1,6 @@
 import { ConfigError } from "../errors";
-import type { Qwen2VlConfig } from "../models/families/qwen2-vl/config";
+import { type LinearLayer, linearLayers } from "../models/checkpoint/recorded";
+import type { Architecture } from "../models/parts/architecture";
 import { checkBooleans, checkNumber, type Names } from "../options/options";
 import { createRng } from "../rng";
 
@@ -21,46 +22,6 @@ export interface TrainableTensor {
   readonly data: Float32Array;
 }
 
-interface LinearLayer {
-  readonly name: string;
-  readonly outputs: number;
-  readonly inputs: number;
-}
-
-/** Every linear layer that can be adapted, with its sizes: of the language model, then of the vision tower. */
-export function linearLayers({ text, vision }: Qwen2VlConfig): LinearLayer[] {
-  const kv = text.kvHeads * text.headDim;
-  const wide = vision.embedDim * vision.mlpRatio;
-  const merged = vision.embedDim * vision.spatialMergeSize ** 2;
-  const each = (
-    count: number,
-    folder: string,
-    layers: Readonly<Record<string, readonly [outputs: number, inputs: number]>>,
-  ) =>
-    Array.from({ length: count }, (_, i) =>
-      Object.entries(layers).map(([name, [outputs, inputs]]) => ({ name: `${folder}.${i}.${name}`, outputs, inputs })),
-    ).flat();
-  return [
-    ...each(text.layers, "model.layers", {
-      "self_attn.q_proj": [text.heads * text.headDim, text.hiddenSize],
-      "self_attn.k_proj": [kv, text.hiddenSize],
-      "self_attn.v_proj": [kv, text.hiddenSize],
-      "self_attn.o_proj": [text.hiddenSize, text.heads * text.headDim],
-      "mlp.gate_proj": [text.intermediateSize, text.hiddenSize],
-      "mlp.up_proj": [text.intermediateSize, text.hiddenSize],
-      "mlp.down_proj": [text.hiddenSize, text.intermediateSize],
-    }),
-    ...each(vision.depth, "visual.blocks", {
-      "attn.qkv": [3 * vision.embedDim, vision.embedDim],
-      "attn.proj": [vision.embedDim, vision.embedDim],
-      "mlp.fc1": [wide, vision.embedDim],
-      "mlp.fc2": [vision.embedDim, wide],
-    }),
-    { name: "visual.merger.mlp.0", outputs: merged, inputs: merged },
-    { name: "visual.merger.mlp.2", outputs: text.hiddenSize, inputs: merged },
-  ];
-}
-
 /** Whether `target`, the end of a name, means this layer. */
 export const isTarget = (name: string, target: string) => name.endsWith(`.${target}`);
 
@@ -74,13 +35,17 @@ export const loraScale = ({ rank, alpha = 2 * rank, rsLora = false }: LoraConfig
  * Fresh adapter matrices as PEFT initialises them: A uniform in ±1/√in (Kaiming, a = √5), B zero, so that the policy starts as the base model.
  * @throws ConfigError for a rank that is no positive integer, an alpha that is not above 0, or target modules that the model lacks
  */
-export function createAdapter(config: Qwen2VlConfig, lora: LoraConfig, seed: number): Map<string, TrainableTensor> {
+export function createAdapter(
+  architecture: Architecture,
+  lora: LoraConfig,
+  seed: number,
+): Map<string, TrainableTensor> {
   const { rank, alpha = 2 * rank, rsLora } = lora;
   checkNumber("lora.rank", "a positive integer", rank, Number.isInteger(rank) && rank > 0);
   checkNumber("lora.alpha", "a number above 0", alpha, alpha > 0 && Number.isFinite(alpha));
   checkBooleans("lora", { rsLora });
   const tensors = new Map<string, TrainableTensor>();
-  for (const { name, outputs, inputs } of targetLayers(config, lora)) {
+  for (const { name, outputs, inputs } of targetLayers(architecture, lora)) {
     const rng = createRng(seed, "lora", name);
     const bound = 1 / Math.sqrt(inputs);
     const a = Float32Array.from({ length: lora.rank * inputs }, () => (2 * rng.uniform() - 1) * bound);
@@ -91,10 +56,10 @@ export function createAdapter(config: Qwen2VlConfig, lora: LoraConfig, seed: num
 }
 
 /** The layers that get an adapter. */
-export function targetLayers(config: Qwen2VlConfig, { targetModules }: LoraConfig): LinearLayer[] {
-  const layers = linearLayers(config);
+export function targetLayers(architecture: Architecture, { targetModules }: LoraConfig): LinearLayer[] {
+  const layers = linearLayers(architecture);
   if (targetModules === "all-linear") return layers;
-  if (!targetModules) return layers.filter(({ name }) => name.startsWith("model."));
+  if (!targetModules) return layers.filter(({ name }) => name.startsWith(architecture.languagePrefix));
   const expected = () =>
     `lora.targetModules: expected "all-linear" or a list of ends of ${[...new Set(layers.map(({ name }) => name.split(".").slice(-2).join(".")))].join(", ")}`;
   if (!Array.isArray(targetModules) || targetModules.length === 0)

@@ -1,7 +1,8 @@
 import { ShapeError } from "../errors";
-import type { Qwen2VlConfig } from "../models/families/qwen2-vl/config";
-import { mropeTables, ropePositions, visionRotaryTables } from "../models/families/qwen2-vl/positions";
 import type { ProcessedImage } from "../models/inputs/image-processor";
+import type { Architecture } from "../models/parts/architecture";
+import { mergedTokens } from "../models/parts/config";
+import type { Grid } from "../models/parts/positions";
 import type { Tensor } from "../onnx/runtime/session";
 
 /** A token sequence with its pictures, in the order of their places in it. */
@@ -16,7 +17,7 @@ export interface ModelRow {
  */
 export interface ImageGroups {
   readonly groups: readonly {
-    readonly grid: readonly [number, number, number];
+    readonly grid: Grid;
     readonly images: readonly ProcessedImage[];
   }[];
   /** First row of each picture among the concatenated features. */
@@ -24,10 +25,7 @@ export interface ImageGroups {
   readonly featureRows: number;
 }
 
-export const mergedTokens = ([t, h, w]: readonly [number, number, number], { vision }: Qwen2VlConfig) =>
-  (t * h * w) / vision.spatialMergeSize ** 2;
-
-export function groupImages(rows: readonly ModelRow[], config: Qwen2VlConfig): ImageGroups {
+export function groupImages(rows: readonly ModelRow[], { config }: Architecture): ImageGroups {
   const byGrid = new Map<string, ProcessedImage[]>();
   for (const image of new Set(rows.flatMap(({ images }) => images))) {
     const key = image.grid.join("×");
@@ -52,23 +50,33 @@ const fillToPowerOfTwo = <T>(items: readonly T[]): T[] =>
 /** `n` rounded up to a multiple of `step`. */
 export const roundUp = (n: number, step: number): number => Math.ceil(n / step) * step;
 
-/** Patches and rotary tables of one group, as the vision graph takes them. */
+/** The inputs of the vision tower for one group: its patches, and the tables of its grid once for every image. */
 export function visionFeeds(
   { grid, images }: ImageGroups["groups"][number],
-  config: Qwen2VlConfig,
-): { patches: Tensor; cos: Tensor; sin: Tensor } {
+  architecture: Architecture,
+): Record<string, Tensor> {
   const count = grid[0] * grid[1] * grid[2];
   const width = images[0]!.pixelValues.length / count;
   const patches = new Float32Array(images.length * count * width);
   for (const [i, image] of images.entries()) patches.set(image.pixelValues, i * count * width);
-  const { cos, sin } = visionRotaryTables(grid, config);
-  const half = cos.length / count;
-  const repeat = (table: Float32Array): Tensor => {
-    const data = new Float32Array(images.length * table.length);
-    for (let i = 0; i < images.length; i++) data.set(table, i * table.length);
-    return { data, shape: [images.length, count, half] };
-  };
-  return { patches: { data: patches, shape: [images.length * count, width] }, cos: repeat(cos), sin: repeat(sin) };
+  const tables = Object.entries(architecture.visionTables(grid)).map(
+    ([name, table]) => [name, repeated(table, images.length)] as const,
+  );
+  return { patches: { data: patches, shape: [images.length * count, width] }, ...Object.fromEntries(tables) };
+}
+
+/** `times` copies of a tensor, one after the other: [times, ...shape]. */
+function repeated({ data, shape }: Tensor, times: number): Tensor {
+  const all = { shape: [times, ...shape] };
+  if (data instanceof BigInt64Array) {
+    const copies = new BigInt64Array(times * data.length);
+    for (let i = 0; i < times; i++) copies.set(data, i * data.length);
+    return { ...all, data: copies };
+  }
+  const copies =
+    data instanceof Float32Array ? new Float32Array(times * data.length) : new Uint8Array(times * data.length);
+  for (let i = 0; i < times; i++) copies.set(data, i * data.length);
+  return { ...all, data: copies };
 }
 
 export interface Layout {
@@ -99,8 +107,9 @@ export function layOut(
   time: number,
   side: "left" | "right",
   { offsets }: ImageGroups,
-  config: Qwen2VlConfig,
+  architecture: Architecture,
 ): Layout {
+  const { config } = architecture;
   const { text, tokens: special } = config;
   const half = text.headDim / 2;
   const places = rows.length * time;
@@ -115,14 +124,10 @@ export function layOut(
     if (to - from > time) throw new ShapeError(`row ${r}: ${to - from} tokens do not fit ${time}`);
     const start = r * time + (side === "left" ? time - (to - from) : 0);
     starts.push(start - r * time);
-    const positions = ropePositions(
-      tokens,
-      images.map(({ grid }) => grid),
-      config,
-      promptLength,
-    );
+    const grids = images.map(({ grid }) => grid);
+    const positions = architecture.positions(tokens, grids, promptLength);
     next.push(positions.next);
-    const tables = mropeTables(positions, text.headDim, text.ropeTheta, text.mropeSection);
+    const tables = architecture.rotary(positions);
     cos.set(tables.cos.subarray(from * half, to * half), start * half);
     sin.set(tables.sin.subarray(from * half, to * half), start * half);
     const features = images.flatMap((image) => {

@@ -2,9 +2,8 @@ import { createHash } from "node:crypto";
 import { DataError } from "../errors";
 import { roundings } from "../models/checkpoint/quantize";
 import type { Checkpoint } from "../models/checkpoint/weights";
-import type { Qwen2VlConfig } from "../models/families/qwen2-vl/config";
-import { headOf } from "../models/families/qwen2-vl/config";
-import type { Weights } from "../models/families/qwen2-vl/network";
+import type { Architecture } from "../models/parts/architecture";
+import type { Weights } from "../models/parts/layers";
 import { add, cast, type Graph, gather } from "../onnx/graph/graph";
 import type { Value } from "../onnx/graph/value";
 import type { Tensor } from "../onnx/runtime/session";
@@ -12,7 +11,7 @@ import { type LoraConfig, loraNames, loraScale, type TrainableTensor } from "./a
 
 /** A model as it stands now: frozen tensors in the checkpoint's files, trainable ones in memory. */
 export interface Policy {
-  readonly config: Qwen2VlConfig;
+  readonly architecture: Architecture;
   readonly checkpoint: Checkpoint;
   /** Fed to every graph, so that sampling and training always see the same numbers. */
   readonly trainable: ReadonlyMap<string, TrainableTensor>;
@@ -21,7 +20,8 @@ export interface Policy {
   readonly halfProducts?: boolean;
 }
 
-export const trainsVision = ({ trainable }: Policy) => [...trainable.keys()].some((name) => name.startsWith("visual."));
+export const trainsVision = ({ architecture, trainable }: Policy) =>
+  [...trainable.keys()].some((name) => name.startsWith(architecture.visionPrefix));
 
 /** The policy's weights as values of `g`: graph inputs for trainable tensors, file-backed constants for the rest. */
 export function bindWeights(policy: Policy, g: Graph): Weights & { readonly inputs: ReadonlyMap<string, Value> } {
@@ -55,7 +55,7 @@ export function bindWeights(policy: Policy, g: Graph): Weights & { readonly inpu
   };
 
   const halfProduct = (graph: Graph, module: string, x: Value): Value | undefined => {
-    if (!policy.halfProducts || module === headOf(policy.config)) return undefined;
+    if (!policy.halfProducts || module === policy.architecture.head) return undefined;
     const matrix = weight(`${module}.weight`);
     if (matrix.dtype === "float32") return undefined;
     return cast(graph, graph.op("Gemm", [cast(graph, x, matrix.dtype), matrix], { transB: true }), "float32");
@@ -64,13 +64,18 @@ export function bindWeights(policy: Policy, g: Graph): Weights & { readonly inpu
   return {
     inputs,
     tensor,
-    product(graph, module, x, c) {
-      const y = roundedProduct(graph, module, x) ?? halfProduct(graph, module, x);
-      if (y) return c ? add(graph, y, c) : y;
-      const factors = [x, tensor(`${module}.weight`)] as const;
-      return graph.op("Gemm", c ? [...factors, c] : [...factors], { transB: true });
+    product(graph, module, x, _, { bias, residual } = {}) {
+      // One sum is part of the product where it can be: one pass less over memory, and one operator less.
+      const c = bias ?? residual;
+      let y = roundedProduct(graph, module, x) ?? halfProduct(graph, module, x);
+      if (y) y = c ? add(graph, y, c) : y;
+      else {
+        const factors = [x, tensor(`${module}.weight`)] as const;
+        y = graph.op("Gemm", c ? [...factors, c] : [...factors], { transB: true });
+      }
+      return bias && residual ? add(graph, residual, y) : y;
     },
-    rows: (graph, name, indices) => cast(graph, gather(graph, weight(name), indices), "float32"),
+    rows: (graph, name, _, indices) => cast(graph, gather(graph, weight(name), indices), "float32"),
     adapter(module) {
       const names = loraNames(module);
       const [a, b] = [policy.trainable.get(names.a), policy.trainable.get(names.b)];

@@ -51,9 +51,11 @@ export function compiledAtOnce(policy: Policy, { memory }: Placement, part?: Par
 
 /** Bytes of weights that each compiled graph copies on the CPU: those in float32 that are not quantized. */
 export function copiedBytes(policy: Policy, part?: Part): number {
-  const { checkpoint, trainable } = policy;
+  const { architecture, checkpoint, trainable } = policy;
   if (checkpoint.rounded || weightStorage(policy).weightsStayInFiles) return graphBytes;
-  const frozen = [...checkpoint.tensors].filter(([name]) => isOf(name, part) && !trainable.has(name));
+  const isOf = (name: string) =>
+    part === undefined || name.startsWith(architecture.visionPrefix) === (part === "vision");
+  const frozen = [...checkpoint.tensors].filter(([name]) => isOf(name) && !trainable.has(name));
   return graphBytes + sum(frozen.map(([, { shape }]) => 4 * elementCount(shape, "weight")));
 }
 
@@ -62,7 +64,5 @@ export function memoryLimit(): number {
   const limit = process.constrainedMemory();
   return limit > 0 ? Math.min(limit, totalmem()) : totalmem();
 }
-
-const isOf = (name: string, part?: Part) => part === undefined || name.startsWith("visual.") === (part === "vision");
 
 const sum = (sizes: readonly number[]) => sizes.reduce((a, b) => a + b, 0);

@@ -1,25 +1,28 @@
 import { stat } from "node:fs/promises";
-import { type ModelRow, mergedTokens } from "../engine/batch";
+import type { ModelRow } from "../engine/batch";
 import { ConfigError } from "../errors";
 import { defaultMaxPixels, nameOf } from "../files/image";
 import { shown } from "../options/display";
 import { checkPrompt } from "../prompts/check-prompt";
 import type { ImageSource, Prompt } from "../types";
 import { type Checkpoint, openCheckpoint } from "./checkpoint/weights";
-import { loadConfig, type Qwen2VlConfig } from "./families/qwen2-vl/config";
+import { loadArchitecture } from "./families";
 import type { OnDownload } from "./hub/progress";
 import { resolveModel } from "./hub/resolve";
 import { imageSize, loadImage } from "./inputs/image";
 import { loadImageProcessor, type ProcessedImage } from "./inputs/image-processor";
-import { loadTokenizer, type Qwen2VlTokenizer } from "./inputs/tokenizer";
+import { type ChatTokenizer, loadTokenizer } from "./inputs/tokenizer";
+import type { Architecture } from "./parts/architecture";
+import { mergedTokens, type VlmConfig } from "./parts/config";
 
 /** A checkpoint, opened: everything about a model but where its weights stand in training. */
-export interface Qwen2Vl {
+export interface VisionLanguageModel {
   /** The directory or hub id that was asked for. */
   readonly name: string;
   readonly dir: string;
-  readonly config: Qwen2VlConfig;
-  readonly tokenizer: Qwen2VlTokenizer;
+  readonly architecture: Architecture;
+  readonly config: VlmConfig;
+  readonly tokenizer: ChatTokenizer;
   readonly checkpoint: Checkpoint;
   /** Token ids and pictures of a prompt. */
   encodePrompt(prompt: Prompt): Promise<ModelRow>;
@@ -36,24 +39,26 @@ export const defaultModel = "Qwen/Qwen2-VL-2B-Instruct";
  * Opens a Qwen2-VL checkpoint: a Hugging Face directory, or a hub id, which is downloaded where the cache lacks it.
  * @throws ConfigError or DataError naming the file and what is wrong with it; BackendError for a hub that cannot be reached or refuses
  */
-export async function openQwen2Vl(
+export async function openModel(
   name: string,
   onDownload?: OnDownload,
   maxImagePixels = defaultMaxPixels,
-): Promise<Qwen2Vl> {
+): Promise<VisionLanguageModel> {
   if (typeof name !== "string")
     throw new ConfigError(
       `expected model to be the path of a directory, or a hub id such as "${defaultModel}"; got ${shown(name)}`,
     );
-  const dir = await resolveModel(name, { beforeWeights: loadConfig, onDownload });
-  const config = await loadConfig(dir);
-  const checkpoint = await openCheckpoint(dir, config);
-  const tokenizer = await loadTokenizer(dir, config);
-  const { process, gridOf } = await loadImageProcessor(dir, config);
+  const dir = await resolveModel(name, { beforeWeights: loadArchitecture, onDownload });
+  const architecture = await loadArchitecture(dir);
+  const { config } = architecture;
+  const checkpoint = await openCheckpoint(dir, architecture);
+  const tokenizer = await loadTokenizer(dir, architecture);
+  const { process, gridOf } = await loadImageProcessor(dir, architecture);
   const picture = imageCache(async (source) => process(await loadImage(source, maxImagePixels), nameOf(source)));
   return {
     name,
     dir,
+    architecture,
     config,
     tokenizer,
     checkpoint,

@@ -13,7 +13,7 @@ import { sumsFile, sumsProblem } from "../files/checksums";
 import type { Precision } from "../models/checkpoint/quantize";
 import { exists } from "../models/files/directory";
 import type { OnDownload } from "../models/hub/progress";
-import { defaultModel, openQwen2Vl, type Qwen2Vl } from "../models/open-model";
+import { defaultModel, openModel, type VisionLanguageModel } from "../models/open-model";
 import { type Device, placeOn } from "../onnx/runtime/device";
 import { adamw, chain, clipByGlobalNorm, type GradientTransform, globalNorm } from "../optim";
 import { gradientSum } from "../optim/gradient-sum";
@@ -101,7 +101,7 @@ export async function onnxTrainer(options: OnnxTrainerOptions = {}): Promise<Tra
   const placement = await placeOn(device, threads);
   checkPrecision("precision", precision, ["float32", "half"], placement);
   checkPrecision("samplerPrecision", samplerPrecision, ["float32", "int8", "int4"], placement);
-  const model = await openQwen2Vl(name, options.onDownload, maxImagePixels);
+  const model = await openModel(name, options.onDownload, maxImagePixels);
   const policy = await createPolicy(model, options);
   const rounded = await roundedFor(model, samplerPrecision);
   const sampler = createSampler(model, policy, { rowsAtOnce: sampledAtOnce, rounded, ...placement });
@@ -211,16 +211,16 @@ export async function onnxTrainer(options: OnnxTrainerOptions = {}): Promise<Tra
 }
 
 async function createPolicy(
-  model: Qwen2Vl,
+  model: VisionLanguageModel,
   { lora, seed = 0, precision = "float32" }: OnnxTrainerOptions,
 ): Promise<Policy> {
-  const { config, checkpoint } = model;
+  const { architecture, checkpoint } = model;
   if (lora) {
-    const adapter = createAdapter(config, lora, seed);
+    const adapter = createAdapter(architecture, lora, seed);
     const trainable = await shared(adapter, async (name) => adapter.get(name)!.data);
-    return { config, checkpoint, lora, trainable, halfProducts: inHalf(checkpoint, precision) };
+    return { architecture, checkpoint, lora, trainable, halfProducts: inHalf(checkpoint, precision) };
   }
-  return { config, checkpoint, trainable: await shared(checkpoint.tensors, checkpoint.read) };
+  return { architecture, checkpoint, trainable: await shared(checkpoint.tensors, checkpoint.read) };
 }
 
 /** Copies in memory that all threads see: the one that runs graphs copies them once more, and the optimiser's work on them in place. */
@@ -236,7 +236,7 @@ async function shared(
 
 /** @throws ConfigError for a temperature that logits cannot be divided by */
 function scoredRows(
-  model: Qwen2Vl,
+  model: VisionLanguageModel,
   sequences: readonly TrainSequence[],
   { temperature = 1, signal }: ScoringOptions,
 ): Promise<ScoredRow[]> {
@@ -245,7 +245,11 @@ function scoredRows(
   return Promise.all(sequences.map((sequence, i) => scoredRow(model, sequence, i)));
 }
 
-async function scoredRow(model: Qwen2Vl, { prompt, completion }: TrainSequence, i: number): Promise<ScoredRow> {
+async function scoredRow(
+  model: VisionLanguageModel,
+  { prompt, completion }: TrainSequence,
+  i: number,
+): Promise<ScoredRow> {
   const { vocabSize } = model.config.text;
   const bad = completion.findIndex((id) => !(Number.isInteger(id) && id >= 0 && id < vocabSize));
   if (bad >= 0)

@@ -7,7 +7,7 @@ import { groupImages } from "../../src/engine/batch";
 import { roundedFor } from "../../src/engine/checkpoint/quantized";
 import { createSampler } from "../../src/engine/sampling/sampler";
 import { ConfigError } from "../../src/errors";
-import { openQwen2Vl } from "../../src/models/open-model";
+import { openModel } from "../../src/models/open-model";
 import { onnxTrainer } from "../../src/trainers/onnx";
 import { checkpointDir, promptOf, reference } from "../models/reference";
 import { describeBackend } from "./contract";
@@ -94,10 +94,10 @@ describe("the precision of a sampler", () => {
   );
 
   it("leaves the vision tower as it is", async () => {
-    const model = await openQwen2Vl(checkpointDir);
-    const policy = { config: model.config, checkpoint: model.checkpoint, trainable: new Map() };
+    const model = await openModel(checkpointDir);
+    const policy = { architecture: model.architecture, checkpoint: model.checkpoint, trainable: new Map() };
     const rounded = await roundedFor(model, "int8");
-    const groups = groupImages(await Promise.all(prompts.map(model.encodePrompt)), model.config);
+    const groups = groupImages(await Promise.all(prompts.map(model.encodePrompt)), model.architecture);
     const [exact, sampled] = [undefined, rounded].map((checkpoint) =>
       createSampler(model, policy, { rowsAtOnce: 4, rounded: checkpoint }),
     );

@@ -5,6 +5,7 @@ import { afterAll, describe, expect, it } from "vitest";
 import type { GenerateOptions } from "../../src/backend";
 import { onnxBackend } from "../../src/backends/onnx";
 import { loadConfig } from "../../src/models/families/qwen2-vl/config";
+import { qwen2VlArchitecture } from "../../src/models/families/qwen2-vl/family";
 import { readSafetensors, writeSafetensors } from "../../src/models/files/safetensors";
 import { loadTokenizer } from "../../src/models/inputs/tokenizer";
 import { onnxTrainer } from "../../src/trainers/onnx";
@@ -22,7 +23,8 @@ const sampling: {
 
 const prompts = reference.cases.map(promptOf);
 const config = await loadConfig(checkpointDir);
-const tokenizer = await loadTokenizer(checkpointDir, config);
+const architecture = qwen2VlArchitecture(config);
+const tokenizer = await loadTokenizer(checkpointDir, architecture);
 const { image, video, visionStart, visionEnd, eos } = config.tokens;
 const forbidden = [image, video, visionStart, visionEnd];
 

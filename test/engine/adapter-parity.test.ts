@@ -10,7 +10,7 @@ import { createSampler } from "../../src/engine/sampling/sampler";
 import { createTrainingPass } from "../../src/engine/training/pass";
 import { CheckpointError } from "../../src/errors";
 import { readSafetensors } from "../../src/models/files/safetensors";
-import { openQwen2Vl } from "../../src/models/open-model";
+import { openModel } from "../../src/models/open-model";
 import { checkpointDir, largestError, promptOf, reference, referenceArrays } from "../models/reference";
 
 // Recorded by test/reference/peft/make.py: PEFT 0.21.2, transformers 5.23.0, torch 2.13.0 (CPU, float32, eager attention).
@@ -18,18 +18,18 @@ const peftDir = fileURLToPath(new URL("../reference/data/peft", import.meta.url)
 const recorded = await readSafetensors(join(peftDir, "figures.safetensors"));
 const theirs = await readSafetensors(join(peftDir, "adapter_model.safetensors"));
 
-const model = await openQwen2Vl(checkpointDir);
-const { config, checkpoint } = model;
+const model = await openModel(checkpointDir);
+const { architecture, config, checkpoint } = model;
 const scratch = await mkdtemp(join(tmpdir(), "adapter-"));
 afterAll(() => rm(scratch, { recursive: true }));
 
 /** The layers, rank and scale that the recording was made with. */
 const lora = { rank: 3, alpha: 5, targetModules: ["q_proj", "v_proj", "down_proj"] };
 const fresh = (options = lora): Policy => ({
-  config,
+  architecture,
   checkpoint,
   lora: options,
-  trainable: createAdapter(config, options, 0),
+  trainable: createAdapter(architecture, options, 0),
 });
 
 async function loaded(dir: string): Promise<Policy> {

@@ -4,16 +4,16 @@ import { createAdapter } from "../../src/engine/adapter";
 import { bindWeights, type Policy } from "../../src/engine/policy";
 import { createSampler } from "../../src/engine/sampling/sampler";
 import { createTrainingPass } from "../../src/engine/training/pass";
-import { openQwen2Vl } from "../../src/models/open-model";
+import { openModel } from "../../src/models/open-model";
 import { createGraph } from "../../src/onnx/graph/graph";
 import { createRng } from "../../src/rng";
 import { largestError, promptOf, reference } from "../models/reference";
 
 // In float16, which the CPU has no kernels for: onnxruntime computes it in float32. What rounding does is seen on a GPU, by npm run test:cuda.
-const model = await openQwen2Vl(fileURLToPath(new URL("../../examples/tiny-vlm/checkpoint", import.meta.url)));
+const model = await openModel(fileURLToPath(new URL("../../examples/tiny-vlm/checkpoint", import.meta.url)));
 const lora = { rank: 2 };
 const rng = createRng(0, "an adapter that does something");
-const trainable = createAdapter(model.config, lora, 0);
+const trainable = createAdapter(model.architecture, lora, 0);
 for (const { data } of trainable.values()) for (let i = 0; i < data.length; i++) data[i]! += 0.02 * rng.normal();
 const policy = (halfProducts: boolean): Policy => ({ ...model, lora, trainable, halfProducts });
 
@@ -48,7 +48,7 @@ it("of layers make no float32 copy of a matrix; logits are still computed in flo
   const weights = bindWeights(policy(true), g);
   const x = g.input("x", "float32", [1, model.config.text.hiddenSize]);
   const factorOf = (module: string) => {
-    weights.product(g, module, x);
+    weights.product(g, module, x, 1);
     return [...g.nodes].findLast(({ op }) => op === "Gemm")!.in[1]!;
   };
   expect(factorOf("model.layers.0.mlp.up_proj").dtype).toBe("float16");

@@ -5,9 +5,13 @@ import { trainingGraph } from "../../src/engine/graphs/training";
 import { bindWeights, type Policy } from "../../src/engine/policy";
 import type { BatchPlan, ScoredRow } from "../../src/engine/shared-prefixes";
 import { targetFeeds, tokenFeeds } from "../../src/engine/training/feeds";
-import { type Checkpoint, expectedTensors } from "../../src/models/checkpoint/weights";
+import { expectedTensors } from "../../src/models/checkpoint/recorded";
+import type { Checkpoint } from "../../src/models/checkpoint/weights";
 import type { Qwen2VlConfig } from "../../src/models/families/qwen2-vl/config";
-import type { Grid } from "../../src/models/families/qwen2-vl/positions";
+import { qwen2VlArchitecture } from "../../src/models/families/qwen2-vl/family";
+import type { Architecture } from "../../src/models/parts/architecture";
+import type { Grid } from "../../src/models/parts/positions";
+import { visionShape } from "../../src/models/parts/vision-inputs";
 import { createSession, type Tensor } from "../../src/onnx/runtime/session";
 import { createRng, type Rng } from "../../src/rng";
 import { gradientError, relativeError } from "../onnx/autodiff/differences";
@@ -88,9 +92,9 @@ const behindPrefixes: BatchPlan = {
 const targets = (plan: BatchPlan) => plan.rows.reduce((n, { row }) => n + row.tokens.length - row.promptLength, 1);
 
 /** Random weights near what a trained network has: norms around one, everything else around zero. */
-function randomWeights(config: Qwen2VlConfig, draw: Draw): Map<string, TrainableTensor> {
+function randomWeights(architecture: Architecture, draw: Draw): Map<string, TrainableTensor> {
   return new Map(
-    [...expectedTensors(config)].map(([name, shape]) => {
+    [...expectedTensors(architecture)].map(([name, shape]) => {
       const data = draw(sizeOf(shape), 0.3);
       const isNorm = /(norm\d?|layernorm|ln_q)\.weight$/.test(name);
       return [name, { shape, data: isNorm ? data.map((x) => 1 + x) : data }];
@@ -108,8 +112,9 @@ function build(
   draw = normal,
   entropies = false,
 ) {
-  const weights = randomWeights(config, draw);
-  const adapter = lora && createAdapter(config, lora, 1);
+  const architecture = qwen2VlArchitecture(config);
+  const weights = randomWeights(architecture, draw);
+  const adapter = lora && createAdapter(architecture, lora, 1);
   // B starts at zero, where the gradient of A vanishes: move away from there.
   for (const [name, { data }] of adapter ?? []) if (name.includes("lora_B")) data.set(draw(data.length, 0.3));
   const trainable = adapter ?? weights;
@@ -122,14 +127,14 @@ function build(
   );
   const read = (name: string) => Promise.resolve(weights.get(name)!.data);
   const checkpoint: Checkpoint = { dir: "memory", folder: "memory", tensors, read };
-  const policy: Policy = { config, checkpoint, trainable, ...(lora && { lora }) };
+  const policy: Policy = { architecture, checkpoint, trainable, ...(lora && { lora }) };
 
   const { prefixes, prefixTime, rows, time } = plan;
   const groups = groupImages(
     rows.map(({ row }) => row),
-    config,
+    architecture,
   );
-  const pictures = groups.groups.map(({ grid, images }) => ({ count: images.length, patches: sizeOf(grid) }));
+  const pictures = groups.groups.map(({ grid, images }) => visionShape(architecture, grid, images.length));
   const shape = {
     batch: rows.length,
     ...(prefixes.length > 0 && { prefixes: { count: prefixes.length, time: prefixTime } }),
@@ -142,10 +147,10 @@ function build(
     entropies,
   };
   const cotangents = () => rows.map(({ row }) => draw(row.tokens.length - row.promptLength, 1));
-  const { graph, outputs } = trainingGraph(config, shape, (g) => bindWeights(policy, g));
+  const { graph, outputs } = trainingGraph(architecture, shape, (g) => bindWeights(policy, g));
 
   const inputs: Record<string, Tensor> = {
-    ...tokenFeeds(plan, groups, config),
+    ...tokenFeeds(plan, groups, architecture),
     ...targetFeeds(plan, shape.targets, cotangents(), entropies ? cotangents() : undefined),
     ...Object.fromEntries(trainable),
   };
@@ -153,10 +158,8 @@ function build(
   if (lora) inputs.features = { data: draw(groups.featureRows * width, 1), shape: [groups.featureRows, width] };
   else
     groups.groups.forEach((group, k) => {
-      const feeds = visionFeeds(group, config);
-      inputs[`patches.${k}`] = feeds.patches;
-      inputs[`visionCos.${k}`] = feeds.cos;
-      inputs[`visionSin.${k}`] = feeds.sin;
+      const feeds = visionFeeds(group, architecture);
+      for (const [name, feed] of Object.entries(feeds)) inputs[`vision.${k}.${name}`] = feed;
     });
 
   const wide = ({ data, shape }: Tensor): NdArray => ndarray(Array.from<number | bigint, number>(data, Number), shape);

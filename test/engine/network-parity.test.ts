@@ -6,7 +6,7 @@ import { createSampler } from "../../src/engine/sampling/sampler";
 import { microBatches, planBatch, type ScoredRow } from "../../src/engine/shared-prefixes";
 import { createTrainingPass } from "../../src/engine/training/pass";
 import { ShapeError } from "../../src/errors";
-import { openQwen2Vl } from "../../src/models/open-model";
+import { openModel } from "../../src/models/open-model";
 import {
   checkpointDir,
   largestError,
@@ -20,11 +20,11 @@ const { cases } = reference;
 const arrays = await referenceArrays();
 const recorded = (name: string) => arrays.get(name)!.data;
 
-const model = await openQwen2Vl(checkpointDir);
+const model = await openModel(checkpointDir);
 const trainable = new Map<string, TrainableTensor>();
 for (const [name, { shape }] of model.checkpoint.tensors)
   trainable.set(name, { shape, data: await model.checkpoint.read(name) });
-const policy: Policy = { config: model.config, checkpoint: model.checkpoint, trainable };
+const policy: Policy = { architecture: model.architecture, checkpoint: model.checkpoint, trainable };
 const frozen: Policy = { ...policy, trainable: new Map() };
 
 /** Weights from memory, as in training, and straight from the file, as in serving. */
@@ -50,7 +50,7 @@ describe.each(cases)("a prompt with $name, against transformers", (example) => {
 
   it.skipIf(example.grids.length === 0)("has the same picture features, to 1e-5", async () => {
     const { images } = await model.encodePrompt(promptOf(example));
-    const groups = groupImages([{ tokens: [], images }], model.config);
+    const groups = groupImages([{ tokens: [], images }], model.architecture);
     for (const sampler of Object.values(samplers)) {
       const { data } = await sampler.features(groups);
       // Features of a batch lie by size; transformers' lie in the order of the prompt.

@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest";
 import { checkPrecision, inHalf } from "../../src/engine/precision";
 import { ConfigError } from "../../src/errors";
 import type { Precision } from "../../src/models/checkpoint/quantize";
-import { openQwen2Vl } from "../../src/models/open-model";
+import { openModel } from "../../src/models/open-model";
 import { onnxTrainer } from "../../src/trainers/onnx";
 import { checkpointDir } from "../models/reference";
 
@@ -35,7 +35,7 @@ describe("a precision", () => {
 
   it("of half needs weights that are stored in it", async () => {
     const shipped = fileURLToPath(new URL("../../examples/tiny-vlm/checkpoint", import.meta.url));
-    const [float16, float32] = await Promise.all([shipped, checkpointDir].map((dir) => openQwen2Vl(dir)));
+    const [float16, float32] = await Promise.all([shipped, checkpointDir].map((dir) => openModel(dir)));
     expect(inHalf(float16!.checkpoint, "half")).toBe(true);
     expect(inHalf(float16!.checkpoint, "float32")).toBe(false);
     expect(() => inHalf(float32!.checkpoint, "half")).toThrow(`all of ${float32!.checkpoint.dir} are float32`);

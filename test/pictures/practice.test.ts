@@ -9,6 +9,7 @@ import { scenes } from "../../examples/pictures/scenes";
 import { sceneObjects } from "../../examples/pictures/vocabulary";
 import { type Lesson, practice } from "../../examples/tiny-vlm/practice";
 import { tinyConfig } from "../../examples/tiny-vlm/shape";
+import { qwen2VlArchitecture } from "../../src/models/families/qwen2-vl/family";
 import { loadTokenizer } from "../../src/models/inputs/tokenizer";
 import { createRng } from "../../src/rng";
 import type { RawImage } from "../../src/types";
@@ -94,7 +95,7 @@ describe("a caption", () => {
 describe("the tiny model's tokenizer", async () => {
   const checkpoint = join(examples, "tiny-vlm/checkpoint");
   const config = await tinyConfig(checkpoint);
-  const tokenizer = await loadTokenizer(checkpoint, config);
+  const tokenizer = await loadTokenizer(checkpoint, qwen2VlArchitecture(config));
 
   it("reads back every lesson", () => {
     for (const { completion } of lessons) expect(tokenizer.decode(tokenizer.encode(completion))).toBe(completion);

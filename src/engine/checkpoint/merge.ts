@@ -1,10 +1,10 @@
 import { copyFile, mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { CheckpointError } from "../../errors";
-import { canonicalName, emptyShards } from "../../models/checkpoint/weights";
+import { emptyShards } from "../../models/checkpoint/weights";
 import { exists, tokenizerFiles } from "../../models/files/directory";
 import { readHeader } from "../../models/files/safetensors";
-import { openQwen2Vl } from "../../models/open-model";
+import { openModel } from "../../models/open-model";
 import { listed } from "../../options/display";
 import { mergedWeights } from "./merged-weights";
 import { adapterWeights, readAdapterConfig, unusable } from "./peft";
@@ -31,14 +31,19 @@ export async function mergeAdapter(
   if (!base) throw new CheckpointError(`${path}: expected base_model_name_or_path, or options.model; got neither`);
   const file = await adapterWeights(adapter);
   const stored = await readHeader(file).catch(unusable);
-  const model = await openQwen2Vl(base).catch((cause: Error) => {
+  const model = await openModel(base).catch((cause: Error) => {
     if (options.model) throw cause;
     throw new CheckpointError(
       `${path}: expected to find what it names as its model, or options.model: ${cause.message}`,
       { cause },
     );
   });
-  const { weights, changed, left } = mergedWeights(model, settings, file, byOwnName(file, stored, canonicalName));
+  const { weights, changed, left } = mergedWeights(
+    model,
+    settings,
+    file,
+    byOwnName(file, stored, model.architecture.canonicalName),
+  );
   if (left.length > 0)
     throw new CheckpointError(
       `${adapter}: expected matrices of rank ${settings.r} for ${base}; no place for ${listed(left)}${emptyShards(stored)}`,

@@ -1,6 +1,6 @@
 import { CheckpointError } from "../../errors";
 import type { HeaderTensor, WritableTensor } from "../../models/files/safetensors";
-import type { Qwen2Vl } from "../../models/open-model";
+import type { VisionLanguageModel } from "../../models/open-model";
 import { type LoraConfig, loraNames, loraScale } from "../adapter";
 import type { AdapterSettings } from "./peft";
 import { readNumbers } from "./policy-files";
@@ -13,8 +13,6 @@ export interface Merged {
   readonly left: readonly string[];
 }
 
-const [embeddings, head] = ["model.embed_tokens", "lm_head"];
-
 /**
  * A checkpoint's weights with an adapter folded in, each read and computed when it is written: of a large checkpoint one matrix is in memory.
  *
@@ -24,11 +22,12 @@ const [embeddings, head] = ["model.embed_tokens", "lm_head"];
  * @param tensors of the adapter, by the names that tensors have here
  */
 export function mergedWeights(
-  { checkpoint, config }: Pick<Qwen2Vl, "checkpoint" | "config">,
+  { checkpoint, architecture }: Pick<VisionLanguageModel, "checkpoint" | "architecture">,
   settings: AdapterSettings,
   file: string,
   tensors: ReadonlyMap<string, HeaderTensor>,
 ): Merged {
+  const { config, embeddings, untiedHead: head } = architecture;
   const left = new Map(tensors);
   const scale = loraScale(loraOf(settings));
 
@@ -55,7 +54,7 @@ export function mergedWeights(
     const whole = take(name, grows ? [undefined, base.shape[1]] : base.shape);
     const shape = whole?.shape ?? base.shape;
     const [outputs, inputs] = shape as [number, number];
-    const indices = rowsOf(settings, module);
+    const indices = rowsOf(settings, module, embeddings);
     const rows =
       indices?.every((index) => index >= 0 && index < outputs) &&
       take(`${module}.token_adapter.trainable_tokens_delta`, [indices.length, inputs]);
@@ -118,7 +117,11 @@ const loraOf = ({ r, lora_alpha, use_rslora }: AdapterSettings): LoraConfig => (
 const numbersOf = async ({ data }: WritableTensor) => (typeof data === "function" ? data() : data);
 
 /** The rows of a module's matrix that are trained as they are. */
-function rowsOf({ trainable_token_indices: rows }: AdapterSettings, module: string): readonly number[] | undefined {
+function rowsOf(
+  { trainable_token_indices: rows }: AdapterSettings,
+  module: string,
+  embeddings: string,
+): readonly number[] | undefined {
   if (rows == null) return undefined;
   if (Array.isArray(rows)) return module === embeddings ? rows : undefined;
   const byModule = rows as Readonly<Record<string, readonly number[]>>;

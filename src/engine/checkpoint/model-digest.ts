@@ -3,7 +3,7 @@ import { createReadStream } from "node:fs";
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { indexFile, settingsFiles } from "../../models/files/directory";
-import type { Qwen2Vl } from "../../models/open-model";
+import type { VisionLanguageModel } from "../../models/open-model";
 import type { Policy } from "../policy";
 
 /**
@@ -12,7 +12,7 @@ import type { Policy } from "../policy";
  * count. It reads the weights through once: about 0.7 seconds a gigabyte.
  */
 export async function modelDigest(
-  { dir, checkpoint }: Pick<Qwen2Vl, "dir" | "checkpoint">,
+  { dir, checkpoint }: Pick<VisionLanguageModel, "dir" | "checkpoint">,
   { checkpoint: multiplied, halfProducts = false }: Pick<Policy, "checkpoint" | "halfProducts">,
 ): Promise<string> {
   const hash = createHash("sha256");

@@ -1,22 +1,18 @@
 import { join } from "node:path";
 import { z } from "zod";
 import { CheckpointError } from "../../errors";
-import { check } from "../../models/families/qwen2-vl/config";
+import { linearLayers } from "../../models/checkpoint/recorded";
 import { exists, readJson } from "../../models/files/directory";
-import { limits, orDefault, tokenIds } from "../../models/files/fields";
-import type { Qwen2Vl } from "../../models/open-model";
+import { check, limits, orDefault, tokenIds } from "../../models/files/fields";
+import type { VisionLanguageModel } from "../../models/open-model";
 import { listed, shown } from "../../options/display";
-import { isTarget, type LoraConfig, linearLayers, loraNames } from "../adapter";
+import { isTarget, type LoraConfig, loraNames } from "../adapter";
 import type { Policy } from "../policy";
 
 /** Turns a file's error into one about the checkpoint it belongs to. */
 export const unusable = (cause: Error): never => {
   throw new CheckpointError(cause.message, { cause });
 };
-
-/** transformers 4.52 and later keep both towers one level deeper, and PEFT follows it. */
-export const peftName = (name: string) =>
-  `base_model.model.${name.replace(/^visual\./, "model.visual.").replace(/^model\.layers\./, "model.language_model.layers.")}`;
 
 /** adapter_config.json, with the defaults of PEFT's LoraConfig for what it leaves out. */
 const settingsSchema = z.object({
@@ -96,9 +92,9 @@ export async function checkScale(path: string, { rank, alpha = 2 * rank, rsLora 
 }
 
 /** What adapter_config.json says of an adapter. */
-export function peftConfig({ config, name, dir }: Qwen2Vl, { trainable }: Policy, lora: LoraConfig) {
+export function peftConfig({ architecture, name, dir }: VisionLanguageModel, { trainable }: Policy, lora: LoraConfig) {
   const { rank, alpha = 2 * rank, rsLora = false } = lora;
-  const layers = linearLayers(config).map(({ name }) => name);
+  const layers = linearLayers(architecture).map(({ name }) => name);
   const isAdapted = (name: string) => trainable.has(loraNames(name).a);
   // PEFT knows no ids with a revision in them.
   const [base, revision = null] = name === dir ? [dir] : name.split("@");

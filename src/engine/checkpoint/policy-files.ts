@@ -1,7 +1,7 @@
 import { copyFile, mkdir, readdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { CheckpointError } from "../../errors";
-import { canonicalName, emptyShards, openCheckpoint } from "../../models/checkpoint/weights";
+import { emptyShards, openCheckpoint } from "../../models/checkpoint/weights";
 import { exists, isCopiedAlong, readJson, weightFiles } from "../../models/files/directory";
 import {
   type HeaderTensor,
@@ -11,19 +11,20 @@ import {
   type WritableTensor,
   writeSafetensors,
 } from "../../models/files/safetensors";
-import type { Qwen2Vl } from "../../models/open-model";
+import type { VisionLanguageModel } from "../../models/open-model";
 import { listed } from "../../options/display";
 import type { Policy } from "../policy";
-import { adapterWeights, checkScale, peftConfig, peftName, unusable } from "./peft";
+import { adapterWeights, checkScale, peftConfig, unusable } from "./peft";
 
 /**
  * Writes the trained weights as others read them: a whole Hugging Face directory where every weight is trained, a PEFT adapter where
  * LoRA is. Numbers are float32, so that what is loaded again is what was saved.
  */
-export async function savePolicy(model: Qwen2Vl, policy: Policy, dir: string): Promise<void> {
+export async function savePolicy(model: VisionLanguageModel, policy: Policy, dir: string): Promise<void> {
   if (policy.lora) {
     await mkdir(dir, { recursive: true });
     await writeJson(join(dir, "adapter_config.json"), peftConfig(model, policy, policy.lora));
+    const peftName = (name: string) => `base_model.model.${model.architecture.transformersName(name)}`;
     const renamed = [...policy.trainable].map(([name, tensor]) => [peftName(name), tensor] as const);
     await writeSafetensors(join(dir, "adapter_model.safetensors"), new Map(renamed));
     return;
@@ -36,7 +37,7 @@ export async function savePolicy(model: Qwen2Vl, policy: Policy, dir: string): P
  * @param changed keys of the language model's configuration that the weights have changed
  */
 export async function saveCheckpoint(
-  model: Qwen2Vl,
+  model: VisionLanguageModel,
   weights: ReadonlyMap<string, WritableTensor>,
   dir: string,
   changed: Readonly<Record<string, unknown>> = {},
@@ -58,7 +59,10 @@ export async function saveCheckpoint(
  * `model` may come from.
  * @throws CheckpointError naming what is missing, too many or of another shape, or an adapter's other rank or scale
  */
-export async function readPolicy({ config, trainable, lora }: Policy, dir: string): Promise<Map<string, Float32Array>> {
+export async function readPolicy(
+  { architecture, trainable, lora }: Policy,
+  dir: string,
+): Promise<Map<string, Float32Array>> {
   const adapter = await adapterWeights(dir);
   const isWhole = await weightFiles(dir).then(
     () => true,
@@ -70,13 +74,13 @@ export async function readPolicy({ config, trainable, lora }: Policy, dir: strin
         `${dir}: expected a LoRA adapter, found a whole checkpoint: it is of a trainer without lora, or a model to start from`,
       );
     await checkScale(join(dir, "adapter_config.json"), lora);
-    return readTensors(adapter, trainable, canonicalName);
+    return readTensors(adapter, trainable, architecture.canonicalName);
   }
   if (!isWhole && (await exists(adapter)))
     throw new CheckpointError(
       `${dir}: expected a whole checkpoint, found a LoRA adapter: it is of a trainer with lora; mergeAdapter makes a checkpoint of it`,
     );
-  const checkpoint = await openCheckpoint(dir, config).catch(unusable);
+  const checkpoint = await openCheckpoint(dir, architecture).catch(unusable);
   const weights = new Map<string, Float32Array>();
   for (const name of trainable.keys()) weights.set(name, await checkpoint.read(name));
   return weights;

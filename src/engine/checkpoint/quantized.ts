@@ -4,9 +4,8 @@ import { homedir } from "node:os";
 import { basename, join } from "node:path";
 import { DataError } from "../../errors";
 import { type Precision, type ReducedPrecision, roundings } from "../../models/checkpoint/quantize";
+import { linearLayers } from "../../models/checkpoint/recorded";
 import type { Checkpoint, RoundedLayer } from "../../models/checkpoint/weights";
-import type { Qwen2VlConfig } from "../../models/families/qwen2-vl/config";
-import { headOf } from "../../models/families/qwen2-vl/config";
 import { exists } from "../../models/files/directory";
 import {
   isStored,
@@ -18,15 +17,17 @@ import {
   type StoredTensor,
   writeRawSafetensors,
 } from "../../models/files/safetensors";
-import type { Qwen2Vl } from "../../models/open-model";
-import { linearLayers } from "../adapter";
+import type { VisionLanguageModel } from "../../models/open-model";
+import type { Architecture } from "../../models/parts/architecture";
 
 /** What a sampler of this precision multiplies with, where it is not the checkpoint. */
 export async function roundedFor(
-  { checkpoint, config }: Pick<Qwen2Vl, "checkpoint" | "config">,
+  { checkpoint, architecture }: Pick<VisionLanguageModel, "checkpoint" | "architecture">,
   precision: Precision,
 ): Promise<Checkpoint | undefined> {
-  return precision === "float32" || precision === "half" ? undefined : roundedCheckpoint(checkpoint, config, precision);
+  return precision === "float32" || precision === "half"
+    ? undefined
+    : roundedCheckpoint(checkpoint, architecture, precision);
 }
 
 /**
@@ -35,7 +36,7 @@ export async function roundedFor(
  */
 export async function roundedCheckpoint(
   checkpoint: Checkpoint,
-  config: Qwen2VlConfig,
+  architecture: Architecture,
   precision: ReducedPrecision,
 ): Promise<Checkpoint> {
   const folder = join(cacheFolder(), `${basename(checkpoint.folder)}-${digest(checkpoint.folder)}`);
@@ -45,11 +46,11 @@ export async function roundedCheckpoint(
     await mkdir(folder, { recursive: true });
     await removeOthers(folder, file, precision);
     const partial = join(folder, `${file}.${process.pid}-${parts++}.partial`);
-    await writeRawSafetensors(path, roundedTensors(checkpoint, config, precision), partial);
+    await writeRawSafetensors(path, roundedTensors(checkpoint, architecture, precision), partial);
   }
   const found = new Map([...(await readHeader(path))].map(([name, tensor]) => [name, { ...tensor, file }]));
   const rounded = new Map<string, RoundedLayer>();
-  for (const module of roundedModules(config)) {
+  for (const module of roundedModules(architecture)) {
     const [numbers, scale] = [found.get(numbersOf(module)), found.get(scaleOf(module))];
     if (!numbers || !scale) throw new DataError(`${path}: expected ${numbersOf(module)} and ${scaleOf(module)}`);
     rounded.set(module, { precision, numbers, scale });
@@ -111,26 +112,26 @@ const numbersOf = (module: string) => `${module}.numbers`;
 const scaleOf = (module: string) => `${module}.scale`;
 
 /** The language model's linear layers, and its head under the name that its matrix has. */
-export const roundedModules = (config: Qwen2VlConfig): string[] => [
-  ...linearLayers(config).flatMap(({ name }) => (name.startsWith("model.") ? [name] : [])),
-  headOf(config),
+export const roundedModules = (architecture: Architecture): string[] => [
+  ...linearLayers(architecture).flatMap(({ name }) => (name.startsWith(architecture.languagePrefix) ? [name] : [])),
+  architecture.head,
 ];
 
 /** In the order in which they are to be written: scales are known when their numbers are. */
 function roundedTensors(
   { folder, tensors }: Checkpoint,
-  config: Qwen2VlConfig,
+  architecture: Architecture,
   precision: ReducedPrecision,
 ): Map<string, RawTensor> {
-  const modules = new Set(roundedModules(config));
+  const modules = new Set(roundedModules(architecture));
   const all = new Map<string, RawTensor>();
   for (const [name, tensor] of tensors) {
-    if (name.startsWith("visual.")) continue;
+    if (name.startsWith(architecture.visionPrefix)) continue;
     const path = join(folder, tensor.file);
     const module = name.replace(/\.weight$/, "");
     if (modules.has(module)) for (const part of roundedMatrix(path, module, tensor, precision)) all.set(...part);
     // Rows of it are read as well where it is the embedding too.
-    if (!modules.has(module) || module === "model.embed_tokens") all.set(name, asStored(path, tensor));
+    if (!modules.has(module) || module === architecture.embeddings) all.set(name, asStored(path, tensor));
   }
   return all;
 }

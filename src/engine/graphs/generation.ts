@@ -1,10 +1,12 @@
-import { attentionInRows, type KeyValues } from "../../models/families/qwen2-vl/attention";
-import type { Qwen2VlConfig } from "../../models/families/qwen2-vl/config";
-import { embedInputs, languageHead, languageModel, type Weights } from "../../models/families/qwen2-vl/network";
+import type { Architecture } from "../../models/parts/architecture";
+import { attentionInRows, type KeyValues } from "../../models/parts/attention";
+import type { VlmConfig } from "../../models/parts/config";
+import type { Weights } from "../../models/parts/layers";
+import { embedInputs, languageHead, languageModel } from "../../models/parts/network";
 import { add, cast, concat, createGraph, type Graph, gather, reduceSum, reshape } from "../../onnx/graph/graph";
 import type { Shape, Value } from "../../onnx/graph/value";
 import { choose, logProbOf, oneHot, penalise, type Sampling } from "./next-token";
-import { causalBias, hidden as hiddenScore } from "./training";
+import { causalBias, fedFeatures, hidden as hiddenScore } from "./training";
 
 /** The rows that a graph continues. */
 export interface RowsShape {
@@ -43,10 +45,11 @@ type Outputs = Readonly<Record<string, Value>>;
  * temperedLogProbs (the raw distribution at the temperature); the state, where it is resumable.
  */
 export function generationGraph(
-  config: Qwen2VlConfig,
+  architecture: Architecture,
   shape: GenerationShape,
   bind: (g: Graph) => Weights,
 ): { graph: Graph; outputs: Outputs } {
+  const { config } = architecture;
   const { text } = config;
   const { prompts, time, rows } = shape;
   const half = text.headDim / 2;
@@ -60,31 +63,29 @@ export function generationGraph(
   const tokenIds = g.input("tokenIds", "int64", [prompts * time]);
   const source = g.input("source", "int64", [prompts * time]);
   const image =
-    shape.featureRows > 0
-      ? { features: g.input("features", "float32", [shape.featureRows, text.hiddenSize]), source }
-      : undefined;
+    shape.featureRows > 0 ? { features: fedFeatures(g, architecture, shape.featureRows), source } : undefined;
   const padding = g.input("padding", "float32", [prompts, 1, 1, 1, time]);
   const lastPlaces = g.integers(Array.from({ length: prompts }, (_, p) => (p + 1) * time - 1));
   const prefill = languageModel(
     g,
     weights,
-    config,
-    embedInputs(g, weights, tokenIds, image),
+    architecture,
+    embedInputs(g, weights, architecture, tokenIds, image),
     attentionInRows(g, config, { ...tables, bias: add(g, causalBias(g, time), padding) }),
-    lastPlaces,
+    { read: lastPlaces, image },
   );
 
   const promptOf = g.input("promptOf", "int64", [rows]);
   const spread = (value: Value) => gather(g, value, promptOf);
   const never = g.op("Expand", [cast(g, g.integers([0], [1]), "bool")], { shape: [rows] });
   const state: State = {
-    logits: spread(languageHead(g, weights, config, prefill.hidden)),
+    logits: spread(languageHead(g, weights, architecture, prefill.hidden)),
     finished: never,
     bias: spread(reshape(g, padding, [prompts, 1, 1, time])),
     cache: prefill.cache.map(({ keys, values }) => ({ keys: spread(keys), values: spread(values) })),
     ...(shape.penalised && { seen: g.input("seen", "bool", [rows, text.vocabSize]) }),
   };
-  const { chosen, after } = sampleOn(g, weights, config, shape, state);
+  const { chosen, after } = sampleOn(g, weights, architecture, shape, state);
   return { graph: g, outputs: shape.resumable ? { ...chosen, ...after } : chosen };
 }
 
@@ -93,13 +94,13 @@ export function generationGraph(
  * Cutting a continuation in two changes no bit of it.
  */
 export function continuationGraph(
-  config: Qwen2VlConfig,
+  architecture: Architecture,
   shape: RowsShape,
   bind: (g: Graph) => Weights,
 ): { graph: Graph; outputs: Outputs } {
   const g = createGraph();
-  const { text } = config;
-  const types = stateTypes(config, shape.rows);
+  const { text } = architecture.config;
+  const types = stateTypes(architecture.config, shape.rows);
   const input = (name: string, type: keyof typeof types) =>
     g.input(name, type === "finished" || type === "seen" ? "bool" : "float32", types[type]);
   const state: State = {
@@ -112,7 +113,7 @@ export function continuationGraph(
     })),
     ...(shape.penalised && { seen: input("seen", "seen") }),
   };
-  const { chosen, after } = sampleOn(g, bind(g), config, shape, state);
+  const { chosen, after } = sampleOn(g, bind(g), architecture, shape, state);
   return { graph: g, outputs: { ...chosen, ...after } };
 }
 
@@ -130,7 +131,7 @@ interface State {
   readonly seen?: Value;
 }
 
-function stateTypes({ text }: Qwen2VlConfig, rows: number) {
+function stateTypes({ text }: VlmConfig, rows: number) {
   const cache: Shape = [rows, text.kvHeads, "past", text.headDim];
   const scores: Shape = [rows, text.vocabSize];
   return { logits: scores, finished: [rows], bias: [rows, 1, 1, "past"], keys: cache, values: cache, seen: scores };
@@ -141,7 +142,8 @@ function stateTypes({ text }: Qwen2VlConfig, rows: number) {
  * Inputs: maxTokens []; uniforms [steps, rows] in [0, 1); stepCos, stepSin [steps, rows, headDim / 2]; temperature, topK, topP [];
  * where repetition is penalised repetitionPenalty [].
  */
-function sampleOn(g: Graph, weights: Weights, config: Qwen2VlConfig, shape: RowsShape, state: State) {
+function sampleOn(g: Graph, weights: Weights, architecture: Architecture, shape: RowsShape, state: State) {
+  const { config } = architecture;
   const { text, tokens: special } = config;
   const { rows } = shape;
   const half = text.headDim / 2;
@@ -180,11 +182,11 @@ function sampleOn(g: Graph, weights: Weights, config: Qwen2VlConfig, shape: Rows
 
       const [cos, sin] = stepTables.map((table) => reshape(body, gather(body, table, iteration), [rows, 1, half]));
       const grown = concat(body, [bias, body.constant(new Float32Array(rows), [rows, 1, 1, 1])], 3);
-      const embedded = embedInputs(body, weights, token);
+      const embedded = embedInputs(body, weights, architecture, token);
       const attention = attentionInRows(body, config, { cos: cos!, sin: sin!, bias: grown }, cache);
-      const next = languageModel(body, weights, config, embedded, attention);
+      const next = languageModel(body, weights, architecture, embedded, attention);
       const after: State = {
-        logits: languageHead(body, weights, config, next.hidden),
+        logits: languageHead(body, weights, architecture, next.hidden),
         finished: done,
         bias: grown,
         cache: next.cache,
@@ -246,7 +248,7 @@ function unflatten([logits, finished, bias, ...rest]: readonly Value[], layers: 
 }
 
 /** A model must not write images. */
-function neverSampled({ text, tokens }: Qwen2VlConfig): Float32Array {
+function neverSampled({ text, tokens }: VlmConfig): Float32Array {
   const bias = new Float32Array(text.vocabSize);
   for (const id of [tokens.image, tokens.video, tokens.visionStart, tokens.visionEnd]) bias[id] = hiddenScore;
   return bias;

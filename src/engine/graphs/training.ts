@@ -1,12 +1,8 @@
-import { attentionAfterPrefixes, attentionInRows, type RotaryTables } from "../../models/families/qwen2-vl/attention";
-import type { Qwen2VlConfig } from "../../models/families/qwen2-vl/config";
-import {
-  embedInputs,
-  languageHead,
-  languageModel,
-  visionTower,
-  type Weights,
-} from "../../models/families/qwen2-vl/network";
+import type { Architecture } from "../../models/parts/architecture";
+import { attentionAfterPrefixes, attentionInRows, type RotaryTables } from "../../models/parts/attention";
+import type { Weights } from "../../models/parts/layers";
+import { embedInputs, type ImageInput, languageHead, languageModel } from "../../models/parts/network";
+import { type VisionShape, visionFeatures } from "../../models/parts/vision-inputs";
 import { checkpointedGradients } from "../../onnx/autodiff/checkpointing";
 import { gradients, orZeros } from "../../onnx/autodiff/grad";
 import { add, concat, createGraph, type Graph, mul, neg, reshape, sumLast } from "../../onnx/graph/graph";
@@ -22,8 +18,9 @@ export interface TrainingShape {
   readonly prefixes?: { readonly count: number; readonly time: number } | undefined;
   /** Tokens with a log-probability, over the whole batch, padding included. */
   readonly targets: number;
-  /** Pictures that go through the vision tower; empty when it is frozen and `featureRows` are fed. */
-  readonly pictures: readonly { readonly count: number; readonly patches: number }[];
+  /** Groups of images that go through the vision tower; empty when it is frozen and features are fed. */
+  readonly pictures: readonly VisionShape[];
+  /** Image tokens with a feature, over all images. */
   readonly featureRows: number;
   /** The language model's layers are computed again on the way back. */
   readonly recompute: boolean;
@@ -35,7 +32,7 @@ export interface TrainingShape {
 
 /** The shape of a micro-batch's tokens. The number of scored ones is rounded up, so that few graphs serve all batches. */
 export function planShape(
-  { text }: Qwen2VlConfig,
+  { config: { text } }: Architecture,
   { prefixes, prefixTime, rows, time }: BatchPlan,
 ): Pick<TrainingShape, "batch" | "time" | "prefixes" | "targets"> {
   const targets = rows.reduce((n, { row }) => n + row.tokens.length - row.promptLength, 0);
@@ -67,15 +64,16 @@ export const hidden = -1e9;
  * Log-probabilities of chosen tokens, [targets], and the gradient of ⟨cotangent, logProbs⟩ by every bound weight; where `shape.entropies` says so, also the
  * entropies H = −Σ p log p of the distributions that they were chosen from, [targets], and ⟨entropyCotangent, H⟩ is part of what the gradient is of.
  * Inputs: tokenIds and source of all places, cos and sin of the rows (as `layOut` makes them), rows [targets] (places whose next token is scored),
- * chosen [targets, 1], cotangent and entropyCotangent [targets], and per group k of pictures patches.k, visionCos.k, visionSin.k, or `features`. With prefixes, whose
+ * chosen [targets, 1], cotangent and entropyCotangent [targets], and per group k of images `vision.k.patches` and its tables, or `features`. With prefixes, whose
  * places come first: prefixCos, prefixSin, prefixOf [batch], and padding [batch, 1, 1, 1, their time + time] (0, or very negative where the row's prefix is padding).
  */
 export function trainingGraph(
-  config: Qwen2VlConfig,
+  architecture: Architecture,
   shape: TrainingShape,
   bind: (g: Graph) => Weights & { readonly inputs: ReadonlyMap<string, Value> },
 ): { graph: Graph; outputs: Record<string, Value> } {
   const { batch, time, prefixes, targets } = shape;
+  const { config } = architecture;
   const g = createGraph();
   const weights = bind(g);
   const half = config.text.headDim / 2;
@@ -97,13 +95,14 @@ export function trainingGraph(
     );
   };
   const places = (prefixes ? prefixes.count * prefixes.time : 0) + batch * time;
-  const features = imageFeatures(g, weights, config, shape);
+  const features = imageFeatures(g, weights, architecture, shape);
   const source = g.input("source", "int64", [places]);
   const tokenIds = g.input("tokenIds", "int64", [places]);
-  const x = embedInputs(g, weights, tokenIds, features && { features, source });
+  const image: ImageInput | undefined = features && { features, source };
+  const x = embedInputs(g, weights, architecture, tokenIds, image);
   const read = g.input("rows", "int64", [targets]);
-  const { hidden, layers } = languageModel(g, weights, config, x, attention(), read);
-  const logProbs = g.op("LogSoftmax", [languageHead(g, weights, config, hidden, shape.temperature)], {});
+  const { hidden, layers } = languageModel(g, weights, architecture, x, attention(), { read, image });
+  const logProbs = g.op("LogSoftmax", [languageHead(g, weights, architecture, hidden, shape.temperature)], {});
   const chosen = g.op("GatherElements", [logProbs, g.input("chosen", "int64", [targets, 1])], {});
   const output = reshape(g, chosen, [targets]);
   const entropy = shape.entropies ? entropyOf(g, logProbs) : undefined;
@@ -137,17 +136,32 @@ function entropyOf(g: Graph, logProbs: Value) {
   };
 }
 
-function imageFeatures(g: Graph, weights: Weights, config: Qwen2VlConfig, shape: TrainingShape): Value | undefined {
-  const { vision, text } = config;
+function imageFeatures(
+  g: Graph,
+  weights: Weights,
+  architecture: Architecture,
+  shape: TrainingShape,
+): readonly Value[] | undefined {
   if (shape.featureRows === 0) return undefined;
-  if (shape.pictures.length === 0) return g.input("features", "float32", [shape.featureRows, text.hiddenSize]);
-  const half = vision.embedDim / vision.heads / 2;
-  const width = vision.inChannels * vision.temporalPatchSize * vision.patchSize ** 2;
-  const parts = shape.pictures.map(({ count, patches }, k) =>
-    visionTower(g, weights, config, g.input(`patches.${k}`, "float32", [count * patches, width]), {
-      cos: g.input(`visionCos.${k}`, "float32", [count, patches, half]),
-      sin: g.input(`visionSin.${k}`, "float32", [count, patches, half]),
-    }),
+  if (shape.pictures.length === 0) return fedFeatures(g, architecture, shape.featureRows);
+  const groups = shape.pictures.map((group, k) => visionFeatures(g, weights, architecture, group, `vision.${k}.`));
+  return groups[0]!.map((first, i) =>
+    groups.length === 1
+      ? first
+      : concat(
+          g,
+          groups.map((each) => each[i]!),
+          0,
+        ),
   );
-  return parts.length === 1 ? parts[0] : concat(g, parts, 0);
+}
+
+/** The input `features`, [rows, featureCount · hiddenSize] as `visionGraph` makes it, taken apart. */
+export function fedFeatures(g: Graph, { config, featureCount }: Architecture, rows: number): readonly Value[] {
+  const width = config.text.hiddenSize;
+  const all = g.input("features", "float32", [rows, featureCount * width]);
+  if (featureCount === 1) return [all];
+  return Array.from({ length: featureCount }, (_, i) =>
+    g.op("Slice", [all], { axis: 1, start: i * width, end: (i + 1) * width }),
+  );
 }

@@ -1,6 +1,8 @@
 import { ConfigError } from "../../errors";
-import type { Qwen2VlConfig } from "../../models/families/qwen2-vl/config";
-import type { Qwen2Vl } from "../../models/open-model";
+import type { VisionLanguageModel } from "../../models/open-model";
+import { mergedTokens, type VlmConfig } from "../../models/parts/config";
+import type { Grid } from "../../models/parts/positions";
+import { type VisionShape, visionShape } from "../../models/parts/vision-inputs";
 import type { Graph } from "../../onnx/graph/graph";
 import type { Value } from "../../onnx/graph/value";
 import { type SessionMemory, sessionMemory } from "../../onnx/runtime/memory";
@@ -18,7 +20,7 @@ export { memoryLimit } from "../weight-storage";
 /** What a process does with a policy, one thing after the other. */
 export interface MemoryWork {
   /** Pictures that go through the frozen tower together. */
-  readonly vision?: Parameters<typeof visionGraph>[1];
+  readonly vision?: VisionShape;
   readonly generation?: GenerationShape & {
     readonly maxTokens: number;
     /** What is sampled, where its frozen weights are others than those that are trained behind: rounded ones. */
@@ -33,16 +35,16 @@ export interface MemoryWork {
  * Nothing is loaded, and only shapes of the policy's weights are read.
  */
 export function estimateMemory(policy: Policy, { vision, generation, training }: MemoryWork): MemoryEstimate {
-  const { config } = policy;
-  const tower: Compiled[] = vision ? [compiled(policy, (bind) => visionGraph(config, vision, bind))] : [];
+  const { architecture } = policy;
+  const tower: Compiled[] = vision ? [compiled(policy, (bind) => visionGraph(architecture, vision, bind))] : [];
   const language: Compiled[] = [];
   if (generation) {
     const { policy: sampled = policy, time, maxTokens, resumable } = generation;
     const add = (build: Parameters<typeof compiled>[1]) => language.push(compiled(sampled, build, time + maxTokens));
-    add((bind) => generationGraph(config, generation, bind));
-    if (resumable) add((bind) => continuationGraph(config, generation, bind));
+    add((bind) => generationGraph(architecture, generation, bind));
+    if (resumable) add((bind) => continuationGraph(architecture, generation, bind));
   }
-  if (training) language.push(compiled(policy, (bind) => trainingGraph(config, training, bind)));
+  if (training) language.push(compiled(policy, (bind) => trainingGraph(architecture, training, bind)));
 
   const trained = [...policy.trainable.values()].reduce((sum, { shape }) => sum + floats(shape), 0);
   const besides = {
@@ -57,7 +59,7 @@ export function estimateMemory(policy: Policy, { vision, generation, training }:
   const phases = apart ? [tower, language] : [[...tower, ...language]];
   return phases
     .map((phase): MemoryEstimate => {
-      const sums = takenBy(phase, config);
+      const sums = takenBy(phase, architecture.config);
       const parts = { ...besides, ...sums, weights: besides.weights + sums.weights };
       return { ...parts, total: Object.values(parts).reduce((a, b) => a + b, 0), available: memoryLimit() };
     })
@@ -83,7 +85,7 @@ function compiled(
 }
 
 /** By graphs that are all there, one of which runs. */
-function takenBy(graphs: readonly Compiled[], config: Qwen2VlConfig): Kinds {
+function takenBy(graphs: readonly Compiled[], config: VlmConfig): Kinds {
   // What several map is there once.
   const files = new Map<string, number>();
   for (const each of graphs) files.set(each.folder, Math.max(each.files, files.get(each.folder) ?? 0));
@@ -109,20 +111,22 @@ export interface SideBySide {
   readonly gradientCheckpointing?: boolean | undefined;
 }
 
-/** The largest parts of a workload whose prompts have this many tokens and pictures of these numbers of patches. */
+/** The largest parts of a workload whose prompts have this many tokens and images of these grids. */
 export function foresee(
   policy: Policy,
   { prompts, count, maxTokens, entropies }: Omit<Workload, "prompt">,
-  { tokens, patches }: { readonly tokens: number; readonly patches: readonly number[] },
+  { tokens, grids }: { readonly tokens: number; readonly grids: readonly Grid[] },
   { sampledAtOnce, sampled: sampledPolicy = policy, rowsAtOnce, gradientCheckpointing }: SideBySide,
 ): MemoryEstimate {
-  const merged = policy.config.vision.spatialMergeSize ** 2;
-  const largest = Math.max(0, ...patches);
-  const picturesOf = (rows: number) => Math.min(prompts, rows) * patches.length;
-  const featureRows = (rows: number) => (Math.min(prompts, rows) * patches.reduce((a, b) => a + b, 0)) / merged;
+  const { architecture } = policy;
+  const imageTokens = (grid: Grid) => mergedTokens(grid, architecture.config);
+  const [largest] = [...grids].sort((a, b) => imageTokens(b) - imageTokens(a));
+  const picturesOf = (rows: number) => Math.min(prompts, rows) * grids.length;
+  const featureRows = (rows: number) =>
+    Math.min(prompts, rows) * grids.reduce((sum, grid) => sum + imageTokens(grid), 0);
   const sampled = Math.min(prompts * count, sampledAtOnce);
   const sampling: MemoryWork = {
-    ...(largest > 0 && { vision: { pictures: Math.min(picturesOf(prompts), picturesAtOnce), patches: largest } }),
+    ...(largest && { vision: visionShape(architecture, largest, Math.min(picturesOf(prompts), picturesAtOnce)) }),
     generation: {
       ...{ prompts: Math.min(prompts, sampled), rows: sampled, featureRows: featureRows(sampled), maxTokens },
       ...{ time: roundUp(tokens, promptStep), sampling: "full", penalised: false, resumable: true },
@@ -133,9 +137,9 @@ export function foresee(
   const plan = firstBatch({ prompts, count, maxTokens }, tokens, rowsAtOnce);
   const trained = new Set(plan.rows.map(({ row }) => row.tokens[0])).size;
   const kept: TrainingShape = {
-    ...planShape(policy.config, plan),
+    ...planShape(architecture, plan),
     ...{ featureRows: featureRows(trained), recompute: false, temperature: 1, entropies },
-    pictures: trainsVision(policy) && largest > 0 ? [{ count: picturesOf(trained), patches: largest }] : [],
+    pictures: trainsVision(policy) && largest ? [visionShape(architecture, largest, picturesOf(trained))] : [],
   };
   const recompute = gradientCheckpointing ?? keepsTooMuch(policy, kept);
   return estimateMemory(policy, { ...sampling, training: { ...kept, recompute } });
@@ -156,15 +160,15 @@ function firstBatch({ prompts, count, maxTokens }: Omit<Workload, "prompt">, tok
  * @throws ConfigError when the estimate, less a fifth for its error, is more than there is: its numbers, and `smaller`, what to change
  */
 export async function checkMemory(
-  model: Pick<Qwen2Vl, "name" | "encodePrompt">,
+  model: Pick<VisionLanguageModel, "name" | "encodePrompt">,
   policy: Policy,
   work: Workload,
   sideBySide: SideBySide,
   smaller: readonly string[],
 ): Promise<MemoryEstimate> {
   const { tokens, images } = await model.encodePrompt(work.prompt);
-  const patches = images.map(({ grid: [t, h, w] }) => t * h * w);
-  const foreseen = foresee(policy, work, { tokens: tokens.length, patches }, sideBySide);
+  const grids = images.map(({ grid }) => grid);
+  const foreseen = foresee(policy, work, { tokens: tokens.length, grids }, sideBySide);
   const kept =
     keptCopies(sideBySide.sampled ?? policy) + (sideBySide.rowsAtOnce === undefined ? 0 : keptCopies(policy));
   const estimate = { ...foreseen, weights: foreseen.weights + kept, total: foreseen.total + kept };
@@ -197,7 +201,7 @@ const sumOf = ({ weights, activations, logits }: Kinds) => weights + activations
 const floats = (shape: readonly number[]) => shape.reduce((a, b) => a * b, 4);
 
 /** @param given what a value is that nothing computes: a constant's data, or what a Loop carries from step to step */
-function byKind(bytes: ReadonlyMap<Value, number>, { text }: Qwen2VlConfig, given: keyof Kinds): Kinds {
+function byKind(bytes: ReadonlyMap<Value, number>, { text }: VlmConfig, given: keyof Kinds): Kinds {
   const sums = { ...nothing };
   for (const [{ node, shape }, size] of bytes) {
     // A half-precision weight, turned to float32 where it is used.

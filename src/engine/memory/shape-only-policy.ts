@@ -1,19 +1,19 @@
 import { DataError } from "../../errors";
 import { type ReducedPrecision, roundings } from "../../models/checkpoint/quantize";
-import { expectedTensors } from "../../models/checkpoint/weights";
-import type { Qwen2VlConfig } from "../../models/families/qwen2-vl/config";
+import { expectedTensors } from "../../models/checkpoint/recorded";
 import type { StoredDtype } from "../../models/files/safetensors";
+import type { Architecture } from "../../models/parts/architecture";
 import { type LoraConfig, loraNames, targetLayers } from "../adapter";
 import { roundedModules } from "../checkpoint/quantized";
 import type { Policy } from "../policy";
 
 /** A policy of which there are only shapes, enough to build graphs and foresee what they take. */
 export function imaginedPolicy(
-  config: Qwen2VlConfig,
+  architecture: Architecture,
   trained: "nothing" | "everything" | LoraConfig,
   dtype: StoredDtype,
 ): Policy {
-  const stored = expectedTensors(config);
+  const stored = expectedTensors(architecture);
   const checkpoint: Policy["checkpoint"] = {
     ...{ dir: "imagined", folder: "imagined" },
     tensors: new Map(
@@ -23,17 +23,17 @@ export function imaginedPolicy(
       throw new DataError(`${name}: an imagined checkpoint has no numbers`);
     },
   };
-  const shapes = trained === "everything" ? stored : trained === "nothing" ? [] : loraShapes(config, trained);
+  const shapes = trained === "everything" ? stored : trained === "nothing" ? [] : loraShapes(architecture, trained);
   const data = new Float32Array(0);
   const trainable = new Map([...shapes].map(([name, shape]) => [name, { shape, data }]));
-  return { config, checkpoint, trainable, ...(typeof trained === "object" && { lora: trained }) };
+  return { architecture, checkpoint, trainable, ...(typeof trained === "object" && { lora: trained }) };
 }
 
 /** The same with the language model's matrices rounded, as a sampler of that precision has them. */
-export function imaginedRounding({ config, checkpoint, ...policy }: Policy, precision: ReducedPrecision): Policy {
+export function imaginedRounding({ architecture, checkpoint, ...policy }: Policy, precision: ReducedPrecision): Policy {
   const { dtype, numbers, scales } = roundings[precision];
   const at = { file: "imagined", offset: 0 };
-  const rounded = roundedModules(config).map((module) => {
+  const rounded = roundedModules(architecture).map((module) => {
     const [outputs, inputs] = checkpoint.tensors.get(`${module}.weight`)!.shape as [number, number];
     const [shape, count] = [numbers(outputs, inputs), scales(outputs, inputs)];
     const bytes = shape.reduce((a, b) => a * b, 1);
@@ -46,12 +46,16 @@ export function imaginedRounding({ config, checkpoint, ...policy }: Policy, prec
       },
     ] as const;
   });
-  const tensors = new Map([...checkpoint.tensors].filter(([name]) => !name.startsWith("visual.")));
-  return { ...policy, config, checkpoint: { ...checkpoint, folder: "rounded", tensors, rounded: new Map(rounded) } };
+  const tensors = new Map([...checkpoint.tensors].filter(([name]) => !name.startsWith(architecture.visionPrefix)));
+  return {
+    ...policy,
+    architecture,
+    checkpoint: { ...checkpoint, folder: "rounded", tensors, rounded: new Map(rounded) },
+  };
 }
 
-const loraShapes = (config: Qwen2VlConfig, lora: LoraConfig): (readonly [string, readonly number[]])[] =>
-  targetLayers(config, lora).flatMap(({ name, inputs, outputs }) => {
+const loraShapes = (architecture: Architecture, lora: LoraConfig): (readonly [string, readonly number[]])[] =>
+  targetLayers(architecture, lora).flatMap(({ name, inputs, outputs }) => {
     const { a, b } = loraNames(name);
     return [
       [a, [lora.rank, inputs]],

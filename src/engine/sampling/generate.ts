@@ -1,7 +1,7 @@
 import type { GenerateOptions } from "../../backend";
 import { NonFiniteError } from "../../errors";
-import type { Qwen2VlConfig } from "../../models/families/qwen2-vl/config";
-import { mropeTables } from "../../models/families/qwen2-vl/positions";
+import type { Architecture } from "../../models/parts/architecture";
+import type { VlmConfig } from "../../models/parts/config";
 import type { Tensor } from "../../onnx/runtime/session";
 import { createRng } from "../../rng";
 import { type ImageGroups, layOut, type ModelRow } from "../batch";
@@ -45,16 +45,16 @@ export interface GenerationFeeds {
 }
 
 export function generationFeeds(
-  config: Qwen2VlConfig,
+  architecture: Architecture,
   shape: GenerationShape,
   prompts: readonly ModelRow[],
   rows: readonly GenerationRow[],
   groups: ImageGroups,
   { maxTokens, temperature, topK, topP, repetitionPenalty, seed }: SamplingOptions,
 ): GenerationFeeds {
-  const { text } = config;
+  const { text } = architecture.config;
   const half = text.headDim / 2;
-  const { starts, next, ...layout } = layOut(prompts, shape.time, "left", groups, config);
+  const { starts, next, ...layout } = layOut(prompts, shape.time, "left", groups, architecture);
   const padding = new Float32Array(shape.prompts * shape.time);
   for (const [p, start] of starts.entries()) padding.fill(hidden, p * shape.time, p * shape.time + start);
 
@@ -64,7 +64,7 @@ export function generationFeeds(
   rows.forEach(({ prompt, seedPath }, r) => {
     const rng = createRng(seed, "sample", ...seedPath);
     const steps = Int32Array.from({ length: maxTokens }, (_, i) => next[prompt]! + i);
-    const { cos, sin } = mropeTables({ t: steps, h: steps, w: steps }, text.headDim, text.ropeTheta, text.mropeSection);
+    const { cos, sin } = architecture.rotary({ t: steps, h: steps, w: steps });
     for (let i = 0; i < maxTokens; i++) {
       // Kept off 1, to which a float32 product with the total mass could round.
       uniforms[i * shape.rows + r] = Math.min(rng.uniform(), 1 - 1e-6);
@@ -115,7 +115,7 @@ export const nothingYet: Generated = { tokens: [], logProbs: [], samplingLogProb
 export function continued(
   rows: readonly Generated[],
   outputs: Readonly<Record<string, Tensor>>,
-  { tokens: special }: Qwen2VlConfig,
+  { tokens: special }: VlmConfig,
 ): Generated[] {
   const tokens = outputs.tokens!.data as BigInt64Array;
   const steps = tokens.length / rows.length;

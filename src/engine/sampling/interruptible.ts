@@ -1,4 +1,4 @@
-import type { Qwen2VlConfig } from "../../models/families/qwen2-vl/config";
+import type { VlmConfig } from "../../models/parts/config";
 import type { Tensor } from "../../onnx/runtime/session";
 import { stateOf } from "../graphs/generation";
 import { continued, type Generated, type GenerationFeeds, nothingYet } from "./generate";
@@ -28,7 +28,7 @@ export interface Stretching {
  * @throws the signal's reason
  */
 export async function generateInStretches(
-  config: Qwen2VlConfig,
+  config: VlmConfig,
   { begin, goOn }: GenerationGraphs,
   feeds: GenerationFeeds,
   { rows, maxTokens, isEnough, signal, pace }: Stretching,

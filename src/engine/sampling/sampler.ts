@@ -2,7 +2,8 @@ import type { GenerateOptions, VlmBackend } from "../../backend";
 import { DataError } from "../../errors";
 import type { Checkpoint } from "../../models/checkpoint/weights";
 import type { ProcessedImage } from "../../models/inputs/image-processor";
-import type { Qwen2Vl } from "../../models/open-model";
+import type { VisionLanguageModel } from "../../models/open-model";
+import { visionShape } from "../../models/parts/vision-inputs";
 import type { Graph } from "../../onnx/graph/graph";
 import { createSession, type Placement, type Tensor } from "../../onnx/runtime/session";
 import { sessionCache } from "../../onnx/runtime/session-cache";
@@ -27,18 +28,18 @@ export interface SamplerOptions extends Placement {
 
 /** Vision features of pictures, and text from prompts, under a policy's present weights. */
 export interface Sampler extends VlmBackend {
-  /** Concatenated features of every picture of `groups`, [rows, hidden]. */
+  /** Concatenated features of every picture of `groups`, [rows, featureCount · hiddenSize]. */
   features(groups: ImageGroups): Promise<Tensor<Float32Array>>;
   /** Forgets features that were computed with older weights of the vision tower. */
   weightsChanged(): void;
 }
 
 export function createSampler(
-  model: Qwen2Vl,
+  model: VisionLanguageModel,
   policy: Policy,
   { rowsAtOnce, rounded, ...placement }: SamplerOptions,
 ): Sampler {
-  const { config, tokenizer } = model;
+  const { architecture, config, tokenizer } = model;
   // On the CPU, a large tower is given back once its pictures are features: its weights would stay in memory beside the language model's.
   const isGivenBack = placement.provider !== "cuda" && weightStorage(policy).weightsStayInFiles;
   const visionSessions = sessionCache(isGivenBack ? 0 : compiledAtOnce(policy, placement, "vision"));
@@ -54,11 +55,10 @@ export function createSampler(
     for (let first = 0; first < missing.length; first += picturesAtOnce) {
       signal?.throwIfAborted();
       const images = missing.slice(first, first + picturesAtOnce);
-      const feeds = visionFeeds({ grid: group.grid, images }, config);
+      const feeds = visionFeeds({ grid: group.grid, images }, architecture);
       const compile = () => {
-        const { graph, outputs } = visionGraph(config, { pictures: images.length, patches: feeds.cos.shape[1]! }, (g) =>
-          bindWeights(policy, g),
-        );
+        const shape = visionShape(architecture, group.grid, images.length);
+        const { graph, outputs } = visionGraph(architecture, shape, (g) => bindWeights(policy, g));
         return createSession(graph, outputs, { ...weightStorage(policy), ...placement });
       };
       const { features } = await visionSessions.run(
@@ -75,7 +75,7 @@ export function createSampler(
 
   async function features(groups: ImageGroups, signal?: AbortSignal): Promise<Tensor<Float32Array>> {
     for (const group of groups.groups) await encode(group, signal);
-    const width = config.text.hiddenSize;
+    const width = architecture.featureCount * config.text.hiddenSize;
     const data = new Float32Array(groups.featureRows * width);
     for (const [image, row] of groups.offsets) data.set(known.get(image)!, row * width);
     return { data, shape: [groups.featureRows, width] };
@@ -87,7 +87,7 @@ export function createSampler(
     sampling: SamplingOptions,
     { stop = [], signal }: Pick<GenerateOptions, "stop" | "signal">,
   ): Promise<Generated[]> {
-    const groups = groupImages(prompts, config);
+    const groups = groupImages(prompts, architecture);
     const longest = Math.max(...prompts.map(({ tokens }) => tokens.length));
     const continuation: RowsShape = {
       rows: rows.length,
@@ -107,11 +107,11 @@ export function createSampler(
     const graphs: GenerationGraphs = {
       begin(feeds, resumable) {
         const begun = { ...shape, resumable };
-        const create = () => compile(generationGraph(config, begun, bind));
+        const create = () => compile(generationGraph(architecture, begun, bind));
         return sessions.run(`generate ${JSON.stringify(begun)}`, create, { ...given, ...feeds });
       },
       goOn(state, feeds) {
-        const create = () => compile(continuationGraph(config, continuation, bind));
+        const create = () => compile(continuationGraph(architecture, continuation, bind));
         const all = { ...weightFeeds(policy), ...state, ...feeds };
         return sessions.run(`continue ${JSON.stringify(continuation)}`, create, all, Object.keys(state));
       },
@@ -119,7 +119,7 @@ export function createSampler(
     return generateInStretches(
       config,
       graphs,
-      generationFeeds(config, { ...shape, resumable: true }, prompts, rows, groups, sampling),
+      generationFeeds(architecture, { ...shape, resumable: true }, prompts, rows, groups, sampling),
       {
         ...{ rows: rows.length, maxTokens: sampling.maxTokens, signal, pace },
         isEnough: stop.length > 0 ? (tokens) => firstStop(tokenizer.decode(tokens), stop) !== undefined : undefined,

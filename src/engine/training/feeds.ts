@@ -1,11 +1,11 @@
-import type { Qwen2VlConfig } from "../../models/families/qwen2-vl/config";
+import type { Architecture } from "../../models/parts/architecture";
 import type { Tensor } from "../../onnx/runtime/session";
 import { type ImageGroups, layOut } from "../batch";
 import { hidden } from "../graphs/training";
 import type { BatchPlan, Span } from "../shared-prefixes";
 
 /** What `trainingGraph` is fed of a micro-batch's tokens. */
-export function tokenFeeds(plan: BatchPlan, groups: ImageGroups, config: Qwen2VlConfig): Record<string, Tensor> {
+export function tokenFeeds(plan: BatchPlan, groups: ImageGroups, architecture: Architecture): Record<string, Tensor> {
   const { prefixes, prefixTime, rows, time } = plan;
   const layOutSpans = (spans: readonly Span[], length: number) =>
     layOut(
@@ -13,7 +13,7 @@ export function tokenFeeds(plan: BatchPlan, groups: ImageGroups, config: Qwen2Vl
       length,
       "right",
       groups,
-      config,
+      architecture,
     );
   const own = layOutSpans(rows, time);
   const { cos, sin } = own;

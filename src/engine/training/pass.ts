@@ -1,5 +1,6 @@
 import { ShapeError } from "../../errors";
-import type { Qwen2Vl } from "../../models/open-model";
+import type { VisionLanguageModel } from "../../models/open-model";
+import { visionShape } from "../../models/parts/vision-inputs";
 import { discard } from "../../onnx/runtime/free";
 import { createSession, type Placement, type Session, type Tensor } from "../../onnx/runtime/session";
 import { sessionCache } from "../../onnx/runtime/session-cache";
@@ -64,7 +65,7 @@ export interface TrainingPass {
 const gradientPrefix = "gradient:";
 
 export function createTrainingPass(
-  { config }: Pick<Qwen2Vl, "config">,
+  { architecture }: Pick<VisionLanguageModel, "architecture">,
   policy: Policy,
   { rowsAtOnce, features, gradientCheckpointing, ...placement }: TrainingPassOptions,
 ): TrainingPass {
@@ -78,7 +79,7 @@ export function createTrainingPass(
   ): Promise<Record<string, Tensor>> {
     const groups = groupImages(
       plan.rows.map(({ row }) => row),
-      config,
+      architecture,
     );
     const backward = cotangents !== undefined;
     const shape = shapeOf(plan, groups, { temperature, ...(entropies && { entropies }) }, backward);
@@ -86,13 +87,13 @@ export function createTrainingPass(
       ? Object.assign(
           {},
           ...groups.groups.map((group, k) => {
-            const { patches, cos, sin } = visionFeeds(group, config);
-            return { [`patches.${k}`]: patches, [`visionCos.${k}`]: cos, [`visionSin.${k}`]: sin };
+            const feeds = Object.entries(visionFeeds(group, architecture));
+            return Object.fromEntries(feeds.map(([name, feed]) => [`vision.${k}.${name}`, feed]));
           }),
         )
       : { features: await features(groups) };
     const fresh = {
-      ...tokenFeeds(plan, groups, config),
+      ...tokenFeeds(plan, groups, architecture),
       ...targetFeeds(plan, shape.targets, cotangents?.logProbs, cotangents?.entropies),
       ...pictures,
     };
@@ -101,7 +102,7 @@ export function createTrainingPass(
   }
 
   function compile(shape: TrainingShape, backward: boolean): Promise<Session> {
-    const { graph, outputs } = trainingGraph(config, shape, (g) => bindWeights(policy, g));
+    const { graph, outputs } = trainingGraph(architecture, shape, (g) => bindWeights(policy, g));
     const { logProbs, entropies } = outputs;
     const wanted = backward ? outputs : { logProbs: logProbs!, ...(entropies && { entropies }) };
     return createSession(graph, wanted, { ...weightStorage(policy), ...placement });
@@ -114,9 +115,9 @@ export function createTrainingPass(
     backward: boolean,
   ): TrainingShape {
     const kept: TrainingShape = {
-      ...planShape(config, plan),
+      ...planShape(architecture, plan),
       pictures: trainsVision(policy)
-        ? groups.groups.map(({ grid: [t, h, w], images }) => ({ count: images.length, patches: t * h * w }))
+        ? groups.groups.map(({ grid, images }) => visionShape(architecture, grid, images.length))
         : [],
       featureRows: groups.featureRows,
       ...asked,

@@ -1,42 +1,50 @@
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { createRng } from "../../rng";
-import { configJson, type Qwen2VlConfig } from "../families/qwen2-vl/config";
 import { type StoredDtype, type WritableTensor, writeSafetensors } from "../files/safetensors";
-import { expectedTensors } from "./weights";
+import type { Architecture } from "../parts/architecture";
+import { expectedTensors, linearLayers } from "./recorded";
 
 /** Standard deviation of fresh weights, as transformers initialises them. */
 const initializerRange = 0.02;
 
 /**
  * Writes config.json and model.safetensors of a fresh model: normal weights, zero biases, unit norms. Projections back into the residual stream
- * are narrower by √(2 · layers), as in GPT-2, so that depth does not blow activations up.
+ * are narrower by √(their number in their tower), as in GPT-2, so that depth does not blow activations up.
  */
-export async function initialiseCheckpoint(
+export async function initialise(
   dir: string,
-  config: Qwen2VlConfig,
+  architecture: Architecture,
   { seed, dtype = "F32" }: { readonly seed: number; readonly dtype?: StoredDtype },
 ): Promise<void> {
   await mkdir(dir, { recursive: true });
-  await writeFile(join(dir, "config.json"), `${JSON.stringify(configJson(config), null, 2)}\n`);
+  await writeFile(join(dir, "config.json"), `${JSON.stringify(architecture.configJson(), null, 2)}\n`);
+  const deviations = residualDeviations(architecture);
   const tensors = new Map<string, WritableTensor>();
-  for (const [name, shape] of expectedTensors(config))
-    tensors.set(name, { shape, data: () => freshTensor(name, shape, config, seed) });
+  for (const [name, shape] of expectedTensors(architecture)) {
+    const data = () => freshTensor(name, shape, deviations.get(name) ?? initializerRange, seed);
+    tensors.set(name, { shape, data });
+  }
   await writeSafetensors(join(dir, "model.safetensors"), tensors, dtype);
 }
 
-function freshTensor(
-  name: string,
-  shape: readonly number[],
-  { text, vision }: Qwen2VlConfig,
-  seed: number,
-): Float32Array {
+/** The deviation of each matrix whose product is added to a residual stream. */
+function residualDeviations(architecture: Architecture): ReadonlyMap<string, number> {
+  const residual = linearLayers(architecture).filter(({ intoResidual }) => intoResidual);
+  const isVision = (name: string) => name.startsWith(architecture.visionPrefix);
+  return new Map(
+    residual.map(({ name }) => {
+      const inTower = residual.filter((other) => isVision(other.name) === isVision(name)).length;
+      return [`${name}.weight`, initializerRange / Math.sqrt(inTower)];
+    }),
+  );
+}
+
+function freshTensor(name: string, shape: readonly number[], deviation: number, seed: number): Float32Array {
   const data = new Float32Array(shape.reduce((a, b) => a * b, 1));
   if (name.endsWith(".bias")) return data;
-  if (/norm|ln_q/.test(name)) return data.fill(1);
-  const residual = /o_proj|down_proj|attn\.proj|fc2/.test(name);
-  const depth = name.startsWith("visual.") ? vision.depth : text.layers;
-  const deviation = residual ? initializerRange / Math.sqrt(2 * depth) : initializerRange;
+  // A vector that is no bias scales a norm.
+  if (shape.length === 1) return data.fill(1);
   const rng = createRng(seed, "initialise", name);
   for (let i = 0; i < data.length; i++) data[i] = rng.normal() * deviation;
   return data;

@@ -3,10 +3,11 @@ import { realpath } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { DataError } from "../../errors";
 import { listed } from "../../options/display";
-import type { Qwen2VlConfig } from "../families/qwen2-vl/config";
 import { weightFiles } from "../files/directory";
 import { type HeaderTensor, isStored, readHeader, readTensor, type StoredTensor } from "../files/safetensors";
+import type { Architecture } from "../parts/architecture";
 import type { ReducedPrecision } from "./quantize";
+import { expectedTensors } from "./recorded";
 
 /** A checkpoint's tensors under the names that Qwen published them with, wherever they lie. */
 export interface Checkpoint {
@@ -31,7 +32,7 @@ export interface RoundedLayer {
  * Opens the safetensors of a Hugging Face directory, one file or sharded, without reading the data.
  * @throws DataError listing every tensor that is missing, unexpected, or of another shape or type than the configuration says
  */
-export async function openCheckpoint(dir: string, config: Qwen2VlConfig): Promise<Checkpoint> {
+export async function openCheckpoint(dir: string, architecture: Architecture): Promise<Checkpoint> {
   const files = await Promise.all((await weightFiles(dir)).map((file) => realpath(join(dir, file))));
   const folder = dirname(files[0]!);
   const elsewhere = files.find((file) => dirname(file) !== folder);
@@ -40,13 +41,13 @@ export async function openCheckpoint(dir: string, config: Qwen2VlConfig): Promis
   const problems: string[] = [];
   for (const path of files)
     for (const [storedName, tensor] of await readHeader(path)) {
-      const name = canonicalName(storedName);
+      const name = architecture.canonicalName(storedName);
       const file = basename(path);
       const other = found.get(name);
       if (other) problems.push(`${name}: expected once, found in ${other.file} and as ${storedName} in ${file}`);
       found.set(name, { ...tensor, file });
     }
-  const expected = expectedTensors(config);
+  const expected = expectedTensors(architecture);
   const tensors = new Map<string, StoredTensor & { file: string }>();
   const missing: string[] = [];
   for (const [name, shape] of expected) {
@@ -57,18 +58,19 @@ export async function openCheckpoint(dir: string, config: Qwen2VlConfig): Promis
         `${name}: expected F32, F16 or BF16 ${showShape(shape)}, found ${show(tensor)}`,
       );
   }
+  const [headName, embeddingName] = [`${architecture.untiedHead}.weight`, `${architecture.embeddings}.weight`];
   const unexpected = [...found]
-    .filter(([name]) => !expected.has(name) && !isRedundant(name))
+    .filter(([name]) => !expected.has(name) && name !== headName && !name.endsWith(rotaryFrequencies))
     .map(([name, tensor]) => `${name}: expected none, found ${show(tensor)}`);
   // In turn, so that names which are there stand beside those which are not.
   for (let i = 0; i < Math.max(missing.length, unexpected.length); i++)
     problems.push(...missing.slice(i, i + 1), ...unexpected.slice(i, i + 1));
-  // Of a tied head's copy that is none, transformers makes a head of its own; so it is not tied, whatever config.json says.
-  const head = config.text.tieWordEmbeddings ? found.get("lm_head.weight") : undefined;
-  const embedding = tensors.get("model.embed_tokens.weight");
+  // If the head differs from the embeddings, transformers unties them, whatever config.json says.
+  const head = architecture.config.text.tieWordEmbeddings ? found.get(headName) : undefined;
+  const embedding = tensors.get(embeddingName);
   if (head && embedding && !(await areEqual(folder, head, embedding)))
     problems.push(
-      "lm_head.weight: expected a copy of model.embed_tokens.weight, as config.json ties them, found other numbers; tie_word_embeddings false in config.json keeps both",
+      `${headName}: expected a copy of ${embeddingName}, as config.json ties them, found other numbers; tie_word_embeddings false in config.json keeps both`,
     );
   if (problems.length > 0)
     throw new DataError(
@@ -115,69 +117,5 @@ export function emptyShards(tensors: ReadonlyMap<string, { readonly shape: reado
     : `: ${empty} of its ${tensors.size} tensors are empty, as DeepSpeed ZeRO-3 saves those that it did not gather; make whole ones of its checkpoint with zero_to_fp32.py, or save with stage3_gather_16bit_weights_on_model_save`;
 }
 
-/**
- * The name of a tensor here, from any name that it may be stored under. transformers 4.52 and later nest the two towers under `model.`, Qwen's own files do
- * not; what wraps a model when it is saved (DataParallel, DeepSpeed, torch.compile, FSDP, a second `model.`) writes its own name before each, and PEFT
- * writes some between.
- */
-export function canonicalName(stored: string): string {
-  const name = stored
-    .replace(/^((base_model|model|language_model|module|_orig_mod|_fsdp_wrapped_module)\.)+/, "")
-    .replace(/\.(default|modules_to_save|base_layer)(?=\.|$)/g, "");
-  return /^(embed_tokens|layers|norm)\./.test(name) ? `model.${name}` : name;
-}
-
-/** What says nothing that is not said elsewhere: a copy of tied embeddings, rotary frequencies that old versions stored. */
-const isRedundant = (name: string) => name === "lm_head.weight" || name.endsWith(".inv_freq");
-
-/** Every tensor of the model and its shape. */
-export function expectedTensors({ text, vision }: Qwen2VlConfig): Map<string, readonly number[]> {
-  const shapes = new Map<string, readonly number[]>();
-  const linear = (name: string, outputs: number, inputs: number, bias: boolean) => {
-    shapes.set(`${name}.weight`, [outputs, inputs]);
-    if (bias) shapes.set(`${name}.bias`, [outputs]);
-  };
-  const layerNorm = (name: string) => {
-    shapes.set(`${name}.weight`, [vision.embedDim]);
-    shapes.set(`${name}.bias`, [vision.embedDim]);
-  };
-  const wide = vision.embedDim * vision.mlpRatio;
-  shapes.set("visual.patch_embed.proj.weight", [
-    vision.embedDim,
-    vision.inChannels,
-    vision.temporalPatchSize,
-    vision.patchSize,
-    vision.patchSize,
-  ]);
-  for (let i = 0; i < vision.depth; i++) {
-    const block = `visual.blocks.${i}`;
-    layerNorm(`${block}.norm1`);
-    layerNorm(`${block}.norm2`);
-    linear(`${block}.attn.qkv`, 3 * vision.embedDim, vision.embedDim, true);
-    linear(`${block}.attn.proj`, vision.embedDim, vision.embedDim, true);
-    linear(`${block}.mlp.fc1`, wide, vision.embedDim, true);
-    linear(`${block}.mlp.fc2`, vision.embedDim, wide, true);
-  }
-  const merged = vision.embedDim * vision.spatialMergeSize ** 2;
-  layerNorm("visual.merger.ln_q");
-  linear("visual.merger.mlp.0", merged, merged, true);
-  linear("visual.merger.mlp.2", text.hiddenSize, merged, true);
-
-  const kv = text.kvHeads * text.headDim;
-  shapes.set("model.embed_tokens.weight", [text.vocabSize, text.hiddenSize]);
-  for (let i = 0; i < text.layers; i++) {
-    const layer = `model.layers.${i}`;
-    shapes.set(`${layer}.input_layernorm.weight`, [text.hiddenSize]);
-    shapes.set(`${layer}.post_attention_layernorm.weight`, [text.hiddenSize]);
-    linear(`${layer}.self_attn.q_proj`, text.hiddenSize, text.hiddenSize, true);
-    linear(`${layer}.self_attn.k_proj`, kv, text.hiddenSize, true);
-    linear(`${layer}.self_attn.v_proj`, kv, text.hiddenSize, true);
-    linear(`${layer}.self_attn.o_proj`, text.hiddenSize, text.hiddenSize, false);
-    linear(`${layer}.mlp.gate_proj`, text.intermediateSize, text.hiddenSize, false);
-    linear(`${layer}.mlp.up_proj`, text.intermediateSize, text.hiddenSize, false);
-    linear(`${layer}.mlp.down_proj`, text.hiddenSize, text.intermediateSize, false);
-  }
-  shapes.set("model.norm.weight", [text.hiddenSize]);
-  if (!text.tieWordEmbeddings) shapes.set("lm_head.weight", [text.vocabSize, text.hiddenSize]);
-  return shapes;
-}
+/** Old versions of transformers stored them; they follow from the configuration. */
+const rotaryFrequencies = ".inv_freq";

@@ -1,4 +1,7 @@
 import { z } from "zod";
+import { ConfigError } from "../../errors";
+import { listed, shown } from "../../options/display";
+import { schemaWords } from "../../options/schema-words";
 
 /**
  * Fields of the files that transformers and PEFT save beside the weights. A field is left out, or null, where it has the default of their classes: up to version 4.49
@@ -34,3 +37,33 @@ export const tokenIds = z.custom<readonly number[]>(
     list.every((id) => Number.isInteger(id)),
   { error: `expected from 1 to ${limits.tokenIds} whole numbers` },
 );
+
+type MakeError = (message: string) => Error;
+
+/** @throws ConfigError, or the error of `makeError`, with one line for each key that does not fit */
+export function check<T>(schema: z.ZodType<T>, json: unknown, path: string, makeError?: MakeError): T {
+  const result = schema.safeParse(json, { error: schemaWords });
+  if (result.success) return result.data;
+  const lines = result.error.issues.map((issue) => {
+    const found = issue.path.reduce<unknown>(
+      (value, key) => (value as Record<PropertyKey, unknown> | undefined)?.[key],
+      json,
+    );
+    return `${issue.path.join(".") || "(file)"}: ${issue.message}; found ${shown(found)}`;
+  });
+  return refuse(path, lines, makeError);
+}
+
+/** @throws ConfigError listing what is wrong with a settings file */
+export function refuse(
+  path: string,
+  problems: readonly string[],
+  makeError: MakeError = (message) => new ConfigError(message),
+): never {
+  throw makeError(
+    `${path}: not a configuration this network can represent\n  ${listed(problems, "\n  ", mostProblems)}`,
+  );
+}
+
+/** Lines of an error. */
+const mostProblems = 20;

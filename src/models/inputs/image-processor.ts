@@ -2,10 +2,11 @@ import { join } from "node:path";
 import { z } from "zod";
 import { ConfigError, DataError } from "../../errors";
 import type { RawImage } from "../../types";
-import { check, type Qwen2VlConfig } from "../families/qwen2-vl/config";
-import { type Grid, patchOrder } from "../families/qwen2-vl/positions";
 import { exists, readJson } from "../files/directory";
-import { count, limits, orDefault } from "../files/fields";
+import { check, count, limits, orDefault } from "../files/fields";
+import type { Architecture, Preprocessing } from "../parts/architecture";
+import type { VlmConfig } from "../parts/config";
+import { type Grid, patchOrder } from "../parts/positions";
 import { resizeBicubic } from "./resize";
 
 /** A picture as the vision tower takes it. */
@@ -28,38 +29,44 @@ export interface ImageProcessor {
 const three = z.tuple([z.number(), z.number(), z.number()]);
 const deviation = z.number().positive();
 
-/** Qwen2VLImageProcessor. */
-const processorSchema = z.object({
-  min_pixels: count(limits.pixels).nullish(),
-  max_pixels: z.int().positive().nullish(),
-  size: z
-    .object({
-      shortest_edge: count(limits.pixels).nullish(),
-      longest_edge: z.int().positive().nullish(),
-    })
-    .nullish()
-    .transform((size) => size ?? { shortest_edge: 56 * 56, longest_edge: 28 * 28 * 1280 }),
-  patch_size: orDefault(z.int(), 14),
-  temporal_patch_size: orDefault(z.int(), 2),
-  merge_size: orDefault(z.int(), 2),
-  do_resize: orDefault(z.literal(true), true),
-  do_rescale: orDefault(z.boolean(), true),
-  do_normalize: orDefault(z.boolean(), true),
-  /** Pillow's number for bicubic. */
-  resample: orDefault(z.literal(3), 3),
-  rescale_factor: orDefault(z.number(), 1 / 255),
-  image_mean: orDefault(three, [0.48145466, 0.4578275, 0.40821073]),
-  image_std: orDefault(z.tuple([deviation, deviation, deviation]), [0.26862954, 0.26130258, 0.27577711]),
-});
+/** Qwen2VLImageProcessor, with a family's defaults. */
+const processorSchema = ({ patchSize, mergeSize, minPixels, maxPixels, mean, std }: Preprocessing) =>
+  z.object({
+    min_pixels: count(limits.pixels).nullish(),
+    max_pixels: z.int().positive().nullish(),
+    size: z
+      .object({
+        shortest_edge: count(limits.pixels).nullish(),
+        longest_edge: z.int().positive().nullish(),
+      })
+      .nullish()
+      .transform((size) => size ?? { shortest_edge: minPixels, longest_edge: maxPixels }),
+    patch_size: orDefault(z.int(), patchSize),
+    temporal_patch_size: orDefault(z.int(), 2),
+    merge_size: orDefault(z.int(), mergeSize),
+    do_resize: orDefault(z.literal(true), true),
+    do_rescale: orDefault(z.boolean(), true),
+    do_normalize: orDefault(z.boolean(), true),
+    /** Pillow's number for bicubic. */
+    resample: orDefault(z.literal(3), 3),
+    rescale_factor: orDefault(z.number(), 1 / 255),
+    image_mean: orDefault(three, [...mean]),
+    image_std: orDefault(z.tuple([deviation, deviation, deviation]), [...std]),
+  });
+
+type Settings = z.infer<ReturnType<typeof processorSchema>>;
 
 /**
  * The image processor that a checkpoint's processor_config.json (its `image_processor`) or preprocessor_config.json describes; of both, as in transformers,
  * the first.
- * @throws ConfigError for settings that are not Qwen2-VL's
+ * @throws ConfigError for settings that the family's network cannot represent
  */
-export async function loadImageProcessor(dir: string, config: Qwen2VlConfig): Promise<ImageProcessor> {
+export async function loadImageProcessor(
+  dir: string,
+  { config, preprocessing }: Pick<Architecture, "config" | "preprocessing">,
+): Promise<ImageProcessor> {
   const { path, json } = await readSettings(dir);
-  const settings = check(processorSchema, json, path);
+  const settings = check(processorSchema(preprocessing), json, path);
   const sizes = [
     ["patch_size", settings.patch_size, config.vision.patchSize],
     ["temporal_patch_size", settings.temporal_patch_size, config.vision.temporalPatchSize],
@@ -91,7 +98,7 @@ export async function loadImageProcessor(dir: string, config: Qwen2VlConfig): Pr
 }
 
 /** The value of every byte in one channel, rounded to float32 where torchvision rounds: rescaling is part of mean and deviation where both are asked for. */
-function normalised(settings: z.infer<typeof processorSchema>, channel: number): Float32Array {
+function normalised(settings: Settings, channel: number): Float32Array {
   const { fround } = Math;
   const { do_rescale, do_normalize, rescale_factor, image_mean, image_std } = settings;
   const scale = do_rescale ? fround(1 / rescale_factor) : 1;
@@ -142,7 +149,7 @@ function roundHalfEven(x: number): number {
 function patchify(
   { width, height, data }: RawImage,
   tables: readonly Float32Array[],
-  { vision }: Qwen2VlConfig,
+  { vision }: VlmConfig,
 ): ProcessedImage {
   const { patchSize: size, temporalPatchSize: frames, inChannels: channels } = vision;
   const [rows, columns] = [height / size, width / size];

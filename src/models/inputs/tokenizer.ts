@@ -4,12 +4,12 @@ import { kindInsteadOfText } from "../../files/kind";
 import { readText } from "../../files/open";
 import { excerpt, shown } from "../../options/display";
 import type { Prompt } from "../../types";
-import type { Qwen2VlConfig } from "../families/qwen2-vl/config";
 import { exists, readJson } from "../files/directory";
+import type { Architecture } from "../parts/architecture";
 import { withOrderedMarks } from "./tokenizing/marks";
 import { runJob } from "./tokenizing/sandbox";
 
-export interface Qwen2VlTokenizer {
+export interface ChatTokenizer {
   /**
    * A chat as the model reads it, ready for its answer. Each picture's place is filled with as many image tokens as `imageTokens` says.
    * A special token's name inside a text stays text.
@@ -30,16 +30,16 @@ export interface Qwen2VlTokenizer {
  */
 export async function loadTokenizer(
   dir: string,
-  { text, tokens }: Qwen2VlConfig,
+  { config: { text, tokens }, chatTemplate }: Pick<Architecture, "config" | "chatTemplate">,
   jobMs?: number,
-): Promise<Qwen2VlTokenizer> {
+): Promise<ChatTokenizer> {
   const path = join(dir, "tokenizer.json");
   const json = await readText(path, "a JSON file");
   const { added, normalises } = checkedVocabulary(path, await readJson(path), text.vocabSize);
   const settingsPath = join(dir, "tokenizer_config.json");
   const settings = await readText(settingsPath, "a JSON file");
   const { chat_template: ownTemplate } = objectIn(await readJson(settingsPath), settingsPath);
-  const chat_template = (await chatTemplateFile(dir)) ?? templateWithPictures(ownTemplate) ?? qwen2VlChatTemplate;
+  const chat_template = (await chatTemplateFile(dir)) ?? templateWithPictures(ownTemplate) ?? chatTemplate;
   if (!added.some(({ id }) => id === tokens.image))
     throw new DataError(`${dir}: config.json has image_token_id ${tokens.image}, which tokenizer.json does not define`);
   const reserved: number[] = [
@@ -262,13 +262,3 @@ function templateWithPictures(setting: unknown): string | undefined {
   const template = Array.isArray(setting) ? setting.find((one) => one?.name === "default")?.template : setting;
   return typeof template === "string" && template.includes("image") ? template : undefined;
 }
-
-/** The chat format that Qwen2-VL was tuned on, for checkpoints that come without their template. */
-const qwen2VlChatTemplate = [
-  "{%- if messages[0].role != 'system' %}{{ '<|im_start|>system\\nYou are a helpful assistant.<|im_end|>\\n' }}{% endif %}",
-  "{%- for message in messages %}{{ '<|im_start|>' + message.role + '\\n' }}",
-  "{%- for part in message.content %}",
-  "{%- if part.type == 'image' %}{{ '<|vision_start|><|image_pad|><|vision_end|>' }}{% else %}{{ part.text }}{% endif %}",
-  "{%- endfor %}{{ '<|im_end|>\\n' }}{% endfor %}",
-  "{%- if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% endif %}",
-].join("");

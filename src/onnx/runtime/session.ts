@@ -105,5 +105,5 @@ function checked({ name, dtype, shape: expectedShape }: Value, tensor: Tensor | 
   return { dtype, data: isWhole ? data : data.slice(), shape };
 }
 
-const dtypeOf = (data: Tensor["data"]) =>
+export const dtypeOf = (data: Tensor["data"]) =>
   data instanceof Float32Array ? "float32" : data instanceof BigInt64Array ? "int64" : "bool";

@@ -5,7 +5,7 @@ import { afterAll, describe, expect, it } from "vitest";
 import { modelDigest } from "../../../src/engine/checkpoint/model-digest";
 import { roundedFor } from "../../../src/engine/checkpoint/quantized";
 import { readHeader, readSafetensors, writeSafetensors } from "../../../src/models/files/safetensors";
-import { openQwen2Vl } from "../../../src/models/open-model";
+import { openModel } from "../../../src/models/open-model";
 import { checkpointDir } from "../../models/reference";
 
 const scratch = await mkdtemp(join(tmpdir(), "rise-digest-"));
@@ -18,7 +18,7 @@ afterAll(async () => {
 });
 
 async function digestOf(dir: string): Promise<string> {
-  const model = await openQwen2Vl(dir);
+  const model = await openModel(dir);
   return modelDigest(model, model);
 }
 /** The reference checkpoint, changed. */
@@ -97,7 +97,7 @@ describe("the digest of a model", () => {
   });
 
   it("is another in another precision", async () => {
-    const model = await openQwen2Vl(checkpointDir);
+    const model = await openModel(checkpointDir);
     const half = await modelDigest(model, { ...model, halfProducts: true });
     const int8 = await modelDigest(model, { checkpoint: (await roundedFor(model, "int8"))! });
     expect(new Set([plain, half, int8]).size).toBe(3);

@@ -5,13 +5,13 @@ import { afterAll, beforeEach, describe, expect, it } from "vitest";
 import { roundedCheckpoint, roundedFor } from "../../../src/engine/checkpoint/quantized";
 import { DataError } from "../../../src/errors";
 import { type Checkpoint, openCheckpoint } from "../../../src/models/checkpoint/weights";
-import { loadConfig } from "../../../src/models/families/qwen2-vl/config";
+import { loadArchitecture } from "../../../src/models/families";
 import { readTensorBytes } from "../../../src/models/files/safetensors";
 import { checkpointDir } from "../../models/reference";
 
 const root = await mkdtemp(join(tmpdir(), "rise-rounded-checkpoint-"));
 const cacheBefore = process.env.HF_ASSETS_CACHE;
-const config = await loadConfig(checkpointDir);
+const architecture = await loadArchitecture(checkpointDir);
 let runs = 0;
 let dir = "";
 let checkpoint: Checkpoint;
@@ -22,7 +22,7 @@ beforeEach(async () => {
   process.env.HF_ASSETS_CACHE = join(run, "assets");
   dir = join(run, "model");
   await cp(checkpointDir, dir, { recursive: true });
-  checkpoint = await openCheckpoint(dir, config);
+  checkpoint = await openCheckpoint(dir, architecture);
 });
 afterAll(async () => {
   if (cacheBefore === undefined) delete process.env.HF_ASSETS_CACHE;
@@ -38,7 +38,7 @@ const pathOf = ({ folder, rounded }: Checkpoint) => join(folder, [...rounded!.va
 
 describe("a rounded checkpoint", () => {
   it("has every matrix of the language model in whole numbers, and all else of it as it is stored", async () => {
-    const rounded = await roundedCheckpoint(checkpoint, config, "int8");
+    const rounded = await roundedCheckpoint(checkpoint, architecture, "int8");
     const matrices = [...checkpoint.tensors].filter(
       ([name, { shape }]) => name.startsWith("model.") && shape.length === 2,
     );
@@ -65,16 +65,16 @@ describe("a rounded checkpoint", () => {
 
   it("is made once, also when two ask at the same time, and made again when the weights have changed", async () => {
     const [one, two] = await Promise.all([
-      roundedCheckpoint(checkpoint, config, "int4"),
-      roundedCheckpoint(checkpoint, config, "int4"),
+      roundedCheckpoint(checkpoint, architecture, "int4"),
+      roundedCheckpoint(checkpoint, architecture, "int4"),
     ]);
     expect(pathOf(one)).toBe(pathOf(two));
     const made = await stat(pathOf(one));
-    await roundedCheckpoint(checkpoint, config, "int4");
+    await roundedCheckpoint(checkpoint, architecture, "int4");
     expect((await stat(pathOf(one))).ino).toBe(made.ino);
 
     await utimes(join(dir, "model.safetensors"), new Date(0), new Date(0));
-    const again = await roundedCheckpoint(checkpoint, config, "int4");
+    const again = await roundedCheckpoint(checkpoint, architecture, "int4");
     expect(pathOf(again)).not.toBe(pathOf(one));
     // What it was made of is gone, and so is what was made.
     expect(await files()).toEqual([again.rounded!.get("model.embed_tokens")!.numbers.file]);
@@ -82,8 +82,8 @@ describe("a rounded checkpoint", () => {
 
   it("of another precision is another file", async () => {
     const both = [
-      await roundedCheckpoint(checkpoint, config, "int8"),
-      await roundedCheckpoint(checkpoint, config, "int4"),
+      await roundedCheckpoint(checkpoint, architecture, "int8"),
+      await roundedCheckpoint(checkpoint, architecture, "int4"),
     ];
     expect((await files()).length).toBe(2);
     const sizes = await Promise.all(both.map(async (made) => (await stat(pathOf(made))).size));
@@ -95,19 +95,19 @@ describe("a rounded checkpoint", () => {
       ...checkpoint,
       tensors: new Map([...checkpoint.tensors].map(([name, tensor]) => [name, { ...tensor, offset: 1e9 }])),
     };
-    await expect(roundedCheckpoint(broken, config, "int8")).rejects.toThrow(DataError);
+    await expect(roundedCheckpoint(broken, architecture, "int8")).rejects.toThrow(DataError);
     expect(await files()).toEqual([]);
-    await roundedCheckpoint(checkpoint, config, "int8");
+    await roundedCheckpoint(checkpoint, architecture, "int8");
     expect((await files()).length).toBe(1);
   });
 
   it("clears up after processes that ended in the middle, and leaves to living ones what they write", async () => {
-    const { folder } = await roundedCheckpoint(checkpoint, config, "int8");
+    const { folder } = await roundedCheckpoint(checkpoint, architecture, "int8");
     await mkdir(folder, { recursive: true });
     // No process has so high a number.
     const [dead, living] = [`int4-0.safetensors.${2 ** 30}-0.partial`, `int4-0.safetensors.${process.ppid}-0.partial`];
     for (const name of [dead, living]) await writeFile(join(folder, name), "");
-    await roundedCheckpoint(checkpoint, config, "int4");
+    await roundedCheckpoint(checkpoint, architecture, "int4");
     expect(await files()).toContain(living);
     expect(await files()).not.toContain(dead);
   });
@@ -115,6 +115,6 @@ describe("a rounded checkpoint", () => {
 
 it("nothing is rounded for a precision of the checkpoint's own", async () => {
   for (const precision of ["float32", "half"] as const)
-    expect(await roundedFor({ checkpoint, config }, precision)).toBeUndefined();
+    expect(await roundedFor({ checkpoint, architecture }, precision)).toBeUndefined();
   await expect(stat(dirname(cache()))).rejects.toThrow();
 });

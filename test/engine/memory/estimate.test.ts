@@ -11,19 +11,22 @@ import { imaginedPolicy, imaginedRounding } from "../../../src/engine/memory/sha
 import { compiledAtOnce, copiedBytes } from "../../../src/engine/weight-storage";
 import { ConfigError } from "../../../src/errors";
 import { loadConfig } from "../../../src/models/families/qwen2-vl/config";
-import { openQwen2Vl } from "../../../src/models/open-model";
+import { qwen2VlArchitecture } from "../../../src/models/families/qwen2-vl/family";
+import { openModel } from "../../../src/models/open-model";
+import { visionShape } from "../../../src/models/parts/vision-inputs";
 import { checkpointDir, promptOf, reference } from "../../models/reference";
 
 const config = await loadConfig(checkpointDir);
+const architecture = qwen2VlArchitecture(config);
 const training = { batch: 4, time: 64, targets: 256, pictures: [], featureRows: 0, recompute: false, temperature: 1 };
 const one = { prompts: 2, count: 4, maxTokens: 32 };
-const prompt = { tokens: 40, patches: [64] };
+const prompt = { tokens: 40, grids: [[1, 8, 8] as const] };
 const sideBySide = { sampledAtOnce: 8, rowsAtOnce: 4, gradientCheckpointing: false };
 const numbers = (shapes: Iterable<{ readonly shape: readonly number[] }>) =>
   [...shapes].reduce((sum, { shape }) => sum + shape.reduce((a, b) => a * b, 1), 0);
 
 describe("estimateMemory", () => {
-  const everything = imaginedPolicy(config, "everything", "F32");
+  const everything = imaginedPolicy(architecture, "everything", "F32");
 
   it("holds every trained weight as four bytes twice, and sixteen more to train it with AdamW", () => {
     const trained = numbers(everything.trainable.values());
@@ -43,7 +46,11 @@ describe("estimateMemory", () => {
   });
 
   it("of layers that are computed again is less", () => {
-    const deep = imaginedPolicy({ ...config, text: { ...config.text, layers: 12 } }, { rank: 4 }, "F32");
+    const deep = imaginedPolicy(
+      qwen2VlArchitecture({ ...config, text: { ...config.text, layers: 12 } }),
+      { rank: 4 },
+      "F32",
+    );
     const of = (recompute: boolean) => estimateMemory(deep, { training: { ...training, time: 256, recompute } });
     expect(of(true).activations).toBeLessThan(0.4 * of(false).activations);
   });
@@ -51,7 +58,7 @@ describe("estimateMemory", () => {
   it("sums to its total, whatever is asked", () => {
     for (const trained of ["nothing", "everything", { rank: 4 }] as const)
       for (const dtype of ["F32", "BF16"] as const) {
-        const estimate = foresee(imaginedPolicy(config, trained, dtype), one, prompt, sideBySide);
+        const estimate = foresee(imaginedPolicy(architecture, trained, dtype), one, prompt, sideBySide);
         const { total, available, ...parts } = estimate;
         expect(Object.values(parts).reduce((a, b) => a + b, 0)).toBe(total);
         expect(available).toBe(memoryLimit());
@@ -60,8 +67,8 @@ describe("estimateMemory", () => {
   });
 
   it("has a prompt once for all of its completions", () => {
-    const lora = imaginedPolicy(config, { rank: 4 }, "F32");
-    const long = { tokens: 1600, patches: [64] };
+    const lora = imaginedPolicy(architecture, { rank: 4 }, "F32");
+    const long = { tokens: 1600, grids: [[1, 8, 8] as const] };
     const activations = (prompts: number, count: number) =>
       foresee(lora, { prompts, count, maxTokens: 32 }, long, { ...sideBySide, sampledAtOnce: 1, rowsAtOnce: 8 })
         .activations;
@@ -69,7 +76,7 @@ describe("estimateMemory", () => {
   });
 
   it("of an adapter is that of few trained weights: sixteen bytes for each of its own", () => {
-    const adapted = imaginedPolicy(config, { rank: 4 }, "BF16");
+    const adapted = imaginedPolicy(architecture, { rank: 4 }, "BF16");
     const adapter = numbers([...adapted.trainable.values()]);
     expect(estimateMemory(adapted, { training }).optimizer).toBe(16 * adapter);
     expect(adapter).toBeLessThan(0.2 * numbers(everything.trainable.values()));
@@ -77,8 +84,12 @@ describe("estimateMemory", () => {
 });
 
 describe("a large checkpoint", () => {
-  const large = imaginedPolicy({ ...config, text: { ...config.text, vocabSize: 6e6 } }, "nothing", "BF16");
-  const vision = { pictures: 1, patches: 64 };
+  const large = imaginedPolicy(
+    qwen2VlArchitecture({ ...config, text: { ...config.text, vocabSize: 6e6 } }),
+    "nothing",
+    "BF16",
+  );
+  const vision = visionShape(architecture, [1, 8, 8], 1);
   const generation = {
     ...{ prompts: 1, rows: 8, time: 64, featureRows: 16, maxTokens: 8, penalised: false },
     ...{ resumable: false, sampling: "full" as const },
@@ -103,12 +114,12 @@ describe("a large checkpoint", () => {
 
   it("of rounded matrices has few compiled graphs at a time, a small one many", () => {
     expect(compiledAtOnce(imaginedRounding(large, "int8"), {})).toBeLessThan(6);
-    expect(compiledAtOnce(imaginedRounding(imaginedPolicy(config, "nothing", "F32"), "int8"), {})).toBe(64);
+    expect(compiledAtOnce(imaginedRounding(imaginedPolicy(architecture, "nothing", "F32"), "int8"), {})).toBe(64);
     expect(compiledAtOnce(large, {})).toBe(64);
   });
 
   it("has copies of a gigabyte at most in its compiled graphs, however many prompts differ in length", () => {
-    const middle = { ...config, text: { ...config.text, vocabSize: 600_000 } };
+    const middle = qwen2VlArchitecture({ ...config, text: { ...config.text, vocabSize: 600_000 } });
     const frozen = imaginedPolicy(middle, "nothing", "BF16");
     const count = compiledAtOnce(frozen, {}, "language");
     expect(count).toBeGreaterThan(2);
@@ -131,7 +142,7 @@ describe("a large checkpoint", () => {
 
 describe("gradient checkpointing", () => {
   it("is for batches that would take more than half of the memory if all were kept", () => {
-    const policy = imaginedPolicy(config, "everything", "F32");
+    const policy = imaginedPolicy(architecture, "everything", "F32");
     const taken = (batch: number) => estimateMemory(policy, { training: { ...training, batch } }).total;
     const each = (taken(2000) - taken(1000)) / 1000;
     const fitting = Math.floor((memoryLimit() / 2 - taken(0)) / each);
@@ -144,8 +155,8 @@ describe("gradient checkpointing", () => {
 
 describe("checkMemory", () => {
   it("tells before a run what it takes, and refuses what cannot fit with the numbers and what to change", async () => {
-    const model = await openQwen2Vl(checkpointDir);
-    const policy = { config, checkpoint: model.checkpoint, trainable: new Map() };
+    const model = await openModel(checkpointDir);
+    const policy = { architecture, checkpoint: model.checkpoint, trainable: new Map() };
     const check = (count: number) =>
       checkMemory(
         model,

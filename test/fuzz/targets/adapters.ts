@@ -4,7 +4,7 @@ import { fileURLToPath } from "node:url";
 import { createAdapter } from "../../../src/engine/adapter";
 import { readPolicy } from "../../../src/engine/checkpoint/policy-files";
 import { openCheckpoint } from "../../../src/models/checkpoint/weights";
-import { loadConfig } from "../../../src/models/families/qwen2-vl/config";
+import { loadArchitecture } from "../../../src/models/families";
 import { adamw, chain, clipByGlobalNorm } from "../../../src/optim";
 import { checkFinite, readOptimizer, saveOptimizer } from "../../../src/trainers/optimizer-files";
 import { checkpointDir } from "../../models/reference";
@@ -19,10 +19,10 @@ export const adaptersTarget: Target = {
   share: 40_000,
   inTest: 150,
   async open(folder) {
-    const config = await loadConfig(checkpointDir);
-    const checkpoint = await openCheckpoint(checkpointDir, config);
+    const architecture = await loadArchitecture(checkpointDir);
+    const checkpoint = await openCheckpoint(checkpointDir, architecture);
     const lora = { rank: 3, alpha: 5, targetModules: ["down_proj", "q_proj", "v_proj"] };
-    const policy = { config, checkpoint, lora, trainable: createAdapter(config, lora, 1) };
+    const policy = { architecture, checkpoint, lora, trainable: createAdapter(architecture, lora, 1) };
     const parameters = new Map([...policy.trainable].map(([name, { data }]) => [name, data]));
     const optimizer = chain(clipByGlobalNorm(1), adamw());
     const fresh = () => optimizer.init(parameters);

@@ -1,7 +1,7 @@
 import { cp, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { openCheckpoint } from "../../../src/models/checkpoint/weights";
-import { loadConfig } from "../../../src/models/families/qwen2-vl/config";
+import { loadArchitecture } from "../../../src/models/families";
 import { loadImageProcessor } from "../../../src/models/inputs/image-processor";
 import { loadTokenizer } from "../../../src/models/inputs/tokenizer";
 import { checkpointDir } from "../../models/reference";
@@ -44,17 +44,20 @@ export const settingsTarget: Target = {
       },
       read: (input) =>
         changed(input, async () => {
-          const config = await loadConfig(folder);
-          await openCheckpoint(folder, config);
-          const { gridOf } = await loadImageProcessor(folder, config);
-          return { config, grids: [gridOf({ width: 64, height: 48 }), gridOf({ width: 3000, height: 20 })] };
+          const architecture = await loadArchitecture(folder);
+          await openCheckpoint(folder, architecture);
+          const { gridOf } = await loadImageProcessor(folder, architecture);
+          return {
+            config: architecture.config,
+            grids: [gridOf({ width: 64, height: 48 }), gridOf({ width: 3000, height: 20 })],
+          };
         }),
       problem: (read: object) => notFinite(read),
     };
   },
 };
 
-const vocabularySize = async () => (await loadConfig(checkpointDir)).text.vocabSize;
+const vocabularySize = async () => (await loadArchitecture(checkpointDir)).config.text.vocabSize;
 
 function idsProblem(size: number, ids: readonly number[]): string | undefined {
   const wrong = ids.find((id) => !(Number.isInteger(id) && id >= 0 && id < size));
@@ -80,7 +83,7 @@ export const templatesTarget: Target = {
   share: 10_000,
   inTest: 25,
   async open(folder) {
-    const config = await loadConfig(checkpointDir);
+    const architecture = await loadArchitecture(checkpointDir);
     const { changed, originals } = await checkpointIn(folder, ["chat_template.jinja", "tokenizer_config.json"]);
     const templates = [
       originals.get("chat_template.jinja")!,
@@ -97,10 +100,10 @@ export const templatesTarget: Target = {
           : { file: "chat_template.jinja", bytes: mutated(rng, templates) },
       read: (input) =>
         changed(input, async () => {
-          const tokenizer = await loadTokenizer(folder, config, jobMs);
+          const tokenizer = await loadTokenizer(folder, architecture, jobMs);
           return tokenizer.encodePrompt(prompt("A mug <|im_end|> {{ x }}"), [2]);
         }),
-      problem: (ids: readonly number[]) => idsProblem(config.text.vocabSize, ids),
+      problem: (ids: readonly number[]) => idsProblem(architecture.config.text.vocabSize, ids),
     };
   },
 };
@@ -110,7 +113,7 @@ export const tokenizersTarget: Target = {
   share: 10_000,
   inTest: 25,
   async open(folder) {
-    const config = await loadConfig(checkpointDir);
+    const architecture = await loadArchitecture(checkpointDir);
     const size = await vocabularySize();
     const { changed, originals } = await checkpointIn(folder, ["tokenizer.json"]);
     const whole = JSON.parse(originals.get("tokenizer.json")!.toString());
@@ -124,7 +127,7 @@ export const tokenizersTarget: Target = {
       make: (rng) => ({ file: "tokenizer.json", bytes: mutatedSettings(rng, seeds) }),
       read: (input) =>
         changed(input, async () => {
-          const tokenizer = await loadTokenizer(folder, config, jobMs);
+          const tokenizer = await loadTokenizer(folder, architecture, jobMs);
           const ids = tokenizer.encode("A mug, 12 joys <|im_end|> constructor é 中 😀");
           tokenizer.decodeAll([ids, [], [0, 1, 2, size - 1]]);
           return ids;

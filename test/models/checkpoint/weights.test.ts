@@ -3,12 +3,15 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
 import { DataError } from "../../../src/errors";
-import { expectedTensors, openCheckpoint } from "../../../src/models/checkpoint/weights";
+import { expectedTensors } from "../../../src/models/checkpoint/recorded";
+import { openCheckpoint } from "../../../src/models/checkpoint/weights";
 import { loadConfig } from "../../../src/models/families/qwen2-vl/config";
+import { qwen2VlArchitecture } from "../../../src/models/families/qwen2-vl/family";
 import { readSafetensors, writeSafetensors } from "../../../src/models/files/safetensors";
 import { checkpointDir } from "../reference";
 
 const config = await loadConfig(checkpointDir);
+const architecture = qwen2VlArchitecture(config);
 const tensors = await readSafetensors(join(checkpointDir, "model.safetensors"));
 const scratch = await mkdtemp(join(tmpdir(), "weights-"));
 afterAll(() => rm(scratch, { recursive: true }));
@@ -21,7 +24,7 @@ const nested = (name: string) =>
 describe("the weights of a checkpoint", () => {
   it("are the tensors that its configuration says, and no others", () => {
     const shapes = [...tensors].map(([name, { shape }]) => [name, shape] as const);
-    expect(new Map(shapes)).toEqual(expectedTensors(config));
+    expect(new Map(shapes)).toEqual(expectedTensors(architecture));
   });
 
   it("of the 2B model are 2 208 985 600 numbers, as Qwen counts them", () => {
@@ -36,7 +39,7 @@ describe("the weights of a checkpoint", () => {
       headDim: 128,
     };
     const vision = { ...config.vision, depth: 32, embedDim: 1280, heads: 16, mlpRatio: 4 };
-    const sizes = [...expectedTensors({ ...config, text, vision }).values()].map((shape) =>
+    const sizes = [...expectedTensors(qwen2VlArchitecture({ ...config, text, vision })).values()].map((shape) =>
       shape.reduce((a, b) => a * b),
     );
     expect(sizes.reduce((a, b) => a + b)).toBe(2_208_985_600);
@@ -45,7 +48,7 @@ describe("the weights of a checkpoint", () => {
   it("are read under Qwen's names, whichever the file has", async () => {
     const dir = await folder();
     await writeSafetensors(join(dir, "model.safetensors"), new Map([...tensors].map(([name, t]) => [nested(name), t])));
-    const checkpoint = await openCheckpoint(dir, config);
+    const checkpoint = await openCheckpoint(dir, architecture);
     expect([...checkpoint.tensors.keys()].sort()).toEqual([...tensors.keys()].sort());
     const name = "model.layers.1.mlp.up_proj.weight";
     expect(await checkpoint.read(name)).toEqual(tensors.get(name)!.data);
@@ -59,10 +62,10 @@ describe("the weights of a checkpoint", () => {
       shards.flatMap((s, k) => [...s.keys()].map((n) => [n, `part-${k}.safetensors`])),
     );
     await writeFile(join(dir, "model.safetensors.index.json"), JSON.stringify({ weight_map }));
-    const checkpoint = await openCheckpoint(dir, config);
+    const checkpoint = await openCheckpoint(dir, architecture);
     for (const [name, { data }] of tensors) expect(await checkpoint.read(name)).toEqual(data);
     await rm(join(dir, "part-1.safetensors"));
-    await expect(openCheckpoint(dir, config)).rejects.toThrow("names part-1.safetensors");
+    await expect(openCheckpoint(dir, architecture)).rejects.toThrow("names part-1.safetensors");
   });
 
   it("are found where a Hugging Face cache links to", async () => {
@@ -70,7 +73,7 @@ describe("the weights of a checkpoint", () => {
     await mkdir(blobs);
     await cp(join(checkpointDir, "model.safetensors"), join(blobs, "abc123"));
     await symlink(join(blobs, "abc123"), join(dir, "model.safetensors"));
-    const checkpoint = await openCheckpoint(dir, config);
+    const checkpoint = await openCheckpoint(dir, architecture);
     expect(checkpoint.folder).toBe(blobs);
     expect(checkpoint.tensors.get("model.norm.weight")!.file).toBe("abc123");
   });
@@ -79,7 +82,7 @@ describe("the weights of a checkpoint", () => {
     const dir = await folder();
     const copy = tensors.get("model.embed_tokens.weight")!;
     await writeSafetensors(join(dir, "model.safetensors"), new Map([...tensors, ["lm_head.weight", copy]]));
-    expect((await openCheckpoint(dir, config)).tensors.has("lm_head.weight")).toBe(false);
+    expect((await openCheckpoint(dir, architecture)).tensors.has("lm_head.weight")).toBe(false);
   });
 
   it("are refused where a tied head has numbers of its own: transformers would not tie it", async () => {
@@ -89,7 +92,7 @@ describe("the weights of a checkpoint", () => {
     other[other.length - 1]! += 1;
     const both = new Map([...tensors, ["lm_head.weight", { shape, data: other }] as const]);
     await writeSafetensors(join(dir, "model.safetensors"), both);
-    await expect(openCheckpoint(dir, config)).rejects.toThrow(
+    await expect(openCheckpoint(dir, architecture)).rejects.toThrow(
       /lm_head\.weight: expected a copy of model\.embed_tokens\.weight.*tie_word_embeddings false/,
     );
   });
@@ -104,7 +107,7 @@ describe("weights that do not fit the configuration", () => {
     some.set("visual.merger.ln_q.bias", { shape: [2], data: new Float32Array(2) });
     some.set("model.layers.2.mlp.up_proj.weight", { shape: [1], data: new Float32Array(1) });
     await writeSafetensors(join(dir, "model.safetensors"), some);
-    const opening = openCheckpoint(dir, config);
+    const opening = openCheckpoint(dir, architecture);
     await expect(opening).rejects.toThrow(DataError);
     await expect(opening).rejects.toThrow("model.norm.weight: expected F32, F16 or BF16 [64], found none");
     await expect(opening).rejects.toThrow("visual.blocks.0.attn.qkv.bias: expected F32, F16 or BF16 [96], found none");
@@ -119,7 +122,7 @@ describe("weights that do not fit the configuration", () => {
     const bytes = await readFile(path);
     const dtype = bytes.indexOf('"F32"', bytes.indexOf('"model.norm.weight"'));
     await writeFile(path, bytes.fill("U", dtype + 1, dtype + 2));
-    await expect(openCheckpoint(dir, config)).rejects.toThrow(
+    await expect(openCheckpoint(dir, architecture)).rejects.toThrow(
       "model.norm.weight: expected F32, F16 or BF16 [64], found U32 [64]",
     );
   });
@@ -129,14 +132,14 @@ describe("weights that do not fit the configuration", () => {
     const twice = tensors.get("visual.merger.ln_q.bias")!;
     const both = new Map([...tensors, ["model.visual.merger.ln_q.bias", twice]]);
     await writeSafetensors(join(dir, "model.safetensors"), both);
-    await expect(openCheckpoint(dir, config)).rejects.toThrow("visual.merger.ln_q.bias: expected once");
+    await expect(openCheckpoint(dir, architecture)).rejects.toThrow("visual.merger.ln_q.bias: expected once");
   });
 
   it("of another network are told in twenty lines", async () => {
     const dir = await folder();
     const renamed = new Map([...tensors].map(([name, tensor]) => [`transformer.${name}`, tensor]));
     await writeSafetensors(join(dir, "model.safetensors"), renamed);
-    const message = await openCheckpoint(dir, config).catch((error: Error) => error.message);
+    const message = await openCheckpoint(dir, architecture).catch((error: Error) => error.message);
     expect(String(message).split("\n")).toHaveLength(22);
     expect(message).toContain(`… and ${2 * tensors.size - 20} more`);
   });
@@ -149,7 +152,7 @@ describe("weights that do not fit the configuration", () => {
         ([name, tensor]) => [`${prefix}${name.replace(/^model\./, "")}`, tensor] as const,
       );
       await writeSafetensors(join(dir, "model.safetensors"), new Map(renamed));
-      const checkpoint = await openCheckpoint(dir, config);
+      const checkpoint = await openCheckpoint(dir, architecture);
       expect([...checkpoint.tensors.keys()].sort()).toEqual([...tensors.keys()].sort());
     },
   );
@@ -158,7 +161,7 @@ describe("weights that do not fit the configuration", () => {
     const dir = await folder();
     const renamed = [...tensors].map(([name, tensor]) => [`transformer.${name}`, tensor] as const);
     await writeSafetensors(join(dir, "model.safetensors"), new Map(renamed));
-    await expect(openCheckpoint(dir, config)).rejects.toThrow(
+    await expect(openCheckpoint(dir, architecture)).rejects.toThrow(
       /found none\n {2}transformer\.\S+: expected none, found F32/,
     );
   });
@@ -167,7 +170,7 @@ describe("weights that do not fit the configuration", () => {
     const dir = await folder();
     const empty = [...tensors].map(([name]) => [name, { shape: [0], data: new Float32Array() }] as const);
     await writeSafetensors(join(dir, "model.safetensors"), new Map(empty));
-    await expect(openCheckpoint(dir, config)).rejects.toThrow(
+    await expect(openCheckpoint(dir, architecture)).rejects.toThrow(
       `${tensors.size} of its ${tensors.size} tensors are empty, as DeepSpeed ZeRO-3 saves`,
     );
   });
@@ -181,7 +184,7 @@ describe("weights that do not fit the configuration", () => {
       null,
     ]) {
       await writeFile(index, JSON.stringify({ weight_map }));
-      const error: Error = await openCheckpoint(dir, config).then(
+      const error: Error = await openCheckpoint(dir, architecture).then(
         () => expect.fail("it was read"),
         (error) => error,
       );
@@ -191,7 +194,7 @@ describe("weights that do not fit the configuration", () => {
   });
 
   it("lack their output layer when embeddings are not tied and none is stored", async () => {
-    const untied = { ...config, text: { ...config.text, tieWordEmbeddings: false } };
+    const untied = qwen2VlArchitecture({ ...config, text: { ...config.text, tieWordEmbeddings: false } });
     await expect(openCheckpoint(checkpointDir, untied)).rejects.toThrow(
       "lm_head.weight: expected F32, F16 or BF16 [291, 64], found none",
     );
@@ -199,10 +202,10 @@ describe("weights that do not fit the configuration", () => {
 
   it("are asked for by name when there are none", async () => {
     const dir = await folder();
-    await expect(openCheckpoint(dir, config)).rejects.toThrow(
+    await expect(openCheckpoint(dir, architecture)).rejects.toThrow(
       `${dir}: expected model.safetensors or model.safetensors.index.json, found none`,
     );
     await writeFile(join(dir, "pytorch_model.bin"), "");
-    await expect(openCheckpoint(dir, config)).rejects.toThrow("found pytorch_model.bin");
+    await expect(openCheckpoint(dir, architecture)).rejects.toThrow("found pytorch_model.bin");
   });
 });

@@ -6,6 +6,7 @@ import fc from "fast-check";
 import { afterAll, describe, expect, it } from "vitest";
 import { ConfigError, DataError } from "../../../src/errors";
 import { loadConfig } from "../../../src/models/families/qwen2-vl/config";
+import { qwen2VlArchitecture } from "../../../src/models/families/qwen2-vl/family";
 import { imageSize, loadImage } from "../../../src/models/inputs/image";
 import { loadImageProcessor, smartResize } from "../../../src/models/inputs/image-processor";
 import { resizeBicubic } from "../../../src/models/inputs/resize";
@@ -14,7 +15,8 @@ import resizes from "../../reference/data/resize.json" with { type: "json" };
 import { checkpointDir, imagePath, promptOf, reference, referenceArrays, sha256 } from "../reference";
 
 const config = await loadConfig(checkpointDir);
-const { process, gridOf } = await loadImageProcessor(checkpointDir, config);
+const architecture = qwen2VlArchitecture(config);
+const { process, gridOf } = await loadImageProcessor(checkpointDir, architecture);
 type Pair = [width: number, height: number];
 const photographs = fileURLToPath(new URL("../../reference/data/photographs", import.meta.url));
 const scratch = await mkdtemp(join(tmpdir(), "image-processor-"));
@@ -164,7 +166,7 @@ describe("an image processor's settings", () => {
   const edited = async (change: Record<string, unknown>) => {
     const json = JSON.parse(await readFile(join(checkpointDir, "preprocessor_config.json"), "utf8"));
     await writeFile(join(scratch, "preprocessor_config.json"), JSON.stringify({ ...json, ...change }));
-    return loadImageProcessor(scratch, config);
+    return loadImageProcessor(scratch, architecture);
   };
 
   it("may come as min_pixels and max_pixels, which win over size", async () => {
@@ -181,14 +183,14 @@ describe("an image processor's settings", () => {
     const dir = await mkdtemp(join(scratch, "nested-"));
     const json = JSON.parse(await readFile(join(checkpointDir, "preprocessor_config.json"), "utf8"));
     await writeFile(join(dir, "processor_config.json"), JSON.stringify({ image_processor: json }));
-    const nested = await loadImageProcessor(dir, config);
+    const nested = await loadImageProcessor(dir, architecture);
     const image = await loadImage(imagePath("wide.png"));
     expect(nested.process(image)).toEqual(process(image));
     // transformers reads that one where there are both.
     await writeFile(join(dir, "preprocessor_config.json"), JSON.stringify({ ...json, patch_size: 16 }));
-    expect((await loadImageProcessor(dir, config)).process(image)).toEqual(process(image));
+    expect((await loadImageProcessor(dir, architecture)).process(image)).toEqual(process(image));
     await writeFile(join(dir, "processor_config.json"), JSON.stringify({ processor_class: "Qwen2VLProcessor" }));
-    await expect(loadImageProcessor(dir, config)).rejects.toThrow("preprocessor_config.json: patch_size");
+    await expect(loadImageProcessor(dir, architecture)).rejects.toThrow("preprocessor_config.json: patch_size");
   });
 
   it.each([
@@ -206,7 +208,7 @@ describe("an image processor's settings", () => {
   it("are asked for by name when there are none", async () => {
     const empty = await mkdtemp(join(scratch, "empty-"));
     await copyFile(join(checkpointDir, "config.json"), join(empty, "config.json"));
-    await expect(loadImageProcessor(empty, config)).rejects.toThrow(
+    await expect(loadImageProcessor(empty, architecture)).rejects.toThrow(
       "preprocessor_config.json or processor_config.json",
     );
   });

@@ -5,13 +5,15 @@ import fc from "fast-check";
 import { afterAll, describe, expect, it } from "vitest";
 import { DataError } from "../../../src/errors";
 import { loadConfig } from "../../../src/models/families/qwen2-vl/config";
+import { qwen2VlArchitecture } from "../../../src/models/families/qwen2-vl/family";
 import { loadTokenizer } from "../../../src/models/inputs/tokenizer";
 import { withOrderedMarks } from "../../../src/models/inputs/tokenizing/marks";
 import type { Prompt } from "../../../src/types";
 import { checkpointDir, promptOf, reference } from "../reference";
 
 const config = await loadConfig(checkpointDir);
-const tokenizer = await loadTokenizer(checkpointDir, config);
+const architecture = qwen2VlArchitecture(config);
+const tokenizer = await loadTokenizer(checkpointDir, architecture);
 const scratch = await mkdtemp(join(tmpdir(), "tokenizer-"));
 afterAll(() => rm(scratch, { recursive: true }));
 
@@ -109,7 +111,7 @@ describe("a prompt", () => {
 describe("a chat template", () => {
   const recorded = reference.cases[1]!;
   const same = async (dir: string) => {
-    const { encodePrompt } = await loadTokenizer(dir, config);
+    const { encodePrompt } = await loadTokenizer(dir, architecture);
     expect(encodePrompt(promptOf(recorded), recorded.grids.map(merged))).toEqual(recorded.ids);
   };
 
@@ -125,7 +127,7 @@ describe("a chat template", () => {
     await rm(join(dir, "chat_template.jinja"));
     await writeFile(join(dir, "chat_template.json"), JSON.stringify({ chat_template: template }));
     const decoded = async () => {
-      const { decode, encodePrompt } = await loadTokenizer(dir, config);
+      const { decode, encodePrompt } = await loadTokenizer(dir, architecture);
       return decode(encodePrompt(asks("hi"), []));
     };
     expect(await decoded()).toContain("You are a silent assistant.");
@@ -140,13 +142,13 @@ describe("a chat template", () => {
     const text = await readFile(join(dir, "tokenizer.json"), "utf8");
     const deep = `{"normalizer": ${"[".repeat(1e5)}${"]".repeat(1e5)}, ${text.slice(1).replace('"normalizer":', '"x":')}`;
     await writeFile(join(dir, "tokenizer.json"), deep);
-    await expect(loadTokenizer(dir, config)).rejects.toThrow("expected a normalizer in a few levels");
+    await expect(loadTokenizer(dir, architecture)).rejects.toThrow("expected a normalizer in a few levels");
   });
 
   it("is read beside settings that are nested deeper than any recursion goes", async () => {
     const dir = await copyOfCheckpoint();
     await writeFile(join(dir, "tokenizer_config.json"), `{"x": ${"[".repeat(1e5)}${"]".repeat(1e5)}}`);
-    const { encode } = await loadTokenizer(dir, config);
+    const { encode } = await loadTokenizer(dir, architecture);
     expect(encode("a mug")).toEqual(tokenizer.encode("a mug"));
   });
 
@@ -160,7 +162,7 @@ describe("a chat template", () => {
       { name: "default", template },
     ];
     await writeFile(join(dir, "tokenizer_config.json"), JSON.stringify({ ...settings, chat_template }));
-    const { decode, encodePrompt } = await loadTokenizer(dir, config);
+    const { decode, encodePrompt } = await loadTokenizer(dir, architecture);
     expect(decode(encodePrompt(asks("hi"), []))).toContain("You are a silent assistant.");
   });
 
@@ -169,7 +171,7 @@ describe("a chat template", () => {
     async (template) => {
       const dir = await copyOfCheckpoint();
       await writeFile(join(dir, "chat_template.jinja"), template);
-      const { encodePrompt } = await loadTokenizer(dir, config);
+      const { encodePrompt } = await loadTokenizer(dir, architecture);
       expect(() => encodePrompt(asks("hi"), [])).toThrow(DataError);
       expect(() => encodePrompt(asks("hi"), [])).toThrow(dir);
     },
@@ -187,7 +189,7 @@ describe("a chat template", () => {
   it("that knows no pictures is an error when there are some", async () => {
     const dir = await copyOfCheckpoint();
     await writeFile(join(dir, "chat_template.jinja"), "{{ messages[0].role }}");
-    const { encodePrompt } = await loadTokenizer(dir, config);
+    const { encodePrompt } = await loadTokenizer(dir, architecture);
     expect(() => encodePrompt(promptOf(recorded), [1, 1])).toThrow("places for 0 pictures, but the prompt has 2");
   });
 });
@@ -203,14 +205,14 @@ describe("a checkpoint that would hang or end this process", () => {
   const withTemplate = async (template: string) => {
     const dir = await copyOfCheckpoint();
     await writeFile(join(dir, "chat_template.jinja"), template);
-    return loadTokenizer(dir, config, 1500);
+    return loadTokenizer(dir, architecture, 1500);
   };
   const withTokenizer = async (change: (json: Json) => void) => {
     const dir = await copyOfCheckpoint();
     const json = JSON.parse(await readFile(join(dir, "tokenizer.json"), "utf8")) as Json;
     change(json);
     await writeFile(join(dir, "tokenizer.json"), JSON.stringify(json));
-    return loadTokenizer(dir, config, 1500);
+    return loadTokenizer(dir, architecture, 1500);
   };
   const stopped = /cannot be used: (it was stopped after \d+ seconds|its process ended|it makes more than|Invalid)/;
   /** Another checkpoint is none the worse for it. */
@@ -291,16 +293,20 @@ describe("a text of every kind", () => {
 describe("a tokenizer that does not belong to the model", () => {
   it("is an error: too many tokens, or no image token", async () => {
     const text = { ...config.text, vocabSize: 200 };
-    await expect(loadTokenizer(checkpointDir, { ...config, text })).rejects.toThrow("vocab_size 200");
+    await expect(loadTokenizer(checkpointDir, qwen2VlArchitecture({ ...config, text }))).rejects.toThrow(
+      "vocab_size 200",
+    );
     const tokens = { ...config.tokens, image: 12 };
-    await expect(loadTokenizer(checkpointDir, { ...config, tokens })).rejects.toThrow("image_token_id 12");
+    await expect(loadTokenizer(checkpointDir, qwen2VlArchitecture({ ...config, tokens }))).rejects.toThrow(
+      "image_token_id 12",
+    );
   });
 
   const changed = async (change: (json: Json) => unknown) => {
     const dir = await copyOfCheckpoint();
     const json = JSON.parse(await readFile(join(dir, "tokenizer.json"), "utf8")) as Json;
     await writeFile(join(dir, "tokenizer.json"), JSON.stringify(change(json) ?? json));
-    return loadTokenizer(dir, config);
+    return loadTokenizer(dir, architecture);
   };
 
   it.each<[string, (json: Json) => unknown, RegExp]>([
@@ -320,16 +326,16 @@ describe("a tokenizer that does not belong to the model", () => {
     const dir = await copyOfCheckpoint();
     await writeFile(join(dir, "tokenizer.json"), JSON.stringify({ model: { vocab: { a: 1 } } }));
     const tokens = { ...config.tokens };
-    await expect(loadTokenizer(dir, { ...config, tokens })).rejects.toThrow("image_token_id 289");
+    await expect(loadTokenizer(dir, qwen2VlArchitecture({ ...config, tokens }))).rejects.toThrow("image_token_id 289");
     await writeFile(join(dir, "tokenizer.json"), "{}");
-    await expect(loadTokenizer(dir, config)).rejects.toThrow(DataError);
-    await expect(loadTokenizer(dir, config)).rejects.toThrow(
+    await expect(loadTokenizer(dir, architecture)).rejects.toThrow(DataError);
+    await expect(loadTokenizer(dir, architecture)).rejects.toThrow(
       "tokenizer.json: expected a model with a vocab, found undefined",
     );
   });
 
   it("is asked for by name when it is missing", async () => {
-    await expect(loadTokenizer(scratch, config)).rejects.toThrow(
+    await expect(loadTokenizer(scratch, architecture)).rejects.toThrow(
       /tokenizer\.json: .*found none; .* copy the one of the model/,
     );
   });

@@ -3,7 +3,7 @@ import { mkdtemp, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { mergeAdapter } from "../../../src/engine/checkpoint/merge";
-import { openQwen2Vl } from "../../../src/models/open-model";
+import { openModel } from "../../../src/models/open-model";
 import type { LossFn, Trainer, TrainSequence } from "../../../src/trainer";
 import { type OnnxTrainerOptions, onnxTrainer } from "../../../src/trainers/onnx";
 import type { Prompt } from "../../../src/types";
@@ -94,7 +94,7 @@ async function trainedJobs(what: string, options: OnnxTrainerOptions & { model: 
 }
 
 async function scored(trainer: Trainer, dir: string, sequences: readonly TrainSequence[]): Promise<Job["rows"]> {
-  const model = await openQwen2Vl(dir);
+  const model = await openModel(dir);
   const { logProbs } = await trainer.forwardBackward(sequences, still);
   return Promise.all(
     sequences.map(async ({ prompt, completion }, i) => ({

@@ -1,7 +1,7 @@
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { loadConfig } from "../../../src/models/families/qwen2-vl/config";
+import { loadArchitecture } from "../../../src/models/families";
 import { readSafetensors } from "../../../src/models/files/safetensors";
 import { loadImage } from "../../../src/models/inputs/image";
 import { loadImageProcessor } from "../../../src/models/inputs/image-processor";
@@ -17,7 +17,10 @@ export async function comparePixels(python: Python, scratch: string): Promise<Co
   const out = join(scratch, "pixels");
   await python(join(here, "pixels.py"), join(here, "../data"), out);
   const arrays = await readSafetensors(join(out, "arrays.safetensors"));
-  const { process } = await loadImageProcessor(join(out, "checkpoint"), await loadConfig(join(out, "checkpoint")));
+  const { process } = await loadImageProcessor(
+    join(out, "checkpoint"),
+    await loadArchitecture(join(out, "checkpoint")),
+  );
   const comparisons = { torchvision: differences(), pillow: differences() };
   for (const file of (await readdir(join(out, "pictures"))).sort()) {
     const { pixelValues } = process(await loadImage(join(out, "pictures", file)));

@@ -7,7 +7,7 @@ import { createSampler } from "../../../src/engine/sampling/sampler";
 import type { ScoredRow } from "../../../src/engine/shared-prefixes";
 import { createTrainingPass } from "../../../src/engine/training/pass";
 import { readSafetensors } from "../../../src/models/files/safetensors";
-import { openQwen2Vl, type Qwen2Vl } from "../../../src/models/open-model";
+import { openModel, type VisionLanguageModel } from "../../../src/models/open-model";
 import type { Placement } from "../../../src/onnx/runtime/session";
 import type { Prompt } from "../../../src/types";
 import { largestError, type ReferenceCase } from "../../models/reference";
@@ -29,7 +29,7 @@ export async function compareShape(
 ): Promise<Comparison[]> {
   const { cases }: { cases: ReferenceCase[] } = JSON.parse(await readFile(join(dir, "cases.json"), "utf8"));
   const arrays = await readSafetensors(join(dir, "arrays.safetensors"));
-  const model = await openQwen2Vl(join(dir, "checkpoint"));
+  const model = await openModel(join(dir, "checkpoint"));
   const found = { tokens: new Map(), pixelMean: new Map(), pixelMost: new Map() } as Record<string, Differences>;
   const rows: ScoredRow[] = [];
   for (const example of cases) {
@@ -82,21 +82,21 @@ interface Comparing {
   readonly images: string;
   readonly cases: readonly ReferenceCase[];
   readonly arrays: Arrays;
-  readonly model: Qwen2Vl;
+  readonly model: VisionLanguageModel;
   readonly rows: readonly ScoredRow[];
   readonly placement: Placement;
   readonly halfProducts: boolean;
 }
 
 async function withEveryWeight({ cases, arrays, model, images, rows, placement }: Comparing) {
-  const { config, checkpoint } = model;
+  const { architecture, checkpoint } = model;
   const trainable = new Map<string, TrainableTensor>();
   for (const [name, { shape }] of checkpoint.tensors) trainable.set(name, { shape, data: await checkpoint.read(name) });
   const differences = { logits: new Map(), logProbs: new Map(), greedy: new Map(), gradients: new Map() } as Record<
     "logits" | "logProbs" | "greedy" | "gradients",
     Differences
   >;
-  await withPass(model, { config, checkpoint, trainable }, placement, async (pass) => {
+  await withPass(model, { architecture, checkpoint, trainable }, placement, async (pass) => {
     const logProbs = await pass.logProbs(rows);
     for (const [i, { name }] of cases.entries()) {
       differences.logProbs.set(name, largestError(logProbs[i]!, arrays.get(`${name}/logProbs`)!.data));
@@ -113,7 +113,11 @@ async function withEveryWeight({ cases, arrays, model, images, rows, placement }
     }
   });
   // As in serving: weights from the file, all prompts at once.
-  const sampler = createSampler(model, { config, checkpoint, trainable: new Map() }, { rowsAtOnce: 64, ...placement });
+  const sampler = createSampler(
+    model,
+    { architecture, checkpoint, trainable: new Map() },
+    { rowsAtOnce: 64, ...placement },
+  );
   try {
     const prompts = cases.map((example) => promptOf(example, images));
     const written = await sampler.generate(prompts, {
@@ -140,8 +144,14 @@ async function withAdapter({ dir, cases, arrays, model, rows, placement, halfPro
     rsLora: settings.use_rslora,
     targetModules: "all-linear",
   };
-  const { config, checkpoint } = model;
-  const policy: Policy = { config, checkpoint, lora, trainable: createAdapter(config, lora, 0), halfProducts };
+  const { architecture, checkpoint } = model;
+  const policy: Policy = {
+    architecture,
+    checkpoint,
+    lora,
+    trainable: createAdapter(architecture, lora, 0),
+    halfProducts,
+  };
   for (const [name, data] of await readPolicy(policy, join(dir, "adapter"))) policy.trainable.get(name)!.data.set(data);
   const row = rows[cases.findIndex(({ name }) => name === "two pictures")]!;
   const [logProbs, gradients]: [Differences, Differences] = [new Map(), new Map()];
@@ -161,7 +171,7 @@ async function withAdapter({ dir, cases, arrays, model, rows, placement, halfPro
 type Pass = ReturnType<typeof createTrainingPass>;
 
 async function withPass(
-  model: Qwen2Vl,
+  model: VisionLanguageModel,
   policy: Policy,
   placement: Placement,
   use: (pass: Pass) => Promise<void>,
@@ -177,7 +187,11 @@ async function withPass(
 }
 
 /** log π of every token after the prompt. */
-async function vocabularyLogProbs(pass: Pass, { tokens, images, promptLength }: ScoredRow, { config }: Qwen2Vl) {
+async function vocabularyLogProbs(
+  pass: Pass,
+  { tokens, images, promptLength }: ScoredRow,
+  { config }: VisionLanguageModel,
+) {
   const ids = Array.from({ length: config.text.vocabSize }, (_, id) => id);
   const rows = ids.map((id) => ({ tokens: [...tokens.slice(0, promptLength), id], images, promptLength }));
   return { ids, logProbs: (await pass.logProbs(rows)).map(([logProb]) => logProb!) };

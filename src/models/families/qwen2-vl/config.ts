@@ -1,10 +1,9 @@
-import { join } from "node:path";
 import { z } from "zod";
-import { ConfigError, DataError } from "../../../errors";
-import { listed, shown } from "../../../options/display";
-import { schemaWords } from "../../../options/schema-words";
-import { exists, readJson } from "../../files/directory";
-import { count, limits, orDefault, tokenIds } from "../../files/fields";
+import { shown } from "../../../options/display";
+import { type ConfigFiles, readConfigFiles } from "../../files/config-files";
+import { check, count, limits, orDefault, refuse, tokenIds } from "../../files/fields";
+
+export const modelType = "qwen2_vl";
 
 /** What the network needs to know about a checkpoint, whichever of the file layouts it came in. */
 export interface Qwen2VlConfig {
@@ -111,7 +110,7 @@ const visionSchema = z.object({
 
 /** Qwen2VLConfig; the special tokens' defaults, and the end of a turn below, are of version 5, older ones always wrote them. */
 const outerSchema = z.object({
-  model_type: z.literal("qwen2_vl"),
+  model_type: z.literal(modelType),
   vision_config: z.preprocess((given) => given ?? {}, visionSchema),
   text_config: z.unknown().optional(),
   image_token_id: orDefault(z.int(), 151_655),
@@ -132,24 +131,17 @@ const generationSchema = z.object({
 
 /**
  * Reads `config.json` (and `generation_config.json`, if there) of a Qwen2-VL checkpoint, in the flat layout or with `text_config`.
- * @throws DataError when the file cannot be read; ConfigError naming each key that this network cannot represent
+ * @throws DataError if the file cannot be read; ConfigError naming each key that this network cannot represent
  */
 export async function loadConfig(dir: string): Promise<Qwen2VlConfig> {
-  const path = join(dir, "config.json");
-  if (!(await exists(path)) && (await exists(join(dir, "adapter_config.json"))))
-    throw new DataError(
-      `${dir}: expected a model, found a LoRA adapter: mergeAdapter makes a model of it; or open the model that it was trained on, with lora, and load it`,
-    );
-  const json = await readJson(path);
+  return readConfig(await readConfigFiles(dir));
+}
+
+/** @throws ConfigError naming each key that this network cannot represent */
+export function readConfig({ path, json, generationPath, generation }: ConfigFiles): Qwen2VlConfig {
   const outer = check(outerSchema, json, path);
   const text = check(textSchema, outer.text_config ?? json, path);
-  const generationPath = join(dir, "generation_config.json");
-  const generation = check(
-    generationSchema,
-    (await exists(generationPath)) ? await readJson(generationPath) : {},
-    generationPath,
-  );
-  return normalise(outer, text, generation, path);
+  return normalise(outer, text, check(generationSchema, generation, generationPath), path);
 }
 
 function normalise(
@@ -254,7 +246,7 @@ export function configJson({ text, vision, tokens }: Qwen2VlConfig): Record<stri
   const tied = { tie_word_embeddings: text.tieWordEmbeddings };
   return {
     architectures: ["Qwen2VLForConditionalGeneration"],
-    model_type: "qwen2_vl",
+    model_type: modelType,
     ...tied,
     image_token_id: tokens.image,
     video_token_id: tokens.video,
@@ -292,35 +284,3 @@ export function configJson({ text, vision, tokens }: Qwen2VlConfig): Record<stri
     },
   };
 }
-
-type MakeError = (message: string) => Error;
-
-/** @throws ConfigError, or what `makeError` makes, with one line for each key that does not fit */
-export function check<T>(schema: z.ZodType<T>, json: unknown, path: string, makeError?: MakeError): T {
-  const result = schema.safeParse(json, { error: schemaWords });
-  if (result.success) return result.data;
-  const lines = result.error.issues.map((issue) => {
-    const found = issue.path.reduce<unknown>(
-      (value, key) => (value as Record<PropertyKey, unknown> | undefined)?.[key],
-      json,
-    );
-    return `${issue.path.join(".") || "(file)"}: ${issue.message}; found ${shown(found)}`;
-  });
-  return refuse(path, lines, makeError);
-}
-
-function refuse(
-  path: string,
-  problems: readonly string[],
-  makeError: MakeError = (message) => new ConfigError(message),
-): never {
-  throw makeError(
-    `${path}: not a configuration this network can represent\n  ${listed(problems, "\n  ", mostProblems)}`,
-  );
-}
-
-/** Lines of an error. */
-const mostProblems = 20;
-
-/** The linear layer that makes logits, by the name that its matrix has. */
-export const headOf = ({ text }: Qwen2VlConfig) => (text.tieWordEmbeddings ? "model.embed_tokens" : "lm_head");

@@ -9,9 +9,9 @@ import {
   scalar,
   swapLast,
   transpose,
-} from "../../../onnx/graph/graph";
-import type { Value } from "../../../onnx/graph/value";
-import type { Qwen2VlConfig } from "./config";
+} from "../../onnx/graph/graph";
+import type { Value } from "../../onnx/graph/value";
+import type { VlmConfig } from "./config";
 
 /** Half rotary tables, [batch, time, headDim / 2]. */
 export interface RotaryTables {
@@ -46,7 +46,7 @@ export interface AttendingRows extends RotaryTables {
  * @param past each layer's keys and values so far, [batch, kvHeads, past, headDim]; given back with the new ones appended
  */
 export const attentionInRows =
-  (g: Graph, config: Qwen2VlConfig, rows: AttendingRows, past?: readonly KeyValues[]): Attention =>
+  (g: Graph, config: VlmConfig, rows: AttendingRows, past?: readonly KeyValues[]): Attention =>
   (layer, projected) =>
     attend(g, config, rows, projected, past?.[layer]);
 
@@ -58,7 +58,7 @@ export const attentionInRows =
  */
 export function attentionAfterPrefixes(
   g: Graph,
-  config: Qwen2VlConfig,
+  config: VlmConfig,
   prefixes: AttendingRows,
   rows: AttendingRows,
   prefixOf: Value,
@@ -80,7 +80,7 @@ export function attentionAfterPrefixes(
 
 function attend(
   g: Graph,
-  { text }: Qwen2VlConfig,
+  { text }: VlmConfig,
   { cos, sin, bias }: AttendingRows,
   { q, k, v }: Projected,
   past?: KeyValues,
@@ -113,6 +113,23 @@ function groupedAttention(g: Graph, q: Value, keys: Value, values: Value, bias: 
   }
   const attended = matMul(g, g.op("Softmax", [scores], {}), values);
   return reshape(g, attended, [batch, heads, time, headDim]);
+}
+
+/**
+ * Full attention within each image of a vision tower: softmax(q·kᵀ/√d (+ mask))·v.
+ * @param qkv [images · patches, 3 · width]: queries, keys and values
+ * @param mask added to scores, [images, 1, patches, patches]
+ */
+export function visionAttention(g: Graph, qkv: Value, heads: number, { cos, sin }: RotaryTables, mask?: Value): Value {
+  const [images, patches] = cos.shape as readonly number[] as [number, number];
+  const width = (qkv.shape[1] as number) / 3;
+  const part = (k: number) =>
+    toHeads(g, g.op("Slice", [qkv], { axis: 1, start: k * width, end: (k + 1) * width }), images, patches, heads);
+  const rotate = (h: Value) => g.op("RotaryEmbedding", [h, cos, sin], {});
+  const q = mul(g, rotate(part(0)), scalar(g, (width / heads) ** -0.5));
+  const products = matMul(g, q, swapLast(g, rotate(part(1))));
+  const scores = g.op("Softmax", [mask ? add(g, products, mask) : products], {});
+  return fromHeads(g, matMul(g, scores, part(2)));
 }
 
 /** [batch · time, heads · d] → [batch, heads, time, d]. */

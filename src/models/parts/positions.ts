@@ -1,7 +1,6 @@
-import { ShapeError } from "../../../errors";
-import type { Qwen2VlConfig } from "./config";
+import { ShapeError } from "../../errors";
 
-/** A picture's patches: frames, rows, columns. */
+/** The patches of an image: frames, rows, columns. */
 export type Grid = readonly [time: number, height: number, width: number];
 
 /** Position of each token along time, height and width. */
@@ -22,15 +21,14 @@ export interface RopePositions {
 export function ropePositions(
   tokens: readonly number[],
   grids: readonly Grid[],
-  { vision, tokens: special }: Qwen2VlConfig,
+  { imageToken, mergeSize: merge }: { readonly imageToken: number; readonly mergeSize: number },
   promptLength = tokens.length,
 ): RopePositions {
   const [t, h, w] = [0, 1, 2].map(() => new Int32Array(tokens.length)) as [Int32Array, Int32Array, Int32Array];
-  const merge = vision.spatialMergeSize;
   let next = 0;
   let picture = 0;
   for (let i = 0; i < tokens.length; ) {
-    if (tokens[i] !== special.image || i >= promptLength) {
+    if (tokens[i] !== imageToken || i >= promptLength) {
       t[i] = h[i] = w[i] = next++;
       i++;
       continue;
@@ -39,7 +37,7 @@ export function ropePositions(
     if (!grid) throw new ShapeError(`image tokens from place ${i} on, but there are ${grids.length} pictures`);
     const [frames, rows, columns] = [grid[0], grid[1] / merge, grid[2] / merge];
     const end = i + frames * rows * columns;
-    if (end > promptLength || tokens.slice(i, end).some((token) => token !== special.image))
+    if (end > promptLength || tokens.slice(i, end).some((token) => token !== imageToken))
       throw new ShapeError(`picture ${picture - 1}: expected ${end - i} image tokens from place ${i} on, found fewer`);
     for (let f = 0; f < frames; f++)
       for (let r = 0; r < rows; r++)
@@ -61,25 +59,27 @@ export interface HalfTables {
   readonly sin: Float32Array;
 }
 
-/** Tables of the language model, [tokens, headDim / 2]: the first section of frequencies turns with time, then height, then width. */
+/**
+ * Tables of the language model, [tokens, headDim / 2].
+ * @param axes which of time, height and width (0, 1, 2) each frequency turns with
+ */
 export function mropeTables(
   { t, h, w }: Pick<RopePositions, "t" | "h" | "w">,
   headDim: number,
   theta: number,
-  sections: readonly number[],
+  axes: readonly number[],
 ): HalfTables {
-  const half = headDim / 2;
-  const axes = sections.flatMap((size, axis) => Array<Int32Array>(size).fill([t, h, w][axis]!));
-  const frequencies = Array.from({ length: half }, (_, k) => frequency(theta, (2 * k) / headDim));
-  return tables(t.length, half, (i, k) => axes[k]![i]! * frequencies[k]!);
+  const along = axes.map((axis) => [t, h, w][axis]!);
+  const frequencies = Array.from({ length: headDim / 2 }, (_, k) => frequency(theta, (2 * k) / headDim));
+  return tables(t.length, headDim / 2, (i, k) => along[k]![i]! * frequencies[k]!);
 }
 
-/** Tables of the vision tower, [patches, headDim / 2], rows then columns, in the processor's order: 2×2 neighbours lie together. */
-export function visionRotaryTables([frames, rows, columns]: Grid, { vision }: Qwen2VlConfig): HalfTables {
-  const half = vision.embedDim / vision.heads / 2;
+/** Tables of a vision tower, [patches, headDim / 2], rows then columns, in the processor's order: the patches of a merge block lie together. */
+export function visionRotaryTables([frames, rows, columns]: Grid, headDim: number, mergeSize: number): HalfTables {
+  const half = headDim / 2;
   const quarter = half / 2;
   const frequencies = Array.from({ length: quarter }, (_, k) => frequency(10_000, k / quarter));
-  const places = patchOrder(rows, columns, vision.spatialMergeSize);
+  const places = patchOrder(rows, columns, mergeSize);
   return tables(frames * places.length, half, (i, k) => {
     const [row, column] = places[i % places.length]!;
     return k < quarter ? row * frequencies[k]! : column * frequencies[k - quarter]!;

@@ -1,0 +1,103 @@
+import { add, createGraph, type Graph, gather } from "../../onnx/graph/graph";
+import type { Value } from "../../onnx/graph/value";
+import type { Architecture } from "../parts/architecture";
+import { attentionInRows } from "../parts/attention";
+import type { Weights } from "../parts/layers";
+import { embedInputs, languageHead, languageModel } from "../parts/network";
+import { visionFeatures, visionShape } from "../parts/vision-inputs";
+
+/** A linear layer of a network: x [n, inputs] → [n, outputs]. */
+export interface LinearLayer {
+  readonly name: string;
+  readonly outputs: number;
+  readonly inputs: number;
+  /** Whether its output is added to a residual stream. */
+  readonly intoResidual: boolean;
+}
+
+interface Recorded {
+  readonly tensors: ReadonlyMap<string, readonly number[]>;
+  readonly products: ReadonlyMap<string, LinearLayer>;
+}
+
+/** Every tensor of a network and its shape, in the order in which files have them. */
+export const expectedTensors = (architecture: Architecture): ReadonlyMap<string, readonly number[]> =>
+  recorded(architecture).tensors;
+
+/** Every linear layer except the head: first those of the language model, then those of the vision tower. */
+export function linearLayers(architecture: Architecture): LinearLayer[] {
+  const { tensors, products } = recorded(architecture);
+  const layers = [...tensors.keys()].flatMap((name) => products.get(moduleOf(name)) ?? []);
+  const body = [...new Set(layers)].filter(({ name }) => name !== architecture.head);
+  const isVision = ({ name }: LinearLayer) => name.startsWith(architecture.visionPrefix);
+  return [...body.filter((layer) => !isVision(layer)), ...body.filter(isVision)];
+}
+
+const known = new WeakMap<Architecture, Recorded>();
+
+/** Builds the network at the smallest sizes, once, and notes which weights it asks for. */
+function recorded(architecture: Architecture): Recorded {
+  const before = known.get(architecture);
+  if (before) return before;
+  const g = createGraph();
+  const tensors = new Map<string, readonly number[]>();
+  const products = new Map<string, LinearLayer>();
+  const weights = recorder(g, tensors, products);
+  buildVision(g, weights, architecture);
+  buildLanguageModel(g, weights, architecture);
+  const result = { tensors: inFileOrder(tensors), products };
+  known.set(architecture, result);
+  return result;
+}
+
+function recorder(g: Graph, tensors: Map<string, readonly number[]>, products: Map<string, LinearLayer>): Weights {
+  const values = new Map<string, Value>();
+  const tensor = (name: string, shape: readonly number[]) => {
+    const value = values.get(name) ?? g.input(name, "float32", shape);
+    values.set(name, value);
+    tensors.set(name, shape);
+    return value;
+  };
+  return {
+    tensor,
+    rows: (_, name, shape, indices) => gather(g, tensor(name, shape), indices),
+    product(_, name, x, outputs, { bias, residual } = {}) {
+      const inputs = x.shape[1] as number;
+      products.set(name, { name, outputs, inputs, intoResidual: residual !== undefined });
+      const y = g.op("Gemm", [x, tensor(`${name}.weight`, [outputs, inputs])], { transB: true });
+      return [bias, residual].reduce<Value>((sum, part) => (part ? add(g, sum, part) : sum), y);
+    },
+  };
+}
+
+/** The tower over one image that becomes one token. */
+function buildVision(g: Graph, weights: Weights, architecture: Architecture): void {
+  const { spatialMergeSize: side } = architecture.config.vision;
+  visionFeatures(g, weights, architecture, visionShape(architecture, [1, side, side], 1), "vision.");
+}
+
+/** The language model over one token. */
+function buildLanguageModel(g: Graph, weights: Weights, architecture: Architecture): void {
+  const { config } = architecture;
+  const table = (name: string) => g.input(name, "float32", [1, 1, config.text.headDim / 2]);
+  const bias = g.input("bias", "float32", [1, 1, 1, 1]);
+  const attention = attentionInRows(g, config, { cos: table("cos"), sin: table("sin"), bias });
+  const x = embedInputs(g, weights, architecture, g.input("tokenIds", "int64", [1]));
+  languageHead(g, weights, architecture, languageModel(g, weights, architecture, x, attention).hidden);
+}
+
+/** Block by block; within one, norms come before matrices and queries before keys, as in every file written so far. */
+function inFileOrder(tensors: ReadonlyMap<string, readonly number[]>): Map<string, readonly number[]> {
+  const blockOf = (name: string) => /^.*?\.\d+\./.exec(name)?.[0] ?? name;
+  const blocks = new Map<string, number>();
+  for (const name of tensors.keys()) if (!blocks.has(blockOf(name))) blocks.set(blockOf(name), blocks.size);
+  const rank = (name: string) => {
+    if (tensors.get(`${moduleOf(name)}.weight`)!.length === 1) return 0;
+    return name.includes(".q_proj.") ? 1 : 2;
+  };
+  const order = ([a]: readonly [string, unknown], [b]: readonly [string, unknown]) =>
+    blocks.get(blockOf(a))! - blocks.get(blockOf(b))! || rank(a) - rank(b);
+  return new Map([...tensors].sort(order));
+}
+
+const moduleOf = (name: string) => name.replace(/\.(weight|bias)$/, "");

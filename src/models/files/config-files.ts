@@ -1,0 +1,27 @@
+import { join } from "node:path";
+import { DataError } from "../../errors";
+import { exists, readJson } from "./directory";
+
+/** The configuration of a checkpoint, parsed but not checked. */
+export interface ConfigFiles {
+  /** Path of config.json, for errors. */
+  readonly path: string;
+  readonly json: unknown;
+  /** Path of generation_config.json, for errors. */
+  readonly generationPath: string;
+  /** An empty object if the file is missing. */
+  readonly generation: unknown;
+}
+
+/** @throws DataError for a file that cannot be read, or an adapter's folder */
+export async function readConfigFiles(dir: string): Promise<ConfigFiles> {
+  const path = join(dir, "config.json");
+  if (!(await exists(path)) && (await exists(join(dir, "adapter_config.json"))))
+    throw new DataError(
+      `${dir}: expected a model, found a LoRA adapter: mergeAdapter makes a model of it; or open the model that it was trained on, with lora, and load it`,
+    );
+  const json = await readJson(path);
+  const generationPath = join(dir, "generation_config.json");
+  const generation = (await exists(generationPath)) ? await readJson(generationPath) : {};
+  return { path, json, generationPath, generation };
+}

@@ -1,0 +1,21 @@
+/** The canonical names of all families: the vision tower is `visual.`, the language model `model.`, an untied head `lm_head`. */
+export const names = {
+  visionPrefix: "visual.",
+  languagePrefix: "model.",
+  embeddings: "model.embed_tokens",
+  untiedHead: "lm_head",
+
+  /**
+   * transformers 4.52 and later nest the two towers under `model.`; Qwen's own files do not. Wrappers of a saved model (DataParallel, DeepSpeed,
+   * torch.compile, FSDP, a second `model.`) put their names in front, and PEFT puts some in between.
+   */
+  canonicalName(stored: string): string {
+    const name = stored
+      .replace(/^((base_model|model|language_model|module|_orig_mod|_fsdp_wrapped_module)\.)+/, "")
+      .replace(/\.(default|modules_to_save|base_layer)(?=\.|$)/g, "");
+    return /^(embed_tokens|layers|norm)\./.test(name) ? `model.${name}` : name;
+  },
+
+  transformersName: (canonical: string): string =>
+    canonical.replace(/^visual\./, "model.visual.").replace(/^model\.layers\./, "model.language_model.layers."),
+} as const;
