@@ -71,7 +71,10 @@ export async function describeContracts(family: string, shape: string): Promise<
   const lora = { rank: 4, targetModules: "all-linear" } as const;
 
   describeBackend(`onnx with ${family}`, () => onnxBackend(options), { prompts, tolerance: 1e-5 });
-  describeTrainer(`onnx with every weight of ${family}`, () => onnxTrainer(options), { ...setting, learningRate: 1e-5 });
+  describeTrainer(`onnx with every weight of ${family}`, () => onnxTrainer(options), {
+    ...setting,
+    learningRate: 1e-5,
+  });
   describeTrainer(`onnx with LoRA of ${family}`, () => onnxTrainer({ ...options, lora }), setting);
 
   describe(`a checkpoint of ${family}`, () => {
