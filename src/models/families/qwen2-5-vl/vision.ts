@@ -94,7 +94,7 @@ export function visionTower(
   ]);
   let x = g.op("Gemm", [reshape(g, ordered, [blocks * each, width]), kernel], { transB: true });
 
-  const windows = rotaryOfWindows(g, tables);
+  const windows = rotaryOfWindows(tables);
   const whole = [joined(g, windows)];
   for (let i = 0; i < vision.depth; i++)
     x = layer(g, weights, config, `visual.blocks.${i}`, x, vision.fullAttention.includes(i) ? whole : windows);
@@ -120,7 +120,7 @@ function pick(g: Graph, x: Value, rows: Value): Value {
 /** Windows of one size, one after the other in every image: tables [images, windows, patches of one, headDim / 2]. */
 type Windows = RotaryTables;
 
-function rotaryOfWindows(g: Graph, tables: Readonly<Record<string, Value>>): Windows[] {
+function rotaryOfWindows(tables: Readonly<Record<string, Value>>): Windows[] {
   const windows: Windows[] = [];
   for (let k = 0; tables[`cos.${k}`]; k++) windows.push({ cos: tables[`cos.${k}`]!, sin: tables[`sin.${k}`]! });
   return windows;
