@@ -5,7 +5,7 @@ import { estimateMemory } from "../../../../src/engine/memory/estimate";
 import { imaginedPolicy } from "../../../../src/engine/memory/shape-only-policy";
 import type { Qwen25VlConfig } from "../../../../src/models/families/qwen2-5-vl/config";
 import { qwen25VlArchitecture } from "../../../../src/models/families/qwen2-5-vl/family";
-import { visionTables, windowsOf } from "../../../../src/models/families/qwen2-5-vl/vision";
+import { visionTables, windowsOf } from "../../../../src/models/families/qwen2-5-vl/windows";
 import type { Grid } from "../../../../src/models/parts/positions";
 import { visionShape } from "../../../../src/models/parts/vision-inputs";
 
