@@ -146,9 +146,8 @@ function sampleOn(g: Graph, weights: Weights, architecture: Architecture, shape:
   const { config } = architecture;
   const { text, tokens: special } = config;
   const { rows } = shape;
-  const half = text.headDim / 2;
   const uniforms = g.input("uniforms", "float32", ["steps", rows]);
-  const stepTables = ["stepCos", "stepSin"].map((name) => g.input(name, "float32", ["steps", rows, half]));
+  const stepTables = ["stepCos", "stepSin"].map((name) => g.input(name, "float32", ["steps", rows, text.headDim / 2]));
   const forbidden = g.constant(neverSampled(config), [text.vocabSize]);
   const [temperature, topK, topP, penalty] = ["temperature", "topK", "topP", "repetitionPenalty"].map((name) =>
     g.input(name, "float32", []),
@@ -171,8 +170,10 @@ function sampleOn(g: Graph, weights: Weights, architecture: Architecture, shape:
       });
       const token = body.op("Where", [finished, body.integers([special.pad], [1]), pick.token], {});
       const done = body.op("Or", [finished, isOneOf(body, token, special.eos)], {});
-      const running = reduceSum(body, cast(body, body.op("Not", [done], {}), "int64"), [0]);
-      const [cos, sin] = stepTables.map((table) => reshape(body, gather(body, table, iteration), [rows, 1, half]));
+      const running = countTrue(body, body.op("Not", [done], {}));
+      const [cos, sin] = stepTables.map((table) =>
+        reshape(body, gather(body, table, iteration), [rows, 1, text.headDim / 2]),
+      );
       const after = afterToken(body, weights, architecture, before, token, done, { cos: cos!, sin: sin! });
       const tempered = reshapes(shape) ? [logProbOf(body, body.op("Div", [logits, temperature], {}), token)] : [];
       return {
@@ -182,21 +183,22 @@ function sampleOn(g: Graph, weights: Weights, architecture: Architecture, shape:
       };
     },
   );
-  const [tokens, logProbs, samplingLogProbs, temperedLogProbs] = loop.collected;
   return {
-    chosen: {
-      tokens: tokens!,
-      logProbs: logProbs!,
-      samplingLogProbs: samplingLogProbs!,
-      ...(temperedLogProbs && { temperedLogProbs }),
-    },
+    chosen: chosenOf(loop.collected),
     after: Object.fromEntries(carried.map(({ name }, i) => [`${nextState}${name}`, loop.carried[i]!])),
   };
+}
+
+function chosenOf([tokens, logProbs, samplingLogProbs, temperedLogProbs]: readonly Value[]): Outputs {
+  const always = { tokens: tokens!, logProbs: logProbs!, samplingLogProbs: samplingLogProbs! };
+  return temperedLogProbs ? { ...always, temperedLogProbs } : always;
 }
 
 /** Whether each row's token is one of these: bool [rows]. */
 const isOneOf = (g: Graph, token: Value, ids: readonly number[]): Value =>
   ids.map((id) => g.op("Equal", [token, g.integers([id], [1])], {})).reduce((a, b) => g.op("Or", [a, b], {}));
+
+const countTrue = (g: Graph, flags: Value): Value => reduceSum(g, cast(g, flags, "int64"), [0]);
 
 /** Runs one more token of each row. */
 function afterToken(

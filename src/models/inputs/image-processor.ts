@@ -30,8 +30,9 @@ const three = z.tuple([z.number(), z.number(), z.number()]);
 const deviation = z.number().positive();
 
 /** Qwen2VLImageProcessor, with a family's defaults. */
-const processorSchema = ({ patchSize, mergeSize, minPixels, maxPixels, mean, std }: Preprocessing) =>
+const processorSchema = ({ processors, patchSize, mergeSize, minPixels, maxPixels, mean, std }: Preprocessing) =>
   z.object({
+    image_processor_type: z.enum(processors).nullish(),
     min_pixels: count(limits.pixels).nullish(),
     max_pixels: z.int().positive().nullish(),
     size: z
