@@ -85,20 +85,39 @@ VISION = dict(depth=2, embed_dim=32, num_heads=2, mlp_ratio=2)
 
 
 def build_model(tokenizer: Qwen2Tokenizer, text=TEXT, vision=VISION, tied=True, sections=(2, 3, 3), seed=2508) -> Qwen2VLForConditionalGeneration:
-    token = tokenizer.convert_tokens_to_ids
     config = Qwen2VLConfig(
-        text_config=text | dict(
-            vocab_size=len(tokenizer), rms_norm_eps=1e-6, max_position_embeddings=512, tie_word_embeddings=tied,
-            rope_parameters=dict(rope_type="default", rope_theta=1e6, mrope_section=list(sections)),
-            bos_token_id=None, eos_token_id=token("<|im_end|>"), pad_token_id=token("<|endoftext|>"),
-        ),
-        vision_config=vision | dict(hidden_size=text["hidden_size"]),
+        text_config=text_settings(tokenizer, text, tied, sections), vision_config=vision | dict(hidden_size=text["hidden_size"]),
+        tie_word_embeddings=tied, **marks(tokenizer),
+    )
+    return randomise(Qwen2VLForConditionalGeneration(eager(config)), tokenizer, seed)
+
+
+def text_settings(tokenizer, text, tied, sections) -> dict:
+    token = tokenizer.convert_tokens_to_ids
+    return text | dict(
+        vocab_size=len(tokenizer), rms_norm_eps=1e-6, max_position_embeddings=512, tie_word_embeddings=tied,
+        rope_parameters=dict(rope_type="default", rope_theta=1e6, mrope_section=list(sections)),
+        bos_token_id=None, eos_token_id=token("<|im_end|>"), pad_token_id=token("<|endoftext|>"),
+    )
+
+
+def marks(tokenizer) -> dict:
+    token = tokenizer.convert_tokens_to_ids
+    return dict(
         image_token_id=token("<|image_pad|>"), video_token_id=token("<|video_pad|>"),
         vision_start_token_id=token("<|vision_start|>"), vision_end_token_id=token("<|vision_end|>"),
-        tie_word_embeddings=tied,
     )
+
+
+def eager(config):
     config._attn_implementation = "eager"
-    model = Qwen2VLForConditionalGeneration(config).float().eval()
+    return config
+
+
+def randomise(model, tokenizer, seed):
+    """Writes seeded noise into every parameter, whichever the family."""
+    token = tokenizer.convert_tokens_to_ids
+    model = model.float().eval()
     model.generation_config.eos_token_id = [token("<|im_end|>"), token("<|endoftext|>")]
     model.generation_config.pad_token_id = token("<|endoftext|>")
     random = torch.Generator().manual_seed(seed)

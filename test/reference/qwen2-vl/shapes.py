@@ -18,7 +18,6 @@ import torch
 from peft import LoraConfig, get_peft_model
 from PIL import Image
 from safetensors.torch import save_file
-from transformers import Qwen2VLForConditionalGeneration
 from transformers.models.qwen2_vl.image_processing_qwen2_vl import Qwen2VLImageProcessor
 
 from make import build_model, build_tokenizer, record
@@ -58,21 +57,21 @@ def main(out: Path, only: str | None) -> None:
             make(out / name, folder.parent, only is None, **shape)
 
 
-def make(out: Path, pictures: Path, pixels: bool, dtype, file, **shape) -> None:
+def make(out: Path, pictures: Path, pixels: bool, dtype, file, build=build_model, asked=None, processor=None, **shape) -> None:
     checkpoint = out / "checkpoint"
     checkpoint.mkdir(parents=True, exist_ok=True)
     tokenizer = build_tokenizer()
     tokenizer.save_pretrained(checkpoint)
-    processor = Qwen2VLImageProcessor(min_pixels=56 * 56, max_pixels=28 * 28 * 12)
+    processor = processor or Qwen2VLImageProcessor(min_pixels=56 * 56, max_pixels=28 * 28 * 12)
     processor.save_pretrained(checkpoint)
-    model = build_model(tokenizer, **shape)
+    model = build(tokenizer, **shape)
     # A token that is never written, so that greedy goes on to the end.
     model.generation_config.eos_token_id = [tokenizer.convert_tokens_to_ids("<|video_pad|>")]
     model.to(dtype).save_pretrained(checkpoint, max_shard_size=file)
 
-    load = lambda: Qwen2VLForConditionalGeneration.from_pretrained(checkpoint, dtype=torch.float32, attn_implementation="eager").eval()  # noqa: E731
+    load = lambda: type(model).from_pretrained(checkpoint, dtype=torch.float32, attn_implementation="eager").eval()  # noqa: E731
     arrays: dict[str, torch.Tensor] = {}
-    cases = [record(load(), tokenizer, processor, pictures, prompt | {"pixels": pixels}, arrays, STEPS) for prompt in prompts()]
+    cases = [record(load(), tokenizer, processor, pictures, prompt | {"pixels": pixels}, arrays, STEPS) for prompt in asked or prompts()]
     case = next(case for case in cases if case["name"] == "two pictures")
     # rsLoRA for every other shape.
     adapt(load(), processor, pictures, out / "adapter", case, arrays, rslora=not shape["tied"])
@@ -129,11 +128,11 @@ def prompts() -> list[dict]:
     ]
 
 
-def draw_pictures(folder: Path) -> None:
+def draw_pictures(folder: Path, pictures=PICTURES) -> None:
     """Waves, edges and noise: smooth parts and overshoot all matter to a resampling filter."""
     folder.mkdir(parents=True, exist_ok=True)
     random = np.random.default_rng(11)
-    for file, (width, height) in PICTURES.items():
+    for file, (width, height) in pictures.items():
         y, x = np.mgrid[0:height, 0:width]
         waves = np.stack([127 + 110 * np.sin(x / (4 + 3 * c) + y / (13 - 2 * c)) for c in range(4)], -1)
         edges = 255 * ((x // 9 + y // 7) % 2)[..., None]
