@@ -10,6 +10,8 @@ describe("a bfloat16 checkpoint in four files, with a head of its own, four quer
   it("was compared by twenty prompts, all its parameters and all matrices of an adapter", () => {
     expect(comparisons.map(({ what }) => what)).toEqual([
       "prompts: token ids, image grids (20)",
+      "positions (20)",
+      "pixel values, to the bit (19)",
       "first token's log-probs, every token's (20)",
       "log-probs (20)",
       "64 greedy tokens (20)",

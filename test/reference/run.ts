@@ -1,7 +1,7 @@
 /**
  * Has TRL and verl score random batches and compares; makes every recording again with the Python packages it came from, and compares; has
  * transformers and PEFT load what this library saves, and compares log-probs; trains beside PyTorch, and compares where the parameters went; and
- * compares four random checkpoints in everything; has datasets load every form of export, and compares texts and pixels. Takes a few minutes; the first time it installs PyTorch into .venv-reference.
+ * compares four random checkpoints of Qwen2-VL, and two of each other family, in everything; has datasets load every form of export, and compares texts and pixels. Takes a few minutes; the first time it installs PyTorch into .venv-reference.
  *
  *   npm run test:reference
  *
@@ -52,6 +52,7 @@ try {
     compareScores,
     trajectory,
     shapes,
+    families,
   ])
     for (const comparison of await compare(python, scratch)) report(comparison);
 } finally {
@@ -185,5 +186,17 @@ async function shapes(python: Python, scratch: string): Promise<Comparison[]> {
   for (const name of ["tied", "untied", "multihead", "wide"])
     for (const comparison of await compareShape(join(out, name), join(out, "images")))
       comparisons.push({ ...comparison, what: `${name}: ${comparison.what}` });
+  return comparisons;
+}
+
+/** transformers and PEFT on tiny random checkpoints of the other families. */
+async function families(python: Python, scratch: string): Promise<Comparison[]> {
+  const out = join(scratch, "families");
+  await python(recorded("families/record.py"), out);
+  const comparisons: Comparison[] = [];
+  for (const family of ["qwen2-5-vl"])
+    for (const shape of ["tied", "untied"])
+      for (const comparison of await compareShape(join(out, family, shape), join(out, "images")))
+        comparisons.push({ ...comparison, what: `${family}, ${shape}: ${comparison.what}` });
   return comparisons;
 }

@@ -67,12 +67,11 @@ export async function describeContracts(family: string, shape: string): Promise<
   const prompts = [promptOf(one!), promptOf(two!)] as const;
   const sequence: TrainSequence = { prompt: prompts[1], completion: two!.completionIds };
   const options = { model, device: "cpu" } as const;
-  const setting = { prompts, texts: ["A calm lake.", "Two dogs"] as const, tolerance: 1e-4 };
+  const setting = { prompts, texts: ["A calm lake.", "Two dogs"] as const, tolerance: 1e-4, learningRate: 1e-5 };
   const lora = { rank: 4, targetModules: "all-linear" } as const;
 
   describeBackend(`onnx with ${family}`, () => onnxBackend(options), { prompts, tolerance: 1e-5 });
-  describeTrainer(`onnx with every weight of ${family}`, () => onnxTrainer(options), { ...setting, learningRate: 1e-5 });
-  describeTrainer(`onnx with LoRA of ${family}`, () => onnxTrainer({ ...options, lora }), setting);
+  describeTrainer(`onnx with every weight of ${family}`, () => onnxTrainer(options), setting);
 
   describe(`a checkpoint of ${family}`, () => {
     let scratch: string;
@@ -106,23 +105,24 @@ export async function describeContracts(family: string, shape: string): Promise<
       expect(largestError(await logProbsOf({ ...options, model: merged }, sequence), expected)).toBeLessThan(1e-5);
     });
 
-    it.each([
-      ["int8", 0.1],
-      ["int4", 1],
-    ] as const)("is sampled in %s with log-probs near those of float32", async (precision, tolerance) => {
-      const firstTokens = async (chosen: "float32" | "int8" | "int4") => {
-        const backend = await onnxBackend({ ...options, precision: chosen });
-        const written = (await backend.generate(prompts, { count: 200, maxTokens: 1, seed: 9 })).flat();
+    it("is sampled in int8 with log-probs near those of float32, and in int4 less near", async () => {
+      const firstTokens = async (precision: "float32" | "int8" | "int4") => {
+        const backend = await onnxBackend({ ...options, precision });
+        const [written] = await backend.generate([prompts[0]], { count: 400, maxTokens: 1, seed: 9 });
         await backend.dispose();
-        return new Map(written.map(({ tokenIds, logProbs }) => [tokenIds![0]!, logProbs![0]!]));
+        return new Map(written!.map(({ tokenIds, logProbs }) => [tokenIds![0]!, logProbs![0]!]));
       };
       const exact = await firstTokens("float32");
-      const common = [...(await firstTokens(precision))].filter(([token]) => exact.has(token));
-      const differences = common.map(([token, logProb]) => Math.abs(logProb - exact.get(token)!));
-      expect(differences.length).toBeGreaterThan(10);
-      const mean = differences.reduce((a, b) => a + b, 0) / differences.length;
-      expect(mean).toBeGreaterThan(0);
-      expect(mean).toBeLessThan(tolerance);
+      const meanDifference = async (precision: "int8" | "int4") => {
+        const common = [...(await firstTokens(precision))].filter(([token]) => exact.has(token));
+        expect(common.length).toBeGreaterThan(20);
+        return common.reduce((sum, [token, x]) => sum + Math.abs(x - exact.get(token)!), 0) / common.length;
+      };
+      const [near, far] = [await meanDifference("int8"), await meanDifference("int4")];
+      expect(near).toBeGreaterThan(1e-4);
+      expect(near).toBeLessThan(0.1);
+      expect(far).toBeGreaterThan(near);
+      expect(far).toBeLessThan(2);
     });
   });
 }

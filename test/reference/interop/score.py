@@ -11,9 +11,8 @@ import sys
 from pathlib import Path
 
 import torch
-from transformers import AutoTokenizer, Qwen2VLForConditionalGeneration
+from transformers import AutoImageProcessor, AutoModelForImageTextToText, AutoTokenizer
 from transformers.image_utils import load_image
-from transformers.models.qwen2_vl.image_processing_qwen2_vl import Qwen2VLImageProcessor
 
 
 def main(jobs: list[dict]) -> None:
@@ -22,11 +21,11 @@ def main(jobs: list[dict]) -> None:
 
 @torch.no_grad()
 def score(job: dict) -> list[list[float]]:
-    model, loading = Qwen2VLForConditionalGeneration.from_pretrained(job["model"], dtype=torch.float32, output_loading_info=True)
+    model, loading = AutoModelForImageTextToText.from_pretrained(job["model"], dtype=torch.float32, output_loading_info=True)
     assert not any(loading.values()), loading
     if "adapter" in job:
         model = with_adapter(model, job["adapter"])
-    processor = Qwen2VLImageProcessor.from_pretrained(job["model"])
+    processor = AutoImageProcessor.from_pretrained(job["model"])
     tokenizer = AutoTokenizer.from_pretrained(job["model"])
     return [score_row(model.eval(), processor, tokenizer, row) for row in job["rows"]]
 

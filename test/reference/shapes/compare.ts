@@ -10,14 +10,14 @@ import { readSafetensors } from "../../../src/models/files/safetensors";
 import { openModel, type VisionLanguageModel } from "../../../src/models/open-model";
 import type { Placement } from "../../../src/onnx/runtime/session";
 import type { Prompt } from "../../../src/types";
-import { largestError, type ReferenceCase } from "../../models/reference";
+import { largestError, type ReferenceCase, sha256 } from "../../models/reference";
 import { type Comparison, worst } from "../compare";
 
 type Arrays = Awaited<ReturnType<typeof readSafetensors>>;
 type Differences = Map<string, number>;
 
 /**
- * This library against transformers and PEFT, on one checkpoint that qwen2-vl/shapes.py made.
+ * This library against transformers and PEFT, on one checkpoint that qwen2-vl/shapes.py or families/record.py made.
  * @param placement what computes: one thread of the CPU
  * @param halfProducts with frozen matrices, in the precision that they are stored in
  */
@@ -30,26 +30,24 @@ export async function compareShape(
   const { cases }: { cases: ReferenceCase[] } = JSON.parse(await readFile(join(dir, "cases.json"), "utf8"));
   const arrays = await readSafetensors(join(dir, "arrays.safetensors"));
   const model = await openModel(join(dir, "checkpoint"));
-  const found = { tokens: new Map(), pixelMean: new Map(), pixelMost: new Map() } as Record<string, Differences>;
+  const exactly = { tokens: new Map(), positions: new Map(), pixels: new Map() } as Record<
+    "tokens" | "positions" | "pixels",
+    Differences
+  >;
   const rows: ScoredRow[] = [];
   for (const example of cases) {
+    const { name, completionIds } = example;
     const { tokens, images: pictures } = await model.encodePrompt(promptOf(example, images));
     const grids = pictures.map(({ grid }) => grid);
-    const alike = JSON.stringify([tokens, grids]) === JSON.stringify([example.ids, example.grids]);
-    found.tokens!.set(example.name, alike ? 0 : Number.POSITIVE_INFINITY);
-    const pixels = arrays.get(`${example.name}/pixelValues`)?.data;
-    if (pixels) {
-      const apart = pixelDifferences(
-        pictures.flatMap(({ pixelValues }) => [...pixelValues]),
-        pixels,
-      );
-      found.pixelMean!.set(example.name, apart.reduce((sum, x) => sum + x, 0) / apart.length);
-      found.pixelMost!.set(
-        example.name,
-        apart.reduce((most, x) => Math.max(most, x), 0),
-      );
+    const row = { tokens: [...tokens, ...completionIds], images: pictures, promptLength: tokens.length };
+    const { t, h, w, next } = model.architecture.positions(row.tokens, grids, row.promptLength);
+    exactly.tokens.set(name, unlike([tokens, grids], [example.ids, example.grids]));
+    exactly.positions.set(name, unlike([[...t], [...h], [...w], next], [...example.positions, example.next]));
+    if (pictures.length > 0) {
+      const digest = sha256(...pictures.map(({ pixelValues }) => pixelValues));
+      exactly.pixels.set(name, unlike(digest, example.pixelValuesSha256));
     }
-    rows.push({ tokens: [...tokens, ...example.completionIds], images: pictures, promptLength: tokens.length });
+    rows.push(row);
   }
   const set: Comparing = { dir, images, cases, arrays, model, rows, placement, halfProducts };
   const { logits, logProbs, greedy, gradients } = await withEveryWeight(set);
@@ -60,14 +58,9 @@ export async function compareShape(
     tolerance,
   });
   return [
-    named("prompts: token ids, image grids", found.tokens!, exact),
-    // The recording has no pixels.
-    ...(found.pixelMean!.size > 0
-      ? [
-          named("pixels, of 255: mean difference", found.pixelMean!, 1),
-          named("pixels, of 255: largest difference", found.pixelMost!, 3),
-        ]
-      : []),
+    named("prompts: token ids, image grids", exactly.tokens, exact),
+    named("positions", exactly.positions, exact),
+    named("pixel values, to the bit", exactly.pixels, exact),
     named("first token's log-probs, every token's", logits, 1e-4),
     named("log-probs", logProbs, 1e-4),
     named("64 greedy tokens", greedy, exact),
@@ -208,12 +201,9 @@ async function gradientsOf(pass: Pass, row: ScoredRow, cotangent: Float32Array):
   return gradients;
 }
 
-/** |a − b| of normalised pixels in steps of a byte. */
-function pixelDifferences(ours: readonly number[], theirs: Float32Array): number[] {
-  // CLIP's largest standard deviation: no channel's difference is understated.
-  const byte = 255 * 0.27577711;
-  return Array.from(theirs, (x, i) => Math.abs(ours[i]! - x) * byte);
-}
+/** No difference, or one that no tolerance allows. */
+const unlike = (ours: unknown, theirs: unknown) =>
+  JSON.stringify(ours) === JSON.stringify(theirs) ? 0 : Number.POSITIVE_INFINITY;
 
 /** ‖a − b‖ / ‖b‖. */
 const apart = (a: Float32Array, b: Float32Array) => norm(a.map((x, i) => x - b[i]!)) / norm(b);

@@ -133,9 +133,19 @@ describe("a configuration of Qwen2.5-VL", () => {
   });
 
   it("has the fields of its class where they are left out or null", () => {
-    const bare = { model_type: "qwen2_5_vl", text_config: { hidden_size: 3584, num_attention_heads: 28, num_key_value_heads: 4 } };
+    const bare = {
+      model_type: "qwen2_5_vl",
+      text_config: { hidden_size: 3584, num_attention_heads: 28, num_key_value_heads: 4 },
+    };
     const vision = {
-      ...{ depth: 32, hiddenSize: 3584, intermediateSize: 3420, heads: 16, windowSize: 112, fullAttention: [7, 15, 23, 31] },
+      ...{
+        depth: 32,
+        hiddenSize: 3584,
+        intermediateSize: 3420,
+        heads: 16,
+        windowSize: 112,
+        fullAttention: [7, 15, 23, 31],
+      },
       ...{ patchSize: 14, temporalPatchSize: 2, spatialMergeSize: 2, inChannels: 3 },
     };
     expect(load(bare).vision).toEqual(vision);
@@ -165,7 +175,10 @@ describe("a configuration that the network of Qwen2.5-VL cannot represent", () =
     ["vision_config.patch_size", { vision_config: { ...vision, patch_size: [14, 14] } }],
     ["vision_config.depth", { vision_config: { ...vision, depth: 1e8 } }],
     ["num_heads 24", { vision_config: { ...vision, num_heads: 24 } }],
-    ["vision_config.rope_parameters.rope_theta", { vision_config: { ...vision, rope_parameters: { rope_type: "axial", rope_theta: 5 } } }],
+    [
+      "vision_config.rope_parameters.rope_theta",
+      { vision_config: { ...vision, rope_parameters: { rope_type: "axial", rope_theta: 5 } } },
+    ],
     ["quantization_config", { quantization_config: { quant_method: "awq" } }],
   ])("is refused by the name of %s and its file", (key, change) => {
     const loading = () => load({ ...saved, ...change });

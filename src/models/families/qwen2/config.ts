@@ -1,0 +1,216 @@
+import { z } from "zod";
+import { shown } from "../../../options/display";
+import type { ConfigFiles } from "../../files/config-files";
+import { check, count, limits, orDefault, refuse, tokenIds } from "../../files/fields";
+import type { DecoderConfig } from "../../parts/decoder";
+
+/** How config.json differs between the families whose text model is Qwen2. */
+export interface Qwen2Kind<Vision> {
+  readonly modelType: string;
+  /** The class in transformers. */
+  readonly architecture: string;
+  /** Of `vision_config`. */
+  readonly visionSchema: z.ZodType<Vision>;
+  /** Demands of `vision_config` what the network needs beyond its schema. */
+  checkVision(vision: Vision, hiddenSize: number, demand: Demand): void;
+}
+
+/** Notes a problem unless something is so. */
+export type Demand = (isSo: boolean, problem: string) => void;
+
+const share = z.int().nonnegative();
+const eosIds = z.union([z.int(), tokenIds]).nullish();
+
+/** Plain rotary angles in three sections; stretched ones (yarn, linear, …) are another network. */
+const mrope = z.enum(["mrope", "default"]).nullish();
+const ropeSchema = z.object({
+  mrope_section: orDefault(z.tuple([share, share, share]), [16, 24, 24]),
+  rope_theta: z.number().positive().nullish(),
+  type: mrope,
+  rope_type: mrope,
+});
+
+/** As in transformers, an empty object is none. */
+const givenRope = z.preprocess(
+  (value) => (typeof value === "object" && value !== null && Object.keys(value).length === 0 ? undefined : value),
+  ropeSchema.nullish(),
+);
+
+/** Qwen2VLTextConfig. */
+const textSchema = z.object({
+  vocab_size: orDefault(count(limits.vocabulary), 152_064),
+  hidden_size: orDefault(count(limits.width), 8192),
+  intermediate_size: orDefault(count(limits.width), 29_568),
+  num_hidden_layers: orDefault(count(limits.layers), 80),
+  num_attention_heads: orDefault(count(limits.heads), 64),
+  /** Null, unlike a field that is left out, stands for as many as there are query heads. */
+  num_key_value_heads: count(limits.heads).nullable().default(8),
+  head_dim: count(limits.width).nullish(),
+  hidden_act: orDefault(z.literal("silu"), "silu"),
+  rms_norm_eps: orDefault(z.number().positive(), 1e-5),
+  rope_theta: orDefault(z.number().positive(), 1e6),
+  max_position_embeddings: orDefault(count(limits.context), 32_768),
+  rope_scaling: givenRope,
+  rope_parameters: givenRope,
+  use_sliding_window: z.literal(false).nullish(),
+  layer_types: z
+    .custom(
+      (types) => types == null || (Array.isArray(types) && types.every((type: unknown) => type === "full_attention")),
+      { error: 'expected a list of "full_attention"' },
+    )
+    .optional(),
+  tie_word_embeddings: z.boolean().nullish(),
+  eos_token_id: eosIds,
+  pad_token_id: z.int().nullish(),
+});
+
+/** What the classes have beside the two towers; the special tokens' defaults, and the end of a turn below, are of version 5, older ones always wrote them. */
+const outerSchema = z.object({
+  text_config: z.unknown().optional(),
+  image_token_id: orDefault(z.int(), 151_655),
+  video_token_id: orDefault(z.int(), 151_656),
+  vision_start_token_id: orDefault(z.int(), 151_652),
+  vision_end_token_id: orDefault(z.int(), 151_653),
+  tie_word_embeddings: z.boolean().nullish(),
+  quantization_config: z.null({ error: "expected none: quantised checkpoints cannot be used" }).optional(),
+});
+
+const endOfTurn = 151_645;
+
+/** The token that ends a turn in Qwen's chat format comes from generation_config.json where config.json has another. */
+const generationSchema = z.object({
+  eos_token_id: eosIds,
+  pad_token_id: z.int().nullish(),
+});
+
+/**
+ * A configuration in the flat layout or with `text_config`.
+ * @returns the text model, the special tokens, and `vision_config` as it is stored
+ * @throws ConfigError naming each key that the network cannot represent
+ */
+export function readQwen2Config<Vision>(
+  kind: Qwen2Kind<Vision>,
+  { path, json, generationPath, generation }: ConfigFiles,
+): Omit<DecoderConfig, "vision"> & { readonly vision: Vision } {
+  const schema = outerSchema.extend({
+    model_type: z.literal(kind.modelType),
+    vision_config: z.preprocess((given) => given ?? {}, kind.visionSchema),
+  });
+  const outer = check(schema, json, path);
+  const vision = outer.vision_config;
+  const stored = check(textSchema, outer.text_config ?? json, path);
+  const problems: string[] = [];
+  const demand: Demand = (ok, message) => {
+    if (!ok) problems.push(message);
+  };
+  const text = readText(stored, outer, demand);
+  kind.checkVision(vision, text.hiddenSize, demand);
+  const tokens = readTokens(stored, outer, check(generationSchema, generation, generationPath), demand);
+  if (problems.length > 0) refuse(path, problems);
+  return { text, vision, tokens };
+}
+
+type Outer = z.infer<typeof outerSchema>;
+type Text = z.infer<typeof textSchema>;
+
+function readText(text: Text, outer: Outer, demand: Demand): DecoderConfig["text"] {
+  const rope = text.rope_scaling ?? text.rope_parameters ?? ropeSchema.parse({});
+  const headDim = text.hidden_size / text.num_attention_heads;
+  const kvHeads = text.num_key_value_heads ?? text.num_attention_heads;
+  const sections = rope.mrope_section;
+  demand(
+    Number.isInteger(headDim),
+    `hidden_size ${text.hidden_size} is not a multiple of num_attention_heads ${text.num_attention_heads}`,
+  );
+  demand(
+    text.head_dim == null || text.head_dim === headDim,
+    `head_dim: expected hidden_size / num_attention_heads = ${headDim}, found ${text.head_dim}`,
+  );
+  demand(
+    text.num_attention_heads % kvHeads === 0,
+    `num_attention_heads ${text.num_attention_heads} is not a multiple of num_key_value_heads ${kvHeads}`,
+  );
+  demand(
+    sections[0] + sections[1] + sections[2] === headDim / 2,
+    `mrope_section ${JSON.stringify(sections)}: expected a sum of ${headDim / 2}, half the head size`,
+  );
+  return {
+    vocabSize: text.vocab_size,
+    hiddenSize: text.hidden_size,
+    intermediateSize: text.intermediate_size,
+    layers: text.num_hidden_layers,
+    heads: text.num_attention_heads,
+    kvHeads,
+    headDim,
+    rmsNormEps: text.rms_norm_eps,
+    ropeTheta: rope.rope_theta ?? text.rope_theta,
+    mropeSection: sections,
+    contextLength: text.max_position_embeddings,
+    tieWordEmbeddings: (outer.tie_word_embeddings || text.tie_word_embeddings) ?? false,
+  };
+}
+
+function readTokens(
+  text: Text,
+  outer: Outer,
+  generation: z.infer<typeof generationSchema>,
+  demand: Demand,
+): DecoderConfig["tokens"] {
+  const isToken = (id: unknown): id is number => typeof id === "number" && id >= 0 && id < text.vocab_size;
+  const { image_token_id, video_token_id, vision_start_token_id, vision_end_token_id } = outer;
+  const marks = { image_token_id, video_token_id, vision_start_token_id, vision_end_token_id };
+  for (const [key, id] of Object.entries(marks))
+    demand(isToken(id), `${key}: expected a token below vocab_size ${text.vocab_size}, found ${id}`);
+  // A token beyond the vocabulary cannot be sampled.
+  const given = [generation.eos_token_id ?? text.eos_token_id ?? endOfTurn].flat();
+  const ends = [...new Set(given.filter(isToken))];
+  demand(
+    ends.length > 0 && given.every((id) => id >= 0 && id !== image_token_id),
+    `eos_token_id, here or in generation_config.json: expected tokens of the vocabulary, and not image_token_id ${image_token_id}; found ${shown(given)}`,
+  );
+  return {
+    image: image_token_id,
+    video: video_token_id,
+    visionStart: vision_start_token_id,
+    visionEnd: vision_end_token_id,
+    eos: ends,
+    // Some checkpoints name an id that is no token, such as −1.
+    pad: [generation.pad_token_id, text.pad_token_id, ...ends].find(isToken) ?? 0,
+  };
+}
+
+/** config.json of a configuration, as transformers reads it, around a family's `vision_config`. */
+export function qwen2ConfigJson(
+  { modelType, architecture }: Pick<Qwen2Kind<unknown>, "modelType" | "architecture">,
+  { text, tokens }: Pick<DecoderConfig, "text" | "tokens">,
+  vision: Readonly<Record<string, unknown>>,
+): Record<string, unknown> {
+  const tied = { tie_word_embeddings: text.tieWordEmbeddings };
+  return {
+    architectures: [architecture],
+    model_type: modelType,
+    ...tied,
+    image_token_id: tokens.image,
+    video_token_id: tokens.video,
+    vision_start_token_id: tokens.visionStart,
+    vision_end_token_id: tokens.visionEnd,
+    text_config: {
+      model_type: `${modelType}_text`,
+      vocab_size: text.vocabSize,
+      hidden_size: text.hiddenSize,
+      intermediate_size: text.intermediateSize,
+      num_hidden_layers: text.layers,
+      num_attention_heads: text.heads,
+      num_key_value_heads: text.kvHeads,
+      hidden_act: "silu",
+      rms_norm_eps: text.rmsNormEps,
+      max_position_embeddings: text.contextLength,
+      rope_parameters: { rope_type: "default", rope_theta: text.ropeTheta, mrope_section: text.mropeSection },
+      bos_token_id: null,
+      eos_token_id: tokens.eos[0],
+      pad_token_id: tokens.pad,
+      ...tied,
+    },
+    vision_config: { model_type: `${modelType}_vision`, ...vision },
+  };
+}
