@@ -28,7 +28,7 @@ const floors: readonly (readonly string[])[] = [
   ["models/files", "models/inputs/tokenizing"],
   ["models/hub", "models/parts"],
   ["models/families/qwen2"],
-  ["models/families/qwen2-vl", "models/families/qwen2-5-vl", "models/inputs", "models/checkpoint"],
+  ["models/families/qwen2-vl", "models/families/qwen2-5-vl", "models/families/qwen3-vl", "models/inputs", "models/checkpoint"],
   ["engine"],
   ["models"],
   ["engine/graphs", "engine/checkpoint"],
