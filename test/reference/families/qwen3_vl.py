@@ -18,13 +18,13 @@ def tower(depth, width, heads, intermediate, positions, deepstack):
     )
 
 
-# 30 positions are a grid of 5×5, and five that nothing reads.
+# 30 positions are a grid of 5×5, and five that nothing reads. The first list of blocks is not in their order; the second has as many as the text model has layers.
 SHAPES = {
     "tied": dict(
-        text=sizes(48, 40, 3, 6, 2) | dict(head_dim=12), vision=tower(3, 16, 2, 36, 16, [0, 1]), tied=True, sections=(2, 2, 2), seed=7, dtype=torch.float32, file="1GB"
+        text=sizes(48, 40, 3, 6, 2) | dict(head_dim=12), vision=tower(3, 16, 2, 36, 16, [1, 0]), tied=True, sections=(2, 2, 2), seed=7, dtype=torch.float32, file="1GB"
     ),
     "untied": dict(
-        text=sizes(32, 56, 2, 4, 1) | dict(head_dim=16), vision=tower(3, 24, 3, 52, 30, [1]), tied=False, sections=(4, 2, 2), seed=8, dtype=torch.bfloat16, file="60KB"
+        text=sizes(32, 56, 2, 4, 1) | dict(head_dim=16), vision=tower(3, 24, 3, 52, 30, [0, 2]), tied=False, sections=(4, 2, 2), seed=8, dtype=torch.bfloat16, file="60KB"
     ),
 }
 
