@@ -6,15 +6,22 @@ import type { Policy } from "./policy";
 /** Frozen weights beyond this, in bytes of float32, are not copied into every compiled graph. */
 const mostCopied = 2 ** 30;
 
-/** How graphs of this policy find their frozen weights. */
-export function weightStorage({
-  checkpoint,
-  trainable,
-}: Policy): Pick<SessionOptions, "folder" | "weightsStayInFiles"> {
+/** How the graphs of a policy find its frozen weights. */
+type WeightStorage = Required<Pick<SessionOptions, "folder" | "weightsStayInFiles">>;
+
+const known = new WeakMap<Policy, WeightStorage>();
+
+/** How the graphs of this policy find its frozen weights; computed once for each policy. */
+export function weightStorage(policy: Policy): WeightStorage {
+  const before = known.get(policy);
+  if (before) return before;
+  const { checkpoint, trainable } = policy;
   const frozen = [...checkpoint.tensors].filter(([name]) => !trainable.has(name));
   const bytes = sum(frozen.map(([, { shape }]) => 4 * elementCount(shape, "weight")));
-  // Rounded matrices are small, and slow unless they are rearranged.
-  return { folder: checkpoint.folder, weightsStayInFiles: !checkpoint.rounded && bytes > mostCopied };
+  // Quantized matrices are small, and slow unless they are rearranged.
+  const storage = { folder: checkpoint.folder, weightsStayInFiles: !checkpoint.rounded && bytes > mostCopied };
+  known.set(policy, storage);
+  return storage;
 }
 
 /** Bytes of rearranged copies that compiled graphs may hold together: of rounded matrices, which take long to arrange … */

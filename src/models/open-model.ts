@@ -4,7 +4,7 @@ import { ConfigError } from "../errors";
 import { defaultMaxPixels, nameOf } from "../files/image";
 import { shown } from "../options/display";
 import { checkPrompt } from "../prompts/check-prompt";
-import type { ImageSource, Prompt } from "../types";
+import type { ImageSource, Prompt, RawImage } from "../types";
 import { type Checkpoint, openCheckpoint } from "./checkpoint/weights";
 import { loadArchitecture } from "./families";
 import type { OnDownload } from "./hub/progress";
@@ -28,6 +28,11 @@ export interface VisionLanguageModel {
   encodePrompt(prompt: Prompt): Promise<ModelRow>;
   /** How many token ids that would be; pictures' headers are read, not their pixels. */
   countTokens(prompt: Prompt): Promise<number>;
+  /**
+   * The size in pixels that an image has for the vision tower, after resizing. Boxes of `space: "pixel"` are measured in it where the model writes such
+   * boxes, as Qwen2.5-VL does: `convertBox(box, "pixel", size)`.
+   */
+  resizedSize(source: ImageSource): Promise<Pick<RawImage, "width" | "height">>;
   /** Decodes an image and forgets it. @throws DataError for one that `encodePrompt` would refuse */
   checkImage(source: ImageSource): Promise<void>;
 }
@@ -54,6 +59,7 @@ export async function openModel(
   const checkpoint = await openCheckpoint(dir, architecture);
   const tokenizer = await loadTokenizer(dir, architecture);
   const { process, gridOf } = await loadImageProcessor(dir, architecture);
+  const gridOfSource = async (source: ImageSource) => gridOf(await imageSize(source, maxImagePixels), nameOf(source));
   const picture = imageCache(async (source) => process(await loadImage(source, maxImagePixels), nameOf(source)));
   return {
     name,
@@ -68,11 +74,14 @@ export async function openModel(
       return { tokens: tokenizer.encodePrompt(prompt, counts), images };
     },
     async countTokens(prompt) {
-      const grids = imagesOf(prompt).map(async (source) =>
-        gridOf(await imageSize(source, maxImagePixels), nameOf(source)),
-      );
-      const counts = (await Promise.all(grids)).map((grid) => mergedTokens(grid, config));
+      const grids = await Promise.all(imagesOf(prompt).map(gridOfSource));
+      const counts = grids.map((grid) => mergedTokens(grid, config));
       return tokenizer.encodePrompt(prompt, counts).length;
+    },
+    async resizedSize(source) {
+      const [, rows, columns] = await gridOfSource(source);
+      const { patchSize } = config.vision;
+      return { width: columns * patchSize, height: rows * patchSize };
     },
     async checkImage(source) {
       gridOf(await loadImage(source, maxImagePixels), nameOf(source));

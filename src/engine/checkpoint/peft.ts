@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { z } from "zod";
 import { CheckpointError } from "../../errors";
-import { linearLayers } from "../../models/checkpoint/recorded";
+import { linearLayers, matrixModules } from "../../models/checkpoint/recorded";
 import { exists, readJson } from "../../models/files/directory";
 import { check, limits, orDefault, tokenIds } from "../../models/files/fields";
 import type { VisionLanguageModel } from "../../models/open-model";
@@ -94,8 +94,9 @@ export async function checkScale(path: string, { rank, alpha = 2 * rank, rsLora 
 /** What adapter_config.json says of an adapter. */
 export function peftConfig({ architecture, name, dir }: VisionLanguageModel, { trainable }: Policy, lora: LoraConfig) {
   const { rank, alpha = 2 * rank, rsLora = false } = lora;
-  const layers = linearLayers(architecture).map(({ name }) => name);
   const isAdapted = (name: string) => trainable.has(loraNames(name).a);
+  const modules = matrixModules(architecture);
+  const adapted = linearLayers(architecture).flatMap(({ name }) => (isAdapted(name) ? [name] : []));
   // PEFT knows no ids with a revision in them.
   const [base, revision = null] = name === dir ? [dir] : name.split("@");
   return {
@@ -108,18 +109,15 @@ export function peftConfig({ architecture, name, dir }: VisionLanguageModel, { t
     use_rslora: rsLora,
     lora_dropout: 0,
     bias: "none",
-    target_modules: [...new Set(layers.filter(isAdapted).map((name) => shortestTarget(name, layers, isAdapted)))],
+    target_modules: [...new Set(adapted.map((name) => shortestTarget(name, modules, isAdapted)))],
   };
 }
 
-/** The shortest end of a name by which PEFT, which knows more modules than these, adapts no layer but those that are. */
-function shortestTarget(name: string, layers: readonly string[], isAdapted: (name: string) => boolean): string {
+/** The shortest end of a name by which PEFT adapts no module except those that are adapted here. */
+function shortestTarget(name: string, modules: readonly string[], isAdapted: (name: string) => boolean): string {
   const parts = name.split(".");
   const ends = parts.map((_, i) => parts.slice(-1 - i).join("."));
   const means = (end: string) =>
-    !/^\d+$/.test(end) && [...layers, patchEmbedding].every((other) => !isTarget(other, end) || isAdapted(other));
+    !/^\d+$/.test(end) && modules.every((other) => !isTarget(other, end) || isAdapted(other));
   return ends.find(means) ?? name;
 }
-
-/** No linear layer to us; PEFT would adapt it by the name of those beside it. */
-const patchEmbedding = "visual.patch_embed.proj";

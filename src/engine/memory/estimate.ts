@@ -80,7 +80,7 @@ function compiled(
   runtimeSize?: number,
 ): Compiled {
   const { graph, outputs } = build((g) => bindWeights(policy, g));
-  const { folder = "", weightsStayInFiles = false } = weightStorage(policy);
+  const { folder, weightsStayInFiles } = weightStorage(policy);
   return { folder, ...sessionMemory(graph, outputs, weightsStayInFiles, runtimeSize) };
 }
 

@@ -33,6 +33,10 @@ export function linearLayers(architecture: Architecture): LinearLayer[] {
   return [...body.filter((layer) => !isVision(layer)), ...body.filter(isVision)];
 }
 
+/** Every module with a matrix, or with a kernel of more dimensions. */
+export const matrixModules = (architecture: Architecture): string[] =>
+  [...expectedTensors(architecture)].flatMap(([name, shape]) => (shape.length > 1 ? [moduleOf(name)] : []));
+
 const known = new WeakMap<Architecture, Recorded>();
 
 /** Builds the network at the smallest sizes, once, and notes which weights it asks for. */

@@ -4,5 +4,5 @@ export { configJson, loadConfig, type Qwen2VlConfig } from "../families/qwen2-vl
 export { readSafetensors, type StoredDtype, writeSafetensors } from "../files/safetensors";
 export type { DownloadProgress, OnDownload } from "../hub/progress";
 export { type ProcessedImage, smartResize } from "../inputs/image-processor";
-export { defaultModel } from "../open-model";
+export { defaultModel, openModel, type VisionLanguageModel } from "../open-model";
 export { initialiseCheckpoint, openQwen2Vl, type Qwen2Vl } from "./open";

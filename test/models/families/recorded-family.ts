@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { onnxBackend } from "../../../src/backends/onnx";
+import { memory } from "../../../src/cli/memory";
 import { mergeAdapter } from "../../../src/engine/checkpoint/merge";
 import { readSafetensors } from "../../../src/models/files/safetensors";
 import type { LossFn, TrainSequence } from "../../../src/trainer";
@@ -103,6 +104,16 @@ export async function describeContracts(family: string, shape: string): Promise<
       await mergeAdapter(join(dir, "adapter"), merged, { model });
       const expected = (await readSafetensors(join(dir, "arrays.safetensors"))).get("lora/logProbs")!.data;
       expect(largestError(await logProbsOf({ ...options, model: merged }, sequence), expected)).toBeLessThan(1e-5);
+    });
+
+    it("is foreseen by rise memory, in numbers", async () => {
+      let printed = "";
+      const write = (text: string) => {
+        printed += text;
+      };
+      expect(await memory(write, model)).toBe(0);
+      expect(printed).toContain("all weights, 8 at once, checkpointing");
+      expect(printed).not.toMatch(/NaN|undefined/);
     });
 
     it("is sampled in int8 with log-probs near those of float32, and in int4 less near", async () => {

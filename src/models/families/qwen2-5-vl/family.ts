@@ -1,7 +1,8 @@
 import type { Architecture, Family } from "../../parts/architecture";
 import { qwen2Shared } from "../qwen2/shared";
 import { configJson, kind, type Qwen25VlConfig, readConfig } from "./config";
-import { visionTables, visionTower } from "./vision";
+import { visionTower } from "./vision";
+import { visionTables } from "./windows";
 
 /** Bai et al., arXiv 2502.13923. */
 export const qwen25Vl: Family = {

@@ -1,73 +1,10 @@
 import { add, concat, type Graph, gather, reshape } from "../../../onnx/graph/graph";
 import type { Value } from "../../../onnx/graph/value";
-import type { Tensor } from "../../../onnx/runtime/session";
 import { type RotaryTables, visionAttention } from "../../parts/attention";
 import { patchWidth } from "../../parts/config";
 import { gatedMlp } from "../../parts/decoder";
 import { linear, rmsNorm, type Weights } from "../../parts/layers";
-import { type Grid, visionRotaryTables } from "../../parts/positions";
 import type { Qwen25VlConfig } from "./config";
-
-/** An image token covers a block of patches, which stay together; the blocks of an image are numbered row by row. */
-type Block = number;
-
-/**
- * Windows of `windowSize` pixels, from the upper left corner on; those at the right and lower edges are cut. Windows of equal size stand together,
- * so that they are computed together: a window attends to itself alone, and their order does not matter.
- * @returns [sizes][windows][blocks]
- */
-export function windowsOf([, height, width]: Grid, { vision }: Qwen25VlConfig): Block[][][] {
-  const { spatialMergeSize: merge, patchSize, windowSize } = vision;
-  const [rows, columns] = [height / merge, width / merge];
-  const side = Math.floor(windowSize / (patchSize * merge));
-  const bySize = new Map<number, Block[][]>();
-  for (let top = 0; top < rows; top += side)
-    for (let left = 0; left < columns; left += side) {
-      const window: Block[] = [];
-      for (let y = top; y < Math.min(top + side, rows); y++)
-        for (let x = left; x < Math.min(left + side, columns); x++) window.push(y * columns + x);
-      bySize.set(window.length, [...(bySize.get(window.length) ?? []), window]);
-    }
-  return [...bySize.values()];
-}
-
-/**
- * For one image: `order`, the block in each place of the tower; `places`, the place of each block; and for each size k of windows `cos.k` and
- * `sin.k`, the rotary tables of their patches, [windows, patches of one, headDim / 2].
- */
-export function visionTables(grid: Grid, config: Qwen25VlConfig): Record<string, Tensor> {
-  const { hiddenSize, heads, spatialMergeSize } = config.vision;
-  const area = spatialMergeSize ** 2;
-  const windows = windowsOf(grid, config);
-  const order = windows.flat(2);
-  const places = new Array<number>(order.length);
-  order.forEach((block, place) => {
-    places[block] = place;
-  });
-  const tables: Record<string, Tensor> = { order: integers(order), places: integers(places) };
-  const { cos, sin } = visionRotaryTables(grid, hiddenSize / heads, spatialMergeSize);
-  const half = hiddenSize / heads / 2;
-  windows.forEach((alike, k) => {
-    const shape = [alike.length, alike[0]!.length * area, half];
-    tables[`cos.${k}`] = { data: rowsOf(cos, alike.flat(), area * half), shape };
-    tables[`sin.${k}`] = { data: rowsOf(sin, alike.flat(), area * half), shape };
-  });
-  return tables;
-}
-
-const integers = (data: readonly number[]): Tensor => ({
-  data: BigInt64Array.from(data, BigInt),
-  shape: [data.length],
-});
-
-/** Some rows of a table, each `width` numbers. */
-function rowsOf(table: Float32Array, rows: readonly number[], width: number): Float32Array {
-  const data = new Float32Array(rows.length * width);
-  rows.forEach((row, i) => {
-    data.set(table.subarray(row * width, (row + 1) * width), i * width);
-  });
-  return data;
-}
 
 /**
  * Vision tower and merger for images of one grid: patches [images · patches, channels · 2 · 14²] → features [images · patches / 4, hidden]. Layers
@@ -83,28 +20,31 @@ export function visionTower(
 ): Value {
   const { vision, text } = config;
   const { hiddenSize, spatialMergeSize } = vision;
-  const each = spatialMergeSize ** 2;
+  const patchesOfToken = spatialMergeSize ** 2;
+  const tokens = (patches.shape[0] as number) / patchesOfToken;
   const width = patchWidth(config);
-  const blocks = (patches.shape[0] as number) / each;
-  const ordered = pick(g, reshape(g, patches, [blocks, each * width]), tables.order!);
+  const ordered = pick(g, reshape(g, patches, [tokens, patchesOfToken * width]), tables.order!);
   const size = [vision.inChannels, vision.temporalPatchSize, vision.patchSize, vision.patchSize];
-  const kernel = reshape(g, weights.tensor("visual.patch_embed.proj.weight", [hiddenSize, ...size]), [
-    hiddenSize,
-    width,
-  ]);
-  let x = g.op("Gemm", [reshape(g, ordered, [blocks * each, width]), kernel], { transB: true });
+  const kernel = weights.tensor("visual.patch_embed.proj.weight", [hiddenSize, ...size]);
+  const factors = [
+    reshape(g, ordered, [tokens * patchesOfToken, width]),
+    reshape(g, kernel, [hiddenSize, width]),
+  ] as const;
+  let x = g.op("Gemm", [...factors], { transB: true });
 
   const windows = rotaryOfWindows(tables);
   const whole = [joined(g, windows)];
   for (let i = 0; i < vision.depth; i++)
     x = layer(g, weights, config, `visual.blocks.${i}`, x, vision.fullAttention.includes(i) ? whole : windows);
 
-  const merged = reshape(g, rmsNorm(g, weights, "visual.merger.ln_q", x, epsilon), [blocks, each * hiddenSize]);
-  const wide = linear(g, weights, "visual.merger.mlp.0", merged, each * hiddenSize, { bias: true });
+  const mergedWidth = patchesOfToken * hiddenSize;
+  const merged = reshape(g, rmsNorm(g, weights, "visual.merger.ln_q", x, epsilon), [tokens, mergedWidth]);
+  const wide = linear(g, weights, "visual.merger.mlp.0", merged, mergedWidth, { bias: true });
   const features = linear(g, weights, "visual.merger.mlp.2", g.op("Gelu", [wide], {}), text.hiddenSize, { bias: true });
   return pick(g, features, tables.places!);
 }
 
+/** Of every RMSNorm of the tower. */
 const epsilon = 1e-6;
 
 /** Rows of x [images · n, width] by their number in each image, [images, n]. */

@@ -1,9 +1,13 @@
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
+import { estimateMemory } from "../../../../src/engine/memory/estimate";
+import { imaginedPolicy } from "../../../../src/engine/memory/shape-only-policy";
 import type { Qwen25VlConfig } from "../../../../src/models/families/qwen2-5-vl/config";
-import { visionTables, windowsOf } from "../../../../src/models/families/qwen2-5-vl/vision";
+import { qwen25VlArchitecture } from "../../../../src/models/families/qwen2-5-vl/family";
+import { visionTables, windowsOf } from "../../../../src/models/families/qwen2-5-vl/windows";
 import type { Grid } from "../../../../src/models/parts/positions";
+import { visionShape } from "../../../../src/models/parts/vision-inputs";
 
 /** Recorded by test/reference/families/record.py: transformers 5.24.0. */
 interface RecordedWindows {
@@ -71,4 +75,49 @@ describe("the tables of the vision tower", () => {
       "sin.2": [1, 4, 4],
     });
   });
+});
+
+describe("the memory of the vision tower", () => {
+  it("has scores of windows only, unless a layer has full attention", () => {
+    const activations = (fullAttention: readonly number[], sides: number) => {
+      const architecture = qwen25VlArchitecture(towerOf(fullAttention));
+      const vision = visionShape(architecture, [1, sides, sides], 1);
+      return estimateMemory(imaginedPolicy(architecture, "nothing", "F32"), { vision }).activations;
+    };
+    // With four times the patches, scores of windows are four times as many, and those of an image sixteen times.
+    expect(activations([], 64) / activations([], 32)).toBeLessThan(4.5);
+    expect(activations([1], 64) / activations([1], 32)).toBeGreaterThan(10);
+    expect(activations([1], 64)).toBeGreaterThan(5 * activations([], 64));
+  });
+});
+
+/** Qwen2.5-VL with two vision layers and one text layer. */
+const towerOf = (fullAttention: readonly number[]): Qwen25VlConfig => ({
+  text: {
+    vocabSize: 291,
+    hiddenSize: 32,
+    intermediateSize: 48,
+    layers: 1,
+    heads: 4,
+    kvHeads: 2,
+    headDim: 8,
+    rmsNormEps: 1e-6,
+    ropeTheta: 1e6,
+    mropeSection: [1, 1, 2],
+    tieWordEmbeddings: true,
+    contextLength: 512,
+  },
+  vision: {
+    depth: 2,
+    hiddenSize: 32,
+    intermediateSize: 48,
+    heads: 4,
+    windowSize: 112,
+    fullAttention,
+    patchSize: 14,
+    temporalPatchSize: 2,
+    spatialMergeSize: 2,
+    inChannels: 3,
+  },
+  tokens: { image: 289, video: 290, visionStart: 287, visionEnd: 288, eos: [284], pad: 285 },
 });
