@@ -2,11 +2,16 @@ import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { afterAll, describe, expect, it } from "vitest";
 import { createAdapter, type TrainableTensor } from "../../../../src/engine/adapter";
-import type { Policy } from "../../../../src/engine/policy";
+import { trainingGraph } from "../../../../src/engine/graphs/training";
+import { imaginedPolicy } from "../../../../src/engine/memory/shape-only-policy";
+import { bindWeights, type Policy } from "../../../../src/engine/policy";
 import { createSampler } from "../../../../src/engine/sampling/sampler";
 import { microBatches, planBatch, type ScoredRow } from "../../../../src/engine/shared-prefixes";
 import { createTrainingPass, type TrainingPass } from "../../../../src/engine/training/pass";
+import type { Qwen3VlConfig } from "../../../../src/models/families/qwen3-vl/config";
+import { qwen3VlArchitecture } from "../../../../src/models/families/qwen3-vl/family";
 import { openModel } from "../../../../src/models/open-model";
+import { visionShape } from "../../../../src/models/parts/vision-inputs";
 import type { Prompt } from "../../../../src/types";
 import { largestError, type ReferenceCase } from "../../reference";
 
@@ -77,6 +82,20 @@ describe("the features of deeper blocks", () => {
         const gap = gradient.map((x, i) => x - expected.get(name)![i]!);
         expect(norm(gap) / norm(expected.get(name)!), name).toBeLessThan(1e-5);
       }
+  });
+
+  it("are differentiated once through the tower, whether layers are computed again or not", () => {
+    const { config } = architecture;
+    const nodesOf = (depth: number, recompute: boolean) => {
+      const tower = { ...(config as Qwen3VlConfig).vision, depth, deepstack: [depth - 2, depth - 1] };
+      const deep = qwen3VlArchitecture({ ...(config as Qwen3VlConfig), vision: tower });
+      const policy = imaginedPolicy(deep, "everything", "F32");
+      const shape = { batch: 1, time: 16, targets: 8, featureRows: 4, temperature: 1, recompute };
+      const pictures = [visionShape(deep, [1, 4, 4], 1)];
+      return trainingGraph(deep, { ...shape, pictures }, (g) => bindWeights(policy, g)).graph.nodes.size;
+    };
+    const [few, many] = [3, 9];
+    expect(nodesOf(many, true) - nodesOf(few, true)).toBe(nodesOf(many, false) - nodesOf(few, false));
   });
 
   it("decide what a prompt with an image says, and nothing of one without", async () => {
