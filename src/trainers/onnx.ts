@@ -26,7 +26,7 @@ import { checkRows, forwardBackwardOver } from "./forward-backward";
 import { checkFinite, readOptimizer, saveOptimizer } from "./optimizer-files";
 
 export interface OnnxTrainerOptions {
-  /** A Qwen2-VL or Qwen2.5-VL checkpoint: a Hugging Face directory, or a hub id, "owner/name" or "owner/name@revision" (`defaultModel`). */
+  /** A Qwen2-VL, Qwen2.5-VL or Qwen3-VL checkpoint: a Hugging Face directory, or a hub id, "owner/name" or "owner/name@revision" (`defaultModel`). */
   readonly model?: string;
   /** Train an adapter instead of every weight. */
   readonly lora?: LoraConfig;
@@ -80,7 +80,7 @@ const names: Names<OnnxTrainerOptions> = {
 };
 
 /**
- * Trains a Qwen2-VL or Qwen2.5-VL checkpoint in this process.
+ * Trains a Qwen2-VL, Qwen2.5-VL or Qwen3-VL checkpoint in this process.
  * @throws ConfigError or DataError for a checkpoint that cannot be used, naming the file and what was expected; BackendError for a device that
  * does not work, or a hub that cannot be reached
  */

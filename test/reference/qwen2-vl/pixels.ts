@@ -17,8 +17,7 @@ export async function comparePixels(python: Python, scratch: string): Promise<Co
   const out = join(scratch, "pixels");
   await python(join(here, "pixels.py"), join(here, "../data"), out);
   const arrays = await readSafetensors(join(out, "arrays.safetensors"));
-  const processor = async (dir: string) =>
-    loadImageProcessor(join(out, dir), await loadArchitecture(join(out, dir)));
+  const processor = async (dir: string) => loadImageProcessor(join(out, dir), await loadArchitecture(join(out, dir)));
   const [qwen2, qwen3] = [await processor("checkpoint"), await processor("qwen3-vl")];
   const comparisons = {
     torchvision: differences(qwen2, clip),

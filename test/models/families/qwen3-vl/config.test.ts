@@ -1,8 +1,12 @@
 import { readFileSync } from "node:fs";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
 import { ConfigError } from "../../../../src/errors";
 import { expectedTensors } from "../../../../src/models/checkpoint/recorded";
+import { loadArchitecture } from "../../../../src/models/families";
 import { configJson, readConfig } from "../../../../src/models/families/qwen3-vl/config";
 import { qwen3VlArchitecture } from "../../../../src/models/families/qwen3-vl/family";
 
@@ -69,7 +73,14 @@ const small = { deepstack_visual_indexes: [5, 11, 17], depth: 24, hidden_size: 1
 const large = { deepstack_visual_indexes: [8, 16, 24], depth: 27, hidden_size: 1152, intermediate_size: 4304 };
 const twoBillion = published({ hidden: 2048, intermediate: 6144, layers: 28, heads: 16, tied: true, tower: small });
 const fourBillion = published({ hidden: 2560, intermediate: 9728, layers: 36, heads: 32, tied: true, tower: small });
-const eightBillion = published({ hidden: 4096, intermediate: 12_288, layers: 36, heads: 32, tied: false, tower: large });
+const eightBillion = published({
+  hidden: 4096,
+  intermediate: 12_288,
+  layers: 36,
+  heads: 32,
+  tied: false,
+  tower: large,
+});
 
 describe("a configuration of Qwen3-VL", () => {
   it("is read as transformers 5 saves it", () => {
@@ -169,7 +180,10 @@ describe("a configuration that the network of Qwen3-VL cannot represent", () => 
     ["vision_config.patch_size", tower({ patch_size: [16, 16] })],
     ["vision_config.depth", tower({ depth: 1e8 })],
     ["vision_config.num_position_embeddings", tower({ num_position_embeddings: 0 })],
-    ["vision_config.deepstack_visual_indexes: expected different blocks from 0 to 2", tower({ deepstack_visual_indexes: [3] })],
+    [
+      "vision_config.deepstack_visual_indexes: expected different blocks from 0 to 2",
+      tower({ deepstack_visual_indexes: [3] }),
+    ],
     ["vision_config.deepstack_visual_indexes", tower({ deepstack_visual_indexes: [-1] })],
     ["vision_config.deepstack_visual_indexes", tower({ deepstack_visual_indexes: [1, 1] })],
     ["vision_config.deepstack_visual_indexes", tower({ deepstack_visual_indexes: 1 })],
@@ -181,5 +195,18 @@ describe("a configuration that the network of Qwen3-VL cannot represent", () => 
     expect(loading).toThrow(ConfigError);
     expect(loading).toThrow(key);
     expect(loading).toThrow("dir/config.json");
+  });
+});
+
+describe("a mixture of experts", () => {
+  it("is refused by its name, with the names of the families that can be opened", async () => {
+    const dir = await mkdtemp(join(tmpdir(), "rise-moe-"));
+    try {
+      await writeFile(join(dir, "config.json"), JSON.stringify({ ...saved, model_type: "qwen3_vl_moe" }));
+      await expect(loadArchitecture(dir)).rejects.toThrow(ConfigError);
+      await expect(loadArchitecture(dir)).rejects.toThrow(/expected .*"qwen3_vl"; found "qwen3_vl_moe"/);
+    } finally {
+      await rm(dir, { recursive: true });
+    }
   });
 });

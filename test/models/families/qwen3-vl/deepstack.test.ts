@@ -42,9 +42,7 @@ afterAll(() => Promise.all([sampler, ...Object.values(passes)].map((owner) => ow
 const promptOf = ({ messages }: ReferenceCase): Prompt =>
   messages.map(({ role, content }) => ({
     role,
-    content: content.map((part) =>
-      part.type === "image" ? { ...part, image: `${data}/images/${part.image}` } : part,
-    ),
+    content: content.map((part) => (part.type === "image" ? { ...part, image: `${data}/images/${part.image}` } : part)),
   }));
 /** One image, two images, none: three completions of each prompt, so that their prompts are computed once. */
 const chosen = ["hall.jpg", "two pictures", "words only"].map((name) => cases.find((each) => each.name === name)!);

@@ -20,7 +20,10 @@ interface RecordedPositions {
 }
 
 const recorded: readonly RecordedPositions[] = JSON.parse(
-  readFileSync(fileURLToPath(new URL("../../../reference/data/families/qwen3-vl/tables.json", import.meta.url)), "utf8"),
+  readFileSync(
+    fileURLToPath(new URL("../../../reference/data/families/qwen3-vl/tables.json", import.meta.url)),
+    "utf8",
+  ),
 );
 
 const configOf = (positions: number, spatialMergeSize: number) =>
