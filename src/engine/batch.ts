@@ -1,31 +1,26 @@
 import { ShapeError } from "../errors";
 import type { ProcessedImage } from "../models/inputs/image-processor";
+import type { Row } from "../models/inputs/row";
 import type { Architecture } from "../models/parts/architecture";
 import { mergedTokens } from "../models/parts/config";
 import type { Grid } from "../models/parts/positions";
 import type { Tensor } from "../onnx/runtime/session";
 
-/** A token sequence with its pictures, in the order of their places in it. */
-export interface ModelRow {
-  readonly tokens: readonly number[];
-  readonly images: readonly ProcessedImage[];
-}
-
 /**
- * The distinct pictures of a batch, grouped by grid because one vision graph sees pictures of one size. The last picture of a group is repeated
- * up to a power of two, so that few graphs serve batches of any size.
+ * The distinct images of a batch, grouped by grid because one vision graph sees images of one size. The last image of a group is repeated up to
+ * a power of two, so that few graphs serve batches of any size.
  */
 export interface ImageGroups {
   readonly groups: readonly {
     readonly grid: Grid;
     readonly images: readonly ProcessedImage[];
   }[];
-  /** First row of each picture among the concatenated features. */
+  /** First row of each image among the concatenated features. */
   readonly offsets: ReadonlyMap<ProcessedImage, number>;
   readonly featureRows: number;
 }
 
-export function groupImages(rows: readonly ModelRow[], { config }: Architecture): ImageGroups {
+export function groupImages(rows: readonly Pick<Row, "tokens" | "images">[], { config }: Architecture): ImageGroups {
   const byGrid = new Map<string, ProcessedImage[]>();
   for (const image of new Set(rows.flatMap(({ images }) => images))) {
     const key = image.grid.join("×");
@@ -85,74 +80,84 @@ export interface Layout {
   readonly source: Tensor<BigInt64Array>;
   readonly cos: Tensor<Float32Array>;
   readonly sin: Tensor<Float32Array>;
-  /** First place of each row's tokens: 0, or the padding on its left. */
+  /** First place of each part's tokens: 0, or the padding on its left. */
   readonly starts: readonly number[];
-  /** Position of each row's next token. */
+  /** Position of the token that follows each row. */
   readonly next: readonly number[];
 }
 
-/** A row, or the part of it from one token to another. */
-export interface RowPart extends ModelRow {
-  readonly promptLength?: number;
-  readonly from?: number;
-  readonly to?: number;
+/** A row from one token to another. */
+export interface RowPart {
+  readonly row: Row;
+  readonly from: number;
+  readonly to: number;
 }
 
+/** A row from its first token to its last. */
+export const wholeRow = (row: Row): RowPart => ({ row, from: 0, to: row.tokens.length });
+
 /**
- * Lays rows, or parts of them, out as [rows, time], padded on one side; padding is computed but never attended to. A picture token that stands
- * behind a row's prompt is a word like others, as it is to transformers' `generate`: the model wrote it, and there is no picture.
+ * Lays parts of rows out as [parts, time], padded on one side; padding is computed but never attended to. An image token behind a row's prompt is
+ * a word like others, as it is to transformers' `generate`: the model wrote it, and no image belongs to it.
  */
 export function layOut(
-  rows: readonly RowPart[],
+  parts: readonly RowPart[],
   time: number,
   side: "left" | "right",
-  { offsets }: ImageGroups,
+  groups: ImageGroups,
   architecture: Architecture,
 ): Layout {
-  const { config } = architecture;
-  const { text, tokens: special } = config;
-  const half = text.headDim / 2;
-  const places = rows.length * time;
+  const half = architecture.config.text.headDim / 2;
+  const places = parts.length * time;
   const tokenIds = new BigInt64Array(places);
   const source = BigInt64Array.from({ length: places }, (_, i) => BigInt(i));
   const cos = new Float32Array(places * half).fill(1);
   const sin = new Float32Array(places * half);
   const starts: number[] = [];
   const next: number[] = [];
-
-  rows.forEach(({ tokens, images, promptLength = tokens.length, from = 0, to = tokens.length }, r) => {
+  parts.forEach(({ row, from, to }, r) => {
     if (to - from > time) throw new ShapeError(`row ${r}: ${to - from} tokens do not fit ${time}`);
-    const start = r * time + (side === "left" ? time - (to - from) : 0);
-    starts.push(start - r * time);
-    const grids = images.map(({ grid }) => grid);
-    const positions = architecture.positions(tokens, grids, promptLength);
-    next.push(positions.next);
+    const start = side === "left" ? time - (to - from) : 0;
+    const first = r * time + start;
+    const grids = row.images.map(({ grid }) => grid);
+    const positions = architecture.positions(row.tokens, grids, row.promptLength);
     const tables = architecture.rotary(positions);
-    cos.set(tables.cos.subarray(from * half, to * half), start * half);
-    sin.set(tables.sin.subarray(from * half, to * half), start * half);
-    const features = images.flatMap((image) => {
-      const first = offsets.get(image)!;
-      return Array.from({ length: mergedTokens(image.grid, config) }, (_, i) => first + i);
-    });
-    let seen = 0;
-    tokens.forEach((token, i) => {
-      const feature = token === special.image && i < promptLength ? features[seen++]! : undefined;
-      if (i < from || i >= to) return;
-      tokenIds[start + i - from] = BigInt(token);
-      if (feature !== undefined) source[start + i - from] = BigInt(places + feature);
-    });
-    if (seen !== features.length)
-      throw new ShapeError(
-        `row ${r}: ${seen} image tokens, but its ${images.length} pictures have ${features.length} features`,
-      );
+    cos.set(tables.cos.subarray(from * half, to * half), first * half);
+    sin.set(tables.sin.subarray(from * half, to * half), first * half);
+    const features = featuresOf(row, r, groups, architecture);
+    for (let i = from; i < to; i++) {
+      tokenIds[first + i - from] = BigInt(row.tokens[i]!);
+      const feature = features.get(i);
+      if (feature !== undefined) source[first + i - from] = BigInt(places + feature);
+    }
+    starts.push(start);
+    next.push(positions.next);
   });
-
   return {
     tokenIds: { data: tokenIds, shape: [places] },
     source: { data: source, shape: [places] },
-    cos: { data: cos, shape: [rows.length, time, half] },
-    sin: { data: sin, shape: [rows.length, time, half] },
+    cos: { data: cos, shape: [parts.length, time, half] },
+    sin: { data: sin, shape: [parts.length, time, half] },
     starts,
     next,
   };
+}
+
+/** The feature of each image token of a row's prompt. */
+function featuresOf(
+  { tokens, images, promptLength }: Row,
+  r: number,
+  { offsets }: ImageGroups,
+  { config }: Architecture,
+): ReadonlyMap<number, number> {
+  const features = images.flatMap((image) => {
+    const first = offsets.get(image)!;
+    return Array.from({ length: mergedTokens(image.grid, config) }, (_, i) => first + i);
+  });
+  const places = tokens.flatMap((token, i) => (token === config.tokens.image && i < promptLength ? [i] : []));
+  if (places.length !== features.length)
+    throw new ShapeError(
+      `row ${r}: ${places.length} image tokens, but its ${images.length} pictures have ${features.length} features`,
+    );
+  return new Map(places.map((place, i) => [place, features[i]!]));
 }

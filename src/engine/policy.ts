@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { DataError } from "../errors";
 import { roundings } from "../models/checkpoint/quantize";
-import type { Checkpoint } from "../models/checkpoint/weights";
+import type { Checkpoint, RoundedLayer } from "../models/checkpoint/weights";
 import type { Architecture } from "../models/parts/architecture";
 import type { Weights } from "../models/parts/layers";
 import { add, cast, type Graph, gather } from "../onnx/graph/graph";
@@ -44,21 +44,11 @@ export function bindWeights(policy: Policy, g: Graph): Weights & { readonly inpu
   // Cast where it is used: one float32 copy for all uses would live as long as the run.
   const tensor = (name: string) => cast(g, weight(name), "float32");
 
-  const roundedProduct = (graph: Graph, module: string, x: Value): Value | undefined => {
-    const rounded = policy.checkpoint.rounded?.get(module);
-    if (!rounded) return undefined;
-    const { precision, numbers, scale } = rounded;
-    const { dtype, product } = roundings[precision];
-    const constant = (name: string, type: "int8" | "uint8" | "float32", stored: typeof numbers) =>
-      g.external(`${module}.${name}`, type, stored.shape, stored);
-    return product(graph, x, constant("numbers", dtype, numbers), constant("scale", "float32", scale));
-  };
-
   const halfProduct = (graph: Graph, module: string, x: Value): Value | undefined => {
     if (!policy.halfProducts || module === policy.architecture.head) return undefined;
     const matrix = weight(`${module}.weight`);
     if (matrix.dtype === "float32") return undefined;
-    return cast(graph, graph.op("Gemm", [cast(graph, x, matrix.dtype), matrix], { transB: true }), "float32");
+    return cast(graph, gemm(graph, cast(graph, x, matrix.dtype), matrix), "float32");
   };
 
   return {
@@ -67,12 +57,9 @@ export function bindWeights(policy: Policy, g: Graph): Weights & { readonly inpu
     product(graph, module, x, _, { bias, residual } = {}) {
       // One sum is part of the product where it can be: one pass less over memory, and one operator less.
       const c = bias ?? residual;
-      let y = roundedProduct(graph, module, x) ?? halfProduct(graph, module, x);
-      if (y) y = c ? add(graph, y, c) : y;
-      else {
-        const factors = [x, tensor(`${module}.weight`)] as const;
-        y = graph.op("Gemm", c ? [...factors, c] : [...factors], { transB: true });
-      }
+      const rounded = policy.checkpoint.rounded?.get(module);
+      const apart = rounded ? productWith(graph, g, module, x, rounded) : halfProduct(graph, module, x);
+      const y = apart ? (c ? add(graph, apart, c) : apart) : gemm(graph, x, tensor(`${module}.weight`), c);
       return bias && residual ? add(graph, residual, y) : y;
     },
     rows: (graph, name, _, indices) => cast(graph, gather(graph, weight(name), indices), "float32"),
@@ -83,6 +70,18 @@ export function bindWeights(policy: Policy, g: Graph): Weights & { readonly inpu
       return { a: trainable(names.a, a), b: trainable(names.b, b), scale: loraScale(policy.lora) };
     },
   };
+}
+
+/** x·Wᵀ (+ c). */
+const gemm = (g: Graph, x: Value, w: Value, c?: Value): Value => g.op("Gemm", c ? [x, w, c] : [x, w], { transB: true });
+
+/** x·Ŵᵀ with a quantized matrix, as nodes of `graph` over constants of `g`. */
+function productWith(graph: Graph, g: Graph, module: string, x: Value, rounded: RoundedLayer): Value {
+  const { precision, numbers, scale } = rounded;
+  const { dtype, product } = roundings[precision];
+  const constant = (name: string, type: "int8" | "uint8" | "float32", stored: typeof numbers) =>
+    g.external(`${module}.${name}`, type, stored.shape, stored);
+  return product(graph, x, constant("numbers", dtype, numbers), constant("scale", "float32", scale));
 }
 
 /** SHA-256 of the trainable tensors. */

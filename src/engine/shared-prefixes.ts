@@ -1,13 +1,6 @@
 import type { ProcessedImage } from "../models/inputs/image-processor";
-import { roundUp } from "./batch";
-
-/** A row whose tokens from `promptLength` (1 or more) on are scored. */
-export interface ScoredRow {
-  readonly tokens: readonly number[];
-  /** In the order of their places in the prompt. */
-  readonly images: readonly ProcessedImage[];
-  readonly promptLength: number;
-}
+import type { Row } from "../models/inputs/row";
+import { type RowPart, roundUp } from "./batch";
 
 /** Rows that begin with the same pictures and tokens. */
 export interface PrefixGroup {
@@ -21,7 +14,7 @@ export interface PrefixGroup {
 export const timeStep = 16;
 
 /** All rows in groups, so that as many tokens as possible are shared. */
-export function groupByPrefix(rows: readonly ScoredRow[]): PrefixGroup[] {
+export function groupByPrefix(rows: readonly Row[]): PrefixGroup[] {
   const ids = new Map<ProcessedImage, number>();
   for (const image of rows.flatMap(({ images }) => images)) if (!ids.has(image)) ids.set(image, ids.size);
   const byPictures = new Map<string, number[]>();
@@ -33,7 +26,7 @@ export function groupByPrefix(rows: readonly ScoredRow[]): PrefixGroup[] {
 }
 
 /** The best way to cut rows, in the order of their tokens, into groups of neighbours: other groups would share no more. */
-function groupNeighbours(rows: readonly ScoredRow[], some: readonly number[]): PrefixGroup[] {
+function groupNeighbours(rows: readonly Row[], some: readonly number[]): PrefixGroup[] {
   const own = new Map(some.map((i) => [i, rows[i]!.tokens.slice(0, rows[i]!.promptLength - 1)]));
   const order = [...some].sort((a, b) => compareTokens(own.get(a)!, own.get(b)!) || a - b);
   const prompts = order.map((i) => own.get(i)!);
@@ -73,7 +66,7 @@ function compareTokens(a: readonly number[], b: readonly number[]): number {
 export type MicroBatch = readonly PrefixGroup[];
 
 /** Rows that share a prefix side by side, then those of similar length; those of one size of picture together, so that it is encoded once. */
-export function microBatches(rows: readonly ScoredRow[], rowsAtOnce: number): MicroBatch[] {
+export function microBatches(rows: readonly Row[], rowsAtOnce: number): MicroBatch[] {
   const groups = groupByPrefix(rows)
     .map((group) => ({
       group,
@@ -101,32 +94,25 @@ export function microBatches(rows: readonly ScoredRow[], rowsAtOnce: number): Mi
   return batches;
 }
 
-/** The part of a row from one token to another. */
-export interface Span {
-  readonly row: ScoredRow;
-  readonly from: number;
-  readonly to: number;
-}
-
 /** How a micro-batch is laid out: prefixes, if any, in front of the rows' own parts, each padded to one length. */
 export interface BatchPlan {
-  readonly prefixes: readonly Span[];
+  readonly prefixes: readonly RowPart[];
   readonly prefixTime: number;
-  readonly rows: readonly (Span & { readonly prefix: number })[];
+  readonly rows: readonly (RowPart & { readonly prefix: number })[];
   readonly time: number;
 }
 
 /** Shares prefixes where it saves at least this part of the places that are computed: taking them apart and joining them costs something. */
 const worthwhile = 0.1;
 
-export function planBatch(rows: readonly ScoredRow[], batch: MicroBatch): BatchPlan {
+export function planBatch(rows: readonly Row[], batch: MicroBatch): BatchPlan {
   const all = batch.flatMap((group) => group.rows.map((i) => rows[i]!));
   const whole = all.map((row) => ({ row, from: 0, to: row.tokens.length, prefix: 0 }));
   const apart: BatchPlan = { prefixes: [], prefixTime: 0, rows: whole, time: longest(whole) };
 
   const several = batch.filter((group) => group.rows.length > 1);
   const prefixTime = roundUp(Math.max(0, ...several.map(({ shared }) => shared)), timeStep);
-  const prefixes = batch.map(({ rows: [first], shared }): Span => {
+  const prefixes = batch.map(({ rows: [first], shared }): RowPart => {
     return { row: rows[first!]!, from: 0, to: Math.min(shared, prefixTime) };
   });
   const own = batch.flatMap((group, prefix) =>
@@ -138,4 +124,4 @@ export function planBatch(rows: readonly ScoredRow[], batch: MicroBatch): BatchP
 
 const placesOf = ({ prefixes, prefixTime, rows, time }: BatchPlan) => prefixes.length * prefixTime + rows.length * time;
 
-const longest = (spans: readonly Span[]) => roundUp(Math.max(...spans.map(({ from, to }) => to - from)), timeStep);
+const longest = (spans: readonly RowPart[]) => roundUp(Math.max(...spans.map(({ from, to }) => to - from)), timeStep);

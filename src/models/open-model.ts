@@ -1,5 +1,4 @@
 import { stat } from "node:fs/promises";
-import type { ModelRow } from "../engine/batch";
 import { ConfigError } from "../errors";
 import { defaultMaxPixels, nameOf } from "../files/image";
 import { shown } from "../options/display";
@@ -11,6 +10,7 @@ import type { OnDownload } from "./hub/progress";
 import { resolveModel } from "./hub/resolve";
 import { imageSize, loadImage } from "./inputs/image";
 import { loadImageProcessor, type ProcessedImage } from "./inputs/image-processor";
+import type { Row } from "./inputs/row";
 import { type ChatTokenizer, loadTokenizer } from "./inputs/tokenizer";
 import type { Architecture } from "./parts/architecture";
 import { mergedTokens, type VlmConfig } from "./parts/config";
@@ -25,7 +25,7 @@ export interface VisionLanguageModel {
   readonly tokenizer: ChatTokenizer;
   readonly checkpoint: Checkpoint;
   /** Token ids and pictures of a prompt. */
-  encodePrompt(prompt: Prompt): Promise<ModelRow>;
+  encodePrompt(prompt: Prompt): Promise<Row>;
   /** How many token ids that would be; pictures' headers are read, not their pixels. */
   countTokens(prompt: Prompt): Promise<number>;
   /**
@@ -71,7 +71,8 @@ export async function openModel(
     async encodePrompt(prompt) {
       const images = await Promise.all(imagesOf(prompt).map(picture));
       const counts = images.map(({ grid }) => mergedTokens(grid, config));
-      return { tokens: tokenizer.encodePrompt(prompt, counts), images };
+      const tokens = tokenizer.encodePrompt(prompt, counts);
+      return { tokens, images, promptLength: tokens.length };
     },
     async countTokens(prompt) {
       const grids = await Promise.all(imagesOf(prompt).map(gridOfSource));

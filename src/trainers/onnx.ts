@@ -6,13 +6,13 @@ import { checkMemory } from "../engine/memory/estimate";
 import { type Policy, referenceFeeds } from "../engine/policy";
 import { checkPrecision, inHalf } from "../engine/precision";
 import { createSampler } from "../engine/sampling/sampler";
-import type { ScoredRow } from "../engine/shared-prefixes";
 import { createTrainingPass } from "../engine/training/pass";
 import { CheckpointError, ConfigError, DataError, TrainingError } from "../errors";
 import { sumsFile, sumsProblem } from "../files/checksums";
 import type { Precision } from "../models/checkpoint/quantize";
 import { exists } from "../models/files/directory";
 import type { OnDownload } from "../models/hub/progress";
+import type { Row } from "../models/inputs/row";
 import { defaultModel, openModel, type VisionLanguageModel } from "../models/open-model";
 import { type Device, placeOn } from "../onnx/runtime/device";
 import { adamw, chain, clipByGlobalNorm, type GradientTransform, globalNorm } from "../optim";
@@ -239,17 +239,13 @@ function scoredRows(
   model: VisionLanguageModel,
   sequences: readonly TrainSequence[],
   { temperature = 1, signal }: ScoringOptions,
-): Promise<ScoredRow[]> {
+): Promise<Row[]> {
   signal?.throwIfAborted();
   checkNumber("onnxTrainer", `a temperature ${divisors}`, temperature, isDivisor(temperature));
   return Promise.all(sequences.map((sequence, i) => scoredRow(model, sequence, i)));
 }
 
-async function scoredRow(
-  model: VisionLanguageModel,
-  { prompt, completion }: TrainSequence,
-  i: number,
-): Promise<ScoredRow> {
+async function scoredRow(model: VisionLanguageModel, { prompt, completion }: TrainSequence, i: number): Promise<Row> {
   const { vocabSize } = model.config.text;
   const bad = completion.findIndex((id) => !(Number.isInteger(id) && id >= 0 && id < vocabSize));
   if (bad >= 0)

@@ -3,12 +3,13 @@ import { createAdapter, type LoraConfig, type TrainableTensor } from "../../src/
 import { groupImages, visionFeeds } from "../../src/engine/batch";
 import { trainingGraph } from "../../src/engine/graphs/training";
 import { bindWeights, type Policy } from "../../src/engine/policy";
-import type { BatchPlan, ScoredRow } from "../../src/engine/shared-prefixes";
+import type { BatchPlan } from "../../src/engine/shared-prefixes";
 import { targetFeeds, tokenFeeds } from "../../src/engine/training/feeds";
 import { expectedTensors } from "../../src/models/checkpoint/recorded";
 import type { Checkpoint } from "../../src/models/checkpoint/weights";
 import type { Qwen2VlConfig } from "../../src/models/families/qwen2-vl/config";
 import { qwen2VlArchitecture } from "../../src/models/families/qwen2-vl/family";
+import type { Row } from "../../src/models/inputs/row";
 import type { Architecture } from "../../src/models/parts/architecture";
 import type { Grid } from "../../src/models/parts/positions";
 import { visionShape } from "../../src/models/parts/vision-inputs";
@@ -55,7 +56,7 @@ const picture = (grid: Grid) => ({ grid, pixelValues: normal(sizeOf(grid) * 8, 1
 const [square, broad] = [picture([1, 2, 2]), picture([1, 2, 4])];
 const image = 10;
 
-const whole = (row: ScoredRow) => ({ row, from: 0, to: row.tokens.length, prefix: 0 });
+const whole = (row: Row) => ({ row, from: 0, to: row.tokens.length, prefix: 0 });
 
 /** Two rows of different length, so that one is padded; they share a picture, and one has a second of another size. */
 const apart: BatchPlan = {
@@ -69,11 +70,11 @@ const apart: BatchPlan = {
 };
 
 /** Two rows that go on from the same tokens and picture, and one from fewer of others, so that its prefix is padded. */
-const endingIn = (...end: number[]): ScoredRow => ({
+const endingIn = (...end: number[]): Row => ({
   ...{ tokens: [8, image, image, 7, 1, ...end], images: [broad], promptLength: 5 },
 });
 const [first, second] = [endingIn(2), endingIn(3, 4)];
-const third: ScoredRow = { tokens: [0, 8, image, 7, 4], images: [square], promptLength: 4 };
+const third: Row = { tokens: [0, 8, image, 7, 4], images: [square], promptLength: 4 };
 const behindPrefixes: BatchPlan = {
   prefixes: [
     { row: first, from: 0, to: 4 },

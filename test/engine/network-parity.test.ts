@@ -3,9 +3,10 @@ import type { TrainableTensor } from "../../src/engine/adapter";
 import { groupImages } from "../../src/engine/batch";
 import type { Policy } from "../../src/engine/policy";
 import { createSampler } from "../../src/engine/sampling/sampler";
-import { microBatches, planBatch, type ScoredRow } from "../../src/engine/shared-prefixes";
+import { microBatches, planBatch } from "../../src/engine/shared-prefixes";
 import { createTrainingPass } from "../../src/engine/training/pass";
 import { ShapeError } from "../../src/errors";
+import type { Row } from "../../src/models/inputs/row";
 import { openModel } from "../../src/models/open-model";
 import {
   checkpointDir,
@@ -38,7 +39,7 @@ const passes = [1, 16].map((rowsAtOnce) =>
 const [alone, together] = passes;
 afterAll(() => Promise.all([...Object.values(samplers), ...passes].map((owner) => owner.dispose())));
 
-async function scoredRow(from: ReferenceCase): Promise<ScoredRow> {
+async function scoredRow(from: ReferenceCase): Promise<Row> {
   const { tokens, images } = await model.encodePrompt(promptOf(from));
   return { tokens: [...tokens, ...from.completionIds], images, promptLength: tokens.length };
 }
@@ -251,7 +252,7 @@ const plain = (height: number, width: number) => ({
 /** ∂⟨cotangents, logProbs⟩/∂w of every parameter, summed over micro-batches. */
 async function gradientsOf(
   pass: typeof alone,
-  rows: readonly ScoredRow[],
+  rows: readonly Row[],
   cotangents: readonly ArrayLike<number>[],
 ): Promise<Map<string, Float64Array>> {
   const sums = new Map<string, Float64Array>();

@@ -1,12 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import {
-  groupByPrefix,
-  microBatches,
-  type PrefixGroup,
-  planBatch,
-  type ScoredRow,
-} from "../../src/engine/shared-prefixes";
+import { groupByPrefix, microBatches, type PrefixGroup, planBatch } from "../../src/engine/shared-prefixes";
+import type { Row } from "../../src/models/inputs/row";
 
 const pictures = [0, 1].map((i) => ({ grid: [1, 2, 2 + 2 * i] as const, pixelValues: new Float32Array(0) }));
 
@@ -17,7 +12,7 @@ const row = fc
     images: fc.constantFrom([], [pictures[0]!], [pictures[1]!], [pictures[0]!, pictures[1]!]),
     scored: fc.nat(7),
   })
-  .map(({ tokens, images, scored }): ScoredRow => {
+  .map(({ tokens, images, scored }): Row => {
     return { tokens, images, promptLength: Math.max(1, tokens.length - scored) };
   });
 const someRows = fc.array(row, { minLength: 1, maxLength: 6 });
@@ -26,19 +21,19 @@ const saved = (groups: readonly PrefixGroup[]) =>
   groups.reduce((sum, { rows, shared }) => sum + (rows.length - 1) * shared, 0);
 
 /** How many tokens some rows can share. */
-function common(rows: readonly ScoredRow[]): number {
-  const [{ tokens, images }] = rows as [ScoredRow];
+function common(rows: readonly Row[]): number {
+  const [{ tokens, images }] = rows as [Row];
   if (rows.some((other) => String(other.images.map(id)) !== String(images.map(id)))) return 0;
   let n = 0;
   while (rows.every((other) => n < other.promptLength - 1 && other.tokens[n] === tokens[n])) n++;
   return n;
 }
-const id = (image: ScoredRow["images"][number]) => pictures.indexOf(image as (typeof pictures)[number]);
+const id = (image: Row["images"][number]) => pictures.indexOf(image as (typeof pictures)[number]);
 
 /** The most that any way to group rows saves. */
-function mostSaved(rows: readonly ScoredRow[]): number {
+function mostSaved(rows: readonly Row[]): number {
   if (rows.length === 0) return 0;
-  const [first, ...others] = rows as [ScoredRow, ...ScoredRow[]];
+  const [first, ...others] = rows as [Row, ...Row[]];
   let most = 0;
   for (let subset = 0; subset < 2 ** others.length; subset++) {
     const group = [first, ...others.filter((_, i) => subset & (1 << i))];
@@ -95,10 +90,10 @@ describe("microBatches", () => {
 
 describe("planBatch", () => {
   const prompt = (length: number, first = 1) => [first, ...new Array<number>(length - 1).fill(2)];
-  const rowOf = (promptLength: number, completion: number, first = 1): ScoredRow => ({
+  const rowOf = (promptLength: number, completion: number, first = 1): Row => ({
     ...{ tokens: [...prompt(promptLength, first), ...new Array<number>(completion).fill(3)], images: [], promptLength },
   });
-  const plan = (rows: readonly ScoredRow[]) => planBatch(rows, microBatches(rows, rows.length)[0]!);
+  const plan = (rows: readonly Row[]) => planBatch(rows, microBatches(rows, rows.length)[0]!);
 
   it("computes once what rows share, and reads what is scored in their own part", () => {
     const rows = [rowOf(40, 5), rowOf(40, 9)];

@@ -1,6 +1,7 @@
 import { CheckpointError } from "../../errors";
 import type { HeaderTensor, WritableTensor } from "../../models/files/safetensors";
 import type { VisionLanguageModel } from "../../models/open-model";
+import type { Architecture } from "../../models/parts/architecture";
 import { type LoraConfig, loraNames, loraScale } from "../adapter";
 import type { AdapterSettings } from "./peft";
 import { readNumbers } from "./policy-files";
@@ -13,13 +14,30 @@ export interface Merged {
   readonly left: readonly string[];
 }
 
+/** The tensors of an adapter, each taken once. */
+interface Adapter {
+  readonly settings: AdapterSettings;
+  /** The adapter's tensor of this name, if it has these sizes. */
+  take(name: string, sizes: readonly (number | undefined)[]): Taken | undefined;
+  /** Two factors, or neither. */
+  takeBoth(a: Factor, b: Factor): { readonly a: Taken; readonly b: Taken } | undefined;
+}
+
+interface Taken {
+  readonly shape: readonly number[];
+  readonly read: () => Promise<Float32Array>;
+}
+
+type Factor = readonly [name: string, sizes: readonly number[]];
+
 /**
- * A checkpoint's weights with an adapter folded in, each read and computed when it is written: of a large checkpoint one matrix is in memory.
+ * A checkpoint's weights with an adapter folded in, each read and computed when it is written: one matrix of a large checkpoint is in memory.
  *
- * W₀ is the model's, or the whole one that the adapter has in its place; then some rows are replaced (`trainable_tokens_delta`), then scale · B A is added. A
- * head that was tied is one of its own as soon as it or the embeddings alone have changed, as in PEFT; rows of tied embeddings change in both.
+ * W₀ is the model's, or the whole one that the adapter has in its place; then some rows are replaced (`trainable_tokens_delta`), then
+ * scale · B A is added. A head that was tied is untied as soon as it or the embeddings alone have changed, as in PEFT; rows of tied embeddings
+ * change in both.
  * @param file of the adapter's tensors
- * @param tensors of the adapter, by the names that tensors have here
+ * @param tensors of the adapter, by canonical names
  */
 export function mergedWeights(
   { checkpoint, architecture }: Pick<VisionLanguageModel, "checkpoint" | "architecture">,
@@ -29,69 +47,17 @@ export function mergedWeights(
 ): Merged {
   const { config, embeddings, untiedHead: head } = architecture;
   const left = new Map(tensors);
-  const scale = loraScale(loraOf(settings));
-
-  /** The adapter's tensor of this name, if it has these sizes. */
-  function take(name: string, sizes: readonly (number | undefined)[]) {
-    const tensor = left.get(name);
-    const fits = tensor?.shape.length === sizes.length && tensor.shape.every((n, i) => n === (sizes[i] ?? n));
-    if (!tensor || !fits) return undefined;
-    left.delete(name);
-    return { shape: tensor.shape, read: () => readNumbers(file, name, tensor) };
-  }
-
-  /** Both of two, or neither. */
-  function takeBoth(a: string, aSizes: readonly number[], b: string, bSizes: readonly number[]) {
-    const first = take(a, aSizes);
-    const second = first && take(b, bSizes);
-    if (first && !second) left.set(a, tensors.get(a)!);
-    return first && second && { a: first.read, b: second.read };
-  }
-
-  function merged(name: string, base: WritableTensor): WritableTensor {
-    const module = name.replace(/\.weight$/, "");
-    const grows = module === embeddings || module === head;
-    const whole = take(name, grows ? [undefined, base.shape[1]] : base.shape);
-    const shape = whole?.shape ?? base.shape;
-    const [outputs, inputs] = shape as [number, number];
-    const indices = rowsOf(settings, module, embeddings);
-    const rows =
-      indices?.every((index) => index >= 0 && index < outputs) &&
-      take(`${module}.token_adapter.trainable_tokens_delta`, [indices.length, inputs]);
-    const { a, b } = loraNames(module);
-    const product = takeBoth(a, [settings.r, inputs], b, [outputs, settings.r]);
-    // An embedding is a linear layer of one-hot vectors, and PEFT keeps its factors as that layer would.
-    const [ea, eb] = [`${module}.lora_embedding_A`, `${module}.lora_embedding_B`];
-    const lookup = takeBoth(ea, [settings.r, outputs], eb, [inputs, settings.r]);
-    const data = async () => {
-      const weight = whole ? await whole.read() : await numbersOf(base);
-      if (rows) replaceRows(weight, await rows.read(), indices!, inputs);
-      if (product) addProduct(weight, await product.a(), await product.b(), settings.r, scale);
-      if (lookup)
-        addProduct(
-          weight,
-          transposed(await lookup.b(), settings.r),
-          transposed(await lookup.a(), outputs),
-          settings.r,
-          scale,
-        );
-      return weight;
-    };
-    return { shape, data };
-  }
-
-  const isTied = config.text.tieWordEmbeddings;
+  const adapter = adapterOf(settings, file, tensors, left);
   const takesHead = [...tensors.keys()].some((name) => name.startsWith(`${head}.`));
   const aloneChanged = [".weight", ".lora_embedding_A"].some((end) => tensors.has(`${embeddings}${end}`));
-  const untied = isTied && (takesHead || (aloneChanged && !settings.ensure_weight_tying));
+  const untied = config.text.tieWordEmbeddings && (takesHead || (aloneChanged && !settings.ensure_weight_tying));
   const weights = new Map<string, WritableTensor>();
-  for (const [name, { shape }] of checkpoint.tensors)
-    weights.set(name, merged(name, { shape, data: () => checkpoint.read(name) }));
-  if (untied) {
-    const { shape } = checkpoint.tensors.get(`${embeddings}.weight`)!;
-    const base = { shape, data: () => checkpoint.read(`${embeddings}.weight`) };
-    weights.set(`${head}.weight`, merged(`${head}.weight`, base));
-  }
+  const stored = (name: string): WritableTensor => {
+    return { shape: checkpoint.tensors.get(name)!.shape, data: () => checkpoint.read(name) };
+  };
+  for (const name of checkpoint.tensors.keys()) weights.set(name, merged(adapter, architecture, name, stored(name)));
+  if (untied)
+    weights.set(`${head}.weight`, merged(adapter, architecture, `${head}.weight`, stored(`${embeddings}.weight`)));
   const vocabulary = weights.get(`${embeddings}.weight`)!.shape[0]!;
   const words = weights.get(`${head}.weight`)?.shape[0] ?? vocabulary;
   if (words !== vocabulary)
@@ -106,6 +72,72 @@ export function mergedWeights(
     },
     left: [...left].map(([name, { shape }]) => `${name} [${shape.join(", ")}]`),
   };
+}
+
+/** @param left the tensors that nobody has taken yet */
+function adapterOf(
+  settings: AdapterSettings,
+  file: string,
+  tensors: ReadonlyMap<string, HeaderTensor>,
+  left: Map<string, HeaderTensor>,
+): Adapter {
+  const take: Adapter["take"] = (name, sizes) => {
+    const tensor = left.get(name);
+    const fits = tensor?.shape.length === sizes.length && tensor.shape.every((n, i) => n === (sizes[i] ?? n));
+    if (!tensor || !fits) return undefined;
+    left.delete(name);
+    return { shape: tensor.shape, read: () => readNumbers(file, name, tensor) };
+  };
+  return {
+    settings,
+    take,
+    takeBoth([name, sizes], [otherName, otherSizes]) {
+      const a = take(name, sizes);
+      const b = a && take(otherName, otherSizes);
+      if (a && !b) left.set(name, tensors.get(name)!);
+      return a && b && { a, b };
+    },
+  };
+}
+
+/** One tensor of the model with everything folded in that the adapter has for it. */
+function merged(
+  { settings, take, takeBoth }: Adapter,
+  { embeddings, untiedHead }: Architecture,
+  name: string,
+  base: WritableTensor,
+): WritableTensor {
+  const module = name.replace(/\.weight$/, "");
+  const grows = module === embeddings || module === untiedHead;
+  const whole = take(name, grows ? [undefined, base.shape[1]] : base.shape);
+  const shape = whole?.shape ?? base.shape;
+  const [outputs, inputs] = shape as [number, number];
+  const indices = rowsOf(settings, module, embeddings);
+  const rows =
+    indices?.every((index) => index >= 0 && index < outputs) &&
+    take(`${module}.token_adapter.trainable_tokens_delta`, [indices.length, inputs]);
+  const { a, b } = loraNames(module);
+  const product = takeBoth([a, [settings.r, inputs]], [b, [outputs, settings.r]]);
+  // An embedding is a linear layer of one-hot vectors, and PEFT keeps its factors as that layer would.
+  const lookup = takeBoth(
+    [`${module}.lora_embedding_A`, [settings.r, outputs]],
+    [`${module}.lora_embedding_B`, [inputs, settings.r]],
+  );
+  const scale = loraScale(loraOf(settings));
+  const data = async () => {
+    const weight = whole ? await whole.read() : await numbersOf(base);
+    if (rows) replaceRows(weight, await rows.read(), indices!, inputs);
+    if (product) addProduct(weight, await product.a.read(), await product.b.read(), settings.r, scale);
+    if (lookup) {
+      const [first, second] = [
+        transposed(await lookup.b.read(), settings.r),
+        transposed(await lookup.a.read(), outputs),
+      ];
+      addProduct(weight, first, second, settings.r, scale);
+    }
+    return weight;
+  };
+  return { shape, data };
 }
 
 const loraOf = ({ r, lora_alpha, use_rslora }: AdapterSettings): LoraConfig => ({

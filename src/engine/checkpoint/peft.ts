@@ -30,9 +30,21 @@ export type AdapterSettings = z.infer<typeof settingsSchema>;
 
 /** Settings of PEFT under which there is more, or something else, than W + scale · B A; each says nothing where it is null, false or empty. */
 const beyondLora = [
-  ...["use_dora", "use_qalora", "use_bdlora", "lora_bias", "rank_pattern", "alpha_pattern"],
-  ...["layer_replication", "alora_invocation_tokens", "target_parameters", "arrow_config"],
-  ...["loftq_config", "corda_config", "lora_ga_config", "kasa_config", "monteclora_config"],
+  "use_dora",
+  "use_qalora",
+  "use_bdlora",
+  "lora_bias",
+  "rank_pattern",
+  "alpha_pattern",
+  "layer_replication",
+  "alora_invocation_tokens",
+  "target_parameters",
+  "arrow_config",
+  "loftq_config",
+  "corda_config",
+  "lora_ga_config",
+  "kasa_config",
+  "monteclora_config",
 ];
 
 /** Weights that are trained beside the low-rank ones: they can be merged. */

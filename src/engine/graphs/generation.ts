@@ -1,5 +1,5 @@
 import type { Architecture } from "../../models/parts/architecture";
-import { attentionInRows, type KeyValues } from "../../models/parts/attention";
+import { attentionInRows, type KeyValues, type RotaryTables } from "../../models/parts/attention";
 import type { VlmConfig } from "../../models/parts/config";
 import type { Weights } from "../../models/parts/layers";
 import { embedInputs, languageHead, languageModel } from "../../models/parts/network";
@@ -148,23 +148,19 @@ function sampleOn(g: Graph, weights: Weights, architecture: Architecture, shape:
   const { rows } = shape;
   const half = text.headDim / 2;
   const uniforms = g.input("uniforms", "float32", ["steps", rows]);
-  const stepTables = [
-    g.input("stepCos", "float32", ["steps", rows, half]),
-    g.input("stepSin", "float32", ["steps", rows, half]),
-  ];
+  const stepTables = ["stepCos", "stepSin"].map((name) => g.input(name, "float32", ["steps", rows, half]));
   const forbidden = g.constant(neverSampled(config), [text.vocabSize]);
-  const temperature = g.input("temperature", "float32", []);
-  const topK = g.input("topK", "float32", []);
-  const topP = g.input("topP", "float32", []);
-  const penalty = g.input("repetitionPenalty", "float32", []);
-
+  const [temperature, topK, topP, penalty] = ["temperature", "topK", "topP", "repetitionPenalty"].map((name) =>
+    g.input(name, "float32", []),
+  ) as [Value, Value, Value, Value];
   const carried = flatten(state);
   const types = stateTypes(config, rows);
   const loop = g.loop(
     g.input("maxTokens", "int64", []),
     carried.map(({ type, value }) => ({ initial: value, shape: types[type] })),
     (body, iteration, values) => {
-      const { logits, finished, bias, cache, seen } = unflatten(values, text.layers);
+      const before = unflatten(values, text.layers);
+      const { logits, finished, seen } = before;
       const penalised = seen ? penalise(body, logits, seen, penalty) : logits;
       const pick = choose(body, shape.sampling, {
         logits: add(body, penalised, forbidden),
@@ -174,41 +170,55 @@ function sampleOn(g: Graph, weights: Weights, architecture: Architecture, shape:
         uniform: reshape(body, gather(body, uniforms, iteration), [rows, 1]),
       });
       const token = body.op("Where", [finished, body.integers([special.pad], [1]), pick.token], {});
-      const ends = special.eos
-        .map((id) => body.op("Equal", [token, body.integers([id], [1])], {}))
-        .reduce((a, b) => body.op("Or", [a, b], {}));
-      const done = body.op("Or", [finished, ends], {});
+      const done = body.op("Or", [finished, isOneOf(body, token, special.eos)], {});
       const running = reduceSum(body, cast(body, body.op("Not", [done], {}), "int64"), [0]);
-
       const [cos, sin] = stepTables.map((table) => reshape(body, gather(body, table, iteration), [rows, 1, half]));
-      const grown = concat(body, [bias, body.constant(new Float32Array(rows), [rows, 1, 1, 1])], 3);
-      const embedded = embedInputs(body, weights, architecture, token);
-      const attention = attentionInRows(body, config, { cos: cos!, sin: sin!, bias: grown }, cache);
-      const next = languageModel(body, weights, architecture, embedded, attention);
-      const after: State = {
-        logits: languageHead(body, weights, architecture, next.hidden),
-        finished: done,
-        bias: grown,
-        cache: next.cache,
-        ...(seen && { seen: body.op("Or", [seen, oneHot(body, token, text.vocabSize)], {}) }),
-      };
+      const after = afterToken(body, weights, architecture, before, token, done, { cos: cos!, sin: sin! });
+      const tempered = reshapes(shape) ? [logProbOf(body, body.op("Div", [logits, temperature], {}), token)] : [];
       return {
         condition: body.op("Less", [body.integers([0], []), running], {}),
         carried: flatten(after).map(({ value }) => value),
-        collected: [
-          ...[token, logProbOf(body, logits, token), pick.logProb],
-          ...(reshapes(shape) ? [logProbOf(body, body.op("Div", [logits, temperature], {}), token)] : []),
-        ],
+        collected: [token, logProbOf(body, logits, token), pick.logProb, ...tempered],
       };
     },
   );
   const [tokens, logProbs, samplingLogProbs, temperedLogProbs] = loop.collected;
   return {
     chosen: {
-      ...{ tokens: tokens!, logProbs: logProbs!, samplingLogProbs: samplingLogProbs! },
+      tokens: tokens!,
+      logProbs: logProbs!,
+      samplingLogProbs: samplingLogProbs!,
       ...(temperedLogProbs && { temperedLogProbs }),
     },
     after: Object.fromEntries(carried.map(({ name }, i) => [`${nextState}${name}`, loop.carried[i]!])),
+  };
+}
+
+/** Whether each row's token is one of these: bool [rows]. */
+const isOneOf = (g: Graph, token: Value, ids: readonly number[]): Value =>
+  ids.map((id) => g.op("Equal", [token, g.integers([id], [1])], {})).reduce((a, b) => g.op("Or", [a, b], {}));
+
+/** Runs one more token of each row. */
+function afterToken(
+  g: Graph,
+  weights: Weights,
+  architecture: Architecture,
+  { bias, cache, seen }: State,
+  token: Value,
+  finished: Value,
+  tables: RotaryTables,
+): State {
+  const rows = token.shape[0] as number;
+  const grown = concat(g, [bias, g.constant(new Float32Array(rows), [rows, 1, 1, 1])], 3);
+  const attention = attentionInRows(g, architecture.config, { ...tables, bias: grown }, cache);
+  const embedded = embedInputs(g, weights, architecture, token);
+  const next = languageModel(g, weights, architecture, embedded, attention);
+  return {
+    logits: languageHead(g, weights, architecture, next.hidden),
+    finished,
+    bias: grown,
+    cache: next.cache,
+    ...(seen && { seen: g.op("Or", [seen, oneHot(g, token, architecture.config.text.vocabSize)], {}) }),
   };
 }
 
@@ -232,7 +242,9 @@ interface Named {
 function flatten({ logits, finished, bias, cache, seen }: State): Named[] {
   const one = (type: Named["type"], value: Value): Named => ({ name: type, type, value });
   return [
-    ...[one("logits", logits), one("finished", finished), one("bias", bias)],
+    one("logits", logits),
+    one("finished", finished),
+    one("bias", bias),
     ...cache.flatMap(({ keys, values }, i): Named[] => [
       { name: `keys${i}`, type: "keys", value: keys },
       { name: `values${i}`, type: "values", value: values },

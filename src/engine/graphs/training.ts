@@ -1,5 +1,10 @@
 import type { Architecture } from "../../models/parts/architecture";
-import { attentionAfterPrefixes, attentionInRows, type RotaryTables } from "../../models/parts/attention";
+import {
+  type Attention,
+  attentionAfterPrefixes,
+  attentionInRows,
+  type RotaryTables,
+} from "../../models/parts/attention";
 import type { Weights } from "../../models/parts/layers";
 import { embedInputs, type ImageInput, languageHead, languageModel } from "../../models/parts/network";
 import { type VisionShape, visionFeatures } from "../../models/parts/vision-inputs";
@@ -37,11 +42,15 @@ export function planShape(
 ): Pick<TrainingShape, "batch" | "time" | "prefixes" | "targets"> {
   const targets = rows.reduce((n, { row }) => n + row.tokens.length - row.promptLength, 0);
   return {
-    ...{ batch: rows.length, time },
+    batch: rows.length,
+    time,
     ...(prefixes.length > 0 && { prefixes: { count: prefixes.length, time: prefixTime } }),
     targets: roundUp(Math.max(targets, 1), text.vocabSize > largeVocabulary ? smallTargetStep : targetStep),
   };
 }
+
+/** The names of gradients among the outputs begin so. */
+export const gradientPrefix = "gradient:";
 
 /** Scored tokens are rounded up to this … */
 const targetStep = 256;
@@ -73,27 +82,8 @@ export function trainingGraph(
   bind: (g: Graph) => Weights & { readonly inputs: ReadonlyMap<string, Value> },
 ): { graph: Graph; outputs: Record<string, Value> } {
   const { batch, time, prefixes, targets } = shape;
-  const { config } = architecture;
   const g = createGraph();
   const weights = bind(g);
-  const half = config.text.headDim / 2;
-  const tables = (cos: string, sin: string, count: number, length: number): RotaryTables => ({
-    cos: g.input(cos, "float32", [count, length, half]),
-    sin: g.input(sin, "float32", [count, length, half]),
-  });
-  const rows = tables("cos", "sin", batch, time);
-  const attention = () => {
-    if (!prefixes) return attentionInRows(g, config, { ...rows, bias: causalBias(g, time) });
-    const before = tables("prefixCos", "prefixSin", prefixes.count, prefixes.time);
-    const padding = g.input("padding", "float32", [batch, 1, 1, 1, prefixes.time + time]);
-    return attentionAfterPrefixes(
-      g,
-      config,
-      { ...before, bias: causalBias(g, prefixes.time) },
-      { ...rows, bias: add(g, causalBias(g, time, prefixes.time), padding) },
-      g.input("prefixOf", "int64", [batch]),
-    );
-  };
   const places = (prefixes ? prefixes.count * prefixes.time : 0) + batch * time;
   const features = imageFeatures(g, weights, architecture, shape);
   const source = g.input("source", "int64", [places]);
@@ -101,7 +91,10 @@ export function trainingGraph(
   const image: ImageInput | undefined = features && { features, source };
   const x = embedInputs(g, weights, architecture, tokenIds, image);
   const read = g.input("rows", "int64", [targets]);
-  const { hidden, layers } = languageModel(g, weights, architecture, x, attention(), { read, image });
+  const { hidden, layers } = languageModel(g, weights, architecture, x, attentionOf(g, architecture, shape), {
+    read,
+    image,
+  });
   const logProbs = g.op("LogSoftmax", [languageHead(g, weights, architecture, hidden, shape.temperature)], {});
   const chosen = g.op("GatherElements", [logProbs, g.input("chosen", "int64", [targets, 1])], {});
   const output = reshape(g, chosen, [targets]);
@@ -115,9 +108,29 @@ export function trainingGraph(
     : gradients(g, from, wrt);
   const outputs: Record<string, Value> = { logProbs: output, ...(entropy && { entropies: entropy.value }) };
   trained.forEach(([name], i) => {
-    outputs[`gradient:${name}`] = grads[i]!;
+    outputs[`${gradientPrefix}${name}`] = grads[i]!;
   });
   return { graph: g, outputs };
+}
+
+/** Every place attends to those before it in its row, and in the prefix that its row continues. */
+function attentionOf(g: Graph, { config }: Architecture, { batch, time, prefixes }: TrainingShape): Attention {
+  const half = config.text.headDim / 2;
+  const tables = (cos: string, sin: string, count: number, length: number): RotaryTables => ({
+    cos: g.input(cos, "float32", [count, length, half]),
+    sin: g.input(sin, "float32", [count, length, half]),
+  });
+  const rows = tables("cos", "sin", batch, time);
+  if (!prefixes) return attentionInRows(g, config, { ...rows, bias: causalBias(g, time) });
+  const before = tables("prefixCos", "prefixSin", prefixes.count, prefixes.time);
+  const padding = g.input("padding", "float32", [batch, 1, 1, 1, prefixes.time + time]);
+  return attentionAfterPrefixes(
+    g,
+    config,
+    { ...before, bias: causalBias(g, prefixes.time) },
+    { ...rows, bias: add(g, causalBias(g, time, prefixes.time), padding) },
+    g.input("prefixOf", "int64", [batch]),
+  );
 }
 
 /**

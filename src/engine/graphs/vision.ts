@@ -5,7 +5,7 @@ import { concat, createGraph, type Graph } from "../../onnx/graph/graph";
 import type { Value } from "../../onnx/graph/value";
 
 /** The most images of one grid that go through the tower together. */
-export const picturesAtOnce = 16;
+export const imagesAtOnce = 16;
 
 /** The features of images of one grid, side by side where there are several: [image tokens, featureCount · hiddenSize]. Inputs: those of `shape`. */
 export function visionGraph(

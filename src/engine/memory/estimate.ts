@@ -10,7 +10,7 @@ import type { MemoryEstimate, Workload } from "../../types";
 import { roundUp } from "../batch";
 import { continuationGraph, type GenerationShape, generationGraph, promptStep } from "../graphs/generation";
 import { planShape, type TrainingShape, trainingGraph } from "../graphs/training";
-import { picturesAtOnce, visionGraph } from "../graphs/vision";
+import { imagesAtOnce, visionGraph } from "../graphs/vision";
 import { bindWeights, type Policy, trainsVision } from "../policy";
 import { microBatches, planBatch } from "../shared-prefixes";
 import { compiledAtOnce, copiedBytes, memoryLimit, weightStorage } from "../weight-storage";
@@ -126,10 +126,16 @@ export function foresee(
     Math.min(prompts, rows) * grids.reduce((sum, grid) => sum + imageTokens(grid), 0);
   const sampled = Math.min(prompts * count, sampledAtOnce);
   const sampling: MemoryWork = {
-    ...(largest && { vision: visionShape(architecture, largest, Math.min(picturesOf(prompts), picturesAtOnce)) }),
+    ...(largest && { vision: visionShape(architecture, largest, Math.min(picturesOf(prompts), imagesAtOnce)) }),
     generation: {
-      ...{ prompts: Math.min(prompts, sampled), rows: sampled, featureRows: featureRows(sampled), maxTokens },
-      ...{ time: roundUp(tokens, promptStep), sampling: "full", penalised: false, resumable: true },
+      prompts: Math.min(prompts, sampled),
+      time: roundUp(tokens, promptStep),
+      rows: sampled,
+      featureRows: featureRows(sampled),
+      maxTokens,
+      sampling: "full",
+      penalised: false,
+      resumable: true,
       policy: sampledPolicy,
     },
   };
@@ -138,7 +144,10 @@ export function foresee(
   const trained = new Set(plan.rows.map(({ row }) => row.tokens[0])).size;
   const kept: TrainingShape = {
     ...planShape(architecture, plan),
-    ...{ featureRows: featureRows(trained), recompute: false, temperature: 1, entropies },
+    featureRows: featureRows(trained),
+    recompute: false,
+    temperature: 1,
+    entropies,
     pictures: trainsVision(policy) && largest ? [visionShape(architecture, largest, picturesOf(trained))] : [],
   };
   const recompute = gradientCheckpointing ?? keepsTooMuch(policy, kept);

@@ -15,7 +15,8 @@ export function imaginedPolicy(
 ): Policy {
   const stored = expectedTensors(architecture);
   const checkpoint: Policy["checkpoint"] = {
-    ...{ dir: "imagined", folder: "imagined" },
+    dir: "imagined",
+    folder: "imagined",
     tensors: new Map(
       [...stored].map(([name, shape]) => [name, { dtype, shape, file: "imagined", offset: 0, bytes: 0 }]),
     ),

@@ -1,10 +1,11 @@
 import type { GenerateOptions } from "../../backend";
 import { NonFiniteError } from "../../errors";
+import type { Row } from "../../models/inputs/row";
 import type { Architecture } from "../../models/parts/architecture";
 import type { VlmConfig } from "../../models/parts/config";
 import type { Tensor } from "../../onnx/runtime/session";
 import { createRng } from "../../rng";
-import { type ImageGroups, layOut, type ModelRow } from "../batch";
+import { type ImageGroups, layOut, wholeRow } from "../batch";
 import type { GenerationShape } from "../graphs/generation";
 import type { Sampling } from "../graphs/next-token";
 import { hidden } from "../graphs/training";
@@ -36,28 +37,49 @@ export const samplingOf = ({ temperature, topK, topP }: SamplingOptions): Sampli
 
 type Feeds = Readonly<Record<string, Tensor>>;
 
-/** Feeds of a generation, but for weights and features. */
+/** Feeds of a generation, except weights and features. */
 export interface GenerationFeeds {
-  /** What `generationGraph` is fed of the prompts. */
+  /** The feeds of `generationGraph` for the prompts. */
   readonly prompts: Feeds;
-  /** What both graphs are fed for `count` steps, after the first `done`. */
-  steps(done: number, count: number): Feeds;
+  /** The feeds of both graphs for `count` steps, after the first `done`. */
+  readonly steps: (done: number, count: number) => Feeds;
 }
 
 export function generationFeeds(
   architecture: Architecture,
   shape: GenerationShape,
-  prompts: readonly ModelRow[],
+  prompts: readonly Row[],
   rows: readonly GenerationRow[],
   groups: ImageGroups,
-  { maxTokens, temperature, topK, topP, repetitionPenalty, seed }: SamplingOptions,
+  sampling: SamplingOptions,
 ): GenerationFeeds {
-  const { text } = architecture.config;
-  const half = text.headDim / 2;
-  const { starts, next, ...layout } = layOut(prompts, shape.time, "left", groups, architecture);
+  const { vocabSize } = architecture.config.text;
+  const { starts, next, ...layout } = layOut(prompts.map(wholeRow), shape.time, "left", groups, architecture);
   const padding = new Float32Array(shape.prompts * shape.time);
   for (const [p, start] of starts.entries()) padding.fill(hidden, p * shape.time, p * shape.time + start);
+  const seen = shape.penalised && {
+    seen: { data: tokensOf(prompts, rows, vocabSize), shape: [shape.rows, vocabSize] },
+  };
+  return {
+    prompts: {
+      ...layout,
+      padding: { data: padding, shape: [shape.prompts, 1, 1, 1, shape.time] },
+      promptOf: { data: BigInt64Array.from(rows, ({ prompt }) => BigInt(prompt)), shape: [shape.rows] },
+      ...seen,
+    },
+    steps: stepFeeds(architecture, shape, rows, next, sampling),
+  };
+}
 
+/** The feeds of every step: random numbers, rotary tables and settings. */
+function stepFeeds(
+  architecture: Architecture,
+  shape: GenerationShape,
+  rows: readonly GenerationRow[],
+  next: readonly number[],
+  { maxTokens, temperature, topK, topP, repetitionPenalty, seed }: SamplingOptions,
+): GenerationFeeds["steps"] {
+  const half = architecture.config.text.headDim / 2;
   const uniforms = new Float32Array(maxTokens * shape.rows);
   const stepCos = new Float32Array(maxTokens * shape.rows * half);
   const stepSin = new Float32Array(maxTokens * shape.rows * half);
@@ -73,34 +95,24 @@ export function generationFeeds(
     }
   });
   const single = (value: number): Tensor => ({ data: Float32Array.of(value), shape: [] });
-  const ofSteps = (table: Float32Array, done: number, count: number, each: readonly number[]): Tensor => {
+  const cut = (table: Float32Array, done: number, count: number, each: readonly number[]): Tensor => {
     const size = table.length / maxTokens;
     return { data: table.slice(done * size, (done + count) * size), shape: [count, ...each] };
   };
-  return {
-    prompts: {
-      ...layout,
-      padding: { data: padding, shape: [shape.prompts, 1, 1, 1, shape.time] },
-      promptOf: { data: BigInt64Array.from(rows, ({ prompt }) => BigInt(prompt)), shape: [shape.rows] },
-      ...(shape.penalised && {
-        seen: { data: tokensOf(prompts, rows, text.vocabSize), shape: [shape.rows, text.vocabSize] },
-      }),
-    },
-    steps: (done, count) => ({
-      maxTokens: { data: BigInt64Array.of(BigInt(count)), shape: [] },
-      uniforms: ofSteps(uniforms, done, count, [shape.rows]),
-      stepCos: ofSteps(stepCos, done, count, [shape.rows, half]),
-      stepSin: ofSteps(stepSin, done, count, [shape.rows, half]),
-      temperature: single(temperature || 1),
-      topK: single(topK),
-      topP: single(topP),
-      ...(shape.penalised && { repetitionPenalty: single(repetitionPenalty) }),
-    }),
-  };
+  return (done, count) => ({
+    maxTokens: { data: BigInt64Array.of(BigInt(count)), shape: [] },
+    uniforms: cut(uniforms, done, count, [shape.rows]),
+    stepCos: cut(stepCos, done, count, [shape.rows, half]),
+    stepSin: cut(stepSin, done, count, [shape.rows, half]),
+    temperature: single(temperature || 1),
+    topK: single(topK),
+    topP: single(topP),
+    ...(shape.penalised && { repetitionPenalty: single(repetitionPenalty) }),
+  });
 }
 
 /** [rows, vocabulary]: 1 for the tokens of each row's prompt. */
-function tokensOf(prompts: readonly ModelRow[], rows: readonly GenerationRow[], vocabSize: number): Uint8Array {
+function tokensOf(prompts: readonly Row[], rows: readonly GenerationRow[], vocabSize: number): Uint8Array {
   const seen = new Uint8Array(rows.length * vocabSize);
   rows.forEach(({ prompt }, r) => {
     for (const id of prompts[prompt]!.tokens) seen[r * vocabSize + id] = 1;

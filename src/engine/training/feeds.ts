@@ -1,25 +1,19 @@
 import type { Architecture } from "../../models/parts/architecture";
 import type { Tensor } from "../../onnx/runtime/session";
-import { type ImageGroups, layOut } from "../batch";
+import { type ImageGroups, layOut, type RowPart } from "../batch";
 import { hidden } from "../graphs/training";
-import type { BatchPlan, Span } from "../shared-prefixes";
+import type { BatchPlan } from "../shared-prefixes";
 
-/** What `trainingGraph` is fed of a micro-batch's tokens. */
+/** The feeds of `trainingGraph` for the tokens of a micro-batch. */
 export function tokenFeeds(plan: BatchPlan, groups: ImageGroups, architecture: Architecture): Record<string, Tensor> {
   const { prefixes, prefixTime, rows, time } = plan;
-  const layOutSpans = (spans: readonly Span[], length: number) =>
-    layOut(
-      spans.map(({ row, from, to }) => ({ ...row, from, to })),
-      length,
-      "right",
-      groups,
-      architecture,
-    );
-  const own = layOutSpans(rows, time);
+  const layOutParts = (parts: readonly RowPart[], length: number) =>
+    layOut(parts, length, "right", groups, architecture);
+  const own = layOutParts(rows, time);
   const { cos, sin } = own;
   if (prefixes.length === 0) return { tokenIds: own.tokenIds, source: own.source, cos, sin };
 
-  const before = layOutSpans(prefixes, prefixTime);
+  const before = layOutParts(prefixes, prefixTime);
   const span = prefixTime + time;
   const padding = new Float32Array(rows.length * span);
   rows.forEach(({ prefix }, r) => {
@@ -27,7 +21,10 @@ export function tokenFeeds(plan: BatchPlan, groups: ImageGroups, architecture: A
   });
   return {
     ...joined(before, own),
-    ...{ cos, sin, prefixCos: before.cos, prefixSin: before.sin },
+    cos,
+    sin,
+    prefixCos: before.cos,
+    prefixSin: before.sin,
     prefixOf: { data: BigInt64Array.from(rows, ({ prefix }) => BigInt(prefix)), shape: [rows.length] },
     padding: { data: padding, shape: [rows.length, 1, 1, 1, span] },
   };

@@ -90,18 +90,22 @@ function buildLanguageModel(g: Graph, weights: Weights, architecture: Architectu
   languageHead(g, weights, architecture, languageModel(g, weights, architecture, x, attention).hidden);
 }
 
-/** Block by block; within one, norms come before matrices and queries before keys, as in every file written so far. */
+/**
+ * Block by block; within one, norms come before matrices, queries before keys, and weights before biases. Files have had this order from the
+ * beginning, and sums over all gradients are taken in it: another one would change their last digits.
+ */
 function inFileOrder(tensors: ReadonlyMap<string, readonly number[]>): Map<string, readonly number[]> {
-  const blockOf = (name: string) => /^.*?\.\d+\./.exec(name)?.[0] ?? name;
-  const blocks = new Map<string, number>();
-  for (const name of tensors.keys()) if (!blocks.has(blockOf(name))) blocks.set(blockOf(name), blocks.size);
-  const rank = (name: string) => {
-    if (tensors.get(`${moduleOf(name)}.weight`)!.length === 1) return 0;
-    return name.includes(".q_proj.") ? 1 : 2;
+  const modules = [...new Set([...tensors.keys()].map(moduleOf))];
+  const blockOf = (module: string) => /^.*?\.\d+\./.exec(module)?.[0] ?? module;
+  const blocks = new Map([...new Set(modules.map(blockOf))].map((block, i) => [block, i]));
+  const rank = (module: string) => {
+    if (tensors.get(`${module}.weight`)?.length === 1) return 0;
+    return module.endsWith(".q_proj") ? 1 : 2;
   };
-  const order = ([a]: readonly [string, unknown], [b]: readonly [string, unknown]) =>
-    blocks.get(blockOf(a))! - blocks.get(blockOf(b))! || rank(a) - rank(b);
-  return new Map([...tensors].sort(order));
+  modules.sort((a, b) => blocks.get(blockOf(a))! - blocks.get(blockOf(b))! || rank(a) - rank(b));
+  const places = new Map(modules.map((module, i) => [module, 2 * i]));
+  const placeOf = (name: string) => places.get(moduleOf(name))! + (name.endsWith(".bias") ? 1 : 0);
+  return new Map([...tensors].sort(([a], [b]) => placeOf(a) - placeOf(b)));
 }
 
 const moduleOf = (name: string) => name.replace(/\.(weight|bias)$/, "");

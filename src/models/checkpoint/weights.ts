@@ -28,6 +28,8 @@ export interface RoundedLayer {
   readonly scale: HeaderTensor & { readonly file: string };
 }
 
+type Placed = HeaderTensor & { readonly file: string };
+
 /**
  * Opens the safetensors of a Hugging Face directory, one file or sharded, without reading the data.
  * @throws DataError listing every tensor that is missing, unexpected, or of another shape or type than the configuration says
@@ -37,40 +39,16 @@ export async function openCheckpoint(dir: string, architecture: Architecture): P
   const folder = dirname(files[0]!);
   const elsewhere = files.find((file) => dirname(file) !== folder);
   if (elsewhere) throw new DataError(`${dir}: expected all weights in one folder, found ${files[0]} and ${elsewhere}`);
-  const found = new Map<string, HeaderTensor & { file: string }>();
-  const problems: string[] = [];
-  for (const path of files)
-    for (const [storedName, tensor] of await readHeader(path)) {
-      const name = architecture.canonicalName(storedName);
-      const file = basename(path);
-      const other = found.get(name);
-      if (other) problems.push(`${name}: expected once, found in ${other.file} and as ${storedName} in ${file}`);
-      found.set(name, { ...tensor, file });
-    }
-  const expected = expectedTensors(architecture);
-  const tensors = new Map<string, StoredTensor & { file: string }>();
-  const missing: string[] = [];
-  for (const [name, shape] of expected) {
-    const tensor = found.get(name);
-    if (tensor && isStored(tensor) && tensor.shape.join() === shape.join()) tensors.set(name, tensor);
-    else
-      (tensor ? problems : missing).push(
-        `${name}: expected F32, F16 or BF16 ${showShape(shape)}, found ${show(tensor)}`,
-      );
-  }
-  const [headName, embeddingName] = [`${architecture.untiedHead}.weight`, `${architecture.embeddings}.weight`];
-  const unexpected = [...found]
-    .filter(([name]) => !expected.has(name) && name !== headName && !name.endsWith(rotaryFrequencies))
-    .map(([name, tensor]) => `${name}: expected none, found ${show(tensor)}`);
-  // In turn, so that names which are there stand beside those which are not.
-  for (let i = 0; i < Math.max(missing.length, unexpected.length); i++)
-    problems.push(...missing.slice(i, i + 1), ...unexpected.slice(i, i + 1));
+  const { found, problems: twice } = await headersOf(files, architecture.canonicalName);
+  const { tensors, problems } = matched(found, architecture);
+  problems.unshift(...twice);
+  const head = found.get(`${architecture.untiedHead}.weight`);
+  const embedding = tensors.get(`${architecture.embeddings}.weight`);
   // If the head differs from the embeddings, transformers unties them, whatever config.json says.
-  const head = architecture.config.text.tieWordEmbeddings ? found.get(headName) : undefined;
-  const embedding = tensors.get(embeddingName);
-  if (head && embedding && !(await areEqual(folder, head, embedding)))
+  const isTied = architecture.config.text.tieWordEmbeddings;
+  if (isTied && head && embedding && !(await areEqual(folder, head, embedding)))
     problems.push(
-      `${headName}: expected a copy of ${embeddingName}, as config.json ties them, found other numbers; tie_word_embeddings false in config.json keeps both`,
+      `${architecture.untiedHead}.weight: expected a copy of ${architecture.embeddings}.weight, as config.json ties them, found other numbers; tie_word_embeddings false in config.json keeps both`,
     );
   if (problems.length > 0)
     throw new DataError(
@@ -86,6 +64,46 @@ export async function openCheckpoint(dir: string, architecture: Architecture): P
       return readTensor(join(folder, stored.file), stored);
     },
   };
+}
+
+/** The headers of all files, by canonical names, and a problem for each name that is there twice. */
+async function headersOf(files: readonly string[], canonicalName: (stored: string) => string) {
+  const found = new Map<string, Placed>();
+  const problems: string[] = [];
+  for (const path of files)
+    for (const [storedName, tensor] of await readHeader(path)) {
+      const name = canonicalName(storedName);
+      const file = basename(path);
+      const other = found.get(name);
+      if (other) problems.push(`${name}: expected once, found in ${other.file} and as ${storedName} in ${file}`);
+      found.set(name, { ...tensor, file });
+    }
+  return { found, problems };
+}
+
+/** The tensors that the network asks for, and a problem for each that is missing, unexpected or different. */
+function matched(found: ReadonlyMap<string, Placed>, architecture: Architecture) {
+  const expected = expectedTensors(architecture);
+  const tensors = new Map<string, StoredTensor & Placed>();
+  const problems: string[] = [];
+  const missing: string[] = [];
+  for (const [name, shape] of expected) {
+    const tensor = found.get(name);
+    if (tensor && isStored(tensor) && tensor.shape.join() === shape.join()) tensors.set(name, tensor);
+    else
+      (tensor ? problems : missing).push(
+        `${name}: expected F32, F16 or BF16 ${showShape(shape)}, found ${show(tensor)}`,
+      );
+  }
+  const isRedundant = (name: string) =>
+    name === `${architecture.untiedHead}.weight` || name.endsWith(rotaryFrequencies);
+  const unexpected = [...found]
+    .filter(([name]) => !expected.has(name) && !isRedundant(name))
+    .map(([name, tensor]) => `${name}: expected none, found ${show(tensor)}`);
+  // In turn, so that each missing name stands beside one that was found instead.
+  for (let i = 0; i < Math.max(missing.length, unexpected.length); i++)
+    problems.push(...missing.slice(i, i + 1), ...unexpected.slice(i, i + 1));
+  return { tensors, problems };
 }
 
 /** Whether two tensors hold the same numbers, read a piece at a time. */

@@ -24,8 +24,14 @@ export const settingsFiles: readonly string[] = [
 
 /** The files of a tokenizer; Python's libraries read the last four, some of them in old versions. */
 export const tokenizerFiles: readonly string[] = [
-  ...["tokenizer.json", "tokenizer_config.json", "chat_template.jinja", "chat_template.json"],
-  ...["vocab.json", "merges.txt", "added_tokens.json", "special_tokens_map.json"],
+  "tokenizer.json",
+  "tokenizer_config.json",
+  "chat_template.jinja",
+  "chat_template.json",
+  "vocab.json",
+  "merges.txt",
+  "added_tokens.json",
+  "special_tokens_map.json",
 ];
 
 /** Files that go with a model's weights wherever they are copied to; what else lies beside them, such as a run's state, does not. */

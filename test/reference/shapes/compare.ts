@@ -4,9 +4,9 @@ import { createAdapter, type LoraConfig, type TrainableTensor } from "../../../s
 import { readPolicy } from "../../../src/engine/checkpoint/policy-files";
 import type { Policy } from "../../../src/engine/policy";
 import { createSampler } from "../../../src/engine/sampling/sampler";
-import type { ScoredRow } from "../../../src/engine/shared-prefixes";
 import { createTrainingPass } from "../../../src/engine/training/pass";
 import { readSafetensors } from "../../../src/models/files/safetensors";
+import type { Row } from "../../../src/models/inputs/row";
 import { openModel, type VisionLanguageModel } from "../../../src/models/open-model";
 import type { Placement } from "../../../src/onnx/runtime/session";
 import type { Prompt } from "../../../src/types";
@@ -34,7 +34,7 @@ export async function compareShape(
     "tokens" | "positions" | "pixels",
     Differences
   >;
-  const rows: ScoredRow[] = [];
+  const rows: Row[] = [];
   for (const example of cases) {
     const { name, completionIds } = example;
     const { tokens, images: pictures } = await model.encodePrompt(promptOf(example, images));
@@ -76,7 +76,7 @@ interface Comparing {
   readonly cases: readonly ReferenceCase[];
   readonly arrays: Arrays;
   readonly model: VisionLanguageModel;
-  readonly rows: readonly ScoredRow[];
+  readonly rows: readonly Row[];
   readonly placement: Placement;
   readonly halfProducts: boolean;
 }
@@ -180,11 +180,7 @@ async function withPass(
 }
 
 /** log π of every token after the prompt. */
-async function vocabularyLogProbs(
-  pass: Pass,
-  { tokens, images, promptLength }: ScoredRow,
-  { config }: VisionLanguageModel,
-) {
+async function vocabularyLogProbs(pass: Pass, { tokens, images, promptLength }: Row, { config }: VisionLanguageModel) {
   const ids = Array.from({ length: config.text.vocabSize }, (_, id) => id);
   const rows = ids.map((id) => ({ tokens: [...tokens.slice(0, promptLength), id], images, promptLength }));
   return { ids, logProbs: (await pass.logProbs(rows)).map(([logProb]) => logProb!) };
@@ -195,7 +191,7 @@ function logProbsOf(logits: Float32Array, ids: readonly number[]): number[] {
   return ids.map((id) => logits[id]! - total);
 }
 
-async function gradientsOf(pass: Pass, row: ScoredRow, cotangent: Float32Array): Promise<Map<string, Float32Array>> {
+async function gradientsOf(pass: Pass, row: Row, cotangent: Float32Array): Promise<Map<string, Float32Array>> {
   const gradients = new Map<string, Float32Array>();
   await pass.backward([row], [cotangent], (name, gradient) => gradients.set(name, gradient.slice()));
   return gradients;

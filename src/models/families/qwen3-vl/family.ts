@@ -16,6 +16,8 @@ export const qwen3Vl: Family = {
 export const qwen3VlArchitecture = (config: Qwen3VlConfig): Architecture => ({
   ...names,
   ...decoder(config, { attentionBias: false, queryKeyNorms: true, interleavedSections: true }),
+  // transformers reads the short names of older families' files for those families alone.
+  storedName: names.transformersName,
   modelType: kind.modelType,
   config,
   configJson: () => configJson(config),

@@ -6,10 +6,11 @@ import { trainingGraph } from "../../../../src/engine/graphs/training";
 import { imaginedPolicy } from "../../../../src/engine/memory/shape-only-policy";
 import { bindWeights, type Policy } from "../../../../src/engine/policy";
 import { createSampler } from "../../../../src/engine/sampling/sampler";
-import { microBatches, planBatch, type ScoredRow } from "../../../../src/engine/shared-prefixes";
+import { microBatches, planBatch } from "../../../../src/engine/shared-prefixes";
 import { createTrainingPass, type TrainingPass } from "../../../../src/engine/training/pass";
 import type { Qwen3VlConfig } from "../../../../src/models/families/qwen3-vl/config";
 import { qwen3VlArchitecture } from "../../../../src/models/families/qwen3-vl/family";
+import type { Row } from "../../../../src/models/inputs/row";
 import { openModel } from "../../../../src/models/open-model";
 import { visionShape } from "../../../../src/models/parts/vision-inputs";
 import type { Prompt } from "../../../../src/types";
@@ -48,7 +49,7 @@ const promptOf = ({ messages }: ReferenceCase): Prompt =>
 const chosen = ["hall.jpg", "two pictures", "words only"].map((name) => cases.find((each) => each.name === name)!);
 const rows = (
   await Promise.all(
-    chosen.map(async (example): Promise<ScoredRow[]> => {
+    chosen.map(async (example): Promise<Row[]> => {
       const { tokens, images } = await model.encodePrompt(promptOf(example));
       const completion = example.completionIds;
       return [completion, [...completion].reverse(), completion.slice(2)].map((own) => {

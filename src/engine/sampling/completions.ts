@@ -1,0 +1,67 @@
+import type { Row } from "../../models/inputs/row";
+import type { Completion } from "../../types";
+import type { Generated, GenerationRow } from "./generate";
+
+/** Rows that are generated side by side, and the prompts that they continue. */
+export interface GenerationBatch {
+  /** Which prompts of the call. */
+  readonly prompts: readonly number[];
+  readonly rows: readonly GenerationRow[];
+}
+
+/** Prompts in order of length, so that little is padding; a prompt's completions share its prefill while they fit one batch. */
+export function planBatches(encoded: readonly Row[], count: number, rowsAtOnce: number): GenerationBatch[] {
+  const rows = encoded
+    .map((row, p) => ({ p, length: row.tokens.length }))
+    .sort((a, b) => a.length - b.length || a.p - b.p)
+    .flatMap(({ p }) => Array.from({ length: count }, (_, k) => [p, k] as const));
+  const batches: GenerationBatch[] = [];
+  for (let first = 0; first < rows.length; first += rowsAtOnce) {
+    const some = rows.slice(first, first + rowsAtOnce);
+    const prompts = [...new Set(some.map(([p]) => p))];
+    batches.push({ prompts, rows: some.map((seedPath) => ({ prompt: prompts.indexOf(seedPath[0]), seedPath })) });
+  }
+  return batches;
+}
+
+/** Index at which the first of the stop texts begins. */
+export function firstStop(text: string, stop: readonly string[]): number | undefined {
+  const places = stop.map((each) => text.indexOf(each)).filter((at) => at >= 0);
+  return places.length > 0 ? Math.min(...places) : undefined;
+}
+
+/** A stop text cuts the completion at its beginning; tokens are kept as long as their text does not reach beyond the cut. */
+export function toCompletion(
+  generated: Generated,
+  text: string,
+  decode: (ids: readonly number[]) => string,
+  stop: readonly string[],
+): Completion {
+  const { tokens, logProbs, samplingLogProbs, temperedLogProbs } = generated;
+  const cut = firstStop(text, stop);
+  const length = cut === undefined ? tokens.length : tokensWithin(cut, tokens, decode);
+  return {
+    text: text.slice(0, cut),
+    tokenIds: tokens.slice(0, length),
+    logProbs: logProbs.slice(0, length),
+    samplingLogProbs: samplingLogProbs.slice(0, length),
+    ...(temperedLogProbs && { temperedLogProbs: temperedLogProbs.slice(0, length) }),
+    finishReason: cut !== undefined || generated.ended ? "stop" : "length",
+  };
+}
+
+/** The most tokens whose text is at most `characters` long; text never shrinks as tokens come. */
+function tokensWithin(
+  characters: number,
+  tokens: readonly number[],
+  decode: (ids: readonly number[]) => string,
+): number {
+  let length = 0;
+  let beyond = tokens.length + 1;
+  while (length + 1 < beyond) {
+    const middle = (length + beyond) >> 1;
+    if (decode(tokens.slice(0, middle)).length <= characters) length = middle;
+    else beyond = middle;
+  }
+  return length;
+}
