@@ -56,7 +56,7 @@ export type FinishReason = "stop" | "length" | "content_filter" | "other";
 /** Probability of each label. */
 export type LabelDistribution = Readonly<Record<string, number>>;
 
-/** `unit`: fractions of the image. `thousand`: fractions times 1000 (Qwen2-VL). `pixel`: pixels of one given image size. */
+/** `unit`: fractions of the image. `thousand`: fractions times 1000 (Qwen2-VL, Qwen3-VL). `pixel`: pixels of one given image size. */
 export type BoxSpace = "unit" | "thousand" | "pixel";
 
 /** An axis-aligned box: top-left corner and size, in a named coordinate space. */

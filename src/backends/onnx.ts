@@ -9,7 +9,7 @@ import { type Device, devices, placeOn } from "../onnx/runtime/device";
 import { callback, choice, count, readOptions, type Spec, text } from "../options/spec";
 
 export interface OnnxBackendOptions {
-  /** A Qwen2-VL or Qwen2.5-VL checkpoint: a Hugging Face directory, or a hub id, "owner/name" or "owner/name@revision" (`defaultModel`). */
+  /** A Qwen2-VL, Qwen2.5-VL or Qwen3-VL checkpoint: a Hugging Face directory, or a hub id, "owner/name" or "owner/name@revision" (`defaultModel`). */
   readonly model?: string;
   /** Completions generated side by side (64): fewer take less memory, more are faster. */
   readonly rowsAtOnce?: number;
@@ -46,7 +46,7 @@ export const onnxBackendSpec = {
 } satisfies Spec<OnnxBackendOptions>;
 
 /**
- * Runs a Qwen2-VL or Qwen2.5-VL checkpoint in this process, its weights straight from the safetensors files.
+ * Runs a Qwen2-VL, Qwen2.5-VL or Qwen3-VL checkpoint in this process, its weights straight from the safetensors files.
  * @throws ConfigError or DataError for a checkpoint that cannot be used, naming the file and what was expected; BackendError for a device that
  * does not work, or a hub that cannot be reached
  */

@@ -1,12 +1,13 @@
 import { shown } from "../options/display";
 import { qwen25Vl } from "./families/qwen2-5-vl/family";
 import { qwen2Vl } from "./families/qwen2-vl/family";
+import { qwen3Vl } from "./families/qwen3-vl/family";
 import { readConfigFiles } from "./files/config-files";
 import { refuse } from "./files/fields";
 import type { Architecture, Family } from "./parts/architecture";
 
 /** Every model family that can be opened. */
-const families: readonly Family[] = [qwen2Vl, qwen25Vl];
+const families: readonly Family[] = [qwen2Vl, qwen25Vl, qwen3Vl];
 
 /**
  * The network that a checkpoint's config.json (and generation_config.json, if there) describes.

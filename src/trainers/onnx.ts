@@ -17,7 +17,7 @@ import { type OnnxTrainerOptions, trainerSettings } from "./onnx-options";
 export type { OnnxTrainerOptions } from "./onnx-options";
 
 /**
- * Trains a Qwen2-VL checkpoint in this process.
+ * Trains a Qwen2-VL, Qwen2.5-VL or Qwen3-VL checkpoint in this process.
  * @throws ConfigError or DataError for a checkpoint that cannot be used, naming the file and what was expected; BackendError for a device that
  * does not work, or a hub that cannot be reached
  */

@@ -185,7 +185,7 @@ async function families(python: Python, scratch: string): Promise<Comparison[]> 
   const out = join(scratch, "families");
   await python(recorded("families/record.py"), out);
   const comparisons: Comparison[] = [];
-  for (const family of ["qwen2-5-vl"])
+  for (const family of ["qwen2-5-vl", "qwen3-vl"])
     for (const shape of ["tied", "untied"])
       for (const comparison of await compareShape(join(out, family, shape), join(out, "images")))
         comparisons.push({ ...comparison, what: `${family}, ${shape}: ${comparison.what}` });

@@ -52,7 +52,8 @@ export async function saveCheckpoint(
   // Files of older versions have one level; in newer ones each reader looks on the level that it knows.
   const config = { ...outer, ...(text && { text_config: { ...text, ...changed } }), ...changed };
   await writeJson(join(dir, "config.json"), config);
-  await writeSafetensors(join(dir, "model.safetensors"), weights);
+  const renamed = [...weights].map(([name, tensor]) => [model.architecture.storedName(name), tensor] as const);
+  await writeSafetensors(join(dir, "model.safetensors"), new Map(renamed));
 }
 
 /**

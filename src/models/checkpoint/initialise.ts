@@ -24,7 +24,7 @@ export async function initialise(
   const tensors = new Map<string, WritableTensor>();
   for (const [name, shape] of expectedTensors(architecture)) {
     const data = () => freshTensor(name, shape, deviations.get(name) ?? initializerRange, seed);
-    tensors.set(name, { shape, data });
+    tensors.set(architecture.storedName(name), { shape, data });
   }
   await writeSafetensors(join(dir, "model.safetensors"), tensors, dtype);
 }

@@ -40,6 +40,8 @@ export interface Architecture {
 
   /** The canonical name of a tensor, from any name that it may be stored under. */
   canonicalName(stored: string): string;
+  /** The name that a saved checkpoint gives a tensor. */
+  storedName(canonical: string): string;
   /** The module path of a canonical name in transformers 4.52 and later, which PEFT writes. */
   transformersName(canonical: string): string;
   /** How the canonical names of the vision tower begin. */

@@ -20,6 +20,9 @@ export const names = {
     return /^(embed_tokens|layers|norm)\./.test(name) ? `model.${name}` : name;
   },
 
+  /** Names that all versions of transformers read, for families that are as old as the first of them. */
+  storedName: (canonical: string): string => canonical,
+
   transformersName: (canonical: string): string =>
-    canonical.replace(/^visual\./, "model.visual.").replace(/^model\.layers\./, "model.language_model.layers."),
+    canonical.replace(/^visual\./, "model.visual.").replace(/^model\.(?!visual\.)/, "model.language_model."),
 } as const;

@@ -53,7 +53,7 @@ export function languageModel(
     };
     const { output, keyValues } = compute(hidden);
     cache.push(keyValues);
-    layers.push({ input: hidden, output, again: (input) => compute(input).output });
+    layers.push({ input: hidden, output, again: (input) => compute(input).output, given: injected });
     hidden = output;
   }
   return { hidden, cache, layers };

@@ -9,6 +9,8 @@ export interface Segment {
   readonly input: Value;
   readonly output: Value;
   readonly again: (input: Value) => Value;
+  /** A value that is computed before all segments and used inside this one alone: what lies behind it is not computed again, and differentiated once. */
+  readonly given?: Value | undefined;
 }
 
 /**
@@ -44,14 +46,19 @@ export function checkpointedGradients(
   const [last, ...behind] = gradientsWhereAny(g, outputs, [segments.at(-1)!.output, ...wrt]);
   collect(behind);
   let cotangent = last;
-  for (const { input, again } of [...segments].reverse()) {
-    if (!cotangent) return sums;
+  const first: { output: Value; cotangent: Value }[] = [];
+  for (const { input, again, given } of [...segments].reverse()) {
+    if (!cotangent) break;
     const late = add(g, input, zeroOf(g, [cotangent, ...latest]));
-    const [next, ...parts] = gradientsWhereAny(g, [{ output: again(late), cotangent }], [late, ...wrt]);
-    collect(parts);
+    const inputs = given ? [late, given] : [late];
+    const found = gradientsWhereAny(g, [{ output: again(late), cotangent }], [...inputs, ...wrt]);
+    const [next, ofGiven] = found;
+    collect(found.slice(inputs.length));
+    if (given && ofGiven) first.push({ output: given, cotangent: ofGiven });
     cotangent = next;
   }
-  if (cotangent) collect(gradientsWhereAny(g, [{ output: segments[0]!.input, cotangent }], wrt), true);
+  if (cotangent) first.push({ output: segments[0]!.input, cotangent });
+  if (first.length > 0) collect(gradientsWhereAny(g, first, wrt), true);
   return sums;
 }
 

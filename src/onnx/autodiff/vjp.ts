@@ -67,7 +67,15 @@ export const vjpRules: { readonly [O in DifferentiableOp]: VjpRule<O> } = {
   // y = erf(x)         x̄ = ȳ ⊙ 2/√π · exp(−x²)
   Erf: (g, { in: [x] }, dy) => [mul(g, dy, mul(g, scalar(g, 2 / Math.sqrt(Math.PI)), gaussian(g, x, 1)))],
   // y = x·Φ(x)         x̄ = ȳ ⊙ (Φ(x) + x·φ(x)), Φ(x) = ½(1 + erf(x/√2)), φ(x) = exp(−x²/2)/√2π
-  Gelu: (g, { in: [x] }, dy) => {
+  // y = x·s, s = σ(u), u = a(x + bx³): x̄ = ȳ ⊙ s ⊙ (1 + u′(x − y)), u′ = a(1 + 3bx²), where it is approximated
+  Gelu: (g, { in: [x], attrs: { approximate }, out }, dy) => {
+    if (approximate) {
+      const [a, b] = [scalar(g, 2 * Math.sqrt(2 / Math.PI)), 0.044715];
+      const square = mul(g, x, x);
+      const slope = (factor: number) => mul(g, a, add(g, scalar(g, 1), mul(g, scalar(g, factor), square)));
+      const s = g.op("Sigmoid", [mul(g, x, slope(b))], {});
+      return [mul(g, dy, mul(g, s, add(g, scalar(g, 1), mul(g, slope(3 * b), sub(g, x, out)))))];
+    }
     const erf = g.op("Erf", [mul(g, x, scalar(g, Math.SQRT1_2))], {});
     const cdf = mul(g, scalar(g, 0.5), add(g, erf, scalar(g, 1)));
     const density = mul(g, scalar(g, 1 / Math.sqrt(2 * Math.PI)), gaussian(g, x, 0.5));

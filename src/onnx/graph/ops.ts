@@ -52,7 +52,7 @@ export const opRules: { readonly [O in Op]: OpRule<O> } = {
   Reciprocal: unary,
   Sigmoid: unary,
   Erf: unary,
-  Gelu: unary,
+  Gelu: { ...unary, encode: ({ approximate = "none" }) => ({ attributes: { approximate: { string: approximate } } }) },
   QuickGelu: { ...unary, domain: microsoft, encode: ({ alpha }) => ({ attributes: { alpha: { float: alpha } } }) },
   MatMul: {
     shape: ([a, b]) => {

@@ -36,8 +36,8 @@ export interface Ops {
   Reciprocal: Unary;
   Sigmoid: Unary;
   Erf: Unary;
-  /** x·Φ(x), the exact form. */
-  Gelu: Unary;
+  /** x·Φ(x), exact or with the approximation that is named: tanh, x·σ(2√(2/π)·(x + 0.044715·x³)). */
+  Gelu: Signature<[x: Value], { readonly approximate?: "tanh" }>;
   /** x·σ(αx): QuickGELU with α = 1.702, SiLU with α = 1. */
   QuickGelu: Signature<[x: Value], { readonly alpha: number }>;
   MatMul: Binary;

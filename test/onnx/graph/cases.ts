@@ -91,7 +91,9 @@ export const cases: { readonly [O in Op]: readonly Case<O>[] } = {
   Reciprocal: unary(away(2, 3)),
   Sigmoid: unary(normal(2, 3), wide(8)),
   Erf: unary(normal(2, 3), wide(8)),
-  Gelu: unary(normal(2, 3), wide(8)),
+  Gelu: [{}, { approximate: "tanh" as const }].flatMap((attrs) =>
+    [normal(2, 3), wide(8)].map((x) => ({ in: [x] as const, attrs })),
+  ),
   QuickGelu: [1, 1.702].flatMap((alpha) =>
     [normal(2, 3), wide(8)].map((x) => ({ in: [x] as const, attrs: { alpha } })),
   ),

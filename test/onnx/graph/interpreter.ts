@@ -64,7 +64,12 @@ const meanings: { readonly [O in Op]: Meaning<O> } = {
   Reciprocal: unary((x) => 1 / x),
   Sigmoid: unary(sigmoid),
   Erf: unary(erf),
-  Gelu: unary((x) => (x * (1 + erf(x / Math.SQRT2))) / 2),
+  Gelu: (x, { approximate }) =>
+    unary(
+      approximate
+        ? (v) => (v * (1 + Math.tanh(Math.sqrt(2 / Math.PI) * (v + 0.044715 * v ** 3)))) / 2
+        : (v) => (v * (1 + erf(v / Math.SQRT2))) / 2,
+    )(x),
   QuickGelu: (x, { alpha }) => unary((v) => v * sigmoid(Math.fround(alpha) * v))(x),
   MatMul: ([a, b]) => {
     const [placeA, placeB] = [locator(a.shape), locator(b.shape)];

@@ -20,7 +20,7 @@ sys.path += [str(here), str(here.parent / "qwen2-vl")]
 from shapes import draw_pictures, make  # noqa: E402
 from tiny import image, text  # noqa: E402
 
-FAMILIES = {"qwen2-5-vl": "qwen2_5_vl"}
+FAMILIES = {"qwen2-5-vl": "qwen2_5_vl", "qwen3-vl": "qwen3_vl"}
 PICTURES = {"room.png": (133, 90), "hall.jpg": (140, 112), "tall.png": (45, 333), "grey.png": (211, 64), "dot.png": (3, 5)}
 
 

@@ -16,6 +16,7 @@ const models = {
   "the random model": checkpointDir,
   "examples/tiny-vlm": join(here, "../../../examples/tiny-vlm/checkpoint"),
   "Qwen2.5-VL": join(here, "../data/families/qwen2-5-vl/tied/checkpoint"),
+  "Qwen3-VL": join(here, "../data/families/qwen3-vl/tied/checkpoint"),
 };
 
 const picture = (file: string) => ({ type: "image" as const, image: imagePath(file) });

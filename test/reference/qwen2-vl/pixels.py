@@ -2,8 +2,9 @@
 
     python pixels.py ../data FOLDER
 
-`checkpoint/` has the settings, `pictures/` the pictures (photographs whole and cut, drawings, every format of ../data), and `arrays.safetensors` two
-arrays for each: `torchvision/<file>` from AutoProcessor as it comes, `pillow/<file>` from the Pillow back end.
+`checkpoint/` has the settings, `qwen3-vl/` those of Qwen3-VL, `pictures/` the pictures (photographs whole and cut, drawings, every format of ../data), and
+`arrays.safetensors` three arrays for each: `torchvision/<file>` from AutoProcessor as it comes, `pillow/<file>` from the Pillow back end, and
+`qwen3-vl/<file>` from AutoProcessor with the settings of Qwen3-VL.
 """
 
 import random
@@ -14,7 +15,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 from safetensors.torch import save_file
-from transformers import AutoProcessor
+from transformers import AutoImageProcessor
 from transformers.image_utils import load_image
 from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLImageProcessorPil
 from transformers.models.qwen2_vl.image_processing_qwen2_vl import Qwen2VLImageProcessor
@@ -26,19 +27,23 @@ def main(data: Path, out: Path) -> None:
     checkpoint, pictures = out / "checkpoint", out / "pictures"
     shutil.copytree(data / "qwen2-vl-tiny/checkpoint", checkpoint)
     Qwen2VLImageProcessor(min_pixels=56 * 56, max_pixels=401408).save_pretrained(checkpoint)
+    shutil.copytree(data / "families/qwen3-vl/tied/checkpoint", out / "qwen3-vl")
+    half = [0.5, 0.5, 0.5]
+    size = dict(shortest_edge=256 * 256, longest_edge=401408)
+    Qwen2VLImageProcessor(patch_size=16, image_mean=half, image_std=half, size=size).save_pretrained(out / "qwen3-vl")
     pictures.mkdir()
     for path in [*(data / "photographs").iterdir(), *(data / "qwen2-vl-tiny/images").iterdir(), *(data / "shapes/untied/images").iterdir()]:
         shutil.copy(path, pictures)
     cut(sorted((data / "photographs").iterdir()), pictures)
     draw(pictures)
 
-    torchvision = AutoProcessor.from_pretrained(checkpoint).image_processor
-    assert torchvision.backend == "torchvision", torchvision
+    torchvision, qwen3 = (AutoImageProcessor.from_pretrained(folder) for folder in (checkpoint, out / "qwen3-vl"))
+    assert torchvision.backend == qwen3.backend == "torchvision", torchvision
     pillow = Qwen2VLImageProcessorPil.from_pretrained(checkpoint)
     arrays = {}
     for path in sorted(pictures.iterdir()):
         image = load_image(str(path))
-        for name, processor in [("torchvision", torchvision), ("pillow", pillow)]:
+        for name, processor in [("torchvision", torchvision), ("pillow", pillow), ("qwen3-vl", qwen3)]:
             arrays[f"{name}/{path.name}"] = processor(images=[image], return_tensors="pt")["pixel_values"].contiguous()
     save_file(arrays, out / "arrays.safetensors")
 

@@ -4,7 +4,7 @@ import { fileURLToPath } from "node:url";
 import { loadArchitecture } from "../../../src/models/families";
 import { readSafetensors } from "../../../src/models/files/safetensors";
 import { loadImage } from "../../../src/models/inputs/image";
-import { loadImageProcessor } from "../../../src/models/inputs/image-processor";
+import { type ImageProcessor, loadImageProcessor } from "../../../src/models/inputs/image-processor";
 import { type Comparison, worst } from "../compare";
 import type { Python } from "../python";
 
@@ -17,16 +17,19 @@ export async function comparePixels(python: Python, scratch: string): Promise<Co
   const out = join(scratch, "pixels");
   await python(join(here, "pixels.py"), join(here, "../data"), out);
   const arrays = await readSafetensors(join(out, "arrays.safetensors"));
-  const { process } = await loadImageProcessor(
-    join(out, "checkpoint"),
-    await loadArchitecture(join(out, "checkpoint")),
-  );
-  const comparisons = { torchvision: differences(), pillow: differences() };
+  const processor = async (dir: string) => loadImageProcessor(join(out, dir), await loadArchitecture(join(out, dir)));
+  const [qwen2, qwen3] = [await processor("checkpoint"), await processor("qwen3-vl")];
+  const comparisons = {
+    torchvision: differences(qwen2, clip),
+    pillow: differences(qwen2, clip),
+    "qwen3-vl": differences(qwen3, half),
+  };
   for (const file of (await readdir(join(out, "pictures"))).sort()) {
-    const { pixelValues } = process(await loadImage(join(out, "pictures", file)));
+    const image = await loadImage(join(out, "pictures", file));
     for (const [backEnd, found] of Object.entries(comparisons)) {
+      const { pixelValues } = found.processor.process(image);
       const theirs = arrays.get(`${backEnd}/${file}`)!.data;
-      const apart = theirs.map((x, i) => Math.abs(pixelValues[i]! - x) * byte);
+      const apart = theirs.map((x, i) => Math.abs(pixelValues[i]! - x) * found.byte);
       const alike = theirs.length === pixelValues.length;
       found.mean.set(file, alike ? apart.reduce((sum, x) => sum + x, 0) / apart.length : Number.POSITIVE_INFINITY);
       found.most.set(
@@ -36,22 +39,29 @@ export async function comparePixels(python: Python, scratch: string): Promise<Co
       if (!file.endsWith(".jpg")) found.share.set(file, apart.filter((x) => x > 0).length / apart.length);
     }
   }
-  const { torchvision, pillow } = comparisons;
+  const { torchvision, pillow, "qwen3-vl": settings } = comparisons;
   const rows = [
     ["torchvision: share of bytes that differ, lossless", torchvision.share, 0],
     ["torchvision, of 255: mean difference", torchvision.mean, 1],
     ["torchvision, of 255: largest difference", torchvision.most, 3],
+    ["Qwen3-VL: share of bytes that differ, lossless", settings.share, 0],
+    ["Qwen3-VL, of 255: mean difference", settings.mean, 1],
+    ["Qwen3-VL, of 255: largest difference", settings.most, 3],
     ["Pillow, of 255: mean difference", pillow.mean, 2.5],
     ["Pillow, of 255: largest difference", pillow.most, 40],
   ] as const;
   return rows.map(([what, found, tolerance]) => ({ ...worst(`pixels, ${what} (${found.size})`, found), tolerance }));
 }
 
-const differences = () => ({
+/** @param byte a step of a byte, of a normalised value */
+const differences = (processor: ImageProcessor, byte: number) => ({
+  processor,
+  byte,
   mean: new Map<string, number>(),
   most: new Map<string, number>(),
   share: new Map<string, number>(),
 });
 
-/** Of a normalised value, a step of a byte; CLIP's largest deviation, so that no channel's difference is understated. */
-const byte = 255 * 0.27577711;
+/** With the largest deviation of CLIP, so that no channel's difference is understated. */
+const clip = 255 * 0.27577711;
+const half = 255 * 0.5;

@@ -2,7 +2,7 @@ import { z } from "zod";
 import type { ConfigFiles } from "../../files/config-files";
 import { count, limits, orDefault } from "../../files/fields";
 import type { DecoderConfig } from "../../parts/decoder";
-import { type Qwen2Kind, qwen2ConfigJson, readQwen2Config } from "../qwen2/config";
+import { type Qwen2Kind, qwen2ConfigJson, qwen2Text, readQwen2Config } from "../qwen2/config";
 
 /** What the network needs to know about a checkpoint. */
 export interface Qwen25VlConfig extends DecoderConfig {
@@ -40,6 +40,7 @@ const visionSchema = z.object({
 export const kind: Qwen2Kind<z.infer<typeof visionSchema>> = {
   modelType: "qwen2_5_vl",
   architecture: "Qwen2_5_VLForConditionalGeneration",
+  text: qwen2Text,
   visionSchema,
   checkVision(vision, hiddenSize, demand) {
     demand(

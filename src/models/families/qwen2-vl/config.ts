@@ -2,7 +2,7 @@ import { z } from "zod";
 import { type ConfigFiles, readConfigFiles } from "../../files/config-files";
 import { count, limits, orDefault } from "../../files/fields";
 import type { DecoderConfig } from "../../parts/decoder";
-import { type Qwen2Kind, qwen2ConfigJson, readQwen2Config } from "../qwen2/config";
+import { type Qwen2Kind, qwen2ConfigJson, qwen2Text, readQwen2Config } from "../qwen2/config";
 
 /** What the network needs to know about a checkpoint, whichever of the file layouts it came in. */
 export interface Qwen2VlConfig extends DecoderConfig {
@@ -34,6 +34,7 @@ const visionSchema = z.object({
 export const kind: Qwen2Kind<z.infer<typeof visionSchema>> = {
   modelType: "qwen2_vl",
   architecture: "Qwen2VLForConditionalGeneration",
+  text: qwen2Text,
   visionSchema,
   checkVision(vision, hiddenSize, demand) {
     demand(

@@ -4,16 +4,53 @@ import type { ConfigFiles } from "../../files/config-files";
 import { check, count, limits, orDefault, refuse, tokenIds } from "../../files/fields";
 import type { DecoderConfig } from "../../parts/decoder";
 
-/** How config.json differs between the families whose text model is Qwen2. */
+/** How config.json differs between the families. */
 export interface Qwen2Kind<Vision> {
   readonly modelType: string;
   /** The class in transformers. */
   readonly architecture: string;
+  readonly text: TextClass;
   /** Of `vision_config`. */
   readonly visionSchema: z.ZodType<Vision>;
   /** Demands of `vision_config` what the network needs beyond its schema. */
   checkVision(vision: Vision, hiddenSize: number, demand: Demand): void;
 }
+
+/** A text model's class in transformers: the values of fields that a file leaves out, and what it stores besides. */
+export interface TextClass {
+  readonly vocabSize: number;
+  readonly hiddenSize: number;
+  readonly intermediateSize: number;
+  readonly layers: number;
+  readonly heads: number;
+  readonly kvHeads: number;
+  /** hidden_size / num_attention_heads, whatever a file says, unless the class has a size of its own. */
+  readonly headDim?: number;
+  readonly rmsNormEps: number;
+  readonly ropeTheta: number;
+  readonly contextLength: number;
+  readonly mropeSection: DecoderConfig["text"]["mropeSection"];
+  /** Fields of `text_config` that may be left out, but have one value. */
+  readonly fixed: Readonly<Record<string, boolean>>;
+  /** Fields of its rope_parameters that have one value. */
+  readonly fixedRope: Readonly<Record<string, boolean>>;
+}
+
+/** Qwen2VLTextConfig, which Qwen2.5-VL shares. */
+export const qwen2Text: TextClass = {
+  vocabSize: 152_064,
+  hiddenSize: 8192,
+  intermediateSize: 29_568,
+  layers: 80,
+  heads: 64,
+  kvHeads: 8,
+  rmsNormEps: 1e-5,
+  ropeTheta: 1e6,
+  contextLength: 32_768,
+  mropeSection: [16, 24, 24],
+  fixed: { use_sliding_window: false },
+  fixedRope: {},
+};
 
 /** Notes a problem unless something is so. */
 export type Demand = (isSo: boolean, problem: string) => void;
@@ -23,46 +60,52 @@ const eosIds = z.union([z.int(), tokenIds]).nullish();
 
 /** Plain rotary angles in three sections; stretched ones (yarn, linear, …) are another network. */
 const mrope = z.enum(["mrope", "default"]).nullish();
-const ropeSchema = z.object({
-  mrope_section: orDefault(z.tuple([share, share, share]), [16, 24, 24]),
-  rope_theta: z.number().positive().nullish(),
-  type: mrope,
-  rope_type: mrope,
-});
+const ropeSchema = ({ mropeSection, fixedRope }: TextClass) =>
+  z.object({
+    mrope_section: orDefault(z.tuple([share, share, share]), [...mropeSection]),
+    rope_theta: z.number().positive().nullish(),
+    type: mrope,
+    rope_type: mrope,
+    ...only(fixedRope),
+  });
 
-/** As in transformers, an empty object is none. */
-const givenRope = z.preprocess(
-  (value) => (typeof value === "object" && value !== null && Object.keys(value).length === 0 ? undefined : value),
-  ropeSchema.nullish(),
-);
+const only = (fixed: Readonly<Record<string, boolean>>) =>
+  Object.fromEntries(Object.entries(fixed).map(([name, value]) => [name, z.literal(value).nullish()] as const));
 
-/** Qwen2VLTextConfig. */
-const textSchema = z.object({
-  vocab_size: orDefault(count(limits.vocabulary), 152_064),
-  hidden_size: orDefault(count(limits.width), 8192),
-  intermediate_size: orDefault(count(limits.width), 29_568),
-  num_hidden_layers: orDefault(count(limits.layers), 80),
-  num_attention_heads: orDefault(count(limits.heads), 64),
-  /** Null, unlike a field that is left out, stands for as many as there are query heads. */
-  num_key_value_heads: count(limits.heads).nullable().default(8),
-  head_dim: count(limits.width).nullish(),
-  hidden_act: orDefault(z.literal("silu"), "silu"),
-  rms_norm_eps: orDefault(z.number().positive(), 1e-5),
-  rope_theta: orDefault(z.number().positive(), 1e6),
-  max_position_embeddings: orDefault(count(limits.context), 32_768),
-  rope_scaling: givenRope,
-  rope_parameters: givenRope,
-  use_sliding_window: z.literal(false).nullish(),
-  layer_types: z
-    .custom(
-      (types) => types == null || (Array.isArray(types) && types.every((type: unknown) => type === "full_attention")),
-      { error: 'expected a list of "full_attention"' },
-    )
-    .optional(),
-  tie_word_embeddings: z.boolean().nullish(),
-  eos_token_id: eosIds,
-  pad_token_id: z.int().nullish(),
-});
+/** As in transformers, an empty object counts as missing. */
+const givenRope = (text: TextClass) =>
+  z.preprocess(
+    (value) => (typeof value === "object" && value !== null && Object.keys(value).length === 0 ? undefined : value),
+    ropeSchema(text).nullish(),
+  );
+
+const textSchema = (text: TextClass) =>
+  z.object({
+    vocab_size: orDefault(count(limits.vocabulary), text.vocabSize),
+    hidden_size: orDefault(count(limits.width), text.hiddenSize),
+    intermediate_size: orDefault(count(limits.width), text.intermediateSize),
+    num_hidden_layers: orDefault(count(limits.layers), text.layers),
+    num_attention_heads: orDefault(count(limits.heads), text.heads),
+    /** Null, unlike a field that is left out, stands for as many as there are query heads. */
+    num_key_value_heads: count(limits.heads).nullable().default(text.kvHeads),
+    head_dim: count(limits.width).nullish(),
+    hidden_act: orDefault(z.literal("silu"), "silu"),
+    rms_norm_eps: orDefault(z.number().positive(), text.rmsNormEps),
+    rope_theta: orDefault(z.number().positive(), text.ropeTheta),
+    max_position_embeddings: orDefault(count(limits.context), text.contextLength),
+    rope_scaling: givenRope(text),
+    rope_parameters: givenRope(text),
+    ...only(text.fixed),
+    layer_types: z
+      .custom(
+        (types) => types == null || (Array.isArray(types) && types.every((type: unknown) => type === "full_attention")),
+        { error: 'expected a list of "full_attention"' },
+      )
+      .optional(),
+    tie_word_embeddings: z.boolean().nullish(),
+    eos_token_id: eosIds,
+    pad_token_id: z.int().nullish(),
+  });
 
 /** What the classes have beside the two towers; the special tokens' defaults, and the end of a turn below, are of version 5, older ones always wrote them. */
 const outerSchema = z.object({
@@ -98,12 +141,12 @@ export function readQwen2Config<Vision>(
   });
   const outer = check(schema, json, path);
   const vision = outer.vision_config;
-  const stored = check(textSchema, outer.text_config ?? json, path);
+  const stored = check(textSchema(kind.text), outer.text_config ?? json, path);
   const problems: string[] = [];
   const demand: Demand = (ok, message) => {
     if (!ok) problems.push(message);
   };
-  const text = readText(stored, outer, demand);
+  const text = readText(kind.text, stored, outer, demand);
   kind.checkVision(vision, text.hiddenSize, demand);
   const tokens = readTokens(stored, outer, check(generationSchema, generation, generationPath), demand);
   if (problems.length > 0) refuse(path, problems);
@@ -111,11 +154,12 @@ export function readQwen2Config<Vision>(
 }
 
 type Outer = z.infer<typeof outerSchema>;
-type Text = z.infer<typeof textSchema>;
+type Text = z.infer<ReturnType<typeof textSchema>>;
 
-function readText(text: Text, outer: Outer, demand: Demand): DecoderConfig["text"] {
-  const rope = text.rope_scaling ?? text.rope_parameters ?? ropeSchema.parse({});
-  const headDim = text.hidden_size / text.num_attention_heads;
+function readText(kind: TextClass, text: Text, outer: Outer, demand: Demand): DecoderConfig["text"] {
+  const rope = text.rope_scaling ?? text.rope_parameters ?? ropeSchema(kind).parse({});
+  const share = text.hidden_size / text.num_attention_heads;
+  const headDim = kind.headDim === undefined ? share : (text.head_dim ?? kind.headDim);
   const kvHeads = text.num_key_value_heads ?? text.num_attention_heads;
   const sections = rope.mrope_section;
   demand(
@@ -181,7 +225,7 @@ function readTokens(
 
 /** config.json of a configuration, as transformers reads it, around a family's `vision_config`. */
 export function qwen2ConfigJson(
-  { modelType, architecture }: Pick<Qwen2Kind<unknown>, "modelType" | "architecture">,
+  { modelType, architecture, text: kind }: Pick<Qwen2Kind<unknown>, "modelType" | "architecture" | "text">,
   { text, tokens }: Pick<DecoderConfig, "text" | "tokens">,
   vision: Readonly<Record<string, unknown>>,
 ): Record<string, unknown> {
@@ -202,10 +246,16 @@ export function qwen2ConfigJson(
       num_hidden_layers: text.layers,
       num_attention_heads: text.heads,
       num_key_value_heads: text.kvHeads,
+      ...(kind.headDim !== undefined && { head_dim: text.headDim }),
       hidden_act: "silu",
       rms_norm_eps: text.rmsNormEps,
       max_position_embeddings: text.contextLength,
-      rope_parameters: { rope_type: "default", rope_theta: text.ropeTheta, mrope_section: text.mropeSection },
+      rope_parameters: {
+        rope_type: "default",
+        rope_theta: text.ropeTheta,
+        mrope_section: text.mropeSection,
+        ...kind.fixedRope,
+      },
       bos_token_id: null,
       eos_token_id: tokens.eos[0],
       pad_token_id: tokens.pad,

@@ -1,7 +1,23 @@
-import type { Architecture } from "../../parts/architecture";
+import type { Architecture, Preprocessing } from "../../parts/architecture";
 import { type DecoderConfig, decoder } from "../../parts/decoder";
 import { names } from "../../parts/names";
 import { qwen2ChatTemplate } from "./chat-template";
+
+/** Qwen2VLImageProcessor, which AutoProcessor takes for every family; the files of Qwen3-VL set what differs there. */
+export const preprocessing: Preprocessing = {
+  processors: [
+    "Qwen2VLImageProcessor",
+    "Qwen2VLImageProcessorFast",
+    "Qwen2VLImageProcessorPil",
+    "Qwen2_5_VLImageProcessor",
+  ],
+  patchSize: 14,
+  mergeSize: 2,
+  minPixels: 56 * 56,
+  maxPixels: 28 * 28 * 1280,
+  mean: [0.48145466, 0.4578275, 0.40821073],
+  std: [0.26862954, 0.26130258, 0.27577711],
+};
 
 /** What Qwen2-VL and Qwen2.5-VL have in common. */
 export const qwen2Shared = (config: DecoderConfig) =>
@@ -9,19 +25,6 @@ export const qwen2Shared = (config: DecoderConfig) =>
     ...names,
     ...decoder(config, { attentionBias: true, queryKeyNorms: false, interleavedSections: false }),
     featureCount: 1,
-    preprocessing: {
-      processors: [
-        "Qwen2VLImageProcessor",
-        "Qwen2VLImageProcessorFast",
-        "Qwen2VLImageProcessorPil",
-        "Qwen2_5_VLImageProcessor",
-      ],
-      patchSize: 14,
-      mergeSize: 2,
-      minPixels: 56 * 56,
-      maxPixels: 28 * 28 * 1280,
-      mean: [0.48145466, 0.4578275, 0.40821073],
-      std: [0.26862954, 0.26130258, 0.27577711],
-    },
+    preprocessing,
     chatTemplate: qwen2ChatTemplate,
   }) satisfies Partial<Architecture>;
