@@ -1,4 +1,6 @@
-/** Base of every error this library raises on purpose. A bad completion is data (reward 0); only a bad call is an error. */
+/**
+ * Base of every error this library raises on purpose. A bad completion is data (reward 0); only a bad call is an error.
+ */
 export class RiseError extends Error {
   override readonly name: string = "RiseError";
 
@@ -37,8 +39,8 @@ export class UnsupportedOpError extends RiseError {
 }
 
 /**
- * The reach of a backend's failure: `"prompt"`, which fails again whenever it is tried; `"moment"`, so that a later try may succeed;
- * `"backend"`, which fails for every prompt: a wrong key, an unknown model, a server that is down.
+ * The reach of a backend's failure: `"prompt"`, which fails again whenever it is tried; `"moment"`, so that a later try
+ * may succeed; `"backend"`, which fails for every prompt: a wrong key, an unknown model, a server that is down.
  */
 export type FailureScope = "prompt" | "moment" | "backend";
 
@@ -72,7 +74,10 @@ export class CheckpointError extends RiseError {
   override readonly name = "CheckpointError";
 }
 
-/** Whether an error says that one prompt failed, and not the call, the model or the program: other prompts are worth a try. */
+/**
+ * Whether an error says that one prompt failed, and not the call, the model or the program: other prompts are worth a
+ * try.
+ */
 export function concernsOnePrompt(error: unknown): error is Error {
   if (error instanceof BackendError) return error.scope !== "backend";
   return error instanceof DataError || (error instanceof Error && !(error instanceof RiseError));

@@ -12,7 +12,10 @@ export interface StepMetrics {
 /** What a stage was found to need before its first step. */
 export interface PreflightReport {
   readonly stage: string;
-  /** The example with the longest prompt, which everything was tried with; the first where the backend does not count tokens. */
+  /**
+   * The example with the longest prompt, which everything was tried with; the first where the backend does not count
+   * tokens.
+   */
   readonly exampleId: string;
   /** Of its prompt, pictures included. */
   readonly promptTokens?: number;
@@ -26,7 +29,10 @@ export interface PreflightReport {
   readonly estimatedSeconds: number;
 }
 
-/** What a warning is about; docs/training.md says what each means. A loss or gradient that is not a number is no warning: the run stops. */
+/**
+ * What a warning is about; docs/training.md says what each means. A loss or gradient that is not a number is no
+ * warning: the run stops.
+ */
 export type Guard =
   | "format"
   | "zero-std"

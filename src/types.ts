@@ -41,22 +41,31 @@ export interface Completion {
   /** One per token, nats, under the distribution that was sampled from (temperature, top-p, masked tokens). */
   readonly samplingLogProbs?: readonly number[];
   /**
-   * One per token, nats, under softmax(logits / temperature), whatever top-k, top-p and a repetition penalty made of it: the policy that is trained.
-   * Absent where none of these was used; then `samplingLogProbs` are such.
+   * One per token, nats, under softmax(logits / temperature), whatever top-k, top-p and a repetition penalty made of
+   * it: the policy that is trained. Absent where none of these was used; then `samplingLogProbs` are such.
    */
   readonly temperedLogProbs?: readonly number[];
   readonly finishReason: FinishReason;
-  /** What the backend says beside the text, such as a refusal or reasoning that the server split off; absent if it says nothing. */
+  /**
+   * What the backend says beside the text, such as a refusal or reasoning that the server split off; absent if it says
+   * nothing.
+   */
   readonly remark?: string;
 }
 
-/** Why a completion ended: by itself or at a stop text, at the token limit, by a content filter, or for another reason that a server gave. */
+/**
+ * Why a completion ended: by itself or at a stop text, at the token limit, by a content filter, or for another reason
+ * that a server gave.
+ */
 export type FinishReason = "stop" | "length" | "content_filter" | "other";
 
 /** Probability of each label. */
 export type LabelDistribution = Readonly<Record<string, number>>;
 
-/** `unit`: fractions of the image. `thousand`: fractions times 1000 (Qwen2-VL, Qwen3-VL). `pixel`: pixels of one given image size. */
+/**
+ * `unit`: fractions of the image. `thousand`: fractions times 1000 (Qwen2-VL, Qwen3-VL). `pixel`: pixels of one given
+ * image size.
+ */
 export type BoxSpace = "unit" | "thousand" | "pixel";
 
 /** An axis-aligned box: top-left corner and size, in a named coordinate space. */
@@ -68,7 +77,10 @@ export interface Box {
   readonly height: number;
 }
 
-/** A simple polygon, its edges crossing nowhere: three corners or more in order, either way round, the first not repeated at the end. */
+/**
+ * A simple polygon, its edges crossing nowhere: three corners or more in order, either way round, the first not
+ * repeated at the end.
+ */
 export interface Polygon {
   readonly space: BoxSpace;
   readonly points: readonly Point[];

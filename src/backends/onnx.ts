@@ -9,17 +9,23 @@ import { type Device, devices, placeOn } from "../onnx/runtime/device";
 import { callback, choice, count, readOptions, type Spec, text } from "../options/spec";
 
 export interface OnnxBackendOptions {
-  /** A Qwen2-VL, Qwen2.5-VL or Qwen3-VL checkpoint: a Hugging Face directory, or a hub id, "owner/name" or "owner/name@revision" (`defaultModel`). */
+  /**
+   * A Qwen2-VL, Qwen2.5-VL or Qwen3-VL checkpoint: a Hugging Face directory, or a hub id, "owner/name" or
+   * "owner/name@revision" (`defaultModel`).
+   */
   readonly model?: string;
   /** Completions generated side by side (64): fewer take less memory, more are faster. */
   readonly rowsAtOnce?: number;
   /**
-   * Of products with the language model's matrices ("float32"): fewer bits are faster and take less memory, and completions and log-probs are those of
-   * the model so rounded. "half" is that of a checkpoint in bfloat16 or float16, on a GPU; "int8" and "int4" need the CPU, and matrices are rounded once, into
-   * Hugging Face's assets cache.
+   * Of products with the language model's matrices ("float32"): fewer bits are faster and take less memory, and
+   * completions and log-probs are those of the model so rounded. "half" is that of a checkpoint in bfloat16 or float16,
+   * on a GPU; "int8" and "int4" need the CPU, and matrices are rounded once, into Hugging Face's assets cache.
    */
   readonly precision?: Precision;
-  /** Width times height of the largest image that is decoded (2^27, 134 million); a larger one is an error before it takes memory. */
+  /**
+   * Width times height of the largest image that is decoded (2^27, 134 million); a larger one is an error before it
+   * takes memory.
+   */
   readonly maxImagePixels?: number;
   /** Told of every piece of a download (a display on stderr). */
   readonly onDownload?: OnDownload;
@@ -47,8 +53,8 @@ export const onnxBackendSpec = {
 
 /**
  * Runs a Qwen2-VL, Qwen2.5-VL or Qwen3-VL checkpoint in this process, its weights straight from the safetensors files.
- * @throws ConfigError or DataError for a checkpoint that cannot be used, naming the file and what was expected; BackendError for a device that
- * does not work, or a hub that cannot be reached
+ * @throws ConfigError or DataError for a checkpoint that cannot be used, naming the file and what was expected;
+ * BackendError for a device that does not work, or a hub that cannot be reached
  */
 export async function onnxBackend(options: OnnxBackendOptions = {}): Promise<VlmBackend> {
   const settings = readOptions("onnxBackend", options, onnxBackendSpec);

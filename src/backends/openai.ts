@@ -25,11 +25,17 @@ export interface OpenaiBackendOptions {
   readonly apiKey?: string;
   /** The server's name for it. */
   readonly model: string;
-  /** Further header fields, such as Azure's `api-key`, or a function that is asked before every try (none). No message shows a value. */
+  /**
+   * Further header fields, such as Azure's `api-key`, or a function that is asked before every try (none). No message
+   * shows a value.
+   */
   readonly headers?: HeaderSource;
   /** Parameters of the address, such as Azure's `api-version` (none). */
   readonly query?: Readonly<Record<string, string>>;
-  /** Fields not to send, such as `["temperature", "seed", "n"]`; the server's defaults hold then, its temperature too (none). */
+  /**
+   * Fields not to send, such as `["temperature", "seed", "n"]`; the server's defaults hold then, its temperature too
+   * (none).
+   */
   readonly omitFields?: readonly RequestField[];
   /** Other names of fields, such as `{ max_tokens: "max_completion_tokens" }` (none). */
   readonly renameFields?: Readonly<Partial<Record<RequestField, string>>>;
@@ -39,20 +45,29 @@ export interface OpenaiBackendOptions {
   readonly logProbs?: boolean;
   /** The field that limits a completion ("max_tokens"); OpenAI's newer models take only the other. */
   readonly maxTokensField?: "max_tokens" | "max_completion_tokens";
-  /** Reasoning that the server split off (`reasoning_content`, `reasoning`) becomes `<think>…</think>` in front of the text (false). */
+  /**
+   * Reasoning that the server split off (`reasoning_content`, `reasoning`) becomes `<think>…</think>` in front of the
+   * text (false).
+   */
   readonly joinReasoning?: boolean;
   /**
-   * Images with more pixels are scaled down before they are sent (no limit). Fractions and thousandths of the image stay what they are; a model
-   * that answers in pixels means those of the smaller image.
+   * Images with more pixels are scaled down before they are sent (no limit). Fractions and thousandths of the image
+   * stay what they are; a model that answers in pixels means those of the smaller image.
    */
   readonly maxPixels?: number;
   /** Prompts under way at the same time (8). */
   readonly requestsAtOnce?: number;
-  /** How often a request is tried again after 408, 409, 425, 429, 5xx, a broken connection, a timeout, or a cut or empty answer (4). */
+  /**
+   * How often a request is tried again after 408, 409, 425, 429, 5xx, a broken connection, a timeout, or a cut or empty
+   * answer (4).
+   */
   readonly retries?: number;
   /** Milliseconds for one try, the whole answer included (120 000). */
   readonly timeoutMs?: number;
-  /** Longest wait between two tries in milliseconds, whatever `Retry-After` asks for; a warning says when it asked for more (60 000). */
+  /**
+   * Longest wait between two tries in milliseconds, whatever `Retry-After` asks for; a warning says when it asked for
+   * more (60 000).
+   */
   readonly maxWaitMs?: number;
   /** Bytes of an answer, decompressed; a larger one is a failure (67 108 864, 64 MiB). */
   readonly maxReplyBytes?: number;
@@ -92,14 +107,16 @@ export const openaiBackendSpec = {
 } satisfies Spec<OpenaiBackendOptions>;
 
 /**
- * Samples a model behind an OpenAI-compatible chat-completions endpoint: vLLM, llama.cpp, OpenAI, Azure. Images travel as data URLs.
+ * Samples a model behind an OpenAI-compatible chat-completions endpoint: vLLM, llama.cpp, OpenAI, Azure. Images travel
+ * as data URLs.
  *
- * A remote gives no token ids and promises no reproducibility, so its `capabilities` claim neither; they claim log-probs, which are the server's own,
- * if `logProbs` asks for them. `topK` and `repetitionPenalty` are sent under vLLM's names, and only where they are set. A refusal, split-off reasoning
- * and an unusual `finish_reason` are the completion's `remark`. A redirect is followed on the same host only.
+ * A remote gives no token ids and promises no reproducibility, so its `capabilities` claim neither; they claim
+ * log-probs, which are the server's own, if `logProbs` asks for them. `topK` and `repetitionPenalty` are sent under
+ * vLLM's names, and only where they are set. A refusal, split-off reasoning and an unusual `finish_reason` are the
+ * completion's `remark`. A redirect is followed on the same host only.
  *
- * @throws ConfigError for an address, a key or a field that no request can carry; `generate` throws BackendError with the server's own words
- * for a request that it refuses, or that fails after all retries; no message holds a key
+ * @throws ConfigError for an address, a key or a field that no request can carry; `generate` throws BackendError with
+ * the server's own words for a request that it refuses, or that fails after all retries; no message holds a key
  * @example
  * const azure = openaiBackend({
  *   baseUrl: "https://NAME.openai.azure.com/openai/deployments/DEPLOYMENT",

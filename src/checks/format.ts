@@ -4,8 +4,9 @@ import { hasSentence } from "./sentences";
 import { parseThinkAnswer } from "./think-answer";
 
 /**
- * Whether a cot is a descriptive narrative: words, at least one full sentence of three, prose rather than a list or data, and
- * none of the tags that will enclose it in stage 2. Words and sentences are those of any language (`hasSentence`).
+ * Whether a cot is a descriptive narrative: words, at least one full sentence of three, prose rather than a list or
+ * data, and none of the tags that will enclose it in stage 2. Words and sentences are those of any language
+ * (`hasSentence`).
  *
  * Source: RISE, F_CoT in Eq. 1 (its first half; the second is that Â parses). The paper leaves "narrative" to us.
  */
@@ -37,7 +38,10 @@ export function checkAnswerFormat(text: string, parse: (answer: string) => unkno
   return readAnswer(text, { parse }).format;
 }
 
-/** A stage-2 completion taken apart; `think` and `answer` are null when it has not the form, `prediction` when Â does not parse. */
+/**
+ * A stage-2 completion taken apart; `think` and `answer` are null when it has not the form, `prediction` when Â does
+ * not parse.
+ */
 export interface ReadAnswer<A> {
   readonly format: FormatCheck;
   readonly think: string | null;

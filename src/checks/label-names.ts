@@ -2,8 +2,8 @@ import { feelings } from "./numbers/emotion-words";
 import { type Token, tokenise } from "./numbers/tokens";
 
 /**
- * Places where a text says a label: whole words, the last one in any inflection, joined by space, "-", "_" or nothing. In scripts that write no space between
- * words, anywhere.
+ * Places where a text says a label: whole words, the last one in any inflection, joined by space, "-", "_" or nothing.
+ * In scripts that write no space between words, anywhere.
  */
 export function findClassNames(
   tokens: readonly Token[],
@@ -46,8 +46,9 @@ function bare(token: Token): string {
 }
 
 /**
- * The words that name what an English noun or adjective names. A feeling: its whole family (sadness: sad, sadder, sadly).
- * Anything else: plural, and the adverb or noun made of an adjective; not verb forms, for "training" names no train.
+ * The words that name what an English noun or adjective names. A feeling: its whole family (sadness: sad, sadder,
+ * sadly). Anything else: plural, and the adverb or noun made of an adjective; not verb forms, for "training" names no
+ * train.
  */
 export function inflections(word: string): ReadonlySet<string> {
   const forms = new Set([word, `${word}s`, plural(word), ...(feelings.get(word) ?? qualities(word))]);

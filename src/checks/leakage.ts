@@ -16,15 +16,17 @@ export type { LeakKind } from "./numbers/rule";
 /**
  * Everything in a cot that gives the annotation away by number: L(R, A) = 0 in the paper means that this is empty.
  *
- * Digits always leak. Spelled-out numbers leak as percentages, decimals, fractions, ratios, probabilities, coordinates, or
- * when larger than twenty; small counts ("three children"), ages, times and what names no number ("evenly split") are
- * description. Digits are found in every script, number words in English only, with shares in Chinese and Japanese ("百分之六十", "六成",
- * "六十パーセント"); "sechzig Prozent" and "sesenta por ciento" are not found. bench/leaks.ts says how often this is right.
+ * Digits always leak. Spelled-out numbers leak as percentages, decimals, fractions, ratios, probabilities, coordinates,
+ * or when larger than twenty; small counts ("three children"), ages, times and what names no number ("evenly split")
+ * are description. Digits are found in every script, number words in English only, with shares in Chinese and Japanese
+ * ("百分之六十", "六成", "六十パーセント"); "sechzig Prozent" and "sesenta por ciento" are not found. bench/leaks.ts says how often
+ * this is right.
  *
  * @param options.labels class names to look for as well: whole words and their inflections ("joyful", not "enjoying")
  * @param options.answer the annotation as text, which leaks wherever it is copied
  * @returns leaks in the order of the text, kinds as `LeakKind`
- * Source: RISE, Eq. 1 and the text below it. Departure: small spelled counts, and measures of real things, are not leaks.
+ * Source: RISE, Eq. 1 and the text below it. Departure: small spelled counts, and measures of real things, are not
+ * leaks.
  */
 export function findLeaks(
   cot: string,

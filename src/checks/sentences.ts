@@ -1,17 +1,23 @@
-/** The marks that end a sentence, by Unicode (Sentence_Terminal: . ! ? 。！？ । ؟ ۔ ። ។ …), with the ellipsis and Tibetan's stroke. */
+/**
+ * The marks that end a sentence, by Unicode (Sentence_Terminal: . ! ? 。！？ । ؟ ۔ ። ។ …), with the ellipsis and Tibetan's
+ * stroke.
+ */
 const terminator = /[\p{Sentence_Terminal}…།༎]/gu;
 
 /** Scripts that end a sentence by a space, or by nothing. */
 const unmarked = /[\p{Script=Thai}\p{Script=Lao}]/u;
 
-/** A language's own words, with a dictionary for scripts without spaces between them. "und": no language, so no machine's settings count. */
+/**
+ * A language's own words, with a dictionary for scripts without spaces between them. "und": no language, so no
+ * machine's settings count.
+ */
 const words = new Intl.Segmenter("und", { granularity: "word" });
 
 /**
  * Whether a text has a full sentence of at least so many words, in any language; in linear time.
  *
- * A sentence ends with what Unicode says ends one; Thai and Lao write no such mark. The end is found here and not by `Intl.Segmenter`'s sentences,
- * because its time grows with the square of their number.
+ * A sentence ends with what Unicode says ends one; Thai and Lao write no such mark. The end is found here and not by
+ * `Intl.Segmenter`'s sentences, because its time grows with the square of their number.
  */
 export function hasSentence(text: string, least: number): boolean {
   let start = 0;
@@ -22,7 +28,10 @@ export function hasSentence(text: string, least: number): boolean {
   return unmarked.test(text.slice(start)) && hasWords(text, start, text.length, least);
 }
 
-/** So many characters are cut into words at a time: the time that `Intl.Segmenter` takes grows with the square of the length. */
+/**
+ * So many characters are cut into words at a time: the time that `Intl.Segmenter` takes grows with the square of the
+ * length.
+ */
 const STRETCH = 500;
 
 /** Whether `text[start … end)` has so many words. */

@@ -6,15 +6,18 @@ export interface ThinkAnswer {
   readonly answer: string;
 }
 
-/** The stage-2 target `<think>R</think><answer>A</answer>`; `parseThinkAnswer` reads it back unless a part has one of the tags. */
+/**
+ * The stage-2 target `<think>R</think><answer>A</answer>`; `parseThinkAnswer` reads it back unless a part has one of
+ * the tags.
+ */
 export function formatThinkAnswer(think: string, answer: string): string {
   checkArguments("formatThinkAnswer", { think, answer }, { think: textKind, answer: textKind });
   return `<think>${think.trim()}</think><answer>${answer.trim()}</answer>`;
 }
 
 /**
- * Reads `<think>R</think><answer>Â</answer>`: each tag exactly once, in this order, nothing but space around and between.
- * Newlines inside the parts are legal. Never throws; linear time.
+ * Reads `<think>R</think><answer>Â</answer>`: each tag exactly once, in this order, nothing but space around and
+ * between. Newlines inside the parts are legal. Never throws; linear time.
  */
 export function parseThinkAnswer(text: string): ThinkAnswer | null {
   checkArguments("parseThinkAnswer", { text }, { text: textKind });

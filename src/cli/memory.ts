@@ -14,7 +14,8 @@ import type { MemoryEstimate } from "../types";
 import type { Write } from "./command";
 
 /**
- * Prints what a checkpoint takes for sampling, for LoRA and for training all of it. Of a model of the hub only the settings are loaded.
+ * Prints what a checkpoint takes for sampling, for LoRA and for training all of it. Of a model of the hub only the
+ * settings are loaded.
  * @param model a Hugging Face directory, of which config.json and the picture processor are read, or a hub id
  * @throws RiseError as opening the model does
  */

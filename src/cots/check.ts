@@ -47,7 +47,9 @@ interface Known<A> {
   readonly dataset: readonly Example<A>[];
 }
 
-/** One lesson of imitation: to write `target`, which is `<think>R</think><answer>A</answer>`, when it is asked `prompt`. */
+/**
+ * One lesson of imitation: to write `target`, which is `<think>R</think><answer>A</answer>`, when it is asked `prompt`.
+ */
 export interface SftSample<A> {
   readonly example: Example<A>;
   readonly cot: RatedCot<A>;
@@ -58,8 +60,8 @@ export interface SftSample<A> {
 /**
  * The sample of each cot, in their order.
  *
- * @throws DataError for a cot of no example, with tags in it, or with another annotation than its example: imitation would teach the one, and
- * reinforcement reward the other
+ * @throws DataError for a cot of no example, with tags in it, or with another annotation than its example: imitation
+ * would teach the one, and reinforcement reward the other
  */
 export function sftSamples<A>(cots: readonly RatedCot<A>[], { task, dataset }: Known<A>): readonly SftSample<A>[] {
   const examples = new Map(dataset.map((example) => [example.id, example]));

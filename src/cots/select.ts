@@ -57,7 +57,8 @@ export function checkThreshold(threshold: number): void {
 }
 
 /**
- * The rollout of a group with the highest reward: (R*, r) of D_RISE. Ties go to the shorter cot, then to the earlier one.
+ * The rollout of a group with the highest reward: (R*, r) of D_RISE. Ties go to the shorter cot, then to the earlier
+ * one.
  * @throws ConfigError for an empty group
  */
 export function bestRollout<R extends Judged>(rollouts: readonly R[]): R {

@@ -27,14 +27,16 @@ export const cocoSubSpec = {
 } satisfies Spec<CocoSubOptions>;
 
 /**
- * COCO-Sub: for each of COCO's 80 categories 25 images to train and 10 to test, drawn at random; the annotation is all boxes of the category.
+ * COCO-Sub: for each of COCO's 80 categories 25 images to train and 10 to test, drawn at random; the annotation is all
+ * boxes of the category.
  *
- * Examples are as `cocoDataset` makes them. An image may serve several categories, but never both train and test. Which images the paper drew,
- * and from which part, it does not say.
+ * Examples are as `cocoDataset` makes them. An image may serve several categories, but never both train and test. Which
+ * images the paper drew, and from which part, it does not say.
  *
  * @param dir the folder with `annotations/instances_<part>.json` and the images in `<part>/`
  * @throws ConfigError for a path that is no text, and a space that there is not
- * @throws DataError for what is missing, naming where it is published, and for a file that has not 80 categories or too few images of one
+ * @throws DataError for what is missing, naming where it is published, and for a file that has not 80 categories or too
+ * few images of one
  */
 export async function cocoSub(dir: string, options: CocoSubOptions = {}): Promise<Splits<readonly Box[]>> {
   const { part, space, seed } = readOptions("cocoSub", options, cocoSubSpec);

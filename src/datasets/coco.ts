@@ -10,16 +10,23 @@ import { checkPath, omissionOption, spaceOption } from "./reading/options";
 import { gatherProblems } from "./reading/problems";
 
 export interface CocoOptions {
-  /** The coordinate space of the boxes (`"thousand"`, as the `detection` task's); `"pixel"` are those of the image that is shown. */
+  /**
+   * The coordinate space of the boxes (`"thousand"`, as the `detection` task's); `"pixel"` are those of the image that
+   * is shown.
+   */
   readonly space?: BoxSpace;
-  /** The treatment of annotations with `iscrowd` 1 (`"omit"`); `"objects"` takes them for objects, for tools that write every mask so. */
+  /**
+   * The treatment of annotations with `iscrowd` 1 (`"omit"`); `"objects"` takes them for objects, for tools that write
+   * every mask so.
+   */
   readonly crowds?: "omit" | "objects";
   /** Cuts boxes at the edges of their image that reach out of it by more than a pixel (false: they are an error). */
   readonly clip?: boolean;
   /** The treatment of annotations without a `bbox` (`"refuse"`); `"polygon"` takes the box around their polygons. */
   readonly missingBoxes?: "refuse" | "polygon";
   /**
-   * Told of crowds, turned boxes, boxes without area, images without boxes, and files that are no pictures; without it, these are errors.
+   * Told of crowds, turned boxes, boxes without area, images without boxes, and files that are no pictures; without it,
+   * these are errors.
    */
   readonly onOmission?: (omission: Omission) => void;
 }
@@ -37,16 +44,19 @@ export const cocoDatasetSpec = {
 } satisfies Spec<CocoOptions>;
 
 /**
- * Reads object instances in COCO's format: one example for each image and category in it, whose annotation is all boxes of that category.
+ * Reads object instances in COCO's format: one example for each image and category in it, whose annotation is all boxes
+ * of that category.
  *
- * The id is `<image id>/<category>`, the subject the category's name; metadata are `category`, and the `width` and `height` in pixels of the
- * image as it is shown. The file is read once, from beginning to end, before the first example; of an annotation 60 bytes stay in memory, of its
- * polygons none. The header of each picture is read as its examples are: its size must be that of the file, or a scale of it.
+ * The id is `<image id>/<category>`, the subject the category's name; metadata are `category`, and the `width` and
+ * `height` in pixels of the image as it is shown. The file is read once, from beginning to end, before the first
+ * example; of an annotation 60 bytes stay in memory, of its polygons none. The header of each picture is read as its
+ * examples are: its size must be that of the file, or a scale of it.
  *
  * @param path the annotations, `instances_*.json`
  * @param imageDir the folder that `file_name`s lie in
  * @throws ConfigError at once for a path that is no text, and an option that there is not
- * @throws DataError naming the file, the annotation or image, what was expected and what was found; one error says all that is wrong
+ * @throws DataError naming the file, the annotation or image, what was expected and what was found; one error says all
+ * that is wrong
  * @example
  * const omissions: Omission[] = [];
  * const dataset = await cocoDataset("instances.json", "images", { crowds: "objects", onOmission: (o) => omissions.push(o) });

@@ -22,9 +22,15 @@ export interface CsvOptions {
   readonly root?: string;
   /** The character between cells (`","`). */
   readonly delimiter?: "," | ";" | "\t";
-  /** Whether numbers are counts, such as votes, which are divided by their sum over the labels (false: they are probabilities). */
+  /**
+   * Whether numbers are counts, such as votes, which are divided by their sum over the labels (false: they are
+   * probabilities).
+   */
   readonly normalize?: boolean;
-  /** Told of rows that are no example: those without an image or an id, and those without a vote for a label. Without it, such a row is an error. */
+  /**
+   * Told of rows that are no example: those without an image or an id, and those without a vote for a label. Without
+   * it, such a row is an error.
+   */
   readonly onOmission?: (omission: Omission) => void;
 }
 
@@ -46,13 +52,14 @@ const labelList = list('a list of columns, such as ["joy", "sadness"]', (label) 
 );
 
 /**
- * Reads a table whose columns are `image` and one probability for each label, a decimal number, under a heading with their names:
+ * Reads a table whose columns are `image` and one probability for each label, a decimal number, under a heading with
+ * their names:
  *
  *     image,joy,sadness
  *     images/1.jpg,0.9,0.1
  *
- * Images are paths relative to the file's folder, and lie in it. `id` and `subject` are read where there are such columns, the id being the
- * image's path otherwise; other columns become metadata, as text.
+ * Images are paths relative to the file's folder, and lie in it. `id` and `subject` are read where there are such
+ * columns, the id being the image's path otherwise; other columns become metadata, as text.
  *
  * @param labels the columns that hold probabilities, or votes
  * @throws ConfigError at once for a path that is no text, labels that are no list of columns, and an unknown option

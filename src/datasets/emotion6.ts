@@ -25,8 +25,8 @@ export const emotion6Spec = {
 /**
  * Emotion6 (Peng et al., CVPR 2015): 1 980 photographs, each with a distribution over seven emotions.
  *
- * Reads the authors' own files, `ground_truth.txt` and `images/<keyword>/<n>.jpg`. Six keywords found 330 photographs each; 231 of each train
- * and 99 test, drawn at random: the paper's 1 386 and 594. Which ones it took, it does not say.
+ * Reads the authors' own files, `ground_truth.txt` and `images/<keyword>/<n>.jpg`. Six keywords found 330 photographs
+ * each; 231 of each train and 99 test, drawn at random: the paper's 1 386 and 594. Which ones it took, it does not say.
  *
  * Metadata: `category` (the keyword), `valence` and `arousal` (1 to 9).
  *

@@ -19,8 +19,10 @@ export interface ExportOptions<A> {
   readonly dataset: readonly Example<A>[];
   readonly task: Task<A>;
   /**
-   * - `"trl"`: `metadata.jsonl` of `prompt` and `completion`, which `load_dataset("imagefolder", data_dir=…)` reads with the images;
-   * - `"sharegpt"`: `train.jsonl` of `conversations`, with LLaMA-Factory's `dataset_info.json`, where the data set is `rise`;
+   * - `"trl"`: `metadata.jsonl` of `prompt` and `completion`, which `load_dataset("imagefolder", data_dir=…)` reads
+   *   with the images;
+   * - `"sharegpt"`: `train.jsonl` of `conversations`, with LLaMA-Factory's `dataset_info.json`, where the data set is
+   *   `rise`;
    * - `"messages"`: `train.jsonl` of OpenAI's `messages`, as ms-swift reads them;
    * - `"parquet"`: `train.parquet`, TRL's columns with the images embedded.
    */
@@ -32,17 +34,19 @@ export interface ExportOptions<A> {
 export type ExportFormat = "trl" | "sharegpt" | "messages" | "parquet";
 
 /**
- * Writes what SFT of `riseR1` learns, as other trainers read it: `task.answerPrompt(example)`, and `<think>R</think><answer>A</answer>`. `selectHighQuality` makes
- * D_high of D_RISE.
+ * Writes what SFT of `riseR1` learns, as other trainers read it: `task.answerPrompt(example)`, and
+ * `<think>R</think><answer>A</answer>`. `selectHighQuality` makes D_high of D_RISE.
  *
- * Images are files in `images/`, named by rows, but for Parquet, which holds them. They keep their bytes, except that pixels in memory and images that an
- * orientation tag turns become PNGs. Every row has `id`, `subject` (or null) and `reward` beside what its trainer reads, so that `conversationDataset` gives the examples back.
+ * Images are files in `images/`, named by rows, but for Parquet, which holds them. They keep their bytes, except that
+ * pixels in memory and images that an orientation tag turns become PNGs. Every row has `id`, `subject` (or null) and
+ * `reward` beside what its trainer reads, so that `conversationDataset` gives the examples back.
  *
  * The folder is there whole or not at all.
  *
  * @returns the path of the file with the rows
- * @throws ConfigError for an unknown option or format, and a folder that has something in it; DataError for cots that `riseR1` would refuse, for a second cot of
- * an example, an image that cannot be read, and text that the format cannot hold
+ * @throws ConfigError for an unknown option or format, and a folder that has something in it; DataError for cots that
+ * `riseR1` would refuse, for a second cot of an example, an image that cannot be read, and text that the format cannot
+ * hold
  * @example
  * const file = await exportCots({ cots: selectHighQuality(cots), dataset, task, format: "sharegpt", dir: "exported" });
  */

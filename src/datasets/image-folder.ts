@@ -34,8 +34,9 @@ export const imageFolderDatasetSpec = {
 /**
  * Reads pictures that lie in a folder for each class: `dir/<class>/<picture>`.
  *
- * The annotation is one-hot; the id is `<class folder>/<file>`; `metadata.category` is the label. Folders and pictures come in the order of
- * their names; what is hidden by a dot is neither. Of one class at a time, the names are in memory.
+ * The annotation is one-hot; the id is `<class folder>/<file>`; `metadata.category` is the label. Folders and pictures
+ * come in the order of their names; what is hidden by a dot is neither. Of one class at a time, the names are in
+ * memory.
  *
  * @throws ConfigError at once for a path that is no text
  * @throws DataError for a class without pictures, and for links that lead out of the folder

@@ -9,7 +9,10 @@ import { splitPerClass } from "./k-shot";
 import { published, type Source } from "./reading/folder";
 import { checkPath } from "./reading/options";
 
-/** The 20 classes of the paper's published script, by their WordNet ids; the paper lists its own in an appendix that we do not have. */
+/**
+ * The 20 classes of the paper's published script, by their WordNet ids; the paper lists its own in an appendix that we
+ * do not have.
+ */
 export const imagenetSubClasses: Readonly<Record<string, string>> = {
   n02708093: "analog clock",
   n02769748: "backpack",
@@ -46,13 +49,15 @@ export const imagenetSubSpec = {
 } satisfies Spec<ImagenetSubOptions>;
 
 /**
- * ImageNet-Sub: of each of 20 ImageNet classes 25 photographs to train and 10 to test, drawn at random; one-hot annotations.
+ * ImageNet-Sub: of each of 20 ImageNet classes 25 photographs to train and 10 to test, drawn at random; one-hot
+ * annotations.
  *
  * Reads the layout of ILSVRC's training set, `<WordNet id>/*.JPEG`. Which photographs the paper drew, it does not say.
  *
  * @param dir the folder with the class folders: `ILSVRC/Data/CLS-LOC/train`
  * @throws ConfigError for a path that is no text
- * @throws DataError for class folders that are missing, naming where they are published, or have fewer than 35 photographs
+ * @throws DataError for class folders that are missing, naming where they are published, or have fewer than 35
+ * photographs
  */
 export async function imagenetSub(dir: string, options: ImagenetSubOptions = {}): Promise<Splits<LabelDistribution>> {
   const { classes, seed } = readOptions("imagenetSub", options, imagenetSubSpec);

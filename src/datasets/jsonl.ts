@@ -14,8 +14,8 @@ import { checkPath, taskOption } from "./reading/options";
  *
  * `{"id": "1", "image": "images/1.jpg", "annotation": {"joy": 0.9, "sadness": 0.1}, "subject": "…", "metadata": {…}}`
  *
- * Images are paths relative to the file's folder, and lie in it. An id may be a whole number, which is read as its text. Subject and metadata are
- * optional; blank lines are skipped.
+ * Images are paths relative to the file's folder, and lie in it. An id may be a whole number, which is read as its
+ * text. Subject and metadata are optional; blank lines are skipped.
  *
  * @param path the `.jsonl` file
  * @param task decides what an annotation is

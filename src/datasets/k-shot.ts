@@ -31,7 +31,8 @@ const atLeastOne = count();
 /**
  * k examples of each class, or k in all, drawn at random and given in the data set's order.
  *
- * Fewer shots are among more: 4 shots of a seed are 4 of its 16. The order of the data set plays no part in what is drawn.
+ * Fewer shots are among more: 4 shots of a seed are 4 of its 16. The order of the data set plays no part in what is
+ * drawn.
  *
  * @throws DataError for a class with fewer than k examples, and an example whose class is no text
  */

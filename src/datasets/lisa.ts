@@ -23,14 +23,17 @@ export interface LisaOptions {
 export const lisaSpec = { space: spaceOption() } satisfies Spec<LisaOptions>;
 
 /**
- * LISA as detection: the question of an image of ReasonSeg (Lai et al., CVPR 2024), and the box around one target of it.
+ * LISA as detection: the question of an image of ReasonSeg (Lai et al., CVPR 2024), and the box around one target of
+ * it.
  *
- * Reads the authors' own files, an image and a labelme-like JSON each, in `train/` (239) and `val/` (200), which is tested with. As the paper
- * adapts it: a mask becomes its bounding box, and an image with several targets as many examples. Polygons of one `group_id` are one target.
- * The question is the first of the image's `text`s; what stands after it says the same in other words.
+ * Reads the authors' own files, an image and a labelme-like JSON each, in `train/` (239) and `val/` (200), which is
+ * tested with. As the paper adapts it: a mask becomes its bounding box, and an image with several targets as many
+ * examples. Polygons of one `group_id` are one target. The question is the first of the image's `text`s; what stands
+ * after it says the same in other words.
  *
- * The subject is the question; ids are `train/<name>`, with `#2`, `#3`, … for further targets of the image; metadata are the image's `width` and
- * `height` in pixels, and `targets`, how many the image has. The paper counts 239 and 196 samples.
+ * The subject is the question; ids are `train/<name>`, with `#2`, `#3`, … for further targets of the image; metadata
+ * are the image's `width` and `height` in pixels, and `targets`, how many the image has. The paper counts 239 and 196
+ * samples.
  *
  * @param dir the folder `ReasonSeg`
  * @throws ConfigError for a path that is no text, and a space that there is not
@@ -47,17 +50,22 @@ export async function lisa(dir: string, options: LisaOptions = {}): Promise<Spli
 }
 
 export interface ReasonSegOptions extends LisaOptions {
-  /** Told of regions that are not judged, of targets without an outline or area, and of images without a target. Without it, those are errors. */
+  /**
+   * Told of regions that are not judged, of targets without an outline or area, and of images without a target. Without
+   * it, those are errors.
+   */
   readonly onOmission?: (omission: Omission) => void;
 }
 
 export const reasonSegDatasetSpec = { ...lisaSpec, onOmission: omissionOption() } satisfies Spec<ReasonSegOptions>;
 
 /**
- * Reads a folder of one's own in the layout of ReasonSeg: images of any number, each beside a labelme-like JSON file of its name with `text` and `shapes`.
+ * Reads a folder of one's own in the layout of ReasonSeg: images of any number, each beside a labelme-like JSON file of
+ * its name with `text` and `shapes`.
  *
- * Examples are as those of `lisa`, one for each target; ids are `<name>`, with `#2`, `#3`, … for further targets. `text` is a question or a list of them.
- * Shapes are polygons or rectangles; others, such as circles, are left out by name.
+ * Examples are as those of `lisa`, one for each target; ids are `<name>`, with `#2`, `#3`, … for further targets.
+ * `text` is a question or a list of them. Shapes are polygons or rectangles; others, such as circles, are left out by
+ * name.
  *
  * @param dir the folder of the pairs; of a data set in parts, one of them
  * @throws ConfigError at once for a path that is not text, an unknown space or option
@@ -191,7 +199,10 @@ const shapeSchema = z.object({
   shape_type: z.string().nullish(),
 });
 
-/** How tools draw regions whose points are corners, of the outline or of the box around it; `null` where they do not say. */
+/**
+ * How tools draw regions whose points are corners, of the outline or of the box around it; `null` where they do not
+ * say.
+ */
 const outlines: ReadonlySet<string> = new Set(["polygon", "rectangle", "rotation", "mask"]);
 
 const annotationSchema = z.object({
@@ -217,7 +228,8 @@ function targetsOf(
   for (const [i, { label, points, group_id: group, shape_type: drawn }] of shapes.entries()) {
     const at = `${where}: shapes.${i}`;
     const kind = label.toLowerCase();
-    // As the authors' own reader: "flag" is left from drawing, what says "ignore" is not judged, and all else is the target.
+    // As the authors' own reader: "flag" is left from drawing, what says "ignore" is not judged, and all else is the
+    // target.
     if (kind === "flag" || kind.includes("ignore")) {
       omit({ where: at, reason: `a region labelled "${label}"` });
       continue;

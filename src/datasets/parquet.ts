@@ -19,14 +19,19 @@ export type ParquetRow = Readonly<Record<string, unknown>>;
 export interface ParquetOptions<A> {
   /** Decides what an annotation is. */
   readonly task: Task<A>;
-  /** Makes an example's annotation and other fields from a row; the id is `<file>#<row>` unless given. `where` names the row in messages. */
+  /**
+   * Makes an example's annotation and other fields from a row; the id is `<file>#<row>` unless given. `where` names the
+   * row in messages.
+   */
   readonly example: (
     row: ParquetRow,
     where: string,
   ) => Omit<Example<A>, "id" | "image"> & Partial<Pick<Example<A>, "id">>;
   /** The column of the images (`"image"`). */
   readonly image?: string;
-  /** The meaning of a text in that column: a path from the file's folder (the default), or the image itself in base64. */
+  /**
+   * The meaning of a text in that column: a path from the file's folder (the default), or the image itself in base64.
+   */
   readonly imageText?: "path" | "base64";
 }
 
@@ -38,13 +43,16 @@ export const parquetDatasetSpec = {
 } satisfies Spec<ParquetOptions<never>>;
 
 /**
- * Reads Parquet files as the Hugging Face Hub and its neighbours write them. A column of images holds `{ bytes, path }`, bytes, text, or a list of one of
- * these. Where there are no bytes, the path starts from the file's folder, and leads to a file in it.
+ * Reads Parquet files as the Hugging Face Hub and its neighbours write them. A column of images holds `{ bytes, path
+ * }`, bytes, text, or a list of one of these. Where there are no bytes, the path starts from the file's folder, and
+ * leads to a file in it.
  *
- * One row group is in memory at a time. Images stay encoded, as they are in the file. Pages may be plain, Snappy, GZIP, Brotli, LZ4 or ZSTD.
+ * One row group is in memory at a time. Images stay encoded, as they are in the file. Pages may be plain, Snappy, GZIP,
+ * Brotli, LZ4 or ZSTD.
  *
  * @param files one, or the parts of a split in order
- * @throws ConfigError at once for a path that is not text, a missing task, an `example` that is not a function, an unknown option
+ * @throws ConfigError at once for a path that is not text, a missing task, an `example` that is not a function, an
+ * unknown option
  * @throws DataError naming file, row and column, what was expected and what came
  * @example
  * const labels = await parquetLabels("train.parquet", "label");
@@ -67,7 +75,8 @@ export function parquetDataset<A>(files: string | readonly string[], options: Pa
 /**
  * The names of a `ClassLabel` column, by number, from the file's own description.
  *
- * @param column its name; for one inside another, such as the categories of the Hub's detection sets, both: `"objects.category"`
+ * @param column its name; for one inside another, such as the categories of the Hub's detection sets, both:
+ * `"objects.category"`
  * @throws DataError for a column that has none
  * @example
  * const categories = await parquetLabels("train.parquet", "objects.category");

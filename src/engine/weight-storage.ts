@@ -60,8 +60,8 @@ export function compiledAtOnce(policy: Policy, { memory }: Placement, part?: Par
 }
 
 /**
- * Bytes of weights that each compiled graph copies on the CPU: those in float32 that are not quantized. A graph of the language model rearranges them twice, for the prompt and for
- * what follows, or for the way there and the way back.
+ * Bytes of weights that each compiled graph copies on the CPU: those in float32 that are not quantized. A graph of the
+ * language model rearranges them twice, for the prompt and for what follows, or for the way there and the way back.
  */
 export function copiedBytes(policy: Policy, part?: Part): number {
   const { architecture, checkpoint, trainable } = policy;

@@ -42,8 +42,8 @@ export const annotateSpec = {
 /**
  * Annotates one image, with reasons: the model's likeliest answer.
  *
- * @throws ConfigError; DataError for an image that cannot be read; BackendError for a prompt that the backend refuses. Its `scope` says whether
- * other images are worth a try
+ * @throws ConfigError; DataError for an image that cannot be read; BackendError for a prompt that the backend refuses.
+ * Its `scope` says whether other images are worth a try
  * @example
  * const { answer, think, failure } = await annotate({ task, image: "cat.jpg", backend });
  */

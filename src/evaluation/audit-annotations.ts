@@ -24,13 +24,13 @@ export interface AnnotationAudit<A> {
 }
 
 /**
- * Ranks annotations by how much they look like mistakes: predictions, each reasoned to by a cot of its own, agree with each other and
- * not with A. Low reward alone may only mean a hard image; low reward that all rollouts share points at the annotation.
+ * Ranks annotations by how much they look like mistakes: predictions, each reasoned to by a cot of its own, agree with
+ * each other and not with A. Low reward alone may only mean a hard image; low reward that all rollouts share points at
+ * the annotation.
  *
  * @param rollouts of any number of examples, in any order; groups of one cannot agree and are left out
  * @param task whose similarity compares two predictions
- * @returns most suspect first; ties in the order of the rollouts
- * Beyond RISE, which keeps only rewards.
+ * @returns most suspect first; ties in the order of the rollouts Beyond RISE, which keeps only rewards.
  */
 export function auditAnnotations<A>(rollouts: readonly Judged<A>[], task: Task<A>): AnnotationAudit<A>[] {
   checkArguments(

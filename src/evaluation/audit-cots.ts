@@ -24,15 +24,18 @@ export interface AuditCotsOptions<A> extends ResamplingOptions, Omit<FailureOpti
   readonly dataset: readonly Example<A>[];
   /** Such as `riseCot`'s `dataset`, or rows of `cots.jsonl`; an example may have several. */
   readonly cots: readonly Pick<RatedCot<A>, "exampleId" | "cot">[];
-  /** Reconstructs. With the policy that wrote the cots: what they are worth to it; with another: what they are worth. */
+  /**
+   * Reconstructs. With the policy that wrote the cots: what they are worth to it; with another: what they are worth.
+   */
   readonly backend: VlmBackend;
   /** Tokens of a reconstruction (256). */
   readonly maxTokens?: number;
   /** Cots in one `generate` call (16). */
   readonly batchSize?: number;
   /**
-   * The treatment of a cot one of whose reconstructions the backend fails to bring ("record"): its row says why, and all its similarities are 0,
-   * so that an empty cot is as good; or the estimates leave it out ("exclude"); or the call throws. A failure that concerns every cot always throws.
+   * The treatment of a cot one of whose reconstructions the backend fails to bring ("record"): its row says why, and
+   * all its similarities are 0, so that an empty cot is as good; or the estimates leave it out ("exclude"); or the call
+   * throws. A failure that concerns every cot always throws.
    */
   readonly onFailure?: "record" | "exclude" | "throw";
   readonly signal?: AbortSignal;
@@ -58,7 +61,10 @@ export interface CotAudit {
   /** Numbers that give the annotation away, and label names, of kind "class-name". */
   readonly leaks: readonly Leak[];
   readonly words: number;
-  /** S(A, Â) of the likeliest reconstruction from the image and this cot, no cot, and a cot of an example with another annotation. */
+  /**
+   * S(A, Â) of the likeliest reconstruction from the image and this cot, no cot, and a cot of an example with another
+   * annotation.
+   */
   readonly similarity: { readonly own: number; readonly empty: number; readonly other: number };
   /** `own − empty`. */
   readonly cotGain: number;
@@ -89,12 +95,12 @@ export interface CotsAudit {
 }
 
 /**
- * Asks what cots are worth: reconstructs each annotation from the image with its cot, without one, and with one that was written about an
- * image with another annotation. A cot that an empty one can replace explains nothing; one that a stranger's can replace, nothing of its image.
+ * Asks what cots are worth: reconstructs each annotation from the image with its cot, without one, and with one that
+ * was written about an image with another annotation. A cot that an empty one can replace explains nothing; one that a
+ * stranger's can replace, nothing of its image.
  *
- * @throws ConfigError where the cots are of fewer than two annotations; DataError for a cot of no example of the dataset, and for a dataset that does not
- * fit the task
- * Beyond RISE, which keeps only rewards.
+ * @throws ConfigError where the cots are of fewer than two annotations; DataError for a cot of no example of the
+ * dataset, and for a dataset that does not fit the task Beyond RISE, which keeps only rewards.
  */
 export async function auditCots<A>(options: AuditCotsOptions<A>): Promise<CotsAudit> {
   const settings = readOptions("auditCots", options, auditCotsSpec);
@@ -124,7 +130,10 @@ export async function auditCots<A>(options: AuditCotsOptions<A>): Promise<CotsAu
   return { cots: audits, failures: audits.length - succeeded.length, ...summarise(counted, settings) };
 }
 
-/** For each cot the first one of the next example with another annotation, in an order drawn by seed: a cot may serve two pictures that mean the same. */
+/**
+ * For each cot the first one of the next example with another annotation, in an order drawn by seed: a cot may serve
+ * two pictures that mean the same.
+ */
 function strangers(
   cots: readonly { readonly id: string; readonly text: string; readonly cot: string }[],
   seed: number,

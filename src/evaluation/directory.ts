@@ -20,8 +20,8 @@ import { type Answer, type Evaluation, type EvaluationRecord, hasFailed } from "
 /**
  * What an evaluation leaves behind: `config.json`, `records.jsonl`, and when it is done `evaluation.json`.
  *
- * Records are appended as they come, and put into the order of the dataset at the end, so that a killed evaluation loses nothing and ends
- * with the same bytes. While it is open, a `run.lock` keeps other processes out.
+ * Records are appended as they come, and put into the order of the dataset at the end, so that a killed evaluation
+ * loses nothing and ends with the same bytes. While it is open, a `run.lock` keeps other processes out.
  */
 export interface EvaluationDirectory {
   /** Answers and failures of examples that were asked before; the last one, if an example was asked again. */
@@ -37,8 +37,8 @@ export interface EvaluationDirectory {
  *
  * @param path `undefined` keeps the evaluation in memory
  * @param config everything that decides what is written, as JSON; it must be the same when the evaluation is resumed
- * @throws CheckpointError for a directory that another process writes into, that is in use without `resume`, that belongs to an evaluation
- * with another config, or is damaged
+ * @throws CheckpointError for a directory that another process writes into, that is in use without `resume`, that
+ * belongs to an evaluation with another config, or is damaged
  */
 export async function openEvaluationDirectory(
   path: string | undefined,

@@ -38,10 +38,14 @@ export interface EvaluateOptions<A, Name extends string> extends ResamplingOptio
   readonly concurrency?: number;
   /** Where records are written as they come; without it nothing is. */
   readonly runDir?: string;
-  /** Go on with the evaluation in `runDir`, if there is one (false). Other metrics can be asked for then: no answer is lost by it. */
+  /**
+   * Go on with the evaluation in `runDir`, if there is one (false). Other metrics can be asked for then: no answer is
+   * lost by it.
+   */
   readonly resume?: boolean;
   /**
-   * The treatment of an example for which the backend fails, such as a prompt that a filter refuses or an image that cannot be read ("record"):
+   * The treatment of an example for which the backend fails, such as a prompt that a filter refuses or an image that
+   * cannot be read ("record"):
    * - `"record"`: its record says why, every metric counts it as its worst value, and the rest goes on
    * - `"exclude"`: the same, and the metrics leave it out; `failures` says how many they are
    * - `"throw"`: the call throws; what was answered before is kept
@@ -50,8 +54,8 @@ export interface EvaluateOptions<A, Name extends string> extends ResamplingOptio
    */
   readonly onFailure?: "record" | "exclude" | "throw";
   /**
-   * With `resume`: ask again for every example that failed (false). Otherwise only for those whose failure may pass, such as a server that was
-   * overloaded; a refused prompt keeps its record.
+   * With `resume`: ask again for every example that failed (false). Otherwise only for those whose failure may pass,
+   * such as a server that was overloaded; a refused prompt keeps its record.
    */
   readonly retryFailed?: boolean;
   readonly signal?: AbortSignal;
@@ -77,12 +81,14 @@ export const evaluateSpec = {
 /**
  * Annotates a dataset greedily and compares with its annotations.
  *
- * An example's `metadata.category`, where it is a string, is the category that average precision is averaged over. Neither batches nor
- * concurrency nor interruptions change the result, as far as the backend's answers do not depend on them.
+ * An example's `metadata.category`, where it is a string, is the category that average precision is averaged over.
+ * Neither batches nor concurrency nor interruptions change the result, as far as the backend's answers do not depend on
+ * them.
  *
- * @throws ConfigError, and DataError for a dataset that does not fit the task, before any compute is spent; CheckpointError for a `runDir` of
- * another task, dataset, backend, of other prompts or settings; BackendError or DataError for a failure that concerns every example, too many in
- * a row, or all of them. The calls under way are then waited for, and every answer that came is kept
+ * @throws ConfigError, and DataError for a dataset that does not fit the task, before any compute is spent;
+ * CheckpointError for a `runDir` of another task, dataset, backend, of other prompts or settings; BackendError or
+ * DataError for a failure that concerns every example, too many in a row, or all of them. The calls under way are then
+ * waited for, and every answer that came is kept
  */
 export async function evaluate<A, Name extends string = never>(
   options: EvaluateOptions<A, Name>,

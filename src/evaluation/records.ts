@@ -57,7 +57,10 @@ export interface Evaluation<A, Name extends string> {
   readonly intervals: Readonly<Record<Name | OwnMetric, Interval>>;
   /** Examples that failed; `onFailure` says whether the metrics count them. */
   readonly failures: number;
-  /** How many answers could only be read by overlooking something, or have odd coordinates, by what that is: `countRepairs`. */
+  /**
+   * How many answers could only be read by overlooking something, or have odd coordinates, by what that is:
+   * `countRepairs`.
+   */
   readonly repairs: Readonly<Record<string, number>>;
   /** In the order of the dataset. */
   readonly records: readonly EvaluationRecord<A>[];

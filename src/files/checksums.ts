@@ -14,7 +14,8 @@ export async function writeSums(folder: string, names: readonly string[]): Promi
 }
 
 /**
- * Names what is wrong with a folder that `writeSums` wrote about; `undefined` if every file has the bytes that it had then.
+ * Names what is wrong with a folder that `writeSums` wrote about; `undefined` if every file has the bytes that it had
+ * then.
  * @param expected names that must be among the files
  */
 export async function sumsProblem(folder: string, expected: readonly string[] = []): Promise<string | undefined> {

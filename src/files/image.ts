@@ -3,7 +3,10 @@ import { DataError } from "../errors";
 import type { ImageSource } from "../types";
 import { type FileKind, fileKind, kindBytes } from "./kind";
 
-/** Pixels of the largest image that is read unless an option says otherwise, 134 million: a camera's 100 megapixels fit, and take 0.4 GB as RGB. */
+/**
+ * Pixels of the largest image that is read unless an option says otherwise, 134 million: a camera's 100 megapixels fit,
+ * and take 0.4 GB as RGB.
+ */
 export const defaultMaxPixels = 2 ** 27;
 
 /** The facts in a header. */
@@ -37,7 +40,8 @@ type Encoded = string | Uint8Array;
  *
  * @param source a path, or the bytes of an encoded file
  * @param maxPixels width times height may be at most this, and the file may have at most 8 bytes for each
- * @throws DataError for what is no regular file (also at the end of a link), what is no JPEG, PNG, GIF, WebP, TIFF or AVIF by its bytes, and what is larger
+ * @throws DataError for what is no regular file (also at the end of a link), what is no JPEG, PNG, GIF, WebP, TIFF or
+ * AVIF by its bytes, and what is larger
  * @example
  * const { metadata } = await readImageHeader("photo.jpg");
  */

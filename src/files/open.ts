@@ -7,7 +7,8 @@ import { kindInsteadOfText } from "./kind";
 const largestSettings = 2 ** 26;
 
 /**
- * Opens a file that somebody else made. A pipe, a device or a folder is refused first: to open some of them is to wait for ever.
+ * Opens a file that somebody else made. A pipe, a device or a folder is refused first: to open some of them is to wait
+ * for ever.
  * @param what is expected, such as "a JSON file"
  * @throws DataError naming the path
  */

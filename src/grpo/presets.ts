@@ -10,8 +10,9 @@ export interface GrpoSettings {
 const verl = { stdEpsilon: 1e-6, alone: "reward" } as const satisfies GrpoAdvantageOptions;
 
 /**
- * verl's advantage estimators under its names (`adv_estimator`), for `grpoAdvantages`. Its remax is `baseline: greedyRewards` with
- * `scale: "none"`; its gae is `gaeAdvantages`, which also has reinforce_plus_plus and remax for rewards of single tokens.
+ * verl's advantage estimators under its names (`adv_estimator`), for `grpoAdvantages`. Its remax is `baseline:
+ * greedyRewards` with `scale: "none"`; its gae is `gaeAdvantages`, which also has reinforce_plus_plus and remax for
+ * rewards of single tokens.
  */
 export const verlEstimators = {
   grpo: { ...verl, baseline: "mean", scale: "group" },
@@ -27,19 +28,25 @@ export const verlEstimators = {
 } as const satisfies Readonly<Record<string, GrpoAdvantageOptions>>;
 
 export const grpoPresets = {
-  /** RISE, Eqs. 7 and 10: GRPO as first published. β = 0 and G = 8 are from the published scripts; the paper does not say. */
+  /**
+   * RISE, Eqs. 7 and 10: GRPO as first published. β = 0 and G = 8 are from the published scripts; the paper does not
+   * say.
+   */
   "rise-paper": {
     advantages: { scale: "group" },
     loss: { lossType: "grpo", clipEpsilon: 0.2, klCoefficient: 0 },
   },
-  /** The defaults of TRL 1.16: every token of an optimiser step counts the same, and KL, where used, carries the ratio. */
+  /**
+   * The defaults of TRL 1.16: every token of an optimiser step counts the same, and KL, where used, carries the ratio.
+   */
   trl: {
     advantages: { scale: "group", aggregation: "sum_then_normalize" },
     loss: { lossType: "dapo", clipEpsilon: 0.2, klCoefficient: 0, klEstimator: "k3", klImportanceWeight: true },
   },
   /**
-   * The defaults of verl 0.9.1: every token of a batch counts the same, dual clip, and log-ratios and KL, where used, are bounded.
-   * Its vanilla is `bnpo`, its cispo `cispo_verl`; its other losses have the same name here: `{ ...grpoPresets.verl.loss, lossType: "gspo" }`.
+   * The defaults of verl 0.9.1: every token of a batch counts the same, dual clip, and log-ratios and KL, where used,
+   * are bounded. Its vanilla is `bnpo`, its cispo `cispo_verl`; its other losses have the same name here: `{
+   * ...grpoPresets.verl.loss, lossType: "gspo" }`.
    */
   verl: {
     advantages: verlEstimators.grpo,

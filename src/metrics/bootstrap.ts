@@ -30,12 +30,13 @@ export const resamplingSpec = {
 } satisfies Spec<ResamplingOptions>;
 
 /**
- * An interval by the percentile bootstrap: `size` examples are drawn with replacement, again and again, and the interval leaves out the
- * lowest and the highest (1 − level) / 2 of the statistic's values.
+ * An interval by the percentile bootstrap: `size` examples are drawn with replacement, again and again, and the
+ * interval leaves out the lowest and the highest (1 − level) / 2 of the statistic's values.
  *
  * @param statistic of a resample; one where it is not defined (`NaN`) is left out
  * @throws ConfigError for a level outside (0, 1), or fewer than one resample
- * Source: Efron & Tibshirani, An Introduction to the Bootstrap, 1993, section 13.3; quantiles as NumPy has them (linear).
+ * Source: Efron & Tibshirani, An Introduction to the Bootstrap, 1993, section 13.3; quantiles as NumPy has them
+ * (linear).
  */
 export function bootstrapInterval(
   size: number,

@@ -16,11 +16,12 @@ export interface AveragePrecision {
 }
 
 /**
- * Mean average precision as COCO defines it: greedy matching in rank order, precision made monotone, sampled at 101 recalls.
+ * Mean average precision as COCO defines it: greedy matching in rank order, precision made monotone, sampled at 101
+ * recalls.
  *
- * Models give no confidence, so boxes rank by their place in the answer, then by area, larger first. At most the first 100 of
- * an answer count. An answer that does not parse detects nothing. A box that matches no ground truth, but lies in a crowd with at
- * least the threshold's share of its area, counts neither for nor against.
+ * Models give no confidence, so boxes rank by their place in the answer, then by area, larger first. At most the first
+ * 100 of an answer count. An answer that does not parse detects nothing. A box that matches no ground truth, but lies
+ * in a crowd with at least the threshold's share of its area, counts neither for nor against.
  *
  * @param outcomes an example per image and category; without categories all are one
  * @returns values in [0, 1]
@@ -44,8 +45,8 @@ export function meanAveragePrecision(outcomes: readonly Outcome<readonly Box[]>[
 }
 
 /**
- * `meanAveragePrecision` of outcomes by how often each is there. Boxes are matched and ranked once, so that a resample costs one walk over
- * them; of equal boxes of different examples, that of the earlier example ranks first.
+ * `meanAveragePrecision` of outcomes by how often each is there. Boxes are matched and ranked once, so that a resample
+ * costs one walk over them; of equal boxes of different examples, that of the earlier example ranks first.
  *
  * @returns `NaN` where no example that is there has a ground-truth box
  */
@@ -66,7 +67,9 @@ export function weightedAveragePrecision(
 /** 0.50, 0.55, … 0.95 */
 const iouThresholds = Array.from({ length: 10 }, (_, i) => (50 + 5 * i) / 100);
 
-/** 0.00, 0.01, … 1.00, multiplied out rather than divided, as the reference does: a recall of 0.57 is below the 57th. */
+/**
+ * 0.00, 0.01, … 1.00, multiplied out rather than divided, as the reference does: a recall of 0.57 is below the 57th.
+ */
 const recallThresholds = Array.from({ length: 101 }, (_, i) => i * 0.01);
 
 const MAX_DETECTIONS = 100;
@@ -131,7 +134,10 @@ function averagePrecision(ranked: readonly Detection[], counts: Counts, positive
   return sum / recallThresholds.length;
 }
 
-/** In rank order every box takes the free ground truth it overlaps most, if that is enough; the later of equals, as in COCO. */
+/**
+ * In rank order every box takes the free ground truth it overlaps most, if that is enough; the later of equals, as in
+ * COCO.
+ */
 function detect(
   { truth, prediction, crowds = [] }: Outcome<readonly Box[]>,
   outcome: number,

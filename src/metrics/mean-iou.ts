@@ -4,8 +4,8 @@ import type { Box, Polygon } from "../types";
 import { type Metric, meanMetric } from "./metric";
 
 /**
- * Mean over examples of the matched IoU per box, Σ IoU / max(N_g, N_pred): as an evaluation it lets no box be free, neither
- * one missed nor one too many. An answer that does not parse counts 0.
+ * Mean over examples of the matched IoU per box, Σ IoU / max(N_g, N_pred): as an evaluation it lets no box be free,
+ * neither one missed nor one too many. An answer that does not parse counts 0.
  *
  * @throws DataError for no examples
  */

@@ -4,7 +4,10 @@ import { flag, readOptions, type Spec } from "../options/spec";
 import { type Counts, weightedMean } from "./bootstrap";
 import { meanOver, type Outcome, outcomesKind } from "./outcome";
 
-/** A number for all examples together, from a plain function. Its optional properties make intervals fast, and comparisons possible. */
+/**
+ * A number for all examples together, from a plain function. Its optional properties make intervals fast, and
+ * comparisons possible.
+ */
 export interface Metric<A> {
   (outcomes: readonly Outcome<A>[]): number;
   /** Its value for one example, where it is the mean over examples. */

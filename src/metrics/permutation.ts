@@ -3,13 +3,15 @@ import { createRng } from "../rng";
 import { type ResamplingOptions, resamplingSpec } from "./bootstrap";
 
 /**
- * How often chance alone makes two systems differ as much as they do, either way: what they did with an example is exchanged, or is not,
- * and p is the share of such exchanges after which |difference| is at least what it was. For a difference of means it is the sign-flip test.
+ * How often chance alone makes two systems differ as much as they do, either way: what they did with an example is
+ * exchanged, or is not, and p is the share of such exchanges after which |difference| is at least what it was. For a
+ * difference of means it is the sign-flip test.
  *
  *     p = (1 + #{|d*| ≥ |d|}) / (1 + resamples),  or exact, over all 2ⁿ exchanges, where there are no more than `resamples`
  *
  * @param difference with the examples exchanged that are marked 1
- * Source: approximate randomisation, Noreen, Computer-Intensive Methods for Testing Hypotheses, 1989, section 2.3; the 1 + as in Phipson & Smyth 2010.
+ * Source: approximate randomisation, Noreen, Computer-Intensive Methods for Testing Hypotheses, 1989, section 2.3; the
+ * 1 + as in Phipson & Smyth 2010.
  */
 export function exchangePValue(
   size: number,

@@ -1,7 +1,8 @@
 import { checkArguments, fieldsKind, listKind, optionalKind } from "../options/arguments";
 
 /**
- * How many answers could only be read by overlooking something, by what that was: `{ "text around it": 12, "coordinates look like fractions": 40 }`.
+ * How many answers could only be read by overlooking something, by what that was: `{ "text around it": 12, "coordinates
+ * look like fractions": 40 }`.
  *
  * @param rows what `evaluate` records, or rewards of rollouts
  * @example

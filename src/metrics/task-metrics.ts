@@ -10,7 +10,10 @@ const divergence = (unit: "nats" | "bits"): Metric<LabelDistribution> =>
     lowerIsBetter: true,
   });
 
-/** What the paper reports for classification: mean JSD (Eq. 11, nats), the same in bits, accuracy of the likeliest label. */
+/**
+ * What the paper reports for classification: mean JSD (Eq. 11, nats), the same in bits, accuracy of the likeliest
+ * label.
+ */
 export const classificationMetrics = {
   jsd: divergence("nats"),
   jsdBits: divergence("bits"),

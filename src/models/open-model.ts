@@ -29,8 +29,8 @@ export interface VisionLanguageModel {
   /** How many token ids that would be; pictures' headers are read, not their pixels. */
   countTokens(prompt: Prompt): Promise<number>;
   /**
-   * The size in pixels that an image has for the vision tower, after resizing. Boxes of `space: "pixel"` are measured in it where the model writes such
-   * boxes, as Qwen2.5-VL does: `convertBox(box, "pixel", size)`.
+   * The size in pixels that an image has for the vision tower, after resizing. Boxes of `space: "pixel"` are measured
+   * in it where the model writes such boxes, as Qwen2.5-VL does: `convertBox(box, "pixel", size)`.
    */
   resizedSize(source: ImageSource): Promise<Pick<RawImage, "width" | "height">>;
   /** Decodes an image and forgets it. @throws DataError for one that `encodePrompt` would refuse */
@@ -41,8 +41,10 @@ export interface VisionLanguageModel {
 export const defaultModel = "Qwen/Qwen2-VL-2B-Instruct";
 
 /**
- * Opens a Qwen2-VL, Qwen2.5-VL or Qwen3-VL checkpoint: a Hugging Face directory, or a hub id, which is downloaded if the cache lacks it.
- * @throws ConfigError or DataError naming the file and what is wrong with it; BackendError for a hub that cannot be reached or refuses
+ * Opens a Qwen2-VL, Qwen2.5-VL or Qwen3-VL checkpoint: a Hugging Face directory, or a hub id, which is downloaded if
+ * the cache lacks it.
+ * @throws ConfigError or DataError naming the file and what is wrong with it; BackendError for a hub that cannot be
+ * reached or refuses
  */
 export async function openModel(
   name: string,

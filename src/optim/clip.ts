@@ -12,8 +12,10 @@ const NORM_EPSILON = 1e-6;
  *
  * g ← g · min(1, maxNorm / (‖g‖ + 1e-6))
  *
- * @throws ConfigError for a bound that is not above 0; TrainingError when the norm is NaN or infinite, before any parameter has moved
- * Source: `torch.nn.utils.clip_grad_norm_`. Departure: there a NaN passes through and ruins the weights unless asked not to.
+ * @throws ConfigError for a bound that is not above 0; TrainingError when the norm is NaN or infinite, before any
+ * parameter has moved
+ * Source: `torch.nn.utils.clip_grad_norm_`. Departure: there a NaN passes through and ruins the weights unless asked
+ * not to.
  */
 export function clipByGlobalNorm(maxNorm: number): GradientTransform {
   readArgument("clipByGlobalNorm", "maxNorm", maxNorm, positive());

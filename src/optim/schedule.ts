@@ -35,7 +35,8 @@ export function constantSchedule(options: ScheduleOptions): Schedule {
 }
 
 /**
- * η(t) = η·(1 − p), p = (t − warmupSteps) / (totalSteps − warmupSteps). As transformers' `get_linear_schedule_with_warmup`.
+ * η(t) = η·(1 − p), p = (t − warmupSteps) / (totalSteps − warmupSteps). As transformers'
+ * `get_linear_schedule_with_warmup`.
  * @throws ConfigError for a number out of range, and a warm-up that is not shorter than all of it
  */
 export function linearSchedule(options: DecayOptions): Schedule {
@@ -43,8 +44,8 @@ export function linearSchedule(options: DecayOptions): Schedule {
 }
 
 /**
- * η(t) = η·(1 + cos πp) / 2, p as in `linearSchedule`. As transformers' `get_cosine_schedule_with_warmup`, which, however,
- * rises again after its last step; here it is over.
+ * η(t) = η·(1 + cos πp) / 2, p as in `linearSchedule`. As transformers' `get_cosine_schedule_with_warmup`, which,
+ * however, rises again after its last step; here it is over.
  * @throws ConfigError as `linearSchedule`
  */
 export function cosineSchedule(options: DecayOptions): Schedule {

@@ -37,7 +37,8 @@ export const optionalKind = (kind: Kind): Kind => ({
 export const presentKind: Kind = { words: "given", is: (value) => value !== undefined };
 
 /**
- * What TypeScript sees and JavaScript does not: an argument that is missing, or of another kind. Options have `readOptions`.
+ * What TypeScript sees and JavaScript does not: an argument that is missing, or of another kind. Options have
+ * `readOptions`.
  * @param values the arguments by their names
  * @throws ConfigError naming the first that is wrong, its element or its field
  * @example checkArguments("winRate", { ours, baseline }, { ours: listKind(numberKind), baseline: listKind(numberKind) });

@@ -1,4 +1,6 @@
-/** The candidate that fewest letters have to be changed for, at most a third of them; upper and lower case count as one. */
+/**
+ * The candidate that fewest letters have to be changed for, at most a third of them; upper and lower case count as one.
+ */
 export function nearest(word: string, candidates: readonly string[]): string | undefined {
   const ranked = candidates
     .map((name) => ({ name, changes: editDistance(word.toLowerCase(), name.toLowerCase()) }))

@@ -23,7 +23,10 @@ const isData = (value: string | object | null) =>
 /** The beginning of a text, for a message. */
 export const excerpt = (text: string, most = 80) => (text.length > most ? `${text.slice(0, most)}…` : text);
 
-/** Of many things the first few, each cut where it is long, and how many more there are: a file may be wrong in a million places. */
+/**
+ * Of many things the first few, each cut where it is long, and how many more there are: a file may be wrong in a
+ * million places.
+ */
 export function listed(things: readonly string[], separator = ", ", most = 5): string {
   const rest = things.length > most ? [`… and ${things.length - most} more`] : [];
   return [...things.slice(0, most).map((thing) => excerpt(thing, 300)), ...rest].join(separator);

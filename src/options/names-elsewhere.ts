@@ -77,5 +77,7 @@ const names: Readonly<Record<string, readonly string[]>> = {
   extra_query: ["query"],
 };
 
-/** Names that options have in TRL, PEFT, transformers, verl and OpenAI's API, and the names here that may mean the same. */
+/**
+ * Names that options have in TRL, PEFT, transformers, verl and OpenAI's API, and the names here that may mean the same.
+ */
 export const namesElsewhere: ReadonlyMap<string, readonly string[]> = new Map(Object.entries(names));

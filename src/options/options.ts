@@ -2,7 +2,10 @@ import { ConfigError } from "../errors";
 import { nearest } from "./did-you-mean";
 import { shown } from "./display";
 
-/** Every name of an options interface, and where it says so those of options within it: one that is missing, or is none, does not compile. */
+/**
+ * Every name of an options interface, and where it says so those of options within it: one that is missing, or is none,
+ * does not compile.
+ */
 export type Names<Options> = {
   readonly [Name in keyof Options]-?: true | Names<Extract<Options[Name], object>>;
 };
@@ -60,7 +63,10 @@ export function checkSeed(where: string, seed: number | undefined): void {
   if (seed !== undefined) checkNumber(where, "seed to be a whole number", seed, Number.isInteger(seed));
 }
 
-/** @throws ConfigError for what lacks one of the methods that tell it from what it is not; a promise and a function are named as such */
+/**
+ * @throws ConfigError for what lacks one of the methods that tell it from what it is not; a promise and a function are
+ * named as such
+ */
 export function checkMethods(what: string, value: unknown, methods: readonly string[]): void {
   const missing = methods.find((method) => typeof (value as Record<string, unknown> | null)?.[method] !== "function");
   if (missing !== undefined) throw new ConfigError(`expected ${what}; got ${foundInstead(value, missing)}`);

@@ -5,8 +5,9 @@ import { shown } from "./display";
 import { namesElsewhere } from "./names-elsewhere";
 
 /**
- * One schema for each option of an operation: its range, its default and its help stand there and nowhere else. An option that is missing does not
- * compile. Each schema's error is the text that follows "to be", such as "true or false": the constructors below have it.
+ * One schema for each option of an operation: its range, its default and its help stand there and nowhere else. An
+ * option that is missing does not compile. Each schema's error is the text that follows "to be", such as "true or
+ * false": the constructors below have it.
  *
  * @example
  * const spec = {
@@ -45,7 +46,10 @@ export const positive = () => number("a number above 0", (value) => value > 0);
 /** A number in (0, 1]. */
 export const share = () => number("in (0, 1]", (value) => value > 0 && value <= 1);
 
-/** A number that logits can be divided by or multiplied with: float32 has neither smaller and larger ones nor their exponentials. */
+/**
+ * A number that logits can be divided by or multiplied with: float32 has neither smaller and larger ones nor their
+ * exponentials.
+ */
 export const divisor = () => number("from 0.000001 to 1000000", isDivisor);
 export const isDivisor = (value: number): boolean => value >= 1e-6 && value <= 1e6;
 
@@ -104,7 +108,8 @@ const missingMethod = (value: unknown, methods: readonly string[]) =>
 /**
  * Options with their defaults.
  * @param where the operation, which begins every message
- * @throws ConfigError naming the first option that is unknown, with the one that was meant, or the first that is out of its range
+ * @throws ConfigError naming the first option that is unknown, with the one that was meant, or the first that is out of
+ * its range
  */
 export function readOptions<Options extends object, S extends Spec<Options>>(
   where: string,

@@ -1,9 +1,15 @@
 import { promptTexts, sentences } from "./template";
 
-/** Texts for `classification({ prompts })`; the compiler checks `{{question}}`, `{{form}}`, `{{labels}}`, `{{annotation}}` and `{{cot}}`. */
+/**
+ * Texts for `classification({ prompts })`; the compiler checks `{{question}}`, `{{form}}`, `{{labels}}`,
+ * `{{annotation}}` and `{{cot}}`.
+ */
 export const classificationPrompts = promptTexts<"question" | "form" | "labels">();
 
-/** Texts for `detection({ prompts })`; the compiler checks `{{target}}`, `{{form}}`, `{{scale}}`, `{{annotation}}` and `{{cot}}`. */
+/**
+ * Texts for `detection({ prompts })`; the compiler checks `{{target}}`, `{{form}}`, `{{scale}}`, `{{annotation}}` and
+ * `{{cot}}`.
+ */
 export const detectionPrompts = promptTexts<"target" | "form" | "scale">();
 
 const cuesOnly = "Describe what can be seen, never the answer itself: use no numbers, probabilities or coordinates.";
@@ -13,11 +19,12 @@ const oneClass = "where p is 1 for what it shows and 0 for everything else.";
 const place = "giving {{scale}}.";
 
 /**
- * Prompts for the paper's four data sets, as options of the task that each of them is:
- * `classification({ labels: emotion6Labels, ...paperPrompts.emotion6 })`, `detection(paperPrompts.lisa)`.
+ * Prompts for the paper's four data sets, as options of the task that each of them is: `classification({ labels:
+ * emotion6Labels, ...paperPrompts.emotion6 })`, `detection(paperPrompts.lisa)`.
  *
- * Longer than a task's own prompts, which fit any data: they name the cues that count in these pictures. A text is replaced, and
- * the others kept, by `{ ...paperPrompts.lisa, prompts: { ...paperPrompts.lisa.prompts, cot: "…{{annotation}}…" } }`.
+ * Longer than a task's own prompts, which fit any data: they name the cues that count in these pictures. A text is
+ * replaced, and the others kept, by `{ ...paperPrompts.lisa, prompts: { ...paperPrompts.lisa.prompts, cot:
+ * "…{{annotation}}…" } }`.
  *
  * Source: RISE, Reasoning Generation and Annotation Reconstruction. Departure: the words are ours, not Appendix A's.
  */

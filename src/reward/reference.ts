@@ -18,8 +18,8 @@ import { gatherEvidence, type Judgement, judgement, type RolloutParts } from "./
  *
  * A′ and Â′ have no value below 1e-10 and are then renormalised; the MSE is on raw values.
  *
- * For comparison with `paperReward`; it reaches 2. Departures from that code: a reconstruction that does not parse, or has no
- * mass, earns 0 instead of being compared as a vector of zeros.
+ * For comparison with `paperReward`; it reaches 2. Departures from that code: a reconstruction that does not parse, or
+ * has no mass, earns 0 instead of being compared as a vector of zeros.
  */
 export function referenceReward(
   task: Task<LabelDistribution>,

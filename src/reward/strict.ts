@@ -2,7 +2,8 @@ import type { Task } from "../task";
 import { gatherEvidence, type Judgement, judgement, type RolloutParts } from "./reward";
 
 /**
- * `paperReward`, and naming a label in the cot is a leak too: "a joyful scene" tells the reconstruction as much as "joy: 0.9".
+ * `paperReward`, and naming a label in the cot is a leak too: "a joyful scene" tells the reconstruction as much as
+ * "joy: 0.9".
  *
  * Departure from RISE, Eq. 1, which only forbids numbers.
  */

@@ -4,7 +4,9 @@ import type { RewardTerm } from "../rollouts";
 import type { Task } from "../task";
 import type { Judgement } from "./reward";
 
-/** A reward of your own beside the one that judges: what one completion earns, or `null` where it has nothing to say. */
+/**
+ * A reward of your own beside the one that judges: what one completion earns, or `null` where it has nothing to say.
+ */
 export interface OwnReward<A, Parts> {
   readonly reward: (task: Task<A>, parts: Parts) => number | null | Promise<number | null>;
   /** w (1). */
@@ -16,11 +18,14 @@ export interface OwnReward<A, Parts> {
  *
  * `sumRewards(paperReward, { brevity: { reward: (_, { cot }) => Math.exp(-cot.length / 400), weight: 0.2 } })`
  *
- * The terms stay apart in `Reward.terms`: `metrics.jsonl` has a mean for each, and the advantages can be normalised term by term
- * (`aggregation: "normalize_then_sum"`). All terms of a completion are computed at once, so slow ones (a judge behind an API) overlap.
+ * The terms stay apart in `Reward.terms`: `metrics.jsonl` has a mean for each, and the advantages can be normalised
+ * term by term (`aggregation: "normalize_then_sum"`). All terms of a completion are computed at once, so slow ones (a
+ * judge behind an API) overlap.
  *
- * @param judge decides what parses, leaks and has the right form, as without the others: `paperReward`, `answerReward`, …
- * @throws ConfigError for a weight that is not finite, or a term with the judge's name; TrainingError, naming the term, for a reward that is not a number
+ * @param judge decides what parses, leaks and has the right form, as without the others: `paperReward`, `answerReward`,
+ * …
+ * @throws ConfigError for a weight that is not finite, or a term with the judge's name; TrainingError, naming the term,
+ * for a reward that is not a number
  * Source: TRL's `reward_funcs` and `reward_weights`.
  */
 export function sumRewards<A, Parts>(

@@ -24,12 +24,12 @@ export interface GrpoStepOptions {
 /**
  * Makes one GRPO update on freshly sampled rollouts.
  *
- * A rollout is one row of the loss, whose tokens are those of its segments joined:
- * π(R, Â | I, A) = π(R | I, A) · π(Â | I, R). A segment of several rollouts, a cot with several reconstructions, is scored
- * once and learns from the sum. π is softmax(logits / temperature) at the temperature that sampled a segment. It is the
- * first and only update on these rollouts, so π_old is the present policy, the ratio is 1, and the gradient is known before
- * the forward pass. The sampler's own log-probs are only compared, unless a correction needs π_old/π_sampler, both of the
- * same temperature. If no rollout is better than another, nothing is learned and the weights stay.
+ * A rollout is one row of the loss, whose tokens are those of its segments joined: π(R, Â | I, A) = π(R | I, A) · π(Â |
+ * I, R). A segment of several rollouts, a cot with several reconstructions, is scored once and learns from the sum. π
+ * is softmax(logits / temperature) at the temperature that sampled a segment. It is the first and only update on these
+ * rollouts, so π_old is the present policy, the ratio is 1, and the gradient is known before the forward pass. The
+ * sampler's own log-probs are only compared, unless a correction needs π_old/π_sampler, both of the same temperature.
+ * If no rollout is better than another, nothing is learned and the weights stay.
  *
  * @param sampled whole groups of `rolloutsPerGroup` consecutive rollouts
  * @throws TrainingError when the loss or the gradient is not finite

@@ -41,8 +41,8 @@ export interface RunResult {
 }
 
 /**
- * Runs a pipeline from its images to its result: reads every image, opens the directory, tries every stage, runs them, and
- * lets other processes into the directory.
+ * Runs a pipeline from its images to its result: reads every image, opens the directory, tries every stage, runs them,
+ * and lets other processes into the directory.
  *
  * @param build makes the pipeline of the readable examples
  */
@@ -77,8 +77,8 @@ export async function* runPipeline<A, S extends RunSettings<A>, R, Own extends o
 }
 
 /**
- * The settings that decide a run, for `config.json`: all but those that their spec marks `decides: false`, and, without a
- * trainer, those that it marks `decides: "training"`. Functions are known by their names, examples by a fingerprint.
+ * The settings that decide a run, for `config.json`: all but those that their spec marks `decides: false`, and, without
+ * a trainer, those that it marks `decides: "training"`. Functions are known by their names, examples by a fingerprint.
  */
 export function decidingSettings<A>(
   settings: RunSettings<A>,

@@ -26,12 +26,12 @@ interface PreflightOptions<A> {
 }
 
 /**
- * Rehearses every stage before the first step: counts the tokens of all prompts, and takes the longest example once through
- * a whole step, forward and backward, without learning from it. `preflight.html` shows the samples, and annotations drawn
- * on their images.
+ * Rehearses every stage before the first step: counts the tokens of all prompts, and takes the longest example once
+ * through a whole step, forward and backward, without learning from it. `preflight.html` shows the samples, and
+ * annotations drawn on their images.
  *
- * @throws DataError for an image that cannot be read, or a prompt that leaves too little room for its completion: images
- * are never cut off
+ * @throws DataError for an image that cannot be read, or a prompt that leaves too little room for its completion:
+ * images are never cut off
  */
 export async function* preflight<A>(options: PreflightOptions<A>): AsyncGenerator<RunEvent<never, never>, void, void> {
   const { stages, task, dataset, directory, signal } = options;
@@ -61,8 +61,8 @@ export interface Needing {
 }
 
 /**
- * Finds the demand with the longest prompt and completion together, counts its tokens if the backend can, and estimates the
- * memory of a step with such prompts if the model can.
+ * Finds the demand with the longest prompt and completion together, counts its tokens if the backend can, and estimates
+ * the memory of a step with such prompts if the model can.
  * @throws DataError for a prompt that leaves too little room, ConfigError for a step that does not fit into memory
  */
 export async function needsOf(demands: readonly Demand[], { backend, trainer, ...sizes }: Needing): Promise<Needs> {

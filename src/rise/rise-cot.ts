@@ -52,11 +52,12 @@ interface OwnResult<A> {
 export type RiseCotEvent<A> = RunEvent<Rollout<A>, RiseCotResult<A>>;
 
 /**
- * Stage 1: learns to justify annotations so that they can be told from the justification, and keeps the best one for each.
+ * Stage 1: learns to justify annotations so that they can be told from the justification, and keeps the best one for
+ * each.
  *
- * For (I, A): samples G cots from π(R | I, A), for each a reconstruction from π(Â | I, R), rewards the pair, and improves
- * both by GRPO. D_RISE is the best rollout of each example, in training or in a final pass with the trained policy (ties:
- * the shorter cot).
+ * For (I, A): samples G cots from π(R | I, A), for each a reconstruction from π(Â | I, R), rewards the pair, and
+ * improves both by GRPO. D_RISE is the best rollout of each example, in training or in a final pass with the trained
+ * policy (ties: the shorter cot).
  *
  * @throws ConfigError, DataError before any compute is spent; TrainingError, CheckpointError
  * @example
@@ -137,7 +138,10 @@ function training<A>(context: Context<A>, trainer: Trainer): Stage<Rollout<A>> {
   });
 }
 
-/** One pass over all examples: new rollouts (the final pass), and for each row of D_RISE a reconstruction without its cot. */
+/**
+ * One pass over all examples: new rollouts (the final pass), and for each row of D_RISE a reconstruction without its
+ * cot.
+ */
 function closing<A>(context: Context<A>, hasRollouts: boolean, trial?: StageRehearsal<Rollout<A>>): Stage<Rollout<A>> {
   const { settings, state, failures } = context;
   const { dataset, examplesPerStep, reward } = settings;

@@ -42,8 +42,8 @@ interface CotOfExample<A> {
 }
 
 /**
- * Samples G cots for each example from π(R | I, A), and K reconstructions for each cot from π(Â | I, R), and rewards each
- * pair. All reconstructions are one `generate` call.
+ * Samples G cots for each example from π(R | I, A), and K reconstructions for each cot from π(Â | I, R), and rewards
+ * each pair. All reconstructions are one `generate` call.
  *
  * @returns groups of G·K consecutive rollouts, those of one cot side by side, in the order of the examples
  * Source: RISE, stage 1, Eqs. 1 and 7.

@@ -4,13 +4,13 @@ import { readOptions } from "../options/spec";
 import type { Trainer } from "../trainer";
 
 /**
- * `grpo` with the sampler correction of a run: its own, or, if it has none and the sampler computes in another precision
- * than the trainer, TRL's default: a rollout whose ratio π_trainer/π_sampler is above 3 is left out, and the others are
- * multiplied with theirs.
+ * `grpo` with the sampler correction of a run: its own, or, if it has none and the sampler computes in another
+ * precision than the trainer, TRL's default: a rollout whose ratio π_trainer/π_sampler is above 3 is left out, and the
+ * others are multiplied with theirs.
  *
  * `corrections: { sampler: false }` leaves it out.
- * Source: TRL's `vllm_importance_sampling_correction`, mode `sequence_mask`, clip_max 3; for vespo TRL demands a mode of
- * tokens.
+ * Source: TRL's `vllm_importance_sampling_correction`, mode `sequence_mask`, clip_max 3; for vespo TRL demands a mode
+ * of tokens.
  */
 export function withSamplerCorrection(
   grpo: GrpoSettings,
@@ -23,11 +23,11 @@ export function withSamplerCorrection(
 }
 
 /**
- * Measures the distance of the sampler's log-probs from those that training computes: rounding, or the price of sampling in
- * reduced precision.
+ * Measures the distance of the sampler's log-probs from those that training computes: rounding, or the price of
+ * sampling in reduced precision.
  *
- * The names are TRL's. Ratios are those of tokens. With a correction they are its factors: one for each rollout at level
- * "sequence", and 0 if it left something out.
+ * The names are TRL's. Ratios are those of tokens. With a correction they are its factors: one for each rollout at
+ * level "sequence", and 0 if it left something out.
  *
  * @param trained the trainer's log-probs, row by row; `undefined` for a row without a gradient
  * @returns an empty object if every row is `undefined`

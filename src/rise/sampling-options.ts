@@ -2,9 +2,9 @@ import { z } from "zod";
 import { count, number, type Spec, share } from "../options/spec";
 
 /**
- * How completions are drawn. The trained policy is softmax(logits / temperature), as in TRL. Tokens that the other settings
- * exclude or make less likely still belong to it, and no importance ratio corrects for them: these settings choose the
- * completions to learn from.
+ * How completions are drawn. The trained policy is softmax(logits / temperature), as in TRL. Tokens that the other
+ * settings exclude or make less likely still belong to it, and no importance ratio corrects for them: these settings
+ * choose the completions to learn from.
  */
 export interface SamplingOptions {
   /** Divides the logits; a finite number above 0, since equal rollouts teach nothing (1). */
@@ -49,7 +49,8 @@ export interface RolloutSamplingOptions extends SamplingOptions {
   /** Tokens of a reconstruction (256). */
   readonly reconstructionMaxTokens?: number;
   /**
-   * How reconstructions are drawn, if not as cots are. The published code has temperature 0.7 and repetition penalty 1.2.
+   * How reconstructions are drawn, if not as cots are. The published code has temperature 0.7 and repetition penalty
+   * 1.2.
    */
   readonly reconstruction?: SamplingOptions;
   /** K, reconstructions of each cot; each is a rollout, and several tell a good cot from a lucky one (1). */

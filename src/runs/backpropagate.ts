@@ -6,8 +6,8 @@ export interface TemperedSegment extends Segment {
 }
 
 /**
- * Adds Σ gradient · ∂logProbs/∂θ + Σ entropyGradient · ∂entropies/∂θ to the trainer's accumulated gradient, for gradients
- * that are known before the forward pass: GRPO's at ratio 1, or a cross-entropy's.
+ * Adds Σ gradient · ∂logProbs/∂θ + Σ entropyGradient · ∂entropies/∂θ to the trainer's accumulated gradient, for
+ * gradients that are known before the forward pass: GRPO's at ratio 1, or a cross-entropy's.
  *
  * A segment whose gradient is zero throughout is skipped. Completions of one prompt share a pass if they can, because a
  * trainer may compute the prompt once; completions of similar length come next.
@@ -15,7 +15,8 @@ export interface TemperedSegment extends Segment {
  * @param gradient ∂L/∂logProbs, one row for each segment
  * @param options.entropyGradient ∂L/∂entropies
  * @param options.microBatch segments in one `backward` (all)
- * @returns log-probs under the present weights, and entropies if they have a gradient; `undefined` for a skipped segment
+ * @returns log-probs under the present weights, and entropies if they have a gradient; `undefined` for a skipped
+ * segment
  */
 export async function backpropagate(
   trainer: Pick<Trainer, "backward">,
@@ -63,7 +64,10 @@ export async function scoreEach(
   return rows;
 }
 
-/** Divides the segments at `places` into passes of one temperature and at most `microBatch` segments, by prompts if possible. */
+/**
+ * Divides the segments at `places` into passes of one temperature and at most `microBatch` segments, by prompts if
+ * possible.
+ */
 export function passes(
   segments: readonly TemperedSegment[],
   places: readonly number[],

@@ -37,11 +37,12 @@ export async function generate(
 }
 
 /**
- * Generates so that a prompt may fail without the others: its place holds the error. A backend that only rejects is called
- * again for one prompt after another.
+ * Generates so that a prompt may fail without the others: its place holds the error. A backend that only rejects is
+ * called again for one prompt after another.
  *
  * @param onEnd is called once for each prompt, as soon as its outcome is known, and awaited; its error ends the call
- * @throws errors that concern more than one prompt: a wrong key, a server that is down, a broken model, an aborted signal
+ * @throws errors that concern more than one prompt: a wrong key, a server that is down, a broken model, an aborted
+ * signal
  */
 export async function generateEach(
   backend: VlmBackend,

@@ -8,8 +8,8 @@ export interface GuardWarning {
 /**
  * Warns of symptoms in a stage that trains, with advice.
  *
- * It depends on the rows alone, so that a resumed run warns of the same things. A lasting symptom is repeated after 1, 2, 4,
- * 8, … steps; a reward that does not move, every `FLAT_STEPS`.
+ * It depends on the rows alone, so that a resumed run warns of the same things. A lasting symptom is repeated after 1,
+ * 2, 4, 8, … steps; a reward that does not move, every `FLAT_STEPS`.
  *
  * @param rows all of the stage's steps so far; the last is the new one
  */

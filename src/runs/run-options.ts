@@ -20,18 +20,18 @@ export interface RunOptions<A> extends FailureOptions {
   /** Newest checkpoints that are kept, beside the best one (3). */
   readonly keepCheckpoints?: number;
   /**
-   * Examples to measure the policy with at every checkpoint, by one greedy rollout each. The best `eval_reward` makes the
-   * best checkpoint.
+   * Examples to measure the policy with at every checkpoint, by one greedy rollout each. The best `eval_reward` makes
+   * the best checkpoint.
    */
   readonly heldOut?: readonly Example<A>[];
   /**
-   * Decodes every image and tries every stage on one example before the first step (true). A run that must fail then fails
-   * at once, and `preflight.html` shows the examples.
+   * Decodes every image and tries every stage on one example before the first step (true). A run that must fail then
+   * fails at once, and `preflight.html` shows the examples.
    */
   readonly preflight?: boolean;
   /**
-   * Receives every example whose image cannot be read, and the run leaves it out. Without it, such an image ends the run
-   * before its first step.
+   * Receives every example whose image cannot be read, and the run leaves it out. Without it, such an image ends the
+   * run before its first step.
    */
   readonly onOmission?: (omission: Omission) => void;
   /** Decides everything that is random (0). */
@@ -41,7 +41,8 @@ export interface RunOptions<A> extends FailureOptions {
   /** Resumes the run in `runDir`, if there is one (false). */
   readonly resume?: boolean;
   /**
-   * Finishes the step under way, writes a checkpoint, and rejects with this signal's reason: `stopOnInterrupt` makes one.
+   * Finishes the step under way, writes a checkpoint, and rejects with this signal's reason: `stopOnInterrupt` makes
+   * one.
    */
   readonly stop?: AbortSignal;
   /** Stops as soon as possible. The steps since the last checkpoint are lost. */

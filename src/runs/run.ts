@@ -1,9 +1,9 @@
 /**
  * Work under way: `await` it for the result, or `for await` it for its events.
  *
- * It starts once, at the first of the two. It waits until every reader has requested the next event: nothing is buffered,
- * and work is never ahead of its readers. Leaving the loop aborts the run, and waits until it has stopped; so does the
- * `signal` it was made with. An error reaches everyone who awaits or iterates.
+ * It starts once, at the first of the two. It waits until every reader has requested the next event: nothing is
+ * buffered, and work is never ahead of its readers. Leaving the loop aborts the run, and waits until it has stopped; so
+ * does the `signal` it was made with. An error reaches everyone who awaits or iterates.
  */
 export interface Run<Event, Result> extends PromiseLike<Result>, AsyncIterable<Event> {
   catch<Other>(onRejected: (reason: unknown) => Other | PromiseLike<Other>): Promise<Result | Other>;
@@ -13,7 +13,8 @@ export interface Run<Event, Result> extends PromiseLike<Result>, AsyncIterable<E
 /**
  * Makes a run of a generator of events that returns the result.
  *
- * @param body checks the signal itself, where stopping is safe; it is always run to its end, so its `finally` blocks are too
+ * @param body checks the signal itself, where stopping is safe; it is always run to its end, so its `finally` blocks
+ * are too
  * @param outer aborts the run from outside
  */
 export function createRun<Event, Result>(

@@ -15,8 +15,8 @@ export interface Stage<Rollout> {
   /** Whether its steps change the policy. */
   readonly trains: boolean;
   /**
-   * Does one step, from 0 in this stage. Everything it draws is a function of the seed and this number, and everything it
-   * remembers is in the run's `StageState`.
+   * Does one step, from 0 in this stage. Everything it draws is a function of the seed and this number, and everything
+   * it remembers is in the run's `StageState`.
    */
   run(step: number, signal: AbortSignal): Promise<StepOutcome<Rollout>>;
   /** Tries a step before the run begins, without learning from it. */
@@ -73,11 +73,12 @@ export interface StageOptions {
 }
 
 /**
- * Runs stages one after the other, from the directory's last checkpoint on: each step's rows are written to its files, and
- * its events are yielded. An abort takes effect between steps, and inside one as soon as the backend or trainer notices.
+ * Runs stages one after the other, from the directory's last checkpoint on: each step's rows are written to its files,
+ * and its events are yielded. An abort takes effect between steps, and inside one as soon as the backend or trainer
+ * notices.
  *
- * An error in a step leaves a checkpoint of the last finished step, if the policy is still as that step left it: no finished
- * step is lost, and the error's message names the checkpoint.
+ * An error in a step leaves a checkpoint of the last finished step, if the policy is still as that step left it: no
+ * finished step is lost, and the error's message names the checkpoint.
  *
  * @throws TrainingError for a number that is not finite, before it reaches a file or a checkpoint
  */

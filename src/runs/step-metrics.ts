@@ -1,8 +1,8 @@
 import type { Sampled } from "../rollouts";
 
 /**
- * Summarises sampled rollouts before anything is learned from them, under TRL's names if TRL has one. A completion is all
- * segments of a rollout. Lengths are tokens, and absent if the backend counts none.
+ * Summarises sampled rollouts before anything is learned from them, under TRL's names if TRL has one. A completion is
+ * all segments of a rollout. Lengths are tokens, and absent if the backend counts none.
  *
  * @param rewardName of the reward function, for `rewards/{name}/…`
  */

@@ -1,11 +1,11 @@
 /**
- * Asks runs to stop when the process is asked to: by Ctrl-C, by SIGTERM, which schedulers and `docker stop` send, by SIGHUP, which a closed terminal
- * or ssh session sends, or by Windows' Ctrl-Break. Given to `stop`, the signal lets a run finish its step, write a checkpoint and reject with the
- * signal's reason, an `AbortError` that says how to go on.
+ * Asks runs to stop when the process is asked to: by Ctrl-C, by SIGTERM, which schedulers and `docker stop` send, by
+ * SIGHUP, which a closed terminal or ssh session sends, or by Windows' Ctrl-Break. Given to `stop`, the signal lets a
+ * run finish its step, write a checkpoint and reject with the signal's reason, an `AbortError` that says how to go on.
  *
- * A second one ends the process at once, as if nobody listened; what is on disk can be gone on from at any moment. A hang-up never counts as the
- * second: a terminal that is closed sends several. SIGQUIT (Ctrl-\) is left alone: it ends the process at once. A terminal or pipe that is closed
- * while something is written to it ends nothing any more.
+ * A second one ends the process at once, as if nobody listened; what is on disk can be gone on from at any moment. A
+ * hang-up never counts as the second: a terminal that is closed sends several. SIGQUIT (Ctrl-\) is left alone: it ends
+ * the process at once. A terminal or pipe that is closed while something is written to it ends nothing any more.
  *
  * @param say is told at the first what happens now and how to go on (`console.error`, say)
  * @example

@@ -68,8 +68,8 @@ function iouOf(a: Box, b: Box): number {
 /**
  * The same box in another space: the only place where coordinates are converted.
  *
- * `thousand` is for models to write, so its corners are rounded to integers and kept inside the image, at least 1 wide and
- * high. A box already in `space` comes back as it is.
+ * `thousand` is for models to write, so its corners are rounded to integers and kept inside the image, at least 1 wide
+ * and high. A box already in `space` comes back as it is.
  *
  * @param imageSize the image's size in pixels: what `pixel` boxes are measured in
  * @throws ConfigError for an image without size, and a space that there is not

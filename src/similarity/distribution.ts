@@ -18,14 +18,14 @@ export const classificationSimilaritySpec = {
 /**
  * Similarity of two distributions over labels:
  *
- * S(A, Â) = φ · exp(−|log₁₀ (ΣÂ / ΣA)|),  φ = exp(−(KLD(A ‖ Â) + MSE(A, Â)))
+ * S(A, Â) = φ · exp(−|log₁₀ (ΣÂ / ΣA)|), φ = exp(−(KLD(A ‖ Â) + MSE(A, Â)))
  *
  * As printed, KLD is no divergence when ΣÂ ≠ 1: it can be negative, and a doubled uniform prediction would earn 1.45.
  * So by default KLD compares the shapes (both renormalised) while the sum term and the MSE, on raw values, still punish
  * ΣÂ ≠ 1: S ≤ 1, with equality only at Â = A. The two agree whenever ΣÂ = ΣA.
  *
- * The default renormalises first and sets zeros to 1e-10 last, so that KLD does not depend on the scale of Â: {joy: 9} and {joy: 0.9}
- * have the same. `referenceReward` follows the published code, which sets zeros first.
+ * The default renormalises first and sets zeros to 1e-10 last, so that KLD does not depend on the scale of Â: {joy: 9}
+ * and {joy: 0.9} have the same. `referenceReward` follows the published code, which sets zeros first.
  *
  * @param truth A; a missing label is 0
  * @param prediction Â; a missing label is 0, values need not sum to 1
@@ -98,8 +98,8 @@ export function renormalise(distribution: LabelDistribution, where: string): Lab
 }
 
 /**
- * The nearest distribution with `decimals` places that sums to exactly 1 (largest remainders are rounded up), so that an
- * annotation averaged over raters becomes a short answer a model can write.
+ * The nearest distribution with `decimals` places that sums to exactly 1 (largest remainders are rounded up), so that
+ * an annotation averaged over raters becomes a short answer a model can write.
  *
  * @param distribution any non-negative values with a positive sum
  * @throws ConfigError when nothing has positive mass

@@ -9,7 +9,10 @@ export interface Match {
   readonly iou: number;
 }
 
-/** What the matched IoUs are divided by: N_g (the paper), N_pred (the published COCO code), or the larger (the published LISA code). */
+/**
+ * What the matched IoUs are divided by: N_g (the paper), N_pred (the published COCO code), or the larger (the published
+ * LISA code).
+ */
 export type Denominator = (typeof denominators)[number];
 export const denominators = ["truth", "predicted", "max"] as const;
 
@@ -49,8 +52,8 @@ export function matchedSimilarity<T>(
 /**
  * The one-to-one matching with the largest total IoU; pairs that do not overlap are left out.
  *
- * The Hungarian algorithm sees one connected component of overlapping regions at a time, and of those only the ones that an
- * optimal matching can need, so its cubic cost never meets a long list.
+ * The Hungarian algorithm sees one connected component of overlapping regions at a time, and of those only the ones
+ * that an optimal matching can need, so its cubic cost never meets a long list.
  *
  * @returns matches in the order of `truth`
  */
@@ -109,8 +112,8 @@ function assign(ious: Matrix, component: Component): Match[] {
 }
 
 /**
- * Of the longer side, those among the k best of some region on the shorter side, k the length of the shorter side: the other
- * k − 1 can take at most k − 1 of a box's k best, so an optimal matching never needs more.
+ * Of the longer side, those among the k best of some region on the shorter side, k the length of the shorter side: the
+ * other k − 1 can take at most k − 1 of a box's k best, so an optimal matching never needs more.
  */
 function bestOf(
   longer: readonly number[],

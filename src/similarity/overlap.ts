@@ -3,9 +3,9 @@ import type { Point } from "../types";
 /**
  * Area that two simple polygons have in common, |a ∩ b| = ∫ (length that both have of the line at x) dx.
  *
- * Between two neighbouring corners the edges of each polygon keep their order, so that it is a stack of trapezoids there, and only trapezoids that
- * meet are compared: k corners each and c crossings take O(k² + c) steps. No outline of the intersection is put together: polygon clippers do, and
- * give up where rounding leaves one that does not close.
+ * Between two neighbouring corners the edges of each polygon keep their order, so that it is a stack of trapezoids
+ * there, and only trapezoids that meet are compared: k corners each and c crossings take O(k² + c) steps. No outline of
+ * the intersection is put together: polygon clippers do, and give up where rounding leaves one that does not close.
  */
 export function overlapArea(a: readonly Point[], b: readonly Point[]): number {
   const [edgesA, edgesB] = [edgesOf(a), edgesOf(b)];
@@ -34,7 +34,10 @@ interface Trapezoid {
   readonly high: Line;
 }
 
-/** What a polygon has of the strip between two corners, lowest first: inside is between the first and the second edge, the third and the fourth, … */
+/**
+ * What a polygon has of the strip between two corners, lowest first: inside is between the first and the second edge,
+ * the third and the fourth, …
+ */
 function stackOf(edges: readonly Edge[], left: number, right: number): Trapezoid[] {
   const lines: Line[] = [];
   for (const [[ax, ay], [bx, by]] of edges) {
@@ -59,7 +62,10 @@ function commonHeight(a: readonly Trapezoid[], b: readonly Trapezoid[]): number 
 
 const isBelow = ({ high }: Trapezoid, { low }: Trapezoid): boolean => high[0] <= low[0] && high[1] <= low[1];
 
-/** Mean over the strip of max(0, min(highs) − max(lows)): linear between the places where two of the four lines cross, so its middle is its mean. */
+/**
+ * Mean over the strip of max(0, min(highs) − max(lows)): linear between the places where two of the four lines cross,
+ * so its middle is its mean.
+ */
 function sharedHeight(a: Trapezoid, b: Trapezoid): number {
   const crossings = [
     crossing(a.high, b.high),

@@ -6,7 +6,8 @@ import { matchedSimilarity, type SimilarityOptions, similaritySpec } from "./mat
 import { overlapArea } from "./overlap";
 
 /**
- * `detectionSimilarity` with polygons in place of boxes: S(A, Â) = (1 / N) Σ_j IoU(A_j, Â_{k_j}) after optimal matching.
+ * `detectionSimilarity` with polygons in place of boxes: S(A, Â) = (1 / N) Σ_j IoU(A_j, Â_{k_j}) after optimal
+ * matching.
  *
  * @param options.denominator N (`"truth"`)
  * @returns S in [0, 1]

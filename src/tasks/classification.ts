@@ -19,7 +19,10 @@ export interface ClassificationOptions {
   readonly name?: string;
   /** What the labels answer; may use `{{subject}}`, the example's own. */
   readonly question?: string;
-  /** Whether an answer that is not quite as asked is read, with what was repaired in the rollouts, or does not parse ("lenient"). */
+  /**
+   * Whether an answer that is not quite as asked is read, with what was repaired in the rollouts, or does not parse
+   * ("lenient").
+   */
   readonly reading?: Reading;
   /** Replacements for the prompts. Placeholders: question, form, labels; annotation (cot), cot (reconstruction). */
   readonly prompts?: PromptTexts;
@@ -47,9 +50,11 @@ function isList(value: unknown): boolean {
 /**
  * Annotations that are distributions over named labels, a single label being the one-hot case (`oneHot`).
  *
- * Written `{'anger': 0.10, 'joy': 0.90}`: two decimals, more where an annotation has more (`roundDistribution` shortens them).
+ * Written `{'anger': 0.10, 'joy': 0.90}`: two decimals, more where an annotation has more (`roundDistribution` shortens
+ * them).
  *
- * @throws ConfigError for fewer than two labels, labels that are empty, hard to quote or alike, placeholders that do not fit, a similarity that is no function, and a reading that there is not
+ * @throws ConfigError for fewer than two labels, labels that are empty, hard to quote or alike, placeholders that do
+ * not fit, a similarity that is no function, and a reading that there is not
  */
 export function classification(options: ClassificationOptions): Task<LabelDistribution> {
   const settings = readOptions("classification", options, classificationSpec);

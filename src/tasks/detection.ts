@@ -15,13 +15,17 @@ export interface DetectionOptions extends LocatingOptions {
   /** Exactly one box per example, written without the outer brackets (false). */
   readonly single?: boolean;
   /**
-   * What the four numbers of a written box are (`"xywh"`): corner and size; `"xyxy"`, two corners, as Qwen2-VL and Qwen2.5-VL write them; `"yxyx"`, two
-   * corners with y first, as Gemini does. Prompts ask for it, `format` writes it, and answers that say they have another do not parse.
+   * What the four numbers of a written box are (`"xywh"`): corner and size; `"xyxy"`, two corners, as Qwen2-VL and
+   * Qwen2.5-VL write them; `"yxyx"`, two corners with y first, as Gemini does. Prompts ask for it, `format` writes it,
+   * and answers that say they have another do not parse.
    */
   readonly boxFormat?: BoxFormat;
   /** `"detection"`. */
   readonly name?: string;
-  /** Whether an answer that is not quite as asked is read, with what was repaired in the rollouts, or does not parse ("lenient"). */
+  /**
+   * Whether an answer that is not quite as asked is read, with what was repaired in the rollouts, or does not parse
+   * ("lenient").
+   */
   readonly reading?: Reading;
 }
 
@@ -34,11 +38,13 @@ export const detectionSpec = {
 } satisfies Spec<DetectionOptions>;
 
 /**
- * Annotations that are boxes, written `[[x, y, w, h], …]`, or `[x, y, w, h]` when there is always exactly one; `boxFormat` chooses other numbers.
+ * Annotations that are boxes, written `[[x, y, w, h], …]`, or `[x, y, w, h]` when there is always exactly one;
+ * `boxFormat` chooses other numbers.
  *
  * A data set's boxes must already be in the task's space: `convertBox` brings them there.
  *
- * @throws ConfigError for an empty target, placeholders that do not fit, and an unknown space, denominator, box format or reading
+ * @throws ConfigError for an empty target, placeholders that do not fit, and an unknown space, denominator, box format
+ * or reading
  * @example
  * const task = detection({ target: "mug", boxFormat: "xyxy" });
  * task.parse('[{"bbox_2d": [102, 233, 431, 687]}]'); // x 102, y 233, width 329, height 454

@@ -13,7 +13,10 @@ import { formatPolygons, MAX_CORNERS, readPolygons } from "./text/polygon-text";
 export interface SegmentationOptions extends LocatingOptions {
   /** `"segmentation"`. */
   readonly name?: string;
-  /** Whether an answer that is not quite as asked is read, with what was repaired in the rollouts, or does not parse ("lenient"). */
+  /**
+   * Whether an answer that is not quite as asked is read, with what was repaired in the rollouts, or does not parse
+   * ("lenient").
+   */
   readonly reading?: Reading;
 }
 
@@ -26,7 +29,8 @@ export const segmentationSpec = {
 /**
  * Annotations that are outlines, simple polygons without holes, written `[[[x, y], [x, y], [x, y], …], …]`.
  *
- * @throws ConfigError for an empty target, placeholders that do not fit, and a space, denominator or reading that there is not
+ * @throws ConfigError for an empty target, placeholders that do not fit, and a space, denominator or reading that there
+ * is not
  */
 export function segmentation(options: SegmentationOptions = {}): Task<readonly Polygon[]> {
   const settings = readOptions("segmentation", options, segmentationSpec);

@@ -24,30 +24,37 @@ export interface OnnxTrainerOptions {
   readonly model?: string;
   /** Train an adapter instead of every weight. */
   readonly lora?: LoraConfig;
-  /** Chained onto the gradient before each step: clip to norm 1, then AdamW (β 0.9, 0.999; weight decay 0.1) by default. */
+  /**
+   * Chained onto the gradient before each step: clip to norm 1, then AdamW (β 0.9, 0.999; weight decay 0.1) by default.
+   */
   readonly optimizer?: GradientTransform;
   /** Sequences in one backward pass (16): more is faster until memory is short. */
   readonly rowsAtOnce?: number;
   /**
-   * Gradient checkpointing: a layer's insides are computed again on the way back instead of kept, a third more work for a fraction of the
-   * memory. By default where keeping all of it would take more than half of the machine's memory, or the GPU's.
+   * Gradient checkpointing: a layer's insides are computed again on the way back instead of kept, a third more work for
+   * a fraction of the memory. By default where keeping all of it would take more than half of the machine's memory, or
+   * the GPU's.
    */
   readonly gradientCheckpointing?: boolean;
   /** Completions sampled side by side (64). */
   readonly sampledAtOnce?: number;
   /**
-   * Of products with frozen matrices, in training and sampling ("float32"). "half" is that of a checkpoint in bfloat16 or float16: half the memory. Needs
-   * `lora`, and a GPU.
+   * Of products with frozen matrices, in training and sampling ("float32"). "half" is that of a checkpoint in bfloat16
+   * or float16: half the memory. Needs `lora`, and a GPU.
    */
   readonly precision?: "float32" | "half";
   /**
-   * Of the frozen matrices that the sampler multiplies with ("float32": as they are): fewer bits are faster and take less memory, and completions
-   * come from another distribution than the one that is trained. How far off it is, each step's metrics say. Needs `lora`, and the CPU.
+   * Of the frozen matrices that the sampler multiplies with ("float32": as they are): fewer bits are faster and take
+   * less memory, and completions come from another distribution than the one that is trained. How far off it is, each
+   * step's metrics say. Needs `lora`, and the CPU.
    */
   readonly samplerPrecision?: Exclude<Precision, "half">;
   /** Of LoRA's initial matrices (0). */
   readonly seed?: number;
-  /** Width times height of the largest image that is decoded (2^27, 134 million); a larger one is an error before it takes memory. */
+  /**
+   * Width times height of the largest image that is decoded (2^27, 134 million); a larger one is an error before it
+   * takes memory.
+   */
   readonly maxImagePixels?: number;
   /** Told of every piece of a download (a display on stderr). */
   readonly onDownload?: OnDownload;

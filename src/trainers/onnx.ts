@@ -18,8 +18,8 @@ export type { OnnxTrainerOptions } from "./onnx-options";
 
 /**
  * Trains a Qwen2-VL, Qwen2.5-VL or Qwen3-VL checkpoint in this process.
- * @throws ConfigError or DataError for a checkpoint that cannot be used, naming the file and what was expected; BackendError for a device that
- * does not work, or a hub that cannot be reached
+ * @throws ConfigError or DataError for a checkpoint that cannot be used, naming the file and what was expected;
+ * BackendError for a device that does not work, or a hub that cannot be reached
  */
 export async function onnxTrainer(options: OnnxTrainerOptions = {}): Promise<Trainer> {
   const settings = trainerSettings(options);

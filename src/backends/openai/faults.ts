@@ -99,7 +99,9 @@ const forAll = { scope: "backend", isTemporary: false } as const;
 const namesRequest =
   /not supported|unsupported|invalid|context (size|length|window)|too (large|long)|failed to (parse|decode)|mmproj/i;
 
-/** A broken connection, or one that never was: then every prompt fails, unless the server comes back within the retries. */
+/**
+ * A broken connection, or one that never was: then every prompt fails, unless the server comes back within the retries.
+ */
 export function connectionFault(cause: unknown): Fault {
   const causes = chainOf(cause);
   const isUnreachable = causes.some(

@@ -22,7 +22,10 @@ export async function chatMessages(prompt: Prompt, maxPixels = Number.POSITIVE_I
   );
 }
 
-/** The image's own bytes where every server reads them upright; anything else as a PNG, or as a JPEG if it was one and is scaled down. */
+/**
+ * The image's own bytes where every server reads them upright; anything else as a PNG, or as a JPEG if it was one and
+ * is scaled down.
+ */
 async function dataUrl(image: ImageSource, maxPixels: number): Promise<string> {
   const file = await fileOf(image);
   const { mime, bytes } =

@@ -24,8 +24,8 @@ export interface Endpoint {
 }
 
 /**
- * Posts one chat-completions request, again after what may pass: 408, 409, 425, 429, 5xx, a broken connection, a timeout, an answer that is
- * empty or cut off, and such an error that comes with status 200.
+ * Posts one chat-completions request, again after what may pass: 408, 409, 425, 429, 5xx, a broken connection, a
+ * timeout, an answer that is empty or cut off, and such an error that comes with status 200.
  *
  * The n-th wait is what `Retry-After` asks for, else 2ⁿ⁻¹/2 s times 0.5 … 1; at most `maxWaitMs`.
  *

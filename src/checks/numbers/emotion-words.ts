@@ -1,4 +1,7 @@
-/** What names the same feeling, one family a line: derivation is a matter of the single word ("pride", "proud"), so it is listed and not computed. */
+/**
+ * What names the same feeling, one family a line: derivation is a matter of the single word ("pride", "proud"), so it
+ * is listed and not computed.
+ */
 const families = [
   "amusement amuse amuses amused amusing amusingly amusedly",
   "anger angers angered angering angry angrier angriest angrily",

@@ -17,7 +17,10 @@ import {
 } from "./rule";
 import type { Token } from "./tokens";
 
-/** "two thirds", "one-fifth", "eight tenth of it"; not "two halves", "three quarters of an hour", "a three-quarters view", "two third graders" */
+/**
+ * "two thirds", "one-fifth", "eight tenth of it"; not "two halves", "three quarters of an hour", "a three-quarters
+ * view", "two third graders"
+ */
 const spelledFraction: Rule = (tokens, at) => {
   const numerator = readSpelledNumber(tokens, at);
   if (!numerator) return null;
@@ -34,7 +37,10 @@ const spelledFraction: Rule = (tokens, at) => {
   return isOfTime(tokens, end) || isOneOf(tokens[afterHyphen(tokens, end)], poses) ? null : { kind: "fraction", end };
 };
 
-/** "a quarter of", "a good third across", "takes a fifth", "a third calm, a third tired", "the remaining third"; not "a third man", "a quarter past" */
+/**
+ * "a quarter of", "a good third across", "takes a fifth", "a third calm, a third tired", "the remaining third"; not "a
+ * third man", "a quarter past"
+ */
 const unitFraction: Rule = (tokens, at) => {
   const isRest = tokens[at]?.text === "remaining";
   if (!isRest && !isOneOf(tokens[at], articles)) return null;
@@ -67,7 +73,10 @@ const unitFraction: Rule = (tokens, at) => {
     : null;
 };
 
-/** "half the weight", "one half joy", "about half goes to", "covers half of the picture"; not "half the crowd", "the lower half" */
+/**
+ * "half the weight", "one half joy", "about half goes to", "covers half of the picture"; not "half the crowd", "the
+ * lower half"
+ */
 const half: Rule = (tokens, at) => {
   const isOne = tokens[at]?.text === "one" && tokens[afterHyphen(tokens, at + 1)]?.text === "half";
   const end = (isOne ? afterHyphen(tokens, at + 1) : at) + 1;

@@ -4,8 +4,9 @@ import { afterHyphen, anyOf, isBare, isNear, isOneOf, linkBefore, wordSet } from
 import type { Token } from "./tokens";
 
 /**
- * The end of a spelled number that measures or names something in the world and so tells nothing of the annotation: an age or
- * another measure ("sixty-year-old"), a year ("nineteen fifty"), a time ("seven thirty"), a name ("platform nine"), or "a hundred" for many.
+ * The end of a spelled number that measures or names something in the world and so tells nothing of the annotation: an
+ * age or another measure ("sixty-year-old"), a year ("nineteen fifty"), a time ("seven thirty"), a name ("platform
+ * nine"), or "a hundred" for many.
  */
 export function readIdiom(tokens: readonly Token[], at: number): number | null {
   if (isOneOf(tokens[at], roundNumbers)) return isMany(tokens, at) ? at + 1 : null;
@@ -29,7 +30,9 @@ function isMany(tokens: readonly Token[], at: number): boolean {
   );
 }
 
-/** "a man of fifty", "she looks about forty", "has turned thirty"; not "he is forty percent", "she seems sixty-forty" */
+/**
+ * "a man of fifty", "she looks about forty", "has turned thirty"; not "he is forty percent", "she seems sixty-forty"
+ */
 function isAge(tokens: readonly Token[], at: number, end: number): boolean {
   if (!isOneOf(tokens[at], tens) || end > at + 3 || isNear(tokens, at, probabilityWords)) return false;
   const link = linkBefore(tokens, at);

@@ -3,7 +3,10 @@ import { readSpelledNumber } from "./number-words";
 import { afterHyphen, isBare, isNear, isOneOf, type Rule, skip, wordSet } from "./rule";
 import type { Token } from "./tokens";
 
-/** "twice as likely", "nine times stronger", "half as strong", "half as wide as the picture"; not "twice as tall", "three times the size" */
+/**
+ * "twice as likely", "nine times stronger", "half as strong", "half as wide as the picture"; not "twice as tall",
+ * "three times the size"
+ */
 const multiple: Rule = (tokens, at) => {
   const times = timesEnd(tokens, at);
   const from = times ?? (tokens[at]?.text === "half" && tokens[at + 1]?.text === "as" ? at + 1 : null);

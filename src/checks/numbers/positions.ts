@@ -38,7 +38,9 @@ const axis: Rule = (tokens, at) => {
   return { kind: "coordinates", end: quantityEnd(tokens, skip(tokens, from, rangeWords)) ?? from };
 };
 
-/** "the left edge is at twelve", "a width of nine, …", "column twelve", "y equals nine"; not "a height of two storeys" */
+/**
+ * "the left edge is at twelve", "a width of nine, …", "column twelve", "y equals nine"; not "a height of two storeys"
+ */
 const measured: Rule = (tokens, at) => {
   const end = readSpelledNumber(tokens, at)?.end;
   if (end === undefined) return null;
@@ -88,7 +90,9 @@ const distance: Rule = (tokens, at) => {
     : null;
 };
 
-/** "eleven wide and sixteen tall", "nine across and four down", "in pixels, nine wide"; not "two tall and lanky boys" */
+/**
+ * "eleven wide and sixteen tall", "nine across and four down", "in pixels, nine wide"; not "two tall and lanky boys"
+ */
 const size: Rule = (tokens, at) => {
   const end = readSpelledNumber(tokens, at)?.end;
   if (end === undefined || !isOneOf(tokens[end], dimensions)) return null;

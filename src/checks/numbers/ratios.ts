@@ -4,7 +4,10 @@ import { readOrdinal, readSpelledNumber } from "./number-words";
 import { afterHyphen, type Find, isBare, isNear, isOneOf, quantityEnd, type Rule, skip, wordSet } from "./rule";
 import type { Token } from "./tokens";
 
-/** "80 %", "eighty-five percent", "ten per cent", "two permille", "a few percent"; not "a high percentage", "a percent sign" */
+/**
+ * "80 %", "eighty-five percent", "ten per cent", "two permille", "a few percent"; not "a high percentage", "a percent
+ * sign"
+ */
 const percent: Rule = (tokens, at) => {
   const number = quantityEnd(tokens, at);
   const sign = number === null ? at : afterHyphen(tokens, number);
@@ -24,7 +27,9 @@ const decade: Rule = (tokens, at) =>
     ? { kind: "percent", end: at + 1 }
     : null;
 
-/** "8/10", "eight out of ten", "an eight-out-of-ten", "out of ten viewers", "three parts in four", "one in a hundred" */
+/**
+ * "8/10", "eight out of ten", "an eight-out-of-ten", "out of ten viewers", "three parts in four", "one in a hundred"
+ */
 const ratio: Rule = (tokens, at) => {
   const outOf = outOfEnd(tokens, at);
   if (outOf !== null) {
@@ -63,7 +68,10 @@ const ofPeople: Rule = (tokens, at) => {
   return part !== undefined ? { kind: "ratio", end: part } : null;
 };
 
-/** "hope ranks first out of eight", "fear is number eight of eight", "fifth of the seven options"; not "third out of nine runners", "the third of five sisters" */
+/**
+ * "hope ranks first out of eight", "fear is number eight of eight", "fifth of the seven options"; not "third out of
+ * nine runners", "the third of five sisters"
+ */
 const rank: Rule = (tokens, at) => {
   const isNumbered = isOneOf(tokens[at - 1], ranks);
   const rankEnd = (isNumbered ? readSpelledNumber(tokens, at) : readOrdinal(tokens, at))?.end;

@@ -20,7 +20,10 @@ export interface Find {
   readonly end: number;
 }
 
-/** Looks at the tokens around `at`, a constant number of them and the number that starts there; null where it does not apply. */
+/**
+ * Looks at the tokens around `at`, a constant number of them and the number that starts there; null where it does not
+ * apply.
+ */
 export type Rule = (tokens: readonly Token[], at: number) => Find | null;
 
 /** A set of words, which need not be listed. */
@@ -80,7 +83,10 @@ export function linkBefore(tokens: readonly Token[], at: number): number {
   return before;
 }
 
-/** Whether one of the nouns has this number: it stands before it and a link between them; an "of" has it right before itself. */
+/**
+ * Whether one of the nouns has this number: it stands before it and a link between them; an "of" has it right before
+ * itself.
+ */
 export function isLinked(tokens: readonly Token[], at: number, links: Words, nouns: Words): boolean {
   const link = linkBefore(tokens, at);
   if (!isOneOf(tokens[link], links)) return false;

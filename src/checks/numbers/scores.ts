@@ -29,7 +29,10 @@ const probability: Rule = (tokens, at) => {
     : null;
 };
 
-/** "the weight on rain is zero", "intensity four of five", "hovers around six on the scale", "pain at level eight"; not "the score is two pages long" */
+/**
+ * "the weight on rain is zero", "intensity four of five", "hovers around six on the scale", "pain at level eight"; not
+ * "the score is two pages long"
+ */
 const rated: Rule = (tokens, at) => {
   const number = readSpelledNumber(tokens, at)?.end;
   if (number === undefined) return null;

@@ -8,10 +8,11 @@ export interface Token {
 }
 
 /**
- * Cuts a text into tokens, in linear time: digits of any script with inner points and commas, or an exponent; letters with inner apostrophes; any
- * other character except white space.
+ * Cuts a text into tokens, in linear time: digits of any script with inner points and commas, or an exponent; letters
+ * with inner apostrophes; any other character except white space.
  *
- * A loop and no regular expression: V8 keeps a step of the stack for every `\p{L}` it repeats, and overflows at some million of them.
+ * A loop and no regular expression: V8 keeps a step of the stack for every `\p{L}` it repeats, and overflows at some
+ * million of them.
  */
 export function tokenise(text: string): Token[] {
   const tokens: Token[] = [];

@@ -26,7 +26,10 @@ export interface NamedCategory {
   readonly index: number;
 }
 
-/** Names by id. Of categories with one name only that counts which has boxes: exporters add a root category that has none. */
+/**
+ * Names by id. Of categories with one name only that counts which has boxes: exporters add a root category that has
+ * none.
+ */
 export function usedCategories(
   named: ReadonlyMap<number, NamedCategory>,
   rows: NumberRows,

@@ -77,8 +77,8 @@ function boxAround(polygons: unknown): FourNumbers | undefined {
 }
 
 /**
- * The angle that an annotation says its box is turned by, and where: CVAT, Datumaro and Label Studio write the box as it was *before* the turn.
- * Half a turn and a whole one leave a box what it was.
+ * The angle that an annotation says its box is turned by, and where: CVAT, Datumaro and Label Studio write the box as
+ * it was *before* the turn. Half a turn and a whole one leave a box what it was.
  */
 export function turnOf(annotation: CocoAnnotation): string | undefined {
   const { attributes, rotation, angle, theta } = annotation;

@@ -26,7 +26,8 @@ export interface CocoBoxReading extends Pick<CocoReading, "problems" | "omit"> {
 
 /**
  * The examples of one image, one for each category in it.
- * @param size what its boxes are measured in; `undefined` while only the picture knows, which then gives no examples yet
+ * @param size what its boxes are measured in; `undefined` while only the picture knows, which then gives no examples
+ * yet
  */
 export function* cocoExamples(reading: CocoBoxReading, imageId: number, size?: ImageSize): Generator<CocoExample> {
   const { index, omit } = reading;
@@ -81,7 +82,8 @@ function fitsAsCorners([x1, y1, x2, y2]: CocoBox, { width, height }: ImageSize):
 }
 
 /**
- * Finds a file whose boxes are corners, which `clip` would cut to something else: all fit as corners, and most reach out as sizes.
+ * Finds a file whose boxes are corners, which `clip` would cut to something else: all fit as corners, and most reach
+ * out as sizes.
  */
 export function refuseCorners({ index, problems }: CocoBoxReading): void {
   let [count, out] = [0, 0];
@@ -105,7 +107,8 @@ export function refuseCorners({ index, problems }: CocoBoxReading): void {
 const fewest = 3;
 
 /**
- * The images whose boxes do not fit the size that the file gives: their pictures tell whether it is the size that is wrong.
+ * The images whose boxes do not fit the size that the file gives: their pictures tell whether it is the size that is
+ * wrong.
  * @returns as many of their ids as one message has use for
  */
 export function misfits(reading: CocoBoxReading): readonly number[] {

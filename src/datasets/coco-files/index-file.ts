@@ -33,7 +33,9 @@ export async function readCocoIndex(path: string, options: CocoReading): Promise
   const images = new Map<number, CocoImage>();
   const named = new Map<number, NamedCategory>();
   const ids = numberIds();
-  /** A row for each annotation: x, y, width, height, id or NaN, category, image; rows that are left out have no image. */
+  /**
+   * A row for each annotation: x, y, width, height, id or NaN, category, image; rows that are left out have no image.
+   */
   const rows = numberRows(7);
   let crowdCount = 0;
   const missing = new Set(["images", "categories", "annotations"]);

@@ -9,8 +9,8 @@ export interface ImageFile {
 }
 
 /**
- * An image as a file that every trainer reads alike: its own bytes, or a PNG of pixels in memory and of an image that an orientation tag turns, which not every
- * trainer heeds.
+ * An image as a file that every trainer reads alike: its own bytes, or a PNG of pixels in memory and of an image that
+ * an orientation tag turns, which not every trainer heeds.
  * @throws DataError for what is no image
  */
 export async function imageFile(source: ImageSource, where: string): Promise<ImageFile> {

@@ -6,8 +6,8 @@ import type { ImageSource } from "../../types";
 import type { Folder } from "../reading/folder";
 
 /**
- * Reads what a cell or field says of its image: `{ bytes, path }`, bytes, text, or a list of one of these. Text is a path in the folder or a data URL, or base64 where
- * that is asked for.
+ * Reads what a cell or field says of its image: `{ bytes, path }`, bytes, text, or a list of one of these. Text is a
+ * path in the folder or a data URL, or base64 where that is asked for.
  */
 export function imageReader(folder: Folder, text: "path" | "base64" = "path") {
   const imageOf = async (cell: unknown, where: string): Promise<ImageSource> => {

@@ -16,7 +16,8 @@ export interface JsonElement {
  * The elements of the arrays that a JSON file has under `keys` at its top, one at a time, in the order of the file.
  * @param keys absent where the file is itself an array
  * @param without a field of the elements that is not wanted, for which `true` stands
- * @throws DataError for a file that is no JSON, with the place at which that shows, and for text in it above `longestLine`
+ * @throws DataError for a file that is no JSON, with the place at which that shows, and for text in it above
+ * `longestLine`
  */
 export async function* readJsonElements(
   path: string,

@@ -21,7 +21,10 @@ async function isArray(path: string): Promise<boolean> {
   return false;
 }
 
-/** The values of a file that has one a line; blank lines are skipped. @throws DataError for a line that is no JSON, and for no line */
+/**
+ * The values of a file that has one a line; blank lines are skipped. @throws DataError for a line that is no JSON, and
+ * for no line
+ */
 export async function* readJsonLines(path: string): AsyncGenerator<JsonRow> {
   let isFirst = true;
   for await (const { text, where } of readLines(path)) {

@@ -57,8 +57,9 @@ function bounded({ byteLength, slice }: AsyncBuffer, path: string): AsyncBuffer 
 }
 
 /**
- * The one outcome of a call that reads a file. hyparquet starts all columns of a row group; when it refuses one of them, nobody listens to the others, and
- * an error there would end the process. So bytes come, or they never come: a failure to read them is the call's, and after any failure no more are given.
+ * The one outcome of a call that reads a file. hyparquet starts all columns of a row group; when it refuses one of
+ * them, nobody listens to the others, and an error there would end the process. So bytes come, or they never come: a
+ * failure to read them is the call's, and after any failure no more are given.
  */
 function contained<T>(file: AsyncBuffer, call: (source: AsyncBuffer) => Promise<T>): Promise<T> {
   return new Promise((resolve, reject) => {

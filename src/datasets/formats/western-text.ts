@@ -3,8 +3,9 @@ import { DataError } from "../../errors";
 /**
  * Decodes UTF-8, and Windows-1252 where bytes are not that.
  *
- * Any bytes are some text in Windows-1252, so only those pass for it that Western text has: an accented letter, or two small ones ("größer"), between ASCII
- * characters, and typographic quotes, dashes and dots. Other scripts fill words with such bytes, and would become other words.
+ * Any bytes are some text in Windows-1252, so only those pass for it that Western text has: an accented letter, or two
+ * small ones ("größer"), between ASCII characters, and typographic quotes, dashes and dots. Other scripts fill words
+ * with such bytes, and would become other words.
  *
  * @throws DataError with the line of what is neither
  */
@@ -31,8 +32,9 @@ export function decodeWestern(bytes: Uint8Array, path: string): string {
 }
 
 /**
- * A byte that Windows-1252 has not; a large letter behind a small one, or a symbol inside a word ("ladyÕs" and "W¹ska" are Mac and Polish text); or two bytes
- * side by side that are neither both punctuation nor, alone, a letter and a closing quote or two small letters.
+ * A byte that Windows-1252 has not; a large letter behind a small one, or a symbol inside a word ("ladyÕs" and "W¹ska"
+ * are Mac and Polish text); or two bytes side by side that are neither both punctuation nor, alone, a letter and a
+ * closing quote or two small letters.
  */
 const notWestern =
   /[\x81\x8d\x8f\x90\x9d]|(?<=[a-z])[\x8a\x8c\x8e\x9f\xc0-\xd6\xd8-\xde]|(?<=[A-Za-z])[\x88\xa1-\xac\xae-\xb3\xb5\xb6\xb8-\xbf](?=[a-z])|(?![\x85\x91-\x97\xa0]{2}|(?<![\x80-\xff])(?:[\xc0-\xff][\x92\x94]|[\xdf-\xf6\xf8-\xff]{2})(?![\x80-\xff]))[\x80-\xff]{2}/;

@@ -4,7 +4,8 @@ import { ConfigError } from "../../errors";
 import { shown } from "../../options/display";
 
 /**
- * Makes a folder that is there whole or not at all, whenever the process dies: it is written beside its place, and then moved there.
+ * Makes a folder that is there whole or not at all, whenever the process dies: it is written beside its place, and then
+ * moved there.
  * @param write puts the files, which it flushes, into the folder it is given
  * @throws ConfigError for a path at which there is something already; only an empty folder is replaced
  */

@@ -7,7 +7,8 @@ import { searchNearby } from "./nearby";
 export interface Folder {
   readonly path: string;
   /**
-   * The picture that a file of the data set names; a `\\` that Windows wrote is read as `/` where no file has one in its name.
+   * The picture that a file of the data set names; a `\\` that Windows wrote is read as `/` where no file has one in
+   * its name.
    * @throws DataError for a name that leads out of the folder, by itself or by a link, and for one that is no file
    */
   image(name: string, where: string): Promise<string>;

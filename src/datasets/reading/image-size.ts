@@ -19,7 +19,8 @@ export async function shownSize(image: string | Uint8Array): Promise<ShownSize> 
 }
 
 /**
- * Compares the size that an annotation says its image has with the size of the picture: the sizes must be equal, or scales of one another.
+ * Compares the size that an annotation says its image has with the size of the picture: the sizes must be equal, or
+ * scales of one another.
  *
  * A reader whose rows have `width` and `height` beside boxes or polygons calls this for each picture.
  *

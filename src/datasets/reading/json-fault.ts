@@ -18,7 +18,8 @@ type Expected =
   | "the end";
 
 /**
- * A scanner for text that a parser has refused: parsers stop, and do not say where or at what. It costs nothing while files are in order.
+ * A scanner for text that a parser has refused: parsers stop, and do not say where or at what. It costs nothing while
+ * files are in order.
  *
  * @example
  * jsonScanner().push('{"area": NaN}') // "got NaN, which JSON does not have, at line 1, column 10 (area); write null or a number"

@@ -2,8 +2,9 @@ import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 
 /**
- * Looks for the file that a name may have meant, below a folder and nowhere else: with `/` for `\`, `%20` read as a space, in another case or Unicode
- * form, without its first folders, in one of the folders below, or with another extension.
+ * Looks for the file that a name may have meant, below a folder and nowhere else: with `/` for `\`, `%20` read as a
+ * space, in another case or Unicode form, without its first folders, in one of the folders below, or with another
+ * extension.
  *
  * Links are not followed. Each folder is listed once, however many names are looked for.
  */

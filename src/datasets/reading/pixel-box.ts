@@ -30,7 +30,8 @@ export function boxInImage(sides: Sides, image: ImageSize, space: BoxSpace): Box
 }
 
 /**
- * Whether boxes look like fractions of the image where pixels are expected: all lie in the first pixel of an image that has more.
+ * Whether boxes look like fractions of the image where pixels are expected: all lie in the first pixel of an image that
+ * has more.
  * @param image absent where the size is not known, which is then taken for more than a pixel
  */
 export function lookLikeFractions(boxes: readonly Sides[], image?: ImageSize): boolean {

@@ -7,7 +7,8 @@ export interface Problems {
   /**
    * @param where the file, and the place in it
    * @param text `expected X, got Y`
-   * @param advice what to do; problems of the same advice that begin alike are one kind, of which the first few are quoted
+   * @param advice what to do; problems of the same advice that begin alike are one kind, of which the first few are
+   * quoted
    */
   add(where: string, text: string, advice?: string): void;
   /**

@@ -8,23 +8,33 @@ export interface GrpoAdvantageOptions {
   readonly groupSize?: number;
   /** Instead, for groups of any sizes in any order: which prompt each completion answers. */
   readonly groups?: readonly (string | number)[];
-  /** With several reward functions: normalise their weighted sum, or sum them normalised, as GDPO does ("sum_then_normalize"). */
+  /**
+   * With several reward functions: normalise their weighted sum, or sum them normalised, as GDPO does
+   * ("sum_then_normalize").
+   */
   readonly aggregation?: "sum_then_normalize" | "normalize_then_sum";
   /** w, one weight for each reward function (1). */
   readonly weights?: readonly number[];
-  /** b: what a reward is compared with, by name, or a number for each completion: a greedy answer's reward (ReMax) ("mean"). */
+  /**
+   * b: what a reward is compared with, by name, or a number for each completion: a greedy answer's reward (ReMax)
+   * ("mean").
+   */
   readonly baseline?: BaselineName | readonly number[];
   /**
-   * s: what the difference is divided by ("group"): the group's standard deviation, the whole batch's, nothing, the share of rewards
-   * that are not 0 (GPG), or, after the mean over all tokens is taken off, their standard deviation (REINFORCE++). With
-   * "normalize_then_sum" it is what the sum is divided by: the batch's standard deviation ("group"), or that of its tokens ("tokens").
+   * s: what the difference is divided by ("group"): the group's standard deviation, the whole batch's, nothing, the
+   * share of rewards that are not 0 (GPG), or, after the mean over all tokens is taken off, their standard deviation
+   * (REINFORCE++). With "normalize_then_sum" it is what the sum is divided by: the batch's standard deviation
+   * ("group"), or that of its tokens ("tokens").
    */
   readonly scale?: "group" | "batch" | "none" | "nonzero" | "tokens";
   /** Keeps a division by a small standard deviation finite (1e-4, TRL's; verl's is 1e-6). */
   readonly stdEpsilon?: number;
   /** A standard deviation is taken to be at least this (0; √1e-6 in grpo_vectorized of verl before 0.9). */
   readonly stdFloor?: number;
-  /** A reward that is alone in its group has nothing to be compared with: 0, or the reward itself with s = 1, as verl does ("zero"). */
+  /**
+   * A reward that is alone in its group has nothing to be compared with: 0, or the reward itself with s = 1, as verl
+   * does ("zero").
+   */
   readonly alone?: "zero" | "reward";
   /** Unmasked tokens of each completion, for "lengthWeightedMean" and "tokens". */
   readonly lengths?: readonly number[];

@@ -17,7 +17,10 @@ export interface GrpoAdvantages {
   readonly metrics: {
     /** Mean of R. */
     readonly reward: number;
-    /** Mean over completions of the standard deviation their advantage was divided by; of their group's where it was something else. */
+    /**
+     * Mean over completions of the standard deviation their advantage was divided by; of their group's where it was
+     * something else.
+     */
     readonly reward_std: number;
     /** Share of completions for which it is zero: they all got the same reward, and teach nothing. */
     readonly frac_reward_zero_std: number;
@@ -27,16 +30,16 @@ export interface GrpoAdvantages {
 /**
  * How much better each completion is than the others of its group:
  *
- * Rᵢ = Σₖ wₖ rᵢₖ,  Aᵢ = (Rᵢ − b) / (s + 1e-4),  b = mean_group R,  s = std_group R
+ * Rᵢ = Σₖ wₖ rᵢₖ, Aᵢ = (Rᵢ − b) / (s + 1e-4), b = mean_group R, s = std_group R
  *
- * std has n − 1 in its denominator. A group in which all rewards are equal is kept and gets A = 0; so does a completion that no
- * reward function scored, which stays out of every mean, and one whose std has fewer than two rewards to go by.
+ * std has n − 1 in its denominator. A group in which all rewards are equal is kept and gets A = 0; so does a completion
+ * that no reward function scored, which stays out of every mean, and one whose std has fewer than two rewards to go by.
  *
  * `baseline` and `scale` change b and s, each for itself; `verlEstimators` has the pairs that have a name.
  *
- * `"normalize_then_sum"` (GDPO) puts the reward functions on one scale before they are weighed:
- * zᵢₖ = (rᵢₖ − mean_group rₖ) / (std_group rₖ + 1e-4),  Rᵢ = Σₖ wₖ zᵢₖ,  Aᵢ = (Rᵢ − mean_batch R) / (std_batch R + 1e-4);
- * with scale `"tokens"` mean and standard deviation of R are taken over the batch's tokens, as in verl's gdpo.
+ * `"normalize_then_sum"` (GDPO) puts the reward functions on one scale before they are weighed: zᵢₖ = (rᵢₖ − mean_group
+ * rₖ) / (std_group rₖ + 1e-4), Rᵢ = Σₖ wₖ zᵢₖ, Aᵢ = (Rᵢ − mean_batch R) / (std_batch R + 1e-4); with scale `"tokens"`
+ * mean and standard deviation of R are taken over the batch's tokens, as in verl's gdpo.
  *
  * @param rewards one reward for each completion, or one row of rewards (one column for each reward function)
  * @throws ShapeError when there are no rewards, rows differ in length, or groups do not divide them

@@ -31,10 +31,10 @@ export const gaeAdvantagesSpec = {
 /**
  * Advantages of tokens, from rewards of tokens:
  *
- * Aₜ = δₜ + γλ·Aₜ₊₁,  δₜ = rₜ + γ·Vₜ₊₁ − Vₜ
+ * Aₜ = δₜ + γλ·Aₜ₊₁, δₜ = rₜ + γ·Vₜ₊₁ − Vₜ
  *
- * Without values it is REINFORCE++ (the rewards to come, whitened); with the greedy answer's reward as the value of every token, and not
- * whitened, ReMax. Rows go to `grpoLoss` as they are.
+ * Without values it is REINFORCE++ (the rewards to come, whitened); with the greedy answer's reward as the value of
+ * every token, and not whitened, ReMax. Rows go to `grpoLoss` as they are.
  *
  * @param rewards a row for each completion, one for each token; a reward for the whole completion is its last token's
  * @returns rows as `rewards`; 0 at masked tokens

@@ -1,4 +1,7 @@
-/** Mean, standard deviation (n − 1 in its denominator; NaN for fewer than two) and number of the values that are not NaN. */
+/**
+ * Mean, standard deviation (n − 1 in its denominator; NaN for fewer than two) and number of the values that are not
+ * NaN.
+ */
 export interface Moments {
   readonly mean: number;
   readonly std: number;

@@ -22,7 +22,10 @@ export type AggregationName =
   | "sequenceSum"
   | "tokenSum";
 
-/** Token weights. Notation: B sequences, Lᵢ tokens in sequence i, N = ΣLᵢ, a accumulation steps; a count of 0 is taken as 1; η the length epsilon. */
+/**
+ * Token weights. Notation: B sequences, Lᵢ tokens in sequence i, N = ΣLᵢ, a accumulation steps; a count of 0 is taken
+ * as 1; η the length epsilon.
+ */
 export const aggregations: { readonly [N in AggregationName]: Aggregation } = {
   // 1/(B·(Lᵢ + η)·a)   each sequence counts the same                      verl: seq-mean-token-mean
   sequenceMean: (length, { sequences }, s) =>

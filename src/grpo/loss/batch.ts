@@ -3,7 +3,9 @@ import { checkArguments, fieldsKind, listKind } from "../../options/arguments";
 
 type Rows = readonly ArrayLike<number>[];
 
-/** Sequences to take a gradient over; row i holds one number for each token of completion i, so rows differ in length. */
+/**
+ * Sequences to take a gradient over; row i holds one number for each token of completion i, so rows differ in length.
+ */
 export interface GrpoBatch {
   /** log π_θ of each token, nats. */
   readonly logProbs: Rows;
@@ -11,7 +13,10 @@ export interface GrpoBatch {
   readonly oldLogProbs?: Rows;
   /** log π_ref, of the policy to stay close to; needed where β ≠ 0. */
   readonly refLogProbs?: Rows;
-  /** log-probs as the sampler itself reported them, for the corrections that ask; NaN where it did not, and none is made. */
+  /**
+   * log-probs as the sampler itself reported them, for the corrections that ask; NaN where it did not, and none is
+   * made.
+   */
   readonly samplingLogProbs?: Rows;
   /** Entropy of π_θ at each token, nats, for what asks for it: the entropy bonus and `topEntropy`. */
   readonly entropies?: Rows;
@@ -19,7 +24,9 @@ export interface GrpoBatch {
   readonly advantages: ArrayLike<number> | Rows;
   /** 1 where a token carries loss, 0 where it does not. Absent: everywhere 1. */
   readonly mask?: Rows;
-  /** True where a completion was cut off before its end: as if all of it were masked. Absent: it learns like the others. */
+  /**
+   * True where a completion was cut off before its end: as if all of it were masked. Absent: it learns like the others.
+   */
   readonly truncated?: readonly boolean[];
 }
 

@@ -4,16 +4,16 @@ import type { Sequence } from "./batch";
 /** What makes a token count for less in the policy term, or not at all. Each is a factor; KL is not multiplied. */
 export interface CorrectionOptions {
   /**
-   * Leaves out tokens with A < 0 of completions that the policy has moved away from: mean(log π_sampler − log π_θ) above this.
-   * The sampler's own log-probs count where the batch has them (DeepSeek-V3.2).
+   * Leaves out tokens with A < 0 of completions that the policy has moved away from: mean(log π_sampler − log π_θ)
+   * above this. The sampler's own log-probs count where the batch has them (DeepSeek-V3.2).
    */
   readonly offPolicyThreshold?: number;
   /** ρ, in (0, 1]: only this share of the batch's tokens, those of highest entropy, learns (arXiv 2506.01939). */
   readonly topEntropy?: number;
   /**
    * Multiplies with π_old/π_sampler, where the engine that sampled and the one that trains do not compute the same
-   * log-probs (false; in a run, TRL's `sequence_mask` with max 3 where the sampler computes in another precision than the
-   * trainer).
+   * log-probs (false; in a run, TRL's `sequence_mask` with max 3 where the sampler computes in another precision than
+   * the trainer).
    */
   readonly sampler?: SamplerCorrection | false;
 }
@@ -48,7 +48,9 @@ export const correctionsSpec = {
   sampler: groupOrFalse(samplerCorrectionSpec).optional().describe("Multiplies with π_old/π_sampler"),
 } satisfies Spec<CorrectionOptions>;
 
-/** 1 where mean(log π_sampler − log π_θ) ≤ threshold or A ≥ 0, else 0; where nothing was reported, no gap is assumed. */
+/**
+ * 1 where mean(log π_sampler − log π_θ) ≤ threshold or A ≥ 0, else 0; where nothing was reported, no gap is assumed.
+ */
 export function offPolicyFactors(
   { advantages, logProbs, samplingLogProbs }: Sequence,
   threshold: number,

@@ -2,7 +2,10 @@ import { number, type Spec, seed as seedOption, share as shareOption } from "../
 import { createRng } from "../../rng";
 import type { Sequence } from "./batch";
 
-/** For clip_cov and kl_cov: which tokens, by (A − mean A)·(log π − mean log π), drive the policy's entropy down (arXiv 2505.22617). */
+/**
+ * For clip_cov and kl_cov: which tokens, by (A − mean A)·(log π − mean log π), drive the policy's entropy down (arXiv
+ * 2505.22617).
+ */
 export interface CovarianceOptions {
   /** Share of the batch's tokens that is held back (2e-4); at least one. */
   readonly share?: number;

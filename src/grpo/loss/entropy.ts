@@ -1,6 +1,9 @@
 import type { Sequence } from "./batch";
 
-/** The lowest entropy that belongs to the top `share`: the (1 − share)-quantile over all unmasked tokens, linearly interpolated. */
+/**
+ * The lowest entropy that belongs to the top `share`: the (1 − share)-quantile over all unmasked tokens, linearly
+ * interpolated.
+ */
 export function entropyThreshold(sequences: readonly Sequence[], share: number): number {
   const sorted = Float64Array.from(sequences.flatMap(({ entropies }) => [...entropies!])).sort();
   if (sorted.length === 0) return Number.NEGATIVE_INFINITY;

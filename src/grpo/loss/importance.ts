@@ -15,7 +15,10 @@ interface ImportanceSettings {
   readonly lengthEpsilon: number;
 }
 
-/** From log π_θ − log π_old, one for each token, to the log-ratio each token is weighed by. L unmasked tokens, η the length epsilon. */
+/**
+ * From log π_θ − log π_old, one for each token, to the log-ratio each token is weighed by. L unmasked tokens, η the
+ * length epsilon.
+ */
 export const importanceLevels: {
   readonly [L in ImportanceLevel]: (sequence: Sequence, settings: ImportanceSettings) => Importance;
 } = {

@@ -8,7 +8,10 @@ export type KlEstimatorName = "k1" | "abs" | "k2" | "k3" | "clampedK3" | "k1+" |
 
 type KlEstimator = (d: number) => { readonly value: number; readonly dLogProb: number };
 
-/** Per-token estimates of KL(π ‖ π_ref) from one sample of π, and their slopes by log π; d = log π_ref − log π (Schulman 2020). */
+/**
+ * Per-token estimates of KL(π ‖ π_ref) from one sample of π, and their slopes by log π; d = log π_ref − log π (Schulman
+ * 2020).
+ */
 export const klEstimators: { readonly [N in KlEstimatorName]: KlEstimator } = {
   // −d                                unbiased; may be negative
   k1: (d) => ({ value: -d, dLogProb: 1 }),
@@ -25,7 +28,8 @@ export const klEstimators: { readonly [N in KlEstimatorName]: KlEstimator } = {
       ? { value: Math.min(value, 10), dLogProb: 0 }
       : { value, dLogProb: -Math.expm1(d) };
   },
-  // sg[estimate − d²/2] + d²/2        the estimate's value with the slope of k2, as verl's names with a plus; its k3 is bounded
+  // sg[estimate − d²/2] + d²/2        the estimate's value with the slope of k2, as verl's names with a plus; its k3 is
+  // bounded
   "k1+": (d) => withSlopeOfK2(klEstimators.k1, d),
   "abs+": (d) => withSlopeOfK2(klEstimators.abs, d),
   "k3+": (d) => withSlopeOfK2(klEstimators.clampedK3, d),
@@ -37,8 +41,8 @@ const withSlopeOfK2 = (estimate: KlEstimator, d: number) => ({
 });
 
 /**
- * Rewards with the divergence from the reference taken off before they are compared, as RLOO does instead of adding it to the loss:
- * Rᵢ − β·Σₜ mᵢₜ (log π − log π_ref).
+ * Rewards with the divergence from the reference taken off before they are compared, as RLOO does instead of adding it
+ * to the loss: Rᵢ − β·Σₜ mᵢₜ (log π − log π_ref).
  *
  * @param rewards one for each completion; `null`, a missing one, stays missing
  * @param batch log-probs of the policy that sampled, and of the reference

@@ -22,13 +22,19 @@ import { type DroOptions, droSpec, type SapoOptions, sapoSpec, type VespoOptions
 export interface GrpoLossOptions {
   /** Which published loss ("grpo"). */
   readonly lossType?: GrpoLossType;
-  /** ε: a ratio below 1 − ε earns nothing more (0.2). For dppo_tv and dppo_kl, how far a token's probability may fall (see `objectives`). */
+  /**
+   * ε: a ratio below 1 − ε earns nothing more (0.2). For dppo_tv and dppo_kl, how far a token's probability may fall
+   * (see `objectives`).
+   */
   readonly clipEpsilon?: number;
-  /** ε_high: the same above 1 + ε_high (ε; DAPO: 0.28). For cispo it is the cap on the ratio itself, and has to be given (5). */
+  /**
+   * ε_high: the same above 1 + ε_high (ε; DAPO: 0.28). For cispo it is the cap on the ratio itself, and has to be given
+   * (5).
+   */
   readonly clipEpsilonHigh?: number;
   /**
-   * δ: bounds the ratio where A < 0, which the clip leaves unbounded (∞; 3 is PPO's dual clip). For dppo_tv and dppo_kl it is the
-   * cap on every ratio (verl's `clip_ratio_c`). gspo, clip_cov and verl's other losses have none.
+   * δ: bounds the ratio where A < 0, which the clip leaves unbounded (∞; 3 is PPO's dual clip). For dppo_tv and dppo_kl
+   * it is the cap on every ratio (verl's `clip_ratio_c`). gspo, clip_cov and verl's other losses have none.
    */
   readonly delta?: number;
   /** β: the weight of KL(π ‖ π_ref) (0). */
@@ -40,8 +46,8 @@ export interface GrpoLossOptions {
   /** c: the weight of the mean entropy, taken off the loss; needs `entropies` (0). */
   readonly entropyCoefficient?: number;
   /**
-   * One ratio for each token, or one for the sequence: its geometric mean (GSPO; "sequenceToken" has the same value, and leaves each token
-   * its own gradient), its product (RLOO), GMPO's (lossType's own).
+   * One ratio for each token, or one for the sequence: its geometric mean (GSPO; "sequenceToken" has the same value,
+   * and leaves each token its own gradient), its product (RLOO), GMPO's (lossType's own).
    */
   readonly importanceLevel?: ImportanceLevel;
   /** How tokens add up (lossType's own). */
@@ -50,7 +56,10 @@ export interface GrpoLossOptions {
   readonly skipEmpty?: boolean;
   /** η: added to the length that a sequence's mean is divided by (0; verl's is 1e-8). */
   readonly lengthEpsilon?: number;
-  /** Bounds log-ratios where verl does: to ±20, gspo's to at most 10, those of geo_mean, clip_cov, kl_cov and dro not at all (false). */
+  /**
+   * Bounds log-ratios where verl does: to ±20, gspo's to at most 10, those of geo_mean, clip_cov, kl_cov and dro not at
+   * all (false).
+   */
   readonly boundLogRatios?: boolean;
   /** sapo: τ where A > 0 (1) and elsewhere (1.05). */
   readonly sapo?: SapoOptions;
@@ -66,7 +75,9 @@ export interface GrpoLossOptions {
   readonly maxLength?: number;
   /** Batches whose gradients are added up before one optimiser step (1). */
   readonly accumulationSteps?: number;
-  /** dapo, cispo, vespo: unmasked tokens in all batches of the optimiser step (accumulationSteps times this batch's). */
+  /**
+   * dapo, cispo, vespo: unmasked tokens in all batches of the optimiser step (accumulationSteps times this batch's).
+   */
   readonly totalTokens?: number;
 }
 

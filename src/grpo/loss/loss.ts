@@ -21,10 +21,10 @@ export interface GrpoLoss {
 /**
  * The GRPO loss over sampled completions, and its gradient with respect to their log-probabilities:
  *
- * L = Σᵢ wᵢ Σₜ mᵢₜ (ℓᵢₜ + β·KLᵢₜ),  r = exp(log π_θ − log π_old)
+ * L = Σᵢ wᵢ Σₜ mᵢₜ (ℓᵢₜ + β·KLᵢₜ), r = exp(log π_θ − log π_old)
  *
- * where, for grpo, ℓ = −min(r·A, clip(r, 1 − ε, 1 + ε_high)·A) and wᵢ = 1/(B·Lᵢ): the mean over B sequences of the mean over
- * their Lᵢ tokens. The other losses keep this form and change ℓ, w, or what r is the ratio of:
+ * where, for grpo, ℓ = −min(r·A, clip(r, 1 − ε, 1 + ε_high)·A) and wᵢ = 1/(B·Lᵢ): the mean over B sequences of the mean
+ * over their Lᵢ tokens. The other losses keep this form and change ℓ, w, or what r is the ratio of:
  *
  *   bnpo     w = 1/ΣLᵢ                    dapo     w = 1/(tokens of the optimiser step)
  *   dr_grpo  w = 1/(B·maxLength)          luspo    w = 1/B
@@ -36,13 +36,16 @@ export interface GrpoLoss {
  *   dppo_tv, dppo_kl   ℓ = −sg[min(r, δ)]·A·log π_θ while the token's probability is near its old one, else 0; w as bnpo
  *   dro      ℓ = −A·log π_θ + β/2·(log r)², w as bnpo
  *
- * and verl's geo_mean, gpg, cispo_verl, clip_cov and kl_cov likewise. gspo is verl's: "sequenceMean" is the paper's way to add up. Corrections are factors of ℓ, and c·mean entropy is taken off L.
+ * and verl's geo_mean, gpg, cispo_verl, clip_cov and kl_cov likewise. gspo is verl's: "sequenceMean" is the paper's way
+ * to add up. Corrections are factors of ℓ, and c·mean entropy is taken off L.
  *
- * While the current policy is the one that sampled, r = 1 and the loss says nothing (0 where advantages cancel); the gradient does.
+ * While the current policy is the one that sampled, r = 1 and the loss says nothing (0 where advantages cancel); the
+ * gradient does.
  *
  * @example
  * ```ts
- * const { loss, gradient } = grpoLoss({ logProbs, oldLogProbs, advantages }, { ...grpoPresets.verl.loss, lossType: "dppo_tv" });
+ * const { loss, gradient } = grpoLoss({ logProbs, oldLogProbs, advantages }, { ...grpoPresets.verl.loss, lossType:
+ * "dppo_tv" });
  * ```
  * @throws ShapeError when rows do not fit together or there are none
  * @throws ConfigError when an option, an advantage or a mask value is out of range

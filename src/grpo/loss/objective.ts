@@ -155,7 +155,8 @@ export const objectives: { readonly [N in ObjectiveName]: Objective } = {
       };
     },
 
-  // −sg[φ]·A·log π,  φ = w^k·exp(λ(1 − w)), w the ratio of the whole sequence to the sampler; k and λ by the sign of A (VESPO)
+  // −sg[φ]·A·log π,  φ = w^k·exp(λ(1 − w)), w the ratio of the whole sequence to the sampler; k and λ by the sign of A
+  // (VESPO)
   gammaWeighted: ({ vespo }, { logProbs, oldLogProbs }, samplerLogRatio) => {
     let sum = samplerLogRatio;
     for (const [k, logProb] of logProbs.entries()) sum += Math.min(Math.max(logProb - oldLogProbs[k]!, -20), 20);
@@ -165,7 +166,8 @@ export const objectives: { readonly [N in ObjectiveName]: Objective } = {
     return (advantage, logProb) => reinforce((advantage >= 0 ? good : bad) * advantage, logProb, "none");
   },
 
-  // −sg[min(r, δ)]·A·log π            while, where A > 0, p − p_old ≤ ε_high, and elsewhere p_old − p ≤ ε (DPPO-Binary-TV)
+  // −sg[min(r, δ)]·A·log π            while, where A > 0, p − p_old ≤ ε_high, and elsewhere p_old − p ≤ ε
+  // (DPPO-Binary-TV)
   withinTotalVariation: (settings) => withinDivergence(settings, (p, old) => Math.abs(p - old)),
 
   // −sg[min(r, δ)]·A·log π            the same of KL((p_old, 1 − p_old) ‖ (p, 1 − p)) (DPPO-Binary-KL)
@@ -187,7 +189,8 @@ export const objectives: { readonly [N in ObjectiveName]: Objective } = {
 };
 
 /**
- * −sg[min(r, δ)]·A·log π, and 0 for a token whose probability went further from the old one, the way A pushes it, than ε_high (up) or ε (down).
+ * −sg[min(r, δ)]·A·log π, and 0 for a token whose probability went further from the old one, the way A pushes it, than
+ * ε_high (up) or ε (down).
  * @param divergence of the two probabilities, p and p_old, and log(p / p_old)
  */
 function withinDivergence(
@@ -204,7 +207,10 @@ function withinDivergence(
   };
 }
 
-/** r, finite, so that nothing times r is nothing: a ratio of infinity makes NaN of an advantage of 0, and of a gate that is shut. */
+/**
+ * r, finite, so that nothing times r is nothing: a ratio of infinity makes NaN of an advantage of 0, and of a gate that
+ * is shut.
+ */
 const ratioOf = (logRatio: number) => Math.exp(Math.min(logRatio, 700));
 
 /** −sg[weight]·log π */

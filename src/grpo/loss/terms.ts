@@ -49,7 +49,9 @@ function objectiveTerms(sequence: Sequence, settings: LossSettings): PolicyTerms
   return { importance, values, dLogProbs, dLogRatios, clipped };
 }
 
-/** vespo puts the sampler's ratio into its own weight, each token's within 1e-8 and e²⁰, instead of multiplying with it. */
+/**
+ * vespo puts the sampler's ratio into its own weight, each token's within 1e-8 and e²⁰, instead of multiplying with it.
+ */
 function innerLogRatio(sequence: Sequence, { loss, corrections: { sampler } }: LossSettings): number {
   if (sampler === undefined || loss.objective !== "gammaWeighted") return 0;
   const withinBounds = (ratio: number) => Math.min(Math.max(Math.log(ratio), Math.log(1e-8)), 20);

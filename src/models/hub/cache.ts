@@ -44,7 +44,10 @@ export async function noteCommit({ folder, revision }: HubModel, commit: string)
   await writeFile(path, commit);
 }
 
-/** Puts a file's content under its digest among the blobs, and a link to it into the snapshot: the layout that Python shares. */
+/**
+ * Puts a file's content under its digest among the blobs, and a link to it into the snapshot: the layout that Python
+ * shares.
+ */
 export async function bringFile(
   folder: string,
   snapshot: string,

@@ -60,7 +60,10 @@ export function reasonOf(error: unknown): string {
   return [message ?? String(error), cause?.code ?? cause?.message].filter(Boolean).join(": ");
 }
 
-/** Writes what is missing behind what is there, and returns the digest of the whole, or that more came than was announced. */
+/**
+ * Writes what is missing behind what is there, and returns the digest of the whole, or that more came than was
+ * announced.
+ */
 async function append(
   partial: string,
   start: number,
@@ -108,7 +111,10 @@ function mayPass(error: unknown): boolean {
   return !(error instanceof Error && "syscall" in error);
 }
 
-/** The file to write to: this process's own, so that no two write into one, but begun by whoever tried before and is gone. */
+/**
+ * The file to write to: this process's own, so that no two write into one, but begun by whoever tried before and is
+ * gone.
+ */
 async function claimPartial(target: string): Promise<string> {
   const own = `${target}.${process.pid}.incomplete`;
   for (const name of await readdir(dirname(target))) {

@@ -3,7 +3,10 @@ import { basename, dirname, join, normalize } from "node:path";
 import { nearest } from "../../options/did-you-mean";
 import { cacheFolder } from "./cache";
 
-/** What somebody who named a model that is not there probably meant, as the end of an error's message; empty where nothing is near. */
+/**
+ * What somebody who named a model that is not there probably meant, as the end of an error's message; empty where
+ * nothing is near.
+ */
 export async function whatWasMeant(model: string): Promise<string> {
   const [, id] = /^https?:\/\/[^/]+\/([\w.-]+\/[\w.-]+)/.exec(model) ?? [];
   if (id !== undefined) return `; did you mean ${id}?`;

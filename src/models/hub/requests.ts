@@ -8,7 +8,10 @@ import { type HubFile, reasonOf } from "./download";
 const largestAnswer = 2 ** 26;
 const mostPages = 100;
 
-/** Seconds of silence after which a download counts as broken, and for which the hub may keep us waiting for its listing: huggingface_hub's. */
+/**
+ * Seconds of silence after which a download counts as broken, and for which the hub may keep us waiting for its
+ * listing: huggingface_hub's.
+ */
 const secondsOf = (name: "HF_HUB_DOWNLOAD_TIMEOUT" | "HF_HUB_ETAG_TIMEOUT", otherwise: number): number => {
   const seconds = Number(process.env[name] || otherwise);
   if (!(seconds > 0 && seconds * 1000 <= longestTimerMs))
@@ -82,7 +85,10 @@ async function listing(model: HubModel, commit: string, ask: typeof fetch): Prom
   return files;
 }
 
-/** A file's bytes from an offset on. A redirect may lead to another host, where the hub keeps contents; the token stays behind. */
+/**
+ * A file's bytes from an offset on. A redirect may lead to another host, where the hub keeps contents; the token stays
+ * behind.
+ */
 export async function readFrom(
   model: HubModel,
   commit: string,

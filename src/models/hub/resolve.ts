@@ -11,20 +11,24 @@ import { describe, readFrom, refusal } from "./requests";
 import { accessToken } from "./token";
 
 export interface ResolveOptions {
-  /** Judges the small files (config.json, …) before gigabytes of weights are loaded; what it throws ends the download. */
+  /**
+   * Judges the small files (config.json, …) before gigabytes of weights are loaded; what it throws ends the download.
+   */
   readonly beforeWeights: (dir: string) => Promise<unknown>;
   /** A display on stderr by default. */
   readonly onDownload?: OnDownload | undefined;
 }
 
 /**
- * The directory of a model: `model` itself, or the snapshot of that hub id ("owner/name", "owner/name@revision") in Hugging Face's
- * cache, downloaded where it is not there. Only the files that this library reads are loaded.
+ * The directory of a model: `model` itself, or the snapshot of that hub id ("owner/name", "owner/name@revision") in
+ * Hugging Face's cache, downloaded where it is not there. Only the files that this library reads are loaded.
  *
- * A hub that does not answer costs at most 10 seconds if the cache has a complete copy, which is used then, and 60 if not.
+ * A hub that does not answer costs at most 10 seconds if the cache has a complete copy, which is used then, and 60 if
+ * not.
  *
- * Environment, as in huggingface_hub: HF_HOME and HF_HUB_CACHE (where the cache is), HF_TOKEN and HF_TOKEN_PATH, HF_ENDPOINT, HF_HUB_OFFLINE,
- * HF_HUB_ETAG_TIMEOUT (seconds for commit and listing), HF_HUB_DOWNLOAD_TIMEOUT (seconds without a byte, 30, after which a download is tried again).
+ * Environment, as in huggingface_hub: HF_HOME and HF_HUB_CACHE (where the cache is), HF_TOKEN and HF_TOKEN_PATH,
+ * HF_ENDPOINT, HF_HUB_OFFLINE, HF_HUB_ETAG_TIMEOUT (seconds for commit and listing), HF_HUB_DOWNLOAD_TIMEOUT (seconds
+ * without a byte, 30, after which a download is tried again).
  * @throws DataError for a path that is none and cannot be an id; BackendError naming what cannot be reached, and why
  */
 export async function resolveModel(model: string, options: ResolveOptions): Promise<string> {

@@ -9,8 +9,8 @@ export interface AccessToken {
 }
 
 /**
- * What opens gated and private models: `HF_TOKEN`, else what `hf auth login` wrote into `$HF_TOKEN_PATH`, by default `$HF_HOME/token`; undefined without either.
- * As in huggingface_hub.
+ * What opens gated and private models: `HF_TOKEN`, else what `hf auth login` wrote into `$HF_TOKEN_PATH`, by default
+ * `$HF_HOME/token`; undefined without either. As in huggingface_hub.
  */
 export async function accessToken(): Promise<AccessToken | undefined> {
   const { HF_TOKEN, HF_TOKEN_PATH } = process.env;

@@ -13,8 +13,8 @@ import { checkMerges, checkWords } from "./tokenizing/words";
 
 export interface ChatTokenizer {
   /**
-   * A chat as the model reads it, ready for its answer. Each picture's place is filled with as many image tokens as `imageTokens` says.
-   * A special token's name inside a text stays text.
+   * A chat as the model reads it, ready for its answer. Each picture's place is filled with as many image tokens as
+   * `imageTokens` says. A special token's name inside a text stays text.
    */
   encodePrompt(prompt: Prompt, imageTokens: readonly number[]): number[];
   /** Token ids of plain text; a special token's name stays text. */
@@ -26,7 +26,8 @@ export interface ChatTokenizer {
 }
 
 /**
- * The tokenizer of a Hugging Face directory, run by transformers.js, in a process of its own that ends what does not end; nothing is fetched.
+ * The tokenizer of a Hugging Face directory, run by transformers.js, in a process of its own that ends what does not
+ * end; nothing is fetched.
  * @param jobMs milliseconds that a call may take (10 000), and more for long texts
  * @throws DataError when a file is missing or the vocabulary lacks a token that config.json names
  */
@@ -162,8 +163,8 @@ let opened = 0;
 const [firstPrivate, lastPrivate] = [0xe000, 0xf8ff];
 
 /**
- * A character for private use, or two where a text has all of them, that the text does not have: there the rendered chat is cut, so that the tokenizer never
- * sees a special token's name in one piece.
+ * A character for private use, or two where a text has all of them, that the text does not have: there the rendered
+ * chat is cut, so that the tokenizer never sees a special token's name in one piece.
  */
 function seamFor(text: string): string {
   const free = (before: string): string | undefined => {
@@ -273,8 +274,9 @@ function templateIn(text: string, path: string): string {
 }
 
 /**
- * The template of tokenizer_config.json, where it knows pictures: a language model's would print a picture's place as JSON. Several have names, as a list or
- * as an object; "default" is used, and of two with one name the last, as in transformers.
+ * The template of tokenizer_config.json, where it knows pictures: a language model's would print a picture's place as
+ * JSON. Several have names, as a list or as an object; "default" is used, and of two with one name the last, as in
+ * transformers.
  * @throws DataError naming what is no template
  */
 function templateWithPictures(setting: unknown, path: string): string | undefined {

@@ -10,7 +10,8 @@ export type Qwen2Vl = Omit<VisionLanguageModel, "config"> & { readonly config: Q
 
 /**
  * Opens a Qwen2-VL checkpoint: a Hugging Face directory, or a hub id, which is downloaded if the cache lacks it.
- * @throws ConfigError or DataError naming the file and what is wrong with it; BackendError for a hub that cannot be reached or refuses
+ * @throws ConfigError or DataError naming the file and what is wrong with it; BackendError for a hub that cannot be
+ * reached or refuses
  */
 export async function openQwen2Vl(name: string, onDownload?: OnDownload, maxImagePixels?: number): Promise<Qwen2Vl> {
   const model = await openModel(name, onDownload, maxImagePixels);
@@ -18,8 +19,9 @@ export async function openQwen2Vl(name: string, onDownload?: OnDownload, maxImag
 }
 
 /**
- * Writes config.json and model.safetensors of a fresh Qwen2-VL model: normal weights, zero biases, unit norms. Projections back into the residual
- * stream are narrower by √(2 · layers), as in GPT-2, so that depth does not blow activations up.
+ * Writes config.json and model.safetensors of a fresh Qwen2-VL model: normal weights, zero biases, unit norms.
+ * Projections back into the residual stream are narrower by √(2 · layers), as in GPT-2, so that depth does not blow
+ * activations up.
  */
 export const initialiseCheckpoint = (
   dir: string,

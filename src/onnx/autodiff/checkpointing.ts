@@ -9,17 +9,20 @@ export interface Segment {
   readonly input: Value;
   readonly output: Value;
   readonly again: (input: Value) => Value;
-  /** A value that is computed before all segments and used inside this one alone: what lies behind it is not computed again, and differentiated once. */
+  /**
+   * A value that is computed before all segments and used inside this one alone: what lies behind it is not computed
+   * again, and differentiated once.
+   */
   readonly given?: Value | undefined;
 }
 
 /**
- * `gradients`, but what segments compute inside is computed again on the way back instead of kept: memory for the segments' inputs and for one
- * segment, for about a third more work.
+ * `gradients`, but what segments compute inside is computed again on the way back instead of kept: memory for the
+ * segments' inputs and for one segment, for about a third more work.
  *
- * onnxruntime computes what it can as soon as anything asks for it, so that nothing would keep it from holding all segments' insides after all.
- * Hence each segment's input waits for the cotangent that its output is to be met with and for the gradients of the segment behind it: a zero
- * made of these is added to it.
+ * onnxruntime computes what it can as soon as anything asks for it, so that nothing would keep it from holding all
+ * segments' insides after all. Hence each segment's input waits for the cotangent that its output is to be met with and
+ * for the gradients of the segment behind it: a zero made of these is added to it.
  *
  * @param segments at least one, each one's output the next one's input; `outputs` depend on the last
  * @returns one value for each of `wrt`, of its shape; `undefined` where no path exists

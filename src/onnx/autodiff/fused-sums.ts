@@ -8,8 +8,9 @@ export interface Term {
 }
 
 /**
- * a + b. What makes a new term takes the other one in, if it can, which is one pass less over memory: a product adds it, numbers that are scattered into
- * zeros are scattered into it, and parts that were padded to lie side by side are put there at once.
+ * a + b. What makes a new term takes the other one in, if it can, which is one pass less over memory: a product adds
+ * it, numbers that are scattered into zeros are scattered into it, and parts that were padded to lie side by side are
+ * put there at once.
  */
 export function plus(g: Graph, a: Term, b: Term): Value {
   return into(g, b, a.value) ?? into(g, a, b.value) ?? sideBySide(g, a.value, b.value) ?? add(g, a.value, b.value);
@@ -40,7 +41,10 @@ function sideBySide(g: Graph, a: Value, b: Value): Value | undefined {
   return joined.shape[axis] === size ? joined : g.op("Pad", [joined], { axis, ...around });
 }
 
-/** Σ over the last axis, which stays as size 1. Of numbers that were scattered along it into zeros, they alone are summed up. */
+/**
+ * Σ over the last axis, which stays as size 1. Of numbers that were scattered along it into zeros, they alone are
+ * summed up.
+ */
 export function sumOfRows(g: Graph, x: Value): Value {
   const scattered = intoZeros(g, x);
   return sumLast(g, scattered?.attrs.axis === -1 ? scattered.in[2] : x);

@@ -6,12 +6,14 @@ import { plus, type Term } from "./fused-sums";
 import { type DifferentiableOp, undoBroadcast, type VjpRule, vjpRules } from "./vjp";
 
 /**
- * Reverse-mode differentiation: appends to `g` the nodes that compute ∂(Σ ⟨output, cotangent⟩)/∂w for every `w` of `wrt`.
+ * Reverse-mode differentiation: appends to `g` the nodes that compute ∂(Σ ⟨output, cotangent⟩)/∂w for every `w` of
+ * `wrt`.
  *
- * Only nodes on a path from some `w` to an output are visited, so nothing is spent on gradients of constants. Each `w` counts as an
- * independent variable, also where it is computed: what lies behind one belongs to nobody else's gradient.
+ * Only nodes on a path from some `w` to an output are visited, so nothing is spent on gradients of constants. Each `w`
+ * counts as an independent variable, also where it is computed: what lies behind one belongs to nobody else's gradient.
  * @returns one value for each of `wrt`, of its shape; zeros where no path exists
- * @throws ShapeError when a cotangent has not its output's shape; UnsupportedOpError when a path runs through an op that has no derivative
+ * @throws ShapeError when a cotangent has not its output's shape; UnsupportedOpError when a path runs through an op
+ * that has no derivative
  */
 export function gradients(
   g: Graph,
@@ -79,7 +81,9 @@ export function gradientsWhereAny(
   return wrt.map((w) => pending.get(w)?.value);
 }
 
-/** Everything between `wrt` and `outputs`: nodes in an order in which they can run, and the values that carry gradient. */
+/**
+ * Everything between `wrt` and `outputs`: nodes in an order in which they can run, and the values that carry gradient.
+ */
 function dependents(
   g: Graph,
   outputs: readonly Value[],

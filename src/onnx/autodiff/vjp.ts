@@ -19,7 +19,10 @@ import { elementCount, normalAxis, staticDim } from "../graph/shapes";
 import type { DType, Node, Op, Ops, Value } from "../graph/value";
 import { plus, sumOfRows } from "./fused-sums";
 
-/** Operators whose outputs are indices or decisions, or that only occur in backward graphs: nothing flows back through them. */
+/**
+ * Operators whose outputs are indices or decisions, or that only occur in backward graphs: nothing flows back through
+ * them.
+ */
 export type NonDifferentiableOp =
   | "Less"
   | "LessOrEqual"
@@ -124,8 +127,8 @@ export const vjpRules: { readonly [O in DifferentiableOp]: VjpRule<O> } = {
   ],
   // The sum over the new copies is broadcasting undone, which is the walk's.
   Expand: (_, __, dy) => [dy],
-  // y = x[i]           x̄ = Σ ȳ scattered back to the rows they came from
-  // Not by ScatterND: onnxruntime adds its rows on several threads at once, and loses some of those that go to the same place.
+  // y = x[i]           x̄ = Σ ȳ scattered back to the rows they came from Not by ScatterND: onnxruntime adds its rows
+  // on several threads at once, and loses some of those that go to the same place.
   Gather: (g, { in: [data, index] }, dy) => {
     const shape = staticShape(data);
     const count = index.shape.reduce<number>((n, dim) => n * staticDim(dim, "Gather"), 1);

@@ -22,7 +22,10 @@ type Unary = Signature<[x: Value], None>;
 type Binary = Signature<[a: Value, b: Value], None>;
 type Axis = { readonly axis: number };
 
-/** The closed set of ONNX operators the library emits: inputs and attributes of each. Adding a line makes the compiler ask for the rest. */
+/**
+ * The closed set of ONNX operators the library emits: inputs and attributes of each. Adding a line makes the compiler
+ * ask for the rest.
+ */
 export interface Ops {
   Add: Binary;
   Sub: Binary;
@@ -83,14 +86,20 @@ export interface Ops {
   CumSum: Signature<[x: Value], { readonly exclusive?: boolean }>;
   /** Indices that sort the last axis downwards. */
   TopK: Unary;
-  /** round(x / scale) + zeroPoint of each row, half to even, kept in 0…255: x [n, k] float32, scale [n], zeroPoint [n] uint8 → uint8. */
+  /**
+   * round(x / scale) + zeroPoint of each row, half to even, kept in 0…255: x [n, k] float32, scale [n], zeroPoint [n]
+   * uint8 → uint8.
+   */
   QuantizeLinear: Signature<[x: Value, scale: Value, zeroPoint: Value], None>;
-  /** Σₖ (aₙₖ − zeroPoint)·bₖₘ, summed in int32, times scaleₘ: a [n, k] uint8, b [k, m] int8, scale [m], unit [] float32 (1), zeroPoint [] uint8. */
+  /**
+   * Σₖ (aₙₖ − zeroPoint)·bₖₘ, summed in int32, times scaleₘ: a [n, k] uint8, b [k, m] int8, scale [m], unit [] float32
+   * (1), zeroPoint [] uint8.
+   */
   MatMulIntegerToFloat: Signature<[a: Value, b: Value, unit: Value, scale: Value, zeroPoint: Value], None>;
   /**
-   * x·Wᵀ of 4-bit numbers: x [n, k] float32, b [m, blocks, blockSize / 2] uint8, two numbers a byte, the first in the low half, each 8 above what it means
-   * in units of its block's scale [m · blocks]; the last of the ⌈k / blockSize⌉ blocks is filled up. Where b is constant the kernel rounds x to 8 bits,
-   * block for block of each row.
+   * x·Wᵀ of 4-bit numbers: x [n, k] float32, b [m, blocks, blockSize / 2] uint8, two numbers a byte, the first in the
+   * low half, each 8 above what it means in units of its block's scale [m · blocks]; the last of the ⌈k / blockSize⌉
+   * blocks is filled up. Where b is constant the kernel rounds x to 8 bits, block for block of each row.
    */
   MatMulNBits: Signature<[x: Value, b: Value, scale: Value], { readonly blockSize: number }>;
 }

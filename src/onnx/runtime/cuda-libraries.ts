@@ -13,7 +13,10 @@ export interface SharedLibrary {
   readonly path: string | undefined;
 }
 
-/** The libraries that `device: "cuda"` needs, and where they are: onnxruntime's own, and those of NVIDIA that these were linked with. */
+/**
+ * The libraries that `device: "cuda"` needs, and where they are: onnxruntime's own, and those of NVIDIA that these were
+ * linked with.
+ */
 export async function cudaLibraries(): Promise<SharedLibrary[]> {
   const own = await Promise.all(
     providerLibraries.map(async (name) => {

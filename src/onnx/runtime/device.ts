@@ -15,7 +15,8 @@ export const devices = ["auto", "cpu", "cuda", "webgpu"] as const satisfies read
 
 /**
  * Where to run what `device` asks for, tried before anything is loaded.
- * @throws ConfigError for an unknown device; BackendError with what to install where the one that was asked for does not work
+ * @throws ConfigError for an unknown device; BackendError with what to install where the one that was asked for does
+ * not work
  */
 export async function placeOn(device: Device, threads?: number): Promise<Placement> {
   const limit = threads === undefined ? {} : { threads };
@@ -45,7 +46,10 @@ async function gpuMemory(): Promise<number> {
 
 const found = new Map<Provider, Promise<string | undefined>>();
 
-/** Why a provider cannot be used on this machine and what to do about it; undefined where it computes. Asked once a process. */
+/**
+ * Why a provider cannot be used on this machine and what to do about it; undefined where it computes. Asked once a
+ * process.
+ */
 export function providerProblem(provider: Provider): Promise<string | undefined> {
   const known = found.get(provider) ?? problems[provider]();
   found.set(provider, known);

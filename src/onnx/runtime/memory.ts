@@ -16,8 +16,9 @@ export interface SessionMemory {
 }
 
 /**
- * What `createSession` and a run of the same outputs will take, foreseen without either: onnxruntime's order of execution and its rules for which
- * value may take over the memory of another are followed over the graph as it is written. What it fuses is counted as if it did not.
+ * What `createSession` and a run of the same outputs will take, foreseen without either: onnxruntime's order of
+ * execution and its rules for which value may take over the memory of another are followed over the graph as it is
+ * written. What it fuses is counted as if it did not.
  *
  * @param weightsStayInFiles as the session will have it: nothing is folded or rearranged
  * @param runtimeSize stands for every size that is not known before a run

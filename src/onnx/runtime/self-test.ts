@@ -3,7 +3,10 @@ import { createGraph, matMul } from "../graph/graph";
 import type { Provider } from "./providers";
 import { createSession, type Tensor } from "./session";
 
-/** Rows and columns of the matrices, a power of two: their entries 1 and 1/side, and all their products, are exact in any float. */
+/**
+ * Rows and columns of the matrices, a power of two: their entries 1 and 1/side, and all their products, are exact in
+ * any float.
+ */
 const side = 1024;
 /** Products in one run. */
 const chain = 8;

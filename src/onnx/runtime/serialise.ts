@@ -8,8 +8,8 @@ const irVersion = 10;
 const opsetVersion = 23;
 
 /**
- * The ONNX file that computes `outputs`. Nodes nobody needs are left out here, because onnxruntime would run them late and keep
- * their memory. Field numbers are those of onnx.proto3.
+ * The ONNX file that computes `outputs`. Nodes nobody needs are left out here, because onnxruntime would run them late
+ * and keep their memory. Field numbers are those of onnx.proto3.
  */
 export function serialiseModel(graph: Graph, outputs: Readonly<Record<string, Value>>): Uint8Array {
   const opset = (domain: string, version: number) => protoWriter().string(1, domain).int(2, version);
@@ -65,8 +65,9 @@ export function reachable(graph: Graph, outputs: readonly Value[]): Reachable {
     const needs = node.op === "Loop" ? [...node.in, ...captures(node as LoopNode)] : node.in;
     for (const input of needs) if (!values.has(input)) stack.push({ value: input, done: false });
   }
-  // onnxruntime computes what a node needs the latest first. What needs nothing itself goes to the front, so that it is computed right before
-  // its use: float32 copies of half-precision weights would otherwise all be made before the network runs.
+  // onnxruntime computes what a node needs the latest first. What needs nothing itself goes to the front, so that it is
+  // computed right before its use: float32 copies of half-precision weights would otherwise all be made before the
+  // network runs.
   const isSource = (node: Node | LoopNode) => node.op !== "Loop" && node.in.every((input) => !input.node);
   const ordered = [...nodes];
   return { nodes: [...ordered.filter(isSource), ...ordered.filter((node) => !isSource(node))], values };

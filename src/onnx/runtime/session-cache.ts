@@ -1,8 +1,13 @@
 import type { Session, Tensor } from "./session";
 
-/** Compiled graphs by key, the least recently used disposed first: a session holds native memory and takes a tenth of a second to make. */
+/**
+ * Compiled graphs by key, the least recently used disposed first: a session holds native memory and takes a tenth of a
+ * second to make.
+ */
 export interface SessionCache {
-  /** Runs the graph of `key`, compiled by `create` the first time. Calls may overlap: a session in use is not disposed. */
+  /**
+   * Runs the graph of `key`, compiled by `create` the first time. Calls may overlap: a session in use is not disposed.
+   */
   run(
     key: string,
     create: () => Promise<Session>,

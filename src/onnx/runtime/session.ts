@@ -24,13 +24,19 @@ export interface Placement {
 export interface SessionOptions extends Placement {
   /** Folder of the files that external tensors name. */
   readonly folder?: string;
-  /** Weights are read from their files where they are used, not rearranged or converted in memory once: slower, and as small as it gets (false). */
+  /**
+   * Weights are read from their files where they are used, not rearranged or converted in memory once: slower, and as
+   * small as it gets (false).
+   */
   readonly weightsStayInFiles?: boolean;
 }
 
 /** A compiled graph. It owns native memory: dispose it. */
 export interface Session {
-  /** Computes in another thread, so that this one stays free; feeds must not change meanwhile. Feeds are copied, but for those named in `givenAway`, which cannot be read afterwards. Names that the graph does not need may be fed too. */
+  /**
+   * Computes in another thread, so that this one stays free; feeds must not change meanwhile. Feeds are copied, but for
+   * those named in `givenAway`, which cannot be read afterwards. Names that the graph does not need may be fed too.
+   */
   run(feeds: Readonly<Record<string, Tensor>>, givenAway?: readonly string[]): Promise<Record<string, Tensor>>;
   dispose(): Promise<void>;
 }
@@ -49,7 +55,8 @@ export async function createSession(
   const settings = {
     ...options,
     logSeverityLevel: 3,
-    // Many graphs of different sizes live side by side: an arena each would hold every one's peak, and was several times slower.
+    // Many graphs of different sizes live side by side: an arena each would hold every one's peak, and was several
+    // times slower.
     enableCpuMemArena: false,
     enableMemPattern: false,
     ...(threads !== undefined && { intraOpNumThreads: threads }),

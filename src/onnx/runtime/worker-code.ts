@@ -1,6 +1,6 @@
 /**
- * The program of the thread that runs graphs, as text: a worker that is a file would have another path in the sources, in both builds and in
- * whatever bundles them. `workerData.state` is [in native code?, stop?].
+ * The program of the thread that runs graphs, as text: a worker that is a file would have another path in the sources,
+ * in both builds and in whatever bundles them. `workerData.state` is [in native code?, stop?].
  */
 export const workerCode = `
 const { parentPort, workerData } = require("node:worker_threads");

@@ -26,7 +26,10 @@ type Request =
   | { readonly ask: "run"; readonly session: number; readonly feeds: Readonly<Record<string, Feed>> }
   | { readonly ask: "release"; readonly session: number };
 
-/** The thread in which graphs are compiled and run, so that this one stays free. There is one; it ends with the process, and does not keep it alive. */
+/**
+ * The thread in which graphs are compiled and run, so that this one stays free. There is one; it ends with the process,
+ * and does not keep it alive.
+ */
 interface Thread {
   readonly worker: Worker;
   readonly pending: Map<number, { resolve(value: unknown): void; reject(error: unknown): void }>;
@@ -38,7 +41,8 @@ let thread: Thread | undefined;
 let requests = 0;
 
 /**
- * Compiles a serialised model in the thread, which is started where there is none: the first time, and after one that failed.
+ * Compiles a serialised model in the thread, which is started where there is none: the first time, and after one that
+ * failed.
  * @throws what onnxruntime threw; BackendError when the thread ends meanwhile
  */
 export async function compile(model: Uint8Array, options: object): Promise<CompiledGraph> {

@@ -26,9 +26,11 @@ export const checkpointFolder = (run: string): string => join(run, "checkpoints"
 export const checkpointPath = (run: string, step: number): string => join(checkpointFolder(run), `step-${step}`);
 
 /**
- * Writes `checkpoints/step-N/` under another name, with the digests of its files, through to the disk, and renames it: it is there whole or not at all.
+ * Writes `checkpoints/step-N/` under another name, with the digests of its files, through to the disk, and renames it:
+ * it is there whole or not at all.
  * @param save puts the trainer's files into a folder
- * @param check whether this run may still write here: is asked before anything is touched, and before the folder gets its name
+ * @param check whether this run may still write here: is asked before anything is touched, and before the folder gets
+ * its name
  */
 export async function writeCheckpoint(
   run: string,
@@ -61,7 +63,8 @@ export async function writeCheckpoint(
     await flushFolder(folder);
     await flushFolder(run);
   } catch (error) {
-    // Makes room, where it was room that was short; what that throws is not what went wrong. Another process's folder is not touched.
+    // Makes room, where it was room that was short; what that throws is not what went wrong. Another process's folder
+    // is not touched.
     await check()
       .then(() => rm(partial, { recursive: true, force: true }))
       .catch(() => {});
@@ -96,8 +99,8 @@ export async function lastGoodCheckpoint(
 }
 
 /**
- * Removes all checkpoints but the newest `keep`, those with the weights they name, and the best. Those of `stops` count apart, and stay only
- * while no other is newer.
+ * Removes all checkpoints but the newest `keep`, those with the weights they name, and the best. Those of `stops` count
+ * apart, and stay only while no other is newer.
  */
 export async function pruneCheckpoints(
   run: string,

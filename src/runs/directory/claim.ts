@@ -11,8 +11,8 @@ import { isLock, lockRun, type RunLock } from "./lock";
  * @param resume whether the directory may hold a run
  * @param otherwise decides about a `config.json` that differs: whether the run may be resumed all the same, after which
  * `config` replaces it, or else the advice
- * @throws CheckpointError for a directory that another process writes into, that is in use without `resume`, or that belongs
- * to a run with another config or to no run
+ * @throws CheckpointError for a directory that another process writes into, that is in use without `resume`, or that
+ * belongs to a run with another config or to no run
  */
 export async function claimDirectory(
   path: string,

@@ -32,12 +32,12 @@ import { isLonger, nextCheckpoint, type RunLength } from "./length";
 import type { RunLock } from "./lock";
 
 /**
- * The files of a run: `config.json`, `preflight.html`, `rollouts.jsonl`, `metrics.jsonl`, `timings.jsonl`, `cots.jsonl`,
- * `checkpoints/step-N/`.
+ * The files of a run: `config.json`, `preflight.html`, `rollouts.jsonl`, `metrics.jsonl`, `timings.jsonl`,
+ * `cots.jsonl`, `checkpoints/step-N/`.
  *
- * Rows are appended as they come. A checkpoint records the lengths of the files, so that a resumed run first cuts off later
- * rows and then writes the same bytes again; only `timings.jsonl`, which holds clock readings, differs. While it is open, a
- * `run.lock` keeps other processes out.
+ * Rows are appended as they come. A checkpoint records the lengths of the files, so that a resumed run first cuts off
+ * later rows and then writes the same bytes again; only `timings.jsonl`, which holds clock readings, differs. While it
+ * is open, a `run.lock` keeps other processes out.
  */
 export interface RunDirectory {
   /** The checkpoint that this run resumes, and the damage of newer ones, in sentences. */
@@ -80,8 +80,8 @@ type RowFile = (typeof rowFiles)[number] | "timings";
  * @param config everything that decides what the run does, as JSON; it must be the same when the run is resumed
  * @param options.keep newest checkpoints that are kept, besides the best (3)
  * @param options.length allows a resumed run to have more steps, and notices rows without their checkpoints
- * @throws CheckpointError for a directory that another process writes into, that is in use without `resume`, that belongs to
- * a run with another config, or is damaged
+ * @throws CheckpointError for a directory that another process writes into, that is in use without `resume`, that
+ * belongs to a run with another config, or is damaged
  */
 export async function openRunDirectory(
   path: string | undefined,
@@ -191,8 +191,8 @@ async function openClaimed(
 }
 
 /**
- * Describes the problem if `metrics.jsonl` has more rows than its checkpoints allow: a killed process leaves at most the rows
- * of the steps up to the next checkpoint.
+ * Describes the problem if `metrics.jsonl` has more rows than its checkpoints allow: a killed process leaves at most
+ * the rows of the steps up to the next checkpoint.
  */
 async function rowsWithoutCheckpoint(
   path: string,

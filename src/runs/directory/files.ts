@@ -44,7 +44,8 @@ export async function keepLines(file: string, count: number): Promise<void> {
 }
 
 /**
- * The lines of a file that end, which what a killed process left half written does not, and how many bytes they take; none of a file that is not there.
+ * The lines of a file that end, which what a killed process left half written does not, and how many bytes they take;
+ * none of a file that is not there.
  * @throws CheckpointError for a file that is there and cannot be read: it is not empty
  */
 export async function readWholeLines(
@@ -66,7 +67,10 @@ export async function readWholeLines(
 
 const newline = 10;
 
-/** The same lines, one after another: a file may hold more of them than memory does. A file that is not there is an error. */
+/**
+ * The same lines, one after another: a file may hold more of them than memory does. A file that is not there is an
+ * error.
+ */
 export async function* wholeLines(file: string): AsyncGenerator<string, void, void> {
   // Pieces of a line that has not ended yet. They are joined once, so that a long line costs linear time.
   let pieces: string[] = [];

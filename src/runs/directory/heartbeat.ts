@@ -6,8 +6,8 @@ import { Worker } from "node:worker_threads";
 export const firstBeat = "0".repeat(16);
 
 /**
- * Writes a number that grows to the beginning of a file, again and again, for as long as this process runs and the file is there. In a thread of its
- * own: this one may be busy for minutes.
+ * Writes a number that grows to the beginning of a file, again and again, for as long as this process runs and the file
+ * is there. In a thread of its own: this one may be busy for minutes.
  * @returns ends it
  */
 export function startHeartbeat(file: string, periodMs: number): () => Promise<unknown> {
@@ -42,8 +42,8 @@ const silentPeriods = 10;
 const readingsPerPeriod = 4;
 
 /**
- * Watches a file for a change, which says that its process lives. No clock of another machine is asked; what counts is readings, so that time in which
- * both processes stood still (a paused machine) is no silence.
+ * Watches a file for a change, which says that its process lives. No clock of another machine is asked; what counts is
+ * readings, so that time in which both processes stood still (a paused machine) is no silence.
  * @returns false where it did not change for many periods, or is gone
  */
 export async function isBeating(file: string, periodMs: number): Promise<boolean> {
@@ -57,7 +57,10 @@ export async function isBeating(file: string, periodMs: number): Promise<boolean
   return false;
 }
 
-/** The number that a beat changes; `undefined` if the file is missing. Opened anew each time, because a network file system asks its server then. */
+/**
+ * The number that a beat changes; `undefined` if the file is missing. Opened anew each time, because a network file
+ * system asks its server then.
+ */
 const reading = (file: string): Promise<string | undefined> =>
   Promise.all([readFile(file, "latin1"), stat(file)]).then(
     ([text, { mtimeMs }]) => `${text} ${mtimeMs}`,

@@ -2,7 +2,10 @@ import { differences, flatten } from "./claim";
 
 /** How long a run is, and how `config.json` says it. */
 export interface RunLength {
-  /** In order. `setting` names the option that says its steps, as `config.json` has it; the other stages' lengths follow from the rest. */
+  /**
+   * In order. `setting` names the option that says its steps, as `config.json` has it; the other stages' lengths follow
+   * from the rest.
+   */
   readonly stages: readonly { readonly steps: number; readonly setting?: string }[];
   /** Steps from one checkpoint to the next; there is always one at the end of a stage. */
   readonly checkpointEvery: number;
@@ -21,8 +24,8 @@ export function nextCheckpoint({ stages, checkpointEvery }: RunLength, step: num
 }
 
 /**
- * Whether a run is the one that `stored` describes, only longer: the settings are the same, a schedule gives the rates that it gave to the steps there
- * were, and no stage has more steps that is over.
+ * Whether a run is the one that `stored` describes, only longer: the settings are the same, a schedule gives the rates
+ * that it gave to the steps there were, and no stage has more steps that is over.
  * @param reached the newest step that the run has a checkpoint of
  */
 export function isLonger({ stages, config }: RunLength, stored: unknown, reached: number): boolean {

@@ -15,13 +15,14 @@ export interface RunLock {
 }
 
 /**
- * Makes this process the only one that writes into a run directory, also among containers and machines that share it; what processes left that have
- * ended is removed.
+ * Makes this process the only one that writes into a run directory, also among containers and machines that share it;
+ * what processes left that have ended is removed.
  *
- * Each process puts up a file of its own, under a name that nobody else has, writes a beat into it again and again, and then looks for others.
- * A process of the same boot and PID namespace is known to live or not. Any other is watched: it is refused to at its first beat, and one that has
- * not beaten for ten periods is taken for dead. Of two that come at once, at least the later one sees the other: never do both get in, though both
- * may be refused. A process that stood still for so long (a paused container) notices that its file is gone before it writes again.
+ * Each process puts up a file of its own, under a name that nobody else has, writes a beat into it again and again, and
+ * then looks for others. A process of the same boot and PID namespace is known to live or not. Any other is watched: it
+ * is refused to at its first beat, and one that has not beaten for ten periods is taken for dead. Of two that come at
+ * once, at least the later one sees the other: never do both get in, though both may be refused. A process that stood
+ * still for so long (a paused container) notices that its file is gone before it writes again.
  *
  * @param beatMs from one beat to the next; others read it in the file
  * @throws CheckpointError naming the process that owns the directory

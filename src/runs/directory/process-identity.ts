@@ -6,7 +6,10 @@ import { z } from "zod";
 export const processSchema = z.object({
   // 0 and below name groups of processes.
   pid: z.int32().positive(),
-  /** When it started, because a number is given to another process again: in clock ticks since the machine did, which setting a clock does not change. */
+  /**
+   * When it started, because a number is given to another process again: in clock ticks since the machine did, which
+   * setting a clock does not change.
+   */
   started: z.int().nonnegative().exactOptional(),
   host: z.string(),
   /** Boot and PID namespace: only in one and the same do numbers mean processes. Absent where it is not known. */

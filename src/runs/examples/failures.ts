@@ -3,10 +3,10 @@ import { choice, count, type Spec } from "../../options/spec";
 
 export interface FailureOptions {
   /**
-   * The treatment of an example for which the backend fails, such as a prompt that a filter refuses or an image that cannot
-   * be read: the run leaves its rollouts out and names it in a warning and in the result, or throws ("record"). A resumed
-   * run does not ask again for finished steps. A failure that concerns every example always throws: a wrong key, an unknown
-   * model, a server that is down.
+   * The treatment of an example for which the backend fails, such as a prompt that a filter refuses or an image that
+   * cannot be read: the run leaves its rollouts out and names it in a warning and in the result, or throws ("record").
+   * A resumed run does not ask again for finished steps. A failure that concerns every example always throws: a wrong
+   * key, an unknown model, a server that is down.
    */
   readonly onFailure?: "record" | "throw";
   /** Failures in a row at which the call throws, so that a broken server does not use up a data set (8). */

@@ -29,8 +29,8 @@ function digest(rows: readonly unknown[]): string {
 }
 
 /**
- * The identity of a model in `config.json`: a digest of its content if the backend has one, else its name. Beside a digest
- * the name is for people only: the same model by another path is the same.
+ * The identity of a model in `config.json`: a digest of its content if the backend has one, else its name. Beside a
+ * digest the name is for people only: the same model by another path is the same.
  */
 export async function policyIdentity(backend: VlmBackend): Promise<object | string> {
   const { name } = backend;

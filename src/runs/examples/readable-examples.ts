@@ -14,12 +14,12 @@ export interface ReadableSettings<A> {
 const atOnce = 8;
 
 /**
- * Has the backend decode every image once before a run spends anything, and tells how long that took. An image of several
- * examples is read once.
+ * Has the backend decode every image once before a run spends anything, and tells how long that took. An image of
+ * several examples is read once.
  *
  * @returns the examples whose images can be read; all of them if the backend cannot check images
- * @throws DataError naming the number of unreadable images, the first of them and the reason, unless `onOmission` is there;
- * also if no image can be read
+ * @throws DataError naming the number of unreadable images, the first of them and the reason, unless `onOmission` is
+ * there; also if no image can be read
  */
 export async function* readableExamples<A>(
   { dataset, heldOut, onOmission }: ReadableSettings<A>,

@@ -4,7 +4,10 @@ interface Decimal {
   readonly places: number;
 }
 
-/** Longer than any sum of two doubles (309 digits, a point and 341 more): what is longer is not worth exact arithmetic, which would cost more than linear time. */
+/**
+ * Longer than any sum of two doubles (309 digits, a point and 341 more): what is longer is not worth exact arithmetic,
+ * which would cost more than linear time.
+ */
 const LONGEST = 700;
 
 /** x + y as a decimal, exactly: 0.1 + 0.2 is 0.3. */
@@ -13,7 +16,10 @@ export function decimalSum(x: number, y: number): string {
   return a && b ? written(combined(a, b, 1n)) : String(x + y);
 }
 
-/** The number nearest to a − b, of two numbers as they are written: 0.3 − 0.1 is 0.2, as `decimalSum` needs it to be read back. */
+/**
+ * The number nearest to a − b, of two numbers as they are written: 0.3 − 0.1 is 0.2, as `decimalSum` needs it to be
+ * read back.
+ */
 export function decimalDifference(a: string, b: string): number {
   const [x, y] = [toDecimal(a), toDecimal(b)];
   return x && y ? Number(written(combined(x, y, -1n))) : Number(a) - Number(b);

@@ -2,8 +2,8 @@ import { type Entry, readValue } from "./entry";
 import { skipSpace } from "./scan";
 
 /**
- * Reads what a text without braces says of labels, in linear time: `- anger: 0.10` lines, `| anger | 0.10 |` rows of a table, `anger: 0.10, joy: 0.60`
- * on one line.
+ * Reads what a text without braces says of labels, in linear time: `- anger: 0.10` lines, `| anger | 0.10 |` rows of a
+ * table, `anger: 0.10, joy: 0.60` on one line.
  *
  * @returns null where a label has something else than a number, or a number stands beside what is no label
  */

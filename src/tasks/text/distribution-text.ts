@@ -8,7 +8,8 @@ import { skipSpace } from "./scan";
 /**
  * `{'anger': 0.10, 'joy': 0.90}`, labels in their own order.
  *
- * Two decimals where they are exact, else as many as it takes to read the same number back (`roundDistribution` keeps them few).
+ * Two decimals where they are exact, else as many as it takes to read the same number back (`roundDistribution` keeps
+ * them few).
  */
 export function formatDistribution(distribution: LabelDistribution, labels: readonly string[]): string {
   const entries = labels.map((label) => `${quoted(label)}: ${decimals(probabilityOf(distribution, label))}`);
@@ -23,11 +24,12 @@ export function quoted(label: string): string {
 /**
  * Reads the one `{label: number, …}` in a text, in linear time.
  *
- * As asked: the labels as they are spelled, each in straight quotes of either kind, and numbers as Python reads them; nothing around it.
- * Understood, and named in `repairs`: text or a code fence around it, other quotes or none, another case, "_" or "-" for a space, a trailing
- * comma, percentages, quoted numbers, labels that are missing (0), the same answer twice, and no braces at all: a list, a table, or `label: number`
- * after `label: number` (`readLines`). Named in `repairs` and left as they are: numbers that sum to 100. Never guessed, so `null`: unknown or repeated
- * labels, negative or infinite numbers, an empty or unfinished object, and two objects that differ.
+ * As asked: the labels as they are spelled, each in straight quotes of either kind, and numbers as Python reads them;
+ * nothing around it. Understood, and named in `repairs`: text or a code fence around it, other quotes or none, another
+ * case, "_" or "-" for a space, a trailing comma, percentages, quoted numbers, labels that are missing (0), the same
+ * answer twice, and no braces at all: a list, a table, or `label: number` after `label: number` (`readLines`). Named in
+ * `repairs` and left as they are: numbers that sum to 100. Never guessed, so `null`: unknown or repeated labels,
+ * negative or infinite numbers, an empty or unfinished object, and two objects that differ.
  */
 export function readDistribution(text: string, labels: readonly string[]): Read<LabelDistribution> | null {
   const labelOf = labelFinder(labels);
@@ -72,7 +74,10 @@ function labelFinder(labels: readonly string[]): LabelOf {
   };
 }
 
-/** What two spellings of one label have in common; letters with accents have two, and tokenizers turn one into the other. */
+/**
+ * What two spellings of one label have in common; letters with accents have two, and tokenizers turn one into the
+ * other.
+ */
 export const labelKey = (label: string): string => composed(withoutSeparators(label));
 
 const withoutSeparators = (label: string): string => label.trim().replace(/[\s_-]+/g, " ");
@@ -130,7 +135,9 @@ function readObject(text: string, open: number): ReadObject {
   return { entries, isWhole: true, hasTrailingComma, end: at + 1 };
 }
 
-/** A key up to and including its colon. A quote inside a label is told from the closing one by the colon that follows. */
+/**
+ * A key up to and including its colon. A quote inside a label is told from the closing one by the colon that follows.
+ */
 function readKey(text: string, start: number) {
   const first = text[start] ?? "";
   const quotes = singleQuotes.test(first) ? singleQuotes : doubleQuotes.test(first) ? doubleQuotes : null;

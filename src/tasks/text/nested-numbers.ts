@@ -21,11 +21,13 @@ export interface Key {
 /**
  * The outermost brackets of a text that hold nothing but numbers and commas, however deep; in linear time.
  *
- * Round or square; commas may be missing, or one too many stand at the end. A bracket with words in it is prose: what it encloses is read as if it stood
- * outside. In prose and outside, a number alone in brackets, or with words, is a footnote.
+ * Round or square; commas may be missing, or one too many stand at the end. A bracket with words in it is prose: what
+ * it encloses is read as if it stood outside. In prose and outside, a number alone in brackets, or with words, is a
+ * footnote.
  *
  * @param repairs is told of everything that is not `[…]` with commas and nothing around it
- * @returns null where numbers and brackets are mixed, brackets go on with an ellipsis, or the text stops in the middle of one
+ * @returns null where numbers and brackets are mixed, brackets go on with an ellipsis, or the text stops in the middle
+ * of one
  */
 export function readNested(text: string, repairs: Set<string>): Nested[] | null {
   const outer = openFrame("");
@@ -128,7 +130,10 @@ function readInside(text: string, at: number, frame: Frame): number {
   return at + 1;
 }
 
-/** What a closed bracket hands to the one around it: itself, or, of prose, what it encloses; null where that would not be all. */
+/**
+ * What a closed bracket hands to the one around it: itself, or, of prose, what it encloses; null where that would not
+ * be all.
+ */
 function closeFrame(frame: Frame, repairs: Set<string>): Nested[] | null {
   const { closer, numbers, written, lists, key, afterWords, isProse, isAbridged, afterComma, lacksComma } = frame;
   if (isAbridged && lists.length > 0) return null;
@@ -157,8 +162,8 @@ const isFootnote = ({ numbers, lists }: Nested): boolean =>
 export const isPair = ({ numbers, lists }: Nested): boolean => numbers.length === 2 && lists.length === 0;
 
 /**
- * The groups of an answer without the pairs that a sentence speaks of, as in "normalised to [0, 1000]": words stand before such a pair, and the answer
- * follows it or is a list of its own.
+ * The groups of an answer without the pairs that a sentence speaks of, as in "normalised to [0, 1000]": words stand
+ * before such a pair, and the answer follows it or is a list of its own.
  */
 export function withoutRemarks(groups: readonly Nested[]): readonly Nested[] {
   const first = groups.findIndex((group) => !isPair(group));

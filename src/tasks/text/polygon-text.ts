@@ -14,11 +14,13 @@ export function formatPolygons(polygons: readonly Polygon[]): string {
 /**
  * Reads the polygons in a text, in linear time: one list of polygons, or polygons one after the other.
  *
- * As asked: `[[[x, y], [x, y], [x, y], …], …]` and nothing around it. Understood, and named in `repairs`: round brackets, spaces for
- * commas, trailing commas, brackets too few or too many, a corner said twice in a row or again at the end, the same answer twice, prose or a code
- * fence around it, a pair of numbers that a sentence speaks of; `[]`, and "None" or "No objects" alone (`saysNothing`), are no polygon. Named in
- * `repairs` and left as they are: coordinates outside the image, or of another unit. Never guessed, so not read: points of another length than two, fewer than three corners, edges that cross, more than 1000 corners in
- * all, a list that stops in the middle or continues with an ellipsis, two lists that differ.
+ * As asked: `[[[x, y], [x, y], [x, y], …], …]` and nothing around it. Understood, and named in `repairs`: round
+ * brackets, spaces for commas, trailing commas, brackets too few or too many, a corner said twice in a row or again at
+ * the end, the same answer twice, prose or a code fence around it, a pair of numbers that a sentence speaks of; `[]`,
+ * and "None" or "No objects" alone (`saysNothing`), are no polygon. Named in `repairs` and left as they are:
+ * coordinates outside the image, or of another unit. Never guessed, so not read: points of another length than two,
+ * fewer than three corners, edges that cross, more than 1000 corners in all, a list that stops in the middle or
+ * continues with an ellipsis, two lists that differ.
  */
 export function readPolygons(text: string, space: BoxSpace): Read<readonly Polygon[]> | Unread | null {
   if (saysNothing(text)) return { value: [], repairs: ["a word for an empty list"] };

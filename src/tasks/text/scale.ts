@@ -16,7 +16,8 @@ const oddScale = {
 export const oddScales: ReadonlySet<string> = new Set(Object.values(oddScale));
 
 /**
- * What is odd about coordinates that were read, by the space that the task asks for; they stay as they are written, since nobody knows what was meant.
+ * What is odd about coordinates that were read, by the space that the task asks for; they stay as they are written,
+ * since nobody knows what was meant.
  *
  * @param coordinates of all corners
  */
@@ -30,7 +31,10 @@ export function scaleRepair(coordinates: readonly number[], space: BoxSpace): st
   return isOutside ? oddScale.outside : undefined;
 }
 
-/** Whether an answer says in a word that there is nothing: "None", "No objects.", "no boxes found". Only where that is all it says. */
+/**
+ * Whether an answer says in a word that there is nothing: "None", "No objects.", "no boxes found". Only where that is
+ * all it says.
+ */
 export const saysNothing = (answer: string): boolean =>
   answer.length < 80 &&
   /^\s*["'`*]*(?:none|nothing|null|n\/a|not found|no (?:bounding )?(?:objects?|box(?:es)?|targets?|detections?|polygons?|outlines?|regions?|instances?|matches)(?: (?:found|detected|visible|present))?)[.!"'`*]*\s*$/i.test(

@@ -7,8 +7,8 @@ import { linear, rmsNorm, type Weights } from "../../parts/layers";
 import type { Qwen25VlConfig } from "./config";
 
 /**
- * Vision tower and merger for images of one grid: patches [images · patches, channels · 2 · 14²] → features [images · patches / 4, hidden]. Layers
- * attend within windows, except for those with full attention.
+ * Vision tower and merger for images of one grid: patches [images · patches, channels · 2 · 14²] → features [images ·
+ * patches / 4, hidden]. Layers attend within windows, except for those with full attention.
  * @param tables those of `visionTables`, [images, …]
  */
 export function visionTower(

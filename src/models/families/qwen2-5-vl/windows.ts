@@ -3,9 +3,10 @@ import { type Grid, visionRotaryTables } from "../../parts/positions";
 import type { Qwen25VlConfig } from "./config";
 
 /**
- * The attention windows of an image, as lists of its image tokens (counted row by row), whose patches stay together. Windows are squares of
- * `windowSize` pixels, laid from the upper left corner and cut at the right and lower edges. A window attends to itself alone, so that their order does
- * not matter: windows of one size stand together, and are computed together.
+ * The attention windows of an image, as lists of its image tokens (counted row by row), whose patches stay together.
+ * Windows are squares of `windowSize` pixels, laid from the upper left corner and cut at the right and lower edges. A
+ * window attends to itself alone, so that their order does not matter: windows of one size stand together, and are
+ * computed together.
  * @returns [sizes][windows][tokens]
  */
 export function windowsOf([, height, width]: Grid, { vision }: Pick<Qwen25VlConfig, "vision">): number[][][] {
@@ -26,8 +27,9 @@ export function windowsOf([, height, width]: Grid, { vision }: Pick<Qwen25VlConf
 }
 
 /**
- * For one image: `order`, the image token in each place of the tower; `places`, the place of each image token; and for each size k of windows
- * `cos.k` and `sin.k`, the rotary tables of their patches, [windows, patches of one, headDim / 2].
+ * For one image: `order`, the image token in each place of the tower; `places`, the place of each image token; and for
+ * each size k of windows `cos.k` and `sin.k`, the rotary tables of their patches, [windows, patches of one, headDim /
+ * 2].
  */
 export function visionTables(grid: Grid, config: Pick<Qwen25VlConfig, "vision">): Record<string, Tensor> {
   const { hiddenSize, heads, spatialMergeSize } = config.vision;

@@ -53,7 +53,8 @@ export const kind: Qwen2Kind<z.infer<typeof visionSchema>> = {
 };
 
 /**
- * Reads `config.json` (and `generation_config.json`, if there) of a Qwen2-VL checkpoint, in the flat layout or with `text_config`.
+ * Reads `config.json` (and `generation_config.json`, if there) of a Qwen2-VL checkpoint, in the flat layout or with
+ * `text_config`.
  * @throws DataError if the file cannot be read; ConfigError naming each key that this network cannot represent
  */
 export async function loadConfig(dir: string): Promise<Qwen2VlConfig> {

@@ -6,8 +6,8 @@ import { layerNorm, linear, type Weights } from "../../parts/layers";
 import type { Qwen2VlConfig } from "./config";
 
 /**
- * Vision tower and merger for images of one grid: patches [images · patches, channels · 2 · 14²] → features [images · patches / 4, hidden].
- * Attention is full within an image.
+ * Vision tower and merger for images of one grid: patches [images · patches, channels · 2 · 14²] → features [images ·
+ * patches / 4, hidden]. Attention is full within an image.
  */
 export function visionTower(
   g: Graph,

@@ -107,7 +107,10 @@ const textSchema = (text: TextClass) =>
     pad_token_id: z.int().nullish(),
   });
 
-/** What the classes have beside the two towers; the special tokens' defaults, and the end of a turn below, are of version 5, older ones always wrote them. */
+/**
+ * What the classes have beside the two towers; the special tokens' defaults, and the end of a turn below, are of
+ * version 5, older ones always wrote them.
+ */
 const outerSchema = z.object({
   text_config: z.unknown().optional(),
   image_token_id: orDefault(z.int(), 151_655),

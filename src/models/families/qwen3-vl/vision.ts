@@ -11,8 +11,9 @@ import type { Qwen3VlConfig } from "./config";
 const corners = 4;
 
 /**
- * For one image: `cos` and `sin`, rotary tables [patches, headDim / 2]; `positions` [patches, 4], which learned positions a patch lies between, and
- * `shares` [patches, 4], how much of each it gets. The corners of the image and of the learned grid coincide.
+ * For one image: `cos` and `sin`, rotary tables [patches, headDim / 2]; `positions` [patches, 4], which learned
+ * positions a patch lies between, and `shares` [patches, 4], how much of each it gets. The corners of the image and of
+ * the learned grid coincide.
  */
 export function visionTables(grid: Grid, { vision }: Qwen3VlConfig): Record<string, Tensor> {
   const headDim = vision.hiddenSize / vision.heads;
@@ -44,7 +45,10 @@ export function visionTables(grid: Grid, { vision }: Qwen3VlConfig): Record<stri
   };
 }
 
-/** The two of `side` learned positions around place `i` of `size`, and their shares; rounded to float32 where transformers rounds. */
+/**
+ * The two of `side` learned positions around place `i` of `size`, and their shares; rounded to float32 where
+ * transformers rounds.
+ */
 function neighbours(i: number, size: number, side: number) {
   const { fround } = Math;
   const at = fround(fround(i * (side - 1)) / Math.max(size - 1, 1));
@@ -58,7 +62,8 @@ function neighbours(i: number, size: number, side: number) {
 
 /**
  * Vision tower and mergers for images of one grid: patches [images · patches, channels · 2 · 16²] → features, each
- * [images · patches / 4, hidden]: those of the last block, then one for each block of `deepstack`, in the order of blocks.
+ * [images · patches / 4, hidden]: those of the last block, then one for each block of `deepstack`, in the order of
+ * blocks.
  * @param tables those of `visionTables`, [images, …]
  */
 export function visionTower(

@@ -1,11 +1,12 @@
 /*
- * Two programs as text, for the reason that src/onnx/runtime/worker-code.ts has: files of their own would have other paths in the sources, in both builds and in
- * whatever bundles them.
+ * Two programs as text, for the reason that src/onnx/runtime/worker-code.ts has: files of their own would have other
+ * paths in the sources, in both builds and in whatever bundles them.
  */
 
 /**
- * The process that runs other people's tokenizers and templates. It may be killed at any time, and ends with the one that started it.
- * A job that takes longer than its limit is stopped, what cannot be stopped inside is killed from outside.
+ * The process that runs other people's tokenizers and templates. It may be killed at any time, and ends with the one
+ * that started it. A job that takes longer than its limit is stopped, what cannot be stopped inside is killed from
+ * outside.
  */
 export const processProgram = `
 const { Script } = require("node:vm");
@@ -59,7 +60,8 @@ process.on("message", (request) => process.send({ ...reply(request), id: request
 `;
 
 /**
- * The thread between: it starts the process, passes requests on, and kills it. Whoever asks waits at \`workerData.state\`, [answered?], and so needs no event loop.
+ * The thread between: it starts the process, passes requests on, and kills it. Whoever asks waits at
+ * \`workerData.state\`, [answered?], and so needs no event loop.
  */
 export const threadProgram = `
 const { parentPort, workerData } = require("node:worker_threads");
@@ -95,8 +97,8 @@ function answer(reply) {
 }
 
 /**
- * Kills the process after ten ticks. A machine that stands still, as a laptop does that sleeps, makes one tick long and not the others, so that the reply has the
- * time that is left.
+ * Kills the process after ten ticks. A machine that stands still, as a laptop does that sleeps, makes one tick long and
+ * not the others, so that the reply has the time that is left.
  */
 function countDown(own, { id, killMs }, ticks = 10) {
   if (ticks > 0) return setTimeout(() => void (waiting.timer = countDown(own, { id, killMs }, ticks - 1)), killMs / 10);

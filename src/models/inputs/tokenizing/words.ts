@@ -7,7 +7,8 @@ interface Token {
 }
 
 /**
- * A vocabulary in which every id has one word, and every word one id; an added token may repeat a word of the vocab together with its id.
+ * A vocabulary in which every id has one word, and every word one id; an added token may repeat a word of the vocab
+ * together with its id.
  * @param path of tokenizer.json
  * @param words of the vocab with their ids; empty for models whose ids are places in a list
  * @throws DataError naming both words and their id, or both ids of a word
