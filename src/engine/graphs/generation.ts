@@ -35,14 +35,16 @@ export const promptStep = 32;
 type Outputs = Readonly<Record<string, Value>>;
 
 /**
- * Prompt and continuation in one graph: the prompts' keys and values, then a Loop that samples, runs the new token and appends to the cache
- * until every row has ended. Nothing but the chosen tokens leaves the graph, unless it is resumable.
+ * Prompt and continuation in one graph: the prompts' keys and values, then a Loop that samples, runs the new token and
+ * appends to the cache until every row has ended. Nothing but the chosen tokens leaves the graph, unless it is
+ * resumable.
  *
- * Inputs: tokenIds, source, cos, sin of the prompts (as `layOut` makes them, left-padded), features; padding [prompts, 1, 1, 1, time] (0, or very
- * negative where a place is padding); promptOf [rows]; where repetition is penalised seen [rows, vocabulary], true for the prompt's tokens; and
- * those of every step, below.
- * Outputs: tokens, logProbs (raw distribution), samplingLogProbs (the one sampled from), each [steps taken, rows]; where `reshapes` says so also
- * temperedLogProbs (the raw distribution at the temperature); the state, where it is resumable.
+ * Inputs: tokenIds, source, cos, sin of the prompts (as `layOut` makes them, left-padded), features; padding [prompts,
+ * 1, 1, 1, time] (0, or very negative where a place is padding); promptOf [rows]; where repetition is penalised seen
+ * [rows, vocabulary], true for the prompt's tokens; and those of every step, below.
+ * Outputs: tokens, logProbs (raw distribution), samplingLogProbs (the one sampled from), each [steps taken, rows];
+ * where `reshapes` says so also temperedLogProbs (the raw distribution at the temperature); the state, where it is
+ * resumable.
  */
 export function generationGraph(
   architecture: Architecture,
@@ -90,8 +92,8 @@ export function generationGraph(
 }
 
 /**
- * Goes on from the state that a resumable graph gave out: its outputs `next.x` are the inputs `x` here. It gives out the state in turn.
- * Cutting a continuation in two changes no bit of it.
+ * Goes on from the state that a resumable graph gave out: its outputs `next.x` are the inputs `x` here. It gives out
+ * the state in turn. Cutting a continuation in two changes no bit of it.
  */
 export function continuationGraph(
   architecture: Architecture,
@@ -139,8 +141,8 @@ function stateTypes({ text }: VlmConfig, rows: number) {
 
 /**
  * The Loop from token to token.
- * Inputs: maxTokens []; uniforms [steps, rows] in [0, 1); stepCos, stepSin [steps, rows, headDim / 2]; temperature, topK, topP [];
- * where repetition is penalised repetitionPenalty [].
+ * Inputs: maxTokens []; uniforms [steps, rows] in [0, 1); stepCos, stepSin [steps, rows, headDim / 2]; temperature,
+ * topK, topP []; where repetition is penalised repetitionPenalty [].
  */
 function sampleOn(g: Graph, weights: Weights, architecture: Architecture, shape: RowsShape, state: State) {
   const { config } = architecture;

@@ -58,8 +58,8 @@ const processorSchema = ({ processors, patchSize, mergeSize, minPixels, maxPixel
 type Settings = z.infer<ReturnType<typeof processorSchema>>;
 
 /**
- * The image processor that a checkpoint's processor_config.json (its `image_processor`) or preprocessor_config.json describes; of both, as in transformers,
- * the first.
+ * The image processor that a checkpoint's processor_config.json (its `image_processor`) or preprocessor_config.json
+ * describes; of both, as in transformers, the first.
  * @throws ConfigError for settings that the family's network cannot represent
  */
 export async function loadImageProcessor(
@@ -98,7 +98,10 @@ export async function loadImageProcessor(
   };
 }
 
-/** The value of every byte in one channel, rounded to float32 where torchvision rounds: rescaling is part of mean and deviation where both are asked for. */
+/**
+ * The value of every byte in one channel, rounded to float32 where torchvision rounds: rescaling is part of mean and
+ * deviation where both are asked for.
+ */
 function normalised(settings: Settings, channel: number): Float32Array {
   const { fround } = Math;
   const { do_rescale, do_normalize, rescale_factor, image_mean, image_std } = settings;

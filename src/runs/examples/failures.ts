@@ -1,5 +1,5 @@
-import { BackendError, DataError } from "../../errors";
 import { checkChoice } from "../../options/choice";
+import { BackendError, DataError } from "../../errors";
 import type { Names } from "../../options/options";
 import { checkCounts } from "./check-examples";
 
