@@ -1,9 +1,9 @@
 import { NonFiniteError, TrainingError } from "../errors";
+import type { PreflightReport, RunEvent, StepMetrics } from "../events";
 import type { Sampled } from "../rollouts";
 import type { Trainer } from "../trainer";
-import type { PreflightReport, RunEvent, StepMetrics } from "../events";
-import { type GuardWarning, guardWarnings, whatToTry } from "./guards";
 import type { RunDirectory } from "./directory/directory";
+import { type GuardWarning, guardWarnings, whatToTry } from "./guards";
 import { updatesOf } from "./updates";
 
 /** A part of a run that is made of steps. */

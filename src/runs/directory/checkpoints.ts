@@ -1,8 +1,8 @@
 import { mkdir, readdir, rename, rm, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { z } from "zod";
-import { sumsFile, sumsProblem, writeSums } from "../../files/checksums";
 import { CheckpointError } from "../../errors";
+import { sumsFile, sumsProblem, writeSums } from "../../files/checksums";
 import { flush, flushFolder, readJson, sizeOf } from "./files";
 
 /** Files whose lengths a checkpoint records. */

@@ -2,6 +2,7 @@ import { appendFile, mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
 import { CheckpointError } from "../../errors";
+import type { BestCheckpoint, StepMetrics } from "../../events";
 import type { Trainer } from "../../trainer";
 import {
   type CheckpointState,
@@ -16,7 +17,6 @@ import {
   writeCheckpoint,
 } from "./checkpoints";
 import { claimDirectory } from "./claim";
-import type { BestCheckpoint, StepMetrics } from "../../events";
 import {
   cutOff,
   flushFolder,

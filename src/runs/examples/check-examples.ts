@@ -1,8 +1,8 @@
 import { createHash } from "node:crypto";
 import { ConfigError, DataError } from "../../errors";
+import { shown } from "../../options/display";
 import { checkMethods } from "../../options/options";
 import { createRng } from "../../rng";
-import { shown } from "../../options/display";
 import type { Task } from "../../task";
 import type { Example, Prompt } from "../../types";
 

@@ -1,5 +1,5 @@
-import { checkChoice } from "../../options/choice";
 import { BackendError, DataError } from "../../errors";
+import { checkChoice } from "../../options/choice";
 import type { Names } from "../../options/options";
 import { checkCounts } from "./check-examples";
 

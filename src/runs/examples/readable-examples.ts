@@ -1,8 +1,8 @@
 import type { VlmBackend } from "../../backend";
 import type { Omission } from "../../dataset";
 import { DataError } from "../../errors";
-import type { Example, ImageSource } from "../../types";
 import type { RunEvent } from "../../events";
+import type { Example, ImageSource } from "../../types";
 
 /** A run's options for images that cannot be read. */
 export interface ReadableOptions {

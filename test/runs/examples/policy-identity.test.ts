@@ -2,7 +2,15 @@ import { describe, expect, it } from "vitest";
 import type { VlmBackend } from "../../../src/backend";
 import { CheckpointError } from "../../../src/errors";
 import type { Trainer } from "../../../src/trainer";
-import { answerRun, answerTrainer, cotRun, cotTrainer, evaluationBackend, evaluationRun, withFolders } from "../../rise/world";
+import {
+  answerRun,
+  answerTrainer,
+  cotRun,
+  cotTrainer,
+  evaluationBackend,
+  evaluationRun,
+  withFolders,
+} from "../../rise/world";
 
 /** The model of a run: what it is called, and what it holds. */
 interface Model {

@@ -4,7 +4,16 @@ import { DataError } from "../../../src/errors";
 import type { RunEvent } from "../../../src/events";
 import type { Trainer } from "../../../src/trainer";
 import type { ImageSource } from "../../../src/types";
-import { answerRun, answerTrainer, collect, contents, cotRun, cotTrainer, dataset, withFolders } from "../../rise/world";
+import {
+  answerRun,
+  answerTrainer,
+  collect,
+  contents,
+  cotRun,
+  cotTrainer,
+  dataset,
+  withFolders,
+} from "../../rise/world";
 
 /** A trainer whose sampler cannot read some files. */
 function reading(trainer: Trainer, unreadable: readonly string[], asked: ImageSource[] = []): Trainer {
