@@ -57,8 +57,8 @@ describe("a process", () => {
       ({ code, signal }: { code: number | null; signal: string | null }) => code ?? signal,
     );
   const program = (then: string) => `
-    import { createGraph, matMul } from "./src/onnx/graph.ts";
-    import { createSession } from "./src/onnx/session.ts";
+    import { createGraph, matMul } from "./src/onnx/graph/graph.ts";
+    import { createSession } from "./src/onnx/runtime/session.ts";
     const g = createGraph();
     const x = g.input("x", "float32", [512, 512]);
     let y = x;
