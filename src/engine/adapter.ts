@@ -11,7 +11,10 @@ export interface LoraConfig {
   readonly alpha?: number;
   /** The scale is alpha / √rank, not alpha / rank (false): rsLoRA, Kalajdzievski, arXiv 2312.03732. */
   readonly rsLora?: boolean;
-  /** Linear layers by the end of their name ("q_proj", "attn.qkv"), or all of both towers; all of the language model's by default. */
+  /**
+   * Linear layers by the end of their name ("q_proj", "attn.qkv"), or all of both towers; all of the language model's
+   * by default.
+   */
   readonly targetModules?: readonly string[] | "all-linear";
 }
 
@@ -32,8 +35,10 @@ export const loraScale = ({ rank, alpha = 2 * rank, rsLora = false }: LoraConfig
   alpha / (rsLora ? Math.sqrt(rank) : rank);
 
 /**
- * Fresh adapter matrices as PEFT initialises them: A uniform in ±1/√in (Kaiming, a = √5), B zero, so that the policy starts as the base model.
- * @throws ConfigError for a rank that is no positive integer, an alpha that is not above 0, or target modules that the model lacks
+ * Fresh adapter matrices as PEFT initialises them: A uniform in ±1/√in (Kaiming, a = √5), B zero, so that the policy
+ * starts as the base model.
+ * @throws ConfigError for a rank that is no positive integer, an alpha that is not above 0, or target modules that the
+ * model lacks
  */
 export function createAdapter(
   architecture: Architecture,

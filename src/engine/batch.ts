@@ -7,8 +7,8 @@ import type { Grid } from "../models/parts/positions";
 import type { Tensor } from "../onnx/runtime/session";
 
 /**
- * The distinct images of a batch, grouped by grid because one vision graph sees images of one size. The last image of a group is repeated up to
- * a power of two, so that few graphs serve batches of any size.
+ * The distinct images of a batch, grouped by grid because one vision graph sees images of one size. The last image of a
+ * group is repeated up to a power of two, so that few graphs serve batches of any size.
  */
 export interface ImageGroups {
   readonly groups: readonly {
@@ -97,8 +97,9 @@ export interface RowPart {
 export const wholeRow = (row: Row): RowPart => ({ row, from: 0, to: row.tokens.length });
 
 /**
- * Lays parts of rows out as [parts, time], padded on one side; padding is computed but never attended to. An image token behind a row's prompt is
- * a word like others, as it is to transformers' `generate`: the model wrote it, and no image belongs to it.
+ * Lays parts of rows out as [parts, time], padded on one side; padding is computed but never attended to. An image
+ * token behind a row's prompt is a word like others, as it is to transformers' `generate`: the model wrote it, and no
+ * image belongs to it.
  */
 export function layOut(
   parts: readonly RowPart[],

@@ -16,7 +16,10 @@ export interface Policy {
   /** Fed to every graph, so that sampling and training always see the same numbers. */
   readonly trainable: ReadonlyMap<string, TrainableTensor>;
   readonly lora?: LoraConfig;
-  /** Layers' frozen matrices that are stored in half precision are multiplied with in it: no float32 copies of them are made. Logits stay float32. */
+  /**
+   * Layers' frozen matrices that are stored in half precision are multiplied with in it: no float32 copies of them are
+   * made. Logits stay float32.
+   */
   readonly halfProducts?: boolean;
 }
 
@@ -94,7 +97,10 @@ export function digestOf({ trainable }: Policy): string {
 /** The trainable tensors as feeds. */
 export const weightFeeds = ({ trainable }: Policy): Record<string, Tensor> => Object.fromEntries(trainable);
 
-/** The weights that the trainable tensors had in the beginning, as feeds: read anew, because they are rarely needed and may be large. */
+/**
+ * The weights that the trainable tensors had in the beginning, as feeds: read anew, because they are rarely needed and
+ * may be large.
+ */
 export async function referenceFeeds({ trainable, checkpoint, lora }: Policy): Promise<Record<string, Tensor>> {
   const feeds: Record<string, Tensor> = {};
   for (const [name, { shape, data }] of trainable) {

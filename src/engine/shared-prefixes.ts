@@ -6,7 +6,10 @@ import { type RowPart, roundUp } from "./batch";
 export interface PrefixGroup {
   /** Which rows. */
   readonly rows: readonly number[];
-  /** How many tokens of their prompts they have in common, less than the shortest prompt has: what is scored is always read in a row's own part. */
+  /**
+   * How many tokens of their prompts they have in common, less than the shortest prompt has: what is scored is always
+   * read in a row's own part.
+   */
   readonly shared: number;
 }
 
@@ -25,7 +28,9 @@ export function groupByPrefix(rows: readonly Row[]): PrefixGroup[] {
   return [...byPictures.values()].flatMap((some) => groupNeighbours(rows, some));
 }
 
-/** The best way to cut rows, in the order of their tokens, into groups of neighbours: other groups would share no more. */
+/**
+ * The best way to cut rows, in the order of their tokens, into groups of neighbours: other groups would share no more.
+ */
 function groupNeighbours(rows: readonly Row[], some: readonly number[]): PrefixGroup[] {
   const own = new Map(some.map((i) => [i, rows[i]!.tokens.slice(0, rows[i]!.promptLength - 1)]));
   const order = [...some].sort((a, b) => compareTokens(own.get(a)!, own.get(b)!) || a - b);
@@ -65,7 +70,10 @@ function compareTokens(a: readonly number[], b: readonly number[]): number {
 /** Rows that are computed together, their groups in order. */
 export type MicroBatch = readonly PrefixGroup[];
 
-/** Rows that share a prefix side by side, then those of similar length; those of one size of picture together, so that it is encoded once. */
+/**
+ * Rows that share a prefix side by side, then those of similar length; those of one size of picture together, so that
+ * it is encoded once.
+ */
 export function microBatches(rows: readonly Row[], rowsAtOnce: number): MicroBatch[] {
   const groups = groupByPrefix(rows)
     .map((group) => ({
@@ -102,7 +110,10 @@ export interface BatchPlan {
   readonly time: number;
 }
 
-/** Shares prefixes where it saves at least this part of the places that are computed: taking them apart and joining them costs something. */
+/**
+ * Shares prefixes where it saves at least this part of the places that are computed: taking them apart and joining them
+ * costs something.
+ */
 const worthwhile = 0.1;
 
 export function planBatch(rows: readonly Row[], batch: MicroBatch): BatchPlan {

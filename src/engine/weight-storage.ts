@@ -24,7 +24,9 @@ export function weightStorage(policy: Policy): WeightStorage {
   return storage;
 }
 
-/** Bytes of rearranged copies that compiled graphs may hold together: of rounded matrices, which take long to arrange … */
+/**
+ * Bytes of rearranged copies that compiled graphs may hold together: of rounded matrices, which take long to arrange …
+ */
 const mostHeld = 2 ** 32;
 /** … and of weights in float32; of a small machine's memory, an eighth. */
 const mostCopies = 2 ** 30;
@@ -39,8 +41,9 @@ const graphBytes = 2 ** 23;
 type Part = "vision" | "language";
 
 /**
- * How many compiled graphs of this policy are kept, two at least: one for the prompt and one for what follows. Each has copies of its rounded matrices, or of
- * its frozen weights unless they stay in their files; on a GPU all of its weights, and in float32 as long as it runs.
+ * How many compiled graphs of this policy are kept, two at least: one for the prompt and one for what follows. Each has
+ * copies of its rounded matrices, or of its frozen weights unless they stay in their files; on a GPU all of its
+ * weights, and in float32 as long as it runs.
  * @param part whose weights the graphs have; both by default
  */
 export function compiledAtOnce(policy: Policy, { memory }: Placement, part?: Part): number {

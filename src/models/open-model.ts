@@ -41,8 +41,10 @@ export interface VisionLanguageModel {
 export const defaultModel = "Qwen/Qwen2-VL-2B-Instruct";
 
 /**
- * Opens a Qwen2-VL, Qwen2.5-VL or Qwen3-VL checkpoint: a Hugging Face directory, or a hub id, which is downloaded if the cache lacks it.
- * @throws ConfigError or DataError naming the file and what is wrong with it; BackendError for a hub that cannot be reached or refuses
+ * Opens a Qwen2-VL, Qwen2.5-VL or Qwen3-VL checkpoint: a Hugging Face directory, or a hub id, which is downloaded if the
+ * cache lacks it.
+ * @throws ConfigError or DataError naming the file and what is wrong with it; BackendError for a hub that cannot be
+ * reached or refuses
  */
 export async function openModel(
   name: string,
@@ -98,7 +100,10 @@ function imagesOf(prompt: Prompt): ImageSource[] {
 
 const rememberedFiles = 256;
 
-/** A picture is decoded once: in-memory sources as long as they live, files, as they are now, among the last few hundred. */
+/**
+ * A picture is decoded once: in-memory sources as long as they live, files, as they are now, among the last few
+ * hundred.
+ */
 function imageCache(
   load: (source: ImageSource) => Promise<ProcessedImage>,
 ): (source: ImageSource) => Promise<ProcessedImage> {

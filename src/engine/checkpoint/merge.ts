@@ -11,9 +11,9 @@ import { adapterWeights, readAdapterConfig, unusable } from "./peft";
 import { byOwnName, saveCheckpoint } from "./policy-files";
 
 /**
- * Writes a whole checkpoint with an adapter folded in, W + scale · B A, as a Hugging Face directory in float32: it needs no PEFT, and is a
- * `model` for `onnxBackend` and `onnxTrainer`. What PEFT trains as it is (`modules_to_save`, `trainable_token_indices`, tokens that were added, with the
- * adapter's own tokenizer) takes the place of the model's.
+ * Writes a whole checkpoint with an adapter folded in, W + scale · B A, as a Hugging Face directory in float32: it
+ * needs no PEFT, and is a `model` for `onnxBackend` and `onnxTrainer`. What PEFT trains as it is (`modules_to_save`,
+ * `trainable_token_indices`, tokens that were added, with the adapter's own tokenizer) takes the place of the model's.
  * @param adapter folder that `trainer.save` or PEFT wrote
  * @param dir folder to write
  * @param options.model checkpoint that the adapter belongs to (the one that its adapter_config.json names)

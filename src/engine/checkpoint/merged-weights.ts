@@ -31,11 +31,12 @@ interface Taken {
 type Factor = readonly [name: string, sizes: readonly number[]];
 
 /**
- * A checkpoint's weights with an adapter folded in, each read and computed when it is written: one matrix of a large checkpoint is in memory.
+ * A checkpoint's weights with an adapter folded in, each read and computed when it is written: one matrix of a large
+ * checkpoint is in memory.
  *
- * W₀ is the model's, or the whole one that the adapter has in its place; then some rows are replaced (`trainable_tokens_delta`), then
- * scale · B A is added. A head that was tied is untied as soon as it or the embeddings alone have changed, as in PEFT; rows of tied embeddings
- * change in both.
+ * W₀ is the model's, or the whole one that the adapter has in its place; then some rows are replaced
+ * (`trainable_tokens_delta`), then scale · B A is added. A head that was tied is untied as soon as it or the embeddings
+ * alone have changed, as in PEFT; rows of tied embeddings change in both.
  * @param file of the adapter's tensors
  * @param tensors of the adapter, by canonical names
  */

@@ -7,9 +7,10 @@ import type { VisionLanguageModel } from "../../models/open-model";
 import type { Policy } from "../policy";
 
 /**
- * SHA-256 of all that decides what a checkpoint writes: configuration, tokenizer, chat template, picture processor, and every byte of every weight, by
- * name; and in which precision a policy multiplies. Where it lies, by which name it was asked for, and how its weights are spread over files do not
- * count. It reads the weights through once: about 0.7 seconds a gigabyte.
+ * SHA-256 of all that decides what a checkpoint writes: configuration, tokenizer, chat template, picture processor, and
+ * every byte of every weight, by name; and in which precision a policy multiplies. Where it lies, by which name it was
+ * asked for, and how its weights are spread over files do not count. It reads the weights through once: about 0.7
+ * seconds a gigabyte.
  */
 export async function modelDigest(
   { dir, checkpoint }: Pick<VisionLanguageModel, "dir" | "checkpoint">,

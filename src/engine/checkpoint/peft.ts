@@ -28,7 +28,10 @@ const settingsSchema = z.object({
 
 export type AdapterSettings = z.infer<typeof settingsSchema>;
 
-/** Settings of PEFT under which there is more, or something else, than W + scale · B A; each says nothing where it is null, false or empty. */
+/**
+ * Settings of PEFT under which there is more, or something else, than W + scale · B A; each says nothing where it is
+ * null, false or empty.
+ */
 const beyondLora = [
   "use_dora",
   "use_qalora",
@@ -50,7 +53,10 @@ const beyondLora = [
 /** Weights that are trained beside the low-rank ones: they can be merged. */
 const besidesLora = ["modules_to_save", "trainable_token_indices"];
 
-/** Starts that leave the model's own weights alone; PEFT takes others (pissa, olora, …) out of them again when it loads an adapter. */
+/**
+ * Starts that leave the model's own weights alone; PEFT takes others (pissa, olora, …) out of them again when it loads
+ * an adapter.
+ */
 const plainStarts = [true, false, null, undefined, "gaussian", "orthogonal", "eva"];
 
 /**

@@ -17,8 +17,8 @@ import type { Policy } from "../policy";
 import { adapterWeights, checkScale, peftConfig, unusable } from "./peft";
 
 /**
- * Writes the trained weights as others read them: a whole Hugging Face directory where every weight is trained, a PEFT adapter where
- * LoRA is. Numbers are float32, so that what is loaded again is what was saved.
+ * Writes the trained weights as others read them: a whole Hugging Face directory where every weight is trained, a PEFT
+ * adapter where LoRA is. Numbers are float32, so that what is loaded again is what was saved.
  */
 export async function savePolicy(model: VisionLanguageModel, policy: Policy, dir: string): Promise<void> {
   if (policy.lora) {
@@ -33,7 +33,8 @@ export async function savePolicy(model: VisionLanguageModel, policy: Policy, dir
 }
 
 /**
- * Writes a whole Hugging Face directory with the model's settings and these weights, one of which is in memory at a time if need be.
+ * Writes a whole Hugging Face directory with the model's settings and these weights, one of which is in memory at a
+ * time if need be.
  * @param changed keys of the language model's configuration that the weights have changed
  */
 export async function saveCheckpoint(
@@ -56,8 +57,8 @@ export async function saveCheckpoint(
 }
 
 /**
- * Reads what `savePolicy` wrote, by the names of the policy's own tensors. An adapter may also come from Python's PEFT, a checkpoint from wherever a
- * `model` may come from.
+ * Reads what `savePolicy` wrote, by the names of the policy's own tensors. An adapter may also come from Python's PEFT,
+ * a checkpoint from wherever a `model` may come from.
  * @throws CheckpointError naming what is missing, too many or of another shape, or an adapter's other rank or scale
  */
 export async function readPolicy(

@@ -31,8 +31,9 @@ export async function roundedFor(
 }
 
 /**
- * The language model of a checkpoint with the matrices of its linear layers and of its head rounded; embeddings, norms and biases as they are stored.
- * The vision tower is not in it. It is made once, in a file of the cache, and made again when the checkpoint's files have changed.
+ * The language model of a checkpoint with the matrices of its linear layers and of its head rounded; embeddings, norms
+ * and biases as they are stored. The vision tower is not in it. It is made once, in a file of the cache, and made again
+ * when the checkpoint's files have changed.
  */
 export async function roundedCheckpoint(
   checkpoint: Checkpoint,

@@ -35,14 +35,16 @@ export const promptStep = 32;
 type Outputs = Readonly<Record<string, Value>>;
 
 /**
- * Prompt and continuation in one graph: the prompts' keys and values, then a Loop that samples, runs the new token and appends to the cache
- * until every row has ended. Nothing but the chosen tokens leaves the graph, unless it is resumable.
+ * Prompt and continuation in one graph: the prompts' keys and values, then a Loop that samples, runs the new token and
+ * appends to the cache until every row has ended. Nothing but the chosen tokens leaves the graph, unless it is
+ * resumable.
  *
- * Inputs: tokenIds, source, cos, sin of the prompts (as `layOut` makes them, left-padded), features; padding [prompts, 1, 1, 1, time] (0, or very
- * negative where a place is padding); promptOf [rows]; where repetition is penalised seen [rows, vocabulary], true for the prompt's tokens; and
- * those of every step, below.
- * Outputs: tokens, logProbs (raw distribution), samplingLogProbs (the one sampled from), each [steps taken, rows]; where `reshapes` says so also
- * temperedLogProbs (the raw distribution at the temperature); the state, where it is resumable.
+ * Inputs: tokenIds, source, cos, sin of the prompts (as `layOut` makes them, left-padded), features; padding [prompts,
+ * 1, 1, 1, time] (0, or very negative where a place is padding); promptOf [rows]; where repetition is penalised seen
+ * [rows, vocabulary], true for the prompt's tokens; and those of every step, below.
+ * Outputs: tokens, logProbs (raw distribution), samplingLogProbs (the one sampled from), each [steps taken, rows];
+ * where `reshapes` says so also temperedLogProbs (the raw distribution at the temperature); the state, where it is
+ * resumable.
  */
 export function generationGraph(
   architecture: Architecture,
@@ -90,8 +92,8 @@ export function generationGraph(
 }
 
 /**
- * Goes on from the state that a resumable graph gave out: its outputs `next.x` are the inputs `x` here. It gives out the state in turn.
- * Cutting a continuation in two changes no bit of it.
+ * Goes on from the state that a resumable graph gave out: its outputs `next.x` are the inputs `x` here. It gives out
+ * the state in turn. Cutting a continuation in two changes no bit of it.
  */
 export function continuationGraph(
   architecture: Architecture,
@@ -139,16 +141,15 @@ function stateTypes({ text }: VlmConfig, rows: number) {
 
 /**
  * The Loop from token to token.
- * Inputs: maxTokens []; uniforms [steps, rows] in [0, 1); stepCos, stepSin [steps, rows, headDim / 2]; temperature, topK, topP [];
- * where repetition is penalised repetitionPenalty [].
+ * Inputs: maxTokens []; uniforms [steps, rows] in [0, 1); stepCos, stepSin [steps, rows, headDim / 2]; temperature,
+ * topK, topP []; where repetition is penalised repetitionPenalty [].
  */
 function sampleOn(g: Graph, weights: Weights, architecture: Architecture, shape: RowsShape, state: State) {
   const { config } = architecture;
   const { text, tokens: special } = config;
   const { rows } = shape;
-  const half = text.headDim / 2;
   const uniforms = g.input("uniforms", "float32", ["steps", rows]);
-  const stepTables = ["stepCos", "stepSin"].map((name) => g.input(name, "float32", ["steps", rows, half]));
+  const stepTables = ["stepCos", "stepSin"].map((name) => g.input(name, "float32", ["steps", rows, text.headDim / 2]));
   const forbidden = g.constant(neverSampled(config), [text.vocabSize]);
   const [temperature, topK, topP, penalty] = ["temperature", "topK", "topP", "repetitionPenalty"].map((name) =>
     g.input(name, "float32", []),
@@ -171,8 +172,10 @@ function sampleOn(g: Graph, weights: Weights, architecture: Architecture, shape:
       });
       const token = body.op("Where", [finished, body.integers([special.pad], [1]), pick.token], {});
       const done = body.op("Or", [finished, isOneOf(body, token, special.eos)], {});
-      const running = reduceSum(body, cast(body, body.op("Not", [done], {}), "int64"), [0]);
-      const [cos, sin] = stepTables.map((table) => reshape(body, gather(body, table, iteration), [rows, 1, half]));
+      const running = countTrue(body, body.op("Not", [done], {}));
+      const [cos, sin] = stepTables.map((table) =>
+        reshape(body, gather(body, table, iteration), [rows, 1, text.headDim / 2]),
+      );
       const after = afterToken(body, weights, architecture, before, token, done, { cos: cos!, sin: sin! });
       const tempered = reshapes(shape) ? [logProbOf(body, body.op("Div", [logits, temperature], {}), token)] : [];
       return {
@@ -182,21 +185,22 @@ function sampleOn(g: Graph, weights: Weights, architecture: Architecture, shape:
       };
     },
   );
-  const [tokens, logProbs, samplingLogProbs, temperedLogProbs] = loop.collected;
   return {
-    chosen: {
-      tokens: tokens!,
-      logProbs: logProbs!,
-      samplingLogProbs: samplingLogProbs!,
-      ...(temperedLogProbs && { temperedLogProbs }),
-    },
+    chosen: chosenOf(loop.collected),
     after: Object.fromEntries(carried.map(({ name }, i) => [`${nextState}${name}`, loop.carried[i]!])),
   };
+}
+
+function chosenOf([tokens, logProbs, samplingLogProbs, temperedLogProbs]: readonly Value[]): Outputs {
+  const always = { tokens: tokens!, logProbs: logProbs!, samplingLogProbs: samplingLogProbs! };
+  return temperedLogProbs ? { ...always, temperedLogProbs } : always;
 }
 
 /** Whether each row's token is one of these: bool [rows]. */
 const isOneOf = (g: Graph, token: Value, ids: readonly number[]): Value =>
   ids.map((id) => g.op("Equal", [token, g.integers([id], [1])], {})).reduce((a, b) => g.op("Or", [a, b], {}));
+
+const countTrue = (g: Graph, flags: Value): Value => reduceSum(g, cast(g, flags, "int64"), [0]);
 
 /** Runs one more token of each row. */
 function afterToken(

@@ -72,8 +72,9 @@ export function choose(
 const longRow = 2 ** 13;
 
 /**
- * Running sums of each row of numbers that are not negative, [rows, n]. They never fall, and stay as they are where a number is 0. Long rows are cut into pieces: a GPU
- * computes each sum of its own, from the beginning, which for a vocabulary of 150 000 tokens takes longer than the network.
+ * Running sums of each row of numbers that are not negative, [rows, n]. They never fall, and stay as they are where a
+ * number is 0. Long rows are cut into pieces: a GPU computes each sum of its own, from the beginning, which for a
+ * vocabulary of 150 000 tokens takes longer than the network.
  */
 export function cumulate(g: Graph, x: Value): Value {
   const [rows, width] = x.shape as readonly number[] as [number, number];
@@ -95,7 +96,10 @@ function pieceOf(width: number): number {
   return root;
 }
 
-/** The first place of each row whose cumulative mass exceeds `uniform` times the row's total: places without mass are never chosen. */
+/**
+ * The first place of each row whose cumulative mass exceeds `uniform` times the row's total: places without mass are
+ * never chosen.
+ */
 function firstAbove(g: Graph, cumulative: Value, uniform: Value): Value {
   const width = cumulative.shape[1] as number;
   const total = g.op("Slice", [cumulative], { axis: 1, start: width - 1, end: width });

@@ -35,7 +35,9 @@ export interface TrainingShape {
   readonly entropies?: boolean | undefined;
 }
 
-/** The shape of a micro-batch's tokens. The number of scored ones is rounded up, so that few graphs serve all batches. */
+/**
+ * The shape of a micro-batch's tokens. The number of scored ones is rounded up, so that few graphs serve all batches.
+ */
 export function planShape(
   { config: { text } }: Architecture,
   { prefixes, prefixTime, rows, time }: BatchPlan,
@@ -66,15 +68,21 @@ export function causalBias(g: Graph, time: number, past = 0): Value {
   return g.constant(data, [time, span]);
 }
 
-/** Added to the score of a place that must not be seen: far below any score, yet finite, so that a row of padding stays a number. */
+/**
+ * Added to the score of a place that must not be seen: far below any score, yet finite, so that a row of padding stays
+ * a number.
+ */
 export const hidden = -1e9;
 
 /**
- * Log-probabilities of chosen tokens, [targets], and the gradient of ⟨cotangent, logProbs⟩ by every bound weight; where `shape.entropies` says so, also the
- * entropies H = −Σ p log p of the distributions that they were chosen from, [targets], and ⟨entropyCotangent, H⟩ is part of what the gradient is of.
- * Inputs: tokenIds and source of all places, cos and sin of the rows (as `layOut` makes them), rows [targets] (places whose next token is scored),
- * chosen [targets, 1], cotangent and entropyCotangent [targets], and per group k of images `vision.k.patches` and its tables, or `features`. With prefixes, whose
- * places come first: prefixCos, prefixSin, prefixOf [batch], and padding [batch, 1, 1, 1, their time + time] (0, or very negative where the row's prefix is padding).
+ * Log-probabilities of chosen tokens, [targets], and the gradient of ⟨cotangent, logProbs⟩ by every bound weight; where
+ * `shape.entropies` says so, also the entropies H = −Σ p log p of the distributions that they were chosen from,
+ * [targets], and ⟨entropyCotangent, H⟩ is part of what the gradient is of.
+ * Inputs: tokenIds and source of all places, cos and sin of the rows (as `layOut` makes them), rows [targets] (places
+ * whose next token is scored), chosen [targets, 1], cotangent and entropyCotangent [targets], and per group k of images
+ * `vision.k.patches` and its tables, or `features`. With prefixes, whose places come first: prefixCos, prefixSin,
+ * prefixOf [batch], and padding [batch, 1, 1, 1, their time + time] (0, or very negative where the row's prefix is
+ * padding).
  */
 export function trainingGraph(
   architecture: Architecture,
@@ -136,8 +144,9 @@ function attentionOf(g: Graph, { config }: Architecture, { batch, time, prefixes
 /**
  * H = −Σ p log p of each row of log p, [targets], and its slope times `entropyCotangent`, as a cotangent of log p.
  *
- * With l = log p, ∂H/∂l is −p (l + 1), but Σ p ∂l is 0 whatever the logits do, so that −p l is as good. It is there already, as a part of H: one
- * array of a vocabulary's width for each token, where differentiating −Σ exp(l) l would make four.
+ * With l = log p, ∂H/∂l is −p (l + 1), but Σ p ∂l is 0 whatever the logits do, so that −p l is as good. It is there
+ * already, as a part of H: one array of a vocabulary's width for each token, where differentiating −Σ exp(l) l would
+ * make four.
  */
 function entropyOf(g: Graph, logProbs: Value) {
   const targets = logProbs.shape[0] as number;

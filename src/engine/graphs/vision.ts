@@ -7,7 +7,10 @@ import type { Value } from "../../onnx/graph/value";
 /** The most images of one grid that go through the tower together. */
 export const imagesAtOnce = 16;
 
-/** The features of images of one grid, side by side where there are several: [image tokens, featureCount · hiddenSize]. Inputs: those of `shape`. */
+/**
+ * The features of images of one grid, side by side where there are several: [image tokens, featureCount · hiddenSize].
+ * Inputs: those of `shape`.
+ */
 export function visionGraph(
   architecture: Architecture,
   shape: VisionShape,

@@ -31,8 +31,8 @@ export interface MemoryWork {
 }
 
 /**
- * What `work` takes at most, foreseen from the graphs that would run: within a fifth of what was measured on a small model (docs/models.md).
- * Nothing is loaded, and only shapes of the policy's weights are read.
+ * What `work` takes at most, foreseen from the graphs that would run: within a fifth of what was measured on a small
+ * model (docs/models.md). Nothing is loaded, and only shapes of the policy's weights are read.
  */
 export function estimateMemory(policy: Policy, { vision, generation, training }: MemoryWork): MemoryEstimate {
   const { architecture } = policy;
@@ -97,7 +97,10 @@ function takenBy(graphs: readonly Compiled[], config: VlmConfig): Kinds {
   return plus(held, busiest);
 }
 
-/** Whether a micro-batch that keeps all it computes for the way back would take more than half of the memory there is, in bytes. */
+/**
+ * Whether a micro-batch that keeps all it computes for the way back would take more than half of the memory there is,
+ * in bytes.
+ */
 export function keepsTooMuch(policy: Policy, shape: TrainingShape, available = memoryLimit()): boolean {
   return estimateMemory(policy, { training: { ...shape, recompute: false } }).total > available / 2;
 }
@@ -165,8 +168,10 @@ function firstBatch({ prompts, count, maxTokens }: Omit<Workload, "prompt">, tok
 }
 
 /**
- * `foresee`, and what graphs for prompts of other lengths will hold beside those that it counts; refused where it cannot fit.
- * @throws ConfigError when the estimate, less a fifth for its error, is more than there is: its numbers, and `smaller`, what to change
+ * `foresee`, and what graphs for prompts of other lengths will hold beside those that it counts; refused where it
+ * cannot fit.
+ * @throws ConfigError when the estimate, less a fifth for its error, is more than there is: its numbers, and `smaller`,
+ * what to change
  */
 export async function checkMemory(
   model: Pick<VisionLanguageModel, "name" | "encodePrompt">,

@@ -9,7 +9,10 @@ export interface GenerationBatch {
   readonly rows: readonly GenerationRow[];
 }
 
-/** Prompts in order of length, so that little is padding; a prompt's completions share its prefill while they fit one batch. */
+/**
+ * Prompts in order of length, so that little is padding; a prompt's completions share its prefill while they fit one
+ * batch.
+ */
 export function planBatches(encoded: readonly Row[], count: number, rowsAtOnce: number): GenerationBatch[] {
   const rows = encoded
     .map((row, p) => ({ p, length: row.tokens.length }))
@@ -30,7 +33,10 @@ export function firstStop(text: string, stop: readonly string[]): number | undef
   return places.length > 0 ? Math.min(...places) : undefined;
 }
 
-/** A stop text cuts the completion at its beginning; tokens are kept as long as their text does not reach beyond the cut. */
+/**
+ * A stop text cuts the completion at its beginning; tokens are kept as long as their text does not reach beyond the
+ * cut.
+ */
 export function toCompletion(
   generated: Generated,
   text: string,

@@ -21,7 +21,8 @@ export interface ImageFeatures {
 
 export function createImageFeatures(policy: Policy, placement: Placement): ImageFeatures {
   const { architecture } = policy;
-  // On the CPU, a large tower is freed as soon as its images are features: its weights would stay in memory beside the language model's.
+  // On the CPU, a large tower is freed as soon as its images are features: its weights would stay in memory beside the
+  // language model's.
   const isFreed = placement.provider !== "cuda" && weightStorage(policy).weightsStayInFiles;
   const sessions = sessionCache(isFreed ? 0 : compiledAtOnce(policy, placement, "vision"));
   let known = new WeakMap<ProcessedImage, Float32Array>();

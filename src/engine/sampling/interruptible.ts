@@ -23,8 +23,8 @@ export interface Stretching {
 }
 
 /**
- * Continues rows, in one run of a graph if nobody can end it early, else in stretches: between two of them the signal is looked at, and rows
- * that have enough are ended. How it was cut shows in no token and no log-probability.
+ * Continues rows, in one run of a graph if nobody can end it early, else in stretches: between two of them the signal
+ * is looked at, and rows that have enough are ended. How it was cut shows in no token and no log-probability.
  * @throws the signal's reason
  */
 export async function generateInStretches(

@@ -46,7 +46,10 @@ function joined(first: Placed, second: Placed): { tokenIds: Tensor; source: Tens
   };
 }
 
-/** For each scored token: its place, its id, and what its log-probability and its entropy count for; filled up to `targets`. */
+/**
+ * For each scored token: its place, its id, and what its log-probability and its entropy count for; filled up to
+ * `targets`.
+ */
 export function targetFeeds(
   { prefixes, prefixTime, rows, time }: BatchPlan,
   targets: number,

@@ -34,8 +34,8 @@ export interface TrainingPass {
   /** The entropy of the distribution that every scored token was chosen from. */
   entropies(rows: readonly Row[], scoring?: Scoring): Promise<Float64Array[]>;
   /**
-   * Log-probs, entropies where they have cotangents, and `addGradient` called with ∂(⟨cotangents, logProbs⟩ + ⟨entropyCotangents, entropies⟩)/∂w for
-   * every trained tensor, once a micro-batch; the array is gone afterwards.
+   * Log-probs, entropies where they have cotangents, and `addGradient` called with ∂(⟨cotangents, logProbs⟩ +
+   * ⟨entropyCotangents, entropies⟩)/∂w for every trained tensor, once a micro-batch; the array is gone afterwards.
    */
   backward(
     rows: readonly Row[],

@@ -11,7 +11,10 @@ import { compiledAtOnce, weightStorage } from "../weight-storage";
 import { targetFeeds, tokenFeeds } from "./feeds";
 
 export interface RunnerOptions extends Placement {
-  /** Computes the inside of each layer again on the way back instead of keeping it; by default as memory demands, for each batch. */
+  /**
+   * Computes the inside of each layer again on the way back instead of keeping it; by default as memory demands, for
+   * each batch.
+   */
   readonly gradientCheckpointing?: boolean | undefined;
   /** Features of images, for a frozen vision tower. */
   readonly features: (groups: ImageGroups) => Promise<Tensor<Float32Array>>;

@@ -9,8 +9,9 @@ import { expectedTensors, linearLayers } from "./recorded";
 const initializerRange = 0.02;
 
 /**
- * Writes config.json and model.safetensors of a fresh model: normal weights, zero biases, unit norms. Projections back into the residual stream
- * are narrower by √(their number in their tower), as in GPT-2, so that depth does not blow activations up.
+ * Writes config.json and model.safetensors of a fresh model: normal weights, zero biases, unit norms. Projections back
+ * into the residual stream are narrower by √(their number in their tower), as in GPT-2, so that depth does not blow
+ * activations up.
  */
 export async function initialise(
   dir: string,

@@ -5,8 +5,9 @@ import type { Value } from "../../onnx/graph/value";
 export type ReducedPrecision = "int8" | "int4";
 
 /**
- * What products with the checkpoint's matrices are computed in: float32; the half precision that the matrices are stored in, to which the other factor
- * and the product are rounded too ("half"); or with matrices rounded to fewer bits.
+ * What products with the checkpoint's matrices are computed in: float32; the half precision that the matrices are
+ * stored in, to which the other factor and the product are rounded too ("half"); or with matrices rounded to fewer
+ * bits.
  */
 export type Precision = "float32" | "half" | ReducedPrecision;
 
@@ -36,7 +37,8 @@ export interface RoundedMatrix {
 export const blockSize = 32;
 
 export const roundings: Readonly<Record<ReducedPrecision, Rounding>> = {
-  // Ŵₒᵢ = sₒ·nₒᵢ, sₒ = maxᵢ |Wₒᵢ| / 127. x is rounded in the same way, row for row, so that the sum is one of whole numbers.
+  // Ŵₒᵢ = sₒ·nₒᵢ, sₒ = maxᵢ |Wₒᵢ| / 127. x is rounded in the same way, row for row, so that the sum is one of whole
+  // numbers.
   int8: {
     dtype: "int8",
     // As the kernel takes a second factor, [inputs, outputs].

@@ -91,8 +91,9 @@ function buildLanguageModel(g: Graph, weights: Weights, architecture: Architectu
 }
 
 /**
- * Block by block; within one, norms come before matrices, queries before keys, and weights before biases. Files have had this order from the
- * beginning, and sums over all gradients are taken in it: another one would change their last digits.
+ * Block by block; within one, norms come before matrices, queries before keys, and weights before biases. Files have
+ * had this order from the beginning, and sums over all gradients are taken in it: another one would change their last
+ * digits.
  */
 function inFileOrder(tensors: ReadonlyMap<string, readonly number[]>): Map<string, readonly number[]> {
   const modules = [...new Set([...tensors.keys()].map(moduleOf))];

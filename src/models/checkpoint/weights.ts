@@ -32,7 +32,8 @@ type Placed = HeaderTensor & { readonly file: string };
 
 /**
  * Opens the safetensors of a Hugging Face directory, one file or sharded, without reading the data.
- * @throws DataError listing every tensor that is missing, unexpected, or of another shape or type than the configuration says
+ * @throws DataError listing every tensor that is missing, unexpected, or of another shape or type than the
+ * configuration says
  */
 export async function openCheckpoint(dir: string, architecture: Architecture): Promise<Checkpoint> {
   const files = await Promise.all((await weightFiles(dir)).map((file) => realpath(join(dir, file))));

@@ -34,7 +34,10 @@ export const tokenizerFiles: readonly string[] = [
   "special_tokens_map.json",
 ];
 
-/** Files that go with a model's weights wherever they are copied to; what else lies beside them, such as a run's state, does not. */
+/**
+ * Files that go with a model's weights wherever they are copied to; what else lies beside them, such as a run's state,
+ * does not.
+ */
 export const isCopiedAlong = (file: string): boolean =>
   file !== indexFile && [...settingsFiles, ...tokenizerFiles, "video_preprocessor_config.json"].includes(file);
 

@@ -4,14 +4,17 @@ import { listed, shown } from "../../options/display";
 import { schemaWords } from "../../options/schema-words";
 
 /**
- * Fields of the files that transformers and PEFT save beside the weights. A field is left out, or null, where it has the default of their classes: up to version 4.49
- * transformers wrote nothing else of `vision_config`. Each default stands beside its field; they are the same in 4.46, 4.48, 4.49 and 5.24, but for those
- * that only 5 has.
+ * Fields of the files that transformers and PEFT save beside the weights. A field is left out, or null, where it has
+ * the default of their classes: up to version 4.49 transformers wrote nothing else of `vision_config`. Each default
+ * stands beside its field; they are the same in 4.46, 4.48, 4.49 and 5.24, but for those that only 5 has.
  */
 export const orDefault = <T extends z.ZodType>(field: T, value: z.output<T>) =>
   field.nullish().transform((given) => given ?? value);
 
-/** Every number that decides a loop or an allocation is bounded, so that no file can ask for more than a network of this kind has. */
+/**
+ * Every number that decides a loop or an allocation is bounded, so that no file can ask for more than a network of this
+ * kind has.
+ */
 export const limits = {
   layers: 1000,
   heads: 4096,

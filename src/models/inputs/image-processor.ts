@@ -30,8 +30,9 @@ const three = z.tuple([z.number(), z.number(), z.number()]);
 const deviation = z.number().positive();
 
 /** Qwen2VLImageProcessor, with a family's defaults. */
-const processorSchema = ({ patchSize, mergeSize, minPixels, maxPixels, mean, std }: Preprocessing) =>
+const processorSchema = ({ processors, patchSize, mergeSize, minPixels, maxPixels, mean, std }: Preprocessing) =>
   z.object({
+    image_processor_type: z.enum(processors).nullish(),
     min_pixels: count(limits.pixels).nullish(),
     max_pixels: z.int().positive().nullish(),
     size: z
@@ -57,8 +58,8 @@ const processorSchema = ({ patchSize, mergeSize, minPixels, maxPixels, mean, std
 type Settings = z.infer<ReturnType<typeof processorSchema>>;
 
 /**
- * The image processor that a checkpoint's processor_config.json (its `image_processor`) or preprocessor_config.json describes; of both, as in transformers,
- * the first.
+ * The image processor that a checkpoint's processor_config.json (its `image_processor`) or preprocessor_config.json
+ * describes; of both, as in transformers, the first.
  * @throws ConfigError for settings that the family's network cannot represent
  */
 export async function loadImageProcessor(
@@ -97,7 +98,10 @@ export async function loadImageProcessor(
   };
 }
 
-/** The value of every byte in one channel, rounded to float32 where torchvision rounds: rescaling is part of mean and deviation where both are asked for. */
+/**
+ * The value of every byte in one channel, rounded to float32 where torchvision rounds: rescaling is part of mean and
+ * deviation where both are asked for.
+ */
 function normalised(settings: Settings, channel: number): Float32Array {
   const { fround } = Math;
   const { do_rescale, do_normalize, rescale_factor, image_mean, image_std } = settings;

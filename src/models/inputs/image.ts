@@ -5,10 +5,11 @@ import type { ImageSource, RawImage } from "../../types";
 import { hasTransparentColour } from "./transparent-colour";
 
 /**
- * Decodes an image to 8-bit RGB as transformers' `load_image` and image processor do: turned upright by its orientation tag, then Pillow's
- * `convert("RGB")`, which drops alpha (it does not blend), cuts 16-bit grey at 255 and heeds no colour profile; the one transparent colour of a
- * GIF or PNG becomes white. Of an animation, the first frame. Not as Pillow: AVIF with halved chroma (2.4 of 255 apart in the mean), TIFF in uncompressed YCbCr,
- * 16-bit PNG with one transparent colour, and a GIF whose first frame does not fill it.
+ * Decodes an image to 8-bit RGB as transformers' `load_image` and image processor do: turned upright by its orientation
+ * tag, then Pillow's `convert("RGB")`, which drops alpha (it does not blend), cuts 16-bit grey at 255 and heeds no
+ * colour profile; the one transparent colour of a GIF or PNG becomes white. Of an animation, the first frame. Not as
+ * Pillow: AVIF with halved chroma (2.4 of 255 apart in the mean), TIFF in uncompressed YCbCr, 16-bit PNG with one
+ * transparent colour, and a GIF whose first frame does not fill it.
  *
  * However many are asked for, images under way have at most `defaultMaxPixels` pixels together, or there is only one.
  *

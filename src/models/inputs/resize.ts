@@ -1,9 +1,10 @@
 import type { RawImage } from "../../types";
 
 /**
- * Bicubic resampling with antialiasing, to the bit as torchvision 0.29 does it on bytes: one pass along rows, then one along columns, each with weights
- * of 16 bits and rounded to a byte. transformers' `AutoProcessor`, and so TRL, resizes with it. PyTorch's three CPU kernels (plain, AVX2, AVX-512)
- * give the same bytes. Pillow has weights of 22 bits, and since version 13 takes columns first where that is cheaper.
+ * Bicubic resampling with antialiasing, to the bit as torchvision 0.29 does it on bytes: one pass along rows, then one
+ * along columns, each with weights of 16 bits and rounded to a byte. transformers' `AutoProcessor`, and so TRL, resizes
+ * with it. PyTorch's three CPU kernels (plain, AVX2, AVX-512) give the same bytes. Pillow has weights of 22 bits, and
+ * since version 13 takes columns first where that is cheaper.
  */
 export function resizeBicubic(image: RawImage, newWidth: number, newHeight: number): RawImage {
   return resizeColumns(resizeRows(image, newWidth), newHeight);
@@ -52,7 +53,10 @@ function addRow(sums: Int32Array, row: Uint8Array, weight: number): void {
   for (let i = 0; i < row.length; i++) sums[i]! += Math.imul(row[i]!, weight);
 }
 
-/** The filter of every output pixel, in the finest fixed point in which the largest weight still fits into 16 bits; at most 22 bits are used. */
+/**
+ * The filter of every output pixel, in the finest fixed point in which the largest weight still fits into 16 bits; at
+ * most 22 bits are used.
+ */
 function filtersOf(size: number, newSize: number) {
   const exact = Array.from({ length: newSize }, (_, x) => filterAt(x, size, newSize));
   const largest = exact.reduce((most, { weights }) => weights.reduce((a, b) => Math.max(a, b), most), 0);

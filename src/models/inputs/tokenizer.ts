@@ -6,6 +6,7 @@ import { excerpt, shown } from "../../options/display";
 import type { Prompt } from "../../types";
 import { exists, readJson } from "../files/directory";
 import type { Architecture } from "../parts/architecture";
+import type { SpecialTokens } from "../parts/config";
 import { withOrderedMarks } from "./tokenizing/marks";
 import { runJob } from "./tokenizing/sandbox";
 
@@ -42,57 +43,10 @@ export async function loadTokenizer(
   const chat_template = (await chatTemplateFile(dir)) ?? templateWithPictures(ownTemplate) ?? chatTemplate;
   if (!added.some(({ id }) => id === tokens.image))
     throw new DataError(`${dir}: config.json has image_token_id ${tokens.image}, which tokenizer.json does not define`);
-  const reserved: number[] = [
-    tokens.image,
-    tokens.video,
-    tokens.visionStart,
-    tokens.visionEnd,
-    ...tokens.eos,
-    tokens.pad,
-  ];
-  const specials = new Set(
-    added.filter(({ id, special }) => special || reserved.includes(id)).map(({ content }) => content),
-  );
-
-  const key = opened++;
-  const unusable = `${dir}: tokenizer.json cannot be used`;
-  const open = () =>
-    void runJob(
-      unusable,
-      { job: "open", key, json, settings, template: chat_template },
-      json.length + settings.length,
-      () => {},
-      jobMs,
-    );
-  open();
-
-  /** @throws DataError for what is no token */
-  const checked = (ids: number[]): number[] => {
-    const bad = ids.findIndex((id) => !(Number.isInteger(id) && id >= 0 && id < text.vocabSize));
-    if (bad >= 0)
-      throw new DataError(`${unusable}: expected tokens from 0 to ${text.vocabSize - 1}, got ${shown(ids[bad])}`);
-    return ids;
-  };
-  const encode = (texts: string, seam: string) =>
-    checked(runJob(unusable, { job: "encode", key, pieces: texts.split(seam) }, texts.length, open, jobMs) as number[]);
-  const decodeAll = (rows: readonly (readonly number[])[]): string[] => {
-    // transformers.js refuses to decode nothing.
-    const some = rows.filter((ids) => ids.length > 0);
-    const length = some.reduce((sum, ids) => sum + ids.length, 0);
-    const texts =
-      length > 0 ? (runJob(unusable, { job: "decode", key, rows: some }, length, open, jobMs) as string[]) : [];
-    let next = 0;
-    return rows.map((ids) => (ids.length > 0 ? texts[next++]! : ""));
-  };
-  const chatTokens = remembered((chat: string, seam: string) => {
-    const job = { job: "prompt", key, chat: JSON.parse(chat) as object[], seam } as const;
-    const problem = `${dir}: the chat template or the tokenizer cannot be used`;
-    return checked(runJob(problem, job, chat.length + chat_template.length, open, jobMs) as number[]);
-  });
+  const specials = specialTexts(added, tokens);
+  const sources = { json, settings, template: chat_template };
+  const { encode, decodeAll, chatTokens } = openTokenizer(dir, sources, text.vocabSize, jobMs);
   const prepared = (text: string) => (normalises ? withOrderedMarks(text) : text);
-  if (encode("a", "\n").length === 0)
-    throw new DataError(`${unusable}: expected a vocabulary with letters, found none`);
-
   return {
     encode(text) {
       const ready = prepared(text);
@@ -102,22 +56,7 @@ export async function loadTokenizer(
     decodeAll,
     decode: (ids) => decodeAll([ids])[0]!,
     encodePrompt(prompt, imageTokens) {
-      const ready = prompt.map(({ role, content }) => ({
-        role,
-        parts: content.map((part) => (part.type === "text" ? prepared(part.text) : undefined)),
-      }));
-      const seam = seamFor(ready.flatMap(({ parts }) => parts.map((part) => part ?? "")).join(""));
-      const chat = ready.map(({ role, parts }) => {
-        const texts = disarm(
-          parts.map((part) => part ?? seam),
-          specials,
-          seam,
-        );
-        const content = parts.map((part, i) =>
-          part === undefined ? { type: "image" } : { type: "text", text: texts[i]! },
-        );
-        return { role, content };
-      });
+      const { chat, seam } = chatOf(prompt, prepared, specials);
       const ids = chatTokens(JSON.stringify(chat), seam);
       if (ids.length === 0)
         throw new DataError(
@@ -128,10 +67,76 @@ export async function loadTokenizer(
         throw new DataError(
           `${dir}: the chat template made places for ${places} pictures, but the prompt has ${imageTokens.length}`,
         );
-      let picture = 0;
-      return ids.flatMap((id) => (id === tokens.image ? Array<number>(imageTokens[picture++]!).fill(id) : [id]));
+      let image = 0;
+      return ids.flatMap((id) => (id === tokens.image ? Array<number>(imageTokens[image++]!).fill(id) : [id]));
     },
   };
+}
+
+/** The texts of special tokens, which must not be read as such inside a prompt. */
+function specialTexts(added: readonly AddedToken[], tokens: SpecialTokens): ReadonlySet<string> {
+  const { image, video, visionStart, visionEnd, eos, pad } = tokens;
+  const reserved = new Set([image, video, visionStart, visionEnd, ...eos, pad]);
+  return new Set(added.filter(({ id, special }) => special || reserved.has(id)).map(({ content }) => content));
+}
+
+/** The tokenizer in its process, opened there again if that process ends. */
+function openTokenizer(
+  dir: string,
+  sources: { readonly json: string; readonly settings: string; readonly template: string },
+  vocabSize: number,
+  jobMs?: number,
+) {
+  const key = opened++;
+  const unusable = `${dir}: tokenizer.json cannot be used`;
+  const size = sources.json.length + sources.settings.length;
+  const open = () => void runJob(unusable, { job: "open", key, ...sources }, size, () => {}, jobMs);
+  open();
+
+  /** @throws DataError for an id outside the vocabulary */
+  const checked = (ids: number[]): number[] => {
+    const bad = ids.findIndex((id) => !(Number.isInteger(id) && id >= 0 && id < vocabSize));
+    if (bad >= 0)
+      throw new DataError(`${unusable}: expected tokens from 0 to ${vocabSize - 1}, got ${shown(ids[bad])}`);
+    return ids;
+  };
+  const encode = (texts: string, seam: string) =>
+    checked(runJob(unusable, { job: "encode", key, pieces: texts.split(seam) }, texts.length, open, jobMs) as number[]);
+  const decodeAll = (rows: readonly (readonly number[])[]): string[] => {
+    // transformers.js refuses to decode an empty list.
+    const some = rows.filter((ids) => ids.length > 0);
+    const length = some.reduce((sum, ids) => sum + ids.length, 0);
+    const texts =
+      length > 0 ? (runJob(unusable, { job: "decode", key, rows: some }, length, open, jobMs) as string[]) : [];
+    let next = 0;
+    return rows.map((ids) => (ids.length > 0 ? texts[next++]! : ""));
+  };
+  const chatTokens = remembered((chat: string, seam: string) => {
+    const job = { job: "prompt", key, chat: JSON.parse(chat) as object[], seam } as const;
+    const problem = `${dir}: the chat template or the tokenizer cannot be used`;
+    return checked(runJob(problem, job, chat.length + sources.template.length, open, jobMs) as number[]);
+  });
+  if (encode("a", "\n").length === 0)
+    throw new DataError(`${unusable}: expected a vocabulary with letters, found none`);
+  return { encode, decodeAll, chatTokens };
+}
+
+/** A prompt as chat templates take it, cut at `seam` inside every special token that its texts spell. */
+function chatOf(prompt: Prompt, prepared: (text: string) => string, specials: ReadonlySet<string>) {
+  const ready = prompt.map(({ role, content }) => ({
+    role,
+    parts: content.map((part) => (part.type === "text" ? prepared(part.text) : undefined)),
+  }));
+  const seam = seamFor(ready.flatMap(({ parts }) => parts.map((part) => part ?? "")).join(""));
+  const chat = ready.map(({ role, parts }) => {
+    const whole = parts.map((part) => part ?? seam);
+    const texts = disarm(whole, specials, seam);
+    const content = parts.map((part, i) =>
+      part === undefined ? { type: "image" } : { type: "text", text: texts[i]! },
+    );
+    return { role, content };
+  });
+  return { chat, seam };
 }
 
 /** Chats that are not encoded anew: a prompt is sampled from and trained on, once for each of its completions. */

@@ -29,7 +29,8 @@ export interface Family {
 /**
  * The network of one checkpoint: a family with its configuration. The engine knows nothing else about a model.
  *
- * Every weight is asked for by its canonical name and its shape, so that the list of a checkpoint's tensors follows from building the network.
+ * Every weight is asked for by its canonical name and its shape, so that the list of a checkpoint's tensors follows
+ * from building the network.
  */
 export interface Architecture {
   readonly modelType: string;
@@ -58,8 +59,9 @@ export interface Architecture {
   /** The inputs of `vision` besides patches, for one image of this grid. Shapes depend on the grid alone. */
   visionTables(grid: Grid): Readonly<Record<string, Tensor>>;
   /**
-   * Image features of images of one grid, each [images · merged patches, hiddenSize]. The first replaces the embeddings of image tokens; feature
-   * k + 1 is added to the output of text layer k at the places of image tokens (Qwen3-VL's deepstack).
+   * Image features of images of one grid, each [images · merged patches, hiddenSize]. The first replaces the embeddings
+   * of image tokens; feature k + 1 is added to the output of text layer k at the places of image tokens (Qwen3-VL's
+   * deepstack).
    * @param patches [images · patches, inChannels · temporalPatchSize · patchSize²]
    * @param tables those of `visionTables`, stacked: [images, ...shape]
    */

@@ -32,7 +32,10 @@ export interface Projected {
   readonly v: Value;
 }
 
-/** Which places of a batch attend to which: attended [n, heads · d], and the keys and values that others can attend to afterwards. */
+/**
+ * Which places of a batch attend to which: attended [n, heads · d], and the keys and values that others can attend to
+ * afterwards.
+ */
 export type Attention = (layer: number, projected: Projected) => KeyValues & { readonly attended: Value };
 
 /** Rows of places that attend to places of their own row. */
@@ -43,7 +46,8 @@ export interface AttendingRows extends RotaryTables {
 
 /**
  * Every place is one of a row's, n = batch · time.
- * @param past each layer's keys and values so far, [batch, kvHeads, past, headDim]; given back with the new ones appended
+ * @param past each layer's keys and values so far, [batch, kvHeads, past, headDim]; given back with the new ones
+ * appended
  */
 export const attentionInRows =
   (g: Graph, config: VlmConfig, rows: AttendingRows, past?: readonly KeyValues[]): Attention =>
@@ -51,8 +55,8 @@ export const attentionInRows =
     attend(g, config, rows, projected, past?.[layer]);
 
 /**
- * The first places are those of prefixes, the others those of rows that each go on from one of them: n = prefixes · their time + batch · time. A
- * prefix is computed once, however many rows begin with it.
+ * The first places are those of prefixes, the others those of rows that each go on from one of them: n = prefixes ·
+ * their time + batch · time. A prefix is computed once, however many rows begin with it.
  * @param prefixOf [batch] int64
  * Source: Prefix Grouper, arXiv 2506.05433.
  */
@@ -96,8 +100,8 @@ function attend(
 }
 
 /**
- * softmax(q·kᵀ/√d + bias)·v, where `heads / kvHeads` query heads share a key head: their rows are stacked, so nothing is repeated.
- * q [batch, heads, time, d]; k, v [batch, kvHeads, span, d].
+ * softmax(q·kᵀ/√d + bias)·v, where `heads / kvHeads` query heads share a key head: their rows are stacked, so nothing
+ * is repeated. q [batch, heads, time, d]; k, v [batch, kvHeads, span, d].
  */
 function groupedAttention(g: Graph, q: Value, keys: Value, values: Value, bias: Value): Value {
   const [batch, heads, time, headDim] = q.shape as readonly number[] as [number, number, number, number];

@@ -26,7 +26,9 @@ export interface DecoderKind {
   readonly attentionBias: boolean;
   /** Whether each head of queries and keys is normalized before rotation. */
   readonly queryKeyNorms: boolean;
-  /** Whether the frequencies of time, height and width alternate (t h w t h w … t t), instead of lying in three blocks. */
+  /**
+   * Whether the frequencies of time, height and width alternate (t h w t h w … t t), instead of lying in three blocks.
+   */
   readonly interleavedSections: boolean;
 }
 
@@ -51,7 +53,8 @@ export function decoder(config: DecoderConfig, kind: DecoderKind): Decoder {
 export function frequencyAxes(sections: readonly [number, number, number], interleaved: boolean): readonly number[] {
   if (!interleaved) return sections.flatMap((size, axis) => Array<number>(size).fill(axis));
   const half = sections[0] + sections[1] + sections[2];
-  // Of each three frequencies the second is height's and the third width's, as long as their sections last; time has the rest.
+  // Of each three frequencies the second is height's and the third width's, as long as their sections last; time has
+  // the rest.
   return Array.from({ length: half }, (_, k) => (k % 3 !== 0 && k < 3 * sections[k % 3]! ? k % 3 : 0));
 }
 

@@ -8,8 +8,8 @@ export interface Weights {
   /** Rows of a float32 matrix, as nodes of `g`: the indices may belong to a Loop's body. */
   rows(g: Graph, name: string, shape: readonly number[], indices: Value): Value;
   /**
-   * x·Wᵀ (+ bias) (+ residual) with a linear layer's matrix W [outputs, inputs], as nodes of `g`: x [n, inputs] → [n, outputs]; bias [outputs],
-   * residual [n, outputs].
+   * x·Wᵀ (+ bias) (+ residual) with a linear layer's matrix W [outputs, inputs], as nodes of `g`: x [n, inputs] → [n,
+   * outputs]; bias [outputs], residual [n, outputs].
    */
   product(g: Graph, module: string, x: Value, outputs: number, added?: Added): Value;
   /** The addition of LoRA to a linear layer, if it has one: A [rank, inputs], B [outputs, rank]. */

@@ -1,4 +1,7 @@
-/** The canonical names of all families: the vision tower is `visual.`, the language model `model.`, an untied head `lm_head`. */
+/**
+ * The canonical names of all families: the vision tower is `visual.`, the language model `model.`, an untied head
+ * `lm_head`.
+ */
 export const names = {
   visionPrefix: "visual.",
   languagePrefix: "model.",
@@ -6,8 +9,9 @@ export const names = {
   untiedHead: "lm_head",
 
   /**
-   * transformers 4.52 and later nest the two towers under `model.`; Qwen's own files do not. Wrappers of a saved model (DataParallel, DeepSpeed,
-   * torch.compile, FSDP, a second `model.`) put their names in front, and PEFT puts some in between.
+   * transformers 4.52 and later nest the two towers under `model.`; Qwen's own files do not. Wrappers of a saved model
+   * (DataParallel, DeepSpeed, torch.compile, FSDP, a second `model.`) put their names in front, and PEFT puts some in
+   * between.
    */
   canonicalName(stored: string): string {
     const name = stored

@@ -27,7 +27,8 @@ export function embedInputs(
 
 /**
  * The language model's layers: x [n, hiddenSize] → the same, before the final norm.
- * @param read [m] int64: the places that are asked for, [m, hiddenSize] then; the last layer does what follows its attention for them alone
+ * @param read [m] int64: the places that are asked for, [m, hiddenSize] then; the last layer does what follows its
+ * attention for them alone
  * @returns also each layer's keys and values, and the layers one by one, as parts that can be computed again
  */
 export function languageModel(
@@ -64,7 +65,10 @@ function injectedAt(g: Graph, feature: Value, source: Value, places: number, wan
   return gather(g, all, wanted ? gather(g, source, wanted) : source);
 }
 
-/** Logits [n, vocabulary], divided by a temperature, of hidden states [n, hiddenSize]: compute them only for rows that need them. */
+/**
+ * Logits [n, vocabulary], divided by a temperature, of hidden states [n, hiddenSize]: compute them only for rows that
+ * need them.
+ */
 export function languageHead(
   g: Graph,
   weights: Weights,

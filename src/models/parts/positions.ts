@@ -13,8 +13,8 @@ export interface RopePositions {
 }
 
 /**
- * Multimodal positions (Qwen2-VL, §2.1): text advances all three together; a picture's tokens have their own (frame, row, column), and the
- * text after it goes on from the largest.
+ * Multimodal positions (Qwen2-VL, §2.1): text advances all three together; a picture's tokens have their own (frame,
+ * row, column), and the text after it goes on from the largest.
  * @param promptLength tokens from here on are the model's own words, image tokens too (all are the prompt's)
  * @throws ShapeError when the prompt's image tokens are not those of the grids
  */
@@ -74,7 +74,10 @@ export function mropeTables(
   return tables(t.length, headDim / 2, (i, k) => along[k]![i]! * frequencies[k]!);
 }
 
-/** Tables of a vision tower, [patches, headDim / 2], rows then columns, in the processor's order: the patches of a merge block lie together. */
+/**
+ * Tables of a vision tower, [patches, headDim / 2], rows then columns, in the processor's order: the patches of a merge
+ * block lie together.
+ */
 export function visionRotaryTables([frames, rows, columns]: Grid, headDim: number, mergeSize: number): HalfTables {
   const half = headDim / 2;
   const quarter = half / 2;

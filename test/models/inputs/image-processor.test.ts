@@ -174,6 +174,14 @@ describe("an image processor's settings", () => {
     expect(small.process(await loadImage(imagePath("wide.png"))).grid).toEqual([1, 2, 6]);
   });
 
+  it("are refused when they belong to another image processor", async () => {
+    await expect(edited({ image_processor_type: "CLIPImageProcessor" })).rejects.toThrow(
+      /image_processor_type: .*Qwen2VLImageProcessor.*found "CLIPImageProcessor"/,
+    );
+    for (const image_processor_type of [null, "Qwen2VLImageProcessorFast"])
+      expect(await edited({ image_processor_type })).toBeDefined();
+  });
+
   it.each(reference.settings)("give transformers' pixel values, bit for bit: $settings", async (recorded) => {
     const other = await edited(recorded.settings);
     expect(sha256(other.process(await loadImage(imagePath("wide.png"))).pixelValues)).toBe(recorded.pixelValuesSha256);

@@ -1,6 +1,6 @@
 /**
- * The same text with long runs of combining marks in canonical order. Unicode normalisation puts them in that order anyway, in a time that grows with the square of a
- * run's length where they are in another.
+ * The same text with long runs of combining marks in canonical order. Unicode normalisation puts them in that order
+ * anyway, in a time that grows with the square of a run's length where they are in another.
  */
 export const withOrderedMarks = (text: string): string => text.replace(longRun, ordered);
 

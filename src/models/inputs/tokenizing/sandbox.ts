@@ -12,7 +12,10 @@ const killAfter = 3;
 /** The process's heap, in MB: a vocabulary of 150 000 tokens takes 150. */
 const heapMb = 1024;
 
-/** A request to the process. `key` names a tokenizer that was opened. Files go as text: JSON may be too deep to be copied from thread to thread. */
+/**
+ * A request to the process. `key` names a tokenizer that was opened. Files go as text: JSON may be too deep to be
+ * copied from thread to thread.
+ */
 export type Job =
   | {
       readonly job: "open";
@@ -47,9 +50,10 @@ interface Thread {
 let thread: Thread | undefined;
 
 /**
- * Does a job with somebody else's tokenizer or template, in a process of its own: a loop without end is stopped, and memory without bound ends that process and
- * not this one. (A thread cannot do it: V8 ends the whole process when a thread asks for too large an array.) This thread waits meanwhile, about a fifth of a millisecond
- * longer than the job takes.
+ * Does a job with somebody else's tokenizer or template, in a process of its own: a loop without end is stopped, and
+ * memory without bound ends that process and not this one. (A thread cannot do it: V8 ends the whole process when a
+ * thread asks for too large an array.) This thread waits meanwhile, about a fifth of a millisecond longer than the job
+ * takes.
  * @param problem what an error says first: which file of whose
  * @param letters how many letters the job reads
  * @param reopen opens the tokenizer again, where its process was ended
