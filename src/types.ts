@@ -145,8 +145,10 @@ export interface MemoryEstimate {
   readonly logits: number;
   /** Node and native code. */
   readonly runtime: number;
+  /** Compiled graphs that are kept for prompts of other lengths, at most; `checkMemory` counts them. */
+  readonly graphs?: number;
   /** The sum. */
   readonly total: number;
-  /** What the machine has, or the container where that has less. */
+  /** What the machine has, or the container if it has less. */
   readonly available: number;
 }

@@ -183,9 +183,9 @@ export async function checkMemory(
   const { tokens, images } = await model.encodePrompt(work.prompt);
   const grids = images.map(({ grid }) => grid);
   const foreseen = foresee(policy, work, { tokens: tokens.length, grids }, sideBySide);
-  const kept =
+  const graphs =
     keptCopies(sideBySide.sampled ?? policy, 2) + (sideBySide.rowsAtOnce === undefined ? 0 : keptCopies(policy, 1));
-  const estimate = { ...foreseen, weights: foreseen.weights + kept, total: foreseen.total + kept };
+  const estimate = { ...foreseen, graphs, total: foreseen.total + graphs };
   const { total, available, ...parts } = estimate;
   if (total / 1.25 <= available) return estimate;
   const list = Object.entries(parts).map(([name, bytes]) => `${name} ${gigabytes(bytes)}`);
