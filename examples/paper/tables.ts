@@ -47,7 +47,7 @@ export const tables: readonly Table[] = [
   },
   {
     number: 3,
-    title: "Where the cots come from",
+    title: "Sources of the cots",
     columns: complex,
     rows: [
       { label: "Base-Model-CoT", arm: { ...rise, cots: "base" } },
