@@ -83,7 +83,7 @@ describe("a model directory is refused", () => {
 
   it.each([
     ["llama", '"llama"'],
-    ["qwen2_5_vl", '"qwen2_5_vl"'],
+    ["qwen3_vl_moe", '"qwen3_vl_moe"'],
   ])("of another architecture: %s", async (type, found) => {
     const { path, opening } = await damaged("config.json", async (file) => {
       const config = JSON.parse(await readFile(file, "utf8"));
@@ -93,7 +93,7 @@ describe("a model directory is refused", () => {
       opening,
       ConfigError,
       `${path}: not a configuration`,
-      'model_type: expected "qwen2_vl"',
+      'model_type: expected "qwen2_vl" or "qwen2_5_vl" or "qwen3_vl"',
       `found ${found}`,
     );
   });

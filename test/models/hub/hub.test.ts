@@ -171,7 +171,7 @@ describe("a model of the hub", () => {
   it("that this network cannot represent is refused before its weights are loaded", async () => {
     hub.files = new Map(checkpoint).set("config.json", Buffer.from('{"model_type": "llama"}'));
     const opening = onnxBackend({ model: id, device: "cpu", onDownload: () => {} });
-    await refuses(opening, ConfigError, 'model_type: expected "qwen2_vl"; found "llama"');
+    await refuses(opening, ConfigError, 'model_type: expected "qwen2_vl" or "qwen2_5_vl" or "qwen3_vl"; found "llama"');
     expect(requestsFor("model.safetensors")).toEqual([]);
   });
 

@@ -64,7 +64,11 @@ export async function replay(dir: string, way: Way): Promise<Divergence> {
   ];
   const scratch = await mkdtemp(join(tmpdir(), "rise-replay-"));
   try {
-    const schedule = cosineSchedule({ ...settings, learningRate: plan.learningRate });
+    const schedule = cosineSchedule({
+      learningRate: plan.learningRate,
+      warmupSteps: settings.warmupSteps,
+      totalSteps: settings.totalSteps,
+    });
     const updates: Readonly<Record<Way, Update>> = {
       sft: supervised(trainer, settings),
       grpo: onPolicy(trainer, settings),
