@@ -1,6 +1,7 @@
 import { open, readFile, stat } from "node:fs/promises";
 import { DataError } from "../errors";
 import type { ImageSource } from "../types";
+import { hasTooManyScans, mostScans } from "./jpeg-scans";
 import { type FileKind, fileKind, kindBytes } from "./kind";
 
 /** Pixels of the largest image that is read unless an option says otherwise, 134 million: a camera's 100 megapixels fit, and take 0.4 GB as RGB. */
@@ -64,7 +65,10 @@ export async function readImageFile(
   if (typeof source === "string") await checkRegular(source, where, maxPixels);
   const bytes = typeof source === "string" ? await readFile(source).catch(unreadable(where)) : source;
   checkBytes(bytes.length, where, maxPixels);
-  return { ...(await headerOf(bytes, bytes, where, maxPixels)), bytes };
+  const header = await headerOf(bytes, bytes, where, maxPixels);
+  if (header.metadata.format === "jpeg" && hasTooManyScans(bytes))
+    throw new DataError(`${where}: expected a JPEG image of at most ${mostScans} scans, got more; save it again`);
+  return { ...header, bytes };
 }
 
 /** The error for an image whose header was right and whose pixels are not. */
