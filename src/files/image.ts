@@ -1,6 +1,7 @@
 import { open, readFile, stat } from "node:fs/promises";
 import { DataError } from "../errors";
 import type { ImageSource } from "../types";
+import { hasTooManyScans, mostScans } from "./jpeg-scans";
 import { type FileKind, fileKind, kindBytes } from "./kind";
 
 /**
@@ -68,7 +69,10 @@ export async function readImageFile(
   if (typeof source === "string") await checkRegular(source, where, maxPixels);
   const bytes = typeof source === "string" ? await readFile(source).catch(unreadable(where)) : source;
   checkBytes(bytes.length, where, maxPixels);
-  return { ...(await headerOf(bytes, bytes, where, maxPixels)), bytes };
+  const header = await headerOf(bytes, bytes, where, maxPixels);
+  if (header.metadata.format === "jpeg" && hasTooManyScans(bytes))
+    throw new DataError(`${where}: expected a JPEG image of at most ${mostScans} scans, got more; save it again`);
+  return { ...header, bytes };
 }
 
 /** The error for an image whose header was right and whose pixels are not. */

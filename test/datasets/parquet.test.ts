@@ -1,8 +1,12 @@
+import { ChildProcess } from "node:child_process";
 import { copyFile, readFile, rm, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { gzipSync } from "node:zlib";
+import { parquetWriteBuffer } from "hyparquet-writer";
 import sharp from "sharp";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
+import { openParquet } from "../../src/datasets/formats/parquet-file";
 import { type ParquetOptions, type ParquetRow, parquetDataset, parquetLabels } from "../../src/datasets/parquet";
 import { ConfigError, DataError } from "../../src/errors";
 import { createRng } from "../../src/rng";
@@ -194,6 +198,35 @@ describe("a Parquet file from the Hub", () => {
   });
 });
 
+describe("the process that decodes Parquet", () => {
+  it("ends when a loop over the rows is left in the middle of a row group", async () => {
+    const path = join(folder, "long.parquet");
+    // Three batches of 16 MiB.
+    const data = Array.from({ length: 12 }, (_, i) => new Uint8Array(2 ** 22).fill(i));
+    await writeFile(
+      path,
+      Buffer.from(parquetWriteBuffer({ columnData: [{ name: "image", data, type: "BYTE_ARRAY" }] })),
+    );
+    const ended = vi.spyOn(ChildProcess.prototype, "kill");
+    for await (const { id } of parquetDataset(path, {
+      ...options,
+      example: () => ({ annotation: oneHot(labels, "cat") }),
+    }))
+      if (id === "long.parquet#1") break;
+    expect(ended).toHaveBeenCalledWith("SIGKILL");
+    ended.mockClear();
+    let count = 0;
+    for await (const { image } of parquetDataset(path, {
+      ...options,
+      example: () => ({ annotation: oneHot(labels, "cat") }),
+    }))
+      expect((image as Uint8Array)[0]).toBe(count++);
+    expect(count).toBe(12);
+    expect(ended).not.toHaveBeenCalled();
+    ended.mockRestore();
+  });
+});
+
 describe("a damaged Parquet file", () => {
   const unheard: unknown[] = [];
   const listen = (reason: unknown) => unheard.push(reason);
@@ -240,6 +273,34 @@ describe("a damaged Parquet file", () => {
     }
     await settled();
     expect(unheard).toEqual([]);
+  });
+
+  it("is refused when a run of it claims more values than memory holds", async () => {
+    expect(await read(fixtureAt("long-run.parquet"))).toMatch(
+      // V8 ends the process, or not, as it has compiled the loop.
+      /long-run\.parquet: (row group 0: expected to be decoded in 4096 MiB|expected .* fails with "Invalid array length")/,
+    );
+    expect(await read(fixtureAt("changed-run.parquet"))).toMatch(/expected a readable Parquet file/);
+    expect(await read(fixture)).toMatch(/green\.png, found none/);
+  });
+
+  it("is refused when a run of it never ends", async () => {
+    const { rows, close } = await openParquet(fixtureAt("endless-run.parquet"), 200);
+    await expect(rows().next()).rejects.toThrow(
+      /endless-run\.parquet: row group 0: expected to be decoded in 1 s of processor time, got a decoder that needs more/,
+    );
+    await close();
+  });
+
+  it("is refused when a row takes more than 512 MiB, which the caller never holds", async () => {
+    // Compressed to a few hundred bytes: a row of 300 million letters takes 600 MB as text.
+    const path = join(folder, "large.parquet");
+    const columnData = [{ name: "text", data: ["x".repeat(3e8)], type: "STRING" as const }];
+    const codecs = { GZIP: (bytes: Uint8Array) => new Uint8Array(gzipSync(bytes)) };
+    await writeFile(path, Buffer.from(parquetWriteBuffer({ columnData, codec: "GZIP", compressors: codecs })));
+    const { rows, close } = await openParquet(path);
+    await expect(rows().next()).rejects.toThrow(/row group 0: expected rows of at most 536870912 bytes, got one of/);
+    await close();
   });
 
   it("is a folder, a link to one, or missing", async () => {

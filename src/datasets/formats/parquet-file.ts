@@ -1,96 +1,95 @@
 import { stat } from "node:fs/promises";
-import type { AsyncBuffer, Compressors, FileMetaData } from "hyparquet";
+import { createRequire } from "node:module";
+import { resolve } from "node:path";
 import { DataError } from "../../errors";
+import { type KillableProcess, startKillable } from "../../files/killable-process";
+import { most, parquetJobs } from "./parquet-program";
 
 export interface ParquetFile {
-  readonly metadata: FileMetaData;
-  /** @throws DataError for rows that cannot be read */
-  rows(from: number, to: number): Promise<readonly Record<string, unknown>[]>;
+  /** What Python's `datasets` wrote of its columns, as JSON. */
+  readonly huggingface: string | undefined;
+  /**
+   * The rows in order. The process that decodes them holds one row group, this one a batch of 16 MiB.
+   * @throws DataError for rows that cannot be read
+   */
+  rows(): AsyncGenerator<Readonly<Record<string, unknown>>>;
+  close(): Promise<void>;
 }
 
-/** Bytes of a page once decompressed, and rows of a row group: a writer's defaults are a thousandth of it. */
-const most = { pageBytes: 2 ** 29, groupRows: 2 ** 24 };
+/**
+ * Memory of the process that decodes, and its processor time for a row group: so long, and for each MiB of the file.
+ */
+const limits = { memoryMb: 4096, groupMs: 30_000, mebibyteMs: 1000 };
+
+/** A process that has closed its file waits for the next one: to start one takes a tenth of a second. */
+let idle: KillableProcess | undefined;
 
 /**
  * Opens a Parquet file. Pages may be plain, Snappy, GZIP, Brotli, LZ4 or ZSTD.
- * @throws DataError for a file that is not Parquet, and for sizes that the file cannot have
+ *
+ * Another process decodes it: the sizes, counts and lengths of runs that a file claims are believed by the decoder, and
+ * could end or hang this one.
+ * @param groupMs processor time for a row group, beside what the file's size adds
+ * @throws DataError for a file that is not Parquet, for sizes that the file cannot have, and for one that takes too
+ * much time or memory
  */
-export async function openParquet(path: string): Promise<ParquetFile> {
-  const { asyncBufferFromFile, parquetMetadataAsync, parquetReadObjects } = await import("hyparquet");
+export async function openParquet(path: string, groupMs = limits.groupMs): Promise<ParquetFile> {
   const entry = await stat(path).catch(() => undefined);
   if (!entry?.isFile()) {
     const got = entry === undefined ? "nothing at that path" : entry.isDirectory() ? "a folder" : "a device or a pipe";
     throw new DataError(`${path}: expected a Parquet file, got ${got}`);
   }
-  const refuse = (cause: unknown): never => {
-    if (cause instanceof DataError) throw cause;
-    const got = cause instanceof Error ? cause.message : String(cause);
-    throw new DataError(`${path}: expected a readable Parquet file, got one that fails with "${got}"`, { cause });
+  const decoder = takeDecoder();
+  const limitMs = Math.min(groupMs + Math.ceil((limits.mebibyteMs * entry.size) / 2 ** 20), 2 ** 31 - 1);
+  /** Whether rows are left in the process. */
+  let isHeld = false;
+  const close = async () => {
+    if (isHeld || !decoder.isAlive()) return decoder.end();
+    const reply = await decoder.ask("close", {}, limitMs);
+    if (idle === undefined && "value" in reply && reply.value === true) idle = decoder;
+    else decoder.end();
   };
-  const file = bounded(await asyncBufferFromFile(path).catch(refuse), path);
-  const metadata = await contained(file, (source) => parquetMetadataAsync(source)).catch(refuse);
-  for (const [i, { num_rows }] of metadata.row_groups.entries())
-    if (!(num_rows >= 0 && num_rows <= most.groupRows))
-      throw new DataError(`${path}: row group ${i}: expected 0 to ${most.groupRows} rows, got ${num_rows}`);
-  const compressors = await loadCompressors(path);
-  return {
-    metadata,
-    rows: (rowStart, rowEnd) =>
-      // Bytes that nobody calls text belong to an image.
-      contained(file, (source) =>
-        parquetReadObjects({ file: source, metadata, compressors, rowStart, rowEnd, utf8: false }),
-      ).catch(refuse),
+  const ask = async <T>(job: string, request: object, where: string): Promise<T> => {
+    const reply = await decoder.ask(job, request, limitMs);
+    if ("value" in reply) return reply.value as T;
+    isHeld = false;
+    if (!("error" in reply)) throw new DataError(`${where}: ${limitPassed[reply.ended](limitMs)}`);
+    if (reply.isRefusal) throw new DataError(`${path}: ${reply.error}`);
+    throw new DataError(`${path}: expected a readable Parquet file, got one that fails with "${reply.error}"`);
   };
-}
-
-/** Refuses places that the file does not have, before memory is set aside for them. */
-function bounded({ byteLength, slice }: AsyncBuffer, path: string): AsyncBuffer {
-  return {
-    byteLength,
-    async slice(start, end = byteLength) {
-      const from = start < 0 ? byteLength + start : start;
-      if (!(from >= 0 && end >= from && end <= byteLength))
-        throw new DataError(`${path}: expected places inside its ${byteLength} bytes, got ${start} to ${end}`);
-      return slice(from, end);
-    },
-  };
-}
-
-/**
- * The one outcome of a call that reads a file. hyparquet starts all columns of a row group; when it refuses one of
- * them, nobody listens to the others, and an error there would end the process. So bytes come, or they never come: a
- * failure to read them is the call's, and after any failure no more are given.
- */
-function contained<T>(file: AsyncBuffer, call: (source: AsyncBuffer) => Promise<T>): Promise<T> {
-  return new Promise((resolve, reject) => {
-    let isOver = false;
-    const fail = (error: unknown) => {
-      isOver = true;
-      reject(error);
-    };
-    const slice = (start: number, end?: number) =>
-      new Promise<ArrayBuffer>((give) => {
-        // A call that fails while it starts its columns has said so before the next turn of the event loop.
-        const later = (bytes: ArrayBuffer) => setImmediate(() => isOver || give(bytes));
-        Promise.resolve(file.slice(start, end)).then(later, fail);
-      });
-    call({ byteLength: file.byteLength, slice }).then(resolve, fail);
+  type Opened = { readonly groups: number; readonly huggingface: string | undefined };
+  const { groups, huggingface } = await ask<Opened>("open", { path: resolve(path) }, path).catch(async (error) => {
+    await close();
+    throw error;
   });
+  async function* rows() {
+    for (let group = 0; group < groups; group++) {
+      type Batch = { readonly batch: readonly Record<string, unknown>[]; readonly isLast: boolean };
+      for (let isFirst = true, isLast = false; !isLast; isFirst = false) {
+        isHeld = true;
+        const read: Batch = await ask<Batch>("rows", { group, isFirst }, `${path}: row group ${group}`);
+        isLast = read.isLast;
+        isHeld = !isLast;
+        yield* read.batch;
+      }
+    }
+  }
+  return { huggingface, rows, close };
 }
 
-async function loadCompressors(path: string): Promise<Compressors> {
-  const { compressors } = await import("hyparquet-compressors");
-  return Object.fromEntries(
-    Object.entries(compressors).map(([codec, decompress]) => [
-      codec,
-      (input: Uint8Array, outputLength: number) => {
-        if (!(outputLength >= 0 && outputLength <= most.pageBytes))
-          throw new DataError(`${path}: expected pages of at most ${most.pageBytes} bytes, got ${outputLength}`);
-        const output = decompress!(input, outputLength);
-        if (output.length !== outputLength)
-          throw new DataError(`${path}: expected a ${codec} page of ${outputLength} bytes, got ${output.length}`);
-        return output;
-      },
-    ]),
-  );
+const limitPassed = {
+  time: (limitMs: number) =>
+    `expected to be decoded in ${Math.ceil(limitMs / 1000)} s of processor time, got a decoder that needs more`,
+  memory: () =>
+    `expected to be decoded in ${limits.memoryMb} MiB of memory, got a decoder that needs more; write smaller row groups`,
+  other: () => "expected to be decoded, got a decoder that ended",
+};
+
+function takeDecoder(): KillableProcess {
+  const kept = idle;
+  idle = undefined;
+  if (kept?.isAlive()) return kept;
+  const { resolve: at } = createRequire(import.meta.url);
+  const args = [at("hyparquet"), at("hyparquet-compressors"), JSON.stringify(most)];
+  return startKillable(parquetJobs, args, limits);
 }

@@ -3,6 +3,7 @@ import { adaptersTarget } from "./adapters";
 import { answersTarget } from "./answers";
 import { checkpointsTarget } from "./checkpoints";
 import { headersTarget } from "./headers";
+import { hubTarget } from "./hub";
 import { imagesTarget } from "./images";
 import { settingsTarget, templatesTarget, tokenizersTarget } from "./models";
 import { repliesTarget } from "./replies";
@@ -18,6 +19,7 @@ export const targets: readonly Target[] = [
   ...tableTargets,
   answersTarget,
   repliesTarget,
+  hubTarget,
   adaptersTarget,
   checkpointsTarget,
 ];

@@ -3,6 +3,7 @@ import { join, sep } from "node:path";
 import { fileURLToPath } from "node:url";
 import { cocoDataset } from "../../../src/datasets/coco";
 import { csvDataset } from "../../../src/datasets/csv";
+import { emotion6, emotion6Labels } from "../../../src/datasets/emotion6";
 import { jsonlDataset } from "../../../src/datasets/jsonl";
 import { reasonSegDataset } from "../../../src/datasets/lisa";
 import { type ParquetRow, parquetDataset, parquetLabels } from "../../../src/datasets/parquet";
@@ -182,4 +183,35 @@ const parquetTarget: Target = {
   },
 };
 
-export const tableTargets: readonly Target[] = [...tables.map(fromText), parquetTarget];
+const emotion6Target: Target = {
+  name: "emotion6",
+  share: 20_000,
+  inTest: 20,
+  async open(folder) {
+    const names = emotion6Labels
+      .slice(0, 6)
+      .flatMap((keyword) => Array.from({ length: 330 }, (_, i) => `${keyword}/${i + 1}.jpg`));
+    for (const keyword of emotion6Labels.slice(0, 6)) await mkdir(join(folder, "images", keyword), { recursive: true });
+    for (const name of names) await writeFile(join(folder, "images", name), "image");
+    const heading = [
+      "[image_filename]",
+      "[valence]",
+      "[arousal]",
+      ...emotion6Labels.map((label) => `[prob. ${label}]`),
+    ];
+    const rows = names.map((name) => `${name}\t2.5\t3.8\t0.133333\t0.7\t0\t0.0666667\t0.1\t0\t0`);
+    const seeds = ["\n", "\r\n"].map((end) => Buffer.from([heading.join("\t"), ...rows].join(end)));
+    return {
+      make: (rng) => ({ file: "ground_truth.txt", bytes: mutated(rng, seeds) }),
+      async read({ bytes }) {
+        await writeFile(join(folder, "ground_truth.txt"), bytes);
+        const { train, test } = await emotion6(folder);
+        return [...train, ...test];
+      },
+      problem: (examples: readonly Example<unknown>[]) =>
+        examples.length === names.length ? problemIn(folder, examples) : `${examples.length} examples`,
+    };
+  },
+};
+
+export const tableTargets: readonly Target[] = [...tables.map(fromText), parquetTarget, emotion6Target];

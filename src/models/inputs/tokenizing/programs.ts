@@ -66,14 +66,15 @@ process.on("message", (request) => process.send({ ...reply(request), id: request
 export const threadProgram = `
 const { parentPort, workerData } = require("node:worker_threads");
 const { spawn } = require("node:child_process");
-const { state, port, arguments: args, env } = workerData;
+const { state, port, start: { command, args, options } } = workerData;
 let child;
 /** The request that waits for its reply: a number, and the timer that ends it. */
 let waiting;
 
 function start() {
+  const started = spawn(command, args, options);
   // Nobody reads what it writes about its end.
-  const started = spawn(process.execPath, args, { env, stdio: ["ignore", "ignore", "ignore", "ipc"], serialization: "advanced", windowsHide: true });
+  started.stderr?.resume();
   started.on("message", answer);
   const end = (reply) => {
     if (child !== started) return;

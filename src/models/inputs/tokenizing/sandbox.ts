@@ -1,6 +1,7 @@
 import { createRequire } from "node:module";
 import { MessageChannel, type MessagePort, receiveMessageOnPort, Worker } from "node:worker_threads";
 import { BackendError, DataError } from "../../../errors";
+import { processStart } from "../../../files/killable-process";
 import { processProgram, threadProgram } from "./programs";
 
 /** Milliseconds that a job may take besides, for each letter that it reads. */
@@ -110,18 +111,10 @@ function start(): Thread {
   const state = new Int32Array(new SharedArrayBuffer(4));
   const { port1, port2 } = new MessageChannel();
   const transformers = createRequire(import.meta.url).resolve("@huggingface/transformers");
-  // Nothing of this process's environment: it may hold keys.
-  const { SystemRoot } = process.env;
-  const env = { ...(SystemRoot !== undefined && { SystemRoot }), ELECTRON_RUN_AS_NODE: "1" };
   const worker = new Worker(threadProgram, {
     eval: true,
     execArgv: [],
-    workerData: {
-      state,
-      port: port2,
-      env,
-      arguments: [`--max-old-space-size=${heapMb}`, "-e", processProgram, transformers],
-    },
+    workerData: { state, port: port2, start: processStart(processProgram, heapMb, [transformers]) },
     transferList: [port2],
   });
   worker.unref();
