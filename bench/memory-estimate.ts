@@ -1,5 +1,5 @@
 /**
- * Claim: what a workload takes is foreseen within a quarter.
+ * Claim: the memory of a workload is foreseen within a third.
  *
  *   npx tsx bench/memory-estimate.ts [MODEL]          two minutes
  *
