@@ -46,8 +46,15 @@ describe("pages", () => {
     expect(hard).toEqual([]);
   });
 
-  it("have together at most 14 000 words in docs", () => {
-    const words = pages.filter((file) => file.startsWith("docs/")).map((file) => textOf(file).split(/\s+/).length);
+  it("have together at most 14 000 words, apart from the table of options that is printed from the specs", () => {
+    const words = pages
+      .filter((file) => file.startsWith("docs/") && file !== "docs/options.md")
+      .map(
+        (file) =>
+          textOf(file)
+            .split(/\s+/)
+            .filter((word) => /[\p{L}\p{N}]/u.test(word)).length,
+      );
     expect(words.reduce((sum, count) => sum + count, 0)).toBeLessThanOrEqual(14_000);
   });
 });
