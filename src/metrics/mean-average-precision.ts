@@ -1,6 +1,6 @@
 import { DataError } from "../errors";
 import { checkArguments } from "../options/arguments";
-import { boxIou } from "../similarity/boxes";
+import { boxesKind, iouOfBoxes } from "../similarity/boxes";
 import type { Box } from "../types";
 import type { Counts } from "./bootstrap";
 import type { Outcome } from "./outcome";
@@ -92,7 +92,12 @@ interface Category {
 
 function prepare(outcomes: readonly Outcome<readonly Box[]>[], thresholds: readonly number[]): readonly Category[] {
   const ofCategory = new Map<string, number[]>();
-  for (const [i, { category = "all" }] of outcomes.entries()) {
+  for (const [i, { category = "all", truth, prediction, crowds = [] }] of outcomes.entries()) {
+    checkArguments(
+      "meanAveragePrecision",
+      { truth, prediction: prediction ?? [], crowds },
+      { truth: boxesKind, prediction: boxesKind, crowds: boxesKind },
+    );
     const members = ofCategory.get(category) ?? [];
     members.push(i);
     ofCategory.set(category, members);
@@ -148,7 +153,7 @@ function detect(
     let best = -1;
     let bestIou = threshold;
     truth.forEach((other, i) => {
-      const iou = taken.has(i) ? -1 : boxIou(other, box);
+      const iou = taken.has(i) ? -1 : iouOfBoxes(other, box);
       if (iou < bestIou) return;
       best = i;
       bestIou = iou;
@@ -161,7 +166,7 @@ function detect(
 
 /** |box ∩ crowd| / |box|.  @throws ConfigError when the boxes are in different spaces */
 function shareInside(box: Box, crowd: Box): number {
-  if (boxIou(box, crowd) === 0) return 0;
+  if (iouOfBoxes(box, crowd) === 0) return 0;
   const width = Math.min(box.x + box.width, crowd.x + crowd.width) - Math.max(box.x, crowd.x);
   const height = Math.min(box.y + box.height, crowd.y + crowd.height) - Math.max(box.y, crowd.y);
   return (width * height) / (box.width * box.height);

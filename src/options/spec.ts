@@ -220,9 +220,17 @@ function pathTo(names: readonly string[], fields: Fields): string | undefined {
 
 function mismatch(name: string, issue: z.core.$ZodIssue, value: unknown): string {
   const { isSecret, methods } = (issue.code === "custom" && issue.params) || {};
-  const got = isSecret === true ? "something else" : shownInstead(value, methods as readonly string[] | undefined);
+  const isText = typeof value === "string" && expectsObject(issue);
+  const shownMethods = methods as readonly string[] | undefined;
+  const got = isSecret === true ? "something else" : isText ? "text" : shownInstead(value, shownMethods);
   return `expected ${name} to be ${issue.message}, got ${got}`;
 }
+
+/** Whether an object belongs here: text in its place may be a key, which no message may show. */
+const expectsObject = (issue: z.core.$ZodIssue): boolean =>
+  /\ban object\b/.test(issue.message) ||
+  (issue.code === "custom" && issue.params?.methods !== undefined) ||
+  (issue.code === "invalid_union" && issue.errors.flat().some(expectsObject));
 
 function shownInstead(value: unknown, methods: readonly string[] | undefined): string {
   if (value === undefined) return "nothing";

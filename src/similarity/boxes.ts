@@ -24,7 +24,7 @@ export function detectionSimilarity(
 ): number {
   checkArguments("detectionSimilarity", { truth, prediction }, { truth: boxesKind, prediction: boxesKind });
   const { denominator } = readOptions("detectionSimilarity", options, similaritySpec);
-  return matchedSimilarity(truth, prediction, iouOf, denominator);
+  return matchedSimilarity(truth, prediction, iouOfBoxes, denominator);
 }
 
 /**
@@ -35,7 +35,7 @@ export function detectionSimilarity(
  */
 export function matchBoxes(truth: readonly Box[], prediction: readonly Box[]): Match[] {
   checkArguments("matchBoxes", { truth, prediction }, { truth: boxesKind, prediction: boxesKind });
-  return matchByIou(truth, prediction, iouOf);
+  return matchByIou(truth, prediction, iouOfBoxes);
 }
 
 /**
@@ -44,10 +44,11 @@ export function matchBoxes(truth: readonly Box[], prediction: readonly Box[]): M
  */
 export function boxIou(a: Box, b: Box): number {
   checkArguments("boxIou", { a, b }, { a: boxKind, b: boxKind });
-  return iouOf(a, b);
+  return iouOfBoxes(a, b);
 }
 
-function iouOf(a: Box, b: Box): number {
+/** `boxIou` of boxes that were checked before: for inner loops. */
+export function iouOfBoxes(a: Box, b: Box): number {
   if (a.space !== b.space) {
     throw new ConfigError(
       `boxes must be in one space to be compared, but these are in "${a.space}" and "${b.space}": use convertBox`,
@@ -100,7 +101,7 @@ const boxKind = fieldsKind({
   width: numberKind,
   height: numberKind,
 });
-const boxesKind = listKind(boxKind);
+export const boxesKind = listKind(boxKind);
 
 /** The option that says what coordinates are measured in. */
 export const boxSpace = () => choice(["unit", "thousand", "pixel"] satisfies [BoxSpace, ...BoxSpace[]]);

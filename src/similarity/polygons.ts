@@ -21,7 +21,7 @@ export function segmentationSimilarity(
 ): number {
   checkArguments("segmentationSimilarity", { truth, prediction }, { truth: polygonsKind, prediction: polygonsKind });
   const { denominator } = readOptions("segmentationSimilarity", options, similaritySpec);
-  return matchedSimilarity(truth, prediction, iouOf, denominator);
+  return matchedSimilarity(truth, prediction, iouOfPolygons, denominator);
 }
 
 /**
@@ -30,13 +30,14 @@ export function segmentationSimilarity(
  */
 export function polygonIou(a: Polygon, b: Polygon): number {
   checkArguments("polygonIou", { a, b }, { a: polygonKind, b: polygonKind });
-  return iouOf(a, b);
+  return iouOfPolygons(a, b);
 }
 
 const polygonKind = fieldsKind({ space: textKind, points: listKind(listKind(numberKind)) });
-const polygonsKind = listKind(polygonKind);
+export const polygonsKind = listKind(polygonKind);
 
-function iouOf(a: Polygon, b: Polygon): number {
+/** `polygonIou` of polygons that were checked before: for inner loops. */
+export function iouOfPolygons(a: Polygon, b: Polygon): number {
   if (a.space !== b.space)
     throw new ConfigError(
       `polygons must be in one space to be compared, but these are in "${a.space}" and "${b.space}"`,

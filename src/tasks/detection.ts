@@ -2,7 +2,8 @@ import { findLeaks } from "../checks/leakage";
 import { DataError } from "../errors";
 import { shown } from "../options/display";
 import { choice, flag, readOptions, type Spec, text } from "../options/spec";
-import { detectionSimilarity } from "../similarity/boxes";
+import { iouOfBoxes } from "../similarity/boxes";
+import { matchedSimilarity } from "../similarity/matching";
 import type { Task } from "../task";
 import type { Box, BoxSpace } from "../types";
 import { type LocatingOptions, locating, locatingSpec } from "./grounding";
@@ -61,7 +62,7 @@ export function detection(options: DetectionOptions = {}): Task<readonly Box[]> 
     ...locating("detection", settings, { form, scale: `${meaning}${scales[space]}`, format }),
     format,
     ...parsing((text) => readBoxes(text, space, single, boxFormat), reading),
-    similarity: (truth, prediction) => detectionSimilarity(truth, prediction, { denominator: similarity }),
+    similarity: (truth, prediction) => matchedSimilarity(truth, prediction, iouOfBoxes, similarity),
     // The target's name is in every prompt, so saying it gives nothing away.
     leaks: (cot, annotation) => findLeaks(cot, { answer: format(annotation) }),
     validate: (boxes, where) => {

@@ -2,7 +2,8 @@ import { findLeaks } from "../checks/leakage";
 import { DataError } from "../errors";
 import { excerpt, shown } from "../options/display";
 import { readOptions, type Spec, text } from "../options/spec";
-import { isSimple, segmentationSimilarity } from "../similarity/polygons";
+import { matchedSimilarity } from "../similarity/matching";
+import { iouOfPolygons, isSimple } from "../similarity/polygons";
 import type { Task } from "../task";
 import type { BoxSpace, Polygon } from "../types";
 import { type LocatingOptions, locating, locatingSpec } from "./grounding";
@@ -41,7 +42,7 @@ export function segmentation(options: SegmentationOptions = {}): Task<readonly P
     ...locating("segmentation", settings, { form, scale: scales[space], format: formatPolygons }),
     format: formatPolygons,
     ...parsing((text) => readPolygons(text, space), reading),
-    similarity: (truth, prediction) => segmentationSimilarity(truth, prediction, { denominator: similarity }),
+    similarity: (truth, prediction) => matchedSimilarity(truth, prediction, iouOfPolygons, similarity),
     // The target's name is in every prompt, so saying it gives nothing away.
     leaks: (cot, annotation) => findLeaks(cot, { answer: formatPolygons(annotation) }),
     validate: (polygons, where) => {
