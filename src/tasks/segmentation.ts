@@ -12,10 +12,10 @@ import { parsing, type Reading, readingOption } from "./text/lenient";
 import { formatPolygons, MAX_CORNERS, readPolygons } from "./text/polygon-text";
 
 export interface SegmentationOptions extends LocatingOptions {
-  /** `"segmentation"`. */
+  /** The task's name (`"segmentation"`). */
   readonly name?: string;
   /**
-   * Whether an answer that is not quite as asked is read, with what was repaired in the rollouts, or does not parse
+   * Whether an answer that is not quite as asked is read, its repairs noted in the rollouts, or does not parse
    * ("lenient").
    */
   readonly reading?: Reading;
@@ -28,10 +28,11 @@ export const segmentationSpec = {
 } satisfies Spec<SegmentationOptions>;
 
 /**
- * Annotations that are outlines, simple polygons without holes, written `[[[x, y], [x, y], [x, y], …], …]`.
+ * A task whose annotations are outlines: simple polygons without holes, written `[[[x, y], [x, y], [x, y], …], …]`.
  *
- * @throws ConfigError for an empty target, placeholders that do not fit, and a space, denominator or reading that there
- * is not
+ * @throws ConfigError for an empty target, placeholders that do not fit, and an unknown space, denominator or reading
+ * @example
+ * segmentation({ target: "mug" }).parse("[[[0, 0], [10, 0], [0, 10]]]");
  */
 export function segmentation(options: SegmentationOptions = {}): Task<readonly Polygon[]> {
   const settings = readOptions("segmentation", options, segmentationSpec);
@@ -74,7 +75,7 @@ function validateShape(polygon: Polygon, space: BoxSpace, where: string): void {
   validatePoints(polygon.points, where);
 }
 
-/** From a file, they may be anything. */
+/** Checks points that come from a file and may be anything. */
 function validatePoints(points: readonly unknown[], where: string): void {
   const at = points.findIndex((point) => !(isNumbers(point) && point.length === 2));
   if (at < 0) return;
