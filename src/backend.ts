@@ -14,21 +14,21 @@ export interface VlmBackend {
     /** The same seed gives the same completions. */
     readonly reproducible: boolean;
   };
-  /** Tells apart policies of one name: a digest of the weights that training changes. Absent if nothing does. */
+  /** A digest of the weights that training changes, to tell apart policies of one name. Absent if nothing changes. */
   weightsDigest?(): string;
   /**
-   * Tells apart models whatever they are called: a digest of what training does not change (weights, configuration,
-   * tokenizer, image processor). A run only resumes with the model it began with. Absent if it cannot be known, as for
-   * a server; then the `name` decides.
+   * A digest of what training does not change (weights, configuration, tokenizer, image processor), to tell apart
+   * models whatever their names. A run only resumes with the model it began with. Absent if unknown, as for a server;
+   * then the `name` decides.
    */
   modelDigest?(): Promise<string>;
   /** `count` completions for each prompt, in the order of the prompts. */
   generate(prompts: readonly Prompt[], options: GenerateOptions): Promise<readonly (readonly Completion[])[]>;
-  /** Tokens of each prompt, its images included, and the most that a prompt and its completion may have together. */
+  /** Counts each prompt's tokens, images included; `limit` is the most that a prompt and its completion may have. */
   countTokens?(prompts: readonly Prompt[]): Promise<{ readonly tokens: readonly number[]; readonly limit: number }>;
   /** Decodes an image as `generate` would and forgets it. @throws DataError naming an image that cannot be read */
   checkImage?(image: ImageSource): Promise<void>;
-  /** What generating these will take. @throws ConfigError when there is less, with the numbers and what to change */
+  /** Estimates the memory that generating takes. @throws ConfigError when there is less: the numbers, what to change */
   checkMemory?(work: Workload): Promise<MemoryEstimate>;
   dispose(): Promise<void>;
 }

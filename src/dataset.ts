@@ -1,12 +1,12 @@
 import type { Example } from "./types";
 
-/** Examples in a fixed order. Pictures are named or held, not decoded. */
+/** Examples in a fixed order. Images are named or held, not decoded. */
 export type Dataset<A> = readonly Example<A>[];
 
 /**
  * Examples of a file: `await` it for all of them, or `for await` it for one after the other, which holds one at a time.
  *
- * Awaiting makes sure that every id is there once; iterating remembers no ids.
+ * Awaiting refuses an id that occurs twice; iterating remembers no ids.
  */
 export interface ExampleStream<A> extends AsyncIterable<Example<A>>, PromiseLike<Dataset<A>> {}
 
@@ -14,11 +14,11 @@ export interface ExampleStream<A> extends AsyncIterable<Example<A>>, PromiseLike
 export interface Splits<A> {
   readonly train: Dataset<A>;
   readonly test: Dataset<A>;
-  /** What of the original is in neither, and why, apart from what was not drawn. */
+  /** Parts of the original that are in neither, and why; examples that were merely not drawn are not listed. */
   readonly omissions: readonly Omission[];
 }
 
-/** Something of the original that no example was made of. */
+/** A part of the original that did not become an example. */
 export interface Omission {
   /** The file, and the place in it. */
   readonly where: string;

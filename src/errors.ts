@@ -9,7 +9,7 @@ export class RiseError extends Error {
   }
 }
 
-/** Characters of a message, whatever the file that it quotes has in it. */
+/** The most characters that a message may have: it may quote a file. */
 const longest = 10_000;
 
 function cut(message: string): string {
@@ -39,8 +39,8 @@ export class UnsupportedOpError extends RiseError {
 }
 
 /**
- * The reach of a backend's failure: `"prompt"`, which fails again whenever it is tried; `"moment"`, so that a later try
- * may succeed; `"backend"`, which fails for every prompt: a wrong key, an unknown model, a server that is down.
+ * The reach of a backend's failure: `"prompt"`: this prompt fails on every try; `"moment"`: a later try may succeed;
+ * `"backend"`: every prompt fails, because of a wrong key, an unknown model, a server that is down.
  */
 export type FailureScope = "prompt" | "moment" | "backend";
 
@@ -75,8 +75,7 @@ export class CheckpointError extends RiseError {
 }
 
 /**
- * Whether an error says that one prompt failed, and not the call, the model or the program: other prompts are worth a
- * try.
+ * Whether an error concerns one prompt, and not the call, the model or the program: other prompts are worth a try.
  */
 export function concernsOnePrompt(error: unknown): error is Error {
   if (error instanceof BackendError) return error.scope !== "backend";

@@ -9,29 +9,29 @@ export interface StepMetrics {
   readonly [metric: string]: number | string;
 }
 
-/** What a stage was found to need before its first step. */
+/** The needs of a stage, measured before its first step. */
 export interface PreflightReport {
   readonly stage: string;
   /**
-   * The example with the longest prompt, which everything was tried with; the first where the backend does not count
-   * tokens.
+   * The example that everything was tried with: the one with the longest prompt, or the first if the backend does not
+   * count tokens.
    */
   readonly exampleId: string;
-  /** Of its prompt, pictures included. */
+  /** Tokens of its prompt, images included. */
   readonly promptTokens?: number;
   /** Tokens that prompt and completion may have together. */
   readonly contextLength?: number;
-  /** What a step with such prompts takes, where that can be foreseen. */
+  /** The memory that a step with such prompts takes, if it can be estimated. */
   readonly memory?: MemoryEstimate;
-  /** Share of its completions that had the right form, where the stage samples. */
+  /** Share of its completions in the right format, if the stage samples. */
   readonly formatRate?: number;
-  /** The whole stage, were every example like this one; an upper bound, since graphs were compiled on the way. */
+  /** The whole stage, if every example were like this one; an upper bound, since it includes compiling graphs. */
   readonly estimatedSeconds: number;
 }
 
 /**
- * What a warning is about; docs/training.md says what each means. A loss or gradient that is not a number is no
- * warning: the run stops.
+ * The subject of a warning; docs/training.md says what each means. A NaN loss or gradient is not a warning: the run
+ * stops.
  */
 export type Guard =
   | "format"
@@ -45,7 +45,7 @@ export type Guard =
   | "damaged-checkpoint"
   | "failed-example";
 
-/** The checkpoint whose policy earned most on held-out examples. */
+/** The checkpoint whose policy earned the highest reward on held-out examples. */
 export interface BestCheckpoint {
   readonly step: number;
   /** Its `eval_reward`. */
@@ -53,13 +53,13 @@ export interface BestCheckpoint {
   readonly path: string;
 }
 
-/** What happens during a run. `step` counts from 1 through all stages. */
+/** An event of a run. `step` counts from 1 through all stages. */
 export type RunEvent<Rollout, Result> =
   | {
       /** Every image was decoded once. */
       readonly type: "images-end";
       readonly images: number;
-      /** Examples whose image cannot be read, which the run does without. */
+      /** Examples that the run leaves out, because their image cannot be read. */
       readonly leftOut: readonly Omission[];
       readonly seconds: number;
     }
@@ -69,7 +69,7 @@ export type RunEvent<Rollout, Result> =
       readonly stage: string;
       readonly step: number;
       readonly rollout: Rollout;
-      /** A, where the rollout was learned from. */
+      /** A, if the policy learned from the rollout. */
       readonly advantage?: number;
     }
   | {

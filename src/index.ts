@@ -2,12 +2,21 @@ import { type RiseCotEvent, type RiseCotOptions, type RiseCotResult, riseCot as 
 import { type RiseR1Event, type RiseR1Options, type RiseR1Result, riseR1 as runRiseR1 } from "./rise/rise-r1";
 import type { Run } from "./runs/run";
 
-/** Stage 1 (see `RiseCotOptions`); with neither trainer nor backend, it trains `onnxTrainer()`. */
+/**
+ * Runs stage 1 (see `RiseCotOptions`); with neither trainer nor backend, it trains `onnxTrainer()`.
+ * @example
+ * const run = riseCot({ task: classification({ labels }), dataset, steps: 100, runDir: "runs/cot" });
+ * const { dataset: cots } = await run;
+ */
 export function riseCot<A>(options: RiseCotOptions<A>): Run<RiseCotEvent<A>, RiseCotResult<A>> {
   return runRiseCot(options?.trainer || options?.backend ? options : { ...options, trainer: defaultTrainer });
 }
 
-/** Stage 2 (see `RiseR1Options`); without a trainer, it trains `onnxTrainer()`. */
+/**
+ * Runs stage 2 (see `RiseR1Options`); without a trainer, it trains `onnxTrainer()`.
+ * @example
+ * for await (const event of riseR1({ task, dataset, cots, runDir: "runs/r1" })) console.log(event.type);
+ */
 export function riseR1<A>(
   options: Omit<RiseR1Options<A>, "trainer"> & Partial<Pick<RiseR1Options<A>, "trainer">>,
 ): Run<RiseR1Event<A>, RiseR1Result<A>> {

@@ -1,6 +1,6 @@
 /**
- * Every random number in this library is a function of a seed and a path, never of how many were drawn before:
- * a resumed run needs no saved generator state, and a batch of any size draws the same numbers for the same row.
+ * A generator of random numbers. Each is a function of a seed and a path, never of how many were drawn before: a
+ * resumed run needs no saved generator state, and a batch of any size draws the same numbers for the same row.
  */
 export interface Rng {
   /** Uniform in [0, 1), 32 bits. */
@@ -13,7 +13,11 @@ export interface Rng {
   shuffle<T>(items: readonly T[]): T[];
 }
 
-/** A 32-bit seed for the place `path` below `seed`; different paths give unrelated seeds. */
+/**
+ * A 32-bit seed for the place `path` below `seed`; different paths give unrelated seeds.
+ * @example
+ * deriveSeed(7, "rollout", 3);
+ */
 export function deriveSeed(seed: number, ...path: readonly (string | number)[]): number {
   let hash = mix(seed >>> 0, Math.floor(seed / 2 ** 32) >>> 0);
   for (const part of path) {
@@ -24,7 +28,11 @@ export function deriveSeed(seed: number, ...path: readonly (string | number)[]):
   return hash >>> 0;
 }
 
-/** A generator (xoshiro128**, Blackman & Vigna 2018) seeded by `deriveSeed`. */
+/**
+ * A generator (xoshiro128**, Blackman & Vigna 2018) seeded by `deriveSeed`.
+ * @example
+ * createRng(7, "order").shuffle([1, 2, 3]);
+ */
 export function createRng(seed: number, ...path: readonly (string | number)[]): Rng {
   const base = deriveSeed(seed, ...path);
   let [a, b, c, d] = [mix(base, 1), mix(base, 2), mix(base, 3), mix(base, 4)];

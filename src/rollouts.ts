@@ -8,23 +8,23 @@ export interface RewardTerm {
   readonly weight: number;
 }
 
-/** A reward, in [0, 1] where it is the paper's, and everything it was made of. */
+/** A reward (the paper's is in [0, 1]), and everything it was made of. */
 export interface Reward {
   readonly reward: number;
-  /** What was summed, where several rewards were. */
+  /** The rewards that were summed, if there were several. */
   readonly terms?: readonly RewardTerm[];
   /** 0 when the prediction does not parse. */
   readonly similarity: number;
   readonly leaks: readonly Leak[];
   readonly format: FormatCheck;
-  /** What had to be overlooked to read the prediction; absent where nothing had. */
+  /** The flaws that were overlooked to read the prediction; absent if it had none. */
   readonly repairs?: readonly string[];
 }
 
 /** One cot, the annotation reconstructed from it, and what the pair earned. */
 export interface Rollout<A> {
   readonly exampleId: string;
-  /** Position within the group: those of one cot, where it has several reconstructions, are side by side. */
+  /** Position within the group; several reconstructions of one cot are side by side. */
   readonly index: number;
   readonly cot: Completion;
   readonly reconstruction: Completion;

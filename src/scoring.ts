@@ -6,12 +6,11 @@ export type Segment = { readonly prompt: Prompt; readonly completion: readonly n
 /** The older name of `Segment`. */
 export type TrainSequence = Segment;
 
-/** One array a segment, with one number for each token of its completion. */
+/** One array for each segment, with one number for each token of its completion. */
 export type TokenRows = readonly ArrayLike<number>[];
 
 /**
- * A loss over log-probabilities, and over entropies if they were asked for, with its gradients: `grpoLoss` returns such
- * values.
+ * A loss over log-probabilities, and over entropies if requested, with its gradients: `grpoLoss` returns such values.
  */
 export type LossFn = (
   logProbs: readonly Float64Array[],

@@ -1,7 +1,7 @@
 import type { DrawnShape, Example, Leak, Prompt } from "./types";
 
 /**
- * What RISE needs to know about a kind of annotation. One contract suite holds every task to these laws:
+ * The knowledge that RISE needs of a kind of annotation. One contract suite holds every task to these laws:
  * `parse(format(a)) = a`; `similarity(a, a) = 1`; `0 ≤ similarity ≤ 1`; `leaks(format(a), a)` is not empty;
  * `parse` never throws and runs in linear time.
  */
@@ -17,7 +17,7 @@ export interface Task<A> {
   format(annotation: A): string;
   /** The annotation a model wrote, or `null`. Never throws. */
   parse(text: string): A | null;
-  /** What `parse` had to overlook, such as "trailing comma"; empty if a text is written as asked. */
+  /** The flaws that `parse` overlooked, such as "trailing comma"; empty if a text is written as asked. */
   repairs?(text: string): readonly string[];
   /** Why `parse` gives null for a text, if words can say it, such as the key that a box stands under. */
   problem?(text: string): string | undefined;
@@ -25,7 +25,7 @@ export interface Task<A> {
   similarity(truth: A, prediction: A): number;
   /** Places in the cot that give A away: numbers, and label names with `strict`. */
   leaks(cot: string, annotation: A, options?: { readonly strict?: boolean }): readonly Leak[];
-  /** Throws `DataError` naming what is wrong with an annotation before any compute is spent on it. */
+  /** Checks an annotation before any compute is spent on it. @throws DataError naming what is wrong with it */
   validate(annotation: A, where: string): void;
   /** Shapes that show an annotation on a page. A task without `draw` is shown as its formatted text. */
   draw?(annotation: A): readonly DrawnShape[];

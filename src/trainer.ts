@@ -8,7 +8,7 @@ export type { LossFn, ScoringOptions, Segment, TokenRows, TrainSequence } from "
 export interface Trainer {
   /** The only way to sample the policy: it always has the weights of the last `optimStep`. Owned by the trainer. */
   sampler(): VlmBackend;
-  /** Whether the sampler has another precision than `backward`: runs then correct for it by default (false). */
+  /** Whether the sampler's precision differs from `backward`'s: runs then correct for it by default (false). */
   readonly samplerDiffers?: boolean;
   /** Token ids of a completion's text, followed by the end-of-turn token. */
   encode(text: string): readonly number[];
@@ -33,10 +33,10 @@ export interface Trainer {
   ): Promise<{ readonly loss: number; readonly logProbs: readonly Float64Array[] }>;
   /** Applies the gradient (0 if nothing reached a weight) and clears it. If it throws, no weight has moved. */
   optimStep(params: { readonly learningRate: number }): Promise<{ readonly gradNorm: number }>;
-  /** Writes weights and optimizer state; `load` restores both exactly, or starts a new state if there is none. */
+  /** Writes weights and optimizer state; `load` restores both exactly, or starts a new state if it is missing. */
   save(dir: string): Promise<void>;
   load(dir: string): Promise<void>;
-  /** What sampling these completions and a step on them take. @throws ConfigError if there is less memory */
+  /** Estimates the memory of sampling these completions and of a step on them. @throws ConfigError if there is less */
   checkMemory?(work: Workload): Promise<MemoryEstimate>;
   dispose(): Promise<void>;
 }

@@ -1,11 +1,11 @@
-/** An 8-bit RGB picture in memory; `data` holds `height · width · 3` bytes, row by row. */
+/** An 8-bit RGB image in memory; `data` holds `height · width · 3` bytes, row by row. */
 export interface RawImage {
   readonly width: number;
   readonly height: number;
   readonly data: Uint8Array;
 }
 
-/** A picture: a file path, the bytes of an encoded file (PNG, JPEG, WebP, …), or decoded pixels. */
+/** An image: a file path, the bytes of an encoded file (PNG, JPEG, WebP, …), or decoded pixels. */
 export type ImageSource = string | Uint8Array | RawImage;
 
 /** One image with its annotation: (I, A) in the paper. */
@@ -14,7 +14,7 @@ export interface Example<A> {
   readonly id: string;
   readonly image: ImageSource;
   readonly annotation: A;
-  /** What this example asks about: LISA's phrase, COCO's category. */
+  /** The subject that this example asks about: LISA's phrase, COCO's category. */
   readonly subject?: string;
   readonly metadata?: Readonly<Record<string, unknown>>;
 }
@@ -31,7 +31,7 @@ export interface Message {
 /** A chat, ready for a model's own chat template. */
 export type Prompt = readonly Message[];
 
-/** What a model wrote. Token ids and log-probabilities are absent where a backend has none. */
+/** A model's output. Token ids and log-probabilities are absent if the backend does not give them. */
 export interface Completion {
   readonly text: string;
   /** Ids of the sampled tokens, the end-of-turn token included when it was sampled. */
@@ -41,14 +41,14 @@ export interface Completion {
   /** One per token, nats, under the distribution that was sampled from (temperature, top-p, masked tokens). */
   readonly samplingLogProbs?: readonly number[];
   /**
-   * One per token, nats, under softmax(logits / temperature), whatever top-k, top-p and a repetition penalty made of
-   * it: the policy that is trained. Absent where none of these was used; then `samplingLogProbs` are such.
+   * One per token, nats, under softmax(logits / temperature), before top-k, top-p and a repetition penalty: the policy
+   * that is trained. Absent if none of these was used; then it equals `samplingLogProbs`.
    */
   readonly temperedLogProbs?: readonly number[];
   readonly finishReason: FinishReason;
   /**
-   * What the backend says beside the text, such as a refusal or reasoning that the server split off; absent if it says
-   * nothing.
+   * The backend's words beside the text, such as a refusal or reasoning that the server split off; absent if there are
+   * none.
    */
   readonly remark?: string;
 }
@@ -78,8 +78,8 @@ export interface Box {
 }
 
 /**
- * A simple polygon, its edges crossing nowhere: three corners or more in order, either way round, the first not
- * repeated at the end.
+ * A simple polygon, whose edges do not cross: three corners or more in order, either way round, the first not repeated
+ * at the end.
  */
 export interface Polygon {
   readonly space: BoxSpace;
@@ -121,7 +121,7 @@ export interface Leak {
 
 export type FormatCheck = { readonly ok: true } | { readonly ok: false; readonly reason: string };
 
-/** Completions of prompts that are like one of them. */
+/** The size of a piece of work: completions of prompts that resemble `prompt`. */
 export interface Workload {
   readonly prompt: Prompt;
   /** How many such prompts, and completions of each. */
@@ -133,15 +133,15 @@ export interface Workload {
   readonly entropies?: boolean;
 }
 
-/** What a piece of work takes of a machine's memory, foreseen, in bytes. */
+/** An estimate of the memory that a piece of work takes, in bytes. */
 export interface MemoryEstimate {
-  /** As they are held and used, with what lies in mapped files. */
+  /** Weights as they are held and used, mapped files included. */
   readonly weights: number;
-  /** Gradients, and what the optimiser remembers. */
+  /** Gradients, and the optimiser's state. */
   readonly optimizer: number;
-  /** Alive at once while a graph runs. */
+  /** Values that live at the same time while a graph runs. */
   readonly activations: number;
-  /** Beside these, scores of a whole vocabulary. */
+  /** Scores of a whole vocabulary, beside the activations. */
   readonly logits: number;
   /** Node and native code. */
   readonly runtime: number;
@@ -149,6 +149,6 @@ export interface MemoryEstimate {
   readonly graphs?: number;
   /** The sum. */
   readonly total: number;
-  /** What the machine has, or the container if it has less. */
+  /** The memory of the machine, or of the container if that is less. */
   readonly available: number;
 }

@@ -4,11 +4,12 @@ import { hasSentence } from "./sentences";
 import { parseThinkAnswer } from "./think-answer";
 
 /**
- * Whether a cot is a descriptive narrative: words, at least one full sentence of three, prose rather than a list or
- * data, and none of the tags that will enclose it in stage 2. Words and sentences are those of any language
- * (`hasSentence`).
+ * Checks that a cot is a descriptive narrative: words, at least one full sentence of three, prose rather than a list or
+ * data, and without the tags that enclose it in stage 2. Words and sentences may be in any language (`hasSentence`).
  *
  * Source: RISE, F_CoT in Eq. 1 (its first half; the second is that Â parses). The paper leaves "narrative" to us.
+ * @example
+ * checkCotFormat("A child laughs in the rain."); // { ok: true }
  */
 export function checkCotFormat(cot: string): FormatCheck {
   checkArguments("checkCotFormat", { cot }, { cot: textKind });
@@ -24,14 +25,16 @@ export function checkCotFormat(cot: string): FormatCheck {
   return hasSentence(prose, 3) ? PASS : fail("the cot has no full sentence of three words");
 }
 
-/** "- a mug", "1. a mug", and without a space where a script writes none: "・マグ", "1、杯子". */
+/** "- a mug", "1. a mug", and without a space in scripts that do not write one: "・マグ", "1、杯子". */
 const listItem = /^\s*(?:[-*•+]\s|[・●◦‣•]|\p{N}{1,9}(?:[.)]\s|[、．）]))/u;
 
 /**
- * Whether a completion is `<think>R</think><answer>Â</answer>`, R is not empty and Â parses.
+ * Checks that a completion is `<think>R</think><answer>Â</answer>`, that R is not empty and that Â parses.
  *
  * @param parse the task's parser
  * Source: RISE, F_R1 in Eq. 9.
+ * @example
+ * checkAnswerFormat(completion.text, (answer) => task.parse(answer)).ok;
  */
 export function checkAnswerFormat(text: string, parse: (answer: string) => unknown): FormatCheck {
   checkArguments("checkAnswerFormat", { text, parse }, { text: textKind, parse: functionKind });
@@ -39,15 +42,15 @@ export function checkAnswerFormat(text: string, parse: (answer: string) => unkno
 }
 
 /**
- * A stage-2 completion taken apart; `think` and `answer` are null when it has not the form, `prediction` when Â does
- * not parse.
+ * The parts of a stage-2 completion; `think` and `answer` are null if its format is wrong, `prediction` if Â does not
+ * parse.
  */
 export interface ReadAnswer<A> {
   readonly format: FormatCheck;
   readonly think: string | null;
   readonly answer: string | null;
   readonly prediction: A | null;
-  /** What had to be overlooked to read Â. */
+  /** The flaws that were overlooked to read Â. */
   readonly repairs: readonly string[];
 }
 
@@ -58,7 +61,7 @@ export interface AnswerReader<A> {
   problem?(text: string): string | undefined;
 }
 
-/** `checkAnswerFormat` together with what it read. */
+/** Checks a completion as `checkAnswerFormat` does, and returns its parts. */
 export function readAnswer<A>(text: string, task: AnswerReader<A>): ReadAnswer<A> {
   const parts = parseThinkAnswer(text);
   if (parts === null) {
@@ -76,7 +79,7 @@ export function readAnswer<A>(text: string, task: AnswerReader<A>): ReadAnswer<A
   return { format, ...parts, prediction, repairs };
 }
 
-/** Says that a text cannot be read, and why where the task knows. */
+/** Says that a text cannot be read, and why if the task knows. */
 export function doesNotParse(what: string, text: string, task: Pick<AnswerReader<unknown>, "problem">): string {
   const problem = task.problem?.(text);
   return `${what} does not parse${problem === undefined ? "" : `: ${problem}`}`;

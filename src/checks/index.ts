@@ -1,5 +1,5 @@
 /**
- * What a text gives away, and whether it has the form that was asked for: pure functions, which run in a browser, too.
+ * Checks for leaks in a text and for its format: pure functions, which also run in a browser.
  */
 export { checkAnswerFormat, checkCotFormat } from "./format";
 export { findLeaks, type LeakKind } from "./leakage";

@@ -2,8 +2,8 @@ import { feelings } from "./numbers/emotion-words";
 import { type Token, tokenise } from "./numbers/tokens";
 
 /**
- * Places where a text says a label: whole words, the last one in any inflection, joined by space, "-", "_" or nothing.
- * In scripts that write no space between words, anywhere.
+ * Finds the places where a text says a label: whole words, the last in any inflection, joined by space, "-", "_" or
+ * nothing; in scripts without spaces between words, anywhere.
  */
 export function findClassNames(
   tokens: readonly Token[],
@@ -32,7 +32,7 @@ export function findClassNames(
 const unspaced =
   /^[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}ー\p{Script=Thai}\p{Script=Lao}\p{Script=Khmer}\p{Script=Myanmar}]/u;
 
-/** Every place in a word, which may be a sentence, where a name stands. */
+/** Every place where a name stands within a word, which may be a whole sentence. */
 function within({ text, start }: Token, name: string) {
   const found = [];
   for (let at = text.indexOf(name); at >= 0; at = text.indexOf(name, at + name.length))
@@ -46,9 +46,9 @@ function bare(token: Token): string {
 }
 
 /**
- * The words that name what an English noun or adjective names. A feeling: its whole family (sadness: sad, sadder,
- * sadly). Anything else: plural, and the adverb or noun made of an adjective; not verb forms, for "training" names no
- * train.
+ * The forms of an English noun or adjective that name the same thing. A feeling has its whole family (sadness: sad,
+ * sadder, sadly). Other words have a plural, and the adverb or noun made of an adjective, but no verb forms: "training"
+ * is not a train.
  */
 export function inflections(word: string): ReadonlySet<string> {
   const forms = new Set([word, `${word}s`, plural(word), ...(feelings.get(word) ?? qualities(word))]);
@@ -76,7 +76,7 @@ const irregularPlurals: ReadonlyMap<string, string> = new Map([
 ]);
 
 function qualities(word: string): string[] {
-  // "Ear" has no adverb; what looks like one is "early".
+  // "Early" only looks like the adverb of "ear".
   if (word.length < 4) return [];
   const stem = /[^aeiou]y$/.test(word) ? `${word.slice(0, -1)}i` : word;
   return [`${stem}ly`, `${stem}ness`];

@@ -14,11 +14,11 @@ import { type Token, tokenise } from "./numbers/tokens";
 export type { LeakKind } from "./numbers/rule";
 
 /**
- * Everything in a cot that gives the annotation away by number: L(R, A) = 0 in the paper means that this is empty.
+ * Finds everything in a cot that gives the annotation away by number: L(R, A) = 0 in the paper means an empty list.
  *
  * Digits always leak. Spelled-out numbers leak as percentages, decimals, fractions, ratios, probabilities, coordinates,
- * or when larger than twenty; small counts ("three children"), ages, times and what names no number ("evenly split")
- * are description. Digits are found in every script, number words in English only, with shares in Chinese and Japanese
+ * or when larger than twenty; small counts ("three children"), ages, times and vague shares ("evenly split") are
+ * description. Digits are found in every script, number words in English only, with shares in Chinese and Japanese
  * ("百分之六十", "六成", "六十パーセント"); "sechzig Prozent" and "sesenta por ciento" are not found. bench/leaks.ts says how often
  * this is right.
  *
@@ -27,6 +27,8 @@ export type { LeakKind } from "./numbers/rule";
  * @returns leaks in the order of the text, kinds as `LeakKind`
  * Source: RISE, Eq. 1 and the text below it. Departure: small spelled counts, and measures of real things, are not
  * leaks.
+ * @example
+ * findLeaks("About 80 % joy."); // [{ kind: "percent", text: "80 %", start: 6, end: 10 }]
  */
 export function findLeaks(
   cot: string,
@@ -60,7 +62,7 @@ function findNumbers(tokens: readonly Token[]): Span[] {
   return spans;
 }
 
-/** The first that fits names the leak, so the particular come before the general. */
+/** The first rule that fits names the leak, so specific rules come before general ones. */
 const rules: readonly Rule[] = [
   ...positionRules,
   ...ratioRules,

@@ -4,20 +4,20 @@
  */
 const terminator = /[\p{Sentence_Terminal}…།༎]/gu;
 
-/** Scripts that end a sentence by a space, or by nothing. */
+/** Scripts that end a sentence with a space, or without any mark. */
 const unmarked = /[\p{Script=Thai}\p{Script=Lao}]/u;
 
 /**
- * A language's own words, with a dictionary for scripts without spaces between them. "und": no language, so no
- * machine's settings count.
+ * Cuts a text into words, with a dictionary for scripts without spaces. "und" (no language) keeps the machine's settings
+ * out.
  */
 const words = new Intl.Segmenter("und", { granularity: "word" });
 
 /**
- * Whether a text has a full sentence of at least so many words, in any language; in linear time.
+ * Whether a text has a full sentence of at least `least` words, in any language; in linear time.
  *
- * A sentence ends with what Unicode says ends one; Thai and Lao write no such mark. The end is found here and not by
- * `Intl.Segmenter`'s sentences, because its time grows with the square of their number.
+ * Unicode says which marks end a sentence; Thai and Lao do not write any. `Intl.Segmenter` could find sentences, but its
+ * time grows with the square of their number.
  */
 export function hasSentence(text: string, least: number): boolean {
   let start = 0;
@@ -29,12 +29,12 @@ export function hasSentence(text: string, least: number): boolean {
 }
 
 /**
- * So many characters are cut into words at a time: the time that `Intl.Segmenter` takes grows with the square of the
+ * The number of characters that are cut into words at a time: `Intl.Segmenter`'s time grows with the square of the
  * length.
  */
 const STRETCH = 500;
 
-/** Whether `text[start … end)` has so many words. */
+/** Whether `text[start … end)` has at least `least` words. */
 function hasWords(text: string, start: number, end: number, least: number): boolean {
   if (end - start < least) return false;
   let count = 0;
@@ -45,7 +45,7 @@ function hasWords(text: string, start: number, end: number, least: number): bool
   return count >= least;
 }
 
-/** Letters of one word with no apostrophe between them: "it's" counts as two. */
+/** Counts runs of letters: "it's" counts as two. */
 function countWords(text: string): number {
   let count = 0;
   for (const { segment, isWordLike } of words.segment(text))

@@ -7,8 +7,10 @@ export interface ThinkAnswer {
 }
 
 /**
- * The stage-2 target `<think>R</think><answer>A</answer>`; `parseThinkAnswer` reads it back unless a part has one of
- * the tags.
+ * Writes the stage-2 target `<think>R</think><answer>A</answer>`; `parseThinkAnswer` reads it back unless a part has one
+ * of the tags.
+ * @example
+ * formatThinkAnswer(cot, task.format(annotation));
  */
 export function formatThinkAnswer(think: string, answer: string): string {
   checkArguments("formatThinkAnswer", { think, answer }, { think: textKind, answer: textKind });
@@ -18,6 +20,8 @@ export function formatThinkAnswer(think: string, answer: string): string {
 /**
  * Reads `<think>R</think><answer>Â</answer>`: each tag exactly once, in this order, nothing but space around and
  * between. Newlines inside the parts are legal. Never throws; linear time.
+ * @example
+ * parseThinkAnswer("<think>Rain.</think><answer>[]</answer>")?.answer; // "[]"
  */
 export function parseThinkAnswer(text: string): ThinkAnswer | null {
   checkArguments("parseThinkAnswer", { text }, { text: textKind });

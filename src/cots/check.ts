@@ -6,7 +6,7 @@ import type { Task } from "../task";
 import type { Example, Prompt } from "../types";
 import { selectHighQuality } from "./select";
 
-/** @throws ConfigError for no list; DataError naming the first that is no cot of an example */
+/** Checks that each entry is a cot of an example. @throws ConfigError if it is not a list; DataError naming an entry */
 export function checkCots(cots: readonly Pick<RatedCot<unknown>, "exampleId" | "cot">[]): void {
   if (!Array.isArray(cots))
     throw new ConfigError(
@@ -18,9 +18,9 @@ export function checkCots(cots: readonly Pick<RatedCot<unknown>, "exampleId" | "
 }
 
 /**
- * D_high, of D_RISE.
+ * Selects D_high from D_RISE.
  *
- * @throws DataError for a cot without a reward, and as `sftSamples`; ConfigError where no cot is good enough
+ * @throws DataError for a cot without a reward, and as `sftSamples`; ConfigError if no cot is good enough
  */
 export function keptCots<A>(
   cots: readonly RatedCot<A>[],
@@ -29,13 +29,13 @@ export function keptCots<A>(
   for (const [i, { exampleId, reward }] of cots.entries())
     if (!Number.isFinite(reward))
       throw new DataError(
-        `cots: expected a number as the reward of each, but that of number ${i}, of example ${exampleId}, is ${shown(reward)}`,
+        `cots: expected a number as the reward of number ${i}, of example ${exampleId}, got ${shown(reward)}`,
       );
   const kept = selectHighQuality(cots, { threshold });
   if (kept.length === 0) {
     const best = cots.reduce((most, { reward }) => Math.max(most, reward), Number.NEGATIVE_INFINITY);
     throw new ConfigError(
-      `sft: no cot reaches the threshold, ${threshold}: ${cots.length === 0 ? "there is none" : `the best of ${cots.length} has ${best}`}; lower it, train stage 1 for longer, or pass sft: false`,
+      `sft: no cot reaches the threshold, ${threshold}: ${cots.length === 0 ? "the list is empty" : `the best of ${cots.length} has ${best}`}; lower it, train stage 1 for longer, or pass sft: false`,
     );
   }
   sftSamples(kept, known);
@@ -48,7 +48,7 @@ interface Known<A> {
 }
 
 /**
- * One lesson of imitation: to write `target`, which is `<think>R</think><answer>A</answer>`, when it is asked `prompt`.
+ * A sample to imitate: the policy learns to answer `prompt` with `target`, `<think>R</think><answer>A</answer>`.
  */
 export interface SftSample<A> {
   readonly example: Example<A>;
@@ -58,10 +58,10 @@ export interface SftSample<A> {
 }
 
 /**
- * The sample of each cot, in their order.
+ * Makes the sample of each cot, in order.
  *
- * @throws DataError for a cot of no example, with tags in it, or with another annotation than its example: imitation
- * would teach the one, and reinforcement reward the other
+ * @throws DataError for a cot without an example, with tags in it, or with another annotation than its example's:
+ * imitation would teach the one, and reinforcement reward the other
  */
 export function sftSamples<A>(cots: readonly RatedCot<A>[], { task, dataset }: Known<A>): readonly SftSample<A>[] {
   const examples = new Map(dataset.map((example) => [example.id, example]));
@@ -69,7 +69,7 @@ export function sftSamples<A>(cots: readonly RatedCot<A>[], { task, dataset }: K
     const { exampleId, cot, annotation } = row;
     const example = examples.get(exampleId);
     if (!example) throw new DataError(`cots: no example of the dataset has the id "${exampleId}"`);
-    // An empty one is legal: SFT of answers alone.
+    // An empty cot is legal: SFT of answers alone.
     if (parseThinkAnswer(formatThinkAnswer(cot, "")) === null)
       throw new DataError(
         `cots: expected text without <think> and <answer> tags, but the cot of example ${exampleId} is ${shown(cot)}; leave it out`,

@@ -1,2 +1,2 @@
-/** Cots that were rated: which are the best, and which are good enough to learn from. */
+/** Selects rated cots: the best, and those good enough to learn from. */
 export { bestRollout, type FilterOptions, selectHighQuality } from "./select";

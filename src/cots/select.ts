@@ -3,11 +3,11 @@ import { checkArguments, fieldsKind, listKind, numberKind, textKind } from "../o
 import { shown } from "../options/display";
 import { number, readOptions, type Spec, share, count as wholeNumber } from "../options/spec";
 
-/** As much of a rollout as decides which one is kept. */
+/** The parts of a rollout that decide which one is kept. */
 type Judged = { readonly cot: { readonly text: string }; readonly reward: { readonly reward: number } };
 
 export interface FilterOptions {
-  /** τ: keeps rewards of at least this (0.75, or none when `fraction` or `topK` is given). */
+  /** τ: keeps rewards of at least this (0.75, or no limit when `fraction` or `topK` is given). */
   readonly threshold?: number;
   /** Keeps this share of the rows, the best, rounded up. */
   readonly fraction?: number;
@@ -22,13 +22,15 @@ export const selectHighQualitySpec = {
 } satisfies Spec<FilterOptions>;
 
 /**
- * D_high = {rows with r ≥ τ}: the cots good enough to learn from.
+ * Selects D_high = {rows with r ≥ τ}, the cots good enough to learn from.
  *
- * A threshold given together with `fraction` or `topK` holds as well. Between equal rewards the earlier row wins.
+ * A threshold given together with `fraction` or `topK` applies too. Between equal rewards the earlier row wins.
  *
  * @returns the kept rows in their old order
  * @throws ConfigError for `fraction` and `topK` together, or values out of range
  * Source: RISE, Eq. 8's data; τ = 0.75 from Table 6.
+ * @example
+ * selectHighQuality(cots, { fraction: 0.5 });
  */
 export function selectHighQuality<Row extends { readonly reward: number }>(
   rows: readonly Row[],
@@ -40,7 +42,7 @@ export function selectHighQuality<Row extends { readonly reward: number }>(
     throw new ConfigError("selectHighQuality: expected fraction or topK, got both");
   const isRanked = fraction !== undefined || topK !== undefined;
   const least = threshold ?? (isRanked ? Number.NEGATIVE_INFINITY : 0.75);
-  // 0.07 · 100 is a little more than 7.
+  // 0.07 · 100 is slightly more than 7 in floating point.
   const count = topK ?? Math.ceil((fraction ?? 1) * rows.length - 1e-9);
   const best = rows.filter(({ reward }) => reward >= least).sort((a, b) => b.reward - a.reward);
   const kept = new Set(best.slice(0, count));
@@ -50,16 +52,17 @@ export function selectHighQuality<Row extends { readonly reward: number }>(
 const rowsKind = listKind(fieldsKind({ reward: numberKind }));
 const judgedKind = fieldsKind({ cot: fieldsKind({ text: textKind }), reward: fieldsKind({ reward: numberKind }) });
 
-/** @throws ConfigError for a τ that is not a number */
+/** Checks τ. @throws ConfigError if it is not a number */
 export function checkThreshold(threshold: number): void {
   if (typeof threshold !== "number" || Number.isNaN(threshold))
     throw new ConfigError(`expected threshold to be a number, got ${shown(threshold)}`);
 }
 
 /**
- * The rollout of a group with the highest reward: (R*, r) of D_RISE. Ties go to the shorter cot, then to the earlier
- * one.
+ * Finds a group's rollout with the highest reward: (R*, r) of D_RISE. Ties go to the shorter cot, then to the earlier.
  * @throws ConfigError for an empty group
+ * @example
+ * const { cot, reward } = bestRollout(group);
  */
 export function bestRollout<R extends Judged>(rollouts: readonly R[]): R {
   checkArguments("bestRollout", { rollouts }, { rollouts: listKind(judgedKind) });

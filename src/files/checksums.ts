@@ -6,7 +6,7 @@ import { join } from "node:path";
 /** The digests of a folder's files, as `sha256sum --check` reads them. */
 export const sumsFile = "SHA256SUMS";
 
-/** Writes the SHA-256 of each of these files of a folder, read back from it. */
+/** Writes the SHA-256 of these files of a folder, read back from the disk. */
 export async function writeSums(folder: string, names: readonly string[]): Promise<void> {
   const lines: string[] = [];
   for (const name of names) lines.push(`${await sha256Of(join(folder, name))}  ${name}\n`);
@@ -14,8 +14,7 @@ export async function writeSums(folder: string, names: readonly string[]): Promi
 }
 
 /**
- * Names what is wrong with a folder that `writeSums` wrote about; `undefined` if every file has the bytes that it had
- * then.
+ * Names what is wrong with a folder that `writeSums` described; `undefined` if every file still has the same bytes.
  * @param expected names that must be among the files
  */
 export async function sumsProblem(folder: string, expected: readonly string[] = []): Promise<string | undefined> {

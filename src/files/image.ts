@@ -5,22 +5,21 @@ import { hasTooManyScans, mostScans } from "./jpeg-scans";
 import { type FileKind, fileKind, kindBytes } from "./kind";
 
 /**
- * Pixels of the largest image that is read unless an option says otherwise, 134 million: a camera's 100 megapixels fit,
- * and take 0.4 GB as RGB.
+ * The most pixels that an image may have by default, 134 million: a camera's 100 megapixels fit, and take 0.4 GB as RGB.
  */
 export const defaultMaxPixels = 2 ** 27;
 
-/** The facts in a header. */
+/** The facts in an image's header. */
 export interface ImageMetadata {
   readonly format: string;
   /** As stored, before the orientation tag turns it. */
   readonly width: number;
   readonly height: number;
   readonly autoOrient: { readonly width: number; readonly height: number };
-  /** EXIF's, 1 to 8. */
+  /** EXIF's orientation, 1 to 8. */
   readonly orientation?: number | undefined;
   readonly pages?: number | undefined;
-  /** libvips' name: "srgb", "cmyk", "grey16", … */
+  /** The colour space, by libvips' name: "srgb", "cmyk", "grey16", … */
   readonly space: string;
   readonly channels: number;
   readonly hasAlpha: boolean;
@@ -37,26 +36,26 @@ export interface ImageHeader {
 type Encoded = string | Uint8Array;
 
 /**
- * Reads an encoded image's header, and decodes no pixel.
+ * Reads an encoded image's header without decoding a pixel.
  *
  * @param source a path, or the bytes of an encoded file
  * @param maxPixels width times height may be at most this, and the file may have at most 8 bytes for each
- * @throws DataError for what is no regular file (also at the end of a link), what is no JPEG, PNG, GIF, WebP, TIFF or
- * AVIF by its bytes, and what is larger
+ * @throws DataError if it is not a regular file (links are followed), not a JPEG, PNG, GIF, WebP, TIFF or AVIF by its
+ * bytes, or larger
  * @example
  * const { metadata } = await readImageHeader("photo.jpg");
  */
 export async function readImageHeader(source: Encoded, maxPixels = defaultMaxPixels): Promise<ImageHeader> {
   const where = nameOf(source);
   const head = typeof source === "string" ? await headOf(source, where, maxPixels) : source;
-  // libvips remembers a WebP file's header by the file's name, whatever is put there afterwards.
+  // libvips caches a WebP file's header by the file's name, even after the file was replaced.
   if (typeof source === "string" && fileKind(head).format === "webp") return readImageFile(source, maxPixels);
   checkBytes(head.length, where, maxPixels);
   return headerOf(source, head, where, maxPixels);
 }
 
 /**
- * Reads an encoded image, and decodes no pixel: what `readImageHeader` gives, and the bytes.
+ * Reads an encoded image without decoding a pixel: the result of `readImageHeader`, and the bytes.
  * @throws DataError as `readImageHeader`
  * @example
  * const { bytes } = await readImageFile("photo.jpg");
@@ -75,7 +74,7 @@ export async function readImageFile(
   return { ...header, bytes };
 }
 
-/** The error for an image whose header was right and whose pixels are not. */
+/** The error for an image with a good header and damaged pixels. */
 export function damaged(where: string, { name }: FileKind, bytes: Uint8Array, cause: unknown): DataError {
   const last = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
   const isCut =
@@ -97,7 +96,7 @@ export function nameOf(source: ImageSource): string {
 
 async function headerOf(source: Encoded, head: Uint8Array, where: string, maxPixels: number): Promise<ImageHeader> {
   const kind = fileKind(head);
-  // The decoder reads more formats, SVG among them, which may name other files; so it is asked only about these.
+  // The decoder reads more formats, such as SVG, which may refer to other files; so it only sees these.
   if (!kind.format) throw refused(where, kind.name, kind.advice);
   const { default: sharp } = await import("sharp");
   const metadata: ImageMetadata = await sharp(source, { limitInputPixels: false })
@@ -136,7 +135,7 @@ async function checkRegular(path: string, where: string, maxPixels: number): Pro
 }
 
 function checkBytes(size: number, where: string, maxPixels: number): void {
-  // Four channels of 16 bits without compression, and what else a file holds.
+  // Four channels of 16 bits without compression, and the rest of the file.
   const most = 8 * maxPixels + 2 ** 20;
   if (size > most)
     throw new DataError(`${where}: expected an image file of at most ${most} bytes, got ${size}; raise maxImagePixels`);
@@ -145,7 +144,7 @@ function checkBytes(size: number, where: string, maxPixels: number): void {
 const unreadable =
   (where: string) =>
   (cause: NodeJS.ErrnoException): never => {
-    // A name that is too long, or has a zero byte, is no file's either.
+    // A name that is too long, or has a zero byte, cannot be a file's either.
     const isThere = ["EACCES", "EPERM", "EIO", "EMFILE", "ENFILE", "ELOOP"].includes(cause.code ?? "");
     throw refused(where, isThere ? `a file that cannot be read (${cause.code})` : "no such file", undefined, cause);
   };

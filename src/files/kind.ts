@@ -2,7 +2,7 @@
 export interface FileKind {
   /** With its article, for a message: "a JPEG image". */
   readonly name: string;
-  /** How to come by a file of use: "run git lfs pull". */
+  /** The way to a usable file: "run git lfs pull". */
   readonly advice?: string;
   /** sharp's name of an image format that this library reads. */
   readonly format?: "jpeg" | "png" | "gif" | "webp" | "tiff" | "heif";
@@ -29,7 +29,7 @@ const fetchAgain = "download or copy it again";
 const unpack = "unpack it first";
 const saveAsUtf8 = "save it as UTF-8";
 
-/** The first that fits counts. */
+/** The first entry that fits counts. */
 const others: readonly (readonly [Beginning, name: string, advice?: string])[] = [
   [/^$/, "an empty file", fetchAgain],
   [/^version https:\/\/[\w.-]+\/spec\/v\d/, "a Git-LFS pointer", "run git lfs pull"],
@@ -70,11 +70,11 @@ const textNames: readonly string[] = ["JSON", "text", "a Netpbm image", "a file 
 export const kindBytes = 512;
 
 /**
- * Names what a file is by its first bytes, and says what makes a file of use of it.
+ * Names a file's kind by its first bytes, and says how to get a usable file.
  *
  * @param head the first `kindBytes` bytes, or all where the file has fewer
  * @example
- * fileKind(Buffer.from("version https://git-lfs.github.com/spec/v1\n")) // { name: "a Git-LFS pointer", advice: "run git lfs pull" }
+ * fileKind(Buffer.from("%PDF-1.7")); // { name: "a PDF", advice: "convert it to PNG or JPEG" }
  */
 export function fileKind(head: Uint8Array): FileKind {
   const text = Buffer.from(head.subarray(0, kindBytes)).toString("latin1");
@@ -86,9 +86,9 @@ export function fileKind(head: Uint8Array): FileKind {
 }
 
 /**
- * Names what lies in the place of a text file, and what to do about it; `undefined` if it may be text.
+ * Names the kind of file that stands in place of a text file, and what to do; `undefined` if it may be text.
  * @example
- * kindInsteadOfText(Buffer.from("PK\x03\x04")) // "a ZIP archive; unpack it first"
+ * kindInsteadOfText(Buffer.from("PK\x03\x04")); // "a ZIP archive; unpack it first"
  */
 export function kindInsteadOfText(head: Uint8Array): string | undefined {
   const { name, advice } = fileKind(head);

@@ -3,13 +3,12 @@ import { type FileHandle, open, stat } from "node:fs/promises";
 import { DataError } from "../errors";
 import { kindInsteadOfText } from "./kind";
 
-/** Bytes that a file of settings may have. */
+/** The most bytes that a file of settings may have. */
 const largestSettings = 2 ** 26;
 
 /**
- * Opens a file that somebody else made. A pipe, a device or a folder is refused first: to open some of them is to wait
- * for ever.
- * @param what is expected, such as "a JSON file"
+ * Opens a file that somebody else made. A pipe, a device or a folder is refused first: opening one may wait for ever.
+ * @param what the file that is expected, such as "a JSON file"
  * @throws DataError naming the path
  */
 export async function openFile(path: string, what: string): Promise<FileHandle> {
@@ -26,13 +25,13 @@ export async function openFile(path: string, what: string): Promise<FileHandle> 
 const kindOf = (found: Stats) =>
   found.isDirectory() ? "a folder" : found.isFIFO() ? "a pipe" : found.isSocket() ? "a socket" : "a device";
 
-/** A trainer's checkpoint has its weights and often lacks what no training changes. */
+/** A trainer's checkpoint often lacks the files that training does not change. */
 const whatToCopy = (path: string) =>
   /(tokenizer|tokenizer_config)\.json$/.test(path)
     ? "; training does not change it: copy the one of the model that was trained"
     : "";
 
-/** @throws DataError naming the path of what is missing, is no file, has more than `most` bytes or is no UTF-8 */
+/** Reads a text file. @throws DataError naming its path if it is missing, not a file or larger than `most` bytes */
 export async function readText(path: string, what: string, most = largestSettings): Promise<string> {
   const file = await openFile(path, what);
   try {
@@ -44,7 +43,7 @@ export async function readText(path: string, what: string, most = largestSetting
   }
 }
 
-/** @throws DataError as `readText` does, and for what is no JSON */
+/** Reads a JSON file. @throws DataError as `readText` does, and if it is not JSON */
 export async function readJson(path: string, most?: number): Promise<unknown> {
   const text = await readText(path, "a JSON file", most);
   try {

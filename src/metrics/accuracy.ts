@@ -5,11 +5,13 @@ import { type Metric, meanMetric } from "./metric";
 /**
  * Share of examples where the most probable label is the right one.
  *
- * A tie for the top earns what picking one of the tied labels at random would on average, so that a uniform answer
- * scores 1 / N wherever the right label stands in the list. An answer without mass is wrong.
+ * A tie for the top scores as a random choice among the tied labels would on average, so that a uniform answer scores
+ * 1 / N wherever the right label stands in the list. An answer without mass is wrong.
  *
  * @throws DataError for no examples
  * Source: RISE, "Acc" in Table 2.
+ * @example
+ * accuracy([{ truth: { cat: 1, dog: 0 }, prediction: { cat: 0.6, dog: 0.4 } }]); // 1
  */
 export const accuracy: Metric<LabelDistribution> = meanMetric("accuracy", ({ truth, prediction }) => {
   if (prediction === null) return 0;

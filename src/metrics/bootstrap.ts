@@ -2,7 +2,7 @@ import { checkArguments, functionKind, numberKind } from "../options/arguments";
 import { count, number, readOptions, type Spec, seed as seedOption } from "../options/spec";
 import { createRng } from "../rng";
 
-/** How often each example is in a resample. */
+/** The number of times that each example is in a resample. */
 export type Counts = Uint32Array;
 
 /** The values that the middle `level` of all resamples lie between. */
@@ -15,7 +15,7 @@ export interface Interval {
 export interface ResamplingOptions {
   /** Share of resamples within an interval (0.95). */
   readonly level?: number;
-  /** Drawn for each interval, and for each p-value (2000). */
+  /** Resamples for each interval, and for each p-value (2000). */
   readonly resamples?: number;
   /** The same seed draws the same resamples (0). */
   readonly seed?: number;
@@ -30,13 +30,15 @@ export const resamplingSpec = {
 } satisfies Spec<ResamplingOptions>;
 
 /**
- * An interval by the percentile bootstrap: `size` examples are drawn with replacement, again and again, and the
+ * Estimates an interval by the percentile bootstrap: `size` examples are drawn with replacement, again and again, and the
  * interval leaves out the lowest and the highest (1 − level) / 2 of the statistic's values.
  *
- * @param statistic of a resample; one where it is not defined (`NaN`) is left out
+ * @param statistic the value for a resample; resamples with `NaN` are left out
  * @throws ConfigError for a level outside (0, 1), or fewer than one resample
  * Source: Efron & Tibshirani, An Introduction to the Bootstrap, 1993, section 13.3; quantiles as NumPy has them
  * (linear).
+ * @example
+ * const { low, high } = bootstrapInterval(scores.length, weightedMean(scores), { level: 0.9 });
  */
 export function bootstrapInterval(
   size: number,
@@ -58,7 +60,11 @@ export function bootstrapInterval(
   return { low: quantile(values, tail), high: quantile(values, 1 - tail), level };
 }
 
-/** Σ countᵢ · valueᵢ / Σ countᵢ */
+/**
+ * The mean of values by how often each is there, Σ countᵢ · valueᵢ / Σ countᵢ.
+ * @example
+ * weightedMean([1, 5])(Uint32Array.of(3, 1)); // 2
+ */
 export const weightedMean =
   (values: readonly number[]) =>
   (counts: Counts): number => {

@@ -1,4 +1,4 @@
-/** What an evaluation measures, with confidence intervals: pure functions. */
+/** The metrics of an evaluation, with confidence intervals: pure functions. */
 export { accuracy } from "./accuracy";
 export { bootstrapInterval, type Counts, type Interval, type ResamplingOptions, weightedMean } from "./bootstrap";
 export { formatRate } from "./format-rate";

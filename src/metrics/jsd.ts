@@ -5,12 +5,14 @@ import type { LabelDistribution } from "../types";
 import { meanOver, type Outcome, outcomesKind } from "./outcome";
 
 /**
- * JSD(P, Q) = ½ KLD(P ‖ M) + ½ KLD(Q ‖ M),  M = (P + Q) / 2, both renormalised first.
+ * The Jensen–Shannon divergence, JSD(P, Q) = ½ KLD(P ‖ M) + ½ KLD(Q ‖ M),  M = (P + Q) / 2, both renormalised first.
  *
- * @param prediction `null`, or without mass: the worst value
+ * @param prediction has the worst value if it is `null` or has no mass
  * @param options.unit `"nats"`, in [0, ln 2], or `"bits"`, in [0, 1]
  * @throws DataError for a truth without mass
  * Source: RISE, Eq. 11 (nats).
+ * @example
+ * jensenShannonDivergence({ joy: 1, fear: 0 }, { joy: 0, fear: 1 }, { unit: "bits" }); // 1
  */
 export function jensenShannonDivergence(
   truth: LabelDistribution,
@@ -22,7 +24,11 @@ export function jensenShannonDivergence(
   return unit === "bits" ? nats / Math.LN2 : nats;
 }
 
-/** Mean JSD over examples, the Emotion6 columns of Tables 1 and 3–6. */
+/**
+ * Mean JSD over examples, the Emotion6 columns of Tables 1 and 3–6.
+ * @example
+ * meanJensenShannonDivergence([{ truth: { joy: 1, fear: 0 }, prediction: null }]); // ln 2
+ */
 export function meanJensenShannonDivergence(
   outcomes: readonly Outcome<LabelDistribution>[],
   options: { readonly unit?: "nats" | "bits" } = {},
@@ -43,7 +49,7 @@ function divergence(truth: LabelDistribution, prediction: LabelDistribution | nu
   for (const label of unionOfLabels(truth, prediction)) {
     const p = probabilityOf(truth, label) / truthMass;
     const q = probabilityOf(prediction, label) / mass;
-    // lim x → 0 of x ln x is 0, so zeros need no substitute here.
+    // x ln x goes to 0 with x, so zeros need no substitute here.
     if (p > 0) sum += 0.5 * p * Math.log((2 * p) / (p + q));
     if (q > 0) sum += 0.5 * q * Math.log((2 * q) / (p + q));
   }

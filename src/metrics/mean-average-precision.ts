@@ -1,6 +1,6 @@
 import { DataError } from "../errors";
 import { checkArguments } from "../options/arguments";
-import { boxIou } from "../similarity/boxes";
+import { boxesKind, iouOfBoxes } from "../similarity/boxes";
 import type { Box } from "../types";
 import type { Counts } from "./bootstrap";
 import type { Outcome } from "./outcome";
@@ -19,14 +19,16 @@ export interface AveragePrecision {
  * Mean average precision as COCO defines it: greedy matching in rank order, precision made monotone, sampled at 101
  * recalls.
  *
- * Models give no confidence, so boxes rank by their place in the answer, then by area, larger first. At most the first
- * 100 of an answer count. An answer that does not parse detects nothing. A box that matches no ground truth, but lies
+ * Models give no confidence, so boxes rank by their place in the answer, then by area, larger first. Only the first 100
+ * of an answer count. An answer that does not parse detects nothing. A box that matches no ground truth, but lies
  * in a crowd with at least the threshold's share of its area, counts neither for nor against.
  *
  * @param outcomes an example per image and category; without categories all are one
  * @returns values in [0, 1]
  * @throws DataError when no example has a ground-truth box
  * Source: RISE, mAP in Tables 1 and 2; COCO detection evaluation, area "all".
+ * @example
+ * const { ap50 } = meanAveragePrecision([{ truth: [box], prediction: [box], category: "mug" }]);
  */
 export function meanAveragePrecision(outcomes: readonly Outcome<readonly Box[]>[]): AveragePrecision {
   checkArguments("meanAveragePrecision", { outcomes }, { outcomes: outcomesKind });
@@ -46,9 +48,9 @@ export function meanAveragePrecision(outcomes: readonly Outcome<readonly Box[]>[
 
 /**
  * `meanAveragePrecision` of outcomes by how often each is there. Boxes are matched and ranked once, so that a resample
- * costs one walk over them; of equal boxes of different examples, that of the earlier example ranks first.
+ * costs one walk over them; among equal boxes, the earlier example's ranks first.
  *
- * @returns `NaN` where no example that is there has a ground-truth box
+ * @returns `NaN` if no example that is there has a ground-truth box
  */
 export function weightedAveragePrecision(
   outcomes: readonly Outcome<readonly Box[]>[],
@@ -64,11 +66,11 @@ export function weightedAveragePrecision(
     );
 }
 
-/** 0.50, 0.55, … 0.95 */
+/** The IoUs 0.50, 0.55, … 0.95. */
 const iouThresholds = Array.from({ length: 10 }, (_, i) => (50 + 5 * i) / 100);
 
 /**
- * 0.00, 0.01, … 1.00, multiplied out rather than divided, as the reference does: a recall of 0.57 is below the 57th.
+ * The recalls 0.00, 0.01, … 1.00, multiplied and not divided, as in the reference: a recall of 0.57 is below the 57th.
  */
 const recallThresholds = Array.from({ length: 101 }, (_, i) => i * 0.01);
 
@@ -92,7 +94,12 @@ interface Category {
 
 function prepare(outcomes: readonly Outcome<readonly Box[]>[], thresholds: readonly number[]): readonly Category[] {
   const ofCategory = new Map<string, number[]>();
-  for (const [i, { category = "all" }] of outcomes.entries()) {
+  for (const [i, { category = "all", truth, prediction, crowds = [] }] of outcomes.entries()) {
+    checkArguments(
+      "meanAveragePrecision",
+      { truth, prediction: prediction ?? [], crowds },
+      { truth: boxesKind, prediction: boxesKind, crowds: boxesKind },
+    );
     const members = ofCategory.get(category) ?? [];
     members.push(i);
     ofCategory.set(category, members);
@@ -108,14 +115,14 @@ function prepare(outcomes: readonly Outcome<readonly Box[]>[], thresholds: reado
   }));
 }
 
-/** AP at each threshold; none without ground truth, where precision is undefined: COCO leaves such categories out. */
+/** AP at each threshold; `undefined` without ground truth, as COCO leaves such categories out. */
 function averagePrecisions({ positives, detections }: Category, counts: Counts): readonly number[] | undefined {
   const total = positives.reduce((sum, { outcome, boxes }) => sum + counts[outcome]! * boxes, 0);
   return total === 0 ? undefined : detections.map((ranked) => averagePrecision(ranked, counts, total));
 }
 
 function averagePrecision(ranked: readonly Detection[], counts: Counts, positives: number): number {
-  // At each hit: a miss has less than the hit before it.
+  // One precision for each hit, since a miss has less than the hit before it.
   const precisions: number[] = [];
   let seen = 0;
   for (const { outcome, isHit } of ranked) {
@@ -135,8 +142,8 @@ function averagePrecision(ranked: readonly Detection[], counts: Counts, positive
 }
 
 /**
- * In rank order every box takes the free ground truth it overlaps most, if that is enough; the later of equals, as in
- * COCO.
+ * Matches in rank order: every box takes the free ground truth that it overlaps most, if the IoU reaches the threshold;
+ * the later of equals, as in COCO.
  */
 function detect(
   { truth, prediction, crowds = [] }: Outcome<readonly Box[]>,
@@ -148,7 +155,7 @@ function detect(
     let best = -1;
     let bestIou = threshold;
     truth.forEach((other, i) => {
-      const iou = taken.has(i) ? -1 : boxIou(other, box);
+      const iou = taken.has(i) ? -1 : iouOfBoxes(other, box);
       if (iou < bestIou) return;
       best = i;
       bestIou = iou;
@@ -159,9 +166,9 @@ function detect(
   });
 }
 
-/** |box ∩ crowd| / |box|.  @throws ConfigError when the boxes are in different spaces */
+/** The share |box ∩ crowd| / |box|.  @throws ConfigError when the boxes are in different spaces */
 function shareInside(box: Box, crowd: Box): number {
-  if (boxIou(box, crowd) === 0) return 0;
+  if (iouOfBoxes(box, crowd) === 0) return 0;
   const width = Math.min(box.x + box.width, crowd.x + crowd.width) - Math.max(box.x, crowd.x);
   const height = Math.min(box.y + box.height, crowd.y + crowd.height) - Math.max(box.y, crowd.y);
   return (width * height) / (box.width * box.height);

@@ -1,19 +1,27 @@
-import { detectionSimilarity } from "../similarity/boxes";
-import { segmentationSimilarity } from "../similarity/polygons";
+import { checkArguments } from "../options/arguments";
+import { boxesKind, iouOfBoxes } from "../similarity/boxes";
+import { matchedSimilarity } from "../similarity/matching";
+import { iouOfPolygons, polygonsKind } from "../similarity/polygons";
 import type { Box, Polygon } from "../types";
 import { type Metric, meanMetric } from "./metric";
 
 /**
- * Mean over examples of the matched IoU per box, Σ IoU / max(N_g, N_pred): as an evaluation it lets no box be free,
- * neither one missed nor one too many. An answer that does not parse counts 0.
+ * Mean over examples of the matched IoU per box, Σ IoU / max(N_g, N_pred): a missed box costs as much as one too many.
+ * An answer that does not parse counts 0.
  *
  * @throws DataError for no examples
+ * @example
+ * meanIou([{ truth: [box], prediction: [box, box] }]); // 0.5
  */
-export const meanIou: Metric<readonly Box[]> = meanMetric("meanIou", ({ truth, prediction }) =>
-  prediction === null ? 0 : detectionSimilarity(truth, prediction, { denominator: "max" }),
-);
+export const meanIou: Metric<readonly Box[]> = meanMetric("meanIou", ({ truth, prediction }) => {
+  if (prediction === null) return 0;
+  checkArguments("meanIou", { truth, prediction }, { truth: boxesKind, prediction: boxesKind });
+  return matchedSimilarity(truth, prediction, iouOfBoxes, "max");
+});
 
 /** `meanIou` of outlines. */
-export const meanPolygonIou: Metric<readonly Polygon[]> = meanMetric("meanPolygonIou", ({ truth, prediction }) =>
-  prediction === null ? 0 : segmentationSimilarity(truth, prediction, { denominator: "max" }),
-);
+export const meanPolygonIou: Metric<readonly Polygon[]> = meanMetric("meanPolygonIou", ({ truth, prediction }) => {
+  if (prediction === null) return 0;
+  checkArguments("meanPolygonIou", { truth, prediction }, { truth: polygonsKind, prediction: polygonsKind });
+  return matchedSimilarity(truth, prediction, iouOfPolygons, "max");
+});

@@ -5,14 +5,14 @@ import { type Counts, weightedMean } from "./bootstrap";
 import { meanOver, type Outcome, outcomesKind } from "./outcome";
 
 /**
- * A number for all examples together, from a plain function. Its optional properties make intervals fast, and
- * comparisons possible.
+ * A plain function that gives one number for all examples. Its optional properties make intervals fast, and comparisons
+ * possible.
  */
 export interface Metric<A> {
   (outcomes: readonly Outcome<A>[]): number;
-  /** Its value for one example, where it is the mean over examples. */
+  /** Its value for one example, if it is a mean over examples. */
   readonly each?: (outcome: Outcome<A>) => number;
-  /** Its value where example i is there counts[i] times, for intervals; `NaN` where it has none. */
+  /** Its value if example i is there counts[i] times, for intervals; `NaN` if it is undefined. */
   readonly weighted?: (outcomes: readonly Outcome<A>[]) => (counts: Counts) => number;
   /** Whether less of it is better (false). */
   readonly lowerIsBetter?: boolean;
@@ -30,8 +30,10 @@ export const meanMetricSpec = {
 } satisfies Spec<MeanMetricOptions>;
 
 /**
- * The mean over examples of a number that each has.
+ * Makes a metric: the mean over examples of a number that each has.
  * @returns a metric that throws DataError for no examples
+ * @example
+ * const parses = meanMetric("parses", ({ prediction }) => (prediction === null ? 0 : 1));
  */
 export function meanMetric<A>(
   name: string,
@@ -47,7 +49,11 @@ export function meanMetric<A>(
   return Object.assign(metric, { each, lowerIsBetter });
 }
 
-/** A metric's value for some outcomes by how often each is there. */
+/**
+ * A metric's value for some outcomes by how often each is there.
+ * @example
+ * bootstrapInterval(outcomes.length, weightedMetric(accuracy, outcomes));
+ */
 export function weightedMetric<A>(metric: Metric<A>, outcomes: readonly Outcome<A>[]): (counts: Counts) => number {
   checkArguments("weightedMetric", { metric, outcomes }, { metric: functionKind, outcomes: outcomesKind });
   if (metric.each) return weightedMean(outcomes.map(metric.each));
@@ -56,7 +62,7 @@ export function weightedMetric<A>(metric: Metric<A>, outcomes: readonly Outcome<
     try {
       return metric(outcomes.flatMap((outcome, i) => Array<Outcome<A>>(counts[i]!).fill(outcome)));
     } catch (error) {
-      // Nothing to detect among those that were drawn, say.
+      // The resample may have no ground truth, for instance.
       if (error instanceof DataError) return Number.NaN;
       throw error;
     }

@@ -7,16 +7,16 @@ export interface Outcome<A> {
   readonly truth: A;
   /** `null` when the answer did not parse: the worst value of every metric, never left out. */
   readonly prediction: A | null;
-  /** What average precision is averaged over: COCO's category. */
+  /** The category that average precision is averaged over, as in COCO. */
   readonly category?: string;
-  /** Regions of objects that nobody drew one by one, COCO's `iscrowd`; only average precision reads them. */
+  /** Regions of objects that were not drawn one by one, COCO's `iscrowd`; only average precision reads them. */
   readonly crowds?: readonly Box[];
 }
 
-/** A list of outcomes, of which each has both fields. */
+/** A list of outcomes that have both fields. */
 export const outcomesKind = listKind(fieldsKind({ truth: presentKind, prediction: presentKind }));
 
-/** Σ value / N.  @throws DataError when there is nothing to average */
+/** The mean, Σ value / N.  @throws DataError when there is nothing to average */
 export function meanOver<T>(metric: string, rows: readonly T[], value: (row: T) => number): number {
   if (rows.length === 0) throw new DataError(`${metric} needs at least one example, but got none`);
   return rows.reduce((sum, row) => sum + value(row), 0) / rows.length;

@@ -3,13 +3,13 @@ import { createRng } from "../rng";
 import { type ResamplingOptions, resamplingSpec } from "./bootstrap";
 
 /**
- * How often chance alone makes two systems differ as much as they do, either way: what they did with an example is
- * exchanged, or is not, and p is the share of such exchanges after which |difference| is at least what it was. For a
+ * The probability that chance alone makes two systems differ as much as they do, either way: their results for an example
+ * are exchanged or not, and p is the share of exchanges after which |difference| is at least as large as before. For a
  * difference of means it is the sign-flip test.
  *
- *     p = (1 + #{|d*| ≥ |d|}) / (1 + resamples),  or exact, over all 2ⁿ exchanges, where there are no more than `resamples`
+ *     p = (1 + #{|d*| ≥ |d|}) / (1 + resamples),  or exact, over all 2ⁿ exchanges, if these are at most `resamples`
  *
- * @param difference with the examples exchanged that are marked 1
+ * @param difference the difference after the examples that are marked 1 were exchanged
  * Source: approximate randomisation, Noreen, Computer-Intensive Methods for Testing Hypotheses, 1989, section 2.3; the
  * 1 + as in Phipson & Smyth 2010.
  */
@@ -20,7 +20,7 @@ export function exchangePValue(
 ): number {
   const { resamples, seed } = readOptions("exchangePValue", options, resamplingSpec);
   const isExchanged = new Uint8Array(size);
-  // Sums in another order differ in their last digits.
+  // Sums in another order differ in the last digits.
   const observed = Math.abs(difference(isExchanged)) * (1 - 1e-12);
   const isExact = 2 ** size <= resamples;
   const draws = isExact ? 2 ** size : resamples;
@@ -28,7 +28,7 @@ export function exchangePValue(
   let extreme = 0;
   for (let draw = 0; draw < draws; draw++) {
     for (let i = 0; i < size; i++) isExchanged[i] = isExact ? (draw >> i) & 1 : rng.integer(2);
-    // Where it is not defined, it is no evidence.
+    // An undefined difference is not evidence.
     if (!(Math.abs(difference(isExchanged)) < observed)) extreme++;
   }
   return isExact ? extreme / draws : (1 + extreme) / (1 + draws);

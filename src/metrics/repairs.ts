@@ -1,12 +1,12 @@
 import { checkArguments, fieldsKind, listKind, optionalKind } from "../options/arguments";
 
 /**
- * How many answers could only be read by overlooking something, by what that was: `{ "text around it": 12, "coordinates
- * look like fractions": 40 }`.
+ * Counts the answers that could only be read by overlooking a flaw, by flaw: `{ "text around it": 12, "coordinates look
+ * like fractions": 40 }`.
  *
- * @param rows what `evaluate` records, or rewards of rollouts
+ * @param rows records of `evaluate`, or rewards of rollouts
  * @example
- * countRepairs(evaluation.records)["coordinates look like fractions"]; // undefined where none does
+ * countRepairs(evaluation.records)["coordinates look like fractions"]; // undefined if there is no such answer
  */
 export function countRepairs(
   rows: readonly { readonly repairs?: readonly string[] | undefined }[],

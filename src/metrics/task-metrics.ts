@@ -11,8 +11,7 @@ const divergence = (unit: "nats" | "bits"): Metric<LabelDistribution> =>
   });
 
 /**
- * What the paper reports for classification: mean JSD (Eq. 11, nats), the same in bits, accuracy of the likeliest
- * label.
+ * The paper's metrics for classification: mean JSD (Eq. 11, nats), the same in bits, accuracy of the likeliest label.
  */
 export const classificationMetrics = {
   jsd: divergence("nats"),
@@ -25,12 +24,12 @@ const precision = (of: "ap50" | "ap"): Metric<readonly Box[]> =>
     weighted: (outcomes: Parameters<Metric<readonly Box[]>>[0]) => weightedAveragePrecision(outcomes, of),
   });
 
-/** What the paper reports for detection, mAP at IoU 0.5; COCO's own mAP; mean matched IoU. */
+/** The paper's metric for detection, mAP at IoU 0.5; COCO's own mAP; mean matched IoU. */
 export const detectionMetrics = {
   ap50: precision("ap50"),
   ap: precision("ap"),
   meanIou,
 } as const satisfies Metrics<readonly Box[]>;
 
-/** Mean matched IoU of outlines. */
+/** The metric for segmentation: mean matched IoU of outlines. */
 export const segmentationMetrics = { meanIou: meanPolygonIou } as const satisfies Metrics<readonly Polygon[]>;

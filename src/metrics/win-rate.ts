@@ -4,7 +4,7 @@ import { readOptions, type Spec } from "../options/spec";
 import { bootstrapInterval, resamplingSpec, weightedMean } from "./bootstrap";
 
 export interface WinRate {
-  /** (wins + ½ ties) / examples, in [0, 1]; lower is better for us. */
+  /** The rate (wins + ½ ties) / examples, in [0, 1]; lower is better for us. */
   readonly winRate: number;
   /** Examples where the baseline diverges less. */
   readonly wins: number;
@@ -19,7 +19,9 @@ export interface WinRate {
  * @param ours JSD of each example
  * @param baseline JSD of the same examples in the same order
  * @throws DataError when the lists are empty or differ in length, or one has a NaN
- * Source: RISE, WR in Table 1. Departure: the paper does not say what a tie counts.
+ * Source: RISE, WR in Table 1. Departure: the paper does not say how a tie counts.
+ * @example
+ * winRate([0.1, 0.4], [0.3, 0.2]).winRate; // 0.5
  */
 export function winRate(ours: readonly number[], baseline: readonly number[]): WinRate {
   checkArguments("winRate", { ours, baseline }, { ours: listKind(numberKind), baseline: listKind(numberKind) });
@@ -42,6 +44,8 @@ export const winRateIntervalSpec = { seed: resamplingSpec.seed } satisfies Spec<
  *
  * @param options.seed the same seed gives the same interval (0)
  * @throws DataError when the lists are empty or differ in length
+ * @example
+ * const [low, high] = winRateInterval([0.1, 0.4, 0.2], [0.3, 0.2, 0.2]);
  */
 export function winRateInterval(
   ours: readonly number[],

@@ -1,7 +1,7 @@
 import { ConfigError } from "../errors";
 import { shown } from "./display";
 
-/** What an argument has to be: in words that follow "to be", as a test, and of its elements or fields the same. */
+/** The kind that an argument must have: in words that follow "to be", as a test, and likewise its elements or fields. */
 export interface Kind {
   readonly words: string;
   readonly is: (value: unknown) => boolean;
@@ -33,15 +33,15 @@ export const optionalKind = (kind: Kind): Kind => ({
   is: (value) => value === undefined || kind.is(value),
 });
 
-/** A value of any kind that is there. */
+/** Any value except `undefined`. */
 export const presentKind: Kind = { words: "given", is: (value) => value !== undefined };
 
 /**
- * What TypeScript sees and JavaScript does not: an argument that is missing, or of another kind. Options have
- * `readOptions`.
+ * Refuses an argument that is missing or of another kind, for callers without TypeScript. Options have `readOptions`.
  * @param values the arguments by their names
  * @throws ConfigError naming the first that is wrong, its element or its field
- * @example checkArguments("winRate", { ours, baseline }, { ours: listKind(numberKind), baseline: listKind(numberKind) });
+ * @example
+ * checkArguments("winRate", { ours, baseline }, { ours: listKind(numberKind), baseline: listKind(numberKind) });
  */
 export function checkArguments(
   where: string,

@@ -1,5 +1,5 @@
 /**
- * The candidate that fewest letters have to be changed for, at most a third of them; upper and lower case count as one.
+ * The candidate with the fewest letters to change, at most a third of the word's; case does not count.
  */
 export function nearest(word: string, candidates: readonly string[]): string | undefined {
   const ranked = candidates

@@ -78,6 +78,6 @@ const names: Readonly<Record<string, readonly string[]>> = {
 };
 
 /**
- * Names that options have in TRL, PEFT, transformers, verl and OpenAI's API, and the names here that may mean the same.
+ * Option names in TRL, PEFT, transformers, verl and OpenAI's API, and the names here that may mean the same.
  */
 export const namesElsewhere: ReadonlyMap<string, readonly string[]> = new Map(Object.entries(names));

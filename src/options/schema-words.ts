@@ -1,6 +1,6 @@
 import type { z } from "zod";
 
-/** What a schema without words of its own expects, as `safeParse` takes it for `error`. */
+/** Says what a schema without words of its own expects; it is `safeParse`'s `error`. */
 export function schemaWords(raw: z.core.$ZodRawIssue): string {
   const issue = raw as z.core.$ZodIssue;
   switch (issue.code) {
@@ -14,7 +14,7 @@ export function schemaWords(raw: z.core.$ZodRawIssue): string {
     case "invalid_value":
       return `expected ${issue.values.map((value) => JSON.stringify(value)).join(" or ")}`;
     case "unrecognized_keys":
-      return `expected no fields but those of the format, found ${issue.keys.map((key) => JSON.stringify(key)).join(", ")}`;
+      return `expected only fields of the format, got ${issue.keys.map((key) => JSON.stringify(key)).join(", ")}`;
     case "invalid_union": {
       const options = issue.errors.flatMap(([first]) => first?.message.replace(/^expected /, "") ?? []);
       return `expected ${[...new Set(options)].join(" or ") || "another kind of value"}`;

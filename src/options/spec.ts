@@ -5,9 +5,9 @@ import { shown } from "./display";
 import { namesElsewhere } from "./names-elsewhere";
 
 /**
- * One schema for each option of an operation: its range, its default and its help stand there and nowhere else. An
- * option that is missing does not compile. Each schema's error is the text that follows "to be", such as "true or
- * false": the constructors below have it.
+ * One schema for each option of an operation: its range, default and help stand there and nowhere else. A missing option
+ * does not compile. Each schema's error is the text that follows "to be", such as "true or false": the constructors below
+ * have it.
  *
  * @example
  * const spec = {
@@ -18,7 +18,7 @@ import { namesElsewhere } from "./names-elsewhere";
  */
 export type Spec<Options> = { readonly [Name in keyof Options]-?: z.ZodType };
 
-/** Options as `readOptions` returns them: an option with a default is there. */
+/** Options as `readOptions` returns them: an option with a default is never `undefined`. */
 export type Settings<Options, S> = {
   readonly [Name in keyof Options & keyof S]-?: S[Name] extends z.ZodType
     ? unknown extends z.output<S[Name]>
@@ -33,22 +33,21 @@ export type Settings<Options, S> = {
 export const count = (least = 1) =>
   z.int(`a whole number of at least ${least}`).min(least, `a whole number of at least ${least}`);
 
-/** A number within a range, in words; NaN is outside of every range. */
+/** A number within a range, which `words` name; NaN is outside every range. */
 export const number = (words = "a number", within: (value: number) => boolean = () => true) =>
   z.custom<number>((value) => typeof value === "number" && !Number.isNaN(value) && within(value), words);
 
-/** A number that is not negative; infinity is one. */
+/** A number of at least 0, infinity included. */
 export const notNegative = () => number("a number of at least 0", (value) => value >= 0);
 
-/** A number above 0; infinity is one. */
+/** A number above 0, infinity included. */
 export const positive = () => number("a number above 0", (value) => value > 0);
 
 /** A number in (0, 1]. */
 export const share = () => number("in (0, 1]", (value) => value > 0 && value <= 1);
 
 /**
- * A number that logits can be divided by or multiplied with: float32 has neither smaller and larger ones nor their
- * exponentials.
+ * A number that can divide or multiply logits: beyond this range, or in the exponential, float32 overflows.
  */
 export const divisor = () => number("from 0.000001 to 1000000", isDivisor);
 export const isDivisor = (value: number): boolean => value >= 1e-6 && value <= 1e6;
@@ -75,7 +74,7 @@ export const group = <Shape extends z.ZodRawShape>(shape: Shape) =>
 /** Options within an option that has no default of its own. */
 export const requiredGroup = <Shape extends z.ZodRawShape>(shape: Shape) => z.strictObject(shape, "an object");
 
-/** Options within an option, or `false` for none of it. */
+/** Options within an option, or `false` to turn it off. */
 export const groupOrFalse = <Shape extends z.ZodRawShape>(shape: Shape) =>
   z.union([z.literal(false), z.strictObject(shape, "an object")], "false, or an object");
 
@@ -87,7 +86,7 @@ export const given = <T = unknown>(words: string, is: (value: never) => boolean 
 export const secret = (words: string, is: (value: string) => boolean) =>
   z.custom<string>((value) => typeof value === "string" && is(value), { error: words, params: { isSecret: true } });
 
-/** A function of the caller's. */
+/** The caller's function. */
 export const callback = <T = unknown>(words = "a function") =>
   given<T>(words, (value: unknown) => typeof value === "function");
 
@@ -106,7 +105,7 @@ const missingMethod = (value: unknown, methods: readonly string[]) =>
   methods.find((method) => typeof Object(value)[method] !== "function");
 
 /**
- * Options with their defaults.
+ * Checks options and fills in their defaults.
  * @param where the operation, which begins every message
  * @throws ConfigError naming the first option that is unknown, with the one that was meant, or the first that is out of
  * its range
@@ -125,13 +124,13 @@ export function readOptions<Options extends object, S extends Spec<Options>>(
   const read = schema.safeParse(withoutUndefined(options, schema));
   if (read.success) return read.data as Settings<Options, S>;
   const { issues } = read.error;
-  // An option that is missing may be there by another name.
+  // A missing option may have been given under another name.
   const first = issues.find(({ code }) => code === "unrecognized_keys") ?? issues[0]!;
   throw new ConfigError(`${where}: ${problemOf(first, options, schema)}`);
 }
 
 /**
- * One argument that is no option.
+ * Checks one argument that is not an option.
  * @throws ConfigError in the words that `readOptions` has
  */
 export function readArgument<S extends z.ZodType>(where: string, name: string, value: unknown, schema: S): z.output<S> {
@@ -142,7 +141,7 @@ export function readArgument<S extends z.ZodType>(where: string, name: string, v
 
 const schemas = new WeakMap<object, z.ZodObject>();
 
-/** Made once for a spec: making one costs far more than reading with it. */
+/** A spec's schema, made once: making one costs far more than reading with it. */
 function schemaOf(spec: object): z.ZodObject {
   const known = schemas.get(spec);
   if (known) return known;
@@ -182,7 +181,7 @@ function findFields(schema: z.core.$ZodType): Fields | undefined {
 }
 
 function problemOf(issue: z.core.$ZodIssue, options: unknown, schema: z.core.$ZodType): string {
-  // Of alternatives, the one that goes furthest into the value says most.
+  // The alternative that reads furthest into the value says most.
   if (issue.code === "invalid_union") {
     const inner = issue.errors
       .flatMap(([first]) => first ?? [])
@@ -220,9 +219,17 @@ function pathTo(names: readonly string[], fields: Fields): string | undefined {
 
 function mismatch(name: string, issue: z.core.$ZodIssue, value: unknown): string {
   const { isSecret, methods } = (issue.code === "custom" && issue.params) || {};
-  const got = isSecret === true ? "something else" : shownInstead(value, methods as readonly string[] | undefined);
+  const isText = typeof value === "string" && expectsObject(issue);
+  const shownMethods = methods as readonly string[] | undefined;
+  const got = isSecret === true ? "something else" : isText ? "text" : shownInstead(value, shownMethods);
   return `expected ${name} to be ${issue.message}, got ${got}`;
 }
+
+/** Whether an object belongs here: text in its place may be a key, which no message may show. */
+const expectsObject = (issue: z.core.$ZodIssue): boolean =>
+  /\ban object\b/.test(issue.message) ||
+  (issue.code === "custom" && issue.params?.methods !== undefined) ||
+  (issue.code === "invalid_union" && issue.errors.flat().some(expectsObject));
 
 function shownInstead(value: unknown, methods: readonly string[] | undefined): string {
   if (value === undefined) return "nothing";

@@ -1,4 +1,4 @@
-/** What the policy is asked in stage 2 and at inference: cot and annotation from the image alone. */
+/** The prompts of stage 2 and of inference: they ask for cot and annotation from the image alone. */
 export const answerTexts = {
   /** `{{question}}`, `{{form}}`; may use `{{labels}}`. */
   classification:

@@ -1,6 +1,6 @@
 /**
- * What the policy is asked in stage 1, step 1: justify the annotation without giving it away, π(R | I, A).
- * Short, so that a model with a hundred tokens of context can be asked the same as one with thousands.
+ * The prompts of stage 1, step 1: they ask to justify the annotation without giving it away, π(R | I, A).
+ * They are short, so that they also suit a model with a hundred tokens of context.
  */
 export const cotTexts = {
   /** `{{question}}`, `{{annotation}}`; may use `{{labels}}`, `{{form}}`. */

@@ -3,12 +3,16 @@ import { promptTexts, sentences } from "./template";
 /**
  * Texts for `classification({ prompts })`; the compiler checks `{{question}}`, `{{form}}`, `{{labels}}`,
  * `{{annotation}}` and `{{cot}}`.
+ * @example
+ * classification({ labels, prompts: classificationPrompts({ cot: "{{question}} It is {{annotation}}. Why?" }) });
  */
 export const classificationPrompts = promptTexts<"question" | "form" | "labels">();
 
 /**
  * Texts for `detection({ prompts })`; the compiler checks `{{target}}`, `{{form}}`, `{{scale}}`, `{{annotation}}` and
  * `{{cot}}`.
+ * @example
+ * detection({ prompts: detectionPrompts({ cot: "{{target}} is at {{annotation}}. How can one tell?" }) });
  */
 export const detectionPrompts = promptTexts<"target" | "form" | "scale">();
 
@@ -19,12 +23,11 @@ const oneClass = "where p is 1 for what it shows and 0 for everything else.";
 const place = "giving {{scale}}.";
 
 /**
- * Prompts for the paper's four data sets, as options of the task that each of them is: `classification({ labels:
- * emotion6Labels, ...paperPrompts.emotion6 })`, `detection(paperPrompts.lisa)`.
+ * Prompts for the paper's four data sets, as options of the task for each: `classification({ labels: emotion6Labels,
+ * ...paperPrompts.emotion6 })`, `detection(paperPrompts.lisa)`.
  *
- * Longer than a task's own prompts, which fit any data: they name the cues that count in these pictures. A text is
- * replaced, and the others kept, by `{ ...paperPrompts.lisa, prompts: { ...paperPrompts.lisa.prompts, cot:
- * "…{{annotation}}…" } }`.
+ * They are longer than a task's own prompts, which fit any data, because they name the cues that matter in these images.
+ * `{ ...paperPrompts.lisa, prompts: { ...paperPrompts.lisa.prompts, cot: "…{{annotation}}…" } }` replaces one text.
  *
  * Source: RISE, Reasoning Generation and Annotation Reconstruction. Departure: the words are ours, not Appendix A's.
  */

@@ -1,4 +1,4 @@
-/** What the policy is asked in stage 1, step 2: the annotation from image and cot, without A, π(Â | I, R). */
+/** The prompts of stage 1, step 2: they ask for the annotation from image and cot, without A, π(Â | I, R). */
 export const reconstructionTexts = {
   /** `{{question}}`, `{{cot}}`, `{{form}}`; may use `{{labels}}`. */
   classification:

@@ -23,14 +23,14 @@ export type PlaceholdersOf<Text extends string> = Text extends `${string}{{${inf
   ? Name | PlaceholdersOf<Rest>
   : never;
 
-/** What a prompt may use, and must, beside what all three may. */
+/** The placeholder that a prompt must use, and the other two may not. */
 export interface OwnPlaceholder {
   readonly cot: "annotation";
   readonly reconstruction: "cot";
   readonly answer: never;
 }
 
-/** The text itself, or, where it would be refused, a sentence that says why: the compiler shows it. */
+/** The text itself or, if it is refused, a sentence that says why: the compiler shows it. */
 type FittingText<Text extends string, Common extends string, Own extends string> = string extends Text
   ? Text
   : [Exclude<PlaceholdersOf<Text>, Common | Own>] extends [never]
@@ -61,7 +61,7 @@ type Joined<Parts extends readonly string[]> = Parts extends readonly [
     : `${First} ${Joined<Rest>}`
   : "";
 
-/** One text of several sentences, whose type still shows the placeholders; that of `a + b` does not. */
+/** Joins sentences to one text whose type still shows the placeholders, which the type of `a + b` does not. */
 export function sentences<const Parts extends readonly string[]>(...parts: Parts): Joined<Parts> {
   return parts.join(" ") as Joined<Parts>;
 }
@@ -79,7 +79,7 @@ export interface Template<Name extends string> {
  *
  * @param where the option or constant the text came from, for error messages
  * @param names placeholders the text must use, and those it may use
- * @throws ConfigError for a required placeholder that is missing, and for one nobody fills
+ * @throws ConfigError for a required placeholder that is missing, and for an unknown one
  */
 export function template<const Required extends string = never, const Optional extends string = never>(
   text: string,
@@ -103,7 +103,11 @@ export function template<const Required extends string = never, const Optional e
   return Object.assign(fill, { uses });
 }
 
-/** One user message: the image, then the text. */
+/**
+ * A prompt of one user message: the image, then the text.
+ * @example
+ * imagePrompt("photo.jpg", "What can be seen?");
+ */
 export function imagePrompt(image: ImageSource, text: string): Prompt {
   return [
     {

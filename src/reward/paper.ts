@@ -4,16 +4,18 @@ import type { Task } from "../task";
 import { gatherEvidence, type Judgement, judgement, type RolloutParts, taskKind } from "./reward";
 
 /**
- * R(A, Â, R) = S(A, Â) · [L(R, A) = 0 ∧ F_CoT(R, Â) = 1]
+ * The stage-1 reward: R(A, Â, R) = S(A, Â) · [L(R, A) = 0 ∧ F_CoT(R, Â) = 1]
  *
  * Source: RISE, Eq. 1.
+ * @example
+ * paperReward(task, { truth, cot, reconstruction: "{'joy': 0.9, 'fear': 0.1}" }).reward.reward;
  */
 export function paperReward<A>(task: Task<A>, parts: RolloutParts<A>): Judgement<A> {
   const evidence = gatherEvidence(task, parts);
   return judgement(evidence, evidence.leaks.length === 0 && evidence.format.ok ? evidence.similarity : 0);
 }
 
-/** What stage 2 sampled for one example: a `<think>…</think><answer>…</answer>` completion. */
+/** A sample of stage 2 for one example: a `<think>…</think><answer>…</answer>` completion. */
 export interface AnswerParts<A> {
   readonly truth: A;
   readonly text: string;
@@ -23,9 +25,11 @@ export interface AnswerParts<A> {
 export type AnswerRewardFunction<A> = (task: Task<A>, parts: AnswerParts<A>) => Judgement<A> | Promise<Judgement<A>>;
 
 /**
- * R_R1(A, Â, R) = S(A, Â) · [F_R1(R, Â) = 1], with no rule against leaks.
+ * The stage-2 reward, without a rule against leaks: R_R1(A, Â, R) = S(A, Â) · [F_R1(R, Â) = 1]
  *
  * Source: RISE, Eq. 9.
+ * @example
+ * answerReward(task, { truth, text: "<think>Rain.</think><answer>[]</answer>" }).reward.reward;
  */
 export function answerReward<A>(task: Task<A>, parts: AnswerParts<A>): Judgement<A> {
   checkArguments(
@@ -39,19 +43,31 @@ export function answerReward<A>(task: Task<A>, parts: AnswerParts<A>): Judgement
   return judgement({ prediction, similarity, leaks: [], format, repairs }, format.ok ? similarity : 0);
 }
 
-/** S(A, Â) alone. Source: RISE, Table 5, "Similarity-Only". */
+/**
+ * The similarity alone: S(A, Â). Source: RISE, Table 5, "Similarity-Only".
+ * @example
+ * riseCot({ task, dataset, runDir, reward: similarityOnly });
+ */
 export function similarityOnly<A>(task: Task<A>, parts: RolloutParts<A>): Judgement<A> {
   const evidence = gatherEvidence(task, parts);
   return judgement(evidence, evidence.similarity);
 }
 
-/** S(A, Â) · [F_CoT(R, Â) = 1]. Source: RISE, Table 5, "No-Leakage-Removal". */
+/**
+ * `paperReward` without the rule against leaks: S(A, Â) · [F_CoT(R, Â) = 1]. Source: RISE, Table 5, "No-Leakage-Removal".
+ * @example
+ * riseCot({ task, dataset, runDir, reward: withoutLeakGate });
+ */
 export function withoutLeakGate<A>(task: Task<A>, parts: RolloutParts<A>): Judgement<A> {
   const evidence = gatherEvidence(task, parts);
   return judgement(evidence, evidence.format.ok ? evidence.similarity : 0);
 }
 
-/** S(A, Â) · [L(R, A) = 0]. Source: RISE, Table 5, "No-Format-Removal". */
+/**
+ * `paperReward` without the check of the format: S(A, Â) · [L(R, A) = 0]. Source: RISE, Table 5, "No-Format-Removal".
+ * @example
+ * riseCot({ task, dataset, runDir, reward: withoutFormatGate });
+ */
 export function withoutFormatGate<A>(task: Task<A>, parts: RolloutParts<A>): Judgement<A> {
   const evidence = gatherEvidence(task, parts);
   return judgement(evidence, evidence.leaks.length === 0 ? evidence.similarity : 0);

@@ -18,8 +18,10 @@ import { gatherEvidence, type Judgement, judgement, type RolloutParts } from "./
  *
  * A′ and Â′ have no value below 1e-10 and are then renormalised; the MSE is on raw values.
  *
- * For comparison with `paperReward`; it reaches 2. Departures from that code: a reconstruction that does not parse, or
- * has no mass, earns 0 instead of being compared as a vector of zeros.
+ * It is for comparison with `paperReward`, and reaches 2. Departures from that code: a reconstruction that does not
+ * parse, or has no mass, earns 0 instead of being compared as a vector of zeros.
+ * @example
+ * riseCot({ task: classification({ labels }), dataset, runDir, reward: referenceReward });
  */
 export function referenceReward(
   task: Task<LabelDistribution>,
@@ -37,7 +39,7 @@ export function referenceReward(
   return judgement(evidence, penalty * accuracy + Math.exp(-Math.abs(sum - 1)));
 }
 
-/** Every label at least 1e-10, then renormalised. */
+/** Raises every label to at least 1e-10, then renormalises. */
 function clipped(values: LabelDistribution, labels: readonly string[], where: string): LabelDistribution {
   const entries = labels.map((label) => [label, Math.max(probabilityOf(values, label), EPSILON)] as const);
   return renormalise(Object.fromEntries(entries), where);

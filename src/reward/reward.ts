@@ -4,7 +4,7 @@ import type { Reward, Rollout } from "../rollouts";
 import type { Task } from "../task";
 import type { FormatCheck, Leak } from "../types";
 
-/** What stage 1 sampled for one example. */
+/** A sample of stage 1 for one example. */
 export interface RolloutParts<A> {
   readonly truth: A;
   readonly cot: string;
@@ -17,7 +17,7 @@ export type Judgement<A> = Pick<Rollout<A>, "prediction" | "reward">;
 /** A stage-1 reward. A bad completion earns 0 with a reason; it never throws for one. */
 export type RewardFunction<A> = (task: Task<A>, parts: RolloutParts<A>) => Judgement<A> | Promise<Judgement<A>>;
 
-/** Everything rewards are made of, before any is. */
+/** Everything that a reward is computed from. */
 export interface Evidence<A> {
   readonly prediction: A | null;
   /** S(A, Â), 0 when Â does not parse. */
@@ -26,11 +26,11 @@ export interface Evidence<A> {
   readonly leaks: readonly Leak[];
   /** F_CoT(R, Â) */
   readonly format: FormatCheck;
-  /** What had to be overlooked to read Â. */
+  /** The flaws that were overlooked to read Â. */
   readonly repairs: readonly string[];
 }
 
-/** The calls of a task that a reward makes. */
+/** The methods of a task that a reward calls. */
 export const taskKind = fieldsKind({ parse: functionKind, similarity: functionKind });
 const partsKind = fieldsKind({ truth: presentKind, cot: textKind, reconstruction: textKind });
 
@@ -60,7 +60,7 @@ export function gatherEvidence<A>(
   };
 }
 
-/** Evidence and the number that was made of it. */
+/** The judgement of a rollout: its evidence and its reward. */
 export function judgement<A>(evidence: Evidence<A>, reward: number): Judgement<A> {
   const { prediction, similarity, leaks, format, repairs } = evidence;
   const parts: Reward = { reward, similarity, leaks, format, ...(repairs.length > 0 && { repairs }) };

@@ -5,7 +5,7 @@ import type { Task } from "../task";
 import type { Judgement } from "./reward";
 
 /**
- * A reward of your own beside the one that judges: what one completion earns, or `null` where it has nothing to say.
+ * Your own reward beside the judge's: the number that one completion earns, or `null` if it does not apply.
  */
 export interface OwnReward<A, Parts> {
   readonly reward: (task: Task<A>, parts: Parts) => number | null | Promise<number | null>;
@@ -14,19 +14,18 @@ export interface OwnReward<A, Parts> {
 }
 
 /**
- * One reward made of several: r = r₀ + Σₖ wₖ rₖ, over those that are not `null`.
- *
- * `sumRewards(paperReward, { brevity: { reward: (_, { cot }) => Math.exp(-cot.length / 400), weight: 0.2 } })`
+ * Sums several rewards: r = r₀ + Σₖ wₖ rₖ, over those that are not `null`.
  *
  * The terms stay apart in `Reward.terms`: `metrics.jsonl` has a mean for each, and the advantages can be normalised
  * term by term (`aggregation: "normalize_then_sum"`). All terms of a completion are computed at once, so slow ones (a
  * judge behind an API) overlap.
  *
- * @param judge decides what parses, leaks and has the right form, as without the others: `paperReward`, `answerReward`,
- * …
+ * @param judge decides about parsing, leaks and format, as without the others: `paperReward`, `answerReward`, …
  * @throws ConfigError for a weight that is not finite, or a term with the judge's name; TrainingError, naming the term,
  * for a reward that is not a number
  * Source: TRL's `reward_funcs` and `reward_weights`.
+ * @example
+ * sumRewards(paperReward, { brevity: { reward: (_, { cot }) => Math.exp(-cot.length / 400), weight: 0.2 } });
  */
 export function sumRewards<A, Parts>(
   judge: (task: Task<A>, parts: Parts) => Judgement<A> | Promise<Judgement<A>>,

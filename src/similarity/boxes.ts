@@ -5,17 +5,19 @@ import type { Box, BoxSpace } from "../types";
 import { type Match, matchByIou, matchedSimilarity, type SimilarityOptions, similaritySpec } from "./matching";
 
 /**
- * Mean IoU after optimal matching:
+ * Similarity of two lists of boxes, the mean IoU after optimal matching:
  *
  * S(A, Â) = (1 / N) Σ_j IoU(A_j, Â_{k_j})
  *
- * Unmatched ground truth counts 0. With N = N_g, as printed, boxes too many cost nothing; `"max"` makes them cost.
+ * Unmatched ground truth counts 0. With N = N_g, as printed, superfluous boxes cost nothing; with `"max"` they do.
  * When either side is empty: 1 if both are, else 0.
  *
  * @param options.denominator N (`"truth"`)
  * @returns S in [0, 1]
- * @throws ConfigError when boxes of different spaces meet, and for a denominator that there is not
+ * @throws ConfigError when boxes of different spaces meet, and for an unknown denominator
  * Source: RISE, Eq. 6.
+ * @example
+ * detectionSimilarity(truth, task.parse(answer) ?? [], { denominator: "max" });
  */
 export function detectionSimilarity(
   truth: readonly Box[],
@@ -24,55 +26,63 @@ export function detectionSimilarity(
 ): number {
   checkArguments("detectionSimilarity", { truth, prediction }, { truth: boxesKind, prediction: boxesKind });
   const { denominator } = readOptions("detectionSimilarity", options, similaritySpec);
-  return matchedSimilarity(truth, prediction, iouOf, denominator);
+  return matchedSimilarity(truth, prediction, iouOfBoxes, denominator);
 }
 
 /**
- * The one-to-one matching with the largest total IoU; pairs that do not overlap are left out.
+ * Finds the one-to-one matching with the largest total IoU; pairs that do not overlap are left out.
  *
  * @returns matches in the order of `truth`
  * @throws ConfigError when boxes of different spaces meet
+ * @example
+ * for (const { truth: i, prediction: j, iou } of matchBoxes(truth, prediction)) console.log(i, j, iou);
  */
 export function matchBoxes(truth: readonly Box[], prediction: readonly Box[]): Match[] {
   checkArguments("matchBoxes", { truth, prediction }, { truth: boxesKind, prediction: boxesKind });
-  return matchByIou(truth, prediction, iouOf);
+  return matchByIou(truth, prediction, iouOfBoxes);
 }
 
 /**
  * Intersection over union, |a ∩ b| / |a ∪ b|; 0 for a box without area or with a coordinate that is not finite.
  * @throws ConfigError when the boxes are in different spaces
+ * @example
+ * const a: Box = { space: "unit", x: 0, y: 0, width: 0.5, height: 1 };
+ * boxIou(a, { ...a, width: 1 }); // 0.5
  */
 export function boxIou(a: Box, b: Box): number {
   checkArguments("boxIou", { a, b }, { a: boxKind, b: boxKind });
-  return iouOf(a, b);
+  return iouOfBoxes(a, b);
 }
 
-function iouOf(a: Box, b: Box): number {
+/** `boxIou` without checks of the arguments, for inner loops. */
+export function iouOfBoxes(a: Box, b: Box): number {
   if (a.space !== b.space) {
     throw new ConfigError(
       `boxes must be in one space to be compared, but these are in "${a.space}" and "${b.space}": use convertBox`,
     );
   }
-  // Every length comes from the same corners, so that a box and itself give exactly 1.
+  // All lengths come from the same corners, so that a box has an IoU of exactly 1 with itself.
   const [aRight, aBottom, bRight, bBottom] = [a.x + a.width, a.y + a.height, b.x + b.width, b.y + b.height];
   const width = Math.min(aRight, bRight) - Math.max(a.x, b.x);
   const height = Math.min(aBottom, bBottom) - Math.max(a.y, b.y);
   if (!(width > 0 && height > 0)) return 0;
   const intersection = width * height;
   const union = (aRight - a.x) * (aBottom - a.y) + (bRight - b.x) * (bBottom - b.y) - intersection;
-  // Areas beyond what a double can hold.
+  // The areas may overflow.
   if (!(union > 0 && union < Number.POSITIVE_INFINITY)) return 0;
   return Math.min(1, intersection / union);
 }
 
 /**
- * The same box in another space: the only place where coordinates are converted.
+ * Converts a box to another space. No other function converts coordinates.
  *
- * `thousand` is for models to write, so its corners are rounded to integers and kept inside the image, at least 1 wide
- * and high. A box already in `space` comes back as it is.
+ * Models write `thousand`, so its corners are rounded to integers and kept inside the image, at least 1 wide and high. A
+ * box that is already in `space` is returned unchanged.
  *
- * @param imageSize the image's size in pixels: what `pixel` boxes are measured in
- * @throws ConfigError for an image without size, and a space that there is not
+ * @param imageSize the image's size in pixels, in which `pixel` boxes are measured
+ * @throws ConfigError for an image without size, and for an unknown space
+ * @example
+ * convertBox({ space: "pixel", x: 0, y: 0, width: 32, height: 24 }, "thousand", { width: 640, height: 480 }).width; // 50
  */
 export function convertBox(
   box: Box,
@@ -100,14 +110,14 @@ const boxKind = fieldsKind({
   width: numberKind,
   height: numberKind,
 });
-const boxesKind = listKind(boxKind);
+export const boxesKind = listKind(boxKind);
 
-/** The option that says what coordinates are measured in. */
+/** The option for the space of coordinates. */
 export const boxSpace = () => choice(["unit", "thousand", "pixel"] satisfies [BoxSpace, ...BoxSpace[]]);
 
 const spaceSchema = boxSpace();
 
-/** How much one image side measures in a space. */
+/** The length of an image side in a space. */
 function scale(space: BoxSpace, pixels: number): number {
   return { unit: 1, thousand: 1000, pixel: pixels }[space];
 }

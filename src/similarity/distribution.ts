@@ -3,7 +3,7 @@ import { checkArguments, objectKind } from "../options/arguments";
 import { choice, count, readArgument, readOptions, type Spec } from "../options/spec";
 import type { LabelDistribution } from "../types";
 
-/** Stands in for a zero probability under a logarithm, as the paper has it. */
+/** Replaces a zero probability under a logarithm, as in the paper. */
 export const EPSILON = 1e-10;
 
 export interface ClassificationSimilarityOptions {
@@ -20,19 +20,21 @@ export const classificationSimilaritySpec = {
  *
  * S(A, Â) = φ · exp(−|log₁₀ (ΣÂ / ΣA)|), φ = exp(−(KLD(A ‖ Â) + MSE(A, Â)))
  *
- * As printed, KLD is no divergence when ΣÂ ≠ 1: it can be negative, and a doubled uniform prediction would earn 1.45.
+ * As printed, KLD is not a divergence when ΣÂ ≠ 1: it can be negative, and a doubled uniform prediction would earn 1.45.
  * So by default KLD compares the shapes (both renormalised) while the sum term and the MSE, on raw values, still punish
  * ΣÂ ≠ 1: S ≤ 1, with equality only at Â = A. The two agree whenever ΣÂ = ΣA.
  *
- * The default renormalises first and sets zeros to 1e-10 last, so that KLD does not depend on the scale of Â: {joy: 9}
- * and {joy: 0.9} have the same. `referenceReward` follows the published code, which sets zeros first.
+ * The default renormalises first and sets zeros to 1e-10 last, so that KLD does not depend on the scale of Â: it is the
+ * same for {joy: 9} and {joy: 0.9}. `referenceReward` follows the published code, which sets zeros first.
  *
  * @param truth A; a missing label is 0
  * @param prediction Â; a missing label is 0, values need not sum to 1
  * @param options.kl `"asPrinted"` takes KLD on raw values and clamps S to [0, 1]
  * @returns S in [0, 1]
- * @throws ConfigError for a `kl` that there is not
+ * @throws ConfigError for an unknown `kl`
  * Source: RISE, Eqs. 2–5. Departures: renormalised KLD; ΣA in the sum term, for annotations rounded to 0.99 or 1.01.
+ * @example
+ * classificationSimilarity({ joy: 0.9, fear: 0.1 }, { joy: 0.8, fear: 0.2 });
  */
 export function classificationSimilarity(
   truth: LabelDistribution,
@@ -51,7 +53,7 @@ export function unclampedSimilarity(
   kl: "renormalised" | "asPrinted",
 ): number {
   const ratio = total(prediction) / total(truth);
-  // Nothing predicted, or more than a double can sum: as far from a distribution as it gets.
+  // Without mass, or with an infinite sum, it is as far from a distribution as possible.
   if (!(ratio > 0) || ratio === Number.POSITIVE_INFINITY) return 0;
   const compare =
     kl === "renormalised" ? (d: LabelDistribution) => renormalise(d, "distribution") : (d: LabelDistribution) => d;
@@ -68,10 +70,12 @@ export function meanSquaredError(p: LabelDistribution, q: LabelDistribution): nu
 }
 
 /**
- * KLD(P ‖ Q) = Σ P(j) · ln(P(j) / Q(j)), zeros set to 1e-10.
+ * The Kullback–Leibler divergence, KLD(P ‖ Q) = Σ P(j) · ln(P(j) / Q(j)), with zeros set to 1e-10.
  *
  * @returns nats; negative only when P and Q have different sums
  * Source: RISE, Eq. 4.
+ * @example
+ * klDivergence({ joy: 0.9, fear: 0.1 }, { joy: 0.5, fear: 0.5 }); // 0.368
  */
 export function klDivergence(p: LabelDistribution, q: LabelDistribution): number {
   checkArguments("klDivergence", { p, q }, { p: objectKind, q: objectKind });
@@ -86,7 +90,7 @@ export function klDivergence(p: LabelDistribution, q: LabelDistribution): number
 }
 
 /**
- * The same shape with sum 1.
+ * Scales a distribution to sum 1.
  * @throws ConfigError when nothing has positive mass
  */
 export function renormalise(distribution: LabelDistribution, where: string): LabelDistribution {
@@ -98,11 +102,13 @@ export function renormalise(distribution: LabelDistribution, where: string): Lab
 }
 
 /**
- * The nearest distribution with `decimals` places that sums to exactly 1 (largest remainders are rounded up), so that
- * an annotation averaged over raters becomes a short answer a model can write.
+ * Rounds to the nearest distribution with `decimals` places that sums to exactly 1 (largest remainders are rounded up),
+ * so that an annotation averaged over raters becomes a short answer that a model can write.
  *
  * @param distribution any non-negative values with a positive sum
  * @throws ConfigError when nothing has positive mass
+ * @example
+ * roundDistribution({ joy: 2, fear: 1 }); // { joy: 0.67, fear: 0.33 }
  */
 export function roundDistribution(distribution: LabelDistribution, decimals = 2): LabelDistribution {
   checkArguments("roundDistribution", { distribution }, { distribution: objectKind });
@@ -116,12 +122,12 @@ export function roundDistribution(distribution: LabelDistribution, decimals = 2)
   return Object.fromEntries(scaled.map((entry) => [entry.label, (entry.floor + (roundUp.has(entry) ? 1 : 0)) / steps]));
 }
 
-/** Σ of all values. */
+/** The sum of all values. */
 export function total(distribution: LabelDistribution): number {
   return Object.values(distribution).reduce((sum, value) => sum + value, 0);
 }
 
-/** A label's probability; a label nobody mentions has 0, even when it is called "constructor". */
+/** A label's probability; 0 for a label that is not mentioned, even if its name is "constructor". */
 export function probabilityOf(distribution: LabelDistribution, label: string): number {
   return Object.hasOwn(distribution, label) ? distribution[label]! : 0;
 }
@@ -130,7 +136,7 @@ export function unionOfLabels(a: LabelDistribution, b: LabelDistribution): strin
   return [...new Set([...Object.keys(a), ...Object.keys(b)])];
 }
 
-/** `fromEntries` rather than assignment, so that a label may be called "__proto__". */
+/** `fromEntries` instead of assignment allows a label with the name "__proto__". */
 function mapValues(distribution: LabelDistribution, change: (value: number) => number): LabelDistribution {
   return Object.fromEntries(Object.entries(distribution).map(([label, value]) => [label, change(value)]));
 }

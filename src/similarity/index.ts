@@ -1,4 +1,4 @@
-/** S(A, Â) of labels, boxes and polygons: pure functions. */
+/** Similarities S(A, Â) of labels, boxes and polygons: pure functions. */
 export { boxIou, convertBox, detectionSimilarity, matchBoxes } from "./boxes";
 export { classificationSimilarity, klDivergence, roundDistribution } from "./distribution";
 export { polygonIou, segmentationSimilarity } from "./polygons";

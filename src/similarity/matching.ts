@@ -10,8 +10,8 @@ export interface Match {
 }
 
 /**
- * What the matched IoUs are divided by: N_g (the paper), N_pred (the published COCO code), or the larger (the published
- * LISA code).
+ * The divisor of the matched IoUs: N_g (the paper), N_pred (the published COCO code), or the larger (the published LISA
+ * code).
  */
 export type Denominator = (typeof denominators)[number];
 export const denominators = ["truth", "predicted", "max"] as const;
@@ -29,7 +29,7 @@ export const similaritySpec = {
 type Iou<T> = (a: T, b: T) => number;
 
 /**
- * (1 / N) Σ_j IoU(A_j, Â_{k_j}) after optimal matching. When either side is empty: 1 if both are, else 0.
+ * The mean (1 / N) Σ_j IoU(A_j, Â_{k_j}) after optimal matching. When either side is empty: 1 if both are, else 0.
  *
  * Source: RISE, Eq. 6.
  */
@@ -50,10 +50,10 @@ export function matchedSimilarity<T>(
 }
 
 /**
- * The one-to-one matching with the largest total IoU; pairs that do not overlap are left out.
+ * Finds the one-to-one matching with the largest total IoU; pairs that do not overlap are left out.
  *
- * The Hungarian algorithm sees one connected component of overlapping regions at a time, and of those only the ones
- * that an optimal matching can need, so its cubic cost never meets a long list.
+ * The Hungarian algorithm gets one connected component of overlapping regions at a time, reduced to the regions that an
+ * optimal matching can need, so its cubic cost stays small.
  *
  * @returns matches in the order of `truth`
  */
@@ -70,7 +70,7 @@ interface Component {
   readonly columns: number[];
 }
 
-/** Rows and columns linked by IoU > 0; no matching across components can gain anything. */
+/** Rows and columns linked by IoU > 0; a matching across components gains nothing. */
 function overlapComponents(ious: Matrix): Component[] {
   const seenRow = new Set<number>();
   const seenColumn = new Set<number>();
@@ -112,8 +112,8 @@ function assign(ious: Matrix, component: Component): Match[] {
 }
 
 /**
- * Of the longer side, those among the k best of some region on the shorter side, k the length of the shorter side: the
- * other k − 1 can take at most k − 1 of a box's k best, so an optimal matching never needs more.
+ * Selects the regions of the longer side that are among the k best of a region on the shorter side, k being its length:
+ * the other k − 1 can take at most k − 1 of a region's k best, so an optimal matching never needs more.
  */
 function bestOf(
   longer: readonly number[],

@@ -1,11 +1,11 @@
 import type { Point } from "../types";
 
 /**
- * Area that two simple polygons have in common, |a ∩ b| = ∫ (length that both have of the line at x) dx.
+ * The area that two simple polygons have in common, |a ∩ b| = ∫ (their common length on the line at x) dx.
  *
- * Between two neighbouring corners the edges of each polygon keep their order, so that it is a stack of trapezoids
- * there, and only trapezoids that meet are compared: k corners each and c crossings take O(k² + c) steps. No outline of
- * the intersection is put together: polygon clippers do, and give up where rounding leaves one that does not close.
+ * Between two neighbouring corners the edges of a polygon keep their order, so the polygon is a stack of trapezoids
+ * there, and only trapezoids that meet are compared: k corners each and c crossings take O(k² + c) steps. Polygon
+ * clippers build the intersection's outline instead, and fail if it does not close because of rounding.
  */
 export function overlapArea(a: readonly Point[], b: readonly Point[]): number {
   const [edgesA, edgesB] = [edgesOf(a), edgesOf(b)];
@@ -18,7 +18,7 @@ export function overlapArea(a: readonly Point[], b: readonly Point[]): number {
   return sum;
 }
 
-/** From left to right. */
+/** An edge from left to right. */
 type Edge = readonly [left: Point, right: Point];
 
 const edgesOf = (points: readonly Point[]): Edge[] =>
@@ -35,8 +35,8 @@ interface Trapezoid {
 }
 
 /**
- * What a polygon has of the strip between two corners, lowest first: inside is between the first and the second edge,
- * the third and the fourth, …
+ * A polygon's trapezoids in the strip between two corners, lowest first: its inside lies between the first and the second
+ * edge, the third and the fourth, …
  */
 function stackOf(edges: readonly Edge[], left: number, right: number): Trapezoid[] {
   const lines: Line[] = [];
@@ -49,7 +49,7 @@ function stackOf(edges: readonly Edge[], left: number, right: number): Trapezoid
   return Array.from({ length: lines.length >> 1 }, (_, i) => ({ low: lines[2 * i]!, high: lines[2 * i + 1]! }));
 }
 
-/** Mean height that two stacks share. What lies below all of a trapezoid lies below all of the next one as well. */
+/** The mean height that two stacks share. A trapezoid that lies below one in the other stack lies below the next, too. */
 function commonHeight(a: readonly Trapezoid[], b: readonly Trapezoid[]): number {
   let sum = 0;
   let first = 0;
@@ -63,8 +63,8 @@ function commonHeight(a: readonly Trapezoid[], b: readonly Trapezoid[]): number 
 const isBelow = ({ high }: Trapezoid, { low }: Trapezoid): boolean => high[0] <= low[0] && high[1] <= low[1];
 
 /**
- * Mean over the strip of max(0, min(highs) − max(lows)): linear between the places where two of the four lines cross,
- * so its middle is its mean.
+ * The mean over the strip of max(0, min(highs) − max(lows)), which is linear between the crossings of the four lines: the
+ * value in the middle is the mean there.
  */
 function sharedHeight(a: Trapezoid, b: Trapezoid): number {
   const crossings = [
@@ -86,7 +86,7 @@ function sharedHeight(a: Trapezoid, b: Trapezoid): number {
 
 const at = ([left, right]: Line, t: number): number => left + t * (right - left);
 
-/** Where between 0 and 1 two lines cross; NaN or beyond where they do not. */
+/** The crossing of two lines, from 0 to 1; NaN or beyond if they do not cross there. */
 function crossing(a: Line, b: Line): number {
   const before = a[0] - b[0];
   return before / (before - (a[1] - b[1]));

@@ -11,8 +11,10 @@ import { overlapArea } from "./overlap";
  *
  * @param options.denominator N (`"truth"`)
  * @returns S in [0, 1]
- * @throws ConfigError when polygons of different spaces meet, and for a denominator that there is not
- * Source: RISE, Eq. 6, whose conclusion names segmentation as the next task.
+ * @throws ConfigError when polygons of different spaces meet, and for an unknown denominator
+ * Source: RISE, Eq. 6; the paper's conclusion names segmentation as the next task.
+ * @example
+ * segmentationSimilarity(truth, task.parse(answer) ?? []);
  */
 export function segmentationSimilarity(
   truth: readonly Polygon[],
@@ -21,22 +23,25 @@ export function segmentationSimilarity(
 ): number {
   checkArguments("segmentationSimilarity", { truth, prediction }, { truth: polygonsKind, prediction: polygonsKind });
   const { denominator } = readOptions("segmentationSimilarity", options, similaritySpec);
-  return matchedSimilarity(truth, prediction, iouOf, denominator);
+  return matchedSimilarity(truth, prediction, iouOfPolygons, denominator);
 }
 
 /**
- * Intersection over union, |a ∩ b| / |a ∪ b|, of two simple polygons: exact but for the last rounding.
+ * Intersection over union, |a ∩ b| / |a ∪ b|, of two simple polygons, exact except for rounding.
  * @throws ConfigError when they are in different spaces
+ * @example
+ * polygonIou(polygon, polygon); // 1
  */
 export function polygonIou(a: Polygon, b: Polygon): number {
   checkArguments("polygonIou", { a, b }, { a: polygonKind, b: polygonKind });
-  return iouOf(a, b);
+  return iouOfPolygons(a, b);
 }
 
 const polygonKind = fieldsKind({ space: textKind, points: listKind(listKind(numberKind)) });
-const polygonsKind = listKind(polygonKind);
+export const polygonsKind = listKind(polygonKind);
 
-function iouOf(a: Polygon, b: Polygon): number {
+/** `polygonIou` without checks of the arguments, for inner loops. */
+export function iouOfPolygons(a: Polygon, b: Polygon): number {
   if (a.space !== b.space)
     throw new ConfigError(
       `polygons must be in one space to be compared, but these are in "${a.space}" and "${b.space}"`,
@@ -48,9 +53,9 @@ function iouOf(a: Polygon, b: Polygon): number {
   return union > 0 ? Math.min(1, Math.max(0, common / union)) : 0;
 }
 
-/** Area inside a ring of points, closed or not. */
+/** The area inside a ring of points, closed or not. */
 export function area(points: readonly Point[]): number {
-  // From the first corner: coordinates far from the origin would cost digits.
+  // Measured from the first corner, because coordinates far from the origin would cost digits.
   const [x0, y0] = points[0] ?? [0, 0];
   let twice = 0;
   for (let i = 1; i + 1 < points.length; i++) {
@@ -61,7 +66,7 @@ export function area(points: readonly Point[]): number {
   return Math.abs(twice) / 2;
 }
 
-/** Whether no two edges touch but neighbours at their common corner, and there is an area. */
+/** Whether edges only touch their neighbours, at the common corner, and the area is above 0. */
 export function isSimple(points: readonly Point[]): boolean {
   const n = points.length;
   if (n < 3 || !(area(points) > 0)) return false;
@@ -98,7 +103,7 @@ function extent(points: readonly Point[], axis: number): readonly [number, numbe
   return [low, high];
 }
 
-/** Which way a → b → c turns: the sign of the cross product; 0 on one line. */
+/** The direction in which a → b → c turns: the sign of the cross product; 0 on one line. */
 const turn = ([ax, ay]: Point, [bx, by]: Point, [cx, cy]: Point): number =>
   Math.sign((bx - ax) * (cy - ay) - (cx - ax) * (by - ay));
 

@@ -15,18 +15,18 @@ import { parsing, type Reading, readingOption } from "./text/lenient";
 
 export interface ClassificationOptions {
   readonly labels: readonly string[];
-  /** `"classification"`. */
+  /** The task's name (`"classification"`). */
   readonly name?: string;
-  /** What the labels answer; may use `{{subject}}`, the example's own. */
+  /** The question that the labels answer; may use `{{subject}}`, the example's own. */
   readonly question?: string;
   /**
-   * Whether an answer that is not quite as asked is read, with what was repaired in the rollouts, or does not parse
+   * Whether an answer that is not quite as asked is read, its repairs noted in the rollouts, or does not parse
    * ("lenient").
    */
   readonly reading?: Reading;
   /** Replacements for the prompts. Placeholders: question, form, labels; annotation (cot), cot (reconstruction). */
   readonly prompts?: PromptTexts;
-  /** S(A, Â); `classificationSimilarity`. */
+  /** S(A, Â) (`classificationSimilarity`). */
   readonly similarity?: (truth: LabelDistribution, prediction: LabelDistribution) => number;
 }
 
@@ -48,13 +48,16 @@ function isList(value: unknown): boolean {
 }
 
 /**
- * Annotations that are distributions over named labels, a single label being the one-hot case (`oneHot`).
+ * A task whose annotations are distributions over named labels; a single label is the one-hot case (`oneHot`).
  *
- * Written `{'anger': 0.10, 'joy': 0.90}`: two decimals, more where an annotation has more (`roundDistribution` shortens
- * them).
+ * They are written `{'anger': 0.10, 'joy': 0.90}`, with two decimals or as many as an annotation has
+ * (`roundDistribution` shortens them).
  *
  * @throws ConfigError for fewer than two labels, labels that are empty, hard to quote or alike, placeholders that do
- * not fit, a similarity that is no function, and a reading that there is not
+ * not fit, a similarity that is not a function, and an unknown reading
+ * @example
+ * const task = classification({ labels: ["anger", "joy"], question: "Which emotions does this image evoke?" });
+ * task.parse("{'anger': 0.10, 'joy': 0.90}"); // { anger: 0.1, joy: 0.9 }
  */
 export function classification(options: ClassificationOptions): Task<LabelDistribution> {
   const settings = readOptions("classification", options, classificationSpec);
@@ -101,8 +104,10 @@ export function classification(options: ClassificationOptions): Task<LabelDistri
 }
 
 /**
- * All the mass on one label.
+ * A distribution with all its mass on one label.
  * @throws ConfigError when `label` is not one of `labels`
+ * @example
+ * oneHot(["cat", "dog"], "dog"); // { cat: 0, dog: 1 }
  */
 export function oneHot(labels: readonly string[], label: string): LabelDistribution {
   checkArguments("oneHot", { labels, label }, { labels: listKind(textKind), label: textKind });
@@ -126,13 +131,13 @@ function checkLabels(labels: readonly string[]): void {
   }
 }
 
-/** How far a sum may be from 1: ratings rounded to two decimals. */
+/** The tolerance of a sum around 1, for ratings rounded to two decimals. */
 const SUM_TOLERANCE = 0.01 + 1e-9;
 
 function validateDistribution(annotation: LabelDistribution, labels: readonly string[], where: string): void {
   if (typeof annotation !== "object" || annotation === null)
     throw new DataError(`${where} must be a probability for each label, but found ${shown(annotation)}`);
-  // First, because a misspelled label is a missing one too.
+  // This comes first, because a misspelled label is also a missing one.
   const unknown = Object.keys(annotation).find((label) => !labels.includes(label));
   if (unknown !== undefined) throw new DataError(`${where} has "${unknown}", but the labels are: ${labels.join(", ")}`);
   for (const label of labels) {

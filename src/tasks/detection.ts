@@ -2,7 +2,8 @@ import { findLeaks } from "../checks/leakage";
 import { DataError } from "../errors";
 import { shown } from "../options/display";
 import { choice, flag, readOptions, type Spec, text } from "../options/spec";
-import { detectionSimilarity } from "../similarity/boxes";
+import { iouOfBoxes } from "../similarity/boxes";
+import { matchedSimilarity } from "../similarity/matching";
 import type { Task } from "../task";
 import type { Box, BoxSpace } from "../types";
 import { type LocatingOptions, locating, locatingSpec } from "./grounding";
@@ -15,15 +16,15 @@ export interface DetectionOptions extends LocatingOptions {
   /** Exactly one box per example, written without the outer brackets (false). */
   readonly single?: boolean;
   /**
-   * What the four numbers of a written box are (`"xywh"`): corner and size; `"xyxy"`, two corners, as Qwen2-VL and
+   * The meaning of a written box's four numbers (`"xywh"`): corner and size; `"xyxy"`, two corners, as Qwen2-VL and
    * Qwen2.5-VL write them; `"yxyx"`, two corners with y first, as Gemini does. Prompts ask for it, `format` writes it,
-   * and answers that say they have another do not parse.
+   * and answers that name another do not parse.
    */
   readonly boxFormat?: BoxFormat;
-  /** `"detection"`. */
+  /** The task's name (`"detection"`). */
   readonly name?: string;
   /**
-   * Whether an answer that is not quite as asked is read, with what was repaired in the rollouts, or does not parse
+   * Whether an answer that is not quite as asked is read, its repairs noted in the rollouts, or does not parse
    * ("lenient").
    */
   readonly reading?: Reading;
@@ -38,7 +39,7 @@ export const detectionSpec = {
 } satisfies Spec<DetectionOptions>;
 
 /**
- * Annotations that are boxes, written `[[x, y, w, h], …]`, or `[x, y, w, h]` when there is always exactly one;
+ * A task whose annotations are boxes, written `[[x, y, w, h], …]`, or `[x, y, w, h]` if there is always exactly one;
  * `boxFormat` chooses other numbers.
  *
  * A data set's boxes must already be in the task's space: `convertBox` brings them there.
@@ -61,7 +62,7 @@ export function detection(options: DetectionOptions = {}): Task<readonly Box[]> 
     ...locating("detection", settings, { form, scale: `${meaning}${scales[space]}`, format }),
     format,
     ...parsing((text) => readBoxes(text, space, single, boxFormat), reading),
-    similarity: (truth, prediction) => detectionSimilarity(truth, prediction, { denominator: similarity }),
+    similarity: (truth, prediction) => matchedSimilarity(truth, prediction, iouOfBoxes, similarity),
     // The target's name is in every prompt, so saying it gives nothing away.
     leaks: (cot, annotation) => findLeaks(cot, { answer: format(annotation) }),
     validate: (boxes, where) => {
@@ -92,7 +93,7 @@ function validateBox(box: Box, space: BoxSpace, where: string): void {
   }
   if (![x, y, width, height].every(Number.isFinite))
     throw new DataError(`${where} must have finite numbers, but is ${written}`);
-  // As overlaps are measured: from corners, where what is too thin vanishes.
+  // The area comes from the corners, as in overlaps: a box that is too thin vanishes there.
   const area = (x + width - x) * (y + height - y);
   if (!(width > 0 && height > 0 && area > 0)) {
     throw new DataError(`${where} must have an area, but is ${written}`);

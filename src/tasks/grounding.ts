@@ -10,11 +10,11 @@ import type { Task } from "../task";
 import type { BoxSpace, Example } from "../types";
 
 export interface LocatingOptions {
-  /** What to find in examples that have no `subject` of their own. */
+  /** The target in examples that have no `subject` of their own. */
   readonly target?: string;
   /** Replacements for the prompts. Placeholders: target, form, scale; annotation (cot), cot (reconstruction). */
   readonly prompts?: PromptTexts;
-  /** What the matched IoUs are divided by (`"truth"`). */
+  /** The divisor of the matched IoUs (`"truth"`). */
   readonly similarity?: Denominator;
   /** The space of annotations and of what the model writes (`"thousand"`, Qwen2-VL's own). */
   readonly space?: BoxSpace;
@@ -31,17 +31,17 @@ export const locatingSpec = {
   space: boxSpace().default("thousand").describe("The space of annotations and of what the model writes"),
 } satisfies Spec<LocatingOptions>;
 
-/** How the places that were found are written. */
+/** The way in which places are written. */
 export interface Notation<A> {
-  /** What the model is shown of it, such as `[x, y, w, h]`. */
+  /** The form that the model is shown, such as `[x, y, w, h]`. */
   readonly form: string;
-  /** What its numbers mean. */
+  /** The meaning of its numbers. */
   readonly scale: string;
   format(annotation: A): string;
 }
 
 /**
- * The prompts of a task that looks for something in the image.
+ * Makes the prompts of a task that looks for something in the image.
  * @param who the task's function, for error messages
  * @throws ConfigError for placeholders that do not fit
  */

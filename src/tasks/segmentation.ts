@@ -2,7 +2,8 @@ import { findLeaks } from "../checks/leakage";
 import { DataError } from "../errors";
 import { excerpt, shown } from "../options/display";
 import { readOptions, type Spec, text } from "../options/spec";
-import { isSimple, segmentationSimilarity } from "../similarity/polygons";
+import { matchedSimilarity } from "../similarity/matching";
+import { iouOfPolygons, isSimple } from "../similarity/polygons";
 import type { Task } from "../task";
 import type { BoxSpace, Polygon } from "../types";
 import { type LocatingOptions, locating, locatingSpec } from "./grounding";
@@ -11,10 +12,10 @@ import { parsing, type Reading, readingOption } from "./text/lenient";
 import { formatPolygons, MAX_CORNERS, readPolygons } from "./text/polygon-text";
 
 export interface SegmentationOptions extends LocatingOptions {
-  /** `"segmentation"`. */
+  /** The task's name (`"segmentation"`). */
   readonly name?: string;
   /**
-   * Whether an answer that is not quite as asked is read, with what was repaired in the rollouts, or does not parse
+   * Whether an answer that is not quite as asked is read, its repairs noted in the rollouts, or does not parse
    * ("lenient").
    */
   readonly reading?: Reading;
@@ -27,10 +28,11 @@ export const segmentationSpec = {
 } satisfies Spec<SegmentationOptions>;
 
 /**
- * Annotations that are outlines, simple polygons without holes, written `[[[x, y], [x, y], [x, y], …], …]`.
+ * A task whose annotations are outlines: simple polygons without holes, written `[[[x, y], [x, y], [x, y], …], …]`.
  *
- * @throws ConfigError for an empty target, placeholders that do not fit, and a space, denominator or reading that there
- * is not
+ * @throws ConfigError for an empty target, placeholders that do not fit, and an unknown space, denominator or reading
+ * @example
+ * segmentation({ target: "mug" }).parse("[[[0, 0], [10, 0], [0, 10]]]");
  */
 export function segmentation(options: SegmentationOptions = {}): Task<readonly Polygon[]> {
   const settings = readOptions("segmentation", options, segmentationSpec);
@@ -41,7 +43,7 @@ export function segmentation(options: SegmentationOptions = {}): Task<readonly P
     ...locating("segmentation", settings, { form, scale: scales[space], format: formatPolygons }),
     format: formatPolygons,
     ...parsing((text) => readPolygons(text, space), reading),
-    similarity: (truth, prediction) => segmentationSimilarity(truth, prediction, { denominator: similarity }),
+    similarity: (truth, prediction) => matchedSimilarity(truth, prediction, iouOfPolygons, similarity),
     // The target's name is in every prompt, so saying it gives nothing away.
     leaks: (cot, annotation) => findLeaks(cot, { answer: formatPolygons(annotation) }),
     validate: (polygons, where) => {
@@ -73,7 +75,7 @@ function validateShape(polygon: Polygon, space: BoxSpace, where: string): void {
   validatePoints(polygon.points, where);
 }
 
-/** From a file, they may be anything. */
+/** Checks points that come from a file and may be anything. */
 function validatePoints(points: readonly unknown[], where: string): void {
   const at = points.findIndex((point) => !(isNumbers(point) && point.length === 2));
   if (at < 0) return;

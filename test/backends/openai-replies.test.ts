@@ -452,6 +452,8 @@ describe("a request", () => {
     [{ renameFields: { seed: "n", n: "n" } }, "renameFields: expected a different name for each field"],
     [{ extraBody: { stream: true } }, 'extraBody: expected fields other than "stream"'],
     [{ extraBody: [1] }, "expected extraBody to be an object, got [1]"],
+    [{ extraBody: "sk-secret" }, "expected extraBody to be an object, got text"],
+    [{ renameFields: "sk-secret" }, "expected renameFields to be an object, got text"],
     [{ headers: { "api key": "abcdef" } }, 'something else for "api key"'],
     [{ headers: { a: 7 } }, 'headers: expected text for "a", got number'],
     [{ query: { "api-version": 1 } }, 'query: expected text for "api-version", got number'],

@@ -45,7 +45,7 @@ const chinese: Rule = (tokens, at) =>
   eastAsianShare.test(tokens[at]!.text) ? { kind: "fraction", end: at + 1 } : null;
 const eastAsianShare = /分之|[一二两三四五六七八九十百半几数](?:成(?![不一年人立功员长])|割|パーセント|个?百分点)/;
 
-/** Numbers by their form, whatever they stand for. */
+/** Rules for numbers by their form, whatever they mean. */
 export const numberRules: readonly Rule[] = [digits, spelledDecimal, ordinal, largeNumber, chinese];
 
 const points = wordSet("point comma dot");

@@ -1,6 +1,6 @@
 /**
- * What names the same feeling, one family a line: derivation is a matter of the single word ("pride", "proud"), so it
- * is listed and not computed.
+ * Words for the same feeling, one family a line. Derivation depends on the word ("pride", "proud"), so it is listed and
+ * not computed.
  */
 const families = [
   "amusement amuse amuses amused amusing amusingly amusedly",

@@ -157,7 +157,7 @@ function isOfTime(tokens: readonly Token[], end: number): boolean {
   return tokens[end]?.text === "of" && isOneOf(tokens[skip(tokens, end + 1, articles)], measures);
 }
 
-/** "the width", alone or of the picture. */
+/** Whether "the width" stands alone or is the image's. */
 function isOfPicture(tokens: readonly Token[], at: number): boolean {
   return tokens[at + 1]?.text !== "of" || isOneOf(tokens[at + 3], pictures);
 }

@@ -4,7 +4,7 @@ import { afterHyphen, anyOf, isBare, isNear, isOneOf, linkBefore, wordSet } from
 import type { Token } from "./tokens";
 
 /**
- * The end of a spelled number that measures or names something in the world and so tells nothing of the annotation: an
+ * The end of a spelled number that measures or names something in the world, and so does not reveal the annotation: an
  * age or another measure ("sixty-year-old"), a year ("nineteen fifty"), a time ("seven thirty"), a name ("platform
  * nine"), or "a hundred" for many.
  */
@@ -99,7 +99,7 @@ const auxiliaries = wordSet("might may must could should would will seems to pro
 const copulas = wordSet("is was be looks seems looked");
 const adults = wordSet("man woman lady gentleman guy person someone anyone everyone those");
 const aged = anyOf(adults, wordSet("he she who"));
-/** What is said with a number above twenty and counts nothing. */
+/** Sayings with a number above twenty that does not count anything. */
 const sayings = ["forty winks", "twenty - four seven", "twenty - four - seven", "twenty four seven"].map((saying) =>
   saying.split(" "),
 );

@@ -22,7 +22,7 @@ const multiple: Rule = (tokens, at) => {
   return null;
 };
 
-/** "hope counts double", "hope is twice dread", "half that of hope"; not "half that of the boat" */
+/** "hope counts double", "hope is twice dread", "half that … hope"; not "half that … boat" */
 const ofMood: Rule = (tokens, at) => {
   const from = timesEnd(tokens, at);
   const end = from ?? at + 1;
@@ -51,10 +51,10 @@ const factor: Rule = (tokens, at) => {
   return end !== undefined && isFactor ? { kind: "ratio", end } : null;
 };
 
-/** How many times as strong one thing is as another. */
+/** Rules for how many times as strong one thing is as another. */
 export const multipleRules: readonly Rule[] = [multiple, ofMood, fold, factor];
 
-/** Past "nine times", "two time" more, "one and a half times", "twice". */
+/** The position after "nine times", "two time" more, "one and a half times", "twice". */
 function timesEnd(tokens: readonly Token[], at: number): number | null {
   if (isOneOf(tokens[at], multiples)) return at + 1;
   const number = readSpelledNumber(tokens, at)?.end;
@@ -72,7 +72,7 @@ function isSizeOfPicture(tokens: readonly Token[], at: number): boolean {
   return isCompared && isOneOf(picture, pictures);
 }
 
-/** Past "and a half", if it stands there. */
+/** The position after "and a half", if it stands there. */
 function pastHalf(tokens: readonly Token[], at: number): number {
   let end = at;
   for (const word of ["and", "a", "half"]) {

@@ -3,7 +3,7 @@ import type { Token } from "./tokens";
 /** A run of number words, `tokens[start … end)`. */
 export interface SpelledNumber {
   readonly end: number;
-  /** More than twenty: nobody counts that many things at a glance. */
+  /** Whether it is more than twenty: nobody counts that many things at a glance. */
   readonly large: boolean;
 }
 
@@ -21,7 +21,7 @@ const smallOrdinals = new Set(
     " ",
   ),
 );
-/** Not "half" and "second": those have other uses than "third" and "tenth" have. */
+/** Without "half" and "second", which have more meanings than "third" and "tenth". */
 const denominators = new Set(["quarter", ...[...smallOrdinals].slice(2), "hundredth", "thousandth"]);
 const pluralDenominators = new Set([...denominators].map((word) => `${word}s`));
 const largeOrdinals = new Set(

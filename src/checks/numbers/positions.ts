@@ -61,7 +61,7 @@ const sided: Rule = (tokens, at) => {
 /** "begins at six and stops at nine, from the left"; not "the shop to the left opens at six" */
 const placed: Rule = (tokens, at) => {
   const end = readSpelledNumber(tokens, at)?.end;
-  // "From one to the next" tells of no place.
+  // "From one to the next" is not a place.
   if (end === undefined || tokens[at]!.text === "one" || !isOneOf(tokens[linkBefore(tokens, at)], places)) return null;
   const isEnd = isBare(tokens, end) || isOneOf(tokens[end], ways);
   const isLaidOut = (isNear(tokens, at, extents) && isNear(tokens, at, geometry)) || isNear(tokens, at, rulers);

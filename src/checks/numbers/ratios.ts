@@ -116,10 +116,10 @@ const parts: Rule = (tokens, at) => {
   return null;
 };
 
-/** Shares and strengths as one number beside another. */
+/** Rules for shares and strengths as one number beside another. */
 export const ratioRules: readonly Rule[] = [percent, decade, ratio, ofPeople, rank, odds, ...multipleRules, parts];
 
-/** Past "out of", "out-of-". */
+/** The position after "out of", "out-of-". */
 function outOfEnd(tokens: readonly Token[], at: number): number | null {
   const of = afterHyphen(tokens, at + 1);
   return tokens[at]?.text === "out" && tokens[of]?.text === "of" ? afterHyphen(tokens, of + 1) : null;
@@ -141,7 +141,7 @@ function endOfProportion(tokens: readonly Token[], at: number): Find | null {
   return whole !== undefined && isWhole(whole) ? { kind: "ratio", end: whole } : null;
 }
 
-/** The end of "three parts" before what they are parts of. */
+/** The end of "three parts" before the thing that has the parts. */
 function partsEnd(tokens: readonly Token[], at: number): number | null {
   const number = readSpelledNumber(tokens, at)?.end;
   if (number === undefined || !isOneOf(tokens[number], partWords)) return null;

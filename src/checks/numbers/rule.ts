@@ -21,12 +21,11 @@ export interface Find {
 }
 
 /**
- * Looks at the tokens around `at`, a constant number of them and the number that starts there; null where it does not
- * apply.
+ * Looks at a constant number of tokens around `at` and at the number that starts there; null if it does not apply.
  */
 export type Rule = (tokens: readonly Token[], at: number) => Find | null;
 
-/** A set of words, which need not be listed. */
+/** A set of words, listed or not. */
 export type Words = Pick<ReadonlySet<string>, "has">;
 
 export const wordSet = (words: string): ReadonlySet<string> => new Set(words.split(" "));
@@ -46,14 +45,14 @@ export function afterHyphen(tokens: readonly Token[], at: number): number {
   return tokens[at]?.text === "-" ? at + 1 : at;
 }
 
-/** Past at most three connecting words. */
+/** The position after at most three connecting words. */
 export function skip(tokens: readonly Token[], at: number, words: Words): number {
   let end = at;
   while (end < at + 3 && isOneOf(tokens[end], words)) end++;
   return end;
 }
 
-/** Whether nothing is counted here: "seven, …", "seven and …" and "seven for …", not "seven chairs". */
+/** Whether the number counts nothing: "seven, …", "seven and …" and "seven for …", not "seven chairs". */
 export function isBare(tokens: readonly Token[], end: number): boolean {
   const next = tokens[end];
   if (next === undefined || isOneOf(next, followers) || isAtMost(tokens, end)) return true;
@@ -76,7 +75,7 @@ export function isNear(tokens: readonly Token[], at: number, words: Words): bool
   return isWithin(tokens, at, -1, 14, sentenceEnds, words) || isWithin(tokens, at, 1, 14, sentenceEnds, words);
 }
 
-/** Where the last token before `at` stands that is no "about", "nearly", …; it links a number to its noun. */
+/** The index of the word that links a number to its noun: the last one before `at`, hedges such as "about" skipped. */
 export function linkBefore(tokens: readonly Token[], at: number): number {
   let before = at - 1;
   while (before > at - 5 && isHedge(tokens[before])) before--;
@@ -84,8 +83,8 @@ export function linkBefore(tokens: readonly Token[], at: number): number {
 }
 
 /**
- * Whether one of the nouns has this number: it stands before it and a link between them; an "of" has it right before
- * itself.
+ * Whether one of the nouns has this number: the noun stands before it, and a link between them; before an "of" the noun
+ * stands directly.
  */
 export function isLinked(tokens: readonly Token[], at: number, links: Words, nouns: Words): boolean {
   const link = linkBefore(tokens, at);

@@ -91,7 +91,7 @@ const given: Rule = (tokens, at) => {
     isOneOf(tokens[linkBefore(tokens, at)], placements) &&
     isAfter(tokens, at, verdicts) &&
     isNear(tokens, at, subjects);
-  // "Give her one" and "a one" are no grades.
+  // "Give her one" and "a one" are not grades.
   const isVerdict = tokens[at]!.text !== "one" && (isGrade || isGiven);
   const isWhole = (isBare(tokens, end) || isOneOf(tokens[end], toWhom)) && !isNear(tokens, at, matches);
   return isWhole && (isVerdict || isPut) ? { kind: "probability", end } : null;
@@ -116,9 +116,9 @@ const scale: Rule = (tokens, at) => {
   return isScale ? { kind: "ratio", end: other ?? end } : null;
 };
 
-/** Numbers that are said to be scores. */
+/** Rules for numbers that are called scores. */
 export const scoreRules: readonly Rule[] = [scale, probability];
-/** Small numbers that the words around them make scores. */
+/** Rules for small numbers that are scores because of the words around them. */
 export const verdictRules: readonly Rule[] = [rated, mood, lead, given, listed];
 
 /** "is an eight", "a strong eight for warmth"; not "rolls a six", "wears a nine". */
@@ -141,12 +141,12 @@ function isEvent(tokens: readonly Token[], at: number): boolean {
   return isAge || isNear(tokens, at, hours) || isNear(tokens, at, matches);
 }
 
-/** Where a name and the bare number after it end: "warmth nine", "warmth: nine". */
+/** The end of a name and the bare number after it: "warmth nine", "warmth: nine". */
 function entryEnd(tokens: readonly Token[], at: number): number | null {
   const end = readSpelledNumber(tokens, at)?.end;
   if (end === undefined || !isBare(tokens, end)) return null;
   const name = tokens[isOneOf(tokens[at - 1], equals) ? at - 2 : at - 1];
-  // "Carries", "counts": what a verb is followed by may be counted.
+  // The number after a verb ("carries", "counts") may count things.
   const isName = name?.kind === "word" && name.text.length > 2 && !/[^s]s$/.test(name.text);
   return isName && !isOneOf(name, noNames) && readSpelledNumber([name], 0) === null ? end : null;
 }

@@ -11,8 +11,8 @@ export interface Token {
  * Cuts a text into tokens, in linear time: digits of any script with inner points and commas, or an exponent; letters
  * with inner apostrophes; any other character except white space.
  *
- * A loop and no regular expression: V8 keeps a step of the stack for every `\p{L}` it repeats, and overflows at some
- * million of them.
+ * It is a loop, because a regular expression overflows V8's stack, which grows with each repeated `\p{L}`, at some
+ * million letters.
  */
 export function tokenise(text: string): Token[] {
   const tokens: Token[] = [];
@@ -53,7 +53,7 @@ function runEnd(text: string, start: number, ...classes: readonly number[]): num
 
 const [OTHER, SPACE, NUMBER, LETTER, MARK] = [1, 2, 3, 4, 5] as const;
 
-/** The classes of the characters of the basic plane, each looked up once; 0 is not looked up yet. */
+/** The classes of the basic plane's characters, each looked up once; 0 means not yet. */
 const known = new Uint8Array(0x10000);
 
 /** The class of the character at `at`, `OTHER` after the end. */

@@ -2,14 +2,14 @@ import type { Box } from "../../types";
 import { decimalDifference, decimalSum } from "./decimal";
 import type { Key } from "./nested-numbers";
 
-/** What the four numbers of a written box are: corner and size, two corners, or two corners with y first (Gemini). */
+/** The meaning of a written box's four numbers: corner and size, two corners, or two corners with y first (Gemini). */
 export type BoxFormat = (typeof boxFormats)[number];
 export const boxFormats = ["xywh", "xyxy", "yxyx"] as const;
 
 interface BoxNotation {
   /** The names of the numbers. */
   readonly names: string;
-  /** What they are, for a prompt. */
+  /** Their meaning, for a prompt. */
   readonly meaning: string;
   write(box: Box): readonly (number | string)[];
   /** x, y, width and height from the four numbers as they are written. */
@@ -37,10 +37,10 @@ export const boxNotations: Readonly<Record<BoxFormat, BoxNotation>> = {
   },
 };
 
-/** Names under which boxes stand that say nothing of their numbers, so that they are those that were asked for. */
+/** Keys of boxes that do not say what the numbers mean, so that the task's notation is assumed. */
 const neutralKeys = new Set("box boxes bbox bboxes boundingbox boundingboxes answer answers".split(" "));
 
-/** Names that are known to mean one notation: COCO's tools, Visual-RFT, Qwen2.5-VL, Gemini. */
+/** Keys that are known to mean one notation: COCO's tools, Visual-RFT, Qwen2.5-VL, Gemini. */
 const keysOf: Readonly<Record<BoxFormat, ReadonlySet<string>>> = {
   xywh: new Set("xywh bboxxywh boxxywh boxesxywh".split(" ")),
   xyxy: new Set("xyxy bboxxyxy boxxyxy boxesxyxy bbox2d bboxes2d position".split(" ")),
@@ -48,7 +48,7 @@ const keysOf: Readonly<Record<BoxFormat, ReadonlySet<string>>> = {
 };
 
 /**
- * What a text says of its boxes beside their keys: names of the numbers, and the marks of Qwen2-VL, InternVL and
+ * Signs of a notation in a text, beside the keys: names of the numbers, and the marks of Qwen2-VL, InternVL and
  * DeepSeek-VL2.
  */
 const says: Readonly<Record<BoxFormat, RegExp>> = {
@@ -57,7 +57,7 @@ const says: Readonly<Record<BoxFormat, RegExp>> = {
   yxyx: /yxyx|tlbr|(?<!b)box_2d|\btop\s*,\s*left\s*,\s*bottom|(?<![a-z])y_?\{?\\?(?:[1₁]|min)\}?\s*,\s*["']?x_?\{?\\?(?:[1₁]|min)/i,
 };
 
-/** Why a text cannot hold boxes of this notation: it says that it has another. */
+/** Says why a text cannot hold boxes of this notation: it names another. */
 export function saysOther(text: string, format: BoxFormat): string | undefined {
   const yFirst = says.yxyx.exec(text);
   // "y1, x1, y2, x2" names an x1 as well.
@@ -68,7 +68,7 @@ export function saysOther(text: string, format: BoxFormat): string | undefined {
     : undefined;
 }
 
-/** Why a box cannot be read under a key: nobody knows what its numbers mean, or they are another notation's. */
+/** Says why a box cannot be read under a key: the key is unknown, or means another notation. */
 export function unknownKey({ name: key, isJson }: Key, format: BoxFormat): string | undefined {
   const name = key.toLowerCase().replace(/[^\p{L}\p{N}]/gu, "");
   if (keysOf[format].has(name)) return undefined;

@@ -4,12 +4,12 @@ import { type Read, type Unread, unread } from "./lenient";
 import { isPair, type Nested, readNested, withoutRemarks } from "./nested-numbers";
 import { saysNothing, scaleRepair } from "./scale";
 
-/** `[[x, y, w, h], …]`, or in another notation; the same digits read back the same boxes. */
+/** Writes `[[x, y, w, h], …]`, or another notation; the same boxes are read back. */
 export function formatBoxes(boxes: readonly Box[], format: BoxFormat = "xywh"): string {
   return `[${boxes.map((box) => formatBox(box, format)).join(", ")}]`;
 }
 
-/** `[x, y, w, h]`, or in another notation. */
+/** Writes `[x, y, w, h]`, or another notation. */
 export function formatBox(box: Box, format: BoxFormat = "xywh"): string {
   return `[${boxNotations[format].write(box).join(", ")}]`;
 }
@@ -20,12 +20,12 @@ export function formatBox(box: Box, format: BoxFormat = "xywh"): string {
  *
  * As asked: `[[x, y, w, h], …]`, or `[x, y, w, h]` where `single`, and nothing around it. Understood, and named in
  * `repairs`: round brackets, spaces for commas, trailing commas, brackets too few or too many, the same answer twice,
- * prose, JSON or a code fence around it, a pair of numbers that a sentence speaks of ("normalised to [0, 1000]"); two
- * points for two corners (Qwen2-VL's "(x, y),(x, y)"); `[]`, and "None" or "No objects" alone (`saysNothing`), are no
- * box. Named in `repairs` and left as they are: coordinates outside the image, or of another unit (`scaleRepair`).
+ * prose, JSON or a code fence around it, a pair of numbers that a sentence mentions ("normalised to [0, 1000]"); two
+ * points for two corners (Qwen2-VL's "(x, y),(x, y)"); `[]`, "None" or "No objects" alone (`saysNothing`) mean no box.
+ * Named in `repairs` and left as they are: coordinates outside the image, or of another unit (`scaleRepair`).
  *
  * Never guessed, so not read: boxes under a JSON key that is not known to mean this notation (`unknownKey`), a text
- * that says it has another (`saysOther`), groups of another length, a list that stops in the middle or continues with
+ * that names another (`saysOther`), groups of another length, a list that stops in the middle or continues with
  * an ellipsis, boxes without area, two lists that differ, and, where `single`, more than one box.
  */
 export function readBoxes(
@@ -72,10 +72,10 @@ export function sameBoxes(a: readonly Box[], b: readonly Box[]): boolean {
   return a.length === b.length && a.every((box, i) => formatBox(box) === formatBox(b[i]!));
 }
 
-/** More than any image measures, and small enough for areas to stay finite. */
+/** The largest coordinate: larger than any image, and small enough for areas to stay finite. */
 export const MAX_COORDINATE = 1e7;
 
-/** The first reason why a box in these brackets cannot be read: the key that it stands under. */
+/** The first reason why a box in these brackets cannot be read: its key. */
 function firstProblem(groups: readonly Nested[], format: BoxFormat): string | undefined {
   for (const { key, numbers, lists } of groups) {
     const problem = key && numbers.length + lists.length > 0 ? unknownKey(key, format) : undefined;
@@ -85,7 +85,7 @@ function firstProblem(groups: readonly Nested[], format: BoxFormat): string | un
   return undefined;
 }
 
-/** Two points beside each other, at any depth, as the two corners of the box that they are; other brackets stay. */
+/** Joins two neighbouring points, at any depth, to the box whose corners they are; other brackets stay. */
 function joined(groups: readonly Nested[], format: BoxFormat, repairs: Set<string>): readonly Nested[] {
   if (format !== "xyxy") return groups;
   if (groups.length > 0 && groups.length % 2 === 0 && groups.every(isPair)) {
@@ -106,7 +106,7 @@ function joined(groups: readonly Nested[], format: BoxFormat, repairs: Set<strin
   });
 }
 
-/** The one box of a bracket of numbers, those of a list; null for numbers that are not a box. */
+/** The box of a bracket of numbers, or a list's boxes; null for numbers that are not a box. */
 function toBoxes(
   { numbers, written, lists }: Nested,
   space: BoxSpace,

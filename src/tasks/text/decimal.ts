@@ -5,8 +5,8 @@ interface Decimal {
 }
 
 /**
- * Longer than any sum of two doubles (309 digits, a point and 341 more): what is longer is not worth exact arithmetic,
- * which would cost more than linear time.
+ * The longest text for exact arithmetic, whose time is more than linear: longer than any sum of two doubles (309 digits,
+ * a point and 341 more).
  */
 const LONGEST = 700;
 
@@ -17,8 +17,7 @@ export function decimalSum(x: number, y: number): string {
 }
 
 /**
- * The number nearest to a − b, of two numbers as they are written: 0.3 − 0.1 is 0.2, as `decimalSum` needs it to be
- * read back.
+ * The number nearest to a − b, for numbers as they are written: 0.3 − 0.1 is 0.2, so that a `decimalSum` reads back.
  */
 export function decimalDifference(a: string, b: string): number {
   const [x, y] = [toDecimal(a), toDecimal(b)];

@@ -2,10 +2,10 @@ import { type Entry, readValue } from "./entry";
 import { skipSpace } from "./scan";
 
 /**
- * Reads what a text without braces says of labels, in linear time: `- anger: 0.10` lines, `| anger | 0.10 |` rows of a
+ * Reads labels and numbers in a text without braces, in linear time: `- anger: 0.10` lines, `| anger | 0.10 |` rows of a
  * table, `anger: 0.10, joy: 0.60` on one line.
  *
- * @returns null where a label has something else than a number, or a number stands beside what is no label
+ * @returns null where a label lacks a number, or a number lacks a label
  */
 export function readLines(text: string, labelOf: (key: string) => string | undefined): Entry[] | null {
   const entries: Entry[] = [];
@@ -17,7 +17,7 @@ export function readLines(text: string, labelOf: (key: string) => string | undef
   return entries;
 }
 
-/** The label and the number of a row; none of a heading, or of the rule under it. */
+/** The label and the number of a row; empty for a heading, and for the rule under it. */
 function readRow(line: string, labelOf: (key: string) => string | undefined): Entry[] | null {
   const cells = line.split("|").flatMap((cell) => (cell.trim() === "" ? [] : [named(cell, labelOf)]));
   const values = cells.flatMap((cell) => wholeValue(cell) ?? []);
@@ -27,12 +27,12 @@ function readRow(line: string, labelOf: (key: string) => string | undefined): En
   return isEntry ? [{ ...values[0]!, key }] : null;
 }
 
-/** Every `label: number` of a line; none of a line of prose. */
+/** Every `label: number` of a line; empty for a line of prose. */
 function readEntries(line: string, labelOf: (key: string) => string | undefined): Entry[] | null {
   const entries: Entry[] = [];
   let pieces: string[] = [];
   for (const part of line.split(/([,;])/)) {
-    // What separates two entries is part of neither, but a label may have a comma.
+    // A separator belongs to neither entry, but a label may have a comma.
     if (pieces.length === 0 && /^[,;]$/.test(part)) continue;
     pieces.push(part);
     if (!/[:=]/.test(part)) continue;
@@ -48,15 +48,15 @@ function readEntries(line: string, labelOf: (key: string) => string | undefined)
     if (isLabel !== (value !== null)) return null;
     if (value) entries.push({ ...value, key: name });
   }
-  // What is left of an entry that does not end as one: "anger: 0,1".
+  // Letters or digits that remain are an entry that does not end as one: "anger: 0,1".
   return entries.length > 0 && /[\p{L}\p{N}]/u.test(pieces.join("")) ? null : entries;
 }
 
-/** A label may begin and end with what decorates others: "__proto__". */
+/** A key without decoration, unless it is part of the label: "__proto__". */
 const named = (text: string, labelOf: (key: string) => string | undefined): string =>
   labelOf(text) === undefined ? undecorated(text) : text.trim();
 
-/** Without the marks of a list, of bold text, of quotes and of brackets around it. */
+/** A text without the marks of a list, bold text, quotes and brackets around it. */
 const undecorated = (text: string): string =>
   text
     .trim()

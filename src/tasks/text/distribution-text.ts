@@ -6,17 +6,17 @@ import type { Read } from "./lenient";
 import { skipSpace } from "./scan";
 
 /**
- * `{'anger': 0.10, 'joy': 0.90}`, labels in their own order.
+ * Writes `{'anger': 0.10, 'joy': 0.90}`, with the labels in their own order.
  *
- * Two decimals where they are exact, else as many as it takes to read the same number back (`roundDistribution` keeps
- * them few).
+ * Numbers have two decimals if these are exact, else as many as it takes to read the same number back
+ * (`roundDistribution` keeps them few).
  */
 export function formatDistribution(distribution: LabelDistribution, labels: readonly string[]): string {
   const entries = labels.map((label) => `${quoted(label)}: ${decimals(probabilityOf(distribution, label))}`);
   return `{${entries.join(", ")}}`;
 }
 
-/** Single quotes as the paper writes them, double quotes around a label that has an apostrophe. */
+/** A label in single quotes, as in the paper; in double quotes if it has an apostrophe. */
 export function quoted(label: string): string {
   return singleQuotes.test(label) ? `"${label}"` : `'${label}'`;
 }
@@ -63,7 +63,7 @@ export function readDistribution(text: string, labels: readonly string[]): Read<
 /** The label that a key spells, if it spells one. */
 type LabelOf = (key: string) => string | undefined;
 
-/** Looks no further than a label can be written long: normalising costs the square of the marks on one letter. */
+/** Ignores keys longer than a label can be: normalising costs the square of the marks on one letter. */
 function labelFinder(labels: readonly string[]): LabelOf {
   const labelsByKey = new Map(labels.map((label) => [labelKey(label), label]));
   // No letter decomposes into more than 18 units.
@@ -75,18 +75,17 @@ function labelFinder(labels: readonly string[]): LabelOf {
 }
 
 /**
- * What two spellings of one label have in common; letters with accents have two, and tokenizers turn one into the
- * other.
+ * The common form of a label's spellings; letters with accents have two, and tokenizers turn one into the other.
  */
 export const labelKey = (label: string): string => composed(withoutSeparators(label));
 
 const withoutSeparators = (label: string): string => label.trim().replace(/[\s_-]+/g, " ");
 const composed = (text: string): string => text.normalize("NFC").toLowerCase();
 
-/** What was read of an object. */
+/** An object, as far as it was read. */
 interface ReadObject {
   readonly entries: readonly Entry[];
-  /** Whether it ends as an object does. */
+  /** Whether the object ends properly. */
   readonly isWhole: boolean;
   readonly hasTrailingComma: boolean;
   readonly end: number;
@@ -115,7 +114,7 @@ function toDistribution(
   return { value: Object.fromEntries(labels.map((label) => [label, values.get(label) ?? 0])), repairs: [...repairs] };
 }
 
-/** The object that opens at `open`, or where it stopped being one: what was read is never read again. */
+/** Reads the object that opens at `open`, as far as it is one: `end` is where reading resumes. */
 function readObject(text: string, open: number): ReadObject {
   const entries: Entry[] = [];
   const notOne = (end: number): ReadObject => ({ entries, isWhole: false, hasTrailingComma: false, end });
@@ -136,7 +135,7 @@ function readObject(text: string, open: number): ReadObject {
 }
 
 /**
- * A key up to and including its colon. A quote inside a label is told from the closing one by the colon that follows.
+ * Reads a key up to and including its colon. The closing quote is the one that a colon follows; others are the label's.
  */
 function readKey(text: string, start: number) {
   const first = text[start] ?? "";

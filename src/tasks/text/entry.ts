@@ -10,7 +10,7 @@ export interface Entry {
 export const singleQuotes = /['‘’`]/;
 export const doubleQuotes = /["“”]/;
 
-/** A number, perhaps quoted, perhaps a percentage. */
+/** Reads a number, perhaps quoted, perhaps a percentage. */
 export function readValue(text: string, start: number) {
   const first = text[start] ?? "";
   const quotes = singleQuotes.test(first) ? singleQuotes : doubleQuotes.test(first) ? doubleQuotes : null;

@@ -1,13 +1,13 @@
 import { choice } from "../../options/spec";
 
-/** What an answer says, and what had to be overlooked to read it. */
+/** An answer's value, and the flaws that were overlooked to read it. */
 export interface Read<A> {
   readonly value: A;
-  /** Such as "percentages"; none where the answer is written as asked. */
+  /** The flaws, such as "percentages"; empty if the answer is written as asked. */
   readonly repairs: readonly string[];
 }
 
-/** Why a text was not read, where that can be said. */
+/** The reason why a text was not read, if it is known. */
 export interface Unread {
   readonly value: null;
   readonly repairs: readonly string[];
@@ -16,7 +16,7 @@ export interface Unread {
 
 export const unread = (problem: string): Unread => ({ value: null, repairs: [], problem });
 
-/** Whether answers that are not written as asked are read, and say so, or are refused. */
+/** Whether answers that are not written as asked are read, with their repairs named, or refused. */
 export type Reading = "lenient" | "strict";
 
 export const readingOption = () =>
@@ -24,7 +24,7 @@ export const readingOption = () =>
     .default("lenient")
     .describe("Whether an answer that is not quite as asked is read, or does not parse");
 
-/** The three members of a task that come from reading its answers. */
+/** Makes the three members of a task that read its answers. */
 export function parsing<A>(read: (text: string) => Read<A> | Unread | null, reading: Reading) {
   const isStrict = reading === "strict";
   const isUnread = (answer: Read<A> | Unread): answer is Unread => "problem" in answer;

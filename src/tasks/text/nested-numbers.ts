@@ -8,26 +8,25 @@ export interface Nested {
   readonly lists: readonly Nested[];
   /** The key that the bracket stands under, as in `{"bbox": […]}`. */
   readonly key?: Key | undefined;
-  /** Whether words stand between it and the bracket before it. */
+  /** Whether words stand between the bracket and the one before it. */
   readonly afterWords?: boolean | undefined;
 }
 
 export interface Key {
   readonly name: string;
-  /** In quotes or in braces; otherwise it may be the last word of a sentence. */
+  /** Whether the key stands in quotes or in braces; otherwise it may be the last word of a sentence. */
   readonly isJson: boolean;
 }
 
 /**
- * The outermost brackets of a text that hold nothing but numbers and commas, however deep; in linear time.
+ * Reads the outermost brackets of a text that hold only numbers and commas, however deep; in linear time.
  *
- * Round or square; commas may be missing, or one too many stand at the end. A bracket with words in it is prose: what
- * it encloses is read as if it stood outside. In prose and outside, a number alone in brackets, or with words, is a
- * footnote.
+ * Brackets are round or square; commas may be missing, or one too many at the end. A bracket with words in it is prose:
+ * the brackets inside it are read as if they stood outside. In prose and outside, a number alone in brackets, or with
+ * words, is a footnote.
  *
  * @param repairs is told of everything that is not `[…]` with commas and nothing around it
- * @returns null where numbers and brackets are mixed, brackets go on with an ellipsis, or the text stops in the middle
- * of one
+ * @returns null if numbers and brackets are mixed, brackets continue with an ellipsis, or the text stops inside one
  */
 export function readNested(text: string, repairs: Set<string>): Nested[] | null {
   const outer = openFrame("");
@@ -69,7 +68,7 @@ export function readNested(text: string, repairs: Set<string>): Nested[] | null 
   return isFinished ? found : null;
 }
 
-/** Nesting deeper than this is no annotation; the limit also keeps the time linear. */
+/** The deepest nesting of an annotation; the limit also keeps the time linear. */
 const MAX_DEPTH = 8;
 
 /** A bracket that is still open. */
@@ -78,12 +77,12 @@ interface Frame extends Nested {
   readonly numbers: number[];
   readonly written: string[];
   readonly lists: Nested[];
-  /** Holds something else than numbers, brackets and commas between them. */
+  /** Whether it holds anything but numbers, brackets and commas between them. */
   isProse: boolean;
-  /** An ellipsis stands for some of what it holds. */
+  /** Whether an ellipsis stands for some of its content. */
   isAbridged: boolean;
   afterComma: boolean;
-  /** Something follows something without a comma between. */
+  /** Whether two entries have no comma between them. */
   lacksComma: boolean;
 }
 
@@ -93,10 +92,10 @@ function openFrame(closer: string): Frame {
   return { closer, ...found, isProse: false, isAbridged: false, afterComma: true, lacksComma: false };
 }
 
-/** Characters before a bracket among which its key is looked for: no key that means something is longer. */
+/** The length of text before a bracket that is searched for its key: known keys are shorter. */
 const LONGEST_KEY = 80;
 
-/** The key of the bracket at `at`, if `key:` or `key =` stands before it, perhaps with the quote that opens a text. */
+/** The key of the bracket at `at`, if `key:` or `key =` stands before it, perhaps with an opening quote. */
 function keyBefore(text: string, at: number, isInBraces: boolean): Key | undefined {
   if (at === 0 || "[(,".includes(text[at - 1]!)) return undefined;
   const before = text.slice(Math.max(0, at - LONGEST_KEY), at);
@@ -131,8 +130,8 @@ function readInside(text: string, at: number, frame: Frame): number {
 }
 
 /**
- * What a closed bracket hands to the one around it: itself, or, of prose, what it encloses; null where that would not
- * be all.
+ * The brackets that a closed bracket hands to the one around it: itself or, if it is prose, those inside it; null if
+ * some are missing.
  */
 function closeFrame(frame: Frame, repairs: Set<string>): Nested[] | null {
   const { closer, numbers, written, lists, key, afterWords, isProse, isAbridged, afterComma, lacksComma } = frame;
@@ -162,7 +161,7 @@ const isFootnote = ({ numbers, lists }: Nested): boolean =>
 export const isPair = ({ numbers, lists }: Nested): boolean => numbers.length === 2 && lists.length === 0;
 
 /**
- * The groups of an answer without the pairs that a sentence speaks of, as in "normalised to [0, 1000]": words stand
+ * The groups of an answer without the pairs that a sentence mentions, as in "normalised to [0, 1000]": words stand
  * before such a pair, and the answer follows it or is a list of its own.
  */
 export function withoutRemarks(groups: readonly Nested[]): readonly Nested[] {

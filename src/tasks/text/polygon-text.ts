@@ -5,7 +5,7 @@ import { type Read, type Unread, unread } from "./lenient";
 import { type Nested, readNested, withoutRemarks } from "./nested-numbers";
 import { saysNothing, scaleRepair } from "./scale";
 
-/** `[[[x, y], [x, y], [x, y]], …]`, a list of points for each polygon. */
+/** Writes `[[[x, y], [x, y], [x, y]], …]`, a list of points for each polygon. */
 export function formatPolygons(polygons: readonly Polygon[]): string {
   const point = ([x, y]: Point) => `[${x}, ${y}]`;
   return `[${polygons.map(({ points }) => `[${points.map(point).join(", ")}]`).join(", ")}]`;
@@ -16,8 +16,8 @@ export function formatPolygons(polygons: readonly Polygon[]): string {
  *
  * As asked: `[[[x, y], [x, y], [x, y], …], …]` and nothing around it. Understood, and named in `repairs`: round
  * brackets, spaces for commas, trailing commas, brackets too few or too many, a corner said twice in a row or again at
- * the end, the same answer twice, prose or a code fence around it, a pair of numbers that a sentence speaks of; `[]`,
- * and "None" or "No objects" alone (`saysNothing`), are no polygon. Named in `repairs` and left as they are:
+ * the end, the same answer twice, prose or a code fence around it, a pair of numbers that a sentence mentions; `[]`,
+ * "None" or "No objects" alone (`saysNothing`) mean no polygon. Named in `repairs` and left as they are:
  * coordinates outside the image, or of another unit. Never guessed, so not read: points of another length than two,
  * fewer than three corners, edges that cross, more than 1000 corners in all, a list that stops in the middle or
  * continues with an ellipsis, two lists that differ.
@@ -52,19 +52,19 @@ export function readPolygons(text: string, space: BoxSpace): Read<readonly Polyg
   return { value: lists[0]!, repairs: [...repairs] };
 }
 
-/** More corners than an answer can hold; it keeps the search for crossings short. */
+/** The most corners that are read, more than an answer can hold; it keeps the search for crossings short. */
 export const MAX_CORNERS = 1000;
 
 const corners = (nested: readonly Nested[]): number =>
   nested.reduce((sum, { numbers, lists }) => sum + (numbers.length > 0 ? 1 : corners(lists)), 0);
 
-/** Whether it is a list of points. */
+/** Whether a bracket is a list of points. */
 const isRing = ({ lists }: Nested) => lists.length > 0 && lists.every(({ numbers }) => numbers.length > 0);
 
-/** The one polygon of a ring, those of a list; null for numbers that are not a polygon. */
+/** The polygon of a ring, or a list's polygons; null for numbers that are not a polygon. */
 function toPolygons(nested: Nested, space: BoxSpace, repairs: Set<string>): Polygon[] | null {
   if (isRing(nested)) return toPolygon(nested, space, repairs);
-  // A point alone, or among rings.
+  // The point stands alone, or among rings.
   if (nested.numbers.length > 0 || nested.lists.some(({ numbers }) => numbers.length > 0)) return null;
   if (nested.lists.some((inner) => !isRing(inner))) repairs.add("extra brackets");
   const polygons = nested.lists.map((inner) => toPolygons(inner, space, repairs));

@@ -1,6 +1,6 @@
 import type { BoxSpace } from "../../types";
 
-/** How much an image's side measures in a space; pixels are those of an image whose size the task does not know. */
+/** The length of an image's side in a space; in pixels it is unknown to the task. */
 export const sideOf: Readonly<Record<BoxSpace, number>> = { unit: 1, thousand: 1000, pixel: Number.POSITIVE_INFINITY };
 
 /** Rounding may carry a box this far over the edge. */
@@ -12,12 +12,12 @@ const oddScale = {
   outside: "coordinates outside the image",
 } as const;
 
-/** All that `scaleRepair` may say. */
+/** All results that `scaleRepair` may give. */
 export const oddScales: ReadonlySet<string> = new Set(Object.values(oddScale));
 
 /**
- * What is odd about coordinates that were read, by the space that the task asks for; they stay as they are written,
- * since nobody knows what was meant.
+ * Names what is odd about coordinates, given the task's space. The coordinates stay as they are written, since nobody
+ * knows what was meant.
  *
  * @param coordinates of all corners
  */
@@ -32,8 +32,7 @@ export function scaleRepair(coordinates: readonly number[], space: BoxSpace): st
 }
 
 /**
- * Whether an answer says in a word that there is nothing: "None", "No objects.", "no boxes found". Only where that is
- * all it says.
+ * Whether an answer only says that nothing was found: "None", "No objects.", "no boxes found".
  */
 export const saysNothing = (answer: string): boolean =>
   answer.length < 80 &&

@@ -4,14 +4,13 @@
  */
 const number = /[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?/y;
 
-/** "000" is the rest of "1,000", and what "010" means nobody knows. */
+/** A leading zero is refused: "000" is the rest of "1,000", and the meaning of "010" is unknown. */
 const leadingZero = /^[+-]?0\d/;
 
 /**
  * The number that starts exactly at `at`; its value is NaN where it has a leading zero.
  *
- * Digits that are refused are passed over with the rest, since a caller that went on at the next digit would read them
- * n times.
+ * Refused digits are skipped together: a caller that resumed at the next digit would read them n times.
  */
 export function scanNumber(text: string, at: number): { readonly value: number; readonly end: number } | null {
   number.lastIndex = at;
