@@ -3,7 +3,7 @@ import { skipSpace } from "./scan";
 
 /**
  * Reads what a text without braces says of labels, in linear time: `- anger: 0.10` lines, `| anger | 0.10 |` rows of a table, `anger: 0.10, joy: 0.60`
- * on one line.
+ * on one line; and `1. anger - 0.10`.
  *
  * @returns null where a label has something else than a number, or a number stands beside what is no label
  */
@@ -35,7 +35,14 @@ function readEntries(line: string, labelOf: (key: string) => string | undefined)
     // What separates two entries is part of neither, but a label may have a comma.
     if (pieces.length === 0 && /^[,;]$/.test(part)) continue;
     pieces.push(part);
-    if (!/[:=]/.test(part)) continue;
+    if (!/[:=]/.test(part)) {
+      const dashed = dashedEntry(part, labelOf);
+      if (dashed === undefined) continue;
+      if (dashed === null || /[\p{L}\p{N}]/u.test(pieces.slice(0, -1).join(""))) return null;
+      entries.push(dashed);
+      pieces = [];
+      continue;
+    }
     const key = pieces.join("");
     pieces = [];
     const colon = Math.max(key.lastIndexOf(":"), key.lastIndexOf("="));
@@ -50,6 +57,16 @@ function readEntries(line: string, labelOf: (key: string) => string | undefined)
   }
   // What is left of an entry that does not end as one: "anger: 0,1".
   return entries.length > 0 && /[\p{L}\p{N}]/u.test(pieces.join("")) ? null : entries;
+}
+
+/** The entry of `1. anger - 0.10`; undefined for prose, in which a dash says nothing of what stands around it, and null for another number, as of a range. */
+function dashedEntry(text: string, labelOf: (key: string) => string | undefined): Entry | null | undefined {
+  const [, before, after] = /^(.*?\S)\s[-–—]\s(.*)$/.exec(text) ?? [];
+  if (before === undefined) return undefined;
+  const key = named(before, labelOf);
+  if (labelOf(key) === undefined || !/^[\s*_`'"]*[-+.\d]/.test(after!)) return undefined;
+  const value = wholeValue(undecorated(after!));
+  return value && { ...value, key };
 }
 
 /** A label may begin and end with what decorates others: "__proto__". */
