@@ -47,7 +47,10 @@ const keysOf: Readonly<Record<BoxFormat, ReadonlySet<string>>> = {
   yxyx: new Set("yxyx bboxyxyx boxyxyx boxesyxyx box2d boxes2d".split(" ")),
 };
 
-/** What a text says of its boxes beside their keys: names of the numbers, and the marks of Qwen2-VL, InternVL and DeepSeek-VL2. */
+/**
+ * What a text says of its boxes beside their keys: names of the numbers, and the marks of Qwen2-VL, InternVL and
+ * DeepSeek-VL2.
+ */
 const says: Readonly<Record<BoxFormat, RegExp>> = {
   xywh: /xywh|\bx\s*,\s*y\s*,\s*(?:w|width)\b/i,
   xyxy: /xyxy|ltrb|bbox_2d|\bleft\s*,\s*top\s*,\s*right|<\|?(?:box|box_start|det)\|?>|(?<![a-z])x_?\{?\\?(?:[12₁₂]|min|max)(?![a-z\d])/i,

@@ -15,15 +15,22 @@ export function formatBox(box: Box, format: BoxFormat = "xywh"): string {
 }
 
 /**
- * Reads the boxes in a text, in linear time: one list of `[x, y, w, h]`, or boxes one after the other; in the notation that the task asked for.
+ * Reads the boxes in a text, in linear time: one list of `[x, y, w, h]`, or boxes one after the other; in the
+ * notation that the task asked for.
  *
- * As asked: `[[x, y, w, h], …]`, or `[x, y, w, h]` where `single`, and nothing around it. Understood, and named in `repairs`: round brackets, spaces
- * for commas, trailing commas, brackets too few or too many, the same answer twice, prose, JSON or a code fence around it, a pair of numbers that a
- * sentence speaks of ("normalised to [0, 1000]"); two points for two corners (Qwen2-VL's "(x, y),(x, y)"); `[]`, and "None" or "No objects" alone
- * (`saysNothing`), are no box. Named in `repairs` and left as they are: coordinates outside the image, or of another unit (`scaleRepair`).
+ * As asked: `[[x, y, w, h], …]`, or `[x, y, w, h]` where `single`, and nothing around it. Understood, and named in
+ * `repairs`: round brackets, spaces
+ * for commas, trailing commas, brackets too few or too many, the same answer twice, prose, JSON or a code fence
+ * around it, a pair of numbers that a
+ * sentence speaks of ("normalised to [0, 1000]"); two points for two corners (Qwen2-VL's "(x, y),(x, y)"); `[]`, and
+ * "None" or "No objects" alone
+ * (`saysNothing`), are no box. Named in `repairs` and left as they are: coordinates outside the image, or of another
+ * unit (`scaleRepair`).
  *
- * Never guessed, so not read: boxes under a JSON key that is not known to mean this notation (`unknownKey`), a text that says it has another
- * (`saysOther`), groups of another length, a list that stops in the middle or continues with an ellipsis, boxes without area, two lists that differ,
+ * Never guessed, so not read: boxes under a JSON key that is not known to mean this notation (`unknownKey`), a text
+ * that says it has another
+ * (`saysOther`), groups of another length, a list that stops in the middle or continues with an ellipsis, boxes
+ * without area, two lists that differ,
  * and, where `single`, more than one box.
  */
 export function readBoxes(

@@ -2,7 +2,8 @@ import { type Entry, readValue } from "./entry";
 import { skipSpace } from "./scan";
 
 /**
- * Reads what a text without braces says of labels, in linear time: `- anger: 0.10` lines, `| anger | 0.10 |` rows of a table, `anger: 0.10, joy: 0.60`
+ * Reads what a text without braces says of labels, in linear time: `- anger: 0.10` lines, `| anger | 0.10 |` rows of
+ * a table, `anger: 0.10, joy: 0.60`
  * on one line; and `1. anger - 0.10`.
  *
  * @returns null where a label has something else than a number, or a number stands beside what is no label
@@ -59,7 +60,10 @@ function readEntries(line: string, labelOf: (key: string) => string | undefined)
   return entries.length > 0 && /[\p{L}\p{N}]/u.test(pieces.join("")) ? null : entries;
 }
 
-/** The entry of `1. anger - 0.10`; undefined for prose, in which a dash says nothing of what stands around it, and null for another number, as of a range. */
+/**
+ * The entry of `1. anger - 0.10`; undefined for prose, in which a dash says nothing of what stands around it, and
+ * null for another number, as of a range.
+ */
 function dashedEntry(text: string, labelOf: (key: string) => string | undefined): Entry | null | undefined {
   const [, before, after] = /^(.*?\S)\s[-–—]\s(.*)$/.exec(text) ?? [];
   if (before === undefined) return undefined;
