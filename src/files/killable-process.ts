@@ -9,9 +9,11 @@ export interface ProcessStart {
 }
 
 /**
- * The start of a program's process, whose messages are structured clones. It gets nothing of this process's environment, which may hold keys.
+ * The start of a program's process, whose messages are structured clones. It gets nothing of this process's
+ * environment, which may hold keys.
  *
- * @param program CommonJS as text: a file would have another path in the sources, in both builds and in whatever bundles them
+ * @param program CommonJS as text: a file would have another path in the sources, in both builds and in whatever
+ * bundles them
  * @param heapMb limit of its JavaScript heap
  * @param args its `process.argv` from 1 on
  */
@@ -43,10 +45,13 @@ export interface KillableProcess {
 }
 
 /**
- * Starts `jobs`, the text of an object of functions, in a process that is killed when a job takes too much processor time, or the process too much memory.
- * A thread of the process watches it, so a machine that stands still or is busy does not count. It ends with this process, even in the middle of a job.
+ * Starts `jobs`, the text of an object of functions, in a process that is killed when a job takes too much processor
+ * time, or the process too much memory.
+ * A thread of the process watches it, so a machine that stands still or is busy does not count. It ends with this
+ * process, even in the middle of a job.
  *
- * @param jobs a function expression `(args, Refusal) => ({ job(request) { … } })`; a `Refusal` that a job throws is meant for the user as it is
+ * @param jobs a function expression `(args, Refusal) => ({ job(request) { … } })`; a `Refusal` that a job throws is
+ * meant for the user as it is
  * @throws BackendError from `ask` where no process can be started
  */
 export function startKillable(jobs: string, args: readonly string[], limits: { memoryMb: number }): KillableProcess {

@@ -16,7 +16,9 @@ export interface ParquetFile {
   close(): Promise<void>;
 }
 
-/** Memory of the process that decodes, and its processor time for a row group: so long, and for each MiB of the file. */
+/**
+ * Memory of the process that decodes, and its processor time for a row group: so long, and for each MiB of the file.
+ */
 const limits = { memoryMb: 4096, groupMs: 30_000, mebibyteMs: 1000 };
 
 /** A process that has closed its file waits for the next one: to start one takes a tenth of a second. */
@@ -25,9 +27,11 @@ let idle: KillableProcess | undefined;
 /**
  * Opens a Parquet file. Pages may be plain, Snappy, GZIP, Brotli, LZ4 or ZSTD.
  *
- * Another process decodes it: the sizes, counts and lengths of runs that a file claims are believed by the decoder, and could end or hang this one.
+ * Another process decodes it: the sizes, counts and lengths of runs that a file claims are believed by the decoder,
+ * and could end or hang this one.
  * @param groupMs processor time for a row group, beside what the file's size adds
- * @throws DataError for a file that is not Parquet, for sizes that the file cannot have, and for one that takes too much time or memory
+ * @throws DataError for a file that is not Parquet, for sizes that the file cannot have, and for one that takes too
+ * much time or memory
  */
 export async function openParquet(path: string, groupMs = limits.groupMs): Promise<ParquetFile> {
   const entry = await stat(path).catch(() => undefined);
