@@ -5,7 +5,8 @@ import { hasTooManyScans, mostScans } from "./jpeg-scans";
 import { type FileKind, fileKind, kindBytes } from "./kind";
 
 /**
- * The most pixels that an image may have by default, 134 million: a camera's 100 megapixels fit, and take 0.4 GB as RGB.
+ * The most pixels that an image may have by default, 134 million: a camera's 100 megapixels fit, and take 0.4 GB as
+ * RGB.
  */
 export const defaultMaxPixels = 2 ** 27;
 

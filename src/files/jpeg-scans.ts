@@ -1,6 +1,7 @@
 /**
- * Scans that a JPEG image may have: encoders write ten. Each goes over all blocks whatever it says of them, so that one
- * of 1.3 MB with 2600 of them takes minutes, in a loop of libjpeg that no timeout of libvips reaches.
+ * Scans that a JPEG image may have: encoders write ten. Each goes over all blocks whatever it says of them, so that
+ * one of 1.3 MB with 2600 of them takes minutes, in a loop of
+ * libjpeg that no timeout of libvips reaches.
  */
 export const mostScans = 100;
 

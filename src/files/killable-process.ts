@@ -46,8 +46,9 @@ export interface KillableProcess {
 
 /**
  * Starts `jobs`, the text of an object of functions, in a process that is killed when a job takes too much processor
- * time, or the process too much memory. A thread of the process watches it, so a machine that stands still or is busy
- * does not count. It ends with this process, even in the middle of a job.
+ * time, or the process too much memory.
+ * A thread of the process watches it, so a machine that stands still or is busy does not count. It ends with this
+ * process, even in the middle of a job.
  *
  * @param jobs a function expression `(args, Refusal) => ({ job(request) { … } })`; a `Refusal` that a job throws is
  * meant for the user as it is

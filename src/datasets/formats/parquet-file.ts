@@ -27,8 +27,8 @@ let idle: KillableProcess | undefined;
 /**
  * Opens a Parquet file. Pages may be plain, Snappy, GZIP, Brotli, LZ4 or ZSTD.
  *
- * Another process decodes it: the sizes, counts and lengths of runs that a file claims are believed by the decoder, and
- * could end or hang this one.
+ * Another process decodes it: the sizes, counts and lengths of runs that a file claims are believed by the decoder,
+ * and could end or hang this one.
  * @param groupMs processor time for a row group, beside what the file's size adds
  * @throws DataError for a file that is not Parquet, for sizes that the file cannot have, and for one that takes too
  * much time or memory

@@ -1,12 +1,13 @@
 /**
- * Rows of a row group, bytes that a row or a batch takes in memory, and brackets in brackets: a writer's defaults are a
- * thousandth of it.
+ * Rows of a row group, bytes that a row or a batch takes in memory, and brackets in brackets: a writer's defaults
+ * are a thousandth of it.
  */
 export const most = { groupRows: 2 ** 24, rowBytes: 2 ** 29, batchBytes: 2 ** 24, depth: 100 };
 
 /**
  * The jobs of the process that decodes Parquet, as text (`startKillable`). It holds one row group, and gives its rows
- * in batches, so that nothing large reaches the one that asks.
+ * in batches, so that nothing large reaches the
+ * one that asks.
  */
 export const parquetJobs = `([hyparquet, codecs, limits], Refusal) => {
   const most = JSON.parse(limits);

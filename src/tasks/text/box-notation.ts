@@ -77,3 +77,14 @@ export function unknownKey({ name: key, isJson }: Key, format: BoxFormat): strin
   if (!isOther && (!isJson || neutralKeys.has(name.replace(/\d{1,9}$/, "")))) return undefined;
   return `a box stands under the key "${key}", which does not say [${boxNotations[format].names}]`;
 }
+
+/** Why a text without boxes in brackets may have none that is read: its numbers stand one by one, under keys. */
+export function numberKey(text: string, format: BoxFormat): string | undefined {
+  const [, key] =
+    /(?<![\p{L}\p{N}_])([xywh]|left|top|right|bottom|width|height|[xy]_?(?:[12]|min|max))["'`]?\s{0,9}[:=]\s{0,9}["'`]?[-+]?\.?\d/iu.exec(
+      text,
+    ) ?? [];
+  return key === undefined
+    ? undefined
+    : `boxes are asked for as [${boxNotations[format].names}], but a number stands under the key "${key}"`;
+}

@@ -1,5 +1,5 @@
 import type { Box, BoxSpace } from "../../types";
-import { type BoxFormat, boxNotations, saysOther, unknownKey } from "./box-notation";
+import { type BoxFormat, boxNotations, numberKey, saysOther, unknownKey } from "./box-notation";
 import { type Read, type Unread, unread } from "./lenient";
 import { isPair, type Nested, readNested, withoutRemarks } from "./nested-numbers";
 import { saysNothing, scaleRepair } from "./scale";
@@ -39,14 +39,18 @@ export function readBoxes(
   if (other !== undefined) return unread(other);
   const repairs = new Set<string>();
   const nested = readNested(text, repairs);
-  if (!nested) return null;
+  const unreadable = () => {
+    const key = numberKey(text, format);
+    return key === undefined ? null : unread(key);
+  };
+  if (!nested) return unreadable();
   const problem = firstProblem(nested, format);
   if (problem !== undefined) return unread(problem);
   const groups = joined(withoutRemarks(nested), format, repairs).map((group) => ({
     boxes: toBoxes(group, space, format, repairs),
     isList: group.numbers.length === 0,
   }));
-  if (groups.length === 0 || groups.some(({ boxes }) => boxes === null)) return null;
+  if (groups.length === 0 || groups.some(({ boxes }) => boxes === null)) return unreadable();
   const answers = groups.map(({ boxes }) => boxes!);
   const isListed = groups.some(({ isList }) => isList);
   const agree = groups.every(({ isList }) => isList) && answers.every((boxes) => sameBoxes(boxes, answers[0]!));

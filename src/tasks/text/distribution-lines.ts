@@ -2,8 +2,8 @@ import { type Entry, readValue } from "./entry";
 import { skipSpace } from "./scan";
 
 /**
- * Reads labels and numbers in a text without braces, in linear time: `- anger: 0.10` lines, `| anger | 0.10 |` rows of a
- * table, `anger: 0.10, joy: 0.60` on one line.
+ * Reads labels and numbers in a text without braces, in linear time: `- anger: 0.10` lines, `| anger | 0.10 |` rows of
+ * a table, `anger: 0.10, joy: 0.60` on one line; `1. anger - 0.10`.
  *
  * @returns null where a label lacks a number, or a number lacks a label
  */
@@ -35,7 +35,14 @@ function readEntries(line: string, labelOf: (key: string) => string | undefined)
     // A separator belongs to neither entry, but a label may have a comma.
     if (pieces.length === 0 && /^[,;]$/.test(part)) continue;
     pieces.push(part);
-    if (!/[:=]/.test(part)) continue;
+    if (!/[:=]/.test(part)) {
+      const dashed = dashedEntry(part, labelOf);
+      if (dashed === undefined) continue;
+      if (dashed === null || /[\p{L}\p{N}]/u.test(pieces.slice(0, -1).join(""))) return null;
+      entries.push(dashed);
+      pieces = [];
+      continue;
+    }
     const key = pieces.join("");
     pieces = [];
     const colon = Math.max(key.lastIndexOf(":"), key.lastIndexOf("="));
@@ -50,6 +57,19 @@ function readEntries(line: string, labelOf: (key: string) => string | undefined)
   }
   // Letters or digits that remain are an entry that does not end as one: "anger: 0,1".
   return entries.length > 0 && /[\p{L}\p{N}]/u.test(pieces.join("")) ? null : entries;
+}
+
+/**
+ * The entry of `1. anger - 0.10`; undefined for prose, in which a dash says nothing of what stands around it, and
+ * null for another number, as of a range.
+ */
+function dashedEntry(text: string, labelOf: (key: string) => string | undefined): Entry | null | undefined {
+  const [, before, after] = /^(.*?\S)\s[-–—]\s(.*)$/.exec(text) ?? [];
+  if (before === undefined) return undefined;
+  const key = named(before, labelOf);
+  if (labelOf(key) === undefined || !/^[\s*_`'"]*[-+.\d]/.test(after!)) return undefined;
+  const value = wholeValue(undecorated(after!));
+  return value && { ...value, key };
 }
 
 /** A key without decoration, unless it is part of the label: "__proto__". */

@@ -121,6 +121,15 @@ describe("readBoxes by notation", () => {
       reason:
         'the answer does not parse: boxes are asked for as [x, y, w, h], but "bbox_2d" says top-left and bottom-right corner',
     });
+    for (const [answer, key] of [
+      ['{"x": 10, "y": 20, "w": 30, "h": 40}', "x"],
+      ['[{"left": 10, "top": 20, "width": 30, "height": 40}]', "left"],
+      ["top = 20, left = 10", "top"],
+    ])
+      expect(reason(answer!)).toEqual({
+        ok: false,
+        reason: `the answer does not parse: boxes are asked for as [x, y, w, h], but a number stands under the key "${key}"`,
+      });
     expect(reason("no dog here")).toEqual({ ok: false, reason: "the answer does not parse" });
   });
 
