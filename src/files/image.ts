@@ -4,7 +4,7 @@ import type { ImageSource } from "../types";
 import { type FileKind, fileKind, kindBytes } from "./kind";
 
 /**
- * The most pixels that an image may have by default, 134 million: a camera's 100 megapixels fit, and take 0.4 GB as RGB.
+ * The most pixels that an image may have by default, 134 million: a camera's 100 megapixels fit, as 0.4 GB of RGB.
  */
 export const defaultMaxPixels = 2 ** 27;
 

@@ -5,8 +5,8 @@ interface Decimal {
 }
 
 /**
- * The longest text for exact arithmetic, whose time is more than linear: longer than any sum of two doubles (309 digits,
- * a point and 341 more).
+ * The longest text for exact arithmetic, whose time is more than linear: longer than any sum of two doubles (309
+ * digits, a point and 341 more).
  */
 const LONGEST = 700;
 

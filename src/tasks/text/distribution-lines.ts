@@ -2,8 +2,8 @@ import { type Entry, readValue } from "./entry";
 import { skipSpace } from "./scan";
 
 /**
- * Reads labels and numbers in a text without braces, in linear time: `- anger: 0.10` lines, `| anger | 0.10 |` rows of a
- * table, `anger: 0.10, joy: 0.60` on one line.
+ * Reads labels and numbers in a text without braces, in linear time: `- anger: 0.10` lines, `| anger | 0.10 |` rows of
+ * a table, `anger: 0.10, joy: 0.60` on one line.
  *
  * @returns null where a label lacks a number, or a number lacks a label
  */
