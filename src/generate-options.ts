@@ -20,7 +20,7 @@ export interface GenerateOptions {
   readonly stop?: readonly string[];
   /**
    * Called, and awaited, with a prompt's completions as soon as they are complete, or with the failure of that prompt
-   * alone. Such a failure then does not reject the call: the prompt's completions are `[]`. Backends may ignore this
+   * alone. This failure then does not reject the call: the prompt's completions are `[]`. Backends may ignore this
    * option; then the call rejects.
    */
   readonly onPromptEnd?: (index: number, outcome: readonly Completion[] | Error) => void | Promise<void>;

@@ -8,16 +8,16 @@ const terminator = /[\p{Sentence_Terminal}…།༎]/gu;
 const unmarked = /[\p{Script=Thai}\p{Script=Lao}]/u;
 
 /**
- * Cuts a text into words, with a dictionary for scripts without spaces. "und" (no language) keeps the machine's settings
- * out.
+ * Cuts a text into words, with a dictionary for scripts without spaces. "und" (no language) keeps the machine's
+ * settings out.
  */
 const words = new Intl.Segmenter("und", { granularity: "word" });
 
 /**
  * Whether a text has a full sentence of at least `least` words, in any language; in linear time.
  *
- * Unicode says which marks end a sentence; Thai and Lao do not write any. `Intl.Segmenter` could find sentences, but its
- * time grows with the square of their number.
+ * Unicode says which marks end a sentence; Thai and Lao do not write any. `Intl.Segmenter` could find sentences, but
+ * its time grows with the square of their number.
  */
 export function hasSentence(text: string, least: number): boolean {
   let start = 0;

@@ -7,8 +7,8 @@ export interface ThinkAnswer {
 }
 
 /**
- * Writes the stage-2 target `<think>R</think><answer>A</answer>`; `parseThinkAnswer` reads it back unless a part has one
- * of the tags.
+ * Writes the stage-2 target `<think>R</think><answer>A</answer>`; `parseThinkAnswer` reads it back unless a part has
+ * one of the tags.
  * @example
  * formatThinkAnswer(cot, task.format(annotation));
  */

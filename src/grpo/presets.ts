@@ -1,7 +1,7 @@
 import type { GrpoAdvantageOptions } from "./advantage/advantage";
 import type { GrpoLossOptions } from "./loss/loss";
 
-/** Everything that tells one published GRPO from another. A plain value: spread it and change what you like. */
+/** The settings of a published GRPO. It is a plain value: spread it and change what you like. */
 export interface GrpoSettings {
   readonly advantages: Omit<GrpoAdvantageOptions, "groupSize" | "groups" | "lengths">;
   readonly loss: GrpoLossOptions;
@@ -29,23 +29,23 @@ export const verlEstimators = {
 
 export const grpoPresets = {
   /**
-   * RISE, Eqs. 7 and 10: GRPO as first published. β = 0 and G = 8 are from the published scripts; the paper does not
-   * say.
+   * RISE, Eqs. 7 and 10: GRPO as first published. β = 0 and G = 8 are from the published scripts, as the paper does
+   * not give them.
    */
   "rise-paper": {
     advantages: { scale: "group" },
     loss: { lossType: "grpo", clipEpsilon: 0.2, klCoefficient: 0 },
   },
   /**
-   * The defaults of TRL 1.16: every token of an optimiser step counts the same, and KL, where used, carries the ratio.
+   * The defaults of TRL 1.16: every token of an optimiser step counts the same, and KL, if used, carries the ratio.
    */
   trl: {
     advantages: { scale: "group", aggregation: "sum_then_normalize" },
     loss: { lossType: "dapo", clipEpsilon: 0.2, klCoefficient: 0, klEstimator: "k3", klImportanceWeight: true },
   },
   /**
-   * The defaults of verl 0.9.1: every token of a batch counts the same, dual clip, and log-ratios and KL, where used,
-   * are bounded. Its vanilla is `bnpo`, its cispo `cispo_verl`; its other losses have the same name here: `{
+   * The defaults of verl 0.9.1: every token of a batch counts the same, dual clip, and log-ratios and KL, if used, are
+   * bounded. Its vanilla is `bnpo`, its cispo `cispo_verl`; its other losses have the same name here: `{
    * ...grpoPresets.verl.loss, lossType: "gspo" }`.
    */
   verl: {

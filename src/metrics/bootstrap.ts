@@ -30,8 +30,8 @@ export const resamplingSpec = {
 } satisfies Spec<ResamplingOptions>;
 
 /**
- * Estimates an interval by the percentile bootstrap: `size` examples are drawn with replacement, again and again, and the
- * interval leaves out the lowest and the highest (1 − level) / 2 of the statistic's values.
+ * Estimates an interval by the percentile bootstrap: `size` examples are drawn with replacement, again and again, and
+ * the interval leaves out the lowest and the highest (1 − level) / 2 of the statistic's values.
  *
  * @param statistic the value for a resample; resamples with `NaN` are left out
  * @throws ConfigError for a level outside (0, 1), or fewer than one resample

@@ -3,9 +3,9 @@ import { createRng } from "../rng";
 import { type ResamplingOptions, resamplingSpec } from "./bootstrap";
 
 /**
- * The probability that chance alone makes two systems differ as much as they do, either way: their results for an example
- * are exchanged or not, and p is the share of exchanges after which |difference| is at least as large as before. For a
- * difference of means it is the sign-flip test.
+ * The probability that chance alone makes two systems differ as much as they do, either way: their results for an
+ * example are exchanged or not, and p is the share of exchanges after which |difference| is at least as large as
+ * before. For a difference of means it is the sign-flip test.
  *
  *     p = (1 + #{|d*| ≥ |d|}) / (1 + resamples),  or exact, over all 2ⁿ exchanges, if these are at most `resamples`
  *

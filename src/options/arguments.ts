@@ -1,7 +1,7 @@
 import { ConfigError } from "../errors";
 import { shown } from "./display";
 
-/** The kind that an argument must have: in words that follow "to be", as a test, and likewise its elements or fields. */
+/** The kind that an argument must have: words that follow "to be", a test, and the kinds of its elements or fields. */
 export interface Kind {
   readonly words: string;
   readonly is: (value: unknown) => boolean;

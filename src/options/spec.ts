@@ -5,9 +5,9 @@ import { shown } from "./display";
 import { namesElsewhere } from "./names-elsewhere";
 
 /**
- * One schema for each option of an operation: its range, default and help stand there and nowhere else. A missing option
- * does not compile. Each schema's error is the text that follows "to be", such as "true or false": the constructors below
- * have it.
+ * One schema for each option of an operation: its range, default and help stand there and nowhere else. A missing
+ * option does not compile. Each schema's error is the text that follows "to be", such as "true or false": the
+ * constructors below have it.
  *
  * @example
  * const spec = {

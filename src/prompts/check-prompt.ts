@@ -2,7 +2,7 @@ import { inspect } from "node:util";
 import { DataError } from "../errors";
 import type { ImageSource, Message, Prompt, PromptPart } from "../types";
 
-/** Checks a prompt. @throws DataError for anything else, such as messages whose content is text, or another API's parts */
+/** Checks a prompt. @throws DataError for anything else, such as messages whose content is text or another API's */
 export function checkPrompt(prompt: Prompt): void {
   if (Array.isArray(prompt) && prompt.every(isMessage)) return;
   const got = inspect(prompt, { depth: 4, maxArrayLength: 8, maxStringLength: 80 });

@@ -26,8 +26,9 @@ const place = "giving {{scale}}.";
  * Prompts for the paper's four data sets, as options of the task for each: `classification({ labels: emotion6Labels,
  * ...paperPrompts.emotion6 })`, `detection(paperPrompts.lisa)`.
  *
- * They are longer than a task's own prompts, which fit any data, because they name the cues that matter in these images.
- * `{ ...paperPrompts.lisa, prompts: { ...paperPrompts.lisa.prompts, cot: "…{{annotation}}…" } }` replaces one text.
+ * They are longer than a task's own prompts, which fit any data, naming the cues that matter in these images.
+ * `{ ...paperPrompts.lisa, prompts: { ...paperPrompts.lisa.prompts, cot: "…{{annotation}}…" } }` replaces one
+ * text.
  *
  * Source: RISE, Reasoning Generation and Annotation Reconstruction. Departure: the words are ours, not Appendix A's.
  */

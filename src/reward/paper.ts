@@ -54,7 +54,8 @@ export function similarityOnly<A>(task: Task<A>, parts: RolloutParts<A>): Judgem
 }
 
 /**
- * `paperReward` without the rule against leaks: S(A, Â) · [F_CoT(R, Â) = 1]. Source: RISE, Table 5, "No-Leakage-Removal".
+ * `paperReward` without its rule against leaks: S(A, Â) · [F_CoT(R, Â) = 1].
+ * Source: RISE, Table 5, "No-Leakage-Removal".
  * @example
  * riseCot({ task, dataset, runDir, reward: withoutLeakGate });
  */

@@ -76,13 +76,13 @@ export function iouOfBoxes(a: Box, b: Box): number {
 /**
  * Converts a box to another space. No other function converts coordinates.
  *
- * Models write `thousand`, so its corners are rounded to integers and kept inside the image, at least 1 wide and high. A
- * box that is already in `space` is returned unchanged.
+ * Models write `thousand`, so its corners are rounded to integers and kept inside the image, at least 1 wide and high.
+ * A box that is already in `space` is returned unchanged.
  *
  * @param imageSize the image's size in pixels, in which `pixel` boxes are measured
  * @throws ConfigError for an image without size, and for an unknown space
  * @example
- * convertBox({ space: "pixel", x: 0, y: 0, width: 32, height: 24 }, "thousand", { width: 640, height: 480 }).width; // 50
+ * convertBox({ space: "pixel", x: 0, y: 0, width: 32, height: 24 }, "thousand", { width: 640, height: 480 });
  */
 export function convertBox(
   box: Box,

@@ -20,9 +20,9 @@ export const classificationSimilaritySpec = {
  *
  * S(A, Â) = φ · exp(−|log₁₀ (ΣÂ / ΣA)|), φ = exp(−(KLD(A ‖ Â) + MSE(A, Â)))
  *
- * As printed, KLD is not a divergence when ΣÂ ≠ 1: it can be negative, and a doubled uniform prediction would earn 1.45.
- * So by default KLD compares the shapes (both renormalised) while the sum term and the MSE, on raw values, still punish
- * ΣÂ ≠ 1: S ≤ 1, with equality only at Â = A. The two agree whenever ΣÂ = ΣA.
+ * As printed, KLD is not a divergence when ΣÂ ≠ 1: it can be negative, and a doubled uniform prediction would earn
+ * 1.45. So by default KLD compares the shapes (both renormalised) while the sum term and the MSE, on raw values, still
+ * punish ΣÂ ≠ 1: S ≤ 1, with equality only at Â = A. The two agree whenever ΣÂ = ΣA.
  *
  * The default renormalises first and sets zeros to 1e-10 last, so that KLD does not depend on the scale of Â: it is the
  * same for {joy: 9} and {joy: 0.9}. `referenceReward` follows the published code, which sets zeros first.

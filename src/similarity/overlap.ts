@@ -35,8 +35,8 @@ interface Trapezoid {
 }
 
 /**
- * A polygon's trapezoids in the strip between two corners, lowest first: its inside lies between the first and the second
- * edge, the third and the fourth, …
+ * A polygon's trapezoids in the strip between two corners, lowest first: its inside lies between the first and the
+ * second edge, the third and the fourth, …
  */
 function stackOf(edges: readonly Edge[], left: number, right: number): Trapezoid[] {
   const lines: Line[] = [];
@@ -49,7 +49,7 @@ function stackOf(edges: readonly Edge[], left: number, right: number): Trapezoid
   return Array.from({ length: lines.length >> 1 }, (_, i) => ({ low: lines[2 * i]!, high: lines[2 * i + 1]! }));
 }
 
-/** The mean height that two stacks share. A trapezoid that lies below one in the other stack lies below the next, too. */
+/** The mean height that two stacks share. A trapezoid below one in the other stack is below the next one, too. */
 function commonHeight(a: readonly Trapezoid[], b: readonly Trapezoid[]): number {
   let sum = 0;
   let first = 0;
@@ -63,8 +63,8 @@ function commonHeight(a: readonly Trapezoid[], b: readonly Trapezoid[]): number 
 const isBelow = ({ high }: Trapezoid, { low }: Trapezoid): boolean => high[0] <= low[0] && high[1] <= low[1];
 
 /**
- * The mean over the strip of max(0, min(highs) − max(lows)), which is linear between the crossings of the four lines: the
- * value in the middle is the mean there.
+ * The mean over the strip of max(0, min(highs) − max(lows)), which is linear between the crossings of the four lines:
+ * the value in the middle is the mean there.
  */
 function sharedHeight(a: Trapezoid, b: Trapezoid): number {
   const crossings = [

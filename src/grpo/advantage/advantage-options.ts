@@ -6,39 +6,38 @@ import { groupsOf } from "./groups";
 export interface GrpoAdvantageOptions {
   /** Completions per prompt, G; the rewards of one prompt are consecutive. Default: all rewards form one group. */
   readonly groupSize?: number;
-  /** Instead, for groups of any sizes in any order: which prompt each completion answers. */
+  /** The prompt that each completion answers: replaces `groupSize` for groups of any sizes in any order. */
   readonly groups?: readonly (string | number)[];
   /**
-   * With several reward functions: normalise their weighted sum, or sum them normalised, as GDPO does
+   * The order for several reward functions: normalise their weighted sum, or sum the normalised rewards, as GDPO does
    * ("sum_then_normalize").
    */
   readonly aggregation?: "sum_then_normalize" | "normalize_then_sum";
   /** w, one weight for each reward function (1). */
   readonly weights?: readonly number[];
   /**
-   * b: what a reward is compared with, by name, or a number for each completion: a greedy answer's reward (ReMax)
-   * ("mean").
+   * b, which a reward is compared with: a name, or a number for each completion, such as a greedy answer's reward
+   * (ReMax) ("mean").
    */
   readonly baseline?: BaselineName | readonly number[];
   /**
-   * s: what the difference is divided by ("group"): the group's standard deviation, the whole batch's, nothing, the
-   * share of rewards that are not 0 (GPG), or, after the mean over all tokens is taken off, their standard deviation
-   * (REINFORCE++). With "normalize_then_sum" it is what the sum is divided by: the batch's standard deviation
-   * ("group"), or that of its tokens ("tokens").
+   * s, the divisor of the difference ("group"): the group's standard deviation, the whole batch's, 1, the share of
+   * rewards that are not 0 (GPG), or, after subtracting the mean over all tokens, their standard deviation
+   * (REINFORCE++). With "normalize_then_sum" it is the divisor of the sum: the batch's standard deviation ("group"), or
+   * its tokens' ("tokens").
    */
   readonly scale?: "group" | "batch" | "none" | "nonzero" | "tokens";
   /** Keeps a division by a small standard deviation finite (1e-4, TRL's; verl's is 1e-6). */
   readonly stdEpsilon?: number;
-  /** A standard deviation is taken to be at least this (0; √1e-6 in grpo_vectorized of verl before 0.9). */
+  /** The least standard deviation; smaller ones are raised to it (0; √1e-6 in grpo_vectorized of verl before 0.9). */
   readonly stdFloor?: number;
   /**
-   * A reward that is alone in its group has nothing to be compared with: 0, or the reward itself with s = 1, as verl
-   * does ("zero").
+   * The advantage of a reward that is alone in its group: 0, or the reward itself with s = 1, as in verl ("zero").
    */
   readonly alone?: "zero" | "reward";
   /** Unmasked tokens of each completion, for "lengthWeightedMean" and "tokens". */
   readonly lengths?: readonly number[];
-  /** Mean and standard deviation of groups rounded to float32, as in verl's grpo_vectorized ("double"). */
+  /** The precision of a group's mean and standard deviation; "single" is verl's grpo_vectorized ("double"). */
   readonly precision?: "double" | "single";
 }
 
@@ -70,7 +69,7 @@ function isBaseline(value: unknown): boolean {
 
 export type AdvantageSettings = ReturnType<typeof advantageSettings>;
 
-/** Options with their defaults; those that contradict each other, or the number of rewards, are refused. */
+/** Reads the options, and refuses those that contradict each other or the number of rewards. */
 export function advantageSettings(options: GrpoAdvantageOptions, completions: number) {
   const settings = readOptions("grpoAdvantages", options, grpoAdvantagesSpec);
   checkCombinations(settings, completions);

@@ -13,29 +13,29 @@ const ZERO_STD = 1e-8;
 export interface GrpoAdvantages {
   /** A, one for each completion. */
   readonly advantages: Float64Array;
-  /** Under TRL's names; NaN where nothing could be measured (no reward, no group with two of them). */
+  /** Metrics under TRL's names; NaN if nothing could be measured (no reward, no group with two of them). */
   readonly metrics: {
     /** Mean of R. */
     readonly reward: number;
     /**
-     * Mean over completions of the standard deviation their advantage was divided by; of their group's where it was
+     * Mean over completions of the standard deviation that divided their advantage, or of their group's if `scale` is
      * something else.
      */
     readonly reward_std: number;
-    /** Share of completions for which it is zero: they all got the same reward, and teach nothing. */
+    /** Share of completions whose standard deviation is zero: their group got equal rewards, and teaches nothing. */
     readonly frac_reward_zero_std: number;
   };
 }
 
 /**
- * How much better each completion is than the others of its group:
+ * Computes how much better each completion is than the others of its group:
  *
  * Rᵢ = Σₖ wₖ rᵢₖ, Aᵢ = (Rᵢ − b) / (s + 1e-4), b = mean_group R, s = std_group R
  *
  * std has n − 1 in its denominator. A group in which all rewards are equal is kept and gets A = 0; so does a completion
  * that no reward function scored, which stays out of every mean, and one whose std has fewer than two rewards to go by.
  *
- * `baseline` and `scale` change b and s, each for itself; `verlEstimators` has the pairs that have a name.
+ * `baseline` and `scale` change b and s independently; `verlEstimators` has the pairs that have a name.
  *
  * `"normalize_then_sum"` (GDPO) puts the reward functions on one scale before they are weighed: zᵢₖ = (rᵢₖ − mean_group
  * rₖ) / (std_group rₖ + 1e-4), Rᵢ = Σₖ wₖ zᵢₖ, Aᵢ = (Rᵢ − mean_batch R) / (std_batch R + 1e-4); with scale `"tokens"`
@@ -45,6 +45,8 @@ export interface GrpoAdvantages {
  * @throws ShapeError when there are no rewards, rows differ in length, or groups do not divide them
  * @throws ConfigError when a reward is NaN or infinite: a missing one is `null`; when options contradict each other
  * Source: GRPO (DeepSeekMath, arXiv 2402.03300), §4.1.2; TRL's `scale_rewards` and `multi_objective_aggregation`.
+ * @example
+ * grpoAdvantages([1, 0, 0.5, 0.5], { groupSize: 2 }).advantages; // about 0.71, −0.71, 0, 0
  */
 export function grpoAdvantages(
   rewards: readonly RewardValue[] | readonly (readonly RewardValue[])[],
@@ -80,7 +82,7 @@ const metricsOf = (sum: Float64Array, std: Float64Array): GrpoAdvantages["metric
   frac_reward_zero_std: std.filter((value) => value < ZERO_STD).length / std.length,
 });
 
-/** Of each completion's group, or of the batch where that is the scale; NaN where there are fewer than two rewards. */
+/** The standard deviation of each completion's group, or of the batch; NaN if there are fewer than two rewards. */
 function standardDeviations(values: Float64Array, { scale, groups, round }: AdvantageSettings): Float64Array {
   if (scale === "batch") return new Float64Array(values.length).fill(moments(values).std);
   const std = new Float64Array(values.length);
@@ -94,7 +96,7 @@ function standardDeviations(values: Float64Array, { scale, groups, round }: Adva
   return std;
 }
 
-/** R − b; NaN where there is no reward. */
+/** The difference R − b; NaN if the reward is missing. */
 function compared(values: Float64Array, { baseline, groups, alone, lengths, round }: AdvantageSettings): Float64Array {
   if (typeof baseline !== "string") return values.map((value, i) => value - baseline[i]!);
   const differences = new Float64Array(values.length).fill(Number.NaN);
@@ -115,7 +117,7 @@ function compared(values: Float64Array, { baseline, groups, alone, lengths, roun
   return differences;
 }
 
-/** (R − b)/s */
+/** The advantage (R − b)/s. */
 function scaled(
   differences: Float64Array,
   rewards: Float64Array,

@@ -1,29 +1,29 @@
 export type BaselineName = "mean" | "leaveOneOut" | "lengthWeightedMean" | "runnerUp" | "none";
 
 interface Group {
-  /** R */
+  /** The rewards, R. */
   readonly rewards: Float64Array;
   readonly mean: number;
   /** Unmasked tokens, L. */
   readonly lengths: Float64Array;
 }
 
-/** R − b for the n ≥ 2 rewards of one group. */
+/** The differences R − b for the n ≥ 2 rewards of one group. */
 export const baselines: { readonly [B in BaselineName]: (group: Group) => Float64Array } = {
   // b = ΣR/n
   mean: ({ rewards, mean }) => minus(rewards, mean),
 
-  // b = (ΣR − R)/(n − 1)              what the others got, so that it does not depend on the completion itself (RLOO)
+  // b = (ΣR − R)/(n − 1)              the others' mean, which does not depend on the completion itself (RLOO)
   leaveOneOut: ({ rewards }) => {
     const total = sum(rewards);
     return rewards.map((reward) => reward - (total - reward) / (rewards.length - 1));
   },
 
-  // b = ΣL·R/ΣL                       of least variance where tokens are alike (OPO)
+  // b = ΣL·R/ΣL                       least variance if tokens are alike (OPO)
   lengthWeightedMean: ({ rewards, lengths }) =>
     minus(rewards, sum(rewards.map((reward, i) => reward * lengths[i]!)) / Math.max(sum(lengths), 1)),
 
-  // the second best, for the best; the others get 0 (pass@k)
+  // b = the second best, for the best; the others get 0 (pass@k)
   runnerUp: ({ rewards }) => {
     const [second, best] = [...rewards].sort((a, b) => a - b).slice(-2) as [number, number];
     const winner = rewards.indexOf(best);

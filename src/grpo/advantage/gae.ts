@@ -4,15 +4,15 @@ import { flag, list, number, readOptions, type Spec } from "../../options/spec";
 import { whiten } from "./moments";
 
 export interface GaeOptions {
-  /** V: what the rest of the completion was expected to earn, before each token (0). */
+  /** V: the expected reward of the rest of the completion, before each token (0). */
   readonly values?: readonly ArrayLike<number>[];
-  /** 1 where a token belongs to the policy; the others are passed over. Absent: everywhere 1. */
+  /** 1 if a token belongs to the policy; the others are skipped. Absent: everywhere 1. */
   readonly mask?: readonly ArrayLike<number>[];
-  /** γ: what a reward one token later is worth (1). */
+  /** γ: the worth of a reward one token later (1). */
   readonly gamma?: number;
   /** λ: 1 trusts the rewards, 0 the values (1). */
   readonly lambda?: number;
-  /** Afterwards puts all tokens of the batch on mean 0 and standard deviation 1 (true). */
+  /** Whether to scale all tokens of the batch to mean 0 and standard deviation 1 afterwards (true). */
   readonly whiten?: boolean;
 }
 
@@ -29,18 +29,20 @@ export const gaeAdvantagesSpec = {
 } satisfies Spec<GaeOptions>;
 
 /**
- * Advantages of tokens, from rewards of tokens:
+ * Computes advantages of tokens from rewards of tokens:
  *
  * Aₜ = δₜ + γλ·Aₜ₊₁, δₜ = rₜ + γ·Vₜ₊₁ − Vₜ
  *
  * Without values it is REINFORCE++ (the rewards to come, whitened); with the greedy answer's reward as the value of
- * every token, and not whitened, ReMax. Rows go to `grpoLoss` as they are.
+ * every token, not whitened, it is ReMax. `grpoLoss` takes the rows as they are.
  *
- * @param rewards a row for each completion, one for each token; a reward for the whole completion is its last token's
+ * @param rewards a row for each completion, a number for each token; a completion's reward is its last token's
  * @returns rows as `rewards`; 0 at masked tokens
  * @throws ShapeError when rows do not fit together
  * @throws ConfigError when a number is NaN or infinite, or γ or λ is not in [0, 1]
  * Source: GAE (arXiv 1506.02438) Eq. 16; REINFORCE++ 2501.03262; ReMax 2310.10505. Figures as verl 0.9.1.
+ * @example
+ * gaeAdvantages([[0, 0, 1]], { whiten: false })[0]; // 1, 1, 1
  */
 export function gaeAdvantages(rewards: readonly ArrayLike<number>[], options: GaeOptions = {}): Float64Array[] {
   checkArguments("gaeAdvantages", { rewards }, { rewards: listKind(listKind()) });
@@ -83,5 +85,5 @@ function finite(name: string, value: number, i: number, t: number): number {
   return value;
 }
 
-/** A single token has no spread. */
+/** A single token has no spread: its advantage is 0. */
 const zeroIfAlone = (value: number) => (Number.isNaN(value) ? 0 : value);

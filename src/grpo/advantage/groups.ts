@@ -5,7 +5,7 @@ export interface Grouping {
   readonly groups?: readonly (string | number)[] | undefined;
 }
 
-/** The completions of each prompt, by their place among `count`. */
+/** The indices of each prompt's completions. */
 export function groupsOf({ groupSize, groups }: Grouping, count: number): readonly (readonly number[])[] {
   if (count === 0) throw new ShapeError("grpoAdvantages: expected at least one reward, got none");
   if (groups !== undefined && groupSize !== undefined)

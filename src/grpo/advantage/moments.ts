@@ -1,6 +1,5 @@
 /**
- * Mean, standard deviation (n − 1 in its denominator; NaN for fewer than two) and number of the values that are not
- * NaN.
+ * Mean, standard deviation (n − 1 in its denominator; NaN for fewer than two) and number of the values except NaN.
  */
 export interface Moments {
   readonly mean: number;
@@ -8,7 +7,7 @@ export interface Moments {
   readonly count: number;
 }
 
-/** @param round applied after every operation: `Math.fround` for statistics in single precision */
+/** Computes the moments. @param round is applied after every operation: `Math.fround` for single precision */
 export function moments(values: Float64Array, round: (x: number) => number = (x) => x): Moments {
   const present = values.filter((value) => !Number.isNaN(value)).map(round);
   const count = present.length;
@@ -17,12 +16,12 @@ export function moments(values: Float64Array, round: (x: number) => number = (x)
   return { mean, std: count < 2 ? Number.NaN : round(Math.sqrt(round(squares / (count - 1)))), count };
 }
 
-/** As verl has it, in the mean and under the root. */
+/** verl's epsilon, in the mean and under the root. */
 const WHITEN_EPSILON = 1e-8;
 
 /**
- * (x − mean) / √(var + 1e-8), where a value counts as often as its weight says and NaN not at all.
- * @param weights how many tokens have this value; all 1 by default
+ * Whitens values: (x − mean) / √(var + 1e-8). A value counts as often as its weight says; NaN does not count.
+ * @param weights the number of tokens that have a value; all 1 by default
  */
 export function whiten(values: Float64Array, weights: ArrayLike<number> = new Float64Array(values.length).fill(1)) {
   let [count, sum, squares] = [0, 0, 0];
@@ -33,7 +32,7 @@ export function whiten(values: Float64Array, weights: ArrayLike<number> = new Fl
   }
   const mean = sum / (count + WHITEN_EPSILON);
   for (const [i, value] of values.entries()) if (!Number.isNaN(value)) squares += weights[i]! * (value - mean) ** 2;
-  // One token has no spread to be divided by.
+  // One token has no spread.
   const variance = count < 2 ? Number.NaN : ((squares / (count + WHITEN_EPSILON)) * count) / (count - 1);
   return values.map((value) => (value - mean) / Math.sqrt(variance + WHITEN_EPSILON));
 }

@@ -1,9 +1,9 @@
 import { ConfigError, ShapeError } from "../../errors";
 
-/** What one reward function gave one completion; `null` where it does not apply. */
+/** The reward of one completion by one reward function; `null` if it does not apply. */
 export type RewardValue = number | null;
 
-/** One array for each reward function; from here on a missing reward is NaN, which arithmetic carries along. */
+/** One array for each reward function; a missing reward becomes NaN, which arithmetic carries along. */
 export function readColumns(
   rewards: readonly RewardValue[] | readonly (readonly RewardValue[])[],
 ): readonly Float64Array[] {
@@ -42,7 +42,7 @@ export function readWeights(weights: readonly number[] | undefined, functions: n
   return weights;
 }
 
-/** Σₖ wₖ rᵢₖ over the rewards that are there; NaN where none is. */
+/** The sum Σₖ wₖ rᵢₖ over the rewards that are not missing; NaN if all are. */
 export function weightedSum(columns: readonly Float64Array[], weights: readonly number[]): Float64Array {
   const sum = new Float64Array(columns[0]?.length ?? 0).fill(Number.NaN);
   for (const [k, column] of columns.entries()) {

@@ -5,13 +5,13 @@ export interface AggregationSettings {
   readonly lengthEpsilon: number;
 }
 
-/** Sequences that count and unmasked tokens in the batch. */
+/** The numbers of sequences that count and of unmasked tokens in the batch. */
 export interface BatchSize {
   readonly sequences: number;
   readonly tokens: number;
 }
 
-/** What each token of a sequence with `length` unmasked tokens weighs in the loss: L = Σᵢ wᵢ Σₜ ℓᵢₜ. */
+/** The weight w in the loss of each token of a sequence with `length` unmasked tokens: L = Σᵢ wᵢ Σₜ ℓᵢₜ. */
 export type Aggregation = (length: number, batch: BatchSize, settings: AggregationSettings) => number;
 
 export type AggregationName =
@@ -32,13 +32,13 @@ export const aggregations: { readonly [N in AggregationName]: Aggregation } = {
     1 / (atLeastOne(sequences) * (atLeastOne(length) + s.lengthEpsilon) * s.accumulationSteps),
   // 1/(N·a)            each token of the batch counts the same            verl: token-mean
   tokenMean: (_, { tokens }, s) => 1 / (atLeastOne(tokens) * s.accumulationSteps),
-  // 1/(B·L_max·a)      no reward for being long or short                  verl: seq-mean-token-sum-norm
+  // 1/(B·L_max·a)      does not reward long or short ones                 verl: seq-mean-token-sum-norm
   fixedLength: (_, { sequences }, s) => 1 / (atLeastOne(sequences) * s.maxLength! * s.accumulationSteps),
   // 1/N_step           each token of the optimiser step counts the same   verl: token-mean with batch_num_tokens
   stepTokenMean: (_, { tokens }, s) => 1 / (s.totalTokens ?? atLeastOne(tokens) * s.accumulationSteps),
   // 1/(B·a)            long sequences count for more                      verl: seq-mean-token-sum
   sequenceSum: (_, { sequences }, s) => 1 / (atLeastOne(sequences) * s.accumulationSteps),
-  // 1                  nothing is divided by                              verl: token-sum
+  // 1                  tokens are summed, not averaged                    verl: token-sum
   tokenSum: () => 1,
 };
 

@@ -4,28 +4,28 @@ import { checkArguments, fieldsKind, listKind } from "../../options/arguments";
 type Rows = readonly ArrayLike<number>[];
 
 /**
- * Sequences to take a gradient over; row i holds one number for each token of completion i, so rows differ in length.
+ * Sequences for a gradient; row i holds one number for each token of completion i, so rows differ in length.
  */
 export interface GrpoBatch {
   /** log π_θ of each token, nats. */
   readonly logProbs: Rows;
-  /** log π_old, of the policy that sampled them. Absent: it is the current policy, and r = 1. */
+  /** log π_old, under the policy that sampled them. Absent: it is the current policy, and r = 1. */
   readonly oldLogProbs?: Rows;
-  /** log π_ref, of the policy to stay close to; needed where β ≠ 0. */
+  /** log π_ref, under the policy to stay close to; needed if β ≠ 0. */
   readonly refLogProbs?: Rows;
   /**
-   * log-probs as the sampler itself reported them, for the corrections that ask; NaN where it did not, and none is
-   * made.
+   * log-probs as the sampler reported them, for the corrections that need them; NaN if it did not report one, which
+   * then is not corrected.
    */
   readonly samplingLogProbs?: Rows;
-  /** Entropy of π_θ at each token, nats, for what asks for it: the entropy bonus and `topEntropy`. */
+  /** Entropy of π_θ at each token, nats, needed for the entropy bonus and `topEntropy`. */
   readonly entropies?: Rows;
   /** A, one for each completion, or one for each token. */
   readonly advantages: ArrayLike<number> | Rows;
-  /** 1 where a token carries loss, 0 where it does not. Absent: everywhere 1. */
+  /** 1 if a token carries loss, 0 if it does not. Absent: everywhere 1. */
   readonly mask?: Rows;
   /**
-   * True where a completion was cut off before its end: as if all of it were masked. Absent: it learns like the others.
+   * True if a completion was cut off before its end, which masks all of it. Absent: no completion was cut off.
    */
   readonly truncated?: readonly boolean[];
 }
@@ -34,18 +34,18 @@ export interface GrpoBatch {
 export interface Sequence {
   /** Tokens, masked ones included. */
   readonly tokens: number;
-  /** Where in the row each unmasked token stands. */
+  /** The position in the row of each unmasked token. */
   readonly positions: Int32Array;
   readonly advantages: Float64Array;
   readonly logProbs: Float64Array;
   readonly oldLogProbs: Float64Array;
   readonly refLogProbs: Float64Array | undefined;
-  /** The sampler's own, NaN where it reported none; those of the old policy where the batch has none. */
+  /** The sampler's own, NaN if it did not report one; the old policy's if the batch has none. */
   readonly samplingLogProbs: Float64Array;
   readonly entropies: Float64Array | undefined;
 }
 
-/** Checks a batch's shapes and numbers, and leaves the masked tokens out: what they hold is never looked at. */
+/** Checks a batch's shapes and numbers, and leaves out the masked tokens: their values are never read. */
 export function readBatch(batch: GrpoBatch): readonly Sequence[] {
   checkArguments(
     "grpoLoss",

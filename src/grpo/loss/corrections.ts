@@ -1,19 +1,19 @@
 import { choice, groupOrFalse, notNegative, number, positive, type Spec, share } from "../../options/spec";
 import type { Sequence } from "./batch";
 
-/** What makes a token count for less in the policy term, or not at all. Each is a factor; KL is not multiplied. */
+/** Factors that make a token count for less in the policy term, or not at all. They do not multiply KL. */
 export interface CorrectionOptions {
   /**
    * Leaves out tokens with A < 0 of completions that the policy has moved away from: mean(log π_sampler − log π_θ)
-   * above this. The sampler's own log-probs count where the batch has them (DeepSeek-V3.2).
+   * above this. Uses the sampler's own log-probs if the batch has them (DeepSeek-V3.2).
    */
   readonly offPolicyThreshold?: number;
   /** ρ, in (0, 1]: only this share of the batch's tokens, those of highest entropy, learns (arXiv 2506.01939). */
   readonly topEntropy?: number;
   /**
-   * Multiplies with π_old/π_sampler, where the engine that sampled and the one that trains do not compute the same
-   * log-probs (false; in a run, TRL's `sequence_mask` with max 3 where the sampler computes in another precision than
-   * the trainer).
+   * Multiplies with π_old/π_sampler, in case the engine that samples and the one that trains compute different
+   * log-probs (false; in a run, TRL's `sequence_mask` with max 3 if the sampler's precision differs from the
+   * trainer's).
    */
   readonly sampler?: SamplerCorrection | false;
 }
@@ -49,7 +49,7 @@ export const correctionsSpec = {
 } satisfies Spec<CorrectionOptions>;
 
 /**
- * 1 where mean(log π_sampler − log π_θ) ≤ threshold or A ≥ 0, else 0; where nothing was reported, no gap is assumed.
+ * The factors 1 if mean(log π_sampler − log π_θ) ≤ threshold or A ≥ 0, else 0; a log-prob not reported has no gap.
  */
 export function offPolicyFactors(
   { advantages, logProbs, samplingLogProbs }: Sequence,
@@ -60,7 +60,7 @@ export function offPolicyFactors(
   return advantages.map((advantage) => (isClose || advantage >= 0 ? 1 : 0));
 }
 
-/** π_old/π_sampler within bounds, for each token. */
+/** The ratio π_old/π_sampler within bounds, for each token. */
 export function samplerRatios(
   { oldLogProbs, samplingLogProbs }: Pick<Sequence, "oldLogProbs" | "samplingLogProbs">,
   { level, outside, min, max }: Required<SamplerCorrection>,

@@ -3,8 +3,8 @@ import { createRng } from "../../rng";
 import type { Sequence } from "./batch";
 
 /**
- * For clip_cov and kl_cov: which tokens, by (A − mean A)·(log π − mean log π), drive the policy's entropy down (arXiv
- * 2505.22617).
+ * Selects the tokens for clip_cov and kl_cov that drive the policy's entropy down, by (A − mean A)·(log π − mean log π)
+ * (arXiv 2505.22617).
  */
 export interface CovarianceOptions {
   /** Share of the batch's tokens that is held back (2e-4); at least one. */
@@ -13,9 +13,9 @@ export interface CovarianceOptions {
   readonly above?: number;
   /** clip_cov: candidates have a covariance below this (5). */
   readonly below?: number;
-  /** clip_cov: which of the candidates it is (0). */
+  /** clip_cov: the seed that chooses among the candidates (0). */
   readonly seed?: number;
-  /** kl_cov: what |log π − log π_old| of these tokens costs (0.1). */
+  /** kl_cov: the weight of these tokens' |log π − log π_old| in the loss (0.1). */
   readonly coefficient?: number;
 }
 
@@ -38,8 +38,8 @@ export function highestCovariance(sequences: readonly Sequence[], { share }: Req
 }
 
 /**
- * clip_cov: some of the tokens within the band, by chance.
- * @param isClipped tokens that the clip range stops already, and that are no candidates
+ * clip_cov: a random choice of the tokens within the band.
+ * @param isClipped tells the tokens that the clip range stops already, which are not candidates
  */
 export function covarianceBand(
   sequences: readonly Sequence[],

@@ -16,7 +16,7 @@ export function entropyThreshold(sequences: readonly Sequence[], share: number):
 const wholeIfMeant = (rank: number) => (Math.abs(rank - Math.round(rank)) < 1e-9 ? Math.round(rank) : rank);
 
 /**
- * −c·mean H over the tokens at or above the threshold, and its gradient by the entropies.
+ * The loss −c·mean H over the tokens at or above the threshold, and its gradient by the entropies.
  * @param coefficient c, divided by the number of accumulation steps
  */
 export function entropyBonus(sequences: readonly Sequence[], threshold: number, coefficient: number) {

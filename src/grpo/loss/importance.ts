@@ -1,9 +1,9 @@
 import type { Sequence } from "./batch";
 
-/** The log-ratios that a sequence's tokens are weighed by, and the way back for a gradient by them. */
+/** The log-ratios that weight a sequence's tokens, and the pullback of a gradient by them. */
 export interface Importance {
   readonly logRatios: Float64Array;
-  /** From ∂L/∂logRatios to ∂L/∂logProbs; may overwrite what it is given. */
+  /** Maps ∂L/∂logRatios to ∂L/∂logProbs; may overwrite its argument. */
   readonly pullback: (gradient: Float64Array) => Float64Array;
 }
 
@@ -16,8 +16,8 @@ interface ImportanceSettings {
 }
 
 /**
- * From log π_θ − log π_old, one for each token, to the log-ratio each token is weighed by. L unmasked tokens, η the
- * length epsilon.
+ * Ways from log π_θ − log π_old of each token, lrₜ, to the log-ratio that weights it. L unmasked tokens, η the length
+ * epsilon.
  */
 export const importanceLevels: {
   readonly [L in ImportanceLevel]: (sequence: Sequence, settings: ImportanceSettings) => Importance;
@@ -34,7 +34,7 @@ export const importanceLevels: {
   // Σ lr                              the ratio of the whole sequence's probabilities (RLOO)
   product: (sequence) => ({ logRatios: total(tokenLogRatios(sequence)), pullback: total }),
 
-  // Σ clip(lr) / (L + η)              at ε_high where A > 0, at −ε where A < 0; nothing counts where A = 0 (GMPO)
+  // Σ clip(lr) / (L + η)              at ε_high if A > 0, at −ε if A < 0, at 0 if A = 0 (GMPO)
   clippedSequence: (sequence, { clipEpsilon, clipEpsilonHigh, lengthEpsilon }) => {
     const logRatios = tokenLogRatios(sequence);
     const passes = new Uint8Array(logRatios.length);
@@ -53,7 +53,7 @@ export const importanceLevels: {
   },
 };
 
-/** Log-ratios within [low, high]; those outside have no slope. */
+/** Bounds log-ratios to [low, high]; those outside have no slope. */
 export function bounded({ logRatios, pullback }: Importance, [low, high]: readonly [number, number]): Importance {
   const isOutside = logRatios.map((logRatio) => (logRatio < low || logRatio > high ? 1 : 0));
   return {
@@ -68,7 +68,7 @@ function tokenLogRatios({ logProbs, oldLogProbs }: Sequence): Float64Array {
   return logRatios;
 }
 
-// Linear and symmetric, so each also carries gradients back.
+// Both are linear and symmetric, so each is its own pullback.
 const total = (values: Float64Array) => values.fill(sum(values));
 const mean = (values: Float64Array) => values.fill(sum(values) / values.length);
 

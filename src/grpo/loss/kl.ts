@@ -17,7 +17,7 @@ export const klEstimators: { readonly [N in KlEstimatorName]: KlEstimator } = {
   k1: (d) => ({ value: -d, dLogProb: 1 }),
   // |d|
   abs: (d) => ({ value: Math.abs(d), dLogProb: -Math.sign(d) }),
-  // d²/2                              the one whose slope is, on average, that of KL
+  // d²/2                              its slope is, on average, KL's slope
   k2: (d) => ({ value: (d * d) / 2, dLogProb: -d }),
   // eᵈ − d − 1                        unbiased and never negative; `expm1` keeps the digits that 1 would swallow
   k3: (d) => ({ value: Math.expm1(d) - d, dLogProb: -Math.expm1(d) }),
@@ -41,14 +41,16 @@ const withSlopeOfK2 = (estimate: KlEstimator, d: number) => ({
 });
 
 /**
- * Rewards with the divergence from the reference taken off before they are compared, as RLOO does instead of adding it
- * to the loss: Rᵢ − β·Σₜ mᵢₜ (log π − log π_ref).
+ * Subtracts the divergence from the reference from the rewards, as RLOO does instead of adding it to the loss:
+ * Rᵢ − β·Σₜ mᵢₜ (log π − log π_ref).
  *
  * @param rewards one for each completion; `null`, a missing one, stays missing
  * @param batch log-probs of the policy that sampled, and of the reference
  * @param klCoefficient β
- * @throws ShapeError when rows do not fit together, or there is no reference; ConfigError for a β that is no number
+ * @throws ShapeError when rows do not fit together, or `refLogProbs` is missing; ConfigError if β is not a number
  * Source: RLOO (arXiv 2402.14740); TRL's `RLOOTrainer`.
+ * @example
+ * penaliseKl([1, 0], { logProbs: [[-1], [-2]], refLogProbs: [[-1.5], [-2]] }, 0.1); // 0.95, 0
  */
 export function penaliseKl(
   rewards: readonly RewardValue[],

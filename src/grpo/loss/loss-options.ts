@@ -20,7 +20,7 @@ import { type GrpoLossType, type LossType, lossTypes } from "./loss-types";
 import { type DroOptions, droSpec, type SapoOptions, sapoSpec, type VespoOptions, vespoSpec } from "./objective";
 
 export interface GrpoLossOptions {
-  /** Which published loss ("grpo"). */
+  /** The published loss ("grpo"). */
   readonly lossType?: GrpoLossType;
   /**
    * ε: a ratio below 1 − ε earns nothing more (0.2). For dppo_tv and dppo_kl, how far a token's probability may fall
@@ -28,8 +28,8 @@ export interface GrpoLossOptions {
    */
   readonly clipEpsilon?: number;
   /**
-   * ε_high: the same above 1 + ε_high (ε; DAPO: 0.28). For cispo it is the cap on the ratio itself, and has to be given
-   * (5).
+   * ε_high: the same above 1 + ε_high (ε; DAPO: 0.28). For cispo it is the cap on the ratio itself, and required
+   * (5 is usual).
    */
   readonly clipEpsilonHigh?: number;
   /**
@@ -43,33 +43,33 @@ export interface GrpoLossOptions {
   readonly klEstimator?: KlEstimatorName;
   /** Multiplies KL by the importance ratio, so that it is unbiased for samples of the old policy too (false). */
   readonly klImportanceWeight?: boolean;
-  /** c: the weight of the mean entropy, taken off the loss; needs `entropies` (0). */
+  /** c: the weight of the mean entropy, subtracted from the loss; needs `entropies` (0). */
   readonly entropyCoefficient?: number;
   /**
-   * One ratio for each token, or one for the sequence: its geometric mean (GSPO; "sequenceToken" has the same value,
-   * and leaves each token its own gradient), its product (RLOO), GMPO's (lossType's own).
+   * One ratio for each token, or one for the sequence: the geometric mean (GSPO; "sequenceToken" has the same value,
+   * but each token's own gradient), the product (RLOO), or GMPO's (lossType's own).
    */
   readonly importanceLevel?: ImportanceLevel;
   /** How tokens add up (lossType's own). */
   readonly aggregation?: AggregationName;
-  /** Means over sequences leave out those that are masked throughout, as verl does in all but geo_mean (false). */
+  /** Whether means over sequences leave out fully masked ones, as verl does except in geo_mean (false). */
   readonly skipEmpty?: boolean;
-  /** η: added to the length that a sequence's mean is divided by (0; verl's is 1e-8). */
+  /** η, added to the length in a sequence's mean (0; verl's is 1e-8). */
   readonly lengthEpsilon?: number;
   /**
-   * Bounds log-ratios where verl does: to ±20, gspo's to at most 10, those of geo_mean, clip_cov, kl_cov and dro not at
-   * all (false).
+   * Bounds log-ratios as verl does: to ±20, gspo's to at most 10; geo_mean, clip_cov, kl_cov and dro have no bounds
+   * (false).
    */
   readonly boundLogRatios?: boolean;
   /** sapo: τ where A > 0 (1) and elsewhere (1.05). */
   readonly sapo?: SapoOptions;
   /** vespo: k and λ where A ≥ 0 (2, 3) and where A < 0 (3, 2). */
   readonly vespo?: VespoOptions;
-  /** dro: β, the weight of (log r)²/2; has to be given. */
+  /** dro: β, the weight of (log r)²/2; required. */
   readonly dro?: DroOptions;
-  /** What makes tokens count for less (none). */
+  /** Factors that make tokens count for less (all off). */
   readonly corrections?: CorrectionOptions;
-  /** clip_cov, kl_cov: which tokens they hold back. */
+  /** clip_cov, kl_cov: the tokens that they hold back. */
   readonly covariance?: CovarianceOptions;
   /** dr_grpo, or aggregation "fixedLength": tokens a completion can have at most. */
   readonly maxLength?: number;
@@ -117,7 +117,7 @@ export const grpoLossSpec = {
 
 export type LossSettings = ReturnType<typeof lossSettings>;
 
-/** Options with their defaults; those that contradict each other, or need what the batch does not have, are refused. */
+/** Reads the options, and refuses those that contradict each other or need rows that the batch lacks. */
 export function lossSettings(options: GrpoLossOptions, batch: GrpoBatch) {
   const read = readOptions("grpoLoss", options, grpoLossSpec);
   const loss: LossType = lossTypes[read.lossType];

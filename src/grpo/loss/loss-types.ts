@@ -2,17 +2,17 @@ import type { AggregationName } from "./aggregation";
 import type { ImportanceLevel } from "./importance";
 import type { ObjectiveName } from "./objective";
 
-/** A published loss: what a token contributes, how tokens add up, and what its ratio is of. */
+/** A published loss: a token's contribution, how tokens add up, and the level of the ratio. */
 export interface LossType {
   readonly objective: ObjectiveName;
   readonly aggregation: AggregationName;
-  /** Unless `importanceLevel` says otherwise ("token"). */
+  /** The default of the option `importanceLevel` ("token"). */
   readonly importanceLevel?: ImportanceLevel;
-  /** What becomes of tokens whose covariance with the advantage is high. */
+  /** The treatment of tokens whose covariance with the advantage is high. */
   readonly covariance?: "drop" | "penalise";
   /** verl's bounds of log-ratios, applied with `boundLogRatios` ([−20, 20]). */
   readonly logRatioBounds?: readonly [low: number, high: number];
-  /** Means over sequences count those that are masked throughout, whatever `skipEmpty` says. */
+  /** Means over sequences count fully masked ones, whatever `skipEmpty` says. */
   readonly countsEmpty?: true;
 }
 

@@ -13,7 +13,7 @@ export interface GrpoLoss {
   readonly loss: number;
   /** ∂L/∂logProbs, rows as in the batch; 0 at masked tokens. */
   readonly gradient: Float64Array[];
-  /** ∂L/∂entropies, with an entropy bonus; a trainer that does not feed it back trains without the bonus. */
+  /** ∂L/∂entropies, with an entropy bonus; a trainer that ignores it trains without the bonus. */
   readonly entropyGradient?: Float64Array[];
   readonly metrics: GrpoMetrics;
 }
@@ -33,25 +33,22 @@ export interface GrpoLoss {
  *   vespo    ℓ = −sg[φ(sequence ratio)]·A·log π_θ, w as dapo
  *   rloo     r = exp Σₜ(log π_θ − log π_old), w as grpo
  *   gspo     r = the geometric mean of the tokens' ratios, w as bnpo
- *   dppo_tv, dppo_kl   ℓ = −sg[min(r, δ)]·A·log π_θ while the token's probability is near its old one, else 0; w as bnpo
+ *   dppo_tv, dppo_kl   ℓ = −sg[min(r, δ)]·A·log π_θ near the token's old probability, else 0; w as bnpo
  *   dro      ℓ = −A·log π_θ + β/2·(log r)², w as bnpo
  *
  * and verl's geo_mean, gpg, cispo_verl, clip_cov and kl_cov likewise. gspo is verl's: "sequenceMean" is the paper's way
- * to add up. Corrections are factors of ℓ, and c·mean entropy is taken off L.
+ * to add up. Corrections are factors of ℓ, and c·mean entropy is subtracted from L.
  *
- * While the current policy is the one that sampled, r = 1 and the loss says nothing (0 where advantages cancel); the
- * gradient does.
+ * While the current policy is the one that sampled, r = 1 and only the gradient is informative: the loss is 0 if the
+ * advantages cancel.
  *
  * @example
- * ```ts
- * const { loss, gradient } = grpoLoss({ logProbs, oldLogProbs, advantages }, { ...grpoPresets.verl.loss, lossType:
- * "dppo_tv" });
- * ```
+ * const { loss, gradient } = grpoLoss({ logProbs, oldLogProbs, advantages }, grpoPresets.verl.loss);
  * @throws ShapeError when rows do not fit together or there are none
  * @throws ConfigError when an option, an advantage or a mask value is out of range
  * @throws TrainingError when a log-probability is NaN or infinite
- * Source: DeepSeekMath (arXiv 2402.03300) Eq. 3; Dr. GRPO 2503.20783; DAPO 2503.14476; GSPO 2507.18071. DPPO 2602.04879.
- * Figures as TRL 1.16 and verl 0.9.1.
+ * Source: DeepSeekMath (arXiv 2402.03300) Eq. 3; Dr. GRPO 2503.20783; DAPO 2503.14476; GSPO 2507.18071. DPPO
+ * 2602.04879. Figures as TRL 1.16 and verl 0.9.1.
  */
 export function grpoLoss(batch: GrpoBatch, options: GrpoLossOptions = {}): GrpoLoss {
   const settings = lossSettings(options, batch);
@@ -102,7 +99,7 @@ function addKl(sequence: Sequence, terms: PolicyTerms, settings: LossSettings): 
   return divergence;
 }
 
-/** The gradient of one sequence's part of the loss, at the places its tokens have in the row. */
+/** The gradient of one sequence's part of the loss, at its tokens' positions in the row. */
 function towardsLogProbs(sequence: Sequence, terms: PolicyTerms, weight: number): Float64Array {
   const gradient = new Float64Array(sequence.tokens);
   const throughRatios = terms.importance.pullback(terms.dLogRatios);

@@ -1,7 +1,7 @@
 import type { Sequence } from "./batch";
 import type { PolicyTerms } from "./terms";
 
-/** Under TRL's names. All are over unmasked tokens; `min` and `max` are over sequences. */
+/** Metrics under TRL's names. All are over unmasked tokens; `min` and `max` are over sequences. */
 export interface GrpoMetrics {
   /** Share of tokens held back by 1 − ε (A < 0). */
   readonly "clip_ratio/low_mean": number;
@@ -17,7 +17,7 @@ export interface GrpoMetrics {
   readonly entropy?: number;
 }
 
-/** @param kl sum of the KL estimates, where there is a reference */
+/** Computes the metrics. @param kl sum of the KL estimates, if there is a reference */
 export function lossMetrics(
   sequences: readonly Sequence[],
   terms: readonly PolicyTerms[],

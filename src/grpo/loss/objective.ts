@@ -1,18 +1,18 @@
 import { notNegative, number, positive, type Spec } from "../../options/spec";
 import type { Sequence } from "./batch";
 
-/** A token's loss and its two partial derivatives; both lead to the token's log-probability. */
+/** A token's loss and its two partial derivatives; both reach the token's log-probability. */
 export interface Term {
   readonly value: number;
   /** ∂/∂ log π, with the ratio held. */
   readonly dLogProb: number;
   /** ∂/∂ log r, with log π held. */
   readonly dLogRatio: number;
-  /** Which side of the clip range stopped this token, if any. */
+  /** The side of the clip range that stopped this token, if any. */
   readonly clipped: "low" | "high" | "none";
 }
 
-/** How sharply sapo closes its gate. */
+/** The sharpness of sapo's gate. */
 export interface SapoOptions {
   /** τ where A > 0 (1). */
   readonly temperaturePositive?: number;
@@ -34,7 +34,7 @@ export interface VespoOptions {
 
 /** The penalty of dro. */
 export interface DroOptions {
-  /** β, the weight of (log r)²/2, which dro has to be given. */
+  /** β, the weight of (log r)²/2; dro requires it. */
   readonly beta?: number;
 }
 
@@ -115,10 +115,10 @@ export const objectives: { readonly [N in ObjectiveName]: Objective } = {
   // −min(r·A, clip(r, 1 − ε, 1 + ε_high)·A)
   clipped: (settings, ...rest) => objectives.dualClipped({ ...settings, delta: Number.POSITIVE_INFINITY }, ...rest),
 
-  // −A·log π                          no ratio at all (GPG)
+  // −A·log π                          without a ratio (GPG)
   reinforce: () => (advantage, logProb) => reinforce(advantage, logProb, "none"),
 
-  // −sg[min(r, ε_high)]·A·log π       every token keeps a gradient; the cap bounds its weight (CISPO, MiniMax-M1)
+  // −sg[min(r, ε_high)]·A·log π       every token keeps a gradient of bounded weight (CISPO, MiniMax-M1)
   cappedReinforce: ({ clipEpsilonHigh }) => {
     return (advantage, logProb, logRatio) => {
       const r = ratioOf(logRatio);
@@ -166,11 +166,11 @@ export const objectives: { readonly [N in ObjectiveName]: Objective } = {
     return (advantage, logProb) => reinforce((advantage >= 0 ? good : bad) * advantage, logProb, "none");
   },
 
-  // −sg[min(r, δ)]·A·log π            while, where A > 0, p − p_old ≤ ε_high, and elsewhere p_old − p ≤ ε
+  // −sg[min(r, δ)]·A·log π            if p − p_old ≤ ε_high for A > 0, and p_old − p ≤ ε otherwise, else 0
   // (DPPO-Binary-TV)
   withinTotalVariation: (settings) => withinDivergence(settings, (p, old) => Math.abs(p - old)),
 
-  // −sg[min(r, δ)]·A·log π            the same of KL((p_old, 1 − p_old) ‖ (p, 1 − p)) (DPPO-Binary-KL)
+  // −sg[min(r, δ)]·A·log π            the same with KL((p_old, 1 − p_old) ‖ (p, 1 − p)) (DPPO-Binary-KL)
   withinBinaryKl: (settings) =>
     withinDivergence(
       settings,
@@ -189,9 +189,9 @@ export const objectives: { readonly [N in ObjectiveName]: Objective } = {
 };
 
 /**
- * −sg[min(r, δ)]·A·log π, and 0 for a token whose probability went further from the old one, the way A pushes it, than
- * ε_high (up) or ε (down).
- * @param divergence of the two probabilities, p and p_old, and log(p / p_old)
+ * −sg[min(r, δ)]·A·log π, but 0 for a token whose probability has moved further from the old one, in A's direction,
+ * than ε_high (up) or ε (down).
+ * @param divergence a distance of p and p_old, also given log(p / p_old)
  */
 function withinDivergence(
   { clipEpsilon, clipEpsilonHigh, delta }: ObjectiveSettings,
@@ -208,8 +208,8 @@ function withinDivergence(
 }
 
 /**
- * r, finite, so that nothing times r is nothing: a ratio of infinity makes NaN of an advantage of 0, and of a gate that
- * is shut.
+ * r, kept finite so that 0 times r is 0: an infinite ratio would make NaN of an advantage of 0, and of a gate that is
+ * shut.
  */
 const ratioOf = (logRatio: number) => Math.exp(Math.min(logRatio, 700));
 

@@ -11,11 +11,11 @@ export interface PolicyTerms {
   readonly values: Float64Array;
   readonly dLogProbs: Float64Array;
   readonly dLogRatios: Float64Array;
-  /** −1 where 1 − ε stopped the token, 1 where 1 + ε_high did. */
+  /** −1 if 1 − ε stopped the token, 1 if 1 + ε_high did. */
   readonly clipped: Int8Array;
 }
 
-/** The objective's terms, then what covariance does to some of them, then the corrections, which are factors. */
+/** Computes the objective's terms, changes some by their covariance, then multiplies with the corrections. */
 export function policyTerms(
   sequences: readonly Sequence[],
   settings: LossSettings,
@@ -71,7 +71,7 @@ function applyCovariance(sequences: readonly Sequence[], terms: readonly PolicyT
   if (loss.covariance === "penalise") penalise(terms, highestCovariance(sequences, options), options.coefficient);
 }
 
-/** Adds c·|log r| where chosen. */
+/** Adds c·|log r| to the chosen tokens. */
 function penalise(terms: readonly PolicyTerms[], choice: Choice, coefficient: number): void {
   for (const [i, { importance, values, dLogRatios }] of terms.entries()) {
     for (const [k, mark] of choice[i]!.entries()) {
