@@ -12,11 +12,11 @@ import { checkPath, spaceOption } from "./reading/options";
 import { gatherProblems } from "./reading/problems";
 
 export interface CocoSubOptions {
-  /** Which of COCO's parts to draw from (`"train2017"`; of some categories val2017 has fewer than ten images). */
+  /** The part of COCO to draw from (`"train2017"`; val2017 has fewer than ten images of some categories). */
   readonly part?: string;
-  /** What the boxes are measured in (`"thousand"`, as the `detection` task's). */
+  /** The coordinate space of the boxes (`"thousand"`, like the `detection` task's). */
   readonly space?: BoxSpace;
-  /** Of what is drawn (0). */
+  /** The seed of the draw (0). */
   readonly seed?: number;
 }
 
@@ -30,13 +30,15 @@ export const cocoSubSpec = {
  * COCO-Sub: for each of COCO's 80 categories 25 images to train and 10 to test, drawn at random; the annotation is all
  * boxes of the category.
  *
- * Examples are as `cocoDataset` makes them. An image may serve several categories, but never both train and test. Which
- * images the paper drew, and from which part, it does not say.
+ * Examples look as `cocoDataset` makes them. An image may serve several categories, but never both train and test. The
+ * paper does not say which images it drew, or from which part.
  *
  * @param dir the folder with `annotations/instances_<part>.json` and the images in `<part>/`
- * @throws ConfigError for a path that is no text, and a space that there is not
- * @throws DataError for what is missing, naming where it is published, and for a file that has not 80 categories or too
- * few images of one
+ * @throws ConfigError for a path that is not text, and an unknown space
+ * @throws DataError for missing files, naming where they are published, and for a file without 80 categories, or with
+ * too few images of one
+ * @example
+ * const { train, test } = await cocoSub("data/coco", { seed: 1 });
  */
 export async function cocoSub(dir: string, options: CocoSubOptions = {}): Promise<Splits<readonly Box[]>> {
   const { part, space, seed } = readOptions("cocoSub", options, cocoSubSpec);

@@ -11,13 +11,13 @@ import { gatherProblems } from "./reading/problems";
 
 export interface CocoOptions {
   /**
-   * The coordinate space of the boxes (`"thousand"`, as the `detection` task's); `"pixel"` are those of the image that
-   * is shown.
+   * The coordinate space of the boxes (`"thousand"`, like the `detection` task's); `"pixel"` means pixels of the
+   * displayed image.
    */
   readonly space?: BoxSpace;
   /**
-   * The treatment of annotations with `iscrowd` 1 (`"omit"`); `"objects"` takes them for objects, for tools that write
-   * every mask so.
+   * The treatment of annotations with `iscrowd` 1 (`"omit"`); `"objects"` takes them for objects, since some tools set
+   * it on every mask.
    */
   readonly crowds?: "omit" | "objects";
   /** Cuts boxes at the edges of their image that reach out of it by more than a pixel (false: they are an error). */
@@ -25,7 +25,7 @@ export interface CocoOptions {
   /** The treatment of annotations without a `bbox` (`"refuse"`); `"polygon"` takes the box around their polygons. */
   readonly missingBoxes?: "refuse" | "polygon";
   /**
-   * Told of crowds, turned boxes, boxes without area, images without boxes, and files that are no pictures; without it,
+   * Receives crowds, turned boxes, boxes without area, images without boxes, and files that are not images. Without it,
    * these are errors.
    */
   readonly onOmission?: (omission: Omission) => void;
@@ -48,18 +48,17 @@ export const cocoDatasetSpec = {
  * of that category.
  *
  * The id is `<image id>/<category>`, the subject the category's name; metadata are `category`, and the `width` and
- * `height` in pixels of the image as it is shown. The file is read once, from beginning to end, before the first
- * example; of an annotation 60 bytes stay in memory, of its polygons none. The header of each picture is read as its
- * examples are: its size must be that of the file, or a scale of it.
+ * `height` in pixels of the displayed image. The file is read once, from beginning to end, before the first example.
+ * Each annotation keeps 60 bytes in memory; polygons keep nothing. Each image's header is read with its examples; its
+ * size must equal the size in the file, or be a scale of it.
  *
  * @param path the annotations, `instances_*.json`
  * @param imageDir the folder that `file_name`s lie in
- * @throws ConfigError at once for a path that is no text, and an option that there is not
- * @throws DataError naming the file, the annotation or image, what was expected and what was found; one error says all
- * that is wrong
+ * @throws ConfigError at once for a path that is not text, and an unknown option
+ * @throws DataError naming the file, the annotation or image, what was expected and what came; one error lists all
+ * problems
  * @example
- * const omissions: Omission[] = [];
- * const dataset = await cocoDataset("instances.json", "images", { crowds: "objects", onOmission: (o) => omissions.push(o) });
+ * const dataset = await cocoDataset("instances.json", "images", { onOmission: console.warn });
  */
 export function cocoDataset(path: string, imageDir: string, options: CocoOptions = {}): ExampleStream<readonly Box[]> {
   checkPath("cocoDataset", "path", path);
@@ -79,11 +78,11 @@ async function* readExamples(
   const reading = { index, clip, problems, omit };
   const folder = openFolder(imageDir);
   const look = async (id: number) => ({ id, picture: await readPicture(folder, index, id) });
-  // Faults that the file alone shows come before those of the images, unless an image shows why.
+  // Faults of the file come before faults of the images, unless an image explains the fault.
   if (clip) refuseCorners(reading);
   const explained = new Set<number>();
   for await (const { id, picture } of ahead(misfits(reading), readAhead, look)) {
-    // A picture that cannot be read explains no box.
+    // An image that cannot be read explains nothing about its boxes.
     if (!("text" in picture) || picture.canOmit) continue;
     problems.add(picture.where, picture.text);
     explained.add(id);

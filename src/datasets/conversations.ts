@@ -16,20 +16,20 @@ import { openFolder } from "./reading/folder";
 import { checkPath, omissionOption, taskOption } from "./reading/options";
 
 export interface ConversationRowOptions<A> {
-  /** Decides what an annotation is, and reads it in the answer. */
+  /** The kind of annotation; it reads the annotation in the answer. */
   readonly task: Task<A>;
-  /** The annotation in an answer, or `null` where it has none (`task.parse`). */
+  /** Reads the annotation in an answer, or gives `null` (`task.parse`). */
   readonly parse?: (answer: string) => A | null;
-  /** Makes the subject of a row that has none from its question (the whole question). */
+  /** Makes the subject of a row without one from its question (the whole question). */
   readonly subject?: (question: string) => string | undefined;
 }
 
 export interface ConversationOptions<A> extends ConversationRowOptions<A> {
-  /** The folder from which paths of images start, and in which the images lie (the file's own). */
+  /** The folder of the images, from which their paths start (the file's own). */
   readonly root?: string;
   /**
-   * Told of rows that are no example: those without an image or with several, with several answers, or with an answer
-   * in which there is no annotation. Without it, such a row is an error.
+   * Receives rows that are not an example: without an image or with several, with several answers, or with an answer
+   * without an annotation. Without it, such a row is an error.
    */
   readonly onOmission?: (omission: Omission) => void;
 }
@@ -56,16 +56,16 @@ type RowSettings<A> = Settings<ConversationRowOptions<A>, typeof conversationRow
 type ConversationSettings<A> = Settings<ConversationOptions<A>, typeof conversationDatasetSpec>;
 
 /**
- * Reads conversations about images, in the forms that trainers have in common, as examples of a task: ShareGPT
+ * Reads conversations about images as examples of a task, in the forms that trainers share: ShareGPT
  * (`conversations` of `from` and `value`), OpenAI's `messages` (LLaMA-Factory, ms-swift, TRL), and `prompt` and
  * `completion` (TRL), `query` and `response`, `problem` and `solution`, `instruction` and `output`. The keys of a row
  * say which it is. The file has one object a line, or is an array of objects.
  *
- * The annotation is what the task reads in the assistant's answer: in `<answer>A</answer>`, or in all of it. A thought
- * before it, `<think>R</think>`, becomes `metadata.cot`, from which `cotsOf` makes cots for `riseR1`. The user's
- * question becomes the subject, unless the row has one (`null` for none). Turns of the system are passed over. An id
- * may be a whole number, which is read as its text; a row without an id is `<file>#<row>`, from 0. Other fields become
- * metadata, and so does what the task had to overlook in the answer, as `repairs`.
+ * The task reads the annotation in the assistant's answer: in `<answer>A</answer>`, or in all of it. A thought before
+ * it, `<think>R</think>`, becomes `metadata.cot`, from which `cotsOf` makes cots for `riseR1`. The user's question
+ * becomes the subject, unless the row has one (`null`: no subject). System turns are skipped. An id may be a whole
+ * number, which is read as its text; a row without an id gets `<file>#<row>`, from 0. Other fields become metadata, and
+ * so do the faults that the task overlooked in the answer, as `repairs`.
  *
  * @param path a `.jsonl` or `.json` file
  * @throws ConfigError at once for a path that is not text, a missing task, an unknown option
@@ -96,11 +96,11 @@ async function* readExamples<A>(path: string, options: ConversationSettings<A>):
 }
 
 /**
- * Reads conversations in the rows of a Parquet file: `parquetDataset`'s `example`, where `image` names the column of
- * the images.
+ * Makes the `example` option of `parquetDataset` for rows that hold conversations; `image` names the column of the
+ * images.
  *
  * @throws ConfigError for a missing task
- * @throws DataError from the function for a row that is no example
+ * @throws DataError from the function for a row that is not an example
  * @example
  * const dataset = await parquetDataset("train.parquet", { task, image: "images", example: conversationRow({ task }) });
  */
@@ -140,10 +140,10 @@ function readRow<A>(
 }
 
 /**
- * The cots that examples brought with them, in `metadata.cot`, for `riseR1`. The reward of each is `metadata.reward`,
- * or 1 where there is none: whoever wrote it meant it as right.
+ * Collects the cots in the examples' `metadata.cot`, for `riseR1`. The reward of each is `metadata.reward`, or 1 if
+ * that is missing, since its author meant it to be right.
  *
- * @throws ConfigError for what is no array
+ * @throws ConfigError for anything but an array
  * @example
  * await riseR1({ task, dataset, cots: cotsOf(dataset) });
  */

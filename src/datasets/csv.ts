@@ -16,9 +16,9 @@ export interface CsvOptions {
   readonly image?: string;
   /** The column of the ids (`"id"`, which may be missing). */
   readonly id?: string;
-  /** The column of what is asked about (`"subject"`, which may be missing). */
+  /** The column of the subjects (`"subject"`, which may be missing). */
   readonly subject?: string;
-  /** The folder from which paths of images start, and in which the images lie (the file's own). */
+  /** The folder of the images, from which their paths start (the file's own). */
   readonly root?: string;
   /** The character between cells (`","`). */
   readonly delimiter?: "," | ";" | "\t";
@@ -28,8 +28,8 @@ export interface CsvOptions {
    */
   readonly normalize?: boolean;
   /**
-   * Told of rows that are no example: those without an image or an id, and those without a vote for a label. Without
-   * it, such a row is an error.
+   * Receives rows that are not an example: without an image or an id, or without a vote for a label. Without it, such a
+   * row is an error.
    */
   readonly onOmission?: (omission: Omission) => void;
 }
@@ -52,18 +52,17 @@ const labelList = list('a list of columns, such as ["joy", "sadness"]', (label) 
 );
 
 /**
- * Reads a table whose columns are `image` and one probability for each label, a decimal number, under a heading with
- * their names:
+ * Reads a table with a heading, whose columns are `image` and, for each label, its probability as a decimal number:
  *
  *     image,joy,sadness
  *     images/1.jpg,0.9,0.1
  *
- * Images are paths relative to the file's folder, and lie in it. `id` and `subject` are read where there are such
- * columns, the id being the image's path otherwise; other columns become metadata, as text.
+ * Images are paths relative to the file's folder, and lie in it. The columns `id` and `subject` may be missing; the id
+ * is then the image's path. Other columns become metadata, as text.
  *
  * @param labels the columns that hold probabilities, or votes
- * @throws ConfigError at once for a path that is no text, labels that are no list of columns, and an unknown option
- * @throws DataError naming file:line, the column, what was expected and what was found
+ * @throws ConfigError at once for a path that is not text, labels that are not a list of columns, and an unknown option
+ * @throws DataError naming file:line, the column, what was expected and what came
  * @example
  * const labels = ["neutral", "happiness", "surprise", "sadness", "anger", "disgust", "fear", "contempt"];
  * const dataset = await csvDataset("fer2013new.csv", labels, {
@@ -90,7 +89,7 @@ async function* readExamples(
   const { id: idColumn = "id", subject: subjectColumn = "subject" } = options;
   const folder = openFolder(options.root ?? dirname(resolve(path)));
   const isRead = new Set([...labels, imageColumn, idColumn, subjectColumn]);
-  // A column that is asked for by name has to be there.
+  // A column that the caller names must exist.
   const needed = [imageColumn, ...[options.id, options.subject].filter((column) => column !== undefined), ...labels];
   let columns: readonly string[] | undefined;
   let isEmpty = true;
@@ -135,7 +134,7 @@ function checkColumns(columns: readonly string[], needed: readonly string[], whe
     throw new DataError(
       `${where}: expected columns ${shortList(missing)}, found ${excerpt(columns.join(", "))}${other ? `; pass delimiter: ${JSON.stringify(other)}` : ""}`,
     );
-  // A name that is deleted already is there for the second time.
+  // A name that cannot be deleted again occurs twice.
   const twin = columns.find((column) => !distinct.delete(column));
   if (twin !== undefined) throw new DataError(`${where}: expected columns that differ, found "${twin}" twice`);
   return columns;
@@ -156,7 +155,7 @@ async function* readRecords(path: string, delimiter: string): AsyncGenerator<Csv
     record_delimiter: ["\r\n", "\n"],
     max_record_size: longestLine,
   });
-  // Its errors reach whoever reads the parser.
+  // Errors of the parser reach its reader below.
   pipeline(Readable.from(readText(path)), parser, () => {});
   try {
     for await (const { record, info } of parser as AsyncIterable<{ record: string[]; info: { lines: number } }>)

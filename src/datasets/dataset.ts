@@ -1,2 +1,2 @@
-/** The same types under the path they had first. */
+/** The same types under their first path. */
 export type * from "../dataset";

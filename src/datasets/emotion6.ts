@@ -10,7 +10,7 @@ import { readDecimal, readDistribution } from "./reading/checked";
 import { openFolder, published, requireFiles, requireImages, type Source } from "./reading/folder";
 import { checkPath } from "./reading/options";
 
-/** In the order of the file's columns. */
+/** The seven emotions, in the order of the file's columns. */
 export const emotion6Labels = ["anger", "disgust", "fear", "joy", "sadness", "surprise", "neutral"] as const;
 
 export interface Emotion6Options {
@@ -26,13 +26,15 @@ export const emotion6Spec = {
  * Emotion6 (Peng et al., CVPR 2015): 1 980 photographs, each with a distribution over seven emotions.
  *
  * Reads the authors' own files, `ground_truth.txt` and `images/<keyword>/<n>.jpg`. Six keywords found 330 photographs
- * each; 231 of each train and 99 test, drawn at random: the paper's 1 386 and 594. Which ones it took, it does not say.
+ * each; 231 of each train and 99 test, drawn at random: the paper's 1 386 and 594. The paper does not say which.
  *
  * Metadata: `category` (the keyword), `valence` and `arousal` (1 to 9).
  *
  * @param dir the folder that `Emotion6.zip` unpacks to
- * @throws ConfigError for a path that is no text
- * @throws DataError for what is missing, naming where it is published, and for rows that are not as they were published
+ * @throws ConfigError for a path that is not text
+ * @throws DataError for missing files, naming where they are published, and for rows of another form
+ * @example
+ * const { train, test } = await emotion6("data/Emotion6", { seed: 1 });
  */
 export async function emotion6(dir: string, options: Emotion6Options = {}): Promise<Splits<LabelDistribution>> {
   checkPath("emotion6", "dir", dir);
@@ -62,7 +64,7 @@ const source: Source = {
   url: "http://chenlab.ece.cornell.edu/downloads.html (Emotion6.zip)",
 };
 
-/** The folders: what was searched for on Flickr. Nobody searched for "neutral". */
+/** The folders, named by the search words on Flickr. The authors did not search for "neutral". */
 const keywords = emotion6Labels.slice(0, 6);
 
 interface Row {
@@ -74,7 +76,7 @@ interface Row {
   readonly arousal: number;
 }
 
-/** A heading, then `disgust/1.jpg`, valence, arousal and seven probabilities a line, with tabs between them. */
+/** Reads a heading, then lines of `disgust/1.jpg`, valence, arousal and seven probabilities, separated by tabs. */
 async function readGroundTruth(path: string): Promise<Row[]> {
   const rows = new Map<string, Row>();
   let isHeading = true;
@@ -92,7 +94,7 @@ async function readGroundTruth(path: string): Promise<Row[]> {
   return [...rows.values()];
 }
 
-/** The heading writes "prob. anger" one way or another; what counts is that the columns are these. */
+/** Checks the columns alone, because the spelling of "prob. anger" varies. */
 function checkHeading(text: string, where: string): void {
   const columns = ["valence", "arousal", ...emotion6Labels].map((column) => text.toLowerCase().indexOf(column));
   if (columns.some((at, i) => at <= (columns[i - 1] ?? 0)))

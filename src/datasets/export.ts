@@ -13,9 +13,9 @@ import { writeWholeFolder } from "./formats/whole-folder";
 import { taskOption } from "./reading/options";
 
 export interface ExportOptions<A> {
-  /** D_RISE, D_high, or any of their rows; one for each example. */
+  /** D_RISE, D_high, or some of their rows; one for each example. */
   readonly cots: readonly RatedCot<A>[];
-  /** The examples that the cots are of. */
+  /** The examples that the cots belong to. */
   readonly dataset: readonly Example<A>[];
   readonly task: Task<A>;
   /**
@@ -34,19 +34,18 @@ export interface ExportOptions<A> {
 export type ExportFormat = "trl" | "sharegpt" | "messages" | "parquet";
 
 /**
- * Writes what SFT of `riseR1` learns, as other trainers read it: `task.answerPrompt(example)`, and
+ * Writes the samples of `riseR1`'s SFT for other trainers: `task.answerPrompt(example)`, and
  * `<think>R</think><answer>A</answer>`. `selectHighQuality` makes D_high of D_RISE.
  *
- * Images are files in `images/`, named by rows, but for Parquet, which holds them. They keep their bytes, except that
- * pixels in memory and images that an orientation tag turns become PNGs. Every row has `id`, `subject` (or null) and
- * `reward` beside what its trainer reads, so that `conversationDataset` gives the examples back.
+ * Images become files in `images/`, numbered by row; a Parquet file embeds them. They keep their bytes, except that
+ * pixels in memory, and images with an orientation tag, become PNGs. Every row also has `id`, `subject` (or null) and
+ * `reward`, so that `conversationDataset` restores the examples.
  *
- * The folder is there whole or not at all.
+ * The folder appears complete, or not at all.
  *
  * @returns the path of the file with the rows
- * @throws ConfigError for an unknown option or format, and a folder that has something in it; DataError for cots that
- * `riseR1` would refuse, for a second cot of an example, an image that cannot be read, and text that the format cannot
- * hold
+ * @throws ConfigError for an unknown option or format, and a folder that is not empty; DataError for cots that `riseR1`
+ * would refuse, a second cot of an example, an image that cannot be read, and text that the format cannot hold
  * @example
  * const file = await exportCots({ cots: selectHighQuality(cots), dataset, task, format: "sharegpt", dir: "exported" });
  */
@@ -83,7 +82,7 @@ interface Exported {
 interface Format {
   /** The name of the file that holds the rows. */
   readonly file: string;
-  /** Stands for the image, at the beginning of the question; without it, the trainer puts the image there. */
+  /** The mark of the image at the beginning of the question; if empty, the trainer inserts the image there. */
   readonly mark: string;
   row(prompt: readonly Turn[], completion: readonly Turn[], images: readonly unknown[]): object;
   /** Other files, as JSON. */
@@ -144,7 +143,7 @@ const speakers: ReadonlyMap<string, string> = new Map([
   ["assistant", "gpt"],
 ]);
 
-/** Everything but the images, so that nothing is written for rows that cannot be. */
+/** Makes all rows without their images, so that an invalid row fails before anything is written. */
 function exportedRows<A>(samples: readonly SftSample<A>[], format: ExportFormat): readonly Exported[] {
   const { mark } = formats[format];
   const ids = new Set<string>();
@@ -161,7 +160,7 @@ function exportedRows<A>(samples: readonly SftSample<A>[], format: ExportFormat)
   });
 }
 
-/** The turns of a prompt that shows one image, at the beginning of what the user says first: trainers put it there. */
+/** The turns of a prompt. Its one image must begin the user's first turn, where trainers put it. */
 function asked(prompt: Prompt, mark: string, where: string): readonly Turn[] {
   const isFirst = (role: string, i: number) =>
     role === "user" && prompt.findIndex((turn) => turn.role === "user") === i;
@@ -189,9 +188,9 @@ function checkText(text: string, mark: string, where: string): void {
     );
 }
 
-/** Lines of JSON, each after its image is written. */
+/** Yields lines of JSON, each after its image has been written. */
 async function* lines(rows: readonly Exported[], { row }: Format, folder: string): AsyncGenerator<string> {
-  // Several examples may be of one file.
+  // Several examples may share an image.
   const written = new Map<ImageSource, string>();
   for (const { image, where, prompt, completion, about } of rows) {
     const known = written.get(image);

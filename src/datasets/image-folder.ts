@@ -11,9 +11,9 @@ import { pictureExtension } from "./reading/nearby";
 import { checkPath, omissionOption } from "./reading/options";
 
 export interface ImageFolderOptions {
-  /** Which folders are classes, and their labels in order; by default every folder, under its own name. */
+  /** The folders that are classes, and their labels in order; by default every folder, under its own name. */
   readonly classes?: Readonly<Record<string, string>>;
-  /** Told of what is no picture; without it, that is an error. */
+  /** Receives everything that is not an image; without it, that is an error. */
   readonly onOmission?: (omission: Omission) => void;
 }
 
@@ -32,14 +32,15 @@ export const imageFolderDatasetSpec = {
 } satisfies Spec<ImageFolderOptions>;
 
 /**
- * Reads pictures that lie in a folder for each class: `dir/<class>/<picture>`.
+ * Reads images from one folder for each class: `dir/<class>/<image>`.
  *
- * The annotation is one-hot; the id is `<class folder>/<file>`; `metadata.category` is the label. Folders and pictures
- * come in the order of their names; what is hidden by a dot is neither. Of one class at a time, the names are in
- * memory.
+ * The annotation is one-hot; the id is `<class folder>/<file>`; `metadata.category` is the label. Folders and images
+ * come in the order of their names, without hidden ones. Only the names of one class at a time are in memory.
  *
- * @throws ConfigError at once for a path that is no text
- * @throws DataError for a class without pictures, and for links that lead out of the folder
+ * @throws ConfigError at once for a path that is not text
+ * @throws DataError for a class without images, and for links that lead out of the folder
+ * @example
+ * const dataset = await imageFolderDataset("animals", { classes: { n02084071: "dog", n02121808: "cat" } });
  */
 export function imageFolderDataset(dir: string, options: ImageFolderOptions = {}): ExampleStream<LabelDistribution> {
   checkPath("imageFolderDataset", "dir", dir);
@@ -73,7 +74,7 @@ async function* readExamples(
 async function foldersOf(dir: string, omit: (omission: Omission) => void): Promise<ReadonlyMap<string, string>> {
   const folders = new Map<string, string>();
   for (const entry of await list(dir)) {
-    // A link to a folder counts; whether it may be followed shows with its first picture.
+    // A link to a folder counts; its first image shows whether it may be followed.
     if (entry.name.startsWith(".")) omit({ where: join(dir, entry.name), reason: "hidden beside the class folders" });
     else if (entry.isDirectory() || entry.isSymbolicLink()) folders.set(entry.name, entry.name.normalize("NFC"));
     else omit({ where: join(dir, entry.name), reason: "a file beside the class folders" });
@@ -91,7 +92,7 @@ function otherThanImage(entry: Dirent): string | undefined {
     : `a file that is named ${extname(entry.name) || "without an ending"}`;
 }
 
-/** Names of images that sharp reads, and no hidden file: beside an image, macOS keeps a `._` file of the same name. */
+/** The names of images that sharp reads, without hidden files: macOS keeps a `._` file beside an image. */
 async function picturesOf(dir: string, omit: (omission: Omission) => void): Promise<string[]> {
   const entries = await list(dir);
   return entries

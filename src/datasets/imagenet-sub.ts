@@ -10,8 +10,8 @@ import { published, type Source } from "./reading/folder";
 import { checkPath } from "./reading/options";
 
 /**
- * The 20 classes of the paper's published script, by their WordNet ids; the paper lists its own in an appendix that we
- * do not have.
+ * The 20 classes of the paper's published script, by WordNet id; the paper's own list is in an appendix that we do not
+ * have.
  */
 export const imagenetSubClasses: Readonly<Record<string, string>> = {
   n02708093: "analog clock",
@@ -39,7 +39,7 @@ export const imagenetSubClasses: Readonly<Record<string, string>> = {
 export interface ImagenetSubOptions {
   /** WordNet id → label (`imagenetSubClasses`). */
   readonly classes?: Readonly<Record<string, string>>;
-  /** Of what is drawn (0). */
+  /** The seed of the draw (0). */
   readonly seed?: number;
 }
 
@@ -49,15 +49,16 @@ export const imagenetSubSpec = {
 } satisfies Spec<ImagenetSubOptions>;
 
 /**
- * ImageNet-Sub: of each of 20 ImageNet classes 25 photographs to train and 10 to test, drawn at random; one-hot
+ * ImageNet-Sub: 25 photographs to train and 10 to test from each of 20 ImageNet classes, drawn at random; one-hot
  * annotations.
  *
- * Reads the layout of ILSVRC's training set, `<WordNet id>/*.JPEG`. Which photographs the paper drew, it does not say.
+ * Reads the layout of ILSVRC's training set, `<WordNet id>/*.JPEG`. The paper does not say which photographs it drew.
  *
  * @param dir the folder with the class folders: `ILSVRC/Data/CLS-LOC/train`
- * @throws ConfigError for a path that is no text
- * @throws DataError for class folders that are missing, naming where they are published, or have fewer than 35
- * photographs
+ * @throws ConfigError for a path that is not text
+ * @throws DataError for missing class folders, naming where they are published, and for one with fewer than 35 images
+ * @example
+ * const { train, test } = await imagenetSub("ILSVRC/Data/CLS-LOC/train");
  */
 export async function imagenetSub(dir: string, options: ImagenetSubOptions = {}): Promise<Splits<LabelDistribution>> {
   const { classes, seed } = readOptions("imagenetSub", options, imagenetSubSpec);

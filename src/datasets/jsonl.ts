@@ -10,7 +10,7 @@ import { openFolder } from "./reading/folder";
 import { checkPath, taskOption } from "./reading/options";
 
 /**
- * Reads a dataset with one JSON object on each line:
+ * Reads a data set with one JSON object on each line:
  *
  * `{"id": "1", "image": "images/1.jpg", "annotation": {"joy": 0.9, "sadness": 0.1}, "subject": "…", "metadata": {…}}`
  *
@@ -18,9 +18,11 @@ import { checkPath, taskOption } from "./reading/options";
  * text. Subject and metadata are optional; blank lines are skipped.
  *
  * @param path the `.jsonl` file
- * @param task decides what an annotation is
- * @throws ConfigError at once for a path that is no text, and for no task
- * @throws DataError naming file:line, what was expected and what was found
+ * @param task the task, which validates each annotation
+ * @throws ConfigError at once for a path that is not text, and for a missing task
+ * @throws DataError naming file:line, what was expected and what came
+ * @example
+ * const dataset = await jsonlDataset("train.jsonl", classification({ labels: ["joy", "sadness"] }));
  */
 export function jsonlDataset<A>(path: string, task: Task<A>): ExampleStream<A> {
   checkPath("jsonlDataset", "path", path);
@@ -32,7 +34,7 @@ async function* readExamples<A>(path: string, task: Task<A>): AsyncGenerator<Loc
   const folder = openFolder(dirname(resolve(path)));
   for await (const { value, where } of readJsonLines(path)) {
     const { id, image, annotation, ...rest } = checked(rowSchema, value, where);
-    // Whether it is an A is for the task to say.
+    // The task checks next whether it is an A.
     const typed = annotation as A;
     checkAnnotation(task, typed, where);
     yield { example: { ...rest, id: String(id), image: await folder.image(image, where), annotation: typed }, where };

@@ -5,13 +5,13 @@ import { callback, count, readArgument, readOptions, type Spec, seed as seedOpti
 import { createRng } from "../rng";
 import type { Example } from "../types";
 
-/** What drawing looks at. */
+/** The fields of an example that a draw depends on. */
 type Drawable = Pick<Example<unknown>, "id" | "image" | "metadata">;
 
 export interface KShotOptions<T> {
-  /** What there are to be k of each; `categoryOf` for a data set's classes. Without it, k in all (LISA). */
+  /** The class of an example, such as `categoryOf`; k of each are drawn. Without it, k in all (LISA). */
   readonly by?: (example: T) => string;
-  /** The seed of what is drawn (0). */
+  /** The seed of the draw (0). */
   readonly seed?: number;
 }
 
@@ -29,12 +29,14 @@ function allInOne(): string {
 const atLeastOne = count();
 
 /**
- * k examples of each class, or k in all, drawn at random and given in the data set's order.
+ * Draws k examples of each class, or k in all, at random, and returns them in the data set's order.
  *
- * Fewer shots are among more: 4 shots of a seed are 4 of its 16. The order of the data set plays no part in what is
- * drawn.
+ * A smaller draw is a subset of a larger one: 4 shots of a seed are 4 of its 16. The draw does not depend on the order
+ * of the data set.
  *
- * @throws DataError for a class with fewer than k examples, and an example whose class is no text
+ * @throws DataError for a class with fewer than k examples, and an example whose class is not text
+ * @example
+ * const four = kShot(train, 4, { by: categoryOf, seed: 1 });
  */
 export function kShot<T extends Drawable>(examples: readonly T[], k: number, options: KShotOptions<T> = {}): T[] {
   const { by, seed } = readOptions("kShot", options, kShotSpec);
@@ -48,8 +50,10 @@ export function kShot<T extends Drawable>(examples: readonly T[], k: number, opt
 }
 
 /**
- * So many examples of each class to train with and to test with, drawn at random; no picture is in both.
- * @throws DataError for a class that has too few
+ * Draws examples of each class at random, to train with and to test with. No image is in both.
+ * @throws DataError for a class with too few examples
+ * @example
+ * const { train, test } = splitPerClass(dataset, { train: 25, test: 10 }, 1);
  */
 export function splitPerClass<T extends Drawable>(
   examples: readonly T[],
@@ -74,8 +78,10 @@ export function splitPerClass<T extends Drawable>(
 }
 
 /**
- * The class that a data set files an example under: `metadata.category`.
- * @throws DataError where there is none
+ * The class of an example in its data set: `metadata.category`.
+ * @throws DataError if that is missing
+ * @example
+ * categoryOf({ id: "1", image: "1.jpg", metadata: { category: "dog" } }); // "dog"
  */
 export function categoryOf(example: Drawable): string {
   checkArguments("categoryOf", { example }, { example: objectKind });
@@ -85,7 +91,7 @@ export function categoryOf(example: Drawable): string {
   return category;
 }
 
-/** The classes, each in an order of its own that depends on ids and seed alone. */
+/** The classes, each shuffled in an order that depends only on ids and seed. */
 function shuffledClasses<T extends Drawable>(
   examples: readonly T[],
   by: (example: T) => string,

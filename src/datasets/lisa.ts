@@ -16,28 +16,28 @@ import { checkPath, omissionOption, spaceOption } from "./reading/options";
 import { boxInImage, lookLikeFractions, type Sides } from "./reading/pixel-box";
 
 export interface LisaOptions {
-  /** What the boxes are measured in (`"thousand"`, as the `detection` task's). */
+  /** The coordinate space of the boxes (`"thousand"`, like the `detection` task's). */
   readonly space?: BoxSpace;
 }
 
 export const lisaSpec = { space: spaceOption() } satisfies Spec<LisaOptions>;
 
 /**
- * LISA as detection: the question of an image of ReasonSeg (Lai et al., CVPR 2024), and the box around one target of
- * it.
+ * LISA as detection: a question about an image of ReasonSeg (Lai et al., CVPR 2024), and the box around one target.
  *
- * Reads the authors' own files, an image and a labelme-like JSON each, in `train/` (239) and `val/` (200), which is
- * tested with. As the paper adapts it: a mask becomes its bounding box, and an image with several targets as many
- * examples. Polygons of one `group_id` are one target. The question is the first of the image's `text`s; what stands
- * after it says the same in other words.
+ * Reads the authors' own files, pairs of an image and a labelme-like JSON, in `train/` (239) and `val/` (200), the test
+ * set. As in the paper, a mask becomes its bounding box, and an image with several targets becomes several examples.
+ * Polygons of one `group_id` are one target. The question is the first of the image's `text`s; the others rephrase it.
  *
  * The subject is the question; ids are `train/<name>`, with `#2`, `#3`, … for further targets of the image; metadata
- * are the image's `width` and `height` in pixels, and `targets`, how many the image has. The paper counts 239 and 196
- * samples.
+ * are the image's `width` and `height` in pixels, and `targets`, the number of its targets. The paper counts 239 and
+ * 196 samples.
  *
  * @param dir the folder `ReasonSeg`
- * @throws ConfigError for a path that is no text, and a space that there is not
- * @throws DataError for what is missing, naming where it is published, and for a file that is not as it was published
+ * @throws ConfigError for a path that is not text, and an unknown space
+ * @throws DataError for missing files, naming where they are published, and for a file of another form
+ * @example
+ * const { train, test, omissions } = await lisa("data/ReasonSeg");
  */
 export async function lisa(dir: string, options: LisaOptions = {}): Promise<Splits<readonly Box[]>> {
   checkPath("lisa", "dir", dir);
@@ -51,8 +51,8 @@ export async function lisa(dir: string, options: LisaOptions = {}): Promise<Spli
 
 export interface ReasonSegOptions extends LisaOptions {
   /**
-   * Told of regions that are not judged, of targets without an outline or area, and of images without a target. Without
-   * it, those are errors.
+   * Receives regions that are marked to be ignored, targets without an outline or area, and images without a target.
+   * Without it, those are errors.
    */
   readonly onOmission?: (omission: Omission) => void;
 }
@@ -60,14 +60,13 @@ export interface ReasonSegOptions extends LisaOptions {
 export const reasonSegDatasetSpec = { ...lisaSpec, onOmission: omissionOption() } satisfies Spec<ReasonSegOptions>;
 
 /**
- * Reads a folder of one's own in the layout of ReasonSeg: images of any number, each beside a labelme-like JSON file of
- * its name with `text` and `shapes`.
+ * Reads your own folder in the layout of ReasonSeg: any number of images, each beside a labelme-like JSON file of its
+ * name with `text` and `shapes`.
  *
- * Examples are as those of `lisa`, one for each target; ids are `<name>`, with `#2`, `#3`, … for further targets.
- * `text` is a question or a list of them. Shapes are polygons or rectangles; others, such as circles, are left out by
- * name.
+ * Examples look as `lisa` makes them, one for each target; ids are `<name>`, with `#2`, `#3`, … for further targets.
+ * `text` is a question or a list of them. Shapes are polygons or rectangles; others, such as circles, are omitted.
  *
- * @param dir the folder of the pairs; of a data set in parts, one of them
+ * @param dir the folder of the pairs, or one part of a data set in parts
  * @throws ConfigError at once for a path that is not text, an unknown space or option
  * @throws DataError naming the file and the place in it, what was expected and what was found
  * @example
@@ -116,7 +115,7 @@ interface Pair {
   readonly image: string;
 }
 
-/** The images that a folder has, each with its JSON file; beside a file, macOS keeps a hidden `._` one. */
+/** The images of a folder, each with its JSON file. Hidden files are skipped, because macOS keeps a `._` file. */
 async function pairedNames(dir: string, advice = "Each image lies beside the .json file of its name"): Promise<Pair[]> {
   const entries = await readdir(dir, { withFileTypes: true }).catch((cause: unknown) => {
     throw new DataError(`${dir}: expected a readable folder: ${String(cause)}. ${advice}`, { cause });
@@ -199,10 +198,7 @@ const shapeSchema = z.object({
   shape_type: z.string().nullish(),
 });
 
-/**
- * How tools draw regions whose points are corners, of the outline or of the box around it; `null` where they do not
- * say.
- */
+/** Shape types whose points are corners of the outline or of the box around it; tools may leave the type out. */
 const outlines: ReadonlySet<string> = new Set(["polygon", "rectangle", "rotation", "mask"]);
 
 const annotationSchema = z.object({
@@ -210,14 +206,14 @@ const annotationSchema = z.object({
     .union([z.string(), z.array(z.string())])
     .refine((text) => [text].flat()[0]?.trim(), "expected a question first"),
   shapes: z.array(shapeSchema),
-  // Tools such as labelme write the size; the published files have none.
+  // Tools such as labelme write the size; the published files lack it.
   imageWidth: z.number().nonnegative().nullish(),
   imageHeight: z.number().nonnegative().nullish(),
 });
 
 type Points = readonly (readonly [x: number, y: number])[];
 
-/** The points of each target, and its place in the file. */
+/** The points of each target, by its place in the file. */
 function targetsOf(
   shapes: readonly z.infer<typeof shapeSchema>[],
   where: string,
@@ -228,8 +224,8 @@ function targetsOf(
   for (const [i, { label, points, group_id: group, shape_type: drawn }] of shapes.entries()) {
     const at = `${where}: shapes.${i}`;
     const kind = label.toLowerCase();
-    // As the authors' own reader: "flag" is left from drawing, what says "ignore" is not judged, and all else is the
-    // target.
+    // Like the authors' reader: "flag" is left from drawing, "ignore" marks a region that does not count, and
+    // everything else is the target.
     if (kind === "flag" || kind.includes("ignore")) {
       omit({ where: at, reason: `a region labelled "${label}"` });
       continue;
@@ -237,7 +233,7 @@ function targetsOf(
     if (drawn && !outlines.has(drawn)) {
       omit({
         where: at,
-        reason: `a target drawn as a ${drawn}, whose points are no outline; draw a polygon or a rectangle`,
+        reason: `a target drawn as a ${drawn}, whose points are not an outline; draw a polygon or a rectangle`,
       });
       continue;
     }
@@ -248,7 +244,7 @@ function targetsOf(
   return targets;
 }
 
-/** The sides around points, in pixels of the picture. */
+/** The sides around points, in pixels of the image. */
 function sidesAround(points: Points, scale: { readonly x: number; readonly y: number }): Sides {
   const [across, down] = [points.map(([x]) => x * scale.x), points.map(([, y]) => y * scale.y)];
   const least = (values: readonly number[]) => values.reduce((a, b) => Math.min(a, b), Number.POSITIVE_INFINITY);
@@ -256,7 +252,7 @@ function sidesAround(points: Points, scale: { readonly x: number; readonly y: nu
   return { left: least(across), top: least(down), right: most(across), bottom: most(down) };
 }
 
-/** Some of the published files are in Windows' encoding. */
+/** Reads an annotation file; some of the published ones are in Windows' encoding. */
 async function readAnnotation(folder: Folder, name: string): Promise<string> {
   const path = await folder.image(`${name}.json`, folder.path);
   const { size } = await stat(path);

@@ -15,6 +15,7 @@ import {
   writeAtomically,
   writing,
 } from "../runs/directory/files";
+import type { RunLock } from "../runs/directory/lock";
 import { type Answer, type Evaluation, type EvaluationRecord, hasFailed } from "./records";
 
 /**
@@ -48,55 +49,59 @@ export async function openEvaluationDirectory(
   if (path === undefined) return inMemory;
   const lock = await claimDirectory(path, config, resume);
   try {
-    const file = join(path, "records.jsonl");
-    let count = 0;
-    const write = (what: string, put: () => Promise<void>) =>
-      writing(
-        what,
-        () => `${count} records are intact`,
-        async () => {
-          await lock.check();
-          await put();
-        },
-      );
-    const { lines: rows, bytes } = await readWholeLines(file);
-    const answers = new Map(rows.map((row, i) => readAnswerRow(row, `${file}: line ${i + 1}`)));
-    count = rows.length;
-    await write(file, () => cutOff(file, bytes));
-    await flushFolder(path);
-    let last: Promise<void> = Promise.resolve();
-    const waiting: object[] = [];
-    return {
-      answers,
-      append(records) {
-        waiting.push(...records);
-        // One write after another, so that no row ends up within another; each takes all the rows that wait.
-        last = last.then(async () => {
-          const rows = waiting.splice(0);
-          if (rows.length === 0) return;
-          await write(file, async () => {
-            await appendFile(file, jsonl(rows));
-            await flush(file);
-          });
-          count += rows.length;
-        });
-        return last;
-      },
-      async finish(records, summary) {
-        const { lines } = await readWholeLines(file);
-        const isSame =
-          lines.length === records.length && records.every((record, i) => JSON.stringify(record) === lines[i]);
-        await write(path, async () => {
-          if (!isSame) await writeAtomically(file, rowByRow(records));
-          await writeAtomically(join(path, "evaluation.json"), `${JSON.stringify(summary, null, 2)}\n`);
-        });
-      },
-      close: lock.release,
-    };
+    return await openClaimed(path, lock);
   } catch (error) {
     await lock.release();
     throw error;
   }
+}
+
+async function openClaimed(path: string, lock: RunLock): Promise<EvaluationDirectory> {
+  const file = join(path, "records.jsonl");
+  let count = 0;
+  const write = (what: string, put: () => Promise<void>) =>
+    writing(
+      what,
+      () => `${count} records are intact`,
+      async () => {
+        await lock.check();
+        await put();
+      },
+    );
+  const { lines: rows, bytes } = await readWholeLines(file);
+  const answers = new Map(rows.map((row, i) => readAnswerRow(row, `${file}: line ${i + 1}`)));
+  count = rows.length;
+  await write(file, () => cutOff(file, bytes));
+  await flushFolder(path);
+  let last: Promise<void> = Promise.resolve();
+  const waiting: object[] = [];
+  return {
+    answers,
+    append(records) {
+      waiting.push(...records);
+      // One write after another, so that no row ends up within another; each takes all the rows that wait.
+      last = last.then(async () => {
+        const rows = waiting.splice(0);
+        if (rows.length === 0) return;
+        await write(file, async () => {
+          await appendFile(file, jsonl(rows));
+          await flush(file);
+        });
+        count += rows.length;
+      });
+      return last;
+    },
+    async finish(records, summary) {
+      const { lines } = await readWholeLines(file);
+      const isSame =
+        lines.length === records.length && records.every((record, i) => JSON.stringify(record) === lines[i]);
+      await write(path, async () => {
+        if (!isSame) await writeAtomically(file, rowByRow(records));
+        await writeAtomically(join(path, "evaluation.json"), `${JSON.stringify(summary, null, 2)}\n`);
+      });
+    },
+    close: lock.release,
+  };
 }
 
 function* rowByRow(records: readonly object[]): Generator<string> {
@@ -139,7 +144,8 @@ function readAnswerRow(line: string, where: string): readonly [string, Answer] {
   return [
     exampleId,
     {
-      ...{ text, finishReason },
+      text,
+      finishReason,
       ...(remark !== undefined && { remark }),
       ...(failure !== undefined && { failure }),
       ...(isTemporary && { isTemporary }),

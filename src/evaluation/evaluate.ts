@@ -11,7 +11,7 @@ import { fingerprint, policyIdentity, promptsFingerprint } from "../runs/example
 import { generateEach, type Outcome } from "../runs/generate";
 import type { Task } from "../task";
 import type { Example } from "../types";
-import { openEvaluationDirectory } from "./directory";
+import { type EvaluationDirectory, openEvaluationDirectory } from "./directory";
 import {
   checkMetrics,
   type Evaluation,
@@ -78,6 +78,8 @@ export const evaluateSpec = {
   signal: signalOption().describe("Ends the call while it is under way"),
 } satisfies Spec<EvaluateOptions<unknown, never>>;
 
+type EvaluateSettings<A, Name extends string> = Settings<EvaluateOptions<A, Name>, typeof evaluateSpec>;
+
 /**
  * Annotates a dataset greedily and compares with its annotations.
  *
@@ -94,8 +96,7 @@ export async function evaluate<A, Name extends string = never>(
   options: EvaluateOptions<A, Name>,
 ): Promise<Evaluation<A, Name>> {
   const settings = readOptions("evaluate", options, evaluateSpec);
-  const { task, dataset, backend, maxTokens, batchSize, concurrency, signal } = settings;
-  const { level, resamples, seed, metrics, runDir, resume, retryFailed, onFailure, failureLimit } = settings;
+  const { task, dataset, level, resamples, seed, metrics, runDir, resume, retryFailed, onFailure } = settings;
   checkExamples(task, dataset);
   checkMetrics("evaluate", metrics);
   const directory = await openEvaluationDirectory(runDir, runDir === undefined ? {} : await describe(settings), resume);
@@ -106,36 +107,7 @@ export async function evaluate<A, Name extends string = never>(
       const isAskedAgain = answer && hasFailed(answer) && (retryFailed || answer.isTemporary === true);
       if (answer && !isAskedAgain) records.set(example.id, evaluationRecord(task, metrics, example, answer));
     }
-    const missing = dataset.filter(({ id }) => !records.has(id));
-    const batches = Array.from({ length: Math.ceil(missing.length / batchSize) }, (_, i) =>
-      orderedBatch(missing, i, batchSize),
-    );
-    const failures = createFailures("evaluate", { onFailure, failureLimit });
-    const keep = async (made: readonly EvaluationRecord<A>[]) => {
-      await directory.append(made);
-      for (const record of made) records.set(record.exampleId, record);
-    };
-    // Failures in a row may be the server's: they count as the examples' once an answer follows.
-    let doubtful: EvaluationRecord<A>[] = [];
-    const take = async (example: Example<A>, outcome: Outcome) => {
-      if (outcome instanceof Error) {
-        doubtful.push(evaluationRecord(task, metrics, example, failedAnswer(outcome)));
-        return failures.failed(example.id, outcome);
-      }
-      failures.succeeded();
-      const made = [...doubtful, evaluationRecord(task, metrics, example, outcome[0]!)];
-      doubtful = [];
-      await keep(made);
-    };
-    await allOf(batches, concurrency, async (batch) => {
-      signal?.throwIfAborted();
-      const prompts = batch.map((example) => task.answerPrompt(example));
-      const sampling = { maxTokens, temperature: 0, seed: deriveSeed(seed, "evaluate"), ...(signal && { signal }) };
-      await generateEach(backend, prompts, sampling, (i, outcome) => take(batch[i]!, outcome));
-    });
-    if (![...records.values()].some((record) => !hasFailed(record))) failures.checkAny();
-    await keep(doubtful);
-
+    await answerMissing(settings, directory, records);
     const ordered = dataset.map(({ id }) => records.get(id)!);
     const counted = onFailure === "exclude" ? ordered.filter((record) => !hasFailed(record)) : ordered;
     const summary = {
@@ -149,7 +121,45 @@ export async function evaluate<A, Name extends string = never>(
   }
 }
 
-/** Works on all items, so many at a time. After a failure no more is begun, and what is under way is waited for. */
+/** Asks for the answers that `records` lacks, and adds them to it and to the directory as they come. */
+async function answerMissing<A, Name extends string>(
+  settings: EvaluateSettings<A, Name>,
+  directory: EvaluationDirectory,
+  records: Map<string, EvaluationRecord<A>>,
+): Promise<void> {
+  const { task, dataset, backend, maxTokens, batchSize, concurrency, seed, metrics, signal } = settings;
+  const missing = dataset.filter(({ id }) => !records.has(id));
+  const batches = Array.from({ length: Math.ceil(missing.length / batchSize) }, (_, i) =>
+    orderedBatch(missing, i, batchSize),
+  );
+  const failures = createFailures("evaluate", settings);
+  const keep = async (made: readonly EvaluationRecord<A>[]) => {
+    await directory.append(made);
+    for (const record of made) records.set(record.exampleId, record);
+  };
+  // Failures in a row may be the server's: they count as the examples' once an answer follows.
+  let doubtful: EvaluationRecord<A>[] = [];
+  const take = async (example: Example<A>, outcome: Outcome) => {
+    if (outcome instanceof Error) {
+      doubtful.push(evaluationRecord(task, metrics, example, failedAnswer(outcome)));
+      return failures.failed(example.id, outcome);
+    }
+    failures.succeeded();
+    const made = [...doubtful, evaluationRecord(task, metrics, example, outcome[0]!)];
+    doubtful = [];
+    await keep(made);
+  };
+  await allOf(batches, concurrency, async (batch) => {
+    signal?.throwIfAborted();
+    const prompts = batch.map((example) => task.answerPrompt(example));
+    const sampling = { maxTokens, temperature: 0, seed: deriveSeed(seed, "evaluate"), ...(signal && { signal }) };
+    await generateEach(backend, prompts, sampling, (i, outcome) => take(batch[i]!, outcome));
+  });
+  if (![...records.values()].some((record) => !hasFailed(record))) failures.checkAny();
+  await keep(doubtful);
+}
+
+/** Works on all items, `atOnce` at a time. After a failure it begins no more, and waits for the work under way. */
 async function allOf<T>(items: readonly T[], atOnce: number, work: (item: T) => Promise<void>): Promise<void> {
   const waiting = items.values();
   let hasFailed = false;
@@ -181,14 +191,14 @@ function summarise<A, Name extends string>(
   } as Pick<Evaluation<A, Name>, "metrics" | "intervals" | "repairs">;
 }
 
-/** What decides the answers, for `config.json`. */
+/** The settings that decide the answers, for `config.json`. */
 async function describe<A, Name extends string>({
   task,
   dataset,
   backend,
   maxTokens,
   seed,
-}: Settings<EvaluateOptions<A, Name>, typeof evaluateSpec>): Promise<object> {
+}: EvaluateSettings<A, Name>): Promise<object> {
   return {
     pipeline: "evaluate",
     task: task.name,

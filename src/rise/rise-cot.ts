@@ -1,19 +1,17 @@
-import type { VlmBackend } from "../backend";
 import { selectHighQuality } from "../cots/select";
 import type { RunEvent } from "../events";
 import { deriveSeed } from "../rng";
 import type { Rollout } from "../rollouts";
 import { withDisposable } from "../runs/disposable";
 import { orderedBatch, shuffledBatch } from "../runs/examples/batches";
-import { createRunFailures, type FailedExample, type OnSampled, type RunFailures } from "../runs/examples/failures";
+import { createRunFailures, type FailedExample } from "../runs/examples/failures";
 import { promptsFingerprint } from "../runs/examples/fingerprints";
-import { generateEach } from "../runs/generate";
 import { describeLearningRate } from "../runs/learning-rate";
 import { createRun, type Run } from "../runs/run";
 import type { Stage } from "../runs/stages";
 import type { Trainer } from "../trainer";
-import type { Example } from "../types";
-import { type CotState, createCotState, type RiseCotRow, rememberFailures, rowOf } from "./best-cots";
+import { createCotState, type RiseCotRow, rememberFailures, rowOf } from "./best-cots";
+import { type Context, rateImagesAlone, rehearsal, sampleGreedily, sampleStep } from "./cot-sampling";
 import {
   decidingSettings,
   heldOutEvaluation,
@@ -22,7 +20,6 @@ import {
   type RunResult,
   runPipeline,
 } from "./pipeline";
-import type { Demand } from "./preflight";
 import {
   type RiseCotOptions,
   type RiseCotSettings,
@@ -31,9 +28,7 @@ import {
   rolloutsPerGroup,
 } from "./rise-cot-options";
 import { rolloutStage, type StageRehearsal } from "./rollout-stage";
-import { sampleRollouts } from "./sample";
 import { withSamplerCorrection } from "./sampler-gap";
-import { greedySampling, splitSampling } from "./sampling-options";
 
 export type { RiseCotRow } from "./best-cots";
 export type { RiseCotOptions } from "./rise-cot-options";
@@ -77,14 +72,6 @@ export function riseCot<A>(options: RiseCotOptions<A>): Run<RiseCotEvent<A>, Ris
           run({ backend: made }),
         );
   }, options?.signal);
-}
-
-/** The parts that the functions below share. */
-interface Context<A> {
-  readonly settings: RiseCotSettings<A>;
-  readonly backend: VlmBackend;
-  readonly state: CotState;
-  readonly failures: RunFailures;
 }
 
 function cotPipeline<A>(readable: RiseCotSettings<A>, policy: Policy): Pipeline<Rollout<A>, OwnResult<A>> {
@@ -163,98 +150,6 @@ function closing<A>(context: Context<A>, hasRollouts: boolean, trial?: StageRehe
         : rateImagesAlone(context, rated, deriveSeed(settings.seed, "image-only", step), signal);
     },
   });
-}
-
-/** Reconstructs each annotation from the image with an empty cot, and records the similarity. */
-async function rateImagesAlone<A>(
-  { settings: { task, sampling }, backend, state, failures }: Context<A>,
-  examples: readonly Example<A>[],
-  seed: number,
-  signal: AbortSignal,
-): Promise<Record<string, number>> {
-  const prompts = examples.map((example) => task.reconstructionPrompt(example, ""));
-  const answers = await generateEach(backend, prompts, {
-    ...splitSampling(sampling).reconstructions,
-    maxTokens: sampling.reconstructionMaxTokens,
-    temperature: 0,
-    seed,
-    signal,
-  });
-  for (const [i, { id, annotation }] of examples.entries()) {
-    const outcome = answers[i]!;
-    if (outcome instanceof Error) {
-      failures.onSampled(id, outcome, 0);
-      continue;
-    }
-    const prediction = task.parse(outcome[0]!.text);
-    state.imageOnly.set(id, prediction === null ? 0 : task.similarity(annotation, prediction));
-  }
-  const similarities = examples.flatMap(({ id }) => state.imageOnly.get(id) ?? []);
-  if (similarities.length === 0) return {};
-  return { "rise/image_only_similarity": similarities.reduce((sum, value) => sum + value, 0) / similarities.length };
-}
-
-const sampleStep = <A>(
-  { settings, backend, failures }: Context<A>,
-  stage: "train" | "final",
-  examples: readonly Example<A>[],
-  step: number,
-  signal: AbortSignal,
-) =>
-  sampleRollouts({
-    ...settings,
-    backend,
-    examples,
-    keepsParts: stage === "final",
-    onSampled: failures.onSampled,
-    seed: deriveSeed(settings.seed, stage, step),
-    signal,
-  });
-
-/** Samples the likeliest cot of each example, and its likeliest reconstruction. */
-const sampleGreedily = <A>(
-  { settings, backend }: Context<A>,
-  examples: readonly Example<A>[],
-  onSampled: OnSampled,
-  signal: AbortSignal,
-) =>
-  sampleRollouts({
-    ...settings,
-    backend,
-    examples,
-    groupSize: 1,
-    sampling: greedySampling(settings.sampling),
-    onSampled,
-    seed: deriveSeed(settings.seed, "evaluation"),
-    signal,
-  });
-
-/** Lists all prompts of stage 1, and samples one group of rollouts of one example. */
-function rehearsal<A>({ settings, backend }: Context<A>): StageRehearsal<Rollout<A>> {
-  const { task, dataset, examplesPerStep, seed } = settings;
-  const { cotMaxTokens, reconstructionMaxTokens } = settings.sampling;
-  return {
-    backend,
-    examplesPerStep,
-    demands: () =>
-      dataset.flatMap((example): Demand[] => [
-        { exampleId: example.id, prompt: task.cotPrompt(example), completionTokens: cotMaxTokens },
-        // The cot is in the prompt.
-        {
-          exampleId: example.id,
-          prompt: task.reconstructionPrompt(example, ""),
-          completionTokens: cotMaxTokens + reconstructionMaxTokens,
-        },
-      ]),
-    sample: (exampleId, signal) =>
-      sampleRollouts({
-        ...settings,
-        backend,
-        examples: dataset.filter(({ id }) => id === exampleId),
-        seed: deriveSeed(seed, "preflight"),
-        signal,
-      }),
-  };
 }
 
 /** The run's `config.json`, without the policy. */

@@ -1,4 +1,3 @@
-import { sftSamples } from "../cots/check";
 import type { RunEvent } from "../events";
 import { readOptions } from "../options/spec";
 import { deriveSeed } from "../rng";
@@ -7,13 +6,12 @@ import { withDisposable } from "../runs/disposable";
 import { shuffledBatch } from "../runs/examples/batches";
 import { createRunFailures, type OnSampled } from "../runs/examples/failures";
 import { fingerprint, promptsFingerprint } from "../runs/examples/fingerprints";
-import { describeLearningRate, type LearningRate, learningRateAt } from "../runs/learning-rate";
+import { describeLearningRate, type LearningRate } from "../runs/learning-rate";
 import { createRun, type Run } from "../runs/run";
-import type { Stage, StageState } from "../runs/stages";
+import type { Stage } from "../runs/stages";
 import type { Trainer } from "../trainer";
 import type { Example } from "../types";
 import { decidingSettings, heldOutEvaluation, type Pipeline, type RunResult, runPipeline } from "./pipeline";
-import { needsOf, rehearseTraining } from "./preflight";
 import {
   type RftSettings,
   type RiseR1Options,
@@ -21,13 +19,12 @@ import {
   readRiseR1Options,
   rftSpec,
   riseR1Spec,
-  type SftSettings,
   sftSteps,
 } from "./rise-r1-options";
-import { rolloutStage, type TokenCount } from "./rollout-stage";
+import { createTokenState, rolloutStage, type TokenCount } from "./rollout-stage";
 import { sampleAnswers } from "./sample";
 import { withSamplerCorrection } from "./sampler-gap";
-import { supervisedStep } from "./sft-step";
+import { imitation } from "./sft-step";
 
 export type { RftOptions, RiseR1Options, SftOptions } from "./rise-r1-options";
 
@@ -95,43 +92,6 @@ const withLengths = <A>(settings: RiseR1Settings<A>, steps: ReadonlyMap<string, 
   sft: settings.sft && { ...settings.sft, steps: steps.get("sft.steps") ?? settings.sft.steps },
   rft: settings.rft && { ...settings.rft, steps: steps.get("rft.steps") ?? settings.rft.steps },
 });
-
-/** SFT on the kept cots. */
-function imitation<A>(
-  settings: RiseR1Settings<A>,
-  { batchSize, learningRate, lossType, steps }: SftSettings,
-  kept: readonly RatedCot<A>[],
-  trainer: Trainer,
-): Stage<AnswerRollout<A>> {
-  const { seed, microBatch } = settings;
-  const samples = sftSamples(kept, settings).map(({ example, prompt, target }) => ({
-    exampleId: example.id,
-    prompt,
-    completion: trainer.encode(target),
-  }));
-  return {
-    name: "sft",
-    steps,
-    setting: "sft.steps",
-    trains: true,
-    async rehearse(signal) {
-      const demands = samples.map((sample) => ({ ...sample, completionTokens: sample.completion.length }));
-      const sizes = { backend: trainer.sampler(), trainer, prompts: batchSize, count: 1 };
-      const { demand, ...needs } = await needsOf(demands, sizes);
-      const longest = samples.toSorted((a, b) => b.completion.length - a.completion.length).slice(0, batchSize);
-      const started = performance.now();
-      await rehearseTraining(trainer, longest, { microBatch, signal });
-      const estimatedSeconds = ((performance.now() - started) / 1000) * steps;
-      return { report: { stage: "sft", exampleId: demand.exampleId, ...needs, estimatedSeconds }, sampled: [] };
-    },
-    async run(step, signal) {
-      const batch = shuffledBatch(samples, step, batchSize, deriveSeed(seed, "sft"));
-      const options = { learningRate: learningRateAt(learningRate, step), lossType, microBatch, signal };
-      const { metrics } = await supervisedStep(trainer, batch, options);
-      return { rollouts: [], metrics };
-    },
-  };
-}
 
 /** GRPO on all examples. */
 function reinforcement<A>(
@@ -206,18 +166,6 @@ function measurement<A>(settings: RiseR1Settings<A>, trainer: Trainer): Pick<Sta
       signal,
     }),
   );
-}
-
-function createTokenState(): StageState & TokenCount {
-  return {
-    numTokens: 0,
-    save() {
-      return { numTokens: this.numTokens };
-    },
-    load(state) {
-      this.numTokens = (state as { numTokens: number }).numTokens;
-    },
-  };
 }
 
 /** The run's `config.json`, without the policy. */

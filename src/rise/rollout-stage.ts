@@ -4,7 +4,7 @@ import type { GrpoSettings } from "../grpo/presets";
 import type { Sampled } from "../rollouts";
 import type { RunFailures } from "../runs/examples/failures";
 import { type LearningRate, learningRateAt } from "../runs/learning-rate";
-import type { EvaluationMetrics, Rehearsal, Stage, StepOutcome } from "../runs/stages";
+import type { EvaluationMetrics, Rehearsal, Stage, StageState, StepOutcome } from "../runs/stages";
 import { rolloutMetrics } from "../runs/step-metrics";
 import type { Trainer } from "../trainer";
 import type { Prompt } from "../types";
@@ -22,6 +22,18 @@ export interface Learning {
 /** Tokens sampled so far, TRL's `num_tokens`. */
 export interface TokenCount {
   numTokens: number;
+}
+
+export function createTokenState(): StageState & TokenCount {
+  return {
+    numTokens: 0,
+    save() {
+      return { numTokens: this.numTokens };
+    },
+    load(state) {
+      this.numTokens = (state as { numTokens: number }).numTokens;
+    },
+  };
 }
 
 export interface RolloutStageOptions<R> {

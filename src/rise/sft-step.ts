@@ -1,7 +1,52 @@
+import { sftSamples } from "../cots/check";
 import { TrainingError } from "../errors";
+import { deriveSeed } from "../rng";
+import type { RatedCot } from "../rollouts";
 import { backpropagate } from "../runs/backpropagate";
+import { shuffledBatch } from "../runs/examples/batches";
+import { learningRateAt } from "../runs/learning-rate";
+import type { Stage } from "../runs/stages";
 import { update } from "../runs/updates";
 import type { Segment, Trainer } from "../trainer";
+import { needsOf, rehearseTraining } from "./preflight";
+import type { RiseR1Settings, SftSettings } from "./rise-r1-options";
+
+/** SFT on the kept cots. */
+export function imitation<A>(
+  settings: RiseR1Settings<A>,
+  { batchSize, learningRate, lossType, steps }: SftSettings,
+  kept: readonly RatedCot<A>[],
+  trainer: Trainer,
+): Stage<never> {
+  const { seed, microBatch } = settings;
+  const samples = sftSamples(kept, settings).map(({ example, prompt, target }) => ({
+    exampleId: example.id,
+    prompt,
+    completion: trainer.encode(target),
+  }));
+  return {
+    name: "sft",
+    steps,
+    setting: "sft.steps",
+    trains: true,
+    async rehearse(signal) {
+      const demands = samples.map((sample) => ({ ...sample, completionTokens: sample.completion.length }));
+      const sizes = { backend: trainer.sampler(), trainer, prompts: batchSize, count: 1 };
+      const { demand, ...needs } = await needsOf(demands, sizes);
+      const longest = samples.toSorted((a, b) => b.completion.length - a.completion.length).slice(0, batchSize);
+      const started = performance.now();
+      await rehearseTraining(trainer, longest, { microBatch, signal });
+      const estimatedSeconds = ((performance.now() - started) / 1000) * steps;
+      return { report: { stage: "sft", exampleId: demand.exampleId, ...needs, estimatedSeconds }, sampled: [] };
+    },
+    async run(step, signal) {
+      const batch = shuffledBatch(samples, step, batchSize, deriveSeed(seed, "sft"));
+      const options = { learningRate: learningRateAt(learningRate, step), lossType, microBatch, signal };
+      const { metrics } = await supervisedStep(trainer, batch, options);
+      return { rollouts: [], metrics };
+    },
+  };
+}
 
 export interface SupervisedStepOptions {
   readonly learningRate: number;

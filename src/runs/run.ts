@@ -69,20 +69,12 @@ function iterate<Event, Result>(
   readers: Set<Reader<Event>>,
   abort: () => void,
 ): AsyncIterator<Event, undefined> {
-  const requests: { resolve(result: IteratorResult<Event, undefined>): void; reject(reason: unknown): void }[] = [];
-  const done = { done: true, value: undefined } as const;
   let state: "new" | "open" | "closed" = "new";
-  let onRequest = () => {};
-
+  const { reader, request, wake, end } = requestQueue<Event>(() => state === "closed");
   const close = () => {
     state = "closed";
     readers.delete(reader);
-    onRequest();
-  };
-  const reader: Reader<Event> = {
-    wanted: () =>
-      requests.length > 0 || state === "closed" ? Promise.resolve() : new Promise((resolve) => (onRequest = resolve)),
-    deliver: (event) => requests.shift()?.resolve({ done: false, value: event }),
+    wake();
   };
   const open = () => {
     state = "open";
@@ -90,23 +82,20 @@ function iterate<Event, Result>(
     start().then(
       () => {
         close();
-        for (const { resolve } of requests.splice(0)) resolve(done);
+        end();
       },
       (error: unknown) => {
         close();
-        requests.shift()?.reject(error);
-        for (const { resolve } of requests.splice(0)) resolve(done);
+        end({ error });
       },
     );
   };
   return {
     next() {
       if (state === "closed") return Promise.resolve(done);
-      const answer = new Promise<IteratorResult<Event, undefined>>((resolve, reject) =>
-        requests.push({ resolve, reject }),
-      );
+      const answer = request();
       if (state === "new") open();
-      onRequest();
+      wake();
       return answer;
     },
     async return() {
@@ -117,6 +106,31 @@ function iterate<Event, Result>(
       }
       state = "closed";
       return done;
+    },
+  };
+}
+
+const done = { done: true, value: undefined } as const;
+
+/** The requests of one iterator that no event has answered yet, and the reader that answers them. */
+function requestQueue<Event>(isClosed: () => boolean) {
+  type Answer = IteratorResult<Event, undefined>;
+  const requests: { resolve(answer: Answer): void; reject(reason: unknown): void }[] = [];
+  let onRequest = () => {};
+  const reader: Reader<Event> = {
+    wanted: () =>
+      requests.length > 0 || isClosed() ? Promise.resolve() : new Promise((resolve) => (onRequest = resolve)),
+    deliver: (event) => requests.shift()?.resolve({ done: false, value: event }),
+  };
+  return {
+    reader,
+    request: () => new Promise<Answer>((resolve, reject) => requests.push({ resolve, reject })),
+    /** Tells a run that waits for this reader to look again. */
+    wake: () => onRequest(),
+    /** Answers all requests: the first with the error, if there was one. */
+    end(failure?: { readonly error: unknown }) {
+      if (failure) requests.shift()?.reject(failure.error);
+      for (const { resolve } of requests.splice(0)) resolve(done);
     },
   };
 }

@@ -436,7 +436,7 @@ describe("a picture's name", () => {
   it("is looked for in a folder that is there", async () => {
     await writeFiles(folder, { "coco.json": file([annotation()]) });
     await expect(cocoDataset(join(folder, "coco.json"), join(folder, "nowhere"))).rejects.toThrow(
-      /a\.jpg, found none; .*nowhere is no folder that is there/,
+      /a\.jpg, found none; .*nowhere is not a folder that exists/,
     );
   });
 });

@@ -77,7 +77,9 @@ describe("a folder of one's own in ReasonSeg's layout", () => {
     async (type) => {
       await pair("1", annotation([shape({ shape_type: type, points: square.slice(0, 3) }), shape()]));
       await expect(reasonSegDataset(folder)).rejects.toThrow(
-        new RegExp(`1\\.json: shapes\\.0: a target drawn as a ${type}, whose points are no outline; .*pass onOmission`),
+        new RegExp(
+          `1\\.json: shapes\\.0: a target drawn as a ${type}, whose points are not an outline; .*pass onOmission`,
+        ),
       );
       const omissions: Omission[] = [];
       const dataset = await reasonSegDataset(folder, { onOmission: (omission) => omissions.push(omission) });

@@ -7,7 +7,7 @@ import type { CocoBox, CocoImage, CocoIndex } from "./coco-index";
 /** Columns of the annotations, after `[x, y, width, height]`. */
 export const [idColumn, categoryColumn, imageColumn] = [4, 5, 6] as const;
 
-/** Sorted numbers find a twin in less memory than a set. */
+/** Reports duplicate ids. Sorting finds out whether there are any in less memory than a set takes. */
 export function checkIds(rows: NumberRows, path: string, ids: Ids, problems: Problems): void {
   const sorted = Float64Array.from({ length: rows.length }, (_, row) => rows.at(row, idColumn)).sort();
   if (!sorted.some((id, i) => i > 0 && id === sorted[i - 1])) return;
@@ -22,13 +22,13 @@ export function checkIds(rows: NumberRows, path: string, ids: Ids, problems: Pro
 
 export interface NamedCategory {
   readonly name: string;
-  /** In the file. */
+  /** The position in the file. */
   readonly index: number;
 }
 
 /**
- * Names by id. Of categories with one name only that counts which has boxes: exporters add a root category that has
- * none.
+ * The categories' names by id. Among categories of one name, only the one with boxes counts, because exporters add an
+ * empty root category.
  */
 export function usedCategories(
   named: ReadonlyMap<number, NamedCategory>,
@@ -55,7 +55,7 @@ export function usedCategories(
   return new Map([...named].filter(([id]) => kept.has(id)).map(([id, { name }]) => [id, name]));
 }
 
-/** Chains the rows of each image: four bytes a row, where lists would take a hundred. */
+/** Chains the rows of each image. A link takes four bytes a row; lists would take a hundred. */
 export function chainByImage(
   rows: NumberRows,
   file: {
@@ -92,7 +92,7 @@ export function chainByImage(
   };
 }
 
-/** Finds a file whose boxes are all fractions of their images. */
+/** Refuses a file whose boxes are all fractions of their images. */
 export function refuseFractions(
   rows: NumberRows,
   images: ReadonlyMap<number, CocoImage>,

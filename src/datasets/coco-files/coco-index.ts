@@ -1,8 +1,8 @@
 import type { ImageSize } from "../reading/pixel-box";
-/** What a COCO file says, in as little memory as serves: 60 bytes an annotation. */
+/** The content of a COCO file, in 60 bytes of memory an annotation. */
 export interface CocoIndex {
   readonly path: string;
-  /** By id, as `Ids` number them. */
+  /** Images by id, numbered by `Ids`. */
   readonly images: ReadonlyMap<number, CocoImage>;
   /** Names by id. */
   readonly categories: ReadonlyMap<number, string>;
@@ -13,10 +13,10 @@ export interface CocoIndex {
 }
 
 export interface CocoImage {
-  /** As the file has it. */
+  /** The id as the file writes it. */
   readonly id: string;
   readonly file: string;
-  /** Absent where the file does not say, so that the picture has to. */
+  /** Absent if the file does not give it; the image itself then does. */
   readonly size?: ImageSize;
 }
 

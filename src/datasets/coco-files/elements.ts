@@ -1,14 +1,14 @@
 import { z } from "zod";
 import { shown } from "../../options/display";
 
-/** The box of an annotation that has no `bbox`: none, or the box around its polygons. */
+/** The treatment of an annotation without a `bbox`: an error, or the box around its polygons. */
 export type MissingBoxes = "refuse" | "polygon";
 
 const id = z.union([z.int(), z.string().min(1)], { error: "expected a whole number or text" });
 const size = z.int({ error: "expected a whole number of pixels" }).nonnegative("expected a whole number of pixels");
 const crowd = z.union([z.literal(0), z.literal(1), z.boolean()], { error: "expected 0, 1, true, false or null" });
 
-/** Sizes of 0 or null are what writers put that do not know them. */
+/** Writers that do not know the size put 0 or null. */
 export const imageSchema = z.object({
   id,
   file_name: z.string().min(1),
@@ -27,7 +27,7 @@ export const annotationSchema = z.object({
   image_id: id,
   category_id: id,
   iscrowd: crowd.nullish().transform((value) => value === 1 || value === true),
-  /** CrowdHuman's and mmdetection's mark of what is not judged. */
+  /** CrowdHuman and mmdetection mark annotations so that do not count. */
   ignore: crowd.nullish().transform((value) => value === 1 || value === true),
   bbox: z.unknown().optional(),
   segmentation: z.unknown().optional(),
@@ -47,7 +47,7 @@ export function readBox(annotation: CocoAnnotation, missing: MissingBoxes): Four
   if (isMissing && missing === "polygon") {
     const box = boxAround(segmentation);
     return (
-      box ?? `bbox: expected a bbox or a polygon, got ${shown(bbox)}, and a segmentation that is no list of polygons`
+      box ?? `bbox: expected a bbox or a polygon, got ${shown(bbox)}, and a segmentation that is not a list of polygons`
     );
   }
   if (isFourNumbers(bbox)) return bbox;
@@ -61,7 +61,7 @@ export function readBox(annotation: CocoAnnotation, missing: MissingBoxes): Four
 const isFourNumbers = (value: unknown): value is FourNumbers =>
   Array.isArray(value) && value.length === 4 && value.every((number) => Number.isFinite(number));
 
-/** The box around polygons, each a list x, y, x, y, …; `undefined` for what are none, as masks in run lengths. */
+/** The box around polygons, each a list x, y, x, y, …; `undefined` for anything else, such as run-length masks. */
 function boxAround(polygons: unknown): FourNumbers | undefined {
   if (!Array.isArray(polygons)) return undefined;
   let [left, top, right, bottom] = [Infinity, Infinity, -Infinity, -Infinity];
@@ -77,8 +77,8 @@ function boxAround(polygons: unknown): FourNumbers | undefined {
 }
 
 /**
- * The angle that an annotation says its box is turned by, and where: CVAT, Datumaro and Label Studio write the box as
- * it was *before* the turn. Half a turn and a whole one leave a box what it was.
+ * The field that says by how many degrees a box is rotated: CVAT, Datumaro and Label Studio write the box as it was
+ * *before* the rotation. A rotation by 180° or 360° does not change a box.
  */
 export function turnOf(annotation: CocoAnnotation): string | undefined {
   const { attributes, rotation, angle, theta } = annotation;

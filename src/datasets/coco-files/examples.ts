@@ -7,14 +7,14 @@ import { gatherProblems } from "../reading/problems";
 import type { CocoBox, CocoIndex } from "./coco-index";
 import type { CocoReading } from "./index-file";
 
-/** An example whose picture has not been looked at. */
+/** An example whose image has not been read yet. */
 export interface CocoExample {
   readonly id: string;
-  /** The picture's name in the file. */
+  /** The image's name in the file. */
   readonly image: string;
   readonly metadata: { readonly category: string };
-  /** The image size in whose pixels the boxes are. */
   readonly boxes: readonly Sides[];
+  /** The image size in whose pixels the boxes are. */
   readonly size: ImageSize;
   readonly where: string;
 }
@@ -25,9 +25,8 @@ export interface CocoBoxReading extends Pick<CocoReading, "problems" | "omit"> {
 }
 
 /**
- * The examples of one image, one for each category in it.
- * @param size what its boxes are measured in; `undefined` while only the picture knows, which then gives no examples
- * yet
+ * Yields the examples of one image, one for each category in it.
+ * @param size the image size that its boxes refer to; without it (only the image itself tells), there are no examples
  */
 export function* cocoExamples(reading: CocoBoxReading, imageId: number, size?: ImageSize): Generator<CocoExample> {
   const { index, omit } = reading;
@@ -47,7 +46,7 @@ export function* cocoExamples(reading: CocoBoxReading, imageId: number, size?: I
   if (isEmpty && reading.problems.count === refused) omit({ where, reason: "an image without boxes" });
 }
 
-/** Rounding carries boxes this many pixels over the edge; more is a box of something else, corners perhaps. */
+/** Rounding carries boxes over the edge by this many pixels. Boxes further out mean something else, such as corners. */
 const edgeTolerance = 1;
 
 /** The part of a box in its image; `undefined` if it has no area there, or is refused. */
@@ -82,8 +81,8 @@ function fitsAsCorners([x1, y1, x2, y2]: CocoBox, { width, height }: ImageSize):
 }
 
 /**
- * Finds a file whose boxes are corners, which `clip` would cut to something else: all fit as corners, and most reach
- * out as sizes.
+ * Refuses a file whose boxes are corners, which `clip` would silently distort: all fit their image as corners, and most
+ * reach out of it as sizes.
  */
 export function refuseCorners({ index, problems }: CocoBoxReading): void {
   let [count, out] = [0, 0];
@@ -103,19 +102,18 @@ export function refuseCorners({ index, problems }: CocoBoxReading): void {
   );
 }
 
-/** Fewer boxes do not tell corners from sizes. */
+/** The least number of boxes that tells corners from sizes. */
 const fewest = 3;
 
 /**
- * The images whose boxes do not fit the size that the file gives: their pictures tell whether it is the size that is
- * wrong.
- * @returns as many of their ids as one message has use for
+ * Finds the images whose boxes do not fit the size in the file. The images themselves show whether that size is wrong.
+ * @returns at most `mostMisfits` ids, which is enough for one message
  */
 export function misfits(reading: CocoBoxReading): readonly number[] {
   const found: number[] = [];
   for (const [id, { size }] of reading.index.images) {
     const problems = gatherProblems(reading.index.path);
-    // A box that lies outside is left out where `clip` cuts the others; it may be the size that is wrong there, too.
+    // With `clip`, boxes outside the image are left out; the size may be wrong there, too.
     const hasBoxes = reading.index.boxesOf(id).size > 0;
     if (size && hasBoxes) for (const _ of cocoExamples({ ...reading, problems, omit: problems.omit }, id, size));
     if (problems.count > 0) found.push(id);
@@ -126,23 +124,23 @@ export function misfits(reading: CocoBoxReading): readonly number[] {
 
 const mostMisfits = 100;
 
-/** The path of an image, and its size as it is shown. */
+/** The path of an image, and its displayed size. */
 export interface Picture {
   readonly path: string;
   readonly shown: ShownSize;
 }
 
-/** Something that keeps a picture from being used. */
+/** The reason why an image cannot be used. */
 export interface Refusal {
   readonly where: string;
   readonly text: string;
-  /** Whether the example may be left out for it. */
+  /** Whether the run may leave the example out because of it. */
   readonly canOmit: boolean;
 }
 
 /**
- * Finds an image's picture, and compares its size with the file's.
- * @throws nothing: what is wrong is returned, so that it can be told together
+ * Finds an image, and compares its size with the size in the file. Problems are returned, so that one error can list
+ * all of them.
  */
 export async function readPicture(folder: Folder, index: CocoIndex, imageId: number): Promise<Picture | Refusal> {
   const image = index.images.get(imageId)!;
@@ -163,7 +161,7 @@ export async function readPicture(folder: Folder, index: CocoIndex, imageId: num
   }
 }
 
-/** The example with its picture. Pixels are those of the picture, of which the file's may be a scale. */
+/** The finished example. Pixels refer to the image as stored, even if the file's size is a scale of it. */
 export function finished(
   { id, boxes, size, metadata: { category } }: CocoExample,
   { path, shown: { width, height } }: Picture,

@@ -6,22 +6,22 @@ import { checked } from "../reading/checked";
 /** A row that asks one thing of its images and answers it. */
 export interface Conversation {
   readonly id?: string | number;
-  /** Null where the row says that there is none. */
+  /** Null if the row says so: no subject. */
   readonly subject?: string | null;
   readonly question: string;
-  /** The assistant's thought, if it stands before the answer. */
+  /** The assistant's thought before the answer. */
   readonly cot?: string;
   readonly answer: string;
-  /** As the row has them, each once. */
+  /** The images as the row writes them, without duplicates. */
   readonly images: readonly unknown[];
   /** The row's other fields. */
   readonly rest: Readonly<Record<string, unknown>>;
 }
 
 /**
- * Reads a row, whichever dialect its keys are of.
- * @returns what makes it no example, where something does
- * @throws DataError for a row that is no conversation
+ * Reads a row of any dialect, which its keys tell.
+ * @returns the reason instead, if the row is a conversation but not an example
+ * @throws DataError for a row that is not a conversation
  */
 export function readConversation(value: unknown, where: string): Conversation | { readonly reason: string } {
   const row = checked(rowSchema, value, where);
@@ -57,7 +57,7 @@ export function readConversation(value: unknown, where: string): Conversation | 
 /** `<think>…</think><answer>…</answer>`; the thought may be missing, and so may the tags around the answer. */
 const answerForm = /^\s*(?:<think>(.*?)<\/think>)?\s*(?:<answer>(.*)<\/answer>\s*|(.*))$/s;
 
-/** Keys of the dialects that ask in one field or two, and answer in the last. */
+/** The keys of dialects whose last field holds the answer, and the others the question. */
 const fields = [
   ["prompt", "completion"],
   ["query", "response"],
@@ -95,9 +95,17 @@ const saidSchema = z.union([z.string(), z.array(turnSchema)]).nullish();
 const rowSchema = z.looseObject({
   id: z.union([z.string().min(1), z.int()]).nullish(),
   subject: z.string().nullish(),
-  ...{ messages: turnsSchema, conversations: turnsSchema },
-  ...{ prompt: saidSchema, completion: saidSchema, query: saidSchema, response: saidSchema },
-  ...{ problem: saidSchema, solution: saidSchema, instruction: saidSchema, input: saidSchema, output: saidSchema },
+  messages: turnsSchema,
+  conversations: turnsSchema,
+  prompt: saidSchema,
+  completion: saidSchema,
+  query: saidSchema,
+  response: saidSchema,
+  problem: saidSchema,
+  solution: saidSchema,
+  instruction: saidSchema,
+  input: saidSchema,
+  output: saidSchema,
   /** Earlier questions and answers. */
   history: z.array(z.tuple([z.string(), z.string()])).nullish(),
 });
@@ -142,7 +150,7 @@ const turnsIn = (said: string | readonly z.infer<typeof turnSchema>[], role: str
 const textOf = (content: Content) =>
   typeof content === "string" ? content : content.flatMap(({ text }) => text ?? []).join("");
 
-/** A part that says "image" without one stands for an image of the row's. */
+/** The images of a row and of its turns. A part of type "image" without one refers to the row's image. */
 function imagesOf(row: Readonly<Record<string, unknown>>, turns: readonly Turn[]): readonly unknown[] {
   const parts = turns.flatMap(({ content }) => (typeof content === "string" ? [] : content));
   const inParts = parts.map(({ image, image_url: url }) => image ?? (url as { url?: unknown } | null)?.url ?? url);

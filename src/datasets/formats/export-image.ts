@@ -4,14 +4,14 @@ import type { ImageSource } from "../../types";
 
 export interface ImageFile {
   readonly bytes: Uint8Array;
-  /** Without a dot. */
+  /** The extension, without a dot. */
   readonly extension: string;
 }
 
 /**
- * An image as a file that every trainer reads alike: its own bytes, or a PNG of pixels in memory and of an image that
- * an orientation tag turns, which not every trainer heeds.
- * @throws DataError for what is no image
+ * Makes a file that every trainer reads alike: the image's own bytes, or a PNG of pixels in memory and of an image with
+ * an orientation tag, which some trainers ignore.
+ * @throws DataError for anything but an image
  */
 export async function imageFile(source: ImageSource, where: string): Promise<ImageFile> {
   try {

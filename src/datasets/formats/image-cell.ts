@@ -6,8 +6,8 @@ import type { ImageSource } from "../../types";
 import type { Folder } from "../reading/folder";
 
 /**
- * Reads what a cell or field says of its image: `{ bytes, path }`, bytes, text, or a list of one of these. Text is a
- * path in the folder or a data URL, or base64 where that is asked for.
+ * Makes a reader of cells and fields that hold an image: `{ bytes, path }`, bytes, text, or a list of one of these.
+ * @param text whether text that is not a data URL is a path in the folder, or base64
  */
 export function imageReader(folder: Folder, text: "path" | "base64" = "path") {
   const imageOf = async (cell: unknown, where: string): Promise<ImageSource> => {
@@ -46,5 +46,5 @@ function decoded(text: string, where: string): Uint8Array {
   return new Uint8Array(Buffer.from(base64, "base64"));
 }
 
-/** A copy, so that an image that is kept does not keep the page it was read from. */
+/** A copy, so that a kept image does not keep the whole page in memory. */
 const copied = (bytes: Uint8Array) => new Uint8Array(bytes);

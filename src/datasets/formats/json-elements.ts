@@ -7,17 +7,16 @@ import { longestLine, readText } from "./lines";
 /** An element of one of the arrays at the top of a JSON file. */
 export interface JsonElement {
   readonly key: string;
-  /** From 0. */
+  /** The position in the array, from 0. */
   readonly index: number;
   readonly value: unknown;
 }
 
 /**
- * The elements of the arrays that a JSON file has under `keys` at its top, one at a time, in the order of the file.
- * @param keys absent where the file is itself an array
- * @param without a field of the elements that is not wanted, for which `true` stands
- * @throws DataError for a file that is no JSON, with the place at which that shows, and for text in it above
- * `longestLine`
+ * Yields the elements of the top-level arrays `keys` of a JSON file, one at a time, in the order of the file.
+ * @param keys absent if the file is itself an array
+ * @param without a field of the elements to skip; its value becomes `true`
+ * @throws DataError for a file that is not JSON, with the place of the fault, and for a text in it above `longestLine`
  */
 export async function* readJsonElements(
   path: string,
@@ -27,10 +26,10 @@ export async function* readJsonElements(
   const { default: withParser } = await import("stream-json/utils/with-parser.js");
   const { default: Assembler } = await import("stream-json/assembler.js");
   const elements = elementsOf(keys, without, () => new Assembler(), path);
-  // A plain function of tokens will do; the type asks for one that wants to hear of the end as well.
+  // A plain function of tokens works; the type demands one that also handles the end.
   const stage = (() => elements) as unknown as Parameters<typeof withParser.asStream>[0];
   const parser = withParser.asStream(stage, { streamValues: false, streamStrings: true });
-  // Its errors reach whoever reads the parser.
+  // Errors of the parser reach its reader below.
   pipeline(Readable.from(readText(path, "JSON")), parser, () => {});
   try {
     yield* parser as AsyncIterable<JsonElement>;
@@ -42,7 +41,7 @@ export async function* readJsonElements(
   }
 }
 
-/** Reads a file again that the parser refused, to say where. */
+/** Reads a file again that the parser refused, to find the fault. */
 async function faultOf(path: string): Promise<string | undefined> {
   const scanner = jsonScanner();
   let isEmpty = true;
@@ -54,20 +53,20 @@ async function faultOf(path: string): Promise<string | undefined> {
   return isEmpty ? "found an empty file" : scanner.end();
 }
 
-/** Puts a value together from its tokens. */
+/** Builds a value from its tokens. */
 interface ValueAssembler {
   consume(token: Token): unknown;
   readonly current: unknown;
 }
 
-/** Gives the element that a token completes, if it does. */
+/** Makes a function of tokens that returns an element when a token completes one. */
 function elementsOf(
   asked: readonly string[] | undefined,
   without: string | undefined,
   assembler: () => ValueAssembler,
   path: string,
 ) {
-  // A file that is an array is read as if it were one under "".
+  // An array at the top is read as if it stood under the key "".
   let depth = asked ? 0 : 1;
   const keys = asked ?? [""];
   let key = "";

@@ -6,11 +6,11 @@ import { readLines, readText } from "./lines";
 
 export interface JsonRow {
   readonly value: unknown;
-  /** `file:line`, or the file and the row of an array, from 0. */
+  /** `file:line`, or the file and the row in its array, from 0. */
   readonly where: string;
 }
 
-/** The values of a file that has one a line, or is an array of them. @throws DataError for text that is no JSON */
+/** Yields the values of a file with one a line, or an array of them. @throws DataError for text that is not JSON */
 export async function* readJsonRows(path: string): AsyncGenerator<JsonRow> {
   if (!(await isArray(path))) return yield* readJsonLines(path);
   for await (const { index, value } of readJsonElements(path)) yield { value, where: `${path}: row ${index}` };
@@ -22,8 +22,8 @@ async function isArray(path: string): Promise<boolean> {
 }
 
 /**
- * The values of a file that has one a line; blank lines are skipped. @throws DataError for a line that is no JSON, and
- * for no line
+ * Yields the values of a file with one a line; blank lines are skipped. @throws DataError for a line that is not JSON,
+ * and for a file without lines
  */
 export async function* readJsonLines(path: string): AsyncGenerator<JsonRow> {
   let isFirst = true;
@@ -36,7 +36,7 @@ export async function* readJsonLines(path: string): AsyncGenerator<JsonRow> {
   if (isFirst) throw new DataError(`${path}: expected at least one line of JSON, found none`);
 }
 
-/** The first line shows whether a file is of another form altogether. */
+/** Checks the first line, which shows whether the file has another form. */
 function checkFirst(text: string, where: string): void {
   if (text.trimStart().startsWith("["))
     throw new DataError(

@@ -8,18 +8,18 @@ export interface Line {
   readonly where: string;
 }
 
-/** Bytes of a line or record; more is no row of a data set, and would be held in memory whole. */
+/** The most bytes of a line or record. A longer one is not a row of a data set, and would fill the memory. */
 export const longestLine = 16 * 2 ** 20;
 
 /**
- * The lines of a UTF-8 file, one at a time. A byte-order mark and carriage returns at line ends are taken off.
- * @throws DataError for a file that cannot be read, a line above `longestLine`, and bytes that are no UTF-8
+ * Yields the lines of a UTF-8 file, without a byte-order mark and without carriage returns at line ends.
+ * @throws DataError for a file that cannot be read, a line above `longestLine`, and bytes that are not UTF-8
  */
 export function readLines(path: string): AsyncGenerator<Line> {
   return splitLines(readChunks(path), path);
 }
 
-/** The bytes of a text file, 64 KiB at a time. */
+/** Yields the bytes of a text file, 64 KiB at a time. */
 async function* readChunks(path: string, expected = "text in UTF-8"): AsyncGenerator<Uint8Array> {
   const stream = createReadStream(path);
   let isFirst = true;
@@ -36,9 +36,9 @@ async function* readChunks(path: string, expected = "text in UTF-8"): AsyncGener
 }
 
 /**
- * The text of a UTF-8 file in pieces, without a byte-order mark.
- * @param expected what the file should be, for the message about one that is something else
- * @throws DataError for a file that cannot be read, one that is no text by its first bytes, and bytes that are no UTF-8
+ * Yields the text of a UTF-8 file in pieces, without a byte-order mark.
+ * @param expected the expected kind of file, for error messages
+ * @throws DataError for a file that cannot be read, whose first bytes are not text, or that is not UTF-8
  */
 export async function* readText(path: string, expected?: string): AsyncGenerator<string> {
   const decoder = new TextDecoder("utf-8", { fatal: true });
@@ -53,7 +53,7 @@ export async function* readText(path: string, expected?: string): AsyncGenerator
   yield decode();
 }
 
-/** As `readLines`, of bytes that come in pieces. */
+/** Like `readLines`, for bytes that come in pieces. */
 export async function* splitLines(chunks: AsyncIterable<Uint8Array>, path: string): AsyncGenerator<Line> {
   let number = 1;
   let pieces: Uint8Array[] = [];
@@ -97,10 +97,10 @@ function decode(bytes: Uint8Array, where: string): string {
 }
 
 /**
- * Refuses a file that begins as no text does.
- * @param head the first bytes, 512 or more where the file has them
- * @param expected what the file should be, for the message
- * @throws DataError naming what the file is instead, and what to do
+ * Refuses a file that does not begin like text.
+ * @param head the first 512 bytes or more, or the whole file
+ * @param expected the expected kind of file, for the message
+ * @throws DataError naming the actual kind of file, and what to do
  */
 export function checkTextFile(path: string, head: Uint8Array, expected: string): void {
   const kind = kindInsteadOfText(head);

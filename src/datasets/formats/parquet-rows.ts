@@ -1,7 +1,7 @@
 import { open } from "node:fs/promises";
 import type { SchemaElement } from "hyparquet";
 
-/** A column as Python's `datasets` describes it, and as Parquet does. */
+/** A column, described for Python's `datasets` and for Parquet. */
 interface Column {
   readonly feature: unknown;
   schema(name: string): SchemaElement[];
@@ -20,7 +20,7 @@ const number: Column = {
   schema: (name) => [{ name, type: "DOUBLE", repetition_type: "OPTIONAL" }],
 };
 
-/** A list of structs. A feature in brackets is one that every version of `datasets` reads. */
+/** A list of structs. Every version of `datasets` reads a feature in brackets. */
 const listOf = (fields: Readonly<Record<string, Column>>, feature?: unknown): Column => ({
   feature: [feature ?? Object.fromEntries(Object.entries(fields).map(([name, column]) => [name, column.feature]))],
   schema: (name) => [
@@ -41,15 +41,17 @@ const columns: Readonly<Record<string, Column>> = {
   reward: number,
 };
 
-/** Rows of a group, which are in memory together with their images. */
+/** Rows of a group, which is in memory with its images. */
 const rowGroupSize = 100;
 
-/** Writes rows of TRL's columns, with images embedded, as `datasets` writes them. */
+/** Writes rows with TRL's columns and embedded images, as `datasets` writes them. */
 export async function writeParquet(file: string, rows: AsyncIterable<object>): Promise<void> {
   const { fileWriter, parquetWriteRows } = await import("hyparquet-writer");
   const features = Object.fromEntries(Object.entries(columns).map(([name, { feature }]) => [name, feature]));
   await parquetWriteRows({
-    ...{ writer: fileWriter(file), rows, rowGroupSize },
+    writer: fileWriter(file),
+    rows,
+    rowGroupSize,
     columns: Object.keys(columns).map((name) => ({ name })),
     schema: [
       { name: "root", num_children: Object.keys(columns).length },

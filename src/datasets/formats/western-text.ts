@@ -1,13 +1,13 @@
 import { DataError } from "../../errors";
 
 /**
- * Decodes UTF-8, and Windows-1252 where bytes are not that.
+ * Decodes UTF-8, or else Windows-1252.
  *
- * Any bytes are some text in Windows-1252, so only those pass for it that Western text has: an accented letter, or two
- * small ones ("größer"), between ASCII characters, and typographic quotes, dashes and dots. Other scripts fill words
- * with such bytes, and would become other words.
+ * Any bytes decode as Windows-1252, so only bytes that Western text has are accepted: an accented letter, or two small
+ * ones ("größer"), between ASCII characters, and typographic quotes, dashes and dots. Other scripts fill words with
+ * such bytes, and would become other words.
  *
- * @throws DataError with the line of what is neither
+ * @throws DataError with the line of the first byte that is neither
  */
 export function decodeWestern(bytes: Uint8Array, path: string): string {
   try {
@@ -32,12 +32,12 @@ export function decodeWestern(bytes: Uint8Array, path: string): string {
 }
 
 /**
- * A byte that Windows-1252 has not; a large letter behind a small one, or a symbol inside a word ("ladyÕs" and "W¹ska"
- * are Mac and Polish text); or two bytes side by side that are neither both punctuation nor, alone, a letter and a
+ * Matches a byte that Windows-1252 lacks; a large letter behind a small one, or a symbol inside a word ("ladyÕs" and
+ * "W¹ska" are Mac and Polish text); or two adjacent bytes that are neither both punctuation nor, alone, a letter and a
  * closing quote or two small letters.
  */
 const notWestern =
   /[\x81\x8d\x8f\x90\x9d]|(?<=[a-z])[\x8a\x8c\x8e\x9f\xc0-\xd6\xd8-\xde]|(?<=[A-Za-z])[\x88\xa1-\xac\xae-\xb3\xb5\xb6\xb8-\xbf](?=[a-z])|(?![\x85\x91-\x97\xa0]{2}|(?<![\x80-\xff])(?:[\xc0-\xff][\x92\x94]|[\xdf-\xf6\xf8-\xff]{2})(?![\x80-\xff]))[\x80-\xff]{2}/;
 
-/** Windows-1252's characters at Latin-1's control characters; Node 20's own decoder takes one for the other. */
+/** Windows-1252's characters in place of Latin-1's control characters; Node 20's own decoder confuses the two. */
 const windows = "€\x81‚ƒ„…†‡ˆ‰Š‹Œ\x8dŽ\x8f\x90‘’“”•–—˜™š›œ\x9džŸ";

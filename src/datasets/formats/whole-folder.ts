@@ -4,10 +4,10 @@ import { ConfigError } from "../../errors";
 import { shown } from "../../options/display";
 
 /**
- * Makes a folder that is there whole or not at all, whenever the process dies: it is written beside its place, and then
- * moved there.
- * @param write puts the files, which it flushes, into the folder it is given
- * @throws ConfigError for a path at which there is something already; only an empty folder is replaced
+ * Makes a folder that appears complete or not at all, even if the process dies: it is written beside its place, and
+ * then renamed.
+ * @param write writes the files into the folder that it receives, and flushes them
+ * @throws ConfigError for a path that exists already; only an empty folder is replaced
  */
 export async function writeWholeFolder(dir: string, write: (folder: string) => Promise<void>): Promise<void> {
   const target = resolve(dir);
@@ -17,7 +17,7 @@ export async function writeWholeFolder(dir: string, write: (folder: string) => P
   await mkdir(dirname(target), { recursive: true });
   const around = await mkdtemp(`${target}.partial-`);
   try {
-    // Within it, because the outer one is for its maker's eyes alone.
+    // A folder inside it, because mkdtemp makes one that only its owner can read.
     const folder = join(around, basename(target));
     await mkdir(folder);
     await write(folder);
@@ -32,7 +32,7 @@ export async function writeWholeFolder(dir: string, write: (folder: string) => P
   }
 }
 
-/** Names through to the disk, where the system can: Windows opens no folder. */
+/** Flushes a folder's names to the disk, except on Windows, which cannot open a folder. */
 async function flushFolder(path: string): Promise<void> {
   const handle = await open(path).catch(() => undefined);
   await handle?.sync().finally(() => handle.close());

@@ -1,7 +1,7 @@
-/** Pictures whose headers are read at a time: of more, none is read sooner. */
+/** Images whose headers are read at a time. More do not speed it up. */
 export const readAhead = 8;
 
-/** Does work for each item, in the order of the items, up to `count` at a time ahead of whoever reads. */
+/** Does work for each item, in order, and runs up to `count` items ahead of the reader. */
 export async function* ahead<T, R>(
   items: Iterable<T>,
   count: number,
@@ -10,7 +10,7 @@ export async function* ahead<T, R>(
   const begun: Promise<R>[] = [];
   for (const item of items) {
     const result = work(item);
-    // A failure is the reader's when it comes to that item; until then, or if it never does, it is nobody's.
+    // The reader gets a failure when it reaches that item; until then, Node must not report it as unhandled.
     result.catch(() => {});
     begun.push(result);
     if (begun.length >= count) yield await begun.shift()!;

@@ -6,7 +6,7 @@ import type { Task } from "../../task";
 import type { LabelDistribution } from "../../types";
 import { jsonScanner } from "./json-fault";
 
-/** @throws DataError for text that is no JSON, with the line and column in it at which that shows */
+/** Parses JSON. @throws DataError for text that is not JSON, with the line and column of the fault */
 export function parseJson(text: string, where: string): unknown {
   try {
     return JSON.parse(text);
@@ -20,9 +20,9 @@ export function parseJson(text: string, where: string): unknown {
 /**
  * Checks a value against a schema.
  *
- * A message of the schema's own is to begin with "expected"; what was found is added to it.
+ * A custom message of the schema must begin with "expected"; the value that came is added to it.
  *
- * @throws DataError naming each field that is not as the schema has it, what was expected and what is there
+ * @throws DataError naming each field that does not fit, what was expected and what came
  */
 export function checked<T>(schema: z.ZodType<T>, value: unknown, where: string): T {
   const result = tryChecked(schema, value);
@@ -34,7 +34,7 @@ type Checked<T> =
   | { readonly value: T; readonly problem?: undefined }
   | { readonly value?: undefined; readonly problem: string };
 
-/** As `checked`, but gives the text of a problem. */
+/** Like `checked`, but returns the text of a problem. */
 export function tryChecked<T>(schema: z.ZodType<T>, value: unknown): Checked<T> {
   const result = schema.safeParse(value, { error: schemaWords });
   if (result.success) return { value: result.data };
@@ -55,24 +55,24 @@ const valueAt = (value: unknown, path: readonly PropertyKey[]): unknown =>
     value,
   );
 
-/** @throws DataError for an annotation that is not the task's */
+/** Checks an annotation by its task. @throws DataError for an annotation that does not fit */
 export function checkAnnotation<A>(task: Task<A>, annotation: A, where: string): void {
   try {
     task.validate(annotation, `${where}: the annotation`);
   } catch (cause) {
     if (cause instanceof DataError) throw cause;
-    // An annotation of another kind altogether, on which the task's own checks trip.
+    // The task's own checks can trip over an annotation of another type.
     throw new DataError(`${where}: expected an annotation of task ${task.name}, found ${shown(annotation)}`, { cause });
   }
 }
 
-/** How far a sum may be from 1: ratings rounded to two decimals. */
+/** The allowed distance of a sum from 1, for ratings rounded to two decimals. */
 const sumTolerance = 0.01 + 1e-9;
 
 /**
- * A distribution from the numbers of a row.
- * @param texts in the order of the labels
- * @throws DataError for what is no probability, and a sum that is not 1
+ * Reads a distribution from the numbers of a row.
+ * @param texts the numbers, in the order of the labels
+ * @throws DataError for a text that is not a probability, and a sum that is not 1
  */
 export function readDistribution(
   labels: readonly string[],
@@ -87,8 +87,8 @@ export function readDistribution(
 }
 
 /**
- * The share that each label has of the votes in a row; `undefined` where there are none.
- * @throws DataError for what is no count
+ * Reads each label's share of the votes in a row; `undefined` for a row without votes.
+ * @throws DataError for a text that is not a count
  */
 export function readVotes(
   labels: readonly string[],
@@ -113,6 +113,6 @@ function readNumbers(labels: readonly string[], texts: readonly string[], where:
 
 const total = (values: readonly number[]) => values.reduce((sum, value) => sum + value, 0);
 
-/** NaN for what is no decimal number, such as "", "0x1" and "0,5". */
+/** Reads a decimal number; NaN for other text, such as "", "0x1" and "0,5". */
 export const readDecimal = (text: string): number =>
   /^[+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?$/i.test(text) ? Number(text) : Number.NaN;

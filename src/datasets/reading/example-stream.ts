@@ -8,7 +8,7 @@ export interface Located<A> {
   readonly where: string;
 }
 
-/** A stream of what `read` reads, from the start each time somebody iterates; awaiting it reads once. */
+/** Makes a stream of the examples that `read` yields. Each iteration reads from the start; awaiting it reads once. */
 export function exampleStream<A>(read: () => AsyncIterable<Located<A>>): ExampleStream<A> {
   let all: Promise<Dataset<A>> | undefined;
   return {
@@ -23,7 +23,7 @@ export function exampleStream<A>(read: () => AsyncIterable<Located<A>>): Example
   };
 }
 
-/** For who does not say what to do with omissions: nothing is left out unnoticed. */
+/** The default `onOmission`: throws, so that nothing is left out unnoticed. */
 export function refuseOmission({ where, reason }: Omission): void {
   throw new DataError(`${where}: ${reason}; pass onOmission to leave it out`);
 }

@@ -3,18 +3,18 @@ import { basename, dirname, join, posix, relative, resolve, win32 } from "node:p
 import { DataError } from "../../errors";
 import { searchNearby } from "./nearby";
 
-/** The one folder in which a data set's pictures may lie. Nothing outside it is looked at. */
+/** The only folder in which a data set's images may lie. Nothing outside it is read. */
 export interface Folder {
   readonly path: string;
   /**
-   * The picture that a file of the data set names; a `\\` that Windows wrote is read as `/` where no file has one in
+   * Finds the image that a file of the data set names. A `\\` that Windows wrote counts as `/`, unless a file has it in
    * its name.
-   * @throws DataError for a name that leads out of the folder, by itself or by a link, and for one that is no file
+   * @throws DataError for a name that leads out of the folder, by itself or by a link, and for a missing file
    */
   image(name: string, where: string): Promise<string>;
-  /** As `image`, but `undefined` for what is not there. */
+  /** Like `image`, but returns `undefined` for a missing file. */
   find(name: string, where: string): Promise<string | undefined>;
-  /** The end of a message about a picture that is not there: which file is that may be meant. */
+  /** The end of a message about a missing image: the file that may be meant. */
   hint(name: string): Promise<string>;
 }
 
@@ -22,7 +22,7 @@ export function openFolder(path: string): Folder {
   const root = resolve(path);
   let realRoot: Promise<string> | undefined;
   let known = { folder: "", real: "" };
-  // Of a million pictures most lie in the folder of the one before.
+  // Most images lie in the same folder as the one before.
   const realPath = async (file: string) => {
     const folder = dirname(file);
     if (known.folder !== folder) known = { folder, real: await realpath(folder) };
@@ -49,7 +49,7 @@ export function openFolder(path: string): Folder {
     if (near !== undefined && near.normalize() === name.normalize())
       return `; its name is there in another Unicode form: write it in ${near === near.normalize() ? "NFC" : "NFD"}`;
     if (near !== undefined) return `; ${near} is there: write ${JSON.stringify(near)}`;
-    return (await stat(root).catch(() => undefined))?.isDirectory() ? "" : `; ${root} is no folder that is there`;
+    return (await stat(root).catch(() => undefined))?.isDirectory() ? "" : `; ${root} is not a folder that exists`;
   };
   return {
     path: root,
@@ -66,13 +66,13 @@ export function openFolder(path: string): Folder {
   };
 }
 
-/** Where a data set's authors publish it. */
+/** The place where a data set's authors publish it. */
 export interface Source {
   readonly name: string;
   readonly url: string;
 }
 
-/** @throws DataError with which of the files are not in the folder, and where they are published */
+/** Checks that files exist. @throws DataError naming the missing ones, and where they are published */
 export async function requireFiles(folder: string, names: readonly string[], source: Source): Promise<void> {
   const missing: string[] = [];
   for (const name of names) if (!(await isFile(resolve(folder, name)))) missing.push(name);
@@ -81,8 +81,8 @@ export async function requireFiles(folder: string, names: readonly string[], sou
 }
 
 /**
- * @returns where the pictures are, in their order
- * @throws DataError with how many of the pictures are not in the folder, which, and where they are published
+ * Finds images, and returns their paths in order.
+ * @throws DataError with the number and names of the missing images, and where they are published
  */
 export async function requireImages(
   folder: Folder,
@@ -102,7 +102,7 @@ export async function requireImages(
   );
 }
 
-/** For the end of a message. */
+/** The end of a message about missing files. */
 export function published({ name, url }: Source): string {
   return `${name} is published at ${url}`;
 }

@@ -1,4 +1,4 @@
-/** Numbers for the ids of a file, which may be whole numbers or texts: 7 and "7" are one id. */
+/** Maps the ids of a file, whole numbers or texts, to numbers: 7 and "7" are one id. */
 export interface Ids {
   numberOf(id: number | string): number;
   textOf(number: number): string;
@@ -13,7 +13,7 @@ export function numberIds(): Ids {
       if (/^-?(?:0|[1-9]\d{0,14})$/.test(id)) return Number(id);
       const known = numbers.get(id);
       if (known !== undefined) return known;
-      // No whole number, so that it is nobody else's.
+      // A fraction, so that it cannot equal an id that is a number.
       const number = texts.length + 0.5;
       numbers.set(id, number);
       texts.push(id);

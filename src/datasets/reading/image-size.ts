@@ -1,17 +1,17 @@
 import { readImageHeader } from "../../files/image";
 import type { ImageSize } from "./pixel-box";
 
-/** An image's size as it is shown, turned upright by its EXIF orientation, and as it is stored. */
+/** An image's size as displayed, upright by its EXIF orientation, and as stored. */
 export interface ShownSize extends ImageSize {
   readonly stored: ImageSize;
-  /** 1 to 8; 1 where the file has none. */
+  /** The EXIF orientation, 1 to 8; 1 if the file has none. */
   readonly orientation: number;
 }
 
 /**
  * Reads an image's size from its header alone.
  * @param image a path, or the bytes of an encoded file
- * @throws DataError for what is no image, naming what it is instead
+ * @throws DataError for anything but an image, naming what it is instead
  */
 export async function shownSize(image: string | Uint8Array): Promise<ShownSize> {
   const { autoOrient, width, height, orientation = 1 } = (await readImageHeader(image)).metadata;
@@ -19,14 +19,14 @@ export async function shownSize(image: string | Uint8Array): Promise<ShownSize> 
 }
 
 /**
- * Compares the size that an annotation says its image has with the size of the picture: the sizes must be equal, or
- * scales of one another.
+ * Compares the image size in an annotation with the image's own: the sizes must be equal, or scales of one another.
  *
- * A reader whose rows have `width` and `height` beside boxes or polygons calls this for each picture.
+ * A reader whose rows have `width` and `height` beside boxes or polygons calls this for each image.
  *
- * @returns `expected X, got Y; do Z`; `undefined` where the sizes agree
+ * @returns `expected X, got Y; do Z`; `undefined` if the sizes agree
  * @example
- * sizeProblem({ width: 64, height: 48 }, await shownSize("turned.jpg")) // "expected the size of the image as it is shown, 48×64 …"
+ * sizeProblem({ width: 64, height: 48 }, await shownSize("turned.jpg"));
+ * // "expected the size of the image as it is shown, 48×64 pixels, …"
  */
 export function sizeProblem(said: ImageSize, shown: ShownSize): string | undefined {
   const { stored, orientation } = shown;
@@ -43,10 +43,10 @@ export function sizeProblem(said: ImageSize, shown: ShownSize): string | undefin
 
 const sizeText = ({ width, height }: ImageSize) => `${width}×${height}`;
 
-/** How far two shapes are apart, as a factor on a logarithmic scale. */
+/** The distance of two aspect ratios: |log| of their quotient. */
 const shapeError = (a: ImageSize, b: ImageSize) => Math.abs(Math.log((a.width * b.height) / (a.height * b.width)));
 
-/** Whether one size is the other, scaled by one factor, with each side rounded up or down to a whole pixel. */
+/** Whether one size is the other, scaled by a factor, with sides rounded up or down to whole pixels. */
 const areScales = (a: ImageSize, b: ImageSize) => isScaleOf(a, b) || isScaleOf(b, a);
 
 function isScaleOf(original: ImageSize, scaled: ImageSize): boolean {

@@ -2,9 +2,8 @@ import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 
 /**
- * Looks for the file that a name may have meant, below a folder and nowhere else: with `/` for `\`, `%20` read as a
- * space, in another case or Unicode form, without its first folders, in one of the folders below, or with another
- * extension.
+ * Makes a search for the file that a name may mean, inside one folder only: with `/` for `\`, `%20` read as a space, in
+ * another case or Unicode form, without its first folders, in one of the subfolders, or with another extension.
  *
  * Links are not followed. Each folder is listed once, however many names are looked for.
  */
@@ -15,7 +14,7 @@ export function searchNearby(root: string): (name: string) => Promise<string | u
     listings.set(folder, known);
     return known;
   };
-  /** The path of a file by the parts of its name, however they are written. */
+  /** Finds a file by the parts of its name, in any spelling. */
   const walk = async (folder: string, parts: readonly string[], keyOf: KeyOf): Promise<string | undefined> => {
     const [part, ...rest] = parts as [string, ...string[]];
     const { files, folders } = await list(folder);
@@ -42,10 +41,10 @@ export function searchNearby(root: string): (name: string) => Promise<string | u
   };
   return async (name) => {
     const spelt = [name, decoded(name)];
-    // Servers' addresses: "a.jpg?size=2", and Label Studio's "?d=a.jpg".
+    // Servers' addresses look like "a.jpg?size=2", and Label Studio's like "?d=a.jpg".
     for (const text of new Set([...spelt, ...spelt.map((each) => each.replace(/^[^?]*\?d=|[?#].*$/s, ""))])) {
       const parts = text.split(/[\\/]/).filter((part) => part !== "" && part !== ".");
-      // After the last "..", which no name of a file in here has.
+      // The parts after the last "..", since no file in the folder has one in its name.
       const found = parts.length > 0 ? await searchParts(parts.slice(parts.lastIndexOf("..") + 1)) : undefined;
       if (found !== undefined) return found;
     }
@@ -53,7 +52,7 @@ export function searchNearby(root: string): (name: string) => Promise<string | u
   };
 }
 
-/** Folders that are looked into for a name without its own. */
+/** The most subfolders that are searched for a name without a folder. */
 const mostFolders = 100;
 
 type KeyOf = "name" | "stem";
@@ -67,7 +66,7 @@ interface Listing {
 /** Extensions of the files that sharp reads. */
 export const pictureExtension = /\.(?:jpe?g|jfif|png|webp|gif|tiff?|avif)$/i;
 
-/** A form that names of the same meaning share. */
+/** The form that all spellings of a name share. */
 const keys: Readonly<Record<KeyOf, (name: string) => string>> = {
   name: (name) => decoded(name.trim()).normalize("NFC").toLowerCase(),
   stem: (name) => keys.name(name).replace(pictureExtension, ""),

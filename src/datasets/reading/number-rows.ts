@@ -1,4 +1,4 @@
-/** Rows of as many numbers each, eight bytes a number. */
+/** Rows of equally many numbers, eight bytes a number. */
 export interface NumberRows {
   readonly length: number;
   push(row: readonly number[]): void;
@@ -8,7 +8,7 @@ export interface NumberRows {
 
 const rowsPerPiece = 2 ** 14;
 
-/** Grown piece by piece: an array that doubles would hold its numbers twice, and then as much again unused. */
+/** Makes rows that grow piece by piece: an array that doubles would copy its numbers, and leave half of it unused. */
 export function numberRows(columns: number): NumberRows {
   const pieces: Float64Array[] = [];
   let length = 0;

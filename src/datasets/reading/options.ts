@@ -3,16 +3,16 @@ import { boxSpace } from "../../similarity/boxes";
 
 const path = text();
 
-/** @throws ConfigError for a path that is not text */
+/** Checks a path. @throws ConfigError for a path that is not text */
 export const checkPath = (where: string, name: string, value: string): void =>
   void readArgument(where, name, value, path);
 
-/** The task that decides what an annotation is. */
+/** The schema of the task that decides what an annotation is. */
 export const taskOption = () => having("a task, such as detection(), which decides what an annotation is", "validate");
 
-/** The space of a data set's boxes. */
+/** The schema of the space of a data set's boxes. */
 export const spaceOption = () => boxSpace().default("thousand").describe("The space of the boxes");
 
-/** The listener to omissions. */
+/** The schema of the listener to omissions. */
 export const omissionOption = () =>
-  callback().optional().describe("Told of what is no example; without it, that is an error");
+  callback().optional().describe("Receives rows and files that are not an example; without it, those are errors");

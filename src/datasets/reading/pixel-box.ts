@@ -21,7 +21,7 @@ export function cutToImage(sides: Sides, image: ImageSize): Sides | undefined {
   return right > left && bottom > top ? { left, top, right, bottom } : undefined;
 }
 
-/** What of a box lies in the image, in the space that is asked for; `undefined` where that has no area. */
+/** The part of a box in the image, in the wanted space; `undefined` if it has no area. */
 export function boxInImage(sides: Sides, image: ImageSize, space: BoxSpace): Box | undefined {
   const inside = cutToImage(sides, image);
   if (!inside) return undefined;
@@ -32,7 +32,7 @@ export function boxInImage(sides: Sides, image: ImageSize, space: BoxSpace): Box
 /**
  * Whether boxes look like fractions of the image where pixels are expected: all lie in the first pixel of an image that
  * has more.
- * @param image absent where the size is not known, which is then taken for more than a pixel
+ * @param image the size; if it is not known, it counts as more than a pixel
  */
 export function lookLikeFractions(boxes: readonly Sides[], image?: ImageSize): boolean {
   const isOnePixel = image !== undefined && image.width <= 1 && image.height <= 1;
@@ -40,6 +40,6 @@ export function lookLikeFractions(boxes: readonly Sides[], image?: ImageSize): b
   return !isOnePixel && solid.length > 0 && solid.every(isInFirstPixel);
 }
 
-/** Whether a box lies within 0 … 1, which fractions do; the sum of two may be over 1 by rounding. */
+/** Whether a box lies within 0 … 1, as fractions do; a sum of two may exceed 1 by rounding. */
 export const isInFirstPixel = ({ left, top, right, bottom }: Sides) =>
   left >= 0 && top >= 0 && right <= 1.001 && bottom <= 1.001;

@@ -1,22 +1,21 @@
 import type { Omission } from "../../dataset";
 import { DataError } from "../../errors";
 
-/** The faults of a file, gathered so that one message can tell all of them. */
+/** The problems of a file, gathered so that one message can list all of them. */
 export interface Problems {
   readonly count: number;
   /**
+   * Adds a problem. Problems with the same advice that begin alike are one kind, whose first few are quoted.
    * @param where the file, and the place in it
    * @param text `expected X, got Y`
-   * @param advice what to do; problems of the same advice that begin alike are one kind, of which the first few are
-   * quoted
    */
   add(where: string, text: string, advice?: string): void;
   /**
-   * An omission that nobody asked to be told of.
-   * @param instead what else could be done
+   * Adds an omission without a listener as a problem.
+   * @param instead an alternative to `onOmission`
    */
   omit(omission: Omission, instead?: string): void;
-  /** @throws DataError with the first of each kind, and how many there are */
+  /** Throws if there are problems. @throws DataError with the first of each kind, and the number of problems */
   throwAny(): void;
 }
 

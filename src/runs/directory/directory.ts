@@ -96,7 +96,7 @@ export async function openRunDirectory(
     return { isFine: false, ...(weights !== undefined && { advice: anew(weights) }) };
   });
   try {
-    return await openClaimed(path, { keep, lock, length });
+    return await openClaimed({ path, keep, lock, length });
   } catch (error) {
     await lock.release();
     throw error;
@@ -113,44 +113,32 @@ export interface RunDirectoryOptions {
 const anew = (weights: string) =>
   `. Only the steps of a stage that is not over may be raised, and its learning rates so far must stay; to train on in another way, start a new runDir with a trainer that has loaded weights: trainer.load(${JSON.stringify(weights)})`;
 
-async function openClaimed(
-  path: string,
-  { keep, lock, length }: { readonly keep: number; readonly lock: RunLock; readonly length: RunLength | undefined },
-): Promise<RunDirectory> {
-  const checkpoints = checkpointFolder(path);
-  let newest: number | undefined;
-  const intact = () =>
-    newest === undefined ? "no checkpoint was there yet" : `the checkpoint of step ${newest} is intact`;
-  const write = (name: string, put: (target: string) => Promise<void>) => {
-    const target = join(path, name);
-    return writing(target, intact, async () => {
-      await lock.check();
-      await put(target);
-    });
-  };
-  const { state: last, problems } = await writing(checkpoints, intact, () => lastGoodCheckpoint(path));
-  const damaged = problems.map((problem) => `a newer checkpoint is left aside, because ${problem}`);
-  const bytes = last?.bytes ?? { rollouts: 0, metrics: 0 };
-  let { policy, best } = last ?? ({} as Partial<CheckpointState>);
-  newest = last?.step;
-  const orphans = await rowsWithoutCheckpoint(path, length, newest);
-  if (orphans !== undefined && newest === undefined)
-    throw new CheckpointError(`${path}: ${orphans}. Put checkpoints/ back, or start again in another runDir`);
-  if (orphans !== undefined) damaged.push(`${orphans}: what came after step ${newest} is cut off and done again`);
-  await write("checkpoints", (target) => mkdir(target, { recursive: true }).then(() => {}));
-  for (const file of rowFiles) await write(`${file}.jsonl`, (target) => cutOff(target, bytes[file]));
-  const metrics = await readMetrics(join(path, "metrics.jsonl"));
-  await write("timings.jsonl", (target) => keepLines(target, metrics.length));
-  await flushFolder(path);
-  const stops = await stopsIn(path);
-  const prune = () => writing(checkpoints, intact, () => pruneCheckpoints(path, keep, { best: best?.step, stops }));
-  await prune();
+/** A directory that this process has locked, and the state of the run in it. */
+interface Claimed {
+  readonly path: string;
+  readonly keep: number;
+  readonly lock: RunLock;
+  /** The step of the newest checkpoint. */
+  newest: number | undefined;
+  policy: CheckpointState["policy"] | undefined;
+  best: CheckpointState["best"] | undefined;
+  /** The lengths of the row files. */
+  readonly bytes: CheckpointState["bytes"];
+  /** Steps of the checkpoints that were written because the run had to stop. */
+  readonly stops: Set<number>;
+}
 
+type Claim = Pick<Claimed, "path" | "keep" | "lock"> & { readonly length: RunLength | undefined };
+
+async function openClaimed(claim: Claim): Promise<RunDirectory> {
+  const { run, resumed, metrics } = await recover(claim);
+  const { path, bytes } = run;
+  const write = (name: string, put: (target: string) => Promise<void>) => writeFileOf(run, name, put);
   return {
-    resumed: last && { step: last.step, state: last.pipeline, damaged },
+    resumed,
     metrics,
-    policy: () => (policy === undefined ? undefined : checkpointPath(path, policy)),
-    best: () => best && { ...best, path: checkpointPath(path, best.step) },
+    policy: () => (run.policy === undefined ? undefined : checkpointPath(path, run.policy)),
+    best: () => run.best && { ...run.best, path: checkpointPath(path, run.best.step) },
 
     async append(file, rows) {
       const text = jsonl(rows);
@@ -165,29 +153,91 @@ async function openClaimed(
     },
 
     writeCots: (rows) => write("cots.jsonl", (target) => writeAtomically(target, jsonl(rows))),
-
-    async checkpoint(step, pipeline, { trainer, reward, isStop = false } = {}) {
-      const target = checkpointPath(path, step);
-      const isBest = reward !== undefined && !(best && best.reward >= reward);
-      const state = {
-        step,
-        ...optional("policy", trainer ? step : policy),
-        ...optional("best", isBest ? { step, reward } : best),
-        ...(isStop && { isStop }),
-        bytes,
-        pipeline,
-      };
-      const save = trainer && ((folder: string) => trainer.save(folder));
-      await writing(target, intact, () => writeCheckpoint(path, state, save, lock.check));
-      ({ step: newest, policy, best } = state);
-      if (isStop) stops.add(step);
-      else stops.delete(step);
-      await prune();
-      return target;
-    },
-
-    close: lock.release,
+    checkpoint: (step, pipeline, options) => saveCheckpoint(run, step, pipeline, options),
+    close: claim.lock.release,
   };
+}
+
+/** Brings the files of a directory back to its newest checkpoint. */
+async function recover({ path, keep, lock, length }: Claim) {
+  const { state: last, problems } = await writing(
+    checkpointFolder(path),
+    () => intact(undefined),
+    () => lastGoodCheckpoint(path),
+  );
+  const damaged = problems.map((problem) => `a newer checkpoint is left aside, because ${problem}`);
+  const run: Claimed = {
+    path,
+    keep,
+    lock,
+    newest: last?.step,
+    policy: last?.policy,
+    best: last?.best,
+    bytes: last?.bytes ?? { rollouts: 0, metrics: 0 },
+    stops: await stopsIn(path),
+  };
+  const orphans = await rowsWithoutCheckpoint(path, length, run.newest);
+  if (orphans !== undefined && run.newest === undefined)
+    throw new CheckpointError(`${path}: ${orphans}. Put checkpoints/ back, or start again in another runDir`);
+  if (orphans !== undefined) damaged.push(`${orphans}: what came after step ${run.newest} is cut off and done again`);
+  await writeFileOf(run, "checkpoints", (target) => mkdir(target, { recursive: true }).then(() => {}));
+  for (const file of rowFiles) await writeFileOf(run, `${file}.jsonl`, (target) => cutOff(target, run.bytes[file]));
+  const metrics = await readMetrics(join(path, "metrics.jsonl"));
+  await writeFileOf(run, "timings.jsonl", (target) => keepLines(target, metrics.length));
+  await flushFolder(path);
+  await prune(run);
+  return { run, resumed: last && { step: last.step, state: last.pipeline, damaged }, metrics };
+}
+
+const intact = (newest: number | undefined) =>
+  newest === undefined ? "no checkpoint was there yet" : `the checkpoint of step ${newest} is intact`;
+
+/** Writes a file of the directory, if the directory still belongs to this process. */
+function writeFileOf(run: Claimed, name: string, put: (target: string) => Promise<void>): Promise<void> {
+  const target = join(run.path, name);
+  return writing(
+    target,
+    () => intact(run.newest),
+    async () => {
+      await run.lock.check();
+      await put(target);
+    },
+  );
+}
+
+async function saveCheckpoint(
+  run: Claimed,
+  step: number,
+  pipeline: unknown,
+  { trainer, reward, isStop = false }: CheckpointOptions = {},
+): Promise<string> {
+  const { path, best, bytes, lock, stops } = run;
+  const target = checkpointPath(path, step);
+  const isBest = reward !== undefined && !(best && best.reward >= reward);
+  const state: CheckpointState = {
+    step,
+    ...optional("policy", trainer ? step : run.policy),
+    ...optional("best", isBest ? { step, reward } : best),
+    ...(isStop && { isStop }),
+    bytes,
+    pipeline,
+  };
+  const save = trainer && ((folder: string) => trainer.save(folder));
+  await writing(
+    target,
+    () => intact(run.newest),
+    () => writeCheckpoint(path, state, save, lock.check),
+  );
+  [run.newest, run.policy, run.best] = [step, state.policy, state.best];
+  if (isStop) stops.add(step);
+  else stops.delete(step);
+  await prune(run);
+  return target;
+}
+
+function prune({ path, keep, newest, best, stops }: Claimed): Promise<void> {
+  const work = () => pruneCheckpoints(path, keep, { best: best?.step, stops });
+  return writing(checkpointFolder(path), () => intact(newest), work);
 }
 
 /**

@@ -53,7 +53,7 @@ describe("a scanner for faults in JSON", () => {
     ['{"a" 1}', "got 1 where a colon belongs, at line 1, column 6 (a)"],
     ["[1 2]", "got 2 where a comma or the end belongs, at line 1, column 4 (0)"],
     ["{} {}", "got { where the end belongs, at line 1, column 4"],
-    ['["C:\\data"]', 'got \\d, which is no escape of JSON, at line 1, column 6 (0); write "\\\\" for a backslash'],
+    ['["C:\\data"]', 'got \\d, which is not an escape of JSON, at line 1, column 6 (0); write "\\\\" for a backslash'],
     ['["a\tb"]', 'got "\\t" inside a text, at line 1, column 4 (0); write it as an escape'],
     ["", "got text that ends early, at line 1, column 1; copy or write it again, whole"],
   ])("says what and where: %s", (text, message) => expect(faultOf(text)).toBe(message));
