@@ -7,9 +7,9 @@ import { grpoLossSpec } from "../grpo/loss/loss-options";
 import type { GrpoSettings } from "../grpo/presets";
 import type { Sampled, SampledSegment } from "../rollouts";
 import { backpropagate, scoreEach, type TemperedSegment } from "../runs/backpropagate";
+import { samplerGap } from "../runs/sampler-gap";
 import { update } from "../runs/updates";
 import type { Trainer } from "../trainer";
-import { samplerGap } from "./sampler-gap";
 
 export interface GrpoStepOptions {
   readonly rolloutsPerGroup: number;

@@ -8,6 +8,7 @@ import { createRunFailures, type FailedExample } from "../runs/examples/failures
 import { promptsFingerprint } from "../runs/examples/fingerprints";
 import { describeLearningRate } from "../runs/learning-rate";
 import { createRun, type Run } from "../runs/run";
+import { withSamplerCorrection } from "../runs/sampler-gap";
 import type { Stage } from "../runs/stages";
 import type { Trainer } from "../trainer";
 import { createCotState, type RiseCotRow, rememberFailures, rowOf } from "./best-cots";
@@ -28,7 +29,6 @@ import {
   rolloutsPerGroup,
 } from "./rise-cot-options";
 import { rolloutStage, type StageRehearsal } from "./rollout-stage";
-import { withSamplerCorrection } from "./sampler-gap";
 
 export type { RiseCotRow } from "./best-cots";
 export type { RiseCotOptions } from "./rise-cot-options";

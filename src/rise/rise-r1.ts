@@ -8,6 +8,7 @@ import { createRunFailures, type OnSampled } from "../runs/examples/failures";
 import { fingerprint, promptsFingerprint } from "../runs/examples/fingerprints";
 import { describeLearningRate, type LearningRate } from "../runs/learning-rate";
 import { createRun, type Run } from "../runs/run";
+import { withSamplerCorrection } from "../runs/sampler-gap";
 import type { Stage } from "../runs/stages";
 import type { Trainer } from "../trainer";
 import type { Example } from "../types";
@@ -23,7 +24,6 @@ import {
 } from "./rise-r1-options";
 import { createTokenState, rolloutStage, type TokenCount } from "./rollout-stage";
 import { sampleAnswers } from "./sample";
-import { withSamplerCorrection } from "./sampler-gap";
 import { imitation } from "./sft-step";
 
 export type { RftOptions, RiseR1Options, SftOptions } from "./rise-r1-options";

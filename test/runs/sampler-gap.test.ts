@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest";
 import type { SamplerCorrection } from "../../src/grpo/loss/corrections";
 import { grpoLoss } from "../../src/grpo/loss/loss";
 import { grpoPresets } from "../../src/grpo/presets";
-import { samplerGap, withSamplerCorrection } from "../../src/rise/sampler-gap";
+import { samplerGap, withSamplerCorrection } from "../../src/runs/sampler-gap";
 import { largestError } from "../models/reference";
 
 // Recorded by test/reference/grpo/sampler.py in float64; the file names the versions of TRL and torch.
