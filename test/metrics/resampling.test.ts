@@ -96,7 +96,7 @@ describe("exchangePValue", () => {
     expect(signFlip(differences, { seed: 1 })).not.toBe(signFlip(differences));
   });
 
-  it("is below 0.05 in one of twenty comparisons of what does not differ", () => {
+  it("is below 0.05 in one of twenty comparisons of equal systems", () => {
     const found = Array.from({ length: 400 }, (_, n) => signFlip(normals(20, "null", n), { resamples: 200, seed: n }));
     const share = found.filter((p) => p <= 0.05).length / found.length;
     expect(share).toBeGreaterThan(0.02);

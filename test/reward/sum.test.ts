@@ -44,7 +44,7 @@ describe("a sum of rewards", () => {
     expect((await reward(task, { truth: parts.truth, text })).reward.reward).toBe(1.5);
   });
 
-  it("refuses a reward that is no number, with its name, and weights and names that cannot be", async () => {
+  it("refuses a reward that is not a number, by name, and impossible weights and names", async () => {
     const broken = sumRewards(paperReward<LabelDistribution>, { broken: { reward: () => Number.NaN } });
     await expect(broken(task, parts)).rejects.toThrow(TrainingError);
     await expect(broken(task, parts)).rejects.toThrow('reward "broken": expected a finite number');

@@ -145,7 +145,7 @@ describe("detectionSimilarity", () => {
     expect(detectionSimilarity([a, b], [a, b, far], { denominator: "max" })).toBeCloseTo(2 / 3, 12);
   });
 
-  it("refuses a denominator that there is not", () => {
+  it("refuses an unknown denominator", () => {
     expect(() => detectionSimilarity([a], [a], { denominator: "iou" as "max" })).toThrow(
       new ConfigError('detectionSimilarity: expected denominator to be one of truth, predicted, max, got "iou"'),
     );
@@ -204,7 +204,7 @@ describe("convertBox", () => {
     expect(() => convertBox(box(0, 0, 1, 1), "pixel", { width: 0, height: 480 })).toThrow(/0×480/);
   });
 
-  it("refuses a space that there is not, of either side", () => {
+  it("refuses an unknown space on either side", () => {
     const pixels = "pixels" as "pixel";
     const message = /space.* to be one of unit, thousand, pixel, got "pixels"/;
     expect(() => convertBox(box(0, 0, 1, 1), pixels, size)).toThrow(ConfigError);

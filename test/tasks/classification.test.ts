@@ -107,7 +107,7 @@ describe("classification", () => {
     expect(() => classification({ labels: ["cafe\u0301", "caf\u00e9"] })).toThrow(ConfigError);
   });
 
-  it("says of an annotation of another kind what it is", () => {
+  it("names what came when an annotation has another kind", () => {
     for (const [other, shown] of [
       ["joy", '"joy"'],
       [null, "null"],
@@ -118,7 +118,7 @@ describe("classification", () => {
       );
   });
 
-  it("refuses labels that are no list, and a way of reading that there is not", () => {
+  it("refuses labels that are not a list, and an unknown way of reading", () => {
     expect(() => classification({ labels: "joy, anger" as never })).toThrow(
       /a list of at least two labels, got "joy, anger"/,
     );
@@ -160,7 +160,7 @@ describe("classification", () => {
     expect(promptText(about.answerPrompt({ ...example, subject: "this dog" }))).toContain("What is this dog?");
   });
 
-  it("refuses a similarity that is no function", () => {
+  it("refuses a similarity that is not a function", () => {
     expect(() => classification({ labels: ["a", "b"], similarity: "kl" as never })).toThrow(
       new ConfigError('classification: expected similarity to be a function of truth and prediction, got "kl"'),
     );

@@ -87,7 +87,7 @@ describe("detection", () => {
     expect(validate).toThrow(/box 1 of row 7/);
   });
 
-  it("says of an annotation of another kind what it is", () => {
+  it("names what came when an annotation has another kind", () => {
     const validate = (annotation: unknown) => () => detection().validate(annotation as Box[], "row 7");
     expect(validate({ x: 1 })).toThrow(new DataError('row 7 must be a list of boxes, but found {"x":1}'));
     expect(validate([[1, 2, 3, 4]])).toThrow(
@@ -96,7 +96,7 @@ describe("detection", () => {
     expect(validate([null])).toThrow(/but found null/);
   });
 
-  it("refuses a space, a denominator or a way of reading that there is not", () => {
+  it("refuses an unknown space, denominator or way of reading", () => {
     expect(() => detection({ space: "pixels" as "pixel" })).toThrow(
       new ConfigError('detection: expected space to be one of unit, thousand, pixel, got "pixels"'),
     );

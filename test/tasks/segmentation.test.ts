@@ -136,7 +136,7 @@ describe("segmentation", () => {
     expect(() => segmentation({ space: "pixel" }).validate([far], "row 7")).toThrow("a corner at [20000000, 0]");
   });
 
-  it("says of an annotation of another kind what it is, and refuses a space that there is not", () => {
+  it("names what came when an annotation has another kind, and refuses an unknown space", () => {
     expect(() => segmentation().validate("leaf" as never, "row 7")).toThrow(
       new DataError('row 7 must be a list of outlines, but found "leaf"'),
     );

@@ -103,7 +103,7 @@ describe("groups", () => {
       );
     }
   });
-  it("of which nothing was scored get 0", () => {
+  it("get 0 when none of their completions was scored", () => {
     const { advantages } = grpoAdvantages([null, 1, null, 3], { groups: [0, 1, 0, 1], scale: "none" });
     expect([...advantages]).toEqual([0, -1, 0, 1]);
   });
@@ -177,7 +177,7 @@ describe("a bad call says what was expected", () => {
   it("rows of different length", () =>
     expect(() => grpoAdvantages([[0, 1], [1]])).toThrow(/expected 2 rewards.*completion 1/));
   it("a weight too many", () => expect(() => grpoAdvantages([[0], [1]], { weights: [1, 1] })).toThrow(ShapeError));
-  it("a weight that is no number", () =>
+  it("a weight that is not a number", () =>
     expect(() => grpoAdvantages([[0], [1]], { weights: [Number.NaN] })).toThrow(ConfigError));
   it("GDPO with a scale it does not have", () =>
     expect(() => grpoAdvantages([0, 1], { aggregation: "normalize_then_sum", scale: "none" })).toThrow(ConfigError));
@@ -187,7 +187,7 @@ describe("a bad call says what was expected", () => {
     expect(() => grpoAdvantages([0, 1], { groups: [0, 0], groupSize: 2 })).toThrow(/groupSize or groups, got both/));
   it("a baseline for other completions", () =>
     expect(() => grpoAdvantages([0, 1], { baseline: [1] })).toThrow(ShapeError));
-  it("a baseline that is no number", () =>
+  it("a baseline that is not a number", () =>
     expect(() => grpoAdvantages([0, 1], { baseline: [1, Number.NaN] })).toThrow(/finite baseline.*completion 1/));
   it("a scale nobody knows", () =>
     expect(() => grpoAdvantages([0, 1], { scale: "groups" as "group" })).toThrow(/one of group, batch.*got "groups"/));
