@@ -26,9 +26,9 @@ export interface LoopNode {
   readonly outs: readonly Value[];
 }
 
-/** What a Loop's body computes from the iteration number and the carried values. */
+/** The values that a Loop's body computes from the iteration number and the carried values. */
 export interface LoopStep {
-  /** bool scalar: go on? */
+  /** bool scalar: whether to continue. */
   readonly condition: Value;
   readonly carried: readonly Value[];
   /** Stacked over the iterations in the Loop's outputs. */
@@ -38,7 +38,7 @@ export interface LoopStep {
 /** A graph under construction: plain data, and functions that append to it. */
 export interface Graph {
   readonly inputs: Value[];
-  /** Every node made here; one that a Loop's body uses but does not own belongs to a graph around it. */
+  /** Every node made here. A node that a Loop's body uses but does not own belongs to an enclosing graph. */
   readonly nodes: Set<Node>;
   readonly constants: Map<string, Constant>;
   readonly loops: Map<Value, LoopNode>;
@@ -85,7 +85,7 @@ export function createGraph(names: { next: number } = { next: 0 }): Graph {
     op(op, inputs, attrs) {
       const rule = opRules[op];
       const node = { op, in: inputs, attrs } as { -readonly [K in keyof Node<typeof op>]: Node<typeof op>[K] };
-      // First of all, because it judges the inputs.
+      // The rule checks the inputs, so it comes first.
       const shape = rule.shape(inputs, attrs);
       node.out = {
         name: fresh(op),
@@ -135,7 +135,7 @@ export function createGraph(names: { next: number } = { next: 0 }): Graph {
   function addConstant(dtype: DType, data: Float32Array | BigInt64Array | Uint8Array, shape: Shape): Value {
     if (elementCount(shape, "constant") !== data.length)
       throw new ShapeError(`constant: ${data.length} numbers do not fill ${showShape(shape)}`);
-    // Only small constants can be equal by accident of writing the same thing twice.
+    // Only small constants repeat by accident.
     const key = data.length <= 16 ? `${dtype}${showShape(shape)}:${data.join()}` : fresh("constant");
     const known = graph.constants.get(key);
     if (known) return known.value;
@@ -169,7 +169,7 @@ export const concat = (g: Graph, inputs: Value[], axis: number) => g.op("Concat"
 export const gather = (g: Graph, data: Value, index: Value) => g.op("Gather", [data, index], {});
 export const cast = (g: Graph, x: Value, to: DType) => (x.dtype === to ? x : g.op("Cast", [x], { to }));
 
-/** The same numbers in another shape; of several one after the other, the last is enough. */
+/** The same numbers in another shape. A reshape of a reshape becomes one. */
 export function reshape(g: Graph, x: Value, shape: readonly number[]): Value {
   if (sameShape(x.shape, shape)) return x;
   const from = x.node?.op === "Reshape" ? x.node.in[0]! : x;
