@@ -19,11 +19,11 @@ import { chatMessages } from "./openai/messages";
 import { type Endpoint, requestChoices } from "./openai/request";
 
 export interface OpenaiBackendOptions {
-  /** What `/chat/completions` is appended to: "https://api.openai.com/v1", "http://localhost:8000/v1". */
+  /** The address before `/chat/completions`: "https://api.openai.com/v1", "http://localhost:8000/v1". */
   readonly baseUrl: string;
   /** Sent as a bearer token (none). */
   readonly apiKey?: string;
-  /** The server's name for it. */
+  /** The server's name for the model. */
   readonly model: string;
   /**
    * Further header fields, such as Azure's `api-key`, or a function that is asked before every try (none). No message
@@ -32,41 +32,32 @@ export interface OpenaiBackendOptions {
   readonly headers?: HeaderSource;
   /** Parameters of the address, such as Azure's `api-version` (none). */
   readonly query?: Readonly<Record<string, string>>;
-  /**
-   * Fields not to send, such as `["temperature", "seed", "n"]`; the server's defaults hold then, its temperature too
-   * (none).
-   */
+  /** Fields not to send, such as `["temperature", "seed", "n"]`; the server then uses its own defaults (none). */
   readonly omitFields?: readonly RequestField[];
   /** Other names of fields, such as `{ max_tokens: "max_completion_tokens" }` (none). */
   readonly renameFields?: Readonly<Partial<Record<RequestField, string>>>;
   /** Fields to send besides, such as `{ reasoning_effort: "low" }`; they win over ours (none). */
   readonly extraBody?: Readonly<Record<string, unknown>>;
-  /** Ask for log-probs (false): not every server gives them, and some refuse the question. */
+  /** Asks for log-probs (false): not every server gives them, and some refuse the request. */
   readonly logProbs?: boolean;
   /** The field that limits a completion ("max_tokens"); OpenAI's newer models take only the other. */
   readonly maxTokensField?: "max_tokens" | "max_completion_tokens";
-  /**
-   * Reasoning that the server split off (`reasoning_content`, `reasoning`) becomes `<think>…</think>` in front of the
-   * text (false).
-   */
+  /** Puts reasoning that the server split off in front of the text, as `<think>…</think>` (false). */
   readonly joinReasoning?: boolean;
   /**
-   * Images with more pixels are scaled down before they are sent (no limit). Fractions and thousandths of the image
-   * stay what they are; a model that answers in pixels means those of the smaller image.
+   * Images with more pixels are scaled down before they are sent (no limit). Boxes in fractions or thousandths stay
+   * valid; a model that answers in pixels refers to the smaller image.
    */
   readonly maxPixels?: number;
   /** Prompts under way at the same time (8). */
   readonly requestsAtOnce?: number;
-  /**
-   * How often a request is tried again after 408, 409, 425, 429, 5xx, a broken connection, a timeout, or a cut or empty
-   * answer (4).
-   */
+  /** Retries after 408, 409, 425, 429, 5xx, a broken connection, a timeout, or a cut or empty answer (4). */
   readonly retries?: number;
   /** Milliseconds for one try, the whole answer included (120 000). */
   readonly timeoutMs?: number;
   /**
-   * Longest wait between two tries in milliseconds, whatever `Retry-After` asks for; a warning says when it asked for
-   * more (60 000).
+   * Longest wait between two tries in milliseconds, whatever `Retry-After` asks for; a longer request gives a warning
+   * (60 000).
    */
   readonly maxWaitMs?: number;
   /** Bytes of an answer, decompressed; a larger one is a failure (67 108 864, 64 MiB). */

@@ -14,9 +14,9 @@ import type { MemoryEstimate } from "../types";
 import type { Write } from "./command";
 
 /**
- * Prints what a checkpoint takes for sampling, for LoRA and for training all of it. Of a model of the hub only the
- * settings are loaded.
- * @param model a Hugging Face directory, of which config.json and the picture processor are read, or a hub id
+ * Prints the memory that a checkpoint takes for sampling, LoRA and full training. A hub model's settings alone are
+ * loaded.
+ * @param model a Hugging Face directory, of which config.json and the image processor are read, or a hub id
  * @throws RiseError as opening the model does
  */
 export async function memory(write: Write, model: string): Promise<number> {
@@ -57,7 +57,7 @@ export async function memory(write: Write, model: string): Promise<number> {
   return 0;
 }
 
-/** As large as the paper's largest, where the model's own limit allows it. */
+/** Size of the paper's largest images, if the model's own limit allows it. */
 const picture = { width: 896, height: 448 };
 const textTokens = 64;
 const maxTokens = 256;
@@ -88,7 +88,7 @@ const settings = [
   readonly precision?: ReducedPrecision;
 }[];
 
-/** Where a model's small files are. */
+/** The folder of a model's small files. */
 async function settingsFolder(model: string): Promise<string> {
   let folder: string | undefined;
   const enough = new RiseError("the settings are all that is needed");
@@ -102,7 +102,7 @@ async function settingsFolder(model: string): Promise<string> {
   });
 }
 
-/** Of the weights where they are there, else what the configuration says. */
+/** The stored weights' type if they are present, else the configuration's. */
 async function storedDtype(dir: string): Promise<StoredDtype> {
   const [file] = await weightFiles(dir).catch(() => []);
   const tensors = file === undefined ? [] : [...(await readHeader(join(dir, file))).values()];
