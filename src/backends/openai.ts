@@ -8,6 +8,7 @@ import { deriveSeed } from "../rng";
 import type { Completion, Prompt } from "../types";
 import { chatUrl, checkedHeaders, type HeaderSource, isKey, secretsOf } from "./openai/address";
 import {
+  type BodyOptions,
   checkBodyOptions,
   type RequestField,
   requestBody,
@@ -142,66 +143,84 @@ export function openaiBackend(options: OpenaiBackendOptions): VlmBackend {
     secrets: [...(apiKey === undefined ? [] : [apiKey]), ...secretsOf(url)],
     warn: (message) => process.emitWarning(`${model}: ${message}`, { code: "RISE_RETRY_AFTER" }),
   };
-
-  async function complete(
-    prompt: Prompt,
-    i: number,
-    sampling: SentSampling,
-    signal: AbortSignal,
-  ): Promise<readonly Completion[]> {
-    const { count, temperature } = sampling;
-    const messages = await chatMessages(prompt, maxPixels);
-    // Servers refuse several greedy completions, which are all the same.
-    const wanted = temperature === 0 ? 1 : count;
-    const completions: Completion[] = [];
-    // Some servers write one completion whatever was asked for.
-    while (completions.length < wanted) {
-      const seed = deriveSeed(sampling.seed, i, completions.length);
-      const body = requestBody(
-        messages,
-        // Servers take signed 32-bit seeds.
-        { model, n: wanted - completions.length, seed: seed >>> 1, ...samplingFields(sampling, logProbs) },
-        bodyOptions,
-      );
-      completions.push(...(await requestChoices(endpoint, body, { seed, signal })));
-    }
-    return Array.from({ length: count }, (_, k) => completions[temperature === 0 ? 0 : k]!);
-  }
-
+  const server: Server = { endpoint, model, maxPixels, logProbs, bodyOptions };
   return {
     name: model,
     capabilities: { logProbs, tokenIds: false, reproducible: false },
-    async generate(prompts, options) {
-      const sampling = { ...readOptions("generate", options, generateSpec), topP: options.topP };
-      const { onPromptEnd } = options;
-      options.signal?.throwIfAborted();
-      const failed = new AbortController();
-      const signal = AbortSignal.any([failed.signal, ...(options.signal ? [options.signal] : [])]);
-      const groups: (readonly Completion[])[] = [];
-      const waiting = prompts.entries();
-      const answer = (prompt: Prompt, i: number) =>
-        complete(prompt, i, sampling, signal).catch((error: unknown) => {
-          if (!onPromptEnd || signal.aborted || !concernsOnePrompt(error)) throw error;
-          return error;
-        });
-      const work = async () => {
-        for (const [i, prompt] of waiting) {
-          const outcome = await answer(prompt, i);
-          groups[i] = outcome instanceof Error ? [] : outcome;
-          await onPromptEnd?.(i, outcome);
-        }
-      };
-      // The requests under way for the other prompts are of no use any more.
-      const stop = (error: unknown) => failed.abort(error);
-      // All of them: nothing is told of a prompt after the call has ended.
-      await Promise.all(Array.from({ length: Math.min(requestsAtOnce, prompts.length) }, () => work().catch(stop)));
-      options.signal?.throwIfAborted();
-      failed.signal.throwIfAborted();
-      return groups;
-    },
+    generate: (...args) => generate(server, requestsAtOnce, args),
     checkImage: async (image) => void (await loadImage(image)),
     dispose: async () => {},
   };
+}
+
+/** An endpoint, and the parts of its request bodies that are the same for all prompts. */
+interface Server {
+  readonly endpoint: Endpoint;
+  readonly model: string;
+  readonly maxPixels: number | undefined;
+  readonly logProbs: boolean;
+  readonly bodyOptions: BodyOptions;
+}
+
+/** Asks for a prompt's completions, until the server has written all of them. */
+async function complete(
+  { endpoint, model, maxPixels, logProbs, bodyOptions }: Server,
+  prompt: Prompt,
+  i: number,
+  sampling: SentSampling,
+  signal: AbortSignal,
+): Promise<readonly Completion[]> {
+  const { count, temperature } = sampling;
+  const messages = await chatMessages(prompt, maxPixels);
+  // Servers refuse several greedy completions, which are all the same.
+  const wanted = temperature === 0 ? 1 : count;
+  const completions: Completion[] = [];
+  // Some servers always write a single completion.
+  while (completions.length < wanted) {
+    const seed = deriveSeed(sampling.seed, i, completions.length);
+    const body = requestBody(
+      messages,
+      // Servers take signed 32-bit seeds.
+      { model, n: wanted - completions.length, seed: seed >>> 1, ...samplingFields(sampling, logProbs) },
+      bodyOptions,
+    );
+    completions.push(...(await requestChoices(endpoint, body, { seed, signal })));
+  }
+  return Array.from({ length: count }, (_, k) => completions[temperature === 0 ? 0 : k]!);
+}
+
+/** Generates completions of all prompts, at most `requestsAtOnce` at a time. */
+async function generate(
+  server: Server,
+  requestsAtOnce: number,
+  [prompts, options]: Parameters<VlmBackend["generate"]>,
+): ReturnType<VlmBackend["generate"]> {
+  const sampling = { ...readOptions("generate", options, generateSpec), topP: options.topP };
+  const { onPromptEnd } = options;
+  options.signal?.throwIfAborted();
+  const failed = new AbortController();
+  const signal = AbortSignal.any([failed.signal, ...(options.signal ? [options.signal] : [])]);
+  const groups: (readonly Completion[])[] = [];
+  const waiting = prompts.entries();
+  const answer = (prompt: Prompt, i: number) =>
+    complete(server, prompt, i, sampling, signal).catch((error: unknown) => {
+      if (!onPromptEnd || signal.aborted || !concernsOnePrompt(error)) throw error;
+      return error;
+    });
+  const work = async () => {
+    for (const [i, prompt] of waiting) {
+      const outcome = await answer(prompt, i);
+      groups[i] = outcome instanceof Error ? [] : outcome;
+      await onPromptEnd?.(i, outcome);
+    }
+  };
+  // The other prompts' requests are useless now.
+  const stop = (error: unknown) => failed.abort(error);
+  // Wait for all of them, so that onPromptEnd is not called after the end.
+  await Promise.all(Array.from({ length: Math.min(requestsAtOnce, prompts.length) }, () => work().catch(stop)));
+  options.signal?.throwIfAborted();
+  failed.signal.throwIfAborted();
+  return groups;
 }
 
 async function asked(headers: Extract<HeaderSource, (...none: never) => unknown>) {

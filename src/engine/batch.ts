@@ -157,7 +157,7 @@ function featuresOf(
   const places = tokens.flatMap((token, i) => (token === config.tokens.image && i < promptLength ? [i] : []));
   if (places.length !== features.length)
     throw new ShapeError(
-      `row ${r}: ${places.length} image tokens, but its ${images.length} pictures have ${features.length} features`,
+      `row ${r}: ${places.length} image tokens, but its ${images.length} images have ${features.length} features`,
     );
   return new Map(places.map((place, i) => [place, features[i]!]));
 }

@@ -74,6 +74,6 @@ function remedies({ rowsAtOnce = 1, sampledAtOnce, gradientCheckpointing }: Side
     ...(gradientCheckpointing === false ? ["gradientCheckpointing"] : []),
     ...(lora ? [] : ["lora"]),
     "shorter completions",
-    "smaller pictures",
+    "smaller images",
   ];
 }

@@ -59,7 +59,7 @@ export function createSampler(
         checkMemory(model, policy, work, { sampled, sampledAtOnce: rowsAtOnce }, [
           ...(rowsAtOnce > 1 ? [`fewer than ${rowsAtOnce} rows at once`] : []),
           "shorter completions",
-          "smaller pictures",
+          "smaller images",
         ]),
     }),
 

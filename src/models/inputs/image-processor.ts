@@ -125,7 +125,7 @@ export function smartResize(
   factor: number,
   minPixels: number,
   maxPixels: number,
-  name = "picture",
+  name = "image",
 ): { height: number; width: number } {
   if (Math.max(height, width) / Math.min(height, width) > 200)
     throw new DataError(`${name}: expected sides within a ratio of 200, got ${width}×${height}`);

@@ -26,19 +26,19 @@ export function ropePositions(
 ): RopePositions {
   const [t, h, w] = [0, 1, 2].map(() => new Int32Array(tokens.length)) as [Int32Array, Int32Array, Int32Array];
   let next = 0;
-  let picture = 0;
+  let image = 0;
   for (let i = 0; i < tokens.length; ) {
     if (tokens[i] !== imageToken || i >= promptLength) {
       t[i] = h[i] = w[i] = next++;
       i++;
       continue;
     }
-    const grid = grids[picture++];
-    if (!grid) throw new ShapeError(`image tokens from place ${i} on, but there are ${grids.length} pictures`);
+    const grid = grids[image++];
+    if (!grid) throw new ShapeError(`image tokens from place ${i} on, but there are ${grids.length} images`);
     const [frames, rows, columns] = [grid[0], grid[1] / merge, grid[2] / merge];
     const end = i + frames * rows * columns;
     if (end > promptLength || tokens.slice(i, end).some((token) => token !== imageToken))
-      throw new ShapeError(`picture ${picture - 1}: expected ${end - i} image tokens from place ${i} on, found fewer`);
+      throw new ShapeError(`image ${image - 1}: expected ${end - i} image tokens from place ${i} on, found fewer`);
     for (let f = 0; f < frames; f++)
       for (let r = 0; r < rows; r++)
         for (let c = 0; c < columns; c++, i++) {
@@ -48,8 +48,8 @@ export function ropePositions(
         }
     next += Math.max(frames, rows, columns);
   }
-  if (picture !== grids.length)
-    throw new ShapeError(`expected image tokens for ${grids.length} pictures, found ${picture}`);
+  if (image !== grids.length)
+    throw new ShapeError(`expected image tokens for ${grids.length} images, found ${image}`);
   return { t, h, w, next };
 }
 

@@ -280,8 +280,11 @@ export const opRules: { readonly [O in Op]: OpRule<O> } = {
     },
     encode: ({ blockSize }, [x, b]) => ({
       attributes: {
-        ...{ K: staticDim(x.shape[1], "MatMulNBits"), N: staticDim(b.shape[0], "MatMulNBits") },
-        ...{ bits: 4, block_size: blockSize, accuracy_level: 4 },
+        K: staticDim(x.shape[1], "MatMulNBits"),
+        N: staticDim(b.shape[0], "MatMulNBits"),
+        bits: 4,
+        block_size: blockSize,
+        accuracy_level: 4,
       },
     }),
   },
@@ -289,5 +292,11 @@ export const opRules: { readonly [O in Op]: OpRule<O> } = {
 
 /** TensorProto.DataType. */
 export const dtypeCodes: Readonly<Record<DType, number>> = {
-  ...{ float32: 1, uint8: 2, int8: 3, int64: 7, bool: 9, float16: 10, bfloat16: 16 },
+  float32: 1,
+  uint8: 2,
+  int8: 3,
+  int64: 7,
+  bool: 9,
+  float16: 10,
+  bfloat16: 16,
 };

@@ -39,7 +39,13 @@ export function sessionMemory(
 }
 
 const bytesPer: Readonly<Record<DType, number>> = {
-  ...{ float32: 4, int64: 8, int8: 1, uint8: 1, bool: 1, float16: 2, bfloat16: 2 },
+  float32: 4,
+  int64: 8,
+  int8: 1,
+  uint8: 1,
+  bool: 1,
+  float16: 2,
+  bfloat16: 2,
 };
 
 const bytesOf = ({ dtype, shape }: Value, runtimeSize: number): number =>
@@ -177,8 +183,11 @@ function stepsOf(
     ...steps,
     ...results.map(
       (value): Step => ({
-        ...{ in: own([value]), out: [{ ...value, name: `${value.name} (output)` }], op: "Identity" },
-        ...{ inside: 0, atPeakInside: new Map() },
+        in: own([value]),
+        out: [{ ...value, name: `${value.name} (output)` }],
+        op: "Identity",
+        inside: 0,
+        atPeakInside: new Map(),
       }),
     ),
   ];
