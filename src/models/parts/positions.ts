@@ -48,8 +48,7 @@ export function ropePositions(
         }
     next += Math.max(frames, rows, columns);
   }
-  if (image !== grids.length)
-    throw new ShapeError(`expected image tokens for ${grids.length} images, found ${image}`);
+  if (image !== grids.length) throw new ShapeError(`expected image tokens for ${grids.length} images, found ${image}`);
   return { t, h, w, next };
 }
 
