@@ -17,9 +17,9 @@ export interface OnnxBackendOptions {
   /** Completions generated side by side (64): fewer take less memory, more are faster. */
   readonly rowsAtOnce?: number;
   /**
-   * Of products with the language model's matrices ("float32"): fewer bits are faster and take less memory, and
-   * completions and log-probs are those of the model so rounded. "half" is that of a checkpoint in bfloat16 or float16,
-   * on a GPU; "int8" and "int4" need the CPU, and matrices are rounded once, into Hugging Face's assets cache.
+   * Precision of products with the language model's matrices ("float32"). Fewer bits are faster and take less memory,
+   * but change completions and log-probs. "half" needs a checkpoint in bfloat16 or float16, and a GPU; "int8" and
+   * "int4" need the CPU, and store quantized matrices once, in Hugging Face's assets cache.
    */
   readonly precision?: Precision;
   /**
@@ -27,11 +27,11 @@ export interface OnnxBackendOptions {
    * takes memory.
    */
   readonly maxImagePixels?: number;
-  /** Told of every piece of a download (a display on stderr). */
+  /** Called with a download's progress (a display on stderr). */
   readonly onDownload?: OnDownload;
-  /** What to run on ("auto": CUDA where it works, else the CPU, with a warning that says why). */
+  /** The device to run on ("auto": CUDA if it works, else the CPU, with a warning that says why). */
   readonly device?: Device;
-  /** Threads of one operator; all cores by default. */
+  /** Threads of one operator (all cores). */
   readonly threads?: number;
 }
 
@@ -53,8 +53,11 @@ export const onnxBackendSpec = {
 
 /**
  * Runs a Qwen2-VL, Qwen2.5-VL or Qwen3-VL checkpoint in this process, its weights straight from the safetensors files.
- * @throws ConfigError or DataError for a checkpoint that cannot be used, naming the file and what was expected;
- * BackendError for a device that does not work, or a hub that cannot be reached
+ * @throws ConfigError or DataError for an unusable checkpoint, naming the file and what was expected; BackendError for
+ * a device that does not work, or a hub that cannot be reached
+ * @example
+ * const backend = await onnxBackend({ model: "Qwen/Qwen2-VL-2B-Instruct", precision: "int8" });
+ * const [completions] = await backend.generate([prompt], { count: 4, seed: 0 });
  */
 export async function onnxBackend(options: OnnxBackendOptions = {}): Promise<VlmBackend> {
   const settings = readOptions("onnxBackend", options, onnxBackendSpec);

@@ -8,6 +8,7 @@ import { deriveSeed } from "../rng";
 import type { Completion, Prompt } from "../types";
 import { chatUrl, checkedHeaders, type HeaderSource, isKey, secretsOf } from "./openai/address";
 import {
+  type BodyOptions,
   checkBodyOptions,
   type RequestField,
   requestBody,
@@ -19,11 +20,11 @@ import { chatMessages } from "./openai/messages";
 import { type Endpoint, requestChoices } from "./openai/request";
 
 export interface OpenaiBackendOptions {
-  /** What `/chat/completions` is appended to: "https://api.openai.com/v1", "http://localhost:8000/v1". */
+  /** The address before `/chat/completions`: "https://api.openai.com/v1", "http://localhost:8000/v1". */
   readonly baseUrl: string;
   /** Sent as a bearer token (none). */
   readonly apiKey?: string;
-  /** The server's name for it. */
+  /** The server's name for the model. */
   readonly model: string;
   /**
    * Further header fields, such as Azure's `api-key`, or a function that is asked before every try (none). No message
@@ -32,41 +33,32 @@ export interface OpenaiBackendOptions {
   readonly headers?: HeaderSource;
   /** Parameters of the address, such as Azure's `api-version` (none). */
   readonly query?: Readonly<Record<string, string>>;
-  /**
-   * Fields not to send, such as `["temperature", "seed", "n"]`; the server's defaults hold then, its temperature too
-   * (none).
-   */
+  /** Fields not to send, such as `["temperature", "seed", "n"]`; the server then uses its own defaults (none). */
   readonly omitFields?: readonly RequestField[];
   /** Other names of fields, such as `{ max_tokens: "max_completion_tokens" }` (none). */
   readonly renameFields?: Readonly<Partial<Record<RequestField, string>>>;
   /** Fields to send besides, such as `{ reasoning_effort: "low" }`; they win over ours (none). */
   readonly extraBody?: Readonly<Record<string, unknown>>;
-  /** Ask for log-probs (false): not every server gives them, and some refuse the question. */
+  /** Asks for log-probs (false): not every server gives them, and some refuse the request. */
   readonly logProbs?: boolean;
   /** The field that limits a completion ("max_tokens"); OpenAI's newer models take only the other. */
   readonly maxTokensField?: "max_tokens" | "max_completion_tokens";
-  /**
-   * Reasoning that the server split off (`reasoning_content`, `reasoning`) becomes `<think>…</think>` in front of the
-   * text (false).
-   */
+  /** Puts reasoning that the server split off in front of the text, as `<think>…</think>` (false). */
   readonly joinReasoning?: boolean;
   /**
-   * Images with more pixels are scaled down before they are sent (no limit). Fractions and thousandths of the image
-   * stay what they are; a model that answers in pixels means those of the smaller image.
+   * Images with more pixels are scaled down before they are sent (no limit). Boxes in fractions or thousandths stay
+   * valid; a model that answers in pixels refers to the smaller image.
    */
   readonly maxPixels?: number;
   /** Prompts under way at the same time (8). */
   readonly requestsAtOnce?: number;
-  /**
-   * How often a request is tried again after 408, 409, 425, 429, 5xx, a broken connection, a timeout, or a cut or empty
-   * answer (4).
-   */
+  /** Retries after 408, 409, 425, 429, 5xx, a broken connection, a timeout, or a cut or empty answer (4). */
   readonly retries?: number;
   /** Milliseconds for one try, the whole answer included (120 000). */
   readonly timeoutMs?: number;
   /**
-   * Longest wait between two tries in milliseconds, whatever `Retry-After` asks for; a warning says when it asked for
-   * more (60 000).
+   * Longest wait between two tries in milliseconds, whatever `Retry-After` asks for; a longer request gives a warning
+   * (60 000).
    */
   readonly maxWaitMs?: number;
   /** Bytes of an answer, decompressed; a larger one is a failure (67 108 864, 64 MiB). */
@@ -151,66 +143,84 @@ export function openaiBackend(options: OpenaiBackendOptions): VlmBackend {
     secrets: [...(apiKey === undefined ? [] : [apiKey]), ...secretsOf(url)],
     warn: (message) => process.emitWarning(`${model}: ${message}`, { code: "RISE_RETRY_AFTER" }),
   };
-
-  async function complete(
-    prompt: Prompt,
-    i: number,
-    sampling: SentSampling,
-    signal: AbortSignal,
-  ): Promise<readonly Completion[]> {
-    const { count, temperature } = sampling;
-    const messages = await chatMessages(prompt, maxPixels);
-    // Servers refuse several greedy completions, which are all the same.
-    const wanted = temperature === 0 ? 1 : count;
-    const completions: Completion[] = [];
-    // Some servers write one completion whatever was asked for.
-    while (completions.length < wanted) {
-      const seed = deriveSeed(sampling.seed, i, completions.length);
-      const body = requestBody(
-        messages,
-        // Servers take signed 32-bit seeds.
-        { model, n: wanted - completions.length, seed: seed >>> 1, ...samplingFields(sampling, logProbs) },
-        bodyOptions,
-      );
-      completions.push(...(await requestChoices(endpoint, body, { seed, signal })));
-    }
-    return Array.from({ length: count }, (_, k) => completions[temperature === 0 ? 0 : k]!);
-  }
-
+  const server: Server = { endpoint, model, maxPixels, logProbs, bodyOptions };
   return {
     name: model,
     capabilities: { logProbs, tokenIds: false, reproducible: false },
-    async generate(prompts, options) {
-      const sampling = { ...readOptions("generate", options, generateSpec), topP: options.topP };
-      const { onPromptEnd } = options;
-      options.signal?.throwIfAborted();
-      const failed = new AbortController();
-      const signal = AbortSignal.any([failed.signal, ...(options.signal ? [options.signal] : [])]);
-      const groups: (readonly Completion[])[] = [];
-      const waiting = prompts.entries();
-      const answer = (prompt: Prompt, i: number) =>
-        complete(prompt, i, sampling, signal).catch((error: unknown) => {
-          if (!onPromptEnd || signal.aborted || !concernsOnePrompt(error)) throw error;
-          return error;
-        });
-      const work = async () => {
-        for (const [i, prompt] of waiting) {
-          const outcome = await answer(prompt, i);
-          groups[i] = outcome instanceof Error ? [] : outcome;
-          await onPromptEnd?.(i, outcome);
-        }
-      };
-      // The requests under way for the other prompts are of no use any more.
-      const stop = (error: unknown) => failed.abort(error);
-      // All of them: nothing is told of a prompt after the call has ended.
-      await Promise.all(Array.from({ length: Math.min(requestsAtOnce, prompts.length) }, () => work().catch(stop)));
-      options.signal?.throwIfAborted();
-      failed.signal.throwIfAborted();
-      return groups;
-    },
+    generate: (...args) => generate(server, requestsAtOnce, args),
     checkImage: async (image) => void (await loadImage(image)),
     dispose: async () => {},
   };
+}
+
+/** An endpoint, and the parts of its request bodies that are the same for all prompts. */
+interface Server {
+  readonly endpoint: Endpoint;
+  readonly model: string;
+  readonly maxPixels: number | undefined;
+  readonly logProbs: boolean;
+  readonly bodyOptions: BodyOptions;
+}
+
+/** Asks for a prompt's completions, until the server has written all of them. */
+async function complete(
+  { endpoint, model, maxPixels, logProbs, bodyOptions }: Server,
+  prompt: Prompt,
+  i: number,
+  sampling: SentSampling,
+  signal: AbortSignal,
+): Promise<readonly Completion[]> {
+  const { count, temperature } = sampling;
+  const messages = await chatMessages(prompt, maxPixels);
+  // Servers refuse several greedy completions, which are all the same.
+  const wanted = temperature === 0 ? 1 : count;
+  const completions: Completion[] = [];
+  // Some servers always write a single completion.
+  while (completions.length < wanted) {
+    const seed = deriveSeed(sampling.seed, i, completions.length);
+    const body = requestBody(
+      messages,
+      // Servers take signed 32-bit seeds.
+      { model, n: wanted - completions.length, seed: seed >>> 1, ...samplingFields(sampling, logProbs) },
+      bodyOptions,
+    );
+    completions.push(...(await requestChoices(endpoint, body, { seed, signal })));
+  }
+  return Array.from({ length: count }, (_, k) => completions[temperature === 0 ? 0 : k]!);
+}
+
+/** Generates completions of all prompts, at most `requestsAtOnce` at a time. */
+async function generate(
+  server: Server,
+  requestsAtOnce: number,
+  [prompts, options]: Parameters<VlmBackend["generate"]>,
+): ReturnType<VlmBackend["generate"]> {
+  const sampling = { ...readOptions("generate", options, generateSpec), topP: options.topP };
+  const { onPromptEnd } = options;
+  options.signal?.throwIfAborted();
+  const failed = new AbortController();
+  const signal = AbortSignal.any([failed.signal, ...(options.signal ? [options.signal] : [])]);
+  const groups: (readonly Completion[])[] = [];
+  const waiting = prompts.entries();
+  const answer = (prompt: Prompt, i: number) =>
+    complete(server, prompt, i, sampling, signal).catch((error: unknown) => {
+      if (!onPromptEnd || signal.aborted || !concernsOnePrompt(error)) throw error;
+      return error;
+    });
+  const work = async () => {
+    for (const [i, prompt] of waiting) {
+      const outcome = await answer(prompt, i);
+      groups[i] = outcome instanceof Error ? [] : outcome;
+      await onPromptEnd?.(i, outcome);
+    }
+  };
+  // The other prompts' requests are useless now.
+  const stop = (error: unknown) => failed.abort(error);
+  // Wait for all of them, so that onPromptEnd is not called after the end.
+  await Promise.all(Array.from({ length: Math.min(requestsAtOnce, prompts.length) }, () => work().catch(stop)));
+  options.signal?.throwIfAborted();
+  failed.signal.throwIfAborted();
+  return groups;
 }
 
 async function asked(headers: Extract<HeaderSource, (...none: never) => unknown>) {

@@ -2,10 +2,10 @@ import { createRequire } from "node:module";
 
 export type Write = (text: string) => unknown;
 
-/** One command of `rise`: its file is loaded when it is called. */
+/** One command of `rise`, whose file is loaded when it is called. */
 export interface Command {
   readonly does: string;
-  /** What must follow its name, if anything must. */
+  /** The argument that must follow its name, if any. */
   readonly operand?: string;
   /** Returns the exit code. */
   run(write: Write, operand: string): Promise<number>;

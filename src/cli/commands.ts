@@ -15,7 +15,7 @@ const commands: Readonly<Record<string, Command>> = {
 };
 
 /**
- * Does what a command line asks for.
+ * Runs a command line.
  * @returns the exit code: 0, or 1 when it could not be done
  */
 export async function runCommand(

@@ -12,7 +12,7 @@ import { gemmSpeed } from "../onnx/runtime/self-test";
 import { version, type Write } from "./command";
 
 /**
- * Prints what this machine has for the library, and measures it.
+ * Prints this machine's equipment for the library, and measures its speed.
  * @returns 0 when the library can run here, on the CPU at least; else 1
  */
 export async function doctor(write: Write, selfTestMs = 2000): Promise<number> {
@@ -69,7 +69,7 @@ async function describeCache(): Promise<string> {
   return `${folder} (${entries ? `${models} models` : "not there yet"}, ${gigabytes(free)} free)`;
 }
 
-/** On the disk of a folder, or of what it will be made in. */
+/** Free bytes on the disk of a folder, or of its nearest existing parent. */
 const freeBytes = (folder: string): Promise<number> =>
   statfs(folder).then(
     ({ bavail, bsize }) => bavail * bsize,

@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 import { runCommand } from "./commands";
 
-// Who reads may have read enough: rise doctor | head -5.
+// The reader may stop early: rise doctor | head -5.
 process.stdout.on("error", (error: NodeJS.ErrnoException) => {
   if (error.code !== "EPIPE") throw error;
 });

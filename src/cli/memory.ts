@@ -14,9 +14,9 @@ import type { MemoryEstimate } from "../types";
 import type { Write } from "./command";
 
 /**
- * Prints what a checkpoint takes for sampling, for LoRA and for training all of it. Of a model of the hub only the
- * settings are loaded.
- * @param model a Hugging Face directory, of which config.json and the picture processor are read, or a hub id
+ * Prints the memory that a checkpoint takes for sampling, LoRA and full training. A hub model's settings alone are
+ * loaded.
+ * @param model a Hugging Face directory, of which config.json and the image processor are read, or a hub id
  * @throws RiseError as opening the model does
  */
 export async function memory(write: Write, model: string): Promise<number> {
@@ -24,7 +24,7 @@ export async function memory(write: Write, model: string): Promise<number> {
   const architecture = await loadArchitecture(dir);
   const { config } = architecture;
   const dtype = await storedDtype(dir);
-  const grid = (await loadImageProcessor(dir, architecture)).gridOf(picture);
+  const grid = (await loadImageProcessor(dir, architecture)).gridOf(image);
   const tokens = mergedTokens(grid, config) + textTokens;
   const weights = [...expectedTensors(architecture).values()].reduce(
     (sum, shape) => sum + shape.reduce((a, b) => a * b, 1),
@@ -33,7 +33,7 @@ export async function memory(write: Write, model: string): Promise<number> {
   const { patchSize } = config.vision;
   write(
     `${model}: ${(weights / 1e6).toFixed(1)} million weights in ${dtype}; ${gigabytes(memoryLimit())} GB of memory here\n` +
-      `Prompts of ${tokens} tokens with a picture of ${grid[2] * patchSize} × ${grid[1] * patchSize} pixels, ${maxTokens} tokens after them. In GB:\n\n`,
+      `Prompts of ${tokens} tokens with an image of ${grid[2] * patchSize} × ${grid[1] * patchSize} pixels, ${maxTokens} tokens after them. In GB:\n\n`,
   );
   const columns = ["weights", "optimizer", "activations", "logits", "runtime", "total"] as const;
   const row = (name: string, cells: readonly string[]) =>
@@ -57,8 +57,8 @@ export async function memory(write: Write, model: string): Promise<number> {
   return 0;
 }
 
-/** As large as the paper's largest, where the model's own limit allows it. */
-const picture = { width: 896, height: 448 };
+/** Size of the paper's largest images, if the model's own limit allows it. */
+const image = { width: 896, height: 448 };
 const textTokens = 64;
 const maxTokens = 256;
 
@@ -67,7 +67,10 @@ const settings = [
   { name: "sampling, 1 completion", trained: "nothing", count: 1 },
   { name: "sampling, 8 completions of 1 prompt", trained: "nothing", count: 8 },
   ...(["int8", "int4"] as const).map((precision) => ({
-    ...{ name: `sampling, 8 completions of 1 prompt, ${precision}`, trained: "nothing" as const, count: 8, precision },
+    name: `sampling, 8 completions of 1 prompt, ${precision}`,
+    trained: "nothing" as const,
+    count: 8,
+    precision,
   })),
   ...([1, 8] as const).flatMap((rowsAtOnce) =>
     ([lora, "everything"] as const).flatMap((trained) =>
@@ -75,7 +78,10 @@ const settings = [
         name:
           `${trained === lora ? "LoRA, rank 16" : "all weights"}, ${rowsAtOnce} at once` +
           (gradientCheckpointing ? ", checkpointing" : ""),
-        ...{ trained, count: 8, rowsAtOnce, gradientCheckpointing },
+        trained,
+        count: 8,
+        rowsAtOnce,
+        gradientCheckpointing,
       })),
     ),
   ),
@@ -88,7 +94,7 @@ const settings = [
   readonly precision?: ReducedPrecision;
 }[];
 
-/** Where a model's small files are. */
+/** The folder of a model's small files. */
 async function settingsFolder(model: string): Promise<string> {
   let folder: string | undefined;
   const enough = new RiseError("the settings are all that is needed");
@@ -102,7 +108,7 @@ async function settingsFolder(model: string): Promise<string> {
   });
 }
 
-/** Of the weights where they are there, else what the configuration says. */
+/** The stored weights' type if they are present, else the configuration's. */
 async function storedDtype(dir: string): Promise<StoredDtype> {
   const [file] = await weightFiles(dir).catch(() => []);
   const tensors = file === undefined ? [] : [...(await readHeader(join(dir, file))).values()];

@@ -9,12 +9,9 @@ export interface LoraConfig {
   readonly rank: number;
   /** Numerator of the scale (2 · rank). */
   readonly alpha?: number;
-  /** The scale is alpha / √rank, not alpha / rank (false): rsLoRA, Kalajdzievski, arXiv 2312.03732. */
+  /** Uses alpha / √rank as the scale instead of alpha / rank (false): rsLoRA, Kalajdzievski, arXiv 2312.03732. */
   readonly rsLora?: boolean;
-  /**
-   * Linear layers by the end of their name ("q_proj", "attn.qkv"), or all of both towers; all of the language model's
-   * by default.
-   */
+  /** Linear layers by the end of their name ("q_proj", "attn.qkv"), or all of both towers (the language model's). */
   readonly targetModules?: readonly string[] | "all-linear";
 }
 
@@ -34,7 +31,7 @@ export interface TrainableTensor {
   readonly data: Float32Array;
 }
 
-/** Whether `target`, the end of a name, means this layer. */
+/** Whether `target`, the end of a name, matches this layer. */
 export const isTarget = (name: string, target: string) => name.endsWith(`.${target}`);
 
 /** The names of the two matrices of an adapted layer. */

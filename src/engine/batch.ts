@@ -7,8 +7,8 @@ import type { Grid } from "../models/parts/positions";
 import type { Tensor } from "../onnx/runtime/session";
 
 /**
- * The distinct images of a batch, grouped by grid because one vision graph sees images of one size. The last image of a
- * group is repeated up to a power of two, so that few graphs serve batches of any size.
+ * The distinct images of a batch, grouped by grid because a vision graph takes images of one size. A group's last image
+ * is repeated up to a power of two, so that few graphs serve batches of any size.
  */
 export interface ImageGroups {
   readonly groups: readonly {
@@ -45,7 +45,7 @@ const fillToPowerOfTwo = <T>(items: readonly T[]): T[] =>
 /** `n` rounded up to a multiple of `step`. */
 export const roundUp = (n: number, step: number): number => Math.ceil(n / step) * step;
 
-/** The inputs of the vision tower for one group: its patches, and the tables of its grid once for every image. */
+/** The vision tower's inputs for one group: its patches, and its grid's tables repeated for every image. */
 export function visionFeeds(
   { grid, images }: ImageGroups["groups"][number],
   architecture: Architecture,
@@ -76,17 +76,17 @@ function repeated({ data, shape }: Tensor, times: number): Tensor {
 
 export interface Layout {
   readonly tokenIds: Tensor<BigInt64Array>;
-  /** For every place, which row of (embeddings ++ features) stands there. */
+  /** For every position, its row in (embeddings ++ features). */
   readonly source: Tensor<BigInt64Array>;
   readonly cos: Tensor<Float32Array>;
   readonly sin: Tensor<Float32Array>;
-  /** First place of each part's tokens: 0, or the padding on its left. */
+  /** Position of the first token of each part: 0, or the padding on its left. */
   readonly starts: readonly number[];
   /** Position of the token that follows each row. */
   readonly next: readonly number[];
 }
 
-/** A row from one token to another. */
+/** A slice of a row's tokens. */
 export interface RowPart {
   readonly row: Row;
   readonly from: number;
@@ -98,8 +98,7 @@ export const wholeRow = (row: Row): RowPart => ({ row, from: 0, to: row.tokens.l
 
 /**
  * Lays parts of rows out as [parts, time], padded on one side; padding is computed but never attended to. An image
- * token behind a row's prompt is a word like others, as it is to transformers' `generate`: the model wrote it, and no
- * image belongs to it.
+ * token behind a row's prompt counts as a word, as in transformers' `generate`: the model wrote it, so it has no image.
  */
 export function layOut(
   parts: readonly RowPart[],
@@ -158,7 +157,7 @@ function featuresOf(
   const places = tokens.flatMap((token, i) => (token === config.tokens.image && i < promptLength ? [i] : []));
   if (places.length !== features.length)
     throw new ShapeError(
-      `row ${r}: ${places.length} image tokens, but its ${images.length} pictures have ${features.length} features`,
+      `row ${r}: ${places.length} image tokens, but its ${images.length} images have ${features.length} features`,
     );
   return new Map(places.map((place, i) => [place, features[i]!]));
 }

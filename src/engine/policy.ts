@@ -9,7 +9,7 @@ import type { Value } from "../onnx/graph/value";
 import type { Tensor } from "../onnx/runtime/session";
 import { type LoraConfig, loraNames, loraScale, type TrainableTensor } from "./adapter";
 
-/** A model as it stands now: frozen tensors in the checkpoint's files, trainable ones in memory. */
+/** A model's current state: frozen tensors in the checkpoint's files, trainable ones in memory. */
 export interface Policy {
   readonly architecture: Architecture;
   readonly checkpoint: Checkpoint;
@@ -17,8 +17,7 @@ export interface Policy {
   readonly trainable: ReadonlyMap<string, TrainableTensor>;
   readonly lora?: LoraConfig;
   /**
-   * Layers' frozen matrices that are stored in half precision are multiplied with in it: no float32 copies of them are
-   * made. Logits stay float32.
+   * Multiplies with frozen half-precision matrices as they are stored, without float32 copies. Logits stay float32.
    */
   readonly halfProducts?: boolean;
 }
@@ -35,7 +34,7 @@ export function bindWeights(policy: Policy, g: Graph): Weights & { readonly inpu
     inputs.set(name, value);
     return value;
   };
-  /** As it is stored. */
+  /** The weight as it is stored. */
   const weight = (name: string) => {
     const own = policy.trainable.get(name);
     if (own) return trainable(name, own);
@@ -44,7 +43,7 @@ export function bindWeights(policy: Policy, g: Graph): Weights & { readonly inpu
     return g.external(name, storedDtype(stored.dtype), stored.shape, stored);
   };
 
-  // Cast where it is used: one float32 copy for all uses would live as long as the run.
+  // Each use casts anew, because a shared float32 copy would live as long as the run.
   const tensor = (name: string) => cast(g, weight(name), "float32");
 
   const halfProduct = (graph: Graph, module: string, x: Value): Value | undefined => {
@@ -58,7 +57,7 @@ export function bindWeights(policy: Policy, g: Graph): Weights & { readonly inpu
     inputs,
     tensor,
     product(graph, module, x, _, { bias, residual } = {}) {
-      // One sum is part of the product where it can be: one pass less over memory, and one operator less.
+      // The product takes in one of the sums if it can, which saves an operator and a pass over memory.
       const c = bias ?? residual;
       const rounded = policy.checkpoint.rounded?.get(module);
       const apart = rounded ? productWith(graph, g, module, x, rounded) : halfProduct(graph, module, x);
@@ -97,14 +96,11 @@ export function digestOf({ trainable }: Policy): string {
 /** The trainable tensors as feeds. */
 export const weightFeeds = ({ trainable }: Policy): Record<string, Tensor> => Object.fromEntries(trainable);
 
-/**
- * The weights that the trainable tensors had in the beginning, as feeds: read anew, because they are rarely needed and
- * may be large.
- */
+/** The initial weights of the trainable tensors, as feeds. They are read anew: rarely needed, and possibly large. */
 export async function referenceFeeds({ trainable, checkpoint, lora }: Policy): Promise<Record<string, Tensor>> {
   const feeds: Record<string, Tensor> = {};
   for (const [name, { shape, data }] of trainable) {
-    // An adapter adds nothing where one of its factors is zero.
+    // An adapter with a factor of zeros adds nothing.
     feeds[name] = { shape, data: lora ? new Float32Array(data.length) : await checkpoint.read(name) };
   }
   return feeds;

@@ -4,9 +4,9 @@ import type { Checkpoint } from "../models/checkpoint/weights";
 import type { Placement } from "../onnx/runtime/session";
 
 /**
- * Asked before a model is opened.
- * @param option what the user calls it
- * @throws ConfigError for a precision that is none of `choices`, or that the device cannot compute in
+ * Checks a precision before a model is opened.
+ * @param option the user's name for it
+ * @throws ConfigError for a precision that is not one of `choices`, or that the device cannot compute in
  */
 export function checkPrecision(
   option: string,
@@ -26,7 +26,7 @@ export function checkPrecision(
 
 /**
  * Whether products are computed in half precision.
- * @throws ConfigError where they should be and no weight is stored in it
+ * @throws ConfigError for "half" without weights stored in half precision
  */
 export function inHalf({ dir, tensors }: Checkpoint, precision: Precision): boolean {
   if (precision !== "half") return false;

@@ -2,21 +2,18 @@ import type { ProcessedImage } from "../models/inputs/image-processor";
 import type { Row } from "../models/inputs/row";
 import { type RowPart, roundUp } from "./batch";
 
-/** Rows that begin with the same pictures and tokens. */
+/** Rows that begin with the same images and tokens. */
 export interface PrefixGroup {
-  /** Which rows. */
+  /** Indices of the rows. */
   readonly rows: readonly number[];
-  /**
-   * How many tokens of their prompts they have in common, less than the shortest prompt has: what is scored is always
-   * read in a row's own part.
-   */
+  /** Number of shared prompt tokens, less than the shortest prompt: scored tokens always lie in a row's own part. */
   readonly shared: number;
 }
 
-/** Lengths are rounded up to this, so that few graphs serve all batches. */
+/** Lengths are rounded up to a multiple of this, so that few graphs serve all batches. */
 export const timeStep = 16;
 
-/** All rows in groups, so that as many tokens as possible are shared. */
+/** Groups all rows, so that as many tokens as possible are shared. */
 export function groupByPrefix(rows: readonly Row[]): PrefixGroup[] {
   const ids = new Map<ProcessedImage, number>();
   for (const image of rows.flatMap(({ images }) => images)) if (!ids.has(image)) ids.set(image, ids.size);
@@ -28,15 +25,13 @@ export function groupByPrefix(rows: readonly Row[]): PrefixGroup[] {
   return [...byPictures.values()].flatMap((some) => groupNeighbours(rows, some));
 }
 
-/**
- * The best way to cut rows, in the order of their tokens, into groups of neighbours: other groups would share no more.
- */
+/** The best cut of rows, sorted by their tokens, into groups of neighbours; no other grouping shares more. */
 function groupNeighbours(rows: readonly Row[], some: readonly number[]): PrefixGroup[] {
   const own = new Map(some.map((i) => [i, rows[i]!.tokens.slice(0, rows[i]!.promptLength - 1)]));
   const order = [...some].sort((a, b) => compareTokens(own.get(a)!, own.get(b)!) || a - b);
   const prompts = order.map((i) => own.get(i)!);
   const common = prompts.map((prompt, at) => (at === 0 ? 0 : commonLength(prompts[at - 1]!, prompt)));
-  /** Of the first n rows: tokens saved, and where their last group begins. */
+  /** For the first n rows: tokens saved, and the first row of their last group. */
   const best = [{ saved: 0, first: 0, shared: 0 }];
   for (let end = 1; end <= order.length; end++) {
     let found = { saved: best[end - 1]!.saved, first: end - 1, shared: prompts[end - 1]!.length };
@@ -71,8 +66,8 @@ function compareTokens(a: readonly number[], b: readonly number[]): number {
 export type MicroBatch = readonly PrefixGroup[];
 
 /**
- * Rows that share a prefix side by side, then those of similar length; those of one size of picture together, so that
- * it is encoded once.
+ * Puts rows with a shared prefix side by side, then rows of similar length. Rows with images of one size stay together,
+ * so that these are encoded once.
  */
 export function microBatches(rows: readonly Row[], rowsAtOnce: number): MicroBatch[] {
   const groups = groupByPrefix(rows)
@@ -102,7 +97,7 @@ export function microBatches(rows: readonly Row[], rowsAtOnce: number): MicroBat
   return batches;
 }
 
-/** How a micro-batch is laid out: prefixes, if any, in front of the rows' own parts, each padded to one length. */
+/** A micro-batch's layout: prefixes, if any, in front of the rows' own parts, each padded to one length. */
 export interface BatchPlan {
   readonly prefixes: readonly RowPart[];
   readonly prefixTime: number;
@@ -110,10 +105,7 @@ export interface BatchPlan {
   readonly time: number;
 }
 
-/**
- * Shares prefixes where it saves at least this part of the places that are computed: taking them apart and joining them
- * costs something.
- */
+/** Shares prefixes if that saves at least this share of the computed positions, because splitting and joining cost. */
 const worthwhile = 0.1;
 
 export function planBatch(rows: readonly Row[], batch: MicroBatch): BatchPlan {

@@ -3,7 +3,7 @@ import { elementCount } from "../onnx/graph/shapes";
 import type { Placement, SessionOptions } from "../onnx/runtime/session";
 import type { Policy } from "./policy";
 
-/** Frozen weights beyond this, in bytes of float32, are not copied into every compiled graph. */
+/** Frozen weights of more bytes than this, in float32, are not copied into every compiled graph. */
 const mostCopied = 2 ** 30;
 
 /** How the graphs of a policy find its frozen weights. */
@@ -24,27 +24,25 @@ export function weightStorage(policy: Policy): WeightStorage {
   return storage;
 }
 
-/**
- * Bytes of rearranged copies that compiled graphs may hold together: of rounded matrices, which take long to arrange …
- */
+/** Bytes that rearranged copies of quantized matrices, slow to make, may take in all compiled graphs together. */
 const mostHeld = 2 ** 32;
-/** … and of weights in float32; of a small machine's memory, an eighth. */
+/** Bytes that copies of float32 weights may take: an eighth of a small machine's memory. */
 const mostCopies = 2 ** 30;
 
-/** Compiled graphs that are kept where weights are few. */
+/** Compiled graphs that are kept when weights are few. */
 const mostCompiled = 64;
 
 /** Bytes of a compiled graph without weights. */
 const graphBytes = 2 ** 23;
 
-/** A tower whose graphs are of its own. */
+/** A tower with graphs of its own. */
 type Part = "vision" | "language";
 
 /**
- * How many compiled graphs of this policy are kept, two at least: one for the prompt and one for what follows. Each has
- * copies of its rounded matrices, or of its frozen weights unless they stay in their files; on a GPU all of its
- * weights, and in float32 as long as it runs.
- * @param part whose weights the graphs have; both by default
+ * The number of this policy's compiled graphs to keep, at least two: one for the prompt and one for its continuation.
+ * Each has copies of its quantized matrices, or of its frozen weights unless they stay in their files; on a GPU, of all
+ * its weights, and in float32 while it runs.
+ * @param part limits it to the graphs of one tower
  */
 export function compiledAtOnce(policy: Policy, { memory }: Placement, part?: Part): number {
   const { checkpoint, halfProducts } = policy;
@@ -60,8 +58,8 @@ export function compiledAtOnce(policy: Policy, { memory }: Placement, part?: Par
 }
 
 /**
- * Bytes of weights that each compiled graph copies on the CPU: those in float32 that are not quantized. A graph of the
- * language model rearranges them twice, for the prompt and for what follows, or for the way there and the way back.
+ * Bytes of weights that each compiled graph copies on the CPU: float32 ones that are not quantized. The language
+ * model's graphs rearrange them twice: for the prompt and its continuation, or for the forward and the backward pass.
  */
 export function copiedBytes(policy: Policy, part?: Part): number {
   const { architecture, checkpoint, trainable } = policy;

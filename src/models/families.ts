@@ -11,8 +11,8 @@ const families: readonly Family[] = [qwen2Vl, qwen25Vl, qwen3Vl];
 
 /**
  * The network that a checkpoint's config.json (and generation_config.json, if there) describes.
- * @throws DataError for a file that cannot be read; ConfigError for another family, or keys that the family's network
- * cannot represent
+ * @throws DataError for a file that cannot be read; ConfigError for an unknown family, or keys that the family's
+ * network cannot represent
  */
 export async function loadArchitecture(dir: string): Promise<Architecture> {
   const files = await readConfigFiles(dir);

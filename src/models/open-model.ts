@@ -15,22 +15,22 @@ import { type ChatTokenizer, loadTokenizer } from "./inputs/tokenizer";
 import type { Architecture } from "./parts/architecture";
 import { mergedTokens, type VlmConfig } from "./parts/config";
 
-/** A checkpoint, opened: everything about a model but where its weights stand in training. */
+/** An opened checkpoint: everything about a model except its weights' state in training. */
 export interface VisionLanguageModel {
-  /** The directory or hub id that was asked for. */
+  /** The requested directory or hub id. */
   readonly name: string;
   readonly dir: string;
   readonly architecture: Architecture;
   readonly config: VlmConfig;
   readonly tokenizer: ChatTokenizer;
   readonly checkpoint: Checkpoint;
-  /** Token ids and pictures of a prompt. */
+  /** Token ids and images of a prompt. */
   encodePrompt(prompt: Prompt): Promise<Row>;
-  /** How many token ids that would be; pictures' headers are read, not their pixels. */
+  /** The number of token ids; image headers are read, not their pixels. */
   countTokens(prompt: Prompt): Promise<number>;
   /**
-   * The size in pixels that an image has for the vision tower, after resizing. Boxes of `space: "pixel"` are measured
-   * in it where the model writes such boxes, as Qwen2.5-VL does: `convertBox(box, "pixel", size)`.
+   * An image's size in pixels for the vision tower, after resizing. Models that write boxes with `space: "pixel"`, such
+   * as Qwen2.5-VL, measure them in it: `convertBox(box, "pixel", size)`.
    */
   resizedSize(source: ImageSource): Promise<Pick<RawImage, "width" | "height">>;
   /** Decodes an image and forgets it. @throws DataError for one that `encodePrompt` would refuse */
@@ -92,7 +92,7 @@ export async function openModel(
   };
 }
 
-/** @throws DataError for what is no prompt */
+/** @throws DataError unless `prompt` is a prompt */
 function imagesOf(prompt: Prompt): ImageSource[] {
   checkPrompt(prompt);
   return prompt.flatMap(({ content }) => content.flatMap((part) => (part.type === "image" ? [part.image] : [])));
@@ -100,10 +100,7 @@ function imagesOf(prompt: Prompt): ImageSource[] {
 
 const rememberedFiles = 256;
 
-/**
- * A picture is decoded once: in-memory sources as long as they live, files, as they are now, among the last few
- * hundred.
- */
+/** Caches decoded images: in-memory sources as long as they live, and the last few hundred files until they change. */
 function imageCache(
   load: (source: ImageSource) => Promise<ProcessedImage>,
 ): (source: ImageSource) => Promise<ProcessedImage> {
@@ -117,7 +114,7 @@ function imageCache(
     if (typeof source !== "string") objects.set(source, loading);
     else {
       files.set(key!, loading);
-      // A file that was missing may be there next time.
+      // A missing file may exist next time.
       loading.catch(() => files.delete(key!));
       if (files.size > rememberedFiles) files.delete(files.keys().next().value!);
     }
@@ -125,7 +122,7 @@ function imageCache(
   };
 }
 
-/** A path, and what changes when another file is put there. */
+/** A key of a path that changes when another file is put there. */
 const versionOf = (path: string): Promise<string> =>
   stat(path).then(
     ({ mtimeMs, size }) => `${path} ${mtimeMs} ${size}`,

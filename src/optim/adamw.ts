@@ -14,7 +14,7 @@ export interface AdamWOptions {
   readonly epsilon?: number;
   /** λ (0.01; the paper: 0.1). */
   readonly weightDecay?: number;
-  /** Which parameters decay (all). Many recipes leave out biases and norms. */
+  /** Selects the parameters that decay (all). Many recipes leave out biases and norms. */
   readonly decays?: (name: string) => boolean;
   /** Factor of a parameter's learning rate (1 for all): 0 freezes it, 16 for `lora_B` is LoRA+. */
   readonly learningRateFactor?: (name: string) => number;
@@ -53,8 +53,8 @@ function always1(): number {
  * m ← β₁m + (1 − β₁)g,  v ← β₂v + (1 − β₂)g²
  * θ ← (1 − ηλ)θ − η · (m / (1 − β₁ᵗ)) / (√(v / (1 − β₂ᵗ)) + ε)
  *
- * with η the learning rate of the update and t its number, from 1. Moves the parameters in place and leaves the
- * gradients alone. Its state holds `exp_avg/<name>` (m) and `exp_avg_sq/<name>` (v).
+ * with learning rate η and t the update's number, from 1. Moves the parameters in place and leaves the gradients alone.
+ * Its state holds `exp_avg/<name>` (m) and `exp_avg_sq/<name>` (v).
  *
  * @throws ConfigError when an option or the learning rate is out of range; TrainingError from an update with `clipNorm`
  * when the gradient's norm is NaN or infinite, before any parameter has moved
@@ -118,10 +118,7 @@ function stateProblem({ step, tensors }: OptimizerState): string | undefined {
   return undefined;
 }
 
-/**
- * The least normal float32. Anything smaller becomes 0: arithmetic on such numbers is slow, and only some threads would
- * drop them.
- */
+/** The least normal float32. Smaller numbers become 0: they are slow, and only some threads would drop them. */
 const smallest = 2 ** -126;
 
 const move: Loop<

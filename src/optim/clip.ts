@@ -4,7 +4,7 @@ import { positive, readArgument } from "../options/spec";
 import { type Loop, runInThreads } from "./threads";
 import type { GradientTransform, Tensors } from "./transform";
 
-/** Added to the norm, as PyTorch does: gradients end a hair below `maxNorm`, and a zero gradient divides nothing. */
+/** Added to the norm, as PyTorch does, so that a zero gradient does not divide by 0. */
 const NORM_EPSILON = 1e-6;
 
 /**
@@ -14,8 +14,9 @@ const NORM_EPSILON = 1e-6;
  *
  * @throws ConfigError for a bound that is not above 0; TrainingError when the norm is NaN or infinite, before any
  * parameter has moved
- * Source: `torch.nn.utils.clip_grad_norm_`. Departure: there a NaN passes through and ruins the weights unless asked
- * not to.
+ * Source: `torch.nn.utils.clip_grad_norm_`. Departure: by default PyTorch lets a NaN through, which ruins the weights.
+ * @example
+ * const optimizer = chain(clipByGlobalNorm(1), adamw({ weightDecay: 0.1 }));
  */
 export function clipByGlobalNorm(maxNorm: number): GradientTransform {
   readArgument("clipByGlobalNorm", "maxNorm", maxNorm, positive());
@@ -29,8 +30,10 @@ export function clipByGlobalNorm(maxNorm: number): GradientTransform {
 }
 
 /**
- * The same on its own: clips in place and returns the norm from before, which is what one logs.
- * @throws ConfigError and TrainingError as `clipByGlobalNorm`; the gradients are left as they were
+ * Clips gradients in place, as `clipByGlobalNorm` does, and returns the norm from before, for logging.
+ * @throws ConfigError and TrainingError as `clipByGlobalNorm`; the gradients then stay unchanged
+ * @example
+ * const gradNorm = clipGradNorm(gradients, 1);
  */
 export function clipGradNorm(gradients: Tensors, maxNorm: number): number {
   checkArguments("clipGradNorm", { gradients }, { gradients: mapKind });
@@ -41,7 +44,7 @@ export function clipGradNorm(gradients: Tensors, maxNorm: number): number {
 }
 
 /**
- * The number that clipping to `maxNorm` multiplies gradients of this norm by.
+ * The factor that clips gradients of this norm to `maxNorm`.
  * @throws TrainingError when the norm is NaN or infinite
  */
 export function clippingFactor(maxNorm: number, norm: number): number {
@@ -61,7 +64,11 @@ const scale: Loop<readonly [Float32Array], { readonly factor: number }> = ([valu
   for (let i = 0; i < values.length; i++) values[i]! *= factor;
 };
 
-/** ‖g‖ = √Σ g² over all tensors together. */
+/**
+ * ‖g‖ = √Σ g² over all tensors together.
+ * @example
+ * const gradNorm = globalNorm(gradients);
+ */
 export function globalNorm(gradients: Tensors): number {
   checkArguments("globalNorm", { gradients }, { gradients: mapKind });
   let sum = 0;
@@ -69,7 +76,7 @@ export function globalNorm(gradients: Tensors): number {
   return Math.sqrt(sum);
 }
 
-/** Σ x², as four sums side by side: in one, each addition waits for the one before. */
+/** Σ x², as four independent sums: in a single one, each addition waits for the one before. */
 export function sumOfSquares(values: Float32Array): number {
   let a = 0;
   let b = 0;

@@ -1,7 +1,7 @@
 import { ConfigError } from "../errors";
 import { notNegative, number, readOptions, type Spec } from "../options/spec";
 
-/** Learning rate of the update that follows `step` finished ones. */
+/** Learning rate of the update after `step` finished ones. */
 export type Schedule = (step: number) => number;
 
 export interface ScheduleOptions {
@@ -9,12 +9,12 @@ export interface ScheduleOptions {
   readonly learningRate: number;
   /** Updates over which the rate rises linearly from 0 (0). */
   readonly warmupSteps?: number;
-  /** Updates in all: a constant rate does not look at it, so that one schedule can take the place of another. */
+  /** Total number of updates, ignored: schedules can then be exchanged without changing their options. */
   readonly totalSteps?: number;
 }
 
 export interface DecayOptions extends ScheduleOptions {
-  /** Updates in all, warm-up included; the rate stays at its end value afterwards. */
+  /** Total number of updates, warm-up included; the rate keeps its end value afterwards. */
   readonly totalSteps: number;
 }
 
@@ -29,7 +29,11 @@ export const decayScheduleSpec = {
   totalSteps: number().describe("Updates in all, warm-up included; the rate stays at its end value afterwards"),
 } satisfies Spec<DecayOptions>;
 
-/** η(t) = η·min(1, t / warmupSteps). As transformers' `get_constant_schedule_with_warmup`. */
+/**
+ * η(t) = η·min(1, t / warmupSteps). As transformers' `get_constant_schedule_with_warmup`.
+ * @example
+ * const schedule = constantSchedule({ learningRate: 1e-5, warmupSteps: 10 });
+ */
 export function constantSchedule(options: ScheduleOptions): Schedule {
   return withWarmup(readOptions("constantSchedule", options, constantScheduleSpec), () => 1);
 }
@@ -37,16 +41,20 @@ export function constantSchedule(options: ScheduleOptions): Schedule {
 /**
  * η(t) = η·(1 − p), p = (t − warmupSteps) / (totalSteps − warmupSteps). As transformers'
  * `get_linear_schedule_with_warmup`.
- * @throws ConfigError for a number out of range, and a warm-up that is not shorter than all of it
+ * @throws ConfigError for a number out of range, or a warm-up that is not shorter than the total
+ * @example
+ * const schedule = linearSchedule({ learningRate: 1e-5, totalSteps: 100 });
  */
 export function linearSchedule(options: DecayOptions): Schedule {
   return decaying("linearSchedule", options, (progress) => 1 - progress);
 }
 
 /**
- * η(t) = η·(1 + cos πp) / 2, p as in `linearSchedule`. As transformers' `get_cosine_schedule_with_warmup`, which,
- * however, rises again after its last step; here it is over.
+ * η(t) = η·(1 + cos πp) / 2, p as in `linearSchedule`. As transformers' `get_cosine_schedule_with_warmup`, except that
+ * the rate stays at 0 after the last step instead of rising again.
  * @throws ConfigError as `linearSchedule`
+ * @example
+ * const schedule = cosineSchedule({ learningRate: 1e-5, totalSteps: 100 });
  */
 export function cosineSchedule(options: DecayOptions): Schedule {
   return decaying("cosineSchedule", options, (progress) => (1 + Math.cos(Math.PI * progress)) / 2);

@@ -1,9 +1,9 @@
-/** Numbers in one block (1 GiB): fewer blocks are fewer loops, and buffers have a limit. */
+/** Numbers in one block (1 GiB): few blocks mean few loops, and buffers have a size limit. */
 const blockLength = 2 ** 28;
 
 /**
- * Makes zeros for each name in memory that all threads see, one array after the other in blocks, so that a loop over
- * neighbours is one loop.
+ * Allocates zeros for each name in shared memory. Arrays lie one after the other in blocks, so that one loop covers
+ * neighbours.
  * @param lengths numbers of each tensor
  */
 export function sharedTensors(lengths: Iterable<readonly [string, number]>): Map<string, Float32Array> {
@@ -28,7 +28,7 @@ export function sharedTensors(lengths: Iterable<readonly [string, number]>): Map
   return tensors;
 }
 
-/** Makes zeros for each of `tensors`, named `prefix` and its name, and shared if all of them are. */
+/** Allocates zeros for each of `tensors`, named `prefix` and its name; shared if all of them are. */
 export function zerosLike(tensors: ReadonlyMap<string, Float32Array>, prefix = ""): Map<string, Float32Array> {
   const lengths = [...tensors].map(([name, { length }]) => [prefix + name, length] as const);
   return [...tensors.values()].every(isShared)

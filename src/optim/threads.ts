@@ -7,29 +7,29 @@ type Arrays = readonly [Float32Array, ...Float32Array[]];
 type Scalars = Readonly<Record<string, number>>;
 
 /**
- * Goes once over arrays of one length, each place on its own, never reading another. Other threads get its source, so
- * it can name nothing outside itself.
+ * A loop over arrays of one length that treats each index on its own and reads no other. Other threads get its source,
+ * so it can name nothing outside itself.
  */
 export type Loop<A extends Arrays = Arrays, S extends Scalars = Scalars> = (arrays: A, scalars: S) => void;
 
-/** Arrays that a loop goes over, and its constants. */
+/** Arrays for a loop, and its constants. */
 interface Run<A extends Arrays = Arrays, S extends Scalars = Scalars> {
   readonly arrays: A;
   readonly scalars: S;
 }
 
-/** Below this many places the message costs more than it saves. */
+/** Below this many elements the message costs more than it saves. */
 const worthwhile = 200_000;
 /** More threads would wait for memory. */
 const mostThreads = 8;
-/** Milliseconds without work after which threads end, and let go of the arrays they saw last. */
+/** Milliseconds without work after which threads end and release the arrays they saw last. */
 const idle = 10_000;
 
 /**
- * Runs `loop` over everything, in this thread and in helpers beside it, and returns when all is done. The result does
- * not depend on how many take part. Helpers start with the first work that is large enough and take part once they are
- * up; arrays outside of shared memory stay in this thread.
- * @throws TrainingError where a helper could not do its part
+ * Runs `loop` over everything, in this thread and in helper threads, and returns when all is done. The result does not
+ * depend on the number of helpers. Helpers start with the first work that is large enough and take part once they are
+ * up; unshared arrays stay in this thread.
+ * @throws TrainingError when a helper could not do its part
  */
 export function runInThreads<A extends Arrays, S extends Scalars>(
   loop: Loop<A, S>,
@@ -51,7 +51,7 @@ export function runInThreads<A extends Arrays, S extends Scalars>(
     );
 }
 
-/** Merges runs whose arrays all begin where those of the run before end. */
+/** Merges runs that are adjacent in memory. */
 function mergeNeighbours<A extends Arrays, S extends Scalars>(runs: readonly Run<A, S>[]): Run<A, S>[] {
   const merged: { arrays: A; scalars: S }[] = [];
   for (const { arrays, scalars } of runs) {
@@ -74,7 +74,7 @@ const joined = (a: Float32Array, b: Float32Array) => new Float32Array(a.buffer, 
 const each = <A extends Arrays>(arrays: A, f: (array: Float32Array, i: number) => Float32Array) =>
   arrays.map(f) as readonly Float32Array[] as A;
 
-/** The places from `start` to `end`, counted over all runs. */
+/** The elements from `start` to `end`, counted over all runs. */
 function between<A extends Arrays, S extends Scalars>(
   runs: readonly Run<A, S>[],
   start: number,
@@ -92,14 +92,14 @@ function between<A extends Arrays, S extends Scalars>(
 /** A thread that runs loops for this one. */
 interface Helper {
   readonly worker: Worker;
-  /** [is up, what its work has come to] */
+  /** [whether it is up, the status of its work] */
   readonly state: Int32Array;
 }
 
 const [up, work] = [0, 1];
 const [done, working, failed] = [0, 1, 2];
 
-/** The program of a helper, as text: a file would have another path in the sources and in both builds. */
+/** The helper's program, as text: a file's path would differ between the sources and both builds. */
 const program = `
 const { parentPort, workerData: { state } } = require("node:worker_threads");
 parentPort.on("message", ({ loop, runs }) => {
@@ -134,7 +134,7 @@ function start(): Helper {
   const state = new Int32Array(new SharedArrayBuffer(8));
   const worker = new Worker(program, { eval: true, workerData: { state } });
   worker.unref();
-  // A helper that could not start, or has ended, is not asked.
+  // A failed helper gets no more work.
   worker.on("error", () => Atomics.store(state, up, 0));
   return { worker, state };
 }

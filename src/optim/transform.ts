@@ -3,7 +3,7 @@ import { ConfigError, ShapeError } from "../errors";
 /** Parameters, or gradients, by name. */
 export type Tensors = ReadonlyMap<string, Float32Array>;
 
-/** Everything an optimizer remembers, as plain numbers: a checkpoint that stores these continues exactly. */
+/** An optimizer's whole state, as plain numbers: a checkpoint that stores it continues exactly. */
 export interface OptimizerState {
   /** Updates made so far. */
   step: number;
@@ -11,7 +11,7 @@ export interface OptimizerState {
 }
 
 /**
- * One stage of an optimizer. `update` works in place, because a second copy of the parameters is memory we do not have:
+ * One stage of an optimizer. `update` works in place, because memory has no room for a second copy of the parameters:
  * it may rewrite the gradients for the stages behind it (clipping) or move the parameters (AdamW, last in a chain), and
  * it advances the state.
  */
@@ -22,20 +22,19 @@ export interface GradientTransform {
    * @throws ShapeError when gradients and parameters do not match, before anything has changed
    */
   update(gradients: Tensors, state: OptimizerState, params: Tensors, step: OptimizerStep): void;
-  /** Names a fault of a state from a file that no run of this optimizer can have left. Its numbers are finite. */
+  /** Describes a fault in a loaded state (with finite numbers) that no run of this optimizer can produce. */
   problemWith?(state: OptimizerState): string | undefined;
 }
 
 export interface OptimizerStep {
-  /** Of this update: schedules live outside. */
+  /** This update's learning rate; schedules live outside. */
   readonly learningRate: number;
-  /** ‖gradients‖ over all tensors together, if the caller knows it: clipping need not compute it again. */
+  /** ‖gradients‖ over all tensors together, if the caller knows it, which spares clipping the computation. */
   readonly gradNorm?: number;
 }
 
 /**
- * Several stages as one, from left to right. The stages share one state, so that saving it needs no knowledge of how
- * the chain was built.
+ * Joins stages into one, from left to right. The stages share one state, so it can be saved without knowing the chain.
  * @throws ConfigError (from `init`) when two stages keep a tensor of the same name
  * @example
  * const optimizer = chain(clipByGlobalNorm(1), adamw({ weightDecay: 0.1 }));
@@ -55,8 +54,8 @@ export function chain(...transforms: readonly GradientTransform[]): GradientTran
     },
     update(gradients, state, params, step) {
       transforms.forEach((transform, i) => {
-        // Each stage counts on its own copy, or the step would advance once for every stage. The norm is only known
-        // to the first one: what it leaves may be other gradients.
+        // Each stage counts on its own copy, or the step would advance once a stage. Only the first stage gets the
+        // norm, because it may change the gradients.
         transform.update(gradients, { ...state }, params, i === 0 ? step : { learningRate: step.learningRate });
       });
       state.step += 1;

@@ -9,17 +9,17 @@ export interface RequestLimits {
   readonly mayLeaveHost?: boolean;
 }
 
-/** Timers of Node overflow beyond this and fire at once. */
+/** Node's timers overflow beyond this and fire at once. */
 export const longestTimerMs = 2 ** 31 - 1;
 
 const redirectsInARow = 5;
 
 /**
- * `fetch` that never waits, reads or travels without a limit.
+ * `fetch` with limits on waiting, size and redirects.
  *
  * A redirect keeps the method and the body, on the same host only; it never leads from https to http.
  *
- * @throws BackendError for a redirect that is not followed and, while the body is read, for one that is too large
+ * @throws BackendError for a redirect that is not followed and, while the body is read, for a body that is too large
  * @example
  * const response = await limitedFetch("https://example.org/x", {}, { maxBytes: 2 ** 20, idleMs: 10_000 });
  */
@@ -50,7 +50,7 @@ export async function limitedFetch(
     const { status, statusText, headers } = response;
     const body = response.body?.pipeThrough(counter) ?? null;
     if (body === null) clearTimeout(watch);
-    // The address that was asked for: one that it was redirected to may be signed, or be good for a minute.
+    // The response keeps the requested address: a redirect's may be signed, or valid for a minute only.
     return Object.defineProperty(new Response(body, { status, statusText, headers }), "url", {
       value: String(address),
     });
@@ -77,7 +77,7 @@ async function follow(url: URL, init: RequestInit, mayLeaveHost: boolean, hops =
   return follow(target, { ...init, headers }, mayLeaveHost, hops + 1);
 }
 
-/** Why a redirect is not followed; `undefined` if it is. */
+/** Why a redirect is not followed; `undefined` if it is followed. */
 function refusedRedirect(
   status: number,
   from: URL,

@@ -1,9 +1,9 @@
-/** Shorter values stand in ordinary text too. */
+/** Shorter values occur in ordinary text too. */
 const shortestSecret = 4;
 
 /**
- * Replaces every secret in a text, also where it is escaped for JSON or a URL. Replace first and cut afterwards,
- * because a cut may leave the first part of a secret.
+ * Replaces every secret in a text, even if it is escaped for JSON or a URL. Replace before cutting, because a cut may
+ * leave the first part of a secret.
  *
  * @example
  * withoutSecrets("wrong key sk-123456", ["sk-123456"]); // "wrong key [key]"

@@ -4,14 +4,14 @@ import { splitWords } from "./scripted-backend";
 /** Ends every completion. */
 export const endToken = 0;
 
-/** A place in a text some words in: which words can follow. */
+/** A node: the words that can follow the same beginning. */
 export interface PhraseNode {
-  /** Where this node's logits start in a context's table, one for each of `next`. */
+  /** Index of this node's first logit in a context's table, which has one for each of `next`. */
   readonly offset: number;
   readonly next: ReadonlyMap<number, PhraseNode>;
 }
 
-/** Texts folded together where they begin alike. */
+/** Texts merged by their common beginnings. */
 export interface PhraseTree {
   readonly root: PhraseNode;
   /** Logits of a whole table. */

@@ -2,11 +2,11 @@ import type { VlmBackend } from "../backend";
 import { createRng, type Rng } from "../rng";
 import type { Completion, Prompt } from "../types";
 
-/** Writes one completion: the texts to draw from, or a function of prompt and a generator of its own. */
+/** Writes one completion: texts to draw from, or a function of the prompt and a random generator. */
 export type Script = readonly string[] | ((prompt: Prompt, rng: Rng) => string);
 
 /**
- * Makes a backend that writes what it is told to, for tests and dry runs. A token is a word.
+ * Makes a backend that writes scripted texts, for tests and dry runs. A token is a word.
  * @param script completion k of prompt i draws from a list with a generator seeded by (seed, i, k), or is the first
  * text at temperature 0; a function gets the prompt and that generator
  * @example
@@ -41,10 +41,10 @@ function cut(text: string, maxTokens: number, stop: readonly string[]): Completi
   return { text: written, finishReason: words.length > maxTokens ? "length" : "stop" };
 }
 
-/** Words with the space before them; joined they are the text. */
+/** Words, each with the space before it; joined they are the text. */
 export const splitWords = (text: string): readonly string[] => text.match(/\s*\S+|\s+$/g) ?? [];
 
-/** All text of a prompt and the images it names: what tells two prompts apart. */
+/** All text of a prompt and its image names, which distinguish prompts. */
 export const promptKey = (prompt: Prompt): string =>
   prompt
     .flatMap(({ content }) => content)

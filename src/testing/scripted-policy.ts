@@ -39,9 +39,7 @@ export function writeCompletion(
   return { text, ...written, finishReason: "length" };
 }
 
-/**
- * A place in a completion: its token, where the tree stands, the choice made there and the log-probs of all choices.
- */
+/** A position in a completion: its token, its node, the choice made there and the log-probs of all choices. */
 interface Visit {
   readonly t: number;
   readonly node: PhraseNode;
@@ -84,7 +82,7 @@ export function scoreTokens(
 }
 
 /**
- * Adds the gradient by a table's logits of what the cotangents weigh:
+ * Adds the gradient of the cotangents' weighted sum by a table's logits:
  * ∂ log pₖ / ∂zⱼ = ([j = k] − pⱼ) / T and ∂H/∂zⱼ = −pⱼ (log pⱼ + H) / T, with p = softmax(z / T).
  */
 export function addGradient(
@@ -114,7 +112,7 @@ function logSoftmax(logits: Float64Array, { offset, next }: PhraseNode, temperat
   const scaled = logits.slice(offset, offset + next.size).map((logit) => logit / temperature);
   const top = Math.max(...scaled);
   const logSum = top + Math.log(scaled.reduce((sum, value) => sum + Math.exp(value - top), 0));
-  // Rounding may leave the only choice a hair above probability 1.
+  // Rounding may lift the only choice slightly above probability 1.
   return scaled.map((value) => Math.min(0, value - logSum));
 }
 

@@ -15,13 +15,13 @@ import { addGradient, entropyOf, logProbOf, scoreTokens, writeCompletion } from 
 export interface ScriptedTrainerOptions {
   /** Everything the policy can write. */
   readonly texts: readonly string[];
-  /** Prompts with the same context share what is learned about them (every prompt has its own). */
+  /** Maps prompts to contexts; those with the same one share what is learned (every prompt has its own). */
   readonly context?: (prompt: Prompt) => string;
 }
 
 /**
- * Makes a small policy that can really be trained, for tests and dry runs: for each prompt a table of logits that says
- * which word follows which beginning of the texts, π(word | prompt, words before) = softmax. It starts out uniform and
+ * Makes a small policy that can really be trained, for tests and dry runs. Each prompt has a table of logits for the
+ * word that follows each beginning of the texts, π(word | prompt, words before) = softmax. It starts out uniform and
  * learns by plain gradient descent.
  * @throws ConfigError when there are no texts
  * @example
@@ -82,9 +82,9 @@ interface Tables {
   readonly all: Map<string, Table>;
   /** The table of a prompt's context, made when it is first asked for. */
   of(prompt: Prompt): Table;
-  /** Whether a backward pass ended well since the last step. */
+  /** Whether a backward pass succeeded since the last step. */
   due: boolean;
-  /** Sets the gradient back to nothing. */
+  /** Sets the gradient to zero. */
   forget(): void;
 }
 
@@ -136,7 +136,7 @@ function primitivesOf(tree: PhraseTree, tables: Tables): Pick<Trainer, "logProbs
   };
   return {
     async logProbs(sequences, { policy = "current", ...scoring } = {}) {
-      // At the beginning every logit is 0.
+      // Initially every logit is 0.
       const logitsOf = policy === "current" ? undefined : () => new Float64Array(tree.size);
       return scored(sequences, scoring, logProbOf, logitsOf);
     },

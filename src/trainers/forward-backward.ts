@@ -5,8 +5,8 @@ import type { Trainer, TrainSequence } from "../trainer";
 export { checkRows, checkSequences } from "../engine/training/check-rows";
 
 /**
- * Makes `forwardBackward` from a trainer's other calls: it scores the sequences, asks the loss for its gradients there
- * and goes `backward` along them.
+ * Makes `forwardBackward` from a trainer's other calls: it scores the sequences, asks the loss for its gradients, and
+ * calls `backward` with them.
  *
  * `assumedLogProbs` are log-probs at which to take the gradient, which saves a forward pass: the sampler's own in the
  * first update after sampling (ratio 1), or any if the gradient is constant (SFT). With `entropies: true` the loss gets
@@ -42,6 +42,6 @@ export function forwardBackwardOver(
   };
 }
 
-/** Makes cotangents that teach nothing. */
+/** Makes cotangents of zero. */
 export const zerosFor = (sequences: readonly TrainSequence[]): Float64Array[] =>
   sequences.map(({ completion }) => new Float64Array(completion.length));

@@ -24,43 +24,40 @@ export interface OnnxTrainerOptions {
   readonly model?: string;
   /** Train an adapter instead of every weight. */
   readonly lora?: LoraConfig;
-  /**
-   * Chained onto the gradient before each step: clip to norm 1, then AdamW (β 0.9, 0.999; weight decay 0.1) by default.
-   */
+  /** The optimizer (clip to norm 1, then AdamW with β 0.9, 0.999 and weight decay 0.1). */
   readonly optimizer?: GradientTransform;
   /** Sequences in one backward pass (16): more is faster until memory is short. */
   readonly rowsAtOnce?: number;
   /**
-   * Gradient checkpointing: a layer's insides are computed again on the way back instead of kept, a third more work for
-   * a fraction of the memory. By default where keeping all of it would take more than half of the machine's memory, or
-   * the GPU's.
+   * Recomputes a layer's insides on the way back instead of keeping them: a third more work for a fraction of the
+   * memory (used if keeping them would take more than half of the machine's memory, or the GPU's).
    */
   readonly gradientCheckpointing?: boolean;
   /** Completions sampled side by side (64). */
   readonly sampledAtOnce?: number;
   /**
-   * Of products with frozen matrices, in training and sampling ("float32"). "half" is that of a checkpoint in bfloat16
-   * or float16: half the memory. Needs `lora`, and a GPU.
+   * Precision of products with frozen matrices, in training and sampling ("float32"). "half" halves their memory; it
+   * needs `lora`, a GPU, and a checkpoint in bfloat16 or float16.
    */
   readonly precision?: "float32" | "half";
   /**
-   * Of the frozen matrices that the sampler multiplies with ("float32": as they are): fewer bits are faster and take
-   * less memory, and completions come from another distribution than the one that is trained. How far off it is, each
-   * step's metrics say. Needs `lora`, and the CPU.
+   * Precision of the sampler's frozen matrices ("float32": as they are). Fewer bits are faster and take less memory,
+   * but completions then come from another distribution than the trained one; each step's metrics say how far off it
+   * is. Needs `lora`, and the CPU.
    */
   readonly samplerPrecision?: Exclude<Precision, "half">;
-  /** Of LoRA's initial matrices (0). */
+  /** Seed of LoRA's initial matrices (0). */
   readonly seed?: number;
   /**
    * Width times height of the largest image that is decoded (2^27, 134 million); a larger one is an error before it
    * takes memory.
    */
   readonly maxImagePixels?: number;
-  /** Told of every piece of a download (a display on stderr). */
+  /** Called with a download's progress (a display on stderr). */
   readonly onDownload?: OnDownload;
-  /** What to run on ("auto": CUDA where it works, else the CPU, with a warning that says why). */
+  /** The device to run on ("auto": CUDA if it works, else the CPU, with a warning that says why). */
   readonly device?: Device;
-  /** Threads of one operator; all cores by default. */
+  /** Threads of one operator (all cores). */
   readonly threads?: number;
 }
 
@@ -92,7 +89,7 @@ export const onnxTrainerSpec = {
 
 export type TrainerSettings = Settings<OnnxTrainerOptions, typeof onnxTrainerSpec>;
 
-/** @throws ConfigError for an option that is out of range, and a precision of frozen weights where all are trained */
+/** @throws ConfigError for an option out of range, or a precision of frozen weights when all weights are trained */
 export function trainerSettings(options: OnnxTrainerOptions): TrainerSettings {
   const settings = readOptions("onnxTrainer", options, onnxTrainerSpec);
   for (const option of ["precision", "samplerPrecision"] as const)

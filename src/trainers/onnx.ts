@@ -18,8 +18,10 @@ export type { OnnxTrainerOptions } from "./onnx-options";
 
 /**
  * Trains a Qwen2-VL, Qwen2.5-VL or Qwen3-VL checkpoint in this process.
- * @throws ConfigError or DataError for a checkpoint that cannot be used, naming the file and what was expected;
- * BackendError for a device that does not work, or a hub that cannot be reached
+ * @throws ConfigError or DataError for an unusable checkpoint, naming the file and what was expected; BackendError for
+ * a device that does not work, or a hub that cannot be reached
+ * @example
+ * const trainer = await onnxTrainer({ model: "Qwen/Qwen2-VL-2B-Instruct", lora: { rank: 16 } });
  */
 export async function onnxTrainer(options: OnnxTrainerOptions = {}): Promise<Trainer> {
   const settings = trainerSettings(options);
@@ -53,7 +55,7 @@ export async function onnxTrainer(options: OnnxTrainerOptions = {}): Promise<Tra
       await optimization.load(dir);
       sampler.weightsChanged();
     },
-    // A GPU's memory is not known here.
+    // A GPU's memory is unknown here.
     ...(placement.provider === "cpu" && {
       checkMemory: (work: Workload) => checkMemory(model, policy, work, sideBySide, remedies(sideBySide, policy)),
     }),
@@ -64,7 +66,7 @@ export async function onnxTrainer(options: OnnxTrainerOptions = {}): Promise<Tra
   };
 }
 
-/** What a user can change so that training takes less memory. */
+/** Options that a user can change so that training takes less memory. */
 function remedies({ rowsAtOnce = 1, sampledAtOnce, gradientCheckpointing }: SideBySide, { lora }: Policy): string[] {
   return [
     ...(rowsAtOnce > 1 ? [`rowsAtOnce below ${rowsAtOnce}`] : []),
@@ -72,6 +74,6 @@ function remedies({ rowsAtOnce = 1, sampledAtOnce, gradientCheckpointing }: Side
     ...(gradientCheckpointing === false ? ["gradientCheckpointing"] : []),
     ...(lora ? [] : ["lora"]),
     "shorter completions",
-    "smaller pictures",
+    "smaller images",
   ];
 }

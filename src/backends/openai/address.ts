@@ -1,7 +1,7 @@
 import { ConfigError } from "../../errors";
 import { shown } from "../../options/display";
 
-/** Header fields for every request, or a function that gives them anew for each try, such as a token that expires. */
+/** Header fields for every request, or a function called before each try, such as for a token that expires. */
 export type HeaderSource =
   | Readonly<Record<string, string>>
   | (() => Readonly<Record<string, string>> | Promise<Readonly<Record<string, string>>>);
@@ -24,7 +24,7 @@ export function chatUrl(baseUrl: string, query: Readonly<Record<string, string>>
 export const secretsOf = (url: string): readonly string[] =>
   [...new URL(url).searchParams].flatMap(([name, value]) => (/key|token|secret|sig|pass/i.test(name) ? [value] : []));
 
-/** A key that a header can carry: fetch would quote the whole of another when it refuses it. */
+/** Whether a header can carry the key: fetch would quote an invalid one in its error. */
 export const isKey = (apiKey: string): boolean => /^[\x21-\x7e]+$/.test(apiKey);
 
 /** @throws ConfigError naming the header, and never its value */
@@ -38,7 +38,7 @@ export function checkedHeaders(headers: Readonly<Record<string, string>>): Reado
   return Object.fromEntries(Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value]));
 }
 
-/** Never shows a value: it may be a key. */
+/** Checks texts by name. Its error never shows a value, which may be a key. */
 function textByName(option: string, values: Readonly<Record<string, string>>): Readonly<Record<string, string>> {
   if (typeof values !== "object" || values === null || Array.isArray(values))
     throw new ConfigError(`openaiBackend: ${option}: expected an object of texts, got ${typeof values}`);

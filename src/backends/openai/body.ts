@@ -5,7 +5,7 @@ import { nearest } from "../../options/did-you-mean";
 import { shown } from "../../options/display";
 import type { Settings } from "../../options/spec";
 
-/** The fields of a request beside its messages, in their usual names; `top_k` and `repetition_penalty` are vLLM's. */
+/** The fields of a request besides its messages, by their usual names; `top_k` and `repetition_penalty` are vLLM's. */
 const fields = [
   "model",
   "temperature",
@@ -21,7 +21,7 @@ const fields = [
 
 export type RequestField = (typeof fields)[number];
 
-/** How a server's requests differ from the usual ones. */
+/** Differences between a server's requests and the usual ones. */
 export interface BodyOptions {
   readonly omitFields: readonly RequestField[];
   readonly renameFields: Readonly<Partial<Record<RequestField, string>>>;
@@ -42,7 +42,7 @@ export function requestBody(
   };
 }
 
-/** What keeps each name out of the requests, the model's and the messages' apart. */
+/** The remedy for each refused field, except the model's and the messages'. */
 export function waysOut({ omitFields, renameFields, extraBody }: BodyOptions): ReadonlyMap<string, string> {
   const sent = fields.filter((field) => field !== "model" && !omitFields.includes(field));
   const byName = new Map(
@@ -53,7 +53,7 @@ export function waysOut({ omitFields, renameFields, extraBody }: BodyOptions): R
   return byName;
 }
 
-/** As `generate` reads it, without a `topP` that was not asked for: some servers refuse the field. */
+/** Checked options of `generate`, without a default `topP`: some servers refuse the field. */
 export type SentSampling = Omit<Settings<GenerateOptions, typeof generateSpec>, "topP"> & {
   readonly topP: number | undefined;
 };
@@ -71,7 +71,7 @@ export const samplingFields = (
   logprobs: logProbs || undefined,
 });
 
-/** @throws ConfigError naming the field that is not one, or the value that cannot be sent */
+/** @throws ConfigError naming the unknown field, or the value that cannot be sent */
 export function checkBodyOptions({ omitFields, renameFields, extraBody }: BodyOptions): void {
   const fail = (message: string): never => {
     throw new ConfigError(`openaiBackend: ${message}`);

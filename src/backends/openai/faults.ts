@@ -1,7 +1,7 @@
 import { z } from "zod";
 import type { FailureScope } from "../../errors";
 
-/** Why a request brought no completion. */
+/** The reason why a request brought no completion. */
 export interface Fault {
   readonly reason: string;
   readonly scope: FailureScope;
@@ -11,12 +11,12 @@ export interface Fault {
   readonly waitMs?: number | undefined;
 }
 
-/** A server's words for an error, in OpenAI's form, which most others take over, or in one of theirs. */
+/** A server's error, in OpenAI's form, which most others adopt, or in their own. */
 export interface Said {
   readonly words: string;
   /** `code` and `type` of the error, in lower case. */
   readonly kind: string;
-  /** The field of the request that the error is about, where it says so. */
+  /** The request's field that the error is about, if it says so. */
   readonly param?: string;
   /** A status within the body: OpenRouter sends 200 with `{"error": {"code": 429}}`. */
   readonly status?: number;
@@ -36,7 +36,7 @@ const bodySchema = z.union([
   errorSchema.transform((error) => ({ error })),
 ]);
 
-/** The error in a body; `undefined` if it has no form that is known. */
+/** The error in a body; `undefined` in an unknown form. */
 export function errorIn(body: unknown): Said | undefined {
   const { data } = bodySchema.safeParse(body);
   if (data === undefined) return undefined;
@@ -68,12 +68,12 @@ export function faultOf(status: number, { words, kind }: Said): Pick<Fault, "sco
 const unsupported =
   /unsupported|not supported|does not support|unrecogni[sz]ed|unknown|unexpected|extra|not (permitted|allowed)/i;
 
-/** Names of fields that are words as well: only those in quotes are fields. */
+/** Names of fields that are ordinary words too: they count as fields only in quotes. */
 const words = ["n", "stop", "seed"];
 
 /**
- * What keeps a field from being sent, where a server says that it does not take one; an empty text for other errors.
- * @param waysOut what to do about each name in a request
+ * The remedy if a server says that it does not take a field; an empty text for other errors.
+ * @param waysOut the remedy for each name in a request
  */
 export function wayOut(said: Said, waysOut: ReadonlyMap<string, string>): string {
   if (!unsupported.test(`${said.words} ${said.kind}`)) return "";
@@ -85,7 +85,7 @@ export function wayOut(said: Said, waysOut: ReadonlyMap<string, string>): string
   return name === undefined ? "" : `; ${waysOut.get(name)}`;
 }
 
-/** An error that comes with status 200. */
+/** Classifies an error that comes with status 200. */
 export function faultWithin(said: Said): Pick<Fault, "scope" | "isTemporary"> {
   const isOfRequest = /invalid|content_filter|context_length|not_found|unsupported/.test(said.kind);
   return faultOf(said.status ?? (isOfRequest ? 400 : 503), said);
@@ -95,13 +95,11 @@ const forNow = { scope: "moment", isTemporary: true } as const;
 const forThisPrompt = { scope: "prompt", isTemporary: false } as const;
 const forAll = { scope: "backend", isTemporary: false } as const;
 
-/** llama.cpp answers requests that it can never serve with 500. */
+/** llama.cpp answers impossible requests with 500. */
 const namesRequest =
   /not supported|unsupported|invalid|context (size|length|window)|too (large|long)|failed to (parse|decode)|mmproj/i;
 
-/**
- * A broken connection, or one that never was: then every prompt fails, unless the server comes back within the retries.
- */
+/** A broken connection, or a missing one: then every prompt fails, unless the server returns within the retries. */
 export function connectionFault(cause: unknown): Fault {
   const causes = chainOf(cause);
   const isUnreachable = causes.some(
@@ -113,7 +111,7 @@ export function connectionFault(cause: unknown): Fault {
 
 type NodeError = Error & { readonly code?: string; readonly syscall?: string };
 
-/** An error, its causes and the errors that it joins. */
+/** An error, its causes and the errors that it aggregates. */
 function chainOf(error: unknown): readonly NodeError[] {
   if (!(error instanceof Error)) return [];
   const joined = error instanceof AggregateError ? error.errors.flatMap(chainOf) : [];
@@ -124,7 +122,7 @@ function chainOf(error: unknown): readonly NodeError[] {
 function wordsOfError(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   const { message, code = "", cause } = error as NodeError;
-  // A name may stand for several addresses.
+  // A name may resolve to several addresses.
   const own = message || (error instanceof AggregateError && error.errors.map(wordsOfError).join(", ")) || code;
   return cause === undefined ? own : `${own}: ${wordsOfError(cause)}`;
 }

@@ -6,7 +6,7 @@ import type { ImageSource, Prompt } from "../../types";
 /**
  * A prompt as the endpoint's `messages`.
  * @param maxPixels larger images are scaled down
- * @throws DataError for what is not a prompt, and naming an image that cannot be read
+ * @throws DataError for an invalid prompt, and naming an image that cannot be read
  */
 export async function chatMessages(prompt: Prompt, maxPixels = Number.POSITIVE_INFINITY): Promise<readonly object[]> {
   checkPrompt(prompt);
@@ -23,8 +23,8 @@ export async function chatMessages(prompt: Prompt, maxPixels = Number.POSITIVE_I
 }
 
 /**
- * The image's own bytes where every server reads them upright; anything else as a PNG, or as a JPEG if it was one and
- * is scaled down.
+ * The image's own bytes if every server reads them upright; otherwise a PNG, or a JPEG if it was one and is scaled
+ * down.
  */
 async function dataUrl(image: ImageSource, maxPixels: number): Promise<string> {
   const file = await fileOf(image);
@@ -35,7 +35,7 @@ async function dataUrl(image: ImageSource, maxPixels: number): Promise<string> {
   return `data:${mime};base64,${Buffer.from(bytes).toString("base64")}`;
 }
 
-/** An encoded image; `undefined` for pixels, and for what cannot be read: decoding it says what is wrong, and where. */
+/** An encoded image; `undefined` for pixels and unreadable files, because decoding gives the better error. */
 async function fileOf(image: ImageSource) {
   if (typeof image === "object" && "data" in image) return undefined;
   try {

@@ -1,7 +1,7 @@
 import { z } from "zod";
 import type { Completion, FinishReason } from "../../types";
 
-/** Fields that a server may leave out or fill with something else: a reply is not lost because of them. */
+/** Schema of fields that a server may omit or misuse without losing the reply. */
 const optionalText = z.string().optional().catch(undefined);
 
 const partSchema = z.looseObject({ text: optionalText, refusal: optionalText, thinking: z.unknown().optional() });
@@ -25,13 +25,13 @@ type Part = z.infer<typeof partSchema>;
 type Choice = z.infer<typeof choiceSchema>;
 
 export interface ReplyOptions {
-  /** Put reasoning that the server split off in front of the text, as `<think>…</think>`. */
+  /** Puts reasoning that the server split off in front of the text, as `<think>…</think>`. */
   readonly joinReasoning: boolean;
-  /** Takes keys out of what the server says. */
+  /** Removes keys from the server's words. */
   readonly safe: (text: string) => string;
 }
 
-/** A choice of a chat completion; what else it says, beside the text, becomes the completion's `remark`. */
+/** Reads a choice of a chat completion; what it says besides the text becomes the completion's `remark`. */
 export function readChoice(
   { message, finish_reason = "stop", logprobs }: Choice,
   { joinReasoning, safe }: ReplyOptions,
@@ -66,13 +66,13 @@ const finishReasons = new Map<string, FinishReason>([
   ...["content_filter", "safety"].map((word) => [word, "content_filter"] as const),
 ]);
 
-/** Reasoning that has the marks already is left as it is. */
+/** Joins the two; reasoning that has the marks already stays as it is. */
 function joined(reasoning: string, content: string): string {
   if (reasoning.trim() === "" || content.includes("<think>")) return content;
   return reasoning.includes("<think>") ? `${reasoning}${content}` : `<think>${reasoning.trim()}</think>${content}`;
 }
 
-/** Mistral's thinking is text, or parts of text. */
+/** Text of Mistral's thinking, which is text or parts of text. */
 function textIn(thinking: unknown): string {
   if (typeof thinking === "string") return thinking;
   return Array.isArray(thinking)

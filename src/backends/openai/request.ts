@@ -9,29 +9,29 @@ import { readChoice, replySchema } from "./reply";
 
 export interface Endpoint {
   readonly url: string;
-  /** Headers of the next try, the key's among them. */
+  /** Headers of the next try, including the key. */
   readonly headers: () => Promise<Readonly<Record<string, string>>>;
-  /** Texts that no message may hold, beside the values of headers. */
+  /** Texts that no message may show, besides the values of headers. */
   readonly secrets: readonly string[];
   readonly retries: number;
   readonly timeoutMs: number;
   readonly maxWaitMs: number;
   readonly maxReplyBytes: number;
   readonly joinReasoning: boolean;
-  /** What keeps each name out of the requests. */
+  /** The remedy for each refused field. */
   readonly waysOut: ReadonlyMap<string, string>;
   readonly warn: (message: string) => void;
 }
 
 /**
- * Posts one chat-completions request, again after what may pass: 408, 409, 425, 429, 5xx, a broken connection, a
- * timeout, an answer that is empty or cut off, and such an error that comes with status 200.
+ * Posts one chat-completions request, and retries after temporary faults: 408, 409, 425, 429, 5xx, a broken connection,
+ * a timeout, an empty or cut answer, and such an error with status 200.
  *
  * The n-th wait is what `Retry-After` asks for, else 2ⁿ⁻¹/2 s times 0.5 … 1; at most `maxWaitMs`.
  *
- * @param options.seed of the waits
+ * @param options.seed seed of the random waits
  * @returns at least one completion
- * @throws BackendError for a refusal, an answer that is no chat completion, or when the retries are used up
+ * @throws BackendError for a refusal, an answer that is not a chat completion, or when the retries are used up
  */
 export async function requestChoices(
   endpoint: Endpoint,
@@ -81,7 +81,7 @@ async function post(
   }
 }
 
-/** @param safe takes keys out of a text, before it is cut */
+/** @param safe removes keys from a text, before it is cut */
 function read(
   { joinReasoning, waysOut }: Endpoint,
   { ok, status, statusText, headers }: Response,
@@ -116,10 +116,10 @@ function read(
   };
 }
 
-/** OpenRouter puts the error of a provider that broke down under way into the choice. */
+/** The first choice: OpenRouter puts the error of a failed provider into it. */
 const firstChoice = (body: unknown): unknown => (body as { choices?: readonly unknown[] } | undefined)?.choices?.[0];
 
-/** Without a cause, which might hold a key. */
+/** Makes the error without a cause, which might hold a key. */
 function refusal({ url }: Endpoint, { reason, scope }: Fault, ending = ""): BackendError {
   const { origin, pathname } = new URL(url);
   return new BackendError(`${origin}${pathname}: ${reason}${ending}`, { scope });
@@ -131,7 +131,7 @@ function waitMs({ maxWaitMs, warn }: Endpoint, asked: number | undefined, backof
   return Math.min(asked ?? backoff, maxWaitMs);
 }
 
-/** Milliseconds, seconds, or a date; `undefined` if it is none of them. */
+/** Reads the wait in milliseconds, seconds, or as a date; `undefined` for anything else. */
 function retryAfterMs(headers: Headers): number | undefined {
   const milliseconds = numberIn(headers.get("retry-after-ms"));
   if (milliseconds !== undefined) return milliseconds;
@@ -153,7 +153,7 @@ function jsonOf(text: string): unknown {
   }
 }
 
-/** Ends early, with the signal's own reason. */
+/** Waits; ends early with the signal's own reason. */
 async function pause(ms: number, signal: AbortSignal | undefined): Promise<void> {
   await sleep(ms, undefined, signal && { signal }).catch(() => {});
   signal?.throwIfAborted();

@@ -11,13 +11,13 @@ import { adapterWeights, readAdapterConfig, unusable } from "./peft";
 import { byOwnName, saveCheckpoint } from "./policy-files";
 
 /**
- * Writes a whole checkpoint with an adapter folded in, W + scale · B A, as a Hugging Face directory in float32: it
- * needs no PEFT, and is a `model` for `onnxBackend` and `onnxTrainer`. What PEFT trains as it is (`modules_to_save`,
- * `trainable_token_indices`, tokens that were added, with the adapter's own tokenizer) takes the place of the model's.
+ * Writes a whole checkpoint with an adapter folded in, W + scale · B A, as a Hugging Face directory in float32. It
+ * needs no PEFT, and is a `model` for `onnxBackend` and `onnxTrainer`. Weights that PEFT trains whole
+ * (`modules_to_save`, `trainable_token_indices`, added tokens and the adapter's tokenizer) replace the model's.
  * @param adapter folder that `trainer.save` or PEFT wrote
  * @param dir folder to write
  * @param options.model checkpoint that the adapter belongs to (the one that its adapter_config.json names)
- * @throws CheckpointError naming the adapter's matrices that the checkpoint has no place for
+ * @throws CheckpointError naming the adapter's matrices that do not fit the checkpoint
  */
 export async function mergeAdapter(
   adapter: string,
@@ -50,7 +50,7 @@ export async function mergeAdapter(
     );
   await mkdir(dir, { recursive: true });
   await saveCheckpoint(model, weights, dir, changed);
-  // The new tokens' names.
+  // The adapter's tokenizer has the new tokens' names.
   if (changed.vocab_size !== undefined)
     for (const name of tokenizerFiles)
       if (await exists(join(adapter, name))) await copyFile(join(adapter, name), join(dir, name));

@@ -8,9 +8,9 @@ import { readNumbers } from "./policy-files";
 
 export interface Merged {
   readonly weights: ReadonlyMap<string, WritableTensor>;
-  /** Keys of config.json that are others now. */
+  /** Keys of config.json that have changed. */
   readonly changed: { readonly vocab_size?: number; readonly tie_word_embeddings?: false };
-  /** Tensors of the adapter for which the model has no place. */
+  /** Tensors of the adapter that the model has no place for. */
   readonly left: readonly string[];
 }
 
@@ -19,7 +19,7 @@ interface Adapter {
   readonly settings: AdapterSettings;
   /** The adapter's tensor of this name, if it has these sizes. */
   take(name: string, sizes: readonly (number | undefined)[]): Taken | undefined;
-  /** Two factors, or neither. */
+  /** Both factors, or undefined unless both are present. */
   takeBoth(a: Factor, b: Factor): { readonly a: Taken; readonly b: Taken } | undefined;
 }
 
@@ -31,13 +31,13 @@ interface Taken {
 type Factor = readonly [name: string, sizes: readonly number[]];
 
 /**
- * A checkpoint's weights with an adapter folded in, each read and computed when it is written: one matrix of a large
- * checkpoint is in memory.
+ * A checkpoint's weights with an adapter folded in. Each is read and computed when it is written, so that memory holds
+ * one matrix of a large checkpoint.
  *
- * W₀ is the model's, or the whole one that the adapter has in its place; then some rows are replaced
- * (`trainable_tokens_delta`), then scale · B A is added. A head that was tied is untied as soon as it or the embeddings
- * alone have changed, as in PEFT; rows of tied embeddings change in both.
- * @param file of the adapter's tensors
+ * W₀ is the model's matrix, or the adapter's whole replacement; then some rows are replaced (`trainable_tokens_delta`),
+ * then scale · B A is added. As in PEFT, a tied head is untied as soon as the head or the embeddings alone change; rows
+ * of tied embeddings change in both.
+ * @param file with the adapter's tensors
  * @param tensors of the adapter, by canonical names
  */
 export function mergedWeights(
@@ -75,7 +75,7 @@ export function mergedWeights(
   };
 }
 
-/** @param left the tensors that nobody has taken yet */
+/** @param left collects the tensors that nobody has taken yet */
 function adapterOf(
   settings: AdapterSettings,
   file: string,
@@ -101,7 +101,7 @@ function adapterOf(
   };
 }
 
-/** One tensor of the model with everything folded in that the adapter has for it. */
+/** One tensor of the model with all of the adapter's changes folded in. */
 function merged(
   { settings, take, takeBoth }: Adapter,
   { embeddings, untiedHead }: Architecture,
@@ -119,7 +119,7 @@ function merged(
     take(`${module}.token_adapter.trainable_tokens_delta`, [indices.length, inputs]);
   const { a, b } = loraNames(module);
   const product = takeBoth([a, [settings.r, inputs]], [b, [outputs, settings.r]]);
-  // An embedding is a linear layer of one-hot vectors, and PEFT keeps its factors as that layer would.
+  // An embedding is a linear layer of one-hot vectors, and PEFT stores its factors accordingly.
   const lookup = takeBoth(
     [`${module}.lora_embedding_A`, [settings.r, outputs]],
     [`${module}.lora_embedding_B`, [inputs, settings.r]],
@@ -149,7 +149,7 @@ const loraOf = ({ r, lora_alpha, use_rslora }: AdapterSettings): LoraConfig => (
 
 const numbersOf = async ({ data }: WritableTensor) => (typeof data === "function" ? data() : data);
 
-/** The rows of a module's matrix that are trained as they are. */
+/** The rows of a module's matrix that are trained whole. */
 function rowsOf(
   { trainable_token_indices: rows }: AdapterSettings,
   module: string,

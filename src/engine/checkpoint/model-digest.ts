@@ -7,10 +7,9 @@ import type { VisionLanguageModel } from "../../models/open-model";
 import type { Policy } from "../policy";
 
 /**
- * SHA-256 of all that decides what a checkpoint writes: configuration, tokenizer, chat template, picture processor, and
- * every byte of every weight, by name; and in which precision a policy multiplies. Where it lies, by which name it was
- * asked for, and how its weights are spread over files do not count. It reads the weights through once: about 0.7
- * seconds a gigabyte.
+ * SHA-256 of everything that decides a checkpoint's output: configuration, tokenizer, chat template, image processor,
+ * every byte of every weight, by name, and a policy's precision. The path, the requested name and the split into files
+ * do not count. It reads all weights: about 0.7 seconds a gigabyte.
  */
 export async function modelDigest(
   { dir, checkpoint }: Pick<VisionLanguageModel, "dir" | "checkpoint">,

@@ -12,17 +12,16 @@ import { readTensors } from "./policy-files";
 const tensorsFile = "optimizer.safetensors";
 const stepFile = "optimizer.json";
 
-/** Writes what an optimizer remembers beside the weights. */
+/** Writes an optimizer's state beside the weights. */
 export async function saveOptimizer(dir: string, state: OptimizerState): Promise<void> {
   await writeSafetensors(join(dir, tensorsFile), tensorsOf(state));
   await writeFile(join(dir, stepFile), `${JSON.stringify({ step: state.step })}\n`);
 }
 
 /**
- * Reads what `saveOptimizer` wrote. Weights that other programs trained, such as PEFT, come without a state and get a
- * fresh one.
+ * Reads what `saveOptimizer` wrote. Weights from other programs, such as PEFT, lack a state and get a fresh one.
  * @param fresh makes the optimizer's first state
- * @throws CheckpointError for half of a state, or one that no run of this optimizer can have left
+ * @throws CheckpointError for an incomplete state, or one that no run of this optimizer can produce
  */
 export async function readOptimizer(
   dir: string,
@@ -41,7 +40,7 @@ export async function readOptimizer(
   return { tensors, step };
 }
 
-/** @throws CheckpointError naming the first tensor of a file that holds something else than finite numbers */
+/** @throws CheckpointError naming the file's first tensor with a number that is not finite */
 export function checkFinite(path: string, tensors: ReadonlyMap<string, Float32Array>): void {
   for (const [name, data] of tensors)
     if (!Number.isFinite(sumOfSquares(data)))

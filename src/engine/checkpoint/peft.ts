@@ -9,29 +9,26 @@ import { listed, shown } from "../../options/display";
 import { isTarget, type LoraConfig, loraNames } from "../adapter";
 import type { Policy } from "../policy";
 
-/** Turns a file's error into one about the checkpoint it belongs to. */
+/** Turns a file's error into one about its checkpoint. */
 export const unusable = (cause: Error): never => {
   throw new CheckpointError(cause.message, { cause });
 };
 
-/** adapter_config.json, with the defaults of PEFT's LoraConfig for what it leaves out. */
+/** Schema of adapter_config.json, with the defaults of PEFT's LoraConfig. */
 const settingsSchema = z.object({
   r: orDefault(z.int().positive().max(limits.width), 8),
   lora_alpha: orDefault(z.number(), 8),
   use_rslora: orDefault(z.boolean(), false),
   base_model_name_or_path: z.string().nullish(),
   revision: z.string().nullish(),
-  /** Rows of the embeddings, or of the modules it names, that are trained as they are. */
+  /** Rows of the embeddings, or of the named modules, that are trained whole. */
   trainable_token_indices: z.union([tokenIds, z.record(z.string(), tokenIds)]).nullish(),
   ensure_weight_tying: orDefault(z.boolean(), false),
 });
 
 export type AdapterSettings = z.infer<typeof settingsSchema>;
 
-/**
- * Settings of PEFT under which there is more, or something else, than W + scale · B A; each says nothing where it is
- * null, false or empty.
- */
+/** PEFT settings that add to W + scale · B A, or replace it, unless they are null, false or empty. */
 const beyondLora = [
   "use_dora",
   "use_qalora",
@@ -50,18 +47,15 @@ const beyondLora = [
   "monteclora_config",
 ];
 
-/** Weights that are trained beside the low-rank ones: they can be merged. */
+/** Settings for weights that are trained besides the low-rank ones: those can be merged. */
 const besidesLora = ["modules_to_save", "trainable_token_indices"];
 
-/**
- * Starts that leave the model's own weights alone; PEFT takes others (pissa, olora, …) out of them again when it loads
- * an adapter.
- */
+/** Initialisations that keep the model's own weights; PEFT subtracts the others (pissa, olora, …) when loading. */
 const plainStarts = [true, false, null, undefined, "gaussian", "orthogonal", "eva"];
 
 /**
- * @param merging whether whole weights beside the low-rank ones may be there
- * @throws CheckpointError naming each setting under which an adapter would be another network
+ * Reads adapter_config.json; `merging` allows whole weights besides the low-rank ones.
+ * @throws CheckpointError naming each setting that would make the adapter another network
  */
 export async function readAdapterConfig(path: string, merging = false): Promise<AdapterSettings> {
   const json = (await readJson(path).catch(unusable)) as Record<string, unknown> | null;
@@ -89,7 +83,7 @@ export async function readAdapterConfig(path: string, merging = false): Promise<
 
 /**
  * The file of an adapter's weights.
- * @throws CheckpointError where there is none that can be read
+ * @throws CheckpointError if no readable file exists
  */
 export async function adapterWeights(dir: string): Promise<string> {
   const path = join(dir, "adapter_model.safetensors");
@@ -109,13 +103,13 @@ export async function checkScale(path: string, { rank, alpha = 2 * rank, rsLora 
   if (found !== expected) throw new CheckpointError(`${path}: expected ${expected}; found ${found}`);
 }
 
-/** What adapter_config.json says of an adapter. */
+/** The content of adapter_config.json for an adapter. */
 export function peftConfig({ architecture, name, dir }: VisionLanguageModel, { trainable }: Policy, lora: LoraConfig) {
   const { rank, alpha = 2 * rank, rsLora = false } = lora;
   const isAdapted = (name: string) => trainable.has(loraNames(name).a);
   const modules = matrixModules(architecture);
   const adapted = linearLayers(architecture).flatMap(({ name }) => (isAdapted(name) ? [name] : []));
-  // PEFT knows no ids with a revision in them.
+  // PEFT does not accept ids with a revision.
   const [base, revision = null] = name === dir ? [dir] : name.split("@");
   return {
     peft_type: "LORA",
@@ -131,7 +125,7 @@ export function peftConfig({ architecture, name, dir }: VisionLanguageModel, { t
   };
 }
 
-/** The shortest end of a name by which PEFT adapts no module except those that are adapted here. */
+/** The shortest name ending by which PEFT adapts only modules that are adapted here. */
 function shortestTarget(name: string, modules: readonly string[], isAdapted: (name: string) => boolean): string {
   const parts = name.split(".");
   const ends = parts.map((_, i) => parts.slice(-1 - i).join("."));

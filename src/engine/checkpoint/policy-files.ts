@@ -17,8 +17,8 @@ import type { Policy } from "../policy";
 import { adapterWeights, checkScale, peftConfig, unusable } from "./peft";
 
 /**
- * Writes the trained weights as others read them: a whole Hugging Face directory where every weight is trained, a PEFT
- * adapter where LoRA is. Numbers are float32, so that what is loaded again is what was saved.
+ * Writes the trained weights in formats that others read: a PEFT adapter with LoRA, else a Hugging Face directory.
+ * Numbers are float32, so that loading restores exactly what was saved.
  */
 export async function savePolicy(model: VisionLanguageModel, policy: Policy, dir: string): Promise<void> {
   if (policy.lora) {
@@ -33,8 +33,8 @@ export async function savePolicy(model: VisionLanguageModel, policy: Policy, dir
 }
 
 /**
- * Writes a whole Hugging Face directory with the model's settings and these weights, one of which is in memory at a
- * time if need be.
+ * Writes a whole Hugging Face directory with the model's settings and these weights, one in memory at a time if need
+ * be.
  * @param changed keys of the language model's configuration that the weights have changed
  */
 export async function saveCheckpoint(
@@ -49,7 +49,7 @@ export async function saveCheckpoint(
   const { text_config: text, ...outer } = inFloat32(await readJson(join(model.dir, "config.json"))) as {
     text_config?: object | null;
   };
-  // Files of older versions have one level; in newer ones each reader looks on the level that it knows.
+  // Old files have one level. In new ones each reader looks at the level that it knows.
   const config = { ...outer, ...(text && { text_config: { ...text, ...changed } }), ...changed };
   await writeJson(join(dir, "config.json"), config);
   const renamed = [...weights].map(([name, tensor]) => [model.architecture.storedName(name), tensor] as const);
@@ -58,7 +58,7 @@ export async function saveCheckpoint(
 
 /**
  * Reads what `savePolicy` wrote, by the names of the policy's own tensors. An adapter may also come from Python's PEFT,
- * a checkpoint from wherever a `model` may come from.
+ * a checkpoint from any source of a `model`.
  * @throws CheckpointError naming what is missing, too many or of another shape, or an adapter's other rank or scale
  */
 export async function readPolicy(
@@ -89,8 +89,8 @@ export async function readPolicy(
 }
 
 /**
- * Reads exactly the tensors of `expected`; nothing is read of a file that has others.
- * @param ownName what a name in the file is called in `expected`
+ * Reads exactly the tensors of `expected`, or nothing if the file has others.
+ * @param ownName maps a name in the file to its name in `expected`
  */
 export async function readTensors(
   path: string,
@@ -116,7 +116,7 @@ export async function readTensors(
 /** Lines of an error. */
 const mostProblems = 20;
 
-/** @throws CheckpointError when two names stand for one tensor */
+/** @throws CheckpointError when two names map to one tensor */
 export function byOwnName(
   path: string,
   stored: ReadonlyMap<string, HeaderTensor>,
@@ -131,7 +131,7 @@ export function byOwnName(
   return found;
 }
 
-/** @throws CheckpointError for a tensor of another type than can be read */
+/** @throws CheckpointError for a tensor of an unreadable type */
 export async function readNumbers(path: string, name: string, tensor: HeaderTensor): Promise<Float32Array> {
   if (!isStored(tensor))
     throw new CheckpointError(`${path}: ${name}: expected F32, F16 or BF16, found ${tensor.dtype}`);
@@ -140,6 +140,6 @@ export async function readNumbers(path: string, name: string, tensor: HeaderTens
 
 const writeJson = (path: string, json: unknown) => writeFile(path, `${JSON.stringify(json, null, 2)}\n`);
 
-/** Else transformers would round the weights to the type that they were once published in. */
+/** Marks the config as float32; otherwise transformers would cast the weights to their original type. */
 const inFloat32 = (config: unknown): unknown =>
   JSON.parse(JSON.stringify(config), (key, value) => (/^(torch_)?dtype$/.test(key) ? "float32" : value));

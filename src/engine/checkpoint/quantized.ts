@@ -20,7 +20,7 @@ import {
 import type { VisionLanguageModel } from "../../models/open-model";
 import type { Architecture } from "../../models/parts/architecture";
 
-/** What a sampler of this precision multiplies with, where it is not the checkpoint. */
+/** The quantized checkpoint that a sampler of this precision multiplies with; undefined for the checkpoint itself. */
 export async function roundedFor(
   { checkpoint, architecture }: Pick<VisionLanguageModel, "checkpoint" | "architecture">,
   precision: Precision,
@@ -31,9 +31,8 @@ export async function roundedFor(
 }
 
 /**
- * The language model of a checkpoint with the matrices of its linear layers and of its head rounded; embeddings, norms
- * and biases as they are stored. The vision tower is not in it. It is made once, in a file of the cache, and made again
- * when the checkpoint's files have changed.
+ * A checkpoint's language model with quantized linear layers and head; embeddings, norms and biases stay as stored. The
+ * vision tower is left out. The file is made once, in the cache, and again when the checkpoint's files change.
  */
 export async function roundedCheckpoint(
   checkpoint: Checkpoint,
@@ -64,12 +63,12 @@ export async function roundedCheckpoint(
   return { dir: checkpoint.dir, folder, tensors, rounded, read: checkpoint.read };
 }
 
-/** Of what a file holds and how: another version is another file. */
+/** Bump when the file format changes. */
 const formatVersion = 1;
 
 let parts = 0;
 
-/** Hugging Face's folder for what libraries make of models. */
+/** Hugging Face's folder for files that libraries derive from models. */
 const cacheFolder = () =>
   join(
     process.env.HF_ASSETS_CACHE ?? join(process.env.HF_HOME ?? join(homedir(), ".cache", "huggingface"), "assets"),
@@ -79,7 +78,7 @@ const cacheFolder = () =>
 
 const digest = (text: string) => createHash("sha256").update(text).digest("hex").slice(0, 16);
 
-/** What tells a file from what it was before: no checkpoint is read through for it. */
+/** Identifies the checkpoint's current files without reading them through. */
 async function stateOf({ folder, tensors }: Checkpoint): Promise<unknown[]> {
   const files = [...new Set([...tensors.values()].map(({ file }) => file))].sort();
   return Promise.all(
@@ -90,7 +89,7 @@ async function stateOf({ folder, tensors }: Checkpoint): Promise<unknown[]> {
   );
 }
 
-/** Removes what was made of older states of a checkpoint, and what processes that have ended left unfinished. */
+/** Removes files of older states of a checkpoint, and unfinished ones of dead processes. */
 async function removeOthers(folder: string, file: string, precision: ReducedPrecision): Promise<void> {
   for (const other of await readdir(folder)) {
     const pid = /\.(\d+)-\d+\.partial$/.exec(other)?.[1];
@@ -104,7 +103,7 @@ function isAlive(pid: number): boolean {
     process.kill(pid, 0);
     return true;
   } catch (error) {
-    // Somebody else's.
+    // EPERM means that the process exists and belongs to another user.
     return (error as NodeJS.ErrnoException).code === "EPERM";
   }
 }
@@ -112,13 +111,13 @@ function isAlive(pid: number): boolean {
 const numbersOf = (module: string) => `${module}.numbers`;
 const scaleOf = (module: string) => `${module}.scale`;
 
-/** The language model's linear layers, and its head under the name that its matrix has. */
+/** The language model's linear layers, and its head under its matrix's name. */
 export const roundedModules = (architecture: Architecture): string[] => [
   ...linearLayers(architecture).flatMap(({ name }) => (name.startsWith(architecture.languagePrefix) ? [name] : [])),
   architecture.head,
 ];
 
-/** In the order in which they are to be written: scales are known when their numbers are. */
+/** Orders tensors for writing: a matrix's scales are known once its numbers are. */
 function roundedTensors(
   { folder, tensors }: Checkpoint,
   architecture: Architecture,
@@ -131,7 +130,7 @@ function roundedTensors(
     const path = join(folder, tensor.file);
     const module = name.replace(/\.weight$/, "");
     if (modules.has(module)) for (const part of roundedMatrix(path, module, tensor, precision)) all.set(...part);
-    // Rows of it are read as well where it is the embedding too.
+    // The head's rows are also read directly if it doubles as the embedding.
     if (!modules.has(module) || module === architecture.embeddings) all.set(name, asStored(path, tensor));
   }
   return all;
@@ -163,7 +162,7 @@ function roundedMatrix(
   ];
 }
 
-/** Numbers that are read at once. */
+/** Numbers read at once. */
 const pieceSize = 2 ** 22;
 
 function* inPieces(tensor: StoredTensor): Generator<{ readonly first: number; readonly tensor: StoredTensor }> {

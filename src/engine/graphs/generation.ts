@@ -12,21 +12,21 @@ import { causalBias, fedFeatures, hidden as hiddenScore } from "./training";
 export interface RowsShape {
   readonly rows: number;
   readonly sampling: Sampling;
-  /** Whether tokens that a row has already are made less likely. */
+  /** Whether tokens that a row already has become less likely. */
   readonly penalised: boolean;
 }
 
 export interface GenerationShape extends RowsShape {
-  /** Distinct prompts, each computed once … */
+  /** Number of distinct prompts, each computed once. */
   readonly prompts: number;
-  /** … and padded on the left to this many tokens. */
+  /** Tokens that each prompt is padded to, on the left. */
   readonly time: number;
   readonly featureRows: number;
-  /** Whether the rows' state comes out, for `continuationGraph` to go on from. */
+  /** Whether the graph outputs the rows' state, so that `continuationGraph` can resume from it. */
   readonly resumable: boolean;
 }
 
-/** Whether more than the temperature stands between the model's distribution and the one that is sampled from. */
+/** Whether sampling changes the model's distribution by more than the temperature. */
 const reshapes = ({ sampling, penalised }: RowsShape): boolean => sampling === "likeliest" || penalised;
 
 /** Prompt lengths are rounded up to this, so that few graphs serve all of them. */
@@ -36,14 +36,14 @@ type Outputs = Readonly<Record<string, Value>>;
 
 /**
  * Prompt and continuation in one graph: the prompts' keys and values, then a Loop that samples, runs the new token and
- * appends to the cache until every row has ended. Nothing but the chosen tokens leaves the graph, unless it is
+ * appends to the cache until every row has ended. Only results for the chosen tokens leave the graph, unless it is
  * resumable.
  *
- * Inputs: tokenIds, source, cos, sin of the prompts (as `layOut` makes them, left-padded), features; padding [prompts,
- * 1, 1, 1, time] (0, or very negative where a place is padding); promptOf [rows]; where repetition is penalised seen
- * [rows, vocabulary], true for the prompt's tokens; and those of every step, below.
- * Outputs: tokens, logProbs (raw distribution), samplingLogProbs (the one sampled from), each [steps taken, rows];
- * where `reshapes` says so also temperedLogProbs (the raw distribution at the temperature); the state, where it is
+ * Inputs: tokenIds, source, cos, sin of the prompts (from `layOut`, left-padded), features; padding [prompts, 1, 1,
+ * 1, time] (0, or very negative at padding); promptOf [rows]; with a repetition penalty seen [rows, vocabulary], true
+ * for the prompt's tokens; and the inputs of every step, below.
+ * Outputs: tokens, logProbs (raw distribution), samplingLogProbs (the distribution sampled from), each [steps taken,
+ * rows]; if `reshapes` says so also temperedLogProbs (the raw distribution at the temperature); the state, if
  * resumable.
  */
 export function generationGraph(
@@ -92,8 +92,8 @@ export function generationGraph(
 }
 
 /**
- * Goes on from the state that a resumable graph gave out: its outputs `next.x` are the inputs `x` here. It gives out
- * the state in turn. Cutting a continuation in two changes no bit of it.
+ * Resumes from the state of a resumable graph, whose outputs `next.x` are the inputs `x` here, and outputs the state
+ * again. Cutting a continuation in two changes no bit of it.
  */
 export function continuationGraph(
   architecture: Architecture,
@@ -119,17 +119,17 @@ export function continuationGraph(
   return { graph: g, outputs: { ...chosen, ...after } };
 }
 
-/** What is known of the rows between two tokens; the cache and its bias grow with each. */
+/** The rows' state between two tokens; the cache and its bias grow with each. */
 interface State {
-  /** Of the next token, [rows, vocabulary]. */
+  /** Logits of the next token, [rows, vocabulary]. */
   readonly logits: Value;
   /** Whether a row has ended, [rows]. */
   readonly finished: Value;
-  /** 0, or very negative where the past is padding, [rows, 1, 1, past]. */
+  /** 0, or very negative at padding, [rows, 1, 1, past]. */
   readonly bias: Value;
-  /** Each [rows, kvHeads, past, headDim]. */
+  /** Each tensor is [rows, kvHeads, past, headDim]. */
   readonly cache: readonly KeyValues[];
-  /** True for the tokens that a row has, [rows, vocabulary]; only where repetition is penalised. */
+  /** True for the tokens that a row has, [rows, vocabulary]; only with a repetition penalty. */
   readonly seen?: Value;
 }
 
@@ -142,7 +142,7 @@ function stateTypes({ text }: VlmConfig, rows: number) {
 /**
  * The Loop from token to token.
  * Inputs: maxTokens []; uniforms [steps, rows] in [0, 1); stepCos, stepSin [steps, rows, headDim / 2]; temperature,
- * topK, topP []; where repetition is penalised repetitionPenalty [].
+ * topK, topP []; with a repetition penalty repetitionPenalty [].
  */
 function sampleOn(g: Graph, weights: Weights, architecture: Architecture, shape: RowsShape, state: State) {
   const { config } = architecture;
@@ -202,7 +202,7 @@ const isOneOf = (g: Graph, token: Value, ids: readonly number[]): Value =>
 
 const countTrue = (g: Graph, flags: Value): Value => reduceSum(g, cast(g, flags, "int64"), [0]);
 
-/** Runs one more token of each row. */
+/** Runs one more token through the model for each row. */
 function afterToken(
   g: Graph,
   weights: Weights,
@@ -226,7 +226,7 @@ function afterToken(
   };
 }
 
-/** How the outputs begin that are the state after the last token. */
+/** Prefix of the outputs that hold the state after the last token. */
 const nextState = "next.";
 
 /** The state after a run, under the names that `continuationGraph` takes. */
@@ -263,7 +263,7 @@ function unflatten([logits, finished, bias, ...rest]: readonly Value[], layers: 
   return { logits: logits!, finished: finished!, bias: bias!, cache, ...(seen && { seen }) };
 }
 
-/** A model must not write images. */
+/** Adds −∞ to image tokens, because a model must not write images. */
 function neverSampled({ text, tokens }: VlmConfig): Float32Array {
   const bias = new Float32Array(text.vocabSize);
   for (const id of [tokens.image, tokens.video, tokens.visionStart, tokens.visionEnd]) bias[id] = hiddenScore;

@@ -5,8 +5,8 @@ import type { Value } from "../../onnx/graph/value";
 export type Sampling = "greedy" | "full" | "likeliest";
 
 /**
- * Of the tokens that a row has seen, logits l > 0 become l / penalty and l < 0 become l · penalty.
- * Source: Keskar et al., arXiv 1909.05858, as transformers has it for logits below 0.
+ * Repetition penalty: for tokens that a row has seen, logits l > 0 become l / penalty and l < 0 become l · penalty.
+ * Source: Keskar et al., arXiv 1909.05858; logits below 0 as in transformers.
  */
 export function penalise(g: Graph, logits: Value, seen: Value, penalty: Value): Value {
   const less = g.op(
@@ -29,7 +29,7 @@ interface Choice {
   readonly temperature: Value;
   readonly topK: Value;
   readonly topP: Value;
-  /** [rows, 1], one number in [0, 1) for each row: inverse-CDF sampling needs no more. */
+  /** [rows, 1], one number in [0, 1) for each row, for inverse-CDF sampling. */
   readonly uniform: Value;
 }
 
@@ -49,7 +49,7 @@ export function choose(
     const token = firstAbove(g, cumulate(g, p), uniform);
     return { token, logProb: g.op("Log", [pickLast(g, p, token)], {}) };
   }
-  // Tokens in falling order of probability: the first topK, while those before them sum to less than topP of these.
+  // Tokens in falling order of probability: the first topK, while the sum before each is less than topP of theirs.
   const order = g.op("TopK", [p], {});
   const sorted = g.op("GatherElements", [p, order], {});
   const where = (values: Value, condition: Value) => mul(g, values, cast(g, condition, "float32"));
@@ -68,13 +68,13 @@ export function choose(
   return { token: at(order), logProb: sub(g, g.op("Log", [at(sorted)], {}), logMass) };
 }
 
-/** Rows beyond this length are summed up in pieces. */
+/** Rows longer than this are summed in pieces. */
 const longRow = 2 ** 13;
 
 /**
- * Running sums of each row of numbers that are not negative, [rows, n]. They never fall, and stay as they are where a
- * number is 0. Long rows are cut into pieces: a GPU computes each sum of its own, from the beginning, which for a
- * vocabulary of 150 000 tokens takes longer than the network.
+ * Running sums of each row of nonnegative numbers, [rows, n]. They never fall, and stay constant at zeros. Long rows
+ * are cut into pieces: a GPU computes each sum separately from the beginning, which for a vocabulary of 150 000 tokens
+ * takes longer than the network.
  */
 export function cumulate(g: Graph, x: Value): Value {
   const [rows, width] = x.shape as readonly number[] as [number, number];
@@ -89,17 +89,14 @@ export function cumulate(g: Graph, x: Value): Value {
   return width % piece === 0 ? all : g.op("Slice", [all], { axis: 1, start: 0, end: width });
 }
 
-/** A divisor of about √width, so that nothing has to be padded, or √width. */
+/** A divisor near √width, so that no padding is needed, or √width. */
 function pieceOf(width: number): number {
   const root = Math.ceil(Math.sqrt(width));
   for (let piece = root; piece >= root / 4; piece--) if (width % piece === 0) return piece;
   return root;
 }
 
-/**
- * The first place of each row whose cumulative mass exceeds `uniform` times the row's total: places without mass are
- * never chosen.
- */
+/** The first index of each row whose cumulative mass exceeds `uniform` times the row's total; it always has mass. */
 function firstAbove(g: Graph, cumulative: Value, uniform: Value): Value {
   const width = cumulative.shape[1] as number;
   const total = g.op("Slice", [cumulative], { axis: 1, start: width - 1, end: width });

@@ -15,11 +15,11 @@ import type { Value } from "../../onnx/graph/value";
 import { roundUp } from "../batch";
 import type { BatchPlan } from "../shared-prefixes";
 
-/** Everything about a training batch that a graph is built for. */
+/** The properties of a training batch that a graph is built for. */
 export interface TrainingShape {
   readonly batch: number;
   readonly time: number;
-  /** What several rows begin with, computed once: how many, and padded to how many tokens. Rows go on from there. */
+  /** Common beginnings of rows, computed once: their number, and the tokens they are padded to. Rows continue them. */
   readonly prefixes?: { readonly count: number; readonly time: number } | undefined;
   /** Tokens with a log-probability, over the whole batch, padding included. */
   readonly targets: number;
@@ -27,17 +27,15 @@ export interface TrainingShape {
   readonly pictures: readonly VisionShape[];
   /** Image tokens with a feature, over all images. */
   readonly featureRows: number;
-  /** The language model's layers are computed again on the way back. */
+  /** Whether the language model's layers are recomputed on the way back. */
   readonly recompute: boolean;
-  /** Logits are divided by it. */
+  /** Divides the logits. */
   readonly temperature: number;
-  /** Whether each scored token's entropy comes out as well. */
+  /** Whether the graph also outputs each scored token's entropy. */
   readonly entropies?: boolean | undefined;
 }
 
-/**
- * The shape of a micro-batch's tokens. The number of scored ones is rounded up, so that few graphs serve all batches.
- */
+/** The shape of a micro-batch's tokens. The scored ones' number is rounded up, so that few graphs serve all batches. */
 export function planShape(
   { config: { text } }: Architecture,
   { prefixes, prefixTime, rows, time }: BatchPlan,
@@ -51,12 +49,12 @@ export function planShape(
   };
 }
 
-/** The names of gradients among the outputs begin so. */
+/** Prefix of the gradients' names among the outputs. */
 export const gradientPrefix = "gradient:";
 
-/** Scored tokens are rounded up to this … */
+/** Scored tokens are rounded up to a multiple of this. */
 const targetStep = 256;
-/** … or, where each costs a row of a large vocabulary's size, to this. */
+/** The same when each one costs a row as wide as a large vocabulary. */
 const smallTargetStep = 32;
 const largeVocabulary = 2 ** 15;
 
@@ -68,21 +66,17 @@ export function causalBias(g: Graph, time: number, past = 0): Value {
   return g.constant(data, [time, span]);
 }
 
-/**
- * Added to the score of a place that must not be seen: far below any score, yet finite, so that a row of padding stays
- * a number.
- */
+/** Added to the score of a hidden position: far below any score, yet finite, so that a row of padding has no NaN. */
 export const hidden = -1e9;
 
 /**
- * Log-probabilities of chosen tokens, [targets], and the gradient of ⟨cotangent, logProbs⟩ by every bound weight; where
- * `shape.entropies` says so, also the entropies H = −Σ p log p of the distributions that they were chosen from,
- * [targets], and ⟨entropyCotangent, H⟩ is part of what the gradient is of.
- * Inputs: tokenIds and source of all places, cos and sin of the rows (as `layOut` makes them), rows [targets] (places
+ * Log-probabilities of chosen tokens, [targets], and the gradient of ⟨cotangent, logProbs⟩ by every bound weight. With
+ * `shape.entropies` also the entropies H = −Σ p log p of the distributions that they were chosen from, [targets]; the
+ * gradient then includes ⟨entropyCotangent, H⟩.
+ * Inputs: tokenIds and source of all positions, cos and sin of the rows (from `layOut`), rows [targets] (positions
  * whose next token is scored), chosen [targets, 1], cotangent and entropyCotangent [targets], and per group k of images
- * `vision.k.patches` and its tables, or `features`. With prefixes, whose places come first: prefixCos, prefixSin,
- * prefixOf [batch], and padding [batch, 1, 1, 1, their time + time] (0, or very negative where the row's prefix is
- * padding).
+ * `vision.k.patches` and its tables, or `features`. With prefixes, whose positions come first: prefixCos, prefixSin,
+ * prefixOf [batch], and padding [batch, 1, 1, 1, their time + time] (0, or very negative at padding of the prefix).
  */
 export function trainingGraph(
   architecture: Architecture,
@@ -121,7 +115,7 @@ export function trainingGraph(
   return { graph: g, outputs };
 }
 
-/** Every place attends to those before it in its row, and in the prefix that its row continues. */
+/** Every position attends to earlier ones in its row, and to the prefix that its row continues. */
 function attentionOf(g: Graph, { config }: Architecture, { batch, time, prefixes }: TrainingShape): Attention {
   const half = config.text.headDim / 2;
   const tables = (cos: string, sin: string, count: number, length: number): RotaryTables => ({
@@ -144,8 +138,8 @@ function attentionOf(g: Graph, { config }: Architecture, { batch, time, prefixes
 /**
  * H = −Σ p log p of each row of log p, [targets], and its slope times `entropyCotangent`, as a cotangent of log p.
  *
- * With l = log p, ∂H/∂l is −p (l + 1), but Σ p ∂l is 0 whatever the logits do, so that −p l is as good. It is there
- * already, as a part of H: one array of a vocabulary's width for each token, where differentiating −Σ exp(l) l would
+ * With l = log p, ∂H/∂l is −p (l + 1), but Σ p ∂l is 0 whatever the logits do, so −p l serves as well. It exists
+ * already, as a part of H: one array of a vocabulary's width for each token, while differentiating −Σ exp(l) l would
  * make four.
  */
 function entropyOf(g: Graph, logProbs: Value) {
@@ -178,7 +172,7 @@ function imageFeatures(
   );
 }
 
-/** The input `features`, [rows, featureCount · hiddenSize] as `visionGraph` makes it, taken apart. */
+/** Splits the input `features`, [rows, featureCount · hiddenSize] as `visionGraph` makes it. */
 export function fedFeatures(g: Graph, { config, featureCount }: Architecture, rows: number): readonly Value[] {
   const width = config.text.hiddenSize;
   const all = g.input("features", "float32", [rows, featureCount * width]);

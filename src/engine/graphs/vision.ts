@@ -8,7 +8,7 @@ import type { Value } from "../../onnx/graph/value";
 export const imagesAtOnce = 16;
 
 /**
- * The features of images of one grid, side by side where there are several: [image tokens, featureCount · hiddenSize].
+ * The features of images of one grid, concatenated along the last axis: [image tokens, featureCount · hiddenSize].
  * Inputs: those of `shape`.
  */
 export function visionGraph(

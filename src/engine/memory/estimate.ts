@@ -17,21 +17,21 @@ import { compiledAtOnce, copiedBytes, memoryLimit, weightStorage } from "../weig
 
 export { memoryLimit } from "../weight-storage";
 
-/** What a process does with a policy, one thing after the other. */
+/** A process's work with a policy, one part after the other. */
 export interface MemoryWork {
-  /** Pictures that go through the frozen tower together. */
+  /** Images that go through the frozen tower together. */
   readonly vision?: VisionShape;
   readonly generation?: GenerationShape & {
     readonly maxTokens: number;
-    /** What is sampled, where its frozen weights are others than those that are trained behind: rounded ones. */
+    /** The policy that is sampled, if its frozen weights differ from the trained one's by quantization. */
     readonly policy?: Policy;
   };
-  /** A micro-batch, forward and backward, and the optimiser's step behind it. */
+  /** A micro-batch, forward and backward, and the optimizer's step after it. */
   readonly training?: TrainingShape;
 }
 
 /**
- * What `work` takes at most, foreseen from the graphs that would run: within a fifth of what was measured on a small
+ * Estimates the most memory that `work` takes from the graphs that would run, within a fifth of measurements on a small
  * model (docs/models.md). Nothing is loaded, and only shapes of the policy's weights are read.
  */
 export function estimateMemory(policy: Policy, { vision, generation, training }: MemoryWork): MemoryEstimate {
@@ -48,13 +48,13 @@ export function estimateMemory(policy: Policy, { vision, generation, training }:
 
   const trained = [...policy.trainable.values()].reduce((sum, { shape }) => sum + floats(shape), 0);
   const besides = {
-    // The thread that runs graphs has a copy of its own.
+    // The thread that runs graphs has its own copy.
     weights: 2 * trained,
-    // The gradient, two moments, and the last micro-batch's gradient on its way out of onnxruntime.
+    // The gradient, two moments, and the last micro-batch's gradient as onnxruntime returns it.
     optimizer: training ? 4 * trained : 0,
     runtime: runtimeBytes,
   };
-  // A large tower is given back before the language model runs.
+  // A large tower is freed before the language model runs.
   const apart = weightStorage(policy).weightsStayInFiles && language.length > 0;
   const phases = apart ? [tower, language] : [[...tower, ...language]];
   return phases
@@ -67,7 +67,7 @@ export function estimateMemory(policy: Policy, { vision, generation, training }:
 }
 
 interface Compiled extends SessionMemory {
-  /** Of the files it maps. */
+  /** Folder of the mapped files. */
   readonly folder: string;
 }
 
@@ -84,9 +84,9 @@ function compiled(
   return { folder, ...sessionMemory(graph, outputs, weightsStayInFiles, runtimeSize) };
 }
 
-/** By graphs that are all there, one of which runs. */
+/** Memory of graphs that all exist, one of which runs. */
 function takenBy(graphs: readonly Compiled[], config: VlmConfig): Kinds {
-  // What several map is there once.
+  // A file that several graphs map counts once.
   const files = new Map<string, number>();
   for (const each of graphs) files.set(each.folder, Math.max(each.files, files.get(each.folder) ?? 0));
   const mapped = { ...nothing, weights: [...files.values()].reduce((a, b) => a + b, 0) };
@@ -97,24 +97,21 @@ function takenBy(graphs: readonly Compiled[], config: VlmConfig): Kinds {
   return plus(held, busiest);
 }
 
-/**
- * Whether a micro-batch that keeps all it computes for the way back would take more than half of the memory there is,
- * in bytes.
- */
+/** Whether a micro-batch that keeps all intermediate values would take more than half of the available bytes. */
 export function keepsTooMuch(policy: Policy, shape: TrainingShape, available = memoryLimit()): boolean {
   return estimateMemory(policy, { training: { ...shape, recompute: false } }).total > available / 2;
 }
 
-/** How much of a workload goes side by side. */
+/** How much of a workload runs side by side. */
 export interface SideBySide {
   readonly sampledAtOnce: number;
   readonly sampled?: Policy;
-  /** Rows of a micro-batch; absent where nothing is trained. */
+  /** Rows of a micro-batch; absent without training. */
   readonly rowsAtOnce?: number;
   readonly gradientCheckpointing?: boolean | undefined;
 }
 
-/** The largest parts of a workload whose prompts have this many tokens and images of these grids. */
+/** The largest parts of a workload with prompts of this many tokens and images of these grids. */
 export function foresee(
   policy: Policy,
   { prompts, count, maxTokens, entropies }: Omit<Workload, "prompt">,
@@ -168,10 +165,9 @@ function firstBatch({ prompts, count, maxTokens }: Omit<Workload, "prompt">, tok
 }
 
 /**
- * `foresee`, and what graphs for prompts of other lengths will hold beside those that it counts; refused where it
- * cannot fit.
- * @throws ConfigError when the estimate, less a fifth for its error, is more than there is: its numbers, and `smaller`,
- * what to change
+ * Estimates like `foresee`, plus graphs kept for prompts of other lengths.
+ * @throws ConfigError when the estimate, less a fifth for its error, exceeds the memory: it gives the numbers, and
+ * `smaller`, the changes that help
  */
 export async function checkMemory(
   model: Pick<VisionLanguageModel, "name" | "encodePrompt">,
@@ -195,13 +191,13 @@ export async function checkMemory(
   );
 }
 
-/** The share of graphs that are kept beside those that are counted. */
+/** The share of graphs kept besides the counted ones. */
 const keptCopies = (policy: Policy, counted: number) =>
   (compiledAtOnce(policy, {}, "language") - counted) * copiedBytes(policy, "language");
 
 const gigabytes = (bytes: number): string => `${(bytes / 1e9).toFixed(1)} GB`;
 
-/** Node, this library and its native code: bytes. */
+/** Bytes of Node, this library and its native code. */
 const runtimeBytes = 0.4e9;
 
 type Kinds = Readonly<Record<"weights" | "activations" | "logits", number>>;
@@ -215,11 +211,11 @@ const plus = (a: Kinds, b: Kinds): Kinds => ({
 const sumOf = ({ weights, activations, logits }: Kinds) => weights + activations + logits;
 const floats = (shape: readonly number[]) => shape.reduce((a, b) => a * b, 4);
 
-/** @param given what a value is that nothing computes: a constant's data, or what a Loop carries from step to step */
+/** @param given the kind of values that no node computes: constants, or values that a Loop carries between steps */
 function byKind(bytes: ReadonlyMap<Value, number>, { text }: VlmConfig, given: keyof Kinds): Kinds {
   const sums = { ...nothing };
   for (const [{ node, shape }, size] of bytes) {
-    // A half-precision weight, turned to float32 where it is used.
+    // A half-precision weight, cast to float32 right before its use.
     const isWeight = node ? node.op === "Cast" && node.in[0].dtype.endsWith("16") : given === "weights";
     const kind = isWeight ? "weights" : shape.at(-1) === text.vocabSize ? "logits" : node ? "activations" : given;
     sums[kind] += size;

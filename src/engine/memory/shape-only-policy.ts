@@ -7,7 +7,7 @@ import { type LoraConfig, loraNames, targetLayers } from "../adapter";
 import { roundedModules } from "../checkpoint/quantized";
 import type { Policy } from "../policy";
 
-/** A policy of which there are only shapes, enough to build graphs and foresee what they take. */
+/** A policy with shapes but no numbers, enough to build graphs and estimate their memory. */
 export function imaginedPolicy(
   architecture: Architecture,
   trained: "nothing" | "everything" | LoraConfig,
@@ -30,7 +30,7 @@ export function imaginedPolicy(
   return { architecture, checkpoint, trainable, ...(typeof trained === "object" && { lora: trained }) };
 }
 
-/** The same with the language model's matrices rounded, as a sampler of that precision has them. */
+/** The same with quantized matrices in the language model, as a sampler of that precision has them. */
 export function imaginedRounding({ architecture, checkpoint, ...policy }: Policy, precision: ReducedPrecision): Policy {
   const { dtype, numbers, scales } = roundings[precision];
   const at = { file: "imagined", offset: 0 };

@@ -4,15 +4,12 @@ import type { Generated, GenerationRow } from "./generate";
 
 /** Rows that are generated side by side, and the prompts that they continue. */
 export interface GenerationBatch {
-  /** Which prompts of the call. */
+  /** Indices of the call's prompts. */
   readonly prompts: readonly number[];
   readonly rows: readonly GenerationRow[];
 }
 
-/**
- * Prompts in order of length, so that little is padding; a prompt's completions share its prefill while they fit one
- * batch.
- */
+/** Batches prompts by length, so that padding is small; completions of a prompt share its prefill if one batch fits. */
 export function planBatches(encoded: readonly Row[], count: number, rowsAtOnce: number): GenerationBatch[] {
   const rows = encoded
     .map((row, p) => ({ p, length: row.tokens.length }))
@@ -27,16 +24,13 @@ export function planBatches(encoded: readonly Row[], count: number, rowsAtOnce: 
   return batches;
 }
 
-/** Index at which the first of the stop texts begins. */
+/** Index of the earliest stop text in `text`. */
 export function firstStop(text: string, stop: readonly string[]): number | undefined {
   const places = stop.map((each) => text.indexOf(each)).filter((at) => at >= 0);
   return places.length > 0 ? Math.min(...places) : undefined;
 }
 
-/**
- * A stop text cuts the completion at its beginning; tokens are kept as long as their text does not reach beyond the
- * cut.
- */
+/** Cuts the completion where a stop text begins. Tokens are kept as long as their text ends before the cut. */
 export function toCompletion(
   generated: Generated,
   text: string,
@@ -56,7 +50,7 @@ export function toCompletion(
   };
 }
 
-/** The most tokens whose text is at most `characters` long; text never shrinks as tokens come. */
+/** The most tokens whose text has at most `characters` characters; text never shrinks as tokens come. */
 function tokensWithin(
   characters: number,
   tokens: readonly number[],

@@ -10,11 +10,11 @@ import type { GenerationShape } from "../graphs/generation";
 import type { Sampling } from "../graphs/next-token";
 import { hidden } from "../graphs/training";
 
-/** One continuation to make: of which prompt, and which of its completions it is. */
+/** One continuation to make: its prompt and its number among the prompt's completions. */
 export interface GenerationRow {
   /** Index among the prompts of this batch. */
   readonly prompt: number;
-  /** Index among all prompts of the call, and of the completion: with the seed they fix the random numbers. */
+  /** Index among the call's prompts, and of the completion: these and the seed fix the random numbers. */
   readonly seedPath: readonly [prompt: number, completion: number];
 }
 
@@ -22,7 +22,7 @@ export interface Generated {
   readonly tokens: readonly number[];
   readonly logProbs: readonly number[];
   readonly samplingLogProbs: readonly number[];
-  /** Absent where the graph does not give them. */
+  /** Absent unless the graph outputs them. */
   readonly temperedLogProbs?: readonly number[];
   /** Whether an end-of-turn token was sampled. */
   readonly ended: boolean;
@@ -88,7 +88,7 @@ function stepFeeds(
     const steps = Int32Array.from({ length: maxTokens }, (_, i) => next[prompt]! + i);
     const { cos, sin } = architecture.rotary({ t: steps, h: steps, w: steps });
     for (let i = 0; i < maxTokens; i++) {
-      // Kept off 1, to which a float32 product with the total mass could round.
+      // Kept below 1, to which a float32 product with the total mass could round.
       uniforms[i * shape.rows + r] = Math.min(rng.uniform(), 1 - 1e-6);
       stepCos.set(cos.subarray(i * half, (i + 1) * half), (i * shape.rows + r) * half);
       stepSin.set(sin.subarray(i * half, (i + 1) * half), (i * shape.rows + r) * half);
@@ -120,10 +120,10 @@ function tokensOf(prompts: readonly Row[], rows: readonly GenerationRow[], vocab
   return seen;
 }
 
-/** A row before its first token. */
+/** A row before its first generated token. */
 export const nothingYet: Generated = { tokens: [], logProbs: [], samplingLogProbs: [], ended: false };
 
-/** `rows`, each continued by its outputs of a generation graph as far as its end-of-turn token. */
+/** `rows`, each extended by its outputs of a generation graph up to its end-of-turn token. */
 export function continued(
   rows: readonly Generated[],
   outputs: Readonly<Record<string, Tensor>>,

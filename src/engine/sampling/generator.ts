@@ -24,7 +24,7 @@ export interface Generator {
   dispose(): Promise<void>;
 }
 
-/** @param policy what is sampled from, its frozen weights in the sampler's precision */
+/** @param policy the policy to sample from, its frozen weights in the sampler's precision */
 export function createGenerator(
   { architecture, config, tokenizer }: Pick<VisionLanguageModel, "architecture" | "config" | "tokenizer">,
   policy: Policy,
@@ -32,7 +32,7 @@ export function createGenerator(
   placement: Placement,
 ): Generator {
   const sessions = sessionCache(compiledAtOnce(policy, placement, "language"));
-  // Weights that stay in their files are converted anew for every stretch.
+  // Weights that stay in their files are converted again for every stretch.
   const pace = createPace(weightStorage(policy).weightsStayInFiles ? 64 : 8);
   const compile = (
     build: (...[bind]: [Parameters<typeof generationGraph>[2]]) => ReturnType<typeof generationGraph>,

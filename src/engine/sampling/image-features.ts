@@ -7,7 +7,7 @@ import { imagesAtOnce, visionGraph } from "../graphs/vision";
 import { bindWeights, type Policy, weightFeeds } from "../policy";
 import { compiledAtOnce, weightStorage } from "../weight-storage";
 
-/** The features of images under a policy's present weights; each image is encoded once. */
+/** The features of images under a policy's current weights; each image is encoded once. */
 export interface ImageFeatures {
   /**
    * Concatenated features of every image of `groups`, [rows, featureCount · hiddenSize].
@@ -21,8 +21,8 @@ export interface ImageFeatures {
 
 export function createImageFeatures(policy: Policy, placement: Placement): ImageFeatures {
   const { architecture } = policy;
-  // On the CPU, a large tower is freed as soon as its images are features: its weights would stay in memory beside the
-  // language model's.
+  // On the CPU, a large tower is freed once its images are encoded, so that its weights do not stay beside the language
+  // model's.
   const isFreed = placement.provider !== "cuda" && weightStorage(policy).weightsStayInFiles;
   const sessions = sessionCache(isFreed ? 0 : compiledAtOnce(policy, placement, "vision"));
   let known = new WeakMap<ProcessedImage, Float32Array>();

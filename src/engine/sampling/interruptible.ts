@@ -7,24 +7,24 @@ type Feeds = Readonly<Record<string, Tensor>>;
 
 /** The two graphs of a generation. */
 export interface GenerationGraphs {
-  /** @param resumable whether the state comes out too */
+  /** @param resumable whether to output the state too */
   begin(feeds: Feeds, resumable: boolean): Promise<Feeds>;
-  /** @param state is given away: it cannot be read afterwards */
+  /** @param state is given away and becomes unreadable */
   goOn(state: Feeds, feeds: Feeds): Promise<Feeds>;
 }
 
 export interface Stretching {
   readonly rows: number;
   readonly maxTokens: number;
-  /** Whether a row that has these tokens needs no more; asked between stretches. */
+  /** Whether a row with these tokens may stop; asked between stretches. */
   readonly isEnough?: ((tokens: readonly number[]) => boolean) | undefined;
   readonly signal?: AbortSignal | undefined;
   readonly pace: Pace;
 }
 
 /**
- * Continues rows, in one run of a graph if nobody can end it early, else in stretches: between two of them the signal
- * is looked at, and rows that have enough are ended. How it was cut shows in no token and no log-probability.
+ * Continues rows, in one run of a graph if nobody can end it early, else in stretches. Between stretches the signal is
+ * checked, and rows that have enough tokens end. The cuts change no token and no log-probability.
  * @throws the signal's reason
  */
 export async function generateInStretches(
@@ -53,18 +53,18 @@ export async function generateInStretches(
   }
 }
 
-/** Seconds after which a generation looks whether it is still wanted. */
+/** Seconds between two checks whether a generation is still wanted. */
 const patience = 0.5;
 
-/** How many tokens take about `patience`, going by the last ones. */
+/** Estimates from recent runs how many tokens take about `patience`. */
 export interface Pace {
-  /** Fewer at once would not be worth carrying the state out of one run and into the next. */
+  /** The fewest tokens of a stretch: shorter ones would not be worth passing the state between runs. */
   readonly fewest: number;
   steps(rows: number): number;
   took(rows: number, steps: number, seconds: number): void;
 }
 
-/** @param fewest more where a run begins with work of its own, such as converting weights */
+/** @param fewest larger if a run begins with work of its own, such as converting weights */
 export function createPace(fewest = 8): Pace {
   const secondsPerStep = new Map<number, number>();
   return {

@@ -39,13 +39,13 @@ export const generateSpec = {
   signal: having("an AbortSignal", "throwIfAborted").optional().describe("Ends the generation while it is under way"),
 } satisfies Spec<GenerateOptions>;
 
-/** With defaults.  @throws ConfigError */
+/** Checks sampling options and fills in defaults. @throws ConfigError */
 export function checkedSampling(
   options: GenerateOptions,
 ): SamplingOptions & { readonly count: number; readonly stop: readonly string[] } {
   const settings = readOptions("generate", options, generateSpec);
   const { maxTokens, temperature, topK = Number.POSITIVE_INFINITY, topP, repetitionPenalty = 1, seed } = settings;
   const { count, stop } = settings;
-  // Where float32 would make 0 of it; either way it is the likeliest token.
+  // Float32 would turn a smaller number into 0; the sampled token is the likeliest either way.
   return { maxTokens, temperature, topK, topP: Math.max(topP, 1e-30), repetitionPenalty, seed, count, stop };
 }

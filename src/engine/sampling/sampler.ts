@@ -21,7 +21,7 @@ export interface SamplerOptions extends Placement {
   readonly rounded?: Checkpoint | undefined;
 }
 
-/** Vision features of images, and text from prompts, under a policy's present weights. */
+/** Vision features of images, and completions of prompts, under a policy's current weights. */
 export interface Sampler extends VlmBackend {
   /** Concatenated features of every image of `groups`, [rows, featureCount · hiddenSize]. */
   features(groups: ImageGroups): Promise<Tensor<Float32Array>>;
@@ -53,13 +53,13 @@ export function createSampler(
       limit: model.config.text.contextLength,
     }),
     checkImage: model.checkImage,
-    // A GPU's memory is not known here.
+    // A GPU's memory is unknown here.
     ...(placement.provider === "cpu" && {
       checkMemory: (work: Workload) =>
         checkMemory(model, policy, work, { sampled, sampledAtOnce: rowsAtOnce }, [
           ...(rowsAtOnce > 1 ? [`fewer than ${rowsAtOnce} rows at once`] : []),
           "shorter completions",
-          "smaller pictures",
+          "smaller images",
         ]),
     }),
 

@@ -12,7 +12,7 @@ export const checkSequences = (sequences: readonly TrainSequence[]): void =>
   checkArguments("trainer", { sequences }, { sequences: sequencesKind });
 
 /**
- * Checks that there is one finite number for each token of each completion.
+ * Checks that each completion has one finite number a token.
  * @throws ShapeError, TrainingError naming `what`, the row and the token
  */
 export function checkRows(what: string, rows: TokenRows, sequences: readonly TrainSequence[]): void {

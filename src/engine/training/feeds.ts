@@ -32,7 +32,7 @@ export function tokenFeeds(plan: BatchPlan, groups: ImageGroups, architecture: A
 
 type Placed = Pick<ReturnType<typeof layOut>, "tokenIds" | "source">;
 
-/** Two layouts one behind the other: embeddings of both first, then features. */
+/** Joins two layouts, one behind the other: embeddings of both first, then features. */
 function joined(first: Placed, second: Placed): { tokenIds: Tensor; source: Tensor } {
   const [a, b] = [first.tokenIds.data.length, second.tokenIds.data.length];
   const shape = [a + b];
@@ -46,10 +46,7 @@ function joined(first: Placed, second: Placed): { tokenIds: Tensor; source: Tens
   };
 }
 
-/**
- * For each scored token: its place, its id, and what its log-probability and its entropy count for; filled up to
- * `targets`.
- */
+/** Each scored token's position and id, and the cotangents of its log-probability and entropy, padded to `targets`. */
 export function targetFeeds(
   { prefixes, prefixTime, rows, time }: BatchPlan,
   targets: number,
@@ -64,7 +61,7 @@ export function targetFeeds(
   rows.forEach(({ row: { tokens, promptLength }, from }, r) => {
     const first = prefixes.length * prefixTime + r * time - from;
     for (let i = promptLength; i < tokens.length; i++, next++) {
-      // A token's probability is read where the token before it stands.
+      // A token's probability is read at the token before it.
       places[next] = BigInt(first + i - 1);
       chosen[next] = BigInt(tokens[i]!);
       cotangent[next] = cotangents?.[r]?.[i - promptLength] ?? 0;

@@ -4,31 +4,30 @@ import { sumOfSquares } from "../../optim/clip";
 import { zerosLike } from "../../optim/shared-tensors";
 
 /**
- * The input of an optimizer step: gradients that passes add up until the step.
- *
- * The gradient of a tensor that received nothing since the last step is zero, whatever its array held before.
+ * The input of an optimizer step: gradients that passes add up until the step. A tensor that received nothing since the
+ * last step has a gradient of zero, whatever its array held before.
  */
 export interface GradientSum {
   /** The sum for each tensor, complete only after `finish`. */
   readonly gradients: Tensors;
   /** Adds the gradient that a pass found for one tensor. */
   add(name: string, part: Float32Array): void;
-  /** Reports that a pass ended well, even if it reached no tensor at all. */
+  /** Reports that a pass succeeded, even if it reached no tensor. */
   passed(): void;
   /**
    * Completes `gradients`.
    * @returns their joint norm
-   * @throws TrainingError when no pass ended well since the last step, or the norm is not finite
+   * @throws TrainingError when no pass succeeded since the last step, or the norm is not finite
    */
   finish(): number;
-  /** Starts again from nothing. */
+  /** Discards everything added so far. */
   forget(): void;
 }
 
-/** Gradients for `parameters`, which nothing was added to yet. */
+/** An empty gradient sum for `parameters`. */
 export function gradientSum(parameters: Tensors): GradientSum {
   const gradients = zerosLike(parameters);
-  /** Σ g² of the tensors that received something, summed while their array is in the processor's cache. */
+  /** Σ g² of the tensors that received something, computed while their array is in the processor's cache. */
   const squares = new Map<string, number>();
   let isDue = false;
   const forget = () => {
@@ -49,7 +48,7 @@ export function gradientSum(parameters: Tensors): GradientSum {
     },
     finish() {
       if (!isDue) throw new TrainingError("optimStep: there is no gradient; call forwardBackward first");
-      // In the order of the tensors, whichever came first, so that the sum is the same each time.
+      // A fixed order of tensors makes the sum the same each time.
       let sum = 0;
       for (const [name, gradient] of gradients) {
         if (!squares.has(name)) gradient.fill(0);

@@ -9,19 +9,19 @@ import { readPolicy, savePolicy } from "../checkpoint/policy-files";
 import type { Policy } from "../policy";
 import { type GradientSum, gradientSum } from "./gradients";
 
-/** All that training changes: a policy's trainable weights, what the optimizer remembers, and the gradient between. */
+/** All state that training changes: a policy's trainable weights, the optimizer's state, and the gradient. */
 export interface Optimization {
   /** Collects the gradient for the next step. */
   readonly gradient: GradientSum;
   /**
-   * Moves the weights along the gradient, which starts again from nothing.
+   * Moves the weights along the gradient, which then restarts from zero.
    * @returns the gradient's norm, before clipping
-   * @throws TrainingError when there is no gradient, or it is not finite; no weight has moved then
+   * @throws TrainingError when the gradient is missing or not finite; no weight has moved then
    */
   step(learningRate: number): number;
   /** Writes weights and optimizer state. @throws TrainingError for weights that are not finite, before it writes */
   save(dir: string): Promise<void>;
-  /** Reads both back. @throws CheckpointError for a folder that cannot be used; nothing has changed then */
+  /** Reads both back. @throws CheckpointError for an unusable folder; nothing has changed then */
   load(dir: string): Promise<void>;
 }
 
@@ -52,13 +52,13 @@ export function createOptimization(
     },
 
     async load(dir) {
-      // Checkpoints of runs have digests; those of other programs have none.
+      // Only checkpoints of runs have digests.
       const problem = (await exists(join(dir, sumsFile))) ? await sumsProblem(dir) : undefined;
       if (problem !== undefined) throw new CheckpointError(problem);
       const weights = await readPolicy(policy, dir);
       checkFinite(dir, weights);
       const { tensors: moments, step } = await readOptimizer(dir, optimizer, () => optimizer.init(parameters));
-      // Nothing can fail from here on: a folder that cannot be used changes nothing.
+      // From here on nothing fails, so an unusable folder changes nothing.
       for (const [name, data] of weights) parameters.get(name)!.set(data);
       for (const [name, data] of moments) state.tensors.get(name)!.set(data);
       state.step = step;

@@ -21,7 +21,7 @@ export interface TrainingPassOptions extends RunnerOptions {
   readonly rowsAtOnce: number;
 }
 
-/** A pass's figures for every scored token, nats. */
+/** A pass's numbers for every scored token, in nats. */
 interface Scores {
   readonly logProbs: Float64Array[];
   readonly entropies?: Float64Array[];
@@ -34,8 +34,8 @@ export interface TrainingPass {
   /** The entropy of the distribution that every scored token was chosen from. */
   entropies(rows: readonly Row[], scoring?: Scoring): Promise<Float64Array[]>;
   /**
-   * Log-probs, entropies where they have cotangents, and `addGradient` called with ∂(⟨cotangents, logProbs⟩ +
-   * ⟨entropyCotangents, entropies⟩)/∂w for every trained tensor, once a micro-batch; the array is gone afterwards.
+   * Returns log-probs, and entropies if they have cotangents. Once a micro-batch, calls `addGradient` with
+   * ∂(⟨cotangents, logProbs⟩ + ⟨entropyCotangents, entropies⟩)/∂w of every trained tensor, which is freed afterwards.
    */
   backward(
     rows: readonly Row[],
@@ -72,7 +72,7 @@ export function createTrainingPass(
   };
 }
 
-/** Runs micro-batches one after the other and puts their figures in the order of the rows. */
+/** Runs micro-batches one after the other and puts their results in the order of the rows. */
 async function eachBatch(
   run: Runner["run"],
   rows: readonly Row[],

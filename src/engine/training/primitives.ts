@@ -39,7 +39,7 @@ export function trainingPrimitives(
         gradient.passed();
         return scores;
       } catch (error) {
-        // The gradient of half a batch must not become a step.
+        // Half a batch's gradient must not become a step.
         gradient.forget();
         throw error;
       }

@@ -6,8 +6,8 @@ import type { ScoringOptions, TrainSequence } from "../../scoring";
 import { checkSequences } from "./check-rows";
 
 /**
- * Turns sequences into rows of tokens, images decoded.
- * @throws ConfigError for a temperature that logits cannot be divided by; DataError for a token outside the vocabulary
+ * Turns sequences into rows of tokens, with images decoded.
+ * @throws ConfigError for an invalid temperature; DataError for a token outside the vocabulary
  */
 export function scoredRows(
   model: Pick<VisionLanguageModel, "config" | "encodePrompt">,

@@ -11,10 +11,7 @@ import { compiledAtOnce, weightStorage } from "../weight-storage";
 import { targetFeeds, tokenFeeds } from "./feeds";
 
 export interface RunnerOptions extends Placement {
-  /**
-   * Computes the inside of each layer again on the way back instead of keeping it; by default as memory demands, for
-   * each batch.
-   */
+  /** Recomputes each layer's inside on the way back instead of keeping it (decided by each batch's memory). */
   readonly gradientCheckpointing?: boolean | undefined;
   /** Features of images, for a frozen vision tower. */
   readonly features: (groups: ImageGroups) => Promise<Tensor<Float32Array>>;
@@ -22,9 +19,9 @@ export interface RunnerOptions extends Placement {
 
 /** How rows are scored. */
 export interface Scoring {
-  /** Logits are divided by it (1). */
+  /** Divides the logits (1). */
   readonly temperature?: number | undefined;
-  /** Weights instead of the policy's trained ones, by name. */
+  /** Replaces the policy's trained weights, by name. */
   readonly weights?: Readonly<Record<string, Tensor>> | undefined;
   readonly signal?: AbortSignal | undefined;
 }
@@ -41,7 +38,7 @@ export type Outputs = Readonly<Record<string, Tensor>>;
 
 /** Runs one micro-batch through the graph that fits it. */
 export interface Runner {
-  /** The outputs of `trainingGraph`; without cotangents, those of the forward pass alone. */
+  /** The outputs of `trainingGraph`; only those of the forward pass without cotangents. */
   run(plan: BatchPlan, cotangents: Cotangents | undefined, asked: Asked): Promise<Outputs>;
   dispose(): Promise<void>;
 }
@@ -104,7 +101,7 @@ function towerFeeds({ groups }: ImageGroups, architecture: Architecture): Record
   return Object.fromEntries(feeds);
 }
 
-/** `decide`, asked once for each shape. */
+/** Caches `decide` by shape. */
 function remembered(decide: (shape: TrainingShape) => boolean): (shape: TrainingShape) => boolean {
   const known = new Map<string, boolean>();
   return (shape) => {

@@ -5,7 +5,7 @@ import { createAdapter, type LoraConfig, type TrainableTensor } from "../adapter
 import type { Policy } from "../policy";
 import { inHalf } from "../precision";
 
-/** What of a model is trained, and in which precision the frozen rest is multiplied. */
+/** Selects the trained weights, and the precision that products with the frozen ones use. */
 interface TrainableOptions {
   /** Train an adapter instead of every weight. */
   readonly lora?: LoraConfig | undefined;
@@ -25,9 +25,7 @@ export async function trainablePolicy(
   return { architecture, checkpoint, lora, trainable, halfProducts: inHalf(checkpoint, precision) };
 }
 
-/**
- * Copies tensors to memory that all threads see: one runs graphs over them, and the optimizer's write them in place.
- */
+/** Copies tensors to shared memory, where one thread runs graphs over them and the optimizer's threads update them. */
 async function shared(
   tensors: ReadonlyMap<string, { readonly shape: readonly number[] }>,
   read: (name: string) => Promise<Float32Array>,

@@ -9,9 +9,9 @@ import { expectedTensors, linearLayers } from "./recorded";
 const initializerRange = 0.02;
 
 /**
- * Writes config.json and model.safetensors of a fresh model: normal weights, zero biases, unit norms. Projections back
- * into the residual stream are narrower by √(their number in their tower), as in GPT-2, so that depth does not blow
- * activations up.
+ * Writes config.json and model.safetensors of a fresh model: normal weights, zero biases, unit norms. As in GPT-2, the
+ * deviation of projections into the residual stream is divided by √(their number in their tower), so that activations
+ * do not grow with depth.
  */
 export async function initialise(
   dir: string,
@@ -44,7 +44,7 @@ function residualDeviations(architecture: Architecture): ReadonlyMap<string, num
 function freshTensor(name: string, shape: readonly number[], deviation: number, seed: number): Float32Array {
   const data = new Float32Array(shape.reduce((a, b) => a * b, 1));
   if (name.endsWith(".bias")) return data;
-  // A vector that is no bias scales a norm.
+  // A vector that is not a bias scales a norm.
   if (shape.length === 1) return data.fill(1);
   const rng = createRng(seed, "initialise", name);
   for (let i = 0; i < data.length; i++) data[i] = rng.normal() * deviation;

@@ -1,33 +1,32 @@
 import { add, type Graph, mul, reshape, scalar } from "../../onnx/graph/graph";
 import type { Value } from "../../onnx/graph/value";
 
-/** How a matrix of weights is kept: 8 bits a number, or 4. */
+/** The number format of a quantized weight matrix: 8 bits a number, or 4. */
 export type ReducedPrecision = "int8" | "int4";
 
 /**
- * What products with the checkpoint's matrices are computed in: float32; the half precision that the matrices are
- * stored in, to which the other factor and the product are rounded too ("half"); or with matrices rounded to fewer
- * bits.
+ * The arithmetic of products with the checkpoint's matrices: float32; "half", the type that the matrices are stored in,
+ * to which the other factor and the product are rounded too; or matrices quantized to fewer bits.
  */
 export type Precision = "float32" | "half" | ReducedPrecision;
 
-/** How one precision keeps a matrix W [outputs, inputs], and multiplies with it. */
+/** A precision's storage of a matrix W [outputs, inputs], and its product. */
 export interface Rounding {
   readonly dtype: "int8" | "uint8";
-  /** Of the whole numbers. */
+  /** Shape of the stored numbers. */
   numbers(outputs: number, inputs: number): readonly number[];
-  /** How many scales: one for each group of numbers that are rounded together. */
+  /** Number of scales, one for each group of numbers that are quantized together. */
   scales(outputs: number, inputs: number): number;
   /**
-   * Rounds rows `first`… of W into their places among the numbers and scales of the whole matrix.
+   * Quantizes rows `first`… of W into their places among the numbers and scales of the whole matrix.
    * @param rows [n, inputs]
    */
   round(rows: Float32Array, inputs: number, first: number, into: RoundedMatrix): void;
-  /** x·Ŵᵀ, x [n, inputs] → [n, outputs]; a row of the result depends on no other row of x. */
+  /** x·Ŵᵀ, x [n, inputs] → [n, outputs]; rows of the result are independent. */
   product(g: Graph, x: Value, numbers: Value, scale: Value): Value;
 }
 
-/** Ŵ: whole numbers, and what 1 means. */
+/** Ŵ: whole numbers and their scales. */
 export interface RoundedMatrix {
   readonly numbers: Uint8Array;
   readonly scale: Float32Array;
@@ -37,11 +36,10 @@ export interface RoundedMatrix {
 export const blockSize = 32;
 
 export const roundings: Readonly<Record<ReducedPrecision, Rounding>> = {
-  // Ŵₒᵢ = sₒ·nₒᵢ, sₒ = maxᵢ |Wₒᵢ| / 127. x is rounded in the same way, row for row, so that the sum is one of whole
-  // numbers.
+  // Ŵₒᵢ = sₒ·nₒᵢ, sₒ = maxᵢ |Wₒᵢ| / 127. x is quantized likewise, row by row, so that the kernel sums whole numbers.
   int8: {
     dtype: "int8",
-    // As the kernel takes a second factor, [inputs, outputs].
+    // [inputs, outputs], because the kernel expects its second factor so.
     numbers: (outputs, inputs) => [inputs, outputs],
     scales: (outputs) => outputs,
     round(rows, inputs, first, { numbers, scale }) {
@@ -61,7 +59,7 @@ export const roundings: Readonly<Record<ReducedPrecision, Rounding>> = {
       return mul(g, y, ofRow);
     },
   },
-  // Ŵₒᵢ = s·(n − 8), n = 0…15, for each block of 32 inputs: −8 is its number of largest size, whichever sign that has.
+  // Ŵₒᵢ = s·(n − 8), n = 0…15, for each block of 32 inputs: its largest number, of either sign, becomes −8.
   int4: {
     dtype: "uint8",
     numbers: (outputs, inputs) => [outputs, Math.ceil(inputs / blockSize), blockSize / 2],
@@ -78,7 +76,7 @@ export const roundings: Readonly<Record<ReducedPrecision, Rounding>> = {
   },
 };
 
-/** What 0 is as an unsigned byte: kernels for unsigned times signed bytes are the fast ones. */
+/** The zero point as an unsigned byte: kernels for unsigned times signed bytes are the fast ones. */
 const zero = 128;
 
 /** x ≈ (rounded − 128) · scale, scale = max |x| / 127 of each row, [rows, 1]. */

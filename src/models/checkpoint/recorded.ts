@@ -39,7 +39,7 @@ export const matrixModules = (architecture: Architecture): string[] =>
 
 const known = new WeakMap<Architecture, Recorded>();
 
-/** Builds the network at the smallest sizes, once, and notes which weights it asks for. */
+/** Builds the network once, at the smallest sizes, and records which weights it asks for. */
 function recorded(architecture: Architecture): Recorded {
   const before = known.get(architecture);
   if (before) return before;
@@ -91,9 +91,8 @@ function buildLanguageModel(g: Graph, weights: Weights, architecture: Architectu
 }
 
 /**
- * Block by block; within one, norms come before matrices, queries before keys, and weights before biases. Files have
- * had this order from the beginning, and sums over all gradients are taken in it: another one would change their last
- * digits.
+ * Orders tensors block by block; within one, norms precede matrices, queries keys, and weights biases. Files have
+ * always had this order, and sums over all gradients follow it: another one would change their last digits.
  */
 function inFileOrder(tensors: ReadonlyMap<string, readonly number[]>): Map<string, readonly number[]> {
   const modules = [...new Set([...tensors.keys()].map(moduleOf))];

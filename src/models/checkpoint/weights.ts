@@ -9,19 +9,19 @@ import type { Architecture } from "../parts/architecture";
 import type { ReducedPrecision } from "./quantize";
 import { expectedTensors } from "./recorded";
 
-/** A checkpoint's tensors under the names that Qwen published them with, wherever they lie. */
+/** A checkpoint's tensors under Qwen's published names, wherever they are stored. */
 export interface Checkpoint {
   readonly dir: string;
-  /** The folder in which the files really lie (a Hugging Face cache links to it). */
+  /** The folder with the actual files (a Hugging Face cache links to it). */
   readonly folder: string;
   /** `file` is a name inside `folder`. */
   readonly tensors: ReadonlyMap<string, StoredTensor & { readonly file: string }>;
   read(name: string): Promise<Float32Array>;
-  /** Linear layers whose matrices are here in reduced precision, and not among `tensors`. */
+  /** Linear layers with quantized matrices, which are not among `tensors`. */
   readonly rounded?: ReadonlyMap<string, RoundedLayer>;
 }
 
-/** Where a rounded matrix lies. */
+/** The position of a quantized matrix. */
 export interface RoundedLayer {
   readonly precision: ReducedPrecision;
   readonly numbers: HeaderTensor & { readonly file: string };
@@ -32,8 +32,8 @@ type Placed = HeaderTensor & { readonly file: string };
 
 /**
  * Opens the safetensors of a Hugging Face directory, one file or sharded, without reading the data.
- * @throws DataError listing every tensor that is missing, unexpected, or of another shape or type than the
- * configuration says
+ * @throws DataError listing every tensor that is missing, unexpected, or differs in shape or type from the
+ * configuration
  */
 export async function openCheckpoint(dir: string, architecture: Architecture): Promise<Checkpoint> {
   const files = await Promise.all((await weightFiles(dir)).map((file) => realpath(join(dir, file))));
@@ -67,7 +67,7 @@ export async function openCheckpoint(dir: string, architecture: Architecture): P
   };
 }
 
-/** The headers of all files, by canonical names, and a problem for each name that is there twice. */
+/** The headers of all files, by canonical names, and a problem for each duplicate name. */
 async function headersOf(files: readonly string[], canonicalName: (stored: string) => string) {
   const found = new Map<string, Placed>();
   const problems: string[] = [];
@@ -101,7 +101,7 @@ function matched(found: ReadonlyMap<string, Placed>, architecture: Architecture)
   const unexpected = [...found]
     .filter(([name]) => !expected.has(name) && !isRedundant(name))
     .map(([name, tensor]) => `${name}: expected none, found ${show(tensor)}`);
-  // In turn, so that each missing name stands beside one that was found instead.
+  // Alternating, so that each missing name stands beside an unexpected one.
   for (let i = 0; i < Math.max(missing.length, unexpected.length); i++)
     problems.push(...missing.slice(i, i + 1), ...unexpected.slice(i, i + 1));
   return { tensors, problems };
@@ -122,13 +122,13 @@ async function areEqual(
   return true;
 }
 
-/** Lines of an error: a checkpoint of another network differs in hundreds. */
+/** Lines of an error: a checkpoint of another network has hundreds of differences. */
 const mostProblems = 20;
 
 const showShape = (shape: readonly number[]) => `[${shape.join(", ")}]`;
 const show = (tensor: HeaderTensor | undefined) => (tensor ? `${tensor.dtype} ${showShape(tensor.shape)}` : "none");
 
-/** Matrices that DeepSpeed holds in pieces, one in each process, are empty where they are saved as they are. */
+/** Explains empty tensors: DeepSpeed splits matrices over processes, and saves ungathered ones as empty. */
 export function emptyShards(tensors: ReadonlyMap<string, { readonly shape: readonly number[] }>): string {
   const empty = [...tensors.values()].filter(({ shape }) => shape.includes(0)).length;
   return empty === 0
@@ -136,5 +136,5 @@ export function emptyShards(tensors: ReadonlyMap<string, { readonly shape: reado
     : `: ${empty} of its ${tensors.size} tensors are empty, as DeepSpeed ZeRO-3 saves those that it did not gather; make whole ones of its checkpoint with zero_to_fp32.py, or save with stage3_gather_16bit_weights_on_model_save`;
 }
 
-/** Old versions of transformers stored them; they follow from the configuration. */
+/** Tensors that old versions of transformers stored, although they follow from the configuration. */
 const rotaryFrequencies = ".inv_freq";

@@ -13,7 +13,7 @@ export interface ConfigFiles {
   readonly generation: unknown;
 }
 
-/** @throws DataError for a file that cannot be read, or an adapter's folder */
+/** @throws DataError for an unreadable file, or an adapter's folder */
 export async function readConfigFiles(dir: string): Promise<ConfigFiles> {
   const path = join(dir, "config.json");
   if (!(await exists(path)) && (await exists(join(dir, "adapter_config.json"))))

@@ -9,7 +9,7 @@ export { readJson } from "../../files/open";
 const singleFile = "model.safetensors";
 export const indexFile = "model.safetensors.index.json";
 
-/** Every file beside the weights that is read from a model's directory. */
+/** Every file besides the weights that is read from a model's directory. */
 export const settingsFiles: readonly string[] = [
   "config.json",
   "generation_config.json",
@@ -34,14 +34,11 @@ export const tokenizerFiles: readonly string[] = [
   "special_tokens_map.json",
 ];
 
-/**
- * Files that go with a model's weights wherever they are copied to; what else lies beside them, such as a run's state,
- * does not.
- */
+/** Whether a file is copied along with a model's weights; others beside them, such as a run's state, are not. */
 export const isCopiedAlong = (file: string): boolean =>
   file !== indexFile && [...settingsFiles, ...tokenizerFiles, "video_preprocessor_config.json"].includes(file);
 
-/** Those of them that no model can do without; of several names one is enough. */
+/** Files that every model needs; of several names one is enough. */
 const neededFiles = [
   ["config.json"],
   ["tokenizer.json"],
@@ -49,7 +46,7 @@ const neededFiles = [
   ["preprocessor_config.json", "processor_config.json"],
 ];
 
-/** What a directory lacks to be a model; empty for one that has everything. */
+/** The files that a directory lacks to be a model; empty if complete. */
 export async function missingFiles(dir: string): Promise<string[]> {
   const present = await filesIn(dir);
   const missing = neededFiles.filter((names) => !names.some((name) => present.has(name)));
@@ -61,8 +58,8 @@ export async function missingFiles(dir: string): Promise<string[]> {
 }
 
 /**
- * The safetensors files of a Hugging Face directory: one, or those that its index names.
- * @param present names of the files that the model has; those in `dir` by default
+ * The safetensors files of a Hugging Face directory: a single one, or those in its index.
+ * @param present names of the model's files; those in `dir` by default
  * @throws DataError naming what is missing
  */
 export async function weightFiles(dir: string, present?: ReadonlySet<string>): Promise<string[]> {
@@ -88,7 +85,7 @@ export async function weightFiles(dir: string, present?: ReadonlySet<string>): P
   return files;
 }
 
-/** Links into a cache count where they lead to something. */
+/** Names of the files in `dir`; links into a cache count unless they are dangling. */
 async function filesIn(dir: string): Promise<ReadonlySet<string>> {
   const names = await readdir(dir).catch(() => []);
   const there = await Promise.all(names.map((name) => exists(join(dir, name))));

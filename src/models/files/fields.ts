@@ -4,17 +4,14 @@ import { listed, shown } from "../../options/display";
 import { schemaWords } from "../../options/schema-words";
 
 /**
- * Fields of the files that transformers and PEFT save beside the weights. A field is left out, or null, where it has
- * the default of their classes: up to version 4.49 transformers wrote nothing else of `vision_config`. Each default
- * stands beside its field; they are the same in 4.46, 4.48, 4.49 and 5.24, but for those that only 5 has.
+ * Makes a field optional. transformers and PEFT leave out fields, or write null, at the default of their classes; up to
+ * version 4.49 transformers wrote only the others of `vision_config`. Each default stands beside its field; they agree
+ * in 4.46, 4.48, 4.49 and 5.24, except those that only 5 has.
  */
 export const orDefault = <T extends z.ZodType>(field: T, value: z.output<T>) =>
   field.nullish().transform((given) => given ?? value);
 
-/**
- * Every number that decides a loop or an allocation is bounded, so that no file can ask for more than a network of this
- * kind has.
- */
+/** Bounds on every number that decides a loop or an allocation, so that no file can ask for an absurd network. */
 export const limits = {
   layers: 1000,
   heads: 4096,
@@ -23,7 +20,7 @@ export const limits = {
   vocabulary: 2 ** 24,
   context: 2 ** 26,
   patch: 256,
-  /** To which a small picture is made to grow. */
+  /** Minimum size that a small image is enlarged to. */
   pixels: 2 ** 25,
   tokenIds: 10_000,
 } as const;
@@ -31,7 +28,7 @@ export const limits = {
 /** A whole number from 1 to `most`. */
 export const count = (most: number) => z.int().positive().max(most);
 
-/** One rule for the whole list: an error for each of a million elements would be a long one. */
+/** A single rule for the whole list, because a million elements would otherwise make a million errors. */
 export const tokenIds = z.custom<readonly number[]>(
   (list) =>
     Array.isArray(list) &&
@@ -43,7 +40,7 @@ export const tokenIds = z.custom<readonly number[]>(
 
 type MakeError = (message: string) => Error;
 
-/** @throws ConfigError, or the error of `makeError`, with one line for each key that does not fit */
+/** @throws ConfigError, or the error of `makeError`, with one line for each invalid key */
 export function check<T>(schema: z.ZodType<T>, json: unknown, path: string, makeError?: MakeError): T {
   const result = schema.safeParse(json, { error: schemaWords });
   if (result.success) return result.data;
@@ -57,7 +54,7 @@ export function check<T>(schema: z.ZodType<T>, json: unknown, path: string, make
   return refuse(path, lines, makeError);
 }
 
-/** @throws ConfigError listing what is wrong with a settings file */
+/** @throws ConfigError listing the problems of a settings file */
 export function refuse(
   path: string,
   problems: readonly string[],

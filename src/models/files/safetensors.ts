@@ -6,16 +6,16 @@ import { excerpt, shown } from "../../options/display";
 
 export type StoredDtype = "F32" | "F16" | "BF16";
 
-/** Where a tensor lies in its file. */
+/** A tensor's type, shape and position in its file. */
 export interface HeaderTensor {
   readonly dtype: string;
   readonly shape: readonly number[];
-  /** From the beginning of the file. */
+  /** Counted from the beginning of the file. */
   readonly offset: number;
   readonly bytes: number;
 }
 
-/** A tensor of a type that can be read. */
+/** A tensor of a readable type. */
 export interface StoredTensor extends HeaderTensor {
   readonly dtype: StoredDtype;
 }
@@ -23,7 +23,7 @@ export interface StoredTensor extends HeaderTensor {
 const bytesPer: Readonly<Record<StoredDtype, number>> = { F32: 4, F16: 2, BF16: 2 };
 const largestHeader = 100_000_000;
 
-/** Sizes of a tensor; the networks here have five at most. */
+/** Dimensions of a tensor; the networks here have five at most. */
 const mostDimensions = 16;
 
 /**
@@ -104,7 +104,7 @@ export const isStored = (tensor: HeaderTensor): tensor is StoredTensor => isStor
 
 const isStoredDtype = (dtype: string): dtype is StoredDtype => Object.hasOwn(bytesPer, dtype);
 
-/** One tensor's numbers as float32, which holds every number of the three types. */
+/** One tensor's numbers as float32, which represents all three types exactly. */
 export const readTensor = async (path: string, tensor: StoredTensor): Promise<Float32Array> =>
   toFloat32(await readTensorBytes(path, tensor), tensor.dtype);
 
@@ -145,7 +145,7 @@ async function readBytes(
   return bytes;
 }
 
-/** A file may be sparse, and say that it has more than any memory. */
+/** Allocates a buffer; a sparse file may claim more than any memory. */
 function allocate(length: number, path: string): Uint8Array<ArrayBuffer> {
   try {
     return new Uint8Array(length);
@@ -154,14 +154,14 @@ function allocate(length: number, path: string): Uint8Array<ArrayBuffer> {
   }
 }
 
-/** Some rows of a matrix, or of what has more axes, as a tensor of its own. */
+/** Some rows of a matrix, or slices of a larger tensor, as a tensor of their own. */
 export function rowsOf(tensor: StoredTensor, first: number, count: number): StoredTensor {
   const bytes = tensor.bytes / tensor.shape[0]!;
   const shape = [count, ...tensor.shape.slice(1)];
   return { ...tensor, shape, offset: tensor.offset + first * bytes, bytes: count * bytes };
 }
 
-/** A tensor to write; a function is asked for its numbers when their turn comes, so that not all need be in memory. */
+/** A tensor to write; a function is called when its turn comes, so that not all numbers need be in memory. */
 export interface WritableTensor {
   readonly shape: readonly number[];
   readonly data: Float32Array | (() => Float32Array | Promise<Float32Array>);
@@ -189,7 +189,7 @@ export async function writeSafetensors(
   await writeRawSafetensors(path, raw);
 }
 
-/** A tensor of any type, as `bytes` bytes, which come in pieces when its turn has come. */
+/** A tensor of any type, as `bytes` bytes, whose pieces are asked for when its turn comes. */
 export interface RawTensor {
   readonly dtype: string;
   readonly shape: readonly number[];
@@ -199,7 +199,7 @@ export interface RawTensor {
 
 /**
  * Writes tensors as they are; the file appears whole or not at all.
- * @param partial what it is called until it is whole
+ * @param partial the file's name until it is complete
  */
 export async function writeRawSafetensors(
   path: string,
@@ -213,7 +213,7 @@ export async function writeRawSafetensors(
     offset += bytes;
   }
   const text = JSON.stringify(header);
-  // The data begin at a multiple of eight, as the format asks.
+  // The format requires data to start at a multiple of eight.
   const size = Math.ceil(Buffer.byteLength(text) / 8) * 8;
   const head = Buffer.alloc(8 + size, " ");
   head.writeBigUInt64LE(BigInt(size));

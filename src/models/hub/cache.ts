@@ -4,18 +4,18 @@ import { exists, missingFiles } from "../files/directory";
 import { downloadFile, type HubFile, type ReadFrom, sizeOf } from "./download";
 import type { AccessToken } from "./token";
 
-/** A model of the hub, and what is needed to ask for it. */
+/** A model of the hub, and the access to it. */
 export interface HubModel {
   readonly id: string;
   /** A branch, a tag or a commit. */
   readonly revision: string;
   readonly hubUrl: string;
   readonly token?: AccessToken | undefined;
-  /** In the cache. */
+  /** The model's folder in the cache. */
   readonly folder: string;
 }
 
-/** Hugging Face's cache, in which Python keeps its models too. */
+/** Hugging Face's cache, which Python shares. */
 export async function cacheFolder(): Promise<string> {
   const { getHFHubCachePath } = await import("@huggingface/hub");
   return getHFHubCachePath();
@@ -29,7 +29,7 @@ export async function repositoryFolder(id: string): Promise<string> {
 
 export const isCommit = (revision: string): boolean => /^[0-9a-f]{40}$/.test(revision);
 
-/** The newest snapshot of a revision that is here, and what it lacks. */
+/** The newest cached snapshot of a revision, and the files it lacks. */
 export async function cachedSnapshot({ folder, revision }: HubModel) {
   const ref = await readFile(join(folder, "refs", revision), "utf8").catch(() => "");
   const commit = isCommit(revision) ? revision : ref.trim();
@@ -37,17 +37,14 @@ export async function cachedSnapshot({ folder, revision }: HubModel) {
   return { commit, dir, missing: await missingFiles(dir) };
 }
 
-/** Makes a commit's snapshot the one that is used without a network. */
+/** Records a commit's snapshot as the one to use offline. */
 export async function noteCommit({ folder, revision }: HubModel, commit: string): Promise<void> {
   const path = join(folder, "refs", revision);
   await mkdir(dirname(path), { recursive: true });
   await writeFile(path, commit);
 }
 
-/**
- * Puts a file's content under its digest among the blobs, and a link to it into the snapshot: the layout that Python
- * shares.
- */
+/** Stores a file as a blob named by its digest, and links it into the snapshot: the layout that Python shares. */
 export async function bringFile(
   folder: string,
   snapshot: string,
@@ -59,12 +56,12 @@ export async function bringFile(
   const blob = join(folder, "blobs", file.digest.hex);
   await mkdir(dirname(blob), { recursive: true });
   await mkdir(snapshot, { recursive: true });
-  // A machine that lost power may have kept the name without all of the content.
+  // A power failure may have kept the name without all of the content.
   if ((await exists(blob)) && (await sizeOf(blob)) === file.size) onBytes(file.size);
   else await downloadFile(file, blob, read, onBytes);
   await rm(pointer, { force: true });
   await symlink(relative(snapshot, blob), pointer).catch(async () => {
-    // Windows lets few users make links; and another process may have been faster.
+    // Windows lets few users create links, and another process may have been faster.
     if (!(await exists(pointer))) await copyFile(blob, pointer);
   });
 }

@@ -9,21 +9,21 @@ import { BackendError, RiseError } from "../../errors";
 export interface HubFile {
   readonly path: string;
   readonly size: number;
-  /** SHA-256 of large files; of the others the hub knows git's SHA-1. */
+  /** SHA-256 for large files; git's SHA-1 for the others. */
   readonly digest: { readonly algorithm: "sha256" | "git-sha1"; readonly hex: string };
 }
 
 /** A file's bytes from an offset on. */
 export type ReadFrom = (offset: number) => Promise<AsyncIterable<Uint8Array>>;
 
-/** How much of a file is here, of its `size` bytes. */
+/** Reports how many bytes of a file are loaded. */
 export type OnBytes = (loaded: number) => void;
 
 const triesWithoutProgress = 5;
 
 /**
- * Brings a file to `target`, which is there whole and checked or not at all. What an earlier try left is gone on with.
- * @throws BackendError where the connection breaks again and again, or the bytes are not those that the hub announced
+ * Downloads a file to `target`, complete and checked or not at all. An earlier partial download is resumed.
+ * @throws BackendError when the connection breaks repeatedly, or the bytes differ from those that the hub announced
  */
 export async function downloadFile(
   { path, size, digest }: HubFile,
@@ -38,7 +38,7 @@ export async function downloadFile(
       const hex = await append(partial, before, size, digest.algorithm, read, onBytes);
       if (hex === digest.hex) return await rename(partial, target);
       await rm(partial);
-      // What was resumed may have been spoilt by the try before: once more from the beginning.
+      // The resumed part may have been damaged, so start once more from the beginning.
       if (++mismatches === 2 || before === 0)
         throw new BackendError(`${path}: expected ${digest.algorithm} ${digest.hex}, got ${hex}; what came is deleted`);
     } catch (cause) {
@@ -54,16 +54,13 @@ export async function downloadFile(
   }
 }
 
-/** Why a request failed, as far as the error says. */
+/** The reason for a failed request, as far as the error gives one. */
 export function reasonOf(error: unknown): string {
   const { message, cause } = error as { message?: string; cause?: { code?: string; message?: string } };
   return [message ?? String(error), cause?.code ?? cause?.message].filter(Boolean).join(": ");
 }
 
-/**
- * Writes what is missing behind what is there, and returns the digest of the whole, or that more came than was
- * announced.
- */
+/** Appends the missing bytes, and returns the digest of the whole, or that more came than was announced. */
 async function append(
   partial: string,
   start: number,
@@ -102,19 +99,16 @@ async function hashOf(
   return hash;
 }
 
-/** Whether it may go better next time: broken connections and overloaded servers; not refusals, or a full disk. */
+/** Whether a retry may succeed: broken connections and overloaded servers; not refusals, or a full disk. */
 function mayPass(error: unknown): boolean {
   if (error instanceof RiseError) return false;
   const { statusCode } = error as { statusCode?: number };
   if (statusCode !== undefined) return statusCode >= 500 || statusCode === 429 || statusCode === 408;
-  // The disk's errors name a system call; the network's are wrapped by fetch.
+  // Disk errors name a system call; fetch wraps those of the network.
   return !(error instanceof Error && "syscall" in error);
 }
 
-/**
- * The file to write to: this process's own, so that no two write into one, but begun by whoever tried before and is
- * gone.
- */
+/** This process's partial file; takes over one left by a dead process. */
 async function claimPartial(target: string): Promise<string> {
   const own = `${target}.${process.pid}.incomplete`;
   for (const name of await readdir(dirname(target))) {

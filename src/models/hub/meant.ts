@@ -3,10 +3,7 @@ import { basename, dirname, join, normalize } from "node:path";
 import { nearest } from "../../options/did-you-mean";
 import { cacheFolder } from "./cache";
 
-/**
- * What somebody who named a model that is not there probably meant, as the end of an error's message; empty where
- * nothing is near.
- */
+/** A suggestion for a model name that was not found, as the end of an error's message; empty if nothing is near. */
 export async function whatWasMeant(model: string): Promise<string> {
   const [, id] = /^https?:\/\/[^/]+\/([\w.-]+\/[\w.-]+)/.exec(model) ?? [];
   if (id !== undefined) return `; did you mean ${id}?`;
@@ -15,7 +12,7 @@ export async function whatWasMeant(model: string): Promise<string> {
   return near === undefined ? "" : `; did you mean ${near}?`;
 }
 
-/** The directory whose path differs by a few letters, each of its parts. */
+/** A directory whose path differs by a few letters in each of its parts. */
 async function nearDirectory(path: string): Promise<string | undefined> {
   if ((await kindOf(path)) === "directory") return path;
   const parent = dirname(path);

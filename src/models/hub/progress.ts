@@ -1,16 +1,16 @@
-/** How far a model's download is. */
+/** The progress of a model's download. */
 export interface DownloadProgress {
   readonly model: string;
-  /** The file that is being loaded. */
+  /** The file under way. */
   readonly file: string;
-  /** Bytes of all the files that the model needs: those that are here, and those there are. */
+  /** Bytes loaded, and in total, of all files that the model needs. */
   readonly loaded: number;
   readonly total: number;
 }
 
 export type OnDownload = (progress: DownloadProgress) => void;
 
-/** Writes progress for people: one line that changes on a terminal, elsewhere a line every ten percent. */
+/** Shows progress: one changing line on a terminal, else a line every ten percent. */
 export function downloadDisplay(
   stream: { readonly isTTY?: boolean; write(text: string): unknown } = process.stderr,
 ): OnDownload {

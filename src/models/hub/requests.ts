@@ -4,14 +4,11 @@ import { limitedFetch, longestTimerMs } from "../../remote/http";
 import { type HubModel, isCommit } from "./cache";
 import { type HubFile, reasonOf } from "./download";
 
-/** Bytes of one answer of the hub's API, and pages of a listing (1000 files each, as the hub makes them). */
+/** Limits: bytes of one answer of the hub's API, and pages of a listing (1000 files each). */
 const largestAnswer = 2 ** 26;
 const mostPages = 100;
 
-/**
- * Seconds of silence after which a download counts as broken, and for which the hub may keep us waiting for its
- * listing: huggingface_hub's.
- */
+/** Timeouts in seconds, as in huggingface_hub: of a silent download, and of the hub's answer to a listing. */
 const secondsOf = (name: "HF_HUB_DOWNLOAD_TIMEOUT" | "HF_HUB_ETAG_TIMEOUT", otherwise: number): number => {
   const seconds = Number(process.env[name] || otherwise);
   if (!(seconds > 0 && seconds * 1000 <= longestTimerMs))
@@ -20,8 +17,7 @@ const secondsOf = (name: "HF_HUB_DOWNLOAD_TIMEOUT" | "HF_HUB_ETAG_TIMEOUT", othe
 };
 
 /**
- * The commit that a revision is at, and the files at its top by name.
- *
+ * Finds a revision's commit, and its top-level files by name.
  * @param patience seconds for both together, unless HF_HUB_ETAG_TIMEOUT says otherwise
  */
 export async function describe(
@@ -43,7 +39,7 @@ export async function describe(
   }
 }
 
-/** The next page of a listing may name any address, and would be sent the token. */
+/** Refuses other hosts: a listing's next page may name any address, and would be sent the token. */
 function onHub({ hubUrl }: HubModel, address: Parameters<typeof fetch>[0]): URL {
   const url = new URL(address instanceof Request ? address.url : address);
   if (url.host !== new URL(hubUrl).host)
@@ -85,10 +81,7 @@ async function listing(model: HubModel, commit: string, ask: typeof fetch): Prom
   return files;
 }
 
-/**
- * A file's bytes from an offset on. A redirect may lead to another host, where the hub keeps contents; the token stays
- * behind.
- */
+/** Reads a file from an offset on. A redirect may lead to another host with the content; the token stays behind. */
 export async function readFrom(
   model: HubModel,
   commit: string,
@@ -98,9 +91,9 @@ export async function readFrom(
   const { downloadFile } = await import("@huggingface/hub");
   const idleMs = 1000 * secondsOf("HF_HUB_DOWNLOAD_TIMEOUT", 30);
   const ask: typeof fetch = (address, init = {}) =>
-    // The writer of the file counts its bytes; an error's words are limited here.
+    // The file's writer counts its bytes; this limits an error's text.
     limitedFetch(onHub(model, address), init, { maxBytes: size + largestAnswer, idleMs, mayLeaveHost: true });
-  // Over HTTP, where a part of a file is asked for by its offset; the hub serves every file so.
+  // Plain HTTP allows reading from an offset, and the hub serves every file so.
   const content = await downloadFile({ ...accessTo(model), path, revision: commit, xet: false, fetch: ask });
   if (content?.size !== size)
     throw new BackendError(
@@ -115,14 +108,14 @@ const accessTo = ({ id, hubUrl, token }: HubModel) => ({
   ...(token && { accessToken: token.value }),
 });
 
-/** What a failed request means for the user; `hint` ends the message where the model's name may be wrong. */
+/** Explains a failed request to the user; `hint` ends the message if the model's name may be wrong. */
 export function refusal(model: HubModel, cause: unknown, hint = ""): RiseError {
   const { id, revision, hubUrl, token, folder } = model;
   const { statusCode, syscall } = cause as { statusCode?: number; syscall?: string };
   if (cause instanceof TypeError && cause.message.includes("access token"))
     return new ConfigError(`${token?.from}: expected a token that begins with hf_`, { cause });
   const because = (reason: string) => new BackendError(`${id}: ${reason}`, { cause });
-  // The disk's errors name a system call; the network's are wrapped by fetch.
+  // Disk errors name a system call; fetch wraps those of the network.
   if (syscall !== undefined) return because(`cannot be kept in the cache, ${folder}: ${reasonOf(cause)}`);
   const access = token ? `${token.from} does not give access` : "HF_TOKEN is not set";
   if (statusCode === 404)

@@ -11,25 +11,23 @@ import { describe, readFrom, refusal } from "./requests";
 import { accessToken } from "./token";
 
 export interface ResolveOptions {
-  /**
-   * Judges the small files (config.json, …) before gigabytes of weights are loaded; what it throws ends the download.
-   */
+  /** Checks the small files (config.json, …) before gigabytes of weights are loaded; an error ends the download. */
   readonly beforeWeights: (dir: string) => Promise<unknown>;
-  /** A display on stderr by default. */
+  /** Called with the download's progress (a display on stderr). */
   readonly onDownload?: OnDownload | undefined;
 }
 
 /**
  * The directory of a model: `model` itself, or the snapshot of that hub id ("owner/name", "owner/name@revision") in
- * Hugging Face's cache, downloaded where it is not there. Only the files that this library reads are loaded.
+ * Hugging Face's cache, downloaded if missing. Only the files that this library reads are loaded.
  *
- * A hub that does not answer costs at most 10 seconds if the cache has a complete copy, which is used then, and 60 if
- * not.
+ * A hub that does not answer costs at most 10 seconds if the cache has a complete copy, which is then used, and 60
+ * otherwise.
  *
  * Environment, as in huggingface_hub: HF_HOME and HF_HUB_CACHE (where the cache is), HF_TOKEN and HF_TOKEN_PATH,
  * HF_ENDPOINT, HF_HUB_OFFLINE, HF_HUB_ETAG_TIMEOUT (seconds for commit and listing), HF_HUB_DOWNLOAD_TIMEOUT (seconds
  * without a byte, 30, after which a download is tried again).
- * @throws DataError for a path that is none and cannot be an id; BackendError naming what cannot be reached, and why
+ * @throws DataError for a missing path that cannot be an id; BackendError naming what cannot be reached, and why
  */
 export async function resolveModel(model: string, options: ResolveOptions): Promise<string> {
   const isDirectory = await stat(model).then(
@@ -76,7 +74,7 @@ async function snapshot(id: string, revision: string, options: ResolveOptions): 
   try {
     described = await describe(model, isCached ? 10 : 60);
   } catch (cause) {
-    // Whatever the hub's trouble is, a model that is here can be used.
+    // A cached model can be used whatever the hub's trouble is.
     if (cause instanceof ConfigError) throw cause;
     if (isCached) return cached.dir;
     throw refusal(model, cause, await whatWasMeant(id));
@@ -85,7 +83,7 @@ async function snapshot(id: string, revision: string, options: ResolveOptions): 
   try {
     const dir = join(model.folder, "snapshots", commit);
     await downloadSnapshot(model, commit, dir, files, options);
-    // Last: until then an older snapshot stays the one to use without a network.
+    // This comes last, so that until then an older snapshot stays in use offline.
     if (!isCommit(revision) && cached.commit !== commit) await noteCommit(model, commit);
     return dir;
   } catch (cause) {
@@ -103,7 +101,7 @@ async function downloadSnapshot(
   const bring = (file: HubFile, onBytes: (loaded: number) => void) =>
     bringFile(model.folder, dir, file, (offset) => readFrom(model, commit, file, offset), onBytes);
   const index = files.get(indexFile);
-  // What the weights are called, and so how much there is to load, stands in the index.
+  // The index names the weight files, and so gives the size of the download.
   if (index && !(await exists(join(dir, indexFile)))) await bring(index, () => {});
   const settings = settingsFiles.flatMap((path) => files.get(path) ?? []);
   const weights = (await weightFiles(dir, new Set(files.keys()))).map((path) => files.get(path)!);

@@ -4,13 +4,13 @@ import { join } from "node:path";
 
 export interface AccessToken {
   readonly value: string;
-  /** `HF_TOKEN`, or the file that it stands in. */
+  /** `HF_TOKEN`, or the path of the token's file. */
   readonly from: string;
 }
 
 /**
- * What opens gated and private models: `HF_TOKEN`, else what `hf auth login` wrote into `$HF_TOKEN_PATH`, by default
- * `$HF_HOME/token`; undefined without either. As in huggingface_hub.
+ * The token for gated and private models: `HF_TOKEN`, else the one that `hf auth login` wrote into `$HF_TOKEN_PATH`, by
+ * default `$HF_HOME/token`; undefined without either. As in huggingface_hub.
  */
 export async function accessToken(): Promise<AccessToken | undefined> {
   const { HF_TOKEN, HF_TOKEN_PATH } = process.env;

@@ -9,7 +9,7 @@ import type { VlmConfig } from "../parts/config";
 import { type Grid, patchOrder } from "../parts/positions";
 import { resizeBicubic } from "./resize";
 
-/** A picture as the vision tower takes it. */
+/** An image as the vision tower takes it. */
 export interface ProcessedImage {
   readonly grid: Grid;
   /** [patches, channels · frames · patchSize²], normalised; patches in merge-block order. */
@@ -18,11 +18,11 @@ export interface ProcessedImage {
 
 export interface ImageProcessor {
   /**
-   * @param name of the picture, for the error
-   * @throws DataError for a picture more than 200 times as long as wide
+   * @param name of the image, for the error
+   * @throws DataError for an image with sides beyond a ratio of 200
    */
   process(image: RawImage, name?: string): ProcessedImage;
-  /** The grid of patches that a picture of this size becomes. */
+  /** The grid of patches for an image of this size. */
   gridOf(size: Pick<RawImage, "width" | "height">, name?: string): Grid;
 }
 
@@ -58,8 +58,8 @@ const processorSchema = ({ processors, patchSize, mergeSize, minPixels, maxPixel
 type Settings = z.infer<ReturnType<typeof processorSchema>>;
 
 /**
- * The image processor that a checkpoint's processor_config.json (its `image_processor`) or preprocessor_config.json
- * describes; of both, as in transformers, the first.
+ * The image processor described by a checkpoint's processor_config.json (its `image_processor`) or, if that is missing,
+ * preprocessor_config.json, as in transformers.
  * @throws ConfigError for settings that the family's network cannot represent
  */
 export async function loadImageProcessor(
@@ -99,8 +99,8 @@ export async function loadImageProcessor(
 }
 
 /**
- * The value of every byte in one channel, rounded to float32 where torchvision rounds: rescaling is part of mean and
- * deviation where both are asked for.
+ * The normalised value of every byte in one channel, rounded to float32 wherever torchvision rounds. With both
+ * rescaling and normalisation, the rescaling is folded into mean and deviation.
  */
 function normalised(settings: Settings, channel: number): Float32Array {
   const { fround } = Math;
@@ -114,10 +114,10 @@ function normalised(settings: Settings, channel: number): Float32Array {
 }
 
 /**
- * The size a picture is resized to: multiples of `factor`, area within the limits, aspect kept as well as that allows.
+ * The size an image is resized to: multiples of `factor`, area within the limits, aspect kept as well as that allows.
  * Rounds halves to even, as Python does: 70 × 70 becomes 56 × 56.
- * @param name of the picture, for the error
- * @throws DataError for a picture that is more than 200 times as long as wide, or as wide as long
+ * @param name of the image, for the error
+ * @throws DataError for an image with sides beyond a ratio of 200
  */
 export function smartResize(
   height: number,
@@ -125,7 +125,7 @@ export function smartResize(
   factor: number,
   minPixels: number,
   maxPixels: number,
-  name = "picture",
+  name = "image",
 ): { height: number; width: number } {
   if (Math.max(height, width) / Math.min(height, width) > 200)
     throw new DataError(`${name}: expected sides within a ratio of 200, got ${width}×${height}`);
@@ -168,7 +168,7 @@ function patchify(
         let pixel = ((row * size + y) * width + column * size) * 3 + c;
         for (let x = 0; x < size; x++, pixel += 3) pixelValues[at + y * size + x] = table[data[pixel]!]!;
       }
-      // A still picture is a film of equal frames.
+      // A still image counts as a film of equal frames.
       for (let f = 1; f < frames; f++) pixelValues.copyWithin(at + f * area, at, at + area);
     }
   });

@@ -6,15 +6,15 @@ import { hasTransparentColour } from "./transparent-colour";
 
 /**
  * Decodes an image to 8-bit RGB as transformers' `load_image` and image processor do: turned upright by its orientation
- * tag, then Pillow's `convert("RGB")`, which drops alpha (it does not blend), cuts 16-bit grey at 255 and heeds no
- * colour profile; the one transparent colour of a GIF or PNG becomes white. Of an animation, the first frame. Not as
- * Pillow: AVIF with halved chroma (2.4 of 255 apart in the mean), TIFF in uncompressed YCbCr, 16-bit PNG with one
- * transparent colour, and a GIF whose first frame does not fill it.
+ * tag, then converted like Pillow's `convert("RGB")`, which drops alpha without blending, clips 16-bit grey at 255 and
+ * ignores colour profiles; the one transparent colour of a GIF or PNG becomes white. An animation gives its first
+ * frame. Results differ from Pillow's for AVIF with halved chroma (by 2.4 of 255 on average), TIFF in uncompressed
+ * YCbCr, 16-bit PNG with one transparent colour, and a GIF whose first frame does not fill it.
  *
- * However many are asked for, images under way have at most `defaultMaxPixels` pixels together, or there is only one.
+ * Images under way have at most `defaultMaxPixels` pixels together, or there is only one.
  *
- * @param maxPixels of the image
- * @throws DataError naming the file and what it is, when that is no image that is read, a larger or a damaged one
+ * @param maxPixels limit on the image's pixels
+ * @throws DataError naming the file and its kind, for an unreadable, too large or damaged image
  * @example
  * const { width, height, data } = await loadImage("photo.jpg");
  */
@@ -29,11 +29,11 @@ export async function loadImage(source: ImageSource, maxPixels?: number): Promis
   });
 }
 
-/** As many files as the decoder has threads for. */
+/** As many files at once as the decoder has threads. */
 const reading = sharedBy(8);
 const decoding = sharedBy(defaultMaxPixels);
 
-/** Runs work in the order in which it comes, as soon as what all of it takes together is no more than there is. */
+/** Runs work in the order of arrival, as soon as the total demand fits the capacity. */
 function sharedBy(capacity: number): <T>(takes: number, work: () => Promise<T>) => Promise<T> {
   let free = capacity;
   const waiting: { readonly takes: number; readonly start: () => void }[] = [];
@@ -110,8 +110,8 @@ function whiten(rgba: Uint8Array): Uint8Array {
 }
 
 /**
- * Size of an image once it is upright, from its header alone.
- * @throws DataError as `loadImage`, but for pixels that are damaged
+ * Size of an upright image, from its header alone.
+ * @throws DataError as `loadImage`, except for damaged pixels
  */
 export async function imageSize(source: ImageSource, maxPixels?: number): Promise<Pick<RawImage, "width" | "height">> {
   if (typeof source === "object" && "data" in source) return checkedRaw(source);

@@ -1,10 +1,10 @@
 import type { RawImage } from "../../types";
 
 /**
- * Bicubic resampling with antialiasing, to the bit as torchvision 0.29 does it on bytes: one pass along rows, then one
- * along columns, each with weights of 16 bits and rounded to a byte. transformers' `AutoProcessor`, and so TRL, resizes
- * with it. PyTorch's three CPU kernels (plain, AVX2, AVX-512) give the same bytes. Pillow has weights of 22 bits, and
- * since version 13 takes columns first where that is cheaper.
+ * Bicubic resampling with antialiasing, bit-identical to torchvision 0.29 on bytes: a pass along rows, then one along
+ * columns, each with 16-bit weights and rounded to bytes. transformers' `AutoProcessor`, and so TRL, resizes with it.
+ * PyTorch's three CPU kernels (plain, AVX2, AVX-512) give the same bytes. Pillow has 22-bit weights, and since version
+ * 13 takes columns first if that is cheaper.
  */
 export function resizeBicubic(image: RawImage, newWidth: number, newHeight: number): RawImage {
   return resizeColumns(resizeRows(image, newWidth), newHeight);
@@ -69,7 +69,7 @@ function filtersOf(size: number, newSize: number) {
 
 const support = 2;
 
-/** The input pixels that output pixel `x` sees, and their weights. */
+/** The input pixels that contribute to output pixel `x`, and their weights. */
 function filterAt(x: number, size: number, newSize: number): { first: number; weights: readonly number[] } {
   const scale = size / newSize;
   const stretch = Math.max(scale, 1);

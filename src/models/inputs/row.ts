@@ -3,8 +3,8 @@ import type { ProcessedImage } from "./image-processor";
 /** A tokenized sequence: a prompt, or a prompt and its completion. */
 export interface Row {
   readonly tokens: readonly number[];
-  /** In the order of their places in the prompt. */
+  /** Images in the order of the prompt. */
   readonly images: readonly ProcessedImage[];
-  /** Tokens from here on are the model's own, and can be scored. */
+  /** The model's own tokens, which can be scored, begin here. */
   readonly promptLength: number;
 }

@@ -13,22 +13,22 @@ import { checkMerges, checkWords } from "./tokenizing/words";
 
 export interface ChatTokenizer {
   /**
-   * A chat as the model reads it, ready for its answer. Each picture's place is filled with as many image tokens as
-   * `imageTokens` says. A special token's name inside a text stays text.
+   * A chat as the model reads it, ready for its answer. Each image is replaced by as many image tokens as `imageTokens`
+   * says. A special token's name inside a text stays text.
    */
   encodePrompt(prompt: Prompt, imageTokens: readonly number[]): number[];
   /** Token ids of plain text; a special token's name stays text. */
   encode(text: string): number[];
-  /** Special tokens are left out. */
+  /** Text of token ids, without special tokens. */
   decode(ids: readonly number[]): string;
-  /** The same of many at once, which takes hardly longer than one. */
+  /** Decodes many rows at once, which takes hardly longer than one. */
   decodeAll(rows: readonly (readonly number[])[]): string[];
 }
 
 /**
- * The tokenizer of a Hugging Face directory, run by transformers.js, in a process of its own that ends what does not
- * end; nothing is fetched.
- * @param jobMs milliseconds that a call may take (10 000), and more for long texts
+ * The tokenizer of a Hugging Face directory, run by transformers.js in a separate process, so that endless loops can be
+ * stopped; nothing is fetched.
+ * @param jobMs milliseconds that a call may take (10 000), plus more for long texts
  * @throws DataError when a file is missing or the vocabulary lacks a token that config.json names
  */
 export async function loadTokenizer(
@@ -68,7 +68,7 @@ export async function loadTokenizer(
       const places = ids.filter((id) => id === tokens.image).length;
       if (places !== imageTokens.length)
         throw new DataError(
-          `${dir}: the chat template made places for ${places} pictures, but the prompt has ${imageTokens.length}`,
+          `${dir}: the chat template made places for ${places} images, but the prompt has ${imageTokens.length}`,
         );
       let image = 0;
       return ids.flatMap((id) => (id === tokens.image ? Array<number>(imageTokens[image++]!).fill(id) : [id]));
@@ -76,14 +76,14 @@ export async function loadTokenizer(
   };
 }
 
-/** The texts of special tokens, which must not be read as such inside a prompt. */
+/** The texts of special tokens, which must stay plain text inside a prompt. */
 function specialTexts(added: readonly AddedToken[], tokens: SpecialTokens): ReadonlySet<string> {
   const { image, video, visionStart, visionEnd, eos, pad } = tokens;
   const reserved = new Set([image, video, visionStart, visionEnd, ...eos, pad]);
   return new Set(added.filter(({ id, special }) => special || reserved.has(id)).map(({ content }) => content));
 }
 
-/** The tokenizer in its process, opened there again if that process ends. */
+/** The tokenizer in its process; it is reopened if that process ends. */
 function openTokenizer(
   dir: string,
   sources: { readonly json: string; readonly settings: string; readonly template: string },
@@ -124,7 +124,7 @@ function openTokenizer(
   return { encode, decodeAll, chatTokens };
 }
 
-/** A prompt as chat templates take it, cut at `seam` inside every special token that its texts spell. */
+/** A prompt in the form of chat templates, cut at `seam` inside every special token in its texts. */
 function chatOf(prompt: Prompt, prepared: (text: string) => string, specials: ReadonlySet<string>) {
   const ready = prompt.map(({ role, content }) => ({
     role,
@@ -142,7 +142,7 @@ function chatOf(prompt: Prompt, prepared: (text: string) => string, specials: Re
   return { chat, seam };
 }
 
-/** Chats that are not encoded anew: a prompt is sampled from and trained on, once for each of its completions. */
+/** Number of cached chats: a prompt is sampled from and trained on, once for each of its completions. */
 const rememberedChats = 256;
 
 function remembered(encode: (chat: string, seam: string) => number[]): (chat: string, seam: string) => number[] {
@@ -157,14 +157,14 @@ function remembered(encode: (chat: string, seam: string) => number[]): (chat: st
   };
 }
 
-/** By which the process knows it. */
+/** The number that identifies it to the process. */
 let opened = 0;
 
 const [firstPrivate, lastPrivate] = [0xe000, 0xf8ff];
 
 /**
- * A character for private use, or two where a text has all of them, that the text does not have: there the rendered
- * chat is cut, so that the tokenizer never sees a special token's name in one piece.
+ * A private-use character that the text lacks, or a pair if it has them all. The rendered chat is cut there, so that
+ * the tokenizer never sees a special token's name in one piece.
  */
 function seamFor(text: string): string {
   const free = (before: string): string | undefined => {
@@ -181,7 +181,7 @@ function seamFor(text: string): string {
   return seam;
 }
 
-/** `parts`, cut inside every special token that they spell, alone or one after another. */
+/** `parts`, cut inside every special token in them, also one that spans several parts. */
 function disarm(parts: readonly string[], specials: ReadonlySet<string>, seam: string): string[] {
   const whole = parts.join("");
   const cuts = new Set<number>();
@@ -205,12 +205,12 @@ interface AddedToken {
   readonly special?: boolean;
 }
 
-/** Tokens with a name of their own; models have some hundred. */
+/** Limit on added tokens; models have some hundred. */
 const mostAdded = 2 ** 16;
 
 /**
- * The parts of tokenizer.json that must be right before it is used.
- * @throws DataError naming what is not
+ * Checks the parts of tokenizer.json that the process relies on.
+ * @throws DataError naming the invalid part
  */
 function checkedVocabulary(path: string, json: unknown, vocabSize: number) {
   const { added_tokens = [], model, normalizer } = objectIn(json, path);
@@ -248,14 +248,14 @@ function checkedVocabulary(path: string, json: unknown, vocabSize: number) {
   }
 }
 
-/** @throws DataError for what is no object */
+/** @throws DataError unless `json` is an object */
 function objectIn(json: unknown, path: string): Readonly<Record<string, unknown>> {
   if (typeof json !== "object" || json === null || Array.isArray(json))
     throw new DataError(`${path}: expected an object, found ${shown(json)}`);
   return json as Readonly<Record<string, unknown>>;
 }
 
-/** The processor's own template, which knows pictures, where it is a file of its own. */
+/** The processor's own template, which supports images, if it has a file of its own. */
 async function chatTemplateFile(dir: string): Promise<string | undefined> {
   const [jinja, json] = [join(dir, "chat_template.jinja"), join(dir, "chat_template.json")];
   if (await exists(jinja)) return templateIn(await readText(jinja, "a template"), jinja);
@@ -266,7 +266,7 @@ async function chatTemplateFile(dir: string): Promise<string | undefined> {
   return chat_template;
 }
 
-/** @throws DataError for a file that something else lies in the place of: nearly any text is a template */
+/** @throws DataError for a file of a known other kind: nearly any text is a template */
 function templateIn(text: string, path: string): string {
   const kind = kindInsteadOfText(Buffer.from(text));
   if (kind) throw new DataError(`${path}: expected a template, got ${kind}`);
@@ -274,10 +274,9 @@ function templateIn(text: string, path: string): string {
 }
 
 /**
- * The template of tokenizer_config.json, where it knows pictures: a language model's would print a picture's place as
- * JSON. Several have names, as a list or as an object; "default" is used, and of two with one name the last, as in
- * transformers.
- * @throws DataError naming what is no template
+ * The template of tokenizer_config.json if it supports images: a language model's would print an image as JSON. Named
+ * templates come as a list or an object; "default" is used, and the last of two with one name, as in transformers.
+ * @throws DataError naming the invalid template
  */
 function templateWithPictures(setting: unknown, path: string): string | undefined {
   if (setting === undefined || setting === null) return undefined;

@@ -1,6 +1,6 @@
 /**
- * Whether a GIF or PNG that has transparent pixels says so by naming one colour, and not by an alpha for each pixel or
- * palette entry. Pillow remembers such a colour when it converts to RGB, and transformers paints it white.
+ * Whether a GIF or PNG marks transparency by one colour, rather than by an alpha for each pixel or palette entry.
+ * Pillow remembers such a colour when it converts to RGB, and transformers paints it white.
  */
 export function hasTransparentColour(file: Uint8Array): boolean {
   const bytes = Buffer.from(file.buffer, file.byteOffset, file.byteLength);
@@ -13,10 +13,7 @@ export function hasTransparentColour(file: Uint8Array): boolean {
 
 const colourTypeAt = 25;
 
-/**
- * The data of a chunk that stands before the pixels: its length in four bytes, its name in four, the data, four bytes
- * of checksum.
- */
+/** The data of a chunk that precedes the pixels: 4 bytes of length, 4 of name, the data, 4 of checksum. */
 function pngChunk(bytes: Buffer, wanted: string): Buffer | undefined {
   for (let at = 8; at + 12 <= bytes.length; ) {
     const length = bytes.readUInt32BE(at);

@@ -9,7 +9,7 @@ import type { Grid, HalfTables, RopePositions } from "./positions";
 
 /** The defaults of the family's image processor, for settings that preprocessor_config.json leaves out. */
 export interface Preprocessing {
-  /** Names of the `image_processor_type` that work as described here. */
+  /** The supported values of `image_processor_type`. */
   readonly processors: readonly string[];
   readonly patchSize: number;
   readonly mergeSize: number;
@@ -27,10 +27,8 @@ export interface Family {
 }
 
 /**
- * The network of one checkpoint: a family with its configuration. The engine knows nothing else about a model.
- *
- * Every weight is asked for by its canonical name and its shape, so that the list of a checkpoint's tensors follows
- * from building the network.
+ * The network of one checkpoint: a family with its configuration. The engine knows nothing else about a model. The
+ * network asks for every weight by canonical name and shape, so building it gives the list of a checkpoint's tensors.
  */
 export interface Architecture {
   readonly modelType: string;
@@ -44,9 +42,9 @@ export interface Architecture {
   storedName(canonical: string): string;
   /** The module path of a canonical name in transformers 4.52 and later, which PEFT writes. */
   transformersName(canonical: string): string;
-  /** How the canonical names of the vision tower begin. */
+  /** Prefix of the vision tower's canonical names. */
   readonly visionPrefix: string;
-  /** How the canonical names of the language model begin, except for an untied head. */
+  /** Prefix of the language model's canonical names, except an untied head. */
   readonly languagePrefix: string;
   /** The module whose matrix is the token embeddings. */
   readonly embeddings: string;
@@ -54,22 +52,21 @@ export interface Architecture {
   readonly head: string;
   readonly untiedHead: string;
 
-  /** How many features an image token has: 1, and one more for each text layer that gets its own (`vision`). */
+  /** Features of an image token: 1, plus one for each text layer that gets its own (`vision`). */
   readonly featureCount: number;
   /** The inputs of `vision` besides patches, for one image of this grid. Shapes depend on the grid alone. */
   visionTables(grid: Grid): Readonly<Record<string, Tensor>>;
   /**
    * Image features of images of one grid, each [images · merged patches, hiddenSize]. The first replaces the embeddings
-   * of image tokens; feature k + 1 is added to the output of text layer k at the places of image tokens (Qwen3-VL's
-   * deepstack).
+   * of image tokens; feature k + 1 is added to the output of text layer k at image tokens (Qwen3-VL's deepstack).
    * @param patches [images · patches, inChannels · temporalPatchSize · patchSize²]
-   * @param tables those of `visionTables`, stacked: [images, ...shape]
+   * @param tables from `visionTables`, stacked: [images, ...shape]
    */
   vision(g: Graph, weights: Weights, patches: Value, tables: Readonly<Record<string, Value>>): readonly Value[];
 
   /**
    * One text layer: x [n, hiddenSize] → the same.
-   * @param read [m] int64: the places whose output is wanted, [m, hiddenSize] then; all by default
+   * @param read [m] int64: positions whose output is returned, then [m, hiddenSize] (all)
    */
   layer(
     g: Graph,
@@ -84,7 +81,7 @@ export interface Architecture {
 
   /**
    * Positions of a row's tokens.
-   * @param promptLength tokens from here on are the model's own, image tokens too (default: all are the prompt's)
+   * @param promptLength where the model's own tokens begin, among them image tokens (default: all are the prompt's)
    * @throws ShapeError if the prompt's image tokens do not match the grids
    */
   positions(tokens: readonly number[], grids: readonly Grid[], promptLength?: number): RopePositions;
@@ -94,6 +91,6 @@ export interface Architecture {
   readonly preprocessing: Preprocessing;
   /** Chat template (Jinja) for checkpoints without one. An image is one `image` token between vision start and end. */
   readonly chatTemplate: string;
-  /** The space of box coordinates that the family was trained to write: 0…1, 0…1000, or pixels of the resized image. */
+  /** The space of box coordinates that the family was trained on: 0…1, 0…1000, or pixels of the resized image. */
   readonly boxes: "unit" | "thousand" | "pixel";
 }

@@ -19,7 +19,7 @@ export interface RotaryTables {
   readonly sin: Value;
 }
 
-/** Each [batch, kvHeads, span, headDim], keys rotated. */
+/** Keys (rotated) and values, each [batch, kvHeads, span, headDim]. */
 export interface KeyValues {
   readonly keys: Value;
   readonly values: Value;
@@ -32,22 +32,18 @@ export interface Projected {
   readonly v: Value;
 }
 
-/**
- * Which places of a batch attend to which: attended [n, heads · d], and the keys and values that others can attend to
- * afterwards.
- */
+/** Attention over a batch: attended [n, heads · d], and the keys and values that later tokens can attend to. */
 export type Attention = (layer: number, projected: Projected) => KeyValues & { readonly attended: Value };
 
-/** Rows of places that attend to places of their own row. */
+/** Rows of positions that attend to their own row. */
 export interface AttendingRows extends RotaryTables {
-  /** Added to scores: [time, span], [batch, 1, 1, time, span], or where time is 1 [batch, 1, 1, span]. */
+  /** Added to scores: [time, span], [batch, 1, 1, time, span], or for a time of 1 [batch, 1, 1, span]. */
   readonly bias: Value;
 }
 
 /**
- * Every place is one of a row's, n = batch · time.
- * @param past each layer's keys and values so far, [batch, kvHeads, past, headDim]; given back with the new ones
- * appended
+ * Attention in which every position belongs to a row, n = batch · time.
+ * @param past each layer's keys and values so far, [batch, kvHeads, past, headDim]; returned with the new ones appended
  */
 export const attentionInRows =
   (g: Graph, config: VlmConfig, rows: AttendingRows, past?: readonly KeyValues[]): Attention =>
@@ -55,8 +51,8 @@ export const attentionInRows =
     attend(g, config, rows, projected, past?.[layer]);
 
 /**
- * The first places are those of prefixes, the others those of rows that each go on from one of them: n = prefixes ·
- * their time + batch · time. A prefix is computed once, however many rows begin with it.
+ * Attention with shared prefixes. Prefixes come first, then rows that each continue one of them: n = prefixes · their
+ * time + batch · time. A prefix is computed once, however many rows begin with it.
  * @param prefixOf [batch] int64
  * Source: Prefix Grouper, arXiv 2506.05433.
  */
@@ -139,7 +135,7 @@ export function visionAttention(g: Graph, qkv: Value, heads: number, { cos, sin 
 /** [batch · time, heads · d] → [batch, heads, time, d]. */
 export function toHeads(g: Graph, x: Value, batch: number, time: number, heads: number): Value {
   const width = (x.shape[1] as number) / heads;
-  // Of one token the order is the same already.
+  // A single token needs no transposition.
   if (time === 1) return reshape(g, x, [batch, heads, 1, width]);
   return transpose(g, reshape(g, x, [batch, time, heads, width]), [0, 2, 1, 3]);
 }

@@ -8,10 +8,10 @@ export interface VlmConfig {
     readonly layers: number;
     readonly heads: number;
     readonly kvHeads: number;
-    /** Numbers of one head; not always hiddenSize / heads. */
+    /** Size of one head; not always hiddenSize / heads. */
     readonly headDim: number;
     readonly tieWordEmbeddings: boolean;
-    /** Tokens of a prompt and its completion that the model was made for. */
+    /** The model's limit on tokens of a prompt and its completion. */
     readonly contextLength: number;
   };
   readonly vision: {
@@ -38,6 +38,6 @@ export interface SpecialTokens {
 export const mergedTokens = ([t, h, w]: Grid, { vision }: VlmConfig): number =>
   (t * h * w) / vision.spatialMergeSize ** 2;
 
-/** Numbers of one patch. */
+/** Length of one patch's vector. */
 export const patchWidth = ({ vision }: VlmConfig): number =>
   vision.inChannels * vision.temporalPatchSize * vision.patchSize ** 2;

@@ -13,14 +13,14 @@ export interface DecoderConfig {
     readonly intermediateSize: number;
     readonly rmsNormEps: number;
     readonly ropeTheta: number;
-    /** How many rotary frequencies turn with time, height and width; they sum to headDim / 2. */
+    /** Rotary frequencies of time, height and width; they sum to headDim / 2. */
     readonly mropeSection: readonly [time: number, height: number, width: number];
   };
   readonly vision: VlmConfig["vision"];
   readonly tokens: VlmConfig["tokens"];
 }
 
-/** How the decoders of the families differ. */
+/** Differences between the families' decoders. */
 export interface DecoderKind {
   /** Whether the projections to queries, keys and values have biases. */
   readonly attentionBias: boolean;
@@ -49,12 +49,12 @@ export function decoder(config: DecoderConfig, kind: DecoderKind): Decoder {
   };
 }
 
-/** Which axis (0 time, 1 height, 2 width) each rotary frequency turns with. */
+/** The axis (0 time, 1 height, 2 width) of each rotary frequency. */
 export function frequencyAxes(sections: readonly [number, number, number], interleaved: boolean): readonly number[] {
   if (!interleaved) return sections.flatMap((size, axis) => Array<number>(size).fill(axis));
   const half = sections[0] + sections[1] + sections[2];
-  // Of each three frequencies the second is height's and the third width's, as long as their sections last; time has
-  // the rest.
+  // Among each three frequencies, the second is height's and the third width's, until their sections are used up. Time
+  // has the rest.
   return Array.from({ length: half }, (_, k) => (k % 3 !== 0 && k < 3 * sections[k % 3]! ? k % 3 : 0));
 }
 

@@ -1,7 +1,7 @@
 import type { Graph } from "../../onnx/graph/graph";
 import type { Value } from "../../onnx/graph/value";
 
-/** Where a network takes its weights from. Names are canonical; shapes are those that the checkpoint must have. */
+/** The source of a network's weights, by canonical names and the shapes that the checkpoint must have. */
 export interface Weights {
   /** A float32 tensor. */
   tensor(name: string, shape: readonly number[]): Value;
@@ -12,7 +12,7 @@ export interface Weights {
    * outputs]; bias [outputs], residual [n, outputs].
    */
   product(g: Graph, module: string, x: Value, outputs: number, added?: Added): Value;
-  /** The addition of LoRA to a linear layer, if it has one: A [rank, inputs], B [outputs, rank]. */
+  /** LoRA's addition to a linear layer, if it has one: A [rank, inputs], B [outputs, rank]. */
   adapter?(module: string): { readonly a: Value; readonly b: Value; readonly scale: number } | undefined;
 }
 

@@ -9,9 +9,9 @@ export const names = {
   untiedHead: "lm_head",
 
   /**
-   * transformers 4.52 and later nest the two towers under `model.`; Qwen's own files do not. Wrappers of a saved model
-   * (DataParallel, DeepSpeed, torch.compile, FSDP, a second `model.`) put their names in front, and PEFT puts some in
-   * between.
+   * Removes the prefixes that others add. transformers 4.52 and later nest the two towers under `model.`; Qwen's own
+   * files do not. Wrappers of a saved model (DataParallel, DeepSpeed, torch.compile, FSDP, a second `model.`) add names
+   * in front, and PEFT adds some in between.
    */
   canonicalName(stored: string): string {
     const name = stored
@@ -20,7 +20,7 @@ export const names = {
     return /^(embed_tokens|layers|norm)\./.test(name) ? `model.${name}` : name;
   },
 
-  /** Names that all versions of transformers read, for families that are as old as the first of them. */
+  /** Names that all versions of transformers read, for families as old as Qwen2-VL. */
   storedName: (canonical: string): string => canonical,
 
   transformersName: (canonical: string): string =>

@@ -5,15 +5,15 @@ import type { Architecture } from "./architecture";
 import type { Attention, KeyValues } from "./attention";
 import { linear, type Weights } from "./layers";
 
-/** The features of all images of a batch, and where they go. */
+/** The features of all images of a batch, and their positions. */
 export interface ImageInput {
-  /** Those of `Architecture.vision`, each [feature rows, hiddenSize]. */
+  /** The features from `Architecture.vision`, each [feature rows, hiddenSize]. */
   readonly features: readonly Value[];
   /** [n] int64: row i of the input is row source[i] of (embeddings ++ features). */
   readonly source: Value;
 }
 
-/** Input of the language model, [n, hiddenSize]: token embeddings, with image features in the image tokens' places. */
+/** Input of the language model, [n, hiddenSize]: token embeddings, with image features at the image tokens. */
 export function embedInputs(
   g: Graph,
   weights: Weights,
@@ -27,9 +27,8 @@ export function embedInputs(
 
 /**
  * The language model's layers: x [n, hiddenSize] → the same, before the final norm.
- * @param read [m] int64: the places that are asked for, [m, hiddenSize] then; the last layer does what follows its
- * attention for them alone
- * @returns also each layer's keys and values, and the layers one by one, as parts that can be computed again
+ * @param read [m] int64: positions to return, then [m, hiddenSize]; the last layer computes only these after attention
+ * @returns also each layer's keys and values, and the layers one by one, as parts that can be recomputed
  */
 export function languageModel(
   g: Graph,
@@ -59,15 +58,15 @@ export function languageModel(
   return { hidden, cache, layers };
 }
 
-/** A feature in the places of image tokens and zeros elsewhere, [n, hiddenSize], or the rows of it that are wanted. */
+/** A feature at image tokens and zeros elsewhere, [n, hiddenSize], or the wanted rows of it. */
 function injectedAt(g: Graph, feature: Value, source: Value, places: number, wanted?: Value): Value {
   const all = concat(g, [zeros(g, [places, feature.shape[1] as number]), feature], 0);
   return gather(g, all, wanted ? gather(g, source, wanted) : source);
 }
 
 /**
- * Logits [n, vocabulary], divided by a temperature, of hidden states [n, hiddenSize]: compute them only for rows that
- * need them.
+ * Logits [n, vocabulary], divided by a temperature, of hidden states [n, hiddenSize]. Computing them is costly, so pass
+ * only the rows that need them.
  */
 export function languageHead(
   g: Graph,
@@ -77,7 +76,7 @@ export function languageHead(
   temperature = 1,
 ): Value {
   const normed = architecture.finalNorm(g, weights, hidden);
-  // Divided here, before the product with the vocabulary, because it is smaller.
+  // Dividing before the product with the vocabulary is cheaper.
   const x = temperature === 1 ? normed : g.op("Div", [normed, scalar(g, temperature)], {});
   return linear(g, weights, architecture.head, x, architecture.config.text.vocabSize);
 }

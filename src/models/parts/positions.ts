@@ -13,10 +13,10 @@ export interface RopePositions {
 }
 
 /**
- * Multimodal positions (Qwen2-VL, §2.1): text advances all three together; a picture's tokens have their own (frame,
- * row, column), and the text after it goes on from the largest.
- * @param promptLength tokens from here on are the model's own words, image tokens too (all are the prompt's)
- * @throws ShapeError when the prompt's image tokens are not those of the grids
+ * Multimodal positions (Qwen2-VL, §2.1): text advances all three together; an image's tokens have their own (frame,
+ * row, column), and the text after it continues from the largest.
+ * @param promptLength the model's own words begin here, image tokens too (default: all tokens are the prompt's)
+ * @throws ShapeError when the prompt's image tokens do not match the grids
  */
 export function ropePositions(
   tokens: readonly number[],
@@ -26,19 +26,19 @@ export function ropePositions(
 ): RopePositions {
   const [t, h, w] = [0, 1, 2].map(() => new Int32Array(tokens.length)) as [Int32Array, Int32Array, Int32Array];
   let next = 0;
-  let picture = 0;
+  let image = 0;
   for (let i = 0; i < tokens.length; ) {
     if (tokens[i] !== imageToken || i >= promptLength) {
       t[i] = h[i] = w[i] = next++;
       i++;
       continue;
     }
-    const grid = grids[picture++];
-    if (!grid) throw new ShapeError(`image tokens from place ${i} on, but there are ${grids.length} pictures`);
+    const grid = grids[image++];
+    if (!grid) throw new ShapeError(`image tokens from place ${i} on, but there are ${grids.length} images`);
     const [frames, rows, columns] = [grid[0], grid[1] / merge, grid[2] / merge];
     const end = i + frames * rows * columns;
     if (end > promptLength || tokens.slice(i, end).some((token) => token !== imageToken))
-      throw new ShapeError(`picture ${picture - 1}: expected ${end - i} image tokens from place ${i} on, found fewer`);
+      throw new ShapeError(`image ${image - 1}: expected ${end - i} image tokens from place ${i} on, found fewer`);
     for (let f = 0; f < frames; f++)
       for (let r = 0; r < rows; r++)
         for (let c = 0; c < columns; c++, i++) {
@@ -48,8 +48,7 @@ export function ropePositions(
         }
     next += Math.max(frames, rows, columns);
   }
-  if (picture !== grids.length)
-    throw new ShapeError(`expected image tokens for ${grids.length} pictures, found ${picture}`);
+  if (image !== grids.length) throw new ShapeError(`expected image tokens for ${grids.length} images, found ${image}`);
   return { t, h, w, next };
 }
 
@@ -61,7 +60,7 @@ export interface HalfTables {
 
 /**
  * Tables of the language model, [tokens, headDim / 2].
- * @param axes which of time, height and width (0, 1, 2) each frequency turns with
+ * @param axes the axis of each frequency: time, height or width (0, 1, 2)
  */
 export function mropeTables(
   { t, h, w }: Pick<RopePositions, "t" | "h" | "w">,
@@ -75,8 +74,8 @@ export function mropeTables(
 }
 
 /**
- * Tables of a vision tower, [patches, headDim / 2], rows then columns, in the processor's order: the patches of a merge
- * block lie together.
+ * Tables of a vision tower, [patches, headDim / 2], rows then columns, in the processor's order: patches of a merge
+ * block are adjacent.
  */
 export function visionRotaryTables([frames, rows, columns]: Grid, headDim: number, mergeSize: number): HalfTables {
   const half = headDim / 2;
@@ -98,7 +97,7 @@ export function patchOrder(rows: number, columns: number, merge: number): (reado
   return order;
 }
 
-/** θ^−x, rounded to float32 where transformers rounds: at position 1000 the angle's error would be 5e-5 otherwise. */
+/** θ^−x, rounded to float32 as in transformers; otherwise the angle at position 1000 would be off by 5e-5. */
 const frequency = (theta: number, x: number) => Math.fround(1 / Math.fround(theta ** Math.fround(x)));
 
 function tables(rows: number, width: number, angle: (row: number, column: number) => number): HalfTables {

@@ -6,10 +6,10 @@ import { patchWidth } from "./config";
 import type { Weights } from "./layers";
 import type { Grid } from "./positions";
 
-/** Everything about a group of images of one grid that a graph is built for: the inputs of `Architecture.vision`. */
+/** The inputs of `Architecture.vision` for images of one grid, which a graph is built for. */
 export type VisionShape = Readonly<Record<string, { readonly dtype: DType; readonly shape: readonly number[] }>>;
 
-/** The inputs for `images` images of one grid: `patches`, and each of `visionTables` once for every image. */
+/** The inputs for `images` images of one grid: `patches`, and each of `visionTables` repeated for every image. */
 export function visionShape(architecture: Architecture, grid: Grid, images: number): VisionShape {
   const patches = grid[0] * grid[1] * grid[2];
   const tables = Object.entries(architecture.visionTables(grid)).map(

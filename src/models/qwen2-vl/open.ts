@@ -19,9 +19,9 @@ export async function openQwen2Vl(name: string, onDownload?: OnDownload, maxImag
 }
 
 /**
- * Writes config.json and model.safetensors of a fresh Qwen2-VL model: normal weights, zero biases, unit norms.
- * Projections back into the residual stream are narrower by √(2 · layers), as in GPT-2, so that depth does not blow
- * activations up.
+ * Writes config.json and model.safetensors of a fresh Qwen2-VL model: normal weights, zero biases, unit norms. As in
+ * GPT-2, the deviation of projections into the residual stream is divided by √(2 · layers), so that activations do not
+ * grow with depth.
  */
 export const initialiseCheckpoint = (
   dir: string,

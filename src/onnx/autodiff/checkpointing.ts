@@ -4,25 +4,25 @@ import type { Value } from "../graph/value";
 import { plus } from "./fused-sums";
 import { gradientsWhereAny } from "./grad";
 
-/** A part of a network that can be computed once more: `again(input)` equals `output`. */
+/** A part of a network that can be computed a second time: `again(input)` equals `output`. */
 export interface Segment {
   readonly input: Value;
   readonly output: Value;
   readonly again: (input: Value) => Value;
   /**
-   * A value that is computed before all segments and used inside this one alone: what lies behind it is not computed
-   * again, and differentiated once.
+   * A value that is computed before all segments and used inside this one alone. It is differentiated once, and nothing
+   * behind it is recomputed.
    */
   readonly given?: Value | undefined;
 }
 
 /**
- * `gradients`, but what segments compute inside is computed again on the way back instead of kept: memory for the
- * segments' inputs and for one segment, for about a third more work.
+ * `gradients`, but values inside segments are recomputed on the way back instead of kept. Memory then holds
+ * the segments' inputs and one segment's insides, for about a third more work.
  *
- * onnxruntime computes what it can as soon as anything asks for it, so that nothing would keep it from holding all
- * segments' insides after all. Hence each segment's input waits for the cotangent that its output is to be met with and
- * for the gradients of the segment behind it: a zero made of these is added to it.
+ * onnxruntime computes a value as soon as anything asks for it, so it could still recompute all segments at once. To
+ * prevent that, each segment's input gets an added zero that depends on the cotangent of its output and on the
+ * gradients of the segment behind it.
  *
  * @param segments at least one, each one's output the next one's input; `outputs` depend on the last
  * @returns one value for each of `wrt`, of its shape; `undefined` where no path exists
@@ -41,7 +41,7 @@ export function checkpointedGradients(
     for (const [i, part] of parts.entries()) {
       if (!part) continue;
       const sum = sums[i];
-      // A segment waits for all parts of those behind it, so that only the last ones are needed by nothing but the sum.
+      // A segment waits for all parts of the segments behind it, so only the last one's parts serve the sum alone.
       sums[i] = sum ? plus(g, { value: sum, isNew: false }, { value: part, isNew: isLast }) : part;
     }
   };
@@ -65,7 +65,7 @@ export function checkpointedGradients(
   return sums;
 }
 
-/** 0, but not before all of `values` are known: how many of their first elements are above infinity. */
+/** 0, available only once all of `values` are known: the count of their first elements that exceed infinity. */
 function zeroOf(g: Graph, values: readonly Value[]): Value {
   const first = values.map((value) => {
     const flat = reshape(g, value, [elementCount(value.shape, value.name)]);

@@ -3,14 +3,13 @@ import type { Node, Op, Value } from "../graph/value";
 
 export interface Term {
   readonly value: Value;
-  /** Whether nothing but the sum needs it. */
+  /** Whether only the sum needs it. */
   readonly isNew: boolean;
 }
 
 /**
- * a + b. What makes a new term takes the other one in, if it can, which is one pass less over memory: a product adds
- * it, numbers that are scattered into zeros are scattered into it, and parts that were padded to lie side by side are
- * put there at once.
+ * a + b, fused where possible to save a pass over memory. A new term's operator takes in the other term: a product adds
+ * it, a scatter into zeros scatters into it, and two parts padded to lie side by side are concatenated.
  */
 export function plus(g: Graph, a: Term, b: Term): Value {
   return into(g, b, a.value) ?? into(g, a, b.value) ?? sideBySide(g, a.value, b.value) ?? add(g, a.value, b.value);
@@ -24,7 +23,7 @@ function into(g: Graph, { value, isNew }: Term, other: Value): Value | undefined
   return scattered && g.op("ScatterElements", [other, scattered.in[1], scattered.in[2]], scattered.attrs);
 }
 
-/** Of two parts with zeros around them along one axis: one part, if one ends where the other begins. */
+/** Merges two zero-padded slices into one when they are adjacent along the same axis. */
 function sideBySide(g: Graph, a: Value, b: Value): Value | undefined {
   const [first, second] = [madeBy("Pad", a), madeBy("Pad", b)];
   if (!first || !second || first.attrs.axis !== second.attrs.axis) return undefined;
@@ -41,10 +40,7 @@ function sideBySide(g: Graph, a: Value, b: Value): Value | undefined {
   return joined.shape[axis] === size ? joined : g.op("Pad", [joined], { axis, ...around });
 }
 
-/**
- * Σ over the last axis, which stays as size 1. Of numbers that were scattered along it into zeros, they alone are
- * summed up.
- */
+/** Σ over the last axis, which stays as size 1. If x was scattered into zeros along it, only the updates are summed. */
 export function sumOfRows(g: Graph, x: Value): Value {
   const scattered = intoZeros(g, x);
   return sumLast(g, scattered?.attrs.axis === -1 ? scattered.in[2] : x);
@@ -52,7 +48,7 @@ export function sumOfRows(g: Graph, x: Value): Value {
 
 const madeBy = <O extends Op>(op: O, { node }: Value) => (node?.op === op ? (node as unknown as Node<O>) : undefined);
 
-/** What scatters into zeros to make x, if that is how x is made. */
+/** The node that makes x by scattering into zeros, if x is made that way. */
 function intoZeros(g: Graph, x: Value): Node<"ScatterElements"> | undefined {
   const scattered = madeBy("ScatterElements", x);
   const begun = scattered && madeBy("Expand", scattered.in[0]);

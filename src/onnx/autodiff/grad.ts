@@ -9,11 +9,13 @@ import { type DifferentiableOp, undoBroadcast, type VjpRule, vjpRules } from "./
  * Reverse-mode differentiation: appends to `g` the nodes that compute ∂(Σ ⟨output, cotangent⟩)/∂w for every `w` of
  * `wrt`.
  *
- * Only nodes on a path from some `w` to an output are visited, so nothing is spent on gradients of constants. Each `w`
- * counts as an independent variable, also where it is computed: what lies behind one belongs to nobody else's gradient.
- * @returns one value for each of `wrt`, of its shape; zeros where no path exists
- * @throws ShapeError when a cotangent has not its output's shape; UnsupportedOpError when a path runs through an op
+ * Only nodes on a path from some `w` to an output are visited, so gradients of constants cost nothing. Gradients stop
+ * at each `w`, even if it is an intermediate value.
+ * @returns one value for each of `wrt`, of its shape; zeros without a path
+ * @throws ShapeError when a cotangent lacks its output's shape; UnsupportedOpError when a path runs through an op
  * that has no derivative
+ * @example
+ * const [dx] = gradients(g, [{ output: y, cotangent: dy }], [x]);
  */
 export function gradients(
   g: Graph,
@@ -23,7 +25,7 @@ export function gradients(
   return orZeros(g, gradientsWhereAny(g, outputs, wrt), wrt);
 }
 
-/** Zeros in the place of gradients that no path leads to. */
+/** Replaces gradients without a path by zeros. */
 export const orZeros = (g: Graph, gradients: readonly (Value | undefined)[], wrt: readonly Value[]): Value[] =>
   gradients.map((gradient, i) => {
     const { name, shape } = wrt[i]!;
@@ -36,7 +38,7 @@ export const orZeros = (g: Graph, gradients: readonly (Value | undefined)[], wrt
     );
   });
 
-/** `gradients`, with `undefined` where no path exists. */
+/** `gradients`, with `undefined` for values without a path to an output. */
 export function gradientsWhereAny(
   g: Graph,
   outputs: readonly { readonly output: Value; readonly cotangent: Value }[],
@@ -81,9 +83,7 @@ export function gradientsWhereAny(
   return wrt.map((w) => pending.get(w)?.value);
 }
 
-/**
- * Everything between `wrt` and `outputs`: nodes in an order in which they can run, and the values that carry gradient.
- */
+/** Everything between `wrt` and `outputs`: the nodes in an executable order, and the values that carry gradient. */
 function dependents(
   g: Graph,
   outputs: readonly Value[],

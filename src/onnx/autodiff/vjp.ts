@@ -19,10 +19,7 @@ import { elementCount, normalAxis, staticDim } from "../graph/shapes";
 import type { DType, Node, Op, Ops, Value } from "../graph/value";
 import { plus, sumOfRows } from "./fused-sums";
 
-/**
- * Operators whose outputs are indices or decisions, or that only occur in backward graphs: nothing flows back through
- * them.
- */
+/** Operators without a derivative: their outputs are indices or decisions, or they occur only in backward graphs. */
 export type NonDifferentiableOp =
   | "Less"
   | "LessOrEqual"
@@ -44,7 +41,7 @@ export type DifferentiableOp = Exclude<Op, NonDifferentiableOp>;
 
 type OnePer<Inputs> = { [I in keyof Inputs]: Value | null };
 
-/** ȳ → one gradient for each input (null: none flows), up to broadcasting, which the walk undoes. */
+/** ȳ → one gradient for each input (null: none flows), up to broadcasting, which the graph walk undoes. */
 export type VjpRule<O extends Op> = (g: Graph, node: Node<O>, dy: Value) => OnePer<Ops[O]["in"]>;
 
 /** Vector–Jacobian products. Notation: x̄ is ∂L/∂x; ⊙ is elementwise. */
@@ -92,7 +89,7 @@ export const vjpRules: { readonly [O in DifferentiableOp]: VjpRule<O> } = {
   },
   // y = a·b            ā = ȳ·bᵀ, b̄ = aᵀ·ȳ
   MatMul: (g, { in: [a, b] }, dy) => [matMul(g, dy, swapLast(g, b)), matMul(g, swapLast(g, a), dy)],
-  // y = α·op(a)·op(b) + c: as above, each transposed where its factor is, times α; c̄ = ȳ
+  // y = α·op(a)·op(b) + c: as above, each transposed if its factor is, times α; c̄ = ȳ
   Gemm: (g, { in: [a, b, ...c], attrs: { transA = false, transB = false, alpha = 1 } }, dy) => {
     const product = (x: Value, y: Value, transA: boolean, transB: boolean) =>
       g.op("Gemm", [x, y], { transA, transB, alpha });
@@ -125,10 +122,10 @@ export const vjpRules: { readonly [O in DifferentiableOp]: VjpRule<O> } = {
   Pad: (g, { in: [x], attrs: { axis, before } }, dy) => [
     g.op("Slice", [dy], { axis, start: before, end: before + staticDim(x.shape[axis], "Pad") }),
   ],
-  // The sum over the new copies is broadcasting undone, which is the walk's.
+  // The graph walk undoes broadcasting, which sums over the new copies.
   Expand: (_, __, dy) => [dy],
-  // y = x[i]           x̄ = Σ ȳ scattered back to the rows they came from Not by ScatterND: onnxruntime adds its rows
-  // on several threads at once, and loses some of those that go to the same place.
+  // y = x[i]           x̄ = Σ ȳ scattered back to the rows they came from. ScatterND cannot be used: onnxruntime adds
+  // its rows on several threads at once, and loses some that go to the same place.
   Gather: (g, { in: [data, index] }, dy) => {
     const shape = staticShape(data);
     const count = index.shape.reduce<number>((n, dim) => n * staticDim(dim, "Gather"), 1);
@@ -197,7 +194,7 @@ const staticShape = (x: Value) => x.shape.map((dim) => staticDim(dim, `gradient 
 
 /** Σ over the last axis / its size, kept as size 1. */
 const meanLast = (g: Graph, x: Value) =>
-  // Not times 1/n, which float32 rounds.
+  // A product with 1/n would differ, because float32 rounds 1/n.
   g.op("Div", [sumLast(g, x), scalar(g, staticDim(x.shape.at(-1), "mean"))], {});
 
 /** 1/√(mean(x²) + ε) over the last axis. */

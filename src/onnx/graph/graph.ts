@@ -26,9 +26,9 @@ export interface LoopNode {
   readonly outs: readonly Value[];
 }
 
-/** What a Loop's body computes from the iteration number and the carried values. */
+/** The values that a Loop's body computes from the iteration number and the carried values. */
 export interface LoopStep {
-  /** bool scalar: go on? */
+  /** bool scalar: whether to continue. */
   readonly condition: Value;
   readonly carried: readonly Value[];
   /** Stacked over the iterations in the Loop's outputs. */
@@ -38,7 +38,7 @@ export interface LoopStep {
 /** A graph under construction: plain data, and functions that append to it. */
 export interface Graph {
   readonly inputs: Value[];
-  /** Every node made here; one that a Loop's body uses but does not own belongs to a graph around it. */
+  /** Every node made here. A node that a Loop's body uses but does not own belongs to an enclosing graph. */
   readonly nodes: Set<Node>;
   readonly constants: Map<string, Constant>;
   readonly loops: Map<Value, LoopNode>;
@@ -56,8 +56,15 @@ export interface Graph {
   ): { readonly carried: readonly Value[]; readonly collected: readonly Value[] };
 }
 
+/**
+ * Makes an empty graph.
+ * @param names counter that keeps names unique, shared with the graphs of Loop bodies
+ * @example
+ * const g = createGraph();
+ * const x = g.input("x", "float32", [2]);
+ * const y = g.op("Sqrt", [x], {});
+ */
 export function createGraph(names: { next: number } = { next: 0 }): Graph {
-  const fresh = (hint: string) => `${hint}_${names.next++}`;
   const graph: Graph = {
     inputs: [],
     nodes: new Set(),
@@ -70,9 +77,10 @@ export function createGraph(names: { next: number } = { next: 0 }): Graph {
       return value;
     },
 
-    constant: (data, shape = [data.length]) => addConstant("float32", Float32Array.from(data), shape),
-    integers: (data, shape = [data.length]) => addConstant("int64", BigInt64Array.from(data, BigInt), shape),
-    bytes: (data, shape = [data.length]) => addConstant("uint8", Uint8Array.from(data), shape),
+    constant: (data, shape = [data.length]) => addConstant(graph, names, "float32", Float32Array.from(data), shape),
+    integers: (data, shape = [data.length]) =>
+      addConstant(graph, names, "int64", BigInt64Array.from(data, BigInt), shape),
+    bytes: (data, shape = [data.length]) => addConstant(graph, names, "uint8", Uint8Array.from(data), shape),
 
     external(name, dtype, shape, data) {
       const known = graph.constants.get(name);
@@ -85,10 +93,10 @@ export function createGraph(names: { next: number } = { next: 0 }): Graph {
     op(op, inputs, attrs) {
       const rule = opRules[op];
       const node = { op, in: inputs, attrs } as { -readonly [K in keyof Node<typeof op>]: Node<typeof op>[K] };
-      // First of all, because it judges the inputs.
+      // The rule checks the inputs, so it comes first.
       const shape = rule.shape(inputs, attrs);
       node.out = {
-        name: fresh(op),
+        name: freshName(names, op),
         dtype: rule.dtype?.(inputs, attrs) ?? inputs[0]!.dtype,
         shape,
         node: node as unknown as Node,
@@ -97,54 +105,68 @@ export function createGraph(names: { next: number } = { next: 0 }): Graph {
       return node.out;
     },
 
-    loop(maxIterations, carried, step) {
-      const body = createGraph(names);
-      const iteration = body.input(fresh("iteration"), "int64", []);
-      const going = body.input(fresh("going"), "bool", []);
-      const state = carried.map(({ initial, shape }) =>
-        body.input(fresh("carried"), initial.dtype, shape ?? initial.shape),
-      );
-      const result = step(body, iteration, state);
-      if (result.carried.length !== carried.length)
-        throw new ShapeError(
-          `Loop: expected ${carried.length} carried values from its body, got ${result.carried.length}`,
-        );
-      state.forEach((declared, i) => {
-        mustFit(carried[i]!.initial, declared, `Loop: initial value ${i}`);
-        mustFit(result.carried[i]!, declared, `Loop: carried value ${i} after a step`);
-      });
-      mustFit(result.condition, { dtype: "bool", shape: [] }, "Loop: condition");
-      const trips = fresh("trips");
-      const outs = [
-        ...state.map(({ dtype, shape }) => ({ name: fresh("Loop"), dtype, shape })),
-        ...result.collected.map(({ dtype, shape }) => ({ name: fresh("Loop"), dtype, shape: [trips, ...shape] })),
-      ];
-      const node: LoopNode = {
-        op: "Loop",
-        in: [maxIterations, ...carried.map(({ initial }) => initial)],
-        body,
-        bodyInputs: [iteration, going, ...state],
-        bodyOutputs: [result.condition, ...result.carried, ...result.collected],
-        outs,
-      };
-      for (const out of outs) graph.loops.set(out, node);
-      return { carried: outs.slice(0, carried.length), collected: outs.slice(carried.length) };
-    },
+    loop: (...args) => appendLoop(graph, names, args),
   };
-
-  function addConstant(dtype: DType, data: Float32Array | BigInt64Array | Uint8Array, shape: Shape): Value {
-    if (elementCount(shape, "constant") !== data.length)
-      throw new ShapeError(`constant: ${data.length} numbers do not fill ${showShape(shape)}`);
-    // Only small constants can be equal by accident of writing the same thing twice.
-    const key = data.length <= 16 ? `${dtype}${showShape(shape)}:${data.join()}` : fresh("constant");
-    const known = graph.constants.get(key);
-    if (known) return known.value;
-    const value = { name: fresh("constant"), dtype, shape };
-    graph.constants.set(key, { value, data });
-    return value;
-  }
-
   return graph;
+}
+
+const freshName = (names: { next: number }, hint: string) => `${hint}_${names.next++}`;
+
+/** Adds a constant, or returns the equal one that `graph` has. */
+function addConstant(
+  graph: Graph,
+  names: { next: number },
+  dtype: DType,
+  data: Float32Array | BigInt64Array | Uint8Array,
+  shape: Shape,
+): Value {
+  if (elementCount(shape, "constant") !== data.length)
+    throw new ShapeError(`constant: ${data.length} numbers do not fill ${showShape(shape)}`);
+  // Only small constants repeat by accident.
+  const key = data.length <= 16 ? `${dtype}${showShape(shape)}:${data.join()}` : freshName(names, "constant");
+  const known = graph.constants.get(key);
+  if (known) return known.value;
+  const value = { name: freshName(names, "constant"), dtype, shape };
+  graph.constants.set(key, { value, data });
+  return value;
+}
+
+/** Appends a Loop to `graph`. Its body is a graph that shares the counter of names. */
+function appendLoop(
+  graph: Graph,
+  names: { next: number },
+  [maxIterations, carried, step]: Parameters<Graph["loop"]>,
+): ReturnType<Graph["loop"]> {
+  const fresh = (hint: string) => freshName(names, hint);
+  const body = createGraph(names);
+  const iteration = body.input(fresh("iteration"), "int64", []);
+  const going = body.input(fresh("going"), "bool", []);
+  const state = carried.map(({ initial, shape }) =>
+    body.input(fresh("carried"), initial.dtype, shape ?? initial.shape),
+  );
+  const result = step(body, iteration, state);
+  if (result.carried.length !== carried.length)
+    throw new ShapeError(`Loop: expected ${carried.length} carried values from its body, got ${result.carried.length}`);
+  state.forEach((declared, i) => {
+    mustFit(carried[i]!.initial, declared, `Loop: initial value ${i}`);
+    mustFit(result.carried[i]!, declared, `Loop: carried value ${i} after a step`);
+  });
+  mustFit(result.condition, { dtype: "bool", shape: [] }, "Loop: condition");
+  const trips = fresh("trips");
+  const outs = [
+    ...state.map(({ dtype, shape }) => ({ name: fresh("Loop"), dtype, shape })),
+    ...result.collected.map(({ dtype, shape }) => ({ name: fresh("Loop"), dtype, shape: [trips, ...shape] })),
+  ];
+  const node: LoopNode = {
+    op: "Loop",
+    in: [maxIterations, ...carried.map(({ initial }) => initial)],
+    body,
+    bodyInputs: [iteration, going, ...state],
+    bodyOutputs: [result.condition, ...result.carried, ...result.collected],
+    outs,
+  };
+  for (const out of outs) graph.loops.set(out, node);
+  return { carried: outs.slice(0, carried.length), collected: outs.slice(carried.length) };
 }
 
 type Declared = Pick<Value, "dtype" | "shape">;
@@ -169,7 +191,7 @@ export const concat = (g: Graph, inputs: Value[], axis: number) => g.op("Concat"
 export const gather = (g: Graph, data: Value, index: Value) => g.op("Gather", [data, index], {});
 export const cast = (g: Graph, x: Value, to: DType) => (x.dtype === to ? x : g.op("Cast", [x], { to }));
 
-/** The same numbers in another shape; of several one after the other, the last is enough. */
+/** The same numbers in another shape. A reshape of a reshape becomes one. */
 export function reshape(g: Graph, x: Value, shape: readonly number[]): Value {
   if (sameShape(x.shape, shape)) return x;
   const from = x.node?.op === "Reshape" ? x.node.in[0]! : x;

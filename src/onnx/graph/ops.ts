@@ -16,7 +16,7 @@ interface OpRule<O extends Op> {
   /** The output that is used (0). */
   readonly output?: number;
   readonly shape: (inputs: Ops[O]["in"], attrs: Ops[O]["attrs"]) => Shape;
-  /** The first input's by default. */
+  /** The output's type (the first input's). */
   readonly dtype?: (inputs: Ops[O]["in"], attrs: Ops[O]["attrs"]) => DType;
   readonly encode?: (attrs: Ops[O]["attrs"], inputs: Ops[O]["in"]) => Encoding;
 }
@@ -94,7 +94,9 @@ export const opRules: { readonly [O in Op]: OpRule<O> } = {
           x.shape.map((_, i) => i),
         )
       )
-        throw new ShapeError(`Transpose: ${showShape(perm)} is no permutation of the axes of ${showShape(x.shape)}`);
+        throw new ShapeError(
+          `Transpose: expected a permutation of the axes of ${showShape(x.shape)}, got ${showShape(perm)}`,
+        );
       return perm.map((axis) => x.shape[axis]!);
     },
     encode: ({ perm }) => ({ attributes: { perm } }),
@@ -174,7 +176,7 @@ export const opRules: { readonly [O in Op]: OpRule<O> } = {
         ? x.shape.map((dim, i) => (axes.includes(i) ? 1 : dim))
         : x.shape.filter((_, i) => !axes.includes(i));
     },
-    // Without the second attribute no axes would mean all axes.
+    // Without the second attribute, an empty list would mean all axes.
     encode: ({ axes, keepDims }) => ({
       attributes: { keepdims: Number(keepDims), noop_with_empty_axes: 1 },
       constants: [axes],
@@ -278,8 +280,11 @@ export const opRules: { readonly [O in Op]: OpRule<O> } = {
     },
     encode: ({ blockSize }, [x, b]) => ({
       attributes: {
-        ...{ K: staticDim(x.shape[1], "MatMulNBits"), N: staticDim(b.shape[0], "MatMulNBits") },
-        ...{ bits: 4, block_size: blockSize, accuracy_level: 4 },
+        K: staticDim(x.shape[1], "MatMulNBits"),
+        N: staticDim(b.shape[0], "MatMulNBits"),
+        bits: 4,
+        block_size: blockSize,
+        accuracy_level: 4,
       },
     }),
   },
@@ -287,5 +292,11 @@ export const opRules: { readonly [O in Op]: OpRule<O> } = {
 
 /** TensorProto.DataType. */
 export const dtypeCodes: Readonly<Record<DType, number>> = {
-  ...{ float32: 1, uint8: 2, int8: 3, int64: 7, bool: 9, float16: 10, bfloat16: 16 },
+  float32: 1,
+  uint8: 2,
+  int8: 3,
+  int64: 7,
+  bool: 9,
+  float16: 10,
+  bfloat16: 16,
 };

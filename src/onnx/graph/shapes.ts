@@ -3,7 +3,7 @@ import type { Dim, Shape } from "./value";
 
 /**
  * The static number of elements.
- * @throws ShapeError that names a run-time size, or a size that is no whole number
+ * @throws ShapeError that names a size that is known only at run time, or is not a whole number
  */
 export function elementCount(shape: Shape, where: string): number {
   return shape.reduce<number>((product, dim) => product * staticDim(dim, where), 1);
@@ -40,6 +40,6 @@ export function normalAxis(axis: number, rank: number, where: string): number {
   return normal;
 }
 
-/** Whether a tensor of shape `given` may stand where `expected` was declared: a run-time size takes any. */
+/** Whether a tensor of shape `given` fits a declared shape `expected`; a run-time size accepts any size. */
 export const fits = (given: Shape, expected: Shape) =>
   given.length === expected.length && given.every((size, i) => typeof expected[i] === "string" || size === expected[i]);

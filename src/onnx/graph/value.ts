@@ -9,7 +9,7 @@ export interface Value {
   readonly name: string;
   readonly dtype: DType;
   readonly shape: Shape;
-  /** What computes it; absent for inputs and constants. */
+  /** The node that computes it; absent for inputs and constants. */
   readonly node?: Node;
 }
 
@@ -39,7 +39,7 @@ export interface Ops {
   Reciprocal: Unary;
   Sigmoid: Unary;
   Erf: Unary;
-  /** x·Φ(x), exact or with the approximation that is named: tanh, x·σ(2√(2/π)·(x + 0.044715·x³)). */
+  /** x·Φ(x), exact or approximated by tanh: x·σ(2√(2/π)·(x + 0.044715·x³)). */
   Gelu: Signature<[x: Value], { readonly approximate?: "tanh" }>;
   /** x·σ(αx): QuickGELU with α = 1.702, SiLU with α = 1. */
   QuickGelu: Signature<[x: Value], { readonly alpha: number }>;
@@ -60,7 +60,7 @@ export interface Ops {
   Gather: Signature<[data: Value, index: Value], None>;
   /** Picks along the last axis. */
   GatherElements: Signature<[data: Value, index: Value], None>;
-  /** data with `updates` added at the places that `index` names along one axis. */
+  /** data with `updates` added at the positions that `index` names along one axis. */
   ScatterElements: Signature<[data: Value, index: Value, updates: Value], Axis>;
   ReduceSum: Signature<[x: Value], { readonly axes: readonly number[]; readonly keepDims: boolean }>;
   /** Over the last axis, which stays as size 1. */
@@ -80,11 +80,11 @@ export interface Ops {
   And: Binary;
   Or: Binary;
   Not: Unary;
-  /** Over the last axis, which goes away; the first of equals. */
+  /** The index of the largest entry along the last axis, which is dropped; ties go to the first. */
   ArgMax: Unary;
-  /** Along the last axis; without the place itself, if exclusive. */
+  /** Running sum along the last axis; `exclusive` leaves out the current entry. */
   CumSum: Signature<[x: Value], { readonly exclusive?: boolean }>;
-  /** Indices that sort the last axis downwards. */
+  /** Indices that sort the last axis in descending order. */
   TopK: Unary;
   /**
    * round(x / scale) + zeroPoint of each row, half to even, kept in 0…255: x [n, k] float32, scale [n], zeroPoint [n]
@@ -97,9 +97,9 @@ export interface Ops {
    */
   MatMulIntegerToFloat: Signature<[a: Value, b: Value, unit: Value, scale: Value, zeroPoint: Value], None>;
   /**
-   * x·Wᵀ of 4-bit numbers: x [n, k] float32, b [m, blocks, blockSize / 2] uint8, two numbers a byte, the first in the
-   * low half, each 8 above what it means in units of its block's scale [m · blocks]; the last of the ⌈k / blockSize⌉
-   * blocks is filled up. Where b is constant the kernel rounds x to 8 bits, block for block of each row.
+   * x·Wᵀ for a 4-bit matrix: x [n, k] float32, b [m, blocks, blockSize / 2] uint8 with two numbers a byte, the first in
+   * the low half. A number q stands for (q − 8)·scale, with scale [m · blocks] of its block. The last of the
+   * ⌈k / blockSize⌉ blocks is padded. If b is constant, the kernel quantizes x to 8 bits, block by block in each row.
    */
   MatMulNBits: Signature<[x: Value, b: Value, scale: Value], { readonly blockSize: number }>;
 }

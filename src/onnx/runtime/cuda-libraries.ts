@@ -4,19 +4,16 @@ import { join } from "node:path";
 import { promisify } from "node:util";
 import { nativeFolder } from "./installation";
 
-/** onnxruntime's own, which its package does not contain but downloads. */
+/** onnxruntime's own libraries, which its package downloads instead of containing. */
 const providerLibraries = ["libonnxruntime_providers_shared.so", "libonnxruntime_providers_cuda.so"];
 
 export interface SharedLibrary {
   readonly name: string;
-  /** Where the dynamic linker finds it. */
+  /** Its path for the dynamic linker; undefined if it is missing. */
   readonly path: string | undefined;
 }
 
-/**
- * The libraries that `device: "cuda"` needs, and where they are: onnxruntime's own, and those of NVIDIA that these were
- * linked with.
- */
+/** The libraries that `device: "cuda"` needs, and their paths: onnxruntime's own, and NVIDIA's that those link to. */
 export async function cudaLibraries(): Promise<SharedLibrary[]> {
   const own = await Promise.all(
     providerLibraries.map(async (name) => {
@@ -30,11 +27,11 @@ export async function cudaLibraries(): Promise<SharedLibrary[]> {
   );
   const provider = own.at(-1)!.path;
   if (provider === undefined) return own;
-  // libcuda.so.1 is the driver's.
+  // libcuda.so.1 comes with the driver.
   return [...own, ...(await neededLibraries(provider)).filter(({ name }) => /^lib(cu|nv)/.test(name))];
 }
 
-/** What a shared library was linked with, as the dynamic linker sees it here; nothing where there is no `ldd`. */
+/** The libraries that `library` links to, as the dynamic linker resolves them here; empty without `ldd`. */
 export async function neededLibraries(library: string): Promise<SharedLibrary[]> {
   const { stdout } = await promisify(execFile)("ldd", [library]).catch(() => ({ stdout: "" }));
   return [...stdout.matchAll(/^\s*(\S+) => (?:(\/.+) \(0x|not found)/gm)].map(([, name, path]) => ({

@@ -8,15 +8,14 @@ import type { Provider } from "./providers";
 import { serialiseModel } from "./serialise";
 import type { Placement } from "./session";
 
-/** `auto`: CUDA where it works, else the CPU with a warning that says why. */
+/** `auto` means CUDA if it works, else the CPU with a warning that says why. */
 export type Device = "auto" | Provider;
 
 export const devices = ["auto", "cpu", "cuda", "webgpu"] as const satisfies readonly Device[];
 
 /**
- * Where to run what `device` asks for, tried before anything is loaded.
- * @throws ConfigError for an unknown device; BackendError with what to install where the one that was asked for does
- * not work
+ * Chooses the placement for `device`, and tries it before anything is loaded.
+ * @throws ConfigError for an unknown device; BackendError with installation advice if the device does not work
  */
 export async function placeOn(device: Device, threads?: number): Promise<Placement> {
   const limit = threads === undefined ? {} : { threads };
@@ -33,10 +32,10 @@ export async function placeOn(device: Device, threads?: number): Promise<Placeme
   return { provider: "cpu", ...limit };
 }
 
-/** Bytes that a GPU is taken to have when it does not say. */
+/** Bytes assumed for a GPU that does not report its memory. */
 const leastMemory = 2 ** 33;
 
-/** Bytes of the smallest NVIDIA GPU, as its driver says. */
+/** Bytes of the smallest NVIDIA GPU, as its driver reports them. */
 async function gpuMemory(): Promise<number> {
   const asked = ["--query-gpu=memory.total", "--format=csv,noheader,nounits"];
   const { stdout } = await promisify(execFile)("nvidia-smi", asked).catch(() => ({ stdout: "" }));
@@ -46,10 +45,7 @@ async function gpuMemory(): Promise<number> {
 
 const found = new Map<Provider, Promise<string | undefined>>();
 
-/**
- * Why a provider cannot be used on this machine and what to do about it; undefined where it computes. Asked once a
- * process.
- */
+/** Why a provider cannot be used here, and the remedy; undefined if it works. Tested once a process. */
 export function providerProblem(provider: Provider): Promise<string | undefined> {
   const known = found.get(provider) ?? problems[provider]();
   found.set(provider, known);
@@ -83,7 +79,7 @@ async function webgpuProblem(): Promise<string | undefined> {
   return `${problem}. It needs a GPU and its driver for Vulkan (Linux), Direct3D 12 (Windows) or Metal (macOS). Check with: npx rise doctor`;
 }
 
-/** Multiplies two matrices in a process of its own, so that a library that aborts takes nothing with it. */
+/** Multiplies two matrices in a separate process, so that a library that aborts cannot end this one. */
 export async function tryProvider(provider: Provider, runtime: string): Promise<string | undefined> {
   const g = createGraph();
   const x = g.input("x", "float32", [2, 2]);

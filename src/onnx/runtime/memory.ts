@@ -3,24 +3,23 @@ import { showShape } from "../graph/shapes";
 import type { DType, Node, Op, Value } from "../graph/value";
 import { captures, reachable } from "./serialise";
 
-/** What a compiled graph takes, in bytes. */
+/** Memory of a compiled graph, in bytes. */
 export interface SessionMemory {
   /** Held as long as the session: constants as onnxruntime rearranges and converts them. */
   readonly constants: ReadonlyMap<Value, number>;
-  /** Of the files that it reads straight: mapped, shared, given back when memory is short. */
+  /** Weight files read in place: mapped, shared, and given back when memory is short. */
   readonly files: number;
-  /** Alive at once while it runs, at most; outputs are among them, what is fed is not. */
+  /** Most bytes alive at once during a run; includes outputs, excludes feeds. */
   readonly peak: number;
-  /** What is alive then. */
+  /** The values alive at the peak. */
   readonly atPeak: ReadonlyMap<Value, number>;
 }
 
 /**
- * What `createSession` and a run of the same outputs will take, foreseen without either: onnxruntime's order of
- * execution and its rules for which value may take over the memory of another are followed over the graph as it is
- * written. What it fuses is counted as if it did not.
+ * Estimates the memory of `createSession` and of a run of the same outputs, without either. It follows onnxruntime's
+ * order of execution, and its rules for reusing the memory of values, over the graph as written; fusions are ignored.
  *
- * @param weightsStayInFiles as the session will have it: nothing is folded or rearranged
+ * @param weightsStayInFiles as the session will have it: constants are neither folded nor rearranged
  * @param runtimeSize stands for every size that is not known before a run
  * Source: onnxruntime 1.30, `Graph::ReverseDFSFrom` (order) and `PlannerImpl::ComputeReusePlan` (memory).
  */
@@ -40,7 +39,13 @@ export function sessionMemory(
 }
 
 const bytesPer: Readonly<Record<DType, number>> = {
-  ...{ float32: 4, int64: 8, int8: 1, uint8: 1, bool: 1, float16: 2, bfloat16: 2 },
+  float32: 4,
+  int64: 8,
+  int8: 1,
+  uint8: 1,
+  bool: 1,
+  float16: 2,
+  bfloat16: 2,
 };
 
 const bytesOf = ({ dtype, shape }: Value, runtimeSize: number): number =>
@@ -49,15 +54,15 @@ const bytesOf = ({ dtype, shape }: Value, runtimeSize: number): number =>
 // ————— constants —————
 
 interface Constants {
-  /** Values that are the same in every run, in this graph and those inside it. */
+  /** Values that are the same in every run, in this graph and its subgraphs. */
   readonly values: ReadonlySet<Value>;
-  /** Those that come from files. */
+  /** The values that come from files. */
   readonly inFiles: ReadonlySet<Value>;
-  /** Who uses each of them in a run. */
+  /** The nodes that use each of them in a run. */
   readonly users: ReadonlyMap<Value, readonly Node[]>;
 }
 
-/** With `fold`, what is computed from constants alone is one. */
+/** Finds the constants. `fold` counts a value computed from constants alone as a constant. */
 function constantsOf(graph: Graph, results: readonly Value[], fold: boolean): Constants {
   const values = new Set<Value>();
   const inFiles = new Set<Value>();
@@ -80,7 +85,7 @@ const isLoop = (node: Node | LoopNode): node is LoopNode => node.op === "Loop";
 
 const matrixProducts: ReadonlySet<Op> = new Set(["Gemm", "MatMul", "MatMulIntegerToFloat", "MatMulNBits"]);
 
-/** Matrix products rearrange a constant second factor, each its own copy; what nobody else reads is then given back. */
+/** A product keeps a rearranged copy of a constant second factor; the original is freed if nobody else reads it. */
 function heldBy({ inFiles, users }: Constants, rearranges: boolean, size: (value: Value) => number) {
   const constants = new Map<Value, number>();
   let files = 0;
@@ -102,18 +107,18 @@ interface Step {
   readonly in: readonly Value[];
   readonly out: readonly Value[];
   readonly op: Op | "Loop" | "Identity";
-  /** Beyond inputs and outputs, while it runs: a Loop's body. */
+  /** Bytes used inside it while it runs, beyond inputs and outputs: a Loop's body. */
   readonly inside: number;
   readonly atPeakInside: ReadonlyMap<Value, number>;
 }
 
-/** Memory that values share one after the other, from the step that makes the first to the one that uses the last. */
+/** Memory that values reuse one after the other, from the step that makes the first to the last use of the last. */
 interface Buffer {
   readonly owner: Value;
   readonly bytes: number;
   readonly from: number;
   to: number;
-  /** Uses that are still to come. */
+  /** Uses still to come. */
   uses: number;
 }
 
@@ -127,7 +132,7 @@ function peakOf(
   const steps = inOrder(stepsOf(graph, results, constants, size, unoptimised));
   const copied = steps.flatMap(({ op, out }) => (op === "Identity" ? out : []));
   const buffers = plan(steps, new Set(unoptimised ? copied : results), size);
-  // Everything that starts or ends, as changes of the sum at each step.
+  // Changes of the total at each step.
   const change = new Float64Array(steps.length + 1);
   for (const { from, to, bytes } of buffers) {
     change[from]! += bytes;
@@ -161,7 +166,7 @@ function stepsOf(
         ? []
         : [{ in: own(node.in), out: [node.out], op: node.op, inside: 0, atPeakInside: new Map() }];
     const { peak, atPeak } = peakOf(node.body, node.bodyOutputs, { values: constants } as Constants, size, false);
-    // What was carried into an iteration lives beside what it carries out.
+    // An iteration's carried inputs are alive together with its carried outputs.
     const carried = node.bodyInputs.map((value) => [value, size(value)] as const);
     return [
       {
@@ -178,14 +183,17 @@ function stepsOf(
     ...steps,
     ...results.map(
       (value): Step => ({
-        ...{ in: own([value]), out: [{ ...value, name: `${value.name} (output)` }], op: "Identity" },
-        ...{ inside: 0, atPeakInside: new Map() },
+        in: own([value]),
+        out: [{ ...value, name: `${value.name} (output)` }],
+        op: "Identity",
+        inside: 0,
+        atPeakInside: new Map(),
       }),
     ),
   ];
 }
 
-/** From the last of the steps that nobody waits for, each after what it needs, of that the latest first. */
+/** Depth-first from the last unused output, visiting later inputs first, as onnxruntime does. */
 function inOrder(steps: readonly Step[]): Step[] {
   const maker = new Map(steps.flatMap((step, i) => step.out.map((value) => [value, i] as const)));
   const needed = steps.map((step) =>
@@ -207,7 +215,7 @@ function inOrder(steps: readonly Step[]): Step[] {
   return order;
 }
 
-/** Writes where an input of the same size stands, if nobody else will read it. */
+/** Operators that overwrite an input of the same size, if nobody else will read it. */
 const inPlace: ReadonlySet<string> = new Set([
   ...["Add", "Sub", "Mul", "Div", "Neg", "Exp", "Log", "Sqrt", "Reciprocal", "Sigmoid", "Erf", "Cast", "Where", "Not"],
 ]);
@@ -232,7 +240,7 @@ function plan(steps: readonly Step[], results: ReadonlySet<Value>, size: (value:
         undefined;
       const mine = buffer ?? { owner: value, bytes: size(value), from: now, to: now, uses: 0 };
       if (!buffer) all.push(mine);
-      // An output stays to the end.
+      // An output stays alive to the end.
       mine.uses += (uses.get(value) ?? 0) + (results.has(value) ? 1 : 0);
       of.set(value, mine);
     }

@@ -1,4 +1,4 @@
-/** The part of Protocol Buffers that writing a message needs: varints, and fields prefixed by number and wire type. */
+/** The part of Protocol Buffers needed to write a message: varints, and fields prefixed by number and wire type. */
 export interface ProtoWriter {
   int(field: number, value: number | bigint): ProtoWriter;
   float(field: number, value: number): ProtoWriter;

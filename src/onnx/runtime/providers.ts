@@ -1,28 +1,23 @@
-/** What runs a graph: an execution provider of onnxruntime. */
+/** An execution provider of onnxruntime, which runs a graph. */
 export type Provider = "cpu" | "cuda" | "webgpu";
 
-/**
- * Session options in which providers differ; where onnxruntime has no name for one it is under `extra`, as a string.
- */
+/** Session options that differ by provider. An option without a name in onnxruntime is under `extra`, as a string. */
 interface ProviderOptions {
   readonly executionProviders: readonly Provider[];
   readonly graphOptimizationLevel?: "disabled";
   readonly extra?: Readonly<Record<string, Readonly<Record<string, string>>>>;
 }
 
-/**
- * Weights are read from their files where they are used, not rearranged or converted in memory once: slower, and as
- * small as it gets.
- */
+/** Weights are read from their files in place instead of rearranged or converted in memory: slower, but smallest. */
 const weightsStayInFiles = {
-  // Folding constants and merging what is written twice would both keep float32 copies of half-precision weights.
+  // Constant folding, or merging duplicate nodes, would keep float32 copies of half-precision weights.
   graphOptimizationLevel: "disabled" as const,
   extra: { session: { disable_prepacking: "1" } },
 };
 
 /**
- * What would turn half-precision weights to float32 before they come to the GPU, or merge two Casts of one weight and
- * so keep its float32 copy in between.
+ * Optimisations that convert half-precision weights to float32 before they reach the GPU, or that merge two Casts of
+ * one weight and so keep its float32 copy in between.
  */
 const convertingWeights = [
   "ConstantFolding",
@@ -31,9 +26,9 @@ const convertingWeights = [
 ];
 
 /**
- * Everything in which the providers differ, for weights that are few and for many. The graphs are the same for all: a
- * node for whose operator or type a provider has no kernel (bfloat16 on WebGPU, say) is given by onnxruntime to the
- * CPU, which has one for each, and values are copied to and fro.
+ * All differences between providers, for few and for many weights. The graphs are the same for all. If a provider
+ * lacks a kernel for a node's operator or type (bfloat16 on WebGPU, say), onnxruntime runs that node on the CPU, which
+ * has all kernels, and copies values to and fro.
  */
 export const providerOptions: { readonly [P in Provider]: (manyWeights: boolean) => ProviderOptions } = {
   cpu: (manyWeights) => ({ executionProviders: ["cpu"], ...(manyWeights && weightsStayInFiles) }),

@@ -3,18 +3,15 @@ import { createGraph, matMul } from "../graph/graph";
 import type { Provider } from "./providers";
 import { createSession, type Tensor } from "./session";
 
-/**
- * Rows and columns of the matrices, a power of two: their entries 1 and 1/side, and all their products, are exact in
- * any float.
- */
+/** Rows and columns of the matrices: a power of two, so that 1, 1/side and all products of them are exact floats. */
 const side = 1024;
 /** Products in one run. */
 const chain = 8;
 
 /**
- * The speed of float32 matrix products on a provider, in GFLOP/s, of the fastest run: 2·side³·chain / time.
- * @param durationMs how long to go on measuring; one run at least
- * @throws BackendError when the provider cannot run, or computes something else
+ * The speed of float32 matrix products on a provider in GFLOP/s, from the fastest run: 2·side³·chain / time.
+ * @param durationMs how long to measure; one run at least
+ * @throws BackendError when the provider cannot run, or computes a wrong product
  */
 export async function gemmSpeed(provider: Provider, durationMs: number): Promise<number> {
   const g = createGraph();
@@ -25,7 +22,7 @@ export async function gemmSpeed(provider: Provider, durationMs: number): Promise
   ];
   let product = ones;
   for (let i = 0; i < chain; i++) product = matMul(g, product, mean);
-  // A column of the result, so that little is copied out.
+  // Only a column of the result is computed, so that little is copied out.
   const session = await createSession(g, { y: matMul(g, product, column) }, { provider });
   try {
     const feeds = { ones: filled(1, side), mean: filled(1 / side, side), column: filled(1 / side, 1) };
@@ -37,7 +34,7 @@ export async function gemmSpeed(provider: Provider, durationMs: number): Promise
       const wrong = (y!.data as Float32Array).find((value) => value !== 1);
       if (wrong !== undefined) throw new BackendError(`${provider} computed ${wrong} for a product that is 1`);
     };
-    // The first is slower: buffers are made, kernels compiled.
+    // The first run is slower: it allocates buffers and compiles kernels.
     await run();
     fastest = Number.POSITIVE_INFINITY;
     const end = performance.now() + durationMs;

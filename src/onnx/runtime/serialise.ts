@@ -8,8 +8,10 @@ const irVersion = 10;
 const opsetVersion = 23;
 
 /**
- * The ONNX file that computes `outputs`. Nodes nobody needs are left out here, because onnxruntime would run them late
- * and keep their memory. Field numbers are those of onnx.proto3.
+ * The ONNX file that computes `outputs`. Unneeded nodes are left out, because onnxruntime would run them late and keep
+ * their memory. Field numbers come from onnx.proto3.
+ * @example
+ * await writeFile("model.onnx", serialiseModel(g, { y }));
  */
 export function serialiseModel(graph: Graph, outputs: Readonly<Record<string, Value>>): Uint8Array {
   const opset = (domain: string, version: number) => protoWriter().string(1, domain).int(2, version);
@@ -31,23 +33,23 @@ export function serialiseModel(graph: Graph, outputs: Readonly<Record<string, Va
     .finish();
 }
 
-/** Whether the model needs this input: dead ones are not part of it. */
+/** The inputs that the model needs; unused ones are not part of it. */
 export function usedInputs(graph: Graph, outputs: Readonly<Record<string, Value>>): readonly Value[] {
   const used = reachable(graph, Object.values(outputs));
   return graph.inputs.filter((input) => used.values.has(input));
 }
 
 export interface Reachable {
-  /** In an order in which they can run. */
+  /** Nodes in an executable order. */
   readonly nodes: (Node | LoopNode)[];
   readonly values: Set<Value>;
 }
 
-/** What `graph` itself must hold to compute `outputs`. */
+/** The nodes and inputs of `graph` that `outputs` depend on. */
 export function reachable(graph: Graph, outputs: readonly Value[]): Reachable {
   const nodes = new Set<Node | LoopNode>();
   const values = new Set<Value>();
-  // An explicit stack: a network's depth would overflow the call stack.
+  // A recursion as deep as a network would overflow the call stack.
   const stack: { readonly value: Value; readonly done: boolean }[] = outputs
     .map((value) => ({ value, done: false }))
     .reverse();
@@ -65,9 +67,8 @@ export function reachable(graph: Graph, outputs: readonly Value[]): Reachable {
     const needs = node.op === "Loop" ? [...node.in, ...captures(node as LoopNode)] : node.in;
     for (const input of needs) if (!values.has(input)) stack.push({ value: input, done: false });
   }
-  // onnxruntime computes what a node needs the latest first. What needs nothing itself goes to the front, so that it is
-  // computed right before its use: float32 copies of half-precision weights would otherwise all be made before the
-  // network runs.
+  // onnxruntime computes a node's latest inputs first. Nodes without inputs go to the front, so that each is computed
+  // right before its use; otherwise float32 copies of all half-precision weights would be made before the network runs.
   const isSource = (node: Node | LoopNode) => node.op !== "Loop" && node.in.every((input) => !input.node);
   const ordered = [...nodes];
   return { nodes: [...ordered.filter(isSource), ...ordered.filter((node) => !isSource(node))], values };
@@ -91,7 +92,7 @@ function graphProto(
 ): ProtoWriter {
   const proto = protoWriter().string(2, "graph");
   for (const node of nodes) for (const part of nodeProtos(node)) proto.message(...part);
-  // An output has the caller's name, and two outputs may be one value: an Identity gives each its own.
+  // An output has the caller's name, and two outputs may be one value, so an Identity gives each its own.
   for (const [name, value] of Object.entries(outputs))
     proto.message(1, protoWriter().string(1, value.name).string(2, name).string(4, "Identity"));
   for (const constant of graph.constants.values())
@@ -103,7 +104,7 @@ function graphProto(
 
 type Field = [field: number, message: ProtoWriter];
 
-/** The node, after initialisers for its constant inputs. */
+/** The node, preceded by initialisers for its constant inputs. */
 function nodeProtos(node: Node | LoopNode): Field[] {
   if (node.op === "Loop") return [[1, loopProto(node as LoopNode)]];
   const { op, in: inputs, attrs, out } = node as Node;
@@ -119,7 +120,7 @@ function nodeProtos(node: Node | LoopNode): Field[] {
     fields.push([5, tensorProto({ value, data: BigInt64Array.from(values, BigInt) })]);
     proto.string(1, name);
   });
-  // Named although nobody reads them: an empty name is only legal for outputs that ONNX calls optional.
+  // Unused outputs get names, because an empty name is legal only for optional outputs.
   for (let i = 0; i < (rule.output ?? 0); i++) proto.string(2, `${out.name}.unused${i}`);
   proto.string(2, out.name).string(3, out.name).string(4, op);
   for (const [name, value] of Object.entries(attributes)) proto.message(5, attributeProto(name, value));
@@ -136,7 +137,7 @@ function loopProto(node: LoopNode): ProtoWriter {
   for (const input of node.bodyInputs) body.message(11, valueInfo(input.name, input));
   const named = new Set<Value>();
   node.bodyOutputs.forEach((output, i) => {
-    // What the body itself computes leaves under its own name: an Identity would copy it, a whole cache in every step.
+    // A value that the body computes keeps its own name: an Identity would copy it, a whole cache in every step.
     const isOwn = output.node !== undefined && node.body.nodes.has(output.node) && !named.has(output);
     named.add(output);
     const name = isOwn ? output.name : `${node.outs[0]!.name}.out${i}`;
@@ -175,7 +176,7 @@ function tensorProto({ value, data }: Constant): ProtoWriter {
   return proto.bytes(9, new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
 }
 
-/** Run-time sizes are left open: their names are ours, not onnxruntime's to reason about. */
+/** A tensor's type. Run-time sizes are left open, because onnxruntime should not reason about our names for them. */
 function valueInfo(name: string, { dtype, shape }: Value): ProtoWriter {
   const dims = protoWriter();
   for (const dim of shape) dims.message(1, typeof dim === "number" ? protoWriter().int(1, dim) : protoWriter());

@@ -1,13 +1,8 @@
 import type { Session, Tensor } from "./session";
 
-/**
- * Compiled graphs by key, the least recently used disposed first: a session holds native memory and takes a tenth of a
- * second to make.
- */
+/** Compiled graphs by key. The least recently used is disposed first: sessions are slow to make and hold memory. */
 export interface SessionCache {
-  /**
-   * Runs the graph of `key`, compiled by `create` the first time. Calls may overlap: a session in use is not disposed.
-   */
+  /** Runs the graph of `key`, compiled by `create` the first time. Calls may overlap; busy sessions are kept. */
   run(
     key: string,
     create: () => Promise<Session>,
@@ -29,14 +24,14 @@ export function sessionCache(limit = 64): SessionCache {
 
   return {
     async run(key, create, feeds, givenAway) {
-      // Room is made first: two large ones side by side might not fit.
+      // Room is made first, because two large sessions might not fit at once.
       const entry = entries.get(key) ?? { session: dropUnused(limit - 1).then(create), users: 0 };
       entries.delete(key);
       entries.set(key, entry);
       entry.users++;
       try {
         const session = await entry.session.catch((error: unknown) => {
-          // What could not be compiled once may be tried again.
+          // A failed compilation may be tried again.
           if (entries.get(key) === entry) entries.delete(key);
           throw error;
         });

@@ -11,31 +11,28 @@ export interface Tensor<Data = Float32Array | BigInt64Array | Uint8Array> {
   readonly shape: readonly number[];
 }
 
-/** What a graph runs on. */
+/** The provider, threads and memory that a graph runs with. */
 export interface Placement {
-  /** The CPU by default. */
+  /** Execution provider (the CPU). */
   readonly provider?: Provider;
-  /** Threads inside one operator; all cores by default. */
+  /** Threads inside one operator (all cores). */
   readonly threads?: number;
-  /** Bytes that a GPU has; absent on the CPU. */
+  /** Bytes of GPU memory; absent on the CPU. */
   readonly memory?: number;
 }
 
 export interface SessionOptions extends Placement {
   /** Folder of the files that external tensors name. */
   readonly folder?: string;
-  /**
-   * Weights are read from their files where they are used, not rearranged or converted in memory once: slower, and as
-   * small as it gets (false).
-   */
+  /** Reads weights from their files in place instead of rearranging or converting them in memory: slower (false). */
   readonly weightsStayInFiles?: boolean;
 }
 
-/** A compiled graph. It owns native memory: dispose it. */
+/** A compiled graph. It owns native memory, so dispose it. */
 export interface Session {
   /**
-   * Computes in another thread, so that this one stays free; feeds must not change meanwhile. Feeds are copied, but for
-   * those named in `givenAway`, which cannot be read afterwards. Names that the graph does not need may be fed too.
+   * Computes in another thread; feeds must not change meanwhile. Feeds are copied, except those named in `givenAway`,
+   * which become unreadable. Feeds that the graph does not need are ignored.
    */
   run(feeds: Readonly<Record<string, Tensor>>, givenAway?: readonly string[]): Promise<Record<string, Tensor>>;
   dispose(): Promise<void>;
@@ -44,6 +41,9 @@ export interface Session {
 /**
  * Compiles `outputs` of `graph`.
  * @throws BackendError when onnxruntime refuses the model
+ * @example
+ * const session = await createSession(g, { y });
+ * const outputs = await session.run({ x: { data: Float32Array.of(1, 2), shape: [2] } });
  */
 export async function createSession(
   graph: Graph,
@@ -55,8 +55,7 @@ export async function createSession(
   const settings = {
     ...options,
     logSeverityLevel: 3,
-    // Many graphs of different sizes live side by side: an arena each would hold every one's peak, and was several
-    // times slower.
+    // Many sessions exist side by side: with an arena, each would hold its peak, and runs were several times slower.
     enableCpuMemArena: false,
     enableMemPattern: false,
     ...(threads !== undefined && { intraOpNumThreads: threads }),
@@ -65,7 +64,7 @@ export async function createSession(
       session: {
         // Denormals made attention several times slower in long runs.
         set_denormal_as_zero: "1",
-        // Threads that spin until the next run would hold the cores that clipping and AdamW need in between.
+        // Spinning threads would hold the cores that clipping and AdamW need between runs.
         force_spinning_stop: "1",
         ...extra?.session,
         ...(folder !== undefined && { model_external_initializers_file_folder_path: folder }),
@@ -90,13 +89,13 @@ export async function createSession(
   };
 }
 
-/** What onnxruntime threw, as an error of ours; the end of its thread is one already. */
+/** Wraps an error of onnxruntime in ours; the end of its thread is already ours. */
 function explained(cause: unknown, what: string): BackendError {
   if (cause instanceof BackendError) return cause;
   const message = String(cause);
-  // The arena's words, on a GPU.
+  // A GPU's arena uses these words.
   const advice = message.includes("Failed to allocate memory")
-    ? 'Its memory is full: fewer rows at once, shorter completions, smaller pictures, or precision "half" take less. '
+    ? 'Its memory is full: fewer rows at once, shorter completions, smaller images, or precision "half" take less. '
     : "";
   return new BackendError(`${what}: ${advice}${message}`, { cause });
 }
@@ -107,7 +106,7 @@ function checked({ name, dtype, shape: expectedShape }: Value, tensor: Tensor | 
   const { data, shape } = tensor;
   if (dtypeOf(data) !== dtype || !fits(shape, expectedShape) || data.length !== elementCount(shape, expected))
     throw new ShapeError(`${expected}, got ${data.length} numbers as ${dtypeOf(data)} ${showShape(shape)}`);
-  // All of the buffer behind a part of one would be sent, if it is not shared.
+  // Sending part of an unshared buffer would send all of it.
   const isWhole = data.buffer instanceof SharedArrayBuffer || data.byteLength === data.buffer.byteLength;
   return { dtype, data: isWhole ? data : data.slice(), shape };
 }

@@ -1,6 +1,6 @@
 /**
- * The program of the thread that runs graphs, as text: a worker that is a file would have another path in the sources,
- * in both builds and in whatever bundles them. `workerData.state` is [in native code?, stop?].
+ * The program of the thread that runs graphs, as text: a worker file's path would differ between the sources, both
+ * builds and any bundle of them. `workerData.state` is [in native code?, stop?].
  */
 export const workerCode = `
 const { parentPort, workerData } = require("node:worker_threads");
@@ -30,7 +30,7 @@ const answers = {
   },
 };
 
-/** onnxruntime takes no shared memory: what is shared, trained weights, is copied, always to the same place. */
+/** onnxruntime rejects shared memory, so shared tensors (trained weights) are copied, always to the same place. */
 const copies = new Map();
 function own(name, data) {
   if (!(data.buffer instanceof SharedArrayBuffer)) return data;
@@ -51,7 +51,7 @@ async function native(work) {
   await new Promise(() => {});
 }
 
-// One after the other: work is asynchronous only in form.
+// Requests run one after the other.
 let last = Promise.resolve();
 parentPort.on("message", (request) => {
   last = last.then(async () => {

@@ -3,14 +3,14 @@ import { BackendError } from "../../errors";
 import { runtimePath } from "./installation";
 import { workerCode } from "./worker-code";
 
-/** A graph compiled in the thread that runs graphs. It ends with the thread. */
+/** A graph compiled in the thread that runs graphs. It is lost when the thread ends. */
 export interface CompiledGraph {
   /**
    * @param moved buffers of feeds that are given away
-   * @throws what onnxruntime threw; BackendError when the thread has ended
+   * @throws onnxruntime's error; BackendError when the thread has ended
    */
   run(feeds: Readonly<Record<string, Feed>>, moved: readonly ArrayBuffer[]): Promise<unknown>;
-  /** Frees it; nothing is left to free when the thread has ended. */
+  /** Frees it; does nothing when the thread has ended. */
   release(): Promise<void>;
 }
 
@@ -20,20 +20,17 @@ interface Feed {
   readonly shape: readonly number[];
 }
 
-/** What the thread is asked. */
+/** A request to the thread. */
 type Request =
   | { readonly ask: "create"; readonly model: Uint8Array; readonly options: object }
   | { readonly ask: "run"; readonly session: number; readonly feeds: Readonly<Record<string, Feed>> }
   | { readonly ask: "release"; readonly session: number };
 
-/**
- * The thread in which graphs are compiled and run, so that this one stays free. There is one; it ends with the process,
- * and does not keep it alive.
- */
+/** The one thread that compiles and runs graphs, so that this one stays free. It does not keep the process alive. */
 interface Thread {
   readonly worker: Worker;
   readonly pending: Map<number, { resolve(value: unknown): void; reject(error: unknown): void }>;
-  /** Why it is no more. */
+  /** Why it has ended. */
   ended?: BackendError;
 }
 
@@ -41,9 +38,8 @@ let thread: Thread | undefined;
 let requests = 0;
 
 /**
- * Compiles a serialised model in the thread, which is started where there is none: the first time, and after one that
- * failed.
- * @throws what onnxruntime threw; BackendError when the thread ends meanwhile
+ * Compiles a serialised model in the thread, which is started the first time and after a failure.
+ * @throws onnxruntime's error; BackendError when the thread ends meanwhile
  */
 export async function compile(model: Uint8Array, options: object): Promise<CompiledGraph> {
   thread ??= start();
@@ -59,7 +55,7 @@ export async function compile(model: Uint8Array, options: object): Promise<Compi
   };
 }
 
-/** Answers come one after the other. */
+/** Sends a request; answers come in the order of requests. */
 function ask(
   { worker, pending, ended }: Thread,
   request: Request,
@@ -75,7 +71,7 @@ function ask(
 }
 
 function start(): Thread {
-  /** 0 idle, 1 in native code; and whether to begin nothing more. */
+  /** [0 idle or 1 in native code, whether to start no more work]. */
   const state = new Int32Array(new SharedArrayBuffer(8));
   const worker = new Worker(workerCode, { eval: true, workerData: { runtime: runtimePath(), state } });
   const pending: Thread["pending"] = new Map();
@@ -88,7 +84,7 @@ function start(): Thread {
     if (error === undefined) waiting?.resolve(value);
     else waiting?.reject(error);
   });
-  // A process that ends while native code runs in another thread is aborted: wait for it, as one thread alone would.
+  // Ending the process while another thread runs native code aborts it, so wait for that thread first.
   const wait = () => {
     Atomics.store(state, 1, 1);
     Atomics.wait(state, 0, 1);
@@ -97,7 +93,7 @@ function start(): Thread {
   const end = (why: string) => {
     process.off("exit", wait);
     if (thread === started) thread = undefined;
-    // An error comes before the exit that it causes, and says more.
+    // The error event precedes the exit that it causes, and says more.
     started.ended ??= new BackendError(`the thread that runs graphs ${why}; what was compiled in it is lost`);
     for (const { reject } of pending.values()) reject(started.ended);
     pending.clear();

@@ -4,15 +4,15 @@ import { ConfigError } from "../../errors";
 import type { Completion, Prompt } from "../../types";
 import { describeLaws, type Laws, type Skips, type TestRunner } from "../laws/laws";
 
-/** What the laws of `VlmBackend` need to know about a backend. */
+/** A backend's facts that the laws of `VlmBackend` need. */
 export interface BackendContract {
-  /** At least two, different ones. */
+  /** At least two different prompts. */
   readonly prompts: readonly Prompt[];
   /** Tokens of the completions that the laws ask for (12). */
   readonly maxTokens?: number;
-  /** How far log-probs may be apart when the same prompt runs in another batch, nats (0). */
+  /** Largest difference of log-probs, in nats, when the same prompt runs in another batch (0). */
   readonly tolerance?: number;
-  /** The capabilities that the backend has to claim (all); laws about others are skipped. */
+  /** The capabilities that the backend must claim (all); laws about the others are skipped. */
   readonly capabilities?: Partial<VlmBackend["capabilities"]>;
   /** Whether `generate` calls `onPromptEnd` (false). */
   readonly callsOnPromptEnd?: boolean;

@@ -4,7 +4,7 @@ import type { Dataset } from "../../dataset";
 import type { Task } from "../../task";
 import { describeLaws, type Laws, type Skips, type TestRunner } from "../laws/laws";
 
-/** What the laws of a data set need to know about it. */
+/** A data set's facts that its laws need. */
 export interface DatasetContract<A> {
   /** The task that its examples are for. */
   readonly task: Task<A>;
@@ -18,8 +18,8 @@ interface DatasetSubject<A> {
 }
 
 /**
- * Holds a data set to what runs expect: ids that are unique, annotations that its task accepts, prompts for each
- * example, images that exist, and the same examples in the same order each time.
+ * Holds a data set to what runs expect: unique ids, annotations that its task accepts, prompts for each example,
+ * existing images, and the same examples in the same order each time.
  * @param load reads the data set; each law calls it
  * @throws ConfigError when `skip` names a law that does not exist
  * @example

@@ -4,9 +4,9 @@ import type { GradientTransform, OptimizerState } from "../../optim";
 import { createRng } from "../../rng";
 import { describeLaws, type Laws, type Skips, type TestRunner } from "../laws/laws";
 
-/** What the laws of an optimizer need to know about it. */
+/** An optimizer's facts that its laws need. */
 export interface OptimizerContract {
-  /** Rate of the updates; small enough that steps go downhill (0.01). */
+  /** Rate of the updates, small enough that steps go downhill (0.01). */
   readonly learningRate?: number;
   /** Laws that do not apply, by name, and the reason. They are reported as skipped. */
   readonly skip?: Skips;
@@ -19,7 +19,7 @@ interface OptimizerSubject {
 
 /**
  * Holds an optimizer that moves weights (alone or as a chain) to what `GradientTransform` promises: it counts its
- * updates, goes downhill, continues to the bit from a copy of its state, and changes nothing if gradients do not match.
+ * updates, goes downhill, continues bit for bit from a copy of its state, and rejects mismatched gradients unchanged.
  * @param create makes a new optimizer, the same each time
  * @throws ConfigError when `skip` names a law that does not exist
  * @example

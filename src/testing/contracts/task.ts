@@ -7,14 +7,14 @@ import { scoreLaws } from "../laws/task-scores";
 import type { TaskSubject } from "../laws/task-subject";
 import { textLaws } from "../laws/task-text";
 
-/** A task to be held to the laws of `Task`, and what the laws need to know about it. */
+/** A task under test, and its facts that the laws of `Task` need. */
 export interface TaskContract<A> {
   readonly task: Task<A>;
   /** Draws a valid annotation. */
   readonly annotation: (rng: Rng) => A;
   /** Answers as models write them, good and bad; random texts are tried as well (none). */
   readonly answers?: readonly string[];
-  /** The same task, if there is one, that gives null for every text it would have to repair. */
+  /** The same task, if one exists, that gives null instead of repairing a text. */
   readonly strict?: Task<A>;
   /** Size of the image that annotations in pixels lie in (1000 × 1000). */
   readonly image?: { readonly width: number; readonly height: number };

@@ -7,16 +7,16 @@ import { scoringLaws } from "../laws/trainer-scoring";
 import { stepLaws } from "../laws/trainer-steps";
 import { raise, type TrainerSubject } from "../laws/trainer-subject";
 
-/** What the laws of `Trainer` need to know about a trainer. */
+/** A trainer's facts that the laws of `Trainer` need. */
 export interface TrainerContract {
   readonly prompts: readonly [Prompt, Prompt];
   /** Two completions that the trainer can encode, with different beginnings. */
   readonly texts: readonly [string, string];
   /** A prompt without an image ("Say something."). */
   readonly words?: Prompt;
-  /** Small enough that a step along the gradient goes uphill (1e-3). */
+  /** Learning rate, small enough that a step along the gradient goes uphill (1e-3). */
   readonly learningRate?: number;
-  /** How far log-probs of the same weights, computed in different ways, may be apart, nats (1e-9). */
+  /** Largest difference of the same weights' log-probs, in nats, when computed in different ways (1e-9). */
   readonly tolerance?: number;
   /** Laws that do not apply, by name, and the reason. They are reported as skipped. */
   readonly skip?: Skips;

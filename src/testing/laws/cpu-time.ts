@@ -1,4 +1,4 @@
-/** Measures the milliseconds of this process's own work that `run` takes: other work of the machine hardly counts. */
+/** Measures the processor milliseconds that `run` takes in this process, so other work on the machine hardly counts. */
 export function cpuTime(run: () => void): number {
   const before = process.cpuUsage();
   run();

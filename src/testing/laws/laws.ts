@@ -15,7 +15,7 @@ export interface TestRunner {
   };
   /** Runs when all laws have run; only `describeBackend` needs it. */
   readonly afterAll?: (body: () => Promise<void>) => unknown;
-  /** What `node:test` calls `afterAll`. */
+  /** `afterAll` under the name that `node:test` has for it. */
   readonly after?: (body: () => Promise<void>) => unknown;
 }
 
@@ -53,7 +53,7 @@ export function describeLaws<Subject>(
 
 /**
  * Checks a property of `runs` values that are drawn from seeds 0, 1, 2, …
- * @throws what `check` throws, with the seed and the value in its message
+ * @throws the error of `check`, with the seed and the value in its message
  */
 export function forAll<T>(runs: number, draw: (rng: Rng) => T, check: (value: T) => void): void {
   for (let seed = 0; seed < runs; seed++) {

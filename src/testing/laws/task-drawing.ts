@@ -52,7 +52,7 @@ function placesOf(shape: DrawnShape, { width, height }: Size): readonly (readonl
   return [place(shape.x, shape.y), place(shape.x + shape.width, shape.y + shape.height)];
 }
 
-/** Rounding may carry a shape this share of the image over the edge. */
+/** Share of the image by which rounding may carry a shape over the edge. */
 const slack = 0.011;
 
 function expectInside(place: readonly number[], shape: DrawnShape): void {

@@ -46,7 +46,7 @@ const example = <A>(annotation: A): Example<A> => ({
   subject: "the red mug",
 });
 
-/** The annotation among twenty that takes the most words: a short one, such as `[]`, may be in a prompt by chance. */
+/** The annotation with the most words of twenty: a short one, such as `[]`, may be in a prompt by chance. */
 function longestAnnotation<A>({ task, annotation }: TaskSubject<A>): A {
   const drawn = Array.from({ length: 20 }, (_, seed) => annotation(createRng(seed, "contract")));
   return drawn.reduce((a, b) => (task.format(b).length > task.format(a).length ? b : a));

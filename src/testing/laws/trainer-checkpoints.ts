@@ -4,7 +4,7 @@ import { TrainingError } from "../../errors";
 import type { Laws } from "./laws";
 import { digestsOf, logProbsOf, raise, scaled, type TrainerSubject, using, withFolder } from "./trainer-subject";
 
-/** Laws about save and load, and about what is between two steps. */
+/** Laws about save and load, and about the state between two steps. */
 export const checkpointLaws: Laws<TrainerSubject> = {
   "is the same after save and load, to the last bit, and learns on in the same way": ({ create, sequencesOf, step }) =>
     withFolder((folder) =>

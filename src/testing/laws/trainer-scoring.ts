@@ -112,7 +112,7 @@ export const scoringLaws: Laws<TrainerSubject> = {
         logProbs,
         tolerance,
       );
-      // The distribution that was drawn from is another one.
+      // The sampling distribution differs from the tempered one.
       assert.notDeepEqual(completions![0]!.samplingLogProbs, completions![0]!.temperedLogProbs);
     }),
 

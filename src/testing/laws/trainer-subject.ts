@@ -6,7 +6,7 @@ import { join } from "node:path";
 import type { LossFn, Trainer, TrainSequence } from "../../trainer";
 import type { Prompt } from "../../types";
 
-/** A trainer under test, with what its laws ask of it. */
+/** A trainer under test, with what its laws need. */
 export interface TrainerSubject {
   readonly create: () => Promise<Trainer>;
   readonly prompts: readonly [Prompt, Prompt];
@@ -14,7 +14,7 @@ export interface TrainerSubject {
   readonly words: Prompt;
   readonly learningRate: number;
   readonly tolerance: number;
-  /** Each text after its prompt. */
+  /** Each text as a completion of its prompt. */
   sequencesOf(trainer: Trainer): [TrainSequence, TrainSequence];
   /** One update, along the log-probs of the sequences unless a loss is given. */
   step(trainer: Trainer, sequences: readonly TrainSequence[], lossFn?: LossFn): Promise<{ readonly gradNorm: number }>;
@@ -31,7 +31,7 @@ export const raise = scaled(1);
 export const total = (values: readonly number[]) => values.reduce((a, b) => a + b, 0);
 export const sum = (rows: readonly Float64Array[]) => total(rows.flatMap((row) => [...row]));
 
-/** Log-probs of the present weights; the gradient that comes with them is zero. */
+/** Log-probs of the current weights; the pass adds a gradient of zero. */
 export async function logProbsOf(trainer: Trainer, sequences: readonly TrainSequence[]) {
   const { logProbs } = await trainer.forwardBackward(sequences, scaled(0));
   return logProbs.map((row) => Float64Array.from(row));

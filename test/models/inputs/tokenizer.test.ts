@@ -239,7 +239,7 @@ describe("a chat template", () => {
     const dir = await copyOfCheckpoint();
     await writeFile(join(dir, "chat_template.jinja"), "{{ messages[0].role }}");
     const { encodePrompt } = await loadTokenizer(dir, architecture);
-    expect(() => encodePrompt(promptOf(recorded), [1, 1])).toThrow("places for 0 pictures, but the prompt has 2");
+    expect(() => encodePrompt(promptOf(recorded), [1, 1])).toThrow("places for 0 images, but the prompt has 2");
   });
 });
 

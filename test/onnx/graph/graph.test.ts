@@ -93,9 +93,9 @@ const wrong: { readonly [O in Op]: readonly Wrong<O>[] } = {
     [[["time", 3]], { shape: [3] }, /known when the graph is built, got "time"/],
   ],
   Transpose: [
-    [[[2, 3]], { perm: [0, 0] }, /no permutation/],
-    [[[2, 3]], { perm: [0] }, /no permutation/],
-    [[[2, 3]], { perm: [1, 2] }, /no permutation/],
+    [[[2, 3]], { perm: [0, 0] }, /expected a permutation/],
+    [[[2, 3]], { perm: [0] }, /expected a permutation/],
+    [[[2, 3]], { perm: [1, 2] }, /expected a permutation/],
   ],
   Concat: [
     [[], { axis: 0 }, /at least one input/],

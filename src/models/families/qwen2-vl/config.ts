@@ -4,7 +4,7 @@ import { count, limits, orDefault } from "../../files/fields";
 import type { DecoderConfig } from "../../parts/decoder";
 import { type Qwen2Kind, qwen2ConfigJson, qwen2Text, readQwen2Config } from "../qwen2/config";
 
-/** What the network needs to know about a checkpoint, whichever of the file layouts it came in. */
+/** The parts of a checkpoint's configuration that the network needs, from either file layout. */
 export interface Qwen2VlConfig extends DecoderConfig {
   readonly vision: DecoderConfig["vision"] & {
     readonly depth: number;
@@ -24,7 +24,7 @@ const visionSchema = z.object({
   temporal_patch_size: orDefault(count(limits.patch), 2),
   spatial_merge_size: orDefault(count(limits.patch), 2),
   in_channels: orDefault(z.literal(3), 3),
-  /** Qwen's own files have it, and transformers copies it; its class has `in_channels`. */
+  /** Qwen's own files have this key, and transformers copies it; its class has `in_channels`. */
   in_chans: z.literal(3).nullish(),
   hidden_size: orDefault(count(limits.width), 3584),
   hidden_act: orDefault(z.literal("quick_gelu"), "quick_gelu"),

@@ -4,7 +4,7 @@ import { qwen2Shared } from "../qwen2/shared";
 import { configJson, kind, type Qwen2VlConfig, readConfig } from "./config";
 import { visionTower } from "./vision";
 
-/** Wang et al., arXiv 2409.12191. */
+/** The Qwen2-VL family. Source: Wang et al., arXiv 2409.12191. */
 export const qwen2Vl: Family = {
   modelType: kind.modelType,
   read: (files) => qwen2VlArchitecture(readConfig(files)),

@@ -1,7 +1,7 @@
 const systemTurn =
   "{%- if messages[0].role != 'system' %}{{ '<|im_start|>system\\nYou are a helpful assistant.<|im_end|>\\n' }}{% endif %}";
 
-/** The chat format that Qwen3-VL was tuned on, for checkpoints that come without their template. */
+/** Qwen3-VL's chat format, for checkpoints without a template. */
 export const qwen3ChatTemplate = [
   "{%- for message in messages %}{{ '<|im_start|>' + message.role + '\\n' }}",
   "{%- for part in message.content %}",

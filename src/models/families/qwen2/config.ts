@@ -4,19 +4,19 @@ import type { ConfigFiles } from "../../files/config-files";
 import { check, count, limits, orDefault, refuse, tokenIds } from "../../files/fields";
 import type { DecoderConfig } from "../../parts/decoder";
 
-/** How config.json differs between the families. */
+/** The differences in config.json between the families. */
 export interface Qwen2Kind<Vision> {
   readonly modelType: string;
   /** The class in transformers. */
   readonly architecture: string;
   readonly text: TextClass;
-  /** Of `vision_config`. */
+  /** Schema of `vision_config`. */
   readonly visionSchema: z.ZodType<Vision>;
-  /** Demands of `vision_config` what the network needs beyond its schema. */
+  /** Checks the network's requirements on `vision_config` beyond the schema. */
   checkVision(vision: Vision, hiddenSize: number, demand: Demand): void;
 }
 
-/** A text model's class in transformers: the values of fields that a file leaves out, and what it stores besides. */
+/** A text model's class in transformers: the defaults of its fields, and its further tensors. */
 export interface TextClass {
   readonly vocabSize: number;
   readonly hiddenSize: number;
@@ -24,15 +24,15 @@ export interface TextClass {
   readonly layers: number;
   readonly heads: number;
   readonly kvHeads: number;
-  /** hidden_size / num_attention_heads, whatever a file says, unless the class has a size of its own. */
+  /** The class's own head size (hidden_size / num_attention_heads, whatever a file says). */
   readonly headDim?: number;
   readonly rmsNormEps: number;
   readonly ropeTheta: number;
   readonly contextLength: number;
   readonly mropeSection: DecoderConfig["text"]["mropeSection"];
-  /** Fields of `text_config` that may be left out, but have one value. */
+  /** Optional fields of `text_config` with one allowed value. */
   readonly fixed: Readonly<Record<string, boolean>>;
-  /** Fields of its rope_parameters that have one value. */
+  /** Fields of its rope_parameters with one allowed value. */
   readonly fixedRope: Readonly<Record<string, boolean>>;
 }
 
@@ -52,13 +52,13 @@ export const qwen2Text: TextClass = {
   fixedRope: {},
 };
 
-/** Notes a problem unless something is so. */
+/** Notes `problem` unless `isSo` holds. */
 export type Demand = (isSo: boolean, problem: string) => void;
 
 const share = z.int().nonnegative();
 const eosIds = z.union([z.int(), tokenIds]).nullish();
 
-/** Plain rotary angles in three sections; stretched ones (yarn, linear, …) are another network. */
+/** Plain rotary angles in three sections; scaled ones (yarn, linear, …) are another network. */
 const mrope = z.enum(["mrope", "default"]).nullish();
 const ropeSchema = ({ mropeSection, fixedRope }: TextClass) =>
   z.object({
@@ -86,7 +86,7 @@ const textSchema = (text: TextClass) =>
     intermediate_size: orDefault(count(limits.width), text.intermediateSize),
     num_hidden_layers: orDefault(count(limits.layers), text.layers),
     num_attention_heads: orDefault(count(limits.heads), text.heads),
-    /** Null, unlike a field that is left out, stands for as many as there are query heads. */
+    /** Null, unlike a missing field, means as many as there are query heads. */
     num_key_value_heads: count(limits.heads).nullable().default(text.kvHeads),
     head_dim: count(limits.width).nullish(),
     hidden_act: orDefault(z.literal("silu"), "silu"),
@@ -108,8 +108,8 @@ const textSchema = (text: TextClass) =>
   });
 
 /**
- * What the classes have beside the two towers; the special tokens' defaults, and the end of a turn below, are of
- * version 5, older ones always wrote them.
+ * The fields outside the two towers. Defaults of special tokens, and the end of a turn below, come from transformers 5;
+ * older versions always wrote them.
  */
 const outerSchema = z.object({
   text_config: z.unknown().optional(),
@@ -123,7 +123,7 @@ const outerSchema = z.object({
 
 const endOfTurn = 151_645;
 
-/** The token that ends a turn in Qwen's chat format comes from generation_config.json where config.json has another. */
+/** Schema of generation_config.json, which has the token that ends a turn if config.json has another one. */
 const generationSchema = z.object({
   eos_token_id: eosIds,
   pad_token_id: z.int().nullish(),
@@ -221,7 +221,7 @@ function readTokens(
     visionStart: vision_start_token_id,
     visionEnd: vision_end_token_id,
     eos: ends,
-    // Some checkpoints name an id that is no token, such as −1.
+    // Some checkpoints have an id that is not a token, such as −1.
     pad: [generation.pad_token_id, text.pad_token_id, ...ends].find(isToken) ?? 0,
   };
 }

@@ -3,7 +3,7 @@ import { type DecoderConfig, decoder } from "../../parts/decoder";
 import { names } from "../../parts/names";
 import { qwen2ChatTemplate } from "./chat-template";
 
-/** Qwen2VLImageProcessor, which AutoProcessor takes for every family; the files of Qwen3-VL set what differs there. */
+/** Qwen2VLImageProcessor, which AutoProcessor uses for every family; Qwen3-VL's files set the differences. */
 export const preprocessing: Preprocessing = {
   processors: [
     "Qwen2VLImageProcessor",
@@ -19,7 +19,7 @@ export const preprocessing: Preprocessing = {
   std: [0.26862954, 0.26130258, 0.27577711],
 };
 
-/** What Qwen2-VL and Qwen2.5-VL have in common. */
+/** The common part of Qwen2-VL and Qwen2.5-VL. */
 export const qwen2Shared = (config: DecoderConfig) =>
   ({
     ...names,

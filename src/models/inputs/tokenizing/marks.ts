@@ -1,6 +1,6 @@
 /**
- * The same text with long runs of combining marks in canonical order. Unicode normalisation puts them in that order
- * anyway, in a time that grows with the square of a run's length where they are in another.
+ * The text with long runs of combining marks in canonical order. Unicode normalisation orders them too, but in a time
+ * that grows with the square of a run's length.
  */
 export const withOrderedMarks = (text: string): string => text.replace(longRun, ordered);
 
@@ -9,7 +9,7 @@ const longRun = /\p{M}{31,}/gu;
 
 function ordered(run: string): string {
   const marks = [...run].flatMap((mark) => [...mark.normalize("NFD")]);
-  // Few are distinct: their order is asked once, then each goes to its place.
+  // Few marks are distinct, so only the kinds are compared, and then each mark goes to its place.
   const kinds = [...new Set(marks)].filter(moves).sort(compare);
   let rank = 0;
   const ranks = new Map(kinds.map((mark, i) => [mark, i > 0 && compare(kinds[i - 1]!, mark) < 0 ? ++rank : rank]));
@@ -30,13 +30,13 @@ function ordered(run: string): string {
   return out.join("");
 }
 
-/** Marks of two classes: the first of a low one, the second of a high one. */
+/** Two marks: one of a low class, one of a high class. */
 const [low, high] = ["\u0334", "\u0301"];
 
-/** Whether others may pass it; a mark of class 0 stays where it is, and all others on their side. */
+/** Whether a mark changes places with others; a mark of class 0 stays, and separates those around it. */
 const moves = (mark: string) => compare(low, mark) !== 0 || compare(high, mark) !== 0;
 
-/** By class: normalisation exchanges two of which the first has the higher one. */
+/** Compares classes: normalisation swaps two marks if the first has the higher one. */
 function compare(a: string, b: string): number {
   if (a === b) return 0;
   if ((a + b).normalize("NFD") === b + a) return 1;

@@ -1,12 +1,11 @@
 /*
- * Two programs as text, for the reason that src/onnx/runtime/worker-code.ts has: files of their own would have other
- * paths in the sources, in both builds and in whatever bundles them.
+ * Two programs as text, as in src/onnx/runtime/worker-code.ts: a file's path would differ between the sources, both
+ * builds and any bundle of them.
  */
 
 /**
- * The process that runs other people's tokenizers and templates. It may be killed at any time, and ends with the one
- * that started it. A job that takes longer than its limit is stopped, what cannot be stopped inside is killed from
- * outside.
+ * The process that runs other people's tokenizers and templates. It may be killed at any time, and ends with its
+ * parent. A job that exceeds its time limit is stopped from inside, or killed from outside if that fails.
  */
 export const processProgram = `
 const { Script } = require("node:vm");
@@ -49,7 +48,7 @@ function reply(request) {
       return { value: script.runInThisContext({ timeout: request.limitMs }) };
     } catch (error) {
       if (error?.code !== "ERR_SCRIPT_EXECUTION_TIMEOUT") return { error: String(error?.message ?? error).slice(0, 1000) };
-      // The machine stood still if little processor time was used: then the job begins again.
+      // If little processor time was used, the machine was asleep, and the job starts again.
       if (process.cpuUsage(before).user > 500 * request.limitMs) return { tooLong: true };
     }
   }
@@ -60,8 +59,8 @@ process.on("message", (request) => process.send({ ...reply(request), id: request
 `;
 
 /**
- * The thread between: it starts the process, passes requests on, and kills it. Whoever asks waits at
- * \`workerData.state\`, [answered?], and so needs no event loop.
+ * The thread that starts the process, passes requests on, and kills it. The caller waits at \`workerData.state\`,
+ * [answered?], and so needs no event loop.
  */
 export const threadProgram = `
 const { parentPort, workerData } = require("node:worker_threads");
@@ -82,12 +81,12 @@ function start() {
     if (waiting) answer({ ...reply, id: waiting.id });
   };
   started.on("error", (error) => end({ failed: error.message }));
-  // "close" comes after the last message, "exit" may come before it.
+  // "close" follows the last message, while "exit" may precede it.
   started.on("close", () => end({ died: true }));
   return started;
 }
 
-/** A reply to a request that nobody waits for any longer is dropped: it came while its process was being killed. */
+/** Drops a reply that nobody waits for any longer: it came while its process was being killed. */
 function answer(reply) {
   if (reply.id !== waiting?.id) return;
   clearTimeout(waiting.timer);
@@ -98,8 +97,8 @@ function answer(reply) {
 }
 
 /**
- * Kills the process after ten ticks. A machine that stands still, as a laptop does that sleeps, makes one tick long and
- * not the others, so that the reply has the time that is left.
+ * Kills the process after ten ticks. A machine that sleeps meanwhile lengthens one tick only, so that the job keeps the
+ * rest of its time.
  */
 function countDown(own, { id, killMs }, ticks = 10) {
   if (ticks > 0) return setTimeout(() => void (waiting.timer = countDown(own, { id, killMs }, ticks - 1)), killMs / 10);
@@ -115,7 +114,7 @@ parentPort.on("message", (request) => {
   waiting = { id: request.id };
   waiting.timer = countDown(own, request);
   own.send(request, (error) => {
-    // A process that has just ended says so itself.
+    // A process that has just ended reports that itself.
     if (error && child === own) own.kill("SIGKILL");
   });
 });

@@ -4,24 +4,21 @@ import { BackendError, DataError } from "../../../errors";
 import { processStart } from "../../../files/killable-process";
 import { processProgram, threadProgram } from "./programs";
 
-/** Milliseconds that a job may take besides, for each letter that it reads. */
+/** Extra milliseconds that a job may take for each letter that it reads. */
 const letterMs = 0.01;
 
-/** A job that native code holds longer than this many times its limit is killed. */
+/** A job that blocks in native code for this many times its limit is killed. */
 const killAfter = 3;
 
 /** The process's heap, in MB: a vocabulary of 150 000 tokens takes 150. */
 const heapMb = 1024;
 
-/**
- * A request to the process. `key` names a tokenizer that was opened. Files go as text: JSON may be too deep to be
- * copied from thread to thread.
- */
+/** A request to the process. `key` names an open tokenizer. Files go as text: JSON may be too deep to be cloned. */
 export type Job =
   | {
       readonly job: "open";
       readonly key: number;
-      /** tokenizer.json, and tokenizer_config.json but for its template. */
+      /** tokenizer.json, and tokenizer_config.json without its template. */
       readonly json: string;
       readonly settings: string;
       readonly template: string;
@@ -31,11 +28,11 @@ export type Job =
   | { readonly job: "decode"; readonly key: number; readonly rows: readonly (readonly number[])[] };
 
 interface Reply {
-  /** The number of the request that it answers. */
+  /** The number of the answered request. */
   readonly id: number;
   readonly value?: unknown;
   readonly error?: string;
-  /** Its process was another one, or has others open since. */
+  /** The process lacks this tokenizer: it was restarted, or has others open. */
   readonly unopened?: true;
   readonly tooLong?: true;
   readonly died?: true;
@@ -51,14 +48,13 @@ interface Thread {
 let thread: Thread | undefined;
 
 /**
- * Does a job with somebody else's tokenizer or template, in a process of its own: a loop without end is stopped, and
- * memory without bound ends that process and not this one. (A thread cannot do it: V8 ends the whole process when a
- * thread asks for too large an array.) This thread waits meanwhile, about a fifth of a millisecond longer than the job
- * takes.
- * @param problem what an error says first: which file of whose
+ * Runs a job with a foreign tokenizer or template in a separate process: an endless loop is stopped, and running out of
+ * memory ends only that process. (A thread would not do: V8 ends the whole process when a thread asks for too large an
+ * array.) This thread waits meanwhile, about a fifth of a millisecond longer than the job takes.
+ * @param problem start of the error's message: the file and its owner
  * @param letters how many letters the job reads
- * @param reopen opens the tokenizer again, where its process was ended
- * @throws DataError for what the job throws, and for one that was stopped; BackendError where no process can be started
+ * @param reopen reopens the tokenizer after its process has ended
+ * @throws DataError for a job that fails or was stopped; BackendError when no process can be started
  */
 export function runJob(problem: string, job: Job, letters: number, reopen: () => void, jobMs = 10_000): unknown {
   const limitMs = Math.ceil(jobMs + letterMs * letters);
@@ -86,7 +82,7 @@ export function runJob(problem: string, job: Job, letters: number, reopen: () =>
   return reply.value;
 }
 
-/** Milliseconds in which a thread and a process start on the busiest machine. */
+/** Milliseconds in which a thread and a process start even on a busy machine. */
 const startMs = 60_000;
 
 let asked = 0;
@@ -100,13 +96,13 @@ function ask(request: object, killMs: number): Reply {
   Atomics.wait(state, 0, 0, killMs + startMs);
   for (let next = receiveMessageOnPort(port); next !== undefined; next = receiveMessageOnPort(port)) {
     const reply = next.message as Reply;
-    // A reply may be left of a request whose answer was given up.
+    // An abandoned request may have left a reply.
     if (reply.id === id) return reply;
   }
   return { id, failed: "it does not answer" };
 }
 
-/** It does not keep this process alive, and ends with it. */
+/** Starts the thread, which does not keep this process alive and ends with it. */
 function start(): Thread {
   const state = new Int32Array(new SharedArrayBuffer(4));
   const { port1, port2 } = new MessageChannel();

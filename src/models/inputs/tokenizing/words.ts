@@ -7,10 +7,9 @@ interface Token {
 }
 
 /**
- * A vocabulary in which every id has one word, and every word one id; an added token may repeat a word of the vocab
- * together with its id.
+ * Checks that every id has one word, and every word one id; an added token may repeat a word of the vocab with its id.
  * @param path of tokenizer.json
- * @param words of the vocab with their ids; empty for models whose ids are places in a list
+ * @param words of the vocab with their ids; empty for models whose ids are list positions
  * @throws DataError naming both words and their id, or both ids of a word
  */
 export function checkWords(path: string, words: readonly (readonly [string, number])[], added: readonly Token[]): void {
@@ -37,8 +36,8 @@ export function checkWords(path: string, words: readonly (readonly [string, numb
 }
 
 /**
- * The merges of a BPE model: all of them texts such as "a b", or all of them pairs such as ["a", "b"].
- * @throws DataError naming the first that is neither, and its place
+ * Checks a BPE model's merges: all of them texts such as "a b", or all of them pairs such as ["a", "b"].
+ * @throws DataError naming the first invalid one, and its place
  */
 export function checkMerges(path: string, { type, merges }: { readonly type?: unknown; readonly merges?: unknown }) {
   if (merges === undefined && type !== "BPE") return;
