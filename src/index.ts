@@ -48,6 +48,7 @@ export type {
   Example,
   ImageSource,
   LabelDistribution,
+  Leak,
   Polygon,
   Prompt,
   RatedCot,

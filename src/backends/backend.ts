@@ -1,2 +1,2 @@
-/** The same types under the path they had first. */
+/** The types of `rise-ts/types` under a path beside their implementations. */
 export type * from "../backend";

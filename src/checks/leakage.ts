@@ -55,9 +55,11 @@ function findNumbers(tokens: readonly Token[]): Span[] {
   const spans: Span[] = [];
   for (let at = 0; at < tokens.length; ) {
     const idiom = readIdiom(tokens, at);
-    const find = idiom === null ? firstFind(tokens, at) : null;
+    const longest = firstFind(tokens, at);
+    // "scene four" is a name, and "scene four fifths" is not: a rule that reads further than the idiom wins.
+    const find = longest && (idiom === null || longest.end > idiom) ? longest : null;
     if (find) spans.push({ kind: find.kind, start: tokens[at]!.start, end: tokens[find.end - 1]!.end });
-    at = idiom ?? find?.end ?? readSpelledNumber(tokens, at)?.end ?? at + 1;
+    at = find?.end ?? idiom ?? readSpelledNumber(tokens, at)?.end ?? at + 1;
   }
   return spans;
 }

@@ -1,2 +1,2 @@
-/** The same types under their first path. */
+/** The types of `rise-ts/types` under a path beside their implementations. */
 export type * from "../dataset";

@@ -41,8 +41,8 @@ export interface VisionLanguageModel {
 export const defaultModel = "Qwen/Qwen2-VL-2B-Instruct";
 
 /**
- * Opens a Qwen2-VL, Qwen2.5-VL or Qwen3-VL checkpoint: a Hugging Face directory, or a hub id, which is downloaded if the
- * cache lacks it.
+ * Opens a Qwen2-VL, Qwen2.5-VL or Qwen3-VL checkpoint: a Hugging Face directory, or a hub id, which is downloaded if
+ * the cache lacks it.
  * @throws ConfigError or DataError naming the file and what is wrong with it; BackendError for a hub that cannot be
  * reached or refuses
  */

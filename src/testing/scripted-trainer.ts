@@ -42,7 +42,7 @@ export function scriptedTrainer(options: ScriptedTrainerOptions): Trainer {
     forwardBackward: forwardBackwardOver(primitives, tables.forget),
 
     async optimStep({ learningRate }) {
-      if (!tables.due) throw new TrainingError("optimStep: there is no gradient; call forwardBackward first");
+      if (!tables.due) throw new TrainingError("optimStep: expected a gradient, got none; call backward first");
       let squares = 0;
       for (const { logits, gradient } of tables.all.values()) {
         for (const [j, derivative] of gradient.entries()) {

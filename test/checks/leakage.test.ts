@@ -177,6 +177,12 @@ describe("findLeaks", () => {
     expect(findLeaks(sentence)).toEqual([]);
   });
 
+  it.each([
+    "In this scene four fifths of the mood is joy.",
+    "On this day two thirds feel calm.",
+    "In this hall four in five would feel calm.",
+  ])("finds a share behind a word that may be named by a number: %s", (cot) => expect(findLeaks(cot)).toHaveLength(1));
+
   it("finds every number with a digit, wherever it stands", () => {
     fc.assert(
       fc.property(fc.string(), fc.double({ min: 0, max: 1000, noNaN: true }), fc.string(), (before, value, after) => {

@@ -47,7 +47,7 @@ export function gradientSum(parameters: Tensors): GradientSum {
       isDue = true;
     },
     finish() {
-      if (!isDue) throw new TrainingError("optimStep: there is no gradient; call forwardBackward first");
+      if (!isDue) throw new TrainingError("optimStep: expected a gradient, got none; call backward first");
       // A fixed order of tensors makes the sum the same each time.
       let sum = 0;
       for (const [name, gradient] of gradients) {

@@ -18,7 +18,7 @@ describe.each(["advantages", "loss", "kl"] as const)("as verl 0.9.1 computes it,
     const seen = cases.flatMap((one, n) => (one.kind === kind && one.names.includes(name) ? [n] : []));
     expect(seen.length).toBeGreaterThan(2);
     for (const n of seen) {
-      const difference = differenceOf(cases[n]!, name, figures[n]![name]!);
+      const difference = differenceOf(cases[n]!, name, figures[n]!);
       expect(difference, `case ${n}`).toBeLessThanOrEqual(toleranceOf(`${kind}: ${name}`));
     }
   });
