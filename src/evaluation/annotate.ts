@@ -11,7 +11,7 @@ export interface AnnotateOptions<A> {
   readonly task: Task<A>;
   readonly image: ImageSource;
   readonly backend: VlmBackend;
-  /** What to ask about, where the task's examples have subjects. */
+  /** The subject to ask about, if the task's examples have subjects. */
   readonly subject?: string;
   /** Tokens of the answer (512). */
   readonly maxTokens?: number;
@@ -19,14 +19,14 @@ export interface AnnotateOptions<A> {
 }
 
 export interface Annotated<A> {
-  /** The reasons; `null` where the text is not `<think>…</think><answer>…</answer>`. */
+  /** The reasons; `null` if the text is not `<think>…</think><answer>…</answer>`. */
   readonly think: string | null;
-  /** `null` where no annotation can be read. */
+  /** The annotation; `null` if it cannot be read. */
   readonly answer: A | null;
   readonly text: string;
   /** The fault of the text, and the backend's remark on it. */
   readonly failure?: string;
-  /** What had to be overlooked to read the answer; absent where nothing had. */
+  /** The faults that were overlooked to read the answer; absent if there were no faults. */
   readonly repairs?: readonly string[];
 }
 
@@ -42,14 +42,14 @@ export const annotateSpec = {
 /**
  * Annotates one image, with reasons: the model's likeliest answer.
  *
- * @throws ConfigError; DataError for an image that cannot be read; BackendError for a prompt that the backend refuses.
- * Its `scope` says whether other images are worth a try
+ * @throws ConfigError; DataError for an image that cannot be read; BackendError for a prompt that the backend refuses,
+ * whose `scope` says whether other images are worth a try
  * @example
  * const { answer, think, failure } = await annotate({ task, image: "cat.jpg", backend });
  */
 export async function annotate<A>(options: AnnotateOptions<A>): Promise<Annotated<A>> {
   const { task, image, backend, subject, maxTokens, signal } = readOptions("annotate", options, annotateSpec);
-  // The answer prompt is the one that does not look at the annotation.
+  // The answer prompt does not use the annotation, which is missing here.
   const example = { id: "image", image, ...(subject !== undefined && { subject }) } as Example<A>;
   const [completions] = await generate(backend, [task.answerPrompt(example)], {
     maxTokens,

@@ -2,35 +2,37 @@ import { checkArguments, fieldsKind, listKind, objectKind, textKind } from "../o
 import type { Reward } from "../rollouts";
 import type { Task } from "../task";
 
-/** A rollout of either stage, as far as an audit looks at it. */
+/** The fields of a rollout, of either stage, that an audit reads. */
 export interface Judged<A> {
   readonly exampleId: string;
   readonly prediction: A | null;
   readonly reward: Pick<Reward, "similarity">;
 }
 
-/** How suspect one example's annotation is. */
+/** The evidence against one example's annotation. */
 export interface AnnotationAudit<A> {
   readonly exampleId: string;
   /** `agreement · (1 − similarity)`, in [0, 1]. */
   readonly suspicion: number;
-  /** Mean similarity of the predictions to each other, both ways; one that does not parse agrees with none. */
+  /** Mean similarity of the predictions to each other, both ways; 0 for a prediction that does not parse. */
   readonly agreement: number;
   /** Mean S(A, Â). */
   readonly similarity: number;
-  /** The prediction closest to all others: what the annotation should perhaps have been; `null` when none parses. */
+  /** The prediction closest to all others, perhaps the right annotation; `null` if no prediction parses. */
   readonly consensus: A | null;
   readonly rollouts: number;
 }
 
 /**
- * Ranks annotations by how much they look like mistakes: predictions, each reasoned to by a cot of its own, agree with
- * each other and not with A. Low reward alone may only mean a hard image; low reward that all rollouts share points at
- * the annotation.
+ * Ranks annotations by how much they look like mistakes: the predictions, each from its own cot, agree with each other
+ * and not with A. Low reward alone may only mean a hard image; a wrong answer that all rollouts share points at the
+ * annotation. This goes beyond RISE, which keeps only rewards.
  *
- * @param rollouts of any number of examples, in any order; groups of one cannot agree and are left out
- * @param task whose similarity compares two predictions
- * @returns most suspect first; ties in the order of the rollouts Beyond RISE, which keeps only rewards.
+ * @param rollouts rollouts of any examples, in any order; an example with one rollout is left out
+ * @param task the task, whose similarity compares two predictions
+ * @returns most suspect first; ties in the order of the rollouts
+ * @example
+ * const [worst] = auditAnnotations(rollouts, task); // { exampleId: "7", suspicion: 0.9, consensus: …, … }
  */
 export function auditAnnotations<A>(rollouts: readonly Judged<A>[], task: Task<A>): AnnotationAudit<A>[] {
   checkArguments(

@@ -22,10 +22,10 @@ import { backendOption, failureSpec, signalOption, taskOption } from "./spec-par
 export interface AuditCotsOptions<A> extends ResamplingOptions, Omit<FailureOptions, "onFailure"> {
   readonly task: Task<A>;
   readonly dataset: readonly Example<A>[];
-  /** Such as `riseCot`'s `dataset`, or rows of `cots.jsonl`; an example may have several. */
+  /** The cots to judge: `riseCot`'s `dataset`, or rows of `cots.jsonl`. An example may have several. */
   readonly cots: readonly Pick<RatedCot<A>, "exampleId" | "cot">[];
   /**
-   * Reconstructs. With the policy that wrote the cots: what they are worth to it; with another: what they are worth.
+   * The model that reconstructs: the policy that wrote the cots measures their worth to itself, another their worth.
    */
   readonly backend: VlmBackend;
   /** Tokens of a reconstruction (256). */
@@ -33,9 +33,9 @@ export interface AuditCotsOptions<A> extends ResamplingOptions, Omit<FailureOpti
   /** Cots in one `generate` call (16). */
   readonly batchSize?: number;
   /**
-   * The treatment of a cot one of whose reconstructions the backend fails to bring ("record"): its row says why, and
-   * all its similarities are 0, so that an empty cot is as good; or the estimates leave it out ("exclude"); or the call
-   * throws. A failure that concerns every cot always throws.
+   * The treatment of a cot if the backend fails in one of its reconstructions ("record"): its row says why, and all its
+   * similarities are 0, so that an empty cot is as good; or the estimates leave it out ("exclude"); or the call throws.
+   * A failure that concerns every cot always throws.
    */
   readonly onFailure?: "record" | "exclude" | "throw";
   readonly signal?: AbortSignal;
@@ -54,11 +54,11 @@ export const auditCotsSpec = {
   signal: signalOption().describe("Ends the call while it is under way"),
 } satisfies Spec<AuditCotsOptions<unknown>>;
 
-/** What one cot is worth. */
+/** The worth of one cot. */
 export interface CotAudit {
   readonly exampleId: string;
   readonly cot: string;
-  /** Numbers that give the annotation away, and label names, of kind "class-name". */
+  /** Numbers that give the annotation away, and label names (kind "class-name"). */
   readonly leaks: readonly Leak[];
   readonly words: number;
   /**
@@ -68,11 +68,11 @@ export interface CotAudit {
   readonly similarity: { readonly own: number; readonly empty: number; readonly other: number };
   /** `own − empty`. */
   readonly cotGain: number;
-  /** Why the backend brought no reconstructions. */
+  /** The backend's failure, if a reconstruction is missing. */
   readonly failure?: string;
 }
 
-/** A mean, and where it lies by the bootstrap over examples. */
+/** A mean, and its bootstrap interval over examples. */
 export interface Estimate extends Interval {
   readonly mean: number;
 }
@@ -88,19 +88,21 @@ export interface CotsAudit {
   readonly words: { readonly min: number; readonly median: number; readonly max: number };
   readonly similarity: { readonly own: Estimate; readonly empty: Estimate; readonly other: Estimate };
   readonly cotGain: Estimate;
-  /** Share of the cots that no cot at all does as well as, or better. */
+  /** Share of the cots that an empty cot equals or beats. */
   readonly emptyAsGood: Estimate;
-  /** The same of a cot of an example with another annotation. */
+  /** Share of the cots that a cot of an example with another annotation equals or beats. */
   readonly otherAsGood: Estimate;
 }
 
 /**
- * Asks what cots are worth: reconstructs each annotation from the image with its cot, without one, and with one that
- * was written about an image with another annotation. A cot that an empty one can replace explains nothing; one that a
- * stranger's can replace, nothing of its image.
+ * Measures the worth of cots: reconstructs each annotation from the image with its cot, with an empty cot, and with a
+ * cot about an image with another annotation. A cot that an empty one can replace explains nothing; a cot that a
+ * stranger's can replace explains nothing about its image. This goes beyond RISE, which keeps only rewards.
  *
- * @throws ConfigError where the cots are of fewer than two annotations; DataError for a cot of no example of the
- * dataset, and for a dataset that does not fit the task Beyond RISE, which keeps only rewards.
+ * @throws ConfigError for cots of fewer than two annotations; DataError for a cot without its example in the dataset,
+ * and for a dataset that does not fit the task
+ * @example
+ * const { cotGain, emptyAsGood } = await auditCots({ task, dataset, cots, backend });
  */
 export async function auditCots<A>(options: AuditCotsOptions<A>): Promise<CotsAudit> {
   const settings = readOptions("auditCots", options, auditCotsSpec);
@@ -131,8 +133,8 @@ export async function auditCots<A>(options: AuditCotsOptions<A>): Promise<CotsAu
 }
 
 /**
- * For each cot the first one of the next example with another annotation, in an order drawn by seed: a cot may serve
- * two pictures that mean the same.
+ * Lends each cot the first cot of the next example with another annotation, in an order drawn by seed. Examples with
+ * the same annotation may borrow the same cot.
  */
 function strangers(
   cots: readonly { readonly id: string; readonly text: string; readonly cot: string }[],
@@ -141,7 +143,7 @@ function strangers(
   const firsts = new Map([...cots].reverse().map((row) => [row.id, row]));
   const order = createRng(seed, "strangers").shuffle([...firsts.values()]);
   const lent = new Map<string, string | undefined>();
-  // Backwards, and twice around: what the next one borrows does for those before it that mean the same.
+  // Backwards, and twice around: an example before one of the same annotation borrows the same cot.
   for (let i = 2 * order.length - 1; i >= 0; i--) {
     const [borrower, next] = [order[i % order.length]!, order[(i + 1) % order.length]!];
     lent.set(borrower.id, next.text === borrower.text ? lent.get(next.id) : next.cot);
@@ -190,7 +192,7 @@ function summarise(
   audits: readonly CotAudit[],
   { level, resamples, seed }: Required<ResamplingOptions>,
 ): Omit<CotsAudit, "cots" | "failures"> {
-  // Cots of one example are no independent evidence: it is drawn with all of them.
+  // Cots of one example are not independent, so the bootstrap draws examples with all their cots.
   const examples = [...new Set(audits.map(({ exampleId }) => exampleId))];
   const place = new Map(examples.map((id, i) => [id, i]));
   const owner = audits.map(({ exampleId }) => place.get(exampleId)!);

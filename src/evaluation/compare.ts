@@ -22,7 +22,7 @@ import {
 } from "./records";
 
 export interface CompareOptions<A, Name extends string> extends ResamplingOptions {
-  /** Beside `formatRate` and `similarity`, such as `classificationMetrics` or `detectionMetrics` (none). */
+  /** Metrics beside `formatRate` and `similarity`: `classificationMetrics`, `detectionMetrics` or your own (none). */
   readonly metrics?: Readonly<Record<Name, Metric<A>>>;
   /** Examples that failed in either evaluation count as the worst value there, or are left out of both ("record"). */
   readonly onFailure?: "record" | "exclude";
@@ -33,11 +33,11 @@ export interface MetricComparison {
   readonly b: number;
   /** a − b */
   readonly difference: number;
-  /** Of the difference, examples drawn with replacement for both at once. */
+  /** The bootstrap interval of the difference; each resample draws the same examples for both. */
   readonly interval: Interval;
-  /** How likely so large a difference, either way, is by chance: `exchangePValue`. */
+  /** The probability of so large a difference, either way, by chance: `exchangePValue`. */
   readonly pValue: number;
-  /** Examples by whose value is better, where the metric is a mean over examples. */
+  /** Numbers of examples on which either side is better, if the metric is a mean over examples. */
   readonly examples?: { readonly aIsBetter: number; readonly equal: number; readonly bIsBetter: number };
 }
 
@@ -50,11 +50,14 @@ export const compareEvaluationsSpec = {
 } satisfies Spec<CompareOptions<unknown, never>>;
 
 /**
- * Compares two evaluations of the same examples, in whatever order: what `evaluate` returned, or `readEvaluation` read.
+ * Compares two evaluations of the same examples, in any order, which `evaluate` returned or `readEvaluation` read.
  *
- * Nothing is corrected for several metrics: of twenty without a difference one is expected to have p ≤ 0.05.
+ * P-values are not corrected for several metrics: of twenty without a difference, expect one with p ≤ 0.05.
  *
  * @throws DataError naming examples that only one of them has, or whose annotations differ; ConfigError
+ * @example
+ * const { similarity } = compareEvaluations(await readEvaluation("runs/new"), await readEvaluation("runs/old"));
+ * console.log(similarity.difference, similarity.interval, similarity.pValue);
  */
 export function compareEvaluations<A, Name extends string = never>(
   a: Pick<Evaluation<A, string>, "records">,
@@ -84,7 +87,7 @@ function checkEvaluation(evaluation: Pick<Evaluation<unknown, string>, "records"
   );
 }
 
-/** Each record of `a` with that of the same example in `b`. */
+/** Pairs each record of `a` with the record of the same example in `b`. */
 function pair<A>(
   a: readonly EvaluationRecord<A>[],
   b: readonly EvaluationRecord<A>[],
@@ -114,7 +117,7 @@ function listed(ids: readonly string[]): string {
   return ids.length > 5 ? `${ids.slice(0, 5).join(", ")} and ${ids.length - 5} more` : ids.join(", ");
 }
 
-/** @param both the metric of a's records and, after them, b's in the same order */
+/** Compares a metric. @param both the metric of a's records and, after them, b's in the same order */
 function compare(
   a: Measured,
   b: Measured,
@@ -125,7 +128,7 @@ function compare(
   const drawn = new Uint32Array(2 * size);
   const once = new Uint32Array(size).fill(1);
   const unchanged = new Uint8Array(size);
-  /** Of one side, each example by its count. */
+  /** The metric of one side, with each example as often as its count says. */
   const sideValue = (side: 0 | 1, counts: Counts, isExchanged: Uint8Array) => {
     drawn.fill(0);
     for (let i = 0; i < size; i++) drawn[isExchanged[i] === side ? i : i + size] = counts[i]!;

@@ -19,22 +19,22 @@ import type { RunLock } from "../runs/directory/lock";
 import { type Answer, type Evaluation, type EvaluationRecord, hasFailed } from "./records";
 
 /**
- * What an evaluation leaves behind: `config.json`, `records.jsonl`, and when it is done `evaluation.json`.
+ * The files of an evaluation: `config.json`, `records.jsonl`, and finally `evaluation.json`.
  *
  * Records are appended as they come, and put into the order of the dataset at the end, so that a killed evaluation
- * loses nothing and ends with the same bytes. While it is open, a `run.lock` keeps other processes out.
+ * loses nothing, and ends with the same bytes once resumed. While it is open, a `run.lock` keeps other processes out.
  */
 export interface EvaluationDirectory {
-  /** Answers and failures of examples that were asked before; the last one, if an example was asked again. */
+  /** Earlier answers and failures by example; the last one, if an example was asked again. */
   readonly answers: ReadonlyMap<string, Answer>;
   append(records: readonly object[]): Promise<void>;
-  /** Writes `evaluation.json`, and `records.jsonl` anew where it is not these records in this order. */
+  /** Writes `evaluation.json`, and rewrites `records.jsonl` if it differs from these records in this order. */
   finish(records: readonly object[], summary: object): Promise<void>;
   close(): Promise<void>;
 }
 
 /**
- * Opens a directory for a new evaluation, or for going on with the one in it.
+ * Opens a directory for a new evaluation, or resumes the one in it.
  *
  * @param path `undefined` keeps the evaluation in memory
  * @param config everything that decides what is written, as JSON; it must be the same when the evaluation is resumed
@@ -79,7 +79,7 @@ async function openClaimed(path: string, lock: RunLock): Promise<EvaluationDirec
     answers,
     append(records) {
       waiting.push(...records);
-      // One write after another, so that no row ends up within another; each takes all the rows that wait.
+      // Writes run one after another, so that rows never mix; each writes all rows that wait.
       last = last.then(async () => {
         const rows = waiting.splice(0);
         if (rows.length === 0) return;
@@ -116,8 +116,10 @@ const inMemory: EvaluationDirectory = {
 };
 
 /**
- * A finished evaluation, as `evaluate` wrote it into its `runDir`.
- * @throws CheckpointError for a directory without one, or with one that is damaged
+ * Reads a finished evaluation, as `evaluate` wrote it into its `runDir`.
+ * @throws CheckpointError for a directory without an evaluation, or with a damaged one
+ * @example
+ * const { metrics, records } = await readEvaluation("runs/evaluation");
  */
 export async function readEvaluation<A>(runDir: string): Promise<Evaluation<A, string>> {
   checkArguments("readEvaluation", { runDir }, { runDir: textKind });
@@ -129,7 +131,7 @@ export async function readEvaluation<A>(runDir: string): Promise<Evaluation<A, s
   return { ...summary, failures: records.filter(hasFailed).length, records };
 }
 
-/** What any record has; the rest of it is of the task. */
+/** The fields of a record that do not depend on the task. */
 const answerRow = z.object({
   exampleId: z.string(),
   text: z.string(),

@@ -28,34 +28,33 @@ export interface EvaluateOptions<A, Name extends string> extends ResamplingOptio
   readonly task: Task<A>;
   readonly dataset: readonly Example<A>[];
   readonly backend: VlmBackend;
-  /** Such as `classificationMetrics` or `detectionMetrics` (none). */
+  /** Metrics beside `formatRate` and `similarity`: `classificationMetrics`, `detectionMetrics` or your own (none). */
   readonly metrics?: Readonly<Record<Name, Metric<A>>>;
   /** Tokens of an answer (512). */
   readonly maxTokens?: number;
   /** Prompts in one `generate` call (16). */
   readonly batchSize?: number;
-  /** `generate` calls under way at the same time (1); more are of use to a backend that is somewhere else. */
+  /** `generate` calls under way at the same time (1). More help if the backend is a server. */
   readonly concurrency?: number;
-  /** Where records are written as they come; without it nothing is. */
+  /** The folder where records are written as they come. Without it, nothing is written. */
   readonly runDir?: string;
   /**
-   * Go on with the evaluation in `runDir`, if there is one (false). Other metrics can be asked for then: no answer is
-   * lost by it.
+   * Resumes the evaluation in `runDir`, if there is one (false). The metrics may differ then: the answers are kept.
    */
   readonly resume?: boolean;
   /**
    * The treatment of an example for which the backend fails, such as a prompt that a filter refuses or an image that
    * cannot be read ("record"):
-   * - `"record"`: its record says why, every metric counts it as its worst value, and the rest goes on
-   * - `"exclude"`: the same, and the metrics leave it out; `failures` says how many they are
-   * - `"throw"`: the call throws; what was answered before is kept
+   * - `"record"`: its record says why, every metric counts it as its worst value, and the others continue
+   * - `"exclude"`: the same, except that the metrics leave it out; `failures` counts them
+   * - `"throw"`: the call throws; earlier answers are kept
    *
    * A failure that concerns every example always throws: a wrong key, an unknown model, a server that is down.
    */
   readonly onFailure?: "record" | "exclude" | "throw";
   /**
-   * With `resume`: ask again for every example that failed (false). Otherwise only for those whose failure may pass,
-   * such as a server that was overloaded; a refused prompt keeps its record.
+   * With `resume`, asks again for every example that failed (false). Otherwise it asks only for those whose failure may
+   * pass, such as an overloaded server; a refused prompt keeps its record.
    */
   readonly retryFailed?: boolean;
   readonly signal?: AbortSignal;
@@ -81,16 +80,17 @@ export const evaluateSpec = {
 type EvaluateSettings<A, Name extends string> = Settings<EvaluateOptions<A, Name>, typeof evaluateSpec>;
 
 /**
- * Annotates a dataset greedily and compares with its annotations.
+ * Annotates a dataset greedily, and compares the answers with its annotations.
  *
- * An example's `metadata.category`, where it is a string, is the category that average precision is averaged over.
- * Neither batches nor concurrency nor interruptions change the result, as far as the backend's answers do not depend on
- * them.
+ * An example's `metadata.category`, if it is a string, is the category that average precision is averaged over.
+ * Batches, concurrency and interruptions do not change the result, unless the backend's answers depend on them.
  *
  * @throws ConfigError, and DataError for a dataset that does not fit the task, before any compute is spent;
- * CheckpointError for a `runDir` of another task, dataset, backend, of other prompts or settings; BackendError or
- * DataError for a failure that concerns every example, too many in a row, or all of them. The calls under way are then
- * waited for, and every answer that came is kept
+ * CheckpointError for a `runDir` with another task, dataset, backend, prompts or settings; BackendError or DataError
+ * for a failure that concerns every example, too many in a row, or all of them. It then waits for the calls under way,
+ * and keeps every answer that came
+ * @example
+ * const { metrics, intervals } = await evaluate({ task, dataset, backend, metrics: classificationMetrics });
  */
 export async function evaluate<A, Name extends string = never>(
   options: EvaluateOptions<A, Name>,

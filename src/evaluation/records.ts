@@ -7,7 +7,7 @@ import { given } from "../options/spec";
 import type { Task } from "../task";
 import type { Example, FinishReason, FormatCheck } from "../types";
 
-/** What a model made of one example: a row of `records.jsonl`. */
+/** A model's answer to one example, judged: a row of `records.jsonl`. */
 export interface EvaluationRecord<A> {
   readonly exampleId: string;
   /** Empty if the example failed. */
@@ -16,24 +16,24 @@ export interface EvaluationRecord<A> {
   readonly finishReason: FinishReason | "error";
   /** The backend's words beside the text; absent if it said nothing. */
   readonly remark?: string;
-  /** `null` where the text is not `<think>…</think><answer>…</answer>`. */
+  /** The reasons; `null` if the text is not `<think>…</think><answer>…</answer>`. */
   readonly think: string | null;
-  /** `null` where no answer can be read; every metric counts that as its worst value. */
+  /** The annotation in the answer; `null` if it cannot be read, which every metric counts as its worst value. */
   readonly prediction: A | null;
   readonly truth: A;
-  /** `metadata.category` of the example, what average precision is averaged over. */
+  /** `metadata.category` of the example, the category that average precision is averaged over. */
   readonly category?: string;
   /** S(A, Â), 0 without a prediction, and the example's own value of every metric that is a mean over examples. */
   readonly metrics: Readonly<Record<string, number>>;
   /** The fault of the text, or why the example failed. */
   readonly failure?: string;
-  /** A failed example that may succeed in a later try, which `resume` makes. */
+  /** The example failed, but may succeed in a later try, which `resume` makes. */
   readonly isTemporary?: true;
-  /** What had to be overlooked to read the answer; absent where nothing had. */
+  /** The faults that were overlooked to read the answer; absent if there were no faults. */
   readonly repairs?: readonly string[];
 }
 
-/** What every evaluation measures: the share of answers without a failure, and the mean of S(A, Â). */
+/** The metrics of every evaluation: the share of answers without a failure, and the mean of S(A, Â). */
 export type OwnMetric = "formatRate" | "similarity";
 
 export const metricsOption = () => given("functions by name, such as classificationMetrics", areByName).default({});
@@ -44,7 +44,7 @@ const areByName = (metrics: unknown) =>
   !Array.isArray(metrics) &&
   Object.values(metrics).every((metric) => typeof metric === "function");
 
-/** @throws ConfigError for a metric that is called as one of our own */
+/** Checks the names of metrics. @throws ConfigError for a name that every evaluation uses itself */
 export function checkMetrics(where: string, metrics: Metrics<never>): void {
   const taken = ["formatRate", "similarity"].find((name) => Object.hasOwn(metrics, name));
   if (taken !== undefined)
@@ -53,12 +53,12 @@ export function checkMetrics(where: string, metrics: Metrics<never>): void {
 
 export interface Evaluation<A, Name extends string> {
   readonly metrics: Readonly<Record<Name | OwnMetric, number>>;
-  /** How far other examples of the same kind may have moved each metric: `bootstrapInterval`. */
+  /** The confidence interval of each metric over examples: `bootstrapInterval`. */
   readonly intervals: Readonly<Record<Name | OwnMetric, Interval>>;
   /** Examples that failed; `onFailure` says whether the metrics count them. */
   readonly failures: number;
   /**
-   * How many answers could only be read by overlooking something, or have odd coordinates, by what that is:
+   * Numbers of answers that could only be read by overlooking a fault, or have odd coordinates, by the kind of fault:
    * `countRepairs`.
    */
   readonly repairs: Readonly<Record<string, number>>;
@@ -112,14 +112,14 @@ export const failureOf = (format: FormatCheck, remark: string | undefined): { re
 /** A metric of some records. */
 export interface Measured {
   readonly value: number;
-  /** Of every record, where the metric is their mean. */
+  /** The value of every record, if the metric is their mean. */
   readonly each?: readonly number[];
-  /** Its value where record i is there counts[i] times. */
+  /** The value if record i occurs counts[i] times. */
   readonly weighted: (counts: Counts) => number;
   readonly lowerIsBetter: boolean;
 }
 
-/** @throws DataError for a metric that these records do not have */
+/** Computes all metrics of some records. @throws DataError for a metric that these records do not have */
 export function measure<A>(
   records: readonly EvaluationRecord<A>[],
   metrics: Metrics<A>,

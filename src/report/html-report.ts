@@ -21,11 +21,11 @@ export interface ReportOptions<A> {
   readonly task: Task<A>;
   /** Images and true annotations of the runs' examples and of `records`. */
   readonly dataset: readonly Example<A>[];
-  /** In the order in which they are shown. */
+  /** The runs, in the order of the page. */
   readonly runs: readonly ReportedRun[];
-  /** Shown first (none). */
+  /** Tables for the head of the page (none). */
   readonly tables?: readonly ReportTable[];
-  /** Held-out examples as a model annotates them: what `evaluate` returns (none). */
+  /** Held-out examples as a model annotates them, from `evaluate` (none). */
   readonly records?: readonly ReportedRecord<A>[];
 }
 
@@ -39,9 +39,8 @@ const optionsKind = fieldsKind({
 });
 
 /**
- * Makes one HTML page, complete in itself, of what runs did: scores, and for every stage its curves, and what the model
- * thought of an image at the first, the middle and the last step, what it reconstructed, what leaked, and what that
- * earned. A run may still be under way.
+ * Makes one self-contained HTML page about runs: scores, and for every stage its curves, and rollouts of an image at
+ * the first, the middle and the last step, with reconstructions, leaks and rewards. A run may still be under way.
  * @throws CheckpointError for a run directory without metrics, or with rows that are not a run's
  * @example
  * const html = await htmlReport({ title: "Mugs", task, dataset, runs: [{ title: "RISE-CoT", runDir: "runs/cot" }] });

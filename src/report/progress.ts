@@ -2,10 +2,10 @@ import type { PreflightReport, RunEvent } from "../events";
 import { shortNumber } from "./elements/plots";
 
 /**
- * Writes a line for every step of a run: how far it is, how long it will still take, and the numbers to watch. What a
- * stage needs, and every warning, has a line as well.
- * @param title names the run at the head of its lines
- * @returns a function of its events, in order: the line of an event, or `undefined` if there is nothing to say
+ * Writes a line for every step of a run: its progress, the time left, and the numbers to watch. The needs of a stage,
+ * and every warning, have a line as well.
+ * @param title the run's name, at the head of its lines
+ * @returns a function of the run's events, in order: the line of an event, or `undefined` for an event without one
  * @example
  * const line = createProgress("RISE-CoT");
  * for await (const event of run) console.log(line(event) ?? "");
@@ -63,7 +63,7 @@ const imitation: Watched = [
   ["eval_reward", "held out"],
 ];
 
-/** Without the loss: on-policy GRPO's is zero whatever it learns. */
+/** The loss is left out, because on-policy GRPO's is zero whatever it learns. */
 const reinforcement: Watched = [
   ["reward", "reward"],
   ["eval_reward", "held out"],

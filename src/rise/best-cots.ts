@@ -4,13 +4,13 @@ import type { RunFailures } from "../runs/examples/failures";
 import type { StageState } from "../runs/stages";
 import type { Example } from "../types";
 
-/** A row of D_RISE, and how much the cot was worth. */
+/** A row of D_RISE, and the worth of its cot. */
 export interface RiseCotRow<A> extends RatedCot<A> {
   /** S(A, Â) of the kept cot; like `reward`, the mean over its reconstructions. */
   readonly similarity: number;
   /** S(A, Â) of the likeliest reconstruction from the image with an empty cot. */
   readonly imageOnlySimilarity: number;
-  /** `similarity − imageOnlySimilarity`: near 0, the image alone would have done. */
+  /** `similarity − imageOnlySimilarity`; near 0, the image alone suffices. */
   readonly cotGain: number;
 }
 
@@ -26,10 +26,10 @@ type Pairs<T> = [id: string, value: T][];
 /** The state of stage 1 from step to step: the best cot of each example so far. */
 export interface CotState extends StageState {
   numTokens: number;
-  /** By example id. */
+  /** The best cots by example id. */
   readonly best: Map<string, RatedText>;
   readonly imageOnly: Map<string, number>;
-  /** By example id, the reason why its last sampling failed in whole or in part. */
+  /** The reasons why the last sampling of an example failed in whole or in part, by its id. */
   readonly failed: Map<string, string>;
   keepBest(rollouts: readonly Rollout<unknown>[]): void;
 }

@@ -19,7 +19,7 @@ export interface Policy {
   readonly trainer?: Trainer;
 }
 
-/** The parts that each pipeline has of its own. */
+/** The parts in which pipelines differ. */
 export interface Pipeline<R, Own> {
   readonly stages: readonly Stage<R>[];
   readonly state: StageState;

@@ -47,8 +47,8 @@ interface OwnResult<A> {
 export type RiseCotEvent<A> = RunEvent<Rollout<A>, RiseCotResult<A>>;
 
 /**
- * Stage 1: learns to justify annotations so that they can be told from the justification, and keeps the best one for
- * each.
+ * Stage 1: learns to justify annotations so well that they can be reconstructed from the justification, and keeps the
+ * best one for each.
  *
  * For (I, A): samples G cots from π(R | I, A), for each a reconstruction from π(Â | I, R), rewards the pair, and
  * improves both by GRPO. D_RISE is the best rollout of each example, in training or in a final pass with the trained

@@ -57,7 +57,7 @@ export interface SupervisedStepOptions {
 }
 
 /**
- * One update towards given completions:
+ * Makes one update towards given completions:
  *
  * sequence: L = −1/B · Σᵢ Σₜ log π(tᵢ)      token: L = −Σᵢ Σₜ log π(tᵢ) / Σᵢ Lᵢ
  *

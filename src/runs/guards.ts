@@ -34,8 +34,8 @@ export function whatToTry(weights: string | undefined, { isCulprit }: { readonly
   const gentler = "a lower learning rate, more warm-up steps or a smaller clipping norm";
   if (weights === undefined) return `Nothing was saved before; try ${gentler}`;
   return isCulprit
-    ? `The weights in ${weights} are those that gave it: start a new runDir from earlier ones (trainer.load) with ${gentler}`
-    : `The weights in ${weights} are those of before: start a new runDir from them (trainer.load) with ${gentler}`;
+    ? `The weights in ${weights} produced it: start a new runDir from earlier ones (trainer.load) with ${gentler}`
+    : `The weights in ${weights} are older: start a new runDir from them (trainer.load) with ${gentler}`;
 }
 
 /** Least share of a step's rollouts for a fault to count as the rule. */

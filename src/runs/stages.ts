@@ -54,7 +54,7 @@ export interface SampledRow<Rollout> {
   readonly truth: unknown;
 }
 
-/** What steps pass to later steps, besides the policy: JSON that a checkpoint keeps. */
+/** The state that steps pass to later steps, besides the policy: JSON that a checkpoint keeps. */
 export interface StageState {
   save(): unknown;
   load(state: unknown): void;
@@ -264,7 +264,7 @@ async function keep(
     await directory.append("rollouts", rows);
     const path = await directory.checkpoint(step, stateOf(finished), { trainer, isStop: true });
     if (path === undefined) return {};
-    return { path, message: `. The steps up to ${step} are saved in ${path}: resume: true goes on from there` };
+    return { path, message: `. The steps up to ${step} are saved in ${path}; resume them with resume: true` };
   } catch (error) {
     return { problem: `. The steps since the last checkpoint could not be saved: ${(error as Error).message}` };
   }
@@ -284,7 +284,7 @@ function checkFinite(metrics: Readonly<Record<string, number | string>>): void {
     if (name !== "stage" && !Number.isFinite(value)) throw new TrainingError(`expected a finite ${name}, got ${value}`);
 }
 
-/** A rollout as `rollouts.jsonl` has it: all but token ids and log-probs, which would be most of the file. */
+/** A rollout's row in `rollouts.jsonl`, without token ids and log-probs, which would fill most of the file. */
 function rolloutRow(row: object): object {
   return JSON.parse(
     JSON.stringify(row, (key, value) =>

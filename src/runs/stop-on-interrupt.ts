@@ -1,13 +1,13 @@
 /**
  * Asks runs to stop when the process is asked to: by Ctrl-C, by SIGTERM, which schedulers and `docker stop` send, by
  * SIGHUP, which a closed terminal or ssh session sends, or by Windows' Ctrl-Break. Given to `stop`, the signal lets a
- * run finish its step, write a checkpoint and reject with the signal's reason, an `AbortError` that says how to go on.
+ * run finish its step, write a checkpoint and reject with the signal's reason, an `AbortError` that says how to resume.
  *
- * A second one ends the process at once, as if nobody listened; what is on disk can be gone on from at any moment. A
- * hang-up never counts as the second: a terminal that is closed sends several. SIGQUIT (Ctrl-\) is left alone: it ends
- * the process at once. A terminal or pipe that is closed while something is written to it ends nothing any more.
+ * A second one ends the process at once, as if nobody listened; a run can be resumed from its files at any moment. A
+ * hang-up never counts as the second, because a closed terminal sends several. SIGQUIT (Ctrl-\) still ends the process
+ * at once. A terminal or pipe that closes during a write no longer ends the process.
  *
- * @param say is told at the first what happens now and how to go on (`console.error`, say)
+ * @param say receives a message at the first one: what happens now, and how to resume (`console.error`, for example)
  * @example
  * await riseCot({ task, dataset, trainer, runDir: "runs/cot", resume: true, stop: stopOnInterrupt(console.error) });
  */
@@ -17,20 +17,20 @@ export function stopOnInterrupt(say: (message: string) => void): AbortSignal {
     if (stop.signal.aborted) return;
     stop.abort(
       new DOMException(
-        "the run was stopped; the steps that it had finished are in its runDir, if it has one: go on from there with resume: true",
+        "the run was stopped; the steps that it had finished are in its runDir, if it has one: resume them with resume: true",
         "AbortError",
       ),
     );
     try {
       say(
-        "Stopping: what is under way is finished first, and a step is saved in a checkpoint. To go on later, start again with the same runDir and resume: true. Ctrl-C again stops now.",
+        "Stopping: the step under way is finished first, and saved in a checkpoint. To resume later, start again with the same runDir and resume: true. Ctrl-C again stops now.",
       );
     } catch {
-      // There may be nobody left to tell, and the run is to stop all the same.
+      // The message may reach nobody; the run must stop all the same.
     }
   };
   const onRequest = () => {
-    // Without a listener, the second does what it does to any process.
+    // Without a listener, the second one ends the process as usual.
     for (const name of requests) process.off(name, onRequest);
     onHangUp();
   };

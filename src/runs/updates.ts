@@ -2,7 +2,7 @@ import type { Trainer } from "../trainer";
 
 const updates = new WeakMap<Trainer, number>();
 
-/** `trainer.optimStep`, counted: it is known afterwards whether the weights have moved. */
+/** Calls `trainer.optimStep`, and counts the update, which shows later whether the weights have moved. */
 export async function update(
   trainer: Trainer,
   params: Parameters<Trainer["optimStep"]>[0],
@@ -12,5 +12,5 @@ export async function update(
   return result;
 }
 
-/** How many updates a trainer has made in this process. */
+/** The number of updates that a trainer has made in this process. */
 export const updatesOf = (trainer: Trainer | undefined): number => (trainer && updates.get(trainer)) ?? 0;

@@ -177,7 +177,7 @@ describe("Ctrl-C", () => {
   it("before the first step leaves nothing to save, and is told in words that hold then, too", () =>
     withFolders(1, async (folder) => {
       const { printed } = await start("cot", folder!, "sampling 0", "SIGINT");
-      expect(printed).toMatch(/^Stopping: what is under way is finished first, and a step is saved/);
+      expect(printed).toMatch(/^Stopping: the step under way is finished first, and saved/);
       expect(printed).toContain("AbortError: the run was stopped; ");
       expect(Object.keys(await contents(folder!)).filter((name) => name.startsWith("checkpoints"))).toEqual([]);
     }));

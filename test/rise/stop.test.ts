@@ -106,7 +106,7 @@ describe("a run that fails between two checkpoints", () => {
       );
       // The same error, of its own class.
       await expect(watched).rejects.toBe(error);
-      const saved = `${message}. The steps up to 3 are saved in ${folder}/checkpoints/step-3: resume: true goes on from there`;
+      const saved = `${message}. The steps up to 3 are saved in ${folder}/checkpoints/step-3; resume them with resume: true`;
       expect(error.message).toBe(saved);
       expect(error.stack).toContain(saved);
       expect(seen).toEqual(["step-end 1", "step-end 2", "step-end 3", "checkpoint-end 3"]);
@@ -172,7 +172,7 @@ describe("a run that fails between two checkpoints", () => {
       const error = new TrainingError("optimStep: expected a finite gradient");
       const failed = cotRun({ ...settings, trainer: failing(cotTrainer(), 4, error), runDir: folder! });
       await expect(failed).rejects.toThrow(
-        /^train, step 4: .*finite gradient\. The weights in .*step-3 are those of before/,
+        /^train, step 4: .*finite gradient\. The weights in .*step-3 are older/,
       );
     }));
 

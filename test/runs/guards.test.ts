@@ -147,7 +147,7 @@ describe("guards of a run", () => {
       const failed = run(a!, broken(3));
       await expect(failed).rejects.toThrow(TrainingError);
       await expect(failed).rejects.toThrow(
-        /^train, step 3: .*finite gradient norm, got NaN\. The weights in .*step-2 are those of before.*lower learning rate/,
+        /^train, step 3: .*finite gradient norm, got NaN\. The weights in .*step-2 are older.*lower learning rate/,
       );
       await expect(run(b!, cotTrainer()).then(() => contents(b!))).resolves.toBeDefined();
       const [stopped, whole] = [await contents(a!), await contents(b!)];
@@ -186,11 +186,11 @@ describe("guards of a run", () => {
       const failed = muteRun({ runDir: a! });
       await expect(failed).rejects.toThrow(TrainingError);
       await expect(failed).rejects.toThrow(
-        /^train, step 4: .*finite number in logProbs, got NaN\. The weights in .*step-2 are those of before.*lower learning rate/,
+        /^train, step 4: .*finite number in logProbs, got NaN\. The weights in .*step-2 are older.*lower learning rate/,
       );
       await expect(failed).rejects.toMatchObject({ cause: expect.any(NonFiniteError) });
       await expect(muteRun({ runDir: b!, checkpointEvery: 1 })).rejects.toThrow(
-        /^train, step 4: .*The weights in .*step-3 are those that gave it: start a new runDir from earlier ones/,
+        /^train, step 4: .*The weights in .*step-3 produced it: start a new runDir from earlier ones/,
       );
     }));
 

@@ -6,7 +6,7 @@ import { escapeHtml } from "./escape";
 import { shortNumber } from "./plots";
 import { bar } from "./views";
 
-/** How a task shows an annotation, or why it cannot. */
+/** A task's drawing of an annotation, or the reason why it failed. */
 export interface Drawn {
   readonly shapes: readonly DrawnShape[];
   /** HTML that says what went wrong; empty if nothing did. */
@@ -21,7 +21,7 @@ export function drawnBy<A>(task: Task<A>, annotation: A | null | undefined): Dra
   if (annotation === null || annotation === undefined) return { shapes: [], problem: "" };
   try {
     const shapes = task.draw?.(annotation) ?? [];
-    // A first try, so that shapes that no page can show fail here as well.
+    // A first try, so that invalid shapes fail here.
     void [overlay(shapes, "", { width: 1, height: 1 }), bars(shapes)];
     return { shapes, problem: "" };
   } catch (error) {
@@ -36,7 +36,7 @@ interface Size {
   readonly height: number;
 }
 
-/** Draws shapes as SVG over an image of this size in pixels. Bars are no part of it. */
+/** Draws shapes other than bars as SVG over an image of this size in pixels. */
 export function overlay(shapes: readonly DrawnShape[], className: string, size: Size): string {
   return shapes.map((shape) => shapeOver(shape, className, size)).join("");
 }

@@ -6,5 +6,5 @@ const entities: ReadonlyMap<string, string> = new Map([
   ["'", "&#39;"],
 ]);
 
-/** Text that means itself inside HTML and its attributes: models write anything. */
+/** Escapes text for HTML and its attributes, since models write anything. */
 export const escapeHtml = (text: string): string => text.replace(/[&<>"']/g, (character) => entities.get(character)!);

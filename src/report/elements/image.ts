@@ -63,7 +63,7 @@ const longestSide = 320;
 
 /**
  * Reads an image and makes it small.
- * @throws DataError in our words: a decoder's own depend on what else it decodes, and pages of equal runs are equal
+ * @throws DataError in fixed words: a decoder's messages vary, and equal runs must have equal pages
  */
 async function embedImage(image: ImageSource): Promise<EmbeddedImage> {
   const name = typeof image === "string" ? excerpt(image) : "what is in memory";
@@ -72,7 +72,7 @@ async function embedImage(image: ImageSource): Promise<EmbeddedImage> {
       throw new DataError(`there is no file ${name}`, { cause });
     });
   return decodedSmall(image).catch((cause: Error) => {
-    throw new DataError(`${name} is no image, or a damaged one`, { cause });
+    throw new DataError(`${name} is not an image, or is damaged`, { cause });
   });
 }
 

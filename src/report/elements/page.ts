@@ -4,7 +4,7 @@ import { escapeHtml } from "./escape";
 import { createPageImages, type PageImages } from "./image";
 import { style } from "./style";
 
-/** A page that is being made: what its sections draw from, and the frame around them. */
+/** A page under construction: the material of its sections, and the frame around them. */
 export interface Page<A> {
   readonly task: Task<A>;
   readonly images: PageImages;

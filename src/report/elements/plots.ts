@@ -9,7 +9,11 @@ export interface Point {
 const [width, height] = [300, 120];
 const margin = { left: 44, right: 8, top: 10, bottom: 20 };
 
-/** Draws a line through points as SVG, the range of each axis at its ends. Points that are not finite leave a gap. */
+/**
+ * Draws a line through points as SVG, with the range of each axis at its ends. Points that are not finite leave a gap.
+ * @example
+ * const svg = linePlot("reward", [{ x: 1, y: 0.2 }, { x: 2, y: 0.5 }]);
+ */
 export function linePlot(title: string, points: readonly Point[]): string {
   checkArguments("linePlot", { title, points }, { title: textKind, points: listKind(objectKind) });
   const finite = points.filter(({ x, y }) => Number.isFinite(x) && Number.isFinite(y));

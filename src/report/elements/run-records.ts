@@ -28,7 +28,7 @@ const rolloutRow = z.object({
 /** The part of a line of `rollouts.jsonl` that a report needs. */
 export type RolloutRow = z.infer<typeof rolloutRow>;
 
-/** What a report needs of one stage of a run. */
+/** The part of one stage of a run that a report needs. */
 export interface StageRecords {
   readonly name: string;
   readonly metrics: readonly StepMetrics[];
@@ -59,7 +59,7 @@ export async function readRun(runDir: string): Promise<readonly StageRecords[]> 
 const firstMiddleLast = (rows: readonly StepMetrics[]): readonly number[] =>
   [rows[0], rows[Math.floor(rows.length / 2)], rows.at(-1)].flatMap((row) => (row ? [row.step] : []));
 
-/** Rows of `rollouts.jsonl` of some steps; none if there is no such file. */
+/** Reads the rows of some steps from `rollouts.jsonl`; an empty list if the file is missing. */
 async function readRollouts(runDir: string, steps: ReadonlySet<number>): Promise<readonly RolloutRow[]> {
   const path = join(runDir, "rollouts.jsonl");
   const rows: RolloutRow[] = [];

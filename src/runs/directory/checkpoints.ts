@@ -12,7 +12,7 @@ const stateSchema = z.object({
   step: z.int().positive(),
   /** Step of the checkpoint that holds the policy at this step. */
   policy: z.int().exactOptional(),
-  /** That it was written because the run was to stop: an uninterrupted one has none at this step. */
+  /** It was written only because the run had to stop; an uninterrupted run has no checkpoint at this step. */
   isStop: z.literal(true).exactOptional(),
   /** The step with the highest held-out reward so far. */
   best: z.object({ step: z.int(), reward: z.number() }).exactOptional(),
@@ -26,11 +26,10 @@ export const checkpointFolder = (run: string): string => join(run, "checkpoints"
 export const checkpointPath = (run: string, step: number): string => join(checkpointFolder(run), `step-${step}`);
 
 /**
- * Writes `checkpoints/step-N/` under another name, with the digests of its files, through to the disk, and renames it:
- * it is there whole or not at all.
- * @param save puts the trainer's files into a folder
- * @param check whether this run may still write here: is asked before anything is touched, and before the folder gets
- * its name
+ * Writes `checkpoints/step-N/` under another name, with the digests of its files, flushes it and renames it, so that it
+ * appears complete or not at all.
+ * @param save writes the trainer's files into a folder
+ * @param check throws if this run may not write here any more; called at the beginning, and before the rename
  */
 export async function writeCheckpoint(
   run: string,
@@ -57,14 +56,14 @@ export async function writeCheckpoint(
     for (const below of folders) await flushFolder(below);
     for (const file of rowFiles) await flush(join(run, `${file}.jsonl`));
     await check();
-    // One that an error left in this step is replaced.
+    // An error may have left a checkpoint of this step.
     if ((await stepsIn(run)).includes(state.step)) await removeCheckpoint(run, state.step);
     await rename(partial, checkpointPath(run, state.step));
     await flushFolder(folder);
     await flushFolder(run);
   } catch (error) {
-    // Makes room, where it was room that was short; what that throws is not what went wrong. Another process's folder
-    // is not touched.
+    // Makes room if the disk is full. An error in doing so does not hide the first one, and another process's folder
+    // stays.
     await check()
       .then(() => rm(partial, { recursive: true, force: true }))
       .catch(() => {});
@@ -73,9 +72,9 @@ export async function writeCheckpoint(
 }
 
 /**
- * The newest checkpoint that is whole; newer ones that are not, and what was left unfinished, are removed.
- * @returns also what was wrong with the newer ones
- * @throws CheckpointError when there are checkpoints and none is good
+ * Finds the newest intact checkpoint, and removes damaged newer ones and unfinished ones.
+ * @returns its state, and the damage of the newer ones
+ * @throws CheckpointError if there are checkpoints, but all are damaged
  */
 export async function lastGoodCheckpoint(
   run: string,
@@ -99,8 +98,8 @@ export async function lastGoodCheckpoint(
 }
 
 /**
- * Removes all checkpoints but the newest `keep`, those with the weights they name, and the best. Those of `stops` count
- * apart, and stay only while no other is newer.
+ * Removes all checkpoints except the newest `keep`, those with the weights they name, and the best. Checkpoints in
+ * `stops` count apart, and stay only while no regular one is newer.
  */
 export async function pruneCheckpoints(
   run: string,
@@ -121,7 +120,7 @@ export async function pruneCheckpoints(
   for (const step of steps) if (!kept.has(step)) await removeCheckpoint(run, step);
 }
 
-/** Steps of the checkpoints that were written because the run was to stop. */
+/** Steps of the checkpoints that were written because the run had to stop. */
 export async function stopsIn(run: string): Promise<Set<number>> {
   const stops = new Set<number>();
   for (const step of await stepsIn(run)) {
@@ -131,7 +130,7 @@ export async function stopsIn(run: string): Promise<Set<number>> {
   return stops;
 }
 
-/** Directory of the newest weights that were saved, as far as the checkpoints' states say. */
+/** The directory of the newest saved weights, by the checkpoints' states. */
 export async function newestWeights(run: string): Promise<string | undefined> {
   for (const step of await stepsIn(run)) {
     const state = await readState(run, step);
@@ -143,14 +142,14 @@ export async function newestWeights(run: string): Promise<string | undefined> {
 const stateFile = "state.json";
 const ownFiles: readonly string[] = [stateFile, sumsFile];
 
-/** Newest first. */
+/** The steps of all checkpoints, newest first. */
 export async function stepsIn(run: string): Promise<readonly number[]> {
   const names = await readdir(checkpointFolder(run)).catch(() => []);
   const steps = names.flatMap((name) => /^step-(\d+)$/.exec(name)?.[1] ?? []).map(Number);
   return steps.sort((a, b) => b - a);
 }
 
-/** A checkpoint's state, or what is wrong with the checkpoint. */
+/** Reads a checkpoint's state, or returns the checkpoint's damage. */
 async function readCheckpoint(run: string, step: number): Promise<CheckpointState | string> {
   const problem = await sumsProblem(checkpointPath(run, step), [stateFile]);
   if (problem !== undefined) return problem;
@@ -174,7 +173,7 @@ async function readState(run: string, step: number): Promise<CheckpointState | s
   return data ?? `${file} is not a checkpoint's state: ${z.prettifyError(error)}`;
 }
 
-/** In one move first, so that nobody finds half of it. */
+/** Removes a checkpoint. The rename comes first, so that nobody finds half of it. */
 async function removeCheckpoint(run: string, step: number): Promise<void> {
   const partial = join(checkpointFolder(run), `.step-${step}.removed.partial`);
   await rename(checkpointPath(run, step), partial);

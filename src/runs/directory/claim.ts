@@ -9,8 +9,8 @@ import { isLock, lockRun, type RunLock } from "./lock";
  *
  * @param config everything that decides what the run does, as JSON
  * @param resume whether the directory may hold a run
- * @param otherwise decides about a `config.json` that differs: whether the run may be resumed all the same, after which
- * `config` replaces it, or else the advice
+ * @param otherwise decides about a `config.json` that differs: whether the run may be resumed all the same (`config`
+ * then replaces it), and otherwise the advice
  * @throws CheckpointError for a directory that another process writes into, that is in use without `resume`, or that
  * belongs to a run with another config or to no run
  */
@@ -61,7 +61,7 @@ async function made(path: string): Promise<RunLock> {
   }
 }
 
-/** The file that every run writes first. */
+/** The first file of every run. */
 const configFile = "config.json";
 
 function writeConfig(path: string, config: object): Promise<void> {
@@ -70,7 +70,7 @@ function writeConfig(path: string, config: object): Promise<void> {
   return writing(file, () => "nothing was begun yet", write);
 }
 
-/** Lists settings that two configs do not share, with both values. An object with a `sha256` is known by it alone. */
+/** Lists settings that differ between two configs, with both values. An object with a `sha256` is compared by it. */
 export function differences(there: unknown, here: object): string[] {
   const stored = flatten(there);
   const wanted = flatten(JSON.parse(JSON.stringify(here)));

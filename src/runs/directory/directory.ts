@@ -253,7 +253,7 @@ async function rowsWithoutCheckpoint(
   const isLost = newest === undefined && lines.length > 0 && (await sizeOf(checkpointFolder(path))) === undefined;
   const due = length && nextCheckpoint(length, newest ?? 0);
   if (!isLost && (due === undefined || lines.length <= due)) return undefined;
-  const found = newest === undefined ? "found none" : `the newest is that of step ${newest}`;
+  const found = newest === undefined ? "found none" : `the newest is of step ${newest}`;
   return `expected a checkpoint of at least step ${due ?? 1}, since metrics.jsonl has rows of ${lines.length} steps; ${found}`;
 }
 
@@ -289,6 +289,6 @@ export async function readMetrics(file: string): Promise<StepMetrics[]> {
   return lines.map((line, i) => parseRow(line, metricRow, `${file}:${i + 1}`) as StepMetrics);
 }
 
-/** A property that is left out where it has no value. */
+/** An object with a property, or an empty one if it has no value. */
 const optional = <Name extends string, Value>(name: Name, value: Value | undefined) =>
   (value === undefined ? {} : { [name]: value }) as { readonly [N in Name]?: Value };

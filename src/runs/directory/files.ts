@@ -7,7 +7,7 @@ import { CheckpointError, RiseError } from "../../errors";
 /** Rows as JSON lines. */
 export const jsonl = (rows: readonly object[]): string => rows.map((row) => `${JSON.stringify(row)}\n`).join("");
 
-/** @param text whole, or in pieces where it may be more than a string can hold */
+/** Writes a file whole or not at all. @param text in pieces if it may exceed the length of a string */
 export async function writeAtomically(file: string, text: string | Iterable<string>): Promise<void> {
   await writeFile(`${file}.partial`, text);
   await flush(`${file}.partial`);
@@ -15,13 +15,13 @@ export async function writeAtomically(file: string, text: string | Iterable<stri
   await flushFolder(dirname(file));
 }
 
-/** Through to the disk, so that a checkpoint that exists is one that can be trusted. */
+/** Flushes a file to the disk, so that an existing checkpoint can be trusted. */
 export async function flush(file: string): Promise<void> {
   const handle = await open(file, "r+");
   await handle.sync().finally(() => handle.close());
 }
 
-/** So that a new name is on the disk, too; Windows has no such call, and needs none. */
+/** Flushes new names in a folder to the disk; Windows lacks such a call, and does not need it. */
 export async function flushFolder(folder: string): Promise<void> {
   const handle = await open(folder, "r").catch(() => undefined);
   await handle
@@ -30,7 +30,7 @@ export async function flushFolder(folder: string): Promise<void> {
     .finally(() => handle.close());
 }
 
-/** Shortens a file to a length; one that is not there is made. */
+/** Shortens a file to a length; a missing file is created. */
 export async function cutOff(file: string, bytes: number): Promise<void> {
   if ((await sizeOf(file)) === undefined) await writeFile(file, "");
   else await truncate(file, bytes);
@@ -44,9 +44,9 @@ export async function keepLines(file: string, count: number): Promise<void> {
 }
 
 /**
- * The lines of a file that end, which what a killed process left half written does not, and how many bytes they take;
- * none of a file that is not there.
- * @throws CheckpointError for a file that is there and cannot be read: it is not empty
+ * Reads the complete lines of a file, and their length in bytes. A half-written last line, which a killed process
+ * leaves, is skipped; a missing file has no lines.
+ * @throws CheckpointError for a file that exists but cannot be read
  */
 export async function readWholeLines(
   file: string,
@@ -55,7 +55,7 @@ export async function readWholeLines(
     if (cause.code === "ENOENT") return Buffer.alloc(0);
     throw new CheckpointError(`${file}: expected readable rows of an earlier run: ${String(cause)}`, { cause });
   });
-  // Line by line: all of them may be more than a string can hold.
+  // Line by line, because the whole text may exceed the length of a string.
   const lines: string[] = [];
   let start = 0;
   for (let end = content.indexOf(newline); end !== -1; end = content.indexOf(newline, start)) {
@@ -68,8 +68,7 @@ export async function readWholeLines(
 const newline = 10;
 
 /**
- * The same lines, one after another: a file may hold more of them than memory does. A file that is not there is an
- * error.
+ * Yields the same lines one after another, for files that may be larger than memory. A missing file is an error.
  */
 export async function* wholeLines(file: string): AsyncGenerator<string, void, void> {
   // Pieces of a line that has not ended yet. They are joined once, so that a long line costs linear time.
@@ -85,7 +84,7 @@ export async function* wholeLines(file: string): AsyncGenerator<string, void, vo
   }
 }
 
-/** @throws CheckpointError that says where, for a line that is no JSON or not of this form */
+/** Parses a row. @throws CheckpointError with its place, for a line that is not JSON or does not fit the schema */
 export function parseRow<T>(line: string, schema: z.ZodType<T>, where: string): T {
   let value: unknown;
   try {
@@ -99,17 +98,17 @@ export function parseRow<T>(line: string, schema: z.ZodType<T>, where: string): 
   throw new CheckpointError(`${where}: ${problems.join("; ")}`);
 }
 
-/** Bytes, or `undefined` where there is no such file. */
+/** A file's length in bytes; `undefined` if it is missing. */
 export const sizeOf = (file: string): Promise<number | undefined> =>
   stat(file).then(
     ({ size }) => size,
     () => undefined,
   );
 
-/** Levels that JSON of a run may have: what walks through it calls itself for each. */
+/** The most levels that JSON of a run may have, since functions that walk it are recursive. */
 const mostLevels = 1000;
 
-/** @throws SyntaxError for text that is no JSON, or that is nested deeper than any that a run writes */
+/** Parses JSON. @throws SyntaxError for text that is not JSON, or is nested deeper than a run ever writes */
 export function parseShallow(text: string): unknown {
   const value: unknown = JSON.parse(text);
   const isNested = (child: unknown) => typeof child === "object" && child !== null;
@@ -129,8 +128,8 @@ export async function readJson(file: string): Promise<unknown> {
 }
 
 /**
- * Does something that writes, and says what is left when the system refuses: a full disk, above all.
- * @param intact what can be gone on from
+ * Does something that writes. If the system refuses, such as for a full disk, the error says what is intact.
+ * @param intact describes the state from which the run can be resumed
  */
 export async function writing<T>(what: string, intact: () => string, write: () => Promise<T>): Promise<T> {
   try {
@@ -140,7 +139,7 @@ export async function writing<T>(what: string, intact: () => string, write: () =
     if (cause instanceof RiseError || code === undefined || syscall === undefined) throw cause;
     const why = refusals.get(code) ?? `of ${String(cause)}`;
     throw new CheckpointError(
-      `${what} could not be written, because ${why}; ${intact()}. Mend that, and go on with resume: true`,
+      `${what} could not be written, because ${why}; ${intact()}. Mend that, and resume with resume: true`,
       { cause },
     );
   }

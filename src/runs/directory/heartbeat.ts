@@ -6,9 +6,9 @@ import { Worker } from "node:worker_threads";
 export const firstBeat = "0".repeat(16);
 
 /**
- * Writes a number that grows to the beginning of a file, again and again, for as long as this process runs and the file
- * is there. In a thread of its own: this one may be busy for minutes.
- * @returns ends it
+ * Writes a growing number to the beginning of a file, again and again, while this process runs and the file exists. It
+ * has its own thread, because this one may be busy for minutes.
+ * @returns a function that ends it
  */
 export function startHeartbeat(file: string, periodMs: number): () => Promise<unknown> {
   const options = { eval: true, execArgv: [], workerData: { file, periodMs, digits: firstBeat.length } };
@@ -19,7 +19,7 @@ export function startHeartbeat(file: string, periodMs: number): () => Promise<un
   return () => worker.terminate();
 }
 
-/** As text: a file would have another path in the sources and in both builds. */
+/** The thread's program, as text: a file would have another path in the sources and in both builds. */
 const program = `
 const { closeSync, openSync, writeSync } = require("node:fs");
 const { file, periodMs, digits } = require("node:worker_threads").workerData;
@@ -37,14 +37,14 @@ setInterval(() => {
 }, periodMs);
 `;
 
-/** Periods without a beat after which nobody can be there any more. */
+/** Periods without a beat after which the process must be dead. */
 const silentPeriods = 10;
 const readingsPerPeriod = 4;
 
 /**
- * Watches a file for a change, which says that its process lives. No clock of another machine is asked; what counts is
- * readings, so that time in which both processes stood still (a paused machine) is no silence.
- * @returns false where it did not change for many periods, or is gone
+ * Watches a file for a change, which shows that its process lives. It counts readings instead of comparing clocks, so
+ * that a pause of the whole machine does not count as silence.
+ * @returns false if the file did not change for many periods, or is gone
  */
 export async function isBeating(file: string, periodMs: number): Promise<boolean> {
   const first = await reading(file);

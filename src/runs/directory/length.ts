@@ -1,10 +1,10 @@
 import { differences, flatten } from "./claim";
 
-/** How long a run is, and how `config.json` says it. */
+/** The length of a run, and its settings in `config.json`. */
 export interface RunLength {
   /**
-   * In order. `setting` names the option that says its steps, as `config.json` has it; the other stages' lengths follow
-   * from the rest.
+   * The stages in order. `setting` names the option that gives a stage's steps, as in `config.json`; without it, they
+   * follow from other options.
    */
   readonly stages: readonly { readonly steps: number; readonly setting?: string }[];
   /** Steps from one checkpoint to the next; there is always one at the end of a stage. */
@@ -24,8 +24,8 @@ export function nextCheckpoint({ stages, checkpointEvery }: RunLength, step: num
 }
 
 /**
- * Whether a run is the one that `stored` describes, only longer: the settings are the same, a schedule gives the rates
- * that it gave to the steps there were, and no stage has more steps that is over.
+ * Whether a run is the one that `stored` describes, only longer: the settings and the learning rates of the stored
+ * steps are the same, and no finished stage has more steps.
  * @param reached the newest step that the run has a checkpoint of
  */
 export function isLonger({ stages, config }: RunLength, stored: unknown, reached: number): boolean {

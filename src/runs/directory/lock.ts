@@ -8,23 +8,23 @@ import { isAlive, processSchema, thisProcess } from "./process-identity";
 
 /** Keeps other processes out of a run directory. */
 export interface RunLock {
-  /** @throws CheckpointError where another process has taken the directory over: to ask before anything is written */
+  /** Call it before every write. @throws CheckpointError if another process has taken the directory over */
   check(): Promise<void>;
   /** Lets other processes in. */
   release(): Promise<void>;
 }
 
 /**
- * Makes this process the only one that writes into a run directory, also among containers and machines that share it;
- * what processes left that have ended is removed.
+ * Makes this process the only one that writes into a run directory, also among containers and machines that share it.
+ * Locks of dead processes are removed.
  *
- * Each process puts up a file of its own, under a name that nobody else has, writes a beat into it again and again, and
- * then looks for others. A process of the same boot and PID namespace is known to live or not. Any other is watched: it
- * is refused to at its first beat, and one that has not beaten for ten periods is taken for dead. Of two that come at
- * once, at least the later one sees the other: never do both get in, though both may be refused. A process that stood
- * still for so long (a paused container) notices that its file is gone before it writes again.
+ * Each process creates its own file, under a unique name, writes a beat into it again and again, and then looks for
+ * other files. For a process of the same boot and PID namespace, the system tells whether it lives. Any other file is
+ * watched: a beat shows a living process, and ten periods without a beat a dead one. If two processes come at once, at
+ * least the later one sees the other: both may be refused, but both never get in. A process that stood still for so
+ * long (a paused container) notices that its file is gone before it writes again.
  *
- * @param beatMs from one beat to the next; others read it in the file
+ * @param beatMs the period of the beat, which others read in the file
  * @throws CheckpointError naming the process that owns the directory
  */
 export async function lockRun(directory: string, beatMs = 2000): Promise<RunLock> {
@@ -46,7 +46,7 @@ export async function lockRun(directory: string, beatMs = 2000): Promise<RunLock
     );
     if (isThere) return;
     throw new CheckpointError(
-      `${directory}: expected the lock of this run, ${mine}, found that it was taken away: the process stood still for so long that another one took it for dead and goes on in its place, or somebody deleted the file; nothing more is written by this one`,
+      `${directory}: expected the lock of this run, ${mine}, found that it was taken away: the process stood still for so long that another one took it for dead and continues in its place, or somebody deleted the file; nothing more is written by this one`,
     );
   };
   try {

@@ -2,17 +2,17 @@ import { readFileSync, readlinkSync } from "node:fs";
 import { hostname, uptime } from "node:os";
 import { z } from "zod";
 
-/** Which process something is of, as its lock says it. */
+/** The identity of a process, as its lock records it. */
 export const processSchema = z.object({
   // 0 and below name groups of processes.
   pid: z.int32().positive(),
   /**
-   * When it started, because a number is given to another process again: in clock ticks since the machine did, which
-   * setting a clock does not change.
+   * The start of the process, because the system reuses numbers: in clock ticks since boot, which setting the clock
+   * does not change.
    */
   started: z.int().nonnegative().exactOptional(),
   host: z.string(),
-  /** Boot and PID namespace: only in one and the same do numbers mean processes. Absent where it is not known. */
+  /** Boot and PID namespace, within which a number means one process. Absent if it is not known. */
   space: z.string().exactOptional(),
 });
 export type ProcessIdentity = z.infer<typeof processSchema>;
@@ -37,7 +37,7 @@ export function thisProcess(): ProcessIdentity {
   }
 }
 
-/** Whether a process lives; `undefined` where it cannot be known from here. */
+/** Whether a process lives; `undefined` if this process cannot know. */
 export function isAlive({ pid, started, space }: ProcessIdentity): boolean | undefined {
   if (space === undefined || space !== thisProcess().space) return undefined;
   const found = statOf(pid);

@@ -97,7 +97,7 @@ describe("a run whose checkpoints were taken away", () => {
       for (const step of [4, 6, 8]) await rm(join(folder!, "checkpoints", `step-${step}`), { recursive: true });
       const events = await collect(cotRun({ ...options, trainer: cotTrainer(), runDir: folder!, resume: true }));
       expect(events.flatMap((event) => (event.type === "warning" ? [event.message] : []))[0]).toMatch(
-        /at least step 4, since metrics\.jsonl has rows of 8 steps; the newest is that of step 2: what came after step 2 is cut off and done again/,
+        /at least step 4, since metrics\.jsonl has rows of 8 steps; the newest is of step 2: what came after step 2 is cut off and done again/,
       );
       expect(await contents(folder!)).toEqual(await contents(whole!));
     }));
