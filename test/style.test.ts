@@ -19,6 +19,12 @@ describe("comments in src", () => {
   it("are at most 120 columns wide", () => {
     expect(comments.filter(({ line }) => line.length > 120).map(({ place }) => place)).toEqual([]);
   });
+
+  it("begin with the subject, and use plain words", () => {
+    expect(
+      comments.filter(({ words }) => hardToRead.test(words)).map(({ place, words }) => `${place}: ${words}`),
+    ).toEqual([]);
+  });
 });
 
 describe("pages", () => {
@@ -53,7 +59,7 @@ describe("pages", () => {
   });
 });
 
-/** Every line that has a comment. */
+/** Every line that has a comment, and its words without the comment's own marks. */
 function commentsOf(file: string) {
   let inside = false;
   return textOf(file)
@@ -63,7 +69,8 @@ function commentsOf(file: string) {
       const isComment = inside || opens || /^\s*\/\//.test(line);
       if (opens) inside = true;
       if (line.includes("*/")) inside = false;
-      return isComment ? [{ place: `${file}:${i + 1}`, line }] : [];
+      const words = line.replace(/^\s*(?:\/\*\*?|\*\/?|\/\/)?\s*|\s*\*\/\s*$/g, "");
+      return isComment ? [{ place: `${file}:${i + 1}`, line, words }] : [];
     });
 }
 

@@ -43,8 +43,8 @@ export const parquetDatasetSpec = {
 } satisfies Spec<ParquetOptions<never>>;
 
 /**
- * Reads Parquet files as the Hugging Face Hub and its neighbours write them. A column of images holds `{ bytes, path
- * }`, bytes, text, or a list of one of these. Where there are no bytes, the path starts from the file's folder, and
+ * Reads Parquet files as the Hugging Face Hub and its neighbours write them. A column of images holds objects with
+ * `bytes` and `path`, bytes, text, or a list of one of these. Without bytes the path starts from the file's folder, and
  * leads to a file in it.
  *
  * Another process decodes the file, one row group at a time, in at most 4 GiB of memory, and 30 s of processor time and

@@ -31,7 +31,7 @@ export function processStart(program: string, heapMb: number, args: readonly str
   };
 }
 
-/** What became of a request: a value, the error that the job threw, or the reason why the process is no more. */
+/** The outcome of a request: a value, the error that the job threw, or the reason why the process ended. */
 export type Reply =
   | { readonly value: unknown }
   | { readonly error: string; readonly isRefusal: boolean }
@@ -118,7 +118,7 @@ const program = `(makeJobs) => {
   new Worker("(" + watch + ")()", { eval: true, workerData }).unref();
   let asked = 0;
   process.on("disconnect", () => process.exit());
-  // What a job started and left behind when it failed.
+  // A failed job may leave work behind.
   process.on("unhandledRejection", () => {});
   process.on("message", async ({ job, request, limitMs }) => {
     Atomics.store(state, 1, limitMs);

@@ -171,9 +171,7 @@ describe("a run that fails between two checkpoints", () => {
     withFolders(1, async (folder) => {
       const error = new TrainingError("optimStep: expected a finite gradient");
       const failed = cotRun({ ...settings, trainer: failing(cotTrainer(), 4, error), runDir: folder! });
-      await expect(failed).rejects.toThrow(
-        /^train, step 4: .*finite gradient\. The weights in .*step-3 are older/,
-      );
+      await expect(failed).rejects.toThrow(/^train, step 4: .*finite gradient\. The weights in .*step-3 are older/);
     }));
 
   it("saves nothing when its weights have moved since the last finished step", () =>

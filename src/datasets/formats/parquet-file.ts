@@ -6,7 +6,7 @@ import { type KillableProcess, startKillable } from "../../files/killable-proces
 import { most, parquetJobs } from "./parquet-program";
 
 export interface ParquetFile {
-  /** What Python's `datasets` wrote of its columns, as JSON. */
+  /** The description of the columns by Python's `datasets`, as JSON. */
   readonly huggingface: string | undefined;
   /**
    * The rows in order. The process that decodes them holds one row group, this one a batch of 16 MiB.

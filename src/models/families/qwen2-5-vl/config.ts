@@ -4,7 +4,7 @@ import { count, limits, orDefault } from "../../files/fields";
 import type { DecoderConfig } from "../../parts/decoder";
 import { type Qwen2Kind, qwen2ConfigJson, qwen2Text, readQwen2Config } from "../qwen2/config";
 
-/** What the network needs to know about a checkpoint. */
+/** The network's settings of a checkpoint. */
 export interface Qwen25VlConfig extends DecoderConfig {
   readonly vision: DecoderConfig["vision"] & {
     readonly depth: number;

@@ -44,7 +44,7 @@ export function visionTower(
   return pick(g, features, tables.places!);
 }
 
-/** Of every RMSNorm of the tower. */
+/** The ε of every RMSNorm of the tower. */
 const epsilon = 1e-6;
 
 /** Rows of x [images · n, width] by their number in each image, [images, n]. */
