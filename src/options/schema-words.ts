@@ -25,8 +25,16 @@ export function schemaWords(raw: z.core.$ZodRawIssue): string {
 }
 
 const typeWords: Readonly<Record<string, string>> = {
-  ...{ string: "text", int: "a whole number", number: "a number", boolean: "true or false", array: "a list" },
-  ...{ tuple: "a list", object: "an object", record: "an object", nonoptional: "a value", null: "null" },
+  string: "text",
+  int: "a whole number",
+  number: "a number",
+  boolean: "true or false",
+  array: "a list",
+  tuple: "a list",
+  object: "an object",
+  record: "an object",
+  nonoptional: "a value",
+  null: "null",
 };
 
 const unitOf = (origin: string) => (origin === "array" ? " elements" : origin === "string" ? " characters" : "");
