@@ -217,7 +217,10 @@ describe("riseR1", () => {
     [{ rft: { reward: "paper" } }, 'riseR1: expected rft.reward to be a function, such as answerReward, got "paper"'],
     [{ cots: undefined }, "expected cots to be an array, such as the dataset of what riseCot returns; got undefined"],
     [{ cots: [undefined] }, "cots: expected { exampleId, cot } with texts, but number 0 is undefined"],
-    [{ cots: [cots[0], { ...cots[1], reward: undefined }] }, "expected a number as the reward of number 1, of example picnic, got undefined"],
+    [
+      { cots: [cots[0], { ...cots[1], reward: undefined }] },
+      "expected a number as the reward of number 1, of example picnic, got undefined",
+    ],
     [{ task: {} }, "riseR1: expected task to be a task"],
   ])("refuses %j before a model is loaded", (options, message) =>
     expect(run({ ...options, trainer: async () => expect.fail("a model was loaded") })).rejects.toThrow(message),

@@ -162,7 +162,9 @@ describe("a run that fails between two checkpoints", () => {
       await cotRun({ ...options, backend: backend(99), runDir: whole!, preflight: false });
       // Steps of 3 calls; the third fails after rollouts of its example are known.
       const failed = cotRun({ ...options, backend: backend(8), runDir: folder!, preflight: false });
-      await expect(failed).rejects.toThrow(/^gone\. The steps up to 2 are saved in .*step-2; resume them with resume: true/);
+      await expect(failed).rejects.toThrow(
+        /^gone\. The steps up to 2 are saved in .*step-2; resume them with resume: true/,
+      );
       await cotRun({ ...options, backend: backend(99), runDir: folder!, preflight: false, resume: true });
       expect(await contents(folder!)).toEqual(await contents(whole!));
     }));
