@@ -10,13 +10,16 @@ import { chatUrl, checkedHeaders, type HeaderSource, isKey, secretsOf } from "./
 import {
   type BodyOptions,
   checkBodyOptions,
+  fieldsToNest,
   type RequestField,
   requestBody,
   type SentSampling,
   samplingFields,
   waysOut,
 } from "./openai/body";
+import { areEqualSamples, equalSamples } from "./openai/equal-samples";
 import { chatMessages } from "./openai/messages";
+import { cutAtStop } from "./openai/reply";
 import { type Endpoint, requestChoices } from "./openai/request";
 
 export interface OpenaiBackendOptions {
@@ -39,11 +42,17 @@ export interface OpenaiBackendOptions {
   readonly renameFields?: Readonly<Partial<Record<RequestField, string>>>;
   /** Fields to send besides, such as `{ reasoning_effort: "low" }`; they win over ours (none). */
   readonly extraBody?: Readonly<Record<string, unknown>>;
-  /** Asks for log-probs (false): not every server gives them, and some refuse the request. */
+  /**
+   * Asks for log-probs (false): not every server gives them, and some refuse the request. An answer without them is an
+   * error.
+   */
   readonly logProbs?: boolean;
   /** The field that limits a completion ("max_tokens"); OpenAI's newer models take only the other. */
   readonly maxTokensField?: "max_tokens" | "max_completion_tokens";
-  /** Puts reasoning that the server split off in front of the text, as `<think>…</think>` (false). */
+  /**
+   * Puts reasoning that the server split off in front of the text, as `<think>…</think>` (for prompts that ask for
+   * `<think>`).
+   */
   readonly joinReasoning?: boolean;
   /**
    * Images with more pixels are scaled down before they are sent (no limit). Boxes in fractions or thousandths stay
@@ -87,7 +96,11 @@ export const openaiBackendSpec = {
   maxTokensField: choice(["max_tokens", "max_completion_tokens"])
     .default("max_tokens")
     .describe("The field that limits a completion"),
-  joinReasoning: flag().default(false).describe("Reasoning that the server split off becomes <think>…</think>"),
+  joinReasoning: flag()
+    .optional()
+    .describe(
+      "Reasoning that the server split off becomes <think>…</think>; without it, for prompts that ask for <think>",
+    ),
   maxPixels: count().optional().describe("Images with more pixels are scaled down before they are sent"),
   requestsAtOnce: count().default(8).describe("Prompts under way at the same time"),
   retries: count(0).default(4).describe("How often a request is tried again after a fault that may pass"),
@@ -104,8 +117,9 @@ export const openaiBackendSpec = {
  *
  * A remote gives no token ids and promises no reproducibility, so its `capabilities` claim neither; they claim
  * log-probs, which are the server's own, if `logProbs` asks for them. `topK` and `repetitionPenalty` are sent under
- * vLLM's names, and only where they are set. A refusal, split-off reasoning and an unusual `finish_reason` are the
- * completion's `remark`. A redirect is followed on the same host only.
+ * vLLM's names, and only where they are set; a server that refuses them as transformers serve does gets them within
+ * `generation_config`. A refusal, split-off reasoning and an unusual `finish_reason` are the completion's `remark`. A
+ * redirect is followed on the same host only. A warning says so, once, if all samples of each prompt are equal.
  *
  * @throws ConfigError for an address, a key or a field that no request can carry; `generate` throws BackendError with
  * the server's own words for a request that it refuses, or that fails after all retries; no message holds a key
@@ -128,26 +142,40 @@ export function openaiBackend(options: OpenaiBackendOptions): VlmBackend {
   checkBodyOptions({ omitFields, renameFields, extraBody });
   const bodyOptions = { omitFields, renameFields: { max_tokens: maxTokensField, ...renameFields }, extraBody };
   const url = chatUrl(baseUrl, query);
+  const nested = new Set<RequestField>();
+  let hasWarned = false;
   const endpoint: Endpoint = {
     url,
     retries,
     timeoutMs,
     maxWaitMs,
     maxReplyBytes,
-    joinReasoning,
+    logProbs,
     headers: async () => ({
       ...(apiKey !== undefined && { authorization: `Bearer ${apiKey}` }),
       ...checkedHeaders(typeof headers === "function" ? await asked(headers) : headers),
     }),
     waysOut: waysOut(bodyOptions),
     secrets: [...(apiKey === undefined ? [] : [apiKey]), ...secretsOf(url)],
-    warn: (message) => process.emitWarning(`${model}: ${message}`, { code: "RISE_RETRY_AFTER" }),
+    adapt: (body, words) => {
+      const refused = fieldsToNest(body, words);
+      for (const field of refused) nested.add(field);
+      return refused.length > 0;
+    },
+    warn: (code, message) => process.emitWarning(`${model}: ${message}`, { code }),
   };
-  const server: Server = { endpoint, model, maxPixels, logProbs, bodyOptions };
+  const server: Server = { endpoint, model, maxPixels, logProbs, joinReasoning, bodyOptions, nested };
   return {
     name: model,
     capabilities: { logProbs, tokenIds: false, reproducible: false },
-    generate: (...args) => generate(server, requestsAtOnce, args),
+    async generate(prompts, options) {
+      const groups = await generate(server, requestsAtOnce, [prompts, options]);
+      if (!hasWarned && options.temperature !== 0 && areEqualSamples(groups)) {
+        hasWarned = true;
+        endpoint.warn("RISE_EQUAL_SAMPLES", equalSamples(groups));
+      }
+      return groups;
+    },
     checkImage: async (image) => void (await loadImage(image)),
     dispose: async () => {},
   };
@@ -159,12 +187,15 @@ interface Server {
   readonly model: string;
   readonly maxPixels: number | undefined;
   readonly logProbs: boolean;
+  readonly joinReasoning: boolean | undefined;
   readonly bodyOptions: BodyOptions;
+  /** Fields that the server takes within `generation_config`, as its refusals taught. */
+  readonly nested: ReadonlySet<RequestField>;
 }
 
 /** Asks for a prompt's completions, until the server has written all of them. */
 async function complete(
-  { endpoint, model, maxPixels, logProbs, bodyOptions }: Server,
+  { endpoint, model, maxPixels, logProbs, joinReasoning: joins, bodyOptions, nested }: Server,
   prompt: Prompt,
   i: number,
   sampling: SentSampling,
@@ -172,22 +203,24 @@ async function complete(
 ): Promise<readonly Completion[]> {
   const { count, temperature } = sampling;
   const messages = await chatMessages(prompt, maxPixels);
+  const joinReasoning = joins ?? asksForThink(prompt);
   // Servers refuse several greedy completions, which are all the same.
   const wanted = temperature === 0 ? 1 : count;
   const completions: Completion[] = [];
   // Some servers always write a single completion.
   while (completions.length < wanted) {
     const seed = deriveSeed(sampling.seed, i, completions.length);
-    const body = requestBody(
-      messages,
-      // Servers take signed 32-bit seeds.
-      { model, n: wanted - completions.length, seed: seed >>> 1, ...samplingFields(sampling, logProbs) },
-      bodyOptions,
-    );
-    completions.push(...(await requestChoices(endpoint, body, { seed, signal })));
+    // Servers take signed 32-bit seeds.
+    const values = { model, n: wanted - completions.length, seed: seed >>> 1, ...samplingFields(sampling, logProbs) };
+    const body = () => requestBody(messages, values, bodyOptions, nested);
+    const written = await requestChoices(endpoint, body, { seed, joinReasoning, signal });
+    completions.push(...written.map((completion) => cutAtStop(completion, sampling.stop)));
   }
   return Array.from({ length: count }, (_, k) => completions[temperature === 0 ? 0 : k]!);
 }
+
+const asksForThink = (prompt: Prompt) =>
+  prompt.some(({ content }) => content.some((part) => part.type === "text" && part.text.includes("<think>")));
 
 /** Generates completions of all prompts, at most `requestsAtOnce` at a time. */
 async function generate(

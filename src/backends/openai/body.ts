@@ -28,18 +28,37 @@ export interface BodyOptions {
   readonly extraBody: Readonly<Record<string, unknown>>;
 }
 
-/** A request's body: the fields that are set and not omitted, in the server's names, then the extra ones, which win. */
+/**
+ * A request's body: the fields that are set and not omitted, in the server's names, then the extra ones, which win.
+ * @param nested fields that travel within `generation_config`
+ */
 export function requestBody(
   messages: readonly object[],
   values: Readonly<Partial<Record<RequestField, unknown>>>,
   { omitFields, renameFields, extraBody }: BodyOptions,
+  nested: ReadonlySet<RequestField> = new Set(),
 ): object {
   const sent = fields.filter((field) => values[field] !== undefined && !omitFields.includes(field));
+  const inside = sent.filter((field) => nested.has(field)).map((field) => [field, values[field]]);
+  const config = { do_sample: values.temperature !== 0, ...Object.fromEntries(inside) };
   return {
     messages,
-    ...Object.fromEntries(sent.map((field) => [renameFields[field] ?? field, values[field]])),
+    ...Object.fromEntries(
+      sent.filter((field) => !nested.has(field)).map((field) => [renameFields[field] ?? field, values[field]]),
+    ),
+    ...(inside.length > 0 && { generation_config: JSON.stringify(config) }),
     ...extraBody,
   };
+}
+
+/**
+ * The fields of a refused body that transformers serve takes within `generation_config`, a JSON text, and nowhere else.
+ * It takes all fields that the text lacks from the checkpoint.
+ * @param words the server's reason
+ */
+export function fieldsToNest(body: object, words: string): readonly RequestField[] {
+  if (!words.startsWith("Unexpected fields in the request") || "generation_config" in body) return [];
+  return (["top_k", "repetition_penalty"] as const).filter((field) => field in body && words.includes(`'${field}'`));
 }
 
 /** The remedy for each refused field, except the model's and the messages'. */

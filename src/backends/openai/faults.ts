@@ -9,6 +9,10 @@ export interface Fault {
   readonly isTemporary: boolean;
   /** The wait that `Retry-After` asks for. */
   readonly waitMs?: number | undefined;
+  /** The server's own error, if it sent one. */
+  readonly said?: Said;
+  /** The server had closed the connection, which an earlier request had used. */
+  readonly isStale?: boolean;
 }
 
 /** A server's error, in OpenAI's form, which most others adopt, or in their own. */
@@ -32,7 +36,7 @@ const errorSchema = z.object({
 const bodySchema = z.union([
   z.object({ error: errorSchema }),
   z.object({ error: z.string().transform((message) => ({ message })) }),
-  z.object({ detail: z.string().transform((message) => ({ message })) }).transform(({ detail }) => ({ error: detail })),
+  z.object({ detail: z.string() }).transform(({ detail }) => ({ error: { message: detail } })),
   errorSchema.transform((error) => ({ error })),
 ]);
 
@@ -62,7 +66,7 @@ export function faultOf(status: number, { words, kind }: Said): Pick<Fault, "sco
   if (status === 403) return /flag|moderat|polic|safety|filter/i.test(`${words} ${kind}`) ? forThisPrompt : forAll;
   if ([401, 402, 404, 405, 407].includes(status)) return forAll;
   // Some servers answer a wrong key or an unknown model with 400.
-  return /api[ _-]?key/i.test(`${words} ${kind}`) || /model_not_found/.test(kind) ? forAll : forThisPrompt;
+  return /api[ _-]?key/i.test(`${words} ${kind}`) || namesModel.test(`${words} ${kind}`) ? forAll : forThisPrompt;
 }
 
 const unsupported =
@@ -95,6 +99,9 @@ const forNow = { scope: "moment", isTemporary: true } as const;
 const forThisPrompt = { scope: "prompt", isTemporary: false } as const;
 const forAll = { scope: "backend", isTemporary: false } as const;
 
+/** transformers serve knows a model by the path that it was started with. */
+const namesModel = /model_not_found|server is pinned to/i;
+
 /** llama.cpp answers impossible requests with 500. */
 const namesRequest =
   /not supported|unsupported|invalid|context (size|length|window)|too (large|long)|failed to (parse|decode)|mmproj/i;
@@ -106,10 +113,16 @@ export function connectionFault(cause: unknown): Fault {
     ({ syscall = "", code = "" }) =>
       ["connect", "getaddrinfo"].includes(syscall) || /CONNECT_TIMEOUT|CERT|TLS|SELF_SIGNED/.test(code),
   );
-  return { reason: wordsOfError(cause), scope: isUnreachable ? "backend" : "moment", isTemporary: true };
+  // fetch failed before any header came, so these bytes belong to an earlier answer on the same connection.
+  const isStale = causes.some(({ code, socket }) => code === "UND_ERR_SOCKET" && (socket?.bytesRead ?? 0) > 0);
+  return { reason: wordsOfError(cause), scope: isUnreachable ? "backend" : "moment", isTemporary: true, isStale };
 }
 
-type NodeError = Error & { readonly code?: string; readonly syscall?: string };
+type NodeError = Error & {
+  readonly code?: string;
+  readonly syscall?: string;
+  readonly socket?: { readonly bytesRead?: number };
+};
 
 /** An error, its causes and the errors that it aggregates. */
 function chainOf(error: unknown): readonly NodeError[] {

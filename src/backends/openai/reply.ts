@@ -31,6 +31,17 @@ export interface ReplyOptions {
   readonly safe: (text: string) => string;
 }
 
+/**
+ * Ends a completion before its first stop text: a server that was not asked to, or does not listen, writes on. Then its
+ * log-probs, which belong to more tokens than are left, are dropped.
+ */
+export function cutAtStop(completion: Completion, stop: readonly string[]): Completion {
+  const ends = stop.map((end) => completion.text.indexOf(end)).filter((at) => at >= 0);
+  if (ends.length === 0) return completion;
+  const { logProbs, ...rest } = completion;
+  return { ...rest, text: completion.text.slice(0, Math.min(...ends)), finishReason: "stop" };
+}
+
 /** Reads a choice of a chat completion; what it says besides the text becomes the completion's `remark`. */
 export function readChoice(
   { message, finish_reason = "stop", logprobs }: Choice,

@@ -5,7 +5,7 @@ import { withoutSecrets } from "../../remote/secrets";
 import { createRng } from "../../rng";
 import type { Completion } from "../../types";
 import { connectionFault, errorIn, type Fault, faultOf, faultWithin, type Said, wayOut } from "./faults";
-import { readChoice, replySchema } from "./reply";
+import { type ReplyOptions, readChoice, replySchema } from "./reply";
 
 export interface Endpoint {
   readonly url: string;
@@ -17,30 +17,48 @@ export interface Endpoint {
   readonly timeoutMs: number;
   readonly maxWaitMs: number;
   readonly maxReplyBytes: number;
-  readonly joinReasoning: boolean;
+  /** A reply without log-probs is an error. */
+  readonly logProbs: boolean;
   /** The remedy for each refused field. */
   readonly waysOut: ReadonlyMap<string, string>;
-  readonly warn: (message: string) => void;
+  /** Learns from a refusal how to write bodies. @returns whether the request is worth sending again */
+  readonly adapt: (body: object, words: string) => boolean;
+  readonly warn: (code: string, message: string) => void;
+}
+
+export interface RequestOptions {
+  /** Seed of the random waits. */
+  readonly seed: number;
+  /** Puts reasoning that the server split off in front of the text, as `<think>…</think>`. */
+  readonly joinReasoning: boolean;
+  readonly signal?: AbortSignal;
 }
 
 /**
  * Posts one chat-completions request, and retries after temporary faults: 408, 409, 425, 429, 5xx, a broken connection,
  * a timeout, an empty or cut answer, and such an error with status 200.
  *
- * The n-th wait is what `Retry-After` asks for, else 2ⁿ⁻¹/2 s times 0.5 … 1; at most `maxWaitMs`.
+ * The n-th wait is what `Retry-After` asks for, else 2ⁿ⁻¹/2 s times 0.5 … 1; at most `maxWaitMs`. A connection that an
+ * earlier request had used may have been closed meanwhile: then the request is sent once more at once, which counts as
+ * the same try.
  *
- * @param options.seed seed of the random waits
+ * @param body is asked again after a refusal that `adapt` has learned from
  * @returns at least one completion
  * @throws BackendError for a refusal, an answer that is not a chat completion, or when the retries are used up
  */
 export async function requestChoices(
   endpoint: Endpoint,
-  body: object,
-  { seed, signal }: { readonly seed: number; readonly signal?: AbortSignal },
+  body: () => object,
+  { seed, joinReasoning, signal }: RequestOptions,
 ): Promise<readonly Completion[]> {
   for (let attempt = 0; ; attempt++) {
-    const result = await post(endpoint, body, signal);
+    const sent = body();
+    const send = () => post(endpoint, sent, joinReasoning, signal);
+    const first = await send();
+    const result = "isStale" in first && first.isStale ? await send() : first;
     if ("completions" in result) return result.completions;
+    if (result.said && endpoint.adapt(sent, result.said.words))
+      return requestChoices(endpoint, body, { seed, joinReasoning, ...(signal && { signal }) });
     if (!result.isTemporary) throw refusal(endpoint, result);
     if (attempt === endpoint.retries) throw refusal(endpoint, result, ` after ${attempt + 1} tries`);
     const backoff = 500 * 2 ** attempt * (0.5 + createRng(seed, attempt).uniform() / 2);
@@ -51,6 +69,7 @@ export async function requestChoices(
 async function post(
   endpoint: Endpoint,
   body: object,
+  joinReasoning: boolean,
   signal: AbortSignal | undefined,
 ): Promise<{ readonly completions: readonly Completion[] } | Fault> {
   signal?.throwIfAborted();
@@ -70,7 +89,11 @@ async function post(
       { maxBytes: maxReplyBytes },
     );
     const text = await response.text();
-    return read(endpoint, response, text, (words) => withoutSecrets(words, secrets));
+    const safe = (words: string) => withoutSecrets(words, secrets);
+    const result = read(endpoint, response, text, { joinReasoning, safe });
+    // Nothing says why; vLLM and llama.cpp take them.
+    const isStopSuspected = "reason" in result && response.status === 500 && "stop" in body;
+    return isStopSuspected ? { ...result, reason: `${result.reason}${stopRemedy}` } : result;
   } catch (cause) {
     signal?.throwIfAborted();
     if (timeout.aborted) return { reason: `no answer within ${timeoutMs} ms`, scope: "moment", isTemporary: true };
@@ -81,12 +104,15 @@ async function post(
   }
 }
 
-/** @param safe removes keys from a text, before it is cut */
+const stopRemedy =
+  "; the request has stop texts, which transformers serve fails on for models with images: leave them out with " +
+  'omitFields: ["stop"], and completions are cut here';
+
 function read(
-  { joinReasoning, waysOut }: Endpoint,
+  { logProbs, waysOut }: Endpoint,
   { ok, status, statusText, headers }: Response,
   text: string,
-  safe: (text: string) => string,
+  { joinReasoning, safe }: ReplyOptions,
 ): { readonly completions: readonly Completion[] } | Fault {
   const body = jsonOf(text);
   const said = errorIn(body);
@@ -95,7 +121,7 @@ function read(
   if (!ok) {
     const error: Said = said ?? { words: text, kind: "" };
     const reason = `${status}: ${quoted(error.words) || statusText}${wayOut(error, waysOut)}`;
-    return { reason, ...faultOf(status, error), ...wait };
+    return { reason, ...faultOf(status, error), ...wait, said: error };
   }
   const { data } = replySchema.safeParse(body);
   const within = errorIn(firstChoice(body)) ?? (data ? undefined : said);
@@ -103,7 +129,10 @@ function read(
     const reason = `${status} with an error: ${within.status ? `${within.status}: ` : ""}${quoted(within.words)}${wayOut(within, waysOut)}`;
     return { reason, ...faultWithin(within), ...wait };
   }
-  if (data) return { completions: data.choices.map((choice) => readChoice(choice, { joinReasoning, safe })) };
+  const completions = data?.choices.map((choice) => readChoice(choice, { joinReasoning, safe }));
+  if (logProbs && completions?.some(lacksLogProbs))
+    return { reason: `${status}: ${noLogProbs}`, scope: "backend", isTemporary: false };
+  if (completions) return { completions };
   const start = text.trim();
   if (start === "") return { reason: `${status}: an empty answer`, scope: "moment", isTemporary: true, ...wait };
   if (body === undefined && /^[[{]/.test(start))
@@ -116,6 +145,14 @@ function read(
   };
 }
 
+/** A refusal has no tokens of an answer. */
+const lacksLogProbs = ({ text, finishReason, logProbs }: Completion) =>
+  logProbs === undefined && text !== "" && ["stop", "length"].includes(finishReason);
+
+const noLogProbs =
+  "expected log-probs, which the request asks for, got an answer without; the server ignores the field, as " +
+  "transformers serve does: leave out logProbs: true, or use a server that gives them, such as vLLM";
+
 /** The first choice: OpenRouter puts the error of a failed provider into it. */
 const firstChoice = (body: unknown): unknown => (body as { choices?: readonly unknown[] } | undefined)?.choices?.[0];
 
@@ -127,7 +164,10 @@ function refusal({ url }: Endpoint, { reason, scope }: Fault, ending = ""): Back
 
 function waitMs({ maxWaitMs, warn }: Endpoint, asked: number | undefined, backoff: number): number {
   if (asked !== undefined && asked > maxWaitMs)
-    warn(`the server asks to wait ${Math.ceil(asked / 1000)} s; waiting ${maxWaitMs / 1000} s (maxWaitMs)`);
+    warn(
+      "RISE_RETRY_AFTER",
+      `the server asks to wait ${Math.ceil(asked / 1000)} s; waiting ${maxWaitMs / 1000} s (maxWaitMs)`,
+    );
   return Math.min(asked ?? backoff, maxWaitMs);
 }
 
