@@ -74,7 +74,7 @@ describe("fields that transformers serve takes within generation_config", () => 
     await backend.generate([plain], { ...sampling, temperature: 0 });
     const bodies = server.requests.map(({ body }) => body as unknown as Record<string, unknown>);
     expect(bodies.map((body) => "top_k" in body)).toEqual([true, false, false, false]);
-    const config = { do_sample: true, top_k: 5, repetition_penalty: 1.2 };
+    const config = { top_k: 5, top_p: 1, repetition_penalty: 1.2, do_sample: true };
     expect(bodies.slice(1).map((body) => JSON.parse(String(body.generation_config)))).toEqual([
       config,
       config,

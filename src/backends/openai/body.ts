@@ -40,7 +40,7 @@ export function requestBody(
 ): object {
   const sent = fields.filter((field) => values[field] !== undefined && !omitFields.includes(field));
   const inside = sent.filter((field) => nested.has(field)).map((field) => [field, values[field]]);
-  const config = { do_sample: values.temperature !== 0, ...Object.fromEntries(inside) };
+  const config = { ...asAsked, do_sample: values.temperature !== 0, ...Object.fromEntries(inside) };
   return {
     messages,
     ...Object.fromEntries(
@@ -51,9 +51,11 @@ export function requestBody(
   };
 }
 
+/** The settings of a request that sets none; the checkpoint's generation_config.json may have others. */
+const asAsked = { top_k: 0, top_p: 1, repetition_penalty: 1 };
+
 /**
  * The fields of a refused body that transformers serve takes within `generation_config`, a JSON text, and nowhere else.
- * It takes all fields that the text lacks from the checkpoint.
  * @param words the server's reason
  */
 export function fieldsToNest(body: object, words: string): readonly RequestField[] {

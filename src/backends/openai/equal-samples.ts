@@ -11,4 +11,4 @@ export const equalSamples = (groups: readonly (readonly Completion[])[]): string
   `expected different samples at a temperature above 0, got ${Math.max(...groups.map(({ length }) => length))} equal completions of every prompt. ` +
   "The server takes settings that a request lacks from the checkpoint's generation_config.json, such as top_k: 1, or " +
   "no do_sample. vLLM: start it with --generation-config vllm; transformers serve: pass " +
-  "extraBody: { generation_config: '{\"do_sample\": true}' }";
+  'extraBody: { generation_config: \'{"do_sample": true, "top_k": 0}\' }';

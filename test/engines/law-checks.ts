@@ -1,0 +1,21 @@
+import type { TestRunner } from "../../src/testing/laws/laws";
+import type { Check } from "./leg";
+
+/** Runs a suite of laws as checks, one after the other; laws that do not apply are left out. */
+export async function* lawChecks(suite: (runner: TestRunner) => void): AsyncGenerator<Check, void> {
+  const laws: [name: string, run: () => void | Promise<void>][] = [];
+  const after: (() => Promise<void>)[] = [];
+  const it = Object.assign((name: string, run: () => void | Promise<void>) => laws.push([name, run]), {
+    skip: () => {},
+  });
+  suite({ describe: (_, body) => body(), it, afterAll: (body) => after.push(body) });
+  for (const [what, run] of laws) {
+    try {
+      await run();
+      yield { what, ok: true };
+    } catch (error) {
+      yield { what, ok: false, detail: String(error) };
+    }
+  }
+  for (const body of after) await body();
+}
