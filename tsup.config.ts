@@ -11,6 +11,7 @@ const folders = [
   "prompts",
   "report",
   "reward",
+  "reward-server",
   "similarity",
   "testing",
 ];

@@ -53,7 +53,7 @@ const floors: readonly (readonly string[])[] = [
   // Runs, their pages, and the two stages over both.
   ["runs/examples", "runs/directory"],
   ["runs"],
-  ["evaluation"],
+  ["evaluation", "reward-server"],
   ["report/elements"],
   ["report/sections"],
   ["report"],

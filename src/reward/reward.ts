@@ -1,4 +1,6 @@
+import { inspect } from "node:util";
 import { checkCotFormat, doesNotParse } from "../checks/format";
+import { ConfigError } from "../errors";
 import { checkArguments, fieldsKind, functionKind, presentKind, textKind } from "../options/arguments";
 import type { Reward, Rollout } from "../rollouts";
 import type { Task } from "../task";
@@ -65,4 +67,15 @@ export function judgement<A>(evidence: Evidence<A>, reward: number): Judgement<A
   const { prediction, similarity, leaks, format, repairs } = evidence;
   const parts: Reward = { reward, similarity, leaks, format, ...(repairs.length > 0 && { repairs }) };
   return { prediction, reward: parts };
+}
+
+/** @throws ConfigError naming the reward function and the example, if the judgement is malformed or not finite */
+export function checkJudgement<A>(judged: Judgement<A>, name: string, exampleId: string): Judgement<A> {
+  const { reward, similarity, leaks, format } = judged?.reward ?? {};
+  const isWhole =
+    [reward, similarity].every(Number.isFinite) && Array.isArray(leaks) && typeof format?.ok === "boolean";
+  if (isWhole) return judged;
+  throw new ConfigError(
+    `reward "${name}": expected { prediction, reward: { reward, similarity, leaks, format } } with finite numbers, got ${inspect(judged)} for example ${exampleId}`,
+  );
 }

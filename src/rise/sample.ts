@@ -1,8 +1,6 @@
-import { inspect } from "node:util";
 import type { GenerateOptions, VlmBackend } from "../backend";
-import { ConfigError } from "../errors";
 import type { AnswerRewardFunction } from "../reward/paper";
-import type { Judgement, RewardFunction } from "../reward/reward";
+import { checkJudgement, type RewardFunction } from "../reward/reward";
 import { deriveSeed } from "../rng";
 import type { AnswerRollout, Rollout, Sampled, SampledSegment } from "../rollouts";
 import type { OnSampled } from "../runs/examples/failures";
@@ -114,7 +112,7 @@ async function judgePair<A>(
 ): Promise<Sampled<Rollout<A>>> {
   const cot = segment.completion;
   const texts = { truth: example.annotation, cot: cot.text, reconstruction: reconstruction.completion.text };
-  const judged = checkJudgement(await reward(task, texts), reward.name, example);
+  const judged = checkJudgement(await reward(task, texts), reward.name, example.id);
   return {
     rollout: { exampleId: example.id, index, cot, reconstruction: reconstruction.completion, ...judged },
     reward: judged.reward,
@@ -142,7 +140,7 @@ export async function sampleAnswers<A>(options: AnswerSampling<A>): Promise<Samp
   const rollouts = examples.flatMap((example, i) =>
     completionsOf(answers[i]!).map(async (completion, index) => {
       const texts = { truth: example.annotation, text: completion.text };
-      const judged = checkJudgement(await reward(task, texts), reward.name, example);
+      const judged = checkJudgement(await reward(task, texts), reward.name, example.id);
       return {
         rollout: { exampleId: example.id, index, completion, ...judged },
         reward: judged.reward,
@@ -162,14 +160,3 @@ const generateFor = (
 ): Promise<readonly Outcome[]> => (onSampled ? generateEach : generate)(backend, prompts, { ...options, signal });
 
 const completionsOf = (outcome: Outcome): readonly Completion[] => (outcome instanceof Error ? [] : outcome);
-
-/** @throws ConfigError naming the reward function and the example, if the judgement is malformed or not finite */
-function checkJudgement<A>(judged: Judgement<A>, name: string, { id }: Example<A>): Judgement<A> {
-  const { reward, similarity, leaks, format } = judged?.reward ?? {};
-  const isWhole =
-    [reward, similarity].every(Number.isFinite) && Array.isArray(leaks) && typeof format?.ok === "boolean";
-  if (isWhole) return judged;
-  throw new ConfigError(
-    `reward "${name}": expected { prediction, reward: { reward, similarity, leaks, format } } with finite numbers, got ${inspect(judged)} for example ${id}`,
-  );
-}

@@ -38,7 +38,7 @@ describe("reasoning that a server splits off", () => {
 
   it("is put back when the prompt asks for <think>, and named when it does not", async () => {
     server.rule = () => reply(split);
-    const [[asked], [other]] = (await open().generate([think, plain], { seed: 1 })) as never as { text: string }[][];
+    const [asked, other] = (await open().generate([think, plain], { seed: 1 })).flat();
     expect(asked).toEqual({ text: "<think>It has fur.</think><answer>cat</answer>", finishReason: "stop" });
     expect(other).toMatchObject({
       text: "<answer>cat</answer>",
