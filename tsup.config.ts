@@ -8,6 +8,7 @@ const folders = [
   "metrics",
   "onnx",
   "optim",
+  "plan",
   "prompts",
   "report",
   "reward",

@@ -22,7 +22,7 @@ const floors: readonly (readonly string[])[] = [
   ["tasks", "grpo/loss"],
   ["grpo"],
   // Compute: effects and native code.
-  ["remote", "onnx/graph"],
+  ["remote", "onnx/graph", "plan"],
   ["onnx/autodiff", "onnx/runtime"],
   ["onnx", "optim"],
   ["models/files", "models/inputs/tokenizing"],

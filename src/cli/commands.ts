@@ -12,6 +12,10 @@ const commands: Readonly<Record<string, Command>> = {
     operand: "MODEL",
     run: async (write, model) => (await import("./memory")).memory(write, model),
   },
+  plan: {
+    does: "what a run takes, 2B and 7B on a laptop and on 1, 8 and 64 GPUs: time, memory, GPU-hours, assumptions",
+    run: async (write) => (await import("./plan")).plan(write),
+  },
 };
 
 /**

@@ -32,6 +32,8 @@ import { meanMetricSpec } from "../../src/metrics/metric";
 import { winRateIntervalSpec } from "../../src/metrics/win-rate";
 import { adamwSpec } from "../../src/optim/adamw";
 import { constantScheduleSpec, decayScheduleSpec } from "../../src/optim/schedule";
+import { planRunSpec } from "../../src/plan/plan";
+import { rewardServerSpec } from "../../src/reward-server/options";
 import { classificationSimilaritySpec } from "../../src/similarity/distribution";
 import { similaritySpec } from "../../src/similarity/matching";
 import { classificationSpec } from "../../src/tasks/classification";
@@ -72,6 +74,8 @@ export const specs: Readonly<Record<string, z.ZodRawShape>> = {
   lisa: lisaSpec,
   kShot: kShotSpec,
   exportCots: exportCotsSpec,
+  rewardServer: rewardServerSpec,
+  planRun: planRunSpec,
   "bootstrapInterval and exchangePValue": resamplingSpec,
   winRateInterval: winRateIntervalSpec,
   meanMetric: meanMetricSpec,
