@@ -13,6 +13,7 @@ const folders = [
   "reward",
   "similarity",
   "testing",
+  "trackers",
 ];
 const filesIn = (folder: string) =>
   readdirSync(`src/${folder}`)
