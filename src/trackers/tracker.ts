@@ -15,7 +15,7 @@ export function scalarsOf({ step: _, ...metrics }: StepMetrics): [name: string, 
 }
 
 /**
- * Sends steps in order, as many at once as wait. What a try did not bring goes with the next step; the last tries are
+ * Sends steps in order, as many at once as wait. Steps of a failed try go with the next step; the last tries are
  * made on closing.
  * @param send sends some entries; it throws when none of them arrived
  */
