@@ -9,6 +9,7 @@ const folders = [
   "onnx",
   "optim",
   "prompts",
+  "publish",
   "report",
   "reward",
   "similarity",

@@ -58,7 +58,7 @@ const floors: readonly (readonly string[])[] = [
   ["report/sections"],
   ["report"],
   ["rise"],
-  ["trackers"],
+  ["trackers", "publish"],
   ["public-types"],
   ["index", "cli"],
 ];
