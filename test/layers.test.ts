@@ -58,6 +58,7 @@ const floors: readonly (readonly string[])[] = [
   ["report/sections"],
   ["report"],
   ["rise"],
+  ["trackers", "publish"],
   ["public-types"],
   ["index", "cli"],
 ];
