@@ -12,7 +12,7 @@ export interface Python {
 
 /** RISE_PYTHON, or an environment in `folder` that has the packages of `requirements`. */
 export async function createPython(requirements: string, folder: string): Promise<Python> {
-  const program = process.env.RISE_PYTHON ?? (await environment(requirements, folder));
+  const program = process.env.RISE_PYTHON ?? (await pythonWith(requirements, folder));
   const python = (script: string, ...args: readonly string[]) => run(program, script, ...args);
   return Object.assign(python, {
     writing: async (path: string, script: string, ...args: readonly string[]) =>
@@ -20,7 +20,8 @@ export async function createPython(requirements: string, folder: string): Promis
   });
 }
 
-async function environment(requirements: string, folder: string): Promise<string> {
+/** The Python of an environment in `folder`, which is made if it is not there, with the packages of `requirements`. */
+export async function pythonWith(requirements: string, folder: string): Promise<string> {
   const program = join(folder, "bin", "python");
   if (!existsSync(program)) await run("python3", "-m", "venv", folder);
   await run(program, "-m", "pip", "install", "--quiet", "--requirement", requirements);

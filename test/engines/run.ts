@@ -1,0 +1,53 @@
+/**
+ * Holds the trainers, samplers and servers of other programs (PyTorch's engine behind `torchTrainer`, and the servers that `openaiBackend` speaks to) to
+ * what the library promises. It runs one leg after the other; the first time it installs their packages into .venv-engines*.
+ *
+ *   npm run test:engines                      all legs except those that are opt-in
+ *   npm run test:engines -- torch-contract    these legs only
+ *
+ * RISE_PYTHON names a Python that has the packages of python/requirements-torch.txt already.
+ */
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { pythonWith } from "../reference/python";
+import type { Check, Leg } from "./leg";
+import { legs } from "./legs";
+
+const root = fileURLToPath(new URL("../..", import.meta.url));
+const named = process.argv.slice(2);
+const unknown = named.filter((name) => !legs.some((leg) => leg.name === name));
+if (unknown.length > 0) {
+  console.error(`expected names of legs, got ${unknown.join(", ")}; there are:`);
+  for (const { name, does, optIn } of legs) console.error(`  ${name.padEnd(20)}${does}${optIn ? " (opt-in)" : ""}`);
+  process.exit(2);
+}
+
+let failed = 0;
+for (const leg of legs) {
+  const isWanted = named.length > 0 ? named.includes(leg.name) : !leg.optIn;
+  if (isWanted) await runLeg(leg);
+}
+process.exitCode = failed > 0 ? 1 : 0;
+
+async function runLeg({ name, does, environment, run }: Leg): Promise<void> {
+  console.log(`\n${name}: ${does}`);
+  const started = performance.now();
+  const scratch = await mkdtemp(join(tmpdir(), `rise-engines-${name}-`));
+  try {
+    const { variable, requirements, folder } = environment;
+    const python = process.env[variable] ?? (await pythonWith(requirements, join(root, folder)));
+    for await (const check of run({ python, scratch })) report(check);
+  } catch (error) {
+    report({ what: name, ok: false, detail: error instanceof Error ? (error.stack ?? error.message) : String(error) });
+  } finally {
+    await rm(scratch, { recursive: true, force: true });
+  }
+  console.log(`      ${name} took ${((performance.now() - started) / 1000).toFixed(0)} s`);
+}
+
+function report({ what, ok, detail = "" }: Check): void {
+  if (!ok) failed++;
+  console.log(`${ok ? "ok  " : "FAIL"}  ${what.padEnd(70)} ${detail}`);
+}
