@@ -182,6 +182,7 @@ class Engine:
             "processes": self.team.gather([socket.gethostname(), os.getpid()]),
             "trainable": {name: list(each.shape) for name, each in parameters},
             "parameters": sum(each.numel() for _, each in parameters),
+            "steps": self.steps,
             "local": self.team.gather(sum(part(each).numel() for _, each in parameters)),
             "versions": {name: version(name) for name in ("torch", "transformers", "peft", "pillow", "safetensors")},
         }
