@@ -72,6 +72,7 @@ class Draw(transformers.LogitsProcessor):
     def __init__(self, engine, inputs: dict, seeds: list, options: dict):
         self.team, self.options, self.columns, self.seen = engine.team, options, [], None
         self.generators = [torch.Generator(engine.device).manual_seed(seed) for seed in seeds]
+        self.never = torch.tensor(options["never"], device=engine.device)
         top_k, top_p = options["topK"], options["topP"]
         self.warpers = [transformers.TopKLogitsWarper(top_k)] if top_k else []
         self.warpers += [transformers.TopPLogitsWarper(top_p)] if top_p < 1 else []
@@ -89,6 +90,7 @@ class Draw(transformers.LogitsProcessor):
         raw, tempered = (F.log_softmax(logits / t, -1) for t in (1, temperature or 1))
         if self.seen is not None:
             logits = torch.where(self.seen, torch.where(logits < 0, logits * penalty, logits / penalty), logits)
+        logits = logits.index_fill(1, self.never, -torch.inf)
         chosen = F.log_softmax(logits / (temperature or 1), -1)
         token = chosen.argmax(-1, keepdim=True)
         if temperature > 0:

@@ -46,6 +46,7 @@ const floors: readonly (readonly string[])[] = [
   ["datasets/formats"],
   ["datasets/coco-files"],
   ["datasets", "backends/openai"],
+  ["trainers/workers"],
   ["backends", "trainers"],
   ["testing/laws"],
   ["testing/contracts"],

@@ -13,12 +13,12 @@ import type { ScoringOptions, TokenRows, TrainSequence } from "../scoring";
 import type { Trainer } from "../trainer";
 import type { Completion, Prompt } from "../types";
 import { checkRows, forwardBackwardOver } from "./forward-backward";
-import { type Engine, openEngine } from "./torch/engine";
-import { checkpointFiles } from "./torch/files";
-import { type TorchSettings, type TorchTrainerOptions, torchSettings } from "./torch/options";
-import { pack, sendPrompts, spreadRows, unpack } from "./torch/rows";
+import { type Engine, openEngine } from "./workers/engine";
+import { checkpointFiles } from "./workers/files";
+import { type TorchSettings, type TorchTrainerOptions, torchSettings } from "./workers/options";
+import { pack, sendPrompts, spreadRows, unpack } from "./workers/rows";
 
-export type { TorchOptimizerOptions, TorchTrainerOptions } from "./torch/options";
+export type { TorchOptimizerOptions, TorchTrainerOptions } from "./workers/options";
 
 /**
  * Trains a Qwen2-VL, Qwen2.5-VL or Qwen3-VL checkpoint with PyTorch, in one process for each GPU: python/rise_torch.py
@@ -102,9 +102,15 @@ function primitivesOf(
     args: { readonly policy?: string; readonly gradient?: TokenRows; readonly entropyGradient?: TokenRows | undefined },
   ): Promise<Scores> => {
     // Images are the workers' work.
-    const tokensOnly = { config: model.config, encodePrompt: async () => ({ tokens: [], images: [], promptLength: 0 }) };
+    const tokensOnly = {
+      config: model.config,
+      encodePrompt: async () => ({ tokens: [], images: [], promptLength: 0 }),
+    };
     await scoredRows(tokensOnly, sequences, scoring);
-    const sent = await sendPrompts(model, sequences.map(({ prompt }) => prompt));
+    const sent = await sendPrompts(
+      model,
+      sequences.map(({ prompt }) => prompt),
+    );
     const rows = sequences.map(({ prompt, completion }, index) => ({
       index,
       prompt: sent.numberOf(prompt),
@@ -117,7 +123,10 @@ function primitivesOf(
     const { prompts, images } = sent;
     const answer = await engine.ask(call, { prompts, images, batches, temperature, policy: args.policy }, signal);
     const scores = answeredRows(call, answer, sequences.length);
-    const found = { logProbs: scores.map((row) => unpack(row.logProbs)), entropies: scores.map((row) => unpack(row.entropies)) };
+    const found = {
+      logProbs: scores.map((row) => unpack(row.logProbs)),
+      entropies: scores.map((row) => unpack(row.entropies)),
+    };
     checkRows("log-probs", found.logProbs, sequences);
     return found;
   };
@@ -153,7 +162,9 @@ function answeredRows(call: string, { rows }: Readonly<Record<string, unknown>>,
   if (Array.isArray(rows) && rows.length >= count && rows.every((row) => typeof row === "object" && row !== null))
     return rows.slice(0, count) as Readonly<Record<string, unknown>>[];
   const got = Array.isArray(rows) ? rows.length : "none";
-  throw new BackendError(`torchTrainer, ${call}: expected ${count} rows from the workers, got ${got}`, { scope: "backend" });
+  throw new BackendError(`torchTrainer, ${call}: expected ${count} rows from the workers, got ${got}`, {
+    scope: "backend",
+  });
 }
 
 function samplerOf(
@@ -187,13 +198,28 @@ async function generate(
   options.signal?.throwIfAborted();
   const sent = await sendPrompts(model, prompts);
   const numbers = prompts.map(sent.numberOf);
-  checkLengths(numbers.map((number) => sent.prompts[number]!), sampling.maxTokens, model.config.text.contextLength);
+  checkLengths(
+    numbers.map((number) => sent.prompts[number]!),
+    sampling.maxTokens,
+    model.config.text.contextLength,
+  );
   const rows = numbers.flatMap((prompt, i) =>
-    Array.from({ length: count }, (_, k) => ({ index: i * count + k, prompt, completion: [], seed: deriveSeed(seed, "sample", i, k) })),
+    Array.from({ length: count }, (_, k) => ({
+      index: i * count + k,
+      prompt,
+      completion: [],
+      seed: deriveSeed(seed, "sample", i, k),
+    })),
   );
   const batches = spreadRows(rows, sent, { ...engine, rowsAtOnce, aligned: false });
-  const limits = { ...sampling, topK: Number.isFinite(topK) ? topK : null, ends: model.config.tokens.eos };
-  const body = { prompts: sent.prompts, images: sent.images, batches, ...limits };
+  const { eos, image, video, visionStart, visionEnd } = model.config.tokens;
+  // As onnxTrainer's sampler: a completion has no places for images.
+  const limits = {
+    ends: eos,
+    never: [image, video, visionStart, visionEnd],
+    topK: Number.isFinite(topK) ? topK : null,
+  };
+  const body = { prompts: sent.prompts, images: sent.images, batches, ...sampling, ...limits };
   const answer = rows.length === 0 ? { rows } : await engine.ask("generate", body, options.signal);
   const isShaped = Number.isFinite(topK) || sampling.topP < 1 || sampling.repetitionPenalty !== 1;
   const found = answeredRows("generate", answer, rows.length).map((row, r) => readGenerated(row, r, isShaped));

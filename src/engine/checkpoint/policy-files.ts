@@ -26,7 +26,9 @@ import { adapterWeights, checkScale, peftConfig, unusable } from "./peft";
 export async function savePolicy(model: VisionLanguageModel, policy: Policy, dir: string): Promise<void> {
   if (policy.lora) {
     await saveAdapterSettings(model, policy, policy.lora, dir);
-    const renamed = [...policy.trainable].map(([name, tensor]) => [peftName(model.architecture, name), tensor] as const);
+    const renamed = [...policy.trainable].map(
+      ([name, tensor]) => [peftName(model.architecture, name), tensor] as const,
+    );
     await writeSafetensors(join(dir, "adapter_model.safetensors"), new Map(renamed));
     return;
   }

@@ -4,7 +4,13 @@ import { join, resolve } from "node:path";
 import type { LoraConfig } from "../../engine/adapter";
 import { saveStep, storedStep, tensorsFile } from "../../engine/checkpoint/optimizer-files";
 import { unusable } from "../../engine/checkpoint/peft";
-import { checkKind, findTensors, peftName, saveAdapterSettings, saveSettings } from "../../engine/checkpoint/policy-files";
+import {
+  checkKind,
+  findTensors,
+  peftName,
+  saveAdapterSettings,
+  saveSettings,
+} from "../../engine/checkpoint/policy-files";
 import { openCheckpoint } from "../../models/checkpoint/weights";
 import { weightFiles } from "../../models/files/directory";
 import { readHeader } from "../../models/files/safetensors";
@@ -34,7 +40,9 @@ export function checkpointFiles(
   ask: Ask,
 ): CheckpointFiles {
   const { architecture } = model;
-  const canonical = new Map([...trainable.values()].map(({ canonical, shape }) => [canonical, { shape, data: new Float32Array() }]));
+  const canonical = new Map(
+    [...trainable.values()].map(({ canonical, shape }) => [canonical, { shape, data: new Float32Array() }]),
+  );
   const weightsFile = lora ? "adapter_model.safetensors" : "model.safetensors";
   const ownName = (name: string) => (lora ? peftName(architecture, name) : architecture.storedName(name));
   const momentsIn = (dir: string, name: string, shape: readonly number[]): Place[] =>

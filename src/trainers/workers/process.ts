@@ -28,8 +28,7 @@ export interface Workers {
 export async function startWorkers(dir: string, settings: TorchSettings): Promise<Workers> {
   const python = settings.python ?? defaultPython();
   const { problems, install } = await checkPython(python);
-  if (problems.length > 0)
-    throw new ConfigError(`torchTrainer: ${python}: ${problems.join("; ")}; run: ${install}`);
+  if (problems.length > 0) throw new ConfigError(`torchTrainer: ${python}: ${problems.join("; ")}; run: ${install}`);
   const scratch = await mkdtemp(join(tmpdir(), "rise-torch-"));
   const ready = join(scratch, "ready.json");
   const token = randomBytes(32).toString("hex");
@@ -122,7 +121,9 @@ function causeOf(output: string, code: number | null, signal: string | null): st
   const who = rank === undefined ? "the process" : `rank ${rank}`;
   const how = killed ? `was ended by ${killed}` : `ended with exit code ${exit ?? code}`;
   const lines = output.split("\n").filter((line) => line.trim() !== "" && !/^[=\-\s]*$/.test(line));
-  const own = lines.findLast((line) => /^(?:\[rank\d+\]:\s*)?(?:rise_torch:|[\w.]*(?:Error|Exception|Broken|Interrupt)\b)/.test(line.trim()));
+  const own = lines.findLast((line) =>
+    /^(?:\[rank\d+\]:\s*)?(?:rise_torch:|[\w.]*(?:Error|Exception|Broken|Interrupt)\b)/.test(line.trim()),
+  );
   const last = lines.slice(-8).map((line) => `  ${line.slice(0, 300)}`);
   return [
     `${who} ${how}${own ? `: ${own.trim().slice(0, 500)}` : ""}`,

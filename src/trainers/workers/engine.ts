@@ -9,8 +9,8 @@ import type { VisionLanguageModel } from "../../models/open-model";
 import { listed } from "../../options/display";
 import type { Trainable } from "./files";
 import type { TorchSettings } from "./options";
+import { joinWorkers, startWorkers } from "./process";
 import { type Ask, openWire } from "./wire";
-import { joinWorkers, startWorkers } from "./workers";
 
 /** Workers that were found to hold the right model. */
 export interface Engine {
@@ -80,7 +80,12 @@ function readInfo(answer: unknown): Info {
 
 function loraOf({ rank, alpha, rsLora, targetModules }: NonNullable<Info["lora"]>): LoraConfig {
   if (targetModules === "language") return { rank, alpha, rsLora };
-  return { rank, alpha, rsLora, targetModules: targetModules === "all-linear" ? targetModules : [targetModules].flat() };
+  return {
+    rank,
+    alpha,
+    rsLora,
+    targetModules: targetModules === "all-linear" ? targetModules : [targetModules].flat(),
+  };
 }
 
 /** @returns the trained tensors, which are those that `onnxTrainer` would train */
@@ -96,7 +101,9 @@ async function checkInfo(
   if (expectedProcesses !== undefined && processes.length !== expectedProcesses)
     refuse(`${expectedProcesses} processes`, processes.length, "see the output of torchrun");
   if (steps > 0) refuse("workers that nobody has trained", `workers after ${steps} steps`, "start new ones");
-  const own = createHash("sha256").update(await readFile(join(dir, "config.json"))).digest("hex");
+  const own = createHash("sha256")
+    .update(await readFile(join(dir, "config.json")))
+    .digest("hex");
   if (config !== own) refuse(`workers of ${dir}`, "workers of another config.json", "give both the same model");
   if (shard === "fsdp" && processes.length > 1 && Math.max(...local) >= parameters)
     refuse(`a part of ${parameters} parameters in each process`, local.join(" and "), "FSDP did not shard the model");

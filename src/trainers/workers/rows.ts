@@ -1,7 +1,9 @@
 import { resolve } from "node:path";
+import { BackendError } from "../../errors";
 import { nameOf } from "../../files/image";
 import { imagesOf, type VisionLanguageModel } from "../../models/open-model";
 import { mergedTokens } from "../../models/parts/config";
+import { shown } from "../../options/display";
 import type { ImageSource, Prompt } from "../../types";
 
 /** A row of a call: a prompt by its number, and the tokens that follow it. */
@@ -58,7 +60,9 @@ async function sendImage(model: Model, source: ImageSource): Promise<SentImage> 
 
 async function pngOf({ data, width, height }: Exclude<ImageSource, string | Uint8Array>): Promise<Uint8Array> {
   const { default: sharp } = await import("sharp");
-  return sharp(data, { raw: { width, height, channels: 3 } }).png().toBuffer();
+  return sharp(data, { raw: { width, height, channels: 3 } })
+    .png()
+    .toBuffer();
 }
 
 /**
@@ -76,7 +80,12 @@ export function spreadRows(
   const length = ({ prompt, completion }: CallRow) => prompts[prompt]!.tokens.length + completion.length;
   const sees = ({ prompt }: CallRow) => prompts[prompt]!.images.length > 0;
   const sorted = [...rows].sort((a, b) => length(b) - length(a) || a.index - b.index);
-  const batches = Array.from({ length: ranks }, (_, rank) => inBatches(sorted.filter((_, i) => i % ranks === rank), rowsAtOnce));
+  const batches = Array.from({ length: ranks }, (_, rank) =>
+    inBatches(
+      sorted.filter((_, i) => i % ranks === rank),
+      rowsAtOnce,
+    ),
+  );
   const last = sorted.findLast(sees) ?? sorted.at(-1);
   if (!aligned || !last) return batches;
   const filler = { ...last, index: rows.length, gradient: "", entropyGradient: "" };
@@ -97,7 +106,12 @@ export function pack(row: ArrayLike<number>): string {
   return Buffer.from(bytes.buffer).toString("base64");
 }
 
+/** @throws BackendError for an answer without them */
 export function unpack(base64: unknown): Float64Array {
-  const bytes = Buffer.from(String(base64), "base64");
+  if (typeof base64 !== "string")
+    throw new BackendError(`torchTrainer: expected numbers in base64 from the workers, got ${shown(base64)}`, {
+      scope: "backend",
+    });
+  const bytes = Buffer.from(base64, "base64");
   return Float64Array.from({ length: Math.floor(bytes.length / 8) }, (_, i) => bytes.readDoubleLE(8 * i));
 }

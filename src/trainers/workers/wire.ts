@@ -9,7 +9,7 @@ import {
   ShapeError,
   TrainingError,
 } from "../../errors";
-import type { Workers } from "./workers";
+import type { Workers } from "./process";
 
 /** The longest body, of a call and of an answer. */
 const mostBytes = 2 ** 30;
@@ -90,7 +90,11 @@ function bodyOf(call: object): Buffer {
 /** Without `fetch`, which gives up after five minutes without headers. */
 function post({ url, token }: Workers, body: Buffer, limitMs: number): Promise<{ status: number; text: string }> {
   return new Promise((resolve, reject) => {
-    const headers = { Authorization: `Bearer ${token}`, "Content-Type": "application/json", "Content-Length": body.length };
+    const headers = {
+      Authorization: `Bearer ${token}`,
+      "Content-Type": "application/json",
+      "Content-Length": body.length,
+    };
     const sent = request(url, { method: "POST", headers, agent: false });
     const limit = setTimeout(() => fail(new ConnectionProblem(`none within ${limitMs} ms`, true)), limitMs);
     const fail = (error: Error) => {
@@ -123,10 +127,9 @@ function readAnswer(call: string, { status, text }: { status: number; text: stri
   const said = json?.error ?? text.slice(0, 300);
   if (status === 500 && Array.isArray(said) && said.length > 0) throw reported(call, said as Problem[]);
   const advice = status === 401 ? "; RISE_TORCH_TOKEN must be the same for the workers and this program" : "";
-  throw new BackendError(
-    `torchTrainer, ${call}: expected an answer, got HTTP ${status}: ${String(said)}${advice}`,
-    { scope: "backend" },
-  );
+  throw new BackendError(`torchTrainer, ${call}: expected an answer, got HTTP ${status}: ${String(said)}${advice}`, {
+    scope: "backend",
+  });
 }
 
 function parsed(text: string): Readonly<Record<string, unknown>> | undefined {
@@ -160,7 +163,7 @@ function reported(call: string, problems: readonly Problem[]): Error {
   if (Kind) return new Kind(`torchTrainer, ${call}, rank ${rank}${ranks}: ${message}`);
   const advice =
     type === "OutOfMemory"
-      ? "; try fewer rowsAtOnce or sampledAtOnce, gradientCheckpointing, smaller images, lora, or shard: \"fsdp\""
+      ? '; try fewer rowsAtOnce or sampledAtOnce, gradientCheckpointing, smaller images, lora, or shard: "fsdp"'
       : "";
   const lines = trace ? `\n${trace.trim().split("\n").slice(-6).join("\n")}` : "";
   return new BackendError(`torchTrainer, ${call}, rank ${rank}${ranks}: ${type}: ${message}${advice}${lines}`, {

@@ -41,7 +41,9 @@ export async function checkPython(python: string): Promise<PythonReport> {
     return { versions: {}, problems: [`expected a Python at ${python}, got ${reason}`], install };
   }
   const problems = Object.entries(least).flatMap(([name, version]) =>
-    isAtLeast(found[name] ?? "0", version) ? [] : [`expected ${name} ${version} or later, got ${found[name] ?? "none"}`],
+    isAtLeast(found[name] ?? "0", version)
+      ? []
+      : [`expected ${name} ${version} or later, got ${found[name] ?? "none"}`],
   );
   return { versions: found, problems, install };
 }
