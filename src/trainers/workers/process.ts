@@ -116,7 +116,7 @@ function watchEnd(child: ChildProcess, secrets: readonly string[]): Promise<stri
 /** torchrun's report of the rank that failed first, Python's last words, and the last lines. */
 function causeOf(output: string, code: number | null, signal: string | null): string {
   const rootCause = output.slice(output.lastIndexOf("Root Cause"));
-  const [, rank, exit] = /\brank\s*:\s*(\d+)[^]*?\bexitcode\s*:\s*(-?\d+)/.exec(rootCause) ?? [];
+  const [, rank, exit] = /\brank\s*:\s*(\d+).*?\bexitcode\s*:\s*(-?\d+)/s.exec(rootCause) ?? [];
   const killed = exit === undefined ? signal : exit.startsWith("-") ? `signal ${exit.slice(1)}` : undefined;
   const who = rank === undefined ? "the process" : `rank ${rank}`;
   const how = killed ? `was ended by ${killed}` : `ended with exit code ${exit ?? code}`;
