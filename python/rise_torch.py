@@ -515,11 +515,14 @@ class Handler(http.server.BaseHTTPRequestHandler):
         pass
 
 
-def serve(team: Team, args) -> queue.Queue:
+def listen(args):
     try:
-        server = http.server.ThreadingHTTPServer((args.host, args.port), Handler)
+        return http.server.ThreadingHTTPServer((args.host, args.port), Handler)
     except OSError as error:
         sys.exit(f"rise_torch: expected a free port, got {args.port}: {error.strerror}; choose another --port")
+
+
+def serve(server, team: Team, args) -> queue.Queue:
     server.team, server.jobs = team, queue.Queue()
     threading.Thread(target=server.serve_forever, daemon=True).start()
     host = socket.gethostname() if args.host == "0.0.0.0" else args.host
@@ -574,9 +577,10 @@ def main() -> None:
     if options["device"] == "cuda":
         torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", 0)))
     team = Team(options["device"])
+    server = listen(args) if team.rank == 0 else None
     engine = Engine(team, options)
     team.gather(team.note("ready"))
-    jobs, request = serve(team, args) if team.rank == 0 else None, {"call": "start"}
+    jobs, request = serve(server, team, args) if server else None, {"call": "start"}
     while request["call"] != "stop":
         request, outcome = jobs.get() if jobs else (None, None)
         request = team.share(request)
