@@ -7,9 +7,7 @@ the variable RISE_TORCH_TOKEN; FILE tells its address once all ranks are ready. 
 in base64. The caller tokenizes, spreads rows over ranks and names tensors: this program knows no architecture.
 """
 
-import argparse, base64, contextlib, functools, hashlib, hmac, http.server, importlib.util, io, json, os, queue, select
-import socket, sys, threading, time, traceback
-from datetime import timedelta
+import argparse, base64, contextlib, functools, hashlib, io, json, os, socket, sys, time
 from importlib.metadata import version
 
 import peft, PIL.Image, PIL.ImageOps, safetensors.torch, torch, transformers
@@ -20,88 +18,42 @@ from torch.distributed.fsdp import FSDPModule, MixedPrecisionPolicy, fully_shard
 from torch.distributed.tensor import DTensor
 from torch.utils.checkpoint import checkpoint
 
-PROTOCOL = 1
-MOST_BYTES = 2**30
-# False: an error of one rank is only an answer. True: the others would wait for it forever, so its process must end.
-CALLS = {"info": False, "forget": False, "load": False, "stop": False, "optim_step": True, "save": True}
-SHARDED_CALLS = CALLS | {"generate": True, "logprobs": True, "backward": True}
-CALLS |= {"generate": False, "logprobs": False, "backward": False}
-DEFAULTS = {"model": None, "device": "auto", "shard": "none", "dtype": "float32", "attention": "auto", "seed": 0}
-DEFAULTS |= {"gradientCheckpointing": False, "lora": None}
+from rise_torch_calls import PROTOCOL, Refusal, Team, answer, end_with_parent, listen, serve
+
+CALLS = ("info", "logprobs", "backward", "forget", "generate", "optim_step", "save", "load", "stop")
+DEFAULTS = {"model": None, "device": "cuda" if torch.cuda.is_available() else "cpu", "shard": "none", "seed": 0}
+DEFAULTS |= {"dtype": "float32", "attention": "sdpa", "gradientCheckpointing": False, "lora": None}
 LORA = {"rank": None, "alpha": None, "rsLora": False, "targetModules": "language"}
-
-
-class Refusal(Exception):
-    """A call that cannot be answered: the kind of the caller's error, and a message."""
-
-
-class Team:
-    """All ranks. Control goes over a gloo group of its own, which may be idle for days."""
-
-    def __init__(self, device: str):
-        alone = (dist.HashStore(), 0, 1)
-        self.store, self.rank, self.size = next(dist.rendezvous("env://")) if "WORLD_SIZE" in os.environ else alone
-        where = {"store": dist.PrefixStore("devices", self.store), "rank": self.rank, "world_size": self.size}
-        dist.init_process_group("cpu:gloo,cuda:nccl" if device == "cuda" else "gloo", **where)
-        self.control = dist.new_group(backend="gloo", timeout=timedelta(days=30))
-        self.id = 0
-
-    def share(self, value=None):
-        values = [value]
-        dist.broadcast_object_list(values, src=0, group=self.control)
-        return values[0]
-
-    def gather(self, value) -> list:
-        values = [None] * self.size
-        dist.all_gather_object(values, value, group=self.control)
-        return values
-
-    def note(self, where: str) -> None:
-        """Keeps where this rank is, for a caller who has waited too long."""
-        self.store.set(f"at/{self.rank}", where)
-
-    def check_aborted(self, agreeing=False) -> None:
-        aborted = self.store.check([f"abort/{self.id}"])
-        if any(self.gather(aborted)) if agreeing else aborted:
-            raise Refusal("Aborted", "the caller ended the call")
 
 
 class Draw(transformers.LogitsProcessor):
     """Chooses each row's next token with the row's own random numbers, and keeps its log-probs."""
 
-    def __init__(self, engine, inputs: dict, seeds: list, options: dict):
-        self.team, self.options, self.columns, self.seen = engine.team, options, [], None
+    def __init__(self, engine, seeds: list, options: dict):
+        self.team, self.temperature, self.columns = engine.team, options["temperature"], []
         self.generators = [torch.Generator(engine.device).manual_seed(seed) for seed in seeds]
         self.never = torch.tensor(options["never"], device=engine.device)
-        top_k, top_p = options["topK"], options["topP"]
+        penalty, top_k, top_p = options["repetitionPenalty"], options["topK"], options["topP"]
+        self.penalties = [transformers.RepetitionPenaltyLogitsProcessor(penalty)] if penalty != 1 else []
         self.warpers = [transformers.TopKLogitsWarper(top_k)] if top_k else []
         self.warpers += [transformers.TopPLogitsWarper(top_p)] if top_p < 1 else []
-        if options["repetitionPenalty"] != 1:
-            words = engine.model.get_input_embeddings().num_embeddings
-            self.seen = torch.zeros(len(seeds), words, dtype=torch.bool, device=engine.device)
-            for row, ids, mask in zip(self.seen, inputs["input_ids"], inputs["attention_mask"]):
-                row[ids[mask.bool()]] = True
 
     def __call__(self, ids, scores):
         if len(self.columns) % 16 == 0:
             self.team.check_aborted()
-        penalty, temperature = self.options["repetitionPenalty"], self.options["temperature"]
-        logits = scores.float()
-        raw, tempered = (F.log_softmax(logits / t, -1) for t in (1, temperature or 1))
-        if self.seen is not None:
-            logits = torch.where(self.seen, torch.where(logits < 0, logits * penalty, logits / penalty), logits)
-        logits = logits.index_fill(1, self.never, -torch.inf)
-        chosen = F.log_softmax(logits / (temperature or 1), -1)
+        logits, temperature = scores.float(), self.temperature or 1
+        raw, tempered = F.log_softmax(logits, -1), F.log_softmax(logits / temperature, -1)
+        for penalise in self.penalties:
+            logits = penalise(ids, logits)
+        chosen = F.log_softmax(logits.index_fill(1, self.never, -torch.inf) / temperature, -1)
         token = chosen.argmax(-1, keepdim=True)
-        if temperature > 0:
+        if self.temperature > 0:
             for warp in self.warpers:
                 chosen = F.log_softmax(warp(ids, chosen), -1)
             noise = torch.empty_like(chosen)
             for row, generator in zip(noise, self.generators):
                 row.exponential_(generator=generator)
             token = (chosen - noise.log()).argmax(-1, keepdim=True)  # the Gumbel-max trick
-        if self.seen is not None:
-            self.seen.scatter_(1, token, True)
         self.columns.append([token, *(logs.gather(1, token) for logs in (raw, chosen, tempered))])
         return torch.full_like(scores, -torch.inf).scatter_(1, token, 0)
 
@@ -208,11 +160,13 @@ class Engine:
             prompts = [args["prompts"][row["prompt"]] for row in rows]
             tokens = [prompt["tokens"] + row["completion"] for prompt, row in zip(prompts, rows)]
             width = max(map(len, tokens))
-            ids = torch.tensor([[-1] * (width - len(each)) + each for each in tokens])
+            # A row is padded with its own first token, which no repetition penalty counts a second time.
+            ids = torch.tensor([each[:1] * (width - len(each)) + each for each in tokens])
+            mask = torch.arange(width)[None] >= torch.tensor([[width - len(each)] for each in tokens])
             is_prompt = torch.arange(width)[None] < torch.tensor([[width - len(row["completion"])] for row in rows])
-            is_image = ids == self.model.config.image_token_id
+            is_image = mask & (ids == self.model.config.image_token_id)
             stray = is_image & ~is_prompt
-            inputs = {"input_ids": ids.clamp(min=0).masked_fill(stray, 0), "attention_mask": (ids >= 0).long()}
+            inputs = {"input_ids": ids.masked_fill(stray, 0), "attention_mask": mask.long()}
             pictures = []
             for image in (args["images"][number] for prompt in prompts for number in prompt["images"]):
                 try:
@@ -251,26 +205,37 @@ class Engine:
         pieces = [logits[r, longest - len(each) : longest] for r, each in enumerate(ids)]
         return [checkpoint(score, piece, each, use_reentrant=False) for piece, each in zip(pieces, ids)]
 
-    def passes(self, batches: list, temperature: float, learn=None) -> dict:
-        found = {}
-        for number, (rows, inputs, stray) in enumerate(batches):
-            self.team.note(f"pass {number + 1} of {len(batches)}")
-            self.team.check_aborted(agreeing=self.sharded)
-            with torch.set_grad_enabled(learn is not None):
-                scores = self.scores(rows, self.place(inputs, stray), temperature)
-                if learn:
-                    learn(rows, scores)
-            for row, (log_probs, entropies) in zip(rows, scores):
-                found[row["index"]] = {"logProbs": packed(log_probs), "entropies": packed(entropies)}
+    def score(self, args, learns=False):
+        """Scores of my rows; learning adds ⟨gradient, scores⟩ to the gradient of the weights."""
+        batches, weights, found = self.prepare(args), contextlib.nullcontext(), {}
+        if args["policy"] == "reference":
+            weights = self.adapted.disable_adapter() if self.adapted else self.at_the_start()
+        yield
+        with weights, torch.set_grad_enabled(learns):
+            for number, (rows, inputs, stray) in enumerate(batches):
+                self.team.note(f"pass {number + 1} of {len(batches)}")
+                self.team.check_aborted(agreeing=self.sharded)
+                scores = self.scores(rows, self.place(inputs, stray), args["temperature"])
+                if learns:
+                    self.learn(rows, scores)
+                for row, (log_probs, entropies) in zip(rows, scores):
+                    found[row["index"]] = {"logProbs": packed(log_probs), "entropies": packed(entropies)}
+        self.due = self.due or learns
         return {"rows": found}
 
-    def logprobs(self, args):
-        batches, scoring = self.prepare(args), contextlib.nullcontext()
-        if args["policy"] == "reference":
-            scoring = self.adapted.disable_adapter() if self.adapted else self.at_the_start()
-        yield
-        with scoring:
-            return self.passes(batches, args["temperature"])
+    logprobs = score
+
+    def backward(self, args):
+        return self.score(args, learns=True)
+
+    def learn(self, rows: list, scores: list) -> None:
+        total = 0.0
+        for row, both in zip(rows, scores):
+            for name, score in zip(("gradient", "entropyGradient"), both):
+                weights = unpacked(row[name]) if row[name] else torch.zeros(len(score))
+                total = total + (score * weights.to(score)).sum()
+        # FSDP averages over the ranks.
+        (total * (self.team.size if self.sharded else 1)).backward()
 
     def at_the_start(self):
         """A context with the weights that the policy began with."""
@@ -285,23 +250,6 @@ class Engine:
     def write(self, parts: dict) -> None:
         for name, each in parts.items():
             part(self.parameters[name]).copy_(each)
-
-    def backward(self, args):
-        batches = self.prepare(args)
-
-        def learn(rows, scores):
-            total = 0.0
-            for row, both in zip(rows, scores):
-                for name, score in zip(("gradient", "entropyGradient"), both):
-                    weights = unpacked(row[name]) if row[name] else torch.zeros(len(score))
-                    total = total + (score * weights.to(score)).sum()
-            # FSDP averages over the ranks.
-            (total * (self.team.size if self.sharded else 1)).backward()
-
-        yield
-        found = self.passes(batches, args["temperature"], learn)
-        self.due = True
-        return found
 
     def forget(self, args=None):
         self.optimizer.zero_grad(set_to_none=True)
@@ -319,7 +267,7 @@ class Engine:
         return {"rows": found}
 
     def complete(self, rows: list, inputs: dict, args) -> dict:
-        draw = Draw(self, inputs, [row["seed"] for row in rows], args)
+        draw = Draw(self, [row["seed"] for row in rows], args)
         ends, options = args["ends"], {"max_new_tokens": args["maxTokens"], "do_sample": False}
         if args["stop"]:  # only to save time: the caller cuts where the text begins
             options["stop_strings"] = args["stop"]
@@ -441,118 +389,12 @@ def unpacked(data: str):
     return torch.frombuffer(bytearray(base64.b64decode(data)), dtype=torch.float64)
 
 
-def described(rank: int, error: Exception) -> dict:
-    if isinstance(error, Refusal):
-        return {"rank": rank, "type": error.args[0], "message": error.args[1], "trace": ""}
-    is_full = isinstance(error, (torch.OutOfMemoryError, MemoryError)) or "can't allocate memory" in str(error)
-    kind, trace = "OutOfMemory" if is_full else type(error).__name__, "".join(traceback.format_exception(error))
-    return {"rank": rank, "type": kind, "message": str(error)[:2000], "trace": trace[-4000:]}
-
-
-def answer(engine: Engine, request: dict):
-    """Runs a call on this rank; rank 0 gets the answer of all, or their errors."""
-    team, call, result, problem = engine.team, request["call"], None, None
-    must_end = team.size > 1 and (SHARDED_CALLS if engine.sharded else CALLS)[call]
-    team.id, work = request["id"], getattr(engine, call)(request["args"])
-    for phase in ("begin", "end"):
-        team.note(phase)
-        try:
-            next(work)
-        except StopIteration as end:
-            result = end.value
-        except Exception as error:
-            if phase == "end" and must_end and not isinstance(error, Refusal):
-                raise
-            problem = described(team.rank, error)
-        outcomes = team.gather((problem, result))
-        problems = [each for each, _ in outcomes if each]
-        if problems:
-            if call == "backward":  # half a batch's gradient must not become a step
-                next(engine.forget())
-            if engine.device.type == "cuda":
-                torch.cuda.empty_cache()
-            return 500, {"error": problems}
-    if "rows" in result:
-        rows = {index: row for _, each in outcomes for index, row in each["rows"].items()}
-        result = {"rows": [rows[index] for index in sorted(rows)]}
-    return 200, result
-
-
-class Handler(http.server.BaseHTTPRequestHandler):
-    """A request a connection, as HTTP/1.0 has it. Calls wait in line, except `abort` and `progress`."""
-
-    timeout = 60
-
-    def do_POST(self):
-        team, token = self.server.team, f"Bearer {os.environ['RISE_TORCH_TOKEN']}"
-        if not hmac.compare_digest(self.headers.get("Authorization", "").encode(), token.encode()):
-            return self.reply(401, {"error": "expected the token of RISE_TORCH_TOKEN, got another"})
-        length = self.headers.get("Content-Length", "")
-        if not length.isdigit() or int(length) > MOST_BYTES:
-            return self.reply(413, {"error": f"expected at most {MOST_BYTES} bytes, got {length or 'no length'}"})
-        try:
-            request = json.loads(self.rfile.read(int(length)))
-            call, args, _ = request["call"], dict(request["args"]), int(request["id"])
-        except (ValueError, KeyError, TypeError) as error:
-            return self.reply(400, {"error": f"expected JSON with id, call and args, got {error!r}"})
-        if call == "abort":
-            return self.reply(200, {"aborted": team.store.set(f"abort/{args['id']}", "1")})
-        if call == "progress":
-            return self.reply(200, {rank: team.store.get(f"at/{rank}").decode() for rank in range(team.size)})
-        if call not in CALLS:
-            return self.reply(404, {"error": f"expected one of {', '.join(CALLS)}, got {call!r}"})
-        outcome = queue.Queue()
-        self.server.jobs.put((request, outcome))
-        self.reply(*outcome.get())
-
-    def reply(self, status: int, value: dict):
-        self.send_response(status)
-        self.send_header("Content-Type", "application/json")
-        self.end_headers()
-        self.wfile.write(json.dumps(value).encode())
-
-    def log_message(self, *_):
-        pass
-
-
-def listen(args):
-    try:
-        return http.server.ThreadingHTTPServer((args.host, args.port), Handler)
-    except OSError as error:
-        sys.exit(f"rise_torch: expected a free port, got {args.port}: {error.strerror}; choose another --port")
-
-
-def serve(server, team: Team, args) -> queue.Queue:
-    server.team, server.jobs = team, queue.Queue()
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    host = socket.gethostname() if args.host == "0.0.0.0" else args.host
-    with open(f"{args.ready}.partial", "w") as file:
-        json.dump({"protocol": PROTOCOL, "url": f"http://{host}:{server.server_port}"}, file)
-    os.replace(file.name, args.ready)
-    return server.jobs
-
-
-def watch(owned: bool) -> None:
-    """Ends this process with the one that started it; an owner holds the other end of stdin."""
-    parent = os.getppid()
-    while os.getppid() == parent:
-        if select.select([0] if owned else [], [], [], 1)[0] and os.read(0, 1) == b"":
-            break
-    os._exit(1)
-
-
 def settings(given: dict) -> dict:
     lora = given.get("lora")
     unknown = [*(given.keys() - DEFAULTS.keys()), *((lora or {}).keys() - LORA.keys())]
     if unknown or not given.get("model"):
         sys.exit(f"rise_torch: expected options {', '.join(DEFAULTS)}, got {', '.join(unknown) or 'no model'}")
-    options = DEFAULTS | given | {"lora": lora and {**LORA, "alpha": 2 * lora["rank"], **lora}}
-    if options["device"] == "auto":
-        options["device"] = "cuda" if torch.cuda.is_available() else "cpu"
-    if options["attention"] == "auto":
-        can_flash = options["device"] == "cuda" and options["dtype"] == "bfloat16"
-        options["attention"] = "flash_attention_2" if can_flash and importlib.util.find_spec("flash_attn") else "sdpa"
-    return options
+    return DEFAULTS | given | {"lora": lora and LORA | {"alpha": 2 * lora["rank"]} | lora}
 
 
 @record
@@ -565,8 +407,10 @@ def main() -> None:
     parser.add_argument("--owned", action="store_true", help="end when stdin ends")
     args = parser.parse_args()
     if not os.environ.get("RISE_TORCH_TOKEN"):
-        sys.exit("rise_torch: expected a token in RISE_TORCH_TOKEN, as the caller has it; openssl rand -hex 32 makes one")
-    threading.Thread(target=watch, args=[args.owned], daemon=True).start()
+        sys.exit(
+            "rise_torch: expected a token in RISE_TORCH_TOKEN, as the caller has it; openssl rand -hex 32 makes one"
+        )
+    end_with_parent(args.owned)
     options = settings(args.options)
     transformers.utils.logging.set_verbosity_error()
     transformers.utils.logging.disable_progress_bar()
@@ -577,10 +421,10 @@ def main() -> None:
     if options["device"] == "cuda":
         torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", 0)))
     team = Team(options["device"])
-    server = listen(args) if team.rank == 0 else None
+    server = listen(args.host, args.port) if team.rank == 0 else None
     engine = Engine(team, options)
     team.gather(team.note("ready"))
-    jobs, request = serve(server, team, args) if server else None, {"call": "start"}
+    jobs, request = serve(server, team, CALLS, args.host, args.ready) if server else None, {"call": "start"}
     while request["call"] != "stop":
         request, outcome = jobs.get() if jobs else (None, None)
         request = team.share(request)

@@ -1,22 +1,15 @@
 import { createHash } from "node:crypto";
-import type { GenerateOptions, VlmBackend } from "../backend";
-import { modelDigest } from "../engine/checkpoint/model-digest";
-import { toCompletion } from "../engine/sampling/completions";
-import { checkedSampling } from "../engine/sampling/options";
-import { checkLengths, countTokens } from "../engine/sampling/sampler";
 import { scoredRows } from "../engine/training/rows";
-import { BackendError, NonFiniteError } from "../errors";
 import { openModel, type VisionLanguageModel } from "../models/open-model";
 import { notNegative, readArgument } from "../options/spec";
-import { deriveSeed } from "../rng";
 import type { ScoringOptions, TokenRows, TrainSequence } from "../scoring";
 import type { Trainer } from "../trainer";
-import type { Completion, Prompt } from "../types";
 import { checkRows, forwardBackwardOver } from "./forward-backward";
 import { type Engine, openEngine } from "./workers/engine";
 import { checkpointFiles } from "./workers/files";
 import { type TorchSettings, type TorchTrainerOptions, torchSettings } from "./workers/options";
-import { pack, sendPrompts, spreadRows, unpack } from "./workers/rows";
+import { answeredRows, pack, sendPrompts, spreadRows, unpack } from "./workers/rows";
+import { samplerOf } from "./workers/sampler";
 
 export type { TorchOptimizerOptions, TorchTrainerOptions } from "./workers/options";
 
@@ -121,7 +114,11 @@ function primitivesOf(
     const batches = spreadRows(rows, sent, { ...engine, rowsAtOnce, aligned: engine.isSharded });
     const { temperature = 1, signal } = scoring;
     const { prompts, images } = sent;
-    const answer = await engine.ask(call, { prompts, images, batches, temperature, policy: args.policy }, signal);
+    const answer = await engine.ask(
+      call,
+      { prompts, images, batches, temperature, policy: args.policy ?? "current" },
+      signal,
+    );
     const scores = answeredRows(call, answer, sequences.length);
     const found = {
       logProbs: scores.map((row) => unpack(row.logProbs)),
@@ -154,101 +151,5 @@ function primitivesOf(
         throw error;
       }
     },
-  };
-}
-
-/** @throws BackendError for an answer without a row for each that was sent */
-function answeredRows(call: string, { rows }: Readonly<Record<string, unknown>>, count: number) {
-  if (Array.isArray(rows) && rows.length >= count && rows.every((row) => typeof row === "object" && row !== null))
-    return rows.slice(0, count) as Readonly<Record<string, unknown>>[];
-  const got = Array.isArray(rows) ? rows.length : "none";
-  throw new BackendError(`torchTrainer, ${call}: expected ${count} rows from the workers, got ${got}`, {
-    scope: "backend",
-  });
-}
-
-function samplerOf(
-  model: VisionLanguageModel,
-  engine: Engine,
-  { sampledAtOnce }: TorchSettings,
-  weightsDigest: () => string,
-): VlmBackend {
-  let digest: Promise<string> | undefined;
-  const { config, checkpoint } = model;
-  return {
-    name: `torch ${model.name}`,
-    capabilities: { logProbs: true, tokenIds: true, reproducible: true },
-    weightsDigest,
-    modelDigest: () => (digest ??= modelDigest(model, { checkpoint })),
-    generate: (prompts, options) => generate(model, engine, sampledAtOnce, prompts, options),
-    countTokens: async (prompts) => ({ tokens: await countTokens(model, prompts), limit: config.text.contextLength }),
-    checkImage: model.checkImage,
-    dispose: async () => {},
-  };
-}
-
-async function generate(
-  model: VisionLanguageModel,
-  engine: Engine,
-  rowsAtOnce: number,
-  prompts: readonly Prompt[],
-  options: GenerateOptions,
-): Promise<Completion[][]> {
-  const { count, seed, topK, ...sampling } = checkedSampling(options);
-  options.signal?.throwIfAborted();
-  const sent = await sendPrompts(model, prompts);
-  const numbers = prompts.map(sent.numberOf);
-  checkLengths(
-    numbers.map((number) => sent.prompts[number]!),
-    sampling.maxTokens,
-    model.config.text.contextLength,
-  );
-  const rows = numbers.flatMap((prompt, i) =>
-    Array.from({ length: count }, (_, k) => ({
-      index: i * count + k,
-      prompt,
-      completion: [],
-      seed: deriveSeed(seed, "sample", i, k),
-    })),
-  );
-  const batches = spreadRows(rows, sent, { ...engine, rowsAtOnce, aligned: false });
-  const { eos, image, video, visionStart, visionEnd } = model.config.tokens;
-  // As onnxTrainer's sampler: a completion has no places for images.
-  const limits = {
-    ends: eos,
-    never: [image, video, visionStart, visionEnd],
-    topK: Number.isFinite(topK) ? topK : null,
-  };
-  const body = { prompts: sent.prompts, images: sent.images, batches, ...sampling, ...limits };
-  const answer = rows.length === 0 ? { rows } : await engine.ask("generate", body, options.signal);
-  const isShaped = Number.isFinite(topK) || sampling.topP < 1 || sampling.repetitionPenalty !== 1;
-  const found = answeredRows("generate", answer, rows.length).map((row, r) => readGenerated(row, r, isShaped));
-  const texts = model.tokenizer.decodeAll(found.map(({ tokens }) => tokens));
-  const { decode } = model.tokenizer;
-  return prompts.map((_, i) =>
-    Array.from({ length: count }, (_, k) => {
-      const r = i * count + k;
-      return toCompletion(found[r]!, texts[r]!, decode, sampling.stop);
-    }),
-  );
-}
-
-function readGenerated(row: Readonly<Record<string, unknown>>, r: number, isShaped: boolean) {
-  const tokens = (Array.isArray(row.tokens) ? row.tokens : []).map(Number);
-  const column = (name: string) => {
-    const values = [...unpack(row[name])];
-    const bad = values.findIndex((value) => !Number.isFinite(value));
-    if (bad >= 0)
-      throw new NonFiniteError(
-        `generate: row ${r}, token ${bad}: expected a finite number in ${name}, got ${values[bad]}; are the weights finite?`,
-      );
-    return values;
-  };
-  return {
-    tokens,
-    ended: row.ended === true,
-    logProbs: column("logProbs"),
-    samplingLogProbs: column("samplingLogProbs"),
-    ...(isShaped && { temperedLogProbs: column("temperedLogProbs") }),
   };
 }

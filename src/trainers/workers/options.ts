@@ -47,8 +47,8 @@ export interface TorchTrainerOptions {
    * float32 in both.
    */
   readonly precision?: "float32" | "bfloat16";
-  /** The attention kernel ("auto": FlashAttention 2 for bfloat16 where it is installed, else SDPA). */
-  readonly attention?: "auto" | "sdpa" | "flash_attention_2" | "eager";
+  /** The attention kernel ("sdpa"). FlashAttention 2 needs bfloat16, a GPU and the package flash-attn. */
+  readonly attention?: "sdpa" | "flash_attention_2" | "eager";
   /** Computes a layer's insides again on the way back instead of keeping them (false). */
   readonly gradientCheckpointing?: boolean;
   /** The optimizer's settings. */
@@ -86,9 +86,9 @@ export const torchTrainerSpec = {
   processes: count().default(1).describe("Processes, one for each GPU"),
   shard: choice(["none", "fsdp"]).default("none").describe("Whether each process has all weights, or a share"),
   precision: choice(["float32", "bfloat16"]).default("float32").describe("Of the network; trained weights are float32"),
-  attention: choice(["auto", "sdpa", "flash_attention_2", "eager"])
-    .default("auto")
-    .describe("The attention kernel: FlashAttention 2 for bfloat16 if it is installed, else SDPA"),
+  attention: choice(["sdpa", "flash_attention_2", "eager"])
+    .default("sdpa")
+    .describe("The attention kernel; FlashAttention 2 needs bfloat16, a GPU and the package flash-attn"),
   gradientCheckpointing: flag().default(false).describe("Compute a layer's insides again on the way back"),
   optimizer: group({
     beta1: adamwSpec.beta1,

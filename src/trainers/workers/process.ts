@@ -67,7 +67,9 @@ export async function joinWorkers(ready: string, startMs: number): Promise<Worke
 /** The options of rise_torch.py. */
 function workerOptions(model: string, settings: TorchSettings): string {
   const { lora, shard, attention, gradientCheckpointing, seed, device, precision: dtype } = settings;
-  return JSON.stringify({ model, lora, shard, attention, gradientCheckpointing, seed, device, dtype });
+  // Without a device, the workers choose.
+  const chosen = device === "auto" ? undefined : device;
+  return JSON.stringify({ model, lora, shard, attention, gradientCheckpointing, seed, dtype, device: chosen });
 }
 
 function spawnWorkers(python: string, ready: string, token: string, options: string, processes: number): ChildProcess {

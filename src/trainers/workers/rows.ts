@@ -115,3 +115,13 @@ export function unpack(base64: unknown): Float64Array {
   const bytes = Buffer.from(base64, "base64");
   return Float64Array.from({ length: Math.floor(bytes.length / 8) }, (_, i) => bytes.readDoubleLE(8 * i));
 }
+
+/** @throws BackendError for an answer without a row for each that was sent */
+export function answeredRows(call: string, { rows }: Readonly<Record<string, unknown>>, count: number) {
+  if (Array.isArray(rows) && rows.length >= count && rows.every((row) => typeof row === "object" && row !== null))
+    return rows.slice(0, count) as Readonly<Record<string, unknown>>[];
+  const got = Array.isArray(rows) ? rows.length : "none";
+  throw new BackendError(`torchTrainer, ${call}: expected ${count} rows from the workers, got ${got}`, {
+    scope: "backend",
+  });
+}

@@ -1,6 +1,8 @@
 import type { Leg } from "../leg";
 import { torchContract } from "./torch-contract";
 import { torchFaults } from "./torch-faults";
+import { torchParity } from "./torch-parity";
+import { torchRiseCot } from "./torch-rise-cot";
 
 /** All legs, in the order in which they run. */
-export const legs: readonly Leg[] = [torchContract, torchFaults];
+export const legs: readonly Leg[] = [torchContract, torchParity, torchRiseCot, torchFaults];
