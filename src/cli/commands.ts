@@ -59,7 +59,11 @@ export async function runCommand(
 const parse = (argv: readonly string[]) =>
   parseArgs({
     args: [...argv],
-    options: { help: { type: "boolean", short: "h" }, version: { type: "boolean", short: "v" }, engine: { type: "string" } },
+    options: {
+      help: { type: "boolean", short: "h" },
+      version: { type: "boolean", short: "v" },
+      engine: { type: "string" },
+    },
     allowPositionals: true,
   });
 

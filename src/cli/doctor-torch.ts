@@ -32,7 +32,10 @@ export async function examineTorch(python: string = defaultPython()): Promise<To
   );
   if (!(found instanceof Error)) return { canRun: true, facts: [...facts, ...found] };
   const reason = found.message.trim().split("\n").at(-1) ?? "";
-  return { canRun: false, facts: [...facts, ["problem", `its packages do not load: ${reason}`], ["install with", install]] };
+  return {
+    canRun: false,
+    facts: [...facts, ["problem", `its packages do not load: ${reason}`], ["install with", install]],
+  };
 }
 
 /** Loads the packages, and says what PyTorch can use. */

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { scoredRows } from "../engine/training/rows";
 import { openModel, type VisionLanguageModel } from "../models/open-model";
-import { notNegative, readArgument } from "../options/spec";
+import { number, readArgument } from "../options/spec";
 import type { ScoringOptions, TokenRows, TrainSequence } from "../scoring";
 import type { Trainer } from "../trainer";
 import { checkRows, forwardBackwardOver } from "./forward-backward";
@@ -44,7 +44,7 @@ export async function torchTrainer(options: TorchTrainerOptions = {}): Promise<T
     ...primitives,
     forwardBackward: forwardBackwardOver(primitives, forget),
     async optimStep({ learningRate }) {
-      readArgument("optimStep", "learningRate", learningRate, notNegative());
+      readArgument("optimStep", "learningRate", learningRate, rate);
       await forgetIfStale(engine, gradient);
       const { gradNorm } = await ask("optim_step", { ...optimizerOf(settings, learningRate) });
       digest = hashOf(digest, learningRate, gradNorm);
@@ -62,6 +62,8 @@ export async function torchTrainer(options: TorchTrainerOptions = {}): Promise<T
     dispose: engine.close,
   };
 }
+
+const rate = number("a finite number of at least 0", (value) => value >= 0 && Number.isFinite(value));
 
 const hashOf = (...parts: readonly unknown[]) => createHash("sha256").update(parts.join(" ")).digest("hex");
 

@@ -2,8 +2,8 @@ import { chmod, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { examineTorch } from "../../src/cli/doctor-torch";
 import { runCommand } from "../../src/cli/commands";
+import { examineTorch } from "../../src/cli/doctor-torch";
 
 const versions = { torch: "2.14.1", transformers: "5.24.0", peft: "0.21.2", pillow: "13.0.0", safetensors: "0.8.0" };
 
@@ -34,7 +34,10 @@ describe("rise doctor --engine torch", () => {
         peft: "0.22.0 (tested with 0.21.2)",
         problem: "expected torch 2.13 or later, got none; expected transformers 5.16 or later, got 5.9.1",
       });
-      expect(facts.at(-1)).toEqual(["install with", expect.stringMatching(/-m pip install -r .*requirements-torch\.txt$/)]);
+      expect(facts.at(-1)).toEqual([
+        "install with",
+        expect.stringMatching(/-m pip install -r .*requirements-torch\.txt$/),
+      ]);
     }));
 
   it("ends with 1 where there is no such Python", async () => {

@@ -50,12 +50,14 @@ export async function openEngine(model: VisionLanguageModel, settings: TorchSett
   const workers = connect === undefined ? await startWorkers(model.dir, settings) : await joinWorkers(connect, startMs);
   const ask = openWire(workers, callMs);
   const close = async () => {
-    await ask("stop").catch(() => {});
+    // A call that hangs must not hold up the end.
+    await ask("stop", {}, AbortSignal.timeout(10_000)).catch(() => {});
     await workers.close();
   };
   try {
     const info = readInfo(await ask("info"));
     const { processes, shard, lora: given } = info;
+    workers.pids.push(...processes.map(([, pid]) => pid));
     const lora: LoraConfig | undefined = given ? loraOf(given) : undefined;
     const isSharded = shard === "fsdp" && processes.length > 1;
     const trainable = await checkInfo(model, info, lora, connect === undefined ? settings.processes : undefined);

@@ -15,7 +15,9 @@ export interface Workers {
   readonly token: string;
   /** How they ended, in words; pending as long as they run. It stays pending for workers of others. */
   readonly ended: Promise<string>;
-  /** Ends them at once. */
+  /** The ranks' processes, once they are known. */
+  readonly pids: number[];
+  /** Ends them at once, even if they hang. */
   kill(): void;
   /** Waits until they have ended, and ends them if that takes more than ten seconds. */
   close(): Promise<void>;
@@ -41,7 +43,9 @@ export async function startWorkers(dir: string, settings: TorchSettings): Promis
         throw new EngineError(`torchTrainer: expected ${settings.processes} processes to start, but ${words}`);
       }),
     ]);
-    return { ...address, token, ended: end, kill: () => void child.kill("SIGKILL"), close: () => closeWorkers(child) };
+    const pids: number[] = [];
+    const kill = () => killAll(child, pids);
+    return { ...address, token, ended: end, pids, kill, close: () => closeWorkers(child, kill) };
   } catch (error) {
     child.kill("SIGKILL");
     throw error;
@@ -61,7 +65,7 @@ export async function joinWorkers(ready: string, startMs: number): Promise<Worke
       "torchTrainer: expected the workers' token in RISE_TORCH_TOKEN, got none; export the same one before both are started",
     );
   const address = await readReady(resolve(ready), startMs);
-  return { ...address, token, ended: new Promise(() => {}), kill: () => {}, close: async () => {} };
+  return { ...address, token, ended: new Promise(() => {}), pids: [], kill: () => {}, close: async () => {} };
 }
 
 /** The options of rise_torch.py. */
@@ -155,16 +159,24 @@ function parseReady(path: string, text: string): { readonly url: string } {
   );
 }
 
-async function closeWorkers(child: ChildProcess): Promise<void> {
+/** torchrun's ranks are in sessions of their own. */
+function killAll(child: ChildProcess, pids: readonly number[]): void {
+  if (!child.kill("SIGKILL")) return;
+  for (const pid of pids)
+    try {
+      process.kill(pid, "SIGKILL");
+    } catch {
+      // It has ended.
+    }
+}
+
+async function closeWorkers(child: ChildProcess, kill: () => void): Promise<void> {
   const closed = new Promise<void>((done) => {
     if (child.exitCode !== null || child.signalCode !== null) done();
     else child.on("exit", () => done());
   });
   const timer = new AbortController();
-  const late = wait(10_000, undefined, { signal: timer.signal }).then(
-    () => child.kill("SIGKILL"),
-    () => {},
-  );
+  const late = wait(10_000, undefined, { signal: timer.signal }).then(kill, () => {});
   await Promise.race([closed, late.then(() => closed)]);
   timer.abort();
 }
