@@ -47,6 +47,7 @@ const floors: readonly (readonly string[])[] = [
   ["datasets/coco-files"],
   ["datasets", "backends/remote"],
   ["backends/openai"],
+  ["trainers/workers"],
   ["backends", "trainers"],
   ["testing/laws"],
   ["testing/contracts"],
