@@ -46,6 +46,7 @@ const floors: readonly (readonly string[])[] = [
   ["datasets/formats"],
   ["datasets/coco-files"],
   ["datasets", "backends/openai"],
+  ["backends/vllm"],
   ["backends", "trainers"],
   ["testing/laws"],
   ["testing/contracts"],
