@@ -50,9 +50,9 @@ export const vllmSamplerSpec = {
  * At the start one completion is sampled, and scored by the trainer: another checkpoint and log-probs of another kind
  * are found then. Later steps log `sampling/sampling_logp_difference`.
  *
- * Departures: completions do not depend on their seed alone, and text that spells special tokens becomes such tokens, as
- * in every server of this kind. Sampling above temperature 0 takes no `topK`, `topP` or `repetitionPenalty`: the server
- * has log-probs after them only, and the policy that learns is the one before.
+ * Departures: completions do not depend on their seed alone, and text that spells special tokens becomes those tokens,
+ * as in every server of this kind. Sampling above temperature 0 takes no `topK`, `topP` or `repetitionPenalty`: the
+ * server has log-probs after them only, and the policy that learns is the one before.
  *
  * @throws ConfigError for a trainer without `lora`, because vLLM takes whole weights only through its own transfer
  * between GPUs; BackendError, with the server's words, when an adapter is refused, or for log-probs that disagree

@@ -17,7 +17,10 @@ interface AdapterServer {
   readonly timeoutMs: number;
 }
 
-/** vLLM's calls for adapters. They are not tried again: a second load of a name is an error. Their errors are BackendErrors. */
+/**
+ * vLLM's calls for adapters. They are not tried again, because a second load of a name is an error. They throw
+ * BackendErrors.
+ */
 export function adapterCalls({ baseUrl, apiKey, headers, timeoutMs }: AdapterServer): AdapterCalls {
   const headersOfTry = headersOf(apiKey, headers);
   const post = async (call: string, body: object): Promise<void> => {
