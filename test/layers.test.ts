@@ -48,6 +48,7 @@ const floors: readonly (readonly string[])[] = [
   ["datasets", "backends/remote"],
   ["backends/openai"],
   ["trainers/workers"],
+  ["backends/vllm"],
   ["backends", "trainers"],
   ["testing/laws"],
   ["testing/contracts"],

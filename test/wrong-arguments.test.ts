@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import * as openai from "../src/backends/openai";
+import * as vllm from "../src/backends/vllm";
 import * as checks from "../src/checks";
 import * as cots from "../src/cots";
 import * as coco from "../src/datasets/coco";
@@ -17,9 +18,11 @@ import * as grpo from "../src/grpo";
 import * as root from "../src/index";
 import * as metrics from "../src/metrics";
 import * as optim from "../src/optim";
+import * as plan from "../src/plan";
 import * as prompts from "../src/prompts";
 import * as report from "../src/report";
 import * as reward from "../src/reward";
+import * as rewardServer from "../src/reward-server";
 import * as similarity from "../src/similarity";
 import * as testing from "../src/testing";
 import { scriptedTrainer } from "../src/testing/scripted-trainer";
@@ -37,8 +40,11 @@ const modules = {
   similarity,
   report,
   optim,
+  plan,
+  rewardServer,
   testing,
   openai,
+  vllm,
   csv,
   coco,
   conversations,

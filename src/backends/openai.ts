@@ -1,12 +1,11 @@
 import type { VlmBackend } from "../backend";
 import { generateSpec } from "../engine/sampling/options";
-import { BackendError } from "../errors";
 import { loadImage } from "../models/inputs/image";
 import { choice, count, flag, given, list, readOptions, type Spec, secret, text } from "../options/spec";
 import { longestTimerMs } from "../remote/http";
 import { deriveSeed } from "../rng";
 import type { Completion, Prompt } from "../types";
-import { chatUrl, checkedHeaders, type HeaderSource, isKey, secretsOf } from "./openai/address";
+import { chatUrl, type HeaderSource, headersOf, isKey, secretsOf } from "./openai/address";
 import {
   type BodyOptions,
   checkBodyOptions,
@@ -139,7 +138,6 @@ export function openaiBackend(options: OpenaiBackendOptions): VlmBackend {
   const { baseUrl, apiKey, model, logProbs, maxTokensField, joinReasoning, maxPixels } = settings;
   const { requestsAtOnce, retries, timeoutMs, maxReplyBytes, maxWaitMs } = settings;
   const { headers, query, omitFields, renameFields, extraBody } = settings;
-  if (typeof headers !== "function") checkedHeaders(headers);
   checkBodyOptions({ omitFields, renameFields, extraBody });
   const bodyOptions = { omitFields, renameFields: { max_tokens: maxTokensField, ...renameFields }, extraBody };
   const url = chatUrl(baseUrl, query);
@@ -152,10 +150,7 @@ export function openaiBackend(options: OpenaiBackendOptions): VlmBackend {
     maxWaitMs,
     maxReplyBytes,
     logProbs,
-    headers: async () => ({
-      ...(apiKey !== undefined && { authorization: `Bearer ${apiKey}` }),
-      ...checkedHeaders(typeof headers === "function" ? await asked(headers) : headers),
-    }),
+    headers: headersOf(apiKey, headers),
     waysOut: waysOut(bodyOptions),
     secrets: [...(apiKey === undefined ? [] : [apiKey]), ...secretsOf(url)],
     adapt: (body, words) => {
@@ -225,11 +220,3 @@ async function complete(
 
 const asksForThink = (prompt: Prompt) =>
   prompt.some(({ content }) => content.some((part) => part.type === "text" && part.text.includes("<think>")));
-
-async function asked(headers: Extract<HeaderSource, (...none: never) => unknown>) {
-  try {
-    return await headers();
-  } catch (cause) {
-    throw new BackendError("openaiBackend: expected headers, but the function threw", { cause, scope: "backend" });
-  }
-}

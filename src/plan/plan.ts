@@ -82,7 +82,7 @@ export interface Plan {
  *
  * @throws ConfigError for an option out of range, or several GPUs in a laptop
  * @example
- * const { secondsPerStep, gpuHours, bottleneck } = planRun({ model: "7B", device: "h100", gpus: 8, examplesPerStep: 16 });
+ * const { gpuHours, bottleneck } = planRun({ model: "7B", device: "h100", gpus: 8, examplesPerStep: 16 });
  */
 export function planRun(options: PlanOptions): Plan {
   const settings = readOptions("planRun", options, planRunSpec);
@@ -178,7 +178,7 @@ function memoryOf(work: Work): Pick<Plan, "memory" | "isSharded" | "fits"> {
   const { settings, size, device, sampler, sequences, rounds, trained } = work;
   const { gpus, promptTokens, completionTokens } = settings;
   const tokens = device.rowsAtOnce * (promptTokens + completionTokens);
-  // What each layer keeps, one layer's insides, and scores of the vocabulary with their gradient.
+  // Each layer keeps its input; besides, there are one layer's insides, and the vocabulary's scores and gradient.
   const activations =
     device.weightBytes * tokens * size.hidden * (size.layers + 34) +
     8 * device.rowsAtOnce * completionTokens * size.vocabulary;

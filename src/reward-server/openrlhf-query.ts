@@ -23,8 +23,8 @@ export function completionIn(query: string, prompt: string): string {
 }
 
 /**
- * For each place of a text, the longest suffix of `pattern` that begins there: the algorithm of Knuth, Morris and Pratt,
- * from the end to the beginning.
+ * For each place of a text, the longest suffix of `pattern` that begins there: the algorithm of Knuth, Morris and
+ * Pratt, from the end to the beginning.
  */
 function suffixMatches(pattern: string, text: string): Int32Array {
   const last = pattern.length - 1;

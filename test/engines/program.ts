@@ -3,8 +3,8 @@ import { once } from "node:events";
 import { setTimeout as sleep } from "node:timers/promises";
 
 export interface Program {
-  /** The last lines that it wrote. */
-  tail(): string;
+  /** The last lines that it wrote (25). */
+  tail(lines?: number): string;
   /** Ends it and its children, and waits for it. */
   end(): Promise<void>;
   /** Its exit code, as soon as it has ended. */
@@ -38,7 +38,7 @@ export function startProgram(
   const onExit = () => kill("SIGKILL");
   process.once("exit", onExit);
   return {
-    tail: () => written.split("\n").slice(-25).join("\n"),
+    tail: (lines = 25) => written.split("\n").slice(-lines).join("\n"),
     ended,
     async end() {
       process.off("exit", onExit);

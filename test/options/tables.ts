@@ -7,6 +7,7 @@ import { pathToFileURL } from "node:url";
 import { z } from "zod";
 import { onnxBackendSpec } from "../../src/backends/onnx";
 import { openaiBackendSpec } from "../../src/backends/openai";
+import { vllmSamplerSpec } from "../../src/backends/vllm";
 import { selectHighQualitySpec } from "../../src/cots/select";
 import { cocoDatasetSpec } from "../../src/datasets/coco";
 import { cocoSubSpec } from "../../src/datasets/coco-sub";
@@ -56,6 +57,7 @@ export const specs: Readonly<Record<string, z.ZodRawShape>> = {
   torchTrainer: torchTrainerSpec,
   onnxBackend: onnxBackendSpec,
   openaiBackend: openaiBackendSpec,
+  vllmSampler: vllmSamplerSpec,
   "backend.generate": generateSpec,
   grpoAdvantages: grpoAdvantagesSpec,
   gaeAdvantages: gaeAdvantagesSpec,

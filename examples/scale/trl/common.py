@@ -37,7 +37,8 @@ def load_model():
 
 
 def load_processor():
-    return AutoProcessor.from_pretrained(checkpoint)
+    # GRPOTrainer puts padding before prompts; the processor's has to be on the same side.
+    return AutoProcessor.from_pretrained(checkpoint, padding_side="left")
 
 
 def prompts(column):

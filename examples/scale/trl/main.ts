@@ -64,7 +64,7 @@ try {
       },
     },
   );
-  for await (const line of createInterface(child.stdout)) if (line.startsWith("{")) console.log(line);
+  for await (const line of createInterface(child.stdout)) if (line.startsWith('{"')) console.log(line);
   if (child.exitCode === null) await once(child, "exit");
   process.exitCode = child.exitCode ?? 1;
 } finally {

@@ -1,4 +1,4 @@
-import { ConfigError } from "../../errors";
+import { BackendError, ConfigError } from "../../errors";
 import { shown } from "../../options/display";
 
 /** Header fields for every request, or a function called before each try, such as for a token that expires. */
@@ -6,8 +6,8 @@ export type HeaderSource =
   | Readonly<Record<string, string>>
   | (() => Readonly<Record<string, string>> | Promise<Readonly<Record<string, string>>>);
 
-/** The address of an endpoint's chat completions. */
-export function chatUrl(baseUrl: string, query: Readonly<Record<string, string>>): string {
+/** The address of an endpoint's chat completions, or of another call. */
+export function chatUrl(baseUrl: string, query: Readonly<Record<string, string>>, call = "chat/completions"): string {
   const url = URL.canParse(baseUrl) ? new URL(baseUrl) : undefined;
   if (!url || !/^https?:$/.test(url.protocol))
     throw new ConfigError(
@@ -15,7 +15,7 @@ export function chatUrl(baseUrl: string, query: Readonly<Record<string, string>>
     );
   if (url.username !== "" || url.password !== "")
     throw new ConfigError("openaiBackend: baseUrl: expected no user name or password in it; pass the key as apiKey");
-  url.pathname = `${url.pathname.replace(/\/+$/, "")}/chat/completions`;
+  url.pathname = `${url.pathname.replace(/\/+$/, "")}/${call}`;
   for (const [name, value] of Object.entries(textByName("query", query))) url.searchParams.set(name, value);
   return url.href;
 }
@@ -27,8 +27,31 @@ export const secretsOf = (url: string): readonly string[] =>
 /** Whether a header can carry the key: fetch would quote an invalid one in its error. */
 export const isKey = (apiKey: string): boolean => /^[\x21-\x7e]+$/.test(apiKey);
 
+/**
+ * The headers of each try, the key included.
+ * @throws ConfigError, at once or when a function gives them, naming the header that cannot be sent
+ */
+export function headersOf(
+  apiKey: string | undefined,
+  headers: HeaderSource,
+): () => Promise<Readonly<Record<string, string>>> {
+  if (typeof headers !== "function") checkedHeaders(headers);
+  return async () => ({
+    ...(apiKey !== undefined && { authorization: `Bearer ${apiKey}` }),
+    ...checkedHeaders(typeof headers === "function" ? await asked(headers) : headers),
+  });
+}
+
+async function asked(headers: Extract<HeaderSource, (...none: never) => unknown>) {
+  try {
+    return await headers();
+  } catch (cause) {
+    throw new BackendError("openaiBackend: expected headers, but the function threw", { cause, scope: "backend" });
+  }
+}
+
 /** @throws ConfigError naming the header, and never its value */
-export function checkedHeaders(headers: Readonly<Record<string, string>>): Readonly<Record<string, string>> {
+function checkedHeaders(headers: Readonly<Record<string, string>>): Readonly<Record<string, string>> {
   for (const [name, value] of Object.entries(textByName("headers", headers)))
     if (!/^[!#$%&'*+.^_`|~\w-]+$/.test(name) || !/^[\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?$/.test(value))
       throw new ConfigError(

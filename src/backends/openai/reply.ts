@@ -13,6 +13,8 @@ const choiceSchema = z.object({
     refusal: optionalText,
   }),
   finish_reason: optionalText,
+  // vLLM's, for `return_token_ids`.
+  token_ids: z.array(z.int()).optional().catch(undefined),
   logprobs: z
     .object({ content: z.array(z.object({ logprob: z.number() })) })
     .optional()
@@ -33,18 +35,18 @@ export interface ReplyOptions {
 
 /**
  * Ends a completion before its first stop text: a server that was not asked to, or does not listen, writes on. Then its
- * log-probs, which belong to more tokens than are left, are dropped.
+ * tokens and log-probs, of which there are more than are left, are dropped.
  */
 export function cutAtStop(completion: Completion, stop: readonly string[]): Completion {
   const ends = stop.map((end) => completion.text.indexOf(end)).filter((at) => at >= 0);
   if (ends.length === 0) return completion;
-  const { logProbs, ...rest } = completion;
+  const { logProbs, tokenIds, ...rest } = completion;
   return { ...rest, text: completion.text.slice(0, Math.min(...ends)), finishReason: "stop" };
 }
 
 /** Reads a choice of a chat completion; what it says besides the text becomes the completion's `remark`. */
 export function readChoice(
-  { message, finish_reason = "stop", logprobs }: Choice,
+  { message, finish_reason = "stop", logprobs, token_ids }: Choice,
   { joinReasoning, safe }: ReplyOptions,
 ): Completion {
   const parts: readonly Part[] =
@@ -67,6 +69,7 @@ export function readChoice(
     text,
     finishReason,
     ...(remarks.length > 0 && { remark: remarks.join("; ") }),
+    ...(token_ids && { tokenIds: token_ids }),
     ...(logprobs && { logProbs: logprobs.content.map(({ logprob }) => logprob) }),
   };
 }

@@ -4,6 +4,7 @@ import { torchContract } from "./torch-contract";
 import { torchFaults } from "./torch-faults";
 import { torchParity } from "./torch-parity";
 import { torchRiseCot } from "./torch-rise-cot";
+import { trl } from "./trl";
 
 /** All legs, in the order in which they run. */
-export const legs: readonly Leg[] = [torchContract, torchParity, torchRiseCot, torchFaults, serve];
+export const legs: readonly Leg[] = [torchContract, torchParity, torchRiseCot, torchFaults, serve, trl];

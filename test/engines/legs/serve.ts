@@ -1,16 +1,14 @@
-import { classification, evaluate } from "rise-ts";
+import { evaluate } from "rise-ts";
 import { type OpenaiBackendOptions, openaiBackend } from "rise-ts/backends/openai";
 import { describeBackend } from "rise-ts/testing";
-import { moodLabels } from "../../../examples/pictures/mood-labels";
 import { moods } from "../../../examples/pictures/moods";
+import { task, tinyCheckpoint } from "../../../examples/scale/trl/data";
 import { lawChecks } from "../law-checks";
 import type { Check, Leg, LegTools } from "../leg";
 import { startProgram, untilReady } from "../program";
 import { servedEnvironment } from "../served-environment";
-import { tinyCheckpoint } from "../tiny-checkpoint";
 
 const port = 18_123;
-const task = classification({ labels: moodLabels, question: "Which mood do people connect with this image?" });
 const doSample = { generation_config: '{"do_sample": true, "top_k": 0}' };
 
 /** Every difference between `transformers serve` 5.24 and the usual endpoint: mended by `openaiBackend`, or named. */

@@ -1,0 +1,61 @@
+import { BackendError } from "../../errors";
+import { limitedFetch } from "../../remote/http";
+import { withoutSecrets } from "../../remote/secrets";
+import { chatUrl, type HeaderSource, headersOf, secretsOf } from "../openai/address";
+import { connectionFault, errorIn } from "../openai/faults";
+
+export interface AdapterCalls {
+  /** Loads the adapter in a folder of the server. */
+  load(name: string, path: string): Promise<void>;
+  unload(name: string): Promise<void>;
+}
+
+interface AdapterServer {
+  readonly baseUrl: string;
+  readonly apiKey: string | undefined;
+  readonly headers: HeaderSource;
+  readonly timeoutMs: number;
+}
+
+/**
+ * vLLM's calls for adapters. They are not tried again, because a second load of a name is an error. They throw
+ * BackendErrors.
+ */
+export function adapterCalls({ baseUrl, apiKey, headers, timeoutMs }: AdapterServer): AdapterCalls {
+  const headersOfTry = headersOf(apiKey, headers);
+  const post = async (call: string, body: object): Promise<void> => {
+    const url = chatUrl(baseUrl, {}, call);
+    const given = await headersOfTry();
+    const safe = (words: string) => withoutSecrets(words, [...Object.values(given), ...secretsOf(url)]);
+    const fail = (reason: string): never => {
+      throw new BackendError(`${url}: ${safe(reason).slice(0, 1000)}`, { scope: "backend" });
+    };
+    const init = {
+      method: "POST",
+      headers: { "content-type": "application/json", ...given },
+      body: JSON.stringify(body),
+      signal: AbortSignal.timeout(timeoutMs),
+    };
+    const response = await limitedFetch(url, init, { maxBytes: 2 ** 20 }).catch((error: Error) =>
+      fail(error.name === "TimeoutError" ? `no answer within ${timeoutMs} ms` : connectionFault(error).reason),
+    );
+    const text = await response.text();
+    if (response.ok) return;
+    const isUnknown = response.status === 404 && call === "load_lora_adapter" && !/adapter|path/i.test(wordsOf(text));
+    fail(`${response.status}: ${wordsOf(text)}${isUnknown ? remedy : ""}`);
+  };
+  return {
+    load: (name, path) => post("load_lora_adapter", { lora_name: name, lora_path: path }),
+    unload: (name) => post("unload_lora_adapter", { lora_name: name }),
+  };
+}
+
+const remedy = "; start vLLM with --enable-lora, and with VLLM_ALLOW_RUNTIME_LORA_UPDATING=True in its environment";
+
+function wordsOf(text: string): string {
+  try {
+    return errorIn(JSON.parse(text))?.words ?? text;
+  } catch {
+    return text;
+  }
+}
