@@ -1,4 +1,12 @@
 /** `rise-ts/types`: every type that the root does not name, and those that it does. */
+export type {
+  AnnotateDatasetEvent,
+  AnnotateDatasetOptions,
+  AnnotateDatasetResult,
+} from "./annotation/annotate-dataset";
+export type { ImagesToAnnotate, UnannotatedImage } from "./annotation/images";
+export type { ImageAnnotation } from "./annotation/rows";
+export type { AnnotationStream } from "./annotation/store";
 export type * from "./backend";
 export type * from "./dataset";
 export type { Annotated, AnnotateOptions } from "./evaluation/annotate";

@@ -57,7 +57,7 @@ const floors: readonly (readonly string[])[] = [
   ["report/elements"],
   ["report/sections"],
   ["report"],
-  ["rise"],
+  ["rise", "annotation"],
   ["public-types"],
   ["index", "cli"],
 ];

@@ -6,6 +6,7 @@ import { withDisposable } from "../runs/disposable";
 import { orderedBatch, shuffledBatch } from "../runs/examples/batches";
 import { createRunFailures, type FailedExample } from "../runs/examples/failures";
 import { promptsFingerprint } from "../runs/examples/fingerprints";
+import { idsOf, proveShard, shardOf } from "../runs/examples/shards";
 import { describeLearningRate } from "../runs/learning-rate";
 import { createRun, type Run } from "../runs/run";
 import { withSamplerCorrection } from "../runs/sampler-gap";
@@ -61,8 +62,10 @@ export type RiseCotEvent<A> = RunEvent<Rollout<A>, RiseCotResult<A>>;
  */
 export function riseCot<A>(options: RiseCotOptions<A>): Run<RiseCotEvent<A>, RiseCotResult<A>> {
   return createRun((signal) => {
-    const settings = readRiseCotOptions(options);
-    const run = (policy: Policy) => runPipeline(settings, policy, signal, (readable) => cotPipeline(readable, policy));
+    const whole = readRiseCotOptions(options);
+    const settings = { ...whole, dataset: shardOf(whole.dataset, whole.shard) };
+    const run = (policy: Policy) =>
+      runPipeline(settings, policy, signal, (readable) => cotPipeline(readable, policy, whole));
     const { trainer, backend } = settings;
     return trainer
       ? withDisposable({ where: "riseCot", name: "trainer", method: "backward" }, trainer, (made) =>
@@ -74,7 +77,12 @@ export function riseCot<A>(options: RiseCotOptions<A>): Run<RiseCotEvent<A>, Ris
   }, options?.signal);
 }
 
-function cotPipeline<A>(readable: RiseCotSettings<A>, policy: Policy): Pipeline<Rollout<A>, OwnResult<A>> {
+/** @param whole the settings with the examples of all shards */
+function cotPipeline<A>(
+  readable: RiseCotSettings<A>,
+  policy: Policy,
+  whole: RiseCotSettings<A>,
+): Pipeline<Rollout<A>, OwnResult<A>> {
   const { backend, trainer } = policy;
   const settings = trainer ? { ...readable, grpo: withSamplerCorrection(readable.grpo, trainer) } : readable;
   const state = createCotState();
@@ -85,11 +93,14 @@ function cotPipeline<A>(readable: RiseCotSettings<A>, policy: Policy): Pipeline<
       ? [training(context, trainer), closing(context, settings.finalPass)]
       : [closing(context, true, rehearsal(context))],
     state,
-    config: (steps) => configOf(settings, steps.get("steps") ?? settings.steps, policy),
+    // All shards have one config, apart from their number.
+    config: (steps) => configOf(whole.shard ? whole : settings, steps.get("steps") ?? settings.steps, policy),
     async end(directory) {
       const rows = settings.dataset.flatMap((example) => rowOf(example, state));
       if (rows.length === 0) failures.checkAny();
       await directory.writeCots(rows);
+      const own = idsOf(shardOf(whole.dataset, whole.shard));
+      await proveShard(whole, { all: idsOf(whole.dataset), own, rows: rows.map(({ exampleId }) => exampleId) });
       return {
         dataset: rows,
         failed: [...state.failed].map(([exampleId, message]) => ({ exampleId, message })),

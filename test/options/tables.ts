@@ -5,6 +5,8 @@
  */
 import { pathToFileURL } from "node:url";
 import { z } from "zod";
+import { annotateDatasetSpec } from "../../src/annotation/annotate-dataset";
+import { mergeShardsSpec } from "../../src/annotation/merge-shards";
 import { onnxBackendSpec } from "../../src/backends/onnx";
 import { openaiBackendSpec } from "../../src/backends/openai";
 import { selectHighQualitySpec } from "../../src/cots/select";
@@ -46,6 +48,8 @@ export const specs: Readonly<Record<string, z.ZodRawShape>> = {
   segmentation: segmentationSpec,
   evaluate: evaluateSpec,
   annotate: annotateSpec,
+  annotateDataset: annotateDatasetSpec,
+  mergeShards: mergeShardsSpec,
   auditCots: auditCotsSpec,
   compareEvaluations: compareEvaluationsSpec,
   selectHighQuality: selectHighQualitySpec,

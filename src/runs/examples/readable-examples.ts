@@ -26,7 +26,8 @@ export async function* readableExamples<A>(
   backend: VlmBackend,
   signal: AbortSignal,
 ): AsyncGenerator<RunEvent<never, never>, Record<"dataset" | "heldOut", readonly Example<A>[]>, void> {
-  if (!backend.checkImage) return { dataset, heldOut };
+  // A shard may have no examples.
+  if (!backend.checkImage || dataset.length === 0) return { dataset, heldOut };
   const started = performance.now();
   const examples = [...dataset, ...heldOut];
   const images = new Set(examples.map(({ image }) => image));

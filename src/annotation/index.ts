@@ -1,0 +1,10 @@
+export {
+  type AnnotateDatasetEvent,
+  type AnnotateDatasetOptions,
+  type AnnotateDatasetResult,
+  annotateDataset,
+} from "./annotate-dataset";
+export type { ImagesToAnnotate, UnannotatedImage } from "./images";
+export { type MergedShards, type MergeShardsOptions, mergeShards } from "./merge-shards";
+export type { ImageAnnotation } from "./rows";
+export { type AnnotationStream, readAnnotations } from "./store";
