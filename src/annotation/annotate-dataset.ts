@@ -15,8 +15,8 @@ import {
   failureSpec,
 } from "../runs/examples/failures";
 import { policyIdentity, promptsFingerprint } from "../runs/examples/fingerprints";
-import { checkShard, isInShard, parseShard, proveShard, shardOption } from "../runs/examples/shards";
 import { createRun, type Run } from "../runs/run";
+import { checkShard, isInShard, parseShard, proveShard, shardOption } from "../runs/shards";
 import type { Task } from "../task";
 import type { Example } from "../types";
 import { type Found, findImages, type ImagesToAnnotate, type Item } from "./images";
@@ -170,7 +170,7 @@ async function* annotateImages<A>(
     const wanted = choose(settings, found, store);
     const { leftOut } = found;
     yield { type: "images-found", ...wanted.total, done: wanted.done(), leftOut };
-    // What is written there waits until it is read here, so that work is never ahead of who looks at it.
+    // Writing an event waits until it is read, so that work is never ahead of its readers.
     const events = new TransformStream<AnnotateDatasetEvent<A>, AnnotateDatasetEvent<A>>();
     const work = annotateMissing(settings, wanted, store, events.writable.getWriter(), signal);
     // Reading fails with the same error, and is what the caller sees.
@@ -255,7 +255,7 @@ async function annotateMissing<A>(
     return !known || (known.failure !== undefined && (retryFailed || known.isTemporary));
   };
   const failures = createFailures("annotateDataset", settings);
-  let done = wanted.done;
+  const done = wanted.done;
   let failed = [...store.known.values()].filter(({ failure }) => failure !== undefined).length;
   let added = 0;
   const keep = async (answered: readonly { readonly item: Item; readonly answer: Answer }[]) => {

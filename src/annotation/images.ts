@@ -4,7 +4,7 @@ import { dirname, extname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { z } from "zod";
 import type { Omission } from "../dataset";
-import { readJsonLines } from "../datasets/formats/json-rows";
+import { readJsonLines } from "../datasets/formats/json-lines";
 import { checked } from "../datasets/reading/checked";
 import { type Folder, openFolder } from "../datasets/reading/folder";
 import { isClutter, kindByName, pictureExtension } from "../datasets/reading/nearby";
@@ -57,7 +57,8 @@ export async function findImages(images: ImagesToAnnotate, root: string | undefi
   }
   const found = await stat(images).catch(() => undefined);
   if (found?.isDirectory()) return inFolder(images);
-  if (found?.isFile() && /\.(?:jsonl|ndjson)$/i.test(images)) return { items: await inLines(images, root), leftOut: [] };
+  if (found?.isFile() && /\.(?:jsonl|ndjson)$/i.test(images))
+    return { items: await inLines(images, root), leftOut: [] };
   const kind = found ? `a file named ${extname(images) || "without an ending"}` : "no such file or folder";
   throw new DataError(
     `images: expected a folder of images, or a .jsonl file, at ${resolve(images)}, got ${kind}; a list of paths is an array, and a data set, such as csvDataset("a.csv", labels), will do`,

@@ -7,7 +7,7 @@ import { given, readOptions, type Spec, text } from "../options/spec";
 import { claimDirectory, differences } from "../runs/directory/claim";
 import { parseRow, parseShallow, sizeOf, writeAtomically, writing } from "../runs/directory/files";
 import { type Place, wholeRows } from "../runs/directory/row-file";
-import { idsDigest, isInShard, parseShard, type Shard, shardFile } from "../runs/examples/shards";
+import { idsDigest, isInShard, parseShard, type Shard, shardFile } from "../runs/shards";
 import { annotationsFile, textsAt, writeCsv } from "./store";
 
 export interface MergeShardsOptions {
@@ -135,7 +135,9 @@ function checkAlike(shards: readonly ReadShard[]) {
   for (const [i, { path }] of shards.entries()) {
     const other = differences(settings[0], settings[i]!);
     if (other.length > 0)
-      throw new CheckpointError(`${path}: expected the settings of ${first!.path}, got other ones: ${other.join("; ")}`);
+      throw new CheckpointError(
+        `${path}: expected the settings of ${first!.path}, got other ones: ${other.join("; ")}`,
+      );
   }
   const pipeline = first!.config.pipeline as string;
   if (!Object.hasOwn(rowsOf, pipeline))
@@ -154,7 +156,8 @@ function checkComplete(shards: readonly ReadShard[]): void {
   const byNumber = new Map<number, string>();
   for (const { path, shard } of shards) {
     const twin = byNumber.get(shard.number);
-    if (twin) throw new CheckpointError(`${path}: expected a shard of its own, got ${shard.number}/${count} as ${twin}`);
+    if (twin)
+      throw new CheckpointError(`${path}: expected a shard of its own, got ${shard.number}/${count} as ${twin}`);
     byNumber.set(shard.number, path);
   }
   const numbers = Array.from({ length: count }, (_, i) => i + 1);
@@ -170,7 +173,10 @@ function checkComplete(shards: readonly ReadShard[]): void {
 }
 
 /** Finds every row. @throws CheckpointError for an id that occurs twice, or in a shard that is not its own */
-async function readRows(shards: readonly ReadShard[], { file: name, id: field }: { file: string; id: "id" | "exampleId" }) {
+async function readRows(
+  shards: readonly ReadShard[],
+  { file: name, id: field }: { file: string; id: "id" | "exampleId" },
+) {
   const rows = new Map<string, { readonly file: string; readonly place: Place }>();
   const without: string[] = [];
   for (const { path, shard, proof } of shards) {

@@ -15,7 +15,7 @@ export interface AnnotationStream<A>
   extends AsyncIterable<ImageAnnotation<A>>,
     PromiseLike<readonly ImageAnnotation<A>[]> {}
 
-/** What is known of a row, without its text. */
+/** The state of a row, without its text. */
 export interface Known {
   readonly failure?: string | undefined;
   readonly isTemporary: boolean;
@@ -74,10 +74,15 @@ async function inDirectory<A>(path: string, lock: RunLock): Promise<AnnotationSt
       for (const [i, row] of added.entries()) note(row, written[i]!);
     },
     async finish(ids) {
-      await order(file, rows, ids.map((id) => places.get(id)!));
+      await order(
+        file,
+        rows,
+        ids.map((id) => places.get(id)!),
+      );
       await writeCsv(path, rows.write);
     },
-    writeFile: (name, text) => rows.write(join(path, name), async () => writeAtomically(join(path, name), await text())),
+    writeFile: (name, text) =>
+      rows.write(join(path, name), async () => writeAtomically(join(path, name), await text())),
     annotations: annotationsIn(file),
     close: lock.release,
   };
@@ -113,7 +118,8 @@ export async function* textsAt(
       handles.set(file, handle);
       const length = place.end - place.start;
       const { bytesRead, buffer } = await handle.read(Buffer.alloc(length), 0, length, place.start);
-      if (bytesRead < length) throw new CheckpointError(`${file}: expected ${length} bytes at ${place.start}, got fewer`);
+      if (bytesRead < length)
+        throw new CheckpointError(`${file}: expected ${length} bytes at ${place.start}, got fewer`);
       yield buffer;
     }
   } finally {

@@ -7,7 +7,7 @@ import { deriveSeed } from "../rng";
 import { checkExamples } from "../runs/examples/check-examples";
 import { createFailures, type FailureOptions } from "../runs/examples/failures";
 import { fingerprint, policyIdentity, promptsFingerprint } from "../runs/examples/fingerprints";
-import { checkShard, idsOf, proveShard, shardOf, shardOption } from "../runs/examples/shards";
+import { checkShard, idsOf, proveShard, shardOf, shardOption } from "../runs/shards";
 import type { Task } from "../task";
 import type { Example } from "../types";
 import { answerEach } from "./answer-each";

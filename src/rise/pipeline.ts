@@ -66,7 +66,8 @@ export async function* runPipeline<A, S extends RunSettings<A>, R, Own extends o
   });
   try {
     await begin?.(directory);
-    if (settings.preflight && dataset.length > 0 && !directory.resumed) yield* preflight({ stages, task, dataset, directory, signal });
+    if (settings.preflight && dataset.length > 0 && !directory.resumed)
+      yield* preflight({ stages, task, dataset, directory, signal });
     yield* runStages(stages, { directory, state, trainer, checkpointEvery, stop, signal });
     const result = { ...(await end(directory)), metrics: directory.metrics, ...trainedIn(directory) };
     yield { type: "run-end", result };

@@ -16,9 +16,9 @@ import { paperReward } from "../reward/paper";
 import type { RewardFunction } from "../reward/reward";
 import { type DisposableOption, disposableOption } from "../runs/disposable";
 import { checkExamples, checkHeldOut } from "../runs/examples/check-examples";
-import { checkShard, shardOption } from "../runs/examples/shards";
 import { checkLearningRate, type LearningRate, learningRateOption } from "../runs/learning-rate";
 import { type RunOptions, runSpec } from "../runs/run-options";
+import { checkShard, shardOption } from "../runs/shards";
 import type { Trainer } from "../trainer";
 import { checkGrpo, grpoOption } from "./grpo-step";
 import { type RolloutSamplingOptions, rolloutSamplingSpec } from "./sampling-options";
@@ -111,7 +111,9 @@ export function readRiseCotOptions<A>(options: RiseCotOptions<A>): RiseCotSettin
   if ((trainer === undefined) === (backend === undefined))
     throw new ConfigError(`riseCot: expected a trainer or a backend, got ${trainer ? "both" : "neither"}`);
   if (trainer && shard !== undefined)
-    throw new ConfigError(`riseCot: expected shard beside a backend, got a trainer, which learns from the whole dataset`);
+    throw new ConfigError(
+      `riseCot: expected shard beside a backend, got a trainer, which learns from the whole dataset`,
+    );
   checkShard("riseCot", shard, settings.runDir);
   if (trainer) {
     readArgument("riseCot", "groupSize", groupSize, count(2));
