@@ -13,7 +13,7 @@ const floors: readonly (readonly string[])[] = [
   ["errors", "types", "rng"],
   ["rollouts", "dataset", "generate-options", "scoring", "options", "files"],
   // The three interfaces.
-  ["task", "backend", "events"],
+  ["task", "backend", "events", "terminal"],
   ["trainer"],
   // Method, pure and synchronous: what a text says, and what it is worth.
   ["prompts", "checks/numbers", "similarity"],

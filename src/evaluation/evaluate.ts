@@ -2,6 +2,7 @@ import type { VlmBackend } from "../backend";
 import { bootstrapInterval, type ResamplingOptions, resamplingSpec } from "../metrics/bootstrap";
 import type { Metric, Metrics } from "../metrics/metric";
 import { countRepairs } from "../metrics/repairs";
+import { listed } from "../options/display";
 import { count, flag, given, readOptions, type Settings, type Spec, text } from "../options/spec";
 import { deriveSeed } from "../rng";
 import { orderedBatch } from "../runs/examples/batches";
@@ -10,6 +11,8 @@ import { createFailures, type FailureOptions } from "../runs/examples/failures";
 import { fingerprint, policyIdentity, promptsFingerprint } from "../runs/examples/fingerprints";
 import { generateEach, type Outcome } from "../runs/generate";
 import type { Task } from "../task";
+import { type Log, type LogOption, logHelp, logOption, openLog } from "../terminal/log";
+import { shortNumber } from "../terminal/text";
 import type { Example } from "../types";
 import { type EvaluationDirectory, openEvaluationDirectory } from "./directory";
 import {
@@ -57,6 +60,11 @@ export interface EvaluateOptions<A, Name extends string> extends ResamplingOptio
    * pass, such as an overloaded server; a refused prompt keeps its record.
    */
   readonly retryFailed?: boolean;
+  /**
+   * Whether the call says on stderr how it goes (true); a function receives the lines instead. RISE_LOG=off turns the
+   * default off.
+   */
+  readonly log?: LogOption;
   readonly signal?: AbortSignal;
 }
 
@@ -74,6 +82,7 @@ export const evaluateSpec = {
   onFailure: failureSpec.onFailure.describe("The treatment of an example for which the backend fails"),
   retryFailed: flag().default(false).describe("With `resume`: ask again for every example that failed"),
   ...resamplingSpec,
+  log: logOption().describe(logHelp),
   signal: signalOption().describe("Ends the call while it is under way"),
 } satisfies Spec<EvaluateOptions<unknown, never>>;
 
@@ -99,6 +108,7 @@ export async function evaluate<A, Name extends string = never>(
   const { task, dataset, level, resamples, seed, metrics, runDir, resume, retryFailed, onFailure } = settings;
   checkExamples(task, dataset);
   checkMetrics("evaluate", metrics);
+  const log = openLog("evaluate", settings.log);
   const directory = await openEvaluationDirectory(runDir, runDir === undefined ? {} : await describe(settings), resume);
   try {
     const records = new Map<string, EvaluationRecord<A>>();
@@ -107,7 +117,8 @@ export async function evaluate<A, Name extends string = never>(
       const isAskedAgain = answer && hasFailed(answer) && (retryFailed || answer.isTemporary === true);
       if (answer && !isAskedAgain) records.set(example.id, evaluationRecord(task, metrics, example, answer));
     }
-    await answerMissing(settings, directory, records);
+    const tally = createTally(log, dataset.length, [...records.values()]);
+    await answerMissing(settings, directory, records, tally);
     const ordered = dataset.map(({ id }) => records.get(id)!);
     const counted = onFailure === "exclude" ? ordered.filter((record) => !hasFailed(record)) : ordered;
     const summary = {
@@ -115,8 +126,10 @@ export async function evaluate<A, Name extends string = never>(
       failures: ordered.filter(hasFailed).length,
     };
     await directory.finish(ordered, summary);
+    log.close(resultOf(summary.metrics, ordered));
     return { ...summary, records: ordered };
   } finally {
+    log.close();
     await directory.close();
   }
 }
@@ -126,6 +139,7 @@ async function answerMissing<A, Name extends string>(
   settings: EvaluateSettings<A, Name>,
   directory: EvaluationDirectory,
   records: Map<string, EvaluationRecord<A>>,
+  tally: (made: readonly EvaluationRecord<A>[]) => void,
 ): Promise<void> {
   const { task, dataset, backend, maxTokens, batchSize, concurrency, seed, metrics, signal } = settings;
   const missing = dataset.filter(({ id }) => !records.has(id));
@@ -136,6 +150,7 @@ async function answerMissing<A, Name extends string>(
   const keep = async (made: readonly EvaluationRecord<A>[]) => {
     await directory.append(made);
     for (const record of made) records.set(record.exampleId, record);
+    tally(made);
   };
   // Failures in a row may be the server's: they count as the examples' once an answer follows.
   let doubtful: EvaluationRecord<A>[] = [];
@@ -157,6 +172,38 @@ async function answerMissing<A, Name extends string>(
   });
   if (![...records.values()].some((record) => !hasFailed(record))) failures.checkAny();
   await keep(doubtful);
+}
+
+/** Tells a log how many examples have an answer, and how good the answers are so far. */
+function createTally<A>(log: Log, total: number, known: readonly EvaluationRecord<A>[]) {
+  let [done, failed, readable, similarity] = [0, 0, 0, 0];
+  const tally = (made: readonly EvaluationRecord<A>[]) => {
+    for (const record of made) {
+      done++;
+      if (hasFailed(record)) failed++;
+      if (record.failure === undefined) readable++;
+      similarity += record.metrics.similarity!;
+    }
+    const rates =
+      done === 0
+        ? []
+        : ([
+            ["similarity", similarity / done],
+            ["readable", readable / done],
+          ] as const);
+    const figures = [...rates, ...(failed > 0 ? [["failed", failed] as const] : [])];
+    log.tell({ type: "progress", part: "examples", done, total, figures });
+  };
+  tally(known);
+  return tally;
+}
+
+/** The result in a sentence, for a log. */
+function resultOf<A>(metrics: Readonly<Record<string, number>>, records: readonly EvaluationRecord<A>[]): string {
+  const failed = records.filter(hasFailed);
+  const failures = failed.map(({ exampleId, failure }) => `${exampleId}: ${failure}`);
+  const values = Object.entries(metrics).map(([name, value]) => `${name} ${shortNumber(value)}`);
+  return `${values.join(", ")}${failed.length === 0 ? "" : `; ${failed.length} of ${records.length} examples failed: ${listed(failures, "; ", 3)}`}`;
 }
 
 /** Works on all items, `atOnce` at a time. After a failure it begins no more, and waits for the work under way. */
