@@ -5,7 +5,7 @@ import { callback } from "../options/spec";
 import type { News } from "./news";
 import { createPlainLines } from "./plain";
 import { createScreen } from "./screen";
-import { createTerminal, type Terminal, type TerminalStream } from "./terminal";
+import { createTerminal, type Terminal } from "./terminal";
 
 /**
  * Whether an operation says on stderr how it goes: a plan with times on a terminal, plain lines elsewhere. A function
