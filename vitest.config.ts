@@ -16,5 +16,13 @@ export default defineConfig({
     ],
   },
   // One fork at a time: every ONNX session already uses all cores.
-  test: { include: ["test/**/*.test.ts"], pool: "forks", maxWorkers: 2, testTimeout: 60_000, hookTimeout: 60_000 },
+  test: {
+    include: ["test/**/*.test.ts"],
+    pool: "forks",
+    maxWorkers: 2,
+    testTimeout: 60_000,
+    hookTimeout: 60_000,
+    // Runs and evaluations would print their progress.
+    env: { RISE_LOG: "off" },
+  },
 });

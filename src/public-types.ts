@@ -1,9 +1,6 @@
 /** `rise-ts/types`: every type that the root does not name, and those that it does. */
-export type {
-  AnnotateDatasetEvent,
-  AnnotateDatasetOptions,
-  AnnotateDatasetResult,
-} from "./annotation/annotate-dataset";
+export type { AnnotateDatasetOptions } from "./annotation/annotate-dataset";
+export type { AnnotateDatasetEvent, AnnotateDatasetResult } from "./annotation/events";
 export type { ImagesToAnnotate, UnannotatedImage } from "./annotation/images";
 export type { ImageAnnotation } from "./annotation/rows";
 export type { AnnotationStream } from "./annotation/store";

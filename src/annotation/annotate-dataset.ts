@@ -1,5 +1,4 @@
 import type { VlmBackend } from "../backend";
-import type { Omission } from "../dataset";
 import { CheckpointError, DataError } from "../errors";
 import { answerEach } from "../evaluation/answer-each";
 import { type Answer, answerOf } from "../evaluation/records";
@@ -7,19 +6,18 @@ import { backendOption, signalOption, taskOption } from "../evaluation/spec-part
 import { listed } from "../options/display";
 import { count, flag, given, readOptions, type Settings, type Spec, text } from "../options/spec";
 import { htmlReport } from "../report/html-report";
-import {
-  createFailures,
-  type FailedExample,
-  type FailureOptions,
-  type Failures,
-  failureSpec,
-} from "../runs/examples/failures";
+import { checkShard, isInShard, parseShard, proveShard, shardOption } from "../runs/directory/shards";
+import { createFailures, type FailureOptions, type Failures, failureSpec } from "../runs/examples/failures";
 import { policyIdentity, promptsFingerprint } from "../runs/examples/fingerprints";
-import { createRun, type Run } from "../runs/run";
-import { checkShard, isInShard, parseShard, proveShard, shardOption } from "../runs/shards";
+import { listenForInterrupts } from "../runs/interrupts";
+import { checkLog } from "../runs/progress/listen";
+import { createRun, failedRun, type Run } from "../runs/run";
 import type { Task } from "../task";
+import { type LogOption, logOption, say } from "../terminal/log";
 import type { Example } from "../types";
+import type { AnnotateDatasetEvent, AnnotateDatasetResult } from "./events";
 import { type Found, findImages, type ImagesToAnnotate, type Item } from "./images";
+import { listenToImages } from "./listen";
 import { annotationRow, type ImageAnnotation } from "./rows";
 import { type AnnotationStore, type AnnotationStream, openStore } from "./store";
 
@@ -66,6 +64,13 @@ export interface AnnotateDatasetOptions<A> extends FailureOptions {
   /** Images on the page `annotations.html`; 0 writes none (100). */
   readonly sheet?: number;
   /**
+   * Whether the run says on stderr how it goes (true if it is awaited, false if it is iterated); a function receives
+   * the lines instead.
+   */
+  readonly log?: LogOption;
+  /** Whether Ctrl-C, and signals that end a process, stop the run as `stop` does (true). */
+  readonly handleInterrupts?: boolean;
+  /**
    * Begins no more calls, waits for those under way, and rejects with this signal's reason: `stopOnInterrupt` makes
    * one.
    */
@@ -94,6 +99,8 @@ export const annotateDatasetSpec = {
   ),
   shard: shardOption().describe('The part of the images that this process annotates, such as "3/16"; all without it'),
   sheet: count(0).default(100).describe("Images on the page `annotations.html`"),
+  log: logOption().describe("Whether the run says on stderr how it goes; a function receives the lines instead"),
+  handleInterrupts: flag().default(true).describe("Whether Ctrl-C stops the run as `stop` does"),
   stop: signalOption().describe("Begins no more calls, and waits for those under way"),
   signal: signalOption().describe("Ends the call while it is under way"),
 } satisfies Spec<AnnotateDatasetOptions<unknown>>;
@@ -104,38 +111,6 @@ function areImages(value: unknown): boolean {
 }
 
 type AnnotateSettings<A> = Settings<AnnotateDatasetOptions<A>, typeof annotateDatasetSpec>;
-
-export interface AnnotateDatasetResult<A> {
-  /** The number of images, also those of earlier calls. */
-  readonly images: number;
-  /** Images without an answer, and why. */
-  readonly failed: readonly FailedExample[];
-  /** Files of the folder that are no images. */
-  readonly leftOut: readonly Omission[];
-  /** The annotations in the order of the images: `await` it, or `for await` it to hold one at a time. */
-  readonly annotations: AnnotationStream<A>;
-}
-
-export type AnnotateDatasetEvent<A> =
-  | {
-      /** The images are known. */
-      readonly type: "images-found";
-      /** Their number; absent for a stream. */
-      readonly total?: number;
-      /** Images that earlier calls annotated. */
-      readonly done: number;
-      readonly leftOut: readonly Omission[];
-    }
-  | {
-      /** An image is annotated, or has failed. */
-      readonly type: "image-end";
-      readonly annotation: ImageAnnotation<A>;
-      /** Images with a row so far, and how many of them failed. */
-      readonly done: number;
-      readonly failed: number;
-      readonly total?: number;
-    }
-  | { readonly type: "run-end"; readonly result: AnnotateDatasetResult<A> };
 
 /**
  * Annotates many images, with reasons: the model's likeliest answer to each, in batches.
@@ -154,9 +129,51 @@ export type AnnotateDatasetEvent<A> =
 export function annotateDataset<A>(
   options: AnnotateDatasetOptions<A>,
 ): Run<AnnotateDatasetEvent<A>, AnnotateDatasetResult<A>> {
-  const settings = readOptions("annotateDataset", options, annotateDatasetSpec);
-  checkShard("annotateDataset", settings.shard, settings.runDir);
-  return createRun((signal) => annotateImages(settings, signal), settings.signal);
+  let settings: AnnotateSettings<A>;
+  try {
+    settings = readOptions(name, options, annotateDatasetSpec);
+    checkShard(name, settings.shard, settings.runDir);
+    checkLog(settings.log);
+  } catch (error) {
+    return failedRun(error);
+  }
+  const { signal, log } = settings;
+  return createRun((end) => stoppable(settings, end), {
+    signal,
+    name,
+    alwaysListens: Boolean(log),
+    listen: () => listenToImages(name, settings),
+  });
+}
+
+const name = "annotateDataset";
+
+/** Annotates so that Ctrl-C stops it after the calls under way, if the program leaves that to the run. */
+async function* stoppable<A>(
+  settings: AnnotateSettings<A>,
+  signal: AbortSignal,
+): AsyncGenerator<AnnotateDatasetEvent<A>, AnnotateDatasetResult<A>, void> {
+  const { runDir, log, stop, handleInterrupts } = settings;
+  if (stop || !handleInterrupts) return yield* annotateImages(settings, signal);
+  const [where, advice] =
+    runDir === undefined
+      ? ["nothing is saved, because it has no runDir", "nothing is saved"]
+      : [
+          `its answers are saved in ${runDir}; to resume it, start the program again with resume: true`,
+          "they are saved",
+        ];
+  const message = `${name} was interrupted: ${where}`;
+  const interrupts = listenForInterrupts(message, () =>
+    say(name, log, `stopping after the answers under way; ${advice}. Ctrl-C again stops at once`),
+  );
+  try {
+    return yield* annotateImages({ ...settings, stop: interrupts.signal }, signal);
+  } catch (error) {
+    if (error === interrupts.signal.reason) say(name, log, message);
+    throw error;
+  } finally {
+    interrupts.release();
+  }
 }
 
 async function* annotateImages<A>(
@@ -254,7 +271,7 @@ async function annotateMissing<A>(
     const known = store.known.get(id);
     return !known || (known.failure !== undefined && (retryFailed || known.isTemporary));
   };
-  const failures = createFailures("annotateDataset", settings);
+  const failures = createFailures(name, settings);
   const done = wanted.done;
   let failed = [...store.known.values()].filter(({ failure }) => failure !== undefined).length;
   let added = 0;

@@ -1,9 +1,5 @@
-export {
-  type AnnotateDatasetEvent,
-  type AnnotateDatasetOptions,
-  type AnnotateDatasetResult,
-  annotateDataset,
-} from "./annotate-dataset";
+export { type AnnotateDatasetOptions, annotateDataset } from "./annotate-dataset";
+export type { AnnotateDatasetEvent, AnnotateDatasetResult } from "./events";
 export type { ImagesToAnnotate, UnannotatedImage } from "./images";
 export { type MergedShards, type MergeShardsOptions, mergeShards } from "./merge-shards";
 export type { ImageAnnotation } from "./rows";

@@ -7,7 +7,7 @@ import { given, readOptions, type Spec, text } from "../options/spec";
 import { claimDirectory, differences } from "../runs/directory/claim";
 import { parseRow, parseShallow, sizeOf, writeAtomically, writing } from "../runs/directory/files";
 import { type Place, wholeRows } from "../runs/directory/row-file";
-import { idsDigest, isInShard, parseShard, type Shard, shardFile } from "../runs/shards";
+import { idsDigest, isInShard, parseShard, type Shard, shardFile } from "../runs/directory/shards";
 import { annotationsFile, textsAt, writeCsv } from "./store";
 
 export interface MergeShardsOptions {
@@ -54,7 +54,7 @@ const rowsOf: Readonly<Record<string, { readonly file: string; readonly id: "id"
  *
  * @throws CheckpointError naming the shard, and what is missing, twice or different; nothing is written then
  * @example
- * await mergeShards({ shards: "runs/shards", runDir: "runs/annotations" });
+ * await mergeShards({ shards: "runs/directory/shards", runDir: "runs/annotations" });
  */
 export async function mergeShards(options: MergeShardsOptions): Promise<MergedShards> {
   const { shards: given, runDir } = readOptions("mergeShards", options, mergeShardsSpec);

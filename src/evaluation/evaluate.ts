@@ -2,13 +2,16 @@ import type { VlmBackend } from "../backend";
 import { bootstrapInterval, type ResamplingOptions, resamplingSpec } from "../metrics/bootstrap";
 import type { Metric, Metrics } from "../metrics/metric";
 import { countRepairs } from "../metrics/repairs";
+import { listed } from "../options/display";
 import { count, flag, given, readOptions, type Settings, type Spec, text } from "../options/spec";
 import { deriveSeed } from "../rng";
+import { checkShard, idsOf, proveShard, shardOf, shardOption } from "../runs/directory/shards";
 import { checkExamples } from "../runs/examples/check-examples";
 import { createFailures, type FailureOptions } from "../runs/examples/failures";
 import { fingerprint, policyIdentity, promptsFingerprint } from "../runs/examples/fingerprints";
-import { checkShard, idsOf, proveShard, shardOf, shardOption } from "../runs/shards";
 import type { Task } from "../task";
+import { type Log, type LogOption, logHelp, logOption, openLog } from "../terminal/log";
+import { shortNumber } from "../terminal/text";
 import type { Example } from "../types";
 import { answerEach } from "./answer-each";
 import { type EvaluationDirectory, openEvaluationDirectory } from "./directory";
@@ -61,6 +64,11 @@ export interface EvaluateOptions<A, Name extends string> extends ResamplingOptio
    * own; `mergeShards` joins them, and `evaluate` with `resume` then measures the whole.
    */
   readonly shard?: string;
+  /**
+   * Whether the call says on stderr how it goes (true); a function receives the lines instead. RISE_LOG=off turns the
+   * default off.
+   */
+  readonly log?: LogOption;
   readonly signal?: AbortSignal;
 }
 
@@ -79,6 +87,7 @@ export const evaluateSpec = {
   retryFailed: flag().default(false).describe("With `resume`: ask again for every example that failed"),
   shard: shardOption().describe('The part of the dataset that this process answers, such as "3/16"; all without it'),
   ...resamplingSpec,
+  log: logOption().describe(logHelp),
   signal: signalOption().describe("Ends the call while it is under way"),
 } satisfies Spec<EvaluateOptions<unknown, never>>;
 
@@ -106,6 +115,7 @@ export async function evaluate<A, Name extends string = never>(
   checkMetrics("evaluate", metrics);
   checkShard("evaluate", shard, runDir);
   const dataset = shardOf(whole.dataset, shard);
+  const log = openLog("evaluate", whole.log);
   const directory = await openEvaluationDirectory(runDir, runDir === undefined ? {} : await describe(whole), resume);
   try {
     const records = new Map<string, EvaluationRecord<A>>();
@@ -114,7 +124,8 @@ export async function evaluate<A, Name extends string = never>(
       const isAskedAgain = answer && hasFailed(answer) && (retryFailed || answer.isTemporary === true);
       if (answer && !isAskedAgain) records.set(example.id, evaluationRecord(task, metrics, example, answer));
     }
-    await answerMissing({ ...whole, dataset }, directory, records);
+    const tally = createTally(log, dataset.length, [...records.values()]);
+    await answerMissing({ ...whole, dataset }, directory, records, tally);
     const ordered = dataset.map(({ id }) => records.get(id)!);
     const counted = onFailure === "exclude" ? ordered.filter((record) => !hasFailed(record)) : ordered;
     const summary = {
@@ -123,8 +134,10 @@ export async function evaluate<A, Name extends string = never>(
     };
     await directory.finish(ordered, summary);
     await proveShard(whole, { all: idsOf(whole.dataset), own: idsOf(dataset), rows: idsOf(dataset) });
+    log.close(resultOf(summary.metrics, ordered));
     return { ...summary, records: ordered };
   } finally {
+    log.close();
     await directory.close();
   }
 }
@@ -134,6 +147,7 @@ async function answerMissing<A, Name extends string>(
   settings: EvaluateSettings<A, Name>,
   directory: EvaluationDirectory,
   records: Map<string, EvaluationRecord<A>>,
+  tally: (made: readonly EvaluationRecord<A>[]) => void,
 ): Promise<void> {
   const { task, dataset, metrics, seed } = settings;
   const failures = createFailures("evaluate", settings);
@@ -145,12 +159,45 @@ async function answerMissing<A, Name extends string>(
     const made = answered.map(({ item, answer }) => evaluationRecord(task, metrics, item, answer));
     await directory.append(made);
     for (const record of made) records.set(record.exampleId, record);
+    tally(made);
   });
   if (!isAnswered()) failures.checkAny();
 }
 
 /** The metrics of a shard without examples. */
 const unmeasured = { metrics: {}, intervals: {}, repairs: {} } as never;
+
+/** Tells a log how many examples have an answer, and how good the answers are so far. */
+function createTally<A>(log: Log, total: number, known: readonly EvaluationRecord<A>[]) {
+  let [done, failed, readable, similarity] = [0, 0, 0, 0];
+  const tally = (made: readonly EvaluationRecord<A>[]) => {
+    for (const record of made) {
+      done++;
+      if (hasFailed(record)) failed++;
+      if (record.failure === undefined) readable++;
+      similarity += record.metrics.similarity!;
+    }
+    const rates =
+      done === 0
+        ? []
+        : ([
+            ["similarity", similarity / done],
+            ["readable", readable / done],
+          ] as const);
+    const figures = [...rates, ...(failed > 0 ? [["failed", failed] as const] : [])];
+    log.tell({ type: "progress", part: "examples", done, total, figures });
+  };
+  tally(known);
+  return tally;
+}
+
+/** The result in a sentence, for a log. */
+function resultOf<A>(metrics: Readonly<Record<string, number>>, records: readonly EvaluationRecord<A>[]): string {
+  const failed = records.filter(hasFailed);
+  const failures = failed.map(({ exampleId, failure }) => `${exampleId}: ${failure}`);
+  const values = Object.entries(metrics).map(([name, value]) => `${name} ${shortNumber(value)}`);
+  return `${values.join(", ")}${failed.length === 0 ? "" : `; ${failed.length} of ${records.length} examples failed: ${listed(failures, "; ", 3)}`}`;
+}
 
 function summarise<A, Name extends string>(
   records: readonly EvaluationRecord<A>[],

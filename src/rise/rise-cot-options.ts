@@ -14,11 +14,11 @@ import {
 } from "../options/spec";
 import { paperReward } from "../reward/paper";
 import type { RewardFunction } from "../reward/reward";
+import { checkShard, shardOption } from "../runs/directory/shards";
 import { type DisposableOption, disposableOption } from "../runs/disposable";
 import { checkExamples, checkHeldOut } from "../runs/examples/check-examples";
 import { checkLearningRate, type LearningRate, learningRateOption } from "../runs/learning-rate";
 import { type RunOptions, runSpec } from "../runs/run-options";
-import { checkShard, shardOption } from "../runs/shards";
 import type { Trainer } from "../trainer";
 import { checkGrpo, grpoOption } from "./grpo-step";
 import { type RolloutSamplingOptions, rolloutSamplingSpec } from "./sampling-options";

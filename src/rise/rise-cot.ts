@@ -2,14 +2,13 @@ import { selectHighQuality } from "../cots/select";
 import type { RunEvent } from "../events";
 import { deriveSeed } from "../rng";
 import type { Rollout } from "../rollouts";
-import { withDisposable } from "../runs/disposable";
+import { idsOf, proveShard, shardOf } from "../runs/directory/shards";
 import { orderedBatch, shuffledBatch } from "../runs/examples/batches";
 import { createRunFailures, type FailedExample } from "../runs/examples/failures";
 import { promptsFingerprint } from "../runs/examples/fingerprints";
 import { describeLearningRate } from "../runs/learning-rate";
-import { createRun, type Run } from "../runs/run";
+import type { Run } from "../runs/run";
 import { withSamplerCorrection } from "../runs/sampler-gap";
-import { idsOf, proveShard, shardOf } from "../runs/shards";
 import type { Stage } from "../runs/stages";
 import type { Trainer } from "../trainer";
 import { createCotState, type RiseCotRow, rememberFailures, rowOf } from "./best-cots";
@@ -19,8 +18,8 @@ import {
   heldOutEvaluation,
   type Pipeline,
   type Policy,
+  pipelineRun,
   type RunResult,
-  runPipeline,
 } from "./pipeline";
 import {
   type RiseCotOptions,
@@ -61,20 +60,17 @@ export type RiseCotEvent<A> = RunEvent<Rollout<A>, RiseCotResult<A>>;
  * Source: RISE, stage 1, Eqs. 1–7. Departure: each row records the similarity that the image alone earns.
  */
 export function riseCot<A>(options: RiseCotOptions<A>): Run<RiseCotEvent<A>, RiseCotResult<A>> {
-  return createRun((signal) => {
+  return pipelineRun(() => {
     const whole = readRiseCotOptions(options);
     const settings = { ...whole, dataset: shardOf(whole.dataset, whole.shard) };
-    const run = (policy: Policy) =>
-      runPipeline(settings, policy, signal, (readable) => cotPipeline(readable, policy, whole));
-    const { trainer, backend } = settings;
-    return trainer
-      ? withDisposable({ where: "riseCot", name: "trainer", method: "backward" }, trainer, (made) =>
-          run({ backend: made.sampler(), trainer: made }),
-        )
-      : withDisposable({ where: "riseCot", name: "backend", method: "generate" }, backend!, (made) =>
-          run({ backend: made }),
-        );
-  }, options?.signal);
+    return {
+      name: "riseCot",
+      settings,
+      build: (readable: RiseCotSettings<A>, policy) => cotPipeline(readable, policy, whole),
+      sum: ({ dataset, kept }) =>
+        `${dataset.length} cots, ${kept.length} of them with a reward of at least ${settings.threshold}`,
+    };
+  });
 }
 
 /** @param whole the settings with the examples of all shards */
@@ -122,17 +118,16 @@ function training<A>(context: Context<A>, trainer: Trainer): Stage<Rollout<A>> {
     rewardName: reward.name,
     tokens: state,
     failures,
-    sample: (step, signal) =>
-      sampleStep(context, "train", shuffledBatch(dataset, step, examplesPerStep, seed), step, signal),
+    rollouts: examplesPerStep * rolloutsPerGroup(settings),
+    sample: (step, signal, at) =>
+      sampleStep(context, "train", shuffledBatch(dataset, step, examplesPerStep, seed), step, signal, at),
     learning: { trainer, grpo, learningRate, microBatch, credit: credit === "both" ? "all" : "last" },
     rehearsal: rehearsal(context),
     async afterStep(rollouts) {
       state.keepBest(rollouts);
       return {};
     },
-    ...heldOutEvaluation("riseCot", settings, reward.name, (examples, onSampled, signal) =>
-      sampleGreedily(context, examples, onSampled, signal),
-    ),
+    ...heldOutEvaluation("riseCot", settings, reward.name, (examples, held) => sampleGreedily(context, examples, held)),
   });
 }
 
@@ -151,7 +146,8 @@ function closing<A>(context: Context<A>, hasRollouts: boolean, trial?: StageRehe
     rewardName: reward.name,
     tokens: state,
     failures,
-    sample: (step, signal) => sampleStep(context, "final", hasRollouts ? examples(step) : [], step, signal),
+    rollouts: hasRollouts ? examplesPerStep * rolloutsPerGroup(settings) : 0,
+    sample: (step, signal, at) => sampleStep(context, "final", hasRollouts ? examples(step) : [], step, signal, at),
     rehearsal: trial,
     async afterStep(rollouts, step, signal) {
       state.keepBest(rollouts);

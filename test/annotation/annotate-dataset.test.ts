@@ -100,10 +100,21 @@ describe("annotateDataset", () => {
     ["a shard of none", { shard: "0/4", runDir: "x" }, 'expected shard to be a part and their number, from "1/16" to'],
     ["a shard beyond the last", { shard: "5/4", runDir: "x" }, 'got "5/4"'],
     ["a shard without runDir", { shard: "1/4" }, 'expected runDir beside shard "1/4", got none'],
-  ])("refuses %s when it is called, before it is awaited", (_, options, message) => {
-    expect(() => annotationRun(options)).toThrow(message);
-    expect(() => annotationRun(options)).toThrow(ConfigError);
+  ])("refuses %s before anything is asked", async (_, options, message) => {
+    await expect(annotationRun(options)).rejects.toThrow(message);
+    await expect(annotationRun(options)).rejects.toThrow(ConfigError);
   });
+
+  it("says how it goes, in lines that name what failed and where the annotations are", () =>
+    withFolders(1, async (runDir) => {
+      const lines: string[] = [];
+      const backend = failingFor(evaluationBackend(), "street-2", () => new DataError("it is a PDF"));
+      await annotationRun({ runDir: runDir!, backend, log: (line) => lines.push(line) });
+      expect(lines[0]).toContain("annotateDataset");
+      expect(lines.at(-1)).toContain(
+        `8 of 9 images annotated; annotations are in ${runDir}; 1 failed: street-2: it is`,
+      );
+    }));
 
   it("stops between calls when asked to, and is resumed", () =>
     withFolders(1, async (runDir) => {

@@ -1,8 +1,8 @@
 import { createHash } from "node:crypto";
 import { join } from "node:path";
-import { ConfigError } from "../errors";
-import { given } from "../options/spec";
-import { writeAtomically } from "./directory/files";
+import { ConfigError } from "../../errors";
+import { given } from "../../options/spec";
+import { writeAtomically } from "./files";
 
 /** One of several parts of a data set, each of which another process works on. */
 export interface Shard {

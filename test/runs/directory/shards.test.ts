@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { idsDigest, isInShard, parseShard, shardOf } from "../../src/runs/shards";
+import { idsDigest, isInShard, parseShard, shardOf } from "../../../src/runs/directory/shards";
 
 const items = Array.from({ length: 2000 }, (_, i) => ({ id: `images/${i}.jpg` }));
 
