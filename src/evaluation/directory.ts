@@ -4,6 +4,7 @@ import { z } from "zod";
 import { CheckpointError } from "../errors";
 import { checkArguments, textKind } from "../options/arguments";
 import { claimDirectory } from "../runs/directory/claim";
+import { writeContext } from "../runs/directory/context";
 import {
   cutOff,
   flush,
@@ -16,10 +17,12 @@ import {
   writing,
 } from "../runs/directory/files";
 import type { RunLock } from "../runs/directory/lock";
+import type { Example } from "../types";
 import { type Answer, type Evaluation, type EvaluationRecord, hasFailed } from "./records";
 
 /**
- * The files of an evaluation: `config.json`, `records.jsonl`, and finally `evaluation.json`.
+ * The files of an evaluation: `config.json`, `examples.jsonl`, `environment.json`, `records.jsonl`, and finally
+ * `evaluation.json`.
  *
  * Records are appended as they come, and put into the order of the dataset at the end, so that a killed evaluation
  * loses nothing, and ends with the same bytes once resumed. While it is open, a `run.lock` keeps other processes out.
@@ -27,6 +30,8 @@ import { type Answer, type Evaluation, type EvaluationRecord, hasFailed } from "
 export interface EvaluationDirectory {
   /** Earlier answers and failures by example; the last one, if an example was asked again. */
   readonly answers: ReadonlyMap<string, Answer>;
+  /** Writes `examples.jsonl` and `environment.json`, from which a report can be made. */
+  writeContext(examples: readonly Example<unknown>[]): Promise<void>;
   append(records: readonly object[]): Promise<void>;
   /** Writes `evaluation.json`, and rewrites `records.jsonl` if it differs from these records in this order. */
   finish(records: readonly object[], summary: object): Promise<void>;
@@ -77,6 +82,7 @@ async function openClaimed(path: string, lock: RunLock): Promise<EvaluationDirec
   const waiting: object[] = [];
   return {
     answers,
+    writeContext: (examples) => write(path, () => writeContext(path, examples)),
     append(records) {
       waiting.push(...records);
       // Writes run one after another, so that rows never mix; each writes all rows that wait.
@@ -110,6 +116,7 @@ function* rowByRow(records: readonly object[]): Generator<string> {
 
 const inMemory: EvaluationDirectory = {
   answers: new Map(),
+  writeContext: async () => {},
   append: async () => {},
   finish: async () => {},
   close: async () => {},

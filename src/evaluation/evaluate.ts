@@ -101,6 +101,7 @@ export async function evaluate<A, Name extends string = never>(
   checkMetrics("evaluate", metrics);
   const directory = await openEvaluationDirectory(runDir, runDir === undefined ? {} : await describe(settings), resume);
   try {
+    await directory.writeContext(dataset);
     const records = new Map<string, EvaluationRecord<A>>();
     for (const example of dataset) {
       const answer = directory.answers.get(example.id);

@@ -65,6 +65,7 @@ export async function* runPipeline<A, S extends RunSettings<A>, R, Own extends o
     length: { stages, checkpointEvery, config },
   });
   try {
+    await directory.writeContext(dataset);
     await begin?.(directory);
     if (settings.preflight && !directory.resumed) yield* preflight({ stages, task, dataset, directory, signal });
     yield* runStages(stages, { directory, state, trainer, checkpointEvery, stop, signal });
