@@ -154,6 +154,7 @@ async function* runPipeline<A, S extends PipelineSettings<A>, R, Own extends obj
     length: { stages, checkpointEvery, config },
   });
   try {
+    await directory.writeContext(dataset);
     await begin?.(directory);
     const step = directory.resumed?.step ?? 0;
     const tries = settings.preflight && dataset.length > 0 && !directory.resumed;

@@ -185,7 +185,8 @@ async function doStep<Rollout>(
   progress.unsaved = undefined;
   await directory.append("rollouts", rows);
   await directory.append("metrics", [metrics]);
-  await directory.append("timings", [{ ...at, step_time: timeMs / 1000 }]);
+  const peakMemory = 1024 * process.resourceUsage().maxRSS;
+  await directory.append("timings", [{ ...at, step_time: timeMs / 1000, peak_memory: peakMemory }]);
   progress.unsaved = finished;
   return { outcome, finished, metrics, timeMs, isRegular, reward: evaluated?.eval_reward };
 }

@@ -339,6 +339,8 @@ describe("a riseCot run directory", () => {
         "checkpoints/step-8/state.json",
         "config.json",
         "cots.jsonl",
+        "environment.json",
+        "examples.jsonl",
         "metrics.jsonl",
         "preflight.html",
         "rollouts.jsonl",
