@@ -2,6 +2,7 @@ import { readdirSync } from "node:fs";
 import { defineConfig } from "tsup";
 
 const folders = [
+  "annotation",
   "checks",
   "cots",
   "grpo",

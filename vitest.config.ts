@@ -9,12 +9,20 @@ export default defineConfig({
       { find: /^rise-ts$/, replacement: source("index.ts") },
       { find: /^rise-ts\/types$/, replacement: source("public-types.ts") },
       {
-        find: /^rise-ts\/(checks|cots|grpo|metrics|models\/.+|onnx|optim|plan|prompts|report|reward|reward-server|similarity|testing)$/,
+        find: /^rise-ts\/(annotation|checks|cots|grpo|metrics|models\/.+|onnx|optim|plan|prompts|publish|report|reward|reward-server|similarity|testing|trackers)$/,
         replacement: source("$1/index.ts"),
       },
       { find: /^rise-ts\/(.+)$/, replacement: source("$1.ts") },
     ],
   },
   // One fork at a time: every ONNX session already uses all cores.
-  test: { include: ["test/**/*.test.ts"], pool: "forks", maxWorkers: 2, testTimeout: 60_000, hookTimeout: 60_000 },
+  test: {
+    include: ["test/**/*.test.ts"],
+    pool: "forks",
+    maxWorkers: 2,
+    testTimeout: 60_000,
+    hookTimeout: 60_000,
+    // Runs and evaluations would print their progress.
+    env: { RISE_LOG: "off" },
+  },
 });

@@ -53,8 +53,45 @@ export interface BestCheckpoint {
   readonly path: string;
 }
 
+/** A stage as a run intends it. */
+export interface StagePlan {
+  readonly name: string;
+  readonly steps: number;
+  /** Whether its steps change the policy. */
+  readonly trains: boolean;
+  /** Rollouts of a step, if it samples any. */
+  readonly rollouts?: number;
+  /** Held-out examples that are measured at every checkpoint, if there are any. */
+  readonly heldOut?: number;
+}
+
+/** How far the work under way is. */
+export interface WorkProgress {
+  readonly type: "progress";
+  /** "model" is opened, "images" are decoded, "preflight" tries stages, and a step has "rollouts" and "held out". */
+  readonly work: "model" | "images" | "preflight" | "rollouts" | "held out";
+  readonly done: number;
+  readonly total: number;
+  /** The stage and the step that it belongs to, if there is one. */
+  readonly stage?: string;
+  readonly step?: number;
+}
+
 /** An event of a run. `step` counts from 1 through all stages. */
 export type RunEvent<Rollout, Result> =
+  /** Comes inside a step, if whoever iterates is waiting at that moment; who is busy misses it. */
+  | WorkProgress
+  | {
+      /** Everything before the first step begins, or before preflight. */
+      readonly type: "run-start";
+      readonly stages: readonly StagePlan[];
+      /** Steps from one checkpoint to the next; there is one at the end of a stage too. */
+      readonly checkpointEvery: number;
+      /** Steps that are done already, in the run that this one resumes. */
+      readonly step: number;
+      /** Whether stages are tried first. */
+      readonly preflight: boolean;
+    }
   | {
       /** Every image was decoded once. */
       readonly type: "images-end";

@@ -26,6 +26,7 @@ export function riseR1<A>(
 /** Loaded when a run asks for it, so that importing the library loads nothing native. */
 const defaultTrainer = async () => (await import("./trainers/onnx")).onnxTrainer();
 
+export { annotateDataset } from "./annotation/annotate-dataset";
 export { findLeaks } from "./checks/leakage";
 export { selectHighQuality } from "./cots/select";
 export { BackendError, CheckpointError, ConfigError, DataError, RiseError, TrainingError } from "./errors";
@@ -39,7 +40,6 @@ export { grpoPresets } from "./grpo/presets";
 export { classificationMetrics, detectionMetrics, segmentationMetrics } from "./metrics/task-metrics";
 export { imagePrompt } from "./prompts/template";
 export type {
-  Annotated,
   AnnotateOptions,
   Box,
   Completion,

@@ -1,4 +1,9 @@
 /** `rise-ts/types`: every type that the root does not name, and those that it does. */
+export type { AnnotateDatasetOptions } from "./annotation/annotate-dataset";
+export type { AnnotateDatasetEvent, AnnotateDatasetResult } from "./annotation/events";
+export type { ImagesToAnnotate, UnannotatedImage } from "./annotation/images";
+export type { ImageAnnotation } from "./annotation/rows";
+export type { AnnotationStream } from "./annotation/store";
 export type * from "./backend";
 export type * from "./dataset";
 export type { Annotated, AnnotateOptions } from "./evaluation/annotate";

@@ -13,7 +13,7 @@ const floors: readonly (readonly string[])[] = [
   ["errors", "types", "rng"],
   ["rollouts", "dataset", "generate-options", "scoring", "options", "files"],
   // The three interfaces.
-  ["task", "backend", "events"],
+  ["task", "backend", "events", "terminal"],
   ["trainer"],
   // Method, pure and synchronous: what a text says, and what it is worth.
   ["prompts", "checks/numbers", "similarity"],
@@ -56,11 +56,12 @@ const floors: readonly (readonly string[])[] = [
   // Runs, their pages, and the two stages over both.
   ["runs/examples", "runs/directory"],
   ["runs"],
+  ["runs/progress"],
   ["evaluation", "reward-server"],
   ["report/elements"],
   ["report/sections"],
   ["report"],
-  ["rise"],
+  ["rise", "annotation"],
   ["trackers", "publish"],
   ["public-types"],
   ["index", "cli"],
@@ -68,7 +69,7 @@ const floors: readonly (readonly string[])[] = [
 
 /** Above `method` they see the interfaces only: a pipeline names no model, no backend and no trainer. */
 const sees = {
-  pipelines: ["runs", "runs/examples", "runs/directory", "evaluation", "rise"],
+  pipelines: ["runs", "runs/examples", "runs/directory", "runs/progress", "evaluation", "rise"],
   not: ["models", "engine", "onnx", "backends", "trainers", "datasets", "optim"],
 };
 

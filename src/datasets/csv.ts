@@ -2,7 +2,7 @@ import { dirname, resolve } from "node:path";
 import { pipeline, Readable } from "node:stream";
 import type { ExampleStream, Omission } from "../dataset";
 import { DataError } from "../errors";
-import { excerpt } from "../options/display";
+import { excerpt, shown } from "../options/display";
 import { choice, flag, list, readArgument, readOptions, type Settings, type Spec, text } from "../options/spec";
 import type { LabelDistribution } from "../types";
 import { longestLine, readText } from "./formats/lines";
@@ -20,6 +20,8 @@ export interface CsvOptions {
   readonly subject?: string;
   /** The folder of the images, from which their paths start (the file's own). */
   readonly root?: string;
+  /** The column that names one of `labels` in each row, if they are not columns of numbers. */
+  readonly label?: string;
   /** The character between cells (`","`). */
   readonly delimiter?: "," | ";" | "\t";
   /**
@@ -41,6 +43,7 @@ export const csvDatasetSpec = {
   id: text().optional().describe('The column of the ids; "id" without it, which may be missing'),
   subject: text().optional().describe('The column of what is asked about; "subject" without it, which may be missing'),
   root: text().optional().describe("The folder in which the images lie; the file's own without it"),
+  label: text().optional().describe("The column that names a row's label, where labels are not columns of numbers"),
   delimiter: choice(delimiters).default(",").describe("The character between cells"),
   normalize: flag().default(false).describe("Whether numbers are counts, which are divided by their sum"),
   onOmission: omissionOption(),
@@ -57,10 +60,12 @@ const labelList = list('a list of columns, such as ["joy", "sadness"]', (label) 
  *     image,joy,sadness
  *     images/1.jpg,0.9,0.1
  *
+ * With `label`, one column names the label instead: `image,label`, `images/1.jpg,joy`.
+ *
  * Images are paths relative to the file's folder, and lie in it. The columns `id` and `subject` may be missing; the id
  * is then the image's path. Other columns become metadata, as text.
  *
- * @param labels the columns that hold probabilities, or votes
+ * @param labels the columns that hold probabilities, or votes; with `label`, the names that its column may hold
  * @throws ConfigError at once for a path that is not text, labels that are not a list of columns, and an unknown option
  * @throws DataError naming file:line, the column, what was expected and what came
  * @example
@@ -85,12 +90,17 @@ async function* readExamples(
   labels: readonly string[],
   options: Settings<CsvOptions, typeof csvDatasetSpec>,
 ): AsyncGenerator<Located<LabelDistribution>> {
-  const { delimiter, normalize, onOmission = refuseOmission, image: imageColumn } = options;
+  const { delimiter, onOmission = refuseOmission, image: imageColumn } = options;
   const { id: idColumn = "id", subject: subjectColumn = "subject" } = options;
   const folder = openFolder(options.root ?? dirname(resolve(path)));
-  const isRead = new Set([...labels, imageColumn, idColumn, subjectColumn]);
+  const columnsOfLabels = options.label === undefined ? labels : [options.label];
+  const isRead = new Set([...columnsOfLabels, imageColumn, idColumn, subjectColumn]);
   // A column that the caller names must exist.
-  const needed = [imageColumn, ...[options.id, options.subject].filter((column) => column !== undefined), ...labels];
+  const needed = [
+    imageColumn,
+    ...[options.id, options.subject].filter((column) => column !== undefined),
+    ...columnsOfLabels,
+  ];
   let columns: readonly string[] | undefined;
   let isEmpty = true;
   for await (const { record, where } of readRecords(path, delimiter)) {
@@ -100,13 +110,13 @@ async function* readExamples(
     }
     isEmpty = false;
     const cells = new Map(columns.map((column, i) => [column, record[i]!]));
-    const numbers = labels.map((label) => cells.get(label)!);
+    const written = columnsOfLabels.map((column) => cells.get(column)!);
     const [image, id, subject] = [cells.get(imageColumn)!, cells.get(idColumn), cells.get(subjectColumn)];
     if (image === "" || id === "") {
       onOmission({ where, reason: "expected an image and an id, found an empty cell" });
       continue;
     }
-    const annotation = normalize ? readVotes(labels, numbers, where) : readDistribution(labels, numbers, where);
+    const annotation = annotationOf(written, labels, options, where);
     if (annotation === undefined) {
       onOmission({ where, reason: `no votes for ${shortList(labels)}` });
       continue;
@@ -124,6 +134,21 @@ async function* readExamples(
     };
   }
   if (isEmpty) throw new DataError(`${path}: expected a heading and at least one row, found none`);
+}
+
+/** The annotation in a row; `undefined` without a vote. */
+function annotationOf(
+  written: readonly string[],
+  labels: readonly string[],
+  { label, normalize }: Settings<CsvOptions, typeof csvDatasetSpec>,
+  where: string,
+): LabelDistribution | undefined {
+  if (label === undefined)
+    return normalize ? readVotes(labels, written, where) : readDistribution(labels, written, where);
+  const name = written[0]!.trim();
+  if (!labels.includes(name))
+    throw new DataError(`${where}: expected column ${label} to be one of ${shortList(labels)}, got ${shown(name)}`);
+  return Object.fromEntries(labels.map((other) => [other, other === name ? 1 : 0]));
 }
 
 function checkColumns(columns: readonly string[], needed: readonly string[], where: string): readonly string[] {

@@ -3,7 +3,7 @@ import { z } from "zod";
 import type { ExampleStream } from "../dataset";
 import { readArgument } from "../options/spec";
 import type { Task } from "../task";
-import { readJsonLines } from "./formats/json-rows";
+import { readJsonLines } from "./formats/json-lines";
 import { checkAnnotation, checked } from "./reading/checked";
 import { exampleStream, type Located } from "./reading/example-stream";
 import { openFolder } from "./reading/folder";

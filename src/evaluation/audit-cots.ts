@@ -16,6 +16,8 @@ import { checkExamples } from "../runs/examples/check-examples";
 import { createFailures, type FailureOptions, type Failures } from "../runs/examples/failures";
 import { generateEach } from "../runs/generate";
 import type { Task } from "../task";
+import { type LogOption, logHelp, logOption, openLog } from "../terminal/log";
+import { shortNumber } from "../terminal/text";
 import type { Example, Leak, Prompt } from "../types";
 import { backendOption, failureSpec, signalOption, taskOption } from "./spec-parts";
 
@@ -38,6 +40,11 @@ export interface AuditCotsOptions<A> extends ResamplingOptions, Omit<FailureOpti
    * A failure that concerns every cot always throws.
    */
   readonly onFailure?: "record" | "exclude" | "throw";
+  /**
+   * Whether the call says on stderr how it goes (true); a function receives the lines instead. RISE_LOG=off turns the
+   * default off.
+   */
+  readonly log?: LogOption;
   readonly signal?: AbortSignal;
 }
 
@@ -51,6 +58,7 @@ export const auditCotsSpec = {
   ...failureSpec,
   onFailure: failureSpec.onFailure.describe("The treatment of a cot for which the backend fails"),
   ...resamplingSpec,
+  log: logOption().describe(logHelp),
   signal: signalOption().describe("Ends the call while it is under way"),
 } satisfies Spec<AuditCotsOptions<unknown>>;
 
@@ -122,14 +130,26 @@ export async function auditCots<A>(options: AuditCotsOptions<A>): Promise<CotsAu
   );
   const audits: CotAudit[] = [];
   const failures = createFailures("auditCots", { onFailure, failureLimit });
-  for (let first = 0; first < own.length; first += batchSize) {
-    const batch = own.slice(first, first + batchSize).map((row, i) => ({ ...row, other: others[first + i]! }));
-    audits.push(...(await auditBatch(batch, settings, failures)));
+  const log = openLog("auditCots", settings.log);
+  const tell = () => log.tell({ type: "progress", part: "cots", done: audits.length, total: own.length });
+  try {
+    tell();
+    for (let first = 0; first < own.length; first += batchSize) {
+      const batch = own.slice(first, first + batchSize).map((row, i) => ({ ...row, other: others[first + i]! }));
+      audits.push(...(await auditBatch(batch, settings, failures)));
+      tell();
+    }
+    failures.checkAny();
+    const succeeded = audits.filter(({ failure }) => failure === undefined);
+    const counted = onFailure === "exclude" ? succeeded : audits;
+    const result = { cots: audits, failures: audits.length - succeeded.length, ...summarise(counted, settings) };
+    log.close(
+      `cots gain ${shortNumber(result.cotGain.mean)} in similarity; ${result.failures} of ${audits.length} failed`,
+    );
+    return result;
+  } finally {
+    log.close();
   }
-  failures.checkAny();
-  const succeeded = audits.filter(({ failure }) => failure === undefined);
-  const counted = onFailure === "exclude" ? succeeded : audits;
-  return { cots: audits, failures: audits.length - succeeded.length, ...summarise(counted, settings) };
 }
 
 /**

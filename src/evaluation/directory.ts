@@ -1,25 +1,18 @@
-import { appendFile } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
 import { CheckpointError } from "../errors";
 import { checkArguments, textKind } from "../options/arguments";
 import { claimDirectory } from "../runs/directory/claim";
-import {
-  cutOff,
-  flush,
-  flushFolder,
-  jsonl,
-  parseShallow,
-  readJson,
-  readWholeLines,
-  writeAtomically,
-  writing,
-} from "../runs/directory/files";
+import { writeContext } from "../runs/directory/context";
+import { jsonl, parseShallow, readJson, readWholeLines, writeAtomically } from "../runs/directory/files";
 import type { RunLock } from "../runs/directory/lock";
+import { openRowFile } from "../runs/directory/row-file";
+import type { Example } from "../types";
 import { type Answer, type Evaluation, type EvaluationRecord, hasFailed } from "./records";
 
 /**
- * The files of an evaluation: `config.json`, `records.jsonl`, and finally `evaluation.json`.
+ * The files of an evaluation: `config.json`, `examples.jsonl`, `environment.json`, `records.jsonl`, and finally
+ * `evaluation.json`.
  *
  * Records are appended as they come, and put into the order of the dataset at the end, so that a killed evaluation
  * loses nothing, and ends with the same bytes once resumed. While it is open, a `run.lock` keeps other processes out.
@@ -27,6 +20,8 @@ import { type Answer, type Evaluation, type EvaluationRecord, hasFailed } from "
 export interface EvaluationDirectory {
   /** Earlier answers and failures by example; the last one, if an example was asked again. */
   readonly answers: ReadonlyMap<string, Answer>;
+  /** Writes `examples.jsonl` and `environment.json`, from which a report can be made. */
+  writeContext(examples: readonly Example<unknown>[]): Promise<void>;
   append(records: readonly object[]): Promise<void>;
   /** Writes `evaluation.json`, and rewrites `records.jsonl` if it differs from these records in this order. */
   finish(records: readonly object[], summary: object): Promise<void>;
@@ -58,44 +53,22 @@ export async function openEvaluationDirectory(
 
 async function openClaimed(path: string, lock: RunLock): Promise<EvaluationDirectory> {
   const file = join(path, "records.jsonl");
-  let count = 0;
-  const write = (what: string, put: () => Promise<void>) =>
-    writing(
-      what,
-      () => `${count} records are intact`,
-      async () => {
-        await lock.check();
-        await put();
-      },
-    );
-  const { lines: rows, bytes } = await readWholeLines(file);
-  const answers = new Map(rows.map((row, i) => readAnswerRow(row, `${file}: line ${i + 1}`)));
-  count = rows.length;
-  await write(file, () => cutOff(file, bytes));
-  await flushFolder(path);
-  let last: Promise<void> = Promise.resolve();
-  const waiting: object[] = [];
+  const answers = new Map<string, Answer>();
+  const rows = await openRowFile(file, lock, (line, where) => {
+    const [id, answer] = readAnswerRow(line, where);
+    answers.set(id, answer);
+  });
   return {
     answers,
-    append(records) {
-      waiting.push(...records);
-      // Writes run one after another, so that rows never mix; each writes all rows that wait.
-      last = last.then(async () => {
-        const rows = waiting.splice(0);
-        if (rows.length === 0) return;
-        await write(file, async () => {
-          await appendFile(file, jsonl(rows));
-          await flush(file);
-        });
-        count += rows.length;
-      });
-      return last;
+    writeContext: (examples) => rows.write(path, () => writeContext(path, examples)),
+    async append(records) {
+      await rows.append(records);
     },
     async finish(records, summary) {
       const { lines } = await readWholeLines(file);
       const isSame =
         lines.length === records.length && records.every((record, i) => JSON.stringify(record) === lines[i]);
-      await write(path, async () => {
+      await rows.write(path, async () => {
         if (!isSame) await writeAtomically(file, rowByRow(records));
         await writeAtomically(join(path, "evaluation.json"), `${JSON.stringify(summary, null, 2)}\n`);
       });
@@ -110,6 +83,7 @@ function* rowByRow(records: readonly object[]): Generator<string> {
 
 const inMemory: EvaluationDirectory = {
   answers: new Map(),
+  writeContext: async () => {},
   append: async () => {},
   finish: async () => {},
   close: async () => {},

@@ -2,22 +2,24 @@ import type { VlmBackend } from "../backend";
 import { bootstrapInterval, type ResamplingOptions, resamplingSpec } from "../metrics/bootstrap";
 import type { Metric, Metrics } from "../metrics/metric";
 import { countRepairs } from "../metrics/repairs";
+import { listed } from "../options/display";
 import { count, flag, given, readOptions, type Settings, type Spec, text } from "../options/spec";
 import { deriveSeed } from "../rng";
-import { orderedBatch } from "../runs/examples/batches";
+import { checkShard, idsOf, proveShard, shardOf, shardOption } from "../runs/directory/shards";
 import { checkExamples } from "../runs/examples/check-examples";
 import { createFailures, type FailureOptions } from "../runs/examples/failures";
 import { fingerprint, policyIdentity, promptsFingerprint } from "../runs/examples/fingerprints";
-import { generateEach, type Outcome } from "../runs/generate";
 import type { Task } from "../task";
+import { type Log, type LogOption, logHelp, logOption, openLog } from "../terminal/log";
+import { shortNumber } from "../terminal/text";
 import type { Example } from "../types";
+import { answerEach } from "./answer-each";
 import { type EvaluationDirectory, openEvaluationDirectory } from "./directory";
 import {
   checkMetrics,
   type Evaluation,
   type EvaluationRecord,
   evaluationRecord,
-  failedAnswer,
   hasFailed,
   measure,
   metricsOption,
@@ -57,6 +59,16 @@ export interface EvaluateOptions<A, Name extends string> extends ResamplingOptio
    * pass, such as an overloaded server; a refused prompt keeps its record.
    */
   readonly retryFailed?: boolean;
+  /**
+   * The part of the dataset that this process answers, such as `"3/16"` (all of it). Every part needs a `runDir` of its
+   * own; `mergeShards` joins them, and `evaluate` with `resume` then measures the whole.
+   */
+  readonly shard?: string;
+  /**
+   * Whether the call says on stderr how it goes (true); a function receives the lines instead. RISE_LOG=off turns the
+   * default off.
+   */
+  readonly log?: LogOption;
   readonly signal?: AbortSignal;
 }
 
@@ -73,7 +85,9 @@ export const evaluateSpec = {
   ...failureSpec,
   onFailure: failureSpec.onFailure.describe("The treatment of an example for which the backend fails"),
   retryFailed: flag().default(false).describe("With `resume`: ask again for every example that failed"),
+  shard: shardOption().describe('The part of the dataset that this process answers, such as "3/16"; all without it'),
   ...resamplingSpec,
+  log: logOption().describe(logHelp),
   signal: signalOption().describe("Ends the call while it is under way"),
 } satisfies Spec<EvaluateOptions<unknown, never>>;
 
@@ -95,28 +109,36 @@ type EvaluateSettings<A, Name extends string> = Settings<EvaluateOptions<A, Name
 export async function evaluate<A, Name extends string = never>(
   options: EvaluateOptions<A, Name>,
 ): Promise<Evaluation<A, Name>> {
-  const settings = readOptions("evaluate", options, evaluateSpec);
-  const { task, dataset, level, resamples, seed, metrics, runDir, resume, retryFailed, onFailure } = settings;
-  checkExamples(task, dataset);
+  const whole = readOptions("evaluate", options, evaluateSpec);
+  const { task, level, resamples, seed, metrics, runDir, resume, retryFailed, onFailure, shard } = whole;
+  checkExamples(task, whole.dataset);
   checkMetrics("evaluate", metrics);
-  const directory = await openEvaluationDirectory(runDir, runDir === undefined ? {} : await describe(settings), resume);
+  checkShard("evaluate", shard, runDir);
+  const dataset = shardOf(whole.dataset, shard);
+  const log = openLog("evaluate", whole.log);
+  const directory = await openEvaluationDirectory(runDir, runDir === undefined ? {} : await describe(whole), resume);
   try {
+    await directory.writeContext(dataset);
     const records = new Map<string, EvaluationRecord<A>>();
     for (const example of dataset) {
       const answer = directory.answers.get(example.id);
       const isAskedAgain = answer && hasFailed(answer) && (retryFailed || answer.isTemporary === true);
       if (answer && !isAskedAgain) records.set(example.id, evaluationRecord(task, metrics, example, answer));
     }
-    await answerMissing(settings, directory, records);
+    const tally = createTally(log, dataset.length, [...records.values()]);
+    await answerMissing({ ...whole, dataset }, directory, records, tally);
     const ordered = dataset.map(({ id }) => records.get(id)!);
     const counted = onFailure === "exclude" ? ordered.filter((record) => !hasFailed(record)) : ordered;
     const summary = {
-      ...summarise<A, Name>(counted, metrics, { level, resamples, seed }),
+      ...(dataset.length === 0 ? unmeasured : summarise<A, Name>(counted, metrics, { level, resamples, seed })),
       failures: ordered.filter(hasFailed).length,
     };
     await directory.finish(ordered, summary);
+    await proveShard(whole, { all: idsOf(whole.dataset), own: idsOf(dataset), rows: idsOf(dataset) });
+    log.close(resultOf(summary.metrics, ordered));
     return { ...summary, records: ordered };
   } finally {
+    log.close();
     await directory.close();
   }
 }
@@ -126,54 +148,56 @@ async function answerMissing<A, Name extends string>(
   settings: EvaluateSettings<A, Name>,
   directory: EvaluationDirectory,
   records: Map<string, EvaluationRecord<A>>,
+  tally: (made: readonly EvaluationRecord<A>[]) => void,
 ): Promise<void> {
-  const { task, dataset, backend, maxTokens, batchSize, concurrency, seed, metrics, signal } = settings;
-  const missing = dataset.filter(({ id }) => !records.has(id));
-  const batches = Array.from({ length: Math.ceil(missing.length / batchSize) }, (_, i) =>
-    orderedBatch(missing, i, batchSize),
-  );
+  const { task, dataset, metrics, seed } = settings;
   const failures = createFailures("evaluate", settings);
-  const keep = async (made: readonly EvaluationRecord<A>[]) => {
+  const isAnswered = () => [...records.values()].some((record) => !hasFailed(record));
+  const missing = dataset.filter(({ id }) => !records.has(id));
+  const promptOf = (example: Example<A>) => task.answerPrompt(example);
+  const asking = { ...settings, promptOf, failures, hasAnswers: isAnswered(), seed: deriveSeed(seed, "evaluate") };
+  await answerEach(missing, asking, async (answered) => {
+    const made = answered.map(({ item, answer }) => evaluationRecord(task, metrics, item, answer));
     await directory.append(made);
     for (const record of made) records.set(record.exampleId, record);
-  };
-  // Failures in a row may be the server's: they count as the examples' once an answer follows.
-  let doubtful: EvaluationRecord<A>[] = [];
-  const take = async (example: Example<A>, outcome: Outcome) => {
-    if (outcome instanceof Error) {
-      doubtful.push(evaluationRecord(task, metrics, example, failedAnswer(outcome)));
-      return failures.failed(example.id, outcome);
-    }
-    failures.succeeded();
-    const made = [...doubtful, evaluationRecord(task, metrics, example, outcome[0]!)];
-    doubtful = [];
-    await keep(made);
-  };
-  await allOf(batches, concurrency, async (batch) => {
-    signal?.throwIfAborted();
-    const prompts = batch.map((example) => task.answerPrompt(example));
-    const sampling = { maxTokens, temperature: 0, seed: deriveSeed(seed, "evaluate"), ...(signal && { signal }) };
-    await generateEach(backend, prompts, sampling, (i, outcome) => take(batch[i]!, outcome));
+    tally(made);
   });
-  if (![...records.values()].some((record) => !hasFailed(record))) failures.checkAny();
-  await keep(doubtful);
+  if (!isAnswered()) failures.checkAny();
 }
 
-/** Works on all items, `atOnce` at a time. After a failure it begins no more, and waits for the work under way. */
-async function allOf<T>(items: readonly T[], atOnce: number, work: (item: T) => Promise<void>): Promise<void> {
-  const waiting = items.values();
-  let hasFailed = false;
-  const worker = async () => {
-    for (const item of waiting) {
-      if (hasFailed) return;
-      await work(item).catch((error: unknown) => {
-        hasFailed = true;
-        throw error;
-      });
+/** The metrics of a shard without examples. */
+const unmeasured = { metrics: {}, intervals: {}, repairs: {} } as never;
+
+/** Tells a log how many examples have an answer, and how good the answers are so far. */
+function createTally<A>(log: Log, total: number, known: readonly EvaluationRecord<A>[]) {
+  let [done, failed, readable, similarity] = [0, 0, 0, 0];
+  const tally = (made: readonly EvaluationRecord<A>[]) => {
+    for (const record of made) {
+      done++;
+      if (hasFailed(record)) failed++;
+      if (record.failure === undefined) readable++;
+      similarity += record.metrics.similarity!;
     }
+    const rates =
+      done === 0
+        ? []
+        : ([
+            ["similarity", similarity / done],
+            ["readable", readable / done],
+          ] as const);
+    const figures = [...rates, ...(failed > 0 ? [["failed", failed] as const] : [])];
+    log.tell({ type: "progress", part: "examples", done, total, figures });
   };
-  const ends = await Promise.allSettled(Array.from({ length: Math.min(atOnce, items.length) }, worker));
-  for (const end of ends) if (end.status === "rejected") throw end.reason;
+  tally(known);
+  return tally;
+}
+
+/** The result in a sentence, for a log. */
+function resultOf<A>(metrics: Readonly<Record<string, number>>, records: readonly EvaluationRecord<A>[]): string {
+  const failed = records.filter(hasFailed);
+  const failures = failed.map(({ exampleId, failure }) => `${exampleId}: ${failure}`);
+  const values = Object.entries(metrics).map(([name, value]) => `${name} ${shortNumber(value)}`);
+  return `${values.join(", ")}${failed.length === 0 ? "" : `; ${failed.length} of ${records.length} examples failed: ${listed(failures, "; ", 3)}`}`;
 }
 
 function summarise<A, Name extends string>(
@@ -198,6 +222,7 @@ async function describe<A, Name extends string>({
   backend,
   maxTokens,
   seed,
+  shard,
 }: EvaluateSettings<A, Name>): Promise<object> {
   return {
     pipeline: "evaluate",
@@ -208,5 +233,6 @@ async function describe<A, Name extends string>({
     ...(backend.weightsDigest && { weights: { sha256: backend.weightsDigest() } }),
     maxTokens,
     seed,
+    ...(shard !== undefined && { shard }),
   };
 }

@@ -2,8 +2,9 @@ import { readAnswer } from "../checks/format";
 import { BackendError, ConfigError } from "../errors";
 import { type Counts, type Interval, weightedMean } from "../metrics/bootstrap";
 import { type Metrics, weightedMetric } from "../metrics/metric";
-import type { Outcome } from "../metrics/outcome";
+import type { Outcome as Judgeable } from "../metrics/outcome";
 import { given } from "../options/spec";
+import type { Outcome } from "../runs/generate";
 import type { Task } from "../task";
 import type { Example, FinishReason, FormatCheck } from "../types";
 
@@ -77,6 +78,12 @@ export const failedAnswer = (error: Error): Answer => ({
   ...(error instanceof BackendError && error.scope === "moment" && { isTemporary: true }),
 });
 
+export const answerOf = (outcome: Outcome): Answer => {
+  if (outcome instanceof Error) return failedAnswer(outcome);
+  const { text, finishReason, remark } = outcome[0]!;
+  return { text, finishReason, ...(remark !== undefined && { remark }) };
+};
+
 export const hasFailed = ({ finishReason }: Pick<Answer, "finishReason">): boolean => finishReason === "error";
 
 export function evaluationRecord<A>(
@@ -124,7 +131,7 @@ export function measure<A>(
   records: readonly EvaluationRecord<A>[],
   metrics: Metrics<A>,
 ): ReadonlyMap<string, Measured> {
-  const outcomes: readonly Outcome<A>[] = records;
+  const outcomes: readonly Judgeable<A>[] = records;
   const mean = (each: readonly number[]): Measured => ({
     value: each.reduce((sum, value) => sum + value, 0) / each.length,
     each,

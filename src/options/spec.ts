@@ -123,10 +123,33 @@ export function readOptions<Options extends object, S extends Spec<Options>>(
   const schema = schemaOf(spec);
   const read = schema.safeParse(withoutUndefined(options, schema));
   if (read.success) return read.data as Settings<Options, S>;
-  const { issues } = read.error;
+  throw new ConfigError(`${where}: ${firstProblem(read.error, options, schema).text}`);
+}
+
+/** The first fault of options: the path of the option, and a sentence about it. */
+export interface OptionProblem {
+  readonly path: readonly string[];
+  readonly text: string;
+}
+
+/** Finds the first fault of options that a file or a command line holds. */
+export function findProblem(options: object, spec: z.ZodRawShape): OptionProblem | undefined {
+  const schema = schemaOf(spec);
+  const read = schema.safeParse(withoutUndefined(options, schema));
+  return read.success ? undefined : firstProblem(read.error, options, schema);
+}
+
+/** Says what an option that a spec lacks may be meant to be. */
+export function unknownOptionWords(name: string, spec: z.ZodRawShape): string {
+  const path = name.split(".");
+  const known = path.findIndex((_, i) => fieldOf(path.slice(0, i + 1), schemaOf(spec)) === undefined);
+  return unknownOption(path.slice(0, known), path.slice(known).join("."), schemaOf(spec));
+}
+
+function firstProblem(error: z.ZodError, options: unknown, schema: z.ZodObject): OptionProblem {
   // A missing option may have been given under another name.
-  const first = issues.find(({ code }) => code === "unrecognized_keys") ?? issues[0]!;
-  throw new ConfigError(`${where}: ${problemOf(first, options, schema)}`);
+  const first = error.issues.find(({ code }) => code === "unrecognized_keys") ?? error.issues[0]!;
+  return problemOf(first, options, schema);
 }
 
 /**
@@ -180,7 +203,7 @@ function findFields(schema: z.core.$ZodType): Fields | undefined {
   return innerType && fieldsOf(innerType);
 }
 
-function problemOf(issue: z.core.$ZodIssue, options: unknown, schema: z.core.$ZodType): string {
+function problemOf(issue: z.core.$ZodIssue, options: unknown, schema: z.core.$ZodType): OptionProblem {
   // The alternative that reads furthest into the value says most.
   if (issue.code === "invalid_union") {
     const inner = issue.errors
@@ -189,13 +212,19 @@ function problemOf(issue: z.core.$ZodIssue, options: unknown, schema: z.core.$Zo
     if (inner) return problemOf({ ...inner, path: [...issue.path, ...inner.path] }, options, schema);
   }
   const path = issue.path.map(String);
-  if (issue.code === "unrecognized_keys") return unknownOption(path, issue.keys[0]!, schema);
+  if (issue.code === "unrecognized_keys") {
+    const [name] = issue.keys as [string];
+    return { path: [...path, name], text: unknownOption(path, name, schema) };
+  }
   const value = path.reduce<unknown>((outer, name) => Object(outer)[name], options);
-  return mismatch(path.join("."), issue, value);
+  return { path, text: mismatch(path.join("."), issue, value) };
 }
 
+const fieldOf = (path: readonly string[], schema: z.core.$ZodType): z.core.$ZodType | undefined =>
+  path.reduce<z.core.$ZodType | undefined>((outer, key) => outer && fieldsOf(outer)?.get(key), schema);
+
 function unknownOption(path: readonly string[], name: string, schema: z.core.$ZodType): string {
-  const at = path.reduce<z.core.$ZodType | undefined>((outer, key) => outer && fieldsOf(outer)?.get(key), schema);
+  const at = fieldOf(path, schema);
   const fields: Fields = (at && fieldsOf(at)) ?? new Map();
   const full = (near: string) => `"${[...path, near].join(".")}"`;
   const here = pathTo(namesElsewhere.get(name) ?? [], fields);

@@ -30,8 +30,8 @@ export function createJudge<A>({ task, dataset, reward, cotReward }: RewardServe
     const { id, annotation: truth } = exampleOf(item.id);
     const judgement =
       "text" in item
-        ? checkJudgement(await reward(task, { truth, text: item.text }), reward.name, id)
-        : checkJudgement(await cotReward(task, { truth, ...item }), cotReward.name, id);
+        ? checkJudgement(await reward(task, { truth, text: item.text }), reward.name, `for example ${id}`)
+        : checkJudgement(await cotReward(task, { truth, ...item }), cotReward.name, `for example ${id}`);
     return judgement.reward;
   };
   return {

@@ -70,12 +70,12 @@ export function judgement<A>(evidence: Evidence<A>, reward: number): Judgement<A
 }
 
 /** @throws ConfigError naming the reward function and the example, if the judgement is malformed or not finite */
-export function checkJudgement<A>(judged: Judgement<A>, name: string, exampleId: string): Judgement<A> {
+export function checkJudgement<A>(judged: Judgement<A>, name: string, place: string): Judgement<A> {
   const { reward, similarity, leaks, format } = judged?.reward ?? {};
   const isWhole =
     [reward, similarity].every(Number.isFinite) && Array.isArray(leaks) && typeof format?.ok === "boolean";
   if (isWhole) return judged;
   throw new ConfigError(
-    `reward "${name}": expected { prediction, reward: { reward, similarity, leaks, format } } with finite numbers, got ${inspect(judged)} for example ${exampleId}`,
+    `reward "${name}": expected { prediction, reward: { reward, similarity, leaks, format } } with finite numbers, got ${inspect(judged)} ${place}`,
   );
 }

@@ -1,10 +1,12 @@
 import type { VlmBackend } from "../backend";
 import { deriveSeed } from "../rng";
 import type { Rollout } from "../rollouts";
-import type { OnSampled, RunFailures } from "../runs/examples/failures";
+import type { RunFailures } from "../runs/examples/failures";
 import { generateEach } from "../runs/generate";
+import type { InStep } from "../runs/stages";
 import type { Example } from "../types";
 import type { CotState } from "./best-cots";
+import type { HeldOutSampling } from "./pipeline";
 import type { Demand } from "./preflight";
 import type { RiseCotSettings } from "./rise-cot-options";
 import type { StageRehearsal } from "./rollout-stage";
@@ -55,11 +57,13 @@ export const sampleStep = <A>(
   examples: readonly Example<A>[],
   step: number,
   signal: AbortSignal,
+  at: InStep,
 ) =>
   sampleRollouts({
     ...settings,
     backend,
     examples,
+    at,
     keepsParts: stage === "final",
     onSampled: failures.onSampled,
     seed: deriveSeed(settings.seed, stage, step),
@@ -70,8 +74,7 @@ export const sampleStep = <A>(
 export const sampleGreedily = <A>(
   { settings, backend }: Context<A>,
   examples: readonly Example<A>[],
-  onSampled: OnSampled,
-  signal: AbortSignal,
+  held: HeldOutSampling,
 ) =>
   sampleRollouts({
     ...settings,
@@ -79,9 +82,8 @@ export const sampleGreedily = <A>(
     examples,
     groupSize: 1,
     sampling: greedySampling(settings.sampling),
-    onSampled,
     seed: deriveSeed(settings.seed, "evaluation"),
-    signal,
+    ...held,
   });
 
 /** Lists all prompts of stage 1, and samples one group of rollouts of one example. */

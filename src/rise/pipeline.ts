@@ -1,14 +1,19 @@
 import type { VlmBackend } from "../backend";
-import type { BestCheckpoint, RunEvent, StepMetrics } from "../events";
+import type { BestCheckpoint, RunEvent, StagePlan, StepMetrics, WorkProgress } from "../events";
 import type { Spec } from "../options/spec";
 import type { Sampled } from "../rollouts";
 import { openRunDirectory, type RunDirectory, trainedIn } from "../runs/directory/directory";
+import { type DisposableOption, withDisposable } from "../runs/disposable";
 import { createRunFailures, type OnSampled } from "../runs/examples/failures";
 import { fingerprint, policyIdentity } from "../runs/examples/fingerprints";
 import { readableExamples } from "../runs/examples/readable-examples";
+import { listenForInterrupts } from "../runs/interrupts";
+import { checkLog, listenTo } from "../runs/progress/listen";
+import { createRun, failedRun, type Run } from "../runs/run";
 import type { RunSettings } from "../runs/run-options";
-import { runStages, type Stage, type StageState } from "../runs/stages";
+import { type InStep, runStages, type Stage, type StageState } from "../runs/stages";
 import { rolloutMetrics } from "../runs/step-metrics";
+import { say } from "../terminal/log";
 import type { Trainer } from "../trainer";
 import type { Example } from "../types";
 import { preflight } from "./preflight";
@@ -40,34 +45,122 @@ export interface RunResult {
   readonly best?: BestCheckpoint;
 }
 
+/** A pipeline's name, its checked settings, and how to make it of the examples that can be read. */
+export interface Plan<A, S extends PipelineSettings<A>, R, Own> {
+  readonly name: string;
+  readonly settings: S;
+  readonly build: (readable: S, policy: Policy) => Pipeline<R, Own>;
+  /** The result in a sentence, for the log. */
+  readonly sum: (result: Own & RunResult) => string;
+}
+
+interface PipelineSettings<A> extends RunSettings<A> {
+  readonly trainer?: DisposableOption<Trainer> | undefined;
+  readonly backend?: DisposableOption<VlmBackend> | undefined;
+}
+
+/**
+ * Makes the run of a pipeline. It checks the options at once; the run rejects if they are wrong, and Node reports that
+ * although nobody awaits it.
+ */
+export function pipelineRun<A, S extends PipelineSettings<A>, R, Own extends object>(
+  read: () => Plan<A, S, R, Own>,
+): Run<RunEvent<R, Own & RunResult>, Own & RunResult> {
+  type Event = RunEvent<R, Own & RunResult>;
+  let plan: Plan<A, S, R, Own>;
+  try {
+    plan = read();
+    checkLog(plan.settings.log);
+  } catch (error) {
+    return failedRun(error);
+  }
+  const { name, settings, sum } = plan;
+  const { log: option, signal } = settings;
+  return createRun<Event, Own & RunResult>((...call) => stoppable(plan, ...call), {
+    signal,
+    name,
+    alwaysListens: Boolean(option),
+    listen: () => listenTo<Own & RunResult>(name, option, sum),
+  });
+}
+
+/** Runs a pipeline so that Ctrl-C stops it after a step, if the program leaves that to the run. */
+async function* stoppable<A, S extends PipelineSettings<A>, R, Own extends object>(
+  plan: Plan<A, S, R, Own>,
+  signal: AbortSignal,
+  tell: (event: WorkProgress) => void,
+): AsyncGenerator<RunEvent<R, Own & RunResult>, Own & RunResult, void> {
+  const { name, settings } = plan;
+  const { trainer, backend, runDir, log } = settings;
+  if (typeof (trainer ?? backend) === "function") tell({ type: "progress", work: "model", done: 0, total: 1 });
+  const run = (stop: AbortSignal | undefined) => {
+    const stopping: Plan<A, S, R, Own> = { ...plan, settings: { ...settings, stop } };
+    return trainer
+      ? withDisposable({ where: name, name: "trainer", method: "backward" }, trainer, (made) =>
+          runPipeline(stopping, { backend: made.sampler(), trainer: made }, signal, tell),
+        )
+      : withDisposable({ where: name, name: "backend", method: "generate" }, backend!, (made) =>
+          runPipeline(stopping, { backend: made }, signal, tell),
+        );
+  };
+  if (settings.stop || !settings.handleInterrupts) return yield* run(settings.stop);
+  const [message, advice] = interruption(runDir);
+  const interrupts = listenForInterrupts(`${name}: ${message}`, () => say(name, log, advice));
+  try {
+    return yield* run(interrupts.signal);
+  } catch (error) {
+    if (error === interrupts.signal.reason) say(name, log, message);
+    throw error;
+  } finally {
+    interrupts.release();
+  }
+}
+
+/** What a run says when it is over because the process was asked to end, and when it begins to stop. */
+const interruption = (runDir: string | undefined): readonly [message: string, advice: string] =>
+  runDir === undefined
+    ? [
+        "the run was interrupted, and nothing is saved, because it has no runDir",
+        "stopping after the step under way; nothing is saved, because the run has no runDir. Ctrl-C again stops at once",
+      ]
+    : [
+        `the run was interrupted; its finished steps are saved in ${runDir}. To resume it, start the program again with resume: true`,
+        `stopping after the step under way, which is saved in ${runDir}. Ctrl-C again stops at once`,
+      ];
+
 /**
  * Runs a pipeline from its images to its result: reads every image, opens the directory, tries every stage, runs them,
  * and lets other processes into the directory.
- *
- * @param build makes the pipeline of the readable examples
  */
-export async function* runPipeline<A, S extends RunSettings<A>, R, Own extends object>(
-  settings: S,
-  { backend, trainer }: Policy,
+async function* runPipeline<A, S extends PipelineSettings<A>, R, Own extends object>(
+  { settings, build }: Plan<A, S, R, Own>,
+  policy: Policy,
   signal: AbortSignal,
-  build: (settings: S) => Pipeline<R, Own>,
+  tell: (event: WorkProgress) => void,
 ): AsyncGenerator<RunEvent<R, Own & RunResult>, Own & RunResult, void> {
+  const { backend, trainer } = policy;
+  // Before the first step there is nothing to finish.
+  const early = settings.stop ? AbortSignal.any([signal, settings.stop]) : signal;
   const readable = settings.preflight
-    ? { ...settings, ...(yield* readableExamples<A>(settings, backend, signal)) }
+    ? { ...settings, ...(yield* readableExamples<A>(settings, backend, early, tell)) }
     : settings;
   const { task, dataset, runDir, resume, checkpointEvery, keepCheckpoints, stop } = readable;
-  const { stages, state, begin, end, ...own } = build(readable);
-  const policy = runDir === undefined ? "" : await policyIdentity(backend);
-  const config = (steps: ReadonlyMap<string, number>) => ({ ...own.config(steps), policy });
+  const { stages, state, begin, end, ...own } = build(readable, policy);
+  const identity = runDir === undefined ? "" : await policyIdentity(backend);
+  const config = (steps: ReadonlyMap<string, number>) => ({ ...own.config(steps), policy: identity });
   const directory = await openRunDirectory(runDir, config(new Map()), {
     resume,
     keep: keepCheckpoints,
     length: { stages, checkpointEvery, config },
   });
   try {
+    await directory.writeContext(dataset);
     await begin?.(directory);
-    if (settings.preflight && !directory.resumed) yield* preflight({ stages, task, dataset, directory, signal });
-    yield* runStages(stages, { directory, state, trainer, checkpointEvery, stop, signal });
+    const step = directory.resumed?.step ?? 0;
+    const tries = settings.preflight && dataset.length > 0 && !directory.resumed;
+    yield { type: "run-start", stages: stages.map(planOf), checkpointEvery, step, preflight: tries };
+    if (tries) yield* preflight({ stages, task, dataset, directory, signal: early, tell });
+    yield* runStages(stages, { directory, state, trainer, checkpointEvery, stop, signal, tell });
     const result = { ...(await end(directory)), metrics: directory.metrics, ...trainedIn(directory) };
     yield { type: "run-end", result };
     return result;
@@ -75,6 +168,14 @@ export async function* runPipeline<A, S extends RunSettings<A>, R, Own extends o
     await directory.close();
   }
 }
+
+const planOf = ({ name, steps, trains, rollouts, heldOut }: Stage<unknown>): StagePlan => ({
+  name,
+  steps,
+  trains,
+  ...(rollouts !== undefined && { rollouts }),
+  ...(heldOut !== undefined && { heldOut }),
+});
 
 /**
  * The settings that decide a run, for `config.json`: all but those that their spec marks `decides: false`, and, without
@@ -100,6 +201,14 @@ export function decidingSettings<A>(
   return Object.fromEntries(entries);
 }
 
+/** What a measurement of held-out examples passes on to sampling. */
+export interface HeldOutSampling {
+  readonly onSampled: OnSampled;
+  readonly signal: AbortSignal;
+  readonly at: InStep;
+  readonly work: "held out";
+}
+
 /**
  * Makes the measure of held-out examples: `eval_reward`, `eval_rise/similarity`, … An example that could not be sampled
  * earns 0.
@@ -111,17 +220,15 @@ export function heldOutEvaluation<A, R>(
   where: string,
   settings: RunSettings<A>,
   rewardName: string,
-  sample: (
-    examples: readonly Example<A>[],
-    onSampled: OnSampled,
-    signal: AbortSignal,
-  ) => Promise<readonly Sampled<R>[]>,
-): Pick<Stage<R>, "evaluate"> {
+  sample: (examples: readonly Example<A>[], held: HeldOutSampling) => Promise<readonly Sampled<R>[]>,
+): Pick<Stage<R>, "evaluate" | "heldOut"> {
   if (settings.heldOut.length === 0) return {};
   return {
-    async evaluate(signal) {
+    heldOut: settings.heldOut.length,
+    async evaluate(signal, at) {
       const failures = createRunFailures(`${where}: heldOut`, settings);
-      const sampled = await sample(settings.heldOut, failures.onSampled, signal);
+      const held = { onSampled: failures.onSampled, signal, at, work: "held out" } as const;
+      const sampled = await sample(settings.heldOut, held);
       const failed = failures.drain().length;
       const { reward = 0, ...metrics } = sampled.length === 0 ? {} : rolloutMetrics(sampled, rewardName);
       return {

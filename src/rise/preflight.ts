@@ -1,6 +1,6 @@
 import type { VlmBackend } from "../backend";
 import { DataError } from "../errors";
-import type { PreflightReport, RunEvent } from "../events";
+import type { PreflightReport, RunEvent, WorkProgress } from "../events";
 import { preflightPage } from "../report/sections/preflight";
 import { passes, type TemperedSegment } from "../runs/backpropagate";
 import type { RunDirectory } from "../runs/directory/directory";
@@ -18,11 +18,16 @@ export interface Demand {
 }
 
 interface PreflightOptions<A> {
-  readonly stages: readonly { readonly steps: number; rehearse?(signal: AbortSignal): Promise<Rehearsal> }[];
+  readonly stages: readonly {
+    readonly name: string;
+    readonly steps: number;
+    rehearse?(signal: AbortSignal): Promise<Rehearsal>;
+  }[];
   readonly task: Task<A>;
   readonly dataset: readonly Example<A>[];
   readonly directory: RunDirectory;
   readonly signal: AbortSignal;
+  readonly tell: (progress: WorkProgress) => void;
 }
 
 /**
@@ -34,12 +39,13 @@ interface PreflightOptions<A> {
  * images are never cut off
  */
 export async function* preflight<A>(options: PreflightOptions<A>): AsyncGenerator<RunEvent<never, never>, void, void> {
-  const { stages, task, dataset, directory, signal } = options;
+  const { task, dataset, directory, signal, tell } = options;
   const rehearsals: Rehearsal[] = [];
-  for (const stage of stages) {
-    if (stage.steps === 0 || !stage.rehearse) continue;
+  const stages = options.stages.filter(({ steps, rehearse }) => steps > 0 && rehearse);
+  for (const [done, stage] of stages.entries()) {
     signal.throwIfAborted();
-    const rehearsal = await stage.rehearse(signal);
+    tell({ type: "progress", work: "preflight", stage: stage.name, done, total: stages.length });
+    const rehearsal = await stage.rehearse!(signal);
     rehearsals.push(rehearsal);
     yield { type: "preflight-end", report: rehearsal.report };
     // Later stages begin with a policy that has learned from earlier ones.

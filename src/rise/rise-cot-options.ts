@@ -14,6 +14,7 @@ import {
 } from "../options/spec";
 import { paperReward } from "../reward/paper";
 import type { RewardFunction } from "../reward/reward";
+import { checkShard, shardOption } from "../runs/directory/shards";
 import { type DisposableOption, disposableOption } from "../runs/disposable";
 import { checkExamples, checkHeldOut } from "../runs/examples/check-examples";
 import { checkLearningRate, type LearningRate, learningRateOption } from "../runs/learning-rate";
@@ -47,6 +48,11 @@ export interface RiseCotOptions<A> extends RunOptions<A> {
   readonly credit?: "both" | "reconstruction";
   /** Samples all examples once more with the trained policy (true). */
   readonly finalPass?: boolean;
+  /**
+   * With a backend: the part of the dataset that this process samples, such as `"3/16"` (all of it). Every part needs a
+   * `runDir` of its own; `mergeShards` joins their cots.
+   */
+  readonly shard?: string;
 }
 
 /** An option that is marked `decides: "training"` decides only a run with a trainer. */
@@ -83,6 +89,10 @@ export const riseCotSpec = {
     .default(true)
     .describe("Samples all examples once more with the trained policy")
     .meta({ decides: "training" }),
+  shard: shardOption().describe(
+    'With a backend: the part of the dataset that this process samples, such as `"3/16"` (all of it). Every part needs a ' +
+      "`runDir` of its own; `mergeShards` joins their cots",
+  ),
   ...runSpec,
 } satisfies Spec<RiseCotOptions<unknown>>;
 
@@ -95,11 +105,16 @@ export const rolloutsPerGroup = <A>({ groupSize, sampling }: RiseCotSettings<A>)
 /** @throws ConfigError, DataError: everything that can be refused before a model is loaded */
 export function readRiseCotOptions<A>(options: RiseCotOptions<A>): RiseCotSettings<A> {
   const settings = readOptions("riseCot", options, riseCotSpec);
-  const { task, dataset, heldOut, trainer, backend, groupSize, examplesPerStep, learningRate, steps } = settings;
+  const { task, dataset, heldOut, trainer, backend, groupSize, examplesPerStep, learningRate, steps, shard } = settings;
   checkExamples(task, dataset);
   checkHeldOut(task, heldOut, dataset);
   if ((trainer === undefined) === (backend === undefined))
     throw new ConfigError(`riseCot: expected a trainer or a backend, got ${trainer ? "both" : "neither"}`);
+  if (trainer && shard !== undefined)
+    throw new ConfigError(
+      `riseCot: expected shard beside a backend, got a trainer, which learns from the whole dataset`,
+    );
+  checkShard("riseCot", shard, settings.runDir);
   if (trainer) {
     readArgument("riseCot", "groupSize", groupSize, count(2));
     checkLearningRate("riseCot", "learningRate", learningRate, steps);

@@ -2,12 +2,12 @@ import { selectHighQuality } from "../cots/select";
 import type { RunEvent } from "../events";
 import { deriveSeed } from "../rng";
 import type { Rollout } from "../rollouts";
-import { withDisposable } from "../runs/disposable";
+import { idsOf, proveShard, shardOf } from "../runs/directory/shards";
 import { orderedBatch, shuffledBatch } from "../runs/examples/batches";
 import { createRunFailures, type FailedExample } from "../runs/examples/failures";
 import { promptsFingerprint } from "../runs/examples/fingerprints";
 import { describeLearningRate } from "../runs/learning-rate";
-import { createRun, type Run } from "../runs/run";
+import type { Run } from "../runs/run";
 import { withSamplerCorrection } from "../runs/sampler-gap";
 import type { Stage } from "../runs/stages";
 import type { Trainer } from "../trainer";
@@ -18,8 +18,8 @@ import {
   heldOutEvaluation,
   type Pipeline,
   type Policy,
+  pipelineRun,
   type RunResult,
-  runPipeline,
 } from "./pipeline";
 import {
   type RiseCotOptions,
@@ -60,21 +60,25 @@ export type RiseCotEvent<A> = RunEvent<Rollout<A>, RiseCotResult<A>>;
  * Source: RISE, stage 1, Eqs. 1–7. Departure: each row records the similarity that the image alone earns.
  */
 export function riseCot<A>(options: RiseCotOptions<A>): Run<RiseCotEvent<A>, RiseCotResult<A>> {
-  return createRun((signal) => {
-    const settings = readRiseCotOptions(options);
-    const run = (policy: Policy) => runPipeline(settings, policy, signal, (readable) => cotPipeline(readable, policy));
-    const { trainer, backend } = settings;
-    return trainer
-      ? withDisposable({ where: "riseCot", name: "trainer", method: "backward" }, trainer, (made) =>
-          run({ backend: made.sampler(), trainer: made }),
-        )
-      : withDisposable({ where: "riseCot", name: "backend", method: "generate" }, backend!, (made) =>
-          run({ backend: made }),
-        );
-  }, options?.signal);
+  return pipelineRun(() => {
+    const whole = readRiseCotOptions(options);
+    const settings = { ...whole, dataset: shardOf(whole.dataset, whole.shard) };
+    return {
+      name: "riseCot",
+      settings,
+      build: (readable: RiseCotSettings<A>, policy) => cotPipeline(readable, policy, whole),
+      sum: ({ dataset, kept }) =>
+        `${dataset.length} cots, ${kept.length} of them with a reward of at least ${settings.threshold}`,
+    };
+  });
 }
 
-function cotPipeline<A>(readable: RiseCotSettings<A>, policy: Policy): Pipeline<Rollout<A>, OwnResult<A>> {
+/** @param whole the settings with the examples of all shards */
+function cotPipeline<A>(
+  readable: RiseCotSettings<A>,
+  policy: Policy,
+  whole: RiseCotSettings<A>,
+): Pipeline<Rollout<A>, OwnResult<A>> {
   const { backend, trainer } = policy;
   const settings = trainer ? { ...readable, grpo: withSamplerCorrection(readable.grpo, trainer) } : readable;
   const state = createCotState();
@@ -85,11 +89,14 @@ function cotPipeline<A>(readable: RiseCotSettings<A>, policy: Policy): Pipeline<
       ? [training(context, trainer), closing(context, settings.finalPass)]
       : [closing(context, true, rehearsal(context))],
     state,
-    config: (steps) => configOf(settings, steps.get("steps") ?? settings.steps, policy),
+    // All shards have one config, apart from their number.
+    config: (steps) => configOf(whole.shard ? whole : settings, steps.get("steps") ?? settings.steps, policy),
     async end(directory) {
       const rows = settings.dataset.flatMap((example) => rowOf(example, state));
       if (rows.length === 0) failures.checkAny();
       await directory.writeCots(rows);
+      const own = idsOf(shardOf(whole.dataset, whole.shard));
+      await proveShard(whole, { all: idsOf(whole.dataset), own, rows: rows.map(({ exampleId }) => exampleId) });
       return {
         dataset: rows,
         failed: [...state.failed].map(([exampleId, message]) => ({ exampleId, message })),
@@ -111,17 +118,16 @@ function training<A>(context: Context<A>, trainer: Trainer): Stage<Rollout<A>> {
     rewardName: reward.name,
     tokens: state,
     failures,
-    sample: (step, signal) =>
-      sampleStep(context, "train", shuffledBatch(dataset, step, examplesPerStep, seed), step, signal),
+    rollouts: examplesPerStep * rolloutsPerGroup(settings),
+    sample: (step, signal, at) =>
+      sampleStep(context, "train", shuffledBatch(dataset, step, examplesPerStep, seed), step, signal, at),
     learning: { trainer, grpo, learningRate, microBatch, credit: credit === "both" ? "all" : "last" },
     rehearsal: rehearsal(context),
     async afterStep(rollouts) {
       state.keepBest(rollouts);
       return {};
     },
-    ...heldOutEvaluation("riseCot", settings, reward.name, (examples, onSampled, signal) =>
-      sampleGreedily(context, examples, onSampled, signal),
-    ),
+    ...heldOutEvaluation("riseCot", settings, reward.name, (examples, held) => sampleGreedily(context, examples, held)),
   });
 }
 
@@ -140,7 +146,8 @@ function closing<A>(context: Context<A>, hasRollouts: boolean, trial?: StageRehe
     rewardName: reward.name,
     tokens: state,
     failures,
-    sample: (step, signal) => sampleStep(context, "final", hasRollouts ? examples(step) : [], step, signal),
+    rollouts: hasRollouts ? examplesPerStep * rolloutsPerGroup(settings) : 0,
+    sample: (step, signal, at) => sampleStep(context, "final", hasRollouts ? examples(step) : [], step, signal, at),
     rehearsal: trial,
     async afterStep(rollouts, step, signal) {
       state.keepBest(rollouts);

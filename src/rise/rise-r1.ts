@@ -2,17 +2,16 @@ import type { RunEvent } from "../events";
 import { readOptions } from "../options/spec";
 import { deriveSeed } from "../rng";
 import type { AnswerRollout, RatedCot } from "../rollouts";
-import { withDisposable } from "../runs/disposable";
 import { shuffledBatch } from "../runs/examples/batches";
 import { createRunFailures, type OnSampled } from "../runs/examples/failures";
 import { fingerprint, promptsFingerprint } from "../runs/examples/fingerprints";
 import { describeLearningRate, type LearningRate } from "../runs/learning-rate";
-import { createRun, type Run } from "../runs/run";
+import type { Run } from "../runs/run";
 import { withSamplerCorrection } from "../runs/sampler-gap";
-import type { Stage } from "../runs/stages";
+import type { InStep, Stage } from "../runs/stages";
 import type { Trainer } from "../trainer";
 import type { Example } from "../types";
-import { decidingSettings, heldOutEvaluation, type Pipeline, type RunResult, runPipeline } from "./pipeline";
+import { decidingSettings, heldOutEvaluation, type Pipeline, pipelineRun, type RunResult } from "./pipeline";
 import {
   type RftSettings,
   type RiseR1Options,
@@ -48,14 +47,16 @@ export type RiseR1Event<A> = RunEvent<AnswerRollout<A>, RiseR1Result<A>>;
  * Source: RISE, stage 2, Eqs. 8–10.
  */
 export function riseR1<A>(options: RiseR1Options<A>): Run<RiseR1Event<A>, RiseR1Result<A>> {
-  return createRun((signal) => {
+  return pipelineRun(() => {
     const { settings, kept } = readRiseR1Options(options);
-    return withDisposable({ where: "riseR1", name: "trainer", method: "backward" }, settings.trainer, (trainer) =>
-      runPipeline(settings, { backend: trainer.sampler(), trainer }, signal, (readable) =>
-        answerPipeline(readable, kept, trainer),
-      ),
-    );
-  }, options?.signal);
+    return {
+      name: "riseR1",
+      settings,
+      build: (readable: RiseR1Settings<A>, { trainer }) => answerPipeline(readable, kept, trainer!),
+      sum: (result) =>
+        `learned from ${result.kept.length} cots${result.adapter ? `; the weights are in ${result.adapter}` : ""}`,
+    };
+  });
 }
 
 function answerPipeline<A>(
@@ -122,9 +123,10 @@ function reinforcement<A>(
     rewardName: reward.name,
     tokens: state,
     failures,
-    sample: (step, signal) => {
+    rollouts: examplesPerStep * groupSize,
+    sample: (step, signal, at) => {
       const examples = shuffledBatch(dataset, step, examplesPerStep, deriveSeed(seed, "rft"));
-      return draw(examples, [step], { signal, onSampled: failures.onSampled });
+      return draw(examples, [step], { signal, at, onSampled: failures.onSampled });
     },
     learning: { trainer, grpo, learningRate, microBatch, credit: "all" },
     rehearsal: {
@@ -147,13 +149,17 @@ function reinforcement<A>(
 interface Drawing {
   readonly signal: AbortSignal;
   readonly onSampled?: OnSampled;
+  readonly at?: InStep;
 }
 
 /** Measures the likeliest answer to each held-out example, rewarded as in reinforcement. */
-function measurement<A>(settings: RiseR1Settings<A>, trainer: Trainer): Pick<Stage<AnswerRollout<A>>, "evaluate"> {
+function measurement<A>(
+  settings: RiseR1Settings<A>,
+  trainer: Trainer,
+): Pick<Stage<AnswerRollout<A>>, "evaluate" | "heldOut"> {
   const { task, seed } = settings;
   const { reward, sampling } = settings.rft || (readOptions("riseR1", {}, rftSpec) as RftSettings<A>);
-  return heldOutEvaluation("riseR1", settings, reward.name, (examples, onSampled, signal) =>
+  return heldOutEvaluation("riseR1", settings, reward.name, (examples, held) =>
     sampleAnswers({
       task,
       reward,
@@ -161,9 +167,8 @@ function measurement<A>(settings: RiseR1Settings<A>, trainer: Trainer): Pick<Sta
       backend: trainer.sampler(),
       examples,
       groupSize: 1,
-      onSampled,
       seed: deriveSeed(seed, "evaluation"),
-      signal,
+      ...held,
     }),
   );
 }

@@ -4,7 +4,7 @@ import type { GrpoSettings } from "../grpo/presets";
 import type { Sampled } from "../rollouts";
 import type { RunFailures } from "../runs/examples/failures";
 import { type LearningRate, learningRateAt } from "../runs/learning-rate";
-import type { EvaluationMetrics, Rehearsal, Stage, StageState, StepOutcome } from "../runs/stages";
+import type { InStep, Rehearsal, Stage, StageState, StepOutcome } from "../runs/stages";
 import { rolloutMetrics } from "../runs/step-metrics";
 import type { Trainer } from "../trainer";
 import type { Prompt } from "../types";
@@ -44,7 +44,9 @@ export interface RolloutStageOptions<R> {
   readonly rolloutsPerGroup: number;
   readonly rewardName: string;
   readonly tokens: TokenCount;
-  readonly sample: (step: number, signal: AbortSignal) => Promise<readonly Sampled<R>[]>;
+  readonly sample: (step: number, signal: AbortSignal, at: InStep) => Promise<readonly Sampled<R>[]>;
+  /** Rollouts of a step. */
+  readonly rollouts: number;
   readonly learning?: Learning;
   /** Examples of a step that could not be sampled. */
   readonly failures: Pick<RunFailures, "drain">;
@@ -52,7 +54,8 @@ export interface RolloutStageOptions<R> {
   readonly rehearsal?: StageRehearsal<R> | undefined;
   /** Receives a step's rollouts, and may add to its metrics. */
   readonly afterStep?: (rollouts: readonly R[], step: number, signal: AbortSignal) => Promise<Record<string, number>>;
-  readonly evaluate?: (signal: AbortSignal) => Promise<EvaluationMetrics>;
+  readonly evaluate?: NonNullable<Stage<R>["evaluate"]>;
+  readonly heldOut?: number;
 }
 
 export interface StageRehearsal<R> {
@@ -68,21 +71,28 @@ interface Predicted {
 
 /** Makes a stage whose steps sample groups of rollouts and, if there is a trainer, learn from them by GRPO. */
 export function rolloutStage<R extends Predicted>(options: RolloutStageOptions<R>): Stage<R> {
-  const { name, steps, setting, learning, rehearsal, evaluate } = options;
+  const { name, steps, setting, rollouts, learning, rehearsal, evaluate, heldOut } = options;
   return {
     name,
     steps,
     ...(setting !== undefined && { setting }),
     trains: learning !== undefined,
+    rollouts,
     ...(rehearsal && { rehearse: (signal) => rehearse(options, rehearsal, signal) }),
     ...(evaluate && { evaluate }),
-    run: (step, signal) => runStep(options, step, signal),
+    ...(heldOut !== undefined && { heldOut }),
+    run: (step, signal, at) => runStep(options, step, signal, at),
   };
 }
 
-async function runStep<R>(options: RolloutStageOptions<R>, step: number, signal: AbortSignal): Promise<StepOutcome<R>> {
+async function runStep<R>(
+  options: RolloutStageOptions<R>,
+  step: number,
+  signal: AbortSignal,
+  at: InStep,
+): Promise<StepOutcome<R>> {
   const { rewardName, rolloutsPerGroup, tokens, learning, failures, afterStep } = options;
-  const sampled = await options.sample(step, signal);
+  const sampled = await options.sample(step, signal, at);
   const learned =
     learning && sampled.length > 0
       ? await grpoStep(learning.trainer, sampled, {

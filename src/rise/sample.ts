@@ -1,10 +1,13 @@
 import type { GenerateOptions, VlmBackend } from "../backend";
+import type { WorkProgress } from "../events";
+import { callerCode } from "../options/caller-code";
 import type { AnswerRewardFunction } from "../reward/paper";
-import { checkJudgement, type RewardFunction } from "../reward/reward";
+import { checkJudgement, type Judgement, type RewardFunction } from "../reward/reward";
 import { deriveSeed } from "../rng";
 import type { AnswerRollout, Rollout, Sampled, SampledSegment } from "../rollouts";
 import type { OnSampled } from "../runs/examples/failures";
 import { generate, generateEach, type Outcome } from "../runs/generate";
+import type { InStep } from "../runs/stages";
 import type { Task } from "../task";
 import type { Completion, Example, Prompt } from "../types";
 import { type RolloutSamplingSettings, type SamplingSettings, splitSampling } from "./sampling-options";
@@ -18,6 +21,10 @@ interface Sampling<A> {
   readonly signal: AbortSignal;
   /** Receives each example; an example that fails has no rollouts then. Without it a failure throws. */
   readonly onSampled?: OnSampled | undefined;
+  /** Names the place in errors, and hears how many rollouts there are. */
+  readonly at?: InStep | undefined;
+  /** What `at` hears of ("rollouts"). */
+  readonly work?: WorkProgress["work"];
 }
 
 interface RolloutSampling<A> extends Sampling<A> {
@@ -48,7 +55,11 @@ interface CotOfExample<A> {
  */
 export async function sampleRollouts<A>(options: RolloutSampling<A>): Promise<Sampled<Rollout<A>>[]> {
   const { examples, sampling, onSampled, keepsParts = false } = options;
-  const cots = await sampleCots(options);
+  const { groupSize } = options;
+  const rollouts = examples.length * groupSize * sampling.reconstructionsPerCot;
+  // A cot and its reconstructions are as many texts.
+  const count = counter(options, rollouts, examples.length * groupSize + rollouts);
+  const cots = await sampleCots(options, count);
   const sampledCots = examples.flatMap((example, i) => cotsOf(example, cots[i]!, options));
   const { reconstructions: drawn } = splitSampling(sampling);
   const reconstructions = await generateFor(
@@ -60,6 +71,7 @@ export async function sampleRollouts<A>(options: RolloutSampling<A>): Promise<Sa
       count: sampling.reconstructionsPerCot,
       seed: deriveSeed(options.seed, "reconstruction"),
     },
+    count,
   );
   const isKept = examples.map((example, i) => {
     const ofExample = reconstructions.filter((_, r) => sampledCots[r]!.example === example);
@@ -82,15 +94,20 @@ export async function sampleRollouts<A>(options: RolloutSampling<A>): Promise<Sa
   );
 }
 
-function sampleCots<A>(options: RolloutSampling<A>): Promise<readonly Outcome[]> {
+function sampleCots<A>(options: RolloutSampling<A>, count: Count): Promise<readonly Outcome[]> {
   const { task, examples, sampling, groupSize, seed } = options;
   const prompts = examples.map((example) => task.cotPrompt(example));
-  return generateFor(options, prompts, {
-    ...splitSampling(sampling).cots,
-    maxTokens: sampling.cotMaxTokens,
-    count: groupSize,
-    seed: deriveSeed(seed, "cot"),
-  });
+  return generateFor(
+    options,
+    prompts,
+    {
+      ...splitSampling(sampling).cots,
+      maxTokens: sampling.cotMaxTokens,
+      count: groupSize,
+      seed: deriveSeed(seed, "cot"),
+    },
+    count,
+  );
 }
 
 function cotsOf<A>(example: Example<A>, outcome: Outcome, { task, sampling }: RolloutSampling<A>): CotOfExample<A>[] {
@@ -105,14 +122,14 @@ function cotsOf<A>(example: Example<A>, outcome: Outcome, { task, sampling }: Ro
 }
 
 async function judgePair<A>(
-  { task, reward }: RolloutSampling<A>,
+  { task, reward, at }: RolloutSampling<A>,
   { example, segment }: CotOfExample<A>,
   reconstruction: SampledSegment,
   index: number,
 ): Promise<Sampled<Rollout<A>>> {
   const cot = segment.completion;
   const texts = { truth: example.annotation, cot: cot.text, reconstruction: reconstruction.completion.text };
-  const judged = checkJudgement(await reward(task, texts), reward.name, example.id);
+  const judged = await judge(() => reward(task, texts), { name: reward.name, example, at });
   return {
     rollout: { exampleId: example.id, index, cot, reconstruction: reconstruction.completion, ...judged },
     reward: judged.reward,
@@ -128,19 +145,24 @@ interface AnswerSampling<A> extends Sampling<A> {
 
 /** Samples G completions of `answerPrompt` for each example, and rewards each. Source: RISE, stage 2, Eqs. 9 and 10. */
 export async function sampleAnswers<A>(options: AnswerSampling<A>): Promise<Sampled<AnswerRollout<A>>[]> {
-  const { task, reward, sampling, examples, groupSize, seed, onSampled } = options;
+  const { task, reward, sampling, examples, groupSize, seed, onSampled, at } = options;
   const prompts = examples.map((example) => task.answerPrompt(example));
-  const answers = await generateFor(options, prompts, {
-    ...sampling,
-    count: groupSize,
-    seed: deriveSeed(seed, "answer"),
-  });
+  const answers = await generateFor(
+    options,
+    prompts,
+    {
+      ...sampling,
+      count: groupSize,
+      seed: deriveSeed(seed, "answer"),
+    },
+    counter(options, examples.length * groupSize),
+  );
   for (const [i, { id }] of examples.entries())
     onSampled?.(id, answers[i] instanceof Error ? answers[i] : undefined, completionsOf(answers[i]!).length);
   const rollouts = examples.flatMap((example, i) =>
     completionsOf(answers[i]!).map(async (completion, index) => {
       const texts = { truth: example.annotation, text: completion.text };
-      const judged = checkJudgement(await reward(task, texts), reward.name, example.id);
+      const judged = await judge(() => reward(task, texts), { name: reward.name, example, at });
       return {
         rollout: { exampleId: example.id, index, completion, ...judged },
         reward: judged.reward,
@@ -152,11 +174,45 @@ export async function sampleAnswers<A>(options: AnswerSampling<A>): Promise<Samp
   return Promise.all(rollouts);
 }
 
+/** Counts completions that are there, so that whoever waits for rollouts hears how many there are. */
+type Count = (completions: number) => void;
+
+function counter(
+  { at, work = "rollouts" }: Pick<Sampling<unknown>, "at" | "work">,
+  rollouts: number,
+  texts = rollouts,
+) {
+  let done = 0;
+  const count: Count = (completions) => {
+    done += completions;
+    at?.tell(work, Math.floor((rollouts * done) / texts), rollouts);
+  };
+  if (rollouts > 0) count(0);
+  return count;
+}
+
 /** Generates with failures as outcomes if somebody receives them. */
-const generateFor = (
+async function generateFor(
   { backend, onSampled, signal }: Pick<Sampling<unknown>, "backend" | "onSampled" | "signal">,
   prompts: readonly Prompt[],
   options: GenerateOptions,
-): Promise<readonly Outcome[]> => (onSampled ? generateEach : generate)(backend, prompts, { ...options, signal });
+  count: Count,
+): Promise<readonly Outcome[]> {
+  const settings = { ...options, signal };
+  if (!onSampled) return generate(backend, prompts, settings);
+  return generateEach(backend, prompts, settings, () => count(options.count ?? 1));
+}
 
 const completionsOf = (outcome: Outcome): readonly Completion[] => (outcome instanceof Error ? [] : outcome);
+
+interface Judged {
+  readonly name: string;
+  readonly example: Example<unknown>;
+  readonly at: InStep | undefined;
+}
+
+/** @throws ConfigError naming the reward, the example and the step, if the reward throws or its judgement is malformed */
+async function judge<A>(reward: () => Judgement<A> | Promise<Judgement<A>>, { name, example, at }: Judged) {
+  const place = `for example ${example.id}${at ? ` (${at.where})` : ""}`;
+  return checkJudgement(await callerCode(`reward "${name}", ${place}`, reward), name, place);
+}

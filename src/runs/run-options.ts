@@ -1,6 +1,7 @@
 import type { Omission } from "../dataset";
 import { callback, count, flag, given, having, number, type Settings, type Spec, seed, text } from "../options/spec";
 import type { Task } from "../task";
+import { type LogOption, logOption } from "../terminal/log";
 import type { Example } from "../types";
 import { taskOption } from "./examples/check-examples";
 import { type FailureOptions, failureSpec } from "./examples/failures";
@@ -45,6 +46,16 @@ export interface RunOptions<A> extends FailureOptions {
    * one.
    */
   readonly stop?: AbortSignal;
+  /**
+   * Whether Ctrl-C, SIGTERM and a hang-up do the same and then end the process, with exit code 130 for Ctrl-C and
+   * without a stack (true). With `stop`, or when the program listens to the signal itself, the run leaves it alone.
+   */
+  readonly handleInterrupts?: boolean;
+  /**
+   * Whether an awaited run says on stderr how it goes, and its warnings; a function receives the lines instead. A run
+   * that is iterated only does with true or a function. RISE_LOG=off turns the default off.
+   */
+  readonly log?: LogOption;
   /** Stops as soon as possible. The steps since the last checkpoint are lost. */
   readonly signal?: AbortSignal;
 }
@@ -95,6 +106,19 @@ export const runSpec = {
   stop: signalOption()
     .describe(
       "Finishes the step under way, writes a checkpoint, and rejects with this signal's reason: `stopOnInterrupt` makes one",
+    )
+    .meta({ decides: false }),
+  handleInterrupts: flag()
+    .default(true)
+    .describe(
+      "Whether Ctrl-C, SIGTERM and a hang-up do the same and then end the process, with exit code 130 for Ctrl-C and " +
+        "without a stack. With `stop`, or when the program listens to the signal itself, the run leaves it alone",
+    )
+    .meta({ decides: false }),
+  log: logOption()
+    .describe(
+      "Whether an awaited run says on stderr how it goes, and its warnings; a function receives the lines instead. A run " +
+        "that is iterated only does with true or a function. RISE_LOG=off turns the default off",
     )
     .meta({ decides: false }),
   signal: signalOption()

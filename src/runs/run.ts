@@ -1,3 +1,5 @@
+import { noteUnstarted } from "./unstarted";
+
 /**
  * Work under way: `await` it for the result, or `for await` it for its events.
  *
@@ -11,56 +13,125 @@ export interface Run<Event, Result> extends PromiseLike<Result>, AsyncIterable<E
 }
 
 /**
- * Makes a run of a generator of events that returns the result.
- *
- * @param body checks the signal itself, where stopping is safe; it is always run to its end, so its `finally` blocks
- * are too
- * @param outer aborts the run from outside
+ * The work of a run. It checks the signal itself, where stopping is safe; it is always run to its end, so its `finally`
+ * blocks are too.
+ * @param tell passes an event on at once, from within the work on the next one
  */
+export type RunBody<Event, Result> = (
+  signal: AbortSignal,
+  tell: (event: Event) => void,
+) => AsyncGenerator<Event, Result, void>;
+
+export interface RunCreation<Event> {
+  /** Aborts the run from outside. */
+  readonly signal?: AbortSignal | undefined;
+  /** Names the function that made the run, for a warning if it never starts. */
+  readonly name?: string;
+  /** Opens a listener when the run starts, unless somebody iterates. */
+  readonly listen?: (() => Listener<Event>) | undefined;
+  /** Whether it listens although somebody iterates (false). */
+  readonly alwaysListens?: boolean;
+}
+
+/** Hears every event of a run, without being waited for. */
+export interface Listener<Event> {
+  hear(event: Event): void;
+  /** The run is over, or somebody iterates. */
+  close(): void;
+}
+
+/** Makes a run of a generator of events that returns the result. */
 export function createRun<Event, Result>(
-  body: (signal: AbortSignal) => AsyncGenerator<Event, Result, void>,
-  outer?: AbortSignal,
+  body: RunBody<Event, Result>,
+  { signal: outer, name, listen, alwaysListens = false }: RunCreation<Event> = {},
 ): Run<Event, Result> {
   const stop = new AbortController();
   const signal = outer ? AbortSignal.any([outer, stop.signal]) : stop.signal;
   const readers = new Set<Reader<Event>>();
+  const noteStart = name === undefined ? () => {} : noteUnstarted(name);
+  let isIterated = false;
   let result: Promise<Result> | undefined;
 
   const start = () => {
-    result ??= drive(body, signal, readers);
+    if (result) return result;
+    noteStart();
+    const listener = listen && lazy(listen, () => alwaysListens || !isIterated);
+    result = drive(body, { signal, readers, listener }).finally(() => listener?.close());
     // A run that is only iterated reports its error there.
     result.catch(() => {});
     return result;
   };
+  return runOf(start, () => {
+    isIterated = true;
+    return iterate(start, readers, () => stop.abort());
+  });
+}
+
+/** A run that has failed before it could start: it rejects, and Node reports the error if nobody handles it. */
+export function failedRun<Event, Result>(error: unknown): Run<Event, Result> {
+  const result: Promise<never> = Promise.reject(error);
+  return runOf<Event, Result>(
+    () => result,
+    () => ({ next: () => result, return: async () => done }),
+  );
+}
+
+const runOf = <Event, Result>(
+  start: () => Promise<Result>,
+  iterator: () => AsyncIterator<Event, undefined>,
+): Run<Event, Result> => ({
+  // biome-ignore lint/suspicious/noThenProperty: being awaitable is the point
+  then(onFulfilled, onRejected) {
+    return start().then(onFulfilled, onRejected);
+  },
+  catch: (onRejected) => start().catch(onRejected),
+  finally: (onFinally) => start().finally(onFinally),
+  [Symbol.asyncIterator]: iterator,
+});
+
+/** Opens a listener at the first event that it may hear, and closes it when it may hear no more. */
+function lazy<Event>(open: () => Listener<Event>, mayHear: () => boolean): Listener<Event> {
+  let listener: Listener<Event> | undefined;
   return {
-    // biome-ignore lint/suspicious/noThenProperty: being awaitable is the point
-    then(onFulfilled, onRejected) {
-      return start().then(onFulfilled, onRejected);
+    hear(event) {
+      if (mayHear()) (listener ??= open()).hear(event);
+      else listener?.close();
     },
-    catch: (onRejected) => start().catch(onRejected),
-    finally: (onFinally) => start().finally(onFinally),
-    [Symbol.asyncIterator]: () => iterate(start, readers, () => stop.abort()),
+    close: () => listener?.close(),
   };
 }
 
+interface Driving<Event> {
+  readonly signal: AbortSignal;
+  readonly readers: ReadonlySet<Reader<Event>>;
+  readonly listener: Listener<Event> | undefined;
+}
+
 async function drive<Event, Result>(
-  body: (signal: AbortSignal) => AsyncGenerator<Event, Result, void>,
-  signal: AbortSignal,
-  readers: ReadonlySet<Reader<Event>>,
+  body: RunBody<Event, Result>,
+  { signal, readers, listener }: Driving<Event>,
 ): Promise<Result> {
   signal.throwIfAborted();
-  const events = body(signal);
+  const pass = (event: Event) => {
+    listener?.hear(event);
+    for (const reader of readers) reader.deliver(event);
+  };
+  const allWait = () => Promise.all([...readers].map((reader) => reader.wanted()));
+  const events = body(signal, pass);
   for (;;) {
-    await Promise.all([...readers].map((reader) => reader.wanted()));
+    await allWait();
     const next = await events.next();
     if (next.done) return next.value;
-    for (const reader of readers) reader.deliver(next.value);
+    // An event from within may have been their last wish.
+    await allWait();
+    pass(next.value);
   }
 }
 
 interface Reader<Event> {
   /** Resolves when the reader waits for an event, or has gone. */
   wanted(): Promise<void>;
+  /** Gives the event to a reader that waits; a busy one misses it. */
   deliver(event: Event): void;
 }
 

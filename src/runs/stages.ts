@@ -1,5 +1,5 @@
 import { EngineError, NonFiniteError, TrainingError } from "../errors";
-import type { PreflightReport, RunEvent, StepMetrics } from "../events";
+import type { PreflightReport, RunEvent, StepMetrics, WorkProgress } from "../events";
 import type { Sampled } from "../rollouts";
 import type { Trainer } from "../trainer";
 import type { RunDirectory } from "./directory/directory";
@@ -14,15 +14,27 @@ export interface Stage<Rollout> {
   readonly setting?: string;
   /** Whether its steps change the policy. */
   readonly trains: boolean;
+  /** Rollouts of a step, if it samples any. */
+  readonly rollouts?: number;
   /**
    * Does one step, from 0 in this stage. Everything it draws is a function of the seed and this number, and everything
    * it remembers is in the run's `StageState`.
    */
-  run(step: number, signal: AbortSignal): Promise<StepOutcome<Rollout>>;
+  run(step: number, signal: AbortSignal, at: InStep): Promise<StepOutcome<Rollout>>;
   /** Tries a step before the run begins, without learning from it. */
   rehearse?(signal: AbortSignal): Promise<Rehearsal>;
   /** Measures the policy on held-out examples at every checkpoint, under names that begin with `eval_`. */
-  evaluate?(signal: AbortSignal): Promise<EvaluationMetrics>;
+  evaluate?(signal: AbortSignal, at: InStep): Promise<EvaluationMetrics>;
+  /** The number of held-out examples. */
+  readonly heldOut?: number;
+}
+
+/** The place of some work in its run. */
+export interface InStep {
+  /** Names stage and step in errors. */
+  readonly where: string;
+  /** Says how far the work is. */
+  readonly tell: (work: WorkProgress["work"], done: number, total: number) => void;
 }
 
 /** The trial of a stage before the run, which fails at once if the stage must fail. */
@@ -70,6 +82,8 @@ export interface StageOptions {
   readonly stop: AbortSignal | undefined;
   /** Stops as soon as possible. */
   readonly signal: AbortSignal;
+  /** Hears how far the work within a step is. */
+  readonly tell?: (progress: WorkProgress) => void;
 }
 
 /**
@@ -144,12 +158,16 @@ async function doStep<Rollout>(
   index: number,
   unmeasured: Unmeasured | undefined,
   progress: Progress,
-  { directory, state, trainer, checkpointEvery, signal }: StageOptions,
+  { directory, state, trainer, checkpointEvery, signal, tell = () => {} }: StageOptions,
 ): Promise<DoneStep<Rollout>> {
   const { at } = progress;
+  const inStep: InStep = {
+    where: `${at.stage}, step ${at.step}`,
+    tell: (work, done, total) => tell({ type: "progress", work, done, total, ...at }),
+  };
   const isRegular = at.step % checkpointEvery === 0 || index === stage.steps - 1;
   const started = performance.now();
-  const outcome = unmeasured ? { ...unmeasured, rollouts: [] } : await stage.run(index, signal);
+  const outcome = unmeasured ? { ...unmeasured, rollouts: [] } : await stage.run(index, signal, inStep);
   const timeMs = unmeasured?.timeMs ?? performance.now() - started;
   checkFinite(outcome.metrics);
   const rows = outcome.rollouts.map(({ rollout, advantage, prompt, truth }) =>
@@ -160,14 +178,15 @@ async function doStep<Rollout>(
   // Only regular checkpoints are measured: the metrics must not show where a run was stopped.
   const evaluate = isRegular ? stage.evaluate : undefined;
   if (evaluate) progress.unsaved = unmeasured ? undefined : { ...finished, rows, unmeasured: { ...outcome, timeMs } };
-  const evaluated = await evaluate?.(signal);
+  const evaluated = await evaluate?.(signal, inStep);
   const metrics: StepMetrics = { ...at, ...outcome.metrics, ...evaluated };
   checkFinite(metrics);
   // From here on the files differ from those of the step before.
   progress.unsaved = undefined;
   await directory.append("rollouts", rows);
   await directory.append("metrics", [metrics]);
-  await directory.append("timings", [{ ...at, step_time: timeMs / 1000 }]);
+  const peakMemory = 1024 * process.resourceUsage().maxRSS;
+  await directory.append("timings", [{ ...at, step_time: timeMs / 1000, peak_memory: peakMemory }]);
   progress.unsaved = finished;
   return { outcome, finished, metrics, timeMs, isRegular, reward: evaluated?.eval_reward };
 }

@@ -1,3 +1,5 @@
+import { surviveClosing } from "../terminal/log";
+
 /**
  * Asks runs to stop when the process is asked to: by Ctrl-C, by SIGTERM, which schedulers and `docker stop` send, by
  * SIGHUP, which a closed terminal or ssh session sends, or by Windows' Ctrl-Break. Given to `stop`, the signal lets a
@@ -36,15 +38,9 @@ export function stopOnInterrupt(say: (message: string) => void): AbortSignal {
   };
   for (const name of requests) process.on(name, onRequest);
   process.on("SIGHUP", onHangUp);
-  for (const stream of [process.stdout, process.stderr])
-    if (!stream.listeners("error").includes(onClosed)) stream.on("error", onClosed);
+  for (const stream of [process.stdout, process.stderr]) surviveClosing(stream);
   return stop.signal;
 }
 
 /** A second one of these means that nobody wants to wait. */
 const requests = ["SIGINT", "SIGTERM", "SIGBREAK"] as const;
-
-/** Pipes that nobody reads, and terminals that are gone. */
-function onClosed(error: NodeJS.ErrnoException): void {
-  if (!["EPIPE", "EIO", "ECONNRESET", "ERR_STREAM_DESTROYED"].includes(error.code ?? "")) throw error;
-}

@@ -205,3 +205,24 @@ describe("a table of votes", () => {
     expect(() => csvDataset(file, ["joy"], options as never)).toThrow(message);
   });
 });
+
+describe("a table with a column of label names", () => {
+  const named = async (...lines: readonly string[]) => {
+    await writeFile(file, lines.join("\n"));
+    return csvDataset(file, ["joy", "sadness"], { label: "mood" });
+  };
+
+  it("gives all the mass to the label that a row names", async () => {
+    expect(await named("image,mood", "images/1.png,joy", '"images/café, 2.png", sadness ')).toMatchObject([
+      { annotation: { joy: 1, sadness: 0 } },
+      { annotation: { joy: 0, sadness: 1 } },
+    ]);
+  });
+
+  it("names the line, the column and the labels when a row has another name", async () => {
+    await expect(named("image,mood", "images/1.png,Joy")).rejects.toThrow(
+      /ratings\.csv:2: expected column mood to be one of joy, sadness, got "Joy"$/,
+    );
+    await expect(named("image,joy", "images/1.png,1")).rejects.toThrow(/:1: expected columns mood, found image, joy$/);
+  });
+});

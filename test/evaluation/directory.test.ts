@@ -37,7 +37,13 @@ describe("an evaluation's directory", () => {
     withFolders(1, async (runDir) => {
       const evaluation = await evaluationRun({ runDir: runDir! });
       const files = await contents(runDir!);
-      expect(Object.keys(files)).toEqual(["config.json", "evaluation.json", "records.jsonl"]);
+      expect(Object.keys(files)).toEqual([
+        "config.json",
+        "environment.json",
+        "evaluation.json",
+        "examples.jsonl",
+        "records.jsonl",
+      ]);
       expect(await rowsOf(runDir!)).toEqual(evaluation.records);
       const { metrics, intervals, repairs } = evaluation;
       expect(JSON.parse(files["evaluation.json"]!)).toEqual({ metrics, intervals, repairs, failures: 0 });

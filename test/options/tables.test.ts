@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
-import { optionsPage, rowsOf, specs } from "./tables";
+import { rowsOf } from "../../src/options/rows";
+import { optionsPage, specs } from "./tables";
 
 describe("docs/options.md", () => {
   it("says what the specs say", () => {

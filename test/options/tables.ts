@@ -4,7 +4,9 @@
  *   npx tsx test/options/tables.ts > docs/options.md
  */
 import { pathToFileURL } from "node:url";
-import { z } from "zod";
+import type { z } from "zod";
+import { annotateDatasetSpec } from "../../src/annotation/annotate-dataset";
+import { mergeShardsSpec } from "../../src/annotation/merge-shards";
 import { onnxBackendSpec } from "../../src/backends/onnx";
 import { openaiBackendSpec } from "../../src/backends/openai";
 import { vllmSamplerSpec } from "../../src/backends/vllm";
@@ -33,6 +35,7 @@ import { meanMetricSpec } from "../../src/metrics/metric";
 import { winRateIntervalSpec } from "../../src/metrics/win-rate";
 import { adamwSpec } from "../../src/optim/adamw";
 import { constantScheduleSpec, decayScheduleSpec } from "../../src/optim/schedule";
+import { type DefaultText, rowsOf } from "../../src/options/rows";
 import { planRunSpec } from "../../src/plan/plan";
 import { rewardServerSpec } from "../../src/reward-server/options";
 import { classificationSimilaritySpec } from "../../src/similarity/distribution";
@@ -50,6 +53,8 @@ export const specs: Readonly<Record<string, z.ZodRawShape>> = {
   segmentation: segmentationSpec,
   evaluate: evaluateSpec,
   annotate: annotateSpec,
+  annotateDataset: annotateDatasetSpec,
+  mergeShards: mergeShardsSpec,
   auditCots: auditCotsSpec,
   compareEvaluations: compareEvaluationsSpec,
   selectHighQuality: selectHighQualitySpec,
@@ -87,53 +92,8 @@ export const specs: Readonly<Record<string, z.ZodRawShape>> = {
   "detectionSimilarity and segmentationSimilarity": similaritySpec,
 };
 
-interface Row {
-  readonly name: string;
-  readonly range: string;
-  readonly default: string;
-  readonly help: string;
-}
-
-/** The rows of a spec, those of options within options after them. */
-export function rowsOf(spec: z.ZodRawShape, path = ""): readonly Row[] {
-  return Object.entries(spec).flatMap(([key, option]) => {
-    const schema = option as z.ZodType;
-    const name = `${path}${key}`;
-    const own = { name, range: rangeOf(schema), default: defaultOf(schema), help: schema.description ?? "" };
-    return [own, ...rowsOf(shapeOf(schema), `${name}.`)];
-  });
-}
-
-/** Values that no option takes: what a schema says of them is the range, in words. */
-const strangers = [Symbol("stranger"), undefined];
-
-function rangeOf(schema: z.ZodType): string {
-  const { innerType } = schema.def as { readonly innerType?: z.ZodType };
-  if (innerType) return rangeOf(innerType);
-  return strangers.map((value) => schema.safeParse(value).error?.issues[0]?.message).find((words) => words) ?? "";
-}
-
-function defaultOf(schema: z.ZodType): string {
-  if (schema instanceof z.ZodDefault) return valueText(schema.def.defaultValue);
-  if (schema instanceof z.ZodPrefault) return "each its own";
-  return schema.safeParse(undefined).success ? "none" : "required";
-}
-
-function valueText(value: unknown): string {
-  if (typeof value === "function") return `\`${value.name}\``;
-  // An object with methods, such as an optimiser, has no text.
-  const isPlain = typeof value !== "object" || Object.values(value ?? {}).every((each) => typeof each !== "function");
-  const text = typeof value === "number" ? String(value) : JSON.stringify(value);
-  return isPlain && text.length <= 60 ? `\`${text}\`` : "see its docstring";
-}
-
-function shapeOf(schema: z.ZodType): z.ZodRawShape {
-  if (schema instanceof z.ZodObject) return schema.shape as z.ZodRawShape;
-  if (schema instanceof z.ZodUnion)
-    return Object.assign({}, ...schema.options.map((option) => shapeOf(option as z.ZodType)));
-  const { innerType } = schema.def as { readonly innerType?: z.ZodType };
-  return innerType ? shapeOf(innerType) : {};
-}
+/** A default as code, unless it is a word about it. */
+const shownDefault = (value: DefaultText) => ("code" in value ? `\`${value.code}\`` : value.words);
 
 const cell = (text: string) => text.replaceAll("|", "\\|");
 
@@ -141,7 +101,8 @@ const cell = (text: string) => text.replaceAll("|", "\\|");
 export function optionsPage(): string {
   const tables = Object.entries(specs).map(([operation, spec]) => {
     const rows = rowsOf(spec).map(
-      ({ name, range, default: value, help }) => `| \`${name}\` | ${cell(range)} | ${cell(value)} | ${cell(help)} |`,
+      ({ name, range, default: value, help }) =>
+        `| \`${name}\` | ${cell(range)} | ${cell(shownDefault(value))} | ${cell(help)} |`,
     );
     return `## ${operation}\n\n| Option | Expected | Default | Meaning |\n|---|---|---|---|\n${rows.join("\n")}\n`;
   });

@@ -1,7 +1,7 @@
 /**
  * A run that kills its own process at a given moment: a program for kill-resume.test.ts, which starts it.
  *
- *   tsx killed-run.ts cot|r1|evaluate|onnx RUN_DIR [MOMENT [SIGNALS]]
+ *   tsx killed-run.ts cot|r1|evaluate|annotate|"annotate 1/3"|onnx RUN_DIR [MOMENT [SIGNALS]]
  *
  * A moment is a number from 0, or a kind and its number among its kind ("step 2"); a file is being written at one when half of it is.
  * Without a moment it prints the kind of each. Signals are those that the process sends itself: SIGKILL, or "SIGINT SIGTERM", say.
@@ -12,7 +12,7 @@ import { setImmediate, setTimeout } from "node:timers/promises";
 import type { VlmBackend } from "../../src/backend";
 import { stopOnInterrupt } from "../../src/runs/stop-on-interrupt";
 import type { Trainer } from "../../src/trainer";
-import { answerRun, answerTrainer, cotRun, cotTrainer, evaluationBackend, evaluationRun } from "./world";
+import { annotationRun, answerRun, answerTrainer, cotRun, cotTrainer, evaluationBackend, evaluationRun } from "./world";
 
 const [pipeline, runDir, moment, how = "SIGKILL"] = process.argv.slice(2);
 const moments: string[] = [];
@@ -88,7 +88,11 @@ try {
   else if (pipeline === "r1") await answerRun({ ...options, trainer: mortal(answerTrainer()) });
   else if (pipeline === "evaluate")
     await evaluationRun({ runDir: runDir!, resume: true, backend: mortalBackend(evaluationBackend()), concurrency: 2 });
-  else {
+  else if (pipeline?.startsWith("annotate")) {
+    const [, shard] = pipeline.split(" ");
+    const backend = mortalBackend(evaluationBackend());
+    await annotationRun({ ...options, backend, concurrency: 2, ...(shard && { shard }) });
+  } else {
     // Takes its time to load.
     const { onnxRun, tinyTrainer } = await import("./onnx-world");
     await onnxRun({ ...options, trainer: mortal(await tinyTrainer()) });

@@ -236,10 +236,10 @@ describe("riseCot with a policy that learns", () => {
   it("tells what happens in order: rollouts, their step, its checkpoint, at last the result", async () => {
     await withFolders(1, async (folder) => {
       const events = await collect(run({ runDir: folder!, resume: true, steps: 2 }));
-      const types = events.map(({ type }) => type).filter((type) => type !== "warning");
+      const types = events.map(({ type }) => type).filter((type) => !["warning", "progress"].includes(type));
       const eight = new Array<string>(8).fill("rollout-end");
       expect(types).toEqual([
-        "preflight-end",
+        ...["run-start", "preflight-end"],
         ...[...eight, "step-end", ...eight, "step-end", "checkpoint-end"],
         ...[...eight, "step-end", ...eight.slice(0, 4), "step-end", "checkpoint-end", "run-end"],
       ]);
@@ -339,6 +339,8 @@ describe("a riseCot run directory", () => {
         "checkpoints/step-8/state.json",
         "config.json",
         "cots.jsonl",
+        "environment.json",
+        "examples.jsonl",
         "metrics.jsonl",
         "preflight.html",
         "rollouts.jsonl",

@@ -101,9 +101,9 @@ describe("riseR1", () => {
   it("tells what happens in order, through both parts", async () => {
     await withFolders(1, async (folder) => {
       const events = await collect(run({ runDir: folder!, sft: { ...sft, steps: 1 }, rft: { ...rft, steps: 1 } }));
-      const types = events.map(({ type }) => type).filter((type) => type !== "warning");
+      const types = events.map(({ type }) => type).filter((type) => !["warning", "progress"].includes(type));
       expect(types).toEqual([
-        ...["preflight-end", "preflight-end", "step-end", "checkpoint-end"],
+        ...["run-start", "preflight-end", "preflight-end", "step-end", "checkpoint-end"],
         ...new Array<string>(8).fill("rollout-end"),
         ...["step-end", "checkpoint-end", "run-end"],
       ]);

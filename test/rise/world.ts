@@ -2,6 +2,7 @@ import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";
+import { type AnnotateDatasetOptions, annotateDataset } from "../../src/annotation";
 import type { VlmBackend } from "../../src/backend";
 import { formatThinkAnswer } from "../../src/checks/think-answer";
 import { type EvaluateOptions, evaluate } from "../../src/evaluation/evaluate";
@@ -87,6 +88,13 @@ export const evaluationRun = (options: Partial<EvaluateOptions<LabelDistribution
       metrics: classificationMetrics,
       batchSize: 2,
     },
+    ...options,
+  });
+
+/** The same images, without their annotations. */
+export const annotationRun = (options: Partial<AnnotateDatasetOptions<LabelDistribution>>) =>
+  annotateDataset({
+    ...{ task: moods, images: manyExamples, backend: evaluationBackend(), batchSize: 2 },
     ...options,
   });
 

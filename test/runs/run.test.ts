@@ -99,7 +99,7 @@ describe("a run", () => {
 
   it("is aborted by the signal it was made with, with the signal's own reason", async () => {
     const stop = new AbortController();
-    const run = createRun(counting(100), stop.signal);
+    const run = createRun(counting(100), { signal: stop.signal });
     const seen: number[] = [];
     await expect(
       (async () => {
@@ -114,7 +114,9 @@ describe("a run", () => {
 
   it("does not even start under a signal that was aborted before", async () => {
     const log: string[] = [];
-    await expect(createRun(counting(1, log), AbortSignal.abort(new Error("never")))).rejects.toThrow("never");
+    await expect(createRun(counting(1, log), { signal: AbortSignal.abort(new Error("never")) })).rejects.toThrow(
+      "never",
+    );
     expect(log).toEqual([]);
   });
 });

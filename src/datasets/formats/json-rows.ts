@@ -1,14 +1,6 @@
-import { DataError } from "../../errors";
-import { parseJson } from "../reading/checked";
-import { jsonScanner } from "../reading/json-fault";
 import { readJsonElements } from "./json-elements";
-import { readLines, readText } from "./lines";
-
-export interface JsonRow {
-  readonly value: unknown;
-  /** `file:line`, or the file and the row in its array, from 0. */
-  readonly where: string;
-}
+import { type JsonRow, readJsonLines } from "./json-lines";
+import { readText } from "./lines";
 
 /** Yields the values of a file with one a line, or an array of them. @throws DataError for text that is not JSON */
 export async function* readJsonRows(path: string): AsyncGenerator<JsonRow> {
@@ -19,32 +11,4 @@ export async function* readJsonRows(path: string): AsyncGenerator<JsonRow> {
 async function isArray(path: string): Promise<boolean> {
   for await (const text of readText(path, "JSON")) if (text.trim() !== "") return text.trimStart().startsWith("[");
   return false;
-}
-
-/**
- * Yields the values of a file with one a line; blank lines are skipped. @throws DataError for a line that is not JSON,
- * and for a file without lines
- */
-export async function* readJsonLines(path: string): AsyncGenerator<JsonRow> {
-  let isFirst = true;
-  for await (const { text, where } of readLines(path)) {
-    if (text.trim() === "") continue;
-    if (isFirst) checkFirst(text, where);
-    isFirst = false;
-    yield { value: parseJson(text, where), where };
-  }
-  if (isFirst) throw new DataError(`${path}: expected at least one line of JSON, found none`);
-}
-
-/** Checks the first line, which shows whether the file has another form. */
-function checkFirst(text: string, where: string): void {
-  if (text.trimStart().startsWith("["))
-    throw new DataError(
-      `${where}: expected one object a line; this is an array: write each of its elements on a line of its own, as jq -c ".[]" does`,
-    );
-  const scanner = jsonScanner();
-  if (text.trimStart().startsWith("{") && scanner.push(text) === undefined && scanner.end() !== undefined)
-    throw new DataError(
-      `${where}: expected one object a line; this one does not end on its line: write it on one, as jq -c . does, or copy the file again if it was cut short`,
-    );
 }

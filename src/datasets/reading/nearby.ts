@@ -1,5 +1,5 @@
 import { readdir } from "node:fs/promises";
-import { join } from "node:path";
+import { extname, join } from "node:path";
 
 /**
  * Makes a search for the file that a name may mean, inside one folder only: with `/` for `\`, `%20` read as a space, in
@@ -65,6 +65,20 @@ interface Listing {
 
 /** Extensions of the files that sharp reads. */
 export const pictureExtension = /\.(?:jpe?g|jfif|png|webp|gif|tiff?|avif)$/i;
+
+/** Whether a name is hidden, or a file or folder that Windows, macOS or a NAS leaves beside images. */
+export const isClutter = (name: string): boolean =>
+  name.startsWith(".") || /^(?:thumbs\.db|ehthumbs\.db|desktop\.ini|icon\r|__macosx|@eadir)$/i.test(name);
+
+/** Names the kind of file that a name without one of `pictureExtension`'s endings promises. */
+export function kindByName(name: string): string {
+  const ending = extname(name).toLowerCase();
+  const convert = "; convert it to PNG or JPEG";
+  if (ending === ".heic" || ending === ".heif") return `a HEIC image${convert}`;
+  if (/^\.(?:bmp|svg|psd|jp2|jxl|ico|pdf|dng|cr2|cr3|nef|arw|raf|orf)$/.test(ending))
+    return `a ${ending.slice(1).toUpperCase()} file${convert}`;
+  return `a file named ${ending || "without an ending"}`;
+}
 
 /** The form that all spellings of a name share. */
 const keys: Readonly<Record<KeyOf, (name: string) => string>> = {

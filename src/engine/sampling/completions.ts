@@ -9,10 +9,17 @@ export interface GenerationBatch {
   readonly rows: readonly GenerationRow[];
 }
 
-/** Batches prompts by length, so that padding is small; completions of a prompt share its prefill if one batch fits. */
-export function planBatches(encoded: readonly Row[], count: number, rowsAtOnce: number): GenerationBatch[] {
+/**
+ * Batches prompts by length, so that padding is small; completions of a prompt share its prefill if one batch fits.
+ * @param encoded `undefined` for a prompt that has failed
+ */
+export function planBatches(
+  encoded: readonly (Row | undefined)[],
+  count: number,
+  rowsAtOnce: number,
+): GenerationBatch[] {
   const rows = encoded
-    .map((row, p) => ({ p, length: row.tokens.length }))
+    .flatMap((row, p) => (row ? [{ p, length: row.tokens.length }] : []))
     .sort((a, b) => a.length - b.length || a.p - b.p)
     .flatMap(({ p }) => Array.from({ length: count }, (_, k) => [p, k] as const));
   const batches: GenerationBatch[] = [];

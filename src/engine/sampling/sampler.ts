@@ -72,16 +72,16 @@ export function createSampler(
 
 /** Completions of every prompt, a batch at a time. */
 async function generate(
-  { encodePrompt, config, tokenizer }: VisionLanguageModel,
+  model: VisionLanguageModel,
   generator: Generator,
   rowsAtOnce: number,
   prompts: readonly Prompt[],
   options: GenerateOptions,
 ): Promise<Completion[][]> {
   const sampling = checkedSampling(options);
-  const { count = 1, stop = [], signal } = options;
-  const encoded = await Promise.all(prompts.map(encodePrompt));
-  checkLengths(encoded, sampling.maxTokens, config.text.contextLength);
+  const { count = 1, stop = [], signal, onPromptEnd } = options;
+  const { tokenizer } = model;
+  const encoded = await encodeAll(model, prompts, sampling.maxTokens, onPromptEnd);
   const results: Completion[][] = prompts.map(() => []);
   for (const { prompts: some, rows } of planBatches(encoded, count, rowsAtOnce)) {
     signal?.throwIfAborted();
@@ -91,18 +91,49 @@ async function generate(
     rows.forEach(({ seedPath: [p, k] }, r) => {
       results[p]![k] = toCompletion(generated[r]!, texts[r]!, tokenizer.decode, stop);
     });
+    for (const p of some) if (results[p]!.filter(Boolean).length === count) await onPromptEnd?.(p, results[p]!);
   }
   return results;
 }
 
 /** @throws DataError for a prompt that leaves too little of the model's context */
-export function checkLengths(encoded: readonly Pick<Row, "tokens">[], maxTokens: number, contextLength: number): void {
-  encoded.forEach(({ tokens }, p) => {
-    if (tokens.length + maxTokens > contextLength)
-      throw new DataError(
-        `generate, prompt ${p}: expected its tokens and maxTokens to fit the model's context of ${contextLength}, got ${tokens.length} and ${maxTokens}`,
-      );
-  });
+export function checkLength(
+  { tokens }: Pick<Row, "tokens">,
+  p: number,
+  maxTokens: number,
+  contextLength: number,
+): void {
+  if (tokens.length + maxTokens > contextLength)
+    throw new DataError(
+      `generate, prompt ${p}: expected its tokens and maxTokens to fit the model's context of ${contextLength}, got ${tokens.length} and ${maxTokens}`,
+    );
+}
+
+/**
+ * Reads the images of all prompts. If somebody listens, a prompt with an image that cannot be read, or that is too
+ * long, fails alone.
+ * @throws DataError for such a prompt otherwise
+ */
+function encodeAll(
+  { encodePrompt, config }: VisionLanguageModel,
+  prompts: readonly Prompt[],
+  maxTokens: number,
+  onPromptEnd: GenerateOptions["onPromptEnd"],
+): Promise<(Row | undefined)[]> {
+  const encode = async (prompt: Prompt, p: number) => {
+    const row = await encodePrompt(prompt);
+    checkLength(row, p, maxTokens, config.text.contextLength);
+    return row;
+  };
+  return Promise.all(
+    prompts.map((prompt, p) =>
+      encode(prompt, p).catch(async (error: unknown) => {
+        if (!onPromptEnd || !(error instanceof DataError)) throw error;
+        await onPromptEnd(p, error);
+        return undefined;
+      }),
+    ),
+  );
 }
 
 /** Prompts whose image files are open at the same time. */

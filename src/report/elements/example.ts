@@ -19,7 +19,9 @@ export async function exampleView<A>(
   const image = await images.draw(example, { truth: truth.shapes, prediction: predicted.shapes });
   const asked = subject === undefined ? "" : `<p>${escapeHtml(subject)}</p>`;
   const problems = truth.problem + predicted.problem;
-  return `<div class="example">${image}${problems}<p class="id">${escapeHtml(id)}</p>${asked}${heading}${annotationView(task, annotation)}</div>`;
+  // An image that a model annotates has no truth.
+  const words = annotation === undefined ? "" : `${heading}${annotationView(task, annotation)}`;
+  return `<div class="example">${image}${problems}<p class="id">${escapeHtml(id)}</p>${asked}${words}</div>`;
 }
 
 /** Shows the example of an id as `exampleView` does, or the id alone if the data set has no such example. */

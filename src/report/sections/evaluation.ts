@@ -10,7 +10,8 @@ export type ReportedRecord<A> = Pick<EvaluationRecord<A>, "exampleId" | "text" |
 export async function evaluationSection<A>(records: readonly ReportedRecord<A>[], page: Page<A>): Promise<string> {
   if (records.length === 0) return "";
   const cards = await Promise.all(records.map((record) => card(record, page)));
-  return `<section><h2>Held-out images</h2>${cards.join("")}</section>`;
+  const isLabelled = records.some(({ exampleId }) => page.example(exampleId)?.annotation !== undefined);
+  return `<section><h2>${isLabelled ? "Held-out images" : "Images"}</h2>${cards.join("")}</section>`;
 }
 
 async function card<A>(record: ReportedRecord<A>, page: Page<A>): Promise<string> {

@@ -4,6 +4,7 @@ import { z } from "zod";
 import { CheckpointError } from "../../errors";
 import type { BestCheckpoint, StepMetrics } from "../../events";
 import type { Trainer } from "../../trainer";
+import type { Example } from "../../types";
 import {
   type CheckpointState,
   checkpointFolder,
@@ -17,6 +18,7 @@ import {
   writeCheckpoint,
 } from "./checkpoints";
 import { claimDirectory } from "./claim";
+import { writeContext } from "./context";
 import {
   cutOff,
   flushFolder,
@@ -32,8 +34,8 @@ import { isLonger, nextCheckpoint, type RunLength } from "./length";
 import type { RunLock } from "./lock";
 
 /**
- * The files of a run: `config.json`, `preflight.html`, `rollouts.jsonl`, `metrics.jsonl`, `timings.jsonl`,
- * `cots.jsonl`, `checkpoints/step-N/`.
+ * The files of a run: `config.json`, `examples.jsonl`, `environment.json`, `preflight.html`, `rollouts.jsonl`,
+ * `metrics.jsonl`, `timings.jsonl`, `cots.jsonl`, `checkpoints/step-N/`.
  *
  * Rows are appended as they come. A checkpoint records the lengths of the files, so that a resumed run first cuts off
  * later rows and then writes the same bytes again; only `timings.jsonl`, which holds clock readings, differs. While it
@@ -49,6 +51,8 @@ export interface RunDirectory {
   /** The checkpoint with the highest held-out reward. */
   best(): BestCheckpoint | undefined;
   append(file: RowFile, rows: readonly object[]): Promise<void>;
+  /** Writes `examples.jsonl` and `environment.json`, from which a report can be made. */
+  writeContext(examples: readonly Example<unknown>[]): Promise<void>;
   /** Replaces `preflight.html` by a page, which is made only if there is a directory. */
   writePreflight(page: () => Promise<string>): Promise<void>;
   /** Replaces `cots.jsonl`. */
@@ -146,6 +150,8 @@ async function openClaimed(claim: Claim): Promise<RunDirectory> {
       if (file !== "timings") bytes[file] += Buffer.byteLength(text);
       if (file === "metrics") metrics.push(...(rows as readonly StepMetrics[]));
     },
+
+    writeContext: (examples) => writeFileOf(run, ".", () => writeContext(path, examples)),
 
     async writePreflight(page) {
       const text = await page();
@@ -272,6 +278,7 @@ function inMemory(): RunDirectory {
     async append(file, rows) {
       if (file === "metrics") metrics.push(...(rows as readonly StepMetrics[]));
     },
+    writeContext: async () => {},
     writePreflight: async () => {},
     writeCots: async () => {},
     checkpoint: async () => undefined,

@@ -8,7 +8,10 @@ import { CheckpointError, RiseError } from "../../errors";
 export const jsonl = (rows: readonly object[]): string => rows.map((row) => `${JSON.stringify(row)}\n`).join("");
 
 /** Writes a file whole or not at all. @param text in pieces if it may exceed the length of a string */
-export async function writeAtomically(file: string, text: string | Iterable<string>): Promise<void> {
+export async function writeAtomically(
+  file: string,
+  text: string | Iterable<string> | AsyncIterable<string | Uint8Array>,
+): Promise<void> {
   await writeFile(`${file}.partial`, text);
   await flush(`${file}.partial`);
   await rename(`${file}.partial`, file);

@@ -9,7 +9,10 @@ export interface FailureOptions {
    * key, an unknown model, a server that is down.
    */
   readonly onFailure?: "record" | "throw";
-  /** Failures in a row at which the call throws, so that a broken server does not use up a data set (8). */
+  /**
+   * Failures in a row at which the call throws, so that a broken server does not use up a data set (8). Images that
+   * cannot be read do not count.
+   */
   readonly failureLimit?: number;
 }
 
@@ -25,7 +28,10 @@ export const failureSpec = {
     .meta({ decides: false }),
   failureLimit: count()
     .default(8)
-    .describe("Failures in a row at which the call throws, so that a broken server does not use up a data set")
+    .describe(
+      "Failures in a row at which the call throws, so that a broken server does not use up a data set. Images that cannot " +
+        "be read do not count",
+    )
     .meta({ decides: false }),
 } satisfies Spec<FailureOptions>;
 
@@ -63,7 +69,8 @@ export function createFailures(where: string, { onFailure, failureLimit }: Failu
   return {
     failed(id, error) {
       last = { id, error };
-      inARow++;
+      // An image that cannot be read says nothing about the backend.
+      if (!(error instanceof DataError)) inARow++;
       if (onFailure === "throw") end("");
       if (inARow >= failureLimit) end(` (failure number ${inARow} in a row; failureLimit is ${failureLimit})`);
     },

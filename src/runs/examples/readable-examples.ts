@@ -1,7 +1,7 @@
 import type { VlmBackend } from "../../backend";
 import type { Omission } from "../../dataset";
 import { DataError } from "../../errors";
-import type { RunEvent } from "../../events";
+import type { RunEvent, WorkProgress } from "../../events";
 import type { Example, ImageSource } from "../../types";
 
 export interface ReadableSettings<A> {
@@ -25,12 +25,25 @@ export async function* readableExamples<A>(
   { dataset, heldOut, onOmission }: ReadableSettings<A>,
   backend: VlmBackend,
   signal: AbortSignal,
+  tell: (progress: WorkProgress) => void = () => {},
 ): AsyncGenerator<RunEvent<never, never>, Record<"dataset" | "heldOut", readonly Example<A>[]>, void> {
-  if (!backend.checkImage) return { dataset, heldOut };
+  // A shard may have no examples.
+  if (!backend.checkImage || dataset.length === 0) return { dataset, heldOut };
   const started = performance.now();
   const examples = [...dataset, ...heldOut];
   const images = new Set(examples.map(({ image }) => image));
-  const faults = await faultsOf(images, (image) => backend.checkImage!(image), signal);
+  let done = 0;
+  const said = () => tell({ type: "progress", work: "images", done, total: images.size });
+  said();
+  const check = async (image: ImageSource) => {
+    try {
+      await backend.checkImage!(image);
+    } finally {
+      done++;
+      said();
+    }
+  };
+  const faults = await faultsOf(images, check, signal);
   const leftOut = examples.filter(({ image }) => faults.has(image));
   const omissions = leftOut.map(({ id, image }) => ({ where: `example ${id}`, reason: faults.get(image)!.message }));
   if (leftOut.length > 0 && !onOmission) throw unreadable(omissions, examples.length, faults.get(leftOut[0]!.image));

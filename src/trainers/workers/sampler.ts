@@ -2,7 +2,7 @@ import type { GenerateOptions, VlmBackend } from "../../backend";
 import { modelDigest } from "../../engine/checkpoint/model-digest";
 import { toCompletion } from "../../engine/sampling/completions";
 import { checkedSampling } from "../../engine/sampling/options";
-import { checkLengths, countTokens } from "../../engine/sampling/sampler";
+import { checkLength, countTokens } from "../../engine/sampling/sampler";
 import { NonFiniteError } from "../../errors";
 import type { VisionLanguageModel } from "../../models/open-model";
 import { deriveSeed } from "../../rng";
@@ -43,11 +43,8 @@ async function generate(
   options.signal?.throwIfAborted();
   const sent = await sendPrompts(model, prompts);
   const numbers = prompts.map(sent.numberOf);
-  checkLengths(
-    numbers.map((number) => sent.prompts[number]!),
-    sampling.maxTokens,
-    model.config.text.contextLength,
-  );
+  const { contextLength } = model.config.text;
+  for (const [p, number] of numbers.entries()) checkLength(sent.prompts[number]!, p, sampling.maxTokens, contextLength);
   const rows = numbers.flatMap((prompt, i) =>
     Array.from({ length: count }, (_, k) => ({
       index: i * count + k,

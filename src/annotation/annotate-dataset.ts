@@ -1,0 +1,360 @@
+import type { VlmBackend } from "../backend";
+import { CheckpointError, DataError } from "../errors";
+import { answerEach } from "../evaluation/answer-each";
+import { type Answer, answerOf } from "../evaluation/records";
+import { backendOption, signalOption, taskOption } from "../evaluation/spec-parts";
+import { listed } from "../options/display";
+import { count, flag, given, readOptions, type Settings, type Spec, text } from "../options/spec";
+import { htmlReport } from "../report/html-report";
+import { checkShard, isInShard, parseShard, proveShard, shardOption } from "../runs/directory/shards";
+import { createFailures, type FailureOptions, type Failures, failureSpec } from "../runs/examples/failures";
+import { policyIdentity, promptsFingerprint } from "../runs/examples/fingerprints";
+import { listenForInterrupts } from "../runs/interrupts";
+import { checkLog } from "../runs/progress/listen";
+import { createRun, failedRun, type Run } from "../runs/run";
+import type { Task } from "../task";
+import { type LogOption, logOption, say } from "../terminal/log";
+import type { Example } from "../types";
+import type { AnnotateDatasetEvent, AnnotateDatasetResult } from "./events";
+import { type Found, findImages, type ImagesToAnnotate, type Item } from "./images";
+import { listenToImages } from "./listen";
+import { annotationRow, type ImageAnnotation } from "./rows";
+import { type AnnotationStore, type AnnotationStream, openStore } from "./store";
+
+export interface AnnotateDatasetOptions<A> extends FailureOptions {
+  readonly task: Task<A>;
+  readonly backend: VlmBackend;
+  /**
+   * A folder, with the folders in it; a file with one JSON object a line, `{"image": "a.jpg"}`, and perhaps `id` and
+   * `subject`; or a list or stream of paths, URLs of files, and `{ id, image, subject }`.
+   */
+  readonly images: ImagesToAnnotate;
+  /** The folder from which paths in a JSON-lines file start (the file's own). */
+  readonly root?: string;
+  /** The subject to ask about, for images that come without one (none). */
+  readonly subject?: string;
+  /** Tokens of an answer (512). */
+  readonly maxTokens?: number;
+  /** Prompts in one `generate` call (16). */
+  readonly batchSize?: number;
+  /** `generate` calls under way at the same time (1). More help if the backend is a server. */
+  readonly concurrency?: number;
+  /**
+   * The folder of the results: `annotations.jsonl`, whose rows are written as they come, and at the end
+   * `annotations.csv` and `annotations.html`. Without it, nothing is written.
+   */
+  readonly runDir?: string;
+  /** Resumes the annotations in `runDir`, if there are some (false). Images that were added since are annotated too. */
+  readonly resume?: boolean;
+  /**
+   * With `resume`, asks again for every image that failed (false). Otherwise it asks only for those whose failure may
+   * pass, such as an overloaded server.
+   */
+  readonly retryFailed?: boolean;
+  /**
+   * The treatment of an image that cannot be read, or that the backend refuses: a row that says why, or an error
+   * ("record").
+   */
+  readonly onFailure?: "record" | "throw";
+  /**
+   * The part of the images that this process annotates, such as `"3/16"` (all of them). Every part needs a `runDir` of
+   * its own; `mergeShards` joins them.
+   */
+  readonly shard?: string;
+  /** Images on the page `annotations.html`; 0 writes none (100). */
+  readonly sheet?: number;
+  /**
+   * Whether the run says on stderr how it goes (true if it is awaited, false if it is iterated); a function receives
+   * the lines instead.
+   */
+  readonly log?: LogOption;
+  /** Whether Ctrl-C, and signals that end a process, stop the run as `stop` does (true). */
+  readonly handleInterrupts?: boolean;
+  /**
+   * Begins no more calls, waits for those under way, and rejects with this signal's reason: `stopOnInterrupt` makes
+   * one.
+   */
+  readonly stop?: AbortSignal;
+  /** Ends the call while it is under way. */
+  readonly signal?: AbortSignal;
+}
+
+export const annotateDatasetSpec = {
+  task: taskOption().describe("What an annotation is, and how the model is asked for it"),
+  backend: backendOption().describe("The model that answers"),
+  images: given("a folder, a .jsonl file, or a list or stream of images", areImages).describe(
+    "A folder, a .jsonl file, or a list or stream of paths and `{ id, image, subject }`",
+  ),
+  root: text().optional().describe("The folder from which paths in a JSON-lines file start; the file's own without it"),
+  subject: text().optional().describe("The subject to ask about, for images that come without one"),
+  maxTokens: count().default(512).describe("Tokens of an answer"),
+  batchSize: count().default(16).describe("Prompts in one `generate` call"),
+  concurrency: count().default(1).describe("`generate` calls under way at the same time"),
+  runDir: text().optional().describe("The folder of the results; without it, nothing is written"),
+  resume: flag().default(false).describe("Resume the annotations in `runDir`, if there are some"),
+  retryFailed: flag().default(false).describe("With `resume`: ask again for every image that failed"),
+  ...failureSpec,
+  onFailure: failureSpec.onFailure.describe(
+    "The treatment of an image that cannot be read, or that the backend refuses: a row that says why, or an error",
+  ),
+  shard: shardOption().describe('The part of the images that this process annotates, such as "3/16"; all without it'),
+  sheet: count(0).default(100).describe("Images on the page `annotations.html`"),
+  log: logOption().describe("Whether the run says on stderr how it goes; a function receives the lines instead"),
+  handleInterrupts: flag().default(true).describe("Whether Ctrl-C stops the run as `stop` does"),
+  stop: signalOption().describe("Begins no more calls, and waits for those under way"),
+  signal: signalOption().describe("Ends the call while it is under way"),
+} satisfies Spec<AnnotateDatasetOptions<unknown>>;
+
+function areImages(value: unknown): boolean {
+  const it = Object(value);
+  return typeof value === "string" ? value !== "" : Symbol.iterator in it || Symbol.asyncIterator in it;
+}
+
+type AnnotateSettings<A> = Settings<AnnotateDatasetOptions<A>, typeof annotateDatasetSpec>;
+
+/**
+ * Annotates many images, with reasons: the model's likeliest answer to each, in batches.
+ *
+ * With a `runDir` every answer is on the disk before the next event, a killed process loses none, and `resume` asks
+ * for no image twice. An image that cannot be read gets a row that says why. Await it for the result, or iterate it for
+ * its events.
+ *
+ * @throws ConfigError at once for wrong options. The run rejects with DataError for images that cannot be listed or
+ * that share an id, CheckpointError for a `runDir` with another task, backend, prompt or shard, and BackendError for a
+ * failure that concerns every image
+ * @example
+ * const { annotations, failed } = await annotateDataset({ task, backend, images: "photos", runDir: "runs/photos" });
+ * for await (const { id, answer, think } of annotations) console.log(id, answer, think);
+ */
+export function annotateDataset<A>(
+  options: AnnotateDatasetOptions<A>,
+): Run<AnnotateDatasetEvent<A>, AnnotateDatasetResult<A>> {
+  let settings: AnnotateSettings<A>;
+  try {
+    settings = readOptions(name, options, annotateDatasetSpec);
+    checkShard(name, settings.shard, settings.runDir);
+    checkLog(settings.log);
+  } catch (error) {
+    return failedRun(error);
+  }
+  const { signal, log } = settings;
+  return createRun((end) => stoppable(settings, end), {
+    signal,
+    name,
+    alwaysListens: Boolean(log),
+    listen: () => listenToImages(name, settings),
+  });
+}
+
+const name = "annotateDataset";
+
+/** Annotates so that Ctrl-C stops it after the calls under way, if the program leaves that to the run. */
+async function* stoppable<A>(
+  settings: AnnotateSettings<A>,
+  signal: AbortSignal,
+): AsyncGenerator<AnnotateDatasetEvent<A>, AnnotateDatasetResult<A>, void> {
+  const { runDir, log, stop, handleInterrupts } = settings;
+  if (stop || !handleInterrupts) return yield* annotateImages(settings, signal);
+  const [where, advice] =
+    runDir === undefined
+      ? ["nothing is saved, because it has no runDir", "nothing is saved"]
+      : [
+          `its answers are saved in ${runDir}; to resume it, start the program again with resume: true`,
+          "they are saved",
+        ];
+  const message = `${name} was interrupted: ${where}`;
+  const interrupts = listenForInterrupts(message, () =>
+    say(name, log, `stopping after the answers under way; ${advice}. Ctrl-C again stops at once`),
+  );
+  try {
+    return yield* annotateImages({ ...settings, stop: interrupts.signal }, signal);
+  } catch (error) {
+    if (error === interrupts.signal.reason) say(name, log, message);
+    throw error;
+  } finally {
+    interrupts.release();
+  }
+}
+
+async function* annotateImages<A>(
+  settings: AnnotateSettings<A>,
+  signal: AbortSignal,
+): AsyncGenerator<AnnotateDatasetEvent<A>, AnnotateDatasetResult<A>, void> {
+  const { runDir, resume, images, root } = settings;
+  const found = await findImages(images, root);
+  const store = await openStore<A>(runDir, runDir === undefined ? {} : await describe(settings), resume);
+  try {
+    const wanted = choose(settings, found, store);
+    const { leftOut } = found;
+    yield { type: "images-found", ...wanted.total, done: wanted.done(), leftOut };
+    // Writing an event waits until it is read, so that work is never ahead of its readers.
+    const events = new TransformStream<AnnotateDatasetEvent<A>, AnnotateDatasetEvent<A>>();
+    const work = annotateMissing(settings, wanted, store, events.writable.getWriter(), signal);
+    // Reading fails with the same error, and is what the caller sees.
+    work.catch(() => {});
+    yield* events.readable;
+    await work;
+    await finish(settings, wanted, store);
+    const failed = [...wanted.own].flatMap((exampleId) => {
+      const message = store.known.get(exampleId)?.failure;
+      return message === undefined ? [] : [{ exampleId, message }];
+    });
+    const result = { images: wanted.own.size, failed, leftOut, annotations: store.annotations };
+    yield { type: "run-end", result };
+    return result;
+  } finally {
+    await store.close();
+  }
+}
+
+/** The images of this process, and what is known of all of them. */
+interface Wanted {
+  readonly items: Iterable<Item> | AsyncIterable<Item>;
+  /** Ids of the images so far, in order: those of this process, and of all shards. */
+  readonly own: ReadonlySet<string>;
+  readonly all: ReadonlySet<string>;
+  /** The first images, which the page shows. */
+  readonly shown: readonly Item[];
+  readonly total: { readonly total?: number };
+  /** The number of images that have a row. */
+  done(): number;
+}
+
+/** @throws DataError for an id that occurs twice, CheckpointError for rows of other images */
+function choose<A>(settings: AnnotateSettings<A>, { items }: Found, store: AnnotationStore<A>): Wanted {
+  const { shard: text, subject, sheet } = settings;
+  const shard = text === undefined ? undefined : parseShard(text);
+  const all = new Set<string>();
+  const own = shard ? new Set<string>() : all;
+  const shown: Item[] = [];
+  let done = 0;
+  const take = (item: Item): Item[] => {
+    if (all.has(item.id)) throw new DataError(`images: expected an id of its own for each, got "${item.id}" twice`);
+    all.add(item.id);
+    if (shard && !isInShard(item.id, shard)) return [];
+    own.add(item.id);
+    const asked = subject === undefined || item.subject !== undefined ? item : { ...item, subject };
+    if (shown.length < sheet) shown.push(asked);
+    if (store.known.has(item.id)) done++;
+    return [asked];
+  };
+  const taken = { own, all, shown, done: () => done };
+  if (!Array.isArray(items)) return { ...taken, items: flatMapped(items, take), total: {} };
+  const list = (items as readonly Item[]).flatMap(take);
+  checkKnown(settings, own, store);
+  return { ...taken, items: list, total: { total: list.length } };
+}
+
+async function* flatMapped<T>(items: AsyncIterable<T> | Iterable<T>, take: (item: T) => T[]): AsyncGenerator<T> {
+  for await (const item of items) yield* take(item);
+}
+
+/** @throws CheckpointError for rows whose images are not among these */
+function checkKnown<A>({ runDir }: AnnotateSettings<A>, own: ReadonlySet<string>, { known }: AnnotationStore<A>): void {
+  const strange = [...known.keys()].filter((id) => !own.has(id));
+  if (strange.length > 0)
+    throw new CheckpointError(
+      `${runDir}: expected annotations of these images, got ${strange.length} of others, such as ${listed(strange, ", ", 3)}; pass the same images, or another runDir`,
+    );
+}
+
+/** Asks about the images that have no row yet, and sends an event for each. */
+async function annotateMissing<A>(
+  settings: AnnotateSettings<A>,
+  wanted: Wanted,
+  store: AnnotationStore<A>,
+  events: WritableStreamDefaultWriter<AnnotateDatasetEvent<A>>,
+  signal: AbortSignal,
+): Promise<void> {
+  const { task, retryFailed } = settings;
+  const isMissing = ({ id }: Item) => {
+    const known = store.known.get(id);
+    return !known || (known.failure !== undefined && (retryFailed || known.isTemporary));
+  };
+  const failures = createFailures(name, settings);
+  const done = wanted.done;
+  let failed = [...store.known.values()].filter(({ failure }) => failure !== undefined).length;
+  let added = 0;
+  const keep = async (answered: readonly { readonly item: Item; readonly answer: Answer }[]) => {
+    const rows = answered.map(({ item, answer }) => annotationRow(task, item, answer));
+    const before = rows.map(({ id }) => store.known.get(id));
+    await store.append(rows);
+    for (const [i, annotation] of rows.entries()) {
+      if (!before[i]) added++;
+      failed += Number(annotation.finishReason === "error") - Number(before[i]?.failure !== undefined);
+      await events.write({ type: "image-end", annotation, done: done() + added, failed, ...wanted.total });
+    }
+  };
+  const promptOf = (item: Item) => task.answerPrompt(unannotated(item));
+  const asking = { ...settings, failures, promptOf, seed: 0, hasAnswers: hasAnswers(store), signal };
+  try {
+    await answerEach(askable(wanted.items, isMissing, failures, keep), asking, keep);
+    await events.close();
+  } catch (error) {
+    await events.abort(error);
+    throw error;
+  }
+}
+
+const hasAnswers = <A>({ known }: AnnotationStore<A>) =>
+  [...known.values()].some(({ failure }) => failure === undefined);
+
+/** The images that lack a row and can be asked about. The others get their row here. */
+async function* askable(
+  items: Iterable<Item> | AsyncIterable<Item>,
+  isMissing: (item: Item) => boolean,
+  failures: Failures,
+  keep: (answered: readonly { readonly item: Item; readonly answer: Answer }[]) => Promise<void>,
+): AsyncGenerator<Item> {
+  for await (const item of items) {
+    if (!isMissing(item)) continue;
+    if (item.fault === undefined) {
+      yield item;
+      continue;
+    }
+    failures.failed(item.id, item.fault);
+    await keep([{ item, answer: answerOf(item.fault) }]);
+  }
+}
+
+/** Tasks ask about examples; none of them uses the annotation to ask for an answer. */
+const unannotated = <A>({ id, image, subject }: Item) =>
+  ({ id, image, ...(subject !== undefined && { subject }) }) as Example<A>;
+
+/** Puts the rows in order, and writes the table, the page, and the proof of a shard. */
+async function finish<A>(
+  settings: AnnotateSettings<A>,
+  { own, all, shown }: Wanted,
+  store: AnnotationStore<A>,
+): Promise<void> {
+  const { task, sheet } = settings;
+  checkKnown(settings, own, store);
+  await store.finish([...own]);
+  if (sheet > 0) await store.writeFile("annotations.html", () => page(task, shown, store.annotations));
+  await proveShard(settings, { all, own, rows: own });
+}
+
+async function page<A>(task: Task<A>, shown: readonly Item[], annotations: AnnotationStream<A>): Promise<string> {
+  const records = [];
+  for await (const { id, answer, ...row } of annotations) {
+    if (records.length >= shown.length) break;
+    records.push({ ...row, exampleId: id, prediction: answer });
+  }
+  const dataset = shown.map((item) => unannotated<A>(item));
+  return htmlReport({ title: "Annotations", task, dataset, runs: [], records });
+}
+
+/** The settings that decide the answers, for `config.json`. */
+async function describe<A>({ task, backend, maxTokens, shard }: AnnotateSettings<A>): Promise<object> {
+  // One prompt shows the words of all: they differ in the image and the subject alone.
+  const prompt = task.answerPrompt(unannotated({ id: "id", image: "image", subject: "subject" }));
+  return {
+    pipeline: "annotate",
+    task: task.name,
+    prompts: promptsFingerprint([prompt]),
+    policy: await policyIdentity(backend),
+    ...(backend.weightsDigest && { weights: { sha256: backend.weightsDigest() } }),
+    maxTokens,
+    ...(shard !== undefined && { shard }),
+  };
+}

@@ -1,0 +1,36 @@
+import type { Omission } from "../dataset";
+import type { FailedExample } from "../runs/examples/failures";
+import type { ImageAnnotation } from "./rows";
+import type { AnnotationStream } from "./store";
+
+export interface AnnotateDatasetResult<A> {
+  /** The number of images, also those of earlier calls. */
+  readonly images: number;
+  /** Images without an answer, and why. */
+  readonly failed: readonly FailedExample[];
+  /** Files of the folder that are no images. */
+  readonly leftOut: readonly Omission[];
+  /** The annotations in the order of the images: `await` it, or `for await` it to hold one at a time. */
+  readonly annotations: AnnotationStream<A>;
+}
+
+export type AnnotateDatasetEvent<A> =
+  | {
+      /** The images are known. */
+      readonly type: "images-found";
+      /** Their number; absent for a stream. */
+      readonly total?: number;
+      /** Images that earlier calls annotated. */
+      readonly done: number;
+      readonly leftOut: readonly Omission[];
+    }
+  | {
+      /** An image is annotated, or has failed. */
+      readonly type: "image-end";
+      readonly annotation: ImageAnnotation<A>;
+      /** Images with a row so far, and how many of them failed. */
+      readonly done: number;
+      readonly failed: number;
+      readonly total?: number;
+    }
+  | { readonly type: "run-end"; readonly result: AnnotateDatasetResult<A> };

@@ -1,0 +1,139 @@
+import type { Dirent } from "node:fs";
+import { readdir, stat } from "node:fs/promises";
+import { dirname, extname, join, resolve } from "node:path";
+import { fileURLToPath } from "node:url";
+import { z } from "zod";
+import type { Omission } from "../dataset";
+import { readJsonLines } from "../datasets/formats/json-lines";
+import { checked } from "../datasets/reading/checked";
+import { type Folder, openFolder } from "../datasets/reading/folder";
+import { isClutter, kindByName, pictureExtension } from "../datasets/reading/nearby";
+import { DataError } from "../errors";
+import { shown } from "../options/display";
+import type { ImageSource } from "../types";
+
+/** An image without an annotation. An `Example` is one, whose annotation nobody looks at. */
+export interface UnannotatedImage {
+  /** Unique among the images: every row carries it. */
+  readonly id: string;
+  readonly image: ImageSource;
+  /** The subject to ask about, if the task's examples have subjects. */
+  readonly subject?: string;
+}
+
+/**
+ * Images to annotate: a folder, with the folders in it; a file with one JSON object a line, `{"image": "a.jpg"}`, and
+ * perhaps `id` and `subject`; or a list or stream of paths, URLs of files, and `{ id, image, subject }`.
+ */
+export type ImagesToAnnotate =
+  | string
+  | Iterable<string | URL | UnannotatedImage>
+  | AsyncIterable<string | URL | UnannotatedImage>;
+
+/** An image on its way to the model. */
+export interface Item extends UnannotatedImage {
+  /** Its path as the source names it; absent if it has none. */
+  readonly name?: string;
+  /** Why it cannot be asked about. */
+  readonly fault?: DataError;
+}
+
+export interface Found {
+  /** A list where their number is known before the first is asked about. */
+  readonly items: readonly Item[] | AsyncIterable<Item>;
+  /** Files of a folder that are no images. */
+  readonly leftOut: readonly Omission[];
+}
+
+/**
+ * Finds the images, without reading them.
+ * @param root the folder from which paths of a JSON-lines file start; the file's own without it
+ * @throws DataError for a source that cannot be read, or holds no images
+ */
+export async function findImages(images: ImagesToAnnotate, root: string | undefined): Promise<Found> {
+  if (typeof images !== "string") {
+    if (Array.isArray(images)) return { items: images.map(itemOf), leftOut: [] };
+    return { items: streamed(images), leftOut: [] };
+  }
+  const found = await stat(images).catch(() => undefined);
+  if (found?.isDirectory()) return inFolder(images);
+  if (found?.isFile() && /\.(?:jsonl|ndjson)$/i.test(images))
+    return { items: await inLines(images, root), leftOut: [] };
+  const kind = found ? `a file named ${extname(images) || "without an ending"}` : "no such file or folder";
+  throw new DataError(
+    `images: expected a folder of images, or a .jsonl file, at ${resolve(images)}, got ${kind}; a list of paths is an array, and a data set, such as csvDataset("a.csv", labels), will do`,
+  );
+}
+
+/** The images of a folder and its folders, in the order of their paths. */
+async function inFolder(dir: string): Promise<Found> {
+  const folder = openFolder(dir);
+  const items: Item[] = [];
+  const leftOut: Omission[] = [];
+  for (const name of await namesIn(dir)) {
+    const where = join(dir, name.path);
+    const reason = name.isImage ? undefined : `expected an image, got ${kindByName(name.path)}`;
+    if (reason !== undefined) leftOut.push({ where, reason });
+    else if (name.isLink) items.push(await named(name.path, name.path, folder, where));
+    else items.push({ id: name.path, image: where, name: name.path });
+  }
+  if (items.length === 0) throw new DataError(`${dir}: expected images, found none among ${leftOut.length} files`);
+  return { items, leftOut };
+}
+
+async function namesIn(dir: string) {
+  const entries: Dirent[] = await readdir(dir, { recursive: true, withFileTypes: true }).catch((cause: unknown) => {
+    throw new DataError(`${dir}: expected a readable folder: ${String(cause)}`, { cause });
+  });
+  const names = entries
+    .filter((entry) => !entry.isDirectory())
+    .map((entry) => ({
+      path: join(entry.parentPath, entry.name).slice(join(dir, "/").length).replaceAll("\\", "/"),
+      isImage: pictureExtension.test(entry.name),
+      isLink: entry.isSymbolicLink(),
+    }));
+  // A hidden folder, such as .git, holds what somebody hid.
+  const visible = names.filter(({ path }) => !path.split("/").some(isClutter));
+  return visible.sort((a, b) => (a.path < b.path ? -1 : 1));
+}
+
+async function inLines(file: string, root: string | undefined): Promise<Item[]> {
+  const folder = openFolder(root ?? dirname(resolve(file)));
+  const items: Item[] = [];
+  for await (const { value, where } of readJsonLines(file)) {
+    const { id, image, subject } = checked(rowSchema, value, where);
+    const item = await named(String(id ?? image), image, folder, where);
+    items.push({ ...item, ...(subject !== undefined && { subject }) });
+  }
+  return items;
+}
+
+const rowSchema = z.object({
+  id: z.union([z.string().min(1), z.int()]).optional(),
+  image: z.string().min(1),
+  subject: z.string().optional(),
+});
+
+/** An image that a list names. One that is not there, or lies outside the folder, is a fault of its own. */
+const named = (id: string, name: string, folder: Folder, where: string): Promise<Item> =>
+  folder.image(name, where).then(
+    (image) => ({ id, image, name }),
+    (fault: unknown) => {
+      if (!(fault instanceof DataError)) throw fault;
+      return { id, image: name, name, fault };
+    },
+  );
+
+async function* streamed(images: Iterable<unknown> | AsyncIterable<unknown>): AsyncGenerator<Item> {
+  let at = 0;
+  for await (const image of images) yield itemOf(image, at++);
+}
+
+function itemOf(given: unknown, at: number): Item {
+  if (given instanceof URL) return itemOf(given.protocol === "file:" ? fileURLToPath(given) : given.href, at);
+  if (typeof given === "string" && given !== "") return { id: given, image: given, name: given };
+  const { id, image, subject } = Object(given) as Partial<UnannotatedImage>;
+  if (typeof id !== "string" || id === "" || image === undefined || image === null)
+    throw new DataError(`images: expected a path, or { id, image }, but number ${at} is ${shown(given)}`);
+  return { id, image, ...(typeof image === "string" && { name: image }), ...(subject !== undefined && { subject }) };
+}
