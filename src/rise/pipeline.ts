@@ -6,7 +6,7 @@ import { openRunDirectory, type RunDirectory, trainedIn } from "../runs/director
 import { type DisposableOption, withDisposable } from "../runs/disposable";
 import { createRunFailures, type OnSampled } from "../runs/examples/failures";
 import { fingerprint, policyIdentity } from "../runs/examples/fingerprints";
-import { readableExamples } from "../runs/examples/readable-examples";
+import { type ReadableExamples, readableExamples } from "../runs/examples/readable-examples";
 import { listenForInterrupts } from "../runs/interrupts";
 import { checkLog, listenTo } from "../runs/progress/listen";
 import { createRun, failedRun, type Run } from "../runs/run";
@@ -141,9 +141,10 @@ async function* runPipeline<A, S extends PipelineSettings<A>, R, Own extends obj
   const { backend, trainer } = policy;
   // Before the first step there is nothing to finish.
   const early = settings.stop ? AbortSignal.any([signal, settings.stop]) : signal;
-  const readable = settings.preflight
-    ? { ...settings, ...(yield* readableExamples<A>(settings, backend, early, tell)) }
-    : settings;
+  const { leftOut, ...examples }: ReadableExamples<A> = settings.preflight
+    ? yield* readableExamples<A>(settings, backend, early, tell)
+    : { dataset: settings.dataset, heldOut: settings.heldOut, leftOut: [] };
+  const readable = { ...settings, ...examples };
   const { task, dataset, runDir, resume, checkpointEvery, keepCheckpoints, stop } = readable;
   const { stages, state, begin, end, ...own } = build(readable, policy);
   const identity = runDir === undefined ? "" : await policyIdentity(backend);
@@ -155,6 +156,7 @@ async function* runPipeline<A, S extends PipelineSettings<A>, R, Own extends obj
   });
   try {
     await directory.writeContext(dataset);
+    if (leftOut.length > 0) await directory.writeOmitted(leftOut);
     await begin?.(directory);
     const step = directory.resumed?.step ?? 0;
     const tries = settings.preflight && dataset.length > 0 && !directory.resumed;

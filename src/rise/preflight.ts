@@ -119,6 +119,23 @@ export async function rehearseTraining(
   }
 }
 
+/** Work that took less than this is worth doing again. */
+const quickSeconds = 10;
+
+/**
+ * Does some work, and measures how long it takes once its graphs are compiled: what was quick is done a second time,
+ * since much of the first was compiling.
+ */
+export async function timed<T>(
+  work: () => Promise<T>,
+  { mayRepeat = true } = {},
+): Promise<{ readonly seconds: number; readonly result: T }> {
+  const started = performance.now();
+  const result = await work();
+  const seconds = (performance.now() - started) / 1000;
+  return mayRepeat && seconds < quickSeconds ? timed(work, { mayRepeat: false }) : { seconds, result };
+}
+
 function formatProblem({ report, sampled }: Rehearsal): string | undefined {
   const odd = sampled.flatMap(({ reward }) => (reward.repairs ?? []).filter((repair) => oddScales.has(repair)));
   if (odd.length * 2 > sampled.length)

@@ -9,7 +9,7 @@ import { rolloutMetrics } from "../runs/step-metrics";
 import type { Trainer } from "../trainer";
 import type { Prompt } from "../types";
 import { grpoStep, lossInputs, withTokens } from "./grpo-step";
-import { type Demand, needsOf, rehearseTraining } from "./preflight";
+import { type Demand, needsOf, rehearseTraining, timed } from "./preflight";
 
 export interface Learning {
   readonly trainer: Trainer;
@@ -150,20 +150,30 @@ async function rehearse<R extends Predicted>(
     prompts: examplesPerStep,
     count: rolloutsPerGroup,
   });
-  const started = performance.now();
   // Without training, an example that fails costs nothing: the next one shows as much.
   const others = learning ? [] : demands().map((other) => other.exampleId);
-  const { exampleId, sampled } = await firstSampled([demand.exampleId, ...others], (id) => sample(id, signal));
-  if (learning) {
-    const { trainer, microBatch } = learning;
-    const distinct = [...new Set(sampled.flatMap(({ segments }) => segments))];
-    const segments = distinct.map((sampledSegment) => withTokens(sampledSegment).segment);
-    await rehearseTraining(trainer, segments, { microBatch, entropies: hasEntropies, signal });
-  }
-  const seconds = (performance.now() - started) / 1000;
+  const tryOnce = async () => {
+    const first = await firstSampled([demand.exampleId, ...others], (id) => sample(id, signal));
+    if (learning) await tryLearning(learning, first.sampled, hasEntropies, signal);
+    return first;
+  };
+  // A backend that is not trained may be paid by the call.
+  const { seconds, result } = await timed(tryOnce, { mayRepeat: learning !== undefined });
+  const { exampleId, sampled } = result;
   const formatRate = sampled.filter(({ reward }) => reward.format.ok).length / sampled.length;
   const estimatedSeconds = seconds * examplesPerStep * steps;
   return { report: { stage: name, exampleId, ...needs, formatRate, estimatedSeconds }, sampled };
+}
+
+async function tryLearning<R>(
+  { trainer, microBatch }: Learning,
+  sampled: readonly Sampled<R>[],
+  entropies: boolean,
+  signal: AbortSignal,
+): Promise<void> {
+  const distinct = [...new Set(sampled.flatMap(({ segments }) => segments))];
+  const segments = distinct.map((sampledSegment) => withTokens(sampledSegment).segment);
+  await rehearseTraining(trainer, segments, { microBatch, entropies, signal });
 }
 
 /** Tries one example after another, at most eight; throws the first one's failure if all of them fail. */

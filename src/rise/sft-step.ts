@@ -8,7 +8,7 @@ import { learningRateAt } from "../runs/learning-rate";
 import type { Stage } from "../runs/stages";
 import { update } from "../runs/updates";
 import type { Segment, Trainer } from "../trainer";
-import { needsOf, rehearseTraining } from "./preflight";
+import { needsOf, rehearseTraining, timed } from "./preflight";
 import type { RiseR1Settings, SftSettings } from "./rise-r1-options";
 
 /** SFT on the kept cots. */
@@ -34,9 +34,8 @@ export function imitation<A>(
       const sizes = { backend: trainer.sampler(), trainer, prompts: batchSize, count: 1 };
       const { demand, ...needs } = await needsOf(demands, sizes);
       const longest = samples.toSorted((a, b) => b.completion.length - a.completion.length).slice(0, batchSize);
-      const started = performance.now();
-      await rehearseTraining(trainer, longest, { microBatch, signal });
-      const estimatedSeconds = ((performance.now() - started) / 1000) * steps;
+      const { seconds } = await timed(() => rehearseTraining(trainer, longest, { microBatch, signal }));
+      const estimatedSeconds = seconds * steps;
       return { report: { stage: "sft", exampleId: demand.exampleId, ...needs, estimatedSeconds }, sampled: [] };
     },
     async run(step, signal) {

@@ -109,7 +109,8 @@ export async function* runStages<Rollout>(
   if (saved !== undefined) await trainer?.load(saved);
   for (const message of damaged) yield { type: "warning", guard: "damaged-checkpoint", step: from, message };
 
-  const progress: Progress = { at: { stage: "", step: 0 }, isSaved: true, unsaved: undefined };
+  const begun = { atMs: performance.now(), tookMs: 0 };
+  const progress: Progress = { at: { stage: "", step: 0 }, isSaved: true, unsaved: undefined, saved: begun };
   try {
     for (const stage of stages) {
       for (let index = 0; index < stage.steps; index++) {
@@ -122,7 +123,7 @@ export async function* runStages<Rollout>(
         const done = await doStep(stage, index, unmeasured, progress, options);
         yield* eventsOf(stage, done, progress.at, totalSteps, directory);
         const isStopped = stop?.aborted === true;
-        if (!done.isRegular && !isStopped) continue;
+        if (!done.isRegular && !isStopped && !isOverdue(progress)) continue;
         const path = await saveStep(done, progress, options);
         if (path !== undefined) yield { type: "checkpoint-end", step, path };
         if (isStopped && step < totalSteps) stop?.throwIfAborted();
@@ -140,7 +141,20 @@ interface Progress {
   isSaved: boolean;
   /** The last finished step, until a checkpoint has it. */
   unsaved: FinishedStep | undefined;
+  /** When the newest checkpoint was written, and how long that took. */
+  saved: { readonly atMs: number; readonly tookMs: number };
 }
+
+/** The longest time without a checkpoint, and the largest share of a run that these checkpoints may take. */
+const longestUnsavedMs = 600_000;
+const mostSaving = 1 / 20;
+
+/**
+ * Whether so much time would be lost now that a checkpoint is written as for a stop: it is not measured, no row shows
+ * it, and the next regular one removes it. So the clock decides nothing that the run computes.
+ */
+const isOverdue = ({ saved }: Progress): boolean =>
+  performance.now() - saved.atMs > Math.max(longestUnsavedMs, saved.tookMs / mostSaving);
 
 interface DoneStep<Rollout> {
   readonly outcome: StepOutcome<Rollout>;
@@ -214,12 +228,14 @@ async function saveStep(
   { directory, trainer }: StageOptions,
 ): Promise<string | undefined> {
   progress.unsaved = undefined;
+  const began = performance.now();
   const path = await directory.checkpoint(finished.step, stateOf(finished), {
     trainer: progress.isSaved ? undefined : trainer,
     reward,
     isStop: !isRegular,
   });
   progress.isSaved = true;
+  progress.saved = { atMs: performance.now(), tookMs: performance.now() - began };
   return path;
 }
 

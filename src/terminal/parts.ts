@@ -41,7 +41,12 @@ export function heard(state: WorkState, news: News, now: number): WorkState {
     }
     case "end": {
       const end = { state: "over", ended: now, note: news.note, detail: undefined } as const;
-      return update(state, news.part, (part) => ({ ...part, begun: part.begun ?? now, ...end }));
+      return update(state, news.part, (part) => ({
+        ...part,
+        begun: part.begun ?? now,
+        done: part.total ?? part.done,
+        ...end,
+      }));
     }
     default:
       return state;

@@ -112,5 +112,6 @@ function barOf({ state, done, total }: PartState): string {
 export function countOf({ state, done, total, isBytes }: PartState): string {
   if (total === undefined) return state === "waiting" || done === 0 ? "" : isBytes ? size(done) : String(done);
   if (isBytes) return state === "waiting" || done === total ? size(total) : `${size(done)} of ${size(total)}`;
+  if (total === 1) return "";
   return state === "waiting" || (state === "over" && done === total) ? String(total) : `${done}/${total}`;
 }

@@ -113,7 +113,7 @@ export async function pruneCheckpoints(
     if (files.some((name) => !ownFiles.includes(name))) withWeights.push(step);
   }
   const regular = steps.filter((step) => !stops.has(step));
-  const stopped = steps.filter((step) => stops.has(step) && step > (regular[0] ?? 0)).slice(0, keep);
+  const stopped = steps.filter((step) => stops.has(step) && step > (regular[0] ?? 0)).slice(0, 1);
   const newest = [...stopped, ...regular.slice(0, keep)];
   const weights = newest.map((step) => withWeights.find((candidate) => candidate <= step));
   const kept = new Set([...newest, ...weights, best]);
@@ -171,6 +171,11 @@ async function readState(run: string, step: number): Promise<CheckpointState | s
   if (stored instanceof CheckpointError) return stored.message;
   const { data, error } = stateSchema.safeParse(stored);
   return data ?? `${file} is not a checkpoint's state: ${z.prettifyError(error)}`;
+}
+
+/** Removes the checkpoints of later steps, the newest first, so that the rest are a whole run at every moment. */
+export async function removeNewerCheckpoints(run: string, step: number): Promise<void> {
+  for (const newer of await stepsIn(run)) if (newer > step) await removeCheckpoint(run, newer);
 }
 
 /** Removes a checkpoint. The rename comes first, so that nobody finds half of it. */

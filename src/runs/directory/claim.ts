@@ -1,6 +1,7 @@
 import { mkdir, readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { CheckpointError } from "../../errors";
+import { listed } from "../../options/display";
 import { readJson, writeAtomically, writing } from "./files";
 import { isLock, lockRun, type RunLock } from "./lock";
 
@@ -35,10 +36,13 @@ export async function claimDirectory(
     else {
       const file = join(path, configFile);
       const stored = await readJson(file);
+      checkPipeline(path, stored, config);
       const differing = differences(stored, config);
-      const { isFine, advice } = differing.length > 0 ? await otherwise(stored) : { isFine: true, advice: "" };
+      const { isFine, advice = "" } = differing.length > 0 ? await otherwise(stored) : { isFine: true };
       if (!isFine)
-        throw new CheckpointError(`${file} is of a run with other settings: ${differing.join("; ")}${advice ?? ""}`);
+        throw new CheckpointError(
+          `${file} is of a run with other settings: ${listed(differing, "; ")}. ${remedy(differing)}${advice}`,
+        );
       if (differing.length > 0) await writeConfig(path, config);
     }
     return lock;
@@ -47,6 +51,19 @@ export async function claimDirectory(
     throw error;
   }
 }
+
+/** A run of another kind differs in every setting, and none of them is the point. */
+function checkPipeline(path: string, stored: unknown, config: object): void {
+  const [there, here] = [stored, config].map((settings) => (Object(settings) as { pipeline?: unknown }).pipeline);
+  if (there !== here && typeof there === "string" && typeof here === "string")
+    throw new CheckpointError(`${path} holds a ${there} run, and this is a ${here} run: choose another runDir`);
+}
+
+/** What to do about the settings that differ. */
+const remedy = (differing: readonly string[]): string =>
+  differing.some((setting) => /^(?:dataset|heldOut|prompts|cots)\b/.test(setting))
+    ? "A run is resumed with the examples and prompts that it began with, in the same order; for others choose another runDir"
+    : "Pass the settings that it began with, or choose another runDir";
 
 /** Makes the directory if it is missing, and locks it. */
 async function made(path: string): Promise<RunLock> {
@@ -81,8 +98,11 @@ export function differences(there: unknown, here: object): string[] {
   };
   return [...new Set([...stored.keys(), ...wanted.keys()])]
     .filter((key) => !isSame(key) && !isKnown(key))
-    .map((key) => `${key} (${stored.get(key) ?? "absent"} there, ${wanted.get(key) ?? "absent"} here)`);
+    .map((key) => `${key} (${short(stored.get(key))} there, ${short(wanted.get(key))} here)`);
 }
+
+/** A value for a message; nobody compares digests to their end. */
+const short = (value = "absent"): string => value.replace(/^"([0-9a-f]{8})[0-9a-f]{56}"$/, '"$1…"');
 
 /** Maps `{ a: { b: 1 } }` to a.b → 1, values as JSON. */
 export function flatten(value: unknown, key = "", into = new Map<string, string>()): Map<string, string> {

@@ -12,6 +12,7 @@ import {
   lastGoodCheckpoint,
   newestWeights,
   pruneCheckpoints,
+  removeNewerCheckpoints,
   rowFiles,
   stepsIn,
   stopsIn,
@@ -30,12 +31,12 @@ import {
   writeAtomically,
   writing,
 } from "./files";
-import { isLonger, nextCheckpoint, type RunLength } from "./length";
+import { continuesFrom, nextCheckpoint, type RunLength } from "./length";
 import type { RunLock } from "./lock";
 
 /**
- * The files of a run: `config.json`, `examples.jsonl`, `environment.json`, `preflight.html`, `rollouts.jsonl`,
- * `metrics.jsonl`, `timings.jsonl`, `cots.jsonl`, `checkpoints/step-N/`.
+ * The files of a run: `config.json`, `examples.jsonl`, `environment.json`, `omitted.jsonl`, `preflight.html`,
+ * `rollouts.jsonl`, `metrics.jsonl`, `timings.jsonl`, `cots.jsonl`, `checkpoints/step-N/`.
  *
  * Rows are appended as they come. A checkpoint records the lengths of the files, so that a resumed run first cuts off
  * later rows and then writes the same bytes again; only `timings.jsonl`, which holds clock readings, differs. While it
@@ -57,6 +58,8 @@ export interface RunDirectory {
   writePreflight(page: () => Promise<string>): Promise<void>;
   /** Replaces `cots.jsonl`. */
   writeCots(rows: readonly object[]): Promise<void>;
+  /** Replaces `omitted.jsonl`, the examples that the run leaves out, and why. */
+  writeOmitted(rows: readonly object[]): Promise<void>;
   /**
    * Writes `checkpoints/step-N/` whole or not at all, and removes old checkpoints.
    * @returns its path, or `undefined` for a run that is kept in memory
@@ -94,8 +97,13 @@ export async function openRunDirectory(
 ): Promise<RunDirectory> {
   if (path === undefined) return inMemory();
   const lock = await claimDirectory(path, config, resume, async (stored) => {
-    const [newest = 0] = await stepsIn(path);
-    if (length && isLonger(length, stored, newest)) return { isFine: true };
+    const steps = await stepsIn(path);
+    const [newest = 0] = steps;
+    const from = length && continuesFrom(length, stored, newest);
+    if (from !== undefined && (from === newest || steps.includes(from))) {
+      await removeNewerCheckpoints(path, from);
+      return { isFine: true };
+    }
     const weights = await newestWeights(path);
     return { isFine: false, ...(weights !== undefined && { advice: anew(weights) }) };
   });
@@ -115,7 +123,7 @@ export interface RunDirectoryOptions {
 
 /** The advice for a run that cannot be resumed. */
 const anew = (weights: string) =>
-  `. Only the steps of a stage that is not over may be raised, and its learning rates so far must stay; to train on in another way, start a new runDir with a trainer that has loaded weights: trainer.load(${JSON.stringify(weights)})`;
+  `. Only the steps of a stage that no other training has followed may be raised, and its learning rates so far must stay; to train on in another way, start a new runDir with a trainer that has loaded weights: trainer.load(${JSON.stringify(weights)})`;
 
 /** A directory that this process has locked, and the state of the run in it. */
 interface Claimed {
@@ -159,6 +167,7 @@ async function openClaimed(claim: Claim): Promise<RunDirectory> {
     },
 
     writeCots: (rows) => write("cots.jsonl", (target) => writeAtomically(target, jsonl(rows))),
+    writeOmitted: (rows) => write("omitted.jsonl", (target) => writeAtomically(target, jsonl(rows))),
     checkpoint: (step, pipeline, options) => saveCheckpoint(run, step, pipeline, options),
     close: claim.lock.release,
   };
@@ -281,6 +290,7 @@ function inMemory(): RunDirectory {
     writeContext: async () => {},
     writePreflight: async () => {},
     writeCots: async () => {},
+    writeOmitted: async () => {},
     checkpoint: async () => undefined,
     close: async () => {},
   };

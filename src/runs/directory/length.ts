@@ -4,9 +4,9 @@ import { differences, flatten } from "./claim";
 export interface RunLength {
   /**
    * The stages in order. `setting` names the option that gives a stage's steps, as in `config.json`; without it, they
-   * follow from other options.
+   * follow from other options. A stage that does not train can be done again (true).
    */
-  readonly stages: readonly { readonly steps: number; readonly setting?: string }[];
+  readonly stages: readonly { readonly steps: number; readonly setting?: string; readonly trains?: boolean }[];
   /** Steps from one checkpoint to the next; there is always one at the end of a stage. */
   readonly checkpointEvery: number;
   /** `config.json` with other numbers of steps. */
@@ -24,23 +24,28 @@ export function nextCheckpoint({ stages, checkpointEvery }: RunLength, step: num
 }
 
 /**
- * Whether a run is the one that `stored` describes, only longer: the settings and the learning rates of the stored
- * steps are the same, and no finished stage has more steps.
+ * The step from which a run continues that is the one that `stored` describes, only longer: the settings and the
+ * learning rates of the stored steps are the same. It is the newest step, or the end of the stage that has more steps
+ * now if only stages that do not train came after it, which are then done again; otherwise there is none.
  * @param reached the newest step that the run has a checkpoint of
  */
-export function isLonger({ stages, config }: RunLength, stored: unknown, reached: number): boolean {
+export function continuesFrom({ stages, config }: RunLength, stored: unknown, reached: number): number | undefined {
   const there = flatten(stored);
   const steps = new Map<string, number>();
   /** Steps until the end of the first stage that has more of them now. */
   let end: number | undefined;
   let total = 0;
-  for (const stage of stages) {
-    if (stage.setting === undefined) continue;
-    const before = Number(there.get(stage.setting));
-    if (!(Number.isInteger(before) && before <= stage.steps)) return false;
-    steps.set(stage.setting, before);
+  let isUndone = true;
+  for (const { setting, steps: now, trains = true } of stages) {
+    if (end !== undefined && trains && now > 0) isUndone = false;
+    if (setting === undefined) continue;
+    const before = Number(there.get(setting));
+    if (!(Number.isInteger(before) && before <= now)) return undefined;
+    steps.set(setting, before);
     total += before;
-    if (before < stage.steps) end ??= total;
+    if (before < now) end ??= total;
   }
-  return end !== undefined && reached <= end && differences(stored, config(steps)).length === 0;
+  if (end === undefined || (reached > end && !isUndone) || differences(stored, config(steps)).length > 0)
+    return undefined;
+  return Math.min(reached, end);
 }

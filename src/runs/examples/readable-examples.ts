@@ -10,6 +10,12 @@ export interface ReadableSettings<A> {
   readonly onOmission?: ((omission: Omission) => void) | undefined;
 }
 
+export interface ReadableExamples<A> {
+  readonly dataset: readonly Example<A>[];
+  readonly heldOut: readonly Example<A>[];
+  readonly leftOut: readonly Omission[];
+}
+
 /** Images that are read at the same time; the backend bounds how many of them it decodes at a time. */
 const atOnce = 8;
 
@@ -26,9 +32,9 @@ export async function* readableExamples<A>(
   backend: VlmBackend,
   signal: AbortSignal,
   tell: (progress: WorkProgress) => void = () => {},
-): AsyncGenerator<RunEvent<never, never>, Record<"dataset" | "heldOut", readonly Example<A>[]>, void> {
+): AsyncGenerator<RunEvent<never, never>, ReadableExamples<A>, void> {
   // A shard may have no examples.
-  if (!backend.checkImage || dataset.length === 0) return { dataset, heldOut };
+  if (!backend.checkImage || dataset.length === 0) return { dataset, heldOut, leftOut: [] };
   const started = performance.now();
   const examples = [...dataset, ...heldOut];
   const images = new Set(examples.map(({ image }) => image));
@@ -51,7 +57,7 @@ export async function* readableExamples<A>(
   const readable = (of: readonly Example<A>[]) => of.filter(({ image }) => !faults.has(image));
   if (readable(dataset).length === 0) throw unreadable(omissions, examples.length);
   yield { type: "images-end", images: images.size, leftOut: omissions, seconds: (performance.now() - started) / 1000 };
-  return { dataset: readable(dataset), heldOut: readable(heldOut) };
+  return { dataset: readable(dataset), heldOut: readable(heldOut), leftOut: omissions };
 }
 
 async function faultsOf(
@@ -75,7 +81,8 @@ async function faultsOf(
   return faults;
 }
 
-const named = 5;
+/** Images that an error names; an error has room for no more. */
+const named = 100;
 
 function unreadable(omissions: readonly Omission[], examples: number, cause?: Error): DataError {
   const first = omissions.slice(0, named).map(({ where, reason }) => `\n  ${where}: ${reason}`);

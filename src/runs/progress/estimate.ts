@@ -38,21 +38,26 @@ export function createEstimate(): Estimate {
       }
       if (event.type === "progress" && event.work === "rollouts") {
         if (event.done === 0) begun.rollouts = now;
-        else if (event.done === event.total) rolloutMs.push((now - begun.rollouts) / event.total);
+        else if (event.done === event.total) remember(rolloutMs, (now - begun.rollouts) / event.total);
       }
       if (event.type === "progress" && event.work === "held out" && event.done === 0) begun.heldOut = now;
       if (event.type === "step-end") {
         const stage = of(event.stage);
-        stage?.stepMs.push(event.timeMs);
-        if (stage) stage.done++;
-        if (begun.heldOut > 0) stage?.heldOutMs.push(now - begun.heldOut);
+        if (stage) {
+          stage.done++;
+          remember(stage.stepMs, event.timeMs);
+          if (begun.heldOut > 0) remember(stage.heldOutMs, now - begun.heldOut);
+        }
         Object.assign(begun, { heldOut: 0, stepEnd: now });
       }
-      if (event.type === "checkpoint-end") stages.findLast(({ done }) => done > 0)?.saveMs.push(now - begun.stepEnd);
+      if (event.type === "checkpoint-end") {
+        const stage = stages.findLast(({ done }) => done > 0);
+        if (stage) remember(stage.saveMs, now - begun.stepEnd);
+      }
     },
     secondsLeft() {
       if (!stages.some(({ stepMs }) => stepMs.length > 0)) return undefined;
-      const known = stages.findLast(({ stepMs, name }) => stepMs.length > 0 && triedMs.has(name));
+      const known = stages.findLast(({ stepMs, name }) => stepMs.length > 1 && triedMs.has(name));
       const worth = known ? (later(known.stepMs) * known.steps) / triedMs.get(known.name)! : 1;
       const perRollout = rolloutMs.length > 0 ? later(rolloutMs) : undefined;
       const saves = stages.flatMap(({ saveMs }) => saveMs);
@@ -76,10 +81,26 @@ function planned(stages: readonly StagePlan[], step: number): Measured[] {
   });
 }
 
-function stepMsOf(stage: Measured, triedMs: number | undefined, worth: number, perRollout: number | undefined): number {
-  if (stage.stepMs.length > 0) return later(stage.stepMs);
-  if (!stage.trains && stage.rollouts !== undefined && perRollout !== undefined) return stage.rollouts * perRollout;
-  return triedMs === undefined ? 0 : (worth * triedMs) / Math.max(stage.steps, 1);
+/** A stage's first step compiles graphs, so it is an upper bound where there is another guess. */
+function stepMsOf(
+  { stepMs, ...stage }: Measured,
+  triedMs: number | undefined,
+  worth: number,
+  perRollout?: number,
+): number {
+  if (stepMs.length > 1) return later(stepMs);
+  const guess = guessedStepMs(stage, triedMs, worth, perRollout);
+  return Math.min(guess ?? stepMs[0] ?? 0, stepMs[0] ?? Number.POSITIVE_INFINITY);
+}
+
+function guessedStepMs(
+  { trains, rollouts, steps }: StagePlan,
+  triedMs: number | undefined,
+  worth: number,
+  perRollout: number | undefined,
+): number | undefined {
+  if (!trains && rollouts !== undefined && perRollout !== undefined) return rollouts * perRollout;
+  return triedMs === undefined ? undefined : (worth * triedMs) / Math.max(steps, 1);
 }
 
 function heldOutMsOf({ heldOut = 0, heldOutMs }: Measured, perRollout = 0): number {
@@ -91,6 +112,14 @@ function checkpointsOf({ steps, done }: Measured, every: number): number {
   if (done >= steps) return 0;
   const regular = (upTo: number) => Math.floor(upTo / every);
   return regular(steps) - regular(done) + (steps % every === 0 ? 0 : 1);
+}
+
+/** Measurements that are remembered: a run may have many steps, and the pace of today counts. */
+const remembered = 100;
+
+function remember(values: number[], value: number): void {
+  values.push(value);
+  if (values.length > remembered) values.shift();
 }
 
 /** The mean of the later half. */

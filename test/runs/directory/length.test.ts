@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { CheckpointError } from "../../../src/errors";
 import { linearSchedule } from "../../../src/optim";
-import { isLonger, nextCheckpoint, type RunLength } from "../../../src/runs/directory/length";
+import { continuesFrom, nextCheckpoint, type RunLength } from "../../../src/runs/directory/length";
 import { answerRun, answerTrainer, collect, contents, cotRun, cotTrainer, withFolders } from "../../rise/world";
 
 /** A run that is stopped when so many steps are done. */
@@ -35,22 +35,31 @@ describe("a run that is resumed with more steps", () => {
       expect(await contents(folder!)).toEqual(await contents(whole!));
     }));
 
-  it.each([
-    ["the stage is over", { steps: 8 }, /steps \(6 there, 8 here\)/],
-    ["it has fewer", { steps: 5 }, /steps \(6 there, 5 here\)/],
-  ])("is told how to train on when %s", (_, options, message) =>
-    withFolders(1, async (folder) => {
-      await cotRun({ trainer: cotTrainer(), runDir: folder! });
-      const before = await contents(folder!);
-      const run = cotRun({ trainer: cotTrainer(), runDir: folder!, ...options, resume: true });
-      await expect(run).rejects.toThrow(CheckpointError);
-      await expect(run).rejects.toThrow(message);
-      await expect(run).rejects.toThrow(
-        /Only the steps of a stage that is not over may be raised.*new runDir .*trainer\.load\(.*step-6"\)/,
+  it("does the last pass again when it had ended, since that pass trains nothing", () =>
+    withFolders(2, async (whole, folder) => {
+      const options = { checkpointEvery: 2, keepCheckpoints: 9, resume: true };
+      await cotRun({ ...options, trainer: cotTrainer(), runDir: whole!, steps: 8 });
+      await cotRun({ ...options, trainer: cotTrainer(), runDir: folder!, steps: 6 });
+      await cotRun({ ...options, trainer: cotTrainer(), runDir: folder!, steps: 8 });
+      expect(await contents(folder!)).toEqual(await contents(whole!));
+    }));
+
+  it("is told how to train on when it has fewer steps, or other training has followed", () =>
+    withFolders(2, async (cot, r1) => {
+      await cotRun({ trainer: cotTrainer(), runDir: cot! });
+      await answerRun({ trainer: answerTrainer(), runDir: r1! });
+      const before = await Promise.all([cot!, r1!].map(contents));
+      const fewer = cotRun({ trainer: cotTrainer(), runDir: cot!, steps: 5, resume: true });
+      await expect(fewer).rejects.toThrow(CheckpointError);
+      await expect(fewer).rejects.toThrow(/steps \(6 there, 5 here\)/);
+      await expect(fewer).rejects.toThrow(
+        /Only the steps of a stage that no other training has followed may be raised.*new runDir .*trainer\.load\(.*step-6"\)/,
       );
-      expect(await contents(folder!)).toEqual(before);
-    }),
-  );
+      const sft = { steps: 6, batchSize: 2, learningRate: 3 };
+      const followed = answerRun({ trainer: answerTrainer(), runDir: r1!, sft, resume: true });
+      await expect(followed).rejects.toThrow(/sft\.steps \(5 there, 6 here\)/);
+      expect(await Promise.all([cot!, r1!].map(contents))).toEqual(before);
+    }));
 
   it("needs a schedule that gives the rates it gave", () =>
     withFolders(2, async (a, b) => {
@@ -116,17 +125,26 @@ describe("the length of a run", () => {
     ]);
   });
 
+  const from = (a: unknown, c: unknown, reached: number, { seed = 1, trains = true } = {}) => {
+    const [first, , last] = length.stages;
+    const stages = [first!, { steps: 0 }, { ...last!, trains }];
+    return continuesFrom({ ...length, stages }, { a, b: { c }, seed }, reached);
+  };
+
   it("is more than that of a config with fewer steps in a stage that is not over, and nothing else", () => {
-    const longer = (a: unknown, c: unknown, reached: number, seed = 1) =>
-      isLonger(length, { a, b: { c }, seed }, reached);
-    expect(longer(4, 4, 4)).toBe(true);
-    expect(longer(4, 4, 5)).toBe(false);
-    expect(longer(5, 3, 8)).toBe(true);
-    expect(longer(4, 3, 5)).toBe(false);
-    expect(longer(5, 4, 1)).toBe(false);
-    expect(longer(6, 3, 1)).toBe(false);
-    expect(longer(4, 4, 4, 2)).toBe(false);
-    expect(longer("many", undefined, 0)).toBe(false);
-    expect(isLonger(length, null, 0)).toBe(false);
+    expect(from(4, 4, 4)).toBe(4);
+    expect(from(4, 4, 5)).toBeUndefined();
+    expect(from(5, 3, 8)).toBe(8);
+    expect(from(4, 3, 5)).toBeUndefined();
+    expect(from(5, 4, 1)).toBeUndefined();
+    expect(from(6, 3, 1)).toBeUndefined();
+    expect(from(4, 4, 4, { seed: 2 })).toBeUndefined();
+    expect(from("many", undefined, 0)).toBeUndefined();
+    expect(continuesFrom(length, null, 0)).toBeUndefined();
+  });
+
+  it("is more when only stages that do not train came after the stage, which are done again", () => {
+    expect(from(4, 4, 3, { trains: false })).toBe(3);
+    expect(from(4, 4, 8, { trains: false })).toBe(4);
   });
 });

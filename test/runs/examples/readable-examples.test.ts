@@ -50,7 +50,12 @@ describe.each(runs)("%s", (_, run, trainer) => {
     const onOmission = (omission: Omission) => omitted.push(omission);
     const events = await collect(run({ onOmission }, reading(trainer(), ["picnic.png"])));
     expect(omitted).toEqual([{ where: "example picnic", reason: "picnic.png: a JPEG image that is cut short" }]);
-    expect(events[0]).toEqual({ type: "images-end", images: 3, leftOut: omitted, seconds: expect.any(Number) });
+    expect(events.find(({ type }) => type === "images-end")).toEqual({
+      type: "images-end",
+      images: 3,
+      leftOut: omitted,
+      seconds: expect.any(Number),
+    });
     const seen = new Set(events.flatMap((event) => (event.type === "rollout-end" ? [event.rollout.exampleId] : [])));
     expect(seen).toEqual(new Set(["party", "funeral"]));
   });
