@@ -3,6 +3,7 @@ import { defineConfig } from "tsup";
 
 const folders = [
   "checks",
+  "config",
   "cots",
   "grpo",
   "metrics",

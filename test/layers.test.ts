@@ -58,7 +58,10 @@ const floors: readonly (readonly string[])[] = [
   ["report/sections"],
   ["report"],
   ["rise"],
-  ["public-types"],
+  ["public-types", "config"],
+  ["cli/frame"],
+  ["cli/inputs", "cli/results", "cli/machine"],
+  ["cli/stages"],
   ["index", "cli"],
 ];
 

@@ -96,7 +96,11 @@ async function* readExamples(
   const columnsOfLabels = options.label === undefined ? labels : [options.label];
   const isRead = new Set([...columnsOfLabels, imageColumn, idColumn, subjectColumn]);
   // A column that the caller names must exist.
-  const needed = [imageColumn, ...[options.id, options.subject].filter((column) => column !== undefined), ...columnsOfLabels];
+  const needed = [
+    imageColumn,
+    ...[options.id, options.subject].filter((column) => column !== undefined),
+    ...columnsOfLabels,
+  ];
   let columns: readonly string[] | undefined;
   let isEmpty = true;
   for await (const { record, where } of readRecords(path, delimiter)) {

@@ -89,7 +89,8 @@ const cell = (text: string) => text.replaceAll("|", "\\|");
 export function optionsPage(): string {
   const tables = Object.entries(specs).map(([operation, spec]) => {
     const rows = rowsOf(spec).map(
-      ({ name, range, default: value, help }) => `| \`${name}\` | ${cell(range)} | ${cell(shownDefault(value))} | ${cell(help)} |`,
+      ({ name, range, default: value, help }) =>
+        `| \`${name}\` | ${cell(range)} | ${cell(shownDefault(value))} | ${cell(help)} |`,
     );
     return `## ${operation}\n\n| Option | Expected | Default | Meaning |\n|---|---|---|---|\n${rows.join("\n")}\n`;
   });

@@ -139,6 +139,15 @@ export async function newestWeights(run: string): Promise<string | undefined> {
   return undefined;
 }
 
+/** The directory of the best checkpoint's weights, if one was measured, or else of the newest saved weights. */
+export async function trainedWeights(run: string): Promise<string | undefined> {
+  const [newest] = await stepsIn(run);
+  const state = newest === undefined ? undefined : await readState(run, newest);
+  if (typeof state !== "object" || state.best === undefined) return newestWeights(run);
+  const best = await readState(run, state.best.step);
+  return checkpointPath(run, (typeof best === "object" ? best.policy : undefined) ?? state.best.step);
+}
+
 const stateFile = "state.json";
 const ownFiles: readonly string[] = [stateFile, sumsFile];
 

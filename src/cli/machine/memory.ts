@@ -1,45 +1,38 @@
 import { join } from "node:path";
-import { foresee, memoryLimit } from "../engine/memory/estimate";
-import { imaginedPolicy, imaginedRounding } from "../engine/memory/shape-only-policy";
-import { RiseError } from "../errors";
-import type { ReducedPrecision } from "../models/checkpoint/quantize";
-import { expectedTensors } from "../models/checkpoint/recorded";
-import { loadArchitecture } from "../models/families";
-import { readJson, weightFiles } from "../models/files/directory";
-import { isStored, readHeader, type StoredDtype } from "../models/files/safetensors";
-import { resolveModel } from "../models/hub/resolve";
-import { loadImageProcessor } from "../models/inputs/image-processor";
-import { mergedTokens } from "../models/parts/config";
-import type { MemoryEstimate } from "../types";
-import type { Write } from "./command";
+import { foresee, memoryLimit } from "../../engine/memory/estimate";
+import { imaginedPolicy, imaginedRounding } from "../../engine/memory/shape-only-policy";
+import { RiseError } from "../../errors";
+import type { ReducedPrecision } from "../../models/checkpoint/quantize";
+import { expectedTensors } from "../../models/checkpoint/recorded";
+import { loadArchitecture } from "../../models/families";
+import { readJson, weightFiles } from "../../models/files/directory";
+import { isStored, readHeader, type StoredDtype } from "../../models/files/safetensors";
+import { resolveModel } from "../../models/hub/resolve";
+import { loadImageProcessor } from "../../models/inputs/image-processor";
+import { mergedTokens } from "../../models/parts/config";
+import type { MemoryEstimate } from "../../types";
+import type { Command, Outcome } from "../frame/command";
 
-/**
- * Prints the memory that a checkpoint takes for sampling, LoRA and full training. A hub model's settings alone are
- * loaded.
- * @param model a Hugging Face directory, of which config.json and the image processor are read, or a hub id
- * @throws RiseError as opening the model does
- */
-export async function memory(write: Write, model: string): Promise<number> {
+/** Says what a model takes: sampling, LoRA and full training. */
+export const memory: Command = {
+  operands: [{ name: "MODEL", help: "a Hugging Face directory, or a hub id, of which the settings alone are loaded" }],
+  run: ({ operands }) => foreseeAll(operands[0]!),
+};
+
+const columns = ["weights", "optimizer", "activations", "logits", "runtime", "total"] as const;
+
+/** @throws RiseError as opening the model does */
+async function foreseeAll(model: string): Promise<Outcome> {
   const dir = await settingsFolder(model);
   const architecture = await loadArchitecture(dir);
   const { config } = architecture;
   const dtype = await storedDtype(dir);
   const grid = (await loadImageProcessor(dir, architecture)).gridOf(image);
   const tokens = mergedTokens(grid, config) + textTokens;
-  const weights = [...expectedTensors(architecture).values()].reduce(
-    (sum, shape) => sum + shape.reduce((a, b) => a * b, 1),
-    0,
-  );
+  const sizes = [...expectedTensors(architecture).values()].map((shape) => shape.reduce((a, b) => a * b, 1));
+  const weights = sizes.reduce((a, b) => a + b, 0);
   const { patchSize } = config.vision;
-  write(
-    `${model}: ${(weights / 1e6).toFixed(1)} million weights in ${dtype}; ${gigabytes(memoryLimit())} GB of memory here\n` +
-      `Prompts of ${tokens} tokens with an image of ${grid[2] * patchSize} × ${grid[1] * patchSize} pixels, ${maxTokens} tokens after them. In GB:\n\n`,
-  );
-  const columns = ["weights", "optimizer", "activations", "logits", "runtime", "total"] as const;
-  const row = (name: string, cells: readonly string[]) =>
-    write(`${name.padEnd(46)}${cells.map((c) => c.padStart(13)).join("")}\n`);
-  row("", columns);
-  for (const { name, trained, count, rowsAtOnce, gradientCheckpointing, precision } of settings) {
+  const estimates = settings.map(({ name, trained, count, rowsAtOnce, gradientCheckpointing, precision }) => {
     const policy = imaginedPolicy(architecture, trained, dtype);
     const sampled = precision ? imaginedRounding(policy, precision) : policy;
     const estimate: MemoryEstimate = foresee(
@@ -48,13 +41,23 @@ export async function memory(write: Write, model: string): Promise<number> {
       { tokens, grids: [grid] },
       { sampled, sampledAtOnce: count, ...(rowsAtOnce !== undefined && { rowsAtOnce }), gradientCheckpointing },
     );
-    row(
-      name,
-      columns.map((column) => gigabytes(estimate[column])),
-    );
-  }
-  write("\nEstimates: leave room. Steps sample 8 completions of one prompt and learn from them.\n");
-  return 0;
+    return { name, bytes: estimate };
+  });
+  const row = (name: string, cells: readonly string[]) =>
+    `${name.padEnd(46)}${cells.map((c) => c.padStart(13)).join("")}`;
+  const text = [
+    `${model}: ${(weights / 1e6).toFixed(1)} million weights in ${dtype}; ${gigabytes(memoryLimit())} GB of memory here`,
+    `Prompts of ${tokens} tokens with an image of ${grid[2] * patchSize} × ${grid[1] * patchSize} pixels, ${maxTokens} tokens after them. In GB:\n`,
+    row("", columns),
+    ...estimates.map(({ name, bytes }) =>
+      row(
+        name,
+        columns.map((column) => gigabytes(bytes[column])),
+      ),
+    ),
+    "\nEstimates: leave room. Steps sample 8 completions of one prompt and learn from them.",
+  ].join("\n");
+  return { result: { model, weights, dtype, promptTokens: tokens, estimates }, text };
 }
 
 /** Size of the paper's largest images, if the model's own limit allows it. */
