@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import type { Dataset, Omission } from "../dataset";
 import { cocoDataset, cocoDatasetSpec } from "../datasets/coco";
 import { conversationDataset, conversationDatasetSpec, conversationRow } from "../datasets/conversations";

@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { grpoPresets } from "../grpo/presets";
 import {
   constantSchedule,

@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 
 /** One option of a spec, in words. */
 export interface OptionRow {

@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { configSpec, type Kinds, kindsOf } from "../../config/spec";
 import { type OptionRow, rowsOf } from "../../options/rows";
 import { flag, text as textOption } from "../../options/spec";

@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { CheckpointError } from "../../errors";
 import type { Judged } from "../../evaluation/audit-annotations";
 import type { RatedCot } from "../../rollouts";

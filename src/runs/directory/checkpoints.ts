@@ -1,6 +1,6 @@
 import { mkdir, readdir, rename, rm, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import { z } from "zod";
+import * as z from "zod";
 import { CheckpointError } from "../../errors";
 import { sumsFile, sumsProblem, writeSums } from "../../files/checksums";
 import { flush, flushFolder, readJson, sizeOf } from "./files";
