@@ -4,6 +4,7 @@ import { defineConfig } from "tsup";
 const folders = [
   "annotation",
   "checks",
+  "config",
   "cots",
   "grpo",
   "metrics",
@@ -41,8 +42,13 @@ export default defineConfig({
   dts: true,
   // Shared chunks in both formats, so that an error class is one class whichever entry it came through.
   splitting: true,
-  // CommonJS has no import.meta.
+  // CommonJS has no import.meta. ES modules need no stand-in, which would keep bundlers from leaving modules out.
   shims: true,
+  esbuildOptions(options, { format }) {
+    if (format === "esm") options.inject = [];
+  },
   target: "node20",
+  // Built in, so that importing the library reads no file that it does not use: zod alone has 100.
+  noExternal: ["zod", "ml-matrix", "munkres-js"],
   clean: true,
 });

@@ -63,7 +63,10 @@ const floors: readonly (readonly string[])[] = [
   ["report"],
   ["rise", "annotation"],
   ["trackers", "publish"],
-  ["public-types"],
+  ["public-types", "config"],
+  ["cli/frame"],
+  ["cli/inputs", "cli/results", "cli/machine"],
+  ["cli/stages"],
   ["index", "cli"],
 ];
 

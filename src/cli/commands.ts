@@ -1,85 +1,31 @@
-import { parseArgs } from "node:util";
-import { RiseError } from "../errors";
-import { type Command, version, type Write } from "./command";
+import type { Command } from "./frame/command";
 
-const commands: Readonly<Record<string, Command>> = {
-  doctor: {
-    does: "what this machine has for rise-ts: versions, memory, the model cache, devices; and a self-test of two seconds",
-    run: async (write, _, engine) => (await import("./doctor")).doctor(write, undefined, engine),
-  },
-  memory: {
-    does: "what a model takes: sampling, LoRA and full training; a directory or hub id, of which only settings are loaded",
-    operand: "MODEL",
-    run: async (write, model) => (await import("./memory")).memory(write, model),
-  },
-  plan: {
-    does: "what a run takes, 2B and 7B on a laptop and on 1, 8 and 64 GPUs: time, memory, GPU-hours, assumptions",
-    run: async (write) => (await import("./plan")).plan(write),
-  },
-};
-
-/**
- * Runs a command line.
- * @returns the exit code: 0, or 1 when it could not be done
- */
-export async function runCommand(
-  argv: readonly string[],
-  write: Write = (text) => process.stdout.write(text),
-  complain: Write = (text) => process.stderr.write(text),
-): Promise<number> {
-  let parsed: ReturnType<typeof parse>;
-  try {
-    parsed = parse(argv);
-  } catch (error) {
-    complain(`rise: ${(error as Error).message}\n\n${help}`);
-    return 1;
-  }
-  const { values, positionals } = parsed;
-  const [name, ...others] = positionals;
-  if (values.version) {
-    write(`${version()}\n`);
-    return 0;
-  }
-  if (values.help || name === "help") {
-    write(help);
-    return 0;
-  }
-  const command = name !== undefined && Object.hasOwn(commands, name) ? commands[name] : undefined;
-  if (command && others.length === (command.operand ? 1 : 0))
-    return command.run(write, others[0] ?? "", values.engine).catch((error: unknown) => {
-      if (!(error instanceof RiseError)) throw error;
-      complain(`rise: ${error.message}\n`);
-      return 1;
-    });
-  const problem = command
-    ? `${name} takes ${command.operand ?? "no arguments"}, got ${others.join(" ") || "none"}`
-    : name === undefined
-      ? "expected a command"
-      : `expected one of the commands ${Object.keys(commands).join(", ")}; got ${name}`;
-  complain(`rise: ${problem}\n\n${help}`);
-  return 1;
+/** A command's line in the help, and its file. */
+export interface Listed {
+  readonly does: string;
+  load(): Promise<Command>;
 }
 
-const parse = (argv: readonly string[]) =>
-  parseArgs({
-    args: [...argv],
-    options: {
-      help: { type: "boolean", short: "h" },
-      version: { type: "boolean", short: "v" },
-      engine: { type: "string" },
-    },
-    allowPositionals: true,
-  });
-
-const help = `Usage: rise <command>
-
-Commands:
-${Object.entries(commands)
-  .map(([name, { does, operand = "" }]) => `  ${`${name} ${operand}`.padEnd(15)}${does}`)
-  .join("\n")}
-
-Options:
-  -h, --help     this text
-  --engine torch for doctor: the Python behind torchTrainer
-  -v, --version  the version of rise-ts
-`;
+/** All commands, in the order of the help. A new one is a file, and a line here. */
+export const commands: Readonly<Record<string, Listed>> = {
+  init: { does: "looks at your data, and writes a config", load: async () => (await import("./inputs/init")).init },
+  data: { does: "checks, converts and exports data", load: async () => (await import("./inputs/data")).data },
+  cot: { does: "stage 1: learns to justify annotations", load: async () => (await import("./stages/cot")).cot },
+  r1: { does: "stage 2: learns to think, then annotate", load: async () => (await import("./stages/r1")).r1 },
+  run: { does: "both stages, the evaluation and the report", load: async () => (await import("./stages/run")).run },
+  eval: { does: "measures held-out examples", load: async () => (await import("./results/eval")).evalCommand },
+  compare: { does: "compares two evaluations", load: async () => (await import("./results/compare")).compare },
+  audit: { does: "finds doubtful annotations and thoughts", load: async () => (await import("./results/audit")).audit },
+  report: { does: "writes a page about a run", load: async () => (await import("./results/report")).report },
+  merge: { does: "folds an adapter into its model", load: async () => (await import("./results/merge")).merge },
+  doctor: {
+    does: "what this machine has, and a self-test",
+    load: async () => (await import("./machine/doctor")).doctor,
+  },
+  memory: { does: "what a model takes", load: async () => (await import("./machine/memory")).memory },
+  plan: {
+    does: "what runs take, on a laptop and on 1 to 64 GPUs",
+    load: async () => (await import("./machine/plan")).plan,
+  },
+  completion: { does: "a program for your shell", load: async () => (await import("./machine/completion")).completion },
+};

@@ -1,7 +1,7 @@
 #!/usr/bin/env node
-import { runCommand } from "./commands";
+import { runCommand } from "./program";
 
-// The reader may stop early: rise doctor | head -5.
+// The reader may stop early: rise-ts doctor | head -5.
 process.stdout.on("error", (error: NodeJS.ErrnoException) => {
   if (error.code !== "EPIPE") throw error;
 });

@@ -1,6 +1,6 @@
 import { readdir, readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
-import { z } from "zod";
+import * as z from "zod";
 import type { ExampleStream, Omission, Splits } from "../dataset";
 import { DataError } from "../errors";
 import { readOptions, type Spec } from "../options/spec";

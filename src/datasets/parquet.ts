@@ -1,5 +1,5 @@
 import { basename, dirname, resolve } from "node:path";
-import { z } from "zod";
+import * as z from "zod";
 import type { ExampleStream } from "../dataset";
 import { DataError } from "../errors";
 import { shown } from "../options/display";

@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { z } from "zod";
+import * as z from "zod";
 import { CheckpointError } from "../errors";
 import { checkArguments, textKind } from "../options/arguments";
 import { claimDirectory } from "../runs/directory/claim";

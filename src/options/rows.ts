@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 
 /** One option of a spec, in words. */
 export interface OptionRow {
@@ -39,7 +39,7 @@ function rangeOf(schema: z.ZodType): string {
 function defaultOf(schema: z.ZodType): DefaultText {
   if (schema instanceof z.ZodDefault) return valueText(schema.def.defaultValue);
   if (schema instanceof z.ZodPrefault) return { words: "each its own" };
-  return { words: schema.safeParse(undefined).success ? "none" : "required" };
+  return { words: schema._zod.optin === "optional" ? "none" : "required" };
 }
 
 function valueText(value: unknown): DefaultText {

@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { ConfigError } from "../errors";
 import { nearest } from "./did-you-mean";
 import { shown } from "./display";
@@ -120,10 +120,9 @@ export function readOptions<Options extends object, S extends Spec<Options>>(
     throw new ConfigError(
       `${where}: expected its options to be an object, got ${typeof options === "string" ? "text" : shown(options)}`,
     );
-  const schema = schemaOf(spec);
-  const read = schema.safeParse(withoutUndefined(options, schema));
-  if (read.success) return read.data as Settings<Options, S>;
-  throw new ConfigError(`${where}: ${firstProblem(read.error, options, schema).text}`);
+  const read = tryOptions(options, spec);
+  if (read.problem) throw new ConfigError(`${where}: ${read.problem.text}`);
+  return read.data as Settings<Options, S>;
 }
 
 /** The first fault of options: the path of the option, and a sentence about it. */
@@ -132,18 +131,14 @@ export interface OptionProblem {
   readonly text: string;
 }
 
-/** Finds the first fault of options that a file or a command line holds. */
-export function findProblem(options: object, spec: z.ZodRawShape): OptionProblem | undefined {
+/** Reads options that a file or a command line holds: with their defaults, or their first fault. */
+export function tryOptions(
+  options: object,
+  spec: z.ZodRawShape,
+): { readonly data: object; readonly problem?: undefined } | { readonly problem: OptionProblem } {
   const schema = schemaOf(spec);
   const read = schema.safeParse(withoutUndefined(options, schema));
-  return read.success ? undefined : firstProblem(read.error, options, schema);
-}
-
-/** Says what an option that a spec lacks may be meant to be. */
-export function unknownOptionWords(name: string, spec: z.ZodRawShape): string {
-  const path = name.split(".");
-  const known = path.findIndex((_, i) => fieldOf(path.slice(0, i + 1), schemaOf(spec)) === undefined);
-  return unknownOption(path.slice(0, known), path.slice(known).join("."), schemaOf(spec));
+  return read.success ? { data: read.data } : { problem: firstProblem(read.error, options, schema) };
 }
 
 function firstProblem(error: z.ZodError, options: unknown, schema: z.ZodObject): OptionProblem {

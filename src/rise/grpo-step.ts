@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { BackendError, TrainingError } from "../errors";
 import { grpoAdvantages } from "../grpo/advantage/advantage";
 import { grpoAdvantagesSpec } from "../grpo/advantage/advantage-options";

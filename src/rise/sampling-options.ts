@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { count, number, type Spec, share } from "../options/spec";
 
 /**

@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import type { VlmBackend } from "../backend";
 import { callback, having, readArgument } from "../options/spec";
 

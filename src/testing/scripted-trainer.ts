@@ -1,6 +1,6 @@
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { z } from "zod";
+import * as z from "zod";
 import type { VlmBackend } from "../backend";
 import { CheckpointError, TrainingError } from "../errors";
 import { checkArguments, fieldsKind, listKind, textKind } from "../options/arguments";

@@ -1,9 +1,9 @@
 import { chmod, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { describe, expect, it } from "vitest";
-import { runCommand } from "../../src/cli/commands";
-import { examineTorch } from "../../src/cli/doctor-torch";
+import { describe, expect, it, vi } from "vitest";
+import { examineTorch } from "../../src/cli/machine/doctor-torch";
+import { rise } from "./rise";
 
 const versions = { torch: "2.14.1", transformers: "5.24.0", peft: "0.21.2", pillow: "13.0.0", safetensors: "0.8.0" };
 
@@ -41,16 +41,11 @@ describe("rise doctor --engine torch", () => {
     }));
 
   it("ends with 1 where there is no such Python", async () => {
-    const before = process.env.RISE_PYTHON;
-    process.env.RISE_PYTHON = "/nowhere/python";
-    let text = "";
-    try {
-      expect(await runCommand(["doctor", "--engine", "torch"], (line) => (text += line))).toBe(1);
-    } finally {
-      if (before === undefined) delete process.env.RISE_PYTHON;
-      else process.env.RISE_PYTHON = before;
-    }
-    expect(text).toContain("expected a Python at /nowhere/python, got no such program");
-    expect(text).toContain("torchTrainer cannot run here.");
+    vi.stubEnv("RISE_PYTHON", "/nowhere/python");
+    const { code, out } = await rise(["doctor", "--engine", "torch"]);
+    vi.unstubAllEnvs();
+    expect(code).toBe(1);
+    expect(out).toContain("expected a Python at /nowhere/python, got no such program");
+    expect(out).toContain("torchTrainer cannot run here.");
   });
 });

@@ -11,13 +11,12 @@ afterEach(() => {
 });
 
 async function examine() {
-  const { doctor } = await import("../../src/cli/doctor");
-  const lines: string[] = [];
-  const code = await doctor((text) => lines.push(text), 1);
-  return { code, text: lines.join("") };
+  const { examine } = await import("../../src/cli/machine/doctor");
+  const { code, text } = await examine(1);
+  return { code, text };
 }
 
-describe("rise doctor", () => {
+describe("rise-ts doctor", () => {
   it("tells versions, threads, memory, the cache, and what each device can do", async () => {
     const home = await mkdtemp(join(tmpdir(), "doctor-"));
     await mkdir(join(home, "hub", "models--tiny--qwen2-vl"), { recursive: true });

@@ -8,7 +8,10 @@ it("a value in a message is one short line, and text is told from a number", () 
   expect(shown({ a: [1, "b"] })).toBe('{"a":[1,"b"]}');
   expect(shown("x".repeat(1000)).length).toBeLessThan(110);
   expect(shown({ dataset: new Array(1000).fill({}) }).length).toBeLessThan(110);
-  expect([shown(() => 1), shown(Promise.resolve())]).toEqual(["a function", "Promise { undefined }"]);
+  expect([shown(() => 1), shown(Promise.resolve())]).toEqual(["a function", "Promise {}"]);
+  const others = [new URL("file:///a.jpg"), new TypeError("no"), new Uint8Array(9), new Map([[1, 2]]), Buffer.alloc(2)];
+  const texts = ["URL file:///a.jpg", "TypeError TypeError: no", "Uint8Array of 9", "Map of 1", "Buffer of 2"];
+  expect(others.map(shown)).toEqual(texts);
   const circle: unknown[] = [];
   circle.push(circle);
   expect(shown(circle)).toBe("what cannot be shown");

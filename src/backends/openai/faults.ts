@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import type { FailureScope } from "../../errors";
 
 /** The reason why a request brought no completion. */

@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import type { Completion, FinishReason } from "../../types";
 
 /** Schema of fields that a server may omit or misuse without losing the reply. */

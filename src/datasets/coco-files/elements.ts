@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { shown } from "../../options/display";
 
 /** The treatment of an annotation without a `bbox`: an error, or the box around its polygons. */

@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { DataError } from "../../errors";
 import { excerpt } from "../../options/display";
 import { checked } from "../reading/checked";

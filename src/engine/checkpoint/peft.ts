@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { z } from "zod";
+import * as z from "zod";
 import { CheckpointError } from "../../errors";
 import { linearLayers, matrixModules } from "../../models/checkpoint/recorded";
 import { exists, readJson } from "../../models/files/directory";

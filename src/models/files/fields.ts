@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { ConfigError } from "../../errors";
 import { listed, shown } from "../../options/display";
 import { schemaWords } from "../../options/schema-words";

@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { z } from "zod";
+import * as z from "zod";
 import { ConfigError, DataError } from "../../errors";
 import type { RawImage } from "../../types";
 import { exists, readJson } from "../files/directory";

@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { z } from "zod";
+import * as z from "zod";
 import type { StepMetrics } from "../../events";
 import { readMetrics } from "../../runs/directory/directory";
 import { parseRow, wholeLines } from "../../runs/directory/files";

@@ -1,6 +1,6 @@
 import { mkdir, readdir, rename, rm, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import { z } from "zod";
+import * as z from "zod";
 import { CheckpointError } from "../../errors";
 import { sumsFile, sumsProblem, writeSums } from "../../files/checksums";
 import { flush, flushFolder, readJson, sizeOf } from "./files";
@@ -137,6 +137,15 @@ export async function newestWeights(run: string): Promise<string | undefined> {
     if (typeof state !== "string" && state.policy !== undefined) return checkpointPath(run, state.policy);
   }
   return undefined;
+}
+
+/** The directory of the best checkpoint's weights, if one was measured, or else of the newest saved weights. */
+export async function trainedWeights(run: string): Promise<string | undefined> {
+  const [newest] = await stepsIn(run);
+  const state = newest === undefined ? undefined : await readState(run, newest);
+  if (typeof state !== "object" || state.best === undefined) return newestWeights(run);
+  const best = await readState(run, state.best.step);
+  return checkpointPath(run, (typeof best === "object" ? best.policy : undefined) ?? state.best.step);
 }
 
 const stateFile = "state.json";

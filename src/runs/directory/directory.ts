@@ -1,6 +1,6 @@
 import { appendFile, mkdir } from "node:fs/promises";
 import { join } from "node:path";
-import { z } from "zod";
+import * as z from "zod";
 import { CheckpointError } from "../../errors";
 import type { BestCheckpoint, StepMetrics } from "../../events";
 import type { Trainer } from "../../trainer";

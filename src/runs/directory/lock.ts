@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { readdir, readFile, realpath, rm, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { z } from "zod";
+import * as z from "zod";
 import { CheckpointError } from "../../errors";
 import { firstBeat, isBeating, startHeartbeat } from "./heartbeat";
 import { isAlive, processSchema, thisProcess } from "./process-identity";

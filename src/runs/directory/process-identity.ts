@@ -1,6 +1,6 @@
 import { readFileSync, readlinkSync } from "node:fs";
 import { hostname, uptime } from "node:os";
-import { z } from "zod";
+import * as z from "zod";
 
 /** The identity of a process, as its lock records it. */
 export const processSchema = z.object({

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { onnxBackend } from "../../../src/backends/onnx";
-import { memory } from "../../../src/cli/memory";
+import { runCommand } from "../../../src/cli/program";
 import type { TrainableTensor } from "../../../src/engine/adapter";
 import { mergeAdapter } from "../../../src/engine/checkpoint/merge";
 import { createTrainingPass } from "../../../src/engine/training/pass";
@@ -146,12 +146,12 @@ export async function describeContracts(family: string, shape: string): Promise<
         expect(largestError(gradient, alone!.sums.get(name)!), name).toBeLessThan(1e-4);
     });
 
-    it("is foreseen by rise memory, in numbers", async () => {
+    it("is foreseen by rise-ts memory, in numbers", async () => {
       let printed = "";
       const write = (text: string) => {
         printed += text;
       };
-      expect(await memory(write, model)).toBe(0);
+      expect(await runCommand(["memory", model], { out: write })).toBe(0);
       expect(printed).toContain("all weights, 8 at once, checkpointing");
       expect(printed).not.toMatch(/NaN|undefined/);
     });

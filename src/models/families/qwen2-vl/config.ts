@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { type ConfigFiles, readConfigFiles } from "../../files/config-files";
 import { count, limits, orDefault } from "../../files/fields";
 import type { DecoderConfig } from "../../parts/decoder";

@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { shown } from "../../../options/display";
 import type { ConfigFiles } from "../../files/config-files";
 import { check, count, limits, orDefault, refuse, tokenIds } from "../../files/fields";

@@ -1,6 +1,6 @@
 import { execFile } from "node:child_process";
 import { promisify } from "node:util";
-import { checkPython, defaultPython, pinnedVersions } from "../trainers/workers/python";
+import { checkPython, defaultPython, pinnedVersions } from "../../trainers/workers/python";
 
 /** The state of the engine behind `torchTrainer`. */
 export interface TorchState {

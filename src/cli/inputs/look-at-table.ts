@@ -1,0 +1,85 @@
+import { createReadStream } from "node:fs";
+import { dirname } from "node:path";
+import { readDecimal } from "../../datasets/reading/checked";
+import { pictureExtension } from "../../datasets/reading/nearby";
+import { imageRoot } from "./find-images";
+import type { Look } from "./found";
+
+/** Rows that are looked at. */
+const most = 1000;
+
+/** A column of a table: its heading, and its cells without spaces around them. */
+interface Column {
+  readonly name: string;
+  readonly cells: readonly string[];
+}
+
+/** Looks at a table with a column of images, and a column for each label, or one that names the label. */
+export const lookAtTable: Look = async (path) => {
+  for (const delimiter of [",", ";", "\t"] as const) {
+    const columns = await readColumns(path, delimiter).catch(() => []);
+    const image = columns.find(({ cells }) => cells.length > 0 && cells.every((cell) => pictureExtension.test(cell)));
+    const annotations = image && annotationColumns(columns.filter((column) => column !== image));
+    if (!image || !annotations) continue;
+    const { labels, ...options } = annotations;
+    const root = await imageRoot(path, image.cells[0]!);
+    return {
+      what: `a table with ${labels.length} labels`,
+      task: { kind: "classification", labels },
+      data: {
+        format: "csv",
+        path,
+        ...(image.name !== "image" && { image: image.name }),
+        ...(delimiter !== "," && { delimiter }),
+        ...(root !== undefined && root !== dirname(path) && { root }),
+        ...options,
+      },
+    };
+  }
+  return undefined;
+};
+
+async function readColumns(path: string, delimiter: string): Promise<readonly Column[]> {
+  const { parse } = await import("csv-parse");
+  const options = { bom: true, delimiter, skip_empty_lines: true, relax_column_count: true, to: most + 1 };
+  const parser = createReadStream(path).pipe(parse(options));
+  const rows: string[][] = [];
+  for await (const row of parser) rows.push(row as string[]);
+  const [heading = [], ...others] = rows;
+  return heading.map((name, i) => ({ name, cells: others.map((row) => (row[i] ?? "").trim()) }));
+}
+
+interface Annotations {
+  readonly labels: readonly string[];
+  readonly label?: string;
+  readonly normalize?: true;
+}
+
+/** Headings of columns of numbers that rate no label. */
+const notLabels = /^(?:id|index|no|nr|row|width|height|age|year|size|split|fold|unnamed.*|)$/i;
+const labelNames = /^(?:label|class|category|target|emotion|mood|sentiment|annotation)(?:[_ ]?name)?s?$/i;
+
+function annotationColumns(columns: readonly Column[]): Annotations | undefined {
+  const named = columns.find((column) => labelNames.test(column.name) && isNaming(column));
+  if (named) return { labels: distinct(named), label: named.name };
+  const ratings = columns.filter(
+    ({ name, cells }) => !notLabels.test(name) && cells.every((cell) => readDecimal(cell) >= 0),
+  );
+  if (ratings.length >= 2) {
+    const labels = ratings.map(({ name }) => name);
+    const sums = ratings[0]!.cells.map((_, row) =>
+      ratings.reduce((sum, { cells }) => sum + readDecimal(cells[row]!), 0),
+    );
+    return sums.every((sum) => Math.abs(sum - 1) < 0.011) ? { labels } : { labels, normalize: true };
+  }
+  const other = columns.find(isNaming);
+  return other && { labels: distinct(other), label: other.name };
+}
+
+/** Whether a column names one of a few labels in each row. */
+const isNaming = (column: Column) => {
+  const { length } = distinct(column);
+  return length >= 2 && length <= 100 && length <= Math.max(2, column.cells.length / 2) && !column.cells.includes("");
+};
+
+const distinct = ({ cells }: Column) => [...new Set(cells)].sort();

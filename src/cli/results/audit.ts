@@ -1,0 +1,61 @@
+import { join } from "node:path";
+import { type ConfigData, readData } from "../../config/data";
+import { openPolicy } from "../../config/engines";
+import type { Config } from "../../config/read";
+import { auditAnnotations } from "../../evaluation/audit-annotations";
+import { auditCots, type CotsAudit } from "../../evaluation/audit-cots";
+import { flag, text } from "../../options/spec";
+import type { Call, Command } from "../frame/command";
+import { decimals, table } from "../frame/output";
+import { readCots, readRollouts } from "../frame/rows";
+
+/** Ranks annotations by how wrong they look, and measures what the thoughts are worth. */
+export const audit: Command = {
+  sections: { short: ["audit"], long: ["task", "data", "trainer", "backend"] },
+  flags: {
+    thoughts: flag().default(false).describe("Also measures the thoughts of stage 1, which asks a model"),
+    policy: text().default("base").describe('The model that reconstructs: "base", or the folder of a run'),
+  },
+  async run(call) {
+    const config = await call.config();
+    const data = await readData(config);
+    const annotations = auditAnnotations(await readRollouts(join(config.runDir, "cot", "rollouts.jsonl")), data.task);
+    const worst = annotations
+      .slice(0, 20)
+      .map(({ exampleId, suspicion, agreement, similarity, consensus }) => [
+        exampleId,
+        ...[suspicion, agreement, similarity].map((number) => decimals(number)),
+        consensus === null ? "none" : data.task.format(consensus),
+      ]);
+    const thoughts = call.flags.thoughts ? await auditThoughts(config, data, call) : undefined;
+    const head = ["example", "suspicion", "agreement", "similarity", "what the model reads"];
+    return {
+      result: { annotations, ...(thoughts && { thoughts }) },
+      text: [table([head, ...worst]), ...(thoughts ? [thoughtsTable(thoughts)] : [])].join("\n\n"),
+    };
+  },
+};
+
+async function auditThoughts(config: Config, { task, train }: ConfigData, call: Call): Promise<CotsAudit> {
+  const cots = await readCots(join(config.runDir, "cot", "cots.jsonl"));
+  const { backend, dispose } = await openPolicy(config, String(call.flags.policy));
+  try {
+    const { seed, audit: options } = config;
+    return await auditCots({ ...options, task, dataset: train, cots, backend, seed, signal: call.stop() });
+  } finally {
+    await dispose();
+  }
+}
+
+const thoughtsTable = ({ similarity, cotGain, emptyAsGood, otherAsGood }: CotsAudit) =>
+  table([
+    ["reconstruction", "mean", "low", "high"],
+    ...Object.entries({
+      "with its own thought": similarity.own,
+      "with no thought": similarity.empty,
+      "with another image's thought": similarity.other,
+      "gain over no thought": cotGain,
+      "share where no thought is as good": emptyAsGood,
+      "share where another's is as good": otherAsGood,
+    }).map(([name, { mean, low, high }]) => [name, ...[mean, low, high].map((number) => decimals(number))]),
+  ]);

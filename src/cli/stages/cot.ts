@@ -1,0 +1,21 @@
+import type { Command } from "../frame/command";
+import { decimals } from "../frame/output";
+import { foldersIn, prepareData, runCot } from "./stages";
+
+/** Stage 1. */
+export const cot: Command = {
+  sections: { short: ["cot", "trainer"], long: ["task", "data", "backend"] },
+  async run(call) {
+    const config = await call.config();
+    const { dataset, kept, failed, best } = await runCot(config, await prepareData(config, call), call);
+    const runDir = foldersIn(config.runDir).cot;
+    const mean = dataset.reduce((sum, { reward }) => sum + reward, 0) / Math.max(1, dataset.length);
+    const lines = [
+      `${kept.length} of ${dataset.length} thoughts reach the threshold; their mean reward is ${decimals(mean)}.`,
+      ...failed.map(({ exampleId, message }) => `Example ${exampleId} failed: ${message}`),
+      `Files: ${runDir}. Next: rise-ts r1, or rise-ts report.`,
+    ];
+    const result = { runDir, thoughts: dataset.length, kept: kept.length, meanReward: mean, failed, best };
+    return { result, text: lines.join("\n") };
+  },
+};

@@ -1,0 +1,102 @@
+import type { Omission } from "../dataset";
+import { DataError } from "../errors";
+import { createRng } from "../rng";
+import { checkExamples } from "../runs/examples/check-examples";
+import type { Task } from "../task";
+import { classification } from "../tasks/classification";
+import { detection } from "../tasks/detection";
+import { segmentation } from "../tasks/segmentation";
+import type { BoxSpace, Example } from "../types";
+import { dataFormats, type Reading } from "./data-files";
+import type { Config } from "./read";
+import type { Values } from "./values";
+
+/** The examples of a config, by their use. */
+export interface ConfigData {
+  readonly task: Task<unknown>;
+  readonly train: readonly Example<unknown>[];
+  readonly validation: readonly Example<unknown>[];
+  readonly test: readonly Example<unknown>[];
+  /** Rows and files that made no example. */
+  readonly omissions: readonly Omission[];
+}
+
+const makers = { classification, detection, segmentation } as const;
+
+/** Makes a config's task. @throws ConfigError as the task's function does */
+export function makeTask({ kinds, task }: Config): Task<unknown> {
+  if (kinds.task === undefined) return task as Task<unknown>;
+  const { kind: _, ...options } = task as Values;
+  return makers[kinds.task](options as never) as Task<unknown>;
+}
+
+/**
+ * Reads a config's data, and divides it.
+ * @throws ConfigError, DataError naming the file and the place
+ */
+export async function readData(config: Config): Promise<ConfigData> {
+  const task = makeTask(config);
+  const { format, path, test = 0, validation = 0, onOmission, ...options } = config.data;
+  if (format === undefined) {
+    const { train = [], validation: measured = [], test: held = [] } = config.data as Partial<ConfigData>;
+    return { task, train, validation: measured, test: held, omissions: [] };
+  }
+  const omissions: Omission[] = [];
+  const { labels, space } = config.task as { readonly labels?: readonly string[]; readonly space?: BoxSpace };
+  const reading: Reading = {
+    task: task as Task<never>,
+    labels,
+    space,
+    ...(onOmission === "list" && { onOmission: (omission: Omission) => void omissions.push(omission) }),
+  };
+  const read = async (file: string) => {
+    const examples = (await dataFormats[String(format)]!.read(file, options, reading)) as readonly Example<unknown>[];
+    checkExamples(task, examples, "data");
+    return examples;
+  };
+  const shares = [test, validation].map((part) => (typeof part === "number" ? part : 0)) as [number, number];
+  const divided = divide(await read(String(path)), shares, config.seed);
+  return {
+    task,
+    train: divided.train,
+    test: typeof test === "string" ? await read(test) : divided.test,
+    validation: typeof validation === "string" ? await read(validation) : divided.validation,
+    omissions,
+  };
+}
+
+/**
+ * Divides examples at random, each class alike, so that an image is in one part only.
+ * @param shares of the images, for the test and for validation
+ */
+function divide(examples: readonly Example<unknown>[], [test, validation]: readonly [number, number], seed: number) {
+  const classes = new Map<unknown, Set<unknown>>();
+  const seen = new Set<unknown>();
+  for (const { image, metadata } of examples) {
+    if (seen.has(image)) continue;
+    seen.add(image);
+    const members = classes.get(metadata?.category) ?? new Set();
+    classes.set(metadata?.category, members.add(image));
+  }
+  const held = { test: new Set<unknown>(), validation: new Set<unknown>() };
+  for (const [name, members] of classes) {
+    const order = createRng(seed, "held-out", String(name)).shuffle([...members]);
+    const tested = Math.round(test * order.length);
+    for (const image of order.slice(0, tested)) held.test.add(image);
+    const measured = order.slice(tested, tested + Math.round(validation * order.length));
+    for (const image of measured) held.validation.add(image);
+  }
+  const train = examples.filter(({ image }) => !held.test.has(image) && !held.validation.has(image));
+  for (const [part, share] of [
+    ["test", test],
+    ["validation", validation],
+  ] as const)
+    if (share > 0 && held[part].size === 0)
+      throw new DataError(`data.${part}: expected a share of at least one image of a class, got ${share}; raise it`);
+  if (train.length === 0) throw new DataError("data: expected examples to learn from, got none after the division");
+  return {
+    train,
+    test: examples.filter(({ image }) => held.test.has(image)),
+    validation: examples.filter(({ image }) => held.validation.has(image)),
+  };
+}

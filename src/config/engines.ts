@@ -1,0 +1,76 @@
+import { readdir } from "node:fs/promises";
+import type { VlmBackend } from "../backend";
+import { onnxBackend } from "../backends/onnx";
+import { openaiBackend } from "../backends/openai";
+import { CheckpointError, ConfigError } from "../errors";
+import { adamw } from "../optim";
+import { trainedWeights } from "../runs/directory/checkpoints";
+import type { Trainer } from "../trainer";
+import { onnxTrainer } from "../trainers/onnx";
+import type { Config } from "./read";
+
+/** Opens the policy that a config trains. @throws ConfigError, DataError, BackendError as its engine does */
+export function openTrainer({ trainer = {}, model, seed }: Config): Promise<Trainer> {
+  const { kind: _, optimizer, ...options } = trainer;
+  return onnxTrainer({
+    ...(model !== undefined && { model }),
+    ...options,
+    ...(optimizer !== undefined && { optimizer: adamw({ weightDecay: 0.1, clipNorm: 1, ...optimizer }) }),
+    seed,
+  });
+}
+
+/** Opens the model that a config's backend names, or the model that its trainer starts from. */
+export async function openBackend({ kinds, backend = {}, trainer = {}, model }: Config): Promise<VlmBackend> {
+  const { kind: _, apiKeyVariable, ...options } = backend;
+  const base = model ?? (trainer.model as string | undefined);
+  const settings = { ...(base !== undefined && { model: base }), ...options };
+  if (kinds.backend === "onnx") return onnxBackend(settings);
+  const apiKey = apiKeyVariable === undefined ? undefined : process.env[String(apiKeyVariable)];
+  if (apiKeyVariable !== undefined && !apiKey)
+    throw new ConfigError(`backend: expected a key in the environment variable ${apiKeyVariable}, got none; export it`);
+  return openaiBackend({ ...settings, ...(apiKey && { apiKey }) } as Parameters<typeof openaiBackend>[0]);
+}
+
+/** A model that answers, and what must be closed after it. */
+export interface Answering {
+  readonly backend: VlmBackend;
+  /** Says which weights answer. */
+  readonly name: string;
+  dispose(): Promise<void>;
+}
+
+/**
+ * Opens the model that an evaluation asks.
+ * @param policy `"base"`: the backend, or the model before training; else a run's folder or a checkpoint of one
+ * @throws CheckpointError for a folder without trained weights
+ */
+export async function openPolicy(config: Config, policy: string): Promise<Answering> {
+  if (policy === "base") {
+    const backend = await openBackend(config);
+    return { backend, name: "base", dispose: () => backend.dispose() };
+  }
+  const weights = await weightsOf(policy);
+  const trainer = await openTrainer(config);
+  try {
+    await trainer.load(weights);
+  } catch (error) {
+    await trainer.dispose();
+    throw error;
+  }
+  return { backend: trainer.sampler(), name: weights, dispose: () => trainer.dispose() };
+}
+
+/**
+ * Finds the trained weights of a run: its best checkpoint's if one was measured, else its newest.
+ * @param folder a run, or a checkpoint
+ * @throws CheckpointError for a folder without trained weights
+ */
+export async function weightsOf(folder: string): Promise<string> {
+  const names = await readdir(folder).catch((): string[] => []);
+  const weights = names.includes("checkpoints") ? await trainedWeights(folder) : folder;
+  if (names.length > 0 && weights !== undefined) return weights;
+  throw new CheckpointError(
+    `${folder}: expected a run with a checkpoint, or a checkpoint, found none; train first, or pass --policy base`,
+  );
+}

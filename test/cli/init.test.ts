@@ -1,0 +1,172 @@
+import { cp, readFile, rm } from "node:fs/promises";
+import { join } from "node:path";
+import sharp from "sharp";
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { readData } from "../../src/config/data";
+import { readConfig } from "../../src/config/read";
+import { jpeg, temporaryFolder, writeFiles } from "../datasets/temporary";
+import { rise } from "./rise";
+
+let folder: string;
+let image: Buffer;
+beforeAll(async () => {
+  folder = await temporaryFolder();
+  image = await jpeg(40, 20);
+});
+beforeEach(async () => {
+  await rm(folder, { recursive: true });
+  await writeFiles(folder, { keep: "" });
+});
+afterAll(() => rm(folder, { recursive: true }));
+
+const images = (...paths: readonly string[]) =>
+  writeFiles(folder, Object.fromEntries(paths.map((path) => [path, image])));
+const numbers = [0, 1, 2, 3, 4];
+
+/** Runs init, and reads what it wrote. */
+async function init(...argv: readonly string[]) {
+  const { code, out, err } = await rise(["init", ...argv], { folder });
+  expect(err).not.toMatch(/rise-ts init:/);
+  const config = await readConfig({ flags: new Map(), folder });
+  return { code, out, err, config, data: await readData(config) };
+}
+
+describe("rise-ts init", () => {
+  it("finds folders of classes, and leaves out and lists what is not an image", async () => {
+    await images(...numbers.flatMap((i) => [`photos/cat/${i}.jpg`, `photos/dog/${i}.jpg`]));
+    await writeFiles(folder, { "photos/cat/notes.txt": "x", "photos/empty/keep": "" });
+    const { code, out, config, data } = await init("photos");
+    expect([code, data.train.length, data.test.length]).toEqual([0, 8, 2]);
+    expect(config.task).toEqual({ kind: "classification", labels: ["cat", "dog"] });
+    expect(config.data.onOmission).toBe("list");
+    expect(out).toContain("10 images can be decoded.");
+  });
+
+  it("finds folders of classes that are divided already", async () => {
+    await images("train/cat/1.jpg", "train/dog/2.jpg", "test/cat/3.jpg", "test/dog/4.jpg");
+    const { config, data } = await init();
+    expect(config.data).toMatchObject({ path: join(folder, "train"), test: join(folder, "test") });
+    expect([data.train.length, data.test.length]).toEqual([2, 2]);
+  });
+
+  it("finds a table of probabilities whose images lie in a folder below", async () => {
+    await images(...numbers.map((i) => `pictures/${i}.jpg`));
+    const rows = numbers.map((i) => `${i}.jpg;${i / 10};${1 - i / 10}`);
+    await writeFiles(folder, { "labels.csv": ["file;joy;sadness", ...rows].join("\n") });
+    const { config, data } = await init();
+    expect(config.data).toMatchObject({ format: "csv", image: "file", delimiter: ";", root: join(folder, "pictures") });
+    expect(data.train).toHaveLength(4);
+  });
+
+  it("finds a table of votes, and one of label names", async () => {
+    await images(...numbers.map((i) => `${i}.jpg`));
+    await writeFiles(folder, {
+      "a.csv": ["image,joy,sadness,id", ...numbers.map((i) => `${i}.jpg,${i},2,${i}`)].join("\n"),
+    });
+    expect((await init("a.csv")).config).toMatchObject({
+      task: { labels: ["joy", "sadness"] },
+      data: { normalize: true },
+    });
+    await writeFiles(folder, {
+      "b.csv": ["image,label", ...numbers.map((i) => `${i}.jpg,${i % 2 ? "cat" : "dog"}`)].join("\n"),
+    });
+    const { config } = await init("b.csv", "--overwrite");
+    expect(config).toMatchObject({ task: { labels: ["cat", "dog"] }, data: { format: "csv", label: "label" } });
+  });
+
+  it("finds COCO's annotations and the folder of their images", async () => {
+    await images(...numbers.map((i) => `val2017/${i}.jpg`));
+    const boxes = {
+      images: numbers.map((i) => ({ id: i, file_name: `${i}.jpg`, width: 40, height: 20 })),
+      annotations: numbers.map((i) => ({ id: i + 1, image_id: i, category_id: 1, bbox: [0, 0, 10, 10] })),
+      categories: [{ id: 1, name: "dog" }],
+    };
+    await writeFiles(folder, { "annotations/instances.json": boxes });
+    const { config, data } = await init();
+    expect(config).toMatchObject({ task: { kind: "detection" }, data: { images: join(folder, "val2017") } });
+    expect(data.train[0]).toMatchObject({ subject: "dog" });
+  });
+
+  it("finds rows of JSON, and conversations", async () => {
+    await images(...numbers.map((i) => `images/${i}.jpg`));
+    const row = (i: number) => ({ id: i, image: `images/${i}.jpg`, annotation: { joy: 1, sadness: 0 } });
+    await writeFiles(folder, { "train.jsonl": numbers.map((i) => JSON.stringify(row(i))).join("\n") });
+    expect((await init()).config).toMatchObject({ task: { labels: ["joy", "sadness"] }, data: { format: "jsonl" } });
+    await rm(join(folder, "train.jsonl"));
+    const talk = (i: number) => ({
+      images: [`${i}.jpg`],
+      messages: [
+        { role: "user", content: "<image>Where is the dog?" },
+        { role: "assistant", content: "<think>There.</think><answer>[1, 2, 3, 4]</answer>" },
+      ],
+    });
+    await writeFiles(folder, { "sft.json": numbers.map(talk) });
+    const { config, data } = await init("--overwrite");
+    expect(config).toMatchObject({ task: { kind: "detection", single: true }, data: { root: join(folder, "images") } });
+    expect(data.train[0]?.subject).toBe("Where is the dog?");
+  });
+
+  it("finds a Parquet file with classes", async () => {
+    await cp("test/datasets/fixtures/hub.parquet", join(folder, "hub.parquet"));
+    // One of its rows names a file.
+    await images("green.png");
+    const { code, out } = await rise(["init", "--test", "0.4"], { folder });
+    expect([code, out]).toEqual([0, expect.stringContaining("Wrote rise.config.yaml")]);
+    const { task, data } = await readConfig({ flags: new Map(), folder });
+    expect([task, data]).toMatchObject([{ kind: "classification" }, { format: "parquet", label: "label" }]);
+  });
+
+  it("writes the options of its flags, and the meaning of each option", async () => {
+    await images(...numbers.flatMap((i) => [`cat/${i}.jpg`, `dog/${i}.jpg`]));
+    await init("--cot.group-size", "4", "--model", "./tiny", "--test", "0.4");
+    const text = await readFile(join(folder, "rise.config.yaml"), "utf8");
+    expect(text).toContain("\n  # G, cots sampled for each example; at least 2 to train.\n  groupSize: 4\n");
+    expect(text).toContain("\n  # Updates (a whole number of at least 0).\n  # steps: 200\n");
+    expect(text).toContain("\nmodel: ./tiny\n");
+    expect(text).toContain("\n  path: ./\n");
+    for (const line of text.split("\n")) expect(line.length).toBeLessThanOrEqual(110);
+  });
+
+  it("leaves a config that is there, unless it is told to", async () => {
+    await images("cat/1.jpg", "dog/2.jpg", "cat/3.jpg", "dog/4.jpg");
+    await writeFiles(folder, { "rise.config.yaml": "mine" });
+    const { code, err } = await rise(["init"], { folder });
+    expect([code, err]).toEqual([
+      2,
+      expect.stringMatching(/rise\.config\.yaml: expected no config yet, found one; pass --overwrite/),
+    ]);
+    expect(await readFile(join(folder, "rise.config.yaml"), "utf8")).toBe("mine");
+  });
+
+  it("exits with 3 and names the images that cannot be decoded", async () => {
+    await images(...numbers.flatMap((i) => [`cat/${i}.jpg`, `dog/${i}.jpg`]));
+    const noise = await sharp({
+      create: {
+        width: 200,
+        height: 200,
+        channels: 3,
+        background: "red",
+        noise: { type: "gaussian", mean: 100, sigma: 50 },
+      },
+    })
+      .jpeg()
+      .toBuffer();
+    await writeFiles(folder, { "cat/bad.jpg": noise.subarray(0, noise.length / 2) });
+    const { code, out } = await rise(["init"], { folder });
+    expect([code, out]).toEqual([3, expect.stringMatching(/1 of 11 images cannot be decoded:\n {2}cat\/bad\.jpg: /)]);
+  });
+
+  it.each([
+    ["an empty folder", {}, /expected folders of classes, a CSV .*, found nothing$/m],
+    [
+      "other files",
+      { "a.txt": "x", "b.csv": "name,age\nx,1\n" },
+      /expected folders of classes.*found a\.txt, b\.csv$/m,
+    ],
+  ])("exits with 3 and says what it looked for in %s", async (_, files, message) => {
+    await writeFiles(folder, files);
+    await rm(join(folder, "keep"));
+    const { code, err } = await rise(["init"], { folder });
+    expect([code, err]).toEqual([3, expect.stringMatching(message)]);
+  });
+});

@@ -1,0 +1,84 @@
+import { readdir, readFile, rm } from "node:fs/promises";
+import { join, resolve } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { conversationDataset } from "../../src/datasets/conversations";
+import { jsonlDataset } from "../../src/datasets/jsonl";
+import { classification } from "../../src/tasks/classification";
+import { jpeg, temporaryFolder, writeFiles } from "../datasets/temporary";
+import { rise } from "./rise";
+
+/** Two steps of each stage on the tiny checkpoint, from what init writes: the commands in the order of a user. */
+let folder: string;
+const model = resolve("examples", "tiny-vlm", "checkpoint");
+const steps = { "cot.steps": 2, "cot.groupSize": 2, "r1.sft.steps": 2, "r1.rft.steps": 2, "r1.rft.groupSize": 2 };
+const short = { "cot.sampling.cotMaxTokens": 8, "cot.sampling.reconstructionMaxTokens": 8, "evaluate.maxTokens": 8 };
+const more = { "r1.rft.sampling.maxTokens": 8, "cot.threshold": 0, "r1.threshold": 0, "trainer.device": "cpu" };
+const options = { model, ...steps, ...short, ...more };
+
+beforeAll(async () => {
+  folder = await temporaryFolder();
+  const names = ["cat", "dog"].flatMap((label) => [0, 1, 2].map((i) => `photos/${label}/${i}.jpg`));
+  for (const name of names) await writeFiles(folder, { [name]: await jpeg(56, 56) });
+});
+afterAll(() => rm(folder, { recursive: true }));
+
+const succeed = async (...argv: readonly string[]) => {
+  const { code, out, err } = await rise([...argv, "--json"], { folder });
+  expect(code, err).toBe(0);
+  return JSON.parse(out);
+};
+
+describe("a config that init wrote", () => {
+  it("runs unchanged: both stages, the evaluation and the report", async () => {
+    const flags = Object.entries(options).flatMap(([name, value]) => [`--${name}`, String(value)]);
+    await succeed("init", "photos", "--test", "0.34", ...flags);
+    const before = await readFile(join(folder, "rise.config.yaml"), "utf8");
+    const result = await succeed("run");
+    expect(result).toMatchObject({ thoughts: 4, kept: 4, examples: 2, metrics: { accuracy: expect.any(Number) } });
+    expect(result.weights).toBe(join(folder, "runs", "r1", "checkpoints", "step-4"));
+    expect(await readFile(result.report, "utf8")).toContain("Stage 2: think, then annotate");
+    expect(await readFile(join(folder, "rise.config.yaml"), "utf8")).toBe(before);
+  });
+
+  it("refuses the same run again with 4, and resumes it with --resume", async () => {
+    const again = await rise(["cot"], { folder });
+    expect([again.code, again.err]).toEqual([4, expect.stringContaining("resume")]);
+    expect(await succeed("cot", "--resume")).toMatchObject({ thoughts: 4, kept: 4 });
+  });
+
+  it("evaluates the model before training, which compares with the trained one", async () => {
+    const base = await succeed("eval", "--policy", "base");
+    expect(base.policy).toBe("base");
+    const compared = await succeed("compare", "runs/evaluation", "runs/evaluation-base");
+    expect(Object.keys(compared)).toEqual(expect.arrayContaining(["similarity", "jsd", "accuracy"]));
+  });
+
+  it("audits annotations and thoughts", async () => {
+    const { annotations, thoughts } = await succeed("audit", "--thoughts", "--maxTokens", "8");
+    expect(annotations).toHaveLength(4);
+    expect(thoughts.cots).toHaveLength(4);
+  });
+
+  it("exports its thoughts, and converts its data, into files that the library reads", async () => {
+    const task = classification({ labels: ["cat", "dog"] });
+    const { file } = await succeed("data", "export", "exported", "--to", "sharegpt", "--threshold", "0");
+    expect(await conversationDataset(file, { task })).toHaveLength(4);
+    await succeed("data", "convert", "converted");
+    expect(await jsonlDataset(join(folder, "converted", "train.jsonl"), task)).toHaveLength(4);
+    expect(await jsonlDataset(join(folder, "converted", "test.jsonl"), task)).toHaveLength(2);
+  });
+
+  it("merges the trained adapter into a checkpoint", async () => {
+    await succeed("merge", "merged");
+    expect(await readdir(join(folder, "merged"))).toContain("config.json");
+    expect((await rise(["merge", "merged"], { folder })).code).toBe(2);
+  });
+
+  it("exits with 4 when nothing was trained", async () => {
+    const { code, err } = await rise(["eval", "--runDir", "elsewhere"], { folder });
+    expect([code, err]).toEqual([
+      4,
+      expect.stringMatching(/elsewhere\/r1: expected a run with a checkpoint.*--policy base/),
+    ]);
+  });
+});
