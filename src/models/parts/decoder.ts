@@ -5,7 +5,7 @@ import type { Attention, Projected } from "./attention";
 import type { VlmConfig } from "./config";
 import { linear, rmsNorm, type Weights } from "./layers";
 import { names } from "./names";
-import { mropeTables, ropePositions } from "./positions";
+import { mropeTables, ropePositions, textFrequencies } from "./positions";
 
 /** The text model of all families: a Qwen2 or Qwen3 decoder with multimodal rotary positions. */
 export interface DecoderConfig {
@@ -32,7 +32,10 @@ export interface DecoderKind {
   readonly interleavedSections: boolean;
 }
 
-type Decoder = Pick<Architecture, "layer" | "finalNorm" | "positions" | "rotary" | "embeddings" | "head">;
+type Decoder = Pick<
+  Architecture,
+  "layer" | "finalNorm" | "positions" | "rotary" | "rotaryAngles" | "embeddings" | "head"
+>;
 
 /** The part of an architecture that is its text model. */
 export function decoder(config: DecoderConfig, kind: DecoderKind): Decoder {
@@ -46,6 +49,7 @@ export function decoder(config: DecoderConfig, kind: DecoderKind): Decoder {
     positions: (row, grids, promptLength) =>
       ropePositions(row, grids, { imageToken: tokens.image, mergeSize: vision.spatialMergeSize }, promptLength),
     rotary: (positions) => mropeTables(positions, text.headDim, text.ropeTheta, axes),
+    rotaryAngles: textFrequencies(text.headDim, text.ropeTheta).map((frequency, k) => ({ axis: axes[k]!, frequency })),
   };
 }
 

@@ -1,0 +1,1 @@
+export { type ExportOptions, type Exported, exportTransformersJs } from "./transformers-js";
