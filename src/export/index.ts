@@ -1,1 +1,1 @@
-export { type ExportOptions, type Exported, exportTransformersJs } from "./transformers-js";
+export { type Exported, type ExportOptions, exportTransformersJs } from "./transformers-js";

@@ -53,11 +53,7 @@ export interface Exported {
  * @example
  * const { bytes } = await exportTransformersJs("runs/moods/final", "site/model", { precision: "int8" });
  */
-export async function exportTransformersJs(
-  model: string,
-  dir: string,
-  options: ExportOptions = {},
-): Promise<Exported> {
+export async function exportTransformersJs(model: string, dir: string, options: ExportOptions = {}): Promise<Exported> {
   const settings = readOptions("exportTransformersJs", options, exportSpec);
   const folder = resolve(readArgument("exportTransformersJs", "dir", dir, text("the path of a folder")));
   return exportModel(model, folder, settings, browserLimits);

@@ -54,7 +54,12 @@ export function serialiseModel(
  */
 export function appendedTensor(value: Value, length: number): Uint8Array {
   const within = (field: number, head: Uint8Array) =>
-    Buffer.concat([protoWriter().begin(field, head.length + length).finish(), head]);
+    Buffer.concat([
+      protoWriter()
+        .begin(field, head.length + length)
+        .finish(),
+      head,
+    ]);
   return within(7, within(5, tensorHead(value).begin(9, length).finish()));
 }
 

@@ -14,13 +14,7 @@ type Rotary = RotaryTables & { readonly mask?: Value | undefined };
  * @param rotary [images, patches, headDim / 2]; with `mask`, images of any grids may be one sequence of patches
  * @param rotary.mask added to scores, [patches, patches]
  */
-export function visionTower(
-  g: Graph,
-  weights: Weights,
-  config: Qwen2VlConfig,
-  patches: Value,
-  rotary: Rotary,
-): Value {
+export function visionTower(g: Graph, weights: Weights, config: Qwen2VlConfig, patches: Value, rotary: Rotary): Value {
   const { vision, text } = config;
   const { embedDim } = vision;
   const size = [vision.inChannels, vision.temporalPatchSize, vision.patchSize, vision.patchSize];
