@@ -4,6 +4,7 @@ import { defineConfig } from "tsup";
 const folders = [
   "checks",
   "cots",
+  "export",
   "grpo",
   "metrics",
   "onnx",

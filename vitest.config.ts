@@ -9,7 +9,7 @@ export default defineConfig({
       { find: /^rise-ts$/, replacement: source("index.ts") },
       { find: /^rise-ts\/types$/, replacement: source("public-types.ts") },
       {
-        find: /^rise-ts\/(checks|cots|grpo|metrics|models\/.+|onnx|optim|prompts|report|reward|similarity|testing)$/,
+        find: /^rise-ts\/(checks|cots|export|grpo|metrics|models\/.+|onnx|optim|prompts|report|reward|similarity|testing)$/,
         replacement: source("$1/index.ts"),
       },
       { find: /^rise-ts\/(.+)$/, replacement: source("$1.ts") },

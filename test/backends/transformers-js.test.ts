@@ -10,11 +10,13 @@ import type { Prompt } from "../../src/types";
 import { checkpointDir, imagePath, largestError, promptOf, reference } from "../models/reference";
 import { describeBackend } from "./contract";
 
+// Threads cost more than they save in a network this small.
+const oneThread = { intraOpNumThreads: 1 };
 const folder = await mkdtemp(join(tmpdir(), "rise-transformers-js-"));
 const model = join(folder, "model");
 await exportTransformersJs(checkpointDir, model, { precision: "float32", maxPixels: 2 ** 30 });
 const [exported, original] = await Promise.all([
-  transformersJsBackend({ model, device: "cpu" }),
+  transformersJsBackend({ model, device: "cpu", session: oneThread }),
   onnxBackend({ model: checkpointDir, device: "cpu" }),
 ]);
 afterAll(async () => {
@@ -24,7 +26,7 @@ afterAll(async () => {
 
 const prompts = reference.cases.map(promptOf);
 
-describeBackend("transformers.js", () => transformersJsBackend({ model, device: "cpu" }), {
+describeBackend("transformers.js", () => transformersJsBackend({ model, device: "cpu", session: oneThread }), {
   prompts,
   tolerance: 1e-6,
   callsOnPromptEnd: true,

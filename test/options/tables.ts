@@ -19,11 +19,13 @@ import { imagenetSubSpec } from "../../src/datasets/imagenet-sub";
 import { kShotSpec } from "../../src/datasets/k-shot";
 import { lisaSpec, reasonSegDatasetSpec } from "../../src/datasets/lisa";
 import { parquetDatasetSpec } from "../../src/datasets/parquet";
+import { transformersJsBackendSpec } from "../../src/backends/transformers-js";
 import { generateSpec } from "../../src/engine/sampling/options";
 import { annotateSpec } from "../../src/evaluation/annotate";
 import { auditCotsSpec } from "../../src/evaluation/audit-cots";
 import { compareEvaluationsSpec } from "../../src/evaluation/compare";
 import { evaluateSpec } from "../../src/evaluation/evaluate";
+import { exportSpec } from "../../src/export/transformers-js";
 import { grpoAdvantagesSpec } from "../../src/grpo/advantage/advantage-options";
 import { gaeAdvantagesSpec } from "../../src/grpo/advantage/gae";
 import { grpoLossSpec } from "../../src/grpo/loss/loss-options";
@@ -52,6 +54,8 @@ export const specs: Readonly<Record<string, z.ZodRawShape>> = {
   onnxTrainer: onnxTrainerSpec,
   onnxBackend: onnxBackendSpec,
   openaiBackend: openaiBackendSpec,
+  transformersJsBackend: transformersJsBackendSpec,
+  exportTransformersJs: exportSpec,
   "backend.generate": generateSpec,
   grpoAdvantages: grpoAdvantagesSpec,
   gaeAdvantages: gaeAdvantagesSpec,

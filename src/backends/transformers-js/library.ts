@@ -36,7 +36,7 @@ export interface Tokenizer {
 }
 
 export interface ImageProcessor {
-  (images: readonly object[], ...args: readonly unknown[]): Promise<Readonly<Record<string, Tensor>>>;
+  _call(images: readonly object[], ...args: readonly unknown[]): Promise<Readonly<Record<string, Tensor>>>;
   readonly config: Readonly<Record<string, unknown>>;
   /** The last four: Qwen2-VL's processor and its like. */
   readonly constructor: unknown;

@@ -1,12 +1,10 @@
 import { DataError } from "../../errors";
-import { loadImage } from "../../models/inputs/image";
-import { smartResize } from "../../models/inputs/image-processor";
-import { resizeBicubic } from "../../models/inputs/resize";
 import { withOrderedMarks } from "../../models/inputs/tokenizing/marks";
 import { chatOf } from "../../models/inputs/tokenizing/seams";
 import { checkPrompt } from "../../prompts/check-prompt";
-import type { ImageSource, Prompt } from "../../types";
-import type { ImageProcessor, Inputs, Library, Opened, Processor, Tokenizer } from "./library";
+import type { Prompt } from "../../types";
+import { imageInput } from "./images";
+import type { Inputs, Library, Opened, Processor, Tokenizer } from "./library";
 
 /**
  * Makes the inputs of a model from a prompt. The texts of special tokens in it stay text: the rendered chat is cut inside
@@ -21,7 +19,7 @@ export function promptEncoder(opened: Opened, maxImagePixels: number | undefined
   ]);
   const normalises = JSON.stringify(tokenizer._tokenizerJSON?.normalizer ?? null).includes('"NF');
   const prepared = (text: string) => (normalises ? withOrderedMarks(text) : text);
-  const processImages = joining(library, image_processor);
+  const images = imageInput(library, image_processor, maxImagePixels);
   return async (prompt) => {
     checkPrompt(prompt);
     const sources = prompt.flatMap(({ content }) =>
@@ -29,17 +27,15 @@ export function promptEncoder(opened: Opened, maxImagePixels: number | undefined
     );
     if (oneImage && sources.length > 1)
       throw new DataError(`a prompt: expected one image, as the model's processor takes it, got ${sources.length}`);
-    const images = await Promise.all(
-      sources.map((source) => rawImage(library, image_processor, source, maxImagePixels)),
-    );
+    const loaded = await Promise.all(sources.map(images.load));
     const { chat, seam } = chatOf(prompt, prepared, specials);
     const text = processor.apply_chat_template(chat, { add_generation_prompt: true });
     const tokenize = cutting(library, tokenizer, seam);
-    if (images.length === 0) return tokenize(text);
+    if (loaded.length === 0) return tokenize(text);
     const own = Object.create(processor, {
-      components: { value: { ...processor.components, tokenizer: tokenize, image_processor: processImages } },
+      components: { value: { ...processor.components, tokenizer: tokenize, image_processor: images.processor } },
     }) as Processor;
-    return imagesFirst ? own._call(images, text) : own._call(text, images);
+    return imagesFirst ? own._call(loaded, text) : own._call(text, loaded);
   };
 }
 
@@ -66,38 +62,4 @@ function cutting({ Tensor }: Library, tokenizer: Tokenizer, seam: string): Token
     };
   };
   return new Proxy(tokenizer, { apply: (_, __, [text]) => apply(text) }) as ReturnType<typeof cutting>;
-}
-
-/**
- * A decoded image; for Qwen's processor in the size that it asks for, because transformers.js resizes differently from
- * transformers.
- */
-async function rawImage(
-  library: Library,
-  processor: ImageProcessor,
-  source: ImageSource,
-  maxImagePixels: number | undefined,
-): Promise<object> {
-  let image = await loadImage(source, maxImagePixels);
-  if (processor.constructor === library.Qwen2VLImageProcessor) {
-    const { patch_size: patch, merge_size: merge, min_pixels: least, max_pixels: most } = processor;
-    const { width, height } = smartResize(image.height, image.width, patch! * merge!, least!, most!);
-    image = resizeBicubic(image, width, height);
-  }
-  return new library.RawImage(image.data, image.width, image.height, 3);
-}
-
-/** transformers.js 4.3.1 takes two images with grids for two frames of one (Qwen2-VL), so each is processed alone. */
-function joining({ cat }: Library, processor: ImageProcessor): ImageProcessor {
-  if (processor.merge_size === undefined) return processor;
-  const apply = async (images: readonly object[], ...args: readonly unknown[]) => {
-    const [first, ...others] = await Promise.all(images.map((image) => processor([image], ...args)));
-    const join = (key: string) =>
-      cat(
-        [first!, ...others].map((each) => each[key]!),
-        0,
-      );
-    return { pixel_values: join("pixel_values"), image_grid_thw: join("image_grid_thw") };
-  };
-  return new Proxy(processor, { apply: (_, __, [images, ...args]) => apply(images, ...args) });
 }
