@@ -168,7 +168,7 @@ try {
   await compareInNode("shapes/untied", join(untied, "checkpoint"), images);
   await compareInNode("shapes/untied with a merged LoRA", merged, Math.min(images, 10));
   const states: string[] = [];
-  for (const afterMs of [0, 20, 60, 120, 200, 300, 450, 700]) states.push(await killExport(afterMs));
+  for (const afterMs of [0, 50, 150, 300, 500, 800, 1500, 4000]) states.push(await killExport(afterMs));
   report("killed exports", states.join(", "), !states.includes("half"));
   if (noBrowser) console.log(`skip  Chromium: ${noBrowser}`);
   else for (const isolated of [true, false]) await compareInChromium(isolated);
