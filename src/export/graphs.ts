@@ -32,43 +32,49 @@ type Bind = (g: Graph) => Weights;
 const [tokens, past, patches, images] = ["sequence_length", "past_sequence_length", "num_patches", "num_images"];
 const all = `${past}+${tokens}`;
 
-/** input_ids [1, tokens] → inputs_embeds [1, tokens, hiddenSize]. */
-export function embeddingGraph({ config: { text }, embeddings }: Architecture, bind: Bind): BuiltGraph {
+// Qwen3-VL has several features for an image token, which later layers add. transformers.js puts the features of an image
+// in place of its embeddings, so both are so wide that all features lie side by side; those of a text token are zeros.
+
+/** input_ids [1, tokens] → inputs_embeds [1, tokens, featureCount · hiddenSize]. */
+export function embeddingGraph({ config: { text }, embeddings, featureCount }: Architecture, bind: Bind): BuiltGraph {
   const g = createGraph();
   const ids = g.input("input_ids", "int64", [1, tokens!]);
   const rows = bind(g).rows(g, `${embeddings}.weight`, [text.vocabSize, text.hiddenSize], ids);
-  return { graph: g, outputs: { inputs_embeds: rows } };
+  const none = Array.from({ length: featureCount - 1 }, () => mul(g, rows, scalar(g, 0)));
+  return { graph: g, outputs: { inputs_embeds: none.length > 0 ? concat(g, [rows, ...none], 2) : rows } };
 }
 
 /**
  * Images of any grids, one after the other: pixel_values [patches, patch width] and their grids [images, 3] →
- * image_features [patches / 4, hiddenSize].
+ * image_features [patches / 4, featureCount · hiddenSize].
  * @param gridsName the input's name in transformers.js, which differs between families
  */
-export function visionGraph(
-  architecture: Architecture & Required<Pick<Architecture, "visionTablesOf">>,
-  gridsName: string,
-  bind: Bind,
-): BuiltGraph {
+export function visionGraph(architecture: Architecture, gridsName: string, bind: Bind): BuiltGraph {
   const { patchSize, temporalPatchSize, inChannels, spatialMergeSize } = architecture.config.vision;
   const g = createGraph();
   const width = inChannels * temporalPatchSize * patchSize ** 2;
   const pixels = g.input("pixel_values", "float32", [patches!, width]);
   const grids = g.input(gridsName, "int64", [images!, 3]);
   const tables = architecture.visionTablesOf(g, patchPlaces(g, pixels, grids, spatialMergeSize));
-  const [features] = architecture.vision(g, bind(g), pixels, tables);
-  return { graph: g, outputs: { image_features: features! } };
+  const features = architecture.vision(g, bind(g), pixels, tables);
+  return { graph: g, outputs: { image_features: features.length > 1 ? concat(g, [...features], 1) : features[0]! } };
 }
 
 /**
  * One row of embeddings, and the keys and values before it → the logits of the token after its last, [1, 1,
- * vocabulary], and all keys and values. Inputs: inputs_embeds [1, tokens, hiddenSize], attention_mask [1, past +
- * tokens], position_ids [3, 1, tokens], past_key_values.i.key and .value [1, kvHeads, past, headDim].
+ * vocabulary], and all keys and values. Inputs: inputs_embeds [1, tokens, featureCount · hiddenSize], attention_mask
+ * [1, past + tokens], position_ids [3, 1, tokens], past_key_values.i.key and .value [1, kvHeads, past, headDim].
  */
 export function decoderGraph(architecture: Architecture, bind: Bind): BuiltGraph {
   const { text } = architecture.config;
   const g = createGraph();
-  const embeds = g.input("inputs_embeds", "float32", [1, tokens!, text.hiddenSize]);
+  const width = architecture.featureCount * text.hiddenSize;
+  const embeds = reshape(g, g.input("inputs_embeds", "float32", [1, tokens!, width]), [tokens!, width]);
+  const [x, ...added] = Array.from({ length: architecture.featureCount }, (_, k) =>
+    width === text.hiddenSize
+      ? embeds
+      : g.op("Slice", [embeds], { axis: 1, start: k * text.hiddenSize, end: (k + 1) * text.hiddenSize }),
+  );
   const mask = g.input("attention_mask", "int64", [1, all]);
   const positions = reshape(g, g.input("position_ids", "int64", [3, 1, tokens!]), [3, tokens!]);
   const cached = (i: number, part: string) =>
@@ -81,14 +87,8 @@ export function decoderGraph(architecture: Architecture, bind: Bind): BuiltGraph
   const count = reduceSum(g, places, [0], true);
   const attention = attentionAfterPast(g, architecture, positions, causalBias(g, mask, places, count), before);
   const weights = bind(g);
-  const { hidden, cache } = languageModel(
-    g,
-    weights,
-    architecture,
-    reshape(g, embeds, [tokens!, text.hiddenSize]),
-    attention,
-    { read: sub(g, count, g.integers([1])) },
-  );
+  const read = sub(g, count, g.integers([1]));
+  const { hidden, cache } = languageModel(g, weights, architecture, x!, attention, { read, added });
   const logits = reshape(g, languageHead(g, weights, architecture, hidden), [1, 1, text.vocabSize]);
   const present = cache.flatMap(({ keys, values }, i) => [
     [`present.${i}.key`, keys] as const,

@@ -15,6 +15,8 @@ export interface TransformersJsFamily {
 
 export const transformersJsFamilies: Readonly<Record<string, TransformersJsFamily>> = {
   qwen2_vl: { processorClass: "Qwen2VLProcessor", gridsName: "grid_thw" },
+  qwen2_5_vl: { processorClass: "Qwen2_5_VLProcessor", gridsName: "image_grid_thw" },
+  qwen3_vl: { processorClass: "Qwen3VLProcessor", gridsName: "image_grid_thw" },
 };
 
 /** The three graphs of a vision-language model. */

@@ -46,7 +46,7 @@ export interface Exported {
  * at a time. Tensors of more than 1 GB in one graph go into files of their own, each below 2 GB.
  *
  * Generation is greedy and never writes image tokens, as at temperature 0 here. A batch has one row.
- * @param model a Qwen2-VL checkpoint: a Hugging Face directory, or a hub id; for an adapter, first `mergeAdapter`
+ * @param model a Qwen2-VL, Qwen2.5-VL or Qwen3-VL checkpoint: a Hugging Face directory, or a hub id; for an adapter, first `mergeAdapter`
  * @param dir folder to make; an empty one is taken
  * @throws ConfigError for a family that transformers.js or this export lacks; DataError for an unusable checkpoint, or
  * a folder that is not empty
@@ -99,15 +99,15 @@ async function writeFiles(
   limits: FileLimits,
 ): Promise<void> {
   const { architecture, checkpoint } = model;
-  const { modelType, visionTablesOf } = architecture;
+  const { modelType } = architecture;
   const family = transformersJsFamilies[modelType];
-  if (!family || !visionTablesOf)
+  if (!family)
     throw new ConfigError(
       `exportTransformersJs: expected a model of type ${Object.keys(transformersJsFamilies).join(" or ")}, got ${modelType}, which this export does not write`,
     );
   const builders: Readonly<Record<GraphName, (...[bind]: [Parameters<typeof decoderGraph>[1]]) => BuiltGraph>> = {
     embed_tokens: (bind) => embeddingGraph(architecture, bind),
-    vision_encoder: (bind) => visionGraph({ ...architecture, visionTablesOf }, family.gridsName, bind),
+    vision_encoder: (bind) => visionGraph(architecture, family.gridsName, bind),
     decoder_model_merged: (bind) => decoderGraph(architecture, bind),
   };
   const onnx = join(dir, "onnx");

@@ -44,13 +44,16 @@ describe("a second family", () => {
     const chat = [{ role: "user", content: [{ type: "image" }, { type: "text", text: "a b" }] }];
     const text = processor.apply_chat_template(chat as never, { add_generation_prompt: true });
     const inputs = await processor(text, [await RawImage.read(images[0]!)]);
-    const neutral = { do_sample: false, repetition_penalty: 1, suppress_tokens: [model.config.image_token_id] };
+    const neutral = {
+      do_sample: false,
+      repetition_penalty: 1,
+      suppress_tokens: [(model.config as unknown as { image_token_id: number }).image_token_id],
+    };
     const ids = (await model.generate({ ...inputs, ...neutral, max_new_tokens: 20 })) as { tolist(): bigint[][] };
     const expected = ids.tolist()[0]!.slice(inputs.input_ids.dims[1]).map(Number);
-    const [[first, second]] = (await backend.generate([asking(images[0]!)], {
-      ...{ temperature: 0, count: 2, maxTokens: 20, seed: 0 },
-    })) as [[{ tokenIds: number[] }, { tokenIds: number[] }]];
-    expect([first.tokenIds, second.tokenIds]).toEqual([expected, expected]);
+    const asked = { temperature: 0, count: 2, maxTokens: 20, seed: 0 };
+    const [completions] = await backend.generate([asking(images[0]!)], asked);
+    expect(completions!.map(({ tokenIds }) => tokenIds)).toEqual([expected, expected]);
     await Promise.all([backend.dispose(), model.dispose()]);
   });
 

@@ -36,7 +36,7 @@ let failures = 0;
 
 const report = (what: string, found: string, isRight: boolean) => {
   if (!isRight) failures++;
-  console.log(`${isRight ? "ok  " : "FAIL"}  ${what.padEnd(64)}${found}`);
+  console.log(`${isRight ? "ok  " : "FAIL"}  ${what.padEnd(72)}${found}`);
 };
 
 /** Pictures of the demo, in the size that the model asks for, so that nobody has to resize them. */
@@ -166,7 +166,12 @@ try {
   await compareInNode("tiny-vlm", tiny, images);
   await compareInNode("qwen2-vl-tiny", join(data, "qwen2-vl-tiny/checkpoint"), images);
   await compareInNode("shapes/untied", join(untied, "checkpoint"), images);
-  await compareInNode("shapes/untied with a merged LoRA", merged, Math.min(images, 10));
+  for (const [name, model] of [
+    ["shapes/untied with a merged LoRA", merged],
+    ["qwen2-5-vl", join(data, "families/qwen2-5-vl/untied/checkpoint")],
+    ["qwen3-vl", join(data, "families/qwen3-vl/tied/checkpoint")],
+  ] as const)
+    await compareInNode(name, model, Math.min(images, 10));
   const states: string[] = [];
   for (const afterMs of [0, 50, 150, 300, 500, 800, 1500, 4000]) states.push(await killExport(afterMs));
   report("killed exports", states.join(", "), !states.includes("half"));

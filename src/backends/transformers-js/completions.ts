@@ -71,7 +71,9 @@ export function completer(
       },
       isOver: () => true,
     });
-    const isShared = Object.values(prefill as Readonly<Record<string, Tensor>>).every(({ location }) => location === "cpu");
+    const isShared = Object.values(prefill as Readonly<Record<string, Tensor>>).every(
+      ({ location }) => location === "cpu",
+    );
     const completions: Completion[] = [];
     for (let k = 0; k < count; k++) {
       signal?.throwIfAborted();

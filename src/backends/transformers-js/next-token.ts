@@ -31,7 +31,7 @@ export function chooseToken(logits: Float32Array, choice: TokenChoice): ChosenTo
     throw new NonFiniteError(
       `generate: expected finite logits, got a total of ${raw.logTotal}; are the weights finite?`,
     );
-  const allowed = Float32Array.from(logits);
+  const allowed = logits.slice();
   for (const id of seen) allowed[id] = penalised(logits[id]!, penalty);
   for (const id of forbidden) allowed[id] = Number.NEGATIVE_INFINITY;
   const isLikeliest = temperature !== 0 && (topP < 1 || topK < Number.POSITIVE_INFINITY);
@@ -43,7 +43,7 @@ export function chooseToken(logits: Float32Array, choice: TokenChoice): ChosenTo
         ? drawLikeliest(weights, total, topK, topP, uniform)
         : { token: firstAbove(weights, uniform * total), mass: total };
   const reshapes = isLikeliest || penalty !== 1;
-  const tempered = reshapes ? softmaxOf(logits, temperature || 1) : undefined;
+  const tempered = reshapes ? (temperature === 1 ? raw : softmaxOf(logits, temperature || 1)) : undefined;
   return {
     token,
     logProb: atMostZero(logits[token]! - raw.logTotal),
@@ -57,7 +57,11 @@ const atMostZero = (logProb: number) => Math.min(logProb, 0);
 
 const penalised = (logit: number, penalty: number) => (logit < 0 ? logit * penalty : logit / penalty);
 
-const largestOf = (values: Float32Array) => values.reduce((a, b) => Math.max(a, b), Number.NEGATIVE_INFINITY);
+function largestOf(values: Float32Array): number {
+  let largest = Number.NEGATIVE_INFINITY;
+  for (const value of values) if (value > largest) largest = value;
+  return largest;
+}
 
 /** exp(x / temperature − largest), their total, and log Σ exp(x / temperature). */
 function softmaxOf(values: Float32Array, temperature: number) {
@@ -65,8 +69,9 @@ function softmaxOf(values: Float32Array, temperature: number) {
   const weights = new Float64Array(values.length);
   let total = 0;
   for (let i = 0; i < values.length; i++) {
-    weights[i] = Math.exp((values[i]! - largest) / temperature);
-    total += weights[i]!;
+    const weight = Math.exp((values[i]! - largest) / temperature);
+    weights[i] = weight;
+    total += weight;
   }
   return { weights, total, logTotal: largest / temperature + Math.log(total) };
 }
@@ -104,9 +109,14 @@ function drawLikeliest(weights: Float64Array, total: number, topK: number, topP:
 function likeliest(weights: Float64Array, count: number, mass: number): Float64Array {
   // The largest weight is 1.
   for (let least = 1 / 16; ; least /= 16) {
-    const found = weights.filter((weight) => weight >= least && weight > 0);
-    const isEnough =
-      count === Number.POSITIVE_INFINITY ? found.reduce((a, b) => a + b, 0) >= mass : found.length >= count;
-    if (isEnough || least === 0) return found.sort().reverse();
+    const found: number[] = [];
+    let sum = 0;
+    for (const weight of weights)
+      if (weight >= least && weight > 0) {
+        found.push(weight);
+        sum += weight;
+      }
+    const isEnough = count === Number.POSITIVE_INFINITY ? sum >= mass : found.length >= count;
+    if (isEnough || least === 0) return Float64Array.from(found).sort().reverse();
   }
 }

@@ -65,10 +65,10 @@ export interface Architecture {
    */
   vision(g: Graph, weights: Weights, patches: Value, tables: Readonly<Record<string, Value>>): readonly Value[];
   /**
-   * The tables that `vision` needs for images of any grids as one sequence of patches, as nodes of `g`; absent if
-   * `vision` cannot take such a sequence.
+   * The tables that `vision` needs for images of any grids as one sequence of patches, as nodes of `g`: [1, …]. Its
+   * graph then has no size of an image in it.
    */
-  readonly visionTablesOf?: (g: Graph, places: PatchPlaces) => Readonly<Record<string, Value>>;
+  visionTablesOf(g: Graph, places: PatchPlaces): Readonly<Record<string, Value>>;
 
   /**
    * One text layer: x [n, hiddenSize] → the same.

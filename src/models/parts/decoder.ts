@@ -1,5 +1,5 @@
 import { type Graph, gather, mul, reshape } from "../../onnx/graph/graph";
-import type { Value } from "../../onnx/graph/value";
+import type { Dim, Value } from "../../onnx/graph/value";
 import type { Architecture } from "./architecture";
 import type { Attention, Projected } from "./attention";
 import type { VlmConfig } from "./config";
@@ -101,8 +101,9 @@ function decoderLayer(
 
 /** RMSNorm of each head of x [n, heads · headDim]. */
 function headNorm(g: Graph, weights: Weights, name: string, x: Value, text: DecoderConfig["text"]): Value {
-  const [n, width] = x.shape as readonly number[] as [number, number];
-  const heads = reshape(g, x, [(n * width) / text.headDim, text.headDim]);
+  const [n, width] = x.shape as readonly Dim[] as [Dim, number];
+  const shape = typeof n === "number" ? [(n * width) / text.headDim] : [n, width / text.headDim];
+  const heads = reshape(g, x, [...shape, text.headDim]);
   return reshape(g, rmsNorm(g, weights, name, heads, text.rmsNormEps), [n, width]);
 }
 
