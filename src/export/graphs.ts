@@ -32,8 +32,8 @@ type Bind = (g: Graph) => Weights;
 const [tokens, past, patches, images] = ["sequence_length", "past_sequence_length", "num_patches", "num_images"];
 const all = `${past}+${tokens}`;
 
-// Qwen3-VL has several features for an image token, which later layers add. transformers.js puts the features of an image
-// in place of its embeddings, so both are so wide that all features lie side by side; those of a text token are zeros.
+// Qwen3-VL has several features for an image token, which later layers add. transformers.js puts an image's features in
+// place of its embeddings, so both are wide enough for all features side by side; those of a text token are zeros.
 
 /** input_ids [1, tokens] → inputs_embeds [1, tokens, featureCount · hiddenSize]. */
 export function embeddingGraph({ config: { text }, embeddings, featureCount }: Architecture, bind: Bind): BuiltGraph {

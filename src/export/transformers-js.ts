@@ -46,7 +46,8 @@ export interface Exported {
  * at a time. Tensors of more than 1 GB in one graph go into files of their own, each below 2 GB.
  *
  * Generation is greedy and never writes image tokens, as at temperature 0 here. A batch has one row.
- * @param model a Qwen2-VL, Qwen2.5-VL or Qwen3-VL checkpoint: a Hugging Face directory, or a hub id; for an adapter, first `mergeAdapter`
+ * @param model a Qwen2-VL, Qwen2.5-VL or Qwen3-VL checkpoint: a Hugging Face directory, or a hub id; `mergeAdapter`
+ * makes one of an adapter
  * @param dir folder to make; an empty one is taken
  * @throws ConfigError for a family that transformers.js or this export lacks; DataError for an unusable checkpoint, or
  * a folder that is not empty

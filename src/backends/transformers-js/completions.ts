@@ -31,39 +31,20 @@ const neutral = {
   return_dict_in_generate: true,
 };
 
+/** Continues a prompt, number `prompt` of its call. */
+export type Complete = (inputs: Inputs, prompt: number, options: CompletionOptions) => Promise<Completion[]>;
+
 /**
  * Continues prompts, one row at a time. transformers.js has one random generator for all its callers, and no top-p, so
  * each token is drawn here, by a logits processor that leaves the chosen token alone.
  */
-export function completer(
-  opened: Opened,
-): (inputs: Inputs, prompt: number, options: CompletionOptions) => Promise<Completion[]> {
-  const { library, model, processor } = opened;
-  const ends = endTokens(opened);
-  const forbidden = [
-    ...new Set([...reservedTokens(model.config), ...numbersIn(model.generation_config?.suppress_tokens)]),
-  ].filter((id) => !ends.has(id));
-  const decodeOptions = { skip_special_tokens: true, clean_up_tokenization_spaces: false };
-  const decode = (ids: readonly number[]) =>
-    ids.length > 0 ? processor.components.tokenizer.decode(ids, decodeOptions) : "";
-  const run = async (inputs: Inputs, past: Cache | undefined, steps: Steps) => {
-    const { past_key_values } = await model.generate({
-      ...inputs,
-      ...(past && { past_key_values: new library.DynamicCache({ ...past }), pixel_values: null }),
-      ...neutral,
-      max_new_tokens: steps.most,
-      // Both are lists of functions to transformers.js.
-      logits_processor: [(_: unknown, logits: Tensor) => leaveOnly(logits, steps.draw)],
-      stopping_criteria: [() => [steps.isOver()]],
-    });
-    return past_key_values;
-  };
-
-  return async (inputs, prompt, { count, maxTokens, stop, signal, seed, ...sampling }) => {
-    const promptIds = Array.from(inputs.input_ids.data, Number);
+export function completer(opened: Opened): Complete {
+  const { library } = opened;
+  const rules = rulesOf(opened);
+  return async (inputs, prompt, options) => {
     let first: Float32Array | undefined;
     // The prompt runs once, and all of its completions continue from its cache.
-    const prefill = await run(inputs, undefined, {
+    const prefill = await generate(opened, inputs, undefined, {
       most: 1,
       draw(logits) {
         first = logits.slice();
@@ -71,38 +52,93 @@ export function completer(
       },
       isOver: () => true,
     });
-    const isShared = Object.values(prefill as Readonly<Record<string, Tensor>>).every(
-      ({ location }) => location === "cpu",
-    );
+    // A cache on a GPU is freed as it grows, so it serves one completion.
+    const tensors = Object.values(prefill as Readonly<Record<string, Tensor>>);
+    const isShared = tensors.every(({ location }) => location === "cpu");
     const completions: Completion[] = [];
-    for (let k = 0; k < count; k++) {
-      signal?.throwIfAborted();
-      const rng = createRng(seed, "sample", prompt, k);
-      const seen = new Set(sampling.repetitionPenalty === 1 ? [] : promptIds);
-      const chosen: ChosenToken[] = [];
-      const ids = () => chosen.map(({ token }) => token);
-      const draw = (logits: Float32Array) => {
-        signal?.throwIfAborted();
-        // Below 1, to which a product with the total mass could round.
-        const uniform = Math.min(rng.uniform(), 1 - 1e-6);
-        const next = chooseToken(logits, { ...sampling, forbidden, seen, uniform });
-        chosen.push(next);
-        if (sampling.repetitionPenalty !== 1) seen.add(next.token);
-        return next.token;
-      };
-      const isOver = () =>
-        chosen.length >= maxTokens ||
-        ends.has(chosen.at(-1)!.token) ||
-        (stop.length > 0 && firstStop(decode(ids()), stop) !== undefined);
+    for (let k = 0; k < options.count; k++) {
+      options.signal?.throwIfAborted();
+      const { chosen, ...row } = startRow(rules, inputs, [prompt, k], options);
       if (isShared) {
-        draw(first!);
-        const most = maxTokens - 1;
-        if (!isOver()) await run(extended(library, inputs, chosen[0]!.token), prefill, { most, draw, isOver });
-      } else await (await run(inputs, undefined, { most: maxTokens, draw, isOver })).dispose();
-      completions.push(toCompletion(generated(chosen, ends), decode(ids()), decode, stop));
+        row.draw(first!);
+        const steps = { ...row, most: options.maxTokens - 1 };
+        if (!row.isOver()) await generate(opened, extended(library, inputs, chosen[0]!.token), prefill, steps);
+      } else {
+        const own = await generate(opened, inputs, undefined, { ...row, most: options.maxTokens });
+        await own.dispose();
+      }
+      completions.push(completionOf(rules, chosen, options.stop));
     }
     await prefill.dispose();
     return completions;
+  };
+}
+
+/** Runs the model from token to token. @returns the keys and values of all tokens except the last */
+async function generate(
+  { library, model }: Opened,
+  inputs: Inputs,
+  past: Cache | undefined,
+  { most, draw, isOver }: Steps,
+): Promise<Cache> {
+  const { past_key_values } = await model.generate({
+    ...inputs,
+    ...(past && { past_key_values: new library.DynamicCache({ ...past }), pixel_values: null }),
+    ...neutral,
+    max_new_tokens: most,
+    // Both are lists of functions to transformers.js.
+    logits_processor: [(_: unknown, logits: Tensor) => leaveOnly(logits, draw)],
+    stopping_criteria: [() => [isOver()]],
+  });
+  return past_key_values;
+}
+
+/** A model's end-of-turn tokens, the tokens that it must not write, and its tokenizer's way back to text. */
+interface Rules {
+  readonly ends: ReadonlySet<number>;
+  readonly forbidden: readonly number[];
+  decode(ids: readonly number[]): string;
+}
+
+function rulesOf(opened: Opened): Rules {
+  const { model, processor } = opened;
+  const ends = endTokens(opened);
+  const reserved = new Set([...reservedTokens(model.config), ...numbersIn(model.generation_config?.suppress_tokens)]);
+  const options = { skip_special_tokens: true, clean_up_tokenization_spaces: false };
+  return {
+    ends,
+    forbidden: [...reserved].filter((id) => !ends.has(id)),
+    // transformers.js refuses to decode an empty list.
+    decode: (ids) => (ids.length > 0 ? processor.components.tokenizer.decode(ids, options) : ""),
+  };
+}
+
+/** One completion under way: its tokens so far, and how the next one is drawn. */
+function startRow(
+  { ends, forbidden, decode }: Rules,
+  inputs: Inputs,
+  seedPath: readonly [prompt: number, completion: number],
+  { maxTokens, stop, signal, seed, ...sampling }: CompletionOptions,
+): Omit<Steps, "most"> & { readonly chosen: ChosenToken[] } {
+  const rng = createRng(seed, "sample", ...seedPath);
+  const isPenalised = sampling.repetitionPenalty !== 1;
+  const seen = new Set(isPenalised ? Array.from(inputs.input_ids.data, Number) : []);
+  const chosen: ChosenToken[] = [];
+  return {
+    chosen,
+    draw(logits) {
+      signal?.throwIfAborted();
+      // Below 1, to which a product with the total mass could round.
+      const uniform = Math.min(rng.uniform(), 1 - 1e-6);
+      const next = chooseToken(logits, { ...sampling, forbidden, seen, uniform });
+      chosen.push(next);
+      if (isPenalised) seen.add(next.token);
+      return next.token;
+    },
+    isOver: () =>
+      chosen.length >= maxTokens ||
+      ends.has(chosen.at(-1)!.token) ||
+      (stop.length > 0 && firstStop(decode(chosen.map(({ token }) => token)), stop) !== undefined),
   };
 }
 
@@ -134,7 +170,7 @@ function extended({ Tensor }: Library, inputs: Inputs, token: number): Inputs {
 }
 
 /** Tokens that end a turn, wherever the model's files name them. */
-export function endTokens({ model, processor }: Opened): ReadonlySet<number> {
+function endTokens({ model, processor }: Opened): ReadonlySet<number> {
   const text = Object(model.config.text_config) as { readonly eos_token_id?: unknown };
   const named = [model.generation_config?.eos_token_id, model.config.eos_token_id, text.eos_token_id];
   const own = (processor.components.tokenizer as { readonly eos_token_id?: unknown }).eos_token_id;
@@ -143,13 +179,15 @@ export function endTokens({ model, processor }: Opened): ReadonlySet<number> {
 
 const numbersIn = (value: unknown): number[] => [value].flat().filter((id) => Number.isInteger(id)) as number[];
 
-function generated(chosen: readonly ChosenToken[], ends: ReadonlySet<number>): Generated {
+function completionOf({ ends, decode }: Rules, chosen: readonly ChosenToken[], stop: readonly string[]): Completion {
+  const tokens = chosen.map(({ token }) => token);
   const tempered = chosen.flatMap(({ temperedLogProb }) => temperedLogProb ?? []);
-  return {
-    tokens: chosen.map(({ token }) => token),
+  const generated: Generated = {
+    tokens,
     logProbs: chosen.map(({ logProb }) => logProb),
     samplingLogProbs: chosen.map(({ samplingLogProb }) => samplingLogProb),
     ...(tempered.length > 0 && { temperedLogProbs: tempered }),
-    ended: ends.has(chosen.at(-1)!.token),
+    ended: ends.has(tokens.at(-1)!),
   };
+  return toCompletion(generated, decode(tokens), decode, stop);
 }

@@ -128,7 +128,7 @@ export async function openTransformersJs(name: string, { dtype, device, session 
 
 const hubId = /^(\w[\w.-]*\/\w[\w.-]*)(?:@([\w./-]+))?$/;
 
-/** Where transformers.js looks for a model: never in the network if it is a folder. */
+/** The place that transformers.js loads a model from; a folder is never looked for in the network. */
 async function placeOf(name: string) {
   const isFolder = await stat(name).then(
     (found) => found.isDirectory(),
@@ -142,8 +142,8 @@ async function placeOf(name: string) {
 }
 
 /**
- * transformers.js 4.3.1 gives tokens after a prompt without images wrong positions (Qwen2-VL and its successors): it adds
- * the prompt's length to the next position instead of subtracting it.
+ * transformers.js 4.3.1 gives tokens after a prompt without images wrong positions (Qwen2-VL and its successors): it
+ * adds the prompt's length to the next position instead of subtracting it.
  */
 function mendTextPositions({ Tensor }: Library, model: Model): void {
   const own = model._get_text_only_rope_index?.bind(model);

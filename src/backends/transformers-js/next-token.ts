@@ -98,7 +98,7 @@ function drawLikeliest(weights: Float64Array, total: number, topK: number, topP:
   let [mass, count] = [0, 0];
   while (count < first.length && (count === 0 || mass < topP * whole)) mass += first[count++]!;
   const place = firstAbove(Float64Array.from(first.subarray(0, count)), uniform * mass);
-  // Of equal weights, the lower token comes first.
+  // The lower token comes first among equal weights.
   let before = place - first.indexOf(first[place]!);
   let token = weights.indexOf(first[place]!);
   for (; before > 0; before--) token = weights.indexOf(first[place]!, token + 1);

@@ -7,8 +7,8 @@ import { imageInput } from "./images";
 import type { Inputs, Library, Opened, Processor, Tokenizer } from "./library";
 
 /**
- * Makes the inputs of a model from a prompt. The texts of special tokens in it stay text: the rendered chat is cut inside
- * them, and the pieces are tokenized apart.
+ * Makes the inputs of a model from a prompt. The texts of special tokens in it stay text: the rendered chat is cut
+ * inside them, and the pieces are tokenized apart.
  */
 export function promptEncoder(opened: Opened, maxImagePixels: number | undefined): (prompt: Prompt) => Promise<Inputs> {
   const { library, processor, model, imagesFirst, oneImage } = opened;

@@ -62,7 +62,7 @@ export const roundings: Readonly<Record<ReducedPrecision, Rounding>> = {
   int4: inBlocks(4),
 };
 
-/** Matrices whose blocks of numbers have scales of their own, which runtimes other than the CPU's can multiply with too. */
+/** Matrices with a scale for each block of numbers, with which browsers and GPUs can multiply too. */
 export const blockRoundings: Readonly<Record<ReducedPrecision, Rounding>> = { int8: inBlocks(8), int4: roundings.int4 };
 
 /**

@@ -164,7 +164,7 @@ function rowsOf(tensor: StoredTensor, first: number, count: number): StoredTenso
 /** Numbers read at once. */
 const pieceSize = 2 ** 22;
 
-/** A tensor's rows, some at once, so that memory never holds a large one; `first` is the number of a piece's first row. */
+/** A tensor's rows, some at once, so that memory never holds a large tensor; `first` is a piece's first row. */
 export function* inPieces(tensor: StoredTensor): Generator<{ readonly first: number; readonly tensor: StoredTensor }> {
   const [rows, ...rest] = tensor.shape as [number, ...number[]];
   const atOnce = Math.max(1, Math.floor(pieceSize / rest.reduce((a, b) => a * b, 1)));

@@ -3,7 +3,7 @@ import type { Dim, Value } from "../../onnx/graph/value";
 import type { RotaryTables } from "./attention";
 import { visionFrequencies } from "./positions";
 
-/** Where each patch of a batch lies, [patches] int64, as nodes of a graph: grids are known at run time only. */
+/** The place of each patch of a batch, [patches] int64, as nodes of a graph: grids are known at run time only. */
 export interface PatchPlaces {
   readonly patches: Dim;
   /** The patch's image, from 0. */

@@ -10,7 +10,8 @@ import type { Qwen25VlConfig } from "./config";
 /**
  * Vision tower and merger for images of one grid: patches [images · patches, channels · 2 · 14²] → features [images ·
  * patches / 4, hidden]. Layers attend within windows, except for those with full attention.
- * @param tables those of `visionTables`, [images, …]; or those of `visionTablesOf`, for images of any grids as one sequence
+ * @param tables those of `visionTables`, [images, …]; or those of `visionTablesOf`, for images of any grids as one
+ * sequence
  */
 export function visionTower(
   g: Graph,

@@ -95,7 +95,8 @@ export function visionTablesOf(g: Graph, places: PatchPlaces, { vision }: Qwen3V
  * Vision tower and mergers for images of one grid: patches [images · patches, channels · 2 · 16²] → features, each
  * [images · patches / 4, hidden]: those of the last block, then one for each block of `deepstack`, in the order of
  * blocks.
- * @param tables those of `visionTables`, [images, …]; or those of `visionTablesOf`, for images of any grids as one sequence
+ * @param tables those of `visionTables`, [images, …]; or those of `visionTablesOf`, for images of any grids as one
+ * sequence
  */
 export function visionTower(
   g: Graph,
