@@ -6,6 +6,7 @@ const folders = [
   "checks",
   "config",
   "cots",
+  "export",
   "grpo",
   "metrics",
   "onnx",

@@ -9,7 +9,7 @@ export default defineConfig({
       { find: /^rise-ts$/, replacement: source("index.ts") },
       { find: /^rise-ts\/types$/, replacement: source("public-types.ts") },
       {
-        find: /^rise-ts\/(annotation|checks|config|cots|grpo|metrics|models\/.+|onnx|optim|plan|prompts|publish|report|reward|reward-server|similarity|testing|trackers)$/,
+        find: /^rise-ts\/(annotation|checks|config|cots|export|grpo|metrics|models\/.+|onnx|optim|plan|prompts|publish|report|reward|reward-server|similarity|testing|trackers)$/,
         replacement: source("$1/index.ts"),
       },
       { find: /^rise-ts\/(.+)$/, replacement: source("$1.ts") },

@@ -71,7 +71,7 @@ export function say(what: string, seconds: number): void {
 }
 
 /** Qwen2-VL-2B-Instruct's config.json, around the tiny model's tokens. */
-async function twoBillion(): Promise<Qwen2VlConfig> {
+export async function twoBillion(): Promise<Qwen2VlConfig> {
   const tiny = await tinyConfig(tokenizer);
   return {
     ...tiny,

@@ -40,12 +40,12 @@ const floors: readonly (readonly string[])[] = [
   ["engine/graphs", "engine/checkpoint"],
   ["engine/memory"],
   ["engine/training", "engine/sampling"],
-  ["models/qwen2-vl"],
+  ["models/qwen2-vl", "export"],
   // Data, and what can be sampled or trained.
   ["datasets/reading"],
   ["datasets/formats"],
   ["datasets/coco-files"],
-  ["datasets", "backends/remote"],
+  ["datasets", "backends/remote", "backends/transformers-js"],
   ["backends/openai"],
   ["trainers/workers"],
   ["backends/vllm"],
@@ -127,14 +127,20 @@ describe("the layers", () => {
   });
 
   it.each([
-    ["onnxruntime-node", "onnx/runtime/installation.ts"],
-    ["@huggingface/transformers", "models/inputs/tokenizing/sandbox.ts"],
-  ])("resolve %s in one file, and load it in no thread of the caller's", (specifier, place) => {
-    const resolving = readdirSync(source, { recursive: true, encoding: "utf8" })
+    ["onnxruntime-node", ["onnx/runtime/installation.ts"], []],
+    // The backend of this name computes where its library does, in the caller's thread.
+    [
+      "@huggingface/transformers",
+      ["backends/transformers-js/library.ts", "models/inputs/tokenizing/sandbox.ts"],
+      ["backends/transformers-js/library"],
+    ],
+  ])("name %s in few files, and load it in the caller's thread for its own backend only", (specifier, files, by) => {
+    const naming = readdirSync(source, { recursive: true, encoding: "utf8" })
       .filter((file) => file.endsWith(".ts"))
       .filter((file) => new RegExp(`\\(\\s*"${specifier}["/]`).test(readFileSync(join(source, file), "utf8")));
-    expect(resolving.map((file) => file.replaceAll("\\", "/"))).toEqual([place]);
-    expect(importersOf(specifier)).toEqual([]);
+    expect(naming.map((file) => file.replaceAll("\\", "/")).sort()).toEqual(files);
+    expect(importersOf(specifier)).toEqual(by);
+    expect([...modules].filter(([, { statics }]) => statics.includes(specifier))).toEqual([]);
   });
 
   it("reach the other native packages by dynamic import only, so that nobody loads what they do not use", () => {

@@ -17,6 +17,10 @@ export const commands: Readonly<Record<string, Listed>> = {
   compare: { does: "compares two evaluations", load: async () => (await import("./results/compare")).compare },
   audit: { does: "finds doubtful annotations and thoughts", load: async () => (await import("./results/audit")).audit },
   report: { does: "writes a page about a run", load: async () => (await import("./results/report")).report },
+  export: {
+    does: "writes a model for transformers.js and browsers",
+    load: async () => (await import("./results/export")).exportCommand,
+  },
   merge: { does: "folds an adapter into its model", load: async () => (await import("./results/merge")).merge },
   doctor: {
     does: "what this machine has, and a self-test",

@@ -9,6 +9,7 @@ import { annotateDatasetSpec } from "../../src/annotation/annotate-dataset";
 import { mergeShardsSpec } from "../../src/annotation/merge-shards";
 import { onnxBackendSpec } from "../../src/backends/onnx";
 import { openaiBackendSpec } from "../../src/backends/openai";
+import { transformersJsBackendSpec } from "../../src/backends/transformers-js";
 import { vllmSamplerSpec } from "../../src/backends/vllm";
 import { selectHighQualitySpec } from "../../src/cots/select";
 import { cocoDatasetSpec } from "../../src/datasets/coco";
@@ -27,6 +28,7 @@ import { annotateSpec } from "../../src/evaluation/annotate";
 import { auditCotsSpec } from "../../src/evaluation/audit-cots";
 import { compareEvaluationsSpec } from "../../src/evaluation/compare";
 import { evaluateSpec } from "../../src/evaluation/evaluate";
+import { exportSpec } from "../../src/export/transformers-js";
 import { grpoAdvantagesSpec } from "../../src/grpo/advantage/advantage-options";
 import { gaeAdvantagesSpec } from "../../src/grpo/advantage/gae";
 import { grpoLossSpec } from "../../src/grpo/loss/loss-options";
@@ -63,6 +65,8 @@ export const specs: Readonly<Record<string, z.ZodRawShape>> = {
   onnxBackend: onnxBackendSpec,
   openaiBackend: openaiBackendSpec,
   vllmSampler: vllmSamplerSpec,
+  transformersJsBackend: transformersJsBackendSpec,
+  exportTransformersJs: exportSpec,
   "backend.generate": generateSpec,
   grpoAdvantages: grpoAdvantagesSpec,
   gaeAdvantages: gaeAdvantagesSpec,

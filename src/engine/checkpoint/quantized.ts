@@ -8,12 +8,12 @@ import { linearLayers } from "../../models/checkpoint/recorded";
 import type { Checkpoint, RoundedLayer } from "../../models/checkpoint/weights";
 import { exists } from "../../models/files/directory";
 import {
+  inPieces,
   isStored,
   type RawTensor,
   readHeader,
   readTensor,
   readTensorBytes,
-  rowsOf,
   type StoredTensor,
   writeRawSafetensors,
 } from "../../models/files/safetensors";
@@ -160,16 +160,6 @@ function roundedMatrix(
     [numbersOf(module), { dtype: dtype === "int8" ? "I8" : "U8", shape, bytes: size, pieces: numbersOfAll }],
     [scaleOf(module), { dtype: "F32", shape: [count], bytes: scale.byteLength, pieces: scaleOfAll }],
   ];
-}
-
-/** Numbers read at once. */
-const pieceSize = 2 ** 22;
-
-function* inPieces(tensor: StoredTensor): Generator<{ readonly first: number; readonly tensor: StoredTensor }> {
-  const [rows, ...rest] = tensor.shape as [number, ...number[]];
-  const atOnce = Math.max(1, Math.floor(pieceSize / rest.reduce((a, b) => a * b, 1)));
-  for (let first = 0; first < rows; first += atOnce)
-    yield { first, tensor: rowsOf(tensor, first, Math.min(atOnce, rows - first)) };
 }
 
 function asStored(path: string, tensor: StoredTensor): RawTensor {

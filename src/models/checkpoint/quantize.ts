@@ -59,22 +59,32 @@ export const roundings: Readonly<Record<ReducedPrecision, Rounding>> = {
       return mul(g, y, ofRow);
     },
   },
-  // Ŵₒᵢ = s·(n − 8), n = 0…15, for each block of 32 inputs: its largest number, of either sign, becomes −8.
-  int4: {
+  int4: inBlocks(4),
+};
+
+/** Matrices with a scale for each block of numbers, with which browsers and GPUs can multiply too. */
+export const blockRoundings: Readonly<Record<ReducedPrecision, Rounding>> = { int8: inBlocks(8), int4: roundings.int4 };
+
+/**
+ * Ŵₒᵢ = s·(n − h), n = 0…2h − 1, h = 2^(bits − 1), for each block of 32 inputs: its largest number, of either sign,
+ * becomes −h.
+ */
+function inBlocks(bits: 4 | 8): Rounding {
+  return {
     dtype: "uint8",
-    numbers: (outputs, inputs) => [outputs, Math.ceil(inputs / blockSize), blockSize / 2],
+    numbers: (outputs, inputs) => [outputs, Math.ceil(inputs / blockSize), (blockSize * bits) / 8],
     scales: (outputs, inputs) => outputs * Math.ceil(inputs / blockSize),
-    round(rows, inputs, first, { numbers, scale }) {
+    round(rows, inputs, first, into) {
       const blocks = Math.ceil(inputs / blockSize);
       for (let o = 0; o * inputs < rows.length; o++)
         for (let b = 0; b < blocks; b++) {
           const block = rows.subarray(o * inputs + b * blockSize, o * inputs + Math.min((b + 1) * blockSize, inputs));
-          roundBlock(block, (first + o) * blocks + b, { numbers, scale });
+          roundBlock(block, bits, (first + o) * blocks + b, into);
         }
     },
-    product: (g, x, numbers, scale) => g.op("MatMulNBits", [x, numbers, scale], { blockSize }),
-  },
-};
+    product: (g, x, numbers, scale) => g.op("MatMulNBits", [x, numbers, scale], { blockSize, bits }),
+  };
+}
 
 /** The zero point as an unsigned byte: kernels for unsigned times signed bytes are the fast ones. */
 const zero = 128;
@@ -88,11 +98,14 @@ function roundedRows(g: Graph, x: Value, rows: number): { rounded: Value; scale:
   return { rounded: g.op("QuantizeLinear", [x, reshape(g, scale, [rows]), zeros], {}), scale };
 }
 
-function roundBlock(block: Float32Array, at: number, { numbers, scale }: RoundedMatrix): void {
+function roundBlock(block: Float32Array, bits: 4 | 8, at: number, { numbers, scale }: RoundedMatrix): void {
+  const half = 2 ** (bits - 1);
   let largest = 0;
   for (const weight of block) if (Math.abs(weight) > Math.abs(largest)) largest = weight;
-  scale[at] = largest / -8;
-  const perUnit = largest === 0 ? 0 : -8 / largest;
-  const nibble = (i: number) => Math.min(Math.round((block[i] ?? 0) * perUnit) + 8, 15);
-  for (let i = 0; i < blockSize; i += 2) numbers[(at * blockSize + i) / 2] = nibble(i) | (nibble(i + 1) << 4);
+  scale[at] = largest / -half;
+  const perUnit = largest === 0 ? 0 : -half / largest;
+  const unsigned = (i: number) => Math.min(Math.round((block[i] ?? 0) * perUnit) + half, 2 * half - 1);
+  const first = at * blockSize;
+  if (bits === 8) for (let i = 0; i < blockSize; i++) numbers[first + i] = unsigned(i);
+  else for (let i = 0; i < blockSize; i += 2) numbers[(first + i) / 2] = unsigned(i) | (unsigned(i + 1) << 4);
 }

@@ -92,6 +92,13 @@ async function filesIn(dir: string): Promise<ReadonlySet<string>> {
   return new Set(names.filter((_, i) => there[i]));
 }
 
+/** @throws DataError unless `json` is an object */
+export function objectIn(json: unknown, path: string): Readonly<Record<string, unknown>> {
+  if (typeof json !== "object" || json === null || Array.isArray(json))
+    throw new DataError(`${path}: expected an object, found ${shown(json)}`);
+  return json as Readonly<Record<string, unknown>>;
+}
+
 export const exists = (path: string): Promise<boolean> =>
   access(path).then(
     () => true,

@@ -155,10 +155,21 @@ function allocate(length: number, path: string): Uint8Array<ArrayBuffer> {
 }
 
 /** Some rows of a matrix, or slices of a larger tensor, as a tensor of their own. */
-export function rowsOf(tensor: StoredTensor, first: number, count: number): StoredTensor {
+function rowsOf(tensor: StoredTensor, first: number, count: number): StoredTensor {
   const bytes = tensor.bytes / tensor.shape[0]!;
   const shape = [count, ...tensor.shape.slice(1)];
   return { ...tensor, shape, offset: tensor.offset + first * bytes, bytes: count * bytes };
+}
+
+/** Numbers read at once. */
+const pieceSize = 2 ** 22;
+
+/** A tensor's rows, some at once, so that memory never holds a large tensor; `first` is a piece's first row. */
+export function* inPieces(tensor: StoredTensor): Generator<{ readonly first: number; readonly tensor: StoredTensor }> {
+  const [rows, ...rest] = tensor.shape as [number, ...number[]];
+  const atOnce = Math.max(1, Math.floor(pieceSize / rest.reduce((a, b) => a * b, 1)));
+  for (let first = 0; first < rows; first += atOnce)
+    yield { first, tensor: rowsOf(tensor, first, Math.min(atOnce, rows - first)) };
 }
 
 /** A tensor to write; a function is called when its turn comes, so that not all numbers need be in memory. */
@@ -249,7 +260,8 @@ function toFloat32(raw: Uint8Array<ArrayBuffer>, dtype: StoredDtype): Float32Arr
   return new Float32Array(bits.buffer);
 }
 
-function fromFloat32(data: Float32Array, dtype: StoredDtype): Uint8Array {
+/** The bytes of float32 numbers as `dtype`, rounded to nearest even. */
+export function fromFloat32(data: Float32Array, dtype: StoredDtype): Uint8Array {
   if (dtype === "F32") return new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
   const bits = new Uint32Array(data.buffer, data.byteOffset, data.length);
   const out = new Uint16Array(data.length);

@@ -57,6 +57,12 @@ const processorSchema = ({ processors, patchSize, mergeSize, minPixels, maxPixel
 
 type Settings = z.infer<ReturnType<typeof processorSchema>>;
 
+/** The settings of a checkpoint's image processor, with the family's defaults, as preprocessor_config.json has them. */
+export interface ImageSettings extends Omit<Settings, "size" | "image_processor_type"> {
+  readonly min_pixels: number;
+  readonly max_pixels: number;
+}
+
 /**
  * The image processor described by a checkpoint's processor_config.json (its `image_processor`) or, if that is missing,
  * preprocessor_config.json, as in transformers.
@@ -64,24 +70,11 @@ type Settings = z.infer<ReturnType<typeof processorSchema>>;
  */
 export async function loadImageProcessor(
   dir: string,
-  { config, preprocessing }: Pick<Architecture, "config" | "preprocessing">,
+  architecture: Pick<Architecture, "config" | "preprocessing">,
 ): Promise<ImageProcessor> {
-  const { path, json } = await readSettings(dir);
-  const settings = check(processorSchema(preprocessing), json, path);
-  const sizes = [
-    ["patch_size", settings.patch_size, config.vision.patchSize],
-    ["temporal_patch_size", settings.temporal_patch_size, config.vision.temporalPatchSize],
-    ["merge_size", settings.merge_size, config.vision.spatialMergeSize],
-  ] as const;
-  for (const [key, found, expected] of sizes)
-    if (found !== expected)
-      throw new ConfigError(`${path}: ${key}: expected ${expected}, as in config.json, found ${found}`);
-  const minPixels = settings.min_pixels ?? settings.size.shortest_edge;
-  const maxPixels = settings.max_pixels ?? settings.size.longest_edge;
-  if (minPixels == null || maxPixels == null)
-    throw new ConfigError(
-      `${path}: size: expected shortest_edge and longest_edge, or min_pixels and max_pixels; found ${JSON.stringify(settings.size)}`,
-    );
+  const { config } = architecture;
+  const settings = await loadImageSettings(dir, architecture);
+  const { min_pixels: minPixels, max_pixels: maxPixels } = settings;
   const factor = config.vision.patchSize * config.vision.spatialMergeSize;
   const tables = [0, 1, 2].map((c) => normalised(settings, c));
   const target = ({ height, width }: Pick<RawImage, "width" | "height">, name?: string) =>
@@ -98,11 +91,35 @@ export async function loadImageProcessor(
   };
 }
 
+/** @throws ConfigError for settings that the family's network cannot represent */
+export async function loadImageSettings(
+  dir: string,
+  { config, preprocessing }: Pick<Architecture, "config" | "preprocessing">,
+): Promise<ImageSettings> {
+  const { path, json } = await readSettings(dir);
+  const { size, image_processor_type: _, ...settings } = check(processorSchema(preprocessing), json, path);
+  const sizes = [
+    ["patch_size", settings.patch_size, config.vision.patchSize],
+    ["temporal_patch_size", settings.temporal_patch_size, config.vision.temporalPatchSize],
+    ["merge_size", settings.merge_size, config.vision.spatialMergeSize],
+  ] as const;
+  for (const [key, found, expected] of sizes)
+    if (found !== expected)
+      throw new ConfigError(`${path}: ${key}: expected ${expected}, as in config.json, found ${found}`);
+  const minPixels = settings.min_pixels ?? size.shortest_edge;
+  const maxPixels = settings.max_pixels ?? size.longest_edge;
+  if (minPixels == null || maxPixels == null)
+    throw new ConfigError(
+      `${path}: size: expected shortest_edge and longest_edge, or min_pixels and max_pixels; found ${JSON.stringify(size)}`,
+    );
+  return { ...settings, min_pixels: minPixels, max_pixels: maxPixels };
+}
+
 /**
  * The normalised value of every byte in one channel, rounded to float32 wherever torchvision rounds. With both
  * rescaling and normalisation, the rescaling is folded into mean and deviation.
  */
-function normalised(settings: Settings, channel: number): Float32Array {
+function normalised(settings: ImageSettings, channel: number): Float32Array {
   const { fround } = Math;
   const { do_rescale, do_normalize, rescale_factor, image_mean, image_std } = settings;
   const scale = do_rescale ? fround(1 / rescale_factor) : 1;

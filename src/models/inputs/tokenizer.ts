@@ -1,14 +1,15 @@
 import { join } from "node:path";
 import { DataError } from "../../errors";
-import { kindInsteadOfText } from "../../files/kind";
 import { readText } from "../../files/open";
 import { excerpt, shown } from "../../options/display";
 import type { Prompt } from "../../types";
-import { exists, readJson } from "../files/directory";
+import { objectIn, readJson } from "../files/directory";
 import type { Architecture } from "../parts/architecture";
 import type { SpecialTokens } from "../parts/config";
+import { chatTemplateOf } from "./chat-template";
 import { withOrderedMarks } from "./tokenizing/marks";
 import { runJob } from "./tokenizing/sandbox";
+import { chatOf, disarm, seamFor } from "./tokenizing/seams";
 import { checkMerges, checkWords } from "./tokenizing/words";
 
 export interface ChatTokenizer {
@@ -39,15 +40,12 @@ export async function loadTokenizer(
   const path = join(dir, "tokenizer.json");
   const json = await readText(path, "a JSON file");
   const { added, normalises } = checkedVocabulary(path, await readJson(path), text.vocabSize);
-  const settingsPath = join(dir, "tokenizer_config.json");
-  const settings = await readText(settingsPath, "a JSON file");
-  const { chat_template: ownTemplate } = objectIn(await readJson(settingsPath), settingsPath);
-  const chat_template =
-    (await chatTemplateFile(dir)) ?? templateWithPictures(ownTemplate, settingsPath) ?? chatTemplate;
+  const settings = await readText(join(dir, "tokenizer_config.json"), "a JSON file");
+  const template = await chatTemplateOf(dir, chatTemplate);
   if (!added.some(({ id }) => id === tokens.image))
     throw new DataError(`${dir}: config.json has image_token_id ${tokens.image}, which tokenizer.json does not define`);
   const specials = specialTexts(added, tokens);
-  const sources = { json, settings, template: chat_template };
+  const sources = { json, settings, template };
   const { encode, decodeAll, chatTokens } = openTokenizer(dir, sources, text.vocabSize, jobMs);
   const prepared = (text: string) => (normalises ? withOrderedMarks(text) : text);
   return {
@@ -124,24 +122,6 @@ function openTokenizer(
   return { encode, decodeAll, chatTokens };
 }
 
-/** A prompt in the form of chat templates, cut at `seam` inside every special token in its texts. */
-function chatOf(prompt: Prompt, prepared: (text: string) => string, specials: ReadonlySet<string>) {
-  const ready = prompt.map(({ role, content }) => ({
-    role,
-    parts: content.map((part) => (part.type === "text" ? prepared(part.text) : undefined)),
-  }));
-  const seam = seamFor(ready.flatMap(({ parts }) => parts.map((part) => part ?? "")).join(""));
-  const chat = ready.map(({ role, parts }) => {
-    const whole = parts.map((part) => part ?? seam);
-    const texts = disarm(whole, specials, seam);
-    const content = parts.map((part, i) =>
-      part === undefined ? { type: "image" } : { type: "text", text: texts[i]! },
-    );
-    return { role, content };
-  });
-  return { chat, seam };
-}
-
 /** Number of cached chats: a prompt is sampled from and trained on, once for each of its completions. */
 const rememberedChats = 256;
 
@@ -159,45 +139,6 @@ function remembered(encode: (chat: string, seam: string) => number[]): (chat: st
 
 /** The number that identifies it to the process. */
 let opened = 0;
-
-const [firstPrivate, lastPrivate] = [0xe000, 0xf8ff];
-
-/**
- * A private-use character that the text lacks, or a pair if it has them all. The rendered chat is cut there, so that
- * the tokenizer never sees a special token's name in one piece.
- */
-function seamFor(text: string): string {
-  const free = (before: string): string | undefined => {
-    const there = new Set<number>();
-    for (let at = text.indexOf(before); at >= 0 && at < text.length; at = text.indexOf(before, at + 1))
-      there.add(text.charCodeAt(at + before.length));
-    for (let code = firstPrivate; code <= lastPrivate; code++)
-      // If two are equal, the first could belong to the text.
-      if (!there.has(code) && code !== before.charCodeAt(0)) return before + String.fromCharCode(code);
-    return undefined;
-  };
-  let seam = free("");
-  for (let code = firstPrivate; seam === undefined; code++) seam = free(String.fromCharCode(code));
-  return seam;
-}
-
-/** `parts`, cut inside every special token in them, also one that spans several parts. */
-function disarm(parts: readonly string[], specials: ReadonlySet<string>, seam: string): string[] {
-  const whole = parts.join("");
-  const cuts = new Set<number>();
-  for (const special of specials)
-    for (let at = whole.indexOf(special); at >= 0; at = whole.indexOf(special, at + 1))
-      cuts.add(at + Math.min(2, special.length - 1));
-  const sorted = [...cuts].sort((a, b) => a - b);
-  let [next, end] = [0, 0];
-  return parts.map((part) => {
-    const start = end;
-    end += part.length;
-    const inside: number[] = [];
-    for (; next < sorted.length && sorted[next]! < end; next++) inside.push(sorted[next]! - start);
-    return [0, ...inside].map((cut, i) => part.slice(cut, inside[i])).join(seam);
-  });
-}
 
 interface AddedToken {
   readonly id: number;
@@ -246,51 +187,4 @@ function checkedVocabulary(path: string, json: unknown, vocabSize: number) {
   } catch {
     return refuse("a normalizer in a few levels", normalizer);
   }
-}
-
-/** @throws DataError unless `json` is an object */
-function objectIn(json: unknown, path: string): Readonly<Record<string, unknown>> {
-  if (typeof json !== "object" || json === null || Array.isArray(json))
-    throw new DataError(`${path}: expected an object, found ${shown(json)}`);
-  return json as Readonly<Record<string, unknown>>;
-}
-
-/** The processor's own template, which supports images, if it has a file of its own. */
-async function chatTemplateFile(dir: string): Promise<string | undefined> {
-  const [jinja, json] = [join(dir, "chat_template.jinja"), join(dir, "chat_template.json")];
-  if (await exists(jinja)) return templateIn(await readText(jinja, "a template"), jinja);
-  if (!(await exists(json))) return undefined;
-  const { chat_template } = objectIn(await readJson(json), json);
-  if (typeof chat_template !== "string")
-    throw new DataError(`${json}: expected chat_template to be text, got ${shown(chat_template)}`);
-  return chat_template;
-}
-
-/** @throws DataError for a file of a known other kind: nearly any text is a template */
-function templateIn(text: string, path: string): string {
-  const kind = kindInsteadOfText(Buffer.from(text));
-  if (kind) throw new DataError(`${path}: expected a template, got ${kind}`);
-  return text;
-}
-
-/**
- * The template of tokenizer_config.json if it supports images: a language model's would print an image as JSON. Named
- * templates come as a list or an object; "default" is used, and the last of two with one name, as in transformers.
- * @throws DataError naming the invalid template
- */
-function templateWithPictures(setting: unknown, path: string): string | undefined {
-  if (setting === undefined || setting === null) return undefined;
-  const refuse = (expected: string, got: unknown): never => {
-    throw new DataError(`${path}: expected ${expected}, got ${shown(got)}; mend chat_template or leave it out`);
-  };
-  const named = Array.isArray(setting) ? setting.map((one) => [one?.name, one?.template] as const) : [];
-  const wrong = named.findIndex((parts) => !parts.every((part) => typeof part === "string"));
-  if (wrong >= 0)
-    refuse(`chat_template[${wrong}] to be { "name": text, "template": text }`, (setting as unknown[])[wrong]);
-  const byName =
-    typeof setting === "object" ? new Map(Array.isArray(setting) ? named : Object.entries(setting)) : undefined;
-  if (byName && !byName.has("default")) refuse('a chat_template named "default"', [...byName.keys()]);
-  const template: unknown = byName ? byName.get("default") : setting;
-  if (typeof template !== "string") return refuse("chat_template to be text, or texts by name", template);
-  return template.includes("image") ? template : undefined;
 }

@@ -5,6 +5,7 @@ import type { ConfigFiles } from "../files/config-files";
 import type { Attention, KeyValues } from "./attention";
 import type { VlmConfig } from "./config";
 import type { Weights } from "./layers";
+import type { PatchPlaces } from "./patch-places";
 import type { Grid, HalfTables, RopePositions } from "./positions";
 
 /** The defaults of the family's image processor, for settings that preprocessor_config.json leaves out. */
@@ -63,6 +64,11 @@ export interface Architecture {
    * @param tables from `visionTables`, stacked: [images, ...shape]
    */
   vision(g: Graph, weights: Weights, patches: Value, tables: Readonly<Record<string, Value>>): readonly Value[];
+  /**
+   * The tables that `vision` needs for images of any grids as one sequence of patches, as nodes of `g`: [1, …]. Its
+   * graph then has no size of an image in it.
+   */
+  visionTablesOf(g: Graph, places: PatchPlaces): Readonly<Record<string, Value>>;
 
   /**
    * One text layer: x [n, hiddenSize] → the same.
@@ -87,6 +93,8 @@ export interface Architecture {
   positions(tokens: readonly number[], grids: readonly Grid[], promptLength?: number): RopePositions;
   /** Rotary tables of the language model, [tokens, headDim / 2]. */
   rotary(positions: Pick<RopePositions, "t" | "h" | "w">): HalfTables;
+  /** Each of the headDim / 2 angles of `rotary`: a position, of time, height or width (0, 1, 2), times a frequency. */
+  readonly rotaryAngles: readonly { readonly axis: number; readonly frequency: number }[];
 
   readonly preprocessing: Preprocessing;
   /** Chat template (Jinja) for checkpoints without one. An image is one `image` token between vision start and end. */

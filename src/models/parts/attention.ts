@@ -10,7 +10,7 @@ import {
   swapLast,
   transpose,
 } from "../../onnx/graph/graph";
-import type { Value } from "../../onnx/graph/value";
+import type { Dim, Value } from "../../onnx/graph/value";
 import type { VlmConfig } from "./config";
 
 /** Half rotary tables, [batch, time, headDim / 2]. */
@@ -121,7 +121,7 @@ function groupedAttention(g: Graph, q: Value, keys: Value, values: Value, bias: 
  * @param mask added to scores, [images, 1, patches, patches]
  */
 export function visionAttention(g: Graph, qkv: Value, heads: number, { cos, sin }: RotaryTables, mask?: Value): Value {
-  const [images, patches] = cos.shape as readonly number[] as [number, number];
+  const [images, patches] = cos.shape as readonly Dim[] as [number, Dim];
   const width = (qkv.shape[1] as number) / 3;
   const part = (k: number) =>
     toHeads(g, g.op("Slice", [qkv], { axis: 1, start: k * width, end: (k + 1) * width }), images, patches, heads);
@@ -133,16 +133,17 @@ export function visionAttention(g: Graph, qkv: Value, heads: number, { cos, sin 
 }
 
 /** [batch · time, heads · d] → [batch, heads, time, d]. */
-export function toHeads(g: Graph, x: Value, batch: number, time: number, heads: number): Value {
+export function toHeads(g: Graph, x: Value, batch: number, time: Dim, heads: number): Value {
   const width = (x.shape[1] as number) / heads;
   // A single token needs no transposition.
   if (time === 1) return reshape(g, x, [batch, heads, 1, width]);
   return transpose(g, reshape(g, x, [batch, time, heads, width]), [0, 2, 1, 3]);
 }
 
-/** [batch, heads, time, d] → [batch · time, heads · d]. */
+/** [batch, heads, time, d] → [batch · time, heads · d]; a batch of 1 may have a time known at run time only. */
 export function fromHeads(g: Graph, x: Value): Value {
-  const [batch, heads, time, width] = x.shape as readonly number[] as [number, number, number, number];
+  const [batch, heads, time, width] = x.shape as readonly Dim[] as [number, number, Dim, number];
   if (time === 1) return reshape(g, x, [batch, heads * width]);
-  return reshape(g, transpose(g, x, [0, 2, 1, 3]), [batch * time, heads * width]);
+  const rows = batch === 1 ? time : batch * (time as number);
+  return reshape(g, transpose(g, x, [0, 2, 1, 3]), [rows, heads * width]);
 }

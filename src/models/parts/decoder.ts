@@ -1,11 +1,11 @@
 import { type Graph, gather, mul, reshape } from "../../onnx/graph/graph";
-import type { Value } from "../../onnx/graph/value";
+import type { Dim, Value } from "../../onnx/graph/value";
 import type { Architecture } from "./architecture";
 import type { Attention, Projected } from "./attention";
 import type { VlmConfig } from "./config";
 import { linear, rmsNorm, type Weights } from "./layers";
 import { names } from "./names";
-import { mropeTables, ropePositions } from "./positions";
+import { mropeTables, ropePositions, textFrequencies } from "./positions";
 
 /** The text model of all families: a Qwen2 or Qwen3 decoder with multimodal rotary positions. */
 export interface DecoderConfig {
@@ -32,7 +32,10 @@ export interface DecoderKind {
   readonly interleavedSections: boolean;
 }
 
-type Decoder = Pick<Architecture, "layer" | "finalNorm" | "positions" | "rotary" | "embeddings" | "head">;
+type Decoder = Pick<
+  Architecture,
+  "layer" | "finalNorm" | "positions" | "rotary" | "rotaryAngles" | "embeddings" | "head"
+>;
 
 /** The part of an architecture that is its text model. */
 export function decoder(config: DecoderConfig, kind: DecoderKind): Decoder {
@@ -46,6 +49,7 @@ export function decoder(config: DecoderConfig, kind: DecoderKind): Decoder {
     positions: (row, grids, promptLength) =>
       ropePositions(row, grids, { imageToken: tokens.image, mergeSize: vision.spatialMergeSize }, promptLength),
     rotary: (positions) => mropeTables(positions, text.headDim, text.ropeTheta, axes),
+    rotaryAngles: textFrequencies(text.headDim, text.ropeTheta).map((frequency, k) => ({ axis: axes[k]!, frequency })),
   };
 }
 
@@ -97,8 +101,9 @@ function decoderLayer(
 
 /** RMSNorm of each head of x [n, heads · headDim]. */
 function headNorm(g: Graph, weights: Weights, name: string, x: Value, text: DecoderConfig["text"]): Value {
-  const [n, width] = x.shape as readonly number[] as [number, number];
-  const heads = reshape(g, x, [(n * width) / text.headDim, text.headDim]);
+  const [n, width] = x.shape as readonly Dim[] as [Dim, number];
+  const shape = typeof n === "number" ? [(n * width) / text.headDim] : [n, width / text.headDim];
+  const heads = reshape(g, x, [...shape, text.headDim]);
   return reshape(g, rmsNorm(g, weights, name, heads, text.rmsNormEps), [n, width]);
 }
 

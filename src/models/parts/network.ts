@@ -28,6 +28,7 @@ export function embedInputs(
 /**
  * The language model's layers: x [n, hiddenSize] → the same, before the final norm.
  * @param read [m] int64: positions to return, then [m, hiddenSize]; the last layer computes only these after attention
+ * @param added value k is added to the output of layer k, [n, hiddenSize], in place of `image`'s further features
  * @returns also each layer's keys and values, and the layers one by one, as parts that can be recomputed
  */
 export function languageModel(
@@ -36,7 +37,15 @@ export function languageModel(
   architecture: Architecture,
   x: Value,
   attention: Attention,
-  { read, image }: { readonly read?: Value | undefined; readonly image?: ImageInput | undefined } = {},
+  {
+    read,
+    image,
+    added = [],
+  }: {
+    readonly read?: Value | undefined;
+    readonly image?: ImageInput | undefined;
+    readonly added?: readonly Value[];
+  } = {},
 ): { hidden: Value; cache: KeyValues[]; layers: Segment[] } {
   const depth = architecture.config.text.layers;
   const cache: KeyValues[] = [];
@@ -45,7 +54,9 @@ export function languageModel(
   for (let i = 0; i < depth; i++) {
     const wanted = i === depth - 1 ? read : undefined;
     const feature = image?.features[i + 1];
-    const injected = feature && image && injectedAt(g, feature, image.source, x.shape[0] as number, wanted);
+    const given = added[i];
+    const own = given && (wanted ? gather(g, given, wanted) : given);
+    const injected = own ?? (feature && image && injectedAt(g, feature, image.source, x.shape[0] as number, wanted));
     const compute = (input: Value) => {
       const { output, ...keyValues } = architecture.layer(g, weights, i, input, attention, wanted);
       return { output: injected ? add(g, output, injected) : output, keyValues };

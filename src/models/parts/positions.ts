@@ -69,7 +69,7 @@ export function mropeTables(
   axes: readonly number[],
 ): HalfTables {
   const along = axes.map((axis) => [t, h, w][axis]!);
-  const frequencies = Array.from({ length: headDim / 2 }, (_, k) => frequency(theta, (2 * k) / headDim));
+  const frequencies = textFrequencies(headDim, theta);
   return tables(t.length, headDim / 2, (i, k) => along[k]![i]! * frequencies[k]!);
 }
 
@@ -80,7 +80,7 @@ export function mropeTables(
 export function visionRotaryTables([frames, rows, columns]: Grid, headDim: number, mergeSize: number): HalfTables {
   const half = headDim / 2;
   const quarter = half / 2;
-  const frequencies = Array.from({ length: quarter }, (_, k) => frequency(10_000, k / quarter));
+  const frequencies = visionFrequencies(headDim);
   const places = patchOrder(rows, columns, mergeSize);
   return tables(frames * places.length, half, (i, k) => {
     const [row, column] = places[i % places.length]!;
@@ -96,6 +96,14 @@ export function patchOrder(rows: number, columns: number, merge: number): (reado
       for (let y = 0; y < merge; y++) for (let x = 0; x < merge; x++) order.push([r + y, c + x]);
   return order;
 }
+
+/** The frequencies of the language model's rotary angles, headDim / 2 of them. */
+export const textFrequencies = (headDim: number, theta: number): number[] =>
+  Array.from({ length: headDim / 2 }, (_, k) => frequency(theta, (2 * k) / headDim));
+
+/** The frequencies of a vision tower's rotary angles, headDim / 4 of them: for rows, and again for columns. */
+export const visionFrequencies = (headDim: number): number[] =>
+  Array.from({ length: headDim / 4 }, (_, k) => frequency(10_000, k / (headDim / 4)));
 
 /** θ^−x, rounded to float32 as in transformers; otherwise the angle at position 1000 would be off by 5e-5. */
 const frequency = (theta: number, x: number) => Math.fround(1 / Math.fround(theta ** Math.fround(x)));

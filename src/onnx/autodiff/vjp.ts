@@ -66,6 +66,8 @@ export const vjpRules: { readonly [O in DifferentiableOp]: VjpRule<O> } = {
   Sigmoid: (g, { out }, dy) => [mul(g, dy, mul(g, out, sub(g, scalar(g, 1), out)))],
   // y = erf(x)         x̄ = ȳ ⊙ 2/√π · exp(−x²)
   Erf: (g, { in: [x] }, dy) => [mul(g, dy, mul(g, scalar(g, 2 / Math.sqrt(Math.PI)), gaussian(g, x, 1)))],
+  Cos: (g, { in: [x] }, dy) => [neg(g, mul(g, dy, g.op("Sin", [x], {})))],
+  Sin: (g, { in: [x] }, dy) => [mul(g, dy, g.op("Cos", [x], {}))],
   // y = x·Φ(x)         x̄ = ȳ ⊙ (Φ(x) + x·φ(x)), Φ(x) = ½(1 + erf(x/√2)), φ(x) = exp(−x²/2)/√2π
   // y = x·s, s = σ(u), u = a(x + bx³): x̄ = ȳ ⊙ s ⊙ (1 + u′(x − y)), u′ = a(1 + 3bx²), where it is approximated
   Gelu: (g, { in: [x], attrs: { approximate }, out }, dy) => {

@@ -192,7 +192,7 @@ export const gather = (g: Graph, data: Value, index: Value) => g.op("Gather", [d
 export const cast = (g: Graph, x: Value, to: DType) => (x.dtype === to ? x : g.op("Cast", [x], { to }));
 
 /** The same numbers in another shape. A reshape of a reshape becomes one. */
-export function reshape(g: Graph, x: Value, shape: readonly number[]): Value {
+export function reshape(g: Graph, x: Value, shape: Shape): Value {
   if (sameShape(x.shape, shape)) return x;
   const from = x.node?.op === "Reshape" ? x.node.in[0]! : x;
   return sameShape(from.shape, shape) ? from : g.op("Reshape", [from], { shape });

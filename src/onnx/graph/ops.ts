@@ -1,5 +1,14 @@
 import { ShapeError } from "../../errors";
-import { broadcastShapes, elementCount, normalAxis, sameShape, showShape, staticDim } from "./shapes";
+import {
+  broadcastShapes,
+  elementCount,
+  normalAxis,
+  runTimeSizes,
+  sameShape,
+  showShape,
+  staticDim,
+  staticSizes,
+} from "./shapes";
 import type { DType, Op, Ops, Shape, Value } from "./value";
 
 /** An attribute as the file has it: integers, or one float. */
@@ -55,6 +64,8 @@ export const opRules: { readonly [O in Op]: OpRule<O> } = {
   Reciprocal: elementwise,
   Sigmoid: elementwise,
   Erf: elementwise,
+  Cos: unary,
+  Sin: unary,
   Gelu: { ...unary, encode: ({ approximate = "none" }) => ({ attributes: { approximate: { string: approximate } } }) },
   QuickGelu: { ...unary, domain: microsoft, encode: ({ alpha }) => ({ attributes: { alpha: { float: alpha } } }) },
   MatMul: {
@@ -83,11 +94,17 @@ export const opRules: { readonly [O in Op]: OpRule<O> } = {
   },
   Reshape: {
     shape: ([x], { shape }) => {
-      if (elementCount(x.shape, "Reshape") !== elementCount(shape, "Reshape"))
+      const [before, after] = [runTimeSizes(x.shape), runTimeSizes(shape)];
+      if (after.length > 1)
+        throw new ShapeError(`Reshape: expected at most one size known at run time only, got ${showShape(shape)}`);
+      // Two sizes of different names differ by a factor that only the run shows.
+      if (after.length === 1 && !sameShape(before, after)) return shape;
+      const [known, wanted] = after.length === 0 ? [x.shape, shape] : [x.shape, shape].map(staticSizes);
+      if (elementCount(known!, "Reshape") !== elementCount(wanted!, "Reshape"))
         throw new ShapeError(`Reshape: ${showShape(x.shape)} has another number of elements than ${showShape(shape)}`);
       return shape;
     },
-    encode: ({ shape }) => ({ constants: [shape] }),
+    encode: ({ shape }) => ({ constants: [shape.map((dim) => (typeof dim === "string" ? -1 : dim))] }),
   },
   Transpose: {
     shape: ([x], { perm }) => {
@@ -274,19 +291,19 @@ export const opRules: { readonly [O in Op]: OpRule<O> } = {
   },
   MatMulNBits: {
     domain: microsoft,
-    shape: ([x, b, scale], { blockSize }) => {
+    shape: ([x, b, scale], { blockSize, bits = 4 }) => {
       const [n, k] = x.shape;
       const m = staticDim(b.shape[0], "MatMulNBits");
       const blocks = Math.ceil(staticDim(k, "MatMulNBits") / blockSize);
-      mustBe("MatMulNBits: b", b, [m, blocks, blockSize / 2]);
+      mustBe("MatMulNBits: b", b, [m, blocks, (blockSize * bits) / 8]);
       mustBe("MatMulNBits: scale", scale, [m * blocks]);
       return [n!, m];
     },
-    encode: ({ blockSize }, [x, b]) => ({
+    encode: ({ blockSize, bits = 4 }, [x, b]) => ({
       attributes: {
         K: staticDim(x.shape[1], "MatMulNBits"),
         N: staticDim(b.shape[0], "MatMulNBits"),
-        bits: 4,
+        bits,
         block_size: blockSize,
         accuracy_level: 4,
       },

@@ -17,6 +17,12 @@ export function staticDim(dim: Dim | undefined, where: string): number {
   );
 }
 
+export const runTimeSizes = (shape: Shape): Shape => shape.filter((dim) => typeof dim === "string");
+export const staticSizes = (shape: Shape): Shape => shape.filter((dim) => typeof dim === "number");
+
+/** A size divided by `n`; a run-time size gets a name of its own. */
+export const dividedBy = (dim: Dim, n: number): Dim => (typeof dim === "number" ? dim / n : `${dim}/${n}`);
+
 export const showShape = (shape: Shape) => `[${shape.join(", ")}]`;
 
 export const sameShape = (a: Shape, b: Shape) => a.length === b.length && a.every((dim, i) => dim === b[i]);

@@ -39,6 +39,8 @@ export interface Ops {
   Reciprocal: Unary;
   Sigmoid: Unary;
   Erf: Unary;
+  Cos: Unary;
+  Sin: Unary;
   /** x·Φ(x), exact or approximated by tanh: x·σ(2√(2/π)·(x + 0.044715·x³)). */
   Gelu: Signature<[x: Value], { readonly approximate?: "tanh" }>;
   /** x·σ(αx): QuickGELU with α = 1.702, SiLU with α = 1. */
@@ -49,7 +51,8 @@ export interface Ops {
     [a: Value, b: Value, ...c: [] | [Value]],
     { readonly transA?: boolean; readonly transB?: boolean; readonly alpha?: number }
   >;
-  Reshape: Signature<[x: Value], { readonly shape: readonly number[] }>;
+  /** One size of `shape` may be known at run time only: it takes all elements that the others leave. */
+  Reshape: Signature<[x: Value], { readonly shape: Shape }>;
   Transpose: Signature<[x: Value], { readonly perm: readonly number[] }>;
   Concat: Signature<Value[], Axis>;
   Slice: Signature<[x: Value], Axis & { readonly start: number; readonly end: number }>;
@@ -97,11 +100,12 @@ export interface Ops {
    */
   MatMulIntegerToFloat: Signature<[a: Value, b: Value, unit: Value, scale: Value, zeroPoint: Value], None>;
   /**
-   * x·Wᵀ for a 4-bit matrix: x [n, k] float32, b [m, blocks, blockSize / 2] uint8 with two numbers a byte, the first in
-   * the low half. A number q stands for (q − 8)·scale, with scale [m · blocks] of its block. The last of the
-   * ⌈k / blockSize⌉ blocks is padded. If b is constant, the kernel quantizes x to 8 bits, block by block in each row.
+   * x·Wᵀ for a matrix of `bits` bits a number (4): x [n, k] float32, b [m, blocks, blockSize · bits / 8] uint8. Two
+   * numbers of 4 bits share a byte, the first in the low half. A number q stands for (q − 2^(bits − 1))·scale, with
+   * scale [m · blocks] of its block. The last of the ⌈k / blockSize⌉ blocks is padded. If b is constant, the kernel
+   * quantizes x to 8 bits, block by block in each row.
    */
-  MatMulNBits: Signature<[x: Value, b: Value, scale: Value], { readonly blockSize: number }>;
+  MatMulNBits: Signature<[x: Value, b: Value, scale: Value], { readonly blockSize: number; readonly bits?: 4 | 8 }>;
 }
 
 export type Op = keyof Ops;

@@ -6,6 +6,8 @@ export interface ProtoWriter {
   string(field: number, value: string): ProtoWriter;
   bytes(field: number, value: Uint8Array): ProtoWriter;
   message(field: number, value: ProtoWriter): ProtoWriter;
+  /** The beginning of a field of this many bytes, which the caller writes after everything else. */
+  begin(field: number, length: number): ProtoWriter;
   finish(): Uint8Array;
 }
 
@@ -32,8 +34,13 @@ export function protoWriter(): ProtoWriter {
     },
     string: (field, value) => writer.bytes(field, new TextEncoder().encode(value)),
     bytes(field, value) {
+      writer.begin(field, value.length);
+      chunks.push(value);
+      return writer;
+    },
+    begin(field, length) {
       key(field, wire.lengthDelimited);
-      chunks.push(varint(value.length), value);
+      chunks.push(varint(length));
       return writer;
     },
     message: (field, value) => writer.bytes(field, value.finish()),

@@ -7,13 +7,27 @@ import { type ProtoWriter, protoWriter } from "./proto";
 const irVersion = 10;
 const opsetVersion = 23;
 
+export interface ModelFileOptions {
+  /**
+   * Names the run-time sizes of inputs and outputs (false): transformers.js makes its first cache by these names.
+   * onnxruntime should not reason about them otherwise, so they are left open.
+   */
+  readonly namedSizes?: boolean;
+  /** Leaves out tensors with external data, which the caller appends, each after its `appendedTensor` (false). */
+  readonly withoutExternal?: boolean;
+}
+
 /**
  * The ONNX file that computes `outputs`. Unneeded nodes are left out, because onnxruntime would run them late and keep
  * their memory. Field numbers come from onnx.proto3.
  * @example
  * await writeFile("model.onnx", serialiseModel(g, { y }));
  */
-export function serialiseModel(graph: Graph, outputs: Readonly<Record<string, Value>>): Uint8Array {
+export function serialiseModel(
+  graph: Graph,
+  outputs: Readonly<Record<string, Value>>,
+  options: ModelFileOptions = {},
+): Uint8Array {
   const opset = (domain: string, version: number) => protoWriter().string(1, domain).int(2, version);
   const used = reachable(graph, Object.values(outputs));
   return protoWriter()
@@ -28,9 +42,25 @@ export function serialiseModel(graph: Graph, outputs: Readonly<Record<string, Va
         used,
         graph.inputs.filter((input) => used.values.has(input)),
         outputs,
+        options,
       ),
     )
     .finish();
+}
+
+/**
+ * The bytes that stand before a tensor's `length` bytes of data when both are appended to a model's file. In Protocol
+ * Buffers a message that comes in several parts is merged, so a file can be written with one tensor in memory.
+ */
+export function appendedTensor(value: Value, length: number): Uint8Array {
+  const within = (field: number, head: Uint8Array) =>
+    Buffer.concat([
+      protoWriter()
+        .begin(field, head.length + length)
+        .finish(),
+      head,
+    ]);
+  return within(7, within(5, tensorHead(value).begin(9, length).finish()));
 }
 
 /** The inputs that the model needs; unused ones are not part of it. */
@@ -89,6 +119,7 @@ function graphProto(
   { nodes, values }: Reachable,
   inputs: readonly Value[],
   outputs: Readonly<Record<string, Value>>,
+  { namedSizes = false, withoutExternal = false }: ModelFileOptions,
 ): ProtoWriter {
   const proto = protoWriter().string(2, "graph");
   for (const node of nodes) for (const part of nodeProtos(node)) proto.message(...part);
@@ -96,9 +127,10 @@ function graphProto(
   for (const [name, value] of Object.entries(outputs))
     proto.message(1, protoWriter().string(1, value.name).string(2, name).string(4, "Identity"));
   for (const constant of graph.constants.values())
-    if (values.has(constant.value)) proto.message(5, tensorProto(constant));
-  for (const input of inputs) proto.message(11, valueInfo(input.name, input));
-  for (const [name, value] of Object.entries(outputs)) proto.message(12, valueInfo(name, value));
+    if (values.has(constant.value) && !(withoutExternal && "file" in constant.data))
+      proto.message(5, tensorProto(constant));
+  for (const input of inputs) proto.message(11, valueInfo(input.name, input, namedSizes));
+  for (const [name, value] of Object.entries(outputs)) proto.message(12, valueInfo(name, value, namedSizes));
   return proto;
 }
 
@@ -161,10 +193,15 @@ function attributeProto(name: string, value: Attribute): ProtoWriter {
   return proto.int(20, 7);
 }
 
-function tensorProto({ value, data }: Constant): ProtoWriter {
+/** Shape, type and name. */
+function tensorHead({ name, dtype, shape }: Value): ProtoWriter {
   const proto = protoWriter();
-  for (const dim of value.shape) proto.int(1, elementCount([dim], value.name));
-  proto.int(2, dtypeCodes[value.dtype]).string(8, value.name);
+  for (const dim of shape) proto.int(1, elementCount([dim], name));
+  return proto.int(2, dtypeCodes[dtype]).string(8, name);
+}
+
+function tensorProto({ value, data }: Constant): ProtoWriter {
+  const proto = tensorHead(value);
   if ("file" in data) {
     const entry = (key: string, text: string | number) => protoWriter().string(1, key).string(2, String(text));
     proto
@@ -176,10 +213,15 @@ function tensorProto({ value, data }: Constant): ProtoWriter {
   return proto.bytes(9, new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
 }
 
-/** A tensor's type. Run-time sizes are left open, because onnxruntime should not reason about our names for them. */
-function valueInfo(name: string, { dtype, shape }: Value): ProtoWriter {
+/** A tensor's type. */
+function valueInfo(name: string, { dtype, shape }: Value, namedSizes = false): ProtoWriter {
   const dims = protoWriter();
-  for (const dim of shape) dims.message(1, typeof dim === "number" ? protoWriter().int(1, dim) : protoWriter());
+  for (const dim of shape) {
+    const size = protoWriter();
+    if (typeof dim === "number") size.int(1, dim);
+    else if (namedSizes) size.string(2, dim);
+    dims.message(1, size);
+  }
   const tensor = protoWriter().int(1, dtypeCodes[dtype]).message(2, dims);
   return protoWriter().string(1, name).message(2, protoWriter().message(1, tensor));
 }

@@ -91,6 +91,8 @@ export const cases: { readonly [O in Op]: readonly Case<O>[] } = {
   Reciprocal: unary(away(2, 3)),
   Sigmoid: unary(normal(2, 3), wide(8)),
   Erf: unary(normal(2, 3), wide(8)),
+  Cos: unary(normal(2, 3), wide(8)),
+  Sin: unary(normal(2, 3), wide(8)),
   Gelu: [{}, { approximate: "tanh" as const }].flatMap((attrs) =>
     [normal(2, 3), wide(8)].map((x) => ({ in: [x] as const, attrs })),
   ),
@@ -234,6 +236,7 @@ export const cases: { readonly [O in Op]: readonly Case<O>[] } = {
   MatMulNBits: [
     { in: [normal(2, 32), anyBytes("uint8", 3, 1, 16), positive(3)], attrs: { blockSize: 32 } },
     { in: [normal(3, 72), anyBytes("uint8", 5, 3, 16), positive(15)], attrs: { blockSize: 32 } },
+    { in: [normal(3, 72), anyBytes("uint8", 5, 3, 32), positive(15)], attrs: { blockSize: 32, bits: 8 as const } },
   ],
 };
 

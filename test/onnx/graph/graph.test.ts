@@ -91,6 +91,8 @@ const wrong: { readonly [O in Op]: readonly Wrong<O>[] } = {
     [[[2, 3]], { shape: [-2, -3] }, /sizes of 0 or more, got -2/],
     [[[3]], { shape: [1.5, 2] }, /got 1.5/],
     [[["time", 3]], { shape: [3] }, /known when the graph is built, got "time"/],
+    [[["time", 3]], { shape: ["time", 4] }, /\[time, 3\] has another number of elements than \[time, 4\]/],
+    [[["time", 3]], { shape: ["a", "b"] }, /at most one size known at run time only, got \[a, b\]/],
   ],
   Transpose: [
     [[[2, 3]], { perm: [0, 0] }, /expected a permutation/],
@@ -230,6 +232,8 @@ const wrong: { readonly [O in Op]: readonly Wrong<O>[] } = {
   Reciprocal: [],
   Sigmoid: [],
   Erf: [],
+  Cos: [],
+  Sin: [],
   Gelu: [],
   QuickGelu: [],
   Softmax: [],

@@ -64,6 +64,8 @@ const meanings: { readonly [O in Op]: Meaning<O> } = {
   Reciprocal: unary((x) => 1 / x),
   Sigmoid: unary(sigmoid),
   Erf: unary(erf),
+  Cos: unary(Math.cos),
+  Sin: unary(Math.sin),
   Gelu: (x, { approximate }) =>
     unary(
       approximate
@@ -95,7 +97,7 @@ const meanings: { readonly [O in Op]: Meaning<O> } = {
       return alpha * product + added(n!, m!);
     });
   },
-  Reshape: ([x], { shape }) => ndarray(x.data, shape),
+  Reshape: ([x], { shape }) => ndarray(x.data, shape as readonly number[]),
   Transpose: ([x], { perm }) => {
     const read = reader(x);
     return tabulate(
@@ -236,12 +238,13 @@ const meanings: { readonly [O in Op]: Meaning<O> } = {
       return whole * unit.data[0]! * scale.data[m!]!;
     });
   },
-  MatMulNBits: ([x, b, scale], { blockSize }) => {
+  MatMulNBits: ([x, b, scale], { blockSize, bits = 4 }) => {
     const [rows, inner, outputs, blocks] = [x.shape[0]!, x.shape[1]!, b.shape[0]!, b.shape[1]!];
     const weight = (m: number, k: number) => {
       const place = m * blocks * blockSize + k;
-      const pair = b.data[Math.floor(place / 2)]!;
-      return ((place % 2 ? pair >> 4 : pair & 15) - 8) * scale.data[Math.floor(place / blockSize)]!;
+      const byte = b.data[Math.floor((place * bits) / 8)]!;
+      const number = bits === 8 ? byte - 128 : (place % 2 ? byte >> 4 : byte & 15) - 8;
+      return number * scale.data[Math.floor(place / blockSize)]!;
     };
     return tabulate([rows, outputs], ([n, m]) => sum(inner, (k) => x.data[n! * inner + k]! * weight(m!, k)));
   },

@@ -1,4 +1,5 @@
 import { add, concat, type Graph, gather, reshape } from "../../../onnx/graph/graph";
+import { dividedBy } from "../../../onnx/graph/shapes";
 import type { Value } from "../../../onnx/graph/value";
 import { type RotaryTables, visionAttention } from "../../parts/attention";
 import { patchWidth } from "../../parts/config";
@@ -9,7 +10,8 @@ import type { Qwen25VlConfig } from "./config";
 /**
  * Vision tower and merger for images of one grid: patches [images · patches, channels · 2 · 14²] → features [images ·
  * patches / 4, hidden]. Layers attend within windows, except for those with full attention.
- * @param tables those of `visionTables`, [images, …]
+ * @param tables those of `visionTables`, [images, …]; or those of `visionTablesOf`, for images of any grids as one
+ * sequence
  */
 export function visionTower(
   g: Graph,
@@ -21,27 +23,31 @@ export function visionTower(
   const { vision, text } = config;
   const { hiddenSize, spatialMergeSize } = vision;
   const patchesOfToken = spatialMergeSize ** 2;
-  const tokens = (patches.shape[0] as number) / patchesOfToken;
+  const tokens = dividedBy(patches.shape[0]!, patchesOfToken);
   const width = patchWidth(config);
-  const ordered = pick(g, reshape(g, patches, [tokens, patchesOfToken * width]), tables.order!);
+  const { order, places } = tables;
+  const ordered = order ? pick(g, reshape(g, patches, [tokens, patchesOfToken * width]), order) : patches;
   const size = [vision.inChannels, vision.temporalPatchSize, vision.patchSize, vision.patchSize];
   const kernel = weights.tensor("visual.patch_embed.proj.weight", [hiddenSize, ...size]);
-  const factors = [
-    reshape(g, ordered, [tokens * patchesOfToken, width]),
-    reshape(g, kernel, [hiddenSize, width]),
-  ] as const;
+  const factors = [reshape(g, ordered, [patches.shape[0]!, width]), reshape(g, kernel, [hiddenSize, width])] as const;
   let x = g.op("Gemm", [...factors], { transB: true });
 
-  const windows = rotaryOfWindows(tables);
-  const whole = [joined(g, windows)];
+  const attend = attentionOf(g, vision.heads, tables);
   for (let i = 0; i < vision.depth; i++)
-    x = layer(g, weights, config, `visual.blocks.${i}`, x, vision.fullAttention.includes(i) ? whole : windows);
+    x = layer(
+      g,
+      weights,
+      config,
+      `visual.blocks.${i}`,
+      x,
+      attend[vision.fullAttention.includes(i) ? "whole" : "windows"],
+    );
 
   const mergedWidth = patchesOfToken * hiddenSize;
   const merged = reshape(g, rmsNorm(g, weights, "visual.merger.ln_q", x, epsilon), [tokens, mergedWidth]);
   const wide = linear(g, weights, "visual.merger.mlp.0", merged, mergedWidth, { bias: true });
   const features = linear(g, weights, "visual.merger.mlp.2", g.op("Gelu", [wide], {}), text.hiddenSize, { bias: true });
-  return pick(g, features, tables.places!);
+  return places ? pick(g, features, places) : features;
 }
 
 /** The ε of every RMSNorm of the tower. */
@@ -55,6 +61,18 @@ function pick(g: Graph, x: Value, rows: Value): Value {
     [images, 1],
   );
   return gather(g, x, reshape(g, add(g, rows, first), [images * n]));
+}
+
+/** Attention to the whole image and within windows: windows lie apart in the sequence, or scores are masked. */
+function attentionOf(g: Graph, heads: number, tables: Readonly<Record<string, Value>>) {
+  const { cos, sin, mask, windowMask } = tables;
+  if (cos && sin && mask && windowMask) {
+    const masked = (apart: Value) => (qkv: Value) => visionAttention(g, qkv, heads, { cos, sin }, apart);
+    return { whole: masked(mask), windows: masked(windowMask) };
+  }
+  const windows = rotaryOfWindows(tables);
+  const within = (some: readonly Windows[]) => (qkv: Value) => attendInWindows(g, qkv, heads, some);
+  return { whole: within([joined(g, windows)]), windows: within(windows) };
 }
 
 /** Windows of one size, one after the other in every image: tables [images, windows, patches of one, headDim / 2]. */
@@ -84,12 +102,12 @@ function layer(
   { vision }: Qwen25VlConfig,
   name: string,
   x: Value,
-  windows: readonly Windows[],
+  attend: (qkv: Value) => Value,
 ): Value {
-  const { hiddenSize, heads, intermediateSize } = vision;
+  const { hiddenSize, intermediateSize } = vision;
   const normed = rmsNorm(g, weights, `${name}.norm1`, x, epsilon);
   const qkv = linear(g, weights, `${name}.attn.qkv`, normed, 3 * hiddenSize, { bias: true });
-  const attended = attendInWindows(g, qkv, heads, windows);
+  const attended = attend(qkv);
   const hidden = linear(g, weights, `${name}.attn.proj`, attended, hiddenSize, { bias: true, residual: x });
   const m = rmsNorm(g, weights, `${name}.norm2`, hidden, epsilon);
   return gatedMlp(g, weights, `${name}.mlp`, m, intermediateSize, { bias: true, residual: hidden });

@@ -1,4 +1,7 @@
+import { add, type Graph, mul } from "../../../onnx/graph/graph";
+import type { Value } from "../../../onnx/graph/value";
 import type { Tensor } from "../../../onnx/runtime/session";
+import { maskApart, type PatchPlaces, rotaryOf } from "../../parts/patch-places";
 import { type Grid, visionRotaryTables } from "../../parts/positions";
 import type { Qwen25VlConfig } from "./config";
 
@@ -49,6 +52,22 @@ export function visionTables(grid: Grid, config: Pick<Qwen25VlConfig, "vision">)
     tables[`sin.${k}`] = { data: rowsOf(whole.sin, alike.flat(), patches * half), shape };
   });
   return tables;
+}
+
+/** The same for images of any grids as one sequence in the processor's order: rotary tables, and masks of scores. */
+export function visionTablesOf(g: Graph, places: PatchPlaces, { vision }: Qwen25VlConfig): Record<string, Value> {
+  const { hiddenSize, heads, spatialMergeSize, patchSize, windowSize } = vision;
+  const side = g.integers([Math.floor(windowSize / (patchSize * spatialMergeSize)) * spatialMergeSize], []);
+  const window = (place: Value) => g.op("Div", [place, side], {});
+  // One number for image and window: no image has as many windows in a row.
+  const many = g.integers([2 ** 20], []);
+  const rows = add(g, mul(g, places.image, many), window(places.row));
+  const windows = add(g, mul(g, rows, many), window(places.column));
+  return {
+    ...rotaryOf(g, places, hiddenSize / heads),
+    mask: maskApart(g, places.image),
+    windowMask: maskApart(g, windows),
+  };
 }
 
 const integers = (data: readonly number[]): Tensor => ({

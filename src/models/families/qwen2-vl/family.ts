@@ -1,4 +1,5 @@
 import type { Architecture, Family } from "../../parts/architecture";
+import { maskApart, rotaryOf } from "../../parts/patch-places";
 import { visionRotaryTables } from "../../parts/positions";
 import { qwen2Shared } from "../qwen2/shared";
 import { configJson, kind, type Qwen2VlConfig, readConfig } from "./config";
@@ -24,7 +25,10 @@ export function qwen2VlArchitecture(config: Qwen2VlConfig): Architecture {
       const shape = [grid[0] * grid[1] * grid[2], headDim / 2];
       return { cos: { data: cos, shape }, sin: { data: sin, shape } };
     },
-    vision: (g, weights, patches, { cos, sin }) => [visionTower(g, weights, config, patches, { cos: cos!, sin: sin! })],
+    visionTablesOf: (g, places) => ({ ...rotaryOf(g, places, headDim), mask: maskApart(g, places.image) }),
+    vision: (g, weights, patches, { cos, sin, mask }) => [
+      visionTower(g, weights, config, patches, { cos: cos!, sin: sin!, mask }),
+    ],
     boxes: "thousand",
   };
 }

@@ -1,21 +1,20 @@
 import { type Graph, reshape } from "../../../onnx/graph/graph";
+import { dividedBy } from "../../../onnx/graph/shapes";
 import type { Value } from "../../../onnx/graph/value";
 import { type RotaryTables, visionAttention } from "../../parts/attention";
 import { patchWidth } from "../../parts/config";
 import { layerNorm, linear, type Weights } from "../../parts/layers";
 import type { Qwen2VlConfig } from "./config";
 
+type Rotary = RotaryTables & { readonly mask?: Value | undefined };
+
 /**
  * Vision tower and merger for images of one grid: patches [images · patches, channels · 2 · 14²] → features [images ·
  * patches / 4, hidden]. Attention is full within an image.
+ * @param rotary [images, patches, headDim / 2]; with `mask`, images of any grids may be one sequence of patches
+ * @param rotary.mask added to scores, [patches, patches]
  */
-export function visionTower(
-  g: Graph,
-  weights: Weights,
-  config: Qwen2VlConfig,
-  patches: Value,
-  rotary: RotaryTables,
-): Value {
+export function visionTower(g: Graph, weights: Weights, config: Qwen2VlConfig, patches: Value, rotary: Rotary): Value {
   const { vision, text } = config;
   const { embedDim } = vision;
   const size = [vision.inChannels, vision.temporalPatchSize, vision.patchSize, vision.patchSize];
@@ -23,7 +22,7 @@ export function visionTower(
   let x = g.op("Gemm", [patches, reshape(g, kernel, [embedDim, patchWidth(config)])], { transB: true });
   for (let i = 0; i < vision.depth; i++) x = block(g, weights, config, `visual.blocks.${i}`, x, rotary);
   const width = embedDim * vision.spatialMergeSize ** 2;
-  const places = (x.shape[0] as number) / vision.spatialMergeSize ** 2;
+  const places = dividedBy(x.shape[0]!, vision.spatialMergeSize ** 2);
   const merged = reshape(g, layerNorm(g, weights, "visual.merger.ln_q", x), [places, width]);
   const wide = g.op("Gelu", [linear(g, weights, "visual.merger.mlp.0", merged, width, { bias: true })], {});
   return linear(g, weights, "visual.merger.mlp.2", wide, text.hiddenSize, { bias: true });
@@ -35,12 +34,12 @@ function block(
   { vision }: Qwen2VlConfig,
   name: string,
   x: Value,
-  rotary: RotaryTables,
+  { mask, ...rotary }: Rotary,
 ): Value {
   const { embedDim, mlpRatio } = vision;
   const normed = layerNorm(g, weights, `${name}.norm1`, x);
   const qkv = linear(g, weights, `${name}.attn.qkv`, normed, 3 * embedDim, { bias: true });
-  const attended = visionAttention(g, qkv, vision.heads, rotary);
+  const attended = visionAttention(g, qkv, vision.heads, rotary, mask);
   const hidden = linear(g, weights, `${name}.attn.proj`, attended, embedDim, { bias: true, residual: x });
   const m = layerNorm(g, weights, `${name}.norm2`, hidden);
   const wide = linear(g, weights, `${name}.mlp.fc1`, m, embedDim * mlpRatio, { bias: true });

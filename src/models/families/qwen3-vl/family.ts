@@ -4,7 +4,7 @@ import { names } from "../../parts/names";
 import { qwen3ChatTemplate } from "../qwen2/chat-template";
 import { preprocessing } from "../qwen2/shared";
 import { configJson, kind, type Qwen3VlConfig, readConfig } from "./config";
-import { visionTables, visionTower } from "./vision";
+import { visionTables, visionTablesOf, visionTower } from "./vision";
 
 /** Bai et al., arXiv 2511.21631; deepstack: Meng et al., arXiv 2406.04334. */
 export const qwen3Vl: Family = {
@@ -23,6 +23,7 @@ export const qwen3VlArchitecture = (config: Qwen3VlConfig): Architecture => ({
   configJson: () => configJson(config),
   featureCount: 1 + config.vision.deepstack.length,
   visionTables: (grid) => visionTables(grid, config),
+  visionTablesOf: (g, places) => visionTablesOf(g, places, config),
   vision: (g, weights, patches, tables) => visionTower(g, weights, config, patches, tables),
   preprocessing,
   chatTemplate: qwen3ChatTemplate,

@@ -1,9 +1,11 @@
-import { add, type Graph, gather, mul, reduceSum, reshape } from "../../../onnx/graph/graph";
-import type { Value } from "../../../onnx/graph/value";
+import { add, cast, concat, type Graph, gather, mul, reduceSum, reshape, scalar, sub } from "../../../onnx/graph/graph";
+import { dividedBy } from "../../../onnx/graph/shapes";
+import type { Dim, Value } from "../../../onnx/graph/value";
 import type { Tensor } from "../../../onnx/runtime/session";
 import { type RotaryTables, visionAttention } from "../../parts/attention";
 import { patchWidth } from "../../parts/config";
 import { layerNorm, linear, type Weights } from "../../parts/layers";
+import { maskApart, type PatchPlaces, rotaryOf } from "../../parts/patch-places";
 import { type Grid, patchOrder, visionRotaryTables } from "../../parts/positions";
 import type { Qwen3VlConfig } from "./config";
 
@@ -60,25 +62,55 @@ function neighbours(i: number, size: number, side: number) {
   ];
 }
 
+/** The same for images of any grids as one sequence, and `mask`, which keeps them apart. */
+export function visionTablesOf(g: Graph, places: PatchPlaces, { vision }: Qwen3VlConfig): Record<string, Value> {
+  const side = Math.floor(Math.sqrt(vision.positions));
+  const [least, one] = [g.integers([side - 1], []), g.integers([1], [])];
+  const neighboursOf = (place: Value, size: Value) => {
+    const scaled = mul(g, cast(g, place, "float32"), scalar(g, side - 1));
+    const at = g.op("Div", [scaled, cast(g, sub(g, size, one), "float32")], {});
+    const first = cast(g, at, "int64");
+    const share = sub(g, scalar(g, 1), sub(g, at, cast(g, first, "float32")));
+    const second = g.op("Where", [g.op("Less", [first, least], {}), add(g, first, one), first], {});
+    return [
+      { index: first, share },
+      { index: second, share: sub(g, scalar(g, 1), share) },
+    ];
+  };
+  const across = neighboursOf(places.column, places.columns);
+  const around = neighboursOf(places.row, places.rows).flatMap((y) => across.map((x) => ({ x, y })));
+  const together = (parts: Value[]) => {
+    const columns = parts.map((part) => reshape(g, part, [places.patches, 1]));
+    return reshape(g, concat(g, columns, 1), [1, places.patches, corners]);
+  };
+  return {
+    ...rotaryOf(g, places, vision.hiddenSize / vision.heads),
+    positions: together(around.map(({ x, y }) => add(g, mul(g, y.index, g.integers([side], [])), x.index))),
+    shares: together(around.map(({ x, y }) => mul(g, y.share, x.share))),
+    mask: maskApart(g, places.image),
+  };
+}
+
 /**
  * Vision tower and mergers for images of one grid: patches [images · patches, channels · 2 · 16²] → features, each
  * [images · patches / 4, hidden]: those of the last block, then one for each block of `deepstack`, in the order of
  * blocks.
- * @param tables those of `visionTables`, [images, …]
+ * @param tables those of `visionTables`, [images, …]; or those of `visionTablesOf`, for images of any grids as one
+ * sequence
  */
 export function visionTower(
   g: Graph,
   weights: Weights,
   config: Qwen3VlConfig,
   patches: Value,
-  { cos, sin, positions, shares }: Readonly<Record<string, Value>>,
+  { cos, sin, positions, shares, mask }: Readonly<Record<string, Value>>,
 ): readonly Value[] {
   const { depth, deepstack } = config.vision;
   let x = embedPatches(g, weights, config, patches);
   x = add(g, x, interpolated(g, weights, config, positions!, shares!));
   const deeper: Value[] = [];
   for (let i = 0; i < depth; i++) {
-    x = block(g, weights, config, `visual.blocks.${i}`, x, { cos: cos!, sin: sin! });
+    x = block(g, weights, config, `visual.blocks.${i}`, x, { cos: cos!, sin: sin!, mask });
     const k = deepstack.indexOf(i);
     if (k >= 0) deeper.push(merger(g, weights, config, `visual.deepstack_merger_list.${k}`, x, "after merging"));
   }
@@ -96,8 +128,8 @@ function embedPatches(g: Graph, weights: Weights, config: Qwen3VlConfig, patches
 /** The learned positions of patches, [images · patches, hidden]: Σ share · position over the corners. */
 function interpolated(g: Graph, weights: Weights, { vision }: Qwen3VlConfig, positions: Value, shares: Value): Value {
   const learned = weights.tensor("visual.pos_embed.weight", [vision.positions, vision.hiddenSize]);
-  const [images, patches] = positions.shape as readonly number[] as [number, number];
-  const all = images * patches;
+  const [images, patches] = positions.shape as readonly Dim[] as [number, Dim];
+  const all = images === 1 ? patches : images * (patches as number);
   const around = gather(g, learned, reshape(g, positions, [all, corners]));
   return reduceSum(g, mul(g, around, reshape(g, shares, [all, corners, 1])), [1]);
 }
@@ -108,12 +140,12 @@ function block(
   { vision }: Qwen3VlConfig,
   name: string,
   x: Value,
-  rotary: RotaryTables,
+  { mask, ...rotary }: RotaryTables & { readonly mask?: Value | undefined },
 ): Value {
   const { hiddenSize, heads, intermediateSize } = vision;
   const normed = layerNorm(g, weights, `${name}.norm1`, x);
   const qkv = linear(g, weights, `${name}.attn.qkv`, normed, 3 * hiddenSize, { bias: true });
-  const attended = visionAttention(g, qkv, heads, rotary);
+  const attended = visionAttention(g, qkv, heads, rotary, mask);
   const hidden = linear(g, weights, `${name}.attn.proj`, attended, hiddenSize, { bias: true, residual: x });
   const m = layerNorm(g, weights, `${name}.norm2`, hidden);
   const wide = linear(g, weights, `${name}.mlp.linear_fc1`, m, intermediateSize, { bias: true });
@@ -132,7 +164,7 @@ function merger(
 ): Value {
   const area = vision.spatialMergeSize ** 2;
   const width = area * vision.hiddenSize;
-  const merge = (patches: Value) => reshape(g, patches, [(x.shape[0] as number) / area, width]);
+  const merge = (patches: Value) => reshape(g, patches, [dividedBy(x.shape[0]!, area), width]);
   const normed = (input: Value) => layerNorm(g, weights, `${name}.norm`, input);
   const merged = norm === "before merging" ? merge(normed(x)) : normed(merge(x));
   const wide = linear(g, weights, `${name}.linear_fc1`, merged, width, { bias: true });
