@@ -1,8 +1,11 @@
 import { execFile } from "node:child_process";
 import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
-import { join } from "node:path";
-import { fileURLToPath } from "node:url";
+import { isBuiltin } from "node:module";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { fileURLToPath, pathToFileURL } from "node:url";
 import { promisify } from "node:util";
+import { type BuildOptions, build } from "esbuild";
 import { afterAll, describe, expect, it } from "vitest";
 import { jpeg } from "./datasets/temporary";
 import { checkpointDir } from "./models/reference";
@@ -52,11 +55,96 @@ describe("the built package", () => {
     expect(stdout).toBe("cat 1 dog\n");
   });
 
-  it("has a command that runs", async () => {
-    const { bin, version } = JSON.parse(await readFile(join(root, "package.json"), "utf8"));
+  it("has its command under two names, of which the first is its own", async () => {
+    const { bin, version } = await manifest();
+    expect(Object.keys(bin)).toEqual(["rise-ts", "rise"]);
+    expect(bin.rise).toBe(bin["rise-ts"]);
     const command = join(built, bin.rise.replace(/^dist\//, ""));
     expect((await readFile(command, "utf8")).startsWith("#!/usr/bin/env node\n")).toBe(true);
     expect((await run(process.execPath, [command, "--version"])).stdout).toBe(`${version}\n`);
-    await expect(run(process.execPath, [command, "docter"])).rejects.toMatchObject({ code: 1 });
+    await expect(run(process.execPath, [command, "docter"])).rejects.toMatchObject({ code: 2 });
+  });
+
+  it("tells a maintainer's places in package.json, and takes ranges of every dependency but one", async () => {
+    const { repository, homepage, bugs, author, keywords, dependencies } = await manifest();
+    for (const place of [repository.url, homepage, bugs]) expect(place).toContain(`github.com/${author}/rise-ts`);
+    expect(keywords.length).toBeGreaterThan(5);
+    const pinned = Object.entries<string>(dependencies).filter(([, version]) => !version.startsWith("^"));
+    expect(pinned.map(([name]) => name)).toEqual(["onnxruntime-node"]);
+  });
+
+  it("knows an error of its other format", async () => {
+    const script = `import { createRequire } from "node:module";
+      import { DataError, RiseError } from "./errors.js";
+      const other = createRequire(import.meta.url)("./errors.cjs");
+      const error = new other.ConfigError("x");
+      console.log(other.RiseError === RiseError, error instanceof RiseError, error instanceof DataError);`;
+    const { stdout } = await run(process.execPath, ["--input-type=module", "-e", script], { cwd: built });
+    expect(stdout).toBe("false true false\n");
+  });
+
+  it("reads no package when the root is imported", async () => {
+    expect(await packagesOf(join(built, "index.js"))).toEqual([]);
+    expect(await packagesOf(join(built, "datasets", "coco.js"))).toEqual([]);
+    expect(await packagesOf(join(built, "cli", "main.js"))).not.toEqual([]);
+  });
+
+  it.each([
+    ["checks", 50],
+    ["reward", 90],
+    ["similarity", 200],
+    ["grpo", 140],
+    ["metrics", 210],
+    ["prompts", 110],
+  ])("bundles rise-ts/%s for a browser into %i kB at most", async (entry, kilobytes) => {
+    const { outputFiles } = await bundle(`export * from "./${entry}.js"`, { platform: "browser", minify: true });
+    expect(outputFiles[0]!.contents.length).toBeLessThan(kilobytes * 1000);
+  });
+
+  it("bundles findLeaks, which then finds leaks where there is no Node", async () => {
+    const { outputFiles } = await bundle('export { findLeaks } from "./checks.js"', {
+      platform: "browser",
+      minify: true,
+    });
+    const file = join(built, "browser.mjs");
+    await writeFile(file, outputFiles[0]!.contents);
+    const script = `delete globalThis.process; delete globalThis.Buffer;
+      import(${JSON.stringify(pathToFileURL(file).href)}).then(({ findLeaks }) => console.log(findLeaks("80 % joy")[0].text));`;
+    expect((await run(process.execPath, ["-e", script])).stdout).toBe("80 %\n");
+  });
+
+  it("finds native packages from the working folder when it is bundled elsewhere, or says how to leave it out", async () => {
+    const elsewhere = await mkdtemp(join(tmpdir(), "rise-bundle-"));
+    const content =
+      'import { onnxBackend } from "./backends/onnx.js"; onnxBackend({ model: process.argv[2], device: "cpu" })\n' +
+      '  .then((backend) => backend.dispose()).then(() => console.log("opened"), (error) => console.log(error.message));';
+    const external = ["sharp", "onnxruntime-node", "@huggingface/*"];
+    const { outputFiles } = await bundle(content, { platform: "node", external });
+    const file = join(elsewhere, "app.mjs");
+    await writeFile(file, outputFiles[0]!.contents);
+    const open = (cwd: string) => run(process.execPath, [file, checkpointDir], { cwd });
+    expect((await open(root)).stdout).toBe("opened\n");
+    expect((await open(elsewhere)).stdout).toMatch(
+      /expected an installed package, found none .*serverExternalPackages: \["rise-ts"\]/,
+    );
+    await rm(elsewhere, { recursive: true });
   });
 });
+
+const manifest = async () => JSON.parse(await readFile(join(root, "package.json"), "utf8"));
+
+const bundle = (contents: string, options: BuildOptions) =>
+  build({ ...options, stdin: { contents, resolveDir: built }, bundle: true, format: "esm", write: false, logLevel: "error" });
+
+/** Packages that a built module imports at once, by itself or by what it imports. */
+async function packagesOf(file: string, seen = new Set<string>()): Promise<readonly string[]> {
+  if (seen.has(file)) return [];
+  seen.add(file);
+  const imported = [...(await readFile(file, "utf8")).matchAll(/^(?:import|export|\}).*?"([^"]+)";$/gm)].map(
+    ([, name]) => name!,
+  );
+  const own = imported.filter((name) => name.startsWith("."));
+  const others = imported.filter((name) => !name.startsWith(".") && !isBuiltin(name));
+  const inner = await Promise.all(own.map((name) => packagesOf(join(dirname(file), name), seen)));
+  return [...new Set([...others, ...inner.flat()])];
+}

@@ -10,7 +10,7 @@ const unmarked = /[\p{Script=Thai}\p{Script=Lao}]/u;
 let segmenter: Intl.Segmenter | undefined;
 
 /**
- * Cuts a text into words, with a dictionary for scripts without spaces, which is slow to load. "und" (no language) keeps
+ * Cuts a text into words, with a dictionary for scripts without spaces, which loads slowly. "und" (no language) keeps
  * the machine's settings out.
  */
 function wordsOf(text: string): Intl.Segments {

@@ -40,7 +40,7 @@ const extras = {
     .describe("Rows and images that make no example are an error, or are left out and listed"),
 };
 
-/** What the reader of a format gets. */
+/** The surroundings of a read. */
 export interface Reading {
   readonly task: Task<never>;
   /** The labels of a classification. */

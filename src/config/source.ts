@@ -19,7 +19,8 @@ export const findConfig = (folder: string): string | undefined =>
   configNames.find((name) => existsSync(join(folder, name)));
 
 /**
- * Reads a config file (its path), which messages call `name`: YAML, JSON, or a TypeScript or JavaScript module whose default export is the config.
+ * Reads a config file: YAML, JSON, or a TypeScript or JavaScript module whose default export is the config.
+ * @param name the file in messages
  * @throws ConfigError naming the file and the line
  */
 export async function readSource(path: string, name: string): Promise<Source> {
@@ -53,7 +54,7 @@ async function readDocument(path: string, name: string): Promise<Source> {
   };
 }
 
-/** Where the key of an option begins in a document. */
+/** The offset of an option's key in a document. */
 function keyOffset(document: Document, keys: readonly string[]): number | undefined {
   const parent = keys.length === 1 ? document.contents : document.getIn(keys.slice(0, -1), true);
   const pair = isMap(parent)

@@ -1,7 +1,8 @@
-import { createRequire } from "node:module";
+import { readFileSync } from "node:fs";
 import type { z } from "zod";
 import type { Config } from "../../config/read";
 import type { Values } from "../../config/values";
+import { packagePath } from "../../files/package-path";
 import type { ExitCode } from "./exit-codes";
 
 /** A command, in a file of its own that is loaded when it is called. */
@@ -49,4 +50,4 @@ export interface Outcome {
 
 /** The version of this package. */
 export const version = (): string =>
-  (createRequire(import.meta.url)("rise-ts/package.json") as { version: string }).version;
+  (JSON.parse(readFileSync(packagePath("rise-ts/package.json"), "utf8")) as { version: string }).version;

@@ -1,8 +1,8 @@
 import { stat } from "node:fs/promises";
-import { createRequire } from "node:module";
 import { resolve } from "node:path";
 import { DataError } from "../../errors";
 import { type KillableProcess, startKillable } from "../../files/killable-process";
+import { packagePath } from "../../files/package-path";
 import { most, parquetJobs } from "./parquet-program";
 
 export interface ParquetFile {
@@ -89,7 +89,6 @@ function takeDecoder(): KillableProcess {
   const kept = idle;
   idle = undefined;
   if (kept?.isAlive()) return kept;
-  const { resolve: at } = createRequire(import.meta.url);
-  const args = [at("hyparquet"), at("hyparquet-compressors"), JSON.stringify(most)];
+  const args = [packagePath("hyparquet"), packagePath("hyparquet-compressors"), JSON.stringify(most)];
   return startKillable(parquetJobs, args, limits);
 }

@@ -71,12 +71,12 @@ async function cudaProblem(): Promise<string | undefined> {
 
 const cudaInstructions =
   "Install it with ONNXRUNTIME_NODE_INSTALL=cuda12 npm rebuild onnxruntime-node (for CUDA 13, see docs/models.md); it needs an NVIDIA driver and the CUDA libraries " +
-  "that it was built for. Check with: npx rise doctor";
+  "that it was built for. Check with: npx rise-ts doctor";
 
 async function webgpuProblem(): Promise<string | undefined> {
   const problem = await tryProvider("webgpu", runtimePath());
   if (problem === undefined) return undefined;
-  return `${problem}. It needs a GPU and its driver for Vulkan (Linux), Direct3D 12 (Windows) or Metal (macOS). Check with: npx rise doctor`;
+  return `${problem}. It needs a GPU and its driver for Vulkan (Linux), Direct3D 12 (Windows) or Metal (macOS). Check with: npx rise-ts doctor`;
 }
 
 /** Multiplies two matrices in a separate process, so that a library that aborts cannot end this one. */

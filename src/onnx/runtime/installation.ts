@@ -1,11 +1,12 @@
-import { createRequire } from "node:module";
+import { readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
+import { packagePath } from "../../files/package-path";
 
 /** Path of onnxruntime-node's entry point; does not load it. */
-export const runtimePath = (): string => createRequire(import.meta.url).resolve("onnxruntime-node");
+export const runtimePath = (): string => packagePath("onnxruntime-node");
 
 export const runtimeVersion = (): string =>
-  (createRequire(import.meta.url)("onnxruntime-node/package.json") as { version: string }).version;
+  (JSON.parse(readFileSync(packagePath("onnxruntime-node/package.json"), "utf8")) as { version: string }).version;
 
 /** Folder of its native libraries for this platform. */
 export const nativeFolder = (): string =>

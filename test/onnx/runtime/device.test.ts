@@ -55,7 +55,7 @@ describe("a device", () => {
       await expect(asking).rejects.toThrow(`device "cuda": ${cuda}`);
       if (process.platform === "linux" && process.arch === "x64") {
         expect(cuda).toContain("ONNXRUNTIME_NODE_INSTALL=cuda12 npm rebuild onnxruntime-node");
-        expect(cuda).toContain("npx rise doctor");
+        expect(cuda).toContain("npx rise-ts doctor");
       }
     },
   );

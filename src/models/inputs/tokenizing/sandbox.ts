@@ -1,7 +1,7 @@
-import { createRequire } from "node:module";
 import { MessageChannel, type MessagePort, receiveMessageOnPort, Worker } from "node:worker_threads";
 import { BackendError, DataError } from "../../../errors";
 import { processStart } from "../../../files/killable-process";
+import { packagePath } from "../../../files/package-path";
 import { processProgram, threadProgram } from "./programs";
 
 /** Extra milliseconds that a job may take for each letter that it reads. */
@@ -110,7 +110,7 @@ function ask(request: object, killMs: number): Reply {
 function start(): Thread {
   const state = new Int32Array(new SharedArrayBuffer(4));
   const { port1, port2 } = new MessageChannel();
-  const transformers = createRequire(import.meta.url).resolve("@huggingface/transformers");
+  const transformers = packagePath("@huggingface/transformers");
   const worker = new Worker(threadProgram, {
     eval: true,
     execArgv: [],
