@@ -13,8 +13,8 @@ import { checkPython, defaultPython, pythonFolder } from "./python";
 export interface Workers {
   readonly url: string;
   readonly token: string;
-  /** How they ended, in words; pending as long as they run. It stays pending for workers of others. */
-  readonly ended: Promise<string>;
+  /** How they ended, in words; pending as long as they run. Absent for workers of others. */
+  readonly ended?: Promise<string>;
   /** The ranks' processes, once they are known. */
   readonly pids: number[];
   /** Ends them at once, even if they hang. */
@@ -65,7 +65,7 @@ export async function joinWorkers(ready: string, startMs: number): Promise<Worke
       "torchTrainer: expected the workers' token in RISE_TORCH_TOKEN, got none; export the same one before both are started",
     );
   const address = await readReady(resolve(ready), startMs);
-  return { ...address, token, ended: new Promise(() => {}), pids: [], kill: () => {}, close: async () => {} };
+  return { ...address, token, pids: [], kill: () => {}, close: async () => {} };
 }
 
 /** The options of rise_torch.py. */
