@@ -127,9 +127,12 @@ function causeOf(output: string, code: number | null, signal: string | null): st
   const who = rank === undefined ? "the process" : `rank ${rank}`;
   const how = killed ? `was ended by ${killed}` : `ended with exit code ${exit ?? code}`;
   const lines = output.split("\n").filter((line) => line.trim() !== "" && !/^[=\-\s]*$/.test(line));
-  const own = lines.findLast((line) =>
-    /^(?:\[rank\d+\]:\s*)?(?:rise_torch:|[\w.]*(?:Error|Exception|Broken|Interrupt)\b)/.test(line.trim()),
-  );
+  // A killed rank says nothing; the others then lose their connections.
+  const own = killed
+    ? undefined
+    : lines.findLast((line) =>
+        /^(?:\[rank\d+\]:\s*)?(?:rise_torch:|[\w.]*(?:Error|Exception|Broken|Interrupt)\b)/.test(line.trim()),
+      );
   const last = lines.slice(-8).map((line) => `  ${line.slice(0, 300)}`);
   return [
     `${who} ${how}${own ? `: ${own.trim().slice(0, 500)}` : ""}`,

@@ -28,15 +28,19 @@ export type Ask = (call: string, args?: object, signal?: AbortSignal) => Promise
 export function openWire(workers: Workers, callMs: number): Ask {
   let calls = 0;
   let dead: EngineError | undefined;
+  let underWay: string | undefined;
   const die = (call: string, problem: string) => {
     dead ??= new EngineError(`torchTrainer, ${call}: ${problem}\nRun the same command again with resume: true`);
     return dead;
   };
-  void workers.ended?.then((words) => die("between two calls", words));
+  void workers.ended?.then((words) =>
+    underWay ? die(underWay, `expected an answer, but ${words}`) : die("between two calls", words),
+  );
   return async (call, args = {}, signal) => {
     signal?.throwIfAborted();
     if (dead) throw dead;
     const id = ++calls;
+    underWay = call;
     const body = bodyOf({ id, call, args });
     let abort = () => {};
     const aborted = new Promise<never>((_, reject) => {
@@ -59,6 +63,7 @@ export function openWire(workers: Workers, callMs: number): Ask {
       workers.kill();
       throw die(call, `expected an answer, got ${error.message}${places}`);
     } finally {
+      underWay = undefined;
       signal?.removeEventListener("abort", abort);
     }
   };
