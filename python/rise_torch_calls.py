@@ -136,7 +136,8 @@ def listen(host: str, port: int):
 
 
 def serve(server, team, calls, host: str, ready: str) -> queue.Queue:
-    """Answers from now on, and says where in the ready file, which appears whole. @returns calls, with queues for answers"""
+    """Answers from now on, and says where in the ready file, which appears whole; gives the calls, with queues for
+    their answers."""
     server.team, server.calls, server.jobs = team, calls, queue.Queue()
     threading.Thread(target=server.serve_forever, daemon=True).start()
     name = socket.gethostname() if host == "0.0.0.0" else host

@@ -100,7 +100,7 @@ function spawnWorkers(python: string, ready: string, token: string, options: str
 }
 
 /** Bytes of the workers' output that are kept. */
-const keptOutput = 8000;
+const keptOutput = 20_000;
 
 /** The way that the processes ended, once they have. */
 function watchEnd(child: ChildProcess, secrets: readonly string[]): Promise<string> {
@@ -121,8 +121,9 @@ function watchEnd(child: ChildProcess, secrets: readonly string[]): Promise<stri
 
 /** torchrun's report of the rank that failed first, Python's last words, and the last lines. */
 function causeOf(output: string, code: number | null, signal: string | null): string {
-  const rootCause = output.slice(output.lastIndexOf("Root Cause"));
-  const [, rank, exit] = /\brank\s*:\s*(\d+).*?\bexitcode\s*:\s*(-?\d+)/s.exec(rootCause) ?? [];
+  const failures = [...output.matchAll(/\brank\s*:\s*(\d+) .*?\bexitcode\s*:\s*(-?\d+)/gs)].reverse();
+  // torchrun ends the others with signal 15, and may name one of them first.
+  const [, rank, exit] = failures.find(([, , exit]) => exit !== "-15") ?? failures[0] ?? [];
   const killed = exit === undefined ? signal : exit.startsWith("-") ? `signal ${exit.slice(1)}` : undefined;
   const who = rank === undefined ? "the process" : `rank ${rank}`;
   const how = killed ? `was ended by ${killed}` : `ended with exit code ${exit ?? code}`;
