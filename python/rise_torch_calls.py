@@ -23,7 +23,7 @@ class Team:
         where = {"store": dist.PrefixStore("devices", self.store), "rank": self.rank, "world_size": self.size}
         dist.init_process_group("cpu:gloo,cuda:nccl" if device == "cuda" else "gloo", **where)
         self.control = dist.new_group(backend="gloo", timeout=timedelta(days=30))
-        self.id = 0
+        self.id, self.call = 0, "start"
 
     def share(self, value=None):
         values = [value]
@@ -37,7 +37,7 @@ class Team:
 
     def note(self, where: str) -> None:
         """Keeps where this rank is, for a caller who has waited too long."""
-        self.store.set(f"at/{self.rank}", where)
+        self.store.set(f"at/{self.rank}", f"{self.call}, {where}")
 
     def check_aborted(self, agreeing=False) -> None:
         aborted = self.store.check([f"abort/{self.id}"])
@@ -62,15 +62,15 @@ def answer(engine, request: dict):
         "save",
         *(("backward", "logprobs", "generate") * engine.sharded),
     )
-    team.id, work = request["id"], getattr(engine, call)(request["args"])
-    for phase in ("begin", "end"):
+    team.id, team.call, work = request["id"], call, getattr(engine, call)(request["args"])
+    for phase in ("preparing", "computing"):
         team.note(phase)
         try:
             next(work)
         except StopIteration as end:
             result = end.value
         except Exception as error:
-            if phase == "end" and must_end and not isinstance(error, Refusal):
+            if phase == "computing" and must_end and not isinstance(error, Refusal):
                 raise
             problem = described(team.rank, error)
         outcomes = team.gather((problem, result))
@@ -136,7 +136,8 @@ def listen(host: str, port: int):
 
 
 def serve(server, team, calls, host: str, ready: str) -> queue.Queue:
-    """Answers from now on, and says where in the ready file, which appears whole. @returns calls, with queues for answers"""
+    """Answers from now on, and says where in the ready file, which appears whole; gives the calls, with queues for
+    their answers."""
     server.team, server.calls, server.jobs = team, calls, queue.Queue()
     threading.Thread(target=server.serve_forever, daemon=True).start()
     name = socket.gethostname() if host == "0.0.0.0" else host

@@ -84,57 +84,58 @@ async function forgetIfStale({ ask }: Engine, gradient: Gradient): Promise<void>
 
 type Scores = { readonly logProbs: readonly Float64Array[]; readonly entropies: readonly Float64Array[] };
 
-function primitivesOf(
-  model: VisionLanguageModel,
-  engine: Engine,
-  { rowsAtOnce }: TorchSettings,
-  gradient: Gradient,
-): Pick<Trainer, "logProbs" | "entropies" | "backward"> {
-  const score = async (
+interface ScoreArguments {
+  readonly policy?: "current" | "reference";
+  readonly gradient?: TokenRows;
+  readonly entropyGradient?: TokenRows | undefined;
+}
+
+/** Sends sequences to the workers, for scores alone or for a gradient as well. */
+function scorer({ config, tokenizer, resizedSize }: VisionLanguageModel, engine: Engine, rowsAtOnce: number) {
+  // Images are the workers' work.
+  const encodePrompt = async () => ({ tokens: [], images: [], promptLength: 0 });
+  return async (
     call: "logprobs" | "backward",
     sequences: readonly TrainSequence[],
     scoring: ScoringOptions,
-    args: { readonly policy?: string; readonly gradient?: TokenRows; readonly entropyGradient?: TokenRows | undefined },
+    { policy = "current", gradient, entropyGradient }: ScoreArguments,
   ): Promise<Scores> => {
-    // Images are the workers' work.
-    const tokensOnly = {
-      config: model.config,
-      encodePrompt: async () => ({ tokens: [], images: [], promptLength: 0 }),
-    };
-    await scoredRows(tokensOnly, sequences, scoring);
+    await scoredRows({ config, encodePrompt }, sequences, scoring);
     const sent = await sendPrompts(
-      model,
+      { config, tokenizer, resizedSize },
       sequences.map(({ prompt }) => prompt),
     );
     const rows = sequences.map(({ prompt, completion }, index) => ({
       index,
       prompt: sent.numberOf(prompt),
       completion,
-      gradient: args.gradient ? pack(args.gradient[index]!) : "",
-      entropyGradient: args.entropyGradient ? pack(args.entropyGradient[index]!) : "",
+      gradient: gradient ? pack(gradient[index]!) : "",
+      entropyGradient: entropyGradient ? pack(entropyGradient[index]!) : "",
     }));
     const batches = spreadRows(rows, sent, { ...engine, rowsAtOnce, aligned: engine.isSharded });
     const { temperature = 1, signal } = scoring;
     const { prompts, images } = sent;
-    const answer = await engine.ask(
-      call,
-      { prompts, images, batches, temperature, policy: args.policy ?? "current" },
-      signal,
-    );
+    const answer = await engine.ask(call, { prompts, images, batches, temperature, policy }, signal);
     const scores = answeredRows(call, answer, sequences.length);
-    const found = {
-      logProbs: scores.map((row) => unpack(row.logProbs)),
-      entropies: scores.map((row) => unpack(row.entropies)),
-    };
-    checkRows("log-probs", found.logProbs, sequences);
-    return found;
+    const logProbs = scores.map((row) => unpack(row.logProbs));
+    checkRows("log-probs", logProbs, sequences);
+    return { logProbs, entropies: scores.map((row) => unpack(row.entropies)) };
   };
+}
+
+function primitivesOf(
+  model: VisionLanguageModel,
+  engine: Engine,
+  { rowsAtOnce }: TorchSettings,
+  gradient: Gradient,
+): Pick<Trainer, "logProbs" | "entropies" | "backward"> {
+  const score = scorer(model, engine, rowsAtOnce);
   return {
     async logProbs(sequences, { policy = "current", ...scoring } = {}) {
       return (await score("logprobs", sequences, scoring, { policy })).logProbs;
     },
     async entropies(sequences, scoring = {}) {
-      const { entropies } = await score("logprobs", sequences, scoring, { policy: "current" });
+      const { entropies } = await score("logprobs", sequences, scoring, {});
       checkRows("entropies", entropies, sequences);
       return entropies;
     },

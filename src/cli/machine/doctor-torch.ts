@@ -4,7 +4,7 @@ import { checkPython, defaultPython, pinnedVersions } from "../../trainers/worke
 
 /** The state of the engine behind `torchTrainer`. */
 export interface TorchState {
-  /** What was found, line by line: a name and words. */
+  /** The findings, line by line: a name and words. */
   readonly facts: readonly (readonly [name: string, value: string])[];
   /** Whether `torchTrainer` can run; else the last fact is the command that installs what is missing. */
   readonly canRun: boolean;

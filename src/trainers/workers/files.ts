@@ -23,11 +23,10 @@ export type Trainable = ReadonlyMap<string, { readonly canonical: string; readon
 /** The place of a tensor: a file, its name there, and its shape. */
 type Place = readonly [path: string, name: string, shape: readonly number[]];
 
-const moments = ["exp_avg", "exp_avg_sq"] as const;
-
 /** Checkpoints as `onnxTrainer` writes and reads them: this process writes the JSON, the workers the tensors. */
 export interface CheckpointFiles {
   save(dir: string): Promise<void>;
+  /** @throws CheckpointError for a folder of another kind, rank or scale, or with other tensors */
   load(dir: string): Promise<void>;
   /** A digest of the weights in a folder. */
   digest(dir: string): Promise<string>;
@@ -40,53 +39,74 @@ export function checkpointFiles(
   ask: Ask,
 ): CheckpointFiles {
   const { architecture } = model;
-  const canonical = new Map(
-    [...trainable.values()].map(({ canonical, shape }) => [canonical, { shape, data: new Float32Array() }]),
-  );
   const weightsFile = lora ? "adapter_model.safetensors" : "model.safetensors";
   const ownName = (name: string) => (lora ? peftName(architecture, name) : architecture.storedName(name));
-  const momentsIn = (dir: string, name: string, shape: readonly number[]): Place[] =>
-    moments.map((moment) => [join(dir, tensorsFile), `${moment}/${name}`, [shape.reduce((a, b) => a * b, 1)]]);
+  const shapes = new Map(
+    [...trainable.values()].map(({ canonical, shape }) => [canonical, { shape, data: new Float32Array() }]),
+  );
   return {
     async save(folder) {
       const dir = resolve(folder);
-      const places = [...trainable].map(([name, { canonical, shape }]) => {
-        const weight: Place = [join(dir, weightsFile), ownName(canonical), shape];
-        return [name, [weight, ...momentsIn(dir, canonical, shape)]] as const;
-      });
-      if (lora) await saveAdapterSettings(model, { trainable: canonical }, lora, dir);
+      if (lora) await saveAdapterSettings(model, { trainable: shapes }, lora, dir);
       else await saveSettings(model, dir);
-      const { step } = await ask("save", { dir, places: Object.fromEntries(places) });
+      const places = placesOf(trainable, (canonical, shape) => [
+        [join(dir, weightsFile), ownName(canonical), shape],
+        ...momentsIn(dir, canonical, shape),
+      ]);
+      const { step } = await ask("save", { dir, places });
       await saveStep(dir, Number(step));
     },
 
     async load(folder) {
       const dir = resolve(folder);
       const adapter = await checkKind(dir, lora);
-      if (lora) await findTensors(adapter, canonical, architecture.canonicalName);
+      if (lora) await findTensors(adapter, shapes, architecture.canonicalName);
       else await openCheckpoint(dir, architecture).catch(unusable);
       const files = lora ? [adapter] : (await weightFiles(dir)).map((file) => join(dir, file));
-      const stored = new Map<string, Place>();
-      for (const file of files)
-        for (const [name, { shape }] of await readHeader(file))
-          stored.set(architecture.canonicalName(name), [file, name, shape]);
+      const stored = await placesIn(files, architecture.canonicalName);
       const step = await storedStep(dir);
-      const all = [...trainable.values()].flatMap(({ canonical, shape }) => momentsIn(dir, canonical, shape));
-      const expected = new Map(all.map(([, name, shape]) => [name, { shape }]));
-      if (step !== undefined) await findTensors(join(dir, tensorsFile), expected);
-      const places = [...trainable].map(([name, { canonical, shape }]) => {
-        const own = step === undefined ? [] : momentsIn(dir, canonical, shape);
-        return [name, [stored.get(canonical)!, ...own]] as const;
-      });
-      await ask("load", { step: step ?? 0, places: Object.fromEntries(places) });
+      if (step !== undefined) await checkMoments(dir, trainable);
+      const places = placesOf(trainable, (canonical, shape) => [
+        stored.get(canonical)!,
+        ...(step === undefined ? [] : momentsIn(dir, canonical, shape)),
+      ]);
+      await ask("load", { step: step ?? 0, places });
     },
 
     async digest(dir) {
       const hash = createHash("sha256");
-      const files = lora ? [weightsFile] : await weightFiles(dir);
-      for (const file of files)
+      for (const file of lora ? [weightsFile] : await weightFiles(dir))
         for await (const piece of createReadStream(join(dir, file), { highWaterMark: 2 ** 22 })) hash.update(piece);
       return hash.digest("hex");
     },
   };
+}
+
+/** The places of every trained tensor and of its moments, by PyTorch's names. */
+function placesOf(
+  trainable: Trainable,
+  of: (canonical: string, shape: readonly number[]) => readonly Place[],
+): Readonly<Record<string, readonly Place[]>> {
+  return Object.fromEntries([...trainable].map(([name, { canonical, shape }]) => [name, of(canonical, shape)]));
+}
+
+/** The two moments of AdamW, which are stored flat. */
+const momentsIn = (dir: string, canonical: string, shape: readonly number[]): Place[] =>
+  ["exp_avg", "exp_avg_sq"].map((moment) => [
+    join(dir, tensorsFile),
+    `${moment}/${canonical}`,
+    [shape.reduce((a, b) => a * b, 1)],
+  ]);
+
+async function checkMoments(dir: string, trainable: Trainable): Promise<void> {
+  const places = [...trainable.values()].flatMap(({ canonical, shape }) => momentsIn(dir, canonical, shape));
+  await findTensors(join(dir, tensorsFile), new Map(places.map(([, name, shape]) => [name, { shape }])));
+}
+
+/** The tensors of files, by canonical names. */
+async function placesIn(files: readonly string[], canonicalName: (stored: string) => string) {
+  const places = new Map<string, Place>();
+  for (const file of files)
+    for (const [name, { shape }] of await readHeader(file)) places.set(canonicalName(name), [file, name, shape]);
+  return places;
 }

@@ -13,8 +13,8 @@ import { checkPython, defaultPython, pythonFolder } from "./python";
 export interface Workers {
   readonly url: string;
   readonly token: string;
-  /** How they ended, in words; pending as long as they run. It stays pending for workers of others. */
-  readonly ended: Promise<string>;
+  /** How they ended, in words; pending as long as they run. Absent for workers of others. */
+  readonly ended?: Promise<string>;
   /** The ranks' processes, once they are known. */
   readonly pids: number[];
   /** Ends them at once, even if they hang. */
@@ -65,7 +65,7 @@ export async function joinWorkers(ready: string, startMs: number): Promise<Worke
       "torchTrainer: expected the workers' token in RISE_TORCH_TOKEN, got none; export the same one before both are started",
     );
   const address = await readReady(resolve(ready), startMs);
-  return { ...address, token, ended: new Promise(() => {}), pids: [], kill: () => {}, close: async () => {} };
+  return { ...address, token, pids: [], kill: () => {}, close: async () => {} };
 }
 
 /** The options of rise_torch.py. */
@@ -100,7 +100,7 @@ function spawnWorkers(python: string, ready: string, token: string, options: str
 }
 
 /** Bytes of the workers' output that are kept. */
-const keptOutput = 8000;
+const keptOutput = 20_000;
 
 /** The way that the processes ended, once they have. */
 function watchEnd(child: ChildProcess, secrets: readonly string[]): Promise<string> {
@@ -121,15 +121,19 @@ function watchEnd(child: ChildProcess, secrets: readonly string[]): Promise<stri
 
 /** torchrun's report of the rank that failed first, Python's last words, and the last lines. */
 function causeOf(output: string, code: number | null, signal: string | null): string {
-  const rootCause = output.slice(output.lastIndexOf("Root Cause"));
-  const [, rank, exit] = /\brank\s*:\s*(\d+).*?\bexitcode\s*:\s*(-?\d+)/s.exec(rootCause) ?? [];
+  const failures = [...output.matchAll(/\brank\s*:\s*(\d+) .*?\bexitcode\s*:\s*(-?\d+)/gs)].reverse();
+  // torchrun ends the others with signal 15, and may name one of them first.
+  const [, rank, exit] = failures.find(([, , exit]) => exit !== "-15") ?? failures[0] ?? [];
   const killed = exit === undefined ? signal : exit.startsWith("-") ? `signal ${exit.slice(1)}` : undefined;
   const who = rank === undefined ? "the process" : `rank ${rank}`;
   const how = killed ? `was ended by ${killed}` : `ended with exit code ${exit ?? code}`;
   const lines = output.split("\n").filter((line) => line.trim() !== "" && !/^[=\-\s]*$/.test(line));
-  const own = lines.findLast((line) =>
-    /^(?:\[rank\d+\]:\s*)?(?:rise_torch:|[\w.]*(?:Error|Exception|Broken|Interrupt)\b)/.test(line.trim()),
-  );
+  // A killed rank says nothing; the others then lose their connections.
+  const own = killed
+    ? undefined
+    : lines.findLast((line) =>
+        /^(?:\[rank\d+\]:\s*)?(?:rise_torch:|[\w.]*(?:Error|Exception|Broken|Interrupt)\b)/.test(line.trim()),
+      );
   const last = lines.slice(-8).map((line) => `  ${line.slice(0, 300)}`);
   return [
     `${who} ${how}${own ? `: ${own.trim().slice(0, 500)}` : ""}`,

@@ -23,7 +23,7 @@ const least: Readonly<Record<string, string>> = {
 export interface PythonReport {
   /** The version of each package, or null. */
   readonly versions: Readonly<Record<string, string | null>>;
-  /** What is missing or too old; empty if the worker can run. */
+  /** Packages that are missing or too old; empty if the worker can run. */
   readonly problems: readonly string[];
   /** The command that installs what is missing. */
   readonly install: string;

@@ -68,8 +68,8 @@ async function pngOf({ data, width, height }: Exclude<ImageSource, string | Uint
 /**
  * Spreads rows over ranks: the longest first, each rank every N-th, in batches of rows of similar length.
  *
- * FSDP's collectives follow from what a pass computes. `aligned` therefore gives all ranks as many batches, and an image
- * to each of them if any row has one, by adding a row whose answer nobody reads.
+ * FSDP's collectives follow from what a pass computes. `aligned` therefore gives all ranks as many batches, and an
+ * image to each of them if any row has one, by adding a row whose answer nobody reads.
  * @returns [rank][batch][row]
  */
 export function spreadRows(

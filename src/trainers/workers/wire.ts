@@ -13,29 +13,34 @@ import type { Workers } from "./process";
 
 /** The longest body, of a call and of an answer. */
 const mostBytes = 2 ** 30;
-/** After a broken connection the end of the process is awaited: it has the reason. */
-const endMs = 3000;
+/** After a broken connection the end of the processes is awaited: it has the reason. torchrun takes two seconds. */
+const endMs = 20_000;
 
 /** Sends one call and gives its answer, which is an object. */
 export type Ask = (call: string, args?: object, signal?: AbortSignal) => Promise<Readonly<Record<string, unknown>>>;
 
 /**
- * Calls of rise_torch.py. A call is never sent twice.
+ * Opens the way to rise_torch.py. A call is never sent twice.
  * @param callMs the longest wait for an answer
- * @throws EngineError from a call if the workers ended or do not answer; the error that they report; the signal's reason
+ * @throws EngineError from a call if the workers ended or do not answer; else the error that they report, or the
+ * signal's reason
  */
 export function openWire(workers: Workers, callMs: number): Ask {
   let calls = 0;
   let dead: EngineError | undefined;
+  let underWay: string | undefined;
   const die = (call: string, problem: string) => {
     dead ??= new EngineError(`torchTrainer, ${call}: ${problem}\nRun the same command again with resume: true`);
     return dead;
   };
-  void workers.ended.then((words) => die("between two calls", words));
+  void workers.ended?.then((words) =>
+    underWay ? die(underWay, `expected an answer, but ${words}`) : die("between two calls", words),
+  );
   return async (call, args = {}, signal) => {
     signal?.throwIfAborted();
     if (dead) throw dead;
     const id = ++calls;
+    underWay = call;
     const body = bodyOf({ id, call, args });
     let abort = () => {};
     const aborted = new Promise<never>((_, reject) => {
@@ -52,12 +57,13 @@ export function openWire(workers: Workers, callMs: number): Ask {
       return readAnswer(call, await Promise.race([answered, aborted]));
     } catch (error) {
       if (!(error instanceof ConnectionProblem)) throw error;
-      const words = await Promise.race([workers.ended, after(error.isLate ? 0 : endMs)]);
+      const words = await Promise.race([workers.ended, after(error.isLate || !workers.ended ? 0 : endMs)]);
       if (words !== undefined) throw die(call, `expected an answer, but ${words}`);
       const places = error.isLate ? await progressOf(workers) : "";
       workers.kill();
       throw die(call, `expected an answer, got ${error.message}${places}`);
     } finally {
+      underWay = undefined;
       signal?.removeEventListener("abort", abort);
     }
   };
@@ -165,13 +171,14 @@ function reported(call: string, problems: readonly Problem[]): Error {
     type === "OutOfMemory"
       ? '; try fewer rowsAtOnce or sampledAtOnce, gradientCheckpointing, smaller images, lora, or shard: "fsdp"'
       : "";
-  const lines = trace ? `\n${trace.trim().split("\n").slice(-6).join("\n")}` : "";
+  const code = trace.split("\n").filter((line) => !/^[\s^~]*$/.test(line));
+  const lines = code.length > 0 ? `\n${code.slice(-6).join("\n")}` : "";
   return new BackendError(`torchTrainer, ${call}, rank ${rank}${ranks}: ${type}: ${message}${advice}${lines}`, {
     scope: "backend",
   });
 }
 
-/** Where each rank stands, for the message about one that hangs. */
+/** Asks where each rank stands, for the message about one that hangs. */
 async function progressOf(workers: Workers): Promise<string> {
   const answer = await post(workers, bodyOf({ id: 0, call: "progress", args: {} }), 2000).catch(() => undefined);
   const places = Object.entries(parsed(answer?.text ?? "") ?? {});

@@ -34,7 +34,7 @@ export const torchParity: Leg = {
   environment: torchEnvironment,
   async *run(tools) {
     const only = process.env.RISE_PARITY;
-    const parts = { full: trained({}), lora: trained({ lora }), families };
+    const parts = { full: trained({}), lora: trained({ lora }), families, precision };
     for (const [name, part] of Object.entries(parts)) if (!only || only === name) yield* part(tools);
   },
 };
@@ -184,6 +184,50 @@ async function* families({ python }: LegTools): AsyncGenerator<Check, void> {
         };
       },
     );
+  }
+}
+
+/** bfloat16 with float32 masters, and layers that are computed again on the way back. */
+async function* precision({ python, scratch }: LegTools): AsyncGenerator<Check, void> {
+  const arrays = await readSafetensors(
+    fileURLToPath(new URL("../../reference/data/qwen2-vl-tiny/arrays.safetensors", import.meta.url)),
+  );
+  const recorded = reference.cases.map(({ name }) => arrays.get(`${name}/logProbs`)!.data);
+  const ways = [
+    { name: "every weight, 1 process", lora: undefined, processes: 1, shard: "none", file: "model.safetensors" },
+    { name: "LoRA, FSDP", lora: { rank: 4 }, processes: 2, shard: "fsdp", file: "adapter_model.safetensors" },
+  ] as const;
+  for (const { name, lora, file, ...spread } of ways) {
+    const options = { ...spread, ...(lora && { lora }), precision: "bfloat16", gradientCheckpointing: true } as const;
+    yield* withTorchChecks({ model: checkpointDir, python, ...options }, async function* (torch) {
+      const before = await torch.logProbs(sequences);
+      yield within(`bfloat16, ${name}: log-probs, against float32`, furthest(before, recorded), 5e-2);
+      yield { what: `bfloat16, ${name}: … and they are rounded`, ok: furthest(before, recorded) > 1e-5 };
+      const [first, second] = [join(scratch, `${name}-1`), join(scratch, `${name}-2`)];
+      await torch.save(first);
+      await torch.forwardBackward(sequences, losses.SFT!([]));
+      // Far below bfloat16's eighth bit.
+      await torch.optimStep({ learningRate: 1e-7 });
+      await torch.save(second);
+      const [a, b] = await Promise.all([first, second].map((dir) => readSafetensors(join(dir, file))));
+      const moved = [...a!].filter(([tensor, { data }]) => data.some((x, i) => x !== b!.get(tensor)!.data[i])).length;
+      yield {
+        what: `bfloat16, ${name}: a tiny step reaches the float32 masters`,
+        ok: 2 * moved >= a!.size,
+        detail: `${moved} of ${a!.size} tensors`,
+      };
+      for (let i = 0; i < 3; i++) {
+        await torch.forwardBackward(sequences, losses.SFT!([]));
+        await torch.optimStep({ learningRate: lora ? 1e-3 : 1e-5 });
+      }
+      const sum = (rows: readonly Float64Array[]) => rows.flatMap((row) => [...row]).reduce((x, y) => x + y, 0);
+      const after = await torch.logProbs(sequences);
+      yield {
+        what: `bfloat16, ${name}: steps go uphill`,
+        ok: sum(after) > sum(before),
+        detail: `${sum(before).toFixed(2)} to ${sum(after).toFixed(2)}`,
+      };
+    });
   }
 }
 

@@ -1,11 +1,13 @@
-import { readFile } from "node:fs/promises";
+import { cp, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { moodLabels } from "../../../examples/pictures/mood-labels";
 import { moods } from "../../../examples/pictures/moods";
 import { classification, riseCot } from "../../../src";
 import { EngineError } from "../../../src/errors";
+import { readSafetensors } from "../../../src/models/files/safetensors";
 import { type TorchTrainerOptions, torchTrainer } from "../../../src/trainers/torch";
+import { largestError } from "../../models/reference";
 import { type Check, type Leg, within } from "../leg";
 import { spreads, torchEnvironment } from "../torch/environment";
 import { ranksBelow } from "../torch/processes";
@@ -79,6 +81,8 @@ async function* resumed(python: string, scratch: string): AsyncGenerator<Check, 
     ok: error instanceof EngineError && says,
     detail: error.message.split("\n")[0]!,
   };
+  const elsewhere = join(scratch, "elsewhere");
+  await cp(broken, elsewhere, { recursive: true });
   const rewards = await steps(options, broken, undefined, true);
   yield { what: "resume: true goes on with the next step", ok: rewards.length === 2, detail: rewards.join(" ") };
   for (const file of [
@@ -89,4 +93,9 @@ async function* resumed(python: string, scratch: string): AsyncGenerator<Check, 
     const [a, b] = await Promise.all([whole, broken].map((dir) => readFile(join(dir, file))));
     yield { what: `… and ends with the same bytes: ${file}`, ok: a!.equals(b!) };
   }
+  await steps({ python, processes: 1 }, elsewhere, undefined, true);
+  const weights = "checkpoints/step-4/model.safetensors";
+  const [a, b] = await Promise.all([whole, elsewhere].map((dir) => readSafetensors(join(dir, weights))));
+  const apart = Math.max(...[...a!].map(([name, { data }]) => largestError(b!.get(name)!.data, data)));
+  yield within("resume: true on 1 process: a weight", apart, 1e-4);
 }

@@ -1,0 +1,96 @@
+import { chmod, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { describe, expect, it } from "vitest";
+import { EngineError } from "../../src/errors";
+import { torchTrainer } from "../../src/trainers/torch";
+import { checkpointDir } from "../models/reference";
+
+const versions = { torch: "2.14.1", transformers: "5.24.0", peft: "0.21.2", pillow: "13.0.0", safetensors: "0.8.0" };
+
+/** The error of a trainer whose workers are this shell script. */
+async function errorOf(script: string, processes = 1): Promise<Error> {
+  const folder = await mkdtemp(join(tmpdir(), "rise-workers-"));
+  const python = join(folder, "python");
+  await writeFile(
+    python,
+    `#!/bin/sh\nif [ "$1" = -c ]; then echo '${JSON.stringify(versions)}'; exit; fi\n${script}\n`,
+  );
+  await chmod(python, 0o755);
+  const error = await torchTrainer({ model: checkpointDir, python, processes, startMs: 20_000 }).then(
+    () => new Error("nothing failed"),
+    (error: Error) => error,
+  );
+  await rm(folder, { recursive: true });
+  return error;
+}
+
+/** The form of torchrun's last report, torch 2.14. */
+const report = (failures: readonly (readonly [title: string, rank: number, exit: number])[]) =>
+  `cat >&2 <<'END'
+Traceback (most recent call last):
+  File "run.py", line 1, in <module>
+torch.distributed.elastic.multiprocessing.errors.ChildFailedError:
+============================================================
+rise_torch.py FAILED
+------------------------------------------------------------
+${failures
+  .map(
+    ([title, rank, exit]) => `${title}:
+[0]:
+  time      : 2026-11-28_11:00:00
+  host      : here
+  rank      : ${rank} (local_rank: ${rank})
+  exitcode  : ${exit} (pid: 7${rank})
+  error_file: <N/A>
+  traceback : Signal`,
+  )
+  .join("\n------------------------------------------------------------\n")}
+============================================================
+END
+exit 1`;
+
+describe("workers that end", () => {
+  it.each([
+    ["is the root cause", [["Root Cause (first observed failure)", 1, -9]]],
+    [
+      "comes before the root cause",
+      [
+        ["Other Failures", 0, -15],
+        ["Root Cause (first observed failure)", 1, -9],
+      ],
+    ],
+    [
+      "is listed after one that torchrun ended",
+      [
+        ["Other Failures", 1, -9],
+        ["Root Cause (first observed failure)", 0, -15],
+      ],
+    ],
+  ] as const)("are told by the rank that was killed when it %s", async (_, failures) => {
+    const error = await errorOf(report(failures), 2);
+    expect(error).toBeInstanceOf(EngineError);
+    expect(error.message).toMatch(
+      /^torchTrainer: expected 2 processes to start, but rank 1 was ended by signal 9\nThe last lines/,
+    );
+  });
+
+  it("are told by Python's last words, and their last lines", async () => {
+    const { message } = await errorOf("echo 'Traceback' >&2; echo 'ValueError: no such model' >&2; echo; exit 3");
+    expect(message).toContain(
+      "the process ended with exit code 3: ValueError: no such model\nThe last lines of the workers:",
+    );
+    expect(message).toContain("  Traceback\n  ValueError: no such model");
+  });
+
+  it("are told by their signal when nothing was written", async () => {
+    expect((await errorOf("kill -9 $$")).message).toMatch(/but the process was ended by SIGKILL$/);
+  });
+
+  it("never show their token, and get it neither as an argument nor on stdin", async () => {
+    const { message } = await errorOf('echo "Error: $RISE_TORCH_TOKEN $*" >&2; exit 1');
+    expect(message).toContain("Error: [key] ");
+    expect(message).toContain('--options {"model":');
+    expect(message).not.toMatch(/[0-9a-f]{64}/);
+  });
+});
