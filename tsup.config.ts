@@ -10,11 +10,13 @@ const folders = [
   "optim",
   "plan",
   "prompts",
+  "publish",
   "report",
   "reward",
   "reward-server",
   "similarity",
   "testing",
+  "trackers",
 ];
 const filesIn = (folder: string) =>
   readdirSync(`src/${folder}`)

@@ -46,7 +46,7 @@ export type FailureScope = "prompt" | "moment" | "backend";
 
 /** The model could not be loaded or run. */
 export class BackendError extends RiseError {
-  override readonly name = "BackendError";
+  override readonly name: string = "BackendError";
   /** Whether other prompts, and later tries, are worth it ("prompt"). */
   readonly scope: FailureScope;
 
@@ -61,6 +61,12 @@ export class BackendError extends RiseError {
 
 /** The model produced NaN or infinity: its weights are damaged, or training diverged. */
 export class NonFiniteError extends BackendError {
+  override readonly scope = "backend";
+}
+
+/** The processes of an engine ended or do not answer: run the same command again with `resume: true`. */
+export class EngineError extends BackendError {
+  override readonly name = "EngineError";
   override readonly scope = "backend";
 }
 

@@ -23,7 +23,10 @@ export interface Task<A> {
   problem?(text: string): string | undefined;
   /** S(A, Â) in [0, 1]. */
   similarity(truth: A, prediction: A): number;
-  /** Places in the cot that give A away: numbers, and label names with `strict`. */
+  /**
+   * Places in the cot that give A away: numbers, and label names with `strict`. `findLeaks` lets small spelled counts
+   * pass ("three children"); a task whose annotations are counts passes `counts: true` to it.
+   */
   leaks(cot: string, annotation: A, options?: { readonly strict?: boolean }): readonly Leak[];
   /** Checks an annotation before any compute is spent on it. @throws DataError naming what is wrong with it */
   validate(annotation: A, where: string): void;

@@ -45,7 +45,9 @@ const floors: readonly (readonly string[])[] = [
   ["datasets/reading"],
   ["datasets/formats"],
   ["datasets/coco-files"],
-  ["datasets", "backends/openai"],
+  ["datasets", "backends/remote"],
+  ["backends/openai"],
+  ["trainers/workers"],
   ["backends/vllm"],
   ["backends", "trainers"],
   ["testing/laws"],
@@ -59,6 +61,7 @@ const floors: readonly (readonly string[])[] = [
   ["report/sections"],
   ["report"],
   ["rise"],
+  ["trackers", "publish"],
   ["public-types"],
   ["index", "cli"],
 ];

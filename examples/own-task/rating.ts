@@ -31,7 +31,8 @@ export function rating({ question, from = 1, to = 5 }: RatingOptions): Task<numb
     },
 
     similarity: (truth, prediction) => 1 - Math.abs(truth - prediction) / (to - from),
-    leaks: (cot, annotation) => findLeaks(cot, { answer: format(annotation) }),
+    // A rating is a small number, so "four" leaks here, though it would not in a description.
+    leaks: (cot, annotation) => findLeaks(cot, { answer: format(annotation), counts: true }),
     validate(annotation, where) {
       if (!isOnScale(annotation))
         throw new DataError(`${where} must be a whole number from ${from} to ${to}, not ${JSON.stringify(annotation)}`);

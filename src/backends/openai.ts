@@ -1,6 +1,5 @@
 import type { VlmBackend } from "../backend";
 import { generateSpec } from "../engine/sampling/options";
-import { concernsOnePrompt } from "../errors";
 import { loadImage } from "../models/inputs/image";
 import { choice, count, flag, given, list, readOptions, type Spec, secret, text } from "../options/spec";
 import { longestTimerMs } from "../remote/http";
@@ -21,6 +20,7 @@ import { areEqualSamples, equalSamples } from "./openai/equal-samples";
 import { chatMessages } from "./openai/messages";
 import { cutAtStop } from "./openai/reply";
 import { type Endpoint, requestChoices } from "./openai/request";
+import { eachPrompt } from "./remote/each-prompt";
 
 export interface OpenaiBackendOptions {
   /** The address before `/chat/completions`: "https://api.openai.com/v1", "http://localhost:8000/v1". */
@@ -165,7 +165,10 @@ export function openaiBackend(options: OpenaiBackendOptions): VlmBackend {
     name: model,
     capabilities: { logProbs, tokenIds: false, reproducible: false },
     async generate(prompts, options) {
-      const groups = await generate(server, requestsAtOnce, [prompts, options]);
+      const sampling = { ...readOptions("generate", options, generateSpec), topP: options.topP };
+      const groups = await eachPrompt(prompts, options, requestsAtOnce, (prompt, i, signal) =>
+        complete(server, prompt, i, sampling, signal),
+      );
       if (!hasWarned && options.temperature !== 0 && areEqualSamples(groups)) {
         hasWarned = true;
         endpoint.warn("RISE_EQUAL_SAMPLES", equalSamples(groups));
@@ -217,37 +220,3 @@ async function complete(
 
 const asksForThink = (prompt: Prompt) =>
   prompt.some(({ content }) => content.some((part) => part.type === "text" && part.text.includes("<think>")));
-
-/** Generates completions of all prompts, at most `requestsAtOnce` at a time. */
-async function generate(
-  server: Server,
-  requestsAtOnce: number,
-  [prompts, options]: Parameters<VlmBackend["generate"]>,
-): ReturnType<VlmBackend["generate"]> {
-  const sampling = { ...readOptions("generate", options, generateSpec), topP: options.topP };
-  const { onPromptEnd } = options;
-  options.signal?.throwIfAborted();
-  const failed = new AbortController();
-  const signal = AbortSignal.any([failed.signal, ...(options.signal ? [options.signal] : [])]);
-  const groups: (readonly Completion[])[] = [];
-  const waiting = prompts.entries();
-  const answer = (prompt: Prompt, i: number) =>
-    complete(server, prompt, i, sampling, signal).catch((error: unknown) => {
-      if (!onPromptEnd || signal.aborted || !concernsOnePrompt(error)) throw error;
-      return error;
-    });
-  const work = async () => {
-    for (const [i, prompt] of waiting) {
-      const outcome = await answer(prompt, i);
-      groups[i] = outcome instanceof Error ? [] : outcome;
-      await onPromptEnd?.(i, outcome);
-    }
-  };
-  // The other prompts' requests are useless now.
-  const stop = (error: unknown) => failed.abort(error);
-  // Wait for all of them, so that onPromptEnd is not called after the end.
-  await Promise.all(Array.from({ length: Math.min(requestsAtOnce, prompts.length) }, () => work().catch(stop)));
-  options.signal?.throwIfAborted();
-  failed.signal.throwIfAborted();
-  return groups;
-}

@@ -1,4 +1,4 @@
-import { checkArguments, fieldsKind, listKind, optionalKind, textKind } from "../options/arguments";
+import { checkArguments, fieldsKind, flagKind, listKind, optionalKind, textKind } from "../options/arguments";
 import type { Leak } from "../types";
 import { findClassNames } from "./label-names";
 import { numberRules } from "./numbers/digits";
@@ -24,6 +24,7 @@ export type { LeakKind } from "./numbers/rule";
  *
  * @param options.labels class names to look for as well: whole words and their inflections ("joyful", not "enjoying")
  * @param options.answer the annotation as text, which leaks wherever it is copied
+ * @param options.counts small spelled counts leak too (false): for annotations that are counts or ratings
  * @returns leaks in the order of the text, kinds as `LeakKind`
  * Source: RISE, Eq. 1 and the text below it. Departure: small spelled counts, and measures of real things, are not
  * leaks.
@@ -32,18 +33,22 @@ export type { LeakKind } from "./numbers/rule";
  */
 export function findLeaks(
   cot: string,
-  options: { readonly labels?: readonly string[]; readonly answer?: string } = {},
+  options: { readonly labels?: readonly string[]; readonly answer?: string; readonly counts?: boolean } = {},
 ): Leak[] {
   checkArguments("findLeaks", { cot, options }, { cot: textKind, options: optionsKind });
-  const { labels = [], answer = "" } = options;
+  const { labels = [], answer = "", counts = false } = options;
   const tokens = tokenise(cot);
-  const spans = [...findNumbers(tokens), ...findClassNames(tokens, labels), ...findCopies(cot, answer)];
+  const spans = [...findNumbers(tokens, counts), ...findClassNames(tokens, labels), ...findCopies(cot, answer)];
   return spans
     .map(({ kind, start, end }) => ({ kind, text: cot.slice(start, end), start, end }))
     .sort((a, b) => a.start - b.start || b.end - a.end);
 }
 
-const optionsKind = fieldsKind({ labels: optionalKind(listKind(textKind)), answer: optionalKind(textKind) });
+const optionsKind = fieldsKind({
+  labels: optionalKind(listKind(textKind)),
+  answer: optionalKind(textKind),
+  counts: optionalKind(flagKind),
+});
 
 interface Span {
   readonly kind: LeakKind;
@@ -51,11 +56,11 @@ interface Span {
   readonly end: number;
 }
 
-function findNumbers(tokens: readonly Token[]): Span[] {
+function findNumbers(tokens: readonly Token[], counts: boolean): Span[] {
   const spans: Span[] = [];
   for (let at = 0; at < tokens.length; ) {
     const idiom = readIdiom(tokens, at);
-    const longest = firstFind(tokens, at);
+    const longest = firstFind(tokens, at) ?? (counts ? spelledCount(tokens, at) : null);
     // "scene four" is a name, and "scene four fifths" is not: a rule that reads further than the idiom wins.
     const find = longest && (idiom === null || longest.end > idiom) ? longest : null;
     if (find) spans.push({ kind: find.kind, start: tokens[at]!.start, end: tokens[find.end - 1]!.end });
@@ -64,7 +69,10 @@ function findNumbers(tokens: readonly Token[]): Span[] {
   return spans;
 }
 
-/** The first rule that fits names the leak, so specific rules come before general ones. */
+/**
+ * The first rule that fits names the leak, so specific rules come before general ones. `readIdiom` comes before all of
+ * them: a number inside a name ("platform nine") leaks nothing.
+ */
 const rules: readonly Rule[] = [
   ...positionRules,
   ...ratioRules,
@@ -81,6 +89,11 @@ function firstFind(tokens: readonly Token[], at: number): Find | null {
   }
   return null;
 }
+
+const spelledCount: Rule = (tokens, at) => {
+  const number = readSpelledNumber(tokens, at);
+  return number && { kind: "number-word", end: number.end };
+};
 
 function findCopies(cot: string, answer: string): Span[] {
   const spans: Span[] = [];

@@ -8,7 +8,7 @@ export interface Command {
   /** The argument that must follow its name, if any. */
   readonly operand?: string;
   /** Returns the exit code. */
-  run(write: Write, operand: string): Promise<number>;
+  run(write: Write, operand: string, engine?: string): Promise<number>;
 }
 
 /** The version of this package. */

@@ -5,7 +5,7 @@ import { type Command, version, type Write } from "./command";
 const commands: Readonly<Record<string, Command>> = {
   doctor: {
     does: "what this machine has for rise-ts: versions, memory, the model cache, devices; and a self-test of two seconds",
-    run: async (write) => (await import("./doctor")).doctor(write),
+    run: async (write, _, engine) => (await import("./doctor")).doctor(write, undefined, engine),
   },
   memory: {
     does: "what a model takes: sampling, LoRA and full training; a directory or hub id, of which only settings are loaded",
@@ -46,7 +46,7 @@ export async function runCommand(
   }
   const command = name !== undefined && Object.hasOwn(commands, name) ? commands[name] : undefined;
   if (command && others.length === (command.operand ? 1 : 0))
-    return command.run(write, others[0] ?? "").catch((error: unknown) => {
+    return command.run(write, others[0] ?? "", values.engine).catch((error: unknown) => {
       if (!(error instanceof RiseError)) throw error;
       complain(`rise: ${error.message}\n`);
       return 1;
@@ -63,7 +63,11 @@ export async function runCommand(
 const parse = (argv: readonly string[]) =>
   parseArgs({
     args: [...argv],
-    options: { help: { type: "boolean", short: "h" }, version: { type: "boolean", short: "v" } },
+    options: {
+      help: { type: "boolean", short: "h" },
+      version: { type: "boolean", short: "v" },
+      engine: { type: "string" },
+    },
     allowPositionals: true,
   });
 
@@ -76,5 +80,6 @@ ${Object.entries(commands)
 
 Options:
   -h, --help     this text
+  --engine torch for doctor: the Python behind torchTrainer
   -v, --version  the version of rise-ts
 `;

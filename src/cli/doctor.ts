@@ -10,13 +10,20 @@ import { runtimeVersion } from "../onnx/runtime/installation";
 import type { Provider } from "../onnx/runtime/providers";
 import { gemmSpeed } from "../onnx/runtime/self-test";
 import { version, type Write } from "./command";
+import { examineTorch } from "./doctor-torch";
 
 /**
  * Prints this machine's equipment for the library, and measures its speed.
  * @returns 0 when the library can run here, on the CPU at least; else 1
  */
-export async function doctor(write: Write, selfTestMs = 2000): Promise<number> {
+export async function doctor(write: Write, selfTestMs = 2000, engine = "onnx"): Promise<number> {
   const row = (name: string, value: string) => write(`${name.padEnd(14)}${value}\n`);
+  if (engine === "torch") {
+    const { facts, canRun } = await examineTorch();
+    for (const [name, value] of facts) row(name, value);
+    write(canRun ? "\ntorchTrainer can run here.\n" : "\ntorchTrainer cannot run here.\n");
+    return canRun ? 0 : 1;
+  }
   row("rise-ts", version());
   row("Node", `${process.versions.node} on ${process.platform} ${process.arch}`);
   try {

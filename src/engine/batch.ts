@@ -108,11 +108,11 @@ export function layOut(
   architecture: Architecture,
 ): Layout {
   const half = architecture.config.text.headDim / 2;
-  const places = parts.length * time;
-  const tokenIds = new BigInt64Array(places);
-  const source = BigInt64Array.from({ length: places }, (_, i) => BigInt(i));
-  const cos = new Float32Array(places * half).fill(1);
-  const sin = new Float32Array(places * half);
+  const count = parts.length * time;
+  const tokenIds = new BigInt64Array(count);
+  const source = BigInt64Array.from({ length: count }, (_, i) => BigInt(i));
+  const cos = new Float32Array(count * half).fill(1);
+  const sin = new Float32Array(count * half);
   const starts: number[] = [];
   const next: number[] = [];
   parts.forEach(({ row, from, to }, r) => {
@@ -128,14 +128,14 @@ export function layOut(
     for (let i = from; i < to; i++) {
       tokenIds[first + i - from] = BigInt(row.tokens[i]!);
       const feature = features.get(i);
-      if (feature !== undefined) source[first + i - from] = BigInt(places + feature);
+      if (feature !== undefined) source[first + i - from] = BigInt(count + feature);
     }
     starts.push(start);
     next.push(positions.next);
   });
   return {
-    tokenIds: { data: tokenIds, shape: [places] },
-    source: { data: source, shape: [places] },
+    tokenIds: { data: tokenIds, shape: [count] },
+    source: { data: source, shape: [count] },
     cos: { data: cos, shape: [parts.length, time, half] },
     sin: { data: sin, shape: [parts.length, time, half] },
     starts,
@@ -154,10 +154,10 @@ function featuresOf(
     const first = offsets.get(image)!;
     return Array.from({ length: mergedTokens(image.grid, config) }, (_, i) => first + i);
   });
-  const places = tokens.flatMap((token, i) => (token === config.tokens.image && i < promptLength ? [i] : []));
-  if (places.length !== features.length)
+  const positions = tokens.flatMap((token, i) => (token === config.tokens.image && i < promptLength ? [i] : []));
+  if (positions.length !== features.length)
     throw new ShapeError(
-      `row ${r}: ${places.length} image tokens, but its ${images.length} images have ${features.length} features`,
+      `row ${r}: ${positions.length} image tokens, but its ${images.length} images have ${features.length} features`,
     );
-  return new Map(places.map((place, i) => [place, features[i]!]));
+  return new Map(positions.map((position, i) => [position, features[i]!]));
 }

@@ -122,9 +122,10 @@ export function planBatch(rows: readonly Row[], batch: MicroBatch): BatchPlan {
     group.rows.map((i) => ({ row: rows[i]!, from: prefixes[prefix]!.to, to: rows[i]!.tokens.length, prefix })),
   );
   const shared: BatchPlan = { prefixes, prefixTime, rows: own, time: longest(own) };
-  return placesOf(shared) <= (1 - worthwhile) * placesOf(apart) ? shared : apart;
+  return positionsOf(shared) <= (1 - worthwhile) * positionsOf(apart) ? shared : apart;
 }
 
-const placesOf = ({ prefixes, prefixTime, rows, time }: BatchPlan) => prefixes.length * prefixTime + rows.length * time;
+const positionsOf = ({ prefixes, prefixTime, rows, time }: BatchPlan) =>
+  prefixes.length * prefixTime + rows.length * time;
 
 const longest = (spans: readonly RowPart[]) => roundUp(Math.max(...spans.map(({ from, to }) => to - from)), timeStep);

@@ -92,8 +92,11 @@ export async function openModel(
   };
 }
 
-/** @throws DataError unless `prompt` is a prompt */
-function imagesOf(prompt: Prompt): ImageSource[] {
+/**
+ * The images of a prompt, in its order.
+ * @throws DataError unless `prompt` is a prompt
+ */
+export function imagesOf(prompt: Prompt): ImageSource[] {
   checkPrompt(prompt);
   return prompt.flatMap(({ content }) => content.flatMap((part) => (part.type === "image" ? [part.image] : [])));
 }

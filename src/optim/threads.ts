@@ -44,7 +44,8 @@ export function runInThreads<A extends Arrays, S extends Scalars>(
     ask(helper, String(loop), between(merged, (i + 1) * share, (i + 2) * share));
   });
   for (const { arrays, scalars } of between(merged, 0, ready.length > 0 ? share : total)) loop(arrays, scalars);
-  for (const { state } of ready) Atomics.wait(state, work, working);
+  // A helper that was held up between finishing its last work and saying so may wake this thread too early.
+  for (const { state } of ready) while (Atomics.load(state, work) === working) Atomics.wait(state, work, working);
   if (ready.some(({ state }) => Atomics.load(state, work) === failed))
     throw new TrainingError(
       "a loop could not run in another thread, and its arrays are half done: expected a function whose source names nothing outside itself (does something rewrite the sources?)",

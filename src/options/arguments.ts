@@ -12,6 +12,7 @@ export interface Kind {
 const isObject = (value: unknown) => typeof value === "object" && value !== null && !Array.isArray(value);
 
 export const textKind: Kind = { words: "text", is: (value) => typeof value === "string" };
+export const flagKind: Kind = { words: "true or false", is: (value) => typeof value === "boolean" };
 export const numberKind: Kind = { words: "a number", is: (value) => typeof value === "number" };
 export const functionKind: Kind = { words: "a function", is: (value) => typeof value === "function" };
 export const objectKind: Kind = { words: "an object", is: isObject };

@@ -51,7 +51,8 @@ export async function grpoStep<R>(trainer: Trainer, sampled: readonly Sampled<R>
     return loss;
   };
   const zeros = zerosFor(rows.segments);
-  // The bonus has the same gradient at any entropies; only the mask needs them first.
+  // Called before the backward pass for the gradient, and after it for the value: the entropy bonus has the same
+  // gradient at any entropies, and only the entropy mask needs them first.
   const { gradient, entropyGradient } = lossAt(scored.entropies ?? zeros);
   const passed = await backpropagate(trainer, rows.segments, splitRows(rows, gradient), {
     entropyGradient: entropyGradient && splitRows(rows, entropyGradient),
@@ -81,23 +82,23 @@ export async function grpoStep<R>(trainer: Trainer, sampled: readonly Sampled<R>
   };
 }
 
-/** The rows of the loss, each a list of places among the segments. */
+/** The rows of the loss: each is a rollout, as the indices of its segments. */
 interface Rows {
   readonly segments: readonly TemperedSegment[];
   /** The sampler's log-probs of each segment, of the policy that learns: only the temperature changes them. */
   readonly logProbs: readonly Float64Array[];
-  readonly places: readonly (readonly number[])[];
+  readonly segmentsOf: readonly (readonly number[])[];
 }
 
 function rowsOf(sampled: readonly Sampled<unknown>[], credit: GrpoStepOptions["credit"]): Rows {
   const credited = sampled.map(({ segments }) => (credit === "all" ? segments : segments.slice(-1)));
   const distinct = [...new Map(credited.flat().map((segment) => [segment.completion, segment])).values()];
-  const place = new Map(distinct.map(({ completion }, i) => [completion, i]));
+  const index = new Map(distinct.map(({ completion }, i) => [completion, i]));
   const tokenised = distinct.map(withTokens);
   return {
     segments: tokenised.map(({ segment }) => segment),
     logProbs: tokenised.map(({ logProbs }) => logProbs),
-    places: credited.map((row) => row.map(({ completion }) => place.get(completion)!)),
+    segmentsOf: credited.map((row) => row.map(({ completion }) => index.get(completion)!)),
   };
 }
 
@@ -205,15 +206,15 @@ export function withTokens({ prompt, completion, temperature = 1 }: SampledSegme
 }
 
 /** Joins the arrays of segments into one array for each row of the loss. */
-const joinRows = ({ places }: Rows, ofSegments: readonly Float64Array[]): Float64Array[] =>
-  places.map((row) => Float64Array.from(row.flatMap((place) => [...ofSegments[place]!])));
+const joinRows = ({ segmentsOf }: Rows, ofSegments: readonly Float64Array[]): Float64Array[] =>
+  segmentsOf.map((row) => Float64Array.from(row.flatMap((i) => [...ofSegments[i]!])));
 
 /** Undoes `joinRows` for gradients: each segment gets the sum over its rows. */
-function splitRows({ segments, places }: Rows, joined: readonly Float64Array[]): Float64Array[] {
+function splitRows({ segments, segmentsOf }: Rows, joined: readonly Float64Array[]): Float64Array[] {
   const sums = zerosFor(segments);
-  places.forEach((row, i) => {
+  segmentsOf.forEach((row, i) => {
     let next = 0;
-    for (const place of row) for (let t = 0; t < sums[place]!.length; t++) sums[place]![t]! += joined[i]![next++]!;
+    for (const s of row) for (let t = 0; t < sums[s]!.length; t++) sums[s]![t]! += joined[i]![next++]!;
   });
   return sums;
 }

@@ -106,8 +106,8 @@ export async function rehearseTraining(
   },
 ): Promise<void> {
   const { microBatch, entropies = false, signal } = options;
-  for (const { temperature, places } of passes(segments, [...segments.keys()], microBatch)) {
-    const part = places.map((i) => segments[i]!);
+  for (const { temperature, indices } of passes(segments, [...segments.keys()], microBatch)) {
+    const part = indices.map((i) => segments[i]!);
     const zeros = part.map(({ completion }) => new Float64Array(completion.length));
     await trainer.backward(part, zeros, { temperature, signal, ...(entropies && { entropyCotangents: zeros }) });
   }

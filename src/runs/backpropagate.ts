@@ -33,11 +33,11 @@ export async function backpropagate(
   const live = segments.flatMap((_, i) => (teaches(i) ? [i] : []));
   const logProbs: (Float64Array | undefined)[] = segments.map(() => undefined);
   const entropies = logProbs.slice();
-  for (const { temperature, places } of passes(segments, live, microBatch)) {
-    const pick = <T>(all: readonly T[]) => places.map((i) => all[i]!);
+  for (const { temperature, indices } of passes(segments, live, microBatch)) {
+    const pick = <T>(all: readonly T[]) => indices.map((i) => all[i]!);
     const entropyCotangents = entropyGradient && pick(entropyGradient);
     const scored = await trainer.backward(pick(segments), pick(gradient), { temperature, entropyCotangents, signal });
-    for (const [k, i] of places.entries()) {
+    for (const [k, i] of indices.entries()) {
       logProbs[i] = scored.logProbs[k]!;
       entropies[i] = scored.entropies?.[k];
     }
@@ -54,37 +54,37 @@ export async function scoreEach(
   score: (segments: readonly TemperedSegment[], temperature: number) => Promise<readonly Float64Array[]>,
 ): Promise<Float64Array[]> {
   const rows: Float64Array[] = segments.map(() => new Float64Array(0));
-  for (const { temperature, places } of passes(segments, [...segments.keys()])) {
+  for (const { temperature, indices } of passes(segments, [...segments.keys()])) {
     const scored = await score(
-      places.map((i) => segments[i]!),
+      indices.map((i) => segments[i]!),
       temperature,
     );
-    for (const [k, i] of places.entries()) rows[i] = scored[k]!;
+    for (const [k, i] of indices.entries()) rows[i] = scored[k]!;
   }
   return rows;
 }
 
 /**
- * Divides the segments at `places` into passes of one temperature and at most `microBatch` segments, by prompts if
+ * Divides the segments at `indices` into passes of one temperature and at most `microBatch` segments, by prompts if
  * possible.
  */
 export function passes(
   segments: readonly TemperedSegment[],
-  places: readonly number[],
+  indices: readonly number[],
   microBatch = Number.POSITIVE_INFINITY,
-): { readonly temperature: number; readonly places: readonly number[] }[] {
+): { readonly temperature: number; readonly indices: readonly number[] }[] {
   const temperatureOf = (i: number) => segments[i]!.temperature ?? 1;
   const first = new Map<Segment["prompt"], number>();
-  for (const i of places) if (!first.has(segments[i]!.prompt)) first.set(segments[i]!.prompt, i);
+  for (const i of indices) if (!first.has(segments[i]!.prompt)) first.set(segments[i]!.prompt, i);
   const placeOfPrompt = (i: number) => first.get(segments[i]!.prompt)!;
   const length = (i: number) => segments[i]!.completion.length;
-  return [...new Set(places.map(temperatureOf))].flatMap((temperature) => {
-    const group = places.filter((i) => temperatureOf(i) === temperature);
-    if (microBatch >= group.length) return [{ temperature, places: group }];
+  return [...new Set(indices.map(temperatureOf))].flatMap((temperature) => {
+    const group = indices.filter((i) => temperatureOf(i) === temperature);
+    if (microBatch >= group.length) return [{ temperature, indices: group }];
     group.sort((a, b) => placeOfPrompt(a) - placeOfPrompt(b) || length(a) - length(b));
     return Array.from({ length: Math.ceil(group.length / microBatch) }, (_, k) => ({
       temperature,
-      places: group.slice(k * microBatch, (k + 1) * microBatch),
+      indices: group.slice(k * microBatch, (k + 1) * microBatch),
     }));
   });
 }

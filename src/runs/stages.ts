@@ -1,4 +1,4 @@
-import { NonFiniteError, TrainingError } from "../errors";
+import { EngineError, NonFiniteError, TrainingError } from "../errors";
 import type { PreflightReport, RunEvent, StepMetrics } from "../events";
 import type { Sampled } from "../rollouts";
 import type { Trainer } from "../trainer";
@@ -212,7 +212,8 @@ async function* afterError(
 ): AsyncGenerator<RunEvent<never, never>, unknown, void> {
   // Completions may be the first to show weights that went too far.
   const isOfWeights = trainer !== undefined && error instanceof NonFiniteError;
-  const isGood = !isOfWeights && !signal.aborted && unsaved?.updates === updatesOf(trainer);
+  const isGood =
+    !isOfWeights && !(error instanceof EngineError) && !signal.aborted && unsaved?.updates === updatesOf(trainer);
   const kept = isGood && unsaved ? await keep(directory, unsaved, isSaved ? undefined : trainer) : {};
   if (unsaved && kept.path) yield { type: "checkpoint-end", step: unsaved.step, path: kept.path };
   if (isOfWeights || error instanceof TrainingError) {

@@ -81,7 +81,7 @@ export async function vllmServer(): Promise<VllmServer> {
     const prompt: Prompt = body.messages.map(({ role, content }) => ({
       role,
       content: content.flatMap((part) => (part.type === "text" ? [part] : [])),
-    })) as Prompt;
+    })) as unknown as Prompt;
     const { n, max_tokens: maxTokens, temperature, seed } = body;
     const [group] = await policy.sampler().generate([prompt], { count: n, maxTokens, temperature, seed });
     const choices = group!.map(({ text, tokenIds, logProbs, samplingLogProbs, finishReason }) => {

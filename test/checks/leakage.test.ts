@@ -297,4 +297,12 @@ describe("class names as leaks", () => {
       { kind: "decimal", text: "0.8", start: 7, end: 10 },
     ]);
   });
+
+  it("finds small spelled counts when counts leak, and names by number never", () => {
+    const found = (cot: string) => findLeaks(cot, { counts: true }).map(({ text }) => text);
+    expect(found("There are three cars and twelve bikes.")).toEqual(["three", "twelve"]);
+    expect(found("I would give it four.")).toEqual(["four"]);
+    expect(found("They wait on platform nine.")).toEqual([]);
+    expect(findLeaks("There are three cars.")).toEqual([]);
+  });
 });

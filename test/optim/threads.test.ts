@@ -1,6 +1,6 @@
 import { availableParallelism } from "node:os";
 import { setTimeout as sleep } from "node:timers/promises";
-import { beforeAll, describe, expect, it } from "vitest";
+import { beforeAll, describe, expect, it, vi } from "vitest";
 import { TrainingError } from "../../src/errors";
 import { adamw, chain, clipByGlobalNorm } from "../../src/optim";
 import { sharedTensors, zerosLike } from "../../src/optim/shared-tensors";
@@ -44,6 +44,18 @@ describe("loops in threads", () => {
 
   it.runIf(several)("go on in other threads once those are up", () => {
     expect(marked().threads.size).toBeGreaterThan(1);
+  });
+
+  it.runIf(several)("are complete when they return, though a helper wakes this thread too early", () => {
+    const { wait } = Atomics;
+    let woken = 0;
+    // A notification of the work before arrives now and then while the helper still works.
+    const early = vi.spyOn(Atomics, "wait").mockImplementation((...args: Parameters<typeof wait>) => {
+      return woken++ % 3 < 2 ? "ok" : Reflect.apply(wait, Atomics, args);
+    });
+    for (let round = 0; round < 5; round++) expect(marked().counts.every((count) => count === 1)).toBe(true);
+    early.mockRestore();
+    expect(woken).toBeGreaterThan(0);
   });
 
   it.runIf(several)("say so when their source is not all that they need", () => {

@@ -41,6 +41,7 @@ import { classificationSpec } from "../../src/tasks/classification";
 import { detectionSpec } from "../../src/tasks/detection";
 import { segmentationSpec } from "../../src/tasks/segmentation";
 import { onnxTrainerSpec } from "../../src/trainers/onnx-options";
+import { torchTrainerSpec } from "../../src/trainers/workers/options";
 
 /** Every operation with options, and its spec. */
 export const specs: Readonly<Record<string, z.ZodRawShape>> = {
@@ -53,6 +54,7 @@ export const specs: Readonly<Record<string, z.ZodRawShape>> = {
   compareEvaluations: compareEvaluationsSpec,
   selectHighQuality: selectHighQualitySpec,
   onnxTrainer: onnxTrainerSpec,
+  torchTrainer: torchTrainerSpec,
   onnxBackend: onnxBackendSpec,
   openaiBackend: openaiBackendSpec,
   vllmSampler: vllmSamplerSpec,

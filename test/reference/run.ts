@@ -1,7 +1,7 @@
 /**
  * Has TRL and verl score random batches and compares; makes every recording again with the Python packages it came from, and compares; has
  * transformers and PEFT load what this library saves, and compares log-probs; trains beside PyTorch, and compares where the parameters went; and
- * compares four random checkpoints of Qwen2-VL, and two of each other family, in everything; has datasets load every form of export, and compares texts and pixels. Takes a few minutes; the first time it installs PyTorch into .venv-reference.
+ * compares four random checkpoints of Qwen2-VL, and two of each other family, in everything; has datasets load every form of export, and compares texts and pixels; has TensorBoard read the metrics of a resumed run. Takes a few minutes; the first time it installs PyTorch into .venv-reference.
  *
  *   npm run test:reference
  *
@@ -21,6 +21,7 @@ import { comparePolygons } from "./polygons/live";
 import { createPython, type Python } from "./python";
 import { comparePixels } from "./qwen2-vl/pixels";
 import { compareShape } from "./shapes/compare";
+import { compareTensorboard } from "./trackers/live";
 import { furthest, replay, ways } from "./trajectory/replay";
 
 const here = fileURLToPath(new URL(".", import.meta.url));
@@ -50,6 +51,7 @@ try {
     comparePolygons,
     compareExports,
     compareScores,
+    compareTensorboard,
     trajectory,
     shapes,
     families,

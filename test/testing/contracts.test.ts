@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { rating } from "../../examples/own-task/rating";
 import type { VlmBackend } from "../../src/backend";
+import { findLeaks } from "../../src/checks/leakage";
 import { ConfigError } from "../../src/errors";
 import { adamw, type GradientTransform } from "../../src/optim";
 import { imagePrompt } from "../../src/prompts/template";
@@ -56,10 +57,11 @@ describe("describeTask", () => {
   it("passes for a task that keeps its promises, and skips what does not apply with its reason", async () => {
     const { failed, skipped } = await taskLaws(task);
     expect(failed).toEqual([]);
-    expect(skipped).toHaveLength(2);
-    for (const name of skipped) expect(name).toMatch(/\(skipped: the task repairs nothing\)$/);
+    expect(skipped).toHaveLength(3);
+    for (const name of skipped)
+      expect(name).toMatch(/\(skipped: the (task repairs nothing|contract has no such sentences)\)$/);
     const { draw: _, ...silent } = task;
-    expect((await taskLaws(silent)).skipped).toHaveLength(5);
+    expect((await taskLaws(silent)).skipped).toHaveLength(6);
   });
 
   it.each<readonly [law: string, broken: Partial<Task<number>>]>([
@@ -96,6 +98,15 @@ describe("describeTask", () => {
     const skip = law.startsWith("parses") ? {} : { "parses in linear time": "not in question" };
     const { failed } = await taskLaws({ ...task, ...broken }, { image: { width: 100, height: 100 }, skip });
     expect(failed.map((name) => name.slice(0, law.length))).toContain(law);
+  });
+
+  it("fails a task that overlooks a leak in a sentence that tells the annotation", async () => {
+    const tells = (rating: number) => [`I would give it ${["one", "two", "three", "four", "five"][rating - 1]}.`];
+    expect((await taskLaws(task, { tells })).failed).toEqual([]);
+    const blind = { ...task, leaks: (cot: string, a: number) => findLeaks(cot, { answer: task.format(a) }) };
+    expect((await taskLaws(blind, { tells })).failed).toEqual([
+      "finds a leak in every sentence that tells the annotation",
+    ]);
   });
 
   it("refuses to skip a law that does not exist, and skips one that does", async () => {

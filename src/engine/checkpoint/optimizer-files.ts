@@ -9,14 +9,17 @@ import { shown } from "../../options/display";
 import { unusable } from "./peft";
 import { readTensors } from "./policy-files";
 
-const tensorsFile = "optimizer.safetensors";
+export const tensorsFile = "optimizer.safetensors";
 const stepFile = "optimizer.json";
 
 /** Writes an optimizer's state beside the weights. */
 export async function saveOptimizer(dir: string, state: OptimizerState): Promise<void> {
   await writeSafetensors(join(dir, tensorsFile), tensorsOf(state));
-  await writeFile(join(dir, stepFile), `${JSON.stringify({ step: state.step })}\n`);
+  await saveStep(dir, state.step);
 }
+
+export const saveStep = (dir: string, step: number): Promise<void> =>
+  writeFile(join(dir, stepFile), `${JSON.stringify({ step })}\n`);
 
 /**
  * Reads what `saveOptimizer` wrote. Weights from other programs, such as PEFT, lack a state and get a fresh one.
@@ -29,15 +32,24 @@ export async function readOptimizer(
   fresh: () => OptimizerState,
 ): Promise<OptimizerState> {
   const tensorsPath = join(dir, tensorsFile);
-  const stepPath = join(dir, stepFile);
   const first = fresh();
-  if (!(await exists(tensorsPath)) && !(await exists(stepPath))) return first;
-  const step = await readStep(stepPath);
+  const step = await storedStep(dir);
+  if (step === undefined) return first;
   const tensors = await readTensors(tensorsPath, tensorsOf(first));
   checkFinite(tensorsPath, tensors);
   const problem = optimizer.problemWith?.({ step, tensors });
   if (problem !== undefined) throw new CheckpointError(`${tensorsPath}: ${problem}`);
   return { tensors, step };
+}
+
+/**
+ * The number of updates that a stored state has seen; undefined if the folder has no state.
+ * @throws CheckpointError for a part of a state
+ */
+export async function storedStep(dir: string): Promise<number | undefined> {
+  const paths = [join(dir, tensorsFile), join(dir, stepFile)] as const;
+  const there = await Promise.all(paths.map(exists));
+  return there.includes(true) ? readStep(paths[1]) : undefined;
 }
 
 /** @throws CheckpointError naming the file's first tensor with a number that is not finite */

@@ -104,7 +104,11 @@ export async function checkScale(path: string, { rank, alpha = 2 * rank, rsLora 
 }
 
 /** The content of adapter_config.json for an adapter. */
-export function peftConfig({ architecture, name, dir }: VisionLanguageModel, { trainable }: Policy, lora: LoraConfig) {
+export function peftConfig(
+  { architecture, name, dir }: VisionLanguageModel,
+  { trainable }: Pick<Policy, "trainable">,
+  lora: LoraConfig,
+) {
   const { rank, alpha = 2 * rank, rsLora = false } = lora;
   const isAdapted = (name: string) => trainable.has(loraNames(name).a);
   const modules = matrixModules(architecture);

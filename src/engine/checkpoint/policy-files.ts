@@ -1,6 +1,7 @@
 import { copyFile, mkdir, readdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { CheckpointError } from "../../errors";
+import { sumsFile, sumsProblem } from "../../files/checksums";
 import { emptyShards, openCheckpoint } from "../../models/checkpoint/weights";
 import { exists, isCopiedAlong, readJson, weightFiles } from "../../models/files/directory";
 import {
@@ -12,7 +13,9 @@ import {
   writeSafetensors,
 } from "../../models/files/safetensors";
 import type { VisionLanguageModel } from "../../models/open-model";
+import type { Architecture } from "../../models/parts/architecture";
 import { listed } from "../../options/display";
+import type { LoraConfig } from "../adapter";
 import type { Policy } from "../policy";
 import { adapterWeights, checkScale, peftConfig, unusable } from "./peft";
 
@@ -22,15 +25,30 @@ import { adapterWeights, checkScale, peftConfig, unusable } from "./peft";
  */
 export async function savePolicy(model: VisionLanguageModel, policy: Policy, dir: string): Promise<void> {
   if (policy.lora) {
-    await mkdir(dir, { recursive: true });
-    await writeJson(join(dir, "adapter_config.json"), peftConfig(model, policy, policy.lora));
-    const peftName = (name: string) => `base_model.model.${model.architecture.transformersName(name)}`;
-    const renamed = [...policy.trainable].map(([name, tensor]) => [peftName(name), tensor] as const);
+    await saveAdapterSettings(model, policy, policy.lora, dir);
+    const renamed = [...policy.trainable].map(
+      ([name, tensor]) => [peftName(model.architecture, name), tensor] as const,
+    );
     await writeSafetensors(join(dir, "adapter_model.safetensors"), new Map(renamed));
     return;
   }
   await saveCheckpoint(model, policy.trainable, dir);
 }
+
+/** Writes all files of an adapter except its weights. */
+export async function saveAdapterSettings(
+  model: VisionLanguageModel,
+  policy: Pick<Policy, "trainable">,
+  lora: LoraConfig,
+  dir: string,
+): Promise<void> {
+  await mkdir(dir, { recursive: true });
+  await writeJson(join(dir, "adapter_config.json"), peftConfig(model, policy, lora));
+}
+
+/** The name that PEFT gives a tensor of an adapter. */
+export const peftName = ({ transformersName }: Architecture, canonical: string): string =>
+  `base_model.model.${transformersName(canonical)}`;
 
 /**
  * Writes a whole Hugging Face directory with the model's settings and these weights, one in memory at a time if need
@@ -43,6 +61,17 @@ export async function saveCheckpoint(
   dir: string,
   changed: Readonly<Record<string, unknown>> = {},
 ): Promise<void> {
+  await saveSettings(model, dir, changed);
+  const renamed = [...weights].map(([name, tensor]) => [model.architecture.storedName(name), tensor] as const);
+  await writeSafetensors(join(dir, "model.safetensors"), new Map(renamed));
+}
+
+/** Writes all files of a Hugging Face directory except the weights, which are float32. */
+export async function saveSettings(
+  model: Pick<VisionLanguageModel, "dir">,
+  dir: string,
+  changed: Readonly<Record<string, unknown>> = {},
+): Promise<void> {
   await mkdir(dir, { recursive: true });
   for (const file of await readdir(model.dir))
     if (isCopiedAlong(file)) await copyFile(join(model.dir, file), join(dir, file));
@@ -52,8 +81,6 @@ export async function saveCheckpoint(
   // Old files have one level. In new ones each reader looks at the level that it knows.
   const config = { ...outer, ...(text && { text_config: { ...text, ...changed } }), ...changed };
   await writeJson(join(dir, "config.json"), config);
-  const renamed = [...weights].map(([name, tensor]) => [model.architecture.storedName(name), tensor] as const);
-  await writeSafetensors(join(dir, "model.safetensors"), new Map(renamed));
 }
 
 /**
@@ -65,6 +92,24 @@ export async function readPolicy(
   { architecture, trainable, lora }: Policy,
   dir: string,
 ): Promise<Map<string, Float32Array>> {
+  const adapter = await checkKind(dir, lora);
+  if (lora) return readTensors(adapter, trainable, architecture.canonicalName);
+  const checkpoint = await openCheckpoint(dir, architecture).catch(unusable);
+  const weights = new Map<string, Float32Array>();
+  for (const name of trainable.keys()) weights.set(name, await checkpoint.read(name));
+  return weights;
+}
+
+/**
+ * Checks that a folder holds an adapter of this rank and scale, or a whole checkpoint where there is no LoRA, and that
+ * its files are as they were written.
+ * @returns the path of the adapter's weights
+ * @throws CheckpointError naming what it is instead
+ */
+export async function checkKind(dir: string, lora: LoraConfig | undefined): Promise<string> {
+  // Only checkpoints of runs have digests.
+  const problem = (await exists(join(dir, sumsFile))) ? await sumsProblem(dir) : undefined;
+  if (problem !== undefined) throw new CheckpointError(problem);
   const adapter = await adapterWeights(dir);
   const isWhole = await weightFiles(dir).then(
     () => true,
@@ -76,16 +121,11 @@ export async function readPolicy(
         `${dir}: expected a LoRA adapter, found a whole checkpoint: it is of a trainer without lora, or a model to start from`,
       );
     await checkScale(join(dir, "adapter_config.json"), lora);
-    return readTensors(adapter, trainable, architecture.canonicalName);
-  }
-  if (!isWhole && (await exists(adapter)))
+  } else if (!isWhole && (await exists(adapter)))
     throw new CheckpointError(
       `${dir}: expected a whole checkpoint, found a LoRA adapter: it is of a trainer with lora; mergeAdapter makes a checkpoint of it`,
     );
-  const checkpoint = await openCheckpoint(dir, architecture).catch(unusable);
-  const weights = new Map<string, Float32Array>();
-  for (const name of trainable.keys()) weights.set(name, await checkpoint.read(name));
-  return weights;
+  return adapter;
 }
 
 /**
@@ -95,8 +135,20 @@ export async function readPolicy(
 export async function readTensors(
   path: string,
   expected: ReadonlyMap<string, { readonly shape: readonly number[] }>,
-  ownName: (stored: string) => string = (stored) => stored,
+  ownName?: (stored: string) => string,
 ): Promise<Map<string, Float32Array>> {
+  const tensors = new Map<string, Float32Array>();
+  for (const [name, tensor] of await findTensors(path, expected, ownName))
+    tensors.set(name, await readNumbers(path, name, tensor));
+  return tensors;
+}
+
+/** Finds the tensors that `readTensors` would read. */
+export async function findTensors(
+  path: string,
+  expected: ReadonlyMap<string, { readonly shape: readonly number[] }>,
+  ownName: (stored: string) => string = (stored) => stored,
+): Promise<Map<string, HeaderTensor>> {
   const stored = await readHeader(path).catch(unusable);
   const found = byOwnName(path, stored, ownName);
   const show = (tensor?: { readonly shape: readonly number[] }) => (tensor ? `[${tensor.shape.join(", ")}]` : "none");
@@ -108,9 +160,7 @@ export async function readTensors(
     throw new CheckpointError(
       `${path}: not what is being trained${emptyShards(stored)}\n  ${listed(problems, "\n  ", mostProblems)}`,
     );
-  const tensors = new Map<string, Float32Array>();
-  for (const [name, tensor] of found) tensors.set(name, await readNumbers(path, name, tensor));
-  return tensors;
+  return found;
 }
 
 /** Lines of an error. */

@@ -6,7 +6,7 @@ import { embedInputs, languageHead, languageModel } from "../../models/parts/net
 import { add, cast, concat, createGraph, type Graph, gather, reduceSum, reshape } from "../../onnx/graph/graph";
 import type { Shape, Value } from "../../onnx/graph/value";
 import { choose, logProbOf, oneHot, penalise, type Sampling } from "./next-token";
-import { causalBias, fedFeatures, hidden as hiddenScore } from "./training";
+import { causalBias, fedFeatures, maskedScore } from "./training";
 
 /** The rows that a graph continues. */
 export interface RowsShape {
@@ -266,6 +266,6 @@ function unflatten([logits, finished, bias, ...rest]: readonly Value[], layers: 
 /** Adds −∞ to image tokens, because a model must not write images. */
 function neverSampled({ text, tokens }: VlmConfig): Float32Array {
   const bias = new Float32Array(text.vocabSize);
-  for (const id of [tokens.image, tokens.video, tokens.visionStart, tokens.visionEnd]) bias[id] = hiddenScore;
+  for (const id of [tokens.image, tokens.video, tokens.visionStart, tokens.visionEnd]) bias[id] = maskedScore;
   return bias;
 }

@@ -62,18 +62,18 @@ const largeVocabulary = 2 ** 15;
 export function causalBias(g: Graph, time: number, past = 0): Value {
   const span = past + time;
   const data = new Float32Array(time * span);
-  for (let i = 0; i < time; i++) data.fill(hidden, i * span + past + i + 1, (i + 1) * span);
+  for (let i = 0; i < time; i++) data.fill(maskedScore, i * span + past + i + 1, (i + 1) * span);
   return g.constant(data, [time, span]);
 }
 
-/** Added to the score of a hidden position: far below any score, yet finite, so that a row of padding has no NaN. */
-export const hidden = -1e9;
+/** Added to the score of a masked position: far below any score, yet finite, so that a row of padding has no NaN. */
+export const maskedScore = -1e9;
 
 /**
  * Log-probabilities of chosen tokens, [targets], and the gradient of ⟨cotangent, logProbs⟩ by every bound weight. With
  * `shape.entropies` also the entropies H = −Σ p log p of the distributions that they were chosen from, [targets]; the
  * gradient then includes ⟨entropyCotangent, H⟩.
- * Inputs: tokenIds and source of all positions, cos and sin of the rows (from `layOut`), rows [targets] (positions
+ * Inputs: tokenIds and source of all positions, cos and sin of the rows (from `layOut`), scoredAt [targets] (positions
  * whose next token is scored), chosen [targets, 1], cotangent and entropyCotangent [targets], and per group k of images
  * `vision.k.patches` and its tables, or `features`. With prefixes, whose positions come first: prefixCos, prefixSin,
  * prefixOf [batch], and padding [batch, 1, 1, 1, their time + time] (0, or very negative at padding of the prefix).
@@ -86,15 +86,15 @@ export function trainingGraph(
   const { batch, time, prefixes, targets } = shape;
   const g = createGraph();
   const weights = bind(g);
-  const places = (prefixes ? prefixes.count * prefixes.time : 0) + batch * time;
+  const positions = (prefixes ? prefixes.count * prefixes.time : 0) + batch * time;
   const features = imageFeatures(g, weights, architecture, shape);
-  const source = g.input("source", "int64", [places]);
-  const tokenIds = g.input("tokenIds", "int64", [places]);
+  const source = g.input("source", "int64", [positions]);
+  const tokenIds = g.input("tokenIds", "int64", [positions]);
   const image: ImageInput | undefined = features && { features, source };
   const x = embedInputs(g, weights, architecture, tokenIds, image);
-  const read = g.input("rows", "int64", [targets]);
+  const scoredAt = g.input("scoredAt", "int64", [targets]);
   const { hidden, layers } = languageModel(g, weights, architecture, x, attentionOf(g, architecture, shape), {
-    read,
+    read: scoredAt,
     image,
   });
   const logProbs = g.op("LogSoftmax", [languageHead(g, weights, architecture, hidden, shape.temperature)], {});

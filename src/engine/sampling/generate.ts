@@ -8,7 +8,7 @@ import { createRng } from "../../rng";
 import { type ImageGroups, layOut, wholeRow } from "../batch";
 import type { GenerationShape } from "../graphs/generation";
 import type { Sampling } from "../graphs/next-token";
-import { hidden } from "../graphs/training";
+import { maskedScore } from "../graphs/training";
 
 /** One continuation to make: its prompt and its number among the prompt's completions. */
 export interface GenerationRow {
@@ -56,7 +56,7 @@ export function generationFeeds(
   const { vocabSize } = architecture.config.text;
   const { starts, next, ...layout } = layOut(prompts.map(wholeRow), shape.time, "left", groups, architecture);
   const padding = new Float32Array(shape.prompts * shape.time);
-  for (const [p, start] of starts.entries()) padding.fill(hidden, p * shape.time, p * shape.time + start);
+  for (const [p, start] of starts.entries()) padding.fill(maskedScore, p * shape.time, p * shape.time + start);
   const seen = shape.penalised && {
     seen: { data: tokensOf(prompts, rows, vocabSize), shape: [shape.rows, vocabSize] },
   };

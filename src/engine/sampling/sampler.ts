@@ -96,7 +96,7 @@ async function generate(
 }
 
 /** @throws DataError for a prompt that leaves too little of the model's context */
-function checkLengths(encoded: readonly Row[], maxTokens: number, contextLength: number): void {
+export function checkLengths(encoded: readonly Pick<Row, "tokens">[], maxTokens: number, contextLength: number): void {
   encoded.forEach(({ tokens }, p) => {
     if (tokens.length + maxTokens > contextLength)
       throw new DataError(
@@ -108,7 +108,10 @@ function checkLengths(encoded: readonly Row[], maxTokens: number, contextLength:
 /** Prompts whose image files are open at the same time. */
 const filesAtOnce = 16;
 
-async function countTokens(model: VisionLanguageModel, prompts: readonly Prompt[]): Promise<number[]> {
+export async function countTokens(
+  model: Pick<VisionLanguageModel, "countTokens">,
+  prompts: readonly Prompt[],
+): Promise<number[]> {
   const tokens: number[] = [];
   for (let first = 0; first < prompts.length; first += filesAtOnce)
     tokens.push(...(await Promise.all(prompts.slice(first, first + filesAtOnce).map(model.countTokens))));

@@ -1,7 +1,7 @@
 import type { Architecture } from "../../models/parts/architecture";
 import type { Tensor } from "../../onnx/runtime/session";
 import { type ImageGroups, layOut, type RowPart } from "../batch";
-import { hidden } from "../graphs/training";
+import { maskedScore } from "../graphs/training";
 import type { BatchPlan } from "../shared-prefixes";
 
 /** The feeds of `trainingGraph` for the tokens of a micro-batch. */
@@ -17,7 +17,7 @@ export function tokenFeeds(plan: BatchPlan, groups: ImageGroups, architecture: A
   const span = prefixTime + time;
   const padding = new Float32Array(rows.length * span);
   rows.forEach(({ prefix }, r) => {
-    padding.fill(hidden, r * span + prefixes[prefix]!.to, r * span + prefixTime);
+    padding.fill(maskedScore, r * span + prefixes[prefix]!.to, r * span + prefixTime);
   });
   return {
     ...joined(before, own),
@@ -53,7 +53,7 @@ export function targetFeeds(
   cotangents: readonly ArrayLike<number>[] | undefined,
   entropyCotangents?: readonly ArrayLike<number>[] | undefined,
 ): Record<string, Tensor> {
-  const places = new BigInt64Array(targets);
+  const scoredAt = new BigInt64Array(targets);
   const chosen = new BigInt64Array(targets);
   const cotangent = new Float32Array(targets);
   const entropyCotangent = new Float32Array(targets);
@@ -62,14 +62,14 @@ export function targetFeeds(
     const first = prefixes.length * prefixTime + r * time - from;
     for (let i = promptLength; i < tokens.length; i++, next++) {
       // A token's probability is read at the token before it.
-      places[next] = BigInt(first + i - 1);
+      scoredAt[next] = BigInt(first + i - 1);
       chosen[next] = BigInt(tokens[i]!);
       cotangent[next] = cotangents?.[r]?.[i - promptLength] ?? 0;
       entropyCotangent[next] = entropyCotangents?.[r]?.[i - promptLength] ?? 0;
     }
   });
   return {
-    rows: { data: places, shape: [targets] },
+    scoredAt: { data: scoredAt, shape: [targets] },
     chosen: { data: chosen, shape: [targets, 1] },
     cotangent: { data: cotangent, shape: [targets] },
     entropyCotangent: { data: entropyCotangent, shape: [targets] },

@@ -1,7 +1,4 @@
-import { join } from "node:path";
-import { CheckpointError, TrainingError } from "../../errors";
-import { sumsFile, sumsProblem } from "../../files/checksums";
-import { exists } from "../../models/files/directory";
+import { TrainingError } from "../../errors";
 import type { VisionLanguageModel } from "../../models/open-model";
 import { type GradientTransform, globalNorm } from "../../optim";
 import { checkFinite, readOptimizer, saveOptimizer } from "../checkpoint/optimizer-files";
@@ -52,9 +49,6 @@ export function createOptimization(
     },
 
     async load(dir) {
-      // Only checkpoints of runs have digests.
-      const problem = (await exists(join(dir, sumsFile))) ? await sumsProblem(dir) : undefined;
-      if (problem !== undefined) throw new CheckpointError(problem);
       const weights = await readPolicy(policy, dir);
       checkFinite(dir, weights);
       const { tensors: moments, step } = await readOptimizer(dir, optimizer, () => optimizer.init(parameters));

@@ -16,7 +16,7 @@ export function scoredRows(
 ): Promise<Row[]> {
   signal?.throwIfAborted();
   checkSequences(sequences);
-  readArgument("onnxTrainer", "temperature", temperature, divisor());
+  readArgument("trainer", "temperature", temperature, divisor());
   return Promise.all(sequences.map((sequence, i) => scoredRow(model, sequence, i)));
 }
 

@@ -15,6 +15,8 @@ interface OpRule<O extends Op> {
   readonly domain?: string;
   /** The output that is used (0). */
   readonly output?: number;
+  /** Whether onnxruntime writes the output over an input of the same size that nobody else reads (no). */
+  readonly inPlace?: boolean;
   readonly shape: (inputs: Ops[O]["in"], attrs: Ops[O]["attrs"]) => Shape;
   /** The output's type (the first input's). */
   readonly dtype?: (inputs: Ops[O]["in"], attrs: Ops[O]["attrs"]) => DType;
@@ -29,7 +31,8 @@ const broadcast =
   ([a, b]: readonly [Value, Value]) =>
     broadcastShapes(a.shape, b.shape, op);
 const unary = { shape: same };
-const binary = (op: string) => ({ shape: broadcast(op) });
+const elementwise = { shape: same, inPlace: true };
+const binary = (op: string) => ({ shape: broadcast(op), inPlace: true });
 const comparison = (op: string) => ({ shape: broadcast(op), dtype: bool });
 const lastAxis = { encode: () => ({ attributes: { axis: -1 } }) };
 const reduction = { string: "add" };
@@ -44,14 +47,14 @@ export const opRules: { readonly [O in Op]: OpRule<O> } = {
   Sub: binary("Sub"),
   Mul: binary("Mul"),
   Div: binary("Div"),
-  Neg: unary,
+  Neg: elementwise,
   Abs: unary,
-  Exp: unary,
-  Log: unary,
-  Sqrt: unary,
-  Reciprocal: unary,
-  Sigmoid: unary,
-  Erf: unary,
+  Exp: elementwise,
+  Log: elementwise,
+  Sqrt: elementwise,
+  Reciprocal: elementwise,
+  Sigmoid: elementwise,
+  Erf: elementwise,
   Gelu: { ...unary, encode: ({ approximate = "none" }) => ({ attributes: { approximate: { string: approximate } } }) },
   QuickGelu: { ...unary, domain: microsoft, encode: ({ alpha }) => ({ attributes: { alpha: { float: alpha } } }) },
   MatMul: {
@@ -215,16 +218,17 @@ export const opRules: { readonly [O in Op]: OpRule<O> } = {
     },
   },
   Where: {
+    inPlace: true,
     shape: ([condition, a, b]) => broadcastShapes(condition.shape, broadcastShapes(a.shape, b.shape, "Where"), "Where"),
     dtype: ([, a]) => a.dtype,
   },
-  Cast: { ...unary, dtype: (_, { to }) => to, encode: ({ to }) => ({ attributes: { to: dtypeCodes[to] } }) },
+  Cast: { ...elementwise, dtype: (_, { to }) => to, encode: ({ to }) => ({ attributes: { to: dtypeCodes[to] } }) },
   Less: comparison("Less"),
   LessOrEqual: comparison("LessOrEqual"),
   Equal: comparison("Equal"),
   And: comparison("And"),
   Or: comparison("Or"),
-  Not: unary,
+  Not: elementwise,
   ArgMax: {
     shape: ([x]) => x.shape.slice(0, -1),
     dtype: () => "int64",

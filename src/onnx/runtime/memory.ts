@@ -1,4 +1,5 @@
 import type { Graph, LoopNode } from "../graph/graph";
+import { opRules } from "../graph/ops";
 import { showShape } from "../graph/shapes";
 import type { DType, Node, Op, Value } from "../graph/value";
 import { captures, reachable } from "./serialise";
@@ -215,10 +216,8 @@ function inOrder(steps: readonly Step[]): Step[] {
   return order;
 }
 
-/** Operators that overwrite an input of the same size, if nobody else will read it. */
-const inPlace: ReadonlySet<string> = new Set([
-  ...["Add", "Sub", "Mul", "Div", "Neg", "Exp", "Log", "Sqrt", "Reciprocal", "Sigmoid", "Erf", "Cast", "Where", "Not"],
-]);
+/** Whether an operator overwrites an input of the same size that nobody else reads. */
+const runsInPlace = (op: Step["op"]) => op !== "Loop" && op !== "Identity" && opRules[op].inPlace === true;
 
 function plan(steps: readonly Step[], results: ReadonlySet<Value>, size: (value: Value) => number): Buffer[] {
   const uses = new Map<Value, number>();
@@ -236,7 +235,7 @@ function plan(steps: readonly Step[], results: ReadonlySet<Value>, size: (value:
           .find((buffer, i) => buffer?.uses === 1 && kind(step.in[i]!) === kind(value));
       const buffer =
         (step.op === "Reshape" && of.get(step.in[0]!)) ||
-        (!results.has(value) && ((inPlace.has(step.op) && mayTake()) || free.get(kind(value))?.pop())) ||
+        (!results.has(value) && ((runsInPlace(step.op) && mayTake()) || free.get(kind(value))?.pop())) ||
         undefined;
       const mine = buffer ?? { owner: value, bytes: size(value), from: now, to: now, uses: 0 };
       if (!buffer) all.push(mine);

@@ -2,13 +2,14 @@
 export interface ProtoWriter {
   int(field: number, value: number | bigint): ProtoWriter;
   float(field: number, value: number): ProtoWriter;
+  double(field: number, value: number): ProtoWriter;
   string(field: number, value: string): ProtoWriter;
   bytes(field: number, value: Uint8Array): ProtoWriter;
   message(field: number, value: ProtoWriter): ProtoWriter;
   finish(): Uint8Array;
 }
 
-const wire = { varint: 0, lengthDelimited: 2, fixed32: 5 } as const;
+const wire = { varint: 0, fixed64: 1, lengthDelimited: 2, fixed32: 5 } as const;
 
 export function protoWriter(): ProtoWriter {
   const chunks: Uint8Array[] = [];
@@ -22,6 +23,11 @@ export function protoWriter(): ProtoWriter {
     float(field, value) {
       key(field, wire.fixed32);
       chunks.push(new Uint8Array(new Float32Array([value]).buffer));
+      return writer;
+    },
+    double(field, value) {
+      key(field, wire.fixed64);
+      chunks.push(new Uint8Array(new Float64Array([value]).buffer));
       return writer;
     },
     string: (field, value) => writer.bytes(field, new TextEncoder().encode(value)),

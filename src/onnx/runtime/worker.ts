@@ -87,7 +87,7 @@ function start(): Thread {
   // Ending the process while another thread runs native code aborts it, so wait for that thread first.
   const wait = () => {
     Atomics.store(state, 1, 1);
-    Atomics.wait(state, 0, 1);
+    while (Atomics.load(state, 0) === 1) Atomics.wait(state, 0, 1);
   };
   process.once("exit", wait);
   const end = (why: string) => {

@@ -14,6 +14,8 @@ export interface TaskContract<A> {
   readonly annotation: (rng: Rng) => A;
   /** Answers as models write them, good and bad; random texts are tried as well (none). */
   readonly answers?: readonly string[];
+  /** Sentences that tell an annotation in prose, such as "I count three cars." for 3: each must be a leak (none). */
+  tells?(annotation: A): readonly string[];
   /** The same task, if one exists, that gives null instead of repairing a text. */
   readonly strict?: Task<A>;
   /** Size of the image that annotations in pixels lie in (1000 × 1000). */
@@ -37,8 +39,8 @@ export interface TaskContract<A> {
  * describeTask({ describe, it }, "rating", { task, annotation, answers: ["rating: 4", "4/5"] });
  */
 export function describeTask<A>(runner: TestRunner, name: string, contract: TaskContract<A>): void {
-  const { task, strict, annotation, answers = [], image = { width: 1000, height: 1000 }, runs = 100, skip } = contract;
-  const subject: TaskSubject<A> = { task, strict, annotation, answers, image, runs };
+  const { task, tells, strict, annotation, answers = [], image = { width: 1000, height: 1000 }, runs = 100 } = contract;
+  const subject: TaskSubject<A> = { task, ...(tells && { tells }), strict, annotation, answers, image, runs };
   const noRepairs = !task.repairs && "the task repairs nothing";
   const noDraw = !task.draw && "the task draws nothing, and pages show its text";
   const laws: Laws<TaskSubject<A>> = { ...textLaws, ...scoreLaws, ...promptLaws, ...drawingLaws };
@@ -47,6 +49,7 @@ export function describeTask<A>(runner: TestRunner, name: string, contract: Task
     "is strict on demand: what it would have to repair does not parse, all else does as before":
       noRepairs || (!strict && "no strict version of the task is given"),
     ...Object.fromEntries(Object.keys(drawingLaws).map((law) => [law, noDraw])),
-    ...skip,
+    "finds a leak in every sentence that tells the annotation": !tells && "the contract has no such sentences",
+    ...contract.skip,
   });
 }

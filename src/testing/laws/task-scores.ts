@@ -45,6 +45,11 @@ export const scoreLaws: Laws<TaskSubject<unknown>> = {
       assert.notDeepEqual(task.leaks(`I would say ${task.format(a)} because of the light.`, a), []);
     }),
 
+  "finds a leak in every sentence that tells the annotation": ({ task, annotation, tells, runs }) =>
+    forAll(runs, annotation, (a) => {
+      for (const sentence of tells!(a)) assert.notDeepEqual(task.leaks(sentence, a), [], `no leak in "${sentence}"`);
+    }),
+
   "points every leak at the characters it names": ({ task, annotation, answers, runs }) => {
     const text = writtenText(answers);
     forAll(

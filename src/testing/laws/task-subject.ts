@@ -4,6 +4,7 @@ import type { Task } from "../../task";
 /** A task under test, with what its laws need. */
 export interface TaskSubject<A> {
   readonly task: Task<A>;
+  tells?(annotation: A): readonly string[];
   readonly strict: Task<A> | undefined;
   readonly annotation: (rng: Rng) => A;
   readonly answers: readonly string[];

@@ -91,13 +91,17 @@ function ask(request: object, killMs: number): Reply {
   thread ??= start();
   const { worker, port, state } = thread;
   const id = asked++;
-  Atomics.store(state, 0, 0);
   worker.postMessage({ ...request, id });
-  Atomics.wait(state, 0, 0, killMs + startMs);
-  for (let next = receiveMessageOnPort(port); next !== undefined; next = receiveMessageOnPort(port)) {
-    const reply = next.message as Reply;
-    // An abandoned request may have left a reply.
-    if (reply.id === id) return reply;
+  // Ticks, because a machine that sleeps meanwhile uses up one of them only. The thread may also wake this one for the
+  // reply before, if it was held up between sending that and saying so.
+  for (let ticks = 10; ticks >= 0; ) {
+    Atomics.store(state, 0, 0);
+    for (let next = receiveMessageOnPort(port); next !== undefined; next = receiveMessageOnPort(port)) {
+      const reply = next.message as Reply;
+      // An abandoned request may have left a reply.
+      if (reply.id === id) return reply;
+    }
+    if (Atomics.wait(state, 0, 0, (killMs + startMs) / 10) === "timed-out") ticks--;
   }
   return { id, failed: "it does not answer" };
 }

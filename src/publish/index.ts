@@ -1,0 +1,1 @@
+export { type Pushed, type PushToHubOptions, pushToHub } from "./push-to-hub";

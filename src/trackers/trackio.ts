@@ -1,0 +1,55 @@
+import { given, readOptions, type Spec, text } from "../options/spec";
+import { endpoint, httpAddress, key, postJson } from "./post";
+import { outbox, scalarsOf, type Tracker } from "./tracker";
+
+export interface TrackioOptions {
+  readonly project: string;
+  /** The name of this run. */
+  readonly run: string;
+  /** The server's address ("http://127.0.0.1:7860"): `trackio show` prints it. */
+  readonly url?: string;
+  /** The server's write token, which stands in the link that `trackio show` prints (`TRACKIO_WRITE_TOKEN`). */
+  readonly token?: string;
+  /** Settings to show beside the run, such as the learning rate (none). */
+  readonly config?: Readonly<Record<string, unknown>>;
+}
+
+const spec = {
+  project: text("the project's name"),
+  run: text("the run's name"),
+  url: httpAddress().optional(),
+  token: key().optional(),
+  config: given<Readonly<Record<string, unknown>>>(
+    "an object",
+    (value: unknown) => typeof value === "object",
+  ).optional(),
+} satisfies Spec<TrackioOptions>;
+
+/**
+ * Sends a run's metrics to a trackio server.
+ * @throws ConfigError for wrong options
+ * @example
+ * const tracker = trackio({ project: "mugs", run: "cot", url: "http://127.0.0.1:7860", token });
+ * await track(riseCot({ task, dataset, runDir: "runs/cot" }), [tracker]);
+ * Source: trackio 0.43, `bulk_log` in server.py.
+ */
+export function trackio(options: TrackioOptions): Tracker {
+  const { project, run, url = "http://127.0.0.1:7860", config, ...rest } = readOptions("trackio", options, spec);
+  const token = rest.token ?? process.env.TRACKIO_WRITE_TOKEN;
+  const headers: Record<string, string> = token ? { "x-trackio-write-token": token } : {};
+  const entries = outbox<Readonly<Record<string, unknown>>>(async (logs) => {
+    await postJson(endpoint(url, "api/bulk_log"), { logs, hf_token: null }, { headers, secrets: token ? [token] : [] });
+  });
+  let sent = 0;
+  return {
+    record: (metrics) =>
+      entries.add({
+        project,
+        run,
+        step: metrics.step,
+        metrics: Object.fromEntries(scalarsOf(metrics)),
+        ...(sent++ === 0 && config && { config }),
+      }),
+    close: () => entries.close(),
+  };
+}

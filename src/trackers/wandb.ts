@@ -1,0 +1,101 @@
+import { z } from "zod";
+import { BackendError, ConfigError } from "../errors";
+import { given, readOptions, type Settings, type Spec, text } from "../options/spec";
+import { endpoint, httpAddress, key, postJson } from "./post";
+import { outbox, scalarsOf, type Tracker } from "./tracker";
+
+export interface WandbOptions {
+  readonly project: string;
+  /** The user or team that the project belongs to (the key's own). */
+  readonly entity?: string;
+  /** The name of this run (one that the server chooses). */
+  readonly run?: string;
+  /** The key from wandb.ai/authorize (`WANDB_API_KEY`). */
+  readonly apiKey?: string;
+  /** The server's address ("https://api.wandb.ai"). */
+  readonly url?: string;
+  /** Settings to show beside the run, such as the learning rate (none). */
+  readonly config?: Readonly<Record<string, unknown>>;
+}
+
+const spec = {
+  project: text("the project's name"),
+  entity: text("a user or a team").optional(),
+  run: text("the run's name").optional(),
+  apiKey: key().optional(),
+  url: httpAddress().optional(),
+  config: given<Readonly<Record<string, unknown>>>(
+    "an object",
+    (value: unknown) => typeof value === "object",
+  ).optional(),
+} satisfies Spec<WandbOptions>;
+
+/**
+ * Sends a run's metrics to Weights & Biases, as a new run.
+ *
+ * The requests are those of wandb's own client. A resumed run of ours is a second run there.
+ * @throws ConfigError for wrong options, or without a key
+ * @example
+ * await track(riseCot({ task, dataset, runDir: "runs/cot" }), [wandb({ project: "mugs", run: "cot" })]);
+ * Source: `@wandb/sdk` 0.5.1, internal/api.js and internal/filestream.js.
+ */
+export function wandb(options: WandbOptions): Tracker {
+  const { url = "https://api.wandb.ai", ...settings } = readOptions("wandb", options, spec);
+  const apiKey = settings.apiKey ?? process.env.WANDB_API_KEY;
+  if (!apiKey) throw new ConfigError("wandb: apiKey: expected a key, got none; pass apiKey or set WANDB_API_KEY");
+  const authorization = `Basic ${Buffer.from(`api:${apiKey}`).toString("base64")}`;
+  const post = (path: string, body: object) =>
+    postJson(endpoint(url, path), body, { headers: { authorization }, secrets: [apiKey, authorization] });
+
+  let stream: string | undefined;
+  let offset = 0;
+  const lines = outbox<string>(async (content) => {
+    stream ??= await startRun(post, settings);
+    await post(stream, { files: { "wandb-history.jsonl": { offset, content } } });
+    offset += content.length;
+  });
+  return {
+    record(metrics) {
+      // JSON has no NaN; wandb reads these names as numbers.
+      const scalars = scalarsOf(metrics).map(([name, value]) => [name, Number.isFinite(value) ? value : String(value)]);
+      lines.add(JSON.stringify({ ...Object.fromEntries(scalars), _step: metrics.step, _timestamp: Date.now() / 1000 }));
+    },
+    async close() {
+      await lines.close();
+      if (stream) await post(stream, { complete: true, exitcode: 0 });
+    },
+  };
+}
+
+const upsert = `mutation UpsertBucket($name: String, $project: String, $entity: String, $displayName: String, $config: JSONString) {
+  upsertBucket(input: { name: $name, modelName: $project, entityName: $entity, displayName: $displayName, config: $config }) {
+    bucket { name project { name entity { name } } }
+  }
+}`;
+
+const named = z.object({ name: z.string() });
+const replySchema = z.object({
+  data: z.object({
+    upsertBucket: z.object({ bucket: named.extend({ project: named.extend({ entity: named }) }) }),
+  }),
+});
+
+/** Makes a run, and returns the path of its stream of files. */
+async function startRun(
+  post: (path: string, body: object) => Promise<unknown>,
+  settings: Pick<Settings<WandbOptions, typeof spec>, "project" | "entity" | "run" | "config">,
+): Promise<string> {
+  const { project, entity, run: displayName } = settings;
+  const values = Object.fromEntries(Object.entries(settings.config ?? {}).map(([name, value]) => [name, { value }]));
+  const name = Array.from(crypto.getRandomValues(new Uint8Array(8)), (byte) => (byte % 36).toString(36)).join("");
+  const variables = { name, project, entity, displayName, config: JSON.stringify(values) };
+  const reply = await post("graphql", { query: upsert, variables });
+  const read = replySchema.safeParse(reply);
+  if (!read.success)
+    throw new BackendError(`wandb: expected a new run, got ${JSON.stringify(reply).slice(0, 500)}`, {
+      scope: "backend",
+    });
+  const { bucket } = read.data.data.upsertBucket;
+  const path = [bucket.project.entity.name, bucket.project.name, bucket.name].map(encodeURIComponent).join("/");
+  return `files/${path}/file_stream`;
+}

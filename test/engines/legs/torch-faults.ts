@@ -1,0 +1,335 @@
+import { spawn } from "node:child_process";
+import { cp, mkdir, readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { EngineError } from "../../../src/errors";
+import { readSafetensors, writeSafetensors } from "../../../src/models/files/safetensors";
+import type { Trainer } from "../../../src/trainer";
+import { type TorchTrainerOptions, torchTrainer } from "../../../src/trainers/torch";
+import { pythonFolder } from "../../../src/trainers/workers/python";
+import { checkpointDir, imagePath, promptOf, reference } from "../../models/reference";
+import type { Check, Leg, LegTools } from "../leg";
+import { torchEnvironment } from "../torch/environment";
+import { limit, memoryOf, ranksBelow, untilGone } from "../torch/processes";
+
+const examples = reference.cases.slice(0, 2);
+const sequences = examples.map((example) => ({ prompt: promptOf(example), completion: example.completionIds }));
+const cotangents = sequences.map(({ completion }) => completion.map(() => -1));
+const rate = { learningRate: 1e-4 };
+
+/** What goes wrong, and what a user then reads. The table is printed as it is made. */
+export const torchFaults: Leg = {
+  name: "torch-faults",
+  does: "breaks torchTrainer's processes in every way it can, and prints the messages",
+  environment: torchEnvironment,
+  async *run(tools) {
+    const only = process.env.RISE_FAULT;
+    const groups = { alive, sharded, killed, hang, parent, setup };
+    for (const [name, group] of Object.entries(groups)) if (!only || only === name) yield* group(tools);
+  },
+};
+
+const options = (python: string, more: TorchTrainerOptions = {}): TorchTrainerOptions => ({
+  model: checkpointDir,
+  device: "cpu",
+  python,
+  processes: 2,
+  lora: { rank: 2 },
+  ...more,
+});
+
+/** A failing call as a check: it must say these things, and nothing about learning rates. */
+async function failing(what: string, call: () => Promise<unknown>, ...says: readonly RegExp[]): Promise<Check> {
+  const started = performance.now();
+  const error = await call().then(
+    () => new Error("nothing failed"),
+    (error: Error) => error,
+  );
+  const ms = performance.now() - started;
+  const missing = says.filter((words) => !words.test(error.message));
+  const isAdvice = /learning rate/.test(error.message);
+  const message = error.message.split("\n").slice(0, 3).join("\n        ");
+  const problem = [...missing.map((words) => `lacks ${words}`), ...(isAdvice ? ["advises a learning rate"] : [])].join(
+    ", ",
+  );
+  const detail = `${(ms / 1000).toFixed(1)} s${problem ? `  ${problem}` : ""}\n        ${error.name}: ${message}`;
+  return { what, ok: problem === "", detail };
+}
+
+/** Faults that leave replicas alive: the same trainer answers afterwards. */
+async function* alive({ python, scratch }: LegTools): AsyncGenerator<Check, void> {
+  await mkdir(scratch, { recursive: true });
+  const broken = join(scratch, "cut.png");
+  yield* withChecks(options(python), async function* (trainer) {
+    const [first, second] = ranksBelow();
+    await writeFile(broken, (await readFile(imagePath("wide.png"))).subarray(0, 200));
+    const withBroken = {
+      prompt: [{ role: "user", content: [{ type: "image", image: broken }] }],
+      completion: [5],
+    } as const;
+    yield await failing(
+      "a damaged image on one rank",
+      () => trainer.logProbs([...sequences, withBroken]),
+      /logprobs, rank [01]: .*cut\.png: expected an image/,
+    );
+    yield await works(trainer, "the workers answer after it");
+    limit(second!.pid, "as", memoryOf(second!.pid) + 2 ** 26);
+    const long = Array.from({ length: 24 }, () => ({
+      prompt: sequences[0]!.prompt,
+      completion: Array<number>(900).fill(5),
+    }));
+    const rows = long.map(({ completion }) => completion.map(() => 0));
+    yield await failing(
+      "out of memory on one rank",
+      () => trainer.backward(long, rows),
+      /backward, rank 1: OutOfMemory: .*try fewer rowsAtOnce/s,
+    );
+    limit(second!.pid, "as", "unlimited");
+    yield await works(trainer, "the workers answer after it");
+    await trainer.backward(sequences, cotangents);
+    await failing("", () => trainer.backward([...sequences, withBroken], [...cotangents, [1]]));
+    yield await failing("a step after half a gradient", () => trainer.optimStep(rate), /expected a gradient, got none/);
+    limit(first!.pid, "fsize", 4096);
+    yield await failing(
+      "a full disk",
+      () => trainer.save(join(scratch, "full")),
+      /save, rank 0: .*safetensors: expected to write a file, got/,
+    );
+    limit(first!.pid, "fsize", "unlimited");
+    yield await works(trainer, "the workers answer after it");
+    const huge = join(scratch, "huge");
+    await trainer.save(huge);
+    await multiply(join(huge, "adapter_model.safetensors"));
+    await trainer.load(huge);
+    yield await failing(
+      "weights that give NaN, sampling",
+      () => trainer.sampler().generate([sequences[0]!.prompt], { seed: 0 }),
+      /expected a finite number in .*are the weights finite/,
+    );
+    yield await failing(
+      "weights that give NaN, scoring",
+      () => trainer.logProbs(sequences),
+      /expected a finite number, got NaN/,
+    );
+    yield await failing(
+      "an adapter of another scale",
+      async () => {
+        const other = join(scratch, "other");
+        await cp(huge, other, { recursive: true });
+        const config = JSON.parse(await readFile(join(other, "adapter_config.json"), "utf8"));
+        await writeFile(join(other, "adapter_config.json"), JSON.stringify({ ...config, lora_alpha: 32 }));
+        await trainer.load(other);
+      },
+      /expected r 2 and lora_alpha 4; found r 2 and lora_alpha 32/,
+    );
+    const controller = new AbortController();
+    setTimeout(() => controller.abort(new Error("the caller has enough")), 1500);
+    const work = { seed: 0, count: 64, maxTokens: 400, temperature: 3, signal: controller.signal };
+    yield await failing(
+      "a call that is aborted",
+      () => trainer.sampler().generate([sequences[0]!.prompt], work),
+      /the caller has enough/,
+    );
+    const started = performance.now();
+    await trainer.load(join(scratch, "huge"));
+    yield {
+      what: "the next call begins soon after an abort",
+      ok: performance.now() - started < 20_000,
+      detail: `${((performance.now() - started) / 1000).toFixed(1)} s`,
+    };
+  });
+}
+
+/** FSDP: what is found before a pass is an answer; a rank that dies in a pass ends all. */
+async function* sharded({ python, scratch }: LegTools): AsyncGenerator<Check, void> {
+  await mkdir(scratch, { recursive: true });
+  const broken = join(scratch, "cut-too.png");
+  await writeFile(broken, (await readFile(imagePath("wide.png"))).subarray(0, 200));
+  yield* withChecks(options(python, { shard: "fsdp" }), async function* (trainer) {
+    const withBroken = {
+      prompt: [{ role: "user", content: [{ type: "image", image: broken }] }],
+      completion: [5],
+    } as const;
+    yield await failing(
+      "FSDP: a damaged image on one rank",
+      () => trainer.logProbs([...sequences, withBroken]),
+      /cut-too\.png: expected an image/,
+    );
+    yield await works(trainer, "FSDP: the workers answer after it");
+    yield* kill(trainer, "FSDP: backward", () => trainer.backward(sequences, cotangents));
+  });
+}
+
+/** A rank that is killed in each call. */
+async function* killed({ python, scratch }: LegTools): AsyncGenerator<Check, void> {
+  const calls: Readonly<Record<string, (trainer: Trainer) => Promise<unknown>>> = {
+    generate: (trainer) =>
+      trainer.sampler().generate(
+        sequences.map(({ prompt }) => prompt),
+        { seed: 0, maxTokens: 8 },
+      ),
+    backward: (trainer) => trainer.backward(sequences, cotangents),
+    optim_step: (trainer) => trainer.optimStep(rate),
+    save: (trainer) => trainer.save(join(scratch, "saved")),
+  };
+  for (const [name, call] of Object.entries(calls))
+    yield* withChecks(options(python), async function* (trainer) {
+      if (name === "optim_step") await trainer.backward(sequences, cotangents);
+      yield* kill(trainer, name, () => call(trainer));
+    });
+}
+
+/** Stops rank 1 so that the call waits for it, and kills it. */
+async function* kill(trainer: Trainer, name: string, call: () => Promise<unknown>): AsyncGenerator<Check, void> {
+  const ranks = ranksBelow();
+  process.kill(ranks[1]!.pid, "SIGSTOP");
+  const under = call();
+  under.catch(() => {});
+  await new Promise((done) => setTimeout(done, 1000));
+  process.kill(ranks[1]!.pid, "SIGKILL");
+  const says = [
+    new RegExp(`torchTrainer, ${name.replace("FSDP: ", "")}: `),
+    /rank 1 was ended by signal 9/,
+    /resume: true/,
+  ];
+  yield await failing(`rank 1 killed in ${name}`, () => under, ...says);
+  const ms = await untilGone(
+    ranks.map(({ pid }) => pid),
+    10_000,
+  );
+  yield { what: `rank 1 killed in ${name}: no process left`, ok: ms < 10_000, detail: `${(ms / 1000).toFixed(1)} s` };
+  const again = await trainer.logProbs(sequences).catch((error: Error) => error);
+  yield { what: `rank 1 killed in ${name}: later calls say the same`, ok: again instanceof EngineError };
+}
+
+async function* hang({ python }: LegTools): AsyncGenerator<Check, void> {
+  yield* withChecks(options(python, { callMs: 4000 }), async function* (trainer) {
+    const ranks = ranksBelow();
+    process.kill(ranks[1]!.pid, "SIGSTOP");
+    yield await failing(
+      "rank 1 hangs",
+      () => trainer.logProbs(sequences),
+      /logprobs: expected an answer, got none within 4000 ms; rank 0 is at .*rank 1 is at/,
+    );
+    const ms = await untilGone(
+      ranks.map(({ pid }) => pid),
+      10_000,
+    );
+    yield { what: "rank 1 hangs: no process left", ok: ms < 10_000, detail: `${(ms / 1000).toFixed(1)} s` };
+  });
+}
+
+/** The Node side is killed. */
+async function* parent({ python }: LegTools): AsyncGenerator<Check, void> {
+  const script = fileURLToPath(new URL("../torch/owner.ts", import.meta.url));
+  const child = spawn(process.execPath, ["--import", "tsx", script], {
+    env: { ...process.env, RISE_PYTHON: python },
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  await new Promise<void>((done) => child.stdout.once("data", () => done()));
+  const ranks = ranksBelow(child.pid!);
+  child.kill("SIGKILL");
+  const ms = await untilGone(
+    ranks.map(({ pid }) => pid),
+    10_000,
+  );
+  yield {
+    what: `Node killed: none of ${ranks.length} processes left`,
+    ok: ranks.length === 2 && ms < 10_000,
+    detail: `${(ms / 1000).toFixed(1)} s`,
+  };
+}
+
+/** What is wrong before anything runs. */
+async function* setup({ python, scratch }: LegTools): AsyncGenerator<Check, void> {
+  await mkdir(scratch, { recursive: true });
+  yield await failing(
+    "Python without the packages",
+    () => torchTrainer(options("/usr/bin/python3")),
+    /expected torch 2\.13 or later, got none.*pip install -r/s,
+  );
+  yield await failing("no Python", () => torchTrainer(options("/nowhere/python")), /got no such program/);
+  const old = join(scratch, "old-python");
+  await writeFile(
+    old,
+    `#!/bin/sh\necho '{"torch":"2.1","transformers":"4.57.0","peft":"0.21.2","pillow":"13.0.0","safetensors":"0.8.0"}'\n`,
+    { mode: 0o755 },
+  );
+  yield await failing(
+    "wrong versions",
+    () => torchTrainer(options(old)),
+    /expected torch 2\.13 or later, got 2\.1; expected transformers 5\.16 or later, got 4\.57\.0/,
+  );
+  yield await failing(
+    "a model that PyTorch cannot open",
+    () => torchTrainer(options(python, { processes: 1, attention: "flash_attention_2" })),
+    /expected 1 processes to start, but .*flash/is,
+  );
+  const [ready, token] = [join(scratch, "ready.json"), "the right one"];
+  const worker = () =>
+    spawn(
+      python,
+      [
+        join(pythonFolder(), "rise_torch.py"),
+        "--options",
+        JSON.stringify({ model: checkpointDir, device: "cpu" }),
+        "--ready",
+        ready,
+        "--owned",
+        "--port",
+        "18765",
+      ],
+      {
+        env: { ...process.env, RISE_TORCH_TOKEN: token },
+        stdio: ["pipe", "ignore", "pipe"],
+      },
+    );
+  const first = worker();
+  process.env.RISE_TORCH_TOKEN = "a wrong one";
+  const connect = { model: checkpointDir, connect: ready };
+  yield await failing("a wrong token", () => torchTrainer(connect), /HTTP 401: .*RISE_TORCH_TOKEN must be the same/);
+  const second = worker();
+  const words = await new Promise<string>((done) => {
+    let text = "";
+    second.stderr.on("data", (piece) => {
+      text += piece;
+    });
+    second.on("close", () => done(text));
+  });
+  yield {
+    what: "a port that is taken",
+    ok: /expected a free port, got 18765: .*choose another --port/.test(words),
+    detail: words.trim().split("\n").at(-1) ?? "",
+  };
+  process.env.RISE_TORCH_TOKEN = token;
+  const joined = await torchTrainer(connect);
+  yield await works(joined, "workers that others started answer");
+  const arguments_ = (await readFile(`/proc/${first.pid}/cmdline`, "utf8")) + words;
+  yield { what: "the token is in no argument and no output", ok: !arguments_.includes(token) };
+  await joined.dispose();
+  yield { what: "dispose ends them", ok: (await untilGone([first.pid!], 10_000)) < 10_000 };
+}
+
+async function works(trainer: Trainer, what: string): Promise<Check> {
+  const logProbs = await trainer.logProbs(sequences).catch((error: Error) => error);
+  return { what, ok: !(logProbs instanceof Error), detail: logProbs instanceof Error ? logProbs.message : "" };
+}
+
+async function* withChecks(
+  settings: TorchTrainerOptions,
+  use: (trainer: Trainer) => AsyncGenerator<Check, void>,
+): AsyncGenerator<Check, void> {
+  const trainer = await torchTrainer(settings);
+  try {
+    yield* use(trainer);
+  } finally {
+    await trainer.dispose();
+  }
+}
+
+/** Makes an adapter that is finite, and overflows. */
+async function multiply(path: string): Promise<void> {
+  const tensors = await readSafetensors(path);
+  for (const { data } of tensors.values()) data.fill(3e38);
+  await writeSafetensors(path, tensors);
+}

@@ -1,0 +1,209 @@
+import { execFile } from "node:child_process";
+import { readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
+import { grpoLoss } from "../../../src/grpo";
+import { readSafetensors } from "../../../src/models/files/safetensors";
+import { openModel } from "../../../src/models/open-model";
+import type { LossFn, Trainer, TrainSequence } from "../../../src/trainer";
+import { onnxTrainer } from "../../../src/trainers/onnx";
+import type { Prompt } from "../../../src/types";
+import {
+  checkpointDir,
+  imagePath,
+  largestError,
+  promptOf,
+  type ReferenceCase,
+  reference,
+} from "../../models/reference";
+import { type Check, type Leg, type LegTools, within } from "../leg";
+import { torchEnvironment, withTorch } from "../torch/environment";
+
+const sequences: readonly TrainSequence[] = reference.cases.map((example) => ({
+  prompt: promptOf(example),
+  completion: example.completionIds,
+}));
+
+const lora = { rank: 4, alpha: 16 };
+
+/** 20 steps beside `onnxTrainer`, checkpoints both ways and in Python, and other families. */
+export const torchParity: Leg = {
+  name: "torch-parity",
+  does: "trains torchTrainer beside onnxTrainer, exchanges their checkpoints, and scores other families",
+  environment: torchEnvironment,
+  async *run(tools) {
+    const only = process.env.RISE_PARITY;
+    const parts = { full: trained({}), lora: trained({ lora }), families };
+    for (const [name, part] of Object.entries(parts)) if (!only || only === name) yield* part(tools);
+  },
+};
+
+/** Two kinds of losses, from the same weights. */
+const losses: Readonly<Record<string, (old: readonly Float64Array[]) => LossFn>> = {
+  SFT: () => (logProbs) => {
+    const count = logProbs.reduce((sum, row) => sum + row.length, 0);
+    const total = logProbs.flatMap((row) => [...row]).reduce((a, b) => a + b, 0);
+    return { loss: -total / count, gradient: logProbs.map((row) => row.map(() => -1 / count)) };
+  },
+  GRPO: (old) => (logProbs) => grpoLoss({ logProbs, oldLogProbs: old, advantages: [1, -0.5, 0.25] }),
+};
+
+const trained = (options: { readonly lora?: typeof lora }) =>
+  async function* ({ python, scratch }: LegTools): AsyncGenerator<Check, void> {
+    const kind = options.lora ? "LoRA" : "every weight";
+    const learningRate = options.lora ? 1e-3 : 1e-5;
+    const start = join(scratch, `start-${kind}`);
+    const onnx = await onnxTrainer({ model: checkpointDir, device: "cpu", threads: 1, ...options });
+    await onnx.save(start);
+    try {
+      const settings = { model: checkpointDir, python, processes: 2, ...options };
+      yield* withTorchChecks(settings, async function* (torch) {
+        for (const [name, lossOf] of Object.entries(losses)) {
+          const norms: number[] = [];
+          const after: (readonly Float64Array[])[] = [];
+          for (const trainer of [onnx, torch]) {
+            await trainer.load(start);
+            const old = await trainer.logProbs(sequences);
+            for (let step = 0; step < 20; step++) {
+              await trainer.forwardBackward(sequences, lossOf(old));
+              const { gradNorm } = await trainer.optimStep({ learningRate });
+              if (step === 0) norms.push(gradNorm);
+            }
+            after.push(await trainer.logProbs(sequences));
+          }
+          yield within(`${kind}, ${name}: gradient norm of the first step`, Math.abs(norms[1]! / norms[0]! - 1), 1e-4);
+          yield within(`${kind}, ${name}: log-probs after 20 steps`, furthest(after[1]!, after[0]!), 1e-3);
+        }
+        yield* exchanged(kind, onnx, torch, scratch, python, Boolean(options.lora));
+      });
+    } finally {
+      await onnx.dispose();
+    }
+  };
+
+/** Checkpoints of each in the other, and in transformers and PEFT. */
+async function* exchanged(
+  kind: string,
+  onnx: Trainer,
+  torch: Trainer,
+  scratch: string,
+  python: string,
+  isAdapter: boolean,
+): AsyncGenerator<Check, void> {
+  const [ofTorch, ofOnnx] = [join(scratch, `torch-${kind}`), join(scratch, `onnx-${kind}`)];
+  await torch.save(ofTorch);
+  const expected = await torch.logProbs(sequences);
+  await onnx.load(ofTorch);
+  yield within(`${kind}: torch's checkpoint in onnxTrainer`, furthest(await onnx.logProbs(sequences), expected), 1e-4);
+  const rates = { learningRate: 1e-4 };
+  for (const trainer of [onnx, torch]) {
+    await trainer.forwardBackward(sequences, losses.SFT!([]));
+    await trainer.optimStep(rates);
+  }
+  yield within(
+    `${kind}: … and its optimizer's state`,
+    furthest(await torch.logProbs(sequences), await onnx.logProbs(sequences)),
+    1e-4,
+  );
+  await onnx.save(ofOnnx);
+  await torch.load(ofOnnx);
+  yield within(
+    `${kind}: onnxTrainer's checkpoint in torch`,
+    furthest(await torch.logProbs(sequences), await onnx.logProbs(sequences)),
+    1e-4,
+  );
+  await torch.save(ofTorch);
+  const theirs = await scoredByPython(python, ofTorch, isAdapter, join(scratch, "job.json"));
+  yield within(
+    `${kind}: torch's checkpoint in transformers${isAdapter ? " and PEFT" : ""}`,
+    furthest(await torch.logProbs(sequences), theirs),
+    1e-4,
+  );
+}
+
+/** The recorded interoperability script of `npm run test:reference`. */
+async function scoredByPython(python: string, dir: string, isAdapter: boolean, job: string): Promise<Float64Array[]> {
+  const { encodePrompt } = await openModel(checkpointDir);
+  const rows = await Promise.all(
+    reference.cases.map(async (example) => ({
+      messages: example.messages,
+      tokens: (await encodePrompt(promptOf(example))).tokens,
+      pictures: example.messages.flatMap(({ content }) =>
+        content.flatMap((part) => (part.type === "image" ? [imagePath(part.image)] : [])),
+      ),
+      completion: example.completionIds,
+    })),
+  );
+  await writeFile(
+    job,
+    JSON.stringify([isAdapter ? { model: checkpointDir, adapter: dir, rows } : { model: dir, rows }]),
+  );
+  const script = fileURLToPath(new URL("../../reference/interop/score.py", import.meta.url));
+  const { stdout } = await promisify(execFile)(python, [script, job], { maxBuffer: 2 ** 28 });
+  return (JSON.parse(stdout) as number[][][])[0]!.map((row) => Float64Array.from(row));
+}
+
+/** Random checkpoints of Qwen2.5-VL and Qwen3-VL, against transformers' recorded log-probs. */
+async function* families({ python }: LegTools): AsyncGenerator<Check, void> {
+  const data = fileURLToPath(new URL("../../reference/data/families", import.meta.url));
+  for (const family of ["qwen2-5-vl", "qwen3-vl"]) {
+    const dir = join(data, family, "tied");
+    const { cases } = JSON.parse(await readFile(join(dir, "cases.json"), "utf8")) as { cases: ReferenceCase[] };
+    const arrays = await readSafetensors(join(dir, "arrays.safetensors"));
+    const rows = cases.map((example) => ({
+      prompt: promptIn(example, join(data, "images")),
+      completion: example.completionIds,
+    }));
+    yield* withTorchChecks(
+      { model: join(dir, "checkpoint"), python, processes: 2, shard: "fsdp", lora: { rank: 4 } },
+      async function* (torch) {
+        const logProbs = await torch.logProbs(rows);
+        const recorded = cases.map(({ name }) => arrays.get(`${name}/logProbs`)!.data);
+        yield within(
+          `${family}: log-probs of ${rows.length} prompts, as transformers has them`,
+          furthest(logProbs, recorded),
+          1e-4,
+        );
+        const [completions] = await torch.sampler().generate([rows[0]!.prompt], { seed: 1, maxTokens: 12 });
+        const { tokenIds, logProbs: drawn } = completions![0]!;
+        const written = [{ prompt: rows[0]!.prompt, completion: tokenIds! }];
+        yield within(
+          `${family}: the sampler's log-probs are the trainer's`,
+          furthest([drawn!], await torch.logProbs(written)),
+          1e-5,
+        );
+        await torch.forwardBackward(written, losses.SFT!([]));
+        await torch.optimStep({ learningRate: 1e-3 });
+        const [after] = await torch.logProbs(written);
+        const sum = (row: ArrayLike<number>) => Array.from(row).reduce((a, b) => a + b, 0);
+        yield {
+          what: `${family}: a step goes uphill`,
+          ok: sum(after!) > sum(drawn!),
+          detail: `${sum(drawn!).toFixed(3)} to ${sum(after!).toFixed(3)}`,
+        };
+      },
+    );
+  }
+}
+
+const promptIn = ({ messages }: ReferenceCase, images: string): Prompt =>
+  messages.map(({ role, content }) => ({
+    role,
+    content: content.map((part) => (part.type === "image" ? { ...part, image: join(images, part.image) } : part)),
+  }));
+
+function furthest(actual: readonly ArrayLike<number>[], expected: readonly ArrayLike<number>[]): number {
+  return Math.max(...expected.map((row, i) => largestError(actual[i] ?? [], row)));
+}
+
+async function* withTorchChecks(
+  options: Parameters<typeof withTorch>[0],
+  use: (trainer: Trainer) => AsyncGenerator<Check, void>,
+): AsyncGenerator<Check, void> {
+  const checks: Check[] = [];
+  await withTorch(options, async (trainer) => {
+    for await (const check of use(trainer)) checks.push(check);
+  });
+  yield* checks;
+}

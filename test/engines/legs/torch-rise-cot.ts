@@ -1,0 +1,92 @@
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { moodLabels } from "../../../examples/pictures/mood-labels";
+import { moods } from "../../../examples/pictures/moods";
+import { classification, riseCot } from "../../../src";
+import { EngineError } from "../../../src/errors";
+import { type TorchTrainerOptions, torchTrainer } from "../../../src/trainers/torch";
+import { type Check, type Leg, within } from "../leg";
+import { spreads, torchEnvironment } from "../torch/environment";
+import { ranksBelow } from "../torch/processes";
+
+const model = fileURLToPath(new URL("../../../examples/tiny-vlm/checkpoint", import.meta.url));
+const task = classification({ labels: moodLabels, question: "Which mood do people connect with this image?" });
+
+/** The same program on one process, on two, and on two with FSDP; and a rank that is killed. */
+export const torchRiseCot: Leg = {
+  name: "torch-rise-cot",
+  does: "runs RISE-CoT on 1 and 2 processes, replicas and FSDP, and resumes it after a rank was killed",
+  environment: torchEnvironment,
+  async *run({ python, scratch }) {
+    const rewards: number[][] = [];
+    for (const { name, ...spread } of spreads) {
+      const run = await steps({ python, ...spread }, join(scratch, name));
+      rewards.push(run);
+      const shown = run.map((reward) => reward.toFixed(6)).join(" ");
+      yield { what: `rewards on ${name}`, ok: run.length === 4 && run[3]! > run[0]!, detail: shown };
+    }
+    for (const [i, { name }] of spreads.entries())
+      if (i > 0)
+        yield within(`rewards on ${name}, against ${spreads[0].name}`, difference(rewards[i]!, rewards[0]!), 1e-5);
+    yield* resumed(python, scratch);
+  },
+};
+
+const difference = (a: readonly number[], b: readonly number[]) => Math.max(...b.map((x, i) => Math.abs(x - a[i]!)));
+
+/** Rewards of four steps; rank 1 is killed after some step, if one is given. */
+async function steps(
+  options: TorchTrainerOptions,
+  runDir: string,
+  killAfter?: number,
+  resume = false,
+): Promise<number[]> {
+  const { train } = await moods({ seed: 0, train: 8, test: 0, unseen: 0 });
+  const run = riseCot({
+    task,
+    dataset: train,
+    trainer: () => torchTrainer({ model, device: "cpu", ...options }),
+    steps: 4,
+    examplesPerStep: 4,
+    groupSize: 4,
+    learningRate: 1e-4,
+    sampling: { cotMaxTokens: 48, reconstructionMaxTokens: 40 },
+    preflight: false,
+    checkpointEvery: 1,
+    runDir,
+    resume,
+  });
+  const rewards: number[] = [];
+  for await (const event of run) {
+    if (event.type !== "step-end") continue;
+    rewards.push(Number(event.metrics.reward));
+    if (event.step === killAfter) process.kill(ranksBelow()[1]!.pid, "SIGKILL");
+  }
+  return rewards;
+}
+
+async function* resumed(python: string, scratch: string): AsyncGenerator<Check, void> {
+  const options = { python, processes: 2 };
+  const [whole, broken] = [join(scratch, spreads[1].name), join(scratch, "broken")];
+  const error = await steps(options, broken, 2).then(
+    () => new Error("nothing failed"),
+    (error: Error) => error,
+  );
+  const says = /rank 1 was ended by signal 9/.test(error.message) && !/learning rate/.test(error.message);
+  yield {
+    what: "a killed rank ends the run",
+    ok: error instanceof EngineError && says,
+    detail: error.message.split("\n")[0]!,
+  };
+  const rewards = await steps(options, broken, undefined, true);
+  yield { what: "resume: true goes on with the next step", ok: rewards.length === 2, detail: rewards.join(" ") };
+  for (const file of [
+    "rollouts.jsonl",
+    "checkpoints/step-4/model.safetensors",
+    "checkpoints/step-4/optimizer.safetensors",
+  ]) {
+    const [a, b] = await Promise.all([whole, broken].map((dir) => readFile(join(dir, file))));
+    yield { what: `… and ends with the same bytes: ${file}`, ok: a!.equals(b!) };
+  }
+}
