@@ -5,7 +5,7 @@
  *   npx tsx examples/scale/three-trainers.ts torch    PyTorch on two processes; eight GPUs are `processes: 8`
  *   npx tsx examples/scale/three-trainers.ts vllm     PyTorch trains, and the server at VLLM_URL samples
  *
- * Each prints the reward of its steps; the first two print the same, up to float32's rounding.
+ * Each prints the reward of its steps, which rises. The figures differ: LoRA begins with other matrices, and samples are drawn otherwise.
  */
 import { classification, riseCot, type Trainer } from "rise-ts";
 import { vllmSampler } from "rise-ts/backends/vllm";
