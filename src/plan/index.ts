@@ -1,3 +1,3 @@
 /** The cost of a run before it starts: tokens, FLOPs, memory, time. */
 export { type Plan, type PlanOptions, planRun } from "./plan";
-export { planTable } from "./table";
+export { plannedRuns, planTable } from "./table";

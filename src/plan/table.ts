@@ -1,13 +1,24 @@
 import { type Plan, type PlanOptions, planRun } from "./plan";
 
 /**
- * Plans of 1000 steps for 2B and 7B on a laptop, 1, 8 and 64 GPUs, with their bottlenecks and every assumption.
+ * Plans of 1000 steps for 2B and 7B on a laptop, 1, 8 and 64 GPUs, with two examples a step for each GPU.
+ * @example
+ * const first = plannedRuns().find(({ plan }) => plan.fits);
+ */
+export const plannedRuns = (): readonly { readonly options: PlanOptions; readonly plan: Plan }[] =>
+  rows.map((row) => {
+    const options = { ...row, examplesPerStep: 2 * row.gpus };
+    return { options, plan: planRun(options) };
+  });
+
+/**
+ * The table of `plannedRuns`, with their bottlenecks and every assumption.
  * @example
  * process.stdout.write(planTable());
  */
 export function planTable(): string {
-  const plans = rows.map((options) => ({ options, plan: planRun({ ...options, ...sizeOf(options) }) }));
-  const lines = plans.map(({ options, plan }) => line(cells(options, plan)));
+  const plans = plannedRuns();
+  const lines = plans.map(({ plan }, i) => line(cells(rows[i]!, plan)));
   const assumptions = [...new Set(plans.flatMap(({ plan }) => plan.assumptions))];
   return [
     "1000 steps of stage 1, groups of 8. Estimates: a laptop's from measured constants, GPUs' from datasheets and assumptions.",
@@ -44,9 +55,6 @@ const rows: readonly Row[] = (["2B", "7B"] as const).flatMap((model): Row[] => [
     { model, device: "h100", gpus, lora: false },
   ]),
 ]);
-
-/** The paper's two examples a step, or as many as keep every GPU at 16 rows. */
-const sizeOf = ({ gpus }: Row) => ({ examplesPerStep: 2 * gpus });
 
 function cells({ model, device, gpus, lora = true, sampler }: Row, plan: Plan): readonly string[] {
   const { sampling, training, exchange } = plan.secondsPerStep;

@@ -69,7 +69,7 @@ const forms = {
     items: zip(labels, zip(query, prompts)).map(([id, [text, prompt]]) => ({ id, text: completionIn(text, prompt) })),
     answer: (rewards) => {
       const values = rewards.map(({ reward }) => reward);
-      return { rewards: values, scores: values, extra_logs: columns(rewards.map(parts)) };
+      return { rewards: values, scores: values, extra_logs: columns(rewards) };
     },
   })),
 
@@ -113,6 +113,11 @@ const parts = ({ similarity, format, leaks }: Reward) => ({
   leaks: leaks.length,
 });
 
-/** Rows as one list for each of their fields. */
-const columns = (rows: readonly Readonly<Record<string, number>>[]) =>
-  Object.fromEntries(Object.keys(rows[0] ?? {}).map((name) => [name, rows.map((row) => row[name]!)]));
+const columns = (rewards: readonly Reward[]) => {
+  const rows = rewards.map(parts);
+  return {
+    similarity: rows.map(({ similarity }) => similarity),
+    format: rows.map(({ format }) => format),
+    leaks: rows.map(({ leaks }) => leaks),
+  };
+};

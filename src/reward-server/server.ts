@@ -46,16 +46,9 @@ export async function rewardServer<A>(options: RewardServerOptions<A>): Promise<
   const { task, dataset, host, port, signal, token = randomBytes(32).toString("base64url") } = settings;
   checkExamples(task, dataset);
   signal?.throwIfAborted();
-  const judge = createJudge(settings);
-  const server = createServer((request, response) => void answer(request, response));
+  const handling: Handling = { token, judge: createJudge(settings), maxBytes: settings.maxBytes };
+  const server = createServer((request, response) => void respond(request, response, handling));
   server.requestTimeout = 60_000;
-  const answer = async (request: IncomingMessage, response: ServerResponse) => {
-    const { status, body } = await handle(request, { token, judge, maxBytes: settings.maxBytes }).catch(failure);
-    // The rest of a refused body is not read.
-    const ends = status === 413 ? { connection: "close" } : {};
-    response.writeHead(status, { "content-type": "application/json", ...ends });
-    response.end(JSON.stringify(body), () => status === 413 && request.destroy());
-  };
   await listen(server, host, port);
   const close = async () => {
     if (!server.listening) return;
@@ -78,15 +71,26 @@ async function listen(server: Server, host: string, port: number): Promise<void>
   });
 }
 
+interface Handling {
+  readonly token: string;
+  readonly judge: Judge;
+  readonly maxBytes: number;
+}
+
 interface Answer {
   readonly status: number;
   readonly body: unknown;
 }
 
-async function handle(
-  request: IncomingMessage,
-  { token, judge, maxBytes }: { readonly token: string; readonly judge: Judge; readonly maxBytes: number },
-): Promise<Answer> {
+async function respond(request: IncomingMessage, response: ServerResponse, handling: Handling): Promise<void> {
+  const { status, body } = await handle(request, handling).catch(failure);
+  // The rest of a body that is too large is not read.
+  const ends = status === 413 ? { connection: "close" } : {};
+  response.writeHead(status, { "content-type": "application/json", ...ends });
+  response.end(JSON.stringify(body), () => status === 413 && request.destroy());
+}
+
+async function handle(request: IncomingMessage, { token, judge, maxBytes }: Handling): Promise<Answer> {
   const { method = "", url = "" } = request;
   const path = url.split("?")[0];
   if (path === "/health" && method === "GET") return { status: 200, body: { status: "ok" } };

@@ -1,5 +1,5 @@
 import sharp from "sharp";
-import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from "vitest";
 import { openaiBackend } from "../../src/backends/openai";
 import { BackendError, ConfigError, DataError } from "../../src/errors";
 import { imagePrompt } from "../../src/prompts/template";
@@ -20,6 +20,9 @@ afterEach(() => server.reset());
 afterAll(() => server.close());
 
 const open = (options: object = {}) => openaiBackend({ baseUrl: server.url, apiKey, model: "tiny", ...options });
+
+const arrived = (count: number) =>
+  vi.waitFor(() => expect(server.requests).toHaveLength(count), { timeout: 20_000, interval: 10 });
 
 const remote = { prompts, callsOnPromptEnd: true, capabilities: { tokenIds: false, reproducible: false } };
 const withoutLogProbs = { ...remote, capabilities: { ...remote.capabilities, logProbs: false } };
@@ -143,10 +146,13 @@ describe("openaiBackend", () => {
       server.faults.push(fault);
       const stop = new AbortController();
       const running = open().generate(prompts.slice(0, 1), { ...generation, signal: stop.signal });
+      const rejected = expect(running).rejects.toThrow("enough");
+      await arrived(1);
       setTimeout(() => stop.abort(new Error("enough")), 100);
-      await expect(running).rejects.toThrow("enough");
+      await rejected;
+      expect(server.requests).toHaveLength(1);
+      server.reset();
     }
-    expect(server.requests).toHaveLength(2);
   });
 
   it("has no more requests under way than it was told", async () => {
@@ -156,8 +162,10 @@ describe("openaiBackend", () => {
       ...generation,
       signal: stop.signal,
     });
-    setTimeout(() => stop.abort(new Error("enough")), 300);
-    await expect(running).rejects.toThrow("enough");
+    const rejected = expect(running).rejects.toThrow("enough");
+    await arrived(2);
+    setTimeout(() => stop.abort(new Error("enough")), 100);
+    await rejected;
     expect(server.requests).toHaveLength(2);
   });
 

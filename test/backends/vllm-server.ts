@@ -1,4 +1,5 @@
-import { access, writeFile } from "node:fs/promises";
+import { existsSync } from "node:fs";
+import { writeFile } from "node:fs/promises";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
@@ -63,7 +64,8 @@ export async function vllmServer(): Promise<VllmServer> {
       return [400, { error: { message: "LoRA rank 64 is greater than max_lora_rank 16." } }];
     if (loaded.has(lora_name))
       return [400, { error: { message: `The lora adapter '${lora_name}' has already been loaded.` } }];
-    await access(`${lora_path}/adapter_config.json`);
+    const message = `Loading lora ${lora_name} failed: No adapter found for ${lora_path}`;
+    if (!existsSync(`${lora_path}/adapter_config.json`)) return [404, { error: { message, type: "NotFoundError" } }];
     const policy = scriptedTrainer({ texts, context });
     await policy.load(lora_path);
     first ??= policy;

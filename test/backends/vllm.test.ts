@@ -149,6 +149,12 @@ describe("a server that fails", () => {
     expect(await readdir(folder)).toEqual([]);
   });
 
+  it("is an error that names the option when it cannot read the adapter's folder", async () => {
+    await expect(open(adapterTrainer(), { serverAdapterDir: "/elsewhere" })).rejects.toThrow(
+      /404: .*No adapter found for \/elsewhere\/rise-.*; adapterDir has to be a folder that the server can read/,
+    );
+  });
+
   it("is an error that names its address when it is down", async () => {
     await expect(open(adapterTrainer(), { baseUrl: "http://127.0.0.1:2/v1" })).rejects.toThrow(
       /127\.0\.0\.1:2\/v1\/load_lora_adapter: fetch failed: connect ECONNREFUSED/,

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { ConfigError } from "../../src/errors";
-import { type PlanOptions, planRun, planTable } from "../../src/plan";
+import { type PlanOptions, plannedRuns, planRun, planTable } from "../../src/plan";
 
 const onGpu: PlanOptions = { model: "7B", device: "h100", steps: 10 };
 const ratio = (actual: number, expected: number) => Math.max(actual / expected, expected / actual);
@@ -85,6 +85,12 @@ describe("planRun", () => {
   ])("refuses %j", (options, words) => {
     expect(() => planRun({ ...onGpu, ...options } as PlanOptions)).toThrow(ConfigError);
     expect(() => planRun({ ...onGpu, ...options } as PlanOptions)).toThrow(words);
+  });
+});
+
+describe("plannedRuns", () => {
+  it("are those of planRun for their options", () => {
+    for (const { options, plan } of plannedRuns()) expect(planRun(options)).toEqual(plan);
   });
 });
 

@@ -184,6 +184,17 @@ describe("a request that cannot be answered", () => {
   });
 });
 
+describe("a client that hangs up in the middle of its body", () => {
+  it("does not end the server", async () => {
+    const request = httpRequest(`${server.url}/reward`, { method: "POST", headers: bearer() });
+    request.on("error", () => {});
+    request.write('{"completions": [');
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    request.destroy();
+    expect((await post("/reward", { completions: [right(0)], id: ["a"] })).status).toBe(200);
+  });
+});
+
 describe("a reward function of the caller's", () => {
   const asking = async (options: Partial<RewardServerOptions<LabelDistribution>>) => {
     const own = await rewardServer({ task, dataset, ...options });

@@ -41,8 +41,10 @@ export function adapterCalls({ baseUrl, apiKey, headers, timeoutMs }: AdapterSer
     );
     const text = await response.text();
     if (response.ok) return;
-    const isUnknown = response.status === 404 && call === "load_lora_adapter" && !/adapter|path/i.test(wordsOf(text));
-    fail(`${response.status}: ${wordsOf(text)}${isUnknown ? remedy : ""}`);
+    const words = wordsOf(text);
+    fail(
+      `${response.status}: ${words}${response.status === 404 && call === "load_lora_adapter" ? remedyFor(words) : ""}`,
+    );
   };
   return {
     load: (name, path) => post("load_lora_adapter", { lora_name: name, lora_path: path }),
@@ -50,7 +52,11 @@ export function adapterCalls({ baseUrl, apiKey, headers, timeoutMs }: AdapterSer
   };
 }
 
-const remedy = "; start vLLM with --enable-lora, and with VLLM_ALLOW_RUNTIME_LORA_UPDATING=True in its environment";
+/** A 404 is about the adapter's folder, or about the call itself. */
+const remedyFor = (words: string): string =>
+  /no adapter found/i.test(words)
+    ? "; adapterDir has to be a folder that the server can read, or serverAdapterDir its path there"
+    : "; start vLLM with --enable-lora, and with VLLM_ALLOW_RUNTIME_LORA_UPDATING=True in its environment";
 
 function wordsOf(text: string): string {
   try {
