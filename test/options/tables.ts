@@ -21,6 +21,7 @@ import { imagenetSubSpec } from "../../src/datasets/imagenet-sub";
 import { kShotSpec } from "../../src/datasets/k-shot";
 import { lisaSpec, reasonSegDatasetSpec } from "../../src/datasets/lisa";
 import { parquetDatasetSpec } from "../../src/datasets/parquet";
+import { mergeAdapterSpec } from "../../src/engine/checkpoint/merge";
 import { generateSpec } from "../../src/engine/sampling/options";
 import { annotateSpec } from "../../src/evaluation/annotate";
 import { auditCotsSpec } from "../../src/evaluation/audit-cots";
@@ -57,6 +58,7 @@ export const specs: Readonly<Record<string, z.ZodRawShape>> = {
   onnxTrainer: onnxTrainerSpec,
   onnxBackend: onnxBackendSpec,
   openaiBackend: openaiBackendSpec,
+  mergeAdapter: mergeAdapterSpec,
   "backend.generate": generateSpec,
   grpoAdvantages: grpoAdvantagesSpec,
   gaeAdvantages: gaeAdvantagesSpec,

@@ -2,6 +2,7 @@ import { join } from "node:path";
 import { CheckpointError, TrainingError } from "../../errors";
 import { sumsFile, sumsProblem } from "../../files/checksums";
 import { exists } from "../../models/files/directory";
+import { weightsIn } from "../../models/files/run-directory";
 import type { VisionLanguageModel } from "../../models/open-model";
 import { type GradientTransform, globalNorm } from "../../optim";
 import { checkFinite, readOptimizer, saveOptimizer } from "../checkpoint/optimizer-files";
@@ -21,7 +22,7 @@ export interface Optimization {
   step(learningRate: number): number;
   /** Writes weights and optimizer state. @throws TrainingError for weights that are not finite, before it writes */
   save(dir: string): Promise<void>;
-  /** Reads both back. @throws CheckpointError for an unusable folder; nothing has changed then */
+  /** Reads both back; a run directory stands for its best or newest checkpoint. @throws CheckpointError for an unusable folder; nothing has changed then */
   load(dir: string): Promise<void>;
 }
 
@@ -51,7 +52,8 @@ export function createOptimization(
       await saveOptimizer(dir, state);
     },
 
-    async load(dir) {
+    async load(path) {
+      const dir = await weightsIn(path);
       // Only checkpoints of runs have digests.
       const problem = (await exists(join(dir, sumsFile))) ? await sumsProblem(dir) : undefined;
       if (problem !== undefined) throw new CheckpointError(problem);
