@@ -1,6 +1,7 @@
 import type { VlmBackend } from "../backend";
 import { baseOf, findAdapter, readAdapter, requireAdapter } from "../engine/checkpoint/open-adapter";
 import { roundedFor } from "../engine/checkpoint/quantized";
+import { BackendError } from "../errors";
 import { checkPrecision, inHalf } from "../engine/precision";
 import { createSampler } from "../engine/sampling/sampler";
 import { adaptedPolicy } from "../engine/training/trainable";
@@ -77,7 +78,26 @@ export async function onnxBackend(options: OnnxBackendOptions = {}): Promise<Vlm
   const policy = found
     ? await adaptedPolicy(model, await readAdapter(found, model), precision)
     : { architecture, checkpoint, trainable: new Map(), halfProducts: inHalf(checkpoint, precision) };
-  return createSampler(model, policy, { rowsAtOnce, rounded, ...placement });
+  return untilDisposed(createSampler(model, policy, { rowsAtOnce, rounded, ...placement }));
+}
+
+/** Refuses work after `dispose`, which would open the model again, unseen. */
+function untilDisposed(backend: VlmBackend): VlmBackend {
+  let isDisposed = false;
+  return {
+    ...backend,
+    async generate(prompts, options) {
+      if (isDisposed)
+        throw new BackendError(`${backend.name}: expected an open backend, got one after dispose(); make a new one`, {
+          scope: "backend",
+        });
+      return backend.generate(prompts, options);
+    },
+    async dispose() {
+      isDisposed = true;
+      await backend.dispose();
+    },
+  };
 }
 
 /** The model to open, and the adapter on it. A model that is an adapter stands for the model that it names. */

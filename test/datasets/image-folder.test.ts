@@ -100,7 +100,7 @@ describe("a folder of pictures for each class", () => {
     expect(await imageFolderDataset(folder)).toHaveLength(4);
     await symlink(join(outside, "secret"), join(folder, "fox"));
     await expect(imageFolderDataset(folder)).rejects.toThrow(
-      /expected an image inside .*pictures, found that .*fox.1\.jpg is a link to .*secret/,
+      /expected an image inside .*pictures, got .*fox.1\.jpg is a link to .*secret/,
     );
   });
 
@@ -118,13 +118,13 @@ describe("a folder of pictures for each class", () => {
       /expected an image path inside/,
     );
     await expect(imageFolderDataset(join(outside, "secret"), { onOmission: () => {} })).rejects.toThrow(
-      /expected at least two class folders, found none/,
+      /expected at least two class folders, got none/,
     );
     await expect(imageFolderDataset(join(outside, "none"))).rejects.toThrow(DataError);
     expect(() => imageFolderDataset(undefined as never)).toThrow(
       /imageFolderDataset: expected dir to be text, got nothing/,
     );
     await mkdir(join(folder, "empty"));
-    await expect(imageFolderDataset(folder)).rejects.toThrow(/empty: expected pictures of empty, found none/);
+    await expect(imageFolderDataset(folder)).rejects.toThrow(/empty: expected pictures of empty, got none/);
   });
 });

@@ -18,6 +18,7 @@ import { emotion6Spec } from "../../src/datasets/emotion6";
 import { exportCotsSpec } from "../../src/datasets/export";
 import { imageFolderDatasetSpec } from "../../src/datasets/image-folder";
 import { imagenetSubSpec } from "../../src/datasets/imagenet-sub";
+import { jsonlDatasetSpec } from "../../src/datasets/jsonl";
 import { kShotSpec } from "../../src/datasets/k-shot";
 import { lisaSpec, reasonSegDatasetSpec } from "../../src/datasets/lisa";
 import { parquetDatasetSpec } from "../../src/datasets/parquet";
@@ -67,6 +68,7 @@ export const specs: Readonly<Record<string, z.ZodRawShape>> = {
   constantSchedule: constantScheduleSpec,
   "linearSchedule and cosineSchedule": decayScheduleSpec,
   csvDataset: csvDatasetSpec,
+  jsonlDataset: jsonlDatasetSpec,
   conversationDataset: conversationDatasetSpec,
   conversationRow: conversationRowSpec,
   parquetDataset: parquetDatasetSpec,
