@@ -1,10 +1,10 @@
 import type { VlmBackend } from "../backend";
 import { baseOf, findAdapter, readAdapter, requireAdapter } from "../engine/checkpoint/open-adapter";
 import { roundedFor } from "../engine/checkpoint/quantized";
-import { BackendError } from "../errors";
 import { checkPrecision, inHalf } from "../engine/precision";
 import { createSampler } from "../engine/sampling/sampler";
 import { adaptedPolicy } from "../engine/training/trainable";
+import { BackendError } from "../errors";
 import type { Precision } from "../models/checkpoint/quantize";
 import type { OnDownload } from "../models/hub/progress";
 import { defaultModel, openModel } from "../models/open-model";

@@ -106,9 +106,7 @@ function checkHeading(text: string, where: string): void {
 function readRow(text: string, where: string): Row {
   const fields = text.trim().split(/\s+/);
   if (fields.length !== 10)
-    throw new DataError(
-      `${where}: expected a file name and 9 numbers, got ${fields.length} fields: ${excerpt(text)}`,
-    );
+    throw new DataError(`${where}: expected a file name and 9 numbers, got ${fields.length} fields: ${excerpt(text)}`);
   const [name, valence, arousal, ...probabilities] = fields as [string, string, string, ...string[]];
   const category = keywords.find((keyword) => name.startsWith(`${keyword}/`));
   if (category === undefined)

@@ -113,7 +113,14 @@ function childOf(feature: unknown, name: string): unknown {
 
 async function* readExamples<A>(
   path: string,
-  { task, example, image: column, imageText, root = dirname(resolve(path)), allowOutside }: Settings<ParquetOptions<A>, typeof parquetDatasetSpec>,
+  {
+    task,
+    example,
+    image: column,
+    imageText,
+    root = dirname(resolve(path)),
+    allowOutside,
+  }: Settings<ParquetOptions<A>, typeof parquetDatasetSpec>,
 ): AsyncGenerator<Located<A>> {
   const folder = openFolder(root, { allowOutside });
   const imageOf = imageReader(folder, imageText);

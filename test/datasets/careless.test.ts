@@ -59,8 +59,16 @@ describe("images in another folder than their table", () => {
 
   it.each<[string, (folder: string) => string, RegExp]>([
     ["..", () => "../elsewhere/b.jpg", /got "\.\.\/elsewhere\/b\.jpg"; pass root for .*, or allowOutside: true$/],
-    ["an absolute path outside", (folder) => join(folder, "elsewhere/b.jpg"), /expected an image path inside .*photos, got/],
-    ["a link that leads out", () => "link.jpg", /got .*link\.jpg, a link to .*elsewhere\/b\.jpg; pass root .*allowOutside/],
+    [
+      "an absolute path outside",
+      (folder) => join(folder, "elsewhere/b.jpg"),
+      /expected an image path inside .*photos, got/,
+    ],
+    [
+      "a link that leads out",
+      () => "link.jpg",
+      /got .*link\.jpg, a link to .*elsewhere\/b\.jpg; pass root .*allowOutside/,
+    ],
     ["a path of Windows", () => "C:\\photos\\a.jpg", /got "C:\\\\photos\\\\a\.jpg"; a\.jpg is there: write "a\.jpg"/],
     ["an address", () => "https://example.org/a.jpg", /got the address "https:.*"; download it first/],
     ["a URL of no file", () => "file://host/a.jpg", /expected the URL of a file, got "file:\/\/host\/a\.jpg"/],
@@ -74,16 +82,40 @@ describe("images in another folder than their table", () => {
 describe("a table", () => {
   const rows = (text: string) => ({ "labels.csv": `image,joy,sadness\n${text}\n` });
   it.each<[string, Readonly<Record<string, string | Uint8Array>>, RegExp]>([
-    ["is separated by ;", { "labels.csv": "image;joy;sadness\na.jpg;1;0\n" }, /got image;joy;sadness; pass delimiter: ";"$/],
+    [
+      "is separated by ;",
+      { "labels.csv": "image;joy;sadness\na.jpg;1;0\n" },
+      /got image;joy;sadness; pass delimiter: ";"$/,
+    ],
     ["is separated by tabs", { "labels.csv": "image\tjoy\tsadness\na.jpg\t1\t0\n" }, /pass delimiter: "\\t"$/],
-    ["has one column of class names", { "labels.csv": "image,label\na.jpg,joy\n" }, /got image, label; pass label: "label"$/],
-    ["has percents", rows("a.jpg,80,20"), /from 0 to 1, got "80"; pass normalize: true for counts of votes, or percents$/],
+    [
+      "has one column of class names",
+      { "labels.csv": "image,label\na.jpg,joy\n" },
+      /got image, label; pass label: "label"$/,
+    ],
+    [
+      "has percents",
+      rows("a.jpg,80,20"),
+      /from 0 to 1, got "80"; pass normalize: true for counts of votes, or percents$/,
+    ],
     ["has votes", rows("a.jpg,3,1"), /got "3"; pass normalize: true/],
     ["has shares that sum to more", rows("a.jpg,0.9,0.9"), /sum to 1, got a sum of 1\.8; pass normalize: true/],
     ["has an empty cell", rows("a.jpg,1,"), /sadness: expected .* got ""; write 0 where a label has no share$/],
-    ["is UTF-16", { "labels.csv": Buffer.from("image,joy,sadness\n", "utf16le") }, /got text in UTF-16; save it as UTF-8/],
-    ["is a Git-LFS pointer", { "labels.csv": "version https://git-lfs.github.com/spec/v1\noid sha256:0\n" }, /Git-LFS pointer; run git lfs pull/],
-    ["has another name", { "label.csv": "" }, /labels\.csv: expected a readable file, got nothing at .*; did you mean .*label\.csv\?$/],
+    [
+      "is UTF-16",
+      { "labels.csv": Buffer.from("image,joy,sadness\n", "utf16le") },
+      /got text in UTF-16; save it as UTF-8/,
+    ],
+    [
+      "is a Git-LFS pointer",
+      { "labels.csv": "version https://git-lfs.github.com/spec/v1\noid sha256:0\n" },
+      /Git-LFS pointer; run git lfs pull/,
+    ],
+    [
+      "has another name",
+      { "label.csv": "" },
+      /labels\.csv: expected a readable file, got nothing at .*; did you mean .*label\.csv\?$/,
+    ],
     ["is nowhere near", {}, /labels\.csv: expected a readable file, got nothing at .*labels\.csv$/],
     ["is a folder", { "labels.csv/x": "" }, /labels\.csv: expected a readable file, got a folder$/],
   ])("says what to do when it %s", async (_, tables, message) => {
@@ -104,8 +136,16 @@ describe("a table", () => {
 describe("JSON lines", () => {
   it.each<[string, string, RegExp]>([
     ["are an array", `[${json("a.jpg").trim()}]`, /expected one object a line; this is an array: write each/],
-    ["have a label as text", '{"id":"1","image":"a.jpg","annotation":"joy"}', /found "joy"; write \{"joy": 1, "sadness": 0\}, or oneHot/],
-    ["have no id", '{"image":"a.jpg","annotation":{"joy":1,"sadness":0}}', /id: expected an id of its own .*; the fields there are image, annotation/],
+    [
+      "have a label as text",
+      '{"id":"1","image":"a.jpg","annotation":"joy"}',
+      /found "joy"; write \{"joy": 1, "sadness": 0\}, or oneHot/,
+    ],
+    [
+      "have no id",
+      '{"image":"a.jpg","annotation":{"joy":1,"sadness":0}}',
+      /id: expected an id of its own .*; the fields there are image, annotation/,
+    ],
   ])("say what to do when they %s", async (_, text, message) => {
     const folder = await folderWith({ "t.jsonl": `${text}\n` });
     const reading = jsonlDataset(join(folder, "tables/t.jsonl"), task, { root: join(folder, "photos") });
@@ -122,13 +162,26 @@ describe("a folder of classes", () => {
     const folder = await temporaryFolder();
     const clutter = [".DS_Store", "Thumbs.db", "desktop.ini", "joy/.DS_Store", "joy/Thumbs.db", "sadness/._1.jpg"];
     await writeFiles(folder, Object.fromEntries(clutter.map((name) => [name, ""])));
-    await writeFiles(folder, { "joy/1.jpg": image, "sadness/1.jpg": image, "__MACOSX/x.jpg": "", "joy/@eaDir/y.jpg": "" });
+    await writeFiles(folder, {
+      "joy/1.jpg": image,
+      "sadness/1.jpg": image,
+      "__MACOSX/x.jpg": "",
+      "joy/@eaDir/y.jpg": "",
+    });
     expect((await imageFolderDataset(folder)).map(({ id }) => id)).toEqual(["joy/1.jpg", "sadness/1.jpg"]);
   });
 
   it.each<[string, Readonly<Record<string, string | Uint8Array>>, RegExp]>([
-    ["images have no classes", { "1.jpg": image, "2.jpg": image }, /expected a folder for each class, got 2 images without one; move/],
-    ["an image is a HEIC", { "joy/1.heic": image, "sadness/1.jpg": image }, /got a HEIC image; convert it to PNG or JPEG/],
+    [
+      "images have no classes",
+      { "1.jpg": image, "2.jpg": image },
+      /expected a folder for each class, got 2 images without one; move/,
+    ],
+    [
+      "an image is a HEIC",
+      { "joy/1.heic": image, "sadness/1.jpg": image },
+      /got a HEIC image; convert it to PNG or JPEG/,
+    ],
   ])("says what to do when %s", async (_, files, message) => {
     const folder = await temporaryFolder();
     await writeFiles(folder, files);
@@ -144,6 +197,8 @@ describe("a folder of classes", () => {
     const classes = join(folder, "classes");
     await expect(imageFolderDataset(classes)).rejects.toThrow(/a link to .*a\.jpg; pass .*allowOutside: true/);
     expect(await imageFolderDataset(classes, { allowOutside: true })).toHaveLength(2);
-    await expect(imageFolderDataset(join(folder, "clases"))).rejects.toThrow(/got nothing at .*did you mean .*classes\?/);
+    await expect(imageFolderDataset(join(folder, "clases"))).rejects.toThrow(
+      /got nothing at .*did you mean .*classes\?/,
+    );
   });
 });

@@ -72,9 +72,7 @@ export function openFolder(path: string, { allowOutside }: FolderOptions = {}): 
     async image(name, where) {
       const file = await find(name, where);
       if (file === undefined)
-        throw new DataError(
-          `${where}: expected an image file at ${resolve(root, name)}, got none${await hint(name)}`,
-        );
+        throw new DataError(`${where}: expected an image file at ${resolve(root, name)}, got none${await hint(name)}`);
       return file;
     },
   };
@@ -84,7 +82,9 @@ function fromUrl(url: string, where: string): string {
   try {
     return fileURLToPath(url);
   } catch (cause) {
-    throw new DataError(`${where}: expected the URL of a file, got ${shown(url)}: ${(cause as Error).message}`, { cause });
+    throw new DataError(`${where}: expected the URL of a file, got ${shown(url)}: ${(cause as Error).message}`, {
+      cause,
+    });
   }
 }
 
