@@ -153,7 +153,7 @@ describe("a COCO file", () => {
     [
       "corners instead of a size",
       file(one, [annotation(5, [50, 50, 190, 90])]),
-      /annotation 5: expected bbox .* found \[50, 50, 190, 90\]/,
+      /annotation 5: expected bbox .* got \[50, 50, 190, 90\]/,
     ],
     ["a box of negative size", file(one, [annotation(5, [50, 50, -10, 10])]), /annotation 5: expected bbox/],
     ["a box of three numbers", file(one, [annotation(5, [1, 2, 3])]), /annotations\.0: bbox/],
@@ -234,7 +234,7 @@ describe("a COCO file", () => {
     [
       "a link out of the folder",
       file([image(1, { file_name: "link.jpg" })], [annotation(5, [1, 1, 2, 2])]),
-      /expected an image inside .*images, got .*link\.jpg is a link to/,
+      /expected an image inside .*images, got .*link\.jpg, a link to/,
     ],
   ])("refuses %s", async (_, content, message) => {
     await expect(load(content)).rejects.toThrow(DataError);

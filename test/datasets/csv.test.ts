@@ -59,15 +59,15 @@ describe("a table with a column for each label", () => {
     ],
     ["a negative probability", "images/1.png,1.1,-0.1", /:2: joy: expected a decimal number from 0 to 1, got "1\.1"/],
     ["an empty cell", "images/1.png,1,", /:2: sadness: expected a decimal number from 0 to 1, got ""/],
-    ["a decimal comma", 'images/1.png,"0,5","0,5"', /:2: joy: .*found "0,5"/],
-    ["text", "images/1.png,much,little", /:2: joy: .*found "much"/],
+    ["a decimal comma", 'images/1.png,"0,5","0,5"', /:2: joy: .*got "0,5"/],
+    ["text", "images/1.png,much,little", /:2: joy: .*got "much"/],
     [
       "a hexadecimal number",
       "images/1.png,0,0x1",
       /ratings\.csv:2: sadness: expected a decimal number from 0 to 1, got "0x1"/,
     ],
-    ["a binary number", "images/1.png,0b1,0", /:2: joy: .*found "0b1"/],
-    ["half a number", "images/1.png,1e,0", /:2: joy: .*found "1e"/],
+    ["a binary number", "images/1.png,0b1,0", /:2: joy: .*got "0b1"/],
+    ["half a number", "images/1.png,1e,0", /:2: joy: .*got "1e"/],
     ["a cell too few", "images/1.png,1", /:2: Invalid Record Length: expect 3, got 2/],
     ["a cell too many", "images/1.png,1,0,0", /:2: Invalid Record Length: expect 3, got 4/],
     ["a quote without end", '"images/1.png,1,0', /:2: Quote Not Closed/],
@@ -75,7 +75,7 @@ describe("a table with a column for each label", () => {
     ["an image that is not there", "images/3.png,1,0", /:2: expected an image file at .*3\.png, got none/],
     ["a path out of the folder", "../secret.png,1,0", /:2: expected an image path inside/],
     ["an absolute path", "/etc/hostname,1,0", /:2: expected an image path inside/],
-    ["a link out of the folder", "images/link.png,1,0", /:2: expected an image inside .*link\.png is a link to/],
+    ["a link out of the folder", "images/link.png,1,0", /:2: expected an image inside .*link\.png, a link to/],
     [
       "an image twice, where there is no column of ids",
       "images/1.png,1,0\nimages/1.png,0,1",
@@ -187,11 +187,11 @@ describe("a table of votes", () => {
 
   it.each([
     ["a negative count", "-1,3", /:2: joy: expected a decimal number of at least 0, got "-1"/],
-    ["a decimal comma", '"0,5",3', /:2: joy: .*found "0,5"/],
-    ["an empty cell", ",3", /:2: joy: .*found ""/],
-    ["a word", "3,many", /:2: sadness: .*found "many"/],
-    ["a count without end", "1e400,1", /:2: joy: .*found "1e400"/],
-    ["a percentage", "50%,50%", /:2: joy: .*found "50%"/],
+    ["a decimal comma", '"0,5",3', /:2: joy: .*got "0,5"/],
+    ["an empty cell", ",3", /:2: joy: .*got ""/],
+    ["a word", "3,many", /:2: sadness: .*got "many"/],
+    ["a count without end", "1e400,1", /:2: joy: .*got "1e400"/],
+    ["a percentage", "50%,50%", /:2: joy: .*got "50%"/],
   ])("refuses %s", async (_, cells, message) => {
     await expect(votes(`image,joy,sadness\nimages/1.png,${cells}`)).rejects.toThrow(message);
   });

@@ -120,7 +120,7 @@ describe("a Parquet file from the Hub", () => {
     );
     await symlink(fixture, join(folder, "green.png"));
     await expect(parquetDataset(file, options)).rejects.toThrow(
-      /row 2: image: expected an image inside .*green\.png is a link to/,
+      /row 2: image: expected an image inside .*green\.png, a link to/,
     );
   });
 
