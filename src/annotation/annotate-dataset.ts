@@ -18,7 +18,7 @@ import type { Example } from "../types";
 import type { AnnotateDatasetEvent, AnnotateDatasetResult } from "./events";
 import { type Found, findImages, type ImagesToAnnotate, type Item } from "./images";
 import { listenToImages } from "./listen";
-import { annotationRow, type ImageAnnotation } from "./rows";
+import { annotationRow } from "./rows";
 import { type AnnotationStore, type AnnotationStream, openStore } from "./store";
 
 export interface AnnotateDatasetOptions<A> extends FailureOptions {

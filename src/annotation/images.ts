@@ -93,7 +93,7 @@ async function namesIn(dir: string) {
       isLink: entry.isSymbolicLink(),
     }));
   // A hidden folder, such as .git, holds what somebody hid.
-  const visible = names.filter(({ path }) => !path.split("/").some(isClutter));
+  const visible = names.filter(({ path }) => !path.split("/").some((part) => part.startsWith(".") || isClutter(part)));
   return visible.sort((a, b) => (a.path < b.path ? -1 : 1));
 }
 

@@ -1,7 +1,10 @@
 import type { VlmBackend } from "../backend";
+import { baseOf, findAdapter, readAdapter, requireAdapter } from "../engine/checkpoint/open-adapter";
 import { roundedFor } from "../engine/checkpoint/quantized";
 import { checkPrecision, inHalf } from "../engine/precision";
 import { createSampler } from "../engine/sampling/sampler";
+import { adaptedPolicy } from "../engine/training/trainable";
+import { BackendError } from "../errors";
 import type { Precision } from "../models/checkpoint/quantize";
 import type { OnDownload } from "../models/hub/progress";
 import { defaultModel, openModel } from "../models/open-model";
@@ -11,9 +14,12 @@ import { callback, choice, count, readOptions, type Spec, text } from "../option
 export interface OnnxBackendOptions {
   /**
    * A Qwen2-VL, Qwen2.5-VL or Qwen3-VL checkpoint: a Hugging Face directory, or a hub id, "owner/name" or
-   * "owner/name@revision" (`defaultModel`).
+   * "owner/name@revision" (the adapter's model, or `defaultModel`). It may also be a run directory, which stands for its
+   * best checkpoint, or the newest if nothing was held out.
    */
   readonly model?: string;
+  /** A LoRA adapter on the model: a folder that `trainer.save` or PEFT wrote, or a run directory (none). */
+  readonly adapter?: string;
   /** Completions generated side by side (64): fewer take less memory, more are faster. */
   readonly rowsAtOnce?: number;
   /**
@@ -37,8 +43,9 @@ export interface OnnxBackendOptions {
 
 export const onnxBackendSpec = {
   model: text('the path of a directory, or a hub id such as "Qwen/Qwen2-VL-2B-Instruct"')
-    .default(defaultModel)
-    .describe("A Qwen2-VL checkpoint: a Hugging Face directory, or a hub id"),
+    .optional()
+    .describe("A checkpoint, a hub id, or a run directory; without it, the adapter's model, or the default one"),
+  adapter: text().optional().describe("A LoRA adapter on the model: a folder, or a run directory"),
   rowsAtOnce: count().default(64).describe("Completions generated side by side"),
   precision: choice(["float32", "half", "int8", "int4"])
     .default("float32")
@@ -57,16 +64,52 @@ export const onnxBackendSpec = {
  * a device that does not work, or a hub that cannot be reached
  * @example
  * const backend = await onnxBackend({ model: "Qwen/Qwen2-VL-2B-Instruct", precision: "int8" });
- * const [completions] = await backend.generate([prompt], { count: 4, seed: 0 });
+ * const trained = await onnxBackend({ adapter: "runs/r1" });
  */
 export async function onnxBackend(options: OnnxBackendOptions = {}): Promise<VlmBackend> {
   const settings = readOptions("onnxBackend", options, onnxBackendSpec);
-  const { model: name, onDownload, rowsAtOnce, precision, device, maxImagePixels, threads } = settings;
+  const { onDownload, rowsAtOnce, precision, device, maxImagePixels, threads } = settings;
   const placement = await placeOn(device, threads);
   checkPrecision("precision", precision, ["float32", "half", "int8", "int4"], placement);
+  const { name, found } = await sourceOf(settings);
   const model = await openModel(name, onDownload, maxImagePixels);
   const { architecture, checkpoint } = model;
   const rounded = await roundedFor(model, precision);
-  const policy = { architecture, checkpoint, trainable: new Map(), halfProducts: inHalf(checkpoint, precision) };
-  return createSampler(model, policy, { rowsAtOnce, rounded, ...placement });
+  const policy = found
+    ? await adaptedPolicy(model, await readAdapter(found, model), precision)
+    : { architecture, checkpoint, trainable: new Map(), halfProducts: inHalf(checkpoint, precision) };
+  return untilDisposed(createSampler(model, policy, { rowsAtOnce, rounded, ...placement }));
+}
+
+/** Refuses work after `dispose`, which would open the model again, unseen. */
+function untilDisposed(backend: VlmBackend): VlmBackend {
+  let isDisposed = false;
+  return {
+    ...backend,
+    async generate(prompts, options) {
+      if (isDisposed)
+        throw new BackendError(`${backend.name}: expected an open backend, got one after dispose(); make a new one`, {
+          scope: "backend",
+        });
+      return backend.generate(prompts, options);
+    },
+    async dispose() {
+      isDisposed = true;
+      await backend.dispose();
+    },
+  };
+}
+
+/** The model to open, and the adapter on it. A model that is an adapter stands for the model that it names. */
+async function sourceOf({
+  model,
+  adapter,
+}: {
+  readonly model?: string | undefined;
+  readonly adapter?: string | undefined;
+}) {
+  const found = adapter === undefined ? undefined : await requireAdapter(adapter);
+  if (model === undefined) return { name: found ? baseOf(found) : defaultModel, found };
+  const own = found ? undefined : await findAdapter(model);
+  return own ? { name: baseOf(own), found: own } : { name: model, found };
 }

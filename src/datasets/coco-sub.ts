@@ -51,7 +51,7 @@ export async function cocoSub(dir: string, options: CocoSubOptions = {}): Promis
   const problems = gatherProblems(path);
   const index = await readCocoIndex(path, { crowds: "omit", missingBoxes: "refuse", problems, omit });
   if (index.categories.size !== 80)
-    throw new DataError(`${path}: expected 80 categories, found ${index.categories.size}. ${published(source)}`);
+    throw new DataError(`${path}: expected 80 categories, got ${index.categories.size}. ${published(source)}`);
   const reading = { index, clip: false, problems, omit };
   for (const { id, size } of index.images.values())
     if (!size) problems.add(`${path}: image ${id}`, "expected width and height, as the published file has them");

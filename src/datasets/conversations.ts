@@ -13,7 +13,7 @@ import { readJsonRows } from "./formats/json-rows";
 import { checkAnnotation } from "./reading/checked";
 import { exampleStream, type Located, refuseOmission } from "./reading/example-stream";
 import { openFolder } from "./reading/folder";
-import { checkPath, omissionOption, taskOption } from "./reading/options";
+import { checkPath, type ImagePlace, imagePlaceSpec, omissionOption, taskOption } from "./reading/options";
 
 export interface ConversationRowOptions<A> {
   /** The kind of annotation; it reads the annotation in the answer. */
@@ -24,9 +24,7 @@ export interface ConversationRowOptions<A> {
   readonly subject?: (question: string) => string | undefined;
 }
 
-export interface ConversationOptions<A> extends ConversationRowOptions<A> {
-  /** The folder of the images, from which their paths start (the file's own). */
-  readonly root?: string;
+export interface ConversationOptions<A> extends ConversationRowOptions<A>, ImagePlace {
   /**
    * Receives rows that are not an example: without an image or with several, with several answers, or with an answer
    * without an annotation. Without it, such a row is an error.
@@ -44,7 +42,7 @@ export const conversationRowSpec = {
 
 export const conversationDatasetSpec = {
   ...conversationRowSpec,
-  root: text().optional().describe("The folder in which the images lie; the file's own without it"),
+  ...imagePlaceSpec,
   onOmission: omissionOption(),
 } satisfies Spec<ConversationOptions<never>>;
 
@@ -82,8 +80,8 @@ export function conversationDataset<A>(path: string, options: ConversationOption
 }
 
 async function* readExamples<A>(path: string, options: ConversationSettings<A>): AsyncGenerator<Located<A>> {
-  const { root = dirname(resolve(path)), onOmission = refuseOmission } = options;
-  const imageOf = imageReader(openFolder(root));
+  const { root = dirname(resolve(path)), allowOutside, onOmission = refuseOmission } = options;
+  const imageOf = imageReader(openFolder(root, { allowOutside }));
   let at = 0;
   for await (const { value, where } of readJsonRows(path)) {
     const fallback = `${basename(path)}#${at++}`;

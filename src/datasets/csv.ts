@@ -9,7 +9,7 @@ import { longestLine, readText } from "./formats/lines";
 import { readDistribution, readVotes } from "./reading/checked";
 import { exampleStream, type Located, refuseOmission } from "./reading/example-stream";
 import { openFolder, shortList } from "./reading/folder";
-import { checkPath, omissionOption } from "./reading/options";
+import { checkPath, imagePlaceSpec, omissionOption } from "./reading/options";
 
 export interface CsvOptions {
   /** The column of the images (`"image"`). */
@@ -20,6 +20,8 @@ export interface CsvOptions {
   readonly subject?: string;
   /** The folder of the images, from which their paths start (the file's own). */
   readonly root?: string;
+  /** Whether images may lie outside that folder, by absolute paths, `..` or links (false). */
+  readonly allowOutside?: boolean;
   /** The column that names one of `labels` in each row, if they are not columns of numbers. */
   readonly label?: string;
   /** The character between cells (`","`). */
@@ -42,7 +44,7 @@ export const csvDatasetSpec = {
   image: text().default("image").describe("The column of the images"),
   id: text().optional().describe('The column of the ids; "id" without it, which may be missing'),
   subject: text().optional().describe('The column of what is asked about; "subject" without it, which may be missing'),
-  root: text().optional().describe("The folder in which the images lie; the file's own without it"),
+  ...imagePlaceSpec,
   label: text().optional().describe("The column that names a row's label, where labels are not columns of numbers"),
   delimiter: choice(delimiters).default(",").describe("The character between cells"),
   normalize: flag().default(false).describe("Whether numbers are counts, which are divided by their sum"),
@@ -92,7 +94,7 @@ async function* readExamples(
 ): AsyncGenerator<Located<LabelDistribution>> {
   const { delimiter, onOmission = refuseOmission, image: imageColumn } = options;
   const { id: idColumn = "id", subject: subjectColumn = "subject" } = options;
-  const folder = openFolder(options.root ?? dirname(resolve(path)));
+  const folder = openFolder(options.root ?? dirname(resolve(path)), options);
   const columnsOfLabels = options.label === undefined ? labels : [options.label];
   const isRead = new Set([...columnsOfLabels, imageColumn, idColumn, subjectColumn]);
   // A column that the caller names must exist.
@@ -105,7 +107,7 @@ async function* readExamples(
   let isEmpty = true;
   for await (const { record, where } of readRecords(path, delimiter)) {
     if (columns === undefined) {
-      columns = checkColumns(record, needed, where);
+      columns = checkColumns(record, needed, columnsOfLabels, where);
       continue;
     }
     isEmpty = false;
@@ -113,7 +115,7 @@ async function* readExamples(
     const written = columnsOfLabels.map((column) => cells.get(column)!);
     const [image, id, subject] = [cells.get(imageColumn)!, cells.get(idColumn), cells.get(subjectColumn)];
     if (image === "" || id === "") {
-      onOmission({ where, reason: "expected an image and an id, found an empty cell" });
+      onOmission({ where, reason: "expected an image and an id, got an empty cell" });
       continue;
     }
     const annotation = annotationOf(written, labels, options, where);
@@ -133,8 +135,10 @@ async function* readExamples(
       where,
     };
   }
-  if (isEmpty) throw new DataError(`${path}: expected a heading and at least one row, found none`);
+  if (isEmpty) throw new DataError(`${path}: expected a heading and at least one row, got none`);
 }
+
+const countsAdvice = "; pass normalize: true for counts of votes, or percents";
 
 /** The annotation in a row; `undefined` without a vote. */
 function annotationOf(
@@ -144,24 +148,33 @@ function annotationOf(
   where: string,
 ): LabelDistribution | undefined {
   if (label === undefined)
-    return normalize ? readVotes(labels, written, where) : readDistribution(labels, written, where);
+    return normalize ? readVotes(labels, written, where) : readDistribution(labels, written, where, countsAdvice);
   const name = written[0]!.trim();
   if (!labels.includes(name))
     throw new DataError(`${where}: expected column ${label} to be one of ${shortList(labels)}, got ${shown(name)}`);
   return Object.fromEntries(labels.map((other) => [other, other === name ? 1 : 0]));
 }
 
-function checkColumns(columns: readonly string[], needed: readonly string[], where: string): readonly string[] {
+/** @param labels the last of the needed columns */
+function checkColumns(
+  columns: readonly string[],
+  needed: readonly string[],
+  labels: readonly string[],
+  where: string,
+): readonly string[] {
   const distinct = new Set(columns);
   const missing = needed.filter((column) => !distinct.has(column));
   const other = columns.length === 1 ? delimiters.find((mark) => columns[0]!.includes(mark)) : undefined;
+  const spare = columns.find((column) => /^(?:label|class|category|emotion|target|y)$/i.test(column));
+  const isNamed = needed.slice(-labels.length).every((label) => missing.includes(label)) && spare !== undefined;
+  const advice = other ? `; pass delimiter: ${JSON.stringify(other)}` : isNamed ? `; pass label: "${spare}"` : "";
   if (missing.length > 0)
     throw new DataError(
-      `${where}: expected columns ${shortList(missing)}, found ${excerpt(columns.join(", "))}${other ? `; pass delimiter: ${JSON.stringify(other)}` : ""}`,
+      `${where}: expected columns ${shortList(missing)}, got ${excerpt(columns.join(", "))}${advice}`,
     );
   // A name that cannot be deleted again occurs twice.
   const twin = columns.find((column) => !distinct.delete(column));
-  if (twin !== undefined) throw new DataError(`${where}: expected columns that differ, found "${twin}" twice`);
+  if (twin !== undefined) throw new DataError(`${where}: expected columns that differ, got "${twin}" twice`);
   return columns;
 }
 

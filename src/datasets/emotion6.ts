@@ -45,7 +45,7 @@ export async function emotion6(dir: string, options: Emotion6Options = {}): Prom
   if (rows.length !== 1980 || counts.some((count) => count !== 330)) {
     const found = keywords.map((keyword, i) => `${counts[i]} ${keyword}`).join(", ");
     throw new DataError(
-      `${dir}: expected 1980 rows, 330 of each keyword, found ${rows.length}: ${found}. ${published(source)}`,
+      `${dir}: expected 1980 rows, 330 of each keyword, got ${rows.length}: ${found}. ${published(source)}`,
     );
   }
   const images = openFolder(join(dir, "images"));
@@ -87,7 +87,7 @@ async function readGroundTruth(path: string): Promise<Row[]> {
     } else if (text.trim() !== "") {
       const row = readRow(text, where);
       const twin = rows.get(row.name);
-      if (twin) throw new DataError(`${where}: expected each image once, found ${row.name} as in ${twin.where}`);
+      if (twin) throw new DataError(`${where}: expected each image once, got ${row.name} as in ${twin.where}`);
       rows.set(row.name, row);
     }
   }
@@ -99,20 +99,18 @@ function checkHeading(text: string, where: string): void {
   const columns = ["valence", "arousal", ...emotion6Labels].map((column) => text.toLowerCase().indexOf(column));
   if (columns.some((at, i) => at <= (columns[i - 1] ?? 0)))
     throw new DataError(
-      `${where}: expected a heading with image_filename, valence, arousal, ${emotion6Labels.join(", ")}, found ${excerpt(text)}`,
+      `${where}: expected a heading with image_filename, valence, arousal, ${emotion6Labels.join(", ")}, got ${excerpt(text)}`,
     );
 }
 
 function readRow(text: string, where: string): Row {
   const fields = text.trim().split(/\s+/);
   if (fields.length !== 10)
-    throw new DataError(
-      `${where}: expected a file name and 9 numbers, found ${fields.length} fields: ${excerpt(text)}`,
-    );
+    throw new DataError(`${where}: expected a file name and 9 numbers, got ${fields.length} fields: ${excerpt(text)}`);
   const [name, valence, arousal, ...probabilities] = fields as [string, string, string, ...string[]];
   const category = keywords.find((keyword) => name.startsWith(`${keyword}/`));
   if (category === undefined)
-    throw new DataError(`${where}: expected an image in one of ${keywords.join("/, ")}/, found ${excerpt(name)}`);
+    throw new DataError(`${where}: expected an image in one of ${keywords.join("/, ")}/, got ${excerpt(name)}`);
   return {
     name,
     where,
@@ -126,6 +124,6 @@ function readRow(text: string, where: string): Row {
 function readScore(text: string, where: string): number {
   const score = readDecimal(text);
   if (!(score >= 1 && score <= 9))
-    throw new DataError(`${where}: expected a decimal number from 1 to 9, found "${text}"`);
+    throw new DataError(`${where}: expected a decimal number from 1 to 9, got "${text}"`);
   return score;
 }

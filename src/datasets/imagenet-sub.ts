@@ -84,6 +84,6 @@ async function requireFolders(dir: string, names: readonly string[]): Promise<vo
   }
   if (missing.length > 0)
     throw new DataError(
-      `${dir}: expected a folder for each of ${names.length} classes, found none for ${missing.join(", ")}. ${published(source)}`,
+      `${dir}: expected a folder for each of ${names.length} classes, got none for ${missing.join(", ")}. ${published(source)}`,
     );
 }

@@ -1,37 +1,48 @@
 import { dirname, resolve } from "node:path";
 import * as z from "zod";
 import type { ExampleStream } from "../dataset";
-import { readArgument } from "../options/spec";
+import { readArgument, readOptions, type Settings, type Spec } from "../options/spec";
 import type { Task } from "../task";
 import { readJsonLines } from "./formats/json-lines";
 import { checkAnnotation, checked } from "./reading/checked";
 import { exampleStream, type Located } from "./reading/example-stream";
 import { openFolder } from "./reading/folder";
-import { checkPath, taskOption } from "./reading/options";
+import { checkPath, type ImagePlace, imagePlaceSpec, taskOption } from "./reading/options";
+
+export interface JsonlOptions extends ImagePlace {}
+
+export const jsonlDatasetSpec = { ...imagePlaceSpec } satisfies Spec<JsonlOptions>;
 
 /**
  * Reads a data set with one JSON object on each line:
  *
  * `{"id": "1", "image": "images/1.jpg", "annotation": {"joy": 0.9, "sadness": 0.1}, "subject": "…", "metadata": {…}}`
  *
- * Images are paths relative to the file's folder, and lie in it. An id may be a whole number, which is read as its
+ * Images are paths relative to the file's folder, or to `root`, and lie in it unless `allowOutside` says otherwise. An id may be a whole number, which is read as its
  * text. Subject and metadata are optional; blank lines are skipped.
  *
  * @param path the `.jsonl` file
  * @param task the task, which validates each annotation
- * @throws ConfigError at once for a path that is not text, and for a missing task
+ * @param options.root folder from which the images' paths start (the file's own)
+ * @param options.allowOutside whether images may lie outside it, by absolute paths, `..` or links (false)
+ * @throws ConfigError at once for a path that is not text, for a missing task, and for an unknown option
  * @throws DataError naming file:line, what was expected and what came
  * @example
  * const dataset = await jsonlDataset("train.jsonl", classification({ labels: ["joy", "sadness"] }));
  */
-export function jsonlDataset<A>(path: string, task: Task<A>): ExampleStream<A> {
+export function jsonlDataset<A>(path: string, task: Task<A>, options: JsonlOptions = {}): ExampleStream<A> {
   checkPath("jsonlDataset", "path", path);
   readArgument("jsonlDataset", "task", task, taskOption());
-  return exampleStream(() => readExamples(path, task));
+  const settings = readOptions("jsonlDataset", options, jsonlDatasetSpec);
+  return exampleStream(() => readExamples(path, task, settings));
 }
 
-async function* readExamples<A>(path: string, task: Task<A>): AsyncGenerator<Located<A>> {
-  const folder = openFolder(dirname(resolve(path)));
+async function* readExamples<A>(
+  path: string,
+  task: Task<A>,
+  { root = dirname(resolve(path)), allowOutside }: Settings<JsonlOptions, typeof jsonlDatasetSpec>,
+): AsyncGenerator<Located<A>> {
+  const folder = openFolder(root, { allowOutside });
   for await (const { value, where } of readJsonLines(path)) {
     const { id, image, annotation, ...rest } = checked(rowSchema, value, where);
     // The task checks next whether it is an A.
@@ -46,7 +57,7 @@ const rowSchema = z.strictObject({
     error: 'expected an id of its own for each row, which is text or a whole number, such as "1"',
   }),
   image: z.string().min(1),
-  annotation: z.unknown().refine((value) => value !== undefined, "expected an annotation, found none"),
+  annotation: z.unknown().refine((value) => value !== undefined, "expected an annotation"),
   subject: z.string().exactOptional(),
   metadata: z.record(z.string(), z.unknown()).exactOptional(),
 });

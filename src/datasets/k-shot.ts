@@ -43,7 +43,7 @@ export function kShot<T extends Drawable>(examples: readonly T[], k: number, opt
   readArgument("kShot", "k", k, atLeastOne);
   const drawn = new Set<T>();
   for (const [name, members] of shuffledClasses(examples, by, seed, "k-shot")) {
-    if (members.length < k) throw new DataError(`expected at least ${k} of ${name}, found ${members.length}`);
+    if (members.length < k) throw new DataError(`expected at least ${k} of ${name}, got ${members.length}`);
     for (const example of members.slice(0, k)) drawn.add(example);
   }
   return examples.filter((example) => drawn.has(example));

@@ -99,7 +99,7 @@ async function readPart(
   const pairs = await pairedNames(folder.path, published(source));
   if (pairs.length !== count)
     throw new DataError(
-      `${folder.path}: expected ${count} images with their JSON files, found ${pairs.length}. ${published(source)}`,
+      `${folder.path}: expected ${count} images with their JSON files, got ${pairs.length}. ${published(source)}`,
     );
   const examples: Example<readonly Box[]>[] = [];
   for (const pair of pairs) {
@@ -127,7 +127,7 @@ async function pairedNames(dir: string, advice = "Each image lies beside the .js
     const name = image.replace(pictureExtension, "");
     const twin = images.get(name);
     if (twin !== undefined)
-      throw new DataError(`${dir}: expected one image for ${name}.json, found ${twin} and ${image}; remove one`);
+      throw new DataError(`${dir}: expected one image for ${name}.json, got ${twin} and ${image}; remove one`);
     images.set(name, image);
   }
   const names = [
@@ -137,11 +137,11 @@ async function pairedNames(dir: string, advice = "Each image lies beside the .js
     .flatMap((name) => [images.get(name) ?? `${name}.jpg`, `${name}.json`])
     .filter((file) => !found.has(file));
   if (missing.length > 0)
-    throw new DataError(`${dir}: expected a .json file beside every image, found no ${shortList(missing)}. ${advice}`);
+    throw new DataError(`${dir}: expected a .json file beside every image, got no ${shortList(missing)}. ${advice}`);
   if (names.length === 0) {
     const folders = entries.filter((entry) => entry.isDirectory()).map(({ name }) => join(dir, name));
     throw new DataError(
-      `${dir}: expected images with their JSON files, found none${folders.length > 0 ? `; name one of its folders, such as ${folders[0]}` : ""}. ${advice}`,
+      `${dir}: expected images with their JSON files, got none${folders.length > 0 ? `; name one of its folders, such as ${folders[0]}` : ""}. ${advice}`,
     );
   }
   return names.map((name) => ({ name, image: images.get(name)! }));
@@ -258,7 +258,7 @@ async function readAnnotation(folder: Folder, name: string): Promise<string> {
   const { size } = await stat(path);
   if (size > longestLine)
     throw new DataError(
-      `${path}: expected at most ${longestLine / 2 ** 20} MiB, found ${(size / 2 ** 20).toFixed(0)} MiB`,
+      `${path}: expected at most ${longestLine / 2 ** 20} MiB, got ${(size / 2 ** 20).toFixed(0)} MiB`,
     );
   const bytes = await readFile(path);
   checkTextFile(path, bytes, "JSON");

@@ -11,12 +11,12 @@ import { openParquet } from "./formats/parquet-file";
 import { checkAnnotation, checked, parseJson } from "./reading/checked";
 import { exampleStream, type Located } from "./reading/example-stream";
 import { openFolder } from "./reading/folder";
-import { checkPath, taskOption } from "./reading/options";
+import { checkPath, type ImagePlace, imagePlaceSpec, taskOption } from "./reading/options";
 
 /** A row without its image. 64-bit integers that a double holds are numbers. */
 export type ParquetRow = Readonly<Record<string, unknown>>;
 
-export interface ParquetOptions<A> {
+export interface ParquetOptions<A> extends ImagePlace {
   /** Decides what an annotation is. */
   readonly task: Task<A>;
   /**
@@ -40,6 +40,7 @@ export const parquetDatasetSpec = {
   example: callback("a function of a row").describe("Makes an example's annotation and other fields from a row"),
   image: text().default("image").describe("The column of the images"),
   imageText: choice(["path", "base64"]).default("path").describe("The meaning of a text in that column"),
+  ...imagePlaceSpec,
 } satisfies Spec<ParquetOptions<never>>;
 
 /**
@@ -68,7 +69,7 @@ export function parquetDataset<A>(files: string | readonly string[], options: Pa
   for (const file of parts) checkPath("parquetDataset", "each file", file);
   const settings = readOptions("parquetDataset", options, parquetDatasetSpec);
   return exampleStream(async function* () {
-    if (parts.length === 0) throw new DataError("expected at least one Parquet file, found none");
+    if (parts.length === 0) throw new DataError("expected at least one Parquet file, got none");
     for (const file of parts) yield* readExamples(file, settings);
   });
 }
@@ -112,9 +113,16 @@ function childOf(feature: unknown, name: string): unknown {
 
 async function* readExamples<A>(
   path: string,
-  { task, example, image: column, imageText }: Settings<ParquetOptions<A>, typeof parquetDatasetSpec>,
+  {
+    task,
+    example,
+    image: column,
+    imageText,
+    root = dirname(resolve(path)),
+    allowOutside,
+  }: Settings<ParquetOptions<A>, typeof parquetDatasetSpec>,
 ): AsyncGenerator<Located<A>> {
-  const folder = openFolder(dirname(resolve(path)));
+  const folder = openFolder(root, { allowOutside });
   const imageOf = imageReader(folder, imageText);
   const { rows, close } = await openParquet(path);
   let at = 0;

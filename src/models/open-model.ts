@@ -6,6 +6,7 @@ import { checkPrompt } from "../prompts/check-prompt";
 import type { ImageSource, Prompt, RawImage } from "../types";
 import { type Checkpoint, openCheckpoint } from "./checkpoint/weights";
 import { loadArchitecture } from "./families";
+import { weightsIn } from "./files/run-directory";
 import type { OnDownload } from "./hub/progress";
 import { resolveModel } from "./hub/resolve";
 import { imageSize, loadImage } from "./inputs/image";
@@ -55,7 +56,7 @@ export async function openModel(
     throw new ConfigError(
       `expected model to be the path of a directory, or a hub id such as "${defaultModel}"; got ${shown(name)}`,
     );
-  const dir = await resolveModel(name, { beforeWeights: loadArchitecture, onDownload });
+  const dir = await resolveModel(await weightsIn(name), { beforeWeights: loadArchitecture, onDownload });
   const architecture = await loadArchitecture(dir);
   const { config } = architecture;
   const checkpoint = await openCheckpoint(dir, architecture);

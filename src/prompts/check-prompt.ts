@@ -5,6 +5,11 @@ import type { ImageSource, Message, Prompt, PromptPart } from "../types";
 /** Checks a prompt. @throws DataError for anything else, such as messages whose content is text or another API's */
 export function checkPrompt(prompt: Prompt): void {
   if (Array.isArray(prompt) && prompt.every(isMessage)) return;
+  const url = (Array.isArray(prompt) ? prompt : [])
+    .flatMap((message: Partial<Message> | null) => message?.content ?? [])
+    .map((part) => Object(part).image)
+    .find((image) => image instanceof URL);
+  if (url) throw new DataError(`expected the path of an image, got a URL, ${url.href}; pass fileURLToPath(url)`);
   const got = inspect(prompt, { depth: 4, maxArrayLength: 8, maxStringLength: 80 });
   throw new DataError(
     `expected a prompt: [{ role, content: [{ type: "image", image }, { type: "text", text }] }], an image being a path, a file's bytes, or { width, height, data }; got ${got}`,

@@ -136,7 +136,9 @@ const SUM_TOLERANCE = 0.01 + 1e-9;
 
 function validateDistribution(annotation: LabelDistribution, labels: readonly string[], where: string): void {
   if (typeof annotation !== "object" || annotation === null)
-    throw new DataError(`${where} must be a probability for each label, but found ${shown(annotation)}`);
+    throw new DataError(
+      `${where} must be a probability for each label, but found ${shown(annotation)}${labels.includes(annotation) ? `; write {${labels.map((label) => `"${label}": ${label === annotation ? 1 : 0}`).join(", ")}}, or oneHot(labels, "${annotation}")` : ""}`,
+    );
   // This comes first, because a misspelled label is also a missing one.
   const unknown = Object.keys(annotation).find((label) => !labels.includes(label));
   if (unknown !== undefined) throw new DataError(`${where} has "${unknown}", but the labels are: ${labels.join(", ")}`);

@@ -101,6 +101,8 @@ function validateBox(box: Box, space: BoxSpace, where: string): void {
   const side = { unit: 1, thousand: 1000, pixel: 1e6 }[space];
   const slack = slackOf[space];
   if (Math.min(x, y) < -slack || Math.max(x + width, y + height) > side + slack) {
-    throw new DataError(`${where} must lie within 0 … ${side}, but is ${written}`);
+    throw new DataError(
+      `${where} must lie within 0 … ${side}, but is ${written}${space === "pixel" ? "" : `; a box in pixels needs space "pixel", and convertBox(box, "${space}", imageSize)`}`,
+    );
   }
 }

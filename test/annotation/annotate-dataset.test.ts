@@ -139,7 +139,7 @@ describe("annotateDataset, for images that come", () => {
     );
     expect(leftOut).toEqual([
       { where: join(folder, "IMG_1.HEIC"), reason: "expected an image, got a HEIC image; convert it to PNG or JPEG" },
-      { where: join(folder, "labels.csv"), reason: "expected an image, got a file named .csv" },
+      { where: join(folder, "labels.csv"), reason: "expected an image, got a file that is named .csv" },
     ]);
   });
 

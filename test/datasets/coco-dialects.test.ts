@@ -122,7 +122,7 @@ describe("the size that a COCO file gives", () => {
   it("holds boxes to the image when the file gives none", async () => {
     const content = file([annotation({ bbox: [50, 8, 30, 10] })], { width: 0, height: 0 });
     expect(await messageOf(content)).toMatch(
-      /annotation 1: expected bbox .* inside 64×48 pixels, found \[50, 8, 30, 10\]/,
+      /annotation 1: expected bbox .* inside 64×48 pixels, got \[50, 8, 30, 10\]/,
     );
   });
 
@@ -138,7 +138,7 @@ describe("the size that a COCO file gives", () => {
     const annotations = images.map(({ id }) => annotation({ id, image_id: id }));
     const message = await messageOf({ images, annotations, categories: [dog] });
     expect(message).toMatch(/coco\.json: 4 problems\n {2}image 1: turned\.jpg: .*\n {2}image 2: left\.jpg: /);
-    expect(message).toMatch(/\n {2}image 5: expected an image file at .*nowhere\.jpg, found none$/);
+    expect(message).toMatch(/\n {2}image 5: expected an image file at .*nowhere\.jpg, got none$/);
   });
 });
 
@@ -232,7 +232,7 @@ describe("a box", () => {
   ])("is cut when it reaches out %s and that is asked for", async (_, bbox, [x, y, width, height]) => {
     const content = file([annotation({ bbox })]);
     expect(await boxesOf(content, { clip: true, space: "pixel" })).toEqual([{ space: "pixel", x, y, width, height }]);
-    expect(await messageOf(content)).toMatch(/inside 64×48 pixels, found \[.*\].*; pass clip: true to cut boxes/);
+    expect(await messageOf(content)).toMatch(/inside 64×48 pixels, got \[.*\].*; pass clip: true to cut boxes/);
   });
 
   it("is left out by name when nothing of it is in the image", async () => {
@@ -322,7 +322,7 @@ describe("what writers leave out or write otherwise", () => {
 
   it("names the array when a file has none of it, and not what refers to it", async () => {
     const { images: _, ...without } = file([annotation()]);
-    expect(await messageOf(without)).toMatch(/coco\.json: expected an array "images" with elements, found none$/);
+    expect(await messageOf(without)).toMatch(/coco\.json: expected an array "images" with elements, got none$/);
   });
 
   it("names an image that cannot be read, and not what refers to it", async () =>
@@ -436,7 +436,7 @@ describe("a picture's name", () => {
   it("is looked for in a folder that is there", async () => {
     await writeFiles(folder, { "coco.json": file([annotation()]) });
     await expect(cocoDataset(join(folder, "coco.json"), join(folder, "nowhere"))).rejects.toThrow(
-      /a\.jpg, found none; .*nowhere is not a folder that exists/,
+      /a\.jpg, got none; .*nowhere is not a folder that exists/,
     );
   });
 });
@@ -460,7 +460,7 @@ describe("an annotation file that is something else", () => {
     ["UTF-16", Buffer.from(`\ufeff${json}`, "utf16le"), /got text in UTF-16; save it as UTF-8/],
     ["UTF-16 without a mark", Buffer.from(json, "utf16le"), /got text in UTF-16/],
     ["a picture", Buffer.from([0xff, 0xd8, 0xff, 0xe0]), /got a JPEG image$/],
-    ["GBK", Buffer.from([0x7b, 0x22, 0xd6, 0xd0, 0x22]), /expected UTF-8, found other bytes; save it as UTF-8/],
+    ["GBK", Buffer.from([0x7b, 0x22, 0xd6, 0xd0, 0x22]), /expected UTF-8, got other bytes; save it as UTF-8/],
   ])("is named when it is %s", async (_, content, message) => expect(await messageOf(content)).toMatch(message));
 
   it.each([

@@ -67,11 +67,11 @@ describe("COCO-Sub", () => {
 
   it("says what is missing and where it is published", async () => {
     await expect(cocoSub(join(folder, "train2017"))).rejects.toThrow(
-      /expected annotations\/instances_train2017\.json, found none\. COCO is published at https:\/\/cocodataset\.org/,
+      /expected annotations\/instances_train2017\.json, got none\. COCO is published at https:\/\/cocodataset\.org/,
     );
     const { test } = drawn;
     await rm(String(test[0]!.image));
-    await expect(cocoSub(folder)).rejects.toThrow(/images, found that 1 are missing: \d+\.jpg\. COCO is published at/);
+    await expect(cocoSub(folder)).rejects.toThrow(/images, got 1 are missing: \d+\.jpg\. COCO is published at/);
     await writeFiles(folder, { [`train2017/${String(test[0]!.image).split("/").at(-1)}`]: picture });
   });
 
@@ -96,7 +96,7 @@ describe("COCO-Sub", () => {
     await writeFiles(folder, {
       [file]: { images, annotations, categories: [...categories, { id: 99, name: "more" }] },
     });
-    await expect(cocoSub(folder)).rejects.toThrow(/expected 80 categories, found 81/);
+    await expect(cocoSub(folder)).rejects.toThrow(/expected 80 categories, got 81/);
     const few = annotations.filter(({ category_id, image_id }) => category_id !== 7 || image_id > 2000);
     await writeFiles(folder, { [file]: { images, annotations: few, categories } });
     await expect(cocoSub(folder)).rejects.toThrow(/expected at least 35 examples of category 7, .*; found \d+ and \d+/);

@@ -148,12 +148,12 @@ describe("a COCO file", () => {
     [
       "a box outside the image",
       file(one, [annotation(5, [500, 10, 20, 20])]),
-      /annotation 5: expected bbox \[x, y, width, height\] inside 200×100 pixels, found \[500, 10, 20, 20\]/,
+      /annotation 5: expected bbox \[x, y, width, height\] inside 200×100 pixels, got \[500, 10, 20, 20\]/,
     ],
     [
       "corners instead of a size",
       file(one, [annotation(5, [50, 50, 190, 90])]),
-      /annotation 5: expected bbox .* found \[50, 50, 190, 90\]/,
+      /annotation 5: expected bbox .* got \[50, 50, 190, 90\]/,
     ],
     ["a box of negative size", file(one, [annotation(5, [50, 50, -10, 10])]), /annotation 5: expected bbox/],
     ["a box of three numbers", file(one, [annotation(5, [1, 2, 3])]), /annotations\.0: bbox/],
@@ -171,19 +171,19 @@ describe("a COCO file", () => {
     [
       "an image that is not there",
       file(one, [annotation(5, [1, 1, 2, 2], { image_id: 7 })]),
-      /annotation 5: expected the id of an image, found image_id 7/,
+      /annotation 5: expected the id of an image, got image_id 7/,
     ],
     [
       "a category that is not there",
       file(one, [annotation(5, [1, 1, 2, 2], { category_id: 7 })]),
-      /annotation 5: expected the id of a category, found category_id 7/,
+      /annotation 5: expected the id of a category, got category_id 7/,
     ],
     [
       "an annotation twice",
       file(one, [annotation(5, [1, 1, 2, 2]), annotation(5, [1, 1, 3, 3])]),
-      /annotations\.1: expected an id of its own, found 5 again/,
+      /annotations\.1: expected an id of its own, got 5 again/,
     ],
-    ["an image twice", file([image(1), image(1)], []), /images\.1: expected an id of its own, found 1 again/],
+    ["an image twice", file([image(1), image(1)], []), /images\.1: expected an id of its own, got 1 again/],
     [
       "a category twice",
       file(
@@ -191,18 +191,18 @@ describe("a COCO file", () => {
         [annotation(5, [1, 1, 5, 5]), annotation(6, [1, 1, 5, 5], { category_id: 19 })],
         [dog, { ...dog, id: 19 }],
       ),
-      /categories\.1: expected an id and a name of its own, found 19 "dog"/,
+      /categories\.1: expected an id and a name of its own, got 19 "dog"/,
     ],
     [
       "an image whose size is no size",
       file([image(1, { width: -5 })], [annotation(5, [1, 1, 2, 2])]),
       /images\.0: width: expected a whole number of pixels, got -5/,
     ],
-    ["no images", file([], []), /expected an array "images" with elements, found none/],
+    ["no images", file([], []), /expected an array "images" with elements, got none/],
     [
       "images that are no array",
       { ...file(one, []), images: { first: image(1) } },
-      /expected "images" to be an array, found an object/,
+      /expected "images" to be an array, got an object/,
     ],
     ["no categories", file(one, [], []), /expected an array "categories" with elements/],
     [
@@ -210,7 +210,7 @@ describe("a COCO file", () => {
       { images: one, categories: file(one, []).categories },
       /expected an array "annotations" with elements/,
     ],
-    ["another kind of JSON", [1, 2], /expected an array "images" with elements, found none/],
+    ["another kind of JSON", [1, 2], /expected an array "images" with elements, got none/],
     [
       "half a file",
       JSON.stringify(file(one, [annotation(5, [1, 1, 2, 2])])).slice(0, -30),
@@ -219,12 +219,12 @@ describe("a COCO file", () => {
     [
       "a picture that is missing",
       file([image(3)], [annotation(5, [1, 1, 2, 2], { image_id: 3 })]),
-      /image 3: expected an image file at .*000000000003\.jpg, found none/,
+      /image 3: expected an image file at .*000000000003\.jpg, got none/,
     ],
     [
       "a path out of the folder",
       file([image(1, { file_name: "../secret.jpg" })], [annotation(5, [1, 1, 2, 2])]),
-      /image 1: expected an image path inside .*images, found "\.\.\/secret\.jpg"/,
+      /image 1: expected an image path inside .*images, got "\.\.\/secret\.jpg"/,
     ],
     [
       "an absolute path",
@@ -234,7 +234,7 @@ describe("a COCO file", () => {
     [
       "a link out of the folder",
       file([image(1, { file_name: "link.jpg" })], [annotation(5, [1, 1, 2, 2])]),
-      /expected an image inside .*images, found that .*link\.jpg is a link to/,
+      /expected an image inside .*images, got .*link\.jpg, a link to/,
     ],
   ])("refuses %s", async (_, content, message) => {
     await expect(load(content)).rejects.toThrow(DataError);
@@ -260,7 +260,7 @@ describe("a COCO file", () => {
   it("refuses bytes that are no UTF-8, and a file that is not there", async () => {
     await writeFile(join(folder, "instances.json"), Buffer.from([0x7b, 0x22, 0xff, 0x22]));
     await expect(cocoDataset(join(folder, "instances.json"), folder)).rejects.toThrow(
-      /expected UTF-8, found other bytes/,
+      /expected UTF-8, got other bytes/,
     );
     await expect(cocoDataset(join(folder, "none.json"), folder)).rejects.toThrow(
       /none\.json: expected a readable file/,

@@ -191,7 +191,7 @@ describe("a conversation", () => {
     }
     await writeFile(join(folder, "train.json"), JSON.stringify([rows[0], { ...rows[1], image: "none.jpg" }]));
     await expect(conversationDataset(join(folder, "train.json"), { task })).rejects.toThrow(
-      /train\.json: row 1: expected an image file at .*none\.jpg, found none/,
+      /train\.json: row 1: expected an image file at .*none\.jpg, got none/,
     );
   });
 
@@ -286,7 +286,7 @@ describe("a conversation", () => {
     [
       "names an image in another case",
       { prompt: "?", completion: answer, image: "A.JPG" },
-      /:2: expected an image file .*, found none; a\.jpg is there/,
+      /:2: expected an image file .*, got none; a\.jpg is there/,
     ],
     [
       "has numbers that are no distribution",

@@ -55,31 +55,31 @@ describe("a table with a column for each label", () => {
     [
       "a sum that is not 1",
       "images/1.png,0.9,0.3",
-      /ratings\.csv:2: expected probabilities that sum to 1, found a sum of 1\.2/,
+      /ratings\.csv:2: expected probabilities that sum to 1, got a sum of 1\.2/,
     ],
-    ["a negative probability", "images/1.png,1.1,-0.1", /:2: joy: expected a decimal number from 0 to 1, found "1\.1"/],
-    ["an empty cell", "images/1.png,1,", /:2: sadness: expected a decimal number from 0 to 1, found ""/],
-    ["a decimal comma", 'images/1.png,"0,5","0,5"', /:2: joy: .*found "0,5"/],
-    ["text", "images/1.png,much,little", /:2: joy: .*found "much"/],
+    ["a negative probability", "images/1.png,1.1,-0.1", /:2: joy: expected a decimal number from 0 to 1, got "1\.1"/],
+    ["an empty cell", "images/1.png,1,", /:2: sadness: expected a decimal number from 0 to 1, got ""/],
+    ["a decimal comma", 'images/1.png,"0,5","0,5"', /:2: joy: .*got "0,5"/],
+    ["text", "images/1.png,much,little", /:2: joy: .*got "much"/],
     [
       "a hexadecimal number",
       "images/1.png,0,0x1",
-      /ratings\.csv:2: sadness: expected a decimal number from 0 to 1, found "0x1"/,
+      /ratings\.csv:2: sadness: expected a decimal number from 0 to 1, got "0x1"/,
     ],
-    ["a binary number", "images/1.png,0b1,0", /:2: joy: .*found "0b1"/],
-    ["half a number", "images/1.png,1e,0", /:2: joy: .*found "1e"/],
+    ["a binary number", "images/1.png,0b1,0", /:2: joy: .*got "0b1"/],
+    ["half a number", "images/1.png,1e,0", /:2: joy: .*got "1e"/],
     ["a cell too few", "images/1.png,1", /:2: Invalid Record Length: expect 3, got 2/],
     ["a cell too many", "images/1.png,1,0,0", /:2: Invalid Record Length: expect 3, got 4/],
     ["a quote without end", '"images/1.png,1,0', /:2: Quote Not Closed/],
-    ["no image", ",1,0", /:2: expected an image and an id, found an empty cell/],
-    ["an image that is not there", "images/3.png,1,0", /:2: expected an image file at .*3\.png, found none/],
+    ["no image", ",1,0", /:2: expected an image and an id, got an empty cell/],
+    ["an image that is not there", "images/3.png,1,0", /:2: expected an image file at .*3\.png, got none/],
     ["a path out of the folder", "../secret.png,1,0", /:2: expected an image path inside/],
     ["an absolute path", "/etc/hostname,1,0", /:2: expected an image path inside/],
-    ["a link out of the folder", "images/link.png,1,0", /:2: expected an image inside .*link\.png is a link to/],
+    ["a link out of the folder", "images/link.png,1,0", /:2: expected an image inside .*link\.png, a link to/],
     [
       "an image twice, where there is no column of ids",
       "images/1.png,1,0\nimages/1.png,0,1",
-      /:3: expected an id of its own, found "images\/1\.png" as in .*ratings\.csv:2/,
+      /:3: expected an id of its own, got "images\/1\.png" as in .*ratings\.csv:2/,
     ],
   ])("refuses %s, naming file and line", async (_, row, message) => {
     await expect(read("image,joy,sadness", row)).rejects.toThrow(DataError);
@@ -87,9 +87,9 @@ describe("a table with a column for each label", () => {
   });
 
   it("refuses a heading without a column it needs or with one twice, and a table without rows", async () => {
-    await expect(read("image,joy", "images/1.png,1")).rejects.toThrow(/:1: expected columns sadness, found image, joy/);
+    await expect(read("image,joy", "images/1.png,1")).rejects.toThrow(/:1: expected columns sadness, got image, joy/);
     await expect(read("image,joy,sadness,joy", "images/1.png,1,0,1")).rejects.toThrow(
-      /:1: expected columns that differ, found "joy" twice/,
+      /:1: expected columns that differ, got "joy" twice/,
     );
     await expect(read("image,joy,sadness")).rejects.toThrow(/expected a heading and at least one row/);
     await expect(read("")).rejects.toThrow(/expected a heading and at least one row/);
@@ -102,7 +102,7 @@ describe("a table with a column for each label", () => {
     const [example] = await read(["image,joy,sadness", ...more].join(","), row);
     expect(Object.keys(example!.metadata!)).toHaveLength(more.length);
     await expect(read(["image,joy,sadness", ...more, "column 7"].join(","), `${row},`)).rejects.toThrow(
-      /:1: expected columns that differ, found "column 7" twice$/,
+      /:1: expected columns that differ, got "column 7" twice$/,
     );
   });
 
@@ -142,7 +142,7 @@ describe("a table of votes", () => {
       metadata: { Split: "train", unclear: "1" },
     });
     expect(others).toEqual([]);
-    expect(omissions).toEqual([{ where: `${fixture}:3`, reason: "expected an image and an id, found an empty cell" }]);
+    expect(omissions).toEqual([{ where: `${fixture}:3`, reason: "expected an image and an id, got an empty cell" }]);
   });
 
   it.each([
@@ -159,7 +159,7 @@ describe("a table of votes", () => {
     ["\t", '"\\\\t"'],
   ])("says which delimiter its heading seems to have: %j", async (delimiter, shown) => {
     await expect(votes(["image", "joy", "sadness"].join(delimiter))).rejects.toThrow(
-      new RegExp(`:1: expected columns image, joy, sadness, found .*; pass delimiter: ${shown}$`),
+      new RegExp(`:1: expected columns image, joy, sadness, got .*; pass delimiter: ${shown}$`),
     );
   });
 
@@ -181,17 +181,17 @@ describe("a table of votes", () => {
       ...{ annotation: { joy: 1, sadness: 0 }, metadata: { id: "x" } },
     });
     await expect(votes("file,joy,sadness\n1.png,1,0", options)).rejects.toThrow(
-      /:1: expected columns nr, what, found file/,
+      /:1: expected columns nr, what, got file/,
     );
   });
 
   it.each([
-    ["a negative count", "-1,3", /:2: joy: expected a decimal number of at least 0, found "-1"/],
-    ["a decimal comma", '"0,5",3', /:2: joy: .*found "0,5"/],
-    ["an empty cell", ",3", /:2: joy: .*found ""/],
-    ["a word", "3,many", /:2: sadness: .*found "many"/],
-    ["a count without end", "1e400,1", /:2: joy: .*found "1e400"/],
-    ["a percentage", "50%,50%", /:2: joy: .*found "50%"/],
+    ["a negative count", "-1,3", /:2: joy: expected a decimal number of at least 0, got "-1"/],
+    ["a decimal comma", '"0,5",3', /:2: joy: .*got "0,5"/],
+    ["an empty cell", ",3", /:2: joy: .*got ""/],
+    ["a word", "3,many", /:2: sadness: .*got "many"/],
+    ["a count without end", "1e400,1", /:2: joy: .*got "1e400"/],
+    ["a percentage", "50%,50%", /:2: joy: .*got "50%"/],
   ])("refuses %s", async (_, cells, message) => {
     await expect(votes(`image,joy,sadness\nimages/1.png,${cells}`)).rejects.toThrow(message);
   });
@@ -223,6 +223,6 @@ describe("a table with a column of label names", () => {
     await expect(named("image,mood", "images/1.png,Joy")).rejects.toThrow(
       /ratings\.csv:2: expected column mood to be one of joy, sadness, got "Joy"$/,
     );
-    await expect(named("image,joy", "images/1.png,1")).rejects.toThrow(/:1: expected columns mood, found image, joy$/);
+    await expect(named("image,joy", "images/1.png,1")).rejects.toThrow(/:1: expected columns mood, got image, joy$/);
   });
 });

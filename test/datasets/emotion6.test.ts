@@ -87,9 +87,9 @@ describe("Emotion6", () => {
     [
       "a row too few",
       [heading, ...rows.slice(1)],
-      /expected 1980 rows, 330 of each keyword, found 1979: 329 anger, 330 disgust.*chenlab/,
+      /expected 1980 rows, 330 of each keyword, got 1979: 329 anger, 330 disgust.*chenlab/,
     ],
-    ["a row twice", [heading, ...rows, rows[7]!], /:1982: expected each image once, found anger\/8\.jpg as in .*:9/],
+    ["a row twice", [heading, ...rows, rows[7]!], /:1982: expected each image once, got anger\/8\.jpg as in .*:9/],
   ])("refuses %s", async (_, lines, message) => {
     await expect(load(lines)).rejects.toThrow(DataError);
     await expect(load(lines)).rejects.toThrow(message);
@@ -99,20 +99,20 @@ describe("Emotion6", () => {
     [
       "a sum that is not 1",
       "anger/1.jpg 2 3 0.9 0.9 0 0 0 0 0",
-      /:2: expected probabilities that sum to 1, found a sum of 1\.8/,
+      /:2: expected probabilities that sum to 1, got a sum of 1\.8/,
     ],
     [
       "a negative probability",
       "anger/1.jpg 2 3 -0.1 1.1 0 0 0 0 0",
-      /:2: anger: expected a decimal number from 0 to 1, found "-0\.1"/,
+      /:2: anger: expected a decimal number from 0 to 1, got "-0\.1"/,
     ],
     ["a probability that is none", "anger/1.jpg 2 3 nan 1 0 0 0 0 0", /:2: anger: .*found "nan"/],
-    ["a column too few", "anger/1.jpg 2 3 1 0 0 0 0 0", /:2: expected a file name and 9 numbers, found 9 fields/],
+    ["a column too few", "anger/1.jpg 2 3 1 0 0 0 0 0", /:2: expected a file name and 9 numbers, got 9 fields/],
     ["a name with a space, which has a field too many", "anger/1 a.jpg 2 3 1 0 0 0 0 0 0", /found 11 fields/],
     [
       "a valence out of range",
       "anger/1.jpg 12 3 1 0 0 0 0 0 0",
-      /:2: valence: expected a decimal number from 1 to 9, found "12"/,
+      /:2: valence: expected a decimal number from 1 to 9, got "12"/,
     ],
     ["a keyword that is none", "neutral/1.jpg 2 3 1 0 0 0 0 0 0", /:2: expected an image in one of anger\//],
     ["a path out of the folder", "anger/../../secret.jpg 2 3 1 0 0 0 0 0 0", /:2: expected an image path inside/],
@@ -123,7 +123,7 @@ describe("Emotion6", () => {
   it("says how many pictures are missing, which, and where they are published", async () => {
     const lost = rows.slice(0, 7).map((row) => row.replace(".jpg", "-lost.jpg"));
     await expect(load([heading, ...lost, ...rows.slice(7)])).rejects.toThrow(
-      /expected 1980 images, found that 7 are missing: anger\/1-lost\.jpg, .*anger\/5-lost\.jpg and 2 more\. Emotion6 is published at http/,
+      /expected 1980 images, got 7 are missing: anger\/1-lost\.jpg, .*anger\/5-lost\.jpg and 2 more\. Emotion6 is published at http/,
     );
   });
 
@@ -136,7 +136,7 @@ describe("Emotion6", () => {
 
   it("says what is missing of an empty folder", async () => {
     await expect(emotion6(join(folder, "images"))).rejects.toThrow(
-      /expected ground_truth\.txt, found none\. Emotion6 is published at/,
+      /expected ground_truth\.txt, got none\. Emotion6 is published at/,
     );
   });
 
@@ -144,7 +144,7 @@ describe("Emotion6", () => {
     await symlink(join(folder, "secret.jpg"), join(folder, "images", "anger", "link.jpg"));
     const [first, ...others] = rows;
     await expect(load([heading, first!.replace("1.jpg", "link.jpg"), ...others])).rejects.toThrow(
-      /:2: expected an image inside .*images, found that .*link\.jpg is a link to .*secret\.jpg/,
+      /:2: expected an image inside .*images, got .*link\.jpg, a link to .*secret\.jpg/,
     );
   });
 });

@@ -54,7 +54,7 @@ describe("ImageNet-Sub", () => {
 
   it("says which classes are missing, and where they are published", async () => {
     await expect(imagenetSub(join(folder, "n02971356"))).rejects.toThrow(
-      /expected a folder for each of 20 classes, found none for n02708093, .*n02992529\. ImageNet is published at https:\/\/www\.image-net\.org/,
+      /expected a folder for each of 20 classes, got none for n02708093, .*n02992529\. ImageNet is published at https:\/\/www\.image-net\.org/,
     );
   });
 

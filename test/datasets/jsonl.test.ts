@@ -102,12 +102,12 @@ describe("a JSON-lines dataset", () => {
     [
       "a number that is an id as a text as well",
       { ...good, id: 1 },
-      /:2: expected an id of its own, found "1" as in .*:1/,
+      /:2: expected an id of its own, got "1" as in .*:1/,
     ],
     ["no image", { id: "2", annotation: good.annotation }, /:2: image: /],
     ["no annotation", { id: "2", image: good.image }, /:2: annotation: /],
     ["a misspelt key", { ...good, id: "2", subjekt: "dog" }, /:2: .*subjekt/],
-    ["an id that occurs twice", good, /:2: expected an id of its own, found "1" as in .*train\.jsonl:1/],
+    ["an id that occurs twice", good, /:2: expected an id of its own, got "1" as in .*train\.jsonl:1/],
     ["a label that is none", { ...good, id: "2", annotation: { joy: 0.9, sadness: 0, anger: 0.1 } }, /:2: .*anger/],
     [
       "a sum that is not 1",
@@ -124,7 +124,7 @@ describe("a JSON-lines dataset", () => {
     [
       "an image that is not there",
       { ...good, id: "2", image: "images/2.png" },
-      /:2: expected an image file at .*2\.png, found none/,
+      /:2: expected an image file at .*2\.png, got none/,
     ],
     ["an image that is a folder", { ...good, id: "2", image: "images" }, /:2: expected an image file/],
     ["an image outside the folder", { ...good, id: "2", image: "../secret.png" }, /:2: expected an image path inside/],
@@ -143,7 +143,7 @@ describe("a JSON-lines dataset", () => {
     const [example] = await read({ ...good, image: "images\\1.png" });
     expect(example!.image).toBe(join(dirname(file), "images", "1.png"));
     await expect(read({ ...good, image: "Images/1.PNG" })).rejects.toThrow(
-      /:1: .*1\.PNG, found none; images\/1\.png is there: write "images\/1\.png"/,
+      /:1: .*1\.PNG, got none; images\/1\.png is there: write "images\/1\.png"/,
     );
   });
 

@@ -45,7 +45,7 @@ describe("k shots", () => {
   });
 
   it("are refused of a class with fewer, of examples without a class, and of a k that is no count", () => {
-    expect(() => kShot(examples, 31, { by: categoryOf })).toThrow(/expected at least 31 of a, found 30/);
+    expect(() => kShot(examples, 31, { by: categoryOf })).toThrow(/expected at least 31 of a, got 30/);
     expect(() => kShot([{ id: "x", image: "x.png" }], 1, { by: categoryOf })).toThrow(DataError);
     expect(() => kShot(examples, 1.5)).toThrow(ConfigError);
     expect(() => kShot(examples, "4" as never)).toThrow(/expected k to be a whole number of at least 1, got "4"/);

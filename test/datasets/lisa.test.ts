@@ -165,7 +165,7 @@ describe("LISA", () => {
   ])("refuses a question of %s rather than read other words", async (_, bytes) => {
     const [before, after] = JSON.stringify({ ...annotation(triangle), text: ["the @?"] }).split("@");
     await expect(load(Buffer.concat([Buffer.from(before!), Buffer.from(bytes), Buffer.from(after!)]))).rejects.toThrow(
-      /000\.json:1: expected UTF-8 or Windows-1252, found other bytes: [0-9a-f ]+; save it as UTF-8/,
+      /000\.json:1: expected UTF-8 or Windows-1252, got other bytes: [0-9a-f ]+; save it as UTF-8/,
     );
   });
 
@@ -235,7 +235,7 @@ describe("LISA", () => {
   it("refuses a file of a gigabyte without reading it", async () => {
     await writeFile(train("000.json"), "");
     await truncate(train("000.json"), 2 ** 30);
-    await expect(lisa(folder)).rejects.toThrow(/000\.json: expected at most 16 MiB, found 1024 MiB/);
+    await expect(lisa(folder)).rejects.toThrow(/000\.json: expected at most 16 MiB, got 1024 MiB/);
   });
 });
 
@@ -276,7 +276,7 @@ describe("a copy of LISA that is not whole", () => {
 
   it("is refused where a pair is missing", async () => {
     await rm(train("238.jpg"));
-    await hiding("238.json", /expected 239 images with their JSON files, found 238\. ReasonSeg/);
+    await hiding("238.json", /expected 239 images with their JSON files, got 238\. ReasonSeg/);
     await writeFiles(folder, { "train/238.jpg": await jpeg(200, 100) });
   });
 
@@ -284,7 +284,7 @@ describe("a copy of LISA that is not whole", () => {
     await writeFiles(folder, { "secret.jpg": await jpeg(2, 2) });
     await rm(train("009.jpg"));
     await symlink(join(folder, "secret.jpg"), train("009.jpg"));
-    await expect(lisa(folder)).rejects.toThrow(/009\.json: expected an image inside .*train, found that .* is a link/);
+    await expect(lisa(folder)).rejects.toThrow(/009\.json: expected an image inside .*train, got .* is a link/);
     await rm(train("009.jpg"));
     await writeFile(train("009.jpg"), "picture");
     await expect(lisa(folder)).rejects.toThrow(/009\.jpg: expected an image/);

@@ -70,7 +70,7 @@ describe("a Parquet file from the Hub", () => {
     const named = { ...options, example: (row: ParquetRow) => ({ ...options.example(row), id: String(row.question) }) };
     expect((await parquetDataset(file, named)).map(({ id }) => id)).toEqual(["Où?", "Where?", ""]);
     await expect(parquetDataset([file, file], options)).rejects.toThrow(
-      /expected an id of its own, found "train\.parquet#0"/,
+      /expected an id of its own, got "train\.parquet#0"/,
     );
   });
 
@@ -109,18 +109,18 @@ describe("a Parquet file from the Hub", () => {
         `row 0: ${image}: expected an image as { bytes, path }, bytes or text, got ${got}`,
       );
     await expect(parquetDataset(file, { ...options, image: "question" })).rejects.toThrow(
-      /row 0: question: expected an image file at .*Où\?, found none/,
+      /row 0: question: expected an image file at .*Où\?, got none/,
     );
   });
 
   it("refuses a picture that is not there, or a link out of the folder", async () => {
     await rm(join(folder, "green.png"));
     await expect(parquetDataset(file, options)).rejects.toThrow(
-      /row 2: image: expected an image file at .*green\.png, found none/,
+      /row 2: image: expected an image file at .*green\.png, got none/,
     );
     await symlink(fixture, join(folder, "green.png"));
     await expect(parquetDataset(file, options)).rejects.toThrow(
-      /row 2: image: expected an image inside .*green\.png is a link to/,
+      /row 2: image: expected an image inside .*green\.png, a link to/,
     );
   });
 
@@ -183,7 +183,7 @@ describe("a Parquet file from the Hub", () => {
   });
 
   it("refuses what is no Parquet file, or the half of one, and a split without parts", async () => {
-    await expect(parquetDataset([], options)).rejects.toThrow("expected at least one Parquet file, found none");
+    await expect(parquetDataset([], options)).rejects.toThrow("expected at least one Parquet file, got none");
     await writeFile(join(folder, "text.parquet"), "image,label\n");
     await expect(parquetDataset(join(folder, "text.parquet"), options)).rejects.toThrow(
       /text\.parquet: expected a readable Parquet file, got one that fails with "parquet file invalid/,
@@ -281,7 +281,7 @@ describe("a damaged Parquet file", () => {
       /long-run\.parquet: (row group 0: expected to be decoded in 4096 MiB|expected .* fails with "Invalid array length")/,
     );
     expect(await read(fixtureAt("changed-run.parquet"))).toMatch(/expected a readable Parquet file/);
-    expect(await read(fixture)).toMatch(/green\.png, found none/);
+    expect(await read(fixture)).toMatch(/green\.png, got none/);
   });
 
   it("is refused when a run of it never ends", async () => {

@@ -94,14 +94,14 @@ describe("a folder of one's own in ReasonSeg's layout", () => {
   });
 
   it.each([
-    ["an image alone", { "1.JPG": "" }, /expected a \.json file beside every image, found no 1\.json/],
-    ["a JSON file alone", { "1.json": {} }, /expected a \.json file beside every image, found no 1\.jpg/],
+    ["an image alone", { "1.JPG": "" }, /expected a \.json file beside every image, got no 1\.json/],
+    ["a JSON file alone", { "1.json": {} }, /expected a \.json file beside every image, got no 1\.jpg/],
     [
       "two images of a name",
       { "1.jpg": "", "1.png": "", "1.json": {} },
-      /expected one image for 1\.json, found 1\.jpg and 1\.png/,
+      /expected one image for 1\.json, got 1\.jpg and 1\.png/,
     ],
-    ["nothing", {}, /expected images with their JSON files, found none\. Each image/],
+    ["nothing", {}, /expected images with their JSON files, got none\. Each image/],
     [
       "parts",
       { "train/1.jpg": "", "val/1.jpg": "" },

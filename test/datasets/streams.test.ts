@@ -61,7 +61,7 @@ describe("lines", () => {
     const mebibyte = Buffer.alloc(2 ** 20, "x");
     const { lines, taken } = pieces("1\n", ...Array<Uint8Array>(40).fill(mebibyte));
     await lines.next();
-    await expect(lines.next()).rejects.toThrow(/^file:2: expected lines of at most 16 MiB, found a longer one/);
+    await expect(lines.next()).rejects.toThrow(/^file:2: expected lines of at most 16 MiB, got a longer one/);
     expect(taken).toHaveLength(1 + 17);
     expect((await texts(...Array<Uint8Array>(16).fill(mebibyte)))[0]).toHaveLength(longestLine);
   });

@@ -20,9 +20,11 @@ import { emotion6Spec } from "../../src/datasets/emotion6";
 import { exportCotsSpec } from "../../src/datasets/export";
 import { imageFolderDatasetSpec } from "../../src/datasets/image-folder";
 import { imagenetSubSpec } from "../../src/datasets/imagenet-sub";
+import { jsonlDatasetSpec } from "../../src/datasets/jsonl";
 import { kShotSpec } from "../../src/datasets/k-shot";
 import { lisaSpec, reasonSegDatasetSpec } from "../../src/datasets/lisa";
 import { parquetDatasetSpec } from "../../src/datasets/parquet";
+import { mergeAdapterSpec } from "../../src/engine/checkpoint/merge";
 import { generateSpec } from "../../src/engine/sampling/options";
 import { annotateSpec } from "../../src/evaluation/annotate";
 import { auditCotsSpec } from "../../src/evaluation/audit-cots";
@@ -67,6 +69,7 @@ export const specs: Readonly<Record<string, z.ZodRawShape>> = {
   vllmSampler: vllmSamplerSpec,
   transformersJsBackend: transformersJsBackendSpec,
   exportTransformersJs: exportSpec,
+  mergeAdapter: mergeAdapterSpec,
   "backend.generate": generateSpec,
   grpoAdvantages: grpoAdvantagesSpec,
   gaeAdvantages: gaeAdvantagesSpec,
@@ -75,6 +78,7 @@ export const specs: Readonly<Record<string, z.ZodRawShape>> = {
   constantSchedule: constantScheduleSpec,
   "linearSchedule and cosineSchedule": decayScheduleSpec,
   csvDataset: csvDatasetSpec,
+  jsonlDataset: jsonlDatasetSpec,
   conversationDataset: conversationDatasetSpec,
   conversationRow: conversationRowSpec,
   parquetDataset: parquetDatasetSpec,

@@ -1,10 +1,5 @@
-import { planTable } from "../../plan";
+import { plannedRuns, planTable } from "../../plan";
 import type { Command } from "../frame/command";
 
 /** Prints the costs of runs by model and machine, and the assumptions behind them. */
-export const plan: Command = {
-  run: async () => {
-    const text = planTable();
-    return { result: { plans: text.split("\n") }, text };
-  },
-};
+export const plan: Command = { run: async () => ({ result: { plans: plannedRuns() }, text: planTable() }) };

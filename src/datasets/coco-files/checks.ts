@@ -15,7 +15,7 @@ export function checkIds(rows: NumberRows, path: string, ids: Ids, problems: Pro
   for (let row = 0; row < rows.length; row++) {
     const id = rows.at(row, idColumn);
     if (seen.has(id) && !Number.isNaN(id))
-      problems.add(`${path}: annotations.${row}`, `expected an id of its own, found ${ids.textOf(id)} again`);
+      problems.add(`${path}: annotations.${row}`, `expected an id of its own, got ${ids.textOf(id)} again`);
     seen.add(id);
   }
 }
@@ -48,7 +48,7 @@ export function usedCategories(
     for (const id of others)
       problems.add(
         `${path}: categories.${named.get(id)!.index}`,
-        `expected an id and a name of its own, found ${ids.textOf(id)} ${JSON.stringify(name)} again`,
+        `expected an id and a name of its own, got ${ids.textOf(id)} ${JSON.stringify(name)} again`,
         "give each category that has boxes a name of its own, or all boxes one of the two ids",
       );
   }
@@ -73,9 +73,9 @@ export function chainByImage(
     const [image, category] = [rows.at(row, imageColumn), rows.at(row, categoryColumn)];
     if (Number.isNaN(image)) continue;
     if (!file.images.has(image))
-      problems.add(whereOf(row), `expected the id of an image, found image_id ${ids.textOf(image)}`);
+      problems.add(whereOf(row), `expected the id of an image, got image_id ${ids.textOf(image)}`);
     if (!file.categories.has(category))
-      problems.add(whereOf(row), `expected the id of a category, found category_id ${ids.textOf(category)}`);
+      problems.add(whereOf(row), `expected the id of a category, got category_id ${ids.textOf(category)}`);
     next[row] = first.get(image) ?? -1;
     first.set(image, row);
   }

@@ -61,7 +61,7 @@ function placed(box: CocoBox, image: ImageSize, { index, clip, problems, omit }:
     const asCorners = fitsAsCorners(box, image) ? ", which would fit as two corners [x1, y1, x2, y2]" : "";
     problems.add(
       where,
-      `expected bbox [x, y, width, height] ${inside}, found [${x}, ${y}, ${width}, ${height}]${asCorners}`,
+      `expected bbox [x, y, width, height] ${inside}, got [${x}, ${y}, ${width}, ${height}]${asCorners}`,
       isNegative ? undefined : "pass clip: true to cut boxes at the edges of their image",
     );
     return undefined;

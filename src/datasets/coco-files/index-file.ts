@@ -40,7 +40,7 @@ export async function readCocoIndex(path: string, options: CocoReading): Promise
   }
   // A reference to an element that is missing or unreadable is not itself the fault.
   if (content.unread > 0 || missing.size > 0) problems.throwAny();
-  for (const name of missing) throw new DataError(`${path}: expected an array "${name}" with elements, found none`);
+  for (const name of missing) throw new DataError(`${path}: expected an array "${name}" with elements, got none`);
 
   if (content.crowds > 0 && content.crowds === rows.length && options.crowds === "omit")
     throw new DataError(
@@ -100,7 +100,7 @@ function readImage(content: Content, value: unknown, { where }: Place, { problem
   }
   const { file_name: file, width, height } = image;
   const id = ids.numberOf(image.id);
-  if (images.has(id)) problems.add(where, `expected an id of its own, found ${image.id} again`);
+  if (images.has(id)) problems.add(where, `expected an id of its own, got ${image.id} again`);
   images.set(id, { id: String(image.id), file, ...(width && height ? { size: { width, height } } : {}) });
 }
 
@@ -115,7 +115,7 @@ function readCategory(content: Content, value: unknown, { index, where }: Place,
   const { name } = category;
   const id = ids.numberOf(category.id);
   if (named.has(id))
-    problems.add(where, `expected an id of its own, found ${category.id} again, as of ${JSON.stringify(name)}`);
+    problems.add(where, `expected an id of its own, got ${category.id} again, as of ${JSON.stringify(name)}`);
   named.set(id, { name, index });
 }
 

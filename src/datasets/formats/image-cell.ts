@@ -1,5 +1,3 @@
-import { isAbsolute, relative } from "node:path";
-import { fileURLToPath } from "node:url";
 import { DataError } from "../../errors";
 import { shown } from "../../options/display";
 import type { ImageSource } from "../../types";
@@ -20,18 +18,11 @@ export function imageReader(folder: Folder, text: "path" | "base64" = "path") {
     }
     if (cell instanceof Uint8Array) return copied(cell);
     if (typeof cell === "string")
-      return text === "base64" || cell.startsWith("data:") ? decoded(cell, where) : inFolder(cell, where);
+      return text === "base64" || cell.startsWith("data:") ? decoded(cell, where) : folder.image(cell, where);
     const { bytes, path } = structOf(cell);
     if (bytes instanceof Uint8Array) return copied(bytes);
-    if (typeof path === "string" && path !== "") return inFolder(path, where);
+    if (typeof path === "string" && path !== "") return folder.image(path, where);
     throw new DataError(`${where}: expected an image as { bytes, path }, bytes or text, got ${shown(cell ?? null)}`);
-  };
-  const inFolder = (name: string, where: string) => {
-    if (/^https?:/i.test(name))
-      throw new DataError(`${where}: expected the path of an image, got the address ${shown(name)}; download it first`);
-    const path = name.startsWith("file://") ? fileURLToPath(name) : name;
-    const inside = isAbsolute(path) ? relative(folder.path, path) : path;
-    return folder.image(inside.startsWith("..") ? name : inside, where);
   };
   return imageOf;
 }

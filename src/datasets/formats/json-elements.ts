@@ -80,7 +80,7 @@ function elementsOf(
     const { name } = token;
     if (name === "startString") length = 0;
     if (name === "stringChunk" && (length += token.value.length) > longestLine)
-      throw new DataError(`${path}: expected texts of at most ${longestLine / 2 ** 20} MiB, found a longer one`);
+      throw new DataError(`${path}: expected texts of at most ${longestLine / 2 ** 20} MiB, got a longer one`);
 
     const closes = name === "endObject" || name === "endArray";
     if (name === "startObject" || name === "startArray") depth++;
@@ -89,7 +89,7 @@ function elementsOf(
     if (at === 1 && name === "keyValue") [key, index] = [token.value, 0];
     if (at < 2 || !keys.includes(key)) return undefined;
     if (at === 2 && name === "startObject")
-      throw new DataError(`${path}: expected "${key}" to be an array, found an object`);
+      throw new DataError(`${path}: expected "${key}" to be an array, got an object`);
     if (at === 2) return scalars.has(name) && "value" in token ? complete(token.value) : undefined;
 
     const ends = at === 3 && closes;

@@ -21,7 +21,7 @@ export async function* readJsonLines(path: string): AsyncGenerator<JsonRow> {
     isFirst = false;
     yield { value: parseJson(text, where), where };
   }
-  if (isFirst) throw new DataError(`${path}: expected at least one line of JSON, found none`);
+  if (isFirst) throw new DataError(`${path}: expected at least one line of JSON, got none`);
 }
 
 /** Checks the first line, which shows whether the file has another form. */

@@ -1,6 +1,7 @@
 import { createReadStream } from "node:fs";
 import { DataError } from "../../errors";
 import { kindInsteadOfText } from "../../files/kind";
+import { unopened } from "../reading/missing";
 
 /** A line without its end, and `file:number` for messages. */
 export interface Line {
@@ -31,7 +32,7 @@ async function* readChunks(path: string, expected = "text in UTF-8"): AsyncGener
     }
   } catch (cause) {
     if (cause instanceof DataError) throw cause;
-    throw new DataError(`${path}: expected a readable file: ${String(cause)}`, { cause });
+    throw await unopened(path, "a readable file", cause as NodeJS.ErrnoException);
   }
 }
 
@@ -46,7 +47,7 @@ export async function* readText(path: string, expected?: string): AsyncGenerator
     try {
       return decoder.decode(bytes, { stream: bytes !== undefined });
     } catch (cause) {
-      throw new DataError(`${path}: expected UTF-8, found other bytes; save it as UTF-8`, { cause });
+      throw new DataError(`${path}: expected UTF-8, got other bytes; save it as UTF-8`, { cause });
     }
   };
   for await (const chunk of readChunks(path, expected)) yield decode(chunk);
@@ -63,7 +64,7 @@ export async function* splitLines(chunks: AsyncIterable<Uint8Array>, path: strin
     length += piece.length;
     if (length > longestLine)
       throw new DataError(
-        `${path}:${number}: expected lines of at most ${longestLine / 2 ** 20} MiB, found a longer one`,
+        `${path}:${number}: expected lines of at most ${longestLine / 2 ** 20} MiB, got a longer one`,
       );
   };
   const finish = (): Line => {
@@ -92,7 +93,7 @@ function decode(bytes: Uint8Array, where: string): string {
   try {
     return utf8.decode(bytes);
   } catch (cause) {
-    throw new DataError(`${where}: expected UTF-8, found other bytes; save it as UTF-8`, { cause });
+    throw new DataError(`${where}: expected UTF-8, got other bytes; save it as UTF-8`, { cause });
   }
 }
 

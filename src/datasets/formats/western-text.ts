@@ -21,7 +21,7 @@ export function decodeWestern(bytes: Uint8Array, path: string): string {
         .toString("hex")
         .replace(/..(?=.)/g, "$& ");
       throw new DataError(
-        `${path}:${line}: expected UTF-8 or Windows-1252, found other bytes: ${found}; save it as UTF-8`,
+        `${path}:${line}: expected UTF-8 or Windows-1252, got other bytes: ${found}; save it as UTF-8`,
         {
           cause,
         },

@@ -13,7 +13,7 @@ export async function writeWholeFolder(dir: string, write: (folder: string) => P
   const target = resolve(dir);
   const found = await readdir(target).catch(({ code }: NodeJS.ErrnoException) => (code === "ENOENT" ? [] : ["a file"]));
   if (found.length > 0)
-    throw new ConfigError(`${target}: expected a folder that is not there yet, found ${shown(found[0])}; name another`);
+    throw new ConfigError(`${target}: expected a folder that is not there yet, got ${shown(found[0])}; name another`);
   await mkdir(dirname(target), { recursive: true });
   const around = await mkdtemp(`${target}.partial-`);
   try {

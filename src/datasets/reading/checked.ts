@@ -62,7 +62,7 @@ export function checkAnnotation<A>(task: Task<A>, annotation: A, where: string):
   } catch (cause) {
     if (cause instanceof DataError) throw cause;
     // The task's own checks can trip over an annotation of another type.
-    throw new DataError(`${where}: expected an annotation of task ${task.name}, found ${shown(annotation)}`, { cause });
+    throw new DataError(`${where}: expected an annotation of task ${task.name}, got ${shown(annotation)}`, { cause });
   }
 }
 
@@ -72,17 +72,19 @@ const sumTolerance = 0.01 + 1e-9;
 /**
  * Reads a distribution from the numbers of a row.
  * @param texts the numbers, in the order of the labels
+ * @param advice the end of a message about numbers that are counts or percents
  * @throws DataError for a text that is not a probability, and a sum that is not 1
  */
 export function readDistribution(
   labels: readonly string[],
   texts: readonly string[],
   where: string,
+  advice = "",
 ): LabelDistribution {
-  const values = readNumbers(labels, texts, where, 1);
+  const values = readNumbers(labels, texts, where, { most: 1, advice });
   const sum = total(values);
   if (Math.abs(sum - 1) > sumTolerance)
-    throw new DataError(`${where}: expected probabilities that sum to 1, found a sum of ${sum}`);
+    throw new DataError(`${where}: expected probabilities that sum to 1, got a sum of ${sum}${advice}`);
   return Object.fromEntries(labels.map((label, i) => [label, values[i]!]));
 }
 
@@ -95,18 +97,25 @@ export function readVotes(
   texts: readonly string[],
   where: string,
 ): LabelDistribution | undefined {
-  const votes = readNumbers(labels, texts, where, Number.MAX_SAFE_INTEGER);
+  const votes = readNumbers(labels, texts, where, { most: Number.MAX_SAFE_INTEGER });
   const sum = total(votes);
   return sum === 0 ? undefined : Object.fromEntries(labels.map((label, i) => [label, votes[i]! / sum]));
 }
 
-function readNumbers(labels: readonly string[], texts: readonly string[], where: string, most: number): number[] {
+function readNumbers(
+  labels: readonly string[],
+  texts: readonly string[],
+  where: string,
+  { most, advice = "" }: { readonly most: number; readonly advice?: string },
+): number[] {
   return labels.map((label, i) => {
     const text = texts[i]!.trim();
     const value = readDecimal(text);
     const range = most === 1 ? "from 0 to 1" : "of at least 0";
     if (!(value >= 0 && value <= most))
-      throw new DataError(`${where}: ${label}: expected a decimal number ${range}, found "${text}"`);
+      throw new DataError(
+        `${where}: ${label}: expected a decimal number ${range}, got "${text}"${text === "" ? "; write 0 where a label has no share" : value > most ? advice : ""}`,
+      );
     return value;
   });
 }

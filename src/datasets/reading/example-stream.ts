@@ -33,7 +33,7 @@ async function collect<A>(located: AsyncIterable<Located<A>>): Promise<Dataset<A
   const examples: Example<A>[] = [];
   for await (const { example, where } of located) {
     const twin = places.get(example.id);
-    if (twin) throw new DataError(`${where}: expected an id of its own, found "${example.id}" as in ${twin}`);
+    if (twin) throw new DataError(`${where}: expected an id of its own, got "${example.id}" as in ${twin}`);
     places.set(example.id, where);
     examples.push(example);
   }

@@ -1,15 +1,19 @@
 import { lstat, realpath, stat } from "node:fs/promises";
-import { basename, dirname, join, posix, relative, resolve, win32 } from "node:path";
+import { homedir } from "node:os";
+import { basename, dirname, isAbsolute, join, posix, relative, resolve, win32 } from "node:path";
+import { fileURLToPath } from "node:url";
 import { DataError } from "../../errors";
+import { shown } from "../../options/display";
 import { searchNearby } from "./nearby";
 
-/** The only folder in which a data set's images may lie. Nothing outside it is read. */
+/** The folder in which a data set's images lie. Nothing outside it is read, unless the caller allows it. */
 export interface Folder {
   readonly path: string;
   /**
    * Finds the image that a file of the data set names. A `\\` that Windows wrote counts as `/`, unless a file has it in
    * its name.
-   * @throws DataError for a name that leads out of the folder, by itself or by a link, and for a missing file
+   * @throws DataError for a name that leads out of the folder, by itself or by a link, unless that is allowed, and for a
+   * missing file
    */
   image(name: string, where: string): Promise<string>;
   /** Like `image`, but returns `undefined` for a missing file. */
@@ -18,8 +22,14 @@ export interface Folder {
   hint(name: string): Promise<string>;
 }
 
-export function openFolder(path: string): Folder {
+export interface FolderOptions {
+  /** Whether files outside the folder may be named; `undefined` if the loader has no such option. */
+  readonly allowOutside?: boolean | undefined;
+}
+
+export function openFolder(path: string, { allowOutside }: FolderOptions = {}): Folder {
   const root = resolve(path);
+  const wayOut = allowOutside === false ? "; pass root for the folder of the images, or allowOutside: true" : "";
   let realRoot: Promise<string> | undefined;
   let known = { folder: "", real: "" };
   // Most images lie in the same folder as the one before.
@@ -29,18 +39,21 @@ export function openFolder(path: string): Folder {
     return join(known.real, basename(file));
   };
   const find = async (name: string, where: string): Promise<string | undefined> => {
-    const file = resolve(root, name);
-    if (posix.isAbsolute(name) || win32.isAbsolute(name) || !isInside(root, file))
+    const file = resolve(root, name.startsWith("file:") ? fromUrl(name, where) : name);
+    if (/^https?:/i.test(name))
+      throw new DataError(`${where}: expected the path of an image, got the address ${shown(name)}; download it first`);
+    const isForeign = win32.isAbsolute(name) && !isAbsolute(name);
+    if (isForeign || !(allowOutside || isInside(root, file)))
       throw new DataError(
-        `${where}: expected an image path inside ${root}, found ${JSON.stringify(name)}${await hint(name)}`,
+        `${where}: expected an image path inside ${root}, got ${JSON.stringify(name)}${(await hint(name)) || wayOut}`,
       );
     const entry = await lstat(file).catch(() => undefined);
     if (!entry) return name.includes("\\") ? find(name.replaceAll("\\", "/"), where) : undefined;
     const real = entry.isSymbolicLink() ? await realpath(file).catch(() => file) : await realPath(file);
     if (!(entry.isFile() || (await isFile(real)))) return undefined;
     realRoot ??= realpath(root);
-    if (!isInside(await realRoot, real))
-      throw new DataError(`${where}: expected an image inside ${root}, found that ${file} is a link to ${real}`);
+    if (!allowOutside && !isInside(await realRoot, real))
+      throw new DataError(`${where}: expected an image inside ${root}, got ${file}, a link to ${real}${wayOut}`);
     return file;
   };
   const search = searchNearby(root);
@@ -49,6 +62,7 @@ export function openFolder(path: string): Folder {
     if (near !== undefined && near.normalize() === name.normalize())
       return `; its name is there in another Unicode form: write it in ${near === near.normalize() ? "NFC" : "NFD"}`;
     if (near !== undefined) return `; ${near} is there: write ${JSON.stringify(near)}`;
+    if (/^~[\\/]/.test(name)) return `; only shells read ~: write ${join(homedir(), name.slice(2))}`;
     return (await stat(root).catch(() => undefined))?.isDirectory() ? "" : `; ${root} is not a folder that exists`;
   };
   return {
@@ -58,12 +72,20 @@ export function openFolder(path: string): Folder {
     async image(name, where) {
       const file = await find(name, where);
       if (file === undefined)
-        throw new DataError(
-          `${where}: expected an image file at ${resolve(root, name)}, found none${await hint(name)}`,
-        );
+        throw new DataError(`${where}: expected an image file at ${resolve(root, name)}, got none${await hint(name)}`);
       return file;
     },
   };
+}
+
+function fromUrl(url: string, where: string): string {
+  try {
+    return fileURLToPath(url);
+  } catch (cause) {
+    throw new DataError(`${where}: expected the URL of a file, got ${shown(url)}: ${(cause as Error).message}`, {
+      cause,
+    });
+  }
 }
 
 /** The place where a data set's authors publish it. */
@@ -77,7 +99,7 @@ export async function requireFiles(folder: string, names: readonly string[], sou
   const missing: string[] = [];
   for (const name of names) if (!(await isFile(resolve(folder, name)))) missing.push(name);
   if (missing.length > 0)
-    throw new DataError(`${folder}: expected ${shortList(missing)}, found none. ${published(source)}`);
+    throw new DataError(`${folder}: expected ${shortList(missing)}, got none. ${published(source)}`);
 }
 
 /**
@@ -98,7 +120,7 @@ export async function requireImages(
   }
   if (missing.length === 0) return paths;
   throw new DataError(
-    `${folder.path}: expected ${named.length} images, found that ${missing.length} are missing: ${shortList(missing)}${await folder.hint(missing[0]!)}. ${published(source)}`,
+    `${folder.path}: expected ${named.length} images, got ${missing.length} are missing: ${shortList(missing)}${await folder.hint(missing[0]!)}. ${published(source)}`,
   );
 }
 

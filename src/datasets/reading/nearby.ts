@@ -66,9 +66,10 @@ interface Listing {
 /** Extensions of the files that sharp reads. */
 export const pictureExtension = /\.(?:jpe?g|jfif|png|webp|gif|tiff?|avif)$/i;
 
-/** Whether a name is hidden, or a file or folder that Windows, macOS or a NAS leaves beside images. */
+/** Whether a file or folder is one that Windows, macOS, KDE or a NAS leaves beside images. */
 export const isClutter = (name: string): boolean =>
-  name.startsWith(".") || /^(?:thumbs\.db|ehthumbs\.db|desktop\.ini|icon\r|__macosx|@eadir)$/i.test(name);
+  /^\._|^\.(?:ds_store|directory|apdisk|spotlight-v100|trashes|fseventsd)$/i.test(name) ||
+  /^(?:thumbs\.db|ehthumbs\.db|desktop\.ini|icon\r|__macosx|@eadir)$/i.test(name);
 
 /** Names the kind of file that a name without one of `pictureExtension`'s endings promises. */
 export function kindByName(name: string): string {
@@ -77,7 +78,7 @@ export function kindByName(name: string): string {
   if (ending === ".heic" || ending === ".heif") return `a HEIC image${convert}`;
   if (/^\.(?:bmp|svg|psd|jp2|jxl|ico|pdf|dng|cr2|cr3|nef|arw|raf|orf)$/.test(ending))
     return `a ${ending.slice(1).toUpperCase()} file${convert}`;
-  return `a file named ${ending || "without an ending"}`;
+  return `a file that is named ${ending || "without an ending"}`;
 }
 
 /** The form that all spellings of a name share. */

@@ -1,4 +1,4 @@
-import { callback, having, readArgument, text } from "../../options/spec";
+import { callback, flag, having, readArgument, type Spec, text } from "../../options/spec";
 import { boxSpace } from "../../similarity/boxes";
 
 const path = text();
@@ -12,6 +12,19 @@ export const taskOption = () => having("a task, such as detection(), which decid
 
 /** The schema of the space of a data set's boxes. */
 export const spaceOption = () => boxSpace().default("thousand").describe("The space of the boxes");
+
+/** Where the images of a file's rows lie. */
+export interface ImagePlace {
+  /** The folder of the images, from which their paths start (the file's own). */
+  readonly root?: string;
+  /** Whether images may lie outside that folder, by absolute paths, `..` or links (false). */
+  readonly allowOutside?: boolean;
+}
+
+export const imagePlaceSpec = {
+  root: text().optional().describe("The folder in which the images lie; the file's own without it"),
+  allowOutside: flag().default(false).describe("Whether images may lie outside it, by absolute paths, `..` or links"),
+} satisfies Spec<ImagePlace>;
 
 /** The schema of the listener to omissions. */
 export const omissionOption = () =>

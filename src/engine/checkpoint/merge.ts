@@ -1,57 +1,107 @@
-import { copyFile, mkdir } from "node:fs/promises";
-import { join } from "node:path";
+import { copyFile, mkdir, readdir, rename, rm, rmdir } from "node:fs/promises";
+import { dirname, join, resolve } from "node:path";
 import { CheckpointError } from "../../errors";
 import { emptyShards } from "../../models/checkpoint/weights";
 import { exists, tokenizerFiles } from "../../models/files/directory";
 import { readHeader } from "../../models/files/safetensors";
-import { openModel } from "../../models/open-model";
+import { openModel, type VisionLanguageModel } from "../../models/open-model";
+import { checkArguments, textKind } from "../../options/arguments";
 import { listed } from "../../options/display";
+import { choice, count, readOptions, type Spec, text } from "../../options/spec";
 import { mergedWeights } from "./merged-weights";
-import { adapterWeights, readAdapterConfig, unusable } from "./peft";
-import { byOwnName, saveCheckpoint } from "./policy-files";
+import { type AdapterFolder, baseOf, requireAdapter } from "./open-adapter";
+import { adapterWeights, unusable } from "./peft";
+import { byOwnName, type Dtype, dtypes, saveCheckpoint } from "./policy-files";
+
+export interface MergeAdapterOptions {
+  /** The model that the adapter belongs to (the one that its adapter_config.json names). */
+  readonly model?: string;
+  /** The type of the merged weights (each tensor keeps the type that it has in the model). */
+  readonly dtype?: Dtype;
+  /** Bytes of a weight file, above which weights are split into several with an index (5e9). */
+  readonly shardBytes?: number;
+}
+
+export const mergeAdapterSpec = {
+  model: text()
+    .optional()
+    .describe("The model that the adapter belongs to; the one that its adapter_config.json names"),
+  dtype: choice(dtypes).optional().describe("The type of the merged weights; the model's own without it"),
+  shardBytes: count().default(5e9).describe("Bytes of a weight file, above which weights are split into several"),
+} satisfies Spec<MergeAdapterOptions>;
 
 /**
- * Writes a whole checkpoint with an adapter folded in, W + scale · B A, as a Hugging Face directory in float32. It
- * needs no PEFT, and is a `model` for `onnxBackend` and `onnxTrainer`. Weights that PEFT trains whole
+ * Writes a whole checkpoint with an adapter folded in, W + scale · B A, as a Hugging Face directory in the model's own
+ * type. It needs no PEFT, and is a `model` for `onnxBackend` and `onnxTrainer`. Weights that PEFT trains whole
  * (`modules_to_save`, `trainable_token_indices`, added tokens and the adapter's tokenizer) replace the model's.
- * @param adapter folder that `trainer.save` or PEFT wrote
- * @param dir folder to write
- * @param options.model checkpoint that the adapter belongs to (the one that its adapter_config.json names)
- * @throws CheckpointError naming the adapter's matrices that do not fit the checkpoint
+ *
+ * The folder appears whole or not at all.
+ *
+ * @param adapter folder that `trainer.save` or PEFT wrote, or a run directory
+ * @param dir folder to write, which is new or empty
+ * @throws CheckpointError for a folder that holds something, and naming the adapter's matrices that do not fit the model
+ * @example
+ * await mergeAdapter("runs/r1", "merged", { dtype: "bfloat16" });
  */
-export async function mergeAdapter(
-  adapter: string,
-  dir: string,
-  options: { readonly model?: string } = {},
-): Promise<void> {
-  const path = join(adapter, "adapter_config.json");
-  const settings = await readAdapterConfig(path, true);
-  const { base_model_name_or_path: named, revision } = settings;
-  const base = options.model ?? (named && revision ? `${named}@${revision}` : named);
-  if (!base) throw new CheckpointError(`${path}: expected base_model_name_or_path, or options.model; got neither`);
-  const file = await adapterWeights(adapter);
+export async function mergeAdapter(adapter: string, dir: string, options: MergeAdapterOptions = {}): Promise<void> {
+  checkArguments("mergeAdapter", { adapter, dir }, { adapter: textKind, dir: textKind });
+  const settings = readOptions("mergeAdapter", options, mergeAdapterSpec);
+  await checkEmpty(dir);
+  const found = await requireAdapter(adapter, true);
+  const model = await openBase(found, settings.model);
+  const file = await adapterWeights(found.dir);
   const stored = await readHeader(file).catch(unusable);
-  const model = await openModel(base).catch((cause: Error) => {
-    if (options.model) throw cause;
+  const own = byOwnName(file, stored, model.architecture.canonicalName);
+  const { weights, changed, left } = mergedWeights(model, found.settings, file, own);
+  if (left.length > 0)
     throw new CheckpointError(
-      `${path}: expected to find what it names as its model, or options.model: ${cause.message}`,
+      `${adapter}: expected matrices of rank ${found.settings.r} for ${model.name}; no place for ${listed(left)}${emptyShards(stored)}`,
+    );
+  await writeFolder(dir, async (partial) => {
+    await saveCheckpoint(model, weights, partial, { ...settings, changed });
+    // The adapter's tokenizer has the new tokens' names.
+    if (changed.vocab_size !== undefined)
+      for (const name of tokenizerFiles)
+        if (await exists(join(found.dir, name))) await copyFile(join(found.dir, name), join(partial, name));
+  });
+}
+
+function openBase(found: AdapterFolder, model: string | undefined): Promise<VisionLanguageModel> {
+  if (model !== undefined) return openModel(model);
+  return openModel(baseOf(found)).catch((cause: Error) => {
+    throw new CheckpointError(
+      `${join(found.dir, "adapter_config.json")}: expected to find what it names as its model, or options.model: ${cause.message}`,
       { cause },
     );
   });
-  const { weights, changed, left } = mergedWeights(
-    model,
-    settings,
-    file,
-    byOwnName(file, stored, model.architecture.canonicalName),
-  );
-  if (left.length > 0)
+}
+
+/** @throws CheckpointError for a folder that holds something */
+async function checkEmpty(dir: string): Promise<void> {
+  const names = await readdir(dir).catch((cause: NodeJS.ErrnoException) => {
+    if (cause.code === "ENOENT") return [];
+    throw new CheckpointError(`${dir}: expected a new or empty folder to write: ${cause.message}`, { cause });
+  });
+  if (names.length > 0)
     throw new CheckpointError(
-      `${adapter}: expected matrices of rank ${settings.r} for ${base}; no place for ${listed(left)}${emptyShards(stored)}`,
+      `${dir}: expected a new or empty folder to write, found ${listed(names)}; choose another`,
     );
-  await mkdir(dir, { recursive: true });
-  await saveCheckpoint(model, weights, dir, changed);
-  // The adapter's tokenizer has the new tokens' names.
-  if (changed.vocab_size !== undefined)
-    for (const name of tokenizerFiles)
-      if (await exists(join(adapter, name))) await copyFile(join(adapter, name), join(dir, name));
+}
+
+/** Writes a folder under another name, and renames it when it is complete. */
+async function writeFolder(dir: string, write: (partial: string) => Promise<void>): Promise<void> {
+  const target = resolve(dir);
+  const partial = `${target}.partial`;
+  await mkdir(dirname(target), { recursive: true });
+  await rm(partial, { recursive: true, force: true });
+  await mkdir(partial);
+  try {
+    await write(partial);
+    // Windows renames onto no folder, not even an empty one.
+    await rmdir(target).catch(() => {});
+    await rename(partial, target);
+  } catch (error) {
+    await rm(partial, { recursive: true, force: true });
+    throw error;
+  }
 }

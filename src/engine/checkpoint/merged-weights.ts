@@ -54,7 +54,8 @@ export function mergedWeights(
   const untied = config.text.tieWordEmbeddings && (takesHead || (aloneChanged && !settings.ensure_weight_tying));
   const weights = new Map<string, WritableTensor>();
   const stored = (name: string): WritableTensor => {
-    return { shape: checkpoint.tensors.get(name)!.shape, data: () => checkpoint.read(name) };
+    const { shape, dtype } = checkpoint.tensors.get(name)!;
+    return { shape, dtype, data: () => checkpoint.read(name) };
   };
   for (const name of checkpoint.tensors.keys()) weights.set(name, merged(adapter, architecture, name, stored(name)));
   if (untied)
@@ -138,7 +139,7 @@ function merged(
     }
     return weight;
   };
-  return { shape, data };
+  return { ...base, shape, data };
 }
 
 const loraOf = ({ r, lora_alpha, use_rslora }: AdapterSettings): LoraConfig => ({

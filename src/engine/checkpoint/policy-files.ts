@@ -3,12 +3,14 @@ import { join } from "node:path";
 import { CheckpointError } from "../../errors";
 import { sumsFile, sumsProblem } from "../../files/checksums";
 import { emptyShards, openCheckpoint } from "../../models/checkpoint/weights";
-import { exists, isCopiedAlong, readJson, weightFiles } from "../../models/files/directory";
+import { exists, indexFile, isCopiedAlong, readJson, weightFiles } from "../../models/files/directory";
 import {
+  bytesOf,
   type HeaderTensor,
   isStored,
   readHeader,
   readTensor,
+  type StoredDtype,
   type WritableTensor,
   writeSafetensors,
 } from "../../models/files/safetensors";
@@ -32,7 +34,22 @@ export async function savePolicy(model: VisionLanguageModel, policy: Policy, dir
     await writeSafetensors(join(dir, "adapter_model.safetensors"), new Map(renamed));
     return;
   }
-  await saveCheckpoint(model, policy.trainable, dir);
+  await saveCheckpoint(model, policy.trainable, dir, { dtype: "float32" });
+}
+
+/** A type of weights, by the names of transformers. */
+export const dtypes = ["float32", "float16", "bfloat16"] as const;
+export type Dtype = (typeof dtypes)[number];
+
+const storedNames = { float32: "F32", float16: "F16", bfloat16: "BF16" } as const;
+
+export interface SaveOptions {
+  /** Keys of the language model's configuration that the weights have changed. */
+  readonly changed?: Readonly<Record<string, unknown>>;
+  /** The type of all weights; without it, each tensor has its own, and the configuration keeps what it says. */
+  readonly dtype?: Dtype | undefined;
+  /** Bytes of a weight file, above which weights are split into several with an index (all in one). */
+  readonly shardBytes?: number;
 }
 
 /** Writes all files of an adapter except its weights. */
@@ -53,34 +70,60 @@ export const peftName = ({ transformersName }: Architecture, canonical: string):
 /**
  * Writes a whole Hugging Face directory with the model's settings and these weights, one in memory at a time if need
  * be.
- * @param changed keys of the language model's configuration that the weights have changed
  */
 export async function saveCheckpoint(
   model: VisionLanguageModel,
   weights: ReadonlyMap<string, WritableTensor>,
   dir: string,
-  changed: Readonly<Record<string, unknown>> = {},
+  { changed = {}, dtype, shardBytes = Number.POSITIVE_INFINITY }: SaveOptions = {},
 ): Promise<void> {
-  await saveSettings(model, dir, changed);
-  const renamed = [...weights].map(([name, tensor]) => [model.architecture.storedName(name), tensor] as const);
-  await writeSafetensors(join(dir, "model.safetensors"), new Map(renamed));
+  await saveSettings(model, dir, { changed, dtype });
+  const tensors = [...weights].map(([name, { dtype: own = "F32", ...tensor }]) => {
+    const written = { ...tensor, dtype: dtype ? storedNames[dtype] : own };
+    return [model.architecture.storedName(name), written] as const;
+  });
+  await writeWeights(dir, tensors, shardBytes);
 }
 
-/** Writes all files of a Hugging Face directory except the weights, which are float32. */
+/** Writes all files of a Hugging Face directory except the weights. */
 export async function saveSettings(
   model: Pick<VisionLanguageModel, "dir">,
   dir: string,
-  changed: Readonly<Record<string, unknown>> = {},
+  { changed = {}, dtype }: Pick<SaveOptions, "changed" | "dtype">,
 ): Promise<void> {
   await mkdir(dir, { recursive: true });
   for (const file of await readdir(model.dir))
     if (isCopiedAlong(file)) await copyFile(join(model.dir, file), join(dir, file));
-  const { text_config: text, ...outer } = inFloat32(await readJson(join(model.dir, "config.json"))) as {
+  const { text_config: text, ...outer } = withDtype(await readJson(join(model.dir, "config.json")), dtype) as {
     text_config?: object | null;
   };
   // Old files have one level. In new ones each reader looks at the level that it knows.
   const config = { ...outer, ...(text && { text_config: { ...text, ...changed } }), ...changed };
   await writeJson(join(dir, "config.json"), config);
+}
+
+type NamedTensor = readonly [name: string, tensor: WritableTensor & { readonly dtype: StoredDtype }];
+
+/** Writes weights in one file, or in several with an index if one would be too large. */
+async function writeWeights(dir: string, tensors: readonly NamedTensor[], shardBytes: number): Promise<void> {
+  const shards: NamedTensor[][] = [[]];
+  let [size, total] = [0, 0];
+  for (const named of tensors) {
+    const bytes = bytesOf(named[1]);
+    if (size > 0 && size + bytes > shardBytes) {
+      shards.push([]);
+      size = 0;
+    }
+    shards.at(-1)!.push(named);
+    size += bytes;
+    total += bytes;
+  }
+  if (shards.length === 1) return writeSafetensors(join(dir, "model.safetensors"), new Map(tensors));
+  const number = (i: number) => String(i).padStart(5, "0");
+  const fileOf = (i: number) => `model-${number(i + 1)}-of-${number(shards.length)}.safetensors`;
+  for (const [i, shard] of shards.entries()) await writeSafetensors(join(dir, fileOf(i)), new Map(shard));
+  const map = shards.flatMap((shard, i) => shard.map(([name]) => [name, fileOf(i)] as const));
+  await writeJson(join(dir, indexFile), { metadata: { total_size: total }, weight_map: Object.fromEntries(map) });
 }
 
 /**
@@ -190,6 +233,6 @@ export async function readNumbers(path: string, name: string, tensor: HeaderTens
 
 const writeJson = (path: string, json: unknown) => writeFile(path, `${JSON.stringify(json, null, 2)}\n`);
 
-/** Marks the config as float32; otherwise transformers would cast the weights to their original type. */
-const inFloat32 = (config: unknown): unknown =>
-  JSON.parse(JSON.stringify(config), (key, value) => (/^(torch_)?dtype$/.test(key) ? "float32" : value));
+/** Marks the config with the type of its weights; otherwise transformers would cast them to their original type. */
+const withDtype = (config: unknown, dtype: Dtype | undefined): unknown =>
+  JSON.parse(JSON.stringify(config), (key, value) => (dtype && /^(torch_)?dtype$/.test(key) ? dtype : value));

@@ -1,4 +1,5 @@
 import { TrainingError } from "../../errors";
+import { weightsIn } from "../../models/files/run-directory";
 import type { VisionLanguageModel } from "../../models/open-model";
 import { type GradientTransform, globalNorm } from "../../optim";
 import { checkFinite, readOptimizer, saveOptimizer } from "../checkpoint/optimizer-files";
@@ -18,7 +19,7 @@ export interface Optimization {
   step(learningRate: number): number;
   /** Writes weights and optimizer state. @throws TrainingError for weights that are not finite, before it writes */
   save(dir: string): Promise<void>;
-  /** Reads both back. @throws CheckpointError for an unusable folder; nothing has changed then */
+  /** Reads both back; a run directory stands for its best or newest checkpoint. @throws CheckpointError for an unusable folder; nothing has changed then */
   load(dir: string): Promise<void>;
 }
 
@@ -48,7 +49,8 @@ export function createOptimization(
       await saveOptimizer(dir, state);
     },
 
-    async load(dir) {
+    async load(path) {
+      const dir = await weightsIn(path);
       const weights = await readPolicy(policy, dir);
       checkFinite(dir, weights);
       const { tensors: moments, step } = await readOptimizer(dir, optimizer, () => optimizer.init(parameters));

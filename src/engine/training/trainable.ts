@@ -25,6 +25,16 @@ export async function trainablePolicy(
   return { architecture, checkpoint, lora, trainable, halfProducts: inHalf(checkpoint, precision) };
 }
 
+/** Makes a policy whose adapter was trained before. */
+export async function adaptedPolicy(
+  { architecture, checkpoint }: Pick<VisionLanguageModel, "architecture" | "checkpoint">,
+  { lora, tensors }: { readonly lora: LoraConfig; readonly tensors: ReadonlyMap<string, TrainableTensor> },
+  precision: Precision,
+): Promise<Policy> {
+  const trainable = await shared(tensors, async (name) => tensors.get(name)!.data);
+  return { architecture, checkpoint, lora, trainable, halfProducts: inHalf(checkpoint, precision) };
+}
+
 /** Copies tensors to shared memory, where one thread runs graphs over them and the optimizer's threads update them. */
 async function shared(
   tensors: ReadonlyMap<string, { readonly shape: readonly number[] }>,

@@ -176,10 +176,16 @@ export function* inPieces(tensor: StoredTensor): Generator<{ readonly first: num
 export interface WritableTensor {
   readonly shape: readonly number[];
   readonly data: Float32Array | (() => Float32Array | Promise<Float32Array>);
+  /** The type in the file (the one that all tensors get). */
+  readonly dtype?: StoredDtype;
 }
 
+/** The bytes of a tensor in its file. */
+export const bytesOf = ({ shape, dtype = "F32" }: Pick<WritableTensor, "shape" | "dtype">): number =>
+  shape.reduce((a, b) => a * b, bytesPer[dtype]);
+
 /**
- * Writes float32 tensors as `dtype`, rounding to nearest even; the file appears whole or not at all.
+ * Writes float32 tensors as `dtype`, or as their own type, rounding to nearest even; the file appears whole or not at all.
  * @throws ShapeError when a tensor has another number of elements than its shape
  */
 export async function writeSafetensors(
@@ -188,14 +194,14 @@ export async function writeSafetensors(
   dtype: StoredDtype = "F32",
 ): Promise<void> {
   const raw = new Map<string, RawTensor>();
-  for (const [name, { shape, data }] of tensors) {
+  for (const [name, { shape, data, dtype: own = dtype }] of tensors) {
     if (typeof data !== "function") checkElements(name, shape, data);
     const pieces = async function* () {
       const numbers = typeof data === "function" ? await data() : data;
       checkElements(name, shape, numbers);
-      yield fromFloat32(numbers, dtype);
+      yield fromFloat32(numbers, own);
     };
-    raw.set(name, { dtype, shape, bytes: shape.reduce((a, b) => a * b, bytesPer[dtype]), pieces });
+    raw.set(name, { dtype: own, shape, bytes: bytesOf({ shape, dtype: own }), pieces });
   }
   await writeRawSafetensors(path, raw);
 }

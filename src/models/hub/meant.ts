@@ -1,4 +1,5 @@
 import { readdir, stat } from "node:fs/promises";
+import { homedir } from "node:os";
 import { basename, dirname, join, normalize } from "node:path";
 import { nearest } from "../../options/did-you-mean";
 import { cacheFolder } from "./cache";
@@ -7,6 +8,8 @@ import { cacheFolder } from "./cache";
 export async function whatWasMeant(model: string): Promise<string> {
   const [, id] = /^https?:\/\/[^/]+\/([\w.-]+\/[\w.-]+)/.exec(model) ?? [];
   if (id !== undefined) return `; did you mean ${id}?`;
+  if (/^~[\\/]/.test(model)) return `; only shells read ~: write ${join(homedir(), model.slice(2))}`;
+  if (model.startsWith("file:")) return "; write the path without file:, or fileURLToPath(url)";
   if ((await kindOf(model)) === "file") return `; it is a file: did you mean ${dirname(model)}?`;
   const near = (await nearDirectory(normalize(model))) ?? nearest(model, await otherCachedModels(model));
   return near === undefined ? "" : `; did you mean ${near}?`;

@@ -127,6 +127,6 @@ export function refusal(model: HubModel, cause: unknown, hint = ""): RiseError {
       `${hubUrl} refuses it (${statusCode}): it is gated (accept its terms at ${hubUrl}/${id}), private, or not there; ${access}${hint}`,
     );
   return because(
-    `cannot get it from ${hubUrl} (${reasonOf(cause)}), the cache has no complete copy in ${folder}, and there is no such directory${hint}`,
+    `cannot get it from ${hubUrl} (${reasonOf(cause)}), the cache has no complete copy in ${folder}, and there is no such directory${hint}; on a machine without that network, copy the model's folder here and pass its path, or set HF_ENDPOINT to a mirror`,
   );
 }

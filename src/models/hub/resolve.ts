@@ -30,11 +30,10 @@ export interface ResolveOptions {
  * @throws DataError for a missing path that cannot be an id; BackendError naming what cannot be reached, and why
  */
 export async function resolveModel(model: string, options: ResolveOptions): Promise<string> {
-  const isDirectory = await stat(model).then(
-    (found) => found.isDirectory(),
-    () => false,
-  );
-  if (isDirectory) return model;
+  const found = await stat(model).catch(() => undefined);
+  if (found?.isDirectory()) return model;
+  if (found)
+    throw new DataError(`${model}: expected a directory with a checkpoint, got a file${await whatWasMeant(model)}`);
   const [, id, revision = "main"] = idPattern.exec(model) ?? [];
   if (id === undefined)
     throw new DataError(

@@ -1,5 +1,5 @@
 export type { LoraConfig } from "../../engine/adapter";
-export { mergeAdapter } from "../../engine/checkpoint/merge";
+export { type MergeAdapterOptions, mergeAdapter } from "../../engine/checkpoint/merge";
 export { configJson, loadConfig, type Qwen2VlConfig } from "../families/qwen2-vl/config";
 export { readSafetensors, type StoredDtype, writeSafetensors } from "../files/safetensors";
 export type { DownloadProgress, OnDownload } from "../hub/progress";

@@ -48,7 +48,7 @@ export function checkpointFiles(
     async save(folder) {
       const dir = resolve(folder);
       if (lora) await saveAdapterSettings(model, { trainable: shapes }, lora, dir);
-      else await saveSettings(model, dir);
+      else await saveSettings(model, dir, { dtype: "float32" });
       const places = placesOf(trainable, (canonical, shape) => [
         [join(dir, weightsFile), ownName(canonical), shape],
         ...momentsIn(dir, canonical, shape),

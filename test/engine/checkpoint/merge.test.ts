@@ -37,7 +37,7 @@ const sequence = { prompt: promptOf(example), completion: example.completionIds 
 describe("a merged checkpoint", () => {
   it("of PEFT's adapter has the log-probs that PEFT gives the two of them, to 1e-5", async () => {
     const dir = await folder();
-    await mergeAdapter(peft, dir, { model: checkpointDir });
+    await mergeAdapter(peft, dir, { model: checkpointDir, dtype: "float32" });
     const expected = (await readSafetensors(join(peft, "figures.safetensors"))).get("logProbs")!.data;
     expect(largestError(await logProbsOf(dir, sequence), expected)).toBeLessThan(1e-5);
   });
@@ -45,7 +45,7 @@ describe("a merged checkpoint", () => {
   it("has them of rsLoRA on both towers of a bfloat16 checkpoint in four files too, to 1e-5", async () => {
     const shape = data("shapes/untied");
     const dir = await folder();
-    await mergeAdapter(join(shape, "adapter"), dir, { model: join(shape, "checkpoint") });
+    await mergeAdapter(join(shape, "adapter"), dir, { model: join(shape, "checkpoint"), dtype: "float32" });
     const { cases }: typeof reference = JSON.parse(await readFile(join(shape, "cases.json"), "utf8"));
     const { messages, completionIds } = cases.find(({ name }) => name === "two pictures")!;
     const prompt = messages.map(({ role, content }) => ({
@@ -73,7 +73,7 @@ describe("a merged checkpoint", () => {
       await trainer.save(adapter);
       return (await trainer.forwardBackward([sequence], still)).logProbs[0]!;
     });
-    await mergeAdapter(adapter, dir);
+    await mergeAdapter(adapter, dir, { dtype: "float32" });
     expect(largestError(await logProbsOf(dir, sequence), trained)).toBeLessThan(1e-5);
     expect(largestError(await logProbsOf(checkpointDir, sequence), trained)).toBeGreaterThan(1e-2);
   });
@@ -129,7 +129,7 @@ describe("a merged checkpoint of an adapter that trains more than linear layers"
   };
   const merged = async (adapter: string, model: string) => {
     const dir = await folder();
-    await mergeAdapter(adapter, dir, { model });
+    await mergeAdapter(adapter, dir, { model, dtype: "float32" });
     return dir;
   };
 

@@ -95,7 +95,7 @@ export async function describeContracts(family: string, shape: string): Promise<
       for (const trained of [{}, { lora }]) {
         const [saved, merged] = [join(scratch, "saved"), join(scratch, "merged")];
         const logProbs = await trainedLogProbs({ ...options, ...trained }, sequence, saved);
-        if ("lora" in trained) await mergeAdapter(saved, merged);
+        if ("lora" in trained) await mergeAdapter(saved, merged, { dtype: "float32" });
         const ours = await logProbsOf({ ...options, model: "lora" in trained ? merged : saved }, sequence);
         expect(largestError(ours, logProbs)).toBeLessThan(1e-5);
         expect(largestError(ours, await logProbsOf(options, sequence))).toBeGreaterThan(1e-2);
@@ -105,7 +105,7 @@ export async function describeContracts(family: string, shape: string): Promise<
 
     it("has the log-probs of PEFT, merged with the adapter of PEFT, to 1e-5", async () => {
       const merged = join(scratch, "merged-peft");
-      await mergeAdapter(join(dir, "adapter"), merged, { model });
+      await mergeAdapter(join(dir, "adapter"), merged, { model, dtype: "float32" });
       const expected = (await readSafetensors(join(dir, "arrays.safetensors"))).get("lora/logProbs")!.data;
       expect(largestError(await logProbsOf({ ...options, model: merged }, sequence), expected)).toBeLessThan(1e-5);
     });

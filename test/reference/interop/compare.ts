@@ -84,7 +84,7 @@ async function trainedJobs(what: string, options: OnnxTrainerOptions & { model: 
     const rows = await scored(trainer, options.model, sequences);
     if (!options.lora) return [before, { what: `${what}: trained, saved`, model: dir, rows }];
     const merged = await mkdtemp(join(scratch, "merged-"));
-    await mergeAdapter(dir, merged);
+    await mergeAdapter(dir, merged, { dtype: "float32" });
     return [
       before,
       { what: `${what}: trained, saved`, model: options.model, adapter: dir, rows },
