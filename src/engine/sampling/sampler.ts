@@ -79,7 +79,7 @@ async function generate(
   options: GenerateOptions,
 ): Promise<Completion[][]> {
   const sampling = checkedSampling(options);
-  const { count = 1, stop = [], signal } = options;
+  const { count = 1, stop = [], signal, onPromptEnd } = options;
   const encoded = await Promise.all(prompts.map(encodePrompt));
   checkLengths(encoded, sampling.maxTokens, config.text.contextLength);
   const results: Completion[][] = prompts.map(() => []);
@@ -91,6 +91,8 @@ async function generate(
     rows.forEach(({ seedPath: [p, k] }, r) => {
       results[p]![k] = toCompletion(generated[r]!, texts[r]!, tokenizer.decode, stop);
     });
+    for (const p of new Set(rows.map(({ seedPath: [prompt] }) => prompt)))
+      if (Object.keys(results[p]!).length === count) await onPromptEnd?.(p, results[p]!);
   }
   return results;
 }
