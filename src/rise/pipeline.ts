@@ -116,7 +116,7 @@ async function* stoppable<A, S extends PipelineSettings<A>, R, Own extends objec
   }
 }
 
-/** What a run says when it is over because the process was asked to end, and when it begins to stop. */
+/** The last words of a run that the process was asked to end, and its words when it begins to stop. */
 const interruption = (runDir: string | undefined): readonly [message: string, advice: string] =>
   runDir === undefined
     ? [
@@ -203,7 +203,7 @@ export function decidingSettings<A>(
   return Object.fromEntries(entries);
 }
 
-/** What a measurement of held-out examples passes on to sampling. */
+/** The options of sampling that a measurement of held-out examples passes on. */
 export interface HeldOutSampling {
   readonly onSampled: OnSampled;
   readonly signal: AbortSignal;

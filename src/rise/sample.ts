@@ -23,7 +23,7 @@ interface Sampling<A> {
   readonly onSampled?: OnSampled | undefined;
   /** Names the place in errors, and hears how many rollouts there are. */
   readonly at?: InStep | undefined;
-  /** What `at` hears of ("rollouts"). */
+  /** The work that `at` hears of ("rollouts"). */
   readonly work?: WorkProgress["work"];
 }
 
@@ -211,7 +211,7 @@ interface Judged {
   readonly at: InStep | undefined;
 }
 
-/** @throws ConfigError naming the reward, the example and the step, if the reward throws or its judgement is malformed */
+/** @throws ConfigError naming reward, example and step, if the reward throws or its judgement is malformed */
 async function judge<A>(reward: () => Judgement<A> | Promise<Judgement<A>>, { name, example, at }: Judged) {
   const place = `for example ${example.id}${at ? ` (${at.where})` : ""}`;
   return checkJudgement(await callerCode(`reward "${name}", ${place}`, reward), name, place);

@@ -29,8 +29,9 @@ const listening = new Set<Listening>();
  * Lets a run stop when the process is asked to end by Ctrl-C, SIGTERM, SIGHUP or Ctrl-Break, and the process end
  * without a stack and with the shell's exit code, 130 for Ctrl-C, unless the program handles the run's rejection.
  *
- * It listens only while runs are under way, and no run begins after a request. A signal that the program itself listens to is left alone, whether it began
- * to listen before the run or later. A second request ends the process at once, apart from a hang-up.
+ * It listens only while runs are under way, and no run begins after a request. A signal that the program itself
+ * listens to is left alone, whether it began to listen before the run or later. A second request ends the process at
+ * once, apart from a hang-up.
  *
  * @param message the reason that the run rejects with
  * @param onRequest called at the first request

@@ -1,4 +1,4 @@
-import { noteUnstarted } from "./unstarted";
+import { noteUnstarted } from "../terminal/unstarted";
 
 /**
  * Work under way: `await` it for the result, or `for await` it for its events.

@@ -19,7 +19,7 @@ interface Sample {
   readonly at: number;
 }
 
-/** What was heard of some work so far. */
+/** The sum of the news of some work so far. */
 export interface WorkState {
   readonly parts: readonly PartState[];
   /** Seconds until the end of all parts as they were last told, and when. */

@@ -31,7 +31,8 @@ const periodMs = 200;
 
 /**
  * Makes a terminal of a stream.
- * @param others streams that may write to the same screen, such as stdout: while there is a region, their text goes above
+ * @param others streams that may write to the same screen, such as stdout: while there is a region, their text goes
+ * above
  */
 export function createTerminal(
   stream: TerminalStream,

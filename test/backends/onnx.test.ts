@@ -40,6 +40,7 @@ for (const rowsAtOnce of [1, 64])
     {
       prompts,
       tolerance: 1e-5,
+      callsOnPromptEnd: true,
     },
   );
 

@@ -1,4 +1,4 @@
-import { describe, expect, it } from "vitest";
+import { afterEach, describe, expect, it, vi } from "vitest";
 import { BackendError, DataError, TrainingError } from "../../src/errors";
 import type { Trainer } from "../../src/trainer";
 import { answerRun, answerTrainer, collect, contents, cotRun, cotTrainer, dataset, withFolders } from "./world";
@@ -68,6 +68,25 @@ describe("a run that is told to stop", () => {
     expect((await run).dataset).toHaveLength(3);
     expect((await collect(cotRun({ trainer: cotTrainer() }))).at(-1)?.type).toBe("run-end");
   });
+});
+
+describe("a run that goes without a checkpoint for ten minutes", () => {
+  afterEach(() => vi.restoreAllMocks());
+
+  it("writes one that a killed run resumes from, and that no file of a finished run shows", () =>
+    withFolders(2, async (whole, folder) => {
+      const settings = { checkpointEvery: 50, preflight: false };
+      await cotRun({ ...settings, trainer: cotTrainer(), runDir: whole! });
+      let now = 0;
+      // Every reading is a minute later than the one before.
+      vi.spyOn(performance, "now").mockImplementation(() => (now += 60_000));
+      const saved: number[] = [];
+      for await (const event of cotRun({ ...settings, trainer: cotTrainer(), runDir: folder! }))
+        if (event.type === "checkpoint-end") saved.push(event.step);
+      expect(saved.some((step) => step < 6)).toBe(true);
+      expect(saved.slice(-2)).toEqual([6, 8]);
+      expect(await contents(folder!)).toEqual(await contents(whole!));
+    }));
 });
 
 describe("a run that fails between two checkpoints", () => {

@@ -1,3 +1,6 @@
+import type { Log } from "../../terminal/log";
+import { size } from "../../terminal/text";
+
 /** The progress of a model's download. */
 export interface DownloadProgress {
   readonly model: string;
@@ -10,23 +13,20 @@ export interface DownloadProgress {
 
 export type OnDownload = (progress: DownloadProgress) => void;
 
-/** Shows progress: one changing line on a terminal, else a line every ten percent. */
-export function downloadDisplay(
-  stream: { readonly isTTY?: boolean; write(text: string): unknown } = process.stderr,
-): OnDownload {
-  let shown = "";
-  return ({ model, file, loaded, total }) => {
-    const percent = total === 0 ? 100 : Math.floor((100 * loaded) / total);
-    const step = stream.isTTY ? `${file} ${percent}` : `${percent - (percent % 10)}`;
-    if (step === shown) return;
-    shown = step;
-    const line = `${model}: ${String(percent).padStart(3)} % of ${size(total)}  ${file}`;
-    stream.write(stream.isTTY ? `\r${line}\x1b[K${loaded === total ? "\n" : ""}` : `${line}\n`);
+/** Shows a download in a log, which `close` ends: with true if it succeeded. */
+export function downloadLog(log: Log): { readonly onDownload: OnDownload; readonly close: (isDone: boolean) => void } {
+  let total: number | undefined;
+  return {
+    onDownload(progress) {
+      if (total === undefined) {
+        ({ total } = progress);
+        log.tell({ type: "plan", parts: [{ name: "download", total, isBytes: true }] });
+      }
+      log.tell({ type: "progress", part: "download", done: progress.loaded, detail: progress.file });
+    },
+    close(isDone) {
+      if (isDone && total !== undefined) log.close(`${size(total)} are in the cache`);
+      else log.close();
+    },
   };
-}
-
-function size(bytes: number): string {
-  const units = ["B", "kB", "MB", "GB"];
-  const power = Math.min(Math.floor(Math.log10(Math.max(bytes, 1)) / 3), units.length - 1);
-  return `${(bytes / 1000 ** power).toFixed(power === 0 ? 0 : 1)} ${units[power]}`;
 }

@@ -1,19 +1,20 @@
 import { stat } from "node:fs/promises";
 import { join } from "node:path";
 import { BackendError, ConfigError, DataError, RiseError } from "../../errors";
+import { openLog } from "../../terminal/log";
 import { exists, indexFile, settingsFiles, weightFiles } from "../files/directory";
 import type { HubModel } from "./cache";
 import { bringFile, cachedSnapshot, isCommit, noteCommit, repositoryFolder } from "./cache";
 import type { HubFile } from "./download";
 import { whatWasMeant } from "./meant";
-import { downloadDisplay, type OnDownload } from "./progress";
+import { downloadLog, type OnDownload } from "./progress";
 import { describe, readFrom, refusal } from "./requests";
 import { accessToken } from "./token";
 
 export interface ResolveOptions {
   /** Checks the small files (config.json, …) before gigabytes of weights are loaded; an error ends the download. */
   readonly beforeWeights: (dir: string) => Promise<unknown>;
-  /** Called with the download's progress (a display on stderr). */
+  /** Called with the download's progress (a log on stderr, which RISE_LOG=off turns off). */
   readonly onDownload?: OnDownload | undefined;
 }
 
@@ -79,14 +80,19 @@ async function snapshot(id: string, revision: string, options: ResolveOptions): 
     throw refusal(model, cause, await whatWasMeant(id));
   }
   const { commit, files } = described;
+  const log = downloadLog(openLog(id, undefined));
+  let isDone = false;
   try {
     const dir = join(model.folder, "snapshots", commit);
-    await downloadSnapshot(model, commit, dir, files, options);
+    await downloadSnapshot(model, commit, dir, files, { ...options, onDownload: options.onDownload ?? log.onDownload });
+    isDone = true;
     // This comes last, so that until then an older snapshot stays in use offline.
     if (!isCommit(revision) && cached.commit !== commit) await noteCommit(model, commit);
     return dir;
   } catch (cause) {
     throw cause instanceof RiseError ? cause : refusal(model, cause);
+  } finally {
+    log.close(isDone);
   }
 }
 
@@ -95,7 +101,7 @@ async function downloadSnapshot(
   commit: string,
   dir: string,
   files: ReadonlyMap<string, HubFile>,
-  { beforeWeights, onDownload = downloadDisplay() }: ResolveOptions,
+  { beforeWeights, onDownload = () => {} }: ResolveOptions,
 ): Promise<void> {
   const bring = (file: HubFile, onBytes: (loaded: number) => void) =>
     bringFile(model.folder, dir, file, (offset) => readFrom(model, commit, file, offset), onBytes);

@@ -59,7 +59,7 @@ function checkPipeline(path: string, stored: unknown, config: object): void {
     throw new CheckpointError(`${path} holds a ${there} run, and this is a ${here} run: choose another runDir`);
 }
 
-/** What to do about the settings that differ. */
+/** The advice about the settings that differ. */
 const remedy = (differing: readonly string[]): string =>
   differing.some((setting) => /^(?:dataset|heldOut|prompts|cots)\b/.test(setting))
     ? "A run is resumed with the examples and prompts that it began with, in the same order; for others choose another runDir"

@@ -26,7 +26,8 @@ export function nextCheckpoint({ stages, checkpointEvery }: RunLength, step: num
 /**
  * The step from which a run continues that is the one that `stored` describes, only longer: the settings and the
  * learning rates of the stored steps are the same. It is the newest step, or the end of the stage that has more steps
- * now if only stages that do not train came after it, which are then done again; otherwise there is none.
+ * now if only stages that do not train came after it, which are then done again. A run that differs in more has no such
+ * step.
  * @param reached the newest step that the run has a checkpoint of
  */
 export function continuesFrom({ stages, config }: RunLength, stored: unknown, reached: number): number | undefined {

@@ -5,8 +5,9 @@ import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { onnxBackend } from "../../../src/backends/onnx";
 import { mergeAdapter } from "../../../src/engine/checkpoint/merge";
 import { BackendError, ConfigError, DataError } from "../../../src/errors";
-import { type DownloadProgress, downloadDisplay } from "../../../src/models/hub/progress";
+import { type DownloadProgress, downloadLog } from "../../../src/models/hub/progress";
 import { resolveModel } from "../../../src/models/hub/resolve";
+import { plainLog } from "../../../src/terminal/log";
 import { onnxTrainer } from "../../../src/trainers/onnx";
 import { checkpointDir, promptOf, reference } from "../reference";
 import { filesOf, type HubServer, hubServer } from "./hub-server";
@@ -500,21 +501,30 @@ describe("files that others left in the cache", () => {
   });
 });
 
-describe("the display of a download", () => {
-  const steps = Array.from({ length: 101 }, (_, i) => ({ model: id, file: "f", loaded: i * 20_000_000, total: 2e9 }));
-
-  it("is one line that changes on a terminal", () => {
+describe("the log of a download", () => {
+  it("has a line at every tenth, and says when all is there", () => {
     const lines: string[] = [];
-    steps.forEach(downloadDisplay({ isTTY: true, write: (text) => lines.push(text) }));
-    expect(lines).toHaveLength(101);
-    expect(lines[37]).toBe(`\r${id}:  37 % of 2.0 GB  f\x1b[K`);
-    expect(lines.at(-1)).toBe(`\r${id}: 100 % of 2.0 GB  f\x1b[K\n`);
+    let now = 0;
+    const { onDownload, close } = downloadLog(
+      plainLog(
+        id,
+        (line) => lines.push(line),
+        () => now,
+      ),
+    );
+    for (let i = 0; i <= 100; i++) {
+      now = 1000 * i;
+      onDownload({ model: id, file: "f", loaded: i * 20_000_000, total: 2e9 });
+    }
+    close(true);
+    expect(lines).toHaveLength(11);
+    expect(lines[0]).toBe(`${id}: download 200.0 MB of 2.0 GB, f; 10 s so far, about 2 min left`);
+    expect(lines.slice(-2)).toEqual([`${id}: download 2.0 GB; took 2 min`, `${id}: 2.0 GB are in the cache`]);
   });
 
-  it("is a line every ten percent elsewhere", () => {
+  it("says nothing when everything was in the cache", () => {
     const lines: string[] = [];
-    steps.forEach(downloadDisplay({ write: (text) => lines.push(text) }));
-    expect(lines).toHaveLength(11);
-    expect(lines.at(-1)).toBe(`${id}: 100 % of 2.0 GB  f\n`);
+    downloadLog(plainLog(id, (line) => lines.push(line))).close(true);
+    expect(lines).toEqual([]);
   });
 });

@@ -61,6 +61,15 @@ describe("a run that is resumed with more steps", () => {
       expect(await Promise.all([cot!, r1!].map(contents))).toEqual(before);
     }));
 
+  it("is told what is in the directory when that is a run of another kind", () =>
+    withFolders(1, async (folder) => {
+      await cotRun({ trainer: cotTrainer(), runDir: folder! });
+      const other = answerRun({ trainer: answerTrainer(), runDir: folder!, resume: true });
+      await expect(other).rejects.toThrow(
+        `${folder} holds a rise-cot run, and this is a rise-r1 run: choose another runDir`,
+      );
+    }));
+
   it("needs a schedule that gives the rates it gave", () =>
     withFolders(2, async (a, b) => {
       const until = (totalSteps: number) => linearSchedule({ learningRate: 2, totalSteps });

@@ -45,6 +45,28 @@ describe.each(runs)("%s", (_, run, trainer) => {
       expect(await contents(folder!)).toEqual({});
     }));
 
+  it("lists the examples that it leaves out in its directory, and resumes with the same choice", () =>
+    withFolders(2, async (whole, folder) => {
+      const damaged = () => reading(trainer(), ["picnic.png"]);
+      const options = { onOmission: () => {}, resume: true };
+      await collect(run({ ...options, runDir: whole! }, damaged()));
+      for await (const event of run({ ...options, runDir: folder! }, damaged()))
+        if (event.type === "step-end" && event.step === 3) break;
+      await collect(run({ ...options, runDir: folder! }, damaged()));
+      const files = await contents(folder!);
+      expect(files["omitted.jsonl"]).toBe(
+        '{"where":"example picnic","reason":"picnic.png: a JPEG image that is cut short"}\n',
+      );
+      expect(files).toEqual(await contents(whole!));
+    }));
+
+  it("says how many images it has read so far", async () => {
+    const said: string[] = [];
+    for await (const event of run({}, reading(trainer(), [])))
+      if (event.type === "progress" && event.work === "images") said.push(`${event.done}/${event.total}`);
+    expect(said[0]).toBe("0/3");
+  });
+
   it("leaves out examples whose image cannot be read when onOmission is there", async () => {
     const omitted: Omission[] = [];
     const onOmission = (omission: Omission) => omitted.push(omission);

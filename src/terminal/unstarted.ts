@@ -1,4 +1,4 @@
-import { say } from "../terminal/log";
+import { say } from "./log";
 
 /** Runs that were made and not started, by their functions' names. */
 const unstarted = new Set<{ readonly name: string }>();
