@@ -55,6 +55,7 @@ const floors: readonly (readonly string[])[] = [
   ["runs"],
   ["evaluation"],
   ["report/elements"],
+  ["report/reading", "report/client"],
   ["report/sections"],
   ["report"],
   ["rise"],

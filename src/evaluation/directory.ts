@@ -4,7 +4,6 @@ import { z } from "zod";
 import { CheckpointError } from "../errors";
 import { checkArguments, textKind } from "../options/arguments";
 import { claimDirectory } from "../runs/directory/claim";
-import { writeContext } from "../runs/directory/context";
 import {
   cutOff,
   flush,
@@ -17,7 +16,6 @@ import {
   writing,
 } from "../runs/directory/files";
 import type { RunLock } from "../runs/directory/lock";
-import type { Example } from "../types";
 import { type Answer, type Evaluation, type EvaluationRecord, hasFailed } from "./records";
 
 /**
@@ -30,8 +28,6 @@ import { type Answer, type Evaluation, type EvaluationRecord, hasFailed } from "
 export interface EvaluationDirectory {
   /** Earlier answers and failures by example; the last one, if an example was asked again. */
   readonly answers: ReadonlyMap<string, Answer>;
-  /** Writes `examples.jsonl` and `environment.json`, from which a report can be made. */
-  writeContext(examples: readonly Example<unknown>[]): Promise<void>;
   append(records: readonly object[]): Promise<void>;
   /** Writes `evaluation.json`, and rewrites `records.jsonl` if it differs from these records in this order. */
   finish(records: readonly object[], summary: object): Promise<void>;
@@ -82,7 +78,6 @@ async function openClaimed(path: string, lock: RunLock): Promise<EvaluationDirec
   const waiting: object[] = [];
   return {
     answers,
-    writeContext: (examples) => write(path, () => writeContext(path, examples)),
     append(records) {
       waiting.push(...records);
       // Writes run one after another, so that rows never mix; each writes all rows that wait.
@@ -116,7 +111,6 @@ function* rowByRow(records: readonly object[]): Generator<string> {
 
 const inMemory: EvaluationDirectory = {
   answers: new Map(),
-  writeContext: async () => {},
   append: async () => {},
   finish: async () => {},
   close: async () => {},

@@ -4,6 +4,7 @@ import type { Metric, Metrics } from "../metrics/metric";
 import { countRepairs } from "../metrics/repairs";
 import { count, flag, given, readOptions, type Settings, type Spec, text } from "../options/spec";
 import { deriveSeed } from "../rng";
+import { writeContext } from "../runs/directory/context";
 import { orderedBatch } from "../runs/examples/batches";
 import { checkExamples } from "../runs/examples/check-examples";
 import { createFailures, type FailureOptions } from "../runs/examples/failures";
@@ -101,7 +102,7 @@ export async function evaluate<A, Name extends string = never>(
   checkMetrics("evaluate", metrics);
   const directory = await openEvaluationDirectory(runDir, runDir === undefined ? {} : await describe(settings), resume);
   try {
-    await directory.writeContext(dataset);
+    if (runDir !== undefined) await writeContext(runDir, dataset);
     const records = new Map<string, EvaluationRecord<A>>();
     for (const example of dataset) {
       const answer = directory.answers.get(example.id);
