@@ -66,6 +66,7 @@ async function opened(browser: Browser, file: string, width: number, colorScheme
 /** Writes the top of a section as a small image for docs. */
 async function image(browser: Browser, file: string, name: string, part: string, scheme: "light" | "dark") {
   const page = await opened(browser, file, 1200, scheme);
+  if (part.includes("#filters")) await page.selectOption("#filters [name=sort]", "spread");
   const section = page.locator(part).first();
   await section.scrollIntoViewIfNeeded();
   const { height, width } = (await section.boundingBox())!;

@@ -1,13 +1,5 @@
 import { ConfigError } from "../errors";
-import {
-  checkArguments,
-  fieldsKind,
-  functionKind,
-  listKind,
-  numberKind,
-  optionalKind,
-  textKind,
-} from "../options/arguments";
+import { checkArguments, fieldsKind, functionKind, listKind, optionalKind, textKind } from "../options/arguments";
 import type { Task } from "../task";
 import type { Example } from "../types";
 import type { Presenter } from "./elements/drawing";
@@ -63,7 +55,10 @@ const optionsKind = fieldsKind({
   dataset: optionalKind(listKind(fieldsKind({ id: textKind }))),
   tables: optionalKind(listKind(fieldsKind({ title: textKind, header: listKind(), rows: listKind(listKind()) }))),
   records: optionalKind(listKind(fieldsKind({ exampleId: textKind, text: textKind }))),
-  refreshSeconds: optionalKind(numberKind),
+  refreshSeconds: optionalKind({
+    words: "a number of at least 1",
+    is: (value) => typeof value === "number" && value >= 1,
+  }),
 });
 
 /**

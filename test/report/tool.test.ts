@@ -1,4 +1,6 @@
+import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { pathToFileURL } from "node:url";
 import type { Browser, Page } from "playwright-core";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { selectHighQuality } from "../../src/cots/select";
@@ -51,11 +53,12 @@ async function listed(page: Page): Promise<readonly string[]> {
 
 describe.skipIf(noBrowser)(named("the list of all rollouts"), () => {
   const rows = rollouts(2000, ids);
+  let html: string;
   let page: Page;
   let said: readonly string[];
   beforeAll(async () => {
     const runDir = await writeRun(join(scratch, "list"), { rollouts: rows });
-    const html = await htmlReport({ title: "2 000 rollouts", task: moods, dataset, runs: [{ title: "run", runDir }] });
+    html = await htmlReport({ title: "2 000 rollouts", task: moods, dataset, runs: [{ title: "run", runDir }] });
     expect(html.length).toBeLessThan(3_000_000);
     ({ page, said } = await opened(html));
   });
@@ -118,6 +121,19 @@ describe.skipIf(noBrowser)(named("the list of all rollouts"), () => {
     expect(await listed(page)).toEqual(texts(rows.filter(({ exampleId }) => exampleId === "picture-0")));
     await page.click("#cards button:text('Only this group')");
     expect(await listed(page)).toEqual(texts(rows.slice(0, 8)));
+  });
+
+  it("keeps what was asked for in the address, for a page that is read again", async () => {
+    await ask(page, "leaked", true);
+    await ask(page, "sort", "best");
+    expect(await page.evaluate("location.hash")).toBe("#?leaked=on&sort=best");
+    const again = await browser.newPage();
+    const file = join(scratch, "again.html");
+    await writeFile(file, html);
+    await again.goto(`${pathToFileURL(file)}#?leaked=on&sort=best`);
+    expect(await again.textContent("#found")).toBe("200 of 2,000 rollouts");
+    expect(await again.inputValue("#filters [name=sort]")).toBe("best");
+    await again.close();
   });
 
   it("holds chosen ones of 20 000, says so, and stays below 5 MB", async () => {

@@ -31,7 +31,7 @@ article { display: flex; gap: 1.2rem; margin: 1rem 0; align-items: flex-start; b
 .picture text { fill: #fff; stroke: #b3261e; stroke-width: .35em; paint-order: stroke; font-weight: 700; }
 .legend { font-size: .8rem; color: var(--quiet); } .legend svg { width: 1.5rem; height: .7rem; margin-left: .6rem; }
 .rollouts { width: 100%; font-size: .85rem; } .rollouts td, .rollouts th { text-align: left; vertical-align: top; padding: .35rem .5rem; border-bottom: 1px solid var(--line); }
-.rollouts td:last-child, .rollouts td:nth-last-child(2) { overflow-wrap: normal; }
+.rollouts th, .rollouts td[data-label] { overflow-wrap: normal; white-space: nowrap; }
 .bar, .bars { background: var(--line); } .bar { width: 3.5rem; height: .6rem; border-radius: .2rem; } .bars { width: 3.5rem; height: 1.1rem; display: block; }
 .main { fill: var(--main); } .bars .truth { fill: var(--truth); } .bars .prediction { fill: var(--predicted); }
 .distribution td, .distribution th { padding: .05rem .4rem .05rem 0; text-align: left; font-weight: 400; overflow-wrap: normal; } .distribution thead { color: var(--quiet); font-size: .75rem; }
@@ -50,7 +50,8 @@ label { min-width: 0; } select { max-width: 14rem; } input[type=number] { width:
 dialog { border: 1px solid var(--line); border-radius: .5rem; color: inherit; background: light-dark(#fff, #16191c); width: min(90vw, 60rem); } dialog .picture { max-height: 75vh; }
 .picture[tabindex] { cursor: zoom-in; }
 @media screen and (max-width: 50rem) { article { flex-direction: column; align-items: stretch; } .cards article { flex-direction: row; } article > .wide { width: 100%; } dl { grid-template-columns: 1fr; }
-  .rollouts, .rollouts tbody, .rollouts tr, .rollouts td { display: block; } .rollouts thead { display: none; } .rollouts td { border: 0; padding: .15rem 0; } .rollouts tr { border-bottom: 1px solid var(--line); padding: .4rem 0; } }
+  .rollouts, .rollouts tbody, .rollouts tr, .rollouts td { display: block; } .rollouts thead { display: none; } .rollouts td { border: 0; padding: .15rem 0; } .rollouts tr { border-bottom: 1px solid var(--line); padding: .4rem 0; }
+  .rollouts td[data-label]:not(:empty)::before { content: attr(data-label) " "; color: var(--quiet); } }
 @media print { :root { color-scheme: light; } body { max-width: none; margin: 0; } form, button, nav, summary { display: none; }
   mark, .bar, .bars, svg, .key, .plot { print-color-adjust: exact; -webkit-print-color-adjust: exact; } mark { text-decoration: underline; } .bar, .bars { outline: 1px solid var(--line); }
   #cards article { content-visibility: visible; } h2, h3, h4 { break-after: avoid; } tr { break-inside: avoid; } }

@@ -21,8 +21,10 @@ async function groupView<A>(group: RolloutGroup, page: Page<A>): Promise<string>
     const wrote = text ? written(text.text, reward.leaks, text.length) : "";
     const rebuilt = reconstruction ? written(reconstruction.text, [], reconstruction.length) : "";
     const earned = `${bar(reward.reward)} ${score(reward.reward)}`;
-    const relative = isLearned ? `<td>${advantage === undefined ? "" : shortNumber(advantage)}</td>` : "";
-    return `<tr><td>${wrote}${problemView(reward)}</td>${cot ? `<td>${rebuilt}</td>` : ""}<td>${earned}</td>${relative}</tr>`;
+    const relative = isLearned
+      ? `<td data-label="advantage">${advantage === undefined ? "" : shortNumber(advantage)}</td>`
+      : "";
+    return `<tr><td>${wrote}${problemView(reward)}</td>${cot ? `<td>${rebuilt}</td>` : ""}<td data-label="reward">${earned}</td>${relative}</tr>`;
   });
   const heads = ["Written", ...(best.cot ? ["Reconstructed"] : []), "Reward", ...(isLearned ? ["Advantage"] : [])];
   const head = `<tr>${heads.map((name) => `<th>${name}</th>`).join("")}</tr>`;
