@@ -32,7 +32,6 @@ for (const [name, file] of Object.entries(pages)) {
 }
 await image(browser, pages.moods, "report-threshold", "section:has(.cots)", "light");
 await image(browser, pages.detection, "report-rollouts", "section:has(#filters)", "light");
-await image(browser, pages.moods, "report-comparison", "section:has(.kind)", "dark");
 await browser.close();
 
 /** Runs the demo, if its folder is not there, and makes its report. */
