@@ -6,7 +6,9 @@ import { describe, expect, it } from "vitest";
 const root = fileURLToPath(new URL("..", import.meta.url));
 const pages = [
   ...["README.md", "CHANGELOG.md"].filter((page) => existsSync(join(root, page))),
-  ...readdirSync(join(root, "docs")).map((page) => `docs/${page}`),
+  ...readdirSync(join(root, "docs"))
+    .filter((page) => page.endsWith(".md"))
+    .map((page) => `docs/${page}`),
 ];
 
 describe("links in the documentation", () => {

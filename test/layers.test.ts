@@ -59,6 +59,7 @@ const floors: readonly (readonly string[])[] = [
   ["runs/progress"],
   ["evaluation", "reward-server"],
   ["report/elements"],
+  ["report/reading", "report/client"],
   ["report/sections"],
   ["report"],
   ["rise", "annotation"],

@@ -2,7 +2,7 @@ import { checkCotFormat, readAnswer } from "../src/checks/format";
 import { findLeaks } from "../src/checks/leakage";
 import { parseThinkAnswer } from "../src/checks/think-answer";
 import { escapeHtml } from "../src/report/elements/escape";
-import { leaksMarked } from "../src/report/elements/views";
+import { leaksMarked } from "../src/report/elements/text";
 import { answerReward, paperReward } from "../src/reward/paper";
 import { strictReward } from "../src/reward/strict";
 import type { Task } from "../src/task";

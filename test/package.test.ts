@@ -134,7 +134,14 @@ describe("the built package", () => {
 const manifest = async () => JSON.parse(await readFile(join(root, "package.json"), "utf8"));
 
 const bundle = (contents: string, options: BuildOptions) =>
-  build({ ...options, stdin: { contents, resolveDir: built }, bundle: true, format: "esm", write: false, logLevel: "error" });
+  build({
+    ...options,
+    stdin: { contents, resolveDir: built },
+    bundle: true,
+    format: "esm",
+    write: false,
+    logLevel: "error",
+  });
 
 /** Packages that a built module imports at once, by itself or by what it imports. */
 async function packagesOf(file: string, seen = new Set<string>()): Promise<readonly string[]> {

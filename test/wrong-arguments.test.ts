@@ -128,9 +128,13 @@ describe("a wrong argument", () => {
     expect(call).toThrow(message);
   });
 
-  it("is named when a report lacks its dataset", async () => {
-    const report = modules.report.htmlReport({ title: "a", task: {}, runs: [] } as never);
-    await expect(report).rejects.toThrow("htmlReport: expected options.dataset to be a list, got undefined");
+  it.each<[object, string]>([
+    [{ title: "a", task: {}, runs: [] }, "htmlReport: expected options.task.format to be a function, got undefined"],
+    [{ runDir: ["a"] }, 'htmlReport: expected options.runDir to be text, got ["a"]'],
+    [{ runDir: "a", refreshSeconds: 0 }, "expected options.refreshSeconds to be a number of at least 1, got 0"],
+    [{ title: "a", runs: [] }, "htmlReport: expected runDir, runs, records or tables, got none of them"],
+  ])("is named when a report gets %j", async (options, message) => {
+    await expect(modules.report.htmlReport(options as never)).rejects.toThrow(message);
   });
 
   it.each(["logProbs", "entropies", "backward"] as const)(

@@ -3,11 +3,9 @@ import * as z from "zod";
 import { CheckpointError } from "../errors";
 import { checkArguments, textKind } from "../options/arguments";
 import { claimDirectory } from "../runs/directory/claim";
-import { writeContext } from "../runs/directory/context";
 import { jsonl, parseShallow, readJson, readWholeLines, writeAtomically } from "../runs/directory/files";
 import type { RunLock } from "../runs/directory/lock";
 import { openRowFile } from "../runs/directory/row-file";
-import type { Example } from "../types";
 import { type Answer, type Evaluation, type EvaluationRecord, hasFailed } from "./records";
 
 /**
@@ -20,8 +18,6 @@ import { type Answer, type Evaluation, type EvaluationRecord, hasFailed } from "
 export interface EvaluationDirectory {
   /** Earlier answers and failures by example; the last one, if an example was asked again. */
   readonly answers: ReadonlyMap<string, Answer>;
-  /** Writes `examples.jsonl` and `environment.json`, from which a report can be made. */
-  writeContext(examples: readonly Example<unknown>[]): Promise<void>;
   append(records: readonly object[]): Promise<void>;
   /** Writes `evaluation.json`, and rewrites `records.jsonl` if it differs from these records in this order. */
   finish(records: readonly object[], summary: object): Promise<void>;
@@ -60,7 +56,6 @@ async function openClaimed(path: string, lock: RunLock): Promise<EvaluationDirec
   });
   return {
     answers,
-    writeContext: (examples) => rows.write(path, () => writeContext(path, examples)),
     async append(records) {
       await rows.append(records);
     },
@@ -83,7 +78,6 @@ function* rowByRow(records: readonly object[]): Generator<string> {
 
 const inMemory: EvaluationDirectory = {
   answers: new Map(),
-  writeContext: async () => {},
   append: async () => {},
   finish: async () => {},
   close: async () => {},

@@ -5,6 +5,7 @@ import { countRepairs } from "../metrics/repairs";
 import { listed } from "../options/display";
 import { count, flag, given, readOptions, type Settings, type Spec, text } from "../options/spec";
 import { deriveSeed } from "../rng";
+import { writeContext } from "../runs/directory/context";
 import { checkShard, idsOf, proveShard, shardOf, shardOption } from "../runs/directory/shards";
 import { checkExamples } from "../runs/examples/check-examples";
 import { createFailures, type FailureOptions } from "../runs/examples/failures";
@@ -118,7 +119,7 @@ export async function evaluate<A, Name extends string = never>(
   const log = openLog("evaluate", whole.log);
   const directory = await openEvaluationDirectory(runDir, runDir === undefined ? {} : await describe(whole), resume);
   try {
-    await directory.writeContext(dataset);
+    if (runDir !== undefined) await writeContext(runDir, dataset);
     const records = new Map<string, EvaluationRecord<A>>();
     for (const example of dataset) {
       const answer = directory.answers.get(example.id);

@@ -30,28 +30,34 @@ const counting: Task<Count> = {
 };
 const truth: Count = { noun: "<mugs>", places: [[0.25, 0.5]] };
 const dataset = [{ id: "a", image, annotation: truth }];
-const reported = (task: Task<Count>, prediction: unknown) =>
-  htmlReport({
+const withoutScript = (html: string) => html.split('<script type="application/json"')[0]!;
+const reported = async (task: Task<Count>, prediction: unknown) => {
+  const html = await htmlReport({
     title: "t",
     task,
     dataset,
     runs: [],
     records: [{ exampleId: "a", text: "", think: null, prediction: prediction as Count }],
   });
+  return withoutScript(html);
+};
 
 describe("a page about a task of one's own", () => {
   it("shows the points, the labels and the bars that the task draws, escaped", async () => {
     const html = await reported(counting, { noun: "cups", places: [[1, 0]] });
     expect(html).toContain('<circle class="truth" cx="20" cy="20" r="1"><title>&lt;mugs&gt; 1</title></circle>');
     expect(html).toContain('<circle class="prediction" cx="80" cy="0" r="1"><title>cups 1</title></circle>');
-    expect(html).toMatch(/<tr><td>&lt;mugs&gt;<\/td><td><span class="bar"><span style="width:10.0%">/);
+    expect(html).toMatch(
+      /<th scope="row">&lt;mugs&gt;<\/th><td><svg class="bars"[^>]*><rect class="truth" y="1" width="10.0"/,
+    );
+    expect(html).toMatch(/<th scope="row">cups<\/th>.*<rect class="prediction" y="11" width="10.0"/);
     expect(html).not.toContain("<mugs>");
   });
 
   it("shows the same before the first step", async () => {
     const html = await preflightPage(counting, dataset, []);
     expect(html).toContain('<circle class="truth" cx="20" cy="20" r="1"><title>&lt;mugs&gt; 1</title></circle>');
-    expect(html).toContain("<td>&lt;mugs&gt;</td>");
+    expect(html).toContain('<th scope="row">&lt;mugs&gt;</th>');
   });
 
   it("shows the formatted text when the task has no draw, whatever its annotations look like", async () => {
@@ -69,7 +75,7 @@ describe("a page about a task of one's own", () => {
     });
     expect(html).toContain("<code>&lt;b&gt;0.5</code>");
     expect(html).toContain("<code>&lt;b&gt;0.25</code>");
-    expect(html).not.toMatch(/<span class="bar">|<rect|<polygon|<circle/);
+    expect(withoutScript(html).split("<article>")[1]).not.toMatch(/<rect|<polygon|<circle/);
   });
 
   it.each([

@@ -131,7 +131,7 @@ describe("before the first step, a run", () => {
       await riseCot({ task, dataset: [example], trainer, groupSize: 2, examplesPerStep: 1, steps: 1, runDir: folder! });
       const page = await readFile(join(folder!, "preflight.html"), "utf8");
       expect(page).toContain('<rect class="truth" x="10" y="5" width="20" height="10"/>');
-      expect(page).toContain("data:image/png;base64,");
+      expect(page).toContain("data:image/webp;base64,");
       expect(page).toMatch(/&lt;cat&gt;/);
       expect(page).not.toContain("A cat & its");
     }));

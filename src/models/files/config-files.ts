@@ -22,7 +22,9 @@ export async function readConfigFiles(dir: string): Promise<ConfigFiles> {
     throw new DataError(
       `${dir}: expected a model, found a LoRA adapter: mergeAdapter makes a model of it; or pass it to onnxBackend as adapter; or open the model that it was trained on, with lora, and load it`,
     );
-  const others = (await exists(path)) ? [] : (await readdir(dir).catch(() => [])).filter((name) => /\.gguf$/i.test(name));
+  const others = (await exists(path))
+    ? []
+    : (await readdir(dir).catch(() => [])).filter((name) => /\.gguf$/i.test(name));
   if (others.length > 0)
     throw new DataError(
       `${dir}: expected a Hugging Face checkpoint, with config.json and safetensors, got ${listed(others)}; GGUF files are for llama.cpp: serve them and use openaiBackend, or download the original model`,

@@ -1,9 +1,28 @@
 import { checkArguments, listKind, objectKind, textKind } from "../../options/arguments";
 import { escapeHtml } from "./escape";
+import { inline, shortNumber } from "./text";
+
+export { shortNumber } from "./text";
 
 export interface Point {
   readonly x: number;
   readonly y: number;
+}
+
+/** A line of a plot. */
+export interface Series {
+  /** Its name, if the plot has several lines. */
+  readonly name?: string;
+  readonly points: readonly Point[];
+  /** The lowest and the highest value at each x, drawn as an area. */
+  readonly band?: readonly { readonly x: number; readonly low: number; readonly high: number }[];
+}
+
+export interface PlotOptions {
+  /** The values that the y axis shows at least; it grows to hold every value (from the least to the most). */
+  readonly range?: readonly [low: number, high: number];
+  /** Draws points without a line, because x is no time (false). */
+  readonly isScattered?: boolean;
 }
 
 const [width, height] = [300, 120];
@@ -16,55 +35,103 @@ const margin = { left: 44, right: 8, top: 10, bottom: 20 };
  */
 export function linePlot(title: string, points: readonly Point[]): string {
   checkArguments("linePlot", { title, points }, { title: textKind, points: listKind(objectKind) });
-  const finite = points.filter(({ x, y }) => Number.isFinite(x) && Number.isFinite(y));
+  return plot(title, [{ points }]);
+}
+
+/** Draws lines over one pair of axes. Without a finite point, there is no plot. */
+export function plot(title: string, series: readonly Series[], options: PlotOptions = {}): string {
+  const drawn = series.filter(({ points }) => points.some(isFinitePoint));
+  const finite = drawn.flatMap(({ points }) => points.filter(isFinitePoint));
   if (finite.length === 0) return "";
-  const x = axis(
-    finite.map((p) => p.x),
-    margin.left,
-    width - margin.right,
+  const bands = drawn.flatMap(({ band = [] }) => band.flatMap(({ low, high }) => [low, high]));
+  const x = axis([finite.map((p) => p.x)], margin.left, width - margin.right);
+  const y = axis([finite.map((p) => p.y), bands, options.range ?? []], height - margin.bottom, margin.top);
+  const lines = drawn.map(
+    ({ points, band = [] }, i) =>
+      `<g class="series s${i % 6}" data-points="${valuesOf(points)}">${bandOf(band, x, y)}${lineOf(points, x, y, options)}</g>`,
   );
-  const y = axis(
-    finite.map((p) => p.y),
-    height - margin.bottom,
-    margin.top,
-  );
-  const lines = pieces(points).map((piece) =>
-    piece.length === 1
-      ? `<circle cx="${x.at(piece[0]!.x)}" cy="${y.at(piece[0]!.y)}" r="2"/>`
-      : `<polyline points="${thinned(piece.map((p) => ({ x: x.at(p.x), y: y.at(p.y) })))
-          .map((p) => `${p.x},${p.y}`)
-          .join(" ")}"/>`,
-  );
-  const text = (at: Point, anchor: string, value: number) =>
-    `<text x="${at.x}" y="${at.y}" text-anchor="${anchor}">${shortNumber(value)}</text>`;
+  const text = (at: Point, anchor: string, words: string) =>
+    `<text x="${at.x}" y="${at.y}" text-anchor="${anchor}">${words}</text>`;
   const [left, right, bottom] = [margin.left, width - margin.right, height - margin.bottom];
   return [
-    `<figure class="plot"><figcaption>${escapeHtml(title)} <b>${shortNumber(finite.at(-1)!.y)}</b></figcaption>`,
-    `<svg viewBox="0 0 ${width} ${height}" role="img" aria-label="${escapeHtml(title)}">`,
+    `<figure class="plot"><figcaption>${inline(title)} ${key(drawn)}</figcaption>`,
+    `<svg viewBox="0 0 ${width} ${height}" role="img" aria-label="${escapeHtml(title)}" data-x="${x.least} ${x.most} ${left} ${right}">`,
     `<path class="axis" d="M${left} ${margin.top}V${bottom}H${right}"/>`,
     ...lines,
-    text({ x: left - 4, y: y.at(y.least) + 3 }, "end", y.least),
-    y.most > y.least ? text({ x: left - 4, y: y.at(y.most) + 3 }, "end", y.most) : "",
-    text({ x: left, y: height - 5 }, "start", x.least),
-    x.most > x.least ? text({ x: right, y: height - 5 }, "end", x.most) : "",
+    text({ x: left - 4, y: y.at(y.least) + 3 }, "end", ofAxis(y.least)),
+    y.most > y.least ? text({ x: left - 4, y: y.at(y.most) + 3 }, "end", ofAxis(y.most)) : "",
+    text({ x: left, y: height - 5 }, "start", shortNumber(x.least)),
+    text({ x: (left + right) / 2, y: height - 5 }, "middle", "step"),
+    x.most > x.least ? text({ x: right, y: height - 5 }, "end", shortNumber(x.most)) : "",
     "</svg></figure>",
   ].join("");
 }
 
+/** A number that fits beside the axis. */
+const ofAxis = (value: number) =>
+  value !== 0 && Math.abs(value) < 0.001 ? Number(value.toPrecision(3)).toExponential() : shortNumber(value);
+
+const isFinitePoint = ({ x, y }: Point) => Number.isFinite(x) && Number.isFinite(y);
+
+/** The last value of each line, with its name if there are several. */
+function key(series: readonly Series[]): string {
+  const last = ({ points }: Series) => `<b>${shortNumber(points.findLast(isFinitePoint)!.y)}</b>`;
+  if (series.length === 1 && series[0]!.name === undefined) return last(series[0]!);
+  return series
+    .map((line, i) => `<span class="key s${i % 6}">${inline(line.name ?? "", 60)} ${last(line)}</span>`)
+    .join("");
+}
+
+type Axis = ReturnType<typeof axis>;
+
 /** Maps the values' range onto pixels; a single value goes to the middle. */
-function axis(values: readonly number[], from: number, to: number) {
-  const least = values.reduce((a, b) => Math.min(a, b));
-  const most = values.reduce((a, b) => Math.max(a, b));
+function axis(lists: readonly (readonly number[])[], from: number, to: number) {
+  let [least, most] = [Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY];
+  for (const values of lists) {
+    for (const value of values) {
+      if (value < least) least = value;
+      if (value > most) most = value;
+    }
+  }
   const share = (value: number) => (most === least ? 0.5 : (value - least) / (most - least));
   return { least, most, at: (value: number) => Number((from + share(value) * (to - from)).toFixed(1)) };
 }
+
+function lineOf(points: readonly Point[], x: Axis, y: Axis, { isScattered = false }: PlotOptions): string {
+  const place = (p: Point) => ({ x: x.at(p.x), y: y.at(p.y) });
+  const dot = (p: Point) => `<circle cx="${p.x}" cy="${p.y}" r="2"/>`;
+  return pieces(points)
+    .map((piece) => {
+      const places = thinned(piece.map(place));
+      if (isScattered || piece.length === 1) return places.map(dot).join("");
+      return `<polyline points="${places.map((p) => `${p.x},${p.y}`).join(" ")}"/>`;
+    })
+    .join("");
+}
+
+function bandOf(band: NonNullable<Series["band"]>, x: Axis, y: Axis): string {
+  if (band.length < 2) return "";
+  const upper = thinned(band.map((at) => ({ x: x.at(at.x), y: y.at(at.high) })));
+  const lower = thinned(band.map((at) => ({ x: x.at(at.x), y: y.at(at.low) })));
+  return `<path class="band" d="M${[...upper, ...lower.reverse()].map((p) => `${p.x} ${p.y}`).join("L")}Z"/>`;
+}
+
+/** The values that the page's script tells at a place of the plot. */
+const valuesOf = (points: readonly Point[]): string => {
+  const finite = points.filter(isFinitePoint);
+  const every = Math.ceil(finite.length / mostPoints);
+  return finite
+    .filter((_, i) => i % every === 0)
+    .map(({ x, y }) => `${x} ${shortNumber(y)}`)
+    .join(";");
+};
 
 /** A longer line is thinned: a plot has some 250 columns of pixels. */
 const mostPoints = 1000;
 
 /** Keeps the first, lowest, highest and last point of each column of pixels, so that a long line looks as it did. */
-function thinned(points: readonly Point[]): readonly Point[] {
-  if (points.length <= mostPoints) return points;
+function thinned(points: readonly Point[]): Point[] {
+  if (points.length <= mostPoints) return [...points];
   const columns = new Map<number, Point[]>();
   for (const point of points) {
     const column = columns.get(Math.round(point.x));
@@ -82,11 +149,8 @@ function thinned(points: readonly Point[]): readonly Point[] {
 function pieces(points: readonly Point[]): Point[][] {
   const runs: Point[][] = [[]];
   for (const point of points) {
-    if (Number.isFinite(point.x) && Number.isFinite(point.y)) runs.at(-1)!.push(point);
+    if (isFinitePoint(point)) runs.at(-1)!.push(point);
     else runs.push([]);
   }
   return runs.filter((run) => run.length > 0);
 }
-
-/** Three significant digits. */
-export const shortNumber = (value: number): string => String(Number(value.toPrecision(3)));

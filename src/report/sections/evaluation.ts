@@ -1,23 +1,50 @@
-import type { EvaluationRecord } from "../../evaluation/records";
-import { annotationView } from "../elements/drawing";
-import { escapeHtml } from "../elements/escape";
-import { truthView } from "../elements/example";
+import type { Evaluation, EvaluationRecord } from "../../evaluation/records";
 import type { Page } from "../elements/page";
+import { exampleHtml, legend } from "../elements/shapes";
+import { inline, shortNumber, written } from "../elements/text";
+import { scoresTable } from "./scores";
 
-export type ReportedRecord<A> = Pick<EvaluationRecord<A>, "exampleId" | "text" | "think" | "prediction" | "failure">;
+export type ReportedRecord<A> = Pick<EvaluationRecord<A>, "exampleId" | "text" | "think" | "prediction" | "failure"> &
+  Partial<Pick<EvaluationRecord<A>, "truth" | "metrics" | "finishReason" | "repairs">>;
+
+/** Records that are shown without the page's script. */
+export const mostShown = 100;
 
 /** Shows held-out examples as a model annotates them; nothing without records. */
-export async function evaluationSection<A>(records: readonly ReportedRecord<A>[], page: Page<A>): Promise<string> {
+export async function evaluationSection<A>(
+  title: string,
+  records: readonly ReportedRecord<A>[],
+  page: Page<A>,
+  summary = "",
+): Promise<string> {
   if (records.length === 0) return "";
-  const cards = await Promise.all(records.map((record) => card(record, page)));
-  const isLabelled = records.some(({ exampleId }) => page.example(exampleId)?.annotation !== undefined);
-  return `<section><h2>${isLabelled ? "Held-out images" : "Images"}</h2>${cards.join("")}</section>`;
+  const cards = await Promise.all(records.slice(0, mostShown).map((record) => card(record, page)));
+  const more =
+    records.length > mostShown
+      ? `<p class="note">These are the first ${mostShown} of ${records.length.toLocaleString("en")} records; the list of all rollouts has the others.</p>`
+      : "";
+  return `<section><h2>${inline(title)}</h2>${summary}${legend}${cards.join("")}${more}</section>`;
+}
+
+/** The metrics of an evaluation, with their intervals. */
+export function metricsTable({
+  metrics,
+  intervals,
+}: Pick<Evaluation<unknown, string>, "metrics" | "intervals">): string {
+  const ranges = new Map(Object.entries(intervals ?? {}));
+  const rows = Object.entries(metrics ?? {}).map(([name, value]) => {
+    const interval = ranges.get(name);
+    const range = interval ? `${shortNumber(interval.low)} … ${shortNumber(interval.high)}` : "";
+    return [name === "formatRate" ? "format rate" : name, shortNumber(value), range];
+  });
+  return rows.length === 0 ? "" : scoresTable({ title: "Metrics", header: ["", "value", "95 % interval"], rows });
 }
 
 async function card<A>(record: ReportedRecord<A>, page: Page<A>): Promise<string> {
   const { exampleId, think, prediction, text, failure } = record;
-  const shown = await truthView(page, exampleId, prediction);
-  const answer = prediction === null ? `<code>${escapeHtml(text)}</code>` : annotationView(page.task, prediction);
-  const problem = failure === undefined ? "" : `<p class="problem">${escapeHtml(failure)}</p>`;
-  return `<article>${shown}<div><h4>Thought</h4><p>${escapeHtml(think ?? "(none)")}</p><h4>Answer</h4>${answer}${problem}</div></article>`;
+  const example = await page.shown(exampleId);
+  const predicted = page.predicted(example, prediction);
+  const answer = predicted === undefined ? written(text) : `<code>${inline(predicted.text, 2000)}</code>`;
+  const problem = failure === undefined ? "" : `<p class="problem">${inline(failure, 600)}</p>`;
+  return `<article>${exampleHtml(example, predicted)}<div class="body"><h3>Thought</h3>${written(think ?? "(none)")}<h3>Answer</h3>${answer}${problem}</div></article>`;
 }

@@ -1,11 +1,10 @@
 import type { Rehearsal } from "../../runs/stages";
 import type { Task } from "../../task";
 import type { Example } from "../../types";
-import { escapeHtml } from "../elements/escape";
 import { exampleView } from "../elements/example";
 import { createPage, type Page } from "../elements/page";
-import { shortNumber } from "../elements/plots";
-import { leaksMarked, problemView } from "../elements/views";
+import { inline, shortNumber, written } from "../elements/text";
+import { problemView, wideTable } from "../elements/views";
 
 /** Examples whose annotations are drawn. */
 const SHOWN = 8;
@@ -24,8 +23,8 @@ export async function preflightPage<A>(
 }
 
 async function annotationsSection<A>(examples: readonly Example<A>[], page: Page<A>): Promise<string> {
-  const shown = await Promise.all(examples.map((example) => exampleView(page, example, undefined)));
-  return `<h2>Annotations</h2><div class="plots">${shown.join("")}</div>`;
+  const shown = await Promise.all(examples.map(({ id }) => exampleView(page, id)));
+  return `<section><h2>Annotations</h2><div class="plots">${shown.join("")}</div></section>`;
 }
 
 async function rehearsalSections<A>(rehearsals: readonly Rehearsal[], page: Page<A>): Promise<string> {
@@ -34,14 +33,15 @@ async function rehearsalSections<A>(rehearsals: readonly Rehearsal[], page: Page
 
 async function rehearsalSection<A>({ report, sampled }: Rehearsal, page: Page<A>): Promise<string> {
   const prediction = sampled[0]?.rollout.prediction as A | null | undefined;
-  const shown = await exampleView(page, page.example(report.exampleId)!, prediction);
+  const shown = await exampleView(page, report.exampleId, prediction);
   const rows = sampled.map(({ segments, reward }) => {
-    const written = segments.map(({ completion }, i) =>
-      i === 0 && segments.length > 1 ? leaksMarked(completion.text, reward.leaks) : escapeHtml(completion.text),
+    const texts = segments.map(({ completion }, i) =>
+      written(completion.text, i === 0 && segments.length > 1 ? reward.leaks : []),
     );
-    return `<tr><td>${written.join("<hr>")}${problemView(reward)}</td><td>${shortNumber(reward.reward)}</td></tr>`;
+    return `<tr><td>${texts.join("<hr>")}${problemView(reward)}</td><td>${shortNumber(reward.reward)}</td></tr>`;
   });
   const head = "<thead><tr><th>Written</th><th>Reward</th></tr></thead>";
-  const table = rows.length === 0 ? "" : `<table class="rollouts">${head}<tbody>${rows.join("")}</tbody></table>`;
-  return `<h2>${escapeHtml(report.stage)}</h2><article>${shown}${table}</article>`;
+  const table = `<table class="rollouts">${head}<tbody>${rows.join("")}</tbody></table>`;
+  const sample = rows.length === 0 ? "" : wideTable(`Written before ${report.stage}`, table);
+  return `<section><h2>${inline(report.stage)}</h2><article>${shown}${sample}</article></section>`;
 }

@@ -1,44 +1,36 @@
-import { escapeHtml } from "../elements/escape";
-import { truthView } from "../elements/example";
+import { exampleView } from "../elements/example";
 import type { Page } from "../elements/page";
-import { shortNumber } from "../elements/plots";
-import type { RolloutRow } from "../elements/run-records";
-import { bar, leaksMarked, problemView } from "../elements/views";
+import { bar } from "../elements/shapes";
+import { score, shortNumber, written } from "../elements/text";
+import { problemView, wideTable } from "../elements/views";
+import type { RolloutGroup } from "../reading/run-records";
 
-/** Shows one group of rollouts for each step, the best rollout first. */
-export async function rollouts<A>(rows: readonly RolloutRow[], page: Page<A>): Promise<string> {
-  const groups = await Promise.all([...oneGroupAStep(rows)].map(([step, group]) => groupView(step, group, page)));
-  return groups.join("");
+/** Shows groups of rollouts, the best rollout of each first. */
+export async function rollouts<A>(groups: readonly RolloutGroup[], page: Page<A>): Promise<string> {
+  return (await Promise.all(groups.map((group) => groupView(group, page)))).join("");
 }
 
-/** The rollouts of the first example of each step. */
-function oneGroupAStep(rows: readonly RolloutRow[]): ReadonlyMap<number, readonly RolloutRow[]> {
-  const groups = new Map<number, RolloutRow[]>();
-  for (const row of rows) {
-    const group = groups.get(row.step) ?? [];
-    if (group.length === 0 || group[0]!.exampleId === row.exampleId) group.push(row);
-    groups.set(row.step, group);
-  }
-  return groups;
-}
-
-async function groupView<A>(step: number, rows: readonly RolloutRow[], page: Page<A>): Promise<string> {
-  const ranked = [...rows].sort((a, b) => b.reward.reward - a.reward.reward || a.index - b.index);
+async function groupView<A>(group: RolloutGroup, page: Page<A>): Promise<string> {
+  const ranked = [...group].sort((a, b) => b.reward.reward - a.reward.reward || a.index - b.index);
   const best = ranked[0]!;
-  // The task's own `parse` made it, as far as a file can be trusted: `drawnBy` expects anything.
+  // The task's own `parse` made it, as far as a file can be trusted: `predicted` expects anything.
   const prediction = best.prediction as A | null;
-  const isLearned = rows.some(({ advantage }) => advantage !== undefined);
+  const isLearned = group.some(({ advantage }) => advantage !== undefined);
   const lines = ranked.map(({ cot, reconstruction, completion, reward, advantage }) => {
-    const written = cot ? leaksMarked(cot.text, reward.leaks) : escapeHtml(completion?.text ?? "");
-    const rebuilt = reconstruction ? `<code>${escapeHtml(reconstruction.text)}</code>` : "";
-    const problem = problemView(reward);
-    const earned = `${bar(reward.reward)} ${shortNumber(reward.reward)}`;
-    const relative = isLearned ? `<td>${advantage === undefined ? "" : shortNumber(advantage)}</td>` : "";
-    return `<tr><td>${written}${problem}</td><td>${rebuilt}</td><td>${earned}</td>${relative}</tr>`;
+    const text = cot ?? completion;
+    const wrote = text ? written(text.text, reward.leaks, text.length) : "";
+    const rebuilt = reconstruction ? written(reconstruction.text, [], reconstruction.length) : "";
+    const earned = `${bar(reward.reward)} ${score(reward.reward)}`;
+    const relative = isLearned
+      ? `<td data-label="advantage">${advantage === undefined ? "" : shortNumber(advantage)}</td>`
+      : "";
+    return `<tr><td>${wrote}${problemView(reward)}</td>${cot ? `<td>${rebuilt}</td>` : ""}<td data-label="reward">${earned}</td>${relative}</tr>`;
   });
-  const head = `<tr><th>Written</th><th>Reconstructed</th><th>Reward</th>${isLearned ? "<th>Advantage</th>" : ""}</tr>`;
+  const heads = ["Written", ...(best.cot ? ["Reconstructed"] : []), "Reward", ...(isLearned ? ["Advantage"] : [])];
+  const head = `<tr>${heads.map((name) => `<th>${name}</th>`).join("")}</tr>`;
+  const table = `<table class="rollouts"><thead>${head}</thead><tbody>${lines.join("")}</tbody></table>`;
   return [
-    `<article><div><h4>Step ${step}</h4>${await truthView(page, best.exampleId, prediction)}</div>`,
-    `<table class="rollouts"><thead>${head}</thead><tbody>${lines.join("")}</tbody></table></article>`,
+    `<article><div><h4>Step ${best.step}</h4>${await exampleView(page, best.exampleId, prediction)}</div>`,
+    `${wideTable(`Rollouts of step ${best.step}`, table)}</article>`,
   ].join("");
 }

@@ -1,14 +1,19 @@
-import { escapeHtml } from "../elements/escape";
 import type { Page } from "../elements/page";
-import type { StageRecords } from "../elements/run-records";
-import { curves, failures } from "./curves";
+import { inline } from "../elements/text";
+import type { RunRecords } from "../reading/run-records";
+import { failures, stageCurves } from "./curves";
 import { rollouts } from "./rollouts";
+import { settingsView } from "./settings";
 
-/** Shows the stages of a run one by one: failures, curves, and rollouts of the first, the middle and the last step. */
-export async function runSection<A>(title: string, stages: readonly StageRecords[], page: Page<A>): Promise<string> {
-  const parts = stages.map(async ({ name, metrics, rollouts: rows }) => {
-    const shown = await rollouts(rows, page);
-    return `<h3>${escapeHtml(name)}</h3>${failures(metrics)}<div class="plots">${curves(metrics)}</div>${shown}`;
+/**
+ * Shows what was run, and its stages one by one: failures, curves, and rollouts of the first, the middle and the last
+ * step.
+ */
+export async function runSection<A>(title: string, run: RunRecords, page: Page<A>): Promise<string> {
+  const parts = run.stages.map(async (stage) => {
+    const shown = await rollouts(stage.groups, page);
+    return `<h3>${inline(stage.name)}</h3>${failures(stage.metrics)}<div class="plots">${stageCurves(stage)}</div>${shown}`;
   });
-  return `<section><h2>${escapeHtml(title)}</h2>${(await Promise.all(parts)).join("")}</section>`;
+  const stages = await Promise.all(parts);
+  return `<section><h2>${inline(title)}</h2>${settingsView(run)}${stages.join("")}</section>`;
 }

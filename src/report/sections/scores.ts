@@ -1,4 +1,5 @@
-import { escapeHtml } from "../elements/escape";
+import { inline } from "../elements/text";
+import { wideTable } from "../elements/views";
 
 /** Figures of a report, as text. */
 export interface ReportTable {
@@ -8,9 +9,13 @@ export interface ReportTable {
 }
 
 /** Shows a table of scores. */
-export function scoresSection({ title, header, rows }: ReportTable): string {
+export const scoresSection = (table: ReportTable): string =>
+  `<section><h2>${inline(table.title)}</h2>${scoresTable(table)}</section>`;
+
+export function scoresTable({ title, header, rows }: ReportTable): string {
   const cells = (row: readonly string[], tag: string) =>
-    `<tr>${row.map((cell) => `<${tag}>${escapeHtml(cell)}</${tag}>`).join("")}</tr>`;
+    `<tr>${row.map((cell) => (cell === "" ? "<td></td>" : `<${tag}>${inline(cell)}</${tag}>`)).join("")}</tr>`;
   const body = rows.map((row) => cells(row, "td")).join("");
-  return `<section><h2>${escapeHtml(title)}</h2><table class="scores"><thead>${cells(header, "th")}</thead><tbody>${body}</tbody></table></section>`;
+  const table = `<table class="scores"><thead>${cells(header, "th")}</thead><tbody>${body}</tbody></table>`;
+  return wideTable(title, table);
 }

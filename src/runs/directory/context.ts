@@ -2,15 +2,21 @@ import { createRequire } from "node:module";
 import { cpus, totalmem } from "node:os";
 import { join, resolve } from "node:path";
 import type { Example } from "../../types";
-import { jsonl, writeAtomically } from "./files";
+import { jsonl, writeAtomically, writing } from "./files";
 
 /**
  * Writes the files that let a report be made from a directory alone: `examples.jsonl`, the id, image and subject of
  * each example, and `environment.json`, the versions and the machine. An image in memory has no path, and is left out.
  */
 export async function writeContext(folder: string, examples: readonly Example<unknown>[]): Promise<void> {
-  await writeAtomically(join(folder, "examples.jsonl"), rows(examples));
-  await writeAtomically(join(folder, "environment.json"), `${JSON.stringify(environment(), null, 2)}\n`);
+  const write = (name: string, text: string | Iterable<string>) =>
+    writing(
+      join(folder, name),
+      () => "the rest of the directory is intact",
+      () => writeAtomically(join(folder, name), text),
+    );
+  await write("examples.jsonl", rows(examples));
+  await write("environment.json", `${JSON.stringify(environment(), null, 2)}\n`);
 }
 
 function* rows(examples: readonly Example<unknown>[]): Generator<string> {

@@ -3,7 +3,8 @@ import { findLeaks } from "../../../src/checks/leakage";
 import { parseThinkAnswer } from "../../../src/checks/think-answer";
 import type { Metrics } from "../../../src/metrics/metric";
 import { classificationMetrics, detectionMetrics, segmentationMetrics } from "../../../src/metrics/task-metrics";
-import { leaksMarked, problemView } from "../../../src/report/elements/views";
+import { leaksMarked } from "../../../src/report/elements/text";
+import { problemView } from "../../../src/report/elements/views";
 import {
   answerReward,
   paperReward,
