@@ -77,7 +77,7 @@ describe("Emotion6", () => {
     [
       "no heading",
       rows,
-      /ground_truth\.txt:1: expected a heading with image_filename, valence, .* found anger\/1\.jpg/,
+      /ground_truth\.txt:1: expected a heading with image_filename, valence, .* got anger\/1\.jpg/,
     ],
     [
       "a heading with columns in another order",
@@ -106,7 +106,7 @@ describe("Emotion6", () => {
       "anger/1.jpg 2 3 -0.1 1.1 0 0 0 0 0",
       /:2: anger: expected a decimal number from 0 to 1, got "-0\.1"/,
     ],
-    ["a probability that is none", "anger/1.jpg 2 3 nan 1 0 0 0 0 0", /:2: anger: .*found "nan"/],
+    ["a probability that is none", "anger/1.jpg 2 3 nan 1 0 0 0 0 0", /:2: anger: .*got "nan"/],
     ["a column too few", "anger/1.jpg 2 3 1 0 0 0 0 0", /:2: expected a file name and 9 numbers, got 9 fields/],
     ["a name with a space, which has a field too many", "anger/1 a.jpg 2 3 1 0 0 0 0 0 0", /found 11 fields/],
     [

@@ -60,6 +60,6 @@ describe("ImageNet-Sub", () => {
 
   it("refuses a class with fewer photographs than 35", async () => {
     for (let i = 0; i < 6; i++) await rm(join(folder, "n02971356", `n02971356_${i * 7}.JPEG`));
-    await expect(imagenetSub(folder)).rejects.toThrow(/expected at least 35 examples of carton, .*found 34 and 24/);
+    await expect(imagenetSub(folder)).rejects.toThrow(/expected at least 35 examples of carton, .*got 34 and 24/);
   });
 });
