@@ -1,3 +1,5 @@
+// biome-ignore-all lint/complexity/noThisInStatic: a subclass asks about itself
+
 /** The key of a class's name, which is the same in every copy of this library. */
 const className: unique symbol = Symbol.for("rise-ts.className") as never;
 
