@@ -4,12 +4,15 @@ import type { ImageSource, Message, Prompt, PromptPart } from "../types";
 
 /** Checks a prompt. @throws DataError for anything else, such as messages whose content is text or another API's */
 export function checkPrompt(prompt: Prompt): void {
-  if (Array.isArray(prompt) && prompt.every(isMessage)) return;
+  if (isPrompt(prompt)) return;
   const got = inspect(prompt, { depth: 4, maxArrayLength: 8, maxStringLength: 80 });
   throw new DataError(
     `expected a prompt: [{ role, content: [{ type: "image", image }, { type: "text", text }] }], an image being a path, a file's bytes, or { width, height, data }; got ${got}`,
   );
 }
+
+/** Whether a value is a prompt. */
+export const isPrompt = (value: unknown): value is Prompt => Array.isArray(value) && value.every(isMessage);
 
 const isMessage = (message: Message) => Array.isArray(message?.content) && message.content.every(isPart);
 
