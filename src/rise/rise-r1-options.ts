@@ -182,7 +182,7 @@ export function readRiseR1Options<A>(options: RiseR1Options<A>) {
     throw new ConfigError("riseR1: expected sft.steps or sft.epochs, got both");
   const kept = sft ? keptCots(cots, { task, dataset, threshold }) : [];
   if (sft) checkLearningRate("riseR1", "sft.learningRate", sft.learningRate, sftSteps(sft, kept.length));
-  if (sft && sft.rehearsal) rehearsedRows(sft);
+  if (sft && sft.rehearsal !== undefined) rehearsedRows(sft);
   if (rft) {
     checkLearningRate("riseR1", "rft.learningRate", rft.learningRate, rft.steps);
     checkGrpo(rft.grpo, { rolloutsPerGroup: rft.groupSize, groups: rft.examplesPerStep });

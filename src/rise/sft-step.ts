@@ -37,7 +37,10 @@ export function imitation<A>(
     setting: "sft.steps",
     trains: true,
     async rehearse(signal) {
-      const demands = [...samples, ...others].map((sample) => ({ ...sample, completionTokens: sample.completion.length }));
+      const demands = [...samples, ...others].map((sample) => ({
+        ...sample,
+        completionTokens: sample.completion.length,
+      }));
       const sizes = { backend: trainer.sampler(), trainer, prompts: batchSize, count: 1 };
       const { demand, ...needs } = await needsOf(demands, sizes);
       const longest = [...samples, ...others]
