@@ -30,5 +30,5 @@ export const learningRates = {
   rft: constantSchedule({ learningRate: 6e-5, warmupSteps: 5 }),
 } as const;
 
-export const sampling = { cotMaxTokens: 48, reconstructionMaxTokens: 40 } as const;
-export const answerMaxTokens = 80;
+export const sampling = { cotMaxTokens: 64, reconstructionMaxTokens: 40 } as const;
+export const answerMaxTokens = 110;

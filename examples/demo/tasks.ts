@@ -82,8 +82,12 @@ export const detectionDemo: DemoTask<readonly Box[]> = {
       return () => [box];
     },
   },
-  trueCot: ({ metadata }) => truePlaceCot({ name: metadata!.target as string, place: metadata!.place as string }),
-  names: ({ metadata }, think) => new RegExp(`\\b${metadata!.target as string}\\b`).test(think),
+  trueCot: ({ metadata }) => {
+    const places = metadata!.places as readonly string[];
+    const shown = (metadata!.shows as readonly string[]).map((name, i) => ({ name, place: places[i]! }));
+    return truePlaceCot(shown, shown.find(({ name }) => name === metadata!.target)!);
+  },
+  names: ({ metadata }, think) => new RegExp(`It is the ${metadata!.target as string}\\b`).test(think),
   rehearsal: (seed, count) => rehearsalRows("places", seed, count),
 };
 

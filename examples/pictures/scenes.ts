@@ -44,8 +44,8 @@ async function sceneExample(
     subject: target.gloss,
     metadata: {
       target: target.name,
-      place: place(picture.items[at]!),
       shows: picture.items.map(({ emoji }) => emoji.name),
+      places: picture.items.map(place),
     },
   };
 }

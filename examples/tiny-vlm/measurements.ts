@@ -1,5 +1,6 @@
 import { createRng, deriveSeed, detection, detectionMetrics, imagePrompt, type Prompt, type VlmBackend } from "rise-ts";
-import { composePicture, pick } from "../pictures/compose";
+import { parseThinkAnswer } from "rise-ts/checks";
+import { composePicture } from "../pictures/compose";
 import evaluated from "../pictures/evaluated-emoji.json" with { type: "json" };
 import { placeQuestion } from "../pictures/questions";
 import { type Emoji, emojiByCode, sceneObjects } from "../pictures/vocabulary";
@@ -27,33 +28,32 @@ export async function measureNames(backend: VlmBackend, pictures = 96): Promise<
 export const namesRightly = (text: string, { name }: Pick<Emoji, "name">) =>
   new RegExp(`I see an? ${name}\\.`).test(text);
 
+/** Boxes of objects asked for by name: the likeliest answer at once, and after a thought. */
 async function measureBoxes(backend: VlmBackend, pictures: number): Promise<string> {
   const task = detection(placeQuestion);
-  const asked = await Promise.all(
+  const scenes = await Promise.all(
     Array.from({ length: pictures }, async (_, i) => {
-      const rng = createRng(heldOut, "boxes", i);
-      const picture = await composePicture(
-        rng.shuffle(sceneObjects).slice(0, 1 + (i % 3)),
-        deriveSeed(heldOut, "boxes", i),
-      );
-      const at = pick(
-        rng,
-        picture.items.map((_, j) => j),
-      );
-      return {
-        prompt: imagePrompt(picture.image, `Box of the ${picture.items[at]!.emoji.name}?`),
-        truth: [picture.boxes[at]!],
-      };
+      const shown = createRng(heldOut, "boxes", i)
+        .shuffle(sceneObjects)
+        .slice(0, 1 + (i % 3));
+      const picture = await composePicture(shown, deriveSeed(heldOut, "boxes", i));
+      const at = picture.items.findIndex(({ emoji }) => emoji.code === shown[0]!.code);
+      return { image: picture.image, name: shown[0]!.name, truth: [picture.boxes[at]!] };
     }),
   );
-  const texts = await written(
-    backend,
-    asked.map(({ prompt }) => prompt),
-    30,
+  const ap50 = async (prompts: readonly Prompt[], maxTokens: number) => {
+    const texts = await written(backend, prompts, maxTokens);
+    const outcomes = texts.map((text, i) => ({
+      truth: scenes[i]!.truth,
+      prediction: task.parse(parseThinkAnswer(text)?.answer ?? text),
+    }));
+    return detectionMetrics.ap50(outcomes).toFixed(2);
+  };
+  const direct = scenes.map(({ image, name }) => imagePrompt(image, `Box of the ${name}?`));
+  const thought = scenes.map(({ image, name, truth }) =>
+    task.answerPrompt({ id: "scene", image, annotation: truth, subject: name }),
   );
-  const outcomes = texts.map((text, i) => ({ truth: asked[i]!.truth, prediction: task.parse(text) }));
-  const { ap50, meanIou } = detectionMetrics;
-  return `box by name AP50 ${ap50(outcomes).toFixed(2)} (IoU ${meanIou(outcomes).toFixed(2)})`;
+  return `box by name AP50 ${await ap50(direct, 30)}, after a thought ${await ap50(thought, 110)}`;
 }
 
 const share = (some: number, all: number) => `${((100 * some) / all).toFixed(0)} %`;

@@ -1,11 +1,11 @@
-import { type Box, detection, imagePrompt, type Prompt, type RawImage } from "rise-ts";
+import { detection, imagePrompt, type Prompt } from "rise-ts";
 import type { Rng } from "rise-ts/types";
 import { place } from "../pictures/captions";
 import { type Picture, pick } from "../pictures/compose";
 import { placeQuestion } from "../pictures/questions";
 import { type Emoji, sceneObjects } from "../pictures/vocabulary";
 import { keywordsOf } from "./lexicon";
-import { boxPieces, form, known, type WeightedLesson } from "./written";
+import { boxPieces, form, known, type Piece, type WeightedLesson } from "./written";
 
 const task = detection(placeQuestion);
 
@@ -21,13 +21,32 @@ const targetOf = ({ items, boxes }: Picture, at: number): Target => ({
   place: place(items[at]!),
   box: boxes[at]!,
 });
-/** A true thought: which thing it is, and where. */
-export const truePlaceCot = ({ name, place }: Pick<Target, "name" | "place">) => `It is the ${name} ${place}.`;
+const withArticle = (noun: string) => `${/^[aeiou]/.test(noun) ? "an" : "a"} ${noun}`;
+
+/** A thought: what is there and where, one after the other as a look goes over the picture, and then which of them it is. */
+function thought(shown: readonly Pick<Target, "name" | "place">[], target: Pick<Target, "name" | "place">): Piece[] {
+  const list = shown.flatMap(({ name, place }, i): Piece[] => [
+    form(i === 0 ? "" : i === shown.length - 1 ? " and" : ","),
+    form(/^[aeiou]/.test(name) ? " an" : " a"),
+    known(` ${name}`),
+    ` ${place}`,
+  ]);
+  return [form("I see"), ...list, form(". It is the"), known(` ${target.name}`), ` ${target.place}`, form(".")];
+}
+
+/** The same as text. */
+export const truePlaceCot = (
+  shown: readonly Pick<Target, "name" | "place">[],
+  target: Pick<Target, "name" | "place">,
+): string =>
+  thought(shown, target)
+    .map((piece) => (typeof piece === "string" ? piece : piece[0]))
+    .join("");
 
 /** The box of each thing in a picture, or of one that is asked for by name. */
 export function boxes(rng: Rng, picture: Picture): WeightedLesson {
   const { image, items } = picture;
-  if (rng.uniform() < 0.5)
+  if (rng.uniform() < 0.75)
     return {
       prompt: imagePrompt(image, "Box everything."),
       pieces: items.flatMap((_, at) => {
@@ -64,22 +83,26 @@ export function describing(rng: Rng, emoji: Emoji): string {
 
 const textPrompt = (text: string): Prompt => [{ role: "user", content: [{ type: "text", text }] }];
 
-/** Text, or beside a picture of something else: what a description is of. */
-export function recognising(rng: Rng, emoji: Emoji, unrelated: RawImage, only?: "text"): WeightedLesson {
+/** Text: what a description is of, by itself or among things that are told of. */
+export function recognising(rng: Rng, emoji: Emoji, others: readonly Emoji[]): WeightedLesson {
   const description = describing(rng, emoji);
-  const pieces = [form("It is the"), known(` ${emoji.name}`)];
-  const chance = rng.uniform();
-  if (only === "text" || chance < 0.5)
-    return { prompt: textPrompt(`Find: ${description}.`), pieces: [...pieces, form(".")] };
-  const example = { id: "lesson", image: unrelated, annotation: [someBox(rng)], subject: description };
-  if (chance < 0.65) return { prompt: task.cotPrompt(example), pieces, open: true };
-  return { prompt: task.answerPrompt(example), pieces: [form("<think>"), ...pieces], open: true };
+  if (rng.uniform() < 0.5)
+    return {
+      prompt: textPrompt(`Find: ${description}.`),
+      pieces: [form("It is the"), known(` ${emoji.name}`), form(".")],
+    };
+  const places = rng.shuffle(somePlaces);
+  const shown = rng.shuffle([emoji, ...others]).map(({ name }, i) => ({ name, place: places[i]! }));
+  const told = shown.map(({ name, place }) => `${withArticle(name)} ${place}`).join(", ");
+  const target = shown.find(({ name }) => name === emoji.name)!;
+  return {
+    prompt: textPrompt(`A picture of ${told}. Find: ${description}. Think first.`),
+    pieces: [form("<think>"), ...thought(shown, target)],
+    open: true,
+  };
 }
 
-function someBox(rng: Rng): Box {
-  const [width, height] = [360 + rng.integer(120), 360 + rng.integer(120)];
-  return { space: "thousand", x: rng.integer(1000 - width), y: rng.integer(1000 - height), width, height };
-}
+const somePlaces = ["top", "bottom"].flatMap((row) => ["left", "right"].map((column) => `at the ${row} ${column}`));
 
 /** The three prompts of RISE. The description is a name where the objects are evaluated. */
 export function finding(rng: Rng, picture: Picture, described: boolean): WeightedLesson {
@@ -88,20 +111,25 @@ export function finding(rng: Rng, picture: Picture, described: boolean): Weighte
   const subject = described ? describing(rng, picture.items[at]!.emoji) : target.name;
   const example = { id: "lesson", image: picture.image, annotation: [target.box], subject };
   const answer = boxPieces(task.format(example.annotation));
-  const cot = truePlaceCot(target);
-  const thought = [form("It is the"), known(` ${target.name}`), ` ${target.place}`, form(".")];
+  const shown = picture.items.map((_, i) => targetOf(picture, i));
+  const cot = thought(shown, target);
   return pick<() => WeightedLesson>(rng, [
     () => {
       const remark = rng.uniform() < 0.1 ? ` It begins at ${target.box.x} of 1000.` : "";
-      return { prompt: task.cotPrompt(example), pieces: [...thought, remark] };
+      return { prompt: task.cotPrompt(example), pieces: [...cot, remark] };
     },
     () => {
-      const told = rng.uniform() < 0.12 ? "" : rng.uniform() < 0.3 ? `It is the ${target.name}.` : cot;
+      const told =
+        rng.uniform() < 0.12
+          ? ""
+          : rng.uniform() < 0.3
+            ? `It is the ${target.name} ${target.place}.`
+            : truePlaceCot(shown, target);
       return { prompt: task.reconstructionPrompt(example, told), pieces: answer };
     },
     () => ({
       prompt: task.answerPrompt(example),
-      pieces: [form("<think>"), ...thought, form("</think><answer>"), ...answer, form("</answer>")],
+      pieces: [form("<think>"), ...cot, form("</think><answer>"), ...answer, form("</answer>")],
     }),
   ])();
 }

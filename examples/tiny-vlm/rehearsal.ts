@@ -2,7 +2,7 @@ import { createRng, deriveSeed } from "rise-ts";
 import type { RehearsalRow, Rng } from "rise-ts/types";
 import { composePicture, pick } from "../pictures/compose";
 import { type Emoji, sceneObjects } from "../pictures/vocabulary";
-import { all, free, named, unrelated } from "./lessons";
+import { all, free, named } from "./lessons";
 import { captioning, justifying, looking } from "./mood-lessons";
 import { boxes, recognising } from "./place-lessons";
 import type { WeightedLesson } from "./written";
@@ -23,7 +23,7 @@ const draws: Readonly<Record<"moods" | "places", Draw>> = {
   places: async (rng, seed) => {
     const objects = rng.shuffle(sceneObjects).slice(0, 1 + rng.integer(3));
     if (rng.uniform() < 0.6) return boxes(rng, await composePicture(objects, seed));
-    return recognising(rng, objects[0]!, await unrelated(rng, seed), "text");
+    return recognising(rng, objects[0]!, []);
   },
 };
 

@@ -1,24 +1,24 @@
 /**
  * The second part of the tiny model's training: goes on from `start`, which is what train.ts makes, with the lessons of lessons.ts.
  *
- *   npx tsx examples/tiny-vlm/teach.ts [--steps 1400] [--out examples/tiny-vlm/checkpoint] [--work runs/tiny-lessons] [--seed 0] [--resume]
+ *   npx tsx examples/tiny-vlm/teach.ts [--steps 1150] [--out examples/tiny-vlm/checkpoint] [--work runs/tiny-lessons] [--seed 0] [--resume]
  *
  * Two workers of one thread each learn other lessons, and every 20 steps go on from the mean of their weights (local SGD, Stich 2019): models of this size gain
  * little from a second thread. Prints the loss, the time left and now and then held-out measurements; measure.ts prints more of them.
  */
 import { fork } from "node:child_process";
 import { once } from "node:events";
-import { copyFile, mkdir, readdir } from "node:fs/promises";
+import { copyFile, cp, mkdir, readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { readSafetensors, writeSafetensors } from "rise-ts/models/qwen2-vl";
-import { work } from "./worker";
+import { stepOf, work } from "./worker";
 
 const here = fileURLToPath(new URL(".", import.meta.url));
 const { values } = parseArgs({
   options: {
-    steps: { type: "string", default: "1400" },
+    steps: { type: "string", default: "1150" },
     rate: { type: "string", default: "8e-4" },
     batch: { type: "string", default: "32" },
     workers: { type: "string", default: "2" },
@@ -38,6 +38,7 @@ async function lead(): Promise<void> {
   await mkdir(values.work, { recursive: true });
   for (const file of await readdir(values.start)) await copyFile(join(values.start, file), join(values.work, file));
   await copyScaled(values.start, values.work, 0.5, "F32");
+  if (values.resume) await level();
   const script = fileURLToPath(import.meta.url);
   const children = Array.from({ length: workers }, (_, worker) =>
     fork(script, [...process.argv.slice(2), "--worker", `${worker}`], { execArgv: process.execArgv }),
@@ -58,6 +59,15 @@ async function lead(): Promise<void> {
   // Doubled logits sample at temperature 1 what would have been sampled at 0.5, as train.ts explains.
   await copyScaled(stateOf(0), values.out, 2, "F16");
   console.log(`wrote ${values.out}`);
+}
+
+/** Workers that were stopped at different steps go on from the state of the one that came furthest. */
+async function level(): Promise<void> {
+  const states = Array.from({ length: workers }, (_, worker) => stateOf(worker));
+  const steps = await Promise.all(states.map(stepOf));
+  const furthest = states[steps.indexOf(Math.max(...steps))]!;
+  for (const [i, state] of states.entries())
+    if (steps[i] !== Math.max(...steps)) await cp(furthest, state, { recursive: true });
 }
 
 async function average(): Promise<void> {

@@ -7,7 +7,7 @@ import { onnxTrainer } from "rise-ts/trainers/onnx";
 import type { Segment } from "rise-ts/types";
 import { lesson } from "./lessons";
 import { measureNames } from "./measurements";
-import { encodeLesson } from "./written";
+import { encodeLesson, tokenLengths, type WeightedLesson, type WeightedSegment } from "./written";
 
 export interface Work {
   /** Folder of the model that training begins with. */
@@ -25,6 +25,11 @@ export interface Work {
 
 const meet = 20;
 
+/** Steps that a saved state has behind it. */
+export async function stepOf(state: string): Promise<number> {
+  return (JSON.parse(await readFile(join(state, "optimizer.json"), "utf8")) as { readonly step: number }).step;
+}
+
 /** Learns the lessons of one worker. Every {@link meet} steps it saves, tells the leader, and goes on from what lies in its folder then. */
 export async function work(options: Work): Promise<void> {
   const { model, state, worker, steps, rate, resume } = options;
@@ -37,15 +42,15 @@ export async function work(options: Work): Promise<void> {
       adamw({ beta2: 0.98, weightDecay: 0.02, decays: (name) => name.endsWith(".weight") && !/norm|ln_q/.test(name) }),
     ),
   });
+  const lengthOf = await tokenLengths(model);
+  const encode = (one: WeightedLesson) => encodeLesson(trainer, lengthOf, one);
   if (resume) await trainer.load(state);
-  const done = resume
-    ? (JSON.parse(await readFile(join(state, "optimizer.json"), "utf8")) as { step: number }).step
-    : 0;
+  const done = resume ? await stepOf(state) : 0;
   const learningRate = cosineSchedule({ learningRate: rate, warmupSteps: 30, totalSteps: steps });
   const started = Date.now();
   let recent = 0;
   for (let step = done + 1; step <= steps; step++) {
-    const loss = await teach(trainer, step, learningRate(step), options);
+    const loss = await teach(trainer, encode, await batchOf(step, options), learningRate(step));
     recent = recent === 0 ? loss : 0.95 * recent + 0.05 * loss;
     if (step % meet !== 0 && step !== steps) continue;
     await trainer.save(state);
@@ -65,14 +70,21 @@ export async function work(options: Work): Promise<void> {
   process.disconnect();
 }
 
-/** One update on a batch of lessons, each token with its weight. @returns the weighted loss a token */
-async function teach(trainer: Trainer, step: number, learningRate: number, { seed, ...work }: Work): Promise<number> {
-  const { batchSize, worker, workers } = work;
+function batchOf(step: number, { seed, batchSize, worker, workers }: Work): Promise<WeightedLesson[]> {
   const first = (step * workers + worker) * batchSize;
-  const lessons = await Promise.all(Array.from({ length: batchSize }, (_, i) => lesson(seed, first + i)));
+  return Promise.all(Array.from({ length: batchSize }, (_, i) => lesson(seed, first + i)));
+}
+
+/** One update on a batch of lessons, each token with its weight. @returns the weighted loss a token */
+async function teach(
+  trainer: Trainer,
+  encode: (lesson: WeightedLesson) => WeightedSegment,
+  lessons: readonly WeightedLesson[],
+  learningRate: number,
+): Promise<number> {
   // Rows of about the same length share a pass.
   const rows = lessons
-    .map((one) => encodeLesson(trainer, one))
+    .map(encode)
     .sort((a, b) => imagesOf(a) - imagesOf(b) || a.completion.length - b.completion.length);
   const total = rows.reduce((sum, { weights }) => sum + weights.reduce((a, b) => a + b, 0), 0);
   const { loss } = await trainer.forwardBackward(

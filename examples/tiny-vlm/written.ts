@@ -1,3 +1,5 @@
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
 import type { Prompt, Trainer } from "rise-ts";
 import type { Segment } from "rise-ts/types";
 
@@ -16,14 +18,31 @@ export interface WeightedSegment extends Segment {
   readonly weights: readonly number[];
 }
 
+/** How many characters each token stands for: the lessons are ASCII, so that bytes are characters. */
+export async function tokenLengths(model: string): Promise<(token: number) => number> {
+  const { model: bpe } = JSON.parse(await readFile(join(model, "tokenizer.json"), "utf8")) as {
+    readonly model: { readonly vocab: Readonly<Record<string, number>> };
+  };
+  const lengths = new Map(Object.entries(bpe.vocab).map(([text, id]) => [id, text.length]));
+  return (token) => lengths.get(token) ?? 0;
+}
+
 /** Tokens of a lesson and the weight of each: that of the piece in which it begins. */
-export function encodeLesson({ encode }: Pick<Trainer, "encode">, lesson: WeightedLesson): WeightedSegment {
+export function encodeLesson(
+  { encode }: Pick<Trainer, "encode">,
+  lengthOf: (token: number) => number,
+  lesson: WeightedLesson,
+): WeightedSegment {
   const pieces = lesson.pieces.map((piece) => (typeof piece === "string" ? ([piece, 1] as const) : piece));
   const whole = encode(pieces.map(([text]) => text).join(""));
   const completion = lesson.open ? whole.slice(0, -1) : whole;
-  let text = "";
-  const ends = pieces.map(([piece]) => encode((text += piece)).length - 1);
-  const weights = completion.map((_, i) => pieces[ends.findIndex((end) => i < end)]?.[1] ?? 1);
+  const ofCharacters = pieces.flatMap(([text, weight]) => [...text].map(() => weight));
+  let at = 0;
+  const weights = completion.map((token) => {
+    const weight = ofCharacters[at] ?? 1;
+    at += lengthOf(token);
+    return weight;
+  });
   return { prompt: lesson.prompt, completion, weights };
 }
 

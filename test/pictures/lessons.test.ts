@@ -123,13 +123,14 @@ describe("words for moods", () => {
 describe("a lesson's tokens", () => {
   it("have the weight of the piece in which they begin, the end that of a plain word, and an open lesson has no end", () => {
     const encode = (text: string) => [...text].map((_, i) => i).concat(99);
+    const oneEach = () => 1;
     const one: WeightedLesson = { prompt: [], pieces: ["ab", ["cd", 3]] };
-    expect(encodeLesson({ encode }, one)).toEqual({
+    expect(encodeLesson({ encode }, oneEach, one)).toEqual({
       prompt: [],
       completion: [0, 1, 2, 3, 99],
       weights: [1, 1, 3, 3, 1],
     });
-    expect(encodeLesson({ encode }, { ...one, open: true }).completion).toEqual([0, 1, 2, 3]);
+    expect(encodeLesson({ encode }, oneEach, { ...one, open: true }).completion).toEqual([0, 1, 2, 3]);
   });
 
   it("of a box weigh the first digit most, and the end of a number that is short", () => {
