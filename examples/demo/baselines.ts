@@ -12,7 +12,7 @@ await show(moodsDemo);
 await show(detectionDemo);
 
 async function show<A>(demo: DemoTask<A>): Promise<void> {
-  const data = await Promise.all(seeds.map((seed) => demo.data({ seed, train: 198, test: 66, unseen: 45 })));
+  const data = await Promise.all(seeds.map((seed) => demo.data({ seed, train: 132, test: 66, unseen: 45 })));
   for (const [name, predict] of Object.entries(demo.references)) {
     for (const part of ["test", "unseen"] as const) {
       const scores = data.map((parts) => scoreReference(demo, predict(parts.train), parts[part]).metrics);

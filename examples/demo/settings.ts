@@ -7,10 +7,10 @@ export interface Steps {
   readonly rft: number;
 }
 
-export const defaultSteps: Steps = { cot: 28, sft: 150, rft: 16 };
+export const defaultSteps: Steps = { cot: 24, sft: 120, rft: 12 };
 
 export const groupSize = 8;
-export const examplesPerStep = 8;
+export const examplesPerStep = 6;
 export const sftBatchSize = 16;
 
 /** A third of each batch of SFT is what the base model could do before: otherwise it forgets to name what SFT does not show. */
@@ -18,7 +18,7 @@ export const rehearsal = { rows: 480, share: 1 / 3 } as const;
 
 /** Pictures in each part of the data; a run of a few steps gets no more to train on than it can look at. */
 export const partSizes = ({ cot, rft }: Steps) =>
-  ({ train: Math.min(198, examplesPerStep * 3 * Math.max(cot, rft)), test: 66, unseen: 45 }) as const;
+  ({ train: Math.min(132, examplesPerStep * 3 * Math.max(cot, rft)), test: 66, unseen: 45 }) as const;
 
 /** The model is a thousandth of the paper's, and its learning rates are larger: 2e-5 would not move it in so few steps. */
 export const learningRates = {

@@ -51,12 +51,12 @@ const kinds: readonly (readonly [share: number, lesson: Kind])[] = [
     },
   ],
   [0.16, async (rng, seed) => boxes(rng, await several(rng, seed, sceneObjects))],
-  [0.05, async (rng, seed) => boxes(rng, await several(rng, seed, all))],
+  [0.03, async (rng, seed) => boxes(rng, await several(rng, seed, all))],
   [0.02, async (rng, seed) => placing(rng, await several(rng, seed, all, 2))],
   [0.07, async (rng, seed) => finding(rng, await several(rng, seed, elsewhere, 2), true)],
   [0.1, async (rng, seed) => finding(rng, await several(rng, seed, sceneObjects, 2), false)],
   [
-    0.09,
+    0.12,
     (rng) => {
       const [emoji, ...others] = rng.shuffle(rng.uniform() < 0.7 ? sceneObjects : all).slice(0, 2 + rng.integer(2));
       return recognising(rng, emoji!, others);

@@ -31,7 +31,7 @@ function thought(shown: readonly Pick<Target, "name" | "place">[], target: Pick<
     known(` ${name}`),
     ` ${place}`,
   ]);
-  return [form("I see"), ...list, form(". It is the"), known(` ${target.name}`), ` ${target.place}`, form(".")];
+  return [form("I see"), ...list, form(". It is the"), known(` ${target.name}`), known(` ${target.place}`), form(".")];
 }
 
 /** The same as text. */
@@ -86,7 +86,7 @@ const textPrompt = (text: string): Prompt => [{ role: "user", content: [{ type: 
 /** Text: what a description is of, by itself or among things that are told of. */
 export function recognising(rng: Rng, emoji: Emoji, others: readonly Emoji[]): WeightedLesson {
   const description = describing(rng, emoji);
-  if (rng.uniform() < 0.5)
+  if (rng.uniform() < 0.4)
     return {
       prompt: textPrompt(`Find: ${description}.`),
       pieces: [form("It is the"), known(` ${emoji.name}`), form(".")],
