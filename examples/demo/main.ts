@@ -1,9 +1,11 @@
 /**
- * RISE from beginning to end on a tiny Qwen2-VL that ships with the project. README.md shows what it prints.
+ * RISE from beginning to end on a tiny Qwen2-VL that ships with the project. README.md shows what it prints. With --resume finished seeds are read and not run,
+ * so that seeds may also be run side by side: --first says which is the first.
  *
  *   npm run demo -- [--task moods|detection] [--seeds 1] [--first 0] [--steps N] [--out DIR [--resume]] [--model DIR] [--device cpu|cuda] [--threads N]
  */
-import { mkdir, writeFile } from "node:fs/promises";
+import { existsSync } from "node:fs";
+import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
@@ -59,7 +61,12 @@ async function main(): Promise<void> {
     throw new RangeError(`--task: expected moods or detection, got ${values.task}`);
   const results: SeedResult[] = [];
   const first = Number(values.first);
-  for (let seed = first; seed < first + seeds; seed++) results.push(await demo(seed));
+  for (let seed = first; seed < first + seeds; seed++) {
+    const file = join(out, `seed-${seed}`, "result.json");
+    const isFinished = values.resume && existsSync(file);
+    results.push(isFinished ? (JSON.parse(await readFile(file, "utf8")) as SeedResult) : await demo(seed));
+    await writeFile(file, `${JSON.stringify(results.at(-1))}\n`);
+  }
 
   printLearning(results);
   printThoughts(results);

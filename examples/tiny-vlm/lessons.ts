@@ -39,7 +39,7 @@ async function several(rng: Rng, seed: number, emoji: readonly Emoji[], atLeast 
 /** Lessons by their share. More than a third are names, and it stays so to the end: every other lesson costs some of them. */
 const kinds: readonly (readonly [share: number, lesson: Kind])[] = [
   [
-    0.26,
+    0.38,
     async (rng, seed) => {
       const emoji = pick(rng, rng.uniform() < 0.7 ? named : all);
       const image = await one(emoji, seed);
@@ -50,7 +50,7 @@ const kinds: readonly (readonly [share: number, lesson: Kind])[] = [
       ])();
     },
   ],
-  [0.16, async (rng, seed) => boxes(rng, await several(rng, seed, sceneObjects))],
+  [0.13, async (rng, seed) => boxes(rng, await several(rng, seed, sceneObjects))],
   [0.03, async (rng, seed) => boxes(rng, await several(rng, seed, all))],
   [0.02, async (rng, seed) => placing(rng, await several(rng, seed, all, 2))],
   [0.07, async (rng, seed) => finding(rng, await several(rng, seed, elsewhere, 2), true)],
