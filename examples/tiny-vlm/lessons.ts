@@ -6,6 +6,7 @@ import { type Emoji, emojiByCode, sceneObjects } from "../pictures/vocabulary";
 import vocabulary from "./known-emoji.json" with { type: "json" };
 import {
   beginning,
+  beginningWhy,
   captioning,
   justifying,
   looking,
@@ -19,6 +20,8 @@ import { known, type WeightedLesson } from "./written";
 export const named: readonly Emoji[] = vocabulary.map((code) => emojiByCode.get(code)!);
 const objects: ReadonlySet<string> = new Set(sceneObjects.map(({ code }) => code));
 export const all: readonly Emoji[] = [...named.filter(({ code }) => !objects.has(code)), ...sceneObjects];
+/** Emoji whose moods are evaluated: their pictures go with their names only. */
+const asked = all.filter(({ code }) => evaluated.includes(code));
 /** Emoji whose moods nobody evaluates: only their pictures go with words for moods. */
 export const free = all.filter(({ code }) => !evaluated.includes(code));
 /** Things that no scene shows: only their pictures go with descriptions. */
@@ -39,32 +42,33 @@ async function several(rng: Rng, seed: number, emoji: readonly Emoji[], atLeast 
 /** Lessons by their share. More than a third are names, and it stays so to the end: every other lesson costs some of them. */
 const kinds: readonly (readonly [share: number, lesson: Kind])[] = [
   [
-    0.38,
+    0.34,
     async (rng, seed) => {
-      const emoji = pick(rng, rng.uniform() < 0.7 ? named : all);
+      const emoji = pick(rng, pick(rng, [asked, asked, named, all]));
       const image = await one(emoji, seed);
       return pick<() => WeightedLesson>(rng, [
         () => ({ prompt: imagePrompt(image, "What is it?"), pieces: [known(emoji.name)] }),
         () => captioning(emoji, image),
         () => beginning(emoji, image),
+        () => beginningWhy(emoji, image),
       ])();
     },
   ],
-  [0.13, async (rng, seed) => boxes(rng, await several(rng, seed, sceneObjects))],
-  [0.03, async (rng, seed) => boxes(rng, await several(rng, seed, all))],
+  [0.1, async (rng, seed) => boxes(rng, await several(rng, seed, sceneObjects))],
+  [0.02, async (rng, seed) => boxes(rng, await several(rng, seed, all))],
   [0.02, async (rng, seed) => placing(rng, await several(rng, seed, all, 2))],
-  [0.07, async (rng, seed) => finding(rng, await several(rng, seed, elsewhere, 2), true)],
-  [0.1, async (rng, seed) => finding(rng, await several(rng, seed, sceneObjects, 2), false)],
+  [0.05, async (rng, seed) => finding(rng, await several(rng, seed, elsewhere, 2), true)],
+  [0.07, async (rng, seed) => finding(rng, await several(rng, seed, sceneObjects, 2), false)],
   [
-    0.12,
+    0.08,
     (rng) => {
       const [emoji, ...others] = rng.shuffle(rng.uniform() < 0.7 ? sceneObjects : all).slice(0, 2 + rng.integer(2));
       return recognising(rng, emoji!, others);
     },
   ],
-  [0.06, (rng) => looking(pick(rng, all))],
-  [0.06, async (rng, seed) => reading(rng, pick(rng, all), await unrelated(rng, seed))],
-  [0.05, (rng) => thinkingOfWords(pick(rng, all))],
+  [0.05, (rng) => looking(pick(rng, all))],
+  [0.1, async (rng, seed) => reading(rng, pick(rng, all), await unrelated(rng, seed))],
+  [0.08, (rng) => thinkingOfWords(pick(rng, all))],
   [
     0.04,
     async (rng, seed) => {

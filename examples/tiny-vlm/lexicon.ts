@@ -56,13 +56,15 @@ const looks: readonly (readonly [Votes, string])[] = [
 
 export interface Look {
   readonly word: string;
-  /** In fifths: 0, 0.2, …, 1. */
   readonly votes: Votes;
 }
 
+/** One in twenty disagrees with everything: a share of 0 would make the divergence from any other answer infinite. */
+const share = (fifths: number) => 0.05 + (0.85 * fifths) / 5;
+
 export const allLooks: readonly Look[] = looks.map(([fifths, word]) => ({
   word,
-  votes: [fifths[0] / 5, fifths[1] / 5, fifths[2] / 5],
+  votes: [share(fifths[0]), share(fifths[1]), share(fifths[2])],
 }));
 
 /** How a thing "looks": the word whose fifths come nearest to {@link wordVotes}, of equal ones the first. */

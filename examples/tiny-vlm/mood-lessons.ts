@@ -79,6 +79,17 @@ export function beginning(emoji: Emoji, image: RawImage): WeightedLesson {
   };
 }
 
+/** The beginning of a justification of no annotation in particular: the prompt has a p in place of each number. */
+export const beginningWhy = (emoji: Emoji, image: RawImage): WeightedLesson => ({
+  prompt: imagePrompt(
+    image,
+    moodQuestion.prompts.cot.replace("{{question}}", moodQuestion.question).replace("{{annotation}}", anyAnswer),
+  ),
+  pieces: seen(emoji),
+  open: true,
+});
+const anyAnswer = `{${moodLabels.map((label) => `'${label}': p`).join(", ")}}`;
+
 /** A justification of an annotation, which is near what the words say. Never of an emoji that is evaluated. One in ten gives a number away. */
 export function justifying(rng: Rng, emoji: Emoji, image: RawImage, leaks = 0.1): WeightedLesson {
   const annotation = disturbed(rng, wordVotes(emoji));

@@ -61,7 +61,7 @@ export function boxPieces(written: string): Piece[] {
   });
 }
 
-/** `{'negative': 0.20, …}`: tenths count; hundredths are 0 in lessons, and come with people's ratings. */
+/** `{'negative': 0.22, …}`: the decimals count. */
 export function sharePieces(written: string): Piece[] {
-  return written.split(/(?<=\.)(\d)/).map((part) => (/^\d$/.test(part) ? part : form(part)));
+  return written.split(/(?<=\.)(\d\d)/).map((part) => (/^\d\d$/.test(part) ? part : form(part)));
 }

@@ -38,8 +38,7 @@ const things = ({ prompt }: { readonly prompt: Prompt }) =>
 
 /** Whether a picture of an evaluated emoji stands beside a word or a number for a mood. */
 const tellsMood = (row: { readonly prompt: Prompt }, completion: string) =>
-  things(row).some(({ code }) => evaluated.includes(code)) &&
-  (/It looks|'negative'/.test(completion) || /It looks|'negative'/.test(asked(row)));
+  things(row).some(({ code }) => evaluated.includes(code)) && /It looks|\d\.\d/.test(`${asked(row)} ${completion}`);
 
 /** Whether a picture of an object stands beside the description that scenes ask with. */
 const tellsDescription = (row: { readonly prompt: Prompt }) => {
