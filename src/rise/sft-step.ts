@@ -49,7 +49,9 @@ export function imitation<A>(
       const started = performance.now();
       await rehearseTraining(trainer, longest, { microBatch, signal });
       const estimatedSeconds = ((performance.now() - started) / 1000) * steps;
-      return { report: { stage: "sft", exampleId: demand.exampleId, ...needs, estimatedSeconds }, sampled: [] };
+      // The largest may be a rehearsed row, which is of no example.
+      const { exampleId } = samples.find((sample) => sample.exampleId === demand.exampleId) ?? samples[0]!;
+      return { report: { stage: "sft", exampleId, ...needs, estimatedSeconds }, sampled: [] };
     },
     async run(step, signal) {
       const batch = [

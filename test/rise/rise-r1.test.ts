@@ -1,6 +1,7 @@
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { formatThinkAnswer } from "../../src/checks/think-answer";
+import type { VlmBackend } from "../../src/backend";
 import { ConfigError, DataError } from "../../src/errors";
 import { grpoPresets } from "../../src/grpo/presets";
 import { type RehearsalRow, type RiseR1Options, riseR1, type SftOptions } from "../../src/rise/rise-r1";
@@ -127,6 +128,20 @@ describe("riseR1", () => {
     expect([await withShare(0.7), await withShare(0.5), await withShare(0.3)]).toEqual([6, 3, 2]);
     expect(await steps({ batchSize: 3, rehearsal: { rows: [streetRow] } })).toBe(3);
   });
+
+  it("shows an example before the first step when a rehearsed row is the largest", () =>
+    withFolders(1, async (folder) => {
+      const trainer = rehearsingTrainer();
+      const countTokens: VlmBackend["countTokens"] = async (prompts) => ({
+        tokens: prompts.map((prompt) => (JSON.stringify(prompt).includes("street?") ? 90 : 10)),
+        limit: 1000,
+      });
+      const sampler = { ...trainer.sampler(), countTokens };
+      const counting = { ...trainer, sampler: () => sampler };
+      const events = await collect(run({ trainer: counting, runDir: folder!, rft: false, sft: { ...sft, rehearsal } }));
+      const [report] = events.flatMap((event) => (event.type === "preflight-end" ? [event.report] : []));
+      expect(report).toMatchObject({ stage: "sft", exampleId: "party", promptTokens: 90 });
+    }));
 
   it("refuses to resume with other rows to rehearse", () =>
     withFolders(1, async (folder) => {
