@@ -37,7 +37,7 @@ for (let step = 0; step < steps; step++) {
           role: "user",
           content: [
             { type: "image", image },
-            { type: "text", text: "Describe the picture." },
+            { type: "text", text: "What do you see?" },
           ],
         },
       ];

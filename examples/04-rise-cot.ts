@@ -14,10 +14,10 @@
  */
 import { classification, riseCot } from "rise-ts";
 import { onnxTrainer } from "rise-ts/trainers/onnx";
-import { moodLabels } from "./pictures/mood-labels";
 import { moods } from "./pictures/moods";
+import { moodQuestion } from "./pictures/questions";
 
-const task = classification({ labels: moodLabels, question: "Which mood do people connect with this image?" });
+const task = classification(moodQuestion);
 const { train } = await moods({ seed: 0, train: 16, test: 0, unseen: 0 });
 
 const run = riseCot({

@@ -15,7 +15,15 @@ export type { Evaluation, EvaluationRecord } from "./evaluation/records";
 export type * from "./events";
 export type { RewardFunction } from "./reward/reward";
 export type { RiseCotEvent, RiseCotOptions, RiseCotResult, RiseCotRow } from "./rise/rise-cot";
-export type { RftOptions, RiseR1Event, RiseR1Options, RiseR1Result, SftOptions } from "./rise/rise-r1";
+export type {
+  RehearsalOptions,
+  RehearsalRow,
+  RftOptions,
+  RiseR1Event,
+  RiseR1Options,
+  RiseR1Result,
+  SftOptions,
+} from "./rise/rise-r1";
 export type { RolloutSamplingOptions, SamplingOptions } from "./rise/sampling-options";
 export type { Rng } from "./rng";
 export type * from "./rollouts";

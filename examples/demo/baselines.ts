@@ -3,7 +3,8 @@
  *
  *   npx tsx examples/demo/baselines.ts
  */
-import { type DemoTask, detectionDemo, moodsDemo, scoreBaseline } from "./tasks";
+import { scoreReference } from "./measure";
+import { type DemoTask, detectionDemo, moodsDemo } from "./tasks";
 
 const seeds = [0, 1, 2, 3, 4];
 
@@ -11,10 +12,10 @@ await show(moodsDemo);
 await show(detectionDemo);
 
 async function show<A>(demo: DemoTask<A>): Promise<void> {
-  const data = await Promise.all(seeds.map((seed) => demo.data({ seed, train: 256, test: 120, unseen: 60 })));
-  for (const [name, predict] of Object.entries(demo.baselines)) {
+  const data = await Promise.all(seeds.map((seed) => demo.data({ seed, train: 132, test: 66, unseen: 45 })));
+  for (const [name, predict] of Object.entries(demo.references)) {
     for (const part of ["test", "unseen"] as const) {
-      const scores = data.map((parts) => scoreBaseline(demo, predict(parts.train), parts[part]));
+      const scores = data.map((parts) => scoreReference(demo, predict(parts.train), parts[part]).metrics);
       const text = Object.keys(scores[0]!).map(
         (metric) => `${metric} ${spread(scores.map((score) => score[metric]!))}`,
       );

@@ -1,20 +1,22 @@
 /**
- * RISE from beginning to end on a tiny Qwen2-VL that ships with the project. README.md shows what it prints.
+ * RISE from beginning to end on a tiny Qwen2-VL that ships with the project. README.md shows what it prints. With --resume finished seeds are read and not run,
+ * so that seeds may also be run side by side: --first says which is the first.
  *
- *   npm run demo -- [--task moods|detection] [--seeds 1] [--steps N] [--out DIR [--resume]] [--model DIR] [--device cpu|cuda]
+ *   npm run demo -- [--task moods|detection] [--seeds 1] [--first 0] [--steps N] [--out DIR [--resume]] [--model DIR] [--device cpu|cuda] [--threads N]
  */
-import { mkdir, writeFile } from "node:fs/promises";
+import { existsSync } from "node:fs";
+import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { RiseError, stopOnInterrupt } from "rise-ts";
-import { printExamples, printLearning, printTable } from "./print";
+import { printDifferences, printExamples, printLearning, printTable, printThoughts } from "./print";
 import { runSeed, type SeedOptions, type SeedResult } from "./run-seed";
 import { defaultSteps } from "./settings";
 import { type DemoTask, detectionDemo, moodsDemo } from "./tasks";
 
 const usage =
-  "npm run demo -- [--task moods|detection] [--seeds 1] [--steps N] [--out DIR [--resume]] [--model DIR] [--device cpu|cuda]";
+  "npm run demo -- [--task moods|detection] [--seeds 1] [--first 0] [--steps N] [--out DIR [--resume]] [--model DIR] [--device cpu|cuda] [--threads N]";
 const tinyModel = fileURLToPath(new URL("../tiny-vlm/checkpoint", import.meta.url));
 
 async function main(): Promise<void> {
@@ -22,12 +24,14 @@ async function main(): Promise<void> {
     options: {
       task: { type: "string", default: "moods" },
       seeds: { type: "string", default: "1" },
+      first: { type: "string", default: "0" },
       steps: { type: "string" },
       out: { type: "string" },
       resume: { type: "boolean", default: false },
       model: { type: "string", default: tinyModel },
       // Its sums come out the same every time, which README's table needs; a GPU's may not.
       device: { type: "string", default: "cpu" },
+      threads: { type: "string" },
     },
   });
   const seeds = wholeNumber("--seeds", values.seeds);
@@ -48,6 +52,7 @@ async function main(): Promise<void> {
       steps,
       model: values.model,
       device: values.device as SeedOptions["device"],
+      ...(values.threads !== undefined && { threads: wholeNumber("--threads", values.threads) }),
       out: join(out, `seed-${seed}`),
       resume: values.resume,
       stop,
@@ -55,10 +60,18 @@ async function main(): Promise<void> {
   if (values.task !== "detection" && values.task !== "moods" && values.task !== "classification")
     throw new RangeError(`--task: expected moods or detection, got ${values.task}`);
   const results: SeedResult[] = [];
-  for (let seed = 0; seed < seeds; seed++) results.push(await demo(seed));
+  const first = Number(values.first);
+  for (let seed = first; seed < first + seeds; seed++) {
+    const file = join(out, `seed-${seed}`, "result.json");
+    const isFinished = values.resume && existsSync(file);
+    results.push(isFinished ? (JSON.parse(await readFile(file, "utf8")) as SeedResult) : await demo(seed));
+    await writeFile(file, `${JSON.stringify(results.at(-1))}\n`);
+  }
 
   printLearning(results);
+  printThoughts(results);
   printTable(results);
+  printDifferences(results);
   printExamples(results[0]!.examples);
   await mkdir(out, { recursive: true });
   await writeFile(join(out, "results.json"), `${JSON.stringify(results, null, 2)}\n`);

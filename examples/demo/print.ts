@@ -1,7 +1,7 @@
 import type { ReportTable } from "rise-ts/report";
+import { differenceTable } from "./differences";
+import { heldOut } from "./measure";
 import type { SeedResult, WorkedExample } from "./run-seed";
-
-const order = ["uniform", "whole picture", "training mean", "base model", "SFT only", "RFT only (Visual-RFT)", "RISE"];
 
 /** How reward, leaks and format went from the first to the last steps of each reinforcement stage. */
 export function printLearning(results: readonly SeedResult[]): void {
@@ -25,10 +25,14 @@ const trained = <Row extends Readonly<Record<string, unknown>>>(rows: readonly R
 /** One row a model, the mean over seeds (± standard deviation, where there are several). */
 export function scoreTable(results: readonly SeedResult[]): ReportTable {
   const { rows, task } = results[0]!;
-  const own = ["formatRate", "similarity"];
-  const metrics = [...Object.keys(rows.RISE!.test).filter((name) => !own.includes(name)), "formatRate"];
+  const own = ["formatRate", "similarity", "named"];
+  const metrics = [
+    ...Object.keys(rows.RISE!.test.metrics).filter((name) => !own.includes(name)),
+    "formatRate",
+    "named",
+  ];
   const cell = (row: string, part: "test" | "unseen", metric: string) => {
-    const values = results.flatMap((result) => result.rows[row]![part][metric] ?? []);
+    const values = results.flatMap((result) => result.rows[row]![part].metrics[metric] ?? []);
     if (values.length === 0) return "–";
     const spread = values.length > 1 ? ` ± ${deviation(values).toFixed(3)}` : "";
     return `${mean(values).toFixed(3)}${spread}`;
@@ -36,28 +40,52 @@ export function scoreTable(results: readonly SeedResult[]): ReportTable {
   return {
     title: `${task} (${results.length} seed${results.length > 1 ? "s" : ""})`,
     header: ["", ...metrics, ...metrics.map((name) => `unseen ${name}`)],
-    rows: order
-      .filter((row) => row in rows)
-      .map((row) => [
-        row,
-        ...metrics.map((metric) => cell(row, "test", metric)),
-        ...metrics.map((metric) => cell(row, "unseen", metric)),
-      ]),
+    rows: Object.keys(rows).map((row) => [
+      row,
+      ...heldOut.flatMap((part) => metrics.map((metric) => cell(row, part, metric))),
+    ]),
   };
+}
+
+/** What true thoughts about held-out pictures are worth to the policy before and after stage 1. */
+export function printThoughts(results: readonly SeedResult[]): void {
+  console.log("\nSimilarity that a true thought earns, none, and one about another annotation; mean over all seeds:");
+  for (const when of ["before", "after"] as const)
+    for (const part of heldOut) {
+      const of = (name: "own" | "empty" | "other" | "auc") =>
+        mean(results.map(({ thoughts }) => thoughts[when][part][name]));
+      const [own, empty, other] = [of("own"), of("empty"), of("other")];
+      console.log(
+        `  ${`${when} stage 1, ${part}`.padEnd(24)} true ${own.toFixed(3)}   none ${empty.toFixed(3)}   other ${other.toFixed(3)}   ` +
+          `cotGain ${(own - empty).toFixed(3)}   AUC ${of("auc").toFixed(2)}`,
+      );
+    }
+}
+
+/** Differences on the same pictures. */
+export function printDifferences(results: readonly SeedResult[]): void {
+  const { title, header, rows } = differenceTable(results);
+  const { better } = results[0]!;
+  console.log(
+    `\nDifferences on the same pictures, 95 % interval over seeds and things shown, seeds in which RISE is ahead (${better} is better):\n`,
+  );
+  printLines([[title, ...header.slice(1)], ...rows]);
 }
 
 export function printTable(results: readonly SeedResult[]): void {
   const { title, header, rows } = scoreTable(results);
-  const lines = [[title, ...header.slice(1)], ...rows];
-  const widths = header.map((_, i) => Math.max(...lines.map((line) => line[i]!.length)));
+  console.log(
+    `\nHeld-out pictures; "unseen" ones show things that training never showed. ${header[1]}: ${results[0]!.better} is better. named: thoughts that name what is shown.\n`,
+  );
+  printLines([[title, ...header.slice(1)], ...rows]);
+}
+
+function printLines(lines: readonly (readonly string[])[]): void {
+  const widths = lines[0]!.map((_, i) => Math.max(...lines.map((line) => line[i]!.length)));
   const show = (line: readonly string[]) =>
     line.map((text, i) => (i === 0 ? text.padEnd(widths[i]!) : text.padStart(widths[i]!))).join("  ");
-  console.log(
-    `\nHeld-out pictures; "unseen" ones show things that training never showed. ${header[1]}: ${results[0]!.better} is better.\n`,
-  );
-  console.log(
-    [show(lines[0]!), widths.map((width) => "─".repeat(width)).join("──"), ...rows.map((row) => show(row))].join("\n"),
-  );
+  const [head, ...rest] = lines.map(show);
+  console.log([head, widths.map((width) => "─".repeat(width)).join("──"), ...rest].join("\n"));
 }
 
 export function printExamples(examples: readonly WorkedExample[]): void {

@@ -1,11 +1,12 @@
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { type Example, evaluate, riseCot, riseR1, type StepMetrics, type Task, type Trainer } from "rise-ts";
+import { type Example, riseCot, riseR1, type StepMetrics, selectHighQuality, type Task } from "rise-ts";
 import { htmlReport } from "rise-ts/report";
 import { type OnnxTrainerOptions, onnxTrainer } from "rise-ts/trainers/onnx";
 import type { EvaluationRecord } from "rise-ts/types";
-import type { Parts } from "../pictures/moods";
 import { savePicture } from "../pictures/save";
+import { type Arm, arms, lessonsOf, rise } from "./arms";
+import { type RowScores, scoreModel, scoreReference, type ThoughtWorth, thoughtWorth } from "./measure";
 import { scoreTable } from "./print";
 import { followRun } from "./progress";
 import {
@@ -14,24 +15,23 @@ import {
   groupSize,
   learningRates,
   partSizes,
+  rehearsal,
   type Steps,
   sampling,
   sftBatchSize,
 } from "./settings";
-import { type DemoTask, scoreBaseline } from "./tasks";
+import type { DemoTask } from "./tasks";
 
 export interface SeedOptions {
   readonly seed: number;
   readonly steps: Steps;
   readonly model: string;
   readonly device: NonNullable<OnnxTrainerOptions["device"]>;
+  readonly threads?: number;
   readonly out: string;
   readonly resume: boolean;
   readonly stop: AbortSignal;
 }
-
-/** Scores on one part of the data, by metric. */
-export type Scores = Readonly<Record<string, number>>;
 
 export interface WorkedExample {
   readonly picture: string;
@@ -47,34 +47,43 @@ export interface SeedResult {
   readonly better: "lower" | "higher";
   readonly kept: { readonly cots: number; readonly of: number };
   /** Row of the table → scores on held-out pictures, and on held-out pictures of things that training never showed. */
-  readonly rows: Readonly<Record<string, { readonly test: Scores; readonly unseen: Scores }>>;
+  readonly rows: Readonly<Record<string, RowScores>>;
+  /** What true thoughts about held-out pictures are worth before and after stage 1. */
+  readonly thoughts: Readonly<Record<"before" | "after", Readonly<Record<"test" | "unseen", ThoughtWorth>>>>;
   readonly learning: Readonly<Record<string, readonly StepMetrics[]>>;
   readonly examples: readonly WorkedExample[];
 }
 
 /** The whole of RISE and what it is compared with, for one seed of data and sampling. */
 export async function runSeed<A>(demo: DemoTask<A>, options: SeedOptions): Promise<SeedResult> {
-  const { seed, steps, out, stop } = options;
+  const { seed, steps, out, stop, resume } = options;
   const { task } = demo;
-  const first = await onnxTrainer({ model: options.model, device: options.device });
   const parts = await demo.data({ seed, ...partSizes(steps) });
-  const common = { task, dataset: parts.train, seed, resume: options.resume, stop, checkpointEvery: 10 };
-  const rows: Record<string, { test: Scores; unseen: Scores }> = {};
-  for (const [name, predict] of Object.entries(demo.baselines)) {
-    const prediction = predict(parts.train);
+  const rows: Record<string, RowScores> = {};
+  for (const [name, reference] of Object.entries(demo.references)) {
+    const predict = reference(parts.train);
     rows[name] = {
-      test: scoreBaseline(demo, prediction, parts.test),
-      unseen: scoreBaseline(demo, prediction, parts.unseen),
+      test: scoreReference(demo, predict, parts.test),
+      unseen: scoreReference(demo, predict, parts.unseen),
     };
   }
 
-  // Stage 1, and the base model, which is what stage 1 begins with.
-  rows["base model"] = await scores(demo, parts, first, stop);
+  const { model, device, threads } = options;
+  const trainer = await onnxTrainer({ model, device, ...(threads !== undefined && { threads }) });
+  const initial = join(out, "initial");
+  await trainer.save(initial);
+  const common = { task, dataset: parts.train, trainer, seed, resume, stop, checkpointEvery: 10 };
+  const worth = async () => ({
+    test: await thoughtWorth(demo, parts.test, trainer.sampler()),
+    unseen: await thoughtWorth(demo, parts.unseen, trainer.sampler()),
+  });
+
+  // Stage 1: justify annotations.
+  const before = await worth();
   const cot = await followRun(
     `seed ${seed}: RISE-CoT`,
     riseCot({
       ...common,
-      trainer: first,
       groupSize,
       examplesPerStep,
       steps: steps.cot,
@@ -83,93 +92,90 @@ export async function runSeed<A>(demo: DemoTask<A>, options: SeedOptions): Promi
       runDir: join(out, "rise-cot"),
     }),
   );
-  await first.dispose();
+  const after = await worth();
+  const learning: Record<string, readonly StepMetrics[]> = { "RISE-CoT": cot.metrics };
 
-  // Stage 2 begins with the base model again: first D_high, then all examples.
-  const second = await onnxTrainer({ model: options.model, device: options.device });
-  const sft = {
-    steps: steps.sft,
-    batchSize: sftBatchSize,
-    learningRate: learningRates.sft(steps.sft),
-    lossType: "token",
-  } as const;
-  const rft = {
-    steps: steps.rft,
-    groupSize,
-    examplesPerStep,
-    learningRate: learningRates.rft,
-    sampling: { maxTokens: answerMaxTokens },
+  // Stage 2: each arm begins with the base model again.
+  const kept = selectHighQuality(cot.dataset);
+  const practised = await demo.rehearsal(seed, rehearsal.rows);
+  const score = async (row: string) => {
+    const { scores, records } = await scoreModel(demo, parts, trainer.sampler(), stop);
+    rows[row] = scores;
+    return records;
   };
-  await followRun(
-    `seed ${seed}: SFT`,
-    riseR1({ ...common, trainer: second, cots: cot.dataset, sft, rft: false, runDir: join(out, "sft") }),
-  );
-  rows["SFT only"] = await scores(demo, parts, second, stop);
-  const rise = await followRun(
-    `seed ${seed}: RFT`,
-    riseR1({ ...common, trainer: second, cots: [], sft: false, rft, runDir: join(out, "rft") }),
-  );
-  rows.RISE = await scores(demo, parts, second, stop);
-  const shown = parts.test.slice(0, 5);
-  const { records } = await evaluate({
-    task,
-    dataset: shown,
-    backend: second.sampler(),
-    maxTokens: answerMaxTokens,
-  });
-  await second.dispose();
-
-  const third = await onnxTrainer({ model: options.model, device: options.device });
-  const visualRft = await followRun(
-    `seed ${seed}: RFT only`,
-    riseR1({ ...common, trainer: third, cots: [], sft: false, rft, runDir: join(out, "rft-only") }),
-  );
-  rows["RFT only (Visual-RFT)"] = await scores(demo, parts, third, stop);
-  await third.dispose();
+  const folder = (row: string) => join(out, row.replace(/\W+/g, "-").toLowerCase());
+  const imitate = (row: string, sft: Exclude<Arm["sft"], false>) =>
+    followRun(
+      `seed ${seed}: ${row}`,
+      riseR1({
+        ...common,
+        cots: lessonsOf(sft, parts.train, kept, seed),
+        threshold: 0,
+        rft: false,
+        runDir: folder(row),
+        sft: {
+          steps: steps.sft,
+          batchSize: sftBatchSize,
+          learningRate: learningRates.sft(steps.sft, sft === "bare answers" ? learningRates.bareAnswers : undefined),
+          lossType: "token",
+          ...(sft !== "bare answers" && { rehearsal: { rows: practised, share: rehearsal.share } }),
+        },
+      }),
+    );
+  const reinforce = (row: string) =>
+    followRun(
+      `seed ${seed}: ${row}`,
+      riseR1({
+        ...common,
+        cots: [],
+        sft: false,
+        runDir: folder(row),
+        rft: {
+          steps: steps.rft,
+          groupSize,
+          examplesPerStep,
+          learningRate: learningRates.rft,
+          sampling: { maxTokens: answerMaxTokens },
+        },
+      }),
+    );
+  let shown: readonly EvaluationRecord<A>[] = [];
+  for (const { row, sft, rft } of arms) {
+    await trainer.load(initial);
+    if (sft) await imitate(row, sft);
+    await score(row);
+    if (rft === undefined) continue;
+    learning[rft] = (await reinforce(rft)).metrics;
+    const records = await score(rft);
+    if (rft === rise) shown = records.slice(0, 5);
+  }
+  await trainer.dispose();
 
   const result: SeedResult = {
     seed,
     task: demo.name,
     better: demo.better,
-    kept: { cots: cot.kept.length, of: parts.train.length },
+    kept: { cots: kept.length, of: parts.train.length },
     rows,
-    learning: { "RISE-CoT": cot.metrics, RFT: rise.metrics, "RFT only": visualRft.metrics },
-    examples: await workedExamples(task, shown, records, out),
+    thoughts: { before, after },
+    learning,
+    examples: await workedExamples(task, parts.test.slice(0, 5), shown, out),
   };
   const report = await htmlReport({
     title: `RISE, ${demo.name}, seed ${seed}`,
     task,
-    dataset: [...parts.train, ...shown],
+    dataset: [...parts.train, ...parts.test.slice(0, 5)],
     tables: [scoreTable([result])],
-    records,
+    records: shown,
     runs: [
       { title: "RISE-CoT: justify annotations", runDir: join(out, "rise-cot") },
-      { title: "RISE-R1: learn to think from the best cots", runDir: join(out, "sft") },
-      { title: "RISE-R1: think, then answer", runDir: join(out, "rft") },
-      { title: "For comparison, RFT only (Visual-RFT)", runDir: join(out, "rft-only") },
+      { title: "RISE-R1: learn to think from the best cots", runDir: folder("SFT, RISE's cots") },
+      { title: "RISE-R1: think, then answer", runDir: folder(rise) },
+      { title: "For comparison, RFT only (Visual-RFT)", runDir: folder("RFT only (Visual-RFT)") },
     ],
   });
   await writeFile(join(out, "report.html"), report);
   return result;
-}
-
-async function scores<A>(
-  demo: DemoTask<A>,
-  parts: Parts<A>,
-  trainer: Trainer,
-  signal: AbortSignal,
-): Promise<{ test: Scores; unseen: Scores }> {
-  const part = async (dataset: readonly Example<A>[]) => {
-    const options = {
-      task: demo.task,
-      dataset,
-      backend: trainer.sampler(),
-      metrics: demo.metrics,
-      maxTokens: answerMaxTokens,
-    };
-    return (await evaluate({ ...options, batchSize: 60, signal })).metrics;
-  };
-  return { test: await part(parts.test), unseen: await part(parts.unseen) };
 }
 
 /** Held-out pictures, written to files, as the trained model annotates them. */

@@ -8,10 +8,19 @@ import {
   type LabelDistribution,
   type Task,
 } from "rise-ts";
-import type { Metrics, Outcome } from "rise-ts/metrics";
-import { moodLabels } from "../pictures/mood-labels";
+import type { Metrics } from "rise-ts/metrics";
+import type { RehearsalRow } from "rise-ts/types";
+import { moodEmoji } from "../pictures/mood-labels";
 import { moods, type PartSizes, type Parts } from "../pictures/moods";
+import { moodLabels, moodQuestion, placeQuestion } from "../pictures/questions";
 import { scenes } from "../pictures/scenes";
+import { trueMoodCot } from "../tiny-vlm/mood-lessons";
+import { truePlaceCot } from "../tiny-vlm/place-lessons";
+import { rehearsalRows } from "../tiny-vlm/rehearsal";
+import { calibratedPrior, wordPrior } from "./prior";
+
+/** Answers without a model, learnt from training pictures or from nothing. */
+export type Reference<A> = (train: readonly Example<A>[]) => (example: Example<A>) => A;
 
 /** A task, its data, what is measured, and what one can score without looking. */
 export interface DemoTask<A> {
@@ -21,55 +30,66 @@ export interface DemoTask<A> {
   /** The first is the one that decides. */
   readonly metrics: Metrics<A>;
   readonly better: "lower" | "higher";
-  /** The same answer for every picture. */
-  readonly baselines: Readonly<Record<string, (train: readonly Example<A>[]) => A>>;
+  readonly references: Readonly<Record<string, Reference<A>>>;
+  /** A thought that names what is shown and says what the base model knows of it. */
+  trueCot(example: Example<A>): string;
+  /** Whether a thought names what matters in the picture. */
+  names(example: Example<A>, think: string): boolean;
+  /** What the base model could do before, for SFT to rehearse. */
+  rehearsal(seed: number, count: number): Promise<readonly RehearsalRow[]>;
 }
 
 /** Which mood do people connect with what is shown? Soft labels by people: the stand-in for Emotion6. */
 export const moodsDemo: DemoTask<LabelDistribution> = {
   name: "moods",
-  task: classification({
-    labels: moodLabels,
-    name: "moods",
-    question: "Which mood do people connect with this image?",
-  }),
+  task: classification(moodQuestion),
   data: moods,
   metrics: { jsd: classificationMetrics.jsd, accuracy: classificationMetrics.accuracy },
   better: "lower",
-  baselines: {
-    uniform: () => Object.fromEntries(moodLabels.map((label) => [label, 1 / 3])),
-    "training mean": (train) =>
-      Object.fromEntries(moodLabels.map((label) => [label, mean(train.map(({ annotation }) => annotation[label]!))])),
+  references: {
+    uniform: () => () => Object.fromEntries(moodLabels.map((label) => [label, 1 / 3])),
+    "training mean": (train) => {
+      const average = moodLabels.map((label) => [label, mean(train.map(({ annotation }) => annotation[label]!))]);
+      return () => Object.fromEntries(average);
+    },
+    "words, no model": () => wordPrior,
+    "words, calibrated": calibratedPrior,
   },
+  trueCot: (example) => trueMoodCot(moodEmoji.find(({ name }) => name === shownIn(example)[0])!),
+  names: (example, think) => new RegExp(`\\b${shownIn(example)[0]}\\.`).test(think),
+  rehearsal: (seed, count) => rehearsalRows("moods", seed, count),
 };
 
 /** Where is the one object that the text describes? The stand-in for LISA. */
 export const detectionDemo: DemoTask<readonly Box[]> = {
   name: "detection",
-  task: detection({ single: true, name: "scenes" }),
+  task: detection(placeQuestion),
   data: scenes,
-  metrics: { meanIou: detectionMetrics.meanIou, ap50: detectionMetrics.ap50 },
+  metrics: { ap50: detectionMetrics.ap50, meanIou: detectionMetrics.meanIou },
   better: "higher",
-  baselines: {
-    "whole picture": () => [{ space: "thousand", x: 0, y: 0, width: 1000, height: 1000 }],
+  references: {
+    "whole picture": () => () => [{ space: "thousand", x: 0, y: 0, width: 1000, height: 1000 }],
     "training mean": (train) => {
       const average = (side: "x" | "y" | "width" | "height") =>
         Math.round(mean(train.map(({ annotation }) => annotation[0]![side])));
-      return [
-        { space: "thousand", x: average("x"), y: average("y"), width: average("width"), height: average("height") },
-      ];
+      const box: Box = {
+        space: "thousand",
+        x: average("x"),
+        y: average("y"),
+        width: average("width"),
+        height: average("height"),
+      };
+      return () => [box];
     },
   },
+  trueCot: ({ metadata }) => {
+    const places = metadata!.places as readonly string[];
+    const shown = (metadata!.shows as readonly string[]).map((name, i) => ({ name, place: places[i]! }));
+    return truePlaceCot(shown, shown.find(({ name }) => name === metadata!.target)!);
+  },
+  names: ({ metadata }, think) => new RegExp(`It is the ${metadata!.target as string}\\b`).test(think),
+  rehearsal: (seed, count) => rehearsalRows("places", seed, count),
 };
 
-/** What a baseline scores on examples. */
-export function scoreBaseline<A>(
-  { metrics }: DemoTask<A>,
-  prediction: A,
-  examples: readonly Example<A>[],
-): Record<string, number> {
-  const outcomes: Outcome<A>[] = examples.map(({ annotation }) => ({ truth: annotation, prediction }));
-  return Object.fromEntries(Object.entries(metrics).map(([name, metric]) => [name, metric(outcomes)]));
-}
-
+const shownIn = ({ metadata }: Example<unknown>) => metadata!.shows as readonly string[];
 const mean = (values: readonly number[]) => values.reduce((a, b) => a + b, 0) / values.length;

@@ -35,8 +35,8 @@ export interface Source {
 /** The four data sets of the tables: the paper's own, in a directory, or the demo's pictures in their place. */
 export function openData(directory: string | undefined, { pictures }: Settings): Source {
   if (directory !== undefined) return publishedSets(directory);
-  const emotions = moods(pictures);
-  const boxes = scenes(pictures);
+  const emotions: AnyDataSet = (use) => use(moods(pictures));
+  const boxes: AnyDataSet = (use) => use(scenes(pictures));
   return {
     sets: { emotion6: emotions, lisa: boxes, "imagenet-sub": emotions, "coco-sub": boxes },
     about:
@@ -46,27 +46,21 @@ export function openData(directory: string | undefined, { pictures }: Settings):
   };
 }
 
-const moods = (pictures: Settings["pictures"]): AnyDataSet => {
-  const data: DataSet<LabelDistribution> = {
-    name: "moods",
-    task: moodsDemo.task,
-    load: (seed) => moodsDemo.data({ seed, ...pictures, unseen: 0 }),
-    fewShot: (train, n) => firstOfEach(train, n, ({ annotation }) => likeliest(annotation)),
-    metrics: { jsd: classificationMetrics.jsd, accuracy: classificationMetrics.accuracy },
-  };
-  return (use) => use(data);
-};
+export const moods = (pictures: Settings["pictures"]): DataSet<LabelDistribution> => ({
+  name: "moods",
+  task: moodsDemo.task,
+  load: (seed) => moodsDemo.data({ seed, ...pictures, unseen: 0 }),
+  fewShot: (train, n) => firstOfEach(train, n, ({ annotation }) => likeliest(annotation)),
+  metrics: { jsd: classificationMetrics.jsd, accuracy: classificationMetrics.accuracy },
+});
 
-const scenes = (pictures: Settings["pictures"]): AnyDataSet => {
-  const data: DataSet<readonly Box[]> = {
-    name: "scenes",
-    task: detectionDemo.task,
-    load: (seed) => detectionDemo.data({ seed, ...pictures, unseen: 0 }),
-    fewShot: (train, n) => train.slice(0, n),
-    metrics: { ap50: detectionMetrics.ap50, meanIou: detectionMetrics.meanIou },
-  };
-  return (use) => use(data);
-};
+export const scenes = (pictures: Settings["pictures"]): DataSet<readonly Box[]> => ({
+  name: "scenes",
+  task: detectionDemo.task,
+  load: (seed) => detectionDemo.data({ seed, ...pictures, unseen: 0 }),
+  fewShot: (train, n) => train.slice(0, n),
+  metrics: { ap50: detectionMetrics.ap50, meanIou: detectionMetrics.meanIou },
+});
 
 /** The first n of each class, in their order, which in the demo's sets is a random one. */
 export function firstOfEach<A>(examples: readonly Example<A>[], n: number, classOf: (example: Example<A>) => string) {

@@ -11,8 +11,9 @@ import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { createRng, type Example, evaluate, type RatedCot, riseR1, selectHighQuality } from "rise-ts";
 import { onnxTrainer } from "rise-ts/trainers/onnx";
+import { type DemoTask, detectionDemo, moodsDemo } from "../demo/tasks";
 import { rise } from "./arms";
-import { type DataSet, openData } from "./data";
+import { type DataSet, moods, scenes } from "./data";
 import { type CotRecipe, folderOf } from "./recipe";
 import { fallingRate, tinySettings } from "./settings";
 
@@ -21,7 +22,12 @@ const { pictures, maxTokens, sft, cot } = tinySettings;
 const model = fileURLToPath(new URL("../tiny-vlm/checkpoint", import.meta.url));
 
 /** What SFT learns, from the pictures there are and the cots that τ keeps. */
-type Lessons = <A>(train: readonly Example<A>[], kept: readonly RatedCot<A>[], seed: number) => readonly RatedCot<A>[];
+type Lessons = <A>(
+  train: readonly Example<A>[],
+  kept: readonly RatedCot<A>[],
+  seed: number,
+  trueCot: (example: Example<A>) => string,
+) => readonly RatedCot<A>[];
 
 const variants: Readonly<Record<string, Lessons>> = {
   "bare answers, all pictures": (train) => train.map((example) => lesson(example, "")),
@@ -34,8 +40,9 @@ const variants: Readonly<Record<string, Lessons>> = {
     }));
   },
   "RISE's cots": (_, kept) => kept,
-  "true cots, what τ keeps": (train, kept) => of(train, kept).map((example) => lesson(example, truth(example))),
-  "true cots, all pictures": (train) => train.map((example) => lesson(example, truth(example))),
+  "true cots, what τ keeps": (train, kept, _, trueCot) =>
+    of(train, kept).map((example) => lesson(example, trueCot(example))),
+  "true cots, all pictures": (train, _, __, trueCot) => train.map((example) => lesson(example, trueCot(example))),
 };
 
 const lesson = <A>({ id, annotation }: Example<A>, cot: string): RatedCot<A> => ({
@@ -47,25 +54,17 @@ function of<A>(train: readonly Example<A>[], kept: readonly RatedCot<A>[]): read
   return train.filter(({ id }) => ids.has(id));
 }
 
-/** Names what is shown and, where one thing is looked for, which it is: in words that the tiny model knows. */
-function truth({ metadata }: Example<unknown>): string {
-  const { shows, target } = metadata as { readonly shows: readonly string[]; readonly target?: string };
-  const list = shows.map((name) => `${/^[aeiou]/.test(name) ? "an" : "a"} ${name}`).join(" and ");
-  return `The picture shows ${list}.${target === undefined ? "" : ` I look for the ${target}.`}`;
-}
-
 async function main(): Promise<void> {
   const { values, positionals } = parseArgs({
     options: { task: { type: "string" }, threads: { type: "string" } },
     allowPositionals: true,
   });
   const out = positionals[0] ?? join("runs", "paper");
-  const { sets } = openData(undefined, tinySettings);
   const trainer = await onnxTrainer({ model, ...(values.threads && { threads: Number(values.threads) }) });
   const initial = await mkdtemp(join(tmpdir(), "rise-one-cause-"));
   await trainer.save(initial);
 
-  const tryAll = async <A>(data: DataSet<A>): Promise<void> => {
+  const tryAll = async <A>(data: DataSet<A>, { trueCot }: Pick<DemoTask<A>, "trueCot">): Promise<void> => {
     const metric = Object.keys(data.metrics)[0]!;
     for (const [name, lessons] of Object.entries(variants)) {
       const scores: number[] = [];
@@ -73,7 +72,7 @@ async function main(): Promise<void> {
       for (const seed of seeds) {
         const { train, test } = await data.load(seed);
         const kept = selectHighQuality(await writtenCots<A>(out, data.name, seed), { threshold: rise.threshold });
-        const cots = lessons(train, kept, seed);
+        const cots = lessons(train, kept, seed, trueCot);
         learned += cots.length / seeds.length;
         await trainer.load(initial);
         await riseR1({
@@ -96,8 +95,8 @@ async function main(): Promise<void> {
       );
     }
   };
-  if (values.task !== "detection") await sets.emotion6(tryAll);
-  if (values.task !== "classification") await sets.lisa(tryAll);
+  if (values.task !== "detection") await tryAll(moods(pictures), moodsDemo);
+  if (values.task !== "classification") await tryAll(scenes(pictures), detectionDemo);
   await trainer.dispose();
   await rm(initial, { recursive: true });
 }

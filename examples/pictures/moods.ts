@@ -1,6 +1,6 @@
 import { createRng, deriveSeed, type Example, type LabelDistribution } from "rise-ts";
-import { composePicture, pick } from "./compose";
-import { type Mood, type MoodEmoji, moodEmoji, moodLabels } from "./mood-labels";
+import { composePicture } from "./compose";
+import { type Mood, type MoodEmoji, moodGroups, moodLabels } from "./mood-labels";
 
 export interface Parts<A> {
   readonly train: readonly Example<A>[];
@@ -17,16 +17,22 @@ export interface PartSizes {
   readonly unseen: number;
 }
 
-/** Emoji by their prevailing mood. */
-type ByMood = readonly (readonly MoodEmoji[])[];
+/** Emoji of each mood that a seed keeps out of RISE's training. */
+const keptOut = 5;
 
 /**
- * Pictures of one emoji with the mood that people ascribe to it. Emoji of every prevailing mood are equally likely.
+ * Pictures of one emoji with the mood that people ascribe to it, dealt evenly over the emoji. Every seed keeps other emoji out: 5 of the 16 of each mood.
  */
 export async function moods({ seed, train, test, unseen }: PartSizes): Promise<Parts<LabelDistribution>> {
-  const part = (name: string, count: number, emoji: ByMood) =>
+  const shuffled = moodGroups.map((alike, i) => createRng(seed, "moods", "kept out", i).shuffle(alike));
+  const familiar = shuffled.flatMap((alike) => alike.slice(keptOut));
+  const novel = shuffled.flatMap((alike) => alike.slice(0, keptOut));
+  const part = (name: string, count: number, emoji: readonly MoodEmoji[]) =>
     Promise.all(
-      Array.from({ length: count }, (_, i) => moodExample(`${name}-${i}`, deriveSeed(seed, "moods", name, i), emoji)),
+      Array.from({ length: count }, (_, i) => {
+        const round = createRng(seed, "moods", name, "round", Math.floor(i / emoji.length)).shuffle(emoji);
+        return moodExample(`${name}-${i}`, deriveSeed(seed, "moods", name, i), round[i % emoji.length]!);
+      }),
     );
   return {
     train: await part("train", train, familiar),
@@ -35,19 +41,7 @@ export async function moods({ seed, train, test, unseen }: PartSizes): Promise<P
   };
 }
 
-/** One emoji in seven of each prevailing mood is kept out of RISE's training, whatever the seed of the pictures. */
-const shuffled: ByMood = moodLabels.map((label) =>
-  createRng(0, "moods", "kept out", label).shuffle(
-    moodEmoji.filter(({ mood }) => mood[label] === Math.max(...Object.values(mood))),
-  ),
-);
-const keptOut = (alike: readonly MoodEmoji[]) => Math.round(alike.length / 7);
-const novel: ByMood = shuffled.map((alike) => alike.slice(0, keptOut(alike)));
-const familiar: ByMood = shuffled.map((alike) => alike.slice(keptOut(alike)));
-
-async function moodExample(id: string, seed: number, emoji: ByMood): Promise<Example<LabelDistribution>> {
-  const rng = createRng(seed, "emoji");
-  const shown = pick(rng, pick(rng, emoji));
+async function moodExample(id: string, seed: number, shown: MoodEmoji): Promise<Example<LabelDistribution>> {
   const { image } = await composePicture([shown], seed);
   return { id, image, annotation: inHundredths(shown.mood), metadata: { shows: [shown.name] } };
 }

@@ -1,9 +1,10 @@
 import { type Box, createRng, deriveSeed, type Example } from "rise-ts";
+import { place } from "./captions";
 import { composePicture } from "./compose";
 import type { PartSizes, Parts } from "./moods";
 import { type SceneObject, sceneObjects } from "./vocabulary";
 
-/** Objects kept out of RISE's training. */
+/** Objects that a seed keeps out of RISE's training. */
 const keptOut = 10;
 
 /**
@@ -11,7 +12,7 @@ const keptOut = 10;
  * time". The annotation is its box, exact because the scenes are composed.
  */
 export async function scenes({ seed, train, test, unseen }: PartSizes): Promise<Parts<readonly Box[]>> {
-  const shuffled = createRng(0, "scenes", "kept out").shuffle(sceneObjects);
+  const shuffled = createRng(seed, "scenes", "kept out").shuffle(sceneObjects);
   const [novel, familiar] = [shuffled.slice(0, keptOut), shuffled.slice(keptOut)];
   const part = (name: string, count: number, objects: readonly SceneObject[]) =>
     Promise.all(
@@ -41,6 +42,10 @@ async function sceneExample(
     image: picture.image,
     annotation: [picture.boxes[at]!],
     subject: target.gloss,
-    metadata: { target: target.name, shows: picture.items.map(({ emoji }) => emoji.name) },
+    metadata: {
+      target: target.name,
+      shows: picture.items.map(({ emoji }) => emoji.name),
+      places: picture.items.map(place),
+    },
   };
 }

@@ -1,7 +1,7 @@
 /**
- * Trains the tiny Qwen2-VL from nothing on composed pictures and their descriptions, with this library alone.
+ * Trains the tiny Qwen2-VL from nothing on composed pictures and their descriptions, with this library alone: the first part, which teach.ts goes on from.
  *
- *   npx tsx examples/tiny-vlm/train.ts [--steps 6000] [--out examples/tiny-vlm/checkpoint] [--seed 0] [--resume]
+ *   npx tsx examples/tiny-vlm/train.ts [--steps 6000] [--out examples/tiny-vlm/start] [--seed 0] [--resume]
  *
  * Prints the loss, the time left and now and then what the model writes about a picture it has not seen.
  */
@@ -19,7 +19,7 @@ const here = fileURLToPath(new URL(".", import.meta.url));
 const { values } = parseArgs({
   options: {
     steps: { type: "string", default: "6000" },
-    out: { type: "string", default: join(here, "checkpoint") },
+    out: { type: "string", default: join(here, "start") },
     seed: { type: "string", default: "0" },
     work: { type: "string", default: "runs/tiny-vlm" },
     resume: { type: "boolean", default: false },
@@ -99,7 +99,7 @@ const trained = await readSafetensors(join(latest, "model.safetensors"));
 const { data: norm } = trained.get("model.norm.weight")!;
 norm.forEach((value, i) => void (norm[i] = 2 * value));
 await mkdir(values.out, { recursive: true });
-await copyFile(join(values.work, "config.json"), join(values.out, "config.json"));
+for (const file of ["config.json", ...tokenizerFiles]) await copyFile(join(values.work, file), join(values.out, file));
 // Half precision halves the repository's share, and float32 is what it is computed in again.
 await writeSafetensors(join(values.out, "model.safetensors"), trained, "F16");
 console.log(`wrote ${values.out} after ${((Date.now() - started) / 1000).toFixed(0)} s`);

@@ -4,7 +4,7 @@ import type { ImageSource, Message, Prompt, PromptPart } from "../types";
 
 /** Checks a prompt. @throws DataError for anything else, such as messages whose content is text or another API's */
 export function checkPrompt(prompt: Prompt): void {
-  if (Array.isArray(prompt) && prompt.every(isMessage)) return;
+  if (isPrompt(prompt)) return;
   const url = (Array.isArray(prompt) ? prompt : [])
     .flatMap((message: Partial<Message> | null) => message?.content ?? [])
     .map((part) => Object(part).image)
@@ -15,6 +15,9 @@ export function checkPrompt(prompt: Prompt): void {
     `expected a prompt: [{ role, content: [{ type: "image", image }, { type: "text", text }] }], an image being a path, a file's bytes, or { width, height, data }; got ${got}`,
   );
 }
+
+/** Whether a value is a prompt. */
+export const isPrompt = (value: unknown): value is Prompt => Array.isArray(value) && value.every(isMessage);
 
 const isMessage = (message: Message) => Array.isArray(message?.content) && message.content.every(isPart);
 

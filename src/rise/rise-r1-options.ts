@@ -9,11 +9,14 @@ import {
   given,
   group,
   groupOrFalse,
+  list,
   number,
   readOptions,
+  requiredGroup,
   type Settings,
   type Spec,
 } from "../options/spec";
+import { isPrompt } from "../prompts/check-prompt";
 import { type AnswerRewardFunction, answerReward } from "../reward/paper";
 import type { RatedCot } from "../rollouts";
 import { type DisposableOption, disposableOption } from "../runs/disposable";
@@ -21,8 +24,37 @@ import { checkExamples, checkHeldOut } from "../runs/examples/check-examples";
 import { checkLearningRate, type LearningRate, learningRateOption } from "../runs/learning-rate";
 import { type RunOptions, runSpec } from "../runs/run-options";
 import type { Trainer } from "../trainer";
+import type { Prompt } from "../types";
 import { checkGrpo, grpoOption } from "./grpo-step";
 import { type SamplingOptions, samplingSpec } from "./sampling-options";
+
+/** Rows of other data that SFT rehearses, so that the policy keeps what it could do before. */
+export interface RehearsalOptions {
+  /** What to write after each prompt, such as captions or answers of earlier data. */
+  readonly rows: readonly RehearsalRow[];
+  /** The share of each batch that these rows make up, rounded to whole rows; the rest is cots (1/3). */
+  readonly share?: number;
+}
+
+export interface RehearsalRow {
+  readonly prompt: Prompt;
+  readonly completion: string;
+}
+
+export const rehearsalSpec = {
+  rows: list<readonly RehearsalRow[]>("a list of { prompt, completion } with at least one row", isRow)
+    .refine((rows) => rows.length > 0, "a list of { prompt, completion } with at least one row")
+    .describe("What to write after each prompt, such as captions or answers of earlier data"),
+  share: number("between 0 and 1, both excluded", (value) => value > 0 && value < 1)
+    .default(1 / 3)
+    .describe("The share of each batch that these rows make up, rounded to whole rows; the rest is cots")
+    .meta({ default: "1/3" }),
+} satisfies Spec<RehearsalOptions>;
+
+function isRow(value: unknown): boolean {
+  const { prompt, completion } = Object(value) as Partial<RehearsalRow>;
+  return isPrompt(prompt) && typeof completion === "string";
+}
 
 export interface SftOptions {
   /** Updates (200). */
@@ -35,6 +67,8 @@ export interface SftOptions {
   readonly learningRate?: LearningRate;
   /** Eq. 8, the mean over samples of the sum over tokens, or the mean over all tokens of the batch ("sequence"). */
   readonly lossType?: "sequence" | "token";
+  /** Rows of other data in each batch, which keep the policy from unlearning what SFT does not show. */
+  readonly rehearsal?: RehearsalOptions;
 }
 
 export const sftSpec = {
@@ -47,6 +81,9 @@ export const sftSpec = {
   lossType: choice(["sequence", "token"])
     .default("sequence")
     .describe("Eq. 8, the mean over samples of the sum over tokens, or the mean over all tokens of the batch"),
+  rehearsal: requiredGroup(rehearsalSpec)
+    .optional()
+    .describe("Rows of other data in each batch, which keep the policy from unlearning what SFT does not show"),
 } satisfies Spec<SftOptions>;
 
 export type SftSettings = z.output<z.ZodObject<typeof sftSpec>>;
@@ -145,6 +182,7 @@ export function readRiseR1Options<A>(options: RiseR1Options<A>) {
     throw new ConfigError("riseR1: expected sft.steps or sft.epochs, got both");
   const kept = sft ? keptCots(cots, { task, dataset, threshold }) : [];
   if (sft) checkLearningRate("riseR1", "sft.learningRate", sft.learningRate, sftSteps(sft, kept.length));
+  if (sft && sft.rehearsal !== undefined) rehearsedRows(sft);
   if (rft) {
     checkLearningRate("riseR1", "rft.learningRate", rft.learningRate, rft.steps);
     checkGrpo(rft.grpo, { rolloutsPerGroup: rft.groupSize, groups: rft.examplesPerStep });
@@ -153,5 +191,18 @@ export function readRiseR1Options<A>(options: RiseR1Options<A>) {
 }
 
 /** Steps of SFT: its own, or those that its epochs make. */
-export const sftSteps = ({ epochs, steps, batchSize }: SftSettings, samples: number): number =>
-  epochs === undefined ? steps : Math.ceil((epochs * samples) / batchSize);
+export const sftSteps = (sft: SftSettings, samples: number): number =>
+  sft.epochs === undefined ? sft.steps : Math.ceil((sft.epochs * samples) / (sft.batchSize - rehearsedRows(sft)));
+
+/**
+ * Rows of a batch that are rehearsed.
+ * @throws ConfigError if the share of the batch is no row, or every row
+ */
+export function rehearsedRows({ batchSize, rehearsal }: SftSettings): number {
+  if (!rehearsal) return 0;
+  const rows = Math.round(rehearsal.share * batchSize);
+  if (rows > 0 && rows < batchSize) return rows;
+  throw new ConfigError(
+    `riseR1: expected sft.rehearsal.share to leave a row for cots and one for rehearsal, got ${rehearsal.share} of a batchSize of ${batchSize}; use another share or a larger batch`,
+  );
+}

@@ -19,13 +19,14 @@ import {
   readRiseR1Options,
   rftSpec,
   riseR1Spec,
+  type SftSettings,
   sftSteps,
 } from "./rise-r1-options";
 import { createTokenState, rolloutStage, type TokenCount } from "./rollout-stage";
 import { sampleAnswers } from "./sample";
 import { imitation } from "./sft-step";
 
-export type { RftOptions, RiseR1Options, SftOptions } from "./rise-r1-options";
+export type { RehearsalOptions, RehearsalRow, RftOptions, RiseR1Options, SftOptions } from "./rise-r1-options";
 
 export interface RiseR1Result<A> extends OwnResult<A>, RunResult {}
 
@@ -173,6 +174,14 @@ function measurement<A>(
   );
 }
 
+/** Rehearsed rows in `config.json`: their share, and a digest that tells them apart. */
+function rehearsed({ rehearsal }: SftSettings) {
+  if (!rehearsal) return undefined;
+  const { rows, share } = rehearsal;
+  const completions = rows.map(({ completion }, i) => ({ id: `${i}`, annotation: completion }));
+  return { share, rows: fingerprint(completions), prompts: promptsFingerprint(rows.map(({ prompt }) => prompt)) };
+}
+
 /** The run's `config.json`, without the policy. */
 function configOf<A>(settings: RiseR1Settings<A>, trainer: Trainer): object {
   const { task, dataset, heldOut, cots, sft, rft } = settings;
@@ -188,7 +197,7 @@ function configOf<A>(settings: RiseR1Settings<A>, trainer: Trainer): object {
     ...decidingSettings(settings, riseR1Spec, { backend: trainer.sampler(), trainer }),
     cots: fingerprint(cotRows),
     // Epochs are known by their steps.
-    sft: sft && { ...sft, ...rate(sft.learningRate, sft.steps), epochs: undefined },
+    sft: sft && { ...sft, ...rate(sft.learningRate, sft.steps), epochs: undefined, rehearsal: rehearsed(sft) },
     rft: rft && { ...rft, ...rate(rft.learningRate, rft.steps), reward: rft.reward.name },
     prompts: promptsFingerprint([...dataset, ...heldOut].map((example) => task.answerPrompt(example))),
   };

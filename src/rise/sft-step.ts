@@ -9,16 +9,23 @@ import type { Stage } from "../runs/stages";
 import { update } from "../runs/updates";
 import type { Segment, Trainer } from "../trainer";
 import { needsOf, rehearseTraining, timed } from "./preflight";
-import type { RiseR1Settings, SftSettings } from "./rise-r1-options";
+import { type RiseR1Settings, rehearsedRows, type SftSettings } from "./rise-r1-options";
 
 /** SFT on the kept cots. */
 export function imitation<A>(
   settings: RiseR1Settings<A>,
-  { batchSize, learningRate, lossType, steps }: SftSettings,
+  sft: SftSettings,
   kept: readonly RatedCot<A>[],
   trainer: Trainer,
 ): Stage<never> {
   const { seed, microBatch } = settings;
+  const { batchSize, learningRate, lossType, steps, rehearsal } = sft;
+  const others = (rehearsal?.rows ?? []).map(({ prompt, completion }, i) => ({
+    exampleId: `rehearsal row ${i}`,
+    prompt,
+    completion: trainer.encode(completion),
+  }));
+  const rehearsed = rehearsedRows(sft);
   const samples = sftSamples(kept, settings).map(({ example, prompt, target }) => ({
     exampleId: example.id,
     prompt,
@@ -30,16 +37,26 @@ export function imitation<A>(
     setting: "sft.steps",
     trains: true,
     async rehearse(signal) {
-      const demands = samples.map((sample) => ({ ...sample, completionTokens: sample.completion.length }));
+      const demands = [...samples, ...others].map((sample) => ({
+        ...sample,
+        completionTokens: sample.completion.length,
+      }));
       const sizes = { backend: trainer.sampler(), trainer, prompts: batchSize, count: 1 };
       const { demand, ...needs } = await needsOf(demands, sizes);
-      const longest = samples.toSorted((a, b) => b.completion.length - a.completion.length).slice(0, batchSize);
+      const longest = [...samples, ...others]
+        .sort((a, b) => b.completion.length - a.completion.length)
+        .slice(0, batchSize);
       const { seconds } = await timed(() => rehearseTraining(trainer, longest, { microBatch, signal }));
       const estimatedSeconds = seconds * steps;
-      return { report: { stage: "sft", exampleId: demand.exampleId, ...needs, estimatedSeconds }, sampled: [] };
+      // The largest may be a rehearsed row, which is of no example.
+      const { exampleId } = samples.find((sample) => sample.exampleId === demand.exampleId) ?? samples[0]!;
+      return { report: { stage: "sft", exampleId, ...needs, estimatedSeconds }, sampled: [] };
     },
     async run(step, signal) {
-      const batch = shuffledBatch(samples, step, batchSize, deriveSeed(seed, "sft"));
+      const batch = [
+        ...shuffledBatch(samples, step, batchSize - rehearsed, deriveSeed(seed, "sft")),
+        ...shuffledBatch(others, step, rehearsed, deriveSeed(seed, "sft", "rehearsal")),
+      ];
       const options = { learningRate: learningRateAt(learningRate, step), lossType, microBatch, signal };
       const { metrics } = await supervisedStep(trainer, batch, options);
       return { rollouts: [], metrics };

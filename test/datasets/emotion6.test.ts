@@ -74,11 +74,7 @@ describe("Emotion6", () => {
   });
 
   it.each([
-    [
-      "no heading",
-      rows,
-      /ground_truth\.txt:1: expected a heading with image_filename, valence, .* got anger\/1\.jpg/,
-    ],
+    ["no heading", rows, /ground_truth\.txt:1: expected a heading with image_filename, valence, .* got anger\/1\.jpg/],
     [
       "a heading with columns in another order",
       [heading.replace("anger", "neutral"), ...rows],

@@ -5,7 +5,7 @@ import { describe, expect, it } from "vitest";
 import { z } from "zod";
 import { count, flag, type Spec } from "../../src/options/spec";
 import { riseCotSpec } from "../../src/rise/rise-cot-options";
-import { answerSamplingSpec, rftSpec, riseR1Spec, sftSpec } from "../../src/rise/rise-r1-options";
+import { answerSamplingSpec, rehearsalSpec, rftSpec, riseR1Spec, sftSpec } from "../../src/rise/rise-r1-options";
 import { rolloutSamplingSpec, samplingSpec } from "../../src/rise/sampling-options";
 import { failureSpec } from "../../src/runs/examples/failures";
 import { runSpec } from "../../src/runs/run-options";
@@ -14,6 +14,7 @@ import { runSpec } from "../../src/runs/run-options";
 const documented: readonly (readonly [file: string, name: string, spec: Spec<object>])[] = [
   ["rise/rise-cot-options.ts", "RiseCotOptions", riseCotSpec],
   ["rise/rise-r1-options.ts", "AnswerSamplingOptions", answerSamplingSpec],
+  ["rise/rise-r1-options.ts", "RehearsalOptions", rehearsalSpec],
   ["rise/rise-r1-options.ts", "RftOptions", rftSpec],
   ["rise/rise-r1-options.ts", "RiseR1Options", riseR1Spec],
   ["rise/rise-r1-options.ts", "SftOptions", sftSpec],

@@ -1,9 +1,10 @@
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
+import type { VlmBackend } from "../../src/backend";
 import { formatThinkAnswer } from "../../src/checks/think-answer";
 import { ConfigError, DataError } from "../../src/errors";
 import { grpoPresets } from "../../src/grpo/presets";
-import { type RiseR1Options, riseR1 } from "../../src/rise/rise-r1";
+import { type RehearsalRow, type RiseR1Options, riseR1, type SftOptions } from "../../src/rise/rise-r1";
 import { scriptedTrainer } from "../../src/testing";
 import type { Trainer } from "../../src/trainer";
 import type { LabelDistribution } from "../../src/types";
@@ -16,6 +17,7 @@ import {
   dataset,
   mean,
   moods,
+  raining,
   readRows,
   smiling,
   withFolders,
@@ -25,6 +27,23 @@ const sft = { steps: 5, batchSize: 2, learningRate: 3 } as const;
 const rft = { steps: 5, groupSize: 4, examplesPerStep: 2, learningRate: 3 } as const;
 const run = (options: Partial<RiseR1Options<LabelDistribution>> = {}) =>
   answerRun({ trainer: answerTrainer(), ...options });
+
+/** Something that the policy could do before: say of a street that it is empty. */
+const streetRow: RehearsalRow = {
+  prompt: [{ role: "user", content: [{ type: "text", text: "What is in the street?" }] }],
+  completion: raining,
+};
+const rehearsal = { rows: [streetRow], share: 0.5 } as const;
+
+const rehearsingTrainer = () => {
+  const targets = cots.map(({ cot, annotation }) => formatThinkAnswer(cot, moods.format(annotation)));
+  return scriptedTrainer({ texts: [...new Set([raining, smiling, ...targets])] });
+};
+
+async function logProbOf(trainer: Trainer, { prompt, completion }: RehearsalRow) {
+  const [row] = await trainer.logProbs([{ prompt, completion: trainer.encode(completion) }]);
+  return row!.reduce((sum, value) => sum + value, 0);
+}
 
 /** Mean over examples of log π(target | prompt). */
 async function targetLogProb(trainer: Trainer) {
@@ -86,6 +105,56 @@ describe("riseR1", () => {
     expect(await keptIds(0.75)).toEqual(["party", "picnic"]);
     expect(await keptIds(0.9)).toEqual(["party"]);
   });
+
+  it("practises other rows beside the cots when they are rehearsed, and neither without", async () => {
+    const learn = async (more: Partial<SftOptions>) => {
+      const trainer = rehearsingTrainer();
+      await run({ trainer, rft: false, sft: { ...sft, steps: 40, ...more } });
+      return { street: await logProbOf(trainer, streetRow), target: await targetLogProb(trainer) };
+    };
+    const [plain, rehearsed, untrained] = [await learn({}), await learn({ rehearsal }), await learn({ steps: 0 })];
+    expect(plain.street).toBeCloseTo(untrained.street, 12);
+    expect(rehearsed.street).toBeGreaterThan(untrained.street / 4);
+    expect(rehearsed.target).toBeGreaterThan(untrained.target / 4);
+  });
+
+  it("gives rehearsal its share of a batch in whole rows, and counts epochs over the cots in the rest", async () => {
+    // Two kept cots and a batch of four: one, two or three of its rows are cots.
+    const steps = async (more: Partial<SftOptions>) => {
+      const trainer = rehearsingTrainer();
+      return (await run({ trainer, rft: false, threshold: 0.75, sft: { epochs: 3, ...more } })).metrics.length;
+    };
+    const withShare = (share: number) => steps({ batchSize: 4, rehearsal: { ...rehearsal, share } });
+    expect([await withShare(0.7), await withShare(0.5), await withShare(0.3)]).toEqual([6, 3, 2]);
+    expect(await steps({ batchSize: 3, rehearsal: { rows: [streetRow] } })).toBe(3);
+  });
+
+  it("shows an example before the first step when a rehearsed row is the largest", () =>
+    withFolders(1, async (folder) => {
+      const trainer = rehearsingTrainer();
+      const countTokens: VlmBackend["countTokens"] = async (prompts) => ({
+        tokens: prompts.map((prompt) => (JSON.stringify(prompt).includes("street?") ? 90 : 10)),
+        limit: 1000,
+      });
+      const sampler = { ...trainer.sampler(), countTokens };
+      const counting = { ...trainer, sampler: () => sampler };
+      const events = await collect(run({ trainer: counting, runDir: folder!, rft: false, sft: { ...sft, rehearsal } }));
+      const [report] = events.flatMap((event) => (event.type === "preflight-end" ? [event.report] : []));
+      expect(report).toMatchObject({ stage: "sft", exampleId: "party", promptTokens: 90 });
+    }));
+
+  it("refuses to resume with other rows to rehearse", () =>
+    withFolders(1, async (folder) => {
+      const start = (row: RehearsalRow, resume: boolean) => {
+        const more = { rehearsal: { ...rehearsal, rows: [row] } };
+        return run({ trainer: rehearsingTrainer(), runDir: folder!, resume, rft: false, sft: { ...sft, ...more } });
+      };
+      await start(streetRow, false);
+      await start(streetRow, true);
+      await expect(start({ ...streetRow, completion: smiling }, true)).rejects.toThrow(/sft\.rehearsal\.rows\.sha256/);
+      const asked = [{ role: "user", content: [{ type: "text", text: "Who is there?" }] }] as const;
+      await expect(start({ ...streetRow, prompt: asked }, true)).rejects.toThrow(/sft\.rehearsal\.prompts\.sha256/);
+    }));
 
   it("asks a schedule for no more steps than the epochs are", async () => {
     const learningRate = (step: number) => (step < 3 ? 1 : Number.NaN);
@@ -180,6 +249,10 @@ describe("riseR1", () => {
         { sft: { learningRate: -1 } },
         /sft\.learningRate to be a number of at least 0, or a function of the step, got -1/,
       ],
+      [{ sft: { rehearsal: { rows: [] } } }, /sft\.rehearsal\.rows to be a list of \{ prompt, completion \}.*got \[\]/],
+      [{ sft: { rehearsal: { rows: [{ prompt: "?" }] as never } } }, /sft\.rehearsal\.rows to be a list of \{ prompt/],
+      [{ sft: { rehearsal: { ...rehearsal, share: 1 } } }, /sft\.rehearsal\.share to be between 0 and 1.*got 1/],
+      [{ sft: { rehearsal: { ...rehearsal, share: 0.2 } } }, /sft\.rehearsal\.share to leave a row.*got 0\.2 of a b/],
       [{ sft: { epochs: -1 } }, /sft\.epochs to be a finite number of at least 0, got -1/],
       [{ sft: { lossType: "mean" as "token" } }, /sft\.lossType to be one of sequence, token, got "mean"/],
       [

@@ -1,0 +1,104 @@
+import { auditCots, type Example, evaluate, type VlmBackend } from "rise-ts";
+import type { Outcome } from "rise-ts/metrics";
+import type { EvaluationRecord } from "rise-ts/types";
+import type { Parts } from "../pictures/moods";
+import { answerMaxTokens, sampling } from "./settings";
+import type { DemoTask } from "./tasks";
+
+/** How a row of the table does on one part of the data. */
+export interface Scores {
+  readonly metrics: Readonly<Record<string, number>>;
+  /** Of the metric that decides, where it is a mean over pictures: each picture's, and what it shows. */
+  readonly each: readonly { readonly shows: string; readonly value: number }[];
+}
+
+export interface RowScores {
+  readonly test: Scores;
+  readonly unseen: Scores;
+}
+
+export const heldOut = ["test", "unseen"] as const;
+
+/** A policy's likeliest answers to all held-out pictures. */
+export async function scoreModel<A>(
+  demo: DemoTask<A>,
+  parts: Parts<A>,
+  backend: VlmBackend,
+  signal: AbortSignal,
+): Promise<{ readonly scores: RowScores; readonly records: readonly EvaluationRecord<A>[] }> {
+  const { task, metrics } = demo;
+  const part = (dataset: readonly Example<A>[]) =>
+    evaluate({ task, dataset, backend, metrics, maxTokens: answerMaxTokens, batchSize: 64, signal });
+  const [test, unseen] = [await part(parts.test), await part(parts.unseen)];
+  const scores = (dataset: readonly Example<A>[], { metrics: means, records }: typeof test): Scores => {
+    const named = dataset.filter((example, i) => demo.names(example, records[i]!.think ?? "")).length;
+    return {
+      metrics: { ...means, named: named / dataset.length },
+      each: each(
+        demo,
+        dataset,
+        records.map(({ prediction }) => prediction),
+      ),
+    };
+  };
+  return {
+    scores: { test: scores(parts.test, test), unseen: scores(parts.unseen, unseen) },
+    records: test.records,
+  };
+}
+
+/** The answers of a reference without a model. */
+export function scoreReference<A>(
+  demo: DemoTask<A>,
+  predict: (example: Example<A>) => A,
+  dataset: readonly Example<A>[],
+): Scores {
+  const predictions = dataset.map(predict);
+  const outcomes: Outcome<A>[] = dataset.map(({ annotation }, i) => ({
+    truth: annotation,
+    prediction: predictions[i]!,
+  }));
+  return {
+    metrics: Object.fromEntries(Object.entries(demo.metrics).map(([name, metric]) => [name, metric(outcomes)])),
+    each: each(demo, dataset, predictions),
+  };
+}
+
+function each<A>({ metrics }: DemoTask<A>, dataset: readonly Example<A>[], predictions: readonly (A | null)[]) {
+  const metric = Object.values(metrics)[0]!;
+  return dataset.map(({ annotation, metadata }, i) => ({
+    shows: String(metadata!.target ?? metadata!.shows),
+    value: metric([{ truth: annotation, prediction: predictions[i]! }]),
+  }));
+}
+
+/** What true thoughts about held-out pictures are worth to a policy. */
+export interface ThoughtWorth {
+  readonly own: number;
+  readonly empty: number;
+  readonly other: number;
+  /** How often a true thought earns more than another picture's, ties counted half. */
+  readonly auc: number;
+}
+
+export async function thoughtWorth<A>(
+  { task, trueCot }: DemoTask<A>,
+  dataset: readonly Example<A>[],
+  backend: VlmBackend,
+): Promise<ThoughtWorth> {
+  const { cots, similarity } = await auditCots({
+    task,
+    dataset,
+    backend,
+    cots: dataset.map((example) => ({ exampleId: example.id, cot: trueCot(example) })),
+    maxTokens: sampling.reconstructionMaxTokens,
+    batchSize: 32,
+  });
+  const wins = cots.map(({ similarity: { own, other } }) => (own > other ? 1 : own === other ? 0.5 : 0));
+  return {
+    own: similarity.own.mean,
+    empty: similarity.empty.mean,
+    other: similarity.other.mean,
+    auc: wins.reduce((a: number, b) => a + b, 0) / wins.length,
+  };
+}

@@ -1,0 +1,26 @@
+import { classificationPrompts, detectionPrompts } from "rise-ts/prompts";
+
+export const moodLabels = ["negative", "neutral", "positive"] as const;
+
+/** What the tiny model is asked about moods: short prompts halve the time of every stage. */
+export const moodQuestion = {
+  labels: moodLabels,
+  name: "moods",
+  question: "Which mood?",
+  prompts: classificationPrompts({
+    cot: "{{question}} It is {{annotation}}. Why?",
+    reconstruction: "{{question}} {{labels}}. {{cot}}",
+    answer: "{{question}} {{labels}}. Think first.",
+  }),
+};
+
+/** What it is asked about the place of a thing. */
+export const placeQuestion = {
+  single: true,
+  name: "scenes",
+  prompts: detectionPrompts({
+    cot: "Find: {{target}}. It is at {{annotation}}. Which is it?",
+    reconstruction: "Find: {{target}}. {{cot}}",
+    answer: "Find: {{target}}. Think first.",
+  }),
+};

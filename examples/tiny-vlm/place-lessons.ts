@@ -1,0 +1,135 @@
+import { detection, imagePrompt, type Prompt } from "rise-ts";
+import type { Rng } from "rise-ts/types";
+import { place } from "../pictures/captions";
+import { type Picture, pick } from "../pictures/compose";
+import { placeQuestion } from "../pictures/questions";
+import { type Emoji, sceneObjects } from "../pictures/vocabulary";
+import { keywordsOf } from "./lexicon";
+import { boxPieces, form, known, type Piece, type WeightedLesson } from "./written";
+
+const task = detection(placeQuestion);
+
+interface Target {
+  readonly name: string;
+  /** "at the top left" */
+  readonly place: string;
+  readonly box: Picture["boxes"][number];
+}
+
+const targetOf = ({ items, boxes }: Picture, at: number): Target => ({
+  name: items[at]!.emoji.name,
+  place: place(items[at]!),
+  box: boxes[at]!,
+});
+const withArticle = (noun: string) => `${/^[aeiou]/.test(noun) ? "an" : "a"} ${noun}`;
+
+/** A thought: what is there and where, one after the other as a look goes over the picture, and then which of them it is. */
+function thought(shown: readonly Pick<Target, "name" | "place">[], target: Pick<Target, "name" | "place">): Piece[] {
+  const list = shown.flatMap(({ name, place }, i): Piece[] => [
+    form(i === 0 ? "" : i === shown.length - 1 ? " and" : ","),
+    form(/^[aeiou]/.test(name) ? " an" : " a"),
+    known(` ${name}`),
+    ` ${place}`,
+  ]);
+  return [form("I see"), ...list, form(". It is the"), known(` ${target.name}`), known(` ${target.place}`), form(".")];
+}
+
+/** The same as text. */
+export const truePlaceCot = (
+  shown: readonly Pick<Target, "name" | "place">[],
+  target: Pick<Target, "name" | "place">,
+): string =>
+  thought(shown, target)
+    .map((piece) => (typeof piece === "string" ? piece : piece[0]))
+    .join("");
+
+/** The box of each thing in a picture, or of one that is asked for by name. */
+export function boxes(rng: Rng, picture: Picture): WeightedLesson {
+  const { image, items } = picture;
+  if (rng.uniform() < 0.75)
+    return {
+      prompt: imagePrompt(image, "Box everything."),
+      pieces: items.flatMap((_, at) => {
+        const { name, place, box } = targetOf(picture, at);
+        return [
+          form(at === 0 ? "" : ","),
+          known(`${at === 0 ? "" : " "}${name}`),
+          ` ${place}`,
+          form(" "),
+          ...boxPieces(task.format([box])),
+        ];
+      }),
+    };
+  const { name, box } = targetOf(picture, rng.integer(items.length));
+  return { prompt: imagePrompt(image, `Box of the ${name}?`), pieces: boxPieces(task.format([box])) };
+}
+
+/** The place of a thing by name, in words. */
+export function placing(rng: Rng, picture: Picture): WeightedLesson {
+  const target = targetOf(picture, rng.integer(picture.items.length));
+  return { prompt: imagePrompt(picture.image, `Where is the ${target.name}?`), pieces: [target.place, form(".")] };
+}
+
+/** A description without the name: an object's gloss, or two words by which people look an emoji up. */
+export function describing(rng: Rng, emoji: Emoji): string {
+  const gloss = sceneObjects.find(({ code }) => code === emoji.code)?.gloss;
+  if (gloss !== undefined) return gloss;
+  const stems = emoji.name.split(" ").map((word) => word.replace(/s$/, ""));
+  const words = keywordsOf(emoji.code).filter(
+    (word) => /^[a-z ]+$/.test(word) && !stems.some((stem) => word.includes(stem)),
+  );
+  return rng.shuffle(words).slice(0, 2).join(", ") || emoji.kind;
+}
+
+const textPrompt = (text: string): Prompt => [{ role: "user", content: [{ type: "text", text }] }];
+
+/** Text: what a description is of, by itself or among things that are told of. */
+export function recognising(rng: Rng, emoji: Emoji, others: readonly Emoji[]): WeightedLesson {
+  const description = describing(rng, emoji);
+  if (rng.uniform() < 0.4)
+    return {
+      prompt: textPrompt(`Find: ${description}.`),
+      pieces: [form("It is the"), known(` ${emoji.name}`), form(".")],
+    };
+  const places = rng.shuffle(somePlaces);
+  const shown = rng.shuffle([emoji, ...others]).map(({ name }, i) => ({ name, place: places[i]! }));
+  const told = shown.map(({ name, place }) => `${withArticle(name)} ${place}`).join(", ");
+  const target = shown.find(({ name }) => name === emoji.name)!;
+  return {
+    prompt: textPrompt(`A picture of ${told}. Find: ${description}. Think first.`),
+    pieces: [form("<think>"), ...thought(shown, target)],
+    open: true,
+  };
+}
+
+const somePlaces = ["top", "bottom"].flatMap((row) => ["left", "right"].map((column) => `at the ${row} ${column}`));
+
+/** The three prompts of RISE. The description is a name where the objects are evaluated. */
+export function finding(rng: Rng, picture: Picture, described: boolean): WeightedLesson {
+  const at = rng.integer(picture.items.length);
+  const target = targetOf(picture, at);
+  const subject = described ? describing(rng, picture.items[at]!.emoji) : target.name;
+  const example = { id: "lesson", image: picture.image, annotation: [target.box], subject };
+  const answer = boxPieces(task.format(example.annotation));
+  const shown = picture.items.map((_, i) => targetOf(picture, i));
+  const cot = thought(shown, target);
+  return pick<() => WeightedLesson>(rng, [
+    () => {
+      const remark = rng.uniform() < 0.1 ? ` It begins at ${target.box.x} of 1000.` : "";
+      return { prompt: task.cotPrompt(example), pieces: [...cot, remark] };
+    },
+    () => {
+      const told =
+        rng.uniform() < 0.12
+          ? ""
+          : rng.uniform() < 0.3
+            ? `It is the ${target.name} ${target.place}.`
+            : truePlaceCot(shown, target);
+      return { prompt: task.reconstructionPrompt(example, told), pieces: answer };
+    },
+    () => ({
+      prompt: task.answerPrompt(example),
+      pieces: [form("<think>"), ...cot, form("</think><answer>"), ...answer, form("</answer>")],
+    }),
+  ])();
+}

@@ -1,0 +1,41 @@
+import { createRng, deriveSeed } from "rise-ts";
+import type { RehearsalRow, Rng } from "rise-ts/types";
+import { composePicture, pick } from "../pictures/compose";
+import { type Emoji, sceneObjects } from "../pictures/vocabulary";
+import { all, free, named } from "./lessons";
+import { captioning, justifying, looking } from "./mood-lessons";
+import { boxes, recognising } from "./place-lessons";
+import type { WeightedLesson } from "./written";
+
+type Draw = (rng: Rng, seed: number) => Promise<WeightedLesson>;
+
+const one = async (emoji: Emoji, seed: number) => (await composePicture([emoji], seed)).image;
+
+/** What the base learnt in its lessons and SFT of few things makes it forget: names of what is seen, and words that go with names. No number about a mood. */
+const draws: Readonly<Record<"moods" | "places", Draw>> = {
+  moods: async (rng, seed) => {
+    const chance = rng.uniform();
+    if (chance < 0.25) return looking(pick(rng, all));
+    const emoji = pick(rng, chance < 0.5 ? free : named);
+    const image = await one(emoji, seed);
+    return chance < 0.5 ? justifying(rng, emoji, image, 0) : captioning(emoji, image);
+  },
+  places: async (rng, seed) => {
+    const objects = rng.shuffle(sceneObjects).slice(0, 1 + rng.integer(3));
+    if (rng.uniform() < 0.6) return boxes(rng, await composePicture(objects, seed));
+    return recognising(rng, objects[0]!, []);
+  },
+};
+
+/** Rows for `sft.rehearsal`. */
+export function rehearsalRows(of: "moods" | "places", seed: number, count: number): Promise<RehearsalRow[]> {
+  return Promise.all(
+    Array.from({ length: count }, async (_, i) => {
+      const { prompt, pieces } = await draws[of](
+        createRng(seed, "rehearsal", of, i),
+        deriveSeed(seed, "rehearsal", of, i),
+      );
+      return { prompt, completion: pieces.map((piece) => (typeof piece === "string" ? piece : piece[0])).join("") };
+    }),
+  );
+}
