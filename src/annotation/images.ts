@@ -2,7 +2,7 @@ import type { Dirent } from "node:fs";
 import { readdir, stat } from "node:fs/promises";
 import { dirname, extname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
-import { z } from "zod";
+import * as z from "zod";
 import type { Omission } from "../dataset";
 import { readJsonLines } from "../datasets/formats/json-lines";
 import { checked } from "../datasets/reading/checked";

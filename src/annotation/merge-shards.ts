@@ -1,6 +1,6 @@
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { z } from "zod";
+import * as z from "zod";
 import { CheckpointError } from "../errors";
 import { listed } from "../options/display";
 import { given, readOptions, type Spec, text } from "../options/spec";

@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { readAnswer } from "../checks/format";
 import { CheckpointError } from "../errors";
 import type { Annotated } from "../evaluation/annotate";

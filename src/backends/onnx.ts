@@ -14,8 +14,8 @@ import { callback, choice, count, readOptions, type Spec, text } from "../option
 export interface OnnxBackendOptions {
   /**
    * A Qwen2-VL, Qwen2.5-VL or Qwen3-VL checkpoint: a Hugging Face directory, or a hub id, "owner/name" or
-   * "owner/name@revision" (the adapter's model, or `defaultModel`). It may also be a run directory, which stands for its
-   * best checkpoint, or the newest if nothing was held out.
+   * "owner/name@revision" (the adapter's model, or `defaultModel`). It may also be a run directory, which stands for
+   * its best checkpoint, or the newest if nothing was held out.
    */
   readonly model?: string;
   /** A LoRA adapter on the model: a folder that `trainer.save` or PEFT wrote, or a run directory (none). */

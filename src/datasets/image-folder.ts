@@ -39,7 +39,8 @@ export const imageFolderDatasetSpec = {
  * Reads images from one folder for each class: `dir/<class>/<image>`.
  *
  * The annotation is one-hot; the id is `<class folder>/<file>`; `metadata.category` is the label. Folders and images
- * come in the order of their names, without hidden ones, and without files that systems leave there (Thumbs.db). Only the names of one class at a time are in memory.
+ * come in the order of their names, without hidden ones, and without files that systems leave there (Thumbs.db). Only
+ * the names of one class at a time are in memory.
  *
  * @throws ConfigError at once for a path that is not text
  * @throws DataError for a class without images, and for links that lead out of the folder

@@ -18,8 +18,8 @@ export const jsonlDatasetSpec = { ...imagePlaceSpec } satisfies Spec<JsonlOption
  *
  * `{"id": "1", "image": "images/1.jpg", "annotation": {"joy": 0.9, "sadness": 0.1}, "subject": "…", "metadata": {…}}`
  *
- * Images are paths relative to the file's folder, or to `root`, and lie in it unless `allowOutside` says otherwise. An id may be a whole number, which is read as its
- * text. Subject and metadata are optional; blank lines are skipped.
+ * Images are paths relative to the file's folder, or to `root`, and lie in it unless `allowOutside` says otherwise. An
+ * id may be a whole number, which is read as its text. Subject and metadata are optional; blank lines are skipped.
  *
  * @param path the `.jsonl` file
  * @param task the task, which validates each annotation

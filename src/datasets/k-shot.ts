@@ -70,7 +70,7 @@ export function splitPerClass<T extends Drawable>(
     const left = members.filter(({ image }) => !tested.has(image));
     if (members.length < counts.test || left.length < counts.train)
       throw new DataError(
-        `expected at least ${counts.train + counts.test} examples of ${name}, ${counts.train} of them with pictures that no class is tested with; found ${members.length} and ${left.length}`,
+        `expected at least ${counts.train + counts.test} examples of ${name}, ${counts.train} of them with pictures that no class is tested with; got ${members.length} and ${left.length}`,
       );
     for (const example of left.slice(0, counts.train)) train.add(example);
   }

@@ -1,6 +1,6 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { z } from "zod";
+import * as z from "zod";
 import { readEvaluation } from "../evaluation/directory";
 import { readMetrics } from "../runs/directory/directory";
 import type { PublishedFiles } from "./files";

@@ -1,6 +1,6 @@
 import { readdir } from "node:fs/promises";
 import { basename, join } from "node:path";
-import { z } from "zod";
+import * as z from "zod";
 import { CheckpointError } from "../errors";
 import { sumsProblem } from "../files/checksums";
 import { readJson } from "../files/open";
@@ -20,7 +20,8 @@ const ownFiles = /^(?:optimizer\..*|state\.json|SHA256SUMS)$/;
 const stateSchema = z.object({ best: z.object({ step: z.int() }).optional() });
 
 /**
- * The best checkpoint of a run, by its reward on held-out examples; the newest if the run had none; or the one of `step`.
+ * The best checkpoint of a run, by its reward on held-out examples; the newest if the run had none; or the one of
+ * `step`.
  * @throws CheckpointError if there is no such checkpoint, or a file of it is damaged
  */
 export async function checkpointFiles(runDir: string, step?: number): Promise<PublishedFiles> {

@@ -25,7 +25,7 @@ export interface PushToHubOptions {
   readonly signal?: AbortSignal;
 }
 
-/** What `pushToHub` made. */
+/** The result of `pushToHub`. */
 export interface Pushed {
   readonly url: string;
   /** The commit's id; `undefined` when everything was there already. */

@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { DataError } from "../errors";
 import { listed } from "../options/display";
 import { schemaWords } from "../options/schema-words";

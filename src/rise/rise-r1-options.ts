@@ -30,7 +30,7 @@ import { type SamplingOptions, samplingSpec } from "./sampling-options";
 
 /** Rows of other data that SFT rehearses, so that the policy keeps what it could do before. */
 export interface RehearsalOptions {
-  /** What to write after each prompt, such as captions or answers of earlier data. */
+  /** The text to write after each prompt, such as captions or answers of earlier data. */
   readonly rows: readonly RehearsalRow[];
   /** The share of each batch that these rows make up, rounded to whole rows; the rest is cots (1/3). */
   readonly share?: number;

@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { ConfigError } from "../errors";
 import { shown } from "../options/display";
 import { callback } from "../options/spec";

@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { BackendError, ConfigError } from "../errors";
 import { given, readOptions, type Settings, type Spec, text } from "../options/spec";
 import { endpoint, httpAddress, key, postJson } from "./post";

@@ -104,7 +104,7 @@ describe("Emotion6", () => {
     ],
     ["a probability that is none", "anger/1.jpg 2 3 nan 1 0 0 0 0 0", /:2: anger: .*got "nan"/],
     ["a column too few", "anger/1.jpg 2 3 1 0 0 0 0 0", /:2: expected a file name and 9 numbers, got 9 fields/],
-    ["a name with a space, which has a field too many", "anger/1 a.jpg 2 3 1 0 0 0 0 0 0", /found 11 fields/],
+    ["a name with a space, which has a field too many", "anger/1 a.jpg 2 3 1 0 0 0 0 0 0", /got 11 fields/],
     [
       "a valence out of range",
       "anger/1.jpg 12 3 1 0 0 0 0 0 0",

@@ -105,7 +105,7 @@ describe("a folder of one's own in ReasonSeg's layout", () => {
     [
       "parts",
       { "train/1.jpg": "", "val/1.jpg": "" },
-      /found none; name one of its folders, such as .*train\. Each image/,
+      /got none; name one of its folders, such as .*train\. Each image/,
     ],
   ])("is refused with %s", async (_, files, message) => {
     await writeFiles(folder, files);

@@ -3,8 +3,8 @@ import { concernsOnePrompt } from "../../errors";
 import type { Completion, Prompt } from "../../types";
 
 /**
- * Completes all prompts, at most `atOnce` at a time, as `VlmBackend.generate` promises: `onPromptEnd` is called for each,
- * and with it a failure of one prompt rejects nothing.
+ * Completes all prompts, at most `atOnce` at a time, as `VlmBackend.generate` promises: `onPromptEnd` is called for
+ * each, and with it a failure of one prompt rejects nothing.
  * @param complete writes a prompt's completions; its signal ends it when another prompt's failure ends the call
  */
 export async function eachPrompt(

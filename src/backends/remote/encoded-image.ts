@@ -4,7 +4,7 @@ import type { ImageSource } from "../../types";
 
 /** An image as a server takes it: a JPEG, PNG or WebP. */
 export interface EncodedImage {
-  /** Such as "image/png". */
+  /** The media type, such as "image/png". */
   readonly mime: string;
   readonly bytes: Uint8Array;
 }

@@ -12,8 +12,8 @@ export interface Folder {
   /**
    * Finds the image that a file of the data set names. A `\\` that Windows wrote counts as `/`, unless a file has it in
    * its name.
-   * @throws DataError for a name that leads out of the folder, by itself or by a link, unless that is allowed, and for a
-   * missing file
+   * @throws DataError for a name that leads out of the folder, by itself or by a link, unless that is allowed, and for
+   * a missing file
    */
   image(name: string, where: string): Promise<string>;
   /** Like `image`, but returns `undefined` for a missing file. */
@@ -41,7 +41,9 @@ export function openFolder(path: string, { allowOutside }: FolderOptions = {}): 
   const find = async (name: string, where: string): Promise<string | undefined> => {
     const file = resolve(root, name.startsWith("file:") ? fromUrl(name, where) : name);
     if (/^https?:/i.test(name))
-      throw new DataError(`${where}: expected the path of an image, got the address ${shown(name)}; download it first`);
+      throw new DataError(
+        `${where}: expected the path of an image, got the address ${shown(name)}${(await hint(name)) || "; download it first"}`,
+      );
     const isForeign = win32.isAbsolute(name) && !isAbsolute(name);
     if (isForeign || !(allowOutside || isInside(root, file)))
       throw new DataError(

@@ -13,7 +13,7 @@ export const taskOption = () => having("a task, such as detection(), which decid
 /** The schema of the space of a data set's boxes. */
 export const spaceOption = () => boxSpace().default("thousand").describe("The space of the boxes");
 
-/** Where the images of a file's rows lie. */
+/** The place of the images of a file's rows. */
 export interface ImagePlace {
   /** The folder of the images, from which their paths start (the file's own). */
   readonly root?: string;

@@ -39,7 +39,8 @@ export const mergeAdapterSpec = {
  *
  * @param adapter folder that `trainer.save` or PEFT wrote, or a run directory
  * @param dir folder to write, which is new or empty
- * @throws CheckpointError for a folder that holds something, and naming the adapter's matrices that do not fit the model
+ * @throws CheckpointError for a folder that holds something, and naming the adapter's matrices that do not fit the
+ * model
  * @example
  * await mergeAdapter("runs/r1", "merged", { dtype: "bfloat16" });
  */

@@ -49,7 +49,10 @@ export function baseOf({ dir, settings }: AdapterFolder): string {
   );
 }
 
-/** The matrices of an adapter, as the policy holds them. @throws CheckpointError for matrices that the model has no place for */
+/**
+ * The matrices of an adapter, as the policy holds them. @throws CheckpointError for matrices that the model has no
+ * place for
+ */
 export async function readAdapter(
   { dir, settings }: AdapterFolder,
   { architecture, name }: VisionLanguageModel,

@@ -19,7 +19,10 @@ export interface Optimization {
   step(learningRate: number): number;
   /** Writes weights and optimizer state. @throws TrainingError for weights that are not finite, before it writes */
   save(dir: string): Promise<void>;
-  /** Reads both back; a run directory stands for its best or newest checkpoint. @throws CheckpointError for an unusable folder; nothing has changed then */
+  /**
+   * Reads both back; a run directory stands for its best or newest checkpoint. @throws CheckpointError for an unusable
+   * folder; nothing has changed then
+   */
   load(dir: string): Promise<void>;
 }
 

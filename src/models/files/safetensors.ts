@@ -185,7 +185,8 @@ export const bytesOf = ({ shape, dtype = "F32" }: Pick<WritableTensor, "shape" |
   shape.reduce((a, b) => a * b, bytesPer[dtype]);
 
 /**
- * Writes float32 tensors as `dtype`, or as their own type, rounding to nearest even; the file appears whole or not at all.
+ * Writes float32 tensors as `dtype`, or as their own type, rounding to nearest even; the file appears whole or not at
+ * all.
  * @throws ShapeError when a tensor has another number of elements than its shape
  */
 export async function writeSafetensors(

@@ -1,5 +1,5 @@
 import { basename, join } from "node:path";
-import { z } from "zod";
+import * as z from "zod";
 import { CheckpointError } from "../../errors";
 import type { StepMetrics } from "../../events";
 import { readMetrics } from "../../runs/directory/directory";

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { z } from "zod";
+import * as z from "zod";
 import { type LoraConfig, loraNames, targetLayers } from "../../engine/adapter";
 import { BackendError, EngineError } from "../../errors";
 import { expectedTensors } from "../../models/checkpoint/recorded";
