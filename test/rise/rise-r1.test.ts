@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { formatThinkAnswer } from "../../src/checks/think-answer";
 import type { VlmBackend } from "../../src/backend";
+import { formatThinkAnswer } from "../../src/checks/think-answer";
 import { ConfigError, DataError } from "../../src/errors";
 import { grpoPresets } from "../../src/grpo/presets";
 import { type RehearsalRow, type RiseR1Options, riseR1, type SftOptions } from "../../src/rise/rise-r1";
