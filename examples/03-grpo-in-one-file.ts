@@ -5,9 +5,9 @@
  *
  * Twenty seconds; the reward is noisy, since every step shows other objects:
  *
- *   step 1  reward 0.116  pizza: There is a small pizza in the middle, on a purple background.
+ *   step 1  reward 0.415  pizza: I see a pizza.
  *   …
- *   step 12  reward 0.432  strawberry: w strawberry
+ *   step 12  reward 0.304  strawberry: I see a apple.
  */
 
 import { grpoPresets, type Prompt } from "rise-ts";

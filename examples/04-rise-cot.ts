@@ -5,12 +5,12 @@
  *
  * Half a minute:
  *
- *   step 1/12  reward 0.384  leaks 0  format 1
+ *   step 1/12  reward 0.835  leaks 0.03125  format 1
  *   …
- *   step 12/12  reward 0.621  leaks 0  format 1
- *   15 of 16 cots reach τ
- *   train-0  reward 0.873  gain over no cot 0.042
- *     Here is a large flat enraged face in the middle, on a white background.
+ *   step 12/12  reward 0.966  leaks 0  format 1
+ *   13 of 16 cots reach τ
+ *   train-0  reward 0.966  gain over no cot 0.411
+ *     I see a cactus. It looks plain.
  */
 import { classification, riseCot } from "rise-ts";
 import { onnxTrainer } from "rise-ts/trainers/onnx";

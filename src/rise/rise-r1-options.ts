@@ -30,7 +30,7 @@ import { type SamplingOptions, samplingSpec } from "./sampling-options";
 
 /** Rows of other data that SFT rehearses, so that the policy keeps what it could do before. */
 export interface RehearsalOptions {
-  /** The text to write after each prompt, such as captions or answers of earlier data. */
+  /** Prompts and their completions, such as captions or answers of earlier data. */
   readonly rows: readonly RehearsalRow[];
   /** The share of each batch that these rows make up, rounded to whole rows; the rest is cots (1/3). */
   readonly share?: number;
@@ -44,7 +44,7 @@ export interface RehearsalRow {
 export const rehearsalSpec = {
   rows: list<readonly RehearsalRow[]>("a list of { prompt, completion } with at least one row", isRow)
     .refine((rows) => rows.length > 0, "a list of { prompt, completion } with at least one row")
-    .describe("What to write after each prompt, such as captions or answers of earlier data"),
+    .describe("Prompts and their completions, such as captions or answers of earlier data"),
   share: number("between 0 and 1, both excluded", (value) => value > 0 && value < 1)
     .default(1 / 3)
     .describe("The share of each batch that these rows make up, rounded to whole rows; the rest is cots")
