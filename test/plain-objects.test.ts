@@ -39,6 +39,27 @@ const known: readonly string[] = [
   // Settings of an adapter or an optimiser that this code lists.
   "src/engine/checkpoint/peft.ts: json[key]",
   "src/optim/threads.ts: last.scalars[name]",
+  // Names of metrics that this code lists, or that an evaluation's own metrics have.
+  "src/runs/progress/words.ts: metrics[name]",
+  "src/publish/card.ts:",
+  "src/cli/results/evaluate-policy.ts: intervals[name]",
+  "src/cli/results/write-report.ts: evaluation.intervals[name]",
+  // Names of a model's inputs, of a worker's rows and of Python's packages that this code lists.
+  "src/backends/transformers-js/images.ts: one[key]",
+  "src/trainers/workers/",
+  // Names that a schema has accepted: of options, data formats, flags.
+  "src/config/names.ts: table[name]",
+  "src/config/spec.ts: dataFormats[data]",
+  "src/config/data.ts: dataFormats[String(format)]",
+  "src/config/read.ts:",
+  "src/cli/inputs/config-text.ts:",
+  "src/cli/frame/flags.ts:",
+  "src/cli/program.ts: texts[name]",
+  // Columns of a file's rows, which all have the same, and endings of file names, which begin with a dot.
+  "src/cli/inputs/look-at-parquet.ts:",
+  "src/cli/inputs/look.ts: looks[extname(",
+  // The environment has texts only.
+  "src/config/engines.ts: process.env[",
 ];
 
 /** `file: expression` of every read of an object by a key of which the compiler knows only that it is a string. */

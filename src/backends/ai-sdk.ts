@@ -174,7 +174,10 @@ function refusal(model: AiSdkModel, status: number | undefined, words: string, i
   });
 }
 
-const finishReasons: Readonly<Record<string, FinishReason>> = { stop: "stop", length: "length" };
+const finishReasons = new Map<string, FinishReason>([
+  ["stop", "stop"],
+  ["length", "length"],
+]);
 
 function read({ content, finishReason }: AiSdkReply, joinReasoning: boolean): Completion {
   const textOf = (type: string) =>
@@ -184,11 +187,11 @@ function read({ content, finishReason }: AiSdkReply, joinReasoning: boolean): Co
   const remarks = [
     answer.trim() === "" && "the reply has no text",
     reasoning !== "" && !joinReasoning && "the model gave its reasoning apart; joinReasoning: true keeps it",
-    finishReasons[reason] === undefined && `finish reason ${JSON.stringify(reason)}`,
+    !finishReasons.has(reason) && `finish reason ${JSON.stringify(reason)}`,
   ].filter((remark) => remark !== false);
   return {
     text: joinReasoning && reasoning !== "" ? `<think>${reasoning}</think>${answer}` : answer,
-    finishReason: finishReasons[reason] ?? "other",
+    finishReason: finishReasons.get(reason) ?? "other",
     ...(remarks.length > 0 && { remark: remarks.join("; ") }),
   };
 }

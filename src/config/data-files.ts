@@ -111,7 +111,7 @@ async function readParquet(path: string, { label: column, ...options }: Options,
     ...options,
     task: task as Task<unknown>,
     example(row, where) {
-      const value = row[name];
+      const value = Object.hasOwn(row, name) ? row[name] : undefined;
       if (typeof value !== "string" && classes instanceof Error) throw classes;
       const label = typeof value === "string" ? value : (classes as readonly string[])[Number(value)];
       if (label === undefined || !labels?.includes(label))

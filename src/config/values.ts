@@ -10,12 +10,12 @@ export const isPlain = (value: unknown): value is Values =>
   typeof value === "object" && value !== null && [Object.prototype, null].includes(Object.getPrototypeOf(value));
 
 export const valueAt = (values: unknown, keys: readonly string[]): unknown =>
-  keys.reduce<unknown>((outer, key) => (isPlain(outer) ? outer[key] : undefined), values);
+  keys.reduce<unknown>((outer, key) => (isPlain(outer) && Object.hasOwn(outer, key) ? outer[key] : undefined), values);
 
 /** The same options with another value at a path; a value on the way that holds no options gives way. */
 export function withValue(values: unknown, [key, ...rest]: readonly string[], value: unknown): Values {
   const own = isPlain(values) ? values : {};
-  return { ...own, [key!]: rest.length === 0 ? value : withValue(own[key!], rest, value) };
+  return { ...own, [key!]: rest.length === 0 ? value : withValue(valueAt(own, [key!]), rest, value) };
 }
 
 /**

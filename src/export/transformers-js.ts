@@ -101,7 +101,7 @@ async function writeFiles(
 ): Promise<void> {
   const { architecture, checkpoint } = model;
   const { modelType } = architecture;
-  const family = transformersJsFamilies[modelType];
+  const family = Object.hasOwn(transformersJsFamilies, modelType) ? transformersJsFamilies[modelType] : undefined;
   if (!family)
     throw new ConfigError(
       `exportTransformersJs: expected a model of type ${Object.keys(transformersJsFamilies).join(" or ")}, got ${modelType}, which this export does not write`,

@@ -1,7 +1,7 @@
-import { inspect } from "node:util";
 import { checkCotFormat, doesNotParse } from "../checks/format";
 import { ConfigError } from "../errors";
 import { checkArguments, fieldsKind, functionKind, presentKind, textKind } from "../options/arguments";
+import { shown } from "../options/display";
 import type { Reward, Rollout } from "../rollouts";
 import type { Task } from "../task";
 import type { FormatCheck, Leak } from "../types";
@@ -76,6 +76,6 @@ export function checkJudgement<A>(judged: Judgement<A>, name: string, place: str
     [reward, similarity].every(Number.isFinite) && Array.isArray(leaks) && typeof format?.ok === "boolean";
   if (isWhole) return judged;
   throw new ConfigError(
-    `reward "${name}": expected { prediction, reward: { reward, similarity, leaks, format } } with finite numbers, got ${inspect(judged)} ${place}`,
+    `reward "${name}": expected { prediction, reward: { reward, similarity, leaks, format } } with finite numbers, got ${shown(judged)} ${place}`,
   );
 }

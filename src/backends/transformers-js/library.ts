@@ -111,7 +111,8 @@ export async function openTransformersJs(name: string, { dtype, device, session 
   const isOneOf = (list: readonly string[]) => list.includes(className);
   if (!isOneOf([...processors.textFirst, ...processors.imagesFirst])) {
     const known = [...processors.textFirst, ...processors.imagesFirst].join(", ");
-    const reason = refused[className] ?? "preprocessor_config.json names it as processor_class";
+    const own = Object.hasOwn(refused, className) ? refused[className] : undefined;
+    const reason = own ?? "preprocessor_config.json names it as processor_class";
     throw new ConfigError(`${name}: expected one of the processors ${known}; got ${className}: ${reason}`);
   }
   const options = { ...from, dtype: dtype ?? null, device: device ?? null, session_options: session ?? {} };
