@@ -15,6 +15,10 @@ export const commands: Readonly<Record<string, Listed>> = {
   run: { does: "both stages, the evaluation and the report", load: async () => (await import("./stages/run")).run },
   eval: { does: "measures held-out examples", load: async () => (await import("./results/eval")).evalCommand },
   compare: { does: "compares two evaluations", load: async () => (await import("./results/compare")).compare },
+  annotate: {
+    does: "annotates images with reasons",
+    load: async () => (await import("./results/annotate")).annotate,
+  },
   audit: { does: "finds doubtful annotations and thoughts", load: async () => (await import("./results/audit")).audit },
   report: { does: "writes a page about a run", load: async () => (await import("./results/report")).report },
   export: {

@@ -148,6 +148,6 @@ describe("data", () => {
     const flags = ["--task.kind", "classification", "--task.labels", "joy,sadness", "--format", "csv"];
     const { code, err } = await rise(["data", "check", ...flags, "--path", "labels.csv"], { folder });
     expect(code).toBe(3);
-    expect(err).toMatch(/^rise-ts data: .*labels\.csv:2: expected an image file at .*none\.jpg, found none/);
+    expect(err).toMatch(/^rise-ts data: .*labels\.csv:2: expected an image file at .*none\.jpg, got none/);
   });
 });

@@ -53,6 +53,17 @@ describe("a config that init wrote", () => {
     expect(Object.keys(compared)).toEqual(expect.arrayContaining(["similarity", "jsd", "accuracy"]));
   });
 
+  it("annotates a folder with the trained model, and asks for no image twice when it resumes", async () => {
+    const done = await succeed("annotate", "photos", "--maxTokens", "8");
+    expect(done).toMatchObject({ images: 6, runDir: join(folder, "runs", "annotations") });
+    const files = ["annotations.csv", "annotations.html", "annotations.jsonl"];
+    expect(await readdir(done.runDir)).toEqual(expect.arrayContaining(files));
+    const before = await readFile(join(done.runDir, "annotations.jsonl"), "utf8");
+    expect((await rise(["annotate", "photos", "--maxTokens", "8"], { folder })).code).toBe(4);
+    await succeed("annotate", "photos", "--maxTokens", "8", "--resume");
+    expect(await readFile(join(done.runDir, "annotations.jsonl"), "utf8")).toBe(before);
+  });
+
   it("audits annotations and thoughts", async () => {
     const { annotations, thoughts } = await succeed("audit", "--thoughts", "--maxTokens", "8");
     expect(annotations).toHaveLength(4);

@@ -109,7 +109,7 @@ describe("classification", () => {
 
   it("names what came when an annotation has another kind", () => {
     for (const [other, shown] of [
-      ["joy", '"joy"'],
+      ["joy", '"joy"; write {"anger": 0, "joy": 1}, or oneHot(labels, "joy")'],
       [null, "null"],
       [undefined, "undefined"],
     ] as const)

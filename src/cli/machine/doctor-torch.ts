@@ -11,7 +11,7 @@ export interface TorchState {
 }
 
 /**
- * Looks at a Python and its GPUs for `rise doctor --engine torch`.
+ * Looks at a Python and its GPUs for `rise-ts doctor --engine torch`.
  * @param python the program (RISE_PYTHON, else python3)
  * @example
  * const { facts, canRun } = await examineTorch();

@@ -19,7 +19,7 @@ const stateSchema = z.object({
  */
 export async function weightsIn(path: string): Promise<string> {
   const own = await stateOf(path);
-  if (own) return folderOf(dirname(path), own, path);
+  if (own) return own.policy === undefined ? path : folderOf(dirname(path), own, path);
   const folder = join(path, "checkpoints");
   if (!(await isRun(path))) return path;
   const names = await readdir(folder).catch(() => []);
