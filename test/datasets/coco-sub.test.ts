@@ -99,6 +99,6 @@ describe("COCO-Sub", () => {
     await expect(cocoSub(folder)).rejects.toThrow(/expected 80 categories, got 81/);
     const few = annotations.filter(({ category_id, image_id }) => category_id !== 7 || image_id > 2000);
     await writeFiles(folder, { [file]: { images, annotations: few, categories } });
-    await expect(cocoSub(folder)).rejects.toThrow(/expected at least 35 examples of category 7, .*; found \d+ and \d+/);
+    await expect(cocoSub(folder)).rejects.toThrow(/expected at least 35 examples of category 7, .*; got \d+ and \d+/);
   });
 });

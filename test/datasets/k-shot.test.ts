@@ -75,7 +75,7 @@ describe("a split for each class", () => {
     const tested = new Set(test.map(({ image }) => image));
     expect(train.filter(({ image }) => tested.has(image))).toEqual([]);
     expect(() => splitPerClass(twice, { train: 25, test: 5 })).toThrow(
-      /expected at least 30 examples of a, 25 of them with pictures that no class is tested with; found 30 and \d+/,
+      /expected at least 30 examples of a, 25 of them with pictures that no class is tested with; got 30 and \d+/,
     );
   });
 });

@@ -78,13 +78,13 @@ describe("before the first step, a run", () => {
       expect((await contents(folder!))["metrics.jsonl"]).toBe("");
       // Of two stages, the second fails as early.
       const steps: string[] = [];
-      const both = answerRun({ trainer: failing(answerTrainer(), 1) });
+      const both = answerRun({ trainer: failing(answerTrainer(), 2) });
       await expect(
         (async () => {
-          for await (const event of both) steps.push(event.type);
+          for await (const event of both) if (event.type === "preflight-end") steps.push(event.report.stage);
         })(),
       ).rejects.toThrow("out of memory");
-      expect(steps).toEqual(["preflight-end"]);
+      expect(steps).toEqual(["sft"]);
     }));
 
   it("refuses a prompt that leaves too little room for its completion, with the numbers", async () => {

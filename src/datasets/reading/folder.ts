@@ -41,9 +41,7 @@ export function openFolder(path: string, { allowOutside }: FolderOptions = {}): 
   const find = async (name: string, where: string): Promise<string | undefined> => {
     const file = resolve(root, name.startsWith("file:") ? fromUrl(name, where) : name);
     if (/^https?:/i.test(name))
-      throw new DataError(
-        `${where}: expected the path of an image, got the address ${shown(name)}${(await hint(name)) || "; download it first"}`,
-      );
+      throw new DataError(`${where}: expected the path of an image, got the address ${shown(name)}; download it first`);
     const isForeign = win32.isAbsolute(name) && !isAbsolute(name);
     if (isForeign || !(allowOutside || isInside(root, file)))
       throw new DataError(

@@ -163,7 +163,7 @@ function problemOf({
     [...leaks, ...rewards.flatMap((reward) => reward.leaks)].map((leak) => wrongLeak(leak, text)).find(Boolean) ??
     metrics.filter(([, value]) => !isTask(value)).map(([name, value]) => `${name} is ${value}`)[0] ??
     (prediction === null ? undefined : notFinite(prediction, "prediction")) ??
-    (/[<>]/.test(markup.replace(/<\/?(?:mark|p)(?: (?:title|class)="[^"<>]*")?>/g, ""))
+    (/[<>]/.test(markup.replace(/<\/?(?:mark|p|span|bdi|details|summary)(?: (?:title|class)="[^"<>]*")?>/g, ""))
       ? `markup that is not escaped: ${markup.slice(0, 300)}`
       : undefined) ??
     said.filter((words) => words.length > 10_000).map((words) => `a reason of ${words.length} characters`)[0]
