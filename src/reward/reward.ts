@@ -75,7 +75,9 @@ export function checkJudgement<A>(judged: Judgement<A>, name: string, place: str
   const isWhole =
     [reward, similarity].every(Number.isFinite) && Array.isArray(leaks) && typeof format?.ok === "boolean";
   if (isWhole) return judged;
+  const parts = { reward, similarity, leaks, format };
+  const got = Object.entries(parts).map(([name, value]) => `${name} ${shown(value)}`);
   throw new ConfigError(
-    `reward "${name}": expected { prediction, reward: { reward, similarity, leaks, format } } with finite numbers, got ${shown(judged)} ${place}`,
+    `reward "${name}": expected { prediction, reward: { reward, similarity, leaks, format } } with finite numbers, got ${judged?.reward ? got.join(", ") : shown(judged)} ${place}`,
   );
 }
