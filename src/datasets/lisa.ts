@@ -60,8 +60,8 @@ export interface ReasonSegOptions extends LisaOptions {
 export const reasonSegDatasetSpec = { ...lisaSpec, onOmission: omissionOption() } satisfies Spec<ReasonSegOptions>;
 
 /**
- * Reads your own folder in the layout of ReasonSeg: any number of images, each beside a labelme-like JSON file of its
- * name with `text` and `shapes`.
+ * Reads your own folder in the layout of ReasonSeg, with as many images as you like, each beside a labelme-like JSON
+ * file of its name with `text` and `shapes`.
  *
  * Examples look as `lisa` makes them, one for each target; ids are `<name>`, with `#2`, `#3`, … for further targets.
  * `text` is a question or a list of them. Shapes are polygons or rectangles; others, such as circles, are omitted.

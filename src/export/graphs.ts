@@ -28,7 +28,7 @@ export interface BuiltGraph {
 
 type Bind = (g: Graph) => Weights;
 
-// transformers.js sizes its first cache by these names: any name but "batch_size" stands for 0.
+// transformers.js sizes its first cache by these names: every name other than "batch_size" stands for 0.
 const [tokens, past, patches, images] = ["sequence_length", "past_sequence_length", "num_patches", "num_images"];
 const all = `${past}+${tokens}`;
 

@@ -25,7 +25,7 @@ export function stopOnInterrupt(say: (message: string) => void): AbortSignal {
     );
     try {
       say(
-        "Stopping: the step under way is finished first, and saved in a checkpoint. To resume later, start again with the same runDir and resume: true. Ctrl-C again stops now.",
+        "Stopping: the step under way is finished first, and saved in a checkpoint. To resume later, start again with the same runDir and resume: true (--resume for rise-ts). Ctrl-C again stops now.",
       );
     } catch {
       // The message may reach nobody; the run must stop all the same.

@@ -46,7 +46,7 @@ export const init: Command = {
     const described = describeData(examples);
     return {
       result: { config: file, found: what, ...described.result, images: { checked, bad } },
-      text: `${described.text}\n${imagesWords(checked, bad)}\n\nWrote ${name}. Next: rise-ts run, or rise-ts cot.`,
+      text: `${described.text}\n${imagesWords(checked, bad)}\n\nWrote ${name}. Next: npx rise-ts run, or npx rise-ts cot.`,
       ...(bad.length > 0 && { code: exitCodes.data }),
     };
   },

@@ -13,7 +13,7 @@ export const cot: Command = {
     const lines = [
       `${kept.length} of ${dataset.length} thoughts reach the threshold; their mean reward is ${decimals(mean)}.`,
       ...failed.map(({ exampleId, message }) => `Example ${exampleId} failed: ${message}`),
-      `Files: ${runDir}. Next: rise-ts r1, or rise-ts report.`,
+      `Files: ${runDir}. Next: npx rise-ts r1, or npx rise-ts report.`,
     ];
     const result = { runDir, thoughts: dataset.length, kept: kept.length, meanReward: mean, failed, best };
     return { result, text: lines.join("\n") };

@@ -20,7 +20,7 @@ export const run: Command = {
     const report = await writeReport(config, data);
     const text = [
       evaluated?.text ?? "Nothing is held out, so nothing was measured: set data.test.",
-      `Weights: ${adapter ?? "none"}. Report: ${report}. Next: rise-ts annotate.`,
+      `Weights: ${adapter ?? "none"}. Report: ${report}. Next: npx rise-ts annotate.`,
     ].join("\n\n");
     const result = { thoughts: dataset.length, kept: kept.length, weights: adapter, ...evaluated?.result, report };
     return { result, text };

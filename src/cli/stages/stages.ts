@@ -2,12 +2,9 @@ import { join } from "node:path";
 import { type ConfigData, readData } from "../../config/data";
 import { openBackend, openTrainer } from "../../config/engines";
 import type { Config } from "../../config/read";
-import type { RunEvent } from "../../events";
-import { createProgress } from "../../report/progress";
 import { type RiseCotResult, riseCot } from "../../rise/rise-cot";
 import { type RiseR1Result, riseR1 } from "../../rise/rise-r1";
 import type { RatedCot } from "../../rollouts";
-import type { Run } from "../../runs/run";
 import type { Call } from "../frame/command";
 
 /** The folders of a config's `runDir`. */
@@ -27,33 +24,31 @@ export async function prepareData(config: Config, { say }: Pick<Call, "say">): P
   return data;
 }
 
-/** Runs stage 1. */
-export function runCot(config: Config, data: ConfigData, call: Call): Promise<RiseCotResult<unknown>> {
+/** Runs stage 1, which says on stderr how it goes. */
+export async function runCot(config: Config, data: ConfigData, call: Call): Promise<RiseCotResult<unknown>> {
   const policy = config.backend ? { backend: () => openBackend(config) } : { trainer: () => openTrainer(config) };
-  const run = riseCot({
+  return riseCot({
     ...config.cot,
     ...policy,
     ...common(config, data, call),
     runDir: foldersIn(config.runDir).cot,
   });
-  return followed(run, "stage 1", call);
 }
 
 /** Runs stage 2 on the thoughts of stage 1. */
-export function runR1(
+export async function runR1(
   config: Config,
   data: ConfigData,
   cots: readonly RatedCot<unknown>[],
   call: Call,
 ): Promise<RiseR1Result<unknown>> {
-  const run = riseR1({
+  return riseR1({
     ...config.r1,
     ...common(config, data, call),
     cots,
     trainer: () => openTrainer(config),
     runDir: foldersIn(config.runDir).r1,
   });
-  return followed(run, "stage 2", call);
 }
 
 const common = (
@@ -71,16 +66,3 @@ const common = (
     onOmission: ({ where, reason }: { where: string; reason: string }) => call.say(`left out: ${where}: ${reason}`),
   }),
 });
-
-async function followed<Result>(
-  run: Run<RunEvent<unknown, Result>, Result>,
-  title: string,
-  { say }: Pick<Call, "say">,
-): Promise<Result> {
-  const lineOf = createProgress(title);
-  for await (const event of run) {
-    const line = lineOf(event);
-    if (line !== undefined) say(line);
-  }
-  return run;
-}
