@@ -7,7 +7,7 @@ import { adaptedPolicy } from "../engine/training/trainable";
 import { BackendError } from "../errors";
 import type { Precision } from "../models/checkpoint/quantize";
 import type { OnDownload } from "../models/hub/progress";
-import { defaultModel, openModel } from "../models/open-model";
+import { defaultModel, modelOption, openModel } from "../models/open-model";
 import { type Device, devices, placeOn } from "../onnx/runtime/device";
 import { callback, choice, count, readOptions, type Spec, text } from "../options/spec";
 
@@ -42,7 +42,7 @@ export interface OnnxBackendOptions {
 }
 
 export const onnxBackendSpec = {
-  model: text('the path of a directory, or a hub id such as "Qwen/Qwen2-VL-2B-Instruct"')
+  model: modelOption()
     .optional()
     .describe("A checkpoint, a hub id, or a run directory; without it, the adapter's model, or the default one"),
   adapter: text().optional().describe("A LoRA adapter on the model: a folder, or a run directory"),

@@ -3,7 +3,7 @@ import type { ExampleStream, Omission } from "../dataset";
 import { ConfigError, DataError } from "../errors";
 import { checkArguments, listKind, objectKind } from "../options/arguments";
 import { excerpt, shown } from "../options/display";
-import { callback, readOptions, type Settings, type Spec, text } from "../options/spec";
+import { callback, readOptions, type Settings, type Spec } from "../options/spec";
 import type { RatedCot } from "../rollouts";
 import type { Task } from "../task";
 import type { Example } from "../types";

@@ -2,6 +2,7 @@ import { stat } from "node:fs/promises";
 import { ConfigError } from "../errors";
 import { defaultMaxPixels, nameOf } from "../files/image";
 import { shown } from "../options/display";
+import { text } from "../options/spec";
 import { checkPrompt } from "../prompts/check-prompt";
 import type { ImageSource, Prompt, RawImage } from "../types";
 import { type Checkpoint, openCheckpoint } from "./checkpoint/weights";
@@ -41,6 +42,15 @@ export interface VisionLanguageModel {
 /** The paper's model. */
 export const defaultModel = "Qwen/Qwen2-VL-2B-Instruct";
 
+const modelWords = `the path of a directory, or a hub id such as "${defaultModel}"`;
+
+/** The option that names a model. */
+export const modelOption = () => text(modelWords);
+
+/** The same of a trainer. */
+export const trainedModelOption = () =>
+  modelOption().default(defaultModel).describe("A checkpoint: a Hugging Face directory, or a hub id");
+
 /**
  * Opens a Qwen2-VL, Qwen2.5-VL or Qwen3-VL checkpoint: a Hugging Face directory, or a hub id, which is downloaded if
  * the cache lacks it.
@@ -52,10 +62,7 @@ export async function openModel(
   onDownload?: OnDownload,
   maxImagePixels = defaultMaxPixels,
 ): Promise<VisionLanguageModel> {
-  if (typeof name !== "string")
-    throw new ConfigError(
-      `expected model to be the path of a directory, or a hub id such as "${defaultModel}"; got ${shown(name)}`,
-    );
+  if (typeof name !== "string") throw new ConfigError(`expected model to be ${modelWords}; got ${shown(name)}`);
   const dir = await resolveModel(await weightsIn(name), { beforeWeights: loadArchitecture, onDownload });
   const architecture = await loadArchitecture(dir);
   const { config } = architecture;

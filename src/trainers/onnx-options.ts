@@ -2,7 +2,7 @@ import { type LoraConfig, loraSpec } from "../engine/adapter";
 import { ConfigError } from "../errors";
 import type { Precision } from "../models/checkpoint/quantize";
 import type { OnDownload } from "../models/hub/progress";
-import { defaultModel } from "../models/open-model";
+import { trainedModelOption } from "../models/open-model";
 import { type Device, devices } from "../onnx/runtime/device";
 import { adamw, type GradientTransform } from "../optim";
 import {
@@ -16,7 +16,6 @@ import {
   type Settings,
   type Spec,
   seed as seedOption,
-  text,
 } from "../options/spec";
 
 export interface OnnxTrainerOptions {
@@ -62,9 +61,7 @@ export interface OnnxTrainerOptions {
 }
 
 export const onnxTrainerSpec = {
-  model: text('the path of a directory, or a hub id such as "Qwen/Qwen2-VL-2B-Instruct"')
-    .default(defaultModel)
-    .describe("A checkpoint: a Hugging Face directory, or a hub id"),
+  model: trainedModelOption(),
   lora: requiredGroup(loraSpec).optional().describe("Train an adapter instead of every weight"),
   optimizer: having<GradientTransform>("a gradient transform, such as adamw()", "init", "update")
     .default(() => adamw({ weightDecay: 0.1, clipNorm: 1 }))

@@ -1,5 +1,5 @@
 import { existsSync } from "node:fs";
-import { type Browser, chromium } from "playwright-core";
+import { type Browser, type BrowserContextOptions, chromium, type Page } from "playwright-core";
 
 /** Debian's Chromium and its usual neighbours, or the program that RISE_CHROMIUM names. */
 const candidates = ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"];
@@ -15,3 +15,20 @@ export const openBrowser = (): Promise<Browser> =>
     executablePath: executablePath!,
     args: ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"],
   });
+
+/** A page that shows this HTML, and everything that it asked for or said. */
+export async function openedIn(
+  browser: Browser,
+  html: string,
+  options: BrowserContextOptions = {},
+): Promise<{ readonly page: Page; readonly said: readonly string[] }> {
+  const page = await browser.newPage({ viewport: { width: 1400, height: 900 }, ...options });
+  const said: string[] = [];
+  page.on("request", (request) => {
+    if (!request.url().startsWith("data:")) said.push(request.url());
+  });
+  page.on("console", (message) => said.push(message.text()));
+  page.on("pageerror", (error) => said.push(error.message));
+  await page.setContent(html);
+  return { page, said };
+}

@@ -7,7 +7,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { htmlReport } from "../../src/report";
 import { detection } from "../../src/tasks/detection";
 import { temporaryFolder } from "../datasets/temporary";
-import { noBrowser, openBrowser } from "./browser";
+import { noBrowser, openBrowser, openedIn } from "./browser";
 import { cots, examples, moods, rollouts, writeRun } from "./rows";
 
 const named = (subject: string) => `${subject}${noBrowser ? ` (${noBrowser})` : ""}`;
@@ -22,17 +22,7 @@ beforeAll(async () => {
 });
 afterAll(() => browser?.close());
 
-async function opened(html: string, options: BrowserContextOptions = {}) {
-  const page = await browser.newPage({ viewport: { width: 1400, height: 900 }, ...options });
-  const said: string[] = [];
-  page.on("request", (request) => {
-    if (!request.url().startsWith("data:")) said.push(request.url());
-  });
-  page.on("console", (message) => said.push(message.text()));
-  page.on("pageerror", (error) => said.push(error.message));
-  await page.setContent(html);
-  return { page, said };
-}
+const opened = (html: string, options?: BrowserContextOptions) => openedIn(browser, html, options);
 
 /** Two runs with cots, and records: every section of a page. */
 async function wholePage(): Promise<string> {

@@ -7,7 +7,7 @@ import { selectHighQuality } from "../../src/cots/select";
 import { htmlReport } from "../../src/report";
 import { createRng } from "../../src/rng";
 import { temporaryFolder } from "../datasets/temporary";
-import { noBrowser, openBrowser } from "./browser";
+import { noBrowser, openBrowser, openedIn } from "./browser";
 import { cots, examples, moods, type Row, rollouts, writeRun } from "./rows";
 
 const named = (subject: string) => `${subject}${noBrowser ? ` (${noBrowser})` : ""}`;
@@ -21,18 +21,7 @@ beforeAll(async () => {
 });
 afterAll(() => browser?.close());
 
-/** A page of a run, and everything that it asked for or said. */
-async function opened(html: string): Promise<{ readonly page: Page; readonly said: readonly string[] }> {
-  const page = await browser.newPage({ viewport: { width: 1400, height: 900 } });
-  const said: string[] = [];
-  page.on("request", (request) => {
-    if (!request.url().startsWith("data:")) said.push(request.url());
-  });
-  page.on("console", (message) => said.push(message.text()));
-  page.on("pageerror", (error) => said.push(error.message));
-  await page.setContent(html);
-  return { page, said };
-}
+const opened = (html: string) => openedIn(browser, html);
 
 /** Asks for something in the form of the list, as typing does. */
 const ask = (page: Page, name: string, value: string | boolean) =>

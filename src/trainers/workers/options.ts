@@ -1,7 +1,7 @@
 import { type LoraConfig, loraSpec } from "../../engine/adapter";
 import { ConfigError } from "../../errors";
 import type { OnDownload } from "../../models/hub/progress";
-import { defaultModel } from "../../models/open-model";
+import { trainedModelOption } from "../../models/open-model";
 import { adamwSpec } from "../../optim/adamw";
 import {
   callback,
@@ -79,9 +79,7 @@ export interface TorchTrainerOptions {
 }
 
 export const torchTrainerSpec = {
-  model: text('the path of a directory, or a hub id such as "Qwen/Qwen2-VL-2B-Instruct"')
-    .default(defaultModel)
-    .describe("A checkpoint: a Hugging Face directory, or a hub id"),
+  model: trainedModelOption(),
   lora: requiredGroup(loraSpec).optional().describe("Train an adapter instead of every weight"),
   processes: count().default(1).describe("Processes, one for each GPU"),
   shard: choice(["none", "fsdp"]).default("none").describe("Whether each process has all weights, or a share"),
