@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { connect } from "node:net";
 import { availableParallelism, tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { setTimeout as wait } from "node:timers/promises";
@@ -156,14 +157,34 @@ const rankPrefix = /^\[rank(\d+)\]:\s?/;
 const torchrunReport =
   /^(?:[A-Z]\d{4} \S+ \d+ torch\/distributed\/elastic\/|Traceback \(most recent call last\):\n {2}File "<frozen runpy>")/m;
 
-/** Waits for the ready file, which appears whole. */
+/** Waits for the ready file, which appears whole. An earlier job's file lies there until this one's takes its place. */
 async function readReady(path: string, startMs: number): Promise<{ readonly url: string }> {
+  let found: string | undefined;
   for (let waited = 0; waited < startMs; waited += 100) {
     const text = await readFile(path, "utf8").catch(() => undefined);
-    if (text !== undefined) return parseReady(path, text);
+    if (text !== undefined) {
+      const address = parseReady(path, text);
+      if (await accepts(address.url)) return address;
+      found = address.url;
+    }
     await wait(100);
   }
-  throw new EngineError(`torchTrainer: expected the workers to write ${path} within ${startMs} ms, and they did not`);
+  const problem = found === undefined ? "and they did not" : `and nobody listens at ${found}, which it names`;
+  throw new EngineError(`torchTrainer: expected the workers to write ${path} within ${startMs} ms, ${problem}`);
+}
+
+/** Whether somebody listens at an address. */
+function accepts(url: string): Promise<boolean> {
+  const { hostname, port } = new URL(url);
+  return new Promise((done) => {
+    const socket = connect({ host: hostname, port: Number(port) }, () => end(true));
+    const end = (isOpen: boolean) => {
+      socket.destroy();
+      done(isOpen);
+    };
+    socket.setTimeout(5000, () => end(false));
+    socket.on("error", () => end(false));
+  });
 }
 
 function parseReady(path: string, text: string): { readonly url: string } {
