@@ -1,5 +1,5 @@
 import { readdir } from "node:fs/promises";
-import { basename, join } from "node:path";
+import { basename, join, relative, sep } from "node:path";
 import * as z from "zod";
 import { CheckpointError } from "../errors";
 import { sumsProblem } from "../files/checksums";
@@ -40,11 +40,7 @@ export async function checkpointFiles(runDir: string, step?: number): Promise<Pu
   if (problem) throw new CheckpointError(`${chosen}: ${problem}`);
   const files = (await readdir(chosen, { recursive: true, withFileTypes: true })).filter((entry) => entry.isFile());
   const paths = files
-    .map((entry) =>
-      join(entry.parentPath, entry.name)
-        .slice(chosen.length + 1)
-        .replaceAll("\\", "/"),
-    )
+    .map((entry) => relative(chosen, join(entry.parentPath, entry.name)).replaceAll(sep, "/"))
     .filter((path) => !ownFiles.test(basename(path)))
     .sort();
   if (!paths.some((path) => path.endsWith(".safetensors")))
