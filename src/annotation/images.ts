@@ -1,6 +1,6 @@
 import type { Dirent } from "node:fs";
 import { readdir, stat } from "node:fs/promises";
-import { dirname, extname, join, resolve } from "node:path";
+import { dirname, extname, join, relative, resolve, sep } from "node:path";
 import { fileURLToPath } from "node:url";
 import * as z from "zod";
 import type { Omission } from "../dataset";
@@ -88,7 +88,7 @@ async function namesIn(dir: string) {
   const names = entries
     .filter((entry) => !entry.isDirectory())
     .map((entry) => ({
-      path: join(entry.parentPath, entry.name).slice(join(dir, "/").length).replaceAll("\\", "/"),
+      path: relative(dir, join(entry.parentPath, entry.name)).replaceAll(sep, "/"),
       isImage: pictureExtension.test(entry.name),
       isLink: entry.isSymbolicLink(),
     }));

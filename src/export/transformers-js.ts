@@ -1,5 +1,5 @@
 import { copyFile, mkdir, readdir, rename, rm, rmdir, stat, writeFile } from "node:fs/promises";
-import { join, resolve } from "node:path";
+import { join, relative, resolve, sep } from "node:path";
 import { ConfigError, DataError } from "../errors";
 import type { Precision } from "../models/checkpoint/quantize";
 import { settingsFiles } from "../models/files/directory";
@@ -144,7 +144,7 @@ async function sizesIn(dir: string): Promise<Record<string, number>> {
   const entries = await readdir(dir, { recursive: true, withFileTypes: true });
   const files = entries.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name));
   const sizes = await Promise.all(
-    files.map(async (file) => [file.slice(dir.length + 1).replaceAll("\\", "/"), (await stat(file)).size] as const),
+    files.map(async (file) => [relative(dir, file).replaceAll(sep, "/"), (await stat(file)).size] as const),
   );
   return Object.fromEntries(sizes.sort(([a], [b]) => (a < b ? -1 : 1)));
 }

@@ -22,6 +22,8 @@ export interface VisionLanguageModel {
   /** The requested directory or hub id. */
   readonly name: string;
   readonly dir: string;
+  /** Whether `dir` is the user's own folder, and not the hub's cache. */
+  readonly isLocal: boolean;
   readonly architecture: Architecture;
   readonly config: VlmConfig;
   readonly tokenizer: ChatTokenizer;
@@ -63,7 +65,8 @@ export async function openModel(
   maxImagePixels = defaultMaxPixels,
 ): Promise<VisionLanguageModel> {
   if (typeof name !== "string") throw new ConfigError(`expected model to be ${modelWords}; got ${shown(name)}`);
-  const dir = await resolveModel(await weightsIn(name), { beforeWeights: loadArchitecture, onDownload });
+  const path = await weightsIn(name);
+  const dir = await resolveModel(path, { beforeWeights: loadArchitecture, onDownload });
   const architecture = await loadArchitecture(dir);
   const { config } = architecture;
   const checkpoint = await openCheckpoint(dir, architecture);
@@ -74,6 +77,7 @@ export async function openModel(
   return {
     name,
     dir,
+    isLocal: dir === path,
     architecture,
     config,
     tokenizer,

@@ -143,6 +143,19 @@ describe("annotateDataset, for images that come", () => {
     ]);
   });
 
+  it.runIf(process.platform !== "win32")("from the folder that the program runs in, keeps every name whole", async () => {
+    const folder = await folderOfImages();
+    await writeFiles(folder, { "back\\slash.png": await jpeg(8, 8) });
+    const before = process.cwd();
+    process.chdir(folder);
+    try {
+      const names = ["a.JPG", "b.jpg", "back\\slash.png", "more/c.png", "more/deep/d.webp"];
+      expect(await idsOf({ images: "." })).toEqual(names);
+    } finally {
+      process.chdir(before);
+    }
+  });
+
   it("as JSON lines, resolves paths from the file's folder or from root, and keeps ids and subjects", async () => {
     const folder = await folderOfImages();
     await writeFiles(folder, {
