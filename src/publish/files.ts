@@ -2,6 +2,7 @@ import { readdir } from "node:fs/promises";
 import { basename, join } from "node:path";
 import * as z from "zod";
 import { CheckpointError } from "../errors";
+import { filesBelow } from "../files/below";
 import { sumsProblem } from "../files/checksums";
 import { readJson } from "../files/open";
 
@@ -38,15 +39,7 @@ export async function checkpointFiles(runDir: string, step?: number): Promise<Pu
   const chosen = join(folder, `step-${wanted}`);
   const problem = await sumsProblem(chosen);
   if (problem) throw new CheckpointError(`${chosen}: ${problem}`);
-  const files = (await readdir(chosen, { recursive: true, withFileTypes: true })).filter((entry) => entry.isFile());
-  const paths = files
-    .map((entry) =>
-      join(entry.parentPath, entry.name)
-        .slice(chosen.length + 1)
-        .replaceAll("\\", "/"),
-    )
-    .filter((path) => !ownFiles.test(basename(path)))
-    .sort();
+  const paths = (await filesBelow(chosen)).filter((path) => !ownFiles.test(basename(path))).sort();
   if (!paths.some((path) => path.endsWith(".safetensors")))
     throw new CheckpointError(`${chosen}: expected weights, got ${paths.join(", ") || "nothing"}; pass another step`);
   return { folder: chosen, paths, step: wanted };
