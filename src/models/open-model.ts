@@ -58,6 +58,9 @@ export const trainedModelOption = () =>
  * the cache lacks it.
  * @throws ConfigError or DataError naming the file and what is wrong with it; BackendError for a hub that cannot be
  * reached or refuses
+ * @example
+ * const { resizedSize } = await openModel("Qwen/Qwen2.5-VL-3B-Instruct");
+ * console.log(await resizedSize("room.png")); // the pixels that the model sees
  */
 export async function openModel(
   name: string,
