@@ -1,5 +1,6 @@
 import { existsSync, openAsBlob } from "node:fs";
-import { basename, join } from "node:path";
+import { readdir } from "node:fs/promises";
+import { basename } from "node:path";
 import { CheckpointError } from "../errors";
 import { filesBelow } from "../files/below";
 import { sumsProblem } from "../files/checksums";

@@ -60,8 +60,8 @@ export const pushToHubSpec = {
  *
  * @param runDir the directory of `riseCot` or `riseR1`
  * @param repo the repository, "owner/name"
- * @throws CheckpointError if the run has no such checkpoint, or an adapter of a model that is not on the hub; ConfigError without a token; BackendError with the hub's
- * words if it refuses
+ * @throws CheckpointError if the run has no such checkpoint, or an adapter of a model that is not on the hub;
+ * ConfigError without a token; BackendError with the hub's words if it refuses
  * @example
  * import { pushToHub } from "rise-ts/publish";
  * const { url } = await pushToHub("runs/r1", "me/moods-with-reasons", { evaluations: ["runs/test"] });
@@ -73,8 +73,7 @@ export async function pushToHub(runDir: string, repo: string, options: PushToHub
     options,
     pushToHubSpec,
   );
-  if (!isHubName(repo))
-    throw new ConfigError(`pushToHub: repo: expected "owner/name", got ${JSON.stringify(repo)}`);
+  if (!isHubName(repo)) throw new ConfigError(`pushToHub: repo: expected "owner/name", got ${JSON.stringify(repo)}`);
   const accessKey = token ?? (await accessToken())?.value;
   if (!accessKey)
     throw new ConfigError(
