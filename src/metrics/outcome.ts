@@ -13,7 +13,6 @@ export interface Outcome<A> {
   readonly crowds?: readonly Box[];
 }
 
-/** A list of outcomes that have both fields. */
 export const outcomesKind = listKind(fieldsKind({ truth: presentKind, prediction: presentKind }));
 
 /** The mean, Σ value / N.  @throws DataError when there is nothing to average */

@@ -169,7 +169,6 @@ export function lossInputs({ loss }: GrpoSettings) {
   const { corrections = {} } = loss;
   const entropiesFirst = corrections.topEntropy !== undefined;
   return {
-    /** Log-probs under the reference policy. */
     reference: Boolean(loss.klCoefficient),
     /** The trainer's log-probs beside the sampler's. */
     sampler: Boolean(corrections.sampler) || corrections.offPolicyThreshold !== undefined,

@@ -122,7 +122,6 @@ export function roundDistribution(distribution: LabelDistribution, decimals = 2)
   return Object.fromEntries(scaled.map((entry) => [entry.label, (entry.floor + (roundUp.has(entry) ? 1 : 0)) / steps]));
 }
 
-/** The sum of all values. */
 export function total(distribution: LabelDistribution): number {
   return Object.values(distribution).reduce((sum, value) => sum + value, 0);
 }

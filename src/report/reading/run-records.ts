@@ -63,7 +63,6 @@ export interface StageRecords {
   readonly metrics: readonly StepMetrics[];
   /** Whether its steps change the policy. */
   readonly trains: boolean;
-  /** The prompt of its first rollout. */
   readonly prompt?: string;
   /** The first groups of its first, its middle and its last step. */
   readonly groups: readonly RolloutGroup[];

@@ -56,7 +56,6 @@ export interface RunDirectory {
   writeContext(examples: readonly Example<unknown>[]): Promise<void>;
   /** Replaces `preflight.html` by a page, which is made only if there is a directory. */
   writePreflight(page: () => Promise<string>): Promise<void>;
-  /** Replaces `cots.jsonl`. */
   writeCots(rows: readonly object[]): Promise<void>;
   /** Replaces `omitted.jsonl`, the examples that the run leaves out, and why. */
   writeOmitted(rows: readonly object[]): Promise<void>;
@@ -130,7 +129,6 @@ interface Claimed {
   readonly path: string;
   readonly keep: number;
   readonly lock: RunLock;
-  /** The step of the newest checkpoint. */
   newest: number | undefined;
   policy: CheckpointState["policy"] | undefined;
   best: CheckpointState["best"] | undefined;

@@ -4,7 +4,6 @@ import { dirname } from "node:path";
 import type { z } from "zod";
 import { CheckpointError, RiseError } from "../../errors";
 
-/** Rows as JSON lines. */
 export const jsonl = (rows: readonly object[]): string => rows.map((row) => `${JSON.stringify(row)}\n`).join("");
 
 /** Writes a file whole or not at all. @param text in pieces if it may exceed the length of a string */

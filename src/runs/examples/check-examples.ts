@@ -16,7 +16,6 @@ const methods = [
   "validate",
 ] as const satisfies readonly (keyof Task<never>)[];
 
-/** The schema of an option that is a task. */
 export const taskOption = () => having("a task, such as classification({ labels })", ...methods);
 
 /**

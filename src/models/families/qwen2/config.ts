@@ -10,7 +10,6 @@ export interface Qwen2Kind<Vision> {
   /** The class in transformers. */
   readonly architecture: string;
   readonly text: TextClass;
-  /** Schema of `vision_config`. */
   readonly visionSchema: z.ZodType<Vision>;
   /** Checks the network's requirements on `vision_config` beyond the schema. */
   checkVision(vision: Vision, hiddenSize: number, demand: Demand): void;
