@@ -518,7 +518,7 @@ describe("riseCot refuses", () => {
     await rejection({ dataset: [] }).toThrow(DataError);
     await rejection({ dataset: [dataset[0]!, dataset[0]!] }).toThrow(/two are "party"/);
     await rejection({ dataset: [{ ...dataset[0]!, annotation: { joy: 0.5, sadness: 0.1 } }] }).toThrow(
-      /example party must sum to 1/,
+      /example party: expected a sum of 1/,
     );
   });
 
