@@ -262,7 +262,7 @@ async function rowsWithoutCheckpoint(
   length: RunLength | undefined,
   newest: number | undefined,
 ): Promise<string | undefined> {
-  const { lines } = await readWholeLines(join(path, "metrics.jsonl"));
+  const lines = await readWholeLines(join(path, "metrics.jsonl"));
   const isLost = newest === undefined && lines.length > 0 && (await sizeOf(checkpointFolder(path))) === undefined;
   const due = length && nextCheckpoint(length, newest ?? 0);
   if (!isLost && (due === undefined || lines.length <= due)) return undefined;
@@ -300,7 +300,7 @@ const metricRow = z.looseObject({ stage: z.string(), step: z.number() });
 export async function readMetrics(file: string): Promise<StepMetrics[]> {
   if ((await sizeOf(file)) === undefined)
     throw new CheckpointError(`${file}: expected the metrics of a run, found no such file`);
-  const { lines } = await readWholeLines(file);
+  const lines = await readWholeLines(file);
   return lines.map((line, i) => parseRow(line, metricRow, `${file}:${i + 1}`) as StepMetrics);
 }
 

@@ -40,22 +40,15 @@ export async function cutOff(file: string, bytes: number): Promise<void> {
 
 /** Keeps a text file's first lines. */
 export async function keepLines(file: string, count: number): Promise<void> {
-  const { lines } = await readWholeLines(file);
-  const kept = lines.slice(0, count);
+  const kept = (await readWholeLines(file)).slice(0, count);
   await writeAtomically(file, kept.map((line) => `${line}\n`).join(""));
 }
 
-/** Reads the whole lines of a file, and their length in bytes; a missing file has none. */
-export async function readWholeLines(
-  file: string,
-): Promise<{ readonly lines: readonly string[]; readonly bytes: number }> {
+/** Reads the whole lines of a file; a missing file has none. */
+export async function readWholeLines(file: string): Promise<readonly string[]> {
   const lines: string[] = [];
-  let bytes = 0;
-  for await (const { text, place } of wholeRows(file)) {
-    lines.push(text);
-    bytes = place.end;
-  }
-  return { lines, bytes };
+  for await (const { text } of wholeRows(file)) lines.push(text);
+  return lines;
 }
 
 /** The bytes of a row in its file, its line end included. */
