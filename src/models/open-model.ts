@@ -28,7 +28,6 @@ export interface VisionLanguageModel {
   readonly config: VlmConfig;
   readonly tokenizer: ChatTokenizer;
   readonly checkpoint: Checkpoint;
-  /** Token ids and images of a prompt. */
   encodePrompt(prompt: Prompt): Promise<Row>;
   /** The number of token ids; image headers are read, not their pixels. */
   countTokens(prompt: Prompt): Promise<number>;
@@ -46,7 +45,6 @@ export const defaultModel = "Qwen/Qwen2-VL-2B-Instruct";
 
 const modelWords = `the path of a directory, or a hub id such as "${defaultModel}"`;
 
-/** The option that names a model. */
 export const modelOption = () => text(modelWords);
 
 /** The same of a trainer. */
