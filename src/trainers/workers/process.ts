@@ -36,9 +36,10 @@ export async function startWorkers(dir: string, settings: TorchSettings): Promis
   const token = randomBytes(32).toString("hex");
   const child = spawnWorkers(python, ready, token, workerOptions(dir, settings), settings.processes);
   const end = watchEnd(child, [token]);
+  const waiting = new AbortController();
   try {
     const address = await Promise.race([
-      readReady(ready, settings.startMs),
+      readReady(ready, settings.startMs, waiting.signal),
       end.then((words) => {
         throw new EngineError(`torchTrainer: expected ${settings.processes} processes to start, but ${words}`);
       }),
@@ -50,6 +51,7 @@ export async function startWorkers(dir: string, settings: TorchSettings): Promis
     child.kill("SIGKILL");
     throw error;
   } finally {
+    waiting.abort();
     await rm(scratch, { recursive: true, force: true });
   }
 }
@@ -141,12 +143,12 @@ function causeOf(output: string, code: number | null, signal: string | null): st
   ].join("\n");
 }
 
-/** Waits for the ready file, which appears whole. */
-async function readReady(path: string, startMs: number): Promise<{ readonly url: string }> {
+/** Waits for the ready file, which appears whole, as long as the signal lets it. */
+async function readReady(path: string, startMs: number, signal?: AbortSignal): Promise<{ readonly url: string }> {
   for (let waited = 0; waited < startMs; waited += 100) {
     const text = await readFile(path, "utf8").catch(() => undefined);
     if (text !== undefined) return parseReady(path, text);
-    await wait(100);
+    await wait(100, undefined, { signal });
   }
   throw new EngineError(`torchTrainer: expected the workers to write ${path} within ${startMs} ms, and they did not`);
 }
