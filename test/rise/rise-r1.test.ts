@@ -231,9 +231,7 @@ describe("riseR1", () => {
     expect((await imitate("")).kept).toHaveLength(1);
     for (const cot of ["A party.</think>", "<think>A party.", "A party. <answer>joy</answer>"]) {
       await expect(imitate(cot)).rejects.toThrow(DataError);
-      await expect(imitate(cot)).rejects.toThrow(
-        /text without <think> and <answer> tags for example party, got/,
-      );
+      await expect(imitate(cot)).rejects.toThrow(/text without <think> and <answer> tags for example party, got/);
     }
     await expect(imitate(undefined as never)).rejects.toThrow(/cots: expected \{ exampleId, cot \} with texts/);
   });

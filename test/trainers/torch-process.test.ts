@@ -1,6 +1,7 @@
 import { chmod, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setTimeout } from "node:timers/promises";
 import { describe, expect, it } from "vitest";
 import { EngineError } from "../../src/errors";
 import { torchTrainer } from "../../src/trainers/torch";
@@ -133,6 +134,19 @@ describe("workers that end", () => {
 
   it("are told by their signal when nothing was written", async () => {
     expect((await errorOf("kill -9 $$")).message).toMatch(/but the process was ended by SIGKILL, by a person/);
+  });
+
+  it("keep no timer that would keep this program running", async () => {
+    const timers = () => process.getActiveResourcesInfo().filter((name) => name === "Timeout").length;
+    const before = timers();
+    await errorOf("exit 3");
+    await setTimeout(700);
+    const after: number[] = [];
+    for (let i = 0; i < 10; i++) {
+      await setTimeout(20);
+      after.push(timers());
+    }
+    expect(Math.min(...after)).toBeLessThanOrEqual(before);
   });
 
   it("never show their token, and get it neither as an argument nor on stdin", async () => {
