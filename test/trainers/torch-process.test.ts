@@ -93,7 +93,7 @@ describe("workers that end", () => {
   });
 
   it("are told by the traceback of the rank that failed first when others wrote theirs as well", async () => {
-    const written = traceback(1, "ImportError: no flash") + traceback(0, "RuntimeError: Connection closed by peer");
+    const written = traceback(1, "ImportError: no flash") + traceback(0, `RuntimeError: ${"closed ".repeat(10_000)}`);
     const { message } = await errorOf(
       report(
         [

@@ -101,7 +101,7 @@ function spawnWorkers(python: string, ready: string, token: string, options: str
 }
 
 /** Bytes of the workers' output that are kept. */
-const keptOutput = 20_000;
+const keptOutput = 1_000_000;
 
 /** The way that the processes ended, once they have. */
 function watchEnd(child: ChildProcess, secrets: readonly string[]): Promise<string> {
