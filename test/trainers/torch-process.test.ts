@@ -115,6 +115,13 @@ describe("workers that end", () => {
     ]);
   });
 
+  it("are told by the traceback when there is one process", async () => {
+    const { message } = await errorOf(`cat >&2 <<'END'\n${traceback(0, "ImportError: no flash")}\nEND\nexit 1`);
+    expect(message).toMatch(
+      /the process ended with exit code 1: ImportError: no flash\nThe last lines of the workers:/,
+    );
+  });
+
   it("are told once when all of them say the same", async () => {
     const said = "rise_torch: expected a GPU for each process, got 1";
     const { message } = await errorOf(report([["Root Cause (first observed failure)", 0, 1]], `${said}\n${said}\n`), 2);

@@ -147,7 +147,7 @@ const lastWords = /^(?:rise_torch:|[\w.]*(?:Error|Exception|Broken|Interrupt)\b)
 /** What a rank wrote, or else what all of them wrote, without torchrun's report about them. */
 function explaining(output: string, rank: string | undefined): readonly string[] {
   const lines = output.slice(0, output.match(torchrunReport)?.index).split("\n");
-  const own = lines.filter((line) => rankPrefix.exec(line)?.[1] === rank);
+  const own = lines.filter((line) => rank !== undefined && rankPrefix.exec(line)?.[1] === rank);
   return (own.length > 0 ? own : lines)
     .map((line) => line.replace(rankPrefix, ""))
     .filter((line, i, all) => !/^[=\-~^\s]*$/.test(line) && line !== all[i - 1]);

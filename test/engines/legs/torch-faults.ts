@@ -252,13 +252,18 @@ async function* hang({ python }: LegTools): AsyncGenerator<Check, void> {
 async function* parent({ python }: LegTools): AsyncGenerator<Check, void> {
   const script = fileURLToPath(new URL("../torch/owner.ts", import.meta.url));
   const child = spawn(process.execPath, ["--import", "tsx", script], {
-    env: { ...process.env, RISE_PYTHON: python },
-    stdio: ["ignore", "pipe", "inherit"],
+    env: { ...process.env, RISE_PYTHON: python, CUDA_VISIBLE_DEVICES: "" },
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  let written = "";
+  child.stderr.on("data", (text) => {
+    written += text;
   });
   await new Promise<void>((done) => child.stdout.once("data", () => done()));
   const ranks = ranksBelow(child.pid!);
   child.kill("SIGKILL");
   yield* allGone("Node killed", ranks);
+  yield { what: "a machine without a GPU is warned of", ok: /RISE_DEVICE.*PyTorch sees no GPU/.test(written) };
 }
 
 /** What is wrong before anything runs. */
