@@ -8,4 +8,4 @@ import { trl } from "./trl";
 import { vllm } from "./vllm";
 
 /** All legs, in the order in which they run. */
-export const legs: readonly Leg[] = [torchContract, torchParity, torchRiseCot, torchFaults, serve, trl, vllm];
+export const legs: readonly Leg[] = [serve, trl, torchContract, torchParity, torchRiseCot, torchFaults, vllm];

@@ -176,9 +176,6 @@ async function* sharded({ python, scratch }: LegTools): AsyncGenerator<Check, vo
     );
     yield* allGone("FSDP: out of memory on one rank", ranks);
   });
-  yield* withChecks(options(python, { shard: "fsdp" }), (trainer) =>
-    kill(trainer, 1, "backward", () => trainer.backward(sequences, cotangents), "FSDP: "),
-  );
 }
 
 /** A rank that is killed in each call: 0, which answers this process, and 1, for which 0 waits. */
@@ -206,9 +203,8 @@ async function* kill(
   rank: number,
   call: string,
   ask: () => Promise<unknown>,
-  where = "",
 ): AsyncGenerator<Check, void> {
-  const what = `${where}rank ${rank} killed in ${call}`;
+  const what = `rank ${rank} killed in ${call}`;
   const ranks = ranksBelow();
   process.kill(ranks[rank]!.pid, "SIGSTOP");
   const under = ask();
