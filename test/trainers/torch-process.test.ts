@@ -94,7 +94,7 @@ describe("workers that end", () => {
   });
 
   it("are told by the traceback of the rank that failed first when others wrote theirs as well", async () => {
-    const written = traceback(1, "ImportError: no flash") + traceback(0, "RuntimeError: Connection closed by peer");
+    const written = traceback(1, "ImportError: no flash") + traceback(0, `RuntimeError: ${"closed ".repeat(10_000)}`);
     const { message } = await errorOf(
       report(
         [
@@ -114,6 +114,13 @@ describe("workers that end", () => {
       "      model = open_model()",
       "  ImportError: no flash",
     ]);
+  });
+
+  it("are told by the traceback when there is one process", async () => {
+    const { message } = await errorOf(`cat >&2 <<'END'\n${traceback(0, "ImportError: no flash")}\nEND\nexit 1`);
+    expect(message).toMatch(
+      /the process ended with exit code 1: ImportError: no flash\nThe last lines of the workers:/,
+    );
   });
 
   it("are told once when all of them say the same", async () => {

@@ -103,7 +103,7 @@ function spawnWorkers(python: string, ready: string, token: string, options: str
 }
 
 /** Bytes of the workers' output that are kept. */
-const keptOutput = 20_000;
+const keptOutput = 1_000_000;
 
 /** The way that the processes ended, once they have. */
 function watchEnd(child: ChildProcess, secrets: readonly string[]): Promise<string> {
@@ -149,7 +149,7 @@ const lastWords = /^(?:rise_torch:|[\w.]*(?:Error|Exception|Broken|Interrupt)\b)
 /** The lines of a rank, or else those of all ranks, without the report of torchrun about them. */
 function explaining(output: string, rank: string | undefined): readonly string[] {
   const lines = output.slice(0, output.match(torchrunReport)?.index).split("\n");
-  const own = lines.filter((line) => rankPrefix.exec(line)?.[1] === rank);
+  const own = lines.filter((line) => rank !== undefined && rankPrefix.exec(line)?.[1] === rank);
   return (own.length > 0 ? own : lines)
     .map((line) => line.replace(rankPrefix, ""))
     .filter((line, i, all) => !/^[=\-~^\s]*$/.test(line) && line !== all[i - 1]);
