@@ -21,6 +21,7 @@ import { shortNumber } from "../terminal/text";
 import type { Example, Leak, Prompt } from "../types";
 import { backendOption, failureSpec, signalOption, taskOption } from "./spec-parts";
 
+/** Options of `auditCots`. */
 export interface AuditCotsOptions<A> extends ResamplingOptions, Omit<FailureOptions, "onFailure"> {
   readonly task: Task<A>;
   readonly dataset: readonly Example<A>[];
@@ -85,6 +86,7 @@ export interface Estimate extends Interval {
   readonly mean: number;
 }
 
+/** What cots are worth beyond the image, on average and one by one. */
 export interface CotsAudit {
   /** In the order of `cots`. */
   readonly cots: readonly CotAudit[];

@@ -22,9 +22,12 @@ export interface VisionLanguageModel {
   /** The requested directory or hub id. */
   readonly name: string;
   readonly dir: string;
-  readonly architecture: Architecture;
   readonly config: VlmConfig;
+  /** @internal */
+  readonly architecture: Architecture;
+  /** @internal */
   readonly tokenizer: ChatTokenizer;
+  /** @internal */
   readonly checkpoint: Checkpoint;
   /** Token ids and images of a prompt. */
   encodePrompt(prompt: Prompt): Promise<Row>;
