@@ -21,6 +21,7 @@ import { listenToImages } from "./listen";
 import { annotationRow } from "./rows";
 import { type AnnotationStore, type AnnotationStream, type Known, openStore } from "./store";
 
+/** Options of `annotateDataset`. */
 export interface AnnotateDatasetOptions<A> extends FailureOptions {
   readonly task: Task<A>;
   readonly backend: VlmBackend;

@@ -9,6 +9,7 @@ import { type Place, parseRow, readJson, sizeOf, wholeRows, writeAtomically, wri
 import { idsDigest, isInShard, parseShard, type Shard, shardFile } from "../runs/directory/shards";
 import { annotationsFile, textsAt, writeCsv } from "./store";
 
+/** Options of `mergeShards`. */
 export interface MergeShardsOptions {
   /** The `runDir` of every shard, or the folder that holds them. */
   readonly shards: string | readonly string[];
@@ -28,6 +29,7 @@ function areFolders(value: unknown): boolean {
   return folders.length > 0 && folders.every((folder) => typeof folder === "string" && folder !== "");
 }
 
+/** The merged rows, and the ids that have none. */
 export interface MergedShards {
   /** The file of all rows. */
   readonly file: string;

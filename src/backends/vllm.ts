@@ -7,6 +7,7 @@ import { type OpenaiBackendOptions, openaiBackend, openaiBackendSpec } from "./o
 import { adapterCalls } from "./vllm/adapter-calls";
 import { servedPolicy } from "./vllm/served-policy";
 
+/** Options of `vllmSampler`. */
 export interface VllmSamplerOptions
   extends Pick<OpenaiBackendOptions, "baseUrl" | "apiKey" | "headers" | "retries" | "timeoutMs" | "maxPixels"> {
   /** A folder that the server can read, for the adapter of each step (a new one for temporary files). */

@@ -43,6 +43,7 @@ export interface SamplingSettings extends SamplingOptions {
   readonly temperature: number;
 }
 
+/** How stage 1 samples cots and reconstructions. */
 export interface RolloutSamplingOptions extends SamplingOptions {
   /** Tokens of a cot (256). */
   readonly cotMaxTokens?: number;

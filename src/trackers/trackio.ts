@@ -2,6 +2,7 @@ import { given, readOptions, type Spec, text } from "../options/spec";
 import { endpoint, httpAddress, key, postJson } from "./post";
 import { outbox, scalarsOf, type Tracker } from "./tracker";
 
+/** Options of `trackio`. */
 export interface TrackioOptions {
   readonly project: string;
   /** The name of this run. */

@@ -4,6 +4,7 @@ import { given, readOptions, type Settings, type Spec, text } from "../options/s
 import { endpoint, httpAddress, key, postJson } from "./post";
 import { outbox, scalarsOf, type Tracker } from "./tracker";
 
+/** Options of `wandb`. */
 export interface WandbOptions {
   readonly project: string;
   /** The user or team that the project belongs to (the key's own). */
