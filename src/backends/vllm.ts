@@ -89,7 +89,7 @@ export async function vllmSampler(trainer: Trainer, options: VllmSamplerOptions)
       return policy.generate(prompts, generation);
     },
   };
-  // What was saved before its end may be the weights before.
+  // A save that began before it may hold the weights from before it.
   const changing = <T>(change: Promise<T>): Promise<T> => change.finally(policy.weightsChanged);
   try {
     await selfTest(trainer, sampler, maxDisagreement);

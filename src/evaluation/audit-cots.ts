@@ -98,7 +98,7 @@ export interface Estimate extends Interval {
   readonly mean: number;
 }
 
-/** What cots are worth beyond the image, on average and one by one. */
+/** The worth of cots beyond the image, on average and one by one. */
 export interface CotsAudit {
   /** In the order of `cots`. */
   readonly cots: readonly CotAudit[];

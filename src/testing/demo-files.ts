@@ -4,7 +4,7 @@ import { DataError } from "../errors";
 import { packagePath } from "../files/package-path";
 import type { ClassificationOptions } from "../tasks/classification";
 
-/** What the package has for a first try: a tiny model, and images with annotations. */
+/** The files in the package for a first try: a tiny model, and images with annotations. */
 export interface DemoFiles {
   /** The folder of all of it; its NOTICE.md says whose work the images are. */
   readonly folder: string;
