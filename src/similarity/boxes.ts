@@ -17,7 +17,7 @@ import { type Match, matchByIou, matchedSimilarity, type SimilarityOptions, simi
  * @throws ConfigError when boxes of different spaces meet, and for an unknown denominator
  * Source: RISE, Eq. 6.
  * @example
- * detectionSimilarity(truth, task.parse(answer) ?? [], { denominator: "max" });
+ * detectionSimilarity([box], [box, box], { denominator: "max" }); // 0.5
  */
 export function detectionSimilarity(
   truth: readonly Box[],
@@ -35,7 +35,7 @@ export function detectionSimilarity(
  * @returns matches in the order of `truth`
  * @throws ConfigError when boxes of different spaces meet
  * @example
- * for (const { truth: i, prediction: j, iou } of matchBoxes(truth, prediction)) console.log(i, j, iou);
+ * for (const { truth: i, prediction: j, iou } of matchBoxes([box], [box, box])) console.log(i, j, iou);
  */
 export function matchBoxes(truth: readonly Box[], prediction: readonly Box[]): Match[] {
   checkArguments("matchBoxes", { truth, prediction }, { truth: boxesKind, prediction: boxesKind });

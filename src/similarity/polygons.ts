@@ -14,7 +14,7 @@ import { overlapArea } from "./overlap";
  * @throws ConfigError when polygons of different spaces meet, and for an unknown denominator
  * Source: RISE, Eq. 6; the paper's conclusion names segmentation as the next task.
  * @example
- * segmentationSimilarity(truth, task.parse(answer) ?? []);
+ * segmentationSimilarity([polygon], [polygon]); // 1
  */
 export function segmentationSimilarity(
   truth: readonly Polygon[],

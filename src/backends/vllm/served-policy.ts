@@ -73,23 +73,25 @@ async function adaptersOn({ calls, open, adapterDir, serverAdapterDir }: PolicyS
   const load = async (): Promise<Served> => {
     const name = `rise-${run}-${++loads}`;
     const dir = join(folder, name);
+    // A step that is taken from here on makes this adapter an old one.
+    isOutdated = false;
     try {
       await trainer.save(dir);
       await requireAdapter(dir);
       await calls.load(name, `${serverAdapterDir ?? folder}/${name}`);
     } catch (error) {
+      isOutdated = true;
       await rm(dir, { recursive: true, force: true });
       throw error;
     }
     const old = served;
     served = { name, dir, backend: open(name) };
-    isOutdated = false;
     if (old) await drop(old);
     return served;
   };
   return {
     async current(): Promise<VlmBackend> {
-      if (served && !isOutdated) return served.backend;
+      if (served && !isOutdated && !loading) return served.backend;
       loading ??= load().finally(() => {
         loading = undefined;
       });
