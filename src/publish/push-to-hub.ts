@@ -73,8 +73,7 @@ export async function pushToHub(runDir: string, repo: string, options: PushToHub
     options,
     pushToHubSpec,
   );
-  if (!isHubName(repo))
-    throw new ConfigError(`pushToHub: repo: expected "owner/name", got ${JSON.stringify(repo)}`);
+  if (!isHubName(repo)) throw new ConfigError(`pushToHub: repo: expected "owner/name", got ${JSON.stringify(repo)}`);
   const accessKey = token ?? (await accessToken())?.value;
   if (!accessKey)
     throw new ConfigError(
