@@ -1,6 +1,7 @@
+import { randomUUID } from "node:crypto";
 import { given, readOptions, type Spec, text } from "../options/spec";
 import { endpoint, httpAddress, key, postJson } from "./post";
-import { outbox, scalarsOf, type Tracker } from "./tracker";
+import { jsonNumber, outbox, scalarsOf, type Tracker } from "./tracker";
 
 /** Options of `trackio`. */
 export interface TrackioOptions {
@@ -48,7 +49,9 @@ export function trackio(options: TrackioOptions): Tracker {
         project,
         run,
         step: metrics.step,
-        metrics: Object.fromEntries(scalarsOf(metrics)),
+        metrics: Object.fromEntries(scalarsOf(metrics).map(([name, value]) => [name, jsonNumber(value)])),
+        // A step that is sent again, since the answer was lost, counts once.
+        log_id: randomUUID(),
         ...(sent++ === 0 && config && { config }),
       }),
     close: () => entries.close(),

@@ -2,7 +2,7 @@ import * as z from "zod";
 import { BackendError, ConfigError } from "../errors";
 import { given, readOptions, type Settings, type Spec, text } from "../options/spec";
 import { endpoint, httpAddress, key, postJson } from "./post";
-import { outbox, scalarsOf, type Tracker } from "./tracker";
+import { jsonNumber, outbox, scalarsOf, type Tracker } from "./tracker";
 
 /** Options of `wandb`. */
 export interface WandbOptions {
@@ -57,8 +57,7 @@ export function wandb(options: WandbOptions): Tracker {
   });
   return {
     record(metrics) {
-      // JSON has no NaN; wandb reads these names as numbers.
-      const scalars = scalarsOf(metrics).map(([name, value]) => [name, Number.isFinite(value) ? value : String(value)]);
+      const scalars = scalarsOf(metrics).map(([name, value]) => [name, jsonNumber(value)]);
       lines.add(JSON.stringify({ ...Object.fromEntries(scalars), _step: metrics.step, _timestamp: Date.now() / 1000 }));
     },
     async close() {
