@@ -1,5 +1,4 @@
-import type { Dirent } from "node:fs";
-import { readdir, stat } from "node:fs/promises";
+import { stat } from "node:fs/promises";
 import { dirname, extname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import * as z from "zod";
@@ -9,6 +8,7 @@ import { checked } from "../datasets/reading/checked";
 import { type Folder, openFolder } from "../datasets/reading/folder";
 import { isClutter, kindByName, pictureExtension } from "../datasets/reading/nearby";
 import { DataError } from "../errors";
+import { below } from "../files/below";
 import { shown } from "../options/display";
 import type { ImageSource } from "../types";
 
@@ -82,16 +82,14 @@ async function inFolder(dir: string): Promise<Found> {
 }
 
 async function namesIn(dir: string) {
-  const entries: Dirent[] = await readdir(dir, { recursive: true, withFileTypes: true }).catch((cause: unknown) => {
+  const entries = await below(dir).catch((cause: unknown) => {
     throw new DataError(`${dir}: expected a readable folder: ${String(cause)}`, { cause });
   });
-  const names = entries
-    .filter((entry) => !entry.isDirectory())
-    .map((entry) => ({
-      path: join(entry.parentPath, entry.name).slice(join(dir, "/").length).replaceAll("\\", "/"),
-      isImage: pictureExtension.test(entry.name),
-      isLink: entry.isSymbolicLink(),
-    }));
+  const names = entries.map(({ path, entry }) => ({
+    path,
+    isImage: pictureExtension.test(entry.name),
+    isLink: entry.isSymbolicLink(),
+  }));
   // A hidden folder, such as .git, holds what somebody hid.
   const visible = names.filter(({ path }) => !path.split("/").some((part) => part.startsWith(".") || isClutter(part)));
   return visible.sort((a, b) => (a.path < b.path ? -1 : 1));

@@ -5,8 +5,15 @@ import { CheckpointError } from "../errors";
 import { listed } from "../options/display";
 import { given, readOptions, type Spec, text } from "../options/spec";
 import { claimDirectory, differences } from "../runs/directory/claim";
-import { parseRow, parseShallow, sizeOf, writeAtomically, writing } from "../runs/directory/files";
-import { type Place, wholeRows } from "../runs/directory/row-file";
+import {
+  type Place,
+  parseRow,
+  parseShallow,
+  sizeOf,
+  wholeRows,
+  writeAtomically,
+  writing,
+} from "../runs/directory/files";
 import { idsDigest, isInShard, parseShard, type Shard, shardFile } from "../runs/directory/shards";
 import { annotationsFile, textsAt, writeCsv } from "./store";
 

@@ -20,7 +20,6 @@ export interface ImageFolderOptions {
   readonly onOmission?: (omission: Omission) => void;
 }
 
-/** Class folders and their labels. */
 export const classesOption = () =>
   given<Readonly<Record<string, string>>>("labels by the names of class folders", areLabels);
 

@@ -28,10 +28,10 @@ const spec = {
 /**
  * Sends a run's metrics to a trackio server.
  * @throws ConfigError for wrong options
+ * Source: trackio 0.43, `bulk_log` in server.py.
  * @example
  * const tracker = trackio({ project: "mugs", run: "cot", url: "http://127.0.0.1:7860", token });
  * await track(riseCot({ task, dataset, runDir: "runs/cot" }), [tracker]);
- * Source: trackio 0.43, `bulk_log` in server.py.
  */
 export function trackio(options: TrackioOptions): Tracker {
   const { project, run, url = "http://127.0.0.1:7860", config, ...rest } = readOptions("trackio", options, spec);

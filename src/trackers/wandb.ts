@@ -35,9 +35,9 @@ const spec = {
  *
  * The requests are those of wandb's own client. A resumed run of ours is a second run there.
  * @throws ConfigError for wrong options, or without a key
+ * Source: `@wandb/sdk` 0.5.1, internal/api.js and internal/filestream.js.
  * @example
  * await track(riseCot({ task, dataset, runDir: "runs/cot" }), [wandb({ project: "mugs", run: "cot" })]);
- * Source: `@wandb/sdk` 0.5.1, internal/api.js and internal/filestream.js.
  */
 export function wandb(options: WandbOptions): Tracker {
   const { url = "https://api.wandb.ai", ...settings } = readOptions("wandb", options, spec);

@@ -1,5 +1,5 @@
 import { mkdir, readFile, symlink, writeFile } from "node:fs/promises";
-import { join } from "node:path";
+import { join, sep } from "node:path";
 import { pathToFileURL } from "node:url";
 import { describe, expect, it } from "vitest";
 import { type AnnotateDatasetOptions, annotateDataset, readAnnotations } from "../../src/annotation";
@@ -141,6 +141,20 @@ describe("annotateDataset, for images that come", () => {
       { where: join(folder, "IMG_1.HEIC"), reason: "expected an image, got a HEIC image; convert it to PNG or JPEG" },
       { where: join(folder, "labels.csv"), reason: "expected an image, got a file that is named .csv" },
     ]);
+  });
+
+  it("from the working folder, has the names that it has from its full path", async () => {
+    const folder = await folderOfImages();
+    await writeFiles(folder, sep === "/" ? { "one\\two.png": await jpeg(8, 8) } : {});
+    const expected = await idsOf({ images: folder });
+    const before = process.cwd();
+    process.chdir(folder);
+    try {
+      for (const images of [".", "./", "more/.."]) expect(await idsOf({ images })).toEqual(expected);
+    } finally {
+      process.chdir(before);
+    }
+    expect(expected.includes("one\\two.png")).toBe(sep === "/");
   });
 
   it("as JSON lines, resolves paths from the file's folder or from root, and keeps ids and subjects", async () => {

@@ -144,7 +144,7 @@ function causeOf(output: string, code: number | null, signal: string | null): st
 
 const lastWords = /^(?:rise_torch:|[\w.]*(?:Error|Exception|Broken|Interrupt)\b)/;
 
-/** The lines of a rank, or else those of all ranks, without torchrun's report about them. */
+/** The lines of a rank, or else those of all ranks, without the report of torchrun about them. */
 function explaining(output: string, rank: string | undefined): readonly string[] {
   const lines = output.slice(0, output.match(torchrunReport)?.index).split("\n");
   const own = lines.filter((line) => rank !== undefined && rankPrefix.exec(line)?.[1] === rank);
