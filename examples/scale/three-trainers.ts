@@ -11,8 +11,8 @@ import { classification, riseCot, type Trainer } from "rise-ts";
 import { vllmSampler } from "rise-ts/backends/vllm";
 import { onnxTrainer } from "rise-ts/trainers/onnx";
 import { torchTrainer } from "rise-ts/trainers/torch";
-import { moodLabels } from "../pictures/mood-labels";
 import { moods } from "../pictures/moods";
+import { moodQuestion } from "../pictures/questions";
 
 const model = new URL("../tiny-vlm/checkpoint", import.meta.url).pathname;
 const lora = { rank: 16 };
@@ -28,7 +28,7 @@ const trainer = Object.hasOwn(trainers, name) ? trainers[name] : undefined;
 if (!trainer) throw new Error(`expected one of ${Object.keys(trainers).join(", ")}, got ${name}`);
 
 const run = riseCot({
-  task: classification({ labels: moodLabels, question: "Which mood do people connect with this image?" }),
+  task: classification(moodQuestion),
   dataset: (await moods({ seed: 0, train: 16, test: 0, unseen: 0 })).train,
   trainer,
   steps: Number(process.argv[3] ?? 4),

@@ -27,7 +27,6 @@ export type AnnotateDatasetEvent<A> =
       readonly leftOut: readonly Omission[];
     }
   | {
-      /** An image is annotated, or has failed. */
       readonly type: "image-end";
       readonly annotation: ImageAnnotation<A>;
       /** Images with a row so far, and how many of them failed. */

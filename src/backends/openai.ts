@@ -1,8 +1,8 @@
 import type { VlmBackend } from "../backend";
 import { generateSpec } from "../engine/sampling/options";
 import { loadImage } from "../models/inputs/image";
+import { milliseconds } from "../options/milliseconds";
 import { choice, count, flag, given, list, readOptions, type Spec, secret, text } from "../options/spec";
-import { longestTimerMs } from "../remote/http";
 import { deriveSeed } from "../rng";
 import type { Completion, Prompt } from "../types";
 import { chatUrl, type HeaderSource, headersOf, isKey, secretsOf } from "./openai/address";
@@ -77,11 +77,6 @@ export interface OpenaiBackendOptions {
   /** Bytes of an answer, decompressed; a larger one is a failure (67 108 864, 64 MiB). */
   readonly maxReplyBytes?: number;
 }
-
-const milliseconds = () =>
-  given<number>(`a whole number of at least 1, at most ${longestTimerMs}`, (value: unknown) => {
-    return Number.isInteger(value) && Number(value) >= 1 && Number(value) <= longestTimerMs;
-  });
 
 const isPlainObject = (value: unknown) => typeof value === "object" && value !== null && !Array.isArray(value);
 

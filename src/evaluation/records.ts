@@ -71,7 +71,6 @@ export interface Evaluation<A, Name extends string> {
 /** The sources of a record; the rest of it follows from the example. */
 export type Answer = Pick<EvaluationRecord<unknown>, "text" | "finishReason" | "remark" | "failure" | "isTemporary">;
 
-/** The answer of an example that failed. */
 export const failedAnswer = (error: Error): Answer => ({
   text: "",
   finishReason: "error",
@@ -117,7 +116,6 @@ export function evaluationRecord<A>(
 export const failureOf = (format: FormatCheck, remark: string | undefined): { readonly failure?: string } =>
   format.ok ? {} : { failure: remark === undefined ? format.reason : `${format.reason}; ${remark}` };
 
-/** A metric of some records. */
 export interface Measured {
   readonly value: number;
   /** The value of every record, if the metric is their mean. */

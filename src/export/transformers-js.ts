@@ -1,6 +1,7 @@
 import { copyFile, mkdir, readdir, rename, rm, rmdir, stat, writeFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { ConfigError, DataError } from "../errors";
+import { filesBelow } from "../files/below";
 import type { Precision } from "../models/checkpoint/quantize";
 import { settingsFiles } from "../models/files/directory";
 import { openModel, type VisionLanguageModel } from "../models/open-model";
@@ -143,10 +144,7 @@ async function checkEmpty(dir: string, expected: string, allowed: readonly strin
 }
 
 async function sizesIn(dir: string): Promise<Record<string, number>> {
-  const entries = await readdir(dir, { recursive: true, withFileTypes: true });
-  const files = entries.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name));
-  const sizes = await Promise.all(
-    files.map(async (file) => [file.slice(dir.length + 1).replaceAll("\\", "/"), (await stat(file)).size] as const),
-  );
+  const files = await filesBelow(dir);
+  const sizes = await Promise.all(files.map(async (file) => [file, (await stat(join(dir, file))).size] as const));
   return Object.fromEntries(sizes.sort(([a], [b]) => (a < b ? -1 : 1)));
 }

@@ -22,6 +22,8 @@ export interface VisionLanguageModel {
   /** The requested directory or hub id. */
   readonly name: string;
   readonly dir: string;
+  /** Whether `dir` is the user's own folder, and not the hub's cache. */
+  readonly isLocal: boolean;
   readonly config: VlmConfig;
   /** @internal */
   readonly architecture: Architecture;
@@ -29,7 +31,6 @@ export interface VisionLanguageModel {
   readonly tokenizer: ChatTokenizer;
   /** @internal */
   readonly checkpoint: Checkpoint;
-  /** Token ids and images of a prompt. */
   encodePrompt(prompt: Prompt): Promise<Row>;
   /** The number of token ids; image headers are read, not their pixels. */
   countTokens(prompt: Prompt): Promise<number>;
@@ -47,7 +48,6 @@ export const defaultModel = "Qwen/Qwen2-VL-2B-Instruct";
 
 const modelWords = `the path of a directory, or a hub id such as "${defaultModel}"`;
 
-/** The option that names a model. */
 export const modelOption = () => text(modelWords);
 
 /** The same of a trainer. */
@@ -69,7 +69,8 @@ export async function openModel(
   maxImagePixels = defaultMaxPixels,
 ): Promise<VisionLanguageModel> {
   if (typeof name !== "string") throw new ConfigError(`expected model to be ${modelWords}; got ${shown(name)}`);
-  const dir = await resolveModel(await weightsIn(name), { beforeWeights: loadArchitecture, onDownload });
+  const path = await weightsIn(name);
+  const dir = await resolveModel(path, { beforeWeights: loadArchitecture, onDownload });
   const architecture = await loadArchitecture(dir);
   const { config } = architecture;
   const checkpoint = await openCheckpoint(dir, architecture);
@@ -80,6 +81,7 @@ export async function openModel(
   return {
     name,
     dir,
+    isLocal: dir === path,
     architecture,
     config,
     tokenizer,

@@ -26,7 +26,7 @@ export interface GradientTransform {
   problemWith?(state: OptimizerState): string | undefined;
 }
 
-/** What an update knows besides gradients and parameters. */
+/** The knowledge of an update besides gradients and parameters. */
 export interface OptimizerStep {
   /** This update's learning rate; schedules live outside. */
   readonly learningRate: number;

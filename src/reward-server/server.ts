@@ -58,6 +58,9 @@ export async function rewardServer<A>(options: RewardServerOptions<A>): Promise<
     await once(server, "close");
   };
   signal?.addEventListener("abort", () => void close(), { once: true });
+  // It may have come while the port was opened.
+  if (signal?.aborted) await close();
+  signal?.throwIfAborted();
   const { address, family, port: taken } = server.address() as AddressInfo;
   return { url: `http://${family === "IPv6" ? `[${address}]` : address}:${taken}`, token, close };
 }

@@ -169,7 +169,6 @@ export function lossInputs({ loss }: GrpoSettings) {
   const { corrections = {} } = loss;
   const entropiesFirst = corrections.topEntropy !== undefined;
   return {
-    /** Log-probs under the reference policy. */
     reference: Boolean(loss.klCoefficient),
     /** The trainer's log-probs beside the sampler's. */
     sampler: Boolean(corrections.sampler) || corrections.offPolicyThreshold !== undefined,
@@ -199,7 +198,7 @@ export function withTokens({ prompt, completion, temperature = 1 }: SampledSegme
   const logProbs = temperature === 1 ? raw : temperedLogProbs;
   if (!tokenIds || !logProbs || tokenIds.length !== logProbs.length) {
     throw new BackendError(
-      `grpoStep: the trainer's sampler must give token ids and as many log-probs, got ${tokenIds?.length ?? "no"} and ${logProbs?.length ?? "no"}`,
+      `grpoStep: expected token ids and as many log-probs from the trainer's sampler, got ${tokenIds?.length ?? "no"} and ${logProbs?.length ?? "no"}`,
     );
   }
   return { segment: { prompt, completion: tokenIds, temperature }, logProbs: Float64Array.from(logProbs) };

@@ -108,7 +108,6 @@ function cotPipeline<A>(
   };
 }
 
-/** GRPO on a few examples at a time. */
 function training<A>(context: Context<A>, trainer: Trainer): Stage<Rollout<A>> {
   const { settings, state, failures } = context;
   const { steps, dataset, examplesPerStep, seed, credit, grpo, learningRate, microBatch, reward } = settings;
@@ -161,7 +160,6 @@ function closing<A>(context: Context<A>, hasRollouts: boolean, trial?: StageRehe
   });
 }
 
-/** The run's `config.json`, without the policy. */
 function configOf<A>(settings: RiseCotSettings<A>, steps: number, policy: Policy): object {
   const { task, dataset, heldOut, learningRate } = settings;
   const prompts = [...dataset, ...heldOut].flatMap((example) => [

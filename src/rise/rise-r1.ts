@@ -97,7 +97,6 @@ const withLengths = <A>(settings: RiseR1Settings<A>, steps: ReadonlyMap<string, 
   rft: settings.rft && { ...settings.rft, steps: steps.get("rft.steps") ?? settings.rft.steps },
 });
 
-/** GRPO on all examples. */
 function reinforcement<A>(
   settings: RiseR1Settings<A>,
   rft: RftSettings<A>,
@@ -184,7 +183,6 @@ function rehearsed({ rehearsal }: SftSettings) {
   return { share, rows: fingerprint(completions), prompts: promptsFingerprint(rows.map(({ prompt }) => prompt)) };
 }
 
-/** The run's `config.json`, without the policy. */
 function configOf<A>(settings: RiseR1Settings<A>, trainer: Trainer): object {
   const { task, dataset, heldOut, cots, sft, rft } = settings;
   const cotRows = cots.map(({ exampleId, cot, reward, annotation }) => ({

@@ -57,9 +57,7 @@ export function boxIou(a: Box, b: Box): number {
 /** `boxIou` without checks of the arguments, for inner loops. */
 export function iouOfBoxes(a: Box, b: Box): number {
   if (a.space !== b.space) {
-    throw new ConfigError(
-      `boxes must be in one space to be compared, but these are in "${a.space}" and "${b.space}": use convertBox`,
-    );
+    throw new ConfigError(`boxes: expected one space, got "${a.space}" and "${b.space}"; use convertBox`);
   }
   // All lengths come from the same corners, so that a box has an IoU of exactly 1 with itself.
   const [aRight, aBottom, bRight, bBottom] = [a.x + a.width, a.y + a.height, b.x + b.width, b.y + b.height];

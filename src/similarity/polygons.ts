@@ -42,10 +42,7 @@ export const polygonsKind = listKind(polygonKind);
 
 /** `polygonIou` without checks of the arguments, for inner loops. */
 export function iouOfPolygons(a: Polygon, b: Polygon): number {
-  if (a.space !== b.space)
-    throw new ConfigError(
-      `polygons must be in one space to be compared, but these are in "${a.space}" and "${b.space}"`,
-    );
+  if (a.space !== b.space) throw new ConfigError(`polygons: expected one space, got "${a.space}" and "${b.space}"`);
   if (samePoints(a.points, b.points)) return 1;
   if (!extentsMeet(a.points, b.points)) return 0;
   const common = overlapArea(a.points, b.points);

@@ -4,13 +4,13 @@ import { fileURLToPath } from "node:url";
 import { classification, type Example, type LabelDistribution, type Prompt, riseCot } from "rise-ts";
 import { onnxBackend } from "rise-ts/backends/onnx";
 import { exportCots } from "rise-ts/datasets/export";
-import { moodLabels } from "../../pictures/mood-labels";
 import { moods } from "../../pictures/moods";
+import { moodQuestion } from "../../pictures/questions";
 import { savePicture } from "../../pictures/save";
 
 const checkpoint = fileURLToPath(new URL("../../tiny-vlm/checkpoint", import.meta.url));
 
-export const task = classification({ labels: moodLabels, question: "Which mood do people connect with this image?" });
+export const task = classification(moodQuestion);
 
 export const trainingPictures = async (): Promise<readonly Example<LabelDistribution>[]> =>
   (await moods({ seed: 0, train: 16, test: 0, unseen: 0 })).train;

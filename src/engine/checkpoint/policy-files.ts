@@ -187,7 +187,6 @@ export async function readTensors(
   return tensors;
 }
 
-/** Finds the tensors that `readTensors` would read. */
 export async function findTensors(
   path: string,
   expected: ReadonlyMap<string, { readonly shape: readonly number[] }>,

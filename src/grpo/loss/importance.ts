@@ -7,7 +7,7 @@ export interface Importance {
   readonly pullback: (gradient: Float64Array) => Float64Array;
 }
 
-/** What a ratio of probabilities is taken of. */
+/** The unit that has a ratio of probabilities. */
 export type ImportanceLevel = "token" | "sequence" | "sequenceToken" | "product" | "clippedSequence";
 
 interface ImportanceSettings {

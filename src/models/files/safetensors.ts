@@ -185,7 +185,6 @@ export interface WritableTensor {
   readonly dtype?: StoredDtype;
 }
 
-/** The bytes of a tensor in its file. */
 export const bytesOf = ({ shape, dtype = "F32" }: Pick<WritableTensor, "shape" | "dtype">): number =>
   shape.reduce((a, b) => a * b, bytesPer[dtype]);
 

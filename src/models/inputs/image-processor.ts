@@ -22,7 +22,6 @@ export interface ImageProcessor {
    * @throws DataError for an image with sides beyond a ratio of 200
    */
   process(image: RawImage, name?: string): ProcessedImage;
-  /** The grid of patches for an image of this size. */
   gridOf(size: Pick<RawImage, "width" | "height">, name?: string): Grid;
 }
 

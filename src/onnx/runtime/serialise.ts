@@ -194,7 +194,6 @@ function attributeProto(name: string, value: Attribute): ProtoWriter {
   return proto.int(20, 7);
 }
 
-/** Shape, type and name. */
 function tensorHead({ name, dtype, shape }: Value): ProtoWriter {
   const proto = protoWriter();
   for (const dim of shape) proto.int(1, elementCount([dim], name));

@@ -146,7 +146,6 @@ function thinned(points: readonly Point[]): Point[] {
   });
 }
 
-/** Runs of finite points. */
 function pieces(points: readonly Point[]): Point[][] {
   const runs: Point[][] = [[]];
   for (const point of points) {

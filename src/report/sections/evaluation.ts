@@ -27,7 +27,6 @@ export async function evaluationSection<A>(
   return `<section><h2>${inline(title)}</h2>${summary}${legend}${cards.join("")}${more}</section>`;
 }
 
-/** The metrics of an evaluation, with their intervals. */
 export function metricsTable({
   metrics,
   intervals,

@@ -29,7 +29,7 @@ async function* serveChecks({ python, scratch }: LegTools): AsyncGenerator<Check
     await untilReady(program, `http://127.0.0.1:${port}/health`);
     const { test } = await moods({ seed: 1, train: 0, test: 4, unseen: 0 });
     const prompts = test.map((example) => task.answerPrompt(example));
-    yield* lawChecks((runner) =>
+    yield* lawChecks("openaiBackend, transformers serve", (runner) =>
       describeBackend(
         runner,
         "transformers serve",
