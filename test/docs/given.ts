@@ -35,7 +35,7 @@ export declare const polygon: Polygon;
 export declare const backend: VlmBackend;
 export declare const trainer: Trainer;
 export declare const prompt: Prompt;
-export declare const prompts: readonly Prompt[];
+export declare const prompts: readonly [Prompt, Prompt];
 export declare const completion: Completion;
 export declare const run: Run<RiseCotEvent<LabelDistribution>, RiseCotResult<LabelDistribution>>;
 
