@@ -11,10 +11,16 @@ import { decimals } from "../frame/output";
 
 /**
  * Writes the report on all that `runDir` holds.
+ * @param refreshSeconds lets browsers read the page again after so long
  * @returns its path
  * @throws CheckpointError for a folder without a run
  */
-export async function writeReport({ runDir }: Config, { task, train, validation, test }: ConfigData, file?: string) {
+export async function writeReport(
+  { runDir }: Config,
+  { task, train, validation, test }: ConfigData,
+  file?: string,
+  refreshSeconds?: number,
+) {
   const folders = foldersIn(runDir);
   const path = file ?? folders.report;
   const runs = [
@@ -44,6 +50,7 @@ export async function writeReport({ runDir }: Config, { task, train, validation,
     runs: present.length > 0 ? present : runs,
     tables,
     records: evaluation?.records ?? [],
+    ...(refreshSeconds !== undefined && { refreshSeconds }),
   });
   await writeAtomically(path, html);
   return path;
