@@ -90,8 +90,8 @@ async function checkFormats(): Promise<string> {
   return `${entries.length} entries, Node ${process.version}`;
 }
 
-const checkModel = () =>
-  node(
+function checkModel(): Promise<string> {
+  return node(
     "module",
     `import { annotate, classification } from "rise-ts";
      import { onnxBackend } from "rise-ts/backends/onnx";
@@ -100,6 +100,7 @@ const checkModel = () =>
      const { failure } = await annotate({ task, image: ${JSON.stringify(imagePath("wide.png"))}, backend, maxTokens: 4 });
      console.log(failure);`,
   );
+}
 
 /** Compiles all examples and the code of all pages, with the package's own types checked too. */
 async function checkTypes(module: string, moduleResolution: string): Promise<string> {
