@@ -2,7 +2,7 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { wholeLines } from "../src/runs/directory/files";
+import { wholeRows } from "../src/runs/directory/files";
 import { isSimple, segmentationSimilarity } from "../src/similarity/polygons";
 import { printable } from "../src/terminal/text";
 import type { Point, Polygon } from "../src/types";
@@ -71,14 +71,14 @@ describe("segmentationSimilarity", () => {
   });
 });
 
-describe("wholeLines", () => {
-  const linesOf = async (text: string) => {
+describe("wholeRows", () => {
+  const linesOf = async (content: string) => {
     const folder = await mkdtemp(join(tmpdir(), "lines-"));
     try {
-      await writeFile(join(folder, "rows"), text);
+      await writeFile(join(folder, "rows"), content);
       const before = process.cpuUsage();
       const lines: string[] = [];
-      for await (const line of wholeLines(join(folder, "rows"))) lines.push(line);
+      for await (const { text } of wholeRows(join(folder, "rows"))) lines.push(text);
       const { user, system } = process.cpuUsage(before);
       return { lines, milliseconds: (user + system) / 1000 };
     } finally {

@@ -9,11 +9,11 @@ import { htmlReport } from "../report/html-report";
 import { checkShard, isInShard, parseShard, proveShard, shardOption } from "../runs/directory/shards";
 import { createFailures, type FailureOptions, type Failures, failureSpec } from "../runs/examples/failures";
 import { policyIdentity, promptsFingerprint } from "../runs/examples/fingerprints";
-import { listenForInterrupts } from "../runs/interrupts";
+import { untilInterrupted } from "../runs/interrupts";
 import { checkLog } from "../runs/progress/listen";
 import { createRun, failedRun, type Run } from "../runs/run";
 import type { Task } from "../task";
-import { type LogOption, logOption, say } from "../terminal/log";
+import { type LogOption, logOption } from "../terminal/log";
 import type { Example } from "../types";
 import type { AnnotateDatasetEvent, AnnotateDatasetResult } from "./events";
 import { type Found, findImages, type ImagesToAnnotate, type Item } from "./images";
@@ -21,6 +21,7 @@ import { listenToImages } from "./listen";
 import { annotationRow } from "./rows";
 import { type AnnotationStore, type AnnotationStream, type Known, openStore } from "./store";
 
+/** Options of `annotateDataset`. */
 export interface AnnotateDatasetOptions<A> extends FailureOptions {
   readonly task: Task<A>;
   readonly backend: VlmBackend;
@@ -138,7 +139,9 @@ export function annotateDataset<A>(
     return failedRun(error);
   }
   const { signal, log } = settings;
-  return createRun((end) => stoppable(settings, end), {
+  const words = { kept: "answers", underWay: "the answers under way" };
+  const annotate = (stop: AbortSignal | undefined, end: AbortSignal) => annotateImages({ ...settings, stop }, end);
+  return createRun((end) => untilInterrupted(name, settings, words, (stop) => annotate(stop, end)), {
     signal,
     name,
     alwaysListens: Boolean(log),
@@ -147,34 +150,6 @@ export function annotateDataset<A>(
 }
 
 const name = "annotateDataset";
-
-/** Annotates so that Ctrl-C stops it after the calls under way, if the program leaves that to the run. */
-async function* stoppable<A>(
-  settings: AnnotateSettings<A>,
-  signal: AbortSignal,
-): AsyncGenerator<AnnotateDatasetEvent<A>, AnnotateDatasetResult<A>, void> {
-  const { runDir, log, stop, handleInterrupts } = settings;
-  if (stop || !handleInterrupts) return yield* annotateImages(settings, signal);
-  const [where, advice] =
-    runDir === undefined
-      ? ["nothing is saved, because it has no runDir", "nothing is saved"]
-      : [
-          `its answers are saved in ${runDir}; to resume it, start the program again with resume: true`,
-          "they are saved",
-        ];
-  const message = `${name} was interrupted: ${where}`;
-  const interrupts = listenForInterrupts(message, () =>
-    say(name, log, `stopping after the answers under way; ${advice}. Ctrl-C again stops at once`),
-  );
-  try {
-    return yield* annotateImages({ ...settings, stop: interrupts.signal }, signal);
-  } catch (error) {
-    if (error === interrupts.signal.reason) say(name, log, message);
-    throw error;
-  } finally {
-    interrupts.release();
-  }
-}
 
 async function* annotateImages<A>(
   settings: AnnotateSettings<A>,

@@ -5,11 +5,11 @@ import { CheckpointError } from "../errors";
 import { listed } from "../options/display";
 import { given, readOptions, type Spec, text } from "../options/spec";
 import { claimDirectory, differences } from "../runs/directory/claim";
-import { parseRow, readJson, sizeOf, writeAtomically, writing } from "../runs/directory/files";
-import { type Place, wholeRows } from "../runs/directory/row-file";
+import { type Place, parseRow, readJson, sizeOf, wholeRows, writeAtomically, writing } from "../runs/directory/files";
 import { idsDigest, isInShard, parseShard, type Shard, shardFile } from "../runs/directory/shards";
 import { annotationsFile, textsAt, writeCsv } from "./store";
 
+/** Options of `mergeShards`. */
 export interface MergeShardsOptions {
   /** The `runDir` of every shard, or the folder that holds them. */
   readonly shards: string | readonly string[];
@@ -29,6 +29,7 @@ function areFolders(value: unknown): boolean {
   return folders.length > 0 && folders.every((folder) => typeof folder === "string" && folder !== "");
 }
 
+/** The merged rows, and the ids that have none. */
 export interface MergedShards {
   /** The file of all rows. */
   readonly file: string;

@@ -4,9 +4,9 @@ import { CheckpointError } from "../errors";
 import { hasFailed } from "../evaluation/records";
 import { checkArguments, textKind } from "../options/arguments";
 import { claimDirectory } from "../runs/directory/claim";
-import { sizeOf, writeAtomically } from "../runs/directory/files";
+import { type Place, sizeOf, wholeRows, writeAtomically } from "../runs/directory/files";
 import type { RunLock } from "../runs/directory/lock";
-import { openRowFile, type Place, type RowFile, wholeRows } from "../runs/directory/row-file";
+import { openRowFile, type RowFile } from "../runs/directory/row-file";
 import { annotationsCsv } from "./csv";
 import { type ImageAnnotation, readAnnotationRow } from "./rows";
 

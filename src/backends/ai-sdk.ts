@@ -21,11 +21,12 @@ export interface AiSdkModel {
 }
 
 /** The part of a reply that counts here. */
-interface AiSdkReply {
+export interface AiSdkReply {
   readonly content: readonly { readonly type: string; readonly text?: string }[];
   readonly finishReason: string | { readonly unified: string };
 }
 
+/** Options of `aiSdkBackend`. */
 export interface AiSdkBackendOptions {
   /** The model, as a provider of the AI SDK makes it. */
   readonly model: AiSdkModel;

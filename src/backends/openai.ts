@@ -22,6 +22,10 @@ import { cutAtStop } from "./openai/reply";
 import { type Endpoint, requestChoices } from "./openai/request";
 import { eachPrompt } from "./remote/each-prompt";
 
+export type { HeaderSource } from "./openai/address";
+export type { RequestField } from "./openai/body";
+
+/** Options of `openaiBackend`. */
 export interface OpenaiBackendOptions {
   /** The address before `/chat/completions`: "https://api.openai.com/v1", "http://localhost:8000/v1". */
   readonly baseUrl: string;

@@ -10,6 +10,7 @@ import { readCall, readCots } from "./forms";
 import { createJudge, type Judge } from "./judge";
 import { type RewardServerOptions, type RewardServerSettings, rewardServerSpec } from "./options";
 
+/** A reward server that listens. */
 export interface RewardServer {
   /** "http://127.0.0.1:PORT". */
   readonly url: string;

@@ -23,7 +23,6 @@ export type RunBody<Event, Result> = (
 ) => AsyncGenerator<Event, Result, void>;
 
 export interface RunCreation<Event> {
-  /** Aborts the run from outside. */
   readonly signal?: AbortSignal | undefined;
   /** Names the function that made the run, for a warning if it never starts. */
   readonly name?: string;

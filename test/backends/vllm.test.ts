@@ -98,6 +98,25 @@ describe("vllmSampler", () => {
     expect(server.calls.filter((call) => call.startsWith("load"))).toHaveLength(2);
   });
 
+  it("loads the adapter again when a step is taken while it is saved", async () => {
+    const own = adapterTrainer();
+    let afterwards = async () => {};
+    const trainer = await open({
+      ...own,
+      async save(dir) {
+        await own.save(dir);
+        await afterwards();
+      },
+    });
+    await learn(trainer);
+    afterwards = async () => {
+      afterwards = async () => {};
+      await learn(trainer);
+    };
+    for (let i = 0; i < 2; i++) await trainer.sampler().generate([prompt], generation);
+    expect(names().slice(2)).toEqual(["load #2", "unload #1", "chat #2", "load #3", "unload #2", "chat #3"]);
+  });
+
   it("loads the adapter again when the server was restarted", async () => {
     const trainer = await open();
     server.restart();

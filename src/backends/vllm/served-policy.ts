@@ -17,7 +17,6 @@ export interface PolicyServer {
   readonly serverAdapterDir: string | undefined;
 }
 
-/** The policy of a trainer on a server. */
 export interface ServedPolicy {
   /** Samples the present weights: loads their adapter first if the server does not have it. */
   generate(prompts: readonly Prompt[], options: GenerateOptions): Promise<readonly (readonly Completion[])[]>;

@@ -169,7 +169,7 @@ async function readCheckpoint(run: string, step: number): Promise<CheckpointStat
     const rows = join(run, `${name}.jsonl`);
     const found = (await sizeOf(rows)) ?? 0;
     if (found < state.bytes[name])
-      return `${rows} has ${found} bytes, but the checkpoint of step ${step} was taken at ${state.bytes[name]}`;
+      return `${rows}: expected at least ${state.bytes[name]} bytes, as at the checkpoint of step ${step}, got ${found}`;
   }
   if (state.policy === undefined || state.policy === step) return state;
   return (await sumsProblem(checkpointPath(run, state.policy))) ?? state;

@@ -15,8 +15,6 @@ interface Measured extends StagePlan {
   readonly stepMs: number[];
   readonly heldOutMs: number[];
   readonly saveMs: number[];
-  /** Milliseconds of all its steps by preflight, an upper bound. */
-  triedMs?: number;
 }
 
 /**

@@ -34,6 +34,7 @@ export interface TorchOptimizerOptions {
   readonly clipNorm?: number;
 }
 
+/** Options of `torchTrainer`. */
 export interface TorchTrainerOptions {
   /** A checkpoint: a Hugging Face directory, or a hub id, "owner/name" or "owner/name@revision" (`defaultModel`). */
   readonly model?: string;
