@@ -143,18 +143,21 @@ describe("annotateDataset, for images that come", () => {
     ]);
   });
 
-  it.runIf(process.platform !== "win32")("from the folder that the program runs in, keeps every name whole", async () => {
-    const folder = await folderOfImages();
-    await writeFiles(folder, { "back\\slash.png": await jpeg(8, 8) });
-    const before = process.cwd();
-    process.chdir(folder);
-    try {
-      const names = ["a.JPG", "b.jpg", "back\\slash.png", "more/c.png", "more/deep/d.webp"];
-      expect(await idsOf({ images: "." })).toEqual(names);
-    } finally {
-      process.chdir(before);
-    }
-  });
+  it.runIf(process.platform !== "win32")(
+    "from the folder that the program runs in, keeps every name whole",
+    async () => {
+      const folder = await folderOfImages();
+      await writeFiles(folder, { "back\\slash.png": await jpeg(8, 8) });
+      const before = process.cwd();
+      process.chdir(folder);
+      try {
+        const names = ["a.JPG", "b.jpg", "back\\slash.png", "more/c.png", "more/deep/d.webp"];
+        expect(await idsOf({ images: "." })).toEqual(names);
+      } finally {
+        process.chdir(before);
+      }
+    },
+  );
 
   it("as JSON lines, resolves paths from the file's folder or from root, and keeps ids and subjects", async () => {
     const folder = await folderOfImages();
@@ -340,6 +343,18 @@ describe("annotateDataset, with a runDir", () => {
       expect(table).toContain('a.JPG,a.JPG,,0.75,0.25,"It ""smiles"",\nbroadly.",\n');
       const dataset = await csvDataset(join(runDir!, "annotations.csv"), ["joy", "sadness"], { root: folder });
       expect(dataset.map(({ annotation }) => annotation)).toEqual(Array(4).fill({ joy: 0.75, sadness: 0.25 }));
+    }));
+
+  it("has a table without formulas, whose images csvDataset finds", () =>
+    withFolders(1, async (runDir) => {
+      const folder = await temporaryFolder();
+      await writeFiles(folder, { "=1+1.png": await jpeg(8, 8) });
+      const backend = scriptedBackend([formatThinkAnswer("@SUM(1)", "{'joy': 1, 'sadness': 0}")]);
+      await annotationRun({ images: folder, subject: "-2", runDir: runDir!, backend });
+      const table = await readFile(join(runDir!, "annotations.csv"), "utf8");
+      expect(table.split("\n")[1]).toBe("'=1+1.png,./=1+1.png,'-2,1,0,'@SUM(1),");
+      const [example] = await csvDataset(join(runDir!, "annotations.csv"), ["joy", "sadness"], { root: folder });
+      expect(example!.image).toBe(join(folder, "=1+1.png"));
     }));
 
   it("has a table with boxes as JSON, and a page that shows images, boxes and reasons", () =>
