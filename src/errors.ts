@@ -119,6 +119,12 @@ export class CheckpointError extends RiseError {
 
 /**
  * Whether an error concerns one prompt, and not the call, the model or the program: other prompts are worth a try.
+ * @example
+ * try {
+ *   await backend.generate([prompt], { seed: 0 });
+ * } catch (error) {
+ *   if (!concernsOnePrompt(error)) throw error;
+ * }
  */
 export function concernsOnePrompt(error: unknown): error is Error {
   if (error instanceof BackendError) return error.scope !== "backend";

@@ -45,7 +45,6 @@ export interface Reading {
   readonly task: Task<never>;
   /** The labels of a classification. */
   readonly labels: readonly string[] | undefined;
-  /** The space of the task's boxes. */
   readonly space: BoxSpace | undefined;
   readonly onOmission?: (omission: Omission) => void;
 }

@@ -12,7 +12,6 @@ import { dataFormats, type Reading } from "./data-files";
 import type { Config } from "./read";
 import type { Values } from "./values";
 
-/** The examples of a config, by their use. */
 export interface ConfigData {
   readonly task: Task<unknown>;
   readonly train: readonly Example<unknown>[];

@@ -11,6 +11,7 @@ import { exampleStream, type Located, refuseOmission } from "./reading/example-s
 import { openFolder, shortList } from "./reading/folder";
 import { checkPath, imagePlaceSpec, omissionOption } from "./reading/options";
 
+/** Options of `csvDataset`. */
 export interface CsvOptions {
   /** The column of the images (`"image"`). */
   readonly image?: string;

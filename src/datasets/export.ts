@@ -12,6 +12,7 @@ import { imageFile } from "./formats/export-image";
 import { writeParquet } from "./formats/parquet-rows";
 import { taskOption } from "./reading/options";
 
+/** Options of `exportCots`. */
 export interface ExportOptions<A> {
   /** D_RISE, D_high, or some of their rows; one for each example. */
   readonly cots: readonly RatedCot<A>[];
@@ -31,6 +32,7 @@ export interface ExportOptions<A> {
   readonly dir: string;
 }
 
+/** A format of conversations that other trainers read. */
 export type ExportFormat = "trl" | "sharegpt" | "messages" | "parquet";
 
 /**

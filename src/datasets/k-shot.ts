@@ -7,8 +7,9 @@ import { createRng } from "../rng";
 import type { Example } from "../types";
 
 /** The fields of an example that a draw depends on. */
-type Drawable = Pick<Example<unknown>, "id" | "image" | "metadata">;
+export type Drawable = Pick<Example<unknown>, "id" | "image" | "metadata">;
 
+/** Options of `kShot`. */
 export interface KShotOptions<T> {
   /** The class of an example, such as `categoryOf`; k of each are drawn. Without it, k in all (LISA). */
   readonly by?: (example: T) => string;

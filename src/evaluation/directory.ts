@@ -66,7 +66,7 @@ async function openClaimed(path: string, lock: RunLock, summaryFile: string): Pr
       await rows.append(records);
     },
     async finish(records, summary) {
-      const { lines } = await readWholeLines(file);
+      const lines = await readWholeLines(file);
       const isSame =
         lines.length === records.length && records.every((record, i) => JSON.stringify(record) === lines[i]);
       await rows.write(path, async () => {
@@ -99,7 +99,7 @@ export async function readEvaluation<A>(runDir: string): Promise<Evaluation<A, s
   checkArguments("readEvaluation", { runDir }, { runDir: textKind });
   const summary = (await readJson(join(runDir, "evaluation.json"))) as Omit<Evaluation<A, string>, "records">;
   const file = join(runDir, "records.jsonl");
-  const { lines } = await readWholeLines(file);
+  const lines = await readWholeLines(file);
   if (lines.length === 0) throw new CheckpointError(`${file}: expected the records of an evaluation, found none`);
   const records = lines.map((line, i) => readRow<A>(line, `${file}: line ${i + 1}`));
   return {

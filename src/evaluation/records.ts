@@ -52,6 +52,7 @@ export function checkMetrics(where: string, metrics: Metrics<never>): void {
     throw new ConfigError(`${where}: expected metrics to have other names than every evaluation's own, got "${taken}"`);
 }
 
+/** The result of an evaluation: metrics, their intervals, and a record of each example. */
 export interface Evaluation<A, Name extends string> {
   readonly metrics: Readonly<Record<Name | OwnMetric, number>>;
   /** The confidence interval of each metric over examples: `bootstrapInterval`. */
@@ -70,7 +71,6 @@ export interface Evaluation<A, Name extends string> {
 /** The sources of a record; the rest of it follows from the example. */
 export type Answer = Pick<EvaluationRecord<unknown>, "text" | "finishReason" | "remark" | "failure" | "isTemporary">;
 
-/** The answer of an example that failed. */
 export const failedAnswer = (error: Error): Answer => ({
   text: "",
   finishReason: "error",
@@ -116,7 +116,6 @@ export function evaluationRecord<A>(
 export const failureOf = (format: FormatCheck, remark: string | undefined): { readonly failure?: string } =>
   format.ok ? {} : { failure: remark === undefined ? format.reason : `${format.reason}; ${remark}` };
 
-/** A metric of some records. */
 export interface Measured {
   readonly value: number;
   /** The value of every record, if the metric is their mean. */

@@ -90,7 +90,6 @@ export function damaged(where: string, { name }: FileKind, bytes: Uint8Array, ca
   );
 }
 
-/** An image's name in errors. */
 export function nameOf(source: ImageSource): string {
   if (typeof source === "string") return source.length > 300 ? `${source.slice(0, 60)}…` : source;
   return "data" in source ? `raw image of ${source.width}×${source.height}` : `image of ${source.length} bytes`;

@@ -42,7 +42,7 @@ export function meanJensenShannonDivergence(
 function divergence(truth: LabelDistribution, prediction: LabelDistribution | null): number {
   const truthMass = total(truth);
   if (!(truthMass > 0 && truthMass < Number.POSITIVE_INFINITY))
-    throw new DataError(`jensenShannonDivergence needs a truth with a positive finite sum, but got ${truthMass}`);
+    throw new DataError(`jensenShannonDivergence: expected a truth with a positive finite sum, got ${truthMass}`);
   const mass = prediction === null ? 0 : total(prediction);
   if (prediction === null || !(mass > 0 && mass < Number.POSITIVE_INFINITY)) return Math.LN2;
   let sum = 0;

@@ -6,6 +6,7 @@ import type { Counts } from "./bootstrap";
 import type { Outcome } from "./outcome";
 import { outcomesKind } from "./outcome";
 
+/** COCO's average precision, over thresholds of IoU and at some. */
 export interface AveragePrecision {
   /** AP at IoU 0.5, mean over categories: the paper's mAP. */
   readonly ap50: number;
@@ -38,7 +39,7 @@ export function meanAveragePrecision(outcomes: readonly Outcome<readonly Box[]>[
     return precisions ? [[category.name, { ap50: precisions[0]!, ap: mean(precisions) }] as const] : [];
   });
   if (categories.length === 0)
-    throw new DataError("meanAveragePrecision needs at least one ground-truth box, but got none");
+    throw new DataError("meanAveragePrecision: expected at least one ground-truth box, got none");
   return {
     ap50: mean(categories.map(([, { ap50 }]) => ap50)),
     ap: mean(categories.map(([, { ap }]) => ap)),

@@ -24,11 +24,13 @@ export interface VisionLanguageModel {
   readonly dir: string;
   /** Whether `dir` is the user's own folder, and not the hub's cache. */
   readonly isLocal: boolean;
-  readonly architecture: Architecture;
   readonly config: VlmConfig;
+  /** @internal */
+  readonly architecture: Architecture;
+  /** @internal */
   readonly tokenizer: ChatTokenizer;
+  /** @internal */
   readonly checkpoint: Checkpoint;
-  /** Token ids and images of a prompt. */
   encodePrompt(prompt: Prompt): Promise<Row>;
   /** The number of token ids; image headers are read, not their pixels. */
   countTokens(prompt: Prompt): Promise<number>;
@@ -46,7 +48,6 @@ export const defaultModel = "Qwen/Qwen2-VL-2B-Instruct";
 
 const modelWords = `the path of a directory, or a hub id such as "${defaultModel}"`;
 
-/** The option that names a model. */
 export const modelOption = () => text(modelWords);
 
 /** The same of a trainer. */
@@ -58,6 +59,9 @@ export const trainedModelOption = () =>
  * the cache lacks it.
  * @throws ConfigError or DataError naming the file and what is wrong with it; BackendError for a hub that cannot be
  * reached or refuses
+ * @example
+ * const { resizedSize } = await openModel("Qwen/Qwen2.5-VL-3B-Instruct");
+ * console.log(await resizedSize("room.png")); // the pixels that the model sees
  */
 export async function openModel(
   name: string,

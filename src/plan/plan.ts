@@ -2,6 +2,7 @@ import { ConfigError } from "../errors";
 import { count, flag, keyOf, readOptions, type Settings, type Spec } from "../options/spec";
 import { type DeviceSpeed, devices, links, type ModelSize, models, reloadSeconds, samplers } from "./constants";
 
+/** Options of `planRun`. */
 export interface PlanOptions {
   /** Qwen2-VL's size. */
   readonly model: keyof typeof models;

@@ -1,7 +1,8 @@
 import { existsSync, openAsBlob } from "node:fs";
 import { readdir } from "node:fs/promises";
-import { basename, join, relative, sep } from "node:path";
+import { basename } from "node:path";
 import { CheckpointError } from "../errors";
+import { filesBelow } from "../files/below";
 import { sumsProblem } from "../files/checksums";
 import { readJson } from "../files/open";
 import { weightsIn } from "../models/files/run-directory";
@@ -35,11 +36,7 @@ export async function checkpointFiles(runDir: string, step?: number): Promise<Pu
   });
   const problem = await sumsProblem(folder);
   if (problem) throw new CheckpointError(`${folder}: ${problem}`);
-  const files = (await readdir(folder, { recursive: true, withFileTypes: true })).filter((entry) => entry.isFile());
-  const paths = files
-    .map((entry) => relative(folder, join(entry.parentPath, entry.name)).replaceAll(sep, "/"))
-    .filter((path) => !ownFiles.test(basename(path)))
-    .sort();
+  const paths = (await filesBelow(folder)).filter((path) => !ownFiles.test(basename(path))).sort();
   if (!paths.some((path) => path.endsWith(".safetensors")))
     throw new CheckpointError(`${folder}: expected weights, got ${paths.join(", ") || "nothing"}; pass another step`);
   return { folder, paths, step: Number(/\d+$/.exec(folder)![0]) };

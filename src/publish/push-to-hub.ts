@@ -7,6 +7,7 @@ import { withoutSecrets } from "../remote/secrets";
 import { writeCard } from "./card";
 import { checkpointFiles, contentOf, cotFiles } from "./files";
 
+/** Options of `pushToHub`. */
 export interface PushToHubOptions {
   /** The trained model or adapter, or D_RISE as a data set ("model"). */
   readonly what?: "model" | "cots";
@@ -60,8 +61,8 @@ export const pushToHubSpec = {
  *
  * @param runDir the directory of `riseCot` or `riseR1`
  * @param repo the repository, "owner/name"
- * @throws CheckpointError if the run has no such checkpoint, or an adapter of a model that is not on the hub; ConfigError without a token; BackendError with the hub's
- * words if it refuses
+ * @throws CheckpointError if the run has no such checkpoint, or an adapter of a model that is not on the hub;
+ * ConfigError without a token; BackendError with the hub's words if it refuses
  * @example
  * import { pushToHub } from "rise-ts/publish";
  * const { url } = await pushToHub("runs/r1", "me/moods-with-reasons", { evaluations: ["runs/test"] });

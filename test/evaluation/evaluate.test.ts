@@ -65,11 +65,11 @@ describe("evaluate", () => {
     const [first] = dataset;
     const evaluating = (wrong: object) =>
       evaluate({ task: moods, dataset: [first!, { ...first!, id: "second", ...wrong }], backend });
-    await expect(evaluating({ id: 7 })).rejects.toThrow("needs an id that is text, but that of number 1 is 7");
+    await expect(evaluating({ id: 7 })).rejects.toThrow("example number 1: expected an id that is text, got 7");
     await expect(evaluating({ id: undefined })).rejects.toThrow(DataError);
     await expect(evaluating({ annotation: null })).rejects.toThrow(DataError);
     await expect(evaluating({ annotation: null })).rejects.toThrow(
-      "the annotation of example second must be a probability for each label, but found null",
+      "the annotation of example second: expected a probability for each label, got null",
     );
   });
 

@@ -227,7 +227,7 @@ describe("riseR1", () => {
   it("says how far the best cot is from the threshold, and refuses one whose annotation is not the task's", async () => {
     await expect(run({ threshold: 2 })).rejects.toThrow(/the threshold, 2: the best of 3 has 1;/);
     await expect(run({ cots: [{ ...cots[0]!, annotation: { joy: 1 } }] })).rejects.toThrow(
-      /the cot of example party has no "sadness"/,
+      /the cot of example party: expected every label, got no "sadness"/,
     );
   });
 
@@ -238,9 +238,7 @@ describe("riseR1", () => {
     expect((await imitate("")).kept).toHaveLength(1);
     for (const cot of ["A party.</think>", "<think>A party.", "A party. <answer>joy</answer>"]) {
       await expect(imitate(cot)).rejects.toThrow(DataError);
-      await expect(imitate(cot)).rejects.toThrow(
-        /text without <think> and <answer> tags, but the cot of example party is/,
-      );
+      await expect(imitate(cot)).rejects.toThrow(/text without <think> and <answer> tags for example party, got/);
     }
     await expect(imitate(undefined as never)).rejects.toThrow(/cots: expected \{ exampleId, cot \} with texts/);
   });

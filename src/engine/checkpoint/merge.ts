@@ -14,6 +14,7 @@ import { type AdapterFolder, baseOf, requireAdapter } from "./open-adapter";
 import { adapterWeights, unusable } from "./peft";
 import { byOwnName, type Dtype, dtypes, saveCheckpoint } from "./policy-files";
 
+/** Options of `mergeAdapter`. */
 export interface MergeAdapterOptions {
   /** The model that the adapter belongs to (the one that its adapter_config.json names). */
   readonly model?: string;

@@ -11,6 +11,7 @@ export interface ExternalData {
   readonly bytes: number;
 }
 
+/** A tensor that is part of a graph. */
 export interface Constant {
   readonly value: Value;
   readonly data: Float32Array | BigInt64Array | Uint8Array | ExternalData;
@@ -212,5 +213,4 @@ export function swapLast(g: Graph, x: Value): Value {
   return transpose(g, x, [...perm.slice(0, i), j, i]);
 }
 
-/** Zeros of a static shape. */
 export const zeros = (g: Graph, shape: readonly number[]) => g.op("Expand", [scalar(g, 0)], { shape });

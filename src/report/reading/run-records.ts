@@ -3,7 +3,7 @@ import * as z from "zod";
 import { CheckpointError } from "../../errors";
 import type { StepMetrics } from "../../events";
 import { readMetrics } from "../../runs/directory/directory";
-import { parseRow, readJson, sizeOf, wholeLines } from "../../runs/directory/files";
+import { parseRow, readJson, sizeOf, wholeRows } from "../../runs/directory/files";
 import { mostCharacters } from "../elements/text";
 import type { Judged } from "./choice";
 
@@ -63,7 +63,6 @@ export interface StageRecords {
   readonly metrics: readonly StepMetrics[];
   /** Whether its steps change the policy. */
   readonly trains: boolean;
-  /** The prompt of its first rollout. */
   readonly prompt?: string;
   /** The first groups of its first, its middle and its last step. */
   readonly groups: readonly RolloutGroup[];
@@ -201,9 +200,5 @@ async function rowsOf<T>(path: string, schema: z.ZodType<T>): Promise<readonly T
 /** Reads the rows of a file; none if it is missing. */
 async function* readRows<T>(path: string, schema: z.ZodType<T>): AsyncGenerator<T, void, void> {
   let number = 0;
-  try {
-    for await (const line of wholeLines(path)) yield parseRow(line, schema, `${path}:${++number}`);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
-  }
+  for await (const { text } of wholeRows(path)) yield parseRow(text, schema, `${path}:${++number}`);
 }

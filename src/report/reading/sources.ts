@@ -48,7 +48,6 @@ export async function readSource(
 export const nameOf = (runDir: string): string =>
   [basename(dirname(runDir)), basename(runDir)].filter((name) => name !== "" && name !== ".").join("/");
 
-/** An answer of an evaluation as a rollout. */
 export function answerRow(
   record: Partial<EvaluationRecord<unknown>> & { readonly exampleId: string; readonly text: string },
 ) {
