@@ -85,7 +85,10 @@ async function checkFormats(): Promise<string> {
   const listed = JSON.stringify(entries);
   const names = (load: string) =>
     `(async () => { for (const entry of ${listed}) console.log(entry, Object.keys(${load}).filter((name) => !/^(default|module.exports|__esModule)$/.test(name)).sort().join()); })()`;
-  const [esm, cjs] = [await node("module", names("await import(entry)")), await node("commonjs", names("require(entry)"))];
+  const [esm, cjs] = [
+    await node("module", names("await import(entry)")),
+    await node("commonjs", names("require(entry)")),
+  ];
   if (esm !== cjs) throw new Error(`they differ:\n${esm}\n${cjs}`);
   return `${entries.length} entries, Node ${process.version}`;
 }
@@ -114,7 +117,10 @@ async function checkTypes(module: string, moduleResolution: string): Promise<str
   };
   const file = `tsconfig.${moduleResolution}.json`;
   const include = ["blocks", ...(module === "nodenext" ? ["common.cts"] : [])];
-  await writeFile(join(consumer, "common.cts"), 'import rise = require("rise-ts");\nexport const { findLeaks } = rise;\n');
+  await writeFile(
+    join(consumer, "common.cts"),
+    'import rise = require("rise-ts");\nexport const { findLeaks } = rise;\n',
+  );
   await writeFile(join(consumer, file), JSON.stringify({ compilerOptions, include }));
   await run(process.execPath, ["node_modules/typescript/bin/tsc", "-p", file]);
   return `${(await readdir(join(consumer, "blocks"))).length} files`;
