@@ -67,10 +67,10 @@ export async function packDemo(folder: string): Promise<void> {
 
 async function writeRows(folder: string, part: string, examples: readonly Example<LabelDistribution>[]): Promise<void> {
   const rows = await Promise.all(
-    examples.map(async ({ id, image, annotation }) => {
+    examples.map(async ({ id, image, annotation, metadata }) => {
       const file = `images/${id}.png`;
       await savePicture(image, join(folder, file));
-      return `${JSON.stringify({ id, image: file, annotation })}\n`;
+      return `${JSON.stringify({ id, image: file, annotation, metadata })}\n`;
     }),
   );
   await writeFile(join(folder, `${part}.jsonl`), rows.join(""));

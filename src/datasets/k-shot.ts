@@ -1,4 +1,5 @@
 import { DataError } from "../errors";
+import { imageKey } from "../files/image";
 import { checkArguments, objectKind } from "../options/arguments";
 import { shown } from "../options/display";
 import { callback, count, readArgument, readOptions, type Spec, seed as seedOption } from "../options/spec";
@@ -65,10 +66,10 @@ export function splitPerClass<T extends Drawable>(
   for (const part of ["train", "test"] as const) readArgument("splitPerClass", part, counts[part], atLeastOne);
   const classes = shuffledClasses(examples, categoryOf, seed, "split");
   const test = new Set([...classes.values()].flatMap((members) => members.slice(0, counts.test)));
-  const tested = new Set([...test].map(({ image }) => image));
+  const tested = new Set([...test].map(({ image }) => imageKey(image)));
   const train = new Set<T>();
   for (const [name, members] of classes) {
-    const left = members.filter(({ image }) => !tested.has(image));
+    const left = members.filter(({ image }) => !tested.has(imageKey(image)));
     if (members.length < counts.test || left.length < counts.train)
       throw new DataError(
         `expected at least ${counts.train + counts.test} examples of ${name}, ${counts.train} of them with pictures that no class is tested with; got ${members.length} and ${left.length}`,

@@ -196,8 +196,11 @@ export function readRiseR1Options<A>(options: RiseR1Options<A>) {
 }
 
 /** Steps of SFT: its own, or those that its epochs make. */
-export const sftSteps = (sft: SftSettings, samples: number): number =>
-  sft.epochs === undefined ? sft.steps : Math.ceil((sft.epochs * samples) / (sft.batchSize - rehearsedRows(sft)));
+export const sftSteps = (sft: SftSettings, samples: number): number => {
+  if (sft.epochs === undefined) return sft.steps;
+  // 1.1 · 50 is slightly more than 55 in floating point.
+  return Math.ceil((sft.epochs * samples) / (sft.batchSize - rehearsedRows(sft)) - 1e-9);
+};
 
 /**
  * Rows of a batch that are rehearsed.

@@ -5,6 +5,7 @@ import { formatThinkAnswer } from "../../src/checks/think-answer";
 import { ConfigError, DataError } from "../../src/errors";
 import { grpoPresets } from "../../src/grpo/presets";
 import { type RehearsalRow, type RiseR1Options, riseR1, type SftOptions } from "../../src/rise/rise-r1";
+import { type SftSettings, sftSteps } from "../../src/rise/rise-r1-options";
 import { scriptedTrainer } from "../../src/testing";
 import type { Trainer } from "../../src/trainer";
 import type { LabelDistribution } from "../../src/types";
@@ -127,6 +128,12 @@ describe("riseR1", () => {
     const withShare = (share: number) => steps({ batchSize: 4, rehearsal: { ...rehearsal, share } });
     expect([await withShare(0.7), await withShare(0.5), await withShare(0.3)]).toEqual([6, 3, 2]);
     expect(await steps({ batchSize: 3, rehearsal: { rows: [streetRow] } })).toBe(3);
+  });
+
+  it("rounds epochs up to whole updates, and not what a product of floats is above them", () => {
+    const sft = { epochs: 1.1, batchSize: 1 } as SftSettings;
+    expect([50, 90, 110].map((samples) => sftSteps(sft, samples))).toEqual([55, 99, 121]);
+    expect(sftSteps(sft, 51)).toBe(57);
   });
 
   it("shows an example before the first step when a rehearsed row is the largest", () =>

@@ -1,6 +1,7 @@
-import { copyFile, mkdir, readdir, rename, rm, rmdir } from "node:fs/promises";
-import { dirname, join, resolve } from "node:path";
+import { copyFile, readdir } from "node:fs/promises";
+import { join } from "node:path";
 import { CheckpointError } from "../../errors";
+import { writeWholeFolder } from "../../files/whole-folder";
 import { emptyShards } from "../../models/checkpoint/weights";
 import { exists, tokenizerFiles } from "../../models/files/directory";
 import { readHeader } from "../../models/files/safetensors";
@@ -59,7 +60,7 @@ export async function mergeAdapter(adapter: string, dir: string, options: MergeA
     throw new CheckpointError(
       `${adapter}: expected matrices of rank ${found.settings.r} for ${model.name}; no place for ${listed(left)}${emptyShards(stored)}`,
     );
-  await writeFolder(dir, async (partial) => {
+  await writeWholeFolder(dir, async (partial) => {
     await saveCheckpoint(model, weights, partial, { ...settings, changed });
     // The adapter's tokenizer has the new tokens' names.
     if (changed.vocab_size !== undefined)
@@ -88,22 +89,4 @@ async function checkEmpty(dir: string): Promise<void> {
     throw new CheckpointError(
       `${dir}: expected a new or empty folder to write, found ${listed(names)}; choose another`,
     );
-}
-
-/** Writes a folder under another name, and renames it when it is complete. */
-async function writeFolder(dir: string, write: (partial: string) => Promise<void>): Promise<void> {
-  const target = resolve(dir);
-  const partial = `${target}.partial`;
-  await mkdir(dirname(target), { recursive: true });
-  await rm(partial, { recursive: true, force: true });
-  await mkdir(partial);
-  try {
-    await write(partial);
-    // Windows renames onto no folder, not even an empty one.
-    await rmdir(target).catch(() => {});
-    await rename(partial, target);
-  } catch (error) {
-    await rm(partial, { recursive: true, force: true });
-    throw error;
-  }
 }

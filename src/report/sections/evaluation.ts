@@ -37,7 +37,10 @@ export function metricsTable({
     const range = interval ? `${shortNumber(interval.low)} … ${shortNumber(interval.high)}` : "";
     return [name === "formatRate" ? "format rate" : name, shortNumber(value), range];
   });
-  return rows.length === 0 ? "" : scoresTable({ title: "Metrics", header: ["", "value", "95 % interval"], rows });
+  const [level] = [...ranges.values()].map((interval) => `${Number((100 * interval.level).toPrecision(6))} % `);
+  return rows.length === 0
+    ? ""
+    : scoresTable({ title: "Metrics", header: ["", "value", `${level ?? ""}interval`], rows });
 }
 
 async function card<A>(record: ReportedRecord<A>, page: Page<A>): Promise<string> {

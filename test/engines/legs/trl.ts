@@ -25,16 +25,16 @@ async function* trlChecks({ python }: LegTools): AsyncGenerator<Check, void> {
   const train = (...args: readonly string[]) => trainInTrl(python, args);
   let firstStep: Figures | undefined;
   // Sixteen examples, four a step: four steps see each of them once.
-  for (const [program, what] of [
-    ["rise-cot", "RISE-CoT: the reward of pairs rises"],
-    ["rft", "RFT: the reward of answers rises"],
+  for (const [program, count, what] of [
+    ["rise-cot", 8, "RISE-CoT: the reward of pairs rises"],
+    ["rft", 12, "RFT: the reward of answers rises"],
   ] as const) {
-    const [start, ...steps] = await train(program, "--steps", "8");
+    const [start, ...steps] = await train(program, "--steps", String(count));
     firstStep = steps[0];
     yield { what: `${program}: two processes`, ok: start?.processes === 2 };
     const rewards = steps.map(({ reward = Number.NaN }) => reward);
     const [first, last] = [mean(rewards.slice(0, 4)), mean(rewards.slice(-4))];
-    yield { what, ok: steps.length === 8 && last > first, detail: `${first.toFixed(3)} → ${last.toFixed(3)}` };
+    yield { what, ok: steps.length === count && last > first, detail: `${first.toFixed(3)} → ${last.toFixed(3)}` };
   }
   const losses = (await train("sft", "--steps", "12")).slice(1).map(({ loss = Number.NaN }) => loss);
   const [first, last] = [losses[0]!, losses.at(-1)!];
