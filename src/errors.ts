@@ -12,6 +12,7 @@ export class RiseError extends Error {
   static readonly [className]: string = "RiseError";
   override readonly name: string = "RiseError";
 
+  /** Knows an error of this class, also if the package's other format made it. */
   static override [Symbol.hasInstance](value: unknown): boolean {
     // A subclass of somebody else's has its own instances only.
     if (!Object.hasOwn(this, className)) return Function.prototype[Symbol.hasInstance].call(this, value);

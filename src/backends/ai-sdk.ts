@@ -16,6 +16,7 @@ export interface AiSdkModel {
   readonly specificationVersion: "v2" | "v3" | "v4";
   readonly provider: string;
   readonly modelId: string;
+  /** Asks the model for one completion. */
   // The SDK's own types differ between its versions, and method parameters are compared both ways.
   doGenerate(options: never): PromiseLike<AiSdkReply>;
 }

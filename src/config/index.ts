@@ -1,4 +1,5 @@
 /** The type of the file that the commands of `rise-ts` read. */
+export type { DataFileExtras } from "./data-files";
 export {
   type AnswerRewardOf,
   type DataConfig,

@@ -31,6 +31,7 @@ export interface VisionLanguageModel {
   readonly tokenizer: ChatTokenizer;
   /** @internal */
   readonly checkpoint: Checkpoint;
+  /** Token ids and images of a prompt. */
   encodePrompt(prompt: Prompt): Promise<Row>;
   /** The number of token ids; image headers are read, not their pixels. */
   countTokens(prompt: Prompt): Promise<number>;

@@ -16,6 +16,7 @@ export interface OptimizerState {
  * it advances the state.
  */
 export interface GradientTransform {
+  /** A state for these parameters, before their first update. */
   init(params: Tensors): OptimizerState;
   /**
    * @param gradients ∂L/∂θ, one array for each parameter; may be overwritten

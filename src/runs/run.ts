@@ -8,7 +8,9 @@ import { noteUnstarted } from "../terminal/unstarted";
  * does the `signal` it was made with. An error reaches everyone who awaits or iterates.
  */
 export interface Run<Event, Result> extends PromiseLike<Result>, AsyncIterable<Event> {
+  /** As a promise's; it starts the run. */
   catch<Other>(onRejected: (reason: unknown) => Other | PromiseLike<Other>): Promise<Result | Other>;
+  /** As a promise's; it starts the run. */
   finally(onFinally: () => void): Promise<Result>;
 }
 

@@ -26,9 +26,9 @@ function lineOf(page: string, markdown: string): string {
     [...prose.matchAll(new RegExp(`^${marks} (.+)$`, "gm"))].map(([, heading]) => heading!);
   const [title = page] = headings("#");
   const sections = headings("##");
-  // The page of options has a section for each operation.
-  const shown = sections.length > 12 ? [...sections.slice(0, 12), "…"] : sections;
-  return `[${title}](${page})${shown.length > 0 ? `: ${shown.join("; ")}` : ""}`;
+  // The page of options has a section for each operation, which would hide the rest.
+  const isLong = sections.length > 20;
+  return `[${title}](${page})${sections.length > 0 && !isLong ? `: ${sections.join("; ")}` : ""}`;
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) process.stdout.write(llmsIndex());

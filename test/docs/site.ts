@@ -45,6 +45,7 @@ const app = await Application.bootstrap({
     "dtypes",
     "fields",
     "lossTypes",
+    "presets",
     // How a compiler tells that a text has its placeholders.
     "FittingTexts",
   ],
@@ -53,7 +54,7 @@ const app = await Application.bootstrap({
 const project = await app.convert();
 if (!project) throw new Error("typedoc converted nothing");
 for (const module of project.children ?? []) {
-  for (const child of module.children ?? []) if (isInternal(child.name)) project.removeReflection(child);
+  for (const child of [...(module.children ?? [])]) if (isInternal(child.name)) project.removeReflection(child);
   const path = module.name === "public-types" ? "types" : module.name;
   module.name = path === "index" ? "rise-ts" : `rise-ts/${path}`;
 }

@@ -180,6 +180,7 @@ export function* inPieces(tensor: StoredTensor): Generator<{ readonly first: num
 /** A tensor to write; a function is called when its turn comes, so that not all numbers need be in memory. */
 export interface WritableTensor {
   readonly shape: readonly number[];
+  /** The numbers, or a function that reads them. */
   readonly data: Float32Array | (() => Float32Array | Promise<Float32Array>);
   /** The type in the file (the one that all tensors get). */
   readonly dtype?: StoredDtype;

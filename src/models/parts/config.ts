@@ -23,6 +23,7 @@ export interface VlmConfig {
   readonly tokens: SpecialTokens;
 }
 
+/** Ids of the special tokens. */
 export interface SpecialTokens {
   readonly image: number;
   readonly video: number;

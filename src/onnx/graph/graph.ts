@@ -43,13 +43,19 @@ export interface Graph {
   readonly nodes: Set<Node>;
   readonly constants: Map<string, Constant>;
   readonly loops: Map<Value, LoopNode>;
+  /** A value that is fed at run time. */
   input(name: string, dtype: DType, shape: Shape): Value;
   /** float32 numbers; equal constants are stored once. */
   constant(data: readonly number[] | Float32Array, shape?: Shape): Value;
+  /** int64 numbers. */
   integers(data: readonly number[], shape?: Shape): Value;
+  /** uint8 numbers. */
   bytes(data: readonly number[], shape?: Shape): Value;
+  /** A tensor whose numbers lie in a file. */
   external(name: string, dtype: DType, shape: readonly number[], data: ExternalData): Value;
+  /** Adds a node. @throws ShapeError for inputs that do not fit */
   op<O extends Op>(op: O, inputs: Ops[O]["in"], attrs: Ops[O]["attrs"]): Value;
+  /** Adds a Loop, which carries values from one iteration to the next. */
   loop(
     maxIterations: Value,
     carried: readonly { readonly initial: Value; readonly shape?: Shape }[],

@@ -37,6 +37,7 @@ export interface Session {
    * which become unreadable. Feeds that the graph does not need are ignored.
    */
   run(feeds: Readonly<Record<string, Tensor>>, givenAway?: readonly string[]): Promise<Record<string, Tensor>>;
+  /** Frees the graph's native memory. */
   dispose(): Promise<void>;
 }
 

@@ -10,8 +10,11 @@ import { createRng, type Rng } from "../../rng";
  * describeTask(vitest, "rating", { task, annotation: (rng) => 1 + rng.integer(5) });
  */
 export interface TestRunner {
+  /** Opens a group of tests. */
   readonly describe: (name: string, body: () => void) => unknown;
+  /** Adds a test. */
   readonly it: ((name: string, body: () => void | Promise<void>) => unknown) & {
+    /** Lists a test without running it. */
     readonly skip: (name: string, body: () => void | Promise<void>) => unknown;
   };
   /** Runs when all laws have run; only `describeBackend` needs it. */
