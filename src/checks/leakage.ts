@@ -60,13 +60,11 @@ function findNumbers(tokens: readonly Token[], counts: boolean): Span[] {
   const spans: Span[] = [];
   for (let at = 0; at < tokens.length; ) {
     const idiom = readIdiom(tokens, at);
-    const spelled = readSpelledNumber(tokens, at)?.end ?? null;
-    const longest: Find | null =
-      firstFind(tokens, at, spelled) ?? (counts && spelled ? { kind: "number-word", end: spelled } : null);
+    const longest = firstFind(tokens, at) ?? (counts ? spelledCount(tokens, at) : null);
     // "scene four" is a name, and "scene four fifths" is not: a rule that reads further than the idiom wins.
     const find = longest && (idiom === null || longest.end > idiom) ? longest : null;
     if (find) spans.push({ kind: find.kind, start: tokens[at]!.start, end: tokens[find.end - 1]!.end });
-    at = find?.end ?? idiom ?? spelled ?? at + 1;
+    at = find?.end ?? idiom ?? readSpelledNumber(tokens, at)?.end ?? at + 1;
   }
   return spans;
 }
@@ -84,13 +82,18 @@ const rules: readonly Rule[] = [
   ...verdictRules,
 ];
 
-function firstFind(tokens: readonly Token[], at: number, spelled: number | null): Find | null {
+function firstFind(tokens: readonly Token[], at: number): Find | null {
   for (const rule of rules) {
-    const find = rule(tokens, at, spelled);
+    const find = rule(tokens, at);
     if (find) return find;
   }
   return null;
 }
+
+const spelledCount: Rule = (tokens, at) => {
+  const number = readSpelledNumber(tokens, at);
+  return number && { kind: "number-word", end: number.end };
+};
 
 function findCopies(cot: string, answer: string): Span[] {
   const spans: Span[] = [];

@@ -22,25 +22,8 @@ export interface Find {
 
 /**
  * Looks at a constant number of tokens around `at` and at the number that starts there; null if it does not apply.
- * `spelled` is the token after the number in words that starts there, or null.
  */
-export type Rule = (tokens: readonly Token[], at: number, spelled: number | null) => Find | null;
-
-/** Makes a rule of the function that tells where its find ends; null if it does not apply. */
-export const rule =
-  (kind: LeakKind, endOf: (tokens: readonly Token[], at: number) => number | null): Rule =>
-  (tokens, at) => {
-    const end = endOf(tokens, at);
-    return end === null ? null : { kind, end };
-  };
-
-/** The same for a number in words: the function gets the token after it. */
-export const spelledRule =
-  (kind: LeakKind, endOf: (tokens: readonly Token[], at: number, end: number) => number | null): Rule =>
-  (tokens, at, spelled) => {
-    const end = spelled && endOf(tokens, at, spelled);
-    return end === null ? null : { kind, end };
-  };
+export type Rule = (tokens: readonly Token[], at: number) => Find | null;
 
 /** A set of words, listed or not. */
 export type Words = Pick<ReadonlySet<string>, "has">;
