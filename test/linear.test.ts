@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { wholeRows } from "../src/runs/directory/files";
 import { isSimple, segmentationSimilarity } from "../src/similarity/polygons";
+import { printable } from "../src/terminal/text";
 import type { Point, Polygon } from "../src/types";
 import { cpuTime } from "./cpu-time";
 import { hostile, pieces, readers, repeated } from "./linear-cases";
@@ -21,6 +22,11 @@ describe("reading what a model wrote", () => {
       // Quadratic would be 64 times as long.
       expect(time(64_000), JSON.stringify(piece)).toBeLessThan(24 * time(8_000) + 100);
     }
+  });
+
+  it("takes linear time of blanks in a line of a log", () => {
+    expect(cpuTime(() => printable(`${" ".repeat(1e6)}x`))).toBeLessThan(5000);
+    expect(printable("a \n\n  b  c\n")).toBe("a b  c ");
   });
 
   it("throws for no repeat of any token", () => {

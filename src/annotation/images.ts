@@ -11,6 +11,7 @@ import { DataError } from "../errors";
 import { below } from "../files/below";
 import { shown } from "../options/display";
 import type { ImageSource } from "../types";
+import { untilAborted } from "./until-aborted";
 
 /** An image without an annotation. An `Example` is one, whose annotation nobody looks at. */
 export interface UnannotatedImage {
@@ -48,12 +49,17 @@ export interface Found {
 /**
  * Finds the images, without reading them.
  * @param root the folder from which paths of a JSON-lines file start; the file's own without it
+ * @param signal ends the waiting for a stream's next image
  * @throws DataError for a source that cannot be read, or holds no images
  */
-export async function findImages(images: ImagesToAnnotate, root: string | undefined): Promise<Found> {
+export async function findImages(
+  images: ImagesToAnnotate,
+  root: string | undefined,
+  signal: AbortSignal,
+): Promise<Found> {
   if (typeof images !== "string") {
     if (Array.isArray(images)) return { items: images.map(itemOf), leftOut: [] };
-    return { items: streamed(images), leftOut: [] };
+    return { items: streamed(images, signal), leftOut: [] };
   }
   const found = await stat(images).catch(() => undefined);
   if (found?.isDirectory()) return inFolder(images);
@@ -122,9 +128,12 @@ const named = (id: string, name: string, folder: Folder, where: string): Promise
     },
   );
 
-async function* streamed(images: Iterable<unknown> | AsyncIterable<unknown>): AsyncGenerator<Item> {
+async function* streamed(
+  images: Iterable<unknown> | AsyncIterable<unknown>,
+  signal: AbortSignal,
+): AsyncGenerator<Item> {
   let at = 0;
-  for await (const image of images) yield itemOf(image, at++);
+  for await (const image of untilAborted(images, signal)) yield itemOf(image, at++);
 }
 
 function itemOf(given: unknown, at: number): Item {

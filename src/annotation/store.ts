@@ -17,6 +17,7 @@ export interface AnnotationStream<A>
 
 /** The state of a row, without its text. */
 export interface Known {
+  readonly subject?: string | undefined;
   readonly failure?: string | undefined;
   readonly isTemporary: boolean;
 }
@@ -89,6 +90,7 @@ async function inDirectory<A>(path: string, lock: RunLock): Promise<AnnotationSt
 }
 
 const knownOf = <A>(row: ImageAnnotation<A>): Known => ({
+  ...(row.subject !== undefined && { subject: row.subject }),
   ...(hasFailed(row) && { failure: row.failure }),
   isTemporary: row.isTemporary === true,
 });

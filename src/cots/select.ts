@@ -3,8 +3,9 @@ import { checkArguments, fieldsKind, listKind, numberKind, textKind } from "../o
 import { number, readOptions, type Spec, share, count as wholeNumber } from "../options/spec";
 
 /** The parts of a rollout that decide which one is kept. */
-type Judged = { readonly cot: { readonly text: string }; readonly reward: { readonly reward: number } };
+export type Judged = { readonly cot: { readonly text: string }; readonly reward: { readonly reward: number } };
 
+/** Options of `selectHighQuality`. */
 export interface FilterOptions {
   /** τ: keeps rewards of at least this (0.75, or no limit when `fraction` or `topK` is given). */
   readonly threshold?: number;

@@ -9,6 +9,7 @@ import { exampleStream, type Located } from "./reading/example-stream";
 import { openFolder } from "./reading/folder";
 import { checkPath, type ImagePlace, imagePlaceSpec, taskOption } from "./reading/options";
 
+/** Options of `jsonlDataset`. */
 export interface JsonlOptions extends ImagePlace {}
 
 export const jsonlDatasetSpec = { ...imagePlaceSpec } satisfies Spec<JsonlOptions>;

@@ -21,6 +21,7 @@ import type { Example, Leak } from "../types";
 import { type Reconstruction, reconstructAll } from "./reconstructions";
 import { backendOption, failureSpec, signalOption, taskOption } from "./spec-parts";
 
+/** Options of `auditCots`. */
 export interface AuditCotsOptions<A> extends ResamplingOptions, Omit<FailureOptions, "onFailure"> {
   readonly task: Task<A>;
   readonly dataset: readonly Example<A>[];
@@ -97,6 +98,7 @@ export interface Estimate extends Interval {
   readonly mean: number;
 }
 
+/** The worth of cots beyond the image, on average and one by one. */
 export interface CotsAudit {
   /** In the order of `cots`. */
   readonly cots: readonly CotAudit[];

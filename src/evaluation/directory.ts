@@ -102,8 +102,18 @@ export async function readEvaluation<A>(runDir: string): Promise<Evaluation<A, s
   const lines = await readWholeLines(file);
   if (lines.length === 0) throw new CheckpointError(`${file}: expected the records of an evaluation, found none`);
   const records = lines.map((line, i) => readRow<A>(line, `${file}: line ${i + 1}`));
-  return { ...summary, failures: records.filter(hasFailed).length, records };
+  return {
+    ...summary,
+    metrics: numbers(summary.metrics),
+    intervals: Object.fromEntries(Object.entries(summary.intervals).map(([name, own]) => [name, numbers(own)])),
+    failures: records.filter(hasFailed).length,
+    records: records.map((record) => ({ ...record, metrics: numbers(record.metrics) })),
+  };
 }
+
+/** JSON has no NaN, and puts null for it. */
+const numbers = <Named extends object>(named: Named): Named =>
+  Object.fromEntries(Object.entries(named).map(([name, value]) => [name, value ?? Number.NaN])) as Named;
 
 /** The fields of a record that do not depend on the task. */
 const answerRow = z.object({

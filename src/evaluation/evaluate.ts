@@ -27,6 +27,7 @@ import {
 } from "./records";
 import { backendOption, failureSpec, signalOption, taskOption } from "./spec-parts";
 
+/** Options of `evaluate`. */
 export interface EvaluateOptions<A, Name extends string> extends ResamplingOptions, Omit<FailureOptions, "onFailure"> {
   readonly task: Task<A>;
   readonly dataset: readonly Example<A>[];

@@ -52,6 +52,7 @@ export function checkMetrics(where: string, metrics: Metrics<never>): void {
     throw new ConfigError(`${where}: expected metrics to have other names than every evaluation's own, got "${taken}"`);
 }
 
+/** The result of an evaluation: metrics, their intervals, and a record of each example. */
 export interface Evaluation<A, Name extends string> {
   readonly metrics: Readonly<Record<Name | OwnMetric, number>>;
   /** The confidence interval of each metric over examples: `bootstrapInterval`. */

@@ -11,6 +11,7 @@ import { browserLimits, type FileLimits, writeModelFile } from "./model-file";
 import { fileTypeOf, type GraphName, graphNames, settingsOf, transformersJsFamilies } from "./settings";
 import { exportedWeights } from "./tensors";
 
+/** Options of `exportTransformersJs`. */
 export interface ExportOptions {
   /**
    * How matrices are stored: "float32"; "half", float16; "int8" or "int4", quantized in blocks of 32 ("int8"). All
@@ -34,6 +35,7 @@ export const exportSpec = {
   signal: having("an AbortSignal", "throwIfAborted").optional().describe("Ends the export, and leaves nothing"),
 } satisfies Spec<ExportOptions>;
 
+/** The files of an export. */
 export interface Exported {
   /** Bytes of each file, by its path inside the folder. */
   readonly files: Readonly<Record<string, number>>;

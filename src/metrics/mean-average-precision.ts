@@ -6,6 +6,7 @@ import type { Counts } from "./bootstrap";
 import type { Outcome } from "./outcome";
 import { outcomesKind } from "./outcome";
 
+/** COCO's average precision, over thresholds of IoU and at some. */
 export interface AveragePrecision {
   /** AP at IoU 0.5, mean over categories: the paper's mAP. */
   readonly ap50: number;

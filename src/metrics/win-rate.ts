@@ -3,6 +3,7 @@ import { checkArguments, listKind, numberKind } from "../options/arguments";
 import { readOptions, type Spec } from "../options/spec";
 import { bootstrapInterval, resamplingSpec, weightedMean } from "./bootstrap";
 
+/** How often ours diverges less than a baseline. */
 export interface WinRate {
   /** The rate (wins + ½ ties) / examples, in [0, 1]; lower is better for us. */
   readonly winRate: number;

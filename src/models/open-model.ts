@@ -24,9 +24,12 @@ export interface VisionLanguageModel {
   readonly dir: string;
   /** Whether `dir` is the user's own folder, and not the hub's cache. */
   readonly isLocal: boolean;
-  readonly architecture: Architecture;
   readonly config: VlmConfig;
+  /** @internal */
+  readonly architecture: Architecture;
+  /** @internal */
   readonly tokenizer: ChatTokenizer;
+  /** @internal */
   readonly checkpoint: Checkpoint;
   encodePrompt(prompt: Prompt): Promise<Row>;
   /** The number of token ids; image headers are read, not their pixels. */

@@ -5,6 +5,7 @@ import { zerosLike } from "./shared-tensors";
 import { type Loop, runInThreads } from "./threads";
 import { checkGradients, type GradientTransform, type OptimizerState } from "./transform";
 
+/** Options of `adamw`. */
 export interface AdamWOptions {
   /** β₁, decay of the mean of gradients (0.9). */
   readonly beta1?: number;

@@ -26,6 +26,7 @@ export interface GradientTransform {
   problemWith?(state: OptimizerState): string | undefined;
 }
 
+/** The knowledge of an update besides gradients and parameters. */
 export interface OptimizerStep {
   /** This update's learning rate; schedules live outside. */
   readonly learningRate: number;

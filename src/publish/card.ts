@@ -119,7 +119,8 @@ async function evaluationText(evaluations: readonly string[]): Promise<string[]>
         const interval = intervals[name];
         return `| ${name} | ${figure(value)} | ${interval ? `${figure(interval.low)} to ${figure(interval.high)}` : "–"} |`;
       });
-      const head = ["| metric | value | interval |", "|---|---|---|"];
+      const [level] = Object.values(intervals).map((interval) => `${Number((100 * interval.level).toPrecision(6))} % `);
+      const head = [`| metric | value | ${level ?? ""}interval |`, "|---|---|---|"];
       return ["", `${records.length} images that were evaluated:`, "", ...head, ...rows];
     }),
   );

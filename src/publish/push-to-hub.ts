@@ -7,6 +7,7 @@ import { withoutSecrets } from "../remote/secrets";
 import { writeCard } from "./card";
 import { checkpointFiles, contentOf, cotFiles } from "./files";
 
+/** Options of `pushToHub`. */
 export interface PushToHubOptions {
   /** The trained model or adapter, or D_RISE as a data set ("model"). */
   readonly what?: "model" | "cots";

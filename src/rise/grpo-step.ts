@@ -133,7 +133,10 @@ const { groupSize, groups, lengths, ...advantagesSpec } = grpoAdvantagesSpec;
 /** The schema of an option that is GRPO's settings; `checkGrpo` tries them out. */
 export const grpoOption = () =>
   z.strictObject(
-    { advantages: z.strictObject(advantagesSpec, "an object"), loss: z.strictObject(grpoLossSpec, "an object") },
+    {
+      advantages: z.strictObject(advantagesSpec, "an object").describe("Options of grpoAdvantages"),
+      loss: z.strictObject(grpoLossSpec, "an object").describe("Options of grpoLoss"),
+    },
     "{ advantages, loss }, such as grpoPresets.trl",
   ) as unknown as z.ZodType<GrpoSettings>;
 

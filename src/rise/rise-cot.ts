@@ -33,6 +33,7 @@ import { rolloutStage, type StageRehearsal } from "./rollout-stage";
 export type { RiseCotRow } from "./best-cots";
 export type { RiseCotOptions } from "./rise-cot-options";
 
+/** The result of stage 1: D_RISE, and what became of the policy. */
 export interface RiseCotResult<A> extends OwnResult<A>, RunResult {}
 
 interface OwnResult<A> {
@@ -44,6 +45,7 @@ interface OwnResult<A> {
   readonly kept: readonly RiseCotRow<A>[];
 }
 
+/** An event of stage 1. */
 export type RiseCotEvent<A> = RunEvent<Rollout<A>, RiseCotResult<A>>;
 
 /**

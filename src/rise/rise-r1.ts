@@ -28,6 +28,7 @@ import { imitation } from "./sft-step";
 
 export type { RehearsalOptions, RehearsalRow, RftOptions, RiseR1Options, SftOptions } from "./rise-r1-options";
 
+/** The result of stage 2. */
 export interface RiseR1Result<A> extends OwnResult<A>, RunResult {}
 
 interface OwnResult<A> {
@@ -35,6 +36,7 @@ interface OwnResult<A> {
   readonly kept: readonly RatedCot<A>[];
 }
 
+/** An event of stage 2. */
 export type RiseR1Event<A> = RunEvent<AnswerRollout<A>, RiseR1Result<A>>;
 
 /**

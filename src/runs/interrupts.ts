@@ -74,13 +74,13 @@ export async function* untilInterrupted<Event, Result>(
  * @param onRequest called at the first request
  * @returns the signal for the run, and a function that ends the listening
  */
-function listenForInterrupts(
+export function listenForInterrupts(
   message: string,
   onRequest: () => void,
 ): { readonly signal: AbortSignal; readonly release: () => void } {
   const stop = new AbortController();
   const mine: Listening = { stop, message, onRequest };
-  if (asked) interrupt(mine, asked.code);
+  if (asked) interrupt(mine);
   // Other threads get no signals.
   if (isMainThread) {
     if (listening.size === 0) for (const name of requests) if (process.listenerCount(name) === 0) process.on(name, ask);
@@ -97,24 +97,19 @@ function ask(name: Request): void {
   // The program began to listen after the run did.
   if (process.listenerCount(name) > 1) return;
   if (name !== "SIGHUP") for (const other of requests) if (other !== "SIGHUP") process.off(other, ask);
+  if (!asked) process.on("uncaughtExceptionMonitor", endQuietly);
   asked ??= { code: exitCodes[name] };
   process.exitCode ??= asked.code;
   for (const run of listening) {
     if (run.stop.signal.aborted) continue;
-    interrupt(run, asked.code);
+    interrupt(run);
     run.onRequest();
   }
 }
 
-function interrupt({ stop, message }: Listening, code: number): void {
-  const reason = new Interruption(message);
-  endQuietly(reason, code);
-  stop.abort(reason);
-}
+const interrupt = ({ stop, message }: Listening) => stop.abort(new Interruption(message));
 
-/** Ends the process with a code when nobody handles this reason, before Node prints its stack. */
-function endQuietly(reason: Interruption, code: number): void {
-  process.on("uncaughtExceptionMonitor", (error) => {
-    if (error === (reason as unknown) && process.listenerCount("uncaughtException") === 0) process.exit(code);
-  });
+/** Ends the process when nobody handles a run's rejection, before Node prints its stack. */
+function endQuietly(error: Error): void {
+  if (error instanceof Interruption && process.listenerCount("uncaughtException") === 0) process.exit(asked!.code);
 }

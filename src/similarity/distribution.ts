@@ -6,6 +6,7 @@ import type { LabelDistribution } from "../types";
 /** Replaces a zero probability under a logarithm, as in the paper. */
 export const EPSILON = 1e-10;
 
+/** Options of `classificationSimilarity`. */
 export interface ClassificationSimilarityOptions {
   /** "asPrinted" takes KLD on raw values and clamps S to [0, 1] ("renormalised"). */
   readonly kl?: "renormalised" | "asPrinted";

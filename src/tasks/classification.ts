@@ -13,6 +13,7 @@ import type { Example, LabelDistribution } from "../types";
 import { formatDistribution, labelKey, quoted, readDistribution } from "./text/distribution-text";
 import { parsing, type Reading, readingOption } from "./text/lenient";
 
+/** Options of `classification`. */
 export interface ClassificationOptions {
   readonly labels: readonly string[];
   /** The task's name (`"classification"`). */

@@ -12,6 +12,7 @@ import { formatBox, formatBoxes, readBoxes } from "./text/box-text";
 import { parsing, type Reading, readingOption } from "./text/lenient";
 import { slackOf } from "./text/scale";
 
+/** Options of `detection`. */
 export interface DetectionOptions extends LocatingOptions {
   /** Exactly one box per example, written without the outer brackets (false). */
   readonly single?: boolean;

@@ -11,6 +11,7 @@ import { MAX_COORDINATE } from "./text/box-text";
 import { parsing, type Reading, readingOption } from "./text/lenient";
 import { formatPolygons, MAX_CORNERS, readPolygons } from "./text/polygon-text";
 
+/** Options of `segmentation`. */
 export interface SegmentationOptions extends LocatingOptions {
   /** The task's name (`"segmentation"`). */
   readonly name?: string;

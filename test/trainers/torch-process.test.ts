@@ -1,6 +1,7 @@
 import { chmod, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setTimeout } from "node:timers/promises";
 import { describe, expect, it } from "vitest";
 import { EngineError } from "../../src/errors";
 import { torchTrainer } from "../../src/trainers/torch";
@@ -93,7 +94,7 @@ describe("workers that end", () => {
   });
 
   it("are told by the traceback of the rank that failed first when others wrote theirs as well", async () => {
-    const written = traceback(1, "ImportError: no flash") + traceback(0, "RuntimeError: Connection closed by peer");
+    const written = traceback(1, "ImportError: no flash") + traceback(0, `RuntimeError: ${"closed ".repeat(10_000)}`);
     const { message } = await errorOf(
       report(
         [
@@ -115,6 +116,13 @@ describe("workers that end", () => {
     ]);
   });
 
+  it("are told by the traceback when there is one process", async () => {
+    const { message } = await errorOf(`cat >&2 <<'END'\n${traceback(0, "ImportError: no flash")}\nEND\nexit 1`);
+    expect(message).toMatch(
+      /the process ended with exit code 1: ImportError: no flash\nThe last lines of the workers:/,
+    );
+  });
+
   it("are told once when all of them say the same", async () => {
     const said = "rise_torch: expected a GPU for each process, got 1";
     const { message } = await errorOf(report([["Root Cause (first observed failure)", 0, 1]], `${said}\n${said}\n`), 2);
@@ -133,6 +141,19 @@ describe("workers that end", () => {
 
   it("are told by their signal when nothing was written", async () => {
     expect((await errorOf("kill -9 $$")).message).toMatch(/but the process was ended by SIGKILL, by a person/);
+  });
+
+  it("keep no timer that would keep this program running", async () => {
+    const timers = () => process.getActiveResourcesInfo().filter((name) => name === "Timeout").length;
+    const before = timers();
+    await errorOf("exit 3");
+    await setTimeout(700);
+    const after: number[] = [];
+    for (let i = 0; i < 10; i++) {
+      await setTimeout(20);
+      after.push(timers());
+    }
+    expect(Math.min(...after)).toBeLessThanOrEqual(before);
   });
 
   it("never show their token, and get it neither as an argument nor on stdin", async () => {

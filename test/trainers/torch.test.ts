@@ -213,7 +213,13 @@ describe("an answer of the workers", () => {
       setTimeout(() => response.destroy(), 50);
       return true;
     };
+    // As a killed process: nothing says how long the answer would have been.
+    const isCut = (_: string, response: ServerResponse) => {
+      response.socket!.end('HTTP/1.0 200 OK\r\nContent-Type: application/json\r\n\r\n{"rows": [{"log');
+      return true;
+    };
     for (const [misbehave, message] of [
+      [isCut, /logprobs: expected an answer, got the first 15 characters of one/],
       [breaksOff, /logprobs: expected an answer, got a broken connection/],
       [endsEarly, /logprobs: expected an answer, got a broken answer/],
       [() => true, /logprobs: expected an answer, got none within 700 ms/],

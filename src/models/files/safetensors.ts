@@ -4,6 +4,7 @@ import { kindBytes, kindInsteadOfText } from "../../files/kind";
 import { openFile } from "../../files/open";
 import { excerpt, shown } from "../../options/display";
 
+/** The number format of a stored tensor. */
 export type StoredDtype = "F32" | "F16" | "BF16";
 
 /** A tensor's type, shape and position in its file. */

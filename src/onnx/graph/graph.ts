@@ -11,6 +11,7 @@ export interface ExternalData {
   readonly bytes: number;
 }
 
+/** A tensor that is part of a graph. */
 export interface Constant {
   readonly value: Value;
   readonly data: Float32Array | BigInt64Array | Uint8Array | ExternalData;

@@ -10,3 +10,6 @@ export const runtimeVersion = (): string =>
 
 export const nativeFolder = (): string =>
   join(dirname(runtimePath()), "..", "bin", "napi-v6", process.platform, process.arch);
+
+/** The command that fetches onnxruntime's CUDA libraries, whatever npm thinks of install scripts. */
+export const cudaInstallation = "ONNXRUNTIME_NODE_INSTALL=cuda12 node node_modules/onnxruntime-node/script/install";

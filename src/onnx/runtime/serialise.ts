@@ -7,6 +7,7 @@ import { type ProtoWriter, protoWriter } from "./proto";
 const irVersion = 10;
 const opsetVersion = 23;
 
+/** Options of `serialiseModel`. */
 export interface ModelFileOptions {
   /**
    * Names the run-time sizes of inputs and outputs (false): transformers.js makes its first cache by these names.

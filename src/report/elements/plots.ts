@@ -4,6 +4,7 @@ import { inline, shortNumber } from "./text";
 
 export { shortNumber } from "./text";
 
+/** A point of a plotted line. */
 export interface Point {
   readonly x: number;
   readonly y: number;

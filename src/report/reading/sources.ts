@@ -61,7 +61,7 @@ export function answerRow(
     completion: { text: text.slice(0, mostCharacters), length: text.length, isClipped: finishReason === "length" },
     prediction,
     reward: {
-      ...(reward !== undefined && { reward }),
+      ...(Number.isFinite(reward) && { reward }),
       leaks: [],
       format: failure === undefined ? { ok: true } : { ok: false, reason: failure },
       repairs: repairs && [...repairs],

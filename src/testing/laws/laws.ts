@@ -6,7 +6,8 @@ import { createRng, type Rng } from "../../rng";
  * The functions of a test runner: those of Vitest, Jest or `node:test`. Whole modules will do.
  * @example
  * import * as vitest from "vitest";
- * describeTask(vitest, "rating", { task: rating(), annotation: (rng) => 1 + rng.integer(5) });
+ * const task = rating({ question: "How crowded is this place?" });
+ * describeTask(vitest, "rating", { task, annotation: (rng) => 1 + rng.integer(5) });
  */
 export interface TestRunner {
   readonly describe: (name: string, body: () => void) => unknown;

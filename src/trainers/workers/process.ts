@@ -37,9 +37,10 @@ export async function startWorkers(dir: string, settings: TorchSettings): Promis
   const token = randomBytes(32).toString("hex");
   const child = spawnWorkers(python, ready, token, workerOptions(dir, settings), settings.processes);
   const end = watchEnd(child, [token]);
+  const waiting = new AbortController();
   try {
     const address = await Promise.race([
-      readReady(ready, settings.startMs),
+      readReady(ready, settings.startMs, waiting.signal),
       end.then((words) => {
         throw new EngineError(`torchTrainer: expected ${settings.processes} processes to start, but ${words}`);
       }),
@@ -51,6 +52,7 @@ export async function startWorkers(dir: string, settings: TorchSettings): Promis
     child.kill("SIGKILL");
     throw error;
   } finally {
+    waiting.abort();
     await rm(scratch, { recursive: true, force: true });
   }
 }
@@ -101,7 +103,7 @@ function spawnWorkers(python: string, ready: string, token: string, options: str
 }
 
 /** Bytes of the workers' output that are kept. */
-const keptOutput = 20_000;
+const keptOutput = 1_000_000;
 
 /** The way that the processes ended, once they have. */
 function watchEnd(child: ChildProcess, secrets: readonly string[]): Promise<string> {
@@ -147,7 +149,7 @@ const lastWords = /^(?:rise_torch:|[\w.]*(?:Error|Exception|Broken|Interrupt)\b)
 /** The lines of a rank, or else those of all ranks, without the report of torchrun about them. */
 function explaining(output: string, rank: string | undefined): readonly string[] {
   const lines = output.slice(0, output.match(torchrunReport)?.index).split("\n");
-  const own = lines.filter((line) => rankPrefix.exec(line)?.[1] === rank);
+  const own = lines.filter((line) => rank !== undefined && rankPrefix.exec(line)?.[1] === rank);
   return (own.length > 0 ? own : lines)
     .map((line) => line.replace(rankPrefix, ""))
     .filter((line, i, all) => !/^[=\-~^\s]*$/.test(line) && line !== all[i - 1]);
@@ -157,8 +159,11 @@ const rankPrefix = /^\[rank(\d+)\]:\s?/;
 const torchrunReport =
   /^(?:[A-Z]\d{4} \S+ \d+ torch\/distributed\/elastic\/|Traceback \(most recent call last\):\n {2}File "<frozen runpy>")/m;
 
-/** Waits for the ready file, which appears whole. An earlier job's file lies there until this one's takes its place. */
-async function readReady(path: string, startMs: number): Promise<{ readonly url: string }> {
+/**
+ * Waits for the ready file, which appears whole. An earlier job's file lies there until this one's takes its place. The
+ * signal ends the wait.
+ */
+async function readReady(path: string, startMs: number, signal?: AbortSignal): Promise<{ readonly url: string }> {
   let found: string | undefined;
   for (let waited = 0; waited < startMs; waited += 100) {
     const text = await readFile(path, "utf8").catch(() => undefined);
@@ -167,7 +172,7 @@ async function readReady(path: string, startMs: number): Promise<{ readonly url:
       if (await accepts(address.url)) return address;
       found = address.url;
     }
-    await wait(100);
+    await wait(100, undefined, { signal });
   }
   const problem = found === undefined ? "and they did not" : `and nobody listens at ${found}, which it names`;
   throw new EngineError(`torchTrainer: expected the workers to write ${path} within ${startMs} ms, ${problem}`);
