@@ -172,7 +172,7 @@ class Engine:
             for image in (args["images"][number] for prompt in prompts for number in prompt["images"]):
                 try:
                     path = image.get("path")
-                    stamp = os.stat(path)[6:9] if path else None
+                    stamp = os.stat(path).st_mtime_ns if path else None
                     pictures.append(self.picture(path, stamp, image.get("base64"), tuple(image["size"])))
                 except Exception as error:
                     message = f"{image['name']}: expected an image, got {type(error).__name__}: {error}"

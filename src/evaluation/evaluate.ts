@@ -24,6 +24,7 @@ import {
   hasFailed,
   measure,
   metricsOption,
+  tryMetrics,
 } from "./records";
 import { backendOption, failureSpec, signalOption, taskOption } from "./spec-parts";
 
@@ -115,6 +116,7 @@ export async function evaluate<A, Name extends string = never>(
   const { task, level, resamples, seed, metrics, runDir, resume, retryFailed, onFailure, shard } = whole;
   checkExamples(task, whole.dataset);
   checkMetrics("evaluate", metrics);
+  tryMetrics("evaluate", metrics, whole.dataset);
   checkShard("evaluate", shard, runDir);
   const dataset = shardOf(whole.dataset, shard);
   const log = openLog("evaluate", whole.log);

@@ -52,6 +52,23 @@ export function checkMetrics(where: string, metrics: Metrics<never>): void {
     throw new ConfigError(`${where}: expected metrics to have other names than every evaluation's own, got "${taken}"`);
 }
 
+/**
+ * Tries metrics on a truth, so that those of another kind of task are refused before anything is answered.
+ * @throws ConfigError naming the metric
+ */
+export function tryMetrics<A>(where: string, metrics: Metrics<A>, [example]: readonly Example<A>[]): void {
+  if (!example) return;
+  const { annotation } = example;
+  for (const [name, metric] of Object.entries(metrics))
+    try {
+      metric([{ truth: annotation, prediction: annotation }]);
+    } catch (error) {
+      // Another error may come from a single example alone, such as one without boxes.
+      if (error instanceof ConfigError)
+        throw new ConfigError(`${where}: expected metrics.${name} to be a metric of this task: ${error.message}`);
+    }
+}
+
 /** The result of an evaluation: metrics, their intervals, and a record of each example. */
 export interface Evaluation<A, Name extends string> {
   readonly metrics: Readonly<Record<Name | OwnMetric, number>>;

@@ -74,7 +74,7 @@ export async function* untilInterrupted<Event, Result>(
  * @param onRequest called at the first request
  * @returns the signal for the run, and a function that ends the listening
  */
-function listenForInterrupts(
+export function listenForInterrupts(
   message: string,
   onRequest: () => void,
 ): { readonly signal: AbortSignal; readonly release: () => void } {

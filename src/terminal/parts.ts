@@ -108,16 +108,17 @@ function progressed(part: PartState, { done, total, detail, figures }: Progress,
   };
 }
 
-/** Units that finish within so many milliseconds are a batch, which makes one sample. */
-const batchMs = 100;
+/** Units that finish within this share of the wait before them are a batch, which makes one sample. */
+const batchShare = 0.25;
 
 /** Every second sample is forgotten when there are more. */
 const mostSamples = 256;
 
 function sampled(samples: readonly Sample[], done: number, now: number): readonly Sample[] {
-  const last = samples.at(-1);
+  const [last, before] = [samples.at(-1), samples.at(-2)];
   if (last?.done === done) return samples;
-  if (last && samples.length > 1 && now - last.at < batchMs) return [...samples.slice(0, -1), { done, at: last.at }];
+  if (last && before && now - last.at < batchShare * (last.at - before.at))
+    return [...samples.slice(0, -1), { done, at: last.at }];
   const kept = samples.length < mostSamples ? samples : samples.filter((_, i) => i % 2 === 0);
   return [...kept, { done, at: now }];
 }

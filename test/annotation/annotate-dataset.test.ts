@@ -355,6 +355,18 @@ describe("annotateDataset, with a runDir", () => {
       expect(dataset.map(({ annotation }) => annotation)).toEqual(Array(4).fill({ joy: 0.75, sadness: 0.25 }));
     }));
 
+  it("has a table without formulas, whose images csvDataset finds", () =>
+    withFolders(1, async (runDir) => {
+      const folder = await temporaryFolder();
+      await writeFiles(folder, { "=1+1.png": await jpeg(8, 8) });
+      const backend = scriptedBackend([formatThinkAnswer("@SUM(1)", "{'joy': 1, 'sadness': 0}")]);
+      await annotationRun({ images: folder, subject: "-2", runDir: runDir!, backend });
+      const table = await readFile(join(runDir!, "annotations.csv"), "utf8");
+      expect(table.split("\n")[1]).toBe("'=1+1.png,./=1+1.png,'-2,1,0,'@SUM(1),");
+      const [example] = await csvDataset(join(runDir!, "annotations.csv"), ["joy", "sadness"], { root: folder });
+      expect(example!.image).toBe(join(folder, "=1+1.png"));
+    }));
+
   it("has a table with boxes as JSON, and a page that shows images, boxes and reasons", () =>
     withFolders(1, async (runDir) => {
       const folder = await folderOfImages();

@@ -155,7 +155,10 @@ describe("aiSdkBackend", () => {
   it("says that a filter ended the text", async () => {
     const { model } = fake(() => written("", { unified: "content-filter" }));
     const [[completion]] = (await aiSdkBackend({ model }).generate(prompts.slice(0, 1), { seed: 0 })) as [[object]];
-    expect(completion).toMatchObject({ finishReason: "content_filter", remark: expect.stringContaining("content-filter") });
+    expect(completion).toMatchObject({
+      finishReason: "content_filter",
+      remark: expect.stringContaining("content-filter"),
+    });
   });
 
   it("refuses what no provider can do, and what is no model", async () => {

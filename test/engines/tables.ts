@@ -1,7 +1,7 @@
 import type { Check } from "./leg";
 
 /** The longest message that a table shows. */
-const mostCharacters = 150;
+const mostCharacters = 200;
 
 /** The laws that each engine keeps, and the faults with what a user reads, as Markdown. */
 export function tablesOf(checks: readonly Check[]): string {

@@ -153,6 +153,15 @@ describe("evaluate", () => {
     expect(intervals.answered).toEqual({ low: 1, high: 3, level: 0.5 });
   });
 
+  it.each([
+    ["ap50", { ap50: detectionMetrics.ap50 }],
+    ["meanIou", { meanIou: detectionMetrics.meanIou }],
+  ])("refuses a metric of another kind of task, %s, before it asks for an answer", async (name, metrics) => {
+    const asked = { ...backend, generate: () => Promise.reject(new Error("asked")) };
+    const wrong = evaluate({ task: moods, dataset, backend: asked, metrics: metrics as never });
+    await expect(wrong).rejects.toThrow(`evaluate: expected metrics.${name} to be a metric of this task: `);
+  });
+
   it("stops when its signal aborts, and refuses an annotation that is none and settings that are none", async () => {
     const signal = AbortSignal.abort(new Error("enough"));
     await expect(evaluate({ task: moods, dataset, backend, signal })).rejects.toThrow("enough");

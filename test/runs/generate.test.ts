@@ -18,7 +18,11 @@ describe("generate", () => {
     ["no list", [undefined], "expected 1 completions for each of 1 prompts, got undefined"],
     ["two lists", [[], []], "expected 1 completions for each of 1 prompts, got 0, 0"],
     ["no completion", [[undefined]], 'a finishReason of "stop", "length", "content_filter", "other", got undefined'],
-    ["another finish reason, after a long text", [[{ text: "a".repeat(1e5), finishReason: "eos" }]], 'got {"text":"aaaa'],
+    [
+      "another finish reason, after a long text",
+      [[{ text: "a".repeat(1e5), finishReason: "eos" }]],
+      'got {"text":"aaaa',
+    ],
   ])("names what a backend gives instead of completions: %s", async (_, answer, message) => {
     const failing = generate(backendOf(answer), [prompt], { seed: 0 });
     await expect(failing).rejects.toBeInstanceOf(BackendError);

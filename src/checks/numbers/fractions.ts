@@ -12,9 +12,7 @@ import {
   isOneOf,
   linkBefore,
   type Rule,
-  rule,
   skip,
-  spelledRule,
   wordSet,
 } from "./rule";
 import type { Token } from "./tokens";
@@ -23,33 +21,35 @@ import type { Token } from "./tokens";
  * "two thirds", "one-fifth", "eight tenth of it"; not "two halves", "three quarters of an hour", "a three-quarters
  * view", "two third graders"
  */
-const spelledFraction = spelledRule("fraction", (tokens, _, numerator) => {
-  const next = afterHyphen(tokens, numerator);
-  const isOne = tokens[numerator - 1]!.text === "one" && isUnitFraction(tokens[next]);
+const spelledFraction: Rule = (tokens, at) => {
+  const numerator = readSpelledNumber(tokens, at);
+  if (!numerator) return null;
+  const next = afterHyphen(tokens, numerator.end);
+  const isOne = tokens[numerator.end - 1]!.text === "one" && isUnitFraction(tokens[next]);
   const end = next + 1;
   const isSingular =
     isUnitFraction(tokens[next]) &&
-    !isOneOf(tokens[numerator - 1], ordinalStarts) &&
+    !isOneOf(tokens[numerator.end - 1], ordinalStarts) &&
     (tokens[end]?.text === "of" || isBare(tokens, end) || isOneOf(tokens[end], markers) || isOneOf(tokens[end], moods));
   if (!isOne && !isSingular && !isPluralDenominator(tokens[next])) return null;
   // "One third-grader."
   if (isOne && tokens[end]?.text === "-") return null;
-  return isOfTime(tokens, end) || isOneOf(tokens[afterHyphen(tokens, end)], poses) ? null : end;
-});
+  return isOfTime(tokens, end) || isOneOf(tokens[afterHyphen(tokens, end)], poses) ? null : { kind: "fraction", end };
+};
 
 /**
  * "a quarter of", "a good third across", "takes a fifth", "a third calm, a third tired", "the remaining third"; not "a
  * third man", "a quarter past"
  */
-const unitFraction = rule("fraction", (tokens, at) => {
+const unitFraction: Rule = (tokens, at) => {
   const isRest = tokens[at]?.text === "remaining";
   if (!isRest && !isOneOf(tokens[at], articles)) return null;
   const unit = skip(tokens, at + 1, sizesOfShare);
   const end = unit + 1;
   if (!isUnitFraction(tokens[unit]) || isOfTime(tokens, end)) return null;
   if (tokens[end]?.text === "of" || isOneOf(tokens[end], ways) || isFromSide(tokens, end) || isRange(tokens, end))
-    return end;
-  if (isRepeated(tokens, end, tokens[unit]!)) return end;
+    return { kind: "fraction", end };
+  if (isRepeated(tokens, end, tokens[unit]!)) return { kind: "fraction", end };
   const isShare =
     isRest ||
     isOneOf(tokens[end], shared) ||
@@ -69,15 +69,15 @@ const unitFraction = rule("fraction", (tokens, at) => {
     ((isAfter(tokens, at, shareVerbs) || isAfter(tokens, at, sharedNouns)) && !isAfter(tokens, at, others));
   return isShare &&
     (isBare(tokens, end) || isFilled(tokens, end) || isOneOf(tokens[end], receivers) || isAtMost(tokens, end))
-    ? end
+    ? { kind: "fraction", end }
     : null;
-});
+};
 
 /**
  * "half the weight", "one half joy", "about half goes to", "covers half of the picture"; not "half the crowd", "the
  * lower half"
  */
-const half = rule("fraction", (tokens, at) => {
+const half: Rule = (tokens, at) => {
   const isOne = tokens[at]?.text === "one" && tokens[afterHyphen(tokens, at + 1)]?.text === "half";
   const end = (isOne ? afterHyphen(tokens, at + 1) : at) + 1;
   if (tokens[end - 1]?.text !== "half") return null;
@@ -85,7 +85,8 @@ const half = rule("fraction", (tokens, at) => {
   const first = tokens[at - 1]?.text === "a" ? at - 1 : at;
   const isEarned =
     isBare(tokens, end) && isOneOf(tokens[linkBefore(tokens, first)], shareVerbs) && isNear(tokens, at, moods);
-  if (isEarned || ((isOne || first < at) && isLinked(tokens, first, ofIt, probabilityWords))) return end;
+  if (isEarned || ((isOne || first < at) && isLinked(tokens, first, ofIt, probabilityWords)))
+    return { kind: "fraction", end };
   const whole = skip(tokens, end, partitives);
   const before = tokens[first - 1];
   if (whole > end) {
@@ -95,9 +96,9 @@ const half = rule("fraction", (tokens, at) => {
     const isExtent =
       isOneOf(tokens[whole], pictures) ||
       (isOneOf(tokens[whole], extents) && tokens[whole - 1]!.text !== "its" && isOfPicture(tokens, whole));
-    if (isShared || (isExtent && isOneOf(before, fills))) return whole + 1;
+    if (isShared || (isExtent && isOneOf(before, fills))) return { kind: "fraction", end: whole + 1 };
     if (!isBare(tokens, whole)) return null;
-  } else if (isOne) return end;
+  } else if (isOne) return { kind: "fraction", end };
   const isGiven =
     isOneOf(tokens[end], receivers) &&
     !isOneOf(before, regions) &&
@@ -106,27 +107,26 @@ const half = rule("fraction", (tokens, at) => {
   const isTaken =
     (whole > end || isBare(tokens, end)) && isOneOf(before, quantifiers) && isNear(tokens, at, shareVerbs);
   const isMixed = isOneOf(tokens[end], moods) || (isOneOf(before, mixes) && isAfter(tokens, at, sharedNouns));
-  return isGiven || isTaken || isMixed ? end : null;
-});
+  return isGiven || isTaken || isMixed ? { kind: "fraction", end } : null;
+};
 
 /** "splits the weight in thirds", "equal thirds of hope and dread"; not "cut into quarters" */
-const divided = rule("fraction", (tokens, at) =>
+const divided: Rule = (tokens, at) =>
   isPluralDenominator(tokens[at]) &&
   (isOneOf(tokens[at - 1], evenly) || (isOneOf(tokens[at - 1], intos) && isAfter(tokens, at, divisions))) &&
   (isNear(tokens, at, sharedNouns) || isNear(tokens, at, moods))
-    ? at + 1
-    : null,
-);
+    ? { kind: "fraction", end: at + 1 }
+    : null;
 
 /** "the quarter mark", "quarter hope", "as quarter of the total"; "the third mark" comes after the second */
-const quarter = rule("fraction", (tokens, at) => {
+const quarter: Rule = (tokens, at) => {
   if (tokens[at]?.text !== "quarter") return null;
-  if (isOneOf(tokens[at + 1], moods)) return at + 1;
+  if (isOneOf(tokens[at + 1], moods)) return { kind: "fraction", end: at + 1 };
   const mark = afterHyphen(tokens, at + 1);
   const isOfWhole = tokens[at + 1]?.text === "of" && isOneOf(tokens[skip(tokens, at + 1, partitives)], wholes);
-  if (isOfWhole) return at + 1;
-  return isOneOf(tokens[mark], markers) ? mark + 1 : null;
-});
+  if (isOfWhole) return { kind: "fraction", end: at + 1 };
+  return isOneOf(tokens[mark], markers) ? { kind: "fraction", end: mark + 1 } : null;
+};
 
 export const fractionRules: readonly Rule[] = [spelledFraction, unitFraction, half, divided, quarter];
 

@@ -1,6 +1,6 @@
 import { moods, pictures, sharedNouns, weighing } from "./lexicon";
 import { readSpelledNumber } from "./number-words";
-import { afterHyphen, isBare, isNear, isOneOf, type Rule, rule, skip, spelledRule, wordSet } from "./rule";
+import { afterHyphen, isBare, isNear, isOneOf, type Rule, skip, wordSet } from "./rule";
 import type { Token } from "./tokens";
 
 /**
@@ -23,31 +23,33 @@ const multiple: Rule = (tokens, at) => {
 };
 
 /** "hope counts double", "hope is twice dread", "half that … hope"; not "half that … boat" */
-const ofMood = rule("ratio", (tokens, at) => {
+const ofMood: Rule = (tokens, at) => {
   const from = timesEnd(tokens, at);
   const end = from ?? at + 1;
   if (from === null && tokens[at]?.text !== "half") return null;
   const isThatOf = tokens[end]?.text === "that" && tokens[end + 1]?.text === "of";
-  if (isThatOf && isOneOf(tokens[skip(tokens, end + 2, articles)], moods)) return end + 2;
+  if (isThatOf && isOneOf(tokens[skip(tokens, end + 2, articles)], moods)) return { kind: "ratio", end: end + 2 };
   if (from === null) return null;
   const isWhole = isBare(tokens, end) || isOneOf(tokens[end], compared);
   const isCounted = isOneOf(tokens[at - 1], counting) && isWhole && isNear(tokens, at, moods);
-  return isCounted || (isOneOf(tokens[at - 1], copulas) && isOneOf(tokens[end], moods)) ? end : null;
-});
+  return isCounted || (isOneOf(tokens[at - 1], copulas) && isOneOf(tokens[end], moods)) ? { kind: "ratio", end } : null;
+};
 
 /** "outweighs it threefold", "a ten-fold lead of hope"; not "a threefold amen" */
-const fold = rule("ratio", (tokens, at) => {
+const fold: Rule = (tokens, at) => {
   const number = readSpelledNumber(tokens, at)?.end;
   const isJoined = tokens[at]!.kind === "word" && readFold(tokens[at]!);
   const end = isJoined ? at + 1 : number && afterHyphen(tokens, number) + 1;
   if (!end || !(isJoined || tokens[end - 1]?.text === "fold")) return null;
-  return foldHints.some((words) => isNear(tokens, at, words)) ? end : null;
-});
+  return foldHints.some((words) => isNear(tokens, at, words)) ? { kind: "ratio", end } : null;
+};
 
 /** "by a factor of three" */
-const factor = spelledRule("ratio", (tokens, at, end) =>
-  tokens[at - 1]?.text === "of" && tokens[at - 2]?.text === "factor" ? end : null,
-);
+const factor: Rule = (tokens, at) => {
+  const end = readSpelledNumber(tokens, at)?.end;
+  const isFactor = tokens[at - 1]?.text === "of" && tokens[at - 2]?.text === "factor";
+  return end !== undefined && isFactor ? { kind: "ratio", end } : null;
+};
 
 /** Rules for how many times as strong one thing is as another. */
 export const multipleRules: readonly Rule[] = [multiple, ofMood, fold, factor];

@@ -11,96 +11,107 @@ import {
   linkBefore,
   quantityEnd,
   type Rule,
-  rule,
   skip,
-  spelledRule,
   wordSet,
 } from "./rule";
 import type { Token } from "./tokens";
 
 /** "[120, 80, 40, 60]", "(0.2, 0.3)", "(four, nine)" */
-const bracketed = rule("coordinates", (tokens, at) => {
+const bracketed: Rule = (tokens, at) => {
   if (!isOneOf(tokens[at], brackets)) return null;
   let numbers = 0;
   for (let end = at + 1; ; ) {
     const number = quantityEnd(tokens, end);
     if (number !== null) numbers++;
     else if (!isOneOf(tokens[end], separators)) {
-      return numbers >= 2 && isOneOf(tokens[end], closers) ? end + 1 : null;
+      return numbers >= 2 && isOneOf(tokens[end], closers) ? { kind: "coordinates", end: end + 1 } : null;
     }
     end = number ?? end + 1;
   }
-});
+};
 
 /** "x from 120 to 300", "y = forty", "coordinates twelve and thirty" */
-const axis = rule("coordinates", (tokens, at) => {
+const axis: Rule = (tokens, at) => {
   if (!isOneOf(tokens[at], axes)) return null;
   const from = quantityEnd(tokens, skip(tokens, at + 1, connectives));
-  return from && (quantityEnd(tokens, skip(tokens, from, rangeWords)) ?? from);
-});
+  if (from === null) return null;
+  return { kind: "coordinates", end: quantityEnd(tokens, skip(tokens, from, rangeWords)) ?? from };
+};
 
 /**
  * "the left edge is at twelve", "a width of nine, …", "column twelve", "y equals nine"; not "a height of two storeys"
  */
-const measured = spelledRule("coordinates", (tokens, at, end) => {
+const measured: Rule = (tokens, at) => {
+  const end = readSpelledNumber(tokens, at)?.end;
+  if (end === undefined) return null;
   const isCell = isOneOf(tokens[at - 1], cells) || (isOneOf(tokens[at - 1], rows) && isNear(tokens, at, grids));
   const isMeasure = isLinked(tokens, at, links, measures) && isBare(tokens, end) && !isNear(tokens, at, hours);
-  return isCell || isMeasure ? end : null;
-});
+  return isCell || isMeasure ? { kind: "coordinates", end } : null;
+};
 
 /** "top at twelve, left at nine"; not "the shop on the left at nine" */
-const sided = spelledRule("coordinates", (tokens, at, end) => {
-  const isSide = tokens[at - 1]?.text === "at" && isOneOf(tokens[at - 2], sides);
-  return isSide && isBare(tokens, end) && !isNear(tokens, at, hours) && sideNear(tokens, at) ? end : null;
-});
+const sided: Rule = (tokens, at) => {
+  const end = readSpelledNumber(tokens, at)?.end;
+  const isSide = end !== undefined && tokens[at - 1]?.text === "at" && isOneOf(tokens[at - 2], sides);
+  return isSide && isBare(tokens, end) && !isNear(tokens, at, hours) && sideNear(tokens, at)
+    ? { kind: "coordinates", end }
+    : null;
+};
 
 /** "begins at six and stops at nine, from the left"; not "the shop to the left opens at six" */
-const placed = spelledRule("coordinates", (tokens, at, end) => {
+const placed: Rule = (tokens, at) => {
+  const end = readSpelledNumber(tokens, at)?.end;
   // "From one to the next" is not a place.
-  if (tokens[at]!.text === "one" || !isOneOf(tokens[linkBefore(tokens, at)], places)) return null;
+  if (end === undefined || tokens[at]!.text === "one" || !isOneOf(tokens[linkBefore(tokens, at)], places)) return null;
   const isEnd = isBare(tokens, end) || isOneOf(tokens[end], ways);
   const isLaidOut = (isNear(tokens, at, extents) && isNear(tokens, at, geometry)) || isNear(tokens, at, rulers);
-  return isEnd && isLaidOut && !isNear(tokens, at, hours) ? end : null;
-});
+  const isInPicture = isLaidOut && !isNear(tokens, at, hours);
+  return isEnd && isInPicture ? { kind: "coordinates", end } : null;
+};
 
 /** "twelve pixels", "five from the left", "twelve by nine" */
-const distance = spelledRule("coordinates", (tokens, at, end) => {
+const distance: Rule = (tokens, at) => {
+  const end = readSpelledNumber(tokens, at)?.end;
+  if (end === undefined) return null;
   const unit = afterHyphen(tokens, end);
   const isInUnits = isOneOf(tokens[unit], units);
   const isCounted = tokens[at]!.text === "one" || isOneOf(tokens[at - 1], determiners);
-  if (isFromSide(tokens, end) && !isCounted) return end + 1;
+  if (isFromSide(tokens, end) && !isCounted) return { kind: "coordinates", end: end + 1 };
   const isMark = tokens[at - 1]?.text === "the" && tokens[end]?.text === "mark";
-  if (isInUnits || isMark || (tokens[end + 1] && isFromSide(tokens, end + 1) && isOneOf(tokens[end], lengths)))
-    return unit + 1;
+  if (isInUnits || isMark || (tokens[end + 1] && isFromSide(tokens, end + 1) && isOneOf(tokens[end], lengths))) {
+    return { kind: "coordinates", end: unit + 1 };
+  }
   if (tokens[end]?.text !== "by") return null;
   const other = readSpelledNumber(tokens, end + 1)?.end;
   // "One by one" is a manner of walking.
   const isSize = other !== undefined && tokens[at]!.text !== tokens[end + 1]!.text;
   return isSize && (isBare(tokens, other) || isOneOf(tokens[other], units) || isOneOf(tokens[other], shapes))
-    ? other
+    ? { kind: "coordinates", end: other }
     : null;
-});
+};
 
 /**
  * "eleven wide and sixteen tall", "nine across and four down", "in pixels, nine wide"; not "two tall and lanky boys"
  */
-const size = spelledRule("coordinates", (tokens, at, end) => {
-  if (!isOneOf(tokens[end], dimensions)) return null;
-  if (isNear(tokens, at, rulers)) return end + 1;
+const size: Rule = (tokens, at) => {
+  const end = readSpelledNumber(tokens, at)?.end;
+  if (end === undefined || !isOneOf(tokens[end], dimensions)) return null;
+  if (isNear(tokens, at, rulers)) return { kind: "coordinates", end: end + 1 };
   const second = readSpelledNumber(tokens, skip(tokens, end + 1, rangeWords))?.end;
-  return second !== undefined && isOneOf(tokens[second], dimensions) ? second + 1 : null;
-});
+  return second !== undefined && isOneOf(tokens[second], dimensions) ? { kind: "coordinates", end: second + 1 } : null;
+};
 
 /** "runs from two to nine", "between twelve and nineteen horizontally"; not "between two and three friends" */
-const range = spelledRule("coordinates", (tokens, at, first) => {
-  if (!isOneOf(tokens[first], rangeWords)) return null;
+const range: Rule = (tokens, at) => {
+  const first = readSpelledNumber(tokens, at)?.end;
+  if (first === undefined || !isOneOf(tokens[first], rangeWords)) return null;
   const end = readSpelledNumber(tokens, first + 1)?.end;
   if (end === undefined) return null;
-  if (isOneOf(tokens[end], directions)) return end + 1;
+  if (isOneOf(tokens[end], directions)) return { kind: "coordinates", end: end + 1 };
   const isExtent = isBare(tokens, end) || (isOneOf(tokens[end], ways) && isNear(tokens, at, geometry));
   const isSpan = isAfter(tokens, at, spans) || isNear(tokens, at, rulers) || isOneOf(tokens[at - 1], rows);
-  return isExtent && isSpan ? end : null;
-});
+  return isExtent && isSpan ? { kind: "coordinates", end } : null;
+};
 
 function sideNear(tokens: readonly Token[], at: number): boolean {
   return [-6, -5, -4, -3, 1, 2, 3, 4, 5, 6].some(

@@ -26,24 +26,6 @@ export interface Find {
  */
 export type Rule = (tokens: readonly Token[], at: number) => Find | null;
 
-/** Makes a rule of the function that tells where its find ends; null if it does not apply. */
-export const rule =
-  (kind: LeakKind, endOf: (tokens: readonly Token[], at: number) => number | null): Rule =>
-  (tokens, at) => {
-    const end = endOf(tokens, at);
-    return end === null ? null : { kind, end };
-  };
-
-/** The same for a number in words: the function gets the token after it. */
-export const spelledRule = (
-  kind: LeakKind,
-  endOf: (tokens: readonly Token[], at: number, end: number) => number | null,
-): Rule =>
-  rule(kind, (tokens, at) => {
-    const number = readSpelledNumber(tokens, at);
-    return number && endOf(tokens, at, number.end);
-  });
-
 /** A set of words, listed or not. */
 export type Words = Pick<ReadonlySet<string>, "has">;
 

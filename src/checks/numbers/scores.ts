@@ -10,31 +10,32 @@ import {
   isOneOf,
   linkBefore,
   type Rule,
-  rule,
   skip,
-  spelledRule,
   type Words,
   wordSet,
 } from "./rule";
 import type { Token } from "./tokens";
 
 /** "probability of one", "confidence is about half", "zero chance" */
-const probability = rule("probability", (tokens, at) => {
+const probability: Rule = (tokens, at) => {
   const end = readSpelledNumber(tokens, at)?.end ?? (tokens[at]?.text === "half" ? at + 1 : null);
   if (end === null) return null;
-  if (isOneOf(tokens[at], zeros) && isOneOf(tokens[end], chances)) return end + 1;
+  if (isOneOf(tokens[at], zeros) && isOneOf(tokens[end], chances)) return { kind: "probability", end: end + 1 };
   let before = at - 1;
   while (before >= Math.max(0, at - 4) && isOneOf(tokens[before], connectives)) before--;
   const isWhole = isBare(tokens, end) || isOneOf(tokens[end], toWhom);
-  const isLinkedTo = before >= 0 && isOneOf(tokens[before], probabilityWords);
-  return isWhole && isLinkedTo && !isNear(tokens, at, matches) ? end : null;
-});
+  return isWhole && before >= 0 && !isNear(tokens, at, matches) && isOneOf(tokens[before], probabilityWords)
+    ? { kind: "probability", end }
+    : null;
+};
 
 /**
  * "the weight on rain is zero", "intensity four of five", "hovers around six on the scale", "pain at level eight"; not
  * "the score is two pages long"
  */
-const rated = spelledRule("probability", (tokens, at, number) => {
+const rated: Rule = (tokens, at) => {
+  const number = readSpelledNumber(tokens, at)?.end;
+  if (number === undefined) return null;
   const end = (tokens[number]?.text === "of" && readSpelledNumber(tokens, number + 1)?.end) || number;
   if (!(isBare(tokens, end) || isOneOf(tokens[end], toWhom))) return null;
   const isRated = isLinked(tokens, at, links, graded) && !isEvent(tokens, at);
@@ -48,26 +49,38 @@ const rated = spelledRule("probability", (tokens, at, number) => {
     isOneOf(tokens[at - 2], toLevel) &&
     isNear(tokens, at, anyOf(moods, qualities, sharedNouns));
   const isDialled = isOneOf(tokens[link], links) && isOnDial(tokens, at);
-  return isRated || isOnScale || isAdded || isLevel || isDialled || isOneOf(tokens[at - 1], directNouns) ? end : null;
-});
+  return isRated || isOnScale || isAdded || isLevel || isDialled || isOneOf(tokens[at - 1], directNouns)
+    ? { kind: "probability", end }
+    : null;
+};
 
 /** "dread would be two", "warmth (about eight)", "nine for joy"; not "one for joy" */
-const mood = spelledRule("probability", (tokens, at, end) => {
+const mood: Rule = (tokens, at) => {
+  const end = readSpelledNumber(tokens, at)?.end;
+  if (end === undefined) return null;
   const object = skip(tokens, skip(tokens, end, toMood), possessives);
   const isFor = tokens[at]!.text !== "one" && isOneOf(tokens[end], toMood) && isOneOf(tokens[object], moods);
   let before = at - 1;
   while (before > at - 7 && (isHedge(tokens[before]) || isOneOf(tokens[before], predicates))) before--;
-  return isFor || (isBare(tokens, end) && isOneOf(tokens[before], moods)) ? end : null;
-});
+  return isFor || (isBare(tokens, end) && isOneOf(tokens[before], moods)) ? { kind: "probability", end } : null;
+};
 
 /** "hope leads by two points", "ten points ahead" of dread; not "two points of light" */
-const lead = spelledRule("probability", (tokens, at, end) => {
-  const isLead = isOneOf(tokens[end], leadPoints) && (isBare(tokens, end + 1) || isOneOf(tokens[end + 1], leads));
-  return isLead && isNear(tokens, at, moods) && !isNear(tokens, at, matches) ? end + 1 : null;
-});
+const lead: Rule = (tokens, at) => {
+  const end = readSpelledNumber(tokens, at)?.end;
+  const isLead =
+    end !== undefined &&
+    isOneOf(tokens[end], leadPoints) &&
+    (isBare(tokens, end + 1) || isOneOf(tokens[end + 1], leads));
+  return isLead && isNear(tokens, at, moods) && !isNear(tokens, at, matches)
+    ? { kind: "probability", end: end + 1 }
+    : null;
+};
 
 /** "gives it a seven", "rates the dread seven", "put the gloom at six", "call it a strong eight" */
-const given = spelledRule("probability", (tokens, at, number) => {
+const given: Rule = (tokens, at) => {
+  const number = readSpelledNumber(tokens, at)?.end;
+  if (number === undefined) return null;
   const end = isOneOf(tokens[number], marks) ? number + 1 : number;
   const isGrade = end === number && isGraded(tokens, at);
   const isRated =
@@ -81,25 +94,27 @@ const given = spelledRule("probability", (tokens, at, number) => {
   // "Give her one" and "a one" are not grades.
   const isVerdict = tokens[at]!.text !== "one" && (isGrade || isGiven);
   const isWhole = (isBare(tokens, end) || isOneOf(tokens[end], toWhom)) && !isNear(tokens, at, matches);
-  return isWhole && (isVerdict || isPut) ? end : null;
-});
+  return isWhole && (isVerdict || isPut) ? { kind: "probability", end } : null;
+};
 
 /** "warmth nine, unrest one", "hope: six; fear: four"; not "one red, one blue", "the first two, the other three" */
-const listed = rule("probability", (tokens, at) => {
+const listed: Rule = (tokens, at) => {
   const end = entryEnd(tokens, at);
   if (end === null) return null;
-  for (let i = end + 1; i < end + 8; i++) if (entryEnd(tokens, i) !== null) return end;
-  for (let i = at - 2; i > at - 9; i--) if (entryEnd(tokens, i) !== null) return end;
+  for (let i = end + 1; i < end + 8; i++) if (entryEnd(tokens, i) !== null) return { kind: "probability", end };
+  for (let i = at - 2; i > at - 9; i--) if (entryEnd(tokens, i) !== null) return { kind: "probability", end };
   return null;
-});
+};
 
 /** "a scale from one to ten", "graded from one to ten", "a ten-point scale" */
-const scale = spelledRule("ratio", (tokens, at, end) => {
-  if (tokens[end]?.text === "-" && tokens[end + 1]?.text === "point") return end + 2;
+const scale: Rule = (tokens, at) => {
+  const end = readSpelledNumber(tokens, at)?.end;
+  if (end === undefined) return null;
+  if (tokens[end]?.text === "-" && tokens[end + 1]?.text === "point") return { kind: "ratio", end: end + 2 };
   const isScale = isOneOf(tokens[at - 1], scaleLinks) && isOneOf(tokens[at - 2], anyOf(scales, grading));
   const other = isOneOf(tokens[end], rangeLinks) ? readSpelledNumber(tokens, end + 1)?.end : undefined;
-  return isScale ? (other ?? end) : null;
-});
+  return isScale ? { kind: "ratio", end: other ?? end } : null;
+};
 
 /** Rules for numbers that are called scores. */
 export const scoreRules: readonly Rule[] = [scale, probability];

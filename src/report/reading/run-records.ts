@@ -133,13 +133,16 @@ async function readGroups(
   return stages;
 }
 
-/** Yields rollouts that follow one another in a file and have the stage, the step and the example in common. */
+/**
+ * Yields rollouts that follow one another in a file and have the stage, the step and the example in common. A step may
+ * sample an example of a small data set twice: its second group begins with a lower number.
+ */
 async function* groupsOf(path: string): AsyncGenerator<RolloutGroup, void, void> {
   let group: [RolloutRow, ...RolloutRow[]] | undefined;
   for await (const row of readRows(path, rolloutRow)) {
     const [first] = group ?? [];
     const isSame = first?.stage === row.stage && first.step === row.step && first.exampleId === row.exampleId;
-    if (group && isSame) group.push(row);
+    if (group && isSame && row.index > group.at(-1)!.index) group.push(row);
     else {
       if (group) yield group;
       group = [row];

@@ -76,7 +76,7 @@ async function faultsOf(
       });
     }
   };
-  // Whoever leaves the loop over a generator ends it for all.
+  // A reader that leaves the loop over a generator ends it for all.
   const waiting = eachOf(images);
   const ends = await Promise.allSettled(Array.from({ length: atOnce }, () => work(waiting)));
   for (const end of ends) if (end.status === "rejected") throw end.reason;

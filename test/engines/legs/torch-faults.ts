@@ -325,7 +325,7 @@ async function* setup({ python, scratch }: LegTools): AsyncGenerator<Check, void
   yield {
     what: "a port that is taken",
     ok: /expected a free port, got 18765: .*choose another --port/.test(words),
-    detail: words.trim().split("\n").at(-1) ?? "",
+    says: words.trim().split("\n").at(-1) ?? "",
   };
   process.env.RISE_TORCH_TOKEN = token;
   const joined = await torchTrainer(connect);

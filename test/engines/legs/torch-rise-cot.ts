@@ -46,13 +46,13 @@ async function steps(
   killAfter?: number,
   resume = false,
 ): Promise<number[]> {
-  const { train } = await moods({ seed: 0, train: 4, test: 0, unseen: 0 });
+  const { train } = await moods({ seed: 0, train: 8, test: 0, unseen: 0 });
   const run = riseCot({
     task,
     dataset: train,
     trainer: () => torchTrainer({ model, device: "cpu", ...options }),
     steps: 4,
-    examplesPerStep: 2,
+    examplesPerStep: 4,
     groupSize: 4,
     learningRate: 1e-4,
     sampling: { cotMaxTokens: 48, reconstructionMaxTokens: 40 },
