@@ -21,14 +21,19 @@ afterAll(() => rm(built, { recursive: true }));
 
 describe("the built package", () => {
   const opens = `onnxBackend({ model: ${JSON.stringify(checkpointDir)} })
-    .then(async (backend) => { console.log(backend.capabilities.logProbs); await backend.dispose(); });`;
+    .then(async (backend) => {
+      const prompt = [{ role: "user", content: [{ type: "text", text: "a" }] }];
+      const [[completion]] = await backend.generate([prompt], { maxTokens: 1, seed: 0 });
+      console.log(completion.tokenIds.length);
+      await backend.dispose();
+    });`;
 
   it.each([
     ["CommonJS", "commonjs", `const { onnxBackend } = require("./backends/onnx.cjs");${opens}`],
     ["ES modules", "module", `import { onnxBackend } from "./backends/onnx.js";${opens}`],
-  ])("opens a model from %s, on whatever device there is", async (_, type, script) => {
+  ])("opens a model and writes a token from %s, on whatever device there is", async (_, type, script) => {
     const { stdout } = await run(process.execPath, [`--input-type=${type}`, "-e", script], { cwd: built });
-    expect(stdout).toBe("true\n");
+    expect(stdout).toBe("1\n");
   });
 
   it.each([

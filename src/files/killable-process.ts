@@ -115,7 +115,7 @@ const program = `(makeJobs) => {
   const state = new Int32Array(new SharedArrayBuffer(8));
   const workerData = { state, memory: limitMb * 2 ** 20, parent: process.ppid };
   const { Worker } = require("node:worker_threads");
-  new Worker("(" + watch + ")()", { eval: true, workerData }).unref();
+  new Worker("(" + watch + ")()", { eval: true, execArgv: [], workerData }).unref();
   let asked = 0;
   process.on("disconnect", () => process.exit());
   // A failed job may leave work behind.

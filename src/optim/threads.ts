@@ -133,7 +133,7 @@ function readyHelpers(): Helper[] {
 
 function start(): Helper {
   const state = new Int32Array(new SharedArrayBuffer(8));
-  const worker = new Worker(program, { eval: true, workerData: { state } });
+  const worker = new Worker(program, { eval: true, execArgv: [], workerData: { state } });
   worker.unref();
   // A failed helper gets no more work.
   worker.on("error", () => Atomics.store(state, up, 0));

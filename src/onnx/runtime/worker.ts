@@ -73,7 +73,7 @@ function ask(
 function start(): Thread {
   /** [0 idle or 1 in native code, whether to start no more work]. */
   const state = new Int32Array(new SharedArrayBuffer(8));
-  const worker = new Worker(workerCode, { eval: true, workerData: { runtime: runtimePath(), state } });
+  const worker = new Worker(workerCode, { eval: true, execArgv: [], workerData: { runtime: runtimePath(), state } });
   const pending: Thread["pending"] = new Map();
   const started: Thread = { worker, pending };
   worker.unref();
