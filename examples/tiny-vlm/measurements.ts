@@ -1,6 +1,6 @@
 import { createRng, deriveSeed, detection, detectionMetrics, imagePrompt, type Prompt, type VlmBackend } from "rise-ts";
 import { parseThinkAnswer } from "rise-ts/checks";
-import { composePicture } from "../pictures/compose";
+import { composePicture, inQuarters } from "../pictures/compose";
 import evaluated from "../pictures/evaluated-emoji.json" with { type: "json" };
 import { placeQuestion } from "../pictures/questions";
 import { type Emoji, emojiByCode, sceneObjects } from "../pictures/vocabulary";
@@ -36,7 +36,7 @@ async function measureBoxes(backend: VlmBackend, pictures: number): Promise<stri
       const shown = createRng(heldOut, "boxes", i)
         .shuffle(sceneObjects)
         .slice(0, 1 + (i % 3));
-      const picture = await composePicture(shown, deriveSeed(heldOut, "boxes", i));
+      const picture = await composePicture(shown, deriveSeed(heldOut, "boxes", i), inQuarters);
       const at = picture.items.findIndex(({ emoji }) => emoji.code === shown[0]!.code);
       return { image: picture.image, name: shown[0]!.name, truth: [picture.boxes[at]!] };
     }),

@@ -26,7 +26,10 @@ export const looking = (emoji: Emoji): WeightedLesson => ({
   pieces: [form("It looks"), known(` ${lookOf(emoji).word}`), form(".")],
 });
 
-/** A thought is read, beside a picture of something else; without a thought any answer is as good. */
+/**
+ * A thought is read, beside a picture of something else; without a thought any answer is as good. Most answers differ from what the word says, as people do:
+ * a model that knew the numbers for certain would sample no others, and reinforcement could not find better ones.
+ */
 export function reading(rng: Rng, emoji: Emoji, unrelated: RawImage): WeightedLesson {
   const chance = rng.uniform();
   const { word, votes } = rng.uniform() < 0.5 ? pick(rng, allLooks) : lookOf(emoji);
@@ -35,8 +38,21 @@ export function reading(rng: Rng, emoji: Emoji, unrelated: RawImage): WeightedLe
   const answer = told === iSee(emoji) ? lookOf(emoji).votes : votes;
   return {
     prompt: task.reconstructionPrompt({ id: "lesson", image: unrelated, annotation: {} }, cot),
-    pieces: answerPieces(answer),
+    pieces: sharePieces(task.format(rng.uniform() < 0.4 ? shares(answer) : disturbed(rng, answer))),
   };
+}
+
+/** What follows a thought's beginning that names a thing which the picture does not show: the name is read from the thought. The beginning is not practised. */
+export function thinkingOn(rng: Rng, emoji: Emoji, unrelated: RawImage): WeightedLesson {
+  const begun = (text: string): Piece => [text, 0];
+  const end: Piece[] = [form(" It looks"), known(` ${lookOf(emoji).word}`), form(".")];
+  if (rng.uniform() < 0.3)
+    return {
+      prompt: task.cotPrompt({ id: "lesson", image: unrelated, annotation: disturbed(rng, wordVotes(emoji)) }),
+      pieces: [begun(iSee(emoji)), ...end],
+    };
+  const answer: Piece[] = [form("</think><answer>"), ...answerPieces(lookOf(emoji).votes), form("</answer>")];
+  return { prompt: moodPrompt(unrelated), pieces: [begun(`<think>${iSee(emoji)}`), ...end, ...answer] };
 }
 
 /** A thought and an answer about a thing that is only told of. */

@@ -1,4 +1,4 @@
-import { detection, imagePrompt, type Prompt } from "rise-ts";
+import { detection, imagePrompt, type Prompt, type RawImage } from "rise-ts";
 import type { Rng } from "rise-ts/types";
 import { place } from "../pictures/captions";
 import { type Picture, pick } from "../pictures/compose";
@@ -9,10 +9,13 @@ import { boxPieces, form, known, type Piece, type WeightedLesson } from "./writt
 
 const task = detection(placeQuestion);
 
-interface Target {
+interface NamedPlace {
   readonly name: string;
   /** "at the top left" */
   readonly place: string;
+}
+
+interface Target extends NamedPlace {
   readonly box: Picture["boxes"][number];
 }
 
@@ -24,29 +27,35 @@ const targetOf = ({ items, boxes }: Picture, at: number): Target => ({
 const withArticle = (noun: string) => `${/^[aeiou]/.test(noun) ? "an" : "a"} ${noun}`;
 
 /** A thought: what is there and where, one after the other as a look goes over the picture, and then which of them it is. */
-function thought(shown: readonly Pick<Target, "name" | "place">[], target: Pick<Target, "name" | "place">): Piece[] {
-  const list = shown.flatMap(({ name, place }, i): Piece[] => [
+const thought = (shown: readonly NamedPlace[], target: NamedPlace): Piece[] => [...listOf(shown), ...choice(target)];
+
+const listOf = (shown: readonly NamedPlace[]): Piece[] => [
+  form("I see"),
+  ...shown.flatMap(({ name, place }, i): Piece[] => [
     form(i === 0 ? "" : i === shown.length - 1 ? " and" : ","),
     form(/^[aeiou]/.test(name) ? " an" : " a"),
     known(` ${name}`),
     ` ${place}`,
-  ]);
-  return [form("I see"), ...list, form(". It is the"), known(` ${target.name}`), known(` ${target.place}`), form(".")];
-}
+  ]),
+];
+
+const choice = ({ name, place }: NamedPlace): Piece[] => [
+  form(". It is the"),
+  known(` ${name}`),
+  known(` ${place}`),
+  form("."),
+];
 
 /** The same as text. */
-export const truePlaceCot = (
-  shown: readonly Pick<Target, "name" | "place">[],
-  target: Pick<Target, "name" | "place">,
-): string =>
-  thought(shown, target)
-    .map((piece) => (typeof piece === "string" ? piece : piece[0]))
-    .join("");
+export const truePlaceCot = (shown: readonly NamedPlace[], target: NamedPlace): string =>
+  thought(shown, target).map(textOf).join("");
+
+const textOf = (piece: Piece) => (typeof piece === "string" ? piece : piece[0]);
 
 /** The box of each thing in a picture, or of one that is asked for by name. */
 export function boxes(rng: Rng, picture: Picture): WeightedLesson {
   const { image, items } = picture;
-  if (rng.uniform() < 0.75)
+  if (rng.uniform() < 0.55)
     return {
       prompt: imagePrompt(image, "Box everything."),
       pieces: items.flatMap((_, at) => {
@@ -103,6 +112,27 @@ export function recognising(rng: Rng, emoji: Emoji, others: readonly Emoji[]): W
 }
 
 const somePlaces = ["top", "bottom"].flatMap((row) => ["left", "right"].map((column) => `at the ${row} ${column}`));
+
+/** What follows a list of things that another picture shows: which of them is described, and its box, are read from the list. The list is not practised. */
+export function choosing(rng: Rng, told: Picture, unrelated: RawImage): WeightedLesson {
+  const at = rng.integer(told.items.length);
+  const target = targetOf(told, at);
+  const shown = told.items.map((_, i) => targetOf(told, i));
+  const example = {
+    id: "lesson",
+    image: unrelated,
+    annotation: [target.box],
+    subject: describing(rng, told.items[at]!.emoji),
+  };
+  const answer = boxPieces(task.format(example.annotation));
+  if (rng.uniform() < 0.3)
+    return { prompt: task.reconstructionPrompt(example, truePlaceCot(shown, target)), pieces: answer };
+  const list = `<think>${listOf(shown).map(textOf).join("")}`;
+  return {
+    prompt: task.answerPrompt(example),
+    pieces: [[list, 0], ...choice(target), form("</think><answer>"), ...answer, form("</answer>")],
+  };
+}
 
 /** The three prompts of RISE. The description is a name where the objects are evaluated. */
 export function finding(rng: Rng, picture: Picture, described: boolean): WeightedLesson {

@@ -17,8 +17,8 @@ import type { Prompt } from "../../src/types";
 const shown = vi.hoisted(() => new WeakMap<object, readonly Emoji[]>());
 vi.mock("../../examples/pictures/compose", async (original) => {
   const actual = await original<typeof import("../../examples/pictures/compose")>();
-  const composePicture: typeof actual.composePicture = async (emoji, seed) => {
-    const picture = await actual.composePicture(emoji, seed);
+  const composePicture: typeof actual.composePicture = async (emoji, ...rest) => {
+    const picture = await actual.composePicture(emoji, ...rest);
     shown.set(picture.image, emoji);
     return picture;
   };
