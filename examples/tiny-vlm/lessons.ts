@@ -46,7 +46,7 @@ async function several(rng: Rng, seed: number, emoji: readonly Emoji[], atLeast 
 /** Lessons by their share. More than a third are names, and it stays so to the end: every other lesson costs some of them. */
 const kinds: readonly (readonly [share: number, lesson: Kind])[] = [
   [
-    0.34,
+    0.38,
     async (rng, seed) => {
       const emoji = pick(rng, pick(rng, [asked, asked, faces, named, all]));
       const image = await one(emoji, seed);

@@ -24,26 +24,34 @@ const targetOf = ({ items, boxes }: Picture, at: number): Target => ({
   place: place(items[at]!),
   box: boxes[at]!,
 });
-const withArticle = (noun: string) => `${/^[aeiou]/.test(noun) ? "an" : "a"} ${noun}`;
+const articleOf = (noun: string) => (/^[aeiou]/.test(noun) ? "an" : "a");
 
-/** A thought: what is there and where, one after the other as a look goes over the picture, and then which of them it is. */
-const thought = (shown: readonly NamedPlace[], target: NamedPlace): Piece[] => [...listOf(shown), ...choice(target)];
-
-const listOf = (shown: readonly NamedPlace[]): Piece[] => [
-  form("I see"),
-  ...shown.flatMap(({ name, place }, i): Piece[] => [
-    form(i === 0 ? "" : i === shown.length - 1 ? " and" : ","),
-    form(/^[aeiou]/.test(name) ? " an" : " a"),
-    known(` ${name}`),
-    ` ${place}`,
-  ]),
+/** A thought: which thing is described, and what is there, one thing after the other as a look goes over the picture, until it is found. */
+const thought = (shown: readonly NamedPlace[], target: NamedPlace): Piece[] => [
+  ...meant(target),
+  ...search(shown, target, ({ name, place }) => [known(` ${name}`), ` ${place}`]),
 ];
 
-const choice = ({ name, place }: NamedPlace): Piece[] => [
-  form(". It is the"),
+const meant = ({ name }: Pick<NamedPlace, "name">): Piece[] => [
+  form(`It is ${articleOf(name)}`),
   known(` ${name}`),
-  known(` ${place}`),
   form("."),
+];
+
+const search = (
+  shown: readonly NamedPlace[],
+  target: NamedPlace,
+  pieces: (thing: NamedPlace) => readonly Piece[],
+): Piece[] => [
+  form(" I see"),
+  ...shown
+    .slice(0, shown.findIndex(({ name }) => name === target.name) + 1)
+    .flatMap((thing, i): Piece[] => [
+      ...(i === 0 ? [] : [known(",")]),
+      form(` ${articleOf(thing.name)}`),
+      ...pieces(thing),
+    ]),
+  known("."),
 ];
 
 /** The same as text. */
@@ -98,11 +106,11 @@ export function recognising(rng: Rng, emoji: Emoji, others: readonly Emoji[]): W
   if (rng.uniform() < 0.4)
     return {
       prompt: textPrompt(`Find: ${description}.`),
-      pieces: [form("It is the"), known(` ${emoji.name}`), form(".")],
+      pieces: meant(emoji),
     };
   const places = rng.shuffle(somePlaces);
   const shown = rng.shuffle([emoji, ...others]).map(({ name }, i) => ({ name, place: places[i]! }));
-  const told = shown.map(({ name, place }) => `${withArticle(name)} ${place}`).join(", ");
+  const told = shown.map(({ name, place }) => `${articleOf(name)} ${name} ${place}`).join(", ");
   const target = shown.find(({ name }) => name === emoji.name)!;
   return {
     prompt: textPrompt(`A picture of ${told}. Find: ${description}. Think first.`),
@@ -113,24 +121,24 @@ export function recognising(rng: Rng, emoji: Emoji, others: readonly Emoji[]): W
 
 const somePlaces = ["top", "bottom"].flatMap((row) => ["left", "right"].map((column) => `at the ${row} ${column}`));
 
-/** What follows a list of things that another picture shows: which of them is described, and its box, are read from the list. The list is not practised. */
-export function choosing(rng: Rng, told: Picture, unrelated: RawImage): WeightedLesson {
-  const at = rng.integer(told.items.length);
-  const target = targetOf(told, at);
-  const shown = told.items.map((_, i) => targetOf(told, i));
+/** A look over a picture that another one shows: which thing is described, whether it is found, and its box are read from the text. The rest is not practised. */
+export function choosing(rng: Rng, other: Picture, unrelated: RawImage): WeightedLesson {
+  const at = rng.integer(other.items.length);
+  const target = targetOf(other, at);
+  const shown = other.items.map((_, i) => targetOf(other, i));
   const example = {
     id: "lesson",
     image: unrelated,
     annotation: [target.box],
-    subject: describing(rng, told.items[at]!.emoji),
+    subject: describing(rng, other.items[at]!.emoji),
   };
   const answer = boxPieces(task.format(example.annotation));
   if (rng.uniform() < 0.3)
     return { prompt: task.reconstructionPrompt(example, truePlaceCot(shown, target)), pieces: answer };
-  const list = `<think>${listOf(shown).map(textOf).join("")}`;
+  const told = search(shown, target, ({ name, place }) => [[` ${name} ${place}`, 0]]);
   return {
     prompt: task.answerPrompt(example),
-    pieces: [[list, 0], ...choice(target), form("</think><answer>"), ...answer, form("</answer>")],
+    pieces: [form("<think>"), ...meant(target), ...told, form("</think><answer>"), ...answer, form("</answer>")],
   };
 }
 
@@ -150,11 +158,7 @@ export function finding(rng: Rng, picture: Picture, described: boolean): Weighte
     },
     () => {
       const told =
-        rng.uniform() < 0.12
-          ? ""
-          : rng.uniform() < 0.3
-            ? `It is the ${target.name} ${target.place}.`
-            : truePlaceCot(shown, target);
+        rng.uniform() < 0.12 ? "" : rng.uniform() < 0.3 ? truePlaceCot([target], target) : truePlaceCot(shown, target);
       return { prompt: task.reconstructionPrompt(example, told), pieces: answer };
     },
     () => ({
