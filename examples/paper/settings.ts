@@ -40,7 +40,7 @@ export interface Settings {
 export const tinySettings: Settings = {
   pictures: { train: 128, test: 60 },
   maxTokens: { cot: 64, reconstruction: 48, answer: 110 },
-  cot: { steps: 8, groupSize: 6, examplesPerStep: 4, learningRate: 5e-5, warmupSteps: 2 },
+  cot: { steps: 8, groupSize: 6, examplesPerStep: 4, learningRate: 1.5e-4, warmupSteps: 2 },
   sft: { steps: 96, batchSize: 12, learningRate: 2e-4, warmupSteps: 10, rehearsal: { rows: 320, share: 1 / 3 } },
   bareAnswers: { steps: 96, batchSize: 12, learningRate: 7e-4, warmupSteps: 10 },
   rft: { steps: 8, groupSize: 6, examplesPerStep: 4, learningRate: 6e-5, warmupSteps: 2 },

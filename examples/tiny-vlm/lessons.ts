@@ -58,13 +58,13 @@ const kinds: readonly (readonly [share: number, lesson: Kind])[] = [
       ])();
     },
   ],
-  [0.12, async (rng, seed) => boxes(rng, await several(rng, seed, sceneObjects))],
+  [0.08, async (rng, seed) => boxes(rng, await several(rng, seed, sceneObjects))],
   [0.02, async (rng, seed) => boxes(rng, await several(rng, seed, all))],
-  [0.05, async (rng, seed) => placing(rng, await several(rng, seed, all, 2))],
-  [0.06, async (rng, seed) => finding(rng, await several(rng, seed, elsewhere, 2), true)],
-  [0.07, async (rng, seed) => finding(rng, await several(rng, seed, sceneObjects, 2), false)],
+  [0.02, async (rng, seed) => placing(rng, await several(rng, seed, all, 2))],
+  [0.09, async (rng, seed) => finding(rng, await several(rng, seed, elsewhere, 2), true)],
+  [0.12, async (rng, seed) => finding(rng, await several(rng, seed, sceneObjects, 2), false)],
   [
-    0.07,
+    0.1,
     async (rng, seed) =>
       choosing(rng, await several(rng, seed, sceneObjects, 2), await unrelated(rng, deriveSeed(seed, "unrelated"))),
   ],

@@ -4,7 +4,7 @@ import { pick } from "../pictures/compose";
 import { moodLabels, moodQuestion } from "../pictures/questions";
 import type { Emoji } from "../pictures/vocabulary";
 import { allLooks, lookOf, type Votes, wordVotes } from "./lexicon";
-import { form, known, type Piece, sharePieces, type WeightedLesson } from "./written";
+import { form, known, type Piece, sharePieces, type WeightedLesson, withArticle } from "./written";
 
 const task = classification(moodQuestion);
 const shares = (votes: Votes): LabelDistribution =>
@@ -14,7 +14,6 @@ const textPrompt = (text: string): Prompt => [{ role: "user", content: [{ type: 
 /** Asks for a thought and the mood of a picture. */
 export const moodPrompt = (image: RawImage) => task.answerPrompt({ id: "lesson", image, annotation: {} });
 
-const withArticle = (noun: string) => `${/^[aeiou]/.test(noun) ? "an" : "a"} ${noun}`;
 /** What a thought begins with. */
 export const iSee = ({ name }: Emoji) => `I see ${withArticle(name)}.`;
 /** A true thought: what is shown, and how things of that name look. */
@@ -128,11 +127,7 @@ function disturbed(rng: Rng, votes: Votes): LabelDistribution {
 
 const answerPieces = (votes: Votes): Piece[] => sharePieces(task.format(shares(votes)));
 
-const seen = ({ name }: Emoji): Piece[] => [
-  form(`I see ${/^[aeiou]/.test(name) ? "an" : "a"}`),
-  known(` ${name}`),
-  form("."),
-];
+const seen = ({ name }: Emoji): Piece[] => [form("I see"), known(` ${withArticle(name)}`), form(".")];
 const explained = (emoji: Emoji): Piece[] => [
   ...seen(emoji),
   form(" It looks"),
