@@ -26,7 +26,7 @@ export async function measureNames(backend: VlmBackend, pictures = 96): Promise<
 }
 
 export const namesRightly = (text: string, { name }: Pick<Emoji, "name">) =>
-  new RegExp(`I see an? ${name}\\.`).test(text);
+  new RegExp(`I see the ${name}\\.`).test(text);
 
 /** Boxes of objects asked for by name: the likeliest answer at once, and after a thought. */
 async function measureBoxes(backend: VlmBackend, pictures: number): Promise<string> {

@@ -4,7 +4,7 @@ import { pick } from "../pictures/compose";
 import { moodLabels, moodQuestion } from "../pictures/questions";
 import type { Emoji } from "../pictures/vocabulary";
 import { allLooks, lookOf, type Votes, wordVotes } from "./lexicon";
-import { form, known, type Piece, sharePieces, type WeightedLesson, withArticle } from "./written";
+import { form, known, type Piece, sharePieces, type WeightedLesson } from "./written";
 
 const task = classification(moodQuestion);
 const shares = (votes: Votes): LabelDistribution =>
@@ -14,8 +14,10 @@ const textPrompt = (text: string): Prompt => [{ role: "user", content: [{ type: 
 /** Asks for a thought and the mood of a picture. */
 export const moodPrompt = (image: RawImage) => task.answerPrompt({ id: "lesson", image, annotation: {} });
 
-/** What a thought begins with. */
-export const iSee = ({ name }: Emoji) => `I see ${withArticle(name)}.`;
+/**
+ * What a thought begins with. The article is the same for all: one that agrees with the name is chosen before the name is, and after "a" there is no way to an angry face.
+ */
+export const iSee = ({ name }: Emoji) => `I see the ${name}.`;
 /** A true thought: what is shown, and how things of that name look. */
 export const trueMoodCot = (emoji: Emoji) => `${iSee(emoji)} It looks ${lookOf(emoji).word}.`;
 
@@ -57,7 +59,7 @@ export function thinkingOn(rng: Rng, emoji: Emoji, unrelated: RawImage): Weighte
 /** A thought and an answer about a thing that is only told of. */
 export function thinkingOfWords(emoji: Emoji): WeightedLesson {
   return {
-    prompt: textPrompt(`A picture of ${withArticle(emoji.name)}. ${moodQuestion.question} ${labelList}. Think first.`),
+    prompt: textPrompt(`A picture of the ${emoji.name}. ${moodQuestion.question} ${labelList}. Think first.`),
     pieces: thinking(emoji),
   };
 }
@@ -127,7 +129,7 @@ function disturbed(rng: Rng, votes: Votes): LabelDistribution {
 
 const answerPieces = (votes: Votes): Piece[] => sharePieces(task.format(shares(votes)));
 
-const seen = ({ name }: Emoji): Piece[] => [form("I see"), known(` ${withArticle(name)}`), form(".")];
+const seen = ({ name }: Emoji): Piece[] => [form("I see the"), known(` ${name}`), form(".")];
 const explained = (emoji: Emoji): Piece[] => [
   ...seen(emoji),
   form(" It looks"),

@@ -5,7 +5,7 @@ import { type Picture, pick } from "../pictures/compose";
 import { placeQuestion } from "../pictures/questions";
 import { type Emoji, sceneObjects } from "../pictures/vocabulary";
 import { keywordsOf } from "./lexicon";
-import { boxPieces, form, known, type Piece, type WeightedLesson, withArticle } from "./written";
+import { boxPieces, form, known, type Piece, type WeightedLesson } from "./written";
 
 const task = detection(placeQuestion);
 
@@ -27,14 +27,10 @@ const targetOf = ({ items, boxes }: Picture, at: number): Target => ({
 /** A thought: which thing is described, and what is there, one thing after the other as a look goes over the picture, until it is found. */
 const thought = (shown: readonly NamedPlace[], target: NamedPlace): Piece[] => [
   ...meant(target),
-  ...search(shown, target, ({ name, place }) => [known(` ${withArticle(name)}`), ` ${place}`]),
+  ...search(shown, target, ({ name, place }) => [known(` ${name}`), ` ${place}`]),
 ];
 
-const meant = ({ name }: Pick<NamedPlace, "name">): Piece[] => [
-  form("It is"),
-  known(` ${withArticle(name)}`),
-  form("."),
-];
+const meant = ({ name }: Pick<NamedPlace, "name">): Piece[] => [form("It is the"), known(` ${name}`), form(".")];
 
 const search = (
   shown: readonly NamedPlace[],
@@ -44,7 +40,7 @@ const search = (
   form(" I see"),
   ...shown
     .slice(0, shown.findIndex(({ name }) => name === target.name) + 1)
-    .flatMap((thing, i): Piece[] => [...(i === 0 ? [] : [known(",")]), ...pieces(thing)]),
+    .flatMap((thing, i): Piece[] => [...(i === 0 ? [] : [known(",")]), form(" the"), ...pieces(thing)]),
   known("."),
 ];
 
@@ -104,7 +100,7 @@ export function recognising(rng: Rng, emoji: Emoji, others: readonly Emoji[]): W
     };
   const places = rng.shuffle(somePlaces);
   const shown = rng.shuffle([emoji, ...others]).map(({ name }, i) => ({ name, place: places[i]! }));
-  const told = shown.map(({ name, place }) => `${withArticle(name)} ${place}`).join(", ");
+  const told = shown.map(({ name, place }) => `the ${name} ${place}`).join(", ");
   const target = shown.find(({ name }) => name === emoji.name)!;
   return {
     prompt: textPrompt(`A picture of ${told}. Find: ${description}. Think first.`),
@@ -129,7 +125,7 @@ export function choosing(rng: Rng, other: Picture, unrelated: RawImage): Weighte
   const answer = boxPieces(task.format(example.annotation));
   if (rng.uniform() < 0.3)
     return { prompt: task.reconstructionPrompt(example, truePlaceCot(shown, target)), pieces: answer };
-  const told = search(shown, target, ({ name, place }) => [[` ${withArticle(name)} ${place}`, 0]]);
+  const told = search(shown, target, ({ name, place }) => [[` ${name} ${place}`, 0]]);
   return {
     prompt: task.answerPrompt(example),
     pieces: [form("<think>"), ...meant(target), ...told, form("</think><answer>"), ...answer, form("</answer>")],

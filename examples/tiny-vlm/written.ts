@@ -46,9 +46,6 @@ export function encodeLesson(
   return { prompt: lesson.prompt, completion, weights };
 }
 
-/** The article counts as much as the name in lessons: it is chosen first, and after "a" there is no way to an angry face. */
-export const withArticle = (noun: string) => `${/^[aeiou]/.test(noun) ? "an" : "a"} ${noun}`;
-
 /** A word that has to be seen or known, among words that any answer has. */
 export const known = (text: string): Piece => [text, 3];
 /** What any answer has. */

@@ -107,9 +107,9 @@ describe("a thought about a scene", () => {
 
   it("ends with the place of what is meant, and leaves out what it did not come to", () => {
     expect(truePlaceCot([drum!, owl!, crab!], owl!)).toBe(
-      "It is an owl. I see a drum at the top left, an owl at the bottom left.",
+      "It is the owl. I see the drum at the top left, the owl at the bottom left.",
     );
-    expect(truePlaceCot([drum!], drum!)).toBe("It is a drum. I see a drum at the top left.");
+    expect(truePlaceCot([drum!], drum!)).toBe("It is the drum. I see the drum at the top left.");
   });
 
   it("practises nothing about what the picture does not show", async () => {
