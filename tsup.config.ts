@@ -23,11 +23,12 @@ const folders = [
 ];
 const filesIn = (folder: string) =>
   readdirSync(`src/${folder}`)
-    .filter((file) => file.endsWith(".ts"))
+    // What a trainer's options are is exported beside the trainer.
+    .filter((file) => file.endsWith(".ts") && !file.endsWith("-options.ts"))
     .map((file) => `${folder}/${file.slice(0, -3)}`);
 
 /** `rise-ts/<name>` is built from this file. */
-const entries: Readonly<Record<string, string>> = {
+export const entries: Readonly<Record<string, string>> = {
   index: "src/index.ts",
   errors: "src/errors.ts",
   types: "src/public-types.ts",

@@ -13,17 +13,18 @@
  *     I see a cactus. It looks plain.
  */
 import { classification, riseCot } from "rise-ts";
+import { jsonlDataset } from "rise-ts/datasets/jsonl";
+import { demoFiles } from "rise-ts/testing";
 import { onnxTrainer } from "rise-ts/trainers/onnx";
-import { moods } from "./pictures/moods";
-import { moodQuestion } from "./pictures/questions";
 
-const task = classification(moodQuestion);
-const { train } = await moods({ seed: 0, train: 16, test: 0, unseen: 0 });
+const { model, train, question } = demoFiles();
+const task = classification(question);
+const dataset = await jsonlDataset(train, task);
 
 const run = riseCot({
   task,
-  dataset: train,
-  trainer: () => onnxTrainer({ model: new URL("tiny-vlm/checkpoint", import.meta.url).pathname, device: "cpu" }),
+  dataset: dataset.slice(0, 16),
+  trainer: () => onnxTrainer({ model, device: "cpu" }),
   steps: Number(process.argv[2] ?? 8),
   examplesPerStep: 4,
   learningRate: 1e-4,
@@ -38,7 +39,7 @@ for await (const event of run) {
   );
 }
 
-const { dataset, kept } = await run;
-console.log(`${kept.length} of ${dataset.length} cots reach τ`);
-for (const { exampleId, cot, reward, cotGain } of dataset.slice(0, 3))
+const { dataset: cots, kept } = await run;
+console.log(`${kept.length} of ${cots.length} cots reach τ`);
+for (const { exampleId, cot, reward, cotGain } of cots.slice(0, 3))
   console.log(`${exampleId}  reward ${reward.toFixed(3)}  gain over no cot ${cotGain.toFixed(3)}\n  ${cot}`);

@@ -4,11 +4,32 @@
 // beach  reward 0.75  A single footprint leads along the empty sand.
 // 2 of 2 cots reach τ
 
-import { riseCot } from "rise-ts";
+import { DataError, findLeaks, imagePrompt, riseCot, type Task } from "rise-ts";
 import { scriptedBackend } from "rise-ts/testing";
-import { rating } from "./own-task/rating";
 
-const task = rating({ question: "How crowded is this place?" });
+const question = "How crowded is this place? Rate it from 1 to 5.";
+const format = (rating: number) => `rating: ${rating}`;
+
+/** A task in few lines: annotations are ratings from 1 to 5. own-task/rating.ts is one that reads answers with more care. */
+const task: Task<number> = {
+  name: "rating",
+  cotPrompt: ({ image, annotation }) =>
+    imagePrompt(
+      image,
+      `${question} The answer is ${format(annotation)}. Describe what leads to it, without any numbers.`,
+    ),
+  reconstructionPrompt: ({ image }, cot) =>
+    imagePrompt(image, `${question} Somebody described it like this: ${cot} Answer only with rating: n.`),
+  answerPrompt: ({ image }) =>
+    imagePrompt(image, `${question} Write <think>your reasoning</think><answer>rating: n</answer>.`),
+  format,
+  parse: (text) => Number(/^\W*rating: ([1-5])\W*$/i.exec(text)?.[1] ?? Number.NaN) || null,
+  similarity: (truth, prediction) => 1 - Math.abs(truth - prediction) / 4,
+  leaks: (cot, annotation) => findLeaks(cot, { answer: format(annotation), counts: true }),
+  validate(annotation, where) {
+    if (![1, 2, 3, 4, 5].includes(annotation)) throw new DataError(`${where} must be 1 to 5, but is ${annotation}`);
+  },
+};
 const square = { id: "square", image: "square.jpg", annotation: 5 };
 const beach = { id: "beach", image: "beach.jpg", annotation: 1 };
 

@@ -2,12 +2,13 @@
 
     torchrun --nproc-per-node 8 rise_torch.py --options '{"model": "DIR", "shard": "fsdp"}' --ready FILE
 
-Each device has a process. Rank 0 answers POST {"id", "call", "args"} with "Authorization: Bearer TOKEN", where TOKEN is
-the variable RISE_TORCH_TOKEN; FILE tells its address once all ranks are ready. Rows of numbers are little-endian float64
-in base64. The caller tokenizes, spreads rows over ranks and names tensors: this program knows no architecture.
+Each device has a process. Rank 0 answers POST {"id", "call", "args"} with "Authorization: Bearer TOKEN", where TOKEN
+is the variable RISE_TORCH_TOKEN; FILE tells its address once all ranks are ready. Rows of numbers are little-endian
+float64 in base64. The caller tokenizes, spreads rows over ranks and names tensors: this program knows no
+architecture.
 """
 
-import argparse, base64, contextlib, functools, hashlib, io, json, os, socket, sys, time
+import argparse, base64, contextlib, functools, hashlib, io, json, os, socket, sys, time, warnings
 from importlib.metadata import version
 
 import peft, PIL.Image, PIL.ImageOps, safetensors.torch, torch, transformers
@@ -18,12 +19,13 @@ from torch.distributed.fsdp import FSDPModule, MixedPrecisionPolicy, fully_shard
 from torch.distributed.tensor import DTensor
 from torch.utils.checkpoint import checkpoint
 
-from rise_torch_calls import PROTOCOL, Refusal, Team, answer, end_with_parent, listen, serve
+from rise_torch_calls import PROTOCOL, Refusal, Team, answer, end_with_parent, listen, packed, serve, unpacked
 
 CALLS = ("info", "logprobs", "backward", "forget", "generate", "optim_step", "save", "load", "stop")
 DEFAULTS = {"model": None, "device": "cuda" if torch.cuda.is_available() else "cpu", "shard": "none", "seed": 0}
-DEFAULTS |= {"dtype": "float32", "attention": "sdpa", "gradientCheckpointing": False, "lora": None}
+DEFAULTS |= {"precision": "float32", "attention": "sdpa", "gradientCheckpointing": False, "lora": None}
 LORA = {"rank": None, "alpha": None, "rsLora": False, "targetModules": "language"}
+CHOICES = {"device": ("cpu", "cuda"), "shard": ("none", "fsdp"), "precision": ("float32", "bfloat16")}
 
 
 class Draw(transformers.LogitsProcessor):
@@ -66,7 +68,7 @@ class Engine:
         self.team, self.options, self.lora = team, options, options["lora"]
         cuda = options["device"] == "cuda"
         self.device = torch.device("cuda", torch.cuda.current_device()) if cuda else torch.device("cpu")
-        self.sharded, self.half = options["shard"] == "fsdp" and team.size > 1, options["dtype"] == "bfloat16"
+        self.sharded, self.half = options["shard"] == "fsdp" and team.size > 1, options["precision"] == "bfloat16"
         self.processor = transformers.AutoImageProcessor.from_pretrained(options["model"], backend="pil")
         self.tokenizer = transformers.AutoTokenizer.from_pretrained(options["model"])
         self.model, self.stray, self.reference = self.open(), None, None
@@ -74,8 +76,6 @@ class Engine:
         self.adapted = self.adapt(**self.lora) if self.lora else None
         if options["gradientCheckpointing"]:
             self.model.gradient_checkpointing_enable({"use_reentrant": False})
-        # Layers are computed again in training mode only; nothing drops out.
-        self.model.train(options["gradientCheckpointing"])
         if self.sharded:
             self.shard()
         self.model.to(self.device)
@@ -108,12 +108,13 @@ class Engine:
     def shard(self):
         half = {"param_dtype": torch.bfloat16, "reduce_dtype": torch.float32} if self.half else {}
         mesh = dist.device_mesh.init_device_mesh(self.device.type, (self.team.size,))
-        options = {"mesh": mesh, "mp_policy": MixedPrecisionPolicy(**half)}
+        # Only the root rounds its inputs: the vision tower's rotations stay float32, as they are without FSDP.
+        policies = [MixedPrecisionPolicy(**half, cast_forward_inputs=is_root) for is_root in (False, True)]
         blocks = {name for each in self.model.modules() for name in getattr(each, "_no_split_modules", None) or ()}
         for each in [each for each in self.model.modules() if type(each).__name__ in blocks]:
-            fully_shard(each, **options)
+            fully_shard(each, mesh=mesh, mp_policy=policies[0])
         # The root lets go of its weights too: else what `load` writes is not seen after a pass without gradients.
-        fully_shard(self.model, reshard_after_forward=True, **options)
+        fully_shard(self.model, mesh=mesh, mp_policy=policies[1], reshard_after_forward=True)
         self.model.to(self.device)
         with torch.no_grad():  # the first pass must be the whole model's
             self.model(input_ids=torch.zeros(1, 2, dtype=torch.long, device=self.device), use_cache=False)
@@ -171,7 +172,7 @@ class Engine:
             for image in (args["images"][number] for prompt in prompts for number in prompt["images"]):
                 try:
                     path = image.get("path")
-                    stamp = os.stat(path)[6:9] if path else None
+                    stamp = os.stat(path).st_mtime_ns if path else None
                     pictures.append(self.picture(path, stamp, image.get("base64"), tuple(image["size"])))
                 except Exception as error:
                     message = f"{image['name']}: expected an image, got {type(error).__name__}: {error}"
@@ -211,6 +212,8 @@ class Engine:
         if args["policy"] == "reference":
             weights = self.adapted.disable_adapter() if self.adapted else self.at_the_start()
         yield
+        # Layers are computed again in training mode only; nothing drops out.
+        self.model.train(learns and self.options["gradientCheckpointing"])
         with weights, torch.set_grad_enabled(learns):
             for number, (rows, inputs, stray) in enumerate(batches):
                 self.team.note(f"pass {number + 1} of {len(batches)}")
@@ -260,6 +263,7 @@ class Engine:
     def generate(self, args):
         batches, found = self.prepare(args), {}
         yield
+        self.model.eval()
         with self.whole(), torch.no_grad(), self.rounding():
             for number, (rows, inputs, stray) in enumerate(batches):
                 self.team.note(f"batch {number + 1} of {len(batches)}")
@@ -303,8 +307,9 @@ class Engine:
         self.team.note("sum of the ranks' gradients")
         for each in self.parameters.values():
             each.grad = torch.zeros_like(each) if each.grad is None else each.grad
-            if self.team.size > 1 and not self.sharded:
-                dist.all_reduce(each.grad)
+        if not self.sharded:
+            for work in [dist.all_reduce(each.grad, async_op=True) for each in self.parameters.values()]:
+                work.wait()
         gradients = [part(each.grad) for each in self.parameters.values()]
         square = sum(float(torch.linalg.vector_norm(each, dtype=torch.float64)) ** 2 for each in gradients)
         norm = (sum(self.team.gather(square)) if self.sharded else square) ** 0.5
@@ -381,19 +386,16 @@ def part(tensor):
     return (tensor.to_local() if isinstance(tensor, DTensor) else tensor).detach()
 
 
-def packed(row) -> str:
-    return base64.b64encode(row.detach().double().cpu().numpy().astype("<f8").tobytes()).decode()
-
-
-def unpacked(data: str):
-    return torch.frombuffer(bytearray(base64.b64decode(data)), dtype=torch.float64)
-
-
 def settings(given: dict) -> dict:
     lora = given.get("lora")
     unknown = [*(given.keys() - DEFAULTS.keys()), *((lora or {}).keys() - LORA.keys())]
     if unknown or not given.get("model"):
         sys.exit(f"rise_torch: expected options {', '.join(DEFAULTS)}, got {', '.join(unknown) or 'no model'}")
+    for name, choices in CHOICES.items():
+        if given.get(name, DEFAULTS[name]) not in choices:
+            sys.exit(f"rise_torch: expected {' or '.join(choices)} as {name}, got {given[name]!r}")
+    if lora is not None and not isinstance(lora.get("rank"), int):
+        sys.exit(f"rise_torch: expected a rank in lora, got {json.dumps(lora)}")
     return DEFAULTS | given | {"lora": lora and LORA | {"alpha": 2 * lora["rank"]} | lora}
 
 
@@ -407,11 +409,11 @@ def main() -> None:
     parser.add_argument("--owned", action="store_true", help="end when stdin ends")
     args = parser.parse_args()
     if not os.environ.get("RISE_TORCH_TOKEN"):
-        sys.exit(
-            "rise_torch: expected a token in RISE_TORCH_TOKEN, as the caller has it; openssl rand -hex 32 makes one"
-        )
+        sys.exit("rise_torch: expected the caller's token in RISE_TORCH_TOKEN, got none; try openssl rand -hex 32")
     end_with_parent(args.owned)
     options = settings(args.options)
+    if not sys.warnoptions:  # what is written last explains an end
+        warnings.simplefilter("ignore")
     transformers.utils.logging.set_verbosity_error()
     transformers.utils.logging.disable_progress_bar()
     PIL.Image.MAX_IMAGE_PIXELS = None  # the caller refuses images above its limit
@@ -419,7 +421,10 @@ def main() -> None:
     torch.use_deterministic_algorithms(True, warn_only=True)
     torch.utils.deterministic.fill_uninitialized_memory = False
     if options["device"] == "cuda":
-        torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", 0)))
+        local, gpus = int(os.environ.get("LOCAL_RANK", 0)), torch.cuda.device_count()
+        if local >= gpus:
+            sys.exit(f"rise_torch: expected a GPU for each process, got {gpus}; start at most {gpus} processes here")
+        torch.cuda.set_device(local)
     team = Team(options["device"])
     server = listen(args.host, args.port) if team.rank == 0 else None
     engine = Engine(team, options)
@@ -436,4 +441,8 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except Exception:
+        sys.excepthook(*sys.exc_info())
+        os._exit(1)  # the others are told by the end of this process, and an orderly one takes seconds

@@ -1,6 +1,6 @@
 """How a call reaches all ranks of rise_torch.py, one after the other, and how their answers come back over HTTP."""
 
-import hmac, http.server, json, os, queue, select, socket, sys, threading, traceback
+import base64, hmac, http.server, json, os, queue, select, socket, sys, threading, traceback
 from datetime import timedelta
 
 import torch
@@ -8,6 +8,14 @@ import torch.distributed as dist
 
 PROTOCOL = 1
 MOST_BYTES = 2**30
+
+
+def packed(row) -> str:
+    return base64.b64encode(row.detach().double().cpu().numpy().astype("<f8").tobytes()).decode()
+
+
+def unpacked(data: str):
+    return torch.frombuffer(bytearray(base64.b64decode(data)), dtype=torch.float64)
 
 
 class Refusal(Exception):
@@ -26,6 +34,7 @@ class Team:
         self.id, self.call = 0, "start"
 
     def share(self, value=None):
+        self.store.set(f"at/{self.rank}", f"{value['call']}, handing it to the ranks" if value else "no call")
         values = [value]
         dist.broadcast_object_list(values, src=0, group=self.control)
         return values[0]
@@ -49,8 +58,11 @@ def described(rank: int, error: Exception) -> dict:
     if isinstance(error, Refusal):
         return {"rank": rank, "type": error.args[0], "message": error.args[1], "trace": ""}
     is_full = isinstance(error, (torch.OutOfMemoryError, MemoryError)) or "can't allocate memory" in str(error)
-    kind, trace = "OutOfMemory" if is_full else type(error).__name__, "".join(traceback.format_exception(error))
-    return {"rank": rank, "type": kind, "message": str(error)[:2000], "trace": trace[-4000:]}
+    frames = traceback.extract_tb(error.__traceback__)
+    own = [frame for frame in frames if "rise_torch" in frame.filename]
+    trace = "".join(traceback.format_list([*own[-2:], frames[-1]]))
+    kind = "OutOfMemory" if is_full else type(error).__name__
+    return {"rank": rank, "type": kind, "message": str(error)[:2000], "trace": trace}
 
 
 def answer(engine, request: dict):

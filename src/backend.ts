@@ -30,5 +30,6 @@ export interface VlmBackend {
   checkImage?(image: ImageSource): Promise<void>;
   /** Estimates the memory that generating takes. @throws ConfigError when there is less: the numbers, what to change */
   checkMemory?(work: Workload): Promise<MemoryEstimate>;
+  /** Frees native memory; the backend is of no use afterwards. */
   dispose(): Promise<void>;
 }

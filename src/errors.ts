@@ -12,6 +12,7 @@ export class RiseError extends Error {
   static readonly [className]: string = "RiseError";
   override readonly name: string = "RiseError";
 
+  /** Knows an error of this class, also if the package's other format made it. */
   static override [Symbol.hasInstance](value: unknown): boolean {
     // A subclass of somebody else's has its own instances only.
     if (!Object.hasOwn(this, className)) return Function.prototype[Symbol.hasInstance].call(this, value);
@@ -119,6 +120,12 @@ export class CheckpointError extends RiseError {
 
 /**
  * Whether an error concerns one prompt, and not the call, the model or the program: other prompts are worth a try.
+ * @example
+ * try {
+ *   await backend.generate([prompt], { seed: 0 });
+ * } catch (error) {
+ *   if (!concernsOnePrompt(error)) throw error;
+ * }
  */
 export function concernsOnePrompt(error: unknown): error is Error {
   if (error instanceof BackendError) return error.scope !== "backend";

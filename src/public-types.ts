@@ -11,7 +11,7 @@ export type { AnnotationAudit, Judged } from "./evaluation/audit-annotations";
 export type { AuditCotsOptions, CotAudit, CotsAudit, Estimate } from "./evaluation/audit-cots";
 export type { CompareOptions, MetricComparison } from "./evaluation/compare";
 export type { EvaluateOptions } from "./evaluation/evaluate";
-export type { Evaluation, EvaluationRecord } from "./evaluation/records";
+export type { Evaluation, EvaluationRecord, OwnMetric } from "./evaluation/records";
 export type * from "./events";
 export type { RewardFunction } from "./reward/reward";
 export type { RiseCotEvent, RiseCotOptions, RiseCotResult, RiseCotRow } from "./rise/rise-cot";
@@ -24,9 +24,11 @@ export type {
   RiseR1Result,
   SftOptions,
 } from "./rise/rise-r1";
+export type { AnswerSamplingOptions } from "./rise/rise-r1-options";
 export type { RolloutSamplingOptions, SamplingOptions } from "./rise/sampling-options";
 export type { Rng } from "./rng";
 export type * from "./rollouts";
+export type { DisposableOption } from "./runs/disposable";
 export type { FailedExample, FailureOptions } from "./runs/examples/failures";
 export type { LearningRate } from "./runs/learning-rate";
 export type { Run } from "./runs/run";
@@ -35,5 +37,7 @@ export type { ClassificationOptions } from "./tasks/classification";
 export type { DetectionOptions } from "./tasks/detection";
 export type { SegmentationOptions } from "./tasks/segmentation";
 export type { BoxFormat } from "./tasks/text/box-notation";
+export type { Reading } from "./tasks/text/lenient";
+export type { LogOption } from "./terminal/log";
 export type * from "./trainer";
 export type * from "./types";

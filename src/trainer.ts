@@ -35,8 +35,10 @@ export interface Trainer {
   optimStep(params: { readonly learningRate: number }): Promise<{ readonly gradNorm: number }>;
   /** Writes weights and optimizer state; `load` restores both exactly, or starts a new state if it is missing. */
   save(dir: string): Promise<void>;
+  /** Reads what `save` wrote. */
   load(dir: string): Promise<void>;
   /** Estimates the memory of sampling these completions and of a step on them. @throws ConfigError if there is less */
   checkMemory?(work: Workload): Promise<MemoryEstimate>;
+  /** Frees native memory; the trainer is of no use afterwards. */
   dispose(): Promise<void>;
 }

@@ -19,10 +19,12 @@ export interface Example<A> {
   readonly metadata?: Readonly<Record<string, unknown>>;
 }
 
+/** A part of a message: a text, or an image. */
 export type PromptPart =
   | { readonly type: "text"; readonly text: string }
   | { readonly type: "image"; readonly image: ImageSource };
 
+/** A message of a chat. */
 export interface Message {
   readonly role: "system" | "user" | "assistant";
   readonly content: readonly PromptPart[];
@@ -86,6 +88,7 @@ export interface Polygon {
   readonly points: readonly Point[];
 }
 
+/** A corner of a polygon, in the polygon's space. */
 export type Point = readonly [x: number, y: number];
 
 /**
@@ -119,6 +122,7 @@ export interface Leak {
   readonly end: number;
 }
 
+/** Whether a text has the form that was asked for, and if not, why. */
 export type FormatCheck = { readonly ok: true } | { readonly ok: false; readonly reason: string };
 
 /** The size of a piece of work: completions of prompts that resemble `prompt`. */

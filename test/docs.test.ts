@@ -2,6 +2,7 @@ import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
+import { llmsIndex } from "./docs/llms";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 const pages = [
@@ -25,6 +26,12 @@ describe("links in the documentation", () => {
     expect(leadsSomewhere("docs/fidelity.md", "overview.md#words")).toBe(true);
     expect(leadsSomewhere("docs/fidelity.md", "overview.md#no-such-heading")).toBe(false);
     expect(leadsSomewhere("docs/fidelity.md", "../src/no-such-file.ts")).toBe(false);
+  });
+});
+
+describe("llms.txt", () => {
+  it("lists the pages with their headings", () => {
+    expect(read("llms.txt"), "print it again: npx tsx test/docs/llms.ts > llms.txt").toBe(llmsIndex());
   });
 });
 

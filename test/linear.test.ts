@@ -2,8 +2,9 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { wholeLines } from "../src/runs/directory/files";
+import { wholeRows } from "../src/runs/directory/files";
 import { isSimple, segmentationSimilarity } from "../src/similarity/polygons";
+import { printable } from "../src/terminal/text";
 import type { Point, Polygon } from "../src/types";
 import { cpuTime } from "./cpu-time";
 import { hostile, pieces, readers, repeated } from "./linear-cases";
@@ -21,6 +22,11 @@ describe("reading what a model wrote", () => {
       // Quadratic would be 64 times as long.
       expect(time(64_000), JSON.stringify(piece)).toBeLessThan(24 * time(8_000) + 100);
     }
+  });
+
+  it("takes linear time of blanks in a line of a log", () => {
+    expect(cpuTime(() => printable(`${" ".repeat(1e6)}x`))).toBeLessThan(5000);
+    expect(printable("a \n\n  b  c\n")).toBe("a b  c ");
   });
 
   it("throws for no repeat of any token", () => {
@@ -65,14 +71,14 @@ describe("segmentationSimilarity", () => {
   });
 });
 
-describe("wholeLines", () => {
-  const linesOf = async (text: string) => {
+describe("wholeRows", () => {
+  const linesOf = async (content: string) => {
     const folder = await mkdtemp(join(tmpdir(), "lines-"));
     try {
-      await writeFile(join(folder, "rows"), text);
+      await writeFile(join(folder, "rows"), content);
       const before = process.cpuUsage();
       const lines: string[] = [];
-      for await (const line of wholeLines(join(folder, "rows"))) lines.push(line);
+      for await (const { text } of wholeRows(join(folder, "rows"))) lines.push(text);
       const { user, system } = process.cpuUsage(before);
       return { lines, milliseconds: (user + system) / 1000 };
     } finally {

@@ -43,11 +43,13 @@ const known: readonly string[] = [
   "src/runs/progress/words.ts: metrics[name]",
   "src/publish/card.ts:",
   "src/cli/results/evaluate-policy.ts: intervals[name]",
-  "src/cli/results/write-report.ts: evaluation.intervals[name]",
+  "src/cli/results/write-report.ts:",
+  "src/cli/stages/demo.ts: after.metrics[metric]",
   // Names of a model's inputs, of a worker's rows and of Python's packages that this code lists.
   "src/backends/transformers-js/images.ts: one[key]",
   "src/trainers/workers/",
-  // Names that a schema has accepted: of options, data formats, flags.
+  // Names that a schema has accepted, or that this code lists: of options, data formats, flags.
+  "src/config/engines.ts: trainer[name]",
   "src/config/names.ts: table[name]",
   "src/config/spec.ts: dataFormats[data]",
   "src/config/data.ts: dataFormats[String(format)]",

@@ -63,7 +63,7 @@ function fileOf(url: string, model: string): string | undefined {
 
 if (process.argv[1] !== undefined && import.meta.url === pathToFileURL(process.argv[1]).href) {
   const [model] = process.argv.slice(2);
-  if (model === undefined) throw new Error("expected the folder of an exported model: rise export MODEL FOLDER");
+  if (model === undefined) throw new Error("expected the folder of an exported model: npx rise-ts export MODEL FOLDER");
   await serve({ model });
   console.log("http://127.0.0.1:8080");
 }

@@ -9,12 +9,14 @@
  */
 import { classification, riseCot, type Trainer } from "rise-ts";
 import { vllmSampler } from "rise-ts/backends/vllm";
+import { jsonlDataset } from "rise-ts/datasets/jsonl";
+import { demoFiles } from "rise-ts/testing";
 import { onnxTrainer } from "rise-ts/trainers/onnx";
 import { torchTrainer } from "rise-ts/trainers/torch";
-import { moodLabels } from "../pictures/mood-labels";
-import { moods } from "../pictures/moods";
 
-const model = new URL("../tiny-vlm/checkpoint", import.meta.url).pathname;
+const { model, train, question } = demoFiles();
+const task = classification(question);
+const dataset = await jsonlDataset(train, task);
 const lora = { rank: 16 };
 const baseUrl = process.env.VLLM_URL ?? "http://localhost:8000/v1";
 const trainers: Readonly<Record<string, () => Promise<Trainer>>> = {
@@ -28,8 +30,8 @@ const trainer = Object.hasOwn(trainers, name) ? trainers[name] : undefined;
 if (!trainer) throw new Error(`expected one of ${Object.keys(trainers).join(", ")}, got ${name}`);
 
 const run = riseCot({
-  task: classification({ labels: moodLabels, question: "Which mood do people connect with this image?" }),
-  dataset: (await moods({ seed: 0, train: 16, test: 0, unseen: 0 })).train,
+  task,
+  dataset: dataset.slice(0, 16),
   trainer,
   steps: Number(process.argv[3] ?? 4),
   examplesPerStep: 4,

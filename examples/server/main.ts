@@ -8,14 +8,13 @@
  *
  * RISE_MODEL names another checkpoint, PORT another port, and RISE_TOKEN the token that clients must send.
  */
-import { fileURLToPath } from "node:url";
 import { classification } from "rise-ts";
 import { onnxBackend } from "rise-ts/backends/onnx";
-import { moodLabels } from "../pictures/mood-labels";
+import { demoFiles } from "rise-ts/testing";
 import { annotateServer } from "./annotate-server";
 
-const model = process.env.RISE_MODEL ?? fileURLToPath(new URL("../tiny-vlm/checkpoint", import.meta.url));
-const task = classification({ labels: moodLabels, question: "Which mood do people connect with this image?" });
+const model = process.env.RISE_MODEL ?? demoFiles().model;
+const task = classification(demoFiles().question);
 const backend = await onnxBackend({ model, device: "cpu" });
 const token = process.env.RISE_TOKEN;
 const server = annotateServer({ task, backend, ...(token && { token }) });

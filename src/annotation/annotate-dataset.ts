@@ -3,24 +3,25 @@ import { CheckpointError, DataError } from "../errors";
 import { answerEach } from "../evaluation/answer-each";
 import { type Answer, answerOf } from "../evaluation/records";
 import { backendOption, signalOption, taskOption } from "../evaluation/spec-parts";
-import { listed } from "../options/display";
+import { listed, shown as quoted } from "../options/display";
 import { count, flag, given, readOptions, type Settings, type Spec, text } from "../options/spec";
 import { htmlReport } from "../report/html-report";
 import { checkShard, isInShard, parseShard, proveShard, shardOption } from "../runs/directory/shards";
 import { createFailures, type FailureOptions, type Failures, failureSpec } from "../runs/examples/failures";
 import { policyIdentity, promptsFingerprint } from "../runs/examples/fingerprints";
-import { listenForInterrupts } from "../runs/interrupts";
+import { untilInterrupted } from "../runs/interrupts";
 import { checkLog } from "../runs/progress/listen";
 import { createRun, failedRun, type Run } from "../runs/run";
 import type { Task } from "../task";
-import { type LogOption, logOption, say } from "../terminal/log";
+import { type LogOption, logOption } from "../terminal/log";
 import type { Example } from "../types";
 import type { AnnotateDatasetEvent, AnnotateDatasetResult } from "./events";
 import { type Found, findImages, type ImagesToAnnotate, type Item } from "./images";
 import { listenToImages } from "./listen";
 import { annotationRow } from "./rows";
-import { type AnnotationStore, type AnnotationStream, openStore } from "./store";
+import { type AnnotationStore, type AnnotationStream, type Known, openStore } from "./store";
 
+/** Options of `annotateDataset`. */
 export interface AnnotateDatasetOptions<A> extends FailureOptions {
   readonly task: Task<A>;
   readonly backend: VlmBackend;
@@ -138,7 +139,9 @@ export function annotateDataset<A>(
     return failedRun(error);
   }
   const { signal, log } = settings;
-  return createRun((end) => stoppable(settings, end), {
+  const words = { kept: "answers", underWay: "the answers under way" };
+  const annotate = (stop: AbortSignal | undefined, end: AbortSignal) => annotateImages({ ...settings, stop }, end);
+  return createRun((end) => untilInterrupted(name, settings, words, (stop) => annotate(stop, end)), {
     signal,
     name,
     alwaysListens: Boolean(log),
@@ -148,40 +151,12 @@ export function annotateDataset<A>(
 
 const name = "annotateDataset";
 
-/** Annotates so that Ctrl-C stops it after the calls under way, if the program leaves that to the run. */
-async function* stoppable<A>(
-  settings: AnnotateSettings<A>,
-  signal: AbortSignal,
-): AsyncGenerator<AnnotateDatasetEvent<A>, AnnotateDatasetResult<A>, void> {
-  const { runDir, log, stop, handleInterrupts } = settings;
-  if (stop || !handleInterrupts) return yield* annotateImages(settings, signal);
-  const [where, advice] =
-    runDir === undefined
-      ? ["nothing is saved, because it has no runDir", "nothing is saved"]
-      : [
-          `its answers are saved in ${runDir}; to resume it, start the program again with resume: true`,
-          "they are saved",
-        ];
-  const message = `${name} was interrupted: ${where}`;
-  const interrupts = listenForInterrupts(message, () =>
-    say(name, log, `stopping after the answers under way; ${advice}. Ctrl-C again stops at once`),
-  );
-  try {
-    return yield* annotateImages({ ...settings, stop: interrupts.signal }, signal);
-  } catch (error) {
-    if (error === interrupts.signal.reason) say(name, log, message);
-    throw error;
-  } finally {
-    interrupts.release();
-  }
-}
-
 async function* annotateImages<A>(
   settings: AnnotateSettings<A>,
   signal: AbortSignal,
 ): AsyncGenerator<AnnotateDatasetEvent<A>, AnnotateDatasetResult<A>, void> {
-  const { runDir, resume, images, root } = settings;
-  const found = await findImages(images, root);
+  const { runDir, resume, images, root, stop } = settings;
+  const found = await findImages(images, root, AbortSignal.any([signal, ...(stop ? [stop] : [])]));
   const store = await openStore<A>(runDir, runDir === undefined ? {} : await describe(settings), resume);
   try {
     const wanted = choose(settings, found, store);
@@ -220,7 +195,7 @@ interface Wanted {
   done(): number;
 }
 
-/** @throws DataError for an id that occurs twice, CheckpointError for rows of other images */
+/** @throws DataError for an id that occurs twice, CheckpointError for rows of other images or subjects */
 function choose<A>(settings: AnnotateSettings<A>, { items }: Found, store: AnnotationStore<A>): Wanted {
   const { shard: text, subject, sheet } = settings;
   const shard = text === undefined ? undefined : parseShard(text);
@@ -235,7 +210,9 @@ function choose<A>(settings: AnnotateSettings<A>, { items }: Found, store: Annot
     own.add(item.id);
     const asked = subject === undefined || item.subject !== undefined ? item : { ...item, subject };
     if (shown.length < sheet) shown.push(asked);
-    if (store.known.has(item.id)) done++;
+    const known = store.known.get(item.id);
+    if (known) checkSubject(settings, asked, known);
+    if (known) done++;
     return [asked];
   };
   const taken = { own, all, shown, done: () => done };
@@ -247,6 +224,14 @@ function choose<A>(settings: AnnotateSettings<A>, { items }: Found, store: Annot
 
 async function* flatMapped<T>(items: AsyncIterable<T> | Iterable<T>, take: (item: T) => T[]): AsyncGenerator<T> {
   for await (const item of items) yield* take(item);
+}
+
+/** @throws CheckpointError for an image whose row answers a question about something else */
+function checkSubject<A>({ runDir }: AnnotateSettings<A>, { id, subject }: Item, { subject: before }: Known): void {
+  if (subject !== before)
+    throw new CheckpointError(
+      `${runDir}: expected the subject ${quoted(before)} of "${id}", as it was asked about, got ${quoted(subject)}; pass the same subjects, or another runDir`,
+    );
 }
 
 /** @throws CheckpointError for rows whose images are not among these */

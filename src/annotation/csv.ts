@@ -8,6 +8,9 @@ type Row = ImageAnnotation<unknown>;
  * An annotation that gives each of its names a number, such as a distribution, has a column for each name, as
  * `csvDataset` reads it; any other is one column of JSON.
  *
+ * A text that a spreadsheet would take for a formula has an apostrophe before it, and an image's path "./", which leads
+ * to the same file: models and file names can write anything.
+ *
  * @param rows are read twice: once to find the columns
  */
 export async function* annotationsCsv(rows: () => AsyncIterable<Row>): AsyncGenerator<string> {
@@ -19,7 +22,9 @@ export async function* annotationsCsv(rows: () => AsyncIterable<Row>): AsyncGene
     const cells = names
       ? names.map((name) => (Object.hasOwn(numbers, name) ? numbers[name] : undefined))
       : [answer === null ? undefined : JSON.stringify(answer)];
-    yield csvLine([id, image, subject, ...cells, think ?? undefined, failure]);
+    const place = image !== undefined && formula.test(image) ? `./${image}` : image;
+    const [about, ...texts] = [subject, think ?? undefined, failure].map(inert);
+    yield csvLine([inert(id), place, about, ...cells, ...texts]);
   }
 }
 
@@ -41,6 +46,11 @@ async function numberNames(rows: AsyncIterable<Row>): Promise<readonly string[] 
   const isClear = names.size > 0 && ![...before, ...after].some((name) => names.has(name));
   return isClear ? [...names] : undefined;
 }
+
+/** The beginnings of a formula. */
+const formula = /^[=+\-@\t\r]/;
+
+const inert = (text: string | undefined) => (text !== undefined && formula.test(text) ? `'${text}` : text);
 
 const csvLine = (cells: readonly (string | number | undefined)[]): string =>
   `${cells.map((cell) => quoted(cell === undefined ? "" : String(cell))).join(",")}\n`;

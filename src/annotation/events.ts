@@ -3,6 +3,7 @@ import type { FailedExample } from "../runs/examples/failures";
 import type { ImageAnnotation } from "./rows";
 import type { AnnotationStream } from "./store";
 
+/** The result of `annotateDataset`. */
 export interface AnnotateDatasetResult<A> {
   /** The number of images, also those of earlier calls. */
   readonly images: number;
@@ -14,6 +15,7 @@ export interface AnnotateDatasetResult<A> {
   readonly annotations: AnnotationStream<A>;
 }
 
+/** An event of `annotateDataset`. */
 export type AnnotateDatasetEvent<A> =
   | {
       /** The images are known. */
@@ -25,7 +27,6 @@ export type AnnotateDatasetEvent<A> =
       readonly leftOut: readonly Omission[];
     }
   | {
-      /** An image is annotated, or has failed. */
       readonly type: "image-end";
       readonly annotation: ImageAnnotation<A>;
       /** Images with a row so far, and how many of them failed. */

@@ -1,5 +1,4 @@
-import type { Dirent } from "node:fs";
-import { readdir, stat } from "node:fs/promises";
+import { stat } from "node:fs/promises";
 import { dirname, extname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import * as z from "zod";
@@ -9,8 +8,10 @@ import { checked } from "../datasets/reading/checked";
 import { type Folder, openFolder } from "../datasets/reading/folder";
 import { isClutter, kindByName, pictureExtension } from "../datasets/reading/nearby";
 import { DataError } from "../errors";
+import { below } from "../files/below";
 import { shown } from "../options/display";
 import type { ImageSource } from "../types";
+import { untilAborted } from "./until-aborted";
 
 /** An image without an annotation. An `Example` is one, whose annotation nobody looks at. */
 export interface UnannotatedImage {
@@ -48,12 +49,17 @@ export interface Found {
 /**
  * Finds the images, without reading them.
  * @param root the folder from which paths of a JSON-lines file start; the file's own without it
+ * @param signal ends the waiting for a stream's next image
  * @throws DataError for a source that cannot be read, or holds no images
  */
-export async function findImages(images: ImagesToAnnotate, root: string | undefined): Promise<Found> {
+export async function findImages(
+  images: ImagesToAnnotate,
+  root: string | undefined,
+  signal: AbortSignal,
+): Promise<Found> {
   if (typeof images !== "string") {
     if (Array.isArray(images)) return { items: images.map(itemOf), leftOut: [] };
-    return { items: streamed(images), leftOut: [] };
+    return { items: streamed(images, signal), leftOut: [] };
   }
   const found = await stat(images).catch(() => undefined);
   if (found?.isDirectory()) return inFolder(images);
@@ -82,16 +88,14 @@ async function inFolder(dir: string): Promise<Found> {
 }
 
 async function namesIn(dir: string) {
-  const entries: Dirent[] = await readdir(dir, { recursive: true, withFileTypes: true }).catch((cause: unknown) => {
+  const entries = await below(dir).catch((cause: unknown) => {
     throw new DataError(`${dir}: expected a readable folder: ${String(cause)}`, { cause });
   });
-  const names = entries
-    .filter((entry) => !entry.isDirectory())
-    .map((entry) => ({
-      path: join(entry.parentPath, entry.name).slice(join(dir, "/").length).replaceAll("\\", "/"),
-      isImage: pictureExtension.test(entry.name),
-      isLink: entry.isSymbolicLink(),
-    }));
+  const names = entries.map(({ path, entry }) => ({
+    path,
+    isImage: pictureExtension.test(entry.name),
+    isLink: entry.isSymbolicLink(),
+  }));
   // A hidden folder, such as .git, holds what somebody hid.
   const visible = names.filter(({ path }) => !path.split("/").some((part) => part.startsWith(".") || isClutter(part)));
   return visible.sort((a, b) => (a.path < b.path ? -1 : 1));
@@ -124,9 +128,12 @@ const named = (id: string, name: string, folder: Folder, where: string): Promise
     },
   );
 
-async function* streamed(images: Iterable<unknown> | AsyncIterable<unknown>): AsyncGenerator<Item> {
+async function* streamed(
+  images: Iterable<unknown> | AsyncIterable<unknown>,
+  signal: AbortSignal,
+): AsyncGenerator<Item> {
   let at = 0;
-  for await (const image of images) yield itemOf(image, at++);
+  for await (const image of untilAborted(images, signal)) yield itemOf(image, at++);
 }
 
 function itemOf(given: unknown, at: number): Item {

@@ -1,15 +1,15 @@
-import { readdir, readFile } from "node:fs/promises";
-import { join } from "node:path";
+import { readdir } from "node:fs/promises";
+import { join, resolve } from "node:path";
 import * as z from "zod";
 import { CheckpointError } from "../errors";
 import { listed } from "../options/display";
 import { given, readOptions, type Spec, text } from "../options/spec";
 import { claimDirectory, differences } from "../runs/directory/claim";
-import { parseRow, parseShallow, sizeOf, writeAtomically, writing } from "../runs/directory/files";
-import { type Place, wholeRows } from "../runs/directory/row-file";
+import { type Place, parseRow, readJson, sizeOf, wholeRows, writeAtomically, writing } from "../runs/directory/files";
 import { idsDigest, isInShard, parseShard, type Shard, shardFile } from "../runs/directory/shards";
 import { annotationsFile, textsAt, writeCsv } from "./store";
 
+/** Options of `mergeShards`. */
 export interface MergeShardsOptions {
   /** The `runDir` of every shard, or the folder that holds them. */
   readonly shards: string | readonly string[];
@@ -29,6 +29,7 @@ function areFolders(value: unknown): boolean {
   return folders.length > 0 && folders.every((folder) => typeof folder === "string" && folder !== "");
 }
 
+/** The merged rows, and the ids that have none. */
 export interface MergedShards {
   /** The file of all rows. */
   readonly file: string;
@@ -54,11 +55,11 @@ const rowsOf: Readonly<Record<string, { readonly file: string; readonly id: "id"
  *
  * @throws CheckpointError naming the shard, and what is missing, twice or different; nothing is written then
  * @example
- * await mergeShards({ shards: "runs/directory/shards", runDir: "runs/annotations" });
+ * await mergeShards({ shards: "runs/shards", runDir: "runs/annotations" });
  */
 export async function mergeShards(options: MergeShardsOptions): Promise<MergedShards> {
   const { shards: given, runDir } = readOptions("mergeShards", options, mergeShardsSpec);
-  const folders = typeof given === "string" ? await foldersIn(given) : given;
+  const folders = typeof given === "string" ? await foldersIn(given, runDir) : given;
   const shards = await Promise.all(folders.map(readShard));
   const { config, kind } = checkAlike(shards);
   checkComplete(shards);
@@ -81,11 +82,15 @@ export async function mergeShards(options: MergeShardsOptions): Promise<MergedSh
   return { file, rows: ids.length, without: found.without.sort() };
 }
 
-async function foldersIn(folder: string): Promise<readonly string[]> {
+/** The folders in a folder, except the one to write, which an earlier call may have made there. */
+async function foldersIn(folder: string, runDir: string): Promise<readonly string[]> {
   const entries = await readdir(folder, { withFileTypes: true }).catch((cause: unknown) => {
     throw new CheckpointError(`${folder}: expected a folder of shards: ${String(cause)}`, { cause });
   });
-  const folders = entries.filter((entry) => entry.isDirectory()).map(({ name }) => join(folder, name));
+  const folders = entries
+    .filter((entry) => entry.isDirectory())
+    .map(({ name }) => join(folder, name))
+    .filter((path) => resolve(path) !== resolve(runDir));
   if (folders.length === 0) throw new CheckpointError(`${folder}: expected the folders of shards, found none`);
   return folders.sort();
 }
@@ -107,26 +112,20 @@ const proofSchema = z.object({
 const configSchema = z.looseObject({ pipeline: z.string(), shard: z.string() });
 
 async function readShard(path: string): Promise<ReadShard> {
-  const read = async (name: string) =>
-    readFile(join(path, name), "utf8").catch((cause: NodeJS.ErrnoException) => {
-      if (cause.code === "ENOENT") return undefined;
-      throw new CheckpointError(`${join(path, name)}: ${cause.message}`, { cause });
-    });
-  const text = await read("config.json");
-  if (text === undefined) throw new CheckpointError(`${path}: expected a shard's runDir, found no config.json in it`);
-  const config = parsed(text, configSchema, join(path, "config.json"));
+  const config = await parsed(join(path, "config.json"), configSchema);
+  if (config === undefined) throw new CheckpointError(`${path}: expected a shard's runDir, found no config.json in it`);
   const shard = parseShard(config.shard);
-  const written = await read(shardFile);
-  if (written === undefined)
+  const proof = await parsed(join(path, shardFile), proofSchema);
+  if (proof === undefined)
     throw new CheckpointError(`${path}: expected a finished shard, got ${config.shard} under way; resume it first`);
-  const proof = parsed(written, proofSchema, join(path, shardFile));
   if (!shard || proof.shard !== config.shard)
     throw new CheckpointError(`${path}: expected the shard of its config.json, ${config.shard}, got ${proof.shard}`);
   return { path, config, shard, proof };
 }
 
-const parsed = <T>(text: string, schema: z.ZodType<T>, where: string): T =>
-  parseRow(JSON.stringify(parseShallow(text)), schema, where);
+/** The content of a JSON file; `undefined` if it is missing. */
+const parsed = async <T>(file: string, schema: z.ZodType<T>): Promise<T | undefined> =>
+  (await sizeOf(file)) === undefined ? undefined : parseRow(JSON.stringify(await readJson(file)), schema, file);
 
 /** @throws CheckpointError for shards of other settings, or of a pipeline that has no shards */
 function checkAlike(shards: readonly ReadShard[]) {
@@ -186,7 +185,10 @@ async function readRows(
       const where = `${file}: line ${++number}`;
       const id = String(parseRow(text, z.looseObject({ [field]: z.string() }), where)[field]);
       const twin = rows.get(id);
-      if (twin) throw new CheckpointError(`${where}: expected every id once, got "${id}" as in ${twin.file}`);
+      if (twin)
+        throw new CheckpointError(
+          `${where}: expected every id once, got "${id}" ${twin.file === file ? `twice; resume shard ${proof.shard}` : `as in ${twin.file}`}`,
+        );
       if (!isInShard(id, shard))
         throw new CheckpointError(`${where}: expected ids of shard ${proof.shard}, got "${id}" of another one`);
       rows.set(id, { file, place });

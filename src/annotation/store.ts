@@ -4,9 +4,9 @@ import { CheckpointError } from "../errors";
 import { hasFailed } from "../evaluation/records";
 import { checkArguments, textKind } from "../options/arguments";
 import { claimDirectory } from "../runs/directory/claim";
-import { sizeOf, writeAtomically } from "../runs/directory/files";
+import { type Place, sizeOf, wholeRows, writeAtomically } from "../runs/directory/files";
 import type { RunLock } from "../runs/directory/lock";
-import { openRowFile, type Place, type RowFile, wholeRows } from "../runs/directory/row-file";
+import { openRowFile, type RowFile } from "../runs/directory/row-file";
 import { annotationsCsv } from "./csv";
 import { type ImageAnnotation, readAnnotationRow } from "./rows";
 
@@ -17,6 +17,7 @@ export interface AnnotationStream<A>
 
 /** The state of a row, without its text. */
 export interface Known {
+  readonly subject?: string | undefined;
   readonly failure?: string | undefined;
   readonly isTemporary: boolean;
 }
@@ -89,6 +90,7 @@ async function inDirectory<A>(path: string, lock: RunLock): Promise<AnnotationSt
 }
 
 const knownOf = <A>(row: ImageAnnotation<A>): Known => ({
+  ...(row.subject !== undefined && { subject: row.subject }),
   ...(hasFailed(row) && { failure: row.failure }),
   isTemporary: row.isTemporary === true,
 });

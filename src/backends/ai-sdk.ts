@@ -16,16 +16,18 @@ export interface AiSdkModel {
   readonly specificationVersion: "v2" | "v3" | "v4";
   readonly provider: string;
   readonly modelId: string;
+  /** Asks the model for one completion. */
   // The SDK's own types differ between its versions, and method parameters are compared both ways.
   doGenerate(options: never): PromiseLike<AiSdkReply>;
 }
 
 /** The part of a reply that counts here. */
-interface AiSdkReply {
+export interface AiSdkReply {
   readonly content: readonly { readonly type: string; readonly text?: string }[];
   readonly finishReason: string | { readonly unified: string };
 }
 
+/** Options of `aiSdkBackend`. */
 export interface AiSdkBackendOptions {
   /** The model, as a provider of the AI SDK makes it. */
   readonly model: AiSdkModel;
@@ -141,7 +143,15 @@ async function sdkMessages(prompt: Prompt, { model, maxPixels = Number.POSITIVE_
   );
 }
 
-async function request({ model, retries, joinReasoning }: AiSdkSettings, call: object, signal: AbortSignal) {
+/** The longest wait between two tries. */
+const longestWaitMs = 60_000;
+
+/** The n-th wait is 2ⁿ⁻¹/2 s times 0.5 … 1, which the call's seed decides, so that calls do not wait in step. */
+async function request(
+  { model, retries, joinReasoning }: AiSdkSettings,
+  call: { readonly seed: number },
+  signal: AbortSignal,
+) {
   for (let attempt = 0; ; attempt++) {
     signal.throwIfAborted();
     try {
@@ -152,9 +162,8 @@ async function request({ model, retries, joinReasoning }: AiSdkSettings, call: o
       const { isRetryable = false, statusCode, message } = cause as ProviderError;
       if (!isRetryable || attempt === retries)
         throw refusal(model, statusCode, `${message ?? cause}`, isRetryable, cause);
-      await sleep(500 * 2 ** attempt * (0.5 + createRng(attempt, "wait").uniform() / 2), undefined, { signal }).catch(
-        () => {},
-      );
+      const backoff = 500 * 2 ** attempt * (0.5 + createRng(call.seed, attempt).uniform() / 2);
+      await sleep(Math.min(backoff, longestWaitMs), undefined, { signal }).catch(() => {});
     }
   }
 }
@@ -177,6 +186,7 @@ function refusal(model: AiSdkModel, status: number | undefined, words: string, i
 const finishReasons = new Map<string, FinishReason>([
   ["stop", "stop"],
   ["length", "length"],
+  ["content-filter", "content_filter"],
 ]);
 
 function read({ content, finishReason }: AiSdkReply, joinReasoning: boolean): Completion {
@@ -187,7 +197,7 @@ function read({ content, finishReason }: AiSdkReply, joinReasoning: boolean): Co
   const remarks = [
     answer.trim() === "" && "the reply has no text",
     reasoning !== "" && !joinReasoning && "the model gave its reasoning apart; joinReasoning: true keeps it",
-    !finishReasons.has(reason) && `finish reason ${JSON.stringify(reason)}`,
+    !["stop", "length"].includes(reason) && `finish reason ${JSON.stringify(reason)}`,
   ].filter((remark) => remark !== false);
   return {
     text: joinReasoning && reasoning !== "" ? `<think>${reasoning}</think>${answer}` : answer,

@@ -11,6 +11,11 @@ import { defaultModel, modelOption, openModel } from "../models/open-model";
 import { type Device, devices, placeOn } from "../onnx/runtime/device";
 import { callback, choice, count, readOptions, type Spec, text } from "../options/spec";
 
+export type { Precision } from "../models/checkpoint/quantize";
+export type { Device } from "../onnx/runtime/device";
+export type { Provider } from "../onnx/runtime/providers";
+
+/** Options of `onnxBackend`. */
 export interface OnnxBackendOptions {
   /**
    * A Qwen2-VL, Qwen2.5-VL or Qwen3-VL checkpoint: a Hugging Face directory, or a hub id, "owner/name" or

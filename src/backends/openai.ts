@@ -1,8 +1,8 @@
 import type { VlmBackend } from "../backend";
 import { generateSpec } from "../engine/sampling/options";
 import { loadImage } from "../models/inputs/image";
+import { milliseconds } from "../options/milliseconds";
 import { choice, count, flag, given, list, readOptions, type Spec, secret, text } from "../options/spec";
-import { longestTimerMs } from "../remote/http";
 import { deriveSeed } from "../rng";
 import type { Completion, Prompt } from "../types";
 import { chatUrl, type HeaderSource, headersOf, isKey, secretsOf } from "./openai/address";
@@ -22,6 +22,10 @@ import { cutAtStop } from "./openai/reply";
 import { type Endpoint, requestChoices } from "./openai/request";
 import { eachPrompt } from "./remote/each-prompt";
 
+export type { HeaderSource } from "./openai/address";
+export type { RequestField } from "./openai/body";
+
+/** Options of `openaiBackend`. */
 export interface OpenaiBackendOptions {
   /** The address before `/chat/completions`: "https://api.openai.com/v1", "http://localhost:8000/v1". */
   readonly baseUrl: string;
@@ -73,11 +77,6 @@ export interface OpenaiBackendOptions {
   /** Bytes of an answer, decompressed; a larger one is a failure (67 108 864, 64 MiB). */
   readonly maxReplyBytes?: number;
 }
-
-const milliseconds = () =>
-  given<number>(`a whole number of at least 1, at most ${longestTimerMs}`, (value: unknown) => {
-    return Number.isInteger(value) && Number(value) >= 1 && Number(value) <= longestTimerMs;
-  });
 
 const isPlainObject = (value: unknown) => typeof value === "object" && value !== null && !Array.isArray(value);
 

@@ -8,6 +8,7 @@ import { completer } from "./transformers-js/completions";
 import { type Opened, openTransformersJs } from "./transformers-js/library";
 import { promptEncoder } from "./transformers-js/prompts";
 
+/** Options of `transformersJsBackend`. */
 export interface TransformersJsBackendOptions {
   /**
    * A folder that `exportTransformersJs` wrote, or another ONNX model for transformers.js; or a hub id, "owner/name" or

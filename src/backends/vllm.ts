@@ -7,6 +7,7 @@ import { type OpenaiBackendOptions, openaiBackend, openaiBackendSpec } from "./o
 import { adapterCalls } from "./vllm/adapter-calls";
 import { servedPolicy } from "./vllm/served-policy";
 
+/** Options of `vllmSampler`. */
 export interface VllmSamplerOptions
   extends Pick<OpenaiBackendOptions, "baseUrl" | "apiKey" | "headers" | "retries" | "timeoutMs" | "maxPixels"> {
   /** A folder that the server can read, for the adapter of each step (a new one for temporary files). */
@@ -88,10 +89,8 @@ export async function vllmSampler(trainer: Trainer, options: VllmSamplerOptions)
       return policy.generate(prompts, generation);
     },
   };
-  const changing = async <T>(change: Promise<T>): Promise<T> => {
-    policy.weightsChanged();
-    return change;
-  };
+  // A save that began before it may hold the weights from before it.
+  const changing = <T>(change: Promise<T>): Promise<T> => change.finally(policy.weightsChanged);
   try {
     await selfTest(trainer, sampler, maxDisagreement);
   } catch (error) {
@@ -105,8 +104,7 @@ export async function vllmSampler(trainer: Trainer, options: VllmSamplerOptions)
     optimStep: (params) => changing(trainer.optimStep(params)),
     load: (dir) => changing(trainer.load(dir)),
     async dispose() {
-      await policy.dispose();
-      await trainer.dispose();
+      await policy.dispose().finally(() => trainer.dispose());
     },
   };
 }

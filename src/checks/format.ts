@@ -54,7 +54,6 @@ export interface ReadAnswer<A> {
   readonly repairs: readonly string[];
 }
 
-/** How a task reads answers. */
 export interface AnswerReader<A> {
   parse(text: string): A | null;
   repairs?(text: string): readonly string[];

@@ -9,9 +9,9 @@ export function findClassNames(
   tokens: readonly Token[],
   labels: readonly string[],
 ): { readonly kind: "class-name"; readonly start: number; readonly end: number }[] {
-  const words = tokens.filter(({ text }) => text !== "-" && text !== "_");
+  const words = spelled(tokens);
   return labels.flatMap((label) => {
-    const name = tokenise(label).filter(({ text }) => text !== "-" && text !== "_");
+    const name = spelled(tokenise(label));
     const last = name.at(-1);
     if (!last) return [];
     if (name.length === 1 && unspaced.test(last.text)) return words.flatMap((word) => within(word, last.text));
@@ -29,11 +29,19 @@ export function findClassNames(
   });
 }
 
+/** The words, each in one spelling of its accents. */
+const spelled = (tokens: readonly Token[]): readonly Token[] =>
+  tokens.flatMap((token) =>
+    token.text === "-" || token.text === "_" ? [] : { ...token, text: token.text.normalize("NFC") },
+  );
+
 const unspaced =
   /^[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}ー\p{Script=Thai}\p{Script=Lao}\p{Script=Khmer}\p{Script=Myanmar}]/u;
 
 /** Every place where a name stands within a word, which may be a whole sentence. */
-function within({ text, start }: Token, name: string) {
+function within({ text, start, end }: Token, name: string) {
+  // In another spelling its places are not those of the text.
+  if (text.length !== end - start) return text.includes(name) ? [{ kind: "class-name" as const, start, end }] : [];
   const found = [];
   for (let at = text.indexOf(name); at >= 0; at = text.indexOf(name, at + name.length))
     found.push({ kind: "class-name" as const, start: start + at, end: start + at + name.length });
@@ -62,7 +70,7 @@ function plural(word: string): string {
   const irregular = irregularPlurals.get(word);
   if (irregular !== undefined) return irregular;
   if (word.endsWith("man")) return `${word.slice(0, -3)}men`;
-  if (/(?:s|x|z|ch|sh)$/.test(word)) return `${word}es`;
+  if (/(?:s|x|z|ch|sh|[^aeiou]o)$/.test(word)) return `${word}es`;
   return /[^aeiou]y$/.test(word) ? `${word.slice(0, -1)}ies` : `${word}s`;
 }
 

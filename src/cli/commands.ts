@@ -8,6 +8,7 @@ export interface Listed {
 
 /** All commands, in the order of the help. A new one is a file, and a line here. */
 export const commands: Readonly<Record<string, Listed>> = {
+  demo: { does: "all of it on a tiny model, in minutes", load: async () => (await import("./stages/demo")).demo },
   init: { does: "looks at your data, and writes a config", load: async () => (await import("./inputs/init")).init },
   data: { does: "checks, converts and exports data", load: async () => (await import("./inputs/data")).data },
   cot: { does: "stage 1: learns to justify annotations", load: async () => (await import("./stages/cot")).cot },

@@ -45,7 +45,6 @@ export interface Reading {
   readonly task: Task<never>;
   /** The labels of a classification. */
   readonly labels: readonly string[] | undefined;
-  /** The space of the task's boxes. */
   readonly space: BoxSpace | undefined;
   readonly onOmission?: (omission: Omission) => void;
 }
@@ -113,8 +112,9 @@ async function readParquet(path: string, { label: column, ...options }: Options,
     example(row, where) {
       const value = Object.hasOwn(row, name) ? row[name] : undefined;
       if (typeof value !== "string" && classes instanceof Error) throw classes;
-      const label = typeof value === "string" ? value : (classes as readonly string[])[Number(value)];
-      if (label === undefined || !labels?.includes(label))
+      // Null counts nothing: it is no class 0.
+      const label = typeof value === "number" ? (classes as readonly string[])[value] : value;
+      if (typeof label !== "string" || !labels?.includes(label))
         throw new DataError(
           `${where}: expected ${name} to be one of ${labels?.join(", ") ?? "task.labels"}, got ${shown(label ?? value)}`,
         );

@@ -1,5 +1,6 @@
 import type { Omission } from "../dataset";
 import { DataError } from "../errors";
+import { imageKey } from "../files/image";
 import { createRng } from "../rng";
 import { checkExamples } from "../runs/examples/check-examples";
 import type { Task } from "../task";
@@ -11,7 +12,6 @@ import { dataFormats, type Reading } from "./data-files";
 import type { Config } from "./read";
 import type { Values } from "./values";
 
-/** The examples of a config, by their use. */
 export interface ConfigData {
   readonly task: Task<unknown>;
   readonly train: readonly Example<unknown>[];
@@ -70,9 +70,10 @@ export async function readData(config: Config): Promise<ConfigData> {
  * @param shares of the images, for the test and for validation
  */
 function divide(examples: readonly Example<unknown>[], [test, validation]: readonly [number, number], seed: number) {
+  const keys = new Map(examples.map((example) => [example, imageKey(example.image)]));
   const classes = new Map<unknown, Set<unknown>>();
   const seen = new Set<unknown>();
-  for (const { image, metadata } of examples) {
+  for (const [{ metadata }, image] of keys) {
     if (seen.has(image)) continue;
     seen.add(image);
     const members = classes.get(metadata?.category) ?? new Set();
@@ -86,7 +87,8 @@ function divide(examples: readonly Example<unknown>[], [test, validation]: reado
     const measured = order.slice(tested, tested + Math.round(validation * order.length));
     for (const image of measured) held.validation.add(image);
   }
-  const train = examples.filter(({ image }) => !held.test.has(image) && !held.validation.has(image));
+  const isHeld = (part: keyof typeof held) => (example: Example<unknown>) => held[part].has(keys.get(example));
+  const train = examples.filter((example) => !isHeld("test")(example) && !isHeld("validation")(example));
   for (const [part, share] of [
     ["test", test],
     ["validation", validation],
@@ -96,7 +98,7 @@ function divide(examples: readonly Example<unknown>[], [test, validation]: reado
   if (train.length === 0) throw new DataError("data: expected examples to learn from, got none after the division");
   return {
     train,
-    test: examples.filter(({ image }) => held.test.has(image)),
-    validation: examples.filter(({ image }) => held.validation.has(image)),
+    test: examples.filter(isHeld("test")),
+    validation: examples.filter(isHeld("validation")),
   };
 }

@@ -39,7 +39,7 @@ export type Supplied =
   | "signal";
 
 /** Options that a file may give by name. */
-type Named<Options, Names> = Omit<Options, Supplied | keyof Names> & Partial<Names>;
+export type Named<Options, Names> = Omit<Options, Supplied | keyof Names> & Partial<Names>;
 
 /** A schedule of learning rates, as a file writes it. */
 export interface ScheduleConfig {
@@ -49,8 +49,10 @@ export interface ScheduleConfig {
   readonly totalSteps?: number;
 }
 
-type Rate = { readonly learningRate: LearningRate | ScheduleConfig };
-type Grpo = { readonly grpo: GrpoSettings | keyof typeof presets };
+/** A learning rate: a number, a function, or a schedule by name. */
+export type RateConfig = { readonly learningRate: LearningRate | ScheduleConfig };
+/** The settings of GRPO: a preset's name, or the settings. */
+export type GrpoConfig = { readonly grpo: GrpoSettings | keyof typeof presets };
 
 /** The kind of annotation: a task's options, or a task. */
 export type TaskConfig<A> =
@@ -59,7 +61,8 @@ export type TaskConfig<A> =
   | ({ readonly kind: "segmentation" } & SegmentationOptions)
   | Task<A>;
 
-type FileConfig<Format extends string, Options> = { readonly format: Format } & DataFileExtras &
+/** Data in files of a format, with the options of the format's loader. */
+export type FileConfig<Format extends string, Options> = { readonly format: Format } & DataFileExtras &
   Omit<Options, "onOmission" | "task" | "example">;
 
 /** The examples: a file or folder in a format, or the examples themselves. */
@@ -91,11 +94,17 @@ export interface RiseConfig<A> {
   readonly backend?:
     | ({ readonly kind?: "onnx" } & Omit<OnnxBackendOptions, "model" | "onDownload">)
     | ({ readonly kind: "openai"; readonly apiKeyVariable?: string } & Omit<OpenaiBackendOptions, "model" | "apiKey">);
-  readonly cot?: Named<RiseCotOptions<A>, Rate & Grpo & { readonly reward: keyof typeof rewards | RewardOf<A> }>;
+  readonly cot?: Named<
+    RiseCotOptions<A>,
+    RateConfig & GrpoConfig & { readonly reward: keyof typeof rewards | RewardOf<A> }
+  >;
   readonly r1?: Omit<RiseR1Options<A>, Supplied | "sft" | "rft"> & {
-    readonly sft?: Named<SftOptions, Rate> | false;
+    readonly sft?: Named<SftOptions, RateConfig> | false;
     readonly rft?:
-      | Named<RftOptions<A>, Rate & Grpo & { readonly reward: keyof typeof answerRewards | AnswerRewardOf<A> }>
+      | Named<
+          RftOptions<A>,
+          RateConfig & GrpoConfig & { readonly reward: keyof typeof answerRewards | AnswerRewardOf<A> }
+        >
       | false;
   };
   readonly evaluate?: Omit<EvaluateOptions<A, never>, Supplied>;
@@ -109,8 +118,10 @@ export interface RiseConfig<A> {
   readonly seed?: number;
 }
 
-type RewardOf<A> = NonNullable<RiseCotOptions<A>["reward"]>;
-type AnswerRewardOf<A> = NonNullable<RftOptions<A>["reward"]>;
+/** A reward of stage 1. */
+export type RewardOf<A> = NonNullable<RiseCotOptions<A>["reward"]>;
+/** A reward of stage 2. */
+export type AnswerRewardOf<A> = NonNullable<RftOptions<A>["reward"]>;
 
 /**
  * Types a configuration, for `rise.config.ts`; it returns what it is given, and the commands check it.

@@ -25,7 +25,12 @@ export async function openBackend({ kinds, backend = {}, trainer = {}, model }: 
   const { kind: _, apiKeyVariable, ...options } = backend;
   const base = model ?? (trainer.model as string | undefined);
   const settings = { ...(base !== undefined && { model: base }), ...options };
-  if (kinds.backend === "onnx") return onnxBackend(settings);
+  if (kinds.backend === "onnx") {
+    const place = Object.fromEntries(
+      ["device", "threads"].flatMap((name) => (name in trainer ? [[name, trainer[name]]] : [])),
+    );
+    return onnxBackend({ ...place, ...settings });
+  }
   const apiKey = apiKeyVariable === undefined ? undefined : process.env[String(apiKeyVariable)];
   if (apiKeyVariable !== undefined && !apiKey)
     throw new ConfigError(`backend: expected a key in the environment variable ${apiKeyVariable}, got none; export it`);

@@ -54,7 +54,6 @@ async function readDocument(path: string, name: string): Promise<Source> {
   };
 }
 
-/** The offset of an option's key in a document. */
 function keyOffset(document: Document, keys: readonly string[]): number | undefined {
   const parent = keys.length === 1 ? document.contents : document.getIn(keys.slice(0, -1), true);
   const pair = isMap(parent)

@@ -59,7 +59,6 @@ const r1 = {
     .describe(riseR1Spec.rft.description ?? ""),
 };
 
-/** The options of each kind of task. */
 export const taskKinds = {
   classification: classificationSpec,
   detection: detectionSpec,
@@ -70,7 +69,6 @@ const ownModel = text()
   .optional()
   .describe("Its own checkpoint: a directory, a hub id, or a server's name; `model` without it");
 
-/** The options of each kind of trainer. */
 export const trainerKinds = {
   onnx: {
     ...without(onnxTrainerSpec, ["seed", "onDownload"]),
@@ -79,7 +77,6 @@ export const trainerKinds = {
   },
 } as const;
 
-/** The options of each kind of backend. */
 export const backendKinds = {
   onnx: { ...without(onnxBackendSpec, ["onDownload"]), model: ownModel },
   openai: {
@@ -129,7 +126,6 @@ const common = {
   seed: seed().default(0).describe("Decides everything that is random"),
 };
 
-/** The options of a config with these kinds. */
 export const configSpec = ({ task, data, trainer, backend }: Kinds): z.ZodRawShape => ({
   task: task === undefined ? taskOption() : requiredGroup({ kind: kindOption(taskKinds), ...taskKinds[task] }),
   data:

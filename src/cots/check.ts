@@ -72,7 +72,7 @@ export function sftSamples<A>(cots: readonly RatedCot<A>[], { task, dataset }: K
     // An empty cot is legal: SFT of answers alone.
     if (parseThinkAnswer(formatThinkAnswer(cot, "")) === null)
       throw new DataError(
-        `cots: expected text without <think> and <answer> tags, but the cot of example ${exampleId} is ${shown(cot)}; leave it out`,
+        `cots: expected text without <think> and <answer> tags for example ${exampleId}, got ${shown(cot)}; leave it out`,
       );
     task.validate(annotation, `the annotation of the cot of example ${exampleId}`);
     const [justified, present] = [annotation, example.annotation].map((each) => task.format(each));

@@ -1,2 +1,2 @@
 /** Selects rated cots: the best, and those good enough to learn from. */
-export { bestRollout, type FilterOptions, selectHighQuality } from "./select";
+export { bestRollout, type FilterOptions, type Judged, selectHighQuality } from "./select";

@@ -1,11 +1,11 @@
 import { ConfigError } from "../errors";
 import { checkArguments, fieldsKind, listKind, numberKind, textKind } from "../options/arguments";
-import { shown } from "../options/display";
 import { number, readOptions, type Spec, share, count as wholeNumber } from "../options/spec";
 
 /** The parts of a rollout that decide which one is kept. */
-type Judged = { readonly cot: { readonly text: string }; readonly reward: { readonly reward: number } };
+export type Judged = { readonly cot: { readonly text: string }; readonly reward: { readonly reward: number } };
 
+/** Options of `selectHighQuality`. */
 export interface FilterOptions {
   /** τ: keeps rewards of at least this (0.75, or no limit when `fraction` or `topK` is given). */
   readonly threshold?: number;
@@ -51,12 +51,6 @@ export function selectHighQuality<Row extends { readonly reward: number }>(
 
 const rowsKind = listKind(fieldsKind({ reward: numberKind }));
 const judgedKind = fieldsKind({ cot: fieldsKind({ text: textKind }), reward: fieldsKind({ reward: numberKind }) });
-
-/** Checks τ. @throws ConfigError if it is not a number */
-export function checkThreshold(threshold: number): void {
-  if (typeof threshold !== "number" || Number.isNaN(threshold))
-    throw new ConfigError(`expected threshold to be a number, got ${shown(threshold)}`);
-}
 
 /**
  * Finds a group's rollout with the highest reward: (R*, r) of D_RISE. Ties go to the shorter cot, then to the earlier.

@@ -11,6 +11,7 @@ import { openFolder, published, requireFiles, requireImages, type Source } from 
 import { checkPath, spaceOption } from "./reading/options";
 import { gatherProblems } from "./reading/problems";
 
+/** Options of `cocoSub`. */
 export interface CocoSubOptions {
   /** The part of COCO to draw from (`"train2017"`; val2017 has fewer than ten images of some categories). */
   readonly part?: string;

@@ -9,6 +9,7 @@ import { openFolder } from "./reading/folder";
 import { checkPath, omissionOption, spaceOption } from "./reading/options";
 import { gatherProblems } from "./reading/problems";
 
+/** Options of `cocoDataset`. */
 export interface CocoOptions {
   /**
    * The coordinate space of the boxes (`"thousand"`, like the `detection` task's); `"pixel"` means pixels of the

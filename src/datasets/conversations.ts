@@ -15,6 +15,7 @@ import { exampleStream, type Located, refuseOmission } from "./reading/example-s
 import { openFolder } from "./reading/folder";
 import { checkPath, type ImagePlace, imagePlaceSpec, omissionOption, taskOption } from "./reading/options";
 
+/** Options of `conversationRow`. */
 export interface ConversationRowOptions<A> {
   /** The kind of annotation; it reads the annotation in the answer. */
   readonly task: Task<A>;
@@ -24,6 +25,7 @@ export interface ConversationRowOptions<A> {
   readonly subject?: (question: string) => string | undefined;
 }
 
+/** Options of `conversationDataset`. */
 export interface ConversationOptions<A> extends ConversationRowOptions<A>, ImagePlace {
   /**
    * Receives rows that are not an example: without an image or with several, with several answers, or with an answer
@@ -111,7 +113,8 @@ export function conversationRow<A>(options: ConversationRowOptions<A>) {
   };
 }
 
-type PartOfExample<A> = Omit<Example<A>, "id" | "image"> & { readonly id?: string };
+/** An example without its image, which the row's own column holds. */
+export type PartOfExample<A> = Omit<Example<A>, "id" | "image"> & { readonly id?: string };
 
 function readRow<A>(
   value: unknown,

@@ -11,6 +11,7 @@ import { exampleStream, type Located, refuseOmission } from "./reading/example-s
 import { openFolder, shortList } from "./reading/folder";
 import { checkPath, imagePlaceSpec, omissionOption } from "./reading/options";
 
+/** Options of `csvDataset`. */
 export interface CsvOptions {
   /** The column of the images (`"image"`). */
   readonly image?: string;
@@ -62,7 +63,7 @@ const labelList = list('a list of columns, such as ["joy", "sadness"]', (label) 
  *     image,joy,sadness
  *     images/1.jpg,0.9,0.1
  *
- * With `label`, one column names the label instead: `image,label`, `images/1.jpg,joy`.
+ * With `label`, one column names the label instead: `image,label`, `images/1.jpg,joy`; it is `metadata.category` too.
  *
  * Images are paths relative to the file's folder, and lie in it. The columns `id` and `subject` may be missing; the id
  * is then the image's path. Other columns become metadata, as text.
@@ -123,7 +124,9 @@ async function* readExamples(
       onOmission({ where, reason: `no votes for ${shortList(labels)}` });
       continue;
     }
-    const metadata = Object.fromEntries([...cells].filter(([column]) => !isRead.has(column)));
+    const others = [...cells].filter(([column]) => !isRead.has(column));
+    const category = options.label === undefined ? {} : { category: written[0]!.trim() };
+    const metadata = { ...category, ...Object.fromEntries(others) };
     yield {
       example: {
         id: id ?? image,

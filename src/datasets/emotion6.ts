@@ -13,6 +13,7 @@ import { checkPath } from "./reading/options";
 /** The seven emotions, in the order of the file's columns. */
 export const emotion6Labels = ["anger", "disgust", "fear", "joy", "sadness", "surprise", "neutral"] as const;
 
+/** Options of `emotion6`. */
 export interface Emotion6Options {
   /** The seed of the split (0). */
   readonly seed?: number;

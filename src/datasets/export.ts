@@ -2,6 +2,7 @@ import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { checkCots, type SftSample, sftSamples } from "../cots/check";
 import { DataError } from "../errors";
+import { writeWholeFolder } from "../files/whole-folder";
 import { shown } from "../options/display";
 import { given, keyOf, readOptions, type Spec, text as textOption } from "../options/spec";
 import type { RatedCot } from "../rollouts";
@@ -9,9 +10,9 @@ import type { Task } from "../task";
 import type { Example, ImageSource, Prompt } from "../types";
 import { imageFile } from "./formats/export-image";
 import { writeParquet } from "./formats/parquet-rows";
-import { writeWholeFolder } from "./formats/whole-folder";
 import { taskOption } from "./reading/options";
 
+/** Options of `exportCots`. */
 export interface ExportOptions<A> {
   /** D_RISE, D_high, or some of their rows; one for each example. */
   readonly cots: readonly RatedCot<A>[];
@@ -31,6 +32,7 @@ export interface ExportOptions<A> {
   readonly dir: string;
 }
 
+/** A format of conversations that other trainers read. */
 export type ExportFormat = "trl" | "sharegpt" | "messages" | "parquet";
 
 /**
@@ -38,8 +40,8 @@ export type ExportFormat = "trl" | "sharegpt" | "messages" | "parquet";
  * `<think>R</think><answer>A</answer>`. `selectHighQuality` makes D_high of D_RISE.
  *
  * Images become files in `images/`, numbered by row; a Parquet file embeds them. They keep their bytes, except that
- * pixels in memory, and images with an orientation tag, become PNGs. Every row also has `id`, `subject` (or null) and
- * `reward`, so that `conversationDataset` restores the examples.
+ * pixels in memory, and images with an orientation tag, become PNGs. Every row also has `id`, `subject`,
+ * `category` (`metadata.category`; null without one) and `reward`, so that `conversationDataset` restores the examples.
  *
  * The folder appears complete, or not at all.
  *
@@ -76,7 +78,12 @@ interface Exported {
   readonly where: string;
   readonly prompt: readonly Turn[];
   readonly completion: readonly Turn[];
-  readonly about: { readonly id: string; readonly subject: string | null; readonly reward: number };
+  readonly about: {
+    readonly id: string;
+    readonly subject: string | null;
+    readonly category: string | null;
+    readonly reward: number;
+  };
 }
 
 interface Format {
@@ -147,16 +154,17 @@ const speakers: ReadonlyMap<string, string> = new Map([
 function exportedRows<A>(samples: readonly SftSample<A>[], format: ExportFormat): readonly Exported[] {
   const { mark } = formats[format];
   const ids = new Set<string>();
-  return samples.map(({ example: { id, image, subject = null }, cot: { reward }, prompt, target }) => {
+  return samples.map(({ example: { id, image, subject = null, metadata }, cot: { reward }, prompt, target }) => {
+    const category = typeof metadata?.category === "string" ? metadata.category : null;
     const where = `exportCots: example ${id}`;
     if (ids.has(id)) throw new DataError(`${where}: expected one cot of each example, got two; choose the better one`);
     ids.add(id);
     if (!Number.isFinite(reward))
       throw new DataError(`${where}: expected a number as the reward, got ${shown(reward)}`);
-    for (const text of [id, subject ?? ""]) checkText(text, "", where);
+    for (const text of [id, subject ?? "", category ?? ""]) checkText(text, "", where);
     checkText(target, mark, where);
     const turns = { prompt: asked(prompt, mark, where), completion: [{ role: "assistant", content: target }] };
-    return { image, where, ...turns, about: { id, subject, reward } };
+    return { image, where, ...turns, about: { id, subject, category, reward } };
   });
 }
 

@@ -11,6 +11,7 @@ import { unopened } from "./reading/missing";
 import { isClutter, kindByName, pictureExtension } from "./reading/nearby";
 import { checkPath, omissionOption } from "./reading/options";
 
+/** Options of `imageFolderDataset`. */
 export interface ImageFolderOptions {
   /** The folders that are classes, and their labels in order; by default every folder, under its own name. */
   readonly classes?: Readonly<Record<string, string>>;
@@ -20,7 +21,7 @@ export interface ImageFolderOptions {
   readonly onOmission?: (omission: Omission) => void;
 }
 
-/** Class folders and their labels. */
+/** Class folders and their labels. @internal */
 export const classesOption = () =>
   given<Readonly<Record<string, string>>>("labels by the names of class folders", areLabels);
 

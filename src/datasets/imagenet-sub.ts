@@ -36,6 +36,7 @@ export const imagenetSubClasses: Readonly<Record<string, string>> = {
   n02992529: "cellular telephone",
 };
 
+/** Options of `imagenetSub`. */
 export interface ImagenetSubOptions {
   /** WordNet id → label (`imagenetSubClasses`). */
   readonly classes?: Readonly<Record<string, string>>;

@@ -9,6 +9,7 @@ import { exampleStream, type Located } from "./reading/example-stream";
 import { openFolder } from "./reading/folder";
 import { checkPath, type ImagePlace, imagePlaceSpec, taskOption } from "./reading/options";
 
+/** Options of `jsonlDataset`. */
 export interface JsonlOptions extends ImagePlace {}
 
 export const jsonlDatasetSpec = { ...imagePlaceSpec } satisfies Spec<JsonlOptions>;
@@ -57,7 +58,12 @@ const rowSchema = z.strictObject({
     error: 'expected an id of its own for each row, which is text or a whole number, such as "1"',
   }),
   image: z.string().min(1),
-  annotation: z.unknown().refine((value) => value !== undefined, "expected an annotation"),
+  annotation: z
+    .unknown()
+    .refine(
+      (value) => value !== undefined,
+      'expected an annotation in the form of the task, such as {"joy": 1, "sadness": 0} for the label joy',
+    ),
   subject: z.string().exactOptional(),
   metadata: z.record(z.string(), z.unknown()).exactOptional(),
 });

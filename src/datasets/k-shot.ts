@@ -1,4 +1,5 @@
 import { DataError } from "../errors";
+import { imageKey } from "../files/image";
 import { checkArguments, objectKind } from "../options/arguments";
 import { shown } from "../options/display";
 import { callback, count, readArgument, readOptions, type Spec, seed as seedOption } from "../options/spec";
@@ -6,8 +7,9 @@ import { createRng } from "../rng";
 import type { Example } from "../types";
 
 /** The fields of an example that a draw depends on. */
-type Drawable = Pick<Example<unknown>, "id" | "image" | "metadata">;
+export type Drawable = Pick<Example<unknown>, "id" | "image" | "metadata">;
 
+/** Options of `kShot`. */
 export interface KShotOptions<T> {
   /** The class of an example, such as `categoryOf`; k of each are drawn. Without it, k in all (LISA). */
   readonly by?: (example: T) => string;
@@ -64,10 +66,10 @@ export function splitPerClass<T extends Drawable>(
   for (const part of ["train", "test"] as const) readArgument("splitPerClass", part, counts[part], atLeastOne);
   const classes = shuffledClasses(examples, categoryOf, seed, "split");
   const test = new Set([...classes.values()].flatMap((members) => members.slice(0, counts.test)));
-  const tested = new Set([...test].map(({ image }) => image));
+  const tested = new Set([...test].map(({ image }) => imageKey(image)));
   const train = new Set<T>();
   for (const [name, members] of classes) {
-    const left = members.filter(({ image }) => !tested.has(image));
+    const left = members.filter(({ image }) => !tested.has(imageKey(image)));
     if (members.length < counts.test || left.length < counts.train)
       throw new DataError(
         `expected at least ${counts.train + counts.test} examples of ${name}, ${counts.train} of them with pictures that no class is tested with; got ${members.length} and ${left.length}`,

@@ -15,6 +15,7 @@ import { pictureExtension } from "./reading/nearby";
 import { checkPath, omissionOption, spaceOption } from "./reading/options";
 import { boxInImage, lookLikeFractions, type Sides } from "./reading/pixel-box";
 
+/** Options of `lisa`. */
 export interface LisaOptions {
   /** The coordinate space of the boxes (`"thousand"`, like the `detection` task's). */
   readonly space?: BoxSpace;
@@ -49,6 +50,7 @@ export async function lisa(dir: string, options: LisaOptions = {}): Promise<Spli
   return { train, test, omissions };
 }
 
+/** Options of `reasonSegDataset`. */
 export interface ReasonSegOptions extends LisaOptions {
   /**
    * Receives regions that are marked to be ignored, targets without an outline or area, and images without a target.

@@ -16,6 +16,7 @@ import { checkPath, type ImagePlace, imagePlaceSpec, taskOption } from "./readin
 /** A row without its image. 64-bit integers that a double holds are numbers. */
 export type ParquetRow = Readonly<Record<string, unknown>>;
 
+/** Options of `parquetDataset`. */
 export interface ParquetOptions<A> extends ImagePlace {
   /** Decides what an annotation is. */
   readonly task: Task<A>;

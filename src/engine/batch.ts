@@ -42,7 +42,6 @@ export function groupImages(rows: readonly Pick<Row, "tokens" | "images">[], { c
 const fillToPowerOfTwo = <T>(items: readonly T[]): T[] =>
   Array.from({ length: 2 ** Math.ceil(Math.log2(items.length)) }, (_, i) => items[Math.min(i, items.length - 1)]!);
 
-/** `n` rounded up to a multiple of `step`. */
 export const roundUp = (n: number, step: number): number => Math.ceil(n / step) * step;
 
 /** The vision tower's inputs for one group: its patches, and its grid's tables repeated for every image. */
@@ -143,7 +142,6 @@ export function layOut(
   };
 }
 
-/** The feature of each image token of a row's prompt. */
 function featuresOf(
   { tokens, images, promptLength }: Row,
   r: number,

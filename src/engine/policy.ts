@@ -86,14 +86,12 @@ function productWith(graph: Graph, g: Graph, module: string, x: Value, rounded: 
   return product(graph, x, constant("numbers", dtype, numbers), constant("scale", "float32", scale));
 }
 
-/** SHA-256 of the trainable tensors. */
 export function digestOf({ trainable }: Policy): string {
   const hash = createHash("sha256");
   for (const [name, { data }] of trainable) hash.update(name).update(data);
   return hash.digest("hex");
 }
 
-/** The trainable tensors as feeds. */
 export const weightFeeds = ({ trainable }: Policy): Record<string, Tensor> => Object.fromEntries(trainable);
 
 /** The initial weights of the trainable tensors, as feeds. They are read anew: rarely needed, and possibly large. */

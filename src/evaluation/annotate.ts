@@ -7,6 +7,7 @@ import type { Example, ImageSource } from "../types";
 import { failureOf } from "./records";
 import { backendOption, signalOption, taskOption } from "./spec-parts";
 
+/** Options of `annotate`. */
 export interface AnnotateOptions<A> {
   readonly task: Task<A>;
   readonly image: ImageSource;
@@ -18,6 +19,7 @@ export interface AnnotateOptions<A> {
   readonly signal?: AbortSignal;
 }
 
+/** An image's annotation with its reasons, or why there is no annotation. */
 export interface Annotated<A> {
   /** The reasons; `null` if the text is not `<think>…</think><answer>…</answer>`. */
   readonly think: string | null;

@@ -5,7 +5,6 @@ import { generateEach, type Outcome } from "../runs/generate";
 import type { Prompt } from "../types";
 import { type Answer, answerOf } from "./records";
 
-/** How items are asked about. */
 export interface Asking<T> {
   readonly backend: VlmBackend;
   readonly promptOf: (item: T) => Prompt;
@@ -14,9 +13,7 @@ export interface Asking<T> {
   readonly hasAnswers: boolean;
   readonly maxTokens: number;
   readonly seed: number;
-  /** Prompts in one `generate` call. */
   readonly batchSize: number;
-  /** `generate` calls under way at the same time. */
   readonly concurrency: number;
   /** Begins no more calls, waits for those under way, and rejects with the signal's reason. */
   readonly stop?: AbortSignal | undefined;

@@ -9,18 +9,19 @@ import {
   resamplingSpec,
   weightedMean,
 } from "../metrics/bootstrap";
-import { count, given, readOptions, type Settings, type Spec } from "../options/spec";
-import { createRng, deriveSeed } from "../rng";
+import { count, flag, given, readOptions, type Spec, text } from "../options/spec";
+import { createRng } from "../rng";
 import type { RatedCot } from "../rollouts";
 import { checkExamples } from "../runs/examples/check-examples";
-import { createFailures, type FailureOptions, type Failures } from "../runs/examples/failures";
-import { generateEach } from "../runs/generate";
+import type { FailureOptions } from "../runs/examples/failures";
 import type { Task } from "../task";
 import { type LogOption, logHelp, logOption, openLog } from "../terminal/log";
 import { shortNumber } from "../terminal/text";
-import type { Example, Leak, Prompt } from "../types";
+import type { Example, Leak } from "../types";
+import { type Reconstruction, reconstructAll } from "./reconstructions";
 import { backendOption, failureSpec, signalOption, taskOption } from "./spec-parts";
 
+/** Options of `auditCots`. */
 export interface AuditCotsOptions<A> extends ResamplingOptions, Omit<FailureOptions, "onFailure"> {
   readonly task: Task<A>;
   readonly dataset: readonly Example<A>[];
@@ -32,8 +33,17 @@ export interface AuditCotsOptions<A> extends ResamplingOptions, Omit<FailureOpti
   readonly backend: VlmBackend;
   /** Tokens of a reconstruction (256). */
   readonly maxTokens?: number;
-  /** Cots in one `generate` call (16). */
+  /** Reconstructions in one `generate` call (48). */
   readonly batchSize?: number;
+  /** `generate` calls under way at the same time (1). More help if the backend is a server. */
+  readonly concurrency?: number;
+  /**
+   * The folder where reconstructions are written as they come, and `audit.json` at the end. Without it, nothing is
+   * written.
+   */
+  readonly runDir?: string;
+  /** Resumes the audit in `runDir`, if there is one, and asks only for what is missing (false). */
+  readonly resume?: boolean;
   /**
    * The treatment of a cot if the backend fails in one of its reconstructions ("record"): its row says why, and all its
    * similarities are 0, so that an empty cot is as good; or the estimates leave it out ("exclude"); or the call throws.
@@ -54,7 +64,10 @@ export const auditCotsSpec = {
   cots: given("an array of { exampleId, cot }").describe("The cots to judge; an example may have several"),
   backend: backendOption().describe("The model that reconstructs"),
   maxTokens: count().default(256).describe("Tokens of a reconstruction"),
-  batchSize: count().default(16).describe("Cots in one `generate` call"),
+  batchSize: count().default(48).describe("Reconstructions in one `generate` call"),
+  concurrency: count().default(1).describe("`generate` calls under way at the same time"),
+  runDir: text().optional().describe("Folder where reconstructions are written as they come"),
+  resume: flag().default(false).describe("Resume the audit in `runDir`, if there is one"),
   ...failureSpec,
   onFailure: failureSpec.onFailure.describe("The treatment of a cot for which the backend fails"),
   ...resamplingSpec,
@@ -85,6 +98,7 @@ export interface Estimate extends Interval {
   readonly mean: number;
 }
 
+/** The worth of cots beyond the image, on average and one by one. */
 export interface CotsAudit {
   /** In the order of `cots`. */
   readonly cots: readonly CotAudit[];
@@ -107,14 +121,17 @@ export interface CotsAudit {
  * cot about an image with another annotation. A cot that an empty one can replace explains nothing; a cot that a
  * stranger's can replace explains nothing about its image. This goes beyond RISE, which keeps only rewards.
  *
+ * Each reconstruction is asked for once, however many cots share it.
+ *
  * @throws ConfigError for cots of fewer than two annotations; DataError for a cot without its example in the dataset,
- * and for a dataset that does not fit the task
+ * and for a dataset that does not fit the task; CheckpointError for a `runDir` with another audit; BackendError or
+ * DataError for a failure that concerns every cot, too many in a row, or all of them
  * @example
  * const { cotGain, emptyAsGood } = await auditCots({ task, dataset, cots, backend });
  */
 export async function auditCots<A>(options: AuditCotsOptions<A>): Promise<CotsAudit> {
   const settings = readOptions("auditCots", options, auditCotsSpec);
-  const { task, dataset, cots, batchSize, onFailure, failureLimit, seed } = settings;
+  const { task, dataset, cots, onFailure, seed } = settings;
   checkExamples(task, dataset);
   checkCots(cots);
   const examples = new Map(dataset.map((example) => [example.id, example]));
@@ -128,25 +145,23 @@ export async function auditCots<A>(options: AuditCotsOptions<A>): Promise<CotsAu
     own.map(({ example: { id, annotation }, cot }) => ({ id, cot, text: task.format(annotation) })),
     seed,
   );
-  const audits: CotAudit[] = [];
-  const failures = createFailures("auditCots", { onFailure, failureLimit });
   const log = openLog("auditCots", settings.log);
-  const tell = () => log.tell({ type: "progress", part: "cots", done: audits.length, total: own.length });
   try {
-    tell();
-    for (let first = 0; first < own.length; first += batchSize) {
-      const batch = own.slice(first, first + batchSize).map((row, i) => ({ ...row, other: others[first + i]! }));
-      audits.push(...(await auditBatch(batch, settings, failures)));
-      tell();
+    const texts = own.map(({ example, cot }, i) => [cot, "", others[i]!].map((text) => ({ example, text })));
+    const reconstructed = await reconstructAll(texts.flat(), settings, log);
+    try {
+      const audits = own.map((row, i) => auditOf(row, texts[i]!.map(reconstructed.of), task));
+      const succeeded = audits.filter(({ failure }) => failure === undefined);
+      const counted = onFailure === "exclude" ? succeeded : audits;
+      const figures = { failures: audits.length - succeeded.length, ...summarise(counted, settings) };
+      await reconstructed.finish(figures);
+      log.close(
+        `cots gain ${shortNumber(figures.cotGain.mean)} in similarity; ${figures.failures} of ${audits.length} failed`,
+      );
+      return { cots: audits, ...figures };
+    } finally {
+      await reconstructed.close();
     }
-    failures.checkAny();
-    const succeeded = audits.filter(({ failure }) => failure === undefined);
-    const counted = onFailure === "exclude" ? succeeded : audits;
-    const result = { cots: audits, failures: audits.length - succeeded.length, ...summarise(counted, settings) };
-    log.close(
-      `cots gain ${shortNumber(result.cotGain.mean)} in similarity; ${result.failures} of ${audits.length} failed`,
-    );
-    return result;
   } finally {
     log.close();
   }
@@ -176,36 +191,26 @@ function strangers(
   });
 }
 
-async function auditBatch<A>(
-  batch: readonly { readonly example: Example<A>; readonly cot: string; readonly other: string }[],
-  { task, backend, maxTokens, seed, signal }: Settings<AuditCotsOptions<A>, typeof auditCotsSpec>,
-  failures: Failures,
-): Promise<CotAudit[]> {
-  signal?.throwIfAborted();
-  const prompts = batch.flatMap(({ example, cot, other }): Prompt[] =>
-    [cot, "", other].map((text) => task.reconstructionPrompt(example, text)),
-  );
-  const asked = { maxTokens, temperature: 0, seed: deriveSeed(seed, "audit"), ...(signal && { signal }) };
-  const answers = await generateEach(backend, prompts, asked);
-  return batch.map(({ example: { id, annotation }, cot }, i) => {
-    const outcomes = answers.slice(3 * i, 3 * i + 3);
-    const failed = outcomes.find((outcome) => outcome instanceof Error);
-    if (failed) failures.failed(id, failed);
-    else failures.succeeded();
-    const [own, empty, other] = outcomes.map((outcome) => {
-      const prediction = failed || outcome instanceof Error ? null : task.parse(outcome[0]!.text);
-      return prediction === null ? 0 : task.similarity(annotation, prediction);
-    }) as [number, number, number];
-    return {
-      exampleId: id,
-      cot,
-      leaks: task.leaks(cot, annotation, { strict: true }),
-      words: cot.split(/\s+/).filter(Boolean).length,
-      similarity: { own, empty, other },
-      cotGain: own - empty,
-      ...(failed && { failure: failed.message }),
-    };
-  });
+/** Judges a cot by the reconstructions from it, from no cot, and from another's. */
+function auditOf<A>(
+  { example: { id, annotation }, cot }: { readonly example: Example<A>; readonly cot: string },
+  reconstructions: readonly Reconstruction[],
+  task: Task<A>,
+): CotAudit {
+  const failure = reconstructions.find(({ failure }) => failure !== undefined)?.failure;
+  const [own, empty, other] = reconstructions.map(({ text }) => {
+    const prediction = failure === undefined ? task.parse(text) : null;
+    return prediction === null ? 0 : task.similarity(annotation, prediction);
+  }) as [number, number, number];
+  return {
+    exampleId: id,
+    cot,
+    leaks: task.leaks(cot, annotation, { strict: true }),
+    words: cot.split(/\s+/).filter(Boolean).length,
+    similarity: { own, empty, other },
+    cotGain: own - empty,
+    ...(failure !== undefined && { failure }),
+  };
 }
 
 function summarise(

@@ -21,6 +21,7 @@ import {
   type OwnMetric,
 } from "./records";
 
+/** Options of `compareEvaluations`. */
 export interface CompareOptions<A, Name extends string> extends ResamplingOptions {
   /** Metrics beside `formatRate` and `similarity`: `classificationMetrics`, `detectionMetrics` or your own (none). */
   readonly metrics?: Readonly<Record<Name, Metric<A>>>;
@@ -28,6 +29,7 @@ export interface CompareOptions<A, Name extends string> extends ResamplingOption
   readonly onFailure?: "record" | "exclude";
 }
 
+/** A metric of two evaluations, compared example by example. */
 export interface MetricComparison {
   readonly a: number;
   readonly b: number;

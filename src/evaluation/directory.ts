@@ -10,25 +10,30 @@ import { type Answer, type Evaluation, type EvaluationRecord, hasFailed } from "
 
 /**
  * The files of an evaluation: `config.json`, `examples.jsonl`, `environment.json`, `records.jsonl`, and finally
- * `evaluation.json`.
+ * `evaluation.json`. Those of an audit of cots: `config.json`, `records.jsonl`, and finally `audit.json`.
  *
  * Records are appended as they come, and put into the order of the dataset at the end, so that a killed evaluation
  * loses nothing, and ends with the same bytes once resumed. While it is open, a `run.lock` keeps other processes out.
  */
 export interface EvaluationDirectory {
-  /** Earlier answers and failures by example; the last one, if an example was asked again. */
+  /** Earlier answers and failures by the key of their record; the last one, if an example was asked again. */
   readonly answers: ReadonlyMap<string, Answer>;
   append(records: readonly object[]): Promise<void>;
-  /** Writes `evaluation.json`, and rewrites `records.jsonl` if it differs from these records in this order. */
+  /** Writes the summary, and rewrites `records.jsonl` if it differs from these records in this order. */
   finish(records: readonly object[], summary: object): Promise<void>;
   close(): Promise<void>;
 }
+
+/** The key of a record: its example, and the cot that the answer was asked with, if any. */
+export const keyOf = ({ exampleId, cot }: { readonly exampleId: string; readonly cot?: string | undefined }): string =>
+  cot === undefined ? exampleId : JSON.stringify([exampleId, cot]);
 
 /**
  * Opens a directory for a new evaluation, or resumes the one in it.
  *
  * @param path `undefined` keeps the evaluation in memory
  * @param config everything that decides what is written, as JSON; it must be the same when the evaluation is resumed
+ * @param summaryFile the name of the file that `finish` writes
  * @throws CheckpointError for a directory that another process writes into, that is in use without `resume`, that
  * belongs to an evaluation with another config, or is damaged
  */
@@ -36,23 +41,24 @@ export async function openEvaluationDirectory(
   path: string | undefined,
   config: object,
   resume: boolean,
+  summaryFile = "evaluation.json",
 ): Promise<EvaluationDirectory> {
   if (path === undefined) return inMemory;
   const lock = await claimDirectory(path, config, resume);
   try {
-    return await openClaimed(path, lock);
+    return await openClaimed(path, lock, summaryFile);
   } catch (error) {
     await lock.release();
     throw error;
   }
 }
 
-async function openClaimed(path: string, lock: RunLock): Promise<EvaluationDirectory> {
+async function openClaimed(path: string, lock: RunLock, summaryFile: string): Promise<EvaluationDirectory> {
   const file = join(path, "records.jsonl");
   const answers = new Map<string, Answer>();
   const rows = await openRowFile(file, lock, (line, where) => {
-    const [id, answer] = readAnswerRow(line, where);
-    answers.set(id, answer);
+    const [key, answer] = readAnswerRow(line, where);
+    answers.set(key, answer);
   });
   return {
     answers,
@@ -60,12 +66,12 @@ async function openClaimed(path: string, lock: RunLock): Promise<EvaluationDirec
       await rows.append(records);
     },
     async finish(records, summary) {
-      const { lines } = await readWholeLines(file);
+      const lines = await readWholeLines(file);
       const isSame =
         lines.length === records.length && records.every((record, i) => JSON.stringify(record) === lines[i]);
       await rows.write(path, async () => {
         if (!isSame) await writeAtomically(file, rowByRow(records));
-        await writeAtomically(join(path, "evaluation.json"), `${JSON.stringify(summary, null, 2)}\n`);
+        await writeAtomically(join(path, summaryFile), `${JSON.stringify(summary, null, 2)}\n`);
       });
     },
     close: lock.release,
@@ -93,15 +99,26 @@ export async function readEvaluation<A>(runDir: string): Promise<Evaluation<A, s
   checkArguments("readEvaluation", { runDir }, { runDir: textKind });
   const summary = (await readJson(join(runDir, "evaluation.json"))) as Omit<Evaluation<A, string>, "records">;
   const file = join(runDir, "records.jsonl");
-  const { lines } = await readWholeLines(file);
+  const lines = await readWholeLines(file);
   if (lines.length === 0) throw new CheckpointError(`${file}: expected the records of an evaluation, found none`);
   const records = lines.map((line, i) => readRow<A>(line, `${file}: line ${i + 1}`));
-  return { ...summary, failures: records.filter(hasFailed).length, records };
+  return {
+    ...summary,
+    metrics: numbers(summary.metrics),
+    intervals: Object.fromEntries(Object.entries(summary.intervals).map(([name, own]) => [name, numbers(own)])),
+    failures: records.filter(hasFailed).length,
+    records: records.map((record) => ({ ...record, metrics: numbers(record.metrics) })),
+  };
 }
+
+/** JSON has no NaN, and puts null for it. */
+const numbers = <Named extends object>(named: Named): Named =>
+  Object.fromEntries(Object.entries(named).map(([name, value]) => [name, value ?? Number.NaN])) as Named;
 
 /** The fields of a record that do not depend on the task. */
 const answerRow = z.object({
   exampleId: z.string(),
+  cot: z.string().optional(),
   text: z.string(),
   finishReason: z.enum(["stop", "length", "content_filter", "other", "error"]),
   remark: z.string().optional(),
@@ -110,9 +127,9 @@ const answerRow = z.object({
 });
 
 function readAnswerRow(line: string, where: string): readonly [string, Answer] {
-  const { exampleId, text, finishReason, remark, failure, isTemporary } = readRow(line, where);
+  const { exampleId, cot, text, finishReason, remark, failure, isTemporary } = readRow(line, where);
   return [
-    exampleId,
+    keyOf({ exampleId, cot }),
     {
       text,
       finishReason,
@@ -123,9 +140,9 @@ function readAnswerRow(line: string, where: string): readonly [string, Answer] {
   ];
 }
 
-function readRow<A>(line: string, where: string): EvaluationRecord<A> {
+function readRow<A>(line: string, where: string): EvaluationRecord<A> & { readonly cot?: string } {
   try {
-    const row = parseShallow(line) as EvaluationRecord<A>;
+    const row = parseShallow(line) as EvaluationRecord<A> & { readonly cot?: string };
     answerRow.parse(row);
     return row;
   } catch (cause) {

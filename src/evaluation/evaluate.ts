@@ -24,9 +24,11 @@ import {
   hasFailed,
   measure,
   metricsOption,
+  tryMetrics,
 } from "./records";
 import { backendOption, failureSpec, signalOption, taskOption } from "./spec-parts";
 
+/** Options of `evaluate`. */
 export interface EvaluateOptions<A, Name extends string> extends ResamplingOptions, Omit<FailureOptions, "onFailure"> {
   readonly task: Task<A>;
   readonly dataset: readonly Example<A>[];
@@ -114,6 +116,7 @@ export async function evaluate<A, Name extends string = never>(
   const { task, level, resamples, seed, metrics, runDir, resume, retryFailed, onFailure, shard } = whole;
   checkExamples(task, whole.dataset);
   checkMetrics("evaluate", metrics);
+  tryMetrics("evaluate", metrics, whole.dataset);
   checkShard("evaluate", shard, runDir);
   const dataset = shardOf(whole.dataset, shard);
   const log = openLog("evaluate", whole.log);

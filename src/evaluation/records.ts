@@ -52,6 +52,24 @@ export function checkMetrics(where: string, metrics: Metrics<never>): void {
     throw new ConfigError(`${where}: expected metrics to have other names than every evaluation's own, got "${taken}"`);
 }
 
+/**
+ * Tries metrics on a truth, so that those of another kind of task are refused before anything is answered.
+ * @throws ConfigError naming the metric
+ */
+export function tryMetrics<A>(where: string, metrics: Metrics<A>, [example]: readonly Example<A>[]): void {
+  if (!example) return;
+  const { annotation } = example;
+  for (const [name, metric] of Object.entries(metrics))
+    try {
+      metric([{ truth: annotation, prediction: annotation }]);
+    } catch (error) {
+      // Another error may come from a single example alone, such as one without boxes.
+      if (error instanceof ConfigError)
+        throw new ConfigError(`${where}: expected metrics.${name} to be a metric of this task: ${error.message}`);
+    }
+}
+
+/** The result of an evaluation: metrics, their intervals, and a record of each example. */
 export interface Evaluation<A, Name extends string> {
   readonly metrics: Readonly<Record<Name | OwnMetric, number>>;
   /** The confidence interval of each metric over examples: `bootstrapInterval`. */
@@ -70,7 +88,6 @@ export interface Evaluation<A, Name extends string> {
 /** The sources of a record; the rest of it follows from the example. */
 export type Answer = Pick<EvaluationRecord<unknown>, "text" | "finishReason" | "remark" | "failure" | "isTemporary">;
 
-/** The answer of an example that failed. */
 export const failedAnswer = (error: Error): Answer => ({
   text: "",
   finishReason: "error",
@@ -116,7 +133,6 @@ export function evaluationRecord<A>(
 export const failureOf = (format: FormatCheck, remark: string | undefined): { readonly failure?: string } =>
   format.ok ? {} : { failure: remark === undefined ? format.reason : `${format.reason}; ${remark}` };
 
-/** A metric of some records. */
 export interface Measured {
   readonly value: number;
   /** The value of every record, if the metric is their mean. */

@@ -7,7 +7,6 @@ import { appendedTensor, serialiseModel } from "../onnx/runtime/serialise";
 import type { BuiltGraph } from "./graphs";
 import type { ExportedTensor } from "./tensors";
 
-/** Sizes of files, in bytes. */
 export interface FileLimits {
   /** A graph with more bytes of tensors has them in files of their own. */
   readonly inline: number;

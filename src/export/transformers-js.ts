@@ -1,6 +1,7 @@
 import { copyFile, mkdir, readdir, rename, rm, rmdir, stat, writeFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { ConfigError, DataError } from "../errors";
+import { filesBelow } from "../files/below";
 import type { Precision } from "../models/checkpoint/quantize";
 import { settingsFiles } from "../models/files/directory";
 import { openModel, type VisionLanguageModel } from "../models/open-model";
@@ -10,6 +11,7 @@ import { browserLimits, type FileLimits, writeModelFile } from "./model-file";
 import { fileTypeOf, type GraphName, graphNames, settingsOf, transformersJsFamilies } from "./settings";
 import { exportedWeights } from "./tensors";
 
+/** Options of `exportTransformersJs`. */
 export interface ExportOptions {
   /**
    * How matrices are stored: "float32"; "half", float16; "int8" or "int4", quantized in blocks of 32 ("int8"). All
@@ -33,6 +35,7 @@ export const exportSpec = {
   signal: having("an AbortSignal", "throwIfAborted").optional().describe("Ends the export, and leaves nothing"),
 } satisfies Spec<ExportOptions>;
 
+/** The files of an export. */
 export interface Exported {
   /** Bytes of each file, by its path inside the folder. */
   readonly files: Readonly<Record<string, number>>;
@@ -141,10 +144,7 @@ async function checkEmpty(dir: string, expected: string, allowed: readonly strin
 }
 
 async function sizesIn(dir: string): Promise<Record<string, number>> {
-  const entries = await readdir(dir, { recursive: true, withFileTypes: true });
-  const files = entries.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name));
-  const sizes = await Promise.all(
-    files.map(async (file) => [file.slice(dir.length + 1).replaceAll("\\", "/"), (await stat(file)).size] as const),
-  );
+  const files = await filesBelow(dir);
+  const sizes = await Promise.all(files.map(async (file) => [file, (await stat(join(dir, file))).size] as const));
   return Object.fromEntries(sizes.sort(([a], [b]) => (a < b ? -1 : 1)));
 }

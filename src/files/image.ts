@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import { open, readFile, stat } from "node:fs/promises";
 import { DataError } from "../errors";
 import type { ImageSource } from "../types";
@@ -89,11 +90,14 @@ export function damaged(where: string, { name }: FileKind, bytes: Uint8Array, ca
   );
 }
 
-/** An image's name in errors. */
 export function nameOf(source: ImageSource): string {
   if (typeof source === "string") return source.length > 300 ? `${source.slice(0, 60)}…` : source;
   return "data" in source ? `raw image of ${source.width}×${source.height}` : `image of ${source.length} bytes`;
 }
+
+/** Tells images apart: paths by their text, encoded files by their bytes, pixels by the object that holds them. */
+export const imageKey = (image: ImageSource): unknown =>
+  image instanceof Uint8Array ? createHash("sha256").update(image).digest("hex") : image;
 
 async function headerOf(source: Encoded, head: Uint8Array, where: string, maxPixels: number): Promise<ImageHeader> {
   const kind = fileKind(head);

@@ -27,6 +27,7 @@ export const verlEstimators = {
   reinforce_plus_plus_baseline: { ...verl, baseline: "mean", scale: "tokens" },
 } as const satisfies Readonly<Record<string, GrpoAdvantageOptions>>;
 
+/** The settings of published GRPOs, by name. */
 export const grpoPresets = {
   /**
    * RISE, Eqs. 7 and 10: GRPO as first published. β = 0 and G = 8 are from the published scripts, as the paper does

@@ -12,6 +12,7 @@ export interface Interval {
   readonly level: number;
 }
 
+/** Options of `bootstrapInterval`. */
 export interface ResamplingOptions {
   /** Share of resamples within an interval (0.95). */
   readonly level?: number;

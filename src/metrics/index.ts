@@ -5,7 +5,7 @@ export { formatRate } from "./format-rate";
 export { jensenShannonDivergence, meanJensenShannonDivergence } from "./jsd";
 export { type AveragePrecision, meanAveragePrecision } from "./mean-average-precision";
 export { meanIou } from "./mean-iou";
-export { type Metric, type Metrics, meanMetric, weightedMetric } from "./metric";
+export { type MeanMetricOptions, type Metric, type Metrics, meanMetric, weightedMetric } from "./metric";
 export type { Outcome } from "./outcome";
 export { countRepairs } from "./repairs";
 export { classificationMetrics, detectionMetrics, segmentationMetrics } from "./task-metrics";

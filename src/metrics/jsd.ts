@@ -8,7 +8,7 @@ import { meanOver, type Outcome, outcomesKind } from "./outcome";
  * The Jensen–Shannon divergence, JSD(P, Q) = ½ KLD(P ‖ M) + ½ KLD(Q ‖ M),  M = (P + Q) / 2, both renormalised first.
  *
  * @param prediction has the worst value if it is `null` or has no mass
- * @param options.unit `"nats"`, in [0, ln 2], or `"bits"`, in [0, 1]
+ * @param options the unit: `"nats"`, in [0, ln 2], or `"bits"`, in [0, 1]
  * @throws DataError for a truth without mass
  * Source: RISE, Eq. 11 (nats).
  * @example
@@ -42,7 +42,7 @@ export function meanJensenShannonDivergence(
 function divergence(truth: LabelDistribution, prediction: LabelDistribution | null): number {
   const truthMass = total(truth);
   if (!(truthMass > 0 && truthMass < Number.POSITIVE_INFINITY))
-    throw new DataError(`jensenShannonDivergence needs a truth with a positive finite sum, but got ${truthMass}`);
+    throw new DataError(`jensenShannonDivergence: expected a truth with a positive finite sum, got ${truthMass}`);
   const mass = prediction === null ? 0 : total(prediction);
   if (prediction === null || !(mass > 0 && mass < Number.POSITIVE_INFINITY)) return Math.LN2;
   let sum = 0;

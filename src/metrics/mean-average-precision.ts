@@ -1,11 +1,11 @@
 import { DataError } from "../errors";
-import { checkArguments } from "../options/arguments";
+import { checkArguments, fieldsKind, listKind, presentKind } from "../options/arguments";
 import { boxesKind, iouOfBoxes } from "../similarity/boxes";
 import type { Box } from "../types";
 import type { Counts } from "./bootstrap";
 import type { Outcome } from "./outcome";
-import { outcomesKind } from "./outcome";
 
+/** COCO's average precision, over thresholds of IoU and at some. */
 export interface AveragePrecision {
   /** AP at IoU 0.5, mean over categories: the paper's mAP. */
   readonly ap50: number;
@@ -14,6 +14,8 @@ export interface AveragePrecision {
   /** Both for each category that has ground truth. */
   readonly categories: Readonly<Record<string, { readonly ap50: number; readonly ap: number }>>;
 }
+
+const boxOutcomes = listKind(fieldsKind({ truth: boxesKind, prediction: presentKind }));
 
 /**
  * Mean average precision as COCO defines it: greedy matching in rank order, precision made monotone, sampled at 101
@@ -31,14 +33,14 @@ export interface AveragePrecision {
  * const { ap50 } = meanAveragePrecision([{ truth: [box], prediction: [box], category: "mug" }]);
  */
 export function meanAveragePrecision(outcomes: readonly Outcome<readonly Box[]>[]): AveragePrecision {
-  checkArguments("meanAveragePrecision", { outcomes }, { outcomes: outcomesKind });
+  checkArguments("meanAveragePrecision", { outcomes }, { outcomes: boxOutcomes });
   const once = new Uint32Array(outcomes.length).fill(1);
   const categories = prepare(outcomes, iouThresholds).flatMap((category) => {
     const precisions = averagePrecisions(category, once);
     return precisions ? [[category.name, { ap50: precisions[0]!, ap: mean(precisions) }] as const] : [];
   });
   if (categories.length === 0)
-    throw new DataError("meanAveragePrecision needs at least one ground-truth box, but got none");
+    throw new DataError("meanAveragePrecision: expected at least one ground-truth box, got none");
   return {
     ap50: mean(categories.map(([, { ap50 }]) => ap50)),
     ap: mean(categories.map(([, { ap }]) => ap)),

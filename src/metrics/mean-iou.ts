@@ -14,14 +14,16 @@ import { type Metric, meanMetric } from "./metric";
  * meanIou([{ truth: [box], prediction: [box, box] }]); // 0.5
  */
 export const meanIou: Metric<readonly Box[]> = meanMetric("meanIou", ({ truth, prediction }) => {
+  checkArguments("meanIou", { truth }, { truth: boxesKind });
   if (prediction === null) return 0;
-  checkArguments("meanIou", { truth, prediction }, { truth: boxesKind, prediction: boxesKind });
+  checkArguments("meanIou", { prediction }, { prediction: boxesKind });
   return matchedSimilarity(truth, prediction, iouOfBoxes, "max");
 });
 
 /** `meanIou` of outlines. */
 export const meanPolygonIou: Metric<readonly Polygon[]> = meanMetric("meanPolygonIou", ({ truth, prediction }) => {
+  checkArguments("meanPolygonIou", { truth }, { truth: polygonsKind });
   if (prediction === null) return 0;
-  checkArguments("meanPolygonIou", { truth, prediction }, { truth: polygonsKind, prediction: polygonsKind });
+  checkArguments("meanPolygonIou", { prediction }, { prediction: polygonsKind });
   return matchedSimilarity(truth, prediction, iouOfPolygons, "max");
 });

@@ -18,8 +18,10 @@ export interface Metric<A> {
   readonly lowerIsBetter?: boolean;
 }
 
+/** Metrics by name. */
 export type Metrics<A> = Readonly<Record<string, Metric<A>>>;
 
+/** Options of `meanMetric`. */
 export interface MeanMetricOptions {
   /** Whether less of it is better (false). */
   readonly lowerIsBetter?: boolean;

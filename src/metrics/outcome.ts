@@ -13,11 +13,10 @@ export interface Outcome<A> {
   readonly crowds?: readonly Box[];
 }
 
-/** A list of outcomes that have both fields. */
 export const outcomesKind = listKind(fieldsKind({ truth: presentKind, prediction: presentKind }));
 
 /** The mean, Σ value / N.  @throws DataError when there is nothing to average */
 export function meanOver<T>(metric: string, rows: readonly T[], value: (row: T) => number): number {
-  if (rows.length === 0) throw new DataError(`${metric} needs at least one example, but got none`);
+  if (rows.length === 0) throw new DataError(`${metric}: expected at least one example, got none`);
   return rows.reduce((sum, row) => sum + value(row), 0) / rows.length;
 }

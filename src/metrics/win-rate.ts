@@ -3,6 +3,7 @@ import { checkArguments, listKind, numberKind } from "../options/arguments";
 import { readOptions, type Spec } from "../options/spec";
 import { bootstrapInterval, resamplingSpec, weightedMean } from "./bootstrap";
 
+/** How often ours diverges less than a baseline. */
 export interface WinRate {
   /** The rate (wins + ½ ties) / examples, in [0, 1]; lower is better for us. */
   readonly winRate: number;
@@ -27,11 +28,11 @@ export function winRate(ours: readonly number[], baseline: readonly number[]): W
   checkArguments("winRate", { ours, baseline }, { ours: listKind(numberKind), baseline: listKind(numberKind) });
   if (ours.length !== baseline.length || ours.length === 0) {
     throw new DataError(
-      `winRate needs the same examples on both sides, but got ${ours.length} of ours and ${baseline.length} of the baseline`,
+      `winRate: expected the same examples on both sides, got ${ours.length} of ours and ${baseline.length} of the baseline`,
     );
   }
   const at = ours.findIndex((value, i) => Number.isNaN(value) || Number.isNaN(baseline[i]!));
-  if (at >= 0) throw new DataError(`winRate needs numbers, but got ${ours[at]} and ${baseline[at]} at ${at}`);
+  if (at >= 0) throw new DataError(`winRate: expected numbers, got ${ours[at]} and ${baseline[at]} at ${at}`);
   const wins = ours.filter((value, i) => baseline[i]! < value).length;
   const ties = ours.filter((value, i) => baseline[i] === value).length;
   return { winRate: (wins + ties / 2) / ours.length, wins, ties, losses: ours.length - wins - ties };

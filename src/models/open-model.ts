@@ -22,9 +22,14 @@ export interface VisionLanguageModel {
   /** The requested directory or hub id. */
   readonly name: string;
   readonly dir: string;
-  readonly architecture: Architecture;
+  /** Whether `dir` is the user's own folder, and not the hub's cache. */
+  readonly isLocal: boolean;
   readonly config: VlmConfig;
+  /** @internal */
+  readonly architecture: Architecture;
+  /** @internal */
   readonly tokenizer: ChatTokenizer;
+  /** @internal */
   readonly checkpoint: Checkpoint;
   /** Token ids and images of a prompt. */
   encodePrompt(prompt: Prompt): Promise<Row>;
@@ -44,7 +49,6 @@ export const defaultModel = "Qwen/Qwen2-VL-2B-Instruct";
 
 const modelWords = `the path of a directory, or a hub id such as "${defaultModel}"`;
 
-/** The option that names a model. */
 export const modelOption = () => text(modelWords);
 
 /** The same of a trainer. */
@@ -56,6 +60,9 @@ export const trainedModelOption = () =>
  * the cache lacks it.
  * @throws ConfigError or DataError naming the file and what is wrong with it; BackendError for a hub that cannot be
  * reached or refuses
+ * @example
+ * const { resizedSize } = await openModel("Qwen/Qwen2.5-VL-3B-Instruct");
+ * console.log(await resizedSize("room.png")); // the pixels that the model sees
  */
 export async function openModel(
   name: string,
@@ -63,7 +70,8 @@ export async function openModel(
   maxImagePixels = defaultMaxPixels,
 ): Promise<VisionLanguageModel> {
   if (typeof name !== "string") throw new ConfigError(`expected model to be ${modelWords}; got ${shown(name)}`);
-  const dir = await resolveModel(await weightsIn(name), { beforeWeights: loadArchitecture, onDownload });
+  const path = await weightsIn(name);
+  const dir = await resolveModel(path, { beforeWeights: loadArchitecture, onDownload });
   const architecture = await loadArchitecture(dir);
   const { config } = architecture;
   const checkpoint = await openCheckpoint(dir, architecture);
@@ -74,6 +82,7 @@ export async function openModel(
   return {
     name,
     dir,
+    isLocal: dir === path,
     architecture,
     config,
     tokenizer,

@@ -5,6 +5,7 @@ import { zerosLike } from "./shared-tensors";
 import { type Loop, runInThreads } from "./threads";
 import { checkGradients, type GradientTransform, type OptimizerState } from "./transform";
 
+/** Options of `adamw`. */
 export interface AdamWOptions {
   /** β₁, decay of the mean of gradients (0.9). */
   readonly beta1?: number;
@@ -58,11 +59,11 @@ function always1(): number {
  *
  * @throws ConfigError when an option or the learning rate is out of range; TrainingError from an update with `clipNorm`
  * when the gradient's norm is NaN or infinite, before any parameter has moved
+ * Source: Loshchilov & Hutter, arXiv 1711.05101, Algorithm 2. Arithmetic is float64 between float32 arrays.
  * @example
  * const optimizer = adamw({ weightDecay: 0.1, clipNorm: 1 });
  * const state = optimizer.init(params);
- * optimizer.update(gradients, state, params, { learningRate: 1e-5 });
- * Source: Loshchilov & Hutter, arXiv 1711.05101, Algorithm 2. Arithmetic is float64 between float32 arrays.
+ * optimizer.update(grads, state, params, { learningRate: 1e-5 });
  */
 export function adamw(options: AdamWOptions = {}): GradientTransform {
   const settings = readOptions("adamw", options, adamwSpec);

@@ -33,7 +33,7 @@ export function clipByGlobalNorm(maxNorm: number): GradientTransform {
  * Clips gradients in place, as `clipByGlobalNorm` does, and returns the norm from before, for logging.
  * @throws ConfigError and TrainingError as `clipByGlobalNorm`; the gradients then stay unchanged
  * @example
- * const gradNorm = clipGradNorm(gradients, 1);
+ * const gradNorm = clipGradNorm(grads, 1);
  */
 export function clipGradNorm(gradients: Tensors, maxNorm: number): number {
   checkArguments("clipGradNorm", { gradients }, { gradients: mapKind });
@@ -67,7 +67,7 @@ const scale: Loop<readonly [Float32Array], { readonly factor: number }> = ([valu
 /**
  * ‖g‖ = √Σ g² over all tensors together.
  * @example
- * const gradNorm = globalNorm(gradients);
+ * const gradNorm = globalNorm(grads);
  */
 export function globalNorm(gradients: Tensors): number {
   checkArguments("globalNorm", { gradients }, { gradients: mapKind });

@@ -4,6 +4,7 @@ import { notNegative, number, readOptions, type Spec } from "../options/spec";
 /** Learning rate of the update after `step` finished ones. */
 export type Schedule = (step: number) => number;
 
+/** Options of every schedule. */
 export interface ScheduleOptions {
   /** The highest rate, reached when the warm-up is over. */
   readonly learningRate: number;
@@ -13,6 +14,7 @@ export interface ScheduleOptions {
   readonly totalSteps?: number;
 }
 
+/** Options of a schedule that decays. */
 export interface DecayOptions extends ScheduleOptions {
   /** Total number of updates, warm-up included; the rate keeps its end value afterwards. */
   readonly totalSteps: number;

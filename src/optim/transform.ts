@@ -16,6 +16,7 @@ export interface OptimizerState {
  * it advances the state.
  */
 export interface GradientTransform {
+  /** A state for these parameters, before their first update. */
   init(params: Tensors): OptimizerState;
   /**
    * @param gradients ∂L/∂θ, one array for each parameter; may be overwritten
@@ -26,6 +27,7 @@ export interface GradientTransform {
   problemWith?(state: OptimizerState): string | undefined;
 }
 
+/** The knowledge of an update besides gradients and parameters. */
 export interface OptimizerStep {
   /** This update's learning rate; schedules live outside. */
   readonly learningRate: number;

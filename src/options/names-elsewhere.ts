@@ -77,6 +77,26 @@ const names: Readonly<Record<string, readonly string[]>> = {
   extra_query: ["query"],
 };
 
+/** Values of a choice in PyTorch, bitsandbytes and llama.cpp, and those here that mean the same. */
+const values: Readonly<Record<string, readonly string[]>> = {
+  fp16: ["half", "float16"],
+  float16: ["half"],
+  bf16: ["half", "bfloat16"],
+  bfloat16: ["half"],
+  half: ["float16"],
+  fp32: ["float32"],
+  full: ["float32"],
+  "8bit": ["int8"],
+  q8: ["int8"],
+  "4bit": ["int4"],
+  nf4: ["int4"],
+  q4: ["int4"],
+  gpu: ["cuda"],
+  "cuda:0": ["cuda"],
+};
+
+export const valuesElsewhere: ReadonlyMap<string, readonly string[]> = new Map(Object.entries(values));
+
 /**
  * Option names in TRL, PEFT, transformers, verl and OpenAI's API, and the names here that may mean the same.
  */

@@ -2,7 +2,7 @@ import * as z from "zod";
 import { ConfigError } from "../errors";
 import { nearest } from "./did-you-mean";
 import { shown } from "./display";
-import { namesElsewhere } from "./names-elsewhere";
+import { namesElsewhere, valuesElsewhere } from "./names-elsewhere";
 
 /**
  * One schema for each option of an operation: its range, default and help stand there and nowhere else. A missing
@@ -246,7 +246,17 @@ function mismatch(name: string, issue: z.core.$ZodIssue, value: unknown): string
   const isText = typeof value === "string" && expectsObject(issue);
   const shownMethods = methods as readonly string[] | undefined;
   const got = isSecret === true ? "something else" : isText ? "text" : shownInstead(value, shownMethods);
-  return `expected ${name} to be ${issue.message}, got ${got}`;
+  return `expected ${name} to be ${issue.message}, got ${got}${hintOf(issue, value)}`;
+}
+
+/** The value of a choice that was meant, if it has another name here or was misspelt. */
+function hintOf(issue: z.core.$ZodIssue, value: unknown): string {
+  if (issue.code !== "invalid_value" || typeof value !== "string") return "";
+  const choices = issue.values.map(String);
+  const here = valuesElsewhere.get(value)?.find((name) => choices.includes(name));
+  if (here !== undefined) return `; here it is called "${here}"`;
+  const near = nearest(value, choices);
+  return near === undefined ? "" : `; did you mean "${near}"?`;
 }
 
 /** Whether an object belongs here: text in its place may be a key, which no message may show. */

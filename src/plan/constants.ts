@@ -46,7 +46,9 @@ export interface DeviceSpeed {
   /** Bytes a second from memory. */
   readonly bandwidth: number;
   readonly bytes: number;
-  /** Bytes of a weight while it is used. */
+  /** Bytes a second to another GPU of its node, one way: NVLink. Source: datasheets. */
+  readonly link: number;
+  /** Bytes of a weight, a key or a value while it is used. */
   readonly weightBytes: number;
   /** Rows of one forward and backward pass, and whether rows of one prompt compute it once. */
   readonly rowsAtOnce: number;
@@ -64,37 +66,60 @@ export const devices = {
     efficiency: 0.7,
     bandwidth: 40e9,
     bytes: 32e9,
+    link: 0,
     weightBytes: 4,
     rowsAtOnce: 1,
     sharesPrompts: true,
   },
-  a100: { ...gpu, words: gpuWords("A100", 312, 2.04, 80), flops: 312e12, bandwidth: 2.04e12, bytes: 80e9 },
-  h100: { ...gpu, words: gpuWords("H100", 989, 3.35, 80), flops: 989e12, bandwidth: 3.35e12, bytes: 80e9 },
-  h200: { ...gpu, words: gpuWords("H200", 989, 4.8, 141), flops: 989e12, bandwidth: 4.8e12, bytes: 141e9 },
+  a100: { ...gpu, words: gpuWords("A100", 312, 2.04, 80), flops: 312e12, bandwidth: 2.04e12, bytes: 80e9, link: 300e9 },
+  h100: { ...gpu, words: gpuWords("H100", 989, 3.35, 80), flops: 989e12, bandwidth: 3.35e12, bytes: 80e9, link: 450e9 },
+  h200: { ...gpu, words: gpuWords("H200", 989, 4.8, 141), flops: 989e12, bandwidth: 4.8e12, bytes: 141e9, link: 450e9 },
 } as const satisfies Readonly<Record<string, DeviceSpeed>>;
 
 function gpuWords(name: string, teraflops: number, terabytes: number, gigabytes: number): string {
   return `${name}: ${teraflops} TFLOP/s in bfloat16 (datasheet) of which a step reaches 40 % (assumed); ${terabytes} TB/s, ${gigabytes} GB (datasheet)`;
 }
 
-/** Time of a decoding step beside its products and its memory traffic, and bytes of a weight that it reads. */
+export interface Sampler {
+  readonly words: string;
+  /** Seconds of a decoding step beside its products and its memory traffic. */
+  readonly overhead: number;
+  /** Bytes of a weight that a decoding step reads. */
+  readonly bytesRead: number;
+  /** Whether a group computes its prompt once. */
+  readonly sharesPrompts: boolean;
+  /** Which weights it holds besides the trainer's. */
+  readonly holds: "none" | "language" | "all";
+}
+
 export const samplers = {
   onnx: {
     overhead: 0,
     bytesRead: 1,
+    sharesPrompts: true,
+    holds: "language",
     words:
       'onnx: samplerPrecision "int8"; a decoding step waits for memory or products alone (measured: 0.16 s for 8 rows on 2 server cores)',
   },
   transformers: {
     overhead: 0.025,
     bytesRead: 2,
-    words: "transformers generate: 25 ms a decoding step besides memory and products (assumed)",
+    sharesPrompts: false,
+    holds: "none",
+    words:
+      "transformers generate: 25 ms a decoding step besides memory and products (assumed); each row computes its prompt",
   },
-  vllm: { overhead: 0.003, bytesRead: 2, words: "vLLM: 3 ms a decoding step besides memory and products (assumed)" },
-} as const;
+  vllm: {
+    overhead: 0.003,
+    bytesRead: 2,
+    sharesPrompts: true,
+    holds: "all",
+    words: "vLLM: 3 ms a decoding step besides memory and products (assumed); a group computes its prompt once",
+  },
+} as const satisfies Readonly<Record<string, Sampler>>;
 
-/** Bytes a second between GPUs of a node (NVLink), and between nodes (400 Gb/s a GPU). Source: datasheets. */
-export const links = { gpusOfNode: 8, inNode: 450e9, betweenNodes: 50e9 };
+/** GPUs of a node, and bytes a second between nodes (400 Gb/s a GPU). Source: datasheets. */
+export const links = { gpusOfNode: 8, betweenNodes: 50e9 };
 
 /** Saving an adapter and loading it into a sampler of its own. Measured on a CPU: 0.2 s for 91 thousand weights. */
 export const reloadSeconds = 0.5;

@@ -2,6 +2,7 @@ import { ConfigError } from "../errors";
 import { count, flag, keyOf, readOptions, type Settings, type Spec } from "../options/spec";
 import { type DeviceSpeed, devices, links, type ModelSize, models, reloadSeconds, samplers } from "./constants";
 
+/** Options of `planRun`. */
 export interface PlanOptions {
   /** Qwen2-VL's size. */
   readonly model: keyof typeof models;
@@ -93,8 +94,8 @@ export function planRun(options: PlanOptions): Plan {
   const work = workOf(settings);
   const memory = memoryOf(work);
   const { sampling, idle } = samplingOf(work);
-  const training = trainingFlops(work) / (gpus * work.device.flops * work.device.efficiency);
-  const exchange = exchangeSeconds(work);
+  const training = (trainingFlops(work) * work.rowsOfGpu) / (work.sequences * speedOf(work));
+  const exchange = exchangeSeconds(work, memory.isSharded);
   const total = sampling.seconds + training + exchange;
   const seconds = steps * total;
   const isLaptop = kind === "laptop";
@@ -108,8 +109,8 @@ export function planRun(options: PlanOptions): Plan {
     secondsPerStep: { sampling: sampling.seconds, training, exchange, total },
     seconds,
     gpuHours: isLaptop ? 0 : (gpus * seconds) / 3600,
-    bottleneck: bottleneckOf({ fits: memory.fits, idle, sampling: sampling.seconds, training, exchange }, work),
-    assumptions: assumptionsOf(work),
+    bottleneck: bottleneckOf({ ...memory, idle, sampling: sampling.seconds, training, exchange }, work),
+    assumptions: assumptionsOf(work, memory.isSharded),
   };
 }
 
@@ -121,19 +122,26 @@ interface Work {
   /** Completions of a step, and how many one after another. */
   readonly sequences: number;
   readonly rounds: number;
+  /** Sequences that a GPU trains on in a step. */
+  readonly rowsOfGpu: number;
   readonly trained: number;
 }
 
+/** FLOP/s that a GPU reaches, or the laptop. */
+const speedOf = ({ device }: Work) => device.flops * device.efficiency;
+
 function workOf(settings: Work["settings"]): Work {
-  const { model, device, lora, stage, examplesPerStep, groupSize } = settings;
+  const { model, device, lora, stage, examplesPerStep, groupSize, gpus } = settings;
   const size = models[model];
+  const sequences = stages[stage] * examplesPerStep * groupSize;
   return {
     settings,
     size,
     device: devices[device],
     sampler: settings.sampler ?? (device === "laptop" ? "onnx" : "transformers"),
-    sequences: stages[stage] * examplesPerStep * groupSize,
+    sequences,
     rounds: stages[stage],
+    rowsOfGpu: Math.ceil(sequences / gpus),
     trained: lora ? size.lora : size.language + size.vision,
   };
 }
@@ -157,22 +165,22 @@ function samplingOf(work: Work) {
   const { gpus, promptTokens, completionTokens } = settings;
   const rowsPerRound = sequences / rounds;
   const rows = Math.ceil(rowsPerRound / gpus);
-  const prompts = distinctPrompts(work);
+  const prompts = samplers[sampler].sharesPrompts ? distinctPrompts(work) : sequences;
   const prefill = prompts * (2 * size.perToken * promptTokens + visionFlops(work));
   const decoding = 2 * size.perToken * sequences * completionTokens;
   const reading = (samplers[sampler].bytesRead * size.perToken + rows * cacheBytes(work)) / device.bandwidth;
-  const multiplying = (rows * 2 * size.perToken) / (device.flops * device.efficiency);
+  const multiplying = (rows * 2 * size.perToken) / speedOf(work);
   const step = Math.max(reading, multiplying) + samplers[sampler].overhead;
-  const prefillSeconds = prefill / (Math.min(gpus, prompts) * device.flops * device.efficiency);
+  const prefillSeconds = (prefill * Math.ceil(prompts / gpus)) / (prompts * speedOf(work));
   return {
     sampling: { flops: prefill + decoding, seconds: prefillSeconds + rounds * completionTokens * step },
     idle: gpus > rowsPerRound,
   };
 }
 
-/** Bytes of keys and values of one row: two of each width and layer, two bytes a number. */
-const cacheBytes = ({ settings, size }: Work) =>
-  2 * 2 * size.keyValueWidth * size.layers * (settings.promptTokens + settings.completionTokens);
+/** Bytes of keys and values of one row. */
+const cacheBytes = ({ settings, size, device }: Work) =>
+  2 * device.weightBytes * size.keyValueWidth * size.layers * (settings.promptTokens + settings.completionTokens);
 
 function memoryOf(work: Work): Pick<Plan, "memory" | "isSharded" | "fits"> {
   const { settings, size, device, sampler, sequences, rounds, trained } = work;
@@ -184,9 +192,14 @@ function memoryOf(work: Work): Pick<Plan, "memory" | "isSharded" | "fits"> {
     8 * device.rowsAtOnce * completionTokens * size.vocabulary;
   const keyValueCache = Math.ceil(sequences / rounds / gpus) * cacheBytes(work);
   const available = device.bytes;
+  const all = size.language + size.vision;
+  const { holds, bytesRead } = samplers[sampler];
+  // The 16 bytes of a trained weight have its value in float32; it is held a second time if it is used in another form.
+  const used = settings.lora || device.weightBytes < 4 ? device.weightBytes * all : 0;
+  const besides = { none: 0, language: bytesRead * size.language, all: bytesRead * all }[holds];
   const held = (shards: number) => {
-    const frozen = device.weightBytes * (size.language + size.vision);
-    const weights = frozen / shards + (sampler === "vllm" ? frozen : 0);
+    // A sampler without weights of its own gathers the shards while it samples.
+    const weights = (holds === "none" ? used : used / shards) + besides;
     const optimizer = (16 * trained) / shards;
     const total = weights + optimizer + activations + keyValueCache;
     return { weights, optimizer, activations, keyValueCache, total, available };
@@ -199,20 +212,27 @@ function memoryOf(work: Work): Pick<Plan, "memory" | "isSharded" | "fits"> {
   return { memory, isSharded, fits: fitsInto(memory) };
 }
 
-/** The gradients' sum over all GPUs, and a new adapter in a sampler of its own. */
-function exchangeSeconds({ settings: { gpus }, sampler, trained }: Work): number {
-  const bandwidth = gpus > links.gpusOfNode ? links.betweenNodes : links.inNode;
-  const gradients = gpus > 1 ? (2 * 4 * trained) / bandwidth : 0;
-  return gradients + (sampler === "vllm" ? reloadSeconds : 0);
+/**
+ * The gradients' sum over all GPUs, and a new adapter in a sampler of its own. With sharding, every pass gathers the
+ * weights twice and sums the gradients, and sampling without weights of its own gathers them once more.
+ */
+function exchangeSeconds({ settings: { gpus }, size, device, sampler, trained, ...work }: Work, isSharded: boolean) {
+  const bandwidth = gpus > links.gpusOfNode ? links.betweenNodes : device.link;
+  const gathered = device.weightBytes * (size.language + size.vision);
+  const passes = Math.ceil(work.rowsOfGpu / device.rowsAtOnce);
+  const sampling = samplers[sampler].holds === "none" ? work.rounds * gathered : 0;
+  // A sum is a reduction and its distribution; with sharding, the next pass gathers what it needs.
+  const bytes = isSharded ? passes * (2 * gathered + 4 * trained) + sampling : 2 * 4 * trained;
+  return (gpus > 1 ? bytes / bandwidth : 0) + (sampler === "vllm" ? reloadSeconds : 0);
 }
 
 function bottleneckOf(
-  part: Readonly<Record<"sampling" | "training" | "exchange", number>> & Readonly<Record<"fits" | "idle", boolean>>,
+  part: Readonly<Record<"sampling" | "training" | "exchange", number>> &
+    Pick<Plan, "memory" | "fits"> & { readonly idle: boolean },
   { settings, sampler }: Work,
 ): string {
   const { gpus, examplesPerStep, groupSize, device } = settings;
-  if (!part.fits)
-    return `memory: it does not fit; ${device === "laptop" ? "a GPU" : gpus > 1 ? "more GPUs" : "lora, or several GPUs"}`;
+  if (!part.fits) return `memory: it does not fit; ${moreMemory(part.memory, settings)}`;
   if (part.idle)
     return `GPUs without work: ${examplesPerStep * groupSize} rows for ${gpus} GPUs; raise examplesPerStep`;
   const largest = Math.max(part.sampling, part.training, part.exchange);
@@ -223,7 +243,18 @@ function bottleneckOf(
   return "decoding steps, one after another: raise examplesPerStep";
 }
 
-function assumptionsOf({ settings, device, sampler }: Work): readonly string[] {
+/** The remedy for too little memory. More GPUs share weights, and a sequence is on one. */
+function moreMemory(
+  { activations, keyValueCache, available }: Plan["memory"],
+  { device, gpus, lora }: Work["settings"],
+): string {
+  if (device === "laptop") return "a GPU";
+  if (activations + keyValueCache > 0.9 * available) return "shorter prompts and completions";
+  if (gpus > 1) return "more GPUs";
+  return lora ? "several GPUs" : "lora, or several GPUs";
+}
+
+function assumptionsOf({ settings, device, sampler }: Work, isSharded: boolean): readonly string[] {
   const { promptTokens, imageTokens, completionTokens, gpus } = settings;
   return [
     device.words,
@@ -233,7 +264,12 @@ function assumptionsOf({ settings, device, sampler }: Work): readonly string[] {
     "16 bytes a trained weight: float32 value, gradient and two moments; 4 rows in a pass on a GPU, 1 on a laptop",
     ...(gpus > 1
       ? [
-          `${links.inNode / 1e9} GB/s between the ${links.gpusOfNode} GPUs of a node, ${links.betweenNodes / 1e9} between nodes (datasheets)`,
+          `${device.link / 1e9} GB/s between the ${links.gpusOfNode} GPUs of a node, ${links.betweenNodes / 1e9} between nodes (datasheets)`,
+        ]
+      : []),
+    ...(isSharded
+      ? [
+          "sharded: each pass gathers the weights twice and sums the gradients, and sampling gathers them, at no time together with products",
         ]
       : []),
     ...(sampler === "vllm"

@@ -16,7 +16,6 @@ export function checkPrompt(prompt: Prompt): void {
   );
 }
 
-/** Whether a value is a prompt. */
 export const isPrompt = (value: unknown): value is Prompt => Array.isArray(value) && value.every(isMessage);
 
 const isMessage = (message: Message) => Array.isArray(message?.content) && message.content.every(isPart);

@@ -92,11 +92,11 @@ export function template<const Required extends string = never, const Optional e
   const uses = new Set(parts.filter((_, i) => i % 2 === 1));
   const list = [...known].map((name) => `{{${name}}}`).join(", ") || "none";
   for (const name of uses) {
-    if (!known.has(name))
-      throw new ConfigError(`${where} uses {{${name}}}, but the placeholders it can use are: ${list}`);
+    if (!known.has(name)) throw new ConfigError(`${where}: expected placeholders out of ${list}, got {{${name}}}`);
   }
   for (const name of required) {
-    if (!uses.has(name)) throw new ConfigError(`${where} must use {{${name}}}, but it is: ${JSON.stringify(text)}`);
+    if (!uses.has(name))
+      throw new ConfigError(`${where}: expected a text that uses {{${name}}}, got ${JSON.stringify(text)}`);
   }
   const fill = (values: Readonly<Record<string, string>>) =>
     parts.map((part, i) => (i % 2 === 0 ? part : values[part])).join("");

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import * as z from "zod";
 import { readEvaluation } from "../evaluation/directory";
 import { readMetrics } from "../runs/directory/directory";
-import type { PublishedFiles } from "./files";
+import { hubId, type PublishedFiles } from "./files";
 
 const configSchema = z.looseObject({
   pipeline: z.string(),
@@ -11,7 +11,8 @@ const configSchema = z.looseObject({
   seed: z.number().optional(),
   threshold: z.number().optional(),
   dataset: z.looseObject({ examples: z.number() }).optional(),
-  policy: z.looseObject({ name: z.string() }).optional(),
+  /** A model that has no digest is its name. */
+  policy: z.union([z.looseObject({ name: z.string() }), z.string().transform((name) => ({ name }))]).optional(),
 });
 
 export interface CardOptions {
@@ -19,16 +20,25 @@ export interface CardOptions {
   /** The repository, "owner/name". */
   readonly repo: string;
   readonly files: PublishedFiles;
+  readonly baseModel: string | undefined;
   readonly evaluations: readonly string[];
   readonly license: string | undefined;
 }
 
 /** The README.md of a published model or data set: what was done, and what was measured. It names no local path. */
-export async function writeCard({ runDir, repo, files, evaluations, license }: CardOptions): Promise<string> {
+export async function writeCard({
+  runDir,
+  repo,
+  files,
+  baseModel,
+  evaluations,
+  license,
+}: CardOptions): Promise<string> {
   const config = configSchema.parse(JSON.parse(await readFile(join(runDir, "config.json"), "utf8")));
   const isModel = files.step !== undefined;
   const isAdapter = files.paths.some((path) => path.endsWith("adapter_config.json"));
-  const base = hubId(config.policy?.name);
+  // "onnx Qwen/Qwen2-VL-2B-Instruct"
+  const base = baseModel ?? hubId(config.policy?.name.replace(/^\S+ /, ""));
   const head = [
     ...(license ? [`license: ${license}`] : []),
     ...(isModel ? [`library_name: ${isAdapter ? "peft" : "transformers"}`, "pipeline_tag: image-text-to-text"] : []),
@@ -56,9 +66,6 @@ export async function writeCard({ runDir, repo, files, evaluations, license }: C
 }
 
 type Config = z.infer<typeof configSchema>;
-
-/** A hub id within the name of a policy, such as "onnx Qwen/Qwen2-VL-2B-Instruct"; a local path gives none. */
-const hubId = (name = ""): string | undefined => /^\S+ (\w[\w.-]*\/\w[\w.-]*)(?:@\S+)?$/.exec(name)?.[1];
 
 function modelText(
   { pipeline, task }: Config,
@@ -112,7 +119,8 @@ async function evaluationText(evaluations: readonly string[]): Promise<string[]>
         const interval = intervals[name];
         return `| ${name} | ${figure(value)} | ${interval ? `${figure(interval.low)} to ${figure(interval.high)}` : "–"} |`;
       });
-      const head = ["| metric | value | interval |", "|---|---|---|"];
+      const [level] = Object.values(intervals).map((interval) => `${Number((100 * interval.level).toPrecision(6))} % `);
+      const head = [`| metric | value | ${level ?? ""}interval |`, "|---|---|---|"];
       return ["", `${records.length} images that were evaluated:`, "", ...head, ...rows];
     }),
   );

@@ -1,4 +1,3 @@
-import { openAsBlob } from "node:fs";
 import { join } from "node:path";
 import { BackendError, ConfigError } from "../errors";
 import { accessToken } from "../models/hub/token";
@@ -6,13 +5,16 @@ import { checkArguments, textKind } from "../options/arguments";
 import { choice, count, given, list, readOptions, type Spec, secret, text } from "../options/spec";
 import { withoutSecrets } from "../remote/secrets";
 import { writeCard } from "./card";
-import { checkpointFiles, cotFiles } from "./files";
+import { checkpointFiles, contentOf, cotFiles } from "./files";
 
+/** Options of `pushToHub`. */
 export interface PushToHubOptions {
   /** The trained model or adapter, or D_RISE as a data set ("model"). */
   readonly what?: "model" | "cots";
   /** The step of the checkpoint to publish (the best on held-out examples, else the newest). */
   readonly step?: number;
+  /** The hub id of the model that an adapter belongs to (the one that it was trained on, if that is on the hub). */
+  readonly baseModel?: string;
   /** Directories that `evaluate` wrote; their metrics and intervals go into the card (none). */
   readonly evaluations?: readonly string[];
   /** The licence in the card, such as "apache-2.0" (none). */
@@ -34,9 +36,14 @@ export interface Pushed {
   readonly files: readonly string[];
 }
 
+const isHubName = (value: unknown): boolean => typeof value === "string" && /^\w[\w.-]*\/\w[\w.-]*$/.test(value);
+
 export const pushToHubSpec = {
   what: choice(["model", "cots"]).default("model").describe("The trained model or adapter, or D_RISE as a data set"),
   step: count().optional().describe("The checkpoint's step; the best on held-out examples, else the newest"),
+  baseModel: given<string>('a hub id, "owner/name"', isHubName)
+    .optional()
+    .describe("The hub id of the model that an adapter belongs to; the one that it was trained on without it"),
   evaluations: list<readonly string[]>("a list of directories", (dir) => typeof dir === "string")
     .default([])
     .describe("Directories of `evaluate`, whose metrics go into the card"),
@@ -54,30 +61,29 @@ export const pushToHubSpec = {
  *
  * @param runDir the directory of `riseCot` or `riseR1`
  * @param repo the repository, "owner/name"
- * @throws CheckpointError if the run has no such checkpoint; ConfigError without a token; BackendError with the hub's
- * words if it refuses
+ * @throws CheckpointError if the run has no such checkpoint, or an adapter of a model that is not on the hub;
+ * ConfigError without a token; BackendError with the hub's words if it refuses
  * @example
  * import { pushToHub } from "rise-ts/publish";
  * const { url } = await pushToHub("runs/r1", "me/moods-with-reasons", { evaluations: ["runs/test"] });
  */
 export async function pushToHub(runDir: string, repo: string, options: PushToHubOptions = {}): Promise<Pushed> {
   checkArguments("pushToHub", { runDir, repo }, { runDir: textKind, repo: textKind });
-  const { what, step, evaluations, license, visibility, token, signal } = readOptions(
+  const { what, step, baseModel, evaluations, license, visibility, token, signal } = readOptions(
     "pushToHub",
     options,
     pushToHubSpec,
   );
-  if (!/^\w[\w.-]*\/\w[\w.-]*$/.test(repo))
-    throw new ConfigError(`pushToHub: repo: expected "owner/name", got ${JSON.stringify(repo)}`);
+  if (!isHubName(repo)) throw new ConfigError(`pushToHub: repo: expected "owner/name", got ${JSON.stringify(repo)}`);
   const accessKey = token ?? (await accessToken())?.value;
   if (!accessKey)
     throw new ConfigError(
       "pushToHub: token: expected a token with write access, got none; set HF_TOKEN, or pass token",
     );
   const files = await (what === "model" ? checkpointFiles(runDir, step) : cotFiles(runDir));
-  const card = await writeCard({ runDir, repo, files, evaluations, license });
+  const card = await writeCard({ runDir, repo, files, baseModel, evaluations, license });
   const contents = await Promise.all(
-    files.paths.map(async (path) => ({ path, content: await openAsBlob(join(files.folder, path)) })),
+    files.paths.map(async (path) => ({ path, content: await contentOf(join(files.folder, path), baseModel) })),
   );
   const hubUrl = (process.env.HF_ENDPOINT || "https://huggingface.co").replace(/\/+$/, "");
   const designation = { type: what === "model" ? ("model" as const) : ("dataset" as const), name: repo };

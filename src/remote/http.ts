@@ -1,4 +1,5 @@
 import { BackendError } from "../errors";
+import { longestTimerMs } from "../options/milliseconds";
 
 export interface RequestLimits {
   /** Bytes of the response's body, counted after decompression. */
@@ -8,9 +9,6 @@ export interface RequestLimits {
   /** Follow a redirect to another host; the credentials stay behind (false: an error). */
   readonly mayLeaveHost?: boolean;
 }
-
-/** Node's timers overflow beyond this and fire at once. */
-export const longestTimerMs = 2 ** 31 - 1;
 
 const redirectsInARow = 5;
 

@@ -19,6 +19,7 @@ import { type ReportTable, scoresSection } from "./sections/scores";
 export type { ReportedRecord } from "./sections/evaluation";
 export type { ReportTable } from "./sections/scores";
 
+/** A run or an evaluation of a report, by its directory. */
 export interface ReportedRun {
   /** Its heading (the folder's name). */
   readonly title?: string;
@@ -26,6 +27,7 @@ export interface ReportedRun {
   readonly runDir: string;
 }
 
+/** Options of `htmlReport`. */
 export interface ReportOptions<A> {
   /** The page's heading ("Report"). */
   readonly title?: string;

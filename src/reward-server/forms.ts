@@ -23,7 +23,8 @@ export interface Call {
  */
 export function readCall(body: unknown): Call {
   const fields = Object.keys(Object(body));
-  const form = fields.find((field): field is keyof typeof forms => Object.hasOwn(forms, field));
+  // In this order, because TRL also passes the data set's columns, whose names may be another trainer's fields.
+  const form = (Object.keys(forms) as (keyof typeof forms)[]).find((field) => fields.includes(field));
   if (form === undefined)
     throw new DataError(
       `expected an object with one of ${Object.keys(forms).join(", ")}, got ${fields.length > 0 ? listed(fields) : "another value"}`,

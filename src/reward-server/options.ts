@@ -5,6 +5,7 @@ import type { RewardFunction } from "../reward/reward";
 import { taskOption } from "../runs/examples/check-examples";
 import type { Task } from "../task";
 
+/** Options of `rewardServer`. */
 export interface RewardServerOptions<A> {
   readonly task: Task<A>;
   /** The examples that are trained on; a request names them by id. */

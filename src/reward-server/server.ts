@@ -10,6 +10,7 @@ import { readCall, readCots } from "./forms";
 import { createJudge, type Judge } from "./judge";
 import { type RewardServerOptions, type RewardServerSettings, rewardServerSpec } from "./options";
 
+/** A reward server that listens. */
 export interface RewardServer {
   /** "http://127.0.0.1:PORT". */
   readonly url: string;
@@ -57,6 +58,9 @@ export async function rewardServer<A>(options: RewardServerOptions<A>): Promise<
     await once(server, "close");
   };
   signal?.addEventListener("abort", () => void close(), { once: true });
+  // It may have come while the port was opened.
+  if (signal?.aborted) await close();
+  signal?.throwIfAborted();
   const { address, family, port: taken } = server.address() as AddressInfo;
   return { url: `http://${family === "IPv6" ? `[${address}]` : address}:${taken}`, token, close };
 }

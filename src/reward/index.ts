@@ -1,5 +1,6 @@
 /** The rewards of the paper, its ablations, and sums of your own. */
 export {
+  type AnswerParts,
   type AnswerRewardFunction,
   answerReward,
   paperReward,

@@ -8,6 +8,7 @@ import type { Judgement } from "./reward";
  * Your own reward beside the judge's: the number that one completion earns, or `null` if it does not apply.
  */
 export interface OwnReward<A, Parts> {
+  /** The number to add, or null if it does not apply. */
   readonly reward: (task: Task<A>, parts: Parts) => number | null | Promise<number | null>;
   /** w (1). */
   readonly weight?: number;

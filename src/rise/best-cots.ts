@@ -26,7 +26,6 @@ type Pairs<T> = [id: string, value: T][];
 /** The state of stage 1 from step to step: the best cot of each example so far. */
 export interface CotState extends StageState {
   numTokens: number;
-  /** The best cots by example id. */
   readonly best: Map<string, RatedText>;
   readonly imageOnly: Map<string, number>;
   /** The reasons why the last sampling of an example failed in whole or in part, by its id. */

@@ -13,7 +13,6 @@ import type { StageRehearsal } from "./rollout-stage";
 import { sampleRollouts } from "./sample";
 import { greedySampling, splitSampling } from "./sampling-options";
 
-/** The parts of a run that its stages share. */
 export interface Context<A> {
   readonly settings: RiseCotSettings<A>;
   readonly backend: VlmBackend;
@@ -50,7 +49,6 @@ export async function rateImagesAlone<A>(
   return { "rise/image_only_similarity": similarities.reduce((sum, value) => sum + value, 0) / similarities.length };
 }
 
-/** Samples the rollouts of a step of a stage. */
 export const sampleStep = <A>(
   { settings, backend, failures }: Context<A>,
   stage: "train" | "final",

@@ -133,7 +133,10 @@ const { groupSize, groups, lengths, ...advantagesSpec } = grpoAdvantagesSpec;
 /** The schema of an option that is GRPO's settings; `checkGrpo` tries them out. */
 export const grpoOption = () =>
   z.strictObject(
-    { advantages: z.strictObject(advantagesSpec, "an object"), loss: z.strictObject(grpoLossSpec, "an object") },
+    {
+      advantages: z.strictObject(advantagesSpec, "an object").describe("Options of grpoAdvantages"),
+      loss: z.strictObject(grpoLossSpec, "an object").describe("Options of grpoLoss"),
+    },
     "{ advantages, loss }, such as grpoPresets.trl",
   ) as unknown as z.ZodType<GrpoSettings>;
 
@@ -169,7 +172,6 @@ export function lossInputs({ loss }: GrpoSettings) {
   const { corrections = {} } = loss;
   const entropiesFirst = corrections.topEntropy !== undefined;
   return {
-    /** Log-probs under the reference policy. */
     reference: Boolean(loss.klCoefficient),
     /** The trainer's log-probs beside the sampler's. */
     sampler: Boolean(corrections.sampler) || corrections.offPolicyThreshold !== undefined,
@@ -199,7 +201,7 @@ export function withTokens({ prompt, completion, temperature = 1 }: SampledSegme
   const logProbs = temperature === 1 ? raw : temperedLogProbs;
   if (!tokenIds || !logProbs || tokenIds.length !== logProbs.length) {
     throw new BackendError(
-      `grpoStep: the trainer's sampler must give token ids and as many log-probs, got ${tokenIds?.length ?? "no"} and ${logProbs?.length ?? "no"}`,
+      `grpoStep: expected token ids and as many log-probs from the trainer's sampler, got ${tokenIds?.length ?? "no"} and ${logProbs?.length ?? "no"}`,
     );
   }
   return { segment: { prompt, completion: tokenIds, temperature }, logProbs: Float64Array.from(logProbs) };

@@ -7,13 +7,12 @@ import { type DisposableOption, withDisposable } from "../runs/disposable";
 import { createRunFailures, type OnSampled } from "../runs/examples/failures";
 import { fingerprint, policyIdentity } from "../runs/examples/fingerprints";
 import { type ReadableExamples, readableExamples } from "../runs/examples/readable-examples";
-import { listenForInterrupts } from "../runs/interrupts";
+import { untilInterrupted } from "../runs/interrupts";
 import { checkLog, listenTo } from "../runs/progress/listen";
 import { createRun, failedRun, type Run } from "../runs/run";
 import type { RunSettings } from "../runs/run-options";
 import { type InStep, runStages, type Stage, type StageState } from "../runs/stages";
 import { rolloutMetrics } from "../runs/step-metrics";
-import { say } from "../terminal/log";
 import type { Trainer } from "../trainer";
 import type { Example } from "../types";
 import { preflight } from "./preflight";
@@ -91,7 +90,7 @@ async function* stoppable<A, S extends PipelineSettings<A>, R, Own extends objec
   tell: (event: WorkProgress) => void,
 ): AsyncGenerator<RunEvent<R, Own & RunResult>, Own & RunResult, void> {
   const { name, settings } = plan;
-  const { trainer, backend, runDir, log } = settings;
+  const { trainer, backend } = settings;
   if (typeof (trainer ?? backend) === "function") tell({ type: "progress", work: "model", done: 0, total: 1 });
   const run = (stop: AbortSignal | undefined) => {
     const stopping: Plan<A, S, R, Own> = { ...plan, settings: { ...settings, stop } };
@@ -103,30 +102,8 @@ async function* stoppable<A, S extends PipelineSettings<A>, R, Own extends objec
           runPipeline(stopping, { backend: made }, signal, tell),
         );
   };
-  if (settings.stop || !settings.handleInterrupts) return yield* run(settings.stop);
-  const [message, advice] = interruption(runDir);
-  const interrupts = listenForInterrupts(`${name}: ${message}`, () => say(name, log, advice));
-  try {
-    return yield* run(interrupts.signal);
-  } catch (error) {
-    if (error === interrupts.signal.reason) say(name, log, message);
-    throw error;
-  } finally {
-    interrupts.release();
-  }
+  return yield* untilInterrupted(name, settings, { kept: "finished steps", underWay: "the step under way" }, run);
 }
-
-/** The last words of a run that the process was asked to end, and its words when it begins to stop. */
-const interruption = (runDir: string | undefined): readonly [message: string, advice: string] =>
-  runDir === undefined
-    ? [
-        "the run was interrupted, and nothing is saved, because it has no runDir",
-        "stopping after the step under way; nothing is saved, because the run has no runDir. Ctrl-C again stops at once",
-      ]
-    : [
-        `the run was interrupted; its finished steps are saved in ${runDir}. To resume it, start the program again with resume: true`,
-        `stopping after the step under way, which is saved in ${runDir}. Ctrl-C again stops at once`,
-      ];
 
 /**
  * Runs a pipeline from its images to its result: reads every image, opens the directory, tries every stage, runs them,

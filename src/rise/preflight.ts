@@ -58,7 +58,6 @@ export async function* preflight<A>(options: PreflightOptions<A>): AsyncGenerato
 /** The model that a stage samples from, and the sizes of a step. */
 export interface Needing {
   readonly backend: VlmBackend;
-  /** The trainer, if the stage trains. */
   readonly trainer?: Trainer | undefined;
   readonly prompts: number;
   readonly count: number;

@@ -23,6 +23,7 @@ import type { Trainer } from "../trainer";
 import { checkGrpo, grpoOption } from "./grpo-step";
 import { type RolloutSamplingOptions, rolloutSamplingSpec } from "./sampling-options";
 
+/** Options of `riseCot`. */
 export interface RiseCotOptions<A> extends RunOptions<A> {
   /** The policy to train. The run disposes of a policy that a function makes. */
   readonly trainer?: DisposableOption<Trainer>;

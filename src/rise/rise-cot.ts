@@ -33,6 +33,7 @@ import { rolloutStage, type StageRehearsal } from "./rollout-stage";
 export type { RiseCotRow } from "./best-cots";
 export type { RiseCotOptions } from "./rise-cot-options";
 
+/** The result of stage 1: D_RISE, and what became of the policy. */
 export interface RiseCotResult<A> extends OwnResult<A>, RunResult {}
 
 interface OwnResult<A> {
@@ -44,6 +45,7 @@ interface OwnResult<A> {
   readonly kept: readonly RiseCotRow<A>[];
 }
 
+/** An event of stage 1. */
 export type RiseCotEvent<A> = RunEvent<Rollout<A>, RiseCotResult<A>>;
 
 /**
@@ -106,7 +108,6 @@ function cotPipeline<A>(
   };
 }
 
-/** GRPO on a few examples at a time. */
 function training<A>(context: Context<A>, trainer: Trainer): Stage<Rollout<A>> {
   const { settings, state, failures } = context;
   const { steps, dataset, examplesPerStep, seed, credit, grpo, learningRate, microBatch, reward } = settings;
@@ -159,7 +160,6 @@ function closing<A>(context: Context<A>, hasRollouts: boolean, trial?: StageRehe
   });
 }
 
-/** The run's `config.json`, without the policy. */
 function configOf<A>(settings: RiseCotSettings<A>, steps: number, policy: Policy): object {
   const { task, dataset, heldOut, learningRate } = settings;
   const prompts = [...dataset, ...heldOut].flatMap((example) => [

@@ -36,6 +36,7 @@ export interface RehearsalOptions {
   readonly share?: number;
 }
 
+/** A prompt and its completion that SFT rehearses. */
 export interface RehearsalRow {
   readonly prompt: Prompt;
   readonly completion: string;
@@ -56,6 +57,7 @@ function isRow(value: unknown): boolean {
   return isPrompt(prompt) && typeof completion === "string";
 }
 
+/** Options of stage 2's supervised start. */
 export interface SftOptions {
   /** Updates (200). */
   readonly steps?: number;
@@ -88,6 +90,7 @@ export const sftSpec = {
 
 export type SftSettings = z.output<z.ZodObject<typeof sftSpec>>;
 
+/** Options of stage 2's reinforcement. */
 export interface RftOptions<A> {
   /** Updates (200). */
   readonly steps?: number;
@@ -105,6 +108,7 @@ export interface RftOptions<A> {
   readonly reward?: AnswerRewardFunction<A>;
 }
 
+/** How stage 2 samples answers. */
 export interface AnswerSamplingOptions extends SamplingOptions {
   /** Tokens of a completion (512). */
   readonly maxTokens?: number;
@@ -134,6 +138,7 @@ export type RftSettings<A> = Omit<z.output<z.ZodObject<typeof rftSpec>>, "reward
   readonly reward: AnswerRewardFunction<A>;
 };
 
+/** Options of `riseR1`. */
 export interface RiseR1Options<A> extends RunOptions<A> {
   /** D_RISE, from `riseCot`; may be empty if there is no SFT. */
   readonly cots: readonly RatedCot<A>[];
@@ -191,8 +196,11 @@ export function readRiseR1Options<A>(options: RiseR1Options<A>) {
 }
 
 /** Steps of SFT: its own, or those that its epochs make. */
-export const sftSteps = (sft: SftSettings, samples: number): number =>
-  sft.epochs === undefined ? sft.steps : Math.ceil((sft.epochs * samples) / (sft.batchSize - rehearsedRows(sft)));
+export const sftSteps = (sft: SftSettings, samples: number): number => {
+  if (sft.epochs === undefined) return sft.steps;
+  // 1.1 · 50 is slightly more than 55 in floating point.
+  return Math.ceil((sft.epochs * samples) / (sft.batchSize - rehearsedRows(sft)) - 1e-9);
+};
 
 /**
  * Rows of a batch that are rehearsed.

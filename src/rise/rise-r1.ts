@@ -28,6 +28,7 @@ import { imitation } from "./sft-step";
 
 export type { RehearsalOptions, RehearsalRow, RftOptions, RiseR1Options, SftOptions } from "./rise-r1-options";
 
+/** The result of stage 2. */
 export interface RiseR1Result<A> extends OwnResult<A>, RunResult {}
 
 interface OwnResult<A> {
@@ -35,6 +36,7 @@ interface OwnResult<A> {
   readonly kept: readonly RatedCot<A>[];
 }
 
+/** An event of stage 2. */
 export type RiseR1Event<A> = RunEvent<AnswerRollout<A>, RiseR1Result<A>>;
 
 /**
@@ -95,7 +97,6 @@ const withLengths = <A>(settings: RiseR1Settings<A>, steps: ReadonlyMap<string, 
   rft: settings.rft && { ...settings.rft, steps: steps.get("rft.steps") ?? settings.rft.steps },
 });
 
-/** GRPO on all examples. */
 function reinforcement<A>(
   settings: RiseR1Settings<A>,
   rft: RftSettings<A>,
@@ -182,7 +183,6 @@ function rehearsed({ rehearsal }: SftSettings) {
   return { share, rows: fingerprint(completions), prompts: promptsFingerprint(rows.map(({ prompt }) => prompt)) };
 }
 
-/** The run's `config.json`, without the policy. */
 function configOf<A>(settings: RiseR1Settings<A>, trainer: Trainer): object {
   const { task, dataset, heldOut, cots, sft, rft } = settings;
   const cotRows = cots.map(({ exampleId, cot, reward, annotation }) => ({

@@ -45,7 +45,6 @@ export interface RolloutStageOptions<R> {
   readonly rewardName: string;
   readonly tokens: TokenCount;
   readonly sample: (step: number, signal: AbortSignal, at: InStep) => Promise<readonly Sampled<R>[]>;
-  /** Rollouts of a step. */
   readonly rollouts: number;
   readonly learning?: Learning;
   /** Examples of a step that could not be sampled. */

@@ -43,6 +43,7 @@ export interface SamplingSettings extends SamplingOptions {
   readonly temperature: number;
 }
 
+/** How stage 1 samples cots and reconstructions. */
 export interface RolloutSamplingOptions extends SamplingOptions {
   /** Tokens of a cot (256). */
   readonly cotMaxTokens?: number;
@@ -62,7 +63,13 @@ export const rolloutSamplingSpec = {
   cotMaxTokens: count().default(256).describe("Tokens of a cot"),
   reconstructionMaxTokens: count().default(256).describe("Tokens of a reconstruction"),
   reconstruction: z
-    .strictObject({ ...samplingSpec, temperature: finite().exactOptional() }, "an object")
+    .strictObject(
+      {
+        ...samplingSpec,
+        temperature: finite().exactOptional().describe("Softens the distribution; as for cots without it"),
+      },
+      "an object",
+    )
     .prefault({})
     .describe(
       "How reconstructions are drawn, if not as cots are. The published code has temperature 0.7 and repetition penalty 1.2",

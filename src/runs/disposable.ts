@@ -34,6 +34,5 @@ export async function* withDisposable<T extends { dispose(): Promise<void> }, Ev
   }
 }
 
-/** The schema of an option that is a backend. */
 export const backendOption = () =>
   having<VlmBackend>("a backend, such as onnxBackend's or a trainer's sampler()", "generate");

@@ -1,5 +1,6 @@
 import type { GenerateOptions, VlmBackend } from "../backend";
 import { BackendError, concernsOnePrompt } from "../errors";
+import { listed, shown } from "../options/display";
 import { deriveSeed } from "../rng";
 import type { Completion, FinishReason, Prompt } from "../types";
 
@@ -25,10 +26,11 @@ export async function generate(
     }),
   });
   signal?.throwIfAborted();
-  const bad = prompts.findIndex((_, i) => completions[i]?.length !== (failed.has(i) ? 0 : count));
-  if (bad >= 0 || completions.length !== prompts.length) {
+  const numbers = Array.isArray(completions) ? completions.map((group: unknown) => Object(group).length) : undefined;
+  const bad = prompts.findIndex((_, i) => numbers?.[i] !== (failed.has(i) ? 0 : count));
+  if (bad >= 0 || numbers?.length !== prompts.length) {
     throw new BackendError(
-      `${backend.name}: expected ${count} completions for each of ${prompts.length} prompts, got ${completions.map((group) => group.length).join(", ")}`,
+      `${backend.name}: expected ${count} completions for each of ${prompts.length} prompts, got ${numbers ? listed(numbers.map(String), ", ", 20) : shown(completions)}`,
       { scope: "backend" },
     );
   }
@@ -81,12 +83,11 @@ export async function generateEach(
 const finishReasons: readonly FinishReason[] = ["stop", "length", "content_filter", "other"];
 
 function checkCompletions({ name }: VlmBackend, completions: readonly Completion[]): void {
-  const odd = completions.find(
-    ({ text, finishReason }) => typeof text !== "string" || !finishReasons.includes(finishReason),
-  );
-  if (odd !== undefined)
+  const isOdd = (one: Completion) => typeof one?.text !== "string" || !finishReasons.includes(one.finishReason);
+  const odd = completions.findIndex(isOdd);
+  if (odd >= 0)
     throw new BackendError(
-      `${name}: expected completions with a text and a finishReason of "${finishReasons.join('", "')}", got ${JSON.stringify(odd)}`,
+      `${name}: expected completions with a text and a finishReason of "${finishReasons.join('", "')}", got ${shown(completions[odd])}`,
       { scope: "backend" },
     );
 }

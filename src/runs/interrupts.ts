@@ -1,4 +1,6 @@
 import { isMainThread } from "node:worker_threads";
+import { say } from "../terminal/log";
+import type { RunSettings } from "./run-options";
 
 /** The signals that ask a process to end, and the exit codes that shells give for them. */
 const exitCodes = { SIGINT: 130, SIGTERM: 143, SIGHUP: 129, SIGBREAK: 149 } as const;
@@ -26,6 +28,41 @@ let asked: { readonly code: number } | undefined;
 const listening = new Set<Listening>();
 
 /**
+ * Runs `run` with a signal that stops it when the process is asked to end, and says so in the log. The caller's own
+ * `stop`, or `handleInterrupts: false`, leaves that to the program.
+ * @param words names of what a run has saved, and of what it finishes before it stops
+ */
+export async function* untilInterrupted<Event, Result>(
+  name: string,
+  { runDir, stop, handleInterrupts, log }: Pick<RunSettings<never>, "runDir" | "stop" | "handleInterrupts" | "log">,
+  { kept, underWay }: { readonly kept: string; readonly underWay: string },
+  run: (stop: AbortSignal | undefined) => AsyncGenerator<Event, Result, void>,
+): AsyncGenerator<Event, Result, void> {
+  if (stop || !handleInterrupts) return yield* run(stop);
+  const [message, advice] =
+    runDir === undefined
+      ? [
+          "the run was interrupted, and nothing is saved, because it has no runDir",
+          `stopping after ${underWay}; nothing is saved, because the run has no runDir`,
+        ]
+      : [
+          `the run was interrupted; its ${kept} are saved in ${runDir}. To resume it, start the program again with resume: true`,
+          `stopping after ${underWay}, which will be saved in ${runDir}`,
+        ];
+  const interrupts = listenForInterrupts(`${name}: ${message}`, () =>
+    say(name, log, `${advice}. Ctrl-C again stops at once`),
+  );
+  try {
+    return yield* run(interrupts.signal);
+  } catch (error) {
+    if (error === interrupts.signal.reason) say(name, log, message);
+    throw error;
+  } finally {
+    interrupts.release();
+  }
+}
+
+/**
  * Lets a run stop when the process is asked to end by Ctrl-C, SIGTERM, SIGHUP or Ctrl-Break, and the process end
  * without a stack and with the shell's exit code, 130 for Ctrl-C, unless the program handles the run's rejection.
  *
@@ -43,7 +80,7 @@ export function listenForInterrupts(
 ): { readonly signal: AbortSignal; readonly release: () => void } {
   const stop = new AbortController();
   const mine: Listening = { stop, message, onRequest };
-  if (asked) interrupt(mine, asked.code);
+  if (asked) interrupt(mine);
   // Other threads get no signals.
   if (isMainThread) {
     if (listening.size === 0) for (const name of requests) if (process.listenerCount(name) === 0) process.on(name, ask);
@@ -60,24 +97,19 @@ function ask(name: Request): void {
   // The program began to listen after the run did.
   if (process.listenerCount(name) > 1) return;
   if (name !== "SIGHUP") for (const other of requests) if (other !== "SIGHUP") process.off(other, ask);
+  if (!asked) process.on("uncaughtExceptionMonitor", endQuietly);
   asked ??= { code: exitCodes[name] };
   process.exitCode ??= asked.code;
   for (const run of listening) {
     if (run.stop.signal.aborted) continue;
-    interrupt(run, asked.code);
+    interrupt(run);
     run.onRequest();
   }
 }
 
-function interrupt({ stop, message }: Listening, code: number): void {
-  const reason = new Interruption(message);
-  endQuietly(reason, code);
-  stop.abort(reason);
-}
+const interrupt = ({ stop, message }: Listening) => stop.abort(new Interruption(message));
 
-/** Ends the process with a code when nobody handles this reason, before Node prints its stack. */
-function endQuietly(reason: Interruption, code: number): void {
-  process.on("uncaughtExceptionMonitor", (error) => {
-    if (error === (reason as unknown) && process.listenerCount("uncaughtException") === 0) process.exit(code);
-  });
+/** Ends the process when nobody handles a run's rejection, before Node prints its stack. */
+function endQuietly(error: Error): void {
+  if (error instanceof Interruption && process.listenerCount("uncaughtException") === 0) process.exit(asked!.code);
 }

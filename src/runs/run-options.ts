@@ -60,7 +60,6 @@ export interface RunOptions<A> extends FailureOptions {
   readonly signal?: AbortSignal;
 }
 
-/** The schema of an option that is an AbortSignal. */
 export const signalOption = () => having<AbortSignal>("an AbortSignal", "throwIfAborted").optional();
 
 /** An option that is marked `decides: false` may change when a run is resumed. */

@@ -8,7 +8,9 @@ import { noteUnstarted } from "../terminal/unstarted";
  * does the `signal` it was made with. An error reaches everyone who awaits or iterates.
  */
 export interface Run<Event, Result> extends PromiseLike<Result>, AsyncIterable<Event> {
+  /** As a promise's; it starts the run. */
   catch<Other>(onRejected: (reason: unknown) => Other | PromiseLike<Other>): Promise<Result | Other>;
+  /** As a promise's; it starts the run. */
   finally(onFinally: () => void): Promise<Result>;
 }
 
@@ -23,7 +25,6 @@ export type RunBody<Event, Result> = (
 ) => AsyncGenerator<Event, Result, void>;
 
 export interface RunCreation<Event> {
-  /** Aborts the run from outside. */
   readonly signal?: AbortSignal | undefined;
   /** Names the function that made the run, for a warning if it never starts. */
   readonly name?: string;
@@ -33,7 +34,7 @@ export interface RunCreation<Event> {
   readonly alwaysListens?: boolean;
 }
 
-/** Hears every event of a run, without being waited for. */
+/** Hears every event of a run, without being waited for. Its error aborts the run, which then rejects with it. */
 export interface Listener<Event> {
   hear(event: Event): void;
   /** The run is over, or somebody iterates. */
@@ -56,7 +57,8 @@ export function createRun<Event, Result>(
     if (result) return result;
     noteStart();
     const listener = listen && lazy(listen, () => alwaysListens || !isIterated);
-    result = drive(body, { signal, readers, listener }).finally(() => listener?.close());
+    const abort = (error: unknown) => stop.abort(error);
+    result = drive(body, { signal, abort, readers, listener }).finally(() => listener?.close());
     // A run that is only iterated reports its error there.
     result.catch(() => {});
     return result;
@@ -103,17 +105,28 @@ function lazy<Event>(open: () => Listener<Event>, mayHear: () => boolean): Liste
 
 interface Driving<Event> {
   readonly signal: AbortSignal;
+  readonly abort: (error: unknown) => void;
   readonly readers: ReadonlySet<Reader<Event>>;
   readonly listener: Listener<Event> | undefined;
 }
 
 async function drive<Event, Result>(
   body: RunBody<Event, Result>,
-  { signal, readers, listener }: Driving<Event>,
+  { signal, abort, readers, listener }: Driving<Event>,
 ): Promise<Result> {
   signal.throwIfAborted();
+  let failure: { readonly error: unknown } | undefined;
+  const hear = (event: Event) => {
+    if (failure) return;
+    try {
+      listener?.hear(event);
+    } catch (error) {
+      failure = { error };
+      abort(error);
+    }
+  };
   const pass = (event: Event) => {
-    listener?.hear(event);
+    hear(event);
     for (const reader of readers) reader.deliver(event);
   };
   const allWait = () => Promise.all([...readers].map((reader) => reader.wanted()));
@@ -121,6 +134,7 @@ async function drive<Event, Result>(
   for (;;) {
     await allWait();
     const next = await events.next();
+    if (next.done && failure) throw failure.error;
     if (next.done) return next.value;
     // An event from within may have been their last wish.
     await allWait();

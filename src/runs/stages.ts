@@ -14,7 +14,6 @@ export interface Stage<Rollout> {
   readonly setting?: string;
   /** Whether its steps change the policy. */
   readonly trains: boolean;
-  /** Rollouts of a step, if it samples any. */
   readonly rollouts?: number;
   /**
    * Does one step, from 0 in this stage. Everything it draws is a function of the seed and this number, and everything
@@ -25,7 +24,6 @@ export interface Stage<Rollout> {
   rehearse?(signal: AbortSignal): Promise<Rehearsal>;
   /** Measures the policy on held-out examples at every checkpoint, under names that begin with `eval_`. */
   evaluate?(signal: AbortSignal, at: InStep): Promise<EvaluationMetrics>;
-  /** The number of held-out examples. */
   readonly heldOut?: number;
 }
 
@@ -260,7 +258,6 @@ async function* afterError(
   return error;
 }
 
-/** A finished step. */
 interface FinishedStep {
   readonly step: number;
   /** Updates of the policy at its end. */

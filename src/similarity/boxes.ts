@@ -17,7 +17,7 @@ import { type Match, matchByIou, matchedSimilarity, type SimilarityOptions, simi
  * @throws ConfigError when boxes of different spaces meet, and for an unknown denominator
  * Source: RISE, Eq. 6.
  * @example
- * detectionSimilarity(truth, task.parse(answer) ?? [], { denominator: "max" });
+ * detectionSimilarity([box], [box, box], { denominator: "max" }); // 0.5
  */
 export function detectionSimilarity(
   truth: readonly Box[],
@@ -35,7 +35,7 @@ export function detectionSimilarity(
  * @returns matches in the order of `truth`
  * @throws ConfigError when boxes of different spaces meet
  * @example
- * for (const { truth: i, prediction: j, iou } of matchBoxes(truth, prediction)) console.log(i, j, iou);
+ * for (const { truth: i, prediction: j, iou } of matchBoxes([box], [box, box])) console.log(i, j, iou);
  */
 export function matchBoxes(truth: readonly Box[], prediction: readonly Box[]): Match[] {
   checkArguments("matchBoxes", { truth, prediction }, { truth: boxesKind, prediction: boxesKind });
@@ -57,9 +57,7 @@ export function boxIou(a: Box, b: Box): number {
 /** `boxIou` without checks of the arguments, for inner loops. */
 export function iouOfBoxes(a: Box, b: Box): number {
   if (a.space !== b.space) {
-    throw new ConfigError(
-      `boxes must be in one space to be compared, but these are in "${a.space}" and "${b.space}": use convertBox`,
-    );
+    throw new ConfigError(`boxes: expected one space, got "${a.space}" and "${b.space}"; use convertBox`);
   }
   // All lengths come from the same corners, so that a box has an IoU of exactly 1 with itself.
   const [aRight, aBottom, bRight, bBottom] = [a.x + a.width, a.y + a.height, b.x + b.width, b.y + b.height];

@@ -6,6 +6,7 @@ import type { LabelDistribution } from "../types";
 /** Replaces a zero probability under a logarithm, as in the paper. */
 export const EPSILON = 1e-10;
 
+/** Options of `classificationSimilarity`. */
 export interface ClassificationSimilarityOptions {
   /** "asPrinted" takes KLD on raw values and clamps S to [0, 1] ("renormalised"). */
   readonly kl?: "renormalised" | "asPrinted";
@@ -96,7 +97,7 @@ export function klDivergence(p: LabelDistribution, q: LabelDistribution): number
 export function renormalise(distribution: LabelDistribution, where: string): LabelDistribution {
   const sum = total(distribution);
   if (!(sum > 0) || !Number.isFinite(sum)) {
-    throw new ConfigError(`${where} must have a positive finite sum, but it is ${sum}`);
+    throw new ConfigError(`${where}: expected a positive finite sum, got ${sum}`);
   }
   return mapValues(distribution, (value) => value / sum);
 }
@@ -122,7 +123,6 @@ export function roundDistribution(distribution: LabelDistribution, decimals = 2)
   return Object.fromEntries(scaled.map((entry) => [entry.label, (entry.floor + (roundUp.has(entry) ? 1 : 0)) / steps]));
 }
 
-/** The sum of all values. */
 export function total(distribution: LabelDistribution): number {
   return Object.values(distribution).reduce((sum, value) => sum + value, 0);
 }

@@ -1,4 +1,10 @@
 /** Similarities S(A, Â) of labels, boxes and polygons: pure functions. */
 export { boxIou, convertBox, detectionSimilarity, matchBoxes } from "./boxes";
-export { classificationSimilarity, klDivergence, roundDistribution } from "./distribution";
+export {
+  type ClassificationSimilarityOptions,
+  classificationSimilarity,
+  klDivergence,
+  roundDistribution,
+} from "./distribution";
+export type { Denominator, Match, SimilarityOptions } from "./matching";
 export { polygonIou, segmentationSimilarity } from "./polygons";

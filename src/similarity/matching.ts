@@ -16,6 +16,7 @@ export interface Match {
 export type Denominator = (typeof denominators)[number];
 export const denominators = ["truth", "predicted", "max"] as const;
 
+/** Options of `detectionSimilarity` and `segmentationSimilarity`. */
 export interface SimilarityOptions {
   /** N ("truth"). */
   readonly denominator?: Denominator;

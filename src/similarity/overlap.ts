@@ -18,7 +18,6 @@ export function overlapArea(a: readonly Point[], b: readonly Point[]): number {
   return sum;
 }
 
-/** An edge from left to right. */
 type Edge = readonly [left: Point, right: Point];
 
 const edgesOf = (points: readonly Point[]): Edge[] =>

@@ -14,7 +14,7 @@ import { overlapArea } from "./overlap";
  * @throws ConfigError when polygons of different spaces meet, and for an unknown denominator
  * Source: RISE, Eq. 6; the paper's conclusion names segmentation as the next task.
  * @example
- * segmentationSimilarity(truth, task.parse(answer) ?? []);
+ * segmentationSimilarity([polygon], [polygon]); // 1
  */
 export function segmentationSimilarity(
   truth: readonly Polygon[],
@@ -42,10 +42,7 @@ export const polygonsKind = listKind(polygonKind);
 
 /** `polygonIou` without checks of the arguments, for inner loops. */
 export function iouOfPolygons(a: Polygon, b: Polygon): number {
-  if (a.space !== b.space)
-    throw new ConfigError(
-      `polygons must be in one space to be compared, but these are in "${a.space}" and "${b.space}"`,
-    );
+  if (a.space !== b.space) throw new ConfigError(`polygons: expected one space, got "${a.space}" and "${b.space}"`);
   if (samePoints(a.points, b.points)) return 1;
   if (!extentsMeet(a.points, b.points)) return 0;
   const common = overlapArea(a.points, b.points);

@@ -13,6 +13,7 @@ import type { Example, LabelDistribution } from "../types";
 import { formatDistribution, labelKey, quoted, readDistribution } from "./text/distribution-text";
 import { parsing, type Reading, readingOption } from "./text/lenient";
 
+/** Options of `classification`. */
 export interface ClassificationOptions {
   readonly labels: readonly string[];
   /** The task's name (`"classification"`). */
@@ -80,7 +81,7 @@ export function classification(options: ClassificationOptions): Task<LabelDistri
   const form = `{${labels.map((label) => `${quoted(label)}: p`).join(", ")}}`;
   const values = ({ id, subject }: Example<LabelDistribution>) => {
     if (subject === undefined && ask.uses.has("subject")) {
-      throw new DataError(`example ${id} needs a subject, because the question is ${JSON.stringify(question)}`);
+      throw new DataError(`example ${id}: expected a subject for the question ${JSON.stringify(question)}, got none`);
     }
     return { question: ask({ subject: subject ?? "" }), form, labels: labels.join(", ") };
   };
@@ -137,20 +138,21 @@ const SUM_TOLERANCE = 0.01 + 1e-9;
 function validateDistribution(annotation: LabelDistribution, labels: readonly string[], where: string): void {
   if (typeof annotation !== "object" || annotation === null)
     throw new DataError(
-      `${where} must be a probability for each label, but found ${shown(annotation)}${labels.includes(annotation) ? `; write {${labels.map((label) => `"${label}": ${label === annotation ? 1 : 0}`).join(", ")}}, or oneHot(labels, "${annotation}")` : ""}`,
+      `${where}: expected a probability for each label, got ${shown(annotation)}${labels.includes(annotation) ? `; write {${labels.map((label) => `"${label}": ${label === annotation ? 1 : 0}`).join(", ")}}, or oneHot(labels, "${annotation}")` : ""}`,
     );
   // This comes first, because a misspelled label is also a missing one.
   const unknown = Object.keys(annotation).find((label) => !labels.includes(label));
-  if (unknown !== undefined) throw new DataError(`${where} has "${unknown}", but the labels are: ${labels.join(", ")}`);
+  if (unknown !== undefined)
+    throw new DataError(`${where}: expected the labels ${labels.join(", ")}, got "${unknown}"`);
   for (const label of labels) {
     if (!Object.hasOwn(annotation, label)) {
-      throw new DataError(`${where} has no "${label}": give every label, 0 where it does not apply`);
+      throw new DataError(`${where}: expected every label, got no "${label}"; give it 0 if it does not apply`);
     }
     const value = annotation[label]!;
     if (!(value >= 0 && Number.isFinite(value))) {
-      throw new DataError(`${where} must have probabilities, but "${label}" is ${shown(value)}`);
+      throw new DataError(`${where}: expected a probability of at least 0 for "${label}", got ${shown(value)}`);
     }
   }
   const sum = total(annotation);
-  if (Math.abs(sum - 1) > SUM_TOLERANCE) throw new DataError(`${where} must sum to 1, but sums to ${sum}`);
+  if (Math.abs(sum - 1) > SUM_TOLERANCE) throw new DataError(`${where}: expected a sum of 1, got ${sum}`);
 }

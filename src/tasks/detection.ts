@@ -12,6 +12,7 @@ import { formatBox, formatBoxes, readBoxes } from "./text/box-text";
 import { parsing, type Reading, readingOption } from "./text/lenient";
 import { slackOf } from "./text/scale";
 
+/** Options of `detection`. */
 export interface DetectionOptions extends LocatingOptions {
   /** Exactly one box per example, written without the outer brackets (false). */
   readonly single?: boolean;
@@ -66,9 +67,8 @@ export function detection(options: DetectionOptions = {}): Task<readonly Box[]> 
     // The target's name is in every prompt, so saying it gives nothing away.
     leaks: (cot, annotation) => findLeaks(cot, { answer: format(annotation) }),
     validate: (boxes, where) => {
-      if (!Array.isArray(boxes)) throw new DataError(`${where} must be a list of boxes, but found ${shown(boxes)}`);
-      if (single && boxes.length !== 1)
-        throw new DataError(`${where} must have exactly one box, but has ${boxes.length}`);
+      if (!Array.isArray(boxes)) throw new DataError(`${where}: expected a list of boxes, got ${shown(boxes)}`);
+      if (single && boxes.length !== 1) throw new DataError(`${where}: expected exactly one box, got ${boxes.length}`);
       boxes.forEach((box, i) => void validateBox(box, space, `box ${i} of ${where}`));
     },
     draw: (boxes) => boxes.map((box) => ({ type: "box", ...box })),
@@ -83,26 +83,26 @@ const scales: Readonly<Record<BoxSpace, string>> = {
 
 function validateBox(box: Box, space: BoxSpace, where: string): void {
   if (!Object.hasOwn(scales, box?.space))
-    throw new DataError(`${where} must be { space, x, y, width, height }, but found ${shown(box)}`);
+    throw new DataError(`${where}: expected { space, x, y, width, height }, got ${shown(box)}`);
   const { x, y, width, height } = box;
   const written = `[${[x, y, width, height].map(shown).join(", ")}]`;
   if (box.space !== space) {
     throw new DataError(
-      `${where} is in "${box.space}" space, but the task's is "${space}": convertBox(box, "${space}", imageSize) brings it there`,
+      `${where}: expected the task's space "${space}", got "${box.space}"; convertBox(box, "${space}", imageSize) brings it there`,
     );
   }
   if (![x, y, width, height].every(Number.isFinite))
-    throw new DataError(`${where} must have finite numbers, but is ${written}`);
+    throw new DataError(`${where}: expected finite numbers, got ${written}`);
   // The area comes from the corners, as in overlaps: a box that is too thin vanishes there.
   const area = (x + width - x) * (y + height - y);
   if (!(width > 0 && height > 0 && area > 0)) {
-    throw new DataError(`${where} must have an area, but is ${written}`);
+    throw new DataError(`${where}: expected a box with an area, got ${written}`);
   }
   const side = { unit: 1, thousand: 1000, pixel: 1e6 }[space];
   const slack = slackOf[space];
   if (Math.min(x, y) < -slack || Math.max(x + width, y + height) > side + slack) {
     throw new DataError(
-      `${where} must lie within 0 … ${side}, but is ${written}${space === "pixel" ? "" : `; a box in pixels needs space "pixel", and convertBox(box, "${space}", imageSize)`}`,
+      `${where}: expected a box within 0 … ${side}, got ${written}${space === "pixel" ? "" : `; a box in pixels needs space "pixel", and convertBox(box, "${space}", imageSize)`}`,
     );
   }
 }

@@ -11,6 +11,7 @@ import { MAX_COORDINATE } from "./text/box-text";
 import { parsing, type Reading, readingOption } from "./text/lenient";
 import { formatPolygons, MAX_CORNERS, readPolygons } from "./text/polygon-text";
 
+/** Options of `segmentation`. */
 export interface SegmentationOptions extends LocatingOptions {
   /** The task's name (`"segmentation"`). */
   readonly name?: string;
@@ -48,13 +49,11 @@ export function segmentation(options: SegmentationOptions = {}): Task<readonly P
     leaks: (cot, annotation) => findLeaks(cot, { answer: formatPolygons(annotation) }),
     validate: (polygons, where) => {
       if (!Array.isArray(polygons))
-        throw new DataError(`${where} must be a list of outlines, but found ${shown(polygons)}`);
+        throw new DataError(`${where}: expected a list of outlines, got ${shown(polygons)}`);
       polygons.forEach((polygon, i) => void validateShape(polygon, space, `polygon ${i} of ${where}`));
       const corners = polygons.reduce((sum, { points }) => sum + points.length, 0);
       if (corners > MAX_CORNERS)
-        throw new DataError(
-          `${where} must have at most ${MAX_CORNERS} corners in all, but has ${corners}: simplify it`,
-        );
+        throw new DataError(`${where}: expected at most ${MAX_CORNERS} corners in all, got ${corners}; simplify it`);
       polygons.forEach((polygon, i) => void validateOutline(polygon, space, `polygon ${i} of ${where}`));
     },
     draw: (polygons) => polygons.map((polygon) => ({ type: "polygon", ...polygon })),
@@ -69,9 +68,9 @@ const scales: Readonly<Record<BoxSpace, string>> = {
 
 function validateShape(polygon: Polygon, space: BoxSpace, where: string): void {
   if (!(polygon?.space && Array.isArray(polygon.points as unknown)))
-    throw new DataError(`${where} must be { space, points }, but found ${shown(polygon)}`);
+    throw new DataError(`${where}: expected { space, points }, got ${shown(polygon)}`);
   if (polygon.space !== space)
-    throw new DataError(`${where} is in ${shown(polygon.space)} space, but the task's is "${space}"`);
+    throw new DataError(`${where}: expected the task's space "${space}", got ${shown(polygon.space)}`);
   validatePoints(polygon.points, where);
 }
 
@@ -83,7 +82,7 @@ function validatePoints(points: readonly unknown[], where: string): void {
   const written = Array.isArray(found) ? excerpt(`[${found.map(shown).join(", ")}]`) : shown(found);
   const isFlat = [points, found].some((list) => isNumbers(list) && list.length >= 6 && list.length % 2 === 0);
   throw new DataError(
-    `${where} must have points [x, y] of two finite numbers, but number ${at} is ${written}${isFlat ? ": COCO's flat list [x, y, x, y, …] has to become pairs" : ""}`,
+    `${where}: expected points [x, y] of two finite numbers, got ${written} as number ${at}${isFlat ? "; write COCO's flat list [x, y, x, y, …] as pairs" : ""}`,
   );
 }
 
@@ -92,10 +91,10 @@ const isNumbers = (list: unknown): list is readonly number[] => Array.isArray(li
 function validateOutline({ points }: Polygon, space: BoxSpace, where: string): void {
   const side = { unit: 1, thousand: 1000, pixel: MAX_COORDINATE }[space];
   const bad = points.find((point) => !point.every((value) => value >= 0 && value <= side));
-  if (bad) throw new DataError(`${where} must lie within 0 … ${side}, but has a corner at [${bad.join(", ")}]`);
+  if (bad) throw new DataError(`${where}: expected corners within 0 … ${side}, got [${bad.join(", ")}]`);
   if (!isSimple(points)) {
     throw new DataError(
-      `${where} must have three corners or more, each named once, an area, and edges that do not cross, but is ${formatPolygons([{ space, points }])}`,
+      `${where}: expected three corners or more, each named once, an area, and edges that do not cross, got ${formatPolygons([{ space, points }])}`,
     );
   }
 }

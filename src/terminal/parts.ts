@@ -71,14 +71,17 @@ export function secondsLeft({ parts, told }: WorkState, now: number): number | u
     : undefined;
 }
 
-/** The pace of the later half of the units decides: the first ones are slow, since graphs are compiled. */
+/**
+ * The pace of the later half of the units decides: the first ones are slow, since graphs are compiled. The newest
+ * sample may be a batch of which not every unit is counted yet, so that it is left out if there are others.
+ */
 function partLeft({ total, done, samples }: PartState, now: number): number | undefined {
-  const last = samples.at(-1);
-  const first = samples[0];
-  if (total === undefined || !last || !first || last.done === first.done) return undefined;
-  const half = samples.findLast((sample) => sample.done - first.done <= (last.done - first.done) / 2)!;
+  const whole = samples.length > 2 ? samples.slice(0, -1) : samples;
+  const [first, last, newest] = [whole[0], whole.at(-1), samples.at(-1)];
+  if (total === undefined || !first || !last || !newest || last.done === first.done) return undefined;
+  const half = whole.findLast((sample) => sample.done - first.done <= (last.done - first.done) / 2)!;
   const eachMs = (last.at - half.at) / (last.done - half.done);
-  return Math.max(0, eachMs * (total - done) - (now - last.at)) / 1000;
+  return Math.max(0, eachMs * (total - done) - (now - newest.at)) / 1000;
 }
 
 const waiting = { state: "waiting", done: 0, figures: [], samples: [] } as const;
@@ -105,11 +108,17 @@ function progressed(part: PartState, { done, total, detail, figures }: Progress,
   };
 }
 
+/** Units that finish within this share of the wait before them are a batch, which makes one sample. */
+const batchShare = 0.25;
+
 /** Every second sample is forgotten when there are more. */
 const mostSamples = 256;
 
 function sampled(samples: readonly Sample[], done: number, now: number): readonly Sample[] {
-  if (samples.at(-1)?.done === done) return samples;
+  const [last, before] = [samples.at(-1), samples.at(-2)];
+  if (last?.done === done) return samples;
+  if (last && before && now - last.at < batchShare * (last.at - before.at))
+    return [...samples.slice(0, -1), { done, at: last.at }];
   const kept = samples.length < mostSamples ? samples : samples.filter((_, i) => i % 2 === 0);
   return [...kept, { done, at: now }];
 }

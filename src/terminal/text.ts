@@ -24,7 +24,7 @@ export function size(bytes: number): string {
 /** Text of one line that no terminal takes for a command: control and bidirectional marks are shown as escapes. */
 export const printable = (text: string): string =>
   text
-    .replace(/\s*\n\s*/g, " ")
+    .replace(/\s+/g, (blanks) => (blanks.includes("\n") ? " " : blanks))
     .replace(
       /[\p{Cc}\u200E\u200F\u202A-\u202E\u2066-\u2069]/gu,
       (mark) => `\\u${mark.charCodeAt(0).toString(16).padStart(4, "0")}`,

@@ -67,7 +67,6 @@ function walk(
   }
 }
 
-/** Scores every token of a sequence. */
 export function scoreTokens(
   tree: PhraseTree,
   sequence: TrainSequence,

@@ -12,6 +12,7 @@ import { type PhraseTree, phraseTree } from "./phrase-tree";
 import { promptKey } from "./scripted-backend";
 import { addGradient, entropyOf, logProbOf, scoreTokens, writeCompletion } from "./scripted-policy";
 
+/** Options of `scriptedTrainer`. */
 export interface ScriptedTrainerOptions {
   /** Everything the policy can write. */
   readonly texts: readonly string[];

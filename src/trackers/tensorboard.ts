@@ -14,9 +14,9 @@ import { outbox, scalarsOf, type Tracker } from "./tracker";
  * repeats. Metrics whose names share a beginning, such as `rise/`, share a tab.
  *
  * @param dir the run's directory of event files; it is made if it is missing
+ * Source: TensorFlow, tsl/lib/io/record_writer.cc (records) and core/util/event.proto.
  * @example
  * await track(riseCot({ task, dataset, runDir: "runs/cot" }), [tensorboard("runs/tensorboard/cot")]);
- * Source: TensorFlow, tsl/lib/io/record_writer.cc (records) and core/util/event.proto.
  */
 export function tensorboard(dir: string): Tracker {
   checkArguments("tensorboard", { dir }, { dir: textKind });

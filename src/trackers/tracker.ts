@@ -14,6 +14,9 @@ export function scalarsOf({ step: _, ...metrics }: StepMetrics): [name: string, 
   return Object.entries(metrics).filter((entry): entry is [string, number] => typeof entry[1] === "number");
 }
 
+/** A number as JSON can hold it: wandb and trackio read "NaN", "Infinity" and "-Infinity" as numbers. */
+export const jsonNumber = (value: number): number | string => (Number.isFinite(value) ? value : String(value));
+
 /**
  * Sends steps in order, as many at once as wait. Steps of a failed try go with the next step; the last tries are
  * made on closing.

@@ -1,7 +1,9 @@
+import { randomUUID } from "node:crypto";
 import { given, readOptions, type Spec, text } from "../options/spec";
 import { endpoint, httpAddress, key, postJson } from "./post";
-import { outbox, scalarsOf, type Tracker } from "./tracker";
+import { jsonNumber, outbox, scalarsOf, type Tracker } from "./tracker";
 
+/** Options of `trackio`. */
 export interface TrackioOptions {
   readonly project: string;
   /** The name of this run. */
@@ -14,27 +16,26 @@ export interface TrackioOptions {
   readonly config?: Readonly<Record<string, unknown>>;
 }
 
-const spec = {
-  project: text("the project's name"),
-  run: text("the run's name"),
-  url: httpAddress().optional(),
-  token: key().optional(),
-  config: given<Readonly<Record<string, unknown>>>(
-    "an object",
-    (value: unknown) => typeof value === "object",
-  ).optional(),
+export const trackioSpec = {
+  project: text("the project's name").describe("The project's name"),
+  run: text("the run's name").describe("The name of this run"),
+  url: httpAddress().default("http://127.0.0.1:7860").describe("The server's address: trackio show prints it"),
+  token: key().optional().describe("The server's write token; TRACKIO_WRITE_TOKEN without it"),
+  config: given<Readonly<Record<string, unknown>>>("an object", (value: unknown) => typeof value === "object")
+    .optional()
+    .describe("Settings to show beside the run, such as the learning rate"),
 } satisfies Spec<TrackioOptions>;
 
 /**
  * Sends a run's metrics to a trackio server.
  * @throws ConfigError for wrong options
+ * Source: trackio 0.43, `bulk_log` in server.py.
  * @example
  * const tracker = trackio({ project: "mugs", run: "cot", url: "http://127.0.0.1:7860", token });
  * await track(riseCot({ task, dataset, runDir: "runs/cot" }), [tracker]);
- * Source: trackio 0.43, `bulk_log` in server.py.
  */
 export function trackio(options: TrackioOptions): Tracker {
-  const { project, run, url = "http://127.0.0.1:7860", config, ...rest } = readOptions("trackio", options, spec);
+  const { project, run, url, config, ...rest } = readOptions("trackio", options, trackioSpec);
   const token = rest.token ?? process.env.TRACKIO_WRITE_TOKEN;
   const headers: Record<string, string> = token ? { "x-trackio-write-token": token } : {};
   const entries = outbox<Readonly<Record<string, unknown>>>(async (logs) => {
@@ -47,7 +48,9 @@ export function trackio(options: TrackioOptions): Tracker {
         project,
         run,
         step: metrics.step,
-        metrics: Object.fromEntries(scalarsOf(metrics)),
+        metrics: Object.fromEntries(scalarsOf(metrics).map(([name, value]) => [name, jsonNumber(value)])),
+        // A step that is sent again, since the answer was lost, counts once.
+        log_id: randomUUID(),
         ...(sent++ === 0 && config && { config }),
       }),
     close: () => entries.close(),

@@ -2,8 +2,9 @@ import * as z from "zod";
 import { BackendError, ConfigError } from "../errors";
 import { given, readOptions, type Settings, type Spec, text } from "../options/spec";
 import { endpoint, httpAddress, key, postJson } from "./post";
-import { outbox, scalarsOf, type Tracker } from "./tracker";
+import { jsonNumber, outbox, scalarsOf, type Tracker } from "./tracker";
 
+/** Options of `wandb`. */
 export interface WandbOptions {
   readonly project: string;
   /** The user or team that the project belongs to (the key's own). */
@@ -18,16 +19,15 @@ export interface WandbOptions {
   readonly config?: Readonly<Record<string, unknown>>;
 }
 
-const spec = {
-  project: text("the project's name"),
-  entity: text("a user or a team").optional(),
-  run: text("the run's name").optional(),
-  apiKey: key().optional(),
-  url: httpAddress().optional(),
-  config: given<Readonly<Record<string, unknown>>>(
-    "an object",
-    (value: unknown) => typeof value === "object",
-  ).optional(),
+export const wandbSpec = {
+  project: text("the project's name").describe("The project's name"),
+  entity: text("a user or a team").optional().describe("The user or the team; the key's own without it"),
+  run: text("the run's name").optional().describe("The name of this run; one that wandb makes up without it"),
+  apiKey: key().optional().describe("The key; WANDB_API_KEY without it"),
+  url: httpAddress().default("https://api.wandb.ai").describe("The server's address"),
+  config: given<Readonly<Record<string, unknown>>>("an object", (value: unknown) => typeof value === "object")
+    .optional()
+    .describe("Settings to show beside the run, such as the learning rate"),
 } satisfies Spec<WandbOptions>;
 
 /**
@@ -35,12 +35,12 @@ const spec = {
  *
  * The requests are those of wandb's own client. A resumed run of ours is a second run there.
  * @throws ConfigError for wrong options, or without a key
+ * Source: `@wandb/sdk` 0.5.1, internal/api.js and internal/filestream.js.
  * @example
  * await track(riseCot({ task, dataset, runDir: "runs/cot" }), [wandb({ project: "mugs", run: "cot" })]);
- * Source: `@wandb/sdk` 0.5.1, internal/api.js and internal/filestream.js.
  */
 export function wandb(options: WandbOptions): Tracker {
-  const { url = "https://api.wandb.ai", ...settings } = readOptions("wandb", options, spec);
+  const { url, ...settings } = readOptions("wandb", options, wandbSpec);
   const apiKey = settings.apiKey ?? process.env.WANDB_API_KEY;
   if (!apiKey) throw new ConfigError("wandb: apiKey: expected a key, got none; pass apiKey or set WANDB_API_KEY");
   const authorization = `Basic ${Buffer.from(`api:${apiKey}`).toString("base64")}`;
@@ -56,8 +56,7 @@ export function wandb(options: WandbOptions): Tracker {
   });
   return {
     record(metrics) {
-      // JSON has no NaN; wandb reads these names as numbers.
-      const scalars = scalarsOf(metrics).map(([name, value]) => [name, Number.isFinite(value) ? value : String(value)]);
+      const scalars = scalarsOf(metrics).map(([name, value]) => [name, jsonNumber(value)]);
       lines.add(JSON.stringify({ ...Object.fromEntries(scalars), _step: metrics.step, _timestamp: Date.now() / 1000 }));
     },
     async close() {
@@ -83,7 +82,7 @@ const replySchema = z.object({
 /** Makes a run, and returns the path of its stream of files. */
 async function startRun(
   post: (path: string, body: object) => Promise<unknown>,
-  settings: Pick<Settings<WandbOptions, typeof spec>, "project" | "entity" | "run" | "config">,
+  settings: Pick<Settings<WandbOptions, typeof wandbSpec>, "project" | "entity" | "run" | "config">,
 ): Promise<string> {
   const { project, entity, run: displayName } = settings;
   const values = Object.fromEntries(Object.entries(settings.config ?? {}).map(([name, value]) => [name, { value }]));

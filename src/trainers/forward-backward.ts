@@ -15,8 +15,8 @@ export { checkRows, checkSequences } from "../engine/training/check-rows";
  *
  * @param forget clears the accumulated gradient, for a loss that fails after its gradient was added
  * @example
- * const primitives = { logProbs, entropies, backward };
- * return { ...primitives, forwardBackward: forwardBackwardOver(primitives, forget), optimStep, … };
+ * const { logProbs, entropies, backward } = trainer;
+ * const forwardBackward = forwardBackwardOver({ logProbs, entropies, backward });
  */
 export function forwardBackwardOver(
   trainer: Pick<Trainer, "logProbs" | "entropies" | "backward">,
@@ -42,6 +42,10 @@ export function forwardBackwardOver(
   };
 }
 
-/** Makes cotangents of zero. */
+/**
+ * Makes cotangents of zero: one number for each token of each completion.
+ * @example
+ * zerosFor([{ prompt, completion: [7, 8] }]); // [Float64Array.of(0, 0)]
+ */
 export const zerosFor = (sequences: readonly TrainSequence[]): Float64Array[] =>
   sequences.map(({ completion }) => new Float64Array(completion.length));

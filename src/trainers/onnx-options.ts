@@ -18,6 +18,7 @@ import {
   seed as seedOption,
 } from "../options/spec";
 
+/** Options of `onnxTrainer`. */
 export interface OnnxTrainerOptions {
   /** A checkpoint: a Hugging Face directory, or a hub id, "owner/name" or "owner/name@revision" (`defaultModel`). */
   readonly model?: string;
@@ -84,6 +85,7 @@ export const onnxTrainerSpec = {
   threads: count().optional().describe("Threads of one operator; all cores without it"),
 } satisfies Spec<OnnxTrainerOptions>;
 
+/** Options of `onnxTrainer` as read: with their defaults. */
 export type TrainerSettings = Settings<OnnxTrainerOptions, typeof onnxTrainerSpec>;
 
 /** @throws ConfigError for an option out of range, or a precision of frozen weights when all weights are trained */

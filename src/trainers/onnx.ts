@@ -14,6 +14,7 @@ import type { Workload } from "../types";
 import { forwardBackwardOver } from "./forward-backward";
 import { type OnnxTrainerOptions, trainerSettings } from "./onnx-options";
 
+export type { ReducedPrecision } from "../models/checkpoint/quantize";
 export type { OnnxTrainerOptions } from "./onnx-options";
 
 /**

@@ -16,7 +16,8 @@ export type { TorchOptimizerOptions, TorchTrainerOptions } from "./workers/optio
 /**
  * Trains a Qwen2-VL, Qwen2.5-VL or Qwen3-VL checkpoint with PyTorch, in one process for each GPU: python/rise_torch.py
  * answers this interface's calls. Numbers are those of `onnxTrainer` up to float32's rounding, and so are checkpoints.
- * A completion depends on its own seed, not on the number of processes or the batch.
+ * A completion depends on its own seed, not on the number of processes or the batch, except where rounding tips a close
+ * choice.
  *
  * The processes listen on this machine's loopback, and end with this one. docs/scaling.md has the setup.
  * @throws ConfigError for options, or a Python without the packages, with the command that installs them; DataError for
@@ -118,7 +119,7 @@ function scorer({ config, tokenizer, resizedSize }: VisionLanguageModel, engine:
     const answer = await engine.ask(call, { prompts, images, batches, temperature, policy }, signal);
     const scores = answeredRows(call, answer, sequences.length);
     const logProbs = scores.map((row) => unpack(row.logProbs));
-    checkRows("log-probs", logProbs, sequences);
+    checkRows(`torchTrainer, ${call}: log-probs`, logProbs, sequences);
     return { logProbs, entropies: scores.map((row) => unpack(row.entropies)) };
   };
 }
@@ -136,7 +137,7 @@ function primitivesOf(
     },
     async entropies(sequences, scoring = {}) {
       const { entropies } = await score("logprobs", sequences, scoring, {});
-      checkRows("entropies", entropies, sequences);
+      checkRows("torchTrainer: entropies", entropies, sequences);
       return entropies;
     },
     async backward(sequences, cotangents, { entropyCotangents, ...scoring } = {}) {
@@ -146,7 +147,7 @@ function primitivesOf(
         await forgetIfStale(engine, gradient);
         const args = { gradient: cotangents, entropyGradient: entropyCotangents };
         const { logProbs, entropies } = await score("backward", sequences, scoring, args);
-        if (entropyCotangents) checkRows("entropies", entropies, sequences);
+        if (entropyCotangents) checkRows("torchTrainer: entropies", entropies, sequences);
         return { logProbs, ...(entropyCotangents && { entropies }) };
       } catch (error) {
         // The workers may have added to the gradient before the failure.

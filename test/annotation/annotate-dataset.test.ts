@@ -1,5 +1,5 @@
 import { mkdir, readFile, symlink, writeFile } from "node:fs/promises";
-import { join } from "node:path";
+import { join, sep } from "node:path";
 import { pathToFileURL } from "node:url";
 import { describe, expect, it } from "vitest";
 import { type AnnotateDatasetOptions, annotateDataset, readAnnotations } from "../../src/annotation";
@@ -143,6 +143,20 @@ describe("annotateDataset, for images that come", () => {
     ]);
   });
 
+  it("from the working folder, has the names that it has from its full path", async () => {
+    const folder = await folderOfImages();
+    await writeFiles(folder, sep === "/" ? { "one\\two.png": await jpeg(8, 8) } : {});
+    const expected = await idsOf({ images: folder });
+    const before = process.cwd();
+    process.chdir(folder);
+    try {
+      for (const images of [".", "./", "more/.."]) expect(await idsOf({ images })).toEqual(expected);
+    } finally {
+      process.chdir(before);
+    }
+    expect(expected.includes("one\\two.png")).toBe(sep === "/");
+  });
+
   it("as JSON lines, resolves paths from the file's folder or from root, and keeps ids and subjects", async () => {
     const folder = await folderOfImages();
     await writeFiles(folder, {
@@ -195,6 +209,16 @@ describe("annotateDataset, for images that come", () => {
       if (event.type === "image-end" && event.done === 5) break;
     expect(read).toBeLessThan(12);
     expect(isClosed).toBe(true);
+  });
+
+  it.each(["signal", "stop"])("stops waiting for the next image of a stream when %s says so", async (option) => {
+    const abort = new AbortController();
+    async function* waiting() {
+      yield { id: "a", image: "a.png" };
+      abort.abort(new Error("enough"));
+      await new Promise(() => {});
+    }
+    await expect(annotationRun({ images: waiting(), [option]: abort.signal })).rejects.toThrow("enough");
   });
 
   it.each<[string, (folder: string) => unknown, RegExp]>([
@@ -303,7 +327,7 @@ describe("annotateDataset, with a runDir", () => {
       await expect(fewer).rejects.toThrow(CheckpointError);
     }));
 
-  it("refuses to resume with another task, prompt, model or shard, and a directory in use", () =>
+  it("refuses to resume with another task, prompt, model, shard or subject, and a directory in use", () =>
     withFolders(1, async (runDir) => {
       await annotationRun({ runDir: runDir! });
       const resumed = (options: Options) => annotationRun({ runDir: runDir!, resume: true, ...options });
@@ -314,6 +338,8 @@ describe("annotateDataset, with a runDir", () => {
       await expect(resumed({ task: { ...moods, answerPrompt } })).rejects.toThrow("prompts.sha256");
       await expect(resumed({ maxTokens: 7 })).rejects.toThrow("maxTokens (512 there, 7 here)");
       await expect(resumed({ shard: "1/2" })).rejects.toThrow('shard (absent there, "1/2" here)');
+      const message = 'expected the subject undefined of "party", as it was asked about, got "a cat"';
+      await expect(resumed({ subject: "a cat" })).rejects.toThrow(message);
       await expect(annotationRun({ runDir: runDir! })).rejects.toThrow("pass resume: true");
     }));
 
@@ -327,6 +353,18 @@ describe("annotateDataset, with a runDir", () => {
       expect(table).toContain('a.JPG,a.JPG,,0.75,0.25,"It ""smiles"",\nbroadly.",\n');
       const dataset = await csvDataset(join(runDir!, "annotations.csv"), ["joy", "sadness"], { root: folder });
       expect(dataset.map(({ annotation }) => annotation)).toEqual(Array(4).fill({ joy: 0.75, sadness: 0.25 }));
+    }));
+
+  it("has a table without formulas, whose images csvDataset finds", () =>
+    withFolders(1, async (runDir) => {
+      const folder = await temporaryFolder();
+      await writeFiles(folder, { "=1+1.png": await jpeg(8, 8) });
+      const backend = scriptedBackend([formatThinkAnswer("@SUM(1)", "{'joy': 1, 'sadness': 0}")]);
+      await annotationRun({ images: folder, subject: "-2", runDir: runDir!, backend });
+      const table = await readFile(join(runDir!, "annotations.csv"), "utf8");
+      expect(table.split("\n")[1]).toBe("'=1+1.png,./=1+1.png,'-2,1,0,'@SUM(1),");
+      const [example] = await csvDataset(join(runDir!, "annotations.csv"), ["joy", "sadness"], { root: folder });
+      expect(example!.image).toBe(join(folder, "=1+1.png"));
     }));
 
   it("has a table with boxes as JSON, and a page that shows images, boxes and reasons", () =>

@@ -131,7 +131,12 @@ describe("mergeShards", () => {
         const file = join(folderOf(parts, 1), "annotations.jsonl");
         await appendFile(file, /^.*\n/.exec(await readFile(file, "utf8"))![0]);
       },
-      /expected every id once, got "/,
+      /expected every id once, got "\S+" twice; resume shard 1\/3/,
+    ],
+    [
+      "a shard's settings cannot be read",
+      (parts) => writeFile(join(folderOf(parts, 2), "config.json"), "{"),
+      /shards.2.config\.json: expected readable JSON/,
     ],
     [
       "a row is another shard's",
@@ -181,7 +186,7 @@ describe("mergeShards", () => {
   it("refuses a runDir that has rows, and may be called again after it was interrupted", () =>
     withFolders(1, async (parts) => {
       await annotateShards(parts!, 2);
-      const options = { shards: join(parts!, "shards"), runDir: join(parts!, "merged") };
+      const options = { shards: join(parts!, "shards"), runDir: join(parts!, "shards", "merged") };
       await mergeShards(options);
       await expect(mergeShards(options)).rejects.toThrow("expected a runDir without rows, found some");
       await rm(join(options.runDir, "annotations.jsonl"));

@@ -136,6 +136,31 @@ describe("aiSdkBackend", () => {
     expect(calls).toHaveLength(1);
   });
 
+  it("does not try again in step: each call has a wait of its own", async () => {
+    const again: number[] = [];
+    const order: number[] = [];
+    const { model } = fake(({ seed }) => {
+      if (!order.includes(seed)) {
+        order.push(seed);
+        throw failing(429, true);
+      }
+      again.push(seed);
+      return written("a cat");
+    });
+    await aiSdkBackend({ model }).generate([...prompts, ...prompts, ...prompts], { seed: 0 });
+    expect(again.toSorted()).toEqual(order.toSorted());
+    expect(again).not.toEqual(order);
+  });
+
+  it("says that a filter ended the text", async () => {
+    const { model } = fake(() => written("", { unified: "content-filter" }));
+    const [[completion]] = (await aiSdkBackend({ model }).generate(prompts.slice(0, 1), { seed: 0 })) as [[object]];
+    expect(completion).toMatchObject({
+      finishReason: "content_filter",
+      remark: expect.stringContaining("content-filter"),
+    });
+  });
+
   it("refuses what no provider can do, and what is no model", async () => {
     const { model } = fake(() => written("a cat"));
     expect(() => aiSdkBackend({ model: "gpt-5-mini" as never })).toThrow(ConfigError);

@@ -1,4 +1,4 @@
-import { cp, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { cp, mkdir, mkdtemp, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -117,6 +117,20 @@ describe("onnxBackend, with what was trained", () => {
     await expect(textOf({ model: checkpointDir, adapter: dir })).rejects.toThrow(message);
   });
 
+  it("names the weights of a run directory as the model of an adapter on it, whatever letters are in its path", async () => {
+    const { run } = await runOf(undefined);
+    await rename(run, `${run}@2`);
+    const trainer = await onnxTrainer({ model: `${run}@2`, device: "cpu", lora: { rank: 1 } });
+    const dir = join(scratch, "on-run");
+    await trainer.save(dir);
+    await trainer.dispose();
+    const config = JSON.parse(await readFile(join(dir, "adapter_config.json"), "utf8"));
+    expect(config).toMatchObject({
+      base_model_name_or_path: join(`${run}@2`, "checkpoints", "step-2"),
+      revision: null,
+    });
+  });
+
   it("says of a run directory without weights that it is one", async () => {
     const run = await mkdtemp(join(scratch, "empty-"));
     await writeFile(join(run, "config.json"), JSON.stringify({ pipeline: "evaluate" }));
@@ -178,6 +192,15 @@ describe("mergeAdapter", () => {
     await expect(merge(join(scratch, "x"), { dtype: "fp16" })).rejects.toThrow("expected dtype to be one of float32");
     await expect(merge(join(scratch, "x"), { model: join(scratch, "none") })).rejects.toThrow("none");
     expect((await readdir(scratch)).filter((name) => /^x|partial$/.test(name))).toEqual([]);
+  });
+
+  it("leaves a folder alone whose name looks like a part of its own", async () => {
+    const dir = join(scratch, "beside");
+    await mkdir(`${dir}.partial`);
+    await writeFile(join(`${dir}.partial`, "thesis.tex"), "");
+    await merge(dir);
+    expect(await readdir(`${dir}.partial`)).toEqual(["thesis.tex"]);
+    expect(await readdir(dir)).toContain("model.safetensors");
   });
 
   it("takes a run directory", async () => {

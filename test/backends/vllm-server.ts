@@ -48,7 +48,8 @@ export type Fault =
   | "no log-probs"
   | "stale adapter"
   | "unload fails"
-  | "load hangs";
+  | "load hangs"
+  | "load's answer stops midway";
 
 /** The part of vLLM's server that `vllmSampler` calls: it samples the policy that was saved in an adapter's folder. */
 export async function vllmServer(): Promise<VllmServer> {
@@ -103,6 +104,8 @@ export async function vllmServer(): Promise<VllmServer> {
   async function answer(request: IncomingMessage, response: ServerResponse) {
     const body = JSON.parse(await text(request));
     if (request.url === "/v1/load_lora_adapter" && vllm.fault === "load hangs") return;
+    if (request.url === "/v1/load_lora_adapter" && vllm.fault === "load's answer stops midway")
+      return response.writeHead(200).write("{");
     const [status, reply] =
       request.url === "/v1/chat/completions"
         ? await chat(body)

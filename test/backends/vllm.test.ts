@@ -77,11 +77,44 @@ describe("vllmSampler", () => {
     expect(names().slice(-3)).toEqual(["load #2", "unload #1", "chat #2"]);
   });
 
+  it("samples the new weights after a step during which it sampled", async () => {
+    const inner = adapterTrainer();
+    let finish = () => {};
+    const mayEnd = new Promise<void>((resolve) => (finish = resolve));
+    const optimStep: Trainer["optimStep"] = () => mayEnd.then(() => ({ gradNorm: 1 }));
+    const trainer = await open({ ...inner, optimStep });
+    const step = trainer.optimStep({ learningRate: 1 });
+    await trainer.sampler().generate([prompt], generation);
+    finish();
+    await step;
+    await trainer.sampler().generate([prompt], generation);
+    expect(names().slice(2)).toEqual(["chat #1", "load #2", "unload #1", "chat #2"]);
+  });
+
   it("loads once for calls at the same time", async () => {
     const trainer = await open();
     await learn(trainer);
     await Promise.all([1, 2, 3].map((seed) => trainer.sampler().generate([prompt], { ...generation, seed })));
     expect(server.calls.filter((call) => call.startsWith("load"))).toHaveLength(2);
+  });
+
+  it("loads the adapter again when a step is taken while it is saved", async () => {
+    const own = adapterTrainer();
+    let afterwards = async () => {};
+    const trainer = await open({
+      ...own,
+      async save(dir) {
+        await own.save(dir);
+        await afterwards();
+      },
+    });
+    await learn(trainer);
+    afterwards = async () => {
+      afterwards = async () => {};
+      await learn(trainer);
+    };
+    for (let i = 0; i < 2; i++) await trainer.sampler().generate([prompt], generation);
+    expect(names().slice(2)).toEqual(["load #2", "unload #1", "chat #2", "load #3", "unload #2", "chat #3"]);
   });
 
   it("loads the adapter again when the server was restarted", async () => {
@@ -131,6 +164,7 @@ describe("a server that fails", () => {
     ["a log-prob less", /expected token_ids and as many log-probs, got \d+ and \d+/],
     ["no log-probs", /200: expected log-probs/],
     ["load hangs", /load_lora_adapter: no answer within 300 ms/],
+    ["load's answer stops midway", /load_lora_adapter: no answer within 300 ms/],
   ])("is an error at the start that says what to change: %s", async (fault, words) => {
     server.fault = fault;
     // A policy that is not uniform, so that kinds of log-probs differ.
@@ -193,6 +227,8 @@ describe("a server that fails", () => {
     const apiKey = "sk-0123456789abcdef";
     server.fault = "adapter refused";
     await expect(open(adapterTrainer(), { apiKey })).rejects.not.toThrow(apiKey);
+    const baseUrl = `${server.url}?api-key=${apiKey}`;
+    await expect(open(adapterTrainer(), { baseUrl })).rejects.not.toThrow(apiKey);
   });
 });
 

@@ -286,6 +286,11 @@ describe("class names as leaks", () => {
     ["Band Aid", "A band-aid and two Band Aids on the band.", ["band-aid", "Band Aids"]],
     ["beer bottle", "A beer. A bottle of beer; beer bottles.", ["beer bottles"]],
     ["analog_clock", "An analog clock hangs there.", ["analog clock"]],
+    ["tomato", "Ripe tomatoes beside a tomato.", ["tomatoes", "tomato"]],
+    ["studio", "Two studios; the studioes.", ["studios"]],
+    ["café", "The cafe\u0301 is open.", ["cafe\u0301"]],
+    ["cafe\u0301", "The café is open.", ["café"]],
+    ["が", "これはか\u3099です。", ["これはか\u3099です"]],
   ])("%s in: %s", (label, sentence, expected) => {
     expect(findLeaks(sentence, { labels: [label] }).map(({ text }) => text)).toEqual(expected);
     expect(findLeaks(sentence)).toEqual([]);

@@ -1,6 +1,6 @@
-import { readdir, readFile, rm } from "node:fs/promises";
+import { readdir, readFile, rm, stat } from "node:fs/promises";
 import { join, resolve } from "node:path";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { conversationDataset } from "../../src/datasets/conversations";
 import { jsonlDataset } from "../../src/datasets/jsonl";
 import { classification } from "../../src/tasks/classification";
@@ -51,6 +51,24 @@ describe("a config that init wrote", () => {
     expect(base.policy).toBe("base");
     const compared = await succeed("compare", "runs/evaluation", "runs/evaluation-base");
     expect(Object.keys(compared)).toEqual(expect.arrayContaining(["similarity", "jsd", "accuracy"]));
+  });
+
+  it("writes the report again and again with --watch, until it is interrupted", async () => {
+    const page = join(folder, "watched.html");
+    const watching = rise(["report", "--out", "watched.html", "--watch", "1"], { folder });
+    const changedAfter = (time: number) =>
+      vi.waitFor(
+        async () => {
+          const { mtimeMs } = await stat(page);
+          expect(mtimeMs).toBeGreaterThan(time);
+          return mtimeMs;
+        },
+        { timeout: 30_000 },
+      );
+    await changedAfter(await changedAfter(0));
+    process.emit("SIGINT");
+    expect(await watching).toMatchObject({ code: 0, err: expect.stringContaining("every 1 s; Ctrl-C ends it") });
+    expect(await readFile(page, "utf8")).toContain('http-equiv="refresh" content="1"');
   });
 
   it("annotates a folder with the trained model, and asks for no image twice when it resumes", async () => {

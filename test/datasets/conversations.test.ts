@@ -291,7 +291,7 @@ describe("a conversation", () => {
     [
       "has numbers that are no distribution",
       { prompt: "?", completion: "{'joy': 0.9, 'sadness': 0.3}", image: "a.jpg" },
-      /:2: .*must sum to 1/,
+      /:2: .*expected a sum of 1/,
     ],
     ["is no JSON", "{", /:2: expected a JSON object, got text that ends early/],
   ])("is refused, with file and line, that %s", async (_, row, message) => {

@@ -214,9 +214,11 @@ describe("a table with a column of label names", () => {
 
   it("gives all the mass to the label that a row names", async () => {
     expect(await named("image,mood", "images/1.png,joy", '"images/café, 2.png", sadness ')).toMatchObject([
-      { annotation: { joy: 1, sadness: 0 } },
-      { annotation: { joy: 0, sadness: 1 } },
+      { annotation: { joy: 1, sadness: 0 }, metadata: { category: "joy" } },
+      { annotation: { joy: 0, sadness: 1 }, metadata: { category: "sadness" } },
     ]);
+    const [own] = await named("image,mood,category", "images/1.png,joy,indoors");
+    expect(own!.metadata).toEqual({ category: "indoors" });
   });
 
   it("names the line, the column and the labels when a row has another name", async () => {

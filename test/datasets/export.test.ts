@@ -47,6 +47,7 @@ const examples = (cots: readonly string[]): readonly Example<LabelDistribution>[
     image: images[i % images.length]!,
     annotation: i % 2 === 0 ? joyful : { joy: 1 / 3, sadness: 2 / 3 },
     ...(i % 3 === 0 && { subject: `the "dog" №${i}` }),
+    ...(i % 2 === 0 && { metadata: { category: "dogs, wet" } }),
   }));
 const rated = <A>(dataset: readonly Example<A>[], cots: readonly string[]): readonly RatedCot<A>[] =>
   dataset.map(({ id, annotation }, i) => ({ exampleId: id, cot: cots[i]!, annotation, reward: 1 / (i + 1) }));
@@ -100,6 +101,9 @@ describe.each(formats)("an export as %s", (format) => {
         expect(cotsOf(back)).toEqual(cots.map((row) => ({ ...row, cot: row.cot.trim() })));
         expect(back.map(({ id, annotation, subject }) => ({ id, annotation, subject }))).toEqual(
           dataset.map(({ id, annotation, subject }) => ({ id, annotation, subject })),
+        );
+        expect(back.map(({ metadata }) => metadata?.category)).toEqual(
+          dataset.map(({ metadata }) => metadata?.category),
         );
         for (const [i, { image }] of back.entries())
           expect(await loadImage(image)).toEqual(await loadImage(dataset[i]!.image));

@@ -49,14 +49,14 @@ describe("a JSON-lines dataset", () => {
   });
 
   it.each([
-    ["lists of numbers", [[1, 2, 3, 4]], /box 0 of .*must be \{ space, x, y, width, height \}, but found \[1,2,3,4\]/],
-    ["without a space", [{ x: 1, y: 2, width: 3, height: 4 }], /must be \{ space, .*, but found \{"x":1,/],
+    ["lists of numbers", [[1, 2, 3, 4]], /box 0 of .*expected \{ space, x, y, width, height \}, got \[1,2,3,4\]/],
+    ["without a space", [{ x: 1, y: 2, width: 3, height: 4 }], /expected \{ space, .*, got \{"x":1,/],
     [
       "with text for a number",
       [{ space: "thousand", x: "1", y: 2, width: 3, height: 4 }],
-      /must have finite numbers, but is \["1", 2, 3, 4\]/,
+      /expected finite numbers, got \["1", 2, 3, 4\]/,
     ],
-    ["without a height", [{ space: "thousand", x: 1, y: 2, width: 3 }], /is \[1, 2, 3, undefined\]/],
+    ["without a height", [{ space: "thousand", x: 1, y: 2, width: 3 }], /got \[1, 2, 3, undefined\]/],
   ])("says what boxes look like where they are %s", async (_, annotation, message) => {
     await read(good);
     await writeFile(file, JSON.stringify({ ...good, annotation }));
@@ -112,15 +112,15 @@ describe("a JSON-lines dataset", () => {
     [
       "a sum that is not 1",
       { ...good, id: "2", annotation: { joy: 0.9, sadness: 0.3 } },
-      /:2: .*must sum to 1, but sums to 1\.2/,
+      /:2: .*expected a sum of 1, got 1\.2/,
     ],
     ["an annotation that is text", { ...good, id: "2", annotation: "joy" }, /:2: /],
     [
       "a probability that is text",
       { ...good, id: "2", annotation: { joy: "0.9", sadness: 0.1 } },
-      /:2: .*must have probabilities, but "joy" is "0\.9"/,
+      /:2: .*expected a probability of at least 0 for "joy", got "0\.9"/,
     ],
-    ["an annotation that is null", { ...good, id: "2", annotation: null }, /:2: .*found null/],
+    ["an annotation that is null", { ...good, id: "2", annotation: null }, /:2: .*got null/],
     [
       "an image that is not there",
       { ...good, id: "2", image: "images/2.png" },

@@ -78,4 +78,11 @@ describe("a split for each class", () => {
       /expected at least 30 examples of a, 25 of them with pictures that no class is tested with; got 30 and \d+/,
     );
   });
+
+  it("has no picture in both, though each example holds the same bytes anew", () => {
+    const twice = examples.map((example, i) => ({ ...example, image: Uint8Array.of(i >> 1) }));
+    const { train, test } = splitPerClass(twice, { train: 10, test: 5 }, 1);
+    const tested = new Set(test.map(({ image }) => image[0]));
+    expect(train.filter(({ image }) => tested.has(image[0]))).toEqual([]);
+  });
 });

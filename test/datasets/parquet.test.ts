@@ -100,7 +100,9 @@ describe("a Parquet file from the Hub", () => {
 
   it("refuses an annotation that is not the task's, and a column of pictures that is none, naming the row", async () => {
     const wrong = { ...options, example: () => ({ annotation: { cat: 3, "naïve dog": 0 } }) };
-    await expect(parquetDataset(file, wrong)).rejects.toThrow(/train\.parquet: row 0: the annotation must sum to 1/);
+    await expect(parquetDataset(file, wrong)).rejects.toThrow(
+      /train\.parquet: row 0: the annotation: expected a sum of 1/,
+    );
     for (const [image, got] of [
       ["label", 0],
       ["none", null],

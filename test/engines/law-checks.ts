@@ -1,8 +1,8 @@
 import type { TestRunner } from "../../src/testing/laws/laws";
 import type { Check } from "./leg";
 
-/** Runs a suite of laws as checks, one after the other; laws that do not apply are left out. */
-export async function* lawChecks(suite: (runner: TestRunner) => void): AsyncGenerator<Check, void> {
+/** Runs a suite of laws of an engine as checks, one after the other; laws that do not apply are left out. */
+export async function* lawChecks(engine: string, suite: (runner: TestRunner) => void): AsyncGenerator<Check, void> {
   const laws: [name: string, run: () => void | Promise<void>][] = [];
   const after: (() => Promise<void>)[] = [];
   const it = Object.assign((name: string, run: () => void | Promise<void>) => laws.push([name, run]), {
@@ -12,9 +12,10 @@ export async function* lawChecks(suite: (runner: TestRunner) => void): AsyncGene
   for (const [what, run] of laws) {
     try {
       await run();
-      yield { what, ok: true };
+      yield { engine, what: `${engine}: ${what}`, ok: true };
     } catch (error) {
-      yield { what, ok: false, detail: String(error) };
+      const detail = error instanceof Error ? (error.stack ?? error.message) : String(error);
+      yield { engine, what: `${engine}: ${what}`, ok: false, detail };
     }
   }
   for (const body of after) await body();

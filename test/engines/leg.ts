@@ -4,6 +4,10 @@ export interface Check {
   readonly ok: boolean;
   /** A figure, a message, or the reason of a failure; it is printed behind the name. */
   readonly detail?: string;
+  /** The engine that a law holds, for the table of laws. */
+  readonly engine?: string;
+  /** The error's first line that a user reads, for the table of faults. */
+  readonly says?: string;
 }
 
 /** A Python environment. */

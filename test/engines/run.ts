@@ -4,19 +4,22 @@
  *
  *   npm run test:engines                      all legs except those that are opt-in
  *   npm run test:engines -- torch-contract    these legs only
+ *   npm run test:engines -- --tables FILE     and a page of the laws that hold, and of the faults with their messages
  *
  * RISE_PYTHON names a Python that has the packages of python/requirements-torch.txt already.
  */
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
 import { pythonWith } from "../reference/python";
 import type { Check, Leg } from "./leg";
 import { legs } from "./legs";
+import { tablesOf } from "./tables";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
-const named = process.argv.slice(2);
+const { positionals: named, values } = parseArgs({ allowPositionals: true, options: { tables: { type: "string" } } });
 const unknown = named.filter((name) => !legs.some((leg) => leg.name === name));
 if (unknown.length > 0) {
   console.error(`expected names of legs, got ${unknown.join(", ")}; there are:`);
@@ -24,11 +27,17 @@ if (unknown.length > 0) {
   process.exit(2);
 }
 
-let failed = 0;
+const checks: Check[] = [];
+const begun = performance.now();
 for (const leg of legs) {
   const isWanted = named.length > 0 ? named.includes(leg.name) : !leg.optIn;
   if (isWanted) await runLeg(leg);
 }
+const failed = checks.filter(({ ok }) => !ok).length;
+console.log(
+  `\n${checks.length} checks, ${failed} failed, ${((performance.now() - begun) / 60_000).toFixed(1)} minutes`,
+);
+if (values.tables !== undefined) await writeFile(values.tables, tablesOf(checks));
 process.exitCode = failed > 0 ? 1 : 0;
 
 async function runLeg({ name, does, environment, run }: Leg): Promise<void> {
@@ -47,7 +56,8 @@ async function runLeg({ name, does, environment, run }: Leg): Promise<void> {
   console.log(`      ${name} took ${((performance.now() - started) / 1000).toFixed(0)} s`);
 }
 
-function report({ what, ok, detail = "" }: Check): void {
-  if (!ok) failed++;
+function report(check: Check): void {
+  const { what, ok, detail = "" } = check;
+  checks.push(check);
   console.log(`${ok ? "ok  " : "FAIL"}  ${what.padEnd(70)} ${detail}`);
 }

@@ -1,10 +1,13 @@
+import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { ConfigError, DataError } from "../../src/errors";
+import type { VlmBackend } from "../../src/backend";
+import { BackendError, CheckpointError, ConfigError, DataError } from "../../src/errors";
 import { auditCots } from "../../src/evaluation/audit-cots";
 import { classification, oneHot } from "../../src/tasks/classification";
 import { scriptedBackend } from "../../src/testing";
 import { promptKey } from "../../src/testing/scripted-backend";
 import type { Example, LabelDistribution } from "../../src/types";
+import { contents, withFolders } from "../rise/world";
 
 const labels = ["anger", "joy", "fear"];
 const task = classification({ labels, prompts: { reconstruction: "Going by this: [{{cot}}]" } });
@@ -110,6 +113,62 @@ describe("auditCots", () => {
     const audit = await auditCots({ task, dataset: examples, cots, backend: silent });
     expect([audit.similarity.own.mean, audit.cotGain.mean, audit.emptyAsGood.mean]).toEqual([0, 0, 1]);
   });
+
+  it("asks for each reconstruction once when cots share it", async () => {
+    let asked = 0;
+    const counted = {
+      ...readsTheCot,
+      generate: (...args: Parameters<VlmBackend["generate"]>) => {
+        asked += args[0].length;
+        return readsTheCot.generate(...args);
+      },
+    };
+    const twice = [...cots, ...cots];
+    const audit = await auditCots({ task, dataset: examples, cots: twice, backend: counted });
+    expect(asked).toBe(3 + 3 + 3);
+    expect(audit.cots.slice(3)).toEqual(audit.cots.slice(0, 3));
+  });
+
+  it("keeps every reconstruction that came, and ends with the same bytes when it is resumed, wherever it stopped", () =>
+    withFolders(2, async (whole, folder) => {
+      const options = { task, dataset: examples, cots, backend: readsTheCot, batchSize: 2 };
+      const audit = await auditCots({ ...options, runDir: whole! });
+      const files = await contents(whole!);
+      expect(Object.keys(files)).toEqual(["audit.json", "config.json", "records.jsonl"]);
+      expect(JSON.parse(files["audit.json"]!)).toEqual({ ...audit, cots: undefined });
+      for (let stop = 0; stop < 5; stop++) {
+        const runDir = join(folder!, String(stop));
+        let calls = 0;
+        const broken: VlmBackend = {
+          ...readsTheCot,
+          generate: async (...args) => {
+            if (calls++ === stop) throw new BackendError("out of order", { scope: "backend" });
+            return readsTheCot.generate(...args);
+          },
+        };
+        await expect(auditCots({ ...options, backend: broken, runDir })).rejects.toThrow("out of order");
+        let resumed = 0;
+        const counted: VlmBackend = {
+          ...readsTheCot,
+          generate: (...args) => {
+            resumed += args[0].length;
+            return readsTheCot.generate(...args);
+          },
+        };
+        expect(await auditCots({ ...options, backend: counted, runDir, resume: true })).toEqual(audit);
+        expect(resumed).toBe(9 - 2 * stop);
+        expect(await contents(runDir)).toEqual(files);
+      }
+    }));
+
+  it("refuses to resume another audit", () =>
+    withFolders(1, async (runDir) => {
+      const options = { task, dataset: examples, cots, backend: readsTheCot, runDir: runDir! };
+      await auditCots(options);
+      const others = cots.map((row) => ({ ...row, cot: `${row.cot} It is.` }));
+      await expect(auditCots({ ...options, cots: others, resume: true })).rejects.toThrow(CheckpointError);
+      await expect(auditCots(options)).rejects.toThrow(CheckpointError);
+    }));
 
   it("refuses cots of one example, or of none that there is", async () => {
     const ask = (some: typeof cots) => auditCots({ task, dataset: examples, cots: some, backend: readsTheCot });

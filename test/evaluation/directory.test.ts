@@ -4,6 +4,8 @@ import { describe, expect, it } from "vitest";
 import type { VlmBackend } from "../../src/backend";
 import { BackendError, CheckpointError } from "../../src/errors";
 import { readEvaluation } from "../../src/evaluation/directory";
+import { meanMetric } from "../../src/metrics";
+import { htmlReport } from "../../src/report";
 import { classification } from "../../src/tasks/classification";
 import {
   contents,
@@ -33,6 +35,19 @@ const idsOf = async (folder: string) => (await rowsOf(folder)).map(({ exampleId 
 const ids = manyExamples.map(({ id }) => id);
 
 describe("an evaluation's directory", () => {
+  it("gives back a metric that is NaN as NaN, which a report shows", () =>
+    withFolders(1, async (runDir) => {
+      const metrics = { own: () => Number.NaN, each: meanMetric("each", () => Number.NaN) };
+      await evaluationRun({ runDir: runDir!, metrics, level: 0.8 });
+      const read = await readEvaluation(runDir!);
+      expect(read.metrics).toMatchObject({ own: Number.NaN, each: Number.NaN });
+      expect(read.intervals.own).toEqual({ low: Number.NaN, high: Number.NaN, level: 0.8 });
+      expect(read.records[0]!.metrics.each).toBeNaN();
+      const page = await htmlReport({ runDir: runDir! });
+      expect(page).toContain("<td>own</td><td>NaN</td><td>NaN … NaN</td>");
+      expect(page).toContain("<th>80 % interval</th>");
+    }));
+
   it("holds the settings, a record of each example, and metrics with their intervals; all of it can be read again", () =>
     withFolders(1, async (runDir) => {
       const evaluation = await evaluationRun({ runDir: runDir! });

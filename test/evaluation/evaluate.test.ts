@@ -65,11 +65,11 @@ describe("evaluate", () => {
     const [first] = dataset;
     const evaluating = (wrong: object) =>
       evaluate({ task: moods, dataset: [first!, { ...first!, id: "second", ...wrong }], backend });
-    await expect(evaluating({ id: 7 })).rejects.toThrow("needs an id that is text, but that of number 1 is 7");
+    await expect(evaluating({ id: 7 })).rejects.toThrow("example number 1: expected an id that is text, got 7");
     await expect(evaluating({ id: undefined })).rejects.toThrow(DataError);
     await expect(evaluating({ annotation: null })).rejects.toThrow(DataError);
     await expect(evaluating({ annotation: null })).rejects.toThrow(
-      "the annotation of example second must be a probability for each label, but found null",
+      "the annotation of example second: expected a probability for each label, got null",
     );
   });
 
@@ -151,6 +151,15 @@ describe("evaluate", () => {
     expect(metrics.answered).toBe(2);
     // Of the 27 samples 7 have at most 1 of the two that were answered, and 19 at most 2: a quarter lies at 1, three quarters at 3.
     expect(intervals.answered).toEqual({ low: 1, high: 3, level: 0.5 });
+  });
+
+  it.each([
+    ["ap50", { ap50: detectionMetrics.ap50 }],
+    ["meanIou", { meanIou: detectionMetrics.meanIou }],
+  ])("refuses a metric of another kind of task, %s, before it asks for an answer", async (name, metrics) => {
+    const asked = { ...backend, generate: () => Promise.reject(new Error("asked")) };
+    const wrong = evaluate({ task: moods, dataset, backend: asked, metrics: metrics as never });
+    await expect(wrong).rejects.toThrow(`evaluate: expected metrics.${name} to be a metric of this task: `);
   });
 
   it("stops when its signal aborts, and refuses an annotation that is none and settings that are none", async () => {

@@ -83,7 +83,7 @@ describe("winRate", () => {
   it("wants the same examples on both sides", () => {
     expect(() => winRate([0.1], [0.1, 0.2])).toThrow(/1 of ours and 2/);
     expect(() => winRate([], [])).toThrow(DataError);
-    expect(() => winRate([0.1, Number.NaN], [0.1, 0.2])).toThrow("needs numbers, but got NaN and 0.2 at 1");
+    expect(() => winRate([0.1, Number.NaN], [0.1, 0.2])).toThrow("expected numbers, got NaN and 0.2 at 1");
   });
 });
 

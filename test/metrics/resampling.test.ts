@@ -180,6 +180,6 @@ describe("a metric of a resample", () => {
         expect(weightedMetric(share, outcomes)(new Uint32Array(truths.length).fill(3))).toBeCloseTo(mean, 12);
       }),
     );
-    expect(() => share([])).toThrow(/share needs at least one example/);
+    expect(() => share([])).toThrow(/share: expected at least one example/);
   });
 });

@@ -62,6 +62,19 @@ describe("readOptions", () => {
     expect(read({ sft: false })).toEqual({ ...defaults, sft: false });
   });
 
+  it.each([
+    ["fp16", ["float32", "half"], '; here it is called "half"'],
+    ["8bit", ["float32", "int8"], '; here it is called "int8"'],
+    ["gpu", ["cpu", "cuda"], '; here it is called "cuda"'],
+    ["fp16", ["small", "large"], ""],
+    ["larg", ["small", "large"], '; did you mean "large"?'],
+  ] as const)("names the choice that was meant when it gets %j for one of %j", (value, values, ending) => {
+    const wrong = () => readArgument("train", "kind", value, choice(values));
+    expect(wrong).toThrow(
+      new ConfigError(`train: expected kind to be one of ${values.join(", ")}, got "${value}"${ending}`),
+    );
+  });
+
   it.each<[unknown, string]>([
     [{ rundir: "x" }, 'unknown option "rundir"; did you mean "runDir"?'],
     [{ sampling: { temprature: 1 } }, 'unknown option "sampling.temprature"; did you mean "sampling.temperature"?'],

@@ -7,6 +7,7 @@ import { pathToFileURL } from "node:url";
 import type { z } from "zod";
 import { annotateDatasetSpec } from "../../src/annotation/annotate-dataset";
 import { mergeShardsSpec } from "../../src/annotation/merge-shards";
+import { aiSdkBackendSpec } from "../../src/backends/ai-sdk";
 import { onnxBackendSpec } from "../../src/backends/onnx";
 import { openaiBackendSpec } from "../../src/backends/openai";
 import { transformersJsBackendSpec } from "../../src/backends/transformers-js";
@@ -41,17 +42,24 @@ import { adamwSpec } from "../../src/optim/adamw";
 import { constantScheduleSpec, decayScheduleSpec } from "../../src/optim/schedule";
 import { type DefaultText, rowsOf } from "../../src/options/rows";
 import { planRunSpec } from "../../src/plan/plan";
+import { pushToHubSpec } from "../../src/publish/push-to-hub";
 import { rewardServerSpec } from "../../src/reward-server/options";
+import { riseCotSpec } from "../../src/rise/rise-cot-options";
+import { riseR1Spec } from "../../src/rise/rise-r1-options";
 import { classificationSimilaritySpec } from "../../src/similarity/distribution";
 import { similaritySpec } from "../../src/similarity/matching";
 import { classificationSpec } from "../../src/tasks/classification";
 import { detectionSpec } from "../../src/tasks/detection";
 import { segmentationSpec } from "../../src/tasks/segmentation";
+import { trackioSpec } from "../../src/trackers/trackio";
+import { wandbSpec } from "../../src/trackers/wandb";
 import { onnxTrainerSpec } from "../../src/trainers/onnx-options";
 import { torchTrainerSpec } from "../../src/trainers/workers/options";
 
 /** Every operation with options, and its spec. */
 export const specs: Readonly<Record<string, z.ZodRawShape>> = {
+  riseCot: riseCotSpec,
+  riseR1: riseR1Spec,
   classification: classificationSpec,
   detection: detectionSpec,
   segmentation: segmentationSpec,
@@ -66,9 +74,11 @@ export const specs: Readonly<Record<string, z.ZodRawShape>> = {
   torchTrainer: torchTrainerSpec,
   onnxBackend: onnxBackendSpec,
   openaiBackend: openaiBackendSpec,
+  aiSdkBackend: aiSdkBackendSpec,
   vllmSampler: vllmSamplerSpec,
   transformersJsBackend: transformersJsBackendSpec,
   exportTransformersJs: exportSpec,
+  pushToHub: pushToHubSpec,
   mergeAdapter: mergeAdapterSpec,
   "backend.generate": generateSpec,
   grpoAdvantages: grpoAdvantagesSpec,
@@ -91,6 +101,8 @@ export const specs: Readonly<Record<string, z.ZodRawShape>> = {
   lisa: lisaSpec,
   kShot: kShotSpec,
   exportCots: exportCotsSpec,
+  trackio: trackioSpec,
+  wandb: wandbSpec,
   rewardServer: rewardServerSpec,
   planRun: planRunSpec,
   "bootstrapInterval and exchangePValue": resamplingSpec,

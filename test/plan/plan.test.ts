@@ -31,6 +31,44 @@ describe("planRun", () => {
     expect(planRun({ ...one, imageTokens: 100 }).flops.training).toBeGreaterThan(planRun(one).flops.training);
   });
 
+  it("trains no faster with more GPUs than sequences", () => {
+    const few = { ...onGpu, examplesPerStep: 1, groupSize: 2 };
+    const [four, sixtyFour] = [4, 64].map((gpus) => planRun({ ...few, gpus }).secondsPerStep);
+    expect(sixtyFour!.training).toBe(four!.training);
+  });
+
+  it("computes a prompt for each row with transformers, and for each group with vLLM", () => {
+    const one = {
+      ...onGpu,
+      steps: 1,
+      stage: "answer",
+      examplesPerStep: 1,
+      imageTokens: 0,
+      completionTokens: 1,
+    } as const;
+    const decoding = 2 * 7.071e9 * 8;
+    const prompt = 2 * 7.071e9 * 400;
+    expect(planRun({ ...one, sampler: "transformers" }).flops.sampling).toBe(8 * prompt + decoding);
+    expect(planRun({ ...one, sampler: "vllm" }).flops.sampling).toBe(prompt + decoding);
+  });
+
+  it("holds keys and values in the precision of the weights, and no weight twice in float32", () => {
+    const sizes: PlanOptions = { model: "2B", device: "laptop", stage: "answer", examplesPerStep: 1 };
+    const laptop = planRun(sizes).memory;
+    expect(laptop.keyValueCache).toBe(2 * planRun({ ...sizes, device: "h100" }).memory.keyValueCache);
+    // The frozen weights, and the sampler's in int8.
+    expect(laptop.weights).toBeCloseTo(4 * 2.209e9 + 1.544e9, -3);
+    expect(planRun({ ...sizes, lora: false }).memory.weights).toBeCloseTo(1.544e9, -3);
+  });
+
+  it("gathers sharded weights in every pass, and whole for sampling", () => {
+    const plan = planRun({ ...onGpu, lora: false, gpus: 8, examplesPerStep: 16 });
+    const all = 7.616e9 + 0.676e9;
+    // 32 rows of a GPU in 8 passes, each with two gatherings in bfloat16 and a sum in float32; two rounds of sampling.
+    expect(plan.secondsPerStep.exchange).toBeCloseTo((8 * (2 * 2 + 4) * all + 2 * 2 * all) / 450e9, 6);
+    expect(plan.memory.weights).toBeCloseTo(2 * all, -3);
+  });
+
   it("grows with the steps in everything but memory and a step's seconds", () => {
     const [one, two] = [planRun(onGpu), planRun({ ...onGpu, steps: 20 })];
     expect(two.seconds).toBeCloseTo(2 * one.seconds, 6);
@@ -67,6 +105,7 @@ describe("planRun", () => {
     [{ sampler: "vllm", completionTokens: 8, promptTokens: 10, imageTokens: 0 }, /^exchange of weights/],
     [{ device: "laptop", model: "2B" }, /^matrix products: a GPU$/],
     [{ device: "laptop" }, /^memory: it does not fit; a GPU$/],
+    [{ completionTokens: 60_000 }, /^memory: it does not fit; shorter prompts and completions$/],
   ])("names the next bottleneck of %j", (options, words) => {
     expect(planRun({ ...onGpu, ...options }).bottleneck).toMatch(words);
   });

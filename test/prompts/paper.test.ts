@@ -132,9 +132,9 @@ describe("placeholders", () => {
     // @ts-expect-error nobody has seen the cot when the image alone is asked about
     const early = detectionPrompts({ answer: "Somebody said {{cot}}; write {{form}}." });
     const labels = ["a", "b"];
-    expect(() => classification({ labels, prompts: unknown })).toThrow(/uses {{target}}/);
-    expect(() => classification({ labels, prompts: missing })).toThrow(/must use {{annotation}}/);
-    expect(() => detection({ prompts: early })).toThrow(/uses {{cot}}/);
+    expect(() => classification({ labels, prompts: unknown })).toThrow(/got {{target}}/);
+    expect(() => classification({ labels, prompts: missing })).toThrow(/expected a text that uses {{annotation}}/);
+    expect(() => detection({ prompts: early })).toThrow(/got {{cot}}/);
   });
 });
 

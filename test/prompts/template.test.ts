@@ -21,10 +21,10 @@ describe("template", () => {
   });
 
   it.each([
-    ["a required placeholder that is missing", "nothing", /must use {{cot}}/],
-    ["a placeholder nobody fills", "{{cot}} {{annotation}}", /uses {{annotation}}.*{{cot}}, {{form}}/],
+    ["a required placeholder that is missing", "nothing", /expected a text that uses {{cot}}/],
+    ["a placeholder nobody fills", "{{cot}} {{annotation}}", /{{cot}}, {{form}}, got {{annotation}}/],
     ["a placeholder that is never closed", "{{cot}} {{form", /character 8/],
-    ["an empty placeholder", "{{cot}} {{}}", /uses {{}}/],
+    ["an empty placeholder", "{{cot}} {{}}", /got {{}}/],
   ])("refuses %s, and names the text", (_why, text, message) => {
     const make = () => template(text, "my prompt", { required: ["cot"], optional: ["form"] });
     expect(make).toThrow(ConfigError);

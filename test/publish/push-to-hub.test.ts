@@ -28,14 +28,15 @@ afterEach(async () => {
 });
 
 /** Writes a checkpoint as a run does: weights, the run's own files, and their sums. */
-async function checkpoint(step: number, state: object = {}) {
+async function checkpoint(step: number, state: object = {}, more: Readonly<Record<string, string>> = {}) {
   const folder = join(dir, "checkpoints", `step-${step}`);
-  const files = {
+  const files: Record<string, string> = {
     "adapter_config.json": "{}",
     "adapter_model.safetensors": `weights of step ${step}`,
     "optimizer.safetensors": "moments",
     "optimizer.json": "{}",
-    "state.json": JSON.stringify({ step, ...state }),
+    "state.json": JSON.stringify({ step, policy: step, ...state }),
+    ...more,
   };
   await mkdir(folder, { recursive: true });
   for (const [name, text] of Object.entries(files)) await writeFile(join(folder, name), text);
@@ -122,6 +123,67 @@ describe("pushToHub", () => {
     await pushToHub(dir, "me/moods", { step: 10 });
     expect(kept.get("adapter_model.safetensors")).toBe("weights of step 10");
     close();
+  });
+
+  it("publishes the weights that the newest checkpoint names, when its own steps changed none", async () => {
+    await checkpoint(10);
+    const folder = join(dir, "checkpoints", "step-20");
+    await mkdir(folder);
+    await writeFile(join(folder, "state.json"), JSON.stringify({ step: 20, policy: 10 }));
+    await writeSums(folder, ["state.json"]);
+    const { kept, close } = await hub();
+    const { files } = await pushToHub(dir, "me/moods");
+    expect(files).toContain("adapter_model.safetensors");
+    expect(kept.get("README.md")).toContain("Checkpoint of step 10");
+    await pushToHub(dir, "me/moods", { step: 20 });
+    expect(kept.get("adapter_model.safetensors")).toBe("weights of step 10");
+    close();
+  });
+
+  it("refuses an adapter whose model is a folder of this machine, and publishes it with baseModel", async () => {
+    const base = join(dir, "base");
+    await mkdir(base);
+    await checkpoint(10, {}, { "adapter_config.json": JSON.stringify({ base_model_name_or_path: base, r: 8 }) });
+    const { kept, close } = await hub();
+    await expect(pushToHub(dir, "me/moods")).rejects.toThrow(/base_model_name_or_path to be a model of the hub, got/);
+    expect([...kept.keys()]).toEqual([]);
+    await pushToHub(dir, "me/moods", { baseModel: "Qwen/Qwen2-VL-2B-Instruct" });
+    close();
+    expect(JSON.parse(kept.get("adapter_config.json")!)).toEqual({
+      r: 8,
+      base_model_name_or_path: "Qwen/Qwen2-VL-2B-Instruct",
+      revision: null,
+    });
+    expect([...kept.values()].join()).not.toContain(dir);
+  });
+
+  it("leaves out where a model was loaded from, and the trainer's own card", async () => {
+    const config = { model_type: "qwen2_vl", _name_or_path: "/home/me/qwen", text_config: { _name_or_path: "" } };
+    const more = { "config.json": JSON.stringify(config), "README.md": "base_model: /home/me/qwen" };
+    await checkpoint(10, {}, more);
+    const { kept, close } = await hub();
+    await pushToHub(dir, "me/moods");
+    close();
+    expect(JSON.parse(kept.get("config.json")!)).toEqual({ model_type: "qwen2_vl", text_config: {} });
+    expect([...kept.values()].join()).not.toContain("/home/me");
+  });
+
+  it("takes a folder with a name like a hub id for a folder, and the name of a model without a digest", async () => {
+    await mkdir(join(dir, "models/tiny"), { recursive: true });
+    const before = process.cwd();
+    process.chdir(dir);
+    const { kept, close } = await hub();
+    try {
+      await checkpoint(10);
+      for (const policy of [{ name: "onnx models/tiny" }, "onnx models/tiny"]) {
+        await writeFile(join(dir, "config.json"), JSON.stringify({ pipeline: "rise-r1", policy }));
+        await pushToHub(dir, "me/moods");
+        expect(kept.get("README.md")).not.toContain("models/tiny");
+      }
+    } finally {
+      process.chdir(before);
+      close();
+    }
   });
 
   it("makes a missing repository, for cots as a data set", async () => {

@@ -164,6 +164,10 @@ describe.skipIf(noBrowser)(named("the threshold"), () => {
       expect(await page.textContent(".cots output b")).toBe(String(expected.length));
       const shown = await page.locator(".cots .cards .id").allTextContents();
       expect(shown).toEqual(expected.map(({ exampleId }) => exampleId));
+      // Each column that holds one of them is not dimmed.
+      const bright = await page.locator(".histogram rect:not(.out) title").allTextContents();
+      const counts = bright.map((title) => Number.parseInt(title, 10));
+      expect(counts.reduce((sum, count) => sum + count, 0)).toBeGreaterThanOrEqual(expected.length);
     }
     await page.fill(".threshold [type=number]", "0.123");
     expect(await page.textContent(".cots output b")).toBe(String(rows.filter(({ reward }) => reward >= 0.123).length));

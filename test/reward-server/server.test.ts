@@ -44,6 +44,11 @@ describe("a reward call", () => {
     expect(rewardOf(0, wrong)).toBeLessThan(1);
   });
 
+  it("of TRL may have a data set's column that is named as another trainer's field", async () => {
+    const { body } = await post("/reward", { query: ["Which?"], completions: [right(0)], id: ["a"] });
+    expect(body).toEqual({ rewards: [1] });
+  });
+
   it("of TRL with messages, or with parts of messages, reads their text", async () => {
     const completions = [
       [{ role: "assistant", content: right(0) }],
@@ -236,6 +241,13 @@ describe("rewardServer", () => {
     expect(server.token.length).toBeGreaterThanOrEqual(43);
     expect(other.token).not.toBe(server.token);
     await other.close();
+  });
+
+  it("is not left open when its signal aborts while it opens its port", async () => {
+    const stop = new AbortController();
+    const opening = rewardServer({ task, dataset, signal: stop.signal });
+    stop.abort(new Error("enough"));
+    await expect(opening).rejects.toThrow("enough");
   });
 
   it("closes when it is told to, when its signal aborts, and twice", async () => {

@@ -516,9 +516,9 @@ describe("riseCot refuses", () => {
 
   it("an empty dataset, an id that occurs twice, an annotation that is not one", async () => {
     await rejection({ dataset: [] }).toThrow(DataError);
-    await rejection({ dataset: [dataset[0]!, dataset[0]!] }).toThrow(/two are "party"/);
+    await rejection({ dataset: [dataset[0]!, dataset[0]!] }).toThrow(/"party" twice/);
     await rejection({ dataset: [{ ...dataset[0]!, annotation: { joy: 0.5, sadness: 0.1 } }] }).toThrow(
-      /example party must sum to 1/,
+      /example party: expected a sum of 1/,
     );
   });
 
@@ -531,7 +531,7 @@ describe("riseCot refuses", () => {
       /example party has no image/,
     );
     await rejection({ dataset: [{ ...dataset[0]!, id: 7 as unknown as string }] }).toThrow(
-      /an id that is text, but that of number 0 is 7/,
+      /example number 0: expected an id that is text, got 7/,
     );
   });
 

@@ -5,6 +5,7 @@ import { formatThinkAnswer } from "../../src/checks/think-answer";
 import { ConfigError, DataError } from "../../src/errors";
 import { grpoPresets } from "../../src/grpo/presets";
 import { type RehearsalRow, type RiseR1Options, riseR1, type SftOptions } from "../../src/rise/rise-r1";
+import { type SftSettings, sftSteps } from "../../src/rise/rise-r1-options";
 import { scriptedTrainer } from "../../src/testing";
 import type { Trainer } from "../../src/trainer";
 import type { LabelDistribution } from "../../src/types";
@@ -129,6 +130,12 @@ describe("riseR1", () => {
     expect(await steps({ batchSize: 3, rehearsal: { rows: [streetRow] } })).toBe(3);
   });
 
+  it("rounds epochs up to whole updates, and not what a product of floats is above them", () => {
+    const sft = { epochs: 1.1, batchSize: 1 } as SftSettings;
+    expect([50, 90, 110].map((samples) => sftSteps(sft, samples))).toEqual([55, 99, 121]);
+    expect(sftSteps(sft, 51)).toBe(57);
+  });
+
   it("shows an example before the first step when a rehearsed row is the largest", () =>
     withFolders(1, async (folder) => {
       const trainer = rehearsingTrainer();
@@ -220,7 +227,7 @@ describe("riseR1", () => {
   it("says how far the best cot is from the threshold, and refuses one whose annotation is not the task's", async () => {
     await expect(run({ threshold: 2 })).rejects.toThrow(/the threshold, 2: the best of 3 has 1;/);
     await expect(run({ cots: [{ ...cots[0]!, annotation: { joy: 1 } }] })).rejects.toThrow(
-      /the cot of example party has no "sadness"/,
+      /the cot of example party: expected every label, got no "sadness"/,
     );
   });
 
@@ -231,9 +238,7 @@ describe("riseR1", () => {
     expect((await imitate("")).kept).toHaveLength(1);
     for (const cot of ["A party.</think>", "<think>A party.", "A party. <answer>joy</answer>"]) {
       await expect(imitate(cot)).rejects.toThrow(DataError);
-      await expect(imitate(cot)).rejects.toThrow(
-        /text without <think> and <answer> tags, but the cot of example party is/,
-      );
+      await expect(imitate(cot)).rejects.toThrow(/text without <think> and <answer> tags for example party, got/);
     }
     await expect(imitate(undefined as never)).rejects.toThrow(/cots: expected \{ exampleId, cot \} with texts/);
   });

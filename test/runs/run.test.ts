@@ -52,6 +52,16 @@ describe("a run", () => {
     expect([a, b, result]).toEqual([[1, 2, 3, 4], [1, 2, 3, 4], "counted to 4"]);
   });
 
+  it("cleans up, and rejects with the error, when its listener throws", async () => {
+    const log: string[] = [];
+    const hear = () => {
+      throw new Error("the log is full");
+    };
+    const run = createRun(counting(3, log), { listen: () => ({ hear, close: () => {} }) });
+    await expect(run).rejects.toThrow("the log is full");
+    expect(log).toEqual(["start", "work 1", "clean up"]);
+  });
+
   it("stands still while the one who iterates is busy", async () => {
     const log: string[] = [];
     const workWhenSeen: number[] = [];

@@ -72,7 +72,7 @@ describe("Ctrl-C", () => {
       expect(code).toBe(130);
       expect(stdout).toBe("");
       expect(stderr).toContain(
-        `riseCot: stopping after the step under way, which is saved in ${folder}. Ctrl-C again stops at once\n`,
+        `riseCot: stopping after the step under way, which will be saved in ${folder}. Ctrl-C again stops at once\n`,
       );
       expect(stderr).toContain(
         `riseCot: the run was interrupted; its finished steps are saved in ${folder}. To resume it, start the program again with resume: true\n`,

@@ -88,12 +88,12 @@ describe("classification", () => {
   });
 
   it.each([
-    ["a missing label", { joy: 1 }, /has no "anger"/],
+    ["a missing label", { joy: 1 }, /got no "anger"/],
     ["an unknown label", { anger: 0, joy: 1, fear: 0 }, /"fear"/],
-    ["a misspelled label", { anger: 0, jou: 1 }, /"jou", but the labels are: anger, joy/],
-    ["a negative value", { anger: -0.5, joy: 1.5 }, /"anger" is -0.5/],
+    ["a misspelled label", { anger: 0, jou: 1 }, /labels anger, joy, got "jou"/],
+    ["a negative value", { anger: -0.5, joy: 1.5 }, /"anger", got -0.5/],
     ["a NaN", { anger: Number.NaN, joy: 1 }, /NaN/],
-    ["a sum that is not 1", { anger: 0.5, joy: 0.6 }, /sums to 1.1/],
+    ["a sum that is not 1", { anger: 0.5, joy: 0.6 }, /sum of 1, got 1.1/],
   ])("refuses an annotation with %s, and says where", (_why, annotation, message) => {
     expect(() => task.validate(annotation, "row 7")).toThrow(DataError);
     expect(() => task.validate(annotation, "row 7")).toThrow(message);
@@ -114,7 +114,7 @@ describe("classification", () => {
       [undefined, "undefined"],
     ] as const)
       expect(() => task.validate(other as never, "row 7")).toThrow(
-        new DataError(`row 7 must be a probability for each label, but found ${shown}`),
+        new DataError(`row 7: expected a probability for each label, got ${shown}`),
       );
   });
 

@@ -75,11 +75,11 @@ describe("detection", () => {
 
   it.each([
     ["another space", box(1, 2, 3, 4, "pixel"), /convertBox/],
-    ["no width", box(1, 2, 0, 4), /must have an area/],
-    ["NaN", box(Number.NaN, 2, 3, 4), /must have finite numbers, but is \[NaN, 2, 3, 4\]/],
+    ["no width", box(1, 2, 0, 4), /expected a box with an area/],
+    ["NaN", box(Number.NaN, 2, 3, 4), /expected finite numbers, got \[NaN, 2, 3, 4\]/],
     ["a place outside the image", box(990, 2, 30, 4), /within 0 … 1000/],
-    ["a width too small to count", box(900, 2, 1e-18, 4), /must have an area/],
-    ["sides whose product is too small to count", box(0, 0, 1e-300, 1e-300), /must have an area/],
+    ["a width too small to count", box(900, 2, 1e-18, 4), /expected a box with an area/],
+    ["sides whose product is too small to count", box(0, 0, 1e-300, 1e-300), /expected a box with an area/],
   ])("refuses a box with %s, and says where", (_why, bad, message) => {
     const validate = () => detection().validate([box(1, 2, 3, 4), bad], "row 7");
     expect(validate).toThrow(DataError);
@@ -89,11 +89,11 @@ describe("detection", () => {
 
   it("names what came when an annotation has another kind", () => {
     const validate = (annotation: unknown) => () => detection().validate(annotation as Box[], "row 7");
-    expect(validate({ x: 1 })).toThrow(new DataError('row 7 must be a list of boxes, but found {"x":1}'));
+    expect(validate({ x: 1 })).toThrow(new DataError('row 7: expected a list of boxes, got {"x":1}'));
     expect(validate([[1, 2, 3, 4]])).toThrow(
-      new DataError("box 0 of row 7 must be { space, x, y, width, height }, but found [1,2,3,4]"),
+      new DataError("box 0 of row 7: expected { space, x, y, width, height }, got [1,2,3,4]"),
     );
-    expect(validate([null])).toThrow(/but found null/);
+    expect(validate([null])).toThrow(/got null/);
   });
 
   it("refuses an unknown space, denominator or way of reading", () => {
@@ -105,7 +105,7 @@ describe("detection", () => {
   });
 
   it("wants exactly one box for a single target", () => {
-    expect(() => detection({ single: true }).validate([], "row 7")).toThrow(/exactly one box, but has 0/);
+    expect(() => detection({ single: true }).validate([], "row 7")).toThrow(/exactly one box, got 0/);
   });
 
   it("asks for the example's subject first, for its own target otherwise, and for one of them at least", () => {

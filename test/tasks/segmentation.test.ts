@@ -77,33 +77,33 @@ describe("segmentation", () => {
           [0, 9],
         ],
       },
-      /polygon 0 of row 7 is in "pixel" space/,
+      /polygon 0 of row 7: expected the task's space "thousand", got "pixel"/,
     ],
-    ["a corner outside", outline([0, 0], [1200, 0], [0, 9]), /within 0 … 1000, but has a corner at \[1200, 0\]/],
+    ["a corner outside", outline([0, 0], [1200, 0], [0, 9]), /within 0 … 1000, got \[1200, 0\]/],
     [
       "no number",
       outline([0, 0], [Number.NaN, 0], [0, 9]),
-      /polygon 0 of row 7 must have points \[x, y\] of two finite numbers, but number 1 is \[NaN, 0\]$/,
+      /polygon 0 of row 7: expected points \[x, y\] of two finite numbers, got \[NaN, 0\] as number 1$/,
     ],
-    ["numbers that are text", outline(["100", "100"] as never, [9, 0], [0, 9]), /but number 0 is \["100", "100"\]$/],
-    ["points of three numbers", outline([9, 0], [0, 9, 1] as never, [9, 9]), /but number 1 is \[0, 9, 1\]$/],
-    ["points with names", outline({ x: 1, y: 1 } as never), /\[x, y\] of two .* but number 0 is \{"x":1,"y":1\}$/],
-    ["a point that is null", outline([0, 0], null as never), /but number 1 is null$/],
+    ["numbers that are text", outline(["100", "100"] as never, [9, 0], [0, 9]), /got \["100", "100"\] as number 0$/],
+    ["points of three numbers", outline([9, 0], [0, 9, 1] as never, [9, 9]), /got \[0, 9, 1\] as number 1$/],
+    ["points with names", outline({ x: 1, y: 1 } as never), /\[x, y\] of two .* got \{"x":1,"y":1\} as number 0$/],
+    ["a point that is null", outline([0, 0], null as never), /got null as number 1$/],
     [
       "COCO's flat list",
       outline(...([1, 1, 100, 1, 100, 100] as never[])),
-      /but number 0 is 1: COCO's flat list \[x, y, x, y, …\] has to become pairs$/,
+      /got 1 as number 0; write COCO's flat list \[x, y, x, y, …\] as pairs$/,
     ],
     [
       "COCO's list of flat lists",
       outline([1, 1, 100, 1, 100, 100] as never),
-      /but number 0 is \[1, 1, 100, 1, 100, 100\]: COCO's flat list/,
+      /got \[1, 1, 100, 1, 100, 100\] as number 0; write COCO's flat list/,
     ],
-    ["a flat list of odd length", outline(...([1, 1, 100] as never[])), /but number 0 is 1$/],
-    ["crossing edges", outline([0, 0], [9, 9], [9, 0], [0, 9]), /edges that do not cross, but is \[\[\[0, 0\]/],
+    ["a flat list of odd length", outline(...([1, 1, 100] as never[])), /got 1 as number 0$/],
+    ["crossing edges", outline([0, 0], [9, 9], [9, 0], [0, 9]), /edges that do not cross, got \[\[\[0, 0\]/],
     ["two corners", outline([0, 0], [9, 0]), /three corners or more/],
-    ["corners alone", [[0, 0]] as never, /polygon 0 of row 7 must be { space, points }, but found \[\[0,0\]\]/],
-    ["a polygon without corners", { space: "thousand" } as never, /must be { space, points }/],
+    ["corners alone", [[0, 0]] as never, /polygon 0 of row 7: expected { space, points }, got \[\[0,0\]\]/],
+    ["a polygon without corners", { space: "thousand" } as never, /expected { space, points }/],
   ])("refuses %s, and says where", (_why, bad, message) => {
     const validate = () => segmentation().validate([bad], "row 7");
     expect(validate).toThrow(DataError);
@@ -123,7 +123,7 @@ describe("segmentation", () => {
     expect(() => task.validate(most, "row 7")).not.toThrow();
     expect(task.parse(task.format(most))).toEqual(most);
     expect(() => task.validate([circle(500), circle(501)], "row 7")).toThrow(
-      "row 7 must have at most 1000 corners in all, but has 1001",
+      "row 7: expected at most 1000 corners in all, got 1001",
     );
     const far: Polygon = {
       space: "pixel",
@@ -133,12 +133,12 @@ describe("segmentation", () => {
         [0, 9],
       ],
     };
-    expect(() => segmentation({ space: "pixel" }).validate([far], "row 7")).toThrow("a corner at [20000000, 0]");
+    expect(() => segmentation({ space: "pixel" }).validate([far], "row 7")).toThrow("got [20000000, 0]");
   });
 
   it("names what came when an annotation has another kind, and refuses an unknown space", () => {
     expect(() => segmentation().validate("leaf" as never, "row 7")).toThrow(
-      new DataError('row 7 must be a list of outlines, but found "leaf"'),
+      new DataError('row 7: expected a list of outlines, got "leaf"'),
     );
     expect(() => segmentation({ space: "pixels" as "pixel" })).toThrow(
       /segmentation: expected space to be one of unit/,

@@ -49,6 +49,17 @@ describe("trackio", () => {
     }
   });
 
+  it("sends what is no number of JSON as trackio's own client does, and knows each step again", async () => {
+    const { url, received } = await listen((_, nth) => (nth === 1 ? [503, "busy"] : [200, "{}"]));
+    const tracker = trackio({ project: "mugs", run: "cot", url });
+    tracker.record({ ...step(1), loss: Number.NaN, kl: Number.NEGATIVE_INFINITY });
+    await tracker.close();
+    const [first, again] = received.map(({ body }) => body.logs[0]);
+    expect(first.metrics).toEqual({ reward: 0.1, loss: "NaN", kl: "-Infinity" });
+    expect(first.log_id).toMatch(/^[\da-f-]{36}$/);
+    expect(again).toEqual(first);
+  });
+
   it("sends a step again with the next one when the server failed", async () => {
     const { url, received } = await listen((_, nth) => (nth === 1 ? [503, "busy"] : [200, "{}"]));
     const tracker = trackio({ project: "mugs", run: "cot", url });

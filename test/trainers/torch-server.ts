@@ -105,6 +105,7 @@ async function aboutTrainer(trainer: Trainer, model: VisionLanguageModel, folder
       .update(await readFile(join(model.dir, "config.json")))
       .digest("hex"),
     processes: [["here", process.pid]],
+    device: "cpu",
     shard: "none",
     lora: { rank: r, alpha: lora_alpha, rsLora: use_rslora, targetModules: "language" },
     trainable,

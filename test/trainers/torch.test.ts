@@ -1,4 +1,4 @@
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { cp, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import type { ServerResponse } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -70,6 +70,23 @@ describe("torchTrainer", () => {
     await writeFile(ready, '{"protocol": 2, "url": "http://127.0.0.1:1"}');
     const other = torchTrainer({ model: checkpointDir, connect: ready, startMs: 200 });
     await expect(other).rejects.toThrow(/expected \{ "protocol": 1.*start the workers with the rise_torch\.py/);
+    await rm(folder, { recursive: true });
+  });
+
+  it("waits for this job's ready file where an earlier job's still lies", async () => {
+    const folder = await mkdtemp(join(tmpdir(), "rise-torch-test-"));
+    const ready = join(folder, "ready.json");
+    const server = await serve();
+    const [ours, ended] = [await readFile(server.ready, "utf8"), await serve()];
+    await ended.close();
+    await cp(ended.ready, ready);
+    const late = torchTrainer({ model: checkpointDir, connect: ready, startMs: 20_000 });
+    setTimeout(() => void writeFile(ready, ours), 300);
+    await (await late).dispose();
+    expect(server.calls).toEqual(["info", "stop"]);
+    await cp(ended.ready, ready);
+    const never = torchTrainer({ model: checkpointDir, connect: ready, startMs: 200 });
+    await expect(never).rejects.toThrow(/to write .*ready\.json within 200 ms, and nobody listens at http:\/\/127/);
     await rm(folder, { recursive: true });
   });
 
@@ -196,7 +213,13 @@ describe("an answer of the workers", () => {
       setTimeout(() => response.destroy(), 50);
       return true;
     };
+    // As a killed process: nothing says how long the answer would have been.
+    const isCut = (_: string, response: ServerResponse) => {
+      response.socket!.end('HTTP/1.0 200 OK\r\nContent-Type: application/json\r\n\r\n{"rows": [{"log');
+      return true;
+    };
     for (const [misbehave, message] of [
+      [isCut, /logprobs: expected an answer, got the first 15 characters of one/],
       [breaksOff, /logprobs: expected an answer, got a broken connection/],
       [endsEarly, /logprobs: expected an answer, got a broken answer/],
       [() => true, /logprobs: expected an answer, got none within 700 ms/],

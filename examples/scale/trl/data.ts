@@ -1,19 +1,17 @@
 import { cp, mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { classification, type Example, type LabelDistribution, type Prompt, riseCot } from "rise-ts";
 import { onnxBackend } from "rise-ts/backends/onnx";
 import { exportCots } from "rise-ts/datasets/export";
-import { moodLabels } from "../../pictures/mood-labels";
-import { moods } from "../../pictures/moods";
-import { savePicture } from "../../pictures/save";
+import { jsonlDataset } from "rise-ts/datasets/jsonl";
+import { demoFiles } from "rise-ts/testing";
 
-const checkpoint = fileURLToPath(new URL("../../tiny-vlm/checkpoint", import.meta.url));
+const { model: checkpoint, train, question } = demoFiles();
 
-export const task = classification({ labels: moodLabels, question: "Which mood do people connect with this image?" });
+export const task = classification(question);
 
 export const trainingPictures = async (): Promise<readonly Example<LabelDistribution>[]> =>
-  (await moods({ seed: 0, train: 16, test: 0, unseen: 0 })).train;
+  (await jsonlDataset(train, task)).slice(0, 16);
 
 /** Copies the tiny checkpoint, with its chat template in the file where transformers 5 processors look for it. */
 export async function tinyCheckpoint(folder: string): Promise<string> {
@@ -27,12 +25,11 @@ export async function tinyCheckpoint(folder: string): Promise<string> {
 /** Writes the images, and `prompts.jsonl`: the prompts of both stages by the example's id. */
 export async function writePrompts(folder: string, dataset: readonly Example<LabelDistribution>[]): Promise<void> {
   await mkdir(join(folder, "images"), { recursive: true });
-  const rows = dataset.map(async (example) => ({
-    id: example.id,
-    image: await savePicture(example.image, join(folder, "images", `${example.id}.png`)),
-    answer: textOf(task.answerPrompt(example)),
-    cot: textOf(task.cotPrompt(example)),
-  }));
+  const rows = dataset.map(async (example) => {
+    const image = join(folder, "images", `${example.id}.png`);
+    await cp(String(example.image), image);
+    return { id: example.id, image, answer: textOf(task.answerPrompt(example)), cot: textOf(task.cotPrompt(example)) };
+  });
   const lines = (await Promise.all(rows)).map((row) => `${JSON.stringify(row)}\n`);
   await writeFile(join(folder, "prompts.jsonl"), lines.join(""));
 }

@@ -7,7 +7,7 @@
  *   rft | sft | rise-cot      what to train
  *   --processes 2             torchrun's processes
  *   --steps 12
- *   --zero3                   DeepSpeed shards weights, gradients and optimizer state: zero3.json
+ *   --zero3                   DeepSpeed shards weights, gradients and optimizer state: zero3.json; its first run compiles for a minute
  *
  * On GPUs, take `use_cpu` out of common.py and put your model there.
  */

@@ -9,10 +9,12 @@ export type HeaderSource =
 /** The address of an endpoint's chat completions, or of another call. */
 export function chatUrl(baseUrl: string, query: Readonly<Record<string, string>>, call = "chat/completions"): string {
   const url = URL.canParse(baseUrl) ? new URL(baseUrl) : undefined;
-  if (!url || !/^https?:$/.test(url.protocol))
-    throw new ConfigError(
-      `openaiBackend: baseUrl: expected an http or https address, got ${shown(url ? url.protocol : baseUrl)}`,
-    );
+  if (!url || !/^https?:$/.test(url.protocol)) {
+    const meant = /^[\w.-]+:\d+(?:\/|$)/.test(baseUrl) ? `; did you mean "http://${baseUrl}"?` : "";
+    // A password may stand before the @.
+    const got = url && baseUrl.includes("@") ? url.protocol : baseUrl;
+    throw new ConfigError(`openaiBackend: baseUrl: expected an http or https address, got ${shown(got)}${meant}`);
+  }
   if (url.username !== "" || url.password !== "")
     throw new ConfigError("openaiBackend: baseUrl: expected no user name or password in it; pass the key as apiKey");
   url.pathname = `${url.pathname.replace(/\/+$/, "")}/${call}`;

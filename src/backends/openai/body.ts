@@ -19,6 +19,7 @@ const fields = [
   "logprobs",
 ] as const;
 
+/** A field of a request that a server may not know. */
 export type RequestField = (typeof fields)[number];
 
 /** Differences between a server's requests and the usual ones. */

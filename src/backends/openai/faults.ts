@@ -124,7 +124,6 @@ type NodeError = Error & {
   readonly socket?: { readonly bytesRead?: number };
 };
 
-/** An error, its causes and the errors that it aggregates. */
 function chainOf(error: unknown): readonly NodeError[] {
   if (!(error instanceof Error)) return [];
   const joined = error instanceof AggregateError ? error.errors.flatMap(chainOf) : [];

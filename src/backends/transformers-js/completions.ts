@@ -158,7 +158,6 @@ function leaveOnly(logits: Tensor, draw: Steps["draw"]): Tensor {
   return logits;
 }
 
-/** The inputs with one more token. */
 function extended({ Tensor }: Library, inputs: Inputs, token: number): Inputs {
   const ids = BigInt64Array.of(...(inputs.input_ids.data as BigInt64Array), BigInt(token));
   const dims = [1, ids.length];

@@ -26,9 +26,10 @@ export function adapterCalls({ baseUrl, apiKey, headers, timeoutMs }: AdapterSer
   const post = async (call: string, body: object): Promise<void> => {
     const url = chatUrl(baseUrl, {}, call);
     const given = await headersOfTry();
-    const safe = (words: string) => withoutSecrets(words, [...Object.values(given), ...secretsOf(url)]);
     const fail = (reason: string): never => {
-      throw new BackendError(`${url}: ${safe(reason).slice(0, 1000)}`, { scope: "backend" });
+      const { origin, pathname } = new URL(url);
+      const safe = withoutSecrets(reason, [...Object.values(given), ...secretsOf(url)]);
+      throw new BackendError(`${origin}${pathname}: ${safe.slice(0, 1000)}`, { scope: "backend" });
     };
     const init = {
       method: "POST",
@@ -36,15 +37,14 @@ export function adapterCalls({ baseUrl, apiKey, headers, timeoutMs }: AdapterSer
       body: JSON.stringify(body),
       signal: AbortSignal.timeout(timeoutMs),
     };
-    const response = await limitedFetch(url, init, { maxBytes: 2 ** 20 }).catch((error: Error) =>
-      fail(error.name === "TimeoutError" ? `no answer within ${timeoutMs} ms` : connectionFault(error).reason),
-    );
-    const text = await response.text();
-    if (response.ok) return;
+    const { ok, status, text } = await limitedFetch(url, init, { maxBytes: 2 ** 20 })
+      .then(async (response) => ({ ok: response.ok, status: response.status, text: await response.text() }))
+      .catch((error: Error) =>
+        fail(error.name === "TimeoutError" ? `no answer within ${timeoutMs} ms` : connectionFault(error).reason),
+      );
+    if (ok) return;
     const words = wordsOf(text);
-    fail(
-      `${response.status}: ${words}${response.status === 404 && call === "load_lora_adapter" ? remedyFor(words) : ""}`,
-    );
+    fail(`${status}: ${words}${status === 404 && call === "load_lora_adapter" ? remedyFor(words) : ""}`);
   };
   return {
     load: (name, path) => post("load_lora_adapter", { lora_name: name, lora_path: path }),

@@ -17,7 +17,6 @@ export interface PolicyServer {
   readonly serverAdapterDir: string | undefined;
 }
 
-/** The policy of a trainer on a server. */
 export interface ServedPolicy {
   /** Samples the present weights: loads their adapter first if the server does not have it. */
   generate(prompts: readonly Prompt[], options: GenerateOptions): Promise<readonly (readonly Completion[])[]>;
@@ -41,7 +40,7 @@ export async function servedPolicy(trainer: Trainer, server: PolicyServer): Prom
       return groups.map((group) => takenOver(group, temperature));
     } catch (error) {
       if (!isGone(error)) throw error;
-      adapters.outdated();
+      adapters.isLost(backend);
       // Each prompt is told of once.
       if (told > 0 || !mayReload) throw error;
       return generate(prompts, options, false);
@@ -54,6 +53,8 @@ interface Served {
   readonly name: string;
   readonly dir: string;
   readonly backend: VlmBackend;
+  /** The number of changes of the weights before it was saved. */
+  readonly version: number;
 }
 
 /** Keeps one adapter loaded, of a new name for each change of the weights. */
@@ -62,18 +63,22 @@ async function adaptersOn({ calls, open, adapterDir, serverAdapterDir }: PolicyS
   // Names of an earlier run may still be loaded.
   const run = randomUUID().slice(0, 8);
   let loads = 0;
+  let version = 0;
   let served: Served | undefined;
-  let isOutdated = true;
-  let loading: Promise<Served> | undefined;
+  /** The backend whose adapter the server has lost. */
+  let lost: VlmBackend | undefined;
+  let loading: Promise<void> | undefined;
 
   const drop = async ({ name, dir }: Served) => {
     // A server that was restarted does not have it.
     await calls.unload(name).catch(() => {});
     await rm(dir, { recursive: true, force: true });
   };
-  const load = async (): Promise<Served> => {
+  const load = async (): Promise<void> => {
     const name = `rise-${run}-${++loads}`;
     const dir = join(folder, name);
+    // The weights may change while they are saved.
+    const saved = version;
     try {
       await trainer.save(dir);
       await requireAdapter(dir);
@@ -83,23 +88,28 @@ async function adaptersOn({ calls, open, adapterDir, serverAdapterDir }: PolicyS
       throw error;
     }
     const old = served;
-    served = { name, dir, backend: open(name) };
-    isOutdated = false;
+    served = { name, dir, backend: open(name), version: saved };
     if (old) await drop(old);
-    return served;
   };
   return {
     async current(): Promise<VlmBackend> {
-      if (served && !isOutdated) return served.backend;
-      loading ??= load().finally(() => {
-        loading = undefined;
-      });
-      return (await loading).backend;
+      const wanted = version;
+      while (!served || served.version < wanted || served.backend === lost) {
+        loading ??= load().finally(() => {
+          loading = undefined;
+        });
+        await loading;
+      }
+      return served.backend;
     },
     outdated: () => {
-      isOutdated = true;
+      version++;
+    },
+    isLost: (backend: VlmBackend) => {
+      lost = backend;
     },
     async dispose() {
+      await loading?.catch(() => {});
       if (served) await drop(served);
       if (adapterDir === undefined) await rm(folder, { recursive: true, force: true });
     },

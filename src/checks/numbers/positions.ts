@@ -113,7 +113,6 @@ const range: Rule = (tokens, at) => {
   return isExtent && isSpan ? { kind: "coordinates", end } : null;
 };
 
-/** Whether another side has a number. */
 function sideNear(tokens: readonly Token[], at: number): boolean {
   return [-6, -5, -4, -3, 1, 2, 3, 4, 5, 6].some(
     (by) =>

@@ -1,6 +1,7 @@
 import { readSpelledNumber } from "./number-words";
 import type { Token } from "./tokens";
 
+/** The kind of a passage that gives an annotation away. */
 export type LeakKind =
   | "digits"
   | "decimal"

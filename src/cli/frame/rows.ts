@@ -2,7 +2,7 @@ import * as z from "zod";
 import { CheckpointError } from "../../errors";
 import type { Judged } from "../../evaluation/audit-annotations";
 import type { RatedCot } from "../../rollouts";
-import { parseRow, wholeLines } from "../../runs/directory/files";
+import { parseRow, sizeOf, wholeRows } from "../../runs/directory/files";
 
 const cotRow = z.looseObject({ exampleId: z.string(), cot: z.string(), reward: z.number(), annotation: z.unknown() });
 
@@ -20,14 +20,9 @@ export const readRollouts = (file: string): Promise<readonly Judged<unknown>[]> 
   readRows(file, rolloutRow, "rollouts");
 
 async function readRows<T>(file: string, schema: z.ZodType<T>, what: string): Promise<readonly T[]> {
+  if ((await sizeOf(file)) === undefined)
+    throw new CheckpointError(`${file}: expected the ${what} of stage 1, found no such file; run rise-ts cot first`);
   const rows: T[] = [];
-  try {
-    for await (const line of wholeLines(file)) rows.push(parseRow(line, schema, `${file}:${rows.length + 1}`));
-  } catch (cause) {
-    if ((cause as NodeJS.ErrnoException).code !== "ENOENT") throw cause;
-    throw new CheckpointError(`${file}: expected the ${what} of stage 1, found no such file; run rise-ts cot first`, {
-      cause,
-    });
-  }
+  for await (const { text } of wholeRows(file)) rows.push(parseRow(text, schema, `${file}:${rows.length + 1}`));
   return rows;
 }

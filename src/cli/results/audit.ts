@@ -38,10 +38,21 @@ export const audit: Command = {
 
 async function auditThoughts(config: Config, { task, train }: ConfigData, call: Call): Promise<CotsAudit> {
   const cots = await readCots(join(config.runDir, "cot", "cots.jsonl"));
-  const { backend, dispose } = await openPolicy(config, String(call.flags.policy));
+  const policy = String(call.flags.policy);
+  const { backend, dispose } = await openPolicy(config, policy);
   try {
     const { seed, audit: options } = config;
-    return await auditCots({ ...options, task, dataset: train, cots, backend, seed, signal: call.stop() });
+    return await auditCots({
+      ...options,
+      task,
+      dataset: train,
+      cots,
+      backend,
+      seed,
+      runDir: join(config.runDir, policy === "base" ? "audit-base" : "audit"),
+      resume: config.resume,
+      signal: call.stop(),
+    });
   } finally {
     await dispose();
   }

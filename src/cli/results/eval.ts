@@ -3,6 +3,7 @@ import { readData } from "../../config/data";
 import { ConfigError } from "../../errors";
 import { choice, text } from "../../options/spec";
 import type { Command } from "../frame/command";
+import { foldersIn } from "../frame/folders";
 import { evaluatePolicy } from "./evaluate-policy";
 
 /** Evaluates a model on held-out examples. */
@@ -23,8 +24,8 @@ export const evalCommand: Command = {
         `data.${split}: expected examples to evaluate, got none; set it, such as data.${split}: 0.2`,
       );
     const { policy = join(config.runDir, "r1") } = call.flags as { policy?: string };
-    const name = policy === "base" ? "evaluation-base" : "evaluation";
-    const { out = join(config.runDir, name) } = call.flags as { out?: string };
+    const { evaluation, evaluationBase } = foldersIn(config.runDir);
+    const { out = policy === "base" ? evaluationBase : evaluation } = call.flags as { out?: string };
     const from = policy === "base" ? policy : resolve(call.folder, policy);
     return evaluatePolicy({ config, task: data.task, dataset, policy: from, runDir: resolve(call.folder, out), call });
   },

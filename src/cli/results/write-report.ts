@@ -3,32 +3,42 @@ import { join } from "node:path";
 import type { ConfigData } from "../../config/data";
 import type { Config } from "../../config/read";
 import { readEvaluation } from "../../evaluation/directory";
+import type { Evaluation } from "../../evaluation/records";
 import { htmlReport, type ReportTable } from "../../report/html-report";
 import { writeAtomically } from "../../runs/directory/files";
+import { foldersIn } from "../frame/folders";
 import { decimals } from "../frame/output";
 
 /**
  * Writes the report on all that `runDir` holds.
+ * @param refreshSeconds lets browsers read the page again after so long
  * @returns its path
  * @throws CheckpointError for a folder without a run
  */
-export async function writeReport({ runDir }: Config, { task, train, validation, test }: ConfigData, file?: string) {
-  const path = file ?? join(runDir, "report.html");
+export async function writeReport(
+  { runDir }: Config,
+  { task, train, validation, test }: ConfigData,
+  file?: string,
+  refreshSeconds?: number,
+) {
+  const folders = foldersIn(runDir);
+  const path = file ?? folders.report;
   const runs = [
-    { title: "Stage 1: justify annotations", runDir: join(runDir, "cot") },
-    { title: "Stage 2: think, then annotate", runDir: join(runDir, "r1") },
+    { title: "Stage 1: justify annotations", runDir: folders.cot },
+    { title: "Stage 2: think, then annotate", runDir: folders.r1 },
   ];
-  const evaluated = existsSync(join(runDir, "evaluation", "evaluation.json"));
-  const evaluation = evaluated ? await readEvaluation<unknown>(join(runDir, "evaluation")) : undefined;
+  const evaluation = await evaluationIn(folders.evaluation);
+  const before = await evaluationIn(folders.evaluationBase);
   const tables: ReportTable[] = evaluation
     ? [
         {
           title: "Held-out examples",
-          header: ["metric", "value", "95 % interval"],
-          rows: Object.entries(evaluation.metrics).map(([name, value]) => {
-            const { low, high } = evaluation.intervals[name]!;
-            return [name, decimals(value), `${decimals(low)} to ${decimals(high)}`];
-          }),
+          header: ["metric", ...(before ? ["before training", "95 % interval"] : []), "value", "95 % interval"],
+          rows: Object.keys(evaluation.metrics).map((name) => [
+            name,
+            ...(before ? valueCells(before, name) : []),
+            ...valueCells(evaluation, name),
+          ]),
         },
       ]
     : [];
@@ -40,7 +50,16 @@ export async function writeReport({ runDir }: Config, { task, train, validation,
     runs: present.length > 0 ? present : runs,
     tables,
     records: evaluation?.records ?? [],
+    ...(refreshSeconds !== undefined && { refreshSeconds }),
   });
   await writeAtomically(path, html);
   return path;
+}
+
+const evaluationIn = async (folder: string) =>
+  existsSync(join(folder, "evaluation.json")) ? readEvaluation<unknown>(folder) : undefined;
+
+function valueCells({ metrics, intervals }: Evaluation<unknown, string>, name: string): readonly string[] {
+  const { low, high } = intervals[name] ?? { low: Number.NaN, high: Number.NaN };
+  return [decimals(metrics[name] ?? Number.NaN), `${decimals(low)} to ${decimals(high)}`];
 }

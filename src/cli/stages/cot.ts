@@ -1,6 +1,7 @@
 import type { Command } from "../frame/command";
+import { foldersIn } from "../frame/folders";
 import { decimals } from "../frame/output";
-import { foldersIn, prepareData, runCot } from "./stages";
+import { prepareData, runCot } from "./stages";
 
 /** Stage 1. */
 export const cot: Command = {

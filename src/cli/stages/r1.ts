@@ -1,8 +1,9 @@
 import { join, resolve } from "node:path";
 import { text } from "../../options/spec";
 import type { Command } from "../frame/command";
+import { foldersIn } from "../frame/folders";
 import { readCots } from "../frame/rows";
-import { foldersIn, prepareData, runR1 } from "./stages";
+import { prepareData, runR1 } from "./stages";
 
 /** Stage 2. */
 export const r1: Command = {

@@ -1,19 +1,13 @@
-import { join } from "node:path";
 import { type ConfigData, readData } from "../../config/data";
 import { openBackend, openTrainer } from "../../config/engines";
 import type { Config } from "../../config/read";
 import { type RiseCotResult, riseCot } from "../../rise/rise-cot";
 import { type RiseR1Result, riseR1 } from "../../rise/rise-r1";
 import type { RatedCot } from "../../rollouts";
-import type { Call } from "../frame/command";
-
-/** The folders of a config's `runDir`. */
-export const foldersIn = (runDir: string) => ({
-  cot: join(runDir, "cot"),
-  r1: join(runDir, "r1"),
-  evaluation: join(runDir, "evaluation"),
-  report: join(runDir, "report.html"),
-});
+import type { Call, Outcome } from "../frame/command";
+import { foldersIn } from "../frame/folders";
+import { evaluatePolicy } from "../results/evaluate-policy";
+import { writeReport } from "../results/write-report";
 
 /** Reads the data, and tells what it is. */
 export async function prepareData(config: Config, { say }: Pick<Call, "say">): Promise<ConfigData> {
@@ -49,6 +43,25 @@ export async function runR1(
     trainer: () => openTrainer(config),
     runDir: foldersIn(config.runDir).r1,
   });
+}
+
+/** Runs both stages, the evaluation of held-out examples, and the report. */
+export async function runAll(config: Config, data: ConfigData, call: Call): Promise<Outcome> {
+  const { dataset, kept } = await runCot(config, data, call);
+  call.say(`${kept.length} of ${dataset.length} thoughts reach the threshold`);
+  const { adapter } = await runR1(config, data, dataset, call);
+  const { r1, evaluation } = foldersIn(config.runDir);
+  const evaluated =
+    data.test.length > 0
+      ? await evaluatePolicy({ config, task: data.task, dataset: data.test, policy: r1, runDir: evaluation, call })
+      : undefined;
+  const report = await writeReport(config, data);
+  const text = [
+    evaluated?.text ?? "Nothing is held out, so nothing was measured: set data.test.",
+    `Weights: ${adapter ?? "none"}. Report: ${report}. Next: npx rise-ts annotate.`,
+  ].join("\n\n");
+  const result = { thoughts: dataset.length, kept: kept.length, weights: adapter, ...evaluated?.result, report };
+  return { result, text };
 }
 
 const common = (

@@ -53,7 +53,6 @@ async function faultOf(path: string): Promise<string | undefined> {
   return isEmpty ? "found an empty file" : scanner.end();
 }
 
-/** Builds a value from its tokens. */
 interface ValueAssembler {
   consume(token: Token): unknown;
   readonly current: unknown;

@@ -38,6 +38,7 @@ const columns: Readonly<Record<string, Column>> = {
   completion: turns,
   images: listOf({ bytes, path: text }, { _type: "Image" }),
   subject: text,
+  category: text,
   reward: number,
 };
 

@@ -7,13 +7,11 @@ const path = text();
 export const checkPath = (where: string, name: string, value: string): void =>
   void readArgument(where, name, value, path);
 
-/** The schema of the task that decides what an annotation is. */
 export const taskOption = () => having("a task, such as detection(), which decides what an annotation is", "validate");
 
 /** The schema of the space of a data set's boxes. */
 export const spaceOption = () => boxSpace().default("thousand").describe("The space of the boxes");
 
-/** The place of the images of a file's rows. */
 export interface ImagePlace {
   /** The folder of the images, from which their paths start (the file's own). */
   readonly root?: string;

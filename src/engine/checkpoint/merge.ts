@@ -1,6 +1,7 @@
-import { copyFile, mkdir, readdir, rename, rm, rmdir } from "node:fs/promises";
-import { dirname, join, resolve } from "node:path";
+import { copyFile, readdir } from "node:fs/promises";
+import { join } from "node:path";
 import { CheckpointError } from "../../errors";
+import { writeWholeFolder } from "../../files/whole-folder";
 import { emptyShards } from "../../models/checkpoint/weights";
 import { exists, tokenizerFiles } from "../../models/files/directory";
 import { readHeader } from "../../models/files/safetensors";
@@ -13,6 +14,7 @@ import { type AdapterFolder, baseOf, requireAdapter } from "./open-adapter";
 import { adapterWeights, unusable } from "./peft";
 import { byOwnName, type Dtype, dtypes, saveCheckpoint } from "./policy-files";
 
+/** Options of `mergeAdapter`. */
 export interface MergeAdapterOptions {
   /** The model that the adapter belongs to (the one that its adapter_config.json names). */
   readonly model?: string;
@@ -58,7 +60,7 @@ export async function mergeAdapter(adapter: string, dir: string, options: MergeA
     throw new CheckpointError(
       `${adapter}: expected matrices of rank ${found.settings.r} for ${model.name}; no place for ${listed(left)}${emptyShards(stored)}`,
     );
-  await writeFolder(dir, async (partial) => {
+  await writeWholeFolder(dir, async (partial) => {
     await saveCheckpoint(model, weights, partial, { ...settings, changed });
     // The adapter's tokenizer has the new tokens' names.
     if (changed.vocab_size !== undefined)
@@ -87,22 +89,4 @@ async function checkEmpty(dir: string): Promise<void> {
     throw new CheckpointError(
       `${dir}: expected a new or empty folder to write, found ${listed(names)}; choose another`,
     );
-}
-
-/** Writes a folder under another name, and renames it when it is complete. */
-async function writeFolder(dir: string, write: (partial: string) => Promise<void>): Promise<void> {
-  const target = resolve(dir);
-  const partial = `${target}.partial`;
-  await mkdir(dirname(target), { recursive: true });
-  await rm(partial, { recursive: true, force: true });
-  await mkdir(partial);
-  try {
-    await write(partial);
-    // Windows renames onto no folder, not even an empty one.
-    await rmdir(target).catch(() => {});
-    await rename(partial, target);
-  } catch (error) {
-    await rm(partial, { recursive: true, force: true });
-    throw error;
-  }
 }

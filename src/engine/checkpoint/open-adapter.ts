@@ -10,7 +10,6 @@ import { type LoraConfig, loraNames, type TrainableTensor } from "../adapter";
 import { type AdapterSettings, adapterWeights, readAdapterConfig, unusable } from "./peft";
 import { byOwnName, readTensors } from "./policy-files";
 
-/** The folder of an adapter, and its settings. */
 export interface AdapterFolder {
   readonly dir: string;
   readonly settings: AdapterSettings;

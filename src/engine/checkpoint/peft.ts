@@ -105,7 +105,7 @@ export async function checkScale(path: string, { rank, alpha = 2 * rank, rsLora 
 
 /** The content of adapter_config.json for an adapter. */
 export function peftConfig(
-  { architecture, name, dir }: VisionLanguageModel,
+  { architecture, name, dir, isLocal }: VisionLanguageModel,
   { trainable }: Pick<Policy, "trainable">,
   lora: LoraConfig,
 ) {
@@ -114,7 +114,7 @@ export function peftConfig(
   const modules = matrixModules(architecture);
   const adapted = linearLayers(architecture).flatMap(({ name }) => (isAdapted(name) ? [name] : []));
   // PEFT does not accept ids with a revision.
-  const [base, revision = null] = name === dir ? [dir] : name.split("@");
+  const [base, revision = null] = isLocal ? [dir] : name.split("@");
   return {
     peft_type: "LORA",
     task_type: "CAUSAL_LM",

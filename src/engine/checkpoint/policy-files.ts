@@ -39,6 +39,7 @@ export async function savePolicy(model: VisionLanguageModel, policy: Policy, dir
 
 /** A type of weights, by the names of transformers. */
 export const dtypes = ["float32", "float16", "bfloat16"] as const;
+/** The number format of a merged checkpoint. */
 export type Dtype = (typeof dtypes)[number];
 
 const storedNames = { float32: "F32", float16: "F16", bfloat16: "BF16" } as const;
@@ -186,7 +187,6 @@ export async function readTensors(
   return tensors;
 }
 
-/** Finds the tensors that `readTensors` would read. */
 export async function findTensors(
   path: string,
   expected: ReadonlyMap<string, { readonly shape: readonly number[] }>,

@@ -3,6 +3,7 @@ import { mkdir, readdir, rm, stat } from "node:fs/promises";
 import { homedir } from "node:os";
 import { basename, join } from "node:path";
 import { DataError } from "../../errors";
+import { isRunning } from "../../files/is-running";
 import { type Precision, type ReducedPrecision, roundings } from "../../models/checkpoint/quantize";
 import { linearLayers } from "../../models/checkpoint/recorded";
 import type { Checkpoint, RoundedLayer } from "../../models/checkpoint/weights";
@@ -93,18 +94,8 @@ async function stateOf({ folder, tensors }: Checkpoint): Promise<unknown[]> {
 async function removeOthers(folder: string, file: string, precision: ReducedPrecision): Promise<void> {
   for (const other of await readdir(folder)) {
     const pid = /\.(\d+)-\d+\.partial$/.exec(other)?.[1];
-    const isOld = pid === undefined ? other.startsWith(`${precision}-`) && other !== file : !isAlive(Number(pid));
+    const isOld = pid === undefined ? other.startsWith(`${precision}-`) && other !== file : !isRunning(Number(pid));
     if (isOld) await rm(join(folder, other), { force: true });
-  }
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    // EPERM means that the process exists and belongs to another user.
-    return (error as NodeJS.ErrnoException).code === "EPERM";
   }
 }
 

@@ -31,7 +31,6 @@ export function planBatches(
   return batches;
 }
 
-/** Index of the earliest stop text in `text`. */
 export function firstStop(text: string, stop: readonly string[]): number | undefined {
   const places = stop.map((each) => text.indexOf(each)).filter((at) => at >= 0);
   return places.length > 0 ? Math.min(...places) : undefined;

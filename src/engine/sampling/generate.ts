@@ -39,7 +39,6 @@ type Feeds = Readonly<Record<string, Tensor>>;
 
 /** Feeds of a generation, except weights and features. */
 export interface GenerationFeeds {
-  /** The feeds of `generationGraph` for the prompts. */
   readonly prompts: Feeds;
   /** The feeds of both graphs for `count` steps, after the first `done`. */
   readonly steps: (done: number, count: number) => Feeds;

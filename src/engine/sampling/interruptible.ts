@@ -5,7 +5,6 @@ import { continued, type Generated, type GenerationFeeds, nothingYet } from "./g
 
 type Feeds = Readonly<Record<string, Tensor>>;
 
-/** The two graphs of a generation. */
 export interface GenerationGraphs {
   /** @param resumable whether to output the state too */
   begin(feeds: Feeds, resumable: boolean): Promise<Feeds>;

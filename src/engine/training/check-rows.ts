@@ -7,6 +7,8 @@ const sequencesKind = listKind(fieldsKind({ prompt: listKind(), completion: list
 /**
  * Checks that each sequence has a prompt and a completion.
  * @throws ConfigError naming the first that lacks one
+ * @example
+ * checkSequences([{ prompt, completion: [7, 8] }]);
  */
 export const checkSequences = (sequences: readonly TrainSequence[]): void =>
   checkArguments("trainer", { sequences }, { sequences: sequencesKind });
@@ -14,6 +16,8 @@ export const checkSequences = (sequences: readonly TrainSequence[]): void =>
 /**
  * Checks that each completion has one finite number a token.
  * @throws ShapeError, TrainingError naming `what`, the row and the token
+ * @example
+ * checkRows("loss gradient", [[0.1, -0.2]], [{ prompt, completion: [7, 8] }]);
  */
 export function checkRows(what: string, rows: TokenRows, sequences: readonly TrainSequence[]): void {
   checkSequences(sequences);

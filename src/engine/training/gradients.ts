@@ -24,7 +24,6 @@ export interface GradientSum {
   forget(): void;
 }
 
-/** An empty gradient sum for `parameters`. */
 export function gradientSum(parameters: Tensors): GradientSum {
   const gradients = zerosLike(parameters);
   /** Σ g² of the tensors that received something, computed while their array is in the processor's cache. */

@@ -93,7 +93,6 @@ function shapeOf(policy: Policy, plan: BatchPlan, { groups, featureRows }: Image
   return { ...planShape(architecture, plan), pictures, featureRows };
 }
 
-/** The inputs of the vision tower, for every group of images. */
 function towerFeeds({ groups }: ImageGroups, architecture: Architecture): Record<string, Tensor> {
   const feeds = groups.flatMap((group, k) =>
     Object.entries(visionFeeds(group, architecture)).map(([name, feed]) => [`vision.${k}.${name}`, feed] as const),
@@ -101,7 +100,6 @@ function towerFeeds({ groups }: ImageGroups, architecture: Architecture): Record
   return Object.fromEntries(feeds);
 }
 
-/** Caches `decide` by shape. */
 function remembered(decide: (shape: TrainingShape) => boolean): (shape: TrainingShape) => boolean {
   const known = new Map<string, boolean>();
   return (shape) => {

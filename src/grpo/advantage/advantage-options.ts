@@ -3,6 +3,7 @@ import { choice, count, given, list, notNegative, readOptions, type Settings, ty
 import { type BaselineName, baselines } from "./baseline";
 import { groupsOf } from "./groups";
 
+/** Options of `grpoAdvantages`. */
 export interface GrpoAdvantageOptions {
   /** Completions per prompt, G; the rewards of one prompt are consecutive. Default: all rewards form one group. */
   readonly groupSize?: number;

@@ -10,6 +10,7 @@ export type { RewardValue } from "./rewards";
 /** A standard deviation below this is rounding error: every reward of the group was the same. */
 const ZERO_STD = 1e-8;
 
+/** Advantages, one for each completion, and the statistics of their groups. */
 export interface GrpoAdvantages {
   /** A, one for each completion. */
   readonly advantages: Float64Array;

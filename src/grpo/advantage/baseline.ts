@@ -1,3 +1,4 @@
+/** The number that a group's rewards are compared with. */
 export type BaselineName = "mean" | "leaveOneOut" | "lengthWeightedMean" | "runnerUp" | "none";
 
 interface Group {

@@ -3,6 +3,7 @@ import { checkArguments, listKind } from "../../options/arguments";
 import { flag, list, number, readOptions, type Spec } from "../../options/spec";
 import { whiten } from "./moments";
 
+/** Options of `gaeAdvantages`. */
 export interface GaeOptions {
   /** V: the expected reward of the rest of the completion, before each token (0). */
   readonly values?: readonly ArrayLike<number>[];

@@ -14,6 +14,7 @@ export interface BatchSize {
 /** The weight w in the loss of each token of a sequence with `length` unmasked tokens: L = Σᵢ wᵢ Σₜ ℓᵢₜ. */
 export type Aggregation = (length: number, batch: BatchSize, settings: AggregationSettings) => number;
 
+/** How the losses of tokens become one number. */
 export type AggregationName =
   | "sequenceMean"
   | "tokenMean"

@@ -1,7 +1,8 @@
 import { ConfigError, ShapeError, TrainingError } from "../../errors";
 import { checkArguments, fieldsKind, listKind } from "../../options/arguments";
 
-type Rows = readonly ArrayLike<number>[];
+/** A row of numbers for each completion, one number a token. */
+export type Rows = readonly ArrayLike<number>[];
 
 /**
  * Sequences for a gradient; row i holds one number for each token of completion i, so rows differ in length.

@@ -18,6 +18,7 @@ export interface CorrectionOptions {
   readonly sampler?: SamplerCorrection | false;
 }
 
+/** Weighs tokens by how likely the policy is to write them, compared with the sampler. */
 export interface SamplerCorrection {
   /** A ratio for each token, or the ratio of the whole sequence for all its tokens ("sequence"). */
   readonly level?: "token" | "sequence";

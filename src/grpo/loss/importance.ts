@@ -7,6 +7,7 @@ export interface Importance {
   readonly pullback: (gradient: Float64Array) => Float64Array;
 }
 
+/** The unit that has a ratio of probabilities. */
 export type ImportanceLevel = "token" | "sequence" | "sequenceToken" | "product" | "clippedSequence";
 
 interface ImportanceSettings {

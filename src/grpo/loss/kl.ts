@@ -4,6 +4,7 @@ import { number, readArgument } from "../../options/spec";
 import type { RewardValue } from "../advantage/rewards";
 import { type GrpoBatch, readBatch } from "./batch";
 
+/** An estimator of the KL divergence from a sampled token. */
 export type KlEstimatorName = "k1" | "abs" | "k2" | "k3" | "clampedK3" | "k1+" | "abs+" | "k3+";
 
 type KlEstimator = (d: number) => { readonly value: number; readonly dLogProb: number };

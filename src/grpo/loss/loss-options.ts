@@ -19,6 +19,7 @@ import { type KlEstimatorName, klEstimators } from "./kl";
 import { type GrpoLossType, type LossType, lossTypes } from "./loss-types";
 import { type DroOptions, droSpec, type SapoOptions, sapoSpec, type VespoOptions, vespoSpec } from "./objective";
 
+/** Options of `grpoLoss`. */
 export interface GrpoLossOptions {
   /** The published loss ("grpo"). */
   readonly lossType?: GrpoLossType;

@@ -52,4 +52,5 @@ export const lossTypes = {
   dro: { objective: "quadratic", aggregation: "tokenMean", logRatioBounds: unbounded },
 } as const satisfies Readonly<Record<string, LossType>>;
 
+/** A published loss, by the name that TRL or verl gives it. */
 export type GrpoLossType = keyof typeof lossTypes;

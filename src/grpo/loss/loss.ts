@@ -9,6 +9,7 @@ import { type PolicyTerms, policyTerms } from "./terms";
 export type { GrpoLossOptions } from "./loss-options";
 export type { GrpoLossType } from "./loss-types";
 
+/** The loss of a batch, its gradient, and metrics. */
 export interface GrpoLoss {
   readonly loss: number;
   /** ∂L/∂logProbs, rows as in the batch; 0 at masked tokens. */

@@ -6,7 +6,6 @@ import { exists, readJson } from "./directory";
 
 /** The configuration of a checkpoint, parsed but not checked. */
 export interface ConfigFiles {
-  /** Path of config.json, for errors. */
   readonly path: string;
   readonly json: unknown;
   /** Path of generation_config.json, for errors. */

@@ -41,7 +41,6 @@ function folderOf(folder: string, { policy }: z.infer<typeof stateSchema>, path:
   return join(folder, `step-${policy}`);
 }
 
-/** Whether `config.json` is a run's. */
 async function isRun(path: string): Promise<boolean> {
   const file = join(path, "config.json");
   const config = (await exists(file)) ? await readJson(file).catch(() => undefined) : undefined;

@@ -4,6 +4,7 @@ import { kindBytes, kindInsteadOfText } from "../../files/kind";
 import { openFile } from "../../files/open";
 import { excerpt, shown } from "../../options/display";
 
+/** The number format of a stored tensor. */
 export type StoredDtype = "F32" | "F16" | "BF16";
 
 /** A tensor's type, shape and position in its file. */
@@ -118,7 +119,11 @@ export async function readTensorBytes(path: string, { offset, bytes }: HeaderTen
   }
 }
 
-/** Every tensor of a file as float32; those of other types (integer buffers) are left out. */
+/**
+ * Every tensor of a file as float32; those of other types (integer buffers) are left out.
+ * @example
+ * for (const [name, { shape }] of await readSafetensors("model.safetensors")) console.log(name, shape);
+ */
 export async function readSafetensors(
   path: string,
 ): Promise<Map<string, { shape: readonly number[]; data: Float32Array }>> {
@@ -175,12 +180,12 @@ export function* inPieces(tensor: StoredTensor): Generator<{ readonly first: num
 /** A tensor to write; a function is called when its turn comes, so that not all numbers need be in memory. */
 export interface WritableTensor {
   readonly shape: readonly number[];
+  /** The numbers, or a function that reads them. */
   readonly data: Float32Array | (() => Float32Array | Promise<Float32Array>);
   /** The type in the file (the one that all tensors get). */
   readonly dtype?: StoredDtype;
 }
 
-/** The bytes of a tensor in its file. */
 export const bytesOf = ({ shape, dtype = "F32" }: Pick<WritableTensor, "shape" | "dtype">): number =>
   shape.reduce((a, b) => a * b, bytesPer[dtype]);
 
@@ -188,6 +193,9 @@ export const bytesOf = ({ shape, dtype = "F32" }: Pick<WritableTensor, "shape" |
  * Writes float32 tensors as `dtype`, or as their own type, rounding to nearest even; the file appears whole or not at
  * all.
  * @throws ShapeError when a tensor has another number of elements than its shape
+ * @example
+ * const tensors = new Map([["bias", { shape: [2], data: Float32Array.of(0, 1) }]]);
+ * await writeSafetensors("bias.safetensors", tensors, "BF16");
  */
 export async function writeSafetensors(
   path: string,

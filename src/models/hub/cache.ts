@@ -4,7 +4,6 @@ import { exists, missingFiles } from "../files/directory";
 import { downloadFile, type HubFile, type ReadFrom, sizeOf } from "./download";
 import type { AccessToken } from "./token";
 
-/** A model of the hub, and the access to it. */
 export interface HubModel {
   readonly id: string;
   /** A branch, a tag or a commit. */

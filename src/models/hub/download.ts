@@ -4,6 +4,7 @@ import { open, readdir, rename, rm, stat } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { BackendError, RiseError } from "../../errors";
+import { isRunning } from "../../files/is-running";
 
 /** A file of the hub as its listing describes it. */
 export interface HubFile {
@@ -118,14 +119,6 @@ async function claimPartial(target: string): Promise<string> {
     break;
   }
   return own;
-}
-
-function isRunning(pid: number): boolean {
-  try {
-    return process.kill(pid, 0);
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === "EPERM";
-  }
 }
 
 export const sizeOf = (path: string): Promise<number> =>

@@ -11,6 +11,7 @@ export interface DownloadProgress {
   readonly total: number;
 }
 
+/** A function that is told of every piece of a download. */
 export type OnDownload = (progress: DownloadProgress) => void;
 
 /** Shows a download in a log, which `close` ends: with true if it succeeded. */

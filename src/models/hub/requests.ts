@@ -1,6 +1,7 @@
 import { BackendError, ConfigError, type RiseError } from "../../errors";
 import { shown } from "../../options/display";
-import { limitedFetch, longestTimerMs } from "../../remote/http";
+import { longestTimerMs } from "../../options/milliseconds";
+import { limitedFetch } from "../../remote/http";
 import { type HubModel, isCommit } from "./cache";
 import { type HubFile, reasonOf } from "./download";
 

@@ -22,7 +22,6 @@ export interface ImageProcessor {
    * @throws DataError for an image with sides beyond a ratio of 200
    */
   process(image: RawImage, name?: string): ProcessedImage;
-  /** The grid of patches for an image of this size. */
   gridOf(size: Pick<RawImage, "width" | "height">, name?: string): Grid;
 }
 
@@ -135,6 +134,8 @@ function normalised(settings: ImageSettings, channel: number): Float32Array {
  * Rounds halves to even, as Python does: 70 × 70 becomes 56 × 56.
  * @param name of the image, for the error
  * @throws DataError for an image with sides beyond a ratio of 200
+ * @example
+ * smartResize(480, 640, 28, 56 * 56, 512 * 512); // { height: 420, width: 588 }
  */
 export function smartResize(
   height: number,

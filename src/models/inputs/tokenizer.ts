@@ -66,7 +66,7 @@ export async function loadTokenizer(
       const places = ids.filter((id) => id === tokens.image).length;
       if (places !== imageTokens.length)
         throw new DataError(
-          `${dir}: the chat template made places for ${places} images, but the prompt has ${imageTokens.length}`,
+          `${dir}: expected a chat template that makes a place for each of ${imageTokens.length} images, got ${places}`,
         );
       let image = 0;
       return ids.flatMap((id) => (id === tokens.image ? Array<number>(imageTokens[image++]!).fill(id) : [id]));

@@ -3,7 +3,6 @@ import type { Value } from "../../onnx/graph/value";
 
 /** The source of a network's weights, by canonical names and the shapes that the checkpoint must have. */
 export interface Weights {
-  /** A float32 tensor. */
   tensor(name: string, shape: readonly number[]): Value;
   /** Rows of a float32 matrix, as nodes of `g`: the indices may belong to a Loop's body. */
   rows(g: Graph, name: string, shape: readonly number[], indices: Value): Value;

@@ -34,7 +34,10 @@ export function ropePositions(
       continue;
     }
     const grid = grids[image++];
-    if (!grid) throw new ShapeError(`image tokens from place ${i} on, but there are ${grids.length} images`);
+    if (!grid)
+      throw new ShapeError(
+        `image tokens: expected as many runs as images, ${grids.length}, got one more from place ${i} on`,
+      );
     const [frames, rows, columns] = [grid[0], grid[1] / merge, grid[2] / merge];
     const end = i + frames * rows * columns;
     if (end > promptLength || tokens.slice(i, end).some((token) => token !== imageToken))

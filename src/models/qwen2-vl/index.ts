@@ -1,8 +1,12 @@
 export type { LoraConfig } from "../../engine/adapter";
 export { type MergeAdapterOptions, mergeAdapter } from "../../engine/checkpoint/merge";
+export type { Dtype } from "../../engine/checkpoint/policy-files";
 export { configJson, loadConfig, type Qwen2VlConfig } from "../families/qwen2-vl/config";
-export { readSafetensors, type StoredDtype, writeSafetensors } from "../files/safetensors";
+export { readSafetensors, type StoredDtype, type WritableTensor, writeSafetensors } from "../files/safetensors";
 export type { DownloadProgress, OnDownload } from "../hub/progress";
 export { type ProcessedImage, smartResize } from "../inputs/image-processor";
+export type { Row } from "../inputs/row";
 export { defaultModel, openModel, type VisionLanguageModel } from "../open-model";
+export type { SpecialTokens, VlmConfig } from "../parts/config";
+export type { Grid } from "../parts/positions";
 export { initialiseCheckpoint, openQwen2Vl, type Qwen2Vl } from "./open";

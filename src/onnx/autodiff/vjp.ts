@@ -37,9 +37,11 @@ export type NonDifferentiableOp =
   | "MatMulIntegerToFloat"
   | "MatMulNBits";
 
+/** An operator that has a derivative. */
 export type DifferentiableOp = Exclude<Op, NonDifferentiableOp>;
 
-type OnePer<Inputs> = { [I in keyof Inputs]: Value | null };
+/** A gradient for each input, or null if none flows. */
+export type OnePer<Inputs> = { [I in keyof Inputs]: Value | null };
 
 /** ȳ → one gradient for each input (null: none flows), up to broadcasting, which the graph walk undoes. */
 export type VjpRule<O extends Op> = (g: Graph, node: Node<O>, dy: Value) => OnePer<Ops[O]["in"]>;

@@ -11,6 +11,7 @@ export interface ExternalData {
   readonly bytes: number;
 }
 
+/** A tensor that is part of a graph. */
 export interface Constant {
   readonly value: Value;
   readonly data: Float32Array | BigInt64Array | Uint8Array | ExternalData;
@@ -42,13 +43,19 @@ export interface Graph {
   readonly nodes: Set<Node>;
   readonly constants: Map<string, Constant>;
   readonly loops: Map<Value, LoopNode>;
+  /** A value that is fed at run time. */
   input(name: string, dtype: DType, shape: Shape): Value;
   /** float32 numbers; equal constants are stored once. */
   constant(data: readonly number[] | Float32Array, shape?: Shape): Value;
+  /** int64 numbers. */
   integers(data: readonly number[], shape?: Shape): Value;
+  /** uint8 numbers. */
   bytes(data: readonly number[], shape?: Shape): Value;
+  /** A tensor whose numbers lie in a file. */
   external(name: string, dtype: DType, shape: readonly number[], data: ExternalData): Value;
+  /** Adds a node. @throws ShapeError for inputs that do not fit */
   op<O extends Op>(op: O, inputs: Ops[O]["in"], attrs: Ops[O]["attrs"]): Value;
+  /** Adds a Loop, which carries values from one iteration to the next. */
   loop(
     maxIterations: Value,
     carried: readonly { readonly initial: Value; readonly shape?: Shape }[],
@@ -212,5 +219,4 @@ export function swapLast(g: Graph, x: Value): Value {
   return transpose(g, x, [...perm.slice(0, i), j, i]);
 }
 
-/** Zeros of a static shape. */
 export const zeros = (g: Graph, shape: readonly number[]) => g.op("Expand", [scalar(g, 0)], { shape });

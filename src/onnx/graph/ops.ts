@@ -73,7 +73,7 @@ export const opRules: { readonly [O in Op]: OpRule<O> } = {
       const [n, k] = a.shape.slice(-2);
       const [l, m] = b.shape.slice(-2);
       if (n === undefined || k === undefined || m === undefined || k !== l)
-        throw new ShapeError(`MatMul: ${showShape(a.shape)} × ${showShape(b.shape)}: inner sizes must be equal`);
+        throw new ShapeError(`MatMul: expected equal inner sizes, got ${showShape(a.shape)} × ${showShape(b.shape)}`);
       return [...broadcastShapes(a.shape.slice(0, -2), b.shape.slice(0, -2), "MatMul"), n, m];
     },
   },

@@ -1,7 +1,9 @@
+/** The type of a tensor's numbers. */
 export type DType = "float32" | "float16" | "bfloat16" | "int64" | "int8" | "uint8" | "bool";
 
 /** A size, or the name of one that is known only at run time (the growing cache inside a Loop). */
 export type Dim = number | string;
+/** The sizes of a tensor. */
 export type Shape = readonly Dim[];
 
 /** One tensor of a graph. */
@@ -13,14 +15,19 @@ export interface Value {
   readonly node?: Node;
 }
 
-interface Signature<In extends readonly unknown[], Attrs> {
+/** The inputs and attributes of an operator. */
+export interface Signature<In extends readonly unknown[], Attrs> {
   in: In;
   attrs: Attrs;
 }
-type None = Record<never, never>;
-type Unary = Signature<[x: Value], None>;
-type Binary = Signature<[a: Value, b: Value], None>;
-type Axis = { readonly axis: number };
+/** No attributes. */
+export type None = Record<never, never>;
+/** An operator of one tensor. */
+export type Unary = Signature<[x: Value], None>;
+/** An operator of two tensors. */
+export type Binary = Signature<[a: Value, b: Value], None>;
+/** The axis that an operator works along. */
+export type Axis = { readonly axis: number };
 
 /**
  * The closed set of ONNX operators the library emits: inputs and attributes of each. Adding a line makes the compiler
@@ -108,8 +115,10 @@ export interface Ops {
   MatMulNBits: Signature<[x: Value, b: Value, scale: Value], { readonly blockSize: number; readonly bits?: 4 | 8 }>;
 }
 
+/** The name of an operator, as ONNX has it. */
 export type Op = keyof Ops;
 
+/** A use of an operator: its inputs, attributes and output. */
 export interface Node<O extends Op = Op> {
   readonly op: O;
   readonly in: Ops[O]["in"];

@@ -1,14 +1,15 @@
 import { execFile } from "node:child_process";
+import { existsSync } from "node:fs";
 import { promisify } from "node:util";
 import { BackendError, ConfigError } from "../../errors";
 import { createGraph, matMul } from "../graph/graph";
 import { cudaLibraries } from "./cuda-libraries";
-import { runtimePath } from "./installation";
+import { cudaInstallation, runtimePath } from "./installation";
 import type { Provider } from "./providers";
 import { serialiseModel } from "./serialise";
 import type { Placement } from "./session";
 
-/** `auto` means CUDA if it works, else the CPU with a warning that says why. */
+/** `auto` means CUDA if it works, else the CPU; where there is an NVIDIA GPU, a warning then says why. */
 export type Device = "auto" | Provider;
 
 export const devices = ["auto", "cpu", "cuda", "webgpu"] as const satisfies readonly Device[];
@@ -28,9 +29,16 @@ export async function placeOn(device: Device, threads?: number): Promise<Placeme
   const problem = await providerProblem(provider);
   if (problem === undefined) return { provider, ...limit, memory: await gpuMemory() };
   if (device !== "auto") throw new BackendError(`device "${device}": ${problem}`);
-  warnOnce(`rise-ts runs on the CPU, because CUDA does not work: ${problem} (device: "cpu" says that this is meant)`);
+  if (hasNvidiaGpu())
+    warnOnce(`rise-ts runs on the CPU, because CUDA does not work: ${problem} (device: "cpu" says that this is meant)`);
   return { provider: "cpu", ...limit };
 }
+
+/** The traces of NVIDIA's driver, the last one in Windows' Linux. */
+const nvidiaFiles = ["/dev/nvidiactl", "/proc/driver/nvidia/version", "/dev/dxg"];
+
+/** Whether somebody may miss CUDA here. */
+export const hasNvidiaGpu = (): boolean => nvidiaFiles.some((file) => existsSync(file));
 
 /** Bytes assumed for a GPU that does not report its memory. */
 const leastMemory = 2 ** 33;
@@ -70,8 +78,8 @@ async function cudaProblem(): Promise<string | undefined> {
 }
 
 const cudaInstructions =
-  "Install it with ONNXRUNTIME_NODE_INSTALL=cuda12 npm rebuild onnxruntime-node (for CUDA 13, see docs/models.md); it needs an NVIDIA driver and the CUDA libraries " +
-  "that it was built for. Check with: npx rise-ts doctor";
+  `Install it with ${cudaInstallation} (for CUDA 13, see docs/models.md); it needs an NVIDIA driver and the CUDA ` +
+  "libraries that it was built for. Check with: npx rise-ts doctor";
 
 async function webgpuProblem(): Promise<string | undefined> {
   const problem = await tryProvider("webgpu", runtimePath());

@@ -8,6 +8,8 @@ export const runtimePath = (): string => packagePath("onnxruntime-node");
 export const runtimeVersion = (): string =>
   (JSON.parse(readFileSync(packagePath("onnxruntime-node/package.json"), "utf8")) as { version: string }).version;
 
-/** Folder of its native libraries for this platform. */
 export const nativeFolder = (): string =>
   join(dirname(runtimePath()), "..", "bin", "napi-v6", process.platform, process.arch);
+
+/** The command that fetches onnxruntime's CUDA libraries, whatever npm thinks of install scripts. */
+export const cudaInstallation = "ONNXRUNTIME_NODE_INSTALL=cuda12 node node_modules/onnxruntime-node/script/install";

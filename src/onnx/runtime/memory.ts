@@ -12,7 +12,6 @@ export interface SessionMemory {
   readonly files: number;
   /** Most bytes alive at once during a run; includes outputs, excludes feeds. */
   readonly peak: number;
-  /** The values alive at the peak. */
   readonly atPeak: ReadonlyMap<Value, number>;
 }
 

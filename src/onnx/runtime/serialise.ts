@@ -7,6 +7,7 @@ import { type ProtoWriter, protoWriter } from "./proto";
 const irVersion = 10;
 const opsetVersion = 23;
 
+/** Options of `serialiseModel`. */
 export interface ModelFileOptions {
   /**
    * Names the run-time sizes of inputs and outputs (false): transformers.js makes its first cache by these names.
@@ -193,7 +194,6 @@ function attributeProto(name: string, value: Attribute): ProtoWriter {
   return proto.int(20, 7);
 }
 
-/** Shape, type and name. */
 function tensorHead({ name, dtype, shape }: Value): ProtoWriter {
   const proto = protoWriter();
   for (const dim of shape) proto.int(1, elementCount([dim], name));

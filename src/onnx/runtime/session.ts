@@ -6,6 +6,7 @@ import { type Provider, providerOptions } from "./providers";
 import { serialiseModel, usedInputs } from "./serialise";
 import { compile } from "./worker";
 
+/** A tensor's numbers and shape. */
 export interface Tensor<Data = Float32Array | BigInt64Array | Uint8Array> {
   readonly data: Data;
   readonly shape: readonly number[];
@@ -21,6 +22,7 @@ export interface Placement {
   readonly memory?: number;
 }
 
+/** Options of `createSession`. */
 export interface SessionOptions extends Placement {
   /** Folder of the files that external tensors name. */
   readonly folder?: string;
@@ -35,6 +37,7 @@ export interface Session {
    * which become unreadable. Feeds that the graph does not need are ignored.
    */
   run(feeds: Readonly<Record<string, Tensor>>, givenAway?: readonly string[]): Promise<Record<string, Tensor>>;
+  /** Frees the graph's native memory. */
   dispose(): Promise<void>;
 }
 

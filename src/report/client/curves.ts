@@ -28,7 +28,10 @@ function startCurve(figure: HTMLElement): void {
     const place = most === least ? (left + right) / 2 : left + ((x - least) / (most - least)) * (right - left);
     cursor.setAttribute("d", `M${place} 10V100`);
     svg.append(cursor);
-    told.innerHTML = `step ${x}: ${values.map(([, y], i) => `${escapeHtml(names[i] ?? "")} ${shortNumber(y)}`.trim()).join(", ")}`;
+    // A shorter line says nothing about the steps beyond its end.
+    const isOn = (line: readonly Point[]) => x >= line[0]![0] && x <= line.at(-1)![0];
+    const words = values.map(([, y], i) => `${escapeHtml(names[i] ?? "")} ${isOn(lines[i]!) ? shortNumber(y) : "–"}`);
+    told.innerHTML = `step ${x}: ${words.map((each) => each.trim()).join(", ")}`;
   };
   svg.addEventListener("pointermove", ({ clientX }) => {
     const box = svg.getBoundingClientRect();

@@ -50,12 +50,12 @@ function card({ at, example, cot, gain }: CotData["cots"][number], list: CotData
   return cotCard(data.examples[example]!, textAt(data, cot), list.rewards[at]!, gain);
 }
 
-/** Moves the histogram's line, and dims the columns below it. */
+/** Moves the histogram's line, and dims the columns without a reward that reaches it. */
 function moveLine(root: HTMLElement, threshold: number): void {
   const histogram = element<SVGSVGElement>(root, ".histogram");
   const [low, high] = [Number(histogram.dataset.low), Number(histogram.dataset.high)];
   const share = Math.min(Math.max((threshold - low) / (high - low), 0), 1);
   element(histogram, ".tau").setAttribute("transform", `translate(${share * histogram.viewBox.baseVal.width} 0)`);
   for (const column of histogram.querySelectorAll("rect"))
-    column.classList.toggle("out", Number(column.dataset.to) <= threshold);
+    column.classList.toggle("out", Number(column.dataset.best) < threshold);
 }

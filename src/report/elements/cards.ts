@@ -46,7 +46,6 @@ const onlyButton = (words: string, filters: Readonly<Record<string, string>>) =>
 const earned = (reward: number | undefined) =>
   reward === undefined ? "no reward" : `${bar(reward)} reward ${score(reward)}`;
 
-/** Shows a cot beside its example. */
 export function cotCard(example: ShownExample, [text, length]: PageText, reward: number, gain?: number): string {
   const more = gain === undefined ? "" : `, ${score(gain)} more than from the image alone`;
   return `<article>${exampleHtml(example)}<div class="body"><p class="earned">${earned(reward)}${more}</p>${written(text, [], length)}</div></article>`;

@@ -1,7 +1,6 @@
 import type { Shown, ShownExample } from "./shapes";
 import type { Mark } from "./text";
 
-/** Everything that the page's script reads, as JSON in the page. */
 export interface PageData {
   /** Every text once; a cut one with the length of the whole. */
   readonly texts: readonly (string | readonly [text: string, length: number])[];

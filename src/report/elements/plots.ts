@@ -4,6 +4,7 @@ import { inline, shortNumber } from "./text";
 
 export { shortNumber } from "./text";
 
+/** A point of a plotted line. */
 export interface Point {
   readonly x: number;
   readonly y: number;
@@ -145,7 +146,6 @@ function thinned(points: readonly Point[]): Point[] {
   });
 }
 
-/** Runs of finite points. */
 function pieces(points: readonly Point[]): Point[][] {
   const runs: Point[][] = [[]];
   for (const point of points) {

@@ -28,7 +28,6 @@ export interface Shown {
 
 export type Bar = readonly [label: string, share: number];
 
-/** An example as a page shows it. */
 export interface ShownExample {
   readonly id: string;
   readonly subject?: string;
@@ -131,7 +130,6 @@ function barsTable(truth: readonly Bar[], prediction: readonly Bar[]): string {
 const rect = (className: string, share: number, y = 0) =>
   `<rect class="${className}" y="${y + 1}" width="${(Math.min(Math.max(share, 0), 1) * 100).toFixed(1)}" height="8"/>`;
 
-/** Draws a number from 0 to 1 as a bar. */
 export const bar = (share: number): string =>
   `<svg class="bar" viewBox="0 0 100 10" preserveAspectRatio="none" aria-hidden="true">${rect("main", share)}</svg>`;
 

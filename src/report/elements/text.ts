@@ -12,7 +12,6 @@ const inView = 2000;
 /** Characters of a text that a page holds. */
 export const mostCharacters = 6000;
 
-/** The beginning of a text. */
 export const beginning = (text: string, most = 300): string =>
   text.length > most ? `${text.slice(0, whole(text, most))}…` : text;
 

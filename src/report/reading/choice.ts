@@ -15,7 +15,6 @@ export interface Judged {
 
 /** Chooses rows as they come, and holds no more than a few times those that it may choose. */
 export interface Choice<Row> {
-  /** Rows that came. */
   readonly total: number;
   add(row: Row, judged: Judged): void;
   /** The chosen rows, the first being the last to leave out; `at` is the place in which they came. */

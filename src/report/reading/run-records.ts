@@ -3,7 +3,7 @@ import * as z from "zod";
 import { CheckpointError } from "../../errors";
 import type { StepMetrics } from "../../events";
 import { readMetrics } from "../../runs/directory/directory";
-import { parseRow, readJson, sizeOf, wholeLines } from "../../runs/directory/files";
+import { parseRow, readJson, sizeOf, wholeRows } from "../../runs/directory/files";
 import { mostCharacters } from "../elements/text";
 import type { Judged } from "./choice";
 
@@ -63,7 +63,6 @@ export interface StageRecords {
   readonly metrics: readonly StepMetrics[];
   /** Whether its steps change the policy. */
   readonly trains: boolean;
-  /** The prompt of its first rollout. */
   readonly prompt?: string;
   /** The first groups of its first, its middle and its last step. */
   readonly groups: readonly RolloutGroup[];
@@ -134,13 +133,16 @@ async function readGroups(
   return stages;
 }
 
-/** Yields rollouts that follow one another in a file and have the stage, the step and the example in common. */
+/**
+ * Yields rollouts that follow one another in a file and have the stage, the step and the example in common. A step may
+ * sample an example of a small data set twice: its second group begins with a lower number.
+ */
 async function* groupsOf(path: string): AsyncGenerator<RolloutGroup, void, void> {
   let group: [RolloutRow, ...RolloutRow[]] | undefined;
   for await (const row of readRows(path, rolloutRow)) {
     const [first] = group ?? [];
     const isSame = first?.stage === row.stage && first.step === row.step && first.exampleId === row.exampleId;
-    if (group && isSame) group.push(row);
+    if (group && isSame && row.index > group.at(-1)!.index) group.push(row);
     else {
       if (group) yield group;
       group = [row];
@@ -198,9 +200,5 @@ async function rowsOf<T>(path: string, schema: z.ZodType<T>): Promise<readonly T
 /** Reads the rows of a file; none if it is missing. */
 async function* readRows<T>(path: string, schema: z.ZodType<T>): AsyncGenerator<T, void, void> {
   let number = 0;
-  try {
-    for await (const line of wholeLines(path)) yield parseRow(line, schema, `${path}:${++number}`);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
-  }
+  for await (const { text } of wholeRows(path)) yield parseRow(text, schema, `${path}:${++number}`);
 }

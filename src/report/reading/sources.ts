@@ -48,7 +48,6 @@ export async function readSource(
 export const nameOf = (runDir: string): string =>
   [basename(dirname(runDir)), basename(runDir)].filter((name) => name !== "" && name !== ".").join("/");
 
-/** An answer of an evaluation as a rollout. */
 export function answerRow(
   record: Partial<EvaluationRecord<unknown>> & { readonly exampleId: string; readonly text: string },
 ) {
@@ -62,7 +61,7 @@ export function answerRow(
     completion: { text: text.slice(0, mostCharacters), length: text.length, isClipped: finishReason === "length" },
     prediction,
     reward: {
-      ...(reward !== undefined && { reward }),
+      ...(Number.isFinite(reward) && { reward }),
       leaks: [],
       format: failure === undefined ? { ok: true } : { ok: false, reason: failure },
       repairs: repairs && [...repairs],

@@ -41,15 +41,15 @@ export async function cotsSection<A>(title: string, list: CotList, page: Page<A>
 const least = (values: readonly number[]) => values.reduce((a, b) => Math.min(a, b), Number.POSITIVE_INFINITY);
 
 function histogram(rewards: readonly number[], low: number, high: number, threshold: number): string {
-  const counts = new Array<number>(columns).fill(0);
+  const filled = Array.from({ length: columns }, (): number[] => []);
   for (const reward of rewards)
-    counts[Math.min(columns - 1, Math.floor(((reward - low) / (high - low)) * columns))]! += 1;
-  const most = Math.max(...counts);
+    filled[Math.min(columns - 1, Math.floor(((reward - low) / (high - low)) * columns))]!.push(reward);
+  const most = Math.max(...filled.map(({ length }) => length));
   const step = width / columns;
-  const bars = counts.map((count, i) => {
-    const tall = (count / most) * (height - 36);
+  const bars = filled.map((own, i) => {
+    const tall = (own.length / most) * (height - 36);
     const [from, to] = [i, i + 1].map((edge) => shortNumber(low + (edge * (high - low)) / columns));
-    return `<rect x="${(i * step + 0.5).toFixed(1)}" y="${(height - 20 - tall).toFixed(1)}" width="${step - 1}" height="${tall.toFixed(1)}" class="main" data-to="${to}"><title>${count} from ${from} to ${to}</title></rect>`;
+    return `<rect x="${(i * step + 0.5).toFixed(1)}" y="${(height - 20 - tall).toFixed(1)}" width="${step - 1}" height="${tall.toFixed(1)}" class="main" data-best="${-least(own.map((reward) => -reward))}"><title>${own.length} from ${from} to ${to}</title></rect>`;
   });
   const at = (((threshold - low) / (high - low)) * width).toFixed(1);
   return [

@@ -4,6 +4,7 @@ import { exampleHtml, legend } from "../elements/shapes";
 import { inline, shortNumber, written } from "../elements/text";
 import { scoresTable } from "./scores";
 
+/** A record of an evaluation, as the report shows it. */
 export type ReportedRecord<A> = Pick<EvaluationRecord<A>, "exampleId" | "text" | "think" | "prediction" | "failure"> &
   Partial<Pick<EvaluationRecord<A>, "truth" | "metrics" | "finishReason" | "repairs">>;
 
@@ -26,7 +27,6 @@ export async function evaluationSection<A>(
   return `<section><h2>${inline(title)}</h2>${summary}${legend}${cards.join("")}${more}</section>`;
 }
 
-/** The metrics of an evaluation, with their intervals. */
 export function metricsTable({
   metrics,
   intervals,
@@ -37,7 +37,10 @@ export function metricsTable({
     const range = interval ? `${shortNumber(interval.low)} … ${shortNumber(interval.high)}` : "";
     return [name === "formatRate" ? "format rate" : name, shortNumber(value), range];
   });
-  return rows.length === 0 ? "" : scoresTable({ title: "Metrics", header: ["", "value", "95 % interval"], rows });
+  const [level] = [...ranges.values()].map((interval) => `${Number((100 * interval.level).toPrecision(6))} % `);
+  return rows.length === 0
+    ? ""
+    : scoresTable({ title: "Metrics", header: ["", "value", `${level ?? ""}interval`], rows });
 }
 
 async function card<A>(record: ReportedRecord<A>, page: Page<A>): Promise<string> {

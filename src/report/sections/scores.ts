@@ -8,7 +8,6 @@ export interface ReportTable {
   readonly rows: readonly (readonly string[])[];
 }
 
-/** Shows a table of scores. */
 export const scoresSection = (table: ReportTable): string =>
   `<section><h2>${inline(table.title)}</h2>${scoresTable(table)}</section>`;
 

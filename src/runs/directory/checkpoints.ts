@@ -2,6 +2,7 @@ import { mkdir, readdir, rename, rm, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import * as z from "zod";
 import { CheckpointError } from "../../errors";
+import { filesBelow } from "../../files/below";
 import { sumsFile, sumsProblem, writeSums } from "../../files/checksums";
 import { flush, flushFolder, readJson, sizeOf } from "./files";
 
@@ -44,7 +45,7 @@ export async function writeCheckpoint(
   await mkdir(partial, { recursive: true });
   try {
     await save?.(partial);
-    const saved = await filesIn(partial);
+    const saved = await filesBelow(partial);
     const taken = ownFiles.find((name) => saved.includes(name));
     if (taken !== undefined)
       throw new CheckpointError(`${partial}: the trainer saved a ${taken}, which is the name of the run's own file`);
@@ -109,7 +110,7 @@ export async function pruneCheckpoints(
   const steps = await stepsIn(run);
   const withWeights: number[] = [];
   for (const step of steps) {
-    const files = await filesIn(checkpointPath(run, step));
+    const files = await filesBelow(checkpointPath(run, step));
     if (files.some((name) => !ownFiles.includes(name))) withWeights.push(step);
   }
   const regular = steps.filter((step) => !stops.has(step));
@@ -168,7 +169,7 @@ async function readCheckpoint(run: string, step: number): Promise<CheckpointStat
     const rows = join(run, `${name}.jsonl`);
     const found = (await sizeOf(rows)) ?? 0;
     if (found < state.bytes[name])
-      return `${rows} has ${found} bytes, but the checkpoint of step ${step} was taken at ${state.bytes[name]}`;
+      return `${rows}: expected at least ${state.bytes[name]} bytes, as at the checkpoint of step ${step}, got ${found}`;
   }
   if (state.policy === undefined || state.policy === step) return state;
   return (await sumsProblem(checkpointPath(run, state.policy))) ?? state;
@@ -192,12 +193,4 @@ async function removeCheckpoint(run: string, step: number): Promise<void> {
   const partial = join(checkpointFolder(run), `.step-${step}.removed.partial`);
   await rename(checkpointPath(run, step), partial);
   await rm(partial, { recursive: true });
-}
-
-/** Paths of all files below a folder, relative to it. */
-async function filesIn(folder: string): Promise<readonly string[]> {
-  const entries = await readdir(folder, { recursive: true, withFileTypes: true });
-  return entries
-    .filter((entry) => entry.isFile())
-    .map((entry) => join(entry.parentPath, entry.name).slice(folder.length + 1));
 }

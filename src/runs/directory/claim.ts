@@ -65,7 +65,6 @@ const remedy = (differing: readonly string[]): string =>
     ? "A run is resumed with the examples and prompts that it began with, in the same order; for others choose another runDir"
     : "Pass the settings that it began with, or choose another runDir";
 
-/** Makes the directory if it is missing, and locks it. */
 async function made(path: string): Promise<RunLock> {
   try {
     await mkdir(path, { recursive: true });

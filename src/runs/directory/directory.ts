@@ -56,7 +56,6 @@ export interface RunDirectory {
   writeContext(examples: readonly Example<unknown>[]): Promise<void>;
   /** Replaces `preflight.html` by a page, which is made only if there is a directory. */
   writePreflight(page: () => Promise<string>): Promise<void>;
-  /** Replaces `cots.jsonl`. */
   writeCots(rows: readonly object[]): Promise<void>;
   /** Replaces `omitted.jsonl`, the examples that the run leaves out, and why. */
   writeOmitted(rows: readonly object[]): Promise<void>;
@@ -130,7 +129,6 @@ interface Claimed {
   readonly path: string;
   readonly keep: number;
   readonly lock: RunLock;
-  /** The step of the newest checkpoint. */
   newest: number | undefined;
   policy: CheckpointState["policy"] | undefined;
   best: CheckpointState["best"] | undefined;
@@ -264,7 +262,7 @@ async function rowsWithoutCheckpoint(
   length: RunLength | undefined,
   newest: number | undefined,
 ): Promise<string | undefined> {
-  const { lines } = await readWholeLines(join(path, "metrics.jsonl"));
+  const lines = await readWholeLines(join(path, "metrics.jsonl"));
   const isLost = newest === undefined && lines.length > 0 && (await sizeOf(checkpointFolder(path))) === undefined;
   const due = length && nextCheckpoint(length, newest ?? 0);
   if (!isLost && (due === undefined || lines.length <= due)) return undefined;
@@ -302,7 +300,7 @@ const metricRow = z.looseObject({ stage: z.string(), step: z.number() });
 export async function readMetrics(file: string): Promise<StepMetrics[]> {
   if ((await sizeOf(file)) === undefined)
     throw new CheckpointError(`${file}: expected the metrics of a run, found no such file`);
-  const { lines } = await readWholeLines(file);
+  const lines = await readWholeLines(file);
   return lines.map((line, i) => parseRow(line, metricRow, `${file}:${i + 1}`) as StepMetrics);
 }
 

@@ -4,7 +4,6 @@ import { dirname } from "node:path";
 import type { z } from "zod";
 import { CheckpointError, RiseError } from "../../errors";
 
-/** Rows as JSON lines. */
 export const jsonl = (rows: readonly object[]): string => rows.map((row) => `${JSON.stringify(row)}\n`).join("");
 
 /** Writes a file whole or not at all. @param text in pieces if it may exceed the length of a string */
@@ -41,49 +40,49 @@ export async function cutOff(file: string, bytes: number): Promise<void> {
 
 /** Keeps a text file's first lines. */
 export async function keepLines(file: string, count: number): Promise<void> {
-  const { lines } = await readWholeLines(file);
-  const kept = lines.slice(0, count);
+  const kept = (await readWholeLines(file)).slice(0, count);
   await writeAtomically(file, kept.map((line) => `${line}\n`).join(""));
 }
 
-/**
- * Reads the complete lines of a file, and their length in bytes. A half-written last line, which a killed process
- * leaves, is skipped; a missing file has no lines.
- * @throws CheckpointError for a file that exists but cannot be read
- */
-export async function readWholeLines(
-  file: string,
-): Promise<{ readonly lines: readonly string[]; readonly bytes: number }> {
-  const content = await readFile(file).catch((cause: NodeJS.ErrnoException) => {
-    if (cause.code === "ENOENT") return Buffer.alloc(0);
-    throw new CheckpointError(`${file}: expected readable rows of an earlier run: ${String(cause)}`, { cause });
-  });
-  // Line by line, because the whole text may exceed the length of a string.
+/** Reads the whole lines of a file; a missing file has none. */
+export async function readWholeLines(file: string): Promise<readonly string[]> {
   const lines: string[] = [];
-  let start = 0;
-  for (let end = content.indexOf(newline); end !== -1; end = content.indexOf(newline, start)) {
-    lines.push(content.toString("utf8", start, end));
-    start = end + 1;
-  }
-  return { lines, bytes: start };
+  for await (const { text } of wholeRows(file)) lines.push(text);
+  return lines;
+}
+
+/** The bytes of a row in its file, its line end included. */
+export interface Place {
+  readonly start: number;
+  readonly end: number;
 }
 
 const newline = 10;
 
 /**
- * Yields the same lines one after another, for files that may be larger than memory. A missing file is an error.
+ * Yields the whole rows of a file, and where they lie. A half-written last row, which a killed process leaves, is
+ * skipped; a missing file has no rows.
+ * @throws CheckpointError for a file that exists but cannot be read
  */
-export async function* wholeLines(file: string): AsyncGenerator<string, void, void> {
-  // Pieces of a line that has not ended yet. They are joined once, so that a long line costs linear time.
-  let pieces: string[] = [];
-  for await (const text of createReadStream(file, "utf8")) {
-    const [first, ...others] = (text as string).split("\n");
-    pieces.push(first!);
-    const rest = others.pop();
-    if (rest === undefined) continue;
-    yield pieces.join("");
-    yield* others;
-    pieces = [rest];
+export async function* wholeRows(file: string): AsyncGenerator<{ readonly text: string; readonly place: Place }> {
+  if ((await sizeOf(file)) === undefined) return;
+  // Pieces of a row that has not ended yet. They are joined once, so that a long row costs linear time.
+  let pieces: Buffer[] = [];
+  let start = 0;
+  try {
+    for await (const chunk of createReadStream(file) as AsyncIterable<Buffer>) {
+      let from = 0;
+      for (let to = chunk.indexOf(newline); to !== -1; to = chunk.indexOf(newline, from)) {
+        const line = Buffer.concat([...pieces, chunk.subarray(from, to)]);
+        const end = start + line.length + 1;
+        yield { text: line.toString("utf8"), place: { start, end } };
+        [pieces, start, from] = [[], end, to + 1];
+      }
+      pieces.push(chunk.subarray(from));
+    }
+  } catch (cause) {
+    if (!(cause instanceof Error && "syscall" in cause)) throw cause;
+    throw new CheckpointError(`${file}: expected readable rows of an earlier run: ${String(cause)}`, { cause });
   }
 }
 

@@ -50,7 +50,6 @@ export function isAlive({ pid, started, space }: ProcessIdentity): boolean | und
   }
 }
 
-/** A process as /proc describes it. */
 function statOf(pid: number): { readonly started: number; readonly hasEnded: boolean } | undefined {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, "latin1");

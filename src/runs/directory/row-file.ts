@@ -1,15 +1,7 @@
-import { createReadStream } from "node:fs";
 import { appendFile } from "node:fs/promises";
 import { dirname } from "node:path";
-import { CheckpointError } from "../../errors";
-import { cutOff, flush, flushFolder, jsonl, sizeOf, writing } from "./files";
+import { cutOff, flush, flushFolder, jsonl, type Place, wholeRows, writing } from "./files";
 import type { RunLock } from "./lock";
-
-/** The bytes of a row in its file, its line end included. */
-export interface Place {
-  readonly start: number;
-  readonly end: number;
-}
 
 /** A file of JSON rows that grows. A row is whole and on the disk once `append` resolves, or it is cut off later. */
 export interface RowFile {
@@ -73,29 +65,4 @@ export async function openRowFile(
       return places;
     },
   };
-}
-
-const newline = 10;
-
-/** The whole rows of a file, and where they lie; a missing file has none. */
-export async function* wholeRows(file: string): AsyncGenerator<{ readonly text: string; readonly place: Place }> {
-  if ((await sizeOf(file)) === undefined) return;
-  // Pieces of a row that has not ended yet. They are joined once, so that a long row costs linear time.
-  let pieces: Buffer[] = [];
-  let start = 0;
-  try {
-    for await (const chunk of createReadStream(file) as AsyncIterable<Buffer>) {
-      let from = 0;
-      for (let to = chunk.indexOf(newline); to !== -1; to = chunk.indexOf(newline, from)) {
-        const line = Buffer.concat([...pieces, chunk.subarray(from, to)]);
-        const end = start + line.length + 1;
-        yield { text: line.toString("utf8"), place: { start, end } };
-        [pieces, start, from] = [[], end, to + 1];
-      }
-      pieces.push(chunk.subarray(from));
-    }
-  } catch (cause) {
-    if (!(cause instanceof Error && "syscall" in cause)) throw cause;
-    throw new CheckpointError(`${file}: expected readable rows of an earlier run: ${String(cause)}`, { cause });
-  }
 }

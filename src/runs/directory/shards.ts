@@ -13,7 +13,6 @@ export interface Shard {
 
 const form = /^([1-9]\d{0,5})\/([1-9]\d{0,5})$/;
 
-/** The schema of the option `shard`. */
 export const shardOption = () =>
   given<string>(
     'a part and their number, from "1/16" to "16/16"; a number that counts from 0 needs 1 added',
@@ -54,9 +53,7 @@ export const shardFile = "shard.json";
 /** The end of a shard, by which `mergeShards` proves that a set of shards is whole. */
 export interface ShardProof {
   readonly shard: string;
-  /** The ids of all shards together. */
   readonly all: { readonly count: number; readonly sha256: string };
-  /** The number of this shard's ids. */
   readonly own: number;
   /** Ids of this shard that have no row, because they failed or were left out. */
   readonly without: readonly string[];

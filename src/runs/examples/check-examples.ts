@@ -16,7 +16,6 @@ const methods = [
   "validate",
 ] as const satisfies readonly (keyof Task<never>)[];
 
-/** The schema of an option that is a task. */
 export const taskOption = () => having("a task, such as classification({ labels })", ...methods);
 
 /**
@@ -40,8 +39,8 @@ export function checkExamples<A>(task: Task<A>, examples: readonly Example<A>[],
       );
     const { id, image, annotation } = example;
     if (typeof id !== "string" || id === "")
-      throw new DataError(`every example needs an id that is text, but that of number ${i} is ${JSON.stringify(id)}`);
-    if (ids.has(id)) throw new DataError(`every example needs an id of its own, but two are "${id}"`);
+      throw new DataError(`example number ${i}: expected an id that is text, got ${JSON.stringify(id)}`);
+    if (ids.has(id)) throw new DataError(`examples: expected an id of its own for each, got "${id}" twice`);
     ids.add(id);
     if (image === undefined || image === null) throw new DataError(`example ${id} has no image`);
     task.validate(annotation, `the annotation of example ${id}`);

@@ -1,6 +1,7 @@
 import { BackendError, DataError } from "../../errors";
 import { choice, count, type Spec } from "../../options/spec";
 
+/** The treatment of an example that fails. */
 export interface FailureOptions {
   /**
    * The treatment of an example for which the backend fails, such as a prompt that a filter refuses or an image that

@@ -66,8 +66,7 @@ async function faultsOf(
   signal: AbortSignal,
 ): Promise<ReadonlyMap<ImageSource, Error>> {
   const faults = new Map<ImageSource, Error>();
-  const waiting = images.values();
-  const work = async () => {
+  const work = async (waiting: Iterable<ImageSource>) => {
     for (const image of waiting) {
       signal.throwIfAborted();
       await check(image).catch((error: unknown) => {
@@ -77,8 +76,15 @@ async function faultsOf(
       });
     }
   };
-  await Promise.all(Array.from({ length: atOnce }, work));
+  // A reader that leaves the loop over a generator ends it for all.
+  const waiting = eachOf(images);
+  const ends = await Promise.allSettled(Array.from({ length: atOnce }, () => work(waiting)));
+  for (const end of ends) if (end.status === "rejected") throw end.reason;
   return faults;
+}
+
+function* eachOf<T>(items: Iterable<T>): Generator<T, void, void> {
+  yield* items;
 }
 
 /** Images that an error names; an error has room for no more. */

@@ -9,12 +9,12 @@ export interface Estimate {
 
 /** A stage, and the times that were measured in it. */
 interface Measured extends StagePlan {
+  /** Steps of the stages before it. */
+  readonly before: number;
   done: number;
   readonly stepMs: number[];
   readonly heldOutMs: number[];
   readonly saveMs: number[];
-  /** Milliseconds of all its steps by preflight, an upper bound. */
-  triedMs?: number;
 }
 
 /**
@@ -27,10 +27,13 @@ export function createEstimate(): Estimate {
   let checkpointEvery = 1;
   const triedMs = new Map<string, number>();
   const rolloutMs: number[] = [];
-  const begun = { rollouts: 0, heldOut: 0, stepEnd: 0 };
+  const begun = { rollouts: 0, heldOut: 0, stepEnd: 0, step: 0 };
+  /** The last event, and the stage whose step it belongs to. */
+  let last: { readonly at: number; readonly stage?: string | undefined } = { at: 0 };
   const of = (name: string) => stages.find((stage) => stage.name === name);
   return {
     hear(event, now) {
+      last = { at: now, stage: event.type === "progress" ? event.stage : undefined };
       if (event.type === "preflight-end") triedMs.set(event.report.stage, 1000 * event.report.estimatedSeconds);
       if (event.type === "run-start") {
         stages = planned(event.stages, event.step);
@@ -44,15 +47,17 @@ export function createEstimate(): Estimate {
       if (event.type === "step-end") {
         const stage = of(event.stage);
         if (stage) {
-          stage.done++;
+          // A resumed run may first measure the step that it resumes after.
+          stage.done = event.step - stage.before;
           remember(stage.stepMs, event.timeMs);
           if (begun.heldOut > 0) remember(stage.heldOutMs, now - begun.heldOut);
         }
-        Object.assign(begun, { heldOut: 0, stepEnd: now });
+        Object.assign(begun, { heldOut: 0, stepEnd: now, step: now });
       }
       if (event.type === "checkpoint-end") {
         const stage = stages.findLast(({ done }) => done > 0);
         if (stage) remember(stage.saveMs, now - begun.stepEnd);
+        begun.step = now;
       }
     },
     secondsLeft() {
@@ -65,7 +70,9 @@ export function createEstimate(): Estimate {
       const left = stages.reduce((sum, stage) => {
         const stepMs = stepMsOf(stage, triedMs.get(stage.name), worth, perRollout);
         const checkpointMs = saveMs + heldOutMsOf(stage, perRollout);
-        return sum + (stage.steps - stage.done) * stepMs + checkpointsOf(stage, checkpointEvery) * checkpointMs;
+        // A step under way has done a part of its time.
+        const done = stage.name === last.stage ? Math.min(last.at - begun.step, stepMs) : 0;
+        return sum + (stage.steps - stage.done) * stepMs - done + checkpointsOf(stage, checkpointEvery) * checkpointMs;
       }, 0);
       return left / 1000;
     },
@@ -75,9 +82,10 @@ export function createEstimate(): Estimate {
 function planned(stages: readonly StagePlan[], step: number): Measured[] {
   let before = 0;
   return stages.map((stage) => {
+    const first = before;
     const done = Math.min(Math.max(step - before, 0), stage.steps);
     before += stage.steps;
-    return { ...stage, done, stepMs: [], heldOutMs: [], saveMs: [] };
+    return { ...stage, before: first, done, stepMs: [], heldOutMs: [], saveMs: [] };
   });
 }
 

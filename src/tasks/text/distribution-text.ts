@@ -82,7 +82,6 @@ export const labelKey = (label: string): string => composed(withoutSeparators(la
 const withoutSeparators = (label: string): string => label.trim().replace(/[\s_-]+/g, " ");
 const composed = (text: string): string => text.normalize("NFC").toLowerCase();
 
-/** An object, as far as it was read. */
 interface ReadObject {
   readonly entries: readonly Entry[];
   /** Whether the object ends properly. */

@@ -41,7 +41,7 @@ export function parsing<A>(read: (text: string) => Read<A> | Unread | null, read
       const answer = read(text);
       if (answer && isUnread(answer)) return answer.problem;
       return isStrict && answer && answer.repairs.length > 0
-        ? `strict reading overlooks nothing, but found ${answer.repairs.join(", ")}`
+        ? `strict reading: expected no fault, got ${answer.repairs.join(", ")}`
         : undefined;
     },
   };

@@ -62,7 +62,6 @@ interface Range {
   readonly to: number;
 }
 
-/** Parameters and the first state of an optimizer for them. */
 function begin(optimizer: GradientTransform): Trained {
   const params = random(0);
   return { params, state: optimizer.init(params) };

@@ -35,7 +35,7 @@ export interface TaskContract<A> {
  * import { describe, it } from "vitest";
  * import { describeTask } from "rise-ts/testing";
  * const task = rating({ question: "How crowded is this place?" });
- * const annotation = (rng) => 1 + rng.integer(5);
+ * const annotation = (rng: Rng) => 1 + rng.integer(5);
  * describeTask({ describe, it }, "rating", { task, annotation, answers: ["rating: 4", "4/5"] });
  */
 export function describeTask<A>(runner: TestRunner, name: string, contract: TaskContract<A>): void {

@@ -2,10 +2,8 @@ import type { Rng } from "../../rng";
 
 type Draw<T> = (rng: Rng) => T;
 
-/** Draws one of `items`. */
 export const oneOf = <T>(items: readonly T[], rng: Rng): T => items[rng.integer(items.length)]!;
 
-/** Draws a text of the characters of `alphabet`, `most` at most. */
 const textOf = (alphabet: string, most: number, rng: Rng): string =>
   Array.from({ length: rng.integer(most + 1) }, () => alphabet[rng.integer(alphabet.length)]).join("");
 

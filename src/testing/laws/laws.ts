@@ -6,11 +6,15 @@ import { createRng, type Rng } from "../../rng";
  * The functions of a test runner: those of Vitest, Jest or `node:test`. Whole modules will do.
  * @example
  * import * as vitest from "vitest";
- * describeTask(vitest, "rating", { task: rating(), annotation: (rng) => 1 + rng.integer(5) });
+ * const task = rating({ question: "How crowded is this place?" });
+ * describeTask(vitest, "rating", { task, annotation: (rng) => 1 + rng.integer(5) });
  */
 export interface TestRunner {
+  /** Opens a group of tests. */
   readonly describe: (name: string, body: () => void) => unknown;
+  /** Adds a test. */
   readonly it: ((name: string, body: () => void | Promise<void>) => unknown) & {
+    /** Lists a test without running it. */
     readonly skip: (name: string, body: () => void | Promise<void>) => unknown;
   };
   /** Runs when all laws have run; only `describeBackend` needs it. */

@@ -6,7 +6,6 @@ import type { TaskSubject } from "./task-subject";
 
 type Size = TaskSubject<unknown>["image"];
 
-/** Laws about how a task draws annotations. */
 export const drawingLaws: Laws<TaskSubject<unknown>> = {
   "draws every annotation inside the image, bars from 0 to 1 long": ({ task, annotation, image, runs }) =>
     forAll(runs, annotation, (a) => {

@@ -5,7 +5,6 @@ import { writtenText } from "./generate";
 import { forAll, type Laws } from "./laws";
 import type { TaskSubject } from "./task-subject";
 
-/** Laws about what a task writes and reads. */
 export const textLaws: Laws<TaskSubject<unknown>> = {
   "reads back what it writes": ({ task, annotation, runs }) =>
     forAll(runs, annotation, (a) => assert.deepEqual(task.parse(task.format(a)), a)),

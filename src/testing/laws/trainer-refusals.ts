@@ -4,7 +4,6 @@ import type { LossFn } from "../../trainer";
 import type { Laws } from "./laws";
 import { raise, scaled, type TrainerSubject, using } from "./trainer-subject";
 
-/** Laws about what a trainer refuses, and forgets. */
 export const refusalLaws: Laws<TrainerSubject> = {
   "forgets what was accumulated when a pass back, or the loss behind it, fails": ({
     create,

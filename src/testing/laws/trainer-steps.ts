@@ -12,7 +12,6 @@ import {
   using,
 } from "./trainer-subject";
 
-/** Laws about what a step does. */
 export const stepLaws: Laws<TrainerSubject> = {
   "makes a completion likelier by a step on its log-prob": ({ create, sequencesOf, step }) =>
     using(create, async (trainer) => {

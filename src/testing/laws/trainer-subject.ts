@@ -52,7 +52,6 @@ export function expectClose(
   }
 }
 
-/** A digest of every file of a folder. */
 export async function digestsOf(folder: string): Promise<readonly (readonly [file: string, sha256: string])[]> {
   const files = (await readdir(folder)).sort();
   const digest = async (file: string) =>
@@ -62,7 +61,6 @@ export async function digestsOf(folder: string): Promise<readonly (readonly [fil
   return Promise.all(files.map(async (file) => [file, await digest(file)] as const));
 }
 
-/** Creates a trainer for `use`, and disposes of it. */
 export async function using(create: () => Promise<Trainer>, use: (trainer: Trainer) => Promise<void>): Promise<void> {
   const trainer = await create();
   await use(trainer).finally(() => trainer.dispose());

@@ -26,6 +26,7 @@ const infoSchema = z.object({
   protocol: z.literal(1),
   config: z.string(),
   processes: z.array(z.tuple([z.string(), z.int()])).min(1),
+  device: z.string(),
   shard: z.enum(["none", "fsdp"]),
   lora: z
     .object({
@@ -56,7 +57,8 @@ export async function openEngine(model: VisionLanguageModel, settings: TorchSett
   };
   try {
     const info = readInfo(await ask("info"));
-    const { processes, shard, lora: given } = info;
+    const { processes, shard, lora: given, device } = info;
+    if (connect === undefined && settings.device === "auto" && device === "cpu") warnOfCpu();
     workers.pids.push(...processes.map(([, pid]) => pid));
     const lora: LoraConfig | undefined = given ? loraOf(given) : undefined;
     const isSharded = shard === "fsdp" && processes.length > 1;
@@ -67,6 +69,11 @@ export async function openEngine(model: VisionLanguageModel, settings: TorchSett
     throw error;
   }
 }
+
+const warnOfCpu = () =>
+  process.emitWarning('torchTrainer runs on the CPU: PyTorch sees no GPU (device: "cpu" says that this is meant)', {
+    code: "RISE_DEVICE",
+  });
 
 type Info = z.infer<typeof infoSchema>;
 

@@ -3,6 +3,7 @@ import { ConfigError } from "../../errors";
 import type { OnDownload } from "../../models/hub/progress";
 import { trainedModelOption } from "../../models/open-model";
 import { adamwSpec } from "../../optim/adamw";
+import { milliseconds } from "../../options/milliseconds";
 import {
   callback,
   choice,
@@ -33,6 +34,7 @@ export interface TorchOptimizerOptions {
   readonly clipNorm?: number;
 }
 
+/** Options of `torchTrainer`. */
 export interface TorchTrainerOptions {
   /** A checkpoint: a Hugging Face directory, or a hub id, "owner/name" or "owner/name@revision" (`defaultModel`). */
   readonly model?: string;
@@ -107,8 +109,8 @@ export const torchTrainerSpec = {
   device: choice(["auto", "cpu", "cuda"]).default("auto").describe("CUDA if PyTorch has it, else the CPU"),
   python: text().optional().describe("The Python with the packages; RISE_PYTHON, else python3, without it"),
   connect: text().optional().describe("The ready file of workers that others started"),
-  startMs: count().default(600_000).describe("Milliseconds that the workers may take to start"),
-  callMs: count().default(3_600_000).describe("Milliseconds that one call may take"),
+  startMs: milliseconds().default(600_000).describe("Milliseconds that the workers may take to start"),
+  callMs: milliseconds().default(3_600_000).describe("Milliseconds that one call may take"),
 } satisfies Spec<TorchTrainerOptions>;
 
 export type TorchSettings = Settings<TorchTrainerOptions, typeof torchTrainerSpec>;

@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { connect } from "node:net";
 import { availableParallelism, tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { setTimeout as wait } from "node:timers/promises";
@@ -36,9 +37,10 @@ export async function startWorkers(dir: string, settings: TorchSettings): Promis
   const token = randomBytes(32).toString("hex");
   const child = spawnWorkers(python, ready, token, workerOptions(dir, settings), settings.processes);
   const end = watchEnd(child, [token]);
+  const waiting = new AbortController();
   try {
     const address = await Promise.race([
-      readReady(ready, settings.startMs),
+      readReady(ready, settings.startMs, waiting.signal),
       end.then((words) => {
         throw new EngineError(`torchTrainer: expected ${settings.processes} processes to start, but ${words}`);
       }),
@@ -50,6 +52,7 @@ export async function startWorkers(dir: string, settings: TorchSettings): Promis
     child.kill("SIGKILL");
     throw error;
   } finally {
+    waiting.abort();
     await rm(scratch, { recursive: true, force: true });
   }
 }
@@ -70,10 +73,10 @@ export async function joinWorkers(ready: string, startMs: number): Promise<Worke
 
 /** The options of rise_torch.py. */
 function workerOptions(model: string, settings: TorchSettings): string {
-  const { lora, shard, attention, gradientCheckpointing, seed, device, precision: dtype } = settings;
+  const { lora, shard, attention, gradientCheckpointing, seed, device, precision } = settings;
   // Without a device, the workers choose.
   const chosen = device === "auto" ? undefined : device;
-  return JSON.stringify({ model, lora, shard, attention, gradientCheckpointing, seed, dtype, device: chosen });
+  return JSON.stringify({ model, lora, shard, attention, gradientCheckpointing, seed, precision, device: chosen });
 }
 
 function spawnWorkers(python: string, ready: string, token: string, options: string, processes: number): ChildProcess {
@@ -100,7 +103,7 @@ function spawnWorkers(python: string, ready: string, token: string, options: str
 }
 
 /** Bytes of the workers' output that are kept. */
-const keptOutput = 20_000;
+const keptOutput = 1_000_000;
 
 /** The way that the processes ended, once they have. */
 function watchEnd(child: ChildProcess, secrets: readonly string[]): Promise<string> {
@@ -119,7 +122,7 @@ function watchEnd(child: ChildProcess, secrets: readonly string[]): Promise<stri
   });
 }
 
-/** torchrun's report of the rank that failed first, Python's last words, and the last lines. */
+/** The rank that failed first as torchrun reports it, Python's last words, and the lines that explain them. */
 function causeOf(output: string, code: number | null, signal: string | null): string {
   const failures = [...output.matchAll(/\brank\s*:\s*(\d+) .*?\bexitcode\s*:\s*(-?\d+)/gs)].reverse();
   // torchrun ends the others with signal 15, and may name one of them first.
@@ -127,28 +130,66 @@ function causeOf(output: string, code: number | null, signal: string | null): st
   const killed = exit === undefined ? signal : exit.startsWith("-") ? `signal ${exit.slice(1)}` : undefined;
   const who = rank === undefined ? "the process" : `rank ${rank}`;
   const how = killed ? `was ended by ${killed}` : `ended with exit code ${exit ?? code}`;
-  const lines = output.split("\n").filter((line) => line.trim() !== "" && !/^[=\-\s]*$/.test(line));
+  const outside = /\b(?:9|SIGKILL)$/.test(killed ?? "")
+    ? ", by a person, a scheduler, or a system short of memory"
+    : "";
+  const lines = explaining(output, rank);
   // A killed rank says nothing; the others then lose their connections.
-  const own = killed
-    ? undefined
-    : lines.findLast((line) =>
-        /^(?:\[rank\d+\]:\s*)?(?:rise_torch:|[\w.]*(?:Error|Exception|Broken|Interrupt)\b)/.test(line.trim()),
-      );
-  const last = lines.slice(-8).map((line) => `  ${line.slice(0, 300)}`);
+  const own = killed ? undefined : lines.findLast((line) => lastWords.test(line.trim()));
   return [
-    `${who} ${how}${own ? `: ${own.trim().slice(0, 500)}` : ""}`,
-    ...(last.length > 0 ? ["The last lines of the workers:", ...last] : []),
+    `${who} ${how}${outside}${own ? `: ${own.trim().slice(0, 500)}` : ""}`,
+    ...(lines.length > 0
+      ? ["The last lines of the workers:", ...lines.slice(-8).map((line) => `  ${line.slice(0, 300)}`)]
+      : []),
   ].join("\n");
 }
 
-/** Waits for the ready file, which appears whole. */
-async function readReady(path: string, startMs: number): Promise<{ readonly url: string }> {
+const lastWords = /^(?:rise_torch:|[\w.]*(?:Error|Exception|Broken|Interrupt)\b)/;
+
+/** The lines of a rank, or else those of all ranks, without the report of torchrun about them. */
+function explaining(output: string, rank: string | undefined): readonly string[] {
+  const lines = output.slice(0, output.match(torchrunReport)?.index).split("\n");
+  const own = lines.filter((line) => rank !== undefined && rankPrefix.exec(line)?.[1] === rank);
+  return (own.length > 0 ? own : lines)
+    .map((line) => line.replace(rankPrefix, ""))
+    .filter((line, i, all) => !/^[=\-~^\s]*$/.test(line) && line !== all[i - 1]);
+}
+
+const rankPrefix = /^\[rank(\d+)\]:\s?/;
+const torchrunReport =
+  /^(?:[A-Z]\d{4} \S+ \d+ torch\/distributed\/elastic\/|Traceback \(most recent call last\):\n {2}File "<frozen runpy>")/m;
+
+/**
+ * Waits for the ready file, which appears whole. An earlier job's file lies there until this one's takes its place. The
+ * signal ends the wait.
+ */
+async function readReady(path: string, startMs: number, signal?: AbortSignal): Promise<{ readonly url: string }> {
+  let found: string | undefined;
   for (let waited = 0; waited < startMs; waited += 100) {
     const text = await readFile(path, "utf8").catch(() => undefined);
-    if (text !== undefined) return parseReady(path, text);
-    await wait(100);
+    if (text !== undefined) {
+      const address = parseReady(path, text);
+      if (await accepts(address.url)) return address;
+      found = address.url;
+    }
+    await wait(100, undefined, { signal });
   }
-  throw new EngineError(`torchTrainer: expected the workers to write ${path} within ${startMs} ms, and they did not`);
+  const problem = found === undefined ? "and they did not" : `and nobody listens at ${found}, which it names`;
+  throw new EngineError(`torchTrainer: expected the workers to write ${path} within ${startMs} ms, ${problem}`);
+}
+
+/** Whether somebody listens at an address. */
+function accepts(url: string): Promise<boolean> {
+  const { hostname, port } = new URL(url);
+  return new Promise((done) => {
+    const socket = connect({ host: hostname, port: Number(port) }, () => end(true));
+    const end = (isOpen: boolean) => {
+      socket.destroy();
+      done(isOpen);
+    };
+    socket.setTimeout(5000, () => end(false));
+    socket.on("error", () => end(false));
+  });
 }
 
 function parseReady(path: string, text: string): { readonly url: string } {

@@ -82,7 +82,7 @@ function readGenerated(row: Readonly<Record<string, unknown>>, r: number, isShap
     const bad = values.findIndex((value) => !Number.isFinite(value));
     if (bad >= 0)
       throw new NonFiniteError(
-        `generate: row ${r}, token ${bad}: expected a finite number in ${name}, got ${values[bad]}; are the weights finite?`,
+        `torchTrainer, generate: row ${r}, token ${bad}: expected a finite number in ${name}, got ${values[bad]}; are the weights finite?`,
       );
     return values;
   };

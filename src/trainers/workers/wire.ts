@@ -130,6 +130,9 @@ function post({ url, token }: Workers, body: Buffer, limitMs: number): Promise<{
 function readAnswer(call: string, { status, text }: { status: number; text: string }) {
   const json = parsed(text);
   if (status === 200 && json) return json;
+  // Its end is the connection's, so a process that is killed cuts it off.
+  if (status === 200 && /^(?:\{|$)/.test(text))
+    throw new ConnectionProblem(`the first ${text.length} characters of one`);
   const said = json?.error ?? text.slice(0, 300);
   if (status === 500 && Array.isArray(said) && said.length > 0) throw reported(call, said as Problem[]);
   const advice = status === 401 ? "; RISE_TORCH_TOKEN must be the same for the workers and this program" : "";

@@ -5,6 +5,7 @@ import { torchFaults } from "./torch-faults";
 import { torchParity } from "./torch-parity";
 import { torchRiseCot } from "./torch-rise-cot";
 import { trl } from "./trl";
+import { vllm } from "./vllm";
 
 /** All legs, in the order in which they run. */
-export const legs: readonly Leg[] = [torchContract, torchParity, torchRiseCot, torchFaults, serve, trl];
+export const legs: readonly Leg[] = [serve, trl, torchContract, torchParity, torchRiseCot, torchFaults, vllm];

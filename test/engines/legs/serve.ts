@@ -1,14 +1,17 @@
-import { evaluate } from "rise-ts";
+import { type Completion, classification, type Example, evaluate, type LabelDistribution } from "rise-ts";
 import { type OpenaiBackendOptions, openaiBackend } from "rise-ts/backends/openai";
 import { describeBackend } from "rise-ts/testing";
 import { moods } from "../../../examples/pictures/moods";
-import { task, tinyCheckpoint } from "../../../examples/scale/trl/data";
+import { moodLabels, moodQuestion } from "../../../examples/pictures/questions";
+import { tinyCheckpoint } from "../../../examples/scale/trl/data";
 import { lawChecks } from "../law-checks";
 import type { Check, Leg, LegTools } from "../leg";
 import { startProgram, untilReady } from "../program";
 import { servedEnvironment } from "../served-environment";
 
 const port = 18_123;
+/** Its prompts ask for <think>, which the server takes out of the answer. */
+const task = classification({ labels: moodLabels, question: "Which mood do people connect with this image?" });
 const doSample = { generation_config: '{"do_sample": true, "top_k": 0}' };
 
 /** Every difference between `transformers serve` 5.24 and the usual endpoint: mended by `openaiBackend`, or named. */
@@ -29,7 +32,7 @@ async function* serveChecks({ python, scratch }: LegTools): AsyncGenerator<Check
     await untilReady(program, `http://127.0.0.1:${port}/health`);
     const { test } = await moods({ seed: 1, train: 0, test: 4, unseen: 0 });
     const prompts = test.map((example) => task.answerPrompt(example));
-    yield* lawChecks((runner) =>
+    yield* lawChecks("openaiBackend, transformers serve", (runner) =>
       describeBackend(
         runner,
         "transformers serve",
@@ -42,20 +45,44 @@ async function* serveChecks({ python, scratch }: LegTools): AsyncGenerator<Check
         },
       ),
     );
-    for (const [joinReasoning, what, least, most] of [
-      [undefined, "answers keep their <think>", 0.75, 1],
-      [false, "without joinReasoning no answer has its <think>", 0, 0],
-    ] as const) {
-      const backend = open(joinReasoning === undefined ? {} : { joinReasoning });
-      const { metrics } = await evaluate({ task, dataset: test, backend, maxTokens: 128 });
-      const { formatRate } = metrics;
-      yield { what, ok: formatRate >= least && formatRate <= most, detail: `format rate ${formatRate}` };
-    }
+    yield* reasoningChecks(open, prompts, test);
     yield* samplingChecks(open, prompts);
     yield* refusalChecks(open, prompts);
   } finally {
     await program.end();
   }
+}
+
+/** The server moves what stands between <think> and </think> into a field of its own. */
+async function* reasoningChecks(
+  open: Open,
+  prompts: Prompts,
+  dataset: readonly Example<LabelDistribution>[],
+): AsyncGenerator<Check, void> {
+  const answers = async (options: Partial<OpenaiBackendOptions>) =>
+    (await open(options).generate(prompts, { seed: 1, maxTokens: 128 })).map(([completion]) => completion!);
+  const isWhole = ({ text }: Completion) => /^<think>.+<\/think>/s.test(text);
+  const split = await answers({ joinReasoning: false });
+  const moved = split.map(({ remark = "" }) => remark.includes("reasoning_content"));
+  yield {
+    what: "without joinReasoning no answer has its <think>",
+    ok: !split.some(isWhole) && moved.includes(true),
+    detail: `${moved.filter(Boolean).length} of ${split.length} thoughts are elsewhere`,
+  };
+  const joined = await answers({});
+  yield {
+    what: "prompts that ask for <think> get it back",
+    ok: joined.every((answer, i) => isWhole(answer) === moved[i]),
+  };
+  // This question does not speak of <think>.
+  const demo = { task: classification(moodQuestion), dataset, maxTokens: 128 };
+  const { metrics } = await evaluate({ ...demo, backend: open({ joinReasoning: true }) });
+  const { formatRate } = metrics;
+  yield {
+    what: "joinReasoning: true makes answers whole",
+    ok: formatRate >= 0.75,
+    detail: `format rate ${formatRate}`,
+  };
 }
 
 type Open = (options?: Partial<OpenaiBackendOptions>) => ReturnType<typeof openaiBackend>;

@@ -2,6 +2,7 @@ import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { describeTrainer } from "../../../src/testing";
 import { checkpointDir, promptOf, reference } from "../../models/reference";
+import { lawChecks } from "../law-checks";
 import type { Check, Leg } from "../leg";
 import { spreads, torchEnvironment } from "../torch/environment";
 import { trainerPool } from "../torch/pool";
@@ -29,25 +30,16 @@ async function* laws(
 ): AsyncGenerator<Check, void> {
   await mkdir(scratch, { recursive: true });
   const pool = await trainerPool(options, scratch);
-  const tests: { readonly name: string; readonly test: () => unknown }[] = [];
   const [one, two] = reference.cases;
-  const it = Object.assign((name: string, test: () => unknown) => void tests.push({ name, test }), { skip: () => {} });
-  describeTrainer({ describe: (_, body) => body(), it }, label, pool.create, {
-    prompts: [promptOf(one!), promptOf(two!)],
-    texts: ["A calm lake.", "Two dogs"],
-    tolerance: 1e-4,
-    ...(!options.lora && { learningRate: 1e-5 }),
-  });
   try {
-    for (const { name, test } of tests) {
-      const problem = await Promise.resolve()
-        .then(test)
-        .then(
-          () => undefined,
-          (error: Error) => error,
-        );
-      yield { what: `${label}: ${name}`, ok: problem === undefined, detail: problem?.stack ?? "" };
-    }
+    yield* lawChecks(`torchTrainer, ${label}`, (runner) =>
+      describeTrainer(runner, label, pool.create, {
+        prompts: [promptOf(one!), promptOf(two!)],
+        texts: ["A calm lake.", "Two dogs"],
+        tolerance: 1e-4,
+        ...(!options.lora && { learningRate: 1e-5 }),
+      }),
+    );
   } finally {
     await pool.close();
   }

@@ -10,12 +10,18 @@ import { pythonFolder } from "../../../src/trainers/workers/python";
 import { checkpointDir, imagePath, promptOf, reference } from "../../models/reference";
 import type { Check, Leg, LegTools } from "../leg";
 import { torchEnvironment } from "../torch/environment";
-import { limit, memoryOf, ranksBelow, untilGone } from "../torch/processes";
+import { limit, memoryOf, ranksBelow, untilGone, type WorkerProcess } from "../torch/processes";
 
 const examples = reference.cases.slice(0, 2);
 const sequences = examples.map((example) => ({ prompt: promptOf(example), completion: example.completionIds }));
 const cotangents = sequences.map(({ completion }) => completion.map(() => -1));
 const rate = { learningRate: 1e-4 };
+/** More than fits into 64 MiB. */
+const long = Array.from({ length: 24 }, () => ({
+  prompt: sequences[0]!.prompt,
+  completion: Array<number>(900).fill(5),
+}));
+const noGradient = long.map(({ completion }) => completion.map(() => 0));
 
 /** What goes wrong, and what a user then reads. The table is printed as it is made. */
 export const torchFaults: Leg = {
@@ -38,23 +44,33 @@ const options = (python: string, more: TorchTrainerOptions = {}): TorchTrainerOp
   ...more,
 });
 
-/** A failing call as a check: it must say these things, and nothing about learning rates. */
-async function failing(what: string, call: () => Promise<unknown>, ...says: readonly RegExp[]): Promise<Check> {
-  const started = performance.now();
-  const error = await call().then(
-    () => new Error("nothing failed"),
-    (error: Error) => error,
-  );
-  const ms = performance.now() - started;
-  const missing = says.filter((words) => !words.test(error.message));
-  const isAdvice = /learning rate/.test(error.message);
-  const message = error.message.split("\n").slice(0, 3).join("\n        ");
-  const problem = [...missing.map((words) => `lacks ${words}`), ...(isAdvice ? ["advises a learning rate"] : [])].join(
-    ", ",
-  );
-  const detail = `${(ms / 1000).toFixed(1)} s${problem ? `  ${problem}` : ""}\n        ${error.name}: ${message}`;
-  return { what, ok: problem === "", detail };
-}
+/** A call that must fail within so many seconds with these words, and nothing about learning rates, as a check. */
+const failsWithin =
+  (seconds: number) =>
+  async (what: string, call: () => Promise<unknown>, ...says: readonly RegExp[]): Promise<Check> => {
+    const started = performance.now();
+    const error = await call().then(
+      () => new Error("nothing failed"),
+      (error: Error) => error,
+    );
+    const took = (performance.now() - started) / 1000;
+    const problems = [
+      ...says.filter((words) => !words.test(error.message)).map((words) => `lacks ${words}`),
+      ...(/learning rate/.test(error.message) ? ["advises a learning rate"] : []),
+      ...(took > seconds ? [`took more than ${seconds} s`] : []),
+    ];
+    const message = `${error.name}: ${error.message}`.replaceAll("\n", "\n        ");
+    return {
+      what,
+      ok: problems.length === 0,
+      says: `${error.name}: ${error.message.split("\n")[0]}`,
+      detail: `${[`${took.toFixed(1)} s`, ...problems].join(", ")}\n        ${message}`,
+    };
+  };
+
+const failing = failsWithin(5);
+/** PyTorch alone takes seconds to start. */
+const notStarting = failsWithin(60);
 
 /** Faults that leave replicas alive: the same trainer answers afterwards. */
 async function* alive({ python, scratch }: LegTools): AsyncGenerator<Check, void> {
@@ -74,14 +90,9 @@ async function* alive({ python, scratch }: LegTools): AsyncGenerator<Check, void
     );
     yield await works(trainer, "the workers answer after it");
     limit(second!.pid, "as", memoryOf(second!.pid) + 2 ** 26);
-    const long = Array.from({ length: 24 }, () => ({
-      prompt: sequences[0]!.prompt,
-      completion: Array<number>(900).fill(5),
-    }));
-    const rows = long.map(({ completion }) => completion.map(() => 0));
     yield await failing(
       "out of memory on one rank",
-      () => trainer.backward(long, rows),
+      () => trainer.backward(long, noGradient),
       /backward, rank 1: OutOfMemory: .*try fewer rowsAtOnce/s,
     );
     limit(second!.pid, "as", "unlimited");
@@ -156,11 +167,18 @@ async function* sharded({ python, scratch }: LegTools): AsyncGenerator<Check, vo
       /cut-too\.png: expected an image/,
     );
     yield await works(trainer, "FSDP: the workers answer after it");
-    yield* kill(trainer, "FSDP: backward", () => trainer.backward(sequences, cotangents));
+    const ranks = ranksBelow();
+    limit(ranks[1]!.pid, "as", memoryOf(ranks[1]!.pid) + 2 ** 26);
+    yield await failing(
+      "FSDP: out of memory on one rank",
+      () => trainer.backward(long, noGradient),
+      /torchTrainer, backward: expected an answer, but rank 1 ended with .*allocate memory.*resume: true/s,
+    );
+    yield* allGone("FSDP: out of memory on one rank", ranks);
   });
 }
 
-/** A rank that is killed in each call. */
+/** A rank that is killed in each call: 0, which answers this process, and 1, for which 0 waits. */
 async function* killed({ python, scratch }: LegTools): AsyncGenerator<Check, void> {
   const calls: Readonly<Record<string, (trainer: Trainer) => Promise<unknown>>> = {
     generate: (trainer) =>
@@ -172,34 +190,45 @@ async function* killed({ python, scratch }: LegTools): AsyncGenerator<Check, voi
     optim_step: (trainer) => trainer.optimStep(rate),
     save: (trainer) => trainer.save(join(scratch, "saved")),
   };
-  for (const [name, call] of Object.entries(calls))
+  for (const [i, [name, call]] of Object.entries(calls).entries())
     yield* withChecks(options(python), async function* (trainer) {
       if (name === "optim_step") await trainer.backward(sequences, cotangents);
-      yield* kill(trainer, name, () => call(trainer));
+      yield* kill(trainer, i % 2, name, () => call(trainer));
     });
 }
 
-/** Stops rank 1 so that the call waits for it, and kills it. */
-async function* kill(trainer: Trainer, name: string, call: () => Promise<unknown>): AsyncGenerator<Check, void> {
+/** Stops a rank so that the call waits for it, and kills it. */
+async function* kill(
+  trainer: Trainer,
+  rank: number,
+  call: string,
+  ask: () => Promise<unknown>,
+): AsyncGenerator<Check, void> {
+  const what = `rank ${rank} killed in ${call}`;
   const ranks = ranksBelow();
-  process.kill(ranks[1]!.pid, "SIGSTOP");
-  const under = call();
+  process.kill(ranks[rank]!.pid, "SIGSTOP");
+  const under = ask();
   under.catch(() => {});
   await new Promise((done) => setTimeout(done, 1000));
-  process.kill(ranks[1]!.pid, "SIGKILL");
+  process.kill(ranks[rank]!.pid, "SIGKILL");
   const says = [
-    new RegExp(`torchTrainer, ${name.replace("FSDP: ", "")}: `),
-    /rank 1 was ended by signal 9/,
+    new RegExp(`torchTrainer, ${call}: `),
+    new RegExp(`rank ${rank} was ended by signal 9`),
     /resume: true/,
   ];
-  yield await failing(`rank 1 killed in ${name}`, () => under, ...says);
+  yield await failing(what, () => under, ...says);
+  yield* allGone(what, ranks);
+  const again = await trainer.logProbs(sequences).catch((error: Error) => error);
+  yield { what: `${what}: later calls say the same`, ok: again instanceof EngineError };
+}
+
+async function* allGone(what: string, ranks: readonly WorkerProcess[]): AsyncGenerator<Check, void> {
   const ms = await untilGone(
     ranks.map(({ pid }) => pid),
     10_000,
   );
-  yield { what: `rank 1 killed in ${name}: no process left`, ok: ms < 10_000, detail: `${(ms / 1000).toFixed(1)} s` };
-  const again = await trainer.logProbs(sequences).catch((error: Error) => error);
-  yield { what: `rank 1 killed in ${name}: later calls say the same`, ok: again instanceof EngineError };
+  const ok = ranks.length === 2 && ms < 10_000;
+  yield { what: `${what}: none of ${ranks.length} processes left`, ok, detail: `${(ms / 1000).toFixed(1)} s` };
 }
 
 async function* hang({ python }: LegTools): AsyncGenerator<Check, void> {
@@ -211,11 +240,7 @@ async function* hang({ python }: LegTools): AsyncGenerator<Check, void> {
       () => trainer.logProbs(sequences),
       /logprobs: expected an answer, got none within 4000 ms; rank 0 is at .*rank 1 is at/,
     );
-    const ms = await untilGone(
-      ranks.map(({ pid }) => pid),
-      10_000,
-    );
-    yield { what: "rank 1 hangs: no process left", ok: ms < 10_000, detail: `${(ms / 1000).toFixed(1)} s` };
+    yield* allGone("rank 1 hangs", ranks);
   });
 }
 
@@ -223,44 +248,41 @@ async function* hang({ python }: LegTools): AsyncGenerator<Check, void> {
 async function* parent({ python }: LegTools): AsyncGenerator<Check, void> {
   const script = fileURLToPath(new URL("../torch/owner.ts", import.meta.url));
   const child = spawn(process.execPath, ["--import", "tsx", script], {
-    env: { ...process.env, RISE_PYTHON: python },
-    stdio: ["ignore", "pipe", "inherit"],
+    env: { ...process.env, RISE_PYTHON: python, CUDA_VISIBLE_DEVICES: "" },
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  let written = "";
+  child.stderr.on("data", (text) => {
+    written += text;
   });
   await new Promise<void>((done) => child.stdout.once("data", () => done()));
   const ranks = ranksBelow(child.pid!);
   child.kill("SIGKILL");
-  const ms = await untilGone(
-    ranks.map(({ pid }) => pid),
-    10_000,
-  );
-  yield {
-    what: `Node killed: none of ${ranks.length} processes left`,
-    ok: ranks.length === 2 && ms < 10_000,
-    detail: `${(ms / 1000).toFixed(1)} s`,
-  };
+  yield* allGone("Node killed", ranks);
+  yield { what: "a machine without a GPU is warned of", ok: /RISE_DEVICE.*PyTorch sees no GPU/.test(written) };
 }
 
 /** What is wrong before anything runs. */
 async function* setup({ python, scratch }: LegTools): AsyncGenerator<Check, void> {
   await mkdir(scratch, { recursive: true });
-  yield await failing(
+  yield await notStarting(
     "Python without the packages",
     () => torchTrainer(options("/usr/bin/python3")),
     /expected torch 2\.13 or later, got none.*pip install -r/s,
   );
-  yield await failing("no Python", () => torchTrainer(options("/nowhere/python")), /got no such program/);
+  yield await notStarting("no Python", () => torchTrainer(options("/nowhere/python")), /got no such program/);
   const old = join(scratch, "old-python");
   await writeFile(
     old,
     `#!/bin/sh\necho '{"torch":"2.1","transformers":"4.57.0","peft":"0.21.2","pillow":"13.0.0","safetensors":"0.8.0"}'\n`,
     { mode: 0o755 },
   );
-  yield await failing(
+  yield await notStarting(
     "wrong versions",
     () => torchTrainer(options(old)),
     /expected torch 2\.13 or later, got 2\.1; expected transformers 5\.16 or later, got 4\.57\.0/,
   );
-  yield await failing(
+  yield await notStarting(
     "a model that PyTorch cannot open",
     () => torchTrainer(options(python, { processes: 1, attention: "flash_attention_2" })),
     /expected 1 processes to start, but .*flash/is,
@@ -287,7 +309,11 @@ async function* setup({ python, scratch }: LegTools): AsyncGenerator<Check, void
   const first = worker();
   process.env.RISE_TORCH_TOKEN = "a wrong one";
   const connect = { model: checkpointDir, connect: ready };
-  yield await failing("a wrong token", () => torchTrainer(connect), /HTTP 401: .*RISE_TORCH_TOKEN must be the same/);
+  yield await notStarting(
+    "a wrong token",
+    () => torchTrainer(connect),
+    /HTTP 401: .*RISE_TORCH_TOKEN must be the same/,
+  );
   const second = worker();
   const words = await new Promise<string>((done) => {
     let text = "";
@@ -299,7 +325,7 @@ async function* setup({ python, scratch }: LegTools): AsyncGenerator<Check, void
   yield {
     what: "a port that is taken",
     ok: /expected a free port, got 18765: .*choose another --port/.test(words),
-    detail: words.trim().split("\n").at(-1) ?? "",
+    says: words.trim().split("\n").at(-1) ?? "",
   };
   process.env.RISE_TORCH_TOKEN = token;
   const joined = await torchTrainer(connect);

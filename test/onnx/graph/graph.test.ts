@@ -44,7 +44,7 @@ const wrong: { readonly [O in Op]: readonly Wrong<O>[] } = {
         [2, 3],
       ],
       {},
-      /MatMul: \[2, 3\] × \[2, 3\]: inner sizes must be equal/,
+      /MatMul: expected equal inner sizes, got \[2, 3\] × \[2, 3\]/,
     ],
     [[[3], [3, 2]], {}, /MatMul/],
     [[[2, 3], [3]], {}, /MatMul/],

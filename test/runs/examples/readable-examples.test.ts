@@ -2,6 +2,7 @@ import { describe, expect, it } from "vitest";
 import type { Omission } from "../../../src/dataset";
 import { DataError } from "../../../src/errors";
 import type { RunEvent } from "../../../src/events";
+import { readableExamples } from "../../../src/runs/examples/readable-examples";
 import type { Trainer } from "../../../src/trainer";
 import type { ImageSource } from "../../../src/types";
 import {
@@ -26,6 +27,26 @@ function reading(trainer: Trainer, unreadable: readonly string[], asked: ImageSo
   };
   return { ...trainer, sampler: () => sampler };
 }
+
+describe("readableExamples", () => {
+  it("reads no further image after an error that is no image's, and waits for those under way", async () => {
+    let asked = 0;
+    let underWay = 0;
+    const checkImage = async () => {
+      asked++;
+      underWay++;
+      await Promise.resolve();
+      underWay--;
+      throw new Error("no memory");
+    };
+    const backend = { ...answerTrainer().sampler(), checkImage };
+    const examples = Array.from({ length: 100 }, (_, i) => ({ id: `${i}`, image: `${i}.png`, annotation: null }));
+    const { signal } = new AbortController();
+    const reading = readableExamples({ dataset: examples, heldOut: [] }, backend, signal).next();
+    await expect(reading).rejects.toThrow("no memory");
+    expect([asked, underWay]).toEqual([8, 0]);
+  });
+});
 
 type Start = (options: object, trainer: Trainer) => AsyncIterable<RunEvent<{ readonly exampleId: string }, unknown>>;
 const runs: readonly (readonly [string, Start, () => Trainer])[] = [

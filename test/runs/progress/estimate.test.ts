@@ -65,4 +65,27 @@ describe("the estimate of a run", () => {
     // One step of training; the last stage has shown nothing yet.
     expect(estimate.secondsLeft()).toBe(5);
   });
+
+  it("does not move within a step whose pace is steady", () => {
+    const pace: Pace = { ...unsteady(0, { rollout: 0, learning: 0, heldOut: 0 }), saveMs: 0, compileMs: 0 };
+    const steady = { ...pace, rolloutMs: () => 8000, learningMs: () => 2000 };
+    const events = simulateRun([{ name: "train", steps: 6, trains: true, rollouts: 8 }], steady, 50);
+    const [end] = events.at(-1)!;
+    const estimate = createEstimate();
+    for (const [at, event] of events) {
+      estimate.hear(event, at);
+      if (at > 10_000) expect(at + 1000 * estimate.secondsLeft()!).toBeCloseTo(end, 3);
+    }
+  });
+
+  it("is never below zero when a resumed run first measures the step that it resumes after", () => {
+    const estimate = createEstimate();
+    const stages = [{ name: "train", steps: 2, trains: true }];
+    estimate.hear({ type: "run-start", stages, checkpointEvery: 50, step: 1, preflight: false }, 0);
+    for (const step of [1, 2]) {
+      const metrics = { stage: "train", step };
+      estimate.hear({ type: "step-end", stage: "train", step, totalSteps: 2, metrics, timeMs: 5000 }, 5000 * step);
+    }
+    expect(estimate.secondsLeft()).toBe(0);
+  });
 });

@@ -10,7 +10,6 @@ export const qwen25Vl: Family = {
   read: (files) => qwen25VlArchitecture(readConfig(files)),
 };
 
-/** The network of a Qwen2.5-VL configuration. */
 export const qwen25VlArchitecture = (config: Qwen25VlConfig): Architecture => ({
   ...qwen2Shared(config),
   modelType: kind.modelType,

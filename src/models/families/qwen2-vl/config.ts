@@ -56,6 +56,9 @@ export const kind: Qwen2Kind<z.infer<typeof visionSchema>> = {
  * Reads `config.json` (and `generation_config.json`, if there) of a Qwen2-VL checkpoint, in the flat layout or with
  * `text_config`.
  * @throws DataError if the file cannot be read; ConfigError naming each key that this network cannot represent
+ * @example
+ * const { text, vision } = await loadConfig("Qwen2-VL-2B-Instruct");
+ * console.log(text.layers, vision.depth); // 28 32
  */
 export async function loadConfig(dir: string): Promise<Qwen2VlConfig> {
   return readConfig(await readConfigFiles(dir));
@@ -80,7 +83,11 @@ export function readConfig(files: ConfigFiles): Qwen2VlConfig {
   };
 }
 
-/** `config.json` of a checkpoint with this shape, as transformers reads it. */
+/**
+ * `config.json` of a checkpoint with this shape, as transformers reads it.
+ * @example
+ * await writeFile("config.json", JSON.stringify(configJson(await loadConfig("Qwen2-VL-2B-Instruct"))));
+ */
 export const configJson = (config: Qwen2VlConfig): Record<string, unknown> =>
   qwen2ConfigJson(kind, config, {
     depth: config.vision.depth,

@@ -11,7 +11,6 @@ export const qwen2Vl: Family = {
   read: (files) => qwen2VlArchitecture(readConfig(files)),
 };
 
-/** The network of a Qwen2-VL configuration. */
 export function qwen2VlArchitecture(config: Qwen2VlConfig): Architecture {
   const { vision } = config;
   const headDim = vision.embedDim / vision.heads;

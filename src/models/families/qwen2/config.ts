@@ -10,7 +10,6 @@ export interface Qwen2Kind<Vision> {
   /** The class in transformers. */
   readonly architecture: string;
   readonly text: TextClass;
-  /** Schema of `vision_config`. */
   readonly visionSchema: z.ZodType<Vision>;
   /** Checks the network's requirements on `vision_config` beyond the schema. */
   checkVision(vision: Vision, hiddenSize: number, demand: Demand): void;
@@ -167,7 +166,7 @@ function readText(kind: TextClass, text: Text, outer: Outer, demand: Demand): De
   const sections = rope.mrope_section;
   demand(
     Number.isInteger(headDim),
-    `hidden_size ${text.hidden_size} is not a multiple of num_attention_heads ${text.num_attention_heads}`,
+    `hidden_size: expected a multiple of num_attention_heads ${text.num_attention_heads}, got ${text.hidden_size}`,
   );
   demand(
     text.head_dim == null || text.head_dim === headDim,
@@ -175,11 +174,11 @@ function readText(kind: TextClass, text: Text, outer: Outer, demand: Demand): De
   );
   demand(
     text.num_attention_heads % kvHeads === 0,
-    `num_attention_heads ${text.num_attention_heads} is not a multiple of num_key_value_heads ${kvHeads}`,
+    `num_attention_heads: expected a multiple of num_key_value_heads ${kvHeads}, got ${text.num_attention_heads}`,
   );
   demand(
     sections[0] + sections[1] + sections[2] === headDim / 2,
-    `mrope_section ${JSON.stringify(sections)}: expected a sum of ${headDim / 2}, half the head size`,
+    `mrope_section: expected a sum of ${headDim / 2}, half the head size, got ${JSON.stringify(sections)}`,
   );
   return {
     vocabSize: text.vocab_size,

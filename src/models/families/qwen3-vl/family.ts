@@ -12,7 +12,6 @@ export const qwen3Vl: Family = {
   read: (files) => qwen3VlArchitecture(readConfig(files)),
 };
 
-/** The network of a Qwen3-VL configuration. */
 export const qwen3VlArchitecture = (config: Qwen3VlConfig): Architecture => ({
   ...names,
   ...decoder(config, { attentionBias: false, queryKeyNorms: true, interleavedSections: true }),

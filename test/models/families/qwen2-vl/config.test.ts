@@ -234,7 +234,7 @@ describe("a configuration that this network cannot represent", () => {
   it("names everything that is wrong at once", async () => {
     const wrong = { ...text, head_dim: 32, num_key_value_heads: 3, rope_parameters: null };
     const loading = load({ ...saved, text_config: wrong, vision_config: { ...vision, num_heads: 16 } });
-    for (const part of ["head_dim", "num_key_value_heads", "mrope_section [16,24,24]", "num_heads 16"])
+    for (const part of ["head_dim", "num_key_value_heads", "got [16,24,24]", "num_heads 16"])
       await expect(loading).rejects.toThrow(part);
   });
 

@@ -170,7 +170,7 @@ describe("a configuration that the network of Qwen3-VL cannot represent", () => 
     ["model_type", { model_type: "qwen3_vl_moe" }],
     ["rope_type", rope({ rope_type: "yarn", factor: 4 })],
     ["mrope_interleaved", rope({ mrope_interleaved: false })],
-    ["mrope_section [4,2,1]: expected a sum of 8", rope({ mrope_section: [4, 2, 1] })],
+    ["mrope_section: expected a sum of 8, half the head size, got [4,2,1]", rope({ mrope_section: [4, 2, 1] })],
     ["mrope_section", { text_config: { ...text, head_dim: 128 } }],
     ["attention_bias", { text_config: { ...text, attention_bias: true } }],
     ["hidden_act", { text_config: { ...text, hidden_act: "gelu" } }],

@@ -1,7 +1,6 @@
 import { mkdir, mkdtemp, open, readdir, rename, rm, rmdir } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
-import { ConfigError } from "../../errors";
-import { shown } from "../../options/display";
+import { ConfigError } from "../errors";
 
 /**
  * Makes a folder that appears complete or not at all, even if the process dies: it is written beside its place, and
@@ -13,7 +12,9 @@ export async function writeWholeFolder(dir: string, write: (folder: string) => P
   const target = resolve(dir);
   const found = await readdir(target).catch(({ code }: NodeJS.ErrnoException) => (code === "ENOENT" ? [] : ["a file"]));
   if (found.length > 0)
-    throw new ConfigError(`${target}: expected a folder that is not there yet, got ${shown(found[0])}; name another`);
+    throw new ConfigError(
+      `${target}: expected a folder that is not there yet, got ${JSON.stringify(found[0])}; name another`,
+    );
   await mkdir(dirname(target), { recursive: true });
   const around = await mkdtemp(`${target}.partial-`);
   try {

@@ -1,0 +1,46 @@
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { parquetWriteBuffer } from "hyparquet-writer";
+import { afterAll, describe, expect, it } from "vitest";
+import { dataFormats } from "../../src/config/data-files";
+import { DataError } from "../../src/errors";
+import type { Task } from "../../src/task";
+import { classification } from "../../src/tasks/classification";
+import { jpeg } from "../datasets/temporary";
+
+const scratch = await mkdtemp(join(tmpdir(), "rise-config-data-"));
+afterAll(() => rm(scratch, { recursive: true }));
+
+const labels = ["cat", "dog"];
+const task = classification({ labels }) as unknown as Task<never>;
+
+/** Reads a Parquet file with these numbers of a ClassLabel column. */
+async function read(numbers: readonly (number | null)[]) {
+  const image = await jpeg(8, 8);
+  const file = join(scratch, "train.parquet");
+  const features = { label: { names: labels, _type: "ClassLabel" } };
+  const buffer = parquetWriteBuffer({
+    columnData: [
+      { name: "image", data: numbers.map(() => new Uint8Array(image)), type: "BYTE_ARRAY" },
+      { name: "label", data: [...numbers], type: "INT32" },
+    ],
+    kvMetadata: [{ key: "huggingface", value: JSON.stringify({ info: { features } }) }],
+  });
+  await writeFile(file, new Uint8Array(buffer));
+  return dataFormats.parquet!.read(file, { label: "label" }, { task, labels, space: undefined });
+}
+
+describe("a config's Parquet file with a column of classes", () => {
+  it("has the class of each row, by its number", async () => {
+    expect(await read([1, 0])).toMatchObject([
+      { annotation: { cat: 0, dog: 1 }, metadata: { category: "dog" } },
+      { annotation: { cat: 1, dog: 0 } },
+    ]);
+  });
+
+  it.each([null, -1, 2])("is refused for a row of class %j", async (value) => {
+    await expect(read([0, value])).rejects.toThrow(DataError);
+    await expect(read([0, value])).rejects.toThrow(/row 1: expected label to be one of cat, dog, got (null|-1|2)/);
+  });
+});
