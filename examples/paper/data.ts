@@ -7,6 +7,7 @@ import {
   type Task,
 } from "rise-ts";
 import type { Metrics } from "rise-ts/metrics";
+import type { RehearsalRow } from "rise-ts/types";
 import { detectionDemo, moodsDemo } from "../demo/tasks";
 import { publishedSets } from "./published";
 import type { Settings } from "./settings";
@@ -21,6 +22,8 @@ export interface DataSet<A> {
   /** n examples of each class; for LISA, n in all. */
   fewShot(train: readonly Example<A>[], n: number, seed: number): readonly Example<A>[];
   readonly metrics: Metrics<A>;
+  /** What the model could do before, for SFT to rehearse. */
+  rehearsal?(seed: number, count: number): Promise<readonly RehearsalRow[]>;
 }
 
 /** Tells no task from another: hands the set to code that works for any. */
@@ -52,6 +55,7 @@ export const moods = (pictures: Settings["pictures"]): DataSet<LabelDistribution
   load: (seed) => moodsDemo.data({ seed, ...pictures, unseen: 0 }),
   fewShot: (train, n) => firstOfEach(train, n, ({ annotation }) => likeliest(annotation)),
   metrics: { jsd: classificationMetrics.jsd, accuracy: classificationMetrics.accuracy },
+  rehearsal: moodsDemo.rehearsal,
 });
 
 export const scenes = (pictures: Settings["pictures"]): DataSet<readonly Box[]> => ({
@@ -60,6 +64,7 @@ export const scenes = (pictures: Settings["pictures"]): DataSet<readonly Box[]> 
   load: (seed) => detectionDemo.data({ seed, ...pictures, unseen: 0 }),
   fewShot: (train, n) => train.slice(0, n),
   metrics: { ap50: detectionMetrics.ap50, meanIou: detectionMetrics.meanIou },
+  rehearsal: detectionDemo.rehearsal,
 });
 
 /** The first n of each class, in their order, which in the demo's sets is a random one. */

@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { type Arm, checkArm, type RewardName, type Shots } from "./arms";
-import { type Settings, scaleSteps } from "./settings";
+import { type Settings, type SftSettings, scaleSteps } from "./settings";
 
 /** A model as it is. */
 export interface ModelRecipe {
@@ -32,7 +32,7 @@ export interface SftRecipe {
   /** Least reward of a cot; 0 takes all. */
   readonly threshold: number;
   readonly shots: Shots;
-  readonly settings: Settings["sft"];
+  readonly settings: SftSettings;
 }
 
 export interface RftRecipe {
@@ -57,8 +57,8 @@ export function recipeOf(arm: Arm, settings: Settings): PolicyRecipe {
 
 function supervised({ cots, reward, sft, shots, threshold }: Arm, settings: Settings): SftRecipe {
   const cot: CotRecipe = { stage: "cot", reward, shots, settings: settings.cot };
+  if (cots === "none") return { stage: "sft", shots, settings: settings.bareAnswers, cots: null, threshold: 0 };
   const shared = { stage: "sft", shots, settings: settings.sft } as const;
-  if (cots === "none") return { ...shared, cots: null, threshold: 0 };
   if (cots === "rise") return { ...shared, cots: cot, threshold: sft === "high" ? threshold : 0 };
   const model = cots === "base" ? "student" : cots;
   const { groupSize } = settings.cot;

@@ -108,11 +108,18 @@ export async function makePolicy<A>(
     const backend = await model("student");
     // Nothing to learn from, as may happen with four examples: the model stays as it is.
     if (rows.length === 0) return { backend, kept };
-    const { steps, batchSize } = stage.settings;
+    const { steps, batchSize, rehearsal } = stage.settings;
+    const practised = rehearsal && (await data.rehearsal?.(seed, rehearsal.rows));
     const run = riseR1({
       ...common(stage),
       ...{ trainer, dataset, cots, threshold: stage.threshold, rft: false },
-      sft: { steps, batchSize, learningRate: fallingRate(stage.settings), lossType: "token" },
+      sft: {
+        steps,
+        batchSize,
+        learningRate: fallingRate(stage.settings),
+        lossType: "token",
+        ...(practised && { rehearsal: { rows: practised, share: rehearsal.share } }),
+      },
     });
     await lab.follow(title("SFT"), run);
     return { backend, kept };

@@ -38,16 +38,17 @@ const backgrounds: Readonly<Record<string, readonly [number, number, number]>> =
   brown: [186, 160, 132],
 };
 
-/** Cells and sizes for one, two or three items; sizes are few, so that each drawing is rasterised a few times only. */
-const layouts: Readonly<
-  Record<
-    number,
-    {
-      readonly sizes: readonly number[];
-      readonly cells: readonly (readonly (readonly [number, number, number, number])[])[];
-    }
-  >
-> = {
+/** Sizes of items, and lists of cells that they may stand in. */
+interface Layout {
+  readonly sizes: readonly number[];
+  readonly cells: readonly (readonly (readonly [left: number, top: number, width: number, height: number])[])[];
+}
+
+/** Layouts for one, two or three items; sizes are few, so that each drawing is rasterised a few times only. */
+export type Layouts = Readonly<Record<number, Layout>>;
+
+/** An item stands anywhere in its half or quarter of the picture. */
+const anywhere: Layouts = {
   1: { sizes: [72, 96], cells: [[[0, 0, 112, 112]]] },
   2: {
     sizes: [44, 54],
@@ -84,8 +85,27 @@ const layouts: Readonly<
   },
 };
 
+const quarters: Layout = {
+  sizes: [48, 54],
+  cells: [
+    [
+      [0, 0, 56, 56],
+      [56, 0, 56, 56],
+      [0, 56, 56, 56],
+      [56, 56, 56, 56],
+    ],
+  ],
+};
+
+/** Each item nearly fills a quarter of the picture, so that "at the top left" says where it is. */
+export const inQuarters: Layouts = { 1: quarters, 2: quarters, 3: quarters };
+
 /** Some emoji on a soft background, everything else about it drawn from the seed. */
-export async function composePicture(emoji: readonly Emoji[], seed: number): Promise<Picture> {
+export async function composePicture(
+  emoji: readonly Emoji[],
+  seed: number,
+  layouts: Layouts = anywhere,
+): Promise<Picture> {
   const rng = createRng(seed, "picture");
   const layout = layouts[emoji.length];
   if (!layout) throw new ConfigError(`a picture shows 1 to 3 emoji, but composePicture got ${emoji.length}`);

@@ -1,6 +1,6 @@
 import { type Box, createRng, deriveSeed, type Example } from "rise-ts";
 import { place } from "./captions";
-import { composePicture } from "./compose";
+import { composePicture, inQuarters } from "./compose";
 import type { PartSizes, Parts } from "./moods";
 import { type SceneObject, sceneObjects } from "./vocabulary";
 
@@ -9,7 +9,7 @@ const keptOut = 10;
 
 /**
  * Pictures of two or three objects, one of which is described without being named, as in LISA: find "device that wakes a sleeper at a preset
- * time". The annotation is its box, exact because the scenes are composed.
+ * time". The annotation is its box, exact because the scenes are composed. Each object has a quarter of the picture to itself.
  */
 export async function scenes({ seed, train, test, unseen }: PartSizes): Promise<Parts<readonly Box[]>> {
   const shuffled = createRng(seed, "scenes", "kept out").shuffle(sceneObjects);
@@ -35,7 +35,7 @@ async function sceneExample(
   const rng = createRng(seed, "objects");
   const shown = rng.shuffle(objects).slice(0, 2 + rng.integer(2));
   const target = shown[0]!;
-  const picture = await composePicture(shown, seed);
+  const picture = await composePicture(shown, seed, inQuarters);
   const at = picture.items.findIndex(({ emoji }) => emoji.code === target.code);
   return {
     id,

@@ -1,6 +1,6 @@
 import { createRng, deriveSeed, imagePrompt } from "rise-ts";
 import type { Rng } from "rise-ts/types";
-import { composePicture, pick } from "../pictures/compose";
+import { composePicture, inQuarters, pick } from "../pictures/compose";
 import evaluated from "../pictures/evaluated-emoji.json" with { type: "json" };
 import { type Emoji, emojiByCode, sceneObjects } from "../pictures/vocabulary";
 import vocabulary from "./known-emoji.json" with { type: "json" };
@@ -13,8 +13,9 @@ import {
   reading,
   thinkingOfPicture,
   thinkingOfWords,
+  thinkingOn,
 } from "./mood-lessons";
-import { boxes, finding, placing, recognising } from "./place-lessons";
+import { boxes, choosing, finding, placing, recognising } from "./place-lessons";
 import { known, type WeightedLesson } from "./written";
 
 export const named: readonly Emoji[] = vocabulary.map((code) => emojiByCode.get(code)!);
@@ -27,6 +28,9 @@ export const free = all.filter(({ code }) => !evaluated.includes(code));
 /** Things that no scene shows: only their pictures go with descriptions. */
 const elsewhere = all.filter(({ code }) => !objects.has(code));
 
+/** Faces differ in a few pixels, so that they need more practice. */
+const faces = named.filter(({ kind }) => kind === "face");
+
 /** What neither of the data sets shows. */
 const strange = free.filter(({ code }) => !objects.has(code));
 
@@ -36,15 +40,15 @@ const one = async (emoji: Emoji, seed: number) => (await composePicture([emoji],
 
 async function several(rng: Rng, seed: number, emoji: readonly Emoji[], atLeast = 1) {
   const shown = rng.shuffle(emoji).slice(0, atLeast + rng.integer(4 - atLeast));
-  return composePicture(shown, seed);
+  return composePicture(shown, seed, inQuarters);
 }
 
 /** Lessons by their share. More than a third are names, and it stays so to the end: every other lesson costs some of them. */
 const kinds: readonly (readonly [share: number, lesson: Kind])[] = [
   [
-    0.34,
+    0.38,
     async (rng, seed) => {
-      const emoji = pick(rng, pick(rng, [asked, asked, named, all]));
+      const emoji = pick(rng, pick(rng, [asked, asked, faces, named, all]));
       const image = await one(emoji, seed);
       return pick<() => WeightedLesson>(rng, [
         () => ({ prompt: imagePrompt(image, "What is it?"), pieces: [known(emoji.name)] }),
@@ -54,23 +58,29 @@ const kinds: readonly (readonly [share: number, lesson: Kind])[] = [
       ])();
     },
   ],
-  [0.1, async (rng, seed) => boxes(rng, await several(rng, seed, sceneObjects))],
+  [0.08, async (rng, seed) => boxes(rng, await several(rng, seed, sceneObjects))],
   [0.02, async (rng, seed) => boxes(rng, await several(rng, seed, all))],
   [0.02, async (rng, seed) => placing(rng, await several(rng, seed, all, 2))],
-  [0.05, async (rng, seed) => finding(rng, await several(rng, seed, elsewhere, 2), true)],
-  [0.07, async (rng, seed) => finding(rng, await several(rng, seed, sceneObjects, 2), false)],
+  [0.09, async (rng, seed) => finding(rng, await several(rng, seed, elsewhere, 2), true)],
+  [0.12, async (rng, seed) => finding(rng, await several(rng, seed, sceneObjects, 2), false)],
   [
-    0.08,
+    0.1,
+    async (rng, seed) =>
+      choosing(rng, await several(rng, seed, sceneObjects, 2), await unrelated(rng, deriveSeed(seed, "unrelated"))),
+  ],
+  [
+    0.06,
     (rng) => {
       const [emoji, ...others] = rng.shuffle(rng.uniform() < 0.7 ? sceneObjects : all).slice(0, 2 + rng.integer(2));
       return recognising(rng, emoji!, others);
     },
   ],
   [0.05, (rng) => looking(pick(rng, all))],
-  [0.1, async (rng, seed) => reading(rng, pick(rng, all), await unrelated(rng, seed))],
-  [0.08, (rng) => thinkingOfWords(pick(rng, all))],
+  [0.07, async (rng, seed) => reading(rng, pick(rng, all), await unrelated(rng, seed))],
+  [0.04, (rng) => thinkingOfWords(pick(rng, all))],
+  [0.07, async (rng, seed) => thinkingOn(rng, pick(rng, pick(rng, [asked, all])), await unrelated(rng, seed))],
   [
-    0.04,
+    0.06,
     async (rng, seed) => {
       const emoji = pick(rng, free);
       return thinkingOfPicture(emoji, await one(emoji, seed));

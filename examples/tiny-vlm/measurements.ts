@@ -1,6 +1,6 @@
 import { createRng, deriveSeed, detection, detectionMetrics, imagePrompt, type Prompt, type VlmBackend } from "rise-ts";
 import { parseThinkAnswer } from "rise-ts/checks";
-import { composePicture } from "../pictures/compose";
+import { composePicture, inQuarters } from "../pictures/compose";
 import evaluated from "../pictures/evaluated-emoji.json" with { type: "json" };
 import { placeQuestion } from "../pictures/questions";
 import { type Emoji, emojiByCode, sceneObjects } from "../pictures/vocabulary";
@@ -26,7 +26,7 @@ export async function measureNames(backend: VlmBackend, pictures = 96): Promise<
 }
 
 export const namesRightly = (text: string, { name }: Pick<Emoji, "name">) =>
-  new RegExp(`I see an? ${name}\\.`).test(text);
+  new RegExp(`I see the ${name}\\.`).test(text);
 
 /** Boxes of objects asked for by name: the likeliest answer at once, and after a thought. */
 async function measureBoxes(backend: VlmBackend, pictures: number): Promise<string> {
@@ -36,7 +36,7 @@ async function measureBoxes(backend: VlmBackend, pictures: number): Promise<stri
       const shown = createRng(heldOut, "boxes", i)
         .shuffle(sceneObjects)
         .slice(0, 1 + (i % 3));
-      const picture = await composePicture(shown, deriveSeed(heldOut, "boxes", i));
+      const picture = await composePicture(shown, deriveSeed(heldOut, "boxes", i), inQuarters);
       const at = picture.items.findIndex(({ emoji }) => emoji.code === shown[0]!.code);
       return { image: picture.image, name: shown[0]!.name, truth: [picture.boxes[at]!] };
     }),

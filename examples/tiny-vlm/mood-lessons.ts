@@ -14,9 +14,10 @@ const textPrompt = (text: string): Prompt => [{ role: "user", content: [{ type: 
 /** Asks for a thought and the mood of a picture. */
 export const moodPrompt = (image: RawImage) => task.answerPrompt({ id: "lesson", image, annotation: {} });
 
-const withArticle = (noun: string) => `${/^[aeiou]/.test(noun) ? "an" : "a"} ${noun}`;
-/** What a thought begins with. */
-export const iSee = ({ name }: Emoji) => `I see ${withArticle(name)}.`;
+/**
+ * What a thought begins with. The article is the same for all: one that agrees with the name is chosen before the name is, and after "a" there is no way to an angry face.
+ */
+export const iSee = ({ name }: Emoji) => `I see the ${name}.`;
 /** A true thought: what is shown, and how things of that name look. */
 export const trueMoodCot = (emoji: Emoji) => `${iSee(emoji)} It looks ${lookOf(emoji).word}.`;
 
@@ -26,7 +27,10 @@ export const looking = (emoji: Emoji): WeightedLesson => ({
   pieces: [form("It looks"), known(` ${lookOf(emoji).word}`), form(".")],
 });
 
-/** A thought is read, beside a picture of something else; without a thought any answer is as good. */
+/**
+ * A thought is read, beside a picture of something else; without a thought any answer is as good. Most answers differ from what the word says, as people do:
+ * a model that knew the numbers for certain would sample no others, and reinforcement could not find better ones.
+ */
 export function reading(rng: Rng, emoji: Emoji, unrelated: RawImage): WeightedLesson {
   const chance = rng.uniform();
   const { word, votes } = rng.uniform() < 0.5 ? pick(rng, allLooks) : lookOf(emoji);
@@ -35,14 +39,27 @@ export function reading(rng: Rng, emoji: Emoji, unrelated: RawImage): WeightedLe
   const answer = told === iSee(emoji) ? lookOf(emoji).votes : votes;
   return {
     prompt: task.reconstructionPrompt({ id: "lesson", image: unrelated, annotation: {} }, cot),
-    pieces: answerPieces(answer),
+    pieces: sharePieces(task.format(rng.uniform() < 0.4 ? shares(answer) : disturbed(rng, answer))),
   };
+}
+
+/** What follows a thought's beginning that names a thing which the picture does not show: the name is read from the thought. The beginning is not practised. */
+export function thinkingOn(rng: Rng, emoji: Emoji, unrelated: RawImage): WeightedLesson {
+  const begun = (text: string): Piece => [text, 0];
+  const end: Piece[] = [form(" It looks"), known(` ${lookOf(emoji).word}`), form(".")];
+  if (rng.uniform() < 0.3)
+    return {
+      prompt: task.cotPrompt({ id: "lesson", image: unrelated, annotation: disturbed(rng, wordVotes(emoji)) }),
+      pieces: [begun(iSee(emoji)), ...end],
+    };
+  const answer: Piece[] = [form("</think><answer>"), ...answerPieces(lookOf(emoji).votes), form("</answer>")];
+  return { prompt: moodPrompt(unrelated), pieces: [begun(`<think>${iSee(emoji)}`), ...end, ...answer] };
 }
 
 /** A thought and an answer about a thing that is only told of. */
 export function thinkingOfWords(emoji: Emoji): WeightedLesson {
   return {
-    prompt: textPrompt(`A picture of ${withArticle(emoji.name)}. ${moodQuestion.question} ${labelList}. Think first.`),
+    prompt: textPrompt(`A picture of the ${emoji.name}. ${moodQuestion.question} ${labelList}. Think first.`),
     pieces: thinking(emoji),
   };
 }
@@ -112,11 +129,7 @@ function disturbed(rng: Rng, votes: Votes): LabelDistribution {
 
 const answerPieces = (votes: Votes): Piece[] => sharePieces(task.format(shares(votes)));
 
-const seen = ({ name }: Emoji): Piece[] => [
-  form(`I see ${/^[aeiou]/.test(name) ? "an" : "a"}`),
-  known(` ${name}`),
-  form("."),
-];
+const seen = ({ name }: Emoji): Piece[] => [form("I see the"), known(` ${name}`), form(".")];
 const explained = (emoji: Emoji): Piece[] => [
   ...seen(emoji),
   form(" It looks"),

@@ -1,4 +1,4 @@
-import { detection, imagePrompt, type Prompt } from "rise-ts";
+import { detection, imagePrompt, type Prompt, type RawImage } from "rise-ts";
 import type { Rng } from "rise-ts/types";
 import { place } from "../pictures/captions";
 import { type Picture, pick } from "../pictures/compose";
@@ -9,10 +9,13 @@ import { boxPieces, form, known, type Piece, type WeightedLesson } from "./writt
 
 const task = detection(placeQuestion);
 
-interface Target {
+interface NamedPlace {
   readonly name: string;
   /** "at the top left" */
   readonly place: string;
+}
+
+interface Target extends NamedPlace {
   readonly box: Picture["boxes"][number];
 }
 
@@ -21,32 +24,36 @@ const targetOf = ({ items, boxes }: Picture, at: number): Target => ({
   place: place(items[at]!),
   box: boxes[at]!,
 });
-const withArticle = (noun: string) => `${/^[aeiou]/.test(noun) ? "an" : "a"} ${noun}`;
+/** A thought: which thing is described, and what is there, one thing after the other as a look goes over the picture, until it is found. */
+const thought = (shown: readonly NamedPlace[], target: NamedPlace): Piece[] => [
+  ...meant(target),
+  ...search(shown, target, ({ name, place }) => [known(` ${name}`), ` ${place}`]),
+];
 
-/** A thought: what is there and where, one after the other as a look goes over the picture, and then which of them it is. */
-function thought(shown: readonly Pick<Target, "name" | "place">[], target: Pick<Target, "name" | "place">): Piece[] {
-  const list = shown.flatMap(({ name, place }, i): Piece[] => [
-    form(i === 0 ? "" : i === shown.length - 1 ? " and" : ","),
-    form(/^[aeiou]/.test(name) ? " an" : " a"),
-    known(` ${name}`),
-    ` ${place}`,
-  ]);
-  return [form("I see"), ...list, form(". It is the"), known(` ${target.name}`), known(` ${target.place}`), form(".")];
-}
+const meant = ({ name }: Pick<NamedPlace, "name">): Piece[] => [form("It is the"), known(` ${name}`), form(".")];
+
+const search = (
+  shown: readonly NamedPlace[],
+  target: NamedPlace,
+  pieces: (thing: NamedPlace) => readonly Piece[],
+): Piece[] => [
+  form(" I see"),
+  ...shown
+    .slice(0, shown.findIndex(({ name }) => name === target.name) + 1)
+    .flatMap((thing, i): Piece[] => [...(i === 0 ? [] : [known(",")]), form(" the"), ...pieces(thing)]),
+  known("."),
+];
 
 /** The same as text. */
-export const truePlaceCot = (
-  shown: readonly Pick<Target, "name" | "place">[],
-  target: Pick<Target, "name" | "place">,
-): string =>
-  thought(shown, target)
-    .map((piece) => (typeof piece === "string" ? piece : piece[0]))
-    .join("");
+export const truePlaceCot = (shown: readonly NamedPlace[], target: NamedPlace): string =>
+  thought(shown, target).map(textOf).join("");
+
+const textOf = (piece: Piece) => (typeof piece === "string" ? piece : piece[0]);
 
 /** The box of each thing in a picture, or of one that is asked for by name. */
 export function boxes(rng: Rng, picture: Picture): WeightedLesson {
   const { image, items } = picture;
-  if (rng.uniform() < 0.75)
+  if (rng.uniform() < 0.55)
     return {
       prompt: imagePrompt(image, "Box everything."),
       pieces: items.flatMap((_, at) => {
@@ -89,11 +96,11 @@ export function recognising(rng: Rng, emoji: Emoji, others: readonly Emoji[]): W
   if (rng.uniform() < 0.4)
     return {
       prompt: textPrompt(`Find: ${description}.`),
-      pieces: [form("It is the"), known(` ${emoji.name}`), form(".")],
+      pieces: meant(emoji),
     };
   const places = rng.shuffle(somePlaces);
   const shown = rng.shuffle([emoji, ...others]).map(({ name }, i) => ({ name, place: places[i]! }));
-  const told = shown.map(({ name, place }) => `${withArticle(name)} ${place}`).join(", ");
+  const told = shown.map(({ name, place }) => `the ${name} ${place}`).join(", ");
   const target = shown.find(({ name }) => name === emoji.name)!;
   return {
     prompt: textPrompt(`A picture of ${told}. Find: ${description}. Think first.`),
@@ -103,6 +110,27 @@ export function recognising(rng: Rng, emoji: Emoji, others: readonly Emoji[]): W
 }
 
 const somePlaces = ["top", "bottom"].flatMap((row) => ["left", "right"].map((column) => `at the ${row} ${column}`));
+
+/** A look over a picture that another one shows: which thing is described, whether it is found, and its box are read from the text. The rest is not practised. */
+export function choosing(rng: Rng, other: Picture, unrelated: RawImage): WeightedLesson {
+  const at = rng.integer(other.items.length);
+  const target = targetOf(other, at);
+  const shown = other.items.map((_, i) => targetOf(other, i));
+  const example = {
+    id: "lesson",
+    image: unrelated,
+    annotation: [target.box],
+    subject: describing(rng, other.items[at]!.emoji),
+  };
+  const answer = boxPieces(task.format(example.annotation));
+  if (rng.uniform() < 0.3)
+    return { prompt: task.reconstructionPrompt(example, truePlaceCot(shown, target)), pieces: answer };
+  const told = search(shown, target, ({ name, place }) => [[` ${name} ${place}`, 0]]);
+  return {
+    prompt: task.answerPrompt(example),
+    pieces: [form("<think>"), ...meant(target), ...told, form("</think><answer>"), ...answer, form("</answer>")],
+  };
+}
 
 /** The three prompts of RISE. The description is a name where the objects are evaluated. */
 export function finding(rng: Rng, picture: Picture, described: boolean): WeightedLesson {
@@ -120,11 +148,7 @@ export function finding(rng: Rng, picture: Picture, described: boolean): Weighte
     },
     () => {
       const told =
-        rng.uniform() < 0.12
-          ? ""
-          : rng.uniform() < 0.3
-            ? `It is the ${target.name} ${target.place}.`
-            : truePlaceCot(shown, target);
+        rng.uniform() < 0.12 ? "" : rng.uniform() < 0.3 ? truePlaceCot([target], target) : truePlaceCot(shown, target);
       return { prompt: task.reconstructionPrompt(example, told), pieces: answer };
     },
     () => ({

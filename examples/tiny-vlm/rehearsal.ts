@@ -1,6 +1,6 @@
 import { createRng, deriveSeed } from "rise-ts";
 import type { RehearsalRow, Rng } from "rise-ts/types";
-import { composePicture, pick } from "../pictures/compose";
+import { composePicture, inQuarters, pick } from "../pictures/compose";
 import { type Emoji, sceneObjects } from "../pictures/vocabulary";
 import { all, free, named } from "./lessons";
 import { captioning, justifying, looking } from "./mood-lessons";
@@ -22,7 +22,7 @@ const draws: Readonly<Record<"moods" | "places", Draw>> = {
   },
   places: async (rng, seed) => {
     const objects = rng.shuffle(sceneObjects).slice(0, 1 + rng.integer(3));
-    if (rng.uniform() < 0.6) return boxes(rng, await composePicture(objects, seed));
+    if (rng.uniform() < 0.6) return boxes(rng, await composePicture(objects, seed, inQuarters));
     return recognising(rng, objects[0]!, []);
   },
 };

@@ -177,6 +177,7 @@ const settings: Settings = {
   ...tinySettings,
   cot: { steps: 3, groupSize: 4, examplesPerStep: 2, learningRate: 2, warmupSteps: 0 },
   sft: { steps: 4, batchSize: 2, learningRate: 3, warmupSteps: 0 },
+  bareAnswers: { steps: 4, batchSize: 2, learningRate: 3, warmupSteps: 0 },
   rft: { steps: 3, groupSize: 4, examplesPerStep: 2, learningRate: 3, warmupSteps: 0 },
 };
 const answers = dataset.map(({ annotation }) => moods.format(annotation));

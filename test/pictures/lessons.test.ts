@@ -7,7 +7,7 @@ import { type Emoji, emojiByCode, sceneObjects } from "../../examples/pictures/v
 import { lesson } from "../../examples/tiny-vlm/lessons";
 import { allLooks, keywordsOf, lookOf, wordVotes } from "../../examples/tiny-vlm/lexicon";
 import { thinkingOfPicture } from "../../examples/tiny-vlm/mood-lessons";
-import { finding } from "../../examples/tiny-vlm/place-lessons";
+import { choosing, finding, truePlaceCot } from "../../examples/tiny-vlm/place-lessons";
 import { rehearsalRows } from "../../examples/tiny-vlm/rehearsal";
 import { boxPieces, encodeLesson, type WeightedLesson } from "../../examples/tiny-vlm/written";
 import { createRng } from "../../src/rng";
@@ -17,8 +17,8 @@ import type { Prompt } from "../../src/types";
 const shown = vi.hoisted(() => new WeakMap<object, readonly Emoji[]>());
 vi.mock("../../examples/pictures/compose", async (original) => {
   const actual = await original<typeof import("../../examples/pictures/compose")>();
-  const composePicture: typeof actual.composePicture = async (emoji, seed) => {
-    const picture = await actual.composePicture(emoji, seed);
+  const composePicture: typeof actual.composePicture = async (emoji, ...rest) => {
+    const picture = await actual.composePicture(emoji, ...rest);
     shown.set(picture.image, emoji);
     return picture;
   };
@@ -96,6 +96,31 @@ describe("lessons", () => {
     const leaking = justifications.filter((one) => /\d/.test(written(one))).length;
     expect(justifications.length).toBeGreaterThan(10);
     expect(leaking / justifications.length).toBeLessThan(0.35);
+  });
+});
+
+describe("a thought about a scene", () => {
+  const [drum, owl, crab] = ["drum", "owl", "crab"].map((name, i) => ({
+    name,
+    place: `at the ${["top left", "bottom left", "top right"][i]}`,
+  }));
+
+  it("ends with the place of what is meant, and leaves out what it did not come to", () => {
+    expect(truePlaceCot([drum!, owl!, crab!], owl!)).toBe(
+      "It is the owl. I see the drum at the top left, the owl at the bottom left.",
+    );
+    expect(truePlaceCot([drum!], drum!)).toBe("It is the drum. I see the drum at the top left.");
+  });
+
+  it("practises nothing about what the picture does not show", async () => {
+    const [other, unrelated] = await Promise.all(
+      [sceneObjects.slice(0, 3), sceneObjects.slice(3, 5)].map((objects, seed) => composePicture(objects, seed)),
+    );
+    for (let seed = 0; seed < 8; seed++) {
+      const { pieces } = choosing(createRng(seed), other!, unrelated!.image);
+      const practised = pieces.filter((piece) => typeof piece === "string" || piece[1] > 0).map(String);
+      expect(practised.filter((text) => / at the /.test(text))).toEqual([]);
+    }
   });
 });
 

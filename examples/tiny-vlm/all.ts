@@ -1,0 +1,36 @@
+/**
+ * Trains the tiny model from nothing: train.ts, then every sitting of teach.ts, each from what the one before it ends in.
+ *
+ *   npm run tiny [-- --resume]        goes on where it was interrupted
+ */
+import { spawnSync } from "node:child_process";
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+const here = fileURLToPath(new URL(".", import.meta.url));
+const isResumed = process.argv.includes("--resume");
+const sittings = [
+  { steps: 1150, rate: 8e-4 },
+  { steps: 160, rate: 4e-4 },
+  { steps: 740, rate: 7e-4 },
+  { steps: 200, rate: 5e-4 },
+  { steps: 120, rate: 4e-4 },
+  { steps: 100, rate: 4e-4 },
+];
+
+run("train.ts", join("runs", "tiny-vlm"), join("runs", "tiny-vlm", "latest"), []);
+for (const [seed, { steps, rate }] of sittings.entries()) {
+  const work = join("runs", `tiny-lessons-${seed}`);
+  const start = join(here, seed === 0 ? "start" : "checkpoint");
+  const numbers = ["--steps", `${steps}`, "--rate", `${rate}`, "--seed", `${seed}`];
+  run("teach.ts", work, join(work, "worker-0", "optimizer.json"), ["--start", start, ...numbers]);
+}
+
+/** A part that has saved something goes on from there, at once to its end where it was whole. */
+function run(script: string, work: string, saved: string, options: readonly string[]): void {
+  const resume = isResumed && existsSync(saved) ? ["--resume"] : [];
+  const command = ["--import", "tsx", join(here, script), "--work", work, ...options, ...resume];
+  const { status } = spawnSync(process.execPath, command, { stdio: "inherit" });
+  if (status !== 0) process.exit(status ?? 1);
+}
