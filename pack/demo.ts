@@ -7,6 +7,7 @@ import {
   defaultSteps,
   examplesPerStep,
   groupSize,
+  rates,
   sampling,
   sftBatchSize,
 } from "../examples/demo/settings";
@@ -36,14 +37,14 @@ const config = {
   task: { kind: "classification", ...moodQuestion },
   data: { format: "jsonl", path: "./train.jsonl", test: "./test.jsonl" },
   model: "./model",
-  cot: { steps: defaultSteps.cot, groupSize, examplesPerStep, learningRate: 5e-5, sampling },
+  cot: { steps: defaultSteps.cot, groupSize, examplesPerStep, learningRate: rates.cot, sampling },
   r1: {
-    sft: { steps: defaultSteps.sft, batchSize: sftBatchSize, learningRate: 1.5e-4, lossType: "token" },
+    sft: { steps: defaultSteps.sft, batchSize: sftBatchSize, learningRate: rates.sft, lossType: "token" },
     rft: {
       steps: defaultSteps.rft,
       groupSize,
       examplesPerStep,
-      learningRate: 6e-5,
+      learningRate: rates.rft,
       sampling: { maxTokens: answerMaxTokens },
     },
   },

@@ -31,9 +31,13 @@ export function findClassNames(
 
 /** The words, each in one spelling of its accents. */
 const spelled = (tokens: readonly Token[]): readonly Token[] =>
-  tokens.flatMap((token) =>
-    token.text === "-" || token.text === "_" ? [] : { ...token, text: token.text.normalize("NFC") },
-  );
+  tokens.flatMap((token) => (token.text === "-" || token.text === "_" ? [] : { ...token, text: composed(token.text) }));
+
+/**
+ * No language puts more than 30 marks on a letter (UAX #15, stream-safe text), and composing takes the square of their
+ * number: a letter with more keeps them as they are.
+ */
+const composed = (text: string): string => (/\p{M}{31}/u.test(text) ? text : text.normalize("NFC"));
 
 const unspaced =
   /^[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}ー\p{Script=Thai}\p{Script=Lao}\p{Script=Khmer}\p{Script=Myanmar}]/u;

@@ -98,7 +98,9 @@ describe("detection", () => {
 
   it("refuses an unknown space, denominator or way of reading", () => {
     expect(() => detection({ space: "pixels" as "pixel" })).toThrow(
-      new ConfigError('detection: expected space to be one of unit, thousand, pixel, got "pixels"'),
+      new ConfigError(
+        'detection: expected space to be one of unit, thousand, pixel, got "pixels"; did you mean "pixel"?',
+      ),
     );
     expect(() => detection({ similarity: "iou" as "max" })).toThrow(/similarity to be one of truth, predicted, max/);
     expect(() => detection({ reading: "loose" as "lenient" })).toThrow(/reading to be one of lenient, strict/);
