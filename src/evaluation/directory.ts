@@ -97,11 +97,11 @@ const inMemory: EvaluationDirectory = {
  */
 export async function readEvaluation<A>(runDir: string): Promise<Evaluation<A, string>> {
   checkArguments("readEvaluation", { runDir }, { runDir: textKind });
-  const summary = (await readJson(join(runDir, "evaluation.json"))) as Omit<Evaluation<A, string>, "records">;
+  const summary = await readSummary<A>(join(runDir, "evaluation.json"));
   const file = join(runDir, "records.jsonl");
   const lines = await readWholeLines(file);
   if (lines.length === 0) throw new CheckpointError(`${file}: expected the records of an evaluation, found none`);
-  const records = lines.map((line, i) => readRow<A>(line, `${file}: line ${i + 1}`));
+  const records = lines.map((line, i) => readRow<A>(line, `${file}: line ${i + 1}`, evaluationRow));
   return {
     ...summary,
     metrics: numbers(summary.metrics),
@@ -111,7 +111,18 @@ export async function readEvaluation<A>(runDir: string): Promise<Evaluation<A, s
   };
 }
 
+async function readSummary<A>(file: string): Promise<Omit<Evaluation<A, string>, "records">> {
+  const summary = await readJson(file);
+  const { error } = summaryFields.safeParse(summary);
+  if (error)
+    throw new CheckpointError(`${file}: expected the summary of an evaluation: ${String(error)}`, { cause: error });
+  return summary as Omit<Evaluation<A, string>, "records">;
+}
+
 /** JSON has no NaN, and puts null for it. */
+const numbersOrNull = z.record(z.string(), z.number().nullable());
+const summaryFields = z.object({ metrics: numbersOrNull, intervals: z.record(z.string(), numbersOrNull) });
+
 const numbers = <Named extends object>(named: Named): Named =>
   Object.fromEntries(Object.entries(named).map(([name, value]) => [name, value ?? Number.NaN])) as Named;
 
@@ -125,6 +136,7 @@ const answerRow = z.object({
   failure: z.string().optional(),
   isTemporary: z.literal(true).optional(),
 });
+const evaluationRow = answerRow.extend({ metrics: numbersOrNull });
 
 function readAnswerRow(line: string, where: string): readonly [string, Answer] {
   const { exampleId, cot, text, finishReason, remark, failure, isTemporary } = readRow(line, where);
@@ -140,10 +152,14 @@ function readAnswerRow(line: string, where: string): readonly [string, Answer] {
   ];
 }
 
-function readRow<A>(line: string, where: string): EvaluationRecord<A> & { readonly cot?: string } {
+function readRow<A>(
+  line: string,
+  where: string,
+  fields: z.ZodType = answerRow,
+): EvaluationRecord<A> & { readonly cot?: string } {
   try {
     const row = parseShallow(line) as EvaluationRecord<A> & { readonly cot?: string };
-    answerRow.parse(row);
+    fields.parse(row);
     return row;
   } catch (cause) {
     throw new CheckpointError(`${where}: expected a record of an evaluation: ${String(cause)}`, { cause });

@@ -239,7 +239,9 @@ describe("a chat template", () => {
     const dir = await copyOfCheckpoint();
     await writeFile(join(dir, "chat_template.jinja"), "{{ messages[0].role }}");
     const { encodePrompt } = await loadTokenizer(dir, architecture);
-    expect(() => encodePrompt(promptOf(recorded), [1, 1])).toThrow("places for 0 images, but the prompt has 2");
+    expect(() => encodePrompt(promptOf(recorded), [1, 1])).toThrow(
+      "a chat template that makes a place for each of 2 images, got 0",
+    );
   });
 });
 
