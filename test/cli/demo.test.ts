@@ -2,7 +2,7 @@ import { existsSync } from "node:fs";
 import { readdir, readFile, rm } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { packDemo } from "../../pack/demo";
+import { packDemo } from "../../examples/package/demo";
 import { demoFiles } from "../../src/testing";
 import { temporaryFolder } from "../datasets/temporary";
 import { rise } from "./rise";

@@ -48,7 +48,10 @@ describe("rise-ts", () => {
       'rise-ts data: expected ACTION to be one of check, convert, export, got "chek"; did you mean "check"?\n',
     ],
     [["eval", "--split", "tset"], 'rise-ts eval: expected split to be one of test, validation, train, got "tset"\n'],
-    [["completion", "csh"], 'rise-ts completion: completion: expected SHELL to be one of bash, zsh, fish, got "csh"\n'],
+    [
+      ["completion", "csh"],
+      'rise-ts completion: completion: expected SHELL to be one of bash, zsh, fish, got "csh"; did you mean "zsh"?\n',
+    ],
   ])("%j exits with 2 and says what was expected", async (argv, message) => {
     const { code, out, err } = await rise(argv, { folder });
     expect([code, out]).toEqual([2, ""]);

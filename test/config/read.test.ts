@@ -171,7 +171,7 @@ describe("a config", () => {
       "an unknown kind",
       [],
       { "task.kind": "clasification" },
-      '--task.kind: expected task.kind to be one of classification, detection, segmentation, got "clasification"',
+      '--task.kind: expected task.kind to be one of classification, detection, segmentation, got "clasification"; did you mean "classification"?',
     ],
     ["a key twice", ["cot: {}", "cot: {}"], {}, "rise.config.yaml:4: expected YAML or JSON: Map keys must be unique"],
   ])("names the line or the flag of %s", async (_, lines, flags, message) => {

@@ -139,7 +139,7 @@ describe("JSON lines", () => {
     [
       "have a label as text",
       '{"id":"1","image":"a.jpg","annotation":"joy"}',
-      /found "joy"; write \{"joy": 1, "sadness": 0\}, or oneHot/,
+      /got "joy"; write \{"joy": 1, "sadness": 0\}, or oneHot/,
     ],
     [
       "have no id",

@@ -102,7 +102,8 @@ describe("a COCO file", () => {
 
   it("wants a path, a folder of images and a space that there is, and says so at once", () => {
     const path = "instances.json";
-    const message = 'cocoDataset: expected space to be one of unit, thousand, pixel, got "pixels"';
+    const message =
+      'cocoDataset: expected space to be one of unit, thousand, pixel, got "pixels"; did you mean "pixel"?';
     expect(() => cocoDataset(path, folder, { space: "pixels" as "pixel" })).toThrow(new ConfigError(message));
     expect(() => cocoDataset(path, undefined as never)).toThrow(
       new ConfigError("cocoDataset: expected imageDir to be text, got nothing"),

@@ -281,6 +281,6 @@ describe("rewardServer", () => {
 
   it("refuses a dataset as a run does", async () => {
     await expect(rewardServer({ task, dataset: [] })).rejects.toThrow(DataError);
-    await expect(rewardServer({ task, dataset: [dataset[0]!, dataset[0]!] })).rejects.toThrow('two are "a"');
+    await expect(rewardServer({ task, dataset: [dataset[0]!, dataset[0]!] })).rejects.toThrow('got "a" twice');
   });
 });

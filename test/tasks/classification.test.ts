@@ -123,7 +123,9 @@ describe("classification", () => {
       /a list of at least two labels, got "joy, anger"/,
     );
     expect(() => classification({ labels: ["joy", "anger"], reading: "stric" as "strict" })).toThrow(
-      new ConfigError('classification: expected reading to be one of lenient, strict, got "stric"; did you mean "strict"?'),
+      new ConfigError(
+        'classification: expected reading to be one of lenient, strict, got "stric"; did you mean "strict"?',
+      ),
     );
   });
 

@@ -10,10 +10,10 @@ import {
   rates,
   sampling,
   sftBatchSize,
-} from "../examples/demo/settings";
-import { moods } from "../examples/pictures/moods";
-import { moodQuestion } from "../examples/pictures/questions";
-import { savePicture } from "../examples/pictures/save";
+} from "../demo/settings";
+import { moods } from "../pictures/moods";
+import { moodQuestion } from "../pictures/questions";
+import { savePicture } from "../pictures/save";
 
 /** Images of each part: a few minutes on a laptop, and 2 MB in the package. */
 const sizes = { seed: 0, train: 132, test: 66, unseen: 0 } as const;
@@ -56,7 +56,7 @@ const config = {
 export async function packDemo(folder: string): Promise<void> {
   await rm(folder, { recursive: true, force: true });
   await mkdir(join(folder, "images"), { recursive: true });
-  await cp(fileURLToPath(new URL("../examples/tiny-vlm/checkpoint", import.meta.url)), join(folder, "model"), {
+  await cp(fileURLToPath(new URL("../tiny-vlm/checkpoint", import.meta.url)), join(folder, "model"), {
     recursive: true,
   });
   const { train, test } = await moods(sizes);

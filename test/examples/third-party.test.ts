@@ -1,7 +1,7 @@
 import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { packLicences } from "../../pack/third-party";
+import { packLicences } from "../../examples/package/third-party";
 import { temporaryFolder } from "../datasets/temporary";
 
 /** A build and installed packages, by file. */

@@ -7,7 +7,7 @@ import { fileURLToPath } from "node:url";
 import { packDemo } from "./demo";
 import { packLicences } from "./third-party";
 
-const place = (path: string) => fileURLToPath(new URL(`../${path}`, import.meta.url));
+const place = (path: string) => fileURLToPath(new URL(`../../${path}`, import.meta.url));
 
 await packDemo(place("dist/demo"));
 const packages = await packLicences(place("dist"), place("node_modules"));
