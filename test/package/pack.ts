@@ -13,7 +13,7 @@ const root = fileURLToPath(new URL("../..", import.meta.url));
  * @returns the tarball's path
  */
 export async function pack(folder: string): Promise<string> {
-  await run(process.execPath, [join(root, "node_modules/tsup/dist/cli-default.js"), "--silent"], { cwd: root });
+  await run("npm", ["run", "--silent", "build"], { cwd: root });
   const [{ files }] = JSON.parse((await run("npm", ["pack", "--dry-run", "--json"], { cwd: root })).stdout);
   const packed = new Set<string>((files as readonly { readonly path: string }[]).map(({ path }) => path));
   const { homepage } = JSON.parse(await readFile(join(root, "package.json"), "utf8"));

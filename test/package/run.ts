@@ -44,6 +44,7 @@ try {
   await check("links", checkLinks);
   await check("ES modules and CommonJS export the same names", checkFormats);
   await check("a model opens, annotates, and lets the process end", checkModel);
+  await check("the demo's model and images", checkDemo);
   await check("rise-ts --version", () => run(process.execPath, [join(installed, "dist/cli/main.js"), "--version"]));
   await check("TypeScript, nodenext: examples and pages", () => checkTypes("nodenext", "nodenext"));
   await check("TypeScript, bundler: examples and pages", () => checkTypes("esnext", "bundler"));
@@ -100,6 +101,15 @@ function checkModel(): Promise<string> {
     const task = classification({ labels: ["joy", "fear"] });
     const { failure } = await annotate({ task, image: ${JSON.stringify(imagePath("wide.png"))}, backend, maxTokens: 4 });
     console.log(failure);`;
+  return node("module", script);
+}
+
+function checkDemo(): Promise<string> {
+  const script = `import { classification } from "rise-ts";
+    import { jsonlDataset } from "rise-ts/datasets/jsonl";
+    import { demoFiles } from "rise-ts/testing";
+    const { train, test, question } = demoFiles();
+    for (const file of [train, test]) console.log((await jsonlDataset(file, classification(question))).length);`;
   return node("module", script);
 }
 
