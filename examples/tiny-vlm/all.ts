@@ -1,7 +1,7 @@
 /**
  * Trains the tiny model from nothing: train.ts, then every sitting of teach.ts, each from what the one before it ends in.
  *
- *   npm run tiny [-- --resume]        goes on where it was interrupted
+ *   npm run tiny [-- --resume]        with --resume, from where it was interrupted
  */
 import { spawnSync } from "node:child_process";
 import { existsSync } from "node:fs";
@@ -27,7 +27,7 @@ for (const [seed, { steps, rate }] of sittings.entries()) {
   run("teach.ts", work, join(work, "worker-0", "optimizer.json"), ["--start", start, ...numbers]);
 }
 
-/** A part that has saved something goes on from there, at once to its end where it was whole. */
+/** A part that has saved something begins there, and a whole one ends at once. */
 function run(script: string, work: string, saved: string, options: readonly string[]): void {
   const resume = isResumed && existsSync(saved) ? ["--resume"] : [];
   const command = ["--import", "tsx", join(here, script), "--work", work, ...options, ...resume];

@@ -18,7 +18,8 @@ export function checkCotFormat(cot: string): FormatCheck {
   if (/<\/?(?:think|answer)>/i.test(text)) return fail("the cot contains a <think> or <answer> tag");
   const prose = text.replace(/<[^<>]*>/g, " ");
   if (!/\p{L}/u.test(prose)) return fail("the cot has no words, only tags, numbers or punctuation");
-  if (/^[[{]/.test(text) || text.startsWith("```")) return fail("the cot is data, not prose");
+  // "[Sighs] The old man turns away." is prose.
+  if (/^(?:\{|\[(?!\s*\p{L})|```)/u.test(text)) return fail("the cot is data, not prose");
   const lines = text.split("\n").filter((line) => line.trim() !== "");
   const items = lines.filter((line) => listItem.test(line));
   if (items.length >= 2 && items.length * 2 > lines.length) return fail("the cot is a list, not prose");

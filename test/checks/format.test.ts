@@ -11,6 +11,7 @@ describe("checkCotFormat", () => {
     "The mug stands left of the plate. It is red and",
     "Here is what I see:\n- a red mug\n\nIt stands on a table. The table is brown. The light is warm.\nAll is calm.",
     "She wonders: is anybody there?",
+    "[Sighs] The old man turns away.",
     // As models think that were raised on other languages.
     "孩子在阳光下微笑。他很开心。",
     "画面明亮，让人愉快。",
@@ -45,6 +46,7 @@ describe("checkCotFormat", () => {
     ["<b></b><i>", /no words/],
     ["[10, 20, 30, 40] is where it is.", /data/],
     ["{'joy': 1.0}", /data/],
+    ["[joy, fear, and anger]", /sentence/],
     ["```\nA man smiles at us.\n```", /data/],
     ["- a happy child\n- a bright sky.\n- some green grass here.", /list/],
     ["1. A happy child plays.\n2. A bright sky shines.", /list/],
