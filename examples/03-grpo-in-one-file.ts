@@ -3,11 +3,11 @@
  *
  *   npx tsx examples/03-grpo-in-one-file.ts
  *
- * Twenty seconds; the reward is noisy, since every step shows other objects:
+ * Ten seconds; the reward is noisy, since every step shows other things, and twelve steps are too few to be brief:
  *
- *   step 1  reward 0.415  pizza: I see a pizza.
+ *   step 1  reward 0.531  four leaf clover: I see the green heart.
  *   …
- *   step 12  reward 0.304  strawberry: I see a apple.
+ *   step 12  reward 0.363  high voltage: I see the high voltage.
  */
 
 import { classification, grpoPresets, imagePrompt } from "rise-ts";

@@ -3,14 +3,14 @@
  *
  *   npx tsx examples/04-rise-cot.ts
  *
- * Half a minute:
+ * Ten seconds:
  *
- *   step 1/12  reward 0.835  leaks 0.03125  format 1
+ *   step 1/12  reward 0.787  leaks 0.03125  format 1
  *   …
- *   step 12/12  reward 0.966  leaks 0  format 1
+ *   step 12/12  reward 0.851  leaks 0  format 1
  *   13 of 16 cots reach τ
  *   train-0  reward 0.966  gain over no cot 0.411
- *     I see a cactus. It looks plain.
+ *     I see the cactus. It looks plain.
  */
 import { classification, riseCot } from "rise-ts";
 import { jsonlDataset } from "rise-ts/datasets/jsonl";
