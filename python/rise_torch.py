@@ -443,6 +443,8 @@ def main() -> None:
 if __name__ == "__main__":
     try:
         main()
-    except Exception:
+    except Exception as error:
         sys.excepthook(*sys.exc_info())
+        if isinstance(error, dist.DistError) or "by peer" in str(error):
+            time.sleep(1)  # torchrun names the rank that it sees end first, which must be the one that failed
         os._exit(1)  # the others are told by the end of this process, and an orderly one takes seconds
