@@ -8,7 +8,7 @@ import { count, flag, given, readOptions, type Settings, type Spec, text } from 
 import { htmlReport } from "../report/html-report";
 import { checkShard, isInShard, parseShard, proveShard, shardOption } from "../runs/directory/shards";
 import { createFailures, type FailureOptions, type Failures, failureSpec } from "../runs/examples/failures";
-import { policyIdentity, promptsFingerprint } from "../runs/examples/fingerprints";
+import { answersIdentity } from "../runs/examples/fingerprints";
 import { untilInterrupted } from "../runs/interrupts";
 import { checkLog } from "../runs/progress/listen";
 import { createRun, failedRun, type Run } from "../runs/run";
@@ -330,16 +330,14 @@ async function page<A>(task: Task<A>, shown: readonly Item[], annotations: Annot
 }
 
 /** The settings that decide the answers, for `config.json`. */
-async function describe<A>({ task, backend, maxTokens, shard }: AnnotateSettings<A>): Promise<object> {
+async function describe<A>(settings: AnnotateSettings<A>): Promise<object> {
+  const { task, shard } = settings;
   // One prompt shows the words of all: they differ in the image and the subject alone.
   const prompt = task.answerPrompt(unannotated({ id: "id", image: "image", subject: "subject" }));
   return {
     pipeline: "annotate",
     task: task.name,
-    prompts: promptsFingerprint([prompt]),
-    policy: await policyIdentity(backend),
-    ...(backend.weightsDigest && { weights: { sha256: backend.weightsDigest() } }),
-    maxTokens,
+    ...(await answersIdentity([prompt], settings)),
     ...(shard !== undefined && { shard }),
   };
 }

@@ -9,7 +9,7 @@ import { writeContext } from "../runs/directory/context";
 import { checkShard, idsOf, proveShard, shardOf, shardOption } from "../runs/directory/shards";
 import { checkExamples } from "../runs/examples/check-examples";
 import { createFailures, type FailureOptions } from "../runs/examples/failures";
-import { fingerprint, policyIdentity, promptsFingerprint } from "../runs/examples/fingerprints";
+import { answersIdentity, fingerprint } from "../runs/examples/fingerprints";
 import type { Task } from "../task";
 import { type Log, type LogOption, logHelp, logOption, openLog } from "../terminal/log";
 import { shortNumber } from "../terminal/text";
@@ -220,22 +220,14 @@ function summarise<A, Name extends string>(
 }
 
 /** The settings that decide the answers, for `config.json`. */
-async function describe<A, Name extends string>({
-  task,
-  dataset,
-  backend,
-  maxTokens,
-  seed,
-  shard,
-}: EvaluateSettings<A, Name>): Promise<object> {
+async function describe<A, Name extends string>(settings: EvaluateSettings<A, Name>): Promise<object> {
+  const { task, dataset, seed, shard } = settings;
+  const prompts = dataset.map((example) => task.answerPrompt(example));
   return {
     pipeline: "evaluate",
     task: task.name,
     dataset: fingerprint(dataset),
-    prompts: promptsFingerprint(dataset.map((example) => task.answerPrompt(example))),
-    policy: await policyIdentity(backend),
-    ...(backend.weightsDigest && { weights: { sha256: backend.weightsDigest() } }),
-    maxTokens,
+    ...(await answersIdentity(prompts, settings)),
     seed,
     ...(shard !== undefined && { shard }),
   };

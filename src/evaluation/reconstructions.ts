@@ -1,7 +1,7 @@
 import type { VlmBackend } from "../backend";
 import { deriveSeed } from "../rng";
 import { createFailures, type FailureSettings, type Failures } from "../runs/examples/failures";
-import { fingerprint, policyIdentity, promptsFingerprint } from "../runs/examples/fingerprints";
+import { answersIdentity, fingerprint } from "../runs/examples/fingerprints";
 import type { Task } from "../task";
 import type { Log } from "../terminal/log";
 import type { Example } from "../types";
@@ -112,18 +112,14 @@ const recordOf = ({ example, text }: Source<unknown>, answer: Answer) => ({
 });
 
 /** The settings that decide the reconstructions, for `config.json`. */
-async function describe<A>(
-  unique: readonly Source<A>[],
-  { task, dataset, backend, maxTokens, seed }: ReconstructionSettings<A>,
-): Promise<object> {
+async function describe<A>(unique: readonly Source<A>[], settings: ReconstructionSettings<A>): Promise<object> {
+  const { task, dataset, seed } = settings;
+  const prompts = unique.map(({ example, text }) => task.reconstructionPrompt(example, text));
   return {
     pipeline: "auditCots",
     task: task.name,
     dataset: fingerprint(dataset),
-    prompts: promptsFingerprint(unique.map(({ example, text }) => task.reconstructionPrompt(example, text))),
-    policy: await policyIdentity(backend),
-    ...(backend.weightsDigest && { weights: { sha256: backend.weightsDigest() } }),
-    maxTokens,
+    ...(await answersIdentity(prompts, settings)),
     seed,
   };
 }

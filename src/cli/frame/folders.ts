@@ -6,5 +6,7 @@ export const foldersIn = (runDir: string) => ({
   r1: join(runDir, "r1"),
   evaluation: join(runDir, "evaluation"),
   evaluationBase: join(runDir, "evaluation-base"),
+  audit: join(runDir, "audit"),
+  auditBase: join(runDir, "audit-base"),
   report: join(runDir, "report.html"),
 });

@@ -6,6 +6,7 @@ import { auditAnnotations } from "../../evaluation/audit-annotations";
 import { auditCots, type CotsAudit } from "../../evaluation/audit-cots";
 import { flag, text } from "../../options/spec";
 import type { Call, Command } from "../frame/command";
+import { foldersIn } from "../frame/folders";
 import { decimals, table } from "../frame/output";
 import { readCots, readRollouts } from "../frame/rows";
 
@@ -19,7 +20,10 @@ export const audit: Command = {
   async run(call) {
     const config = await call.config();
     const data = await readData(config);
-    const annotations = auditAnnotations(await readRollouts(join(config.runDir, "cot", "rollouts.jsonl")), data.task);
+    const annotations = auditAnnotations(
+      await readRollouts(join(foldersIn(config.runDir).cot, "rollouts.jsonl")),
+      data.task,
+    );
     const worst = annotations
       .slice(0, 20)
       .map(({ exampleId, suspicion, agreement, similarity, consensus }) => [
@@ -37,7 +41,8 @@ export const audit: Command = {
 };
 
 async function auditThoughts(config: Config, { task, train }: ConfigData, call: Call): Promise<CotsAudit> {
-  const cots = await readCots(join(config.runDir, "cot", "cots.jsonl"));
+  const folders = foldersIn(config.runDir);
+  const cots = await readCots(join(folders.cot, "cots.jsonl"));
   const policy = String(call.flags.policy);
   const { backend, dispose } = await openPolicy(config, policy);
   try {
@@ -49,7 +54,7 @@ async function auditThoughts(config: Config, { task, train }: ConfigData, call: 
       cots,
       backend,
       seed,
-      runDir: join(config.runDir, policy === "base" ? "audit-base" : "audit"),
+      runDir: policy === "base" ? folders.auditBase : folders.audit,
       resume: config.resume,
       signal: call.stop(),
     });

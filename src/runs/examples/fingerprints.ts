@@ -36,3 +36,16 @@ export async function policyIdentity(backend: VlmBackend): Promise<object | stri
   const { name } = backend;
   return backend.modelDigest ? { name, sha256: await backend.modelDigest() } : name;
 }
+
+/** Everything about a model and its prompts that decides greedy answers, for `config.json`. */
+export async function answersIdentity(
+  prompts: Iterable<Prompt>,
+  { backend, maxTokens }: { readonly backend: VlmBackend; readonly maxTokens: number },
+): Promise<object> {
+  return {
+    prompts: promptsFingerprint(prompts),
+    policy: await policyIdentity(backend),
+    ...(backend.weightsDigest && { weights: { sha256: backend.weightsDigest() } }),
+    maxTokens,
+  };
+}
