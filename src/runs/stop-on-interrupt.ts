@@ -19,7 +19,7 @@ export function stopOnInterrupt(say: (message: string) => void): AbortSignal {
     if (stop.signal.aborted) return;
     stop.abort(
       new DOMException(
-        "the run was stopped; the steps that it had finished are in its runDir, if it has one: resume them with resume: true",
+        "the run was stopped; the steps that it had finished are in its runDir, if it has one: resume them with resume: true (--resume for rise-ts)",
         "AbortError",
       ),
     );

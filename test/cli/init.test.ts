@@ -157,16 +157,17 @@ describe("rise-ts init", () => {
   });
 
   it.each([
-    ["an empty folder", {}, /expected folders of classes, a CSV .*, found nothing$/m],
-    [
-      "other files",
-      { "a.txt": "x", "b.csv": "name,age\nx,1\n" },
-      /expected folders of classes.*found a\.txt, b\.csv$/m,
-    ],
+    ["an empty folder", {}, /expected folders of classes, a CSV .*, got an empty folder$/m],
+    ["other files", { "a.txt": "x", "b.csv": "name,age\nx,1\n" }, /expected folders of classes.*got a\.txt, b\.csv$/m],
   ])("exits with 3 and says what it looked for in %s", async (_, files, message) => {
     await writeFiles(folder, files);
     await rm(join(folder, "keep"));
     const { code, err } = await rise(["init"], { folder });
     expect([code, err]).toEqual([3, expect.stringMatching(message)]);
+  });
+
+  it("exits with 3 when there is no such folder", async () => {
+    const { code, err } = await rise(["init", "nowhere"], { folder });
+    expect([code, err]).toEqual([3, expect.stringMatching(/nowhere: expected .*, got no such file or folder$/m)]);
   });
 });

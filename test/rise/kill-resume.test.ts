@@ -121,7 +121,7 @@ describe("Ctrl-C", () => {
       const { signal, printed } = await start("cot", folder!, await whileStepping(whole!), "SIGINT");
       expect(signal).toBeNull();
       expect(printed).toMatch(/^Stopping\b.* resume: true/);
-      expect(printed).toMatch(/^AbortError: the run was stopped; .*resume: true$/m);
+      expect(printed).toMatch(/^AbortError: the run was stopped; .*resume: true \(--resume for rise-ts\)$/m);
       // A whole step after the last regular checkpoint, whose rows are there.
       const stopped = await contents(folder!);
       expect(Object.keys(stopped)).toContain("checkpoints/step-3/policy.json");

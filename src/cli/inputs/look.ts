@@ -28,10 +28,12 @@ export async function lookAt(path: string): Promise<Found> {
     : entry && (await looks[extname(path).toLowerCase()]?.(path));
   if (found) return found;
   const there = entry?.isDirectory()
-    ? listed((await visible(path)).map(({ name }) => name)) || "nothing"
-    : basename(path);
+    ? listed((await visible(path)).map(({ name }) => name)) || "an empty folder"
+    : entry
+      ? basename(path)
+      : "no such file or folder";
   throw new DataError(
-    `${path}: expected folders of classes, a CSV with an image column, COCO's annotations, JSONL, conversations or Parquet, found ${there}`,
+    `${path}: expected folders of classes, a CSV with an image column, COCO's annotations, JSONL, conversations or Parquet, got ${there}`,
   );
 }
 
