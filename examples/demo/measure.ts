@@ -82,18 +82,11 @@ export interface ThoughtWorth {
 }
 
 export async function thoughtWorth<A>(
-  { task, trueCot }: DemoTask<A>,
+  demo: DemoTask<A>,
   dataset: readonly Example<A>[],
   backend: VlmBackend,
 ): Promise<ThoughtWorth> {
-  const { cots, similarity } = await auditCots({
-    task,
-    dataset,
-    backend,
-    cots: dataset.map((example) => ({ exampleId: example.id, cot: trueCot(example) })),
-    maxTokens: sampling.reconstructionMaxTokens,
-    batchSize: 32,
-  });
+  const { cots, similarity } = await audit(demo, dataset, backend, demo.trueCot);
   const wins = cots.map(({ similarity: { own, other } }) => (own > other ? 1 : own === other ? 0.5 : 0));
   return {
     own: similarity.own.mean,
@@ -102,3 +95,33 @@ export async function thoughtWorth<A>(
     auc: wins.reduce((a: number, b) => a + b, 0) / wins.length,
   };
 }
+
+/** What a true thought about a picture of another mood or place is worth: the first one after each picture. */
+export async function unlikeWorth<A>(
+  demo: DemoTask<A>,
+  dataset: readonly Example<A>[],
+  backend: VlmBackend,
+): Promise<number> {
+  const unlike = (example: Example<A>) => {
+    const at = dataset.indexOf(example);
+    const others = [...dataset.slice(at), ...dataset.slice(0, at)];
+    return others.find((other) => demo.kindOf(other) !== demo.kindOf(example))!;
+  };
+  const { similarity } = await audit(demo, dataset, backend, (example) => demo.trueCot(unlike(example)));
+  return similarity.own.mean;
+}
+
+const audit = <A>(
+  { task }: DemoTask<A>,
+  dataset: readonly Example<A>[],
+  backend: VlmBackend,
+  cotOf: (example: Example<A>) => string,
+) =>
+  auditCots({
+    task,
+    dataset,
+    backend,
+    cots: dataset.map((example) => ({ exampleId: example.id, cot: cotOf(example) })),
+    maxTokens: sampling.reconstructionMaxTokens,
+    batchSize: 32,
+  });

@@ -10,7 +10,7 @@ import {
 } from "rise-ts";
 import type { Metrics } from "rise-ts/metrics";
 import type { RehearsalRow } from "rise-ts/types";
-import { moodEmoji } from "../pictures/mood-labels";
+import { moodEmoji, moodGroups } from "../pictures/mood-labels";
 import { moods, type PartSizes, type Parts } from "../pictures/moods";
 import { moodLabels, moodQuestion, placeQuestion } from "../pictures/questions";
 import { scenes } from "../pictures/scenes";
@@ -33,6 +33,10 @@ export interface DemoTask<A> {
   readonly references: Readonly<Record<string, Reference<A>>>;
   /** A thought that names what is shown and says what the base model knows of it. */
   trueCot(example: Example<A>): string;
+  /** The noun for what `kindOf` tells. */
+  readonly kind: "mood" | "place";
+  /** The mood or the place of an example: thoughts about examples that share it may be worth the same. */
+  kindOf(example: Example<A>): string;
   /** Whether a thought names what matters in the picture. */
   names(example: Example<A>, think: string): boolean;
   /** What the base model could do before, for SFT to rehearse. */
@@ -56,6 +60,9 @@ export const moodsDemo: DemoTask<LabelDistribution> = {
     "words, calibrated": calibratedPrior,
   },
   trueCot: (example) => trueMoodCot(moodEmoji.find(({ name }) => name === shownIn(example)[0])!),
+  kind: "mood",
+  kindOf: (example) =>
+    moodLabels[moodGroups.findIndex((alike) => alike.some(({ name }) => name === shownIn(example)[0]))]!,
   names: (example, think) => new RegExp(`\\b${shownIn(example)[0]}\\.`).test(think),
   rehearsal: (seed, count) => rehearsalRows("moods", seed, count),
 };
@@ -86,6 +93,11 @@ export const detectionDemo: DemoTask<readonly Box[]> = {
     const places = metadata!.places as readonly string[];
     const shown = (metadata!.shows as readonly string[]).map((name, i) => ({ name, place: places[i]! }));
     return truePlaceCot(shown, shown.find(({ name }) => name === metadata!.target)!);
+  },
+  kind: "place",
+  kindOf: (example) => {
+    const places = example.metadata!.places as readonly string[];
+    return places[shownIn(example).indexOf(example.metadata!.target as string)]!;
   },
   names: ({ metadata }, think) => new RegExp(`It is the ${metadata!.target as string}\\.`).test(think),
   rehearsal: (seed, count) => rehearsalRows("places", seed, count),

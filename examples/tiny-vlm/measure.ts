@@ -5,7 +5,7 @@
  */
 import { fileURLToPath } from "node:url";
 import { onnxBackend } from "rise-ts/backends/onnx";
-import { heldOut, scoreModel, thoughtWorth } from "../demo/measure";
+import { heldOut, scoreModel, thoughtWorth, unlikeWorth } from "../demo/measure";
 import { type DemoTask, detectionDemo, moodsDemo } from "../demo/tasks";
 import { measureNames } from "./measurements";
 
@@ -21,9 +21,11 @@ async function show<A>(demo: DemoTask<A>): Promise<void> {
   const { scores } = await scoreModel(demo, parts, backend, new AbortController().signal);
   for (const part of heldOut) {
     const { own, empty, other, auc } = await thoughtWorth(demo, parts[part], backend);
+    const unlike = await unlikeWorth(demo, parts[part], backend);
     const metrics = Object.entries(scores[part].metrics).map(([name, value]) => `${name} ${value.toFixed(3)}`);
     console.log(
-      `${demo.name}, ${part}: ${metrics.join(", ")}; a true thought earns ${own.toFixed(3)}, none ${empty.toFixed(3)}, another's ${other.toFixed(3)}: ` +
+      `${demo.name}, ${part}: ${metrics.join(", ")}; a true thought earns ${own.toFixed(3)}, none ${empty.toFixed(3)}, another's ${other.toFixed(3)}, ` +
+        `one about another ${demo.kind} ${unlike.toFixed(3)}: ` +
         `cotGain ${(own - empty).toFixed(3)}, AUC ${auc.toFixed(2)}`,
     );
   }
