@@ -1,5 +1,5 @@
 /** `rise-ts/types`: every type that the root does not name, and those that it does. */
-export type { AnnotateDatasetOptions } from "./annotation/annotate-dataset";
+export type { AnnotateDatasetOptions } from "./annotation/annotate-dataset-options";
 export type { AnnotateDatasetEvent, AnnotateDatasetResult } from "./annotation/events";
 export type { ImagesToAnnotate, UnannotatedImage } from "./annotation/images";
 export type { ImageAnnotation } from "./annotation/rows";

@@ -1,117 +1,23 @@
-import type { VlmBackend } from "../backend";
 import { CheckpointError, DataError } from "../errors";
 import { answerEach } from "../evaluation/answer-each";
 import { type Answer, answerOf } from "../evaluation/records";
-import { backendOption, signalOption, taskOption } from "../evaluation/spec-parts";
 import { listed, shown as quoted } from "../options/display";
-import { count, flag, given, readOptions, type Settings, type Spec, text } from "../options/spec";
+import { readOptions } from "../options/spec";
 import { htmlReport } from "../report/html-report";
-import { checkShard, isInShard, parseShard, proveShard, shardOption } from "../runs/directory/shards";
-import { createFailures, type FailureOptions, type Failures, failureSpec } from "../runs/examples/failures";
+import { checkShard, isInShard, parseShard, proveShard } from "../runs/directory/shards";
+import { createFailures, type Failures } from "../runs/examples/failures";
 import { answersIdentity } from "../runs/examples/fingerprints";
 import { untilInterrupted } from "../runs/interrupts";
 import { checkLog } from "../runs/progress/listen";
 import { createRun, failedRun, type Run } from "../runs/run";
 import type { Task } from "../task";
-import { type LogOption, logOption } from "../terminal/log";
 import type { Example } from "../types";
+import { type AnnotateDatasetOptions, type AnnotateSettings, annotateDatasetSpec } from "./annotate-dataset-options";
 import type { AnnotateDatasetEvent, AnnotateDatasetResult } from "./events";
-import { type Found, findImages, type ImagesToAnnotate, type Item } from "./images";
+import { type Found, findImages, type Item } from "./images";
 import { listenToImages } from "./listen";
 import { annotationRow } from "./rows";
 import { type AnnotationStore, type AnnotationStream, type Known, openStore } from "./store";
-
-/** Options of `annotateDataset`. */
-export interface AnnotateDatasetOptions<A> extends FailureOptions {
-  readonly task: Task<A>;
-  readonly backend: VlmBackend;
-  /**
-   * A folder, with the folders in it; a file with one JSON object a line, `{"image": "a.jpg"}`, and perhaps `id` and
-   * `subject`; or a list or stream of paths, URLs of files, and `{ id, image, subject }`.
-   */
-  readonly images: ImagesToAnnotate;
-  /** The folder from which paths in a JSON-lines file start (the file's own). */
-  readonly root?: string;
-  /** The subject to ask about, for images that come without one (none). */
-  readonly subject?: string;
-  /** Tokens of an answer (512). */
-  readonly maxTokens?: number;
-  /** Prompts in one `generate` call (16). */
-  readonly batchSize?: number;
-  /** `generate` calls under way at the same time (1). More help if the backend is a server. */
-  readonly concurrency?: number;
-  /**
-   * The folder of the results: `annotations.jsonl`, whose rows are written as they come, and at the end
-   * `annotations.csv` and `annotations.html`. Without it, nothing is written.
-   */
-  readonly runDir?: string;
-  /** Resumes the annotations in `runDir`, if there are some (false). Images that were added since are annotated too. */
-  readonly resume?: boolean;
-  /**
-   * With `resume`, asks again for every image that failed (false). Otherwise it asks only for those whose failure may
-   * pass, such as an overloaded server.
-   */
-  readonly retryFailed?: boolean;
-  /**
-   * The treatment of an image that cannot be read, or that the backend refuses: a row that says why, or an error
-   * ("record").
-   */
-  readonly onFailure?: "record" | "throw";
-  /**
-   * The part of the images that this process annotates, such as `"3/16"` (all of them). Every part needs a `runDir` of
-   * its own; `mergeShards` joins them.
-   */
-  readonly shard?: string;
-  /** Images on the page `annotations.html`; 0 writes none (100). */
-  readonly sheet?: number;
-  /**
-   * Whether the run says on stderr how it goes (true if it is awaited, false if it is iterated); a function receives
-   * the lines instead.
-   */
-  readonly log?: LogOption;
-  /** Whether Ctrl-C, and signals that end a process, stop the run as `stop` does (true). */
-  readonly handleInterrupts?: boolean;
-  /**
-   * Begins no more calls, waits for those under way, and rejects with this signal's reason: `stopOnInterrupt` makes
-   * one.
-   */
-  readonly stop?: AbortSignal;
-  /** Ends the call while it is under way. */
-  readonly signal?: AbortSignal;
-}
-
-export const annotateDatasetSpec = {
-  task: taskOption().describe("What an annotation is, and how the model is asked for it"),
-  backend: backendOption().describe("The model that answers"),
-  images: given("a folder, a .jsonl file, or a list or stream of images", areImages).describe(
-    "A folder, a .jsonl file, or a list or stream of paths and `{ id, image, subject }`",
-  ),
-  root: text().optional().describe("The folder from which paths in a JSON-lines file start; the file's own without it"),
-  subject: text().optional().describe("The subject to ask about, for images that come without one"),
-  maxTokens: count().default(512).describe("Tokens of an answer"),
-  batchSize: count().default(16).describe("Prompts in one `generate` call"),
-  concurrency: count().default(1).describe("`generate` calls under way at the same time"),
-  runDir: text().optional().describe("The folder of the results; without it, nothing is written"),
-  resume: flag().default(false).describe("Resume the annotations in `runDir`, if there are some"),
-  retryFailed: flag().default(false).describe("With `resume`: ask again for every image that failed"),
-  ...failureSpec,
-  onFailure: failureSpec.onFailure.describe(
-    "The treatment of an image that cannot be read, or that the backend refuses: a row that says why, or an error",
-  ),
-  shard: shardOption().describe('The part of the images that this process annotates, such as "3/16"; all without it'),
-  sheet: count(0).default(100).describe("Images on the page `annotations.html`"),
-  log: logOption().describe("Whether the run says on stderr how it goes; a function receives the lines instead"),
-  handleInterrupts: flag().default(true).describe("Whether Ctrl-C stops the run as `stop` does"),
-  stop: signalOption().describe("Begins no more calls, and waits for those under way"),
-  signal: signalOption().describe("Ends the call while it is under way"),
-} satisfies Spec<AnnotateDatasetOptions<unknown>>;
-
-function areImages(value: unknown): boolean {
-  const it = Object(value);
-  return typeof value === "string" ? value !== "" : Symbol.iterator in it || Symbol.asyncIterator in it;
-}
-
-type AnnotateSettings<A> = Settings<AnnotateDatasetOptions<A>, typeof annotateDatasetSpec>;
 
 /**
  * Annotates many images, with reasons: the model's likeliest answer to each, in batches.

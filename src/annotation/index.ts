@@ -1,4 +1,5 @@
-export { type AnnotateDatasetOptions, annotateDataset } from "./annotate-dataset";
+export { annotateDataset } from "./annotate-dataset";
+export type { AnnotateDatasetOptions } from "./annotate-dataset-options";
 export type { AnnotateDatasetEvent, AnnotateDatasetResult } from "./events";
 export type { ImagesToAnnotate, UnannotatedImage } from "./images";
 export { type MergedShards, type MergeShardsOptions, mergeShards } from "./merge-shards";

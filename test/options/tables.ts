@@ -5,7 +5,7 @@
  */
 import { pathToFileURL } from "node:url";
 import type { z } from "zod";
-import { annotateDatasetSpec } from "../../src/annotation/annotate-dataset";
+import { annotateDatasetSpec } from "../../src/annotation/annotate-dataset-options";
 import { mergeShardsSpec } from "../../src/annotation/merge-shards";
 import { aiSdkBackendSpec } from "../../src/backends/ai-sdk";
 import { onnxBackendSpec } from "../../src/backends/onnx";

@@ -1,6 +1,6 @@
 import { join, resolve } from "node:path";
 import { annotateDataset } from "../../annotation";
-import { annotateDatasetSpec } from "../../annotation/annotate-dataset";
+import { annotateDatasetSpec } from "../../annotation/annotate-dataset-options";
 import { makeTask } from "../../config/data";
 import { openPolicy } from "../../config/engines";
 import { text } from "../../options/spec";
