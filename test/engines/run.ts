@@ -11,14 +11,12 @@
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
-import { pythonWith } from "../reference/python";
 import type { Check, Leg } from "./leg";
 import { legs } from "./legs";
+import { pythonOf } from "./python-of";
 import { tablesOf } from "./tables";
 
-const root = fileURLToPath(new URL("../..", import.meta.url));
 const { positionals: named, values } = parseArgs({ allowPositionals: true, options: { tables: { type: "string" } } });
 const unknown = named.filter((name) => !legs.some((leg) => leg.name === name));
 if (unknown.length > 0) {
@@ -45,8 +43,7 @@ async function runLeg({ name, does, environment, run }: Leg): Promise<void> {
   const started = performance.now();
   const scratch = await mkdtemp(join(tmpdir(), `rise-engines-${name}-`));
   try {
-    const { variable, requirements, folder } = environment;
-    const python = process.env[variable] ?? (await pythonWith(requirements, join(root, folder)));
+    const python = await pythonOf(environment);
     for await (const check of run({ python, scratch })) report(check);
   } catch (error) {
     report({ what: name, ok: false, detail: error instanceof Error ? (error.stack ?? error.message) : String(error) });

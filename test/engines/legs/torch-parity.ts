@@ -18,6 +18,8 @@ import {
   reference,
 } from "../../models/reference";
 import { type Check, type Leg, type LegTools, within } from "../leg";
+import { pythonOf } from "../python-of";
+import { servedEnvironment } from "../served-environment";
 import { torchEnvironment, withTorch } from "../torch/environment";
 
 const sequences: readonly TrainSequence[] = reference.cases.map((example) => ({
@@ -75,7 +77,7 @@ const trained = (options: { readonly lora?: typeof lora }) =>
           yield within(`${kind}, ${name}: gradient norm of the first step`, Math.abs(norms[1]! / norms[0]! - 1), 1e-4);
           yield within(`${kind}, ${name}: log-probs after 20 steps`, furthest(after[1]!, after[0]!), 1e-3);
         }
-        yield* exchanged(kind, onnx, torch, scratch, python, Boolean(options.lora));
+        yield* exchanged(kind, onnx, torch, scratch, Boolean(options.lora));
       });
     } finally {
       await onnx.dispose();
@@ -88,7 +90,6 @@ async function* exchanged(
   onnx: Trainer,
   torch: Trainer,
   scratch: string,
-  python: string,
   isAdapter: boolean,
 ): AsyncGenerator<Check, void> {
   const [ofTorch, ofOnnx] = [join(scratch, `torch-${kind}`), join(scratch, `onnx-${kind}`)];
@@ -114,7 +115,7 @@ async function* exchanged(
     1e-4,
   );
   await torch.save(ofTorch);
-  const theirs = await scoredByPython(python, ofTorch, isAdapter, join(scratch, "job.json"));
+  const theirs = await scoredByPython(ofTorch, isAdapter, join(scratch, "job.json"));
   yield within(
     `${kind}: torch's checkpoint in transformers${isAdapter ? " and PEFT" : ""}`,
     furthest(await torch.logProbs(sequences), theirs),
@@ -122,8 +123,12 @@ async function* exchanged(
   );
 }
 
-/** The recorded interoperability script of `npm run test:reference`. */
-async function scoredByPython(python: string, dir: string, isAdapter: boolean, job: string): Promise<Float64Array[]> {
+/**
+ * The recorded interoperability script of `npm run test:reference`. It resizes images with torchvision, as transformers
+ * does by default; the worker must work without torchvision, so that its environment has none.
+ */
+async function scoredByPython(dir: string, isAdapter: boolean, job: string): Promise<Float64Array[]> {
+  const python = await pythonOf(servedEnvironment);
   const { encodePrompt } = await openModel(checkpointDir);
   const rows = await Promise.all(
     reference.cases.map(async (example) => ({
