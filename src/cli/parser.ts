@@ -24,8 +24,10 @@ export function createParser({ text }: Output): Parser {
 
 export function describeCommand(parser: Parser, name: string, command: Command, flags: readonly Flag[]): Parser {
   const described = parser.commands.find((each) => each.name() === name)!;
-  for (const { name: operand, help, isOptional } of command.operands ?? [])
-    described.argument(isOptional ? `[${operand}]` : `<${operand}>`, help);
+  for (const { name: operand, help, isOptional, isList } of command.operands ?? []) {
+    const named = isList ? `${operand}...` : operand;
+    described.argument(isOptional ? `[${named}]` : `<${named}>`, help);
+  }
   for (const flag of flags) {
     const option = new Option(`--${flag.name} <value>`, flagHelp(flag));
     described.addOption(flag.heading === undefined ? option.hideHelp() : option.helpGroup(`${flag.heading}:`));
@@ -42,6 +44,13 @@ export function usageError({ code, message }: CommanderError, where: string, fla
     namesElsewhere.get(unknown ?? "")?.some((here) => name === here || name.endsWith(`.${here}`)),
   );
   if (meant) return new ConfigError(`unknown option "--${unknown}"; here it is called "--${meant.name}"`);
+  const counts = /Expected (\d+) arguments? but got (\d+)/.exec(words);
+  if (counts) return new ConfigError(`expected ${argumentsIn(Number(counts[1]))}, got ${counts[2]}${help}`);
+  const missing = /missing required argument '(\w+)'|option '(--[\w.-]+) <value>' argument missing/.exec(words);
+  if (missing) return new ConfigError(`expected ${missing[1] ?? `a value after ${missing[2]}`}, got none${help}`);
   const suggestion = hint?.replace(/^\(Did you mean (.*)\?\)$/, '; did you mean "$1"?');
   return new ConfigError(`${words.replaceAll("'", '"')}${suggestion ?? help}`);
 }
+
+const argumentsIn = (count: number) =>
+  count === 0 ? "no argument" : count === 1 ? "one argument" : `${count} arguments`;

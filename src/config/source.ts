@@ -33,8 +33,9 @@ export async function readSource(path: string, name: string): Promise<Source> {
 }
 
 async function readDocument(path: string, name: string): Promise<Source> {
-  const text = await readFile(path, "utf8").catch((cause: unknown) => {
-    throw new ConfigError(`${name}: expected a config file, found none that can be read: ${String(cause)}`, { cause });
+  const text = await readFile(path, "utf8").catch((cause: NodeJS.ErrnoException) => {
+    const found = cause.code === "ENOENT" ? "no such file" : `one that cannot be read (${cause.code})`;
+    throw new ConfigError(`${name}: expected a config file, got ${found}; rise-ts init writes one`, { cause });
   });
   const lines = new LineCounter();
   // JSON is YAML.

@@ -9,8 +9,8 @@ import { openRowFile } from "../runs/directory/row-file";
 import { type Answer, type Evaluation, type EvaluationRecord, hasFailed } from "./records";
 
 /**
- * The files of an evaluation: `config.json`, `examples.jsonl`, `environment.json`, `records.jsonl`, and finally
- * `evaluation.json`. Those of an audit of cots: `config.json`, `records.jsonl`, and finally `audit.json`.
+ * The files of an evaluation: `config.json`, `examples.jsonl`, `environment.json`, `prompts.json`, `records.jsonl`,
+ * and finally `evaluation.json`. Those of an audit of cots: `config.json`, `records.jsonl`, and finally `audit.json`.
  *
  * Records are appended as they come, and put into the order of the dataset at the end, so that a killed evaluation
  * loses nothing, and ends with the same bytes once resumed. While it is open, a `run.lock` keeps other processes out.

@@ -4,8 +4,9 @@ import type { Metric, Metrics } from "../metrics/metric";
 import { countRepairs } from "../metrics/repairs";
 import { listed } from "../options/display";
 import { count, flag, given, readOptions, type Settings, type Spec, text } from "../options/spec";
+import { promptText } from "../prompts/prompt-text";
 import { deriveSeed } from "../rng";
-import { writeContext } from "../runs/directory/context";
+import { writeContext, writePrompts } from "../runs/directory/context";
 import { checkShard, idsOf, proveShard, shardOf, shardOption } from "../runs/directory/shards";
 import { checkExamples } from "../runs/examples/check-examples";
 import { createFailures, type FailureOptions } from "../runs/examples/failures";
@@ -122,7 +123,7 @@ export async function evaluate<A, Name extends string = never>(
   const log = openLog("evaluate", whole.log);
   const directory = await openEvaluationDirectory(runDir, runDir === undefined ? {} : await describe(whole), resume);
   try {
-    if (runDir !== undefined) await writeContext(runDir, dataset);
+    if (runDir !== undefined) await writeContexts(runDir, task, dataset);
     const records = new Map<string, EvaluationRecord<A>>();
     for (const example of dataset) {
       const answer = directory.answers.get(example.id);
@@ -145,6 +146,12 @@ export async function evaluate<A, Name extends string = never>(
     log.close();
     await directory.close();
   }
+}
+
+async function writeContexts<A>(runDir: string, task: Task<A>, dataset: readonly Example<A>[]): Promise<void> {
+  await writeContext(runDir, dataset);
+  const [first] = dataset;
+  if (first) await writePrompts(runDir, { answer: promptText(task.answerPrompt(first)) });
 }
 
 /** Asks for the answers that `records` lacks, and adds them to it and to the directory as they come. */

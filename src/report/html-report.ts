@@ -6,7 +6,7 @@ import type { Presenter } from "./elements/drawing";
 import { createPage, type Page, type PageExample } from "./elements/page";
 import { type Choice, createChoice } from "./reading/choice";
 import { recordedTask } from "./reading/recorded-task";
-import { judge, type RolloutGroup, spreadOf } from "./reading/run-records";
+import { type ContextRecords, judge, type RolloutGroup, spreadOf } from "./reading/run-records";
 import { answerRow, type KnownExamples, readSource, type Source } from "./reading/sources";
 import { type Compared, comparisonSection, latestRecords } from "./sections/comparison";
 import { cotsSection } from "./sections/cots";
@@ -15,6 +15,7 @@ import { evaluationSection, metricsTable, mostShown, type ReportedRecord } from 
 import { explorerSection } from "./sections/explorer";
 import { runSection } from "./sections/run";
 import { type ReportTable, scoresSection } from "./sections/scores";
+import { contextView } from "./sections/settings";
 
 export type { ReportedRecord } from "./sections/evaluation";
 export type { ReportTable } from "./sections/scores";
@@ -108,7 +109,7 @@ const heldOut = "Held-out images";
 const isLabelled = (known: KnownExamples, id: string) => known.get(id)?.annotation !== undefined;
 
 const taskName = (sources: readonly Source[]) => {
-  const name = sources.find(({ config }) => typeof config.task === "string")?.config.task;
+  const name = sources.find(({ context }) => typeof context.config.task === "string")?.context.config.task;
   return typeof name === "string" ? name : "the task";
 };
 
@@ -166,9 +167,9 @@ function cotLists(sources: readonly Source[]): readonly CotList[] {
       ? [
           {
             run,
-            threshold: thresholdOf(source.config),
+            threshold: thresholdOf(source.context),
             cots: source.run.cots,
-            isPart: source.config.pipeline === "rise-r1",
+            isPart: source.context.config.pipeline === "rise-r1",
           },
         ]
       : [],
@@ -185,12 +186,13 @@ interface Extras<A> {
   readonly refreshSeconds: number | undefined;
 }
 
-const thresholdOf = ({ threshold }: Source["config"]) => (typeof threshold === "number" ? threshold : 0.75);
+const thresholdOf = ({ config: { threshold } }: ContextRecords) => (typeof threshold === "number" ? threshold : 0.75);
 
 function sourceSection<A>(source: Source, page: Page<A>): Promise<string> {
   if (source.kind === "run") return runSection(source.title, source.run, page);
-  const { evaluation, title } = source;
-  return evaluationSection(title, evaluation.records as readonly ReportedRecord<A>[], page, metricsTable(evaluation));
+  const { evaluation, title, context } = source;
+  const summary = `${contextView(context)}${metricsTable(evaluation)}`;
+  return evaluationSection(title, evaluation.records as readonly ReportedRecord<A>[], page, summary);
 }
 
 function comparedOf(source: Source): readonly Compared[] {

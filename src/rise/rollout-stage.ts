@@ -1,13 +1,13 @@
 import type { VlmBackend } from "../backend";
 import { concernsOnePrompt } from "../errors";
 import type { GrpoSettings } from "../grpo/presets";
+import { promptText } from "../prompts/prompt-text";
 import type { Sampled } from "../rollouts";
 import type { RunFailures } from "../runs/examples/failures";
 import { type LearningRate, learningRateAt } from "../runs/learning-rate";
 import type { InStep, Rehearsal, Stage, StageState, StepOutcome } from "../runs/stages";
 import { rolloutMetrics } from "../runs/step-metrics";
 import type { Trainer } from "../trainer";
-import type { Prompt } from "../types";
 import { grpoStep, lossInputs, withTokens } from "./grpo-step";
 import { type Demand, needsOf, rehearseTraining, timed } from "./preflight";
 
@@ -121,6 +121,7 @@ async function runStep<R>(
       truth,
       ...(learned && { advantage: learned.advantages[i]! }),
     })),
+    ...firstPrompts(sampled),
     metrics,
     warnings: failed.map(({ exampleId, message }) => ({
       guard: "failed-example",
@@ -189,8 +190,9 @@ async function firstSampled<T>(ids: readonly string[], sample: (id: string) => P
   throw first;
 }
 
-const promptText = (prompt: Prompt) =>
-  prompt
-    .flatMap(({ content }) => content)
-    .map((part) => (part.type === "text" ? part.text : "<image>"))
-    .join("\n");
+/** A step's prompts by its first rollout: an answer's, or a cot's and its reconstruction's. */
+function firstPrompts([first]: readonly Sampled<unknown>[]): Pick<StepOutcome<never>, "prompts"> {
+  if (!first) return {};
+  const [one, two] = first.segments.map(({ prompt }) => promptText(prompt));
+  return { prompts: two === undefined ? { answer: one! } : { cot: one!, reconstruction: two } };
+}

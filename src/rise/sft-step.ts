@@ -1,5 +1,6 @@
 import { sftSamples } from "../cots/check";
 import { TrainingError } from "../errors";
+import { promptText } from "../prompts/prompt-text";
 import { deriveSeed } from "../rng";
 import type { RatedCot } from "../rollouts";
 import { backpropagate } from "../runs/backpropagate";
@@ -59,7 +60,7 @@ export function imitation<A>(
       ];
       const options = { learningRate: learningRateAt(learningRate, step), lossType, microBatch, signal };
       const { metrics } = await supervisedStep(trainer, batch, options);
-      return { rollouts: [], metrics };
+      return { rollouts: [], prompts: { answer: promptText(samples[0]!.prompt) }, metrics };
     },
   };
 }

@@ -2,6 +2,7 @@ import { EngineError, NonFiniteError, TrainingError } from "../errors";
 import type { PreflightReport, RunEvent, StepMetrics, WorkProgress } from "../events";
 import type { Sampled } from "../rollouts";
 import type { Trainer } from "../trainer";
+import type { PromptTexts } from "./directory/context";
 import type { RunDirectory } from "./directory/directory";
 import { type GuardWarning, guardWarnings, whatToTry } from "./guards";
 import { updatesOf } from "./updates";
@@ -50,6 +51,8 @@ export interface EvaluationMetrics {
 
 export interface StepOutcome<Rollout> {
   readonly rollouts: readonly SampledRow<Rollout>[];
+  /** Prompts of the step as text, one of each kind. */
+  readonly prompts?: PromptTexts;
   readonly metrics: Readonly<Record<string, number>>;
   readonly warnings?: readonly GuardWarning[];
 }
@@ -195,6 +198,7 @@ async function doStep<Rollout>(
   checkFinite(metrics);
   // From here on the files differ from those of the step before.
   progress.unsaved = undefined;
+  if (outcome.prompts) await directory.writePrompts(outcome.prompts);
   await directory.append("rollouts", rows);
   await directory.append("metrics", [metrics]);
   const peakMemory = 1024 * process.resourceUsage().maxRSS;

@@ -71,6 +71,16 @@ describe("a config that init wrote", () => {
     expect(await readFile(page, "utf8")).toContain('http-equiv="refresh" content="1"');
   });
 
+  it("writes a report on folders alone, without a config", async () => {
+    const runs = join(folder, "runs");
+    const { code, out, err } = await rise(["report", "cot", "r1", "evaluation"], { folder: runs });
+    expect([code, out], err).toEqual([0, `Report: ${join(runs, "cot", "report.html")}\n`]);
+    const page = await readFile(join(runs, "cot", "report.html"), "utf8");
+    for (const name of ["cot", "r1", "evaluation"]) expect(page).toContain(`<h2>runs/${name}</h2>`);
+    for (const kind of ["a cot", "a reconstruction", "an answer"])
+      expect(page).toContain(`The first prompt of ${kind}:`);
+  });
+
   it("annotates a folder with the trained model, and asks for no image twice when it resumes", async () => {
     const done = await succeed("annotate", "photos", "--maxTokens", "8");
     expect(done).toMatchObject({ images: 6, runDir: join(folder, "runs", "annotations") });

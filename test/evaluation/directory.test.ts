@@ -57,6 +57,7 @@ describe("an evaluation's directory", () => {
         "environment.json",
         "evaluation.json",
         "examples.jsonl",
+        "prompts.json",
         "records.jsonl",
       ]);
       expect(await rowsOf(runDir!)).toEqual(evaluation.records);

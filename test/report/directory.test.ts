@@ -60,6 +60,8 @@ describe("a report from a run's directory alone", () => {
     expect(shapes(alone).filter(Boolean).length).toBeGreaterThan(0);
     expect(alone).toContain("<dt>rise-ts</dt>");
     expect(alone).toContain("<dt>peak memory</dt>");
+    expect(alone).toContain("The first prompt of a cot:");
+    expect(alone).toContain("The first prompt of a reconstruction:");
   });
 
   it("shows an evaluation with its metrics and intervals", async () => {
@@ -71,6 +73,8 @@ describe("a report from a run's directory alone", () => {
     );
     expect(html).toContain('<rect class="truth" x="0" y="5" width="20" height="10"/>');
     expect(dataOf(html).rollouts).toHaveLength(2);
+    expect(html).toContain("The first prompt of an answer:");
+    expect(html).toContain("<dt>pipeline</dt><dd>evaluate</dd>");
   });
 
   it("compares evaluations as compareEvaluations does", async () => {

@@ -44,7 +44,6 @@ export function rollouts(count: number, ids: readonly string[]): Row[] {
     return {
       stage: "train",
       step: 1 + Math.floor(group / 4),
-      prompt: "<image>\nWhich mood?",
       truth: { calm: 0.75, wild: 0.25 },
       exampleId: ids[group % ids.length]!,
       index: i % 8,
@@ -83,6 +82,7 @@ export async function writeRun(folder: string, { rollouts = [], metrics, cots = 
   await writeFile(join(folder, "metrics.jsonl"), jsonl(metrics ?? made));
   await writeFile(join(folder, "timings.jsonl"), jsonl(timings));
   await writeFile(join(folder, "cots.jsonl"), jsonl(cots));
+  await writeFile(join(folder, "prompts.json"), JSON.stringify({ cot: "<image>\nWhich mood?" }));
   await writeFile(join(folder, "config.json"), JSON.stringify({ pipeline: "rise-cot", task: "moods", ...config }));
   return folder;
 }

@@ -5,6 +5,7 @@ import type { GenerateOptions, VlmBackend } from "../../src/backend";
 import { BackendError, CheckpointError, ConfigError, DataError } from "../../src/errors";
 import { type GrpoSettings, grpoPresets } from "../../src/grpo/presets";
 import { riseCot as withDefaultTrainer } from "../../src/index";
+import { promptText } from "../../src/prompts/prompt-text";
 import type { Judgement } from "../../src/reward/reward";
 import { strictReward } from "../../src/reward/strict";
 import { type RiseCotOptions, riseCot } from "../../src/rise/rise-cot";
@@ -325,6 +326,12 @@ describe("a riseCot run directory", () => {
         prompt: expect.stringMatching(/^<image>\n.*Do not state the answer/s),
         reward: { reward: expect.any(Number), similarity: expect.any(Number), leaks: [], format: expect.anything() },
       });
+      const first = dataset.find(({ id }) => id === rollouts[0]!.exampleId)!;
+      const { text } = rollouts[0]!.cot as { readonly text: string };
+      expect(JSON.parse((await contents(folder!))["prompts.json"]!)).toEqual({
+        cot: rollouts[0]!.prompt,
+        reconstruction: promptText(moods.reconstructionPrompt(first, text)),
+      });
       for (const { exampleId, truth } of rollouts)
         expect(truth).toEqual(dataset.find(({ id }) => id === exampleId)!.annotation);
       expect(result.adapter).toBe(join(folder!, "checkpoints", "step-6"));
@@ -343,6 +350,7 @@ describe("a riseCot run directory", () => {
         "examples.jsonl",
         "metrics.jsonl",
         "preflight.html",
+        "prompts.json",
         "rollouts.jsonl",
       ]);
     }));

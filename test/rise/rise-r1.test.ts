@@ -193,6 +193,9 @@ describe("riseR1", () => {
       const whole = await run({ trainer: uninterrupted, runDir: a! });
       const expected = await contents(a!);
       expect(await readRows(join(a!, "cots.jsonl"))).toEqual(whole.kept);
+      expect(Object.entries(JSON.parse(expected["prompts.json"]!))).toEqual([
+        ["answer", expect.stringMatching(/^<image>/)],
+      ]);
       for (const lastStep of [1, 2, 5, 6, 9]) {
         await withFolders(1, async (b) => {
           for await (const event of run({ runDir: b! }))

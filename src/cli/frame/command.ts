@@ -21,6 +21,8 @@ export interface Operand {
   readonly name: string;
   readonly help: string;
   readonly isOptional?: boolean;
+  /** Whether there may be several: it is the last one then. */
+  readonly isList?: boolean;
 }
 
 /** A call of a command. */

@@ -3,21 +3,27 @@ import { setTimeout } from "node:timers/promises";
 import { readData } from "../../config/data";
 import { count, text } from "../../options/spec";
 import { stopOnInterrupt } from "../../runs/stop-on-interrupt";
-import type { Command } from "../frame/command";
-import { writeReport } from "./write-report";
+import type { Call, Command } from "../frame/command";
+import { reportOn, writeReport } from "./write-report";
 
-/** Writes a page about what a config's `runDir` holds. */
+/** Writes a page about the folders of runs and evaluations, or about what a config's `runDir` holds. */
 export const report: Command = {
+  operands: [
+    {
+      name: "DIR",
+      help: "folders of runs and evaluations; the config's runDir without them",
+      isOptional: true,
+      isList: true,
+    },
+  ],
   sections: { short: [], long: ["task", "data"] },
   flags: {
-    out: text().optional().describe("The page to write; report.html in runDir without it"),
+    out: text().optional().describe("The page to write; report.html in the first folder without it"),
     watch: count().optional().describe("Seconds after which it is written again, and browsers read it, until Ctrl-C"),
   },
   async run(call) {
-    const config = await call.config();
     const { out, watch } = call.flags as { out?: string; watch?: number };
-    const data = await readData(config);
-    const write = () => writeReport(config, data, out && resolve(call.folder, out), watch);
+    const write = await writerOf(call, out && resolve(call.folder, out), watch);
     const file = await write();
     if (watch !== undefined) {
       call.say(`Report: ${file}, written again every ${watch} s; Ctrl-C ends it`);
@@ -28,3 +34,12 @@ export const report: Command = {
     return { result: { report: file }, text: `Report: ${file}` };
   },
 };
+
+/** Writes the page once, and returns its path. */
+async function writerOf(call: Call, out?: string, watch?: number): Promise<() => Promise<string>> {
+  const folders = call.operands.map((dir) => resolve(call.folder, dir!));
+  if (folders.length > 0) return () => reportOn(folders, out, watch);
+  const config = await call.config();
+  const data = await readData(config);
+  return () => writeReport(config, data, out, watch);
+}

@@ -56,6 +56,14 @@ export async function writeReport(
   return path;
 }
 
+/** Writes the report on folders of runs and evaluations, from what they hold. */
+export async function reportOn(folders: readonly string[], file?: string, refreshSeconds?: number): Promise<string> {
+  const path = file ?? join(folders[0]!, "report.html");
+  const runs = folders.map((runDir) => ({ runDir }));
+  await writeAtomically(path, await htmlReport({ runs, ...(refreshSeconds !== undefined && { refreshSeconds }) }));
+  return path;
+}
+
 const evaluationIn = async (folder: string) =>
   existsSync(join(folder, "evaluation.json")) ? readEvaluation<unknown>(folder) : undefined;
 

@@ -18,7 +18,6 @@ const text = z
 const rolloutRow = z.object({
   stage: z.string(),
   step: z.number(),
-  prompt: z.string().optional(),
   truth: z.unknown().optional(),
   exampleId: z.string(),
   index: z.number(),
@@ -63,19 +62,23 @@ export interface StageRecords {
   readonly metrics: readonly StepMetrics[];
   /** Whether its steps change the policy. */
   readonly trains: boolean;
-  readonly prompt?: string;
   /** The first groups of its first, its middle and its last step. */
   readonly groups: readonly RolloutGroup[];
   /** The last group of each example. */
   readonly latest: ReadonlyMap<string, RolloutGroup>;
 }
 
-/** The files of a run, as far as they are there. */
-export interface RunRecords {
-  readonly stages: readonly StageRecords[];
-  readonly cots: readonly CotRow[];
+/** The settings of a run, its versions and machine, and a prompt of each kind; empty where a file is missing. */
+export interface ContextRecords {
   readonly config: Readonly<Record<string, unknown>>;
   readonly environment: Readonly<Record<string, unknown>>;
+  readonly prompts: Readonly<Record<string, unknown>>;
+}
+
+/** The files of a run, as far as they are there. */
+export interface RunRecords extends ContextRecords {
+  readonly stages: readonly StageRecords[];
+  readonly cots: readonly CotRow[];
   readonly timings: readonly z.infer<typeof timingRow>[];
 }
 
@@ -97,8 +100,7 @@ export async function readRun(runDir: string, onGroup: (group: RolloutGroup) => 
       ...(sampled.get(name) ?? { groups: [], latest: new Map() }),
     })),
     cots: await rowsOf(join(runDir, "cots.jsonl"), cotRow),
-    config: await settingsIn(runDir, "config.json"),
-    environment: await settingsIn(runDir, "environment.json"),
+    ...(await readContext(runDir)),
     timings: await rowsOf(join(runDir, "timings.jsonl"), timingRow),
   };
 }
@@ -108,7 +110,6 @@ const firstMiddleLast = (rows: readonly StepMetrics[]): readonly number[] =>
   [rows[0], rows[Math.floor(rows.length / 2)], rows.at(-1)].flatMap((row) => (row ? [row.step] : []));
 
 interface SampledStage {
-  prompt?: string;
   readonly groups: RolloutGroup[];
   readonly latest: Map<string, RolloutGroup>;
 }
@@ -122,10 +123,9 @@ async function readGroups(
   const stages = new Map<string, SampledStage>();
   const due = new Set([...metrics.values()].flatMap(firstMiddleLast));
   for await (const group of groupsOf(path)) {
-    const { stage, step, exampleId, prompt } = group[0];
+    const { stage, step, exampleId } = group[0];
     const known: SampledStage = stages.get(stage) ?? { groups: [], latest: new Map() };
     stages.set(stage, known);
-    if (prompt !== undefined) known.prompt ??= prompt;
     if (due.delete(step)) known.groups.push(group);
     known.latest.set(exampleId, group);
     onGroup(group);
@@ -181,8 +181,17 @@ export async function isEvaluation(runDir: string): Promise<boolean> {
   return metrics === undefined && records !== undefined;
 }
 
+/** @throws CheckpointError for a damaged file */
+export async function readContext(runDir: string): Promise<ContextRecords> {
+  return {
+    config: await settingsIn(runDir, "config.json"),
+    environment: await settingsIn(runDir, "environment.json"),
+    prompts: await settingsIn(runDir, "prompts.json"),
+  };
+}
+
 /** The settings of a file of a run; none if it is missing. @throws CheckpointError if it is damaged */
-export async function settingsIn(runDir: string, name: string): Promise<Readonly<Record<string, unknown>>> {
+async function settingsIn(runDir: string, name: string): Promise<Readonly<Record<string, unknown>>> {
   const path = join(runDir, name);
   if ((await sizeOf(path)) === undefined) return {};
   const settings = await readJson(path);

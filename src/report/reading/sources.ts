@@ -3,10 +3,18 @@ import { readEvaluation } from "../../evaluation/directory";
 import type { Evaluation, EvaluationRecord } from "../../evaluation/records";
 import type { PageExample } from "../elements/page";
 import { mostCharacters } from "../elements/text";
-import { isEvaluation, type RolloutGroup, type RunRecords, readExamples, readRun, settingsIn } from "./run-records";
+import {
+  type ContextRecords,
+  isEvaluation,
+  type RolloutGroup,
+  type RunRecords,
+  readContext,
+  readExamples,
+  readRun,
+} from "./run-records";
 
 /** The folder of a run or of an evaluation, as far as it was read. */
-export type Source = { readonly title: string; readonly config: Readonly<Record<string, unknown>> } & (
+export type Source = { readonly title: string; readonly context: ContextRecords } & (
   | { readonly kind: "run"; readonly run: RunRecords }
   | { readonly kind: "evaluation"; readonly evaluation: Evaluation<unknown, string> }
 );
@@ -33,7 +41,7 @@ export async function readSource(
   if (await isEvaluation(runDir)) {
     const evaluation = await readEvaluation<unknown>(runDir);
     for (const { exampleId, truth } of evaluation.records) learn(exampleId, { annotation: truth });
-    return { title: name, kind: "evaluation", evaluation, config: await settingsIn(runDir, "config.json") };
+    return { title: name, kind: "evaluation", evaluation, context: await readContext(runDir) };
   }
   const run = await readRun(runDir, (group) => {
     const [{ exampleId, truth }] = group;
@@ -41,7 +49,7 @@ export async function readSource(
     onGroup(group);
   });
   for (const { exampleId, annotation } of run.cots) if (annotation !== undefined) learn(exampleId, { annotation });
-  return { title: name, kind: "run", run, config: run.config };
+  return { title: name, kind: "run", run, context: run };
 }
 
 /** The last two folders of a path. */

@@ -1,26 +1,36 @@
 import { guardWarnings } from "../../runs/guards";
 import { inline, shortNumber, written } from "../elements/text";
-import type { RunRecords, StageRecords } from "../reading/run-records";
+import type { ContextRecords, RunRecords, StageRecords } from "../reading/run-records";
 
-/** Shows what was run, and what it took: settings, versions, times, memory, warnings and prompts. */
+/** Shows what was run, and what it took: settings, versions, times, memory, prompts and warnings. */
 export function settingsView(run: RunRecords): string {
-  const facts = [...settingsOf(run.config), ...settingsOf(run.environment), ...costOf(run)];
   const warnings = run.stages.filter(({ trains }) => trains).flatMap(warningsOf);
-  const prompts = run.stages.flatMap(({ name, prompt }) =>
-    prompt === undefined ? [] : [`<p>The first prompt of ${inline(name)}:</p>${written(prompt)}`],
-  );
+  const title = `${warnings.length} ${warnings.length === 1 ? "warning" : "warnings"}`;
+  const lines = warnings.map((text) => `<p class="problem">${inline(text, 600)}</p>`);
+  return `${contextView(run, costOf(run))}${folded(title, lines.join(""))}`;
+}
+
+/** Shows settings, versions and a prompt of each kind. */
+export function contextView({ config, environment, prompts }: ContextRecords, cost: readonly Fact[] = []): string {
+  const facts = [...settingsOf(config), ...settingsOf(environment), ...cost];
   const list = facts.map(([name, value]) => `<dt>${inline(name)}</dt><dd>${inline(value)}</dd>`);
-  const folded = (title: string, content: string) =>
-    content && `<details class="settings"><summary>${title}</summary>${content}</details>`;
+  const texts = Object.entries(prompts).map(
+    ([kind, text]) => `<p>The first prompt of ${inline(articles[kind] ?? kind)}:</p>${written(String(text))}`,
+  );
   return [
     folded("What was run, and what it took", list.length > 0 ? `<dl>${list.join("")}</dl>` : ""),
-    folded("Prompts", prompts.join("")),
-    folded(
-      `${warnings.length} ${warnings.length === 1 ? "warning" : "warnings"}`,
-      warnings.map((text) => `<p class="problem">${inline(text, 600)}</p>`).join(""),
-    ),
+    folded("Prompts", texts.join("")),
   ].join("");
 }
+
+const articles: Readonly<Record<string, string>> = {
+  cot: "a cot",
+  reconstruction: "a reconstruction",
+  answer: "an answer",
+};
+
+const folded = (title: string, content: string) =>
+  content && `<details class="settings"><summary>${title}</summary>${content}</details>`;
 
 type Fact = readonly [name: string, value: string];
 

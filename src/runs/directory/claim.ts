@@ -71,11 +71,22 @@ async function made(path: string): Promise<RunLock> {
     return await lockRun(path);
   } catch (cause) {
     if (cause instanceof CheckpointError) throw cause;
-    throw new CheckpointError(`runDir: expected a directory that can be written to at "${path}": ${String(cause)}`, {
-      cause,
-    });
+    const { code = String(cause) } = cause as NodeJS.ErrnoException;
+    const found = refusals.get(code) ?? code;
+    throw new CheckpointError(
+      `runDir: expected a directory that can be written to at "${path}", got ${found}; choose another`,
+      { cause },
+    );
   }
 }
+
+const refusals: ReadonlyMap<string, string> = new Map([
+  ["EEXIST", "a file"],
+  ["ENOTDIR", "a path through a file"],
+  ["EACCES", "no permission"],
+  ["EROFS", "a file system that is read-only"],
+  ["ENOSPC", "a full disk"],
+]);
 
 /** The first file of every run. */
 const configFile = "config.json";

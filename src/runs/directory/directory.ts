@@ -19,7 +19,7 @@ import {
   writeCheckpoint,
 } from "./checkpoints";
 import { claimDirectory } from "./claim";
-import { writeContext } from "./context";
+import { type PromptTexts, writeContext, writePrompts } from "./context";
 import {
   cutOff,
   flushFolder,
@@ -35,8 +35,8 @@ import { continuesFrom, nextCheckpoint, type RunLength } from "./length";
 import type { RunLock } from "./lock";
 
 /**
- * The files of a run: `config.json`, `examples.jsonl`, `environment.json`, `omitted.jsonl`, `preflight.html`,
- * `rollouts.jsonl`, `metrics.jsonl`, `timings.jsonl`, `cots.jsonl`, `checkpoints/step-N/`.
+ * The files of a run: `config.json`, `examples.jsonl`, `environment.json`, `omitted.jsonl`, `prompts.json`,
+ * `preflight.html`, `rollouts.jsonl`, `metrics.jsonl`, `timings.jsonl`, `cots.jsonl`, `checkpoints/step-N/`.
  *
  * Rows are appended as they come. A checkpoint records the lengths of the files, so that a resumed run first cuts off
  * later rows and then writes the same bytes again; only `timings.jsonl`, which holds clock readings, differs. While it
@@ -54,6 +54,8 @@ export interface RunDirectory {
   append(file: RowFile, rows: readonly object[]): Promise<void>;
   /** Writes `examples.jsonl` and `environment.json`, from which a report can be made. */
   writeContext(examples: readonly Example<unknown>[]): Promise<void>;
+  /** Adds to `prompts.json` the kinds of prompts that it lacks. */
+  writePrompts(prompts: PromptTexts): Promise<void>;
   /** Replaces `preflight.html` by a page, which is made only if there is a directory. */
   writePreflight(page: () => Promise<string>): Promise<void>;
   writeCots(rows: readonly object[]): Promise<void>;
@@ -158,6 +160,7 @@ async function openClaimed(claim: Claim): Promise<RunDirectory> {
     },
 
     writeContext: (examples) => writeFileOf(run, ".", () => writeContext(path, examples)),
+    writePrompts: (prompts) => writeFileOf(run, "prompts.json", () => writePrompts(path, prompts)),
 
     async writePreflight(page) {
       const text = await page();
@@ -286,6 +289,7 @@ function inMemory(): RunDirectory {
       if (file === "metrics") metrics.push(...(rows as readonly StepMetrics[]));
     },
     writeContext: async () => {},
+    writePrompts: async () => {},
     writePreflight: async () => {},
     writeCots: async () => {},
     writeOmitted: async () => {},

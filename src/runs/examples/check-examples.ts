@@ -30,7 +30,7 @@ export function checkExamples<A>(task: Task<A>, examples: readonly Example<A>[],
     throw new DataError(
       `${name}: expected the examples to be an array, got ${shown(examples)}; a stream or a promise has to be awaited`,
     );
-  if (examples.length === 0) throw new DataError(`the ${name} has no examples`);
+  if (examples.length === 0) throw new DataError(`${name}: expected at least one example, got none`);
   const ids = new Set<string>();
   for (const [i, example] of (examples as readonly Example<A>[]).entries()) {
     if (typeof example !== "object" || example === null)
