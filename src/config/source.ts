@@ -34,7 +34,7 @@ export async function readSource(path: string, name: string): Promise<Source> {
 
 async function readDocument(path: string, name: string): Promise<Source> {
   const text = await readFile(path, "utf8").catch((cause: unknown) => {
-    throw new ConfigError(`${name}: expected a config file, found none that can be read: ${String(cause)}`, { cause });
+    throw new ConfigError(`${name}: expected a config file, got none that can be read: ${String(cause)}`, { cause });
   });
   const lines = new LineCounter();
   // JSON is YAML.

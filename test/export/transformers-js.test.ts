@@ -127,7 +127,7 @@ describe("exportTransformersJs", () => {
 
   it("refuses an adapter, and names mergeAdapter", async () => {
     await expect(exportTransformersJs(join(untied, "adapter"), fresh())).rejects.toThrow(
-      /found a LoRA adapter: mergeAdapter/,
+      /got a LoRA adapter: mergeAdapter/,
     );
   });
 

@@ -20,9 +20,9 @@ export const merge: Command = {
     const weights = await weightsOf(policy === undefined ? join(config!.runDir, "r1") : resolve(call.folder, policy));
     const dir = resolve(call.folder, call.operands[0]!);
     if ((await readdir(dir).catch(() => [])).length > 0)
-      throw new ConfigError(`${dir}: expected a folder that is not there yet, found files in it; name another`);
+      throw new ConfigError(`${dir}: expected a folder that is not there yet, got files in it; name another`);
     if (!existsSync(join(weights, "adapter_config.json")))
-      throw new ConfigError(`${weights}: expected an adapter, found a whole checkpoint, which is a model as it is`);
+      throw new ConfigError(`${weights}: expected an adapter, got a whole checkpoint, which is a model as it is`);
     const model = (config?.trainer?.model ?? config?.model) as string | undefined;
     await mergeAdapter(weights, dir, model === undefined ? {} : { model });
     return { result: { dir, adapter: weights }, text: `${dir} holds the model with ${weights} in it.` };

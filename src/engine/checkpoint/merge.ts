@@ -86,7 +86,5 @@ async function checkEmpty(dir: string): Promise<void> {
     throw new CheckpointError(`${dir}: expected a new or empty folder to write: ${cause.message}`, { cause });
   });
   if (names.length > 0)
-    throw new CheckpointError(
-      `${dir}: expected a new or empty folder to write, found ${listed(names)}; choose another`,
-    );
+    throw new CheckpointError(`${dir}: expected a new or empty folder to write, got ${listed(names)}; choose another`);
 }

@@ -266,8 +266,8 @@ async function rowsWithoutCheckpoint(
   const isLost = newest === undefined && lines.length > 0 && (await sizeOf(checkpointFolder(path))) === undefined;
   const due = length && nextCheckpoint(length, newest ?? 0);
   if (!isLost && (due === undefined || lines.length <= due)) return undefined;
-  const found = newest === undefined ? "found none" : `the newest is of step ${newest}`;
-  return `expected a checkpoint of at least step ${due ?? 1}, since metrics.jsonl has rows of ${lines.length} steps; ${found}`;
+  const got = newest === undefined ? "none" : `step ${newest} as the newest`;
+  return `expected a checkpoint of at least step ${due ?? 1}, since metrics.jsonl has rows of ${lines.length} steps, got ${got}`;
 }
 
 /** The part of a result about the trained weights. */
@@ -299,7 +299,7 @@ const metricRow = z.looseObject({ stage: z.string(), step: z.number() });
 /** Reads the whole rows of a `metrics.jsonl`. @throws CheckpointError for a missing file, or a malformed row */
 export async function readMetrics(file: string): Promise<StepMetrics[]> {
   if ((await sizeOf(file)) === undefined)
-    throw new CheckpointError(`${file}: expected the metrics of a run, found no such file`);
+    throw new CheckpointError(`${file}: expected the metrics of a run, got no such file`);
   const lines = await readWholeLines(file);
   return lines.map((line, i) => parseRow(line, metricRow, `${file}:${i + 1}`) as StepMetrics);
 }

@@ -92,7 +92,7 @@ export function parseRow<T>(line: string, schema: z.ZodType<T>, where: string): 
   try {
     value = parseShallow(line);
   } catch (cause) {
-    throw new CheckpointError(`${where}: expected a line of JSON, found ${line.slice(0, 60)}`, { cause });
+    throw new CheckpointError(`${where}: expected a line of JSON, got ${line.slice(0, 60)}`, { cause });
   }
   const result = schema.safeParse(value);
   if (result.success) return result.data;
