@@ -3,6 +3,7 @@ import { join } from "node:path";
 import * as z from "zod";
 import { CheckpointError } from "../../errors";
 import type { BestCheckpoint, StepMetrics } from "../../events";
+import { flushFolder } from "../../files/flush";
 import type { Trainer } from "../../trainer";
 import type { Example } from "../../types";
 import {
@@ -20,17 +21,7 @@ import {
 } from "./checkpoints";
 import { claimDirectory } from "./claim";
 import { writeContext } from "./context";
-import {
-  cutOff,
-  flushFolder,
-  jsonl,
-  keepLines,
-  parseRow,
-  readWholeLines,
-  sizeOf,
-  writeAtomically,
-  writing,
-} from "./files";
+import { cutOff, jsonl, keepLines, parseRow, readWholeLines, sizeOf, writeAtomically, writing } from "./files";
 import { continuesFrom, nextCheckpoint, type RunLength } from "./length";
 import type { RunLock } from "./lock";
 
