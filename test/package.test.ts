@@ -130,7 +130,7 @@ describe("the built package", () => {
     const open = (cwd: string) => run(process.execPath, [file, checkpointDir], { cwd });
     expect((await open(root)).stdout).toBe("opened\n");
     expect((await open(elsewhere)).stdout).toMatch(
-      /expected an installed package, found none .*serverExternalPackages: \["rise-ts"\]/,
+      /expected an installed package, got none .*serverExternalPackages: \["rise-ts"\]/,
     );
     await rm(elsewhere, { recursive: true });
   });

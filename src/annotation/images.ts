@@ -83,7 +83,7 @@ async function inFolder(dir: string): Promise<Found> {
     else if (name.isLink) items.push(await named(name.path, name.path, folder, where));
     else items.push({ id: name.path, image: where, name: name.path });
   }
-  if (items.length === 0) throw new DataError(`${dir}: expected images, found none among ${leftOut.length} files`);
+  if (items.length === 0) throw new DataError(`${dir}: expected images, got none among ${leftOut.length} files`);
   return { items, leftOut };
 }
 

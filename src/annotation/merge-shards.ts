@@ -71,7 +71,7 @@ export async function mergeShards(options: MergeShardsOptions): Promise<MergedSh
   const lock = await claimDirectory(runDir, config, true);
   try {
     if (((await sizeOf(file)) ?? 0) > 0)
-      throw new CheckpointError(`${file}: expected a runDir without rows, found some; choose another runDir`);
+      throw new CheckpointError(`${file}: expected a runDir without rows, got some; choose another runDir`);
     const write = <T>(what: string, put: () => Promise<T>) => writing(what, () => "the shards are intact", put);
     const places = ids.map((id) => found.rows.get(id)!);
     await write(file, () => writeAtomically(file, textsAt(places)));
@@ -91,7 +91,7 @@ async function foldersIn(folder: string, runDir: string): Promise<readonly strin
     .filter((entry) => entry.isDirectory())
     .map(({ name }) => join(folder, name))
     .filter((path) => resolve(path) !== resolve(runDir));
-  if (folders.length === 0) throw new CheckpointError(`${folder}: expected the folders of shards, found none`);
+  if (folders.length === 0) throw new CheckpointError(`${folder}: expected the folders of shards, got none`);
   return folders.sort();
 }
 
@@ -113,7 +113,8 @@ const configSchema = z.looseObject({ pipeline: z.string(), shard: z.string() });
 
 async function readShard(path: string): Promise<ReadShard> {
   const config = await parsed(join(path, "config.json"), configSchema);
-  if (config === undefined) throw new CheckpointError(`${path}: expected a shard's runDir, found no config.json in it`);
+  if (config === undefined)
+    throw new CheckpointError(`${path}: expected a shard's runDir, got a folder without config.json`);
   const shard = parseShard(config.shard);
   const proof = await parsed(join(path, shardFile), proofSchema);
   if (proof === undefined)

@@ -188,7 +188,7 @@ export function readAnnotations<A>(runDir: string): AnnotationStream<A> {
   const file = join(runDir, annotationsFile);
   return annotationStream(async function* () {
     if ((await sizeOf(file)) === undefined)
-      throw new CheckpointError(`${file}: expected the annotations of annotateDataset, found no such file`);
+      throw new CheckpointError(`${file}: expected the annotations of annotateDataset, got no such file`);
     yield* annotationsIn<A>(file);
   });
 }

@@ -76,6 +76,6 @@ export async function weightsOf(folder: string): Promise<string> {
   const weights = names.includes("checkpoints") ? await trainedWeights(folder) : folder;
   if (names.length > 0 && weights !== undefined) return weights;
   throw new CheckpointError(
-    `${folder}: expected a run with a checkpoint, or a checkpoint, found none; train first, or pass --policy base`,
+    `${folder}: expected a run with a checkpoint, or a checkpoint, got none; train first, or pass --policy base`,
   );
 }

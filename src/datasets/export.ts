@@ -62,8 +62,8 @@ export async function exportCots<A>(options: ExportOptions<A>): Promise<string> 
     if (format === "parquet") return writeParquet(path, embedded(rows, formats[format]));
     await mkdir(join(folder, "images"));
     for (const [name, content] of Object.entries(more))
-      await writeFile(join(folder, name), `${JSON.stringify(content, null, 2)}\n`, { flush: true });
-    await writeFile(path, lines(rows, formats[format], folder), { flush: true });
+      await writeFile(join(folder, name), `${JSON.stringify(content, null, 2)}\n`);
+    await writeFile(path, lines(rows, formats[format], folder));
   });
   return join(dir, file);
 }
@@ -211,7 +211,7 @@ async function* lines(rows: readonly Exported[], { row }: Format, folder: string
 async function writeImage(image: ImageSource, where: string, folder: string, number: number): Promise<string> {
   const { bytes, extension } = await imageFile(image, where);
   const name = `images/${String(number).padStart(6, "0")}.${extension}`;
-  await writeFile(join(folder, name), bytes, { flush: true });
+  await writeFile(join(folder, name), bytes);
   return name;
 }
 

@@ -100,7 +100,7 @@ export async function readEvaluation<A>(runDir: string): Promise<Evaluation<A, s
   const summary = await readSummary<A>(join(runDir, "evaluation.json"));
   const file = join(runDir, "records.jsonl");
   const lines = await readWholeLines(file);
-  if (lines.length === 0) throw new CheckpointError(`${file}: expected the records of an evaluation, found none`);
+  if (lines.length === 0) throw new CheckpointError(`${file}: expected the records of an evaluation, got none`);
   const records = lines.map((line, i) => readRow<A>(line, `${file}: line ${i + 1}`, evaluationRow));
   return {
     ...summary,

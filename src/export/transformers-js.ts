@@ -1,9 +1,9 @@
-import { copyFile, mkdir, readdir, rename, rm, rmdir, stat, writeFile } from "node:fs/promises";
+import { copyFile, mkdir, stat, writeFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { ConfigError, DataError } from "../errors";
 import { filesBelow } from "../files/below";
+import { requireNewFolder, writeWholeFolder } from "../files/whole-folder";
 import type { Precision } from "../models/checkpoint/quantize";
-import { settingsFiles } from "../models/files/directory";
 import { openModel, type VisionLanguageModel } from "../models/open-model";
 import { choice, count, having, readArgument, readOptions, type Spec, text } from "../options/spec";
 import { type BuiltGraph, decoderGraph, embeddingGraph, visionGraph } from "./graphs";
@@ -45,8 +45,7 @@ export interface Exported {
 
 /**
  * Writes a checkpoint as transformers.js 4 loads it, in Node and in browsers: three ONNX graphs and their settings. The
- * files are written beside `dir`, as `dir.partial`, and appear whole or not at all. Memory holds a piece of one tensor
- * at a time. Tensors of more than 1 GB in one graph go into files of their own, each below 2 GB.
+ * folder appears whole or not at all. Memory holds a piece of one tensor at a time. Tensors of more than 1 GB in one graph go into files of their own, each below 2 GB.
  *
  * Generation is greedy and never writes image tokens, as at temperature 0 here. A batch has one row.
  * @param model a Qwen2-VL, Qwen2.5-VL or Qwen3-VL checkpoint: a Hugging Face directory, or a hub id; `mergeAdapter`
@@ -76,24 +75,16 @@ export async function exportModel(
   settings: Settings,
   limits: FileLimits,
 ): Promise<Exported> {
-  await checkEmpty(dir, `${dir}: expected a folder that is empty or does not exist yet`);
-  const partial = `${dir}.partial`;
-  await checkEmpty(partial, `${partial}: expected nothing but what an export left`, ["onnx", ...settingsFiles]);
+  await requireNewFolder(dir, DataError);
   settings.signal?.throwIfAborted();
   const model = await openModel(name);
-  try {
-    await rm(partial, { recursive: true, force: true });
-    await writeFiles(model, partial, settings, limits);
-    const files = await sizesIn(partial);
+  let files: Record<string, number> = {};
+  await writeWholeFolder(dir, async (folder) => {
+    await writeFiles(model, folder, settings, limits);
+    files = await sizesIn(folder);
     settings.signal?.throwIfAborted();
-    // Not every system renames onto a folder, even if it is empty.
-    await rmdir(dir).catch(() => {});
-    await rename(partial, dir);
-    return { files, bytes: Object.values(files).reduce((a, b) => a + b, 0) };
-  } catch (error) {
-    await rm(partial, { recursive: true, force: true });
-    throw error;
-  }
+  });
+  return { files, bytes: Object.values(files).reduce((a, b) => a + b, 0) };
 }
 
 async function writeFiles(
@@ -131,16 +122,6 @@ async function writeFiles(
     if (further > 0) chunks[file] = further;
   }
   await write();
-}
-
-/** @throws DataError with this message unless the folder is missing, or has none but the `allowed` files */
-async function checkEmpty(dir: string, expected: string, allowed: readonly string[] = []): Promise<void> {
-  const names = await readdir(dir).catch((error: NodeJS.ErrnoException) => {
-    if (error.code === "ENOENT") return [];
-    throw new DataError(`${expected}, got something that cannot be listed (${error.code})`, { cause: error });
-  });
-  const other = names.find((name) => !allowed.includes(name));
-  if (other !== undefined) throw new DataError(`${expected}, got ${other} in it; name another folder`);
 }
 
 async function sizesIn(dir: string): Promise<Record<string, number>> {

@@ -28,13 +28,13 @@ export async function sumsProblem(folder: string, expected: readonly string[] = 
   });
   const missing = expected.find((name) => !sums.some((known) => known.name === name));
   if (sums.length < lines.length || !text.endsWith("\n") || missing !== undefined)
-    return `${file}: expected a line of digest and name for every file, found ${missing === undefined ? "others" : `none for ${missing}`}`;
+    return `${file}: expected a line of digest and name for every file, got ${missing === undefined ? "others" : `none for ${missing}`}`;
   for (const { sum, name } of sums) {
     const path = join(folder, name);
     const found = await sha256Of(path).catch((error: NodeJS.ErrnoException) => error);
     if (found instanceof Error)
       return found.code === "ENOENT" ? `${path} is missing, which ${sumsFile} names` : `${path}: ${found.message}`;
-    if (found !== sum) return `${path} is damaged: expected SHA-256 ${sum}, found ${found}`;
+    if (found !== sum) return `${path} is damaged: expected SHA-256 ${sum}, got ${found}`;
   }
   return undefined;
 }

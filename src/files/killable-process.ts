@@ -8,29 +8,6 @@ export interface ProcessStart {
   readonly options: SpawnOptions;
 }
 
-/**
- * The start of a program's process, whose messages are structured clones. It gets nothing of this process's
- * environment, which may hold keys.
- *
- * @param program CommonJS as text: a file would have another path in the sources, in both builds and in whatever
- * bundles them
- * @param heapMb limit of its JavaScript heap
- * @param args its `process.argv` from 1 on
- */
-export function processStart(program: string, heapMb: number, args: readonly string[]): ProcessStart {
-  const { SystemRoot } = process.env;
-  return {
-    command: process.execPath,
-    args: [`--max-old-space-size=${heapMb}`, "-e", program, ...args],
-    options: {
-      env: { ...(SystemRoot !== undefined && { SystemRoot }), ELECTRON_RUN_AS_NODE: "1" },
-      stdio: ["ignore", "ignore", "pipe", "ipc"],
-      serialization: "advanced",
-      windowsHide: true,
-    },
-  };
-}
-
 /** The outcome of a request: a value, the error that the job threw, or the reason why the process ended. */
 export type Reply =
   | { readonly value: unknown }
@@ -45,18 +22,44 @@ export interface KillableProcess {
 }
 
 /**
- * Starts `jobs`, the text of an object of functions, in a process that is killed when a job takes too much processor
- * time, or the process too much memory.
+ * The start of `jobs`, the text of an object of functions, in a process that is killed when a job takes too much
+ * processor time, or the process too much memory.
  * A thread of the process watches it, so a machine that stands still or is busy does not count. It ends with this
- * process, even in the middle of a job.
+ * process, even in the middle of a job. It gets nothing of this process's environment, which may hold keys; messages,
+ * `{ job, request, limitMs }` and its replies, are structured clones.
  *
  * @param jobs a function expression `(args, Refusal) => ({ job(request) { … } })`; a `Refusal` that a job throws is
- * meant for the user as it is
+ * meant for the user as it is. It is text, because a file would have another path in the sources, in both builds and in
+ * whatever bundles them
+ */
+export function killableStart(jobs: string, args: readonly string[], { memoryMb }: { memoryMb: number }): ProcessStart {
+  const { SystemRoot } = process.env;
+  return {
+    command: process.execPath,
+    args: [`--max-old-space-size=${memoryMb}`, "-e", `(${program})(${jobs})`, String(memoryMb), ...args],
+    options: {
+      env: { ...(SystemRoot !== undefined && { SystemRoot }), ELECTRON_RUN_AS_NODE: "1" },
+      stdio: ["ignore", "ignore", "pipe", "ipc"],
+      serialization: "advanced",
+      windowsHide: true,
+    },
+  };
+}
+
+/** Why a process ended, by the last words that it wrote. */
+export function endOf(lastWords: string): "time" | "memory" | "other" {
+  const reason = /^rise-ts: over its (time|memory)/m.exec(lastWords)?.[1] as "time" | "memory" | undefined;
+  // V8's words for a heap that is full, and for an array longer than any may be.
+  const isFull = /out of memory|invalid (?:array|size|string)/i.test(lastWords);
+  return reason ?? (isFull ? "memory" : "other");
+}
+
+/**
+ * Starts a process as `killableStart` says.
  * @throws BackendError from `ask` where no process can be started
  */
 export function startKillable(jobs: string, args: readonly string[], limits: { memoryMb: number }): KillableProcess {
-  const { memoryMb } = limits;
-  const start = processStart(`(${program})(${jobs})`, memoryMb, [String(memoryMb), ...args]);
+  const start = killableStart(jobs, args, limits);
   const child = spawn(start.command, start.args, start.options);
   let answer: ((reply: Reply) => void) | undefined;
   let fail: ((error: BackendError) => void) | undefined;
@@ -73,10 +76,7 @@ export function startKillable(jobs: string, args: readonly string[], limits: { m
   // "close" comes after the last message, "exit" may come before it.
   child.on("close", () => {
     isAlive = false;
-    const reason = /^rise-ts: over its (time|memory)/m.exec(lastWords)?.[1] as "time" | "memory" | undefined;
-    // V8's words for a heap that is full, and for an array longer than any may be.
-    const isFull = /out of memory|invalid (?:array|size|string)/i.test(lastWords);
-    answer?.({ ended: reason ?? (isFull ? "memory" : "other") });
+    answer?.({ ended: endOf(lastWords) });
   });
   hold(child, false);
   const ask = (job: string, request: object, limitMs: number) =>
@@ -85,8 +85,8 @@ export function startKillable(jobs: string, args: readonly string[], limits: { m
       answer = resolve;
       fail = reject;
       hold(child, true);
-      // A process that has just ended says so itself.
-      child.send({ job, request, limitMs }, () => {});
+      // A process that has just ended, or that has no channel because it could not start, says so itself.
+      child.send?.({ job, request, limitMs }, () => {});
     }).finally(() => {
       answer = undefined;
       fail = undefined;

@@ -12,13 +12,13 @@ const largestSettings = 2 ** 26;
  * @throws DataError naming the path
  */
 export async function openFile(path: string, what: string): Promise<FileHandle> {
-  const refuse = (found: string, cause?: unknown): never => {
-    throw new DataError(`${path}: expected ${what}, ${found}`, { cause });
+  const refuse = (got: string, cause?: unknown): never => {
+    throw new DataError(`${path}: expected ${what}, got ${got}`, { cause });
   };
   const failed = (cause: NodeJS.ErrnoException) =>
-    refuse(cause.code === "ENOENT" ? `found none${whatToCopy(path)}` : cause.message, cause);
+    refuse(cause.code === "ENOENT" ? `none${whatToCopy(path)}` : cause.message, cause);
   const found = await stat(path).catch(failed);
-  if (!found.isFile()) refuse(`found ${kindOf(found)}`);
+  if (!found.isFile()) refuse(kindOf(found));
   return open(path).catch(failed);
 }
 
@@ -36,7 +36,7 @@ export async function readText(path: string, what: string, most = largestSetting
   const file = await openFile(path, what);
   try {
     const { size } = await file.stat();
-    if (size > most) throw new DataError(`${path}: expected ${what} of at most ${most} bytes, found ${size}`);
+    if (size > most) throw new DataError(`${path}: expected ${what} of at most ${most} bytes, got ${size}`);
     return (await file.readFile("utf8")).replace(/^\ufeff/, "");
   } finally {
     await file.close();

@@ -17,7 +17,7 @@ export function packagePath(specifier: string): string {
       // The next place may have it.
     }
   throw new BackendError(
-    `${specifier}: expected an installed package, found none from ${places.join(" or ")}; install it, and keep a bundler ` +
+    `${specifier}: expected an installed package, got none from ${places.join(" or ")}; install it, and keep a bundler ` +
       'away from rise-ts: serverExternalPackages: ["rise-ts"] in Next.js, externals: { "rise-ts": "rise-ts" } in webpack',
     { scope: "backend" },
   );

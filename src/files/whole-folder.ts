@@ -1,30 +1,41 @@
-import { mkdir, mkdtemp, open, readdir, rename, rm, rmdir } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, rename, rm, rmdir } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
 import { ConfigError } from "../errors";
+import { flushBelow, flushFolder } from "./flush";
+import { isRunning } from "./is-running";
+
+/** @throws ConfigError, or another error, unless a folder is missing or empty */
+export async function requireNewFolder(
+  dir: string,
+  Refused: new (message: string, options?: ErrorOptions) => Error = ConfigError,
+): Promise<void> {
+  const refuse = (got: string, cause?: unknown): never => {
+    throw new Refused(`${resolve(dir)}: expected a new or empty folder, got ${got}; name another`, { cause });
+  };
+  const names = await readdir(dir).catch((cause: NodeJS.ErrnoException) =>
+    cause.code === "ENOENT" ? [] : refuse(`what cannot be listed (${cause.code})`, cause),
+  );
+  if (names.length > 0) refuse(`one with ${JSON.stringify(names[0])} in it`);
+}
 
 /**
- * Makes a folder that appears complete or not at all, even if the process dies: it is written beside its place, and
- * then renamed.
- * @param write writes the files into the folder that it receives, and flushes them
- * @throws ConfigError for a path that exists already; only an empty folder is replaced
+ * Makes a folder that appears complete or not at all, even if the process dies: it is written beside its place, flushed
+ * and then renamed. What a dead process left there is removed.
+ * @param write writes the files into the folder that it receives
+ * @throws ConfigError unless the folder is missing or empty
  */
 export async function writeWholeFolder(dir: string, write: (folder: string) => Promise<void>): Promise<void> {
   const target = resolve(dir);
-  const found = await readdir(target).catch(({ code }: NodeJS.ErrnoException) => (code === "ENOENT" ? [] : ["a file"]));
-  if (found.length > 0)
-    throw new ConfigError(
-      `${target}: expected a folder that is not there yet, got ${JSON.stringify(found[0])}; name another`,
-    );
+  await requireNewFolder(target);
   await mkdir(dirname(target), { recursive: true });
-  const around = await mkdtemp(`${target}.partial-`);
+  await removeLeftovers(target);
+  const around = await mkdtemp(`${target}.partial-${process.pid}-`);
   try {
     // A folder inside it, because mkdtemp makes one that only its owner can read.
     const folder = join(around, basename(target));
     await mkdir(folder);
     await write(folder);
-    for (const entry of await readdir(folder, { withFileTypes: true }))
-      if (entry.isDirectory()) await flushFolder(join(folder, entry.name));
-    await flushFolder(folder);
+    await flushBelow(folder);
     await rmdir(target).catch(() => {});
     await rename(folder, target);
     await flushFolder(dirname(target));
@@ -33,8 +44,10 @@ export async function writeWholeFolder(dir: string, write: (folder: string) => P
   }
 }
 
-/** Flushes a folder's names to the disk, except on Windows, which cannot open a folder. */
-async function flushFolder(path: string): Promise<void> {
-  const handle = await open(path).catch(() => undefined);
-  await handle?.sync().finally(() => handle.close());
+async function removeLeftovers(target: string): Promise<void> {
+  const start = `${basename(target)}.partial-`;
+  for (const name of await readdir(dirname(target))) {
+    const pid = name.startsWith(start) && /^(\d+)-\w{6}$/.exec(name.slice(start.length))?.[1];
+    if (pid && !isRunning(Number(pid))) await rm(join(dirname(target), name), { recursive: true });
+  }
 }

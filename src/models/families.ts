@@ -20,5 +20,5 @@ export async function loadArchitecture(dir: string): Promise<Architecture> {
   const family = families.find((each) => each.modelType === modelType);
   if (family) return family.read(files);
   const known = families.map((each) => JSON.stringify(each.modelType)).join(" or ");
-  return refuse(files.path, [`model_type: expected ${known}; found ${shown(modelType)}`]);
+  return refuse(files.path, [`model_type: expected ${known}, got ${shown(modelType)}`]);
 }

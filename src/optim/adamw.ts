@@ -114,7 +114,7 @@ function stateProblem({ step, tensors }: OptimizerState): string | undefined {
     if (!/^exp_avg(_sq)?\//.test(name)) continue;
     const bad = data.find((x) => (step === 0 ? x !== 0 : x < 0 && name.startsWith("exp_avg_sq/")));
     const wanted = step === 0 ? "zeros, since no update was made yet," : "means of squares, which are not negative,";
-    if (bad !== undefined) return `expected ${wanted} in ${name}, found ${bad}`;
+    if (bad !== undefined) return `expected ${wanted} in ${name}, got ${bad}`;
   }
   return undefined;
 }

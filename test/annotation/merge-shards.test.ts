@@ -162,7 +162,7 @@ describe("mergeShards", () => {
     [
       "a folder is no shard",
       (parts) => mkdir(join(parts, "shards", "other")).then(() => {}),
-      /other: expected a shard's runDir, found no config\.json/,
+      /other: expected a shard's runDir, got no config\.json/,
     ],
     [
       "a run has no shard",
@@ -188,7 +188,7 @@ describe("mergeShards", () => {
       await annotateShards(parts!, 2);
       const options = { shards: join(parts!, "shards"), runDir: join(parts!, "shards", "merged") };
       await mergeShards(options);
-      await expect(mergeShards(options)).rejects.toThrow("expected a runDir without rows, found some");
+      await expect(mergeShards(options)).rejects.toThrow("expected a runDir without rows, got some");
       await rm(join(options.runDir, "annotations.jsonl"));
       expect((await mergeShards(options)).rows).toBe(9);
       await expect(mergeShards({ ...options, shards: [] })).rejects.toThrow(ConfigError);

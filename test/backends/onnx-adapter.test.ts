@@ -82,7 +82,7 @@ describe("onnxBackend, with what was trained", () => {
     const { run, texts } = await runOf(undefined);
     expect(await textOf({ model: run })).toBe(texts[1]);
     await expect(textOf({ adapter: run })).rejects.toThrow(
-      /step-2: expected an adapter, .* found a whole model; pass it as/,
+      /step-2: expected an adapter, .* got a whole model; pass it as/,
     );
   });
 
@@ -97,12 +97,12 @@ describe("onnxBackend, with what was trained", () => {
     [
       "none is there",
       (dir) => rm(join(dir, "adapter_config.json")),
-      /expected an adapter, with an adapter_config\.json, found none/,
+      /expected an adapter, with an adapter_config\.json, got none/,
     ],
     [
       "it is not plain LoRA",
       (dir) => change(dir, { init_lora_weights: "pissa" }),
-      /expected plain LoRA, found init_lora_weights "pissa"/,
+      /expected plain LoRA, got init_lora_weights "pissa"/,
     ],
     ["its rank is another", (dir) => change(dir, { r: 9 }), /not what is being trained[\s\S]*expected \[9, /],
     [
@@ -186,7 +186,9 @@ describe("mergeAdapter", () => {
     const dir = join(scratch, "twice");
     await merge(dir);
     const before = await readFile(join(dir, "model.safetensors"));
-    await expect(merge(dir)).rejects.toThrow(/twice: expected a new or empty folder to write, found .*config\.json/);
+    await expect(merge(dir)).rejects.toThrow(
+      /twice: expected a new or empty folder, got one with ".*" in it; name another/,
+    );
     await expect(mergeAdapter(peft, peft, { model: checkpointDir })).rejects.toThrow(CheckpointError);
     expect((await readFile(join(dir, "model.safetensors"))).equals(before)).toBe(true);
     await expect(merge(join(scratch, "x"), { dtype: "fp16" })).rejects.toThrow("expected dtype to be one of float32");

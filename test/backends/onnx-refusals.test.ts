@@ -44,12 +44,12 @@ describe("a model directory is refused", () => {
       DataError,
       "/nowhere/qwen: expected a directory",
       "or a hub id like Qwen/Qwen2-VL-2B-Instruct",
-      "found no such directory",
+      "got no such directory",
     ));
 
   it("without its tokenizer", async () => {
     const { path, opening } = await damaged("tokenizer.json", (file) => rm(file));
-    await refuses(opening, DataError, path, "expected a JSON file, found none");
+    await refuses(opening, DataError, path, "expected a JSON file, got none");
   });
 
   it("without its image processor's settings", async () => {
@@ -94,7 +94,7 @@ describe("a model directory is refused", () => {
       ConfigError,
       `${path}: not a configuration`,
       'model_type: expected "qwen2_vl" or "qwen2_5_vl" or "qwen3_vl"',
-      `found ${found}`,
+      `got ${found}`,
     );
   });
 

@@ -54,7 +54,7 @@ describe("rise-ts demo", () => {
   it("refuses to begin again in the same folder, and says how to go on", async () => {
     const { code, err } = await rise(["demo", "--steps", "1"], { folder });
     expect(code).toBe(4);
-    expect(err).toMatch(/rise-demo: expected no such folder yet, found one; pass --dir .*, or --resume/);
+    expect(err).toMatch(/rise-demo: expected no such folder yet, got one; pass --dir .*, or --resume/);
   });
 
   it("resumes", async () => {

@@ -133,7 +133,7 @@ describe("rise-ts init", () => {
     const { code, err } = await rise(["init"], { folder });
     expect([code, err]).toEqual([
       2,
-      expect.stringMatching(/rise\.config\.yaml: expected no config yet, found one; pass --overwrite/),
+      expect.stringMatching(/rise\.config\.yaml: expected no config yet, got one; pass --overwrite/),
     ]);
     expect(await readFile(join(folder, "rise.config.yaml"), "utf8")).toBe("mine");
   });

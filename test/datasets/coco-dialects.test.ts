@@ -453,7 +453,7 @@ describe("an annotation file that is something else", () => {
       "\n<!DOCTYPE html>\n<html><body>Sign in</body></html>",
       /got a web page \(HTML\); download the file itself/,
     ],
-    ["empty", "", /found an empty file$/],
+    ["empty", "", /got an empty file$/],
     ["cut short", json.slice(0, 135), /got text that ends early, at line 1, column 136 \(annotations\.0\.bbox.*\)/],
     ["a gzip archive", Buffer.from([0x1f, 0x8b, 8, 0, 0]), /got a gzip archive; unpack it first/],
     ["UTF-16", Buffer.from(`\ufeff${json}`, "utf16le"), /got text in UTF-16; save it as UTF-8/],

@@ -131,7 +131,7 @@ describe.each(formats)("an export as %s", (format) => {
     await writeFile(join(dir, "notes.txt"), "mine");
     const dataset = examples(["Sun."]);
     await expect(exportCots({ cots: rated(dataset, ["Sun."]), dataset, task: moods, format, dir })).rejects.toThrow(
-      new ConfigError(`${dir}: expected a folder that is not there yet, got "notes.txt"; name another`),
+      new ConfigError(`${dir}: expected a new or empty folder, got one with "notes.txt" in it; name another`),
     );
     expect(await readdir(dir)).toEqual(["notes.txt"]);
   });

@@ -86,15 +86,15 @@ describe("an adapter that does not fit", () => {
 
   it("because of its rank or scale is refused with both", async () => {
     await reading(fresh({ ...lora, alpha: 6 })).toThrow(CheckpointError);
-    await reading(fresh({ ...lora, alpha: 6 })).toThrow("expected r 3 and lora_alpha 6; found r 3 and lora_alpha 5");
-    await reading(fresh({ ...lora, rank: 4 })).toThrow("expected r 4 and lora_alpha 5; found r 3 and lora_alpha 5");
+    await reading(fresh({ ...lora, alpha: 6 })).toThrow("expected r 3 and lora_alpha 6, got r 3 and lora_alpha 5");
+    await reading(fresh({ ...lora, rank: 4 })).toThrow("expected r 4 and lora_alpha 5, got r 3 and lora_alpha 5");
   });
 
   it("because of its layers is refused with the names", async () => {
     const few = fresh({ ...lora, targetModules: ["q_proj", "v_proj"] });
-    await reading(few).toThrow("model.layers.0.mlp.down_proj.lora_A.weight: expected none, found [3, 72]");
+    await reading(few).toThrow("model.layers.0.mlp.down_proj.lora_A.weight: expected none, got [3, 72]");
     const many = fresh({ ...lora, targetModules: [...lora.targetModules, "o_proj"] });
-    await reading(many).toThrow("model.layers.1.self_attn.o_proj.lora_B.weight: expected [64, 3], found none");
+    await reading(many).toThrow("model.layers.1.self_attn.o_proj.lora_B.weight: expected [64, 3], got none");
   });
 
   it("because it scales in another way is refused", async () => {
@@ -102,6 +102,6 @@ describe("an adapter that does not fit", () => {
     await cp(peftDir, dir, { recursive: true });
     const settings = JSON.parse(await readFile(join(dir, "adapter_config.json"), "utf8"));
     await writeFile(join(dir, "adapter_config.json"), JSON.stringify({ ...settings, use_rslora: true }));
-    await reading(fresh(), dir).toThrow("found r 3 and lora_alpha 5, use_rslora");
+    await reading(fresh(), dir).toThrow("got r 3 and lora_alpha 5, use_rslora");
   });
 });

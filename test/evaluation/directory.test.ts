@@ -176,7 +176,7 @@ describe("an evaluation's directory", () => {
       await expect(readEvaluation(runDir!)).rejects.toThrow(/records\.jsonl: line 10: expected a record/);
       await rm(file);
       await expect(readEvaluation(runDir!)).rejects.toThrow(CheckpointError);
-      await expect(readEvaluation(runDir!)).rejects.toThrow(/records\.jsonl: expected the records .*, found none/);
+      await expect(readEvaluation(runDir!)).rejects.toThrow(/records\.jsonl: expected the records .*, got none/);
     }));
 
   it("takes records that are there and cannot be read for no empty file", () =>

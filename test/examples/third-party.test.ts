@@ -41,6 +41,6 @@ describe("the licences of code that is built in", () => {
 
   it("are asked for when a package has none", async () => {
     const files = { "dist/a.js": "// node_modules/bare/a.js\n", "modules/bare/package.json": manifest("bare") };
-    await expect(licencesOf(files)).rejects.toThrow(/bare: expected a file LICENSE, found none/);
+    await expect(licencesOf(files)).rejects.toThrow(/bare: expected a file LICENSE, got none/);
   });
 });

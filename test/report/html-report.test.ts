@@ -127,10 +127,10 @@ describe("a report", () => {
       withoutScript({ title: "t", task: moods, dataset: examples, runs: [{ title: "run", runDir: dir }] });
     expect(await report()).toContain("a whole thought");
     await appendFile(join(dir, "rollouts.jsonl"), "\n");
-    await expect(report()).rejects.toThrow(/rollouts\.jsonl:2: expected a line of JSON, found \{"stage"/);
+    await expect(report()).rejects.toThrow(/rollouts\.jsonl:2: expected a line of JSON, got \{"stage"/);
     await writeFile(join(dir, "rollouts.jsonl"), "");
     await appendFile(join(dir, "metrics.jsonl"), "\n");
-    await expect(report()).rejects.toThrow(/metrics\.jsonl:2: expected a line of JSON, found \{"stage"/);
+    await expect(report()).rejects.toThrow(/metrics\.jsonl:2: expected a line of JSON, got \{"stage"/);
   });
 
   it("says of a picture that is gone that it is, and shows the rest", async () => {

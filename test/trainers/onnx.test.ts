@@ -197,12 +197,12 @@ describe("onnxTrainer", () => {
       await full.save(whole);
       await using({ lora: { rank: 2 } }, async (lora) => {
         await lora.save(adapter);
-        await expect(full.load(adapter)).rejects.toThrow(/expected a whole checkpoint, found a LoRA adapter/);
-        await expect(lora.load(whole)).rejects.toThrow(/expected a LoRA adapter, found a whole checkpoint/);
+        await expect(full.load(adapter)).rejects.toThrow(/expected a whole checkpoint, got a LoRA adapter/);
+        await expect(lora.load(whole)).rejects.toThrow(/expected a LoRA adapter, got a whole checkpoint/);
       });
     });
     await expect(onnxTrainer({ model: adapter, device: "cpu" })).rejects.toThrow(
-      /expected a model, found a LoRA adapter: mergeAdapter/,
+      /expected a model, got a LoRA adapter: mergeAdapter/,
     );
   });
 
@@ -273,24 +273,24 @@ describe("onnxTrainer.load of a state that no run has left", () => {
       (step) =>
         [
           `step ${step}`,
-          /optimizer\.json: expected \{ "step": integer \} from 0 on, found \{.*step/,
+          /optimizer\.json: expected \{ "step": integer \} from 0 on, got \{.*step/,
           (dir: string) => writeFile(join(dir, "optimizer.json"), `{ "step": ${step} }`),
         ] as const,
     ),
     [
       "no adapter settings",
-      /adapter_config\.json: expected an object of settings, found null/,
+      /adapter_config\.json: expected an object of settings, got null/,
       (dir) => writeFile(join(dir, "adapter_config.json"), "null"),
     ],
-    ["null", /optimizer\.json: expected .* found null/, (dir) => writeFile(join(dir, "optimizer.json"), "null")],
+    ["null", /optimizer\.json: expected .* got null/, (dir) => writeFile(join(dir, "optimizer.json"), "null")],
     [
       "a moment that is NaN",
-      /optimizer\.safetensors: expected finite numbers in exp_avg.*, found NaN/,
+      /optimizer\.safetensors: expected finite numbers in exp_avg.*, got NaN/,
       (dir) => change(join(dir, "optimizer.safetensors"), (data) => void (data[0] = Number.NaN)),
     ],
     [
       "a mean of squares below 0",
-      /optimizer\.safetensors: expected means of squares, which are not negative, in exp_avg_sq\/.*, found -1/,
+      /optimizer\.safetensors: expected means of squares, which are not negative, in exp_avg_sq\/.*, got -1/,
       (dir) =>
         change(
           join(dir, "optimizer.safetensors"),
@@ -313,7 +313,7 @@ describe("onnxTrainer.load of a state that no run has left", () => {
     ],
     [
       "weights that are infinite",
-      /expected finite numbers in .*lora_A.*, found Infinity/,
+      /expected finite numbers in .*lora_A.*, got Infinity/,
       (dir) => change(join(dir, "adapter_model.safetensors"), (data) => void (data[0] = Number.POSITIVE_INFINITY)),
     ],
   ];

@@ -138,7 +138,7 @@ async function placeOf(name: string) {
   if (isFolder) return { path: resolve(name), local_files_only: true };
   const [, id, revision = "main"] = hubId.exec(name) ?? [];
   if (id === undefined)
-    throw new DataError(`${name}: expected a folder with an ONNX model, or a hub id "owner/name"; found neither`);
+    throw new DataError(`${name}: expected a folder with an ONNX model, or a hub id "owner/name", got neither`);
   return { path: id, revision };
 }
 

@@ -21,7 +21,7 @@ export const readRollouts = (file: string): Promise<readonly Judged<unknown>[]> 
 
 async function readRows<T>(file: string, schema: z.ZodType<T>, what: string): Promise<readonly T[]> {
   if ((await sizeOf(file)) === undefined)
-    throw new CheckpointError(`${file}: expected the ${what} of stage 1, found no such file; run rise-ts cot first`);
+    throw new CheckpointError(`${file}: expected the ${what} of stage 1, got no such file; run rise-ts cot first`);
   const rows: T[] = [];
   for await (const { text } of wholeRows(file)) rows.push(parseRow(text, schema, `${file}:${rows.length + 1}`));
   return rows;

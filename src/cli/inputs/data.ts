@@ -73,13 +73,13 @@ async function convert(data: ConfigData, call: Call): Promise<Outcome> {
       const { bytes, extension } = await imageFile(example.image, `example ${example.id}`);
       const name = `${String(images.size).padStart(6, "0")}.${extension}`;
       images.set(example.image, name);
-      await writeFile(join(folder, name), bytes, { flush: true });
+      await writeFile(join(folder, name), bytes);
       return name;
     };
     for (const part of filled) {
       const rows: string[] = [];
       for (const example of data[part]) rows.push(`${JSON.stringify({ ...example, image: await nameOf(example) })}\n`);
-      await writeFile(join(folder, `${part}.jsonl`), rows.join(""), { flush: true });
+      await writeFile(join(folder, `${part}.jsonl`), rows.join(""));
     }
   });
   const files = filled.map((part) => join(dir, `${part}.jsonl`));

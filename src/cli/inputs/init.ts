@@ -28,9 +28,7 @@ export const init: Command = {
     const file = resolve(call.folder, String(call.flags.file));
     const name = relative(call.folder, file);
     if (existsSync(file) && !call.flags.overwrite)
-      throw new ConfigError(
-        `${name}: expected no config yet, found one; pass --overwrite, or --file with another name`,
-      );
+      throw new ConfigError(`${name}: expected no config yet, got one; pass --overwrite, or --file with another name`);
     const { what, task, data } = await lookAt(resolve(call.folder, call.operands[0] ?? "."));
     call.say(`found ${what} at ${data.path}`);
     const found = { task, data: { test: 0.2, ...data }, model: defaultModel, trainer: { lora: { rank: 16 } } };

@@ -1,9 +1,9 @@
 import { existsSync } from "node:fs";
-import { readdir } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { weightsOf } from "../../config/engines";
 import { mergeAdapter } from "../../engine/checkpoint/merge";
 import { ConfigError } from "../../errors";
+import { requireNewFolder } from "../../files/whole-folder";
 import { text } from "../../options/spec";
 import type { Command } from "../frame/command";
 
@@ -19,10 +19,9 @@ export const merge: Command = {
     const config = policy === undefined || call.hasConfig ? await call.config() : undefined;
     const weights = await weightsOf(policy === undefined ? join(config!.runDir, "r1") : resolve(call.folder, policy));
     const dir = resolve(call.folder, call.operands[0]!);
-    if ((await readdir(dir).catch(() => [])).length > 0)
-      throw new ConfigError(`${dir}: expected a folder that is not there yet, found files in it; name another`);
+    await requireNewFolder(dir);
     if (!existsSync(join(weights, "adapter_config.json")))
-      throw new ConfigError(`${weights}: expected an adapter, found a whole checkpoint, which is a model as it is`);
+      throw new ConfigError(`${weights}: expected an adapter, got a whole checkpoint, which is a model as it is`);
     const model = (config?.trainer?.model ?? config?.model) as string | undefined;
     await mergeAdapter(weights, dir, model === undefined ? {} : { model });
     return { result: { dir, adapter: weights }, text: `${dir} holds the model with ${weights} in it.` };

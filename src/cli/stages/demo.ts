@@ -66,7 +66,7 @@ async function prepareFolder(dir: string, { given, kinds, resume }: Config): Pro
   const file = join(dir, "rise.config.yaml");
   if (existsSync(dir) && !(resume && existsSync(file)))
     throw new CheckpointError(
-      `${dir}: expected no such folder yet, found one; pass --dir with another name, or --resume to finish the demo in it`,
+      `${dir}: expected no such folder yet, got one; pass --dir with another name, or --resume to finish the demo in it`,
     );
   const { folder } = demoFiles();
   await cp(folder, dir, { recursive: true, filter: (path) => path !== join(folder, "config.json") });

@@ -50,7 +50,7 @@ async function faultOf(path: string): Promise<string | undefined> {
     if (fault !== undefined) return fault;
     isEmpty &&= text === "";
   }
-  return isEmpty ? "found an empty file" : scanner.end();
+  return isEmpty ? "got an empty file" : scanner.end();
 }
 
 interface ValueAssembler {

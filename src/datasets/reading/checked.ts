@@ -41,7 +41,7 @@ export function tryChecked<T>(schema: z.ZodType<T>, value: unknown): Checked<T> 
   const { issues } = result.error;
   const problems = issues.map(({ code, path, message }) => {
     const place = path.length > 0 ? `${path.join(".")}: ` : "";
-    const isSaid = code === "unrecognized_keys" || message.includes(", found");
+    const isSaid = code === "unrecognized_keys" || message.includes(", got ");
     return `${place}${message}${isSaid ? "" : `, got ${shown(valueAt(value, path))}`}`;
   });
   const isMissing = issues.some(({ path }) => path.length === 1 && valueAt(value, path) === undefined);

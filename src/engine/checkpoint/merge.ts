@@ -1,7 +1,7 @@
-import { copyFile, readdir } from "node:fs/promises";
+import { copyFile } from "node:fs/promises";
 import { join } from "node:path";
 import { CheckpointError } from "../../errors";
-import { writeWholeFolder } from "../../files/whole-folder";
+import { requireNewFolder, writeWholeFolder } from "../../files/whole-folder";
 import { emptyShards } from "../../models/checkpoint/weights";
 import { exists, tokenizerFiles } from "../../models/files/directory";
 import { readHeader } from "../../models/files/safetensors";
@@ -49,7 +49,7 @@ export const mergeAdapterSpec = {
 export async function mergeAdapter(adapter: string, dir: string, options: MergeAdapterOptions = {}): Promise<void> {
   checkArguments("mergeAdapter", { adapter, dir }, { adapter: textKind, dir: textKind });
   const settings = readOptions("mergeAdapter", options, mergeAdapterSpec);
-  await checkEmpty(dir);
+  await requireNewFolder(dir, CheckpointError);
   const found = await requireAdapter(adapter, true);
   const model = await openBase(found, settings.model);
   const file = await adapterWeights(found.dir);
@@ -77,16 +77,4 @@ function openBase(found: AdapterFolder, model: string | undefined): Promise<Visi
       { cause },
     );
   });
-}
-
-/** @throws CheckpointError for a folder that holds something */
-async function checkEmpty(dir: string): Promise<void> {
-  const names = await readdir(dir).catch((cause: NodeJS.ErrnoException) => {
-    if (cause.code === "ENOENT") return [];
-    throw new CheckpointError(`${dir}: expected a new or empty folder to write: ${cause.message}`, { cause });
-  });
-  if (names.length > 0)
-    throw new CheckpointError(
-      `${dir}: expected a new or empty folder to write, found ${listed(names)}; choose another`,
-    );
 }

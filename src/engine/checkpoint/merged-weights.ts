@@ -64,7 +64,7 @@ export function mergedWeights(
   const words = weights.get(`${head}.weight`)?.shape[0] ?? vocabulary;
   if (words !== vocabulary)
     throw new CheckpointError(
-      `${file}: expected as many tokens in the head as in the embeddings, found ${words} and ${vocabulary}`,
+      `${file}: expected as many tokens in the head as in the embeddings, got ${words} and ${vocabulary}`,
     );
   return {
     weights,

@@ -33,7 +33,7 @@ export async function requireAdapter(path: string, merging = false): Promise<Ada
   if (await exists(file)) return { dir, settings: await readAdapterConfig(file, merging) };
   const isModel = await exists(join(dir, "config.json"));
   throw new CheckpointError(
-    `${dir}: expected an adapter, with an ${settingsFile}, ${isModel ? "found a whole model; pass it as model" : "found none"}`,
+    `${dir}: expected an adapter, with an ${settingsFile}, got ${isModel ? "a whole model; pass it as model" : "none"}`,
   );
 }
 
@@ -70,7 +70,7 @@ export async function readAdapter(
   const strange = [...stored.keys()].filter((tensor) => !expected.has(tensor));
   if (strange.length > 0)
     throw new CheckpointError(
-      `${file}: expected matrices of layers of ${name}, found ${strange.length} of others: ${listed(strange)}; pass the model that the adapter was trained on`,
+      `${file}: expected matrices of layers of ${name}, got ${strange.length} of others: ${listed(strange)}; pass the model that the adapter was trained on`,
     );
   const numbers = await readTensors(file, expected, architecture.canonicalName);
   const tensors = [...expected].map(([tensor, { shape }]) => [tensor, { shape, data: numbers.get(tensor)! }] as const);

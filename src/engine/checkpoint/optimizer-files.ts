@@ -57,7 +57,7 @@ export function checkFinite(path: string, tensors: ReadonlyMap<string, Float32Ar
   for (const [name, data] of tensors)
     if (!Number.isFinite(sumOfSquares(data)))
       throw new CheckpointError(
-        `${path}: expected finite numbers in ${name}, found ${data.find((x) => !Number.isFinite(x))}`,
+        `${path}: expected finite numbers in ${name}, got ${data.find((x) => !Number.isFinite(x))}`,
       );
 }
 
@@ -68,6 +68,6 @@ async function readStep(path: string): Promise<number> {
   const stored = (await readJson(path).catch(unusable)) as { readonly step?: unknown } | null;
   const step = stored?.step;
   if (!(Number.isSafeInteger(step) && (step as number) >= 0))
-    throw new CheckpointError(`${path}: expected { "step": integer } from 0 on, found ${shown(stored)}`);
+    throw new CheckpointError(`${path}: expected { "step": integer } from 0 on, got ${shown(stored)}`);
   return step as number;
 }

@@ -60,7 +60,7 @@ const plainStarts = [true, false, null, undefined, "gaussian", "orthogonal", "ev
 export async function readAdapterConfig(path: string, merging = false): Promise<AdapterSettings> {
   const json = (await readJson(path).catch(unusable)) as Record<string, unknown> | null;
   if (typeof json !== "object" || json === null || Array.isArray(json))
-    throw new CheckpointError(`${path}: expected an object of settings, found ${shown(json)}`);
+    throw new CheckpointError(`${path}: expected an object of settings, got ${shown(json)}`);
   const { init_lora_weights } = json;
   const [type, bias] = [json.peft_type ?? "LORA", json.bias ?? "none"];
   const saysNothing = (value: unknown) =>
@@ -76,7 +76,7 @@ export async function readAdapterConfig(path: string, merging = false): Promise<
   if (others.length + besides.length > 0) {
     const advice = others.length === 0 ? "; mergeAdapter makes a model of it, which a trainer can begin with" : "";
     const found = [...others, ...besides].map(([key, value]) => `${key} ${shown(value)}`);
-    throw new CheckpointError(`${path}: expected plain LoRA, found ${listed(found)}${advice}`);
+    throw new CheckpointError(`${path}: expected plain LoRA, got ${listed(found)}${advice}`);
   }
   return check(settingsSchema, json, path, (message) => new CheckpointError(message));
 }
@@ -89,7 +89,7 @@ export async function adapterWeights(dir: string): Promise<string> {
   const path = join(dir, "adapter_model.safetensors");
   if (!(await exists(path)) && (await exists(join(dir, "adapter_model.bin"))))
     throw new CheckpointError(
-      `${path}: expected a safetensors file, found adapter_model.bin alone, which runs code when it is read; ` +
+      `${path}: expected a safetensors file, got adapter_model.bin alone, which runs code when it is read; ` +
         "in Python, AutoPeftModel.from_pretrained(dir).save_pretrained(dir) writes the other",
     );
   return path;
@@ -100,7 +100,7 @@ export async function checkScale(path: string, { rank, alpha = 2 * rank, rsLora 
   const { r, lora_alpha, use_rslora } = await readAdapterConfig(path);
   const show = (...[r, alpha, rs]: readonly unknown[]) => `r ${r} and lora_alpha ${alpha}${rs ? ", use_rslora" : ""}`;
   const [expected, found] = [show(rank, alpha, rsLora), show(r, lora_alpha, use_rslora)];
-  if (found !== expected) throw new CheckpointError(`${path}: expected ${expected}; found ${found}`);
+  if (found !== expected) throw new CheckpointError(`${path}: expected ${expected}, got ${found}`);
 }
 
 /** The content of adapter_config.json for an adapter. */

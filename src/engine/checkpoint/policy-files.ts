@@ -162,12 +162,12 @@ export async function checkKind(dir: string, lora: LoraConfig | undefined): Prom
   if (lora) {
     if (isWhole && !(await exists(adapter)))
       throw new CheckpointError(
-        `${dir}: expected a LoRA adapter, found a whole checkpoint: it is of a trainer without lora, or a model to start from`,
+        `${dir}: expected a LoRA adapter, got a whole checkpoint: it is of a trainer without lora, or a model to start from`,
       );
     await checkScale(join(dir, "adapter_config.json"), lora);
   } else if (!isWhole && (await exists(adapter)))
     throw new CheckpointError(
-      `${dir}: expected a whole checkpoint, found a LoRA adapter: it is of a trainer with lora; mergeAdapter makes a checkpoint of it`,
+      `${dir}: expected a whole checkpoint, got a LoRA adapter: it is of a trainer with lora; mergeAdapter makes a checkpoint of it`,
     );
   return adapter;
 }
@@ -197,7 +197,7 @@ export async function findTensors(
   const show = (tensor?: { readonly shape: readonly number[] }) => (tensor ? `[${tensor.shape.join(", ")}]` : "none");
   const problems = [...new Set([...expected.keys(), ...found.keys()])].flatMap((name) => {
     const [wanted, got] = [show(expected.get(name)), show(found.get(name))];
-    return wanted === got ? [] : [`${name}: expected ${wanted}, found ${got}`];
+    return wanted === got ? [] : [`${name}: expected ${wanted}, got ${got}`];
   });
   if (problems.length > 0)
     throw new CheckpointError(
@@ -218,7 +218,7 @@ export function byOwnName(
   const found = new Map<string, HeaderTensor>();
   for (const [name, tensor] of stored) {
     const own = ownName(name);
-    if (found.has(own)) throw new CheckpointError(`${path}: ${own}: expected once, found again as ${name}`);
+    if (found.has(own)) throw new CheckpointError(`${path}: ${own}: expected one tensor, got another as ${name}`);
     found.set(own, tensor);
   }
   return found;
@@ -226,8 +226,7 @@ export function byOwnName(
 
 /** @throws CheckpointError for a tensor of an unreadable type */
 export async function readNumbers(path: string, name: string, tensor: HeaderTensor): Promise<Float32Array> {
-  if (!isStored(tensor))
-    throw new CheckpointError(`${path}: ${name}: expected F32, F16 or BF16, found ${tensor.dtype}`);
+  if (!isStored(tensor)) throw new CheckpointError(`${path}: ${name}: expected F32, F16 or BF16, got ${tensor.dtype}`);
   return readTensor(path, tensor).catch(unusable);
 }
 

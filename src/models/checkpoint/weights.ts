@@ -39,7 +39,7 @@ export async function openCheckpoint(dir: string, architecture: Architecture): P
   const files = await Promise.all((await weightFiles(dir)).map((file) => realpath(join(dir, file))));
   const folder = dirname(files[0]!);
   const elsewhere = files.find((file) => dirname(file) !== folder);
-  if (elsewhere) throw new DataError(`${dir}: expected all weights in one folder, found ${files[0]} and ${elsewhere}`);
+  if (elsewhere) throw new DataError(`${dir}: expected all weights in one folder, got ${files[0]} and ${elsewhere}`);
   const { found, problems: twice } = await headersOf(files, architecture.canonicalName);
   const { tensors, problems } = matched(found, architecture);
   problems.unshift(...twice);
@@ -49,7 +49,7 @@ export async function openCheckpoint(dir: string, architecture: Architecture): P
   const isTied = architecture.config.text.tieWordEmbeddings;
   if (isTied && head && embedding && !(await areEqual(folder, head, embedding)))
     problems.push(
-      `${architecture.untiedHead}.weight: expected a copy of ${architecture.embeddings}.weight, as config.json ties them, found other numbers; tie_word_embeddings false in config.json keeps both`,
+      `${architecture.untiedHead}.weight: expected a copy of ${architecture.embeddings}.weight, as config.json ties them, got other numbers; tie_word_embeddings false in config.json keeps both`,
     );
   if (problems.length > 0)
     throw new DataError(
@@ -76,7 +76,7 @@ async function headersOf(files: readonly string[], canonicalName: (stored: strin
       const name = canonicalName(storedName);
       const file = basename(path);
       const other = found.get(name);
-      if (other) problems.push(`${name}: expected once, found in ${other.file} and as ${storedName} in ${file}`);
+      if (other) problems.push(`${name}: expected one tensor, got one in ${other.file} and ${storedName} in ${file}`);
       found.set(name, { ...tensor, file });
     }
   return { found, problems };
@@ -92,15 +92,13 @@ function matched(found: ReadonlyMap<string, Placed>, architecture: Architecture)
     const tensor = found.get(name);
     if (tensor && isStored(tensor) && tensor.shape.join() === shape.join()) tensors.set(name, tensor);
     else
-      (tensor ? problems : missing).push(
-        `${name}: expected F32, F16 or BF16 ${showShape(shape)}, found ${show(tensor)}`,
-      );
+      (tensor ? problems : missing).push(`${name}: expected F32, F16 or BF16 ${showShape(shape)}, got ${show(tensor)}`);
   }
   const isRedundant = (name: string) =>
     name === `${architecture.untiedHead}.weight` || name.endsWith(rotaryFrequencies);
   const unexpected = [...found]
     .filter(([name]) => !expected.has(name) && !isRedundant(name))
-    .map(([name, tensor]) => `${name}: expected none, found ${show(tensor)}`);
+    .map(([name, tensor]) => `${name}: expected none, got ${show(tensor)}`);
   // Alternating, so that each missing name stands beside an unexpected one.
   for (let i = 0; i < Math.max(missing.length, unexpected.length); i++)
     problems.push(...missing.slice(i, i + 1), ...unexpected.slice(i, i + 1));

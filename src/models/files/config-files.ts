@@ -19,7 +19,7 @@ export async function readConfigFiles(dir: string): Promise<ConfigFiles> {
   const path = join(dir, "config.json");
   if (!(await exists(path)) && (await exists(join(dir, "adapter_config.json"))))
     throw new DataError(
-      `${dir}: expected a model, found a LoRA adapter: mergeAdapter makes a model of it; or pass it to onnxBackend as adapter; or open the model that it was trained on, with lora, and load it`,
+      `${dir}: expected a model, got a LoRA adapter: mergeAdapter makes a model of it; or pass it to onnxBackend as adapter; or open the model that it was trained on, with lora, and load it`,
     );
   const others = (await exists(path))
     ? []

@@ -70,18 +70,18 @@ export async function weightFiles(dir: string, present?: ReadonlySet<string>): P
     const howTo = others.some((name) => /\.(bin|pth?|ckpt)$/.test(name))
       ? "; save_pretrained of transformers writes it"
       : "";
-    throw new DataError(`${dir}: expected ${singleFile} or ${indexFile}, found ${listed(others) || "none"}${howTo}`);
+    throw new DataError(`${dir}: expected ${singleFile} or ${indexFile}, got ${listed(others) || "none"}${howTo}`);
   }
   const index = join(dir, indexFile);
   const { weight_map: map } = Object(await readJson(index)) as { weight_map?: unknown };
   const places = typeof map === "object" && map !== null ? Object.entries(map) : [["weight_map", map] as const];
   const wrong = places.find(([, file]) => typeof file !== "string");
   if (wrong)
-    throw new DataError(`${index}: expected { "weight_map": { name: file } }, found ${wrong[0]} ${shown(wrong[1])}`);
+    throw new DataError(`${index}: expected { "weight_map": { name: file } }, got ${wrong[0]} ${shown(wrong[1])}`);
   const files = [...new Set(places.map(([, file]) => file as string))];
   const missing = files.filter((file) => basename(file) !== file || !names.has(file));
   if (missing.length > 0) throw new DataError(`${index} names ${listed(missing)}, which are not in ${dir}`);
-  if (files.length === 0) throw new DataError(`${index}: expected the names of weights, found none`);
+  if (files.length === 0) throw new DataError(`${index}: expected the names of weights, got none`);
   return files;
 }
 
@@ -95,7 +95,7 @@ async function filesIn(dir: string): Promise<ReadonlySet<string>> {
 /** @throws DataError unless `json` is an object */
 export function objectIn(json: unknown, path: string): Readonly<Record<string, unknown>> {
   if (typeof json !== "object" || json === null || Array.isArray(json))
-    throw new DataError(`${path}: expected an object, found ${shown(json)}`);
+    throw new DataError(`${path}: expected an object, got ${shown(json)}`);
   return json as Readonly<Record<string, unknown>>;
 }
 

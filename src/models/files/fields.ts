@@ -49,7 +49,7 @@ export function check<T>(schema: z.ZodType<T>, json: unknown, path: string, make
       (value, key) => (value as Record<PropertyKey, unknown> | undefined)?.[key],
       json,
     );
-    return `${issue.path.join(".") || "(file)"}: ${issue.message}; found ${shown(found)}`;
+    return `${issue.path.join(".") || "(file)"}: ${issue.message}, got ${shown(found)}`;
   });
   return refuse(path, lines, makeError);
 }

@@ -59,12 +59,12 @@ function parseHeader(text: string, dataStart: number, size: number, path: string
     throw new DataError(`${path}: its header is not JSON: ${(cause as Error).message}`, { cause });
   }
   if (typeof json !== "object" || json === null || Array.isArray(json))
-    throw new DataError(`${path}: malformed header: expected an object, found ${shown(json)}`);
+    throw new DataError(`${path}: malformed header: expected an object, got ${shown(json)}`);
   const entries = Object.entries(json).filter(([name]) => name !== "__metadata__");
   const malformed = entries.find(([, entry]) => !isEntry(entry));
   if (malformed)
     throw new DataError(
-      `${path}: malformed header: tensor ${excerpt(malformed[0])}: expected dtype, shape and data_offsets, found ${shown(malformed[1])}`,
+      `${path}: malformed header: tensor ${excerpt(malformed[0])}: expected dtype, shape and data_offsets, got ${shown(malformed[1])}`,
     );
   const byPlace = (entries as [string, Entry][]).sort(([, a], [, b]) => a.data_offsets[0] - b.data_offsets[0]);
   const tensors = new Map<string, HeaderTensor>();
@@ -155,7 +155,7 @@ function allocate(length: number, path: string): Uint8Array<ArrayBuffer> {
   try {
     return new Uint8Array(length);
   } catch (cause) {
-    throw new DataError(`${path}: expected a tensor that fits into memory, found one of ${length} bytes`, { cause });
+    throw new DataError(`${path}: expected a tensor that fits into memory, got one of ${length} bytes`, { cause });
   }
 }
 

@@ -38,7 +38,7 @@ export async function resolveModel(model: string, options: ResolveOptions): Prom
   const [, id, revision = "main"] = idPattern.exec(model) ?? [];
   if (id === undefined)
     throw new DataError(
-      `${model}: expected a directory with a checkpoint or a hub id like Qwen/Qwen2-VL-2B-Instruct, found no such directory` +
+      `${model}: expected a directory with a checkpoint or a hub id like Qwen/Qwen2-VL-2B-Instruct, got no such directory` +
         (await whatWasMeant(model)),
     );
   const known = underWay.get(model) ?? snapshot(id, revision, options).finally(() => underWay.delete(model));

@@ -104,12 +104,12 @@ export async function loadImageSettings(
   ] as const;
   for (const [key, found, expected] of sizes)
     if (found !== expected)
-      throw new ConfigError(`${path}: ${key}: expected ${expected}, as in config.json, found ${found}`);
+      throw new ConfigError(`${path}: ${key}: expected ${expected}, as in config.json, got ${found}`);
   const minPixels = settings.min_pixels ?? size.shortest_edge;
   const maxPixels = settings.max_pixels ?? size.longest_edge;
   if (minPixels == null || maxPixels == null)
     throw new ConfigError(
-      `${path}: size: expected shortest_edge and longest_edge, or min_pixels and max_pixels; found ${JSON.stringify(size)}`,
+      `${path}: size: expected shortest_edge and longest_edge, or min_pixels and max_pixels, got ${JSON.stringify(size)}`,
     );
   return { ...settings, min_pixels: minPixels, max_pixels: maxPixels };
 }
@@ -200,6 +200,6 @@ async function readSettings(dir: string): Promise<{ path: string; json: unknown 
   if (await exists(own)) return { path: own, json: await readJson(own) };
   if (ofAll) return { path: whole, json: ofAll };
   throw new DataError(
-    `${dir}: expected preprocessor_config.json or processor_config.json, found neither; training does not change it: copy the one of the model that was trained`,
+    `${dir}: expected preprocessor_config.json or processor_config.json, got neither; training does not change it: copy the one of the model that was trained`,
   );
 }

@@ -117,8 +117,7 @@ function openTokenizer(
     const problem = `${dir}: the chat template or the tokenizer cannot be used`;
     return checked(runJob(problem, job, chat.length + sources.template.length, open, jobMs) as number[]);
   });
-  if (encode("a", "\n").length === 0)
-    throw new DataError(`${unusable}: expected a vocabulary with letters, found none`);
+  if (encode("a", "\n").length === 0) throw new DataError(`${unusable}: expected a vocabulary with letters, got none`);
   return { encode, decodeAll, chatTokens };
 }
 
@@ -157,7 +156,7 @@ function checkedVocabulary(path: string, json: unknown, vocabSize: number) {
   const { added_tokens = [], model, normalizer } = objectIn(json, path);
   const added = (added_tokens ?? []) as readonly AddedToken[];
   const refuse = (expected: string, found: unknown): never => {
-    throw new DataError(`${path}: expected ${expected}, found ${shown(found)}`);
+    throw new DataError(`${path}: expected ${expected}, got ${shown(found)}`);
   };
   if (!Array.isArray(added) || added.length > mostAdded) refuse(`at most ${mostAdded} added_tokens`, added_tokens);
   const isId = (id: unknown) => Number.isInteger(id) && (id as number) >= 0;

@@ -41,7 +41,7 @@ export function ropePositions(
     const [frames, rows, columns] = [grid[0], grid[1] / merge, grid[2] / merge];
     const end = i + frames * rows * columns;
     if (end > promptLength || tokens.slice(i, end).some((token) => token !== imageToken))
-      throw new ShapeError(`image ${image - 1}: expected ${end - i} image tokens from place ${i} on, found fewer`);
+      throw new ShapeError(`image ${image - 1}: expected ${end - i} image tokens from place ${i} on, got fewer`);
     for (let f = 0; f < frames; f++)
       for (let r = 0; r < rows; r++)
         for (let c = 0; c < columns; c++, i++) {
@@ -51,7 +51,7 @@ export function ropePositions(
         }
     next += Math.max(frames, rows, columns);
   }
-  if (image !== grids.length) throw new ShapeError(`expected image tokens for ${grids.length} images, found ${image}`);
+  if (image !== grids.length) throw new ShapeError(`expected image tokens for ${grids.length} images, got ${image}`);
   return { t, h, w, next };
 }
 

@@ -1,10 +1,11 @@
 import { mkdir, readdir, rename, rm, writeFile } from "node:fs/promises";
-import { dirname, join } from "node:path";
+import { join } from "node:path";
 import * as z from "zod";
 import { CheckpointError } from "../../errors";
 import { filesBelow } from "../../files/below";
 import { sumsFile, sumsProblem, writeSums } from "../../files/checksums";
-import { flush, flushFolder, readJson, sizeOf } from "./files";
+import { flush, flushBelow, flushFolder } from "../../files/flush";
+import { readJson, sizeOf } from "./files";
 
 /** Files whose lengths a checkpoint records. */
 export const rowFiles = ["rollouts", "metrics"] as const;
@@ -50,11 +51,8 @@ export async function writeCheckpoint(
     if (taken !== undefined)
       throw new CheckpointError(`${partial}: the trainer saved a ${taken}, which is the name of the run's own file`);
     await writeFile(join(partial, stateFile), `${JSON.stringify(state)}\n`);
-    const names = [...saved, stateFile];
-    await writeSums(partial, names);
-    for (const name of [...names, sumsFile]) await flush(join(partial, name));
-    const folders = new Set([...names.map((name) => dirname(join(partial, name))), partial]);
-    for (const below of folders) await flushFolder(below);
+    await writeSums(partial, [...saved, stateFile]);
+    await flushBelow(partial);
     for (const file of rowFiles) await flush(join(run, `${file}.jsonl`));
     await check();
     // An error may have left a checkpoint of this step.

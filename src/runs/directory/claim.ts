@@ -29,7 +29,7 @@ export async function claimDirectory(
     if (names.length === 0) await writeConfig(path, config);
     else if (!names.includes(configFile))
       throw new CheckpointError(
-        `${path} is not empty, and not a run's: expected a ${configFile}, found ${names.slice(0, 3).join(", ")}; choose another runDir`,
+        `${path} is not empty, and not a run's: expected a ${configFile}, got ${names.slice(0, 3).join(", ")}; choose another runDir`,
       );
     else if (!resume)
       throw new CheckpointError(`${path} is not empty: pass resume: true to resume the run in it, or another runDir`);

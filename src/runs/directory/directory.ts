@@ -3,6 +3,7 @@ import { join } from "node:path";
 import * as z from "zod";
 import { CheckpointError } from "../../errors";
 import type { BestCheckpoint, StepMetrics } from "../../events";
+import { flushFolder } from "../../files/flush";
 import type { Trainer } from "../../trainer";
 import type { Example } from "../../types";
 import {
@@ -20,17 +21,7 @@ import {
 } from "./checkpoints";
 import { claimDirectory } from "./claim";
 import { type PromptTexts, writeContext, writePrompts } from "./context";
-import {
-  cutOff,
-  flushFolder,
-  jsonl,
-  keepLines,
-  parseRow,
-  readWholeLines,
-  sizeOf,
-  writeAtomically,
-  writing,
-} from "./files";
+import { cutOff, jsonl, keepLines, parseRow, readWholeLines, sizeOf, writeAtomically, writing } from "./files";
 import { continuesFrom, nextCheckpoint, type RunLength } from "./length";
 import type { RunLock } from "./lock";
 
@@ -269,8 +260,8 @@ async function rowsWithoutCheckpoint(
   const isLost = newest === undefined && lines.length > 0 && (await sizeOf(checkpointFolder(path))) === undefined;
   const due = length && nextCheckpoint(length, newest ?? 0);
   if (!isLost && (due === undefined || lines.length <= due)) return undefined;
-  const found = newest === undefined ? "found none" : `the newest is of step ${newest}`;
-  return `expected a checkpoint of at least step ${due ?? 1}, since metrics.jsonl has rows of ${lines.length} steps; ${found}`;
+  const got = newest === undefined ? "none" : `step ${newest} as the newest`;
+  return `expected a checkpoint of at least step ${due ?? 1}, since metrics.jsonl has rows of ${lines.length} steps, got ${got}`;
 }
 
 /** The part of a result about the trained weights. */
@@ -303,7 +294,7 @@ const metricRow = z.looseObject({ stage: z.string(), step: z.number() });
 /** Reads the whole rows of a `metrics.jsonl`. @throws CheckpointError for a missing file, or a malformed row */
 export async function readMetrics(file: string): Promise<StepMetrics[]> {
   if ((await sizeOf(file)) === undefined)
-    throw new CheckpointError(`${file}: expected the metrics of a run, found no such file`);
+    throw new CheckpointError(`${file}: expected the metrics of a run, got no such file`);
   const lines = await readWholeLines(file);
   return lines.map((line, i) => parseRow(line, metricRow, `${file}:${i + 1}`) as StepMetrics);
 }

@@ -1,8 +1,9 @@
 import { createReadStream } from "node:fs";
-import { open, readFile, rename, stat, truncate, writeFile } from "node:fs/promises";
+import { readFile, rename, stat, truncate, writeFile } from "node:fs/promises";
 import { dirname } from "node:path";
 import type { z } from "zod";
 import { CheckpointError, RiseError } from "../../errors";
+import { flush, flushFolder } from "../../files/flush";
 
 export const jsonl = (rows: readonly object[]): string => rows.map((row) => `${JSON.stringify(row)}\n`).join("");
 
@@ -15,21 +16,6 @@ export async function writeAtomically(
   await flush(`${file}.partial`);
   await rename(`${file}.partial`, file);
   await flushFolder(dirname(file));
-}
-
-/** Flushes a file to the disk, so that an existing checkpoint can be trusted. */
-export async function flush(file: string): Promise<void> {
-  const handle = await open(file, "r+");
-  await handle.sync().finally(() => handle.close());
-}
-
-/** Flushes new names in a folder to the disk; Windows lacks such a call, and does not need it. */
-export async function flushFolder(folder: string): Promise<void> {
-  const handle = await open(folder, "r").catch(() => undefined);
-  await handle
-    ?.sync()
-    .catch(() => {})
-    .finally(() => handle.close());
 }
 
 /** Shortens a file to a length; a missing file is created. */
@@ -92,7 +78,7 @@ export function parseRow<T>(line: string, schema: z.ZodType<T>, where: string): 
   try {
     value = parseShallow(line);
   } catch (cause) {
-    throw new CheckpointError(`${where}: expected a line of JSON, found ${line.slice(0, 60)}`, { cause });
+    throw new CheckpointError(`${where}: expected a line of JSON, got ${line.slice(0, 60)}`, { cause });
   }
   const result = schema.safeParse(value);
   if (result.success) return result.data;

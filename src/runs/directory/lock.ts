@@ -46,7 +46,7 @@ export async function lockRun(directory: string, beatMs = 2000): Promise<RunLock
     );
     if (isThere) return;
     throw new CheckpointError(
-      `${directory}: expected the lock of this run, ${mine}, found that it was taken away: the process stood still for so long that another one took it for dead and continues in its place, or somebody deleted the file; nothing more is written by this one`,
+      `${directory}: expected the lock of this run, ${mine}, got none: this process stood still for so long that another one took it for dead and continues in its place, or somebody deleted the file; this process writes nothing more`,
     );
   };
   try {

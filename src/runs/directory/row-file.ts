@@ -1,6 +1,7 @@
 import { appendFile } from "node:fs/promises";
 import { dirname } from "node:path";
-import { cutOff, flush, flushFolder, jsonl, type Place, wholeRows, writing } from "./files";
+import { flush, flushFolder } from "../../files/flush";
+import { cutOff, jsonl, type Place, wholeRows, writing } from "./files";
 import type { RunLock } from "./lock";
 
 /** A file of JSON rows that grows. A row is whole and on the disk once `append` resolves, or it is cut off later. */

@@ -110,7 +110,7 @@ describe("a merged checkpoint", () => {
       ...[{ init_lora_weights: "pissa" }, { init_lora_weights: "pissa_niter_4" }, { init_lora_weights: "olora" }],
     ])
       await expect(merging(other)).rejects.toThrow(
-        `expected plain LoRA, found ${Object.keys(other)[0]} ${JSON.stringify(Object.values(other)[0])}`,
+        `expected plain LoRA, got ${Object.keys(other)[0]} ${JSON.stringify(Object.values(other)[0])}`,
       );
     for (const plain of [{ init_lora_weights: "gaussian" }, { init_lora_weights: false, loftq_config: {} }])
       await merging(plain);
@@ -180,7 +180,7 @@ describe("a merged checkpoint of an adapter that trains more than linear layers"
     const path = join(adapter, "adapter_model.safetensors");
     const without = [...(await readSafetensors(path))].filter(([name]) => !name.includes("lm_head"));
     await writeSafetensors(path, new Map(without));
-    await expect(merged(adapter, model)).rejects.toThrow("in the head as in the embeddings, found 291 and 295");
+    await expect(merged(adapter, model)).rejects.toThrow("in the head as in the embeddings, got 291 and 295");
     await cp(data("peft-tokens/untied-rows"), adapter, { recursive: true });
     const settings = JSON.parse(await readFile(join(adapter, "adapter_config.json"), "utf8"));
     settings.trainable_token_indices.embed_tokens[1] = 291;
@@ -193,7 +193,7 @@ describe("a merged checkpoint of an adapter that trains more than linear layers"
     const lora = { rank: 2, alpha: 3, targetModules: ["q_proj"] };
     await using({ model, device: "cpu", lora }, async (trainer) => {
       await expect(trainer.load(data("peft-tokens/untied-resized"))).rejects.toThrow(
-        /expected plain LoRA, found modules_to_save \["embed_tokens","lm_head"\]; mergeAdapter makes a model of it/,
+        /expected plain LoRA, got modules_to_save \["embed_tokens","lm_head"\]; mergeAdapter makes a model of it/,
       );
     });
   });
@@ -215,7 +215,7 @@ describe("an adapter's files", () => {
       "got a Git-LFS pointer",
     );
     const renamed = (dir: string) => rename(weights(dir), join(dir, "adapter_model.bin"));
-    await expect(broken(renamed)).rejects.toThrow("found adapter_model.bin alone");
+    await expect(broken(renamed)).rejects.toThrow("got adapter_model.bin alone");
     const empty = async (dir: string) => {
       const names = [...(await readSafetensors(weights(dir))).keys()];
       const nothing = { shape: [0], data: new Float32Array() };

@@ -131,7 +131,7 @@ async function* alive({ python, scratch }: LegTools): AsyncGenerator<Check, void
         await writeFile(join(other, "adapter_config.json"), JSON.stringify({ ...config, lora_alpha: 32 }));
         await trainer.load(other);
       },
-      /expected r 2 and lora_alpha 4; found r 2 and lora_alpha 32/,
+      /expected r 2 and lora_alpha 4, got r 2 and lora_alpha 32/,
     );
     const controller = new AbortController();
     setTimeout(() => controller.abort(new Error("the caller has enough")), 1500);

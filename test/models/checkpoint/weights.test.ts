@@ -109,10 +109,10 @@ describe("weights that do not fit the configuration", () => {
     await writeSafetensors(join(dir, "model.safetensors"), some);
     const opening = openCheckpoint(dir, architecture);
     await expect(opening).rejects.toThrow(DataError);
-    await expect(opening).rejects.toThrow("model.norm.weight: expected F32, F16 or BF16 [64], found none");
-    await expect(opening).rejects.toThrow("visual.blocks.0.attn.qkv.bias: expected F32, F16 or BF16 [96], found none");
-    await expect(opening).rejects.toThrow("visual.merger.ln_q.bias: expected F32, F16 or BF16 [32], found F32 [2]");
-    await expect(opening).rejects.toThrow("model.layers.2.mlp.up_proj.weight: expected none, found F32 [1]");
+    await expect(opening).rejects.toThrow("model.norm.weight: expected F32, F16 or BF16 [64], got none");
+    await expect(opening).rejects.toThrow("visual.blocks.0.attn.qkv.bias: expected F32, F16 or BF16 [96], got none");
+    await expect(opening).rejects.toThrow("visual.merger.ln_q.bias: expected F32, F16 or BF16 [32], got F32 [2]");
+    await expect(opening).rejects.toThrow("model.layers.2.mlp.up_proj.weight: expected none, got F32 [1]");
   });
 
   it("are named when they are stored in a type that cannot be read", async () => {
@@ -123,7 +123,7 @@ describe("weights that do not fit the configuration", () => {
     const dtype = bytes.indexOf('"F32"', bytes.indexOf('"model.norm.weight"'));
     await writeFile(path, bytes.fill("U", dtype + 1, dtype + 2));
     await expect(openCheckpoint(dir, architecture)).rejects.toThrow(
-      "model.norm.weight: expected F32, F16 or BF16 [64], found U32 [64]",
+      "model.norm.weight: expected F32, F16 or BF16 [64], got U32 [64]",
     );
   });
 
@@ -132,7 +132,9 @@ describe("weights that do not fit the configuration", () => {
     const twice = tensors.get("visual.merger.ln_q.bias")!;
     const both = new Map([...tensors, ["model.visual.merger.ln_q.bias", twice]]);
     await writeSafetensors(join(dir, "model.safetensors"), both);
-    await expect(openCheckpoint(dir, architecture)).rejects.toThrow("visual.merger.ln_q.bias: expected once");
+    await expect(openCheckpoint(dir, architecture)).rejects.toThrow(
+      "visual.merger.ln_q.bias: expected one tensor, got one in",
+    );
   });
 
   it("of another network are told in twenty lines", async () => {
@@ -162,7 +164,7 @@ describe("weights that do not fit the configuration", () => {
     const renamed = [...tensors].map(([name, tensor]) => [`transformer.${name}`, tensor] as const);
     await writeSafetensors(join(dir, "model.safetensors"), new Map(renamed));
     await expect(openCheckpoint(dir, architecture)).rejects.toThrow(
-      /found none\n {2}transformer\.\S+: expected none, found F32/,
+      /got none\n {2}transformer\.\S+: expected none, got F32/,
     );
   });
 
@@ -196,16 +198,16 @@ describe("weights that do not fit the configuration", () => {
   it("lack their output layer when embeddings are not tied and none is stored", async () => {
     const untied = qwen2VlArchitecture({ ...config, text: { ...config.text, tieWordEmbeddings: false } });
     await expect(openCheckpoint(checkpointDir, untied)).rejects.toThrow(
-      "lm_head.weight: expected F32, F16 or BF16 [291, 64], found none",
+      "lm_head.weight: expected F32, F16 or BF16 [291, 64], got none",
     );
   });
 
   it("are asked for by name when there are none", async () => {
     const dir = await folder();
     await expect(openCheckpoint(dir, architecture)).rejects.toThrow(
-      `${dir}: expected model.safetensors or model.safetensors.index.json, found none`,
+      `${dir}: expected model.safetensors or model.safetensors.index.json, got none`,
     );
     await writeFile(join(dir, "pytorch_model.bin"), "");
-    await expect(openCheckpoint(dir, architecture)).rejects.toThrow("found pytorch_model.bin");
+    await expect(openCheckpoint(dir, architecture)).rejects.toThrow("got pytorch_model.bin");
   });
 });

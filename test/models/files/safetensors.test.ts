@@ -185,7 +185,7 @@ describe("a hostile file", () => {
     await expect(readHeader(path)).rejects.toThrow(`${path}: expected a safetensors file, got a Git-LFS pointer`);
     await writeFile(path, "<!doctype html><html><body>Not found</body></html>");
     await expect(readHeader(path)).rejects.toThrow("got a web page");
-    await expect(readHeader(scratch)).rejects.toThrow(`${scratch}: expected a safetensors file, found a folder`);
+    await expect(readHeader(scratch)).rejects.toThrow(`${scratch}: expected a safetensors file, got a folder`);
   });
 
   it("never makes the reader throw anything but a DataError", async () => {

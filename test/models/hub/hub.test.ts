@@ -172,7 +172,7 @@ describe("a model of the hub", () => {
   it("that this network cannot represent is refused before its weights are loaded", async () => {
     hub.files = new Map(checkpoint).set("config.json", Buffer.from('{"model_type": "llama"}'));
     const opening = onnxBackend({ model: id, device: "cpu", onDownload: () => {} });
-    await refuses(opening, ConfigError, 'model_type: expected "qwen2_vl" or "qwen2_5_vl" or "qwen3_vl"; found "llama"');
+    await refuses(opening, ConfigError, 'model_type: expected "qwen2_vl" or "qwen2_5_vl" or "qwen3_vl", got "llama"');
     expect(requestsFor("model.safetensors")).toEqual([]);
   });
 
@@ -446,7 +446,7 @@ describe("a name that is neither directory nor id", () => {
   it("is a directory's with a slip in it", async () => {
     const slipped = checkpointDir.replace("reference", "refrence").replace(/checkpoint$/, "Checkpoints");
     await refuses(resolve(slipped), DataError, `did you mean ${checkpointDir}?`);
-    await refuses(resolve(`${checkpointDir}/weights`), DataError, "found no such directory");
+    await refuses(resolve(`${checkpointDir}/weights`), DataError, "got no such directory");
   });
 
   it("is a file in the directory that was meant", () =>

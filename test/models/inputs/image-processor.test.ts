@@ -176,7 +176,7 @@ describe("an image processor's settings", () => {
 
   it("are refused when they belong to another image processor", async () => {
     await expect(edited({ image_processor_type: "CLIPImageProcessor" })).rejects.toThrow(
-      /image_processor_type: .*Qwen2VLImageProcessor.*found "CLIPImageProcessor"/,
+      /image_processor_type: .*Qwen2VLImageProcessor.*got "CLIPImageProcessor"/,
     );
     for (const image_processor_type of [null, "Qwen2VLImageProcessorFast"])
       expect(await edited({ image_processor_type })).toBeDefined();

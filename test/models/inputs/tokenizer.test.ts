@@ -361,13 +361,13 @@ describe("a tokenizer that does not belong to the model", () => {
   };
 
   it.each<[string, (json: Json) => unknown, RegExp]>([
-    ["no vocabulary", ({ model }) => void (model.vocab = {}), /expected a model with a vocab, found \{\}/],
+    ["no vocabulary", ({ model }) => void (model.vocab = {}), /expected a model with a vocab, got \{\}/],
     ["one of no letters", ({ model }) => void (model.vocab = JSON.parse('{"__proto__": 7}')), /cannot be used/],
     ["a negative id", ({ model }) => void (model.vocab.a = -5), /whole numbers from 0 to 290.*\["a",-5\]/],
     ["a fractional id", ({ model }) => void (model.vocab.a = 0.5), /whole numbers from 0 to 290.*\["a",0.5\]/],
     ["an id beyond the vocabulary", ({ model }) => void (model.vocab.a = 291), /\["a",291\]/],
     ["a token without text", ({ added_tokens: [first] }) => void (first!.content = ""), /content that is not empty/],
-    ["no object", () => [7], /expected an object, found \[7\]/],
+    ["no object", () => [7], /expected an object, got \[7\]/],
     [
       "an id of two words",
       ({ model }) => void (model.vocab.b = model.vocab.a!),
@@ -440,13 +440,13 @@ describe("a tokenizer that does not belong to the model", () => {
     await writeFile(join(dir, "tokenizer.json"), "{}");
     await expect(loadTokenizer(dir, architecture)).rejects.toThrow(DataError);
     await expect(loadTokenizer(dir, architecture)).rejects.toThrow(
-      "tokenizer.json: expected a model with a vocab, found undefined",
+      "tokenizer.json: expected a model with a vocab, got undefined",
     );
   });
 
   it("is asked for by name when it is missing", async () => {
     await expect(loadTokenizer(scratch, architecture)).rejects.toThrow(
-      /tokenizer\.json: .*found none; .* copy the one of the model/,
+      /tokenizer\.json: .*got none; .* copy the one of the model/,
     );
   });
 });

@@ -223,7 +223,7 @@ describe("checkpoints", () => {
       const bytes = await readFile(file);
       await writeFile(file, bytes.fill("?", 0, bytes.indexOf("\n")));
       await expect(resumed(folder, () => {})).rejects.toThrow(CheckpointError);
-      await expect(resumed(folder, () => {})).rejects.toThrow(/metrics\.jsonl:1: expected a line of JSON, found \?\?/);
+      await expect(resumed(folder, () => {})).rejects.toThrow(/metrics\.jsonl:1: expected a line of JSON, got \?\?/);
     }));
 });
 
@@ -293,7 +293,7 @@ describe("a directory that is not a run's", () => {
       await writeFile(join(folder!, "thesis.tex"), "");
       for (const resume of [false, true])
         await expect(opened(folder, () => {}, { resume })).rejects.toThrow(
-          /is not empty, and not a run's: expected a config\.json, found thesis\.tex; choose another runDir/,
+          /is not empty, and not a run's: expected a config\.json, got thesis\.tex; choose another runDir/,
         );
       expect(await readdir(folder!)).toEqual(["thesis.tex"]);
     }));

@@ -94,7 +94,7 @@ describe("a run whose checkpoints were taken away", () => {
       const run = cotRun({ trainer: cotTrainer(), runDir: folder!, resume: true });
       await expect(run).rejects.toThrow(CheckpointError);
       await expect(run).rejects.toThrow(
-        /expected a checkpoint of at least step 2, since metrics\.jsonl has rows of 8 steps; found none\. Put checkpoints\/ back, or start again/,
+        /expected a checkpoint of at least step 2, since metrics\.jsonl has rows of 8 steps, got none\. Put checkpoints\/ back, or start again/,
       );
       expect(await contents(folder!)).toEqual(before);
     }));
@@ -105,7 +105,7 @@ describe("a run whose checkpoints were taken away", () => {
       await rm(join(folder!, "checkpoints"), { recursive: true });
       await expect(
         cotRun({ trainer: cotTrainer(), runDir: folder!, checkpointEvery: 50, resume: true }),
-      ).rejects.toThrow(/metrics\.jsonl has rows of \d steps; found none/);
+      ).rejects.toThrow(/metrics\.jsonl has rows of \d steps, got none/);
     }));
 
   it("warns where only the newer ones were, and does their steps again", () =>
@@ -115,7 +115,7 @@ describe("a run whose checkpoints were taken away", () => {
       for (const step of [4, 6, 8]) await rm(join(folder!, "checkpoints", `step-${step}`), { recursive: true });
       const events = await collect(cotRun({ ...options, trainer: cotTrainer(), runDir: folder!, resume: true }));
       expect(events.flatMap((event) => (event.type === "warning" ? [event.message] : []))[0]).toMatch(
-        /at least step 4, since metrics\.jsonl has rows of 8 steps; the newest is of step 2: what came after step 2 is cut off and done again/,
+        /at least step 4, since metrics\.jsonl has rows of 8 steps, got step 2 as the newest: what came after step 2 is cut off and done again/,
       );
       expect(await contents(folder!)).toEqual(await contents(whole!));
     }));

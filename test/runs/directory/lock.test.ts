@@ -127,7 +127,7 @@ describe("the lock of a run directory", () => {
         () => directory.writeCots([]),
       ]) {
         await expect(write()).rejects.toThrow(CheckpointError);
-        await expect(write()).rejects.toThrow(/expected the lock of this run, .*taken away.*nothing more is written/);
+        await expect(write()).rejects.toThrow(/expected the lock of this run, .*got none: .*writes nothing more/);
       }
       expect((await readFile(join(folder!, "metrics.jsonl"), "utf8")).split("\n")).toHaveLength(2);
       expect(await readdir(join(folder!, "checkpoints"))).toEqual([]);
@@ -201,7 +201,7 @@ describe.skipIf(!hasNamespaces)(
         const second = await holder(folder!, container);
         expect(second.said).toBe("locked");
         process.kill(inside, "SIGCONT");
-        expect(await first.ask()).toMatch(/^CheckpointError: .*expected the lock of this run, .*taken away/);
+        expect(await first.ask()).toMatch(/^CheckpointError: .*expected the lock of this run, .*got none/);
         expect(await second.ask()).toBe("mine");
         await second.close();
         await first.close();

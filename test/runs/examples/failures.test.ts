@@ -35,7 +35,7 @@ import {
 
 const refusal = () => new BackendError("the prompt was refused");
 const overload = () => new BackendError("the server is overloaded", { scope: "moment" });
-const unreadable = () => new DataError("street-2.png: expected an image, found none");
+const unreadable = () => new DataError("street-2.png: expected an image, got none");
 const rowsOf = (folder: string) => readRows(join(folder, "records.jsonl"));
 
 /** Forty pictures behind a server. */

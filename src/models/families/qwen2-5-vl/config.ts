@@ -45,16 +45,16 @@ export const kind: Qwen2Kind<z.infer<typeof visionSchema>> = {
   checkVision(vision, hiddenSize, demand) {
     demand(
       vision.out_hidden_size === hiddenSize,
-      `vision_config.out_hidden_size: expected the language model's ${hiddenSize}, found ${vision.out_hidden_size}`,
+      `vision_config.out_hidden_size: expected the language model's ${hiddenSize}, got ${vision.out_hidden_size}`,
     );
     demand(
       (vision.hidden_size / vision.num_heads) % 4 === 0,
-      `vision_config: expected hidden_size ${vision.hidden_size} to be a multiple of 4 · num_heads, found num_heads ${vision.num_heads}`,
+      `vision_config: expected hidden_size ${vision.hidden_size} to be a multiple of 4 · num_heads, got num_heads ${vision.num_heads}`,
     );
     const token = vision.patch_size * vision.spatial_merge_size;
     demand(
       vision.window_size >= token,
-      `vision_config.window_size: expected at least one image token, patch_size · spatial_merge_size = ${token}, found ${vision.window_size}`,
+      `vision_config.window_size: expected at least one image token, patch_size · spatial_merge_size = ${token}, got ${vision.window_size}`,
     );
   },
 };

@@ -39,15 +39,15 @@ export const kind: Qwen2Kind<z.infer<typeof visionSchema>> = {
   checkVision(vision, hiddenSize, demand) {
     demand(
       vision.hidden_size === hiddenSize,
-      `vision_config.hidden_size: expected the language model's ${hiddenSize}, found ${vision.hidden_size}`,
+      `vision_config.hidden_size: expected the language model's ${hiddenSize}, got ${vision.hidden_size}`,
     );
     demand(
       (vision.embed_dim / vision.num_heads) % 4 === 0,
-      `vision_config: expected embed_dim ${vision.embed_dim} to be a multiple of 4 · num_heads, found num_heads ${vision.num_heads}`,
+      `vision_config: expected embed_dim ${vision.embed_dim} to be a multiple of 4 · num_heads, got num_heads ${vision.num_heads}`,
     );
     demand(
       Number.isInteger(vision.embed_dim * vision.mlp_ratio),
-      `vision_config.mlp_ratio: expected a whole number of hidden units, found ${vision.mlp_ratio} · ${vision.embed_dim}`,
+      `vision_config.mlp_ratio: expected a whole number of hidden units, got ${vision.mlp_ratio} · ${vision.embed_dim}`,
     );
   },
 };

@@ -170,7 +170,7 @@ function readText(kind: TextClass, text: Text, outer: Outer, demand: Demand): De
   );
   demand(
     text.head_dim == null || text.head_dim === headDim,
-    `head_dim: expected hidden_size / num_attention_heads = ${headDim}, found ${text.head_dim}`,
+    `head_dim: expected hidden_size / num_attention_heads = ${headDim}, got ${text.head_dim}`,
   );
   demand(
     text.num_attention_heads % kvHeads === 0,
@@ -206,13 +206,13 @@ function readTokens(
   const { image_token_id, video_token_id, vision_start_token_id, vision_end_token_id } = outer;
   const marks = { image_token_id, video_token_id, vision_start_token_id, vision_end_token_id };
   for (const [key, id] of Object.entries(marks))
-    demand(isToken(id), `${key}: expected a token below vocab_size ${text.vocab_size}, found ${id}`);
+    demand(isToken(id), `${key}: expected a token below vocab_size ${text.vocab_size}, got ${id}`);
   // A token beyond the vocabulary cannot be sampled.
   const given = [generation.eos_token_id ?? text.eos_token_id ?? endOfTurn].flat();
   const ends = [...new Set(given.filter(isToken))];
   demand(
     ends.length > 0 && given.every((id) => id >= 0 && id !== image_token_id),
-    `eos_token_id, here or in generation_config.json: expected tokens of the vocabulary, and not image_token_id ${image_token_id}; found ${shown(given)}`,
+    `eos_token_id, here or in generation_config.json: expected tokens of the vocabulary, and not image_token_id ${image_token_id}, got ${shown(given)}`,
   );
   return {
     image: image_token_id,

@@ -58,16 +58,16 @@ export const kind: Qwen2Kind<z.infer<typeof visionSchema>> = {
   checkVision(vision, hiddenSize, demand) {
     demand(
       vision.out_hidden_size === hiddenSize,
-      `vision_config.out_hidden_size: expected the language model's ${hiddenSize}, found ${vision.out_hidden_size}`,
+      `vision_config.out_hidden_size: expected the language model's ${hiddenSize}, got ${vision.out_hidden_size}`,
     );
     demand(
       (vision.hidden_size / vision.num_heads) % 4 === 0,
-      `vision_config: expected hidden_size ${vision.hidden_size} to be a multiple of 4 · num_heads, found num_heads ${vision.num_heads}`,
+      `vision_config: expected hidden_size ${vision.hidden_size} to be a multiple of 4 · num_heads, got num_heads ${vision.num_heads}`,
     );
     const { depth, deepstack_visual_indexes: indexes } = vision;
     demand(
       new Set(indexes).size === indexes.length && indexes.every((i) => i >= 0 && i < depth),
-      `vision_config.deepstack_visual_indexes: expected different blocks from 0 to ${depth - 1}, found ${JSON.stringify(indexes)}`,
+      `vision_config.deepstack_visual_indexes: expected different blocks from 0 to ${depth - 1}, got ${JSON.stringify(indexes)}`,
     );
   },
 };

@@ -1,17 +1,14 @@
 import { MessageChannel, type MessagePort, receiveMessageOnPort, Worker } from "node:worker_threads";
 import { BackendError, DataError } from "../../../errors";
-import { processStart } from "../../../files/killable-process";
+import { endOf, killableStart, type Reply } from "../../../files/killable-process";
 import { packagePath } from "../../../files/package-path";
-import { processProgram, threadProgram } from "./programs";
+import { threadProgram, tokenizerJobs } from "./programs";
 
 /** Extra milliseconds that a job may take for each letter that it reads. */
 const letterMs = 0.01;
 
-/** A job that blocks in native code for this many times its limit is killed. */
-const killAfter = 3;
-
-/** The process's heap, in MB: a vocabulary of 150 000 tokens takes 150. */
-const heapMb = 1024;
+/** The process's memory: it holds a few vocabularies, of which one of 150 000 tokens takes 150 MB. */
+const limits = { memoryMb: 2048 };
 
 /** A request to the process. `key` names an open tokenizer. Files go as text: JSON may be too deep to be cloned. */
 export type Job =
@@ -27,17 +24,8 @@ export type Job =
   | { readonly job: "encode"; readonly key: number; readonly pieces: readonly string[] }
   | { readonly job: "decode"; readonly key: number; readonly rows: readonly (readonly number[])[] };
 
-interface Reply {
-  /** The number of the answered request. */
-  readonly id: number;
-  readonly value?: unknown;
-  readonly error?: string;
-  /** The process lacks this tokenizer: it was restarted, or has others open. */
-  readonly unopened?: true;
-  readonly tooLong?: true;
-  readonly died?: true;
-  readonly failed?: string;
-}
+/** A reply of the process, the last words of one that ended, or the reason why none could be started. */
+type Answer = Exclude<Reply, { ended: string }> | { readonly lastWords: string } | { readonly failed: string };
 
 interface Thread {
   readonly worker: Worker;
@@ -48,73 +36,59 @@ interface Thread {
 let thread: Thread | undefined;
 
 /**
- * Runs a job with a foreign tokenizer or template in a separate process: an endless loop is stopped, and running out of
- * memory ends only that process. (A thread would not do: V8 ends the whole process when a thread asks for too large an
- * array.) This thread waits meanwhile, about a fifth of a millisecond longer than the job takes.
+ * Runs a job with a foreign tokenizer or template in a separate process, which is killed for an endless loop or too much
+ * memory. (A thread would not do: V8 ends the whole process when a thread asks for too large an array.) This thread
+ * waits meanwhile, about a fifth of a millisecond longer than the job takes.
  * @param problem start of the error's message: the file and its owner
  * @param letters how many letters the job reads
  * @param reopen reopens the tokenizer after its process has ended
+ * @param jobMs processor time of a job, beside what its letters add
  * @throws DataError for a job that fails or was stopped; BackendError when no process can be started
  */
 export function runJob(problem: string, job: Job, letters: number, reopen: () => void, jobMs = 10_000): unknown {
   const limitMs = Math.ceil(jobMs + letterMs * letters);
-  const reply = ask({ ...job, limitMs, killMs: killAfter * limitMs }, killAfter * limitMs);
-  if (reply.unopened) {
-    reopen();
-    return runJob(
-      problem,
-      job,
-      letters,
-      () => {
-        throw new DataError(`${problem}: its process has lost it`);
-      },
-      jobMs,
-    );
-  }
-  if (reply.error !== undefined) throw new DataError(`${problem}: ${reply.error}`);
-  if (reply.tooLong)
+  const answer = ask({ job: job.job, request: job, limitMs });
+  if ("failed" in answer)
+    throw new BackendError(`expected to start ${process.execPath}, which runs tokenizers: ${answer.failed}`);
+  if ("error" in answer) throw new DataError(`${problem}: ${answer.error}`);
+  if ("lastWords" in answer)
     throw new DataError(
-      `${problem}: it was stopped after ${Math.ceil(limitMs / 1000)} seconds, as a loop without end has to be`,
+      endOf(answer.lastWords) === "time"
+        ? `${problem}: it was stopped after ${Math.ceil(limitMs / 1000)} seconds of processor time, as a loop without end has to be`
+        : `${problem}: its process ended, as with more than ${limits.memoryMb} MB of memory`,
     );
-  if (reply.died) throw new DataError(`${problem}: its process ended, as with more than ${heapMb} MB of memory`);
-  if (reply.failed !== undefined)
-    throw new BackendError(`expected to start ${process.execPath}, which runs tokenizers: ${reply.failed}`);
-  return reply.value;
+  if (answer.value !== null) return answer.value;
+  // The process lacks this tokenizer: it was restarted, or has others open.
+  reopen();
+  const lost = () => {
+    throw new DataError(`${problem}: its process has lost it`);
+  };
+  return runJob(problem, job, letters, lost, jobMs);
 }
 
-/** Milliseconds in which a thread and a process start even on a busy machine. */
-const startMs = 60_000;
-
-let asked = 0;
-
-function ask(request: object, killMs: number): Reply {
+/** Waits as long as it takes: the process watches its own time, so a machine that is busy or asleep is no fault. */
+function ask(request: object): Answer {
   thread ??= start();
   const { worker, port, state } = thread;
-  const id = asked++;
-  worker.postMessage({ ...request, id });
-  // Ticks, because a machine that sleeps meanwhile uses up one of them only. The thread may also wake this one for the
-  // reply before, if it was held up between sending that and saying so.
-  for (let ticks = 10; ticks >= 0; ) {
+  worker.postMessage(request);
+  for (;;) {
     Atomics.store(state, 0, 0);
-    for (let next = receiveMessageOnPort(port); next !== undefined; next = receiveMessageOnPort(port)) {
-      const reply = next.message as Reply;
-      // An abandoned request may have left a reply.
-      if (reply.id === id) return reply;
-    }
-    if (Atomics.wait(state, 0, 0, (killMs + startMs) / 10) === "timed-out") ticks--;
+    const answered = receiveMessageOnPort(port);
+    if (answered !== undefined) return answered.message as Answer;
+    // The thread may wake this one for the reply before, if it was held up between sending that and saying so.
+    Atomics.wait(state, 0, 0);
   }
-  return { id, failed: "it does not answer" };
 }
 
 /** Starts the thread, which does not keep this process alive and ends with it. */
 function start(): Thread {
   const state = new Int32Array(new SharedArrayBuffer(4));
   const { port1, port2 } = new MessageChannel();
-  const transformers = packagePath("@huggingface/transformers");
+  const process = killableStart(tokenizerJobs, [packagePath("@huggingface/transformers")], limits);
   const worker = new Worker(threadProgram, {
     eval: true,
     execArgv: [],
-    workerData: { state, port: port2, start: processStart(processProgram, heapMb, [transformers]) },
+    workerData: { state, port: port2, start: process },
     transferList: [port2],
   });
   worker.unref();

@@ -243,7 +243,7 @@ describe("a configuration that this network cannot represent", () => {
   });
 
   it("says what it found", async () => {
-    await expect(load({ ...saved, model_type: "llava" })).rejects.toThrow('found "llava"');
+    await expect(load({ ...saved, model_type: "llava" })).rejects.toThrow('got "llava"');
   });
 });
 
@@ -267,14 +267,14 @@ describe("a directory without a configuration", () => {
     }
     await rm(path);
     await mkdir(path);
-    await expect(loadConfig(dir)).rejects.toThrow(`${path}: expected a JSON file, found a folder`);
+    await expect(loadConfig(dir)).rejects.toThrow(`${path}: expected a JSON file, got a folder`);
     if (process.platform === "win32") return;
     await rm(path, { recursive: true });
     execFileSync("mkfifo", [path]);
-    await expect(loadConfig(dir)).rejects.toThrow(`${path}: expected a JSON file, found a pipe`);
+    await expect(loadConfig(dir)).rejects.toThrow(`${path}: expected a JSON file, got a pipe`);
     await rm(path);
     await symlink("/dev/zero", path);
-    await expect(loadConfig(dir)).rejects.toThrow(`${path}: expected a JSON file, found a device`);
+    await expect(loadConfig(dir)).rejects.toThrow(`${path}: expected a JSON file, got a device`);
   });
 
   it("is a DataError when a file is no JSON, generation_config.json too", async () => {

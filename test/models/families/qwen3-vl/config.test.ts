@@ -204,7 +204,7 @@ describe("a mixture of experts", () => {
     try {
       await writeFile(join(dir, "config.json"), JSON.stringify({ ...saved, model_type: "qwen3_vl_moe" }));
       await expect(loadArchitecture(dir)).rejects.toThrow(ConfigError);
-      await expect(loadArchitecture(dir)).rejects.toThrow(/expected .*"qwen3_vl"; found "qwen3_vl_moe"/);
+      await expect(loadArchitecture(dir)).rejects.toThrow(/expected .*"qwen3_vl", got "qwen3_vl_moe"/);
     } finally {
       await rm(dir, { recursive: true });
     }

@@ -13,10 +13,11 @@ const key = 1;
 const open = () => void runJob("pauses", { job: "open", key, json, settings: "{}", template: "" }, 0, open);
 open();
 
-// A job's time is over after 450 ms, so a pause of 700 ms outlasts it. The process that answers is paused every second time.
+// A job has 150 ms, so a pause of 700 ms outlasts it. This process is paused, then all, then the process that answers alone.
 const pauses = `for i in 1 2; do
   sleep 0.2; kill -STOP $0; sleep 0.7; kill -CONT $0
   sleep 0.2; all="$0 $(pgrep -P $0 | grep -vx $$)"; kill -STOP $all; sleep 0.7; kill -CONT $all
+  sleep 0.2; other=$(pgrep -P $0 | grep -vx $$); kill -STOP $other; sleep 0.7; kill -CONT $other
 done`;
 const pausing = spawn("sh", ["-c", pauses, String(process.pid)], { stdio: "ignore" });
 let ended = false;
