@@ -45,7 +45,8 @@ export interface Exported {
 
 /**
  * Writes a checkpoint as transformers.js 4 loads it, in Node and in browsers: three ONNX graphs and their settings. The
- * folder appears whole or not at all. Memory holds a piece of one tensor at a time. Tensors of more than 1 GB in one graph go into files of their own, each below 2 GB.
+ * folder appears whole or not at all. Memory holds a piece of one tensor at a time. Tensors of more than 1 GB in one
+ * graph go into files of their own, each below 2 GB.
  *
  * Generation is greedy and never writes image tokens, as at temperature 0 here. A batch has one row.
  * @param model a Qwen2-VL, Qwen2.5-VL or Qwen3-VL checkpoint: a Hugging Face directory, or a hub id; `mergeAdapter`

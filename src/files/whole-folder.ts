@@ -20,7 +20,7 @@ export async function requireNewFolder(
 
 /**
  * Makes a folder that appears complete or not at all, even if the process dies: it is written beside its place, flushed
- * and then renamed. What a dead process left there is removed.
+ * and then renamed. Leftovers of dead processes are removed.
  * @param write writes the files into the folder that it receives
  * @throws ConfigError unless the folder is missing or empty
  */

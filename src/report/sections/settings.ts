@@ -15,7 +15,7 @@ export function contextView({ config, environment, prompts }: ContextRecords, co
   const facts = [...settingsOf(config), ...settingsOf(environment), ...cost];
   const list = facts.map(([name, value]) => `<dt>${inline(name)}</dt><dd>${inline(value)}</dd>`);
   const texts = Object.entries(prompts).map(
-    ([kind, text]) => `<p>The first prompt of ${inline(articles[kind] ?? kind)}:</p>${written(String(text))}`,
+    ([kind, text]) => `<p>The first prompt of ${inline(articles.get(kind) ?? kind)}:</p>${written(String(text))}`,
   );
   return [
     folded("What was run, and what it took", list.length > 0 ? `<dl>${list.join("")}</dl>` : ""),
@@ -23,11 +23,11 @@ export function contextView({ config, environment, prompts }: ContextRecords, co
   ].join("");
 }
 
-const articles: Readonly<Record<string, string>> = {
-  cot: "a cot",
-  reconstruction: "a reconstruction",
-  answer: "an answer",
-};
+const articles: ReadonlyMap<string, string> = new Map([
+  ["cot", "a cot"],
+  ["reconstruction", "a reconstruction"],
+  ["answer", "an answer"],
+]);
 
 const folded = (title: string, content: string) =>
   content && `<details class="settings"><summary>${title}</summary>${content}</details>`;
