@@ -37,8 +37,8 @@ let thread: Thread | undefined;
 
 /**
  * Runs a job with a foreign tokenizer or template in a separate process, which is killed for an endless loop or too
- * much memory. (A thread would not do: V8 ends the whole process when a thread asks for too large an array.) This thread
- * waits meanwhile, about a fifth of a millisecond longer than the job takes.
+ * much memory. (A thread would not do: V8 ends the whole process when a thread asks for too large an array.) This
+ * thread waits meanwhile, about a fifth of a millisecond longer than the job takes.
  * @param problem start of the error's message: the file and its owner
  * @param letters how many letters the job reads
  * @param reopen reopens the tokenizer after its process has ended
