@@ -18,14 +18,15 @@ const bytesOf: Readonly<Partial<Record<DType, number>>> = { float32: 4, float16:
 
 /**
  * A checkpoint's weights as constants of `g`. Vectors are float32. Other tensors are float32, or float16 if `precision`
- * is lower; matrices of linear layers are quantized in blocks for int8 and int4. All arithmetic is float32.
+ * is lower; matrices of linear layers are quantized in blocks for int8 and int4, but not the head's for int8, which
+ * costs more of the model's words than all others together. All arithmetic is float32.
  * @param place where in the exported files a tensor of so many bytes goes
  * @returns the weights, and the tensors that were asked for, in that order
  */
 export function exportedWeights(
   g: Graph,
   checkpoint: Checkpoint,
-  precision: Precision,
+  { precision, head }: { readonly precision: Precision; readonly head: string },
   place: (bytes: number) => ExternalData,
 ): { readonly weights: Weights; readonly tensors: ReadonlyMap<string, ExportedTensor> } {
   const tensors = new Map<string, ExportedTensor>();
@@ -58,7 +59,7 @@ export function exportedWeights(
     tensor,
     rows: (graph, name, shape, indices) => cast(graph, gather(graph, stored(name, shape), indices), "float32"),
     product(graph, module, x, outputs, { bias, residual } = {}) {
-      if (precision === "int8" || precision === "int4") {
+      if (precision === "int4" || (precision === "int8" && module !== head)) {
         const y = quantized(graph, module, x, outputs, blockRoundings[precision]);
         return [bias, residual].reduce<Value>((sum, part) => (part ? add(graph, sum, part) : sum), y);
       }

@@ -14,8 +14,8 @@ import { exportedWeights } from "./tensors";
 /** Options of `exportTransformersJs`. */
 export interface ExportOptions {
   /**
-   * How matrices are stored: "float32"; "half", float16; "int8" or "int4", quantized in blocks of 32 ("int8"). All
-   * arithmetic is float32. A WebGPU device needs its f16 feature for "half".
+   * How matrices are stored: "float32"; "half", float16; "int8" or "int4", quantized in blocks of 32, the head in
+   * float16 for "int8" ("int8"). All arithmetic is float32. A WebGPU device needs its f16 feature for "half".
    */
   readonly precision?: Precision;
   /**
@@ -118,7 +118,8 @@ async function writeFiles(
   await copyFile(join(model.dir, "tokenizer.json"), join(dir, "tokenizer.json"));
   for (const graph of graphNames) {
     const file = `${graph}${fileTypeOf(graph, precision)[1]}.onnx`;
-    const bindTo: Parameters<typeof writeModelFile>[3] = (g, place) => exportedWeights(g, checkpoint, precision, place);
+    const bindTo: Parameters<typeof writeModelFile>[3] = (g, place) =>
+      exportedWeights(g, checkpoint, { precision, head: architecture.head }, place);
     const further = await writeModelFile(onnx, file, builders[graph], bindTo, limits, signal);
     if (further > 0) chunks[file] = further;
   }

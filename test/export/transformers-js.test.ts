@@ -84,8 +84,8 @@ describe("an exported checkpoint", () => {
 
   it.each([
     ["half", 0.02, { embed_tokens: "fp16", vision_encoder: "fp16", decoder_model_merged: "fp16" }],
-    ["int8", 0.3, { embed_tokens: "fp16", vision_encoder: "q8", decoder_model_merged: "q8" }],
-    ["int4", 1.5, { embed_tokens: "fp16", vision_encoder: "q4", decoder_model_merged: "q4" }],
+    ["int8", 0.1, { embed_tokens: "fp16", vision_encoder: "q8", decoder_model_merged: "q8" }],
+    ["int4", 0.6, { embed_tokens: "fp16", vision_encoder: "q4", decoder_model_merged: "q4" }],
   ] as const)("in %s is near the model, by %f nats a token at most, and smaller", async (precision, gap, dtype) => {
     const dir = fresh();
     const { files, bytes } = await exportTransformersJs(checkpointDir, dir, { precision, maxPixels });
@@ -99,6 +99,22 @@ describe("an exported checkpoint", () => {
     const gaps = found.map(({ logProbs }, i) => Math.abs(logProbs![0]! - expected[i]!.logProbs![0]!));
     expect(Math.max(...gaps)).toBeLessThan(gap);
   });
+
+  it.each([
+    ["int8", "_quantized", false],
+    ["int4", "_q4", true],
+  ] as const)(
+    "in %s has its head quantized or not, and every other matrix quantized",
+    async (precision, end, isHead) => {
+      const dir = fresh();
+      await exportTransformersJs(join(untied, "checkpoint"), dir, { precision });
+      const graph = await readFile(join(dir, `onnx/decoder_model_merged${end}.onnx`), "latin1");
+      expect(graph.includes("lm_head.numbers")).toBe(isHead);
+      expect(graph.includes("lm_head.weight")).toBe(!isHead);
+      expect(graph).toContain("mlp.down_proj.numbers");
+      expect(graph).not.toContain("mlp.down_proj.weight");
+    },
+  );
 
   it("scales images down to maxPixels", async () => {
     const image = imagePath("wide.png");

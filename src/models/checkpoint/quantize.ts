@@ -62,14 +62,17 @@ export const roundings: Readonly<Record<ReducedPrecision, Rounding>> = {
   int4: inBlocks(4),
 };
 
-/** Matrices with a scale for each block of numbers, with which browsers and GPUs can multiply too. */
-export const blockRoundings: Readonly<Record<ReducedPrecision, Rounding>> = { int8: inBlocks(8), int4: roundings.int4 };
+/** Matrices for other programs, with a scale for each block of numbers. Only the matrices are rounded. */
+export const blockRoundings: Readonly<Record<ReducedPrecision, Rounding>> = {
+  int8: inBlocks(8, { roundsInput: false }),
+  int4: inBlocks(4, { roundsInput: false }),
+};
 
 /**
  * Ŵₒᵢ = s·(n − h), n = 0…2h − 1, h = 2^(bits − 1), for each block of 32 inputs: its largest number, of either sign,
  * becomes −h.
  */
-function inBlocks(bits: 4 | 8): Rounding {
+function inBlocks(bits: 4 | 8, { roundsInput = true } = {}): Rounding {
   return {
     dtype: "uint8",
     numbers: (outputs, inputs) => [outputs, Math.ceil(inputs / blockSize), (blockSize * bits) / 8],
@@ -82,7 +85,7 @@ function inBlocks(bits: 4 | 8): Rounding {
           roundBlock(block, bits, (first + o) * blocks + b, into);
         }
     },
-    product: (g, x, numbers, scale) => g.op("MatMulNBits", [x, numbers, scale], { blockSize, bits }),
+    product: (g, x, numbers, scale) => g.op("MatMulNBits", [x, numbers, scale], { blockSize, bits, roundsInput }),
   };
 }
 

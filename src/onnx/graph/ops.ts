@@ -299,13 +299,14 @@ export const opRules: { readonly [O in Op]: OpRule<O> } = {
       mustBe("MatMulNBits: scale", scale, [m * blocks]);
       return [n!, m];
     },
-    encode: ({ blockSize, bits = 4 }, [x, b]) => ({
+    encode: ({ blockSize, bits = 4, roundsInput = true }, [x, b]) => ({
       attributes: {
         K: staticDim(x.shape[1], "MatMulNBits"),
         N: staticDim(b.shape[0], "MatMulNBits"),
         bits,
         block_size: blockSize,
-        accuracy_level: 4,
+        // The least type that a kernel may compute with: 4 is int8, 1 is float32.
+        accuracy_level: roundsInput ? 4 : 1,
       },
     }),
   },

@@ -110,9 +110,12 @@ export interface Ops {
    * x·Wᵀ for a matrix of `bits` bits a number (4): x [n, k] float32, b [m, blocks, blockSize · bits / 8] uint8. Two
    * numbers of 4 bits share a byte, the first in the low half. A number q stands for (q − 2^(bits − 1))·scale, with
    * scale [m · blocks] of its block. The last of the ⌈k / blockSize⌉ blocks is padded. If b is constant, the kernel
-   * quantizes x to 8 bits, block by block in each row.
+   * quantizes x to 8 bits, block by block in each row, unless `roundsInput` is false (true).
    */
-  MatMulNBits: Signature<[x: Value, b: Value, scale: Value], { readonly blockSize: number; readonly bits?: 4 | 8 }>;
+  MatMulNBits: Signature<
+    [x: Value, b: Value, scale: Value],
+    { readonly blockSize: number; readonly bits?: 4 | 8; readonly roundsInput?: boolean }
+  >;
 }
 
 /** The name of an operator, as ONNX has it. */

@@ -237,6 +237,7 @@ export const cases: { readonly [O in Op]: readonly Case<O>[] } = {
     { in: [normal(2, 32), anyBytes("uint8", 3, 1, 16), positive(3)], attrs: { blockSize: 32 } },
     { in: [normal(3, 72), anyBytes("uint8", 5, 3, 16), positive(15)], attrs: { blockSize: 32 } },
     { in: [normal(3, 72), anyBytes("uint8", 5, 3, 32), positive(15)], attrs: { blockSize: 32, bits: 8 as const } },
+    { in: [normal(3, 72), anyBytes("uint8", 5, 3, 16), positive(15)], attrs: { blockSize: 32, roundsInput: false } },
   ],
 };
 
