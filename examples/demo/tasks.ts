@@ -87,7 +87,7 @@ export const detectionDemo: DemoTask<readonly Box[]> = {
     const shown = (metadata!.shows as readonly string[]).map((name, i) => ({ name, place: places[i]! }));
     return truePlaceCot(shown, shown.find(({ name }) => name === metadata!.target)!);
   },
-  names: ({ metadata }, think) => new RegExp(`It is the ${metadata!.target as string}\\.`).test(think),
+  names: ({ metadata }, think) => new RegExp(`It is the ${metadata!.target as string} `).test(think),
   rehearsal: (seed, count) => rehearsalRows("places", seed, count),
 };
 
