@@ -23,8 +23,7 @@ export async function packLicences(dist: string, modules: string): Promise<reado
 async function describePackage(folder: string): Promise<string> {
   const { name, version, license } = JSON.parse(await readFile(join(folder, "package.json"), "utf8"));
   const file = (await readdir(folder)).find((each) => /^licen[cs]e(?:\.|$)/i.test(each));
-  if (file === undefined)
-    throw new Error(`${folder}: expected a file LICENSE, got none; its code may not be built in`);
+  if (file === undefined) throw new Error(`${folder}: expected a file LICENSE, got none; its code may not be built in`);
   const text = (await readFile(join(folder, file), "utf8")).trim();
   return `## ${name} ${version} (${license})\n\n${text.replace(/^/gm, "    ").replace(/[ \t]+$/gm, "")}\n`;
 }

@@ -30,6 +30,9 @@ export function place(item: Pick<Placed, "x" | "y" | "size">): string {
   return `at the ${vertical} ${horizontal}`;
 }
 
+/** The same for what has a quarter to itself, in two words: "top left". */
+export const corner = (item: Parameters<typeof place>[0]): string => place(item).replace("at the ", "");
+
 function noun({ emoji, style, large }: Placed, rng: Rng): string {
   const words = [emoji.name];
   if (rng.uniform() < 0.3) words.unshift(style === "fluent" ? "glossy" : "flat");

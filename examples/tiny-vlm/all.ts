@@ -17,14 +17,19 @@ const sittings = [
   { steps: 200, rate: 5e-4 },
   { steps: 120, rate: 4e-4 },
   { steps: 100, rate: 4e-4 },
+  { steps: 600, rate: 1e-3, lessons: "copying", batch: 96, workers: 1 },
+  { steps: 360, rate: 8e-4, workers: 1 },
+  { steps: 320, rate: 7e-4, workers: 1 },
+  { steps: 300, rate: 6e-4, workers: 1, batch: 44 },
+  { steps: 160, rate: 4e-4, workers: 1, batch: 44 },
 ];
 
 run("train.ts", join("runs", "tiny-vlm"), join("runs", "tiny-vlm", "latest"), []);
-for (const [seed, { steps, rate }] of sittings.entries()) {
+for (const [seed, sitting] of sittings.entries()) {
   const work = join("runs", `tiny-lessons-${seed}`);
   const start = join(here, seed === 0 ? "start" : "checkpoint");
-  const numbers = ["--steps", `${steps}`, "--rate", `${rate}`, "--seed", `${seed}`];
-  run("teach.ts", work, join(work, "worker-0", "optimizer.json"), ["--start", start, ...numbers]);
+  const options = Object.entries({ start, ...sitting, seed }).flatMap(([name, value]) => [`--${name}`, `${value}`]);
+  run("teach.ts", work, join(work, "worker-0", "optimizer.json"), options);
 }
 
 /** A part that has saved something begins there, and a whole one ends at once. */

@@ -3,6 +3,7 @@ import type { Rng } from "rise-ts/types";
 import { composePicture, inQuarters, pick } from "../pictures/compose";
 import evaluated from "../pictures/evaluated-emoji.json" with { type: "json" };
 import { type Emoji, emojiByCode, sceneObjects } from "../pictures/vocabulary";
+import { copying } from "./copying-lessons";
 import vocabulary from "./known-emoji.json" with { type: "json" };
 import {
   beginning,
@@ -21,6 +22,7 @@ import { known, type WeightedLesson } from "./written";
 export const named: readonly Emoji[] = vocabulary.map((code) => emojiByCode.get(code)!);
 const objects: ReadonlySet<string> = new Set(sceneObjects.map(({ code }) => code));
 export const all: readonly Emoji[] = [...named.filter(({ code }) => !objects.has(code)), ...sceneObjects];
+const names = all.map(({ name }) => name);
 /** Emoji whose moods are evaluated: their pictures go with their names only. */
 const asked = all.filter(({ code }) => evaluated.includes(code));
 /** Emoji whose moods nobody evaluates: only their pictures go with words for moods. */
@@ -43,10 +45,10 @@ async function several(rng: Rng, seed: number, emoji: readonly Emoji[], atLeast 
   return composePicture(shown, seed, inQuarters);
 }
 
-/** Lessons by their share. More than a third are names, and it stays so to the end: every other lesson costs some of them. */
+/** Lessons by their share. Nearly a third are names to the end: every other lesson costs some of them. */
 const kinds: readonly (readonly [share: number, lesson: Kind])[] = [
   [
-    0.38,
+    0.55,
     async (rng, seed) => {
       const emoji = pick(rng, pick(rng, [asked, asked, faces, named, all]));
       const image = await one(emoji, seed);
@@ -62,23 +64,24 @@ const kinds: readonly (readonly [share: number, lesson: Kind])[] = [
   [0.02, async (rng, seed) => boxes(rng, await several(rng, seed, all))],
   [0.02, async (rng, seed) => placing(rng, await several(rng, seed, all, 2))],
   [0.09, async (rng, seed) => finding(rng, await several(rng, seed, elsewhere, 2), true)],
-  [0.12, async (rng, seed) => finding(rng, await several(rng, seed, sceneObjects, 2), false)],
+  [0.16, async (rng, seed) => finding(rng, await several(rng, seed, sceneObjects, 2), false)],
   [
-    0.1,
+    0.14,
     async (rng, seed) =>
       choosing(rng, await several(rng, seed, sceneObjects, 2), await unrelated(rng, deriveSeed(seed, "unrelated"))),
   ],
   [
-    0.06,
+    0.12,
     (rng) => {
       const [emoji, ...others] = rng.shuffle(rng.uniform() < 0.7 ? sceneObjects : all).slice(0, 2 + rng.integer(2));
       return recognising(rng, emoji!, others);
     },
   ],
-  [0.05, (rng) => looking(pick(rng, all))],
-  [0.07, async (rng, seed) => reading(rng, pick(rng, all), await unrelated(rng, seed))],
+  [0.25, (rng) => copying(rng, names)],
+  [0.07, (rng) => looking(pick(rng, all))],
+  [0.1, async (rng, seed) => reading(rng, pick(rng, all), await unrelated(rng, seed))],
   [0.04, (rng) => thinkingOfWords(pick(rng, all))],
-  [0.07, async (rng, seed) => thinkingOn(rng, pick(rng, pick(rng, [asked, all])), await unrelated(rng, seed))],
+  [0.1, async (rng, seed) => thinkingOn(rng, pick(rng, pick(rng, [asked, all])), await unrelated(rng, seed))],
   [
     0.06,
     async (rng, seed) => {
@@ -108,3 +111,7 @@ export async function lesson(seed: number, index: number): Promise<WeightedLesso
   const [, kind] = kinds.find(([share]) => (chance -= share) < 0)!;
   return kind(rng, deriveSeed(seed, "lesson picture", index));
 }
+
+/** Lesson `index` of those that teach nothing but to copy. */
+export const copyingLesson = (seed: number, index: number): WeightedLesson =>
+  copying(createRng(seed, "copying", index), names);

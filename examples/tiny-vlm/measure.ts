@@ -7,13 +7,16 @@ import { fileURLToPath } from "node:url";
 import { onnxBackend } from "rise-ts/backends/onnx";
 import { heldOut, scoreModel, thoughtWorth, unlikeWorth } from "../demo/measure";
 import { type DemoTask, detectionDemo, moodsDemo } from "../demo/tasks";
-import { measureNames } from "./measurements";
+import { measureNames, measureScenes } from "./measurements";
 
 const model = process.argv[2] ?? fileURLToPath(new URL("checkpoint", import.meta.url));
 const backend = await onnxBackend({ model, device: "cpu" });
 console.log(await measureNames(backend, 192));
 await show(moodsDemo);
 await show(detectionDemo);
+const scenes = await detectionDemo.data({ seed: 7, train: 0, test: 64, unseen: 64 });
+for (const part of heldOut)
+  console.log(`scenes, ${part}: ${await measureScenes(backend, scenes[part], detectionDemo.trueCot)}`);
 await backend.dispose?.();
 
 async function show<A>(demo: DemoTask<A>): Promise<void> {

@@ -1,4 +1,14 @@
-import { createRng, deriveSeed, detection, detectionMetrics, imagePrompt, type Prompt, type VlmBackend } from "rise-ts";
+import {
+  type Box,
+  createRng,
+  deriveSeed,
+  detection,
+  detectionMetrics,
+  type Example,
+  imagePrompt,
+  type Prompt,
+  type VlmBackend,
+} from "rise-ts";
 import { parseThinkAnswer } from "rise-ts/checks";
 import { composePicture, inQuarters } from "../pictures/compose";
 import evaluated from "../pictures/evaluated-emoji.json" with { type: "json" };
@@ -7,6 +17,7 @@ import { type Emoji, emojiByCode, sceneObjects } from "../pictures/vocabulary";
 import { moodPrompt } from "./mood-lessons";
 
 const heldOut = 999;
+const places = detection(placeQuestion);
 
 /** The likeliest texts. */
 const written = async (backend: VlmBackend, prompts: readonly Prompt[], maxTokens: number) =>
@@ -30,7 +41,6 @@ export const namesRightly = (text: string, { name }: Pick<Emoji, "name">) =>
 
 /** Boxes of objects asked for by name: the likeliest answer at once, and after a thought. */
 async function measureBoxes(backend: VlmBackend, pictures: number): Promise<string> {
-  const task = detection(placeQuestion);
   const scenes = await Promise.all(
     Array.from({ length: pictures }, async (_, i) => {
       const shown = createRng(heldOut, "boxes", i)
@@ -41,19 +51,56 @@ async function measureBoxes(backend: VlmBackend, pictures: number): Promise<stri
       return { image: picture.image, name: shown[0]!.name, truth: [picture.boxes[at]!] };
     }),
   );
-  const ap50 = async (prompts: readonly Prompt[], maxTokens: number) => {
-    const texts = await written(backend, prompts, maxTokens);
-    const outcomes = texts.map((text, i) => ({
-      truth: scenes[i]!.truth,
-      prediction: task.parse(parseThinkAnswer(text)?.answer ?? text),
-    }));
-    return detectionMetrics.ap50(outcomes).toFixed(2);
-  };
+  const truths = scenes.map(({ truth }) => truth);
+  const ap50 = async (prompts: readonly Prompt[], maxTokens: number) =>
+    ap50Of(await written(backend, prompts, maxTokens), truths);
   const direct = scenes.map(({ image, name }) => imagePrompt(image, `Box of the ${name}?`));
   const thought = scenes.map(({ image, name, truth }) =>
-    task.answerPrompt({ id: "scene", image, annotation: truth, subject: name }),
+    places.answerPrompt({ id: "scene", image, annotation: truth, subject: name }),
   );
   return `box by name AP50 ${await ap50(direct, 30)}, after a thought ${await ap50(thought, 110)}`;
 }
+
+/** Parts of thoughts about scenes in which a thing is described: the list, the name, and whether its place is the list's. Then AP50 after them, and when a true thought is told. */
+export async function measureScenes(
+  backend: VlmBackend,
+  scenes: readonly Example<readonly Box[]>[],
+  trueCot: (scene: Example<readonly Box[]>) => string,
+): Promise<string> {
+  const thought = scenes.map((scene) => places.answerPrompt(scene));
+  const told = scenes.map((scene) => places.reconstructionPrompt(scene, trueCot(scene)));
+  const [texts, boxes] = [await written(backend, thought, 110), await written(backend, told, 40)];
+  const parts = texts.map((text) => partsOf(parseThinkAnswer(text)?.think ?? ""));
+  const truths = scenes.map((scene) => ({ ...partsOf(trueCot(scene)), box: scene.annotation }));
+  const right = (is: (part: Thought, truth: Thought) => boolean) =>
+    share(parts.filter((part, i) => is(part, truths[i]!)).length, scenes.length);
+  const annotations = truths.map(({ box }) => box);
+  return (
+    `list right ${right((part, truth) => part.list === truth.list)}, name right ${right((part, truth) => part.name === truth.name)}, ` +
+    `place as in the list ${right(({ list, name, place }) => list.includes(`the ${name} ${place}`))}, ` +
+    `AP50 ${ap50Of(texts, annotations)}, told a true thought ${ap50Of(boxes, annotations)}`
+  );
+}
+
+interface Thought {
+  readonly list: string;
+  readonly name: string;
+  readonly place: string;
+}
+
+function partsOf(cot: string): Thought {
+  const [, list = "", name = "", place = ""] = /^(.*?\.) It is the (.*) (\w+ \w+)\.$/.exec(cot) ?? [];
+  return { list, name, place };
+}
+
+const ap50Of = (texts: readonly string[], truths: readonly (readonly Box[])[]) =>
+  detectionMetrics
+    .ap50(
+      texts.map((text, i) => ({
+        truth: truths[i]!,
+        prediction: places.parse(parseThinkAnswer(text)?.answer ?? text),
+      })),
+    )
+    .toFixed(2);
 
 const share = (some: number, all: number) => `${((100 * some) / all).toFixed(0)} %`;

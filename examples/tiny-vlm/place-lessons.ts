@@ -1,6 +1,6 @@
 import { detection, imagePrompt, type Prompt, type RawImage } from "rise-ts";
 import type { Rng } from "rise-ts/types";
-import { place } from "../pictures/captions";
+import { corner } from "../pictures/captions";
 import { type Picture, pick } from "../pictures/compose";
 import { placeQuestion } from "../pictures/questions";
 import { type Emoji, sceneObjects } from "../pictures/vocabulary";
@@ -11,7 +11,7 @@ const task = detection(placeQuestion);
 
 interface NamedPlace {
   readonly name: string;
-  /** "at the top left" */
+  /** "top left" */
   readonly place: string;
 }
 
@@ -21,27 +21,30 @@ interface Target extends NamedPlace {
 
 const targetOf = ({ items, boxes }: Picture, at: number): Target => ({
   name: items[at]!.emoji.name,
-  place: place(items[at]!),
+  place: corner(items[at]!),
   box: boxes[at]!,
 });
-/** A thought: which thing is described, and what is there, one thing after the other as a look goes over the picture, until it is found. */
+
+/**
+ * A thought: what is there, one thing after the other as a look goes over the picture, and which of it is described. The place follows the name at once both
+ * times: what followed the same word before is all that has to be found.
+ */
 const thought = (shown: readonly NamedPlace[], target: NamedPlace): Piece[] => [
-  ...meant(target),
-  ...search(shown, target, ({ name, place }) => [known(` ${name}`), ` ${place}`]),
+  ...look(shown, ({ name, place }) => [known(` ${name}`), ` ${place}`]),
+  ...found(target),
 ];
 
-const meant = ({ name }: Pick<NamedPlace, "name">): Piece[] => [form("It is the"), known(` ${name}`), form(".")];
-
-const search = (
-  shown: readonly NamedPlace[],
-  target: NamedPlace,
-  pieces: (thing: NamedPlace) => readonly Piece[],
-): Piece[] => [
-  form(" I see"),
-  ...shown
-    .slice(0, shown.findIndex(({ name }) => name === target.name) + 1)
-    .flatMap((thing, i): Piece[] => [...(i === 0 ? [] : [known(",")]), form(" the"), ...pieces(thing)]),
+const look = (shown: readonly NamedPlace[], pieces: (thing: NamedPlace) => readonly Piece[]): Piece[] => [
+  form("I see"),
+  ...shown.flatMap((thing, i): Piece[] => [...(i === 0 ? [] : [known(",")]), form(" the"), ...pieces(thing)]),
   known("."),
+];
+
+const found = ({ name, place }: NamedPlace): Piece[] => [
+  form(" It is the"),
+  known(` ${name}`),
+  known(` ${place}`),
+  form("."),
 ];
 
 /** The same as text. */
@@ -96,9 +99,9 @@ export function recognising(rng: Rng, emoji: Emoji, others: readonly Emoji[]): W
   if (rng.uniform() < 0.4)
     return {
       prompt: textPrompt(`Find: ${description}.`),
-      pieces: meant(emoji),
+      pieces: [form("It is the"), known(` ${emoji.name}`), form(".")],
     };
-  const places = rng.shuffle(somePlaces);
+  const places = rng.shuffle(corners);
   const shown = rng.shuffle([emoji, ...others]).map(({ name }, i) => ({ name, place: places[i]! }));
   const told = shown.map(({ name, place }) => `the ${name} ${place}`).join(", ");
   const target = shown.find(({ name }) => name === emoji.name)!;
@@ -109,9 +112,10 @@ export function recognising(rng: Rng, emoji: Emoji, others: readonly Emoji[]): W
   };
 }
 
-const somePlaces = ["top", "bottom"].flatMap((row) => ["left", "right"].map((column) => `at the ${row} ${column}`));
+/** The quarters of a picture. */
+export const corners = ["top", "bottom"].flatMap((row) => ["left", "right"].map((column) => `${row} ${column}`));
 
-/** A look over a picture that another one shows: which thing is described, whether it is found, and its box are read from the text. The rest is not practised. */
+/** A look over another picture: which of its things is described, its place and its box are read from the text. The look is not practised. */
 export function choosing(rng: Rng, other: Picture, unrelated: RawImage): WeightedLesson {
   const at = rng.integer(other.items.length);
   const target = targetOf(other, at);
@@ -125,10 +129,12 @@ export function choosing(rng: Rng, other: Picture, unrelated: RawImage): Weighte
   const answer = boxPieces(task.format(example.annotation));
   if (rng.uniform() < 0.3)
     return { prompt: task.reconstructionPrompt(example, truePlaceCot(shown, target)), pieces: answer };
-  const told = search(shown, target, ({ name, place }) => [[` ${name} ${place}`, 0]]);
+  const told = `<think>${look(shown, ({ name, place }) => [` ${name} ${place}`])
+    .map(textOf)
+    .join("")}`;
   return {
     prompt: task.answerPrompt(example),
-    pieces: [form("<think>"), ...meant(target), ...told, form("</think><answer>"), ...answer, form("</answer>")],
+    pieces: [[told, 0], ...found(target), form("</think><answer>"), ...answer, form("</answer>")],
   };
 }
 

@@ -2,6 +2,7 @@
  * The second part of the tiny model's training: goes on from `start`, which is what train.ts makes, with the lessons of lessons.ts.
  *
  *   npx tsx examples/tiny-vlm/teach.ts [--steps 1150] [--out examples/tiny-vlm/checkpoint] [--work runs/tiny-lessons] [--seed 0] [--resume]
+ *     [--lessons all|copying] [--batch 32] [--workers 2]
  *
  * Two workers of one thread each learn other lessons, and every 20 steps go on from the mean of their weights (local SGD, Stich 2019): models of this size gain
  * little from a second thread. Prints the loss, the time left and now and then held-out measurements; measure.ts prints more of them.
@@ -26,6 +27,7 @@ const { values } = parseArgs({
     out: { type: "string", default: join(here, "checkpoint") },
     work: { type: "string", default: "runs/tiny-lessons" },
     seed: { type: "string", default: "0" },
+    lessons: { type: "string", default: "all" },
     resume: { type: "boolean", default: false },
     worker: { type: "string" },
   },
@@ -99,5 +101,6 @@ else
     rate: Number(values.rate),
     batchSize: Number(values.batch),
     seed: Number(values.seed),
+    lessons: values.lessons === "copying" ? "copying" : "all",
     resume: values.resume,
   });

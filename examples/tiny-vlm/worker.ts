@@ -5,7 +5,7 @@ import type { Trainer } from "rise-ts";
 import { adamw, chain, clipByGlobalNorm, cosineSchedule } from "rise-ts/optim";
 import { onnxTrainer } from "rise-ts/trainers/onnx";
 import type { Segment } from "rise-ts/types";
-import { lesson } from "./lessons";
+import { copyingLesson, lesson } from "./lessons";
 import { measureNames } from "./measurements";
 import { encodeLesson, tokenLengths, type WeightedLesson, type WeightedSegment } from "./written";
 
@@ -20,8 +20,11 @@ export interface Work {
   readonly rate: number;
   readonly batchSize: number;
   readonly seed: number;
+  readonly lessons: keyof typeof lessonsOf;
   readonly resume: boolean;
 }
+
+const lessonsOf = { all: lesson, copying: copyingLesson };
 
 const meet = 20;
 
@@ -70,9 +73,9 @@ export async function work(options: Work): Promise<void> {
   process.disconnect();
 }
 
-function batchOf(step: number, { seed, batchSize, worker, workers }: Work): Promise<WeightedLesson[]> {
+function batchOf(step: number, { seed, batchSize, worker, workers, lessons }: Work): Promise<WeightedLesson[]> {
   const first = (step * workers + worker) * batchSize;
-  return Promise.all(Array.from({ length: batchSize }, (_, i) => lesson(seed, first + i)));
+  return Promise.all(Array.from({ length: batchSize }, (_, i) => lessonsOf[lessons](seed, first + i)));
 }
 
 /** One update on a batch of lessons, each token with its weight. @returns the weighted loss a token */

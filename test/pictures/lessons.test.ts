@@ -4,7 +4,7 @@ import { fileURLToPath } from "node:url";
 import { describe, expect, it, vi } from "vitest";
 import evaluated from "../../examples/pictures/evaluated-emoji.json" with { type: "json" };
 import { type Emoji, emojiByCode, sceneObjects } from "../../examples/pictures/vocabulary";
-import { lesson } from "../../examples/tiny-vlm/lessons";
+import { copyingLesson, lesson } from "../../examples/tiny-vlm/lessons";
 import { allLooks, keywordsOf, lookOf, wordVotes } from "../../examples/tiny-vlm/lexicon";
 import { thinkingOfPicture } from "../../examples/tiny-vlm/mood-lessons";
 import { choosing, finding, truePlaceCot } from "../../examples/tiny-vlm/place-lessons";
@@ -29,6 +29,8 @@ const { composePicture } = await import("../../examples/pictures/compose");
 const lessons = await Promise.all(Array.from({ length: 500 }, (_, i) => lesson(0, i)));
 const written = ({ pieces }: WeightedLesson) =>
   pieces.map((piece) => (typeof piece === "string" ? piece : piece[0])).join("");
+const practisedOf = ({ pieces }: WeightedLesson) =>
+  pieces.map((piece) => (typeof piece === "string" ? piece : piece[1] > 0 ? piece[0] : "")).join("");
 const asked = ({ prompt }: { readonly prompt: Prompt }) =>
   prompt.flatMap(({ content }) => content.map((part) => (part.type === "text" ? part.text : ""))).join("");
 const things = ({ prompt }: { readonly prompt: Prompt }) =>
@@ -102,24 +104,39 @@ describe("lessons", () => {
 describe("a thought about a scene", () => {
   const [drum, owl, crab] = ["drum", "owl", "crab"].map((name, i) => ({
     name,
-    place: `at the ${["top left", "bottom left", "top right"][i]}`,
+    place: ["top left", "bottom left", "top right"][i]!,
   }));
 
-  it("ends with the place of what is meant, and leaves out what it did not come to", () => {
+  it("lists everything, and ends with what is meant and its place", () => {
     expect(truePlaceCot([drum!, owl!, crab!], owl!)).toBe(
-      "It is the owl. I see the drum at the top left, the owl at the bottom left.",
+      "I see the drum top left, the owl bottom left, the crab top right. It is the owl bottom left.",
     );
-    expect(truePlaceCot([drum!], drum!)).toBe("It is the drum. I see the drum at the top left.");
+    expect(truePlaceCot([drum!], drum!)).toBe("I see the drum top left. It is the drum top left.");
   });
 
-  it("practises nothing about what the picture does not show", async () => {
+  it("practises nothing about what the picture does not show, but what follows from it", async () => {
     const [other, unrelated] = await Promise.all(
       [sceneObjects.slice(0, 3), sceneObjects.slice(3, 5)].map((objects, seed) => composePicture(objects, seed)),
     );
     for (let seed = 0; seed < 8; seed++) {
-      const { pieces } = choosing(createRng(seed), other!, unrelated!.image);
-      const practised = pieces.filter((piece) => typeof piece === "string" || piece[1] > 0).map(String);
-      expect(practised.filter((text) => / at the /.test(text))).toEqual([]);
+      const one = choosing(createRng(seed), other!, unrelated!.image);
+      const practised = practisedOf(one);
+      if (asked(one).includes("I see")) expect(practised).not.toMatch(/[a-z]/);
+      else
+        expect(practised).toMatch(/^ It is the [a-z]+ (top|bottom) (left|right)\.<\/think><answer>[^a-z]*<\/answer>$/);
+    }
+  });
+});
+
+describe("copying", () => {
+  it("practises nothing that was not said before", () => {
+    for (let index = 0; index < 40; index++) {
+      const one = copyingLesson(0, index);
+      const [before, ...after] = one.pieces;
+      const words = String(before![0]).match(/[a-z]+/g)!;
+      const practised = practisedOf({ ...one, pieces: after });
+      expect(practised.match(/[a-z]+/g)!.filter((word) => !words.includes(word))).toEqual([]);
+      expect(things(one)).toEqual([]);
     }
   });
 });
