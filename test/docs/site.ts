@@ -4,12 +4,14 @@
  *   npm run docs                 site/index.html; 1 minute on two quiet cores
  *
  * It fails if a public name has no documentation, a type that one uses is not exported, a link leads nowhere, a function
- * has no `@example`, or an example or a page's code does not compile.
+ * has no `@example`, an example or a page's code does not compile, or typedoc warns of anything.
  */
-import { copyFile, rm } from "node:fs/promises";
+import { copyFile, cp, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Application } from "typedoc";
 import ts from "typescript";
+import { withLinks } from "../package/pack";
 import { writeBlocks } from "./blocks";
 import { compilerOptions, isInternal, publicEntries, publicExports, root } from "./exports";
 
@@ -25,13 +27,14 @@ if (errors.length > 0) throw new Error(ts.formatDiagnostics(errors, ts.createCom
 await rm(join(out, "blocks"), { recursive: true });
 console.log(`${exports.length} public names; ${blocks.length} examples and blocks of code compile`);
 
+const pages = await stagedPages();
 const app = await Application.bootstrap({
   entryPoints: publicEntries.map(([, file]) => file),
   // The compiler looked already.
   skipErrorChecking: true,
   name: "rise-ts",
-  readme: join(root, "README.md"),
-  projectDocuments: [join(root, "docs/*.md"), join(root, "CHANGELOG.md")],
+  readme: join(pages, "README.md"),
+  projectDocuments: [join(pages, "docs/*.md"), join(pages, "CHANGELOG.md")],
   excludeInternal: true,
   excludePrivate: true,
   disableSources: true,
@@ -61,7 +64,26 @@ for (const module of project.children ?? []) {
 app.validate(project);
 await app.generateOutputs(project);
 await copyFile(join(root, "llms.txt"), join(out, "llms.txt"));
-if (app.logger.hasErrors()) process.exitCode = 1;
+await rm(pages, { recursive: true });
+if (app.logger.hasErrors() || app.logger.hasWarnings()) process.exitCode = 1;
+
+/** Copies of the pages, whose links to the source and to its folders lead to the repository. */
+async function stagedPages(): Promise<string> {
+  const staged = await mkdtemp(join(tmpdir(), "rise-pages-"));
+  await mkdir(join(staged, "docs"));
+  await cp(join(root, "docs/images"), join(staged, "docs/images"), { recursive: true });
+  const texts = ["README.md", "CHANGELOG.md", ...(await filesIn("docs")).filter((file) => file.endsWith(".md"))];
+  const known = new Set([...texts, ...(await filesIn("docs/images"))]);
+  const { homepage } = JSON.parse(await readFile(join(root, "package.json"), "utf8"));
+  const repository = `${homepage.split("#")[0]}/blob/main`;
+  for (const file of texts)
+    await writeFile(join(staged, file), withLinks(await readFile(join(root, file), "utf8"), file, known, repository));
+  return staged;
+}
+
+async function filesIn(folder: string): Promise<string[]> {
+  return (await readdir(join(root, folder))).map((name) => `${folder}/${name}`);
+}
 
 /** What the compiler finds in these files, with the options that most programs have; the library's own are stricter. */
 function errorsIn(files: readonly string[]): ts.Diagnostic[] {
