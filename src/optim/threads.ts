@@ -127,7 +127,7 @@ let ending: NodeJS.Timeout | undefined;
 function readyHelpers(): Helper[] {
   helpers ??= Array.from({ length: Math.min(availableParallelism(), mostThreads) - 1 }, start);
   clearTimeout(ending);
-  ending = setTimeout(end, idle).unref();
+  ending = setTimeout(endThreads, idle).unref();
   return helpers.filter(({ state }) => Atomics.load(state, up) === 1);
 }
 
@@ -145,7 +145,8 @@ function ask({ worker, state }: Helper, loop: string, runs: readonly Run[]): voi
   worker.postMessage({ loop, runs });
 }
 
-function end(): void {
+/** Ends the helpers, whose heaps refer to the arrays that they saw; the next large work starts others. */
+export function endThreads(): void {
   for (const { worker } of helpers ?? []) void worker.terminate();
   helpers = undefined;
 }

@@ -9,6 +9,7 @@ import { trainingPrimitives } from "../engine/training/primitives";
 import { trainablePolicy } from "../engine/training/trainable";
 import { openModel } from "../models/open-model";
 import { placeOn } from "../onnx/runtime/device";
+import { endThreads } from "../optim/threads";
 import type { Trainer } from "../trainer";
 import type { Workload } from "../types";
 import { forwardBackwardOver } from "./forward-backward";
@@ -63,6 +64,7 @@ export async function onnxTrainer(options: OnnxTrainerOptions = {}): Promise<Tra
     async dispose() {
       await sampler.dispose();
       await pass.dispose();
+      endThreads();
     },
   };
 }

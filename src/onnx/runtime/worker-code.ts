@@ -25,10 +25,21 @@ const answers = {
   async release({ session }) {
     await sessions.get(session).release();
     sessions.delete(session);
-    if (sessions.size === 0) copies.clear();
+    if (sessions.size === 0) {
+      copies.clear();
+      collectGarbage();
+    }
     return {};
   },
 };
+
+/** Frees the trained weights that this thread's garbage refers to; an idle thread never collects it by itself. */
+function collectGarbage() {
+  const { setFlagsFromString } = require("node:v8");
+  setFlagsFromString("--expose-gc");
+  require("node:vm").runInNewContext("gc")();
+  setFlagsFromString("--no-expose-gc");
+}
 
 /** onnxruntime rejects shared memory, so shared tensors (trained weights) are copied, always to the same place. */
 const copies = new Map();

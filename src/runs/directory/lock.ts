@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { readdir, readFile, realpath, rm, stat, writeFile } from "node:fs/promises";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import * as z from "zod";
 import { CheckpointError } from "../../errors";
 import { firstBeat, isBeating, startHeartbeat } from "./heartbeat";
@@ -35,8 +35,8 @@ export async function lockRun(directory: string, beatMs = 2000): Promise<RunLock
   let stop = async (): Promise<unknown> => undefined;
   const release = async () => {
     await stop();
-    // A file that cannot be removed keeps nobody out for long: its beat has ended.
-    await rm(mine, { force: true }).catch(() => {});
+    // A file that cannot be removed keeps other processes out until this one ends, or until this one locks again.
+    await rm(mine, { force: true }).catch(() => abandoned.add(join(place, basename(mine))));
     held.delete(place);
   };
   const check = async () => {
@@ -53,7 +53,7 @@ export async function lockRun(directory: string, beatMs = 2000): Promise<RunLock
     await writeFile(mine, `${firstBeat} ${JSON.stringify({ ...thisProcess(), beatMs })}\n`, { flag: "wx" });
     stop = startHeartbeat(mine, beatMs);
     const others = (await readdir(directory)).filter(isLock).map((name) => join(directory, name));
-    await Promise.all(others.filter((file) => file !== mine).map((file) => removeDead(directory, file)));
+    await Promise.all(others.filter((file) => file !== mine).map((file) => removeDead(directory, file, place)));
     await check();
     return { check, release };
   } catch (error) {
@@ -68,14 +68,16 @@ const prefix = "run.lock.";
 
 /** Directories that this process has locked. */
 const held = new Set<string>();
+/** Files of released locks that could not be removed. */
+const abandoned = new Set<string>();
 
 const ownerSchema = processSchema.extend({ beatMs: z.number().min(10).max(60_000) });
 type Owner = z.infer<typeof ownerSchema>;
 
 /** @throws CheckpointError for a lock whose process lives */
-async function removeDead(directory: string, file: string): Promise<void> {
+async function removeDead(directory: string, file: string, place: string): Promise<void> {
   const owner = await readOwner(file);
-  const known = owner && isAlive(owner);
+  const known = abandoned.delete(join(place, basename(file))) ? false : owner && isAlive(owner);
   try {
     if (known ?? (await isBeating(file, owner?.beatMs ?? 2000))) throw inUse(directory, owner);
     await rm(file, { force: true });
