@@ -65,7 +65,9 @@ async function rows(): Promise<number> {
 /** 250 completions of a network, of five lengths of prompts. */
 async function completions(): Promise<number> {
   const backend = await onnxBackend({ model: checkpointDir, device: "cpu" });
-  const asked = (i: number) => [{ ...prompt[0]!, content: [{ type: "text" as const, text: "a mug ".repeat(1 + (i % 5)) }] }];
+  const asked = (i: number) => [
+    { ...prompt[0]!, content: [{ type: "text" as const, text: "a mug ".repeat(1 + (i % 5)) }] },
+  ];
   const grown = await growth(250, async (seed) => void (await backend.generate([asked(seed)], { seed, maxTokens: 4 })));
   await backend.dispose();
   return grown;
