@@ -80,10 +80,10 @@ const gemm = (g: Graph, x: Value, w: Value, c?: Value): Value => g.op("Gemm", c 
 /** x·Ŵᵀ with a quantized matrix, as nodes of `graph` over constants of `g`. */
 function productWith(graph: Graph, g: Graph, module: string, x: Value, rounded: RoundedLayer): Value {
   const { precision, numbers, scale } = rounded;
-  const { dtype, product } = roundings[precision];
-  const constant = (name: string, type: "int8" | "uint8" | "float32", stored: typeof numbers) =>
+  const { product } = roundings[precision];
+  const constant = (name: string, type: "uint8" | "float32", stored: typeof numbers) =>
     g.external(`${module}.${name}`, type, stored.shape, stored);
-  return product(graph, x, constant("numbers", dtype, numbers), constant("scale", "float32", scale));
+  return product(graph, x, constant("numbers", "uint8", numbers), constant("scale", "float32", scale));
 }
 
 export function digestOf({ trainable }: Policy): string {

@@ -45,7 +45,7 @@ export function exportedWeights(
   const quantized = (graph: Graph, module: string, x: Value, outputs: number, rounding: Rounding) => {
     const inputs = x.shape[1] as number;
     const scales = new Float32Array(rounding.scales(outputs, inputs));
-    const numbers = constant(`${module}.numbers`, rounding.dtype, rounding.numbers(outputs, inputs), () =>
+    const numbers = constant(`${module}.numbers`, "uint8", rounding.numbers(outputs, inputs), () =>
       rounded(checkpoint, `${module}.weight`, rounding, scales),
     );
     // The numbers come first, and with them the scales.

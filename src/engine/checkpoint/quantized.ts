@@ -65,7 +65,7 @@ export async function roundedCheckpoint(
 }
 
 /** Bump when the file format changes. */
-const formatVersion = 1;
+const formatVersion = 2;
 
 let parts = 0;
 
@@ -134,7 +134,7 @@ function roundedMatrix(
   precision: ReducedPrecision,
 ): [string, RawTensor][] {
   const [outputs, inputs] = tensor.shape as [number, number];
-  const { dtype, numbers, scales, round } = roundings[precision];
+  const { numbers, scales, round } = roundings[precision];
   const shape = numbers(outputs, inputs);
   const count = scales(outputs, inputs);
   const size = shape.reduce((a, b) => a * b, 1);
@@ -148,7 +148,7 @@ function roundedMatrix(
     yield new Uint8Array(scale.buffer);
   }
   return [
-    [numbersOf(module), { dtype: dtype === "int8" ? "I8" : "U8", shape, bytes: size, pieces: numbersOfAll }],
+    [numbersOf(module), { dtype: "U8", shape, bytes: size, pieces: numbersOfAll }],
     [scaleOf(module), { dtype: "F32", shape: [count], bytes: scale.byteLength, pieces: scaleOfAll }],
   ];
 }

@@ -32,7 +32,7 @@ export function imaginedPolicy(
 
 /** The same with quantized matrices in the language model, as a sampler of that precision has them. */
 export function imaginedRounding({ architecture, checkpoint, ...policy }: Policy, precision: ReducedPrecision): Policy {
-  const { dtype, numbers, scales } = roundings[precision];
+  const { numbers, scales } = roundings[precision];
   const at = { file: "imagined", offset: 0 };
   const rounded = roundedModules(architecture).map((module) => {
     const [outputs, inputs] = checkpoint.tensors.get(`${module}.weight`)!.shape as [number, number];
@@ -42,7 +42,7 @@ export function imaginedRounding({ architecture, checkpoint, ...policy }: Policy
       module,
       {
         precision,
-        numbers: { dtype, shape, bytes, ...at },
+        numbers: { dtype: "U8", shape, bytes, ...at },
         scale: { dtype: "F32", shape: [count], bytes: 4 * count, ...at },
       },
     ] as const;

@@ -12,8 +12,7 @@ export type Precision = "float32" | "half" | ReducedPrecision;
 
 /** A precision's storage of a matrix W [outputs, inputs], and its product. */
 export interface Rounding {
-  readonly dtype: "int8" | "uint8";
-  /** Shape of the stored numbers. */
+  /** Shape of the stored numbers, which are unsigned bytes. */
   numbers(outputs: number, inputs: number): readonly number[];
   /** Number of scales, one for each group of numbers that are quantized together. */
   scales(outputs: number, inputs: number): number;
@@ -36,9 +35,9 @@ export interface RoundedMatrix {
 export const blockSize = 32;
 
 export const roundings: Readonly<Record<ReducedPrecision, Rounding>> = {
-  // Ŵₒᵢ = sₒ·nₒᵢ, sₒ = maxᵢ |Wₒᵢ| / 127. x is quantized likewise, row by row, so that the kernel sums whole numbers.
+  // Ŵₒᵢ = sₒ·(nₒᵢ − 128), sₒ = maxᵢ |Wₒᵢ| / 127. x is quantized likewise, row by row, so that the kernel sums whole
+  // numbers. Kernels for signed bytes saturate on CPUs without VNNI; with VNNI, those for unsigned bytes are as fast.
   int8: {
-    dtype: "int8",
     // [inputs, outputs], because the kernel expects its second factor so.
     numbers: (outputs, inputs) => [inputs, outputs],
     scales: (outputs) => outputs,
@@ -49,13 +48,15 @@ export const roundings: Readonly<Record<ReducedPrecision, Rounding>> = {
         for (let i = 0; i < inputs; i++) largest = Math.max(largest, Math.abs(rows[o * inputs + i]!));
         scale[first + o] = largest / 127;
         const perUnit = largest === 0 ? 0 : 127 / largest;
-        for (let i = 0; i < inputs; i++) numbers[i * outputs + first + o] = Math.round(rows[o * inputs + i]! * perUnit);
+        for (let i = 0; i < inputs; i++)
+          numbers[i * outputs + first + o] = Math.round(rows[o * inputs + i]! * perUnit) + zero;
       }
     },
     product(g, x, numbers, scale) {
       const rows = x.shape[0] as number;
       const { rounded, scale: ofRow } = roundedRows(g, x, rows);
-      const y = g.op("MatMulIntegerToFloat", [rounded, numbers, scalar(g, 1), scale, g.bytes([zero], [])], {});
+      const middle = g.bytes([zero], []);
+      const y = g.op("MatMulIntegerToFloat", [rounded, numbers, scalar(g, 1), scale, middle, middle], {});
       return mul(g, y, ofRow);
     },
   },
@@ -74,7 +75,6 @@ export const blockRoundings: Readonly<Record<ReducedPrecision, Rounding>> = {
  */
 function inBlocks(bits: 4 | 8, { roundsInput = true } = {}): Rounding {
   return {
-    dtype: "uint8",
     numbers: (outputs, inputs) => [outputs, Math.ceil(inputs / blockSize), (blockSize * bits) / 8],
     scales: (outputs, inputs) => outputs * Math.ceil(inputs / blockSize),
     round(rows, inputs, first, into) {
@@ -89,7 +89,7 @@ function inBlocks(bits: 4 | 8, { roundsInput = true } = {}): Rounding {
   };
 }
 
-/** The zero point as an unsigned byte: kernels for unsigned times signed bytes are the fast ones. */
+/** The unsigned byte that stands for 0. */
 const zero = 128;
 
 /** x ≈ (rounded − 128) · scale, scale = max |x| / 127 of each row, [rows, 1]. */

@@ -316,7 +316,6 @@ export const opRules: { readonly [O in Op]: OpRule<O> } = {
 export const dtypeCodes: Readonly<Record<DType, number>> = {
   float32: 1,
   uint8: 2,
-  int8: 3,
   int64: 7,
   bool: 9,
   float16: 10,

@@ -1,5 +1,5 @@
 /** The type of a tensor's numbers. */
-export type DType = "float32" | "float16" | "bfloat16" | "int64" | "int8" | "uint8" | "bool";
+export type DType = "float32" | "float16" | "bfloat16" | "int64" | "uint8" | "bool";
 
 /** A size, or the name of one that is known only at run time (the growing cache inside a Loop). */
 export type Dim = number | string;
@@ -102,10 +102,10 @@ export interface Ops {
    */
   QuantizeLinear: Signature<[x: Value, scale: Value, zeroPoint: Value], None>;
   /**
-   * Σₖ (aₙₖ − zeroPoint)·bₖₘ, summed in int32, times scaleₘ: a [n, k] uint8, b [k, m] int8, scale [m], unit [] float32
-   * (1), zeroPoint [] uint8.
+   * Σₖ (aₙₖ − aZero)·(bₖₘ − bZero), summed in int32, times scaleₘ: a [n, k] uint8, b [k, m] uint8, scale [m], unit []
+   * float32 (1), aZero and bZero [] uint8.
    */
-  MatMulIntegerToFloat: Signature<[a: Value, b: Value, unit: Value, scale: Value, zeroPoint: Value], None>;
+  MatMulIntegerToFloat: Signature<[a: Value, b: Value, unit: Value, scale: Value, aZero: Value, bZero: Value], None>;
   /**
    * x·Wᵀ for a matrix of `bits` bits a number (4): x [n, k] float32, b [m, blocks, blockSize · bits / 8] uint8. Two
    * numbers of 4 bits share a byte, the first in the low half. A number q stands for (q − 2^(bits − 1))·scale, with

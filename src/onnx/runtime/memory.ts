@@ -41,7 +41,6 @@ export function sessionMemory(
 const bytesPer: Readonly<Record<DType, number>> = {
   float32: 4,
   int64: 8,
-  int8: 1,
   uint8: 1,
   bool: 1,
   float16: 2,

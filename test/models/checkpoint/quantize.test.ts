@@ -35,7 +35,7 @@ function rounded(precision: ReducedPrecision, w: Float32Array, outputs: number, 
 function meaning(precision: ReducedPrecision, matrix: ReturnType<typeof rounded>, outputs: number, inputs: number) {
   const blocks = Math.ceil(inputs / blockSize);
   const at = (o: number, i: number): [value: number, scale: number] => {
-    if (precision === "int8") return [new Int8Array(matrix.numbers.buffer)[i * outputs + o]!, matrix.scale[o]!];
+    if (precision === "int8") return [matrix.numbers[i * outputs + o]! - 128, matrix.scale[o]!];
     const place = o * blocks * blockSize + i;
     const pair = matrix.numbers[place >> 1]!;
     return [(place % 2 ? pair >> 4 : pair & 15) - 8, matrix.scale[o * blocks + Math.floor(i / blockSize)]!];
@@ -66,7 +66,7 @@ async function multiply(
   const y = rounding.product(
     g,
     g.input("x", "float32", [rows, inputs]),
-    g.external("numbers", rounding.dtype, shape, { file, offset: 0, bytes: at }),
+    g.external("numbers", "uint8", shape, { file, offset: 0, bytes: at }),
     g.external("scale", "float32", [scale.length], { file, offset: at, bytes }),
   );
   const session = await createSession(g, { y }, { folder, threads: 1 });
@@ -128,7 +128,12 @@ describe.each(precisions)("%s", (precision) => {
     const together = await multiply(precision, x, matrix, outputs, inputs);
     for (let n = 0; n < rows; n++) {
       const alone = await multiply(precision, x.slice(n * inputs, (n + 1) * inputs), matrix, outputs, inputs);
-      expect(together.slice(n * outputs, (n + 1) * outputs)).toEqual(alone);
+      const largest = Math.max(...alone.map(Math.abs));
+      // Whole numbers have one sum; kernels for one row may add up float32 in another order than kernels for several.
+      const allowed = precision === "int8" ? 0 : largest * 1e-6;
+      alone.forEach((value, o) => {
+        expect(Math.abs(together[n * outputs + o]! - value)).toBeLessThanOrEqual(allowed);
+      });
     }
   });
 });

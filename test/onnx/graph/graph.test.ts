@@ -216,8 +216,8 @@ const wrong: { readonly [O in Op]: readonly Wrong<O>[] } = {
     [[[2, 3], [2], [1]], {}, /QuantizeLinear: zero point: expected \[2\]/],
   ],
   MatMulIntegerToFloat: [
-    [[[2, 3], [4, 5], [], [5], []], {}, /MatMulIntegerToFloat: .*\[2, 3\] × \[4, 5\]/],
-    [[[2, 3], [3, 5], [], [3], []], {}, /MatMulIntegerToFloat: scale: expected \[5\], got \[3\]/],
+    [[[2, 3], [4, 5], [], [5], [], []], {}, /MatMulIntegerToFloat: .*\[2, 3\] × \[4, 5\]/],
+    [[[2, 3], [3, 5], [], [3], [], []], {}, /MatMulIntegerToFloat: scale: expected \[5\], got \[3\]/],
   ],
   MatMulNBits: [
     [[[2, 64], [5, 3, 16], [10]], { blockSize: 32 }, /MatMulNBits: b: expected \[5, 2, 16\], got \[5, 3, 16\]/],

@@ -230,11 +230,11 @@ const meanings: { readonly [O in Op]: Meaning<O> } = {
       return byte(halfToEven(Math.fround(read(i) / scale.data[row]!)) + zeroPoint.data[row]!);
     });
   },
-  MatMulIntegerToFloat: ([a, b, unit, scale, zeroPoint]) => {
+  MatMulIntegerToFloat: ([a, b, unit, scale, aZero, bZero]) => {
     const [rows, inner, columns] = [a.shape[0]!, a.shape[1]!, b.shape[1]!];
-    const zero = zeroPoint.data[0]!;
+    const [ofA, ofB] = [aZero.data[0]!, bZero.data[0]!];
     return tabulate([rows, columns], ([n, m]) => {
-      const whole = sum(inner, (k) => (a.data[n! * inner + k]! - zero) * b.data[k * columns + m!]!);
+      const whole = sum(inner, (k) => (a.data[n! * inner + k]! - ofA) * (b.data[k * columns + m!]! - ofB));
       return whole * unit.data[0]! * scale.data[m!]!;
     });
   },
