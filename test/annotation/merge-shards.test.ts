@@ -162,7 +162,7 @@ describe("mergeShards", () => {
     [
       "a folder is no shard",
       (parts) => mkdir(join(parts, "shards", "other")).then(() => {}),
-      /other: expected a shard's runDir, got no config\.json/,
+      /other: expected a shard's runDir, got a folder without config\.json/,
     ],
     [
       "a run has no shard",
