@@ -7,8 +7,8 @@ export interface Steps {
   readonly rft: number;
 }
 
-/** SFT leaves some answers about unseen things unreadable; 12 steps of RFT do not mend all of them, 24 do. */
-export const defaultSteps: Steps = { cot: 24, sft: 120, rft: 24 };
+/** SFT leaves some answers about unseen things unreadable; 24 steps of RFT do not mend all of them, 40 do. */
+export const defaultSteps: Steps = { cot: 24, sft: 120, rft: 40 };
 
 export const groupSize = 8;
 export const examplesPerStep = 6;

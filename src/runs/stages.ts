@@ -193,12 +193,13 @@ async function doStep<Rollout>(
   // Only regular checkpoints are measured: the metrics must not show where a run was stopped.
   const evaluate = isRegular ? stage.evaluate : undefined;
   if (evaluate) progress.unsaved = unmeasured ? undefined : { ...finished, rows, unmeasured: { ...outcome, timeMs } };
+  // A step whose measurement fails is not done again.
+  if (outcome.prompts) await directory.writePrompts(outcome.prompts);
   const evaluated = await evaluate?.(signal, inStep);
   const metrics: StepMetrics = { ...at, ...outcome.metrics, ...evaluated };
   checkFinite(metrics);
   // From here on the files differ from those of the step before.
   progress.unsaved = undefined;
-  if (outcome.prompts) await directory.writePrompts(outcome.prompts);
   await directory.append("rollouts", rows);
   await directory.append("metrics", [metrics]);
   const peakMemory = 1024 * process.resourceUsage().maxRSS;
