@@ -7,17 +7,14 @@
 import { existsSync } from "node:fs";
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { RiseError, stopOnInterrupt } from "rise-ts";
 import { printDifferences, printExamples, printLearning, printTable, printThoughts } from "./print";
 import { runSeed, type SeedOptions, type SeedResult } from "./run-seed";
-import { defaultSteps } from "./settings";
 import { type DemoTask, detectionDemo, moodsDemo } from "./tasks";
 
 const usage =
   "npm run demo -- [--task moods|detection] [--seeds 1] [--first 0] [--steps N] [--out DIR [--resume]] [--model DIR] [--device cpu|cuda] [--threads N]";
-const tinyModel = fileURLToPath(new URL("../tiny-vlm/checkpoint", import.meta.url));
 
 async function main(): Promise<void> {
   const { values } = parseArgs({
@@ -28,14 +25,14 @@ async function main(): Promise<void> {
       steps: { type: "string" },
       out: { type: "string" },
       resume: { type: "boolean", default: false },
-      model: { type: "string", default: tinyModel },
+      model: { type: "string" },
       // Its sums come out the same every time, which README's table needs; a GPU's may not.
       device: { type: "string", default: "cpu" },
       threads: { type: "string" },
     },
   });
   const seeds = wholeNumber("--seeds", values.seeds);
-  const steps = values.steps === undefined ? defaultSteps : everyStage(wholeNumber("--steps", values.steps));
+  const steps = values.steps === undefined ? undefined : everyStage(wholeNumber("--steps", values.steps));
   const out = values.out ?? join("runs", `demo-${new Date().toISOString().replace(/[-:]|\..*/g, "")}`);
   const goOn = againArguments(process.argv.slice(2), out);
   const stop = stopOnInterrupt(() =>
@@ -49,8 +46,8 @@ async function main(): Promise<void> {
   const run = <A>(task: DemoTask<A>, seed: number) =>
     runSeed(task, {
       seed,
-      steps,
-      model: values.model,
+      steps: steps ?? task.steps,
+      model: values.model ?? task.model,
       device: values.device as SeedOptions["device"],
       ...(values.threads !== undefined && { threads: wholeNumber("--threads", values.threads) }),
       out: join(out, `seed-${seed}`),

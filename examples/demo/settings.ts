@@ -7,8 +7,9 @@ export interface Steps {
   readonly rft: number;
 }
 
-/** SFT leaves some answers about unseen things unreadable; 24 steps of RFT do not mend all of them, 40 do. */
-export const defaultSteps: Steps = { cot: 24, sft: 120, rft: 40 };
+/** SFT leaves some answers about unseen things unreadable; 12 steps of RFT do not mend all of them, 24 do. */
+export const moodSteps: Steps = { cot: 24, sft: 120, rft: 24 };
+export const placeSteps: Steps = { ...moodSteps, rft: 40 };
 
 export const groupSize = 8;
 export const examplesPerStep = 6;

@@ -1,3 +1,4 @@
+import { fileURLToPath } from "node:url";
 import {
   type Box,
   classification,
@@ -18,6 +19,7 @@ import { trueMoodCot } from "../tiny-vlm/mood-lessons";
 import { truePlaceCot } from "../tiny-vlm/place-lessons";
 import { rehearsalRows } from "../tiny-vlm/rehearsal";
 import { calibratedPrior, wordPrior } from "./prior";
+import { moodSteps, placeSteps, type Steps } from "./settings";
 
 /** Answers without a model, learnt from training pictures or from nothing. */
 export type Reference<A> = (train: readonly Example<A>[]) => (example: Example<A>) => A;
@@ -25,6 +27,9 @@ export type Reference<A> = (train: readonly Example<A>[]) => (example: Example<A
 /** A task, its data, what is measured, and what one can score without looking. */
 export interface DemoTask<A> {
   readonly name: string;
+  /** The folder of the model that it begins with. */
+  readonly model: string;
+  readonly steps: Steps;
   readonly task: Task<A>;
   data(sizes: PartSizes): Promise<Parts<A>>;
   /** The first is the one that decides. */
@@ -43,9 +48,13 @@ export interface DemoTask<A> {
   rehearsal(seed: number, count: number): Promise<readonly RehearsalRow[]>;
 }
 
+const tiny = (folder: string) => fileURLToPath(new URL(`../tiny-vlm/${folder}`, import.meta.url));
+
 /** Which mood do people connect with what is shown? Soft labels by people: the stand-in for Emotion6. */
 export const moodsDemo: DemoTask<LabelDistribution> = {
   name: "moods",
+  model: tiny("checkpoint"),
+  steps: moodSteps,
   task: classification(moodQuestion),
   data: moods,
   metrics: { jsd: classificationMetrics.jsd, accuracy: classificationMetrics.accuracy },
@@ -70,6 +79,8 @@ export const moodsDemo: DemoTask<LabelDistribution> = {
 /** Where is the one object that the text describes? The stand-in for LISA. */
 export const detectionDemo: DemoTask<readonly Box[]> = {
   name: "detection",
+  model: tiny("copying"),
+  steps: placeSteps,
   task: detection(placeQuestion),
   data: scenes,
   metrics: { ap50: detectionMetrics.ap50, meanIou: detectionMetrics.meanIou },

@@ -4,9 +4,9 @@ import { fileURLToPath } from "node:url";
 import type { Example, LabelDistribution } from "rise-ts";
 import {
   answerMaxTokens,
-  defaultSteps,
   examplesPerStep,
   groupSize,
+  moodSteps,
   rates,
   sampling,
   sftBatchSize,
@@ -37,11 +37,11 @@ const config = {
   task: { kind: "classification", ...moodQuestion },
   data: { format: "jsonl", path: "./train.jsonl", test: "./test.jsonl" },
   model: "./model",
-  cot: { steps: defaultSteps.cot, groupSize, examplesPerStep, learningRate: rates.cot, sampling },
+  cot: { steps: moodSteps.cot, groupSize, examplesPerStep, learningRate: rates.cot, sampling },
   r1: {
-    sft: { steps: defaultSteps.sft, batchSize: sftBatchSize, learningRate: rates.sft, lossType: "token" },
+    sft: { steps: moodSteps.sft, batchSize: sftBatchSize, learningRate: rates.sft, lossType: "token" },
     rft: {
-      steps: defaultSteps.rft,
+      steps: moodSteps.rft,
       groupSize,
       examplesPerStep,
       learningRate: rates.rft,

@@ -10,6 +10,7 @@ import { fileURLToPath } from "node:url";
 
 const here = fileURLToPath(new URL(".", import.meta.url));
 const isResumed = process.argv.includes("--resume");
+/** The first six end in `checkpoint`, the others in `copying`. */
 const sittings = [
   { steps: 1150, rate: 8e-4 },
   { steps: 160, rate: 4e-4 },
@@ -27,8 +28,12 @@ const sittings = [
 run("train.ts", join("runs", "tiny-vlm"), join("runs", "tiny-vlm", "latest"), []);
 for (const [seed, sitting] of sittings.entries()) {
   const work = join("runs", `tiny-lessons-${seed}`);
-  const start = join(here, seed === 0 ? "start" : "checkpoint");
-  const options = Object.entries({ start, ...sitting, seed }).flatMap(([name, value]) => [`--${name}`, `${value}`]);
+  const start = seed === 0 ? join("runs", "tiny-start") : join(here, seed <= 6 ? "checkpoint" : "copying");
+  const out = join(here, seed < 6 ? "checkpoint" : "copying");
+  const options = Object.entries({ start, out, ...sitting, seed }).flatMap(([name, value]) => [
+    `--${name}`,
+    `${value}`,
+  ]);
   run("teach.ts", work, join(work, "worker-0", "optimizer.json"), options);
 }
 

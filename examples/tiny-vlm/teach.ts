@@ -23,7 +23,7 @@ const { values } = parseArgs({
     rate: { type: "string", default: "8e-4" },
     batch: { type: "string", default: "32" },
     workers: { type: "string", default: "2" },
-    start: { type: "string", default: join(here, "start") },
+    start: { type: "string", default: join("runs", "tiny-start") },
     out: { type: "string", default: join(here, "checkpoint") },
     work: { type: "string", default: "runs/tiny-lessons" },
     seed: { type: "string", default: "0" },

@@ -1,7 +1,7 @@
 /**
  * Trains the tiny Qwen2-VL from nothing on composed pictures and their descriptions, with this library alone: the first part, which teach.ts goes on from.
  *
- *   npx tsx examples/tiny-vlm/train.ts [--steps 6000] [--out examples/tiny-vlm/start] [--seed 0] [--resume]
+ *   npx tsx examples/tiny-vlm/train.ts [--steps 6000] [--out runs/tiny-start] [--seed 0] [--resume]
  *
  * Prints the loss, the time left and now and then what the model writes about a picture it has not seen.
  */
@@ -19,7 +19,7 @@ const here = fileURLToPath(new URL(".", import.meta.url));
 const { values } = parseArgs({
   options: {
     steps: { type: "string", default: "6000" },
-    out: { type: "string", default: join(here, "start") },
+    out: { type: "string", default: join("runs", "tiny-start") },
     seed: { type: "string", default: "0" },
     work: { type: "string", default: "runs/tiny-vlm" },
     resume: { type: "boolean", default: false },
