@@ -1,8 +1,8 @@
 /**
- * The second part of the tiny model's training: goes on from `start`, which is what train.ts makes, with the lessons of lessons.ts.
+ * The second and third part of the tiny model's training: from `start`, which train.ts makes first, with the lessons of lessons.ts.
  *
- *   npx tsx examples/tiny-vlm/teach.ts [--steps 1150] [--out examples/tiny-vlm/checkpoint] [--work runs/tiny-lessons] [--seed 0] [--resume]
- *     [--lessons all|copying] [--batch 32] [--workers 2]
+ *   npx tsx examples/tiny-vlm/teach.ts [--start runs/tiny-start] [--steps 1150] [--out examples/tiny-vlm/checkpoint] [--work runs/tiny-lessons]
+ *     [--seed 0] [--resume] [--lessons all|copying] [--batch 32] [--workers 2]
  *
  * Two workers of one thread each learn other lessons, and every 20 steps go on from the mean of their weights (local SGD, Stich 2019): models of this size gain
  * little from a second thread. Prints the loss, the time left and now and then held-out measurements; measure.ts prints more of them.
