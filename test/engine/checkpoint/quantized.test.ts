@@ -45,7 +45,7 @@ describe("a rounded checkpoint", () => {
     expect([...rounded.rounded!.keys()].sort()).toEqual(matrices.map(([name]) => name.replace(/\.weight$/, "")).sort());
     for (const [name, { shape }] of matrices) {
       const { numbers, scale } = rounded.rounded!.get(name.replace(/\.weight$/, ""))!;
-      expect(numbers).toMatchObject({ dtype: "I8", shape: [shape[1], shape[0]] });
+      expect(numbers).toMatchObject({ dtype: "U8", shape: [shape[1], shape[0]] });
       expect(scale).toMatchObject({ dtype: "F32", shape: [shape[0]] });
     }
     const others = [...checkpoint.tensors].filter(
