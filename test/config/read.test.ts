@@ -183,7 +183,9 @@ describe("a config", () => {
 
   it("says what is missing when there is neither a file nor a flag", async () => {
     await expect(read()).rejects.toThrow(/^expected rise\.config\.yaml .* got none; rise-ts init writes one$/);
-    await expect(read({}, "none.yaml")).rejects.toThrow(/^none\.yaml: expected a config file, got no such file; rise-ts init writes one$/);
+    await expect(read({}, "none.yaml")).rejects.toThrow(
+      /^none\.yaml: expected a config file, got no such file; rise-ts init writes one$/,
+    );
     await expect(read({}, "config.toml")).rejects.toThrow(/^config\.toml: expected a config that ends in \.yaml/);
   });
 
