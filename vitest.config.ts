@@ -20,8 +20,9 @@ export default defineConfig({
     include: ["test/**/*.test.ts"],
     pool: "forks",
     maxWorkers: 2,
-    testTimeout: 60_000,
-    hookTimeout: 60_000,
+    // Limits find what hangs; a busy machine must not decide a test.
+    testTimeout: 300_000,
+    hookTimeout: 300_000,
     // Runs and evaluations would print their progress.
     env: { RISE_LOG: "off" },
   },

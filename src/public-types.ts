@@ -12,6 +12,7 @@ export type { AuditCotsOptions, CotAudit, CotsAudit, Estimate } from "./evaluati
 export type { CompareOptions, MetricComparison } from "./evaluation/compare";
 export type { EvaluateOptions } from "./evaluation/evaluate";
 export type { Evaluation, EvaluationRecord, OwnMetric } from "./evaluation/records";
+export type { AnswerOptions } from "./evaluation/spec-parts";
 export type * from "./events";
 export type { RewardFunction } from "./reward/reward";
 export type { RiseCotEvent, RiseCotOptions, RiseCotResult, RiseCotRow } from "./rise/rise-cot";

@@ -1,16 +1,15 @@
-import type { VlmBackend } from "../backend";
-import { backendOption, signalOption, taskOption } from "../evaluation/spec-parts";
+import { type AnswerOptions, answerSpec, taskOption } from "../evaluation/spec-parts";
 import { count, flag, given, type Settings, type Spec, text } from "../options/spec";
 import { shardOption } from "../runs/directory/shards";
 import { type FailureOptions, failureSpec } from "../runs/examples/failures";
+import { signalOption } from "../runs/run-options";
 import type { Task } from "../task";
 import { type LogOption, logOption } from "../terminal/log";
 import type { ImagesToAnnotate } from "./images";
 
 /** Options of `annotateDataset`. */
-export interface AnnotateDatasetOptions<A> extends FailureOptions {
+export interface AnnotateDatasetOptions<A> extends AnswerOptions, FailureOptions {
   readonly task: Task<A>;
-  readonly backend: VlmBackend;
   /**
    * A folder, with the folders in it; a file with one JSON object a line, `{"image": "a.jpg"}`, and perhaps `id` and
    * `subject`; or a list or stream of paths, URLs of files, and `{ id, image, subject }`.
@@ -20,12 +19,6 @@ export interface AnnotateDatasetOptions<A> extends FailureOptions {
   readonly root?: string;
   /** The subject to ask about, for images that come without one (none). */
   readonly subject?: string;
-  /** Tokens of an answer (512). */
-  readonly maxTokens?: number;
-  /** Prompts in one `generate` call (16). */
-  readonly batchSize?: number;
-  /** `generate` calls under way at the same time (1). More help if the backend is a server. */
-  readonly concurrency?: number;
   /**
    * The folder of the results: `annotations.jsonl`, whose rows are written as they come, and at the end
    * `annotations.csv` and `annotations.html`. Without it, nothing is written.
@@ -62,21 +55,16 @@ export interface AnnotateDatasetOptions<A> extends FailureOptions {
    * one.
    */
   readonly stop?: AbortSignal;
-  /** Ends the call while it is under way. */
-  readonly signal?: AbortSignal;
 }
 
 export const annotateDatasetSpec = {
   task: taskOption().describe("What an annotation is, and how the model is asked for it"),
-  backend: backendOption().describe("The model that answers"),
+  ...answerSpec,
   images: given("a folder, a .jsonl file, or a list or stream of images", areImages).describe(
     "A folder, a .jsonl file, or a list or stream of paths and `{ id, image, subject }`",
   ),
   root: text().optional().describe("The folder from which paths in a JSON-lines file start; the file's own without it"),
   subject: text().optional().describe("The subject to ask about, for images that come without one"),
-  maxTokens: count().default(512).describe("Tokens of an answer"),
-  batchSize: count().default(16).describe("Prompts in one `generate` call"),
-  concurrency: count().default(1).describe("`generate` calls under way at the same time"),
   runDir: text().optional().describe("The folder of the results; without it, nothing is written"),
   resume: flag().default(false).describe("Resume the annotations in `runDir`, if there are some"),
   retryFailed: flag().default(false).describe("With `resume`: ask again for every image that failed"),
@@ -89,7 +77,6 @@ export const annotateDatasetSpec = {
   log: logOption().describe("Whether the run says on stderr how it goes; a function receives the lines instead"),
   handleInterrupts: flag().default(true).describe("Whether Ctrl-C stops the run as `stop` does"),
   stop: signalOption().describe("Begins no more calls, and waits for those under way"),
-  signal: signalOption().describe("Ends the call while it is under way"),
 } satisfies Spec<AnnotateDatasetOptions<unknown>>;
 
 function areImages(value: unknown): boolean {

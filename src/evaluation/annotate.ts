@@ -1,22 +1,17 @@
-import type { VlmBackend } from "../backend";
 import { readAnswer } from "../checks/format";
-import { count, given, readOptions, type Spec, text as textOption } from "../options/spec";
+import { given, readOptions, type Spec, text as textOption } from "../options/spec";
 import { generate } from "../runs/generate";
 import type { Task } from "../task";
 import type { Example, ImageSource } from "../types";
 import { failureOf } from "./records";
-import { backendOption, signalOption, taskOption } from "./spec-parts";
+import { type AnswerOptions, answerSpec, taskOption } from "./spec-parts";
 
 /** Options of `annotate`. */
-export interface AnnotateOptions<A> {
+export interface AnnotateOptions<A> extends Pick<AnswerOptions, "backend" | "maxTokens" | "signal"> {
   readonly task: Task<A>;
   readonly image: ImageSource;
-  readonly backend: VlmBackend;
   /** The subject to ask about, if the task's examples have subjects. */
   readonly subject?: string;
-  /** Tokens of the answer (512). */
-  readonly maxTokens?: number;
-  readonly signal?: AbortSignal;
 }
 
 /** An image's annotation with its reasons, or why there is no annotation. */
@@ -35,10 +30,10 @@ export interface Annotated<A> {
 export const annotateSpec = {
   task: taskOption().describe("What an annotation is, and how the model is asked for it"),
   image: given("an image").describe("A path, a file's bytes, or pixels"),
-  backend: backendOption().describe("The model that answers"),
+  backend: answerSpec.backend,
   subject: textOption().optional().describe("The subject to ask about, where the task's examples have subjects"),
-  maxTokens: count().default(512).describe("Tokens of the answer"),
-  signal: signalOption().describe("Ends the call while it is under way"),
+  maxTokens: answerSpec.maxTokens,
+  signal: answerSpec.signal,
 } satisfies Spec<AnnotateOptions<unknown>>;
 
 /**

@@ -19,10 +19,10 @@ import { type LogOption, logHelp, logOption, openLog } from "../terminal/log";
 import { shortNumber } from "../terminal/text";
 import type { Example, Leak } from "../types";
 import { type Reconstruction, reconstructAll } from "./reconstructions";
-import { backendOption, failureSpec, signalOption, taskOption } from "./spec-parts";
+import { type AnswerOptions, answerSpec, failureSpec, taskOption } from "./spec-parts";
 
 /** Options of `auditCots`. */
-export interface AuditCotsOptions<A> extends ResamplingOptions, Omit<FailureOptions, "onFailure"> {
+export interface AuditCotsOptions<A> extends AnswerOptions, ResamplingOptions, Omit<FailureOptions, "onFailure"> {
   readonly task: Task<A>;
   readonly dataset: readonly Example<A>[];
   /** The cots to judge: `riseCot`'s `dataset`, or rows of `cots.jsonl`. An example may have several. */
@@ -35,8 +35,6 @@ export interface AuditCotsOptions<A> extends ResamplingOptions, Omit<FailureOpti
   readonly maxTokens?: number;
   /** Reconstructions in one `generate` call (48). */
   readonly batchSize?: number;
-  /** `generate` calls under way at the same time (1). More help if the backend is a server. */
-  readonly concurrency?: number;
   /**
    * The folder where reconstructions are written as they come, and `audit.json` at the end. Without it, nothing is
    * written.
@@ -55,24 +53,22 @@ export interface AuditCotsOptions<A> extends ResamplingOptions, Omit<FailureOpti
    * default off.
    */
   readonly log?: LogOption;
-  readonly signal?: AbortSignal;
 }
 
 export const auditCotsSpec = {
   task: taskOption().describe("What an annotation is, and how it is reconstructed"),
   dataset: given("an array of examples").describe("The examples that the cots are of"),
   cots: given("an array of { exampleId, cot }").describe("The cots to judge; an example may have several"),
-  backend: backendOption().describe("The model that reconstructs"),
+  ...answerSpec,
+  backend: answerSpec.backend.describe("The model that reconstructs"),
   maxTokens: count().default(256).describe("Tokens of a reconstruction"),
   batchSize: count().default(48).describe("Reconstructions in one `generate` call"),
-  concurrency: count().default(1).describe("`generate` calls under way at the same time"),
   runDir: text().optional().describe("Folder where reconstructions are written as they come"),
   resume: flag().default(false).describe("Resume the audit in `runDir`, if there is one"),
   ...failureSpec,
   onFailure: failureSpec.onFailure.describe("The treatment of a cot for which the backend fails"),
   ...resamplingSpec,
   log: logOption().describe(logHelp),
-  signal: signalOption().describe("Ends the call while it is under way"),
 } satisfies Spec<AuditCotsOptions<unknown>>;
 
 /** The worth of one cot. */

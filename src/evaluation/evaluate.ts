@@ -1,9 +1,8 @@
-import type { VlmBackend } from "../backend";
 import { bootstrapInterval, type ResamplingOptions, resamplingSpec } from "../metrics/bootstrap";
 import type { Metric, Metrics } from "../metrics/metric";
 import { countRepairs } from "../metrics/repairs";
 import { listed } from "../options/display";
-import { count, flag, given, readOptions, type Settings, type Spec, text } from "../options/spec";
+import { flag, given, readOptions, type Settings, type Spec, text } from "../options/spec";
 import { promptText } from "../prompts/prompt-text";
 import { deriveSeed } from "../rng";
 import { writeContext, writePrompts } from "../runs/directory/context";
@@ -27,21 +26,17 @@ import {
   metricsOption,
   tryMetrics,
 } from "./records";
-import { backendOption, failureSpec, signalOption, taskOption } from "./spec-parts";
+import { type AnswerOptions, answerSpec, failureSpec, taskOption } from "./spec-parts";
 
 /** Options of `evaluate`. */
-export interface EvaluateOptions<A, Name extends string> extends ResamplingOptions, Omit<FailureOptions, "onFailure"> {
+export interface EvaluateOptions<A, Name extends string>
+  extends AnswerOptions,
+    ResamplingOptions,
+    Omit<FailureOptions, "onFailure"> {
   readonly task: Task<A>;
   readonly dataset: readonly Example<A>[];
-  readonly backend: VlmBackend;
   /** Metrics beside `formatRate` and `similarity`: `classificationMetrics`, `detectionMetrics` or your own (none). */
   readonly metrics?: Readonly<Record<Name, Metric<A>>>;
-  /** Tokens of an answer (512). */
-  readonly maxTokens?: number;
-  /** Prompts in one `generate` call (16). */
-  readonly batchSize?: number;
-  /** `generate` calls under way at the same time (1). More help if the backend is a server. */
-  readonly concurrency?: number;
   /** The folder where records are written as they come. Without it, nothing is written. */
   readonly runDir?: string;
   /**
@@ -73,17 +68,13 @@ export interface EvaluateOptions<A, Name extends string> extends ResamplingOptio
    * default off.
    */
   readonly log?: LogOption;
-  readonly signal?: AbortSignal;
 }
 
 export const evaluateSpec = {
   task: taskOption().describe("What an annotation is, and how the model is asked for it"),
   dataset: given("an array of examples").describe("The examples to answer"),
-  backend: backendOption().describe("The model that answers"),
+  ...answerSpec,
   metrics: metricsOption().describe("Metrics by name, beside formatRate and similarity"),
-  maxTokens: count().default(512).describe("Tokens of an answer"),
-  batchSize: count().default(16).describe("Prompts in one `generate` call"),
-  concurrency: count().default(1).describe("`generate` calls under way at the same time"),
   runDir: text().optional().describe("Folder where records are written as they come"),
   resume: flag().default(false).describe("Resume the evaluation in `runDir`, if there is one"),
   ...failureSpec,
@@ -92,7 +83,6 @@ export const evaluateSpec = {
   shard: shardOption().describe('The part of the dataset that this process answers, such as "3/16"; all without it'),
   ...resamplingSpec,
   log: logOption().describe(logHelp),
-  signal: signalOption().describe("Ends the call while it is under way"),
 } satisfies Spec<EvaluateOptions<unknown, never>>;
 
 type EvaluateSettings<A, Name extends string> = Settings<EvaluateOptions<A, Name>, typeof evaluateSpec>;

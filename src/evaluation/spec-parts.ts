@@ -1,9 +1,31 @@
-import { choice, type Spec } from "../options/spec";
+import type { VlmBackend } from "../backend";
+import { choice, count, type Spec } from "../options/spec";
+import { backendOption } from "../runs/disposable";
 import { type FailureOptions, failureSpec as runFailureSpec } from "../runs/examples/failures";
+import { signalOption } from "../runs/run-options";
 
-export { backendOption } from "../runs/disposable";
 export { taskOption } from "../runs/examples/check-examples";
-export { signalOption } from "../runs/run-options";
+
+/** The model that answers, and how it is asked. */
+export interface AnswerOptions {
+  readonly backend: VlmBackend;
+  /** Tokens of an answer (512). */
+  readonly maxTokens?: number;
+  /** Prompts in one `generate` call (16). */
+  readonly batchSize?: number;
+  /** `generate` calls under way at the same time (1). More help if the backend is a server. */
+  readonly concurrency?: number;
+  /** Ends the call while it is under way. */
+  readonly signal?: AbortSignal;
+}
+
+export const answerSpec = {
+  backend: backendOption().describe("The model that answers"),
+  maxTokens: count().default(512).describe("Tokens of an answer"),
+  batchSize: count().default(16).describe("Prompts in one `generate` call"),
+  concurrency: count().default(1).describe("`generate` calls under way at the same time"),
+  signal: signalOption().describe("Ends the call while it is under way"),
+} satisfies Spec<AnswerOptions>;
 
 export const failureSpec = {
   ...runFailureSpec,

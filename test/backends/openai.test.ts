@@ -22,7 +22,7 @@ afterAll(() => server.close());
 const open = (options: object = {}) => openaiBackend({ baseUrl: server.url, apiKey, model: "tiny", ...options });
 
 const arrived = (count: number) =>
-  vi.waitFor(() => expect(server.requests).toHaveLength(count), { timeout: 20_000, interval: 10 });
+  vi.waitFor(() => expect(server.requests).toHaveLength(count), { timeout: 120_000, interval: 10 });
 
 const remote = { prompts, callsOnPromptEnd: true, capabilities: { tokenIds: false, reproducible: false } };
 const withoutLogProbs = { ...remote, capabilities: { ...remote.capabilities, logProbs: false } };

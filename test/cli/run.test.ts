@@ -63,7 +63,7 @@ describe("a config that init wrote", () => {
           expect(mtimeMs).toBeGreaterThan(time);
           return mtimeMs;
         },
-        { timeout: 30_000 },
+        { timeout: 120_000 },
       );
     await changedAfter(await changedAfter(0));
     process.emit("SIGINT");

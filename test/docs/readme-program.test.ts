@@ -55,4 +55,4 @@ it("README's program ends, and writes the runs and the annotations that README n
   expect(rows.map((row) => JSON.parse(row))).toMatchObject(Array(2).fill({ think: expect.any(String) }));
   for (const name of ["annotations.csv", "annotations.html"])
     expect(await readFile(join(folder, "runs/photos", name), "utf8"), name).not.toBe("");
-}, 300_000);
+});

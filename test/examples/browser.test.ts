@@ -32,7 +32,7 @@ describe.skipIf(noBrowser)(`the annotator in a browser${noBrowser ? ` (${noBrows
     browser = await openBrowser();
     folder = await mkdtemp(join(tmpdir(), "rise-browser-"));
     await exportTransformersJs(model, join(folder, "model"), { precision: "float32" });
-  }, 120_000);
+  });
   afterAll(async () => {
     await browser?.close();
     await rm(folder, { recursive: true });
@@ -53,7 +53,7 @@ describe.skipIf(noBrowser)(`the annotator in a browser${noBrowser ? ` (${noBrows
     } finally {
       await close();
     }
-  }, 180_000);
+  });
 
   it("draws reasons, and bars or boxes, and no markup, when its page is not isolated", async () => {
     const { test } = await moodsDemo.data({ seed: 4, train: 0, test: 1, unseen: 0 });
@@ -64,7 +64,7 @@ describe.skipIf(noBrowser)(`the annotator in a browser${noBrowser ? ` (${noBrows
       const buffer = await png(test[0]!);
       await page.locator("#file").setInputFiles({ name: "mood.png", mimeType: "image/png", buffer });
       await page.locator("#run").click();
-      await page.locator("#status", { hasText: "Done in" }).waitFor({ timeout: 60_000 });
+      await page.locator("#status", { hasText: "Done in" }).waitFor({ timeout: 240_000 });
       const { think, answer } = parseThinkAnswer(expected!.text)!;
       expect([await texts("#reasons"), await texts("#answer")]).toEqual([[think], [answer]]);
       expect(await texts("#bars dt")).toEqual(["negative", "neutral", "positive"]);
@@ -82,7 +82,7 @@ describe.skipIf(noBrowser)(`the annotator in a browser${noBrowser ? ` (${noBrows
     } finally {
       await close();
     }
-  }, 180_000);
+  });
 });
 
 const textOf = <A>(task: { answerPrompt(example: Example<A>): Parameters<typeof lastText>[0] }, example: Example<A>) =>

@@ -373,7 +373,7 @@ describe("the interval of a mean over seeds", () => {
     expect(share(10)).toBeGreaterThan(0.88);
     expect(share(3)).toBeGreaterThan(0.75);
     expect(share(3)).toBeLessThan(0.9);
-  }, 60_000);
+  });
 });
 
 describe("npm run paper", () => {

@@ -87,7 +87,7 @@ describe("the annotate server", () => {
     });
     const { post } = await serve(() => gate, { maxWaiting: 1 });
     const accepted = [post(image), post(image)];
-    await vi.waitFor(async () => expect((await post(image)).status).toBe(503), { timeout: 5000 });
+    await vi.waitFor(async () => expect((await post(image)).status).toBe(503), { timeout: 60_000 });
     open();
     expect((await Promise.all(accepted)).map(({ status }) => status)).toEqual([200, 200]);
   });
@@ -107,7 +107,7 @@ describe("the annotate server", () => {
     socket.write(image);
     await new Promise((resolve) => setTimeout(resolve, 300));
     socket.destroy();
-    await vi.waitFor(() => expect(aborted).toBe(1), { timeout: 5000 });
+    await vi.waitFor(() => expect(aborted).toBe(1), { timeout: 60_000 });
     expect(await post(image)).toMatchObject({ status: 504 });
     expect(aborted).toBe(2);
   });

@@ -90,5 +90,5 @@ describe("an export that is killed", () => {
     pid.mockRestore();
     expect(await contentOf(dir)).toEqual(await contentOf(whole));
     expect((await readdir(folder)).sort()).toEqual(["killed", "whole"]);
-  }, 120_000);
+  });
 });

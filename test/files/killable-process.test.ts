@@ -75,7 +75,7 @@ describe("a process that may be killed", () => {
     for (const { stdout } of [await run(), await run("loop")]) {
       const pid = Number(stdout);
       expect(pid).toBeGreaterThan(0);
-      await expect.poll(() => isRunning(pid), { timeout: 30_000 }).toBe(false);
+      await expect.poll(() => isRunning(pid), { timeout: 120_000 }).toBe(false);
     }
   });
 });

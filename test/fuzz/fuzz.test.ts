@@ -16,7 +16,6 @@ const failuresOf = async (target: Target, cases: number) => {
 describe("what somebody else made", () => {
   it.each(targets.map((target) => [target.name, target] as const))(
     "becomes a value or an error of ours: %s",
-    { timeout: 300_000 },
     async (_, target) => {
       const { values, errors, failures } = await failuresOf(target, target.inTest);
       expect(failures).toEqual([]);

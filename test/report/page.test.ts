@@ -54,19 +54,15 @@ const violations = async (page: Page) => {
 };
 
 describe.skipIf(noBrowser)(named("a report"), () => {
-  it.each(["light", "dark"] as const)(
-    "has no fault that axe-core finds, in %s",
-    { timeout: 120_000 },
-    async (scheme) => {
-      const { page, said } = await opened(whole, { colorScheme: scheme });
-      await page.evaluate("for (const fold of document.querySelectorAll('details')) fold.open = true");
-      expect(await violations(page)).toEqual([]);
-      await page.locator("#cards svg.picture").first().press("Enter");
-      expect(await violations(page)).toEqual([]);
-      expect(said).toEqual([]);
-      await page.close();
-    },
-  );
+  it.each(["light", "dark"] as const)("has no fault that axe-core finds, in %s", async (scheme) => {
+    const { page, said } = await opened(whole, { colorScheme: scheme });
+    await page.evaluate("for (const fold of document.querySelectorAll('details')) fold.open = true");
+    expect(await violations(page)).toEqual([]);
+    await page.locator("#cards svg.picture").first().press("Enter");
+    expect(await violations(page)).toEqual([]);
+    expect(said).toEqual([]);
+    await page.close();
+  });
 
   it("can be used with the keyboard alone", async () => {
     const { page } = await opened(whole);
@@ -203,7 +199,7 @@ describe.skipIf(noBrowser)(named("hostile text"), () => {
     });
   };
 
-  it("runs nothing, and makes the page neither large nor wide", { timeout: 180_000 }, async () => {
+  it("runs nothing, and makes the page neither large nor wide", async () => {
     const html = await hostile();
     expect(html.length).toBeLessThan(1.5 * whole.length);
     for (const width of [1400, 768, 420]) {

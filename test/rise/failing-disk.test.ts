@@ -81,7 +81,6 @@ async function whileFailing(folder: string, failure: Partial<typeof disk>, call:
 describe("a disk that fails", () => {
   it.each(Object.entries(runs))(
     "at any operation of %s is an error of ours, after which resuming ends with the same bytes",
-    { timeout: 300_000 },
     async (name, run) => {
       await withFolders(1, async (whole) => {
         expect(await whileFailing(whole!, {}, () => run(whole!, false))).toBeUndefined();

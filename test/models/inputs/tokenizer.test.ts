@@ -291,7 +291,7 @@ describe("a checkpoint that would hang or end this process", () => {
     const { encodePrompt } = await withTemplate(`${loop}${loop}${loop}{% endfor %}{% endfor %}{% endfor %}`);
     expect(() => encodePrompt(asks("hi"), [])).toThrow(stopped);
     allIsWell();
-  }, 60_000);
+  });
 
   it("is a DataError when its regular expression backtracks without end", async () => {
     const split = { type: "Split", pattern: { Regex: "(a+)+$|x" }, behavior: "Isolated", invert: false };
@@ -300,7 +300,7 @@ describe("a checkpoint that would hang or end this process", () => {
     });
     expect(() => encode(`${"a".repeat(40)}b`)).toThrow(stopped);
     allIsWell();
-  }, 60_000);
+  });
 
   it("is a DataError when its normalizers make ever longer text", async () => {
     const doubling = { type: "Replace", pattern: { String: "a" }, content: "aa" };
@@ -309,14 +309,14 @@ describe("a checkpoint that would hang or end this process", () => {
     });
     await expect(loading).rejects.toThrow(stopped);
     allIsWell();
-  }, 60_000);
+  });
 
   it("is used again after its process ended", async () => {
     const { encodePrompt } = await withTemplate("{% if messages[0].role == 'system' %}{{ range(10**9) }}{% endif %}ok");
     const system: Prompt = [{ role: "system", content: [{ type: "text", text: "hi" }] }];
     expect(() => encodePrompt(system, [])).toThrow(stopped);
     expect(encodePrompt(asks("hi"), [])).toEqual(tokenizer.encode("ok"));
-  }, 60_000);
+  });
 });
 
 describe("a text of every kind", () => {

@@ -3,6 +3,7 @@ import { type ConfigFiles, readConfigFiles } from "../../files/config-files";
 import { count, limits, orDefault } from "../../files/fields";
 import type { DecoderConfig } from "../../parts/decoder";
 import { type Qwen2Kind, qwen2ConfigJson, qwen2Text, readQwen2Config } from "../qwen2/config";
+import { checkWidths, storedVision, visionFields, visionShape } from "../qwen2/vision";
 
 /** The parts of a checkpoint's configuration that the network needs, from either file layout. */
 export interface Qwen2VlConfig extends DecoderConfig {
@@ -16,19 +17,10 @@ export interface Qwen2VlConfig extends DecoderConfig {
 
 /** Qwen2VLVisionConfig. */
 const visionSchema = z.object({
-  depth: orDefault(count(limits.layers), 32),
+  ...visionFields({ depth: 32, patchSize: 14, activation: "quick_gelu" }),
   embed_dim: orDefault(count(limits.width), 1280),
-  num_heads: orDefault(count(limits.heads), 16),
   mlp_ratio: orDefault(z.number().positive().max(limits.patch), 4),
-  patch_size: orDefault(count(limits.patch), 14),
-  temporal_patch_size: orDefault(count(limits.patch), 2),
-  spatial_merge_size: orDefault(count(limits.patch), 2),
-  in_channels: orDefault(z.literal(3), 3),
-  /** Qwen's own files have this key, and transformers copies it; its class has `in_channels`. */
-  in_chans: z.literal(3).nullish(),
   hidden_size: orDefault(count(limits.width), 3584),
-  hidden_act: orDefault(z.literal("quick_gelu"), "quick_gelu"),
-  rope_parameters: z.object({ rope_type: z.literal("axial"), rope_theta: z.literal(10_000) }).nullish(),
 });
 
 export const kind: Qwen2Kind<z.infer<typeof visionSchema>> = {
@@ -37,14 +29,7 @@ export const kind: Qwen2Kind<z.infer<typeof visionSchema>> = {
   text: qwen2Text,
   visionSchema,
   checkVision(vision, hiddenSize, demand) {
-    demand(
-      vision.hidden_size === hiddenSize,
-      `vision_config.hidden_size: expected the language model's ${hiddenSize}, got ${vision.hidden_size}`,
-    );
-    demand(
-      (vision.embed_dim / vision.num_heads) % 4 === 0,
-      `vision_config: expected embed_dim ${vision.embed_dim} to be a multiple of 4 · num_heads, got num_heads ${vision.num_heads}`,
-    );
+    checkWidths(vision, { width: "embed_dim", output: "hidden_size" }, hiddenSize, demand);
     demand(
       Number.isInteger(vision.embed_dim * vision.mlp_ratio),
       `vision_config.mlp_ratio: expected a whole number of hidden units, got ${vision.mlp_ratio} · ${vision.embed_dim}`,
@@ -71,14 +56,9 @@ export function readConfig(files: ConfigFiles): Qwen2VlConfig {
     text,
     tokens,
     vision: {
-      depth: vision.depth,
+      ...visionShape(vision),
       embedDim: vision.embed_dim,
-      heads: vision.num_heads,
       mlpRatio: vision.mlp_ratio,
-      patchSize: vision.patch_size,
-      temporalPatchSize: vision.temporal_patch_size,
-      spatialMergeSize: vision.spatial_merge_size,
-      inChannels: vision.in_channels,
     },
   };
 }
@@ -90,14 +70,9 @@ export function readConfig(files: ConfigFiles): Qwen2VlConfig {
  */
 export const configJson = (config: Qwen2VlConfig): Record<string, unknown> =>
   qwen2ConfigJson(kind, config, {
-    depth: config.vision.depth,
+    ...storedVision(config.vision),
     embed_dim: config.vision.embedDim,
-    num_heads: config.vision.heads,
     mlp_ratio: config.vision.mlpRatio,
-    patch_size: config.vision.patchSize,
-    temporal_patch_size: config.vision.temporalPatchSize,
-    spatial_merge_size: config.vision.spatialMergeSize,
-    in_channels: config.vision.inChannels,
     hidden_size: config.text.hiddenSize,
     hidden_act: "quick_gelu",
   });

@@ -3,6 +3,7 @@ import type { ConfigFiles } from "../../files/config-files";
 import { count, limits, orDefault } from "../../files/fields";
 import type { DecoderConfig } from "../../parts/decoder";
 import { type Qwen2Kind, qwen2ConfigJson, readQwen2Config } from "../qwen2/config";
+import { checkWidths, storedVision, visionFields, visionShape } from "../qwen2/vision";
 
 /** The network's settings of a checkpoint. */
 export interface Qwen3VlConfig extends DecoderConfig {
@@ -20,19 +21,12 @@ export interface Qwen3VlConfig extends DecoderConfig {
 
 /** Qwen3VLVisionConfig. */
 const visionSchema = z.object({
-  depth: orDefault(count(limits.layers), 27),
+  ...visionFields({ depth: 27, patchSize: 16, activation: "gelu_pytorch_tanh" }),
   hidden_size: orDefault(count(limits.width), 1152),
   intermediate_size: orDefault(count(limits.width), 4304),
-  num_heads: orDefault(count(limits.heads), 16),
-  patch_size: orDefault(count(limits.patch), 16),
-  temporal_patch_size: orDefault(count(limits.patch), 2),
-  spatial_merge_size: orDefault(count(limits.patch), 2),
-  in_channels: orDefault(z.literal(3), 3),
   out_hidden_size: orDefault(count(limits.width), 3584),
   num_position_embeddings: orDefault(count(limits.width), 2304),
   deepstack_visual_indexes: orDefault(z.array(z.int()).max(limits.layers), [8, 16, 24]),
-  hidden_act: orDefault(z.literal("gelu_pytorch_tanh"), "gelu_pytorch_tanh"),
-  rope_parameters: z.object({ rope_type: z.literal("axial"), rope_theta: z.literal(10_000) }).nullish(),
 });
 
 export const kind: Qwen2Kind<z.infer<typeof visionSchema>> = {
@@ -56,14 +50,7 @@ export const kind: Qwen2Kind<z.infer<typeof visionSchema>> = {
   },
   visionSchema,
   checkVision(vision, hiddenSize, demand) {
-    demand(
-      vision.out_hidden_size === hiddenSize,
-      `vision_config.out_hidden_size: expected the language model's ${hiddenSize}, got ${vision.out_hidden_size}`,
-    );
-    demand(
-      (vision.hidden_size / vision.num_heads) % 4 === 0,
-      `vision_config: expected hidden_size ${vision.hidden_size} to be a multiple of 4 · num_heads, got num_heads ${vision.num_heads}`,
-    );
+    checkWidths(vision, { width: "hidden_size", output: "out_hidden_size" }, hiddenSize, demand);
     const { depth, deepstack_visual_indexes: indexes } = vision;
     demand(
       new Set(indexes).size === indexes.length && indexes.every((i) => i >= 0 && i < depth),
@@ -79,16 +66,11 @@ export function readConfig(files: ConfigFiles): Qwen3VlConfig {
     text,
     tokens,
     vision: {
-      depth: vision.depth,
+      ...visionShape(vision),
       hiddenSize: vision.hidden_size,
       intermediateSize: vision.intermediate_size,
-      heads: vision.num_heads,
       positions: vision.num_position_embeddings,
       deepstack: vision.deepstack_visual_indexes,
-      patchSize: vision.patch_size,
-      temporalPatchSize: vision.temporal_patch_size,
-      spatialMergeSize: vision.spatial_merge_size,
-      inChannels: vision.in_channels,
     },
   };
 }
@@ -96,16 +78,11 @@ export function readConfig(files: ConfigFiles): Qwen3VlConfig {
 /** `config.json` of a checkpoint with this shape, as transformers reads it. */
 export const configJson = (config: Qwen3VlConfig): Record<string, unknown> =>
   qwen2ConfigJson(kind, config, {
-    depth: config.vision.depth,
+    ...storedVision(config.vision),
     hidden_size: config.vision.hiddenSize,
     intermediate_size: config.vision.intermediateSize,
-    num_heads: config.vision.heads,
     num_position_embeddings: config.vision.positions,
     deepstack_visual_indexes: config.vision.deepstack,
-    patch_size: config.vision.patchSize,
-    temporal_patch_size: config.vision.temporalPatchSize,
-    spatial_merge_size: config.vision.spatialMergeSize,
-    in_channels: config.vision.inChannels,
     out_hidden_size: config.text.hiddenSize,
     hidden_act: "gelu_pytorch_tanh",
   });
