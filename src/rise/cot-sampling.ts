@@ -9,7 +9,7 @@ import type { CotState } from "./best-cots";
 import type { HeldOutSampling } from "./pipeline";
 import type { Demand } from "./preflight";
 import type { RiseCotSettings } from "./rise-cot-options";
-import type { StageRehearsal } from "./rollout-stage";
+import type { StageTrial } from "./rollout-stage";
 import { sampleRollouts } from "./sample";
 import { greedySampling, splitSampling } from "./sampling-options";
 
@@ -85,7 +85,7 @@ export const sampleGreedily = <A>(
   });
 
 /** Lists all prompts of stage 1, and samples one group of rollouts of one example. */
-export function rehearsal<A>({ settings, backend }: Context<A>): StageRehearsal<Rollout<A>> {
+export function cotTrial<A>({ settings, backend }: Context<A>): StageTrial<Rollout<A>> {
   const { task, dataset, examplesPerStep, seed } = settings;
   const { cotMaxTokens, reconstructionMaxTokens } = settings.sampling;
   return {

@@ -4,7 +4,7 @@ import type { PreflightReport, RunEvent, WorkProgress } from "../events";
 import { preflightPage } from "../report/sections/preflight";
 import { passes, type TemperedSegment } from "../runs/backpropagate";
 import type { RunDirectory } from "../runs/directory/directory";
-import type { Rehearsal } from "../runs/stages";
+import type { Trial } from "../runs/stages";
 import type { Task } from "../task";
 import { oddScales } from "../tasks/text/scale";
 import type { Trainer } from "../trainer";
@@ -21,7 +21,7 @@ interface PreflightOptions<A> {
   readonly stages: readonly {
     readonly name: string;
     readonly steps: number;
-    rehearse?(signal: AbortSignal): Promise<Rehearsal>;
+    tryOut?(signal: AbortSignal): Promise<Trial>;
   }[];
   readonly task: Task<A>;
   readonly dataset: readonly Example<A>[];
@@ -31,7 +31,7 @@ interface PreflightOptions<A> {
 }
 
 /**
- * Rehearses every stage before the first step: counts the tokens of all prompts, and takes the longest example once
+ * Tries every stage before the first step: counts the tokens of all prompts, and takes the longest example once
  * through a whole step, forward and backward, without learning from it. `preflight.html` shows the samples, and
  * annotations drawn on their images.
  *
@@ -40,19 +40,19 @@ interface PreflightOptions<A> {
  */
 export async function* preflight<A>(options: PreflightOptions<A>): AsyncGenerator<RunEvent<never, never>, void, void> {
   const { task, dataset, directory, signal, tell } = options;
-  const rehearsals: Rehearsal[] = [];
-  const stages = options.stages.filter(({ steps, rehearse }) => steps > 0 && rehearse);
+  const trials: Trial[] = [];
+  const stages = options.stages.filter(({ steps, tryOut }) => steps > 0 && tryOut);
   for (const [done, stage] of stages.entries()) {
     signal.throwIfAborted();
     tell({ type: "progress", work: "preflight", stage: stage.name, done, total: stages.length });
-    const rehearsal = await stage.rehearse!(signal);
-    rehearsals.push(rehearsal);
-    yield { type: "preflight-end", report: rehearsal.report };
+    const trial = await stage.tryOut!(signal);
+    trials.push(trial);
+    yield { type: "preflight-end", report: trial.report };
     // Later stages begin with a policy that has learned from earlier ones.
-    const message = rehearsals.length === 1 ? formatProblem(rehearsal) : undefined;
+    const message = trials.length === 1 ? formatProblem(trial) : undefined;
     if (message !== undefined) yield { type: "warning", guard: "format", step: 0, message };
   }
-  await directory.writePreflight(() => preflightPage(task, dataset, rehearsals));
+  await directory.writePreflight(() => preflightPage(task, dataset, trials));
 }
 
 /** The model that a stage samples from, and the sizes of a step. */
@@ -101,7 +101,7 @@ async function largestDemand(backend: VlmBackend, demands: readonly Demand[]): P
 }
 
 /** Passes segments forward and backward with zero gradients: everything is tried, nothing is learned. */
-export async function rehearseTraining(
+export async function tryTraining(
   trainer: Trainer,
   segments: readonly TemperedSegment[],
   options: {
@@ -135,7 +135,7 @@ export async function timed<T>(
   return mayRepeat && seconds < quickSeconds ? timed(work, { mayRepeat: false }) : { seconds, result };
 }
 
-function formatProblem({ report, sampled }: Rehearsal): string | undefined {
+function formatProblem({ report, sampled }: Trial): string | undefined {
   const odd = sampled.flatMap(({ reward }) => (reward.repairs ?? []).filter((repair) => oddScales.has(repair)));
   if (odd.length * 2 > sampled.length)
     return `stage ${report.stage}: ${odd[0]} in ${odd.length} of the first ${sampled.length} completions: expected what the prompt asks for. Choose the task's \`space\` and \`boxFormat\` by what the model writes, or say it more plainly in the prompt`;

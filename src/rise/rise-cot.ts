@@ -12,7 +12,7 @@ import { withSamplerCorrection } from "../runs/sampler-gap";
 import type { Stage } from "../runs/stages";
 import type { Trainer } from "../trainer";
 import { createCotState, type RiseCotRow, rememberFailures, rowOf } from "./best-cots";
-import { type Context, rateImagesAlone, rehearsal, sampleGreedily, sampleStep } from "./cot-sampling";
+import { type Context, cotTrial, rateImagesAlone, sampleGreedily, sampleStep } from "./cot-sampling";
 import {
   decidingSettings,
   heldOutEvaluation,
@@ -28,7 +28,7 @@ import {
   riseCotSpec,
   rolloutsPerGroup,
 } from "./rise-cot-options";
-import { rolloutStage, type StageRehearsal } from "./rollout-stage";
+import { rolloutStage, type StageTrial } from "./rollout-stage";
 
 export type { RiseCotRow } from "./best-cots";
 export type { RiseCotOptions } from "./rise-cot-options";
@@ -89,7 +89,7 @@ function cotPipeline<A>(
   return {
     stages: trainer
       ? [training(context, trainer), closing(context, settings.finalPass)]
-      : [closing(context, true, rehearsal(context))],
+      : [closing(context, true, cotTrial(context))],
     state,
     // All shards have one config, apart from their number.
     config: (steps) => configOf(whole.shard ? whole : settings, steps.get("steps") ?? settings.steps, policy),
@@ -123,7 +123,7 @@ function training<A>(context: Context<A>, trainer: Trainer): Stage<Rollout<A>> {
     sample: (step, signal, at) =>
       sampleStep(context, "train", shuffledBatch(dataset, step, examplesPerStep, seed), step, signal, at),
     learning: { trainer, grpo, learningRate, microBatch, credit: credit === "both" ? "all" : "last" },
-    rehearsal: rehearsal(context),
+    trial: cotTrial(context),
     async afterStep(rollouts) {
       state.keepBest(rollouts);
       return {};
@@ -136,7 +136,7 @@ function training<A>(context: Context<A>, trainer: Trainer): Stage<Rollout<A>> {
  * One pass over all examples: new rollouts (the final pass), and for each row of D_RISE a reconstruction without its
  * cot.
  */
-function closing<A>(context: Context<A>, hasRollouts: boolean, trial?: StageRehearsal<Rollout<A>>): Stage<Rollout<A>> {
+function closing<A>(context: Context<A>, hasRollouts: boolean, trial?: StageTrial<Rollout<A>>): Stage<Rollout<A>> {
   const { settings, state, failures } = context;
   const { dataset, examplesPerStep, reward } = settings;
   const examples = (step: number) => orderedBatch(dataset, step, examplesPerStep);
@@ -149,7 +149,7 @@ function closing<A>(context: Context<A>, hasRollouts: boolean, trial?: StageRehe
     failures,
     rollouts: hasRollouts ? examplesPerStep * rolloutsPerGroup(settings) : 0,
     sample: (step, signal, at) => sampleStep(context, "final", hasRollouts ? examples(step) : [], step, signal, at),
-    rehearsal: trial,
+    trial,
     async afterStep(rollouts, step, signal) {
       state.keepBest(rollouts);
       const rated = examples(step).filter(({ id }) => state.best.has(id));

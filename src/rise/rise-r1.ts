@@ -131,7 +131,7 @@ function reinforcement<A>(
       return draw(examples, [step], { signal, at, onSampled: failures.onSampled });
     },
     learning: { trainer, grpo, learningRate, microBatch, credit: "all" },
-    rehearsal: {
+    trial: {
       backend: trainer.sampler(),
       examplesPerStep,
       demands: () =>

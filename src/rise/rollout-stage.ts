@@ -5,11 +5,11 @@ import { promptText } from "../prompts/prompt-text";
 import type { Sampled } from "../rollouts";
 import type { RunFailures } from "../runs/examples/failures";
 import { type LearningRate, learningRateAt } from "../runs/learning-rate";
-import type { InStep, Rehearsal, Stage, StageState, StepOutcome } from "../runs/stages";
+import type { InStep, Stage, StageState, StepOutcome, Trial } from "../runs/stages";
 import { rolloutMetrics } from "../runs/step-metrics";
 import type { Trainer } from "../trainer";
 import { grpoStep, lossInputs, withTokens } from "./grpo-step";
-import { type Demand, needsOf, rehearseTraining, timed } from "./preflight";
+import { type Demand, needsOf, timed, tryTraining } from "./preflight";
 
 export interface Learning {
   readonly trainer: Trainer;
@@ -50,14 +50,14 @@ export interface RolloutStageOptions<R> {
   /** Examples of a step that could not be sampled. */
   readonly failures: Pick<RunFailures, "drain">;
   /** How to try the stage on one example before the run. */
-  readonly rehearsal?: StageRehearsal<R> | undefined;
+  readonly trial?: StageTrial<R> | undefined;
   /** Receives a step's rollouts, and may add to its metrics. */
   readonly afterStep?: (rollouts: readonly R[], step: number, signal: AbortSignal) => Promise<Record<string, number>>;
   readonly evaluate?: NonNullable<Stage<R>["evaluate"]>;
   readonly heldOut?: number;
 }
 
-export interface StageRehearsal<R> {
+export interface StageTrial<R> {
   readonly backend: VlmBackend;
   readonly demands: () => readonly Demand[];
   readonly sample: (exampleId: string, signal: AbortSignal) => Promise<readonly Sampled<R>[]>;
@@ -70,14 +70,14 @@ interface Predicted {
 
 /** Makes a stage whose steps sample groups of rollouts and, if there is a trainer, learn from them by GRPO. */
 export function rolloutStage<R extends Predicted>(options: RolloutStageOptions<R>): Stage<R> {
-  const { name, steps, setting, rollouts, learning, rehearsal, evaluate, heldOut } = options;
+  const { name, steps, setting, rollouts, learning, trial, evaluate, heldOut } = options;
   return {
     name,
     steps,
     ...(setting !== undefined && { setting }),
     trains: learning !== undefined,
     rollouts,
-    ...(rehearsal && { rehearse: (signal) => rehearse(options, rehearsal, signal) }),
+    ...(trial && { tryOut: (signal) => tryOut(options, trial, signal) }),
     ...(evaluate && { evaluate }),
     ...(heldOut !== undefined && { heldOut }),
     run: (step, signal, at) => runStep(options, step, signal, at),
@@ -137,11 +137,11 @@ function countTokens(sampled: readonly Sampled<unknown>[]): number {
 }
 
 /** Samples one group of rollouts of the example that needs most tokens, and passes it forward and backward. */
-async function rehearse<R extends Predicted>(
+async function tryOut<R extends Predicted>(
   { name, steps, rolloutsPerGroup, learning }: RolloutStageOptions<R>,
-  { backend, demands, sample, examplesPerStep }: StageRehearsal<R>,
+  { backend, demands, sample, examplesPerStep }: StageTrial<R>,
   signal: AbortSignal,
-): Promise<Rehearsal> {
+): Promise<Trial> {
   const hasEntropies = learning !== undefined && lossInputs(learning.grpo).entropies;
   const { demand, ...needs } = await needsOf(demands(), {
     backend,
@@ -173,7 +173,7 @@ async function tryLearning<R>(
 ): Promise<void> {
   const distinct = [...new Set(sampled.flatMap(({ segments }) => segments))];
   const segments = distinct.map((sampledSegment) => withTokens(sampledSegment).segment);
-  await rehearseTraining(trainer, segments, { microBatch, entropies, signal });
+  await tryTraining(trainer, segments, { microBatch, entropies, signal });
 }
 
 /** Tries one example after another, at most eight; throws the first one's failure if all of them fail. */

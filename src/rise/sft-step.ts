@@ -9,7 +9,7 @@ import { learningRateAt } from "../runs/learning-rate";
 import type { Stage } from "../runs/stages";
 import { update } from "../runs/updates";
 import type { Segment, Trainer } from "../trainer";
-import { needsOf, rehearseTraining, timed } from "./preflight";
+import { needsOf, timed, tryTraining } from "./preflight";
 import { type RiseR1Settings, rehearsedRows, type SftSettings } from "./rise-r1-options";
 
 /** SFT on the kept cots. */
@@ -37,7 +37,7 @@ export function imitation<A>(
     steps,
     setting: "sft.steps",
     trains: true,
-    async rehearse(signal) {
+    async tryOut(signal) {
       const demands = [...samples, ...others].map((sample) => ({
         ...sample,
         completionTokens: sample.completion.length,
@@ -47,7 +47,7 @@ export function imitation<A>(
       const longest = [...samples, ...others]
         .sort((a, b) => b.completion.length - a.completion.length)
         .slice(0, batchSize);
-      const { seconds } = await timed(() => rehearseTraining(trainer, longest, { microBatch, signal }));
+      const { seconds } = await timed(() => tryTraining(trainer, longest, { microBatch, signal }));
       const estimatedSeconds = seconds * steps;
       // The largest may be a rehearsed row, which is of no example.
       const { exampleId } = samples.find((sample) => sample.exampleId === demand.exampleId) ?? samples[0]!;

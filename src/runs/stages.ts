@@ -22,7 +22,7 @@ export interface Stage<Rollout> {
    */
   run(step: number, signal: AbortSignal, at: InStep): Promise<StepOutcome<Rollout>>;
   /** Tries a step before the run begins, without learning from it. */
-  rehearse?(signal: AbortSignal): Promise<Rehearsal>;
+  tryOut?(signal: AbortSignal): Promise<Trial>;
   /** Measures the policy on held-out examples at every checkpoint, under names that begin with `eval_`. */
   evaluate?(signal: AbortSignal, at: InStep): Promise<EvaluationMetrics>;
   readonly heldOut?: number;
@@ -37,7 +37,7 @@ export interface InStep {
 }
 
 /** The trial of a stage before the run, which fails at once if the stage must fail. */
-export interface Rehearsal {
+export interface Trial {
   readonly report: PreflightReport;
   /** Completions of its example; empty if the stage does not sample. */
   readonly sampled: readonly Sampled<{ readonly prediction: unknown }>[];

@@ -1,4 +1,4 @@
-import type { Rehearsal } from "../../runs/stages";
+import type { Trial } from "../../runs/stages";
 import type { Task } from "../../task";
 import type { Example } from "../../types";
 import { exampleView } from "../elements/example";
@@ -15,10 +15,10 @@ const SHOWN = 8;
 export async function preflightPage<A>(
   task: Task<A>,
   dataset: readonly Example<A>[],
-  rehearsals: readonly Rehearsal[],
+  trials: readonly Trial[],
 ): Promise<string> {
   const page = createPage(task, dataset);
-  const sections = [annotationsSection(dataset.slice(0, SHOWN), page), rehearsalSections(rehearsals, page)];
+  const sections = [annotationsSection(dataset.slice(0, SHOWN), page), trialSections(trials, page)];
   return page.html("Before the first step", [(await Promise.all(sections)).join("")]);
 }
 
@@ -27,11 +27,11 @@ async function annotationsSection<A>(examples: readonly Example<A>[], page: Page
   return `<section><h2>Annotations</h2><div class="plots">${shown.join("")}</div></section>`;
 }
 
-async function rehearsalSections<A>(rehearsals: readonly Rehearsal[], page: Page<A>): Promise<string> {
-  return (await Promise.all(rehearsals.map((rehearsal) => rehearsalSection(rehearsal, page)))).join("");
+async function trialSections<A>(trials: readonly Trial[], page: Page<A>): Promise<string> {
+  return (await Promise.all(trials.map((trial) => trialSection(trial, page)))).join("");
 }
 
-async function rehearsalSection<A>({ report, sampled }: Rehearsal, page: Page<A>): Promise<string> {
+async function trialSection<A>({ report, sampled }: Trial, page: Page<A>): Promise<string> {
   const prediction = sampled[0]?.rollout.prediction as A | null | undefined;
   const shown = await exampleView(page, report.exampleId, prediction);
   const rows = sampled.map(({ segments, reward }) => {
