@@ -70,7 +70,7 @@ interface Judged {
   readonly rollouts: readonly AnswerRollout<Moods>[];
   /** Mean −log-prob of the annotation's tokens. */
   readonly loss: number;
-  /** Of the policy's own half, with the first of its examples. */
+  /** The policy's own half, with the first of its examples. */
   readonly cots?: CotsAudit;
 }
 
@@ -121,7 +121,7 @@ async function judge(
   }
 }
 
-/** What the annotation costs after the policy's first thought about the picture. */
+/** The annotation's cost after the policy's first thought about the picture. */
 async function annotationLosses(
   trainer: Trainer,
   examples: readonly Example<Moods>[],

@@ -66,7 +66,7 @@ async function measure(rounded: RegExp) {
   }
 }
 
-/** What the blocks of a matrix mean, once it is rounded. */
+/** The meaning of a rounded matrix's blocks. */
 function throughBlocks(matrix: Float32Array, outputs: number, inputs: number): Float32Array {
   const rounding = blockRoundings[precision!];
   const numbers = new Uint8Array(rounding.numbers(outputs, inputs).reduce((a, b) => a * b, 1));

@@ -5,7 +5,7 @@
  *   npx tsx bench/gemm.ts [WIDTH] [ROWS]           one to three minutes
  *
  * Eight layers, 25 million weights at a width of 512 (the default), all trained; 16 rows of 144 tokens, each with a picture. Operations are those of the graph's matrix products,
- * 2·n·k·m each; the machine's speed is that of products of 1024 × 1024 (src/onnx/runtime/self-test.ts), measured before and after each step.
+ * 2·n·k·m each; the machine's speed is measured on products of 1024 × 1024 (src/onnx/runtime/self-test.ts), measured before and after each step.
  */
 import { availableParallelism } from "node:os";
 import { planShape, trainingGraph } from "../src/engine/graphs/training";

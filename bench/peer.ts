@@ -10,7 +10,7 @@ import { median, type Rounds } from "./measure";
 
 /** A Python process that does a piece of work whenever it is asked to. */
 export interface Peer {
-  /** What it said of itself when it was ready. */
+  /** Its own description when it was ready. */
   readonly facts: Readonly<Record<string, unknown>>;
   /** @returns its answer, with the time that the work took */
   ask(request: unknown): Promise<Answer>;
@@ -22,9 +22,9 @@ type Answer = Readonly<Record<string, number>> & { readonly ms: number };
 export interface Work<Result = unknown> {
   readonly what: string;
   ours(): Result | Promise<Result>;
-  /** What the peer is asked for, by the way it does it: the fastest counts. */
+  /** The peer's tasks, by the way it does them: the fastest counts. */
   readonly requests: Readonly<Record<string, unknown>>;
-  /** Throws where the answer is that of other work. */
+  /** Throws if the answer belongs to other work. */
   check?(ours: Result, answer: Answer, way: string): void;
 }
 

@@ -103,7 +103,7 @@ async function lagging(work: () => Promise<unknown>): Promise<Taken> {
   return { time, lag };
 }
 
-/** Puts in the place of threads one that is none: its program runs here, and messages are handed over as they are. */
+/** Replaces threads by one that runs its program here, and messages are handed over as they are. */
 function runGraphsInline(): void {
   class Inline extends EventEmitter {
     readonly #port = new EventEmitter();

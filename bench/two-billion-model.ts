@@ -49,7 +49,7 @@ export function picturePrompt(): Prompt {
   ];
 }
 
-/** What was printed so far. */
+/** The output so far. */
 export const lines: string[] = [];
 
 export async function timed<T>(what: string, work: () => Promise<T>): Promise<T> {

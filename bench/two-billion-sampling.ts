@@ -16,7 +16,7 @@ import { clocked, lines, picturePrompt, say, timed, twoBillionModel } from "./tw
 const [, , precision = "int8", folder, rows = "8", device = "cpu"] = process.argv;
 const { dir } = await twoBillionModel(folder);
 const count = Number(rows);
-// A token without rounded weights takes seconds. Both lengths run the same graphs: the prompt's with 8 tokens behind it, and the one that goes on.
+// A token without rounded weights takes seconds. Both lengths run the same graphs: the prompt's with 8 tokens behind it, and the one that continues.
 const [short, long, times] = precision === "float32" && device === "cpu" ? [9, 13, 1] : [9, 73, 3];
 
 const backend = await timed("ready to run, matrices rounded the first time", () =>

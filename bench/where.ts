@@ -1,5 +1,5 @@
 /**
- * Where the time of a training step and of a generation goes, by onnxruntime's own profile: a table of shares for docs/performance.md.
+ * Shares of a training step's and a generation's time, by onnxruntime's own profile: a table of shares for docs/performance.md.
  *
  *   npx tsx bench/where.ts            one minute
  *
@@ -69,7 +69,7 @@ interface Event {
   readonly args?: { readonly op_name?: string };
 }
 
-/** Of the graph that took longest: a picture's tower has one of its own. Milliseconds a run, and each group's share of them. */
+/** The graph that took longest: a picture's tower has one of its own. Milliseconds a run, and each group's share of them. */
 async function largestProfile(folder: string): Promise<{ run: number; shares: Record<string, number> }> {
   const profiles = await Promise.all(
     (await readdir(folder)).map(async (file) => {
@@ -81,7 +81,7 @@ async function largestProfile(folder: string): Promise<{ run: number; shares: Re
   const { events, runs, total } = profiles.reduce((a, b) => (b.total > a.total ? b : a));
   const shares: Record<string, number> = { [between]: 1 };
   for (const { cat, name, dur, args } of events) {
-    // A Loop's time is that of what is in it.
+    // A Loop's time is the time of its body.
     if (cat !== "Node" || !name.endsWith("_kernel_time") || args?.op_name === "Loop") continue;
     const [group = elementwise] = Object.entries(groups).find(([, ops]) => ops.includes(args!.op_name!)) ?? [];
     const share = dur / 1000 / total;

@@ -29,7 +29,7 @@ import { classification, paperReward } from "rise-ts";
 const task = classification({ labels: ["joy", "surprise", "sadness"] });
 const truth = { joy: 0.8, surprise: 0.15, sadness: 0.05 };
 
-// What a model wrote: reasons for the annotation, and the annotation it then read off image and reasons.
+// A model's words: reasons for the annotation, and the annotation it then read off image and reasons.
 const rollouts = [
   ["A boy runs through the sprinkler, laughing with wide eyes.", "{'joy': 0.75, 'surprise': 0.20, 'sadness': 0.05}"],
   ["Storm clouds hang over an empty beach.", "{'joy': 0.05, 'surprise': 0.05, 'sadness': 0.90}"],

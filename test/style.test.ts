@@ -13,22 +13,38 @@ const textOf = (file: string) => readFileSync(join(root, file), "utf8");
 /** A sentence begins with its subject, and says plainly what is so. */
 const hardToRead = /(?:^|[.:;!?] )(?:Of|Where|What|Such|Whoever) |\b(?:is none|that of|goes on|but for|gone on with)\b/;
 
-describe("comments in src", () => {
-  const comments = files.filter((file) => /^src\/.*\.ts$/.test(file)).flatMap((file) => commentsOf(file));
+const hardAmong = (texts: readonly { readonly place: string; readonly words: string }[]) =>
+  texts.filter(({ words }) => hardToRead.test(words)).map(({ place, words }) => `${place}: ${words}`);
 
-  it("are at most 120 columns wide", () => {
-    expect(comments.filter(({ line }) => line.length > 120).map(({ place }) => place)).toEqual([]);
+describe("comments", () => {
+  const code = files.filter((file) => /^(?:src|test|examples|bench)\/.*\.ts$/.test(file));
+
+  it("are at most 120 columns wide in src", () => {
+    const long = code
+      .filter((file) => file.startsWith("src/"))
+      .flatMap(commentsOf)
+      .filter(({ line }) => line.length > 120);
+    expect(long.map(({ place }) => place)).toEqual([]);
   });
 
   it("begin with the subject, and use plain words", () => {
-    expect(
-      comments.filter(({ words }) => hardToRead.test(words)).map(({ place, words }) => `${place}: ${words}`),
-    ).toEqual([]);
+    expect(hardAmong(code.flatMap(commentsOf))).toEqual([]);
   });
 });
 
+it("names of tests use plain words", () => {
+  const tests = files.filter((file) => file.endsWith(".test.ts"));
+  const names = tests.flatMap((file) =>
+    [...textOf(file).matchAll(/\b(?:it|describe)[\w.]*\(\s*"([^"]+)"/g)].map(([, words]) => ({
+      place: file,
+      words: words!,
+    })),
+  );
+  expect(hardAmong(names)).toEqual([]);
+});
+
 describe("pages", () => {
-  const pages = files.filter((file) => /^(?:docs\/.*|README|CHANGELOG)\.md$/.test(file));
+  const pages = files.filter((file) => /^(?:(?:docs|examples)\/.*|README|CHANGELOG)\.md$/.test(file));
 
   it("have lines of at most 160 columns, apart from tables and code", () => {
     const long = pages.flatMap((file) =>

@@ -1,6 +1,6 @@
 import { createRng, type Example, type RatedCot } from "rise-ts";
 
-/** What a policy goes through before it is measured. */
+/** The training of a policy before it is measured. */
 export interface Arm {
   readonly row: string;
   /** Cots that SFT learns: those of stage 1, the same ones each beside another picture, none but the bare answer; or no SFT at all. */
@@ -19,7 +19,7 @@ export const arms: readonly Arm[] = [
   { row: "SFT, exchanged cots", sft: "exchanged", rft: "RISE, exchanged cots" },
 ];
 
-/** What SFT learns: pictures with cots and annotations. */
+/** The lessons of SFT: pictures with cots and annotations. */
 export function lessonsOf<A>(
   sft: Exclude<Arm["sft"], false>,
   train: readonly Example<A>[],

@@ -1,5 +1,5 @@
 /**
- * What the demo's data gives away without a look at a picture: each baseline over five seeds.
+ * The scores that the demo's data gives away without a look at a picture: each baseline over five seeds.
  *
  *   npx tsx examples/demo/baselines.ts
  */

@@ -8,7 +8,7 @@ import type { DemoTask } from "./tasks";
 /** How a row of the table does on one part of the data. */
 export interface Scores {
   readonly metrics: Readonly<Record<string, number>>;
-  /** Of the metric that decides, where it is a mean over pictures: each picture's, and what it shows. */
+  /** The deciding metric, if it is a mean over pictures: each picture's value, and what it shows. */
   readonly each: readonly { readonly shows: string; readonly value: number }[];
 }
 
@@ -72,7 +72,7 @@ function each<A>({ metrics }: DemoTask<A>, dataset: readonly Example<A>[], predi
   }));
 }
 
-/** What true thoughts about held-out pictures are worth to a policy. */
+/** The worth of true thoughts about held-out pictures to a policy. */
 export interface ThoughtWorth {
   readonly own: number;
   readonly empty: number;
@@ -96,7 +96,7 @@ export async function thoughtWorth<A>(
   };
 }
 
-/** What a true thought about a picture of another mood or place is worth: the first one after each picture. */
+/** The worth of a true thought about a picture of another mood or place: the first one after each picture. */
 export async function unlikeWorth<A>(
   demo: DemoTask<A>,
   dataset: readonly Example<A>[],

@@ -47,7 +47,7 @@ export function scoreTable(results: readonly SeedResult[]): ReportTable {
   };
 }
 
-/** What true thoughts about held-out pictures are worth to the policy before and after stage 1. */
+/** The worth of true thoughts about held-out pictures to the policy before and after stage 1. */
 export function printThoughts(results: readonly SeedResult[]): void {
   console.log("\nSimilarity that a true thought earns, none, and one about another annotation; mean over all seeds:");
   for (const when of ["before", "after"] as const)

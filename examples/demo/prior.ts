@@ -5,7 +5,7 @@ import { type Votes, wordVotes } from "../tiny-vlm/lexicon";
 const byName = new Map(moodEmoji.map((emoji) => [emoji.name, wordVotes(emoji)]));
 const votesOf = ({ metadata }: Example<unknown>): Votes => byName.get((metadata!.shows as readonly string[])[0]!)!;
 
-/** What the words for the emoji say, without a look at the picture or at people's ratings. */
+/** The mood that the words for the emoji tell, without a look at the picture or at people's ratings. */
 export const wordPrior = (example: Example<LabelDistribution>): LabelDistribution => shares(votesOf(example));
 
 /**

@@ -48,7 +48,7 @@ export interface SeedResult {
   readonly kept: { readonly cots: number; readonly of: number };
   /** Row of the table → scores on held-out pictures, and on held-out pictures of things that training never showed. */
   readonly rows: Readonly<Record<string, RowScores>>;
-  /** What true thoughts about held-out pictures are worth before and after stage 1. */
+  /** The worth of true thoughts about held-out pictures before and after stage 1. */
   readonly thoughts: Readonly<Record<"before" | "after", Readonly<Record<"test" | "unseen", ThoughtWorth>>>>;
   readonly learning: Readonly<Record<string, readonly StepMetrics[]>>;
   readonly examples: readonly WorkedExample[];

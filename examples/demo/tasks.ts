@@ -44,7 +44,7 @@ export interface DemoTask<A> {
   kindOf(example: Example<A>): string;
   /** Whether a thought names what matters in the picture. */
   names(example: Example<A>, think: string): boolean;
-  /** What the base model could do before, for SFT to rehearse. */
+  /** Rows of what the base model could do before, for SFT to rehearse. */
   rehearsal(seed: number, count: number): Promise<readonly RehearsalRow[]>;
 }
 
@@ -76,7 +76,7 @@ export const moodsDemo: DemoTask<LabelDistribution> = {
   rehearsal: (seed, count) => rehearsalRows("moods", seed, count),
 };
 
-/** Where is the one object that the text describes? The stand-in for LISA. */
+/** The place of the one object that the text describes: the stand-in for LISA. */
 export const detectionDemo: DemoTask<readonly Box[]> = {
   name: "detection",
   model: tiny("copying"),

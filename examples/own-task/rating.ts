@@ -22,7 +22,7 @@ export function rating({ question, from = 1, to = 5 }: RatingOptions): Task<numb
       imagePrompt(image, `${asked} Write <think>your reasoning</think><answer>rating: n</answer>.`),
     format,
 
-    // What follows "rating:" must be a number and nothing else: of "3-4" or "4/5" it could only guess what is meant.
+    // The text after "rating:" must be a number and nothing else: of "3-4" or "4/5" it could only guess what is meant.
     parse(text) {
       const written = [...text.matchAll(/rating:\s*(\S+)/gi)].map(([, word]) => word!.replace(/[.,;)]$/, ""));
       const values = new Set(written.map((word) => (/^\d{1,9}$/.test(word) ? Number(word) : Number.NaN)));

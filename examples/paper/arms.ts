@@ -1,6 +1,6 @@
 import { ConfigError } from "rise-ts";
 
-/** What is trained on: n examples (of each class, where there are classes), or all. */
+/** The examples to train on: n (of each class, where there are classes), or all. */
 export type Shots = 4 | 16 | "full";
 
 /** Rewards of stage 1: the paper's, and its ablations (Table 5). */
@@ -12,7 +12,7 @@ export interface Arm {
   readonly model: "student" | "gpt-4o";
   /** Who wrote the cots of SFT: RISE-CoT; the base model or GPT-4o, best of G (Table 3); nobody, so that SFT teaches bare answers. */
   readonly cots: "rise" | "base" | "gpt-4o" | "none";
-  /** Of stage 1. */
+  /** The options of stage 1. */
   readonly reward: RewardName;
   /** On D_RISE, on D_high = {r ≥ τ}, or not at all. */
   readonly sft: "full" | "high" | "none";

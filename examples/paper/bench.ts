@@ -14,9 +14,9 @@ export interface ArmResult extends Pick<Evaluation<unknown, string>, "metrics" |
 
 /** A data set on which arms are tried. */
 export interface Bench {
-  /** Runs what is missing. `undefined` where it takes GPT-4o and there is none. */
+  /** Runs what is missing. `undefined` if it takes GPT-4o and no key is given. */
   run(arm: Arm, seed: number): Promise<ArmResult | undefined>;
-  /** What an earlier `run` has stored, beside the folder of the arm's last stage. */
+  /** The files that an earlier `run` has stored, beside the folder of the arm's last stage. */
   stored(arm: Arm, seed: number): Promise<ArmResult | undefined>;
 }
 

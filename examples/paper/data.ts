@@ -22,7 +22,7 @@ export interface DataSet<A> {
   /** n examples of each class; for LISA, n in all. */
   fewShot(train: readonly Example<A>[], n: number, seed: number): readonly Example<A>[];
   readonly metrics: Metrics<A>;
-  /** What the model could do before, for SFT to rehearse. */
+  /** Rows of what the model could do before, for SFT to rehearse. */
   rehearsal?(seed: number, count: number): Promise<readonly RehearsalRow[]>;
 }
 
@@ -31,7 +31,7 @@ export type AnyDataSet = <R>(use: <A>(data: DataSet<A>) => R) => R;
 
 export interface Source {
   readonly sets: Readonly<Record<Role, AnyDataSet>>;
-  /** What stands for what, for the head of the tables. */
+  /** The stand-ins, for the head of the tables. */
   readonly about: string;
 }
 

@@ -1,5 +1,5 @@
 /**
- * Tables 1 to 6 of the paper. Runs what is missing, goes on with what was interrupted, and prints Markdown; docs/results.md shows it.
+ * Tables 1 to 6 of the paper. Runs what is missing, resumes what was interrupted, and prints Markdown; docs/results.md shows it.
  *
  *   npm run paper -- [--table 4]… [--seeds 3] [--steps FACTOR] [--task classification|detection] [--model ID [--lora RANK]] [--threads N] [--data DIR]
  *                    [--out DIR] [--print]
@@ -56,7 +56,7 @@ async function main(): Promise<void> {
   const threads = values.threads === undefined ? {} : { threads: wholeNumber("--threads", values.threads) };
   const { sets, about } = openData(values.data, settings);
   const stop = stopOnInterrupt(() =>
-    console.log("\nFinishing this step. The same command goes on from here; Ctrl-C again stops now."),
+    console.log("\nFinishing this step. The same command resumes from here; Ctrl-C again stops now."),
   );
   const started = Date.now();
   const lab: Lab = {

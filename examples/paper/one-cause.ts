@@ -1,5 +1,5 @@
 /**
- * What keeps RISE behind in the tables of the tiny model? SFT as in the tables, with one thing changed from each line to the next: how many pictures there are to
+ * Causes that keep RISE behind in the tables of the tiny model: SFT as in the tables, with one thing changed from each line to the next: how many pictures there are to
  * learn from, that there is a thought at all, whether it is about this picture, and whether it is true.
  *
  *   npx tsx examples/paper/one-cause.ts [--task classification|detection] [--threads N] [DIR]     after npm run paper, whose --out is DIR (runs/paper)
@@ -21,7 +21,7 @@ const seeds = [0, 1, 2];
 const { pictures, maxTokens, sft, cot } = tinySettings;
 const model = fileURLToPath(new URL("../tiny-vlm/checkpoint", import.meta.url));
 
-/** What SFT learns, from the pictures there are and the cots that τ keeps. */
+/** The lessons of SFT, from the pictures there are and the cots that τ keeps. */
 type Lessons = <A>(
   train: readonly Example<A>[],
   kept: readonly RatedCot<A>[],

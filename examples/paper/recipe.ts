@@ -77,7 +77,7 @@ export function needsTeacher(recipe: Recipe): boolean {
   return recipe.stage === "sft" && recipe.cots !== null && needsTeacher(recipe.cots);
 }
 
-/** Where and from what a stage is run, besides its recipe. */
+/** A stage's folder and its sources, besides its recipe. */
 export interface Place {
   readonly data: string;
   readonly seed: number;

@@ -6,7 +6,7 @@ export interface SeedFigure {
   readonly value: number;
   /** How many the figure is of. */
   readonly examples: number;
-  /** What it would be if example i were there counts[i] times. */
+  /** The value if example i were there counts[i] times. */
   readonly weighted: (counts: Counts) => number;
 }
 

@@ -29,7 +29,7 @@ export interface Settings {
   readonly rft: RolloutSettings;
   /** Steps of 4- and 16-shot training, times those of the full data. */
   readonly fewShotSteps: number;
-  /** Steps after which a killed stage can be gone on with; Ctrl-C loses none in any case. */
+  /** Steps after which a killed stage can be resumed; Ctrl-C loses none in any case. */
   readonly checkpointEvery: number;
 }
 

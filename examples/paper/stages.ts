@@ -18,7 +18,7 @@ import type { DataSet } from "./data";
 import { type BestOfRecipe, type CotRecipe, folderOf, type PolicyRecipe, type Recipe, type SftRecipe } from "./recipe";
 import { fallingRate, type Settings, steadyRate } from "./settings";
 
-/** What runs have in common, whatever the data. */
+/** Options of every run, whatever the data. */
 export interface Lab {
   /** The one policy of all stages, loaded when the first asks for it. */
   student(): Promise<Student>;
@@ -50,14 +50,14 @@ export interface Made {
   readonly kept?: Kept;
 }
 
-/** Where one stage of one seed is kept. */
+/** The folder of one stage of one seed. */
 export function stageFolder(recipe: Recipe, data: string, seed: number, { settings, model, out }: Lab): string {
   const { pictures, maxTokens } = settings;
   return join(out, folderOf(recipe, { data, seed, model, pictures, maxTokens }));
 }
 
 /**
- * Runs a recipe's stages, each in its own folder, where a finished one is found again and an interrupted one gone on with.
+ * Runs a recipe's stages, each in its own folder, where a finished one is found again and an interrupted one is resumed.
  * @returns the model they end in
  */
 export async function makePolicy<A>(

@@ -19,7 +19,7 @@ export function numericRemark({ items }: Picture, rng: Rng): string {
   ]);
 }
 
-/** Where an item's middle is. */
+/** The middle of an item. */
 export function place(item: Pick<Placed, "x" | "y" | "size">): string {
   const [column, row] = thirds(item);
   const horizontal = ["left", "middle", "right"][column]!;

@@ -2,7 +2,7 @@ import { classificationPrompts, detectionPrompts } from "rise-ts/prompts";
 
 export const moodLabels = ["negative", "neutral", "positive"] as const;
 
-/** What the tiny model is asked about moods: short prompts halve the time of every stage. */
+/** The tiny model's question about moods: short prompts halve the time of every stage. */
 export const moodQuestion = {
   labels: moodLabels,
   name: "moods",
@@ -14,7 +14,7 @@ export const moodQuestion = {
   }),
 };
 
-/** What it is asked about the place of a thing. */
+/** Its question about the place of a thing. */
 export const placeQuestion = {
   single: true,
   name: "scenes",

@@ -33,7 +33,7 @@ const elsewhere = all.filter(({ code }) => !objects.has(code));
 /** Faces differ in a few pixels, so that they need more practice. */
 const faces = named.filter(({ kind }) => kind === "face");
 
-/** What neither of the data sets shows. */
+/** Things that neither of the data sets shows. */
 const strange = free.filter(({ code }) => !objects.has(code));
 
 type Kind = (rng: Rng, seed: number) => WeightedLesson | Promise<WeightedLesson>;

@@ -24,7 +24,7 @@ const lexicon: ReadonlyMap<string, Votes> = new Map(
 /** The vote of somebody who knows none of the words. */
 const unknown: Votes = [0.05, 0.85, 0.1];
 
-/** What the words for a thing say about its mood: the mean over those that the lexicon knows, and one vote more. Nobody rated the emoji itself. */
+/** The mood that the words for a thing tell: the mean over those that the lexicon knows, and one vote more. Nobody rated the emoji itself. */
 export function wordVotes({ code, name }: Pick<Emoji, "code" | "name">): Votes {
   const words = new Set([name, ...keywordsOf(code)].flatMap((text) => text.toLowerCase().split(/[^a-z]+/)));
   const votes = [unknown, ...[...words].flatMap((word) => (lexicon.has(word) ? [lexicon.get(word)!] : []))];

@@ -1,5 +1,5 @@
 /**
- * What the tiny model can do before RISE, on pictures of no lesson. README.md shows what it prints.
+ * Measures what the tiny model can do before RISE, on pictures of no lesson. README.md shows what it prints.
  *
  *   npx tsx examples/tiny-vlm/measure.ts [examples/tiny-vlm/checkpoint]        two minutes
  */

@@ -15,7 +15,7 @@ const textPrompt = (text: string): Prompt => [{ role: "user", content: [{ type: 
 export const moodPrompt = (image: RawImage) => task.answerPrompt({ id: "lesson", image, annotation: {} });
 
 /**
- * What a thought begins with. The article is the same for all: one that agrees with the name is chosen before the name is, and after "a" there is no way to an angry face.
+ * The beginning of a thought. The article is the same for all: one that agrees with the name is chosen before the name is, and after "a" there is no way to an angry face.
  */
 export const iSee = ({ name }: Emoji) => `I see the ${name}.`;
 /** A true thought: what is shown, and how things of that name look. */
@@ -43,7 +43,7 @@ export function reading(rng: Rng, emoji: Emoji, unrelated: RawImage): WeightedLe
   };
 }
 
-/** What follows a thought's beginning that names a thing which the picture does not show: the name is read from the thought. The beginning is not practised. */
+/** The rest of a thought whose beginning names a thing which the picture does not show: the name is read from the thought. The beginning is not practised. */
 export function thinkingOn(rng: Rng, emoji: Emoji, unrelated: RawImage): WeightedLesson {
   const begun = (text: string): Piece => [text, 0];
   const end: Piece[] = [form(" It looks"), known(` ${lookOf(emoji).word}`), form(".")];
@@ -81,7 +81,7 @@ export function thinkingOfPicture(emoji: Emoji, image: RawImage): WeightedLesson
   };
 }
 
-/** What a picture shows. */
+/** The things in a picture. */
 export const captioning = (emoji: Emoji, image: RawImage): WeightedLesson => ({
   prompt: imagePrompt(image, "What do you see?"),
   pieces: seen(emoji),

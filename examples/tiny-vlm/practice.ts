@@ -22,7 +22,7 @@ export interface Lesson {
   readonly completion: string;
 }
 
-/** What the tiny model learns to name. Their human mood ratings are not read here, nor anywhere in its training. */
+/** Things that the tiny model learns to name. Their human mood ratings are not read here, nor anywhere in its training. */
 const knownEmoji: readonly Emoji[] = [
   ...new Map([...vocabulary.map((code) => emojiByCode.get(code)!), ...sceneObjects].map((e) => [e.code, e])).values(),
 ];
@@ -97,7 +97,7 @@ function captionLesson(rng: Rng, picture: Picture): Lesson {
   return { prompt: imagePrompt(picture.image, pick(rng, captionPrompts)), completion: describe(picture, rng) };
 }
 
-/** What stands in one place: short, and every token depends on what is seen there. */
+/** The thing in one place: short, and every token depends on what is seen there. */
 function pointingLesson(rng: Rng, picture: Picture): Lesson {
   const places = picture.items.map(place);
   const clear = picture.items.filter((_, i) => places.indexOf(places[i]!) === places.lastIndexOf(places[i]!));

@@ -11,7 +11,7 @@ type Draw = (rng: Rng, seed: number) => Promise<WeightedLesson>;
 
 const one = async (emoji: Emoji, seed: number) => (await composePicture([emoji], seed)).image;
 
-/** What the base learnt in its lessons and SFT of few things makes it forget: names of what is seen, and words that go with names. No number about a mood. */
+/** Lessons of the base that SFT of few things makes it forget: names of what is seen, and words that go with names. No number about a mood. */
 const draws: Readonly<Record<"moods" | "places", Draw>> = {
   moods: async (rng, seed) => {
     const chance = rng.uniform();

@@ -4,7 +4,7 @@
  *   npx tsx examples/tiny-vlm/teach.ts [--start runs/tiny-start] [--steps 1150] [--out examples/tiny-vlm/checkpoint] [--work runs/tiny-lessons]
  *     [--seed 0] [--resume] [--lessons all|copying] [--batch 32] [--workers 2]
  *
- * Two workers of one thread each learn other lessons, and every 20 steps go on from the mean of their weights (local SGD, Stich 2019): models of this size gain
+ * Two workers of one thread each learn other lessons, and every 20 steps continue from the mean of their weights (local SGD, Stich 2019): models of this size gain
  * little from a second thread. Prints the loss, the time left and now and then held-out measurements; measure.ts prints more of them.
  */
 import { fork } from "node:child_process";
@@ -54,7 +54,8 @@ async function lead(): Promise<void> {
       for (const each of children) each.send("go");
     });
   const codes = (await ended).map(([code]) => code as number);
-  if (codes.some((code) => code !== 0)) throw new Error(`a worker ended with ${codes.join(", ")}; go on with --resume`);
+  if (codes.some((code) => code !== 0))
+    throw new Error(`a worker ended with ${codes.join(", ")}; continue with --resume`);
   await mkdir(values.out, { recursive: true });
   for (const file of await readdir(values.start))
     if (file !== "model.safetensors") await copyFile(join(values.start, file), join(values.out, file));
@@ -63,7 +64,7 @@ async function lead(): Promise<void> {
   console.log(`wrote ${values.out}`);
 }
 
-/** Workers that were stopped at different steps go on from the state of the one that came furthest. */
+/** Workers that were stopped at different steps continue from the state of the one that came furthest. */
 async function level(): Promise<void> {
   const states = Array.from({ length: workers }, (_, worker) => stateOf(worker));
   const steps = await Promise.all(states.map(stepOf));

@@ -1,5 +1,5 @@
 /**
- * Trains the tiny Qwen2-VL from nothing on composed pictures and their descriptions, with this library alone: the first part, which teach.ts goes on from.
+ * Trains the tiny Qwen2-VL from nothing on composed pictures and their descriptions, with this library alone: the first part, which teach.ts continues.
  *
  *   npx tsx examples/tiny-vlm/train.ts [--steps 6000] [--out runs/tiny-start] [--seed 0] [--resume]
  *

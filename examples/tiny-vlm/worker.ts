@@ -33,7 +33,7 @@ export async function stepOf(state: string): Promise<number> {
   return (JSON.parse(await readFile(join(state, "optimizer.json"), "utf8")) as { readonly step: number }).step;
 }
 
-/** Learns the lessons of one worker. Every {@link meet} steps it saves, tells the leader, and goes on from what lies in its folder then. */
+/** Learns the lessons of one worker. Every {@link meet} steps it saves, tells the leader, and continues from what lies in its folder then. */
 export async function work(options: Work): Promise<void> {
   const { model, state, worker, steps, rate, resume } = options;
   const trainer = await onnxTrainer({

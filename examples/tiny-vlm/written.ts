@@ -27,7 +27,7 @@ export async function tokenLengths(model: string): Promise<(token: number) => nu
   return (token) => lengths.get(token) ?? 0;
 }
 
-/** Tokens of a lesson and the weight of each: that of the piece in which it begins. */
+/** Tokens of a lesson and the weight of each, which its piece has: the one in which it begins. */
 export function encodeLesson(
   { encode }: Pick<Trainer, "encode">,
   lengthOf: (token: number) => number,
@@ -48,7 +48,7 @@ export function encodeLesson(
 
 /** A word that has to be seen or known, among words that any answer has. */
 export const known = (text: string): Piece => [text, 3];
-/** What any answer has. */
+/** Words of any answer. */
 export const form = (text: string): Piece => [text, 0.2];
 
 /** `[54, 547, 482, 393]`: the first digit of a place in thousandths is everything, the third nearly chance; that a shorter number ends counts, too. */

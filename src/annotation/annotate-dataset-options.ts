@@ -1,15 +1,13 @@
-import { type AnswerOptions, answerSpec, taskOption } from "../evaluation/spec-parts";
+import { type AnswerOptions, answerSpec } from "../evaluation/spec-parts";
 import { count, flag, given, type Settings, type Spec, text } from "../options/spec";
 import { shardOption } from "../runs/directory/shards";
 import { type FailureOptions, failureSpec } from "../runs/examples/failures";
 import { signalOption } from "../runs/run-options";
-import type { Task } from "../task";
 import { type LogOption, logOption } from "../terminal/log";
 import type { ImagesToAnnotate } from "./images";
 
 /** Options of `annotateDataset`. */
-export interface AnnotateDatasetOptions<A> extends AnswerOptions, FailureOptions {
-  readonly task: Task<A>;
+export interface AnnotateDatasetOptions<A> extends AnswerOptions<A>, FailureOptions {
   /**
    * A folder, with the folders in it; a file with one JSON object a line, `{"image": "a.jpg"}`, and perhaps `id` and
    * `subject`; or a list or stream of paths, URLs of files, and `{ id, image, subject }`.
@@ -58,7 +56,6 @@ export interface AnnotateDatasetOptions<A> extends AnswerOptions, FailureOptions
 }
 
 export const annotateDatasetSpec = {
-  task: taskOption().describe("What an annotation is, and how the model is asked for it"),
   ...answerSpec,
   images: given("a folder, a .jsonl file, or a list or stream of images", areImages).describe(
     "A folder, a .jsonl file, or a list or stream of paths and `{ id, image, subject }`",

@@ -54,7 +54,7 @@ export const onnxBackendSpec = {
   rowsAtOnce: count().default(64).describe("Completions generated side by side"),
   precision: choice(["float32", "half", "int8", "int4"])
     .default("float32")
-    .describe("Of products with the language model's matrices"),
+    .describe("Precision of products with the language model's matrices"),
   maxImagePixels: count()
     .optional()
     .describe("Width times height of the largest image that is decoded; 2^27 without it"),

@@ -11,7 +11,7 @@ export function createParser({ text }: Output): Parser {
   const parser = new Parser("rise-ts")
     .description("Teaches a vision-language model to annotate images with reasons.")
     .version(version(), "-v, --version", "the version of rise-ts")
-    .helpOption("-h, --help", "this text, or that of a command")
+    .helpOption("-h, --help", "this text, or a command's")
     .exitOverride()
     .configureOutput({ writeOut: text, writeErr: () => {} })
     .configureHelp({

@@ -1,14 +1,12 @@
 import { readAnswer } from "../checks/format";
 import { given, readOptions, type Spec, text as textOption } from "../options/spec";
 import { generate } from "../runs/generate";
-import type { Task } from "../task";
 import type { Example, ImageSource } from "../types";
 import { failureOf } from "./records";
-import { type AnswerOptions, answerSpec, taskOption } from "./spec-parts";
+import { type AnswerOptions, answerSpec } from "./spec-parts";
 
 /** Options of `annotate`. */
-export interface AnnotateOptions<A> extends Pick<AnswerOptions, "backend" | "maxTokens" | "signal"> {
-  readonly task: Task<A>;
+export interface AnnotateOptions<A> extends Pick<AnswerOptions<A>, "task" | "backend" | "maxTokens" | "signal"> {
   readonly image: ImageSource;
   /** The subject to ask about, if the task's examples have subjects. */
   readonly subject?: string;
@@ -28,7 +26,7 @@ export interface Annotated<A> {
 }
 
 export const annotateSpec = {
-  task: taskOption().describe("What an annotation is, and how the model is asked for it"),
+  task: answerSpec.task,
   image: given("an image").describe("A path, a file's bytes, or pixels"),
   backend: answerSpec.backend,
   subject: textOption().optional().describe("The subject to ask about, where the task's examples have subjects"),

@@ -19,11 +19,10 @@ import { type LogOption, logHelp, logOption, openLog } from "../terminal/log";
 import { shortNumber } from "../terminal/text";
 import type { Example, Leak } from "../types";
 import { type Reconstruction, reconstructAll } from "./reconstructions";
-import { type AnswerOptions, answerSpec, failureSpec, taskOption } from "./spec-parts";
+import { type AnswerOptions, answerSpec, failureSpec } from "./spec-parts";
 
 /** Options of `auditCots`. */
-export interface AuditCotsOptions<A> extends AnswerOptions, ResamplingOptions, Omit<FailureOptions, "onFailure"> {
-  readonly task: Task<A>;
+export interface AuditCotsOptions<A> extends AnswerOptions<A>, ResamplingOptions, Omit<FailureOptions, "onFailure"> {
   readonly dataset: readonly Example<A>[];
   /** The cots to judge: `riseCot`'s `dataset`, or rows of `cots.jsonl`. An example may have several. */
   readonly cots: readonly Pick<RatedCot<A>, "exampleId" | "cot">[];
@@ -56,10 +55,9 @@ export interface AuditCotsOptions<A> extends AnswerOptions, ResamplingOptions, O
 }
 
 export const auditCotsSpec = {
-  task: taskOption().describe("What an annotation is, and how it is reconstructed"),
+  ...answerSpec,
   dataset: given("an array of examples").describe("The examples that the cots are of"),
   cots: given("an array of { exampleId, cot }").describe("The cots to judge; an example may have several"),
-  ...answerSpec,
   backend: answerSpec.backend.describe("The model that reconstructs"),
   maxTokens: count().default(256).describe("Tokens of a reconstruction"),
   batchSize: count().default(48).describe("Reconstructions in one `generate` call"),

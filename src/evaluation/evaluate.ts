@@ -26,14 +26,13 @@ import {
   metricsOption,
   tryMetrics,
 } from "./records";
-import { type AnswerOptions, answerSpec, failureSpec, taskOption } from "./spec-parts";
+import { type AnswerOptions, answerSpec, failureSpec } from "./spec-parts";
 
 /** Options of `evaluate`. */
 export interface EvaluateOptions<A, Name extends string>
-  extends AnswerOptions,
+  extends AnswerOptions<A>,
     ResamplingOptions,
     Omit<FailureOptions, "onFailure"> {
-  readonly task: Task<A>;
   readonly dataset: readonly Example<A>[];
   /** Metrics beside `formatRate` and `similarity`: `classificationMetrics`, `detectionMetrics` or your own (none). */
   readonly metrics?: Readonly<Record<Name, Metric<A>>>;
@@ -71,9 +70,8 @@ export interface EvaluateOptions<A, Name extends string>
 }
 
 export const evaluateSpec = {
-  task: taskOption().describe("What an annotation is, and how the model is asked for it"),
-  dataset: given("an array of examples").describe("The examples to answer"),
   ...answerSpec,
+  dataset: given("an array of examples").describe("The examples to answer"),
   metrics: metricsOption().describe("Metrics by name, beside formatRate and similarity"),
   runDir: text().optional().describe("Folder where records are written as they come"),
   resume: flag().default(false).describe("Resume the evaluation in `runDir`, if there is one"),

@@ -1,13 +1,14 @@
 import type { VlmBackend } from "../backend";
 import { choice, count, type Spec } from "../options/spec";
 import { backendOption } from "../runs/disposable";
+import { taskOption } from "../runs/examples/check-examples";
 import { type FailureOptions, failureSpec as runFailureSpec } from "../runs/examples/failures";
 import { signalOption } from "../runs/run-options";
+import type { Task } from "../task";
 
-export { taskOption } from "../runs/examples/check-examples";
-
-/** The model that answers, and how it is asked. */
-export interface AnswerOptions {
+/** The question, the model that answers, and how it is asked. */
+export interface AnswerOptions<A> {
+  readonly task: Task<A>;
   readonly backend: VlmBackend;
   /** Tokens of an answer (512). */
   readonly maxTokens?: number;
@@ -20,12 +21,13 @@ export interface AnswerOptions {
 }
 
 export const answerSpec = {
+  task: taskOption().describe("The kind of annotation, and the prompt that asks the model for it"),
   backend: backendOption().describe("The model that answers"),
   maxTokens: count().default(512).describe("Tokens of an answer"),
   batchSize: count().default(16).describe("Prompts in one `generate` call"),
   concurrency: count().default(1).describe("`generate` calls under way at the same time"),
   signal: signalOption().describe("Ends the call while it is under way"),
-} satisfies Spec<AnswerOptions>;
+} satisfies Spec<AnswerOptions<unknown>>;
 
 export const failureSpec = {
   ...runFailureSpec,

@@ -92,7 +92,7 @@ async function largestDemand(backend: VlmBackend, demands: readonly Demand[]): P
   const demand = demands[largest]!;
   if (tooLong.length > 0) {
     throw new DataError(
-      `${tooLong.length} of ${demands.length} prompts do not fit: expected at most ${limit} tokens of prompt and completion, but that of example ` +
+      `${tooLong.length} of ${demands.length} prompts do not fit: expected at most ${limit} tokens of prompt and completion, but the prompt of example ` +
         `${demand.exampleId} has ${tokens[largest]} and up to ${demand.completionTokens} may follow. Lower the token limits of sampling, or have smaller ` +
         "images (max_pixels in preprocessor_config.json); nothing is cut off",
     );

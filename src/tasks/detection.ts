@@ -34,7 +34,7 @@ export interface DetectionOptions extends LocatingOptions {
 export const detectionSpec = {
   ...locatingSpec,
   single: flag().default(false).describe("Exactly one box per example, written without the outer brackets"),
-  boxFormat: choice(boxFormats).default("xywh").describe("What the four numbers of a written box are"),
+  boxFormat: choice(boxFormats).default("xywh").describe("The meaning of a written box's four numbers"),
   name: text().default("detection").describe("The task's name"),
   reading: readingOption(),
 } satisfies Spec<DetectionOptions>;

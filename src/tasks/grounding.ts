@@ -27,7 +27,7 @@ export const locatingSpec = {
     .optional()
     .describe("The target in examples that have no `subject` of their own"),
   prompts: group(promptsSpec).describe("Replacements for the prompts"),
-  similarity: choice(denominators).default("truth").describe("What the matched IoUs are divided by"),
+  similarity: choice(denominators).default("truth").describe("The divisor of the matched IoUs"),
   space: boxSpace().default("thousand").describe("The space of annotations and of what the model writes"),
 } satisfies Spec<LocatingOptions>;
 

@@ -72,10 +72,10 @@ export const onnxTrainerSpec = {
     .optional()
     .describe("Compute a layer's insides again on the way back; without it, where memory would be short"),
   sampledAtOnce: count().default(64).describe("Completions sampled side by side"),
-  precision: choice(["float32", "half"]).default("float32").describe("Of products with frozen matrices"),
+  precision: choice(["float32", "half"]).default("float32").describe("Precision of products with frozen matrices"),
   samplerPrecision: choice(["float32", "int8", "int4"])
     .default("float32")
-    .describe("Of the frozen matrices that the sampler multiplies with"),
+    .describe("Precision of the frozen matrices that the sampler multiplies with"),
   seed: seedOption().default(0).describe("The seed of LoRA's initial matrices"),
   maxImagePixels: count()
     .optional()

@@ -269,7 +269,7 @@ describe("annotateDataset, for an image that fails", () => {
     await backend.dispose();
   });
 
-  it("goes on after any number of unreadable images, and even if all are", async () => {
+  it("continues after any number of unreadable images, and even if all are", async () => {
     const { failed, images } = await annotationRun({ backend: unreadable(".png"), failureLimit: 2 });
     expect([failed.length, images]).toEqual([9, 9]);
   });

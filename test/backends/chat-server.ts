@@ -3,7 +3,7 @@ import type { AddressInfo } from "node:net";
 import { text } from "node:stream/consumers";
 import { scriptedBackend, splitWords } from "../../src/testing/scripted-backend";
 
-/** What a request gets in place of a completion. */
+/** The reply to a request in place of a completion. */
 export type Fault =
   | "break"
   | "hang"
@@ -37,9 +37,9 @@ export interface ChatServer {
     readonly headers: IncomingHttpHeaders;
     readonly body: Body;
   }[];
-  /** Of one request after another. */
+  /** Faults of one request after another. */
   readonly faults: Fault[];
-  /** Of requests by what they say; asked when no fault is left. */
+  /** Faults of requests by their content; asked when no fault is left. */
   rule: ((body: Body) => Fault | undefined) | undefined;
   reset(): void;
   close(): Promise<void>;

@@ -14,7 +14,7 @@ const backend = await onnxBackend({ model: checkpointDir, device: "cpu" });
 const trainer = await onnxTrainer({ model: checkpointDir, device: "cpu", lora: { rank: 1 } });
 afterAll(() => Promise.all([backend.dispose(), trainer.dispose(), rm(scratch, { recursive: true })]));
 
-/** What was expected, what came and where, all in one message. */
+/** One message says what was expected, what came, and where. */
 async function refuses(
   attempt: Promise<unknown>,
   kind: new (...args: never[]) => Error,
@@ -38,7 +38,7 @@ async function damaged(file: string, damage: (path: string) => Promise<void>) {
 }
 
 describe("a model directory is refused", () => {
-  it("where there is none, and no hub id either", () =>
+  it("at a path that does not exist and is no hub id", () =>
     refuses(
       onnxBackend({ model: "/nowhere/qwen", device: "cpu" }),
       DataError,
@@ -150,7 +150,7 @@ describe("a picture is refused", () => {
   it("that is text", () => refuses(show(text), DataError, `${text}: expected an image`, "got JSON"));
   it("that is not there", () =>
     refuses(show("/nowhere/a.png"), DataError, "/nowhere/a.png: expected an image", "got no such file"));
-  it("of bytes that are none", () =>
+  it("of bytes that are no image", () =>
     refuses(show(new Uint8Array(12)), DataError, "image of 12 bytes: expected an image"));
   it("that is cut short, also when it is only checked", async () => {
     const whole = await readFile(imagePath("square.png"));

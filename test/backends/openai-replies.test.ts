@@ -44,7 +44,7 @@ const reply = (message: object, finish_reason: string | null = "stop"): Fault =>
   body: { choices: [{ index: 0, message, finish_reason }] },
 });
 
-/** What servers are known to answer, in our own wording; `only`: to that request, `first`: to the first one. */
+/** Replies that servers are known to give, in our own wording; `only`: to that request, `first`: to the first one. */
 const known = readFileSync(new URL("server-replies.jsonl", import.meta.url), "utf8")
   .trim()
   .split("\n")
@@ -193,7 +193,7 @@ describe("a server that fails", () => {
       "a provider's error within a choice",
       { status: 200, body: { choices: [{ error: { code: 502, message: "bad gateway" } }] }, ...now },
     ],
-    ["gzip that is none", { status: 200, body: "plain", headers: { "content-encoding": "gzip" } }],
+    ["plain text that claims to be gzip", { status: 200, body: "plain", headers: { "content-encoding": "gzip" } }],
   ])("is asked again after %s", async (_, once) => {
     expect((await ask(once)).text).toBe("a small grey cat");
     expect(server.requests).toHaveLength(2);

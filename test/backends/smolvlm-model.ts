@@ -23,7 +23,7 @@ const template =
 
 /**
  * Writes a model that has the files, inputs and outputs of a SmolVLM for transformers.js, and random weights: a frame of an image becomes four
- * tokens, and one layer of attention follows. What it writes has no meaning; that it depends on all that came before does.
+ * tokens, and one layer of attention follows. Its text has no meaning, but depends on all that came before.
  */
 export async function writeSmolVlm(dir: string): Promise<void> {
   const tokenizer = await readFile(join(checkpointDir, "tokenizer.json"), "utf8");

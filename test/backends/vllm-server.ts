@@ -32,7 +32,7 @@ export interface VllmServer {
   readonly calls: string[];
   readonly bodies: Record<string, unknown>[];
   readonly loaded: ReadonlyMap<string, Trainer>;
-  /** What the server does otherwise. */
+  /** The server's behaviour otherwise. */
   fault: Fault | undefined;
   /** Forgets all adapters, as a restart does. */
   restart(): void;

@@ -90,7 +90,7 @@ const detections: readonly Careless[] = [
   { input: "no subject", call: () => boxes({ subject: undefined, annotation: [] }) },
 ];
 
-/** What an awaited run prints on the terminal of whoever started it. */
+/** Prints what an awaited run prints on its user's terminal. */
 async function warnings(options: object): Promise<string> {
   const lines: string[] = [];
   await run({ log: (line: string) => lines.push(line), ...options });

@@ -22,7 +22,7 @@ describe("the labelled cots", () => {
     }
   });
 
-  // What bench/leaks.ts printed when the fresh part was written: 0.985 and 0.957.
+  // The figures that bench/leaks.ts printed when the fresh part was written: 0.985 and 0.957.
   it("are found with precision 0.98 and recall 0.95 at least where the checks were not tuned on them", () => {
     const { precision, recall } = scorePart("fresh");
     expect(precision).toBeGreaterThanOrEqual(0.98);

@@ -23,9 +23,9 @@ export const leakSet = JSON.parse(readFileSync(new URL("leak-set.json", import.m
 
 export interface LeakScore {
   readonly rows: number;
-  /** Of the cots that are found to leak, the share that does. */
+  /** The share of the cots found to leak that do leak. */
   readonly precision: number;
-  /** Of the cots that leak, the share that is found. */
+  /** The share of the leaking cots that is found. */
   readonly recall: number;
   readonly mistakes: readonly LeakRow[];
 }

@@ -51,7 +51,7 @@ describe("rise-ts demo", () => {
     expect([code, JSON.parse(out).train.examples]).toEqual([0, 132]);
   });
 
-  it("refuses to begin again in the same folder, and says how to go on", async () => {
+  it("refuses to begin again in the same folder, and says how to resume", async () => {
     const { code, err } = await rise(["demo", "--steps", "1"], { folder });
     expect(code).toBe(4);
     expect(err).toMatch(/rise-demo: expected no such folder yet, got one; pass --dir .*, or --resume/);

@@ -14,7 +14,7 @@ const file = (annotations: readonly object[], image: object = {}, categories: re
   images: [{ id: 1, file_name: "a.jpg", width: 64, height: 48, ...image }],
   ...{ annotations, categories },
 });
-/** What `box` is in an image of 64×48. */
+/** The form of `box` in an image of 64×48. */
 const inThousandths = { space: "thousand", x: 156, y: 167, width: 313, height: 333 };
 
 let folder: string;

@@ -344,7 +344,7 @@ describe("the arguments of a conversation data set", () => {
     expect(() => conversationDataset(path as never, options as never)).toThrow(message);
   });
 
-  it("name the row of a table whose conversation is none", () => {
+  it("name the row of a table that has no conversation", () => {
     expect(() => conversationRow({ task })({ prompt: "?" }, "x.parquet: row 3")).toThrow(
       /^x\.parquet: row 3: expected messages/,
     );

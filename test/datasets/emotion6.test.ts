@@ -102,7 +102,7 @@ describe("Emotion6", () => {
       "anger/1.jpg 2 3 -0.1 1.1 0 0 0 0 0",
       /:2: anger: expected a decimal number from 0 to 1, got "-0\.1"/,
     ],
-    ["a probability that is none", "anger/1.jpg 2 3 nan 1 0 0 0 0 0", /:2: anger: .*got "nan"/],
+    ["a probability that is NaN", "anger/1.jpg 2 3 nan 1 0 0 0 0 0", /:2: anger: .*got "nan"/],
     ["a column too few", "anger/1.jpg 2 3 1 0 0 0 0 0", /:2: expected a file name and 9 numbers, got 9 fields/],
     ["a name with a space, which has a field too many", "anger/1 a.jpg 2 3 1 0 0 0 0 0 0", /got 11 fields/],
     [
@@ -110,7 +110,7 @@ describe("Emotion6", () => {
       "anger/1.jpg 12 3 1 0 0 0 0 0 0",
       /:2: valence: expected a decimal number from 1 to 9, got "12"/,
     ],
-    ["a keyword that is none", "neutral/1.jpg 2 3 1 0 0 0 0 0 0", /:2: expected an image in one of anger\//],
+    ["an unknown keyword", "neutral/1.jpg 2 3 1 0 0 0 0 0 0", /:2: expected an image in one of anger\//],
     ["a path out of the folder", "anger/../../secret.jpg 2 3 1 0 0 0 0 0 0", /:2: expected an image path inside/],
   ])("refuses %s, naming the line", async (_, row, message) => {
     await expect(load([heading, row, ...rows.slice(1)])).rejects.toThrow(message);

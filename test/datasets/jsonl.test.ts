@@ -108,7 +108,7 @@ describe("a JSON-lines dataset", () => {
     ["no annotation", { id: "2", image: good.image }, /:2: annotation: /],
     ["a misspelt key", { ...good, id: "2", subjekt: "dog" }, /:2: .*subjekt/],
     ["an id that occurs twice", good, /:2: expected an id of its own, got "1" as in .*train\.jsonl:1/],
-    ["a label that is none", { ...good, id: "2", annotation: { joy: 0.9, sadness: 0, anger: 0.1 } }, /:2: .*anger/],
+    ["an unknown label", { ...good, id: "2", annotation: { joy: 0.9, sadness: 0, anger: 0.1 } }, /:2: .*anger/],
     [
       "a sum that is not 1",
       { ...good, id: "2", annotation: { joy: 0.9, sadness: 0.3 } },

@@ -27,7 +27,7 @@ const annotation = (...shapes: object[]) => ({
 
 let folder: string;
 const train = (name: string) => join(folder, "train", name);
-/** What comes of the first image's file, the other 238 being in order. */
+/** The result for the first image's file; the other 238 are in order. */
 const load = async (content: object | string | Uint8Array, options = {}) => {
   const isJson = typeof content === "object" && !(content instanceof Uint8Array);
   await writeFile(train("000.json"), isJson ? JSON.stringify(content) : content);
@@ -201,7 +201,7 @@ describe("LISA", () => {
     await expect(load(content)).rejects.toThrow(message);
   });
 
-  it("takes the size that labelme writes for that of the points, where the picture is a scale of it", async () => {
+  it("takes labelme's size for the points' when the picture is scaled", async () => {
     const { first } = await load({ ...annotation(triangle), imageWidth: 400, imageHeight: 200 }, { space: "pixel" });
     expect(first[0]!.annotation).toEqual([{ space: "pixel", x: 5, y: 10, width: 25, height: 12.75 }]);
     await expect(load({ ...annotation(triangle), imageWidth: 100, imageHeight: 200 })).rejects.toThrow(
@@ -225,7 +225,7 @@ describe("LISA", () => {
     ["no shapes", { text: ["?"] }, /000\.json: shapes: /],
     ["no question", { ...annotation(triangle), text: [] }, /000\.json: text: expected a question first/],
     ["an empty question", { ...annotation(triangle), text: [" "] }, /text: expected a question first/],
-    ["a point that is none", annotation(shape([[1, Number.NaN]])), /shapes\.0\.points\.0\.1: /],
+    ["a point that is NaN", annotation(shape([[1, Number.NaN]])), /shapes\.0\.points\.0\.1: /],
     ["a point of three", annotation(shape([[1, 2, 3]])), /shapes\.0\.points\.0: /],
   ])("refuses a file with %s", async (_, content, message) => {
     await expect(load(content)).rejects.toThrow(DataError);

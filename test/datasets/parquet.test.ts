@@ -98,7 +98,7 @@ describe("a Parquet file from the Hub", () => {
     expect(seen).toEqual(["train.parquet#0", "train.parquet#1"]);
   });
 
-  it("refuses an annotation that is not the task's, and a column of pictures that is none, naming the row", async () => {
+  it("refuses an annotation that is not the task's, and a column without pictures, naming the row", async () => {
     const wrong = { ...options, example: () => ({ annotation: { cat: 3, "naïve dog": 0 } }) };
     await expect(parquetDataset(file, wrong)).rejects.toThrow(
       /train\.parquet: row 0: the annotation: expected a sum of 1/,

@@ -85,7 +85,7 @@ async function filesIn(folder: string): Promise<string[]> {
   return (await readdir(join(root, folder))).map((name) => `${folder}/${name}`);
 }
 
-/** What the compiler finds in these files, with the options that most programs have; the library's own are stricter. */
+/** The compiler's findings in these files, with the options that most programs have; the library's own are stricter. */
 function errorsIn(files: readonly string[]): ts.Diagnostic[] {
   const options = {
     ...compilerOptions(),

@@ -9,7 +9,7 @@ import { createGraph } from "../../src/onnx/graph/graph";
 import { createRng } from "../../src/rng";
 import { largestError, promptOf, reference } from "../models/reference";
 
-// In float16, which the CPU has no kernels for: onnxruntime computes it in float32. What rounding does is seen on a GPU, by npm run test:cuda.
+// In float16, which the CPU has no kernels for: onnxruntime computes it in float32. npm run test:cuda shows the effect of rounding on a GPU.
 const model = await openModel(fileURLToPath(new URL("../../examples/tiny-vlm/checkpoint", import.meta.url)));
 const lora = { rank: 2 };
 const rng = createRng(0, "an adapter that does something");

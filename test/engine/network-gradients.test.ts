@@ -69,7 +69,7 @@ const apart: BatchPlan = {
   time: 11,
 };
 
-/** Two rows that go on from the same tokens and picture, and one from fewer of others, so that its prefix is padded. */
+/** Two rows that continue the same tokens and picture, and one from fewer of others, so that its prefix is padded. */
 const endingIn = (...end: number[]): Row => ({
   ...{ tokens: [8, image, image, 7, 1, ...end], images: [broad], promptLength: 5 },
 });
@@ -219,7 +219,7 @@ describe.each(policies)("the gradient of the whole network: %s", (...policy) => 
   });
 });
 
-it("is that of the same rows without prefixes", () => {
+it("equals the gradient of the same rows without prefixes", () => {
   const { rows } = behindPrefixes;
   const plans = [behindPrefixes, { prefixes: [], prefixTime: 0, rows: rows.map(({ row }) => whole(row)), time: 8 }];
   const [shared, alone] = plans.map((plan) => {

@@ -148,7 +148,7 @@ describe("the gradient of a completion after two pictures and four turns", () =>
 const rows = await Promise.all(cases.map(scoredRow));
 
 describe("rows that begin alike", () => {
-  /** Three completions of each prompt, one of which goes on in its prompt's words, and is shared as well. */
+  /** Three completions of each prompt, one of which continues in its prompt's words, and is shared as well. */
   const alike = rows.flatMap(({ tokens, images, promptLength }) => {
     const [prompt, completion] = [tokens.slice(0, promptLength), tokens.slice(promptLength)];
     const backwards = [...completion].reverse();

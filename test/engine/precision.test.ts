@@ -28,7 +28,7 @@ describe("a precision", () => {
     expect(check).toThrow(message);
   });
 
-  it("that the device computes in is none of its business", () => {
+  it("is independent of the precision that the device computes in", () => {
     for (const precision of ["float32", "int8", "int4"] as const) checkPrecision("precision", precision, all, cpu);
     for (const precision of ["float32", "half"] as const) checkPrecision("precision", precision, all, cuda);
   });

@@ -30,7 +30,7 @@ export interface LegTools {
 /** A part of `npm run test:engines`, in a file of its own under `legs/`. */
 export interface Leg {
   readonly name: string;
-  /** What it does, in a few words. */
+  /** Its task, in a few words. */
   readonly does: string;
   /** Whether it runs only if it is named (false). */
   readonly optIn?: boolean;

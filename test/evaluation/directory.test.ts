@@ -75,7 +75,7 @@ describe("an evaluation's directory", () => {
       expect(await contents(other!)).toEqual(await contents(one!));
     }));
 
-  it("loses nothing that was done when a call fails, those under way included, and goes on where it stopped", () =>
+  it("loses nothing that was done when a call fails, those under way included, and continues where it stopped", () =>
     withFolders(2, async (whole, runDir) => {
       const expected = await evaluationRun({ runDir: whole! });
       // One call fails at once while the other takes its time; no third is begun.
@@ -146,7 +146,7 @@ describe("an evaluation's directory", () => {
       }
     }));
 
-  it("drops a row that was half written, and refuses one that is none with its line", () =>
+  it("drops a row that was half written, and refuses a line that is no row", () =>
     withFolders(1, async (runDir) => {
       await evaluationRun({ runDir: runDir! });
       const whole = await contents(runDir!);

@@ -132,11 +132,11 @@ describe("evaluate", () => {
     const options = { task, dataset: examples, backend: only, metrics: detectionMetrics };
     const { metrics, intervals, records } = await evaluate(options);
     expect(metrics).toEqual({ formatRate: 1, similarity: 0.5, ap50: 0.5, ap: 0.5, meanIou: 0.5 });
-    // Of two examples, one right and one wrong, all may be drawn right and all wrong.
+    // One right and one wrong example may be drawn all right and all wrong.
     expect(intervals.ap50).toEqual({ low: 0, high: 1, level: 0.95 });
     expect(intervals.formatRate).toEqual({ low: 1, high: 1, level: 0.95 });
     expect(records.map(({ category }) => category)).toEqual(["cup", "spoon"]);
-    // Average precision is none of one example.
+    // One example has no average precision.
     expect(records[0]!.metrics).toEqual({ similarity: 1, meanIou: 1 });
   });
 
@@ -149,7 +149,7 @@ describe("evaluate", () => {
       level: 0.5,
     });
     expect(metrics.answered).toBe(2);
-    // Of the 27 samples 7 have at most 1 of the two that were answered, and 19 at most 2: a quarter lies at 1, three quarters at 3.
+    // 7 of the 27 samples have at most 1 of the two that were answered, and 19 at most 2: a quarter lies at 1, three quarters at 3.
     expect(intervals.answered).toEqual({ low: 1, high: 3, level: 0.5 });
   });
 
@@ -162,7 +162,7 @@ describe("evaluate", () => {
     await expect(wrong).rejects.toThrow(`evaluate: expected metrics.${name} to be a metric of this task: `);
   });
 
-  it("stops when its signal aborts, and refuses an annotation that is none and settings that are none", async () => {
+  it("stops when its signal aborts, and refuses what is no annotation and settings that do not exist", async () => {
     const signal = AbortSignal.abort(new Error("enough"));
     await expect(evaluate({ task: moods, dataset, backend, signal })).rejects.toThrow("enough");
     const wrong = [{ ...dataset[0]!, annotation: { joy: 2, sadness: 0 } }];

@@ -70,7 +70,7 @@ describe("the configurations of the paper's tables", () => {
     expect(news(2)).toEqual([]);
     // SFT Full, and RFT after it.
     expect(news(4)).toHaveLength(2);
-    // For two more τ, SFT and RFT: RISE-CoT is that of Table 1.
+    // For two more τ, SFT and RFT: RISE-CoT is Table 1's.
     expect(news(6)).toHaveLength(4);
     expect(news(6).some((folder) => folder.includes("-cot-"))).toBe(false);
     // For three more rewards, all three stages.
@@ -251,7 +251,7 @@ describe("running arms", () => {
     await rm(alone, { recursive: true });
   });
 
-  it("goes on after an interruption anywhere, and ends with the same result and the same rows", async () => {
+  it("resumes after an interruption anywhere, and ends with the same result and the same rows", async () => {
     const { bench, steps } = await laboratory(out);
     const whole = await bench.run(rise, 0);
     const total = steps();
@@ -313,7 +313,7 @@ describe("the printed table", () => {
     expect(text).toContain("### Table 1. Comparisons on complex tasks");
     // Columns 5 and 6 are JSD and win rate with all examples.
     expect(rowOf(text, "RISE").slice(4, 6)).toEqual(["**0.150 ± 0.071 [0.100, 0.200]** / 0.071", "–"]);
-    // Lower in one of four, and a tie counts half: 1.5 of 4. Of the 256 ways to draw four, the fifth at each end are the last to be left out.
+    // Lower in one of four, and a tie counts half: 1.5 of 4. The fifth of the 256 ways to draw four is the last to be left out at each end.
     expect(rowOf(text, "Visual-RFT").slice(4, 6)).toEqual([
       "0.200 [0.075, 0.325] (1 of 2 seeds) / 0.126",
       "37.5 % [0.0 %, 75.0 %] (1 of 2 seeds) / 16.3 %",
@@ -348,7 +348,7 @@ describe("the interval of a mean over seeds", () => {
     return Array.from({ length: 30 }, () => offset + spread * rng.normal());
   };
 
-  it("is that of the examples for one seed, and wider where seeds differ than where they do not", () => {
+  it("equals the interval over examples for one seed, and is wider where seeds differ than where they do not", () => {
     const values = drawn(0, 1, "one");
     const [one, plain] = [seedsInterval([figure(values)]), bootstrapInterval(30, weightedMean(values))];
     expect(one.high - one.low).toBeCloseTo(plain.high - plain.low, 1);

@@ -15,7 +15,7 @@ function progressive(count: number): Uint8Array {
   });
   return Uint8Array.from([
     ...[0xff, 0xd8],
-    // Bytes that look like a scan in a comment are none.
+    // A comment may hold bytes that look like a scan.
     ...segment(0xfe, ...Array.from({ length: 200 }, (_, i) => (i % 2 === 0 ? 0xff : 0xda))),
     ...segment(0xdb, 0, ...Array<number>(64).fill(1)),
     ...segment(0xc2, 8, 0, 8, 0, 8, 1, 1, 0x11, 0),

@@ -34,7 +34,7 @@ describe("the kind of a file", () => {
     ["P6\n2 2\n255\n", "a Netpbm image", "convert"],
     ["PK\x03\x04\x14\0", "a ZIP archive", "unpack"],
     ["\x1f\x8b\x08", "a gzip archive", "unpack"],
-  ])("names what is none and says what to do, for %j", (head, name, advice) => {
+  ])("names what is no image and says what to do, for %j", (head, name, advice) => {
     const kind = fileKind(bytes(head));
     expect(kind).toEqual({ name, advice: expect.stringContaining(advice) });
   });

@@ -89,7 +89,7 @@ export async function inputOf(target: Target, seed: number, index: number): Prom
   }
 }
 
-/** What `outside.png` holds. */
+/** The content of `outside.png`. */
 export const canary = "canary-of-a-file-outside";
 
 const prototypeNames = () => Reflect.ownKeys(Object.prototype);

@@ -58,7 +58,7 @@ else {
   process.exitCode = failed === 0 ? 0 : 1;
 }
 
-/** What a child writes before each case, so that it is known when the child does not live to say it. */
+/** A child's note before each case, so that it is known when the child does not live to say it. */
 interface Word {
   readonly index: number;
   readonly tally: Tally;

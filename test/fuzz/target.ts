@@ -1,6 +1,6 @@
 import type { Rng } from "../../src/rng";
 
-/** What one case reads: the changed file, and what it is called. */
+/** The input of one case: the changed file and its name. */
 export interface Input {
   readonly file: string;
   readonly bytes: Uint8Array;
@@ -10,9 +10,9 @@ export interface Input {
 export interface OpenTarget {
   /** The same input for the same generator. */
   readonly make: (rng: Rng) => Input;
-  /** What the library makes of it. It may throw: the law says what. */
+  /** The library's reading of it. It may throw: the law says what. */
   readonly read: (input: Input) => unknown;
-  /** What is wrong with a value that was read; `undefined` if nothing is. */
+  /** The fault of a value that was read; `undefined` if it has no fault. */
   readonly problem?: (value: never, input: Input) => string | undefined;
   readonly close?: () => Promise<void> | void;
 }

@@ -70,7 +70,7 @@ describe("bootstrapInterval", () => {
 });
 
 describe("exchangePValue", () => {
-  /** Of the mean difference of pairs. */
+  /** The interval of the mean difference of pairs. */
   const signFlip = (differences: readonly number[], options = {}) => {
     const mean = (flipped: Uint8Array) =>
       differences.reduce((sum, value, i) => sum + (flipped[i] ? -value : value), 0) / differences.length;
@@ -126,7 +126,7 @@ describe("a metric of a resample", () => {
     return Uint32Array.from({ length: size }, () => rng.integer(4));
   };
 
-  it("is that of the examples counted out: JSD, accuracy, matched IoU", () => {
+  it("equals the bootstrap of the examples counted out: JSD, accuracy, matched IoU", () => {
     for (const metric of Object.values(classificationMetrics)) {
       const counts = someCounts(moods.length, 1);
       expect(weightedMetric(metric, moods)(counts)).toBeCloseTo(metric(countedOut(moods, counts)), 12);
@@ -138,9 +138,9 @@ describe("a metric of a resample", () => {
     }
   });
 
-  it("is that of the examples counted out: average precision by category, with crowds, where no two boxes rank alike", () => {
+  it("equals the bootstrap of the examples counted out: average precision by category, with crowds, where no two boxes rank alike", () => {
     for (const [n, outcomes] of boxes.entries()) {
-      // Sizes that no two boxes share, so that their order does not depend on that of the examples.
+      // Sizes that no two boxes share, so that their order does not depend on the order of the examples.
       const distinct = outcomes.map(({ prediction, ...row }, i) => ({
         ...row,
         prediction: prediction!.map((one, k) => ({ ...one, width: one.width + (i * 120 + k) / 1e6 })),
@@ -156,7 +156,7 @@ describe("a metric of a resample", () => {
     }
   });
 
-  it("is that of the examples counted out for a plain function, and nothing where it throws a DataError", () => {
+  it("equals the bootstrap of the examples counted out for a plain function, and is missing where it throws a DataError", () => {
     const plain = (outcomes: readonly Outcome<number>[]) => {
       if (outcomes.length === 0) throw new DataError("none");
       return Math.max(...outcomes.map(({ truth }) => truth));

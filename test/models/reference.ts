@@ -20,10 +20,10 @@ export interface ReferenceCase {
   /** The completion's tokens and the end-of-turn token. */
   readonly completionIds: readonly number[];
   readonly grids: readonly (readonly [number, number, number])[];
-  /** Of prompt and completion: time, height, width. */
+  /** Positions of prompt and completion: time, height, width. */
   readonly positions: readonly (readonly number[])[];
   readonly next: number;
-  /** Of the pictures' patches one after another; null without pictures. */
+  /** Values of the pictures' patches one after another; null without pictures. */
   readonly pixelValuesSha256: string | null;
   readonly gradientNorms: Readonly<Record<string, number>>;
   readonly greedy: Continuation;
@@ -51,7 +51,7 @@ interface Reference {
     readonly grid: readonly [number, number, number];
     readonly pixelValuesSha256: string;
   }[];
-  /** Of the picture wide.png, with settings other than the checkpoint's. */
+  /** The patches of wide.png, with settings other than the checkpoint's. */
   readonly settings: readonly {
     readonly settings: Readonly<Record<string, unknown>>;
     readonly pixelValuesSha256: string;

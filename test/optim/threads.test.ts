@@ -42,7 +42,7 @@ describe("loops in threads", () => {
     expect(marked().counts.every((count) => count === 1)).toBe(true);
   });
 
-  it.runIf(several)("go on in other threads once those are up", () => {
+  it.runIf(several)("continue in other threads once those are up", () => {
     expect(marked().threads.size).toBeGreaterThan(1);
   });
 

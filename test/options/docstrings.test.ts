@@ -62,7 +62,9 @@ describe("a docstring", () => {
       "Whether it is round (true). Two lines.",
     );
     expect(docstringOf(z.number().default(2e-5).describe("The rate"))).toBe("The rate (2e-5).");
-    expect(docstringOf(z.string().default("both").describe("What learns"))).toBe('What learns ("both").');
+    expect(docstringOf(z.string().default("both").describe("The texts that learn"))).toBe(
+      'The texts that learn ("both").',
+    );
     expect(docstringOf(count().optional().describe("The size"))).toBe("The size.");
     expect(docstringOf(z.unknown().prefault({}).describe("The loss").meta({ default: "presets.trl" }))).toBe(
       "The loss (presets.trl).",

@@ -13,7 +13,7 @@ import { boxPieces, encodeLesson, type WeightedLesson } from "../../examples/tin
 import { createRng } from "../../src/rng";
 import type { Prompt } from "../../src/types";
 
-/** What each picture shows that was composed while this file runs. */
+/** The things in each picture that was composed while this file runs. */
 const shown = vi.hoisted(() => new WeakMap<object, readonly Emoji[]>());
 vi.mock("../../examples/pictures/compose", async (original) => {
   const actual = await original<typeof import("../../examples/pictures/compose")>();
@@ -162,7 +162,7 @@ describe("words for moods", () => {
 });
 
 describe("a lesson's tokens", () => {
-  it("have the weight of the piece in which they begin, the end that of a plain word, and an open lesson has no end", () => {
+  it("have the weight of the piece in which they begin, the end has a plain word's, and an open lesson has no end", () => {
     const encode = (text: string) => [...text].map((_, i) => i).concat(99);
     const oneEach = () => 1;
     const one: WeightedLesson = { prompt: [], pieces: ["ab", ["cd", 3]] };

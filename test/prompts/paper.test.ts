@@ -114,7 +114,7 @@ describe("the prompts of the paper's data sets", () => {
 });
 
 describe("placeholders", () => {
-  it("can be read off a text's type, that of joined sentences too", () => {
+  it("can be read off a text's type, and off joined sentences' type", () => {
     expectTypeOf<PlaceholdersOf<typeof paperPrompts.emotion6.prompts.cot>>().toEqualTypeOf<"question" | "annotation">();
     expectTypeOf<PlaceholdersOf<typeof paperPrompts.lisa.prompts.answer>>().toEqualTypeOf<
       "target" | "form" | "scale"

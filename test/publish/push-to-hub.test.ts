@@ -235,7 +235,7 @@ describe("pushToHub", () => {
     close();
   });
 
-  it("refuses a name that is none, and a missing token", async () => {
+  it("refuses a malformed name and a missing token", async () => {
     await checkpoint(10);
     vi.stubEnv("HF_TOKEN", "");
     vi.stubEnv("HF_TOKEN_PATH", join(dir, "no-token"));

@@ -7,7 +7,7 @@ export interface Comparison {
   /** Largest |a − b| / (1 + |b|); infinite where two things are not numbers, or not of one shape, and differ. */
   readonly difference: number;
   readonly where: string;
-  /** Largest difference that is all right; that of run.ts by default. */
+  /** Largest difference that is all right; run.ts has the default. */
   readonly tolerance?: number;
 }
 

@@ -28,7 +28,7 @@ async function growth(count: number, once: (i: number) => Promise<void>): Promis
   return inUse() - before;
 }
 
-/** Of 10 000 requests, 2 in a hundred are answered with 500, and tried again. */
+/** 2 in a hundred of 10 000 requests are answered with 500, and tried again. */
 async function requests(): Promise<number> {
   let asked = 0;
   globalThis.fetch = async () => {

@@ -3,7 +3,7 @@ type Held = readonly [file: string, ...titles: readonly string[]];
 
 interface Row {
   readonly id: string;
-  /** What must hold. */
+  /** The statement that must hold. */
   readonly holds: string;
   readonly by: readonly Held[];
 }
@@ -83,7 +83,7 @@ export const events: readonly Row[] = [
     by: [
       [
         kills,
-        "once finishes the step, writes a checkpoint and says how to go on; going on ends with the same bytes, killed or not",
+        "once finishes the step, writes a checkpoint and says how to resume; resuming ends with the same bytes, killed or not",
         "is no other than what schedulers and closed terminals send: %s",
         "stops a run that prints to pipes that nobody reads any more",
         "twice ends the process at once, as SIGQUIT does: %s",
@@ -115,7 +115,7 @@ export const events: readonly Row[] = [
       ],
       [
         "engine/checkpoint/model-digest.test.ts",
-        "is that of a copy, of a link, of a relative path, and of the same weights in several files",
+        "is the same for a copy, a link, a relative path, and the same weights in several files",
       ],
     ],
   },
@@ -261,7 +261,7 @@ export const faults: readonly Row[] = [
   },
   {
     id: "a checkpoint's template or tokenizer hangs or ends the process",
-    holds: "it is a DataError, and a machine that is busy or asleep is none",
+    holds: "it is a DataError; a busy or sleeping machine causes no error",
     by: [
       [
         tokenizer,
@@ -351,7 +351,7 @@ export const faults: readonly Row[] = [
     by: [[kills, "is no other than what schedulers and closed terminals send: %s"]],
   },
   {
-    id: "a tokenizer without a vocabulary, or an end token that is none, generates",
+    id: "a tokenizer without a vocabulary, or an end token outside it, generates",
     holds: "both are refused by name",
     by: [
       [tokenizer, "is an error when tokenizer.json describes none", "is an error: too many tokens, or no image token"],

@@ -22,7 +22,7 @@ describe("the table of reliability", () => {
     },
   );
 
-  it("finds no test where there is none", () => {
+  it("finds no test in a file without tests", () => {
     expect(hasTest('it("a", () => {})', "a")).toBe(true);
     expect(hasTest('it.each([\n  ["x;"],\n])(\n  "a %s",\n  () => {})'.replace(";", ""), "a %s")).toBe(true);
     expect(hasTest('expect("a").toBe("a"); it("b", () => {})', "a")).toBe(false);

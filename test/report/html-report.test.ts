@@ -98,7 +98,7 @@ describe("a report", () => {
     for (const step of [1, 4, 6]) expect(train).toContain(`<h4>Step ${step}</h4>`);
     for (const step of [7, 8]) expect(final).toContain(`<h4>Step ${step}</h4>`);
     expect(final).toContain('aria-label="similarity without a cot"');
-    // What was not learned from has no advantage.
+    // A rollout that was not learned from has no advantage.
     expect([train, final].map((part) => part!.includes("<th>Advantage</th>"))).toEqual([true, false]);
 
     const bestOfG = await reportOf("best-of-g", { backend: cotTrainer().sampler() });

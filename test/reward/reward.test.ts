@@ -26,7 +26,7 @@ const gated = { paperReward, strictReward, similarityOnly, withoutLeakGate, with
   RewardFunction<LabelDistribution>
 >;
 
-/** What a cot and its reconstruction earn, in the order of `gated`. */
+/** The reward of a cot and its reconstruction, in the order of `gated`. */
 const table: readonly (readonly [cot: string, reconstruction: string, ...rewards: readonly number[]])[] = [
   [prose, right, 1, 1, 1, 1, 1],
   [prose, near, nearSimilarity, nearSimilarity, nearSimilarity, nearSimilarity, nearSimilarity],

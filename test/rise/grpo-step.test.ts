@@ -190,7 +190,7 @@ describe("one GRPO step", () => {
     const { metrics } = await grpoStep(trainer, cooled, options);
     expect(temperatures).toEqual([0.7, 1]);
     expect(told.map(({ sequence }) => sequence.completion.length)).toEqual([3, 2, 1, 2]);
-    // Of 12 tokens 7 are a cot's, with the sampler's log-prob −0.5 at its temperature; the others have −1.
+    // 7 of 12 tokens are a cot's, with the sampler's log-prob −0.5 at its temperature; the others have −1.
     expect(metrics["rise/entropy_estimate"]).toBeCloseTo((7 * 0.5 + 5) / 12, 12);
   });
 

@@ -116,7 +116,7 @@ describe("Ctrl-C", () => {
     return moments.findIndex((kind, i) => kind === "sampling" && moments.slice(0, i).includes("checkpoint"));
   };
 
-  it("once finishes the step, writes a checkpoint and says how to go on; going on ends with the same bytes, killed or not", () =>
+  it("once finishes the step, writes a checkpoint and says how to resume; resuming ends with the same bytes, killed or not", () =>
     withFolders(3, async (whole, folder, again) => {
       const { signal, printed } = await start("cot", folder!, await whileStepping(whole!), "SIGINT");
       expect(signal).toBeNull();

@@ -43,7 +43,7 @@ const failing = (trainer: Trainer, after: number): Trainer => {
 };
 
 describe("before the first step, a run", () => {
-  it("learns nothing: it goes on as it would have without", () =>
+  it("learns nothing: the run continues as it would have without it", () =>
     withFolders(2, async (a, b) => {
       await cotRun({ runDir: a!, trainer: cotTrainer() });
       await cotRun({ runDir: b!, trainer: cotTrainer(), preflight: false });
@@ -76,7 +76,7 @@ describe("before the first step, a run", () => {
       const run = cotRun({ runDir: folder!, trainer: failing(cotTrainer(), 0) });
       await expect(collect(run)).rejects.toThrow("out of memory");
       expect((await contents(folder!))["metrics.jsonl"]).toBe("");
-      // Of two stages, the second fails as early.
+      // The second of two stages fails as early.
       const steps: string[] = [];
       const both = answerRun({ trainer: failing(answerTrainer(), 2) });
       await expect(
@@ -94,7 +94,7 @@ describe("before the first step, a run", () => {
     });
     await expect(run).rejects.toThrow(DataError);
     await expect(run).rejects.toThrow(
-      /prompts do not fit: expected at most 400 tokens .* that of example funeral has \d+ and up to 190 may follow/,
+      /prompts do not fit: expected at most 400 tokens .* the prompt of example funeral has \d+ and up to 190 may follow/,
     );
   });
 

@@ -158,7 +158,7 @@ describe("riseCot with a policy that learns", () => {
         [0, 0.9, undefined, undefined],
         [0, ...own],
       ]);
-      // What the image alone would have earned.
+      // The reward that the image alone would have earned.
       expect(settings.at(-1)).toEqual([0, ...own]);
       expect(JSON.parse(await readFile(join(runDir!, "config.json"), "utf8")).sampling).toMatchObject(options.sampling);
       const other = { ...options, resume: true, sampling: { topP: 0.9, reconstruction: { temperature: 0.8 } } };

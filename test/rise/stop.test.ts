@@ -6,7 +6,7 @@ import { answerRun, answerTrainer, collect, contents, cotRun, cotTrainer, datase
 describe("a run that is told to stop", () => {
   const [party, picnic, funeral] = dataset;
 
-  it("finishes its step, saves it, and rejects with the signal's reason; going on changes nothing but what is saved", () =>
+  it("finishes its step, saves it, and rejects with the signal's reason; resuming changes only what is saved", () =>
     withFolders(2, async (whole, folder) => {
       const run = (runDir: string | undefined, options: { resume?: boolean; stop?: AbortSignal } = {}) =>
         cotRun({

@@ -69,7 +69,7 @@ export const answerRun = (options: Partial<AnswerOptions> & Pick<AnswerOptions, 
     ...options,
   });
 
-/** What is written about the three examples: right, unreadable and wrong; and about as many more as are asked for. */
+/** The texts about the three examples: right, unreadable and wrong; and about as many more as are asked for. */
 export const evaluationBackend = (): VlmBackend =>
   scriptedBackend((prompt) => {
     const key = promptKey(prompt);

@@ -55,7 +55,7 @@ describe("guards", () => {
     expect(guardWarnings([{ ...row!, stage: "rft" }])[0]?.message).toMatch(/Raise rft\.sampling\.maxTokens,/);
   });
 
-  it("repeat what goes on ever more rarely, and begin again when it was over", () => {
+  it("repeat what lasts ever more rarely, and begin again after it was over", () => {
     const bad = { "rise/leak_rate": 1 };
     const warned = (history: readonly StepMetrics[]) =>
       history.flatMap((_, i) => (guardsOf(history.slice(0, i + 1)).length > 0 ? [i + 1] : []));
@@ -127,7 +127,7 @@ describe("guards of a run", () => {
     ]);
   });
 
-  /** A policy that gives numbers that are none from an update on. */
+  /** A policy whose numbers are NaN from an update on. */
   const broken = (update: number, how: Partial<Trainer> = {}): Trainer => {
     const trainer = cotTrainer();
     let updates = 0;
@@ -141,7 +141,7 @@ describe("guards of a run", () => {
     };
   };
 
-  it("stop it where a number is none: the step leaves no row, and the checkpoint before is as it was", () =>
+  it("stop it at a NaN: the step leaves no row, and the checkpoint before is as it was", () =>
     withFolders(2, async (a, b) => {
       const run = (runDir: string, trainer: Trainer) => cotRun({ runDir, trainer, groupSize: 16, learningRate: 0.1 });
       const failed = run(a!, broken(3));
@@ -158,7 +158,7 @@ describe("guards of a run", () => {
       ]);
     }));
 
-  /** A policy whose text is no text from an update on, as that of a network whose weights went too far. */
+  /** A policy whose text is no text from an update on, as a network's whose weights went too far. */
   const mute = (update: number): Trainer => {
     const trainer = cotTrainer();
     let updates = 0;
@@ -181,7 +181,7 @@ describe("guards of a run", () => {
   const muteRun = (options: Partial<Parameters<typeof cotRun>[0]>, update = 3) =>
     cotRun({ trainer: mute(update), groupSize: 16, learningRate: 0.1, ...options });
 
-  it("say so, too, where it is in sampling that a number is none: the error is a cause, the weights may be at fault", () =>
+  it("say so, too, when the NaN appears in sampling: the error is a cause, the weights may be at fault", () =>
     withFolders(2, async (a, b) => {
       const failed = muteRun({ runDir: a! });
       await expect(failed).rejects.toThrow(TrainingError);
@@ -218,7 +218,7 @@ describe("guards of a run", () => {
       ...{ trainer: tinyTrainer, learningRate: 1e30, groupSize: 4, examplesPerStep: 1 },
       sampling: { cotMaxTokens: 8, reconstructionMaxTokens: 8 },
       dataset: dataset.map((example, i) => ({ ...example, image: imagePath(reference.pictures[i]!.file) })),
-      // Of a network that knows nothing, so that there is something to learn.
+      // A network that knows nothing, so that there is something to learn.
       reward: (_, { cot }) => ({
         prediction: null,
         reward: { reward: (cot.length % 11) / 10, similarity: 0, leaks: [], format: { ok: true } },

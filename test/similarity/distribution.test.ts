@@ -18,7 +18,7 @@ const weights = fc
   .array(fc.double({ min: 0, max: 1, noNaN: true }), { minLength: 7, maxLength: 7 })
   .map((values) => Object.fromEntries(emotions.map((emotion, i) => [emotion, values[i]!])));
 const distribution = weights.filter((w) => total(w) > 1e-3).map((w) => renormalise(w, "test"));
-/** What a parser can produce: any finite, non-negative numbers. */
+/** The values that a parser can produce: any finite, non-negative numbers. */
 const printed = fc
   .array(fc.double({ min: 0, noNaN: true, noDefaultInfinity: true }), { minLength: 7, maxLength: 7 })
   .map((values) => Object.fromEntries(emotions.map((emotion, i) => [emotion, values[i]!])));

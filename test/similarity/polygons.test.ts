@@ -35,7 +35,7 @@ describe("polygonIou", () => {
     });
   });
 
-  it("is that of boxes, where they are boxes", () => {
+  it("equals the IoU of boxes when the polygons are boxes", () => {
     const side = fc.integer({ min: 1, max: 300 });
     const box = fc.tuple(side, side, side, side);
     fc.assert(
@@ -111,7 +111,7 @@ describe("overlapArea", () => {
   const place = fc.tuple(fc.nat(5), fc.nat(5));
   const crowded = fc.array(place, { minLength: 3, maxLength: 7 }).filter(isSimple);
 
-  it("is a polygon's own area where the other encloses it, and that of its parts where it is cut in two", () => {
+  it("is a polygon's own area where the other encloses it, and the sum of its parts where it is cut in two", () => {
     fc.assert(
       fc.property(crowded, fc.nat(5), (points, at) => {
         const whole = area(points);

@@ -211,7 +211,7 @@ export const boxAnswers: readonly (readonly [why: string, text: string, expected
   ["nested ten deep", "[[[[[[[[[[10, 20, 30, 40]]]]]]]]]]", null],
 ];
 
-/** What had to be overlooked to read the answers above, beside the labels that they leave out; nothing for the others. */
+/** The faults that had to be overlooked to read the answers above, beside the labels that they leave out; nothing for the others. */
 export const distributionRepairs: Readonly<Record<string, readonly string[]>> = {
   "typographic quotes": ["quotes"],
   "no quotes": ["quotes"],

@@ -31,7 +31,7 @@ function allNews(): (readonly [atMs: number, news: readonly News[]])[] {
 
 const lookOf = (columns: number): Look => ({ columns, paint: (_, text) => text });
 
-/** What stays of the run on a terminal, and what it shows after each of its events. */
+/** The lines that the run leaves on a terminal, and the screen after each of its events. */
 function shownAt(columns: number) {
   const look = lookOf(columns);
   const screen = createScreen("riseCot", 0);

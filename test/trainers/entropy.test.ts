@@ -41,7 +41,7 @@ describe.each(recorded.cases)("the entropies of a trainer, $name", (of) => {
       await trainer.optimStep({ learningRate: 0 });
       for (const [name, gradient] of seen) {
         const { norm, first } = of.gradient[name] ?? { norm: 0, first: [] };
-        // Where the prompt has no image, PyTorch has no gradient of the vision tower; here it is zero.
+        // Without an image, PyTorch has no gradient of the vision tower; here it is zero.
         expect(Math.abs(Math.hypot(...gradient) - norm), name).toBeLessThanOrEqual(1e-4 * norm);
         expect(largestError(gradient.slice(0, first.length), first), name).toBeLessThan(1e-4);
       }

@@ -168,7 +168,7 @@ describe("onnxTrainer", () => {
     expect(JSON.parse(await readFile(join(dir, "optimizer.json"), "utf8"))).toEqual({ step: 0 });
   });
 
-  it("goes on from a checkpoint in several files under transformers' names", async () => {
+  it("continues from a checkpoint in several files under transformers' names", async () => {
     const dir = join(scratch, "sharded");
     const [trained, read] = await using({}, async (trainer) => {
       await learn(trainer, 1);
@@ -218,7 +218,7 @@ describe("onnxTrainer", () => {
       expect(digest()).toBe(before);
     }));
 
-  it("goes on from weights alone, as PEFT and transformers save them, as if they were where it began", async () => {
+  it("continues from weights alone, as PEFT and transformers save them, as if it had begun there", async () => {
     const [bare, trained] = [join(scratch, "bare"), join(scratch, "trained")];
     await using({}, async (trainer) => {
       await learn(trainer, 1);
@@ -440,7 +440,7 @@ describe("onnxTrainer, when things go wrong", () => {
       await expect(trainer.optimStep({ learningRate: 1 })).rejects.toThrow(TrainingError);
     }));
 
-  it("makes no step along a gradient that overflowed, and goes on with the next", () =>
+  it("makes no step along a gradient that overflowed, and makes the next", () =>
     using({}, async (trainer) => {
       const before = await logProbsOf(trainer);
       await trainer.forwardBackward(sequences, weighted(1e38));

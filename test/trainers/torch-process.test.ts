@@ -26,7 +26,7 @@ async function errorOf(script: string, processes = 1): Promise<Error> {
   return error;
 }
 
-/** What torchrun 2.14 writes when ranks have ended. */
+/** The lines that torchrun 2.14 writes when ranks have ended. */
 const report = (failures: readonly (readonly [title: string, rank: number, exit: number])[], written = "") =>
   `cat >&2 <<'END'
 ${written}W1128 12:45:18.040000 2752 torch/distributed/elastic/multiprocessing/api.py:1028] Sending process 2780 closing signal SIGTERM

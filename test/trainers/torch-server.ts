@@ -10,7 +10,7 @@ import type { Trainer } from "../../src/trainer";
 import { sendPrompts } from "../../src/trainers/workers/rows";
 import type { Prompt } from "../../src/types";
 
-/** What rise_torch.py answers, written down a second time: the same calls over any trainer, in this process. */
+/** The answers of rise_torch.py, written a second time: the same calls over any trainer, in this process. */
 export interface TorchServer {
   /** The ready file. */
   readonly ready: string;
@@ -89,7 +89,7 @@ export async function serveTrainer(
   return self;
 }
 
-/** What the worker says of itself: the tensors are those that the trainer saves. */
+/** The worker's description of itself: the tensors are those that the trainer saves. */
 async function aboutTrainer(trainer: Trainer, model: VisionLanguageModel, folder: string) {
   const dir = join(folder, "first");
   await trainer.save(dir);

@@ -15,7 +15,7 @@ const shown: Readonly<Record<string, readonly string[]>> = {
 };
 
 const headings: Readonly<Record<string, string>> = {
-  task: "What an annotation is",
+  task: "The kind of annotation",
   data: "The examples",
   model: "The checkpoint that learns: a directory, or a hub id",
   trainer: "How it learns",

@@ -47,7 +47,7 @@ export async function downloadFile(
       tries = (await sizeOf(partial)) > before ? 1 : tries + 1;
       if (tries === triesWithoutProgress)
         throw new BackendError(
-          `${path}: the connection broke ${tries} times, at ${before} of ${size} bytes; the next try goes on from there: ${reasonOf(cause)}`,
+          `${path}: the connection broke ${tries} times, at ${before} of ${size} bytes; the next try continues from there: ${reasonOf(cause)}`,
           { cause },
         );
       await pause(100 * 2 ** tries);

@@ -85,7 +85,9 @@ export const torchTrainerSpec = {
   lora: requiredGroup(loraSpec).optional().describe("Train an adapter instead of every weight"),
   processes: count().default(1).describe("Processes, one for each GPU"),
   shard: choice(["none", "fsdp"]).default("none").describe("Whether each process has all weights, or a share"),
-  precision: choice(["float32", "bfloat16"]).default("float32").describe("Of the network; trained weights are float32"),
+  precision: choice(["float32", "bfloat16"])
+    .default("float32")
+    .describe("Precision of the network; trained weights are float32"),
   attention: choice(["sdpa", "flash_attention_2", "eager"])
     .default("sdpa")
     .describe("The attention kernel; FlashAttention 2 needs bfloat16, a GPU and the package flash-attn"),

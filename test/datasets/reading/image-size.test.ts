@@ -11,7 +11,7 @@ const upright = (width: number, height: number): ShownSize => ({
 
 describe("the size of a picture", () => {
   it.each([1, 2, 3, 4, 5, 6, 7, 8])(
-    "is that of the picture as it is shown, with orientation %i",
+    "is the size of the picture as it is shown, with orientation %i",
     async (orientation) => {
       const stored = { width: 64, height: 48 };
       const shown = orientation >= 5 ? { width: 48, height: 64 } : stored;

@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { jsonScanner } from "../../../src/datasets/reading/json-fault";
 import { createRng } from "../../../src/rng";
 
-/** What is wrong with a text that comes in pieces of `size` characters. */
+/** The fault of a text that comes in pieces of `size` characters. */
 const faultOf = (text: string, size = text.length || 1): string | undefined => {
   const scanner = jsonScanner();
   for (let at = 0; at < text.length; at += size) {

@@ -36,7 +36,7 @@ const edit = async (file: string, alter: (bytes: Buffer) => void) => {
 const plain = await digestOf(checkpointDir);
 
 describe("the digest of a model", () => {
-  it("is that of a copy, of a link, of a relative path, and of the same weights in several files", async () => {
+  it("is the same for a copy, a link, a relative path, and the same weights in several files", async () => {
     expect(plain).toMatch(/^[0-9a-f]{64}$/);
     expect(await changed("copy", async () => {})).toBe(plain);
     await symlink(checkpointDir, join(scratch, "link"));

@@ -76,7 +76,7 @@ describe("a rounded checkpoint", () => {
     await utimes(join(dir, "model.safetensors"), new Date(0), new Date(0));
     const again = await roundedCheckpoint(checkpoint, architecture, "int4");
     expect(pathOf(again)).not.toBe(pathOf(one));
-    // What it was made of is gone, and so is what was made.
+    // Its source is gone, and so is the file.
     expect(await files()).toEqual([again.rounded!.get("model.embed_tokens")!.numbers.file]);
   });
 

@@ -75,7 +75,7 @@ describe("estimateMemory", () => {
     expect(activations(1, 8) / activations(8, 1)).toBeLessThan(0.25);
   });
 
-  it("of an adapter is that of few trained weights: sixteen bytes for each of its own", () => {
+  it("of an adapter counts few trained weights: sixteen bytes for each of its own", () => {
     const adapted = imaginedPolicy(architecture, { rank: 4 }, "BF16");
     const adapter = numbers([...adapted.trainable.values()]);
     expect(estimateMemory(adapted, { training }).optimizer).toBe(16 * adapter);
@@ -125,7 +125,7 @@ describe("a large checkpoint", () => {
     expect(count).toBeGreaterThan(2);
     expect(count * copiedBytes(frozen, "language")).toBeLessThanOrEqual(2 ** 30);
     expect(copiedBytes(frozen, "language")).toBeGreaterThan(4 * 600_000 * config.text.hiddenSize);
-    // What is trained is fed, once for all graphs.
+    // Trained weights are fed, once for all graphs.
     expect(compiledAtOnce(imaginedPolicy(middle, "everything", "BF16"), {})).toBe(64);
   });
 
@@ -140,7 +140,7 @@ describe("a large checkpoint", () => {
     }
   });
 
-  it("has as many compiled graphs on a GPU as fit half of it, the one that begins and the one that goes on at least", () => {
+  it("has as many compiled graphs on a GPU as fit half of it, and at least the one that begins and the one that continues", () => {
     const tensors = numbers([...large.checkpoint.tensors.values()]);
     const on = (memory: number, halfProducts = false) =>
       compiledAtOnce({ ...large, halfProducts }, { provider: "cuda", memory });

@@ -53,7 +53,7 @@ function graphs(
 
 const run = (fake: GenerationGraphs, more: Partial<Parameters<typeof generateInStretches>[3]> = {}) =>
   generateInStretches(config, fake, feeds, { rows: 2, maxTokens: 100, pace: createPace(), ...more });
-/** Of a machine that needs a second for a token. */
+/** A machine that needs a second for a token. */
 const slow = { fewest: 8, steps: () => 10, took: () => {} };
 
 describe("a generation", () => {
@@ -93,7 +93,7 @@ describe("a generation", () => {
     expect(fake.ran).toHaveLength(2);
   });
 
-  it("ends rows that have enough, goes on with the others, and stops when all have", async () => {
+  it("ends rows that have enough, continues the others, and stops when all have", async () => {
     const fake = graphs(2, (r, i) => (r === 0 ? i : i === 20 ? eos : 0));
     const rows = await run(fake, { isEnough: (tokens) => tokens.includes(9) });
     expect(fake.ran).toEqual([

@@ -23,7 +23,7 @@ const long = Array.from({ length: 24 }, () => ({
 }));
 const noGradient = long.map(({ completion }) => completion.map(() => 0));
 
-/** What goes wrong, and what a user then reads. The table is printed as it is made. */
+/** Faults, and the messages that a user then reads. The table is printed as it is made. */
 export const torchFaults: Leg = {
   name: "torch-faults",
   does: "breaks torchTrainer's processes in every way it can, and prints the messages",
@@ -262,7 +262,7 @@ async function* parent({ python }: LegTools): AsyncGenerator<Check, void> {
   yield { what: "a machine without a GPU is warned of", ok: /RISE_DEVICE.*PyTorch sees no GPU/.test(written) };
 }
 
-/** What is wrong before anything runs. */
+/** Faults before anything runs. */
 async function* setup({ python, scratch }: LegTools): AsyncGenerator<Check, void> {
   await mkdir(scratch, { recursive: true });
   yield await notStarting(

@@ -90,7 +90,7 @@ async function* resumed(python: string, scratch: string, unbroken: readonly numb
   // The killed run ended in step 2, or in writing its checkpoint.
   const rest = unbroken.slice(-rewards.length);
   const continues = rewards.length >= 2 && rewards.length < 4 && rewards.every((reward, i) => reward === rest[i]);
-  yield { what: "resume: true goes on with the unbroken run's steps", ok: continues, detail: rewards.join(" ") };
+  yield { what: "resume: true continues with the unbroken run's steps", ok: continues, detail: rewards.join(" ") };
   for (const file of [
     "rollouts.jsonl",
     "checkpoints/step-4/model.safetensors",

@@ -47,7 +47,7 @@ async function* trlChecks({ python }: LegTools): AsyncGenerator<Check, void> {
     detail: String(share),
   };
   yield {
-    what: "ZeRO-3: the first step is that of two replicas",
+    what: "ZeRO-3: the first step equals the step of two replicas",
     ok:
       Math.abs(firstStep!.reward! - sharded!.reward!) < 0.002 &&
       Math.abs(firstStep!.grad_norm! / sharded!.grad_norm! - 1) < 0.01,

@@ -13,7 +13,7 @@ import { notFinite, type Target } from "../target";
 
 const peft = fileURLToPath(new URL("../../reference/data/peft", import.meta.url));
 
-/** What a trainer's `load` reads: an adapter as PEFT saves it, and the optimiser's state beside it. */
+/** The files that a trainer's `load` reads: an adapter as PEFT saves it, and the optimiser's state beside it. */
 export const adaptersTarget: Target = {
   name: "adapters",
   share: 40_000,

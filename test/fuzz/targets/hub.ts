@@ -35,7 +35,7 @@ const listing = (files: ReadonlyMap<string, Uint8Array>) =>
 const statuses = [...Array<number>(12).fill(0), 302, 307, 400, 401, 403, 404, 416];
 const targets = [`${host}/other`, "http://evil.test/x", "ftp://x/", "http://u:p@hub.test/", "http://[", ""];
 
-/** What the hub answers to a request for a model, its listing and its files; the input is one of the answers. */
+/** The hub's answer to a request for a model, its listing and its files; the input is one of the answers. */
 function hub(file: string, bytes: Uint8Array, noteRequest: (url: URL, headers: Headers) => void): typeof fetch {
   const files = new Map(Object.entries(contents).map(([name, text]) => [name, Buffer.from(text) as Uint8Array]));
   files.set("model.safetensors.index.json", file === "index" ? bytes : Buffer.from(index));

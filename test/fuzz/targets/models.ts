@@ -29,7 +29,7 @@ async function checkpointIn(folder: string, names: readonly string[]) {
   };
 }
 
-/** What decides which network is built: numbers of these files are multiplied, looped over and allocated by. */
+/** Files that decide which network is built: numbers of these files are multiplied, looped over and allocated by. */
 export const settingsTarget: Target = {
   name: "settings",
   share: 100_000,

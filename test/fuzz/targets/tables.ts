@@ -16,7 +16,7 @@ import { notFinite, type Target } from "../target";
 const labels = ["joy", "anger"];
 const moods = classification({ labels });
 
-/** An image that lies outside the folder, or a number that is none. */
+/** An image that lies outside the folder, or a number that is NaN or infinite. */
 function problemIn(folder: string, examples: readonly Example<unknown>[]): string | undefined {
   const outside = examples.find(({ image }) => typeof image === "string" && !image.startsWith(folder + sep));
   if (outside) return `an image outside the folder: ${String(outside.image)}`;

@@ -146,7 +146,7 @@ describe("the entropy mask", () => {
 });
 
 describe("the sampler's correction", () => {
-  // What trains gives the two tokens 2 and 0.25 times the probability that the engine reported.
+  // The trained policy gives the two tokens 2 and 0.25 times the probability that the engine reported.
   const batch = {
     logProbs: [[at(0.5), at(0.1)]],
     samplingLogProbs: [[at(0.25), at(0.4)]],

@@ -6,7 +6,7 @@ import { createRng } from "../../../src/rng";
 describe("a KL estimate", () => {
   const names = ["k1", "abs", "k2", "k3", "clampedK3"] as const;
 
-  it.each(names)("%s is 0 where both policies agree, and its slope is that of its value", (name) => {
+  it.each(names)("%s is 0 where both policies agree, and its slope is its value's", (name) => {
     expect(Math.abs(klEstimators[name](0).value)).toBe(0);
     for (const d of [-2, -0.3, 0.4, 1.5]) {
       const h = 1e-6;

@@ -8,7 +8,7 @@ import { createSession } from "../../../src/onnx/runtime/session";
 import { createRng } from "../../../src/rng";
 
 const precisions = Object.keys(roundings) as ReducedPrecision[];
-/** Of 72 inputs the last block of 32 is filled up. */
+/** The last block of 32 is filled up: there are 72 inputs. */
 const sizes = [
   [8, 32],
   [20, 72],
@@ -97,29 +97,32 @@ describe.each(precisions)("%s", (precision) => {
     });
   });
 
-  it.each(sizes)("multiplies by [%i, %i] as the rounded matrix does, but for rounding x", async (outputs, inputs) => {
-    const matrix = rounded(precision, normal(outputs * inputs, 2), outputs, inputs);
-    const weights = meaning(precision, matrix, outputs, inputs);
-    const rows = 5;
-    const x = normal(rows * inputs, 3, 4);
-    const y = await multiply(precision, x, matrix, outputs, inputs);
-    // x is rounded to 8 bits: all of a row of int8 together, each block of int4. The half step of each input adds up at worst.
-    const together = precision === "int8" ? inputs : blockSize;
-    for (let n = 0; n < rows; n++)
-      for (let o = 0; o < outputs; o++) {
-        let [exact, allowed] = [0, 1e-4];
-        for (let first = 0; first < inputs; first += together) {
-          const places = Array.from({ length: Math.min(together, inputs - first) }, (_, i) => first + i);
-          const step = Math.max(...places.map((i) => Math.abs(x[n * inputs + i]!))) / 127;
-          for (const i of places) {
-            const { weight } = weights[o * inputs + i]!;
-            exact += x[n * inputs + i]! * weight;
-            allowed += (step / 2) * Math.abs(weight);
+  it.each(sizes)(
+    "multiplies by [%i, %i] as the rounded matrix does, apart from rounding x",
+    async (outputs, inputs) => {
+      const matrix = rounded(precision, normal(outputs * inputs, 2), outputs, inputs);
+      const weights = meaning(precision, matrix, outputs, inputs);
+      const rows = 5;
+      const x = normal(rows * inputs, 3, 4);
+      const y = await multiply(precision, x, matrix, outputs, inputs);
+      // x is rounded to 8 bits: all of a row of int8 together, each block of int4. The half step of each input adds up at worst.
+      const together = precision === "int8" ? inputs : blockSize;
+      for (let n = 0; n < rows; n++)
+        for (let o = 0; o < outputs; o++) {
+          let [exact, allowed] = [0, 1e-4];
+          for (let first = 0; first < inputs; first += together) {
+            const places = Array.from({ length: Math.min(together, inputs - first) }, (_, i) => first + i);
+            const step = Math.max(...places.map((i) => Math.abs(x[n * inputs + i]!))) / 127;
+            for (const i of places) {
+              const { weight } = weights[o * inputs + i]!;
+              exact += x[n * inputs + i]! * weight;
+              allowed += (step / 2) * Math.abs(weight);
+            }
           }
+          expect(Math.abs(y[n * outputs + o]! - exact)).toBeLessThanOrEqual(allowed);
         }
-        expect(Math.abs(y[n * outputs + o]! - exact)).toBeLessThanOrEqual(allowed);
-      }
-  });
+    },
+  );
 
   it("gives a row what it gives it alone, however large the rows beside it are", async () => {
     const [outputs, inputs, rows] = [96, 160, 5];

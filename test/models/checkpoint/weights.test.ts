@@ -17,7 +17,7 @@ const scratch = await mkdtemp(join(tmpdir(), "weights-"));
 afterAll(() => rm(scratch, { recursive: true }));
 const folder = () => mkdtemp(join(scratch, "dir-"));
 
-/** What transformers 4.52 to 4.57 call them. */
+/** The names that transformers 4.52 to 4.57 give them. */
 const nested = (name: string) =>
   name.startsWith("visual.") ? `model.${name}` : name.replace(/^model\./, "model.language_model.");
 
@@ -147,7 +147,7 @@ describe("weights that do not fit the configuration", () => {
   });
 
   it.each(["module.", "base_model.model.", "model.model.", "_orig_mod.module.", "model."])(
-    "are none the worse for a name that a wrapper writes before each: %s",
+    "are read under a name that a wrapper writes before each: %s",
     async (prefix) => {
       const dir = await folder();
       const renamed = [...tensors].map(
@@ -202,7 +202,7 @@ describe("weights that do not fit the configuration", () => {
     );
   });
 
-  it("are asked for by name when there are none", async () => {
+  it("are asked for by name when they are missing", async () => {
     const dir = await folder();
     await expect(openCheckpoint(dir, architecture)).rejects.toThrow(
       `${dir}: expected model.safetensors or model.safetensors.index.json, got none`,

@@ -180,7 +180,7 @@ describe("a hostile file", () => {
     await rm(path);
   });
 
-  it("that is none is called what it is", async () => {
+  it("that is another file is called what it is", async () => {
     await writeFile(path, "version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 3988609112\n");
     await expect(readHeader(path)).rejects.toThrow(`${path}: expected a safetensors file, got a Git-LFS pointer`);
     await writeFile(path, "<!doctype html><html><body>Not found</body></html>");

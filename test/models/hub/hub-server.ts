@@ -9,7 +9,7 @@ export interface HubServer {
   readonly url: string;
   /** `METHOD path`, and `from byte` where a part of a file was asked for. */
   readonly requests: string[];
-  /** Of one file after another's content: break the connection after so many bytes. */
+  /** Faults of one file's content after another: break the connection after so many bytes. */
   readonly cuts: number[];
   /** Answer every request so. */
   status: number | undefined;
@@ -21,7 +21,7 @@ export interface HubServer {
   silent: "api" | "files" | undefined;
   /** The address of the next page of every listing. */
   next: string | undefined;
-  /** Where file contents are, as on the real hub: another host. */
+  /** The place of file contents, which is another host, as on the real hub. */
   contents: string | undefined;
   /** Redirect everything but contents there. */
   elsewhere: string | undefined;
@@ -30,7 +30,7 @@ export interface HubServer {
   /** The `authorization` of each request. */
   readonly authorizations: (string | undefined)[];
   files: ReadonlyMap<string, Buffer>;
-  /** What is sent in place of a file. */
+  /** The reply in place of a file. */
   readonly sent: Map<string, Buffer>;
   commit: string;
   /** Commits of other branches and tags than main. */
@@ -114,7 +114,7 @@ export async function hubServer(id: string, files: ReadonlyMap<string, Buffer>):
     });
     const cut = probe ? undefined : hub.cuts.shift();
     if (cut === undefined || cut >= body.length) response.end(body);
-    // What was written has to reach the other side before the connection goes.
+    // The bytes have to reach the other side before the connection goes.
     else response.write(body.subarray(0, cut), () => setTimeout(() => response.destroy(), 50));
   }
 

@@ -195,7 +195,7 @@ describe("a download that breaks", () => {
   const small = [...checkpoint.keys()].filter((name) => /\.(json|txt|jinja)$/.test(name)).length;
   const cutWeights = (...cuts: number[]) => hub.cuts.push(...Array<number>(small).fill(Infinity), ...cuts);
 
-  it("goes on where it broke", async () => {
+  it("continues where it broke", async () => {
     cutWeights(200_000, 100_000);
     const dir = await resolve();
     expect(await readFile(join(dir, "model.safetensors"))).toEqual(weights);
@@ -207,7 +207,7 @@ describe("a download that breaks", () => {
     expect(offsets[1]).toBeGreaterThan(offsets[0]!);
   });
 
-  it("is given up after five tries without a byte, and the next try goes on from there", async () => {
+  it("is given up after five tries without a byte, and the next call continues from there", async () => {
     cutWeights(200_000, 0, 0, 0, 0, 0);
     await refuses(
       resolve(),
@@ -223,7 +223,7 @@ describe("a download that breaks", () => {
     expect(requestsFor("model.safetensors").at(-1)).toMatch(/from [1-9]/);
   });
 
-  it("is gone on with by another process, when the one that began is no more", async () => {
+  it("is continued by another process when the one that began has ended", async () => {
     cutWeights(200_000, 0, 0, 0, 0, 0);
     await refuses(resolve(), BackendError, "broke");
     const [left] = (await readdir(folder("blobs"))).filter((name) => name.endsWith(".incomplete"));
@@ -391,7 +391,7 @@ describe("a hub that misbehaves", () => {
     expect(hub.requests.length).toBeLessThanOrEqual(101);
   });
 
-  it("sends no token to another host when the listing goes on there", async () => {
+  it("sends no token to another host when the listing continues there", async () => {
     const other = await hubServer(id, checkpoint);
     hub.next = `${other.url}/api/models/${id}/tree/${hub.commit}`;
     hub.token = "hf_right";
@@ -484,7 +484,7 @@ describe("files that others left in the cache", () => {
     expect(await readFile(join(await resolve(), "model.safetensors"))).toEqual(weights);
   });
 
-  it("that is none are an error that names it, not the hub", async () => {
+  it("that do not exist are an error that names the folder, not the hub", async () => {
     const file = join(home, "file");
     await writeFile(file, "");
     vi.stubEnv("HF_HUB_CACHE", file);

@@ -213,7 +213,7 @@ describe("an image processor's settings", () => {
     await expect(edited(change)).rejects.toThrow(key);
   });
 
-  it("are asked for by name when there are none", async () => {
+  it("are asked for by name when they are missing", async () => {
     const empty = await mkdtemp(join(scratch, "empty-"));
     await copyFile(join(checkpointDir, "config.json"), join(empty, "config.json"));
     await expect(loadImageProcessor(empty, architecture)).rejects.toThrow(

@@ -266,7 +266,7 @@ describe("a checkpoint that would hang or end this process", () => {
     return loadTokenizer(dir, architecture, 1500);
   };
   const stopped = /cannot be used: (it was stopped after \d+ seconds|its process ended|it makes more than|Invalid)/;
-  /** Another checkpoint is none the worse for it. */
+  /** Another checkpoint is not harmed by it. */
   const allIsWell = () => expect(tokenizer.decode(tokenizer.encode("calm lake"))).toBe("calm lake");
 
   it.each(["{% for i in range(10**9) %}x{% endfor %}", "{{ range(20000000) | join('abcdefgh') }}"])(

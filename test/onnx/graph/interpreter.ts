@@ -3,7 +3,7 @@ import type { Node, Op, Ops, Value } from "../../../src/onnx/graph/value";
 import { broadcast, type Index, locator, type NdArray, ndarray, reader, sizeOf, tabulate } from "./ndarray";
 
 /**
- * What a graph means, in float64 and with no code shared with onnxruntime: the oracle for kernels and derivatives.
+ * The meaning of a graph, in float64 and with no code shared with onnxruntime: the oracle for kernels and derivatives.
  * Loops are left out. Floating-point casts are the identity, so that central differences see a smooth function;
  * attributes are the float32 numbers that the file holds.
  * @param feeds inputs and external tensors by name

@@ -28,7 +28,7 @@ export function reader({ shape, data }: NdArray): (index: Index) => number {
   return (index) => data[place(index)]!;
 }
 
-/** Where in the data the element of such an index lies. */
+/** The place in the data of the element with such an index. */
 export function locator(shape: readonly number[]): (index: Index) => number {
   const strides = shape.map((size, axis) => (size === 1 ? 0 : sizeOf(shape.slice(axis + 1))));
   return (index) => {

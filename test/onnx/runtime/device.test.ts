@@ -107,7 +107,7 @@ describe("trying a provider", () => {
 });
 
 describe("the speed of a provider", () => {
-  it("is that of matrix products which come out right", async () => {
+  it("counts matrix products that come out right", async () => {
     const speed = await gemmSpeed("cpu", 1);
     expect(speed).toBeGreaterThan(0);
     expect(speed).toBeLessThan(1e6);

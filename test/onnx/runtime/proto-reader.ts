@@ -39,7 +39,7 @@ export const messages = (bytes: Uint8Array, field: number): Uint8Array[] =>
 export const strings = (bytes: Uint8Array, field: number): string[] =>
   messages(bytes, field).map((value) => new TextDecoder().decode(value));
 
-/** What a serialised model holds: its operators in order, the names of its initialisers, inputs and outputs. */
+/** The content of a serialised model: its operators in order, the names of its initialisers, inputs and outputs. */
 export function readModel(bytes: Uint8Array) {
   const graph = messages(bytes, 7)[0]!;
   return {

@@ -49,7 +49,7 @@ describe.each(deaths)("when the thread that runs graphs %s", (_, kill, why) => {
     session = await powers();
   });
 
-  it("runs that are under way and runs after it are errors that say so, and disposing is none", async () => {
+  it("fails the runs that are under way and the runs after it with an error that says so, and is disposed without one", async () => {
     kill(started.at(-1)!);
     const running = [1, 2, 3].map(() => session.run(feeds).catch((error: unknown) => error));
     const disposing = session.dispose();

@@ -108,7 +108,7 @@ function randomCase(rng: Rng, trainer: "grpo" | "rloo") {
   };
 }
 
-/** What this library makes of it. The loss is given TRL's advantages, so that each figure is compared for itself. */
+/** This library's figures. The loss is given TRL's advantages, so that each figure is compared for itself. */
 function score({ trainer, settings, rewards, ...batch }: Case, advantages: readonly number[]): Figures {
   const { groupSize, weights, scale, aggregation, sampler, useOld, topEntropy, accumulationSteps } = settings;
   const { truncated, samplingLogProbs, refLogProbs, oldLogProbs, ...given } = batch;

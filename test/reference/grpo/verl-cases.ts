@@ -8,7 +8,7 @@ import type { Rng } from "../../../src/rng";
 type Rows = readonly ArrayLike<number>[];
 type Table = readonly (readonly number[])[];
 
-/** What verl makes of a case under one name: advantages of tokens; a loss; or values; with the gradient by log-probs. */
+/** verl's figures for a case under one name: advantages of tokens; a loss; or values; with the gradient by log-probs. */
 export type Figure =
   | Rows
   | { readonly loss: number; readonly gradient: Rows }
@@ -154,7 +154,7 @@ function lossCase(rng: Rng): VerlCase {
     // So high a share takes every candidate, whatever the seed.
     ...{ "policy_loss.clip_cov_ratio": 1, "policy_loss.clip_cov_lb": 0.1, "policy_loss.clip_cov_ub": 2 },
   };
-  // Where all advantages are equal every covariance is 0, and kl_cov's choice among equals is torch's.
+  // Equal advantages give a covariance of 0, and kl_cov's choice among equals is torch's.
   const learned = new Set(advantages.flatMap((row, i) => row.filter((_, t) => mask[i]![t] === 1)));
   const names = Object.keys(lossNames).filter((name) => name !== "kl_cov" || learned.size > 1);
   return { kind: "loss", names, mask, logProbs, oldLogProbs, advantages, config };
@@ -167,7 +167,7 @@ function klCase(rng: Rng): VerlCase {
   return { kind: "kl", names: Object.keys(klNames), logProbs, refLogProbs };
 }
 
-/** What this library makes of it. */
+/** This library's figures. */
 export function ourFigure(one: VerlCase, name: string): Figure {
   if (one.kind === "advantages") return ourAdvantages(one, name);
   if (one.kind === "loss") return grpoLoss(one, lossOptions(one, name));

@@ -75,6 +75,6 @@ function numbers(one: VerlCase, figure: Figure): number[] {
     const first = "loss" in figure ? [figure.loss ?? Number.NaN] : figure.values.flatMap(listed);
     return [...first, ...figure.gradient.flatMap(listed)];
   }
-  // What verl leaves at masked tokens its losses do not look at.
+  // verl's losses do not look at masked tokens.
   return figure.flatMap((row, i) => listed(row).filter((_, t) => one.kind === "advantages" && one.mask[i]![t] === 1));
 }

@@ -62,7 +62,7 @@ interface Job {
   }[];
 }
 
-/** What the checkpoint says of sampled completions, and what it says after three steps on them. */
+/** The checkpoint's log-probs of sampled completions, before and after three steps on them. */
 async function trainedJobs(what: string, options: OnnxTrainerOptions & { model: string }, scratch: string) {
   const trainer = await onnxTrainer({ device: "cpu", ...options });
   try {

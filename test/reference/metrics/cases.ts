@@ -47,7 +47,7 @@ function distributionPair(rng: Rng): readonly [Numbers, Numbers] {
   return [one(), one()];
 }
 
-/** What two systems score on the same examples, of which some are harder: one is a little better. */
+/** The scores of two systems on the same examples, of which some are harder: one is a little better. */
 function pairedScores(rng: Rng, size: number): readonly [Numbers, Numbers] {
   const ease = Array.from({ length: size }, () => rng.uniform());
   const gain = 0.1 * rng.uniform();

@@ -10,10 +10,10 @@ import { matchBoxes } from "../../../src/similarity/boxes";
 import type { Box, LabelDistribution } from "../../../src/types";
 import type { Counts, MetricCases } from "./cases";
 
-/** What is recorded, of seed 0. */
+/** The recorded figures, of seed 0. */
 export const recordedCounts: Counts = { distributions: 100, detections: 12, boxes: 200, costs: 200 };
 
-/** What peers.py prints of some cases. */
+/** The figures that peers.py prints for some cases. */
 export interface MetricFigures {
   readonly divergence: readonly number[];
   readonly accuracy: readonly number[];
@@ -34,7 +34,7 @@ export interface MetricFigures {
   readonly leastCost: readonly number[];
 }
 
-/** What this library makes of them. */
+/** This library's figures for them. */
 export function metricFigures(cases: MetricCases): MetricFigures {
   const pairs = cases.distributions.map((pair) => pair.map(distribution) as [LabelDistribution, LabelDistribution]);
   return {

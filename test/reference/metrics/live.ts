@@ -14,7 +14,7 @@ export const metricTolerances = {
   averagePrecision: 1e-9,
   matching: 1e-9,
   interval: 0.03,
-  /** Of an interval's width: 20 000 draws on either side. */
+  /** The tolerance, as a share of an interval's width: 20 000 draws on either side. */
   ends: 0.03,
   pValue: 0.02,
 };

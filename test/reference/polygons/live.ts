@@ -10,7 +10,7 @@ import { polygonCases } from "./cases";
 /** Pairs whose answers are recorded: those of seed 0. */
 export const recordedPairs = 150;
 
-/** Shapely computes in doubles; ours does but for its last step not. */
+/** Shapely computes in doubles; ours does so in its last step only. */
 export const polygonTolerance = 1e-9;
 
 export const ious = (pairs: ReturnType<typeof polygonCases>) =>

@@ -234,7 +234,7 @@ def canonical(name: str) -> str:
 
 def picture(processor, path: Path) -> dict:
     image = load_image(str(path))
-    # What load_image leaves of a transparent colour the processor paints white.
+    # The processor paints white what load_image leaves of a transparent colour.
     pixels = convert_to_rgb(image, return_numpy=True)
     height, width = smart_resize(image.height, image.width, 28, 56 * 56, 28 * 28 * 12)
     channels_first = torch.from_numpy(pixels).permute(2, 0, 1)

@@ -19,7 +19,7 @@ import torchvision
 from PIL import Image
 from torchvision.transforms.v2 import functional as tvF
 
-# Of one pixel, hardly changed, enlarged a lot, shrunk a lot (weights then need 22 bits), and the proportions at which Pillow 13 takes columns first.
+# Pictures of one pixel, hardly changed, enlarged a lot, shrunk a lot (weights then need 22 bits), and the proportions at which Pillow 13 takes columns first.
 AWKWARD = [
     (1, 1, 28, 56), (1, 97, 3, 28), (28, 28, 29, 27), (5, 3, 280, 140), (3, 700, 28, 28), (2000, 5, 4, 9), (5, 2000, 9, 4), (57, 400, 56, 140),
     (640, 480, 56, 28), (150, 60, 140, 28),

@@ -65,7 +65,7 @@ def make(out: Path, pictures: Path, pixels: bool, dtype, file, build=build_model
     processor = processor or Qwen2VLImageProcessor(min_pixels=56 * 56, max_pixels=28 * 28 * 12)
     processor.save_pretrained(checkpoint)
     model = build(tokenizer, **shape)
-    # A token that is never written, so that greedy goes on to the end.
+    # A token that is never written, so that greedy decoding continues to the end.
     model.generation_config.eos_token_id = [tokenizer.convert_tokens_to_ids("<|video_pad|>")]
     model.to(dtype).save_pretrained(checkpoint, max_shard_size=file)
 

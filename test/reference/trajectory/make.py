@@ -36,7 +36,7 @@ WAYS = {
     "grpo": {"seed": "grpo", "learningRate": 5e-4, "lossType": "dapo", "beta": 0.0},
     "grpo-reused": {"seed": "grpo-reused 2", "learningRate": 5e-4, "lossType": "grpo", "beta": 0.04},
 }
-# Where clipping begins the gradient jumps: a ratio so near to it that float32 falls on the other side says nothing about the code.
+# The gradient jumps at the edge of clipping: a ratio so near to it that float32 falls on the other side says nothing about the code.
 EPSILON, NEAREST = 0.2, 2e-4
 
 
@@ -118,7 +118,7 @@ class Trl(Grpo):
     def _get_per_token_logps_and_entropies(self, model, *_, **__):
         of = self.initial if model is self.ref_model else self.trained
         scored = torch.nn.utils.rnn.pad_sequence([self.told.log_probs(of, row) for row in self.batch], batch_first=True)
-        # Of the entropies TRL only writes down the mean.
+        # TRL writes down only the mean of the entropies.
         return scored, torch.zeros_like(scored), None
 
     def _calculate_rewards(self, *_):

@@ -44,7 +44,7 @@ interface Step {
 
 /** How far from PyTorch's one training ends. */
 export interface Divergence {
-  /** Of every parameter: ‖ours − theirs‖ over the parameter's norm, and over the distance that theirs travelled. */
+  /** For every parameter: ‖ours − theirs‖ over the parameter's norm, and over the distance that theirs travelled. */
   readonly parameters: ReadonlyMap<string, { readonly ofNorm: number; readonly ofTravelled: number }>;
   /** Largest |ours − theirs| / (1 + |theirs|) of a step's loss and gradient norm. */
   readonly loss: number;

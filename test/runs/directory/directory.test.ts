@@ -213,7 +213,7 @@ describe("checkpoints", () => {
       await expect(resumed(folder, () => {})).rejects.toThrow(CheckpointError);
     }));
 
-  it("are not gone on from where rows before them are none any more: the line is named", () =>
+  it("are not resumed from when rows before them are unreadable: the line is named", () =>
     withFolders(1, async (folder) => {
       await opened(folder, async (directory) => {
         await directory.append("metrics", [row(1), row(2)]);

@@ -5,7 +5,7 @@ import { beforeEach, describe, expect, it, vi } from "vitest";
 import { openRunDirectory } from "../../../src/runs/directory/directory";
 import { evaluationRun, withFolders } from "../../rise/world";
 
-/** What reached the disk, and which names were given, in order. */
+/** The files that reached the disk, and the names that were given, in order. */
 const calls: { readonly call: "sync" | "rename" | "append"; readonly path: string }[] = [];
 
 vi.mock("node:fs/promises", async (original) => {

@@ -12,7 +12,7 @@ async function stopped(run: AsyncIterable<{ readonly type: string; readonly step
 }
 
 describe("a run that is resumed with more steps", () => {
-  it("goes on for longer, and learns what a run of that length learns, while the stage is not over", () =>
+  it("runs longer, and learns what a run of that length learns, while the stage is not over", () =>
     withFolders(2, async (whole, folder) => {
       const options = { checkpointEvery: 2, keepCheckpoints: 9 };
       await cotRun({ ...options, trainer: cotTrainer(), runDir: whole!, steps: 8 });
@@ -23,7 +23,7 @@ describe("a run that is resumed with more steps", () => {
       await cotRun({ ...options, trainer: cotTrainer(), runDir: folder!, steps: 8, resume: true });
     }));
 
-  it("goes on for longer after it has ended, where its last stage is the one that has more", () =>
+  it("runs longer after it has ended, when its last stage is the one that has more", () =>
     withFolders(2, async (whole, folder) => {
       const sft = { steps: 4, batchSize: 2, learningRate: 3 };
       const rft = { groupSize: 4, examplesPerStep: 2, learningRate: 3 };
@@ -140,7 +140,7 @@ describe("the length of a run", () => {
     return continuesFrom({ ...length, stages }, { a, b: { c }, seed }, reached);
   };
 
-  it("is more than that of a config with fewer steps in a stage that is not over, and nothing else", () => {
+  it("is longer than a config's with fewer steps in a stage that is not over, and nothing else", () => {
     expect(from(4, 4, 4)).toBe(4);
     expect(from(4, 4, 5)).toBeUndefined();
     expect(from(5, 3, 8)).toBe(8);

@@ -278,7 +278,7 @@ describe("riseCot, with an example that fails", () => {
     expect(train.every((row) => Number.isFinite(row.loss ?? 0))).toBe(true);
   });
 
-  it("goes on, and can be reported, when every example of a step fails, and one that is held out", () =>
+  it("continues, and can be reported, when every example of a step fails, and one that is held out", () =>
     withFolders(1, async (runDir) => {
       const trainer = trainerFailingFor(cotTrainer(), "picnic", unreadable);
       const heldOut = ["a.png", "picnic.png"].map((image) => ({ ...dataset[0]!, id: image, image }));

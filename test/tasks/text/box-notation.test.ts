@@ -164,7 +164,7 @@ describe("detection's boxFormat", () => {
     expect(leak).toMatchObject({ kind: "annotation", text: "[[102, 233, 431, 687]]" });
   });
 
-  it("is refused where it is none", () => {
+  it("is refused when it is no box", () => {
     expect(() => detection({ boxFormat: "corners" as "xyxy" })).toThrow(
       new ConfigError('detection: expected boxFormat to be one of xywh, xyxy, yxyx, got "corners"'),
     );

@@ -106,7 +106,7 @@ describe("a configuration", () => {
     expect((await load(published)).tokens).toMatchObject({ eos: [151645], pad: 151645 });
   });
 
-  it("takes an end token for padding when the one it names is none", async () => {
+  it("takes an end token for padding when the one it names is no token", async () => {
     for (const pad_token_id of [-1, 151936])
       expect((await load(published, { pad_token_id, eos_token_id: [200000, 151643] })).tokens.pad).toBe(151643);
   });
@@ -137,7 +137,7 @@ describe("a configuration", () => {
 });
 
 describe("a configuration that leaves out what is the default of its class", () => {
-  // What transformers 4.46.3 wrote of a 7B model.
+  // The file that transformers 4.46.3 wrote for a 7B model.
   const { vision_config: _, ...language } = {
     ...published,
     hidden_size: 3584,

@@ -23,7 +23,7 @@ describe("rotary positions", () => {
     expect(next).toBe(3);
   });
 
-  it("of a picture are its merged rows and columns, and text goes on after the larger", () => {
+  it("of a picture are its merged rows and columns, and text continues after the larger", () => {
     const picture = Array<number>(6).fill(special.image);
     const { t, h, w, next } = ropePositions([5, ...picture, 6], [[1, 4, 6]], images);
     expect([...t]).toEqual([0, 1, 1, 1, 1, 1, 1, 4]);
