@@ -365,7 +365,7 @@ class Engine:
                     whole = opened[path].get_tensor(own)
                     if not whole.isfinite().all():
                         bad = whole[~whole.isfinite()][0].item()
-                        raise Refusal("CheckpointError", f"{path}: expected finite numbers in {own}, found {bad}")
+                        raise Refusal("CheckpointError", f"{path}: expected finite numbers in {own}, got {bad}")
                     found.setdefault(name, []).append(self.cut(whole.view(tensor.shape), tensor))
         yield
         for name, parts in found.items():
