@@ -129,9 +129,7 @@ describe("the built package", () => {
     await writeFile(file, outputFiles[0]!.contents);
     const open = (cwd: string) => run(process.execPath, [file, checkpointDir], { cwd });
     expect((await open(root)).stdout).toBe("opened\n");
-    expect((await open(elsewhere)).stdout).toMatch(
-      /expected an installed package, got none .*serverExternalPackages: \["rise-ts"\]/,
-    );
+    expect((await open(elsewhere)).stdout).toMatch(/expected an installed package, got none .*docs\/using\.md/);
     await rm(elsewhere, { recursive: true });
   });
 });

@@ -14,8 +14,12 @@ env.useBrowserCache = false;
 // The runtime is then no blob, which the page's policy forbids.
 env.useWasmCache = false;
 
-const hasGpu = Boolean(await navigator.gpu?.requestAdapter().catch(() => null));
-const model = loadModel(hasGpu);
+// A GPU in software is slower than the CPU, unless the address ends in ?device=webgpu.
+const asked = new URLSearchParams(location.search).get("device");
+const gpu = await navigator.gpu?.requestAdapter().catch(() => null);
+const isWanted = asked ? asked === "webgpu" : !gpu?.info.isFallbackAdapter;
+// A GPU without float16 refuses an export in half precision.
+const model = gpu && isWanted ? loadModel(true).catch(() => loadModel(false)) : loadModel(false);
 
 /** The plain build of the runtime is several times faster on the CPU; the other one reaches the GPU. */
 async function loadModel(onGpu) {
@@ -29,7 +33,7 @@ async function loadModel(onGpu) {
     AutoProcessor.from_pretrained("model"),
     AutoModelForImageTextToText.from_pretrained("model", { device }),
   ]);
-  return { processor, network };
+  return { processor, network, onGpu };
 }
 
 /** Writes the model's answer to an image and a prompt, greedily; `onText` gets every piece of it. */
@@ -75,8 +79,8 @@ element("form").addEventListener("submit", async (event) => {
 });
 
 model.then(
-  () => {
-    element("status").value = `Ready, on the ${hasGpu ? "GPU" : "CPU"}.`;
+  ({ onGpu }) => {
+    element("status").value = `Ready, on the ${onGpu ? "GPU" : "CPU"}.`;
     element("run").disabled = false;
   },
   (error) => {

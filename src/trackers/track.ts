@@ -23,11 +23,17 @@ export async function track<Result>(
   try {
     for await (const event of run)
       if (event.type === "step-end") for (const tracker of trackers) tracker.record(event.metrics);
-    return await run;
-  } finally {
-    const ends = await Promise.allSettled(trackers.map((tracker) => tracker.close()));
-    for (const end of ends)
-      if (end.status === "rejected")
-        process.emitWarning(String(end.reason?.message ?? end.reason), "RiseTrackerWarning");
+    const result = await run;
+    await close(trackers);
+    return result;
+  } catch (error) {
+    await close(trackers, error);
+    throw error;
   }
+}
+
+async function close(trackers: readonly Tracker[], failure?: unknown): Promise<void> {
+  const ends = await Promise.allSettled(trackers.map((tracker) => tracker.close(failure)));
+  for (const end of ends)
+    if (end.status === "rejected") process.emitWarning(String(end.reason?.message ?? end.reason), "RiseTrackerWarning");
 }

@@ -5,17 +5,18 @@ import type { StepMetrics } from "../events";
 export interface Tracker {
   /** Takes a step's metrics; it never throws, and does not wait for them to be written. */
   record(metrics: StepMetrics): void;
-  /** Waits until everything is written. @throws when something could not be written */
-  close(): Promise<void>;
+  /**
+   * Waits until everything is written.
+   * @param failure what ended the run; nothing for a run that came to its end
+   * @throws when something could not be written
+   */
+  close(failure?: unknown): Promise<void>;
 }
 
 /** The metrics that are numbers. `step` is their position and not one of them. */
 export function scalarsOf({ step: _, ...metrics }: StepMetrics): [name: string, value: number][] {
   return Object.entries(metrics).filter((entry): entry is [string, number] => typeof entry[1] === "number");
 }
-
-/** A number as JSON can hold it: wandb and trackio read "NaN", "Infinity" and "-Infinity" as numbers. */
-export const jsonNumber = (value: number): number | string => (Number.isFinite(value) ? value : String(value));
 
 /**
  * Sends steps in order, as many at once as wait. Steps of a failed try go with the next step; the last tries are

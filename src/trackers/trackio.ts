@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { given, readOptions, type Spec, text } from "../options/spec";
 import { endpoint, httpAddress, key, postJson } from "./post";
-import { jsonNumber, outbox, scalarsOf, type Tracker } from "./tracker";
+import { outbox, scalarsOf, type Tracker } from "./tracker";
 
 /** Options of `trackio`. */
 export interface TrackioOptions {
@@ -56,3 +56,6 @@ export function trackio(options: TrackioOptions): Tracker {
     close: () => entries.close(),
   };
 }
+
+/** A number as JSON can hold it: trackio reads "NaN", "Infinity" and "-Infinity" as numbers. */
+const jsonNumber = (value: number): number | string => (Number.isFinite(value) ? value : String(value));

@@ -2,7 +2,7 @@ import * as z from "zod";
 import { BackendError, ConfigError } from "../errors";
 import { given, readOptions, type Settings, type Spec, text } from "../options/spec";
 import { endpoint, httpAddress, key, postJson } from "./post";
-import { jsonNumber, outbox, scalarsOf, type Tracker } from "./tracker";
+import { outbox, scalarsOf, type Tracker } from "./tracker";
 
 /** Options of `wandb`. */
 export interface WandbOptions {
@@ -35,7 +35,7 @@ export const wandbSpec = {
  *
  * The requests are those of wandb's own client. A resumed run of ours is a second run there.
  * @throws ConfigError for wrong options, or without a key
- * Source: `@wandb/sdk` 0.5.1, internal/api.js and internal/filestream.js.
+ * Source: what wandb 0.31.0 sends, test/reference/trackers/wandb.json.
  * @example
  * await track(riseCot({ task, dataset, runDir: "runs/cot" }), [wandb({ project: "mugs", run: "cot" })]);
  */
@@ -47,24 +47,43 @@ export function wandb(options: WandbOptions): Tracker {
   const post = (path: string, body: object) =>
     postJson(endpoint(url, path), body, { headers: { authorization }, secrets: [apiKey, authorization] });
 
+  const started = Date.now();
+  const summary: Record<string, Json> = {};
   let stream: string | undefined;
+  let beat: NodeJS.Timeout | undefined;
   let offset = 0;
   const lines = outbox<string>(async (content) => {
     stream ??= await startRun(post, settings);
-    await post(stream, { files: { "wandb-history.jsonl": { offset, content } } });
+    beat ??= setInterval(() => post(stream!, {}).catch(() => {}), heartbeatMs).unref();
+    const last = { offset: 0, content: [json(summary)] };
+    await post(stream, { files: { "wandb-history.jsonl": { offset, content }, "wandb-summary.json": last } });
     offset += content.length;
   });
   return {
     record(metrics) {
-      const scalars = scalarsOf(metrics).map(([name, value]) => [name, jsonNumber(value)]);
-      lines.add(JSON.stringify({ ...Object.fromEntries(scalars), _step: metrics.step, _timestamp: Date.now() / 1000 }));
+      const seconds = (Date.now() - started) / 1000;
+      const times = { _step: metrics.step, _timestamp: Date.now() / 1000, _runtime: seconds };
+      const values = { ...Object.fromEntries(scalarsOf(metrics)), ...times };
+      Object.assign(summary, values, { _wandb: { runtime: Math.floor(seconds) } });
+      lines.add(json(values));
     },
-    async close() {
-      await lines.close();
-      if (stream) await post(stream, { complete: true, exitcode: 0 });
+    async close(failure) {
+      await lines.close().finally(() => clearInterval(beat));
+      if (stream) await post(stream, { complete: true, exitcode: failure === undefined ? 0 : 1 });
     },
   };
 }
+
+/** A server takes a run for crashed that says nothing for minutes. */
+const heartbeatMs = 30_000;
+
+type Json = number | { readonly [name: string]: Json };
+
+/** JSON as wandb's own client writes it: with NaN, Infinity and -Infinity. */
+const json = (value: Json): string =>
+  typeof value === "number"
+    ? String(value)
+    : `{${Object.entries(value).map(([name, one]) => `${JSON.stringify(name)}:${json(one)}`)}}`;
 
 const upsert = `mutation UpsertBucket($name: String, $project: String, $entity: String, $displayName: String, $config: JSONString) {
   upsertBucket(input: { name: $name, modelName: $project, entityName: $entity, displayName: $displayName, config: $config }) {

@@ -13,7 +13,12 @@ export interface OpenPage {
   close(): Promise<void>;
 }
 
-export async function openPage(browser: Browser, model: string, isolated: boolean): Promise<OpenPage> {
+export async function openPage(
+  browser: Browser,
+  model: string,
+  isolated: boolean,
+  device: "wasm" | "webgpu" = "wasm",
+): Promise<OpenPage> {
   const server = await serve({ model, port: 0, isolated });
   const origin = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
   const page = await browser.newPage();
@@ -27,7 +32,7 @@ export async function openPage(browser: Browser, model: string, isolated: boolea
     if (message.type() === "error") complaints.push(message.text());
   });
   page.on("pageerror", (error) => complaints.push(error.message));
-  await page.goto(origin);
+  await page.goto(`${origin}/?device=${device}`);
   await page.locator("#run:not([disabled])").waitFor({ timeout: 120_000 });
   return {
     page,

@@ -4,6 +4,7 @@
  *
  *   npm run test:browser            (10 minutes; Chromium is asked for only where there is one)
  *   npm run test:browser -- 10      (10 images instead of 50)
+ *   npm run test:browser -- 10 webgpu      (and Chromium on WebGPU, in software: 5 minutes more)
  */
 import { spawn } from "node:child_process";
 import { existsSync } from "node:fs";
@@ -21,10 +22,11 @@ import { exportTransformersJs } from "../../src/export";
 import { openModel } from "../../src/models/open-model";
 import type { Completion, Prompt, RawImage } from "../../src/types";
 import { largestError } from "../models/reference";
-import { noBrowser, openBrowser } from "../report/browser";
+import { gpuFlags, noBrowser, openBrowser } from "../report/browser";
 import { openPage } from "./page";
 
-const images = Number(process.argv[2] ?? 50);
+const [count = "50", ...legs] = process.argv.slice(2);
+const images = Number(count);
 /** Models with random weights never end by themselves. */
 const maxTokensOf = (model: string) => (model === tiny ? 256 : 24);
 const question = moodsDemo.task
@@ -141,7 +143,7 @@ async function killExport(afterMs: number): Promise<"whole" | "none" | "half"> {
   return state;
 }
 
-async function compareInChromium(isolated: boolean): Promise<void> {
+async function compareInChromium(isolated: boolean, device: "wasm" | "webgpu" = "wasm"): Promise<void> {
   const count = Math.min(images, 10);
   const shown = await pictures(tiny, count);
   const expected = await greedy(
@@ -149,8 +151,15 @@ async function compareInChromium(isolated: boolean): Promise<void> {
     shown.map((image) => asking(image)),
     maxTokensOf(tiny),
   );
-  const browser = await openBrowser();
-  const open = await openPage(browser, join(scratch, "tiny-vlm"), isolated);
+  const browser = await openBrowser(device === "webgpu" ? gpuFlags : undefined);
+  const open = await openPage(browser, join(scratch, "tiny-vlm"), isolated, device);
+  const where = `Chromium, ${device}, ${isolated ? "with" : "without"} COOP and COEP`;
+  const state = await open.page.locator("#status").textContent();
+  if (device === "webgpu" && !state?.includes("GPU")) {
+    console.log(`skip  ${where}: no adapter, even with ${gpuFlags.join(" ")}`);
+    await open.close();
+    return browser.close();
+  }
   const rows: (readonly number[])[] = [];
   for (const { data, width, height } of shown) {
     const png = await sharp(data, { raw: { width, height, channels: 3 } })
@@ -163,7 +172,7 @@ async function compareInChromium(isolated: boolean): Promise<void> {
   const equal = equalTokens(rows, expected);
   const words = `${equal} of ${count} equal, ${open.foreign.length} requests elsewhere, ${open.complaints.length} errors`;
   const isRight = equal === count && open.foreign.length === 0 && open.complaints.length === 0;
-  report(`tiny-vlm: Chromium, ${isolated ? "with" : "without"} COOP and COEP`, words, isRight);
+  report(`tiny-vlm: ${where}`, words, isRight);
 }
 
 try {
@@ -184,6 +193,7 @@ try {
   report("killed exports", states.join(", "), !states.includes("half"));
   if (noBrowser) console.log(`skip  Chromium: ${noBrowser}`);
   else for (const isolated of [true, false]) await compareInChromium(isolated);
+  if (!noBrowser && legs.includes("webgpu")) await compareInChromium(true, "webgpu");
 } finally {
   await rm(scratch, { recursive: true, force: true });
 }

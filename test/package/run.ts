@@ -12,6 +12,7 @@ import { promisify } from "node:util";
 import { writeBlocks } from "../docs/blocks";
 import { publicEntries, publicExports } from "../docs/exports";
 import { checkpointDir, imagePath } from "../models/reference";
+import { checkBundlers, webpack } from "./bundlers";
 import { pack } from "./pack";
 
 /** The most that the package may weigh, in bytes: packed, unpacked, and with everything that it depends on. */
@@ -38,7 +39,7 @@ try {
   const weight = { packed: (await stat(tarball)).size, unpacked: await sizeOf(installed) };
   const whole = { ...weight, installed: await sizeOf(join(consumer, "node_modules")) };
   const { typescript, "@types/node": types } = await devDependencies();
-  const compilers = [`typescript@${typescript}`, `@types/node@${types}`];
+  const compilers = [`typescript@${typescript}`, `@types/node@${types}`, webpack];
   await run("npm", ["install", "--ignore-scripts", "--no-audit", "--no-fund", "--prefer-offline", ...compilers]);
   await writeBlocks(join(consumer, "blocks"), publicExports());
   await check("links", checkLinks);
@@ -48,6 +49,7 @@ try {
   await check("rise-ts --version", () => run(process.execPath, [join(installed, "dist/cli/main.js"), "--version"]));
   await check("TypeScript, nodenext: examples and pages", () => checkTypes("nodenext", "nodenext"));
   await check("TypeScript, bundler: examples and pages", () => checkTypes("esnext", "bundler"));
+  await check("bundles", () => checkBundlers(consumer, run, annotating));
   await check("publint", () => tool("publint/src/cli.js", tarball, "--strict"));
   const subpaths = entries.map((specifier) => specifier.replace("rise-ts", "."));
   const attw = [tarball, "--profile", "node16", "--format", "ascii", "--entrypoints", ...subpaths];
@@ -94,14 +96,16 @@ async function checkFormats(): Promise<string> {
   return `${entries.length} entries, Node ${process.version}`;
 }
 
-function checkModel(): Promise<string> {
-  const script = `import { annotate, classification } from "rise-ts";
-    import { onnxBackend } from "rise-ts/backends/onnx";
-    const backend = await onnxBackend({ model: ${JSON.stringify(checkpointDir)}, device: "cpu" });
-    const task = classification({ labels: ["joy", "fear"] });
-    const { failure } = await annotate({ task, image: ${JSON.stringify(imagePath("wide.png"))}, backend, maxTokens: 4 });
-    console.log(failure);`;
-  return node("module", script);
+const annotating = `import { annotate, classification } from "rise-ts";
+  import { onnxBackend } from "rise-ts/backends/onnx";
+  const backend = await onnxBackend({ model: ${JSON.stringify(checkpointDir)}, device: "cpu" });
+  const task = classification({ labels: ["joy", "fear"] });
+  const { failure } = await annotate({ task, image: ${JSON.stringify(imagePath("wide.png"))}, backend, maxTokens: 4 });
+  console.log(typeof failure === "string");`;
+
+async function checkModel(): Promise<void> {
+  const printed = await node("module", annotating);
+  if (printed !== "true\n") throw new Error(`expected an answer that four tokens cannot hold, got ${printed}`);
 }
 
 function checkDemo(): Promise<string> {

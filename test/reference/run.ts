@@ -21,7 +21,7 @@ import { comparePolygons } from "./polygons/live";
 import { createPython, type Python } from "./python";
 import { comparePixels } from "./qwen2-vl/pixels";
 import { compareShape } from "./shapes/compare";
-import { compareTensorboard } from "./trackers/live";
+import { compareTensorboard, compareWandb } from "./trackers/live";
 import { furthest, replay, ways } from "./trajectory/replay";
 
 const here = fileURLToPath(new URL(".", import.meta.url));
@@ -52,6 +52,7 @@ try {
     compareExports,
     compareScores,
     compareTensorboard,
+    compareWandb,
     trajectory,
     shapes,
     families,

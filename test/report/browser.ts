@@ -10,11 +10,14 @@ const executablePath = process.env.RISE_CHROMIUM ?? candidates.find((path) => ex
 export const noBrowser = executablePath ? undefined : "no Chromium: apt-get install chromium, or set RISE_CHROMIUM";
 
 /** A headless browser that reaches nothing but the pages it is given. */
-export const openBrowser = (): Promise<Browser> =>
+export const openBrowser = (flags: readonly string[] = ["--disable-gpu"]): Promise<Browser> =>
   chromium.launch({
     executablePath: executablePath!,
-    args: ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"],
+    args: ["--no-sandbox", "--disable-quic", "--no-first-run", "--disable-background-networking", ...flags],
   });
+
+/** WebGPU on whatever adapter there is, or on Chromium's own in software. */
+export const gpuFlags = ["--enable-unsafe-webgpu", "--enable-features=Vulkan", "--use-webgpu-adapter=swiftshader"];
 
 /** A page that shows this HTML, and everything that it asked for or said. */
 export async function openedIn(

@@ -1,33 +1,19 @@
-import { createServer } from "node:http";
-import type { AddressInfo } from "node:net";
-import { afterEach, describe, expect, it } from "vitest";
+import { readFile } from "node:fs/promises";
+import { afterEach, describe, expect, it, vi } from "vitest";
 import { ConfigError } from "../../src/errors";
 import { trackio, wandb } from "../../src/trackers";
-
-interface Received {
-  readonly path: string;
-  readonly headers: Readonly<Record<string, unknown>>;
-  // biome-ignore lint/suspicious/noExplicitAny: whatever JSON came
-  readonly body: any;
-}
+import * as requests from "./wandb-requests";
 
 const closing: (() => void)[] = [];
 afterEach(() => {
   for (const close of closing.splice(0)) close();
 });
 
-/** A server that answers with `reply`, and what it received. */
-async function listen(reply: (received: Received, nth: number) => readonly [status: number, body: string]) {
-  const received: Received[] = [];
-  const server = createServer(async (request, response) => {
-    const text = Buffer.concat(await request.toArray()).toString();
-    const one = { path: request.url!, headers: request.headers, body: JSON.parse(text) };
-    const [status, body] = reply(one, received.push(one));
-    response.writeHead(status).end(body);
-  });
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  closing.push(() => server.close());
-  return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, received };
+/** A server that closes when the test ends. */
+async function listen(...reply: Parameters<typeof requests.listen>) {
+  const server = await requests.listen(...reply);
+  closing.push(server.close);
+  return server;
 }
 
 const step = (n: number) => ({ stage: "rise-cot", step: n, reward: n / 10 });
@@ -88,38 +74,46 @@ describe("trackio", () => {
 });
 
 describe("wandb", () => {
-  const bucket = { name: "r1", project: { name: "mugs", entity: { name: "me" } } };
-  const reply = ({ path }: Received): readonly [number, string] =>
-    path === "/graphql" ? [200, JSON.stringify({ data: { upsertBucket: { bucket } } })] : [200, "{}"];
+  const apiKey = "k".repeat(40);
 
-  it("makes a run, appends to its history, and completes it", async () => {
-    const { url, received } = await listen(reply);
-    const tracker = wandb({ project: "mugs", run: "cot", apiKey: "k".repeat(40), url, config: { lr: 1e-5 } });
+  it("tells a server what wandb's own client told it of the same run", async () => {
+    const recording = new URL("../reference/trackers/wandb.json", import.meta.url);
+    const theirs: { requests: requests.WandbRequest[] } = JSON.parse(await readFile(recording, "utf8"));
+    vi.useFakeTimers({ toFake: ["setInterval", "clearInterval"] });
+    const { url, received } = await listen();
+    const tracker = wandb({ project: "mugs", run: "cot", apiKey, url, config: { lr: 1e-5 } });
+    tracker.record({ stage: "sft", step: 1, reward: 0.1, "rise/leak_rate": 0 });
+    tracker.record({ stage: "sft", step: 2, reward: 0.2, loss: Number.NaN, kl: Number.NEGATIVE_INFINITY });
+    await vi.waitFor(() => expect(received.length).toBeGreaterThan(1));
+    await vi.advanceTimersByTimeAsync(30_000);
+    tracker.record({ stage: "sft", step: 5, reward: 3 });
+    await tracker.close(new Error("the run failed"));
+    vi.useRealTimers();
+    expect(requests.told(received)).toEqual(requests.told(theirs.requests));
+    const [own, known] = [received, theirs.requests].map(([run]) => requests.mutation(run!.body.query));
+    expect(known!.input).toEqual(expect.arrayContaining(own!.input));
+    expect(known!.asked).toEqual(expect.arrayContaining(own!.asked));
+  });
+
+  it("sends lines again when the server failed, and says that a run came to its end", async () => {
+    const { url, received } = await listen((request, nth) =>
+      nth === 2 ? [503, "busy"] : requests.wandbReply(request),
+    );
+    const tracker = wandb({ project: "mugs", apiKey, url });
     tracker.record(step(1));
-    tracker.record({ ...step(2), loss: Number.NaN });
+    tracker.record(step(2));
     await tracker.close();
-    const [run, ...stream] = received;
-    expect(run!.body.variables).toMatchObject({
-      project: "mugs",
-      displayName: "cot",
-      config: '{"lr":{"value":0.00001}}',
-    });
-    expect(run!.headers.authorization).toBe(`Basic ${Buffer.from(`api:${"k".repeat(40)}`).toString("base64")}`);
-    expect(new Set(stream.map(({ path }) => path))).toEqual(new Set(["/files/me/mugs/r1/file_stream"]));
-    const lines = stream.slice(0, -1).flatMap(({ body }) => {
-      const { offset, content } = body.files["wandb-history.jsonl"];
-      return content.map((line: string, i: number) => [offset + i, JSON.parse(line)]);
-    });
-    expect(lines).toEqual([
-      [0, { reward: 0.1, _step: 1, _timestamp: expect.any(Number) }],
-      [1, { reward: 0.2, loss: "NaN", _step: 2, _timestamp: expect.any(Number) }],
+    const { history, end } = requests.told(received.filter((_, i) => i !== 1));
+    expect(history).toMatchObject([
+      { _step: 1, reward: 0.1 },
+      { _step: 2, reward: 0.2 },
     ]);
-    expect(stream.at(-1)!.body).toEqual({ complete: true, exitcode: 0 });
+    expect(end).toEqual({ complete: true, exitcode: 0 });
   });
 
   it("says what came when no run was made", async () => {
     const { url } = await listen(() => [200, '{"errors": [{"message": "no such project"}]}']);
-    const tracker = wandb({ project: "mugs", apiKey: "k".repeat(40), url });
+    const tracker = wandb({ project: "mugs", apiKey, url });
     tracker.record(step(1));
     await expect(tracker.close()).rejects.toThrow(/expected a new run.*no such project/);
   });

@@ -13,7 +13,7 @@ const run = (fails = false) =>
     return "done";
   });
 
-const recorder = (closing: () => Promise<void> = async () => {}) => {
+const recorder = (closing: Tracker["close"] = async () => {}) => {
   const steps: number[] = [];
   const tracker: Tracker = { record: ({ step }) => void steps.push(step), close: closing };
   return { steps, tracker };
@@ -42,13 +42,11 @@ describe("track", () => {
     warn.mockRestore();
   });
 
-  it("closes its trackers when the run fails, and throws the run's error", async () => {
-    let isClosed = false;
-    const { tracker, steps } = recorder(async () => {
-      isClosed = true;
-    });
+  it("closes its trackers with the error of a run that fails, and throws it", async () => {
+    const failures: unknown[] = [];
+    const { tracker, steps } = recorder(async (failure) => void failures.push(failure));
     await expect(track(run(true), [tracker])).rejects.toThrow("the run failed");
-    expect(isClosed).toBe(true);
+    expect(failures).toEqual([new Error("the run failed")]);
     expect(steps).toEqual([1, 2]);
   });
 });

@@ -1,8 +1,7 @@
-import { readFileSync } from "node:fs";
 import type { z } from "zod";
 import type { Config } from "../../config/read";
 import type { Values } from "../../config/values";
-import { packagePath } from "../../files/package-path";
+import { packageVersion } from "../../files/package-path";
 import type { ExitCode } from "./exit-codes";
 
 /** A command, in a file of its own that is loaded when it is called. */
@@ -51,5 +50,4 @@ export interface Outcome {
 }
 
 /** The version of this package. */
-export const version = (): string =>
-  (JSON.parse(readFileSync(packagePath("rise-ts/package.json"), "utf8")) as { version: string }).version;
+export const version = (): string => packageVersion("rise-ts");

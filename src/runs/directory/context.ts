@@ -1,6 +1,6 @@
-import { createRequire } from "node:module";
 import { cpus, totalmem } from "node:os";
 import { join, resolve } from "node:path";
+import { packageVersion } from "../../files/package-path";
 import type { Example } from "../../types";
 import { jsonl, readJson, sizeOf, writeAtomically, writing } from "./files";
 
@@ -37,10 +37,9 @@ function* rows(examples: readonly Example<unknown>[]): Generator<string> {
 }
 
 function environment(): object {
-  const { version } = createRequire(import.meta.url)("rise-ts/package.json") as { version: string };
   const [first, ...others] = cpus();
   return {
-    "rise-ts": version,
+    "rise-ts": packageVersion("rise-ts"),
     node: process.versions.node,
     system: `${process.platform} ${process.arch}`,
     processor: first && `${others.length + 1} × ${first.model.trim()}`,

@@ -1,12 +1,11 @@
 import { execFile } from "node:child_process";
 import { readFile } from "node:fs/promises";
-import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import { promisify } from "node:util";
+import { packagePath } from "../../files/package-path";
 
 /** The folder of the Python files that this package ships. */
-export const pythonFolder = (): string =>
-  join(dirname(createRequire(import.meta.url).resolve("rise-ts/package.json")), "python");
+export const pythonFolder = (): string => join(dirname(packagePath("rise-ts/package.json")), "python");
 
 /** The Python to run without an option that names one. */
 export const defaultPython = (): string => process.env.RISE_PYTHON ?? "python3";

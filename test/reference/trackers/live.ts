@@ -1,11 +1,13 @@
 import { mkdtemp, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { isDeepStrictEqual } from "node:util";
 import { tensorboard } from "../../../src/trackers";
+import { told } from "../../trackers/wandb-requests";
 import { type Comparison, worst } from "../compare";
 import type { Python } from "../python";
 
-const script = fileURLToPath(new URL("read.py", import.meta.url));
+const here = (name: string) => fileURLToPath(new URL(name, import.meta.url));
 
 /** TensorBoard reads a run of 300 steps that was resumed at step 200, and finds each step once, with the value of the later session. */
 export async function compareTensorboard(python: Python, scratch: string): Promise<Comparison[]> {
@@ -23,7 +25,7 @@ export async function compareTensorboard(python: Python, scratch: string): Promi
     await new Promise((resolve) => setTimeout(resolve, 1100));
   }
   const out = join(dir, "read.json");
-  await python(script, dir, out);
+  await python(here("read.py"), dir, out);
   const read: Readonly<Record<string, [number, number][]>> = JSON.parse(await readFile(out, "utf8"));
   const differences = new Map<string, number>();
   const expected = {
@@ -37,4 +39,14 @@ export async function compareTensorboard(python: Python, scratch: string): Promi
       differences.set(`${tag} ${step}`, readStep === step ? Math.abs(readValue! - at(step)) : Number.POSITIVE_INFINITY);
     }
   return [{ ...worst("TensorBoard: steps and values of a resumed run", differences), tolerance: 1e-7 }];
+}
+
+/** wandb's own client sends what it sent when `wandb.json` was recorded, which a test holds our tracker to. */
+export async function compareWandb(python: Python, scratch: string): Promise<Comparison[]> {
+  const out = join(scratch, "wandb.json");
+  await python(here("wandb.py"), out);
+  const [now, recorded] = await Promise.all([out, here("wandb.json")].map((file) => readFile(file, "utf8")));
+  const isEqual = isDeepStrictEqual(told(JSON.parse(now!).requests), told(JSON.parse(recorded!).requests));
+  const difference = isEqual ? 0 : Number.POSITIVE_INFINITY;
+  return [{ what: "wandb: what its client tells a server of a run", difference, where: "trackers/wandb.json" }];
 }
