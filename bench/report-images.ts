@@ -41,7 +41,7 @@ async function reportOf<A>(demo: DemoTask<A>): Promise<string> {
     const command = ["tsx", "examples/demo/main.ts", "--task", demo.name, "--steps", String(steps), "--out", out];
     execFileSync("npx", command, { stdio: "inherit" });
   }
-  const parts = await demo.data({ seed: 0, ...partSizes({ cot: steps, sft: steps, rft: steps }) });
+  const parts = await demo.data({ seed: 0, ...partSizes({ cot: steps, sft: steps, rft: steps }, demo.parts) });
   const runs = [
     ["RISE-CoT", "rise-cot"],
     ["RISE: SFT", "sft"],

@@ -17,7 +17,6 @@ import {
   partSizes,
   rehearsal,
   type Steps,
-  sampling,
   sftBatchSize,
 } from "./settings";
 import type { DemoTask } from "./tasks";
@@ -58,7 +57,7 @@ export interface SeedResult {
 export async function runSeed<A>(demo: DemoTask<A>, options: SeedOptions): Promise<SeedResult> {
   const { seed, steps, out, stop, resume } = options;
   const { task } = demo;
-  const parts = await demo.data({ seed, ...partSizes(steps) });
+  const parts = await demo.data({ seed, ...partSizes(steps, demo.parts) });
   const rows: Record<string, RowScores> = {};
   for (const [name, reference] of Object.entries(demo.references)) {
     const predict = reference(parts.train);
@@ -87,8 +86,7 @@ export async function runSeed<A>(demo: DemoTask<A>, options: SeedOptions): Promi
       groupSize,
       examplesPerStep,
       steps: steps.cot,
-      learningRate: learningRates.cot,
-      sampling,
+      ...demo.cot,
       runDir: join(out, "rise-cot"),
     }),
   );

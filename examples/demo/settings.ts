@@ -1,4 +1,5 @@
 import { constantSchedule, cosineSchedule } from "rise-ts/optim";
+import type { PartSizes } from "../pictures/moods";
 
 /** Updates of each stage. */
 export interface Steps {
@@ -18,9 +19,15 @@ export const sftBatchSize = 16;
 /** A third of each batch of SFT is what the base model could do before: otherwise it forgets to name what SFT does not show. */
 export const rehearsal = { rows: 480, share: 1 / 3 } as const;
 
-/** Pictures in each part of the data; a run of a few steps gets no more to train on than it can look at. */
-export const partSizes = ({ cot, rft }: Steps) =>
-  ({ train: Math.min(132, examplesPerStep * 3 * Math.max(cot, rft)), test: 66, unseen: 45 }) as const;
+/** Pictures in each part of the data. A box is right or wrong, so that scenes need more pictures to judge by. */
+export const moodParts = { train: 132, test: 66, unseen: 45 } as const;
+export const placeParts = { train: 396, test: 132, unseen: 90 } as const;
+
+/** A run of a few steps gets no more to train on than it can look at. */
+export const partSizes = ({ cot, rft }: Steps, parts: Omit<PartSizes, "seed">) => ({
+  ...parts,
+  train: Math.min(parts.train, examplesPerStep * 3 * Math.max(cot, rft)),
+});
 
 /**
  * The model is a thousandth of the paper's, and its learning rates are larger: 2e-5 would not move it in so few steps.
@@ -38,4 +45,16 @@ export const learningRates = {
 } as const;
 
 export const sampling = { cotMaxTokens: 64, reconstructionMaxTokens: 40 } as const;
+
+/** How stage 1 learns and samples. */
+export const moodCot = { learningRate: learningRates.cot, sampling } as const;
+/**
+ * Most of a thought about a scene is of no account to the reward, which looks at the place of one thing: at the rate and the temperature of moods half of the
+ * thoughts are soon wrong about the others.
+ */
+export const placeCot = {
+  learningRate: constantSchedule({ learningRate: 5e-5, warmupSteps: 5 }),
+  sampling: { ...sampling, temperature: 0.7 },
+} as const;
+
 export const answerMaxTokens = 110;

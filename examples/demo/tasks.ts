@@ -7,6 +7,7 @@ import {
   detectionMetrics,
   type Example,
   type LabelDistribution,
+  type RiseCotOptions,
   type Task,
 } from "rise-ts";
 import type { Metrics } from "rise-ts/metrics";
@@ -19,7 +20,7 @@ import { trueMoodCot } from "../tiny-vlm/mood-lessons";
 import { truePlaceCot } from "../tiny-vlm/place-lessons";
 import { rehearsalRows } from "../tiny-vlm/rehearsal";
 import { calibratedPrior, wordPrior } from "./prior";
-import { moodSteps, placeSteps, type Steps } from "./settings";
+import { moodCot, moodParts, moodSteps, placeCot, placeParts, placeSteps, type Steps } from "./settings";
 
 /** Answers without a model, learnt from training pictures or from nothing. */
 export type Reference<A> = (train: readonly Example<A>[]) => (example: Example<A>) => A;
@@ -30,6 +31,10 @@ export interface DemoTask<A> {
   /** The folder of the model that it begins with. */
   readonly model: string;
   readonly steps: Steps;
+  /** How stage 1 learns and samples. */
+  readonly cot: Pick<RiseCotOptions<A>, "learningRate" | "sampling">;
+  /** Pictures in each part of the data. */
+  readonly parts: Omit<PartSizes, "seed">;
   readonly task: Task<A>;
   data(sizes: PartSizes): Promise<Parts<A>>;
   /** The first is the one that decides. */
@@ -55,6 +60,8 @@ export const moodsDemo: DemoTask<LabelDistribution> = {
   name: "moods",
   model: tiny("checkpoint"),
   steps: moodSteps,
+  cot: moodCot,
+  parts: moodParts,
   task: classification(moodQuestion),
   data: moods,
   metrics: { jsd: classificationMetrics.jsd, accuracy: classificationMetrics.accuracy },
@@ -81,6 +88,8 @@ export const detectionDemo: DemoTask<readonly Box[]> = {
   name: "detection",
   model: tiny("copying"),
   steps: placeSteps,
+  cot: placeCot,
+  parts: placeParts,
   task: detection(placeQuestion),
   data: scenes,
   metrics: { ap50: detectionMetrics.ap50, meanIou: detectionMetrics.meanIou },

@@ -30,8 +30,17 @@ export function place(item: Pick<Placed, "x" | "y" | "size">): string {
   return `at the ${vertical} ${horizontal}`;
 }
 
-/** The same for what has a quarter to itself, in two words: "top left". */
-export const corner = (item: Parameters<typeof place>[0]): string => place(item).replace("at the ", "");
+/**
+ * The quarters of a picture, clockwise. Each begins with another word: after "top" of "top left" and "top right", a small model would have to find what followed
+ * two words before, and it finds only what followed one.
+ */
+export const quarters = ["top left", "right top", "bottom right", "left bottom"] as const;
+
+/** The place of what has a quarter to itself. */
+export function quarter(item: Parameters<typeof place>[0]): string {
+  const [column, row] = thirds(item);
+  return row === 0 ? quarters[column === 0 ? 0 : 1] : quarters[column === 0 ? 3 : 2];
+}
 
 function noun({ emoji, style, large }: Placed, rng: Rng): string {
   const words = [emoji.name];

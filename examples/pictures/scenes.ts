@@ -1,5 +1,5 @@
 import { type Box, createRng, deriveSeed, type Example } from "rise-ts";
-import { corner } from "./captions";
+import { quarter } from "./captions";
 import { composePicture, inQuarters } from "./compose";
 import type { PartSizes, Parts } from "./moods";
 import { type SceneObject, sceneObjects } from "./vocabulary";
@@ -45,7 +45,7 @@ async function sceneExample(
     metadata: {
       target: target.name,
       shows: picture.items.map(({ emoji }) => emoji.name),
-      places: picture.items.map(corner),
+      places: picture.items.map(quarter),
     },
   };
 }

@@ -23,6 +23,7 @@ const sittings = [
   { steps: 320, rate: 7e-4, workers: 1 },
   { steps: 300, rate: 6e-4, workers: 1, batch: 44 },
   { steps: 160, rate: 4e-4, workers: 1, batch: 44 },
+  { steps: 200, rate: 6e-4, workers: 1, batch: 36 },
 ];
 
 run("train.ts", join("runs", "tiny-vlm"), join("runs", "tiny-vlm", "latest"), []);

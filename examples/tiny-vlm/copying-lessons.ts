@@ -1,7 +1,7 @@
 import type { Prompt } from "rise-ts";
 import type { Rng } from "rise-ts/types";
+import { quarters } from "../pictures/captions";
 import { pick } from "../pictures/compose";
-import { corners } from "./place-lessons";
 import { practiceWords } from "./words";
 import type { Piece, WeightedLesson } from "./written";
 
@@ -26,7 +26,7 @@ function paired(rng: Rng, words: readonly string[]): readonly Piece[] {
 
 /** A look over a picture, then the place of each thing. Several things may have one place, so that no place follows from the others. */
 function placed(rng: Rng, words: readonly string[]): readonly Piece[] {
-  const things = few(rng, words).map((name) => ({ name, place: pick(rng, corners) }));
+  const things = few(rng, words).map((name) => ({ name, place: pick(rng, quarters) }));
   return [
     told(`I see ${things.map(({ name, place }) => `the ${name} ${place}`).join(", ")}.`),
     ...rng.shuffle(things).flatMap(({ name, place }) => [told(` It is the ${name}`), ` ${place}`, told(".")]),

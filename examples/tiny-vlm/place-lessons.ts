@@ -1,6 +1,6 @@
 import { detection, imagePrompt, type Prompt, type RawImage } from "rise-ts";
 import type { Rng } from "rise-ts/types";
-import { corner } from "../pictures/captions";
+import { quarter, quarters } from "../pictures/captions";
 import { type Picture, pick } from "../pictures/compose";
 import { placeQuestion } from "../pictures/questions";
 import { type Emoji, sceneObjects } from "../pictures/vocabulary";
@@ -21,7 +21,7 @@ interface Target extends NamedPlace {
 
 const targetOf = ({ items, boxes }: Picture, at: number): Target => ({
   name: items[at]!.emoji.name,
-  place: corner(items[at]!),
+  place: quarter(items[at]!),
   box: boxes[at]!,
 });
 
@@ -101,7 +101,7 @@ export function recognising(rng: Rng, emoji: Emoji, others: readonly Emoji[]): W
       prompt: textPrompt(`Find: ${description}.`),
       pieces: [form("It is the"), known(` ${emoji.name}`), form(".")],
     };
-  const places = rng.shuffle(corners);
+  const places = rng.shuffle(quarters);
   const shown = rng.shuffle([emoji, ...others]).map(({ name }, i) => ({ name, place: places[i]! }));
   const told = shown.map(({ name, place }) => `the ${name} ${place}`).join(", ");
   const target = shown.find(({ name }) => name === emoji.name)!;
@@ -111,9 +111,6 @@ export function recognising(rng: Rng, emoji: Emoji, others: readonly Emoji[]): W
     open: true,
   };
 }
-
-/** The quarters of a picture. */
-export const corners = ["top", "bottom"].flatMap((row) => ["left", "right"].map((column) => `${row} ${column}`));
 
 /** A look over another picture: which of its things is described, its place and its box are read from the text. The look is not practised. */
 export function choosing(rng: Rng, other: Picture, unrelated: RawImage): WeightedLesson {

@@ -2,6 +2,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { describe, expect, it, vi } from "vitest";
+import { quarter, quarters } from "../../examples/pictures/captions";
 import evaluated from "../../examples/pictures/evaluated-emoji.json" with { type: "json" };
 import { type Emoji, emojiByCode, sceneObjects } from "../../examples/pictures/vocabulary";
 import { copyingLesson, lesson } from "../../examples/tiny-vlm/lessons";
@@ -104,14 +105,20 @@ describe("lessons", () => {
 describe("a thought about a scene", () => {
   const [drum, owl, crab] = ["drum", "owl", "crab"].map((name, i) => ({
     name,
-    place: ["top left", "bottom left", "top right"][i]!,
+    place: ["top left", "left bottom", "right top"][i]!,
   }));
 
   it("lists everything, and ends with what is meant and its place", () => {
     expect(truePlaceCot([drum!, owl!, crab!], owl!)).toBe(
-      "I see the drum top left, the owl bottom left, the crab top right. It is the owl bottom left.",
+      "I see the drum top left, the owl left bottom, the crab right top. It is the owl left bottom.",
     );
     expect(truePlaceCot([drum!], drum!)).toBe("I see the drum top left. It is the drum top left.");
+  });
+
+  it("calls each quarter by two words, of which the first says which it is", () => {
+    const placeOf = (x: number, y: number) => quarter({ x, y, size: 48 });
+    expect([placeOf(4, 4), placeOf(60, 4), placeOf(60, 60), placeOf(4, 60)]).toEqual([...quarters]);
+    expect(new Set(quarters.map((place) => place.split(" ")[0])).size).toBe(quarters.length);
   });
 
   it("practises nothing about what the picture does not show, but what follows from it", async () => {
@@ -123,7 +130,9 @@ describe("a thought about a scene", () => {
       const practised = practisedOf(one);
       if (asked(one).includes("I see")) expect(practised).not.toMatch(/[a-z]/);
       else
-        expect(practised).toMatch(/^ It is the [a-z]+ (top|bottom) (left|right)\.<\/think><answer>[^a-z]*<\/answer>$/);
+        expect(practised).toMatch(
+          /^ It is the [a-z]+ (top left|right top|bottom right|left bottom)\.<\/think><answer>[^a-z]*<\/answer>$/,
+        );
     }
   });
 });

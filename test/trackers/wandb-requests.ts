@@ -27,13 +27,13 @@ export async function listen(
 
 const bucket = { name: "r1", project: { name: "mugs", entity: { name: "me" } } };
 
-/** What a server of Weights & Biases says to a new run, and to its steps. */
+/** The replies of a server of Weights & Biases to a new run and to its steps. */
 export const wandbReply = ({ path }: WandbRequest): readonly [number, string] => [
   200,
   path === "/graphql" ? JSON.stringify({ data: { upsertBucket: { bucket } } }) : "{}",
 ];
 
-/** What a server is told by a client's requests, with the words of times and of the run's name taken out. */
+/** A client's requests as a server reads them, with the words of times and of the run's name taken out. */
 export function told(requests: readonly WandbRequest[]) {
   const making = requests.find(({ body }) => body.query?.includes("upsertBucket"))!;
   const streams = requests.filter(({ path }) => path.endsWith("/file_stream"));
