@@ -15,6 +15,14 @@ import { checkpointDir, imagePath } from "../models/reference";
 import { checkBundlers, webpack } from "./bundlers";
 import { pack } from "./pack";
 
+/** A program of a user, which prints "true". */
+const annotating = `import { annotate, classification } from "rise-ts";
+  import { onnxBackend } from "rise-ts/backends/onnx";
+  const backend = await onnxBackend({ model: ${JSON.stringify(checkpointDir)}, device: "cpu" });
+  const task = classification({ labels: ["joy", "fear"] });
+  const { failure } = await annotate({ task, image: ${JSON.stringify(imagePath("wide.png"))}, backend, maxTokens: 4 });
+  console.log(typeof failure === "string");`;
+
 /** The most that the package may weigh, in bytes: packed, unpacked, and with everything that it depends on. */
 const budget = { packed: 9e6, unpacked: 16e6, installed: 580e6 };
 
@@ -95,13 +103,6 @@ async function checkFormats(): Promise<string> {
   if (esm !== cjs) throw new Error(`they differ:\n${esm}\n${cjs}`);
   return `${entries.length} entries, Node ${process.version}`;
 }
-
-const annotating = `import { annotate, classification } from "rise-ts";
-  import { onnxBackend } from "rise-ts/backends/onnx";
-  const backend = await onnxBackend({ model: ${JSON.stringify(checkpointDir)}, device: "cpu" });
-  const task = classification({ labels: ["joy", "fear"] });
-  const { failure } = await annotate({ task, image: ${JSON.stringify(imagePath("wide.png"))}, backend, maxTokens: 4 });
-  console.log(typeof failure === "string");`;
 
 async function checkModel(): Promise<void> {
   const printed = await node("module", annotating);
