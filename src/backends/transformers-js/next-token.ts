@@ -97,7 +97,7 @@ function drawLikeliest(weights: Float64Array, total: number, topK: number, topP:
   const whole = topK === Number.POSITIVE_INFINITY ? total : first.reduce((a, b) => a + b, 0);
   let [mass, count] = [0, 0];
   while (count < first.length && (count === 0 || mass < topP * whole)) mass += first[count++]!;
-  const place = firstAbove(Float64Array.from(first.subarray(0, count)), uniform * mass);
+  const place = firstAbove(first.subarray(0, count), uniform * mass);
   // The lower token comes first among equal weights.
   let before = place - first.indexOf(first[place]!);
   let token = weights.indexOf(first[place]!);
@@ -107,16 +107,16 @@ function drawLikeliest(weights: Float64Array, total: number, topK: number, topP:
 
 /** The largest weights, falling: at least `count` of them, or, if there is no such limit, a sum of at least `mass`. */
 function likeliest(weights: Float64Array, count: number, mass: number): Float64Array {
+  const found = new Float64Array(weights.length);
   // The largest weight is 1.
   for (let least = 1 / 16; ; least /= 16) {
-    const found: number[] = [];
-    let sum = 0;
+    let [length, sum] = [0, 0];
     for (const weight of weights)
       if (weight >= least && weight > 0) {
-        found.push(weight);
+        found[length++] = weight;
         sum += weight;
       }
-    const isEnough = count === Number.POSITIVE_INFINITY ? sum >= mass : found.length >= count;
-    if (isEnough || least === 0) return Float64Array.from(found).sort().reverse();
+    const isEnough = count === Number.POSITIVE_INFINITY ? sum >= mass : length >= count;
+    if (isEnough || least === 0) return found.subarray(0, length).sort().reverse();
   }
 }
