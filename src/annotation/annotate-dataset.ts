@@ -3,7 +3,6 @@ import { answerEach } from "../evaluation/answer-each";
 import { type Answer, answerOf } from "../evaluation/records";
 import { listed, shown as quoted } from "../options/display";
 import { readOptions } from "../options/spec";
-import { htmlReport } from "../report/html-report";
 import { checkShard, isInShard, parseShard, proveShard } from "../runs/directory/shards";
 import { createFailures, type Failures } from "../runs/examples/failures";
 import { answersIdentity } from "../runs/examples/fingerprints";
@@ -232,6 +231,8 @@ async function page<A>(task: Task<A>, shown: readonly Item[], annotations: Annot
     records.push({ ...row, exampleId: id, prediction: answer });
   }
   const dataset = shown.map((item) => unannotated<A>(item));
+  // Loaded when a page is written: the root would load it each time.
+  const { htmlReport } = await import("../report/html-report");
   return htmlReport({ title: "Annotations", task, dataset, runs: [], records });
 }
 

@@ -64,6 +64,10 @@ const write =
   (text) =>
     stream.write(text);
 
+/** The sections of a config that a command cannot do without. */
+const needsOf = ({ sections = { short: [], long: [] } }: Command): readonly string[] =>
+  ["task", "data"].filter((name) => [...sections.short, ...sections.long].includes(name));
+
 interface Called {
   readonly command: Command;
   readonly flags: readonly Flag[];
@@ -85,7 +89,7 @@ function createCall(parsed: Parser, { command, flags, folder, output }: Called):
     flags: read.data as Call["flags"],
     folder,
     hasConfig: texts.config !== undefined || options.size > 0 || findConfig(folder) !== undefined,
-    config: (values) => readConfig({ file: texts.config, flags: options, folder, values }),
+    config: (values) => readConfig({ file: texts.config, flags: options, folder, values, needs: needsOf(command) }),
     say: output.say,
     stop: () => (stop ??= stopOnInterrupt(output.say)),
   };

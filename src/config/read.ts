@@ -14,6 +14,7 @@ export interface Config {
   /** The options that were given, as text has them. */
   readonly given: Values;
   readonly task: Task<unknown> | Values;
+  /** Empty only for a command that needs none. */
   readonly data: Values;
   readonly model?: string;
   readonly trainer?: Values;
@@ -37,17 +38,20 @@ export interface ConfigSources {
   readonly folder: string;
   /** Options in the place of a file's. */
   readonly values?: Values | undefined;
+  /** Those of task and data that must be there; both without it. */
+  readonly needs?: readonly string[];
 }
 
 /**
  * Reads a config from a file and from flags.
  * @throws ConfigError naming the file, the line or the flag, the option, what was expected and what came
  */
-export async function readConfig({ file: named, flags, folder, values }: ConfigSources): Promise<Config> {
+export async function readConfig(sources: ConfigSources): Promise<Config> {
+  const { file: named, flags, folder, values, needs = ["task", "data"] } = sources;
   const file = values ? undefined : (named ?? findConfig(folder));
   const path = file === undefined ? undefined : resolve(folder, file);
   const source = path === undefined ? { ...nothing, value: values ?? {} } : await readSource(path, file!);
-  if (!file && !values && !flags.has("task.kind"))
+  if (!file && !values && needs.length > 0 && !flags.has("task.kind"))
     throw new ConfigError(
       "expected rise.config.yaml in this folder, --config, or flags such as --task.kind, got none; rise-ts init writes one",
     );
@@ -61,8 +65,11 @@ export async function readConfig({ file: named, flags, folder, values }: ConfigS
     const text = flags.get(`${section}.${name}`);
     return text === undefined ? values : withValue(values, [section, name], text);
   }, fromFile);
-  const kinds = readKinds(chosen, placeOf);
-  const spec = configSpec(kinds);
+  const isFlag = (section: string) => [...flags.keys()].some((name) => name.startsWith(`${section}.`));
+  const isAbsent = (section: string) =>
+    ["task", "data"].includes(section) && !needs.includes(section) && chosen[section] === undefined && !isFlag(section);
+  const kinds = readKinds(chosen, placeOf, isAbsent);
+  const spec = Object.fromEntries(Object.entries(configSpec(kinds)).filter(([section]) => !isAbsent(section)));
   const schemas = new Map(rowsOf(spec).map(({ name, schema }) => [name, schema]));
   const given = [...flags].reduce((values, [name, text]) => {
     const keys = name.split(".");
@@ -75,6 +82,7 @@ export async function readConfig({ file: named, flags, folder, values }: ConfigS
   const checked = onlyGiven(given, read.data as Values) as unknown as Omit<Config, "kinds" | "given">;
   return {
     ...checked,
+    data: checked.data ?? {},
     kinds,
     given,
     runDir: resolve(path === undefined ? folder : dirname(path), runDir),
@@ -93,8 +101,13 @@ const flagOf = (keys: readonly string[], flags: ReadonlyMap<string, string>): st
 };
 
 /** The kinds of the sections that have some. A section without one holds the value itself, or is wrong. */
-function readKinds(values: Values, placeOf: (keys: readonly string[]) => string): Kinds {
+function readKinds(
+  values: Values,
+  placeOf: (keys: readonly string[]) => string,
+  isAbsent: (section: string) => boolean,
+): Kinds {
   const kindIn = (section: keyof typeof kindsOf, fallback?: string): string | undefined => {
+    if (isAbsent(section)) return undefined;
     const { name, kinds } = kindsOf[section];
     const options = values[section];
     const isValue =

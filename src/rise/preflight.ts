@@ -1,7 +1,6 @@
 import type { VlmBackend } from "../backend";
 import { DataError } from "../errors";
 import type { PreflightReport, RunEvent, WorkProgress } from "../events";
-import { preflightPage } from "../report/sections/preflight";
 import { passes, type TemperedSegment } from "../runs/backpropagate";
 import type { RunDirectory } from "../runs/directory/directory";
 import type { Trial } from "../runs/stages";
@@ -52,7 +51,10 @@ export async function* preflight<A>(options: PreflightOptions<A>): AsyncGenerato
     const message = trials.length === 1 ? formatProblem(trial) : undefined;
     if (message !== undefined) yield { type: "warning", guard: "format", step: 0, message };
   }
-  await directory.writePreflight(() => preflightPage(task, dataset, trials));
+  // The page is loaded when it is written: the root would load it each time.
+  await directory.writePreflight(async () =>
+    (await import("../report/sections/preflight")).preflightPage(task, dataset, trials),
+  );
 }
 
 /** The model that a stage samples from, and the sizes of a step. */

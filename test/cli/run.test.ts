@@ -92,6 +92,18 @@ describe("a config that init wrote", () => {
     expect(await readFile(join(done.runDir, "annotations.jsonl"), "utf8")).toBe(before);
   });
 
+  it("annotates from flags alone, without data to learn from", async () => {
+    const flags = ["--task.kind", "classification", "--task.labels", "cat,dog", "--model", model, "--policy", "base"];
+    const elsewhere = await temporaryFolder();
+    const photos = join(folder, "photos");
+    const { code, out, err } = await rise(["annotate", photos, ...flags, "--maxTokens", "8", "--json"], {
+      folder: elsewhere,
+    });
+    expect(code, err).toBe(0);
+    expect(JSON.parse(out)).toMatchObject({ images: 6, policy: "base" });
+    await rm(elsewhere, { recursive: true });
+  });
+
   it("audits annotations and thoughts", async () => {
     const { annotations, thoughts } = await succeed("audit", "--thoughts", "--maxTokens", "8");
     expect(annotations).toHaveLength(4);

@@ -189,6 +189,18 @@ describe("a config", () => {
     await expect(read({}, "config.toml")).rejects.toThrow(/^config\.toml: expected a config that ends in \.yaml/);
   });
 
+  it("asks for task and data only where the command needs them", async () => {
+    const needing = (needs: readonly string[], flags: Readonly<Record<string, string>>) =>
+      readConfig({ flags: new Map(Object.entries(flags)), folder, needs });
+    const kind = { "task.kind": "classification", "task.labels": "cat,dog" };
+    await expect(needing([], { seed: "3" })).resolves.toMatchObject({ seed: 3, data: {} });
+    await expect(needing(["task"], kind)).resolves.toMatchObject({ task: { labels: ["cat", "dog"] }, data: {} });
+    await expect(needing(["task", "data"], kind)).rejects.toThrow(/expected data\.format to be one of/);
+    await expect(needing(["task"], { ...kind, "data.root": "x" })).rejects.toThrow(/expected data\.format/);
+    await yaml("seed: 3");
+    await expect(needing([], {})).resolves.toMatchObject({ data: { format: "folder" } });
+  });
+
   it("names the module that cannot be loaded", async () => {
     await write("rise.config.ts", "export default {");
     await expect(read()).rejects.toThrow(/^rise\.config\.ts: expected a module that can be loaded: /);
