@@ -13,7 +13,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
-import { answerMaxTokens, groupSize, learningRates, sampling } from "../examples/demo/settings";
+import { answerMaxTokens, cotOptions, groupSize, learningRates, moodRates, sampling } from "../examples/demo/settings";
 import { moodsDemo } from "../examples/demo/tasks";
 import { formatThinkAnswer, parseThinkAnswer } from "../src/checks/think-answer";
 import { auditAnnotations } from "../src/evaluation/audit-annotations";
@@ -86,7 +86,7 @@ async function judge(
     const common = { task, dataset: train, seed, preflight: false };
     const cot = await riseCot({
       ...{ ...common, trainer, groupSize, examplesPerStep: 8, steps: steps.cot, sampling },
-      ...{ learningRate: learningRates.cot, runDir: join(out, "cot") },
+      ...{ learningRate: cotOptions(moodRates).learningRate, runDir: join(out, "cot") },
     });
     const cots = await auditCots({
       ...{ task, dataset: train, cots: cot.dataset, backend: trainer.sampler(), seed },

@@ -31,30 +31,30 @@ export const partSizes = ({ cot, rft }: Steps, parts: Omit<PartSizes, "seed">) =
 
 /**
  * The model is a thousandth of the paper's, and its learning rates are larger: 2e-5 would not move it in so few steps.
- * With 5e-5 in stage 1 the likeliest reconstruction does not move.
  */
-export const rates = { cot: 1.5e-4, sft: 1.5e-4, rft: 6e-5 } as const;
+export const rates = { sft: 1.5e-4, bareAnswers: 7e-4, rft: 6e-5 } as const;
 
 export const learningRates = {
-  cot: constantSchedule({ learningRate: rates.cot, warmupSteps: 5 }),
   sft: (steps: number, learningRate: number = rates.sft) =>
     cosineSchedule({ learningRate, warmupSteps: Math.min(10, steps - 1), totalSteps: steps }),
   /** Bare answers learn best at a rate at which thoughts are unlearnt (docs/results.md has the others). */
-  bareAnswers: 7e-4,
+  bareAnswers: rates.bareAnswers,
   rft: constantSchedule({ learningRate: rates.rft, warmupSteps: 5 }),
 } as const;
 
 export const sampling = { cotMaxTokens: 64, reconstructionMaxTokens: 40 } as const;
 
-/** How stage 1 learns and samples. */
-export const moodCot = { learningRate: learningRates.cot, sampling } as const;
+/** How stage 1 learns and samples. With 5e-5 the likeliest reconstruction of a mood does not move. */
+export const moodRates: { readonly learningRate: number; readonly temperature?: number } = { learningRate: 1.5e-4 };
 /**
  * Most of a thought about a scene is of no account to the reward, which looks at the place of one thing: at the rate and the temperature of moods half of the
  * thoughts are soon wrong about the others.
  */
-export const placeCot = {
-  learningRate: constantSchedule({ learningRate: 5e-5, warmupSteps: 5 }),
-  sampling: { ...sampling, temperature: 0.7 },
-} as const;
+export const placeRates: typeof moodRates = { learningRate: 5e-5, temperature: 0.7 };
+
+export const cotOptions = ({ learningRate, temperature }: typeof moodRates) => ({
+  learningRate: constantSchedule({ learningRate, warmupSteps: 5 }),
+  sampling: { ...sampling, ...(temperature !== undefined && { temperature }) },
+});
 
 export const answerMaxTokens = 110;

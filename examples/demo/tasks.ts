@@ -20,7 +20,16 @@ import { trueMoodCot } from "../tiny-vlm/mood-lessons";
 import { truePlaceCot } from "../tiny-vlm/place-lessons";
 import { rehearsalRows } from "../tiny-vlm/rehearsal";
 import { calibratedPrior, wordPrior } from "./prior";
-import { moodCot, moodParts, moodSteps, placeCot, placeParts, placeSteps, type Steps } from "./settings";
+import {
+  cotOptions,
+  moodParts,
+  moodRates,
+  moodSteps,
+  placeParts,
+  placeRates,
+  placeSteps,
+  type Steps,
+} from "./settings";
 
 /** Answers without a model, learnt from training pictures or from nothing. */
 export type Reference<A> = (train: readonly Example<A>[]) => (example: Example<A>) => A;
@@ -60,7 +69,7 @@ export const moodsDemo: DemoTask<LabelDistribution> = {
   name: "moods",
   model: tiny("checkpoint"),
   steps: moodSteps,
-  cot: moodCot,
+  cot: cotOptions(moodRates),
   parts: moodParts,
   task: classification(moodQuestion),
   data: moods,
@@ -88,7 +97,7 @@ export const detectionDemo: DemoTask<readonly Box[]> = {
   name: "detection",
   model: tiny("copying"),
   steps: placeSteps,
-  cot: placeCot,
+  cot: cotOptions(placeRates),
   parts: placeParts,
   task: detection(placeQuestion),
   data: scenes,

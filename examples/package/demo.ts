@@ -6,6 +6,7 @@ import {
   answerMaxTokens,
   examplesPerStep,
   groupSize,
+  moodRates,
   moodSteps,
   rates,
   sampling,
@@ -37,7 +38,7 @@ const config = {
   task: { kind: "classification", ...moodQuestion },
   data: { format: "jsonl", path: "./train.jsonl", test: "./test.jsonl" },
   model: "./model",
-  cot: { steps: moodSteps.cot, groupSize, examplesPerStep, learningRate: rates.cot, sampling },
+  cot: { steps: moodSteps.cot, groupSize, examplesPerStep, learningRate: moodRates.learningRate, sampling },
   r1: {
     sft: { steps: moodSteps.sft, batchSize: sftBatchSize, learningRate: rates.sft, lossType: "token" },
     rft: {

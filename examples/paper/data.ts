@@ -10,10 +10,16 @@ import type { Metrics } from "rise-ts/metrics";
 import type { RehearsalRow } from "rise-ts/types";
 import { detectionDemo, moodsDemo } from "../demo/tasks";
 import { publishedSets } from "./published";
-import type { Settings } from "./settings";
+import type { Settings, TaskName } from "./settings";
 
 /** A data set's place in the paper's tables. */
-export type Role = "emotion6" | "lisa" | "imagenet-sub" | "coco-sub";
+export type Role = keyof typeof taskOf;
+export const taskOf = {
+  emotion6: "classification",
+  lisa: "detection",
+  "imagenet-sub": "classification",
+  "coco-sub": "detection",
+} as const satisfies Readonly<Record<string, TaskName>>;
 
 export interface DataSet<A> {
   readonly name: string;
@@ -24,6 +30,8 @@ export interface DataSet<A> {
   readonly metrics: Metrics<A>;
   /** Rows of what the model could do before, for SFT to rehearse. */
   rehearsal?(seed: number, count: number): Promise<readonly RehearsalRow[]>;
+  /** The folder of the tiny model that it begins with. */
+  readonly model?: string;
 }
 
 /** Tells no task from another: hands the set to code that works for any. */
@@ -36,10 +44,10 @@ export interface Source {
 }
 
 /** The four data sets of the tables: the paper's own, in a directory, or the demo's pictures in their place. */
-export function openData(directory: string | undefined, { pictures }: Settings): Source {
+export function openData(directory: string | undefined, settings: Readonly<Record<TaskName, Settings>>): Source {
   if (directory !== undefined) return publishedSets(directory);
-  const emotions: AnyDataSet = (use) => use(moods(pictures));
-  const boxes: AnyDataSet = (use) => use(scenes(pictures));
+  const emotions: AnyDataSet = (use) => use(moods(settings.classification.pictures));
+  const boxes: AnyDataSet = (use) => use(scenes(settings.detection.pictures));
   return {
     sets: { emotion6: emotions, lisa: boxes, "imagenet-sub": emotions, "coco-sub": boxes },
     about:
@@ -56,6 +64,7 @@ export const moods = (pictures: Settings["pictures"]): DataSet<LabelDistribution
   fewShot: (train, n) => firstOfEach(train, n, ({ annotation }) => likeliest(annotation)),
   metrics: { jsd: classificationMetrics.jsd, accuracy: classificationMetrics.accuracy },
   rehearsal: moodsDemo.rehearsal,
+  model: moodsDemo.model,
 });
 
 export const scenes = (pictures: Settings["pictures"]): DataSet<readonly Box[]> => ({
@@ -65,6 +74,7 @@ export const scenes = (pictures: Settings["pictures"]): DataSet<readonly Box[]> 
   fewShot: (train, n) => train.slice(0, n),
   metrics: { ap50: detectionMetrics.ap50, meanIou: detectionMetrics.meanIou },
   rehearsal: detectionDemo.rehearsal,
+  model: detectionDemo.model,
 });
 
 /** The first n of each class, in their order, which in the demo's sets is a random one. */

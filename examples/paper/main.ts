@@ -17,9 +17,9 @@ import { openaiBackend } from "rise-ts/backends/openai";
 import { type OnnxTrainerOptions, onnxTrainer } from "rise-ts/trainers/onnx";
 import { followRun } from "../demo/progress";
 import { type Bench, createBench } from "./bench";
-import { openData, type Role } from "./data";
+import { openData, type Role, taskOf } from "./data";
 import { atShots, type Lookup, tableMarkdown } from "./print";
-import { paperSettings, scaleSteps, tinySettings } from "./settings";
+import { paperSettings, type Settings, scaleSteps, type TaskName, tinySettings } from "./settings";
 import type { Lab, Student } from "./stages";
 import { type Table, tables } from "./tables";
 
@@ -45,28 +45,30 @@ async function main(): Promise<void> {
   const seeds = Array.from({ length: wholeNumber("--seeds", values.seeds) }, (_, seed) => seed);
   const wanted = values.table?.map((number) => tableOf(number)) ?? tables;
   const roles = rolesOf(values.task);
-  const settings = scaleSteps(
-    values.model === undefined ? tinySettings : paperSettings,
-    positive("--steps", values.steps),
-  );
-  const options = {
-    model: values.model ?? tinyModel,
-    ...(values.lora !== undefined && { lora: { rank: wholeNumber("--lora", values.lora) } }),
+  const factor = positive("--steps", values.steps);
+  const settings: Readonly<Record<TaskName, Settings>> = {
+    classification: scaleSteps(values.model === undefined ? tinySettings.classification : paperSettings, factor),
+    detection: scaleSteps(values.model === undefined ? tinySettings.detection : paperSettings, factor),
   };
+  const lora = values.lora === undefined ? {} : { lora: { rank: wholeNumber("--lora", values.lora) } };
   const threads = values.threads === undefined ? {} : { threads: wholeNumber("--threads", values.threads) };
   const { sets, about } = openData(values.data, settings);
   const stop = stopOnInterrupt(() =>
     console.log("\nFinishing this step. The same command resumes from here; Ctrl-C again stops now."),
   );
   const started = Date.now();
-  const lab: Lab = {
-    student: once(() => openStudent(values.out, options, threads)),
+  const studentOf = remembered((model: string) => openStudent(values.out, { model, ...lora }, threads));
+  const labOf = (role: Role, model = tinyModel): Lab => ({
+    student: () => studentOf(values.model ?? model),
     model: nameOf(values.model, values.lora),
-    ...{ settings, out: values.out, stop, follow: followRun },
+    ...{ settings: settings[taskOf[role]], out: values.out, stop, follow: followRun },
     ...gpt4o(),
-  };
+  });
   const benches = Object.fromEntries(
-    Object.entries(sets).map(([role, withData]) => [role, withData((data) => createBench(data, lab))]),
+    (Object.keys(sets) as Role[]).map((role) => [
+      role,
+      sets[role]((data) => createBench(data, labOf(role, data.model))),
+    ]),
   ) as Record<Role, Bench>;
 
   // Seed by seed, so that what there is at any moment is whole tables of fewer seeds.
@@ -117,9 +119,13 @@ async function openStudent(
 
 const nameOf = (model = "tiny", lora?: string) => (lora === undefined ? model : `${model}, LoRA ${lora}`);
 
-function once<T>(make: () => Promise<T>): () => Promise<T> {
-  let made: Promise<T> | undefined;
-  return () => (made ??= make());
+function remembered<T>(make: (name: string) => Promise<T>): (name: string) => Promise<T> {
+  const made = new Map<string, Promise<T>>();
+  return (name) => {
+    const known = made.get(name) ?? make(name);
+    made.set(name, known);
+    return known;
+  };
 }
 
 function tableOf(number: string): Table {
@@ -129,9 +135,8 @@ function tableOf(number: string): Table {
 }
 
 function rolesOf(task: string | undefined): readonly Role[] {
-  if (task === undefined) return ["emotion6", "lisa", "imagenet-sub", "coco-sub"];
-  if (task === "classification") return ["emotion6", "imagenet-sub"];
-  if (task === "detection") return ["lisa", "coco-sub"];
+  const roles = (Object.keys(taskOf) as Role[]).filter((role) => task === undefined || taskOf[role] === task);
+  if (roles.length > 0) return roles;
   throw new RangeError(`--task: expected classification or detection, got ${task}`);
 }
 

@@ -1,4 +1,5 @@
 import { constantSchedule, cosineSchedule } from "rise-ts/optim";
+import * as demo from "../demo/settings";
 
 export interface RolloutSettings {
   readonly steps: number;
@@ -6,6 +7,8 @@ export interface RolloutSettings {
   readonly examplesPerStep: number;
   readonly learningRate: number;
   readonly warmupSteps: number;
+  /** Divides the logits; 1 without it. */
+  readonly temperature?: number;
 }
 
 export interface SftSettings {
@@ -33,19 +36,31 @@ export interface Settings {
   readonly checkpointEvery: number;
 }
 
-/**
- * For the tiny model: about the demo's learning rates, and as few steps as still teach something, since the tables take hundreds of stages.
- * On a dozen examples SFT's loss is below 0.001 after 40 steps.
- */
-export const tinySettings: Settings = {
-  pictures: { train: 128, test: 60 },
-  maxTokens: { cot: 64, reconstruction: 48, answer: 110 },
-  cot: { steps: 8, groupSize: 6, examplesPerStep: 4, learningRate: 1.5e-4, warmupSteps: 2 },
-  sft: { steps: 96, batchSize: 12, learningRate: 2e-4, warmupSteps: 10, rehearsal: { rows: 320, share: 1 / 3 } },
-  bareAnswers: { steps: 96, batchSize: 12, learningRate: 7e-4, warmupSteps: 10 },
-  rft: { steps: 8, groupSize: 6, examplesPerStep: 4, learningRate: 6e-5, warmupSteps: 2 },
-  fewShotSteps: 0.4,
-  checkpointEvery: 1000,
+/** For the tiny model: the demo's, with fewer scenes to train on, since the tables take hundreds of stages. */
+function ofDemo(steps: demo.Steps, { test }: Settings["pictures"], cot: typeof demo.moodRates): Settings {
+  const { groupSize, examplesPerStep, rates, sampling, rehearsal } = demo;
+  const rollouts = { groupSize, examplesPerStep, warmupSteps: 5 };
+  const sft = { steps: steps.sft, batchSize: demo.sftBatchSize, warmupSteps: 10 };
+  return {
+    pictures: { train: demo.moodParts.train, test },
+    maxTokens: {
+      ...{ cot: sampling.cotMaxTokens, reconstruction: sampling.reconstructionMaxTokens },
+      answer: demo.answerMaxTokens,
+    },
+    cot: { ...rollouts, steps: steps.cot, ...cot },
+    sft: { ...sft, learningRate: rates.sft, rehearsal },
+    bareAnswers: { ...sft, learningRate: rates.bareAnswers },
+    rft: { ...rollouts, steps: steps.rft, learningRate: rates.rft },
+    fewShotSteps: 0.4,
+    checkpointEvery: 1000,
+  };
+}
+
+export type TaskName = "classification" | "detection";
+
+export const tinySettings: Readonly<Record<TaskName, Settings>> = {
+  classification: ofDemo(demo.moodSteps, demo.moodParts, demo.moodRates),
+  detection: ofDemo(demo.placeSteps, demo.placeParts, demo.placeRates),
 };
 
 /** The paper's, for any other model; what it leaves open is the published scripts'. */

@@ -127,7 +127,11 @@ export async function makePolicy<A>(
 
   async function written(stage: CotRecipe | BestOfRecipe): Promise<readonly RatedCot<A>[]> {
     const { maxTokens } = settings;
-    const sampling = { cotMaxTokens: maxTokens.cot, reconstructionMaxTokens: maxTokens.reconstruction };
+    const { temperature } = settings.cot;
+    const sampling = {
+      ...{ cotMaxTokens: maxTokens.cot, reconstructionMaxTokens: maxTokens.reconstruction },
+      ...(temperature !== undefined && { temperature }),
+    };
     if (stage.stage === "cot") {
       await model("student");
       const { steps, groupSize, examplesPerStep } = stage.settings;

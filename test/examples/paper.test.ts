@@ -11,7 +11,7 @@ import { paperFigures } from "../../examples/paper/figures";
 import { atShots, tableMarkdown } from "../../examples/paper/print";
 import { folderOf, needsTeacher, type Recipe, recipeOf } from "../../examples/paper/recipe";
 import { type SeedFigure, seedsInterval } from "../../examples/paper/seeds-interval";
-import { paperSettings, type Settings, scaleSteps, tinySettings } from "../../examples/paper/settings";
+import { paperSettings, type Settings, scaleSteps, tinySettings as tinyByTask } from "../../examples/paper/settings";
 import type { Lab } from "../../examples/paper/stages";
 import { tables } from "../../examples/paper/tables";
 import { formatThinkAnswer } from "../../src/checks/think-answer";
@@ -24,7 +24,9 @@ import { scriptedBackend, scriptedTrainer } from "../../src/testing";
 import type { LabelDistribution } from "../../src/types";
 import { dataset, mean, moods, raining, smiling } from "../rise/world";
 
+const tinySettings = tinyByTask.classification;
 const { pictures, maxTokens } = tinySettings;
+const both = (settings: Settings) => ({ classification: settings, detection: settings });
 const place = { data: "moods", seed: 0, model: "tiny", pictures, maxTokens };
 
 /** Folders of all the stages that an arm goes through. */
@@ -126,7 +128,7 @@ describe("few shots of the demo's pictures", () => {
   });
 
   it("are of every mood, but of scenes so many in all, as the paper counts LISA's", async () => {
-    const { sets } = openData(undefined, { ...tinySettings, pictures: { train: 40, test: 1 } });
+    const { sets } = openData(undefined, both({ ...tinySettings, pictures: { train: 40, test: 1 } }));
     const countsOf = (withData: AnyDataSet) =>
       withData(async (data) => data.fewShot((await data.load(0)).train, 4, 0).length);
     expect([await countsOf(sets.emotion6), await countsOf(sets.lisa)]).toEqual([12, 4]);
@@ -135,7 +137,7 @@ describe("few shots of the demo's pictures", () => {
 
 describe("--data", () => {
   it("plays Emotion6 and ImageNet-Sub by one set of pictures and LISA and COCO-Sub by another, as the head says", () => {
-    const { sets, about } = openData(undefined, tinySettings);
+    const { sets, about } = openData(undefined, tinyByTask);
     const names = Object.values(sets).map((withData) => withData(({ name }) => name));
     expect(names).toEqual(["moods", "scenes", "moods", "scenes"]);
     for (const role of ["Emotion6", "ImageNet-Sub", "LISA", "COCO-Sub"]) expect(about).toContain(role);
@@ -144,7 +146,7 @@ describe("--data", () => {
   it("DIR reads the paper's own, each when it is first needed, and says where one that is missing is published", async () => {
     const folder = await mkdtemp(join(tmpdir(), "rise-published-"));
     try {
-      const { sets } = openData(folder, paperSettings);
+      const { sets } = openData(folder, both(paperSettings));
       expect(Object.values(sets).map((withData) => withData(({ name }) => name))).toEqual([
         ...["Emotion6", "LISA", "ImageNet-Sub", "COCO-Sub"],
       ]);
