@@ -1,11 +1,10 @@
 import { dirname, resolve } from "node:path";
-import { pipeline, Readable } from "node:stream";
 import type { ExampleStream, Omission } from "../dataset";
 import { DataError } from "../errors";
 import { excerpt, shown } from "../options/display";
 import { choice, flag, list, readArgument, readOptions, type Settings, type Spec, text } from "../options/spec";
 import type { LabelDistribution } from "../types";
-import { longestLine, readText } from "./formats/lines";
+import { readTable } from "./formats/table-rows";
 import { readDistribution, readVotes } from "./reading/checked";
 import { exampleStream, type Located, refuseOmission } from "./reading/example-stream";
 import { openFolder, shortList } from "./reading/folder";
@@ -64,6 +63,7 @@ const labelList = list('a list of columns, such as ["joy", "sadness"]', (label) 
  *     images/1.jpg,0.9,0.1
  *
  * With `label`, one column names the label instead: `image,label`, `images/1.jpg,joy`; it is `metadata.category` too.
+ * A `.jsonl` or `.json` file has an object for each row: `{"file_name": "1.jpg", "label": "joy"}`.
  *
  * Images are paths relative to the file's folder, and lie in it. The columns `id` and `subject` may be missing; the id
  * is then the image's path. Other columns become metadata, as text.
@@ -104,15 +104,10 @@ async function* readExamples(
     ...[options.id, options.subject].filter((column) => column !== undefined),
     ...columnsOfLabels,
   ];
-  let columns: readonly string[] | undefined;
+  const check = (columns: readonly string[], where: string) => checkColumns(columns, needed, columnsOfLabels, where);
   let isEmpty = true;
-  for await (const { record, where } of readRecords(path, delimiter)) {
-    if (columns === undefined) {
-      columns = checkColumns(record, needed, columnsOfLabels, where);
-      continue;
-    }
+  for await (const { cells, where } of readTable(path, delimiter, check)) {
     isEmpty = false;
-    const cells = new Map(columns.map((column, i) => [column, record[i]!]));
     const written = columnsOfLabels.map((column) => cells.get(column)!);
     const [image, id, subject] = [cells.get(imageColumn)!, cells.get(idColumn), cells.get(subjectColumn)];
     if (image === "" || id === "") {
@@ -164,7 +159,7 @@ function checkColumns(
   needed: readonly string[],
   labels: readonly string[],
   where: string,
-): readonly string[] {
+): void {
   const distinct = new Set(columns);
   const missing = needed.filter((column) => !distinct.has(column));
   const other = columns.length === 1 ? delimiters.find((mark) => columns[0]!.includes(mark)) : undefined;
@@ -178,31 +173,4 @@ function checkColumns(
   // A name that cannot be deleted again occurs twice.
   const twin = columns.find((column) => !distinct.delete(column));
   if (twin !== undefined) throw new DataError(`${where}: expected columns that differ, got "${twin}" twice`);
-  return columns;
-}
-
-interface CsvRecord {
-  readonly record: readonly string[];
-  readonly where: string;
-}
-
-async function* readRecords(path: string, delimiter: string): AsyncGenerator<CsvRecord> {
-  const { parse, CsvError } = await import("csv-parse");
-  const parser = parse({
-    bom: true,
-    info: true,
-    skip_empty_lines: true,
-    delimiter,
-    record_delimiter: ["\r\n", "\n"],
-    max_record_size: longestLine,
-  });
-  // Errors of the parser reach its reader below.
-  pipeline(Readable.from(readText(path)), parser, () => {});
-  try {
-    for await (const { record, info } of parser as AsyncIterable<{ record: string[]; info: { lines: number } }>)
-      yield { record, where: `${path}:${info.lines}` };
-  } catch (cause) {
-    if (cause instanceof CsvError) throw new DataError(`${path}:${parser.info.lines}: ${cause.message}`, { cause });
-    throw cause;
-  }
 }

@@ -106,6 +106,16 @@ describe("rise-ts init", () => {
     expect(data.train[0]?.subject).toBe("Where is the dog?");
   });
 
+  it("finds a table in rows of JSON, as Hugging Face's image folders have it", async () => {
+    await images(...numbers.map((i) => `${i}.jpg`));
+    const row = (i: number) => ({ file_name: `${i}.jpg`, label: i % 2 ? "joy" : "fear", rater: i });
+    await writeFiles(folder, { "metadata.jsonl": numbers.map((i) => JSON.stringify(row(i))).join("\n") });
+    const { config, data } = await init("--test", "0.4");
+    expect(config.data).toMatchObject({ format: "csv", image: "file_name", label: "label" });
+    expect([data.train, data.test].map(({ length }) => length)).toEqual([3, 2]);
+    expect(data.train[0]?.metadata).toMatchObject({ rater: expect.stringMatching(/^[0-4]$/) });
+  });
+
   it("finds a Parquet file with classes", async () => {
     await cp("test/datasets/fixtures/hub.parquet", join(folder, "hub.parquet"));
     // One of its rows names a file.
@@ -158,7 +168,25 @@ describe("rise-ts init", () => {
 
   it.each([
     ["an empty folder", {}, /expected folders of classes, a CSV .*, got an empty folder$/m],
-    ["other files", { "a.txt": "x", "b.csv": "name,age\nx,1\n" }, /expected folders of classes.*got a\.txt, b\.csv$/m],
+    [
+      "other files",
+      { "a.txt": "x", "b.csv": "name,age\nx,1\n" },
+      /expected folders of classes.*got a\.txt, b\.csv; b\.csv has the columns name, age: give it one that names an image/m,
+    ],
+    [
+      "a table of percents",
+      { "b.csv": "image,joy,fear\n1.jpg,70%,30%\n" },
+      /columns image, joy, fear: .*\(0\.7, not 70%\)$/m,
+    ],
+    ["a torn table", { "b.csv": "image,label\n1.jpg,joy,x\n" }, /got b\.csv; .*b\.csv:2: Invalid Record Length/m],
+    ["images without annotations", { "1.jpg": "x" }, /got 1\.jpg; images without annotations can be annotated/m],
+    ["one class", { "cat/1.jpg": "x" }, /got cat; make a folder for each class, two or more$/m],
+    [
+      "YOLO's files",
+      { "train/labels/1.txt": "0 .5 .5 .1 .1" },
+      /got train; YOLO's and Pascal VOC's .* convert them to COCO/m,
+    ],
+    ["Pascal VOC's files", { "Annotations/1.xml": "<annotation/>" }, /got Annotations; YOLO's and Pascal VOC's/m],
   ])("exits with 3 and says what it looked for in %s", async (_, files, message) => {
     await writeFiles(folder, files);
     await rm(join(folder, "keep"));

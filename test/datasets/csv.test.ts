@@ -228,3 +228,46 @@ describe("a table with a column of label names", () => {
     await expect(named("image,joy", "images/1.png,1")).rejects.toThrow(/:1: expected columns mood, got image, joy$/);
   });
 });
+
+describe("a table in rows of JSON", () => {
+  const readRows = async (name: string, text: string, options: CsvOptions = {}) => {
+    await writeFile(join(folder, "data", name), text);
+    return csvDataset(join(folder, "data", name), ["joy", "sadness"], options);
+  };
+
+  it("is read as a CSV with the same cells is, by lines or as an array", async () => {
+    const rows = [
+      { image: "images/1.png", joy: 0.9, sadness: 0.1, rater: 7, box: [1, 2] },
+      { image: "images/café, 2.png", joy: "0.25", sadness: "0.75", rater: null },
+    ];
+    const same = await read(
+      "image,joy,sadness,rater,box",
+      'images/1.png,0.9,0.1,7,"[1,2]"',
+      '"images/café, 2.png",0.25,0.75,,',
+    );
+    expect(await readRows("rows.jsonl", rows.map((row) => JSON.stringify(row)).join("\n"))).toEqual(same);
+    expect(await readRows("rows.json", JSON.stringify(rows))).toEqual(same);
+  });
+
+  it("names the column that a row has not", async () => {
+    await expect(readRows("a.jsonl", '{"image":"images/1.png","joy":1}')).rejects.toThrow(
+      /a\.jsonl:1: expected columns sadness, got image, joy$/,
+    );
+    const rows = '{"image":"images/1.png","joy":1,"sadness":0}\n{"image":"images/1.png","joy":1}';
+    await expect(readRows("b.jsonl", rows)).rejects.toThrow(/b\.jsonl:2: sadness: expected a decimal number .* got ""/);
+    await expect(readRows("c.jsonl", "[1]")).rejects.toThrow(DataError);
+    await expect(readRows("d.json", "[[1]]")).rejects.toThrow(
+      /d\.json: row 0: expected an object, such as .* got \[1\]/,
+    );
+  });
+
+  it("leaves out and lists a row whose id or image is missing", async () => {
+    const omissions: Omission[] = [];
+    const rows =
+      '{"id":"a","image":"images/1.png","label":"joy"}\n{"image":"images/1.png","label":"joy"}\n{"id":"c","label":"joy"}';
+    const onOmission = (omission: Omission) => void omissions.push(omission);
+    const examples = await readRows("e.jsonl", rows, { label: "label", onOmission });
+    expect(examples.map(({ id }) => id)).toEqual(["a"]);
+    expect(omissions).toHaveLength(2);
+  });
+});

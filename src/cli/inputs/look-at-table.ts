@@ -1,9 +1,11 @@
-import { createReadStream } from "node:fs";
-import { dirname } from "node:path";
+import { dirname, extname } from "node:path";
+import { readTable } from "../../datasets/formats/table-rows";
 import { readDecimal } from "../../datasets/reading/checked";
 import { pictureExtension } from "../../datasets/reading/nearby";
 import { imageRoot } from "./find-images";
 import type { Look } from "./found";
+
+const delimiters = [",", ";", "\t"];
 
 /** Rows that are looked at. */
 const most = 1000;
@@ -16,7 +18,7 @@ interface Column {
 
 /** Looks at a table with a column of images, and a column for each label, or one that names the label. */
 export const lookAtTable: Look = async (path) => {
-  for (const delimiter of [",", ";", "\t"] as const) {
+  for (const delimiter of /^\.jsonl?$/i.test(extname(path)) ? [","] : delimiters) {
     const columns = await readColumns(path, delimiter).catch(() => []);
     const image = columns.find(({ cells }) => cells.length > 0 && cells.every((cell) => pictureExtension.test(cell)));
     const annotations = image && annotationColumns(columns.filter((column) => column !== image));
@@ -39,14 +41,13 @@ export const lookAtTable: Look = async (path) => {
   return undefined;
 };
 
-async function readColumns(path: string, delimiter: string): Promise<readonly Column[]> {
-  const { parse } = await import("csv-parse");
-  const options = { bom: true, delimiter, skip_empty_lines: true, relax_column_count: true, to: most + 1 };
-  const parser = createReadStream(path).pipe(parse(options));
-  const rows: string[][] = [];
-  for await (const row of parser) rows.push(row as string[]);
-  const [heading = [], ...others] = rows;
-  return heading.map((name, i) => ({ name, cells: others.map((row) => (row[i] ?? "").trim()) }));
+/** The columns of a table's first rows. @throws DataError for a row that has more or fewer cells than the heading */
+export async function readColumns(path: string, delimiter = ","): Promise<readonly Column[]> {
+  let names: readonly string[] = [];
+  const rows: ReadonlyMap<string, string>[] = [];
+  for await (const { cells } of readTable(path, delimiter, (columns) => void (names = columns)))
+    if (rows.push(cells) >= most) break;
+  return names.map((name) => ({ name, cells: rows.map((row) => row.get(name)!.trim()) }));
 }
 
 interface Annotations {

@@ -4,6 +4,7 @@ import { basename, dirname, extname, join } from "node:path";
 import { pictureExtension } from "../../datasets/reading/nearby";
 import { DataError } from "../../errors";
 import { listed } from "../../options/display";
+import { adviceFor } from "./advice";
 import type { Found, Look } from "./found";
 import { lookAtCoco, lookAtRows } from "./look-at-json";
 import { lookAtParquet } from "./look-at-parquet";
@@ -12,8 +13,8 @@ import { lookAtTable } from "./look-at-table";
 const looks: Readonly<Record<string, Look>> = {
   ".csv": lookAtTable,
   ".tsv": lookAtTable,
-  ".json": async (path) => (await lookAtCoco(path)) ?? lookAtRows(path),
-  ".jsonl": lookAtRows,
+  ".json": async (path) => (await lookAtCoco(path)) ?? (await lookAtRows(path)) ?? lookAtTable(path),
+  ".jsonl": async (path) => (await lookAtRows(path)) ?? lookAtTable(path),
   ".parquet": lookAtParquet,
 };
 
@@ -27,13 +28,15 @@ export async function lookAt(path: string): Promise<Found> {
     ? await lookInto(path)
     : entry && (await looks[extname(path).toLowerCase()]?.(path));
   if (found) return found;
-  const there = entry?.isDirectory()
-    ? listed((await visible(path)).map(({ name }) => name)) || "an empty folder"
+  const inside = entry?.isDirectory() ? await visible(path) : undefined;
+  const there = inside
+    ? listed(inside.map(({ name }) => name)) || "an empty folder"
     : entry
       ? basename(path)
       : "no such file or folder";
   throw new DataError(
-    `${path}: expected folders of classes, a CSV with an image column, COCO's annotations, JSONL, conversations or Parquet, got ${there}`,
+    `${path}: expected folders of classes, a CSV with an image column, COCO's annotations, JSONL, conversations or Parquet, got ${there}` +
+      (entry ? await adviceFor(path, inside) : ""),
   );
 }
 
