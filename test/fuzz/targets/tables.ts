@@ -45,6 +45,17 @@ const tables: readonly Table[] = [
     read: (path) => csvDataset(path, labels),
   },
   {
+    name: "rows",
+    share: 20_000,
+    inTest: 50,
+    file: "rows.jsonl",
+    seeds: [
+      '{"file_name":"wide.png","joy":0.9,"anger":"0.1","box":[1,{"a":null}]}\n{"file_name":"grey.png","joy":1,"anger":0}\n',
+      '{"file_name":"inside/../grey.png","joy":0,"anger":1,"__proto__":{"joy":1},"constructor":null}\n{"joy":1}\n',
+    ],
+    read: (path) => csvDataset(path, labels, { image: "file_name" }),
+  },
+  {
     name: "jsonl",
     share: 60_000,
     inTest: 150,
