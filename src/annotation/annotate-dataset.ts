@@ -16,7 +16,7 @@ import type { AnnotateDatasetEvent, AnnotateDatasetResult } from "./events";
 import { type Found, findImages, type Item } from "./images";
 import { listenToImages } from "./listen";
 import { annotationRow } from "./rows";
-import { type AnnotationStore, type AnnotationStream, type Known, openStore } from "./store";
+import { type AnnotationStore, type AnnotationStream, isUnreadable, type Known, openStore } from "./store";
 
 /**
  * Annotates many images, with reasons: the model's likeliest answer to each, in batches.
@@ -79,13 +79,20 @@ async function* annotateImages<A>(
       const message = store.known.get(exampleId)?.failure;
       return message === undefined ? [] : [{ exampleId, message }];
     });
-    const result = { images: wanted.own.size, failed, leftOut, annotations: store.annotations };
+    const unreadable = unreadableIn(store);
+    const result: AnnotateDatasetResult<A> = {
+      ...{ images: wanted.own.size, failed, leftOut },
+      ...{ unreadable: unreadable.length, cutOff: unreadable.filter(({ isCutOff }) => isCutOff).length },
+      annotations: store.annotations,
+    };
     yield { type: "run-end", result };
     return result;
   } finally {
     await store.close();
   }
 }
+
+const unreadableIn = <A>({ known }: AnnotationStore<A>) => [...known.values()].filter((row) => row.isUnreadable);
 
 /** The images of this process, and what is known of all of them. */
 interface Wanted {
@@ -164,6 +171,7 @@ async function annotateMissing<A>(
   const failures = createFailures(name, settings);
   const done = wanted.done;
   let failed = [...store.known.values()].filter(({ failure }) => failure !== undefined).length;
+  let unreadable = unreadableIn(store).length;
   let added = 0;
   const keep = async (answered: readonly { readonly item: Item; readonly answer: Answer }[]) => {
     const rows = answered.map(({ item, answer }) => annotationRow(task, item, answer));
@@ -172,7 +180,9 @@ async function annotateMissing<A>(
     for (const [i, annotation] of rows.entries()) {
       if (!before[i]) added++;
       failed += Number(annotation.finishReason === "error") - Number(before[i]?.failure !== undefined);
-      await events.write({ type: "image-end", annotation, done: done() + added, failed, ...wanted.total });
+      unreadable += Number(isUnreadable(annotation)) - Number(before[i]?.isUnreadable === true);
+      const counts = { done: done() + added, failed, unreadable };
+      await events.write({ type: "image-end", annotation, ...counts, ...wanted.total });
     }
   };
   const promptOf = (item: Item) => task.answerPrompt(unannotated(item));

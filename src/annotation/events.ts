@@ -9,6 +9,10 @@ export interface AnnotateDatasetResult<A> {
   readonly images: number;
   /** Images without an answer, and why. */
   readonly failed: readonly FailedExample[];
+  /** Images whose answer is no annotation: their rows have the text, and the reason. */
+  readonly unreadable: number;
+  /** How many of these answers `maxTokens` cut off. */
+  readonly cutOff: number;
   /** Files of the folder that are no images. */
   readonly leftOut: readonly Omission[];
   /** The annotations in the order of the images: `await` it, or `for await` it to hold one at a time. */
@@ -29,9 +33,10 @@ export type AnnotateDatasetEvent<A> =
   | {
       readonly type: "image-end";
       readonly annotation: ImageAnnotation<A>;
-      /** Images with a row so far, and how many of them failed. */
+      /** Images with a row so far, how many of them failed, and how many answers are no annotation. */
       readonly done: number;
       readonly failed: number;
+      readonly unreadable: number;
       readonly total?: number;
     }
   | { readonly type: "run-end"; readonly result: AnnotateDatasetResult<A> };

@@ -19,18 +19,31 @@ export function listenToImages<A>(
         const others = event.leftOut.map(({ where, reason }) => `${where}: ${reason}`);
         if (others.length > 0) log.tell({ type: "note", text: `no images: ${listed(others, "; ", 3)}` });
       }
-      const failed = event.type === "image-end" ? event.failed : 0;
-      const figures = failed > 0 ? [["failed", failed] as const] : [];
+      const { failed, unreadable } = event.type === "image-end" ? event : { failed: 0, unreadable: 0 };
+      const figures = Object.entries({ failed, unreadable }).filter(([, count]) => count > 0);
       log.tell({ type: "progress", part, done: event.done, ...total, figures });
     },
     close: () => log.close(),
   };
 }
 
+/** Says how many answers are no annotation; "" if all are one. */
+export function unreadableWords({
+  unreadable,
+  cutOff,
+}: {
+  readonly unreadable: number;
+  readonly cutOff: number;
+}): string {
+  const cause = cutOff > 0 ? `, ${cutOff} of them cut off: raise maxTokens` : "";
+  return unreadable === 0 ? "" : `; ${unreadable} ${unreadable === 1 ? "answer" : "answers"} cannot be read${cause}`;
+}
+
 /** The result in a sentence. */
-function resultOf<A>({ images, failed }: AnnotateDatasetResult<A>, runDir: string | undefined): string {
+function resultOf<A>(result: AnnotateDatasetResult<A>, runDir: string | undefined): string {
+  const { images, failed, unreadable } = result;
   const failures = failed.map(({ exampleId, message }) => `${exampleId}: ${message}`);
   const ending = failed.length === 0 ? "" : `; ${failed.length} failed: ${listed(failures, "; ", 3)}`;
   const place = runDir === undefined ? "" : `; annotations are in ${runDir}`;
-  return `${images - failed.length} of ${images} images annotated${place}${ending}`;
+  return `${images - failed.length - unreadable} of ${images} images annotated${place}${unreadableWords(result)}${ending}`;
 }

@@ -20,6 +20,9 @@ export interface Known {
   readonly subject?: string | undefined;
   readonly failure?: string | undefined;
   readonly isTemporary: boolean;
+  /** The text is no annotation. */
+  readonly isUnreadable: boolean;
+  readonly isCutOff: boolean;
 }
 
 /** Annotations as they come: in memory, or in a directory. */
@@ -89,10 +92,15 @@ async function inDirectory<A>(path: string, lock: RunLock): Promise<AnnotationSt
   };
 }
 
+/** Whether the model answered, and its text is no annotation. */
+export const isUnreadable = <A>(row: ImageAnnotation<A>): boolean => row.answer === null && !hasFailed(row);
+
 const knownOf = <A>(row: ImageAnnotation<A>): Known => ({
   ...(row.subject !== undefined && { subject: row.subject }),
   ...(hasFailed(row) && { failure: row.failure }),
   isTemporary: row.isTemporary === true,
+  isUnreadable: isUnreadable(row),
+  isCutOff: row.finishReason === "length",
 });
 
 /** Writes `annotations.csv` from `annotations.jsonl`. */

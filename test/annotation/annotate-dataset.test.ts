@@ -112,9 +112,30 @@ describe("annotateDataset", () => {
       await annotationRun({ runDir: runDir!, backend, log: (line) => lines.push(line) });
       expect(lines[0]).toContain("annotateDataset");
       expect(lines.at(-1)).toContain(
-        `8 of 9 images annotated; annotations are in ${runDir}; 1 failed: street-2: it is`,
+        `7 of 9 images annotated; annotations are in ${runDir}; 1 answer cannot be read; 1 failed: street-2: it is`,
       );
     }));
+
+  it.each([
+    ["length", "1 answer cannot be read, 1 of them cut off: raise maxTokens"],
+    ["stop", "1 answer cannot be read"],
+  ] as const)("counts answers that are no annotation, which end by %s, also when it resumes", (finishReason, words) =>
+    withFolders(1, async (runDir) => {
+      const inner = evaluationBackend();
+      const backend: VlmBackend = {
+        ...inner,
+        generate: async (prompts, options) =>
+          (await inner.generate(prompts, options)).map((group) => group.map((one) => ({ ...one, finishReason }))),
+      };
+      const lines: string[] = [];
+      const options = { runDir: runDir!, backend, log: (line: string) => void lines.push(line) };
+      const counts = { images: 9, failed: [], unreadable: 1, cutOff: finishReason === "length" ? 1 : 0 };
+      for (const resume of [false, true]) {
+        expect(await annotationRun({ ...options, resume })).toMatchObject(counts);
+        expect(lines.at(-1)).toBe(`annotateDataset: 8 of 9 images annotated; annotations are in ${runDir}; ${words}`);
+      }
+    }),
+  );
 
   it("stops between calls when asked to, and is resumed", () =>
     withFolders(1, async (runDir) => {

@@ -1,6 +1,7 @@
 import { join, resolve } from "node:path";
 import { annotateDataset } from "../../annotation";
 import { annotateDatasetSpec } from "../../annotation/annotate-dataset-options";
+import { unreadableWords } from "../../annotation/listen";
 import { makeTask } from "../../config/data";
 import { openPolicy } from "../../config/engines";
 import { text } from "../../options/spec";
@@ -29,7 +30,7 @@ export const annotate: Command = {
     );
     try {
       call.say(`annotates with ${name}`);
-      const { images, failed, leftOut } = await annotateDataset({
+      const annotated = await annotateDataset({
         ...options,
         task: makeTask(config),
         backend,
@@ -40,8 +41,12 @@ export const annotate: Command = {
         stop: call.stop(),
         log: (line: string) => call.say(line),
       });
-      const result = { runDir, policy: name, images, failed, leftOut };
-      return { result, text: `${images} images, ${failed.length} without an answer. Files: ${runDir}` };
+      const { annotations: _, ...counts } = annotated;
+      const others = `${annotated.failed.length} without an answer${unreadableWords(annotated)}`;
+      return {
+        result: { runDir, policy: name, ...counts },
+        text: `${annotated.images} images, ${others}. Files: ${runDir}`,
+      };
     } finally {
       await dispose();
     }
