@@ -227,6 +227,20 @@ describe("riseR1", () => {
     await expect(run({ sft: { steps: 1, epochs: 1 } })).rejects.toThrow(/sft\.steps or sft\.epochs, got both/);
   });
 
+  it("refuses imitation when all cots are of images that are left out", async () => {
+    const trainer = answerTrainer();
+    const checkImage = async (image: unknown) => {
+      if (image === "party.png") throw new DataError("party.png: expected an image");
+    };
+    const picky: Trainer = { ...trainer, sampler: () => ({ ...trainer.sampler(), checkImage }) };
+    const options = { trainer: picky, cots: cots.slice(0, 1), onOmission: () => {} };
+    for (const sft of [{ steps: 2 }, { epochs: 1 }])
+      await expect(run({ ...options, sft })).rejects.toThrow(
+        /^sft: expected a cot whose image can be read, got none of 1/,
+      );
+    expect((await run({ ...options, sft: false })).kept).toEqual([]);
+  });
+
   it("says how far the best cot is from the threshold, and refuses one whose annotation is not the task's", async () => {
     await expect(run({ threshold: 2 })).rejects.toThrow(/the threshold, 2: the best of 3 has 1;/);
     await expect(run({ cots: [{ ...cots[0]!, annotation: { joy: 1 } }] })).rejects.toThrow(
