@@ -667,6 +667,19 @@ describe("riseCot refuses", () => {
     }
   });
 
+  it("a trainer that another run is using, before anything is written", () =>
+    withFolders(1, async (runDir) => {
+      const trainer = cotTrainer();
+      const first = run({ trainer, steps: 2 });
+      const second = run({ trainer, steps: 2, runDir: runDir! });
+      const [one, other] = await Promise.allSettled([first, second]);
+      expect(one.status).toBe("fulfilled");
+      expect(other).toMatchObject({ reason: expect.any(ConfigError) });
+      expect(String((other as PromiseRejectedResult).reason)).toMatch(/expected a trainer that no other run uses/);
+      expect(await contents(runDir!)).toEqual({});
+      expect((await run({ trainer, steps: 2, runDir: runDir! })).dataset.length).toBe(3);
+    }));
+
   it("to learn from a sampler without log-probs", () =>
     rejection({
       trainer: { ...cotTrainer(), sampler: () => scriptedBackend([smiling, "{'joy': 1.00, 'sadness': 0.00}"]) },
