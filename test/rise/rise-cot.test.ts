@@ -278,6 +278,14 @@ describe("riseCot with a policy that learns", () => {
     expect((await run(left)).metrics).toEqual((await run()).metrics);
   });
 
+  it("is not changed by what happens to the caller's lists while it runs", async () => {
+    const growing = [...dataset];
+    const late = { ...dataset[0]!, id: "late", annotation: { joy: 9 } };
+    const changed = run({ dataset: growing });
+    for await (const event of changed) if (event.type === "step-end" && event.step === 2) growing.push(late);
+    expect(await changed).toEqual(await run());
+  });
+
   it("is the same run for the same seed, another for another", async () => {
     const metrics = async (seed: number) => (await run({ seed })).metrics;
     expect(await metrics(1)).toEqual(await metrics(1));

@@ -169,6 +169,13 @@ describe("riseR1", () => {
     expect(metrics.map((row) => row.learning_rate)).toEqual([1, 1, 1]);
   });
 
+  it("is not changed by what happens to the caller's lists while it runs", async () => {
+    const growing = [...dataset];
+    const changed = run({ dataset: growing });
+    for await (const event of changed) if (event.type === "step-end" && event.step === 2) growing.length = 1;
+    expect(await changed).toEqual(await run());
+  });
+
   it("counts epochs over what it imitates", async () => {
     const { metrics } = await run({ sft: { epochs: 4, batchSize: 2 }, rft: false });
     expect(metrics).toHaveLength(6);
