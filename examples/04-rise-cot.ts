@@ -42,4 +42,4 @@ for await (const event of run) {
 const { dataset: cots, kept } = await run;
 console.log(`${kept.length} of ${cots.length} cots reach τ`);
 for (const { exampleId, cot, reward, cotGain } of cots.slice(0, 3))
-  console.log(`${exampleId}  reward ${reward.toFixed(3)}  gain over no cot ${cotGain.toFixed(3)}\n  ${cot}`);
+  console.log(`${exampleId}  reward ${reward.toFixed(3)}  gain over no cot ${cotGain?.toFixed(3)}\n  ${cot}`);

@@ -107,7 +107,8 @@ export async function evaluate<A, Name extends string = never>(
   checkMetrics("evaluate", metrics);
   tryMetrics("evaluate", metrics, whole.dataset);
   checkShard("evaluate", shard, runDir);
-  const dataset = shardOf(whole.dataset, shard);
+  // The caller's list may change while the call is under way.
+  const dataset = [...shardOf(whole.dataset, shard)];
   const log = openLog("evaluate", whole.log);
   const directory = await openEvaluationDirectory(runDir, runDir === undefined ? {} : await describe(whole), resume);
   try {

@@ -118,26 +118,22 @@ export function imagesOf(prompt: Prompt): ImageSource[] {
   return prompt.flatMap(({ content }) => content.flatMap((part) => (part.type === "image" ? [part.image] : [])));
 }
 
-const rememberedFiles = 256;
+const rememberedImages = 256;
 
-/** Caches decoded images: in-memory sources as long as they live, and the last few hundred files until they change. */
+/** Caches the last few hundred decoded images: files until they change, and images in memory. */
 function imageCache(
   load: (source: ImageSource) => Promise<ProcessedImage>,
 ): (source: ImageSource) => Promise<ProcessedImage> {
-  const objects = new WeakMap<object, Promise<ProcessedImage>>();
-  const files = new Map<string, Promise<ProcessedImage>>();
+  const known = new Map<ImageSource, Promise<ProcessedImage>>();
   return async (source) => {
-    const key = typeof source === "string" ? await versionOf(source) : undefined;
-    const known = typeof source === "string" ? files.get(key!) : objects.get(source);
-    if (known) return known;
+    const key = typeof source === "string" ? await versionOf(source) : source;
+    const before = known.get(key);
+    if (before) return before;
     const loading = load(source);
-    if (typeof source !== "string") objects.set(source, loading);
-    else {
-      files.set(key!, loading);
-      // A missing file may exist next time.
-      loading.catch(() => files.delete(key!));
-      if (files.size > rememberedFiles) files.delete(files.keys().next().value!);
-    }
+    known.set(key, loading);
+    // A missing file may exist next time.
+    loading.catch(() => known.delete(key));
+    if (known.size > rememberedImages) known.delete(known.keys().next().value!);
     return loading;
   };
 }

@@ -2,7 +2,7 @@ import { join } from "node:path";
 import { BackendError, ConfigError } from "../errors";
 import { accessToken } from "../models/hub/token";
 import { checkArguments, textKind } from "../options/arguments";
-import { choice, count, given, list, readOptions, type Spec, secret, text } from "../options/spec";
+import { choice, count, given, having, list, readOptions, type Spec, secret, text } from "../options/spec";
 import { withoutSecrets } from "../remote/secrets";
 import { writeCard } from "./card";
 import { checkpointFiles, contentOf, cotFiles } from "./files";
@@ -52,7 +52,9 @@ export const pushToHubSpec = {
   token: secret("a Hugging Face token", (value) => /^[\x21-\x7e]+$/.test(value))
     .optional()
     .describe("A token with write access; HF_TOKEN or the one of hf auth login"),
-  signal: given<AbortSignal>("an AbortSignal").optional().describe("Ends the upload while it is under way"),
+  signal: having<AbortSignal>("an AbortSignal", "throwIfAborted")
+    .optional()
+    .describe("Ends the upload while it is under way"),
 } satisfies Spec<PushToHubOptions>;
 
 /**
@@ -89,7 +91,7 @@ export async function pushToHub(runDir: string, repo: string, options: PushToHub
   const designation = { type: what === "model" ? ("model" as const) : ("dataset" as const), name: repo };
   const { createRepo, repoExists, uploadFiles } = await import("@huggingface/hub");
   const target = { repo: designation, hubUrl, accessToken: accessKey };
-  const done = await withHubsWords(repo, accessKey, async () => {
+  const done = await withHubsWords(repo, accessKey, signal, async () => {
     signal?.throwIfAborted();
     if (!(await repoExists(target))) await createRepo({ ...target, visibility });
     return uploadFiles({
@@ -103,11 +105,16 @@ export async function pushToHub(runDir: string, repo: string, options: PushToHub
   return { url, commit: done?.commit.oid, files: ["README.md", ...files.paths] };
 }
 
-async function withHubsWords<T>(repo: string, key: string, work: () => Promise<T>): Promise<T> {
+async function withHubsWords<T>(
+  repo: string,
+  key: string,
+  signal: AbortSignal | undefined,
+  work: () => Promise<T>,
+): Promise<T> {
   try {
     return await work();
   } catch (cause) {
-    if (cause instanceof DOMException) throw cause;
+    signal?.throwIfAborted();
     const { statusCode, message } = cause as { readonly statusCode?: number; readonly message?: string };
     const remedy = statusCode === 401 || statusCode === 403 ? "; pass a token with write access to it" : "";
     const words = withoutSecrets(`${repo}: the hub refused: ${statusCode ?? ""} ${message ?? cause}${remedy}`, [key]);

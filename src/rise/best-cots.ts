@@ -8,10 +8,10 @@ import type { Example } from "../types";
 export interface RiseCotRow<A> extends RatedCot<A> {
   /** S(A, Â) of the kept cot; like `reward`, the mean over its reconstructions. */
   readonly similarity: number;
-  /** S(A, Â) of the likeliest reconstruction from the image with an empty cot. */
-  readonly imageOnlySimilarity: number;
+  /** S(A, Â) of the likeliest reconstruction from the image with an empty cot; absent if the backend failed for it. */
+  readonly imageOnlySimilarity?: number;
   /** `similarity − imageOnlySimilarity`; near 0, the image alone suffices. */
-  readonly cotGain: number;
+  readonly cotGain?: number;
 }
 
 /** A cot and what it earned, on average over its reconstructions. */
@@ -80,18 +80,26 @@ export const rememberFailures = (failures: RunFailures, { failed }: CotState): R
 /** The row of D_RISE for an example; no row for an example that was never sampled. */
 export function rowOf<A>({ id, annotation }: Example<A>, { best, imageOnly }: CotState): RiseCotRow<A>[] {
   const rated = best.get(id);
-  const imageOnlySimilarity = imageOnly.get(id);
-  if (!rated || imageOnlySimilarity === undefined) return [];
+  if (!rated) return [];
   const { reward, similarity } = rated.reward;
-  const cotGain = similarity - imageOnlySimilarity;
-  return [{ exampleId: id, cot: rated.cot.text, annotation, reward, similarity, imageOnlySimilarity, cotGain }];
+  const imageOnlySimilarity = imageOnly.get(id);
+  const beside = imageOnlySimilarity !== undefined && {
+    imageOnlySimilarity,
+    cotGain: similarity - imageOnlySimilarity,
+  };
+  return [{ exampleId: id, cot: rated.cot.text, annotation, reward, similarity, ...beside }];
 }
 
-/** One entry for each cot: its rollouts share its completion. */
+/** One entry for each cot: its rollouts share its completion, and are side by side. */
 function ratedTexts(rollouts: readonly Rollout<unknown>[]): RatedText[] {
-  const byCot = new Map<unknown, Rollout<unknown>[]>();
-  for (const rollout of rollouts) byCot.set(rollout.cot, [...(byCot.get(rollout.cot) ?? []), rollout]);
-  return [...byCot.values()].map((ofCot) => ({
+  const byCot: Rollout<unknown>[][] = [];
+  for (const rollout of rollouts) {
+    const [last] = byCot.at(-1) ?? [];
+    // A backend may give one completion to two examples with the same prompt.
+    if (last?.cot === rollout.cot && last.exampleId === rollout.exampleId) byCot.at(-1)!.push(rollout);
+    else byCot.push([rollout]);
+  }
+  return byCot.map((ofCot) => ({
     exampleId: ofCot[0]!.exampleId,
     cot: { text: ofCot[0]!.cot.text },
     reward: {

@@ -1,4 +1,5 @@
 import type { VlmBackend } from "../backend";
+import { ConfigError } from "../errors";
 import type { BestCheckpoint, RunEvent, StagePlan, StepMetrics, WorkProgress } from "../events";
 import type { Spec } from "../options/spec";
 import type { Sampled } from "../rollouts";
@@ -96,13 +97,34 @@ async function* stoppable<A, S extends PipelineSettings<A>, R, Own extends objec
     const stopping: Plan<A, S, R, Own> = { ...plan, settings: { ...settings, stop } };
     return trainer
       ? withDisposable({ where: name, name: "trainer", method: "backward" }, trainer, (made) =>
-          runPipeline(stopping, { backend: made.sampler(), trainer: made }, signal, tell),
+          alone(name, made, () => runPipeline(stopping, { backend: made.sampler(), trainer: made }, signal, tell)),
         )
       : withDisposable({ where: name, name: "backend", method: "generate" }, backend!, (made) =>
           runPipeline(stopping, { backend: made }, signal, tell),
         );
   };
   return yield* untilInterrupted(name, settings, { kept: "finished steps", underWay: "the step under way" }, run);
+}
+
+/** Trainers whose runs are under way. */
+const busy = new WeakSet<Trainer>();
+
+/** @throws ConfigError for a trainer of another run: each would save and measure what the other has learned */
+async function* alone<Event, Result>(
+  name: string,
+  trainer: Trainer,
+  run: () => AsyncGenerator<Event, Result, void>,
+): AsyncGenerator<Event, Result, void> {
+  if (busy.has(trainer))
+    throw new ConfigError(
+      `${name}: expected a trainer that no other run uses, got one whose run is under way; await that run first, or pass a function that makes a trainer`,
+    );
+  busy.add(trainer);
+  try {
+    return yield* run();
+  } finally {
+    busy.delete(trainer);
+  }
 }
 
 /**

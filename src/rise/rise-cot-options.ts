@@ -121,5 +121,6 @@ export function readRiseCotOptions<A>(options: RiseCotOptions<A>): RiseCotSettin
     checkLearningRate("riseCot", "learningRate", learningRate, steps);
     checkGrpo(settings.grpo, { rolloutsPerGroup: rolloutsPerGroup(settings), groups: examplesPerStep });
   }
-  return settings;
+  // The caller's lists may change while the run is under way.
+  return { ...settings, dataset: [...dataset], heldOut: [...heldOut] };
 }

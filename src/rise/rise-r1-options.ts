@@ -192,7 +192,8 @@ export function readRiseR1Options<A>(options: RiseR1Options<A>) {
     checkLearningRate("riseR1", "rft.learningRate", rft.learningRate, rft.steps);
     checkGrpo(rft.grpo, { rolloutsPerGroup: rft.groupSize, groups: rft.examplesPerStep });
   }
-  return { settings, kept };
+  // The caller's lists may change while the run is under way.
+  return { settings: { ...settings, dataset: [...dataset], heldOut: [...heldOut], cots: [...cots] }, kept };
 }
 
 /** Steps of SFT: its own, or those that its epochs make. */

@@ -1,3 +1,4 @@
+import { DataError } from "../errors";
 import type { RunEvent } from "../events";
 import { readOptions } from "../options/spec";
 import { deriveSeed } from "../rng";
@@ -70,6 +71,10 @@ function answerPipeline<A>(
   const ids = new Set(readable.dataset.map(({ id }) => id));
   const kept = allKept.filter(({ exampleId }) => ids.has(exampleId));
   const { sft, rft } = readable;
+  if (sft && kept.length === 0)
+    throw new DataError(
+      `sft: expected a cot whose image can be read, got none of ${allKept.length}; mend the images, or pass sft: false`,
+    );
   const settings: RiseR1Settings<A> = {
     ...readable,
     sft: sft && { ...sft, steps: sftSteps(sft, kept.length) },

@@ -40,6 +40,8 @@ interface RolloutSampling<A> extends Sampling<A> {
 /** A cot, and the prompt of its reconstructions. */
 interface CotOfExample<A> {
   readonly example: Example<A>;
+  /** Position of the example within the step, which may hold it twice. */
+  readonly place: number;
   /** Position of its first rollout within the group. */
   readonly first: number;
   readonly segment: SampledSegment;
@@ -60,7 +62,7 @@ export async function sampleRollouts<A>(options: RolloutSampling<A>): Promise<Sa
   // A cot and its reconstructions are as many texts.
   const count = counter(options, rollouts, examples.length * groupSize + rollouts);
   const cots = await sampleCots(options, count);
-  const sampledCots = examples.flatMap((example, i) => cotsOf(example, cots[i]!, options));
+  const sampledCots = examples.flatMap((_, place) => cotsOf(place, cots[place]!, options));
   const { reconstructions: drawn } = splitSampling(sampling);
   const reconstructions = await generateFor(
     options,
@@ -73,16 +75,18 @@ export async function sampleRollouts<A>(options: RolloutSampling<A>): Promise<Sa
     },
     count,
   );
-  const isKept = examples.map((example, i) => {
-    const ofExample = reconstructions.filter((_, r) => sampledCots[r]!.example === example);
-    const failure = [cots[i]!, ...ofExample].find((outcome) => outcome instanceof Error);
+  const outcomes: Outcome[][] = cots.map((outcome) => [outcome]);
+  for (const [r, { place }] of sampledCots.entries()) outcomes[place]!.push(reconstructions[r]!);
+  const isKept = examples.map((example, place) => {
+    const [, ...ofExample] = outcomes[place]!;
+    const failure = outcomes[place]!.find((outcome) => outcome instanceof Error);
     const arrived = ofExample.filter((outcome) => !(outcome instanceof Error)).length;
     const kept = failure && !keepsParts ? 0 : arrived;
     onSampled?.(example.id, failure, kept);
     return kept > 0;
   });
   const pairs = sampledCots.flatMap((cot, i) =>
-    isKept[examples.indexOf(cot.example)]
+    isKept[cot.place]
       ? completionsOf(reconstructions[i]!).map((reconstruction, k) => ({ cot, reconstruction, index: cot.first + k }))
       : [],
   );
@@ -110,11 +114,14 @@ function sampleCots<A>(options: RolloutSampling<A>, count: Count): Promise<reado
   );
 }
 
-function cotsOf<A>(example: Example<A>, outcome: Outcome, { task, sampling }: RolloutSampling<A>): CotOfExample<A>[] {
+function cotsOf<A>(place: number, outcome: Outcome, options: RolloutSampling<A>): CotOfExample<A>[] {
+  const { task, examples, sampling } = options;
+  const example = examples[place]!;
   const { reconstructionsPerCot, temperature } = sampling;
   const prompt = task.cotPrompt(example);
   return completionsOf(outcome).map((completion, g) => ({
     example,
+    place,
     first: g * reconstructionsPerCot,
     segment: { prompt, completion, temperature },
     prompt: task.reconstructionPrompt(example, completion.text),

@@ -112,11 +112,14 @@ const nats = (row: StepMetrics) => -number(row, "rise/token_log_prob");
 
 function flatReward(rows: readonly StepMetrics[]): readonly GuardWarning[] {
   if (rows.length % FLAT_STEPS !== 0 || rows.at(-1)!.reward === undefined) return [];
-  const mean = (part: readonly StepMetrics[]) =>
-    part.reduce((sum, row) => sum + number(row, "reward"), 0) / part.length;
+  // A step whose examples all failed has no reward.
+  const mean = (part: readonly StepMetrics[]) => {
+    const measured = part.filter(({ reward }) => reward !== undefined);
+    return measured.reduce((sum, row) => sum + number(row, "reward"), 0) / measured.length;
+  };
   const before = mean(rows.slice(-FLAT_STEPS, -FLAT_STEPS / 2));
   const after = mean(rows.slice(-FLAT_STEPS / 2));
-  if (after - before >= FLAT_CHANGE || after >= NEARLY_PERFECT) return [];
+  if (!(after - before < FLAT_CHANGE) || after >= NEARLY_PERFECT) return [];
   return [
     {
       guard: "flat-reward",

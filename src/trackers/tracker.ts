@@ -20,13 +20,15 @@ export function scalarsOf({ step: _, ...metrics }: StepMetrics): [name: string, 
 
 /**
  * Sends steps in order, as many at once as wait. Steps of a failed try go with the next step; the last tries are
- * made on closing.
+ * made on closing. One try waits at most, so that a server that never answers does not hold up the end.
  * @param send sends some entries; it throws when none of them arrived
  */
 export function outbox<Entry>(send: (entries: readonly Entry[]) => Promise<void>) {
   let waiting: Entry[] = [];
   let work: Promise<void> = Promise.resolve();
+  let isDue = false;
   const flush = async () => {
+    isDue = false;
     const entries = waiting;
     if (entries.length === 0) return;
     waiting = [];
@@ -40,7 +42,8 @@ export function outbox<Entry>(send: (entries: readonly Entry[]) => Promise<void>
   return {
     add(entry: Entry) {
       waiting.push(entry);
-      work = work.then(flush).catch(() => {});
+      if (!isDue) work = work.then(flush).catch(() => {});
+      isDue = true;
     },
     /** @throws the error of the last try */
     async close(tries = 3) {

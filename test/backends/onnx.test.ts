@@ -77,6 +77,14 @@ describe("completions", () => {
     },
   );
 
+  it("are written before images of the prompts beyond 64 are read: those of thousands would fill the memory", async () => {
+    const missing = [{ role: "user" as const, content: [{ type: "image" as const, image: "missing.png" }] }];
+    const many = [...Array.from({ length: 64 }, () => prompts[0]!), missing];
+    const ended: number[] = [];
+    await large.generate(many, { seed: 0, maxTokens: 1, onPromptEnd: (i) => void ended.push(i) });
+    expect(ended).toEqual(Array.from({ length: 65 }, (_, i) => i));
+  });
+
   it("have the log-probs that the trainer gives them, to 1e-5", async () => {
     const trainer = await onnxTrainer({ model: checkpointDir, device: "cpu" });
     try {

@@ -96,6 +96,19 @@ describe("evaluate", () => {
     }
   });
 
+  it("is not changed by what happens to the caller's list while it runs", async () => {
+    const growing = [...dataset];
+    const adding: VlmBackend = {
+      ...backend,
+      async generate(prompts, options) {
+        growing.push({ ...dataset[0]!, id: `late ${growing.length}` });
+        return backend.generate(prompts, options);
+      },
+    };
+    const { records } = await evaluate({ task: moods, dataset: growing, backend: adding, batchSize: 1, log: false });
+    expect(records.map(({ exampleId }) => exampleId)).toEqual(dataset.map(({ id }) => id));
+  });
+
   it("has so many calls under way as it was asked to have", async () => {
     let [now, most] = [0, 0];
     const counting: VlmBackend = {

@@ -235,6 +235,17 @@ describe("pushToHub", () => {
     close();
   });
 
+  it("rejects with its signal's own reason, and uploads nothing", async () => {
+    await checkpoint(1);
+    const { kept, close } = await hub();
+    const signal = AbortSignal.abort(new Error("enough"));
+    await expect(pushToHub(dir, "me/moods", { signal })).rejects.toThrow(/^enough$/);
+    expect(kept.size).toBe(0);
+    const other = { signal: {} as AbortSignal };
+    await expect(pushToHub(dir, "me/moods", other)).rejects.toThrow(/expected signal to be an AbortSignal/);
+    close();
+  });
+
   it("refuses a malformed name and a missing token", async () => {
     await checkpoint(10);
     vi.stubEnv("HF_TOKEN", "");

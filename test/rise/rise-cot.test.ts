@@ -6,9 +6,11 @@ import { BackendError, CheckpointError, ConfigError, DataError } from "../../src
 import { type GrpoSettings, grpoPresets } from "../../src/grpo/presets";
 import { riseCot as withDefaultTrainer } from "../../src/index";
 import { promptText } from "../../src/prompts/prompt-text";
+import { paperReward } from "../../src/reward/paper";
 import type { Judgement } from "../../src/reward/reward";
 import { strictReward } from "../../src/reward/strict";
 import { type RiseCotOptions, riseCot } from "../../src/rise/rise-cot";
+import { sampleRollouts } from "../../src/rise/sample";
 import { promptKey, scriptedBackend } from "../../src/testing/scripted-backend";
 import type { Trainer } from "../../src/trainer";
 import type { LabelDistribution } from "../../src/types";
@@ -216,7 +218,7 @@ describe("riseCot with a policy that learns", () => {
   it("says what the image alone would have earned", async () => {
     const { dataset: rows } = await run();
     for (const { similarity, imageOnlySimilarity, cotGain } of rows) {
-      expect(cotGain).toBe(similarity - imageOnlySimilarity);
+      expect(cotGain).toBe(similarity - imageOnlySimilarity!);
       expect(imageOnlySimilarity).toBeGreaterThanOrEqual(0);
     }
   });
@@ -276,6 +278,14 @@ describe("riseCot with a policy that learns", () => {
     expect((await run(left)).metrics).toEqual((await run()).metrics);
   });
 
+  it("is not changed by what happens to the caller's lists while it runs", async () => {
+    const growing = [...dataset];
+    const late = { ...dataset[0]!, id: "late", annotation: { joy: 9 } };
+    const changed = run({ dataset: growing });
+    for await (const event of changed) if (event.type === "step-end" && event.step === 2) growing.push(late);
+    expect(await changed).toEqual(await run());
+  });
+
   it("is the same run for the same seed, another for another", async () => {
     const metrics = async (seed: number) => (await run({ seed })).metrics;
     expect(await metrics(1)).toEqual(await metrics(1));
@@ -299,6 +309,59 @@ describe("riseCot with a backend that cannot be trained", () => {
     expect(rows[0]!.similarity).toBeCloseTo(Math.exp(-(Math.log(1 / 0.8) + 0.04)), 6);
     expect(rows[0]!.cotGain).toBe(0);
     expect(metrics.map(({ stage }) => stage)).toEqual(["final", "final"]);
+  });
+
+  it("has a row for each of two examples that got the same completion", async () => {
+    const backend = scriptedBackend((prompt) =>
+      promptText(prompt).includes(smiling) ? "{'joy': 1, 'sadness': 0}" : smiling,
+    );
+    const known = new Map<string, Awaited<ReturnType<VlmBackend["generate"]>>[number]>();
+    const caching: VlmBackend = {
+      ...backend,
+      async generate(prompts, { onPromptEnd, ...options }) {
+        for (const prompt of prompts)
+          if (!known.has(promptKey(prompt)))
+            known.set(promptKey(prompt), (await backend.generate([prompt], options))[0]!);
+        const groups = prompts.map((prompt) => known.get(promptKey(prompt))!);
+        await Promise.all(groups.map((group, i) => onPromptEnd?.(i, group)));
+        return groups;
+      },
+    };
+    const twice = [dataset[0]!, { ...dataset[0]!, id: "the same party" }];
+    const { dataset: rows } = await riseCot({ task: moods, dataset: twice, backend: caching, groupSize: 2 });
+    expect(rows.map(({ exampleId }) => exampleId)).toEqual(["party", "the same party"]);
+  });
+
+  it("keeps what an example earned that a step has twice, though it failed once", async () => {
+    const backend = scriptedBackend(() => smiling);
+    const failsFirst: VlmBackend = {
+      ...backend,
+      async generate(prompts, { onPromptEnd, ...options }) {
+        const completions = [...(await backend.generate(prompts, options))];
+        const isOfCots = prompts.every((prompt) => prompt === prompts[0] || !promptText(prompt).includes(smiling));
+        if (isOfCots) completions[0] = [];
+        const outcomes = completions.map((group) => (group.length > 0 ? group : new BackendError("refused")));
+        await Promise.all(outcomes.map((outcome, i) => onPromptEnd?.(i, outcome)));
+        return completions;
+      },
+    };
+    const kept: number[] = [];
+    const rollouts = await sampleRollouts({
+      task: moods,
+      backend: failsFirst,
+      examples: [dataset[0]!, dataset[0]!],
+      groupSize: 2,
+      reward: paperReward,
+      sampling: {
+        ...{ temperature: 1, cotMaxTokens: 9, reconstructionMaxTokens: 9, reconstruction: {} },
+        reconstructionsPerCot: 1,
+      },
+      seed: 0,
+      signal: new AbortController().signal,
+      onSampled: (_, __, count) => kept.push(count),
+    });
+    expect(kept).toEqual([0, 2]);
+    expect(rollouts.length).toBe(2);
   });
 
   it("resumes after an interruption, too", () =>
@@ -611,6 +674,19 @@ describe("riseCot refuses", () => {
       await rejection({ reward: mine, preflight: false }).toThrow(message);
     }
   });
+
+  it("a trainer that another run is using, before anything is written", () =>
+    withFolders(1, async (runDir) => {
+      const trainer = cotTrainer();
+      const first = run({ trainer, steps: 2 });
+      const second = run({ trainer, steps: 2, runDir: runDir! });
+      const [one, other] = await Promise.allSettled([first, second]);
+      expect(one.status).toBe("fulfilled");
+      expect(other).toMatchObject({ reason: expect.any(ConfigError) });
+      expect(String((other as PromiseRejectedResult).reason)).toMatch(/expected a trainer that no other run uses/);
+      expect(await contents(runDir!)).toEqual({});
+      expect((await run({ trainer, steps: 2, runDir: runDir! })).dataset.length).toBe(3);
+    }));
 
   it("to learn from a sampler without log-probs", () =>
     rejection({

@@ -169,6 +169,13 @@ describe("riseR1", () => {
     expect(metrics.map((row) => row.learning_rate)).toEqual([1, 1, 1]);
   });
 
+  it("is not changed by what happens to the caller's lists while it runs", async () => {
+    const growing = [...dataset];
+    const changed = run({ dataset: growing });
+    for await (const event of changed) if (event.type === "step-end" && event.step === 2) growing.length = 1;
+    expect(await changed).toEqual(await run());
+  });
+
   it("counts epochs over what it imitates", async () => {
     const { metrics } = await run({ sft: { epochs: 4, batchSize: 2 }, rft: false });
     expect(metrics).toHaveLength(6);
@@ -225,6 +232,20 @@ describe("riseR1", () => {
     await expect(run({ cots: [] })).rejects.toThrow(/no cot reaches the threshold/);
     await expect(run({ cots: [{ ...cots[0]!, exampleId: "wedding" }] })).rejects.toThrow(DataError);
     await expect(run({ sft: { steps: 1, epochs: 1 } })).rejects.toThrow(/sft\.steps or sft\.epochs, got both/);
+  });
+
+  it("refuses imitation when all cots are of images that are left out", async () => {
+    const trainer = answerTrainer();
+    const checkImage = async (image: unknown) => {
+      if (image === "party.png") throw new DataError("party.png: expected an image");
+    };
+    const picky: Trainer = { ...trainer, sampler: () => ({ ...trainer.sampler(), checkImage }) };
+    const options = { trainer: picky, cots: cots.slice(0, 1), onOmission: () => {} };
+    for (const sft of [{ steps: 2 }, { epochs: 1 }])
+      await expect(run({ ...options, sft })).rejects.toThrow(
+        /^sft: expected a cot whose image can be read, got none of 1/,
+      );
+    expect((await run({ ...options, sft: false })).kept).toEqual([]);
   });
 
   it("says how far the best cot is from the threshold, and refuses one whose annotation is not the task's", async () => {

@@ -73,6 +73,9 @@ describe("guards", () => {
     expect(guardsOf(flat(0.4).slice(1))).toEqual([]);
     expect(guardsOf(many(50, (i) => ({ reward: i < 25 ? 0.4 : 0.42 })))).toEqual([]);
     expect(guardsOf(many(50, (i) => ({ reward: i < 25 ? 0.4 : 0.3 })))).toEqual(["flat-reward"]);
+    // The examples of one step failed.
+    const rising = many(50, (i) => ({ reward: i < 25 ? 0.4 : 0.6 }));
+    expect(guardsOf(rising.map((row, i) => (i === 7 ? { stage: row.stage, step: row.step } : row)))).toEqual([]);
   });
 });
 

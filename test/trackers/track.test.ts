@@ -1,7 +1,9 @@
+import { setTimeout } from "node:timers/promises";
 import { describe, expect, it, vi } from "vitest";
 import type { RunEvent } from "../../src/events";
 import { createRun } from "../../src/runs/run";
 import { type Tracker, track } from "../../src/trackers";
+import { outbox } from "../../src/trackers/tracker";
 
 const run = (fails = false) =>
   createRun<RunEvent<unknown, string>, string>(async function* () {
@@ -48,5 +50,21 @@ describe("track", () => {
     await expect(track(run(true), [tracker])).rejects.toThrow("the run failed");
     expect(failures).toEqual([new Error("the run failed")]);
     expect(steps).toEqual([1, 2]);
+  });
+});
+
+describe("an outbox", () => {
+  it("does not try once for each step that came while a server did not answer", async () => {
+    const tried: number[] = [];
+    const steps = outbox<number>(async (entries) => {
+      tried.push(entries.length);
+      await setTimeout(1);
+      throw new Error("no answer");
+    });
+    for (let step = 0; step < 100; step++) steps.add(step);
+    await setTimeout(0);
+    for (let step = 0; step < 100; step++) steps.add(step);
+    await expect(steps.close(1)).rejects.toThrow("no answer");
+    expect(tried).toEqual([100, 200, 200]);
   });
 });

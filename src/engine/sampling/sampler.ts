@@ -80,18 +80,22 @@ async function generate(
 ): Promise<Completion[][]> {
   const sampling = checkedSampling(options);
   const { count = 1, stop = [], signal, onPromptEnd } = options;
-  const { tokenizer } = model;
-  const encoded = await encodeAll(model, prompts, sampling.maxTokens, onPromptEnd);
   const results: Completion[][] = prompts.map(() => []);
-  for (const { prompts: some, rows } of planBatches(encoded, count, rowsAtOnce)) {
+  const { decodeAll, decode } = model.tokenizer;
+  const atOnce = Math.max(rowsAtOnce, promptsAtOnce);
+  for (let first = 0; first < prompts.length; first += atOnce) {
     signal?.throwIfAborted();
-    const promptRows = some.map((p) => encoded[p]!);
-    const generated = await generator.generate(promptRows, rows, sampling, { stop, ...(signal && { signal }) });
-    const texts = tokenizer.decodeAll(generated.map(({ tokens }) => tokens));
-    rows.forEach(({ seedPath: [p, k] }, r) => {
-      results[p]![k] = toCompletion(generated[r]!, texts[r]!, tokenizer.decode, stop);
-    });
-    for (const p of some) if (results[p]!.filter(Boolean).length === count) await onPromptEnd?.(p, results[p]!);
+    const encoded = await encodeSome(model, prompts, [first, first + atOnce], sampling.maxTokens, onPromptEnd);
+    for (const { prompts: some, rows } of planBatches(encoded, count, rowsAtOnce)) {
+      signal?.throwIfAborted();
+      const promptRows = some.map((p) => encoded[p]!);
+      const generated = await generator.generate(promptRows, rows, sampling, { stop, ...(signal && { signal }) });
+      const texts = decodeAll(generated.map(({ tokens }) => tokens));
+      rows.forEach(({ seedPath: [p, k] }, r) => {
+        results[p]![k] = toCompletion(generated[r]!, texts[r]!, decode, stop);
+      });
+      for (const p of some) if (results[p]!.filter(Boolean).length === count) await onPromptEnd?.(p, results[p]!);
+    }
   }
   return results;
 }
@@ -109,31 +113,34 @@ export function checkLength(
     );
 }
 
+/** Prompts that are encoded together: the images of thousands would not fit into memory. */
+const promptsAtOnce = 64;
+
 /**
- * Reads the images of all prompts. If somebody listens, a prompt with an image that cannot be read, or that is too
- * long, fails alone.
+ * Reads the images of the prompts from one index to another. If somebody listens, a prompt with an image that cannot be
+ * read, or that is too long, fails alone.
  * @throws DataError for such a prompt otherwise
  */
-function encodeAll(
+async function encodeSome(
   { encodePrompt, config }: VisionLanguageModel,
   prompts: readonly Prompt[],
+  [from, to]: readonly [from: number, to: number],
   maxTokens: number,
   onPromptEnd: GenerateOptions["onPromptEnd"],
 ): Promise<(Row | undefined)[]> {
+  const rows: (Row | undefined)[] = [];
   const encode = async (prompt: Prompt, p: number) => {
-    const row = await encodePrompt(prompt);
-    checkLength(row, p, maxTokens, config.text.contextLength);
-    return row;
+    try {
+      const row = await encodePrompt(prompt);
+      checkLength(row, p, maxTokens, config.text.contextLength);
+      rows[p] = row;
+    } catch (error) {
+      if (!onPromptEnd || !(error instanceof DataError)) throw error;
+      await onPromptEnd(p, error);
+    }
   };
-  return Promise.all(
-    prompts.map((prompt, p) =>
-      encode(prompt, p).catch(async (error: unknown) => {
-        if (!onPromptEnd || !(error instanceof DataError)) throw error;
-        await onPromptEnd(p, error);
-        return undefined;
-      }),
-    ),
-  );
+  await Promise.all(prompts.slice(from, to).map((prompt, i) => encode(prompt, from + i)));
+  return rows;
 }
 
 /** Prompts whose image files are open at the same time. */

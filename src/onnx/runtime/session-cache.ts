@@ -13,6 +13,7 @@ export interface SessionCache {
 }
 
 export function sessionCache(limit = 64): SessionCache {
+  let most = limit;
   const entries = new Map<string, { readonly session: Promise<Session>; users: number }>();
 
   async function dropUnused(beyond: number): Promise<void> {
@@ -25,7 +26,7 @@ export function sessionCache(limit = 64): SessionCache {
   return {
     async run(key, create, feeds, givenAway) {
       // Room is made first, because two large sessions might not fit at once.
-      const entry = entries.get(key) ?? { session: dropUnused(limit - 1).then(create), users: 0 };
+      const entry = entries.get(key) ?? { session: dropUnused(most - 1).then(create), users: 0 };
       entries.delete(key);
       entries.set(key, entry);
       entry.users++;
@@ -38,9 +39,13 @@ export function sessionCache(limit = 64): SessionCache {
         return await session.run(feeds, givenAway);
       } finally {
         entry.users--;
-        await dropUnused(limit);
+        await dropUnused(most);
       }
     },
-    dispose: () => dropUnused(0),
+    dispose() {
+      // A session that is busy now is disposed when its run ends.
+      most = 0;
+      return dropUnused(0);
+    },
   };
 }

@@ -88,11 +88,13 @@ export async function openRunDirectory(
   { resume = false, keep = 3, length }: RunDirectoryOptions = {},
 ): Promise<RunDirectory> {
   if (path === undefined) return inMemory();
+  let isDoneAgain = false;
   const lock = await claimDirectory(path, config, resume, async (stored) => {
     const steps = await stepsIn(path);
     const [newest = 0] = steps;
     const from = length && continuesFrom(length, stored, newest);
     if (from !== undefined && (from === newest || steps.includes(from))) {
+      isDoneAgain = from < newest;
       await removeNewerCheckpoints(path, from);
       return { isFine: true };
     }
@@ -100,7 +102,8 @@ export async function openRunDirectory(
     return { isFine: false, ...(weights !== undefined && { advice: anew(weights) }) };
   });
   try {
-    return await openClaimed({ path, keep, lock, length });
+    // Rows of steps that are done again have no checkpoint.
+    return await openClaimed({ path, keep, lock, length: isDoneAgain ? undefined : length });
   } catch (error) {
     await lock.release();
     throw error;
@@ -172,6 +175,8 @@ async function recover({ path, keep, lock, length }: Claim) {
     () => intact(undefined),
     () => lastGoodCheckpoint(path),
   );
+  // A newer one that is left aside may have been better, so that the best before it is gone.
+  const isThere = (await stepsIn(path)).includes(last?.best?.step ?? 0);
   const damaged = problems.map((problem) => `a newer checkpoint is left aside, because ${problem}`);
   const run: Claimed = {
     path,
@@ -179,7 +184,7 @@ async function recover({ path, keep, lock, length }: Claim) {
     lock,
     newest: last?.step,
     policy: last?.policy,
-    best: last?.best,
+    best: isThere ? last?.best : undefined,
     bytes: last?.bytes ?? { rollouts: 0, metrics: 0 },
     stops: await stopsIn(path),
   };

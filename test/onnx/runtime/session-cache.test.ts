@@ -55,6 +55,16 @@ describe("compiled graphs", () => {
     expect(b.seen.runs).toBe(1);
   });
 
+  it("that run when all are disposed are disposed when their run ends", async () => {
+    const [cache, { seen, create }] = [sessionCache(), recorder(true)];
+    const running = cache.run("a", create, {});
+    await cache.dispose();
+    expect(seen.disposed).toBe(0);
+    seen.finish();
+    await running;
+    expect(seen).toMatchObject({ runs: 1, disposed: 1 });
+  });
+
   it("are never disposed while they run", async () => {
     const cache = sessionCache(1);
     const [busy, other] = [recorder(true), recorder()];

@@ -108,6 +108,25 @@ describe("checkpoints", () => {
       });
     }));
 
+  it("have no best one when the checkpoint that replaced it is damaged", () =>
+    withFolders(1, async (folder) => {
+      await opened(
+        folder,
+        async (directory) => {
+          for (const [i, reward] of [0.5, 0.1, 0.1, 0.9].entries())
+            await directory.checkpoint(i + 1, {}, { trainer, reward });
+        },
+        { keep: 2 },
+      );
+      await writeFile(join(folder!, "checkpoints", "step-4", "weights"), "other");
+      await resumed(folder, async (directory) => {
+        expect(directory.resumed?.step).toBe(3);
+        expect(directory.best()).toBeUndefined();
+        await directory.checkpoint(4, {}, { trainer, reward: 0.4 });
+        expect(directory.best()?.step).toBe(4);
+      });
+    }));
+
   it("of a stop are kept besides the others until one that is due anyway is there", () =>
     withFolders(1, async (folder) => {
       const names = (...steps: number[]) => steps.map((step) => `step-${step}`);

@@ -44,6 +44,15 @@ describe("a run that is resumed with more steps", () => {
       expect(await contents(folder!)).toEqual(await contents(whole!));
     }));
 
+  it("does not call a checkpoint missing when the last pass that is done again was longer than what is added", () =>
+    withFolders(1, async (folder) => {
+      const options = { runDir: folder!, checkpointEvery: 50, examplesPerStep: 1, resume: true };
+      await cotRun({ ...options, trainer: cotTrainer(), steps: 6 });
+      const events = await collect(cotRun({ ...options, trainer: cotTrainer(), steps: 7 }));
+      const guards = events.flatMap((event) => (event.type === "warning" ? [event.guard] : []));
+      expect(guards).not.toContain("damaged-checkpoint");
+    }));
+
   it("is told how to train on when it has fewer steps, or other training has followed", () =>
     withFolders(2, async (cot, r1) => {
       await cotRun({ trainer: cotTrainer(), runDir: cot! });

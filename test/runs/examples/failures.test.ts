@@ -247,6 +247,22 @@ describe("riseCot, with an example that fails", () => {
     );
   });
 
+  it("keeps the cot of an example for which only the image alone failed", async () => {
+    const backend = writer();
+    const busy: VlmBackend = {
+      ...backend,
+      generate: (prompts, options) =>
+        (options.temperature === 0 ? failingFor(backend, "picnic.png", overload) : backend).generate(prompts, options),
+    };
+    const { dataset: rows, failed } = await bestOf(busy);
+    expect(rows.map(({ exampleId, cotGain }) => [exampleId, cotGain === undefined])).toEqual([
+      ["party", false],
+      ["picnic", true],
+      ["funeral", false],
+    ]);
+    expect(failed).toEqual([{ exampleId: "picnic", message: "the server is overloaded" }]);
+  });
+
   it("keeps the cots whose reconstructions came", async () => {
     const run = bestOf(failingFor(writer(), smiling, overload), { preflight: false, groupSize: 8 });
     const rollouts = (await collect(run)).flatMap((event) => (event.type === "rollout-end" ? [event.rollout] : []));
