@@ -1,11 +1,10 @@
 import { dirname, resolve } from "node:path";
-import { pipeline, Readable } from "node:stream";
 import type { ExampleStream, Omission } from "../dataset";
 import { DataError } from "../errors";
 import { excerpt, shown } from "../options/display";
 import { choice, flag, list, readArgument, readOptions, type Settings, type Spec, text } from "../options/spec";
 import type { LabelDistribution } from "../types";
-import { longestLine, readText } from "./formats/lines";
+import { readRecords } from "./formats/csv-records";
 import { readDistribution, readVotes } from "./reading/checked";
 import { exampleStream, type Located, refuseOmission } from "./reading/example-stream";
 import { openFolder, shortList } from "./reading/folder";
@@ -66,7 +65,7 @@ const labelList = list('a list of columns, such as ["joy", "sadness"]', (label) 
  * With `label`, one column names the label instead: `image,label`, `images/1.jpg,joy`; it is `metadata.category` too.
  *
  * Images are paths relative to the file's folder, and lie in it. The columns `id` and `subject` may be missing; the id
- * is then the image's path. Other columns become metadata, as text.
+ * is then the image's path. Other columns with a name become metadata, as text. Rows without any text are skipped.
  *
  * @param labels the columns that hold probabilities, or votes; with `label`, the names that its column may hold
  * @throws ConfigError at once for a path that is not text, labels that are not a list of columns, and an unknown option
@@ -124,7 +123,7 @@ async function* readExamples(
       onOmission({ where, reason: `no votes for ${shortList(labels)}` });
       continue;
     }
-    const others = [...cells].filter(([column]) => !isRead.has(column));
+    const others = [...cells].filter(([column]) => column !== "" && !isRead.has(column));
     const category = options.label === undefined ? {} : { category: written[0]!.trim() };
     const metadata = { ...category, ...Object.fromEntries(others) };
     yield {
@@ -167,42 +166,32 @@ function checkColumns(
 ): readonly string[] {
   const distinct = new Set(columns);
   const missing = needed.filter((column) => !distinct.has(column));
-  const other = columns.length === 1 ? delimiters.find((mark) => columns[0]!.includes(mark)) : undefined;
-  const spare = columns.find((column) => /^(?:label|class|category|emotion|target|y)$/i.test(column));
-  const isNamed = needed.slice(-labels.length).every((label) => missing.includes(label)) && spare !== undefined;
-  const advice = other ? `; pass delimiter: ${JSON.stringify(other)}` : isNamed ? `; pass label: "${spare}"` : "";
-  if (missing.length > 0)
+  if (missing.length > 0) {
+    const lacks = { image: missing.includes(needed[0]!), labels: labels.every((label) => missing.includes(label)) };
     throw new DataError(
-      `${where}: expected columns ${shortList(missing)}, got ${excerpt(columns.join(", "))}${advice}`,
+      `${where}: expected columns ${shortList(missing)}, got ${excerpt(columns.join(", "))}${adviceFor(columns, lacks)}`,
     );
-  // A name that cannot be deleted again occurs twice.
-  const twin = columns.find((column) => !distinct.delete(column));
+  }
+  // A name that cannot be deleted again occurs twice; Excel leaves columns without a name.
+  const twin = columns.find((column) => column !== "" && !distinct.delete(column));
   if (twin !== undefined) throw new DataError(`${where}: expected columns that differ, got "${twin}" twice`);
   return columns;
 }
 
-interface CsvRecord {
-  readonly record: readonly string[];
-  readonly where: string;
-}
-
-async function* readRecords(path: string, delimiter: string): AsyncGenerator<CsvRecord> {
-  const { parse, CsvError } = await import("csv-parse");
-  const parser = parse({
-    bom: true,
-    info: true,
-    skip_empty_lines: true,
-    delimiter,
-    record_delimiter: ["\r\n", "\n"],
-    max_record_size: longestLine,
-  });
-  // Errors of the parser reach its reader below.
-  pipeline(Readable.from(readText(path)), parser, () => {});
-  try {
-    for await (const { record, info } of parser as AsyncIterable<{ record: string[]; info: { lines: number } }>)
-      yield { record, where: `${path}:${info.lines}` };
-  } catch (cause) {
-    if (cause instanceof CsvError) throw new DataError(`${path}:${parser.info.lines}: ${cause.message}`, { cause });
-    throw cause;
-  }
+/** The end of a message about missing columns: the option that names them. */
+function adviceFor(columns: readonly string[], lacks: { readonly image: boolean; readonly labels: boolean }): string {
+  if (/^sep=/i.test(columns[0]!)) return "; remove the first line, which Excel alone understands";
+  const other = columns.length === 1 ? delimiters.find((mark) => columns[0]!.includes(mark)) : undefined;
+  if (other) return `; pass delimiter: ${JSON.stringify(other)}`;
+  const named = (option: string, names: RegExp) => {
+    const column = columns.find((name) => names.test(name));
+    return column === undefined ? [] : [`${option}: ${JSON.stringify(column)}`];
+  };
+  const options = [
+    ...(lacks.image
+      ? named("image", /^(?:image|picture|photo|img|file)?[_ ]?(?:file|name|filename|path|image)?$/i)
+      : []),
+    ...(lacks.labels ? named("label", /^(?:label|class|category|emotion|target|y)$/i) : []),
+  ];
+  return options.length > 0 ? `; pass ${options.join(", ")}` : "";
 }
