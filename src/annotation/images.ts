@@ -6,6 +6,7 @@ import type { Omission } from "../dataset";
 import { readJsonLines } from "../datasets/formats/json-lines";
 import { checked } from "../datasets/reading/checked";
 import { type Folder, openFolder } from "../datasets/reading/folder";
+import { unopened } from "../datasets/reading/missing";
 import { isClutter, kindByName, pictureExtension } from "../datasets/reading/nearby";
 import { DataError } from "../errors";
 import { below } from "../files/below";
@@ -88,8 +89,8 @@ async function inFolder(dir: string): Promise<Found> {
 }
 
 async function namesIn(dir: string) {
-  const entries = await below(dir).catch((cause: unknown) => {
-    throw new DataError(`${dir}: expected a readable folder: ${String(cause)}`, { cause });
+  const entries = await below(dir).catch(async (cause: NodeJS.ErrnoException) => {
+    throw await unopened(dir, "a readable folder", cause);
   });
   const names = entries.map(({ path, entry }) => ({
     path,
@@ -107,15 +108,15 @@ async function inLines(file: string, root: string | undefined): Promise<Item[]> 
   for await (const { value, where } of readJsonLines(file)) {
     const { id, image, subject } = checked(rowSchema, value, where);
     const item = await named(String(id ?? image), image, folder, where);
-    items.push({ ...item, ...(subject !== undefined && { subject }) });
+    items.push({ ...item, ...(subject != null && { subject }) });
   }
   return items;
 }
 
 const rowSchema = z.object({
-  id: z.union([z.string().min(1), z.int()]).optional(),
+  id: z.union([z.string().min(1), z.int()]).nullish(),
   image: z.string().min(1),
-  subject: z.string().optional(),
+  subject: z.string().nullish(),
 });
 
 /** An image that a list names. One that is not there, or lies outside the folder, is a fault of its own. */

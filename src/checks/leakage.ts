@@ -19,8 +19,8 @@ export type { LeakKind } from "./numbers/rule";
  * Digits always leak. Spelled-out numbers leak as percentages, decimals, fractions, ratios, probabilities, coordinates,
  * or when larger than twenty; small counts ("three children"), ages, times and vague shares ("evenly split") are
  * description. Digits are found in every script, number words in English only, with shares in Chinese and Japanese
- * ("百分之六十", "六成", "六十パーセント"); "sechzig Prozent" and "sesenta por ciento" are not found. bench/leaks.ts says how often
- * this is right.
+ * ("百分之六十", "零点六", "六成", "三分の二"); "sechzig Prozent" and "sesenta por ciento" are not found. bench/leaks.ts says
+ * how often this is right.
  *
  * @param options.labels class names to look for as well: whole words and their inflections ("joyful", not "enjoying")
  * @param options.answer the annotation as text, which leaks wherever it is copied

@@ -125,8 +125,12 @@ function readRow<A>(
   if ("reason" in row) return row;
   const { id, subject, question, cot, answer, images, rest } = row;
   const annotation = parse(answer);
-  if (annotation === null)
-    return { reason: `an answer in which task ${task.name} reads no annotation: ${excerpt(answer)}` };
+  if (annotation === null) {
+    const why = parse === task.parse ? task.problem?.(answer) : undefined;
+    return {
+      reason: `an answer in which task ${task.name} reads no annotation: ${excerpt(answer)}${why === undefined ? "" : ` (${why})`}`,
+    };
+  }
   checkAnnotation(task, annotation, where);
   const repairs = task.repairs?.(answer) ?? [];
   const about = subject === undefined ? subjectOf(question) || undefined : (subject ?? undefined);

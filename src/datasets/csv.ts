@@ -66,7 +66,7 @@ const labelList = list('a list of columns, such as ["joy", "sadness"]', (label) 
  * A `.jsonl` or `.json` file has an object for each row: `{"file_name": "1.jpg", "label": "joy"}`.
  *
  * Images are paths relative to the file's folder, and lie in it. The columns `id` and `subject` may be missing; the id
- * is then the image's path. Other columns become metadata, as text.
+ * is then the image's path. Other columns with a name become metadata, as text. Rows without any text are skipped.
  *
  * @param labels the columns that hold probabilities, or votes; with `label`, the names that its column may hold
  * @throws ConfigError at once for a path that is not text, labels that are not a list of columns, and an unknown option
@@ -119,7 +119,7 @@ async function* readExamples(
       onOmission({ where, reason: `no votes for ${shortList(labels)}` });
       continue;
     }
-    const others = [...cells].filter(([column]) => !isRead.has(column));
+    const others = [...cells].filter(([column]) => column !== "" && !isRead.has(column));
     const category = options.label === undefined ? {} : { category: written[0]!.trim() };
     const metadata = { ...category, ...Object.fromEntries(others) };
     yield {
@@ -162,15 +162,31 @@ function checkColumns(
 ): void {
   const distinct = new Set(columns);
   const missing = needed.filter((column) => !distinct.has(column));
-  const other = columns.length === 1 ? delimiters.find((mark) => columns[0]!.includes(mark)) : undefined;
-  const spare = columns.find((column) => /^(?:label|class|category|emotion|target|y)$/i.test(column));
-  const isNamed = needed.slice(-labels.length).every((label) => missing.includes(label)) && spare !== undefined;
-  const advice = other ? `; pass delimiter: ${JSON.stringify(other)}` : isNamed ? `; pass label: "${spare}"` : "";
-  if (missing.length > 0)
+  if (missing.length > 0) {
+    const lacks = { image: missing.includes(needed[0]!), labels: labels.every((label) => missing.includes(label)) };
     throw new DataError(
-      `${where}: expected columns ${shortList(missing)}, got ${excerpt(columns.join(", "))}${advice}`,
+      `${where}: expected columns ${shortList(missing)}, got ${excerpt(columns.join(", "))}${adviceFor(columns, lacks)}`,
     );
-  // A name that cannot be deleted again occurs twice.
-  const twin = columns.find((column) => !distinct.delete(column));
+  }
+  // A name that cannot be deleted again occurs twice; Excel leaves columns without a name.
+  const twin = columns.find((column) => column !== "" && !distinct.delete(column));
   if (twin !== undefined) throw new DataError(`${where}: expected columns that differ, got "${twin}" twice`);
+}
+
+/** The end of a message about missing columns: the option that names them. */
+function adviceFor(columns: readonly string[], lacks: { readonly image: boolean; readonly labels: boolean }): string {
+  if (/^sep=/i.test(columns[0]!)) return "; remove the first line, which Excel alone understands";
+  const other = columns.length === 1 ? delimiters.find((mark) => columns[0]!.includes(mark)) : undefined;
+  if (other) return `; pass delimiter: ${JSON.stringify(other)}`;
+  const named = (option: string, names: RegExp) => {
+    const column = columns.find((name) => name !== "" && names.test(name));
+    return column === undefined ? [] : [`${option}: ${JSON.stringify(column)}`];
+  };
+  const options = [
+    ...(lacks.image
+      ? named("image", /^(?:image|picture|photo|img|file)?[_ ]?(?:file|name|filename|path|image)?$/i)
+      : []),
+    ...(lacks.labels ? named("label", /^(?:label|class|category|emotion|target|y)$/i) : []),
+  ];
+  return options.length > 0 ? `; pass ${options.join(", ")}` : "";
 }

@@ -97,7 +97,7 @@ async function foldersOf(dir: string, omit: (omission: Omission) => void): Promi
 const imageExpected = "expected an image (JPEG, PNG, GIF, WebP, TIFF or AVIF)";
 
 function otherThanImage(entry: Dirent): string | undefined {
-  if (entry.isDirectory()) return "a folder";
+  if (entry.isDirectory()) return "a folder; read the folder above it if this is a class";
   if (entry.name.startsWith(".")) return "a hidden file";
   return pictureExtension.test(entry.name) ? undefined : kindByName(entry.name);
 }

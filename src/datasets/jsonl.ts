@@ -45,7 +45,8 @@ async function* readExamples<A>(
 ): AsyncGenerator<Located<A>> {
   const folder = openFolder(root, { allowOutside });
   for await (const { value, where } of readJsonLines(path)) {
-    const { id, image, annotation, ...rest } = checked(rowSchema, value, where);
+    const { id, image, annotation, ...others } = checked(rowSchema, value, where);
+    const rest = Object.fromEntries(Object.entries(others).filter(([, field]) => field !== null));
     // The task checks next whether it is an A.
     const typed = annotation as A;
     checkAnnotation(task, typed, where);
@@ -64,6 +65,7 @@ const rowSchema = z.strictObject({
       (value) => value !== undefined,
       'expected an annotation in the form of the task, such as {"joy": 1, "sadness": 0} for the label joy',
     ),
-  subject: z.string().exactOptional(),
-  metadata: z.record(z.string(), z.unknown()).exactOptional(),
+  // Writers of tables put null where a row has none.
+  subject: z.string().nullable().exactOptional(),
+  metadata: z.record(z.string(), z.unknown()).nullable().exactOptional(),
 });

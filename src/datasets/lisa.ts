@@ -11,6 +11,7 @@ import { checked, parseJson } from "./reading/checked";
 import { exampleStream, refuseOmission } from "./reading/example-stream";
 import { type Folder, openFolder, published, type Source, shortList } from "./reading/folder";
 import { shownSize, sizeProblem } from "./reading/image-size";
+import { unopened } from "./reading/missing";
 import { pictureExtension } from "./reading/nearby";
 import { checkPath, omissionOption, spaceOption } from "./reading/options";
 import { boxInImage, lookLikeFractions, type Sides } from "./reading/pixel-box";
@@ -119,8 +120,9 @@ interface Pair {
 
 /** The images of a folder, each with its JSON file. Hidden files are skipped, because macOS keeps a `._` file. */
 async function pairedNames(dir: string, advice = "Each image lies beside the .json file of its name"): Promise<Pair[]> {
-  const entries = await readdir(dir, { withFileTypes: true }).catch((cause: unknown) => {
-    throw new DataError(`${dir}: expected a readable folder: ${String(cause)}. ${advice}`, { cause });
+  const entries = await readdir(dir, { withFileTypes: true }).catch(async (cause: NodeJS.ErrnoException) => {
+    const { message } = await unopened(dir, "a readable folder", cause);
+    throw new DataError(`${message}. ${advice}`, { cause });
   });
   const files = entries.filter((entry) => !entry.isDirectory() && !entry.name.startsWith(".")).map(({ name }) => name);
   const found = new Set(files);

@@ -2,6 +2,7 @@ import { basename, dirname, resolve } from "node:path";
 import * as z from "zod";
 import type { ExampleStream } from "../dataset";
 import { DataError } from "../errors";
+import { callerCode } from "../options/caller-code";
 import { shown } from "../options/display";
 import { callback, choice, readOptions, type Settings, type Spec, text } from "../options/spec";
 import type { Task } from "../task";
@@ -10,7 +11,7 @@ import { imageReader } from "./formats/image-cell";
 import { openParquet } from "./formats/parquet-file";
 import { checkAnnotation, checked, parseJson } from "./reading/checked";
 import { exampleStream, type Located } from "./reading/example-stream";
-import { openFolder } from "./reading/folder";
+import { openFolder, shortList } from "./reading/folder";
 import { checkPath, type ImagePlace, imagePlaceSpec, taskOption } from "./reading/options";
 
 /** A row without its image. 64-bit integers that a double holds are numbers. */
@@ -85,9 +86,13 @@ export function parquetDataset<A>(files: string | readonly string[], options: Pa
  * const categories = await parquetLabels("train.parquet", "objects.category");
  */
 export async function parquetLabels(file: string, column: string): Promise<readonly string[]> {
-  const { huggingface = "", close } = await openParquet(file);
+  const { huggingface, close } = await openParquet(file);
   await close();
   const where = `${file}: key_value_metadata.huggingface`;
+  if (huggingface === undefined)
+    throw new DataError(
+      `${where}: expected the names of a ClassLabel, got a file without them; write the labels yourself`,
+    );
   const { features } = checked(descriptionSchema, parseJson(huggingface, where), where).info;
   const described = column.split(".").reduce<unknown>((feature, name) => childOf(feature, name), features);
   const label = classLabelSchema.safeParse(elementOf(described));
@@ -128,10 +133,25 @@ async function* readExamples<A>(
   const { rows, close } = await openParquet(path);
   let at = 0;
   try {
-    for await (const { [column]: image, ...row } of rows()) {
+    for await (const cells of rows()) {
+      const { [column]: image, ...row } = cells;
       const where = `${path}: row ${at}`;
+      if (!Object.hasOwn(cells, column))
+        throw new DataError(
+          `${path}: expected a column "${column}", got ${shortList(Object.keys(row))}; pass image: "NAME" for the column of the images`,
+        );
       const source = await imageOf(image, `${where}: ${column}`);
-      const { id = `${basename(path)}#${at}`, ...rest } = example(plain(row) as ParquetRow, where);
+      const made = await callerCode(`${where}: example`, () => example(plain(row) as ParquetRow, where)).catch(
+        (error) => {
+          // A DataError already names its place.
+          throw error.cause instanceof DataError ? error.cause : error;
+        },
+      );
+      const { id = `${basename(path)}#${at}`, ...rest } = checked(
+        z.looseObject({}),
+        made,
+        `${where}: example`,
+      ) as typeof made;
       checkAnnotation(task, rest.annotation, where);
       yield { example: { ...rest, id, image: source }, where };
       at++;

@@ -28,6 +28,8 @@ const fetchIt = "download the file itself";
 const fetchAgain = "download or copy it again";
 const unpack = "unpack it first";
 const saveAsUtf8 = "save it as UTF-8";
+const office = "a file of Excel or another office program";
+const saveAsText = "save it as CSV in UTF-8";
 
 /** The first entry that fits counts. */
 const others: readonly (readonly [Beginning, name: string, advice?: string])[] = [
@@ -51,6 +53,10 @@ const others: readonly (readonly [Beginning, name: string, advice?: string])[] =
   [/^.{128}DICM/s, "a DICOM file", convert],
   ["%!PS", "a PostScript file", convert],
   ["%PDF-", "a PDF", convert],
+  ...["[Content_Types]", "docProps/", "_rels/", "xl/", "mimetypeapplication/vnd.oasis"].map(
+    (member) => [`PK\x03\x04${"_".repeat(26)}${member}`, office, saveAsText] as const,
+  ),
+  ["\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", office, saveAsText],
   ["PK\x03\x04", "a ZIP archive", unpack],
   ["\x1f\x8b", "a gzip archive", unpack],
   ["\x28\xb5\x2f\xfd", "a Zstandard archive", unpack],

@@ -1,6 +1,7 @@
 import type { Stats } from "node:fs";
 import { type FileHandle, open, stat } from "node:fs/promises";
 import { DataError } from "../errors";
+import { jsonFault } from "./json-fault";
 import { kindInsteadOfText } from "./kind";
 
 /** The most bytes that a file of settings may have. */
@@ -50,6 +51,8 @@ export async function readJson(path: string, most?: number): Promise<unknown> {
     return JSON.parse(text);
   } catch (cause) {
     const kind = kindInsteadOfText(Buffer.from(text));
-    throw new DataError(`${path}: expected JSON${kind ? `, got ${kind}` : `: ${(cause as Error).message}`}`, { cause });
+    throw new DataError(`${path}: expected JSON, ${kind ? `got ${kind}` : (jsonFault(text) ?? "got other text")}`, {
+      cause,
+    });
   }
 }

@@ -136,10 +136,12 @@ function checkLabels(labels: readonly string[]): void {
 const SUM_TOLERANCE = 0.01 + 1e-9;
 
 function validateDistribution(annotation: LabelDistribution, labels: readonly string[], where: string): void {
-  if (typeof annotation !== "object" || annotation === null)
-    throw new DataError(
-      `${where}: expected a probability for each label, got ${shown(annotation)}${labels.includes(annotation) ? `; write {${labels.map((label) => `"${label}": ${label === annotation ? 1 : 0}`).join(", ")}}, or oneHot(labels, "${annotation}")` : ""}`,
-    );
+  const value: unknown = annotation;
+  if (typeof value !== "object" || value === null || Array.isArray(value)) {
+    const isLabel = labels.includes(value as string);
+    const advice = `; write {${labels.map((label) => `"${label}": ${label === value ? 1 : 0}`).join(", ")}}, or oneHot(labels, "${value}")`;
+    throw new DataError(`${where}: expected a probability for each label, got ${shown(value)}${isLabel ? advice : ""}`);
+  }
   // This comes first, because a misspelled label is also a missing one.
   const unknown = Object.keys(annotation).find((label) => !labels.includes(label));
   if (unknown !== undefined)

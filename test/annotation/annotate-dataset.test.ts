@@ -181,7 +181,8 @@ describe("annotateDataset, for images that come", () => {
   it("as JSON lines, resolves paths from the file's folder or from root, and keeps ids and subjects", async () => {
     const folder = await folderOfImages();
     await writeFiles(folder, {
-      "list.jsonl": '{"image":"b.jpg"}\n{"id":7,"image":"more/c.png","subject":"a cat","x":1}\n',
+      "list.jsonl":
+        '{"image":"b.jpg","id":null,"subject":null}\n{"id":7,"image":"more/c.png","subject":"a cat","x":1}\n',
     });
     const prompts: string[] = [];
     const backend = scriptedBackend((prompt) => prompts.push(promptKey(prompt)).toString());

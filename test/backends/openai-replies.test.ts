@@ -253,6 +253,17 @@ describe("a server that fails", () => {
       '; leave the field out with omitFields: ["seed"]',
       {},
     ],
+    [
+      "Gemini's list of errors",
+      {
+        status: 400,
+        body: [{ error: { code: 400, message: 'Unknown name "seed": Cannot find field.', status: "X" } }],
+      },
+      '400: Unknown name "seed": Cannot find field.; leave the field out with omitFields: ["seed"]',
+      {},
+    ],
+    ["Groq's n", refused("'n' : number must be at most 1"), 'omitFields: ["n"]', {}],
+    ["Kimi's temperature", refused("invalid temperature: only 1 is allowed"), 'omitFields: ["temperature"]', {}],
     ["an unquoted name", refused("top_k is not supported"), 'omitFields: ["top_k"]', {}],
     [
       "a renamed field",

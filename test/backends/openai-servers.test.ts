@@ -46,6 +46,22 @@ describe("reasoning that a server splits off", () => {
     });
   });
 
+  it("gets back the <think> that a reasoning model's chat template wrote into the prompt", async () => {
+    server.rule = () => reply({ content: "It has fur.</think>\n<answer>cat</answer>" });
+    const [asked, other] = (await open().generate([think, plain], { seed: 1 })).flat();
+    expect(asked!.text).toBe("<think>It has fur.</think>\n<answer>cat</answer>");
+    expect(other!.text).toBe("It has fur.</think>\n<answer>cat</answer>");
+  });
+
+  it("is named when it is all that there is", async () => {
+    server.rule = () => reply({ content: null, reasoning: "It has" }, { finish_reason: "length" });
+    const [cut] = (await open().generate([think], { seed: 1 })).flat();
+    expect(cut!.remark).toBe("the reply is reasoning alone, which maxTokens cut off: raise it");
+    server.rule = () => reply({ content: "", reasoning: "It has" });
+    const [ended] = (await open().generate([think], { seed: 1 })).flat();
+    expect(ended!.remark).toBe("the reply is reasoning alone");
+  });
+
   it("is put back always or never when joinReasoning says so", async () => {
     server.rule = () => reply({ content: "<answer>cat</answer>", reasoning: "It has fur." });
     for (const [joinReasoning, prompt, start] of [

@@ -106,6 +106,15 @@ describe("rise-ts init", () => {
     expect(data.train[0]?.subject).toBe("Where is the dog?");
   });
 
+  it("finds a table of percents", async () => {
+    await images(...numbers.map((i) => `${i}.jpg`));
+    const rows = numbers.map((i) => `${i}.jpg,${i}0%,${10 - i}0 %`);
+    await writeFiles(folder, { "labels.csv": ["image,joy,fear", ...rows].join("\n") });
+    const { config, data } = await init();
+    expect(config.data).toMatchObject({ format: "csv", normalize: true });
+    expect(data.train).toHaveLength(4);
+  });
+
   it("finds a table in rows of JSON, as Hugging Face's image folders have it", async () => {
     await images(...numbers.map((i) => `${i}.jpg`));
     const row = (i: number) => ({ file_name: `${i}.jpg`, label: i % 2 ? "joy" : "fear", rater: i });

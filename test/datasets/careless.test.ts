@@ -167,6 +167,9 @@ describe("a folder of classes", () => {
       "sadness/1.jpg": image,
       "__MACOSX/x.jpg": "",
       "joy/@eaDir/y.jpg": "",
+      "#recycle/z.jpg": image,
+      "$RECYCLE.BIN/z.jpg": image,
+      "System Volume Information/x": "",
     });
     expect((await imageFolderDataset(folder)).map(({ id }) => id)).toEqual(["joy/1.jpg", "sadness/1.jpg"]);
   });

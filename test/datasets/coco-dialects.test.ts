@@ -157,6 +157,14 @@ describe("a box", () => {
     expect([boxes.length, reasons.length]).toEqual([1, 1]);
   });
 
+  it("is refused when its bbox_mode says that it is not corner and size", async () => {
+    for (const mode of [0, "BoxMode.XYXY_ABS", 4])
+      expect(await messageOf(file([annotation({ bbox_mode: mode })]))).toMatch(
+        /annotations\.0: bbox_mode: expected 1, which means \[x, y, width, height\], got .*; write the boxes so/,
+      );
+    for (const mode of [1, null]) expect(await boxesOf(file([annotation({ bbox_mode: mode })]))).toHaveLength(1);
+  });
+
   it("is left out by name when it is marked to be ignored, and read when the mark is 0, false or null", async () => {
     for (const ignore of [1, true]) {
       const content = file([annotation({ ignore }), annotation({ id: 2, bbox: [1, 2, 3, 4] })]);
@@ -403,6 +411,7 @@ describe("a picture's name", () => {
     ["sub%2Fb.jpg", "sub/b.jpg"],
     ["a.png", "a.jpg"],
     ["data/local-files/?d=images/a.jpg", "a.jpg"],
+    ["upload/3/0f3c9a1b-a.jpg", "a.jpg"],
   ])("%s is refused with what is there: %s", async (name, there) => {
     expect(await messageOf(named(name))).toContain(`got none; ${there} is there: write "${there}"`);
   });
@@ -417,7 +426,7 @@ describe("a picture's name", () => {
     );
   });
 
-  it.each(["../secret.jpg", "sub\\..\\..\\secret.jpg", "../images/../secret.jpg", "secret.jpg"])(
+  it.each(["../secret.jpg", "sub\\..\\..\\secret.jpg", "../images/../secret.jpg", "secret.jpg", "..", "sub/..", "."])(
     "%s finds nothing outside the folder",
     async (name) => expect(await messageOf(named(name))).not.toContain("is there"),
   );

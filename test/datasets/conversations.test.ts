@@ -115,6 +115,8 @@ describe("a conversation", () => {
     ["TRL's prompt and completion as text", { prompt: "Which mood?", completion: thought, image: "a.jpg" }],
     ["Alpaca", { instruction: "<image>Which", input: "mood?", output: thought, images: ["a.jpg"] }],
     ["Alpaca without input", { instruction: "Which mood?", input: "", output: thought, images: ["a.jpg"] }],
+    ["TRL for GRPO", { prompt: [user("Which mood?")], solution: thought, image: "a.jpg" }],
+    ["ms-swift for GRPO", { messages: [user("<image>Which mood?")], solution: thought, images: ["a.jpg"] }],
     ["R1-V", { problem: "Which mood?", solution: thought, image: { path: "a.jpg" } }],
     ["an image folder of the Hub", { file_names: ["a.jpg"], prompt: "Which mood?", completion: thought }],
   ])("of %s gives an example with its thought and its question", async (_, row) => {
@@ -143,6 +145,18 @@ describe("a conversation", () => {
   ])("may be answered by %s", async (_, content, cot) => {
     const { annotation, metadata = {} } = await read({ messages: [user("?"), assistant(content)], images: ["a.jpg"] });
     expect([annotation, metadata.cot]).toEqual([joyful, cot]);
+  });
+
+  it.each(["reasoning_content", "reasoning", "thinking"])("may have its thought in %s", async (field) => {
+    const row = { messages: [user("?"), { ...assistant(answer), [field]: "The sun shines." }], images: ["a.jpg"] };
+    expect((await read(row)).metadata).toEqual({ cot: "The sun shines." });
+  });
+
+  it("says why the task reads nothing in its answer, if the task knows", async () => {
+    await write([{ prompt: "?", completion: '{"bbox_2d": [1, 2, 3, 4]}', image: "a.jpg" }]);
+    await expect(conversationDataset(file, { task: detection() })).rejects.toThrow(
+      /reads no annotation: .* \(boxes are asked for as \[x, y, w, h\], but "bbox_2d" says .*\); pass onOmission/,
+    );
   });
 
   it("says what the task had to overlook in its answer", async () => {

@@ -59,7 +59,7 @@ describe("a table with a column for each label", () => {
     ],
     ["a negative probability", "images/1.png,1.1,-0.1", /:2: joy: expected a decimal number from 0 to 1, got "1\.1"/],
     ["an empty cell", "images/1.png,1,", /:2: sadness: expected a decimal number from 0 to 1, got ""/],
-    ["a decimal comma", 'images/1.png,"0,5","0,5"', /:2: joy: .*got "0,5"/],
+    ["a decimal comma", 'images/1.png,"0,5","0,5"', /:2: joy: .*got "0,5"; write a decimal point/],
     ["text", "images/1.png,much,little", /:2: joy: .*got "much"/],
     [
       "a hexadecimal number",
@@ -68,9 +68,16 @@ describe("a table with a column for each label", () => {
     ],
     ["a binary number", "images/1.png,0b1,0", /:2: joy: .*got "0b1"/],
     ["half a number", "images/1.png,1e,0", /:2: joy: .*got "1e"/],
-    ["a cell too few", "images/1.png,1", /:2: Invalid Record Length: expect 3, got 2/],
-    ["a cell too many", "images/1.png,1,0,0", /:2: Invalid Record Length: expect 3, got 4/],
-    ["a quote without end", '"images/1.png,1,0', /:2: Quote Not Closed/],
+    ["a cell too few", "images/1.png,1", /:2: expected 3 cells, as in the heading, got 2$/],
+    ["a cell too many", "images/1.png,1,0,0", /:2: expected 3 cells, .*, got 4; write a cell with "," in it in quotes/],
+    ["a quote without end", '"images/1.png,1,0', /:2: expected a closing quote, got the end of the file; write ""/],
+    ["a quote inside a cell", 'images/"1".png,1,0', /:2: expected a quote only at the beginning of a cell, got one/],
+    ["text behind a quote", '"images/1".png,1,0', /:2: expected the end of the cell after its closing quote, got more/],
+    [
+      "a percent",
+      "images/1.png,90%,10%",
+      /:2: joy: .*got "90%"; pass normalize: true for counts of votes, or percents/,
+    ],
     ["no image", ",1,0", /:2: expected an image and an id, got an empty cell/],
     ["an image that is not there", "images/3.png,1,0", /:2: expected an image file at .*3\.png, got none/],
     ["a path out of the folder", "../secret.png,1,0", /:2: expected an image path inside/],
@@ -96,6 +103,33 @@ describe("a table with a column for each label", () => {
     await expect(csvDataset(join(folder, "none.csv"), ["joy"])).rejects.toThrow(/none\.csv: expected a readable file/);
   });
 
+  it("reads what Excel and people write: old Mac lines, spaces after commas, columns and rows without text", async () => {
+    const expected = [{ joy: 0.9, sadness: 0.1 }];
+    for (const text of [
+      "image,joy,sadness\rimages/1.png,0.9,0.1\r",
+      'image, joy, sadness\n images/1.png , "0.9", 0.1',
+      ",image,joy,sadness,,\r\n0,images/1.png,0.9,0.1,,\r\n,,,,,\r\n",
+    ]) {
+      await writeFile(file, text);
+      const examples = await csvDataset(file, ["joy", "sadness"]);
+      expect(
+        examples.map(({ annotation }) => annotation),
+        text,
+      ).toEqual(expected);
+      expect(examples[0]).not.toHaveProperty("metadata");
+    }
+  });
+
+  it("names the options that a heading calls for, and the line that Excel adds", async () => {
+    await expect(read("filename,class", "images/1.png,joy")).rejects.toThrow(
+      /; pass image: "filename", label: "class"$/,
+    );
+    await expect(read("Image,joy,sadness", "images/1.png,1,0")).rejects.toThrow(/; pass image: "Image"$/);
+    await expect(read("sep=,", "image,joy,sadness")).rejects.toThrow(
+      /; remove the first line, which Excel alone under/,
+    );
+  });
+
   it("reads and refuses a heading of 200 000 columns", async () => {
     const more = Array.from({ length: 200_000 }, (_, i) => `column ${i}`);
     const row = `images/1.png,1,0${",".repeat(more.length)}`;
@@ -117,12 +151,20 @@ describe("a table with a column for each label", () => {
     for (const start of ["image,joy,sadness\n", 'image,joy,sadness\n"']) {
       await writeFile(file, start);
       await truncate(file, 2 ** 30);
-      await expect(csvDataset(file, ["joy", "sadness"])).rejects.toThrow(/ratings\.csv:2: Max Record Size/);
+      await expect(csvDataset(file, ["joy", "sadness"])).rejects.toThrow(
+        /ratings\.csv:2: expected a record of at most 16 MiB, got a longer one/,
+      );
     }
   });
 });
 
 describe("a table of votes", () => {
+  it("may have percents, with their sign", async () => {
+    await writeFile(file, "image,joy,sadness\nimages/1.png,90%,10 %\n");
+    const [example] = await csvDataset(file, ["joy", "sadness"], { normalize: true });
+    expect(example!.annotation).toEqual({ joy: 0.9, sadness: 0.1 });
+  });
+
   const votes = (text: string, options: CsvOptions = {}) =>
     writeFile(file, text).then(() => csvDataset(file, ["joy", "sadness"], { normalize: true, ...options }));
 
@@ -187,11 +229,11 @@ describe("a table of votes", () => {
 
   it.each([
     ["a negative count", "-1,3", /:2: joy: expected a decimal number of at least 0, got "-1"/],
-    ["a decimal comma", '"0,5",3', /:2: joy: .*got "0,5"/],
+    ["a decimal comma", '"0,5",3', /:2: joy: .*got "0,5"; write a decimal point/],
     ["an empty cell", ",3", /:2: joy: .*got ""/],
     ["a word", "3,many", /:2: sadness: .*got "many"/],
     ["a count without end", "1e400,1", /:2: joy: .*got "1e400"/],
-    ["a percentage", "50%,50%", /:2: joy: .*got "50%"/],
+    ["a percentage among votes", "50%,3", /:2: expected percents in all cells or in none, got 50% beside others/],
   ])("refuses %s", async (_, cells, message) => {
     await expect(votes(`image,joy,sadness\nimages/1.png,${cells}`)).rejects.toThrow(message);
   });

@@ -68,7 +68,8 @@ describe("a folder of pictures for each class", () => {
       },
       {
         where: join(folder, "dog", "old"),
-        reason: "expected an image (JPEG, PNG, GIF, WebP, TIFF or AVIF), got a folder",
+        reason:
+          "expected an image (JPEG, PNG, GIF, WebP, TIFF or AVIF), got a folder; read the folder above it if this is a class",
       },
     ]);
   });

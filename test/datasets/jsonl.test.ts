@@ -41,6 +41,11 @@ describe("a JSON-lines dataset", () => {
     expect(await read(`\uFEFF${JSON.stringify(good)}\r`, JSON.stringify({ ...good, id: "2" }))).toHaveLength(2);
   });
 
+  it("takes null for a subject or metadata that a row does not have", async () => {
+    const [example] = await read({ ...good, subject: null, metadata: null });
+    expect(example).toEqual({ ...good, image: join(folder, "data", "images", "1.png") });
+  });
+
   it("reads boxes for a task of boxes", async () => {
     const box = { space: "thousand", x: 1, y: 2, width: 3, height: 4 };
     await read(good);
@@ -76,12 +81,12 @@ describe("a JSON-lines dataset", () => {
     [
       "not JSON",
       "{id: 1}",
-      /train\.jsonl:2: expected a JSON object, got i where a key in quotes or \} belongs, at line 1, column 2/,
+      /train\.jsonl:2: expected a JSON object, got i where a key in quotes or \} belongs, at column 2/,
     ],
     [
       "Python's NaN",
       '{"id": "2", "image": "images/1.png", "annotation": {"joy": NaN, "sadness": 0.1}}',
-      /:2: expected a JSON object, got NaN, which JSON does not have, at line 1, column \d+ \(annotation\.joy\)/,
+      /:2: expected a JSON object, got NaN, which JSON does not have, at column \d+ \(annotation\.joy\)/,
     ],
     ["not an object", [1], /train\.jsonl:2: expected an object, got \[1\]/],
     [

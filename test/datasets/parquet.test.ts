@@ -103,10 +103,7 @@ describe("a Parquet file from the Hub", () => {
     await expect(parquetDataset(file, wrong)).rejects.toThrow(
       /train\.parquet: row 0: the annotation: expected a sum of 1/,
     );
-    for (const [image, got] of [
-      ["label", 0],
-      ["none", null],
-    ] as const)
+    for (const [image, got] of [["label", 0]] as const)
       await expect(parquetDataset(file, { ...options, image })).rejects.toThrow(
         `row 0: ${image}: expected an image as { bytes, path }, bytes or text, got ${got}`,
       );
@@ -184,15 +181,56 @@ describe("a Parquet file from the Hub", () => {
       expect(() => parquetDataset(files as never, wrong as never)).toThrow(ConfigError);
   });
 
+  it("names what stands in place of a Parquet file, and one that is cut short", async () => {
+    for (const [text, found] of [
+      ["version https://git-lfs.github.com/spec/v1\noid sha256:aa\nsize 12\n", "a Git-LFS pointer; run git lfs pull"],
+      ["<!DOCTYPE html>\n", "a web page (HTML); download the file itself"],
+      [`PAR1${"x".repeat(100)}`, "one that is cut short; download or copy it again"],
+    ] as const) {
+      const path = join(folder, "other.parquet");
+      await writeFile(path, text);
+      await expect(parquetDataset(path, options)).rejects.toThrow(
+        new DataError(`${path}: expected a Parquet file, got ${found}`),
+      );
+    }
+  });
+
+  it("says what to do about columns and rows that it cannot use", async () => {
+    const path = join(folder, "columns.parquet");
+    const write = async (name: string, value: string) =>
+      writeFile(path, Buffer.from(parquetWriteBuffer({ columnData: [{ name, data: [value], type: "STRING" }] })));
+    await write("img", "a.jpg");
+    await expect(parquetDataset(path, options)).rejects.toThrow(
+      /expected a column "image", got img; pass image: "NAME"/,
+    );
+    await expect(parquetLabels(path, "label")).rejects.toThrow(
+      /expected the names of a ClassLabel, got a file without/,
+    );
+    await expect(parquetDataset(file, { ...options, image: "none" })).rejects.toThrow(
+      /expected a column "none", got image, label, objects, question; pass image/,
+    );
+    await write("image", `/9j/${"4AAQ".repeat(100)}`);
+    await expect(parquetDataset(path, options)).rejects.toThrow(
+      /row 0: image: expected the path .*, got base64; write/,
+    );
+    await write("image", `data:image/png;base64,${Buffer.from("picture").toString("base64")}`);
+    for (const [example, message] of [
+      [() => oneHot(labels, "no label"), /row 0: example: expected a result, got an error: ConfigError: oneHot/],
+      [(row: ParquetRow) => (row.x as { y: never }).y, /row 0: example: expected a result, got an error: TypeError/],
+      [() => undefined, /row 0: example: expected an object, got undefined/],
+    ] as const)
+      await expect(parquetDataset(path, { ...options, example: example as never })).rejects.toThrow(message);
+  });
+
   it("refuses what is no Parquet file, or the half of one, and a split without parts", async () => {
     await expect(parquetDataset([], options)).rejects.toThrow("expected at least one Parquet file, got none");
     await writeFile(join(folder, "text.parquet"), "image,label\n");
     await expect(parquetDataset(join(folder, "text.parquet"), options)).rejects.toThrow(
-      /text\.parquet: expected a readable Parquet file, got one that fails with "parquet file invalid/,
+      /text\.parquet: expected a Parquet file, got text$/,
     );
     await writeFile(join(folder, "empty.parquet"), "");
     await expect(parquetDataset(join(folder, "empty.parquet"), options)).rejects.toThrow(
-      /empty\.parquet: expected a readable Parquet file, got one that fails/,
+      /empty\.parquet: expected a Parquet file, got an empty file; download or copy it again$/,
     );
     await expect(parquetLabels(join(folder, "none.parquet"), "label")).rejects.toThrow(
       /none\.parquet: expected a Parquet file, got nothing/,

@@ -119,6 +119,8 @@ describe("a folder of one's own in ReasonSeg's layout", () => {
       /unknown option "spaces"; did you mean "space"/,
     );
     expect(() => reasonSegDataset(folder, { space: "px" } as never)).toThrow(ConfigError);
-    await expect(reasonSegDataset(join(folder, "none"))).rejects.toThrow(/none: expected a readable folder/);
+    await expect(reasonSegDataset(join(folder, "none"))).rejects.toThrow(
+      /none: expected a readable folder, got nothing at .*none\. Each image lies beside/,
+    );
   });
 });

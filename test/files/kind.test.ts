@@ -33,6 +33,8 @@ describe("the kind of a file", () => {
     ["%PDF-1.7", "a PDF", "convert"],
     ["P6\n2 2\n255\n", "a Netpbm image", "convert"],
     ["PK\x03\x04\x14\0", "a ZIP archive", "unpack"],
+    [`PK\x03\x04${"\x14\0".repeat(13)}[Content_Types].xml`, "a file of Excel or another office program", "CSV"],
+    ["\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1\0\0", "a file of Excel or another office program", "CSV"],
     ["\x1f\x8b\x08", "a gzip archive", "unpack"],
   ])("names what is no image and says what to do, for %j", (head, name, advice) => {
     const kind = fileKind(bytes(head));

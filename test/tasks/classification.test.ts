@@ -46,6 +46,13 @@ describeTaskContract("classification with awkward labels", {
   answers,
 });
 
+describeTaskContract("classification with labels in other scripts", {
+  task: classification({ labels: ["喜悦（高）", "悲伤、失落", "١", "ｊｏｙ"] }),
+  strict: classification({ labels: ["喜悦（高）", "悲伤、失落", "١", "ｊｏｙ"], reading: "strict" }),
+  annotation: distributionOver(["喜悦（高）", "悲伤、失落", "١", "ｊｏｙ"]),
+  answers,
+});
+
 describe("readDistribution", () => {
   it.each(distributionAnswers)("%s: %s", (_why, text, expected) => {
     expect(readDistribution(text, moods)?.value ?? null).toEqual(expected);
@@ -107,11 +114,41 @@ describe("classification", () => {
     expect(() => classification({ labels: ["cafe\u0301", "caf\u00e9"] })).toThrow(ConfigError);
   });
 
+  it("reads the digits and marks of another script, and says so", () => {
+    const chinese = classification({ labels: ["愤怒", "喜悦（高）", "悲伤、失落"] });
+    const read = { 愤怒: 0.1, "喜悦（高）": 0.6, "悲伤、失落": 0.3 };
+    for (const [text, repairs] of [
+      ["{'愤怒'：0.1，'喜悦（高）'：0.6，'悲伤、失落'：0.3}", []],
+      ["｛「愤怒」：１０％、「喜悦（高）」：６０％、「悲伤、失落」：３０％｝。", ["percentages", "text around it"]],
+      ["愤怒：0.1，喜悦（高）：0.6，悲伤、失落：0.3。", ["missing braces"]],
+      ["- 愤怒：०.१\n- 喜悦（高）：०.६\n- 悲伤、失落：٠٫٣", ["missing braces"]],
+    ] as const) {
+      expect(chinese.parse(text), text).toEqual(read);
+      const others = ["marks of another script", "spelling of labels"];
+      expect([...chinese.repairs!(text)].sort(), text).toEqual([...others, ...repairs].sort());
+    }
+    expect(chinese.repairs!(chinese.format(read))).toEqual([]);
+    const strict = classification({ labels: ["怒り", "喜び"], reading: "strict" });
+    expect(strict.parse("{'怒り'：0.4、'喜び'：0.6}")).toBeNull();
+  });
+
+  it("reads labels that end in a bracket from lists and tables", () => {
+    const cranes = classification({ labels: ["crane (bird)", "crane (machine)"] });
+    for (const text of [
+      "- crane (bird): 0.9\n- crane (machine): 0.1",
+      "1. **crane (bird)**: 0.9\n2. **crane (machine)**: 0.1",
+      "| **crane (bird)** | 0.9 |\n| **crane (machine)** | 0.1 |",
+      "- crane (bird) - 0.9\n- crane (machine) - 0.1",
+    ])
+      expect(cranes.parse(text), text).toEqual({ "crane (bird)": 0.9, "crane (machine)": 0.1 });
+  });
+
   it("names what came when an annotation has another kind", () => {
     for (const [other, shown] of [
       ["joy", '"joy"; write {"anger": 0, "joy": 1}, or oneHot(labels, "joy")'],
       [null, "null"],
       [undefined, "undefined"],
+      [[0.1, 0.9], "[0.1,0.9]"],
     ] as const)
       expect(() => task.validate(other as never, "row 7")).toThrow(
         new DataError(`row 7: expected a probability for each label, got ${shown}`),

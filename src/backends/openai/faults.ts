@@ -40,9 +40,9 @@ const bodySchema = z.union([
   errorSchema.transform((error) => ({ error })),
 ]);
 
-/** The error in a body; `undefined` in an unknown form. */
+/** The error in a body; `undefined` in an unknown form. Gemini sends it in a list. */
 export function errorIn(body: unknown): Said | undefined {
-  const { data } = bodySchema.safeParse(body);
+  const { data } = bodySchema.safeParse(Array.isArray(body) ? body[0] : body);
   if (data === undefined) return undefined;
   const { message, code, type, param, metadata }: Partial<z.infer<typeof errorSchema>> = data.error;
   const raw = metadata?.raw;
@@ -70,7 +70,7 @@ export function faultOf(status: number, { words, kind }: Said): Pick<Fault, "sco
 }
 
 const unsupported =
-  /unsupported|not supported|does not support|unrecogni[sz]ed|unknown|unexpected|extra|not (permitted|allowed)/i;
+  /unsupported|not supported|does not support|unrecogni[sz]ed|unknown|unexpected|extra|not (permitted|allowed)|must be (at most )?1\b|only 1 is allowed/i;
 
 /** Names of fields that are ordinary words too: they count as fields only in quotes. */
 const words = ["n", "stop", "seed"];

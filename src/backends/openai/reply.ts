@@ -59,6 +59,10 @@ export function readChoice(
   const finishReason = finishReasons.get(finish_reason.toLowerCase()) ?? "other";
   const remarks = [
     text.trim() === "" && "the reply has no text",
+    joinReasoning &&
+      reasoning.trim() !== "" &&
+      content.trim() === "" &&
+      `the reply is reasoning alone${finishReason === "length" ? ", which maxTokens cut off: raise it" : ""}`,
     refusal !== "" && `refusal: ${JSON.stringify(safe(refusal).slice(0, 500))}`,
     !joinReasoning &&
       reasoning !== "" &&
@@ -80,9 +84,13 @@ const finishReasons = new Map<string, FinishReason>([
   ...["content_filter", "safety"].map((word) => [word, "content_filter"] as const),
 ]);
 
-/** Joins the two; reasoning that has the marks already stays as it is. */
+/**
+ * Joins the two; reasoning that has the marks already stays as it is. The chat templates of reasoning models write
+ * `<think>` into the prompt, so that a reply without its reasoning split off begins inside the thought.
+ */
 function joined(reasoning: string, content: string): string {
-  if (reasoning.trim() === "" || content.includes("<think>")) return content;
+  if (content.includes("<think>")) return content;
+  if (reasoning.trim() === "") return content.includes("</think>") ? `<think>${content}` : content;
   return reasoning.includes("<think>") ? `${reasoning}${content}` : `<think>${reasoning.trim()}</think>${content}`;
 }
 

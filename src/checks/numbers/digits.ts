@@ -40,10 +40,17 @@ const largeNumber: Rule = (tokens, at) => {
   return number?.large && readOrdinal(tokens, at) === null ? { kind: "number-word", end: number.end } : null;
 };
 
-/** "百分之六十", "三分之一", "六成", "六割", "六十パーセント": shares in Chinese and Japanese, whose sentences are one token; not "一成不变" */
-const chinese: Rule = (tokens, at) =>
-  eastAsianShare.test(tokens[at]!.text) ? { kind: "fraction", end: at + 1 } : null;
-const eastAsianShare = /分之|[一二两三四五六七八九十百半几数](?:成(?![不一年人立功员长])|割|パーセント|个?百分点)/;
+/**
+ * "百分之六十", "三分之一", "三分の一", "六成", "六割", "六十パーセント", "零点六": shares in Chinese and Japanese, whose sentences
+ * are one token; not "一成不变", nor the time "零点五十分"
+ */
+const chinese: Rule = (tokens, at) => {
+  const { text } = tokens[at]!;
+  return eastAsianShare.test(text) || eastAsianFraction.test(text) ? { kind: "fraction", end: at + 1 } : null;
+};
+const eastAsianShare = /[一二两三四五六七八九十百半几数](?:成(?![不一年人立功员长])|割|パーセント|个?百分点)/;
+const eastAsianFraction =
+  /分之|[一二三四五六七八九十百]分の[一二三四五六七八九十]|[零〇]点[零〇一二三四五六七八九](?![十分点])/;
 
 /** Rules for numbers by their form, whatever they mean. */
 export const numberRules: readonly Rule[] = [digits, spelledDecimal, ordinal, largeNumber, chinese];

@@ -29,7 +29,7 @@ async function adviceOnTable(path: string): Promise<string> {
     const columns = (await readColumns(path)).map((column) => column.name);
     return (
       `; ${basename(path)} has the columns ${shortList(columns)}: give it one that names an image in each row, and one that ` +
-      "names the label, or several of plain numbers (0.7, not 70%)"
+      "names the label, or several of numbers"
     );
   } catch (error) {
     return `; ${(error as Error).message}`;

@@ -60,17 +60,18 @@ interface Annotations {
 const notLabels = /^(?:id|index|no|nr|row|width|height|age|year|size|split|fold|unnamed.*|)$/i;
 const labelNames = /^(?:label|class|category|target|emotion|mood|sentiment|annotation)(?:[_ ]?name)?s?$/i;
 
+/** A share, a count, or percents. */
+const rating = (cell: string) => readDecimal(cell.replace(/\s?%$/, ""));
+
 function annotationColumns(columns: readonly Column[]): Annotations | undefined {
   const named = columns.find((column) => labelNames.test(column.name) && isNaming(column));
   if (named) return { labels: distinct(named), label: named.name };
   const ratings = columns.filter(
-    ({ name, cells }) => !notLabels.test(name) && cells.every((cell) => readDecimal(cell) >= 0),
+    ({ name, cells }) => !notLabels.test(name) && cells.every((cell) => rating(cell) >= 0),
   );
   if (ratings.length >= 2) {
     const labels = ratings.map(({ name }) => name);
-    const sums = ratings[0]!.cells.map((_, row) =>
-      ratings.reduce((sum, { cells }) => sum + readDecimal(cells[row]!), 0),
-    );
+    const sums = ratings[0]!.cells.map((_, row) => ratings.reduce((sum, { cells }) => sum + rating(cells[row]!), 0));
     return sums.every((sum) => Math.abs(sum - 1) < 0.011) ? { labels } : { labels, normalize: true };
   }
   const other = columns.find(isNaming);

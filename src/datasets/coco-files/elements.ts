@@ -30,6 +30,8 @@ export const annotationSchema = z.object({
   /** CrowdHuman and mmdetection mark annotations so that do not count. */
   ignore: crowd.nullish().transform((value) => value === 1 || value === true),
   bbox: z.unknown().optional(),
+  /** Detectron2's, whose 1 means [x, y, width, height]. */
+  bbox_mode: z.unknown().optional(),
   segmentation: z.unknown().optional(),
   attributes: z.unknown().optional(),
   rotation: z.unknown().optional(),
@@ -42,7 +44,9 @@ type FourNumbers = readonly [x: number, y: number, width: number, height: number
 
 /** The box of an annotation, or what is wrong with it. */
 export function readBox(annotation: CocoAnnotation, missing: MissingBoxes): FourNumbers | string {
-  const { bbox, segmentation } = annotation;
+  const { bbox, bbox_mode: mode, segmentation } = annotation;
+  if (!(mode === undefined || mode === null || mode === 1))
+    return `bbox_mode: expected 1, which means [x, y, width, height], got ${shown(mode)}; write the boxes so`;
   const isMissing = bbox === undefined || bbox === null || (Array.isArray(bbox) && bbox.length === 0);
   if (isMissing && missing === "polygon") {
     const box = boxAround(segmentation);

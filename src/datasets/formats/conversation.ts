@@ -34,7 +34,8 @@ export function readConversation(value: unknown, where: string): Conversation | 
       reason: `a conversation of ${answers.length} answers in ${turns.length} turns; an example has one, at the end`,
     };
   const said = textOf(answers[0]!.content);
-  const [, cot, tagged, bare] = answerForm.exec(said) ?? [];
+  const [, written, tagged, bare] = answerForm.exec(said) ?? [];
+  const cot = written ?? answers[0]!.thought;
   const answer = (tagged ?? bare ?? "").trim();
   if ([cot ?? "", answer].some((part) => /<\/?(?:think|answer)>/.test(part)))
     return { reason: `an answer whose <think> and <answer> tags do not pair: ${excerpt(said)}` };
@@ -63,6 +64,7 @@ const fields = [
   ["query", "response"],
   ["problem", "solution"],
   ["instruction", "input", "output"],
+  ["prompt", "solution"],
 ] as const;
 const imageKeys = ["images", "image", "file_names", "file_name"] as const;
 const known: ReadonlySet<string> = new Set(["messages", "conversations", "history", ...fields.flat(), ...imageKeys]);
@@ -89,6 +91,10 @@ const turnSchema = z.looseObject({
   from: z.string().nullish(),
   content: contentSchema.nullish(),
   value: contentSchema.nullish(),
+  // The thought before an answer, as servers and TRL's templates name it.
+  reasoning_content: z.string().nullish(),
+  reasoning: z.string().nullish(),
+  thinking: z.string().nullish(),
 });
 const turnsSchema = z.array(turnSchema).nullish();
 const saidSchema = z.union([z.string(), z.array(turnSchema)]).nullish();
@@ -115,23 +121,31 @@ type Content = z.infer<typeof contentSchema>;
 interface Turn {
   readonly role: string;
   readonly content: Content;
+  readonly thought?: string | undefined;
 }
 
 function turnsOf(row: Row, where: string): readonly Turn[] {
-  const turns = row.messages ?? row.conversations ?? fields.flatMap((keys) => turnsUnder(keys, row));
-  if (turns.length === 0)
+  const written = row.messages ?? row.conversations ?? columnsOf(row);
+  const isAnswered = written.some(({ role, from }) => roles.get((role ?? from ?? "").toLowerCase()) === "assistant");
+  // ms-swift's rows for GRPO have the answer in a column of its own.
+  const turns = isAnswered || row.solution == null ? written : [...written, ...turnsIn(row.solution, "assistant")];
+  if (written.length === 0)
     throw new DataError(
       `${where}: expected messages, conversations, or ${fields.map((keys) => `${keys[0]} and ${keys.at(-1)}`).join(", ")} with something in them; the fields there are ${excerpt(Object.keys(row).join(", "))}`,
     );
-  return turns.map(({ role, from, content, value }, i) => {
+  return turns.map(({ role, from, content, value, reasoning_content, reasoning, thinking }, i) => {
     const [speaker, text] = [role ?? from, content ?? value];
+    const thought = reasoning_content || reasoning || thinking || undefined;
     if (speaker == null || text == null)
       throw new DataError(
         `${where}: turn ${i}: expected role and content, or from and value, with a text, got ${excerpt(JSON.stringify(turns[i]))}`,
       );
-    return { role: speaker.toLowerCase(), content: text };
+    return { role: speaker.toLowerCase(), content: text, thought };
   });
 }
+
+/** The turns of the first pair of columns that a row has. */
+const columnsOf = (row: Row) => fields.map((keys) => turnsUnder(keys, row)).find((turns) => turns.length > 0) ?? [];
 
 function turnsUnder(keys: (typeof fields)[number], row: Row): readonly z.infer<typeof turnSchema>[] {
   const said = keys.map((key) => row[key]);
@@ -144,8 +158,10 @@ function turnsUnder(keys: (typeof fields)[number], row: Row): readonly z.infer<t
   return [...before, ...asked.flatMap((question) => turnsIn(question!, "user")), ...turnsIn(answer, "assistant")];
 }
 
-const turnsIn = (said: string | readonly z.infer<typeof turnSchema>[], role: string) =>
-  typeof said === "string" ? [{ role, content: said }] : said;
+const turnsIn = (
+  said: string | readonly z.infer<typeof turnSchema>[],
+  role: string,
+): readonly z.infer<typeof turnSchema>[] => (typeof said === "string" ? [{ role, content: said }] : said);
 
 const textOf = (content: Content) =>
   typeof content === "string" ? content : content.flatMap(({ text }) => text ?? []).join("");

@@ -17,6 +17,10 @@ export function imageReader(folder: Folder, text: "path" | "base64" = "path") {
       return imageOf(cell[0], where);
     }
     if (cell instanceof Uint8Array) return copied(cell);
+    if (typeof cell === "string" && text === "path" && encodedStart.test(cell) && cell.length > 200)
+      throw new DataError(
+        `${where}: expected the path of an image, got base64; write data:image/jpeg;base64, in front, or pass imageText: "base64" for Parquet`,
+      );
     if (typeof cell === "string")
       return text === "base64" || cell.startsWith("data:") ? decoded(cell, where) : folder.image(cell, where);
     const { bytes, path } = structOf(cell);
@@ -26,6 +30,9 @@ export function imageReader(folder: Folder, text: "path" | "base64" = "path") {
   };
   return imageOf;
 }
+
+/** The first characters of a JPEG, PNG, GIF or WebP file in base64. */
+const encodedStart = /^(?:\/9j\/|iVBORw0KGgo|R0lGODlh|UklGR)/;
 
 const structOf = (cell: unknown): { readonly bytes?: unknown; readonly path?: unknown } =>
   typeof cell === "object" && cell !== null ? cell : {};

@@ -1,7 +1,7 @@
 import { pipeline, Readable } from "node:stream";
 import type { Token } from "stream-json/parser.js";
 import { DataError } from "../../errors";
-import { jsonScanner } from "../reading/json-fault";
+import { jsonScanner } from "../../files/json-fault";
 import { longestLine, readText } from "./lines";
 
 /** An element of one of the arrays at the top of a JSON file. */

@@ -1,6 +1,6 @@
 import { DataError } from "../../errors";
+import { jsonScanner } from "../../files/json-fault";
 import { parseJson } from "../reading/checked";
-import { jsonScanner } from "../reading/json-fault";
 import { readLines } from "./lines";
 
 export interface JsonRow {

@@ -1,8 +1,10 @@
-import { stat } from "node:fs/promises";
+import { open, stat } from "node:fs/promises";
 import { resolve } from "node:path";
 import { DataError } from "../../errors";
 import { type KillableProcess, startKillable } from "../../files/killable-process";
+import { fileKind, kindBytes } from "../../files/kind";
 import { packagePath } from "../../files/package-path";
+import { unopened } from "../reading/missing";
 import { most, parquetJobs } from "./parquet-program";
 
 export interface ParquetFile {
@@ -39,6 +41,7 @@ export async function openParquet(path: string, groupMs = limits.groupMs): Promi
     const got = entry === undefined ? "nothing at that path" : entry.isDirectory() ? "a folder" : "a device or a pipe";
     throw new DataError(`${path}: expected a Parquet file, got ${got}`);
   }
+  await checkEnds(path, entry.size);
   const decoder = takeDecoder();
   const limitMs = Math.min(groupMs + Math.ceil((limits.mebibyteMs * entry.size) / 2 ** 20), 2 ** 31 - 1);
   /** Whether rows are left in the process. */
@@ -75,6 +78,26 @@ export async function openParquet(path: string, groupMs = limits.groupMs): Promi
     }
   }
   return { huggingface, rows, close };
+}
+
+/** Checks the marks at both ends of a file, which show whether it is another file, or was cut short. */
+async function checkEnds(path: string, size: number): Promise<void> {
+  const file = await open(path).catch(async (cause: NodeJS.ErrnoException) => {
+    throw await unopened(path, "a Parquet file", cause);
+  });
+  try {
+    const head = Buffer.alloc(Math.min(size, kindBytes));
+    await file.read(head, 0, head.length, 0);
+    const { name, advice } = fileKind(head);
+    if (name !== "a Parquet file")
+      throw new DataError(`${path}: expected a Parquet file, got ${name}${advice === undefined ? "" : `; ${advice}`}`);
+    const tail = Buffer.alloc(4);
+    await file.read(tail, 0, 4, size - 4);
+    if (tail.toString("latin1") !== "PAR1")
+      throw new DataError(`${path}: expected a Parquet file, got one that is cut short; download or copy it again`);
+  } finally {
+    await file.close();
+  }
 }
 
 const limitPassed = {

@@ -1,9 +1,8 @@
 import { extname } from "node:path";
-import { pipeline, Readable } from "node:stream";
 import { DataError } from "../../errors";
 import { shown } from "../../options/display";
+import { readRecords } from "./csv-records";
 import { readJsonRows } from "./json-rows";
-import { longestLine, readText } from "./lines";
 
 /** A row of a table: its cells as text, by the names of their columns. */
 export interface TableRow {
@@ -20,7 +19,7 @@ type CheckColumns = (columns: readonly string[], where: string) => void;
  */
 export function readTable(path: string, delimiter: string, check: CheckColumns): AsyncGenerator<TableRow> {
   const isJson = [".jsonl", ".json"].includes(extname(path).toLowerCase());
-  return isJson ? readObjects(path, check) : readRecords(path, delimiter, check);
+  return isJson ? readObjects(path, check) : readCells(path, delimiter, check);
 }
 
 async function* readObjects(path: string, check: CheckColumns): AsyncGenerator<TableRow> {
@@ -40,27 +39,10 @@ async function* readObjects(path: string, check: CheckColumns): AsyncGenerator<T
 
 const textOf = (cell: unknown): string => (typeof cell === "string" ? cell : cell === null ? "" : JSON.stringify(cell));
 
-async function* readRecords(path: string, delimiter: string, check: CheckColumns): AsyncGenerator<TableRow> {
-  const { parse, CsvError } = await import("csv-parse");
-  const parser = parse({
-    bom: true,
-    info: true,
-    skip_empty_lines: true,
-    delimiter,
-    record_delimiter: ["\r\n", "\n"],
-    max_record_size: longestLine,
-  });
-  // Errors of the parser reach its reader below.
-  pipeline(Readable.from(readText(path)), parser, () => {});
+async function* readCells(path: string, delimiter: string, check: CheckColumns): AsyncGenerator<TableRow> {
   let columns: readonly string[] | undefined;
-  try {
-    for await (const { record, info } of parser as AsyncIterable<{ record: string[]; info: { lines: number } }>) {
-      const where = `${path}:${info.lines}`;
-      if (columns) yield { cells: new Map(columns.map((column, i) => [column, record[i]!])), where };
-      else check((columns = record), where);
-    }
-  } catch (cause) {
-    if (cause instanceof CsvError) throw new DataError(`${path}:${parser.info.lines}: ${cause.message}`, { cause });
-    throw cause;
+  for await (const { record, where } of readRecords(path, delimiter)) {
+    if (columns) yield { cells: new Map(columns.map((column, i) => [column, record[i]!])), where };
+    else check((columns = record), where);
   }
 }

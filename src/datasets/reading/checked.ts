@@ -1,19 +1,20 @@
 import type { z } from "zod";
 import { DataError } from "../../errors";
+import { jsonFault } from "../../files/json-fault";
 import { excerpt, shown } from "../../options/display";
 import { schemaWords } from "../../options/schema-words";
 import type { Task } from "../../task";
 import type { LabelDistribution } from "../../types";
-import { jsonScanner } from "./json-fault";
 
 /** Parses JSON. @throws DataError for text that is not JSON, with the line and column of the fault */
 export function parseJson(text: string, where: string): unknown {
   try {
     return JSON.parse(text);
   } catch (cause) {
-    const scanner = jsonScanner();
-    const fault = scanner.push(text) ?? scanner.end();
-    throw new DataError(`${where}: expected a JSON object, ${fault ?? `got ${shown(text)}`}`, { cause });
+    const fault = jsonFault(text) ?? `got ${shown(text)}`;
+    // The place of a row already names its line.
+    const placed = text.includes("\n") ? fault : fault.replace(", at line 1, column", ", at column");
+    throw new DataError(`${where}: expected a JSON object, ${placed}`, { cause });
   }
 }
 
@@ -89,7 +90,7 @@ export function readDistribution(
 }
 
 /**
- * Reads each label's share of the votes in a row; `undefined` for a row without votes.
+ * Reads each label's share of the votes, or of the percents, in a row; `undefined` for a row without votes.
  * @throws DataError for a text that is not a count
  */
 export function readVotes(
@@ -98,6 +99,11 @@ export function readVotes(
   where: string,
 ): LabelDistribution | undefined {
   const votes = readNumbers(labels, texts, where, { most: Number.MAX_SAFE_INTEGER });
+  const percents = texts.filter((text) => text.trim().endsWith("%"));
+  if (percents.length > 0 && percents.length < texts.length)
+    throw new DataError(
+      `${where}: expected percents in all cells or in none, got ${percents[0]!.trim()} beside others`,
+    );
   const sum = total(votes);
   return sum === 0 ? undefined : Object.fromEntries(labels.map((label, i) => [label, votes[i]! / sum]));
 }
@@ -110,14 +116,20 @@ function readNumbers(
 ): number[] {
   return labels.map((label, i) => {
     const text = texts[i]!.trim();
-    const value = readDecimal(text);
+    const value = readDecimal(most === 1 ? text : text.replace(/\s?%$/, ""));
     const range = most === 1 ? "from 0 to 1" : "of at least 0";
     if (!(value >= 0 && value <= most))
       throw new DataError(
-        `${where}: ${label}: expected a decimal number ${range}, got "${text}"${text === "" ? "; write 0 where a label has no share" : value > most ? advice : ""}`,
+        `${where}: ${label}: expected a decimal number ${range}, got "${text}"${remedy(text, value > most, advice)}`,
       );
     return value;
   });
+}
+
+function remedy(text: string, isLarge: boolean, advice: string): string {
+  if (text === "") return "; write 0 where a label has no share";
+  if (/^\d*,\d+$/.test(text)) return "; write a decimal point, and no mark for thousands";
+  return isLarge || text.endsWith("%") ? advice : "";
 }
 
 const total = (values: readonly number[]) => values.reduce((sum, value) => sum + value, 0);

@@ -42,10 +42,14 @@ export function searchNearby(root: string): (name: string) => Promise<string | u
   return async (name) => {
     const spelt = [name, decoded(name)];
     // Servers' addresses look like "a.jpg?size=2", and Label Studio's like "?d=a.jpg".
-    for (const text of new Set([...spelt, ...spelt.map((each) => each.replace(/^[^?]*\?d=|[?#].*$/s, ""))])) {
+    const local = spelt.map((each) => each.replace(/^[^?]*\?d=|[?#].*$/s, ""));
+    // Label Studio puts eight digits in front of the name of an uploaded file.
+    const uploaded = local.map((each) => each.replace(/[\da-f]{8}-([^\\/]+)$/i, "$1"));
+    for (const text of new Set([...spelt, ...local, ...uploaded])) {
       const parts = text.split(/[\\/]/).filter((part) => part !== "" && part !== ".");
       // The parts after the last "..", since no file in the folder has one in its name.
-      const found = parts.length > 0 ? await searchParts(parts.slice(parts.lastIndexOf("..") + 1)) : undefined;
+      const after = parts.slice(parts.lastIndexOf("..") + 1);
+      const found = after.length > 0 ? await searchParts(after) : undefined;
       if (found !== undefined) return found;
     }
     return undefined;
@@ -69,7 +73,8 @@ export const pictureExtension = /\.(?:jpe?g|jfif|png|webp|gif|tiff?|avif)$/i;
 /** Whether a file or folder is one that Windows, macOS, KDE or a NAS leaves beside images. */
 export const isClutter = (name: string): boolean =>
   /^\._|^\.(?:ds_store|directory|apdisk|spotlight-v100|trashes|fseventsd)$/i.test(name) ||
-  /^(?:thumbs\.db|ehthumbs\.db|desktop\.ini|icon\r|__macosx|@eadir)$/i.test(name);
+  /^(?:thumbs\.db|ehthumbs\.db|desktop\.ini|icon\r|__macosx|@eadir|#recycle|#snapshot)$/i.test(name) ||
+  /^(?:\$recycle\.bin|system volume information|lost\+found)$/i.test(name);
 
 /** Names the kind of file that a name without one of `pictureExtension`'s endings promises. */
 export function kindByName(name: string): string {

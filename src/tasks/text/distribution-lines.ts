@@ -72,15 +72,18 @@ function dashedEntry(text: string, labelOf: (key: string) => string | undefined)
   return value && { ...value, key };
 }
 
-/** A key without decoration, unless it is part of the label: "__proto__". */
-const named = (text: string, labelOf: (key: string) => string | undefined): string =>
-  labelOf(text) === undefined ? undecorated(text) : text.trim();
+/** A key without the decoration around it; what is part of the label stays: "__proto__", "crane (bird)". */
+function named(text: string, labelOf: (key: string) => string | undefined): string {
+  const item = withoutBullet(text);
+  const bold = item.replace(/^[\s*_`'"“”‘’]+/, "").replace(/[*_`'"“”‘’]{1,9}$/, "");
+  return [text.trim(), item, bold].find((key) => labelOf(key) !== undefined) ?? undecorated(text);
+}
+
+const withoutBullet = (text: string): string => text.trim().replace(/^(?:[-*+•>#]\s|\d{1,3}[.)]\s)\s*/, "");
 
 /** A text without the marks of a list, bold text, quotes and brackets around it. */
 const undecorated = (text: string): string =>
-  text
-    .trim()
-    .replace(/^(?:[-*+•>#]\s|\d{1,3}[.)]\s)\s*/, "")
+  withoutBullet(text)
     .replace(/^[\s*_`'"“”‘’([]+/, "")
     .trimEnd()
     .replace(/[*_`'"“”‘’)\].]{1,9}$/, "")

@@ -4,6 +4,7 @@ import { readLines } from "./distribution-lines";
 import { doubleQuotes, type Entry, readValue, singleQuotes } from "./entry";
 import type { Read } from "./lenient";
 import { skipSpace } from "./scan";
+import { inAscii } from "./scripts";
 
 /**
  * Writes `{'anger': 0.10, 'joy': 0.90}`, with the labels in their own order.
@@ -80,7 +81,7 @@ function labelFinder(labels: readonly string[]): LabelOf {
 export const labelKey = (label: string): string => composed(withoutSeparators(label));
 
 const withoutSeparators = (label: string): string => label.trim().replace(/[\s_-]+/g, " ");
-const composed = (text: string): string => text.normalize("NFC").toLowerCase();
+const composed = (text: string): string => inAscii(text.normalize("NFC")).toLowerCase();
 
 interface ReadObject {
   readonly entries: readonly Entry[];

@@ -1,4 +1,5 @@
 import { choice } from "../../options/spec";
+import { inAscii } from "./scripts";
 
 /** An answer's value, and the flaws that were overlooked to read it. */
 export interface Read<A> {
@@ -24,10 +25,23 @@ export const readingOption = () =>
     .default("lenient")
     .describe("Whether an answer that is not quite as asked is read, or does not parse");
 
-/** Makes the three members of a task that read its answers. */
-export function parsing<A>(read: (text: string) => Read<A> | Unread | null, reading: Reading) {
+/**
+ * Makes the three members of a task that read its answers. Digits and marks of other scripts, as in "喜悦：０.９", are read
+ * as those of ASCII, unless the answer is as asked.
+ */
+export function parsing<A>(readText: (text: string) => Read<A> | Unread | null, reading: Reading) {
   const isStrict = reading === "strict";
   const isUnread = (answer: Read<A> | Unread): answer is Unread => "problem" in answer;
+  const read = (text: string): Read<A> | Unread | null => {
+    const asWritten = readText(text);
+    const ascii = inAscii(text);
+    const isAsAsked = asWritten && !isUnread(asWritten) && asWritten.repairs.length === 0;
+    if (isAsAsked || ascii === text) return asWritten;
+    const answer = readText(ascii);
+    return answer && !isUnread(answer)
+      ? { ...answer, repairs: [...answer.repairs, "marks of another script"] }
+      : answer;
+  };
   return {
     parse(text: string): A | null {
       const answer = read(text);

@@ -85,6 +85,11 @@ const answers: readonly (readonly [text: string, read: Partial<Record<BoxFormat,
   ['```json\n[{"box_2d": [233, 102, 687, 431]}, {"box_2d": [211, 450, 680, 700]}]\n```', { yxyx: [dog, cat] }],
   ["[ymin, xmin, ymax, xmax]: [233, 102, 687, 431]", { yxyx: [dog] }],
   ["[y1, x1, y2, x2] = [233, 102, 687, 431]", { yxyx: [dog] }],
+  // The digits and marks of another script.
+  ["［102，233，329，454］", { xywh: [dog] }],
+  ["答案：[[１０２、２３３、３２９、４５４]]。", { xywh: [dog] }],
+  ["[[١٠٢، ٢٣٣، ٣٢٩، ٤٥٤]]", { xywh: [dog] }],
+  ["[[102, 233, 329, 454]]，【450，211，250，469】", {}],
   // Pairs that a sentence speaks of.
   ["Coordinates are normalised to [0, 1000]. [[102, 233, 329, 454]]", { xywh: [dog] }],
   ["The image is (640, 480) in size. The dog: [102, 233, 329, 454]", { xywh: [dog] }],

@@ -1,6 +1,11 @@
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { jsonScanner } from "../../../src/datasets/reading/json-fault";
-import { createRng } from "../../../src/rng";
+import { DataError } from "../../src/errors";
+import { jsonScanner } from "../../src/files/json-fault";
+import { readJson } from "../../src/files/open";
+import { createRng } from "../../src/rng";
 
 /** The fault of a text that comes in pieces of `size` characters. */
 const faultOf = (text: string, size = text.length || 1): string | undefined => {
@@ -57,4 +62,24 @@ describe("a scanner for faults in JSON", () => {
     ['["a\tb"]', 'got "\\t" inside a text, at line 1, column 4 (0); write it as an escape'],
     ["", "got text that ends early, at line 1, column 1; copy or write it again, whole"],
   ])("says what and where: %s", (text, message) => expect(faultOf(text)).toBe(message));
+});
+
+describe("a settings file that is not JSON", () => {
+  it.each([
+    [
+      '{"hidden_size": NaN}',
+      "got NaN, which JSON does not have, at line 1, column 17 (hidden_size); write null or a number",
+    ],
+    ['{\n "r": 8,\n', "got text that ends early, at line 3, column 1 (r); copy or write it again, whole"],
+    [
+      "{'r': 8}",
+      "got ' where a key in quotes or } belongs, at line 1, column 2; write texts and keys in double quotes",
+    ],
+  ])("is refused with the place of the fault: %s", async (text, fault) => {
+    const folder = await mkdtemp(join(tmpdir(), "rise-json-"));
+    const path = join(folder, "config.json");
+    await writeFile(path, text);
+    await expect(readJson(path)).rejects.toThrow(new DataError(`${path}: expected JSON, ${fault}`));
+    await rm(folder, { recursive: true });
+  });
 });

@@ -1,5 +1,3 @@
-import { excerpt } from "../../options/display";
-
 /** Looks for the first place at which a text is not JSON. */
 export interface JsonScanner {
   /** The fault in the text so far, with its place; `undefined` while the text may still be JSON. */
@@ -52,6 +50,12 @@ export function jsonScanner(): JsonScanner {
       return fault(at, "text that ends early", "copy or write it again, whole");
     },
   };
+}
+
+/** The fault of a whole text that a parser has refused. */
+export function jsonFault(text: string): string | undefined {
+  const scanner = jsonScanner();
+  return scanner.push(text) ?? scanner.end();
 }
 
 /** The place of a scanner in its text. */
@@ -157,7 +161,7 @@ const literal = /^(?:true|false|null|-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?
 
 /** Describes a word that is not a value, and says what to write instead. */
 function wrongWord(word: string): [found: string, advice: string] {
-  const found = `${excerpt(word)}, which JSON does not have`;
+  const found = `${word}, which JSON does not have`;
   if (/^[+-]?(?:nan|inf(?:inity)?)$/i.test(word)) return [found, "write null or a number"];
   if (word.startsWith("'")) return [found, quotes];
   return [found, "write a number, a text in double quotes, true, false or null"];
