@@ -2,10 +2,12 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { DataError } from "../../src/errors";
+import * as z from "zod";
+import { CheckpointError, DataError } from "../../src/errors";
 import { jsonScanner } from "../../src/files/json-fault";
 import { readJson } from "../../src/files/open";
 import { createRng } from "../../src/rng";
+import { parseRow, readJson as readRunJson } from "../../src/runs/directory/files";
 
 /** The fault of a text that comes in pieces of `size` characters. */
 const faultOf = (text: string, size = text.length || 1): string | undefined => {
@@ -62,6 +64,26 @@ describe("a scanner for faults in JSON", () => {
     ['["a\tb"]', 'got "\\t" inside a text, at line 1, column 4 (0); write it as an escape'],
     ["", "got text that ends early, at line 1, column 1; copy or write it again, whole"],
   ])("says what and where: %s", (text, message) => expect(faultOf(text)).toBe(message));
+});
+
+describe("a file of a run that is not JSON", () => {
+  it.each([
+    ['{"step": 8', "got text that ends early, at line 1, column 11 (step); copy or write it again, whole"],
+    ["version https://git-lfs.github.com/spec/v1\noid sha256:aa\n", "got a Git-LFS pointer; run git lfs pull"],
+  ])("is refused with the place of the fault, or its kind: %s", async (text, fault) => {
+    const folder = await mkdtemp(join(tmpdir(), "rise-json-"));
+    const path = join(folder, "config.json");
+    await writeFile(path, text);
+    const message = `${path}: expected readable JSON of an earlier run, ${fault}`;
+    await expect(readRunJson(path)).rejects.toThrow(new CheckpointError(message));
+    await rm(folder, { recursive: true });
+  });
+
+  it("has rows whose faults are told in our words", () => {
+    expect(() => parseRow('{"step": "8"}', z.object({ step: z.int() }), "metrics.jsonl:3")).toThrow(
+      new CheckpointError("metrics.jsonl:3: step: expected a number"),
+    );
+  });
 });
 
 describe("a settings file that is not JSON", () => {

@@ -4,6 +4,9 @@ import { dirname } from "node:path";
 import type { z } from "zod";
 import { CheckpointError, RiseError } from "../../errors";
 import { flush, flushFolder } from "../../files/flush";
+import { jsonFault } from "../../files/json-fault";
+import { kindInsteadOfText } from "../../files/kind";
+import { schemaWords } from "../../options/schema-words";
 
 export const jsonl = (rows: readonly object[]): string => rows.map((row) => `${JSON.stringify(row)}\n`).join("");
 
@@ -80,7 +83,7 @@ export function parseRow<T>(line: string, schema: z.ZodType<T>, where: string): 
   } catch (cause) {
     throw new CheckpointError(`${where}: expected a line of JSON, got ${line.slice(0, 60)}`, { cause });
   }
-  const result = schema.safeParse(value);
+  const result = schema.safeParse(value, { error: schemaWords });
   if (result.success) return result.data;
   const problems = result.error.issues.map(({ path, message }) => `${path.join(".")}: ${message}`);
   throw new CheckpointError(`${where}: ${problems.join("; ")}`);
@@ -108,10 +111,16 @@ export function parseShallow(text: string): unknown {
 }
 
 export async function readJson(file: string): Promise<unknown> {
+  const expected = `${file}: expected readable JSON of an earlier run`;
+  const text = await readFile(file, "utf8").catch((cause: Error) => {
+    throw new CheckpointError(`${expected}, got ${cause.message}`, { cause });
+  });
   try {
-    return parseShallow(await readFile(file, "utf8"));
+    return parseShallow(text);
   } catch (cause) {
-    throw new CheckpointError(`${file}: expected readable JSON of an earlier run: ${String(cause)}`, { cause });
+    const kind = kindInsteadOfText(Buffer.from(text));
+    const fault = kind ? `got ${kind}` : (jsonFault(text) ?? (cause as Error).message);
+    throw new CheckpointError(`${expected}, ${fault}`, { cause });
   }
 }
 
