@@ -138,9 +138,10 @@ const SUM_TOLERANCE = 0.01 + 1e-9;
 function validateDistribution(annotation: LabelDistribution, labels: readonly string[], where: string): void {
   const value: unknown = annotation;
   if (typeof value !== "object" || value === null || Array.isArray(value)) {
-    const isLabel = labels.includes(value as string);
-    const advice = `; write {${labels.map((label) => `"${label}": ${label === value ? 1 : 0}`).join(", ")}}, or oneHot(labels, "${value}")`;
-    throw new DataError(`${where}: expected a probability for each label, got ${shown(value)}${isLabel ? advice : ""}`);
+    const one = labels.find((label) => label === value);
+    const shares = labels.map((label) => `"${label}": ${label === one ? 1 : 0}`).join(", ");
+    const advice = one === undefined ? "" : `; write {${shares}}, or oneHot(labels, "${one}")`;
+    throw new DataError(`${where}: expected a probability for each label, got ${shown(value)}${advice}`);
   }
   // This comes first, because a misspelled label is also a missing one.
   const unknown = Object.keys(annotation).find((label) => !labels.includes(label));
