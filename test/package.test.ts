@@ -94,6 +94,12 @@ describe("the built package", () => {
     expect(await packagesOf(join(built, "cli", "main.js"))).not.toEqual([]);
   });
 
+  it("loads the root from few files", async () => {
+    const files = new Set<string>();
+    await packagesOf(join(built, "index.js"), files);
+    expect(files.size).toBeLessThan(25);
+  });
+
   it.each([
     ["checks", 50],
     ["reward", 90],
@@ -146,7 +152,7 @@ const bundle = (contents: string, options: BuildOptions) =>
     logLevel: "error",
   });
 
-/** Packages that a built module imports at once, by itself or by what it imports. */
+/** Packages that a built module imports at once, by itself or by what it imports; `seen` gets the files of both. */
 async function packagesOf(file: string, seen = new Set<string>()): Promise<readonly string[]> {
   if (seen.has(file)) return [];
   seen.add(file);
