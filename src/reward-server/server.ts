@@ -52,12 +52,14 @@ export async function rewardServer<A>(options: RewardServerOptions<A>): Promise<
   server.requestTimeout = 60_000;
   await listen(server, host, port);
   const close = async () => {
+    signal?.removeEventListener("abort", onAbort);
     if (!server.listening) return;
     server.closeAllConnections();
     server.close();
     await once(server, "close");
   };
-  signal?.addEventListener("abort", () => void close(), { once: true });
+  const onAbort = () => void close();
+  signal?.addEventListener("abort", onAbort, { once: true });
   // It may have come while the port was opened.
   if (signal?.aborted) await close();
   signal?.throwIfAborted();

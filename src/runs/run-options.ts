@@ -32,7 +32,7 @@ export interface RunOptions<A> extends FailureOptions {
   readonly preflight?: boolean;
   /**
    * Receives every example whose image cannot be read, and the run leaves it out. Without it, such an image ends the
-   * run before its first step.
+   * run before its first step. With `preflight: false` no image is read early, and `onFailure` decides.
    */
   readonly onOmission?: (omission: Omission) => void;
   /** Decides everything that is random (0). */
@@ -93,7 +93,7 @@ export const runSpec = {
     .optional()
     .describe(
       "Receives every example whose image cannot be read, and the run leaves it out. Without it, such an image ends the " +
-        "run before its first step",
+        "run before its first step. With `preflight: false` no image is read early, and `onFailure` decides",
     )
     .meta({ decides: false }),
   seed: seed().default(0).describe("Decides everything that is random"),

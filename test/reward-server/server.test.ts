@@ -1,3 +1,4 @@
+import { getEventListeners } from "node:events";
 import { request as httpRequest } from "node:http";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { ConfigError, DataError } from "../../src/errors";
@@ -256,6 +257,13 @@ describe("rewardServer", () => {
     stop.abort();
     await expect(fetch(`${other.url}/health`)).rejects.toThrow();
     await other.close();
+  });
+
+  it("does not stay with a signal that outlives it", async () => {
+    const { signal } = new AbortController();
+    const other = await rewardServer({ task, dataset, signal });
+    await other.close();
+    expect(getEventListeners(signal, "abort")).toEqual([]);
   });
 
   it("names the port that is taken", async () => {
