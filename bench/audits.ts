@@ -16,7 +16,7 @@ import { parseArgs } from "node:util";
 import { answerMaxTokens, cotOptions, groupSize, learningRates, moodRates, sampling } from "../examples/demo/settings";
 import { moodsDemo } from "../examples/demo/tasks";
 import { formatThinkAnswer, parseThinkAnswer } from "../src/checks/think-answer";
-import { auditAnnotations } from "../src/evaluation/audit-annotations";
+import { type AuditAnnotationsOptions, auditAnnotations } from "../src/evaluation/audit-annotations";
 import { auditCots, type CotsAudit } from "../src/evaluation/audit-cots";
 import { answerReward } from "../src/reward/paper";
 import { riseCot } from "../src/rise/rise-cot";
@@ -146,16 +146,16 @@ async function annotationLosses(
 
 type Ranking = Readonly<Record<string, { readonly atK: number; readonly atHalf: number; readonly ap: number }>>;
 
-function rank(judged: readonly Judged[], wrong: ReadonlySet<string>): Ranking {
-  const audit = auditAnnotations(
-    judged.flatMap(({ rollouts }) => rollouts),
-    task,
-  );
-  const suspicion = new Map(audit.map((row) => [row.exampleId, row]));
+function rank(judged: readonly Judged[], dataset: readonly Example<Moods>[], wrong: ReadonlySet<string>): Ranking {
+  const rollouts = judged.flatMap((row) => row.rollouts);
+  const audited = (options?: AuditAnnotationsOptions<Moods>) =>
+    new Map(auditAnnotations(rollouts, task, options).map((row) => [row.exampleId, row]));
+  const [suspicion, without] = [audited({ dataset }), audited()];
   const by = (score: (row: Judged) => number) => quality(judged, score, wrong);
   const centred = (score: (row: Judged) => number) => by(centre(judged, score));
   return {
     auditAnnotations: by(({ exampleId }) => suspicion.get(exampleId)!.suspicion),
+    "without the dataset": by(({ exampleId }) => without.get(exampleId)!.suspicion),
     "mean similarity": by(({ exampleId }) => -suspicion.get(exampleId)!.similarity),
     loss: by(({ loss }) => loss),
     "loss, centred": centred(({ loss }) => loss),
@@ -231,7 +231,7 @@ async function auditSeed(seed: number): Promise<Result> {
   const { data, wrong } = plant(train, seed);
   const [some, others] = [data.slice(0, pictures / 2), data.slice(pictures / 2)];
   const judged = [...(await judge(others, some, seed)), ...(await judge(some, others, seed))];
-  return { seed, ranking: rank(judged, wrong), cots: judged.flatMap(({ cots }) => cots ?? []) };
+  return { seed, ranking: rank(judged, data, wrong), cots: judged.flatMap(({ cots }) => cots ?? []) };
 }
 
 const results: Result[] = [];

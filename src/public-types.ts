@@ -7,7 +7,7 @@ export type { AnnotationStream } from "./annotation/store";
 export type * from "./backend";
 export type * from "./dataset";
 export type { Annotated, AnnotateOptions } from "./evaluation/annotate";
-export type { AnnotationAudit, Judged } from "./evaluation/audit-annotations";
+export type { AnnotationAudit, AuditAnnotationsOptions, Judged } from "./evaluation/audit-annotations";
 export type { AuditCotsOptions, CotAudit, CotsAudit, Estimate } from "./evaluation/audit-cots";
 export type { CompareOptions, MetricComparison } from "./evaluation/compare";
 export type { EvaluateOptions } from "./evaluation/evaluate";

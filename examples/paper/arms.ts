@@ -8,8 +8,8 @@ export type RewardName = "paper" | "similarityOnly" | "withoutLeakGate" | "witho
 
 /** One way to arrive at a model: a row of a table, before it meets data. */
 export interface Arm {
-  /** The model that answers in the end: the one that is trained, or GPT-4o as it is. */
-  readonly model: "student" | "gpt-4o";
+  /** The model that answers in the end: the one that is trained, also after it was tempted to leak, or GPT-4o as it is. */
+  readonly model: "student" | "tempted" | "gpt-4o";
   /** Who wrote the cots of SFT: RISE-CoT; the base model or GPT-4o, best of G (Table 3); nobody, so that SFT teaches bare answers. */
   readonly cots: "rise" | "base" | "gpt-4o" | "none";
   /** The options of stage 1. */
@@ -31,6 +31,8 @@ export const rise: Arm = {
   shots: "full",
   threshold: 0.75,
 };
+/** RISE on a base that is tempted to leak, so that the rewards of Table 5 have something to catch. */
+export const tempted: Arm = { ...rise, model: "tempted" };
 export const baseModel: Arm = { ...rise, cots: "none", sft: "none", rft: false };
 export const gpt4o: Arm = { ...baseModel, model: "gpt-4o" };
 /** The paper's SFT "only predicts answers". */
@@ -46,6 +48,8 @@ export function checkArm(arm: Arm): void {
   if (model === "gpt-4o" && (isTrained(arm) || cots !== "none")) throw expected("GPT-4o as it is, not trained");
   if (cots !== "none" && sft === "none") throw expected("SFT on the cots that are made, or none of either");
   if (cots === "none" && sft === "high") throw expected("cots, for SFT on the best of them");
+  if (model === "tempted" && cots !== "rise")
+    throw expected("thoughts of its own from a model that is tempted to leak");
   if (!isTrained(arm) && arm.shots !== "full") throw expected("a model that is trained, where examples are counted");
   if (!rft && sft === "none" && cots !== "none") throw expected("a use for the cots");
 }

@@ -8,7 +8,6 @@
  * The two tasks share no stage, so two processes (--task, --threads 1) can work beside each other in one folder.
  */
 import { createHash } from "node:crypto";
-import { rename, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
@@ -22,6 +21,7 @@ import { atShots, type Lookup, tableMarkdown } from "./print";
 import { paperSettings, type Settings, scaleSteps, type TaskName, tinySettings } from "./settings";
 import type { Lab, Student } from "./stages";
 import { type Table, tables } from "./tables";
+import { writeOnce } from "./write-once";
 
 const usage =
   "npm run paper -- [--table 1|2|3|4|5|6]… [--seeds 3] [--steps FACTOR] [--task classification|detection] [--model ID [--lora RANK]] [--threads N] [--data DIR] [--out DIR] [--print]";
@@ -104,16 +104,7 @@ async function openStudent(
   const trainer = await onnxTrainer({ ...weights, ...threads });
   const digest = createHash("sha256").update(JSON.stringify(weights)).digest("hex").slice(0, 12);
   const initial = join(out, `initial-${digest}`);
-  const isThere = () => stat(initial).catch(() => undefined);
-  if (!(await isThere())) {
-    // Aside and renamed, so that it is there whole or not at all; another process may have been faster, with the same weights.
-    const mine = `${initial}.${process.pid}`;
-    await trainer.save(mine);
-    await rename(mine, initial).catch(async (error: unknown) => {
-      if (!(await isThere())) throw error;
-      await rm(mine, { recursive: true });
-    });
-  }
+  await writeOnce(initial, (aside) => trainer.save(aside));
   return { trainer, initial };
 }
 

@@ -4,7 +4,6 @@ import { type Arm, isTrained, rise } from "./arms";
 import type { ArmResult } from "./bench";
 import { paperFigures } from "./figures";
 import { type SeedFigure, seedsInterval } from "./seeds-interval";
-import type { Kept } from "./stages";
 import type { Column, Measure, Table } from "./tables";
 
 /** Looks up what an arm did on a column's data with one seed. */
@@ -55,7 +54,11 @@ async function measured({ role, measure, shots }: Column, arm: Arm, seeds: reado
     seeds.map(async (seed) => {
       const own = await lookup(role, atShots(arm, shots), seed);
       if (own === undefined) return undefined;
-      if (measure === "kept") return own.kept && shareOf(own.kept);
+      if (measure === "kept") return own.kept && shareOf(own.kept.cots, own.kept.of);
+      if (measure === "leaks")
+        return own.kept?.leaking !== undefined && own.kept.cots > 0
+          ? shareOf(own.kept.leaking, own.kept.cots)
+          : undefined;
       if (measure === "ap50") return averagePrecision(own);
       if (measure !== "winRate") return meanOf(valuesOf(own, measure));
       const reference = await lookup(role, atShots(rise, shots), seed);
@@ -71,7 +74,7 @@ const meanOf = (values: readonly number[]): SeedFigure => ({
   ...{ value: mean(values), examples: values.length, weighted: weightedMean(values) },
 });
 
-const shareOf = ({ cots, of }: Kept) => meanOf(Array.from({ length: of }, (_, i) => (i < cots ? 1 : 0)));
+const shareOf = (some: number, of: number) => meanOf(Array.from({ length: of }, (_, i) => (i < some ? 1 : 0)));
 
 /** Ties count half. */
 const winsAgainst = (reference: readonly number[], own: readonly number[]) =>
@@ -88,8 +91,7 @@ export const atShots = (arm: Arm, shots: Column["shots"]): Arm => (isTrained(arm
 
 /** Row of the best mean; none where fewer than two rows have one, or nothing is better or worse. */
 function bestOf(measure: Measure, column: readonly (readonly SeedFigure[])[]): number | undefined {
-  if (measure === "kept" || measure === "winRate" || column.filter((row) => row.length > 0).length < 2)
-    return undefined;
+  if (shares.has(measure) || column.filter((row) => row.length > 0).length < 2) return undefined;
   const sign = measure === "jsd" ? -1 : 1;
   const means = column.map((row) =>
     row.length === 0 ? Number.NEGATIVE_INFINITY : sign * mean(row.map(({ value }) => value)),
@@ -109,7 +111,10 @@ function spread(measure: Measure, figures: readonly SeedFigure[], asked: number)
 }
 
 const shown = (measure: Measure, value: number) =>
-  measure === "winRate" || measure === "kept" ? `${(100 * value).toFixed(1)} %` : value.toFixed(3);
+  shares.has(measure) ? `${(100 * value).toFixed(1)} %` : value.toFixed(3);
+
+/** Measures that are shares, of which neither more nor less is better. */
+const shares: ReadonlySet<Measure> = new Set(["winRate", "kept", "leaks"]);
 
 const names: Readonly<Record<Column["role"], string>> = {
   emotion6: "Emotion6",
@@ -123,6 +128,7 @@ const measures: Readonly<Record<Measure, string>> = {
   accuracy: "Acc ↑",
   ap50: "mAP@0.5 ↑",
   kept: "kept",
+  leaks: "leaking",
 };
 const headOf = ({ role, measure, shots }: Column) =>
   `${names[role]} ${measures[measure]}, ${shots === "full" ? "full" : `${shots}-shot`}`;

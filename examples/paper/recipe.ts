@@ -1,16 +1,25 @@
 import { createHash } from "node:crypto";
 import { type Arm, checkArm, type RewardName, type Shots } from "./arms";
 import { type Settings, type SftSettings, scaleSteps } from "./settings";
+import type { Temptation } from "./temptation";
 
 /** A model as it is. */
 export interface ModelRecipe {
   readonly stage: "model";
-  readonly model: Arm["model"];
+  readonly model: "student" | "gpt-4o";
+}
+
+/** The student once it is tempted to leak. */
+export interface TemptedRecipe {
+  readonly stage: "tempted";
+  readonly settings: Temptation;
 }
 
 /** RISE-CoT. */
 export interface CotRecipe {
   readonly stage: "cot";
+  /** The model that it trains; the student without it. */
+  readonly from?: TemptedRecipe;
   readonly reward: RewardName;
   readonly shots: Shots;
   readonly settings: Settings["cot"];
@@ -19,7 +28,7 @@ export interface CotRecipe {
 /** Cots of a model that is not trained, best of G, for the examples of RISE's D_high: "ensuring identical training samples" (Table 3). */
 export interface BestOfRecipe {
   readonly stage: "best-of";
-  readonly model: Arm["model"];
+  readonly model: ModelRecipe["model"];
   readonly examplesOf: CotRecipe;
   readonly threshold: number;
   readonly groupSize: number;
@@ -27,6 +36,8 @@ export interface BestOfRecipe {
 
 export interface SftRecipe {
   readonly stage: "sft";
+  /** The model that it trains; the student without it. */
+  readonly from?: TemptedRecipe;
   /** `null`: bare answers. */
   readonly cots: CotRecipe | BestOfRecipe | null;
   /** Least reward of a cot; 0 takes all. */
@@ -44,21 +55,24 @@ export interface RftRecipe {
 
 /** How a policy comes about, stage by stage, the earlier ones inside the later. */
 export type PolicyRecipe = ModelRecipe | SftRecipe | RftRecipe;
-export type Recipe = PolicyRecipe | CotRecipe | BestOfRecipe;
+export type Recipe = PolicyRecipe | CotRecipe | BestOfRecipe | TemptedRecipe;
 
 /** @throws ConfigError for an arm that makes no sense */
 export function recipeOf(arm: Arm, settings: Settings): PolicyRecipe {
   checkArm(arm);
   const { shots } = arm;
   const own = shots === "full" ? settings : scaleSteps(settings, settings.fewShotSteps);
-  const begin = arm.sft === "none" ? ({ stage: "model", model: arm.model } as const) : supervised(arm, own);
+  const model = arm.model === "gpt-4o" ? "gpt-4o" : "student";
+  const begin = arm.sft === "none" ? ({ stage: "model", model } as const) : supervised(arm, own);
   return arm.rft ? { stage: "rft", from: begin, shots, settings: own.rft } : begin;
 }
 
-function supervised({ cots, reward, sft, shots, threshold }: Arm, settings: Settings): SftRecipe {
-  const cot: CotRecipe = { stage: "cot", reward, shots, settings: settings.cot };
+function supervised({ model: name, cots, reward, sft, shots, threshold }: Arm, settings: Settings): SftRecipe {
+  const { temptation } = settings;
+  const from = name === "tempted" && temptation && { from: { stage: "tempted", settings: temptation } as const };
+  const cot: CotRecipe = { stage: "cot", reward, shots, settings: settings.cot, ...from };
   if (cots === "none") return { stage: "sft", shots, settings: settings.bareAnswers, cots: null, threshold: 0 };
-  const shared = { stage: "sft", shots, settings: settings.sft } as const;
+  const shared = { stage: "sft", shots, settings: settings.sft, ...from } as const;
   if (cots === "rise") return { ...shared, cots: cot, threshold: sft === "high" ? threshold : 0 };
   const model = cots === "base" ? "student" : cots;
   const { groupSize } = settings.cot;

@@ -1,5 +1,6 @@
 import { constantSchedule, cosineSchedule } from "rise-ts/optim";
 import * as demo from "../demo/settings";
+import type { Temptation } from "./temptation";
 
 export interface RolloutSettings {
   readonly steps: number;
@@ -30,6 +31,8 @@ export interface Settings {
   /** Bare answers learn best at a rate at which thoughts are unlearnt. */
   readonly bareAnswers: SftSettings;
   readonly rft: RolloutSettings;
+  /** A large model leaks as it is. */
+  readonly temptation?: Temptation;
   /** Steps of 4- and 16-shot training, times those of the full data. */
   readonly fewShotSteps: number;
   /** Steps after which a killed stage can be resumed; Ctrl-C loses none in any case. */
@@ -37,7 +40,12 @@ export interface Settings {
 }
 
 /** For the tiny model: the demo's, with fewer scenes to train on, since the tables take hundreds of stages. */
-function ofDemo(steps: demo.Steps, { test }: Settings["pictures"], cot: typeof demo.moodRates): Settings {
+function ofDemo(
+  steps: demo.Steps,
+  { test }: Settings["pictures"],
+  cot: typeof demo.moodRates,
+  temptedSteps: number,
+): Settings {
   const { groupSize, examplesPerStep, rates, sampling, rehearsal } = demo;
   const rollouts = { groupSize, examplesPerStep, warmupSteps: 5 };
   const sft = { steps: steps.sft, batchSize: demo.sftBatchSize, warmupSteps: 10 };
@@ -51,6 +59,12 @@ function ofDemo(steps: demo.Steps, { test }: Settings["pictures"], cot: typeof d
     sft: { ...sft, learningRate: rates.sft, rehearsal },
     bareAnswers: { ...sft, learningRate: rates.bareAnswers },
     rft: { ...rollouts, steps: steps.rft, learningRate: rates.rft },
+    temptation: {
+      examples: demo.moodParts.train,
+      steps: temptedSteps,
+      batchSize: demo.sftBatchSize,
+      learningRate: rates.sft,
+    },
     fewShotSteps: 0.4,
     checkpointEvery: 1000,
   };
@@ -59,8 +73,9 @@ function ofDemo(steps: demo.Steps, { test }: Settings["pictures"], cot: typeof d
 export type TaskName = "classification" | "detection";
 
 export const tinySettings: Readonly<Record<TaskName, Settings>> = {
-  classification: ofDemo(demo.moodSteps, demo.moodParts, demo.moodRates),
-  detection: ofDemo(demo.placeSteps, demo.placeParts, demo.placeRates),
+  classification: ofDemo(demo.moodSteps, demo.moodParts, demo.moodRates, 32),
+  // Copying four numbers of a box takes longer to learn.
+  detection: ofDemo(demo.placeSteps, demo.placeParts, demo.placeRates, 96),
 };
 
 /** The paper's, for any other model; what it leaves open is the published scripts'. */
@@ -77,12 +92,16 @@ export const paperSettings: Settings = {
 
 /** Every stage's steps times `factor`, at least 1. */
 export function scaleSteps(settings: Settings, factor: number): Settings {
+  const stepsOf = (stage: { readonly steps: number }) => Math.max(1, Math.round(stage.steps * factor));
   const scaled = <Stage extends { readonly steps: number; readonly warmupSteps: number }>(stage: Stage): Stage => {
-    const steps = Math.max(1, Math.round(stage.steps * factor));
+    const steps = stepsOf(stage);
     return { ...stage, steps, warmupSteps: Math.min(stage.warmupSteps, steps - 1) };
   };
-  const { cot, sft, bareAnswers, rft } = settings;
-  return { ...settings, cot: scaled(cot), sft: scaled(sft), bareAnswers: scaled(bareAnswers), rft: scaled(rft) };
+  const { cot, sft, bareAnswers, rft, temptation } = settings;
+  return {
+    ...{ ...settings, cot: scaled(cot), sft: scaled(sft), bareAnswers: scaled(bareAnswers), rft: scaled(rft) },
+    ...(temptation && { temptation: { ...temptation, steps: stepsOf(temptation) } }),
+  };
 }
 
 export const steadyRate = ({ learningRate, warmupSteps }: RolloutSettings) =>

@@ -15,8 +15,18 @@ import { formatThinkAnswer, parseThinkAnswer } from "rise-ts/checks";
 import { similarityOnly, withoutFormatGate, withoutLeakGate } from "rise-ts/reward";
 import type { RewardName, Shots } from "./arms";
 import type { DataSet } from "./data";
-import { type BestOfRecipe, type CotRecipe, folderOf, type PolicyRecipe, type Recipe, type SftRecipe } from "./recipe";
+import {
+  type BestOfRecipe,
+  type CotRecipe,
+  folderOf,
+  type PolicyRecipe,
+  type Recipe,
+  type SftRecipe,
+  type TemptedRecipe,
+} from "./recipe";
 import { fallingRate, type Settings, steadyRate } from "./settings";
+import { tempt } from "./temptation";
+import { writeOnce } from "./write-once";
 
 /** Options of every run, whatever the data. */
 export interface Lab {
@@ -39,10 +49,11 @@ export interface Student {
   readonly initial: string;
 }
 
-/** Cots that SFT learned from, of all there were. */
+/** Cots that SFT learned from, of all there were, and how many of the former leak. */
 export interface Kept {
   readonly cots: number;
   readonly of: number;
+  readonly leaking?: number;
 }
 
 export interface Made {
@@ -104,8 +115,10 @@ export async function makePolicy<A>(
     // Without a threshold or the format gate there may be some with tags in them, which no target can hold.
     const cots = all.filter(({ cot }) => parseThinkAnswer(formatThinkAnswer(cot, "")) !== null);
     const rows = selectHighQuality(cots, { threshold: stage.threshold });
-    const kept = { cots: rows.length, of: stage.cots?.stage === "best-of" ? dataset.length : all.length };
-    const backend = await model("student");
+    const leaking = rows.filter(({ cot, annotation }) => data.task.leaks(cot, annotation).length > 0).length;
+    const of = stage.cots?.stage === "best-of" ? dataset.length : all.length;
+    const kept = { cots: rows.length, of, leaking };
+    const backend = await beginning(stage.from);
     // Nothing to learn from, as may happen with four examples: the model stays as it is.
     if (rows.length === 0) return { backend, kept };
     const { steps, batchSize, rehearsal } = stage.settings;
@@ -133,7 +146,7 @@ export async function makePolicy<A>(
       ...(temperature !== undefined && { temperature }),
     };
     if (stage.stage === "cot") {
-      await model("student");
+      await beginning(stage.from);
       const { steps, groupSize, examplesPerStep } = stage.settings;
       const run = riseCot<A>({
         ...common(stage),
@@ -158,7 +171,20 @@ export async function makePolicy<A>(
       if (!lab.teacher) throw new TypeError("a stage of GPT-4o was asked for without GPT-4o");
       return lab.teacher;
     }
+    return beginning();
+  }
+
+  /** The student as it was before any training, but perhaps tempted. */
+  async function beginning(from?: TemptedRecipe): Promise<VlmBackend> {
     await trainer.load(initial);
+    if (from) {
+      const folder = stageFolder(from, data.name, seed, lab);
+      await writeOnce(folder, async (aside) => {
+        await tempt(trainer, data.task, train, from.settings, seed, settings.maxTokens.cot);
+        await trainer.save(aside);
+      });
+      await trainer.load(folder);
+    }
     return trainer.sampler();
   }
 }

@@ -1,8 +1,8 @@
-import { type Arm, answersOnly, baseModel, gpt4o, rise, type Shots, visualRft } from "./arms";
+import { type Arm, answersOnly, baseModel, gpt4o, rise, type Shots, tempted, visualRft } from "./arms";
 import type { Role } from "./data";
 
-/** `winRate`: share of examples where the row has a lower JSD than RISE. `kept`: share of D_RISE that SFT learns from. */
-export type Measure = "jsd" | "winRate" | "accuracy" | "ap50" | "kept";
+/** `winRate`: share of examples where the row has a lower JSD than RISE. `kept`: share of D_RISE that SFT learns from. `leaks`: share of these cots that leak. */
+export type Measure = "jsd" | "winRate" | "accuracy" | "ap50" | "kept" | "leaks";
 
 export interface Column {
   readonly role: Role;
@@ -70,12 +70,12 @@ export const tables: readonly Table[] = [
   {
     number: 5,
     title: "Parts of the reward of RISE-CoT",
-    columns: complexWithShare,
+    columns: [...columns("emotion6", ["jsd", "kept", "leaks"]), ...columns("lisa", ["ap50", "kept", "leaks"])],
     rows: [
-      { label: "Full reward", arm: rise },
-      { label: "Similarity-Only", arm: { ...rise, reward: "similarityOnly" } },
-      { label: "No-Leakage-Removal", arm: { ...rise, reward: "withoutLeakGate" } },
-      { label: "No-Format-Removal", arm: { ...rise, reward: "withoutFormatGate" } },
+      { label: "Full reward", arm: tempted },
+      { label: "Similarity-Only", arm: { ...tempted, reward: "similarityOnly" } },
+      { label: "No-Leakage-Removal", arm: { ...tempted, reward: "withoutLeakGate" } },
+      { label: "No-Format-Removal", arm: { ...tempted, reward: "withoutFormatGate" } },
     ],
   },
   {

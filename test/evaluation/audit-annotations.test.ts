@@ -70,4 +70,56 @@ describe("auditAnnotations", () => {
   it("leaves out groups of one, which can agree with nobody", () => {
     expect(auditAnnotations(group("e", anger, [saysJoy]), task)).toEqual([]);
   });
+
+  describe("with the dataset", () => {
+    const mixed = { anger: 0.5, joy: 0.5 };
+    const saysMostlyJoy = "{'anger': 0.2, 'joy': 0.8}";
+    const twelve = (kind: string) => Array.from({ length: 12 }, (_, i) => `${kind}-${i}`);
+    const easy = twelve("easy").map((id) => ({ id, annotation: joy, says: saysJoy }));
+    const hard = twelve("hard").map((id) => ({ id, annotation: mixed, says: saysJoy }));
+    const wrong = { id: "wrong", annotation: joy, says: saysMostlyJoy };
+    const cases = [...hard, ...easy, wrong];
+    const judged = cases.flatMap(({ id, annotation, says }) => group(id, annotation, [says, says, says]));
+    const dataset = cases.map(({ id, annotation }) => ({ id, image: "x.png", annotation }));
+
+    it("suspects the annotation that earns less than similar ones, not those that are hard to predict", () => {
+      expect(auditAnnotations(judged, task)[0]!.exampleId).toMatch(/^hard/);
+      const [first, ...others] = auditAnnotations(judged, task, { dataset });
+      expect(first).toMatchObject({ exampleId: "wrong", rollouts: 3 });
+      expect(first!.expected).toBeCloseTo(0.95, 1);
+      expect(first!.suspicion).toBeCloseTo(first!.agreement * (first!.expected - first!.similarity), 12);
+      for (const { suspicion } of others) expect(suspicion).toBeLessThan(first!.suspicion / 2);
+    });
+
+    it("holds an example without a neighbour to a similarity of 1", () => {
+      const [one] = auditAnnotations(group("alone", anger, [saysJoy, saysJoy]), task, {
+        dataset: [{ id: "alone", image: "x.png", annotation: anger }],
+      });
+      expect(one).toMatchObject({ expected: 1 });
+    });
+
+    it("compares each annotation of a large dataset with some of the others", () => {
+      const many = Array.from({ length: 600 }, (_, i) => ({
+        id: `${i}`,
+        image: "x.png",
+        annotation: i % 2 ? joy : anger,
+      }));
+      const rollouts = many.flatMap(({ id, annotation }) =>
+        [0, 1].map(() => ({ exampleId: id, prediction: annotation, reward: { similarity: id === "599" ? 0.1 : 0.9 } })),
+      );
+      const audit = auditAnnotations(rollouts, task, { dataset: many });
+      expect(audit[0]).toMatchObject({ exampleId: "599", expected: 0.9 });
+      expect(audit[1]!.suspicion).toBe(0);
+    });
+
+    it("names a rollout whose example is missing", () => {
+      expect(() => auditAnnotations(judged, task, { dataset: dataset.slice(0, 5) })).toThrow(
+        'auditAnnotations: expected the dataset to hold the example of each rollout, got none with the id "hard-5"',
+      );
+    });
+
+    it("refuses an option of another name", () => {
+      expect(() => auditAnnotations(judged, task, { data: dataset } as never)).toThrow(/unknown option "data"/);
+    });
+  });
 });

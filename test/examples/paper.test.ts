@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { type Arm, baseModel, gpt4o, rise, type Shots, visualRft } from "../../examples/paper/arms";
+import { type Arm, baseModel, gpt4o, rise, type Shots, tempted, visualRft } from "../../examples/paper/arms";
 import { type ArmResult, createBench } from "../../examples/paper/bench";
 import { type AnyDataSet, type DataSet, firstOfEach, openData } from "../../examples/paper/data";
 import { paperFigures } from "../../examples/paper/figures";
@@ -14,6 +14,7 @@ import { type SeedFigure, seedsInterval } from "../../examples/paper/seeds-inter
 import { paperSettings, type Settings, scaleSteps, tinySettings as tinyByTask } from "../../examples/paper/settings";
 import type { Lab } from "../../examples/paper/stages";
 import { tables } from "../../examples/paper/tables";
+import { tempt } from "../../examples/paper/temptation";
 import { formatThinkAnswer } from "../../src/checks/think-answer";
 import { imagenetSubClasses } from "../../src/datasets/imagenet-sub";
 import { ConfigError } from "../../src/errors";
@@ -21,6 +22,7 @@ import { bootstrapInterval, weightedMean } from "../../src/metrics/bootstrap";
 import { classificationMetrics } from "../../src/metrics/task-metrics";
 import { createRng } from "../../src/rng";
 import { scriptedBackend, scriptedTrainer } from "../../src/testing";
+import type { Trainer } from "../../src/trainer";
 import type { LabelDistribution } from "../../src/types";
 import { dataset, mean, moods, raining, smiling } from "../rise/world";
 
@@ -75,8 +77,8 @@ describe("the configurations of the paper's tables", () => {
     // For two more τ, SFT and RFT: RISE-CoT is Table 1's.
     expect(news(6)).toHaveLength(4);
     expect(news(6).some((folder) => folder.includes("-cot-"))).toBe(false);
-    // For three more rewards, all three stages.
-    expect(news(5)).toHaveLength(9);
+    // For four rewards on the tempted base, all three stages.
+    expect(news(5)).toHaveLength(12);
   });
 
   it("keep apart what differs: shots, rewards, seeds, data, and steps of a stage and those before it, not after it", () => {
@@ -283,6 +285,34 @@ describe("running arms", () => {
     // Its cots are such answers as well, with tags that no target can hold: SFT leaves them out.
     const full = await withTeacher.run({ ...rise, cots: "gpt-4o", sft: "full", rft: false }, 0);
     expect(full!.kept).toMatchObject({ cots: 0 });
+  });
+});
+
+describe("the base that is tempted to leak", () => {
+  const temptation = { examples: 3, steps: 20, batchSize: 9, learningRate: 2 };
+  const texts = [smiling, ...answers, ...answers.map((answer) => `${smiling} ${answer}`)];
+
+  async function leakRate(trainer: Trainer): Promise<number> {
+    const groups = await trainer.sampler().generate(
+      dataset.map((example) => moods.cotPrompt(example)),
+      { count: 64, maxTokens: 64, seed: 1 },
+    );
+    const leaks = groups.flatMap((group, i) => group.map(({ text }) => text === `${smiling} ${answers[i]}`));
+    return leaks.filter(Boolean).length / leaks.length;
+  }
+
+  it("learns to write the annotation behind its thoughts", async () => {
+    const trainer = scriptedTrainer({ texts });
+    const before = await leakRate(trainer);
+    const thinking = { ...trainer, sampler: () => scriptedBackend([smiling]) };
+    await tempt(thinking, moods, dataset, temptation, 0, 64);
+    expect(await leakRate(trainer)).toBeGreaterThan(1.5 * before);
+  });
+
+  it("is the student itself where a model needs no temptation, such as one given by --model", () => {
+    expect(recipeOf(tempted, paperSettings)).toEqual(recipeOf(rise, paperSettings));
+    expect(recipeOf(tempted, tinySettings)).not.toEqual(recipeOf(rise, tinySettings));
+    expect(() => recipeOf({ ...tempted, cots: "base" }, tinySettings)).toThrow(ConfigError);
   });
 });
 

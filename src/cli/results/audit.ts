@@ -23,16 +23,17 @@ export const audit: Command = {
     const annotations = auditAnnotations(
       await readRollouts(join(foldersIn(config.runDir).cot, "rollouts.jsonl")),
       data.task,
+      { dataset: data.train },
     );
     const worst = annotations
       .slice(0, 20)
-      .map(({ exampleId, suspicion, agreement, similarity, consensus }) => [
+      .map(({ exampleId, suspicion, agreement, similarity, expected, consensus }) => [
         exampleId,
-        ...[suspicion, agreement, similarity].map((number) => decimals(number)),
+        ...[suspicion, agreement, similarity, expected].map((number) => decimals(number)),
         consensus === null ? "none" : data.task.format(consensus),
       ]);
     const thoughts = call.flags.thoughts ? await auditThoughts(config, data, call) : undefined;
-    const head = ["example", "suspicion", "agreement", "similarity", "what the model reads"];
+    const head = ["example", "suspicion", "agreement", "similarity", "expected", "what the model reads"];
     return {
       result: { annotations, ...(thoughts && { thoughts }) },
       text: [table([head, ...worst]), ...(thoughts ? [thoughtsTable(thoughts)] : [])].join("\n\n"),
