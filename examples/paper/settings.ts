@@ -73,7 +73,7 @@ function ofDemo(
 export type TaskName = "classification" | "detection";
 
 export const tinySettings: Readonly<Record<TaskName, Settings>> = {
-  classification: ofDemo(demo.moodSteps, demo.moodParts, demo.moodRates, 32),
+  classification: ofDemo(demo.moodSteps, demo.moodParts, demo.moodRates, 48),
   // Copying four numbers of a box takes longer to learn.
   detection: ofDemo(demo.placeSteps, demo.placeParts, demo.placeRates, 96),
 };

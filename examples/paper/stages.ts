@@ -1,3 +1,4 @@
+import { readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import {
   type Example,
@@ -182,6 +183,8 @@ export async function makePolicy<A>(
       await writeOnce(folder, async (aside) => {
         await tempt(trainer, data.task, train, from.settings, seed, settings.maxTokens.cot);
         await trainer.save(aside);
+        // Training begins with a new optimizer state.
+        for (const file of await readdir(aside)) if (file.startsWith("optimizer.")) await rm(join(aside, file));
       });
       await trainer.load(folder);
     }

@@ -57,6 +57,13 @@ describe("rise-ts demo", () => {
     expect(err).toMatch(/rise-demo: expected no such folder yet, got one; pass --dir .*, or --resume/);
   });
 
+  it("leaves no folder if the model does not load", async () => {
+    const { code, err } = await rise(["demo", "--dir", "broken", "--backend.model=nowhere"], { folder });
+    expect([code, err]).not.toEqual([0, ""]);
+    expect(err).toContain("nowhere");
+    expect(existsSync(join(folder, "broken"))).toBe(false);
+  });
+
   it("resumes", async () => {
     const { code, err } = await rise(["demo", "--steps", "1", "--seed", "3", ...quick, "--resume"], { folder });
     expect(code, err).toBe(0);

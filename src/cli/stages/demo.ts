@@ -1,5 +1,5 @@
 import { existsSync } from "node:fs";
-import { cp, writeFile } from "node:fs/promises";
+import { cp, rm, writeFile } from "node:fs/promises";
 import { join, relative, resolve } from "node:path";
 import type { ConfigData } from "../../config/data";
 import type { Config } from "../../config/read";
@@ -25,9 +25,13 @@ export const demo: Command = {
     const { dir: name, steps } = call.flags as { dir: string; steps?: number };
     const dir = resolve(call.folder, name);
     const config = await call.config(absolutePaths(demoConfig(steps), dir));
-    await prepareFolder(dir, config);
+    const isNew = await prepareFolder(dir, config);
     const data = await prepareData(config, call);
-    const before = await evaluateBefore(config, data, call);
+    const before = await evaluateBefore(config, data, call).catch(async (error: unknown) => {
+      // A model that cannot be loaded leaves nothing to resume.
+      if (isNew && !existsSync(config.runDir)) await rm(dir, { recursive: true });
+      throw error;
+    });
     const { result } = await runAll(config, data, call);
     const after = result as unknown as Evaluated & { readonly report: string };
     const rows = Object.entries(before.metrics).map(([metric, value]) => [
@@ -61,16 +65,21 @@ const demoConfig = (steps: number | undefined): Values =>
         demoFiles().config,
       );
 
-/** Copies the files, and writes the config as `rise-ts init` does, so that the folder stands alone. */
-async function prepareFolder(dir: string, { given, kinds, resume }: Config): Promise<void> {
+/**
+ * Copies the files, and writes the config as `rise-ts init` does, so that the folder stands alone.
+ * @returns whether the folder is new
+ */
+async function prepareFolder(dir: string, { given, kinds, resume }: Config): Promise<boolean> {
   const file = join(dir, "rise.config.yaml");
-  if (existsSync(dir) && !(resume && existsSync(file)))
+  const isNew = !existsSync(dir);
+  if (!isNew && !(resume && existsSync(file)))
     throw new CheckpointError(
       `${dir}: expected no such folder yet, got one; pass --dir with another name, or --resume to finish the demo in it`,
     );
   const { folder } = demoFiles();
   await cp(folder, dir, { recursive: true, filter: (path) => path !== join(folder, "config.json") });
   await writeFile(file, configText(given, kinds, dir));
+  return isNew;
 }
 
 async function evaluateBefore(config: Config, { task, test }: ConfigData, call: Call): Promise<Evaluated> {
