@@ -56,6 +56,9 @@ const NEARLY_PERFECT = 0.95;
 const number = (row: StepMetrics, metric: string) => Number(row[metric]);
 const percent = (row: StepMetrics, metric: string) => `${Math.round(100 * number(row, metric))} %`;
 
+/** Whether the reward is more than cots without leaks can have earned, at 1 each. */
+const leaksEarn = (row: StepMetrics) => number(row, "reward") > 1 - number(row, "rise/leak_rate");
+
 /** Names the options of `riseCot` and `riseR1` that limit the tokens of a stage. */
 const tokenLimits = ({ stage }: StepMetrics) =>
   stage === "rft" ? "rft.sampling.maxTokens" : "sampling.cotMaxTokens or sampling.reconstructionMaxTokens";
@@ -83,7 +86,7 @@ const conditions: readonly {
     guard: "leaking",
     holds: (row) => number(row, "rise/leak_rate") >= NEARLY_ALL,
     message: (row) =>
-      `${percent(row, "rise/leak_rate")} of the cots give the annotation away and earn nothing. See rollouts.jsonl for what leaks; say in the cot prompt more plainly what must not be written, or start from a policy that writes some clean cots`,
+      `${percent(row, "rise/leak_rate")} of the cots give the annotation away and earn ${leaksEarn(row) ? "a reward for it. Use one to which a leak is worth 0, such as paperReward" : "nothing. See rollouts.jsonl for what leaks; say in the cot prompt more plainly what must not be written, or start from a policy that writes some clean cots"}`,
   },
   {
     guard: "repetition",

@@ -44,7 +44,12 @@ describe("guards", () => {
       { "completions/clipped_ratio": 0.95 },
       /95 % of the rollouts were cut off by a token limit.*Raise sampling\.cotMaxTokens or sampling\.reconstructionMaxTokens/,
     ],
-    ["leaking", { "rise/leak_rate": 1 }, /100 % of the cots give the annotation away.*say in the cot prompt/],
+    [
+      "leaking",
+      { "rise/leak_rate": 0.9, reward: 0.05 },
+      /90 % of the cots give the annotation away and earn nothing.*say in the cot prompt/,
+    ],
+    ["leaking", { "rise/leak_rate": 1 }, /100 % of the cots give.*earn a reward for it\. Use .* such as paperReward/],
     ["repetition", { "rise/repetition": 0.6 }, /60 % of its four-word sequences.*lower the learning rate/],
   ] as const)("warn of %s, and say what to try", (guard, metrics, message) => {
     expect(guardWarnings(rows({}, metrics))).toEqual([{ guard, message: expect.stringMatching(message) }]);
