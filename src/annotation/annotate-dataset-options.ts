@@ -1,5 +1,5 @@
 import { type AnswerOptions, answerSpec } from "../evaluation/spec-parts";
-import { count, flag, given, type Settings, type Spec, text } from "../options/spec";
+import { count, flag, given, type Settings, specOf, text } from "../options/spec";
 import { shardOption } from "../runs/directory/shards";
 import { type FailureOptions, failureSpec } from "../runs/examples/failures";
 import { signalOption } from "../runs/run-options";
@@ -55,8 +55,8 @@ export interface AnnotateDatasetOptions<A> extends AnswerOptions<A>, FailureOpti
   readonly stop?: AbortSignal;
 }
 
-export const annotateDatasetSpec = {
-  ...answerSpec,
+export const annotateDatasetSpec = specOf<AnnotateDatasetOptions<unknown>>()(() => ({
+  ...answerSpec(),
   images: given("a folder, a .jsonl file, or a list or stream of images", areImages).describe(
     "A folder, a .jsonl file, or a list or stream of paths and `{ id, image, subject }`",
   ),
@@ -65,8 +65,8 @@ export const annotateDatasetSpec = {
   runDir: text().optional().describe("The folder of the results; without it, nothing is written"),
   resume: flag().default(false).describe("Resume the annotations in `runDir`, if there are some"),
   retryFailed: flag().default(false).describe("With `resume`: ask again for every image that failed"),
-  ...failureSpec,
-  onFailure: failureSpec.onFailure.describe(
+  ...failureSpec(),
+  onFailure: failureSpec().onFailure.describe(
     "The treatment of an image that cannot be read, or that the backend refuses: a row that says why, or an error",
   ),
   shard: shardOption().describe('The part of the images that this process annotates, such as "3/16"; all without it'),
@@ -74,7 +74,7 @@ export const annotateDatasetSpec = {
   log: logOption().describe("Whether the run says on stderr how it goes; a function receives the lines instead"),
   handleInterrupts: flag().default(true).describe("Whether Ctrl-C stops the run as `stop` does"),
   stop: signalOption().describe("Begins no more calls, and waits for those under way"),
-} satisfies Spec<AnnotateDatasetOptions<unknown>>;
+}));
 
 function areImages(value: unknown): boolean {
   const it = Object(value);

@@ -11,6 +11,7 @@ import { isClutter, kindByName, pictureExtension } from "../datasets/reading/nea
 import { DataError } from "../errors";
 import { below } from "../files/below";
 import { shown } from "../options/display";
+import { once } from "../options/once";
 import type { ImageSource } from "../types";
 import { untilAborted } from "./until-aborted";
 
@@ -106,18 +107,20 @@ async function inLines(file: string, root: string | undefined): Promise<Item[]> 
   const folder = openFolder(root ?? dirname(resolve(file)));
   const items: Item[] = [];
   for await (const { value, where } of readJsonLines(file)) {
-    const { id, image, subject } = checked(rowSchema, value, where);
+    const { id, image, subject } = checked(rowSchema(), value, where);
     const item = await named(String(id ?? image), image, folder, where);
     items.push({ ...item, ...(subject != null && { subject }) });
   }
   return items;
 }
 
-const rowSchema = z.object({
-  id: z.union([z.string().min(1), z.int()]).nullish(),
-  image: z.string().min(1),
-  subject: z.string().nullish(),
-});
+const rowSchema = once(() =>
+  z.object({
+    id: z.union([z.string().min(1), z.int()]).nullish(),
+    image: z.string().min(1),
+    subject: z.string().nullish(),
+  }),
+);
 
 /** An image that a list names. One that is not there, or lies outside the folder, is a fault of its own. */
 const named = (id: string, name: string, folder: Folder, where: string): Promise<Item> =>

@@ -3,7 +3,7 @@ import { join, resolve } from "node:path";
 import * as z from "zod";
 import { CheckpointError } from "../errors";
 import { listed } from "../options/display";
-import { given, readOptions, type Spec, text } from "../options/spec";
+import { given, readOptions, specOf, text } from "../options/spec";
 import { claimDirectory, differences } from "../runs/directory/claim";
 import { type Place, parseRow, readJson, sizeOf, wholeRows, writeAtomically, writing } from "../runs/directory/files";
 import { idsDigest, isInShard, parseShard, type Shard, shardFile } from "../runs/directory/shards";
@@ -17,12 +17,12 @@ export interface MergeShardsOptions {
   readonly runDir: string;
 }
 
-export const mergeShardsSpec = {
+export const mergeShardsSpec = specOf<MergeShardsOptions>()(() => ({
   shards: given("the folder that holds the shards, or a list of their folders", areFolders).describe(
     "The `runDir` of every shard, or the folder that holds them",
   ),
   runDir: text().describe("The folder to write, which is new or empty"),
-} satisfies Spec<MergeShardsOptions>;
+}));
 
 function areFolders(value: unknown): boolean {
   const folders: readonly unknown[] = Array.isArray(value) ? value : [value];

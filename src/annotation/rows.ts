@@ -3,6 +3,7 @@ import { readAnswer } from "../checks/format";
 import { CheckpointError } from "../errors";
 import type { Annotated } from "../evaluation/annotate";
 import { type Answer, failureOf, hasFailed } from "../evaluation/records";
+import { once } from "../options/once";
 import { parseShallow } from "../runs/directory/files";
 import type { Task } from "../task";
 import type { FinishReason } from "../types";
@@ -41,17 +42,19 @@ export function annotationRow<A>(task: Task<A>, { id, name, subject }: Item, ans
 }
 
 /** The fields that a row must have, whatever the task. */
-const rowSchema = z.object({
-  id: z.string(),
-  text: z.string(),
-  finishReason: z.enum(["stop", "length", "content_filter", "other", "error"]),
-});
+const rowSchema = once(() =>
+  z.object({
+    id: z.string(),
+    text: z.string(),
+    finishReason: z.enum(["stop", "length", "content_filter", "other", "error"]),
+  }),
+);
 
 /** Reads a row. @throws CheckpointError for one that is not an annotation */
 export function readAnnotationRow<A>(line: string, where: string): ImageAnnotation<A> {
   try {
     const row = parseShallow(line) as ImageAnnotation<A>;
-    rowSchema.parse(row);
+    rowSchema().parse(row);
     return row;
   } catch (cause) {
     throw new CheckpointError(`${where}: expected an annotation of an image: ${String(cause)}`, { cause });

@@ -3,7 +3,7 @@ import type { VlmBackend } from "../backend";
 import { checkedSampling } from "../engine/sampling/options";
 import { BackendError } from "../errors";
 import { loadImage } from "../models/inputs/image";
-import { count, flag, given, having, readOptions, type Settings, type Spec } from "../options/spec";
+import { count, flag, given, having, readOptions, type Settings, specOf } from "../options/spec";
 import { checkPrompt } from "../prompts/check-prompt";
 import { createRng, deriveSeed } from "../rng";
 import type { Completion, FinishReason, Prompt } from "../types";
@@ -43,7 +43,7 @@ export interface AiSdkBackendOptions {
   readonly retries?: number;
 }
 
-export const aiSdkBackendSpec = {
+export const aiSdkBackendSpec = specOf<AiSdkBackendOptions>()(() => ({
   model: having<AiSdkModel>('a model of the AI SDK, such as openai("gpt-5-mini")', "doGenerate").describe(
     "The model, as a provider of the AI SDK makes it",
   ),
@@ -54,7 +54,7 @@ export const aiSdkBackendSpec = {
   maxPixels: count().optional().describe("Images with more pixels are scaled down before they are sent"),
   requestsAtOnce: count().default(8).describe("Requests under way at the same time"),
   retries: count(0).default(4).describe("Retries after an error that the provider calls retryable"),
-} satisfies Spec<AiSdkBackendOptions>;
+}));
 
 /**
  * Samples any model of the AI SDK, for best-of-G cots and evaluations.

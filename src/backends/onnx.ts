@@ -9,7 +9,7 @@ import type { Precision } from "../models/checkpoint/quantize";
 import type { OnDownload } from "../models/hub/progress";
 import { defaultModel, modelOption, openModel } from "../models/open-model";
 import { type Device, devices, placeOn } from "../onnx/runtime/device";
-import { callback, choice, count, readOptions, type Spec, text } from "../options/spec";
+import { callback, choice, count, readOptions, specOf, text } from "../options/spec";
 
 export type { Precision } from "../models/checkpoint/quantize";
 export type { Device } from "../onnx/runtime/device";
@@ -46,7 +46,7 @@ export interface OnnxBackendOptions {
   readonly threads?: number;
 }
 
-export const onnxBackendSpec = {
+export const onnxBackendSpec = specOf<OnnxBackendOptions>()(() => ({
   model: modelOption()
     .optional()
     .describe("A checkpoint, a hub id, or a run directory; without it, the adapter's model, or the default one"),
@@ -61,7 +61,7 @@ export const onnxBackendSpec = {
   onDownload: callback().optional().describe("Told of every piece of a download; a display on stderr without it"),
   device: choice(devices).default("auto").describe("The device to run on: CUDA where it works, else the CPU"),
   threads: count().optional().describe("Threads of one operator; all cores without it"),
-} satisfies Spec<OnnxBackendOptions>;
+}));
 
 /**
  * Runs a Qwen2-VL, Qwen2.5-VL or Qwen3-VL checkpoint in this process, its weights straight from the safetensors files.

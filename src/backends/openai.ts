@@ -2,7 +2,7 @@ import type { VlmBackend } from "../backend";
 import { generateSpec } from "../engine/sampling/options";
 import { loadImage } from "../models/inputs/image";
 import { milliseconds } from "../options/milliseconds";
-import { choice, count, flag, given, list, readOptions, type Spec, secret, text } from "../options/spec";
+import { choice, count, flag, given, list, readOptions, secret, specOf, text } from "../options/spec";
 import { deriveSeed } from "../rng";
 import type { Completion, Prompt } from "../types";
 import { chatUrl, type HeaderSource, headersOf, isKey, secretsOf } from "./openai/address";
@@ -80,7 +80,7 @@ export interface OpenaiBackendOptions {
 
 const isPlainObject = (value: unknown) => typeof value === "object" && value !== null && !Array.isArray(value);
 
-export const openaiBackendSpec = {
+export const openaiBackendSpec = specOf<OpenaiBackendOptions>()(() => ({
   baseUrl: given("an http or https address").describe("The address that `/chat/completions` is appended to"),
   apiKey: secret("printable ASCII without spaces or line breaks", isKey)
     .optional()
@@ -108,7 +108,7 @@ export const openaiBackendSpec = {
   maxReplyBytes: count()
     .default(2 ** 26)
     .describe("Bytes of an answer, decompressed; a larger one is a failure"),
-} satisfies Spec<OpenaiBackendOptions>;
+}));
 
 /**
  * Samples a model behind an OpenAI-compatible chat-completions endpoint: vLLM, llama.cpp, OpenAI, Azure. Images travel

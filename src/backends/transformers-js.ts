@@ -2,7 +2,7 @@ import type { VlmBackend } from "../backend";
 import { checkedSampling } from "../engine/sampling/options";
 import { concernsOnePrompt, DataError } from "../errors";
 import { loadImage } from "../models/inputs/image";
-import { count, given, readOptions, type Spec, text } from "../options/spec";
+import { count, given, readOptions, specOf, text } from "../options/spec";
 import type { Completion } from "../types";
 import { completer } from "./transformers-js/completions";
 import { type Opened, openTransformersJs } from "./transformers-js/library";
@@ -27,7 +27,7 @@ export interface TransformersJsBackendOptions {
 
 const isNameOrNames = (value: unknown) => typeof value === "string" || (typeof value === "object" && value !== null);
 
-export const transformersJsBackendSpec = {
+export const transformersJsBackendSpec = specOf<TransformersJsBackendOptions>()(() => ({
   model: text("the path of a folder, or a hub id").describe("An ONNX model for transformers.js: a folder, or a hub id"),
   dtype: given("a name, or names by file", isNameOrNames)
     .optional()
@@ -41,7 +41,7 @@ export const transformersJsBackendSpec = {
   maxImagePixels: count()
     .optional()
     .describe("Width times height of the largest image that is decoded; 2^27 without it"),
-} satisfies Spec<TransformersJsBackendOptions>;
+}));
 
 /**
  * Runs a vision-language model of transformers.js: what `exportTransformersJs` writes, or SmolVLM, Gemma 3, LFM2-VL and

@@ -1,6 +1,6 @@
 import type { GenerateOptions, VlmBackend } from "../backend";
 import { BackendError, ConfigError } from "../errors";
-import { count, having, notNegative, readArgument, readOptions, type Spec, text } from "../options/spec";
+import { count, having, notNegative, readArgument, readOptions, specOf, text } from "../options/spec";
 import type { Trainer } from "../trainer";
 import type { Completion, Prompt } from "../types";
 import { type OpenaiBackendOptions, openaiBackend, openaiBackendSpec } from "./openai";
@@ -23,20 +23,18 @@ export interface VllmSamplerOptions
   readonly maxDisagreement?: number;
 }
 
-const { baseUrl, apiKey, headers, retries, timeoutMs, maxPixels } = openaiBackendSpec;
-
-export const vllmSamplerSpec = {
-  baseUrl,
-  apiKey,
-  headers,
-  retries,
-  timeoutMs,
-  maxPixels,
+export const vllmSamplerSpec = specOf<VllmSamplerOptions>()(() => ({
+  baseUrl: openaiBackendSpec().baseUrl,
+  apiKey: openaiBackendSpec().apiKey,
+  headers: openaiBackendSpec().headers,
+  retries: openaiBackendSpec().retries,
+  timeoutMs: openaiBackendSpec().timeoutMs,
+  maxPixels: openaiBackendSpec().maxPixels,
   adapterDir: text("the path of a folder").optional().describe("A folder that the server can read, for adapters"),
   serverAdapterDir: text("a path").optional().describe("The path of that folder on the server; the same without it"),
   requestsAtOnce: count().default(64).describe("Prompts under way at the same time"),
   maxDisagreement: notNegative().default(0.2).describe("Largest mean difference of log-probs at the start, in nats"),
-} satisfies Spec<VllmSamplerOptions>;
+}));
 
 /**
  * The trainer, with a vLLM server as its sampler: a LoRA adapter is loaded into the server under a new name when the

@@ -1,3 +1,5 @@
+import { once } from "../options/once";
+
 /**
  * The marks that end a sentence, by Unicode (Sentence_Terminal: . ! ? 。！？ । ؟ ۔ ። ។ …), with the ellipsis and Tibetan's
  * stroke.
@@ -7,16 +9,11 @@ const terminator = /[\p{Sentence_Terminal}…།༎]/gu;
 /** Scripts that end a sentence with a space, or without any mark. */
 const unmarked = /[\p{Script=Thai}\p{Script=Lao}]/u;
 
-let segmenter: Intl.Segmenter | undefined;
-
 /**
  * Cuts a text into words, with a dictionary for scripts without spaces, which loads slowly. "und" (no language) keeps
  * the machine's settings out.
  */
-function wordsOf(text: string): Intl.Segments {
-  segmenter ??= new Intl.Segmenter("und", { granularity: "word" });
-  return segmenter.segment(text);
-}
+const segmenter = once(() => new Intl.Segmenter("und", { granularity: "word" }));
 
 /**
  * Whether a text has a full sentence of at least `least` words, in any language; in linear time.
@@ -53,7 +50,7 @@ function hasWords(text: string, start: number, end: number, least: number): bool
 /** Counts runs of letters: "it's" counts as two. */
 function countWords(text: string): number {
   let count = 0;
-  for (const { segment, isWordLike } of wordsOf(text))
+  for (const { segment, isWordLike } of segmenter().segment(text))
     if (isWordLike) count += segment.match(/\p{L}[\p{L}\p{M}]*/gu)?.length ?? 0;
   return count;
 }

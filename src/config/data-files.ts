@@ -8,6 +8,7 @@ import { jsonlDataset } from "../datasets/jsonl";
 import { parquetDataset, parquetDatasetSpec, parquetLabels } from "../datasets/parquet";
 import { ConfigError, DataError } from "../errors";
 import { shown } from "../options/display";
+import { once } from "../options/once";
 import { choice, number, text } from "../options/spec";
 import type { Task } from "../task";
 import { oneHot } from "../tasks/classification";
@@ -31,14 +32,14 @@ const part = (purpose: string) =>
     .optional()
     .describe(`${purpose}: a share of the images, or the path of more data in the same format`);
 
-const extras = {
+const extras = once(() => ({
   path: text().describe("The file, or the folder"),
   test: part("Examples that are held out for the evaluation"),
   validation: part("Examples that are measured at every checkpoint, to choose the best one"),
   onOmission: choice(["refuse", "list"])
     .default("refuse")
     .describe("Rows and images that make no example are an error, or are left out and listed"),
-};
+}));
 
 /** The surroundings of a read. */
 export interface Reading {
@@ -54,23 +55,21 @@ type Options = Readonly<Record<string, unknown>>;
 const listener = ({ onOmission }: Reading) => onOmission && { onOmission };
 
 export interface DataFormat {
-  readonly spec: z.ZodRawShape;
+  readonly spec: () => z.ZodRawShape;
   read(path: string, options: Options, reading: Reading): PromiseLike<Dataset<unknown>>;
 }
 
-const { onOmission: _folder, ...folderSpec } = imageFolderDatasetSpec;
-const { onOmission: _csv, ...csvSpec } = csvDatasetSpec;
-const { onOmission: _coco, space: _space, ...cocoSpec } = cocoDatasetSpec;
-const { task: _task, example: _example, ...parquetSpec } = parquetDatasetSpec;
+/** A spec without the options that a config gives elsewhere. */
+const own = ({ onOmission, space, task, example, ...rest }: z.ZodRawShape): z.ZodRawShape => rest;
 
 /** The formats of data, by name: the options of each, and its reader. */
 export const dataFormats: Readonly<Record<string, DataFormat>> = {
   folder: {
-    spec: { ...extras, ...folderSpec },
+    spec: () => ({ ...extras(), ...own(imageFolderDatasetSpec()) }),
     read: (path, options, reading) => imageFolderDataset(path, { ...options, ...listener(reading) }),
   },
   csv: {
-    spec: { ...extras, ...csvSpec },
+    spec: () => ({ ...extras(), ...own(csvDatasetSpec()) }),
     read: (path, options, reading) => {
       if (reading.labels === undefined)
         throw new ConfigError('data: expected format "csv" with task.kind "classification"; choose another format');
@@ -78,7 +77,11 @@ export const dataFormats: Readonly<Record<string, DataFormat>> = {
     },
   },
   coco: {
-    spec: { ...extras, images: text().describe("The folder of the images"), ...cocoSpec },
+    spec: () => ({
+      ...extras(),
+      images: text().describe("The folder of the images"),
+      ...own(cocoDatasetSpec()),
+    }),
     read: (path, { images, ...options }, reading) =>
       cocoDataset(path, String(images), {
         ...options,
@@ -88,16 +91,16 @@ export const dataFormats: Readonly<Record<string, DataFormat>> = {
   },
   jsonl: { spec: extras, read: (path, _, { task }) => jsonlDataset(path, task) },
   conversations: {
-    spec: { ...extras, root: conversationDatasetSpec.root },
+    spec: () => ({ ...extras(), root: conversationDatasetSpec().root }),
     read: (path, options, reading) =>
       conversationDataset(path, { ...options, task: reading.task, ...listener(reading) }),
   },
   parquet: {
-    spec: {
-      ...extras,
-      ...parquetSpec,
+    spec: () => ({
+      ...extras(),
+      ...own(parquetDatasetSpec()),
       label: text().optional().describe("The column of the class; without it, rows are conversations"),
-    },
+    }),
     read: readParquet,
   },
 };

@@ -43,10 +43,10 @@ export const rateOption = () =>
       [
         learningRateOption(),
         z
-          .strictObject({ schedule: choice(["constant"]), ...constantScheduleSpec }, "an object")
+          .strictObject({ schedule: choice(["constant"]), ...constantScheduleSpec() }, "an object")
           .transform(({ schedule, ...options }) => schedules[schedule](options as never)),
         z
-          .strictObject({ schedule: choice(["linear", "cosine"]), ...decayScheduleSpec }, "an object")
+          .strictObject({ schedule: choice(["linear", "cosine"]), ...decayScheduleSpec() }, "an object")
           .transform(({ schedule, ...options }) => schedules[schedule](options as never)),
       ],
       "a number of at least 0, a function of the step, or { schedule: constant, linear or cosine, learningRate, warmupSteps, totalSteps }",

@@ -5,6 +5,7 @@ import { auditCotsSpec } from "../evaluation/audit-cots";
 import { compareEvaluationsSpec } from "../evaluation/compare";
 import { evaluateSpec } from "../evaluation/evaluate";
 import { adamwSpec } from "../optim/adamw";
+import { once } from "../options/once";
 import { flag, group, groupOrFalse, keyOf, list, requiredGroup, seed, text } from "../options/spec";
 import { grpoOption } from "../rise/grpo-step";
 import { riseCotSpec } from "../rise/rise-cot-options";
@@ -31,33 +32,32 @@ const supplied: readonly Supplied[] = [
 /** A spec without the options that the commands supply. */
 const own = <Shape extends z.ZodRawShape>(shape: Shape) => without(shape, supplied) as Omit<Shape, Supplied>;
 
-const grpo = named(presets, grpoOption(), "{ advantages, loss }")
-  .default("rise-paper")
-  .describe("Advantages and loss of GRPO");
+const grpo = () =>
+  named(presets, grpoOption(), "{ advantages, loss }").default("rise-paper").describe("Advantages and loss of GRPO");
 
-const cot = {
-  ...own(riseCotSpec),
-  reward: named(rewards, riseCotSpec.reward, "a function").default("paperReward").describe("The reward of a rollout"),
-  grpo,
+const cot = () => ({
+  ...own(riseCotSpec()),
+  reward: named(rewards, riseCotSpec().reward, "a function").default("paperReward").describe("The reward of a rollout"),
+  grpo: grpo(),
   learningRate: rateOption(),
-};
+});
 
-const r1 = {
-  ...own(riseR1Spec),
-  sft: groupOrFalse({ ...sftSpec, learningRate: rateOption() })
+const r1 = () => ({
+  ...own(riseR1Spec()),
+  sft: groupOrFalse({ ...sftSpec(), learningRate: rateOption() })
     .prefault({})
-    .describe(riseR1Spec.sft.description ?? ""),
+    .describe(riseR1Spec().sft.description ?? ""),
   rft: groupOrFalse({
-    ...rftSpec,
-    reward: named(answerRewards, rftSpec.reward, "a function")
+    ...rftSpec(),
+    reward: named(answerRewards, rftSpec().reward, "a function")
       .default("answerReward")
       .describe("The reward of a completion, Eq. 9"),
-    grpo,
+    grpo: grpo(),
     learningRate: rateOption(),
   })
     .prefault({})
-    .describe(riseR1Spec.rft.description ?? ""),
-};
+    .describe(riseR1Spec().rft.description ?? ""),
+});
 
 export const taskKinds = {
   classification: classificationSpec,
@@ -65,25 +65,24 @@ export const taskKinds = {
   segmentation: segmentationSpec,
 } as const;
 
-const ownModel = text()
-  .optional()
-  .describe("Its own checkpoint: a directory, a hub id, or a server's name; `model` without it");
+const ownModel = () =>
+  text().optional().describe("Its own checkpoint: a directory, a hub id, or a server's name; `model` without it");
 
 export const trainerKinds = {
-  onnx: {
-    ...without(onnxTrainerSpec, ["seed", "onDownload"]),
-    model: ownModel,
-    optimizer: group(adamwSpec).describe("Options of AdamW; weight decay 0.1 and clipping to norm 1 without them"),
-  },
+  onnx: () => ({
+    ...without(onnxTrainerSpec(), ["seed", "onDownload"]),
+    model: ownModel(),
+    optimizer: group(adamwSpec()).describe("Options of AdamW; weight decay 0.1 and clipping to norm 1 without them"),
+  }),
 } as const;
 
 export const backendKinds = {
-  onnx: { ...without(onnxBackendSpec, ["onDownload"]), model: ownModel },
-  openai: {
-    ...without(openaiBackendSpec, ["apiKey"]),
-    model: ownModel,
+  onnx: () => ({ ...without(onnxBackendSpec(), ["onDownload"]), model: ownModel() }),
+  openai: () => ({
+    ...without(openaiBackendSpec(), ["apiKey"]),
+    model: ownModel(),
     apiKeyVariable: text().optional().describe("The environment variable that holds the key; no key without it"),
-  },
+  }),
 } as const;
 
 /** The kinds that a config chooses; without one, the config holds the value itself. */
@@ -107,35 +106,35 @@ export const kindOption = (kinds: Readonly<Record<string, unknown>>) => keyOf(ki
 
 const examples = (purpose: string) => list<readonly Example<unknown>[]>("an array of examples").describe(purpose);
 
-const heldExamples = {
+const heldExamples = () => ({
   train: examples("The examples to learn from"),
   validation: examples("Examples that are measured at every checkpoint, to choose the best one").optional(),
   test: examples("Examples that are held out for the evaluation").optional(),
-};
+});
 
 /** The sections that every config has, whatever kinds it chooses. */
-const common = {
+const common = once(() => ({
   model: text().optional().describe("The checkpoint of trainer and backend: a directory, or a hub id"),
-  cot: group(cot).describe("Stage 1"),
-  r1: group(r1).describe("Stage 2"),
-  evaluate: group(own(evaluateSpec)).describe("Evaluation of held-out examples"),
-  compare: group(own(compareEvaluationsSpec)).describe("Comparison of two evaluations"),
-  audit: group(own(auditCotsSpec)).describe("Audit of thoughts"),
+  cot: group(cot()).describe("Stage 1"),
+  r1: group(r1()).describe("Stage 2"),
+  evaluate: group(own(evaluateSpec())).describe("Evaluation of held-out examples"),
+  compare: group(own(compareEvaluationsSpec())).describe("Comparison of two evaluations"),
+  audit: group(own(auditCotsSpec())).describe("Audit of thoughts"),
   runDir: text().default("runs").describe("The folder of everything that is written"),
   resume: flag().default(false).describe("Resumes what was interrupted in `runDir`"),
   seed: seed().default(0).describe("Decides everything that is random"),
-};
+}));
 
 export const configSpec = ({ task, data, trainer, backend }: Kinds): z.ZodRawShape => ({
-  task: task === undefined ? taskOption() : requiredGroup({ kind: kindOption(taskKinds), ...taskKinds[task] }),
+  task: task === undefined ? taskOption() : requiredGroup({ kind: kindOption(taskKinds), ...taskKinds[task]() }),
   data:
     data === undefined
-      ? requiredGroup(heldExamples)
-      : requiredGroup({ format: kindOption(dataFormats), ...dataFormats[data]!.spec }),
-  trainer: group({ kind: kindOption(trainerKinds).default("onnx").describe(decides), ...trainerKinds[trainer] }),
+      ? requiredGroup(heldExamples())
+      : requiredGroup({ format: kindOption(dataFormats), ...dataFormats[data]!.spec() }),
+  trainer: group({ kind: kindOption(trainerKinds).default("onnx").describe(decides), ...trainerKinds[trainer]() }),
   backend: requiredGroup({
     kind: kindOption(backendKinds).default("onnx").describe(decides),
-    ...backendKinds[backend],
+    ...backendKinds[backend](),
   }).optional(),
-  ...common,
+  ...common(),
 });

@@ -1,6 +1,6 @@
 import { ConfigError } from "../errors";
 import { checkArguments, fieldsKind, listKind, numberKind, textKind } from "../options/arguments";
-import { number, readOptions, type Spec, share, count as wholeNumber } from "../options/spec";
+import { number, readOptions, share, specOf, count as wholeNumber } from "../options/spec";
 
 /** The parts of a rollout that decide which one is kept. */
 export type Judged = { readonly cot: { readonly text: string }; readonly reward: { readonly reward: number } };
@@ -15,11 +15,11 @@ export interface FilterOptions {
   readonly topK?: number;
 }
 
-export const selectHighQualitySpec = {
+export const selectHighQualitySpec = specOf<FilterOptions>()(() => ({
   threshold: number().optional().describe("τ: keeps rewards of at least this; 0.75, or none beside fraction or topK"),
   fraction: share().optional().describe("Keeps this share of the rows, the best, rounded up"),
   topK: wholeNumber().optional().describe("Keeps this many rows, the best"),
-} satisfies Spec<FilterOptions>;
+}));
 
 /**
  * Selects D_high = {rows with r ≥ τ}, the cots good enough to learn from.

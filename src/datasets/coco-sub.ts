@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import type { Omission, Splits } from "../dataset";
 import { DataError } from "../errors";
-import { readOptions, type Spec, seed as seedOption, text } from "../options/spec";
+import { readOptions, seed as seedOption, specOf, text } from "../options/spec";
 import type { Box, BoxSpace } from "../types";
 import { cocoExamples, finished, type Picture, readPicture } from "./coco-files/examples";
 import { readCocoIndex } from "./coco-files/index-file";
@@ -21,11 +21,11 @@ export interface CocoSubOptions {
   readonly seed?: number;
 }
 
-export const cocoSubSpec = {
+export const cocoSubSpec = specOf<CocoSubOptions>()(() => ({
   part: text().default("train2017").describe("The part of COCO to draw from"),
   space: spaceOption(),
   seed: seedOption().default(0).describe("The seed of what is drawn"),
-} satisfies Spec<CocoSubOptions>;
+}));
 
 /**
  * COCO-Sub: for each of COCO's 80 categories 25 images to train and 10 to test, drawn at random; the annotation is all

@@ -1,5 +1,5 @@
 import type { ExampleStream, Omission } from "../dataset";
-import { choice, flag, readOptions, type Settings, type Spec } from "../options/spec";
+import { choice, flag, readOptions, type Settings, specOf } from "../options/spec";
 import type { Box, BoxSpace } from "../types";
 import { cocoExamples, finished, misfits, readPicture, refuseCorners } from "./coco-files/examples";
 import { type CocoReading, readCocoIndex } from "./coco-files/index-file";
@@ -32,7 +32,7 @@ export interface CocoOptions {
   readonly onOmission?: (omission: Omission) => void;
 }
 
-export const cocoDatasetSpec = {
+export const cocoDatasetSpec = specOf<CocoOptions>()(() => ({
   space: spaceOption(),
   crowds: choice(["omit", "objects"]).default("omit").describe("The treatment of annotations with `iscrowd` 1"),
   clip: flag()
@@ -42,7 +42,7 @@ export const cocoDatasetSpec = {
     .default("refuse")
     .describe("The treatment of annotations without a `bbox`; the box around their polygons may take its place"),
   onOmission: omissionOption(),
-} satisfies Spec<CocoOptions>;
+}));
 
 /**
  * Reads object instances in COCO's format: one example for each image and category in it, whose annotation is all boxes

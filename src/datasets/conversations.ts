@@ -3,7 +3,7 @@ import type { ExampleStream, Omission } from "../dataset";
 import { ConfigError, DataError } from "../errors";
 import { checkArguments, listKind, objectKind } from "../options/arguments";
 import { excerpt, shown } from "../options/display";
-import { callback, readOptions, type Settings, type Spec } from "../options/spec";
+import { callback, readOptions, type Settings, specOf } from "../options/spec";
 import type { RatedCot } from "../rollouts";
 import type { Task } from "../task";
 import type { Example } from "../types";
@@ -34,19 +34,19 @@ export interface ConversationOptions<A> extends ConversationRowOptions<A>, Image
   readonly onOmission?: (omission: Omission) => void;
 }
 
-export const conversationRowSpec = {
+export const conversationRowSpec = specOf<ConversationRowOptions<never>>()(() => ({
   task: taskOption().describe("The task, which decides what an annotation is"),
   parse: callback().optional().describe("The annotation in an answer, or null; the task's own `parse` without it"),
   subject: callback()
     .default(() => wholeQuestion)
     .describe("Makes the subject of a row that has none from its question"),
-} satisfies Spec<ConversationRowOptions<never>>;
+}));
 
-export const conversationDatasetSpec = {
-  ...conversationRowSpec,
-  ...imagePlaceSpec,
+export const conversationDatasetSpec = specOf<ConversationOptions<never>>()(() => ({
+  ...conversationRowSpec(),
+  ...imagePlaceSpec(),
   onOmission: omissionOption(),
-} satisfies Spec<ConversationOptions<never>>;
+}));
 
 function wholeQuestion(question: string): string {
   return question;

@@ -2,7 +2,7 @@ import { dirname, resolve } from "node:path";
 import type { ExampleStream, Omission } from "../dataset";
 import { DataError } from "../errors";
 import { excerpt, shown } from "../options/display";
-import { choice, flag, list, readArgument, readOptions, type Settings, type Spec, text } from "../options/spec";
+import { choice, flag, list, readArgument, readOptions, type Settings, specOf, text } from "../options/spec";
 import type { LabelDistribution } from "../types";
 import { readTable } from "./formats/table-rows";
 import { readDistribution, readVotes } from "./reading/checked";
@@ -40,16 +40,16 @@ export interface CsvOptions {
 
 const delimiters = [",", ";", "\t"] as const;
 
-export const csvDatasetSpec = {
+export const csvDatasetSpec = specOf<CsvOptions>()(() => ({
   image: text().default("image").describe("The column of the images"),
   id: text().optional().describe('The column of the ids; "id" without it, which may be missing'),
   subject: text().optional().describe('The column of what is asked about; "subject" without it, which may be missing'),
-  ...imagePlaceSpec,
+  ...imagePlaceSpec(),
   label: text().optional().describe("The column that names a row's label, where labels are not columns of numbers"),
   delimiter: choice(delimiters).default(",").describe("The character between cells"),
   normalize: flag().default(false).describe("Whether numbers are counts, which are divided by their sum"),
   onOmission: omissionOption(),
-} satisfies Spec<CsvOptions>;
+}));
 
 const labelList = list('a list of columns, such as ["joy", "sadness"]', (label) => typeof label === "string").refine(
   (labels) => (labels as readonly string[]).length > 0,

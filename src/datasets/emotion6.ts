@@ -2,7 +2,7 @@ import { join } from "node:path";
 import type { Splits } from "../dataset";
 import { DataError } from "../errors";
 import { excerpt } from "../options/display";
-import { readOptions, type Spec, seed as seedOption } from "../options/spec";
+import { readOptions, seed as seedOption, specOf } from "../options/spec";
 import type { Example, LabelDistribution } from "../types";
 import { readLines } from "./formats/lines";
 import { splitPerClass } from "./k-shot";
@@ -19,9 +19,9 @@ export interface Emotion6Options {
   readonly seed?: number;
 }
 
-export const emotion6Spec = {
+export const emotion6Spec = specOf<Emotion6Options>()(() => ({
   seed: seedOption().default(0).describe("The seed of the split"),
-} satisfies Spec<Emotion6Options>;
+}));
 
 /**
  * Emotion6 (Peng et al., CVPR 2015): 1 980 photographs, each with a distribution over seven emotions.

@@ -4,7 +4,7 @@ import { checkCots, type SftSample, sftSamples } from "../cots/check";
 import { DataError } from "../errors";
 import { writeWholeFolder } from "../files/whole-folder";
 import { shown } from "../options/display";
-import { given, keyOf, readOptions, type Spec, text as textOption } from "../options/spec";
+import { given, keyOf, readOptions, specOf, text as textOption } from "../options/spec";
 import type { RatedCot } from "../rollouts";
 import type { Task } from "../task";
 import type { Example, ImageSource, Prompt } from "../types";
@@ -136,13 +136,13 @@ const formats: Readonly<Record<ExportFormat, Format>> = {
 
 const isArray = (value: unknown) => Array.isArray(value);
 
-export const exportCotsSpec = {
+export const exportCotsSpec = specOf<ExportOptions<never>>()(() => ({
   cots: given("an array of cots").describe("D_RISE, D_high, or any of their rows; one for each example"),
   dataset: given("an array of examples; a stream has to be awaited", isArray).describe("The examples of the cots"),
   task: taskOption().describe("The task, which asks the questions and writes the answers"),
   format: keyOf(formats).describe("The format of the rows"),
   dir: textOption().describe("The folder to make"),
-} satisfies Spec<ExportOptions<never>>;
+}));
 
 const speakers: ReadonlyMap<string, string> = new Map([
   ["system", "system"],

@@ -3,7 +3,7 @@ import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import type { ExampleStream, Omission } from "../dataset";
 import { ConfigError, DataError } from "../errors";
-import { flag, given, readOptions, type Settings, type Spec } from "../options/spec";
+import { flag, given, readOptions, type Settings, specOf } from "../options/spec";
 import type { LabelDistribution } from "../types";
 import { exampleStream, type Located, refuseOmission } from "./reading/example-stream";
 import { openFolder, shortList } from "./reading/folder";
@@ -30,11 +30,11 @@ function areLabels(value: unknown): boolean {
   return isObject && Object.values(value).every((label) => typeof label === "string" && label !== "");
 }
 
-export const imageFolderDatasetSpec = {
+export const imageFolderDatasetSpec = specOf<ImageFolderOptions>()(() => ({
   classes: classesOption().optional().describe("The folders that are classes, and their labels; all without it"),
   allowOutside: flag().default(false).describe("Whether links may lead out of the folder"),
   onOmission: omissionOption(),
-} satisfies Spec<ImageFolderOptions>;
+}));
 
 /**
  * Reads images from one folder for each class: `dir/<class>/<image>`.

@@ -2,7 +2,7 @@ import { stat } from "node:fs/promises";
 import { join } from "node:path";
 import type { Omission, Splits } from "../dataset";
 import { DataError } from "../errors";
-import { readOptions, type Spec, seed as seedOption } from "../options/spec";
+import { readOptions, seed as seedOption, specOf } from "../options/spec";
 import type { Example, LabelDistribution } from "../types";
 import { classesOption, imageFolderDataset } from "./image-folder";
 import { splitPerClass } from "./k-shot";
@@ -44,10 +44,10 @@ export interface ImagenetSubOptions {
   readonly seed?: number;
 }
 
-export const imagenetSubSpec = {
+export const imagenetSubSpec = specOf<ImagenetSubOptions>()(() => ({
   classes: classesOption().default(imagenetSubClasses).describe("Labels by WordNet ids"),
   seed: seedOption().default(0).describe("The seed of what is drawn"),
-} satisfies Spec<ImagenetSubOptions>;
+}));
 
 /**
  * ImageNet-Sub: 25 photographs to train and 10 to test from each of 20 ImageNet classes, drawn at random; one-hot

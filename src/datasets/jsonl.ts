@@ -1,7 +1,7 @@
 import { dirname, resolve } from "node:path";
 import * as z from "zod";
 import type { ExampleStream } from "../dataset";
-import { readArgument, readOptions, type Settings, type Spec } from "../options/spec";
+import { readArgument, readOptions, type Settings, specOf } from "../options/spec";
 import type { Task } from "../task";
 import { readJsonLines } from "./formats/json-lines";
 import { checkAnnotation, checked } from "./reading/checked";
@@ -12,7 +12,7 @@ import { checkPath, type ImagePlace, imagePlaceSpec, taskOption } from "./readin
 /** Options of `jsonlDataset`. */
 export interface JsonlOptions extends ImagePlace {}
 
-export const jsonlDatasetSpec = { ...imagePlaceSpec } satisfies Spec<JsonlOptions>;
+export const jsonlDatasetSpec = specOf<JsonlOptions>()(() => ({ ...imagePlaceSpec() }));
 
 /**
  * Reads a data set with one JSON object on each line:

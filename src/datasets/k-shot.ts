@@ -2,7 +2,7 @@ import { DataError } from "../errors";
 import { imageKey } from "../files/image";
 import { checkArguments, objectKind } from "../options/arguments";
 import { shown } from "../options/display";
-import { callback, count, readArgument, readOptions, type Spec, seed as seedOption } from "../options/spec";
+import { callback, count, readArgument, readOptions, seed as seedOption, specOf } from "../options/spec";
 import { createRng } from "../rng";
 import type { Example } from "../types";
 
@@ -17,12 +17,12 @@ export interface KShotOptions<T> {
   readonly seed?: number;
 }
 
-export const kShotSpec = {
+export const kShotSpec = specOf<KShotOptions<never>>()(() => ({
   by: callback()
     .default(() => allInOne)
     .describe("The class of an example; k of each are drawn, or k in all"),
   seed: seedOption().default(0).describe("The seed of what is drawn"),
-} satisfies Spec<KShotOptions<never>>;
+}));
 
 function allInOne(): string {
   return "examples";

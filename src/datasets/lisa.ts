@@ -3,7 +3,7 @@ import { join } from "node:path";
 import * as z from "zod";
 import type { ExampleStream, Omission, Splits } from "../dataset";
 import { DataError } from "../errors";
-import { readOptions, type Spec } from "../options/spec";
+import { readOptions, specOf } from "../options/spec";
 import type { Box, BoxSpace, Example } from "../types";
 import { checkTextFile, longestLine } from "./formats/lines";
 import { decodeWestern } from "./formats/western-text";
@@ -22,7 +22,7 @@ export interface LisaOptions {
   readonly space?: BoxSpace;
 }
 
-export const lisaSpec = { space: spaceOption() } satisfies Spec<LisaOptions>;
+export const lisaSpec = specOf<LisaOptions>()(() => ({ space: spaceOption() }));
 
 /**
  * LISA as detection: a question about an image of ReasonSeg (Lai et al., CVPR 2024), and the box around one target.
@@ -60,7 +60,7 @@ export interface ReasonSegOptions extends LisaOptions {
   readonly onOmission?: (omission: Omission) => void;
 }
 
-export const reasonSegDatasetSpec = { ...lisaSpec, onOmission: omissionOption() } satisfies Spec<ReasonSegOptions>;
+export const reasonSegDatasetSpec = specOf<ReasonSegOptions>()(() => ({ ...lisaSpec(), onOmission: omissionOption() }));
 
 /**
  * Reads your own folder in the layout of ReasonSeg, with as many images as you like, each beside a labelme-like JSON

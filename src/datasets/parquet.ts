@@ -4,7 +4,7 @@ import type { ExampleStream } from "../dataset";
 import { DataError } from "../errors";
 import { callerCode } from "../options/caller-code";
 import { shown } from "../options/display";
-import { callback, choice, readOptions, type Settings, type Spec, text } from "../options/spec";
+import { callback, choice, readOptions, type Settings, specOf, text } from "../options/spec";
 import type { Task } from "../task";
 import type { Example } from "../types";
 import { imageReader } from "./formats/image-cell";
@@ -37,13 +37,13 @@ export interface ParquetOptions<A> extends ImagePlace {
   readonly imageText?: "path" | "base64";
 }
 
-export const parquetDatasetSpec = {
+export const parquetDatasetSpec = specOf<ParquetOptions<never>>()(() => ({
   task: taskOption().describe("The task, which decides what an annotation is"),
   example: callback("a function of a row").describe("Makes an example's annotation and other fields from a row"),
   image: text().default("image").describe("The column of the images"),
   imageText: choice(["path", "base64"]).default("path").describe("The meaning of a text in that column"),
-  ...imagePlaceSpec,
-} satisfies Spec<ParquetOptions<never>>;
+  ...imagePlaceSpec(),
+}));
 
 /**
  * Reads Parquet files as the Hugging Face Hub and its neighbours write them. A column of images holds objects with

@@ -1,7 +1,7 @@
 import { ConfigError } from "../errors";
 import { type LinearLayer, linearLayers } from "../models/checkpoint/recorded";
 import type { Architecture } from "../models/parts/architecture";
-import { count, flag, given, number, type Spec } from "../options/spec";
+import { count, flag, given, number, specOf } from "../options/spec";
 import { createRng } from "../rng";
 
 /** Low-rank adaptation (Hu et al. 2021): W x + scale · B A x, with W frozen. */
@@ -15,7 +15,7 @@ export interface LoraConfig {
   readonly targetModules?: readonly string[] | "all-linear";
 }
 
-export const loraSpec = {
+export const loraSpec = specOf<LoraConfig>()(() => ({
   rank: count().describe("The rank of the adapter's matrices"),
   alpha: number("a finite number above 0", (value) => value > 0 && Number.isFinite(value))
     .exactOptional()
@@ -24,7 +24,7 @@ export const loraSpec = {
   targetModules: given<readonly string[] | "all-linear">('"all-linear", or a list of ends of layer names')
     .exactOptional()
     .describe("Linear layers by the end of their name, or all; those of the language model without it"),
-} satisfies Spec<LoraConfig>;
+}));
 
 export interface TrainableTensor {
   readonly shape: readonly number[];

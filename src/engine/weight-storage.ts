@@ -1,6 +1,7 @@
 import { totalmem } from "node:os";
 import { elementCount } from "../onnx/graph/shapes";
 import type { Placement, SessionOptions } from "../onnx/runtime/session";
+import { onceEach } from "../options/once";
 import type { Policy } from "./policy";
 
 /** Frozen weights of more bytes than this, in float32, are not copied into every compiled graph. */
@@ -9,20 +10,13 @@ const mostCopied = 2 ** 30;
 /** How the graphs of a policy find its frozen weights. */
 type WeightStorage = Required<Pick<SessionOptions, "folder" | "weightsStayInFiles">>;
 
-const known = new WeakMap<Policy, WeightStorage>();
-
 /** How the graphs of this policy find its frozen weights; computed once for each policy. */
-export function weightStorage(policy: Policy): WeightStorage {
-  const before = known.get(policy);
-  if (before) return before;
-  const { checkpoint, trainable } = policy;
+export const weightStorage = onceEach(({ checkpoint, trainable }: Policy): WeightStorage => {
   const frozen = [...checkpoint.tensors].filter(([name]) => !trainable.has(name));
   const bytes = sum(frozen.map(([, { shape }]) => 4 * elementCount(shape, "weight")));
   // Quantized matrices are small, and slow unless they are rearranged.
-  const storage = { folder: checkpoint.folder, weightsStayInFiles: !checkpoint.rounded && bytes > mostCopied };
-  known.set(policy, storage);
-  return storage;
-}
+  return { folder: checkpoint.folder, weightsStayInFiles: !checkpoint.rounded && bytes > mostCopied };
+});
 
 /** Bytes that rearranged copies of quantized matrices, slow to make, may take in all compiled graphs together. */
 const mostHeld = 2 ** 32;

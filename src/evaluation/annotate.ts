@@ -1,5 +1,5 @@
 import { readAnswer } from "../checks/format";
-import { given, readOptions, type Spec, text as textOption } from "../options/spec";
+import { given, readOptions, specOf, text as textOption } from "../options/spec";
 import { generate } from "../runs/generate";
 import type { Example, ImageSource } from "../types";
 import { failureOf } from "./records";
@@ -25,14 +25,14 @@ export interface Annotated<A> {
   readonly repairs?: readonly string[];
 }
 
-export const annotateSpec = {
-  task: answerSpec.task,
+export const annotateSpec = specOf<AnnotateOptions<unknown>>()(() => ({
+  task: answerSpec().task,
   image: given("an image").describe("A path, a file's bytes, or pixels"),
-  backend: answerSpec.backend,
+  backend: answerSpec().backend,
   subject: textOption().optional().describe("The subject to ask about, where the task's examples have subjects"),
-  maxTokens: answerSpec.maxTokens,
-  signal: answerSpec.signal,
-} satisfies Spec<AnnotateOptions<unknown>>;
+  maxTokens: answerSpec().maxTokens,
+  signal: answerSpec().signal,
+}));
 
 /**
  * Annotates one image, with reasons: the model's likeliest answer.

@@ -9,7 +9,7 @@ import {
   resamplingSpec,
   weightedMean,
 } from "../metrics/bootstrap";
-import { count, flag, given, readOptions, type Spec, text } from "../options/spec";
+import { count, flag, given, readOptions, specOf, text } from "../options/spec";
 import { createRng } from "../rng";
 import type { RatedCot } from "../rollouts";
 import { checkExamples } from "../runs/examples/check-examples";
@@ -54,20 +54,20 @@ export interface AuditCotsOptions<A> extends AnswerOptions<A>, ResamplingOptions
   readonly log?: LogOption;
 }
 
-export const auditCotsSpec = {
-  ...answerSpec,
+export const auditCotsSpec = specOf<AuditCotsOptions<unknown>>()(() => ({
+  ...answerSpec(),
   dataset: given("an array of examples").describe("The examples that the cots are of"),
   cots: given("an array of { exampleId, cot }").describe("The cots to judge; an example may have several"),
-  backend: answerSpec.backend.describe("The model that reconstructs"),
+  backend: answerSpec().backend.describe("The model that reconstructs"),
   maxTokens: count().default(256).describe("Tokens of a reconstruction"),
   batchSize: count().default(48).describe("Reconstructions in one `generate` call"),
   runDir: text().optional().describe("Folder where reconstructions are written as they come"),
   resume: flag().default(false).describe("Resume the audit in `runDir`, if there is one"),
-  ...failureSpec,
-  onFailure: failureSpec.onFailure.describe("The treatment of a cot for which the backend fails"),
-  ...resamplingSpec,
+  ...failureSpec(),
+  onFailure: failureSpec().onFailure.describe("The treatment of a cot for which the backend fails"),
+  ...resamplingSpec(),
   log: logOption().describe(logHelp),
-} satisfies Spec<AuditCotsOptions<unknown>>;
+}));
 
 /** The worth of one cot. */
 export interface CotAudit {

@@ -9,7 +9,7 @@ import {
 import type { Metric } from "../metrics/metric";
 import { exchangePValue } from "../metrics/permutation";
 import { shown } from "../options/display";
-import { choice, readOptions, type Spec } from "../options/spec";
+import { choice, readOptions, specOf } from "../options/spec";
 import {
   checkMetrics,
   type Evaluation,
@@ -43,13 +43,13 @@ export interface MetricComparison {
   readonly examples?: { readonly aIsBetter: number; readonly equal: number; readonly bIsBetter: number };
 }
 
-export const compareEvaluationsSpec = {
+export const compareEvaluationsSpec = specOf<CompareOptions<unknown, never>>()(() => ({
   metrics: metricsOption().describe("Metrics by name, beside formatRate and similarity"),
   onFailure: choice(["record", "exclude"])
     .default("record")
     .describe("Examples that failed count as the worst value, or are left out of both evaluations"),
-  ...resamplingSpec,
-} satisfies Spec<CompareOptions<unknown, never>>;
+  ...resamplingSpec(),
+}));
 
 /**
  * Compares two evaluations of the same examples, in any order, which `evaluate` returned or `readEvaluation` read.

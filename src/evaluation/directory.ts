@@ -2,6 +2,7 @@ import { join } from "node:path";
 import * as z from "zod";
 import { CheckpointError } from "../errors";
 import { checkArguments, textKind } from "../options/arguments";
+import { once } from "../options/once";
 import { claimDirectory } from "../runs/directory/claim";
 import { jsonl, parseShallow, readJson, readWholeLines, writeAtomically } from "../runs/directory/files";
 import type { RunLock } from "../runs/directory/lock";
@@ -101,7 +102,7 @@ export async function readEvaluation<A>(runDir: string): Promise<Evaluation<A, s
   const file = join(runDir, "records.jsonl");
   const lines = await readWholeLines(file);
   if (lines.length === 0) throw new CheckpointError(`${file}: expected the records of an evaluation, got none`);
-  const records = lines.map((line, i) => readRow<A>(line, `${file}: line ${i + 1}`, evaluationRow));
+  const records = lines.map((line, i) => readRow<A>(line, `${file}: line ${i + 1}`, evaluationRow()));
   return {
     ...summary,
     metrics: numbers(summary.metrics),
@@ -113,30 +114,34 @@ export async function readEvaluation<A>(runDir: string): Promise<Evaluation<A, s
 
 async function readSummary<A>(file: string): Promise<Omit<Evaluation<A, string>, "records">> {
   const summary = await readJson(file);
-  const { error } = summaryFields.safeParse(summary);
+  const { error } = summaryFields().safeParse(summary);
   if (error)
     throw new CheckpointError(`${file}: expected the summary of an evaluation: ${String(error)}`, { cause: error });
   return summary as Omit<Evaluation<A, string>, "records">;
 }
 
 /** JSON has no NaN, and puts null for it. */
-const numbersOrNull = z.record(z.string(), z.number().nullable());
-const summaryFields = z.object({ metrics: numbersOrNull, intervals: z.record(z.string(), numbersOrNull) });
+const numbersOrNull = once(() => z.record(z.string(), z.number().nullable()));
+const summaryFields = once(() =>
+  z.object({ metrics: numbersOrNull(), intervals: z.record(z.string(), numbersOrNull()) }),
+);
 
 const numbers = <Named extends object>(named: Named): Named =>
   Object.fromEntries(Object.entries(named).map(([name, value]) => [name, value ?? Number.NaN])) as Named;
 
 /** The fields of a record that do not depend on the task. */
-const answerRow = z.object({
-  exampleId: z.string(),
-  cot: z.string().optional(),
-  text: z.string(),
-  finishReason: z.enum(["stop", "length", "content_filter", "other", "error"]),
-  remark: z.string().optional(),
-  failure: z.string().optional(),
-  isTemporary: z.literal(true).optional(),
-});
-const evaluationRow = answerRow.extend({ metrics: numbersOrNull });
+const answerRow = once(() =>
+  z.object({
+    exampleId: z.string(),
+    cot: z.string().optional(),
+    text: z.string(),
+    finishReason: z.enum(["stop", "length", "content_filter", "other", "error"]),
+    remark: z.string().optional(),
+    failure: z.string().optional(),
+    isTemporary: z.literal(true).optional(),
+  }),
+);
+const evaluationRow = once(() => answerRow().extend({ metrics: numbersOrNull() }));
 
 function readAnswerRow(line: string, where: string): readonly [string, Answer] {
   const { exampleId, cot, text, finishReason, remark, failure, isTemporary } = readRow(line, where);
@@ -155,7 +160,7 @@ function readAnswerRow(line: string, where: string): readonly [string, Answer] {
 function readRow<A>(
   line: string,
   where: string,
-  fields: z.ZodType = answerRow,
+  fields: z.ZodType = answerRow(),
 ): EvaluationRecord<A> & { readonly cot?: string } {
   try {
     const row = parseShallow(line) as EvaluationRecord<A> & { readonly cot?: string };

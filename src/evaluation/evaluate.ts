@@ -2,7 +2,7 @@ import { bootstrapInterval, type ResamplingOptions, resamplingSpec } from "../me
 import type { Metric, Metrics } from "../metrics/metric";
 import { countRepairs } from "../metrics/repairs";
 import { listed } from "../options/display";
-import { flag, given, readOptions, type Settings, type Spec, text } from "../options/spec";
+import { flag, given, readOptions, type Settings, specOf, text } from "../options/spec";
 import { promptText } from "../prompts/prompt-text";
 import { deriveSeed } from "../rng";
 import { writeContext, writePrompts } from "../runs/directory/context";
@@ -69,19 +69,19 @@ export interface EvaluateOptions<A, Name extends string>
   readonly log?: LogOption;
 }
 
-export const evaluateSpec = {
-  ...answerSpec,
+export const evaluateSpec = specOf<EvaluateOptions<unknown, never>>()(() => ({
+  ...answerSpec(),
   dataset: given("an array of examples").describe("The examples to answer"),
   metrics: metricsOption().describe("Metrics by name, beside formatRate and similarity"),
   runDir: text().optional().describe("Folder where records are written as they come"),
   resume: flag().default(false).describe("Resume the evaluation in `runDir`, if there is one"),
-  ...failureSpec,
-  onFailure: failureSpec.onFailure.describe("The treatment of an example for which the backend fails"),
+  ...failureSpec(),
+  onFailure: failureSpec().onFailure.describe("The treatment of an example for which the backend fails"),
   retryFailed: flag().default(false).describe("With `resume`: ask again for every example that failed"),
   shard: shardOption().describe('The part of the dataset that this process answers, such as "3/16"; all without it'),
-  ...resamplingSpec,
+  ...resamplingSpec(),
   log: logOption().describe(logHelp),
-} satisfies Spec<EvaluateOptions<unknown, never>>;
+}));
 
 type EvaluateSettings<A, Name extends string> = Settings<EvaluateOptions<A, Name>, typeof evaluateSpec>;
 

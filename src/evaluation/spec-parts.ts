@@ -1,5 +1,5 @@
 import type { VlmBackend } from "../backend";
-import { choice, count, type Spec } from "../options/spec";
+import { choice, count, specOf } from "../options/spec";
 import { backendOption } from "../runs/disposable";
 import { taskOption } from "../runs/examples/check-examples";
 import { type FailureOptions, failureSpec as runFailureSpec } from "../runs/examples/failures";
@@ -20,16 +20,16 @@ export interface AnswerOptions<A> {
   readonly signal?: AbortSignal;
 }
 
-export const answerSpec = {
+export const answerSpec = specOf<AnswerOptions<unknown>>()(() => ({
   task: taskOption().describe("The kind of annotation, and the prompt that asks the model for it"),
   backend: backendOption().describe("The model that answers"),
   maxTokens: count().default(512).describe("Tokens of an answer"),
   batchSize: count().default(16).describe("Prompts in one `generate` call"),
   concurrency: count().default(1).describe("`generate` calls under way at the same time"),
   signal: signalOption().describe("Ends the call while it is under way"),
-} satisfies Spec<AnswerOptions<unknown>>;
+}));
 
-export const failureSpec = {
-  ...runFailureSpec,
+export const failureSpec = specOf<FailureOptions>()(() => ({
+  ...runFailureSpec(),
   onFailure: choice(["record", "exclude", "throw"]).default("record"),
-} satisfies Spec<FailureOptions>;
+}));

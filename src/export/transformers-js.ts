@@ -5,7 +5,7 @@ import { filesBelow } from "../files/below";
 import { requireNewFolder, writeWholeFolder } from "../files/whole-folder";
 import type { Precision } from "../models/checkpoint/quantize";
 import { openModel, type VisionLanguageModel } from "../models/open-model";
-import { choice, count, having, readArgument, readOptions, type Spec, text } from "../options/spec";
+import { choice, count, having, readArgument, readOptions, specOf, text } from "../options/spec";
 import { type BuiltGraph, decoderGraph, embeddingGraph, visionGraph } from "./graphs";
 import { browserLimits, type FileLimits, writeModelFile } from "./model-file";
 import { fileTypeOf, type GraphName, graphNames, settingsOf, transformersJsFamilies } from "./settings";
@@ -27,13 +27,13 @@ export interface ExportOptions {
   readonly signal?: AbortSignal;
 }
 
-export const exportSpec = {
+export const exportSpec = specOf<ExportOptions>()(() => ({
   precision: choice(["float32", "half", "int8", "int4"]).default("int8").describe("How matrices are stored"),
   maxPixels: count()
     .default(512 * 512)
     .describe("Width times height of the largest image; larger ones are scaled down"),
   signal: having("an AbortSignal", "throwIfAborted").optional().describe("Ends the export, and leaves nothing"),
-} satisfies Spec<ExportOptions>;
+}));
 
 /** The files of an export. */
 export interface Exported {

@@ -1,6 +1,6 @@
 import { probabilityOf } from "../similarity/distribution";
 import type { LabelDistribution } from "../types";
-import { type Metric, meanMetric } from "./metric";
+import { type Metric, ownMetric } from "./metric";
 
 /**
  * Share of examples where the most probable label is the right one.
@@ -13,7 +13,7 @@ import { type Metric, meanMetric } from "./metric";
  * @example
  * accuracy([{ truth: { cat: 1, dog: 0 }, prediction: { cat: 0.6, dog: 0.4 } }]); // 1
  */
-export const accuracy: Metric<LabelDistribution> = meanMetric("accuracy", ({ truth, prediction }) => {
+export const accuracy: Metric<LabelDistribution> = ownMetric("accuracy", ({ truth, prediction }) => {
   if (prediction === null) return 0;
   const right = topLabels(truth);
   const predicted = topLabels(prediction);

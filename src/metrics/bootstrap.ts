@@ -1,5 +1,5 @@
 import { checkArguments, functionKind, numberKind } from "../options/arguments";
-import { count, number, readOptions, type Spec, seed as seedOption } from "../options/spec";
+import { count, number, readOptions, seed as seedOption, specOf } from "../options/spec";
 import { createRng } from "../rng";
 
 /** The number of times that each example is in a resample. */
@@ -22,13 +22,13 @@ export interface ResamplingOptions {
   readonly seed?: number;
 }
 
-export const resamplingSpec = {
+export const resamplingSpec = specOf<ResamplingOptions>()(() => ({
   level: number("between 0 and 1", (value) => value > 0 && value < 1)
     .default(0.95)
     .describe("Share of resamples within an interval"),
   resamples: count().default(2000).describe("Drawn for each interval, and for each p-value"),
   seed: seedOption().default(0).describe("The same seed draws the same resamples"),
-} satisfies Spec<ResamplingOptions>;
+}));
 
 /**
  * Estimates an interval by the percentile bootstrap: `size` examples are drawn with replacement, again and again, and

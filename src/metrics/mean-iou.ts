@@ -3,7 +3,7 @@ import { boxesKind, iouOfBoxes } from "../similarity/boxes";
 import { matchedSimilarity } from "../similarity/matching";
 import { iouOfPolygons, polygonsKind } from "../similarity/polygons";
 import type { Box, Polygon } from "../types";
-import { type Metric, meanMetric } from "./metric";
+import { type Metric, ownMetric } from "./metric";
 
 /**
  * Mean over examples of the matched IoU per box, Σ IoU / max(N_g, N_pred): a missed box costs as much as one too many.
@@ -13,7 +13,7 @@ import { type Metric, meanMetric } from "./metric";
  * @example
  * meanIou([{ truth: [box], prediction: [box, box] }]); // 0.5
  */
-export const meanIou: Metric<readonly Box[]> = meanMetric("meanIou", ({ truth, prediction }) => {
+export const meanIou: Metric<readonly Box[]> = ownMetric("meanIou", ({ truth, prediction }) => {
   checkArguments("meanIou", { truth }, { truth: boxesKind });
   if (prediction === null) return 0;
   checkArguments("meanIou", { prediction }, { prediction: boxesKind });
@@ -21,7 +21,7 @@ export const meanIou: Metric<readonly Box[]> = meanMetric("meanIou", ({ truth, p
 });
 
 /** `meanIou` of outlines. */
-export const meanPolygonIou: Metric<readonly Polygon[]> = meanMetric("meanPolygonIou", ({ truth, prediction }) => {
+export const meanPolygonIou: Metric<readonly Polygon[]> = ownMetric("meanPolygonIou", ({ truth, prediction }) => {
   checkArguments("meanPolygonIou", { truth }, { truth: polygonsKind });
   if (prediction === null) return 0;
   checkArguments("meanPolygonIou", { prediction }, { prediction: polygonsKind });

@@ -1,6 +1,6 @@
 import { DataError } from "../errors";
 import { checkArguments, functionKind, textKind } from "../options/arguments";
-import { flag, readOptions, type Spec } from "../options/spec";
+import { flag, readOptions, specOf } from "../options/spec";
 import { type Counts, weightedMean } from "./bootstrap";
 import { meanOver, type Outcome, outcomesKind } from "./outcome";
 
@@ -27,9 +27,9 @@ export interface MeanMetricOptions {
   readonly lowerIsBetter?: boolean;
 }
 
-export const meanMetricSpec = {
+export const meanMetricSpec = specOf<MeanMetricOptions>()(() => ({
   lowerIsBetter: flag().default(false).describe("Whether less of it is better"),
-} satisfies Spec<MeanMetricOptions>;
+}));
 
 /**
  * Makes a metric: the mean over examples of a number that each has.
@@ -44,6 +44,11 @@ export function meanMetric<A>(
 ): Metric<A> {
   checkArguments("meanMetric", { name, each }, { name: textKind, each: functionKind });
   const { lowerIsBetter } = readOptions("meanMetric", options, meanMetricSpec);
+  return ownMetric(name, each, lowerIsBetter);
+}
+
+/** The same for the library's own metrics, which are made when it is imported: there are no options to check. */
+export function ownMetric<A>(name: string, each: (outcome: Outcome<A>) => number, lowerIsBetter = false): Metric<A> {
   const metric = (outcomes: readonly Outcome<A>[]) => {
     checkArguments(name, { outcomes }, { outcomes: outcomesKind });
     return meanOver(name, outcomes, each);

@@ -3,12 +3,10 @@ import { accuracy } from "./accuracy";
 import { jensenShannonDivergence } from "./jsd";
 import { meanAveragePrecision, weightedAveragePrecision } from "./mean-average-precision";
 import { meanIou, meanPolygonIou } from "./mean-iou";
-import { type Metric, type Metrics, meanMetric } from "./metric";
+import { type Metric, type Metrics, ownMetric } from "./metric";
 
 const divergence = (unit: "nats" | "bits"): Metric<LabelDistribution> =>
-  meanMetric("JSD", ({ truth, prediction }) => jensenShannonDivergence(truth, prediction, { unit }), {
-    lowerIsBetter: true,
-  });
+  ownMetric("JSD", ({ truth, prediction }) => jensenShannonDivergence(truth, prediction, { unit }), true);
 
 /**
  * The paper's metrics for classification: mean JSD (Eq. 11, nats), the same in bits, accuracy of the likeliest label.

@@ -1,6 +1,6 @@
 import { DataError } from "../errors";
 import { checkArguments, listKind, numberKind } from "../options/arguments";
-import { readOptions, type Spec } from "../options/spec";
+import { readOptions, specOf } from "../options/spec";
 import { bootstrapInterval, resamplingSpec, weightedMean } from "./bootstrap";
 
 /** How often ours diverges less than a baseline. */
@@ -38,7 +38,7 @@ export function winRate(ours: readonly number[], baseline: readonly number[]): W
   return { winRate: (wins + ties / 2) / ours.length, wins, ties, losses: ours.length - wins - ties };
 }
 
-export const winRateIntervalSpec = { seed: resamplingSpec.seed } satisfies Spec<{ seed?: number }>;
+export const winRateIntervalSpec = specOf<{ seed?: number }>()(() => ({ seed: resamplingSpec().seed }));
 
 /**
  * The 95 % interval of the win rate: `bootstrapInterval` over examples.

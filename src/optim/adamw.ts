@@ -1,5 +1,5 @@
 import { ShapeError } from "../errors";
-import { callback, number, positive, readArgument, readOptions, type Spec } from "../options/spec";
+import { callback, number, positive, readArgument, readOptions, specOf } from "../options/spec";
 import { clippingFactor, globalNorm } from "./clip";
 import { zerosLike } from "./shared-tensors";
 import { type Loop, runInThreads } from "./threads";
@@ -26,7 +26,7 @@ export interface AdamWOptions {
 const decay = number("in [0, 1)", (value) => value >= 0 && value < 1);
 const finite = number("a finite number of at least 0", (value) => value >= 0 && Number.isFinite(value));
 
-export const adamwSpec = {
+export const adamwSpec = specOf<AdamWOptions>()(() => ({
   beta1: decay.default(0.9).describe("β₁, decay of the mean of gradients"),
   beta2: decay.default(0.999).describe("β₂, decay of the mean of squared gradients"),
   epsilon: finite.default(1e-8).describe("ε, keeps the division finite"),
@@ -38,7 +38,7 @@ export const adamwSpec = {
     .default(() => always1)
     .describe("Factor of the learning rate for a parameter"),
   clipNorm: positive().optional().describe("Clips to this joint norm first"),
-} satisfies Spec<AdamWOptions>;
+}));
 
 function alwaysTrue(): boolean {
   return true;

@@ -1,5 +1,5 @@
 import { ConfigError } from "../errors";
-import { notNegative, number, readOptions, type Spec } from "../options/spec";
+import { notNegative, number, readOptions, specOf } from "../options/spec";
 
 /** Learning rate of the update after `step` finished ones. */
 export type Schedule = (step: number) => number;
@@ -20,16 +20,16 @@ export interface DecayOptions extends ScheduleOptions {
   readonly totalSteps: number;
 }
 
-export const constantScheduleSpec = {
+export const constantScheduleSpec = specOf<ScheduleOptions>()(() => ({
   learningRate: notNegative().describe("The highest rate, reached when the warm-up is over"),
   warmupSteps: notNegative().default(0).describe("Updates over which the rate rises linearly from 0"),
   totalSteps: number().optional().describe("Updates in all, which a constant rate does not look at"),
-} satisfies Spec<ScheduleOptions>;
+}));
 
-export const decayScheduleSpec = {
-  ...constantScheduleSpec,
+export const decayScheduleSpec = specOf<DecayOptions>()(() => ({
+  ...constantScheduleSpec(),
   totalSteps: number().describe("Updates in all, warm-up included; the rate stays at its end value afterwards"),
-} satisfies Spec<DecayOptions>;
+}));
 
 /**
  * η(t) = η·min(1, t / warmupSteps). As transformers' `get_constant_schedule_with_warmup`.

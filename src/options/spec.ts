@@ -3,23 +3,36 @@ import { ConfigError } from "../errors";
 import { nearest } from "./did-you-mean";
 import { shown } from "./display";
 import { namesElsewhere, valuesElsewhere } from "./names-elsewhere";
+import { once, onceEach } from "./once";
 
 /**
- * One schema for each option of an operation: its range, default and help stand there and nowhere else. A missing
- * option does not compile. Each schema's error is the text that follows "to be", such as "true or false": the
- * constructors below have it.
- *
- * @example
- * const spec = {
- *   groupSize: count(2).default(8).describe("G, cots sampled for each example"),
- *   runDir: text().optional().describe("the folder of the run's files"),
- * } satisfies Spec<Options>;
- * const { groupSize } = readOptions("riseCot", options, spec);
+ * One schema for each option of an operation: its range, default and help stand there and nowhere else. Each schema's
+ * error is the text that follows "to be", such as "true or false": the constructors below have it.
  */
 export type Spec<Options> = { readonly [Name in keyof Options]-?: z.ZodType };
 
+/**
+ * Takes a spec that is made at its first use, so that importing an operation makes no schema. An option that is
+ * missing, or one too many, does not compile.
+ *
+ * @example
+ * const spec = specOf<Options>()(() => ({
+ *   groupSize: count(2).default(8).describe("G, cots sampled for each example"),
+ *   runDir: text().optional().describe("the folder of the run's files"),
+ * }));
+ * const { groupSize } = readOptions("riseCot", options, spec);
+ */
+export const specOf =
+  <Options>() =>
+  <S extends Spec<Options>>(
+    make: () => S & { readonly [Extra in Exclude<keyof S, keyof Options>]: never },
+  ): (() => S) =>
+    once(make);
+
 /** Options as `readOptions` returns them: an option with a default is never `undefined`. */
-export type Settings<Options, S> = {
+export type Settings<Options, Made extends () => object> = SettingsOf<Options, ReturnType<Made>>;
+
+type SettingsOf<Options, S> = {
   readonly [Name in keyof Options & keyof S]-?: S[Name] extends z.ZodType
     ? unknown extends z.output<S[Name]>
       ? S[Name] extends z.ZodDefault
@@ -113,16 +126,16 @@ const missingMethod = (value: unknown, methods: readonly string[]) =>
 export function readOptions<Options extends object, S extends Spec<Options>>(
   where: string,
   options: Options,
-  spec: S,
-): Settings<Options, S> {
+  spec: () => S,
+): SettingsOf<Options, S> {
   if (typeof options !== "object" || options === null || Array.isArray(options))
     // Text may be a key that no message should hold.
     throw new ConfigError(
       `${where}: expected its options to be an object, got ${typeof options === "string" ? "text" : shown(options)}`,
     );
-  const read = tryOptions(options, spec);
+  const read = tryOptions(options, spec());
   if (read.problem) throw new ConfigError(`${where}: ${read.problem.text}`);
-  return read.data as Settings<Options, S>;
+  return read.data as SettingsOf<Options, S>;
 }
 
 /** The first fault of options: the path of the option, and a sentence about it. */
@@ -157,16 +170,8 @@ export function readArgument<S extends z.ZodType>(where: string, name: string, v
   throw new ConfigError(`${where}: ${mismatch(name, read.error.issues[0]!, value)}`);
 }
 
-const schemas = new WeakMap<object, z.ZodObject>();
-
-/** A spec's schema, made once: making one costs far more than reading with it. */
-function schemaOf(spec: object): z.ZodObject {
-  const known = schemas.get(spec);
-  if (known) return known;
-  const schema = z.strictObject(spec as z.ZodRawShape);
-  schemas.set(spec, schema);
-  return schema;
-}
+/** A spec's schema. */
+const schemaOf = onceEach((spec: z.ZodRawShape): z.ZodObject => z.strictObject(spec));
 
 /** An option that is `undefined` counts as absent. */
 function withoutUndefined(value: unknown, schema: z.core.$ZodType): unknown {
@@ -183,20 +188,13 @@ function withoutUndefined(value: unknown, schema: z.core.$ZodType): unknown {
 
 type Fields = ReadonlyMap<string, z.core.$ZodType>;
 
-const known = new WeakMap<z.core.$ZodType, Fields | undefined>();
-
 /** The fields of a schema for objects, through defaults and alternatives; `undefined` for other schemas. */
-function fieldsOf(schema: z.core.$ZodType): Fields | undefined {
-  if (!known.has(schema)) known.set(schema, findFields(schema));
-  return known.get(schema);
-}
-
-function findFields(schema: z.core.$ZodType): Fields | undefined {
+const fieldsOf = onceEach((schema: z.core.$ZodType): Fields | undefined => {
   if (schema instanceof z.ZodObject) return new Map(Object.entries(schema.shape));
   if (schema instanceof z.ZodUnion) return schema.options.map(fieldsOf).find((fields) => fields !== undefined);
   const { innerType } = schema._zod.def as { readonly innerType?: z.core.$ZodType };
   return innerType && fieldsOf(innerType);
-}
+});
 
 function problemOf(issue: z.core.$ZodIssue, options: unknown, schema: z.core.$ZodType): OptionProblem {
   // The alternative that reads furthest into the value says most.

@@ -1,5 +1,5 @@
 import { ConfigError } from "../errors";
-import { count, flag, keyOf, readOptions, type Settings, type Spec } from "../options/spec";
+import { count, flag, keyOf, readOptions, type Settings, specOf } from "../options/spec";
 import { type DeviceSpeed, devices, links, type ModelSize, models, reloadSeconds, samplers } from "./constants";
 
 /** Options of `planRun`. */
@@ -29,7 +29,7 @@ export interface PlanOptions {
 
 const stages = { cot: 2, answer: 1 } as const;
 
-export const planRunSpec = {
+export const planRunSpec = specOf<PlanOptions>()(() => ({
   model: keyOf(models).describe("Qwen2-VL's size"),
   device: keyOf(devices).describe("The machine, or the kind of GPU"),
   gpus: count().default(1).describe("GPUs in all"),
@@ -42,7 +42,7 @@ export const planRunSpec = {
   promptTokens: count().default(400).describe("Tokens of a prompt, its image's included"),
   imageTokens: count(0).default(324).describe("Tokens of the image among them"),
   completionTokens: count().default(256).describe("Tokens of each completion"),
-} satisfies Spec<PlanOptions>;
+}));
 
 /** The cost of a run. Memory is a GPU's, or the laptop's, in bytes; everything else is of all together. */
 export interface Plan {

@@ -1,5 +1,5 @@
 import { ConfigError } from "../errors";
-import { type Spec, text as textOption } from "../options/spec";
+import { specOf, text as textOption } from "../options/spec";
 import type { ImageSource, Prompt } from "../types";
 
 /** Texts that replace a task's own prompts; each may use the placeholders its task names. */
@@ -12,11 +12,11 @@ export interface PromptTexts {
   readonly answer?: string;
 }
 
-export const promptsSpec = {
+export const promptsSpec = specOf<PromptTexts>()(() => ({
   cot: textOption().optional().describe("Asks for a cot; must use {{annotation}}"),
   reconstruction: textOption().optional().describe("Asks for the annotation back; must use {{cot}}"),
   answer: textOption().optional().describe("Asks for <think>…</think><answer>…</answer>"),
-} satisfies Spec<PromptTexts>;
+}));
 
 /** Names of the `{{placeholders}}` in a text, read off its type. */
 export type PlaceholdersOf<Text extends string> = Text extends `${string}{{${infer Name}}}${infer Rest}`

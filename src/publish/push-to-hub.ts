@@ -2,7 +2,7 @@ import { join } from "node:path";
 import { BackendError, ConfigError } from "../errors";
 import { accessToken } from "../models/hub/token";
 import { checkArguments, textKind } from "../options/arguments";
-import { choice, count, given, having, list, readOptions, type Spec, secret, text } from "../options/spec";
+import { choice, count, given, having, list, readOptions, secret, specOf, text } from "../options/spec";
 import { withoutSecrets } from "../remote/secrets";
 import { writeCard } from "./card";
 import { checkpointFiles, contentOf, cotFiles } from "./files";
@@ -38,7 +38,7 @@ export interface Pushed {
 
 const isHubName = (value: unknown): boolean => typeof value === "string" && /^\w[\w.-]*\/\w[\w.-]*$/.test(value);
 
-export const pushToHubSpec = {
+export const pushToHubSpec = specOf<PushToHubOptions>()(() => ({
   what: choice(["model", "cots"]).default("model").describe("The trained model or adapter, or D_RISE as a data set"),
   step: count().optional().describe("The checkpoint's step; the best on held-out examples, else the newest"),
   baseModel: given<string>('a hub id, "owner/name"', isHubName)
@@ -55,7 +55,7 @@ export const pushToHubSpec = {
   signal: having<AbortSignal>("an AbortSignal", "throwIfAborted")
     .optional()
     .describe("Ends the upload while it is under way"),
-} satisfies Spec<PushToHubOptions>;
+}));
 
 /**
  * Publishes a run on the Hugging Face Hub: its checkpoint without the optimizer's state, or its cots, with a card that

@@ -1,5 +1,5 @@
 import type { Dataset } from "../dataset";
-import { callback, count, given, having, type Settings, type Spec, secret, text } from "../options/spec";
+import { callback, count, given, having, type Settings, secret, specOf, text } from "../options/spec";
 import { type AnswerRewardFunction, answerReward, paperReward } from "../reward/paper";
 import type { RewardFunction } from "../reward/reward";
 import { taskOption } from "../runs/examples/check-examples";
@@ -26,7 +26,7 @@ export interface RewardServerOptions<A> {
   readonly signal?: AbortSignal;
 }
 
-export const rewardServerSpec = {
+export const rewardServerSpec = specOf<RewardServerOptions<never>>()(() => ({
   task: taskOption().describe("The task whose answers are judged"),
   dataset: given("a list of examples").describe("The examples that are trained on"),
   reward: callback("a function, such as answerReward")
@@ -47,6 +47,6 @@ export const rewardServerSpec = {
     .default(2 ** 24)
     .describe("Bytes of a request's body"),
   signal: having("an AbortSignal", "addEventListener", "throwIfAborted").optional().describe("Closes the server"),
-} satisfies Spec<RewardServerOptions<never>>;
+}));
 
 export type RewardServerSettings<A> = Settings<RewardServerOptions<A>, typeof rewardServerSpec>;

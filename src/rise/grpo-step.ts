@@ -5,6 +5,7 @@ import { grpoAdvantagesSpec } from "../grpo/advantage/advantage-options";
 import { grpoLoss } from "../grpo/loss/loss";
 import { grpoLossSpec } from "../grpo/loss/loss-options";
 import type { GrpoSettings } from "../grpo/presets";
+import { once } from "../options/once";
 import type { Sampled, SampledSegment } from "../rollouts";
 import { backpropagate, scoreEach, type TemperedSegment } from "../runs/backpropagate";
 import { samplerGap } from "../runs/sampler-gap";
@@ -128,17 +129,17 @@ async function scoresBefore(
   return { batch, entropies };
 }
 
-const { groupSize, groups, lengths, ...advantagesSpec } = grpoAdvantagesSpec;
-
 /** The schema of an option that is GRPO's settings; `checkGrpo` tries them out. */
-export const grpoOption = () =>
-  z.strictObject(
+export const grpoOption = once(() => {
+  const { groupSize, groups, lengths, ...advantages } = grpoAdvantagesSpec();
+  return z.strictObject(
     {
-      advantages: z.strictObject(advantagesSpec, "an object").describe("Options of grpoAdvantages"),
-      loss: z.strictObject(grpoLossSpec, "an object").describe("Options of grpoLoss"),
+      advantages: z.strictObject(advantages, "an object").describe("Options of grpoAdvantages"),
+      loss: z.strictObject(grpoLossSpec(), "an object").describe("Options of grpoLoss"),
     },
     "{ advantages, loss }, such as grpoPresets.trl",
   ) as unknown as z.ZodType<GrpoSettings>;
+});
 
 /**
  * Tries settings on numbers, with the inputs that a step has.

@@ -184,7 +184,7 @@ const planOf = ({ name, steps, trains, rollouts, heldOut }: Stage<unknown>): Sta
  */
 export function decidingSettings<A>(
   settings: RunSettings<A>,
-  spec: Spec<object>,
+  spec: () => Spec<object>,
   { trainer }: Policy,
 ): Readonly<Record<string, unknown>> {
   const { task, dataset, heldOut } = settings;
@@ -196,7 +196,7 @@ export function decidingSettings<A>(
   };
   const decides = (name: string, marked: unknown) =>
     marked !== false && (marked !== "training" || trainer !== undefined) && known[name] !== undefined;
-  const entries = Object.entries(spec as Readonly<Record<string, { meta(): { decides?: unknown } | undefined }>>)
+  const entries = Object.entries(spec() as Readonly<Record<string, { meta(): { decides?: unknown } | undefined }>>)
     .filter(([name, schema]) => decides(name, schema.meta()?.decides))
     .map(([name]) => [name, typeof known[name] === "function" ? known[name].name : known[name]] as const);
   return Object.fromEntries(entries);

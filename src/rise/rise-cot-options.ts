@@ -10,7 +10,7 @@ import {
   readArgument,
   readOptions,
   type Settings,
-  type Spec,
+  specOf,
 } from "../options/spec";
 import { paperReward } from "../reward/paper";
 import type { RewardFunction } from "../reward/reward";
@@ -57,7 +57,7 @@ export interface RiseCotOptions<A> extends RunOptions<A> {
 }
 
 /** An option that is marked `decides: "training"` decides only a run with a trainer. */
-export const riseCotSpec = {
+export const riseCotSpec = specOf<RiseCotOptions<unknown>>()(() => ({
   trainer: disposableOption("trainer", "backward")
     .optional()
     .describe("The policy to train. The run disposes of a policy that a function makes")
@@ -81,7 +81,7 @@ export const riseCotSpec = {
     .describe("Advantages and loss of GRPO")
     .meta({ default: 'grpoPresets["rise-paper"]', decides: "training" }),
   learningRate: learningRateOption().default(2e-5).describe("A constant or a schedule").meta({ decides: "training" }),
-  sampling: group(rolloutSamplingSpec).describe("How rollouts are drawn, their lengths, and reconstructions a cot"),
+  sampling: group(rolloutSamplingSpec()).describe("How rollouts are drawn, their lengths, and reconstructions a cot"),
   credit: choice(["both", "reconstruction"])
     .default("both")
     .describe("The tokens that learn: cot and reconstruction, or, as in the published code, the reconstruction alone")
@@ -94,8 +94,8 @@ export const riseCotSpec = {
     'With a backend: the part of the dataset that this process samples, such as `"3/16"` (all of it). Every part needs a ' +
       "`runDir` of its own; `mergeShards` joins their cots",
   ),
-  ...runSpec,
-} satisfies Spec<RiseCotOptions<unknown>>;
+  ...runSpec(),
+}));
 
 export type RiseCotSettings<A> = Settings<RiseCotOptions<A>, typeof riseCotSpec>;
 

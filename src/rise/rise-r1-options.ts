@@ -14,7 +14,7 @@ import {
   readOptions,
   requiredGroup,
   type Settings,
-  type Spec,
+  specOf,
 } from "../options/spec";
 import { isPrompt } from "../prompts/check-prompt";
 import { type AnswerRewardFunction, answerReward } from "../reward/paper";
@@ -42,7 +42,7 @@ export interface RehearsalRow {
   readonly completion: string;
 }
 
-export const rehearsalSpec = {
+export const rehearsalSpec = specOf<RehearsalOptions>()(() => ({
   rows: list<readonly RehearsalRow[]>("a list of { prompt, completion } with at least one row", isRow)
     .refine((rows) => rows.length > 0, "a list of { prompt, completion } with at least one row")
     .describe("Prompts and their completions, such as captions or answers of earlier data"),
@@ -50,7 +50,7 @@ export const rehearsalSpec = {
     .default(1 / 3)
     .describe("The share of each batch that these rows make up, rounded to whole rows; the rest is cots")
     .meta({ default: "1/3" }),
-} satisfies Spec<RehearsalOptions>;
+}));
 
 function isRow(value: unknown): boolean {
   const { prompt, completion } = Object(value) as Partial<RehearsalRow>;
@@ -73,7 +73,7 @@ export interface SftOptions {
   readonly rehearsal?: RehearsalOptions;
 }
 
-export const sftSpec = {
+export const sftSpec = specOf<SftOptions>()(() => ({
   steps: count(0).default(200).describe("Updates"),
   epochs: number("a finite number of at least 0", (value) => value >= 0 && Number.isFinite(value))
     .exactOptional()
@@ -83,12 +83,12 @@ export const sftSpec = {
   lossType: choice(["sequence", "token"])
     .default("sequence")
     .describe("Eq. 8, the mean over samples of the sum over tokens, or the mean over all tokens of the batch"),
-  rehearsal: requiredGroup(rehearsalSpec)
+  rehearsal: requiredGroup(rehearsalSpec())
     .optional()
     .describe("Rows of other data in each batch, which keep the policy from unlearning what SFT does not show"),
-} satisfies Spec<SftOptions>;
+}));
 
-export type SftSettings = z.output<z.ZodObject<typeof sftSpec>>;
+export type SftSettings = z.output<z.ZodObject<ReturnType<typeof sftSpec>>>;
 
 /** Options of stage 2's reinforcement. */
 export interface RftOptions<A> {
@@ -114,12 +114,12 @@ export interface AnswerSamplingOptions extends SamplingOptions {
   readonly maxTokens?: number;
 }
 
-export const answerSamplingSpec = {
-  ...samplingSpec,
+export const answerSamplingSpec = specOf<AnswerSamplingOptions>()(() => ({
+  ...samplingSpec(),
   maxTokens: count().default(512).describe("Tokens of a completion"),
-} satisfies Spec<AnswerSamplingOptions>;
+}));
 
-export const rftSpec = {
+export const rftSpec = specOf<RftOptions<unknown>>()(() => ({
   steps: count(0).default(200).describe("Updates"),
   groupSize: count(2).default(8).describe("G, completions for each example"),
   examplesPerStep: count().default(2).describe("Examples whose groups make up one update"),
@@ -128,13 +128,13 @@ export const rftSpec = {
     .prefault(grpoPresets["rise-paper"])
     .describe("Advantages and loss of GRPO")
     .meta({ default: 'grpoPresets["rise-paper"]' }),
-  sampling: group(answerSamplingSpec).describe("How completions are drawn, and their lengths"),
+  sampling: group(answerSamplingSpec()).describe("How completions are drawn, and their lengths"),
   reward: callback<AnswerRewardFunction<never>>("a function, such as answerReward")
     .default(() => answerReward)
     .describe("The reward of a completion, Eq. 9"),
-} satisfies Spec<RftOptions<unknown>>;
+}));
 
-export type RftSettings<A> = Omit<z.output<z.ZodObject<typeof rftSpec>>, "reward"> & {
+export type RftSettings<A> = Omit<z.output<z.ZodObject<ReturnType<typeof rftSpec>>>, "reward"> & {
   readonly reward: AnswerRewardFunction<A>;
 };
 
@@ -150,19 +150,19 @@ export interface RiseR1Options<A> extends RunOptions<A> {
   readonly rft?: RftOptions<A> | false;
 }
 
-export const riseR1Spec = {
+export const riseR1Spec = specOf<RiseR1Options<unknown>>()(() => ({
   cots: given("an array of cots, such as riseCot's dataset")
     .optional()
     .describe("D_RISE, from `riseCot`; may be empty if there is no SFT"),
   trainer: disposableOption("trainer", "backward")
     .describe("The policy to train. The run disposes of a policy that a function makes")
     .meta({ decides: false }),
-  sft: groupOrFalse(sftSpec)
+  sft: groupOrFalse(sftSpec())
     .prefault({})
     .describe("Imitation of the kept cots. `false` leaves it out: with `cots: []`, the run is Visual-RFT"),
-  rft: groupOrFalse(rftSpec).prefault({}).describe("Reinforcement on all examples. `false` leaves it out: SFT alone"),
-  ...runSpec,
-} satisfies Spec<RiseR1Options<unknown>>;
+  rft: groupOrFalse(rftSpec()).prefault({}).describe("Reinforcement on all examples. `false` leaves it out: SFT alone"),
+  ...runSpec(),
+}));
 
 export type RiseR1Settings<A> = Omit<Settings<RiseR1Options<A>, typeof riseR1Spec>, "sft" | "rft"> & {
   readonly sft: SftSettings | false;

@@ -1,5 +1,5 @@
 import * as z from "zod";
-import { count, number, type Spec, share } from "../options/spec";
+import { count, number, share, specOf } from "../options/spec";
 
 /**
  * How completions are drawn. The trained policy is softmax(logits / temperature), as in TRL. Tokens that the other
@@ -20,7 +20,7 @@ export interface SamplingOptions {
 const finite = () => number("a finite number above 0", (value) => value > 0 && Number.isFinite(value));
 const isCount = (value: number) => value === Number.POSITIVE_INFINITY || (Number.isInteger(value) && value >= 1);
 
-export const samplingSpec = {
+export const samplingSpec = specOf<SamplingOptions>()(() => ({
   temperature: finite()
     .default(1)
     .describe("Divides the logits; a finite number above 0, since equal rollouts teach nothing"),
@@ -37,7 +37,7 @@ export const samplingSpec = {
     .describe(
       "Above 1, makes tokens less likely that the prompt or the completion has already; 1 and no value do nothing",
     ),
-} satisfies Spec<SamplingOptions>;
+}));
 
 export interface SamplingSettings extends SamplingOptions {
   readonly temperature: number;
@@ -58,14 +58,14 @@ export interface RolloutSamplingOptions extends SamplingOptions {
   readonly reconstructionsPerCot?: number;
 }
 
-export const rolloutSamplingSpec = {
-  ...samplingSpec,
+export const rolloutSamplingSpec = specOf<RolloutSamplingOptions>()(() => ({
+  ...samplingSpec(),
   cotMaxTokens: count().default(256).describe("Tokens of a cot"),
   reconstructionMaxTokens: count().default(256).describe("Tokens of a reconstruction"),
   reconstruction: z
     .strictObject(
       {
-        ...samplingSpec,
+        ...samplingSpec(),
         temperature: finite().exactOptional().describe("Softens the distribution; as for cots without it"),
       },
       "an object",
@@ -77,7 +77,7 @@ export const rolloutSamplingSpec = {
   reconstructionsPerCot: count()
     .default(1)
     .describe("K, reconstructions of each cot; each is a rollout, and several tell a good cot from a lucky one"),
-} satisfies Spec<RolloutSamplingOptions>;
+}));
 
 export interface RolloutSamplingSettings extends SamplingSettings {
   readonly cotMaxTokens: number;

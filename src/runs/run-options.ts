@@ -1,5 +1,5 @@
 import type { Omission } from "../dataset";
-import { callback, count, flag, given, having, number, type Settings, type Spec, seed, text } from "../options/spec";
+import { callback, count, flag, given, having, number, type Settings, seed, specOf, text } from "../options/spec";
 import type { Task } from "../task";
 import { type LogOption, logOption } from "../terminal/log";
 import type { Example } from "../types";
@@ -63,7 +63,7 @@ export interface RunOptions<A> extends FailureOptions {
 export const signalOption = () => having<AbortSignal>("an AbortSignal", "throwIfAborted").optional();
 
 /** An option that is marked `decides: false` may change when a run is resumed. */
-export const runSpec = {
+export const runSpec = specOf<RunOptions<unknown>>()(() => ({
   task: taskOption().describe("The kind of annotation, and its prompts"),
   dataset: given("an array of examples").describe("The examples to learn from"),
   threshold: number().default(0.75).describe("τ: cots with at least this reward are worth imitating"),
@@ -88,7 +88,7 @@ export const runSpec = {
         "once, and `preflight.html` shows the examples",
     )
     .meta({ decides: false }),
-  ...failureSpec,
+  ...failureSpec(),
   onOmission: callback()
     .optional()
     .describe(
@@ -123,6 +123,6 @@ export const runSpec = {
   signal: signalOption()
     .describe("Stops as soon as possible. The steps since the last checkpoint are lost")
     .meta({ decides: false }),
-} satisfies Spec<RunOptions<unknown>>;
+}));
 
 export type RunSettings<A> = Settings<RunOptions<A>, typeof runSpec>;

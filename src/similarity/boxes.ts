@@ -1,5 +1,6 @@
 import { ConfigError } from "../errors";
 import { checkArguments, fieldsKind, listKind, numberKind, objectKind, textKind } from "../options/arguments";
+import { once } from "../options/once";
 import { choice, readArgument, readOptions } from "../options/spec";
 import type { Box, BoxSpace } from "../types";
 import { type Match, matchByIou, matchedSimilarity, type SimilarityOptions, similaritySpec } from "./matching";
@@ -88,8 +89,8 @@ export function convertBox(
   imageSize: { readonly width: number; readonly height: number },
 ): Box {
   checkArguments("convertBox", { box, imageSize }, { box: boxKind, imageSize: objectKind });
-  readArgument("convertBox", "space", space, spaceSchema);
-  readArgument("convertBox", "the box's space", box.space, spaceSchema);
+  readArgument("convertBox", "space", space, spaceSchema());
+  readArgument("convertBox", "the box's space", box.space, spaceSchema());
   if (box.space === space) return box;
   if (!(imageSize.width > 0 && imageSize.height > 0)) {
     throw new ConfigError(`convertBox: expected an image size in pixels, got ${imageSize.width}×${imageSize.height}`);
@@ -113,7 +114,7 @@ export const boxesKind = listKind(boxKind);
 /** The option for the space of coordinates. */
 export const boxSpace = () => choice(["unit", "thousand", "pixel"] satisfies [BoxSpace, ...BoxSpace[]]);
 
-const spaceSchema = boxSpace();
+const spaceSchema = once(boxSpace);
 
 /** The length of an image side in a space. */
 function scale(space: BoxSpace, pixels: number): number {

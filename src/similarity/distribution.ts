@@ -1,6 +1,6 @@
 import { ConfigError } from "../errors";
 import { checkArguments, objectKind } from "../options/arguments";
-import { choice, count, readArgument, readOptions, type Spec } from "../options/spec";
+import { choice, count, readArgument, readOptions, specOf } from "../options/spec";
 import type { LabelDistribution } from "../types";
 
 /** Replaces a zero probability under a logarithm, as in the paper. */
@@ -12,9 +12,9 @@ export interface ClassificationSimilarityOptions {
   readonly kl?: "renormalised" | "asPrinted";
 }
 
-export const classificationSimilaritySpec = {
+export const classificationSimilaritySpec = specOf<ClassificationSimilarityOptions>()(() => ({
   kl: choice(["renormalised", "asPrinted"]).default("renormalised").describe("KLD of the shapes, or of the raw values"),
-} satisfies Spec<ClassificationSimilarityOptions>;
+}));
 
 /**
  * Similarity of two distributions over labels:

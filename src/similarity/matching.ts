@@ -1,6 +1,6 @@
 import { Matrix } from "ml-matrix";
 import munkres from "munkres-js";
-import { choice, type Spec } from "../options/spec";
+import { choice, specOf } from "../options/spec";
 
 /** A ground-truth region and the predicted one it was matched with, by index. */
 export interface Match {
@@ -22,9 +22,9 @@ export interface SimilarityOptions {
   readonly denominator?: Denominator;
 }
 
-export const similaritySpec = {
+export const similaritySpec = specOf<SimilarityOptions>()(() => ({
   denominator: choice(denominators).default("truth").describe("N: what the matched IoUs are divided by"),
-} satisfies Spec<SimilarityOptions>;
+}));
 
 /** IoU of two regions. */
 type Iou<T> = (a: T, b: T) => number;

@@ -2,7 +2,7 @@ import { findLeaks } from "../checks/leakage";
 import { ConfigError, DataError } from "../errors";
 import { checkArguments, listKind, textKind } from "../options/arguments";
 import { shown } from "../options/display";
-import { callback, given, group, readOptions, type Spec, text as textOption } from "../options/spec";
+import { callback, given, group, readOptions, specOf, text as textOption } from "../options/spec";
 import { answerTexts } from "../prompts/answer";
 import { cotTexts } from "../prompts/cot";
 import { reconstructionTexts } from "../prompts/reconstruction";
@@ -31,18 +31,18 @@ export interface ClassificationOptions {
   readonly similarity?: (truth: LabelDistribution, prediction: LabelDistribution) => number;
 }
 
-export const classificationSpec = {
+export const classificationSpec = specOf<ClassificationOptions>()(() => ({
   labels: given("a list of at least two labels", isList).describe("The labels, in the order in which they are written"),
   name: textOption().default("classification").describe("The task's name"),
   question: textOption()
     .default("Which labels fit this image?")
     .describe("The question that the labels answer; may use {{subject}}, the example's own"),
   reading: readingOption(),
-  prompts: group(promptsSpec).describe("Replacements for the prompts"),
+  prompts: group(promptsSpec()).describe("Replacements for the prompts"),
   similarity: callback("a function of truth and prediction")
     .default(() => classificationSimilarity)
     .describe("S(A, Â)"),
-} satisfies Spec<ClassificationOptions>;
+}));
 
 function isList(value: unknown): boolean {
   return Array.isArray(value) && value.length >= 2;

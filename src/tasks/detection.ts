@@ -1,7 +1,7 @@
 import { findLeaks } from "../checks/leakage";
 import { DataError } from "../errors";
 import { shown } from "../options/display";
-import { choice, flag, readOptions, type Spec, text } from "../options/spec";
+import { choice, flag, readOptions, specOf, text } from "../options/spec";
 import { iouOfBoxes } from "../similarity/boxes";
 import { matchedSimilarity } from "../similarity/matching";
 import type { Task } from "../task";
@@ -31,13 +31,13 @@ export interface DetectionOptions extends LocatingOptions {
   readonly reading?: Reading;
 }
 
-export const detectionSpec = {
-  ...locatingSpec,
+export const detectionSpec = specOf<DetectionOptions>()(() => ({
+  ...locatingSpec(),
   single: flag().default(false).describe("Exactly one box per example, written without the outer brackets"),
   boxFormat: choice(boxFormats).default("xywh").describe("The meaning of a written box's four numbers"),
   name: text().default("detection").describe("The task's name"),
   reading: readingOption(),
-} satisfies Spec<DetectionOptions>;
+}));
 
 /**
  * A task whose annotations are boxes, written `[[x, y, w, h], …]`, or `[x, y, w, h]` if there is always exactly one;

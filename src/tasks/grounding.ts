@@ -1,5 +1,5 @@
 import { DataError } from "../errors";
-import { choice, given, group, type Settings, type Spec } from "../options/spec";
+import { choice, given, group, type Settings, specOf } from "../options/spec";
 import { answerTexts } from "../prompts/answer";
 import { cotTexts } from "../prompts/cot";
 import { reconstructionTexts } from "../prompts/reconstruction";
@@ -22,14 +22,14 @@ export interface LocatingOptions {
 
 const isPhrase = (value: unknown) => typeof value === "string" && value.trim() !== "";
 
-export const locatingSpec = {
+export const locatingSpec = specOf<LocatingOptions>()(() => ({
   target: given<string>("text that says what to find", isPhrase)
     .optional()
     .describe("The target in examples that have no `subject` of their own"),
-  prompts: group(promptsSpec).describe("Replacements for the prompts"),
+  prompts: group(promptsSpec()).describe("Replacements for the prompts"),
   similarity: choice(denominators).default("truth").describe("The divisor of the matched IoUs"),
   space: boxSpace().default("thousand").describe("The space of annotations and of what the model writes"),
-} satisfies Spec<LocatingOptions>;
+}));
 
 /** The way in which places are written. */
 export interface Notation<A> {

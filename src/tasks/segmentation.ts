@@ -1,7 +1,7 @@
 import { findLeaks } from "../checks/leakage";
 import { DataError } from "../errors";
 import { excerpt, shown } from "../options/display";
-import { readOptions, type Spec, text } from "../options/spec";
+import { readOptions, specOf, text } from "../options/spec";
 import { matchedSimilarity } from "../similarity/matching";
 import { iouOfPolygons, isSimple } from "../similarity/polygons";
 import type { Task } from "../task";
@@ -22,11 +22,11 @@ export interface SegmentationOptions extends LocatingOptions {
   readonly reading?: Reading;
 }
 
-export const segmentationSpec = {
-  ...locatingSpec,
+export const segmentationSpec = specOf<SegmentationOptions>()(() => ({
+  ...locatingSpec(),
   name: text().default("segmentation").describe("The task's name"),
   reading: readingOption(),
-} satisfies Spec<SegmentationOptions>;
+}));
 
 /**
  * A task whose annotations are outlines: simple polygons without holes, written `[[[x, y], [x, y], [x, y], …], …]`.

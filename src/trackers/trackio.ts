@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import { given, readOptions, type Spec, text } from "../options/spec";
+import { given, readOptions, specOf, text } from "../options/spec";
 import { endpoint, httpAddress, key, postJson } from "./post";
 import { outbox, scalarsOf, type Tracker } from "./tracker";
 
@@ -16,7 +16,7 @@ export interface TrackioOptions {
   readonly config?: Readonly<Record<string, unknown>>;
 }
 
-export const trackioSpec = {
+export const trackioSpec = specOf<TrackioOptions>()(() => ({
   project: text("the project's name").describe("The project's name"),
   run: text("the run's name").describe("The name of this run"),
   url: httpAddress().default("http://127.0.0.1:7860").describe("The server's address: trackio show prints it"),
@@ -24,7 +24,7 @@ export const trackioSpec = {
   config: given<Readonly<Record<string, unknown>>>("an object", (value: unknown) => typeof value === "object")
     .optional()
     .describe("Settings to show beside the run, such as the learning rate"),
-} satisfies Spec<TrackioOptions>;
+}));
 
 /**
  * Sends a run's metrics to a trackio server.

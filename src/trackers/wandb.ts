@@ -1,6 +1,6 @@
 import * as z from "zod";
 import { BackendError, ConfigError } from "../errors";
-import { given, readOptions, type Settings, type Spec, text } from "../options/spec";
+import { given, readOptions, type Settings, specOf, text } from "../options/spec";
 import { endpoint, httpAddress, key, postJson } from "./post";
 import { outbox, scalarsOf, type Tracker } from "./tracker";
 
@@ -19,7 +19,7 @@ export interface WandbOptions {
   readonly config?: Readonly<Record<string, unknown>>;
 }
 
-export const wandbSpec = {
+export const wandbSpec = specOf<WandbOptions>()(() => ({
   project: text("the project's name").describe("The project's name"),
   entity: text("a user or a team").optional().describe("The user or the team; the key's own without it"),
   run: text("the run's name").optional().describe("The name of this run; one that wandb makes up without it"),
@@ -28,7 +28,7 @@ export const wandbSpec = {
   config: given<Readonly<Record<string, unknown>>>("an object", (value: unknown) => typeof value === "object")
     .optional()
     .describe("Settings to show beside the run, such as the learning rate"),
-} satisfies Spec<WandbOptions>;
+}));
 
 /**
  * Sends a run's metrics to Weights & Biases, as a new run.

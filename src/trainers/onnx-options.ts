@@ -14,8 +14,8 @@ import {
   readOptions,
   requiredGroup,
   type Settings,
-  type Spec,
   seed as seedOption,
+  specOf,
 } from "../options/spec";
 
 /** Options of `onnxTrainer`. */
@@ -61,9 +61,9 @@ export interface OnnxTrainerOptions {
   readonly threads?: number;
 }
 
-export const onnxTrainerSpec = {
+export const onnxTrainerSpec = specOf<OnnxTrainerOptions>()(() => ({
   model: trainedModelOption(),
-  lora: requiredGroup(loraSpec).optional().describe("Train an adapter instead of every weight"),
+  lora: requiredGroup(loraSpec()).optional().describe("Train an adapter instead of every weight"),
   optimizer: having<GradientTransform>("a gradient transform, such as adamw()", "init", "update")
     .default(() => adamw({ weightDecay: 0.1, clipNorm: 1 }))
     .describe("Chained onto the gradient before each step"),
@@ -83,7 +83,7 @@ export const onnxTrainerSpec = {
   onDownload: callback().optional().describe("Told of every piece of a download; a display on stderr without it"),
   device: choice(devices).default("auto").describe("The device to run on: CUDA where it works, else the CPU"),
   threads: count().optional().describe("Threads of one operator; all cores without it"),
-} satisfies Spec<OnnxTrainerOptions>;
+}));
 
 /** Options of `onnxTrainer` as read: with their defaults. */
 export type TrainerSettings = Settings<OnnxTrainerOptions, typeof onnxTrainerSpec>;

@@ -96,7 +96,9 @@ describe("the help of rise-ts cot", () => {
   it("has every option of stage 1 that text can hold", async () => {
     const names = new Set(flagsOf(await commands.cot!.load()).map(({ name }) => name));
     const supplied = /^(?:task|dataset|heldOut|trainer|backend|runDir|resume|seed|onOmission|stop|signal)$/;
-    const options = rowsOf(riseCotSpec).filter(({ name, range }) => !supplied.test(name) && !/^an object/.test(range));
+    const options = rowsOf(riseCotSpec()).filter(
+      ({ name, range }) => !supplied.test(name) && !/^an object/.test(range),
+    );
     expect(options.filter(({ name }) => !names.has(name)).map(({ name }) => name)).toEqual([]);
     expect(options.length).toBeGreaterThan(60);
   });

@@ -21,10 +21,10 @@ import {
   readArgument,
   readOptions,
   requiredGroup,
-  type Spec,
   secret,
   seed,
   share,
+  specOf,
   text,
 } from "../../src/options/spec";
 
@@ -35,17 +35,30 @@ interface Options {
   readonly sft?: { readonly epochs?: number } | false;
 }
 
-const spec = {
+const spec = specOf<Options>()(() => ({
   runDir: text().optional(),
   steps: count().default(10),
   sampling: group({ temperature: positive().default(1), topP: share().optional() }),
   sft: groupOrFalse({ epochs: count().default(2) }).optional(),
-} satisfies Spec<Options>;
+}));
 // @ts-expect-error steps is missing
-export const incomplete: Spec<Options> = { runDir: text(), sampling: group({}), sft: groupOrFalse({}) };
+export const incomplete = specOf<Options>()(() => ({ runDir: text(), sampling: group({}), sft: groupOrFalse({}) }));
+// @ts-expect-error there is no option "stop"
+export const excessive = specOf<Options>()(() => ({ ...spec(), stop: flag() }));
 
 const read = (options: unknown) => readOptions("train", options as Options, spec);
 const refusal = (options: unknown) => () => read(options);
+
+it("makes a spec at its first use, and once", () => {
+  let made = 0;
+  const counted = specOf<{ steps?: number }>()(() => {
+    made++;
+    return { steps: count().default(1) };
+  });
+  expect(made).toBe(0);
+  for (const steps of [2, 3]) expect(readOptions("train", { steps }, counted)).toEqual({ steps });
+  expect(made).toBe(1);
+});
 
 describe("readOptions", () => {
   it("gives each option's default when it is absent or undefined, at every level", () => {
@@ -95,7 +108,7 @@ describe("readOptions", () => {
   );
 
   it("names an unknown option first when a required one is missing", () => {
-    const required = { learningRate: positive() };
+    const required = specOf<{ learningRate: number }>()(() => ({ learningRate: positive() }));
     const options = { lr: 1 } as unknown as { learningRate: number };
     expect(() => readOptions("sgd", options, required)).toThrow(
       new ConfigError('sgd: unknown option "lr"; here it is called "learningRate"'),
@@ -137,7 +150,7 @@ describe("text where an object belongs", () => {
   ])("is called text, and never shown, by %s", (_, schema, words) => {
     const message = new ConfigError(`call: expected it to be ${words}, got text`);
     expect(() => readArgument("call", "it", key, schema)).toThrow(message);
-    expect(() => readOptions("call", { it: key }, { it: schema })).toThrow(message);
+    expect(() => readOptions("call", { it: key }, () => ({ it: schema }))).toThrow(message);
   });
 
   it("is called text when it stands for all options", () => {

@@ -57,7 +57,7 @@ import { onnxTrainerSpec } from "../../src/trainers/onnx-options";
 import { torchTrainerSpec } from "../../src/trainers/workers/options";
 
 /** Every operation with options, and its spec. */
-export const specs: Readonly<Record<string, z.ZodRawShape>> = {
+export const specs: Readonly<Record<string, () => z.ZodRawShape>> = {
   riseCot: riseCotSpec,
   riseR1: riseR1Spec,
   classification: classificationSpec,
@@ -120,7 +120,7 @@ const cell = (text: string) => text.replaceAll("|", "\\|");
 /** The whole page. */
 export function optionsPage(): string {
   const tables = Object.entries(specs).map(([operation, spec]) => {
-    const rows = rowsOf(spec).map(
+    const rows = rowsOf(spec()).map(
       ({ name, range, default: value, help }) =>
         `| \`${name}\` | ${cell(range)} | ${cell(shownDefault(value))} | ${cell(help)} |`,
     );

@@ -1,5 +1,6 @@
 import * as z from "zod";
 import { configSpec, type Kinds, kindsOf } from "../../config/spec";
+import { once } from "../../options/once";
 import { type OptionRow, rowsOf } from "../../options/rows";
 import { flag, text as textOption } from "../../options/spec";
 import type { Command } from "./command";
@@ -67,11 +68,8 @@ const headings: Readonly<Record<string, string>> = {
   audit: "Audit",
 };
 
-let rows: readonly OptionRow[] | undefined;
-
 /** The options of a config that text can hold, for all kinds together. */
-function configRows(): readonly OptionRow[] {
-  if (rows) return rows;
+const configRows = once((): readonly OptionRow[] => {
   const usual: Kinds = { task: "classification", data: "folder", trainer: "onnx", backend: "onnx" };
   const others = Object.entries(kindsOf).flatMap(([section, { kinds }]) =>
     Object.keys(kinds).flatMap((kind) => rowsOf({ [section]: configSpec({ ...usual, [section]: kind })[section]! })),
@@ -79,9 +77,8 @@ function configRows(): readonly OptionRow[] {
   const known = new Map<string, OptionRow>();
   for (const row of [...rowsOf(configSpec(usual)), ...others])
     if (!/^an? (?:function|object)/.test(row.range) && !known.has(row.name)) known.set(row.name, row);
-  rows = [...known.values()];
-  return rows;
-}
+  return [...known.values()];
+});
 
 /** Whether a flag needs no value. */
 export const isSwitch = ({ row: { schema } }: Flag): boolean =>

@@ -7,7 +7,8 @@ import { openPolicy } from "../../config/engines";
 import { text } from "../../options/spec";
 import type { Command } from "../frame/command";
 
-const { root, subject, maxTokens, batchSize, concurrency, retryFailed, onFailure, shard, sheet } = annotateDatasetSpec;
+const { root, subject, maxTokens, batchSize, concurrency, retryFailed, onFailure, shard, sheet } =
+  annotateDatasetSpec();
 /** The options of `annotateDataset` that a command line can give. */
 const own = { root, subject, maxTokens, batchSize, concurrency, retryFailed, onFailure, shard, sheet };
 

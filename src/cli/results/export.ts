@@ -5,7 +5,7 @@ import { exportSpec } from "../../export/transformers-js";
 import type { Command } from "../frame/command";
 import { table } from "../frame/output";
 
-const { signal: _, ...flags } = exportSpec;
+const { signal: _, ...flags } = exportSpec();
 
 /** Writes a checkpoint for transformers.js, in Node and in browsers. */
 export const exportCommand: Command = {

@@ -1,4 +1,4 @@
-import { callback, flag, having, readArgument, type Spec, text } from "../../options/spec";
+import { callback, flag, having, readArgument, specOf, text } from "../../options/spec";
 import { boxSpace } from "../../similarity/boxes";
 
 const path = text();
@@ -19,10 +19,10 @@ export interface ImagePlace {
   readonly allowOutside?: boolean;
 }
 
-export const imagePlaceSpec = {
+export const imagePlaceSpec = specOf<ImagePlace>()(() => ({
   root: text().optional().describe("The folder in which the images lie; the file's own without it"),
   allowOutside: flag().default(false).describe("Whether images may lie outside it, by absolute paths, `..` or links"),
-} satisfies Spec<ImagePlace>;
+}));
 
 /** The schema of the listener to omissions. */
 export const omissionOption = () =>

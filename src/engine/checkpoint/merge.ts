@@ -8,7 +8,7 @@ import { readHeader } from "../../models/files/safetensors";
 import { openModel, type VisionLanguageModel } from "../../models/open-model";
 import { checkArguments, textKind } from "../../options/arguments";
 import { listed } from "../../options/display";
-import { choice, count, readOptions, type Spec, text } from "../../options/spec";
+import { choice, count, readOptions, specOf, text } from "../../options/spec";
 import { mergedWeights } from "./merged-weights";
 import { type AdapterFolder, baseOf, requireAdapter } from "./open-adapter";
 import { adapterWeights, unusable } from "./peft";
@@ -24,13 +24,13 @@ export interface MergeAdapterOptions {
   readonly shardBytes?: number;
 }
 
-export const mergeAdapterSpec = {
+export const mergeAdapterSpec = specOf<MergeAdapterOptions>()(() => ({
   model: text()
     .optional()
     .describe("The model that the adapter belongs to; the one that its adapter_config.json names"),
   dtype: choice(dtypes).optional().describe("The type of the merged weights; the model's own without it"),
   shardBytes: count().default(5e9).describe("Bytes of a weight file, above which weights are split into several"),
-} satisfies Spec<MergeAdapterOptions>;
+}));
 
 /**
  * Writes a whole checkpoint with an adapter folded in, W + scale · B A, as a Hugging Face directory in the model's own

@@ -8,9 +8,9 @@ import {
   list,
   number,
   readOptions,
-  type Spec,
   seed as seedOption,
   share,
+  specOf,
   count as wholeNumber,
 } from "../../options/spec";
 import type { SamplingOptions } from "./generate";
@@ -18,7 +18,7 @@ import type { SamplingOptions } from "./generate";
 const isTopK = (value: unknown) =>
   value === Number.POSITIVE_INFINITY || (Number.isInteger(value) && Number(value) >= 1);
 
-export const generateSpec = {
+export const generateSpec = specOf<GenerateOptions>()(() => ({
   count: wholeNumber().default(1).describe("Completions per prompt"),
   maxTokens: wholeNumber().default(256).describe("Tokens per completion"),
   temperature: number("0, or from 0.000001 to 1000000", (value) => value === 0 || isDivisor(value))
@@ -37,7 +37,7 @@ export const generateSpec = {
     .describe("Texts that end a completion; they are not part of it"),
   onPromptEnd: callback().optional().describe("Called with a prompt's completions, or its failure, and awaited"),
   signal: having("an AbortSignal", "throwIfAborted").optional().describe("Ends the generation while it is under way"),
-} satisfies Spec<GenerateOptions>;
+}));
 
 /** Checks sampling options and fills in defaults. @throws ConfigError */
 export function checkedSampling(

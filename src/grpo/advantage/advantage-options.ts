@@ -1,5 +1,5 @@
 import { ConfigError, ShapeError } from "../../errors";
-import { choice, count, given, list, notNegative, readOptions, type Settings, type Spec } from "../../options/spec";
+import { choice, count, given, list, notNegative, readOptions, type Settings, specOf } from "../../options/spec";
 import { type BaselineName, baselines } from "./baseline";
 import { groupsOf } from "./groups";
 
@@ -44,7 +44,7 @@ export interface GrpoAdvantageOptions {
 
 const baselineNames = Object.keys(baselines).join(", ");
 
-export const grpoAdvantagesSpec = {
+export const grpoAdvantagesSpec = specOf<GrpoAdvantageOptions>()(() => ({
   groupSize: count().optional().describe("Completions per prompt, G; the rewards of one prompt are consecutive"),
   groups: list("a list").optional().describe("Instead of groupSize: which prompt each completion answers"),
   aggregation: choice(["sum_then_normalize", "normalize_then_sum"])
@@ -62,7 +62,7 @@ export const grpoAdvantagesSpec = {
   alone: choice(["zero", "reward"]).default("zero").describe("The advantage of a reward that is alone in its group"),
   lengths: list("a list of numbers").optional().describe("Unmasked tokens of each completion; 1 without it"),
   precision: choice(["double", "single"]).default("double").describe("Rounding of a group's mean and deviation"),
-} satisfies Spec<GrpoAdvantageOptions>;
+}));
 
 function isBaseline(value: unknown): boolean {
   return Array.isArray(value) || (typeof value === "string" && Object.hasOwn(baselines, value));

@@ -1,6 +1,6 @@
 import { ConfigError, ShapeError } from "../../errors";
 import { checkArguments, listKind } from "../../options/arguments";
-import { flag, list, number, readOptions, type Spec } from "../../options/spec";
+import { flag, list, number, readOptions, specOf } from "../../options/spec";
 import { whiten } from "./moments";
 
 /** Options of `gaeAdvantages`. */
@@ -19,7 +19,7 @@ export interface GaeOptions {
 
 const discount = () => number("in [0, 1]", (value) => value >= 0 && value <= 1);
 
-export const gaeAdvantagesSpec = {
+export const gaeAdvantagesSpec = specOf<GaeOptions>()(() => ({
   values: list("a list of rows")
     .optional()
     .describe("V: what the rest of the completion was expected to earn; 0 without it"),
@@ -27,7 +27,7 @@ export const gaeAdvantagesSpec = {
   gamma: discount().default(1).describe("γ: what a reward one token later is worth"),
   lambda: discount().default(1).describe("λ: 1 trusts the rewards, 0 the values"),
   whiten: flag().default(true).describe("Puts all tokens of the batch on mean 0 and standard deviation 1"),
-} satisfies Spec<GaeOptions>;
+}));
 
 /**
  * Computes advantages of tokens from rewards of tokens:

@@ -1,4 +1,4 @@
-import { choice, groupOrFalse, notNegative, number, positive, type Spec, share } from "../../options/spec";
+import { choice, groupOrFalse, notNegative, number, positive, share, specOf } from "../../options/spec";
 import type { Sequence } from "./batch";
 
 /** Factors that make a token count for less in the policy term, or not at all. They do not multiply KL. */
@@ -30,7 +30,7 @@ export interface SamplerCorrection {
   readonly max?: number;
 }
 
-export const samplerCorrectionSpec = {
+export const samplerCorrectionSpec = specOf<SamplerCorrection>()(() => ({
   level: choice(["token", "sequence"])
     .default("sequence")
     .describe("A ratio for each token, or the ratio of the whole sequence for all its tokens"),
@@ -39,15 +39,15 @@ export const samplerCorrectionSpec = {
     .describe("The factor in place of a ratio outside [min, max]: 0, or the bound"),
   min: notNegative().default(0).describe("The least ratio"),
   max: positive().default(3).describe("The largest ratio"),
-} satisfies Spec<SamplerCorrection>;
+}));
 
-export const correctionsSpec = {
+export const correctionsSpec = specOf<CorrectionOptions>()(() => ({
   offPolicyThreshold: number()
     .optional()
     .describe("Leaves out tokens with A < 0 of completions whose mean(log π_sampler − log π_θ) is above this"),
   topEntropy: share().optional().describe("ρ: only this share of the tokens, those of highest entropy, learns"),
-  sampler: groupOrFalse(samplerCorrectionSpec).optional().describe("Multiplies with π_old/π_sampler"),
-} satisfies Spec<CorrectionOptions>;
+  sampler: groupOrFalse(samplerCorrectionSpec()).optional().describe("Multiplies with π_old/π_sampler"),
+}));
 
 /**
  * The factors 1 if mean(log π_sampler − log π_θ) ≤ threshold or A ≥ 0, else 0; a log-prob not reported has no gap.

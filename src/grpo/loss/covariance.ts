@@ -1,4 +1,4 @@
-import { number, type Spec, seed as seedOption, share as shareOption } from "../../options/spec";
+import { number, seed as seedOption, share as shareOption, specOf } from "../../options/spec";
 import { createRng } from "../../rng";
 import type { Sequence } from "./batch";
 
@@ -19,13 +19,13 @@ export interface CovarianceOptions {
   readonly coefficient?: number;
 }
 
-export const covarianceSpec = {
+export const covarianceSpec = specOf<CovarianceOptions>()(() => ({
   share: shareOption().default(2e-4).describe("Share of the batch's tokens that is held back; at least one"),
   above: number().default(1).describe("clip_cov: candidates have a covariance above this"),
   below: number().default(5).describe("clip_cov: candidates have a covariance below this"),
   seed: seedOption().default(0).describe("clip_cov: which of the candidates it is"),
   coefficient: number().default(0.1).describe("kl_cov: what |log π − log π_old| of these tokens costs"),
-} satisfies Spec<CovarianceOptions>;
+}));
 
 /** Marks of the chosen tokens, a row for each sequence. */
 export type Choice = readonly Uint8Array[];

@@ -8,7 +8,7 @@ import {
   positive,
   readOptions,
   type Settings,
-  type Spec,
+  specOf,
 } from "../../options/spec";
 import { type AggregationName, aggregations } from "./aggregation";
 import type { GrpoBatch } from "./batch";
@@ -82,7 +82,7 @@ export interface GrpoLossOptions {
   readonly totalTokens?: number;
 }
 
-export const grpoLossSpec = {
+export const grpoLossSpec = specOf<GrpoLossOptions>()(() => ({
   lossType: keyOf(lossTypes).default("grpo").describe("Which published loss"),
   clipEpsilon: notNegative().default(0.2).describe("ε: a ratio below 1 − ε earns nothing more"),
   clipEpsilonHigh: notNegative()
@@ -102,11 +102,11 @@ export const grpoLossSpec = {
   skipEmpty: flag().default(false).describe("Means over sequences leave out those that are masked throughout"),
   lengthEpsilon: notNegative().default(0).describe("η: added to the length that a sequence's mean is divided by"),
   boundLogRatios: flag().default(false).describe("Bounds log-ratios where verl does"),
-  sapo: group(sapoSpec).describe("sapo: how sharply it closes its gate"),
-  vespo: group(vespoSpec).describe("vespo: its weight, φ = w^k·exp(λ(1 − w))"),
-  dro: group(droSpec).describe("dro: its penalty"),
-  corrections: group(correctionsSpec).describe("Factors that make tokens count for less"),
-  covariance: group(covarianceSpec).describe("clip_cov, kl_cov: which tokens they hold back"),
+  sapo: group(sapoSpec()).describe("sapo: how sharply it closes its gate"),
+  vespo: group(vespoSpec()).describe("vespo: its weight, φ = w^k·exp(λ(1 − w))"),
+  dro: group(droSpec()).describe("dro: its penalty"),
+  corrections: group(correctionsSpec()).describe("Factors that make tokens count for less"),
+  covariance: group(covarianceSpec()).describe("clip_cov, kl_cov: which tokens they hold back"),
   maxLength: positive()
     .optional()
     .describe('For aggregation "fixedLength" (dr_grpo): tokens of the longest completion'),
@@ -114,7 +114,7 @@ export const grpoLossSpec = {
   totalTokens: positive()
     .optional()
     .describe('For aggregation "stepTokenMean" (dapo, cispo, vespo): unmasked tokens of the optimiser step'),
-} satisfies Spec<GrpoLossOptions>;
+}));
 
 export type LossSettings = ReturnType<typeof lossSettings>;
 

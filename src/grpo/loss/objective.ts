@@ -1,4 +1,4 @@
-import { notNegative, number, positive, type Spec } from "../../options/spec";
+import { notNegative, number, positive, specOf } from "../../options/spec";
 import type { Sequence } from "./batch";
 
 /** A token's loss and its two partial derivatives; both reach the token's log-probability. */
@@ -38,23 +38,23 @@ export interface DroOptions {
   readonly beta?: number;
 }
 
-export const sapoSpec = {
+export const sapoSpec = specOf<SapoOptions>()(() => ({
   temperaturePositive: positive().default(1).describe("τ where A > 0"),
   temperatureNegative: positive().default(1.05).describe("τ where A ≤ 0"),
-} satisfies Spec<SapoOptions>;
+}));
 
-export const vespoSpec = {
+export const vespoSpec = specOf<VespoOptions>()(() => ({
   kPositive: notNegative().default(2).describe("k where A ≥ 0"),
   lambdaPositive: notNegative().default(3).describe("λ where A ≥ 0"),
   kNegative: notNegative().default(3).describe("k where A < 0"),
   lambdaNegative: notNegative().default(2).describe("λ where A < 0"),
-} satisfies Spec<VespoOptions>;
+}));
 
-export const droSpec = {
+export const droSpec = specOf<DroOptions>()(() => ({
   beta: number("a finite number above 0", (value) => value > 0 && Number.isFinite(value))
     .optional()
     .describe("β, the weight of (log r)²/2, which dro has to be given"),
-} satisfies Spec<DroOptions>;
+}));
 
 export interface ObjectiveSettings {
   readonly clipEpsilon: number;

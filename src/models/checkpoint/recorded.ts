@@ -1,5 +1,6 @@
 import { add, createGraph, type Graph, gather } from "../../onnx/graph/graph";
 import type { Value } from "../../onnx/graph/value";
+import { onceEach } from "../../options/once";
 import type { Architecture } from "../parts/architecture";
 import { attentionInRows } from "../parts/attention";
 import type { Weights } from "../parts/layers";
@@ -37,22 +38,16 @@ export function linearLayers(architecture: Architecture): LinearLayer[] {
 export const matrixModules = (architecture: Architecture): string[] =>
   [...expectedTensors(architecture)].flatMap(([name, shape]) => (shape.length > 1 ? [moduleOf(name)] : []));
 
-const known = new WeakMap<Architecture, Recorded>();
-
 /** Builds the network once, at the smallest sizes, and records which weights it asks for. */
-function recorded(architecture: Architecture): Recorded {
-  const before = known.get(architecture);
-  if (before) return before;
+const recorded = onceEach((architecture: Architecture): Recorded => {
   const g = createGraph();
   const tensors = new Map<string, readonly number[]>();
   const products = new Map<string, LinearLayer>();
   const weights = recorder(g, tensors, products);
   buildVision(g, weights, architecture);
   buildLanguageModel(g, weights, architecture);
-  const result = { tensors: inFileOrder(tensors), products };
-  known.set(architecture, result);
-  return result;
-}
+  return { tensors: inFileOrder(tensors), products };
+});
 
 function recorder(g: Graph, tensors: Map<string, readonly number[]>, products: Map<string, LinearLayer>): Weights {
   const values = new Map<string, Value>();

@@ -5,24 +5,27 @@ import { CheckpointError } from "../../errors";
 import { filesBelow } from "../../files/below";
 import { sumsFile, sumsProblem, writeSums } from "../../files/checksums";
 import { flush, flushBelow, flushFolder } from "../../files/flush";
+import { once } from "../../options/once";
 import { readJson, sizeOf } from "./files";
 
 /** Files whose lengths a checkpoint records. */
 export const rowFiles = ["rollouts", "metrics"] as const;
 
-const stateSchema = z.object({
-  step: z.int().positive(),
-  /** Step of the checkpoint that holds the policy at this step. */
-  policy: z.int().exactOptional(),
-  /** It was written only because the run had to stop; an uninterrupted run has no checkpoint at this step. */
-  isStop: z.literal(true).exactOptional(),
-  /** The step with the highest held-out reward so far. */
-  best: z.object({ step: z.int(), reward: z.number() }).exactOptional(),
-  /** Lengths of the row files when the checkpoint was taken. */
-  bytes: z.object({ rollouts: z.int(), metrics: z.int() }),
-  pipeline: z.unknown(),
-});
-export type CheckpointState = z.infer<typeof stateSchema>;
+const stateSchema = once(() =>
+  z.object({
+    step: z.int().positive(),
+    /** Step of the checkpoint that holds the policy at this step. */
+    policy: z.int().exactOptional(),
+    /** It was written only because the run had to stop; an uninterrupted run has no checkpoint at this step. */
+    isStop: z.literal(true).exactOptional(),
+    /** The step with the highest held-out reward so far. */
+    best: z.object({ step: z.int(), reward: z.number() }).exactOptional(),
+    /** Lengths of the row files when the checkpoint was taken. */
+    bytes: z.object({ rollouts: z.int(), metrics: z.int() }),
+    pipeline: z.unknown(),
+  }),
+);
+export type CheckpointState = z.infer<ReturnType<typeof stateSchema>>;
 
 export const checkpointFolder = (run: string): string => join(run, "checkpoints");
 export const checkpointPath = (run: string, step: number): string => join(checkpointFolder(run), `step-${step}`);
@@ -177,7 +180,7 @@ async function readState(run: string, step: number): Promise<CheckpointState | s
   const file = join(checkpointPath(run, step), stateFile);
   const stored = await readJson(file).catch((error: CheckpointError) => error);
   if (stored instanceof CheckpointError) return stored.message;
-  const { data, error } = stateSchema.safeParse(stored);
+  const { data, error } = stateSchema().safeParse(stored);
   return data ?? `${file} is not a checkpoint's state: ${z.prettifyError(error)}`;
 }
 

@@ -4,6 +4,7 @@ import * as z from "zod";
 import { CheckpointError } from "../../errors";
 import type { BestCheckpoint, StepMetrics } from "../../events";
 import { flushFolder } from "../../files/flush";
+import { once } from "../../options/once";
 import type { Trainer } from "../../trainer";
 import type { Example } from "../../types";
 import {
@@ -294,14 +295,14 @@ function inMemory(): RunDirectory {
   };
 }
 
-const metricRow = z.looseObject({ stage: z.string(), step: z.number() });
+const metricRow = once(() => z.looseObject({ stage: z.string(), step: z.number() }));
 
 /** Reads the whole rows of a `metrics.jsonl`. @throws CheckpointError for a missing file, or a malformed row */
 export async function readMetrics(file: string): Promise<StepMetrics[]> {
   if ((await sizeOf(file)) === undefined)
     throw new CheckpointError(`${file}: expected the metrics of a run, got no such file`);
   const lines = await readWholeLines(file);
-  return lines.map((line, i) => parseRow(line, metricRow, `${file}:${i + 1}`) as StepMetrics);
+  return lines.map((line, i) => parseRow(line, metricRow(), `${file}:${i + 1}`) as StepMetrics);
 }
 
 /** An object with a property, or an empty one if it has no value. */

@@ -3,8 +3,9 @@ import { readdir, readFile, realpath, rm, stat, writeFile } from "node:fs/promis
 import { basename, join } from "node:path";
 import * as z from "zod";
 import { CheckpointError } from "../../errors";
+import { once } from "../../options/once";
 import { firstBeat, isBeating, startHeartbeat } from "./heartbeat";
-import { isAlive, processSchema, thisProcess } from "./process-identity";
+import { isAlive, processShape, thisProcess } from "./process-identity";
 
 /** Keeps other processes out of a run directory. */
 export interface RunLock {
@@ -71,8 +72,8 @@ const held = new Set<string>();
 /** Files of released locks that could not be removed. */
 const abandoned = new Set<string>();
 
-const ownerSchema = processSchema.extend({ beatMs: z.number().min(10).max(60_000) });
-type Owner = z.infer<typeof ownerSchema>;
+const ownerSchema = once(() => z.object({ ...processShape(), beatMs: z.number().min(10).max(60_000) }));
+type Owner = z.infer<ReturnType<typeof ownerSchema>>;
 
 /** @throws CheckpointError for a lock whose process lives */
 async function removeDead(directory: string, file: string, place: string): Promise<void> {
@@ -91,7 +92,7 @@ async function removeDead(directory: string, file: string, place: string): Promi
 async function readOwner(file: string): Promise<Owner | undefined> {
   const text = await readFile(file, "utf8").catch(() => "");
   try {
-    return ownerSchema.parse(JSON.parse(text.slice(firstBeat.length)));
+    return ownerSchema().parse(JSON.parse(text.slice(firstBeat.length)));
   } catch {
     return undefined;
   }

@@ -3,7 +3,7 @@ import { hostname, uptime } from "node:os";
 import * as z from "zod";
 
 /** The identity of a process, as its lock records it. */
-export const processSchema = z.object({
+export const processShape = () => ({
   // 0 and below name groups of processes.
   pid: z.int32().positive(),
   /**
@@ -15,7 +15,7 @@ export const processSchema = z.object({
   /** Boot and PID namespace, within which a number means one process. Absent if it is not known. */
   space: z.string().exactOptional(),
 });
-export type ProcessIdentity = z.infer<typeof processSchema>;
+export type ProcessIdentity = z.infer<z.ZodObject<ReturnType<typeof processShape>>>;
 
 export function thisProcess(): ProcessIdentity {
   const { pid } = process;

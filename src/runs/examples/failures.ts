@@ -1,5 +1,5 @@
 import { BackendError, DataError } from "../../errors";
-import { choice, count, type Spec } from "../../options/spec";
+import { choice, count, specOf } from "../../options/spec";
 
 /** The treatment of an example that fails. */
 export interface FailureOptions {
@@ -17,7 +17,7 @@ export interface FailureOptions {
   readonly failureLimit?: number;
 }
 
-export const failureSpec = {
+export const failureSpec = specOf<FailureOptions>()(() => ({
   onFailure: choice(["record", "throw"])
     .default("record")
     .describe(
@@ -34,7 +34,7 @@ export const failureSpec = {
         "be read do not count",
     )
     .meta({ decides: false }),
-} satisfies Spec<FailureOptions>;
+}));
 
 /** An example without an answer, and the reason. */
 export interface FailedExample {

@@ -15,8 +15,8 @@ import {
   readOptions,
   requiredGroup,
   type Settings,
-  type Spec,
   seed as seedOption,
+  specOf,
   text,
 } from "../../options/spec";
 
@@ -80,9 +80,9 @@ export interface TorchTrainerOptions {
   readonly callMs?: number;
 }
 
-export const torchTrainerSpec = {
+export const torchTrainerSpec = specOf<TorchTrainerOptions>()(() => ({
   model: trainedModelOption(),
-  lora: requiredGroup(loraSpec).optional().describe("Train an adapter instead of every weight"),
+  lora: requiredGroup(loraSpec()).optional().describe("Train an adapter instead of every weight"),
   processes: count().default(1).describe("Processes, one for each GPU"),
   shard: choice(["none", "fsdp"]).default("none").describe("Whether each process has all weights, or a share"),
   precision: choice(["float32", "bfloat16"])
@@ -93,9 +93,9 @@ export const torchTrainerSpec = {
     .describe("The attention kernel; FlashAttention 2 needs bfloat16, a GPU and the package flash-attn"),
   gradientCheckpointing: flag().default(false).describe("Compute a layer's insides again on the way back"),
   optimizer: group({
-    beta1: adamwSpec.beta1,
-    beta2: adamwSpec.beta2,
-    epsilon: adamwSpec.epsilon,
+    beta1: adamwSpec().beta1,
+    beta2: adamwSpec().beta2,
+    epsilon: adamwSpec().epsilon,
     weightDecay: number("a finite number of at least 0", (value) => value >= 0 && Number.isFinite(value))
       .default(0.1)
       .describe("λ"),
@@ -113,7 +113,7 @@ export const torchTrainerSpec = {
   connect: text().optional().describe("The ready file of workers that others started"),
   startMs: milliseconds().default(600_000).describe("Milliseconds that the workers may take to start"),
   callMs: milliseconds().default(3_600_000).describe("Milliseconds that one call may take"),
-} satisfies Spec<TorchTrainerOptions>;
+}));
 
 export type TorchSettings = Settings<TorchTrainerOptions, typeof torchTrainerSpec>;
 
