@@ -1,6 +1,6 @@
 import { DataError } from "../errors";
 import { checkArguments, fieldsKind, listKind, objectKind, textKind } from "../options/arguments";
-import { given, readOptions, type Spec } from "../options/spec";
+import { given, readOptions, specOf } from "../options/spec";
 import type { Reward } from "../rollouts";
 import { checkExamples } from "../runs/examples/check-examples";
 import type { Task } from "../task";
@@ -21,9 +21,9 @@ export interface AuditAnnotationsOptions<A> {
   readonly dataset?: readonly Example<A>[];
 }
 
-export const auditAnnotationsSpec = {
+const auditAnnotationsSpec = specOf<AuditAnnotationsOptions<unknown>>()(() => ({
   dataset: given("an array of examples").optional().describe("The examples of the rollouts"),
-} satisfies Spec<AuditAnnotationsOptions<unknown>>;
+}));
 
 /** The evidence against one example's annotation. */
 export interface AnnotationAudit<A> {
