@@ -13,6 +13,7 @@ export interface Judged<A> {
   readonly reward: Pick<Reward, "similarity">;
 }
 
+/** Options of `auditAnnotations`. */
 export interface AuditAnnotationsOptions<A> {
   /**
    * The examples of the rollouts. With them, an annotation is held to what similar annotations earn, since some are
