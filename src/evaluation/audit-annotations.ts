@@ -37,7 +37,8 @@ export interface AnnotationAudit<A> {
   readonly similarity: number;
   /**
    * The similarity that such an annotation usually has: the median of the ten examples whose annotations are most
-   * similar to A (of 500 at most); 1 without a `dataset`, and for an example that is alone in it.
+   * similar to A (of 500 at most), or of all if fewer than ten are at least half similar, as boxes seldom are; 1
+   * without a `dataset`, and for an example that is alone in it.
    */
   readonly expected: number;
   /** The prediction closest to all others, perhaps the right annotation; `null` if no prediction parses. */
@@ -111,14 +112,14 @@ function expectedFrom<A>(
   const stride = Math.max(1, audits.length / mostCompared);
   const compared = Array.from({ length: Math.min(audits.length, mostCompared) }, (_, i) => Math.floor(i * stride));
   return audits.map((audit, i) => {
-    const alike = compared
+    const others = compared
       .filter((other) => other !== i)
-      .map((other) => ({ other, closeness: task.similarity(annotations[i]!, annotations[other]!) }))
-      .sort((a, b) => b.closeness - a.closeness)
-      .slice(0, neighbours);
-    return alike.length === 0
+      .map((other) => ({ other, closeness: task.similarity(annotations[i]!, annotations[other]!) }));
+    const alike = others.filter(({ closeness }) => closeness >= 0.5).sort((a, b) => b.closeness - a.closeness);
+    const usual = alike.length < neighbours ? others : alike.slice(0, neighbours);
+    return usual.length === 0
       ? audit
-      : { ...audit, expected: median(alike.map(({ other }) => audits[other]!.similarity)) };
+      : { ...audit, expected: median(usual.map(({ other }) => audits[other]!.similarity)) };
   });
 }
 

@@ -3,7 +3,8 @@ import { auditAnnotations } from "../../src/evaluation/audit-annotations";
 import { paperReward } from "../../src/reward/paper";
 import type { Rollout } from "../../src/rollouts";
 import { classification } from "../../src/tasks/classification";
-import type { LabelDistribution } from "../../src/types";
+import { detection } from "../../src/tasks/detection";
+import type { Box, Example, LabelDistribution } from "../../src/types";
 
 const task = classification({ labels: ["anger", "joy"] });
 const cot = "Two children laugh in the sun.";
@@ -89,6 +90,21 @@ describe("auditAnnotations", () => {
       expect(first!.expected).toBeCloseTo(0.95, 1);
       expect(first!.suspicion).toBeCloseTo(first!.agreement * (first!.expected - first!.similarity), 12);
       for (const { suspicion } of others) expect(suspicion).toBeLessThan(first!.suspicion / 2);
+    });
+
+    it("holds annotations that no other resembles to what all earn", () => {
+      const boxes = detection({ target: "cat" });
+      const placed: Example<readonly Box[]>[] = Array.from({ length: 12 }, (_, i) => ({
+        ...{ id: `${i}`, image: "x.png" },
+        annotation: [{ space: "thousand", x: 80 * i, y: 0, width: 40, height: 40 }],
+      }));
+      const earned = (i: number) => (i < 10 ? 0.3 : i === 11 ? 0.1 : 0.9);
+      const rollouts = placed.flatMap(({ id, annotation }, i) =>
+        [0, 1].map(() => ({ exampleId: id, prediction: annotation, reward: { similarity: earned(i) } })),
+      );
+      const audit = auditAnnotations(rollouts, boxes, { dataset: placed });
+      expect(audit[0]).toMatchObject({ exampleId: "11", expected: 0.3 });
+      expect(new Set(audit.map(({ expected }) => expected))).toEqual(new Set([0.3]));
     });
 
     it("holds an example without a neighbour to a similarity of 1", () => {
