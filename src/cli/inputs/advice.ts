@@ -29,7 +29,7 @@ async function adviceOnTable(path: string): Promise<string> {
     const columns = (await readColumns(path)).map((column) => column.name);
     return (
       `; ${basename(path)} has the columns ${shortList(columns)}: give it one that names an image in each row, and one that ` +
-      "names the label, or several of numbers"
+      "names its label, with two labels or more in all, or several of numbers"
     );
   } catch (error) {
     return `; ${(error as Error).message}`;
