@@ -84,5 +84,7 @@ export default defineConfig({
   target: "node20",
   // Built in, so that importing the library reads no file that it does not use: zod alone has 100.
   noExternal: ["zod", "ml-matrix", "munkres-js"],
+  // Optional dependencies, which tsup would build in.
+  external: ["@huggingface/transformers", "onnxruntime-node"],
   clean: true,
 });

@@ -1,6 +1,8 @@
 import { stat } from "node:fs/promises";
 import { resolve } from "node:path";
+import { pathToFileURL } from "node:url";
 import { BackendError, ConfigError, DataError } from "../../errors";
+import { packagePath } from "../../files/package-path";
 
 /** The parts of transformers.js that are used here; its own types are too wide for a custom processor. */
 export interface Library {
@@ -92,13 +94,20 @@ const refused: Readonly<Record<string, string>> = {
   Phi3VProcessor: "its model has a prompt format of its own",
 };
 
+/** The library as the program finds it, or else as the cache has it. */
+const transformersJs = (): Promise<Library> =>
+  import("@huggingface/transformers").catch(async (error: NodeJS.ErrnoException) => {
+    if (error.code !== "ERR_MODULE_NOT_FOUND" && error.code !== "MODULE_NOT_FOUND") throw error;
+    return (await import(pathToFileURL(packagePath("@huggingface/transformers")).href)).default;
+  }) as Promise<unknown> as Promise<Library>;
+
 /**
  * Loads transformers.js, and a model with its processor.
  * @throws DataError for a path that does not exist; ConfigError for a class of processor that is not supported;
  * BackendError for whatever transformers.js refuses
  */
 export async function openTransformersJs(name: string, { dtype, device, session }: OpenOptions): Promise<Opened> {
-  const library = (await import("@huggingface/transformers")) as unknown as Library;
+  const library = await transformersJs();
   const { path, ...from } = await placeOf(name);
   const failed = (what: string) => (cause: unknown) => {
     throw new BackendError(`${name}: transformers.js could not load its ${what}: ${messageOf(cause)}`, {

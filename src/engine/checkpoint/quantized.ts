@@ -1,9 +1,9 @@
 import { createHash } from "node:crypto";
 import { mkdir, readdir, rm, stat } from "node:fs/promises";
-import { homedir } from "node:os";
 import { basename, join } from "node:path";
 import { DataError } from "../../errors";
 import { isRunning } from "../../files/is-running";
+import { assetsFolder } from "../../files/optional-packages";
 import { type Precision, type ReducedPrecision, roundings } from "../../models/checkpoint/quantize";
 import { linearLayers } from "../../models/checkpoint/recorded";
 import type { Checkpoint, RoundedLayer } from "../../models/checkpoint/weights";
@@ -40,7 +40,7 @@ export async function roundedCheckpoint(
   architecture: Architecture,
   precision: ReducedPrecision,
 ): Promise<Checkpoint> {
-  const folder = join(cacheFolder(), `${basename(checkpoint.folder)}-${digest(checkpoint.folder)}`);
+  const folder = join(assetsFolder(), "rounded", `${basename(checkpoint.folder)}-${digest(checkpoint.folder)}`);
   const file = `${precision}-${digest(JSON.stringify([formatVersion, await stateOf(checkpoint)]))}.safetensors`;
   const path = join(folder, file);
   if (!(await exists(path))) {
@@ -68,14 +68,6 @@ export async function roundedCheckpoint(
 const formatVersion = 2;
 
 let parts = 0;
-
-/** Hugging Face's folder for files that libraries derive from models. */
-const cacheFolder = () =>
-  join(
-    process.env.HF_ASSETS_CACHE ?? join(process.env.HF_HOME ?? join(homedir(), ".cache", "huggingface"), "assets"),
-    "rise-ts",
-    "rounded",
-  );
 
 const digest = (text: string) => createHash("sha256").update(text).digest("hex").slice(0, 16);
 

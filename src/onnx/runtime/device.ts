@@ -71,14 +71,15 @@ async function cudaProblem(): Promise<string | undefined> {
     return `onnxruntime-node has CUDA for linux x64 only, and this is ${process.platform} ${process.arch}`;
   const missing = (await cudaLibraries()).filter(({ path }) => path === undefined).map(({ name }) => name);
   const own = missing.filter((name) => name.startsWith("libonnxruntime"));
-  if (own.length > 0) return `onnxruntime's CUDA provider is not installed (no ${own.join(", ")}). ${cudaInstructions}`;
+  if (own.length > 0)
+    return `onnxruntime's CUDA provider is not installed (no ${own.join(", ")}). ${cudaInstructions()}`;
   const problem = await tryProvider("cuda", runtimePath());
   if (problem === undefined) return undefined;
-  return `${problem}. ${missing.length > 0 ? `Not found: ${missing.join(", ")}. ` : ""}${cudaInstructions}`;
+  return `${problem}. ${missing.length > 0 ? `Not found: ${missing.join(", ")}. ` : ""}${cudaInstructions()}`;
 }
 
-const cudaInstructions =
-  `Install it with ${cudaInstallation} (for CUDA 13, see docs/models.md); it needs an NVIDIA driver and the CUDA ` +
+const cudaInstructions = () =>
+  `Install it with ${cudaInstallation()} (for CUDA 13, see docs/models.md); it needs an NVIDIA driver and the CUDA ` +
   "libraries that it was built for. Check with: npx rise-ts doctor";
 
 async function webgpuProblem(): Promise<string | undefined> {
