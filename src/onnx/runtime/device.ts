@@ -79,7 +79,7 @@ async function cudaProblem(): Promise<string | undefined> {
 }
 
 const cudaInstructions = () =>
-  `Install it with ${cudaInstallation()} (for CUDA 13, see docs/models.md); it needs an NVIDIA driver and the CUDA ` +
+  `Install it with ${cudaInstallation()}; it needs an NVIDIA driver and the CUDA ` +
   "libraries that it was built for. Check with: npx rise-ts doctor";
 
 async function webgpuProblem(): Promise<string | undefined> {
