@@ -110,7 +110,8 @@ async function checkFormats(): Promise<string> {
 
 /** The script of onnxruntime-node meets a proxy that nobody serves, and npm leaves the package out. */
 async function checkPlainInstall(tarball: string): Promise<void> {
-  const nothing = { GLOBAL_AGENT_HTTPS_PROXY: "http://127.0.0.1:9", npm_config_ignore_scripts: "false" };
+  const scripts = { npm_config_ignore_scripts: "false", ONNXRUNTIME_NODE_INSTALL: undefined };
+  const nothing = { ...scripts, GLOBAL_AGENT_HTTPS_PROXY: "http://127.0.0.1:9" };
   await run("npm", ["install", "--no-audit", "--no-fund", "--prefer-offline", tarball], nothing);
   const packages = await readdir(join(consumer, "node_modules"));
   if (process.platform === "linux" && process.arch === "x64" && packages.includes("onnxruntime-node"))
