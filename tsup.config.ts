@@ -68,7 +68,8 @@ const withRoot: NonNullable<Options["esbuildPlugins"]>[number] = {
 export default defineConfig({
   entry: entries,
   format: ["esm", "cjs"],
-  dts: true,
+  // tsup gives TypeScript a baseUrl, which TypeScript 6 calls deprecated.
+  dts: { compilerOptions: { ignoreDeprecations: "6.0" } },
   // Shared chunks in both formats, so that an error class is one class whichever entry it came through.
   splitting: true,
   // CommonJS has no import.meta. ES modules need no stand-in, which would keep bundlers from leaving modules out.
