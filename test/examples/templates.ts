@@ -48,9 +48,11 @@ const settings = {
 
 async function main(tarball: string): Promise<void> {
   const installed = await mkdtemp(join(tmpdir(), "rise-templates-"));
+  // A cache of its own, as on a new machine.
+  const env = { ...process.env, HF_ASSETS_CACHE: join(installed, "cache"), npm_config_ignore_scripts: "false" };
   await writeFile(join(installed, "package.json"), '{ "private": true, "type": "module" }\n');
   const packages = [resolve(tarball), "tsx", "typescript@5", "@types/node@20"];
-  await run("npm", ["install", "--silent", "--ignore-scripts", ...packages], { cwd: installed });
+  await run("npm", ["install", "--silent", ...packages], { cwd: installed, env });
   await writeFile(join(installed, "tsconfig.json"), JSON.stringify(settings));
   for (const { copy, command, prints } of templates) {
     const place = join(installed, basename(copy));
@@ -58,7 +60,7 @@ async function main(tarball: string): Promise<void> {
     try {
       await run("npx", ["tsc", "-p", "."], { cwd: installed });
       if (command) {
-        const { stdout } = await run("npx", ["tsx", ...command], { cwd: installed });
+        const { stdout } = await run("npx", ["tsx", ...command], { cwd: installed, env });
         if (!prints!.test(stdout)) throw new Error(`expected ${prints}, got ${stdout}`);
       }
       console.log(`ok    ${copy}${command ? "" : " (type-checked only)"}`);

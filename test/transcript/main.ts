@@ -18,6 +18,7 @@ const width = 110;
 
 const scratch = await mkdtemp(join(tmpdir(), "rise-transcript-"));
 const folder = join(scratch, "album");
+const cache = join(scratch, "assets");
 const lines: string[] = [];
 
 const named = (path: string, texts: object) =>
@@ -58,7 +59,8 @@ async function layOut(demo: string): Promise<void> {
 /** Runs a command line in the folder, and keeps it and what it prints on either stream. */
 async function record(command: string): Promise<void> {
   const { npm_config_user_agent: _, ...env } = process.env;
-  const child = spawn("bash", ["-c", `${command} 2>&1`], { cwd: folder, env: { ...env, NO_COLOR: "1" } });
+  const empty = { NO_COLOR: "1", HF_ASSETS_CACHE: cache, npm_config_ignore_scripts: "false" };
+  const child = spawn("bash", ["-c", `${command} 2>&1`], { cwd: folder, env: { ...env, ...empty } });
   let printed = "";
   child.stdout.setEncoding("utf8").on("data", (text: string) => {
     printed += text;
@@ -76,7 +78,11 @@ async function record(command: string): Promise<void> {
   if (code !== 0) throw new Error(`expected ${command} to end with 0, got ${code}`);
 }
 
-const plain = (line: string) => line.replaceAll(folder, "/home/ada/album").replaceAll(homedir(), "/home/ada");
+const plain = (line: string) =>
+  line
+    .replaceAll(folder, "/home/ada/album")
+    .replaceAll(cache, "/home/ada/.cache/huggingface/assets")
+    .replaceAll(homedir(), "/home/ada");
 
 /** A line in pieces of at most `width` columns, broken at spaces; a command, which has a mark at the end, at its flags. */
 function wrapped(line: string, mark = ""): string[] {
@@ -95,7 +101,7 @@ try {
   const tarball = process.argv[2] ?? (await pack(scratch));
   await mkdir(folder);
   await cp(tarball, join(folder, basename(tarball)));
-  await record(`npm install --ignore-scripts ./${basename(tarball)}`);
+  await record(`npm install ./${basename(tarball)}`);
   await layOut(join(folder, "node_modules/rise-ts/dist/demo"));
   await record("npx rise-ts --version");
   await record("ls photos | wc -l; ls others | wc -l; head -3 labels.csv");
