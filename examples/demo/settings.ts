@@ -1,5 +1,3 @@
-import { grpoPresets } from "rise-ts";
-import type { GrpoSettings } from "rise-ts/grpo";
 import { constantSchedule, cosineSchedule } from "rise-ts/optim";
 import type { PartSizes } from "../pictures/moods";
 
@@ -53,12 +51,6 @@ export const moodRates: { readonly learningRate: number; readonly temperature?: 
  * thoughts are soon wrong about the others.
  */
 export const placeRates: typeof moodRates = { learningRate: 5e-5, temperature: 0.7 };
-
-/** β of stage 1 on moods. Another thing of the same mood earns as much, so that without it names drift (docs/results.md). */
-export const moodGrpo: GrpoSettings = {
-  ...grpoPresets["rise-paper"],
-  loss: { ...grpoPresets["rise-paper"].loss, klCoefficient: 0.2 },
-};
 
 export const cotOptions = ({ learningRate, temperature }: typeof moodRates) => ({
   learningRate: constantSchedule({ learningRate, warmupSteps: 5 }),

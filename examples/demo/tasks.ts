@@ -22,7 +22,6 @@ import { rehearsalRows } from "../tiny-vlm/rehearsal";
 import { calibratedPrior, wordPrior } from "./prior";
 import {
   cotOptions,
-  moodGrpo,
   moodParts,
   moodRates,
   moodSteps,
@@ -42,7 +41,7 @@ export interface DemoTask<A> {
   readonly model: string;
   readonly steps: Steps;
   /** How stage 1 learns and samples. */
-  readonly cot: Pick<RiseCotOptions<A>, "grpo" | "learningRate" | "sampling">;
+  readonly cot: Pick<RiseCotOptions<A>, "learningRate" | "sampling">;
   /** Pictures in each part of the data. */
   readonly parts: Omit<PartSizes, "seed">;
   readonly task: Task<A>;
@@ -70,7 +69,7 @@ export const moodsDemo: DemoTask<LabelDistribution> = {
   name: "moods",
   model: tiny("checkpoint"),
   steps: moodSteps,
-  cot: { ...cotOptions(moodRates), grpo: moodGrpo },
+  cot: cotOptions(moodRates),
   parts: moodParts,
   task: classification(moodQuestion),
   data: moods,

@@ -6,7 +6,6 @@ import {
   answerMaxTokens,
   examplesPerStep,
   groupSize,
-  moodGrpo,
   moodRates,
   moodSteps,
   rates,
@@ -39,14 +38,7 @@ const config = {
   task: { kind: "classification", ...moodQuestion },
   data: { format: "jsonl", path: "./train.jsonl", test: "./test.jsonl" },
   model: "./model",
-  cot: {
-    steps: moodSteps.cot,
-    groupSize,
-    examplesPerStep,
-    learningRate: moodRates.learningRate,
-    grpo: moodGrpo,
-    sampling,
-  },
+  cot: { steps: moodSteps.cot, groupSize, examplesPerStep, learningRate: moodRates.learningRate, sampling },
   r1: {
     sft: { steps: moodSteps.sft, batchSize: sftBatchSize, learningRate: rates.sft, lossType: "token" },
     rft: {
