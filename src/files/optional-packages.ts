@@ -20,7 +20,7 @@ export const assetsFolder = (): string =>
  * A folder of the cache whose `node_modules` holds `dependencies`; installs them when they are missing, which a line on
  * stderr says. npm leaves an optional package out when its install script fails, as the script of onnxruntime-node does
  * where it cannot reach nuget.org; here no script runs.
- * @throws BackendError when npm fails, with its last lines and the command that installs them in a project
+ * @throws BackendError when npm fails, with its first lines and the command that installs them in a project
  */
 export function cachedPackages(dependencies: Dependencies, cache: string = assetsFolder()): string {
   const state = JSON.stringify([dependencies, process.platform, process.arch]);
@@ -53,10 +53,11 @@ function install(dependencies: Dependencies, folder: string): void {
     rmSync(partial, { recursive: true, force: true });
     // Another process may have installed them meanwhile.
     if (existsSync(folder)) return;
-    const said = String((cause as { stderr?: Buffer }).stderr ?? cause).trim();
+    const lines = String((cause as { stderr?: Buffer }).stderr ?? cause).split("\n");
+    const said = lines.flatMap((line) => line.replace(/^npm (?:error|ERR!)/, "").trim() || []).slice(0, 4);
     throw new BackendError(
       `${specifiers.join(", ")}: expected installed packages, got none, and npm could not install them: ` +
-        `${said.slice(-600)}; run npm install --ignore-scripts ${specifiers.join(" ")}`,
+        `${said.join(", ")}; run npm install --ignore-scripts ${specifiers.join(" ")}`,
       { cause, scope: "backend" },
     );
   }
