@@ -1,8 +1,8 @@
 import { existsSync } from "node:fs";
-import { readFile } from "node:fs/promises";
 import { extname, join } from "node:path";
-import { type Document, isMap, isScalar, LineCounter, parseDocument } from "yaml";
+import { type Document, isMap, isScalar, LineCounter, parseDocument, visit } from "yaml";
 import { ConfigError } from "../errors";
+import { readText } from "../files/open";
 
 /** The content of a config file, and the place of each of its options. */
 export interface Source {
@@ -33,9 +33,10 @@ export async function readSource(path: string, name: string): Promise<Source> {
 }
 
 async function readDocument(path: string, name: string): Promise<Source> {
-  const text = await readFile(path, "utf8").catch((cause: NodeJS.ErrnoException) => {
-    const found = cause.code === "ENOENT" ? "no such file" : `one that cannot be read (${cause.code})`;
-    throw new ConfigError(`${name}: expected a config file, got ${found}; rise-ts init writes one`, { cause });
+  if (!existsSync(path))
+    throw new ConfigError(`${name}: expected a config file, got no such file; rise-ts init writes one`);
+  const text = await readText(path, "a config file").catch((cause: Error) => {
+    throw new ConfigError(`${name}${cause.message.slice(path.length)}`, { cause });
   });
   const lines = new LineCounter();
   // JSON is YAML.
@@ -44,7 +45,7 @@ async function readDocument(path: string, name: string): Promise<Source> {
   const [fault] = document.errors;
   if (fault) throw new ConfigError(`${lineAt(fault.pos[0])}: expected YAML or JSON: ${fault.message}`);
   return {
-    value: document.toJS() ?? {},
+    value: contentOf(document, name, lineAt) ?? {},
     place(keys) {
       for (let length = keys.length; length > 0; length--) {
         const offset = keyOffset(document, keys.slice(0, length));
@@ -53,6 +54,22 @@ async function readDocument(path: string, name: string): Promise<Source> {
       return name;
     },
   };
+}
+
+function contentOf(document: Document, name: string, lineAt: (offset: number) => string): unknown {
+  visit(document, {
+    Alias(_, alias) {
+      if (!alias.resolve(document))
+        throw new ConfigError(
+          `${lineAt(alias.range![0])}: expected YAML or JSON, got *${alias.source}, which refers to nothing; write it in quotes`,
+        );
+    },
+  });
+  try {
+    return document.toJS();
+  } catch (cause) {
+    throw new ConfigError(`${name}: expected YAML or JSON: ${(cause as Error).message}`, { cause });
+  }
 }
 
 function keyOffset(document: Document, keys: readonly string[]): number | undefined {

@@ -32,15 +32,28 @@ const whatToCopy = (path: string) =>
     ? "; training does not change it: copy the one of the model that was trained"
     : "";
 
-/** Reads a text file. @throws DataError naming its path if it is missing, not a file or larger than `most` bytes */
+/**
+ * Reads a text file in UTF-8, without its byte-order mark.
+ * @throws DataError naming its path if it is missing, not a file, larger than `most` bytes or not UTF-8
+ */
 export async function readText(path: string, what: string, most = largestSettings): Promise<string> {
   const file = await openFile(path, what);
   try {
     const { size } = await file.stat();
     if (size > most) throw new DataError(`${path}: expected ${what} of at most ${most} bytes, got ${size}`);
-    return (await file.readFile("utf8")).replace(/^\ufeff/, "");
+    return decoded(await file.readFile(), path, what);
   } finally {
     await file.close();
+  }
+}
+
+/** Other bytes would become question marks, such as the umlauts of labels in Latin-1. */
+function decoded(bytes: Uint8Array, path: string, what: string): string {
+  try {
+    return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+  } catch (cause) {
+    const kind = kindInsteadOfText(bytes) ?? "bytes that are not UTF-8; save it as UTF-8";
+    throw new DataError(`${path}: expected ${what}, got ${kind}`, { cause });
   }
 }
 

@@ -1,4 +1,4 @@
-import { rm } from "node:fs/promises";
+import { rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { type Config, readConfig } from "../../src/config/read";
@@ -174,6 +174,12 @@ describe("a config", () => {
       '--task.kind: expected task.kind to be one of classification, detection, segmentation, got "clasification"; did you mean "classification"?',
     ],
     ["a key twice", ["cot: {}", "cot: {}"], {}, "rise.config.yaml:4: expected YAML or JSON: Map keys must be unique"],
+    [
+      "a text that begins with *",
+      ["cot: {}", "model: *.jpg"],
+      {},
+      "rise.config.yaml:4: expected YAML or JSON, got *.jpg, which refers to nothing; write it in quotes",
+    ],
   ])("names the line or the flag of %s", async (_, lines, flags, message) => {
     await yaml(...lines);
     const error = await read(flags).catch((thrown: unknown) => thrown);
@@ -187,6 +193,19 @@ describe("a config", () => {
       /^none\.yaml: expected a config file, got no such file; rise-ts init writes one$/,
     );
     await expect(read({}, "config.toml")).rejects.toThrow(/^config\.toml: expected a config that ends in \.yaml/);
+  });
+
+  it("refuses a file in another encoding, whose labels would not be those of the data", async () => {
+    const text = "task: { kind: classification, labels: [Freude, Ärger] }\ndata: { format: folder, path: photos }";
+    const path = join(folder, "rise.config.yaml");
+    await writeFile(path, text, "latin1");
+    await expect(read()).rejects.toThrow(
+      /^rise\.config\.yaml: expected a config file, got bytes that are not UTF-8; save it as UTF-8$/,
+    );
+    await writeFile(path, `\ufeff${text}`, "utf16le");
+    await expect(read()).rejects.toThrow(/got text in UTF-16; save it as UTF-8$/);
+    await writeFile(path, `\ufeff${text}`);
+    await expect(read()).resolves.toMatchObject({ task: { labels: ["Freude", "Ärger"] } });
   });
 
   it("asks for task and data only where the command needs them", async () => {

@@ -104,4 +104,16 @@ describe("a settings file that is not JSON", () => {
     await expect(readJson(path)).rejects.toThrow(new DataError(`${path}: expected JSON, ${fault}`));
     await rm(folder, { recursive: true });
   });
+
+  it.each<[string, Buffer, string]>([
+    ["text in Latin-1", Buffer.from('{"a": "\xe4"}', "latin1"), "bytes that are not UTF-8; save it as UTF-8"],
+    ["text in UTF-16", Buffer.from('\ufeff{"a": 1}', "utf16le"), "text in UTF-16; save it as UTF-8"],
+    ["an archive", Buffer.from("\x1f\x8b\x08\0", "latin1"), "a gzip archive; unpack it first"],
+  ])("is refused with its kind: %s", async (_, bytes, kind) => {
+    const folder = await mkdtemp(join(tmpdir(), "rise-json-"));
+    const path = join(folder, "config.json");
+    await writeFile(path, bytes);
+    await expect(readJson(path)).rejects.toThrow(new DataError(`${path}: expected a JSON file, got ${kind}`));
+    await rm(folder, { recursive: true });
+  });
 });
