@@ -34,19 +34,8 @@ export async function limitedFetch(
   const signal = init.signal ? AbortSignal.any([init.signal, silent.signal]) : silent.signal;
   try {
     const response = await follow(new URL(address), { ...init, signal }, mayLeaveHost);
-    let bytes = 0;
-    const counter = new TransformStream<Uint8Array, Uint8Array>({
-      transform(piece, controller) {
-        watch.refresh();
-        bytes += piece.length;
-        if (bytes <= maxBytes) return controller.enqueue(piece);
-        clearTimeout(watch);
-        controller.error(new BackendError(`expected an answer of at most ${maxBytes} bytes, got more`));
-      },
-      flush: () => clearTimeout(watch),
-    });
     const { status, statusText, headers } = response;
-    const body = response.body?.pipeThrough(counter) ?? null;
+    const body = response.body && limitedBody(response.body, maxBytes, watch);
     if (body === null) clearTimeout(watch);
     // The response keeps the requested address: a redirect's may be signed, or valid for a minute only.
     return Object.defineProperty(new Response(body, { status, statusText, headers }), "url", {
@@ -56,6 +45,39 @@ export async function limitedFetch(
     clearTimeout(watch);
     throw error;
   }
+}
+
+/** The same bytes, up to `maxBytes`. The watch ends with them, also by a broken connection or a cancellation. */
+function limitedBody(
+  body: ReadableStream<Uint8Array>,
+  maxBytes: number,
+  watch: NodeJS.Timeout,
+): ReadableStream<Uint8Array> {
+  const reader = body.getReader();
+  let bytes = 0;
+  return new ReadableStream({
+    async pull(controller) {
+      try {
+        const { done, value } = await reader.read();
+        if (done) {
+          clearTimeout(watch);
+          return controller.close();
+        }
+        watch.refresh();
+        bytes += value.length;
+        if (bytes > maxBytes) throw new BackendError(`expected an answer of at most ${maxBytes} bytes, got more`);
+        controller.enqueue(value);
+      } catch (error) {
+        clearTimeout(watch);
+        void reader.cancel(error).catch(() => {});
+        throw error;
+      }
+    },
+    async cancel(reason) {
+      clearTimeout(watch);
+      await reader.cancel(reason);
+    },
+  });
 }
 
 async function follow(url: URL, init: RequestInit, mayLeaveHost: boolean, hops = 0): Promise<Response> {

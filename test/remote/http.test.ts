@@ -1,6 +1,6 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
-import { afterEach, describe, expect, it } from "vitest";
+import { afterEach, describe, expect, it, vi } from "vitest";
 import { BackendError } from "../../src/errors";
 import { limitedFetch } from "../../src/remote/http";
 import { withoutSecrets } from "../../src/remote/secrets";
@@ -45,6 +45,27 @@ describe("limitedFetch", () => {
     // A busy machine may take its time for the headers, which do come.
     const response = await limitedFetch(stalled.url, {}, { ...limits, idleMs: 2000 });
     await expect(response.text()).rejects.toThrow("no byte came within 2000 ms");
+  });
+
+  it("leaves no timer behind, however the body ends", async () => {
+    const { url } = await serve((request, response) => {
+      response.writeHead(200, { "content-length": "10" }).write("xx");
+      setTimeout(() => (request.url === "/broken" ? response.destroy() : response.end("x".repeat(8))), 20);
+    });
+    const idleMs = 77_777;
+    const started = vi.spyOn(globalThis, "setTimeout");
+    const cleared = vi.spyOn(globalThis, "clearTimeout");
+    const ends: Readonly<Record<string, (response: Response) => Promise<unknown>>> = {
+      "": (response) => response.text(),
+      broken: (response) => expect(response.text()).rejects.toThrow(),
+      cancelled: (response) => response.body!.cancel(),
+    };
+    for (const [path, end] of Object.entries(ends))
+      await end(await limitedFetch(`${url}/${path}`, {}, { ...limits, idleMs }));
+    const watches = started.mock.results.filter((_, i) => started.mock.calls[i]![1] === idleMs);
+    expect(watches).toHaveLength(3);
+    for (const { value } of watches) expect(cleared).toHaveBeenCalledWith(value);
+    vi.restoreAllMocks();
   });
 
   it("leaves credentials behind when it may leave the host, and never takes them up again", async () => {
