@@ -3,7 +3,7 @@ import type { VlmBackend } from "../backend";
 import { checkedSampling } from "../engine/sampling/options";
 import { BackendError } from "../errors";
 import { loadImage } from "../models/inputs/image";
-import { count, flag, given, having, readOptions, type Settings, specOf } from "../options/spec";
+import { count, flag, having, object, readOptions, type Settings, specOf } from "../options/spec";
 import { checkPrompt } from "../prompts/check-prompt";
 import { createRng, deriveSeed } from "../rng";
 import type { Completion, FinishReason, Prompt } from "../types";
@@ -47,9 +47,7 @@ export const aiSdkBackendSpec = specOf<AiSdkBackendOptions>()(() => ({
   model: having<AiSdkModel>('a model of the AI SDK, such as openai("gpt-5-mini")', "doGenerate").describe(
     "The model, as a provider of the AI SDK makes it",
   ),
-  providerOptions: given("an object", (value: unknown) => typeof value === "object")
-    .default({})
-    .describe("Provider options by provider"),
+  providerOptions: object().default({}).describe("Provider options by provider"),
   joinReasoning: flag().default(false).describe("Reasoning that the model gives apart becomes <think>…</think>"),
   maxPixels: count().optional().describe("Images with more pixels are scaled down before they are sent"),
   requestsAtOnce: count().default(8).describe("Requests under way at the same time"),

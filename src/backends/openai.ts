@@ -2,7 +2,7 @@ import type { VlmBackend } from "../backend";
 import { generateSpec } from "../engine/sampling/options";
 import { loadImage } from "../models/inputs/image";
 import { milliseconds } from "../options/milliseconds";
-import { choice, count, flag, given, list, readOptions, secret, specOf, text } from "../options/spec";
+import { choice, count, flag, given, list, object, readOptions, secret, specOf, text } from "../options/spec";
 import { deriveSeed } from "../rng";
 import type { Completion, Prompt } from "../types";
 import { chatUrl, type HeaderSource, headersOf, isKey, secretsOf } from "./openai/address";
@@ -78,8 +78,6 @@ export interface OpenaiBackendOptions {
   readonly maxReplyBytes?: number;
 }
 
-const isPlainObject = (value: unknown) => typeof value === "object" && value !== null && !Array.isArray(value);
-
 export const openaiBackendSpec = specOf<OpenaiBackendOptions>()(() => ({
   baseUrl: given("an http or https address").describe("The address that `/chat/completions` is appended to"),
   apiKey: secret("printable ASCII without spaces or line breaks", isKey)
@@ -89,8 +87,8 @@ export const openaiBackendSpec = specOf<OpenaiBackendOptions>()(() => ({
   headers: given("header fields, or a function that gives them").default({}).describe("Further header fields"),
   query: given("texts by name").default({}).describe("Parameters of the address"),
   omitFields: list("a list of fields").default([]).describe("Fields not to send"),
-  renameFields: given("an object", isPlainObject).default({}).describe("Other names of fields"),
-  extraBody: given("an object", isPlainObject).default({}).describe("Fields to send besides; they win over ours"),
+  renameFields: object().default({}).describe("Other names of fields"),
+  extraBody: object().default({}).describe("Fields to send besides; they win over ours"),
   logProbs: flag().default(false).describe("Ask for log-probs: not every server gives them"),
   maxTokensField: choice(["max_tokens", "max_completion_tokens"])
     .default("max_tokens")

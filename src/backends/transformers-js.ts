@@ -2,7 +2,7 @@ import type { VlmBackend } from "../backend";
 import { checkedSampling } from "../engine/sampling/options";
 import { concernsOnePrompt, DataError } from "../errors";
 import { loadImage } from "../models/inputs/image";
-import { count, given, readOptions, specOf, text } from "../options/spec";
+import { count, given, object, readOptions, specOf, text } from "../options/spec";
 import type { Completion } from "../types";
 import { completer } from "./transformers-js/completions";
 import { type Opened, openTransformersJs } from "./transformers-js/library";
@@ -35,9 +35,7 @@ export const transformersJsBackendSpec = specOf<TransformersJsBackendOptions>()(
   device: given("a name, or names by file", isNameOrNames)
     .optional()
     .describe("transformers.js' device; its own choice without it"),
-  session: given("an object", (value: unknown) => typeof value === "object" && value !== null)
-    .optional()
-    .describe("onnxruntime's session options"),
+  session: object().optional().describe("onnxruntime's session options"),
   maxImagePixels: count()
     .optional()
     .describe("Width times height of the largest image that is decoded; 2^27 without it"),

@@ -95,6 +95,10 @@ export const groupOrFalse = <Shape extends z.ZodRawShape>(shape: Shape) =>
 export const given = <T = unknown>(words: string, is: (value: never) => boolean = () => true) =>
   z.custom<T>((value) => value !== undefined && is(value as never), words);
 
+/** An object of any fields, such as settings that go to a server. */
+export const object = <T = Readonly<Record<string, unknown>>>() =>
+  given<T>("an object", (value: unknown) => typeof value === "object" && value !== null && !Array.isArray(value));
+
 /** A value that no message may show, such as a key. */
 export const secret = (words: string, is: (value: string) => boolean) =>
   z.custom<string>((value) => typeof value === "string" && is(value), { error: words, params: { isSecret: true } });
@@ -269,5 +273,6 @@ function shownInstead(value: unknown, methods: readonly string[] | undefined): s
   if (methods && typeof value === "function") return "a function: pass what it returns";
   if (methods && typeof value === "object" && value !== null)
     return `something without ${missingMethod(value, methods)}()`;
-  return shown(value);
+  // An address may hold a password.
+  return shown(typeof value === "string" ? value.replace(/\/\/[^/\s]*@/g, "//[key]@") : value);
 }

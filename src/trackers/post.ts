@@ -45,10 +45,10 @@ const timeoutMs = 30_000;
 
 /** An option that is a server's address. */
 export const httpAddress = () =>
-  given<string>(
-    "an http or https address",
-    (value: unknown) => typeof value === "string" && /^https?:\/\/[^/@]+/.test(value),
-  );
+  given<string>("an http or https address without a password", (value: unknown) => {
+    const url = typeof value === "string" && URL.canParse(value) ? new URL(value) : undefined;
+    return url !== undefined && /^https?:$/.test(url.protocol) && url.username === "" && url.password === "";
+  });
 
 /** An option that is sent as a key: a header must be able to carry it. */
 export const key = () =>

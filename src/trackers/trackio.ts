@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import { given, readOptions, specOf, text } from "../options/spec";
+import { object, readOptions, specOf, text } from "../options/spec";
 import { endpoint, httpAddress, key, postJson } from "./post";
 import { outbox, scalarsOf, type Tracker } from "./tracker";
 
@@ -21,9 +21,7 @@ export const trackioSpec = specOf<TrackioOptions>()(() => ({
   run: text("the run's name").describe("The name of this run"),
   url: httpAddress().default("http://127.0.0.1:7860").describe("The server's address: trackio show prints it"),
   token: key().optional().describe("The server's write token; TRACKIO_WRITE_TOKEN without it"),
-  config: given<Readonly<Record<string, unknown>>>("an object", (value: unknown) => typeof value === "object")
-    .optional()
-    .describe("Settings to show beside the run, such as the learning rate"),
+  config: object().optional().describe("Settings to show beside the run, such as the learning rate"),
 }));
 
 /**

@@ -1,6 +1,6 @@
 import * as z from "zod";
 import { BackendError, ConfigError } from "../errors";
-import { given, readOptions, type Settings, specOf, text } from "../options/spec";
+import { object, readOptions, type Settings, specOf, text } from "../options/spec";
 import { endpoint, httpAddress, key, postJson } from "./post";
 import { outbox, scalarsOf, type Tracker } from "./tracker";
 
@@ -25,9 +25,7 @@ export const wandbSpec = specOf<WandbOptions>()(() => ({
   run: text("the run's name").optional().describe("The name of this run; one that wandb makes up without it"),
   apiKey: key().optional().describe("The key; WANDB_API_KEY without it"),
   url: httpAddress().default("https://api.wandb.ai").describe("The server's address"),
-  config: given<Readonly<Record<string, unknown>>>("an object", (value: unknown) => typeof value === "object")
-    .optional()
-    .describe("Settings to show beside the run, such as the learning rate"),
+  config: object().optional().describe("Settings to show beside the run, such as the learning rate"),
 }));
 
 /**

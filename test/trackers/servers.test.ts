@@ -65,6 +65,11 @@ describe("trackio", () => {
   it.each([
     [{ project: "", run: "a" }, /project/],
     [{ project: "a", run: "a", url: "localhost:7860" }, /url.*http/],
+    [
+      { project: "a", run: "a", url: "http://me:passw0rd@localhost:7860" },
+      /without a password, got "http:..\[key\]@loc/,
+    ],
+    [{ project: "a", run: "a", config: null as never }, /config to be an object, got null/],
     [{ project: "a", run: "a", token: "two words" }, /token/],
     [{ project: "a", run: "a", runs: 1 }, /did you mean "run"/],
   ])("refuses wrong options, %#", (options, message) => {
