@@ -60,9 +60,23 @@ export async function readData(config: Config): Promise<ConfigData> {
     task,
     train: divided.train,
     test: typeof test === "string" ? await read(test) : divided.test,
-    validation: typeof validation === "string" ? await read(validation) : divided.validation,
+    validation:
+      typeof validation === "string"
+        ? withOtherIds("validation", await read(validation), divided.train)
+        : divided.validation,
     omissions,
   };
+}
+
+/**
+ * Files in two folders of the same layout have the same ids, by which a run tells examples apart: those of one folder
+ * get its name in front. An image in both keeps its id, which the run refuses.
+ */
+function withOtherIds(name: string, examples: readonly Example<unknown>[], others: readonly Example<unknown>[]) {
+  const ids = new Set(others.map(({ id }) => id));
+  const images = new Set(others.map(({ image }) => imageKey(image)));
+  const isAlike = examples.some(({ id }) => ids.has(id)) && !examples.some(({ image }) => images.has(imageKey(image)));
+  return isAlike ? examples.map((example) => ({ ...example, id: `${name}/${example.id}` })) : examples;
 }
 
 /**

@@ -1,10 +1,13 @@
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parquetWriteBuffer } from "hyparquet-writer";
 import { afterAll, describe, expect, it } from "vitest";
+import { readData } from "../../src/config/data";
 import { dataFormats } from "../../src/config/data-files";
+import { readConfig } from "../../src/config/read";
 import { DataError } from "../../src/errors";
+import { checkHeldOut } from "../../src/runs/examples/check-examples";
 import type { Task } from "../../src/task";
 import { classification } from "../../src/tasks/classification";
 import { jpeg } from "../datasets/temporary";
@@ -42,5 +45,32 @@ describe("a config's Parquet file with a column of classes", () => {
   it.each([null, -1, 2])("is refused for a row of class %j", async (value) => {
     await expect(read([0, value])).rejects.toThrow(DataError);
     await expect(read([0, value])).rejects.toThrow(/row 1: expected label to be one of cat, dog, got (null|-1|2)/);
+  });
+});
+
+describe("a config's folder for validation", () => {
+  const parts = ["train", "validation"];
+  const read = async (validation: string) => {
+    for (const [i, part] of parts.entries())
+      for (const label of labels) {
+        await mkdir(join(scratch, part, label), { recursive: true });
+        await writeFile(join(scratch, part, label, "1.jpg"), await jpeg(8 + i, 8));
+      }
+    const options = { "task.kind": "classification", "task.labels": "cat,dog", "data.format": "folder" };
+    const flags = new Map(Object.entries({ ...options, "data.path": "train", "data.validation": validation }));
+    const data = await readData(await readConfig({ folder: scratch, flags }));
+    checkHeldOut(data.task, data.validation, data.train);
+    return [data.train, data.validation].map((examples) => examples.map(({ id }) => id));
+  };
+
+  it("may have files of the same names as the one to learn from", async () => {
+    expect(await read("validation")).toEqual([
+      ["cat/1.jpg", "dog/1.jpg"],
+      ["validation/cat/1.jpg", "validation/dog/1.jpg"],
+    ]);
+  });
+
+  it("is refused if it is the one to learn from", async () => {
+    await expect(read("train")).rejects.toThrow(/expected examples that the dataset does not have, got "cat\/1\.jpg"/);
   });
 });
