@@ -2,6 +2,7 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import * as z from "zod";
 import { readEvaluation } from "../evaluation/directory";
+import { intervalWords } from "../report/sections/evaluation";
 import { readMetrics } from "../runs/directory/directory";
 import { hubId, type PublishedFiles } from "./files";
 
@@ -119,8 +120,7 @@ async function evaluationText(evaluations: readonly string[]): Promise<string[]>
         const interval = intervals[name];
         return `| ${name} | ${figure(value)} | ${interval ? `${figure(interval.low)} to ${figure(interval.high)}` : "–"} |`;
       });
-      const [level] = Object.values(intervals).map((interval) => `${Number((100 * interval.level).toPrecision(6))} % `);
-      const head = [`| metric | value | ${level ?? ""}interval |`, "|---|---|---|"];
+      const head = [`| metric | value | ${intervalWords(intervals)} |`, "|---|---|---|"];
       return ["", `${records.length} images that were evaluated:`, "", ...head, ...rows];
     }),
   );

@@ -3,6 +3,7 @@ import { checkArguments, fieldsKind, functionKind, listKind, optionalKind, textK
 import type { Task } from "../task";
 import type { Example } from "../types";
 import type { Presenter } from "./elements/drawing";
+import { createPageImages } from "./elements/image";
 import { createPage, type Page, type PageExample } from "./elements/page";
 import { type Choice, createChoice } from "./reading/choice";
 import { recordedTask } from "./reading/recorded-task";
@@ -82,31 +83,47 @@ export async function htmlReport<A>(options: ReportOptions<A>): Promise<string> 
   const runs = [...(runDir === undefined ? [] : [{ runDir }]), ...(options.runs ?? [])];
   if (runs.length === 0 && !options.tables && !options.records)
     throw new ConfigError("htmlReport: expected runDir, runs, records or tables, got none of them");
-  const known: KnownExamples = new Map();
   const choice = createChoice<Candidate>();
   const sources: Source[] = [];
-  for (const [i, run] of runs.entries())
-    sources.push(await readSource(run, known, (group) => addGroup(choice, i, group)));
-  for (const example of dataset) known.set(example.id, example);
+  for (const [i, run] of runs.entries()) sources.push(await readSource(run, (group) => addGroup(choice, i, group)));
   sources.forEach((source, i) => {
     if (source.kind === "evaluation") addRecords(choice, i, source.evaluation.records);
   });
   addRecords(choice, sources.length, records);
-  const page = createPage(
-    task ?? (recordedTask(taskName(sources)) as Presenter<A>),
-    known.values() as Iterable<PageExample<A>>,
-  );
-  const parts = {
-    tables,
-    records,
-    title: records.some(({ exampleId }) => isLabelled(known, exampleId)) ? heldOut : "Images",
-  };
-  return assemble(title, page, sources, choice, { ...parts, refreshSeconds });
+  const presenter = task ?? (recordedTask(taskName(sources)) as Presenter<A>);
+  const lists = examplesOf(sources, dataset);
+  const images = createPageImages();
+  const pages = lists.map((known) => createPage(presenter, known.values() as Iterable<PageExample<A>>, images));
+  const isLabelled = records.some(({ exampleId }) => lists.at(-1)!.get(exampleId)?.annotation !== undefined);
+  const parts = { tables, records, title: isLabelled ? heldOut : "Images", refreshSeconds };
+  return assemble(title, pages, sources, choice, parts);
+}
+
+/**
+ * The examples of each source, and of records that come without one. Two folders may have other examples of the same
+ * ids, as training and test images in folders of classes do; then each shows its own.
+ */
+function examplesOf(sources: readonly Source[], dataset: readonly PageExample<unknown>[]): readonly KnownExamples[] {
+  const given = new Map<string, PageExample<unknown>>();
+  const unique = new Map<string, PageExample<unknown>>();
+  const all = new Map<string, PageExample<unknown>>();
+  for (const example of dataset) {
+    if (given.has(example.id)) unique.delete(example.id);
+    else unique.set(example.id, example);
+    given.set(example.id, example);
+  }
+  for (const example of sources.flatMap(({ examples }) => [...examples.values()]))
+    all.set(example.id, { ...all.get(example.id), ...example });
+  return [
+    ...sources.map(({ examples }) => {
+      const own = [...examples].map(([id, example]) => [id, { ...all.get(id), ...example }] as const);
+      return new Map([...all, ...own, ...unique]);
+    }),
+    new Map([...all, ...given]),
+  ];
 }
 
 const heldOut = "Held-out images";
-
-const isLabelled = (known: KnownExamples, id: string) => known.get(id)?.annotation !== undefined;
 
 const taskName = (sources: readonly Source[]) => {
   const name = sources.find(({ context }) => typeof context.config.task === "string")?.context.config.task;
@@ -137,25 +154,27 @@ function addRecords(choice: Choice<Candidate>, run: number, records: readonly Re
   }
 }
 
+/** @param pages one for each source, and one for the records */
 async function assemble<A>(
   title: string,
-  page: Page<A>,
+  pages: readonly Page<A>[],
   sources: readonly Source[],
   choice: Choice<Candidate>,
   { tables, records, title: recordsTitle, refreshSeconds }: Extras<A>,
 ): Promise<string> {
   const lists = cotLists(sources);
   const names = [...sources.map((source) => source.title), ...(records.length > 0 ? [recordsTitle] : [])];
-  const data = await pageData(page, names, lists, choice);
+  const data = await pageData(pages, names, lists, choice);
   const stages = [...new Set(data.groups.map(({ stage }) => stage))];
   const isAllShown = sources.length === 0 && records.length <= mostShown;
+  const page = pages.at(-1)!;
   const sections = [
     ...tables.map(scoresSection),
     await evaluationSection(recordsTitle, records, page),
     comparisonSection(sources.flatMap(comparedOf)),
-    ...(await Promise.all(lists.map((list, i) => cotsSection(names[list.run]!, list, page, i)))),
+    ...(await Promise.all(lists.map((list, i) => cotsSection(names[list.run]!, list, pages[list.run]!, i)))),
     ...(isAllShown ? [] : [explorerSection({ runs: names, stages, total: choice.total, held: data.rollouts.length })]),
-    ...(await Promise.all(sources.map((source) => sourceSection(source, page)))),
+    ...(await Promise.all(sources.map((source, i) => sourceSection(source, pages[i]!)))),
   ];
   return page.html(title, sections, { data, ...(refreshSeconds !== undefined && { refreshSeconds }) });
 }

@@ -11,7 +11,12 @@ import { rise } from "./rise";
 let folder: string;
 const model = resolve("examples", "tiny-vlm", "checkpoint");
 const steps = { "cot.steps": 2, "cot.groupSize": 2, "r1.sft.steps": 2, "r1.rft.steps": 2, "r1.rft.groupSize": 2 };
-const short = { "cot.sampling.cotMaxTokens": 8, "cot.sampling.reconstructionMaxTokens": 8, "evaluate.maxTokens": 8 };
+const short = {
+  "cot.sampling.cotMaxTokens": 8,
+  "cot.sampling.reconstructionMaxTokens": 8,
+  "evaluate.maxTokens": 8,
+  "evaluate.level": 0.9,
+};
 const more = { "r1.rft.sampling.maxTokens": 8, "cot.threshold": 0, "r1.threshold": 0, "trainer.device": "cpu" };
 const options = { model, ...steps, ...short, ...more };
 
@@ -36,7 +41,9 @@ describe("a config that init wrote", () => {
     const result = await succeed("run");
     expect(result).toMatchObject({ thoughts: 4, kept: 4, examples: 2, metrics: { accuracy: expect.any(Number) } });
     expect(result.weights).toBe(join(folder, "runs", "r1", "checkpoints", "step-4"));
-    expect(await readFile(result.report, "utf8")).toContain("Stage 2: think, then annotate");
+    const page = await readFile(result.report, "utf8");
+    expect(page).toContain("Stage 2: think, then annotate");
+    expect(page).toContain("<th>90 % interval</th>");
     expect(await readFile(join(folder, "rise.config.yaml"), "utf8")).toBe(before);
   });
 

@@ -90,6 +90,33 @@ describe("a report from a run's directory alone", () => {
     expect(html).toContain(`<td>${counts!.aIsBetter}</td><td>${counts!.equal}</td><td>${counts!.bIsBetter}</td>`);
   });
 
+  it("shows the images of each folder where two have other examples of the same ids", async () => {
+    const held = await Promise.all(
+      dataset.map(async (example, i) => {
+        const image = join(scratch, `held-${example.id}.png`);
+        await sharp({ create: { width: 80, height: 30, channels: 3, background: `rgb(99, 99, ${i})` } }).toFile(image);
+        return { ...example, image };
+      }),
+    );
+    const runDir = join(scratch, "held");
+    const { records } = await evaluate({
+      task: boxes,
+      dataset: held,
+      backend: scriptedBackend(() => answer(5)),
+      runDir,
+    });
+    const shapesOf = async (options: Parameters<typeof htmlReport>[0]) => {
+      const { examples, groups } = dataOf(await htmlReport(options));
+      return groups.map(({ run, example }: { run: number; example: number }) => [run, examples[example].image.width]);
+    };
+    const folders = [{ runDir: join(scratch, "cot") }, { runDir }];
+    const sizes = await shapesOf({ runs: folders });
+    expect(new Set(sizes.map(String))).toEqual(new Set(["0,60", "1,80"]));
+    expect(await shapesOf({ runs: folders, task: boxes, dataset: [...dataset, ...held] } as never)).toEqual(sizes);
+    const mixed = { runs: folders.slice(0, 1), records, task: boxes, dataset: [...dataset, ...held] };
+    expect(await shapesOf(mixed as never)).toEqual(sizes);
+  });
+
   it("says that images were in memory, and shows the rest", async () => {
     const runDir = join(scratch, "memory");
     const image = { width: 2, height: 2, data: new Uint8Array(12) };

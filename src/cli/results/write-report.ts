@@ -5,6 +5,7 @@ import type { Config } from "../../config/read";
 import { readEvaluation } from "../../evaluation/directory";
 import type { Evaluation } from "../../evaluation/records";
 import { htmlReport, type ReportTable } from "../../report/html-report";
+import { intervalWords } from "../../report/sections/evaluation";
 import { writeAtomically } from "../../runs/directory/files";
 import { foldersIn } from "../frame/folders";
 import { decimals } from "../frame/output";
@@ -29,11 +30,12 @@ export async function writeReport(
   ];
   const evaluation = await evaluationIn(folders.evaluation);
   const before = await evaluationIn(folders.evaluationBase);
+  const columns = (of: Evaluation<unknown, string>, value: string) => [value, intervalWords(of.intervals)];
   const tables: ReportTable[] = evaluation
     ? [
         {
           title: "Held-out examples",
-          header: ["metric", ...(before ? ["before training", "95 % interval"] : []), "value", "95 % interval"],
+          header: ["metric", ...(before ? columns(before, "before training") : []), ...columns(evaluation, "value")],
           rows: Object.keys(evaluation.metrics).map((name) => [
             name,
             ...(before ? valueCells(before, name) : []),

@@ -38,10 +38,16 @@ export interface FrameOptions {
   readonly refreshSeconds?: number;
 }
 
-/** Starts a page about examples of one task. */
-export function createPage<A>(task: Presenter<A>, examples: Iterable<PageExample<A>>): Page<A> {
+/**
+ * Starts a page about examples of one task.
+ * @param images those of another page, for sections about other examples of the same ids
+ */
+export function createPage<A>(
+  task: Presenter<A>,
+  examples: Iterable<PageExample<A>>,
+  images: PageImages = createPageImages(),
+): Page<A> {
   const known = new Map([...examples].map((example) => [example.id, example]));
-  const images = createPageImages();
   const shownExamples = new Map<string, Promise<ShownExample>>();
   const show = async (id: string): Promise<ShownExample> => {
     const { subject, annotation, image: source } = known.get(id) ?? {};

@@ -14,25 +14,29 @@ import {
 } from "./run-records";
 
 /** The folder of a run or of an evaluation, as far as it was read. */
-export type Source = { readonly title: string; readonly context: ContextRecords } & (
+export type Source = {
+  readonly title: string;
+  readonly context: ContextRecords;
+  /** The examples that the folder names. */
+  readonly examples: KnownExamples;
+} & (
   | { readonly kind: "run"; readonly run: RunRecords }
   | { readonly kind: "evaluation"; readonly evaluation: Evaluation<unknown, string> }
 );
 
-/** Examples by id, as far as the folders of runs tell. */
-export type KnownExamples = Map<string, PageExample<unknown>>;
+/** Examples by id, as far as they are known. */
+export type KnownExamples = ReadonlyMap<string, PageExample<unknown>>;
 
 /**
  * Reads a folder.
- * @param examples receives the examples that the folder names
  * @param onGroup receives every group of rollouts
  * @throws CheckpointError for a folder that is neither a run's nor an evaluation's, or is damaged
  */
 export async function readSource(
   { title, runDir }: { readonly title?: string | undefined; readonly runDir: string },
-  examples: KnownExamples,
   onGroup: (group: RolloutGroup) => void,
 ): Promise<Source> {
+  const examples = new Map<string, PageExample<unknown>>();
   const learn = (id: string, more: Partial<PageExample<unknown>>) =>
     examples.set(id, { id, ...examples.get(id), ...more });
   const name = title ?? nameOf(runDir);
@@ -41,7 +45,7 @@ export async function readSource(
   if (await isEvaluation(runDir)) {
     const evaluation = await readEvaluation<unknown>(runDir);
     for (const { exampleId, truth } of evaluation.records) learn(exampleId, { annotation: truth });
-    return { title: name, kind: "evaluation", evaluation, context: await readContext(runDir) };
+    return { title: name, kind: "evaluation", evaluation, examples, context: await readContext(runDir) };
   }
   const run = await readRun(runDir, (group) => {
     const [{ exampleId, truth }] = group;
@@ -49,7 +53,7 @@ export async function readSource(
     onGroup(group);
   });
   for (const { exampleId, annotation } of run.cots) if (annotation !== undefined) learn(exampleId, { annotation });
-  return { title: name, kind: "run", run, context: run };
+  return { title: name, kind: "run", run, examples, context: run };
 }
 
 /** The last two folders of a path. */

@@ -38,35 +38,39 @@ interface Tables {
  * Collects what the page's script reads: all cots and rollouts, or as many as fit, the chosen ones first.
  */
 export async function pageData<A>(
-  page: Page<A>,
+  pages: readonly Page<A>[],
   runs: readonly string[],
   lists: readonly CotList[],
   choice: Choice<Candidate>,
 ): Promise<PageData> {
   const tables: Tables = { bytes: 0, texts: [], textPlaces: new Map(), examples: [], examplePlaces: new Map() };
   const cots: CotData[] = [];
-  for (const list of lists) cots.push(await cotData(list, page, tables, mostOfCots / lists.length));
+  for (const list of lists) cots.push(await cotData(list, pages[list.run]!, tables, mostOfCots / lists.length));
   const chosen = choice.chosen();
-  await embedded(page, new Set(chosen.map(({ row }) => row.group.exampleId)));
-  const placed: { readonly data: Omit<RolloutData, "group">; readonly candidate: Candidate; readonly at: number }[] =
-    [];
-  for (const { row: candidate, at } of chosen) {
-    const example = await page.shown(candidate.group.exampleId);
-    exampleAt(tables, candidate.group.exampleId, example);
-    const data = rolloutData(candidate.row, page, example, tables);
+  await embedded(chosen.map(({ row: { group } }) => [pages[group.run]!, group.exampleId]));
+  const placed: {
+    readonly data: Omit<RolloutData, "group">;
+    readonly group: Candidate["group"];
+    readonly at: number;
+  }[] = [];
+  const examples = new Map<Candidate["group"], number>();
+  for (const { row, at } of chosen) {
+    const { group } = row;
+    const page = pages[group.run]!;
+    const example = await page.shown(group.exampleId);
+    examples.set(group, exampleAt(tables, example));
+    const data = rolloutData(row.row, page, example, tables);
     tables.bytes += sizeOf(data);
     if (tables.bytes > mostOfAll) break;
-    placed.push({ data, candidate, at });
+    placed.push({ data, group, at });
   }
   placed.sort((a, b) => a.at - b.at);
-  const groups = new Map<Candidate["group"], number>();
-  const rollouts = placed.map(({ data, candidate: { group } }): RolloutData => {
-    const known = groups.get(group) ?? groups.size;
-    groups.set(group, known);
-    return { group: known, ...data };
-  });
-  const groupData = [...groups.keys()].map(({ exampleId, ...group }): GroupData => {
-    return { ...group, stage: beginning(group.stage, 60), example: tables.examplePlaces.get(exampleId)! };
+  const groups = [...new Set(placed.map(({ group }) => group))];
+  const places = new Map(groups.map((group, place) => [group, place]));
+  const rollouts = placed.map(({ data, group }): RolloutData => ({ group: places.get(group)!, ...data }));
+  const groupData = groups.map((group): GroupData => {
+    const { exampleId: _, ...facts } = group;
+    return { ...facts, stage: beginning(group.stage, 60), example: examples.get(group)! };
   });
   const titles = runs.map((title) => beginning(title, 100));
   return { texts: tables.texts, runs: titles, examples: tables.examples, groups: groupData, rollouts, cots };
@@ -79,10 +83,10 @@ async function cotData<A>(list: CotList, page: Page<A>, tables: Tables, most: nu
     choice.add(cot, { reward: cot.reward, leaks: 0, isReadable: true, isClipped: false, spread: 0 });
   const limit = tables.bytes + most;
   const cots: CotData["cots"][number][] = [];
-  await embedded(page, new Set(choice.chosen().map(({ row }) => row.exampleId)));
+  await embedded(choice.chosen().map(({ row }) => [page, row.exampleId]));
   for (const { row, at } of choice.chosen()) {
     const cot = textAt(tables, row.cot.slice(0, mostCharacters), row.cot.length);
-    const example = exampleAt(tables, row.exampleId, await page.shown(row.exampleId));
+    const example = exampleAt(tables, await page.shown(row.exampleId));
     if (tables.bytes > limit) break;
     cots.push({ at, example, cot, ...(row.cotGain !== undefined && { gain: Number(row.cotGain.toPrecision(4)) }) });
   }
@@ -131,19 +135,21 @@ function textAt(tables: Tables, text: string, length: number): number {
   return tables.texts.push(entry) - 1;
 }
 
-function exampleAt(tables: Tables, id: string, example: ShownExample): number {
-  const known = tables.examplePlaces.get(id);
+/** The place of an example in the list: two of one id are two, if they differ. */
+function exampleAt(tables: Tables, example: ShownExample): number {
+  const key = JSON.stringify(example);
+  const known = tables.examplePlaces.get(key);
   if (known !== undefined) return known;
   tables.bytes += sizeOf(example);
-  tables.examplePlaces.set(id, tables.examples.length);
+  tables.examplePlaces.set(key, tables.examples.length);
   return tables.examples.push(example) - 1;
 }
 
 /** Embeds the images of examples, a few at a time. */
-async function embedded<A>(page: Page<A>, ids: ReadonlySet<string>): Promise<void> {
-  const waiting = ids.values();
+async function embedded<A>(asked: readonly (readonly [page: Page<A>, id: string])[]): Promise<void> {
+  const waiting = asked.values();
   const worker = async () => {
-    for (const id of waiting) await page.shown(id);
+    for (const [page, id] of waiting) await page.shown(id);
   };
   await Promise.all(Array.from({ length: 8 }, worker));
 }

@@ -37,10 +37,15 @@ export function metricsTable({
     const range = interval ? `${shortNumber(interval.low)} … ${shortNumber(interval.high)}` : "";
     return [name === "formatRate" ? "format rate" : name, shortNumber(value), range];
   });
-  const [level] = [...ranges.values()].map((interval) => `${Number((100 * interval.level).toPrecision(6))} % `);
   return rows.length === 0
     ? ""
-    : scoresTable({ title: "Metrics", header: ["", "value", `${level ?? ""}interval`], rows });
+    : scoresTable({ title: "Metrics", header: ["", "value", intervalWords(intervals ?? {})], rows });
+}
+
+/** "95 % interval": the level is an option. */
+export function intervalWords(intervals: Evaluation<unknown, string>["intervals"]): string {
+  const [level] = Object.values(intervals).map((interval) => `${Number((100 * interval.level).toPrecision(6))} % `);
+  return `${level ?? ""}interval`;
 }
 
 async function card<A>(record: ReportedRecord<A>, page: Page<A>): Promise<string> {
