@@ -232,6 +232,8 @@ describe("a report", () => {
     // The one high point reaches the top of the plot, and every column keeps both of its extremes.
     expect(count(plot, ",10 ")).toBe(1);
     expect(count(plot, ",100 ")).toBeGreaterThan(240);
+    const last = points.at(-1)!;
+    expect(plot).toContain(`;${last.x} ${Number(last.y.toPrecision(3))}">`);
     expect(linePlot("reward", points.slice(0, 900)).match(/[\d.]+,[\d.]+/g)).toHaveLength(900);
   });
 

@@ -27,6 +27,17 @@ describe("a text on a page", () => {
     expect(plain(written(`${"a".repeat(1999)}😀${"b".repeat(2000)}`).split("<details>")[0]!)).toBe("a".repeat(1999));
   });
 
+  it("marks all of two leaks that overlap", () => {
+    const marks = [
+      { kind: "number", start: 0, end: 5 },
+      { kind: "label", start: 3, end: 8 },
+      { kind: "inside", start: 4, end: 5 },
+    ];
+    expect(written("0123456789", marks)).toContain(
+      '<mark title="leak: number">01234</mark><mark title="leak: label">567</mark>89',
+    );
+  });
+
   it.each([
     ["\u202Eevil", "U+202Eevil"],
     ["a\u0000b\u001Bc", "a\u2400b\u241Bc"],

@@ -122,7 +122,7 @@ const valuesOf = (points: readonly Point[]): string => {
   const finite = points.filter(isFinitePoint);
   const every = Math.ceil(finite.length / mostPoints);
   return finite
-    .filter((_, i) => i % every === 0)
+    .filter((_, i) => i % every === 0 || i === finite.length - 1)
     .map(({ x, y }) => `${x} ${shortNumber(y)}`)
     .join(";");
 };

@@ -39,7 +39,6 @@ export function leaksMarked(text: string, marks: readonly Mark[], from = 0, to =
   let html = "";
   for (const { start, end, kind } of [...marks].sort((a, b) => a.start - b.start)) {
     const [first, last] = [Math.max(start, done), Math.min(end, to)];
-    if (start < done && start >= from) continue;
     if (!(last > first)) continue;
     html += `${visible(text.slice(done, first))}<mark title="leak: ${escapeHtml(kind)}">${visible(text.slice(first, last))}</mark>`;
     done = last;

@@ -1,4 +1,4 @@
-import { basename, dirname } from "node:path";
+import { basename, dirname, resolve } from "node:path";
 import { readEvaluation } from "../../evaluation/directory";
 import type { Evaluation, EvaluationRecord } from "../../evaluation/records";
 import type { PageExample } from "../elements/page";
@@ -56,9 +56,10 @@ export async function readSource(
   return { title: name, kind: "run", run, examples, context: run };
 }
 
-/** The last two folders of a path. */
+/** The last two folders of a path, or the one that "." stands for. */
 export const nameOf = (runDir: string): string =>
-  [basename(dirname(runDir)), basename(runDir)].filter((name) => name !== "" && name !== ".").join("/");
+  [basename(dirname(runDir)), basename(runDir)].filter((name) => name !== "" && name !== ".").join("/") ||
+  basename(resolve(runDir));
 
 export function answerRow(
   record: Partial<EvaluationRecord<unknown>> & { readonly exampleId: string; readonly text: string },

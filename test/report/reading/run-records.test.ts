@@ -1,8 +1,9 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { type RolloutGroup, readRun } from "../../../src/report/reading/run-records";
+import { nameOf } from "../../../src/report/reading/sources";
 import { rollouts, writeRun } from "../rows";
 
 describe("readRun", () => {
@@ -18,4 +19,8 @@ describe("readRun", () => {
       await rm(folder, { recursive: true });
     }
   });
+});
+
+it("a folder is called by the last two names of its path, and the working folder by its own", () => {
+  expect(["a/b/c", "/a/b/", "b", "."].map(nameOf)).toEqual(["b/c", "a/b", "b", basename(process.cwd())]);
 });
