@@ -81,7 +81,8 @@ describe("rise-ts init", () => {
       annotations: numbers.map((i) => ({ id: i + 1, image_id: i, category_id: 1, bbox: [0, 0, 10, 10] })),
       categories: [{ id: 1, name: "dog" }],
     };
-    await writeFiles(folder, { "annotations/instances.json": boxes });
+    // It is read as a stream, which bears any size, and a byte-order mark.
+    await writeFiles(folder, { "annotations/instances.json": `\ufeff${JSON.stringify(boxes)}` });
     const { config, data } = await init();
     expect(config).toMatchObject({ task: { kind: "detection" }, data: { images: join(folder, "val2017") } });
     expect(data.train[0]).toMatchObject({ subject: "dog" });

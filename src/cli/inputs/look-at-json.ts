@@ -1,30 +1,31 @@
-import { readFile, stat } from "node:fs/promises";
 import { dirname } from "node:path";
 import type { Values } from "../../config/values";
 import { readConversation } from "../../datasets/formats/conversation";
+import { readJsonElements } from "../../datasets/formats/json-elements";
 import { readJsonRows } from "../../datasets/formats/json-rows";
 import { imageRoot } from "./find-images";
 import type { Found, Look } from "./found";
 
-/** Bytes of a file that is read whole. */
-const mostBytes = 256 * 2 ** 20;
 /** Rows that are looked at. */
 const mostRows = 1000;
 
 const isObject = (value: unknown): value is Values =>
   typeof value === "object" && value !== null && !Array.isArray(value);
 
-/** Looks at object instances in COCO's format. */
+/** Looks at object instances in COCO's format. The file may be larger than memory: COCO's own has 450 MB. */
 export const lookAtCoco: Look = async (path) => {
-  if ((await stat(path)).size > mostBytes) return undefined;
-  const value: unknown = await readFile(path, "utf8")
-    .then(JSON.parse)
-    .catch(() => undefined);
-  if (!isObject(value) || !Array.isArray(value.images) || !Array.isArray(value.categories)) return undefined;
-  const name = String(Object(value.images[0]).file_name);
+  const counts: Record<string, number> = { images: 0, categories: 0 };
+  let name = "";
+  try {
+    for await (const { key, value } of readJsonElements(path, Object.keys(counts)))
+      if (counts[key]!++ === 0 && key === "images") name = String(Object(value).file_name);
+  } catch {
+    return undefined;
+  }
+  if (counts.images === 0 || counts.categories === 0) return undefined;
   const images = (await imageRoot(path, name)) ?? dirname(path);
   return {
-    what: `COCO's annotations of ${value.images.length} images in ${value.categories.length} categories`,
+    what: `COCO's annotations of ${counts.images} images in ${counts.categories} categories`,
     task: { kind: "detection" },
     data: { format: "coco", path, images },
   };

@@ -13,7 +13,7 @@ import { lookAtTable } from "./look-at-table";
 const looks: Readonly<Record<string, Look>> = {
   ".csv": lookAtTable,
   ".tsv": lookAtTable,
-  ".json": async (path) => (await lookAtCoco(path)) ?? (await lookAtRows(path)) ?? lookAtTable(path),
+  ".json": async (path) => (await lookAtRows(path)) ?? (await lookAtCoco(path)) ?? lookAtTable(path),
   ".jsonl": async (path) => (await lookAtRows(path)) ?? lookAtTable(path),
   ".parquet": lookAtParquet,
 };
