@@ -35,7 +35,7 @@ const command = "npm install --ignore-scripts --no-audit --no-fund --loglevel=er
 function install(dependencies: Dependencies, folder: string): void {
   const specifiers = Object.entries(dependencies).map(([name, range]) => `${name}@${range}`);
   process.stderr.write(
-    `rise-ts: npm left optional packages out; it installs ${specifiers.join(" and ")} without scripts into ${folder}, once\n`,
+    `rise-ts: npm left optional packages out; rise-ts installs ${specifiers.join(" and ")} without scripts into ${folder}, once\n`,
   );
   const partial = `${folder}.${process.pid}.partial`;
   removeUnfinished(folder);

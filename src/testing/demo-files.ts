@@ -34,7 +34,7 @@ export function demoFiles(): DemoFiles {
   const file = join(folder, "config.json");
   if (!existsSync(file))
     throw new DataError(
-      `${folder}: expected the files of the demo, got none; in a checkout, npm run build:demo makes them`,
+      `${folder}: expected the files of the demo, got none; in a checkout, npm run build:demo makes them, and npm pack --ignore-scripts=false packs them`,
     );
   const config = JSON.parse(readFileSync(file, "utf8")) as DemoFiles["config"];
   const { kind: _, ...question } = config.task as ClassificationOptions & { readonly kind: string };
