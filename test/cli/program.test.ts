@@ -4,6 +4,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { commands } from "../../src/cli/commands";
 import { exitCodeOf, exitCodes } from "../../src/cli/frame/exit-codes";
 import { flagsOf } from "../../src/cli/frame/flags";
+import { createOutput, table } from "../../src/cli/frame/output";
 import { BackendError, CheckpointError, ConfigError, DataError } from "../../src/errors";
 import { rowsOf } from "../../src/options/rows";
 import { riseCotSpec } from "../../src/rise/rise-cot-options";
@@ -44,6 +45,10 @@ describe("rise-ts", () => {
       ["data", "chek"],
       'rise-ts data: expected ACTION to be one of check, convert, export, got "chek"; did you mean "check"?\n',
     ],
+    [
+      ["report", "x", "--watch", "1e9"],
+      "rise-ts report: expected watch to be a whole number from 1 to 86400, got 1000",
+    ],
     [["eval", "--split", "tset"], 'rise-ts eval: expected split to be one of test, validation, train, got "tset"\n'],
     [
       ["completion", "csh"],
@@ -53,6 +58,23 @@ describe("rise-ts", () => {
     const { code, out, err } = await rise(argv, { folder });
     expect([code, out]).toEqual([2, ""]);
     expect(err.slice(0, message.length)).toBe(message);
+  });
+
+  it("aligns columns of wide characters, and prints no control character of a name", () => {
+    const rows = [
+      ["例", "value"],
+      ["猫のいる画像", "0.5"],
+      ["ab", "10.25"],
+    ];
+    expect(table(rows).split("\n")).toEqual(["例            value", "猫のいる画像    0.5", "ab            10.25"]);
+    let printed = "";
+    const { say, outcome, error } = createOutput(
+      ...([0, 1].map(() => (text: string) => (printed += text)) as [never, never]),
+    );
+    say("left out: \x1b[31mred.jpg");
+    outcome({ result: {}, text: "one\n\x1b[2Jtwo" }, false);
+    error("rise-ts", new DataError("a\x07.csv: expected rows"), false);
+    expect(printed).toBe("left out: \\u001b[31mred.jpg\none\n\\u001b[2Jtwo\nrise-ts: a\\u0007.csv: expected rows\n");
   });
 
   it("exits with a code for each kind of error", () => {

@@ -1,4 +1,5 @@
 import { RiseError } from "../../errors";
+import { columnsOf, printable } from "../../terminal/text";
 import type { Outcome } from "./command";
 import { exitCodeOf } from "./exit-codes";
 
@@ -18,32 +19,35 @@ export interface Output {
 
 export const createOutput = (out: Write, err: Write): Output => ({
   text: (text) => void out(ended(text)),
-  outcome: ({ result, text }, isJson) => void out(ended(isJson ? json(result) : text)),
+  outcome: ({ result, text }, isJson) => void out(ended(isJson ? json(result) : safe(text))),
   error(where, error, isJson) {
     const { name, message, stack } = error instanceof Error ? error : new Error(String(error));
     if (isJson) out(ended(json({ error: { name, message, exitCode: exitCodeOf(error) } })));
     // A stack helps with faults of the program only.
     const isExpected = error instanceof RiseError || name === "AbortError" || "code" in Object(error);
-    err(ended(`${where}: ${isExpected ? message : (stack ?? message)}`));
+    err(ended(safe(`${where}: ${isExpected ? message : (stack ?? message)}`)));
   },
-  say: (line) => void err(ended(line)),
+  say: (line) => void err(ended(safe(line))),
 });
+
+/** A file's name may hold what a terminal takes for a command. */
+const safe = (text: string) => text.split("\n").map(printable).join("\n");
 
 const ended = (text: string) => (text === "" || text.endsWith("\n") ? text : `${text}\n`);
 
 const json = (value: object) => JSON.stringify(value, null, 2);
 
-/** Rows with columns of equal width; columns of numbers are aligned at their right. */
+/** Rows with columns of equal width in a terminal; columns of numbers are aligned at their right. */
 export function table(rows: readonly (readonly string[])[]): string {
-  const columns = rows[0]?.map((_, column) => rows.map((row) => row[column] ?? "")) ?? [];
-  const widths = columns.map((cells) => Math.max(...cells.map((cell) => cell.length)));
-  const isNumbers = columns.map((cells) => cells.slice(1).every((cell) => /^[-+\d.e±%–]*$/.test(cell)));
-  const line = (row: readonly string[]) =>
-    row
-      .map((cell, i) => (isNumbers[i] ? cell.padStart(widths[i]!) : cell.padEnd(widths[i]!)))
-      .join("  ")
-      .trimEnd();
-  return rows.map(line).join("\n");
+  const cells = rows.map((row) => row.map(printable));
+  const columns = cells[0]?.map((_, column) => cells.map((row) => row[column] ?? "")) ?? [];
+  const widths = columns.map((column) => Math.max(...column.map(columnsOf)));
+  const isNumbers = columns.map((column) => column.slice(1).every((cell) => /^[-+\d.e±%–]*$/.test(cell)));
+  const padded = (cell: string, i: number) => {
+    const gap = " ".repeat(widths[i]! - columnsOf(cell));
+    return isNumbers[i] ? `${gap}${cell}` : `${cell}${gap}`;
+  };
+  return cells.map((row) => row.map(padded).join("  ").trimEnd()).join("\n");
 }
 
 /** A number for a table. */

@@ -83,11 +83,11 @@ async function describeCache(): Promise<string> {
   return `${folder} (${entries ? `${models} models` : "not there yet"}, ${gigabytes(free)} free)`;
 }
 
-/** Free bytes on the disk of a folder, or of its nearest existing parent. */
+/** Free bytes on the disk of a folder, or of its nearest existing parent; 0 on a drive that is not there. */
 const freeBytes = (folder: string): Promise<number> =>
   statfs(folder).then(
     ({ bavail, bsize }) => bavail * bsize,
-    () => freeBytes(dirname(folder)),
+    () => (dirname(folder) === folder ? 0 : freeBytes(dirname(folder))),
   );
 
 async function describeHub(): Promise<string> {

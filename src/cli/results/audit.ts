@@ -1,4 +1,4 @@
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { type ConfigData, readData } from "../../config/data";
 import { openPolicy } from "../../config/engines";
 import type { Config } from "../../config/read";
@@ -45,7 +45,8 @@ async function auditThoughts(config: Config, { task, train }: ConfigData, call: 
   const folders = foldersIn(config.runDir);
   const cots = await readCots(join(folders.cot, "cots.jsonl"));
   const policy = String(call.flags.policy);
-  const { backend, dispose } = await openPolicy(config, policy);
+  const from = policy === "base" ? policy : resolve(call.folder, policy);
+  const { backend, dispose } = await openPolicy(config, from);
   try {
     const { seed, audit: options } = config;
     return await auditCots({

@@ -6,6 +6,9 @@ import { stopOnInterrupt } from "../../runs/stop-on-interrupt";
 import type { Call, Command } from "../frame/command";
 import { reportOn, writeReport } from "./write-report";
 
+/** A day: Node's timers fire at once beyond 24 of them. */
+const longestWatch = 86_400;
+
 /** Writes a page about the folders of runs and evaluations, or about what a config's `runDir` holds. */
 export const report: Command = {
   operands: [
@@ -19,7 +22,10 @@ export const report: Command = {
   sections: { short: [], long: ["task", "data"] },
   flags: {
     out: text().optional().describe("The page to write; report.html in the first folder without it"),
-    watch: count().optional().describe("Seconds after which it is written again, and browsers read it, until Ctrl-C"),
+    watch: count()
+      .max(longestWatch, `a whole number from 1 to ${longestWatch}`)
+      .optional()
+      .describe("Seconds after which it is written again, and browsers read it, until Ctrl-C"),
   },
   async run(call) {
     const { out, watch } = call.flags as { out?: string; watch?: number };
