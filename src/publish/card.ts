@@ -1,9 +1,11 @@
-import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import * as z from "zod";
+import { CheckpointError } from "../errors";
 import { readEvaluation } from "../evaluation/directory";
+import { schemaWords } from "../options/schema-words";
 import { intervalWords } from "../report/sections/evaluation";
 import { readMetrics } from "../runs/directory/directory";
+import { readJson } from "../runs/directory/files";
 import { hubId, type PublishedFiles } from "./files";
 
 const configSchema = z.looseObject({
@@ -35,7 +37,7 @@ export async function writeCard({
   evaluations,
   license,
 }: CardOptions): Promise<string> {
-  const config = configSchema.parse(JSON.parse(await readFile(join(runDir, "config.json"), "utf8")));
+  const config = await readConfig(join(runDir, "config.json"));
   const isModel = files.step !== undefined;
   const isAdapter = files.paths.some((path) => path.endsWith("adapter_config.json"));
   // "onnx Qwen/Qwen2-VL-2B-Instruct"
@@ -67,6 +69,13 @@ export async function writeCard({
 }
 
 type Config = z.infer<typeof configSchema>;
+
+async function readConfig(file: string): Promise<Config> {
+  const { data, error } = configSchema.safeParse(await readJson(file), { error: schemaWords });
+  if (data) return data;
+  const [{ path, message }] = error.issues as [z.core.$ZodIssue];
+  throw new CheckpointError(`${file}: expected the settings of a run, but ${path.join(".")}: ${message}`);
+}
 
 function modelText(
   { pipeline, task }: Config,

@@ -1,4 +1,5 @@
 import { join } from "node:path";
+import { connectionFault } from "../backends/openai/faults";
 import { BackendError, ConfigError } from "../errors";
 import { accessToken } from "../models/hub/token";
 import { checkArguments, textKind } from "../options/arguments";
@@ -91,7 +92,7 @@ export async function pushToHub(runDir: string, repo: string, options: PushToHub
   const designation = { type: what === "model" ? ("model" as const) : ("dataset" as const), name: repo };
   const { createRepo, repoExists, uploadFiles } = await import("@huggingface/hub");
   const target = { repo: designation, hubUrl, accessToken: accessKey };
-  const done = await withHubsWords(repo, accessKey, signal, async () => {
+  const done = await withHubsWords({ repo, hubUrl, key: accessKey }, signal, async () => {
     signal?.throwIfAborted();
     if (!(await repoExists(target))) await createRepo({ ...target, visibility });
     return uploadFiles({
@@ -106,8 +107,7 @@ export async function pushToHub(runDir: string, repo: string, options: PushToHub
 }
 
 async function withHubsWords<T>(
-  repo: string,
-  key: string,
+  { repo, hubUrl, key }: { readonly repo: string; readonly hubUrl: string; readonly key: string },
   signal: AbortSignal | undefined,
   work: () => Promise<T>,
 ): Promise<T> {
@@ -115,9 +115,13 @@ async function withHubsWords<T>(
     return await work();
   } catch (cause) {
     signal?.throwIfAborted();
-    const { statusCode, message } = cause as { readonly statusCode?: number; readonly message?: string };
+    const { statusCode } = cause as { readonly statusCode?: number };
+    const { reason } = connectionFault(cause);
     const remedy = statusCode === 401 || statusCode === 403 ? "; pass a token with write access to it" : "";
-    const words = withoutSecrets(`${repo}: the hub refused: ${statusCode ?? ""} ${message ?? cause}${remedy}`, [key]);
-    throw new BackendError(words, { scope: "backend", cause });
+    const words =
+      statusCode === undefined
+        ? `${repo}: expected an answer of ${hubUrl}, got ${reason}`
+        : `${repo}: the hub refused: ${statusCode} ${reason}${remedy}`;
+    throw new BackendError(withoutSecrets(words, [key]), { scope: "backend", cause });
   }
 }

@@ -171,6 +171,9 @@ describe("openaiBackend", () => {
 
   it("refuses an address, a number, a prompt or a picture that it cannot use", async () => {
     expect(() => open({ baseUrl: "localhost" })).toThrow("http or https");
+    expect(() => open({ baseUrl: "http://host/v1/chat/completions/" })).toThrow(
+      "the address before /chat/completions; leave",
+    );
     expect(() => open({ baseUrl: "https://me:secret@host/v1" })).toThrow(ConfigError);
     expect(() => open({ retries: -1 })).toThrow(ConfigError);
     expect(() => open({ model: undefined })).toThrow("expected model to be the server's name for it, got nothing");

@@ -226,6 +226,28 @@ describe("pushToHub", () => {
     close();
   });
 
+  it.each([
+    ["no settings", undefined, /config\.json: expected readable JSON of an earlier run/],
+    ["settings of something else", "{}", /config\.json: expected the settings of a run, but pipeline: expected text$/],
+  ])("refuses a folder with %s", async (_, config, message) => {
+    await writeFile(join(dir, "cots.jsonl"), "");
+    await rm(join(dir, "config.json"));
+    if (config !== undefined) await writeFile(join(dir, "config.json"), config);
+    const { close } = await hub();
+    await expect(pushToHub(dir, "me/cots", { what: "cots" })).rejects.toThrow(CheckpointError);
+    await expect(pushToHub(dir, "me/cots", { what: "cots" })).rejects.toThrow(message);
+    close();
+  });
+
+  it("names the hub that does not answer, and why", async () => {
+    await checkpoint(10);
+    vi.stubEnv("HF_ENDPOINT", "http://127.0.0.1:1");
+    vi.stubEnv("HF_TOKEN", "hf_secret");
+    await expect(pushToHub(dir, "me/moods")).rejects.toThrow(
+      /^me\/moods: expected an answer of http:\/\/127\.0\.0\.1:1, got fetch failed: (connect ECONNREFUSED|bad port)/,
+    );
+  });
+
   it("says the hub's words and what helps, without the token", async () => {
     await checkpoint(10);
     const { close } = await hub({ status: 403 });

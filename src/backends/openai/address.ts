@@ -17,6 +17,8 @@ export function chatUrl(baseUrl: string, query: Readonly<Record<string, string>>
   }
   if (url.username !== "" || url.password !== "")
     throw new ConfigError("openaiBackend: baseUrl: expected no user name or password in it; pass the key as apiKey");
+  if (/\/chat\/completions\/*$/.test(url.pathname))
+    throw new ConfigError("openaiBackend: baseUrl: expected the address before /chat/completions; leave that part out");
   url.pathname = `${url.pathname.replace(/\/+$/, "")}/${call}`;
   for (const [name, value] of Object.entries(textByName("query", query))) url.searchParams.set(name, value);
   return url.href;
