@@ -1,5 +1,7 @@
 import { escapeHtml } from "./escape";
 
+export { shortNumber } from "../../terminal/text";
+
 /** A place of a text that gives the annotation away, from `start` to before `end`. */
 export interface Mark {
   readonly kind: string;
@@ -76,6 +78,3 @@ const count = (value: number) => value.toLocaleString("en");
 
 /** A reward or a similarity: three decimals, since what is below is nothing. */
 export const score = (value: number): string => String(Number(value.toFixed(3)) + 0);
-
-/** Three significant digits. */
-export const shortNumber = (value: number): string => String(Number(value.toPrecision(3)));
