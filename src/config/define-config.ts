@@ -23,20 +23,11 @@ import type { DataFileExtras } from "./data-files";
 import type { answerRewards, presets, rewards, schedules } from "./names";
 
 /** Options that the commands supply to every operation themselves. */
-export type Supplied =
-  | "task"
-  | "dataset"
-  | "heldOut"
-  | "trainer"
-  | "backend"
-  | "cots"
-  | "metrics"
-  | "runDir"
-  | "resume"
-  | "seed"
-  | "onOmission"
-  | "stop"
-  | "signal";
+export type Supplied = (typeof supplied)[number];
+export const supplied = [
+  ...(["task", "dataset", "heldOut", "trainer", "backend", "cots", "metrics", "runDir", "resume", "seed"] as const),
+  ...(["onOmission", "stop", "signal"] as const),
+] as const;
 
 /** Options that a file may give by name. */
 export type Named<Options, Names> = Omit<Options, Supplied | keyof Names> & Partial<Names>;

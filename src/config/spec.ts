@@ -17,17 +17,12 @@ import { segmentationSpec } from "../tasks/segmentation";
 import { onnxTrainerSpec } from "../trainers/onnx-options";
 import type { Example } from "../types";
 import { dataFormats } from "./data-files";
-import type { Supplied } from "./define-config";
+import { type Supplied, supplied } from "./define-config";
 import { answerRewards, named, presets, rateOption, rewards } from "./names";
 
 /** A spec without some options. */
 const without = <Shape extends z.ZodRawShape, Name extends keyof Shape>(shape: Shape, names: readonly Name[]) =>
   Object.fromEntries(Object.entries(shape).filter(([name]) => !names.includes(name as Name))) as Omit<Shape, Name>;
-
-const supplied: readonly Supplied[] = [
-  ...["task", "dataset", "heldOut", "trainer", "backend", "cots", "metrics", "runDir", "resume", "seed"],
-  ...["onOmission", "stop", "signal"],
-] as readonly Supplied[];
 
 /** A spec without the options that the commands supply. */
 const own = <Shape extends z.ZodRawShape>(shape: Shape) => without(shape, supplied) as Omit<Shape, Supplied>;

@@ -11,21 +11,11 @@ import { type FileKind, fileKind, kindBytes } from "./kind";
  */
 export const defaultMaxPixels = 2 ** 27;
 
-/** The facts in an image's header. */
-export interface ImageMetadata {
-  readonly format: string;
-  /** As stored, before the orientation tag turns it. */
-  readonly width: number;
-  readonly height: number;
-  readonly autoOrient: { readonly width: number; readonly height: number };
-  /** EXIF's orientation, 1 to 8. */
-  readonly orientation?: number | undefined;
-  readonly pages?: number | undefined;
-  /** The colour space, by libvips' name: "srgb", "cmyk", "grey16", … */
-  readonly space: string;
-  readonly channels: number;
-  readonly hasAlpha: boolean;
-}
+/** The facts in an image's header. Width and height are as stored, before the orientation tag turns them. */
+type ImageMetadata = Pick<
+  import("sharp").Metadata,
+  "format" | "width" | "height" | "autoOrient" | "orientation" | "pages" | "space" | "channels" | "hasAlpha"
+>;
 
 /** An encoded image before it is decoded. */
 export interface ImageHeader {

@@ -40,7 +40,7 @@ export function scriptedTrainer(options: ScriptedTrainerOptions): Trainer {
     sampler: () => sampler,
     encode: tree.encode,
     ...primitives,
-    forwardBackward: forwardBackwardOver(primitives, tables.forget),
+    forwardBackward: forwardBackwardOver(primitives, () => tables.forget()),
 
     async optimStep({ learningRate }) {
       if (!tables.due) throw new TrainingError("optimStep: expected a gradient, got none; call backward first");
@@ -73,39 +73,28 @@ export function scriptedTrainer(options: ScriptedTrainerOptions): Trainer {
   };
 }
 
-interface Table {
-  readonly logits: Float64Array;
-  readonly gradient: Float64Array;
-}
+type Tables = ReturnType<typeof policyTables>;
 
 /** The logits of each context, and their gradient. */
-interface Tables {
-  readonly all: Map<string, Table>;
-  /** The table of a prompt's context, made when it is first asked for. */
-  of(prompt: Prompt): Table;
-  /** Whether a backward pass succeeded since the last step. */
-  due: boolean;
-  /** Sets the gradient to zero. */
-  forget(): void;
-}
-
-function policyTables(tree: PhraseTree, context: (prompt: Prompt) => string): Tables {
-  const all = new Map<string, Table>();
-  const tables: Tables = {
+function policyTables(tree: PhraseTree, context: (prompt: Prompt) => string) {
+  const all = new Map<string, Record<"logits" | "gradient", Float64Array>>();
+  return {
     all,
-    of(prompt) {
+    /** The table of a prompt's context, made when it is first asked for. */
+    of(prompt: Prompt) {
       const key = context(prompt);
       const known = all.get(key) ?? { logits: new Float64Array(tree.size), gradient: new Float64Array(tree.size) };
       all.set(key, known);
       return known;
     },
+    /** Whether a backward pass succeeded since the last step. */
     due: false,
+    /** Sets the gradient to zero. */
     forget() {
       for (const { gradient } of all.values()) gradient.fill(0);
-      tables.due = false;
+      this.due = false;
     },
   };
-  return tables;
 }
 
 function samplerOf(tree: PhraseTree, tables: Tables): VlmBackend {

@@ -1,8 +1,9 @@
 import * as z from "zod";
 import { CheckpointError } from "../../errors";
 import type { Judged } from "../../evaluation/audit-annotations";
+import { rowsOf } from "../../report/reading/run-records";
 import type { RatedCot } from "../../rollouts";
-import { parseRow, sizeOf, wholeRows } from "../../runs/directory/files";
+import { sizeOf } from "../../runs/directory/files";
 
 const cotRow = z.looseObject({ exampleId: z.string(), cot: z.string(), reward: z.number(), annotation: z.unknown() });
 
@@ -22,7 +23,5 @@ export const readRollouts = (file: string): Promise<readonly Judged<unknown>[]> 
 async function readRows<T>(file: string, schema: z.ZodType<T>, what: string): Promise<readonly T[]> {
   if ((await sizeOf(file)) === undefined)
     throw new CheckpointError(`${file}: expected the ${what} of stage 1, got no such file; run rise-ts cot first`);
-  const rows: T[] = [];
-  for await (const { text } of wholeRows(file)) rows.push(parseRow(text, schema, `${file}:${rows.length + 1}`));
-  return rows;
+  return rowsOf(file, schema);
 }

@@ -1,5 +1,5 @@
 import { dirname } from "node:path";
-import type { Values } from "../../config/values";
+import { isPlain, type Values } from "../../config/values";
 import { readConversation } from "../../datasets/formats/conversation";
 import { readJsonElements } from "../../datasets/formats/json-elements";
 import { readJsonRows } from "../../datasets/formats/json-rows";
@@ -9,23 +9,20 @@ import type { Found, Look } from "./found";
 /** Rows that are looked at. */
 const mostRows = 1000;
 
-const isObject = (value: unknown): value is Values =>
-  typeof value === "object" && value !== null && !Array.isArray(value);
-
 /** Looks at object instances in COCO's format. The file may be larger than memory: COCO's own has 450 MB. */
 export const lookAtCoco: Look = async (path) => {
-  const counts: Record<string, number> = { images: 0, categories: 0 };
-  let name = "";
+  let [count, categories, name] = [0, 0, ""];
   try {
-    for await (const { key, value } of readJsonElements(path, Object.keys(counts)))
-      if (counts[key]!++ === 0 && key === "images") name = String(Object(value).file_name);
+    for await (const { key, value } of readJsonElements(path, ["images", "categories"]))
+      if (key === "categories") categories++;
+      else if (count++ === 0) name = String(Object(value).file_name);
   } catch {
     return undefined;
   }
-  if (counts.images === 0 || counts.categories === 0) return undefined;
+  if (count === 0 || categories === 0) return undefined;
   const images = (await imageRoot(path, name)) ?? dirname(path);
   return {
-    what: `COCO's annotations of ${counts.images} images in ${counts.categories} categories`,
+    what: `COCO's annotations of ${count} images in ${categories} categories`,
     task: { kind: "detection" },
     data: { format: "coco", path, images },
   };
@@ -39,7 +36,7 @@ export const lookAtRows: Look = async (path) => {
   } catch {
     return undefined;
   }
-  const rows = values.filter(isObject);
+  const rows = values.filter(isPlain);
   const [first] = rows;
   if (first === undefined) return undefined;
   if ("annotation" in first && "image" in first) {
@@ -55,11 +52,11 @@ export const lookAtRows: Look = async (path) => {
 
 /** The task that annotations in JSON are of. */
 function taskOfAnnotations(annotations: readonly unknown[]): Found["task"] | undefined {
-  const shape = annotations.flat().find(isObject);
+  const shape = annotations.flat().find(isPlain);
   const space = shape?.space === "thousand" ? {} : { space: shape?.space };
   if (shape && "points" in shape) return { kind: "segmentation", ...space };
   if (shape && "width" in shape && "x" in shape) return { kind: "detection", ...space };
-  const labels = labelsOf(annotations.filter(isObject).map(Object.keys));
+  const labels = labelsOf(annotations.filter(isPlain).map(Object.keys));
   return labels.length >= 2 ? { kind: "classification", labels } : undefined;
 }
 

@@ -200,7 +200,8 @@ async function settingsIn(runDir: string, name: string): Promise<Readonly<Record
   return settings as Readonly<Record<string, unknown>>;
 }
 
-async function rowsOf<T>(path: string, schema: z.ZodType<T>): Promise<readonly T[]> {
+/** The rows of a file; none if it is missing. @throws CheckpointError naming the line that does not fit */
+export async function rowsOf<T>(path: string, schema: z.ZodType<T>): Promise<readonly T[]> {
   const rows: T[] = [];
   for await (const row of readRows(path, schema)) rows.push(row);
   return rows;

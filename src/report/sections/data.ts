@@ -109,7 +109,7 @@ function rolloutData<A>(
     ...(shown && { prediction: shown }),
     ...(reward.reward !== undefined && { reward: Number(reward.reward.toPrecision(6)) }),
     ...(leaks.length > 0 && {
-      leaks: leaks.slice(0, 50).map(({ kind, ...place }) => leakAt(beginning(kind, 60), place)),
+      leaks: leaks.slice(0, 50).map(({ kind, start, end }) => ({ kind: beginning(kind, 60), start, end })),
     }),
     ...(!format.ok && { fault: beginning(format.reason ?? "not the format") }),
     ...(repairs && repairs.length > 0 && { repairs: repairs.slice(0, 10).map((each) => beginning(each, 100)) }),
@@ -117,12 +117,6 @@ function rolloutData<A>(
     ...([cot, reconstruction, completion].some((text) => text?.isClipped) && { isClipped: true }),
   };
 }
-
-const leakAt = (kind: string, { start, end }: { readonly start: number; readonly end: number }) => ({
-  kind,
-  start,
-  end,
-});
 
 const sizeOf = (value: unknown) => Buffer.byteLength(JSON.stringify(value)) + 12;
 

@@ -48,18 +48,18 @@ const random = (seed: number): Arrays => {
 };
 
 /** Makes updates number `from` to `to` with gradients that depend on the number alone. */
-function train(optimizer: GradientTransform, { params, state }: Trained, range: Range, learningRate: number): void {
-  for (let i = range.from; i < range.to; i++) optimizer.update(random(100 + i), state, params, { learningRate });
+function train(
+  optimizer: GradientTransform,
+  { params, state }: Trained,
+  [from, to]: readonly [number, number],
+  learningRate: number,
+): void {
+  for (let i = from; i < to; i++) optimizer.update(random(100 + i), state, params, { learningRate });
 }
 
 interface Trained {
   readonly params: Arrays;
   readonly state: OptimizerState;
-}
-
-interface Range {
-  readonly from: number;
-  readonly to: number;
 }
 
 function begin(optimizer: GradientTransform): Trained {
@@ -72,24 +72,24 @@ const optimizerLaws: Laws<OptimizerSubject> = {
     const optimizer = create();
     const trained = begin(optimizer);
     assert.equal(trained.state.step, 0);
-    train(optimizer, trained, { from: 0, to: 3 }, learningRate);
+    train(optimizer, trained, [0, 3], learningRate);
     assert.equal(trained.state.step, 3);
   },
 
   "continues to the bit from a copy of its state": ({ create, learningRate }) => {
     const optimizer = create();
     const straight = begin(optimizer);
-    train(optimizer, straight, { from: 0, to: 4 }, learningRate);
+    train(optimizer, straight, [0, 4], learningRate);
     const resumed = structuredClone(straight);
-    train(optimizer, straight, { from: 4, to: 8 }, learningRate);
-    train(create(), resumed, { from: 4, to: 8 }, learningRate);
+    train(optimizer, straight, [4, 8], learningRate);
+    train(create(), resumed, [4, 8], learningRate);
     assert.deepEqual(resumed, straight);
   },
 
   "moves nothing at a learning rate of 0": ({ create }) => {
     const optimizer = create();
     const trained = begin(optimizer);
-    train(optimizer, trained, { from: 0, to: 2 }, 0);
+    train(optimizer, trained, [0, 2], 0);
     assert.deepEqual(trained.params, random(0));
   },
 
@@ -126,7 +126,7 @@ const optimizerLaws: Laws<OptimizerSubject> = {
     for (const to of [0, 1, 3]) {
       const optimizer = create();
       const trained = begin(optimizer);
-      train(optimizer, trained, { from: 0, to }, learningRate);
+      train(optimizer, trained, [0, to], learningRate);
       assert.equal(optimizer.problemWith?.(trained.state), undefined);
     }
   },
