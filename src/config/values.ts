@@ -23,7 +23,8 @@ export function withValue(values: unknown, [key, ...rest]: readonly string[], va
  * option takes.
  */
 export function valueOfText(text: string, schema: z.ZodType | undefined): unknown {
-  const candidates = [yamlValue(text), text, text.split(",").map((part) => part.trim())];
+  const parts = text.split(",").map((part) => part.trim());
+  const candidates = [yamlValue(text), text, parts.filter((part) => part !== "")];
   return candidates.find((value) => schema?.safeParse(value).success) ?? candidates[0];
 }
 

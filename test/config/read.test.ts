@@ -51,7 +51,7 @@ describe("a config", () => {
   it("is what the flags say when there is no file", async () => {
     const flags = {
       "task.kind": "classification",
-      "task.labels": "cat, dog",
+      "task.labels": "cat, dog, ",
       "data.format": "folder",
       "data.path": "x",
     };

@@ -1,3 +1,4 @@
+import type { StepMetrics } from "../../events";
 import { guardWarnings } from "../../runs/guards";
 import { inline, shortNumber, written } from "../elements/text";
 import type { ContextRecords, RunRecords, StageRecords } from "../reading/run-records";
@@ -64,7 +65,10 @@ function duration(seconds: number): string {
 }
 
 /** The warnings that the run gave, made again from its metrics. */
-const warningsOf = ({ name, metrics }: StageRecords): readonly string[] =>
-  metrics.flatMap(({ step }, i) =>
-    guardWarnings(metrics.slice(0, i + 1)).map(({ message }) => `${name}, step ${step}: ${message}`),
-  );
+function warningsOf({ name, metrics }: StageRecords): readonly string[] {
+  const rows: StepMetrics[] = [];
+  return metrics.flatMap((row) => {
+    rows.push(row);
+    return guardWarnings(rows).map(({ message }) => `${name}, step ${row.step}: ${message}`);
+  });
+}
