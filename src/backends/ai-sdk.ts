@@ -3,6 +3,7 @@ import type { VlmBackend } from "../backend";
 import { checkedSampling } from "../engine/sampling/options";
 import { BackendError } from "../errors";
 import { loadImage } from "../models/inputs/image";
+import { shown } from "../options/display";
 import { count, flag, having, object, readOptions, type Settings, specOf } from "../options/spec";
 import { checkPrompt } from "../prompts/check-prompt";
 import { createRng, deriveSeed } from "../rng";
@@ -153,7 +154,11 @@ async function request(
   for (let attempt = 0; ; attempt++) {
     signal.throwIfAborted();
     try {
-      return read(await model.doGenerate(call as never), joinReasoning);
+      const reply = await model.doGenerate(call as never);
+      if (Array.isArray(reply?.content) && reply.finishReason) return read(reply, joinReasoning);
+      throw new BackendError(
+        `${model.provider} ${model.modelId}: expected a reply with content and finishReason, got ${shown(reply)}`,
+      );
     } catch (cause) {
       signal.throwIfAborted();
       if (cause instanceof BackendError) throw cause;

@@ -4,9 +4,10 @@ export function duration(seconds: number): string {
   return seconds < 90 * 60 ? `${Math.round(seconds / 60)} min` : `${(seconds / 3600).toFixed(1)} h`;
 }
 
-/** Seconds as a clock shows them: "0:12", "4:05", "2:30:00". */
+/** Seconds as a clock shows them: "0:12", "4:05", "2:30:00". A system's clock may be set back meanwhile. */
 export function clock(seconds: number): string {
-  const [s, m, h] = [seconds % 60, (seconds / 60) % 60, seconds / 3600].map(Math.floor) as [number, number, number];
+  const all = Math.max(0, seconds);
+  const [s, m, h] = [all % 60, (all / 60) % 60, all / 3600].map(Math.floor) as [number, number, number];
   const two = (value: number) => String(value).padStart(2, "0");
   return h > 0 ? `${h}:${two(m)}:${two(s)}` : `${m}:${two(s)}`;
 }
@@ -17,7 +18,8 @@ export const shortNumber = (value: number): string => String(Number(value.toPrec
 /** Bytes in decimal units: "4.2 MB". */
 export function size(bytes: number): string {
   const units = ["B", "kB", "MB", "GB", "TB"];
-  const power = Math.min(Math.floor(Math.log10(Math.max(bytes, 1)) / 3), units.length - 1);
+  // 999 950 bytes would be rounded to 1000.0 kB.
+  const power = Math.min(Math.floor(Math.log10(Math.max(bytes, 1) / 0.99995) / 3), units.length - 1);
   return `${(bytes / 1000 ** power).toFixed(power === 0 ? 0 : 1)} ${units[power]}`;
 }
 

@@ -152,6 +152,16 @@ describe("aiSdkBackend", () => {
     expect(again).not.toEqual(order);
   });
 
+  it.each([undefined, { finishReason: "stop" }, { content: [] }])(
+    "says what came in place of a reply: %j",
+    async (reply) => {
+      const { model } = fake(() => reply as never);
+      await expect(aiSdkBackend({ model }).generate(prompts.slice(0, 1), { seed: 0 })).rejects.toThrow(
+        "test.chat m1: expected a reply with content and finishReason, got ",
+      );
+    },
+  );
+
   it("says that a filter ended the text", async () => {
     const { model } = fake(() => written("", { unified: "content-filter" }));
     const [[completion]] = (await aiSdkBackend({ model }).generate(prompts.slice(0, 1), { seed: 0 })) as [[object]];
