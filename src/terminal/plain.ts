@@ -1,23 +1,18 @@
 import type { News } from "./news";
 import { closed, heard, type PartState, secondsLeft, type WorkState } from "./parts";
-import { countOf } from "./screen";
+import { countOf, type End } from "./screen";
 import { duration, printable, shortNumber } from "./text";
-
-/** The lines of some work in a file or a pipe. They know no clock. */
-export interface PlainLines {
-  tell(news: News, now: number): readonly string[];
-  /** A line after a long silence. */
-  wait(now: number): readonly string[];
-  close(now: number, end: { readonly text?: string | undefined; readonly hasFailed: boolean }): readonly string[];
-}
 
 /** A part has a line at each of so many shares of it, if they are not quicker than `leastMs`, and after `mostMs`. */
 const shares = 10;
 const leastMs = 1000;
 const mostMs = 300_000;
 
-/** Whole lines without control characters, few enough for a log: a tenth of a part, or five minutes, apart. */
-export function createPlainLines(title: string, begun: number): PlainLines {
+/**
+ * The lines of some work in a file or a pipe: whole ones without control characters, few enough for a log, a tenth of a
+ * part or five minutes apart. They know no clock.
+ */
+export function createPlainLines(title: string, begun: number) {
   let state: WorkState = { parts: [] };
   let lastAt = begun;
   const shown = new Map<string, number>();
@@ -28,7 +23,7 @@ export function createPlainLines(title: string, begun: number): PlainLines {
     return [`${head}: ${progressLine(part, state, begun, now)}`];
   };
   return {
-    tell(news, now) {
+    tell(news: News, now: number): readonly string[] {
       state = heard(state, news, now);
       if (news.type === "note") return [`${head}: ${printable(news.text)}`];
       if (news.type === "warning") return [`${head}: warning: ${printable(news.text)}`];
@@ -40,11 +35,12 @@ export function createPlainLines(title: string, begun: number): PlainLines {
         share > (shown.get(part.name) ?? 0) && share < 1 && now - Math.max(lastAt, part.begun ?? now) >= leastMs;
       return isDue || now - lastAt >= mostMs ? line(part, now) : [];
     },
-    wait(now) {
+    /** A line after a long silence. */
+    wait(now: number): readonly string[] {
       const part = state.parts.find((candidate) => candidate.state === "under way");
       return part && now - lastAt >= mostMs ? line(part, now) : [];
     },
-    close(now, { text, hasFailed }) {
+    close(now: number, { text, hasFailed }: End): readonly string[] {
       const last = state.parts.find((part) => part.state === "under way");
       state = closed(state, now, hasFailed);
       const open = state.parts.find(({ name }) => name === last?.name);

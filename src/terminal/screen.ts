@@ -11,34 +11,31 @@ export interface Look {
   readonly paint: Paint;
 }
 
-/** The view of some work in a terminal: lines that stay, and lines that change. It knows no clock and no terminal. */
-export interface Screen {
-  /** @returns lines that stay, above those that change */
-  tell(news: News, now: number, look: Look): readonly string[];
-  /** The lines that change. */
-  live(now: number, look: Look): readonly string[];
-  /** @returns lines that stay, after which nothing changes any more */
-  close(
-    now: number,
-    look: Look,
-    end: { readonly text?: string | undefined; readonly hasFailed: boolean },
-  ): readonly string[];
+/** The end of some work: its result in a sentence, if there is one. */
+export interface End {
+  readonly text?: string | undefined;
+  readonly hasFailed: boolean;
 }
 
-/** Shows a plan of parts with ticks and times, and below it the time of the whole and the work under way. */
-export function createScreen(title: string, begun: number): Screen {
+/**
+ * The view of some work in a terminal: a plan of parts with ticks and times, and below it the time of the whole and the
+ * work under way. It knows no clock and no terminal.
+ */
+export function createScreen(title: string, begun: number) {
   let state: WorkState = { parts: [] };
   const head = ({ columns, paint }: Look) => paint("bold", fitted(columns, [printable(title)]));
   const plan = (now: number, look: Look) =>
     state.parts.map((part) => partLine(part, nameColumns(state.parts), now, look));
   return {
-    tell(news, now, look) {
+    /** @returns lines that stay, above those that change */
+    tell(news: News, now: number, look: Look): readonly string[] {
       state = heard(state, news, now);
       if (news.type === "note") return messageLines(title, news.text, look);
       if (news.type === "warning") return messageLines(`${title}: warning`, news.text, look, "yellow");
       return [];
     },
-    live(now, look) {
+    /** The lines that change. */
+    live(now: number, look: Look): readonly string[] {
       const { columns, paint } = look;
       return [
         head(look),
@@ -46,7 +43,8 @@ export function createScreen(title: string, begun: number): Screen {
         paint("dim", fitted(columns, [statusOf(state, begun, now)], detailOf(state), " · ")),
       ];
     },
-    close(now, look, { text, hasFailed }) {
+    /** @returns lines that stay, after which nothing changes any more */
+    close(now: number, look: Look, { text, hasFailed }: End): readonly string[] {
       state = closed(state, now, hasFailed);
       const total = `  ${hasFailed ? "stopped" : "done"} after ${clock((now - begun) / 1000)}`;
       const end = text === undefined ? [] : messageLines(title, text, look);
