@@ -43,6 +43,18 @@ describe("selectHighQuality", () => {
     expect(selectHighQuality(rows(0.5, 0.5, 0.5), { topK: 2 }).map(({ id }) => id)).toEqual([0, 1]);
   });
 
+  it("counts a row as often as the list has it", () => {
+    const [good, bad] = rows(0.9, 0.1);
+    expect(selectHighQuality([good!, bad!, good!, good!], { topK: 2 })).toEqual([good, good]);
+    expect(selectHighQuality([good!, good!, good!, bad!], { fraction: 0.5 })).toEqual([good, good]);
+    expect(selectHighQuality([bad!, good!, good!])).toEqual([good, good]);
+  });
+
+  it("keeps a row of the smallest share, since it is rounded up", () => {
+    expect(rewardsOf(selectHighQuality(rows(0.1, 0.4), { fraction: 1e-12 }))).toEqual([0.4]);
+    expect(selectHighQuality([], { fraction: 1e-12 })).toEqual([]);
+  });
+
   it("never keeps a reward that is not a number", () => {
     expect(selectHighQuality(rows(Number.NaN, 0.8))).toHaveLength(1);
     expect(selectHighQuality(rows(Number.NaN, 0.8), { fraction: 1 })).toHaveLength(1);
