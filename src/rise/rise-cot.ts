@@ -125,7 +125,7 @@ function training<A>(context: Context<A>, trainer: Trainer): Stage<Rollout<A>> {
     learning: { trainer, grpo, learningRate, microBatch, credit: credit === "both" ? "all" : "last" },
     trial: cotTrial(context),
     async afterStep(rollouts) {
-      state.keepBest(rollouts);
+      state.keepBest(rollouts, settings.sampling.reconstructionsPerCot);
       return {};
     },
     ...heldOutEvaluation("riseCot", settings, reward.name, (examples, held) => sampleGreedily(context, examples, held)),
@@ -151,7 +151,7 @@ function closing<A>(context: Context<A>, hasRollouts: boolean, trial?: StageTria
     sample: (step, signal, at) => sampleStep(context, "final", hasRollouts ? examples(step) : [], step, signal, at),
     trial,
     async afterStep(rollouts, step, signal) {
-      state.keepBest(rollouts);
+      state.keepBest(rollouts, settings.sampling.reconstructionsPerCot);
       const rated = examples(step).filter(({ id }) => state.best.has(id));
       return rated.length === 0
         ? {}

@@ -130,11 +130,11 @@ async function runStep<R>(
   };
 }
 
-/** Counts each completion once: a cot with several reconstructions was sampled once. */
-function countTokens(sampled: readonly Sampled<unknown>[]): number {
-  const written = new Set(sampled.flatMap(({ segments }) => segments.map(({ completion }) => completion)));
-  return [...written].reduce((sum, { tokenIds = [] }) => sum + tokenIds.length, 0);
-}
+/** Counts each segment once: a cot with several reconstructions was sampled once. */
+const countTokens = (sampled: readonly Sampled<unknown>[]): number =>
+  segmentsOf(sampled).reduce((sum, { completion: { tokenIds = [] } }) => sum + tokenIds.length, 0);
+
+const segmentsOf = (sampled: readonly Sampled<unknown>[]) => [...new Set(sampled.flatMap(({ segments }) => segments))];
 
 /** Samples one group of rollouts of the example that needs most tokens, and passes it forward and backward. */
 async function tryOut<R extends Predicted>(
@@ -171,8 +171,7 @@ async function tryLearning<R>(
   entropies: boolean,
   signal: AbortSignal,
 ): Promise<void> {
-  const distinct = [...new Set(sampled.flatMap(({ segments }) => segments))];
-  const segments = distinct.map((sampledSegment) => withTokens(sampledSegment).segment);
+  const segments = segmentsOf(sampled).map((sampledSegment) => withTokens(sampledSegment).segment);
   await tryTraining(trainer, segments, { microBatch, entropies, signal });
 }
 

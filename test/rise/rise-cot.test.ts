@@ -6,14 +6,13 @@ import { BackendError, CheckpointError, ConfigError, DataError } from "../../src
 import { type GrpoSettings, grpoPresets } from "../../src/grpo/presets";
 import { riseCot as withDefaultTrainer } from "../../src/index";
 import { promptText } from "../../src/prompts/prompt-text";
-import { paperReward } from "../../src/reward/paper";
+import { paperReward, strictReward } from "../../src/reward/paper";
 import type { Judgement } from "../../src/reward/reward";
-import { strictReward } from "../../src/reward/strict";
 import { type RiseCotOptions, riseCot } from "../../src/rise/rise-cot";
 import { sampleRollouts } from "../../src/rise/sample";
 import { promptKey, scriptedBackend } from "../../src/testing/scripted-backend";
 import type { Trainer } from "../../src/trainer";
-import type { LabelDistribution } from "../../src/types";
+import type { Completion, LabelDistribution } from "../../src/types";
 import {
   collect,
   contents,
@@ -330,6 +329,22 @@ describe("riseCot with a backend that cannot be trained", () => {
     const twice = [dataset[0]!, { ...dataset[0]!, id: "the same party" }];
     const { dataset: rows } = await riseCot({ task: moods, dataset: twice, backend: caching, groupSize: 2 });
     expect(rows.map(({ exampleId }) => exampleId)).toEqual(["party", "the same party"]);
+  });
+
+  it("rates cots alike, whether the backend gives one object for equal texts or several", async () => {
+    const scripted = scriptedBackend((prompt, rng) =>
+      promptText(prompt).includes(smiling) ? `{'joy': ${rng.integer(2)}, 'sadness': 0}` : smiling,
+    );
+    const sharing: VlmBackend = {
+      ...scripted,
+      async generate(prompts, options) {
+        const known = new Map<string, Completion>();
+        const same = (one: Completion) => known.get(one.text) ?? known.set(one.text, one).get(one.text)!;
+        return (await scripted.generate(prompts, options)).map((group) => group.map(same));
+      },
+    };
+    const rows = async (backend: VlmBackend) => (await riseCot({ task: moods, dataset, backend })).dataset;
+    expect(await rows(sharing)).toEqual(await rows(scripted));
   });
 
   it("keeps what an example earned that a step has twice, though it failed once", async () => {

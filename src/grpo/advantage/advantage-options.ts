@@ -95,9 +95,12 @@ function checkCombinations(
     if (typeof values === "string" || values === undefined) continue;
     if (values.length !== completions)
       throw new ShapeError(`grpoAdvantages: expected ${completions} numbers in ${name}, got ${values.length}`);
-    const bad = values.findIndex((value) => !Number.isFinite(value));
+    const least = name === "lengths" ? 0 : Number.NEGATIVE_INFINITY;
+    const bad = values.findIndex((value) => !(Number.isFinite(value) && value >= least));
     if (bad >= 0)
-      throw new ConfigError(`grpoAdvantages: expected finite ${name}, got ${values[bad]} for completion ${bad}`);
+      throw new ConfigError(
+        `grpoAdvantages: expected finite ${name}${least === 0 ? " of at least 0" : ""}, got ${values[bad]} for completion ${bad}`,
+      );
   }
   if ((baseline === "lengthWeightedMean" || scale === "tokens") && lengths === undefined)
     throw new ConfigError('grpoAdvantages: baseline "lengthWeightedMean" and scale "tokens" expect lengths, got none');
