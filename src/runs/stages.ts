@@ -322,11 +322,14 @@ function checkFinite(metrics: Readonly<Record<string, number | string>>): void {
     if (name !== "stage" && !Number.isFinite(value)) throw new TrainingError(`expected a finite ${name}, got ${value}`);
 }
 
-/** A rollout's row in `rollouts.jsonl`, without token ids and log-probs, which would fill most of the file. */
+/**
+ * A rollout's row in `rollouts.jsonl`, whose completions lack token ids and log-probs, which would fill most of the
+ * file. An annotation may have keys of these names.
+ */
 function rolloutRow(row: object): object {
-  return JSON.parse(
-    JSON.stringify(row, (key, value) =>
-      /^(tokenIds|logProbs|samplingLogProbs|temperedLogProbs)$/.test(key) ? undefined : value,
-    ),
-  );
+  const withoutTokens = function (this: object, key: string, value: unknown) {
+    const isLong = "finishReason" in this && /^(tokenIds|logProbs|samplingLogProbs|temperedLogProbs)$/.test(key);
+    return isLong ? undefined : value;
+  };
+  return JSON.parse(JSON.stringify(row, withoutTokens));
 }

@@ -10,7 +10,9 @@ import { paperReward, strictReward } from "../../src/reward/paper";
 import type { Judgement } from "../../src/reward/reward";
 import { type RiseCotOptions, riseCot } from "../../src/rise/rise-cot";
 import { sampleRollouts } from "../../src/rise/sample";
+import { classification } from "../../src/tasks/classification";
 import { promptKey, scriptedBackend } from "../../src/testing/scripted-backend";
+import { scriptedTrainer } from "../../src/testing/scripted-trainer";
 import type { Trainer } from "../../src/trainer";
 import type { Completion, LabelDistribution } from "../../src/types";
 import {
@@ -431,6 +433,19 @@ describe("a riseCot run directory", () => {
         "prompts.json",
         "rollouts.jsonl",
       ]);
+    }));
+
+  it("holds an annotation whole, though its labels have the names of what a completion's row lacks", () =>
+    withFolders(1, async (runDir) => {
+      const task = classification({ labels: ["logProbs", "tokenIds"] });
+      const annotation = { logProbs: 1, tokenIds: 0 };
+      const trainer = scriptedTrainer({ texts: [smiling, task.format(annotation)] });
+      const examples = [{ id: "odd", image: "odd.png", annotation }];
+      await riseCot({ task, dataset: examples, trainer, steps: 1, groupSize: 4, runDir });
+      const rows = await readRows(join(runDir, "rollouts.jsonl"));
+      expect(rows.map(({ truth }) => truth)).toEqual(rows.map(() => annotation));
+      expect(rows.map(({ prediction }) => prediction)).toContainEqual(annotation);
+      for (const { cot } of rows) expect(Object.keys(cot as object)).toEqual(["text", "finishReason"]);
     }));
 
   it("is byte for byte the same, and so is the policy, wherever the run was interrupted", () =>
