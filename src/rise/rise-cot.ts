@@ -2,6 +2,7 @@ import { selectHighQuality } from "../cots/select";
 import type { RunEvent } from "../events";
 import { deriveSeed } from "../rng";
 import type { Rollout } from "../rollouts";
+import { jsonl } from "../runs/directory/files";
 import { idsOf, proveShard, shardOf } from "../runs/directory/shards";
 import { orderedBatch, shuffledBatch } from "../runs/examples/batches";
 import { createRunFailures, type FailedExample } from "../runs/examples/failures";
@@ -96,7 +97,7 @@ function cotPipeline<A>(
     async end(directory) {
       const rows = settings.dataset.flatMap((example) => rowOf(example, state));
       if (rows.length === 0) failures.checkAny();
-      await directory.writeCots(rows);
+      await directory.write("cots.jsonl", () => jsonl(rows));
       const own = idsOf(shardOf(whole.dataset, whole.shard));
       await proveShard(whole, { all: idsOf(whole.dataset), own, rows: rows.map(({ exampleId }) => exampleId) });
       return {

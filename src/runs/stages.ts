@@ -12,7 +12,7 @@ export interface Stage<Rollout> {
   readonly name: string;
   readonly steps: number;
   /** The option that gives their number, as `config.json` names it. */
-  readonly setting?: string;
+  readonly setting?: string | undefined;
   /** Whether its steps change the policy. */
   readonly trains: boolean;
   readonly rollouts?: number;
@@ -22,10 +22,10 @@ export interface Stage<Rollout> {
    */
   run(step: number, signal: AbortSignal, at: InStep): Promise<StepOutcome<Rollout>>;
   /** Tries a step before the run begins, without learning from it. */
-  tryOut?(signal: AbortSignal): Promise<Trial>;
+  readonly tryOut?: ((signal: AbortSignal) => Promise<Trial>) | undefined;
   /** Measures the policy on held-out examples at every checkpoint, under names that begin with `eval_`. */
-  evaluate?(signal: AbortSignal, at: InStep): Promise<EvaluationMetrics>;
-  readonly heldOut?: number;
+  readonly evaluate?: ((signal: AbortSignal, at: InStep) => Promise<EvaluationMetrics>) | undefined;
+  readonly heldOut?: number | undefined;
 }
 
 /** The place of some work in its run. */

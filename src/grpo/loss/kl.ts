@@ -48,7 +48,8 @@ const withSlopeOfK2 = (estimate: KlEstimator, d: number) => ({
  * @param rewards one for each completion; `null`, a missing one, stays missing
  * @param batch log-probs of the policy that sampled, and of the reference
  * @param klCoefficient β
- * @throws ShapeError when rows do not fit together, or `refLogProbs` is missing; ConfigError for a reward or β that is not finite
+ * @throws ShapeError when rows do not fit together, or `refLogProbs` is missing; ConfigError for a reward or β that is
+ * not finite
  * Source: RLOO (arXiv 2402.14740); TRL's `RLOOTrainer`.
  * @example
  * penaliseKl([1, 0], { logProbs: [[-1], [-2]], refLogProbs: [[-1.5], [-2]] }, 0.1); // 0.95, 0
