@@ -693,6 +693,13 @@ describe("riseCot refuses", () => {
     await expect(withDefaultTrainer(undefined as never)).rejects.toThrow(/^riseCot: expected task to be a task/);
   });
 
+  it("a task of one's own whose prompts are no prompts", async () => {
+    for (const cotPrompt of [() => "Why?", async () => moods.cotPrompt(dataset[0]!), () => [{ content: "Why?" }]])
+      await rejection({ task: { ...moods, cotPrompt: cotPrompt as never } }).toThrow(
+        /^expected a prompt: \[\{ role: .* got /,
+      );
+  });
+
   it("what a reward function of one's own gives that is no judgement, with its name and the example", async () => {
     for (const [given, shown] of [
       [0.5, "0.5"],
