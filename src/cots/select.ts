@@ -66,7 +66,9 @@ export function bestRollout<R extends Judged>(rollouts: readonly R[]): R {
   return others.reduce((best, rollout) => (isBetter(rollout, best) ? rollout : best), first);
 }
 
+/** A reward that is NaN is worse than any number. */
 function isBetter(a: Judged, b: Judged): boolean {
-  if (a.reward.reward !== b.reward.reward) return a.reward.reward > b.reward.reward;
+  const [ofA, ofB] = [a, b].map(({ reward: { reward } }) => (Number.isNaN(reward) ? Number.NEGATIVE_INFINITY : reward));
+  if (ofA !== ofB) return ofA! > ofB!;
   return a.cot.text.length < b.cot.text.length;
 }

@@ -90,6 +90,11 @@ describe("bestRollout", () => {
     expect(bestRollout([rollout(0, 0.2, "a"), rollout(1, 0.9, "long"), rollout(2, 0.5, "b")]).index).toBe(1);
   });
 
+  it("is not one whose reward is NaN, wherever it stands", () => {
+    expect(bestRollout([rollout(0, Number.NaN, "a"), rollout(1, -1, "b")]).index).toBe(1);
+    expect(bestRollout([rollout(0, -1, "b"), rollout(1, Number.NaN, "a")]).index).toBe(0);
+  });
+
   it("is the shorter cot between equals, then the earlier", () => {
     expect(bestRollout([rollout(0, 0.9, "longer"), rollout(1, 0.9, "short"), rollout(2, 0.9, "other")]).index).toBe(1);
   });

@@ -199,6 +199,11 @@ describe("a bad call says what was expected", () => {
     expect(() => grpoAdvantages([0, 1], { aggregation: "normalize_then_sum", scale: "none" })).toThrow(ConfigError));
   it("groups for other completions", () =>
     expect(() => grpoAdvantages([0, 1], { groups: [0] })).toThrow(/expected 2 groups.*got 1/));
+  it.each([undefined, null, Number.NaN, {}])("a group that is named %s", (name) =>
+    expect(() => grpoAdvantages([1, 0], { groups: ["a", name as never] })).toThrow(
+      /expected groups to be a list of texts or numbers, got /,
+    ),
+  );
   it("both ways of grouping", () =>
     expect(() => grpoAdvantages([0, 1], { groups: [0, 0], groupSize: 2 })).toThrow(/groupSize or groups, got both/));
   it("a baseline for other completions", () =>
