@@ -9,7 +9,6 @@ architecture.
 """
 
 import argparse, base64, contextlib, functools, hashlib, io, json, os, socket, sys, time, warnings
-from importlib.metadata import version
 
 import peft, PIL.Image, PIL.ImageOps, safetensors.torch, torch, transformers
 import torch.distributed as dist
@@ -139,7 +138,6 @@ class Engine:
             "parameters": sum(each.numel() for _, each in parameters),
             "steps": self.steps,
             "local": self.team.gather(sum(part(each).numel() for _, each in parameters)),
-            "versions": {name: version(name) for name in ("torch", "transformers", "peft", "pillow", "safetensors")},
         }
 
     @functools.lru_cache(maxsize=64)
@@ -226,10 +224,7 @@ class Engine:
         self.due = self.due or learns
         return {"rows": found}
 
-    logprobs = score
-
-    def backward(self, args):
-        return self.score(args, learns=True)
+    logprobs, backward = score, functools.partialmethod(score, learns=True)
 
     def learn(self, rows: list, scores: list) -> None:
         total = 0.0
@@ -259,6 +254,8 @@ class Engine:
         self.due = False
         yield
         return {}
+
+    stop = forget
 
     def generate(self, args):
         batches, found = self.prepare(args), {}
@@ -356,17 +353,14 @@ class Engine:
 
     def load(self, args):
         """Reads what `save` wrote. Without places of moments, the optimizer starts anew."""
-        found = {}
-        with contextlib.ExitStack() as files:
-            paths = {place[0] for places in args["places"].values() for place in places}
-            opened = {path: files.enter_context(safetensors.safe_open(path, "pt")) for path in paths}
-            for name, places in args["places"].items():
-                for tensor, (path, own, _) in zip(self.stored(name), places):
-                    whole = opened[path].get_tensor(own)
-                    if not whole.isfinite().all():
-                        bad = whole[~whole.isfinite()][0].item()
-                        raise Refusal("CheckpointError", f"{path}: expected finite numbers in {own}, got {bad}")
-                    found.setdefault(name, []).append(self.cut(whole.view(tensor.shape), tensor))
+        found, files = {}, functools.cache(lambda path: safetensors.safe_open(path, "pt"))
+        for name, places in args["places"].items():
+            for tensor, (path, own, _) in zip(self.stored(name), places):
+                whole = files(path).get_tensor(own)
+                if not whole.isfinite().all():
+                    bad = whole[~whole.isfinite()][0].item()
+                    raise Refusal("CheckpointError", f"{path}: expected finite numbers in {own}, got {bad}")
+                found.setdefault(name, []).append(self.cut(whole.view(tensor.shape), tensor))
         yield
         for name, parts in found.items():
             for k, tensor in enumerate(self.stored(name)):
@@ -374,10 +368,6 @@ class Engine:
             self.optimizer.state[self.parameters[name]]["step"].fill_(args["step"])
         self.steps = args["step"]
         next(self.forget())
-        return {}
-
-    def stop(self, args):
-        yield
         return {}
 
 

@@ -1,3 +1,5 @@
+import { ConfigError } from "./errors";
+
 /**
  * A generator of random numbers. Each is a function of a seed and a path, never of how many were drawn before: a
  * resumed run needs no saved generator state, and a batch of any size draws the same numbers for the same row.
@@ -15,10 +17,12 @@ export interface Rng {
 
 /**
  * A 32-bit seed for the place `path` below `seed`; different paths give unrelated seeds.
+ * @throws ConfigError for a seed that is not a whole number, whose fraction would count for nothing
  * @example
  * deriveSeed(7, "rollout", 3);
  */
 export function deriveSeed(seed: number, ...path: readonly (string | number)[]): number {
+  if (!Number.isInteger(seed)) throw new ConfigError(`deriveSeed: expected seed to be a whole number, got ${seed}`);
   let hash = mix(seed >>> 0, Math.floor(seed / 2 ** 32) >>> 0);
   for (const part of path) {
     const text = typeof part === "number" ? `#${part}` : `$${part}`;

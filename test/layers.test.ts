@@ -10,8 +10,8 @@ const root = dirname(source);
 /** The house: a room is a folder of `src/`, or a file at its top. A room may import from the floors below its own, types included. */
 const floors: readonly (readonly string[])[] = [
   // Nouns.
-  ["errors", "types", "rng"],
-  ["rollouts", "dataset", "generate-options", "scoring", "options", "files"],
+  ["errors", "types"],
+  ["rng", "rollouts", "dataset", "generate-options", "scoring", "options", "files"],
   // The three interfaces.
   ["task", "backend", "events", "terminal"],
   ["trainer"],

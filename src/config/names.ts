@@ -8,9 +8,15 @@ import {
   linearSchedule,
 } from "../optim/schedule";
 import { choice, keyOf } from "../options/spec";
-import { answerReward, paperReward, similarityOnly, withoutFormatGate, withoutLeakGate } from "../reward/paper";
+import {
+  answerReward,
+  paperReward,
+  similarityOnly,
+  strictReward,
+  withoutFormatGate,
+  withoutLeakGate,
+} from "../reward/paper";
 import { referenceReward } from "../reward/reference";
-import { strictReward } from "../reward/strict";
 import { learningRateOption } from "../runs/learning-rate";
 
 /** Values of the library that a file gives by name. */

@@ -43,10 +43,11 @@ export function selectHighQuality<Row extends { readonly reward: number }>(
   const isRanked = fraction !== undefined || topK !== undefined;
   const least = threshold ?? (isRanked ? Number.NEGATIVE_INFINITY : 0.75);
   // 0.07 · 100 is slightly more than 7 in floating point.
-  const count = topK ?? Math.ceil((fraction ?? 1) * rows.length - 1e-9);
-  const best = rows.filter(({ reward }) => reward >= least).sort((a, b) => b.reward - a.reward);
-  const kept = new Set(best.slice(0, count));
-  return rows.filter((row) => kept.has(row));
+  const count = topK ?? Math.max(1, Math.ceil((fraction ?? 1) * rows.length - 1e-9));
+  // Places, since a list may hold one row several times.
+  const good = [...rows.keys()].filter((i) => rows[i]!.reward >= least);
+  const best = good.sort((i, j) => rows[j]!.reward - rows[i]!.reward).slice(0, count);
+  return best.sort((i, j) => i - j).map((i) => rows[i]!);
 }
 
 const rowsKind = listKind(fieldsKind({ reward: numberKind }));
@@ -65,7 +66,9 @@ export function bestRollout<R extends Judged>(rollouts: readonly R[]): R {
   return others.reduce((best, rollout) => (isBetter(rollout, best) ? rollout : best), first);
 }
 
+/** A reward that is NaN is worse than any number. */
 function isBetter(a: Judged, b: Judged): boolean {
-  if (a.reward.reward !== b.reward.reward) return a.reward.reward > b.reward.reward;
+  const [ofA, ofB] = [a, b].map(({ reward: { reward } }) => (Number.isNaN(reward) ? Number.NEGATIVE_INFINITY : reward));
+  if (ofA !== ofB) return ofA! > ofB!;
   return a.cot.text.length < b.cot.text.length;
 }

@@ -12,13 +12,16 @@ export function checkPrompt(prompt: Prompt): void {
   if (url) throw new DataError(`expected the path of an image, got a URL, ${url.href}; pass fileURLToPath(url)`);
   const got = inspect(prompt, { depth: 4, maxArrayLength: 8, maxStringLength: 80 });
   throw new DataError(
-    `expected a prompt: [{ role, content: [{ type: "image", image }, { type: "text", text }] }], an image being a path, a file's bytes, or { width, height, data }; got ${got}`,
+    `expected a prompt: [{ role: "system" | "user" | "assistant", content: [{ type: "image", image }, { type: "text", text }] }], an image being a path, a file's bytes, or { width, height, data }; got ${got}`,
   );
 }
 
 export const isPrompt = (value: unknown): value is Prompt => Array.isArray(value) && value.every(isMessage);
 
-const isMessage = (message: Message) => Array.isArray(message?.content) && message.content.every(isPart);
+const roles: readonly Message["role"][] = ["system", "user", "assistant"];
+
+const isMessage = (message: Message) =>
+  roles.includes(message?.role) && Array.isArray(message.content) && message.content.every(isPart);
 
 const isPart = (part: PromptPart) =>
   part?.type === "text" ? typeof part.text === "string" : part?.type === "image" && isSource(part.image);

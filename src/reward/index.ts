@@ -5,10 +5,10 @@ export {
   answerReward,
   paperReward,
   similarityOnly,
+  strictReward,
   withoutFormatGate,
   withoutLeakGate,
 } from "./paper";
 export { referenceReward } from "./reference";
 export type { Judgement, RewardFunction, RolloutParts } from "./reward";
-export { strictReward } from "./strict";
 export { type OwnReward, sumRewards } from "./sum";

@@ -1,7 +1,7 @@
 import { readAnswer } from "../checks/format";
 import { checkArguments, fieldsKind, presentKind, textKind } from "../options/arguments";
 import type { Task } from "../task";
-import { gatherEvidence, type Judgement, judgement, type RolloutParts, taskKind } from "./reward";
+import { type Evidence, gatherEvidence, type Judgement, judgement, type RolloutParts, taskKind } from "./reward";
 
 /**
  * The stage-1 reward: R(A, Â, R) = S(A, Â) · [L(R, A) = 0 ∧ F_CoT(R, Â) = 1]
@@ -11,9 +11,12 @@ import { gatherEvidence, type Judgement, judgement, type RolloutParts, taskKind 
  * paperReward(task, { truth, cot, reconstruction: "{'joy': 0.9, 'fear': 0.1}" }).reward.reward;
  */
 export function paperReward<A>(task: Task<A>, parts: RolloutParts<A>): Judgement<A> {
-  const evidence = gatherEvidence(task, parts);
-  return judgement(evidence, evidence.leaks.length === 0 && evidence.format.ok ? evidence.similarity : 0);
+  return gated(gatherEvidence(task, parts), ({ leaks, format }) => leaks.length === 0 && format.ok);
 }
+
+/** The similarity of evidence that passes, else 0. */
+const gated = <A>(evidence: Evidence<A>, passes: (evidence: Evidence<A>) => boolean): Judgement<A> =>
+  judgement(evidence, passes(evidence) ? evidence.similarity : 0);
 
 /** A sample of stage 2 for one example: a `<think>…</think><answer>…</answer>` completion. */
 export interface AnswerParts<A> {
@@ -40,7 +43,7 @@ export function answerReward<A>(task: Task<A>, parts: AnswerParts<A>): Judgement
   const { truth, text } = parts;
   const { format, prediction, repairs } = readAnswer(text, task);
   const similarity = prediction === null ? 0 : task.similarity(truth, prediction);
-  return judgement({ prediction, similarity, leaks: [], format, repairs }, format.ok ? similarity : 0);
+  return gated({ prediction, similarity, leaks: [], format, repairs }, ({ format }) => format.ok);
 }
 
 /**
@@ -49,8 +52,7 @@ export function answerReward<A>(task: Task<A>, parts: AnswerParts<A>): Judgement
  * riseCot({ task, dataset, runDir, reward: similarityOnly });
  */
 export function similarityOnly<A>(task: Task<A>, parts: RolloutParts<A>): Judgement<A> {
-  const evidence = gatherEvidence(task, parts);
-  return judgement(evidence, evidence.similarity);
+  return gated(gatherEvidence(task, parts), () => true);
 }
 
 /**
@@ -60,8 +62,7 @@ export function similarityOnly<A>(task: Task<A>, parts: RolloutParts<A>): Judgem
  * riseCot({ task, dataset, runDir, reward: withoutLeakGate });
  */
 export function withoutLeakGate<A>(task: Task<A>, parts: RolloutParts<A>): Judgement<A> {
-  const evidence = gatherEvidence(task, parts);
-  return judgement(evidence, evidence.format.ok ? evidence.similarity : 0);
+  return gated(gatherEvidence(task, parts), ({ format }) => format.ok);
 }
 
 /**
@@ -70,6 +71,18 @@ export function withoutLeakGate<A>(task: Task<A>, parts: RolloutParts<A>): Judge
  * riseCot({ task, dataset, runDir, reward: withoutFormatGate });
  */
 export function withoutFormatGate<A>(task: Task<A>, parts: RolloutParts<A>): Judgement<A> {
-  const evidence = gatherEvidence(task, parts);
-  return judgement(evidence, evidence.leaks.length === 0 ? evidence.similarity : 0);
+  return gated(gatherEvidence(task, parts), ({ leaks }) => leaks.length === 0);
+}
+
+/**
+ * `paperReward` that also counts label names in the cot as leaks: "a joyful scene" tells the reconstruction as much as
+ * "joy: 0.9".
+ *
+ * Departure from RISE, Eq. 1, which only forbids numbers.
+ * @example
+ * riseCot({ task, dataset, runDir, reward: strictReward });
+ */
+export function strictReward<A>(task: Task<A>, parts: RolloutParts<A>): Judgement<A> {
+  const evidence = gatherEvidence(task, parts, { strict: true });
+  return gated(evidence, ({ leaks, format }) => leaks.length === 0 && format.ok);
 }

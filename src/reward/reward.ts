@@ -2,7 +2,7 @@ import { checkCotFormat, doesNotParse } from "../checks/format";
 import { ConfigError } from "../errors";
 import { checkArguments, fieldsKind, functionKind, presentKind, textKind } from "../options/arguments";
 import { shown } from "../options/display";
-import type { Reward, Rollout } from "../rollouts";
+import type { Reward, RewardTerm, Rollout } from "../rollouts";
 import type { Task } from "../task";
 import type { FormatCheck, Leak } from "../types";
 
@@ -69,15 +69,24 @@ export function judgement<A>(evidence: Evidence<A>, reward: number): Judgement<A
   return { prediction, reward: parts };
 }
 
-/** @throws ConfigError naming the reward function and the example, if the judgement is malformed or not finite */
-export function checkJudgement<A>(judged: Judgement<A>, name: string, place: string): Judgement<A> {
-  const { reward, similarity, leaks, format } = judged?.reward ?? {};
+/**
+ * @param place ends the message, such as " for example cat"
+ * @throws ConfigError naming the reward function and the place, if the judgement is malformed or not finite
+ */
+export function checkJudgement<A>(judged: Judgement<A>, name: string, place = ""): Judgement<A> {
+  const { reward, similarity, leaks, format, terms } = judged?.reward ?? {};
   const isWhole =
     [reward, similarity].every(Number.isFinite) && Array.isArray(leaks) && typeof format?.ok === "boolean";
-  if (isWhole) return judged;
-  const parts = { reward, similarity, leaks, format };
+  const hasTerms = terms === undefined || (Array.isArray(terms) && terms.every(isTerm));
+  if (isWhole && hasTerms) return judged;
+  const parts = { reward, similarity, leaks, format, ...(!hasTerms && { terms }) };
   const got = Object.entries(parts).map(([name, value]) => `${name} ${shown(value)}`);
   throw new ConfigError(
-    `reward "${name}": expected { prediction, reward: { reward, similarity, leaks, format } } with finite numbers, got ${judged?.reward ? got.join(", ") : shown(judged)} ${place}`,
+    `reward "${name}": expected { prediction, reward: { reward, similarity, leaks, format${hasTerms ? "" : ", terms: { name, value, weight }[]"} } } with finite numbers, got ${judged?.reward ? got.join(", ") : shown(judged)}${place}`,
   );
 }
+
+const isTerm = (term: RewardTerm) =>
+  typeof term?.name === "string" &&
+  Number.isFinite(term.weight) &&
+  (term.value === null || Number.isFinite(term.value));

@@ -1,18 +1,22 @@
 import { ConfigError, TrainingError } from "../errors";
 import { checkArguments, functionKind, objectKind } from "../options/arguments";
+import { callback, number, readOptions, specOf } from "../options/spec";
 import type { RewardTerm } from "../rollouts";
 import type { Task } from "../task";
-import type { Judgement } from "./reward";
+import { checkJudgement, type Judgement } from "./reward";
 
-/**
- * Your own reward beside the judge's: the number that one completion earns, or `null` if it does not apply.
- */
+/** Your own reward beside the judge's. */
 export interface OwnReward<A, Parts> {
   /** The number to add, or null if it does not apply. */
   readonly reward: (task: Task<A>, parts: Parts) => number | null | Promise<number | null>;
   /** w (1). */
   readonly weight?: number;
 }
+
+const ownRewardSpec = specOf<OwnReward<unknown, unknown>>()(() => ({
+  reward: callback(),
+  weight: number("a finite number", Number.isFinite).default(1),
+}));
 
 /**
  * Sums several rewards: r = r₀ + Σₖ wₖ rₖ, over those that are not `null`.
@@ -22,8 +26,8 @@ export interface OwnReward<A, Parts> {
  * judge behind an API) overlap.
  *
  * @param judge decides about parsing, leaks and format, as without the others: `paperReward`, `answerReward`, …
- * @throws ConfigError for a weight that is not finite, or a term with the judge's name; TrainingError, naming the term,
- * for a reward that is not a number
+ * @throws ConfigError for a weight that is not finite, a term with the judge's name, or a malformed judgement;
+ * TrainingError, naming the term, for a reward that is not a number
  * Source: TRL's `reward_funcs` and `reward_weights`.
  * @example
  * sumRewards(paperReward, { brevity: { reward: (_, { cot }) => Math.exp(-cot.length / 400), weight: 0.2 } });
@@ -33,20 +37,18 @@ export function sumRewards<A, Parts>(
   others: Readonly<Record<string, OwnReward<A, Parts>>>,
 ): (task: Task<A>, parts: Parts) => Promise<Judgement<A>> {
   checkArguments("sumRewards", { judge, others }, { judge: functionKind, others: objectKind });
-  const named = Object.entries(others).map(([name, { reward, weight = 1 }]) => ({ name, reward, weight }));
-  for (const { name, reward, weight } of named) {
-    if (!Number.isFinite(weight))
-      throw new ConfigError(`sumRewards: expected a finite weight of "${name}", got ${weight}`);
-    if (typeof reward !== "function")
-      throw new ConfigError(`sumRewards: expected "${name}" to be { reward, weight? } with a function, got ${reward}`);
+  const named = Object.entries(others).map(([name, own]) => {
     if (name === judge.name) throw new ConfigError(`sumRewards: expected a name other than the judge's, got "${name}"`);
-  }
+    const { weight } = readOptions(`sumRewards, "${name}"`, own as OwnReward<unknown, unknown>, ownRewardSpec);
+    return { name, reward: own.reward, weight };
+  });
 
   const sum = async (task: Task<A>, parts: Parts): Promise<Judgement<A>> => {
-    const [{ prediction, reward }, ...values] = await Promise.all([
+    const [judged, ...values] = await Promise.all([
       judge(task, parts),
-      ...named.map(async (term) => checked(term.name, await term.reward(task, parts))),
+      ...named.map(async ({ name, reward }) => checked(name, await reward(task, parts))),
     ]);
+    const { prediction, reward } = checkJudgement(judged, judge.name);
     const terms: RewardTerm[] = [
       { name: judge.name, value: reward.reward, weight: 1 },
       ...named.map(({ name, weight }, k) => ({ name, value: values[k]!, weight })),

@@ -30,7 +30,8 @@ export interface CotState extends StageState {
   readonly imageOnly: Map<string, number>;
   /** The reasons why the last sampling of an example failed in whole or in part, by its id. */
   readonly failed: Map<string, string>;
-  keepBest(rollouts: readonly Rollout<unknown>[]): void;
+  /** @param perCot reconstructions of each cot */
+  keepBest(rollouts: readonly Rollout<unknown>[], perCot: number): void;
 }
 
 export function createCotState(): CotState {
@@ -42,8 +43,8 @@ export function createCotState(): CotState {
     best,
     imageOnly,
     failed,
-    keepBest(rollouts) {
-      for (const rated of ratedTexts(rollouts)) {
+    keepBest(rollouts, perCot) {
+      for (const rated of ratedTexts(rollouts, perCot)) {
         const known = best.get(rated.exampleId);
         best.set(rated.exampleId, known ? bestRollout([known, rated]) : rated);
       }
@@ -90,13 +91,12 @@ export function rowOf<A>({ id, annotation }: Example<A>, { best, imageOnly }: Co
   return [{ exampleId: id, cot: rated.cot.text, annotation, reward, similarity, ...beside }];
 }
 
-/** One entry for each cot: its rollouts share its completion, and are side by side. */
-function ratedTexts(rollouts: readonly Rollout<unknown>[]): RatedText[] {
+/** One entry for each cot: its rollouts, of which some may have failed, are side by side. */
+function ratedTexts(rollouts: readonly Rollout<unknown>[], perCot: number): RatedText[] {
+  const cotOf = ({ exampleId, index }: Rollout<unknown>) => `${Math.floor(index / perCot)} ${exampleId}`;
   const byCot: Rollout<unknown>[][] = [];
-  for (const rollout of rollouts) {
-    const [last] = byCot.at(-1) ?? [];
-    // A backend may give one completion to two examples with the same prompt.
-    if (last?.cot === rollout.cot && last.exampleId === rollout.exampleId) byCot.at(-1)!.push(rollout);
+  for (const [i, rollout] of rollouts.entries()) {
+    if (i > 0 && cotOf(rollouts[i - 1]!) === cotOf(rollout)) byCot.at(-1)!.push(rollout);
     else byCot.push([rollout]);
   }
   return byCot.map((ofCot) => ({

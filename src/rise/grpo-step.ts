@@ -1,5 +1,5 @@
 import * as z from "zod";
-import { BackendError, TrainingError } from "../errors";
+import { BackendError, ConfigError, TrainingError } from "../errors";
 import { grpoAdvantages } from "../grpo/advantage/advantage";
 import { grpoAdvantagesSpec } from "../grpo/advantage/advantage-options";
 import { grpoLoss } from "../grpo/loss/loss";
@@ -33,7 +33,7 @@ export interface GrpoStepOptions {
  * If no rollout is better than another, nothing is learned and the weights stay.
  *
  * @param sampled whole groups of `rolloutsPerGroup` consecutive rollouts
- * @throws TrainingError when the loss or the gradient is not finite
+ * @throws TrainingError when the loss or the gradient is not finite; ConfigError for rewards whose terms differ
  * Source: RISE, Eqs. 7 and 10.
  */
 export async function grpoStep<R>(trainer: Trainer, sampled: readonly Sampled<R>[], options: GrpoStepOptions) {
@@ -93,13 +93,14 @@ interface Rows {
 
 function rowsOf(sampled: readonly Sampled<unknown>[], credit: GrpoStepOptions["credit"]): Rows {
   const credited = sampled.map(({ segments }) => (credit === "all" ? segments : segments.slice(-1)));
-  const distinct = [...new Map(credited.flat().map((segment) => [segment.completion, segment])).values()];
-  const index = new Map(distinct.map(({ completion }, i) => [completion, i]));
+  // A sampler may give one completion to several prompts.
+  const distinct = [...new Set(credited.flat())];
+  const index = new Map(distinct.map((segment, i) => [segment, i]));
   const tokenised = distinct.map(withTokens);
   return {
     segments: tokenised.map(({ segment }) => segment),
     logProbs: tokenised.map(({ logProbs }) => logProbs),
-    segmentsOf: credited.map((row) => row.map(({ completion }) => index.get(completion)!)),
+    segmentsOf: credited.map((row) => row.map((segment) => index.get(segment)!)),
   };
 }
 
@@ -186,9 +187,18 @@ function checkFinite(name: string, value: number): void {
   if (!Number.isFinite(value)) throw new TrainingError(`grpoStep: expected a finite ${name}, got ${value}`);
 }
 
-/** One reward judges every completion of a step, so the first weights are those of all. */
-const weightsOf = ([first]: readonly Sampled<unknown>[]) =>
-  first?.reward.terms && { weights: first.reward.terms.map(({ weight }) => weight) };
+/** @throws ConfigError if completions of a step have other terms or weights, which no advantage could compare */
+function weightsOf(sampled: readonly Sampled<unknown>[]) {
+  const [first, ...others] = sampled.map(({ reward: { terms = [] } }) =>
+    JSON.stringify(terms.map(({ name, weight }) => [name, weight])),
+  );
+  const odd = others.find((other) => other !== first);
+  if (odd !== undefined)
+    throw new ConfigError(
+      `grpoStep: expected a reward that gives every completion the same terms and weights, got ${first} and ${odd}; the value of a term that does not apply is null`,
+    );
+  return sampled[0]?.reward.terms && { weights: sampled[0].reward.terms.map(({ weight }) => weight) };
+}
 
 /**
  * Reads the tokens of a sampled segment, and the sampler's log-probs of them.

@@ -4,6 +4,7 @@ import type { BestCheckpoint, RunEvent, StagePlan, StepMetrics, WorkProgress } f
 import type { Spec } from "../options/spec";
 import type { Sampled } from "../rollouts";
 import { openRunDirectory, type RunDirectory, trainedIn } from "../runs/directory/directory";
+import { jsonl } from "../runs/directory/files";
 import { type DisposableOption, withDisposable } from "../runs/disposable";
 import { createRunFailures, type OnSampled } from "../runs/examples/failures";
 import { fingerprint, policyIdentity } from "../runs/examples/fingerprints";
@@ -155,7 +156,7 @@ async function* runPipeline<A, S extends PipelineSettings<A>, R, Own extends obj
   });
   try {
     await directory.writeContext(dataset);
-    if (leftOut.length > 0) await directory.writeOmitted(leftOut);
+    if (leftOut.length > 0) await directory.write("omitted.jsonl", () => jsonl(leftOut));
     await begin?.(directory);
     const step = directory.resumed?.step ?? 0;
     const tries = settings.preflight && dataset.length > 0 && !directory.resumed;

@@ -3,7 +3,7 @@ import { DataError } from "../errors";
 import type { PreflightReport, RunEvent, WorkProgress } from "../events";
 import { passes, type TemperedSegment } from "../runs/backpropagate";
 import type { RunDirectory } from "../runs/directory/directory";
-import type { Trial } from "../runs/stages";
+import type { Stage, Trial } from "../runs/stages";
 import type { Task } from "../task";
 import { oddScales } from "../tasks/text/scale";
 import type { Trainer } from "../trainer";
@@ -17,11 +17,7 @@ export interface Demand {
 }
 
 interface PreflightOptions<A> {
-  readonly stages: readonly {
-    readonly name: string;
-    readonly steps: number;
-    tryOut?(signal: AbortSignal): Promise<Trial>;
-  }[];
+  readonly stages: readonly Pick<Stage<unknown>, "name" | "steps" | "tryOut">[];
   readonly task: Task<A>;
   readonly dataset: readonly Example<A>[];
   readonly directory: RunDirectory;
@@ -52,7 +48,7 @@ export async function* preflight<A>(options: PreflightOptions<A>): AsyncGenerato
     if (message !== undefined) yield { type: "warning", guard: "format", step: 0, message };
   }
   // The page is loaded when it is written: the root would load it each time.
-  await directory.writePreflight(async () =>
+  await directory.write("preflight.html", async () =>
     (await import("../report/sections/preflight")).preflightPage(task, dataset, trials),
   );
 }

@@ -2,6 +2,7 @@ import { selectHighQuality } from "../cots/select";
 import type { RunEvent } from "../events";
 import { deriveSeed } from "../rng";
 import type { Rollout } from "../rollouts";
+import { jsonl } from "../runs/directory/files";
 import { idsOf, proveShard, shardOf } from "../runs/directory/shards";
 import { orderedBatch, shuffledBatch } from "../runs/examples/batches";
 import { createRunFailures, type FailedExample } from "../runs/examples/failures";
@@ -96,7 +97,7 @@ function cotPipeline<A>(
     async end(directory) {
       const rows = settings.dataset.flatMap((example) => rowOf(example, state));
       if (rows.length === 0) failures.checkAny();
-      await directory.writeCots(rows);
+      await directory.write("cots.jsonl", () => jsonl(rows));
       const own = idsOf(shardOf(whole.dataset, whole.shard));
       await proveShard(whole, { all: idsOf(whole.dataset), own, rows: rows.map(({ exampleId }) => exampleId) });
       return {
@@ -125,7 +126,7 @@ function training<A>(context: Context<A>, trainer: Trainer): Stage<Rollout<A>> {
     learning: { trainer, grpo, learningRate, microBatch, credit: credit === "both" ? "all" : "last" },
     trial: cotTrial(context),
     async afterStep(rollouts) {
-      state.keepBest(rollouts);
+      state.keepBest(rollouts, settings.sampling.reconstructionsPerCot);
       return {};
     },
     ...heldOutEvaluation("riseCot", settings, reward.name, (examples, held) => sampleGreedily(context, examples, held)),
@@ -151,7 +152,7 @@ function closing<A>(context: Context<A>, hasRollouts: boolean, trial?: StageTria
     sample: (step, signal, at) => sampleStep(context, "final", hasRollouts ? examples(step) : [], step, signal, at),
     trial,
     async afterStep(rollouts, step, signal) {
-      state.keepBest(rollouts);
+      state.keepBest(rollouts, settings.sampling.reconstructionsPerCot);
       const rated = examples(step).filter(({ id }) => state.best.has(id));
       return rated.length === 0
         ? {}

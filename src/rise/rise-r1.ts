@@ -3,6 +3,7 @@ import type { RunEvent } from "../events";
 import { readOptions } from "../options/spec";
 import { deriveSeed } from "../rng";
 import type { AnswerRollout, RatedCot } from "../rollouts";
+import { jsonl } from "../runs/directory/files";
 import { shuffledBatch } from "../runs/examples/batches";
 import { createRunFailures, type OnSampled } from "../runs/examples/failures";
 import { fingerprint, promptsFingerprint } from "../runs/examples/fingerprints";
@@ -90,7 +91,7 @@ function answerPipeline<A>(
     stages: stages.map((stage) => ({ ...stage, ...measure })),
     state,
     config: (steps) => configOf(withLengths(settings, steps), trainer),
-    begin: (directory) => directory.writeCots(kept),
+    begin: (directory) => directory.write("cots.jsonl", () => jsonl(kept)),
     end: async () => ({ kept }),
   };
 }

@@ -36,11 +36,7 @@ export function createTokenState(): StageState & TokenCount {
   };
 }
 
-export interface RolloutStageOptions<R> {
-  readonly name: string;
-  readonly steps: number;
-  /** The option that gives their number, as `config.json` names it. */
-  readonly setting?: string;
+export interface RolloutStageOptions<R> extends Pick<Stage<R>, "name" | "steps" | "setting" | "evaluate" | "heldOut"> {
   readonly rolloutsPerGroup: number;
   readonly rewardName: string;
   readonly tokens: TokenCount;
@@ -53,8 +49,6 @@ export interface RolloutStageOptions<R> {
   readonly trial?: StageTrial<R> | undefined;
   /** Receives a step's rollouts, and may add to its metrics. */
   readonly afterStep?: (rollouts: readonly R[], step: number, signal: AbortSignal) => Promise<Record<string, number>>;
-  readonly evaluate?: NonNullable<Stage<R>["evaluate"]>;
-  readonly heldOut?: number;
 }
 
 export interface StageTrial<R> {
@@ -74,12 +68,12 @@ export function rolloutStage<R extends Predicted>(options: RolloutStageOptions<R
   return {
     name,
     steps,
-    ...(setting !== undefined && { setting }),
-    trains: learning !== undefined,
+    setting,
     rollouts,
-    ...(trial && { tryOut: (signal) => tryOut(options, trial, signal) }),
-    ...(evaluate && { evaluate }),
-    ...(heldOut !== undefined && { heldOut }),
+    evaluate,
+    heldOut,
+    trains: learning !== undefined,
+    tryOut: trial && ((signal) => tryOut(options, trial, signal)),
     run: (step, signal, at) => runStep(options, step, signal, at),
   };
 }
@@ -130,11 +124,11 @@ async function runStep<R>(
   };
 }
 
-/** Counts each completion once: a cot with several reconstructions was sampled once. */
-function countTokens(sampled: readonly Sampled<unknown>[]): number {
-  const written = new Set(sampled.flatMap(({ segments }) => segments.map(({ completion }) => completion)));
-  return [...written].reduce((sum, { tokenIds = [] }) => sum + tokenIds.length, 0);
-}
+/** Counts each segment once: a cot with several reconstructions was sampled once. */
+const countTokens = (sampled: readonly Sampled<unknown>[]): number =>
+  segmentsOf(sampled).reduce((sum, { completion: { tokenIds = [] } }) => sum + tokenIds.length, 0);
+
+const segmentsOf = (sampled: readonly Sampled<unknown>[]) => [...new Set(sampled.flatMap(({ segments }) => segments))];
 
 /** Samples one group of rollouts of the example that needs most tokens, and passes it forward and backward. */
 async function tryOut<R extends Predicted>(
@@ -171,8 +165,7 @@ async function tryLearning<R>(
   entropies: boolean,
   signal: AbortSignal,
 ): Promise<void> {
-  const distinct = [...new Set(sampled.flatMap(({ segments }) => segments))];
-  const segments = distinct.map((sampledSegment) => withTokens(sampledSegment).segment);
+  const segments = segmentsOf(sampled).map((sampledSegment) => withTokens(sampledSegment).segment);
   await tryTraining(trainer, segments, { microBatch, entropies, signal });
 }
 

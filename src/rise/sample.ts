@@ -221,5 +221,5 @@ interface Judged {
 /** @throws ConfigError naming reward, example and step, if the reward throws or its judgement is malformed */
 async function judge<A>(reward: () => Judgement<A> | Promise<Judgement<A>>, { name, example, at }: Judged) {
   const place = `for example ${example.id}${at ? ` (${at.where})` : ""}`;
-  return checkJudgement(await callerCode(`reward "${name}", ${place}`, reward), name, place);
+  return checkJudgement(await callerCode(`reward "${name}", ${place}`, reward), name, ` ${place}`);
 }

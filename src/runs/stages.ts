@@ -12,7 +12,7 @@ export interface Stage<Rollout> {
   readonly name: string;
   readonly steps: number;
   /** The option that gives their number, as `config.json` names it. */
-  readonly setting?: string;
+  readonly setting?: string | undefined;
   /** Whether its steps change the policy. */
   readonly trains: boolean;
   readonly rollouts?: number;
@@ -22,10 +22,10 @@ export interface Stage<Rollout> {
    */
   run(step: number, signal: AbortSignal, at: InStep): Promise<StepOutcome<Rollout>>;
   /** Tries a step before the run begins, without learning from it. */
-  tryOut?(signal: AbortSignal): Promise<Trial>;
+  readonly tryOut?: ((signal: AbortSignal) => Promise<Trial>) | undefined;
   /** Measures the policy on held-out examples at every checkpoint, under names that begin with `eval_`. */
-  evaluate?(signal: AbortSignal, at: InStep): Promise<EvaluationMetrics>;
-  readonly heldOut?: number;
+  readonly evaluate?: ((signal: AbortSignal, at: InStep) => Promise<EvaluationMetrics>) | undefined;
+  readonly heldOut?: number | undefined;
 }
 
 /** The place of some work in its run. */
@@ -322,11 +322,14 @@ function checkFinite(metrics: Readonly<Record<string, number | string>>): void {
     if (name !== "stage" && !Number.isFinite(value)) throw new TrainingError(`expected a finite ${name}, got ${value}`);
 }
 
-/** A rollout's row in `rollouts.jsonl`, without token ids and log-probs, which would fill most of the file. */
+/**
+ * A rollout's row in `rollouts.jsonl`, whose completions lack token ids and log-probs, which would fill most of the
+ * file. An annotation may have keys of these names.
+ */
 function rolloutRow(row: object): object {
-  return JSON.parse(
-    JSON.stringify(row, (key, value) =>
-      /^(tokenIds|logProbs|samplingLogProbs|temperedLogProbs)$/.test(key) ? undefined : value,
-    ),
-  );
+  const withoutTokens = function (this: object, key: string, value: unknown) {
+    const isLong = "finishReason" in this && /^(tokenIds|logProbs|samplingLogProbs|temperedLogProbs)$/.test(key);
+    return isLong ? undefined : value;
+  };
+  return JSON.parse(JSON.stringify(row, withoutTokens));
 }

@@ -1,8 +1,6 @@
 import { DataError } from "../errors";
 import { choice, given, group, type Settings, specOf } from "../options/spec";
-import { answerTexts } from "../prompts/answer";
-import { cotTexts } from "../prompts/cot";
-import { reconstructionTexts } from "../prompts/reconstruction";
+import { answerTexts, cotTexts, reconstructionTexts } from "../prompts/default-texts";
 import { imagePrompt, type PromptTexts, promptsSpec, template } from "../prompts/template";
 import { boxSpace } from "../similarity/boxes";
 import { type Denominator, denominators } from "../similarity/matching";

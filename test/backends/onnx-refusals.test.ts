@@ -203,6 +203,8 @@ describe("a prompt is refused", () => {
     ["of text alone", "What is this?", "got 'What is this?'"],
     ["whose content is text", [{ role: "user", content: "What is this?" }], "content: 'What is this?'"],
     ["with parts of another API", [{ role: "user", content: [{ type: "image_url" }] }], "type: 'image_url'"],
+    ["without a role", [{ content: [{ type: "text", text: "What is this?" }] }], "text: 'What is this?'"],
+    ["of a role that no model has", [{ role: "tool", content: [] }], "role: 'tool'"],
     ["without its picture", [{ role: "user", content: [{ type: "image", image: undefined }] }], "image: undefined"],
   ])("%s", async (_, prompt, got) => {
     const prompts = [prompt as Prompt];

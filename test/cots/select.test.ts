@@ -43,6 +43,18 @@ describe("selectHighQuality", () => {
     expect(selectHighQuality(rows(0.5, 0.5, 0.5), { topK: 2 }).map(({ id }) => id)).toEqual([0, 1]);
   });
 
+  it("counts a row as often as the list has it", () => {
+    const [good, bad] = rows(0.9, 0.1);
+    expect(selectHighQuality([good!, bad!, good!, good!], { topK: 2 })).toEqual([good, good]);
+    expect(selectHighQuality([good!, good!, good!, bad!], { fraction: 0.5 })).toEqual([good, good]);
+    expect(selectHighQuality([bad!, good!, good!])).toEqual([good, good]);
+  });
+
+  it("keeps a row of the smallest share, since it is rounded up", () => {
+    expect(rewardsOf(selectHighQuality(rows(0.1, 0.4), { fraction: 1e-12 }))).toEqual([0.4]);
+    expect(selectHighQuality([], { fraction: 1e-12 })).toEqual([]);
+  });
+
   it("never keeps a reward that is not a number", () => {
     expect(selectHighQuality(rows(Number.NaN, 0.8))).toHaveLength(1);
     expect(selectHighQuality(rows(Number.NaN, 0.8), { fraction: 1 })).toHaveLength(1);
@@ -76,6 +88,11 @@ describe("bestRollout", () => {
 
   it("is the one with the highest reward", () => {
     expect(bestRollout([rollout(0, 0.2, "a"), rollout(1, 0.9, "long"), rollout(2, 0.5, "b")]).index).toBe(1);
+  });
+
+  it("is not one whose reward is NaN, wherever it stands", () => {
+    expect(bestRollout([rollout(0, Number.NaN, "a"), rollout(1, -1, "b")]).index).toBe(1);
+    expect(bestRollout([rollout(0, -1, "b"), rollout(1, Number.NaN, "a")]).index).toBe(0);
   });
 
   it("is the shorter cot between equals, then the earlier", () => {

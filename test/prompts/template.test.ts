@@ -1,8 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { ConfigError } from "../../src/errors";
-import { answerTexts } from "../../src/prompts/answer";
-import { cotTexts } from "../../src/prompts/cot";
-import { reconstructionTexts } from "../../src/prompts/reconstruction";
+import { answerTexts, cotTexts, reconstructionTexts } from "../../src/prompts/default-texts";
 import { imagePrompt, template } from "../../src/prompts/template";
 
 describe("template", () => {

@@ -1,10 +1,16 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { formatThinkAnswer } from "../../src/checks/think-answer";
-import { answerReward, paperReward, similarityOnly, withoutFormatGate, withoutLeakGate } from "../../src/reward/paper";
+import {
+  answerReward,
+  paperReward,
+  similarityOnly,
+  strictReward,
+  withoutFormatGate,
+  withoutLeakGate,
+} from "../../src/reward/paper";
 import { referenceReward } from "../../src/reward/reference";
-import type { RewardFunction } from "../../src/reward/reward";
-import { strictReward } from "../../src/reward/strict";
+import { checkJudgement, type RewardFunction } from "../../src/reward/reward";
 import { classification } from "../../src/tasks/classification";
 import { detection } from "../../src/tasks/detection";
 import type { Box, LabelDistribution } from "../../src/types";
@@ -176,4 +182,26 @@ describe("referenceReward", () => {
     expect(reward(prose, broken)).toBe(0);
     expect(reward(prose, "{'anger': 0, 'joy': 0}")).toBe(0);
   });
+});
+
+describe("checkJudgement", () => {
+  const judged = { prediction: null, reward: { reward: 1, similarity: 1, leaks: [], format: { ok: true } as const } };
+  const withTerms = (terms: unknown) => ({ ...judged, reward: { ...judged.reward, terms: terms as never } });
+
+  it("passes a judgement with terms, whether they apply or not", () => {
+    const whole = withTerms([
+      { name: "brevity", value: 0.5, weight: 2 },
+      { name: "style", value: null, weight: 1 },
+    ]);
+    expect(checkJudgement(whole, "mine")).toBe(whole);
+  });
+
+  it.each([["x"], [[null]], [[{ name: "a", value: 1 }]], [[{ value: 1, weight: 1 }]]])(
+    "refuses %o as terms",
+    (terms) => {
+      expect(() => checkJudgement(withTerms(terms), "mine", " for example cat")).toThrow(
+        /^reward "mine": expected \{.*terms: \{ name, value, weight \}\[\] \} \}.* got reward 1, .*, terms .* for example cat$/,
+      );
+    },
+  );
 });

@@ -49,9 +49,29 @@ describe("a sum of rewards", () => {
     await expect(broken(task, parts)).rejects.toThrow(TrainingError);
     await expect(broken(task, parts)).rejects.toThrow('reward "broken": expected a finite number');
     const one = { reward: () => 1 };
-    expect(() => sumRewards(paperReward, { one: { ...one, weight: Number.NaN } })).toThrow(/finite weight of "one"/);
+    expect(() => sumRewards(paperReward, { one: { ...one, weight: Number.NaN } })).toThrow(
+      'sumRewards, "one": expected weight to be a finite number, got NaN',
+    );
     expect(() => sumRewards(paperReward, { paperReward: one })).toThrow(ConfigError);
-    expect(() => sumRewards(paperReward, { one: one.reward as never })).toThrow(/"one" to be \{ reward, weight\? \}/);
+  });
+
+  it.each([
+    [() => 1, "expected its options to be an object"],
+    [null, "expected its options to be an object, got null"],
+    [undefined, "expected its options to be an object, got undefined"],
+    [{}, "expected reward to be a function, got nothing"],
+    [{ reward: () => 1, wieght: 2 }, 'unknown option "wieght"; did you mean "weight"?'],
+  ])("refuses %o as a term, by its name", (term, message) => {
+    expect(() => sumRewards(paperReward, { one: term as never })).toThrow(`sumRewards, "one": ${message}`);
+  });
+
+  it("names a judge that gives no judgement", async () => {
+    for (const judgement of [undefined, { prediction: null }]) {
+      const silent = async () => judgement as never;
+      await expect(sumRewards(silent, { one: { reward: () => 1 } })(task, parts)).rejects.toThrow(
+        'reward "silent": expected { prediction, reward: { reward, similarity, leaks, format } } with finite numbers, got ',
+      );
+    }
   });
 });
 

@@ -171,6 +171,27 @@ describe("one GRPO step", () => {
     ]);
   });
 
+  it("learns at each prompt from a completion that the sampler gave to several", async () => {
+    const [one] = rollout(1, 2).segments;
+    const elsewhere = { ...one!, prompt: imagePrompt("dog.png", "What is this?") };
+    const { trainer, told } = recorder();
+    const both = [one!, elsewhere].map((segment, i) => ({ ...rollout(i), segments: [segment] }));
+    await grpoStep(trainer, both, options);
+    expect(told.map(({ sequence }) => sequence.prompt)).toEqual([prompt, elsewhere.prompt]);
+    expect(Math.sign(told[0]!.gradient[0]!)).toBe(-Math.sign(told[1]!.gradient[0]!));
+  });
+
+  it("refuses rewards with other terms or weights for some completions", async () => {
+    const withTerms = (weight: number | undefined): Sampled<string> => {
+      const terms = weight === undefined ? {} : { terms: [{ name: "brevity", value: 1, weight }] };
+      return { ...rollout(1, 1), reward: { ...rollout(1, 1).reward, ...terms } };
+    };
+    for (const other of [2, undefined])
+      await expect(grpoStep(recorder().trainer, [withTerms(1), withTerms(other)], options)).rejects.toThrow(
+        /expected a reward that gives every completion the same terms and weights, got \[\["brevity",1\]\] and \[/,
+      );
+  });
+
   it("is drawn to the reference policy by KL, where rewards teach nothing as well", async () => {
     const { trainer, told } = recorder();
     const grpo = { ...options.grpo, loss: { ...options.grpo.loss, klCoefficient: 0.1, klEstimator: "k1" } } as const;

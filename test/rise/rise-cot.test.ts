@@ -6,14 +6,15 @@ import { BackendError, CheckpointError, ConfigError, DataError } from "../../src
 import { type GrpoSettings, grpoPresets } from "../../src/grpo/presets";
 import { riseCot as withDefaultTrainer } from "../../src/index";
 import { promptText } from "../../src/prompts/prompt-text";
-import { paperReward } from "../../src/reward/paper";
+import { paperReward, strictReward } from "../../src/reward/paper";
 import type { Judgement } from "../../src/reward/reward";
-import { strictReward } from "../../src/reward/strict";
 import { type RiseCotOptions, riseCot } from "../../src/rise/rise-cot";
 import { sampleRollouts } from "../../src/rise/sample";
+import { classification } from "../../src/tasks/classification";
 import { promptKey, scriptedBackend } from "../../src/testing/scripted-backend";
+import { scriptedTrainer } from "../../src/testing/scripted-trainer";
 import type { Trainer } from "../../src/trainer";
-import type { LabelDistribution } from "../../src/types";
+import type { Completion, LabelDistribution } from "../../src/types";
 import {
   collect,
   contents,
@@ -332,6 +333,22 @@ describe("riseCot with a backend that cannot be trained", () => {
     expect(rows.map(({ exampleId }) => exampleId)).toEqual(["party", "the same party"]);
   });
 
+  it("rates cots alike, whether the backend gives one object for equal texts or several", async () => {
+    const scripted = scriptedBackend((prompt, rng) =>
+      promptText(prompt).includes(smiling) ? `{'joy': ${rng.integer(2)}, 'sadness': 0}` : smiling,
+    );
+    const sharing: VlmBackend = {
+      ...scripted,
+      async generate(prompts, options) {
+        const known = new Map<string, Completion>();
+        const same = (one: Completion) => known.get(one.text) ?? known.set(one.text, one).get(one.text)!;
+        return (await scripted.generate(prompts, options)).map((group) => group.map(same));
+      },
+    };
+    const rows = async (backend: VlmBackend) => (await riseCot({ task: moods, dataset, backend })).dataset;
+    expect(await rows(sharing)).toEqual(await rows(scripted));
+  });
+
   it("keeps what an example earned that a step has twice, though it failed once", async () => {
     const backend = scriptedBackend(() => smiling);
     const failsFirst: VlmBackend = {
@@ -416,6 +433,19 @@ describe("a riseCot run directory", () => {
         "prompts.json",
         "rollouts.jsonl",
       ]);
+    }));
+
+  it("holds an annotation whole, though its labels have the names of what a completion's row lacks", () =>
+    withFolders(1, async (runDir) => {
+      const task = classification({ labels: ["logProbs", "tokenIds"] });
+      const annotation = { logProbs: 1, tokenIds: 0 };
+      const trainer = scriptedTrainer({ texts: [smiling, task.format(annotation)] });
+      const examples = [{ id: "odd", image: "odd.png", annotation }];
+      await riseCot({ task, dataset: examples, trainer, steps: 1, groupSize: 4, runDir });
+      const rows = await readRows(join(runDir, "rollouts.jsonl"));
+      expect(rows.map(({ truth }) => truth)).toEqual(rows.map(() => annotation));
+      expect(rows.map(({ prediction }) => prediction)).toContainEqual(annotation);
+      for (const { cot } of rows) expect(Object.keys(cot as object)).toEqual(["text", "finishReason"]);
     }));
 
   it("is byte for byte the same, and so is the policy, wherever the run was interrupted", () =>
@@ -661,6 +691,13 @@ describe("riseCot refuses", () => {
   it("no options at all", async () => {
     await expect(riseCot(undefined as never)).rejects.toThrow("riseCot: expected its options to be an object");
     await expect(withDefaultTrainer(undefined as never)).rejects.toThrow(/^riseCot: expected task to be a task/);
+  });
+
+  it("a task of one's own whose prompts are no prompts", async () => {
+    for (const cotPrompt of [() => "Why?", async () => moods.cotPrompt(dataset[0]!), () => [{ content: "Why?" }]])
+      await rejection({ task: { ...moods, cotPrompt: cotPrompt as never } }).toThrow(
+        /^expected a prompt: \[\{ role: .* got /,
+      );
   });
 
   it("what a reward function of one's own gives that is no judgement, with its name and the example", async () => {

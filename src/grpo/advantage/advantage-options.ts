@@ -46,7 +46,9 @@ const baselineNames = Object.keys(baselines).join(", ");
 
 export const grpoAdvantagesSpec = specOf<GrpoAdvantageOptions>()(() => ({
   groupSize: count().optional().describe("Completions per prompt, G; the rewards of one prompt are consecutive"),
-  groups: list("a list").optional().describe("Instead of groupSize: which prompt each completion answers"),
+  groups: list("a list of texts or numbers", isGroup)
+    .optional()
+    .describe("Instead of groupSize: which prompt each completion answers"),
   aggregation: choice(["sum_then_normalize", "normalize_then_sum"])
     .default("sum_then_normalize")
     .describe("With several reward functions: normalise their weighted sum, or sum them normalised (GDPO)"),
@@ -63,6 +65,9 @@ export const grpoAdvantagesSpec = specOf<GrpoAdvantageOptions>()(() => ({
   lengths: list("a list of numbers").optional().describe("Unmasked tokens of each completion; 1 without it"),
   precision: choice(["double", "single"]).default("double").describe("Rounding of a group's mean and deviation"),
 }));
+
+/** Names that were misspelt are undefined, and would join all completions. */
+const isGroup = (value: unknown) => typeof value === "string" || Number.isFinite(value);
 
 function isBaseline(value: unknown): boolean {
   return Array.isArray(value) || (typeof value === "string" && Object.hasOwn(baselines, value));
@@ -95,9 +100,12 @@ function checkCombinations(
     if (typeof values === "string" || values === undefined) continue;
     if (values.length !== completions)
       throw new ShapeError(`grpoAdvantages: expected ${completions} numbers in ${name}, got ${values.length}`);
-    const bad = values.findIndex((value) => !Number.isFinite(value));
+    const least = name === "lengths" ? 0 : Number.NEGATIVE_INFINITY;
+    const bad = values.findIndex((value) => !(Number.isFinite(value) && value >= least));
     if (bad >= 0)
-      throw new ConfigError(`grpoAdvantages: expected finite ${name}, got ${values[bad]} for completion ${bad}`);
+      throw new ConfigError(
+        `grpoAdvantages: expected finite ${name}${least === 0 ? " of at least 0" : ""}, got ${values[bad]} for completion ${bad}`,
+      );
   }
   if ((baseline === "lengthWeightedMean" || scale === "tokens") && lengths === undefined)
     throw new ConfigError('grpoAdvantages: baseline "lengthWeightedMean" and scale "tokens" expect lengths, got none');

@@ -49,7 +49,12 @@ export function gaeAdvantages(rewards: readonly ArrayLike<number>[], options: Ga
   checkArguments("gaeAdvantages", { rewards }, { rewards: listKind(listKind()) });
   const { values, mask, gamma, lambda, whiten: whitens } = readOptions("gaeAdvantages", options, gaeAdvantagesSpec);
   for (const [name, rows] of Object.entries({ values, mask })) if (rows) checkRows(name, rows, rewards);
-  const isMasked = (i: number, t: number) => mask !== undefined && mask[i]![t] === 0;
+  const isMasked = (i: number, t: number) => {
+    const value = mask ? mask[i]![t] : 1;
+    if (value !== 0 && value !== 1)
+      throw new ConfigError(`gaeAdvantages: expected mask values 0 or 1, got ${value} at sequence ${i}, token ${t}`);
+    return value === 0;
+  };
 
   const advantages = rewards.map((row, i) => {
     const found = new Float64Array(row.length);

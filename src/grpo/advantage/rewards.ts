@@ -7,10 +7,11 @@ export type RewardValue = number | null;
 export function readColumns(
   rewards: readonly RewardValue[] | readonly (readonly RewardValue[])[],
 ): readonly Float64Array[] {
-  const rows = rewards.map((reward) =>
-    Array.isArray(reward) ? (reward as readonly RewardValue[]) : [reward as RewardValue],
+  const rows = Array.from<RewardValue | readonly RewardValue[], RewardValue[]>(rewards, (reward) =>
+    typeof reward === "object" && reward !== null ? [...reward] : [reward],
   );
   const functions = rows[0]!.length;
+  if (functions === 0) throw new ShapeError("grpoAdvantages: expected a reward for each completion, got empty rows");
   const columns = Array.from({ length: functions }, () => new Float64Array(rows.length));
   for (const [i, row] of rows.entries()) {
     if (row.length !== functions) {
@@ -37,8 +38,8 @@ export function readWeights(weights: readonly number[] | undefined, functions: n
       `grpoAdvantages: expected ${functions} weights, one for each reward function, got ${weights.length}`,
     );
   }
-  const bad = weights.find((weight) => !Number.isFinite(weight));
-  if (bad !== undefined) throw new ConfigError(`grpoAdvantages: expected finite weights, got ${bad}`);
+  const bad = weights.findIndex((weight) => !Number.isFinite(weight));
+  if (bad >= 0) throw new ConfigError(`grpoAdvantages: expected finite weights, got ${weights[bad]}`);
   return weights;
 }
 

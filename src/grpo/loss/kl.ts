@@ -1,4 +1,4 @@
-import { ShapeError } from "../../errors";
+import { ConfigError, ShapeError } from "../../errors";
 import { checkArguments, fieldsKind, listKind } from "../../options/arguments";
 import { number, readArgument } from "../../options/spec";
 import type { RewardValue } from "../advantage/rewards";
@@ -48,7 +48,8 @@ const withSlopeOfK2 = (estimate: KlEstimator, d: number) => ({
  * @param rewards one for each completion; `null`, a missing one, stays missing
  * @param batch log-probs of the policy that sampled, and of the reference
  * @param klCoefficient β
- * @throws ShapeError when rows do not fit together, or `refLogProbs` is missing; ConfigError if β is not a number
+ * @throws ShapeError when rows do not fit together, or `refLogProbs` is missing; ConfigError for a reward or β that is
+ * not finite
  * Source: RLOO (arXiv 2402.14740); TRL's `RLOOTrainer`.
  * @example
  * penaliseKl([1, 0], { logProbs: [[-1], [-2]], refLogProbs: [[-1.5], [-2]] }, 0.1); // 0.95, 0
@@ -58,7 +59,7 @@ export function penaliseKl(
   batch: Pick<GrpoBatch, "logProbs" | "refLogProbs" | "mask">,
   klCoefficient: number,
 ): RewardValue[] {
-  readArgument("penaliseKl", "klCoefficient", klCoefficient, number());
+  readArgument("penaliseKl", "klCoefficient", klCoefficient, number("a finite number", Number.isFinite));
   checkArguments(
     "penaliseKl",
     { rewards, batch },
@@ -71,6 +72,9 @@ export function penaliseKl(
       `penaliseKl: expected ${logProbs.length} rewards, one for each sequence, got ${rewards.length}`,
     );
   }
+  const bad = rewards.findIndex((reward) => reward !== null && !Number.isFinite(reward));
+  if (bad >= 0)
+    throw new ConfigError(`penaliseKl: expected a finite reward, or null, got ${rewards[bad]} for completion ${bad}`);
   const advantages = new Float64Array(rewards.length);
   const sequences = readBatch({ logProbs, refLogProbs, advantages, ...(mask && { mask }) });
   return sequences.map((sequence, i) => {

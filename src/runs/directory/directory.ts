@@ -48,11 +48,8 @@ export interface RunDirectory {
   writeContext(examples: readonly Example<unknown>[]): Promise<void>;
   /** Adds to `prompts.json` the kinds of prompts that it lacks. */
   writePrompts(prompts: PromptTexts): Promise<void>;
-  /** Replaces `preflight.html` by a page, which is made only if there is a directory. */
-  writePreflight(page: () => Promise<string>): Promise<void>;
-  writeCots(rows: readonly object[]): Promise<void>;
-  /** Replaces `omitted.jsonl`, the examples that the run leaves out, and why. */
-  writeOmitted(rows: readonly object[]): Promise<void>;
+  /** Replaces another file by a text, which is made only if there is a directory. */
+  write(name: string, text: () => string | Promise<string>): Promise<void>;
   /**
    * Writes `checkpoints/step-N/` whole or not at all, and removes old checkpoints.
    * @returns its path, or `undefined` for a run that is kept in memory
@@ -140,7 +137,6 @@ type Claim = Pick<Claimed, "path" | "keep" | "lock"> & { readonly length: RunLen
 async function openClaimed(claim: Claim): Promise<RunDirectory> {
   const { run, resumed, metrics } = await recover(claim);
   const { path, bytes } = run;
-  const write = (name: string, put: (target: string) => Promise<void>) => writeFileOf(run, name, put);
   return {
     resumed,
     metrics,
@@ -149,7 +145,7 @@ async function openClaimed(claim: Claim): Promise<RunDirectory> {
 
     async append(file, rows) {
       const text = jsonl(rows);
-      await write(`${file}.jsonl`, (target) => appendFile(target, text));
+      await writeFileOf(run, `${file}.jsonl`, (target) => appendFile(target, text));
       if (file !== "timings") bytes[file] += Buffer.byteLength(text);
       if (file === "metrics") metrics.push(...(rows as readonly StepMetrics[]));
     },
@@ -157,13 +153,11 @@ async function openClaimed(claim: Claim): Promise<RunDirectory> {
     writeContext: (examples) => writeFileOf(run, ".", () => writeContext(path, examples)),
     writePrompts: (prompts) => writeFileOf(run, "prompts.json", () => writePrompts(path, prompts)),
 
-    async writePreflight(page) {
-      const text = await page();
-      await write("preflight.html", (target) => writeAtomically(target, text));
+    async write(name, text) {
+      const made = await text();
+      await writeFileOf(run, name, (target) => writeAtomically(target, made));
     },
 
-    writeCots: (rows) => write("cots.jsonl", (target) => writeAtomically(target, jsonl(rows))),
-    writeOmitted: (rows) => write("omitted.jsonl", (target) => writeAtomically(target, jsonl(rows))),
     checkpoint: (step, pipeline, options) => saveCheckpoint(run, step, pipeline, options),
     close: claim.lock.release,
   };
@@ -287,9 +281,7 @@ function inMemory(): RunDirectory {
     },
     writeContext: async () => {},
     writePrompts: async () => {},
-    writePreflight: async () => {},
-    writeCots: async () => {},
-    writeOmitted: async () => {},
+    write: async () => {},
     checkpoint: async () => undefined,
     close: async () => {},
   };

@@ -6,7 +6,11 @@ export interface RunLength {
    * The stages in order. `setting` names the option that gives a stage's steps, as in `config.json`; without it, they
    * follow from other options. A stage that does not train can be done again (true).
    */
-  readonly stages: readonly { readonly steps: number; readonly setting?: string; readonly trains?: boolean }[];
+  readonly stages: readonly {
+    readonly steps: number;
+    readonly setting?: string | undefined;
+    readonly trains?: boolean;
+  }[];
   /** Steps from one checkpoint to the next; there is always one at the end of a stage. */
   readonly checkpointEvery: number;
   /** `config.json` with other numbers of steps. */

@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import type { VlmBackend } from "../../backend";
+import { checkPrompt } from "../../prompts/check-prompt";
 import type { Example, Prompt } from "../../types";
 
 /** Tells datasets apart by ids, annotations and subjects, in order; it does not read the images. */
@@ -11,14 +12,18 @@ export function fingerprint(examples: readonly Pick<Example<unknown>, "id" | "an
   return { examples: examples.length, sha256: digest(rows) };
 }
 
-/** Tells prompts apart by their words, in order, and by the places of their images. */
+/**
+ * Tells prompts apart by their words, in order, and by the places of their images.
+ * @throws DataError for something else, which a task of the caller's may give
+ */
 export function promptsFingerprint(prompts: Iterable<Prompt>): { readonly sha256: string } {
-  const rows = [...prompts].map((prompt) =>
-    prompt.map(({ role, content }) => ({
+  const rows = [...prompts].map((prompt) => {
+    checkPrompt(prompt);
+    return prompt.map(({ role, content }) => ({
       role,
       content: content.map((part) => (part.type === "text" ? part : { type: part.type })),
-    })),
-  );
+    }));
+  });
   return { sha256: digest(rows) };
 }
 

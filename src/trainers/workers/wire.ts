@@ -1,4 +1,5 @@
 import { request } from "node:http";
+import { setTimeout as wait } from "node:timers/promises";
 import {
   BackendError,
   CheckpointError,
@@ -28,19 +29,20 @@ export type Ask = (call: string, args?: object, signal?: AbortSignal) => Promise
 export function openWire(workers: Workers, callMs: number): Ask {
   let calls = 0;
   let dead: EngineError | undefined;
-  let underWay: string | undefined;
+  const underWay = new Map<number, string>();
   const die = (call: string, problem: string) => {
     dead ??= new EngineError(`torchTrainer, ${call}: ${problem}\nRun the same command again with resume: true`);
     return dead;
   };
-  void workers.ended?.then((words) =>
-    underWay ? die(underWay, `expected an answer, but ${words}`) : die("between two calls", words),
-  );
+  void workers.ended?.then((words) => {
+    const [call] = underWay.values();
+    die(call ?? "between two calls", call ? `expected an answer, but ${words}` : words);
+  });
   return async (call, args = {}, signal) => {
     signal?.throwIfAborted();
     if (dead) throw dead;
     const id = ++calls;
-    underWay = call;
+    underWay.set(id, call);
     const body = bodyOf({ id, call, args });
     let abort = () => {};
     const aborted = new Promise<never>((_, reject) => {
@@ -57,13 +59,13 @@ export function openWire(workers: Workers, callMs: number): Ask {
       return readAnswer(call, await Promise.race([answered, aborted]));
     } catch (error) {
       if (!(error instanceof ConnectionProblem)) throw error;
-      const words = await Promise.race([workers.ended, after(error.isLate || !workers.ended ? 0 : endMs)]);
+      const words = error.isLate ? undefined : await endWithin(endMs, workers);
       if (words !== undefined) throw die(call, `expected an answer, but ${words}`);
       const places = error.isLate ? await progressOf(workers) : "";
       workers.kill();
       throw die(call, `expected an answer, got ${error.message}${places}`);
     } finally {
-      underWay = undefined;
+      underWay.delete(id);
       signal?.removeEventListener("abort", abort);
     }
   };
@@ -79,7 +81,11 @@ class ConnectionProblem extends Error {
   }
 }
 
-const after = (ms: number) => new Promise<undefined>((done) => setTimeout(() => done(undefined), ms));
+/** How the processes ended; `undefined` if nobody knows in time. */
+async function endWithin(ms: number, { ended }: Workers): Promise<string | undefined> {
+  const timer = new AbortController();
+  return Promise.race([ended, ended && wait(ms, undefined, { signal: timer.signal })]).finally(() => timer.abort());
+}
 
 function bodyOf(call: object): Buffer {
   try {

@@ -9,11 +9,11 @@ import {
   answerReward,
   paperReward,
   similarityOnly,
+  strictReward,
   withoutFormatGate,
   withoutLeakGate,
 } from "../../../src/reward/paper";
 import { referenceReward } from "../../../src/reward/reference";
-import { strictReward } from "../../../src/reward/strict";
 import type { Rng } from "../../../src/rng";
 import type { Reward } from "../../../src/rollouts";
 import type { Task } from "../../../src/task";

@@ -82,6 +82,12 @@ describe("numbers you can check by hand", () => {
     expect(metrics.reward_std).toBeNaN();
   });
 
+  it("typed arrays are lists as well", () => {
+    const [plain, typed] = [[1, 0, 0.5, 0.5], Float64Array.of(1, 0, 0.5, 0.5)];
+    expect(grpoAdvantages(typed as never, { groupSize: 2 })).toEqual(grpoAdvantages(plain, { groupSize: 2 }));
+    const rows = plain.map((reward) => Float32Array.of(reward, 1));
+    expect(grpoAdvantages(rows as never)).toEqual(grpoAdvantages(rows.map((row) => [...row])));
+  });
   it("a reward function of weight 0 is not heard", () => {
     const rows = random(4).map((reward, i) => [reward, i]);
     const { advantages } = grpoAdvantages(rows, { weights: [1, 0] });
@@ -177,12 +183,27 @@ describe("a bad call says what was expected", () => {
   it("rows of different length", () =>
     expect(() => grpoAdvantages([[0, 1], [1]])).toThrow(/expected 2 rewards.*completion 1/));
   it("a weight too many", () => expect(() => grpoAdvantages([[0], [1]], { weights: [1, 1] })).toThrow(ShapeError));
+  it("rows without a reward", () =>
+    expect(() => grpoAdvantages([[], []])).toThrow(/for each completion, got empty rows/));
+  it("a weight that is missing", () =>
+    expect(() => grpoAdvantages([[0, 1]], { weights: [1, undefined as never] })).toThrow(
+      /finite weights, got undefined/,
+    ));
+  it("a completion of negative length", () =>
+    expect(() => grpoAdvantages([1, 0], { baseline: "lengthWeightedMean", lengths: [-1, 3] })).toThrow(
+      /finite lengths of at least 0, got -1 for completion 0/,
+    ));
   it("a weight that is not a number", () =>
     expect(() => grpoAdvantages([[0], [1]], { weights: [Number.NaN] })).toThrow(ConfigError));
   it("GDPO with a scale it does not have", () =>
     expect(() => grpoAdvantages([0, 1], { aggregation: "normalize_then_sum", scale: "none" })).toThrow(ConfigError));
   it("groups for other completions", () =>
     expect(() => grpoAdvantages([0, 1], { groups: [0] })).toThrow(/expected 2 groups.*got 1/));
+  it.each([undefined, null, Number.NaN, {}])("a group that is named %s", (name) =>
+    expect(() => grpoAdvantages([1, 0], { groups: ["a", name as never] })).toThrow(
+      /expected groups to be a list of texts or numbers, got /,
+    ),
+  );
   it("both ways of grouping", () =>
     expect(() => grpoAdvantages([0, 1], { groups: [0, 0], groupSize: 2 })).toThrow(/groupSize or groups, got both/));
   it("a baseline for other completions", () =>

@@ -45,6 +45,11 @@ describe("a bad call says what was expected", () => {
     expect(() => gaeAdvantages([[1]], { values: [[1, 2]] })).toThrow(ShapeError);
     expect(() => gaeAdvantages([[1]], { values: [] })).toThrow(/rows of values like those of rewards, got 0 for 1/);
   });
+  it.each([false, 0.5, Number.NaN])("a mask of %s, which neither takes a token nor leaves it out", (value) =>
+    expect(() => gaeAdvantages([[1, 0]], { mask: [[1, value as number]] })).toThrow(
+      /expected mask values 0 or 1, got .* at sequence 0, token 1/,
+    ),
+  );
   it("a reward that is not a number", () =>
     expect(() => gaeAdvantages([[1, Number.NaN]])).toThrow(/finite rewards, got NaN at sequence 0, token 1/));
   it.each([{ gamma: 1.1 }, { lambda: -0.1 }, { gamma: Number.NaN }])("%o", (options) =>

@@ -51,4 +51,9 @@ describe("rewards less their divergence", () => {
     expect(() => penaliseKl([1, 0], { logProbs: batch.logProbs }, 0.1)).toThrow(ShapeError);
     expect(() => penaliseKl([1], batch, 0.1)).toThrow(/expected 2 rewards.*got 1/);
   });
+  it("need finite numbers", () => {
+    expect(() => penaliseKl([1, Number.NaN], batch, 0.1)).toThrow(/finite reward, or null, got NaN for completion 1/);
+    expect(() => penaliseKl([1, undefined as never], batch, 0.1)).toThrow(/got undefined for completion 1/);
+    expect(() => penaliseKl([1, 0], batch, Number.POSITIVE_INFINITY)).toThrow(/klCoefficient to be a finite number/);
+  });
 });

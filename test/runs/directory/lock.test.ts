@@ -124,7 +124,7 @@ describe("the lock of a run directory", () => {
       for (const write of [
         () => directory.append("metrics", [{ stage: "train", step: 2 }]),
         () => directory.checkpoint(2, {}),
-        () => directory.writeCots([]),
+        () => directory.write("cots.jsonl", () => ""),
       ]) {
         await expect(write()).rejects.toThrow(CheckpointError);
         await expect(write()).rejects.toThrow(/expected the lock of this run, .*got none: .*writes nothing more/);
