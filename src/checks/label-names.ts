@@ -31,7 +31,7 @@ export function findClassNames(
 
 /** The words, each in one spelling of its accents. */
 const spelled = (tokens: readonly Token[]): readonly Token[] =>
-  tokens.flatMap((token) => (token.text === "-" || token.text === "_" ? [] : { ...token, text: composed(token.text) }));
+  tokens.flatMap((token) => (token.text === "-" ? [] : { ...token, text: composed(token.text) }));
 
 /**
  * No language puts more than 30 marks on a letter (UAX #15, stream-safe text), and composing takes the square of their
