@@ -10,6 +10,7 @@ import { imagePrompt, type PromptTexts, promptsSpec, template } from "../prompts
 import { classificationSimilarity, total } from "../similarity/distribution";
 import type { Task } from "../task";
 import type { Example, LabelDistribution } from "../types";
+import { isPhrase } from "./grounding";
 import { formatDistribution, labelKey, quoted, readDistribution } from "./text/distribution-text";
 import { parsing, type Reading, readingOption } from "./text/lenient";
 
@@ -80,7 +81,7 @@ export function classification(options: ClassificationOptions): Task<LabelDistri
   });
   const form = `{${labels.map((label) => `${quoted(label)}: p`).join(", ")}}`;
   const values = ({ id, subject }: Example<LabelDistribution>) => {
-    if (subject === undefined && ask.uses.has("subject")) {
+    if (!isPhrase(subject) && ask.uses.has("subject")) {
       throw new DataError(`example ${id}: expected a subject for the question ${JSON.stringify(question)}, got none`);
     }
     return { question: ask({ subject: subject ?? "" }), form, labels: labels.join(", ") };

@@ -284,6 +284,8 @@ describe("class names as leaks", () => {
     ["快乐", "孩子很快乐，快乐极了。", ["快乐", "快乐"]],
     ["喜び", "彼女は喜びに満ちている。", ["喜び"]],
     ["ความสุข", "เด็กมีความสุขมาก", ["ความสุข"]],
+    ["기쁨", "그녀는 기쁨을 느낀다. 기쁨이다.", ["기쁨을", "기쁨이다"]],
+    ["화", "영화가 좋다. 화분이 있다.", []],
     ["joy", "They are enjoying themselves.", []],
     ["joy", "A killjoy sits in the corner.", []],
     ["fear", "A fearful, feared place of fears.", ["fearful", "feared", "fears"]],
