@@ -138,6 +138,9 @@ export function total(distribution: LabelDistribution): number {
   return Object.values(distribution).reduce((sum, value) => sum + value, 0);
 }
 
+/** Whether a sum is 1, give or take a hundredth: ratings are rounded to two decimals. */
+export const isNearOne = (sum: number): boolean => Math.abs(sum - 1) <= 0.01 + 1e-9;
+
 /** Whether there are only numbers of at least 0, with a positive finite sum. */
 export function hasMass(distribution: LabelDistribution): boolean {
   const sum = total(distribution);

@@ -7,7 +7,7 @@ import { answerTexts } from "../prompts/answer";
 import { cotTexts } from "../prompts/cot";
 import { reconstructionTexts } from "../prompts/reconstruction";
 import { imagePrompt, type PromptTexts, promptsSpec, template } from "../prompts/template";
-import { classificationSimilarity, total } from "../similarity/distribution";
+import { classificationSimilarity, isNearOne, total } from "../similarity/distribution";
 import type { Task } from "../task";
 import type { Example, LabelDistribution } from "../types";
 import { isPhrase } from "./grounding";
@@ -133,9 +133,6 @@ function checkLabels(labels: readonly string[]): void {
   }
 }
 
-/** The tolerance of a sum around 1, for ratings rounded to two decimals. */
-const SUM_TOLERANCE = 0.01 + 1e-9;
-
 function validateDistribution(annotation: LabelDistribution, labels: readonly string[], where: string): void {
   const value: unknown = annotation;
   if (typeof value !== "object" || value === null || Array.isArray(value)) {
@@ -158,5 +155,5 @@ function validateDistribution(annotation: LabelDistribution, labels: readonly st
     }
   }
   const sum = total(annotation);
-  if (Math.abs(sum - 1) > SUM_TOLERANCE) throw new DataError(`${where}: expected a sum of 1, got ${sum}`);
+  if (!isNearOne(sum)) throw new DataError(`${where}: expected a sum of 1, got ${sum}`);
 }
