@@ -4,8 +4,8 @@
  *   npx tsx bench/leaks.ts                a second
  *
  * The cots of test/checks/leak-set.json are written by hand; real ones will be odder. The rules were made for the mistakes in the tune part, so its
- * figures say nothing. The fresh part was written by somebody who had not read them when they were finished, and they have not been changed since: believe that one, and the head of the
- * file, which tells how nine parts before it fared. Mistakes are listed for the tune part only.
+ * figures say nothing. The fresh part was written by somebody who had not read them when they were finished, and later changes were made for other sentences:
+ * believe that one, and the head of the file, which tells how nine parts before it fared. Mistakes are listed for the tune part only.
  */
 import { scorePart } from "../test/checks/leak-set";
 

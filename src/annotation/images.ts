@@ -109,7 +109,7 @@ async function inLines(file: string, root: string | undefined): Promise<Item[]> 
   for await (const { value, where } of readJsonLines(file)) {
     const { id, image, subject } = checked(rowSchema(), value, where);
     const item = await named(String(id ?? image), image, folder, where);
-    items.push({ ...item, ...(subject != null && { subject }) });
+    items.push({ ...item, ...(subject?.trim() && { subject }) });
   }
   return items;
 }

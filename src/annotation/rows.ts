@@ -1,10 +1,9 @@
 import * as z from "zod";
 import { readAnswer } from "../checks/format";
-import { CheckpointError } from "../errors";
 import type { Annotated } from "../evaluation/annotate";
+import { readRow } from "../evaluation/directory";
 import { type Answer, failureOf, hasFailed } from "../evaluation/records";
 import { once } from "../options/once";
-import { parseShallow } from "../runs/directory/files";
 import type { Task } from "../task";
 import type { FinishReason } from "../types";
 import type { Item } from "./images";
@@ -51,12 +50,5 @@ const rowSchema = once(() =>
 );
 
 /** Reads a row. @throws CheckpointError for one that is not an annotation */
-export function readAnnotationRow<A>(line: string, where: string): ImageAnnotation<A> {
-  try {
-    const row = parseShallow(line) as ImageAnnotation<A>;
-    rowSchema().parse(row);
-    return row;
-  } catch (cause) {
-    throw new CheckpointError(`${where}: expected an annotation of an image: ${String(cause)}`, { cause });
-  }
-}
+export const readAnnotationRow = <A>(line: string, where: string): ImageAnnotation<A> =>
+  readRow(line, rowSchema(), `${where}: expected an annotation of an image`);

@@ -15,6 +15,7 @@ export function findClassNames(
     const last = name.at(-1);
     if (!last) return [];
     if (name.length === 1 && unspaced.test(last.text)) return words.flatMap((word) => within(word, last.text));
+    if (name.length === 1 && korean.test(last.text)) return words.flatMap((word) => withParticle(word, last.text));
     const forms = inflections(last.text);
     const start = name.slice(0, -1);
     const closed = start.map(({ text }) => text).join("");
@@ -31,7 +32,7 @@ export function findClassNames(
 
 /** The words, each in one spelling of its accents. */
 const spelled = (tokens: readonly Token[]): readonly Token[] =>
-  tokens.flatMap((token) => (token.text === "-" || token.text === "_" ? [] : { ...token, text: composed(token.text) }));
+  tokens.flatMap((token) => (token.text === "-" ? [] : { ...token, text: composed(token.text) }));
 
 /**
  * No language puts more than 30 marks on a letter (UAX #15, stream-safe text), and composing takes the square of their
@@ -41,6 +42,17 @@ const composed = (text: string): string => (/\p{M}{31}/u.test(text) ? text : tex
 
 const unspaced =
   /^[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}ー\p{Script=Thai}\p{Script=Lao}\p{Script=Khmer}\p{Script=Myanmar}]/u;
+
+const korean = /^\p{Script=Hangul}+$/u;
+
+/** Korean writes particles, and the copula, on its nouns: "기쁨을", "기쁨이다"; not "영화" for "영". */
+const particle =
+  /^(?:들)?(?:이|가|은|는|을|를|의|에|에서|에게|로|으로|와|과|도|만|나|이나|까지|부터|처럼|보다|마저|조차|이다|이며|이고|입니다|이었다|였다)?$/;
+
+function withParticle({ text, start, end }: Token, name: string) {
+  const isNamed = text.startsWith(name) && particle.test(text.slice(name.length));
+  return isNamed ? [{ kind: "class-name" as const, start, end }] : [];
+}
 
 /** Every place where a name stands within a word, which may be a whole sentence. */
 function within({ text, start, end }: Token, name: string) {

@@ -3,11 +3,10 @@ import type { Leak } from "../types";
 import { findClassNames } from "./label-names";
 import { numberRules } from "./numbers/digits";
 import { fractionRules } from "./numbers/fractions";
-import { readIdiom } from "./numbers/idioms";
-import { readSpelledNumber } from "./numbers/number-words";
+import { idiom } from "./numbers/idioms";
 import { positionRules } from "./numbers/positions";
 import { ratioRules } from "./numbers/ratios";
-import type { Find, LeakKind, Rule } from "./numbers/rule";
+import { type LeakKind, number, type Rule } from "./numbers/rule";
 import { scoreRules, verdictRules } from "./numbers/scores";
 import { type Token, tokenise } from "./numbers/tokens";
 
@@ -59,18 +58,18 @@ interface Span {
 function findNumbers(tokens: readonly Token[], counts: boolean): Span[] {
   const spans: Span[] = [];
   for (let at = 0; at < tokens.length; ) {
-    const idiom = readIdiom(tokens, at);
-    const longest = firstFind(tokens, at) ?? (counts ? spelledCount(tokens, at) : null);
+    const named = idiom(tokens, at, at);
+    const find = firstFind(tokens, at, counts);
     // "scene four" is a name, and "scene four fifths" is not: a rule that reads further than the idiom wins.
-    const find = longest && (idiom === null || longest.end > idiom) ? longest : null;
-    if (find) spans.push({ kind: find.kind, start: tokens[at]!.start, end: tokens[find.end - 1]!.end });
-    at = find?.end ?? idiom ?? readSpelledNumber(tokens, at)?.end ?? at + 1;
+    const isLeak = find !== null && (named === null || find.end > named);
+    if (isLeak) spans.push({ kind: find.kind, start: tokens[at]!.start, end: tokens[find.end - 1]!.end });
+    at = (isLeak ? find.end : (named ?? number(tokens, at, at))) ?? at + 1;
   }
   return spans;
 }
 
 /**
- * The first rule that fits names the leak, so specific rules come before general ones. `readIdiom` comes before all of
+ * The first rule that fits names the leak, so specific rules come before general ones. `idiom` comes before all of
  * them: a number inside a name ("platform nine") leaks nothing.
  */
 const rules: readonly Rule[] = [
@@ -81,19 +80,15 @@ const rules: readonly Rule[] = [
   ...numberRules,
   ...verdictRules,
 ];
+const spelledCount: Rule = { kind: "number-word", pattern: number };
 
-function firstFind(tokens: readonly Token[], at: number): Find | null {
-  for (const rule of rules) {
-    const find = rule(tokens, at);
-    if (find) return find;
+function firstFind(tokens: readonly Token[], at: number, counts: boolean) {
+  for (const { kind, pattern } of counts ? [...rules, spelledCount] : rules) {
+    const end = pattern(tokens, at, at);
+    if (end !== null) return { kind, end };
   }
   return null;
 }
-
-const spelledCount: Rule = (tokens, at) => {
-  const number = readSpelledNumber(tokens, at);
-  return number && { kind: "number-word", end: number.end };
-};
 
 function findCopies(cot: string, answer: string): Span[] {
   const spans: Span[] = [];

@@ -32,8 +32,8 @@ export interface CsvOptions {
    */
   readonly normalize?: boolean;
   /**
-   * Receives rows that are not an example: without an image or an id, or without a vote for a label. Without it, such a
-   * row is an error.
+   * Receives rows that are not an example: without an image or an id, or without an annotation or a vote for a label.
+   * Without it, such a row is an error.
    */
   readonly onOmission?: (omission: Omission) => void;
 }
@@ -51,10 +51,12 @@ export const csvDatasetSpec = specOf<CsvOptions>()(() => ({
   onOmission: omissionOption(),
 }));
 
-const labelList = list('a list of columns, such as ["joy", "sadness"]', (label) => typeof label === "string").refine(
-  (labels) => (labels as readonly string[]).length > 0,
-  "a list of at least one column",
-);
+const labelList = list<readonly string[]>(
+  'a list of columns, such as ["joy", "sadness"]',
+  (label) => typeof label === "string",
+)
+  .refine((labels) => labels.length > 0, "a list of at least one column")
+  .refine((labels) => new Set(labels).size === labels.length, "a list of columns that differ");
 
 /**
  * Reads a table with a heading, whose columns are `image` and, for each label, its probability as a decimal number:
@@ -114,6 +116,10 @@ async function* readExamples(
       onOmission({ where, reason: "expected an image and an id, got an empty cell" });
       continue;
     }
+    if (written.every((cell) => cell.trim() === "")) {
+      onOmission({ where, reason: `no annotation: empty cells for ${shortList(columnsOfLabels)}` });
+      continue;
+    }
     const annotation = annotationOf(written, labels, options, where);
     if (annotation === undefined) {
       onOmission({ where, reason: `no votes for ${shortList(labels)}` });
@@ -127,7 +133,7 @@ async function* readExamples(
         id: id ?? image,
         image: await folder.image(image, where),
         annotation,
-        ...(subject !== undefined && { subject }),
+        ...(subject && { subject }),
         ...(Object.keys(metadata).length > 0 && { metadata }),
       },
       where,

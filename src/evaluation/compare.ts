@@ -106,13 +106,21 @@ function pair<A>(
   return a.map((record) => {
     const { exampleId, truth } = record;
     const other = byId.get(exampleId)!;
-    if (JSON.stringify(truth) !== JSON.stringify(other.truth))
+    if (canonical(truth) !== canonical(other.truth))
       throw new DataError(
         `expected one annotation of example ${exampleId}, got ${JSON.stringify(truth)} and ${JSON.stringify(other.truth)}`,
       );
     return [record, other];
   });
 }
+
+/** A value as JSON with sorted keys: another reader of the same data may name the labels in another order. */
+const canonical = (value: unknown): string =>
+  JSON.stringify(value, (_, inner) =>
+    typeof inner === "object" && inner !== null && !Array.isArray(inner)
+      ? Object.fromEntries(Object.entries(inner).sort(([a], [b]) => (a < b ? -1 : 1)))
+      : inner,
+  );
 
 function listed(ids: readonly string[]): string {
   if (ids.length === 0) return "none";

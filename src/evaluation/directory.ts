@@ -2,7 +2,9 @@ import { join } from "node:path";
 import * as z from "zod";
 import { CheckpointError } from "../errors";
 import { checkArguments, textKind } from "../options/arguments";
+import { shown } from "../options/display";
 import { once } from "../options/once";
+import { schemaWords } from "../options/schema-words";
 import { claimDirectory } from "../runs/directory/claim";
 import { jsonl, parseShallow, readJson, readWholeLines, writeAtomically } from "../runs/directory/files";
 import type { RunLock } from "../runs/directory/lock";
@@ -102,7 +104,9 @@ export async function readEvaluation<A>(runDir: string): Promise<Evaluation<A, s
   const file = join(runDir, "records.jsonl");
   const lines = await readWholeLines(file);
   if (lines.length === 0) throw new CheckpointError(`${file}: expected the records of an evaluation, got none`);
-  const records = lines.map((line, i) => readRow<A>(line, `${file}: line ${i + 1}`, evaluationRow()));
+  const records = lines.map((line, i) =>
+    readRow<EvaluationRecord<A>>(line, evaluationRow(), rowAt(`${file}: line ${i + 1}`)),
+  );
   return {
     ...summary,
     metrics: numbers(summary.metrics),
@@ -113,11 +117,7 @@ export async function readEvaluation<A>(runDir: string): Promise<Evaluation<A, s
 }
 
 async function readSummary<A>(file: string): Promise<Omit<Evaluation<A, string>, "records">> {
-  const summary = await readJson(file);
-  const { error } = summaryFields().safeParse(summary);
-  if (error)
-    throw new CheckpointError(`${file}: expected the summary of an evaluation: ${String(error)}`, { cause: error });
-  return summary as Omit<Evaluation<A, string>, "records">;
+  return fitting(await readJson(file), summaryFields(), `${file}: expected the summary of an evaluation`);
 }
 
 /** JSON has no NaN, and puts null for it. */
@@ -128,6 +128,8 @@ const summaryFields = once(() =>
 
 const numbers = <Named extends object>(named: Named): Named =>
   Object.fromEntries(Object.entries(named).map(([name, value]) => [name, value ?? Number.NaN])) as Named;
+
+const rowAt = (where: string) => `${where}: expected a record of an evaluation`;
 
 /** The fields of a record that do not depend on the task. */
 const answerRow = once(() =>
@@ -144,9 +146,10 @@ const answerRow = once(() =>
 const evaluationRow = once(() => answerRow().extend({ metrics: numbersOrNull() }));
 
 function readAnswerRow(line: string, where: string): readonly [string, Answer] {
-  const { exampleId, cot, text, finishReason, remark, failure, isTemporary } = readRow(line, where);
+  const row = readRow<EvaluationRecord<unknown> & { readonly cot?: string }>(line, answerRow(), rowAt(where));
+  const { text, finishReason, remark, failure, isTemporary } = row;
   return [
-    keyOf({ exampleId, cot }),
+    keyOf(row),
     {
       text,
       finishReason,
@@ -157,16 +160,25 @@ function readAnswerRow(line: string, where: string): readonly [string, Answer] {
   ];
 }
 
-function readRow<A>(
-  line: string,
-  where: string,
-  fields: z.ZodType = answerRow(),
-): EvaluationRecord<A> & { readonly cot?: string } {
+/**
+ * Reads a row as it is written, other fields included.
+ * @param expected the place, and the kind of row, for messages
+ * @throws CheckpointError for a line that is not JSON, or whose fields do not fit
+ */
+export function readRow<T>(line: string, fields: z.ZodType, expected: string): T {
+  let row: unknown;
   try {
-    const row = parseShallow(line) as EvaluationRecord<A> & { readonly cot?: string };
-    fields.parse(row);
-    return row;
+    row = parseShallow(line);
   } catch (cause) {
-    throw new CheckpointError(`${where}: expected a record of an evaluation: ${String(cause)}`, { cause });
+    throw new CheckpointError(`${expected}, got ${shown(line)}`, { cause });
   }
+  return fitting(row, fields, expected);
+}
+
+/** The value, once its fields are checked. @throws CheckpointError for a field that does not fit */
+function fitting<T>(value: unknown, fields: z.ZodType, expected: string): T {
+  const { error } = fields.safeParse(value, { error: schemaWords });
+  if (!error) return value as T;
+  const problems = error.issues.map(({ path, message }) => [path.join("."), message].filter(Boolean).join(": "));
+  throw new CheckpointError(`${expected}: ${problems.join("; ")}`);
 }

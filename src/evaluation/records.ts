@@ -2,7 +2,7 @@ import { readAnswer } from "../checks/format";
 import { BackendError, ConfigError } from "../errors";
 import { type Counts, type Interval, weightedMean } from "../metrics/bootstrap";
 import { type Metrics, weightedMetric } from "../metrics/metric";
-import type { Outcome as Judgeable } from "../metrics/outcome";
+import { type Outcome as Judgeable, numberOf } from "../metrics/outcome";
 import { given } from "../options/spec";
 import type { Outcome } from "../runs/generate";
 import type { Task } from "../task";
@@ -61,7 +61,9 @@ export function tryMetrics<A>(where: string, metrics: Metrics<A>, [example]: rea
   const { annotation } = example;
   for (const [name, metric] of Object.entries(metrics))
     try {
-      metric([{ truth: annotation, prediction: annotation }]);
+      const outcome = { truth: annotation, prediction: annotation };
+      numberOf(name, metric([outcome]));
+      if (metric.each) numberOf(`${name}.each`, metric.each(outcome));
     } catch (error) {
       // Another error may come from a single example alone, such as one without boxes.
       if (error instanceof ConfigError)

@@ -1,5 +1,6 @@
-import { checkArguments, functionKind, numberKind } from "../options/arguments";
-import { count, number, readOptions, seed as seedOption, specOf } from "../options/spec";
+import { checkArguments, functionKind } from "../options/arguments";
+import { once } from "../options/once";
+import { count, number, readArgument, readOptions, seed as seedOption, specOf } from "../options/spec";
 import { createRng } from "../rng";
 
 /** The number of times that each example is in a resample. */
@@ -35,7 +36,7 @@ export const resamplingSpec = specOf<ResamplingOptions>()(() => ({
  * the interval leaves out the lowest and the highest (1 − level) / 2 of the statistic's values.
  *
  * @param statistic the value for a resample; resamples with `NaN` are left out
- * @throws ConfigError for a level outside (0, 1), or fewer than one resample
+ * @throws ConfigError for a size that is not a whole number, a level outside (0, 1), or fewer than one resample
  * Source: Efron & Tibshirani, An Introduction to the Bootstrap, 1993, section 13.3; quantiles as NumPy has them
  * (linear).
  * @example
@@ -46,7 +47,8 @@ export function bootstrapInterval(
   statistic: (counts: Counts) => number,
   options: ResamplingOptions = {},
 ): Interval {
-  checkArguments("bootstrapInterval", { size, statistic }, { size: numberKind, statistic: functionKind });
+  readArgument("bootstrapInterval", "size", size, sizeSchema());
+  checkArguments("bootstrapInterval", { statistic }, { statistic: functionKind });
   const { level, resamples, seed } = readOptions("bootstrapInterval", options, resamplingSpec);
   const rng = createRng(seed, "bootstrap");
   const counts = new Uint32Array(size);
@@ -60,6 +62,8 @@ export function bootstrapInterval(
   const tail = (1 - level) / 2;
   return { low: quantile(values, tail), high: quantile(values, 1 - tail), level };
 }
+
+const sizeSchema = once(() => count(0));
 
 /**
  * The mean of values by how often each is there, Σ countᵢ · valueᵢ / Σ countᵢ.

@@ -1,15 +1,21 @@
 import { DataError } from "../errors";
-import { checkArguments, objectKind } from "../options/arguments";
-import { probabilityOf, total, unionOfLabels } from "../similarity/distribution";
+import { checkArguments, objectKind, objectOrNullKind } from "../options/arguments";
+import { shown } from "../options/display";
+import { choice, readOptions, specOf } from "../options/spec";
+import { hasMass, probabilityOf, total, unionOfLabels } from "../similarity/distribution";
 import type { LabelDistribution } from "../types";
 import { meanOver, type Outcome, outcomesKind } from "./outcome";
+
+export const jsdSpec = specOf<{ readonly unit?: "nats" | "bits" }>()(() => ({
+  unit: choice(["nats", "bits"]).default("nats").describe("The unit: nats, up to ln 2, or bits, up to 1"),
+}));
 
 /**
  * The Jensen–Shannon divergence, JSD(P, Q) = ½ KLD(P ‖ M) + ½ KLD(Q ‖ M),  M = (P + Q) / 2, both renormalised first.
  *
- * @param prediction has the worst value if it is `null` or has no mass
+ * @param prediction has the worst value if it is `null`, has no mass, or a probability below 0
  * @param options the unit: `"nats"`, in [0, ln 2], or `"bits"`, in [0, 1]
- * @throws DataError for a truth without mass
+ * @throws DataError for a truth without mass, or with a probability below 0; ConfigError for an unknown unit
  * Source: RISE, Eq. 11 (nats).
  * @example
  * jensenShannonDivergence({ joy: 1, fear: 0 }, { joy: 0, fear: 1 }, { unit: "bits" }); // 1
@@ -17,9 +23,11 @@ import { meanOver, type Outcome, outcomesKind } from "./outcome";
 export function jensenShannonDivergence(
   truth: LabelDistribution,
   prediction: LabelDistribution | null,
-  { unit = "nats" }: { readonly unit?: "nats" | "bits" } = {},
+  options: { readonly unit?: "nats" | "bits" } = {},
 ): number {
-  checkArguments("jensenShannonDivergence", { truth }, { truth: objectKind });
+  const kinds = { truth: objectKind, prediction: objectOrNullKind };
+  checkArguments("jensenShannonDivergence", { truth, prediction }, kinds);
+  const { unit } = readOptions("jensenShannonDivergence", options, jsdSpec);
   const nats = divergence(truth, prediction);
   return unit === "bits" ? nats / Math.LN2 : nats;
 }
@@ -40,11 +48,12 @@ export function meanJensenShannonDivergence(
 }
 
 function divergence(truth: LabelDistribution, prediction: LabelDistribution | null): number {
-  const truthMass = total(truth);
-  if (!(truthMass > 0 && truthMass < Number.POSITIVE_INFINITY))
-    throw new DataError(`jensenShannonDivergence: expected a truth with a positive finite sum, got ${truthMass}`);
-  const mass = prediction === null ? 0 : total(prediction);
-  if (prediction === null || !(mass > 0 && mass < Number.POSITIVE_INFINITY)) return Math.LN2;
+  if (!hasMass(truth))
+    throw new DataError(
+      `jensenShannonDivergence: expected a truth with a positive finite sum and no number below 0, got ${shown(truth)}`,
+    );
+  if (prediction === null || !hasMass(prediction)) return Math.LN2;
+  const [truthMass, mass] = [total(truth), total(prediction)];
   let sum = 0;
   for (const label of unionOfLabels(truth, prediction)) {
     const p = probabilityOf(truth, label) / truthMass;

@@ -1,5 +1,6 @@
-import { DataError } from "../errors";
+import { ConfigError, DataError } from "../errors";
 import { fieldsKind, listKind, presentKind } from "../options/arguments";
+import { shown } from "../options/display";
 import type { Box } from "../types";
 
 /** One evaluated example. */
@@ -15,8 +16,18 @@ export interface Outcome<A> {
 
 export const outcomesKind = listKind(fieldsKind({ truth: presentKind, prediction: presentKind }));
 
-/** The mean, Σ value / N.  @throws DataError when there is nothing to average */
+/**
+ * The mean, Σ value / N.
+ * @throws DataError when there is nothing to average; ConfigError for a value that is not a number
+ */
 export function meanOver<T>(metric: string, rows: readonly T[], value: (row: T) => number): number {
   if (rows.length === 0) throw new DataError(`${metric}: expected at least one example, got none`);
-  return rows.reduce((sum, row) => sum + value(row), 0) / rows.length;
+  return rows.reduce((sum, row) => sum + numberOf(metric, value(row)), 0) / rows.length;
+}
+
+/** A metric's value. @throws ConfigError for one that is not a number, such as the promise of one */
+export function numberOf(metric: string, value: unknown): number {
+  if (typeof value === "number") return value;
+  const got = value instanceof Promise ? "a promise; a metric does not wait" : shown(value);
+  throw new ConfigError(`${metric}: expected a number, got ${got}`);
 }

@@ -34,6 +34,9 @@ export const optionalKind = (kind: Kind): Kind => ({
   is: (value) => value === undefined || kind.is(value),
 });
 
+/** An object, or null. */
+export const objectOrNullKind: Kind = { words: "an object or null", is: (value) => value === null || isObject(value) };
+
 /** Any value except `undefined`. */
 export const presentKind: Kind = { words: "given", is: (value) => value !== undefined };
 

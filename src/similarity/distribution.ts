@@ -1,5 +1,7 @@
 import { ConfigError } from "../errors";
 import { checkArguments, objectKind } from "../options/arguments";
+import { shown } from "../options/display";
+import { once } from "../options/once";
 import { choice, count, readArgument, readOptions, specOf } from "../options/spec";
 import type { LabelDistribution } from "../types";
 
@@ -54,8 +56,8 @@ export function unclampedSimilarity(
   kl: "renormalised" | "asPrinted",
 ): number {
   const ratio = total(prediction) / total(truth);
-  // Without mass, or with an infinite sum, it is as far from a distribution as possible.
-  if (!(ratio > 0) || ratio === Number.POSITIVE_INFINITY) return 0;
+  // Without mass, with an infinite sum, or with a number below 0, it is as far from a distribution as possible.
+  if (!hasMass(prediction) || !hasMass(truth) || !(ratio > 0) || ratio === Number.POSITIVE_INFINITY) return 0;
   const compare =
     kl === "renormalised" ? (d: LabelDistribution) => renormalise(d, "distribution") : (d: LabelDistribution) => d;
   const divergence = klDivergence(compare(truth), compare(prediction));
@@ -107,13 +109,19 @@ export function renormalise(distribution: LabelDistribution, where: string): Lab
  * so that an annotation averaged over raters becomes a short answer that a model can write.
  *
  * @param distribution any non-negative values with a positive sum
- * @throws ConfigError when nothing has positive mass
+ * @param decimals 15 at most
+ * @throws ConfigError when nothing has positive mass, or a value is below 0
  * @example
  * roundDistribution({ joy: 2, fear: 1 }); // { joy: 0.67, fear: 0.33 }
  */
 export function roundDistribution(distribution: LabelDistribution, decimals = 2): LabelDistribution {
   checkArguments("roundDistribution", { distribution }, { distribution: objectKind });
-  readArgument("roundDistribution", "decimals", decimals, count(0));
+  readArgument("roundDistribution", "decimals", decimals, places());
+  const negative = Object.entries(distribution).find(([, value]) => !(value >= 0));
+  if (negative)
+    throw new ConfigError(
+      `roundDistribution: expected numbers of at least 0, got ${shown(negative[1])} for ${negative[0]}`,
+    );
   const steps = 10 ** decimals;
   const scaled = Object.entries(renormalise(distribution, "roundDistribution()'s distribution")).map(
     ([label, value]) => ({ label, floor: Math.floor(value * steps), rest: (value * steps) % 1 }),
@@ -123,8 +131,20 @@ export function roundDistribution(distribution: LabelDistribution, decimals = 2)
   return Object.fromEntries(scaled.map((entry) => [entry.label, (entry.floor + (roundUp.has(entry) ? 1 : 0)) / steps]));
 }
 
+/** A double has no more places. */
+const places = once(() => count(0).max(15, "a whole number from 0 to 15"));
+
 export function total(distribution: LabelDistribution): number {
   return Object.values(distribution).reduce((sum, value) => sum + value, 0);
+}
+
+/** Whether a sum is 1, give or take a hundredth: ratings are rounded to two decimals. */
+export const isNearOne = (sum: number): boolean => Math.abs(sum - 1) <= 0.01 + 1e-9;
+
+/** Whether there are only numbers of at least 0, with a positive finite sum. */
+export function hasMass(distribution: LabelDistribution): boolean {
+  const sum = total(distribution);
+  return sum > 0 && sum < Number.POSITIVE_INFINITY && Object.values(distribution).every((value) => value >= 0);
 }
 
 /** A label's probability; 0 for a label that is not mentioned, even if its name is "constructor". */

@@ -5,9 +5,10 @@ import { shown } from "../options/display";
 import { callback, given, group, readOptions, specOf, text as textOption } from "../options/spec";
 import { answerTexts, cotTexts, reconstructionTexts } from "../prompts/default-texts";
 import { imagePrompt, type PromptTexts, promptsSpec, template } from "../prompts/template";
-import { classificationSimilarity, total } from "../similarity/distribution";
+import { classificationSimilarity, isNearOne, total } from "../similarity/distribution";
 import type { Task } from "../task";
 import type { Example, LabelDistribution } from "../types";
+import { isPhrase } from "./grounding";
 import { formatDistribution, labelKey, quoted, readDistribution } from "./text/distribution-text";
 import { parsing, type Reading, readingOption } from "./text/lenient";
 
@@ -78,7 +79,7 @@ export function classification(options: ClassificationOptions): Task<LabelDistri
   });
   const form = `{${labels.map((label) => `${quoted(label)}: p`).join(", ")}}`;
   const values = ({ id, subject }: Example<LabelDistribution>) => {
-    if (subject === undefined && ask.uses.has("subject")) {
+    if (!isPhrase(subject) && ask.uses.has("subject")) {
       throw new DataError(`example ${id}: expected a subject for the question ${JSON.stringify(question)}, got none`);
     }
     return { question: ask({ subject: subject ?? "" }), form, labels: labels.join(", ") };
@@ -130,9 +131,6 @@ function checkLabels(labels: readonly string[]): void {
   }
 }
 
-/** The tolerance of a sum around 1, for ratings rounded to two decimals. */
-const SUM_TOLERANCE = 0.01 + 1e-9;
-
 function validateDistribution(annotation: LabelDistribution, labels: readonly string[], where: string): void {
   const value: unknown = annotation;
   if (typeof value !== "object" || value === null || Array.isArray(value)) {
@@ -155,5 +153,5 @@ function validateDistribution(annotation: LabelDistribution, labels: readonly st
     }
   }
   const sum = total(annotation);
-  if (Math.abs(sum - 1) > SUM_TOLERANCE) throw new DataError(`${where}: expected a sum of 1, got ${sum}`);
+  if (!isNearOne(sum)) throw new DataError(`${where}: expected a sum of 1, got ${sum}`);
 }

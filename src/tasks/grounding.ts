@@ -18,7 +18,7 @@ export interface LocatingOptions {
   readonly space?: BoxSpace;
 }
 
-const isPhrase = (value: unknown) => typeof value === "string" && value.trim() !== "";
+export const isPhrase = (value: unknown): value is string => typeof value === "string" && value.trim() !== "";
 
 export const locatingSpec = specOf<LocatingOptions>()(() => ({
   target: given<string>("text that says what to find", isPhrase)
@@ -59,10 +59,12 @@ export function locating<A>(
     { required: ["cot"], optional },
   );
   const answerText = template(prompts.answer ?? answerTexts.detection, `${who}()'s answer prompt`, { optional });
-  const values = ({ id, subject = target }: Example<A>) => {
-    if (subject === undefined)
+  const values = ({ id, subject }: Example<A>) => {
+    // Tables have an empty text where a row lacks a subject.
+    const sought = isPhrase(subject) ? subject : target;
+    if (sought === undefined)
       throw new DataError(`example ${id} has no subject: give it one, or say what to find with ${who}({ target })`);
-    return { target: subject, form, scale };
+    return { target: sought, form, scale };
   };
   return {
     cotPrompt: (example) =>

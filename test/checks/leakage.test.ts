@@ -106,6 +106,21 @@ const leaky: readonly Case[] = [
   ["| hope | seven |", ["probability", "seven"]],
   ["Left at two, right at nine.", ["coordinates", "two"], ["coordinates", "nine"]],
   ["Joy at 80–90%.", ["digits", "80"], ["percent", "90%"]],
+  ["**Joy**: seven; **fear**: two.", ["probability", "seven"], ["probability", "two"]],
+  ["I would put **eight** out of **ten** on it.", ["ratio", "eight** out of **ten"]],
+  ["Calm takes *three quarters* of the mood.", ["fraction", "three quarters"]],
+  ["I say `sixty` `percent`.", ["percent", "sixty` `percent"]],
+  ["A one\u2011in\u2010four chance of dread.", ["ratio", "one\u2011in\u2010four"]],
+  ["Eigh\u00adty per\u00adcent of the mood is joy.", ["percent", "Eigh\u00adty per\u00adcent"]],
+  ["It is fif\u200dty\u2011fifty.", ["number-word", "fif\u200dty\u2011fifty"]],
+  ["The mood is ｅｉｇｈｔｙ joy.", ["number-word", "ｅｉｇｈｔｙ"]],
+  ["The mood is 𝒆𝒊𝒈𝒉𝒕𝒚 joy.", ["number-word", "𝒆𝒊𝒈𝒉𝒕𝒚"]],
+  ["The joy is zero point oh eight.", ["decimal", "zero point oh eight"]],
+  ["Joy has a likelihood of oh point three.", ["decimal", "oh point three"]],
+  ["For each viewer who frowns, four would smile.", ["ratio", "four"]],
+  ["About three viewers per ten would flinch.", ["ratio", "three viewers per ten"]],
+  ["Six viewers to every one would flinch.", ["ratio", "Six viewers to every one"]],
+  ["The left edge is near twelve.", ["coordinates", "twelve"]],
 ];
 
 const harmless: readonly string[] = [
@@ -167,6 +182,14 @@ const harmless: readonly string[] = [
   "The general gets five stars on his collar.",
   "The needle points to four on the old gauge, a hint of menace.",
   "They wait on level nine for the lift in growing tension.",
+  "A **twelve**\u2011string guitar leans on _platform nine_.",
+  "A sixty\u2011year\u2011old man naps under a four\u2011leaf clover.",
+  "A poster for Ocean's Eleven hangs beside one for Apollo Thirteen.",
+  "A sign for Interstate ninety-five leans on the wall, near one door.",
+  "Shoes of size forty-two stand by the door.",
+  "For each child, two balloons float above the stall.",
+  "Two lamps per ten metres line the road; two chairs to every table.",
+  "Oh, one point stands out: three gulls.",
 ];
 
 describe("findLeaks", () => {
@@ -261,6 +284,8 @@ describe("class names as leaks", () => {
     ["快乐", "孩子很快乐，快乐极了。", ["快乐", "快乐"]],
     ["喜び", "彼女は喜びに満ちている。", ["喜び"]],
     ["ความสุข", "เด็กมีความสุขมาก", ["ความสุข"]],
+    ["기쁨", "그녀는 기쁨을 느낀다. 기쁨이다.", ["기쁨을", "기쁨이다"]],
+    ["화", "영화가 좋다. 화분이 있다.", []],
     ["joy", "They are enjoying themselves.", []],
     ["joy", "A killjoy sits in the corner.", []],
     ["fear", "A fearful, feared place of fears.", ["fearful", "feared", "fears"]],

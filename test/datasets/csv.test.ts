@@ -93,6 +93,26 @@ describe("a table with a column for each label", () => {
     await expect(read("image,joy,sadness", row)).rejects.toThrow(message);
   });
 
+  it("takes an empty cell for no subject", async () => {
+    const [example] = await read("image,joy,sadness,subject", "images/1.png,1,0,");
+    expect(example).not.toHaveProperty("subject");
+  });
+
+  it("leaves out rows without an annotation by name, and refuses them otherwise", async () => {
+    await writeFile(file, "image,joy,sadness\nimages/1.png,,\nimages/1.png,1,0");
+    await expect(csvDataset(file, ["joy", "sadness"])).rejects.toThrow(
+      /:2: no annotation: empty cells for joy, sadness; pass onOmission to leave it out$/,
+    );
+    const omissions: Omission[] = [];
+    const onOmission = (omission: Omission) => omissions.push(omission);
+    expect(await csvDataset(file, ["joy", "sadness"], { onOmission })).toHaveLength(1);
+    expect(omissions).toEqual([{ where: `${file}:2`, reason: "no annotation: empty cells for joy, sadness" }]);
+  });
+
+  it("refuses labels that occur twice", () => {
+    expect(() => csvDataset(file, ["joy", "joy"])).toThrow(/expected labels to be a list of columns that differ/);
+  });
+
   it("refuses a heading without a column it needs or with one twice, and a table without rows", async () => {
     await expect(read("image,joy", "images/1.png,1")).rejects.toThrow(/:1: expected columns sadness, got image, joy/);
     await expect(read("image,joy,sadness,joy", "images/1.png,1,0,1")).rejects.toThrow(

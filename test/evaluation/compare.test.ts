@@ -7,7 +7,7 @@ import { classificationMetrics, detectionMetrics } from "../../src/metrics/task-
 import { createRng } from "../../src/rng";
 import { detection } from "../../src/tasks/detection";
 import { promptKey, scriptedBackend } from "../../src/testing/scripted-backend";
-import type { Box } from "../../src/types";
+import type { Box, LabelDistribution } from "../../src/types";
 import { evaluationBackend, evaluationRun, manyExamples, moods, smiling } from "../rise/world";
 
 const happy = scriptedBackend([formatThinkAnswer(smiling, moods.format({ joy: 1, sadness: 0 }))]);
@@ -88,6 +88,15 @@ describe("compareEvaluations", () => {
     const changed = await evaluationRun({ dataset, backend: evaluationBackend() });
     expect(() => compareEvaluations(a, changed)).toThrow(/one annotation of example party, got \{"joy":1/);
     expect(() => compareEvaluations({ records: [] }, { records: [] })).toThrow(DataError);
+  });
+
+  it("takes annotations that name their labels in another order for the same", () => {
+    const record = (truth: LabelDistribution, similarity: number) => ({
+      ...{ exampleId: "1", text: "", finishReason: "stop" as const, think: "", prediction: truth, truth },
+      metrics: { similarity },
+    });
+    const [own, other] = [record({ joy: 1, sadness: 0 }, 1), record({ sadness: 0, joy: 1 }, 0.5)];
+    expect(compareEvaluations({ records: [own] }, { records: [other] }).similarity.difference).toBe(0.5);
   });
 
   it("refuses what is no evaluation, and options that it does not have", async () => {

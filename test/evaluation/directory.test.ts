@@ -157,7 +157,7 @@ describe("an evaluation's directory", () => {
       const [first] = (await readFile(file, "utf8")).split("\n");
       await writeFile(file, `${first}\n{"exampleId": 1}\n`);
       await expect(evaluationRun({ runDir: runDir!, resume: true })).rejects.toThrow(
-        /records\.jsonl: line 2: expected/,
+        /records\.jsonl: line 2: expected a record of an evaluation: exampleId: expected text; text: [^\n]*$/,
       );
     }));
 

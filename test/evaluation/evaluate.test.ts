@@ -153,6 +153,15 @@ describe("evaluate", () => {
     expect(records[0]!.metrics).toEqual({ similarity: 1, meanIou: 1 });
   });
 
+  it.each([
+    ["a promise", async () => 1, /metrics\.own .*: own: expected a number, got a promise/],
+    ["text of an example", Object.assign(() => 1, { each: () => "x" }), /own\.each: expected a number, got "x"/],
+  ])("refuses a metric that gives %s before it asks", async (_, own, message) => {
+    const silent: VlmBackend = { ...backend, generate: () => Promise.reject(new Error("was asked")) };
+    const options = { task: moods, dataset, backend: silent, metrics: { own: own as never } };
+    await expect(evaluate(options)).rejects.toThrow(message);
+  });
+
   it("takes metrics of the caller's own", async () => {
     const { metrics, intervals } = await evaluate({
       task: moods,

@@ -40,6 +40,21 @@ describe("jensenShannonDivergence", () => {
     expect(jensenShannonDivergence({ a: 1, b: 0 }, null, { unit: "bits" })).toBe(1);
   });
 
+  it("is the worst for an answer with a probability below 0, and refuses such a truth", () => {
+    expect(jensenShannonDivergence({ a: 0.2, b: 0.8 }, { a: -0.5, b: 1.5 })).toBe(Math.LN2);
+    expect(() => jensenShannonDivergence({ a: -0.5, b: 1.5 }, { a: 1, b: 0 })).toThrow(/no number below 0, got {/);
+  });
+
+  it.each([
+    [{ unit: "bit" }, /expected unit to be one of nats, bits, got "bit"/],
+    [{ units: "bits" }, /unknown option "units"; did you mean "unit"\?/],
+  ])("refuses the options %j", (options, message) => {
+    expect(() => jensenShannonDivergence({ a: 1 }, { a: 1 }, options as never)).toThrow(message);
+    expect(() => meanJensenShannonDivergence([{ truth: { a: 1 }, prediction: null }], options as never)).toThrow(
+      message,
+    );
+  });
+
   it("compares shapes: a prediction that does not sum to 1 is renormalised", () => {
     expect(jensenShannonDivergence({ a: 0.5, b: 0.5 }, { a: 2, b: 2 })).toBe(0);
   });

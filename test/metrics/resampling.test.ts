@@ -63,6 +63,10 @@ describe("bootstrapInterval", () => {
     expect([low, high]).toEqual([1, 1]);
   });
 
+  it.each([-1, 1.5, Number.NaN])("refuses the size %d", (size) => {
+    expect(() => bootstrapInterval(size, () => 1)).toThrow(/expected size to be a whole number of at least 0, got/);
+  });
+
   it("refuses a level or a number of resamples that makes no sense", () => {
     for (const level of [0, 1, Number.NaN]) expect(() => bootstrapInterval(3, () => 0, { level })).toThrow(ConfigError);
     for (const resamples of [0, 1.5]) expect(() => bootstrapInterval(3, () => 0, { resamples })).toThrow(ConfigError);
@@ -168,6 +172,14 @@ describe("a metric of a resample", () => {
       throw new TypeError("a mistake");
     };
     expect(() => weightedMetric(wrong, outcomes)(Uint32Array.of(1, 0, 0))).toThrow(TypeError);
+  });
+
+  it.each([
+    ["text", () => "7", /x: expected a number, got "7"$/],
+    ["a promise", async () => 1, /x: expected a number, got a promise; a metric does not wait$/],
+  ])("refuses %s as an example's value", (_, each, message) => {
+    const outcomes = [{ truth: 1, prediction: 1 }];
+    expect(() => meanMetric("x", each as never)(outcomes)).toThrow(message);
   });
 
   it("is a mean over examples where a metric is made of what each has", () => {

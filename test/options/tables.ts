@@ -36,6 +36,7 @@ import { grpoAdvantagesSpec } from "../../src/grpo/advantage/advantage-options";
 import { gaeAdvantagesSpec } from "../../src/grpo/advantage/gae";
 import { grpoLossSpec } from "../../src/grpo/loss/loss-options";
 import { resamplingSpec } from "../../src/metrics/bootstrap";
+import { jsdSpec } from "../../src/metrics/jsd";
 import { meanMetricSpec } from "../../src/metrics/metric";
 import { winRateIntervalSpec } from "../../src/metrics/win-rate";
 import { adamwSpec } from "../../src/optim/adamw";
@@ -106,6 +107,7 @@ export const specs: Readonly<Record<string, () => z.ZodRawShape>> = {
   rewardServer: rewardServerSpec,
   planRun: planRunSpec,
   "bootstrapInterval and exchangePValue": resamplingSpec,
+  "jensenShannonDivergence and meanJensenShannonDivergence": jsdSpec,
   winRateInterval: winRateIntervalSpec,
   meanMetric: meanMetricSpec,
   classificationSimilarity: classificationSimilaritySpec,

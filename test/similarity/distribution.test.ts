@@ -112,6 +112,11 @@ describe("classificationSimilarity", () => {
     expect(classificationSimilarity({ a: 1, b: 0 }, { a: 1e308, b: 1.7e308 })).toBe(0);
   });
 
+  it("gives an answer with a probability below 0 nothing, either way of taking KLD", () => {
+    for (const kl of ["renormalised", "asPrinted"] as const)
+      expect(classificationSimilarity({ a: 1, b: 0 }, { a: -0.5, b: 1.5 }, { kl })).toBe(0);
+  });
+
   it("takes a label that is not mentioned as 0, whatever its name", () => {
     expect(classificationSimilarity({ a: 1, constructor: 0 }, { a: 1 })).toBe(1);
   });
@@ -141,6 +146,13 @@ describe("renormalise and roundDistribution", () => {
     expect(renormalise({ a: 1, b: 3 }, "test")).toEqual({ a: 0.25, b: 0.75 });
     expect(() => renormalise({ a: 0, b: 0 }, "row 7")).toThrow(ConfigError);
     expect(() => renormalise({ a: 0, b: 0 }, "row 7")).toThrow(/row 7/);
+  });
+
+  it.each([
+    [{ a: -1, b: 2 }, 2, /expected numbers of at least 0, got -1 for a$/],
+    [{ a: 1, b: 2 }, 400, /expected decimals to be a whole number from 0 to 15, got 400$/],
+  ])("refuse to round %j to %d places", (distribution, decimals, message) => {
+    expect(() => roundDistribution(distribution, decimals)).toThrow(message);
   });
 
   it("round to hundredths that sum to 1, no value moving by more than one hundredth", () => {

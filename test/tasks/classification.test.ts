@@ -197,6 +197,7 @@ describe("classification", () => {
     const example = { id: "e9", image: "i.png", annotation: { a: 0, b: 1 } };
     expect(() => about.answerPrompt(example)).toThrow(/e9/);
     expect(promptText(about.answerPrompt({ ...example, subject: "this dog" }))).toContain("What is this dog?");
+    expect(() => about.answerPrompt({ ...example, subject: "" })).toThrow(DataError);
   });
 
   it("refuses a similarity that is not a function", () => {

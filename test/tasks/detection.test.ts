@@ -115,6 +115,8 @@ describe("detection", () => {
     const task = detection({ target: "mug" });
     expect(promptText(task.answerPrompt(example))).toContain("Find in the image: mug.");
     expect(promptText(task.answerPrompt({ ...example, subject: "what holds tea" }))).toContain("what holds tea");
+    expect(task.answerPrompt({ ...example, subject: " " })).toEqual(task.answerPrompt(example));
+    expect(() => detection().answerPrompt({ ...example, subject: "" })).toThrow(DataError);
     expect(() => detection().answerPrompt(example)).toThrow(/e9/);
     expect(() => detection({ target: " " })).toThrow(ConfigError);
   });

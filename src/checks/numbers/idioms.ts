@@ -1,75 +1,58 @@
 import { determiners, edges, moods, pictures, probabilityWords, sides } from "./lexicon";
-import { readSpelledNumber } from "./number-words";
-import { afterHyphen, anyOf, isBare, isNear, isOneOf, linkBefore, wordSet } from "./rule";
+import {
+  any,
+  anyOf,
+  anyToken,
+  aWord,
+  bare,
+  before,
+  far,
+  hyphen,
+  isOneOf,
+  last,
+  linkedBy,
+  near,
+  next,
+  not,
+  number,
+  opens,
+  type Step,
+  seq,
+  starts,
+  wordSet,
+} from "./rule";
 import type { Token } from "./tokens";
 
-/**
- * The end of a spelled number that measures or names something in the world, and so does not reveal the annotation: an
- * age or another measure ("sixty-year-old"), a year ("nineteen fifty"), a time ("seven thirty"), a name ("platform
- * nine"), or "a hundred" for many.
- */
-export function readIdiom(tokens: readonly Token[], at: number): number | null {
-  if (isOneOf(tokens[at], roundNumbers)) return isMany(tokens, at) ? at + 1 : null;
-  const saying = sayings.find((words) => words.every((word, i) => tokens[at + i]?.text === word));
-  if (saying) return at + saying.length;
-  const end = readSpelledNumber(tokens, at)?.end;
-  if (end === undefined) return null;
-  const unit = afterHyphen(tokens, end);
-  if (isOneOf(tokens[unit], units)) return isFromSide(tokens, unit + 1) ? null : unit + 1;
-  if (isYear(tokens, at, end) || isTime(tokens, at, end) || isAge(tokens, at, end)) return end;
-  return isOneOf(tokens[at - 1], namedByNumber) && !isOneOf(tokens[end], notNames) ? end : null;
-}
-
-/** "a hundred lanterns", "several thousand people"; not "a hundred pixels", "a hundred, …" */
-function isMany(tokens: readonly Token[], at: number): boolean {
-  // "One in a million."
-  if (tokens[at]!.text === "million" && tokens[at - 2]?.text === "in") return true;
-  const thing = tokens[afterHyphen(tokens, at + 1)];
-  return (
-    isOneOf(tokens[at - 1], few) && thing?.kind === "word" && !isOneOf(thing, notMany) && !readSpelledNumber([thing], 0)
-  );
-}
-
-/**
- * "a man of fifty", "she looks about forty", "has turned thirty"; not "he is forty percent", "she seems sixty-forty"
- */
-function isAge(tokens: readonly Token[], at: number, end: number): boolean {
-  if (!isOneOf(tokens[at], tens) || end > at + 3 || isNear(tokens, at, probabilityWords)) return false;
-  const link = linkBefore(tokens, at);
-  const whose = isOneOf(tokens[link], beforeAge) ? link - 1 : link;
-  if (link < at - 1 || whose < link) {
-    if (isOneOf(tokens[whose], adults) && !isOneOf(tokens[end], notNames)) return true;
-  }
-  const isWhole = isBare(tokens, end) && !isOneOf(tokens[end], dashes) && !isNear(tokens, at, moods);
-  let who = link - 1;
-  while (who > link - 4 && isOneOf(tokens[who], auxiliaries)) who--;
-  const isSaid = isOneOf(tokens[link], copulas) && isOneOf(tokens[who], aged);
-  return isWhole && (isSaid || isOneOf(tokens[link], ageing));
-}
-
-/** "nineteen fifty-six", "nineteen-fifty", "in two thousand and twelve" */
-function isYear(tokens: readonly Token[], at: number, end: number): boolean {
-  const isThousands = tokens[at]!.text === "two" && tokens[at + 1]?.text === "thousand";
-  if (isThousands && isOneOf(tokens[at - 1], beforeYear)) return isBare(tokens, end);
-  const isHundreds = isOneOf(tokens[at], centuries) && tokens[at + 1]?.text === "hundred";
-  if (isHundreds && isOneOf(tokens[at - 1], beforeYear))
-    return isBare(tokens, end) || isOneOf(tokens[end], determiners);
-  return isOneOf(tokens[at], centuries) && end > at + 1 && isOneOf(tokens[afterHyphen(tokens, at + 1)], tens);
-}
-
-/** "at seven thirty", "twenty-five to nine", "forty past" */
-function isTime(tokens: readonly Token[], at: number, end: number): boolean {
-  if (isOneOf(tokens[end], pastHour)) return true;
-  const isBefore = tokens[end]?.text === "to" && isOneOf(tokens[end + 1], hours) && isBare(tokens, end + 2);
-  if (isBefore && isOneOf(tokens[end - 1], minutes) && isOneOf(tokens[at - 1], beforeTime)) return true;
-  const isHour = isOneOf(tokens[at], hours) && isOneOf(tokens[afterHyphen(tokens, at + 1)], tens);
-  // "Six thirty, and nobody is up."
-  const opens = at === 0 || isOneOf(tokens[at - 1], sentenceEnds);
-  return isHour && (isOneOf(tokens[at - 1], beforeTime) || (opens && tokens[end]?.text === ","));
-}
+const roundNumbers = wordSet("hundred thousand million billion");
+const few = wordSet("a several few many some");
+const notMany = wordSet(
+  "percent pct per percentage point points pixel pixels px units and to for from by in on at or out of is was are but because as so with",
+);
+const units = wordSet(
+  "year years yr month months week weeks day days hour hours minute minutes second seconds century centuries something summer summers winter winters decade decades degree degrees foot feet inch inches yard yards mile miles league leagues metre metres meter meters centimetre centimetres centimeter centimeters kilometre kilometres kilometer kilometers litre litres liter liters kilo kilos gram grams ton tons tonne tonnes acre acres hectare hectares ounce ounces gallon gallons pint pints knot knots kilogram kilograms pound pounds dollar dollars buck bucks rupee rupees yen euro euros cent cents pence penny watt watts storey storeys story stories",
+);
+const centuries = wordSet("fifteen sixteen seventeen eighteen nineteen twenty");
+const beforeYear = wordSet("in since of");
+const copulas = wordSet("is was be looks seems looked");
+const auxiliaries = wordSet("might may must could should would will seems to probably likely");
+const adults = wordSet("man woman lady gentleman guy person someone anyone everyone those");
+const aged = anyOf(adults, wordSet("he she who"));
+const hours = wordSet("one two three four five six seven eight nine ten eleven twelve");
+const tens = wordSet(
+  "ten eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen nineteen twenty thirty forty fifty sixty seventy eighty ninety",
+);
+const beforeTime = wordSet("at before after until by past around about is it's reads read says shows the");
+export const namedByNumber = wordSet(
+  "number no route room platform gate track bus tram flat apartment house highway chapter page lane table seat locker pier bay hall act scene day phase round game set team player lap exit area section zone terminal studio boeing airbus flight psalm verse volume episode apollo limit catch channel precinct interstate motorway avenue junction sector district squadron regiment jersey cabin suite aisle booth sonnet symphony opus amendment mission",
+);
+const clothes = wordSet("shoe shoes boot boots sneakers slippers dress shirt trousers jeans jacket coat hat ring feet");
+const notNames = wordSet("percent per pct out pixel pixels point of");
+const onASide = wordSet("wall door window team bank wing hand lane tree house shore seat");
 
 /** "… from the left", "… in from its top edge", "… from the edge of the frame"; not "… from the edge of the cliff" */
-export function isFromSide(tokens: readonly Token[], at: number): boolean {
+export const fromSide: Step = (tokens, at) => (isFromSide(tokens, at) ? at : null);
+
+function isFromSide(tokens: readonly Token[], at: number): boolean {
   const from = isOneOf(tokens[at], inward) ? at + 1 : at;
   if (tokens[from]?.text !== "from") return false;
   const side = [1, 2, 3].find((i) => isOneOf(tokens[from + i], sides));
@@ -81,38 +64,66 @@ export function isFromSide(tokens: readonly Token[], at: number): boolean {
   return edge > from + side || !isOneOf(tokens[edge], edges) || isOneOf(tokens[edge - 1], pictures);
 }
 
-const roundNumbers = wordSet("hundred thousand million billion");
-const few = wordSet("a several few many some");
-const notMany = wordSet(
-  "percent pct per percentage point points pixel pixels px units and to for from by in on at or out of is was are but because as so with",
-);
-const units = wordSet(
-  "year years yr month months week weeks day days hour hours minute minutes second seconds century centuries something summer summers winter winters decade decades degree degrees foot feet inch inches yard yards mile miles league leagues metre metres meter meters centimetre centimetres centimeter centimeters kilometre kilometres kilometer kilometers litre litres liter liters kilo kilos gram grams ton tons tonne tonnes acre acres hectare hectares ounce ounces gallon gallons pint pints knot knots kilogram kilograms pound pounds dollar dollars buck bucks rupee rupees yen euro euros cent cents pence penny watt watts storey storeys story stories",
-);
-const centuries = wordSet("fifteen sixteen seventeen eighteen nineteen twenty");
-const minutes = wordSet("five ten twenty");
-const beforeYear = wordSet("in since of");
-const dashes = wordSet("– — / :");
-const ageing = wordSet("pushing nearing turn turns turned turning aged");
-const beforeAge = wordSet("of over past");
-const auxiliaries = wordSet("might may must could should would will seems to probably likely");
-const copulas = wordSet("is was be looks seems looked");
-const adults = wordSet("man woman lady gentleman guy person someone anyone everyone those");
-const aged = anyOf(adults, wordSet("he she who"));
-/** Sayings with a number above twenty that does not count anything. */
-const sayings = ["forty winks", "twenty - four seven", "twenty - four - seven", "twenty four seven"].map((saying) =>
-  saying.split(" "),
-);
-const hours = wordSet("one two three four five six seven eight nine ten eleven twelve");
-const tens = wordSet(
-  "ten eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen nineteen twenty thirty forty fifty sixty seventy eighty ninety",
-);
-const pastHour = wordSet("past o'clock");
-const sentenceEnds = wordSet(". ! ?");
-const beforeTime = wordSet("at before after until by past around about is it's reads read says shows the");
-const namedByNumber = wordSet(
-  "number no route room platform gate track bus tram flat apartment house highway chapter page lane table seat locker pier bay hall act scene day phase round game set team player lap exit area section zone terminal studio boeing airbus flight psalm verse volume episode apollo pier limit catch channel precinct",
-);
-const notNames = wordSet("percent per pct out pixel pixels point of");
-const onASide = wordSet("wall door window team bank wing hand lane tree house shore seat");
 const inward = wordSet("in down up over across away");
+
+/** "a hundred lanterns", "several thousand people", "one in a million"; not "a hundred pixels", "a hundred, …" */
+const many = seq(
+  roundNumbers,
+  any(seq(starts("million"), before("in", anyToken)), seq(before(few), next(hyphen, not(notMany), not(number), aWord))),
+);
+
+/** "nineteen fifty-six", "nineteen-fifty", "in two thousand and twelve" */
+const year = any(
+  seq(before(beforeYear), starts("two", "thousand"), bare),
+  seq(before(beforeYear), starts(centuries, "hundred"), any(bare, next(determiners))),
+  starts(centuries, hyphen, tens),
+);
+
+/** "forty past", "twenty-five to nine", "at seven thirty", "six thirty, and nobody is up" */
+const time = any(
+  next("past o'clock"),
+  seq(before(beforeTime), last("five ten twenty"), next("to", hours, bare)),
+  seq(starts(hours, hyphen, tens), any(before(beforeTime), seq(opens, next(",")))),
+);
+
+/** "she looks", "who might be" */
+const said: Step = (tokens, at) => {
+  let who = at - 1;
+  while (who > at - 4 && isOneOf(tokens[who], auxiliaries)) who--;
+  return isOneOf(tokens[at], copulas) && isOneOf(tokens[who], aged) ? at + 1 : null;
+};
+
+/**
+ * "a man of fifty", "she looks about forty", "has turned thirty"; not "he is forty percent", "she seems sixty-forty"
+ */
+const age = seq(
+  starts(tens),
+  (_, at, start) => (at <= start + 3 ? at : null),
+  far(probabilityWords),
+  any(
+    seq(any(linkedBy(adults, "of over past"), seq(linkedBy(adults), not(before(adults)))), not(notNames)),
+    seq(
+      bare,
+      not("– — / :"),
+      far(moods),
+      any(linkedBy("pushing nearing turn turns turned turning aged"), linkedBy(said)),
+    ),
+  ),
+);
+
+/** "platform nine", "shoes of size forty" */
+const named = any(before(namedByNumber), seq(before("size"), near(clothes)));
+
+/**
+ * The end of a spelled number that measures or names something in the world, and so does not reveal the annotation: an
+ * age or another measure ("sixty-year-old"), a year ("nineteen fifty"), a time ("seven thirty"), a name ("platform
+ * nine"), or "a hundred" for many.
+ */
+export const idiom = any(
+  many,
+  // Sayings with a number above twenty that does not count anything.
+  seq("forty", "winks"),
+  seq("twenty", hyphen, "four", hyphen, "seven"),
+  seq(not(roundNumbers), number, hyphen, units, not(fromSide)),
+  seq(not(roundNumbers), number, not(hyphen, units), any(year, time, age, seq(named, not(notNames)))),
+);

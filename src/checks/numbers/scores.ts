@@ -1,155 +1,36 @@
+import { namedByNumber } from "./idioms";
 import { determiners, hours, matches, moods, probabilityWords, qualities, ratedNouns, sharedNouns } from "./lexicon";
 import { readSpelledNumber } from "./number-words";
 import {
+  after,
+  ahead,
+  any,
   anyOf,
-  isAfter,
-  isBare,
-  isHedge,
-  isLinked,
-  isNear,
+  anyToken,
+  around,
+  bare,
+  before,
+  far,
+  hedges,
   isOneOf,
-  linkBefore,
+  last,
+  leaks,
+  linked,
+  linkedBy,
+  maybe,
+  near,
+  next,
+  not,
+  number,
+  precededBy,
   type Rule,
+  seq,
   skip,
-  type Words,
+  some,
+  starts,
+  token,
   wordSet,
 } from "./rule";
-import type { Token } from "./tokens";
-
-/** "probability of one", "confidence is about half", "zero chance" */
-const probability: Rule = (tokens, at) => {
-  const end = readSpelledNumber(tokens, at)?.end ?? (tokens[at]?.text === "half" ? at + 1 : null);
-  if (end === null) return null;
-  if (isOneOf(tokens[at], zeros) && isOneOf(tokens[end], chances)) return { kind: "probability", end: end + 1 };
-  let before = at - 1;
-  while (before >= Math.max(0, at - 4) && isOneOf(tokens[before], connectives)) before--;
-  const isWhole = isBare(tokens, end) || isOneOf(tokens[end], toWhom);
-  return isWhole && before >= 0 && !isNear(tokens, at, matches) && isOneOf(tokens[before], probabilityWords)
-    ? { kind: "probability", end }
-    : null;
-};
-
-/**
- * "the weight on rain is zero", "intensity four of five", "hovers around six on the scale", "pain at level eight"; not
- * "the score is two pages long"
- */
-const rated: Rule = (tokens, at) => {
-  const number = readSpelledNumber(tokens, at)?.end;
-  if (number === undefined) return null;
-  const end = (tokens[number]?.text === "of" && readSpelledNumber(tokens, number + 1)?.end) || number;
-  if (!(isBare(tokens, end) || isOneOf(tokens[end], toWhom))) return null;
-  const isRated = isLinked(tokens, at, links, graded) && !isEvent(tokens, at);
-  const isOnScale = isOneOf(tokens[linkBefore(tokens, at)], links) && isNear(tokens, at, scales);
-  // "The menace is low, perhaps two.", "The severity is moderate (five)."
-  const link = linkBefore(tokens, at);
-  const isAdded = isOneOf(tokens[link], asides) && isOneOf(tokens[link - 1], strengths) && isNear(tokens, at, graded);
-  // "On level eight" is a floor.
-  const isLevel =
-    isOneOf(tokens[at - 1], levels) &&
-    isOneOf(tokens[at - 2], toLevel) &&
-    isNear(tokens, at, anyOf(moods, qualities, sharedNouns));
-  const isDialled = isOneOf(tokens[link], links) && isOnDial(tokens, at);
-  return isRated || isOnScale || isAdded || isLevel || isDialled || isOneOf(tokens[at - 1], directNouns)
-    ? { kind: "probability", end }
-    : null;
-};
-
-/** "dread would be two", "warmth (about eight)", "nine for joy"; not "one for joy" */
-const mood: Rule = (tokens, at) => {
-  const end = readSpelledNumber(tokens, at)?.end;
-  if (end === undefined) return null;
-  const object = skip(tokens, skip(tokens, end, toMood), possessives);
-  const isFor = tokens[at]!.text !== "one" && isOneOf(tokens[end], toMood) && isOneOf(tokens[object], moods);
-  let before = at - 1;
-  while (before > at - 7 && (isHedge(tokens[before]) || isOneOf(tokens[before], predicates))) before--;
-  return isFor || (isBare(tokens, end) && isOneOf(tokens[before], moods)) ? { kind: "probability", end } : null;
-};
-
-/** "hope leads by two points", "ten points ahead" of dread; not "two points of light" */
-const lead: Rule = (tokens, at) => {
-  const end = readSpelledNumber(tokens, at)?.end;
-  const isLead =
-    end !== undefined &&
-    isOneOf(tokens[end], leadPoints) &&
-    (isBare(tokens, end + 1) || isOneOf(tokens[end + 1], leads));
-  return isLead && isNear(tokens, at, moods) && !isNear(tokens, at, matches)
-    ? { kind: "probability", end: end + 1 }
-    : null;
-};
-
-/** "gives it a seven", "rates the dread seven", "put the gloom at six", "call it a strong eight" */
-const given: Rule = (tokens, at) => {
-  const number = readSpelledNumber(tokens, at)?.end;
-  if (number === undefined) return null;
-  const end = isOneOf(tokens[number], marks) ? number + 1 : number;
-  const isGrade = end === number && isGraded(tokens, at);
-  const isRated =
-    isAfter(tokens, at, ratings) ||
-    (isAfter(tokens, at, gifts) && ((end > number && tokens[end]?.text === "for") || isNear(tokens, at, subjects)));
-  const isGiven = isRated && !isOneOf(tokens[at - 1], determiners);
-  const isPut =
-    isOneOf(tokens[linkBefore(tokens, at)], placements) &&
-    isAfter(tokens, at, verdicts) &&
-    isNear(tokens, at, subjects);
-  // "Give her one" and "a one" are not grades.
-  const isVerdict = tokens[at]!.text !== "one" && (isGrade || isGiven);
-  const isWhole = (isBare(tokens, end) || isOneOf(tokens[end], toWhom)) && !isNear(tokens, at, matches);
-  return isWhole && (isVerdict || isPut) ? { kind: "probability", end } : null;
-};
-
-/** "warmth nine, unrest one", "hope: six; fear: four"; not "one red, one blue", "the first two, the other three" */
-const listed: Rule = (tokens, at) => {
-  const end = entryEnd(tokens, at);
-  if (end === null) return null;
-  for (let i = end + 1; i < end + 8; i++) if (entryEnd(tokens, i) !== null) return { kind: "probability", end };
-  for (let i = at - 2; i > at - 9; i--) if (entryEnd(tokens, i) !== null) return { kind: "probability", end };
-  return null;
-};
-
-/** "a scale from one to ten", "graded from one to ten", "a ten-point scale" */
-const scale: Rule = (tokens, at) => {
-  const end = readSpelledNumber(tokens, at)?.end;
-  if (end === undefined) return null;
-  if (tokens[end]?.text === "-" && tokens[end + 1]?.text === "point") return { kind: "ratio", end: end + 2 };
-  const isScale = isOneOf(tokens[at - 1], scaleLinks) && isOneOf(tokens[at - 2], anyOf(scales, grading));
-  const other = isOneOf(tokens[end], rangeLinks) ? readSpelledNumber(tokens, end + 1)?.end : undefined;
-  return isScale ? { kind: "ratio", end: other ?? end } : null;
-};
-
-/** Rules for numbers that are called scores. */
-export const scoreRules: readonly Rule[] = [scale, probability];
-/** Rules for small numbers that are scores because of the words around them. */
-export const verdictRules: readonly Rule[] = [rated, mood, lead, given, listed];
-
-/** "is an eight", "a strong eight for warmth"; not "rolls a six", "wears a nine". */
-function isGraded(tokens: readonly Token[], at: number): boolean {
-  const article = isOneOf(tokens[at - 1], strengths) ? at - 2 : at - 1;
-  if (!isOneOf(tokens[article], articles) || isOneOf(tokens[article - 1], displays)) return false;
-  return isOneOf(tokens[article - 1], copulas) || isNear(tokens, at, subjects);
-}
-
-/** "the sarcasm dial to nine"; not "the dial reads nine" */
-function isOnDial(tokens: readonly Token[], at: number): boolean {
-  for (let i = at - 1; i > at - 7; i--)
-    if (isOneOf(tokens[i], dials) && isOneOf(tokens[i - 1], anyOf(moods, qualities))) return true;
-  return false;
-}
-
-/** "At nine the shop opens", "the home team leads at two", "she is nine". */
-function isEvent(tokens: readonly Token[], at: number): boolean {
-  const isAge = isOneOf(tokens[linkBefore(tokens, at) - 1], aged);
-  return isAge || isNear(tokens, at, hours) || isNear(tokens, at, matches);
-}
-
-/** The end of a name and the bare number after it: "warmth nine", "warmth: nine". */
-function entryEnd(tokens: readonly Token[], at: number): number | null {
-  const end = readSpelledNumber(tokens, at)?.end;
-  if (end === undefined || !isBare(tokens, end)) return null;
-  const name = tokens[isOneOf(tokens[at - 1], equals) ? at - 2 : at - 1];
-  // The number after a verb ("carries", "counts") may count things.
-  const isName = name?.kind === "word" && name.text.length > 2 && !/[^s]s$/.test(name.text);
-  return isName && !isOneOf(name, noNames) && readSpelledNumber([name], 0) === null ? end : null;
-}
 
 const aged = wordSet("he she who boy girl son daughter child brother sister twins");
 const articles = wordSet("a an");
@@ -158,10 +39,7 @@ const displays = wordSet(
   "roll rolls rolled throw throws threw draw draws drew wear wears wearing show shows showing paint",
 );
 const copulas = wordSet("is was be it's that's as");
-const leadPoints = wordSet("point points");
 const leads = wordSet("ahead behind above below clear apart over more less higher lower");
-const zeros = wordSet("zero nought naught");
-const chances = wordSet("probability likelihood chance chances weight confidence certainty");
 const connectives = wordSet(
   "of is at as a an = : about around roughly nearly almost approximately equal equals to near over under being from between was are approaches approaching nears",
 );
@@ -170,21 +48,14 @@ const links = wordSet(
 );
 const scales = wordSet("scale");
 const grading = wordSet("graded rated scored marked measured");
-const toLevel = wordSet("at to reaches reached hits");
-const levels = wordSet("level grade degree");
 const dials = wordSet("dial slider needle gauge meter knob");
-const asides = wordSet(", (");
-const scaleLinks = wordSet("of from to between");
-const rangeLinks = wordSet("to and");
-const directNouns = wordSet("intensity score rating confidence weight likelihood probability");
 const toWhom = wordSet("it it's this to in out that from would");
 const ratings = wordSet("rate rates rated rating assign assigns assigned assigning deserve deserves merits");
 const gifts = wordSet(
   "give gives given gave giving earn earns receive receives get gets score scores scored award awards",
 );
-const graded: Words = anyOf(moods, sharedNouns, ratedNouns, qualities);
-const subjects: Words = anyOf(graded, wordSet("reading it"));
-const possessives = wordSet("the its his her their a plain sheer pure");
+const gradedNouns = anyOf(moods, sharedNouns, ratedNouns, qualities);
+const subjects = anyOf(gradedNouns, wordSet("reading it"));
 const toMood = wordSet("for to on of parts points go goes belong");
 const predicates = wordSet(
   "is was be are at of to as near = : , ( - – — → ⇒ ~ ≈ | would should could might may has holds carries gets takes reaches scores a an some sits stands hovers by with equals drops falls rises climbs comes ends lies here there factor level rating score reading",
@@ -192,9 +63,106 @@ const predicates = wordSet(
 const verdicts = wordSet(
   "put puts putting place places placed placing peg pegs pegged judge judged estimate estimated mark marked call calling say guess reckon go rank ranks set comes sits lands",
 );
-const placements = wordSet("at as near it a an to");
 const marks = wordSet("point points star stars mark marks");
 const equals = wordSet(": = - – — ( → ⇒ ~ ≈ |");
 const noNames = wordSet(
-  "men women people children the this that these those all both his her their its our other last first next only just about around aged number are was were has have had and but for with from into like than then there here out off over under between least most say them him you when where which who",
+  "men women people children the this that these those all both his her their its our other last first next only just about around aged number are was were has have had and but for with from into like than then there here out off over under between least most say them him you when where which who beside near behind before across along against upon onto within through above below towards",
+);
+
+/** The number counts nothing: "nine, …", "nine in all". */
+const whole = any(bare, next(toWhom));
+
+/** Rules for numbers that are called scores. */
+export const scoreRules: readonly Rule[] = [
+  ...leaks(
+    "ratio",
+    // "a ten-point scale", "a scale from one to ten", "graded from one to ten"
+    seq(
+      number,
+      any(seq("-", "point"), seq(before(anyOf(scales, grading), "of from to between"), maybe("to and", number))),
+    ),
+  ),
+  ...leaks(
+    "probability",
+    // "zero chance", "probability of one", "confidence is about half"
+    seq(starts("zero nought naught"), number, "probability likelihood chance chances weight confidence certainty"),
+    seq(any(number, "half"), whole, precededBy(probabilityWords, connectives, 4), far(matches)),
+  ),
+];
+
+/** "At nine the shop opens", "the home team leads at two", "she is nine". */
+const event = any(linkedBy(aged, anyToken), near(hours, matches));
+/** "the sarcasm dial to nine"; not "the dial reads nine" */
+const onDial = around(-7, -2, anyOf(moods, qualities), dials);
+
+/** "is an eight", "a strong eight for warmth"; not "rolls a six", "wears a nine" */
+const graded = seq(
+  not(last(marks)),
+  any(
+    before(copulas, articles),
+    before(copulas, articles, strengths),
+    seq(
+      any(before(articles), before(articles, strengths)),
+      not(any(before(displays, articles), before(displays, articles, strengths))),
+      near(subjects),
+    ),
+  ),
+);
+/** "rates the dread seven", "gives it seven stars for calm"; not "gives him the seven" */
+const given = seq(
+  not(before(determiners)),
+  any(after(ratings), seq(after(gifts), any(seq(last(marks), next("for")), near(subjects)))),
+);
+/** "put the gloom at six" */
+const put = seq(linkedBy("at as near it a an to"), after(verdicts), near(subjects));
+
+/** The number after a verb ("carries", "counts") may count things. */
+const name = token(
+  (found) =>
+    found.kind === "word" &&
+    found.text.length > 2 &&
+    !/[^s]s$/.test(found.text) &&
+    !isOneOf(found, noNames) &&
+    readSpelledNumber([found], 0) === null,
+);
+/** A bare number after a name: "warmth nine", "warmth: nine" */
+const entry = seq(
+  number,
+  bare,
+  not(before(namedByNumber)),
+  any(before(name, equals), seq(not(before(equals)), before(name))),
+);
+
+/** Rules for small numbers that are scores because of the words around them. */
+export const verdictRules: readonly Rule[] = leaks(
+  "probability",
+  seq(
+    number,
+    any(
+      // "the weight on rain is zero", "intensity four of five", "hovers around six on the scale", "the sarcasm dial to
+      // nine", "the menace is low, perhaps two", "pain at level eight"; not "the score is two pages long",
+      // "on level eight"
+      seq(
+        maybe("of", number),
+        whole,
+        any(
+          seq(linked(links, gradedNouns), not(event)),
+          seq(linkedBy(links), any(near(scales), onDial)),
+          seq(linkedBy(strengths, ", ("), near(gradedNouns)),
+          seq(before("at to reaches reached hits", "level grade degree"), near(moods, qualities, sharedNouns)),
+          before("intensity score rating confidence weight likelihood probability"),
+        ),
+      ),
+      // "nine for joy", "dread would be two", "warmth (about eight)"; not "one for joy"
+      seq(not(starts("one")), next(some(toMood), skip("the its his her their a plain sheer pure"), moods)),
+      seq(bare, precededBy(moods, anyOf(hedges, predicates), 6)),
+      // "hope leads by two points", "ten points ahead" of dread; not "two points of light"
+      seq("point points", any(bare, next(leads)), near(moods), far(matches)),
+      // "rates the dread seven", "gives it a seven", "call it a strong eight", "put the gloom at six"; not "give her
+      // one", "a one"
+      seq(maybe(marks), whole, any(seq(not(starts("one")), any(graded, given)), put), far(matches)),
+    ),
+  ),
+  // "warmth nine, unrest one", "hope: six; fear: four"; not "one red, one blue", "the first two, the other three"
+  seq(entry, any(ahead(1, 7, entry), around(-8, -2, entry))),
 );

@@ -1,7 +1,7 @@
 /** A number, a word or a single other character of a text, and where it stands. */
 export interface Token {
   readonly kind: "number" | "word" | "mark";
-  /** Lower case. */
+  /** Lower case, in plain letters and without invisible characters; every hyphen is "-". */
   readonly text: string;
   readonly start: number;
   readonly end: number;
@@ -9,7 +9,8 @@ export interface Token {
 
 /**
  * Cuts a text into tokens, in linear time: digits of any script with inner points and commas, or an exponent; letters
- * with inner apostrophes; any other character except white space.
+ * with inner apostrophes; any other character except white space, Markdown's emphasis ("**seven**") and invisible
+ * characters.
  *
  * It is a loop, because a regular expression overflows V8's stack, which grows with each repeated `\p{L}`, at some
  * million letters.
@@ -19,7 +20,7 @@ export function tokenise(text: string): Token[] {
   for (let at = 0; at < text.length; ) {
     const kind = kindAt(text, at);
     const end = kind === "number" ? numberEnd(text, at) : kind === "word" ? wordEnd(text, at) : at + widthAt(text, at);
-    if (kind !== "space") tokens.push({ kind, text: text.slice(at, end).toLowerCase(), start: at, end });
+    if (kind !== "space") tokens.push({ kind, text: plain(text.slice(at, end)), start: at, end });
     at = end;
   }
   return tokens;
@@ -28,8 +29,21 @@ export function tokenise(text: string): Token[] {
 function kindAt(text: string, at: number): Token["kind"] | "space" {
   const what = classAt(text, at);
   if (what === NUMBER || (text[at] === "." && classAt(text, at + 1) === NUMBER)) return "number";
-  return what === LETTER ? "word" : what === SPACE ? "space" : "mark";
+  if (what === LETTER) return "word";
+  return what === SPACE || what === INVISIBLE ? "space" : "mark";
 }
+
+function plain(text: string): string {
+  const lower = text.toLowerCase();
+  if (/^[ -~]*$/.test(lower)) return lower;
+  return lower
+    .replace(/\p{Cf}/gu, "")
+    .replace(styled, (letter) => letter.normalize("NFKC").toLowerCase())
+    .replace(/[\u2010\u2011]/, "-");
+}
+
+/** Full-width and mathematical letters. */
+const styled = /[\uff41-\uff5a\u{1d400}-\u{1d6a3}]/gu;
 
 function numberEnd(text: string, start: number): number {
   let end = runEnd(text, start + (classAt(text, start) === NUMBER ? 0 : 1), NUMBER);
@@ -40,8 +54,9 @@ function numberEnd(text: string, start: number): number {
 }
 
 function wordEnd(text: string, start: number): number {
-  let end = runEnd(text, start, LETTER, MARK);
-  while (/['’]/.test(text[end] ?? "") && classAt(text, end + 1) === LETTER) end = runEnd(text, end + 1, LETTER, MARK);
+  let end = runEnd(text, start, LETTER, MARK, INVISIBLE);
+  while (/['’]/.test(text[end] ?? "") && classAt(text, end + 1) === LETTER)
+    end = runEnd(text, end + 1, LETTER, MARK, INVISIBLE);
   return end;
 }
 
@@ -51,7 +66,7 @@ function runEnd(text: string, start: number, ...classes: readonly number[]): num
   return end;
 }
 
-const [OTHER, SPACE, NUMBER, LETTER, MARK] = [1, 2, 3, 4, 5] as const;
+const [OTHER, SPACE, NUMBER, LETTER, MARK, INVISIBLE] = [1, 2, 3, 4, 5, 6] as const;
 
 /** The classes of the basic plane's characters, each looked up once; 0 means not yet. */
 const known = new Uint8Array(0x10000);
@@ -68,7 +83,8 @@ function classOf(character: string): number {
   if (/\p{L}/u.test(character)) return LETTER;
   if (/\p{N}/u.test(character)) return NUMBER;
   if (/\p{M}/u.test(character)) return MARK;
-  return /\s/u.test(character) ? SPACE : OTHER;
+  if (/[\s*_`\u200b]/u.test(character)) return SPACE;
+  return /\p{Cf}/u.test(character) ? INVISIBLE : OTHER;
 }
 
 const widthAt = (text: string, at: number): number => (text.codePointAt(at)! > 0xffff ? 2 : 1);

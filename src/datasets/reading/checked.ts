@@ -3,6 +3,7 @@ import { DataError } from "../../errors";
 import { jsonFault } from "../../files/json-fault";
 import { excerpt, shown } from "../../options/display";
 import { schemaWords } from "../../options/schema-words";
+import { isNearOne } from "../../similarity/distribution";
 import type { Task } from "../../task";
 import type { LabelDistribution } from "../../types";
 
@@ -67,9 +68,6 @@ export function checkAnnotation<A>(task: Task<A>, annotation: A, where: string):
   }
 }
 
-/** The allowed distance of a sum from 1, for ratings rounded to two decimals. */
-const sumTolerance = 0.01 + 1e-9;
-
 /**
  * Reads a distribution from the numbers of a row.
  * @param texts the numbers, in the order of the labels
@@ -84,7 +82,7 @@ export function readDistribution(
 ): LabelDistribution {
   const values = readNumbers(labels, texts, where, { most: 1, advice });
   const sum = total(values);
-  if (Math.abs(sum - 1) > sumTolerance)
+  if (!isNearOne(sum))
     throw new DataError(`${where}: expected probabilities that sum to 1, got a sum of ${sum}${advice}`);
   return Object.fromEntries(labels.map((label, i) => [label, values[i]!]));
 }
