@@ -1,7 +1,7 @@
 import { DataError } from "../errors";
 import { blockRoundings, type Precision, type Rounding } from "../models/checkpoint/quantize";
 import { type Checkpoint, readRows } from "../models/checkpoint/weights";
-import { fromFloat32 } from "../models/files/safetensors";
+import { firstBeyond, fromFloat32 } from "../models/files/safetensors";
 import type { Weights } from "../models/parts/layers";
 import { add, cast, type ExternalData, type Graph, gather } from "../onnx/graph/graph";
 import type { DType, Value } from "../onnx/graph/value";
@@ -78,15 +78,17 @@ async function* converted(
   dtype: "float32" | "float16",
 ): AsyncIterable<Uint8Array> {
   for await (const { numbers } of readRows(checkpoint, name)) {
-    if (dtype === "float16" && numbers.some((x) => Math.abs(x) > largestHalf))
+    const type = dtype === "float32" ? "F32" : "F16";
+    const bad = firstBeyond(numbers, type);
+    if (bad !== undefined)
       throw new DataError(
-        `${checkpoint.dir}: ${name}: expected numbers up to ${largestHalf}, as float16 has them, got larger ones; use precision "float32"`,
+        Number.isFinite(bad)
+          ? `${checkpoint.dir}: ${name}: expected numbers up to 65504, as float16 has them, got ${bad}; use precision "float32"`
+          : `${checkpoint.dir}: ${name}: expected finite numbers, got ${bad}`,
       );
-    yield fromFloat32(numbers, dtype === "float32" ? "F32" : "F16");
+    yield fromFloat32(numbers, type);
   }
 }
-
-const largestHalf = 65_504;
 
 /** The whole numbers of a quantized matrix, some rows at a time; their scales go into `scales`. */
 async function* rounded(

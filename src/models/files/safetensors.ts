@@ -285,6 +285,20 @@ export function fromFloat32(data: Float32Array, dtype: StoredDtype): Uint8Array 
   return new Uint8Array(out.buffer);
 }
 
+/** The least numbers that round to infinity. */
+const overflow: Readonly<Record<StoredDtype, number>> = {
+  F32: Number.POSITIVE_INFINITY,
+  F16: 65_520,
+  BF16: 2 ** 128 - 2 ** 119,
+};
+
+/** The first number that `dtype` has no finite form of; undefined if it has all. */
+export function firstBeyond(data: Float32Array, dtype: StoredDtype): number | undefined {
+  const limit = overflow[dtype];
+  for (const x of data) if (!(Math.abs(x) < limit)) return x;
+  return undefined;
+}
+
 const floatBitsToBrain = (bits: number) =>
   // A NaN must not round to infinity.
   (bits & 0x7fffffff) > 0x7f800000 ? (bits >>> 16) | 0x40 : (bits + 0x7fff + ((bits >>> 16) & 1)) >>> 16;
