@@ -4,7 +4,6 @@ import { roundedFor } from "../engine/checkpoint/quantized";
 import { checkPrecision, inHalf } from "../engine/precision";
 import { createSampler } from "../engine/sampling/sampler";
 import { adaptedPolicy } from "../engine/training/trainable";
-import { BackendError } from "../errors";
 import type { Precision } from "../models/checkpoint/quantize";
 import type { OnDownload } from "../models/hub/progress";
 import { defaultModel, modelOption, openModel } from "../models/open-model";
@@ -83,26 +82,7 @@ export async function onnxBackend(options: OnnxBackendOptions = {}): Promise<Vlm
   const policy = found
     ? await adaptedPolicy(model, await readAdapter(found, model), precision)
     : { architecture, checkpoint, trainable: new Map(), halfProducts: inHalf(checkpoint, precision) };
-  return untilDisposed(createSampler(model, policy, { rowsAtOnce, rounded, ...placement }));
-}
-
-/** Refuses work after `dispose`, which would open the model again, unseen. */
-function untilDisposed(backend: VlmBackend): VlmBackend {
-  let isDisposed = false;
-  return {
-    ...backend,
-    async generate(prompts, options) {
-      if (isDisposed)
-        throw new BackendError(`${backend.name}: expected an open backend, got one after dispose(); make a new one`, {
-          scope: "backend",
-        });
-      return backend.generate(prompts, options);
-    },
-    async dispose() {
-      isDisposed = true;
-      await backend.dispose();
-    },
-  };
+  return createSampler(model, policy, { rowsAtOnce, rounded, ...placement });
 }
 
 /** The model to open, and the adapter on it. A model that is an adapter stands for the model that it names. */

@@ -29,7 +29,7 @@ export type BuildGraph = (bind: (g: Graph) => ReturnType<typeof bindWeights>) =>
 
 /**
  * Compiles a graph over a policy's weights.
- * @throws DataError if it would read frozen weights from a file that was replaced after it was opened
+ * @throws BackendError if it would read frozen weights from a file that was replaced after it was opened
  */
 export async function compileOver(policy: Policy, placement: Placement, build: BuildGraph): Promise<Session> {
   const { checkpoint, trainable } = policy;

@@ -1,7 +1,7 @@
 import { createReadStream } from "node:fs";
 import { realpath, stat } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
-import { DataError } from "../../errors";
+import { BackendError, DataError } from "../../errors";
 import { listed } from "../../options/display";
 import { weightFiles } from "../files/directory";
 import { type HeaderTensor, inPieces, isStored, readHeader, readTensor, type StoredTensor } from "../files/safetensors";
@@ -16,7 +16,7 @@ export interface Checkpoint {
   readonly folder: string;
   /** `file` is a name inside `folder`. */
   readonly tensors: ReadonlyMap<string, StoredTensor & { readonly file: string }>;
-  /** @throws DataError for a file that was replaced after it was opened */
+  /** @throws BackendError for a file that was replaced after it was opened */
   read(name: string): Promise<Float32Array>;
   /** The files as they were opened; absent where nothing replaces them. */
   readonly versions?: readonly FileVersion[];
@@ -94,7 +94,7 @@ export async function* readRows(
 /**
  * Checks that a checkpoint's files are those that were opened. Others may have other numbers at other places, which
  * would be read as weights without an error.
- * @throws DataError naming a file that was replaced
+ * @throws BackendError naming a file that was replaced
  */
 export async function checkUnchanged({
   folder,
@@ -106,8 +106,9 @@ export async function checkUnchanged({
   );
   const replaced = versions.find((version, i) => version.join() !== now[i]!.join());
   if (replaced)
-    throw new DataError(
+    throw new BackendError(
       `${join(folder, replaced[0])}: expected the weights that were there when the model was opened, got another file; open the model again`,
+      { scope: "backend" },
     );
 }
 

@@ -66,7 +66,10 @@ function parseHeader(text: string, dataStart: number, size: number, path: string
     throw new DataError(
       `${path}: malformed header: tensor ${excerpt(malformed[0])}: expected dtype, shape and data_offsets, got ${shown(malformed[1])}`,
     );
-  const byPlace = (entries as [string, Entry][]).sort(([, a], [, b]) => a.data_offsets[0] - b.data_offsets[0]);
+  // A tensor without elements may begin where another one does, in any order of the header.
+  const byPlace = (entries as [string, Entry][]).sort(
+    ([, { data_offsets: a }], [, { data_offsets: b }]) => a[0] - b[0] || a[1] - b[1],
+  );
   const tensors = new Map<string, HeaderTensor>();
   let previousEnd = 0;
   for (const [name, { dtype, shape, data_offsets }] of byPlace) {
@@ -232,13 +235,13 @@ export async function writeRawSafetensors(
   tensors: ReadonlyMap<string, RawTensor>,
   partial = `${path}.partial`,
 ): Promise<void> {
-  const header: Record<string, unknown> = { __metadata__: { format: "pt" } };
   let offset = 0;
-  for (const [name, { dtype, shape, bytes }] of tensors) {
-    header[name] = { dtype, shape, data_offsets: [offset, offset + bytes] };
+  const entries = [...tensors].map(([name, { dtype, shape, bytes }]) => {
+    const start = offset;
     offset += bytes;
-  }
-  const text = JSON.stringify(header);
+    return [name, { dtype, shape, data_offsets: [start, offset] }] as const;
+  });
+  const text = JSON.stringify({ __metadata__: { format: "pt" }, ...Object.fromEntries(entries) });
   // The format requires data to start at a multiple of eight.
   const size = Math.ceil(Buffer.byteLength(text) / 8) * 8;
   const head = Buffer.alloc(8 + size, " ");
