@@ -74,7 +74,7 @@ export async function onnxBackend(options: OnnxBackendOptions = {}): Promise<Vlm
   const settings = readOptions("onnxBackend", options, onnxBackendSpec);
   const { onDownload, rowsAtOnce, precision, device, maxImagePixels, threads } = settings;
   const placement = await placeOn(device, threads);
-  checkPrecision("precision", precision, ["float32", "half", "int8", "int4"], placement);
+  checkPrecision("precision", precision, placement);
   const { name, found } = await sourceOf(settings);
   const model = await openModel(name, onDownload, maxImagePixels);
   const { architecture, checkpoint } = model;

@@ -3,7 +3,7 @@ import { blockRoundings, type Precision, type Rounding } from "../models/checkpo
 import { type Checkpoint, readRows } from "../models/checkpoint/weights";
 import { firstBeyond, fromFloat32 } from "../models/files/safetensors";
 import type { Weights } from "../models/parts/layers";
-import { add, cast, type ExternalData, type Graph, gather } from "../onnx/graph/graph";
+import { add, cast, type ExternalData, type Graph, gather, gemm } from "../onnx/graph/graph";
 import type { DType, Value } from "../onnx/graph/value";
 
 /** A tensor of an exported file. Its pieces are read, converted and forgotten one after the other. */
@@ -64,7 +64,7 @@ export function exportedWeights(
       }
       const matrix = tensor(`${module}.weight`, [outputs, x.shape[1] as number]);
       const added = bias ?? residual;
-      const y = graph.op("Gemm", added ? [x, matrix, added] : [x, matrix], { transB: true });
+      const y = gemm(graph, x, matrix, added);
       return bias && residual ? add(graph, residual, y) : y;
     },
   };
