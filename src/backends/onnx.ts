@@ -4,7 +4,6 @@ import { roundedFor } from "../engine/checkpoint/quantized";
 import { checkPrecision, inHalf } from "../engine/precision";
 import { createSampler } from "../engine/sampling/sampler";
 import { adaptedPolicy } from "../engine/training/trainable";
-import { BackendError } from "../errors";
 import type { Precision } from "../models/checkpoint/quantize";
 import type { OnDownload } from "../models/hub/progress";
 import { defaultModel, modelOption, openModel } from "../models/open-model";
@@ -75,7 +74,7 @@ export async function onnxBackend(options: OnnxBackendOptions = {}): Promise<Vlm
   const settings = readOptions("onnxBackend", options, onnxBackendSpec);
   const { onDownload, rowsAtOnce, precision, device, maxImagePixels, threads } = settings;
   const placement = await placeOn(device, threads);
-  checkPrecision("precision", precision, ["float32", "half", "int8", "int4"], placement);
+  checkPrecision("precision", precision, placement);
   const { name, found } = await sourceOf(settings);
   const model = await openModel(name, onDownload, maxImagePixels);
   const { architecture, checkpoint } = model;
@@ -83,26 +82,7 @@ export async function onnxBackend(options: OnnxBackendOptions = {}): Promise<Vlm
   const policy = found
     ? await adaptedPolicy(model, await readAdapter(found, model), precision)
     : { architecture, checkpoint, trainable: new Map(), halfProducts: inHalf(checkpoint, precision) };
-  return untilDisposed(createSampler(model, policy, { rowsAtOnce, rounded, ...placement }));
-}
-
-/** Refuses work after `dispose`, which would open the model again, unseen. */
-function untilDisposed(backend: VlmBackend): VlmBackend {
-  let isDisposed = false;
-  return {
-    ...backend,
-    async generate(prompts, options) {
-      if (isDisposed)
-        throw new BackendError(`${backend.name}: expected an open backend, got one after dispose(); make a new one`, {
-          scope: "backend",
-        });
-      return backend.generate(prompts, options);
-    },
-    async dispose() {
-      isDisposed = true;
-      await backend.dispose();
-    },
-  };
+  return createSampler(model, policy, { rowsAtOnce, rounded, ...placement });
 }
 
 /** The model to open, and the adapter on it. A model that is an adapter stands for the model that it names. */

@@ -4,7 +4,7 @@ import { roundings } from "../models/checkpoint/quantize";
 import type { Checkpoint, RoundedLayer } from "../models/checkpoint/weights";
 import type { Architecture } from "../models/parts/architecture";
 import type { Weights } from "../models/parts/layers";
-import { add, cast, type Graph, gather } from "../onnx/graph/graph";
+import { add, cast, type Graph, gather, gemm } from "../onnx/graph/graph";
 import type { Value } from "../onnx/graph/value";
 import type { Tensor } from "../onnx/runtime/session";
 import { type LoraConfig, loraNames, loraScale, type TrainableTensor } from "./adapter";
@@ -73,9 +73,6 @@ export function bindWeights(policy: Policy, g: Graph): Weights & { readonly inpu
     },
   };
 }
-
-/** x·Wᵀ (+ c). */
-const gemm = (g: Graph, x: Value, w: Value, c?: Value): Value => g.op("Gemm", c ? [x, w, c] : [x, w], { transB: true });
 
 /** x·Ŵᵀ with a quantized matrix, as nodes of `graph` over constants of `g`. */
 function productWith(graph: Graph, g: Graph, module: string, x: Value, rounded: RoundedLayer): Value {

@@ -1,8 +1,11 @@
 import { totalmem } from "node:os";
+import { checkUnchanged } from "../models/checkpoint/weights";
+import type { Graph } from "../onnx/graph/graph";
 import { elementCount } from "../onnx/graph/shapes";
-import type { Placement, SessionOptions } from "../onnx/runtime/session";
+import type { Value } from "../onnx/graph/value";
+import { createSession, type Placement, type Session, type SessionOptions } from "../onnx/runtime/session";
 import { onceEach } from "../options/once";
-import type { Policy } from "./policy";
+import { bindWeights, type Policy } from "./policy";
 
 /** Frozen weights of more bytes than this, in float32, are not copied into every compiled graph. */
 const mostCopied = 2 ** 30;
@@ -17,6 +20,23 @@ export const weightStorage = onceEach(({ checkpoint, trainable }: Policy): Weigh
   // Quantized matrices are small, and slow unless they are rearranged.
   return { folder: checkpoint.folder, weightsStayInFiles: !checkpoint.rounded && bytes > mostCopied };
 });
+
+/** Builds a graph over weights that `bind` puts into it. */
+export type BuildGraph = (bind: (g: Graph) => ReturnType<typeof bindWeights>) => {
+  readonly graph: Graph;
+  readonly outputs: Readonly<Record<string, Value>>;
+};
+
+/**
+ * Compiles a graph over a policy's weights.
+ * @throws BackendError if it would read frozen weights from a file that was replaced after it was opened
+ */
+export async function compileOver(policy: Policy, placement: Placement, build: BuildGraph): Promise<Session> {
+  const { checkpoint, trainable } = policy;
+  if ([...checkpoint.tensors.keys()].some((name) => !trainable.has(name))) await checkUnchanged(checkpoint);
+  const { graph, outputs } = build((g) => bindWeights(policy, g));
+  return createSession(graph, outputs, { ...weightStorage(policy), ...placement });
+}
 
 /** Bytes that rearranged copies of quantized matrices, slow to make, may take in all compiled graphs together. */
 const mostHeld = 2 ** 32;

@@ -1,10 +1,9 @@
-import { join } from "node:path";
 import { DataError } from "../errors";
 import { blockRoundings, type Precision, type Rounding } from "../models/checkpoint/quantize";
-import type { Checkpoint } from "../models/checkpoint/weights";
-import { fromFloat32, inPieces, readTensor } from "../models/files/safetensors";
+import { type Checkpoint, readRows } from "../models/checkpoint/weights";
+import { firstBeyond, fromFloat32 } from "../models/files/safetensors";
 import type { Weights } from "../models/parts/layers";
-import { add, cast, type ExternalData, type Graph, gather } from "../onnx/graph/graph";
+import { add, cast, type ExternalData, type Graph, gather, gemm } from "../onnx/graph/graph";
 import type { DType, Value } from "../onnx/graph/value";
 
 /** A tensor of an exported file. Its pieces are read, converted and forgotten one after the other. */
@@ -65,7 +64,7 @@ export function exportedWeights(
       }
       const matrix = tensor(`${module}.weight`, [outputs, x.shape[1] as number]);
       const added = bias ?? residual;
-      const y = graph.op("Gemm", added ? [x, matrix, added] : [x, matrix], { transB: true });
+      const y = gemm(graph, x, matrix, added);
       return bias && residual ? add(graph, residual, y) : y;
     },
   };
@@ -74,38 +73,37 @@ export function exportedWeights(
 
 /** A stored tensor as `dtype`, some rows at a time. */
 async function* converted(
-  { folder, tensors, dir }: Checkpoint,
+  checkpoint: Checkpoint,
   name: string,
   dtype: "float32" | "float16",
 ): AsyncIterable<Uint8Array> {
-  const stored = tensors.get(name)!;
-  for (const { tensor } of inPieces(stored)) {
-    const numbers = await readTensor(join(folder, stored.file), tensor);
-    if (dtype === "float16" && numbers.some((x) => Math.abs(x) > largestHalf))
+  for await (const { numbers } of readRows(checkpoint, name)) {
+    const type = dtype === "float32" ? "F32" : "F16";
+    const bad = firstBeyond(numbers, type);
+    if (bad !== undefined)
       throw new DataError(
-        `${dir}: ${name}: expected numbers up to ${largestHalf}, as float16 has them, got larger ones; use precision "float32"`,
+        Number.isFinite(bad)
+          ? `${checkpoint.dir}: ${name}: expected numbers up to 65504, as float16 has them, got ${bad}; use precision "float32"`
+          : `${checkpoint.dir}: ${name}: expected finite numbers, got ${bad}`,
       );
-    yield fromFloat32(numbers, dtype === "float32" ? "F32" : "F16");
+    yield fromFloat32(numbers, type);
   }
 }
 
-const largestHalf = 65_504;
-
 /** The whole numbers of a quantized matrix, some rows at a time; their scales go into `scales`. */
 async function* rounded(
-  { folder, tensors }: Checkpoint,
+  checkpoint: Checkpoint,
   name: string,
   rounding: Rounding,
   scales: Float32Array,
 ): AsyncIterable<Uint8Array> {
-  const stored = tensors.get(name)!;
-  const inputs = stored.shape[1]!;
-  for (const { first, tensor } of inPieces(stored)) {
-    const outputs = tensor.shape[0]!;
+  const inputs = checkpoint.tensors.get(name)!.shape[1]!;
+  for await (const { first, numbers: rows } of readRows(checkpoint, name)) {
+    const outputs = rows.length / inputs;
     const numbers = new Uint8Array(rounding.numbers(outputs, inputs).reduce((a, b) => a * b, 1));
     const from = rounding.scales(first, inputs);
     const scale = scales.subarray(from, from + rounding.scales(outputs, inputs));
-    rounding.round(await readTensor(join(folder, stored.file), tensor), inputs, 0, { numbers, scale });
+    rounding.round(rows, inputs, 0, { numbers, scale });
     yield numbers;
   }
 }

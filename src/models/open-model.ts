@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import { stat } from "node:fs/promises";
 import { ConfigError } from "../errors";
 import { defaultMaxPixels, nameOf } from "../files/image";
@@ -10,7 +11,7 @@ import { loadArchitecture } from "./families";
 import { weightsIn } from "./files/run-directory";
 import type { OnDownload } from "./hub/progress";
 import { resolveModel } from "./hub/resolve";
-import { imageSize, loadImage } from "./inputs/image";
+import { imageSize, isRaw, loadImage } from "./inputs/image";
 import { loadImageProcessor, type ProcessedImage } from "./inputs/image-processor";
 import type { Row } from "./inputs/row";
 import { type ChatTokenizer, loadTokenizer } from "./inputs/tokenizer";
@@ -120,13 +121,13 @@ export function imagesOf(prompt: Prompt): ImageSource[] {
 
 const rememberedImages = 256;
 
-/** Caches the last few hundred decoded images: files until they change, and images in memory. */
+/** Caches the last few hundred decoded images: files until they change, and images in memory by their bytes. */
 function imageCache(
   load: (source: ImageSource) => Promise<ProcessedImage>,
 ): (source: ImageSource) => Promise<ProcessedImage> {
-  const known = new Map<ImageSource, Promise<ProcessedImage>>();
+  const known = new Map<string, Promise<ProcessedImage>>();
   return async (source) => {
-    const key = typeof source === "string" ? await versionOf(source) : source;
+    const key = typeof source === "string" ? await versionOf(source) : digestOf(source);
     const before = known.get(key);
     if (before) return before;
     const loading = load(source);
@@ -136,6 +137,12 @@ function imageCache(
     if (known.size > rememberedImages) known.delete(known.keys().next().value!);
     return loading;
   };
+}
+
+/** A key of an image in memory: a caller may write the next one into the same array. */
+function digestOf(source: Exclude<ImageSource, string>): string {
+  const [size, bytes] = isRaw(source) ? [`${source.width}×${source.height}`, source.data] : ["file", source];
+  return createHash("sha1").update(size).update(bytes).digest("hex");
 }
 
 /** A key of a path that changes when another file is put there. */

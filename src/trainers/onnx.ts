@@ -29,8 +29,8 @@ export async function onnxTrainer(options: OnnxTrainerOptions = {}): Promise<Tra
   const settings = trainerSettings(options);
   const { lora, optimizer, rowsAtOnce, sampledAtOnce, gradientCheckpointing, precision, samplerPrecision } = settings;
   const placement = await placeOn(settings.device, settings.threads);
-  checkPrecision("precision", precision, ["float32", "half"], placement);
-  checkPrecision("samplerPrecision", samplerPrecision, ["float32", "int8", "int4"], placement);
+  checkPrecision("precision", precision, placement);
+  checkPrecision("samplerPrecision", samplerPrecision, placement);
   const model = await openModel(settings.model, settings.onDownload, settings.maxImagePixels);
   const policy = await trainablePolicy(model, { lora, seed: settings.seed, precision });
   const rounded = await roundedFor(model, samplerPrecision);

@@ -101,7 +101,7 @@ function scorer({ config, tokenizer, resizedSize }: VisionLanguageModel, engine:
     scoring: ScoringOptions,
     { policy = "current", gradient, entropyGradient }: ScoreArguments,
   ): Promise<Scores> => {
-    await scoredRows({ config, encodePrompt }, sequences, scoring);
+    await scoredRows({ config, encodePrompt }, sequences, scoring, policy);
     const sent = await sendPrompts(
       { config, tokenizer, resizedSize },
       sequences.map(({ prompt }) => prompt),

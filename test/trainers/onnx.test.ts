@@ -2,7 +2,7 @@ import { cp, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises"
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
-import { BackendError, CheckpointError, TrainingError } from "../../src/errors";
+import { BackendError, CheckpointError, ConfigError, TrainingError } from "../../src/errors";
 import { writeSums } from "../../src/files/checksums";
 import { readSafetensors, writeSafetensors } from "../../src/models/files/safetensors";
 import { adamw } from "../../src/optim";
@@ -470,4 +470,34 @@ describe("onnxTrainer, when things go wrong", () => {
       const sampling = trainer.sampler().generate(prompts, { maxTokens: 2, seed: 0 });
       await expect(sampling).rejects.toThrow(BackendError);
     }));
+
+  it("refuses options that it does not know, as it would score something else", () =>
+    using({}, async (trainer) => {
+      const asking = (options: object) => trainer.logProbs(sequences, options);
+      await expect(asking({ policy: "refernce" })).rejects.toThrow(
+        'trainer: expected policy to be one of current, reference, got "refernce"; did you mean "reference"?',
+      );
+      await expect(asking({ temprature: 0.5 })).rejects.toThrow(
+        'unknown option "temprature"; did you mean "temperature"?',
+      );
+      await expect(trainer.entropies(sequences, { temprature: 0.5 } as object)).rejects.toThrow(ConfigError);
+      const cotangents = sequences.map(({ completion }) => completion.map(() => -1));
+      const misspelt = { entropyCotangent: cotangents } as object;
+      await expect(trainer.backward(sequences, cotangents, misspelt)).rejects.toThrow(ConfigError);
+      await expect(trainer.optimStep({ learningRate: 1 })).rejects.toThrow(TrainingError);
+      for (const dir of [undefined, 5, null] as unknown as readonly string[]) {
+        await expect(trainer.save(dir)).rejects.toThrow(/^save: expected dir to be text, got/);
+        await expect(trainer.load(dir)).rejects.toThrow(/^load: expected dir to be text, got/);
+        expect(() => trainer.encode(dir)).toThrow(/^encode: expected text to be text, got/);
+      }
+    }));
+
+  it("neither scores nor samples after it was disposed", async () => {
+    const trainer = await onnxTrainer({ model: checkpointDir, device: "cpu" });
+    await trainer.dispose();
+    await expect(trainer.logProbs(sequences)).rejects.toThrow("got one after dispose(); make a new one");
+    const sampling = trainer.sampler().generate(prompts, { maxTokens: 2, seed: 0 });
+    await expect(sampling).rejects.toThrow("got one after dispose(); make a new one");
+    await trainer.dispose();
+  });
 });

@@ -42,7 +42,7 @@ export const mergeAdapterSpec = specOf<MergeAdapterOptions>()(() => ({
  * @param adapter folder that `trainer.save` or PEFT wrote, or a run directory
  * @param dir folder to write, which is new or empty
  * @throws CheckpointError for a folder that holds something, and naming the adapter's matrices that do not fit the
- * model
+ * model, or a sum that is NaN or too large for its type
  * @example
  * await mergeAdapter("runs/r1", "merged", { dtype: "bfloat16" });
  */

@@ -4,7 +4,7 @@ import type { VisionLanguageModel } from "../../models/open-model";
 import type { Architecture } from "../../models/parts/architecture";
 import { type LoraConfig, loraNames, loraScale } from "../adapter";
 import type { AdapterSettings } from "./peft";
-import { readNumbers } from "./policy-files";
+import { numbersOf, readNumbers } from "./policy-files";
 
 export interface Merged {
   readonly weights: ReadonlyMap<string, WritableTensor>;
@@ -147,8 +147,6 @@ const loraOf = ({ r, lora_alpha, use_rslora }: AdapterSettings): LoraConfig => (
   alpha: lora_alpha,
   rsLora: use_rslora,
 });
-
-const numbersOf = async ({ data }: WritableTensor) => (typeof data === "function" ? data() : data);
 
 /** The rows of a module's matrix that are trained whole. */
 function rowsOf(

@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
+import { checkUnchanged } from "../../models/checkpoint/weights";
 import { indexFile, settingsFiles } from "../../models/files/directory";
 import type { VisionLanguageModel } from "../../models/open-model";
 import type { Policy } from "../policy";
@@ -19,6 +20,7 @@ export async function modelDigest(
   const present = new Set(await readdir(dir));
   for (const file of settingsFiles)
     if (file !== indexFile && present.has(file)) hash.update(`${file}\n`).update(await readFile(join(dir, file)));
+  await checkUnchanged(checkpoint);
   const { folder, tensors } = checkpoint;
   for (const [name, { file, dtype, shape, offset, bytes }] of [...tensors].sort(([a], [b]) => (a < b ? -1 : 1))) {
     hash.update(`${name} ${dtype} ${shape}\n`);

@@ -6,6 +6,7 @@ import { emptyShards, openCheckpoint } from "../../models/checkpoint/weights";
 import { exists, indexFile, isCopiedAlong, readJson, weightFiles } from "../../models/files/directory";
 import {
   bytesOf,
+  firstBeyond,
   type HeaderTensor,
   isStored,
   readHeader,
@@ -36,6 +37,10 @@ export async function savePolicy(model: VisionLanguageModel, policy: Policy, dir
   }
   await saveCheckpoint(model, policy.trainable, dir, { dtype: "float32" });
 }
+
+/** The numbers of a tensor that is to be written. */
+export const numbersOf = async ({ data }: Pick<WritableTensor, "data">): Promise<Float32Array> =>
+  typeof data === "function" ? data() : data;
 
 /** A type of weights, by the names of transformers. */
 export const dtypes = ["float32", "float16", "bfloat16"] as const;
@@ -71,6 +76,7 @@ export const peftName = ({ transformersName }: Architecture, canonical: string):
 /**
  * Writes a whole Hugging Face directory with the model's settings and these weights, one in memory at a time if need
  * be.
+ * @throws CheckpointError naming a tensor with a number that is not finite, or too large for its type
  */
 export async function saveCheckpoint(
   model: VisionLanguageModel,
@@ -79,9 +85,15 @@ export async function saveCheckpoint(
   { changed = {}, dtype, shardBytes = Number.POSITIVE_INFINITY }: SaveOptions = {},
 ): Promise<void> {
   await saveSettings(model, dir, { changed, dtype });
-  const tensors = [...weights].map(([name, { dtype: own = "F32", ...tensor }]) => {
-    const written = { ...tensor, dtype: dtype ? storedNames[dtype] : own };
-    return [model.architecture.storedName(name), written] as const;
+  const tensors = [...weights].map(([name, { dtype: own = "F32", shape, data }]) => {
+    const type = dtype ? storedNames[dtype] : own;
+    const checked = async () => {
+      const numbers = await numbersOf({ data });
+      const bad = firstBeyond(numbers, type);
+      if (bad === undefined) return numbers;
+      throw new CheckpointError(`${dir}: ${name}: expected finite numbers that ${type} can hold, got ${bad}`);
+    };
+    return [model.architecture.storedName(name), { shape, dtype: type, data: checked }] as const;
   });
   await writeWeights(dir, tensors, shardBytes);
 }

@@ -1,19 +1,18 @@
 import { createHash } from "node:crypto";
-import { mkdir, readdir, rm, stat } from "node:fs/promises";
+import { mkdir, readdir, rm } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { DataError } from "../../errors";
 import { isRunning } from "../../files/is-running";
 import { assetsFolder } from "../../files/optional-packages";
 import { type Precision, type ReducedPrecision, roundings } from "../../models/checkpoint/quantize";
 import { linearLayers } from "../../models/checkpoint/recorded";
-import type { Checkpoint, RoundedLayer } from "../../models/checkpoint/weights";
+import { type Checkpoint, type RoundedLayer, readRows } from "../../models/checkpoint/weights";
 import { exists } from "../../models/files/directory";
 import {
   inPieces,
   isStored,
   type RawTensor,
   readHeader,
-  readTensor,
   readTensorBytes,
   type StoredTensor,
   writeRawSafetensors,
@@ -41,7 +40,8 @@ export async function roundedCheckpoint(
   precision: ReducedPrecision,
 ): Promise<Checkpoint> {
   const folder = join(assetsFolder(), "rounded", `${basename(checkpoint.folder)}-${digest(checkpoint.folder)}`);
-  const file = `${precision}-${digest(JSON.stringify([formatVersion, await stateOf(checkpoint)]))}.safetensors`;
+  const versions = [...(checkpoint.versions ?? [])].sort(([a], [b]) => (a < b ? -1 : 1));
+  const file = `${precision}-${digest(JSON.stringify([formatVersion, versions]))}.safetensors`;
   const path = join(folder, file);
   if (!(await exists(path))) {
     await mkdir(folder, { recursive: true });
@@ -71,17 +71,6 @@ let parts = 0;
 
 const digest = (text: string) => createHash("sha256").update(text).digest("hex").slice(0, 16);
 
-/** Identifies the checkpoint's current files without reading them through. */
-async function stateOf({ folder, tensors }: Checkpoint): Promise<unknown[]> {
-  const files = [...new Set([...tensors.values()].map(({ file }) => file))].sort();
-  return Promise.all(
-    files.map(async (file) => {
-      const { size, mtimeMs } = await stat(join(folder, file));
-      return [file, size, mtimeMs];
-    }),
-  );
-}
-
 /** Removes files of older states of a checkpoint, and unfinished ones of dead processes. */
 async function removeOthers(folder: string, file: string, precision: ReducedPrecision): Promise<void> {
   for (const other of await readdir(folder)) {
@@ -102,30 +91,26 @@ export const roundedModules = (architecture: Architecture): string[] => [
 
 /** Orders tensors for writing: a matrix's scales are known once its numbers are. */
 function roundedTensors(
-  { folder, tensors }: Checkpoint,
+  checkpoint: Checkpoint,
   architecture: Architecture,
   precision: ReducedPrecision,
 ): Map<string, RawTensor> {
   const modules = new Set(roundedModules(architecture));
   const all = new Map<string, RawTensor>();
-  for (const [name, tensor] of tensors) {
+  for (const [name, tensor] of checkpoint.tensors) {
     if (name.startsWith(architecture.visionPrefix)) continue;
-    const path = join(folder, tensor.file);
     const module = name.replace(/\.weight$/, "");
-    if (modules.has(module)) for (const part of roundedMatrix(path, module, tensor, precision)) all.set(...part);
+    if (modules.has(module)) for (const part of roundedMatrix(checkpoint, module, precision)) all.set(...part);
     // The head's rows are also read directly if it doubles as the embedding.
-    if (!modules.has(module) || module === architecture.embeddings) all.set(name, asStored(path, tensor));
+    if (!modules.has(module) || module === architecture.embeddings)
+      all.set(name, asStored(join(checkpoint.folder, tensor.file), tensor));
   }
   return all;
 }
 
-function roundedMatrix(
-  path: string,
-  module: string,
-  tensor: StoredTensor,
-  precision: ReducedPrecision,
-): [string, RawTensor][] {
-  const [outputs, inputs] = tensor.shape as [number, number];
+function roundedMatrix(checkpoint: Checkpoint, module: string, precision: ReducedPrecision): [string, RawTensor][] {
+  const name = `${module}.weight`;
+  const [outputs, inputs] = checkpoint.tensors.get(name)!.shape as [number, number];
   const { numbers, scales, round } = roundings[precision];
   const shape = numbers(outputs, inputs);
   const count = scales(outputs, inputs);
@@ -133,7 +118,7 @@ function roundedMatrix(
   const scale = new Float32Array(count);
   async function* numbersOfAll() {
     const into = { numbers: new Uint8Array(size), scale };
-    for (const rows of inPieces(tensor)) round(await readTensor(path, rows.tensor), inputs, rows.first, into);
+    for await (const { first, numbers } of readRows(checkpoint, name)) round(numbers, inputs, first, into);
     yield into.numbers;
   }
   async function* scaleOfAll() {

@@ -3,7 +3,6 @@ import type { VisionLanguageModel } from "../../models/open-model";
 import { mergedTokens, type VlmConfig } from "../../models/parts/config";
 import type { Grid } from "../../models/parts/positions";
 import { type VisionShape, visionShape } from "../../models/parts/vision-inputs";
-import type { Graph } from "../../onnx/graph/graph";
 import type { Value } from "../../onnx/graph/value";
 import { type SessionMemory, sessionMemory } from "../../onnx/runtime/memory";
 import type { MemoryEstimate, Workload } from "../../types";
@@ -13,7 +12,7 @@ import { planShape, type TrainingShape, trainingGraph } from "../graphs/training
 import { imagesAtOnce, visionGraph } from "../graphs/vision";
 import { bindWeights, type Policy, trainsVision } from "../policy";
 import { microBatches, planBatch } from "../shared-prefixes";
-import { compiledAtOnce, copiedBytes, memoryLimit, weightStorage } from "../weight-storage";
+import { type BuildGraph, compiledAtOnce, copiedBytes, memoryLimit, weightStorage } from "../weight-storage";
 
 export { memoryLimit } from "../weight-storage";
 
@@ -40,7 +39,7 @@ export function estimateMemory(policy: Policy, { vision, generation, training }:
   const language: Compiled[] = [];
   if (generation) {
     const { policy: sampled = policy, time, maxTokens, resumable } = generation;
-    const add = (build: Parameters<typeof compiled>[1]) => language.push(compiled(sampled, build, time + maxTokens));
+    const add = (build: BuildGraph) => language.push(compiled(sampled, build, time + maxTokens));
     add((bind) => generationGraph(architecture, generation, bind));
     if (resumable) add((bind) => continuationGraph(architecture, generation, bind));
   }
@@ -71,14 +70,7 @@ interface Compiled extends SessionMemory {
   readonly folder: string;
 }
 
-function compiled(
-  policy: Policy,
-  build: (bind: (g: Graph) => ReturnType<typeof bindWeights>) => {
-    readonly graph: Graph;
-    readonly outputs: Readonly<Record<string, Value>>;
-  },
-  runtimeSize?: number,
-): Compiled {
+function compiled(policy: Policy, build: BuildGraph, runtimeSize?: number): Compiled {
   const { graph, outputs } = build((g) => bindWeights(policy, g));
   const { folder, weightsStayInFiles } = weightStorage(policy);
   return { folder, ...sessionMemory(graph, outputs, weightsStayInFiles, runtimeSize) };

@@ -80,34 +80,34 @@ function stepFeeds(
 ): GenerationFeeds["steps"] {
   const half = architecture.config.text.headDim / 2;
   const uniforms = new Float32Array(maxTokens * shape.rows);
-  const stepCos = new Float32Array(maxTokens * shape.rows * half);
-  const stepSin = new Float32Array(maxTokens * shape.rows * half);
-  rows.forEach(({ prompt, seedPath }, r) => {
+  rows.forEach(({ seedPath }, r) => {
     const rng = createRng(seed, "sample", ...seedPath);
-    const steps = Int32Array.from({ length: maxTokens }, (_, i) => next[prompt]! + i);
-    const { cos, sin } = architecture.rotary({ t: steps, h: steps, w: steps });
-    for (let i = 0; i < maxTokens; i++) {
-      // Kept below 1, to which a float32 product with the total mass could round.
-      uniforms[i * shape.rows + r] = Math.min(rng.uniform(), 1 - 1e-6);
-      stepCos.set(cos.subarray(i * half, (i + 1) * half), (i * shape.rows + r) * half);
-      stepSin.set(sin.subarray(i * half, (i + 1) * half), (i * shape.rows + r) * half);
-    }
+    // Kept below 1, to which a float32 product with the total mass could round.
+    for (let i = 0; i < maxTokens; i++) uniforms[i * shape.rows + r] = Math.min(rng.uniform(), 1 - 1e-6);
   });
-  const single = (value: number): Tensor => ({ data: Float32Array.of(value), shape: [] });
-  const cut = (table: Float32Array, done: number, count: number, each: readonly number[]): Tensor => {
-    const size = table.length / maxTokens;
-    return { data: table.slice(done * size, (done + count) * size), shape: [count, ...each] };
+  // Most completions end long before maxTokens, so tables are made for the next steps only.
+  const positions = (done: number, count: number) => {
+    const steps = Int32Array.from({ length: count * rows.length }, (_, k) => {
+      const [i, r] = [Math.floor(k / rows.length), k % rows.length];
+      return next[rows[r]!.prompt]! + done + i;
+    });
+    return { t: steps, h: steps, w: steps };
   };
-  return (done, count) => ({
-    maxTokens: { data: BigInt64Array.of(BigInt(count)), shape: [] },
-    uniforms: cut(uniforms, done, count, [shape.rows]),
-    stepCos: cut(stepCos, done, count, [shape.rows, half]),
-    stepSin: cut(stepSin, done, count, [shape.rows, half]),
-    temperature: single(temperature || 1),
-    topK: single(topK),
-    topP: single(topP),
-    ...(shape.penalised && { repetitionPenalty: single(repetitionPenalty) }),
-  });
+  const single = (value: number): Tensor => ({ data: Float32Array.of(value), shape: [] });
+  return (done, count) => {
+    const { cos, sin } = architecture.rotary(positions(done, count));
+    const shapeOf = (...each: readonly number[]) => [count, shape.rows, ...each];
+    return {
+      maxTokens: { data: BigInt64Array.of(BigInt(count)), shape: [] },
+      uniforms: { data: uniforms.slice(done * shape.rows, (done + count) * shape.rows), shape: shapeOf() },
+      stepCos: { data: cos, shape: shapeOf(half) },
+      stepSin: { data: sin, shape: shapeOf(half) },
+      temperature: single(temperature || 1),
+      topK: single(topK),
+      topP: single(topP),
+      ...(shape.penalised && { repetitionPenalty: single(repetitionPenalty) }),
+    };
+  };
 }
 
 /** [rows, vocabulary]: 1 for the tokens of each row's prompt. */

@@ -1,12 +1,12 @@
 import type { GenerateOptions } from "../../backend";
 import type { Row } from "../../models/inputs/row";
 import type { VisionLanguageModel } from "../../models/open-model";
-import { createSession, type Placement } from "../../onnx/runtime/session";
+import type { Placement } from "../../onnx/runtime/session";
 import { sessionCache } from "../../onnx/runtime/session-cache";
 import { groupImages, roundUp } from "../batch";
 import { continuationGraph, generationGraph, promptStep } from "../graphs/generation";
-import { bindWeights, type Policy, weightFeeds } from "../policy";
-import { compiledAtOnce, weightStorage } from "../weight-storage";
+import { type Policy, weightFeeds } from "../policy";
+import { type BuildGraph, compiledAtOnce, compileOver, weightStorage } from "../weight-storage";
 import { firstStop } from "./completions";
 import { type Generated, type GenerationRow, generationFeeds, type SamplingOptions, samplingOf } from "./generate";
 import type { ImageFeatures } from "./image-features";
@@ -34,12 +34,7 @@ export function createGenerator(
   const sessions = sessionCache(compiledAtOnce(policy, placement, "language"));
   // Weights that stay in their files are converted again for every stretch.
   const pace = createPace(weightStorage(policy).weightsStayInFiles ? 64 : 8);
-  const compile = (
-    build: (...[bind]: [Parameters<typeof generationGraph>[2]]) => ReturnType<typeof generationGraph>,
-  ) => {
-    const { graph, outputs } = build((g) => bindWeights(policy, g));
-    return createSession(graph, outputs, { ...weightStorage(policy), ...placement });
-  };
+  const compile = (build: BuildGraph) => compileOver(policy, placement, build);
   return {
     async generate(prompts, rows, sampling, { stop = [], signal }) {
       const groups = groupImages(prompts, architecture);

@@ -1,11 +1,11 @@
 import type { ProcessedImage } from "../../models/inputs/image-processor";
 import { visionShape } from "../../models/parts/vision-inputs";
-import { createSession, type Placement, type Tensor } from "../../onnx/runtime/session";
+import type { Placement, Tensor } from "../../onnx/runtime/session";
 import { sessionCache } from "../../onnx/runtime/session-cache";
 import { type ImageGroups, visionFeeds } from "../batch";
 import { imagesAtOnce, visionGraph } from "../graphs/vision";
-import { bindWeights, type Policy, weightFeeds } from "../policy";
-import { compiledAtOnce, weightStorage } from "../weight-storage";
+import { type Policy, weightFeeds } from "../policy";
+import { compiledAtOnce, compileOver, weightStorage } from "../weight-storage";
 
 /** The features of images under a policy's current weights; each image is encoded once. */
 export interface ImageFeatures {
@@ -29,11 +29,10 @@ export function createImageFeatures(policy: Policy, placement: Placement): Image
 
   async function encode({ grid, images }: ImageGroups["groups"][number]): Promise<void> {
     const feeds = visionFeeds({ grid, images }, architecture);
-    const compile = () => {
-      const shape = visionShape(architecture, grid, images.length);
-      const { graph, outputs } = visionGraph(architecture, shape, (g) => bindWeights(policy, g));
-      return createSession(graph, outputs, { ...weightStorage(policy), ...placement });
-    };
+    const compile = () =>
+      compileOver(policy, placement, (bind) =>
+        visionGraph(architecture, visionShape(architecture, grid, images.length), bind),
+      );
     const key = `vision ${grid} ${images.length}`;
     const { features } = await sessions.run(key, compile, { ...weightFeeds(policy), ...feeds }, Object.keys(feeds));
     const data = features!.data as Float32Array;

@@ -1,9 +1,10 @@
 import type { GenerateOptions, VlmBackend } from "../../backend";
-import { DataError } from "../../errors";
+import { BackendError, DataError } from "../../errors";
 import type { Checkpoint } from "../../models/checkpoint/weights";
 import type { Row } from "../../models/inputs/row";
 import type { VisionLanguageModel } from "../../models/open-model";
 import type { Placement, Tensor } from "../../onnx/runtime/session";
+import { checkArguments, listKind } from "../../options/arguments";
 import type { Completion, Prompt, Workload } from "../../types";
 import type { ImageGroups } from "../batch";
 import { modelDigest } from "../checkpoint/model-digest";
@@ -37,9 +38,11 @@ export function createSampler(
   const sampled: Policy = rounded ? { ...policy, checkpoint: rounded } : policy;
   const features = createImageFeatures(policy, placement);
   const generator = createGenerator(model, sampled, features, placement);
+  const name = `onnx ${model.name}`;
   let digest: Promise<string> | undefined;
+  let isDisposed = false;
   return {
-    name: `onnx ${model.name}`,
+    name,
     capabilities: { logProbs: true, reproducible: true },
     modelDigest: () => (digest ??= modelDigest(model, sampled)),
     ...(policy.trainable.size > 0 && { weightsDigest: () => digestOf(policy) }),
@@ -47,7 +50,14 @@ export function createSampler(
     weightsChanged() {
       if (trainsVision(policy)) features.forget();
     },
-    generate: (prompts, options) => generate(model, generator, rowsAtOnce, prompts, options),
+    async generate(prompts, options) {
+      // Otherwise each call would compile the graphs again, unseen.
+      if (isDisposed)
+        throw new BackendError(`${name}: expected an open backend, got one after dispose(); make a new one`, {
+          scope: "backend",
+        });
+      return generate(model, generator, rowsAtOnce, prompts, options);
+    },
     countTokens: async (prompts) => ({
       tokens: await countTokens(model, prompts),
       limit: model.config.text.contextLength,
@@ -64,6 +74,7 @@ export function createSampler(
     }),
 
     async dispose() {
+      isDisposed = true;
       await generator.dispose();
       await features.dispose();
     },
@@ -78,8 +89,9 @@ async function generate(
   prompts: readonly Prompt[],
   options: GenerateOptions,
 ): Promise<Completion[][]> {
-  const sampling = checkedSampling(options);
-  const { count = 1, stop = [], signal, onPromptEnd } = options;
+  checkArguments("generate", { prompts }, { prompts: listKind() });
+  const { count, stop, ...sampling } = checkedSampling(options);
+  const { signal, onPromptEnd } = options;
   const results: Completion[][] = prompts.map(() => []);
   const { decodeAll, decode } = model.tokenizer;
   const atOnce = Math.max(rowsAtOnce, promptsAtOnce);

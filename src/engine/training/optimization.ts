@@ -2,6 +2,7 @@ import { TrainingError } from "../../errors";
 import { weightsIn } from "../../models/files/run-directory";
 import type { VisionLanguageModel } from "../../models/open-model";
 import { type GradientTransform, globalNorm } from "../../optim";
+import { checkArguments, textKind } from "../../options/arguments";
 import { checkFinite, readOptimizer, saveOptimizer } from "../checkpoint/optimizer-files";
 import { readPolicy, savePolicy } from "../checkpoint/policy-files";
 import type { Policy } from "../policy";
@@ -46,6 +47,7 @@ export function createOptimization(
     },
 
     async save(dir) {
+      checkArguments("save", { dir }, { dir: textKind });
       if (!Number.isFinite(globalNorm(parameters)))
         throw new TrainingError(`save: expected finite weights; nothing was written to ${dir}`);
       await savePolicy(model, policy, dir);
@@ -53,6 +55,7 @@ export function createOptimization(
     },
 
     async load(path) {
+      checkArguments("load", { dir: path }, { dir: textKind });
       const dir = await weightsIn(path);
       const weights = await readPolicy(policy, dir);
       checkFinite(dir, weights);

@@ -1,4 +1,4 @@
-import { ShapeError } from "../../errors";
+import { ShapeError, TrainingError } from "../../errors";
 import type { Row } from "../../models/inputs/row";
 import type { VisionLanguageModel } from "../../models/open-model";
 import { discard } from "../../onnx/runtime/free";
@@ -52,12 +52,16 @@ export function createTrainingPass(
   options: TrainingPassOptions,
 ): TrainingPass {
   const runner = createRunner(architecture, policy, options);
-  const scored = (
+  let isDisposed = false;
+  const scored = async (
     rows: readonly Row[],
     cotangents: Cotangents | undefined,
     read: (outputs: Outputs) => void,
     asked: Asked = {},
-  ) => eachBatch(runner.run, rows, options.rowsAtOnce, cotangents, read, asked);
+  ) => {
+    if (isDisposed) throw new TrainingError("trainer: expected an open one, got one after dispose(); make a new one");
+    return eachBatch(runner.run, rows, options.rowsAtOnce, cotangents, read, asked);
+  };
   return {
     logProbs: async (rows, scoring) => (await scored(rows, undefined, () => {}, scoring)).logProbs,
     entropies: async (rows, scoring) =>
@@ -68,7 +72,10 @@ export function createTrainingPass(
       };
       return scored(rows, { logProbs, entropies }, read, { ...scoring, entropies: entropies !== undefined });
     },
-    dispose: () => runner.dispose(),
+    dispose() {
+      isDisposed = true;
+      return runner.dispose();
+    },
   };
 }
 

@@ -15,7 +15,7 @@ export function trainingPrimitives(
 ): Pick<Trainer, "logProbs" | "entropies" | "backward"> {
   return {
     async logProbs(sequences, { policy: which = "current", ...scoring } = {}) {
-      const rows = await scoredRows(model, sequences, scoring);
+      const rows = await scoredRows(model, sequences, scoring, which);
       const weights = which === "reference" ? await referenceFeeds(policy) : undefined;
       const logProbs = await pass.logProbs(rows, { ...scoring, weights });
       checkRows("log-probs", logProbs, sequences);

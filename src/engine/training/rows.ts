@@ -1,22 +1,30 @@
 import { DataError } from "../../errors";
 import type { Row } from "../../models/inputs/row";
 import type { VisionLanguageModel } from "../../models/open-model";
-import { divisor, readArgument } from "../../options/spec";
+import { shown } from "../../options/display";
+import { choice, divisor, having, readArgument, readOptions, specOf } from "../../options/spec";
 import type { ScoringOptions, TrainSequence } from "../../scoring";
 import { checkSequences } from "./check-rows";
 
+const scoringSpec = specOf<ScoringOptions>()(() => ({
+  temperature: divisor().optional(),
+  signal: having<AbortSignal>("an AbortSignal", "throwIfAborted").optional(),
+}));
+
 /**
  * Turns sequences into rows of tokens, with images decoded.
- * @throws ConfigError for an invalid temperature; DataError for a token outside the vocabulary
+ * @throws ConfigError for an invalid or unknown option; DataError for a token outside the vocabulary
  */
 export function scoredRows(
   model: Pick<VisionLanguageModel, "config" | "encodePrompt">,
   sequences: readonly TrainSequence[],
-  { temperature = 1, signal }: ScoringOptions,
+  scoring: ScoringOptions,
+  policy: "current" | "reference" = "current",
 ): Promise<Row[]> {
+  const { signal } = readOptions("trainer", scoring, scoringSpec);
+  readArgument("trainer", "policy", policy, choice(["current", "reference"]));
   signal?.throwIfAborted();
   checkSequences(sequences);
-  readArgument("trainer", "temperature", temperature, divisor());
   return Promise.all(sequences.map((sequence, i) => scoredRow(model, sequence, i)));
 }
 
@@ -29,7 +37,7 @@ async function scoredRow(
   const bad = completion.findIndex((id) => !(Number.isInteger(id) && id >= 0 && id < vocabSize));
   if (bad >= 0)
     throw new DataError(
-      `completion ${i}, token ${bad}: expected an id from 0 to ${vocabSize - 1}, got ${completion[bad]}`,
+      `completion ${i}, token ${bad}: expected an id from 0 to ${vocabSize - 1}, got ${shown(completion[bad])}`,
     );
   const { tokens, images } = await model.encodePrompt(prompt);
   return { tokens: [...tokens, ...completion], images, promptLength: tokens.length };

@@ -1,13 +1,13 @@
 import type { Architecture } from "../../models/parts/architecture";
 import { visionShape } from "../../models/parts/vision-inputs";
-import { createSession, type Placement, type Session, type Tensor } from "../../onnx/runtime/session";
+import type { Placement, Session, Tensor } from "../../onnx/runtime/session";
 import { sessionCache } from "../../onnx/runtime/session-cache";
 import { groupImages, type ImageGroups, visionFeeds } from "../batch";
 import { gradientPrefix, planShape, type TrainingShape, trainingGraph } from "../graphs/training";
 import { keepsTooMuch } from "../memory/estimate";
-import { bindWeights, type Policy, trainsVision, weightFeeds } from "../policy";
+import { type Policy, trainsVision, weightFeeds } from "../policy";
 import type { BatchPlan } from "../shared-prefixes";
-import { compiledAtOnce, weightStorage } from "../weight-storage";
+import { compiledAtOnce, compileOver } from "../weight-storage";
 import { targetFeeds, tokenFeeds } from "./feeds";
 
 export interface RunnerOptions extends Placement {
@@ -52,10 +52,11 @@ export function createRunner(
   const mustRecompute = remembered((shape: TrainingShape) => keepsTooMuch(policy, shape, placement.memory));
 
   function compile(shape: TrainingShape, backward: boolean): Promise<Session> {
-    const { graph, outputs } = trainingGraph(architecture, shape, (g) => bindWeights(policy, g));
-    const { logProbs, entropies } = outputs;
-    const wanted = backward ? outputs : { logProbs: logProbs!, ...(entropies && { entropies }) };
-    return createSession(graph, wanted, { ...weightStorage(policy), ...placement });
+    return compileOver(policy, placement, (bind) => {
+      const { graph, outputs } = trainingGraph(architecture, shape, bind);
+      const { logProbs, entropies } = outputs;
+      return { graph, outputs: backward ? outputs : { logProbs: logProbs!, ...(entropies && { entropies }) } };
+    });
   }
 
   return {

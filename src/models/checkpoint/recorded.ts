@@ -1,4 +1,4 @@
-import { add, createGraph, type Graph, gather } from "../../onnx/graph/graph";
+import { add, createGraph, type Graph, gather, gemm } from "../../onnx/graph/graph";
 import type { Value } from "../../onnx/graph/value";
 import { onceEach } from "../../options/once";
 import type { Architecture } from "../parts/architecture";
@@ -63,7 +63,7 @@ function recorder(g: Graph, tensors: Map<string, readonly number[]>, products: M
     product(_, name, x, outputs, { bias, residual } = {}) {
       const inputs = x.shape[1] as number;
       products.set(name, { name, outputs, inputs, intoResidual: residual !== undefined });
-      const y = g.op("Gemm", [x, tensor(`${name}.weight`, [outputs, inputs])], { transB: true });
+      const y = gemm(g, x, tensor(`${name}.weight`, [outputs, inputs]));
       return [bias, residual].reduce<Value>((sum, part) => (part ? add(g, sum, part) : sum), y);
     },
   };

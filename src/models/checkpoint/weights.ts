@@ -1,10 +1,10 @@
 import { createReadStream } from "node:fs";
-import { realpath } from "node:fs/promises";
+import { realpath, stat } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
-import { DataError } from "../../errors";
+import { BackendError, DataError } from "../../errors";
 import { listed } from "../../options/display";
 import { weightFiles } from "../files/directory";
-import { type HeaderTensor, isStored, readHeader, readTensor, type StoredTensor } from "../files/safetensors";
+import { type HeaderTensor, inPieces, isStored, readHeader, readTensor, type StoredTensor } from "../files/safetensors";
 import type { Architecture } from "../parts/architecture";
 import type { ReducedPrecision } from "./quantize";
 import { expectedTensors } from "./recorded";
@@ -16,10 +16,16 @@ export interface Checkpoint {
   readonly folder: string;
   /** `file` is a name inside `folder`. */
   readonly tensors: ReadonlyMap<string, StoredTensor & { readonly file: string }>;
+  /** @throws BackendError for a file that was replaced after it was opened */
   read(name: string): Promise<Float32Array>;
+  /** The files as they were opened; absent where nothing replaces them. */
+  readonly versions?: readonly FileVersion[];
   /** Linear layers with quantized matrices, which are not among `tensors`. */
   readonly rounded?: ReadonlyMap<string, RoundedLayer>;
 }
+
+/** Identifies a file without reading it through; sizes and times are −1 for a missing one. */
+type FileVersion = readonly [file: string, size: number, mtimeMs: number];
 
 /** The position of a quantized matrix. */
 export interface RoundedLayer {
@@ -40,6 +46,10 @@ export async function openCheckpoint(dir: string, architecture: Architecture): P
   const folder = dirname(files[0]!);
   const elsewhere = files.find((file) => dirname(file) !== folder);
   if (elsewhere) throw new DataError(`${dir}: expected all weights in one folder, got ${files[0]} and ${elsewhere}`);
+  const versions = await versionsOf(
+    folder,
+    files.map((file) => basename(file)),
+  );
   const { found, problems: twice } = await headersOf(files, architecture.canonicalName);
   const { tensors, problems } = matched(found, architecture);
   problems.unshift(...twice);
@@ -59,13 +69,56 @@ export async function openCheckpoint(dir: string, architecture: Architecture): P
     dir,
     folder,
     tensors,
-    read(name) {
+    versions,
+    async read(name) {
       const stored = tensors.get(name);
       if (!stored) throw new DataError(`${dir}: tensor ${name} is missing`);
+      await checkUnchanged({ folder, versions });
       return readTensor(join(folder, stored.file), stored);
     },
   };
 }
+
+/** The rows of a tensor as float32, some at once, so that memory never holds a large tensor. */
+export async function* readRows(
+  checkpoint: Checkpoint,
+  name: string,
+): AsyncGenerator<{ readonly first: number; readonly numbers: Float32Array }> {
+  const stored = checkpoint.tensors.get(name)!;
+  for (const { first, tensor } of inPieces(stored)) {
+    await checkUnchanged(checkpoint);
+    yield { first, numbers: await readTensor(join(checkpoint.folder, stored.file), tensor) };
+  }
+}
+
+/**
+ * Checks that a checkpoint's files are those that were opened. Others may have other numbers at other places, which
+ * would be read as weights without an error.
+ * @throws BackendError naming a file that was replaced
+ */
+export async function checkUnchanged({
+  folder,
+  versions = [],
+}: Pick<Checkpoint, "folder" | "versions">): Promise<void> {
+  const now = await versionsOf(
+    folder,
+    versions.map(([file]) => file),
+  );
+  const replaced = versions.find((version, i) => version.join() !== now[i]!.join());
+  if (replaced)
+    throw new BackendError(
+      `${join(folder, replaced[0])}: expected the weights that were there when the model was opened, got another file; open the model again`,
+      { scope: "backend" },
+    );
+}
+
+const versionsOf = (folder: string, files: readonly string[]): Promise<FileVersion[]> =>
+  Promise.all(
+    files.map(async (file): Promise<FileVersion> => {
+      const { size, mtimeMs } = await stat(join(folder, file)).catch(() => ({ size: -1, mtimeMs: -1 }));
+      return [file, size, mtimeMs];
+    }),
+  );
 
 /** The headers of all files, by canonical names, and a problem for each duplicate name. */
 async function headersOf(files: readonly string[], canonicalName: (stored: string) => string) {

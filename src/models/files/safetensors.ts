@@ -66,7 +66,10 @@ function parseHeader(text: string, dataStart: number, size: number, path: string
     throw new DataError(
       `${path}: malformed header: tensor ${excerpt(malformed[0])}: expected dtype, shape and data_offsets, got ${shown(malformed[1])}`,
     );
-  const byPlace = (entries as [string, Entry][]).sort(([, a], [, b]) => a.data_offsets[0] - b.data_offsets[0]);
+  // A tensor without elements may begin where another one does, in any order of the header.
+  const byPlace = (entries as [string, Entry][]).sort(
+    ([, { data_offsets: a }], [, { data_offsets: b }]) => a[0] - b[0] || a[1] - b[1],
+  );
   const tensors = new Map<string, HeaderTensor>();
   let previousEnd = 0;
   for (const [name, { dtype, shape, data_offsets }] of byPlace) {
@@ -232,13 +235,13 @@ export async function writeRawSafetensors(
   tensors: ReadonlyMap<string, RawTensor>,
   partial = `${path}.partial`,
 ): Promise<void> {
-  const header: Record<string, unknown> = { __metadata__: { format: "pt" } };
   let offset = 0;
-  for (const [name, { dtype, shape, bytes }] of tensors) {
-    header[name] = { dtype, shape, data_offsets: [offset, offset + bytes] };
+  const entries = [...tensors].map(([name, { dtype, shape, bytes }]) => {
+    const start = offset;
     offset += bytes;
-  }
-  const text = JSON.stringify(header);
+    return [name, { dtype, shape, data_offsets: [start, offset] }] as const;
+  });
+  const text = JSON.stringify({ __metadata__: { format: "pt" }, ...Object.fromEntries(entries) });
   // The format requires data to start at a multiple of eight.
   const size = Math.ceil(Buffer.byteLength(text) / 8) * 8;
   const head = Buffer.alloc(8 + size, " ");
@@ -283,6 +286,20 @@ export function fromFloat32(data: Float32Array, dtype: StoredDtype): Uint8Array 
   const convert = dtype === "BF16" ? floatBitsToBrain : floatBitsToHalf;
   for (let i = 0; i < out.length; i++) out[i] = convert(bits[i]!);
   return new Uint8Array(out.buffer);
+}
+
+/** The least numbers that round to infinity. */
+const overflow: Readonly<Record<StoredDtype, number>> = {
+  F32: Number.POSITIVE_INFINITY,
+  F16: 65_520,
+  BF16: 2 ** 128 - 2 ** 119,
+};
+
+/** The first number that `dtype` has no finite form of; undefined if it has all. */
+export function firstBeyond(data: Float32Array, dtype: StoredDtype): number | undefined {
+  const limit = overflow[dtype];
+  for (const x of data) if (!(Math.abs(x) < limit)) return x;
+  return undefined;
 }
 
 const floatBitsToBrain = (bits: number) =>

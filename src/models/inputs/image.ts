@@ -1,3 +1,4 @@
+import { types } from "node:util";
 import type { Sharp } from "sharp";
 import { DataError } from "../../errors";
 import { damaged, defaultMaxPixels, nameOf, readImageFile, readImageHeader } from "../../files/image";
@@ -19,9 +20,9 @@ import { hasTransparentColour } from "./transparent-colour";
  * const { width, height, data } = await loadImage("photo.jpg");
  */
 export async function loadImage(source: ImageSource, maxPixels?: number): Promise<RawImage> {
-  if (typeof source === "object" && "data" in source) return checkedRaw(source);
+  if (isRaw(source)) return checkedRaw(source);
   return reading(1, async () => {
-    const file = await readImageFile(source, maxPixels);
+    const file = await readImageFile(checkedFile(source), maxPixels);
     const { width, height } = file.metadata;
     return decoding(Math.min(width * height, defaultMaxPixels), () => decode(file)).catch((cause: unknown) => {
       throw damaged(file.where, file.kind, file.bytes, cause);
@@ -114,18 +115,33 @@ function whiten(rgba: Uint8Array): Uint8Array {
  * @throws DataError as `loadImage`, except for damaged pixels
  */
 export async function imageSize(source: ImageSource, maxPixels?: number): Promise<Pick<RawImage, "width" | "height">> {
-  if (typeof source === "object" && "data" in source) return checkedRaw(source);
-  return (await readImageHeader(source, maxPixels)).metadata.autoOrient;
+  if (isRaw(source)) return checkedRaw(source);
+  return (await readImageHeader(checkedFile(source), maxPixels)).metadata.autoOrient;
 }
+
+/** Whether an image is given as pixels. */
+export const isRaw = (source: ImageSource): source is RawImage => typeof source === "object" && "data" in source;
 
 function checkedRaw(image: RawImage): RawImage {
   const { width, height, data } = image;
-  if (!(width >= 1 && height >= 1) || data.length !== width * height * 3)
-    throw new DataError(
-      `${nameOf(image)}: expected at least one pixel and ${width * height * 3} bytes of RGB, got ${data.length}`,
-    );
+  const refuse = (expected: string, got: unknown): never => {
+    throw new DataError(`${nameOf(image)}: expected ${expected}, got ${got}`);
+  };
+  if (!isBytes(data)) refuse("RGB as a Uint8Array, a byte from 0 to 255 for each channel", `a ${kindOf(data)}`);
+  const isSize = (side: number) => Number.isInteger(side) && side >= 1;
+  if (!isSize(width) || !isSize(height) || data.length !== width * height * 3)
+    refuse(`at least one pixel and ${width * height * 3} bytes of RGB`, data.length);
   return image;
 }
+
+function checkedFile(source: string | Uint8Array): string | Uint8Array {
+  if (typeof source === "string" || isBytes(source)) return source;
+  throw new DataError(`image: expected a path, a file's bytes as a Uint8Array, or raw pixels, got a ${kindOf(source)}`);
+}
+
+const isBytes = (data: unknown) => types.isUint8Array(data) || types.isUint8ClampedArray(data);
+
+const kindOf = (value: object) => Object.prototype.toString.call(value).slice("[object ".length, -1);
 
 function repeatChannel(grey: ArrayLike<number>): Uint8Array {
   const rgb = new Uint8Array(grey.length * 3);

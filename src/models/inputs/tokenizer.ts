@@ -1,6 +1,7 @@
 import { join } from "node:path";
 import { DataError } from "../../errors";
 import { readText } from "../../files/open";
+import { checkArguments, textKind } from "../../options/arguments";
 import { excerpt, shown } from "../../options/display";
 import type { Prompt } from "../../types";
 import { objectIn, readJson } from "../files/directory";
@@ -50,6 +51,7 @@ export async function loadTokenizer(
   const prepared = (text: string) => (normalises ? withOrderedMarks(text) : text);
   return {
     encode(text) {
+      checkArguments("encode", { text }, { text: textKind });
       const ready = prepared(text);
       const seam = seamFor(ready);
       return encode(disarm([ready], specials, seam).join(""), seam);

@@ -1,5 +1,6 @@
-import type { Graph } from "../../onnx/graph/graph";
+import { type Graph, gemm, reshape } from "../../onnx/graph/graph";
 import type { Value } from "../../onnx/graph/value";
+import { patchWidth, type VlmConfig } from "./config";
 
 /** The source of a network's weights, by canonical names and the shapes that the checkpoint must have. */
 export interface Weights {
@@ -35,8 +36,24 @@ export function linear(
   });
   const adapter = weights.adapter?.(name);
   if (!adapter) return y;
-  const low = g.op("Gemm", [x, adapter.a], { transB: true });
+  const low = gemm(g, x, adapter.a);
   return g.op("Gemm", [low, adapter.b, y], { transB: true, alpha: adapter.scale });
+}
+
+/** A tower's first layer, a convolution whose stride is its kernel: patches [n, patch width] → [n, width]. */
+export function embedPatches(
+  g: Graph,
+  weights: Weights,
+  config: VlmConfig,
+  patches: Value,
+  width: number,
+  { bias = false }: { readonly bias?: boolean } = {},
+): Value {
+  const { inChannels, temporalPatchSize, patchSize } = config.vision;
+  const name = "visual.patch_embed.proj";
+  const size = [width, inChannels, temporalPatchSize, patchSize, patchSize];
+  const kernel = reshape(g, weights.tensor(`${name}.weight`, size), [width, patchWidth(config)]);
+  return gemm(g, patches, kernel, bias ? weights.tensor(`${name}.bias`, [width]) : undefined);
 }
 
 /** LayerNorm over the last axis, with weight and bias. */

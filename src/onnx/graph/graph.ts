@@ -192,6 +192,8 @@ export const sub = (g: Graph, a: Value, b: Value) => g.op("Sub", [a, b], {});
 export const mul = (g: Graph, a: Value, b: Value) => g.op("Mul", [a, b], {});
 export const neg = (g: Graph, x: Value) => g.op("Neg", [x], {});
 export const matMul = (g: Graph, a: Value, b: Value) => g.op("MatMul", [a, b], {});
+/** x·Wᵀ (+ c), with a matrix W [outputs, inputs]. */
+export const gemm = (g: Graph, x: Value, w: Value, c?: Value) => g.op("Gemm", c ? [x, w, c] : [x, w], { transB: true });
 export const scalar = (g: Graph, x: number) => g.constant([x], []);
 export const transpose = (g: Graph, x: Value, perm: readonly number[]) => g.op("Transpose", [x], { perm });
 export const concat = (g: Graph, inputs: Value[], axis: number) => g.op("Concat", inputs, { axis });

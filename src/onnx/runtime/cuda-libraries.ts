@@ -1,5 +1,5 @@
 import { execFile } from "node:child_process";
-import { access } from "node:fs/promises";
+import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { nativeFolder } from "./installation";
@@ -15,16 +15,10 @@ export interface SharedLibrary {
 
 /** The libraries that `device: "cuda"` needs, and their paths: onnxruntime's own, and NVIDIA's that those link to. */
 export async function cudaLibraries(): Promise<SharedLibrary[]> {
-  const own = await Promise.all(
-    providerLibraries.map(async (name) => {
-      const path = join(nativeFolder(), name);
-      const isThere = await access(path).then(
-        () => true,
-        () => false,
-      );
-      return { name, path: isThere ? path : undefined };
-    }),
-  );
+  const own = providerLibraries.map((name) => {
+    const path = join(nativeFolder(), name);
+    return { name, path: existsSync(path) ? path : undefined };
+  });
   const provider = own.at(-1)!.path;
   if (provider === undefined) return own;
   // libcuda.so.1 comes with the driver.

@@ -1,4 +1,4 @@
-import { cp, mkdtemp, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { cp, mkdtemp, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -94,6 +94,27 @@ describe("a merged checkpoint", () => {
     await expect(mergeAdapter(dir, await folder())).rejects.toThrow(
       /adapter_config\.json: expected to find what it names as its model, or options\.model: \.\/moved\/away\/since/,
     );
+  });
+
+  it("is not written with NaN or infinity, of a damaged adapter or in too small a type", async () => {
+    const adapter = await folder();
+    await cp(peft, adapter, { recursive: true });
+    const path = join(adapter, "adapter_model.safetensors");
+    const tensors = await readSafetensors(path);
+    const [name, b] = [...tensors].find(([key]) => key.includes("lora_B"))!;
+    const merging = async (value: number, dtype: "float16" | "bfloat16") => {
+      b.data[0] = value;
+      await writeSafetensors(path, tensors);
+      return mergeAdapter(adapter, join(scratch, `never-${value}`), { model: checkpointDir, dtype });
+    };
+    const module = name.replace(/^base_model\.model\.model\.(language_model\.)?|\.lora_B.*/g, "");
+    const expected = (type: string, got: string) =>
+      new RegExp(`${module}\\.weight: expected finite numbers that ${type} can hold, got ${got}`);
+    await expect(merging(Number.NaN, "bfloat16")).rejects.toThrow(expected("BF16", "NaN"));
+    await expect(merging(1e9, "float16")).rejects.toThrow(expected("F16", "-?\\d"));
+    await expect(merging(1e9, "float16")).rejects.toThrow(CheckpointError);
+    await expect(readdir(scratch)).resolves.not.toContain(expect.stringContaining("never"));
+    await merging(1e9, "bfloat16");
   });
 
   it("is not made of an adapter that is more than LoRA", async () => {

@@ -74,7 +74,7 @@ describe("a rounded checkpoint", () => {
     expect((await stat(pathOf(one))).ino).toBe(made.ino);
 
     await utimes(join(dir, "model.safetensors"), new Date(0), new Date(0));
-    const again = await roundedCheckpoint(checkpoint, architecture, "int4");
+    const again = await roundedCheckpoint(await openCheckpoint(dir, architecture), architecture, "int4");
     expect(pathOf(again)).not.toBe(pathOf(one));
     // Its source is gone, and so is the file.
     expect(await files()).toEqual([again.rounded!.get("model.embed_tokens")!.numbers.file]);

@@ -2,7 +2,7 @@ import { readFile } from "node:fs/promises";
 import sharp from "sharp";
 import { describe, expect, it } from "vitest";
 import { DataError } from "../../../src/errors";
-import { loadImage } from "../../../src/models/inputs/image";
+import { imageSize, loadImage } from "../../../src/models/inputs/image";
 import { imagePath, reference, sha256 } from "../reference";
 
 describe("a decoded picture", () => {
@@ -55,6 +55,28 @@ describe("something that is no picture", () => {
   it("is an error when it is bytes, or none", async () => {
     await expect(loadImage(new Uint8Array([1, 2, 3]))).rejects.toThrow("image of 3 bytes");
     await expect(loadImage(new Uint8Array(0))).rejects.toThrow(DataError);
+  });
+
+  it("is an error when raw pixels are no bytes, or sides no whole numbers", async () => {
+    for (const data of [new Float32Array(12), new Uint16Array(12), new BigInt64Array(12), [1, 2, 3]]) {
+      const image = { width: 2, height: 2, data: data as unknown as Uint8Array };
+      const expected = /^raw image of 2×2: expected RGB as a Uint8Array, .+, got a (Float32|Uint16|BigInt64)?Array$/;
+      await expect(loadImage(image)).rejects.toThrow(expected);
+      await expect(imageSize(image)).rejects.toThrow(expected);
+    }
+    for (const width of [1.5, "3", Number.NaN])
+      await expect(loadImage({ width: width as number, height: 2, data: new Uint8Array(9) })).rejects.toThrow(
+        DataError,
+      );
+    const clamped = new Uint8ClampedArray(3) as unknown as Uint8Array;
+    expect((await loadImage({ width: 1, height: 1, data: clamped })).width).toBe(1);
+  });
+
+  it("is an error when a file's bytes are in another view", async () => {
+    for (const source of [new DataView(new ArrayBuffer(8)), new Float32Array(8)])
+      await expect(loadImage(source as unknown as Uint8Array)).rejects.toThrow(
+        /^image: expected a path, a file's bytes as a Uint8Array, or raw pixels, got a (DataView|Float32Array)$/,
+      );
   });
 
   it("is an error when raw pixels do not fill the size", async () => {

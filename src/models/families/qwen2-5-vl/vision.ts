@@ -4,7 +4,8 @@ import type { Value } from "../../../onnx/graph/value";
 import { type RotaryTables, visionAttention } from "../../parts/attention";
 import { patchWidth } from "../../parts/config";
 import { gatedMlp } from "../../parts/decoder";
-import { linear, rmsNorm, type Weights } from "../../parts/layers";
+import { embedPatches, linear, rmsNorm, type Weights } from "../../parts/layers";
+import { mergePatches } from "../qwen2/shared";
 import type { Qwen25VlConfig } from "./config";
 
 /**
@@ -20,17 +21,13 @@ export function visionTower(
   patches: Value,
   tables: Readonly<Record<string, Value>>,
 ): Value {
-  const { vision, text } = config;
-  const { hiddenSize, spatialMergeSize } = vision;
-  const patchesOfToken = spatialMergeSize ** 2;
+  const { vision } = config;
+  const patchesOfToken = vision.spatialMergeSize ** 2;
   const tokens = dividedBy(patches.shape[0]!, patchesOfToken);
   const width = patchWidth(config);
   const { order, places } = tables;
   const ordered = order ? pick(g, reshape(g, patches, [tokens, patchesOfToken * width]), order) : patches;
-  const size = [vision.inChannels, vision.temporalPatchSize, vision.patchSize, vision.patchSize];
-  const kernel = weights.tensor("visual.patch_embed.proj.weight", [hiddenSize, ...size]);
-  const factors = [reshape(g, ordered, [patches.shape[0]!, width]), reshape(g, kernel, [hiddenSize, width])] as const;
-  let x = g.op("Gemm", [...factors], { transB: true });
+  let x = embedPatches(g, weights, config, reshape(g, ordered, [patches.shape[0]!, width]), vision.hiddenSize);
 
   const attend = attentionOf(g, vision.heads, tables);
   for (let i = 0; i < vision.depth; i++)
@@ -43,10 +40,7 @@ export function visionTower(
       attend[vision.fullAttention.includes(i) ? "whole" : "windows"],
     );
 
-  const mergedWidth = patchesOfToken * hiddenSize;
-  const merged = reshape(g, rmsNorm(g, weights, "visual.merger.ln_q", x, epsilon), [tokens, mergedWidth]);
-  const wide = linear(g, weights, "visual.merger.mlp.0", merged, mergedWidth, { bias: true });
-  const features = linear(g, weights, "visual.merger.mlp.2", g.op("Gelu", [wide], {}), text.hiddenSize, { bias: true });
+  const features = mergePatches(g, weights, config, rmsNorm(g, weights, "visual.merger.ln_q", x, epsilon));
   return places ? pick(g, features, places) : features;
 }
 

@@ -1,9 +1,8 @@
-import { type Graph, reshape } from "../../../onnx/graph/graph";
-import { dividedBy } from "../../../onnx/graph/shapes";
+import type { Graph } from "../../../onnx/graph/graph";
 import type { Value } from "../../../onnx/graph/value";
 import { type RotaryTables, visionAttention } from "../../parts/attention";
-import { patchWidth } from "../../parts/config";
-import { layerNorm, linear, type Weights } from "../../parts/layers";
+import { embedPatches, layerNorm, linear, type Weights } from "../../parts/layers";
+import { mergePatches } from "../qwen2/shared";
 import type { Qwen2VlConfig } from "./config";
 
 type Rotary = RotaryTables & { readonly mask?: Value | undefined };
@@ -15,17 +14,10 @@ type Rotary = RotaryTables & { readonly mask?: Value | undefined };
  * @param rotary.mask added to scores, [patches, patches]
  */
 export function visionTower(g: Graph, weights: Weights, config: Qwen2VlConfig, patches: Value, rotary: Rotary): Value {
-  const { vision, text } = config;
-  const { embedDim } = vision;
-  const size = [vision.inChannels, vision.temporalPatchSize, vision.patchSize, vision.patchSize];
-  const kernel = weights.tensor("visual.patch_embed.proj.weight", [embedDim, ...size]);
-  let x = g.op("Gemm", [patches, reshape(g, kernel, [embedDim, patchWidth(config)])], { transB: true });
+  const { vision } = config;
+  let x = embedPatches(g, weights, config, patches, vision.embedDim);
   for (let i = 0; i < vision.depth; i++) x = block(g, weights, config, `visual.blocks.${i}`, x, rotary);
-  const width = embedDim * vision.spatialMergeSize ** 2;
-  const places = dividedBy(x.shape[0]!, vision.spatialMergeSize ** 2);
-  const merged = reshape(g, layerNorm(g, weights, "visual.merger.ln_q", x), [places, width]);
-  const wide = g.op("Gelu", [linear(g, weights, "visual.merger.mlp.0", merged, width, { bias: true })], {});
-  return linear(g, weights, "visual.merger.mlp.2", wide, text.hiddenSize, { bias: true });
+  return mergePatches(g, weights, config, layerNorm(g, weights, "visual.merger.ln_q", x));
 }
 
 function block(

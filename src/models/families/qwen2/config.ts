@@ -3,16 +3,16 @@ import { shown } from "../../../options/display";
 import type { ConfigFiles } from "../../files/config-files";
 import { check, count, limits, orDefault, refuse, tokenIds } from "../../files/fields";
 import type { DecoderConfig } from "../../parts/decoder";
+import { type Fields, field, schemasOf, storedOf, type ValuesOf, valuesOf } from "./fields";
+import { type Demand, readVision, type VisionClass, visionJson, visionSchema } from "./vision";
 
 /** The differences in config.json between the families. */
-export interface Qwen2Kind<Vision> {
+export interface Qwen2Kind<F extends Fields = Fields> {
   readonly modelType: string;
   /** The class in transformers. */
   readonly architecture: string;
   readonly text: TextClass;
-  readonly visionSchema: z.ZodType<Vision>;
-  /** Checks the network's requirements on `vision_config` beyond the schema. */
-  checkVision(vision: Vision, hiddenSize: number, demand: Demand): void;
+  readonly vision: VisionClass<F>;
 }
 
 /** A text model's class in transformers: the defaults of its fields, and its further tensors. */
@@ -51,9 +51,6 @@ export const qwen2Text: TextClass = {
   fixedRope: {},
 };
 
-/** Notes `problem` unless `isSo` holds. */
-export type Demand = (isSo: boolean, problem: string) => void;
-
 const share = z.int().nonnegative();
 const eosIds = z.union([z.int(), tokenIds]).nullish();
 
@@ -78,20 +75,24 @@ const givenRope = (text: TextClass) =>
     ropeSchema(text).nullish(),
   );
 
+const textFields = (text: TextClass) => ({
+  vocabSize: field("vocab_size", count(limits.vocabulary), text.vocabSize),
+  hiddenSize: field("hidden_size", count(limits.width), text.hiddenSize),
+  intermediateSize: field("intermediate_size", count(limits.width), text.intermediateSize),
+  layers: field("num_hidden_layers", count(limits.layers), text.layers),
+  heads: field("num_attention_heads", count(limits.heads), text.heads),
+  rmsNormEps: field("rms_norm_eps", z.number().positive(), text.rmsNormEps),
+  contextLength: field("max_position_embeddings", count(limits.context), text.contextLength),
+});
+
 const textSchema = (text: TextClass) =>
   z.object({
-    vocab_size: orDefault(count(limits.vocabulary), text.vocabSize),
-    hidden_size: orDefault(count(limits.width), text.hiddenSize),
-    intermediate_size: orDefault(count(limits.width), text.intermediateSize),
-    num_hidden_layers: orDefault(count(limits.layers), text.layers),
-    num_attention_heads: orDefault(count(limits.heads), text.heads),
+    ...schemasOf(textFields(text)),
     /** Null, unlike a missing field, means as many as there are query heads. */
     num_key_value_heads: count(limits.heads).nullable().default(text.kvHeads),
     head_dim: count(limits.width).nullish(),
     hidden_act: orDefault(z.literal("silu"), "silu"),
-    rms_norm_eps: orDefault(z.number().positive(), text.rmsNormEps),
     rope_theta: orDefault(z.number().positive(), text.ropeTheta),
-    max_position_embeddings: orDefault(count(limits.context), text.contextLength),
     rope_scaling: givenRope(text),
     rope_parameters: givenRope(text),
     ...only(text.fixed),
@@ -130,27 +131,25 @@ const generationSchema = z.object({
 
 /**
  * A configuration in the flat layout or with `text_config`.
- * @returns the text model, the special tokens, and `vision_config` as it is stored
  * @throws ConfigError naming each key that the network cannot represent
  */
-export function readQwen2Config<Vision>(
-  kind: Qwen2Kind<Vision>,
+export function readQwen2Config<F extends Fields>(
+  kind: Qwen2Kind<F>,
   { path, json, generationPath, generation }: ConfigFiles,
-): Omit<DecoderConfig, "vision"> & { readonly vision: Vision } {
+): Omit<DecoderConfig, "vision"> & { readonly vision: ValuesOf<F> } {
   const schema = outerSchema.extend({
     model_type: z.literal(kind.modelType),
-    vision_config: z.preprocess((given) => given ?? {}, kind.visionSchema),
+    vision_config: z.preprocess((given) => given ?? {}, visionSchema(kind.vision)),
   });
   const outer = check(schema, json, path);
-  const vision = outer.vision_config;
   const stored = check(textSchema(kind.text), outer.text_config ?? json, path);
   const problems: string[] = [];
   const demand: Demand = (ok, message) => {
     if (!ok) problems.push(message);
   };
   const text = readText(kind.text, stored, outer, demand);
-  kind.checkVision(vision, text.hiddenSize, demand);
-  const tokens = readTokens(stored, outer, check(generationSchema, generation, generationPath), demand);
+  const vision = readVision(kind.vision, outer.vision_config, text.hiddenSize, demand);
+  const tokens = readTokens(text.vocabSize, stored, outer, check(generationSchema, generation, generationPath), demand);
   if (problems.length > 0) refuse(path, problems);
   return { text, vision, tokens };
 }
@@ -159,54 +158,51 @@ type Outer = z.infer<typeof outerSchema>;
 type Text = z.infer<ReturnType<typeof textSchema>>;
 
 function readText(kind: TextClass, text: Text, outer: Outer, demand: Demand): DecoderConfig["text"] {
+  const fields = valuesOf(textFields(kind), text);
+  const { hiddenSize, heads } = fields;
   const rope = text.rope_scaling ?? text.rope_parameters ?? ropeSchema(kind).parse({});
-  const share = text.hidden_size / text.num_attention_heads;
+  const share = hiddenSize / heads;
   const headDim = kind.headDim === undefined ? share : (text.head_dim ?? kind.headDim);
-  const kvHeads = text.num_key_value_heads ?? text.num_attention_heads;
+  const kvHeads = text.num_key_value_heads ?? heads;
   const sections = rope.mrope_section;
   demand(
     Number.isInteger(headDim),
-    `hidden_size: expected a multiple of num_attention_heads ${text.num_attention_heads}, got ${text.hidden_size}`,
+    `hidden_size: expected a multiple of num_attention_heads ${heads}, got ${hiddenSize}`,
   );
   demand(
     text.head_dim == null || text.head_dim === headDim,
     `head_dim: expected hidden_size / num_attention_heads = ${headDim}, got ${text.head_dim}`,
   );
   demand(
-    text.num_attention_heads % kvHeads === 0,
-    `num_attention_heads: expected a multiple of num_key_value_heads ${kvHeads}, got ${text.num_attention_heads}`,
+    heads % kvHeads === 0,
+    `num_attention_heads: expected a multiple of num_key_value_heads ${kvHeads}, got ${heads}`,
   );
   demand(
     sections[0] + sections[1] + sections[2] === headDim / 2,
     `mrope_section: expected a sum of ${headDim / 2}, half the head size, got ${JSON.stringify(sections)}`,
   );
   return {
-    vocabSize: text.vocab_size,
-    hiddenSize: text.hidden_size,
-    intermediateSize: text.intermediate_size,
-    layers: text.num_hidden_layers,
-    heads: text.num_attention_heads,
+    ...fields,
     kvHeads,
     headDim,
-    rmsNormEps: text.rms_norm_eps,
     ropeTheta: rope.rope_theta ?? text.rope_theta,
     mropeSection: sections,
-    contextLength: text.max_position_embeddings,
     tieWordEmbeddings: (outer.tie_word_embeddings || text.tie_word_embeddings) ?? false,
   };
 }
 
 function readTokens(
+  vocabSize: number,
   text: Text,
   outer: Outer,
   generation: z.infer<typeof generationSchema>,
   demand: Demand,
 ): DecoderConfig["tokens"] {
-  const isToken = (id: unknown): id is number => typeof id === "number" && id >= 0 && id < text.vocab_size;
+  const isToken = (id: unknown): id is number => typeof id === "number" && id >= 0 && id < vocabSize;
   const { image_token_id, video_token_id, vision_start_token_id, vision_end_token_id } = outer;
   const marks = { image_token_id, video_token_id, vision_start_token_id, vision_end_token_id };
   for (const [key, id] of Object.entries(marks))
-    demand(isToken(id), `${key}: expected a token below vocab_size ${text.vocab_size}, got ${id}`);
+    demand(isToken(id), `${key}: expected a token below vocab_size ${vocabSize}, got ${id}`);
   // A token beyond the vocabulary cannot be sampled.
   const given = [generation.eos_token_id ?? text.eos_token_id ?? endOfTurn].flat();
   const ends = [...new Set(given.filter(isToken))];
@@ -225,11 +221,10 @@ function readTokens(
   };
 }
 
-/** config.json of a configuration, as transformers reads it, around a family's `vision_config`. */
-export function qwen2ConfigJson(
-  { modelType, architecture, text: kind }: Pick<Qwen2Kind<unknown>, "modelType" | "architecture" | "text">,
-  { text, tokens }: Pick<DecoderConfig, "text" | "tokens">,
-  vision: Readonly<Record<string, unknown>>,
+/** config.json of a configuration, as transformers reads it. */
+export function qwen2ConfigJson<F extends Fields>(
+  { modelType, architecture, text: kind, vision: kindOfVision }: Qwen2Kind<F>,
+  { text, tokens, vision }: Pick<DecoderConfig, "text" | "tokens"> & { readonly vision: ValuesOf<F> },
 ): Record<string, unknown> {
   const tied = { tie_word_embeddings: text.tieWordEmbeddings };
   return {
@@ -242,16 +237,10 @@ export function qwen2ConfigJson(
     vision_end_token_id: tokens.visionEnd,
     text_config: {
       model_type: `${modelType}_text`,
-      vocab_size: text.vocabSize,
-      hidden_size: text.hiddenSize,
-      intermediate_size: text.intermediateSize,
-      num_hidden_layers: text.layers,
-      num_attention_heads: text.heads,
+      ...storedOf(textFields(kind), text),
       num_key_value_heads: text.kvHeads,
       ...(kind.headDim !== undefined && { head_dim: text.headDim }),
       hidden_act: "silu",
-      rms_norm_eps: text.rmsNormEps,
-      max_position_embeddings: text.contextLength,
       rope_parameters: {
         rope_type: "default",
         rope_theta: text.ropeTheta,
@@ -263,6 +252,6 @@ export function qwen2ConfigJson(
       pad_token_id: tokens.pad,
       ...tied,
     },
-    vision_config: { model_type: `${modelType}_vision`, ...vision },
+    vision_config: { model_type: `${modelType}_vision`, ...visionJson(kindOfVision, vision, text.hiddenSize) },
   };
 }

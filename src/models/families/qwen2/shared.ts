@@ -1,5 +1,9 @@
+import { type Graph, reshape } from "../../../onnx/graph/graph";
+import { dividedBy } from "../../../onnx/graph/shapes";
+import type { Dim, Value } from "../../../onnx/graph/value";
 import type { Architecture, Preprocessing } from "../../parts/architecture";
 import { type DecoderConfig, decoder } from "../../parts/decoder";
+import { linear, type Weights } from "../../parts/layers";
 import { names } from "../../parts/names";
 import { qwen2ChatTemplate } from "./chat-template";
 
@@ -28,3 +32,13 @@ export const qwen2Shared = (config: DecoderConfig) =>
     preprocessing,
     chatTemplate: qwen2ChatTemplate,
   }) satisfies Partial<Architecture>;
+
+/** Features of image tokens, [tokens, hidden], from those of their patches, which are adjacent, [patches, width]. */
+export function mergePatches(g: Graph, weights: Weights, { vision, text }: DecoderConfig, patches: Value): Value {
+  const area = vision.spatialMergeSize ** 2;
+  const [count, own] = patches.shape as readonly Dim[] as [Dim, number];
+  const width = area * own;
+  const merged = reshape(g, patches, [dividedBy(count, area), width]);
+  const wide = linear(g, weights, "visual.merger.mlp.0", merged, width, { bias: true });
+  return linear(g, weights, "visual.merger.mlp.2", g.op("Gelu", [wide], {}), text.hiddenSize, { bias: true });
+}

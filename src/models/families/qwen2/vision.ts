@@ -1,66 +1,66 @@
 import * as z from "zod";
-import { count, limits, orDefault } from "../../files/fields";
-import type { DecoderConfig } from "../../parts/decoder";
-import type { Demand } from "./config";
+import { count, limits } from "../../files/fields";
+import { type Field, type Fields, field, schemasOf, storedOf, type ValuesOf, valuesOf } from "./fields";
 
-/** The fields that `vision_config` has in every family, with the defaults of the family's class in transformers. */
-export const visionFields = <Activation extends string>(own: {
-  readonly depth: number;
-  readonly patchSize: number;
-  readonly activation: Activation;
-}) => ({
-  depth: orDefault(count(limits.layers), own.depth),
-  num_heads: orDefault(count(limits.heads), 16),
-  patch_size: orDefault(count(limits.patch), own.patchSize),
-  temporal_patch_size: orDefault(count(limits.patch), 2),
-  spatial_merge_size: orDefault(count(limits.patch), 2),
-  in_channels: orDefault(z.literal(3), 3),
-  /** Qwen's own files have this key, and transformers copies it; its classes have `in_channels`. */
-  in_chans: z.literal(3).nullish(),
-  hidden_act: orDefault(z.literal(own.activation), own.activation),
-  rope_parameters: z.object({ rope_type: z.literal("axial"), rope_theta: z.literal(10_000) }).nullish(),
+/** Notes `problem` unless `isSo` holds. */
+export type Demand = (isSo: boolean, problem: string) => void;
+
+/** The `vision_config` of a family, whose tower is as wide as its field `width`. */
+export interface VisionClass<F extends Fields> {
+  readonly fields: F & { readonly heads: Field<number> };
+  readonly width: keyof F & string;
+  /** The key of the width of its output. */
+  readonly output: string;
+  readonly activation: string;
+  /** Checks the network's requirements beyond the fields' ranges. */
+  check?(vision: ValuesOf<F>, demand: Demand): void;
+}
+
+/** The fields that `vision_config` has in every family. */
+export const visionFields = (own: { readonly depth: number; readonly patchSize: number }) => ({
+  depth: field("depth", count(limits.layers), own.depth),
+  heads: field("num_heads", count(limits.heads), 16),
+  patchSize: field("patch_size", count(limits.patch), own.patchSize),
+  temporalPatchSize: field("temporal_patch_size", count(limits.patch), 2),
+  spatialMergeSize: field("spatial_merge_size", count(limits.patch), 2),
+  inChannels: field<number>("in_channels", z.literal(3), 3),
 });
 
-type Stored = Readonly<
-  Record<"depth" | "num_heads" | "patch_size" | "temporal_patch_size" | "spatial_merge_size" | "in_channels", number>
->;
+/** Schema of `vision_config`. */
+export const visionSchema = <F extends Fields>({ fields, output, activation }: VisionClass<F>) =>
+  z.object({
+    ...schemasOf(fields),
+    /** Qwen's own files have this key, and transformers copies it; its classes have `in_channels`. */
+    in_chans: z.literal(3).nullish(),
+    hidden_act: z.literal(activation).nullish(),
+    rope_parameters: z.object({ rope_type: z.literal("axial"), rope_theta: z.literal(10_000) }).nullish(),
+    ...schemasOf({ output: field(output, count(limits.width), 3584) }),
+  });
 
-/** Sizes that every vision tower has. */
-type Shape = DecoderConfig["vision"] & { readonly depth: number; readonly heads: number };
-
-/** These fields under the library's names. */
-export const visionShape = (stored: Stored): Shape => ({
-  depth: stored.depth,
-  heads: stored.num_heads,
-  patchSize: stored.patch_size,
-  temporalPatchSize: stored.temporal_patch_size,
-  spatialMergeSize: stored.spatial_merge_size,
-  inChannels: stored.in_channels,
-});
-
-/** The same fields of a shape, as they are stored. */
-export const storedVision = (vision: Shape): Stored => ({
-  depth: vision.depth,
-  num_heads: vision.heads,
-  patch_size: vision.patchSize,
-  temporal_patch_size: vision.temporalPatchSize,
-  spatial_merge_size: vision.spatialMergeSize,
-  in_channels: vision.inChannels,
-});
-
-/** Checks that heads divide the tower's width, and that its output is as wide as the language model. */
-export function checkWidths<Name extends string>(
-  vision: Readonly<Record<Name | "num_heads", number>>,
-  { width, output }: { readonly width: Name; readonly output: Name },
+/** The tower's shape, whose heads must divide its width, and whose output must be as wide as the language model. */
+export function readVision<F extends Fields>(
+  { fields, width, output, check }: VisionClass<F>,
+  stored: Readonly<Record<string, unknown>>,
   hiddenSize: number,
   demand: Demand,
-): void {
+): ValuesOf<F> {
+  const vision: ValuesOf<F> = valuesOf<F>(fields, stored);
+  const { key } = fields[width]!;
   demand(
-    vision[output] === hiddenSize,
-    `vision_config.${output}: expected the language model's ${hiddenSize}, got ${vision[output]}`,
+    stored[output] === hiddenSize,
+    `vision_config.${output}: expected the language model's ${hiddenSize}, got ${stored[output]}`,
   );
   demand(
-    (vision[width] / vision.num_heads) % 4 === 0,
-    `vision_config: expected ${width} ${vision[width]} to be a multiple of 4 · num_heads, got num_heads ${vision.num_heads}`,
+    (Number(stored[key]) / Number(stored.num_heads)) % 4 === 0,
+    `vision_config: expected ${key} ${stored[key]} to be a multiple of 4 · num_heads, got num_heads ${stored.num_heads}`,
   );
+  check?.(vision, demand);
+  return vision;
 }
+
+/** `vision_config` of a tower's shape. */
+export const visionJson = <F extends Fields>(
+  { fields, output, activation }: VisionClass<F>,
+  vision: ValuesOf<F>,
+  hiddenSize: number,
+) => ({ ...storedOf<F>(fields, vision), [output]: hiddenSize, hidden_act: activation });

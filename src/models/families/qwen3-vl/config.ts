@@ -1,35 +1,26 @@
 import * as z from "zod";
 import type { ConfigFiles } from "../../files/config-files";
-import { count, limits, orDefault } from "../../files/fields";
+import { count, limits } from "../../files/fields";
 import type { DecoderConfig } from "../../parts/decoder";
 import { type Qwen2Kind, qwen2ConfigJson, readQwen2Config } from "../qwen2/config";
-import { checkWidths, storedVision, visionFields, visionShape } from "../qwen2/vision";
-
-/** The network's settings of a checkpoint. */
-export interface Qwen3VlConfig extends DecoderConfig {
-  readonly vision: DecoderConfig["vision"] & {
-    readonly depth: number;
-    readonly hiddenSize: number;
-    readonly intermediateSize: number;
-    readonly heads: number;
-    /** Rows of the table of learned positions, a square grid and perhaps some more that nothing reads. */
-    readonly positions: number;
-    /** Blocks whose output becomes features of its own; merger k of the list belongs to block deepstack[k]. */
-    readonly deepstack: readonly number[];
-  };
-}
+import { field, type ValuesOf } from "../qwen2/fields";
+import { visionFields } from "../qwen2/vision";
 
 /** Qwen3VLVisionConfig. */
-const visionSchema = z.object({
-  ...visionFields({ depth: 27, patchSize: 16, activation: "gelu_pytorch_tanh" }),
-  hidden_size: orDefault(count(limits.width), 1152),
-  intermediate_size: orDefault(count(limits.width), 4304),
-  out_hidden_size: orDefault(count(limits.width), 3584),
-  num_position_embeddings: orDefault(count(limits.width), 2304),
-  deepstack_visual_indexes: orDefault(z.array(z.int()).max(limits.layers), [8, 16, 24]),
-});
+const visionClass = {
+  ...visionFields({ depth: 27, patchSize: 16 }),
+  hiddenSize: field("hidden_size", count(limits.width), 1152),
+  intermediateSize: field("intermediate_size", count(limits.width), 4304),
+  /** Rows of the table of learned positions, a square grid and perhaps some more that nothing reads. */
+  positions: field("num_position_embeddings", count(limits.width), 2304),
+  /** Blocks whose output becomes features of its own; merger k of the list belongs to block deepstack[k]. */
+  deepstack: field<readonly number[]>("deepstack_visual_indexes", z.array(z.int()).max(limits.layers), [8, 16, 24]),
+};
 
-export const kind: Qwen2Kind<z.infer<typeof visionSchema>> = {
+/** The network's settings of a checkpoint. */
+export type Qwen3VlConfig = DecoderConfig & { readonly vision: ValuesOf<typeof visionClass> };
+
+export const kind: Qwen2Kind<typeof visionClass> = {
   modelType: "qwen3_vl",
   architecture: "Qwen3VLForConditionalGeneration",
   /** Qwen3VLTextConfig. */
@@ -48,41 +39,21 @@ export const kind: Qwen2Kind<z.infer<typeof visionSchema>> = {
     fixed: { attention_bias: false },
     fixedRope: { mrope_interleaved: true },
   },
-  visionSchema,
-  checkVision(vision, hiddenSize, demand) {
-    checkWidths(vision, { width: "hidden_size", output: "out_hidden_size" }, hiddenSize, demand);
-    const { depth, deepstack_visual_indexes: indexes } = vision;
-    demand(
-      new Set(indexes).size === indexes.length && indexes.every((i) => i >= 0 && i < depth),
-      `vision_config.deepstack_visual_indexes: expected different blocks from 0 to ${depth - 1}, got ${JSON.stringify(indexes)}`,
-    );
+  vision: {
+    fields: visionClass,
+    width: "hiddenSize",
+    output: "out_hidden_size",
+    activation: "gelu_pytorch_tanh",
+    check: ({ depth, deepstack }, demand) =>
+      demand(
+        new Set(deepstack).size === deepstack.length && deepstack.every((i) => i >= 0 && i < depth),
+        `vision_config.deepstack_visual_indexes: expected different blocks from 0 to ${depth - 1}, got ${JSON.stringify(deepstack)}`,
+      ),
   },
 };
 
 /** @throws ConfigError naming each key that this network cannot represent */
-export function readConfig(files: ConfigFiles): Qwen3VlConfig {
-  const { text, tokens, vision } = readQwen2Config(kind, files);
-  return {
-    text,
-    tokens,
-    vision: {
-      ...visionShape(vision),
-      hiddenSize: vision.hidden_size,
-      intermediateSize: vision.intermediate_size,
-      positions: vision.num_position_embeddings,
-      deepstack: vision.deepstack_visual_indexes,
-    },
-  };
-}
+export const readConfig = (files: ConfigFiles): Qwen3VlConfig => readQwen2Config(kind, files);
 
 /** `config.json` of a checkpoint with this shape, as transformers reads it. */
-export const configJson = (config: Qwen3VlConfig): Record<string, unknown> =>
-  qwen2ConfigJson(kind, config, {
-    ...storedVision(config.vision),
-    hidden_size: config.vision.hiddenSize,
-    intermediate_size: config.vision.intermediateSize,
-    num_position_embeddings: config.vision.positions,
-    deepstack_visual_indexes: config.vision.deepstack,
-    out_hidden_size: config.text.hiddenSize,
-    hidden_act: "gelu_pytorch_tanh",
-  });
+export const configJson = (config: Qwen3VlConfig): Record<string, unknown> => qwen2ConfigJson(kind, config);

@@ -3,8 +3,7 @@ import { dividedBy } from "../../../onnx/graph/shapes";
 import type { Dim, Value } from "../../../onnx/graph/value";
 import type { Tensor } from "../../../onnx/runtime/session";
 import { type RotaryTables, visionAttention } from "../../parts/attention";
-import { patchWidth } from "../../parts/config";
-import { layerNorm, linear, type Weights } from "../../parts/layers";
+import { embedPatches, layerNorm, linear, type Weights } from "../../parts/layers";
 import { maskApart, type PatchPlaces, rotaryOf } from "../../parts/patch-places";
 import { type Grid, patchOrder, visionRotaryTables } from "../../parts/positions";
 import type { Qwen3VlConfig } from "./config";
@@ -106,7 +105,7 @@ export function visionTower(
   { cos, sin, positions, shares, mask }: Readonly<Record<string, Value>>,
 ): readonly Value[] {
   const { depth, deepstack } = config.vision;
-  let x = embedPatches(g, weights, config, patches);
+  let x = embedPatches(g, weights, config, patches, config.vision.hiddenSize, { bias: true });
   x = add(g, x, interpolated(g, weights, config, positions!, shares!));
   const deeper: Value[] = [];
   for (let i = 0; i < depth; i++) {
@@ -115,14 +114,6 @@ export function visionTower(
     if (k >= 0) deeper.push(merger(g, weights, config, `visual.deepstack_merger_list.${k}`, x, "after merging"));
   }
   return [merger(g, weights, config, "visual.merger", x, "before merging"), ...deeper];
-}
-
-function embedPatches(g: Graph, weights: Weights, config: Qwen3VlConfig, patches: Value): Value {
-  const { hiddenSize, inChannels, temporalPatchSize, patchSize } = config.vision;
-  const size = [hiddenSize, inChannels, temporalPatchSize, patchSize, patchSize];
-  const kernel = reshape(g, weights.tensor("visual.patch_embed.proj.weight", size), [hiddenSize, patchWidth(config)]);
-  const bias = weights.tensor("visual.patch_embed.proj.bias", [hiddenSize]);
-  return g.op("Gemm", [patches, kernel, bias], { transB: true });
 }
 
 /** The learned positions of patches, [images · patches, hidden]: Σ share · position over the corners. */
