@@ -1,4 +1,3 @@
-import { grpoPresets } from "rise-ts";
 import { constantSchedule, cosineSchedule } from "rise-ts/optim";
 import type { PartSizes } from "../pictures/moods";
 
@@ -52,17 +51,6 @@ export const moodRates: { readonly learningRate: number; readonly temperature?: 
  * thoughts are soon wrong about the others.
  */
 export const placeRates: typeof moodRates = { learningRate: 5e-5, temperature: 0.7 };
-
-/**
- * The demo's stage 1 on moods stays near its base, which the paper's tables do not: another thing of the same mood earns as much, so that names drift
- * (docs/results.md).
- */
-export const moodRestraint = { temperature: 0.8, klCoefficient: 0.4 } as const;
-
-export const withKl = (klCoefficient: number) => {
-  const paper = grpoPresets["rise-paper"];
-  return { ...paper, loss: { ...paper.loss, klCoefficient } };
-};
 
 export const cotOptions = ({ learningRate, temperature }: typeof moodRates) => ({
   learningRate: constantSchedule({ learningRate, warmupSteps: 5 }),

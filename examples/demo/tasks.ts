@@ -24,13 +24,11 @@ import {
   cotOptions,
   moodParts,
   moodRates,
-  moodRestraint,
   moodSteps,
   placeParts,
   placeRates,
   placeSteps,
   type Steps,
-  withKl,
 } from "./settings";
 
 /** Answers without a model, learnt from training pictures or from nothing. */
@@ -43,7 +41,7 @@ export interface DemoTask<A> {
   readonly model: string;
   readonly steps: Steps;
   /** How stage 1 learns and samples. */
-  readonly cot: Pick<RiseCotOptions<A>, "grpo" | "learningRate" | "sampling">;
+  readonly cot: Pick<RiseCotOptions<A>, "learningRate" | "sampling">;
   /** Pictures in each part of the data. */
   readonly parts: Omit<PartSizes, "seed">;
   readonly task: Task<A>;
@@ -71,10 +69,7 @@ export const moodsDemo: DemoTask<LabelDistribution> = {
   name: "moods",
   model: tiny("checkpoint"),
   steps: moodSteps,
-  cot: {
-    ...cotOptions({ ...moodRates, temperature: moodRestraint.temperature }),
-    grpo: withKl(moodRestraint.klCoefficient),
-  },
+  cot: cotOptions(moodRates),
   parts: moodParts,
   task: classification(moodQuestion),
   data: moods,
