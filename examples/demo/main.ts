@@ -99,12 +99,9 @@ function againArguments(given: readonly string[], out: string): string {
 
 main().catch((error: unknown) => {
   if (error instanceof Error && error.name === "AbortError") process.exit(130);
-  if (
-    error instanceof RiseError ||
-    error instanceof RangeError ||
-    (error as { code?: string }).code?.startsWith("ERR_PARSE_ARGS")
-  ) {
-    console.error(`${(error as Error).message}\n\nUsage: ${usage}`);
+  const isUsage = error instanceof RangeError || (error as { code?: string }).code?.startsWith("ERR_PARSE_ARGS");
+  if (isUsage || error instanceof RiseError) {
+    console.error(`${(error as Error).message}${isUsage ? `\n\nUsage: ${usage}` : ""}`);
     process.exit(1);
   }
   throw error;
