@@ -64,7 +64,8 @@ const labelList = list<readonly string[]>(
  *     image,joy,sadness
  *     images/1.jpg,0.9,0.1
  *
- * With `label`, one column names the label instead: `image,label`, `images/1.jpg,joy`; it is `metadata.category` too.
+ * With `label`, one column names the label instead: `image,label`, `images/1.jpg,joy`; it is `metadata.category` too,
+ * unless a column has that name.
  * A `.jsonl` or `.json` file has an object for each row: `{"file_name": "1.jpg", "label": "joy"}`.
  *
  * Images are paths relative to the file's folder, and lie in it. The columns `id` and `subject` may be missing; the id
