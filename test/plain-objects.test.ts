@@ -22,6 +22,9 @@ const known: readonly string[] = [
   "src/options/arguments.ts:",
   // Names of options of a spec.
   "src/rise/pipeline.ts: known[name]",
+  // Keys of config.json that a family's table of fields lists.
+  "src/models/families/qwen2/fields.ts:",
+  "src/models/families/qwen2/vision.ts: stored[",
   // Inputs that `visionTables` of the same file names.
   "src/models/families/qwen2-5-vl/vision.ts: tables[",
   // Names of metrics that this code lists.

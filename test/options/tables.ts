@@ -27,6 +27,7 @@ import { lisaSpec, reasonSegDatasetSpec } from "../../src/datasets/lisa";
 import { parquetDatasetSpec } from "../../src/datasets/parquet";
 import { mergeAdapterSpec } from "../../src/engine/checkpoint/merge";
 import { generateSpec } from "../../src/engine/sampling/options";
+import { scoringSpec } from "../../src/engine/training/rows";
 import { annotateSpec } from "../../src/evaluation/annotate";
 import { auditCotsSpec } from "../../src/evaluation/audit-cots";
 import { compareEvaluationsSpec } from "../../src/evaluation/compare";
@@ -82,6 +83,7 @@ export const specs: Readonly<Record<string, () => z.ZodRawShape>> = {
   pushToHub: pushToHubSpec,
   mergeAdapter: mergeAdapterSpec,
   "backend.generate": generateSpec,
+  trainer: scoringSpec,
   grpoAdvantages: grpoAdvantagesSpec,
   gaeAdvantages: gaeAdvantagesSpec,
   grpoLoss: grpoLossSpec,

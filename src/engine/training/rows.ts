@@ -6,9 +6,9 @@ import { choice, divisor, having, readArgument, readOptions, specOf } from "../.
 import type { ScoringOptions, TrainSequence } from "../../scoring";
 import { checkSequences } from "./check-rows";
 
-const scoringSpec = specOf<ScoringOptions>()(() => ({
-  temperature: divisor().optional(),
-  signal: having<AbortSignal>("an AbortSignal", "throwIfAborted").optional(),
+export const scoringSpec = specOf<ScoringOptions>()(() => ({
+  temperature: divisor().optional().describe("Scores are those of softmax(logits / temperature); 1 if not given"),
+  signal: having<AbortSignal>("an AbortSignal", "throwIfAborted").optional().describe("Ends the call"),
 }));
 
 /**

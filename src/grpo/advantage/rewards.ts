@@ -8,7 +8,9 @@ export function readColumns(
   rewards: readonly RewardValue[] | readonly (readonly RewardValue[])[],
 ): readonly Float64Array[] {
   const rows = Array.from<RewardValue | readonly RewardValue[], RewardValue[]>(rewards, (reward) =>
-    typeof reward === "object" && reward !== null ? [...reward] : [reward],
+    Array.isArray(reward) || ArrayBuffer.isView(reward)
+      ? [...(reward as readonly RewardValue[])]
+      : [reward as RewardValue],
   );
   const functions = rows[0]!.length;
   if (functions === 0) throw new ShapeError("grpoAdvantages: expected a reward for each completion, got empty rows");
