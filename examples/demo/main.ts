@@ -99,9 +99,12 @@ function againArguments(given: readonly string[], out: string): string {
 
 main().catch((error: unknown) => {
   if (error instanceof Error && error.name === "AbortError") process.exit(130);
-  const isUsage = error instanceof RangeError || (error as { code?: string }).code?.startsWith("ERR_PARSE_ARGS");
-  if (isUsage || error instanceof RiseError) {
-    console.error(`${(error as Error).message}${isUsage ? `\n\nUsage: ${usage}` : ""}`);
+  if (
+    error instanceof RiseError ||
+    error instanceof RangeError ||
+    (error as { code?: string }).code?.startsWith("ERR_PARSE_ARGS")
+  ) {
+    console.error(`${(error as Error).message}\n\nUsage: ${usage}`);
     process.exit(1);
   }
   throw error;
