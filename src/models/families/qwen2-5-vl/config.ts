@@ -7,7 +7,7 @@ import { field, type ValuesOf } from "../qwen2/fields";
 import { visionFields } from "../qwen2/vision";
 
 /** Qwen2_5_VLVisionConfig. */
-const visionClass = {
+const towerFields = {
   ...visionFields({ depth: 32, patchSize: 14 }),
   hiddenSize: field("hidden_size", count(limits.width), 3584),
   intermediateSize: field("intermediate_size", count(limits.width), 3420),
@@ -22,14 +22,14 @@ const visionClass = {
 };
 
 /** The network's settings of a checkpoint. */
-export type Qwen25VlConfig = DecoderConfig & { readonly vision: ValuesOf<typeof visionClass> };
+export type Qwen25VlConfig = DecoderConfig & { readonly vision: ValuesOf<typeof towerFields> };
 
-export const kind: Qwen2Kind<typeof visionClass> = {
+export const kind: Qwen2Kind<typeof towerFields> = {
   modelType: "qwen2_5_vl",
   architecture: "Qwen2_5_VLForConditionalGeneration",
   text: qwen2Text,
   vision: {
-    fields: visionClass,
+    fields: towerFields,
     width: "hiddenSize",
     output: "out_hidden_size",
     activation: "silu",

@@ -17,18 +17,18 @@ export interface Qwen2VlConfig extends DecoderConfig {
 }
 
 /** Qwen2VLVisionConfig. */
-const visionClass = {
+const towerFields = {
   ...visionFields({ depth: 32, patchSize: 14 }),
   embedDim: field("embed_dim", count(limits.width), 1280),
   mlpRatio: field("mlp_ratio", z.number().positive().max(limits.patch), 4),
 };
 
-export const kind: Qwen2Kind<typeof visionClass> = {
+export const kind: Qwen2Kind<typeof towerFields> = {
   modelType: "qwen2_vl",
   architecture: "Qwen2VLForConditionalGeneration",
   text: qwen2Text,
   vision: {
-    fields: visionClass,
+    fields: towerFields,
     width: "embedDim",
     output: "hidden_size",
     activation: "quick_gelu",

@@ -7,7 +7,7 @@ import { field, type ValuesOf } from "../qwen2/fields";
 import { visionFields } from "../qwen2/vision";
 
 /** Qwen3VLVisionConfig. */
-const visionClass = {
+const towerFields = {
   ...visionFields({ depth: 27, patchSize: 16 }),
   hiddenSize: field("hidden_size", count(limits.width), 1152),
   intermediateSize: field("intermediate_size", count(limits.width), 4304),
@@ -18,9 +18,9 @@ const visionClass = {
 };
 
 /** The network's settings of a checkpoint. */
-export type Qwen3VlConfig = DecoderConfig & { readonly vision: ValuesOf<typeof visionClass> };
+export type Qwen3VlConfig = DecoderConfig & { readonly vision: ValuesOf<typeof towerFields> };
 
-export const kind: Qwen2Kind<typeof visionClass> = {
+export const kind: Qwen2Kind<typeof towerFields> = {
   modelType: "qwen3_vl",
   architecture: "Qwen3VLForConditionalGeneration",
   /** Qwen3VLTextConfig. */
@@ -40,7 +40,7 @@ export const kind: Qwen2Kind<typeof visionClass> = {
     fixedRope: { mrope_interleaved: true },
   },
   vision: {
-    fields: visionClass,
+    fields: towerFields,
     width: "hiddenSize",
     output: "out_hidden_size",
     activation: "gelu_pytorch_tanh",
