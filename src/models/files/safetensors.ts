@@ -298,7 +298,8 @@ const overflow: Readonly<Record<StoredDtype, number>> = {
 /** The first number that `dtype` has no finite form of; undefined if it has all. */
 export function firstBeyond(data: Float32Array, dtype: StoredDtype): number | undefined {
   const limit = overflow[dtype];
-  for (const x of data) if (!(Math.abs(x) < limit)) return x;
+  // An iterator takes four times as long.
+  for (let i = 0; i < data.length; i++) if (!(Math.abs(data[i]!) < limit)) return data[i];
   return undefined;
 }
 
