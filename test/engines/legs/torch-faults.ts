@@ -293,8 +293,10 @@ async function* setup({ python, scratch }: LegTools): AsyncGenerator<Check, void
       python,
       [
         join(pythonFolder(), "rise_torch.py"),
-        "--options",
-        JSON.stringify({ model: checkpointDir, device: "cpu" }),
+        "--model",
+        checkpointDir,
+        "--device",
+        "cpu",
         "--ready",
         ready,
         "--owned",
