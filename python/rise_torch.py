@@ -132,6 +132,7 @@ class Engine:
         parameters = self.parameters.items()
         return {
             "protocol": PROTOCOL,
+            "versions": {each.__name__: each.__version__ for each in (torch, transformers, peft)},
             "config": config,
             "device": self.options.device,
             "shard": self.options.shard,

@@ -90,6 +90,12 @@ describe("torchTrainer", () => {
     await rm(folder, { recursive: true });
   });
 
+  it("knows the packages of the workers and their device, for environment.json", async () => {
+    const trainer = await connect(await serve());
+    const versions = { torch: "2.14.1", transformers: "5.24.0", peft: "0.21.2", device: "cpu" };
+    expect(trainer.sampler().versions).toEqual(versions);
+  });
+
   it.each([
     ["another model", { config: "0" }, /expected workers of .*, got workers of another config\.json/],
     ["steps of another program", { steps: 3 }, /expected workers that nobody has trained, got workers after 3 steps/],
