@@ -6,7 +6,7 @@ export type { GenerateOptions } from "./generate-options";
 /** Anything that continues a prompt with images. */
 export interface VlmBackend {
   readonly name: string;
-  /** What its numbers come from, such as packages with their versions and the device, for `environment.json`. */
+  /** Packages that decide its numbers, with their versions, and the device: a run keeps them in `environment.json`. */
   readonly versions?: Readonly<Record<string, string>>;
   readonly capabilities: {
     /** Completions carry `logProbs`. */
