@@ -7,8 +7,8 @@ import { jsonl, readJson, sizeOf, writeAtomically, writing } from "./files";
 
 /**
  * Writes the files that let a report be made from a directory alone: `examples.jsonl`, the id, image and subject of
- * each example, and `environment.json`, the versions, the machine and the device. An image in memory has no path, and is
- * left out.
+ * each example, and `environment.json`, the versions, the machine and the device. An image in memory has no path, and
+ * is left out.
  */
 export async function writeContext(
   folder: string,
