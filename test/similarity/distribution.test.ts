@@ -150,13 +150,17 @@ describe("renormalise and roundDistribution", () => {
 
   it.each([
     [{ a: -1, b: 2 }, 2, /expected numbers of at least 0, got -1 for a$/],
-    [{ a: 1, b: 2 }, 400, /expected decimals to be a whole number from 0 to 15, got 400$/],
+    [{ a: 1, b: 2 }, 16, /expected decimals to be a whole number from 0 to 15, got 16$/],
   ])("refuse to round %j to %d places", (distribution, decimals, message) => {
     expect(() => roundDistribution(distribution, decimals)).toThrow(message);
   });
 
   it("round to hundredths that sum to 1, no value moving by more than one hundredth", () => {
     expect(roundDistribution({ a: 1, b: 1, c: 1 })).toEqual({ a: 0.34, b: 0.33, c: 0.33 });
+    // 10.8, 24.4 and 64.8 hundredths: the two that are missing go to the largest rests.
+    expect(roundDistribution({ a: 0.108, b: 0.244, c: 0.648 })).toEqual({ a: 0.11, b: 0.24, c: 0.65 });
+    expect(roundDistribution({ a: 2, b: 1 }, 0)).toEqual({ a: 1, b: 0 });
+    expect(roundDistribution({ a: 3, b: 1 }, 15)).toEqual({ a: 0.75, b: 0.25 });
     fc.assert(
       fc.property(distribution, (p) => {
         const rounded = roundDistribution(p);
