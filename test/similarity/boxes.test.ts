@@ -45,6 +45,11 @@ describe("boxIou", () => {
     expect(boxIou(box(0, 0, 1e300, 1e300), box(0, 0, 1e300, 1e300))).toBe(0);
   });
 
+  it("is 0 where an area is more or less than numbers can hold", () => {
+    expect(boxIou(box(0, 0, 1e200, 1e200), box(0, 0, 2, 2))).toBe(0);
+    expect(boxIou(box(0, 0, 1e-200, 1e-200), box(0, 0, 1e-200, 1e-200))).toBe(0);
+  });
+
   it("refuses to compare boxes of two spaces, and names both", () => {
     expect(() => boxIou(box(0, 0, 1, 1), box(0, 0, 1, 1, "pixel"))).toThrow(ConfigError);
     expect(() => boxIou(box(0, 0, 1, 1), box(0, 0, 1, 1, "pixel"))).toThrow(/"thousand" and "pixel"/);

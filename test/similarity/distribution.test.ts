@@ -110,6 +110,13 @@ describe("classificationSimilarity", () => {
   it("gives an answer without mass, or with more than numbers can hold, nothing", () => {
     expect(classificationSimilarity({ a: 1, b: 0 }, { a: 0, b: 0 })).toBe(0);
     expect(classificationSimilarity({ a: 1, b: 0 }, { a: 1e308, b: 1.7e308 })).toBe(0);
+    for (const kl of ["renormalised", "asPrinted"] as const)
+      for (const [p, q] of [
+        [0, 1],
+        [1e308, 1e-308],
+        [1e-308, 1e308],
+      ] as const)
+        expect(classificationSimilarity({ a: p, b: 0 }, { a: q, b: 0 }, { kl })).toBe(0);
   });
 
   it("gives an answer with a probability below 0 nothing, either way of taking KLD", () => {
@@ -146,6 +153,7 @@ describe("renormalise and roundDistribution", () => {
     expect(renormalise({ a: 1, b: 3 }, "test")).toEqual({ a: 0.25, b: 0.75 });
     expect(() => renormalise({ a: 0, b: 0 }, "row 7")).toThrow(ConfigError);
     expect(() => renormalise({ a: 0, b: 0 }, "row 7")).toThrow(/row 7/);
+    expect(() => renormalise({ a: 1e308, b: 1e308 }, "row 7")).toThrow(/positive finite sum, got Infinity/);
   });
 
   it.each([
