@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { ConfigError, DataError } from "../../src/errors";
-import { meanAveragePrecision } from "../../src/metrics/mean-average-precision";
+import { meanAveragePrecision, weightedAveragePrecision } from "../../src/metrics/mean-average-precision";
 import { meanIou, meanPolygonIou } from "../../src/metrics/mean-iou";
 import type { Box, Polygon } from "../../src/types";
 import reference from "./fixtures/coco-eval.json";
@@ -89,6 +89,22 @@ describe("meanAveragePrecision", () => {
     ]);
     expect(ap50).toBe(0.5);
     expect(categories).toEqual({ cat: { ap: 1, ap50: 1 }, dog: { ap: 0, ap50: 0 } });
+  });
+
+  it("leaves out, of a resample, the categories whose ground truth is not drawn", () => {
+    const drawn = weightedAveragePrecision(
+      [
+        { truth: [a], prediction: [a], category: "cat" },
+        { truth: [a], prediction: [far], category: "dog" },
+      ],
+      "ap50",
+    );
+    expect([
+      drawn(Uint32Array.of(1, 1)),
+      drawn(Uint32Array.of(2, 0)),
+      drawn(Uint32Array.of(0, 2)),
+      drawn(Uint32Array.of(0, 0)),
+    ]).toEqual([0.5, 1, 0, Number.NaN]);
   });
 
   it("reads at most a hundred boxes of an answer", () => {
