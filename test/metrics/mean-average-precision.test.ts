@@ -49,6 +49,14 @@ describe("meanAveragePrecision", () => {
     expect(ap).toBeCloseTo(0.3, 12);
   });
 
+  it("matches a box with the ground truth that it overlaps most, and leaves the other for the next box", () => {
+    const truth = [box(0, 0, 100, 100), box(20, 0, 100, 100)];
+    // IoUs of the first box with both: 1 and 2/3; of the second: 55/145 and 0.6.
+    const prediction = [box(0, 0, 100, 100), box(45, 0, 100, 100)];
+    for (const order of [truth, truth.toReversed()])
+      expect(meanAveragePrecision([{ truth: order, prediction }]).ap50).toBe(1);
+  });
+
   it("ranks across images by place in the answer, then by area", () => {
     // Second image's wrong box is smaller than the first's right one, so it comes after it.
     expect(
