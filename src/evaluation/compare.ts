@@ -8,7 +8,7 @@ import {
 } from "../metrics/bootstrap";
 import type { Metric } from "../metrics/metric";
 import { exchangePValue } from "../metrics/permutation";
-import { shown } from "../options/display";
+import { listed, shown } from "../options/display";
 import { choice, readOptions, specOf } from "../options/spec";
 import {
   checkMetrics,
@@ -96,12 +96,11 @@ function pair<A>(
 ): (readonly [EvaluationRecord<A>, EvaluationRecord<A>])[] {
   const byId = new Map(b.map((record) => [record.exampleId, record]));
   const known = new Set(a.map(({ exampleId }) => exampleId));
-  if (known.size === 0) throw new DataError("expected evaluations with records, got none");
   const onlyA = [...known].filter((id) => !byId.has(id));
   const onlyB = [...byId.keys()].filter((id) => !known.has(id));
   if (onlyA.length + onlyB.length > 0)
     throw new DataError(
-      `expected evaluations of the same examples, got ${listed(onlyA)} in the first only and ${listed(onlyB)} in the second only`,
+      `expected evaluations of the same examples, got ${listed(onlyA) || "none"} in the first only and ${listed(onlyB) || "none"} in the second only`,
     );
   return a.map((record) => {
     const { exampleId, truth } = record;
@@ -121,11 +120,6 @@ const canonical = (value: unknown): string =>
       ? Object.fromEntries(Object.entries(inner).sort(([a], [b]) => (a < b ? -1 : 1)))
       : inner,
   );
-
-function listed(ids: readonly string[]): string {
-  if (ids.length === 0) return "none";
-  return ids.length > 5 ? `${ids.slice(0, 5).join(", ")} and ${ids.length - 5} more` : ids.join(", ");
-}
 
 /** Compares a metric. @param both the metric of a's records and, after them, b's in the same order */
 function compare(

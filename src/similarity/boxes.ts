@@ -67,9 +67,8 @@ export function iouOfBoxes(a: Box, b: Box): number {
   if (!(width > 0 && height > 0)) return 0;
   const intersection = width * height;
   const union = (aRight - a.x) * (aBottom - a.y) + (bRight - b.x) * (bBottom - b.y) - intersection;
-  // The areas may overflow.
-  if (!(union > 0 && union < Number.POSITIVE_INFINITY)) return 0;
-  return Math.min(1, intersection / union);
+  // The areas may overflow, or vanish.
+  return union > 0 ? intersection / union : 0;
 }
 
 /**

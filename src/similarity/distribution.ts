@@ -55,13 +55,14 @@ export function unclampedSimilarity(
   prediction: LabelDistribution,
   kl: "renormalised" | "asPrinted",
 ): number {
-  const ratio = total(prediction) / total(truth);
   // Without mass, with an infinite sum, or with a number below 0, it is as far from a distribution as possible.
-  if (!hasMass(prediction) || !hasMass(truth) || !(ratio > 0) || ratio === Number.POSITIVE_INFINITY) return 0;
+  if (!hasMass(prediction) || !hasMass(truth)) return 0;
   const compare =
     kl === "renormalised" ? (d: LabelDistribution) => renormalise(d, "distribution") : (d: LabelDistribution) => d;
   const divergence = klDivergence(compare(truth), compare(prediction));
-  return Math.exp(-(divergence + meanSquaredError(truth, prediction)) - Math.abs(Math.log10(ratio)));
+  return Math.exp(
+    -(divergence + meanSquaredError(truth, prediction)) - Math.abs(Math.log10(total(prediction) / total(truth))),
+  );
 }
 
 /** Mean over all labels of (P(j) − Q(j))². Source: RISE, Eq. 5. */

@@ -365,6 +365,18 @@ describe("annotateDataset, with a runDir", () => {
       await expect(annotationRun({ runDir: runDir! })).rejects.toThrow("pass resume: true");
     }));
 
+  it("refuses to resume from a damaged row, and does so once the row is mended", () =>
+    withFolders(1, async (runDir) => {
+      await annotationRun({ runDir: runDir! });
+      const file = join(runDir!, "annotations.jsonl");
+      const rows = await readFile(file, "utf8");
+      await writeFile(file, `{"id":1}\n${rows}`);
+      const resumed = () => idsOf({ runDir: runDir!, resume: true });
+      await expect(resumed()).rejects.toThrow(/annotations\.jsonl: line 1: expected an annotation/);
+      await writeFile(file, rows);
+      expect(await resumed()).toEqual(manyExamples.map(({ id }) => id));
+    }));
+
   it("has a table that csvDataset reads, with a column for each label", () =>
     withFolders(1, async (runDir) => {
       const folder = await folderOfImages();

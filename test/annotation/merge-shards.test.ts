@@ -160,6 +160,31 @@ describe("mergeShards", () => {
       /expected the 9 ids that the shards were given, got 10/,
     ],
     [
+      "the proof is another shard's",
+      (parts) => cp(join(folderOf(parts, 1), "shard.json"), join(folderOf(parts, 2), "shard.json")),
+      /shards.2: expected the shard of its config\.json, 2\/3, got 1\/3/,
+    ],
+    [
+      "a shard is one of another number",
+      async (parts) => {
+        for (const name of ["config.json", "shard.json"]) {
+          const file = join(folderOf(parts, 3), name);
+          await writeFile(file, (await readFile(file, "utf8")).replace('"3/3"', '"3/4"'));
+        }
+      },
+      /shards.3: expected one of 3 shards, got 3\/4/,
+    ],
+    [
+      "a run is of a kind without shards",
+      async (parts) => {
+        for (const number of [1, 2, 3]) {
+          const file = join(folderOf(parts, number), "config.json");
+          await writeFile(file, (await readFile(file, "utf8")).replace('"annotate"', '"rise-r1"'));
+        }
+      },
+      /shards.1: expected a run of annotate, evaluate, rise-cot, got one of rise-r1/,
+    ],
+    [
       "a folder is no shard",
       (parts) => mkdir(join(parts, "shards", "other")).then(() => {}),
       /other: expected a shard's runDir, got a folder without config\.json/,
@@ -193,6 +218,8 @@ describe("mergeShards", () => {
       expect((await mergeShards(options)).rows).toBe(9);
       await expect(mergeShards({ ...options, shards: [] })).rejects.toThrow(ConfigError);
       await expect(mergeShards({ ...options, shards: "none" })).rejects.toThrow("none: expected a folder of shards");
+      const one = { ...options, shards: folderOf(parts!, 1) };
+      await expect(mergeShards(one)).rejects.toThrow("1: expected the folders of shards, got none");
     }));
 });
 

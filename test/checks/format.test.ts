@@ -11,6 +11,10 @@ describe("checkCotFormat", () => {
     "The mug stands left of the plate. It is red and",
     "Here is what I see:\n- a red mug\n\nIt stands on a table. The table is brown. The light is warm.\nAll is calm.",
     "She wonders: is anybody there?",
+    "I see it.",
+    "A sign with {braces} hangs there.",
+    "- A red mug stands on the table.",
+    "- a mug\n- a cup\nBoth stand on a table.\nNobody drinks.",
     "[Sighs] The old man turns away.",
     // As models think that were raised on other languages.
     "孩子在阳光下微笑。他很开心。",
@@ -50,7 +54,11 @@ describe("checkCotFormat", () => {
     ["```\nA man smiles at us.\n```", /data/],
     ["- a happy child\n- a bright sky.\n- some green grass here.", /list/],
     ["1. A happy child plays.\n2. A bright sky shines.", /list/],
+    ["1. A happy child plays.\n \n \n2. A bright sky shines.", /list/],
     ["joy", /sentence/],
+    ["Yes. No. Perhaps.", /sentence/],
+    ["Go on. He sits.", /sentence/],
+    ["ยิ้ม. a red mug on the table", /sentence/],
     ["Happy child.", /sentence/],
     ["a red mug on a brown table with", /sentence/],
     ["快乐", /sentence/],
@@ -67,6 +75,7 @@ describe("checkCotFormat", () => {
     ["八〇％。、！？", /sentence/],
     ["The scene is calm.</think><answer>{'joy': 1.0}</answer>", /tag/],
     ["<think>The scene is calm.</think>", /tag/],
+    ["The scene is calm.</THINK>", /tag/],
   ])("refuses %s", (cot, reason) => {
     const check = checkCotFormat(cot);
     expect(check).toEqual({ ok: false, reason: expect.stringMatching(reason) });
@@ -74,6 +83,10 @@ describe("checkCotFormat", () => {
 });
 
 describe("parseThinkAnswer", () => {
+  it("takes the space around both parts off, as formatThinkAnswer does", () => {
+    expect(formatThinkAnswer(" A.\n", "\tB ")).toBe("<think>A.</think><answer>B</answer>");
+  });
+
   it("reads back what formatThinkAnswer writes", () => {
     const part = fc.string().filter((text) => !/<\/?(think|answer)>/.test(text));
     fc.assert(
@@ -130,6 +143,18 @@ describe("checkAnswerFormat", () => {
     expect(checkAnswerFormat("<think>A.</think><answer>C</answer>", parse)).toMatchObject({
       reason: expect.stringMatching(/does not parse/),
     });
+  });
+
+  it("says why an answer does not parse if the task knows", () => {
+    const text = "<think>A.</think><answer>C</answer>";
+    const reasonOf = (task: Parameters<typeof readAnswer>[1]) => {
+      const { format } = readAnswer(text, task);
+      return format.ok ? "" : format.reason;
+    };
+    expect(reasonOf({ parse })).toBe("the answer does not parse");
+    expect(reasonOf({ parse, problem: (answer) => `expected B, got ${answer}` })).toBe(
+      "the answer does not parse: expected B, got C",
+    );
   });
 
   it("hands over what it read", () => {

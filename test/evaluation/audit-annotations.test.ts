@@ -58,6 +58,12 @@ describe("auditAnnotations", () => {
     expect(of("silent")).toMatchObject({ agreement: 0, suspicion: 0, consensus: null, rollouts: 4 });
   });
 
+  it("takes an answer that does not parse for one that agrees with no other: (½ + ½ + 0)/3", () => {
+    const [one] = auditAnnotations(group("e", joy, [saysJoy, "joy", saysJoy]), task);
+    expect(one!.agreement).toBeCloseTo(1 / 3, 12);
+    expect(one!.consensus).toEqual({ anger: 0.05, joy: 0.95 });
+  });
+
   it("does not depend on how the examples are interleaved", () => {
     const shuffled = [...rollouts].sort((a, b) => a.index - b.index);
     expect(auditAnnotations(shuffled, task)).toEqual(audit);

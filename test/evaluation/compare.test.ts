@@ -81,13 +81,15 @@ describe("compareEvaluations", () => {
     const less = await evaluationRun({ dataset: manyExamples.slice(1) });
     expect(() => compareEvaluations(a, less)).toThrow(/got party in the first only and none in the second only/);
     expect(() => compareEvaluations({ records: a.records.slice(7) }, a)).toThrow(
-      /none in the first only and party, picnic, funeral, street-0, street-1 and 2 more in the second only/,
+      /none in the first only and party, picnic, funeral, street-0, street-1, … and 2 more in the second only/,
     );
     const [first, ...others] = manyExamples;
     const dataset = [{ ...first!, annotation: { joy: 0.5, sadness: 0.5 } }, ...others];
     const changed = await evaluationRun({ dataset, backend: evaluationBackend() });
     expect(() => compareEvaluations(a, changed)).toThrow(/one annotation of example party, got \{"joy":1/);
-    expect(() => compareEvaluations({ records: [] }, { records: [] })).toThrow(DataError);
+    const nothing = { records: [] };
+    expect(() => compareEvaluations(nothing, nothing)).toThrow(DataError);
+    expect(() => compareEvaluations(nothing, nothing)).toThrow(/an example that succeeded in both, got none/);
   });
 
   it("takes annotations that name their labels in another order for the same", () => {

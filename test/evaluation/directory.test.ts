@@ -186,12 +186,14 @@ describe("an evaluation's directory", () => {
       await expect(readEvaluation(runDir!)).rejects.toThrow(/records\.jsonl: expected the records .*, got none/);
     }));
 
-  it("takes records that are there and cannot be read for no empty file", () =>
+  it("takes records that are there and cannot be read for no empty file, and lets the directory go", () =>
     withFolders(1, async (runDir) => {
-      await evaluationRun({ runDir: runDir! });
+      const whole = await evaluationRun({ runDir: runDir! });
       await rm(join(runDir!, "records.jsonl"));
       await mkdir(join(runDir!, "records.jsonl"));
-      const resumed = evaluationRun({ runDir: runDir!, resume: true });
-      await expect(resumed).rejects.toThrow(/records\.jsonl: expected readable rows of an earlier run: .*EISDIR/);
+      const resumed = () => evaluationRun({ runDir: runDir!, resume: true });
+      await expect(resumed()).rejects.toThrow(/records\.jsonl: expected readable rows of an earlier run: .*EISDIR/);
+      await rm(join(runDir!, "records.jsonl"), { recursive: true });
+      expect(await resumed()).toEqual(whole);
     }));
 });

@@ -5,9 +5,11 @@ import { BackendError, ConfigError, DataError } from "../../src/errors";
 import { annotate } from "../../src/evaluation/annotate";
 import { evaluate } from "../../src/evaluation/evaluate";
 import { classificationMetrics, detectionMetrics } from "../../src/metrics/task-metrics";
+import { promptText } from "../../src/prompts/prompt-text";
+import { imagePrompt } from "../../src/prompts/template";
 import { detection } from "../../src/tasks/detection";
 import { promptKey, scriptedBackend } from "../../src/testing/scripted-backend";
-import type { Box } from "../../src/types";
+import type { Box, Example, LabelDistribution } from "../../src/types";
 import { cotTrainer, dataset, mean, moods, slow, smiling } from "../rise/world";
 
 const joyful = `<think>${smiling}</think><answer>{'joy': 1.00, 'sadness': 0.00}</answer>`;
@@ -220,6 +222,27 @@ describe("annotate", () => {
   it("gives reasons and the annotation", async () => {
     const annotated = await annotate({ task: moods, image: "party.png", backend });
     expect(annotated).toEqual({ think: smiling, answer: { joy: 1, sadness: 0 }, text: joyful });
+  });
+
+  it("asks about the subject, for the likeliest answer, and says what it overlooked", async () => {
+    const calls: unknown[] = [];
+    const sloppy: VlmBackend = {
+      ...backend,
+      async generate(prompts, options) {
+        calls.push([promptText(prompts[0]!), options]);
+        const text = "<think>It smiles.</think><answer>Here: {'joy': 1.0, 'sadness': 0.0,}</answer>";
+        return [[{ text, finishReason: "stop" }]];
+      },
+    };
+    const task = {
+      ...moods,
+      answerPrompt: ({ image, subject }: Example<LabelDistribution>) => imagePrompt(image, `${subject}?`),
+    };
+    const { signal } = new AbortController();
+    await annotate({ task, image: "party.png", subject: "a cup", backend: sloppy, maxTokens: 7, signal });
+    expect(calls).toEqual([["<image>\na cup?", expect.objectContaining({ maxTokens: 7, temperature: 0, seed: 0 })]]);
+    const { repairs } = await annotate({ task: moods, image: "party.png", backend: sloppy });
+    expect([...repairs!].sort()).toEqual(["text around it", "trailing comma"]);
   });
 
   it("says what is wrong with an answer that it cannot read", async () => {

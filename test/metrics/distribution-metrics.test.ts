@@ -4,6 +4,7 @@ import { DataError } from "../../src/errors";
 import { accuracy } from "../../src/metrics/accuracy";
 import { formatRate } from "../../src/metrics/format-rate";
 import { jensenShannonDivergence, meanJensenShannonDivergence } from "../../src/metrics/jsd";
+import { countRepairs } from "../../src/metrics/repairs";
 import { winRate, winRateInterval } from "../../src/metrics/win-rate";
 import type { LabelDistribution } from "../../src/types";
 
@@ -163,5 +164,26 @@ describe("formatRate", () => {
   it("is the share that passed", () => {
     expect(formatRate([{ ok: true }, { ok: false, reason: "empty" }, { ok: true }, { ok: true }])).toBe(0.75);
     expect(() => formatRate([])).toThrow(DataError);
+  });
+});
+
+describe("countRepairs", () => {
+  it("counts answers by flaw, the most frequent first", () => {
+    const rows = [
+      { repairs: ["quotes"] },
+      {},
+      { repairs: ["sum", "quotes"] },
+      { repairs: [] },
+      { repairs: ["quotes"] },
+    ];
+    expect(Object.entries(countRepairs(rows))).toEqual([
+      ["quotes", 3],
+      ["sum", 1],
+    ]);
+    expect(Object.entries(countRepairs([{ repairs: ["a", "b"] }, { repairs: ["b"] }]))).toEqual([
+      ["b", 2],
+      ["a", 1],
+    ]);
+    expect(countRepairs([])).toEqual({});
   });
 });

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { ConfigError, DataError } from "../../src/errors";
-import { meanAveragePrecision } from "../../src/metrics/mean-average-precision";
+import { meanAveragePrecision, weightedAveragePrecision } from "../../src/metrics/mean-average-precision";
 import { meanIou, meanPolygonIou } from "../../src/metrics/mean-iou";
 import type { Box, Polygon } from "../../src/types";
 import reference from "./fixtures/coco-eval.json";
@@ -49,6 +49,14 @@ describe("meanAveragePrecision", () => {
     expect(ap).toBeCloseTo(0.3, 12);
   });
 
+  it("matches a box with the ground truth that it overlaps most, and leaves the other for the next box", () => {
+    const truth = [box(0, 0, 100, 100), box(20, 0, 100, 100)];
+    // IoUs of the first box with both: 1 and 2/3; of the second: 55/145 and 0.6.
+    const prediction = [box(0, 0, 100, 100), box(45, 0, 100, 100)];
+    for (const order of [truth, truth.toReversed()])
+      expect(meanAveragePrecision([{ truth: order, prediction }]).ap50).toBe(1);
+  });
+
   it("ranks across images by place in the answer, then by area", () => {
     // Second image's wrong box is smaller than the first's right one, so it comes after it.
     expect(
@@ -89,6 +97,22 @@ describe("meanAveragePrecision", () => {
     ]);
     expect(ap50).toBe(0.5);
     expect(categories).toEqual({ cat: { ap: 1, ap50: 1 }, dog: { ap: 0, ap50: 0 } });
+  });
+
+  it("leaves out, of a resample, the categories whose ground truth is not drawn", () => {
+    const drawn = weightedAveragePrecision(
+      [
+        { truth: [a], prediction: [a], category: "cat" },
+        { truth: [a], prediction: [far], category: "dog" },
+      ],
+      "ap50",
+    );
+    expect([
+      drawn(Uint32Array.of(1, 1)),
+      drawn(Uint32Array.of(2, 0)),
+      drawn(Uint32Array.of(0, 2)),
+      drawn(Uint32Array.of(0, 0)),
+    ]).toEqual([0.5, 1, 0, Number.NaN]);
   });
 
   it("reads at most a hundred boxes of an answer", () => {

@@ -78,9 +78,22 @@ describe("guards", () => {
     expect(guardsOf(flat(0.4).slice(1))).toEqual([]);
     expect(guardsOf(many(50, (i) => ({ reward: i < 25 ? 0.4 : 0.42 })))).toEqual([]);
     expect(guardsOf(many(50, (i) => ({ reward: i < 25 ? 0.4 : 0.3 })))).toEqual(["flat-reward"]);
+    // Steps before the last 50 do not count.
+    const [late] = guardWarnings(many(100, (i) => ({ reward: i < 50 ? 0.1 : i < 75 ? 0.4 : 0.405 })));
+    expect(late?.message).toContain("(0.400, then 0.405)");
     // The examples of one step failed.
-    const rising = many(50, (i) => ({ reward: i < 25 ? 0.4 : 0.6 }));
-    expect(guardsOf(rising.map((row, i) => (i === 7 ? { stage: row.stage, step: row.step } : row)))).toEqual([]);
+    const failedAt = (step: number, history: readonly StepMetrics[]) =>
+      history.map((row, i) => (i === step ? { stage: row.stage, step: row.step } : row));
+    expect(
+      guardsOf(
+        failedAt(
+          7,
+          many(50, (i) => ({ reward: i < 25 ? 0.4 : 0.6 })),
+        ),
+      ),
+    ).toEqual([]);
+    expect(guardsOf(failedAt(7, flat(0.4)))).toEqual(["flat-reward"]);
+    expect(guardsOf(failedAt(40, flat(0.4)))).toEqual(["flat-reward"]);
   });
 });
 

@@ -33,3 +33,69 @@ describe("rise/repair_rate", () => {
     expect(rolloutMetrics([plain, repaired, plain, plain], "reward")["rise/repair_rate"]).toBe(1 / 4);
   });
 });
+
+describe("completions/…", () => {
+  /** A rollout whose segments have this many tokens; the last one ends as it says. */
+  const sized = (tokens: readonly number[], finishReason: "stop" | "length" = "stop"): Sampled<null> => ({
+    ...rollout(),
+    segments: tokens.map((count, i) => ({
+      prompt,
+      completion: {
+        text: "a lake",
+        tokenIds: new Array<number>(count).fill(7),
+        finishReason: i === tokens.length - 1 ? finishReason : "stop",
+      },
+    })),
+  });
+  const completions = (...sampled: readonly Sampled<null>[]) =>
+    Object.fromEntries(
+      Object.entries(rolloutMetrics(sampled, "reward")).filter(([name]) => name.startsWith("completions/")),
+    );
+
+  it("are tokens of whole rollouts: 5, 8 cut off and 2", () => {
+    expect(completions(sized([3, 2]), sized([4, 4], "length"), sized([1, 1]))).toEqual({
+      "completions/clipped_ratio": 1 / 3,
+      "completions/mean_length": 5,
+      "completions/min_length": 2,
+      "completions/max_length": 8,
+      "completions/mean_terminated_length": 3.5,
+      "completions/min_terminated_length": 2,
+      "completions/max_terminated_length": 5,
+    });
+  });
+
+  it("have terminated lengths of 0 where every rollout is cut off", () => {
+    expect(completions(sized([6], "length"))).toMatchObject({
+      "completions/clipped_ratio": 1,
+      "completions/mean_length": 6,
+      "completions/mean_terminated_length": 0,
+      "completions/min_terminated_length": 0,
+      "completions/max_terminated_length": 0,
+    });
+  });
+
+  it("have no lengths where the tokens of one rollout are not known", () => {
+    expect(completions(sized([6]), rollout("a lake"))).toEqual({ "completions/clipped_ratio": 0 });
+  });
+});
+
+describe("the means of a step", () => {
+  it("are over rollouts, whatever each earned", () => {
+    const good = rollout("a joyful scene");
+    const bad: Sampled<null> = {
+      ...good,
+      reward: {
+        ...{ reward: 0, similarity: 0.5, format: { ok: false, reason: "it is empty" } },
+        leaks: [{ kind: "digits", text: "1", start: 0, end: 1 }],
+      },
+    };
+    expect(rolloutMetrics([good, bad, bad, bad], "paperReward")).toMatchObject({
+      reward: 1 / 4,
+      "rewards/paperReward/mean": 1 / 4,
+      "rewards/paperReward/std": 1 / 2,
+      "rise/similarity": 2.5 / 4,
+      "rise/leak_rate": 3 / 4,
+      "rise/format_rate": 1 / 4,
+    });
+  });
+});

@@ -45,6 +45,11 @@ describe("boxIou", () => {
     expect(boxIou(box(0, 0, 1e300, 1e300), box(0, 0, 1e300, 1e300))).toBe(0);
   });
 
+  it("is 0 where an area is more or less than numbers can hold", () => {
+    expect(boxIou(box(0, 0, 1e200, 1e200), box(0, 0, 2, 2))).toBe(0);
+    expect(boxIou(box(0, 0, 1e-200, 1e-200), box(0, 0, 1e-200, 1e-200))).toBe(0);
+  });
+
   it("refuses to compare boxes of two spaces, and names both", () => {
     expect(() => boxIou(box(0, 0, 1, 1), box(0, 0, 1, 1, "pixel"))).toThrow(ConfigError);
     expect(() => boxIou(box(0, 0, 1, 1), box(0, 0, 1, 1, "pixel"))).toThrow(/"thousand" and "pixel"/);
@@ -200,8 +205,21 @@ describe("convertBox", () => {
     );
   });
 
-  it("refuses an image without size", () => {
+  it("rounds corners to the next thousandth, not sizes: (1.56, 2.08) to (4.69, 4.17)", () => {
+    expect(convertBox(box(1, 1, 2, 1, "pixel"), "thousand", size)).toEqual(box(2, 2, 3, 2));
+  });
+
+  it("cuts what lies outside the image, and leaves one thousandth", () => {
+    expect(convertBox(box(-64, -48, 128, 96, "pixel"), "thousand", size)).toEqual(box(0, 0, 100, 100));
+    expect(convertBox(box(640, 480, 10, 10, "pixel"), "thousand", size)).toEqual(box(999, 999, 1, 1));
+    expect(convertBox(box(64, 48, 0.1, 0.1, "pixel"), "thousand", size)).toEqual(box(100, 100, 1, 1));
+  });
+
+  it("refuses an image without size, and takes one of a single pixel", () => {
     expect(() => convertBox(box(0, 0, 1, 1), "pixel", { width: 0, height: 480 })).toThrow(/0×480/);
+    expect(() => convertBox(box(0, 0, 1, 1), "pixel", { width: 640, height: 0 })).toThrow(/640×0/);
+    const whole = convertBox(box(0, 0, 1, 1, "pixel"), "thousand", { width: 1, height: 1 });
+    expect(whole).toEqual(box(0, 0, 1000, 1000));
   });
 
   it("refuses an unknown space on either side", () => {

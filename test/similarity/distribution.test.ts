@@ -110,6 +110,13 @@ describe("classificationSimilarity", () => {
   it("gives an answer without mass, or with more than numbers can hold, nothing", () => {
     expect(classificationSimilarity({ a: 1, b: 0 }, { a: 0, b: 0 })).toBe(0);
     expect(classificationSimilarity({ a: 1, b: 0 }, { a: 1e308, b: 1.7e308 })).toBe(0);
+    for (const kl of ["renormalised", "asPrinted"] as const)
+      for (const [p, q] of [
+        [0, 1],
+        [1e308, 1e-308],
+        [1e-308, 1e308],
+      ] as const)
+        expect(classificationSimilarity({ a: p, b: 0 }, { a: q, b: 0 }, { kl })).toBe(0);
   });
 
   it("gives an answer with a probability below 0 nothing, either way of taking KLD", () => {
@@ -151,17 +158,22 @@ describe("renormalise and roundDistribution", () => {
     expect(renormalise({ a: 1, b: 3 }, "test")).toEqual({ a: 0.25, b: 0.75 });
     expect(() => renormalise({ a: 0, b: 0 }, "row 7")).toThrow(ConfigError);
     expect(() => renormalise({ a: 0, b: 0 }, "row 7")).toThrow(/row 7/);
+    expect(() => renormalise({ a: 1e308, b: 1e308 }, "row 7")).toThrow(/positive finite sum, got Infinity/);
   });
 
   it.each([
     [{ a: -1, b: 2 }, 2, /expected numbers of at least 0, got -1 for a$/],
-    [{ a: 1, b: 2 }, 400, /expected decimals to be a whole number from 0 to 15, got 400$/],
+    [{ a: 1, b: 2 }, 16, /expected decimals to be a whole number from 0 to 15, got 16$/],
   ])("refuse to round %j to %d places", (distribution, decimals, message) => {
     expect(() => roundDistribution(distribution, decimals)).toThrow(message);
   });
 
   it("round to hundredths that sum to 1, no value moving by more than one hundredth", () => {
     expect(roundDistribution({ a: 1, b: 1, c: 1 })).toEqual({ a: 0.34, b: 0.33, c: 0.33 });
+    // 10.8, 24.4 and 64.8 hundredths: the two that are missing go to the largest rests.
+    expect(roundDistribution({ a: 0.108, b: 0.244, c: 0.648 })).toEqual({ a: 0.11, b: 0.24, c: 0.65 });
+    expect(roundDistribution({ a: 2, b: 1 }, 0)).toEqual({ a: 1, b: 0 });
+    expect(roundDistribution({ a: 3, b: 1 }, 15)).toEqual({ a: 0.75, b: 0.25 });
     fc.assert(
       fc.property(distribution, (p) => {
         const rounded = roundDistribution(p);

@@ -27,8 +27,7 @@ export const baselines: { readonly [B in BaselineName]: (group: Group) => Float6
   // b = the second best, for the best; the others get 0 (pass@k)
   runnerUp: ({ rewards }) => {
     const [second, best] = [...rewards].sort((a, b) => a - b).slice(-2) as [number, number];
-    const winner = rewards.indexOf(best);
-    return rewards.map((_, i) => (i === winner ? best - second : 0));
+    return rewards.map((reward) => (reward === best ? best - second : 0));
   },
 
   // b = 0

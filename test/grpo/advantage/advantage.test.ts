@@ -123,6 +123,8 @@ describe("baselines and scales", () => {
   it("OPO weighs rewards by length", () => {
     const { advantages } = grpoAdvantages([1, 0], { baseline: "lengthWeightedMean", scale: "none", lengths: [1, 3] });
     expect([...advantages]).toEqual([0.75, -0.25]);
+    const empty = { baseline: "lengthWeightedMean", scale: "none", lengths: [0, 0] } as const;
+    expect([...grpoAdvantages([1, 0], empty).advantages]).toEqual([1, 0]);
   });
   it("pass@k praises only the best, by its lead", () => {
     const { advantages } = grpoAdvantages([0.5, 2, 1.25], { baseline: "runnerUp", scale: "none" });
@@ -142,8 +144,8 @@ describe("baselines and scales", () => {
     expect(tokens.reduce((a, b) => a + (b - mean) ** 2, 0) / (tokens.length - 1)).toBeCloseTo(1, 6);
   });
   it("given numbers are taken off, and a missing reward still gets 0", () => {
-    const { advantages } = grpoAdvantages([1, null, 3], { baseline: [0.5, 0.5, 1], scale: "none" });
-    expect([...advantages]).toEqual([0.5, 0, 2]);
+    const { advantages } = grpoAdvantages([1, null, 3], { baseline: [0.5, 0.5, -1], scale: "none" });
+    expect([...advantages]).toEqual([0.5, 0, 4]);
   });
   it("alone in its group, a reward counts 0, or as it is", () => {
     const options = { groups: [0, 1], baseline: "leaveOneOut", scale: "none" } as const;
@@ -195,8 +197,9 @@ describe("a bad call says what was expected", () => {
     ));
   it("a weight that is not a number", () =>
     expect(() => grpoAdvantages([[0], [1]], { weights: [Number.NaN] })).toThrow(ConfigError));
-  it("GDPO with a scale it does not have", () =>
-    expect(() => grpoAdvantages([0, 1], { aggregation: "normalize_then_sum", scale: "none" })).toThrow(ConfigError));
+  it.each([{ scale: "none" }, { baseline: "none" }] as const)("GDPO with %o, which it does not have", (options) =>
+    expect(() => grpoAdvantages([0, 1], { aggregation: "normalize_then_sum", ...options })).toThrow(ConfigError),
+  );
   it("groups for other completions", () =>
     expect(() => grpoAdvantages([0, 1], { groups: [0] })).toThrow(/expected 2 groups.*got 1/));
   it.each([undefined, null, Number.NaN, {}])("a group that is named %s", (name) =>

@@ -210,6 +210,12 @@ describe("the entropy bonus", () => {
     const options = { entropyCoefficient: 0.3, corrections: { topEntropy: 0.5 } };
     const { entropyGradient } = grpoLoss(batch, options);
     expect(entropyGradient!.flatMap((row) => [...row])).toEqual([-0, -0.15, -0.15].map((d) => d + 0));
+    const highest = grpoLoss(batch, { ...options, corrections: { topEntropy: 0.01 } });
+    expect(highest.entropyGradient!.flatMap((row) => [...row])).toEqual([0, 0, -0.3]);
+  });
+  it("is shared among the batches of a step", () => {
+    const { entropyGradient } = grpoLoss(batch, { entropyCoefficient: 0.3, accumulationSteps: 2 });
+    expect(entropyGradient!.flatMap((row) => [...row])).toEqual([-0.15 / 3, -0.15 / 3, -0.15 / 3]);
   });
 });
 
@@ -233,6 +239,16 @@ describe("covariance", () => {
     const seen = new Set(Array.from({ length: 20 }, (_, seed) => JSON.stringify(dropped(seed))));
     expect([...seen].sort()).toEqual(["[[0,1],[1,1]]", "[[1,1],[1,0]]"]);
     expect(dropped(3)).toEqual(dropped(3));
+  });
+
+  it("clip_cov chooses between the bounds of the band: here the covariances are ±1.95", () => {
+    const dropped = (band: { readonly above?: number; readonly below?: number }) =>
+      grpoLoss(batch, { lossType: "clip_cov", covariance: { share: 0.5, ...band } }).gradient.flatMap((row) =>
+        [...row].map((d) => (d === 0 ? 0 : 1)),
+      );
+    expect(dropped({ above: 1.94, below: 1.96 })).toEqual([0, 1, 1, 0]);
+    expect(dropped({ above: 1.96 })).toEqual([1, 1, 1, 1]);
+    expect(dropped({ below: 1.94 })).toEqual([1, 1, 1, 1]);
   });
 
   it("kl_cov adds c·|log r| to the tokens of highest covariance", () => {

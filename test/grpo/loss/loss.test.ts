@@ -241,6 +241,22 @@ describe("numbers you can check by hand", () => {
     expect(gradient).toEqual([Float64Array.of(-0.25, -0.25, -0.25), Float64Array.of(0.75)]);
   });
 
+  // Two sequences, of three tokens and of one; steps of 2 batches, a longest length of 8, η = ½.
+  it.each([
+    ["sequenceMean", 1 / (2 * 3.5 * 2), 1 / (2 * 1.5 * 2)],
+    ["tokenMean", 1 / (4 * 2), 1 / (4 * 2)],
+    ["fixedLength", 1 / (2 * 8 * 2), 1 / (2 * 8 * 2)],
+    ["stepTokenMean", 1 / (4 * 2), 1 / (4 * 2)],
+    ["sequenceSum", 1 / (2 * 2), 1 / (2 * 2)],
+    ["tokenSum", 1, 1],
+  ] as const)("at ratio 1 and A = 1, a token's gradient by %s is −%d, and −%d", (aggregation, long, short) => {
+    const batch = { logProbs: [[-1, -2, -3], [-4]], advantages: [1, 1] };
+    const options = { aggregation, accumulationSteps: 2, maxLength: 8, lengthEpsilon: 0.5 };
+    expectRows(grpoLoss(batch, options).gradient, [[-long, -long, -long], [-short]], 1e-15);
+    if (aggregation === "stepTokenMean")
+      expect(grpoLoss(batch, { ...options, totalTokens: 10 }).gradient[1]![0]).toBe(-0.1);
+  });
+
   it("a ratio of 2 is cut to 1.2 and stops pushing; where A < 0 it is not cut", () => {
     const rows = { logProbs: [[Math.log(0.5)]], oldLogProbs: [[Math.log(0.25)]] };
     const good = grpoLoss({ ...rows, advantages: [1] });
@@ -297,6 +313,12 @@ describe("numbers you can check by hand", () => {
     const options = { lossType: "vespo", vespo: { kPositive: 1, lambdaPositive: 4 } } as const;
     expect(grpoLoss({ ...batch, advantages: [1] }, options).gradient[0]![0]).toBeCloseTo(-0.5 * Math.exp(2), 12);
     expect(grpoLoss({ ...batch, advantages: [-1] }, options).gradient[0]![0]).toBeCloseTo(0.125 * Math.E, 12);
+  });
+
+  it("vespo bounds each token's log-ratio at ±20: of 25 and −20 it makes w = 1, φ = 1", () => {
+    const batch = { logProbs: [[-1, -25]], oldLogProbs: [[-26, -5]], advantages: [1] };
+    const { gradient } = grpoLoss(batch, { lossType: "vespo", aggregation: "tokenSum" });
+    expectRows(gradient, [[-1, -1]], 1e-12);
   });
 
   it("is a trainer's loss function once the rest of the batch is bound", () => {
@@ -429,6 +451,8 @@ describe("a bad call says what was expected", () => {
     expect(() => grpoLoss({ logProbs: [[-1], [-1]], advantages: [1, [1]] as never })).toThrow(
       /a number for each sequence, or a list for each, got \[1\] for sequence 1 and 1 for sequence 0/,
     ));
+  it("an advantage of a token that is no number", () =>
+    expect(() => grpoLoss({ ...batch, advantages: [[1, Number.NaN]] })).toThrow(/finite advantages, got NaN/));
   it("a log-probability that is no number", () => {
     expect(() => grpoLoss({ ...batch, logProbs: [[-1, Number.NaN]] })).toThrow(TrainingError);
     expect(() => grpoLoss({ ...batch, logProbs: [[-1, Number.NaN]] })).toThrow(/got NaN at sequence 0, token 1/);
