@@ -1,4 +1,5 @@
 import type { ReportTable } from "rise-ts/report";
+import { deviation, mean } from "../statistics";
 import { differenceTable } from "./differences";
 import { heldOut } from "./measure";
 import type { SeedResult, WorkedExample } from "./run-seed";
@@ -95,7 +96,3 @@ export function printExamples(examples: readonly WorkedExample[]): void {
       `\n  ${picture}  (${Array.isArray(shows) ? shows.join(", ") : shows})\n    think   ${cot}\n    answer  ${answer}\n    truth   ${truth}`,
     );
 }
-
-const mean = (values: readonly number[]) => values.reduce((a, b) => a + b, 0) / values.length;
-const deviation = (values: readonly number[]) =>
-  Math.sqrt(values.reduce((sum, x) => sum + (x - mean(values)) ** 2, 0) / (values.length - 1));

@@ -1,6 +1,12 @@
 import { createRng } from "rise-ts";
 import { bootstrapInterval, type Counts, type Interval } from "rise-ts/metrics";
 
+export const mean = (values: readonly number[]): number => values.reduce((a, b) => a + b, 0) / values.length;
+
+/** The standard deviation of what the values are a sample of: n − 1 below. */
+export const deviation = (values: readonly number[]): number =>
+  Math.sqrt(values.reduce((sum, x) => sum + (x - mean(values)) ** 2, 0) / (values.length - 1));
+
 /** A figure of one seed. */
 export interface SeedFigure {
   readonly value: number;
