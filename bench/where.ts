@@ -1,5 +1,5 @@
 /**
- * Shares of a training step's and a generation's time, by onnxruntime's own profile: a table of shares for docs/performance.md.
+ * Shares of a training step's and a generation's time, by onnxruntime's own profile.
  *
  *   npx tsx bench/where.ts            one minute
  *
