@@ -1,6 +1,6 @@
 import { ConfigError, RiseError } from "rise-ts";
 
-/** Runs a program to its end. What its caller can mend is said in a line, with the usage, and Ctrl-C is no failure. */
+/** Runs a program to its end. An error that its caller can mend is said in a line, with the usage, and Ctrl-C is no failure. */
 export async function runProgram(usage: string, main: () => Promise<void>): Promise<void> {
   try {
     await main();

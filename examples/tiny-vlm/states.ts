@@ -8,7 +8,7 @@ export interface State {
   readonly folder: string;
 }
 
-/** The state that training goes on from, if any was kept. */
+/** The state that training continues from, if any was kept. */
 export async function lastState(work: string): Promise<State | undefined> {
   const step = Math.max(...(await keptSteps(work)));
   return step > 0 ? { step, folder: join(work, `step-${step}`) } : undefined;

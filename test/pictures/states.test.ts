@@ -20,7 +20,7 @@ async function aside(worker: number, weight: number): Promise<string> {
 }
 
 describe("the states of the tiny model's training", () => {
-  it("are the last that was kept whole: what was only saved aside is none", async () => {
+  it("are the last that was kept whole, and never one that was only saved aside", async () => {
     expect(await lastState(join(work, "nowhere"))).toBeUndefined();
     await aside(0, 1);
     await keepState(work, 20, join(work, "aside"));
