@@ -53,6 +53,7 @@ export async function serve({ model, port = 8080, isolated = true }: ServeOption
 
 /** The file of an address; none outside the three folders. */
 function fileOf(url: string, model: string): string | undefined {
+  if (!URL.canParse(url, "http://localhost")) return undefined;
   // URL resolves every "..", so that no path leads out of its folder.
   const [first, ...rest] = new URL(url, "http://localhost").pathname.slice(1).split("/");
   const name = rest.join("/");

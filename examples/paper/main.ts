@@ -15,6 +15,7 @@ import { openaiBackend } from "rise-ts/backends/openai";
 import { type OnnxTrainerOptions, onnxTrainer } from "rise-ts/trainers/onnx";
 import { minutesSince, positiveNumber, runProgram, wholeNumber } from "../command-line";
 import { followRun } from "../demo/progress";
+import { remembered } from "../remembered";
 import { type Bench, createBench } from "./bench";
 import { openData, type Role, taskOf } from "./data";
 import { atShots, type Lookup, tableMarkdown } from "./print";
@@ -106,15 +107,6 @@ async function openStudent(
 }
 
 const nameOf = (model = "tiny", lora?: string) => (lora === undefined ? model : `${model}, LoRA ${lora}`);
-
-function remembered<T>(make: (name: string) => Promise<T>): (name: string) => Promise<T> {
-  const made = new Map<string, Promise<T>>();
-  return (name) => {
-    const known = made.get(name) ?? make(name);
-    made.set(name, known);
-    return known;
-  };
-}
 
 function tableOf(number: string): Table {
   const table = tables.find((candidate) => String(candidate.number) === number);
