@@ -79,7 +79,7 @@ async function main(): Promise<void> {
         for (const { arm } of rows) await benches[role].run(atShots(arm, shots), seed);
 
   console.log(
-    `\n${about}\n\nA cell is "here / the paper". Here: mean ± standard deviation over ${seeds.length} seeds and [95 % interval of the mean], by drawing seeds and pictures again; best mean in bold.`,
+    `\n${about}\n\nA cell is "here / the paper". Here: mean ± standard deviation over seeds (${seeds.length}) and [95 % interval of the mean], by drawing seeds and pictures again; best mean in bold.`,
   );
   const lookup: Lookup = (role, arm, seed) => benches[role].stored(arm, seed);
   for (const table of wanted) console.log(`\n${await tableMarkdown(table, seeds, lookup)}`);
