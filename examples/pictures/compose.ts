@@ -92,7 +92,7 @@ export async function composePicture(
 ): Promise<Picture> {
   const rng = createRng(seed, "picture");
   const layout = layouts[emoji.length];
-  if (!layout) throw new ConfigError(`a picture shows 1 to 3 emoji, but composePicture got ${emoji.length}`);
+  if (!layout) throw new ConfigError(`composePicture: expected 1 to 3 emoji, got ${emoji.length}`);
   const background = pick(rng, Object.keys(backgrounds));
   const data = paintBackground(backgrounds[background]!, rng);
   const cells = rng.shuffle(pick(rng, layout.cells));
