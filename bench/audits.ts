@@ -13,8 +13,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
+import { wholeNumber } from "../examples/command-line";
 import { answerMaxTokens, cotOptions, groupSize, learningRates, moodRates, sampling } from "../examples/demo/settings";
 import { moodsDemo } from "../examples/demo/tasks";
+import { likeliest } from "../examples/paper/data";
+import { deviation, mean } from "../examples/statistics";
 import { formatThinkAnswer, parseThinkAnswer } from "../src/checks/think-answer";
 import { type AuditAnnotationsOptions, auditAnnotations } from "../src/evaluation/audit-annotations";
 import { auditCots, type CotsAudit } from "../src/evaluation/audit-cots";
@@ -27,6 +30,7 @@ import type { AnswerRollout } from "../src/rollouts";
 import type { Trainer } from "../src/trainer";
 import { onnxTrainer } from "../src/trainers/onnx";
 import type { Example, LabelDistribution } from "../src/types";
+import { median } from "./measure";
 
 type Moods = LabelDistribution;
 
@@ -39,7 +43,8 @@ const steps = { cot: 8, sft: 176 } as const;
 const { values } = parseArgs({
   options: { seeds: { type: "string", default: "3" }, first: { type: "string", default: "0" } },
 });
-const seeds = Array.from({ length: Number(values.seeds) }, (_, i) => Number(values.first) + i);
+const first = wholeNumber("--first", values.first, 0);
+const seeds = Array.from({ length: wholeNumber("--seeds", values.seeds) }, (_, i) => first + i);
 
 /** `wrongShare` of the annotations taken from a picture whose likeliest mood is another. */
 function plant(data: readonly Example<Moods>[], seed: number) {
@@ -56,10 +61,6 @@ function plant(data: readonly Example<Moods>[], seed: number) {
     wrong: new Set(wrong.keys()),
     data: data.map((example) => ({ ...example, annotation: wrong.get(example.id) ?? example.annotation })),
   };
-}
-
-function likeliest(annotation: Moods): string {
-  return Object.entries(annotation).reduce((a, b) => (b[1] > a[1] ? b : a))[0];
 }
 
 interface Judged {
@@ -169,11 +170,6 @@ function centre(judged: readonly Judged[], score: (row: Judged) => number): (row
   return (row) => score(row) - median(judged.filter((other) => isAlike(row, other)).map(score));
 }
 
-function median(values: readonly number[]): number {
-  const sorted = [...values].sort((a, b) => a - b);
-  return (sorted[(sorted.length - 1) >> 1]! + sorted[sorted.length >> 1]!) / 2;
-}
-
 function quality(judged: readonly Judged[], score: (row: Judged) => number, wrong: ReadonlySet<string>) {
   const ranked = [...judged].sort((a, b) => score(b) - score(a)).map(({ exampleId }) => wrong.has(exampleId));
   const precisionAt = (k: number) => ranked.slice(0, k).filter(Boolean).length / k;
@@ -186,11 +182,8 @@ function quality(judged: readonly Judged[], score: (row: Judged) => number, wron
 }
 
 function print(results: readonly Result[]): void {
-  const shown = (values: readonly number[]) => {
-    const mean = values.reduce((sum, value) => sum + value, 0) / values.length;
-    const squares = values.reduce((sum, value) => sum + (value - mean) ** 2, 0);
-    return `${mean.toFixed(3)} ± ${Math.sqrt(squares / Math.max(values.length - 1, 1)).toFixed(3)}`;
-  };
+  const shown = (values: readonly number[]) =>
+    `${mean(values).toFixed(3)}${values.length > 1 ? ` ± ${deviation(values).toFixed(3)}` : ""}`;
   const count = Math.round(wrongShare * pictures);
   console.log(`\n${count} of ${pictures} annotations wrong; ${seeds.length} seeds, mean ± standard deviation\n`);
   console.log(`${"".padEnd(20)} precision@${count}    precision@${count / 2}    average precision`);
@@ -198,25 +191,23 @@ function print(results: readonly Result[]): void {
     const of = (measure: "atK" | "atHalf" | "ap") => shown(results.map(({ ranking }) => ranking[name]![measure]));
     console.log(`${name.padEnd(20)} ${of("atK")}   ${of("atHalf")}   ${of("ap")}`);
   }
-  console.log(
-    `${"by chance".padEnd(20)} ${wrongShare.toFixed(3)}           ${wrongShare.toFixed(3)}           ${wrongShare.toFixed(3)}`,
-  );
+  console.log(`${"by chance".padEnd(20)} ${wrongShare.toFixed(3)}, whatever the measure`);
   const audits = results.flatMap(({ cots }) => cots);
-  const mean = (name: string, value: (audit: CotsAudit) => number) =>
+  const say = (name: string, value: (audit: CotsAudit) => number) =>
     console.log(`${name.padEnd(42)} ${shown(audits.map(value))}`);
   console.log(`\nauditCots, ${audits.length} stages of ${pictures / 2} cots\n`);
-  mean("similarity with the cot", ({ similarity }) => similarity.own.mean);
-  mean("similarity without one", ({ similarity }) => similarity.empty.mean);
-  mean("similarity with another picture's", ({ similarity }) => similarity.other.mean);
-  mean("cotGain", ({ cotGain }) => cotGain.mean);
-  mean("share that an empty cot does as well as", ({ emptyAsGood }) => emptyAsGood.mean);
-  mean("share that another's cot does as well as", ({ otherAsGood }) => otherAsGood.mean);
-  mean("words of a cot, middle", ({ words }) => words.median);
-  mean(
+  say("similarity with the cot", ({ similarity }) => similarity.own.mean);
+  say("similarity without one", ({ similarity }) => similarity.empty.mean);
+  say("similarity with another picture's", ({ similarity }) => similarity.other.mean);
+  say("cotGain", ({ cotGain }) => cotGain.mean);
+  say("share that an empty cot does as well as", ({ emptyAsGood }) => emptyAsGood.mean);
+  say("share that another's cot does as well as", ({ otherAsGood }) => otherAsGood.mean);
+  say("words of a cot, middle", ({ words }) => words.median);
+  say(
     "share with a number that leaks",
     ({ cots }) => cots.filter(({ leaks }) => leaks.some(({ kind }) => kind !== "class-name")).length / cots.length,
   );
-  mean("share that names a label", ({ leakRates }) => leakRates["class-name"] ?? 0);
+  say("share that names a label", ({ leakRates }) => leakRates["class-name"] ?? 0);
   console.log(JSON.stringify({ bench: "audits", results: results.map(({ seed, ranking }) => ({ seed, ranking })) }));
 }
 

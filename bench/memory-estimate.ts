@@ -1,5 +1,5 @@
 /**
- * Claim: the memory of a workload is foreseen within a third.
+ * Claim: the memory of a workload is foreseen, with at most two fifths to spare.
  *
  *   npx tsx bench/memory-estimate.ts [MODEL]          two minutes
  *

@@ -46,10 +46,15 @@ export async function withPeer<T>(
   const python = spawn(process.env.RISE_PYTHON ?? "python3", [path, settings, tensors], {
     stdio: ["pipe", "pipe", "inherit"],
   });
+  // A Python that is not there ends without a line.
+  python.on("error", () => {});
   const lines = createInterface(python.stdout)[Symbol.asyncIterator]();
   async function read(): Promise<Record<string, unknown>> {
     const { value, done } = await lines.next();
-    if (done) throw new Error(`${script} ended: RISE_PYTHON has to name a Python that has what it imports`);
+    if (done)
+      throw new Error(
+        `RISE_PYTHON: expected a Python that has what bench/reference/${script} imports, got one that ended`,
+      );
     return JSON.parse(value);
   }
   try {

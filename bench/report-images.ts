@@ -11,49 +11,29 @@ import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { parseArgs } from "node:util";
 import type { Browser, Page } from "playwright-core";
-import { htmlReport } from "rise-ts/report";
 import sharp from "sharp";
-import { partSizes } from "../examples/demo/settings";
-import { type DemoTask, detectionDemo, moodsDemo } from "../examples/demo/tasks";
 import { openBrowser } from "../test/report/browser";
 
 const { values } = parseArgs({
   options: { runs: { type: "string", default: "runs/report-images" }, look: { type: "string" } },
 });
-const steps = 4;
 
-const pages = {
-  detection: await reportOf(detectionDemo),
-  moods: await reportOf(moodsDemo),
-};
+const pages = { detection: reportOf("detection"), moods: reportOf("moods") };
 const browser = await openBrowser();
-for (const [name, file] of Object.entries(pages)) {
-  if (values.look !== undefined) await lookAt(browser, name, file, values.look);
-}
+if (values.look !== undefined)
+  for (const [name, file] of Object.entries(pages)) await lookAt(browser, name, file, values.look);
 await image(browser, pages.moods, "report-threshold", "section:has(.cots)", "light");
 await image(browser, pages.detection, "report-rollouts", "section:has(#filters)", "light");
 await browser.close();
 
-/** Runs the demo, if its folder is not there, and makes its report. */
-async function reportOf<A>(demo: DemoTask<A>): Promise<string> {
-  const out = join(values.runs, demo.name);
+/** The report of a demo, which is run if its folder is not there. */
+function reportOf(task: string): string {
+  const out = join(values.runs, task);
   if (!existsSync(join(out, "results.json"))) {
-    const command = ["tsx", "examples/demo/main.ts", "--task", demo.name, "--steps", String(steps), "--out", out];
+    const command = ["tsx", "examples/demo/main.ts", "--task", task, "--steps", "4", "--out", out];
     execFileSync("npx", command, { stdio: "inherit" });
   }
-  const parts = await demo.data({ seed: 0, ...partSizes({ cot: steps, sft: steps, rft: steps }, demo.parts) });
-  const runs = [
-    ["RISE-CoT", "rise-cot"],
-    ["RISE: SFT", "sft"],
-    ["RISE: RFT", "rft"],
-    ["RFT only", "rft-only"],
-  ].map(([title, folder]) => ({ title: title!, runDir: join(out, "seed-0", folder!) }));
-  const title = `RISE on the tiny model, ${demo.name}`;
-  const html = await htmlReport({ title, task: demo.task, dataset: [...parts.train, ...parts.test], runs });
-  const file = join(out, "report.html");
-  await writeFile(file, html);
-  console.log(`${file}: ${(html.length / 1000).toFixed(0)} kB`);
-  return file;
+  return join(out, "seed-0", "report.html");
 }
 
 async function opened(browser: Browser, file: string, width: number, colorScheme: "light" | "dark"): Promise<Page> {
@@ -66,16 +46,14 @@ async function opened(browser: Browser, file: string, width: number, colorScheme
 async function image(browser: Browser, file: string, name: string, part: string, scheme: "light" | "dark") {
   const page = await opened(browser, file, 1200, scheme);
   if (part.includes("#filters")) await page.selectOption("#filters [name=sort]", "spread");
-  const section = page.locator(part).first();
-  await section.scrollIntoViewIfNeeded();
-  const { height, width } = (await section.boundingBox())!;
-  const png = await section.screenshot();
-  const target = join("docs", "images", `${name}.webp`);
-  await mkdir(join("docs", "images"), { recursive: true });
+  // The list draws the cards that are in sight, so that the page is scrolled and not the section photographed.
+  await page.evaluate(`document.querySelector(${JSON.stringify(part)}).scrollIntoView()`);
+  await page.waitForTimeout(500);
+  const { x, width } = (await page.locator(part).first().boundingBox())!;
+  const png = await page.screenshot({ clip: { x, y: 0, width, height: 900 } });
   await sharp(png)
-    .extract({ left: 0, top: 0, width: Math.floor(width), height: Math.floor(Math.min(height, 900)) })
     .webp({ quality: 80 })
-    .toFile(target);
+    .toFile(join("docs", "images", `${name}.webp`));
   await page.close();
 }
 

@@ -11,7 +11,7 @@ import { createRng, type Rng } from "../src/rng";
 import { detectionSimilarity } from "../src/similarity/boxes";
 import { classificationSimilarity } from "../src/similarity/distribution";
 import type { Box, LabelDistribution } from "../src/types";
-import { median } from "./measure";
+import { type Rounds, reportRounds } from "./measure";
 import { inTurn, withPeer } from "./peer";
 
 const [count, rounds] = [5000, 15];
@@ -36,20 +36,14 @@ const asNumbers = (work: typeof few) => work.map((pair) => pair.map(numbers));
 const settings = { classification: distributions, few: asNumbers(few), many: asNumbers(many) };
 
 await withPeer("rewards.py", settings, new Map(), async (peer) => {
-  console.log("                  rise-ts / s   NumPy, SciPy / s   rise-ts / NumPy, SciPy");
-  const results = [];
+  const rows: Rounds[] = [];
   for (const [what, ours] of Object.entries(cases)) {
     const check = (sum: number, { total }: Readonly<Record<string, number>>) => {
       if (!(Math.abs(total! / sum - 1) < 1e-9)) throw new Error(`not the same work: ${sum}, ${total}`);
     };
-    const taken = await inTurn(peer, { what, ours, requests: { scipy: what }, check }, rounds);
-    const perSecond = (times: readonly number[]) => Math.round((1000 * count) / median(times));
-    const ratio = median(taken.a.map((ms, i) => taken.b[i]! / ms));
-    const [a, b] = [perSecond(taken.a), perSecond(taken.b)];
-    console.log(`${what.padEnd(16)}${String(a).padStart(13)}${String(b).padStart(19)}${ratio.toFixed(1).padStart(25)}`);
-    results.push({ what, risePerSecond: a, peerPerSecond: b, ratio });
+    rows.push(await inTurn(peer, { what, ours, requests: { scipy: what }, check }, rounds));
   }
-  console.log(JSON.stringify({ bench: "rewards", node: process.version, ...peer.facts, results }));
+  reportRounds("rewards", ["rise-ts", "NumPy, SciPy"], rows, { count, ...peer.facts });
 });
 
 function distribution(rng: Rng): LabelDistribution {

@@ -1,16 +1,15 @@
 /**
- * GRPO without a pipeline: sample, score, compare within the group, improve. The tiny model learns to be brief.
+ * GRPO without a pipeline: sample, score, compare within the group, improve. The tiny model learns to see the bright side of everything.
  *
  *   npx tsx examples/03-grpo-in-one-file.ts
  *
- * Ten seconds; the reward is noisy, since every step shows other things, and twelve steps are too few to be brief:
+ * Ten seconds; every step shows other pictures:
  *
- *   step 1  reward 0.531  four leaf clover: I see the green heart.
+ *   step 1  reward 0.333  I see the green heart. It looks bright.
  *   …
- *   step 12  reward 0.363  high voltage: I see the high voltage.
+ *   step 12  reward 1.000  I see the smiling cat with heart eyes. It looks bright.
  */
-
-import { classification, grpoPresets, imagePrompt } from "rise-ts";
+import { classification, grpoPresets } from "rise-ts";
 import { jsonlDataset } from "rise-ts/datasets/jsonl";
 import { grpoAdvantages, grpoLoss } from "rise-ts/grpo";
 import { demoFiles } from "rise-ts/testing";
@@ -19,25 +18,24 @@ import { onnxTrainer } from "rise-ts/trainers/onnx";
 const [groupSize, picturesPerStep, steps] = [8, 6, Number(process.argv[2] ?? 12)];
 const { advantages: scaling, loss: lossOptions } = grpoPresets["rise-paper"];
 const { model, train, question } = demoFiles();
-const dataset = await jsonlDataset(train, classification(question));
+const task = classification(question);
+const dataset = await jsonlDataset(train, task);
 const trainer = await onnxTrainer({ model, device: "cpu" });
 
-/** The share of the text that is the thing's name: 1 for the bare name, 0 where it is missing. */
-const reward = (text: string, name: string) => (text.includes(name) ? name.length / text.length : 0);
+/** 1 for a text that calls something bright, warm or lively, whatever the picture shows. */
+const reward = (text: string): number => (/bright|warm|lively/.test(text) ? 1 : 0);
 
 for (let step = 0; step < steps; step++) {
-  // 1. Prompts: pictures of one thing each.
+  // 1. Prompts: why does this picture have its mood?
   const first = (step * picturesPerStep) % dataset.length;
-  const examples = dataset.slice(first, first + picturesPerStep);
-  const prompts = examples.map(({ image }) => imagePrompt(image, "What do you see?"));
-  const names = examples.map(({ metadata }) => String(metadata?.shows));
+  const prompts = dataset.slice(first, first + picturesPerStep).map((example) => task.cotPrompt(example));
 
   // 2. A group of completions for each, from the policy as it is now.
   const groups = await trainer.sampler().generate(prompts, { count: groupSize, maxTokens: 40, seed: step });
   const completions = groups.flat();
 
   // 3. Rewards, and how much better than its group each completion is.
-  const rewards = groups.flatMap((group, i) => group.map(({ text }) => reward(text, names[i]!)));
+  const rewards = completions.map(({ text }) => reward(text));
   const { advantages } = grpoAdvantages(rewards, { ...scaling, groupSize });
 
   // 4. One update. The gradient of the loss by each token's log-probability is all that the model needs to be told.
@@ -50,6 +48,6 @@ for (let step = 0; step < steps; step++) {
   await trainer.optimStep({ learningRate: 5e-4 });
 
   const mean = rewards.reduce((a, b) => a + b, 0) / rewards.length;
-  console.log(`step ${step + 1}  reward ${mean.toFixed(3)}  ${names[0]}: ${completions[0]!.text}`);
+  console.log(`step ${step + 1}  reward ${mean.toFixed(3)}  ${completions[0]!.text}`);
 }
 await trainer.dispose();

@@ -27,7 +27,7 @@ const task: Task<number> = {
   similarity: (truth, prediction) => 1 - Math.abs(truth - prediction) / 4,
   leaks: (cot, annotation) => findLeaks(cot, { answer: format(annotation), counts: true }),
   validate(annotation, where) {
-    if (![1, 2, 3, 4, 5].includes(annotation)) throw new DataError(`${where} must be 1 to 5, but is ${annotation}`);
+    if (![1, 2, 3, 4, 5].includes(annotation)) throw new DataError(`${where}: expected 1 to 5, got ${annotation}`);
   },
 };
 const square = { id: "square", image: "square.jpg", annotation: 5 };

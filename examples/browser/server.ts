@@ -53,6 +53,7 @@ export async function serve({ model, port = 8080, isolated = true }: ServeOption
 
 /** The file of an address; none outside the three folders. */
 function fileOf(url: string, model: string): string | undefined {
+  if (!URL.canParse(url, "http://localhost")) return undefined;
   // URL resolves every "..", so that no path leads out of its folder.
   const [first, ...rest] = new URL(url, "http://localhost").pathname.slice(1).split("/");
   const name = rest.join("/");
@@ -63,7 +64,10 @@ function fileOf(url: string, model: string): string | undefined {
 
 if (process.argv[1] !== undefined && import.meta.url === pathToFileURL(process.argv[1]).href) {
   const [model] = process.argv.slice(2);
-  if (model === undefined) throw new Error("expected the folder of an exported model: npx rise-ts export MODEL FOLDER");
+  if (model === undefined)
+    throw new Error(
+      "MODEL: expected the folder of an exported model, got none; write one with npx rise-ts export MODEL FOLDER",
+    );
   await serve({ model });
   console.log("http://127.0.0.1:8080");
 }

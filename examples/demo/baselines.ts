@@ -3,7 +3,8 @@
  *
  *   npx tsx examples/demo/baselines.ts
  */
-import { scoreReference } from "./measure";
+import { mean } from "../statistics";
+import { heldOut, scoreReference } from "./measure";
 import { type DemoTask, detectionDemo, moodsDemo } from "./tasks";
 
 const seeds = [0, 1, 2, 3, 4];
@@ -12,9 +13,9 @@ await show(moodsDemo);
 await show(detectionDemo);
 
 async function show<A>(demo: DemoTask<A>): Promise<void> {
-  const data = await Promise.all(seeds.map((seed) => demo.data({ seed, train: 132, test: 66, unseen: 45 })));
+  const data = await Promise.all(seeds.map((seed) => demo.data({ seed, ...demo.parts })));
   for (const [name, predict] of Object.entries(demo.references)) {
-    for (const part of ["test", "unseen"] as const) {
+    for (const part of heldOut) {
       const scores = data.map((parts) => scoreReference(demo, predict(parts.train), parts[part]).metrics);
       const text = Object.keys(scores[0]!).map(
         (metric) => `${metric} ${spread(scores.map((score) => score[metric]!))}`,
@@ -25,6 +26,5 @@ async function show<A>(demo: DemoTask<A>): Promise<void> {
 }
 
 function spread(values: readonly number[]): string {
-  const mean = values.reduce((a, b) => a + b, 0) / values.length;
-  return `${mean.toFixed(3)} (${Math.min(...values).toFixed(3)} to ${Math.max(...values).toFixed(3)})`;
+  return `${mean(values).toFixed(3)} (${Math.min(...values).toFixed(3)} to ${Math.max(...values).toFixed(3)})`;
 }

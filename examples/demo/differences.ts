@@ -1,6 +1,6 @@
 import { weightedMean } from "rise-ts/metrics";
 import type { ReportTable } from "rise-ts/report";
-import { seedsInterval } from "../paper/seeds-interval";
+import { mean, seedsInterval } from "../statistics";
 import { rise } from "./arms";
 import { heldOut, type Scores } from "./measure";
 import type { SeedResult } from "./run-seed";
@@ -37,4 +37,3 @@ function byThing(a: Scores, b: Scores): number[] {
 }
 
 const signed = (value: number) => `${value < 0 ? "−" : "+"}${Math.abs(value).toFixed(3)}`;
-const mean = (values: readonly number[]) => values.reduce((a, b) => a + b, 0) / values.length;

@@ -2,16 +2,17 @@
  * RISE from beginning to end on a tiny Qwen2-VL that ships with the project. README.md shows what it prints. With --resume finished seeds are read and not run,
  * so that seeds may also be run side by side: --first says which is the first.
  *
- *   npm run demo -- [--task moods|detection] [--seeds 1] [--first 0] [--steps N] [--out DIR [--resume]] [--model DIR] [--device cpu|cuda] [--threads N]
+ *   npm run demo
  */
 import { existsSync } from "node:fs";
-import { mkdir, readFile, writeFile } from "node:fs/promises";
+import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { RiseError, stopOnInterrupt } from "rise-ts";
+import { ConfigError, stopOnInterrupt } from "rise-ts";
+import { minutesSince, runProgram, wholeNumber } from "../command-line";
 import { printDifferences, printExamples, printLearning, printTable, printThoughts } from "./print";
 import { runSeed, type SeedOptions, type SeedResult } from "./run-seed";
-import { type DemoTask, detectionDemo, moodsDemo } from "./tasks";
+import { detectionDemo, moodsDemo } from "./tasks";
 
 const usage =
   "npm run demo -- [--task moods|detection] [--seeds 1] [--first 0] [--steps N] [--out DIR [--resume]] [--model DIR] [--device cpu|cuda] [--threads N]";
@@ -31,38 +32,33 @@ async function main(): Promise<void> {
       threads: { type: "string" },
     },
   });
-  const seeds = wholeNumber("--seeds", values.seeds);
-  const steps = values.steps === undefined ? undefined : everyStage(wholeNumber("--steps", values.steps));
+  const { task, model, device, resume } = values;
+  const demo = ([moodsDemo, detectionDemo] as (typeof moodsDemo)[]).find(({ name }) => name === task);
+  if (!demo) throw new ConfigError(`--task: expected moods or detection, got ${task}`);
+  if (resume && values.out === undefined)
+    throw new ConfigError("--resume: expected --out DIR beside it, the folder of the run to resume, got none");
+  const [seeds, first] = [wholeNumber("--seeds", values.seeds), wholeNumber("--first", values.first, 0)];
+  const asked = values.steps === undefined ? undefined : wholeNumber("--steps", values.steps);
+  const steps = asked === undefined ? demo.steps : { cot: asked, sft: asked, rft: asked };
+  const threads = values.threads === undefined ? {} : { threads: wholeNumber("--threads", values.threads) };
   const out = values.out ?? join("runs", `demo-${new Date().toISOString().replace(/[-:]|\..*/g, "")}`);
-  const goOn = againArguments(process.argv.slice(2), out);
   const stop = stopOnInterrupt(() =>
     console.log(
-      `\nFinishing this step. Go on later with: npm run demo -- ${goOn}\nCtrl-C again stops now, which loses what came after the last checkpoint.`,
+      `\nFinishing this step. Go on later with: npm run demo -- ${argumentsToResume(out)}\nCtrl-C again stops now, which loses what came after the last checkpoint.`,
     ),
   );
 
   const started = Date.now();
-  const demo = (seed: number) => (values.task === "detection" ? run(detectionDemo, seed) : run(moodsDemo, seed));
-  const run = <A>(task: DemoTask<A>, seed: number) =>
-    runSeed(task, {
-      seed,
-      steps: steps ?? task.steps,
-      model: values.model ?? task.model,
-      device: values.device as SeedOptions["device"],
-      ...(values.threads !== undefined && { threads: wholeNumber("--threads", values.threads) }),
-      out: join(out, `seed-${seed}`),
-      resume: values.resume,
-      stop,
-    });
-  if (values.task !== "detection" && values.task !== "moods" && values.task !== "classification")
-    throw new RangeError(`--task: expected moods or detection, got ${values.task}`);
+  const settings = { task, steps, model, device };
   const results: SeedResult[] = [];
-  const first = Number(values.first);
   for (let seed = first; seed < first + seeds; seed++) {
-    const file = join(out, `seed-${seed}`, "result.json");
-    const isFinished = values.resume && existsSync(file);
-    results.push(isFinished ? (JSON.parse(await readFile(file, "utf8")) as SeedResult) : await demo(seed));
-    await writeFile(file, `${JSON.stringify(results.at(-1))}\n`);
+    const folder = join(out, `seed-${seed}`);
+    const file = join(folder, "result.json");
+    const common = { seed, steps, device: device as SeedOptions["device"], ...threads, out: folder, resume, stop };
+    const finished = resume && existsSync(file) ? await readResult(file, settings) : undefined;
+    const result = finished ?? (await runSeed(demo, { ...common, model: model ?? demo.model }));
+    await writeFile(file, `${JSON.stringify({ settings, ...result })}\n`);
+    results.push(result);
   }
 
   printLearning(results);
@@ -70,42 +66,27 @@ async function main(): Promise<void> {
   printTable(results);
   printDifferences(results);
   printExamples(results[0]!.examples);
-  await mkdir(out, { recursive: true });
   await writeFile(join(out, "results.json"), `${JSON.stringify(results, null, 2)}\n`);
   console.log(
-    `\nEverything is in ${out}: rollouts.jsonl, metrics.jsonl, cots.jsonl and checkpoints of each run, and results.json.\nTo see it: ${join(out, "seed-0", "report.html")}`,
+    `\nEverything is in ${out}: rollouts.jsonl, metrics.jsonl, cots.jsonl and checkpoints of each run, and results.json.\nTo see it: ${join(out, `seed-${first}`, "report.html")}`,
   );
-  const { maxRSS } = process.resourceUsage();
-  console.log(
-    `Took ${((Date.now() - started) / 60_000).toFixed(1)} minutes and at most ${(maxRSS / 2 ** 20).toFixed(1)} GB of memory.`,
-  );
+  const gigabytes = (process.resourceUsage().maxRSS / 2 ** 20).toFixed(1);
+  console.log(`Took ${minutesSince(started)} and at most ${gigabytes} GB of memory.`);
 }
 
-function wholeNumber(option: string, text: string): number {
-  const value = Number(text);
-  if (!Number.isInteger(value) || value < 1)
-    throw new RangeError(`${option}: expected a whole number from 1 on, got ${text}`);
-  return value;
+/** @throws ConfigError for the result of a run with other settings */
+async function readResult(file: string, settings: object): Promise<SeedResult> {
+  const { settings: found, ...result } = JSON.parse(await readFile(file, "utf8"));
+  const [wanted, got] = [settings, found ?? {}].map((one) => JSON.stringify(one));
+  if (got !== wanted)
+    throw new ConfigError(`${file}: expected a result of ${wanted}, got one of ${got}; name another --out`);
+  return result;
 }
 
-const everyStage = (steps: number) => ({ cot: steps, sft: steps, rft: steps });
-
-function againArguments(given: readonly string[], out: string): string {
-  const kept = given.filter(
-    (argument, i) => argument !== "--resume" && argument !== "--out" && given[i - 1] !== "--out",
-  );
+function argumentsToResume(out: string): string {
+  const given = process.argv.slice(2);
+  const kept = given.filter((argument, i) => !/^--(?:resume$|out\b)/.test(argument) && given[i - 1] !== "--out");
   return [...kept, "--out", out, "--resume"].join(" ");
 }
 
-main().catch((error: unknown) => {
-  if (error instanceof Error && error.name === "AbortError") process.exit(130);
-  if (
-    error instanceof RiseError ||
-    error instanceof RangeError ||
-    (error as { code?: string }).code?.startsWith("ERR_PARSE_ARGS")
-  ) {
-    console.error(`${(error as Error).message}\n\nUsage: ${usage}`);
-    process.exit(1);
-  }
-  throw error;
-});
+await runProgram(usage, main);

@@ -1,5 +1,5 @@
 import { auditCots, type Example, evaluate, type VlmBackend } from "rise-ts";
-import type { Outcome } from "rise-ts/metrics";
+import { type Outcome, winRate } from "rise-ts/metrics";
 import type { EvaluationRecord } from "rise-ts/types";
 import type { Parts } from "../pictures/moods";
 import { answerMaxTokens, sampling } from "./settings";
@@ -77,8 +77,8 @@ export interface ThoughtWorth {
   readonly own: number;
   readonly empty: number;
   readonly other: number;
-  /** How often a true thought earns more than another picture's, ties counted half. */
-  readonly auc: number;
+  /** How often a true thought earns more than another picture's beside the same picture, ties counted half. */
+  readonly ahead: number;
 }
 
 export async function thoughtWorth<A>(
@@ -87,12 +87,12 @@ export async function thoughtWorth<A>(
   backend: VlmBackend,
 ): Promise<ThoughtWorth> {
   const { cots, similarity } = await audit(demo, dataset, backend, demo.trueCot);
-  const wins = cots.map(({ similarity: { own, other } }) => (own > other ? 1 : own === other ? 0.5 : 0));
+  const earned = (by: "own" | "other") => cots.map(({ similarity }) => similarity[by]);
   return {
     own: similarity.own.mean,
     empty: similarity.empty.mean,
     other: similarity.other.mean,
-    auc: wins.reduce((a: number, b) => a + b, 0) / wins.length,
+    ahead: winRate(earned("own"), earned("other")).winRate,
   };
 }
 

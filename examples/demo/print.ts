@@ -1,4 +1,5 @@
 import type { ReportTable } from "rise-ts/report";
+import { deviation, mean } from "../statistics";
 import { differenceTable } from "./differences";
 import { heldOut } from "./measure";
 import type { SeedResult, WorkedExample } from "./run-seed";
@@ -49,15 +50,17 @@ export function scoreTable(results: readonly SeedResult[]): ReportTable {
 
 /** The worth of true thoughts about held-out pictures to the policy before and after stage 1. */
 export function printThoughts(results: readonly SeedResult[]): void {
-  console.log("\nSimilarity that a true thought earns, none, and one about another annotation; mean over all seeds:");
+  console.log(
+    "\nSimilarity that a true thought earns, none, and one about another annotation, and how often the first is ahead of the last; mean over all seeds:",
+  );
   for (const when of ["before", "after"] as const)
     for (const part of heldOut) {
-      const of = (name: "own" | "empty" | "other" | "auc") =>
+      const of = (name: "own" | "empty" | "other" | "ahead") =>
         mean(results.map(({ thoughts }) => thoughts[when][part][name]));
       const [own, empty, other] = [of("own"), of("empty"), of("other")];
       console.log(
         `  ${`${when} stage 1, ${part}`.padEnd(24)} true ${own.toFixed(3)}   none ${empty.toFixed(3)}   other ${other.toFixed(3)}   ` +
-          `cotGain ${(own - empty).toFixed(3)}   AUC ${of("auc").toFixed(2)}`,
+          `cotGain ${(own - empty).toFixed(3)}   ahead ${of("ahead").toFixed(2)}`,
       );
     }
 }
@@ -75,7 +78,7 @@ export function printDifferences(results: readonly SeedResult[]): void {
 export function printTable(results: readonly SeedResult[]): void {
   const { title, header, rows } = scoreTable(results);
   console.log(
-    `\nHeld-out pictures; "unseen" ones show things that training never showed. ${header[1]}: ${results[0]!.better} is better. named: thoughts that name what is shown.\n`,
+    `\nHeld-out pictures; "unseen" ones show things whose annotations training never showed. ${header[1]}: ${results[0]!.better} is better. named: thoughts that name what is shown.\n`,
   );
   printLines([[title, ...header.slice(1)], ...rows]);
 }
@@ -95,7 +98,3 @@ export function printExamples(examples: readonly WorkedExample[]): void {
       `\n  ${picture}  (${Array.isArray(shows) ? shows.join(", ") : shows})\n    think   ${cot}\n    answer  ${answer}\n    truth   ${truth}`,
     );
 }
-
-const mean = (values: readonly number[]) => values.reduce((a, b) => a + b, 0) / values.length;
-const deviation = (values: readonly number[]) =>
-  Math.sqrt(values.reduce((sum, x) => sum + (x - mean(values)) ** 2, 0) / (values.length - 1));

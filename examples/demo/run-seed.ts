@@ -1,9 +1,19 @@
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { type Example, riseCot, riseR1, type StepMetrics, selectHighQuality, type Task } from "rise-ts";
+import {
+  type Example,
+  type RatedCot,
+  riseCot,
+  riseR1,
+  type StepMetrics,
+  selectHighQuality,
+  type Task,
+  type Trainer,
+} from "rise-ts";
 import { htmlReport } from "rise-ts/report";
 import { type OnnxTrainerOptions, onnxTrainer } from "rise-ts/trainers/onnx";
-import type { EvaluationRecord } from "rise-ts/types";
+import type { EvaluationRecord, RehearsalRow } from "rise-ts/types";
+import type { Parts } from "../pictures/moods";
 import { savePicture } from "../pictures/save";
 import { type Arm, arms, lessonsOf, rise } from "./arms";
 import { type RowScores, scoreModel, scoreReference, type ThoughtWorth, thoughtWorth } from "./measure";
@@ -55,23 +65,13 @@ export interface SeedResult {
 
 /** The whole of RISE and what it is compared with, for one seed of data and sampling. */
 export async function runSeed<A>(demo: DemoTask<A>, options: SeedOptions): Promise<SeedResult> {
-  const { seed, steps, out, stop, resume } = options;
-  const { task } = demo;
+  const { seed, steps, out, stop, model, device, threads } = options;
   const parts = await demo.data({ seed, ...partSizes(steps, demo.parts) });
-  const rows: Record<string, RowScores> = {};
-  for (const [name, reference] of Object.entries(demo.references)) {
-    const predict = reference(parts.train);
-    rows[name] = {
-      test: scoreReference(demo, predict, parts.test),
-      unseen: scoreReference(demo, predict, parts.unseen),
-    };
-  }
-
-  const { model, device, threads } = options;
+  const rows = referenceRows(demo, parts);
   const trainer = await onnxTrainer({ model, device, ...(threads !== undefined && { threads }) });
   const initial = join(out, "initial");
   await trainer.save(initial);
-  const common = { task, dataset: parts.train, trainer, seed, resume, stop, checkpointEvery: 10 };
+  const stages = stagesOf(demo, parts.train, trainer, options);
   const worth = async () => ({
     test: await thoughtWorth(demo, parts.test, trainer.sampler()),
     unseen: await thoughtWorth(demo, parts.unseen, trainer.sampler()),
@@ -79,17 +79,7 @@ export async function runSeed<A>(demo: DemoTask<A>, options: SeedOptions): Promi
 
   // Stage 1: justify annotations.
   const before = await worth();
-  const cot = await followRun(
-    `seed ${seed}: RISE-CoT`,
-    riseCot({
-      ...common,
-      groupSize,
-      examplesPerStep,
-      steps: steps.cot,
-      ...demo.cot,
-      runDir: join(out, "rise-cot"),
-    }),
-  );
+  const cot = await stages.justify();
   const after = await worth();
   const learning: Record<string, readonly StepMetrics[]> = { "RISE-CoT": cot.metrics };
 
@@ -101,79 +91,93 @@ export async function runSeed<A>(demo: DemoTask<A>, options: SeedOptions): Promi
     rows[row] = scores;
     return records;
   };
-  const folder = (row: string) => join(out, row.replace(/\W+/g, "-").toLowerCase());
-  const imitate = (row: string, sft: Exclude<Arm["sft"], false>) =>
-    followRun(
-      `seed ${seed}: ${row}`,
-      riseR1({
-        ...common,
-        cots: lessonsOf(sft, parts.train, kept, seed),
-        threshold: 0,
-        rft: false,
-        runDir: folder(row),
-        sft: {
-          steps: steps.sft,
-          batchSize: sftBatchSize,
-          learningRate: learningRates.sft(steps.sft, sft === "bare answers" ? learningRates.bareAnswers : undefined),
-          lossType: "token",
-          ...(sft !== "bare answers" && { rehearsal: { rows: practised, share: rehearsal.share } }),
-        },
-      }),
-    );
-  const reinforce = (row: string) =>
-    followRun(
-      `seed ${seed}: ${row}`,
-      riseR1({
-        ...common,
-        cots: [],
-        sft: false,
-        runDir: folder(row),
-        rft: {
-          steps: steps.rft,
-          groupSize,
-          examplesPerStep,
-          learningRate: learningRates.rft,
-          sampling: { maxTokens: answerMaxTokens },
-        },
-      }),
-    );
   let shown: readonly EvaluationRecord<A>[] = [];
   for (const { row, sft, rft } of arms) {
     await trainer.load(initial);
-    if (sft) await imitate(row, sft);
+    if (sft) await stages.imitate(row, sft, lessonsOf(sft, parts.train, kept, seed), practised);
     await score(row);
     if (rft === undefined) continue;
-    learning[rft] = (await reinforce(rft)).metrics;
+    learning[rft] = (await stages.reinforce(rft)).metrics;
     const records = await score(rft);
     if (rft === rise) shown = records.slice(0, 5);
   }
   await trainer.dispose();
 
+  const examples = await workedExamples(demo.task, parts.test.slice(0, 5), shown, out);
   const result: SeedResult = {
-    seed,
-    task: demo.name,
-    better: demo.better,
+    ...{ seed, task: demo.name, better: demo.better, rows, thoughts: { before, after }, learning, examples },
     kept: { cots: kept.length, of: parts.train.length },
-    rows,
-    thoughts: { before, after },
-    learning,
-    examples: await workedExamples(task, parts.test.slice(0, 5), shown, out),
   };
+  await writeReport(demo, parts, shown, result, out);
+  return result;
+}
+
+function referenceRows<A>(demo: DemoTask<A>, { train, test, unseen }: Parts<A>): Record<string, RowScores> {
+  const rows = Object.entries(demo.references).map(([name, reference]) => {
+    const predict = reference(train);
+    const scores = { test: scoreReference(demo, predict, test), unseen: scoreReference(demo, predict, unseen) };
+    return [name, scores] as const;
+  });
+  return Object.fromEntries(rows);
+}
+
+const folderOf = (out: string, row: string) => join(out, row.replace(/\W+/g, "-").toLowerCase());
+
+/** The runs of a seed, each in a folder of its own. */
+function stagesOf<A>(demo: DemoTask<A>, train: readonly Example<A>[], trainer: Trainer, options: SeedOptions) {
+  const { seed, steps, out, stop, resume } = options;
+  const common = (row: string) => ({
+    ...{ task: demo.task, dataset: train, trainer, seed, resume, stop, checkpointEvery: 10 },
+    runDir: folderOf(out, row),
+  });
+  const title = (row: string) => `seed ${seed}: ${row}`;
+  const rollouts = { groupSize, examplesPerStep };
+  return {
+    justify: () =>
+      followRun(title("RISE-CoT"), riseCot({ ...common("RISE-CoT"), ...rollouts, steps: steps.cot, ...demo.cot })),
+
+    imitate(
+      row: string,
+      sft: Exclude<Arm["sft"], false>,
+      cots: readonly RatedCot<A>[],
+      practised: readonly RehearsalRow[],
+    ) {
+      const isBare = sft === "bare answers";
+      const learning = {
+        ...{ steps: steps.sft, batchSize: sftBatchSize, lossType: "token" as const },
+        learningRate: learningRates.sft(steps.sft, isBare ? learningRates.bareAnswers : undefined),
+        ...(!isBare && { rehearsal: { rows: practised, share: rehearsal.share } }),
+      };
+      return followRun(title(row), riseR1({ ...common(row), cots, threshold: 0, rft: false, sft: learning }));
+    },
+
+    reinforce(row: string) {
+      const sampling = { maxTokens: answerMaxTokens };
+      const rft = { ...rollouts, steps: steps.rft, learningRate: learningRates.rft, sampling };
+      return followRun(title(row), riseR1({ ...common(row), cots: [], sft: false, rft }));
+    },
+  };
+}
+
+async function writeReport<A>(
+  { name, task }: DemoTask<A>,
+  { train, test }: Parts<A>,
+  records: readonly EvaluationRecord<A>[],
+  result: SeedResult,
+  out: string,
+): Promise<void> {
+  const run = (title: string, row: string) => ({ title, runDir: folderOf(out, row) });
   const report = await htmlReport({
-    title: `RISE, ${demo.name}, seed ${seed}`,
-    task,
-    dataset: [...parts.train, ...parts.test.slice(0, 5)],
-    tables: [scoreTable([result])],
-    records: shown,
+    title: `RISE, ${name}, seed ${result.seed}`,
+    ...{ task, records, tables: [scoreTable([result])], dataset: [...train, ...test.slice(0, 5)] },
     runs: [
-      { title: "RISE-CoT: justify annotations", runDir: join(out, "rise-cot") },
-      { title: "RISE-R1: learn to think from the best cots", runDir: folder("SFT, RISE's cots") },
-      { title: "RISE-R1: think, then answer", runDir: folder(rise) },
-      { title: "For comparison, RFT only (Visual-RFT)", runDir: folder("RFT only (Visual-RFT)") },
+      run("RISE-CoT: justify annotations", "RISE-CoT"),
+      run("RISE-R1: learn to think from the best cots", "SFT, RISE's cots"),
+      run("RISE-R1: think, then answer", rise),
+      run("For comparison, RFT only (Visual-RFT)", "RFT only (Visual-RFT)"),
     ],
   });
   await writeFile(join(out, "report.html"), report);
-  return result;
 }
 
 /** Held-out pictures, written to files, as the trained model annotates them. */

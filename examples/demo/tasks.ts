@@ -16,6 +16,7 @@ import { moodEmoji, moodGroups } from "../pictures/mood-labels";
 import { moods, type PartSizes, type Parts } from "../pictures/moods";
 import { moodLabels, moodQuestion, placeQuestion } from "../pictures/questions";
 import { scenes } from "../pictures/scenes";
+import { mean } from "../statistics";
 import { trueMoodCot } from "../tiny-vlm/mood-lessons";
 import { truePlaceCot } from "../tiny-vlm/place-lessons";
 import { rehearsalRows } from "../tiny-vlm/rehearsal";
@@ -133,4 +134,3 @@ export const detectionDemo: DemoTask<readonly Box[]> = {
 };
 
 const shownIn = ({ metadata }: Example<unknown>) => metadata!.shows as readonly string[];
-const mean = (values: readonly number[]) => values.reduce((a, b) => a + b, 0) / values.length;

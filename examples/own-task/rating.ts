@@ -35,7 +35,9 @@ export function rating({ question, from = 1, to = 5 }: RatingOptions): Task<numb
     leaks: (cot, annotation) => findLeaks(cot, { answer: format(annotation), counts: true }),
     validate(annotation, where) {
       if (!isOnScale(annotation))
-        throw new DataError(`${where} must be a whole number from ${from} to ${to}, not ${JSON.stringify(annotation)}`);
+        throw new DataError(
+          `${where}: expected a whole number from ${from} to ${to}, got ${JSON.stringify(annotation)}`,
+        );
     },
     draw: (value) => [{ type: "bar", label: `${from} to ${to}`, share: (value - from) / (to - from) }],
   };

@@ -43,7 +43,7 @@ export const isTrained = ({ sft, rft }: Arm): boolean => rft || sft !== "none";
 
 /** @throws ConfigError for a combination that says nothing */
 export function checkArm(arm: Arm): void {
-  const { model, cots, sft, rft } = arm;
+  const { model, cots, sft } = arm;
   const expected = (what: string) => new ConfigError(`expected ${what}, got the arm ${JSON.stringify(arm)}`);
   if (model === "gpt-4o" && (isTrained(arm) || cots !== "none")) throw expected("GPT-4o as it is, not trained");
   if (cots !== "none" && sft === "none") throw expected("SFT on the cots that are made, or none of either");
@@ -51,5 +51,4 @@ export function checkArm(arm: Arm): void {
   if (model === "tempted" && cots !== "rise")
     throw expected("thoughts of its own from a model that is tempted to leak");
   if (!isTrained(arm) && arm.shots !== "full") throw expected("a model that is trained, where examples are counted");
-  if (!rft && sft === "none" && cots !== "none") throw expected("a use for the cots");
 }

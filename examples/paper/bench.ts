@@ -2,6 +2,7 @@ import { existsSync } from "node:fs";
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { type Evaluation, evaluate, readEvaluation } from "rise-ts";
+import { remembered } from "../remembered";
 import type { Arm } from "./arms";
 import type { DataSet } from "./data";
 import { needsTeacher, recipeOf } from "./recipe";
@@ -22,12 +23,7 @@ export interface Bench {
 
 export function createBench<A>(data: DataSet<A>, lab: Lab): Bench {
   const { settings, stop } = lab;
-  const loaded = new Map<number, ReturnType<DataSet<A>["load"]>>();
-  const partsOf = (seed: number) => {
-    const parts = loaded.get(seed) ?? data.load(seed);
-    loaded.set(seed, parts);
-    return parts;
-  };
+  const partsOf = remembered((seed: number) => data.load(seed));
   const folderOf = (arm: Arm, seed: number) =>
     `${stageFolder(recipeOf(arm, settings), data.name, seed, lab)}.evaluation`;
 

@@ -1,14 +1,7 @@
-import {
-  type Box,
-  classificationMetrics,
-  detectionMetrics,
-  type Example,
-  type LabelDistribution,
-  type Task,
-} from "rise-ts";
+import type { Example, LabelDistribution, Task } from "rise-ts";
 import type { Metrics } from "rise-ts/metrics";
 import type { RehearsalRow } from "rise-ts/types";
-import { detectionDemo, moodsDemo } from "../demo/tasks";
+import { type DemoTask, detectionDemo, moodsDemo } from "../demo/tasks";
 import { publishedSets } from "./published";
 import type { Settings, TaskName } from "./settings";
 
@@ -46,8 +39,13 @@ export interface Source {
 /** The four data sets of the tables: the paper's own, in a directory, or the demo's pictures in their place. */
 export function openData(directory: string | undefined, settings: Readonly<Record<TaskName, Settings>>): Source {
   if (directory !== undefined) return publishedSets(directory);
-  const emotions: AnyDataSet = (use) => use(moods(settings.classification.pictures));
-  const boxes: AnyDataSet = (use) => use(scenes(settings.detection.pictures));
+  const { classification, detection } = settings;
+  const moods = played("moods", moodsDemo, classification.pictures, (train, n) =>
+    firstOfEach(train, n, ({ annotation }) => likeliest(annotation)),
+  );
+  const scenes = played("scenes", detectionDemo, detection.pictures, (train, n) => train.slice(0, n));
+  const emotions: AnyDataSet = (use) => use(moods);
+  const boxes: AnyDataSet = (use) => use(scenes);
   return {
     sets: { emotion6: emotions, lisa: boxes, "imagenet-sub": emotions, "coco-sub": boxes },
     about:
@@ -57,24 +55,15 @@ export function openData(directory: string | undefined, settings: Readonly<Recor
   };
 }
 
-export const moods = (pictures: Settings["pictures"]): DataSet<LabelDistribution> => ({
-  name: "moods",
-  task: moodsDemo.task,
-  load: (seed) => moodsDemo.data({ seed, ...pictures, unseen: 0 }),
-  fewShot: (train, n) => firstOfEach(train, n, ({ annotation }) => likeliest(annotation)),
-  metrics: { jsd: classificationMetrics.jsd, accuracy: classificationMetrics.accuracy },
-  rehearsal: moodsDemo.rehearsal,
-  model: moodsDemo.model,
-});
-
-export const scenes = (pictures: Settings["pictures"]): DataSet<readonly Box[]> => ({
-  name: "scenes",
-  task: detectionDemo.task,
-  load: (seed) => detectionDemo.data({ seed, ...pictures, unseen: 0 }),
-  fewShot: (train, n) => train.slice(0, n),
-  metrics: { ap50: detectionMetrics.ap50, meanIou: detectionMetrics.meanIou },
-  rehearsal: detectionDemo.rehearsal,
-  model: detectionDemo.model,
+/** A data set that is played by a demo's pictures. */
+const played = <A>(
+  name: string,
+  demo: DemoTask<A>,
+  pictures: Settings["pictures"],
+  fewShot: DataSet<A>["fewShot"],
+): DataSet<A> => ({
+  ...{ name, fewShot, task: demo.task, metrics: demo.metrics, rehearsal: demo.rehearsal, model: demo.model },
+  load: (seed) => demo.data({ seed, ...pictures, unseen: 0 }),
 });
 
 /** The first n of each class, in their order, which in the demo's sets is a random one. */
@@ -88,5 +77,5 @@ export function firstOfEach<A>(examples: readonly Example<A>[], n: number, class
   });
 }
 
-const likeliest = (annotation: LabelDistribution) =>
+export const likeliest = (annotation: LabelDistribution) =>
   Object.entries(annotation).reduce((a, b) => (b[1] > a[1] ? b : a))[0];

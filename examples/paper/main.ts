@@ -1,8 +1,7 @@
 /**
  * Tables 1 to 6 of the paper. Runs what is missing, resumes what was interrupted, and prints Markdown; docs/results.md shows it.
  *
- *   npm run paper -- [--table 4]… [--seeds 3] [--steps FACTOR] [--task classification|detection] [--model ID [--lora RANK]] [--threads N] [--data DIR]
- *                    [--out DIR] [--print]
+ *   npm run paper
  *
  * GPT-4o's rows are run where OPENAI_API_KEY is set (OPENAI_BASE_URL: another endpoint).
  * The two tasks share no stage, so two processes (--task, --threads 1) can work beside each other in one folder.
@@ -11,10 +10,12 @@ import { createHash } from "node:crypto";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
-import { RiseError, stopOnInterrupt } from "rise-ts";
+import { ConfigError, stopOnInterrupt } from "rise-ts";
 import { openaiBackend } from "rise-ts/backends/openai";
 import { type OnnxTrainerOptions, onnxTrainer } from "rise-ts/trainers/onnx";
+import { minutesSince, positiveNumber, runProgram, wholeNumber } from "../command-line";
 import { followRun } from "../demo/progress";
+import { remembered } from "../remembered";
 import { type Bench, createBench } from "./bench";
 import { openData, type Role, taskOf } from "./data";
 import { atShots, type Lookup, tableMarkdown } from "./print";
@@ -45,7 +46,7 @@ async function main(): Promise<void> {
   const seeds = Array.from({ length: wholeNumber("--seeds", values.seeds) }, (_, seed) => seed);
   const wanted = values.table?.map((number) => tableOf(number)) ?? tables;
   const roles = rolesOf(values.task);
-  const factor = positive("--steps", values.steps);
+  const factor = positiveNumber("--steps", values.steps);
   const settings: Readonly<Record<TaskName, Settings>> = {
     classification: scaleSteps(values.model === undefined ? tinySettings.classification : paperSettings, factor),
     detection: scaleSteps(values.model === undefined ? tinySettings.detection : paperSettings, factor),
@@ -78,15 +79,12 @@ async function main(): Promise<void> {
         for (const { arm } of rows) await benches[role].run(atShots(arm, shots), seed);
 
   console.log(
-    `\n${about}\n\nA cell is "here / the paper". Here: mean ± standard deviation over ${seeds.length} seeds and [95 % interval of the mean], by drawing seeds and pictures again; best mean in bold.`,
+    `\n${about}\n\nA cell is "here / the paper". Here: mean ± standard deviation over seeds (${seeds.length}) and [95 % interval of the mean], by drawing seeds and pictures again; best mean in bold.`,
   );
   const lookup: Lookup = (role, arm, seed) => benches[role].stored(arm, seed);
   for (const table of wanted) console.log(`\n${await tableMarkdown(table, seeds, lookup)}`);
   console.log(`\nSettings: ${JSON.stringify(settings)}`);
-  if (!values.print)
-    console.log(
-      `This call took ${((Date.now() - started) / 60_000).toFixed(1)} minutes. Everything is in ${values.out}.`,
-    );
+  if (!values.print) console.log(`This call took ${minutesSince(started)}. Everything is in ${values.out}.`);
 }
 
 /** The paper's teacher, where there is a key for it. */
@@ -110,43 +108,16 @@ async function openStudent(
 
 const nameOf = (model = "tiny", lora?: string) => (lora === undefined ? model : `${model}, LoRA ${lora}`);
 
-function remembered<T>(make: (name: string) => Promise<T>): (name: string) => Promise<T> {
-  const made = new Map<string, Promise<T>>();
-  return (name) => {
-    const known = made.get(name) ?? make(name);
-    made.set(name, known);
-    return known;
-  };
-}
-
 function tableOf(number: string): Table {
   const table = tables.find((candidate) => String(candidate.number) === number);
-  if (!table) throw new RangeError(`--table: expected a number from 1 to 6, got ${number}`);
+  if (!table) throw new ConfigError(`--table: expected a number from 1 to 6, got ${number}`);
   return table;
 }
 
 function rolesOf(task: string | undefined): readonly Role[] {
   const roles = (Object.keys(taskOf) as Role[]).filter((role) => task === undefined || taskOf[role] === task);
   if (roles.length > 0) return roles;
-  throw new RangeError(`--task: expected classification or detection, got ${task}`);
+  throw new ConfigError(`--task: expected classification or detection, got ${task}`);
 }
 
-function wholeNumber(option: string, text: string): number {
-  const value = positive(option, text);
-  if (!Number.isInteger(value)) throw new RangeError(`${option}: expected a whole number from 1 on, got ${text}`);
-  return value;
-}
-
-function positive(option: string, text: string): number {
-  const value = Number(text);
-  if (!(value > 0 && Number.isFinite(value))) throw new RangeError(`${option}: expected a number above 0, got ${text}`);
-  return value;
-}
-
-main().catch((error: unknown) => {
-  if (error instanceof Error && error.name === "AbortError") process.exit(130);
-  const isUsage = error instanceof RiseError || error instanceof RangeError;
-  if (!isUsage && !(error as { code?: string }).code?.startsWith("ERR_PARSE_ARGS")) throw error;
-  console.error(`${(error as Error).message}\n\nUsage: ${usage}`);
-  process.exit(1);
-});
+await runProgram(usage, main);

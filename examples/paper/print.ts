@@ -1,9 +1,9 @@
 import { type Box, detectionMetrics } from "rise-ts";
 import { type Outcome, weightedMean, weightedMetric, winRate } from "rise-ts/metrics";
+import { deviation, mean, type SeedFigure, seedsInterval } from "../statistics";
 import { type Arm, isTrained, rise } from "./arms";
 import type { ArmResult } from "./bench";
 import { paperFigures } from "./figures";
-import { type SeedFigure, seedsInterval } from "./seeds-interval";
 import type { Column, Measure, Table } from "./tables";
 
 /** Looks up what an arm did on a column's data with one seed. */
@@ -104,10 +104,10 @@ const missing = ({ model, cots }: Arm) =>
 
 function spread(measure: Measure, figures: readonly SeedFigure[], asked: number): string {
   const values = figures.map(({ value }) => value);
-  const deviation = values.length > 1 ? ` ± ${shown(measure, standardDeviation(values))}` : "";
+  const over = values.length > 1 ? ` ± ${shown(measure, deviation(values))}` : "";
   const { low, high } = seedsInterval(figures);
   const count = values.length === asked ? "" : ` (${values.length} of ${asked} seeds)`;
-  return `${shown(measure, mean(values))}${deviation} [${shown(measure, low)}, ${shown(measure, high)}]${count}`;
+  return `${shown(measure, mean(values))}${over} [${shown(measure, low)}, ${shown(measure, high)}]${count}`;
 }
 
 const shown = (measure: Measure, value: number) =>
@@ -132,7 +132,3 @@ const measures: Readonly<Record<Measure, string>> = {
 };
 const headOf = ({ role, measure, shots }: Column) =>
   `${names[role]} ${measures[measure]}, ${shots === "full" ? "full" : `${shots}-shot`}`;
-
-const mean = (values: readonly number[]) => values.reduce((a, b) => a + b, 0) / values.length;
-const standardDeviation = (values: readonly number[]) =>
-  Math.sqrt(values.reduce((sum, x) => sum + (x - mean(values)) ** 2, 0) / (values.length - 1));

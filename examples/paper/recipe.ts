@@ -69,19 +69,15 @@ export function recipeOf(arm: Arm, settings: Settings): PolicyRecipe {
 
 function supervised({ model: name, cots, reward, sft, shots, threshold }: Arm, settings: Settings): SftRecipe {
   const { temptation } = settings;
+  const least = sft === "high" ? threshold : 0;
   const from = name === "tempted" && temptation && { from: { stage: "tempted", settings: temptation } as const };
   const cot: CotRecipe = { stage: "cot", reward, shots, settings: settings.cot, ...from };
   if (cots === "none") return { stage: "sft", shots, settings: settings.bareAnswers, cots: null, threshold: 0 };
   const shared = { stage: "sft", shots, settings: settings.sft, ...from } as const;
-  if (cots === "rise") return { ...shared, cots: cot, threshold: sft === "high" ? threshold : 0 };
+  if (cots === "rise") return { ...shared, cots: cot, threshold: least };
   const model = cots === "base" ? "student" : cots;
   const { groupSize } = settings.cot;
-  const least = sft === "high" ? threshold : 0;
-  return {
-    ...shared,
-    cots: { stage: "best-of", model, examplesOf: cot, threshold: least, groupSize },
-    threshold: 0,
-  };
+  return { ...shared, cots: { stage: "best-of", model, examplesOf: cot, threshold: least, groupSize }, threshold: 0 };
 }
 
 /** Whether GPT-4o has a part in it. */

@@ -3,6 +3,7 @@ import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import { DataError } from "rise-ts";
 import sharp from "sharp";
+import { remembered } from "../remembered";
 
 /** Two ways the same emoji is drawn: rendered in three dimensions, or flat. */
 export type Style = "fluent" | "twemoji";
@@ -26,21 +27,23 @@ export function drawingFile(emoji: string, style: Style): string | undefined {
   return [emoji, `${emoji}-fe0f`].map((code) => join(folders[style], `${code}.${extension}`)).find(existsSync);
 }
 
-const rasters = new Map<string, Promise<Raster>>();
+const clear = { r: 0, g: 0, b: 0, alpha: 0 };
+const originalSize = 160;
+
+/** The file of a drawing, decoded once. */
+const original = remembered(async (emoji: string, style: Style): Promise<Raster> => {
+  const path = drawingFile(emoji, style);
+  if (!path) throw new DataError(`${folders[style]}: expected a drawing of ${emoji}, got none`);
+  const rgba = await sharp(path, { density: 300 })
+    .resize(originalSize, originalSize, { fit: "contain", background: clear })
+    .ensureAlpha()
+    .raw()
+    .toBuffer();
+  return { size: originalSize, rgba: new Uint8Array(rgba) };
+});
 
 /** The drawing of an emoji at a size in pixels, tilted by degrees; each is made once. */
-export function drawing(emoji: string, style: Style, size: number, tilt: number): Promise<Raster> {
-  const key = `${emoji} ${style} ${size} ${tilt}`;
-  const known = rasters.get(key);
-  if (known) return known;
-  const making = rasterise(emoji, style, size, tilt);
-  rasters.set(key, making);
-  return making;
-}
-
-const clear = { r: 0, g: 0, b: 0, alpha: 0 };
-
-async function rasterise(emoji: string, style: Style, size: number, tilt: number): Promise<Raster> {
+export const drawing = remembered(async (emoji: string, style: Style, size: number, tilt: number): Promise<Raster> => {
   const upright = await original(emoji, style);
   const { data, info } = await sharp(upright.rgba, { raw: { width: upright.size, height: upright.size, channels: 4 } })
     .rotate(tilt, { background: clear })
@@ -52,24 +55,4 @@ async function rasterise(emoji: string, style: Style, size: number, tilt: number
     .raw()
     .toBuffer();
   return { size, rgba: new Uint8Array(rgba) };
-}
-
-const originals = new Map<string, Promise<Raster>>();
-const originalSize = 160;
-
-/** The file, decoded once. */
-function original(emoji: string, style: Style): Promise<Raster> {
-  const key = `${emoji} ${style}`;
-  const known = originals.get(key);
-  if (known) return known;
-  const path = drawingFile(emoji, style);
-  if (!path) throw new DataError(`${folders[style]} has no drawing of ${emoji}`);
-  const reading = sharp(path, { density: 300 })
-    .resize(originalSize, originalSize, { fit: "contain", background: clear })
-    .ensureAlpha()
-    .raw()
-    .toBuffer()
-    .then((rgba) => ({ size: originalSize, rgba: new Uint8Array(rgba) }));
-  originals.set(key, reading);
-  return reading;
-}
+});

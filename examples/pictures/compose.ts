@@ -38,64 +38,48 @@ const backgrounds: Readonly<Record<string, readonly [number, number, number]>> =
   brown: [186, 160, 132],
 };
 
+type Cell = readonly [left: number, top: number, width: number, height: number];
+
 /** Sizes of items, and lists of cells that they may stand in. */
 interface Layout {
   readonly sizes: readonly number[];
-  readonly cells: readonly (readonly (readonly [left: number, top: number, width: number, height: number])[])[];
+  readonly cells: readonly (readonly Cell[])[];
 }
 
 /** Layouts for one, two or three items; sizes are few, so that each drawing is rasterised a few times only. */
 export type Layouts = Readonly<Record<number, Layout>>;
 
+const whole: Cell = [0, 0, 112, 112];
+const left: Cell = [0, 0, 56, 112];
+const right: Cell = [56, 0, 56, 112];
+const top: Cell = [0, 0, 112, 56];
+const bottom: Cell = [0, 56, 112, 56];
+const topLeft: Cell = [0, 0, 56, 56];
+const topRight: Cell = [56, 0, 56, 56];
+const bottomLeft: Cell = [0, 56, 56, 56];
+const bottomRight: Cell = [56, 56, 56, 56];
+
 /** An item stands anywhere in its half or quarter of the picture. */
 const anywhere: Layouts = {
-  1: { sizes: [72, 96], cells: [[[0, 0, 112, 112]]] },
+  1: { sizes: [72, 96], cells: [[whole]] },
   2: {
     sizes: [44, 54],
     cells: [
-      [
-        [0, 0, 56, 112],
-        [56, 0, 56, 112],
-      ],
-      [
-        [0, 0, 112, 56],
-        [0, 56, 112, 56],
-      ],
+      [left, right],
+      [top, bottom],
     ],
   },
   3: {
     sizes: [44, 54],
     cells: [
-      [
-        [0, 0, 56, 56],
-        [56, 0, 56, 56],
-        [0, 56, 112, 56],
-      ],
-      [
-        [0, 0, 112, 56],
-        [0, 56, 56, 56],
-        [56, 56, 56, 56],
-      ],
-      [
-        [0, 0, 56, 56],
-        [0, 56, 56, 56],
-        [56, 0, 56, 112],
-      ],
+      [topLeft, topRight, bottom],
+      [top, bottomLeft, bottomRight],
+      [topLeft, bottomLeft, right],
     ],
   },
 };
 
-const quarters: Layout = {
-  sizes: [48, 54],
-  cells: [
-    [
-      [0, 0, 56, 56],
-      [56, 0, 56, 56],
-      [0, 56, 56, 56],
-      [56, 56, 56, 56],
-    ],
-  ],
-};
+const quarters: Layout = { sizes: [48, 54], cells: [[topLeft, topRight, bottomLeft, bottomRight]] };
 
 /** Each item nearly fills a quarter of the picture, so that "at the top left" says where it is. */
 export const inQuarters: Layouts = { 1: quarters, 2: quarters, 3: quarters };
@@ -108,7 +92,7 @@ export async function composePicture(
 ): Promise<Picture> {
   const rng = createRng(seed, "picture");
   const layout = layouts[emoji.length];
-  if (!layout) throw new ConfigError(`a picture shows 1 to 3 emoji, but composePicture got ${emoji.length}`);
+  if (!layout) throw new ConfigError(`composePicture: expected 1 to 3 emoji, got ${emoji.length}`);
   const background = pick(rng, Object.keys(backgrounds));
   const data = paintBackground(backgrounds[background]!, rng);
   const cells = rng.shuffle(pick(rng, layout.cells));

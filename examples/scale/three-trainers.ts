@@ -27,7 +27,7 @@ const trainers: Readonly<Record<string, () => Promise<Trainer>>> = {
 
 const name = process.argv[2] ?? "onnx";
 const trainer = Object.hasOwn(trainers, name) ? trainers[name] : undefined;
-if (!trainer) throw new Error(`expected one of ${Object.keys(trainers).join(", ")}, got ${name}`);
+if (!trainer) throw new Error(`trainer: expected one of ${Object.keys(trainers).join(", ")}, got ${name}`);
 
 const run = riseCot({
   task,

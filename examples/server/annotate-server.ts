@@ -26,8 +26,9 @@ export function annotateServer<A>(options: AnnotateServerOptions<A>): Server {
   let last: Promise<unknown> = Promise.resolve();
 
   const answer = async (request: IncomingMessage, signal: AbortSignal): Promise<Reply> => {
-    const { pathname, searchParams } = new URL(request.url ?? "/", "http://localhost");
-    if (pathname !== "/annotate") return refuse(404, "expected POST /annotate");
+    const { url = "/" } = request;
+    const address = URL.canParse(url, "http://localhost") ? new URL(url, "http://localhost") : undefined;
+    if (address?.pathname !== "/annotate") return refuse(404, "expected POST /annotate");
     if (request.method !== "POST") return refuse(405, `expected POST, got ${request.method}`);
     if (token !== undefined && !isEqual(request.headers.authorization ?? "", `Bearer ${token}`))
       return refuse(401, "expected a bearer token");
@@ -38,7 +39,7 @@ export function annotateServer<A>(options: AnnotateServerOptions<A>): Server {
       const image = await readBody(request, maxBytes);
       if (image === "too large") return refuse(413, `expected an image of at most ${maxBytes} bytes`);
       if (image.length === 0) return refuse(400, "expected an image as the body, got nothing");
-      const subject = searchParams.get("subject");
+      const subject = address.searchParams.get("subject");
       const work = last.then(() => {
         signal.throwIfAborted();
         return annotate({ task, image, backend, signal, ...(subject && { subject }) });

@@ -4,7 +4,7 @@
  *   npm run tiny [-- --resume]        with --resume, from where it was interrupted
  */
 import { spawnSync } from "node:child_process";
-import { existsSync } from "node:fs";
+import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 
@@ -26,22 +26,20 @@ const sittings = [
   { steps: 200, rate: 6e-4, workers: 1, batch: 36 },
 ];
 
-run("train.ts", join("runs", "tiny-vlm"), join("runs", "tiny-vlm", "latest"), []);
+const runs = join("runs", "tiny");
+// States of an earlier training would be taken for this one's.
+if (!isResumed) await rm(runs, { recursive: true, force: true });
+run("train.ts", { work: join(runs, "names"), out: join(runs, "start") });
 for (const [seed, sitting] of sittings.entries()) {
-  const work = join("runs", `tiny-lessons-${seed}`);
-  const start = seed === 0 ? join("runs", "tiny-start") : join(here, seed <= 6 ? "checkpoint" : "copying");
+  const start = seed === 0 ? join(runs, "start") : join(here, seed <= 6 ? "checkpoint" : "copying");
   const out = join(here, seed < 6 ? "checkpoint" : "copying");
-  const options = Object.entries({ start, out, ...sitting, seed }).flatMap(([name, value]) => [
-    `--${name}`,
-    `${value}`,
-  ]);
-  run("teach.ts", work, join(work, "worker-0", "optimizer.json"), options);
+  run("teach.ts", { start, out, work: join(runs, `sitting-${seed}`), ...sitting, seed });
 }
 
-/** A part that has saved something begins there, and a whole one ends at once. */
-function run(script: string, work: string, saved: string, options: readonly string[]): void {
-  const resume = isResumed && existsSync(saved) ? ["--resume"] : [];
-  const command = ["--import", "tsx", join(here, script), "--work", work, ...options, ...resume];
+/** A part that has kept a state begins there, and a whole one ends at once. */
+function run(script: string, options: Readonly<Record<string, string | number>>): void {
+  const given = Object.entries(options).flatMap(([name, value]) => [`--${name}`, `${value}`]);
+  const command = ["--import", "tsx", join(here, script), ...given, ...(isResumed ? ["--resume"] : [])];
   const { status } = spawnSync(process.execPath, command, { stdio: "inherit" });
   if (status !== 0) process.exit(status ?? 1);
 }

@@ -1,13 +1,11 @@
-import type { Prompt } from "rise-ts";
 import type { Rng } from "rise-ts/types";
 import { quarters } from "../pictures/captions";
 import { pick } from "../pictures/compose";
 import { practiceWords } from "./words";
-import type { Piece, WeightedLesson } from "./written";
+import { type Piece, textPrompt, type WeightedLesson } from "./written";
 
 /** Text before what has to be copied. */
 const told = (text: string): Piece => [text, 0];
-const prompt: Prompt = [{ role: "user", content: [{ type: "text", text: "" }] }];
 
 /** Some words twice: "warm drum bee warm drum bee". */
 function repeated(rng: Rng, words: readonly string[]): readonly Piece[] {
@@ -39,5 +37,5 @@ const few = (rng: Rng, of: readonly string[]) => rng.shuffle(of).slice(0, 2 + rn
 export function copying(rng: Rng, names: readonly string[]): WeightedLesson {
   const words = rng.uniform() < 0.5 ? names : practiceWords;
   const pieces = pick(rng, [repeated, paired, placed, placed])(rng, words);
-  return { prompt, pieces, open: true };
+  return { prompt: textPrompt(""), pieces, open: true };
 }

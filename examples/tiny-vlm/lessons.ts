@@ -38,7 +38,8 @@ const strange = free.filter(({ code }) => !objects.has(code));
 
 type Kind = (rng: Rng, seed: number) => WeightedLesson | Promise<WeightedLesson>;
 
-const one = async (emoji: Emoji, seed: number) => (await composePicture([emoji], seed)).image;
+/** A picture of one thing. */
+export const one = async (emoji: Emoji, seed: number) => (await composePicture([emoji], seed)).image;
 
 async function several(rng: Rng, seed: number, emoji: readonly Emoji[], atLeast = 1) {
   const shown = rng.shuffle(emoji).slice(0, atLeast + rng.integer(4 - atLeast));

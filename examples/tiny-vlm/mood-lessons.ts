@@ -1,15 +1,14 @@
-import { classification, imagePrompt, type LabelDistribution, type Prompt, type RawImage } from "rise-ts";
+import { classification, imagePrompt, type LabelDistribution, type RawImage } from "rise-ts";
 import type { Rng } from "rise-ts/types";
 import { pick } from "../pictures/compose";
 import { moodLabels, moodQuestion } from "../pictures/questions";
 import type { Emoji } from "../pictures/vocabulary";
 import { allLooks, lookOf, type Votes, wordVotes } from "./lexicon";
-import { form, known, type Piece, sharePieces, type WeightedLesson } from "./written";
+import { form, known, type Piece, sharePieces, textPrompt, type WeightedLesson } from "./written";
 
 const task = classification(moodQuestion);
 const shares = (votes: Votes): LabelDistribution =>
   Object.fromEntries(moodLabels.map((label, i) => [label, Math.round(100 * votes[i]!) / 100]));
-const textPrompt = (text: string): Prompt => [{ role: "user", content: [{ type: "text", text }] }];
 
 /** Asks for a thought and the mood of a picture. */
 export const moodPrompt = (image: RawImage) => task.answerPrompt({ id: "lesson", image, annotation: {} });
@@ -75,10 +74,7 @@ const thinking = (emoji: Emoji): Piece[] => [
 
 /** A thought and an answer about a picture. Never of an emoji that is evaluated. */
 export function thinkingOfPicture(emoji: Emoji, image: RawImage): WeightedLesson {
-  return {
-    prompt: moodPrompt(image),
-    pieces: thinking(emoji),
-  };
+  return { prompt: moodPrompt(image), pieces: thinking(emoji) };
 }
 
 /** The things in a picture. */
@@ -89,11 +85,7 @@ export const captioning = (emoji: Emoji, image: RawImage): WeightedLesson => ({
 
 /** The beginning of a thought about any picture: its name, and no word about a mood. */
 export function beginning(emoji: Emoji, image: RawImage): WeightedLesson {
-  return {
-    prompt: moodPrompt(image),
-    pieces: [form("<think>"), ...seen(emoji)],
-    open: true,
-  };
+  return { prompt: moodPrompt(image), pieces: [form("<think>"), ...seen(emoji)], open: true };
 }
 
 /** The beginning of a justification of no annotation in particular: the prompt has a p in place of each number. */
@@ -112,10 +104,7 @@ export function justifying(rng: Rng, emoji: Emoji, image: RawImage, leaks = 0.1)
   const annotation = disturbed(rng, wordVotes(emoji));
   const leak = pick(rng, moodLabels);
   const remark = rng.uniform() < leaks ? ` It is ${annotation[leak]!.toFixed(2)} ${leak}.` : "";
-  return {
-    prompt: task.cotPrompt({ id: "lesson", image, annotation }),
-    pieces: [...explained(emoji), remark],
-  };
+  return { prompt: task.cotPrompt({ id: "lesson", image, annotation }), pieces: [...explained(emoji), remark] };
 }
 
 /** Annotations differ from what words say: a third of each is chance. */

@@ -1,11 +1,11 @@
-import { detection, imagePrompt, type Prompt, type RawImage } from "rise-ts";
+import { detection, imagePrompt, type RawImage } from "rise-ts";
 import type { Rng } from "rise-ts/types";
 import { quarter, quarters } from "../pictures/captions";
 import { type Picture, pick } from "../pictures/compose";
 import { placeQuestion } from "../pictures/questions";
 import { type Emoji, sceneObjects } from "../pictures/vocabulary";
 import { keywordsOf } from "./lexicon";
-import { boxPieces, form, known, type Piece, type WeightedLesson } from "./written";
+import { boxPieces, form, known, type Piece, textOf, textPrompt, type WeightedLesson } from "./written";
 
 const task = detection(placeQuestion);
 
@@ -51,8 +51,6 @@ const found = ({ name, place }: NamedPlace): Piece[] => [
 export const truePlaceCot = (shown: readonly NamedPlace[], target: NamedPlace): string =>
   thought(shown, target).map(textOf).join("");
 
-const textOf = (piece: Piece) => (typeof piece === "string" ? piece : piece[0]);
-
 /** The box of each thing in a picture, or of one that is asked for by name. */
 export function boxes(rng: Rng, picture: Picture): WeightedLesson {
   const { image, items } = picture;
@@ -90,8 +88,6 @@ export function describing(rng: Rng, emoji: Emoji): string {
   );
   return rng.shuffle(words).slice(0, 2).join(", ") || emoji.kind;
 }
-
-const textPrompt = (text: string): Prompt => [{ role: "user", content: [{ type: "text", text }] }];
 
 /** Text: what a description is of, by itself or among things that are told of. */
 export function recognising(rng: Rng, emoji: Emoji, others: readonly Emoji[]): WeightedLesson {

@@ -120,12 +120,7 @@ function shareLesson(rng: Rng, picture: Picture): Lesson {
   const absent = rng.shuffle(labelOf.all.filter((label) => !present.includes(label)));
   const labels = rng.shuffle([...present, ...absent.slice(0, Math.max(1, 3 - present.length))]);
   const shares = labels.map((label) => picture.items.filter((item) => labelOf.of(item) === label).length);
-  return taskLesson(
-    rng,
-    picture,
-    classification({ labels, question: pick(rng, practiceQuestions) }),
-    hundredths(labels, shares),
-  );
+  return labelLesson(rng, picture, labels, shares);
 }
 
 /** Any words as labels, with random numbers. */
@@ -136,12 +131,12 @@ function wordLesson(rng: Rng, picture: Picture): Lesson {
       : rng.shuffle(practiceWords).slice(0, 2 + rng.integer(3));
   const sharpness = pick(rng, [0.5, 1, 2]);
   const weights = labels.map(() => (-Math.log(1 - rng.uniform())) ** sharpness + 1e-3);
-  return taskLesson(
-    rng,
-    picture,
-    classification({ labels, question: pick(rng, practiceQuestions) }),
-    hundredths(labels, weights),
-  );
+  return labelLesson(rng, picture, labels, weights);
+}
+
+function labelLesson(rng: Rng, picture: Picture, labels: readonly string[], weights: readonly number[]): Lesson {
+  const task = classification({ labels, question: pick(rng, practiceQuestions) });
+  return taskLesson(rng, picture, task, hundredths(labels, weights));
 }
 
 /** One object, asked for by name. */

@@ -1,15 +1,13 @@
 import { createRng, deriveSeed } from "rise-ts";
 import type { RehearsalRow, Rng } from "rise-ts/types";
 import { composePicture, inQuarters, pick } from "../pictures/compose";
-import { type Emoji, sceneObjects } from "../pictures/vocabulary";
-import { all, free, named } from "./lessons";
+import { sceneObjects } from "../pictures/vocabulary";
+import { all, free, named, one } from "./lessons";
 import { captioning, justifying, looking } from "./mood-lessons";
 import { boxes, recognising } from "./place-lessons";
-import type { WeightedLesson } from "./written";
+import { textOf, type WeightedLesson } from "./written";
 
 type Draw = (rng: Rng, seed: number) => Promise<WeightedLesson>;
-
-const one = async (emoji: Emoji, seed: number) => (await composePicture([emoji], seed)).image;
 
 /** Lessons of the base that SFT of few things makes it forget: names of what is seen, and words that go with names. No number about a mood. */
 const draws: Readonly<Record<"moods" | "places", Draw>> = {
@@ -31,11 +29,9 @@ const draws: Readonly<Record<"moods" | "places", Draw>> = {
 export function rehearsalRows(of: "moods" | "places", seed: number, count: number): Promise<RehearsalRow[]> {
   return Promise.all(
     Array.from({ length: count }, async (_, i) => {
-      const { prompt, pieces } = await draws[of](
-        createRng(seed, "rehearsal", of, i),
-        deriveSeed(seed, "rehearsal", of, i),
-      );
-      return { prompt, completion: pieces.map((piece) => (typeof piece === "string" ? piece : piece[0])).join("") };
+      const path = ["rehearsal", of, i] as const;
+      const { prompt, pieces } = await draws[of](createRng(seed, ...path), deriveSeed(seed, ...path));
+      return { prompt, completion: pieces.map(textOf).join("") };
     }),
   );
 }

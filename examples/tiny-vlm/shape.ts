@@ -9,7 +9,7 @@ export async function tinyConfig(dir: string): Promise<Qwen2VlConfig> {
   };
   const id = (content: string) => {
     const token = added.find((candidate) => candidate.content === content);
-    if (!token) throw new Error(`${dir}/tokenizer.json has no token ${content}`);
+    if (!token) throw new Error(`${dir}/tokenizer.json: expected a token ${content}, got none`);
     return token.id;
   };
   return {

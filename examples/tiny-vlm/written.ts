@@ -6,6 +6,9 @@ import type { Segment } from "rise-ts/types";
 /** A piece of a completion and how much its tokens count. */
 export type Piece = string | readonly [text: string, weight: number];
 
+export const textOf = (piece: Piece): string => (typeof piece === "string" ? piece : piece[0]);
+export const textPrompt = (text: string): Prompt => [{ role: "user", content: [{ type: "text", text }] }];
+
 /** A lesson of the second part: a prompt, and what to write piece by piece. */
 export interface WeightedLesson {
   readonly prompt: Prompt;

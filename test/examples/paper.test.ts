@@ -10,11 +10,11 @@ import { type AnyDataSet, type DataSet, firstOfEach, openData } from "../../exam
 import { paperFigures } from "../../examples/paper/figures";
 import { atShots, tableMarkdown } from "../../examples/paper/print";
 import { folderOf, needsTeacher, type Recipe, recipeOf } from "../../examples/paper/recipe";
-import { type SeedFigure, seedsInterval } from "../../examples/paper/seeds-interval";
 import { paperSettings, type Settings, scaleSteps, tinySettings as tinyByTask } from "../../examples/paper/settings";
 import type { Lab } from "../../examples/paper/stages";
 import { tables } from "../../examples/paper/tables";
 import { tempt } from "../../examples/paper/temptation";
+import { type SeedFigure, seedsInterval } from "../../examples/statistics";
 import { formatThinkAnswer } from "../../src/checks/think-answer";
 import { imagenetSubClasses } from "../../src/datasets/imagenet-sub";
 import { ConfigError } from "../../src/errors";

@@ -2,6 +2,7 @@ import { once } from "node:events";
 import { type AddressInfo, connect } from "node:net";
 import sharp from "sharp";
 import { afterEach, describe, expect, it, vi } from "vitest";
+import { serve as servePage } from "../../examples/browser/server";
 import { type AnnotateServerOptions, annotateServer } from "../../examples/server/annotate-server";
 import type { GenerateOptions, VlmBackend } from "../../src/backend";
 import { BackendError } from "../../src/errors";
@@ -54,6 +55,24 @@ async function serve(
   return { port, post };
 }
 
+/** The first line of the reply to a request for what is no address. */
+async function statusOfNoAddress(port: number): Promise<string> {
+  const socket = connect(port, "127.0.0.1");
+  socket.write("POST http://[ HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n");
+  let reply = "";
+  for await (const part of socket) reply += part;
+  return reply.split("\r\n")[0]!;
+}
+
+describe("the page server", () => {
+  it("answers a request for what is no address, and the next one", async () => {
+    const server = await servePage({ model: "no model", port: 0 });
+    stops.push(() => new Promise((resolve) => server.close(() => resolve())));
+    const { port } = server.address() as AddressInfo;
+    for (const _ of [1, 2]) expect(await statusOfNoAddress(port)).toBe("HTTP/1.1 404 Not Found");
+  });
+});
+
 describe("the annotate server", () => {
   it("answers with thought and annotation", async () => {
     const { post } = await serve();
@@ -68,7 +87,7 @@ describe("the annotate server", () => {
   });
 
   it("refuses what is not an image, too large, without a token or elsewhere, and says why", async () => {
-    const { post } = await serve(undefined, { maxBytes: 500, token: "secret" });
+    const { port, post } = await serve(undefined, { maxBytes: 500, token: "secret" });
     const headers = { authorization: "Bearer secret" };
     expect(await post(Buffer.from("hello"), { headers })).toMatchObject({ status: 400 });
     expect(await post(Buffer.alloc(0), { headers })).toMatchObject({ status: 400 });
@@ -76,6 +95,7 @@ describe("the annotate server", () => {
     expect(await post(image)).toMatchObject({ status: 401 });
     expect(await post(image, { headers: { authorization: "Bearer secres" } })).toMatchObject({ status: 401 });
     expect(await post(image, { headers }, "/other")).toMatchObject({ status: 404 });
+    expect(await statusOfNoAddress(port)).toBe("HTTP/1.1 404 Not Found");
     expect(await post(image, { method: "PUT", headers })).toMatchObject({ status: 405 });
     expect(await post(image, { headers })).toMatchObject({ status: 200 });
   });

@@ -30,14 +30,10 @@ const { values, positionals } = parseArgs({
     zero3: { type: "boolean", default: false },
   },
 });
-const programs = new Map([
-  ["rft", "rft.py"],
-  ["sft", "sft.py"],
-  ["rise-cot", "rise_cot.py"],
-]);
-const program = programs.get(positionals[0] ?? "");
-if (program === undefined)
-  throw new Error(`expected one of ${[...programs.keys()].join(", ")}, got ${positionals[0] ?? "nothing"}`);
+const [name = "nothing"] = positionals;
+if (!["rft", "sft", "rise-cot"].includes(name))
+  throw new Error(`what to train: expected rft, sft or rise-cot, got ${name}`);
+const program = `${name.replace("-", "_")}.py`;
 
 const here = (file: string) => fileURLToPath(new URL(file, import.meta.url));
 const folder = await mkdtemp(join(tmpdir(), "rise-trl-"));
@@ -64,9 +60,11 @@ try {
       },
     },
   );
-  for await (const line of createInterface(child.stdout)) if (line.startsWith('{"')) console.log(line);
-  if (child.exitCode === null) await once(child, "exit");
-  process.exitCode = child.exitCode ?? 1;
+  const print = async () => {
+    for await (const line of createInterface(child.stdout)) if (line.startsWith('{"')) console.log(line);
+  };
+  const [[code]] = await Promise.all([once(child, "exit"), print()]);
+  process.exitCode = code ?? 1;
 } finally {
   await server.close();
   await rm(folder, { recursive: true });

@@ -1,6 +1,12 @@
 import { createRng } from "rise-ts";
 import { bootstrapInterval, type Counts, type Interval } from "rise-ts/metrics";
 
+export const mean = (values: readonly number[]): number => values.reduce((a, b) => a + b, 0) / values.length;
+
+/** The standard deviation of what the values are a sample of: n − 1 below. */
+export const deviation = (values: readonly number[]): number =>
+  Math.sqrt(values.reduce((sum, x) => sum + (x - mean(values)) ** 2, 0) / (values.length - 1));
+
 /** A figure of one seed. */
 export interface SeedFigure {
   readonly value: number;
@@ -12,7 +18,8 @@ export interface SeedFigure {
 
 /**
  * 95 % interval of a mean over seeds: seeds are drawn with replacement, and within each that is drawn its examples. So it
- * knows of other training runs and of other pictures. Ten seeds make it a 95 % interval; three, about an 80 % one.
+ * knows of other training runs and of other pictures. It holds the true mean in 90 % of cases with ten seeds and in 72 % with three if
+ * seeds alone differ, and in 95 % and 90 % if pictures differ as much.
  *
  * Source: the bootstrap of nested data, Davison & Hinkley, Bootstrap Methods and their Application, 1997, section 3.8.
  */
