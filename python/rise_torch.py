@@ -1,6 +1,6 @@
 """Trains and samples a Hugging Face vision-language model: answers the calls of rise-ts' `torchTrainer`.
 
-    torchrun --nproc-per-node 8 rise_torch.py --options '{"model": "DIR", "shard": "fsdp"}' --ready FILE
+    torchrun --nproc-per-node 8 rise_torch.py --model DIR --shard fsdp --ready FILE
 
 Each device has a process. Rank 0 answers POST {"id", "call", "args"} with "Authorization: Bearer TOKEN", where TOKEN
 is the variable RISE_TORCH_TOKEN; FILE tells its address once all ranks are ready. Rows of numbers are little-endian
@@ -8,33 +8,29 @@ float64 in base64. The caller tokenizes, spreads rows over ranks and names tenso
 architecture.
 """
 
-import argparse, base64, contextlib, functools, hashlib, io, json, os, socket, sys, time, warnings
+import argparse, base64, contextlib, functools, hashlib, io, json, os, socket, sys, threading, time, warnings
 
 import peft, PIL.Image, PIL.ImageOps, safetensors.torch, torch, transformers
 import torch.distributed as dist
 import torch.nn.functional as F
 from torch.distributed.elastic.multiprocessing.errors import record
 from torch.distributed.fsdp import FSDPModule, MixedPrecisionPolicy, fully_shard
-from torch.distributed.tensor import DTensor
+from torch.distributed.tensor import DTensor, distribute_tensor
 from torch.utils.checkpoint import checkpoint
 
 from rise_torch_calls import PROTOCOL, Refusal, Team, answer, end_with_parent, listen, packed, serve, unpacked
 
 CALLS = ("info", "logprobs", "backward", "forget", "generate", "optim_step", "save", "load", "stop")
-DEFAULTS = {"model": None, "device": "cuda" if torch.cuda.is_available() else "cpu", "shard": "none", "seed": 0}
-DEFAULTS |= {"precision": "float32", "attention": "sdpa", "gradientCheckpointing": False, "lora": None}
-LORA = {"rank": None, "alpha": None, "rsLora": False, "targetModules": "language"}
-CHOICES = {"device": ("cpu", "cuda"), "shard": ("none", "fsdp"), "precision": ("float32", "bfloat16")}
 
 
 class Draw(transformers.LogitsProcessor):
     """Chooses each row's next token with the row's own random numbers, and keeps its log-probs."""
 
-    def __init__(self, engine, seeds: list, options: dict):
-        self.team, self.temperature, self.columns = engine.team, options["temperature"], []
-        self.generators = [torch.Generator(engine.device).manual_seed(seed) for seed in seeds]
-        self.never = torch.tensor(options["never"], device=engine.device)
-        penalty, top_k, top_p = options["repetitionPenalty"], options["topK"], options["topP"]
+    def __init__(self, engine, rows: list, args: dict):
+        self.team, self.temperature, self.columns = engine.team, args["temperature"], []
+        self.generators = [torch.Generator(engine.device).manual_seed(row["seed"]) for row in rows]
+        self.never = torch.tensor(args["never"], device=engine.device)
+        penalty, top_k, top_p = args["repetitionPenalty"], args["topK"], args["topP"]
         self.penalties = [transformers.RepetitionPenaltyLogitsProcessor(penalty)] if penalty != 1 else []
         self.warpers = [transformers.TopKLogitsWarper(top_k)] if top_k else []
         self.warpers += [transformers.TopPLogitsWarper(top_p)] if top_p < 1 else []
@@ -63,21 +59,19 @@ class Engine:
     """The policy, its optimizer, and the calls. A call is a generator: all ranks must reach its `yield` before any goes
     on, so what may fail on one rank alone stands before it."""
 
-    def __init__(self, team: Team, options):
-        self.team, self.options, self.lora = team, options, options["lora"]
-        cuda = options["device"] == "cuda"
+    def __init__(self, team: Team, options: argparse.Namespace):
+        self.team, self.options, self.lora, self.reference, self.stray = team, options, None, None, None
+        cuda = options.device == "cuda"
         self.device = torch.device("cuda", torch.cuda.current_device()) if cuda else torch.device("cpu")
-        self.sharded, self.half = options["shard"] == "fsdp" and team.size > 1, options["precision"] == "bfloat16"
-        self.processor = transformers.AutoImageProcessor.from_pretrained(options["model"], backend="pil")
-        self.tokenizer = transformers.AutoTokenizer.from_pretrained(options["model"])
-        self.model, self.stray, self.reference = self.open(), None, None
-        self.model.get_input_embeddings().register_forward_hook(self.restore)
-        self.adapted = self.adapt(**self.lora) if self.lora else None
-        if options["gradientCheckpointing"]:
+        self.sharded, self.half = options.shard == "fsdp" and team.size > 1, options.precision == "bfloat16"
+        self.processor = transformers.AutoImageProcessor.from_pretrained(options.model, backend="pil")
+        self.tokenizer = transformers.AutoTokenizer.from_pretrained(options.model)
+        self.model = self.open()
+        if options.lora:
+            self.adapted = self.adapt(**options.lora)
+        if options.gradient_checkpointing:
             self.model.gradient_checkpointing_enable({"use_reentrant": False})
-        if self.sharded:
-            self.shard()
-        self.model.to(self.device)
+        self.spread(self.model)
         named = self.model.named_parameters()
         self.parameters = {name.replace(".default", ""): each for name, each in named if each.requires_grad}
         self.optimizer = torch.optim.AdamW(self.parameters.values())
@@ -88,35 +82,14 @@ class Engine:
 
     def open(self):
         # What is trained is float32; what is frozen may be rounded, unless FSDP rounds what it gathers.
-        dtype = torch.bfloat16 if self.half and self.lora and not self.sharded else torch.float32
-        options = {"dtype": dtype, "attn_implementation": self.options["attention"]}
-        model = transformers.AutoModelForImageTextToText.from_pretrained(self.options["model"], **options)
+        dtype = torch.bfloat16 if self.half and self.options.lora and not self.sharded else torch.float32
+        options = {"dtype": dtype, "attn_implementation": self.options.attention}
+        model = transformers.AutoModelForImageTextToText.from_pretrained(self.options.model, **options)
         model.generation_config = transformers.GenerationConfig()
         for config in (model.config, model.config.get_text_config()):
             config.attention_dropout = 0.0
+        model.get_input_embeddings().register_forward_hook(self.restore)
         return model
-
-    def adapt(self, rank, alpha, rsLora, targetModules):
-        if targetModules == "language":
-            layers = [name for name, each in self.model.named_modules() if isinstance(each, torch.nn.Linear)]
-            targetModules = [name for name in layers if "visual." not in name and "lm_head" not in name]
-        torch.manual_seed(self.options["seed"])
-        scale = {"r": rank, "lora_alpha": alpha, "use_rslora": rsLora, "lora_dropout": 0.0}
-        return peft.get_peft_model(self.model, peft.LoraConfig(target_modules=targetModules, **scale))
-
-    def shard(self):
-        half = {"param_dtype": torch.bfloat16, "reduce_dtype": torch.float32} if self.half else {}
-        mesh = dist.device_mesh.init_device_mesh(self.device.type, (self.team.size,))
-        # Only the root rounds its inputs: the vision tower's rotations stay float32, as they are without FSDP.
-        policies = [MixedPrecisionPolicy(**half, cast_forward_inputs=is_root) for is_root in (False, True)]
-        blocks = {name for each in self.model.modules() for name in getattr(each, "_no_split_modules", None) or ()}
-        for each in [each for each in self.model.modules() if type(each).__name__ in blocks]:
-            fully_shard(each, mesh=mesh, mp_policy=policies[0])
-        # The root lets go of its weights too: else what `load` writes is not seen after a pass without gradients.
-        fully_shard(self.model, mesh=mesh, mp_policy=policies[1], reshard_after_forward=True)
-        self.model.to(self.device)
-        with torch.no_grad():  # the first pass must be the whole model's
-            self.model(input_ids=torch.zeros(1, 2, dtype=torch.long, device=self.device), use_cache=False)
 
     def restore(self, module, _, output):
         """An image token that the policy wrote is a word, not the place of an image."""
@@ -125,19 +98,50 @@ class Engine:
         token = torch.tensor(self.model.config.image_token_id, device=self.device)
         return torch.where(self.stray[..., None], F.embedding(token, module.weight).to(output.dtype), output)
 
+    def adapt(self, rank, alpha=None, rsLora=False, targetModules="language"):
+        alpha = 2 * rank if alpha is None else alpha
+        self.lora = {"rank": rank, "alpha": alpha, "rsLora": rsLora, "targetModules": targetModules}
+        if targetModules == "language":
+            layers = [name for name, each in self.model.named_modules() if isinstance(each, torch.nn.Linear)]
+            targetModules = [name for name in layers if "visual." not in name and "lm_head" not in name]
+        torch.manual_seed(self.options.seed)
+        scale = {"r": rank, "lora_alpha": alpha, "use_rslora": rsLora, "lora_dropout": 0.0}
+        return peft.get_peft_model(self.model, peft.LoraConfig(target_modules=targetModules, **scale))
+
+    def spread(self, model) -> None:
+        """Moves a model to this rank's device, or its part of it."""
+        if self.sharded:
+            half = {"param_dtype": torch.bfloat16, "reduce_dtype": torch.float32} if self.half else {}
+            mesh = dist.device_mesh.init_device_mesh(self.device.type, (self.team.size,))
+            # Only the root rounds its inputs: the vision tower's rotations stay float32, as they are without FSDP.
+            policies = [MixedPrecisionPolicy(**half, cast_forward_inputs=is_root) for is_root in (False, True)]
+            blocks = {name for each in model.modules() for name in getattr(each, "_no_split_modules", None) or ()}
+            for each in [each for each in model.modules() if type(each).__name__ in blocks]:
+                fully_shard(each, mesh=mesh, mp_policy=policies[0])
+            # The root lets go of its weights too: else what `load` writes is not seen after a pass without gradients.
+            fully_shard(model, mesh=mesh, mp_policy=policies[1], reshard_after_forward=True)
+        model.to(self.device)
+        if self.sharded:  # the first pass must be the whole model's
+            with torch.no_grad():
+                model(input_ids=torch.zeros(1, 2, dtype=torch.long, device=self.device), use_cache=False)
+
     def info(self, args):
-        with open(os.path.join(self.options["model"], "config.json"), "rb") as file:
+        with open(os.path.join(self.options.model, "config.json"), "rb") as file:
             config = hashlib.sha256(file.read()).hexdigest()
         yield
         parameters = self.parameters.items()
-        return self.options | {
+        return {
             "protocol": PROTOCOL,
+            "versions": {each.__name__: each.__version__ for each in (torch, transformers, peft)},
             "config": config,
+            "device": self.options.device,
+            "shard": self.options.shard,
+            "lora": self.lora,
             "processes": self.team.gather([socket.gethostname(), os.getpid()]),
             "trainable": {name: list(each.shape) for name, each in parameters},
             "parameters": sum(each.numel() for _, each in parameters),
-            "steps": self.steps,
             "local": self.team.gather(sum(part(each).numel() for _, each in parameters)),
+            "steps": self.steps,
         }
 
     @functools.lru_cache(maxsize=64)
@@ -151,6 +155,18 @@ class Engine:
         pixels = F.interpolate(pixels, size=size[::-1], mode="bicubic", antialias=True)[0].numpy()
         options = {"do_resize": False, "input_data_format": "channels_first", "return_tensors": "pt"}
         return self.processor(images=[pixels], **options)
+
+    def pictures(self, images: list) -> dict:
+        found = []
+        for image in images:
+            try:
+                path = image.get("path")
+                stamp = os.stat(path).st_mtime_ns if path else None
+                found.append(self.picture(path, stamp, image.get("base64"), tuple(image["size"])))
+            except Exception as error:
+                message = f"{image['name']}: expected an image, got {type(error).__name__}: {error}"
+                raise Refusal("DataError", message) from error
+        return {name: torch.cat([each[name] for each in found]) for name in (found[0] if found else ())}
 
     def prepare(self, args) -> list:
         """My batches. Rows stand side by side, padded on the left, so that completions end together."""
@@ -166,18 +182,8 @@ class Engine:
             is_image = mask & (ids == self.model.config.image_token_id)
             stray = is_image & ~is_prompt
             inputs = {"input_ids": ids.masked_fill(stray, 0), "attention_mask": mask.long()}
-            pictures = []
-            for image in (args["images"][number] for prompt in prompts for number in prompt["images"]):
-                try:
-                    path = image.get("path")
-                    stamp = os.stat(path).st_mtime_ns if path else None
-                    pictures.append(self.picture(path, stamp, image.get("base64"), tuple(image["size"])))
-                except Exception as error:
-                    message = f"{image['name']}: expected an image, got {type(error).__name__}: {error}"
-                    raise Refusal("DataError", message) from error
-            if pictures:
-                inputs |= {name: torch.cat([each[name] for each in pictures]) for name in pictures[0]}
-                inputs["mm_token_type_ids"] = (is_image & is_prompt).int()
+            if pictures := self.pictures([args["images"][number] for prompt in prompts for number in prompt["images"]]):
+                inputs |= pictures | {"mm_token_type_ids": (is_image & is_prompt).int()}
             batches.append((rows, inputs, stray if stray.any() else None))
         return batches
 
@@ -188,13 +194,13 @@ class Engine:
         self.stray = None if stray is None else stray.to(self.device)
         return {name: tensor.to(self.device) for name, tensor in inputs.items()}
 
-    def scores(self, rows: list, inputs: dict, temperature: float) -> list:
+    def scores(self, model, rows: list, inputs: dict, temperature: float) -> list:
         """Log-probs and entropies of each row's completion, in float32 for one row at a time."""
         if "pixel_values" not in inputs:
             inputs["position_ids"] = (inputs["attention_mask"].cumsum(-1) - 1).clamp(min=0)
         longest = max(len(row["completion"]) for row in rows)
         with self.rounding():
-            logits = self.model(**inputs, use_cache=False, logits_to_keep=longest + 1).logits
+            logits = model(**inputs, use_cache=False, logits_to_keep=longest + 1).logits
 
         def score(logits, ids):
             logs = F.log_softmax(logits.float() / temperature, -1)
@@ -206,17 +212,17 @@ class Engine:
 
     def score(self, args, learns=False):
         """Scores of my rows; learning adds ⟨gradient, scores⟩ to the gradient of the weights."""
-        batches, weights, found = self.prepare(args), contextlib.nullcontext(), {}
-        if args["policy"] == "reference":
-            weights = self.adapted.disable_adapter() if self.adapted else self.at_the_start()
+        batches, model, weights, found = self.prepare(args), self.model, contextlib.nullcontext(), {}
         yield
+        if args["policy"] == "reference":
+            model, weights = (model, self.adapted.disable_adapter()) if self.lora else (self.start(), weights)
         # Layers are computed again in training mode only; nothing drops out.
-        self.model.train(learns and self.options["gradientCheckpointing"])
+        model.train(learns and self.options.gradient_checkpointing)
         with weights, torch.set_grad_enabled(learns):
             for number, (rows, inputs, stray) in enumerate(batches):
                 self.team.note(f"pass {number + 1} of {len(batches)}")
                 self.team.check_aborted(agreeing=self.sharded)
-                scores = self.scores(rows, self.place(inputs, stray), args["temperature"])
+                scores = self.scores(model, rows, self.place(inputs, stray), args["temperature"])
                 if learns:
                     self.learn(rows, scores)
                 for row, (log_probs, entropies) in zip(rows, scores):
@@ -226,6 +232,14 @@ class Engine:
 
     logprobs, backward = score, functools.partialmethod(score, learns=True)
 
+    def start(self):
+        """A second model, with the weights that the policy began with."""
+        if self.reference is None:
+            model = self.open().requires_grad_(False)
+            self.spread(model)
+            self.reference = model
+        return self.reference
+
     def learn(self, rows: list, scores: list) -> None:
         total = 0.0
         for row, both in zip(rows, scores):
@@ -234,20 +248,6 @@ class Engine:
                 total = total + (score * weights.to(score)).sum()
         # FSDP averages over the ranks.
         (total * (self.team.size if self.sharded else 1)).backward()
-
-    def at_the_start(self):
-        """A context with the weights that the policy began with."""
-        if self.reference is None:
-            began = dict(self.open().named_parameters())
-            self.reference = {name: self.cut(began[name], each) for name, each in self.parameters.items()}
-        now, stack = {name: part(each).clone() for name, each in self.parameters.items()}, contextlib.ExitStack()
-        stack.callback(self.write, now)
-        self.write(self.reference)
-        return stack
-
-    def write(self, parts: dict) -> None:
-        for name, each in parts.items():
-            part(self.parameters[name]).copy_(each)
 
     def forget(self, args=None):
         self.optimizer.zero_grad(set_to_none=True)
@@ -268,8 +268,8 @@ class Engine:
         return {"rows": found}
 
     def complete(self, rows: list, inputs: dict, args) -> dict:
-        draw = Draw(self, [row["seed"] for row in rows], args)
-        ends, options = args["ends"], {"max_new_tokens": args["maxTokens"], "do_sample": False}
+        draw, ends = Draw(self, rows, args), args["ends"]
+        options = {"max_new_tokens": args["maxTokens"], "do_sample": False}
         if args["stop"]:  # only to save time: the caller cuts where the text begins
             options["stop_strings"] = args["stop"]
         config = transformers.GenerationConfig(eos_token_id=ends, pad_token_id=ends[0], **options)
@@ -302,30 +302,23 @@ class Engine:
             raise Refusal("TrainingError", "optimStep: expected a gradient, got none; call backward first")
         yield
         self.team.note("sum of the ranks' gradients")
-        for each in self.parameters.values():
+        parameters = self.parameters.values()
+        for each in parameters:
             each.grad = torch.zeros_like(each) if each.grad is None else each.grad
         if not self.sharded:
-            for work in [dist.all_reduce(each.grad, async_op=True) for each in self.parameters.values()]:
+            for work in [dist.all_reduce(each.grad, async_op=True) for each in parameters]:
                 work.wait()
-        gradients = [part(each.grad) for each in self.parameters.values()]
-        square = sum(float(torch.linalg.vector_norm(each, dtype=torch.float64)) ** 2 for each in gradients)
-        norm = (sum(self.team.gather(square)) if self.sharded else square) ** 0.5
-        if norm - norm != 0:
+        norm = torch.nn.utils.get_total_norm([each.grad for each in parameters])
+        norm = norm.full_tensor() if isinstance(norm, DTensor) else norm
+        if not norm.isfinite():
             next(self.forget())
             raise Refusal("TrainingError", f"optimStep: expected a finite gradient, got norm {norm}; it is forgotten")
-        torch._foreach_mul_(gradients, min(1.0, (args["clipNorm"] or float("inf")) / (norm + 1e-6)))
+        torch.nn.utils.clip_grads_with_norm_(parameters, args["clipNorm"] or torch.inf, norm)
         self.optimizer.param_groups[0].update(args["adamw"])
         self.optimizer.step()
         self.steps += 1
         next(self.forget())
-        return {"gradNorm": norm}
-
-    def cut(self, whole, like):
-        """This rank's part of a tensor: FSDP cuts as torch.chunk does."""
-        if isinstance(like, DTensor):
-            parts = whole.chunk(self.team.size)
-            whole = parts[self.team.rank] if self.team.rank < len(parts) else whole[:0]
-        return whole.detach().float().clone()
+        return {"gradNorm": norm.item()}
 
     def stored(self, name: str) -> list:
         state = self.optimizer.state[self.parameters[name]]
@@ -360,7 +353,7 @@ class Engine:
                 if not whole.isfinite().all():
                     bad = whole[~whole.isfinite()][0].item()
                     raise Refusal("CheckpointError", f"{path}: expected finite numbers in {own}, got {bad}")
-                found.setdefault(name, []).append(self.cut(whole.view(tensor.shape), tensor))
+                found.setdefault(name, []).append(cut(whole.view(tensor.shape), tensor))
         yield
         for name, parts in found.items():
             for k, tensor in enumerate(self.stored(name)):
@@ -376,32 +369,31 @@ def part(tensor):
     return (tensor.to_local() if isinstance(tensor, DTensor) else tensor).detach()
 
 
-def settings(given: dict) -> dict:
-    lora = given.get("lora")
-    unknown = [*(given.keys() - DEFAULTS.keys()), *((lora or {}).keys() - LORA.keys())]
-    if unknown or not given.get("model"):
-        sys.exit(f"rise_torch: expected options {', '.join(DEFAULTS)}, got {', '.join(unknown) or 'no model'}")
-    for name, choices in CHOICES.items():
-        if given.get(name, DEFAULTS[name]) not in choices:
-            sys.exit(f"rise_torch: expected {' or '.join(choices)} as {name}, got {given[name]!r}")
-    if lora is not None and not isinstance(lora.get("rank"), int):
-        sys.exit(f"rise_torch: expected a rank in lora, got {json.dumps(lora)}")
-    return DEFAULTS | given | {"lora": lora and LORA | {"alpha": 2 * lora["rank"]} | lora}
+def cut(whole, like):
+    """This rank's part of a tensor, in float32."""
+    if isinstance(like, DTensor):
+        whole = part(distribute_tensor(whole, like.device_mesh, like.placements, src_data_rank=None))
+    return whole.float().clone()
 
 
-@record
-def main() -> None:
+def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="rise_torch.py", allow_abbrev=False)
-    parser.add_argument("--options", type=json.loads, required=True, help="torchTrainer's options, as JSON")
-    parser.add_argument("--ready", required=True)
+    parser.add_argument("--model", required=True, help="a Hugging Face folder")
+    parser.add_argument("--ready", required=True, help="the file that tells the address")
+    parser.add_argument("--lora", type=json.loads, help='such as {"rank": 16}; may have alpha, rsLora, targetModules')
+    parser.add_argument("--shard", choices=("none", "fsdp"), default="none")
+    parser.add_argument("--precision", choices=("float32", "bfloat16"), default="float32")
+    parser.add_argument("--attention", default="sdpa")
+    parser.add_argument("--gradient-checkpointing", action="store_true")
+    parser.add_argument("--seed", type=int, default=0, help="of LoRA's first weights")
+    parser.add_argument("--device", choices=("cpu", "cuda"), default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--host", default="127.0.0.1", help="0.0.0.0 is plain HTTP for the whole network")
     parser.add_argument("--port", type=int, default=0)
     parser.add_argument("--owned", action="store_true", help="end when stdin ends")
-    args = parser.parse_args()
-    if not os.environ.get("RISE_TORCH_TOKEN"):
-        sys.exit("rise_torch: expected the caller's token in RISE_TORCH_TOKEN, got none; try openssl rand -hex 32")
-    end_with_parent(args.owned)
-    options = settings(args.options)
+    return parser.parse_args()
+
+
+def set_up(device: str) -> None:
     if not sys.warnoptions:  # what is written last explains an end
         warnings.simplefilter("ignore")
     transformers.utils.logging.set_verbosity_error()
@@ -410,22 +402,31 @@ def main() -> None:
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     torch.use_deterministic_algorithms(True, warn_only=True)
     torch.utils.deterministic.fill_uninitialized_memory = False
-    if options["device"] == "cuda":
+    if device == "cuda":
         local, gpus = int(os.environ.get("LOCAL_RANK", 0)), torch.cuda.device_count()
         if local >= gpus:
             sys.exit(f"rise_torch: expected a GPU for each process, got {gpus}; start at most {gpus} processes here")
         torch.cuda.set_device(local)
-    team = Team(options["device"])
+
+
+@record
+def main() -> None:
+    args = arguments()
+    if not os.environ.get("RISE_TORCH_TOKEN"):
+        sys.exit("rise_torch: expected the caller's token in RISE_TORCH_TOKEN, got none; try openssl rand -hex 32")
+    threading.Thread(target=end_with_parent, args=[args.owned], daemon=True).start()
+    set_up(args.device)
+    team = Team(args.device)
     server = listen(args.host, args.port) if team.rank == 0 else None
-    engine = Engine(team, options)
+    engine = Engine(team, args)
     team.gather(team.note("ready"))
-    jobs, request = serve(server, team, CALLS, args.host, args.ready) if server else None, {"call": "start"}
+    jobs, request = serve(server, team, CALLS, args) if server else None, {"call": "start"}
     while request["call"] != "stop":
-        request, outcome = jobs.get() if jobs else (None, None)
+        request, outcomes = jobs.get() if jobs else (None, None)
         request = team.share(request)
         found = answer(engine, request)
-        if jobs:
-            outcome.put(found)
+        if outcomes:
+            outcomes.put(found)
     time.sleep(0.3)  # the answer is under way in another thread
     os._exit(0)
 

@@ -1,6 +1,6 @@
 """How a call reaches all ranks of rise_torch.py, one after the other, and how their answers come back over HTTP."""
 
-import base64, hmac, http.server, json, os, queue, select, socket, sys, threading, traceback
+import base64, contextlib, hmac, http.server, json, os, queue, select, socket, sys, threading, traceback
 from datetime import timedelta
 
 import torch
@@ -54,17 +54,6 @@ class Team:
             raise Refusal("Aborted", "the caller ended the call")
 
 
-def described(rank: int, error: Exception) -> dict:
-    if isinstance(error, Refusal):
-        return {"rank": rank, "type": error.args[0], "message": error.args[1], "trace": ""}
-    is_full = isinstance(error, (torch.OutOfMemoryError, MemoryError)) or "can't allocate memory" in str(error)
-    frames = traceback.extract_tb(error.__traceback__)
-    own = [frame for frame in frames if "rise_torch" in frame.filename]
-    trace = "".join(traceback.format_list([*own[-2:], frames[-1]]))
-    kind = "OutOfMemory" if is_full else type(error).__name__
-    return {"rank": rank, "type": kind, "message": str(error)[:2000], "trace": trace}
-
-
 def answer(engine, request: dict):
     """Runs a call on this rank; rank 0 gets the answer of all, or their errors."""
     team, call, result, problem = engine.team, request["call"], None, None
@@ -83,8 +72,7 @@ def answer(engine, request: dict):
                 raise
             problem = described(team.rank, error)
         outcomes = team.gather((problem, result))
-        problems = [each for each, _ in outcomes if each]
-        if problems:
+        if problems := [each for each, _ in outcomes if each]:
             if call == "backward":  # half a batch's gradient must not become a step
                 next(engine.forget())
             if engine.device.type == "cuda":
@@ -96,41 +84,51 @@ def answer(engine, request: dict):
     return 200, result
 
 
+def described(rank: int, error: Exception) -> dict:
+    if isinstance(error, Refusal):
+        return {"rank": rank, "type": error.args[0], "message": error.args[1], "trace": ""}
+    is_full = isinstance(error, (torch.OutOfMemoryError, MemoryError)) or "can't allocate memory" in str(error)
+    frames = traceback.extract_tb(error.__traceback__)
+    own = [frame for frame in frames if "rise_torch" in frame.filename]
+    trace = "".join(traceback.format_list([*own[-2:], frames[-1]]))
+    kind = "OutOfMemory" if is_full else type(error).__name__
+    return {"rank": rank, "type": kind, "message": str(error)[:2000], "trace": trace}
+
+
 class Handler(http.server.BaseHTTPRequestHandler):
     """A request a connection, as HTTP/1.0 has it. Calls wait in line, except `abort` and `progress`."""
 
     timeout = 60
 
     def do_POST(self):
-        team, token = self.server.team, f"Bearer {os.environ['RISE_TORCH_TOKEN']}"
-        if not hmac.compare_digest(self.headers.get("Authorization", "").encode(), token.encode()):
-            return self.reply(401, {"error": "expected the token of RISE_TORCH_TOKEN, got another"})
-        length = self.headers.get("Content-Length", "")
-        if not length.isdigit() or int(length) > MOST_BYTES:
-            return self.reply(413, {"error": f"expected at most {MOST_BYTES} bytes, got {length or 'no length'}"})
-        try:
-            request = json.loads(self.rfile.read(int(length)))
-            call, args, _ = request["call"], dict(request["args"]), int(request["id"])
-        except (ValueError, KeyError, TypeError) as error:
-            return self.reply(400, {"error": f"expected JSON with id, call and args, got {error!r}"})
-        if call == "abort":
-            return self.reply(200, {"aborted": team.store.set(f"abort/{args['id']}", "1")})
-        if call == "progress":
-            return self.reply(200, {rank: team.store.get(f"at/{rank}").decode() for rank in range(team.size)})
-        if call not in self.server.calls:
-            return self.reply(404, {"error": f"expected one of {', '.join(self.server.calls)}, got {call!r}"})
-        outcome = queue.Queue()
-        self.server.jobs.put((request, outcome))
-        self.reply(*outcome.get())
-
-    def reply(self, status: int, value: dict):
-        try:
+        status, value = self.outcome()
+        with contextlib.suppress(OSError):  # the caller may have left
             self.send_response(status)
             self.send_header("Content-Type", "application/json")
             self.end_headers()
             self.wfile.write(json.dumps(value).encode())
-        except OSError:
-            pass  # the caller has left
+
+    def outcome(self):
+        team, token = self.server.team, f"Bearer {os.environ['RISE_TORCH_TOKEN']}"
+        if not hmac.compare_digest(self.headers.get("Authorization", "").encode(), token.encode()):
+            return 401, {"error": "expected the token of RISE_TORCH_TOKEN, got another"}
+        length = self.headers.get("Content-Length", "")
+        if not length.isdigit() or int(length) > MOST_BYTES:
+            return 413, {"error": f"expected at most {MOST_BYTES} bytes, got {length or 'no length'}"}
+        try:
+            request = json.loads(self.rfile.read(int(length)))
+            call, args, _ = request["call"], dict(request["args"]), int(request["id"])
+        except (ValueError, KeyError, TypeError) as error:
+            return 400, {"error": f"expected JSON with id, call and args, got {error!r}"}
+        if call == "abort":
+            return 200, {"aborted": team.store.set(f"abort/{args['id']}", "1")}
+        if call == "progress":
+            return 200, {rank: team.store.get(f"at/{rank}").decode() for rank in range(team.size)}
+        if call not in self.server.calls:
+            return 404, {"error": f"expected one of {', '.join(self.server.calls)}, got {call!r}"}
+        outcomes = queue.Queue()
+        self.server.jobs.put((request, outcomes))
+        return outcomes.get()
 
     def log_message(self, *_):
         pass
@@ -144,26 +142,22 @@ def listen(host: str, port: int):
         sys.exit(f"rise_torch: expected a free port, got {port}: {error.strerror}; choose another --port")
 
 
-def serve(server, team, calls, host: str, ready: str) -> queue.Queue:
+def serve(server, team: Team, calls: tuple, args) -> queue.Queue:
     """Answers from now on, and says where in the ready file, which appears whole; gives the calls, with queues for
     their answers."""
     server.team, server.calls, server.jobs = team, calls, queue.Queue()
     threading.Thread(target=server.serve_forever, daemon=True).start()
-    name = socket.gethostname() if host == "0.0.0.0" else host
-    with open(f"{ready}.partial", "w") as file:
+    name = socket.gethostname() if args.host == "0.0.0.0" else args.host
+    with open(f"{args.ready}.partial", "w") as file:
         json.dump({"protocol": PROTOCOL, "url": f"http://{name}:{server.server_port}"}, file)
-    os.replace(file.name, ready)
+    os.replace(file.name, args.ready)
     return server.jobs
 
 
 def end_with_parent(owned: bool) -> None:
     """Ends this process with the one that started it; an owner holds the other end of stdin."""
-
-    def watch():
-        parent = os.getppid()
-        while os.getppid() == parent:
-            if select.select([0] if owned else [], [], [], 1)[0] and os.read(0, 1) == b"":
-                break
-        os._exit(1)
-
-    threading.Thread(target=watch, daemon=True).start()
+    parent = os.getppid()
+    while os.getppid() == parent:
+        if select.select([0] if owned else [], [], [], 1)[0] and os.read(0, 1) == b"":
+            break
+    os._exit(1)

@@ -6,6 +6,8 @@ export type { GenerateOptions } from "./generate-options";
 /** Anything that continues a prompt with images. */
 export interface VlmBackend {
   readonly name: string;
+  /** Packages that decide its numbers, with their versions, and the device: a run keeps them in `environment.json`. */
+  readonly versions?: Readonly<Record<string, string>>;
   readonly capabilities: {
     /** Completions carry `logProbs`. */
     readonly logProbs: boolean;

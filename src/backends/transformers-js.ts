@@ -66,6 +66,7 @@ export async function transformersJsBackend(options: TransformersJsBackendOption
   const limit = contextOf(opened);
   return {
     name: `transformers.js ${name}`,
+    versions: { "@huggingface/transformers": opened.library.env.version },
     capabilities: { logProbs: true, reproducible: true },
     async generate(prompts, asked) {
       const sampling = { ...checkedSampling(asked), signal: asked.signal };

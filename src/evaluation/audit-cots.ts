@@ -185,6 +185,9 @@ function strangers(
   });
 }
 
+/** Finds words of languages without spaces, too. */
+const segmenter = new Intl.Segmenter("en", { granularity: "word" });
+
 /** Judges a cot by the reconstructions from it, from no cot, and from another's. */
 function auditOf<A>(
   { example: { id, annotation }, cot }: { readonly example: Example<A>; readonly cot: string },
@@ -200,7 +203,7 @@ function auditOf<A>(
     exampleId: id,
     cot,
     leaks: task.leaks(cot, annotation, { strict: true }),
-    words: cot.split(/\s+/).filter(Boolean).length,
+    words: [...segmenter.segment(cot)].filter(({ isWordLike }) => isWordLike).length,
     similarity: { own, empty, other },
     cotGain: own - empty,
     ...(failure !== undefined && { failure }),

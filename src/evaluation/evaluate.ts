@@ -1,3 +1,4 @@
+import type { VlmBackend } from "../backend";
 import { bootstrapInterval, type ResamplingOptions, resamplingSpec } from "../metrics/bootstrap";
 import type { Metric, Metrics } from "../metrics/metric";
 import { countRepairs } from "../metrics/repairs";
@@ -112,7 +113,7 @@ export async function evaluate<A, Name extends string = never>(
   const log = openLog("evaluate", whole.log);
   const directory = await openEvaluationDirectory(runDir, runDir === undefined ? {} : await describe(whole), resume);
   try {
-    if (runDir !== undefined) await writeContexts(runDir, task, dataset);
+    if (runDir !== undefined) await writeContexts(runDir, whole, dataset);
     const records = new Map<string, EvaluationRecord<A>>();
     for (const example of dataset) {
       const answer = directory.answers.get(example.id);
@@ -137,8 +138,12 @@ export async function evaluate<A, Name extends string = never>(
   }
 }
 
-async function writeContexts<A>(runDir: string, task: Task<A>, dataset: readonly Example<A>[]): Promise<void> {
-  await writeContext(runDir, dataset);
+async function writeContexts<A>(
+  runDir: string,
+  { task, backend }: { readonly task: Task<A>; readonly backend: VlmBackend },
+  dataset: readonly Example<A>[],
+): Promise<void> {
+  await writeContext(runDir, dataset, backend);
   const [first] = dataset;
   if (first) await writePrompts(runDir, { answer: promptText(task.answerPrompt(first)) });
 }

@@ -155,7 +155,7 @@ async function* runPipeline<A, S extends PipelineSettings<A>, R, Own extends obj
     length: { stages, checkpointEvery, config },
   });
   try {
-    await directory.writeContext(dataset);
+    await directory.writeContext(dataset, backend);
     if (leftOut.length > 0) await directory.write("omitted.jsonl", () => jsonl(leftOut));
     await begin?.(directory);
     const step = directory.resumed?.step ?? 0;

@@ -76,12 +76,15 @@ export function meanSquaredError(p: LabelDistribution, q: LabelDistribution): nu
  * The Kullback–Leibler divergence, KLD(P ‖ Q) = Σ P(j) · ln(P(j) / Q(j)), with zeros set to 1e-10.
  *
  * @returns nats; negative only when P and Q have different sums
+ * @throws ConfigError for a probability that is NaN or below 0
  * Source: RISE, Eq. 4.
  * @example
  * klDivergence({ joy: 0.9, fear: 0.1 }, { joy: 0.5, fear: 0.5 }); // 0.368
  */
 export function klDivergence(p: LabelDistribution, q: LabelDistribution): number {
   checkArguments("klDivergence", { p, q }, { p: objectKind, q: objectKind });
+  for (const [label, value] of [...Object.entries(p), ...Object.entries(q)])
+    if (!(value >= 0)) throw new ConfigError(`klDivergence: expected numbers of at least 0, got ${value} for ${label}`);
   let sum = 0;
   for (const label of unionOfLabels(p, q)) {
     const a = probabilityOf(p, label) || EPSILON;

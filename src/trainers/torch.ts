@@ -1,9 +1,11 @@
 import { createHash } from "node:crypto";
+import { checkSequences } from "../engine/training/check-rows";
 import { scoredRows } from "../engine/training/rows";
 import { openModel, type VisionLanguageModel } from "../models/open-model";
 import { number, readArgument } from "../options/spec";
 import type { ScoringOptions, TokenRows, TrainSequence } from "../scoring";
 import type { Trainer } from "../trainer";
+import type { Prompt } from "../types";
 import { checkRows, forwardBackwardOver } from "./forward-backward";
 import { type Engine, openEngine } from "./workers/engine";
 import { checkpointFiles } from "./workers/files";
@@ -93,19 +95,23 @@ interface ScoreArguments {
 
 /** Sends sequences to the workers, for scores alone or for a gradient as well. */
 function scorer({ config, tokenizer, resizedSize }: VisionLanguageModel, engine: Engine, rowsAtOnce: number) {
-  // Images are the workers' work.
-  const encodePrompt = async () => ({ tokens: [], images: [], promptLength: 0 });
   return async (
     call: "logprobs" | "backward",
     sequences: readonly TrainSequence[],
     scoring: ScoringOptions,
     { policy = "current", gradient, entropyGradient }: ScoreArguments,
   ): Promise<Scores> => {
-    await scoredRows({ config, encodePrompt }, sequences, scoring, policy);
+    checkSequences(sequences);
     const sent = await sendPrompts(
       { config, tokenizer, resizedSize },
       sequences.map(({ prompt }) => prompt),
     );
+    // Images are the workers' work.
+    const encodePrompt = async (prompt: Prompt) => {
+      const { tokens } = sent.prompts[sent.numberOf(prompt)]!;
+      return { tokens, images: [], promptLength: tokens.length };
+    };
+    await scoredRows({ config, encodePrompt }, sequences, scoring, policy);
     const rows = sequences.map(({ prompt, completion }, index) => ({
       index,
       prompt: sent.numberOf(prompt),

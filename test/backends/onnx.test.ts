@@ -44,6 +44,14 @@ for (const rowsAtOnce of [1, 64])
     },
   );
 
+describe("a backend", () => {
+  it("says which onnxruntime it computes with, and on which device", async () => {
+    const manifest = new URL("../../node_modules/onnxruntime-node/package.json", import.meta.url);
+    const { version } = JSON.parse(await readFile(manifest, "utf8"));
+    expect(small.versions).toEqual({ "onnxruntime-node": version, device: "cpu" });
+  });
+});
+
 describe("completions", () => {
   it("are the same however many are made at once", async () => {
     const options = { count: 3, maxTokens: 10, seed: 4 };

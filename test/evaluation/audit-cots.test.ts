@@ -108,6 +108,18 @@ describe("auditCots", () => {
     expect(audits[2]!.leaks).toEqual([]);
   });
 
+  it("counts the words of a language that writes none apart", async () => {
+    const written = [
+      { exampleId: "fear", cot: "天空很暗。" },
+      { exampleId: "joy", cot: "孩子们在笑。" },
+    ];
+    const { cots: audits } = await auditCots({
+      ...{ task, dataset: examples, cots: written, backend: readsTheImage },
+    });
+    // The dictionaries of Node's versions differ by a word.
+    for (const { words } of audits) expect([2, 3, 4]).toContain(words);
+  });
+
   it("counts a reconstruction that does not parse as worth nothing", async () => {
     const silent = scriptedBackend(["no idea"]);
     const audit = await auditCots({ task, dataset: examples, cots, backend: silent });

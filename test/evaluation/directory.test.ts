@@ -48,6 +48,13 @@ describe("an evaluation's directory", () => {
       expect(page).toContain("<th>80 % interval</th>");
     }));
 
+  it("names the versions and the device that the backend computes with", () =>
+    withFolders(1, async (runDir) => {
+      await evaluationRun({ runDir: runDir!, backend: { ...evaluationBackend(), versions: { torch: "2.14.1" } } });
+      const environment = JSON.parse((await contents(runDir!))["environment.json"]!);
+      expect(environment).toMatchObject({ node: process.versions.node, torch: "2.14.1" });
+    }));
+
   it("holds the settings, a record of each example, and metrics with their intervals; all of it can be read again", () =>
     withFolders(1, async (runDir) => {
       const evaluation = await evaluationRun({ runDir: runDir! });

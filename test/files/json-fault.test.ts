@@ -114,6 +114,9 @@ describe("a settings file that is not JSON", () => {
     const path = join(folder, "config.json");
     await writeFile(path, bytes);
     await expect(readJson(path)).rejects.toThrow(new DataError(`${path}: expected a JSON file, got ${kind}`));
+    await expect(readRunJson(path)).rejects.toThrow(
+      `expected readable JSON of an earlier run, got ${kind.split(";")[0]}`,
+    );
     await rm(folder, { recursive: true });
   });
 });

@@ -435,6 +435,15 @@ describe("a riseCot run directory", () => {
       ]);
     }));
 
+  it("names the versions and the device that the policy computes with", () =>
+    withFolders(1, async (runDir) => {
+      const policy = cotTrainer();
+      const sampler = { ...policy.sampler(), versions: { torch: "2.14.1", device: "cuda" } };
+      await run({ runDir: runDir!, trainer: { ...policy, sampler: () => sampler } });
+      const environment = JSON.parse((await contents(runDir!))["environment.json"]!);
+      expect(environment).toMatchObject({ node: process.versions.node, torch: "2.14.1", device: "cuda" });
+    }));
+
   it("holds an annotation whole, though its labels have the names of what a completion's row lacks", () =>
     withFolders(1, async (runDir) => {
       const task = classification({ labels: ["logProbs", "tokenIds"] });

@@ -139,6 +139,11 @@ describe("klDivergence", () => {
   it("puts 1e-10 for a zero: ln 1e10 = 23.03 for a sure truth that got none", () => {
     expect(klDivergence({ a: 1, b: 0 }, { a: 0, b: 1 })).toBeCloseTo(Math.log(1e10), 6);
   });
+
+  it.each([-0.1, Number.NaN])("refuses %d, which has no logarithm", (value) => {
+    expect(() => klDivergence({ a: 1 }, { a: value })).toThrow(`expected numbers of at least 0, got ${value} for a`);
+    expect(() => klDivergence({ a: value }, { a: 1 })).toThrow(ConfigError);
+  });
 });
 
 describe("renormalise and roundDistribution", () => {

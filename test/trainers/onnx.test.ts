@@ -2,7 +2,7 @@ import { cp, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises"
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
-import { BackendError, CheckpointError, ConfigError, TrainingError } from "../../src/errors";
+import { BackendError, CheckpointError, ConfigError, DataError, TrainingError } from "../../src/errors";
 import { writeSums } from "../../src/files/checksums";
 import { readSafetensors, writeSafetensors } from "../../src/models/files/safetensors";
 import { adamw } from "../../src/optim";
@@ -469,6 +469,16 @@ describe("onnxTrainer, when things go wrong", () => {
       await expect(trainer.forwardBackward(sequences, raise, { assumedLogProbs })).rejects.toThrow(TrainingError);
       const sampling = trainer.sampler().generate(prompts, { maxTokens: 2, seed: 0 });
       await expect(sampling).rejects.toThrow(BackendError);
+    }));
+
+  it("refuses a sequence that is longer than the model's context", () =>
+    using({}, async (trainer) => {
+      const long = { prompt: promptOf(reference.cases[0]!), completion: Array<number>(512).fill(5) };
+      const message =
+        /^sequence 0: expected its tokens to fit the model's context of 512, got \d+ of the prompt and 512/;
+      await expect(trainer.logProbs([long])).rejects.toThrow(message);
+      await expect(trainer.backward([long], [long.completion])).rejects.toThrow(message);
+      await expect(trainer.entropies([long])).rejects.toThrow(DataError);
     }));
 
   it("refuses options that it does not know, as it would score something else", () =>

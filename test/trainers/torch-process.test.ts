@@ -143,6 +143,13 @@ describe("workers that end", () => {
     expect((await errorOf("kill -9 $$")).message).toMatch(/but the process was ended by SIGKILL, by a person/);
   });
 
+  it("are told by the line with which Python refuses an option", async () => {
+    const refusal = "rise_torch.py: error: argument --precision: invalid choice";
+    expect((await errorOf(`echo 'usage: rise_torch.py' >&2; echo '${refusal}' >&2; exit 2`)).message).toMatch(
+      new RegExp(`the process ended with exit code 2: ${refusal}\nThe last lines`),
+    );
+  });
+
   it("keep no timer that would keep this program running", async () => {
     const timers = () => process.getActiveResourcesInfo().filter((name) => name === "Timeout").length;
     const before = timers();
@@ -159,7 +166,9 @@ describe("workers that end", () => {
   it("never show their token, and get it neither as an argument nor on stdin", async () => {
     const { message } = await errorOf('echo "Error: $RISE_TORCH_TOKEN $*" >&2; exit 1');
     expect(message).toContain("Error: [key] ");
-    expect(message).toContain('--options {"model":');
+    expect(message).toMatch(
+      / --model \S+ --shard none --attention sdpa --precision float32 --seed 0 --ready \S+ --owned/,
+    );
     expect(message).not.toMatch(/[0-9a-f]{64}/);
   });
 });

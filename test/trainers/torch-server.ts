@@ -101,6 +101,7 @@ async function aboutTrainer(trainer: Trainer, model: VisionLanguageModel, folder
   const parameters = Object.values(trainable).reduce((sum, shape) => sum + shape.reduce((a, b) => a * b, 1), 0);
   return {
     protocol: 1,
+    versions: { torch: "2.14.1", transformers: "5.24.0", peft: "0.21.2" },
     config: createHash("sha256")
       .update(await readFile(join(model.dir, "config.json")))
       .digest("hex"),

@@ -55,6 +55,17 @@ describe("torchTrainer", () => {
     await expect(tokenless).rejects.toThrow(/expected the workers' token in RISE_TORCH_TOKEN, got none/);
   });
 
+  it("refuses a sequence that is longer than the model's context, before it is sent", async () => {
+    const server = await serve();
+    const trainer = await connect(server);
+    const long = { prompt: words, completion: Array<number>(model.config.text.contextLength).fill(5) };
+    await expect(trainer.logProbs([sequences[0]!, long])).rejects.toThrow(
+      /^sequence 1: expected its tokens to fit the model's context of 512, got \d+ of the prompt and 512 of the completion/,
+    );
+    await expect(trainer.backward([long], [long.completion])).rejects.toThrow(DataError);
+    expect(server.calls).not.toContain("logprobs");
+  });
+
   it("names what a Python lacks, and the command that installs it", async () => {
     const missing = torchTrainer({ model: checkpointDir, python: "/nowhere/python" });
     await expect(missing).rejects.toThrow(
@@ -88,6 +99,12 @@ describe("torchTrainer", () => {
     const never = torchTrainer({ model: checkpointDir, connect: ready, startMs: 200 });
     await expect(never).rejects.toThrow(/to write .*ready\.json within 200 ms, and nobody listens at http:\/\/127/);
     await rm(folder, { recursive: true });
+  });
+
+  it("knows the packages of the workers and their device, for environment.json", async () => {
+    const trainer = await connect(await serve());
+    const versions = { torch: "2.14.1", transformers: "5.24.0", peft: "0.21.2", device: "cpu" };
+    expect(trainer.sampler().versions).toEqual(versions);
   });
 
   it.each([

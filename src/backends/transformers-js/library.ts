@@ -6,6 +6,7 @@ import { packagePath } from "../../files/package-path";
 
 /** The parts of transformers.js that are used here; its own types are too wide for a custom processor. */
 export interface Library {
+  readonly env: { readonly version: string };
   readonly Tensor: new (dtype: string, data: BigInt64Array | Float32Array, dims: readonly number[]) => Tensor;
   readonly RawImage: new (data: Uint8Array, width: number, height: number, channels: number) => object;
   readonly DynamicCache: new (entries: object) => Cache;

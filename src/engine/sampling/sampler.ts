@@ -3,6 +3,7 @@ import { BackendError, DataError } from "../../errors";
 import type { Checkpoint } from "../../models/checkpoint/weights";
 import type { Row } from "../../models/inputs/row";
 import type { VisionLanguageModel } from "../../models/open-model";
+import { runtimeVersion } from "../../onnx/runtime/installation";
 import type { Placement, Tensor } from "../../onnx/runtime/session";
 import { checkArguments, listKind } from "../../options/arguments";
 import type { Completion, Prompt, Workload } from "../../types";
@@ -43,6 +44,7 @@ export function createSampler(
   let isDisposed = false;
   return {
     name,
+    versions: { "onnxruntime-node": runtimeVersion(), device: placement.provider ?? "cpu" },
     capabilities: { logProbs: true, reproducible: true },
     modelDigest: () => (digest ??= modelDigest(model, sampled)),
     ...(policy.trainable.size > 0 && { weightsDigest: () => digestOf(policy) }),

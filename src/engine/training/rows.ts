@@ -13,7 +13,8 @@ export const scoringSpec = specOf<ScoringOptions>()(() => ({
 
 /**
  * Turns sequences into rows of tokens, with images decoded.
- * @throws ConfigError for an invalid or unknown option; DataError for a token outside the vocabulary
+ * @throws ConfigError for an invalid or unknown option; DataError for a token outside the vocabulary,
+ * or a sequence that is longer than the model's context
  */
 export function scoredRows(
   model: Pick<VisionLanguageModel, "config" | "encodePrompt">,
@@ -33,12 +34,17 @@ async function scoredRow(
   { prompt, completion }: TrainSequence,
   i: number,
 ): Promise<Row> {
-  const { vocabSize } = model.config.text;
+  const { vocabSize, contextLength } = model.config.text;
   const bad = completion.findIndex((id) => !(Number.isInteger(id) && id >= 0 && id < vocabSize));
   if (bad >= 0)
     throw new DataError(
       `completion ${i}, token ${bad}: expected an id from 0 to ${vocabSize - 1}, got ${shown(completion[bad])}`,
     );
   const { tokens, images } = await model.encodePrompt(prompt);
+  const length = tokens.length + completion.length;
+  if (length > contextLength)
+    throw new DataError(
+      `sequence ${i}: expected its tokens to fit the model's context of ${contextLength}, got ${tokens.length} of the prompt and ${completion.length} of the completion; shorten it, or leave it out`,
+    );
   return { tokens: [...tokens, ...completion], images, promptLength: tokens.length };
 }

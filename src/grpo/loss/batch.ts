@@ -1,5 +1,6 @@
 import { ConfigError, ShapeError, TrainingError } from "../../errors";
 import { checkArguments, fieldsKind, listKind } from "../../options/arguments";
+import { shown } from "../../options/display";
 
 /** A row of numbers for each completion, one number a token. */
 export type Rows = readonly ArrayLike<number>[];
@@ -58,6 +59,7 @@ export function readBatch(batch: GrpoBatch): readonly Sequence[] {
   checkCount("advantages", batch.advantages, logProbs);
   if (truncated) checkCount("truncated", truncated, logProbs);
   const advantages = isRows(batch.advantages) ? batch.advantages : undefined;
+  checkAlike(batch.advantages);
   const rowsOf = { oldLogProbs, refLogProbs, samplingLogProbs, entropies, mask, advantages };
   for (const [name, rows] of Object.entries(rowsOf)) if (rows !== undefined) checkRows(name, rows, logProbs);
 
@@ -79,6 +81,15 @@ export function readBatch(batch: GrpoBatch): readonly Sequence[] {
 }
 
 const isRows = (values: ArrayLike<number> | Rows): values is Rows => typeof values[0] === "object";
+
+function checkAlike(advantages: ArrayLike<unknown>): void {
+  const kind = typeof advantages[0];
+  const odd = Array.from(advantages).findIndex((value) => typeof value !== kind);
+  if (odd >= 0)
+    throw new ConfigError(
+      `grpoLoss: expected advantages to be a number for each sequence, or a list for each, got ${shown(advantages[odd])} for sequence ${odd} and ${shown(advantages[0])} for sequence 0`,
+    );
+}
 
 function checkCount(name: string, values: ArrayLike<unknown>, logProbs: Rows): void {
   if (values.length !== logProbs.length) {

@@ -1,16 +1,22 @@
 import { cpus, totalmem } from "node:os";
 import { join, resolve } from "node:path";
+import type { VlmBackend } from "../../backend";
 import { packageVersion } from "../../files/package-path";
 import type { Example } from "../../types";
 import { jsonl, readJson, sizeOf, writeAtomically, writing } from "./files";
 
 /**
  * Writes the files that let a report be made from a directory alone: `examples.jsonl`, the id, image and subject of
- * each example, and `environment.json`, the versions and the machine. An image in memory has no path, and is left out.
+ * each example, and `environment.json`, the versions, the machine and the device. An image in memory has no path, and
+ * is left out.
  */
-export async function writeContext(folder: string, examples: readonly Example<unknown>[]): Promise<void> {
+export async function writeContext(
+  folder: string,
+  examples: readonly Example<unknown>[],
+  { versions }: Pick<VlmBackend, "versions">,
+): Promise<void> {
   await write(join(folder, "examples.jsonl"), rows(examples));
-  await write(join(folder, "environment.json"), `${JSON.stringify(environment(), null, 2)}\n`);
+  await write(join(folder, "environment.json"), `${JSON.stringify({ ...environment(), ...versions }, null, 2)}\n`);
 }
 
 /** A prompt of each kind, such as "cot", "reconstruction" and "answer", as the model got it. */

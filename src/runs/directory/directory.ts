@@ -1,6 +1,7 @@
 import { appendFile, mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import * as z from "zod";
+import type { VlmBackend } from "../../backend";
 import { CheckpointError } from "../../errors";
 import type { BestCheckpoint, StepMetrics } from "../../events";
 import { flushFolder } from "../../files/flush";
@@ -45,7 +46,7 @@ export interface RunDirectory {
   best(): BestCheckpoint | undefined;
   append(file: RowFile, rows: readonly object[]): Promise<void>;
   /** Writes `examples.jsonl` and `environment.json`, from which a report can be made. */
-  writeContext(examples: readonly Example<unknown>[]): Promise<void>;
+  writeContext(examples: readonly Example<unknown>[], backend: Pick<VlmBackend, "versions">): Promise<void>;
   /** Adds to `prompts.json` the kinds of prompts that it lacks. */
   writePrompts(prompts: PromptTexts): Promise<void>;
   /** Replaces another file by a text, which is made only if there is a directory. */
@@ -150,7 +151,7 @@ async function openClaimed(claim: Claim): Promise<RunDirectory> {
       if (file === "metrics") metrics.push(...(rows as readonly StepMetrics[]));
     },
 
-    writeContext: (examples) => writeFileOf(run, ".", () => writeContext(path, examples)),
+    writeContext: (examples, backend) => writeFileOf(run, ".", () => writeContext(path, examples, backend)),
     writePrompts: (prompts) => writeFileOf(run, "prompts.json", () => writePrompts(path, prompts)),
 
     async write(name, text) {

@@ -1,3 +1,4 @@
+import { isUtf8 } from "node:buffer";
 import { createReadStream } from "node:fs";
 import { readFile, rename, stat, truncate, writeFile } from "node:fs/promises";
 import { dirname } from "node:path";
@@ -112,14 +113,14 @@ export function parseShallow(text: string): unknown {
 
 export async function readJson(file: string): Promise<unknown> {
   const expected = `${file}: expected readable JSON of an earlier run`;
-  const text = await readFile(file, "utf8").catch((cause: Error) => {
+  const bytes = await readFile(file).catch((cause: Error) => {
     throw new CheckpointError(`${expected}, got ${cause.message}`, { cause });
   });
   try {
-    return parseShallow(text);
+    return parseShallow(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
   } catch (cause) {
-    const kind = kindInsteadOfText(Buffer.from(text));
-    const fault = kind ? `got ${kind}` : (jsonFault(text) ?? (cause as Error).message);
+    const kind = kindInsteadOfText(bytes) ?? (isUtf8(bytes) ? undefined : "bytes that are not UTF-8");
+    const fault = kind ? `got ${kind}` : (jsonFault(bytes.toString()) ?? (cause as Error).message);
     throw new CheckpointError(`${expected}, ${fault}`, { cause });
   }
 }

@@ -17,6 +17,8 @@ export interface Engine {
   readonly ask: Ask;
   readonly ranks: number;
   readonly isSharded: boolean;
+  /** The packages of the workers, and their device. */
+  readonly versions: Readonly<Record<string, string>>;
   readonly lora: LoraConfig | undefined;
   readonly trainable: Trainable;
   close(): Promise<void>;
@@ -24,6 +26,7 @@ export interface Engine {
 
 const infoSchema = z.object({
   protocol: z.literal(1),
+  versions: z.record(z.string(), z.string()),
   config: z.string(),
   processes: z.array(z.tuple([z.string(), z.int()])).min(1),
   device: z.string(),
@@ -63,7 +66,8 @@ export async function openEngine(model: VisionLanguageModel, settings: TorchSett
     const lora: LoraConfig | undefined = given ? loraOf(given) : undefined;
     const isSharded = shard === "fsdp" && processes.length > 1;
     const trainable = await checkInfo(model, info, lora, connect === undefined ? settings.processes : undefined);
-    return { ask, ranks: processes.length, isSharded, lora, trainable, close };
+    const versions = { ...info.versions, device };
+    return { ask, ranks: processes.length, isSharded, versions, lora, trainable, close };
   } catch (error) {
     await close();
     throw error;

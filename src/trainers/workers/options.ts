@@ -136,7 +136,7 @@ export function torchSettings(options: TorchTrainerOptions): TorchSettings {
   const wrong = settings.connect === undefined ? undefined : ofWorkers.find((name) => options[name] !== undefined);
   if (wrong)
     throw new ConfigError(
-      `torchTrainer: expected no ${wrong} beside connect, since the workers have theirs; give it to rise_torch.py --options`,
+      `torchTrainer: expected no ${wrong} beside connect, since the workers have theirs; give it to rise_torch.py`,
     );
   return settings;
 }

@@ -71,17 +71,27 @@ export async function joinWorkers(ready: string, startMs: number): Promise<Worke
   return { ...address, token, pids: [], kill: () => {}, close: async () => {} };
 }
 
-/** The options of rise_torch.py. */
-function workerOptions(model: string, settings: TorchSettings): string {
+/** The options of rise_torch.py. Without a device, the workers choose. */
+function workerOptions(model: string, settings: TorchSettings): string[] {
   const { lora, shard, attention, gradientCheckpointing, seed, device, precision } = settings;
-  // Without a device, the workers choose.
-  const chosen = device === "auto" ? undefined : device;
-  return JSON.stringify({ model, lora, shard, attention, gradientCheckpointing, seed, precision, device: chosen });
+  const options = { model, shard, attention, precision, seed: String(seed) };
+  return [
+    ...Object.entries(options).flatMap(([name, value]) => [`--${name}`, value]),
+    ...(lora ? ["--lora", JSON.stringify(lora)] : []),
+    ...(gradientCheckpointing ? ["--gradient-checkpointing"] : []),
+    ...(device === "auto" ? [] : ["--device", device]),
+  ];
 }
 
-function spawnWorkers(python: string, ready: string, token: string, options: string, processes: number): ChildProcess {
+function spawnWorkers(
+  python: string,
+  ready: string,
+  token: string,
+  options: readonly string[],
+  processes: number,
+): ChildProcess {
   const several = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", String(processes)];
-  const script = [join(pythonFolder(), "rise_torch.py"), "--options", options, "--ready", ready, "--owned"];
+  const script = [join(pythonFolder(), "rise_torch.py"), ...options, "--ready", ready, "--owned"];
   const threads = String(Math.max(1, Math.floor(availableParallelism() / processes)));
   const child = spawn(python, [...(processes > 1 ? several : []), ...script], {
     env: {
@@ -144,7 +154,7 @@ function causeOf(output: string, code: number | null, signal: string | null): st
   ].join("\n");
 }
 
-const lastWords = /^(?:rise_torch:|[\w.]*(?:Error|Exception|Broken|Interrupt)\b)/;
+const lastWords = /^(?:rise_torch(?:\.py: error)?:|[\w.]*(?:Error|Exception|Broken|Interrupt)\b)/;
 
 /** The lines of a rank, or else those of all ranks, without the report of torchrun about them. */
 function explaining(output: string, rank: string | undefined): readonly string[] {

@@ -22,6 +22,7 @@ export function samplerOf(
   const { config, checkpoint } = model;
   return {
     name: `torch ${model.name}`,
+    versions: engine.versions,
     capabilities: { logProbs: true, tokenIds: true, reproducible: true },
     weightsDigest,
     modelDigest: () => (digest ??= modelDigest(model, { checkpoint })),

@@ -17,9 +17,9 @@ const sequences = examples.map((example) => ({ prompt: promptOf(example), comple
 const cotangents = sequences.map(({ completion }) => completion.map(() => -1));
 const rate = { learningRate: 1e-4 };
 /** More than fits into 64 MiB. */
-const long = Array.from({ length: 24 }, () => ({
+const long = Array.from({ length: 56 }, () => ({
   prompt: sequences[0]!.prompt,
-  completion: Array<number>(900).fill(5),
+  completion: Array<number>(400).fill(5),
 }));
 const noGradient = long.map(({ completion }) => completion.map(() => 0));
 
@@ -293,8 +293,10 @@ async function* setup({ python, scratch }: LegTools): AsyncGenerator<Check, void
       python,
       [
         join(pythonFolder(), "rise_torch.py"),
-        "--options",
-        JSON.stringify({ model: checkpointDir, device: "cpu" }),
+        "--model",
+        checkpointDir,
+        "--device",
+        "cpu",
         "--ready",
         ready,
         "--owned",

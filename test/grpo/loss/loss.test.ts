@@ -425,6 +425,10 @@ describe("a bad call says what was expected", () => {
     expect(() => grpoLoss({ ...batch, mask: [[1, 0.5]] })).toThrow(/0 or 1, got 0.5 at sequence 0, token 1/));
   it("an advantage that is no number", () =>
     expect(() => grpoLoss({ ...batch, advantages: [Number.NaN] })).toThrow(ConfigError));
+  it("advantages of two kinds", () =>
+    expect(() => grpoLoss({ logProbs: [[-1], [-1]], advantages: [1, [1]] as never })).toThrow(
+      /a number for each sequence, or a list for each, got \[1\] for sequence 1 and 1 for sequence 0/,
+    ));
   it("a log-probability that is no number", () => {
     expect(() => grpoLoss({ ...batch, logProbs: [[-1, Number.NaN]] })).toThrow(TrainingError);
     expect(() => grpoLoss({ ...batch, logProbs: [[-1, Number.NaN]] })).toThrow(/got NaN at sequence 0, token 1/);
