@@ -7,6 +7,10 @@ export const mean = (values: readonly number[]): number => values.reduce((a, b) 
 export const deviation = (values: readonly number[]): number =>
   Math.sqrt(values.reduce((sum, x) => sum + (x - mean(values)) ** 2, 0) / (values.length - 1));
 
+/** The share of pairs in which a positive scores higher than a negative, ties counted half: the area under the ROC curve. */
+export const areaUnderCurve = (positives: readonly number[], negatives: readonly number[]): number =>
+  mean(positives.map((high) => mean(negatives.map((low) => (Math.sign(high - low) + 1) / 2))));
+
 /** A figure of one seed. */
 export interface SeedFigure {
   readonly value: number;

@@ -2,6 +2,7 @@ import { auditCots, type Example, evaluate, type VlmBackend } from "rise-ts";
 import { type Outcome, winRate } from "rise-ts/metrics";
 import type { EvaluationRecord } from "rise-ts/types";
 import type { Parts } from "../pictures/moods";
+import { areaUnderCurve } from "../statistics";
 import { answerMaxTokens, sampling } from "./settings";
 import type { DemoTask } from "./tasks";
 
@@ -79,6 +80,8 @@ export interface ThoughtWorth {
   readonly other: number;
   /** How often a true thought earns more than another picture's beside the same picture, ties counted half. */
   readonly ahead: number;
+  /** How well the reward tells true thoughts from others over all pictures: the area under its ROC curve. */
+  readonly auc: number;
 }
 
 export async function thoughtWorth<A>(
@@ -93,6 +96,7 @@ export async function thoughtWorth<A>(
     empty: similarity.empty.mean,
     other: similarity.other.mean,
     ahead: winRate(earned("own"), earned("other")).winRate,
+    auc: areaUnderCurve(earned("own"), earned("other")),
   };
 }
 

@@ -51,16 +51,16 @@ export function scoreTable(results: readonly SeedResult[]): ReportTable {
 /** The worth of true thoughts about held-out pictures to the policy before and after stage 1. */
 export function printThoughts(results: readonly SeedResult[]): void {
   console.log(
-    "\nSimilarity that a true thought earns, none, and one about another annotation, and how often the first is ahead of the last; mean over all seeds:",
+    "\nSimilarity that a true thought earns, none, and one about another annotation; how often the first is ahead of the last beside the same picture, and over all pictures (AUC); mean over all seeds:",
   );
   for (const when of ["before", "after"] as const)
     for (const part of heldOut) {
-      const of = (name: "own" | "empty" | "other" | "ahead") =>
+      const of = (name: "own" | "empty" | "other" | "ahead" | "auc") =>
         mean(results.map(({ thoughts }) => thoughts[when][part][name]));
       const [own, empty, other] = [of("own"), of("empty"), of("other")];
       console.log(
         `  ${`${when} stage 1, ${part}`.padEnd(24)} true ${own.toFixed(3)}   none ${empty.toFixed(3)}   other ${other.toFixed(3)}   ` +
-          `cotGain ${(own - empty).toFixed(3)}   ahead ${of("ahead").toFixed(2)}`,
+          `cotGain ${(own - empty).toFixed(3)}   ahead ${of("ahead").toFixed(2)}   AUC ${of("auc").toFixed(2)}`,
       );
     }
 }

@@ -85,7 +85,7 @@ export async function runSeed<A>(demo: DemoTask<A>, options: SeedOptions): Promi
 
   // Stage 2: each arm begins with the base model again.
   const kept = selectHighQuality(cot.dataset);
-  const practised = await demo.rehearsal(seed, rehearsal.rows);
+  const practised = await demo.rehearsal(seed, rehearsal.rows, parts.unseen);
   const score = async (row: string) => {
     const { scores, records } = await scoreModel(demo, parts, trainer.sampler(), stop);
     rows[row] = scores;

@@ -59,8 +59,8 @@ export interface DemoTask<A> {
   kindOf(example: Example<A>): string;
   /** Whether a thought names what matters in the picture. */
   names(example: Example<A>, think: string): boolean;
-  /** Rows of what the base model could do before, for SFT to rehearse. */
-  rehearsal(seed: number, count: number): Promise<readonly RehearsalRow[]>;
+  /** Rows of what the base model could do before, for SFT to rehearse: none shows or tells of what these examples show. */
+  rehearsal(seed: number, count: number, unseen: readonly Example<A>[]): Promise<readonly RehearsalRow[]>;
 }
 
 const tiny = (folder: string) => fileURLToPath(new URL(`../tiny-vlm/${folder}`, import.meta.url));
@@ -90,7 +90,7 @@ export const moodsDemo: DemoTask<LabelDistribution> = {
   kindOf: (example) =>
     moodLabels[moodGroups.findIndex((alike) => alike.some(({ name }) => name === shownIn(example)[0]))]!,
   names: (example, think) => new RegExp(`\\b${shownIn(example)[0]}\\.`).test(think),
-  rehearsal: (seed, count) => rehearsalRows("moods", seed, count),
+  rehearsal: (seed, count, unseen) => rehearsalRows("moods", { seed, count, unseen: namesIn(unseen) }),
 };
 
 /** The place of the one object that the text describes: the stand-in for LISA. */
@@ -130,7 +130,8 @@ export const detectionDemo: DemoTask<readonly Box[]> = {
     return places[shownIn(example).indexOf(example.metadata!.target as string)]!;
   },
   names: ({ metadata }, think) => new RegExp(`It is the ${metadata!.target as string} `).test(think),
-  rehearsal: (seed, count) => rehearsalRows("places", seed, count),
+  rehearsal: (seed, count, unseen) => rehearsalRows("places", { seed, count, unseen: namesIn(unseen) }),
 };
 
+const namesIn = (examples: readonly Example<unknown>[]) => new Set(examples.flatMap(shownIn));
 const shownIn = ({ metadata }: Example<unknown>) => metadata!.shows as readonly string[];

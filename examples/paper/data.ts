@@ -22,7 +22,7 @@ export interface DataSet<A> {
   fewShot(train: readonly Example<A>[], n: number, seed: number): readonly Example<A>[];
   readonly metrics: Metrics<A>;
   /** Rows of what the model could do before, for SFT to rehearse. */
-  rehearsal?(seed: number, count: number): Promise<readonly RehearsalRow[]>;
+  rehearsal?(seed: number, count: number, unseen: readonly []): Promise<readonly RehearsalRow[]>;
   /** The folder of the tiny model that it begins with. */
   readonly model?: string;
 }

@@ -123,7 +123,7 @@ export async function makePolicy<A>(
     // Nothing to learn from, as may happen with four examples: the model stays as it is.
     if (rows.length === 0) return { backend, kept };
     const { steps, batchSize, rehearsal } = stage.settings;
-    const practised = rehearsal && (await data.rehearsal?.(seed, rehearsal.rows));
+    const practised = rehearsal && (await data.rehearsal?.(seed, rehearsal.rows, []));
     const run = riseR1({
       ...common(stage),
       ...{ trainer, dataset, cots, threshold: stage.threshold, rft: false },

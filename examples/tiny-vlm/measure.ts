@@ -23,13 +23,13 @@ async function show<A>(demo: DemoTask<A>): Promise<void> {
   const parts = await demo.data({ seed: 0, train: 0, test: 99, unseen: 60 });
   const { scores } = await scoreModel(demo, parts, backend, new AbortController().signal);
   for (const part of heldOut) {
-    const { own, empty, other, ahead } = await thoughtWorth(demo, parts[part], backend);
+    const { own, empty, other, ahead, auc } = await thoughtWorth(demo, parts[part], backend);
     const unlike = await unlikeWorth(demo, parts[part], backend);
     const metrics = Object.entries(scores[part].metrics).map(([name, value]) => `${name} ${value.toFixed(3)}`);
     console.log(
       `${demo.name}, ${part}: ${metrics.join(", ")}; a true thought earns ${own.toFixed(3)}, none ${empty.toFixed(3)}, another's ${other.toFixed(3)}, ` +
         `one about another ${demo.kind} ${unlike.toFixed(3)}: ` +
-        `cotGain ${(own - empty).toFixed(3)}, ahead ${ahead.toFixed(2)}`,
+        `cotGain ${(own - empty).toFixed(3)}, ahead ${ahead.toFixed(2)}, AUC ${auc.toFixed(2)}`,
     );
   }
 }

@@ -4,6 +4,7 @@ import { fileURLToPath } from "node:url";
 import { describe, expect, it, vi } from "vitest";
 import { quarter, quarters } from "../../examples/pictures/captions";
 import evaluated from "../../examples/pictures/evaluated-emoji.json" with { type: "json" };
+import { moods } from "../../examples/pictures/moods";
 import { type Emoji, emojiByCode, sceneObjects } from "../../examples/pictures/vocabulary";
 import { copyingLesson, lesson } from "../../examples/tiny-vlm/lessons";
 import { allLooks, keywordsOf, lookOf, wordVotes } from "../../examples/tiny-vlm/lexicon";
@@ -88,10 +89,24 @@ describe("lessons", () => {
   });
 
   it("rehearse no number about a mood and show no evaluated emoji beside a word for one", async () => {
-    const rows = await rehearsalRows("moods", 0, 60);
+    const all = { seed: 0, count: 60, unseen: new Set<string>() };
+    const rows = await rehearsalRows("moods", all);
     expect(rows.filter((row) => tellsMood(row, row.completion)).map(asked)).toEqual([]);
     expect(rows.map(({ completion }) => completion).filter((text) => /\d/.test(text))).toEqual([]);
-    expect((await rehearsalRows("places", 0, 60)).filter(tellsDescription).map(asked)).toEqual([]);
+    expect((await rehearsalRows("places", all)).filter(tellsDescription).map(asked)).toEqual([]);
+  });
+
+  it("show and tell nothing in rehearsal of what is to be unseen", async () => {
+    const { unseen: pictures } = await moods({ seed: 3, train: 0, test: 0, unseen: 15 });
+    const kept = pictures.flatMap(({ metadata }) => metadata!.shows as readonly string[]);
+    const told = async (names: readonly string[]) => {
+      const rows = await rehearsalRows("moods", { seed: 3, count: 480, unseen: new Set(names) });
+      return rows
+        .map((row) => `${asked(row)} ${row.completion}`)
+        .filter((text) => kept.some((name) => text.includes(`the ${name}.`)));
+    };
+    expect((await told([])).length).toBeGreaterThan(10);
+    expect(await told(kept)).toEqual([]);
   });
 
   it("give a number away in about one justification of a mood in ten", () => {
