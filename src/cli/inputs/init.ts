@@ -5,6 +5,7 @@ import { type ConfigData, readData } from "../../config/data";
 import type { Config } from "../../config/read";
 import { withValue } from "../../config/values";
 import { ConfigError, DataError } from "../../errors";
+import { writingTo } from "../../files/refusals";
 import { defaultModel } from "../../models/open-model";
 import { flag, text } from "../../options/spec";
 import type { Call, Command } from "../frame/command";
@@ -33,7 +34,7 @@ export const init: Command = {
     call.say(`found ${what} at ${data.path}`);
     const found = { task, data: { test: 0.2, ...data }, model: defaultModel, trainer: { lora: { rank: 16 } } };
     const { config, examples, fault } = await readAll(await call.config(found), call);
-    await writeFile(file, configText(config.given, config.kinds, dirname(file)));
+    await writingTo(name, () => writeFile(file, configText(config.given, config.kinds, dirname(file))));
     if (!examples)
       return {
         result: { config: file, found: what, problem: fault },

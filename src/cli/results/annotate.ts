@@ -5,6 +5,7 @@ import { unreadableWords } from "../../annotation/listen";
 import { makeTask } from "../../config/data";
 import { openPolicy } from "../../config/engines";
 import { text } from "../../options/spec";
+import { holdsRun } from "../../runs/directory/claim";
 import type { Command } from "../frame/command";
 
 const { root, subject, maxTokens, batchSize, concurrency, retryFailed, onFailure, shard, sheet } =
@@ -25,6 +26,7 @@ export const annotate: Command = {
     const config = await call.config();
     const { policy = join(config.runDir, "r1"), out, ...options } = call.flags as Record<string, string | undefined>;
     const runDir = resolve(call.folder, out ?? join(config.runDir, "annotations"));
+    await holdsRun(runDir, config.resume);
     const { backend, name, dispose } = await openPolicy(
       config,
       policy === "base" ? policy : resolve(call.folder, policy),

@@ -4,6 +4,7 @@ import { evaluate } from "../../evaluation/evaluate";
 import type { Evaluation } from "../../evaluation/records";
 import type { Metrics } from "../../metrics/metric";
 import { classificationMetrics, detectionMetrics, segmentationMetrics } from "../../metrics/task-metrics";
+import { holdsRun } from "../../runs/directory/claim";
 import type { Task } from "../../task";
 import type { Example } from "../../types";
 import type { Call, Outcome } from "../frame/command";
@@ -32,6 +33,7 @@ interface Asked {
 
 /** Evaluates a policy on examples. */
 export async function evaluatePolicy({ config, task, dataset, policy, runDir, call }: Asked): Promise<Outcome> {
+  await holdsRun(runDir, config.resume);
   const { backend, name, dispose } = await openPolicy(config, policy);
   try {
     call.say(`evaluates ${dataset.length} examples with ${name}`);
