@@ -55,7 +55,7 @@ export async function openPolicy(config: Config, policy: string): Promise<Answer
     const backend = await openBackend(config);
     return { backend, name: "base", dispose: () => backend.dispose() };
   }
-  const weights = await weightsOf(policy);
+  const weights = await weightsOf(policy, "train first, or pass --policy base");
   const trainer = await openTrainer(config);
   try {
     await trainer.load(weights);
@@ -71,11 +71,9 @@ export async function openPolicy(config: Config, policy: string): Promise<Answer
  * @param folder a run, or a checkpoint
  * @throws CheckpointError for a folder without trained weights
  */
-export async function weightsOf(folder: string): Promise<string> {
+export async function weightsOf(folder: string, advice = "train first"): Promise<string> {
   const names = await readdir(folder).catch((): string[] => []);
   const weights = names.includes("checkpoints") ? await trainedWeights(folder) : folder;
   if (names.length > 0 && weights !== undefined) return weights;
-  throw new CheckpointError(
-    `${folder}: expected a run with a checkpoint, or a checkpoint, got none; train first, or pass --policy base`,
-  );
+  throw new CheckpointError(`${folder}: expected a run with a checkpoint, or a checkpoint, got none; ${advice}`);
 }

@@ -146,6 +146,8 @@ describe("a config that init wrote", () => {
     await succeed("merge", "merged");
     expect(await readdir(join(folder, "merged"))).toContain("config.json");
     expect((await rise(["merge", "merged"], { folder })).code).toBe(2);
+    const { err } = await rise(["merge", "other", "--policy", "nowhere"], { folder });
+    expect(err).toMatch(/nowhere: expected a run with a checkpoint, or a checkpoint, got none; train first$/m);
   });
 
   it("exits with 4 when nothing was trained", async () => {
