@@ -2,7 +2,6 @@ import { mkdir, mkdtemp, readdir, rename, rm, rmdir } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
 import { ConfigError } from "../errors";
 import { flushBelow, flushFolder } from "./flush";
-import { isRunning } from "./is-running";
 import { writingTo } from "./refusals";
 
 /** @throws ConfigError, or another error, unless a folder is missing or empty */
@@ -52,5 +51,15 @@ async function removeLeftovers(target: string): Promise<void> {
   for (const name of await readdir(dirname(target))) {
     const pid = name.startsWith(start) && /^(\d+)-\w{6}$/.exec(name.slice(start.length))?.[1];
     if (pid && !isRunning(Number(pid))) await rm(join(dirname(target), name), { recursive: true });
+  }
+}
+
+/** Whether a process of this number lives, perhaps another one than the number once meant. */
+export function isRunning(pid: number): boolean {
+  try {
+    return process.kill(pid, 0);
+  } catch (error) {
+    // EPERM means that the process exists and belongs to another user.
+    return (error as NodeJS.ErrnoException).code === "EPERM";
   }
 }

@@ -80,4 +80,4 @@ export const imagesWords = (checked: number, bad: readonly BadImage[]): string =
         bad.map(({ example, reason }) => `  ${example}: ${reason}`),
         "\n",
         20,
-      )}`;
+      )}\nMend them, or leave them out with data.onOmission: list.`;

@@ -4,6 +4,7 @@ import { dirname, relative, resolve } from "node:path";
 import { type ConfigData, readData } from "../../config/data";
 import type { Config } from "../../config/read";
 import { withValue } from "../../config/values";
+import type { Omission } from "../../dataset";
 import { ConfigError, DataError } from "../../errors";
 import { writingTo } from "../../files/refusals";
 import { defaultModel } from "../../models/open-model";
@@ -71,8 +72,9 @@ async function readAll(config: Config, call: Call): Promise<ReadAll> {
   if (first.examples) return first;
   const lenient = await attempt(withOmissions(config));
   if (!lenient.examples) return first;
-  const { omissions } = lenient.examples;
-  call.say(`data.onOmission is "list": ${omissions.length} files or rows make no example, the first: ${first.fault}`);
+  const [{ where, reason }, ...more] = lenient.examples.omissions as [Omission, ...Omission[]];
+  const others = more.length > 0 ? ` and ${more.length} more` : "";
+  call.say(`data.onOmission is "list", which leaves out ${where}${others}: ${reason}`);
   return lenient;
 }
 

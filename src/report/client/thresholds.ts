@@ -37,7 +37,7 @@ function startThreshold(root: HTMLElement, list: CotData, data: PageData): void 
     show();
   });
   exact.addEventListener("input", () => {
-    // Whoever empties the field is about to write another number.
+    // An empty field is about to hold another number.
     if (exact.value === "") return;
     range.value = exact.value;
     show();

@@ -136,5 +136,5 @@ export const bar = (share: number): string =>
 const sample = (side: string, line: string) =>
   `<span class="of-${side}"><svg viewBox="0 0 24 10" aria-hidden="true"><rect class="${side}" x="1" y="1" width="22" height="8"/></svg> ${side}<span class="of-shapes">, ${line}</span></span>`;
 
-/** Says which colour and line is the truth, and which the prediction; the style hides what its section does not show. */
+/** Says which colour is the truth, and which the prediction; the style hides what its section does not show. */
 export const legend = `<p class="legend">${sample("truth", "solid")} ${sample("prediction", "dashed")}<span class="of-iou">, with its IoU</span></p>`;
