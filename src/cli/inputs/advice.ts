@@ -4,6 +4,7 @@ import { basename, extname, join } from "node:path";
 import { readJsonRows } from "../../datasets/formats/json-rows";
 import { shortList } from "../../datasets/reading/folder";
 import { pictureExtension } from "../../datasets/reading/nearby";
+import { mostRows } from "./found";
 import { firstRows } from "./look-at-parquet";
 import { likeliestColumns } from "./look-at-table";
 
@@ -21,7 +22,7 @@ const table: Kind = {
 const rows: Kind = {
   names: async (path) => {
     const read: unknown[] = [];
-    for await (const { value } of readJsonRows(path)) if (read.push(value) >= 1000) break;
+    for await (const { value } of readJsonRows(path)) if (read.push(value) >= mostRows) break;
     return [...new Set(read.flatMap((value) => Object.keys(Object(value))))];
   },
   needed: "image and annotation in each row, or a conversation",

@@ -1,11 +1,8 @@
 import type { Values } from "../../config/values";
 import { openParquet } from "../../datasets/formats/parquet-file";
 import { parquetLabels } from "../../datasets/parquet";
-import type { Look } from "./found";
+import { type Look, mostRows } from "./found";
 import { conversationsOf } from "./look-at-json";
-
-/** Rows that are looked at. */
-const most = 1000;
 
 /** Looks at a Parquet file with a column of images, and one of classes or conversations. */
 export const lookAtParquet: Look = async (path) => {
@@ -31,7 +28,7 @@ export async function firstRows(path: string): Promise<readonly Values[]> {
   const { rows, close } = await openParquet(path);
   const read: Values[] = [];
   try {
-    for await (const row of rows()) if (read.push(row) >= most) break;
+    for await (const row of rows()) if (read.push(row) >= mostRows) break;
   } finally {
     await close();
   }

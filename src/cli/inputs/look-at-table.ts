@@ -3,12 +3,9 @@ import { readTable } from "../../datasets/formats/table-rows";
 import { readDecimal } from "../../datasets/reading/checked";
 import { pictureExtension } from "../../datasets/reading/nearby";
 import { imageRoot } from "./find-images";
-import type { Look } from "./found";
+import { type Look, mostRows } from "./found";
 
 const delimiters = [",", ";", "\t"];
-
-/** Rows that are looked at. */
-const most = 1000;
 
 /** A column of a table: its heading, and its cells without spaces around them. */
 interface Column {
@@ -46,7 +43,7 @@ async function readColumns(path: string, delimiter: string): Promise<readonly Co
   let names: readonly string[] = [];
   const rows: ReadonlyMap<string, string>[] = [];
   for await (const { cells } of readTable(path, delimiter, (columns) => void (names = columns)))
-    if (rows.push(cells) >= most) break;
+    if (rows.push(cells) >= mostRows) break;
   return names.map((name) => ({ name, cells: rows.map((row) => row.get(name)!.trim()) }));
 }
 

@@ -3,9 +3,8 @@ import { annotateDataset } from "../../annotation";
 import { annotateDatasetSpec } from "../../annotation/annotate-dataset-options";
 import { unreadableWords } from "../../annotation/listen";
 import { makeTask } from "../../config/data";
-import { openPolicy } from "../../config/engines";
+import { withPolicy } from "../../config/engines";
 import { text } from "../../options/spec";
-import { holdsRun } from "../../runs/directory/claim";
 import type { Command } from "../frame/command";
 
 const { root, subject, maxTokens, batchSize, concurrency, retryFailed, onFailure, shard, sheet } =
@@ -26,12 +25,8 @@ export const annotate: Command = {
     const config = await call.config();
     const { policy = join(config.runDir, "r1"), out, ...options } = call.flags as Record<string, string | undefined>;
     const runDir = resolve(call.folder, out ?? join(config.runDir, "annotations"));
-    await holdsRun(runDir, config.resume);
-    const { backend, name, dispose } = await openPolicy(
-      config,
-      policy === "base" ? policy : resolve(call.folder, policy),
-    );
-    try {
+    const from = policy === "base" ? policy : resolve(call.folder, policy);
+    return withPolicy(config, from, runDir, async (backend, name) => {
       call.say(`annotates with ${name}`);
       const annotated = await annotateDataset({
         ...options,
@@ -50,8 +45,6 @@ export const annotate: Command = {
         result: { runDir, policy: name, ...counts },
         text: `${annotated.images} images, ${others}. Files: ${runDir}`,
       };
-    } finally {
-      await dispose();
-    }
+    });
   },
 };

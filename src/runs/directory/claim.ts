@@ -11,19 +11,21 @@ import { isLock, lockRun, type RunLock } from "./lock";
  *
  * @param config everything that decides what the run does, as JSON
  * @param resume whether the directory may hold a run
+ * @param open opens what is there; the directory is let go if that fails
  * @param otherwise decides about a `config.json` that differs: whether the run may be resumed all the same (`config`
  * then replaces it), and otherwise the advice
  * @throws CheckpointError for a directory that another process writes into, that is in use without `resume`, or that
  * belongs to a run with another config or to no run
  */
-export async function claimDirectory(
+export async function claimDirectory<T>(
   path: string,
   config: object,
   resume: boolean,
+  open: (lock: RunLock) => Promise<T>,
   otherwise: (stored: unknown) => Promise<{ readonly isFine: boolean; readonly advice?: string }> = async () => ({
     isFine: false,
   }),
-): Promise<RunLock> {
+): Promise<T> {
   const lock = await made(path);
   try {
     if (!(await holdsRun(path, resume))) await writeConfig(path, config);
@@ -39,7 +41,7 @@ export async function claimDirectory(
         );
       if (differing.length > 0) await writeConfig(path, config);
     }
-    return lock;
+    return await open(lock);
   } catch (error) {
     await lock.release();
     throw error;
