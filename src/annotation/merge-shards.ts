@@ -68,7 +68,7 @@ export async function mergeShards(options: MergeShardsOptions): Promise<MergedSh
   await checkIds(shards, [...ids, ...found.without]);
   const { file: name } = kind;
   const file = join(runDir, name);
-  const lock = await claimDirectory(runDir, config, true);
+  const lock = await claimDirectory(runDir, config, true, async (claimed) => claimed);
   try {
     if (((await sizeOf(file)) ?? 0) > 0)
       throw new CheckpointError(`${file}: expected a runDir without rows, got some; choose another runDir`);

@@ -53,13 +53,7 @@ export async function openStore<A>(
   resume: boolean,
 ): Promise<AnnotationStore<A>> {
   if (path === undefined) return inMemory();
-  const lock = await claimDirectory(path, config, resume);
-  try {
-    return await inDirectory(path, lock);
-  } catch (error) {
-    await lock.release();
-    throw error;
-  }
+  return claimDirectory(path, config, resume, (lock) => inDirectory(path, lock));
 }
 
 async function inDirectory<A>(path: string, lock: RunLock): Promise<AnnotationStore<A>> {

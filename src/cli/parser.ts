@@ -15,6 +15,8 @@ export function createParser({ text }: Output): Parser {
     .exitOverride()
     .configureOutput({ writeOut: text, writeErr: () => {} })
     .configureHelp({
+      // The longest flag leaves 24 columns of 80.
+      minWidthToWrap: 20,
       optionTerm: ({ long, short }) => (short ? `${short}, ${long}` : long!),
       subcommandTerm: (command) => command.name(),
     });

@@ -5,6 +5,7 @@ import { openaiBackend } from "../backends/openai";
 import { CheckpointError, ConfigError } from "../errors";
 import { adamw } from "../optim";
 import { trainedWeights } from "../runs/directory/checkpoints";
+import { holdsRun } from "../runs/directory/claim";
 import type { Trainer } from "../trainer";
 import { onnxTrainer } from "../trainers/onnx";
 import type { Config } from "./read";
@@ -37,33 +38,29 @@ export async function openBackend({ kinds, backend = {}, trainer = {}, model }: 
   return openaiBackend({ ...settings, ...(apiKey && { apiKey }) } as Parameters<typeof openaiBackend>[0]);
 }
 
-/** A model that answers, and what must be closed after it. */
-export interface Answering {
-  readonly backend: VlmBackend;
-  /** Says which weights answer. */
-  readonly name: string;
-  dispose(): Promise<void>;
-}
-
 /**
- * Opens the model that an evaluation asks.
+ * Opens the model that answers, lets `ask` ask it, and closes it.
  * @param policy `"base"`: the backend, or the model before training; else a run's folder or a checkpoint of one
- * @throws CheckpointError for a folder without trained weights
+ * @param runDir the folder of the answers
+ * @param ask receives the model, and words for its weights
+ * @throws CheckpointError for a folder without trained weights, and, before anything is loaded, for a used `runDir`
  */
-export async function openPolicy(config: Config, policy: string): Promise<Answering> {
-  if (policy === "base") {
-    const backend = await openBackend(config);
-    return { backend, name: "base", dispose: () => backend.dispose() };
-  }
-  const weights = await weightsOf(policy);
-  const trainer = await openTrainer(config);
+export async function withPolicy<T>(
+  config: Config,
+  policy: string,
+  runDir: string,
+  ask: (backend: VlmBackend, name: string) => Promise<T>,
+): Promise<T> {
+  await holdsRun(runDir, config.resume);
+  const weights = policy === "base" ? undefined : await weightsOf(policy, "train first, or pass --policy base");
+  const opened = await (weights === undefined ? openBackend(config) : openTrainer(config));
   try {
-    await trainer.load(weights);
-  } catch (error) {
-    await trainer.dispose();
-    throw error;
+    if (!("sampler" in opened)) return await ask(opened, "base");
+    await opened.load(weights!);
+    return await ask(opened.sampler(), weights!);
+  } finally {
+    await opened.dispose();
   }
-  return { backend: trainer.sampler(), name: weights, dispose: () => trainer.dispose() };
 }
 
 /**
@@ -71,11 +68,9 @@ export async function openPolicy(config: Config, policy: string): Promise<Answer
  * @param folder a run, or a checkpoint
  * @throws CheckpointError for a folder without trained weights
  */
-export async function weightsOf(folder: string): Promise<string> {
+export async function weightsOf(folder: string, advice = "train first"): Promise<string> {
   const names = await readdir(folder).catch((): string[] => []);
   const weights = names.includes("checkpoints") ? await trainedWeights(folder) : folder;
   if (names.length > 0 && weights !== undefined) return weights;
-  throw new CheckpointError(
-    `${folder}: expected a run with a checkpoint, or a checkpoint, got none; train first, or pass --policy base`,
-  );
+  throw new CheckpointError(`${folder}: expected a run with a checkpoint, or a checkpoint, got none; ${advice}`);
 }

@@ -47,13 +47,7 @@ export async function openEvaluationDirectory(
   summaryFile = "evaluation.json",
 ): Promise<EvaluationDirectory> {
   if (path === undefined) return inMemory;
-  const lock = await claimDirectory(path, config, resume);
-  try {
-    return await openClaimed(path, lock, summaryFile);
-  } catch (error) {
-    await lock.release();
-    throw error;
-  }
+  return claimDirectory(path, config, resume, (lock) => openClaimed(path, lock, summaryFile));
 }
 
 async function openClaimed(path: string, lock: RunLock, summaryFile: string): Promise<EvaluationDirectory> {

@@ -4,7 +4,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, w
 import { homedir } from "node:os";
 import { basename, dirname, join } from "node:path";
 import { BackendError } from "../errors";
-import { isRunning } from "./is-running";
+import { isRunning } from "./whole-folder";
 
 /** Names of packages, each with the range of its versions. */
 export type Dependencies = Readonly<Record<string, string>>;

@@ -2,7 +2,7 @@ import { mkdir, mkdtemp, readdir, rename, rm, rmdir } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
 import { ConfigError } from "../errors";
 import { flushBelow, flushFolder } from "./flush";
-import { isRunning } from "./is-running";
+import { writingTo } from "./refusals";
 
 /** @throws ConfigError, or another error, unless a folder is missing or empty */
 export async function requireNewFolder(
@@ -22,14 +22,16 @@ export async function requireNewFolder(
  * Makes a folder that appears complete or not at all, even if the process dies: it is written beside its place, flushed
  * and then renamed. Leftovers of dead processes are removed.
  * @param write writes the files into the folder that it receives
- * @throws ConfigError unless the folder is missing or empty
+ * @throws ConfigError unless the folder is missing or empty, and can be written to
  */
 export async function writeWholeFolder(dir: string, write: (folder: string) => Promise<void>): Promise<void> {
   const target = resolve(dir);
   await requireNewFolder(target);
-  await mkdir(dirname(target), { recursive: true });
-  await removeLeftovers(target);
-  const around = await mkdtemp(`${target}.partial-${process.pid}-`);
+  const around = await writingTo(target, async () => {
+    await mkdir(dirname(target), { recursive: true });
+    await removeLeftovers(target);
+    return mkdtemp(`${target}.partial-${process.pid}-`);
+  });
   try {
     // A folder inside it, because mkdtemp makes one that only its owner can read.
     const folder = join(around, basename(target));
@@ -49,5 +51,15 @@ async function removeLeftovers(target: string): Promise<void> {
   for (const name of await readdir(dirname(target))) {
     const pid = name.startsWith(start) && /^(\d+)-\w{6}$/.exec(name.slice(start.length))?.[1];
     if (pid && !isRunning(Number(pid))) await rm(join(dirname(target), name), { recursive: true });
+  }
+}
+
+/** Whether a process of this number lives, perhaps another one than the number once meant. */
+export function isRunning(pid: number): boolean {
+  try {
+    return process.kill(pid, 0);
+  } catch (error) {
+    // EPERM means that the process exists and belongs to another user.
+    return (error as NodeJS.ErrnoException).code === "EPERM";
   }
 }

@@ -3,6 +3,7 @@ import { ConfigError } from "../errors";
 import type { BestCheckpoint, RunEvent, StagePlan, StepMetrics, WorkProgress } from "../events";
 import type { Spec } from "../options/spec";
 import type { Sampled } from "../rollouts";
+import { holdsRun } from "../runs/directory/claim";
 import { openRunDirectory, type RunDirectory, trainedIn } from "../runs/directory/directory";
 import { jsonl } from "../runs/directory/files";
 import { type DisposableOption, withDisposable } from "../runs/disposable";
@@ -92,7 +93,9 @@ async function* stoppable<A, S extends PipelineSettings<A>, R, Own extends objec
   tell: (event: WorkProgress) => void,
 ): AsyncGenerator<RunEvent<R, Own & RunResult>, Own & RunResult, void> {
   const { name, settings } = plan;
-  const { trainer, backend } = settings;
+  const { trainer, backend, runDir, resume } = settings;
+  // The folder is free, or nothing is loaded for it.
+  if (runDir !== undefined) await holdsRun(runDir, resume);
   if (typeof (trainer ?? backend) === "function") tell({ type: "progress", work: "model", done: 0, total: 1 });
   const run = (stop: AbortSignal | undefined) => {
     const stopping: Plan<A, S, R, Own> = { ...plan, settings: { ...settings, stop } };

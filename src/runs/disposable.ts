@@ -3,7 +3,7 @@ import type { VlmBackend } from "../backend";
 import { callback, having, readArgument } from "../options/spec";
 
 /** A disposable value, or a factory: a run disposes of the value that a factory returns. */
-export type DisposableOption<T> = T | (() => Promise<T>);
+export type DisposableOption<T> = T | (() => T | Promise<T>);
 
 /**
  * The schema of an option that is a disposable value, or a factory.

@@ -42,7 +42,9 @@ export function phraseTree(texts: readonly string[]): PhraseTree {
     words,
     encode(text) {
       if (!texts.includes(text))
-        throw new ConfigError(`scriptedTrainer can only write its ${texts.length} texts, not ${JSON.stringify(text)}`);
+        throw new ConfigError(
+          `scriptedTrainer: expected one of its ${texts.length} texts, got ${JSON.stringify(text)}; add it to texts`,
+        );
       return tokens(text);
     },
   };

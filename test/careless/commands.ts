@@ -35,6 +35,7 @@ const commandLines: readonly Careless[] = [
   line("annotate nowhere"),
   line("report nowhere"),
   line("compare nowhere"),
+  line("compare here there"),
   line("init nowhere"),
   line("run"),
 ];

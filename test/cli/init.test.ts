@@ -1,5 +1,6 @@
 import { cp, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
+import { parquetWriteBuffer } from "hyparquet-writer";
 import sharp from "sharp";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { readData } from "../../src/config/data";
@@ -22,6 +23,7 @@ afterAll(() => rm(folder, { recursive: true }));
 const images = (...paths: readonly string[]) =>
   writeFiles(folder, Object.fromEntries(paths.map((path) => [path, image])));
 const numbers = [0, 1, 2, 3, 4];
+const numbered = Buffer.from(parquetWriteBuffer({ columnData: [{ name: "id", data: numbers, type: "INT32" }] }));
 
 /** Runs init, and reads what it wrote. */
 async function init(...argv: readonly string[]) {
@@ -35,8 +37,11 @@ describe("rise-ts init", () => {
   it("finds folders of classes, and leaves out and lists what is not an image", async () => {
     await images(...numbers.flatMap((i) => [`photos/cat/${i}.jpg`, `photos/dog/${i}.jpg`]));
     await writeFiles(folder, { "photos/cat/notes.txt": "x", "photos/empty/keep": "" });
-    const { code, out, config, data } = await init("photos");
+    const { code, out, err, config, data } = await init("photos");
     expect([code, data.train.length, data.test.length]).toEqual([0, 8, 2]);
+    expect(err).toMatch(
+      /"list", which leaves out .*notes\.txt: expected an image .*, got a file that is named \.txt$/m,
+    );
     expect(config.task).toEqual({ kind: "classification", labels: ["cat", "dog"] });
     expect(config.data.onOmission).toBe("list");
     expect(out).toContain("10 images can be decoded.");
@@ -158,7 +163,7 @@ describe("rise-ts init", () => {
     expect(await readFile(join(folder, "rise.config.yaml"), "utf8")).toBe("mine");
   });
 
-  it("exits with 3 and names the images that cannot be decoded", async () => {
+  it("exits with 3 and names the images that cannot be decoded, and the way out", async () => {
     await images(...numbers.flatMap((i) => [`cat/${i}.jpg`, `dog/${i}.jpg`]));
     const noise = await sharp({
       create: {
@@ -174,6 +179,7 @@ describe("rise-ts init", () => {
     await writeFiles(folder, { "cat/bad.jpg": noise.subarray(0, noise.length / 2) });
     const { code, out } = await rise(["init"], { folder });
     expect([code, out]).toEqual([3, expect.stringMatching(/1 of 11 images cannot be decoded:\n {2}cat\/bad\.jpg: /)]);
+    expect(out).toContain("\nMend them, or leave them out with data.onOmission: list.\n");
   });
 
   it.each([
@@ -186,7 +192,28 @@ describe("rise-ts init", () => {
     [
       "a table of words",
       { "b.csv": "image,joy,fear\n1.jpg,much,little\n" },
-      /columns image, joy, fear: .* several of numbers$/m,
+      /columns image, joy, fear: .* several of numbers, which have a point before their decimals$/m,
+    ],
+    [
+      "a table of Germany",
+      { "b.csv": "image;joy;fear\n1.jpg;0,5;0,5\n" },
+      /got b\.csv; b\.csv has the columns image, joy, fear: .* a point before their decimals$/m,
+    ],
+    ["an empty table", { "b.csv": "" }, /got b\.csv; b\.csv has no columns: give it one that/m],
+    [
+      "rows that end early",
+      { "b.jsonl": '{"image": "1.jpg", "annotation": {"joy": 1}}\n{"image": ' },
+      /got b\.jsonl; .*b\.jsonl:2: expected a JSON object, got text that ends early/m,
+    ],
+    [
+      "rows of something else",
+      { "b.jsonl": '{"file": "1.jpg"}\n{"mood": "joy"}\n' },
+      /got b\.jsonl; b\.jsonl has the columns file, mood: give it image and annotation in each row/m,
+    ],
+    [
+      "Parquet without classes",
+      { "b.parquet": numbered },
+      /got b\.parquet; b\.parquet has the columns id: give it one of encoded images/m,
     ],
     [
       "a torn table",

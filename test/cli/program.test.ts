@@ -1,13 +1,19 @@
+import { spawnSync } from "node:child_process";
+import { existsSync } from "node:fs";
 import { copyFile, readdir, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { rating } from "../../examples/own-task/rating";
 import { commands } from "../../src/cli/commands";
 import { exitCodeOf, exitCodes } from "../../src/cli/frame/exit-codes";
 import { flagsOf } from "../../src/cli/frame/flags";
 import { createOutput, table } from "../../src/cli/frame/output";
+import { describeData } from "../../src/cli/inputs/check-data";
+import type { ConfigData } from "../../src/config/data";
 import { BackendError, CheckpointError, ConfigError, DataError } from "../../src/errors";
 import { rowsOf } from "../../src/options/rows";
 import { riseCotSpec } from "../../src/rise/rise-cot-options";
+import { columnsOf } from "../../src/terminal/text";
 import { temporaryFolder, writeFiles } from "../datasets/temporary";
 import { rise } from "./rise";
 
@@ -84,6 +90,12 @@ describe("rise-ts", () => {
     expect(exitCodeOf("x")).toBe(1);
   });
 
+  it.skipIf(!existsSync("/dev/full"))("says without a stack that its output is full", () => {
+    const program = `"${process.execPath}" --import tsx src/cli/main.ts completion bash > /dev/full`;
+    const { status, stderr } = spawnSync("sh", ["-c", program], { encoding: "utf8" });
+    expect([status, stderr]).toEqual([1, "rise-ts: expected an output that can be written to, got a full disk\n"]);
+  });
+
   it("has every exit code in its page", async () => {
     const page = await readFile("docs/commands.md", "utf8");
     for (const code of Object.values(exitCodes)) expect(page).toContain(`| ${code} |`);
@@ -108,7 +120,7 @@ describe("rise-ts", () => {
 
 describe("the help of rise-ts cot", () => {
   it("gives each option of stage 1 its range, default and meaning from the schemas", async () => {
-    const { out } = await rise(["cot", "--help"]);
+    const out = (await rise(["cot", "--help"])).out.replace(/\n {20,}/g, " ");
     expect(out).toMatch(/--groupSize +G, cots sampled .* \(a whole number of at least 1, 8 without it\)$/m);
     expect(out).toMatch(/--sampling\.temperature +Divides the logits; .* \(a finite number above 0, 1 without it\)$/m);
     expect(out).toMatch(/--lora\.rank +The rank .* \(a whole number of at least 1, required\)$/m);
@@ -130,6 +142,8 @@ describe("every command", () => {
   it.each(Object.keys(commands))("%s has help", async (name) => {
     const { code, out } = await rise([name, "--help"]);
     expect([code, out.split("\n")[0]]).toEqual([0, expect.stringContaining(`Usage: rise-ts ${name}`)]);
+    // A terminal of 80 columns breaks no line, apart from a word that is too long.
+    expect(out.split("\n").filter((line) => columnsOf(line) > 80 && /\S \S/.test(line))).toEqual([]);
   });
 
   it("is written in files of at most 120 lines", async () => {
@@ -162,11 +176,20 @@ describe("completion", () => {
     for (const shell of ["bash", "zsh", "fish"]) {
       const { code, out } = await rise(["completion", shell]);
       expect([code, out]).toEqual([0, expect.stringContaining("rise-ts complete -- ")]);
+      // The package has the program under both names.
+      expect(out).toMatch(/(?: rise-ts rise$|-c rise -w rise-ts$)/m);
     }
   });
 });
 
 describe("data", () => {
+  it("tells how often each annotation of an own task is there", async () => {
+    const examples = [3, 3, 0].map((annotation, i) => ({ id: `${i}`, image: "a.jpg", annotation }));
+    const task = { ...rating({ question: "How crowded is it?" }) };
+    const data = { task, train: examples, validation: [], test: [], omissions: [] } as ConfigData;
+    expect(describeData(data).text).toContain(`To learn from: 2 of ${task.format(3)}, 1 of ${task.format(0)}.`);
+  });
+
   it("names the file, and exits with 3, when an image is missing", async () => {
     await writeFiles(folder, { "labels.csv": "image,joy,sadness\nnone.jpg,1,0\n" });
     const flags = ["--task.kind", "classification", "--task.labels", "joy,sadness", "--format", "csv"];

@@ -49,8 +49,24 @@ describe("a config that init wrote", () => {
 
   it("refuses the same run again with 4, and resumes it with --resume", async () => {
     const again = await rise(["cot"], { folder });
-    expect([again.code, again.err]).toEqual([4, expect.stringContaining("resume")]);
+    expect([again.code, again.err]).toEqual([4, expect.stringContaining("--resume for rise-ts")]);
     expect(await succeed("cot", "--resume")).toMatchObject({ thoughts: 4, kept: 4 });
+  });
+
+  it.each([["cot"], ["run"], ["eval"]])("refuses a used folder in %s before it loads a model", async (name) => {
+    const { code, err } = await rise([name, "--model", "nowhere"], { folder });
+    expect([code, err]).toEqual([4, expect.stringMatching(/(?:cot|r1|evaluation) is not empty: pass resume/)]);
+  });
+
+  it.each([
+    ["report", "--out", "x".repeat(250)],
+    ["init", "photos", "--file", "x".repeat(300)],
+    ["data", "convert", "x".repeat(250)],
+    ["demo", "--dir", "x".repeat(300)],
+  ])("says that %s cannot write to a place", async (...argv) => {
+    const { code, err } = await rise(argv, { folder });
+    expect(code).toBe(2);
+    expect(err).toMatch(/x{250}: expected a place that can be written to, got a name that is too long; name another$/m);
   });
 
   it("evaluates the model before training, which compares with the trained one", async () => {
@@ -130,6 +146,8 @@ describe("a config that init wrote", () => {
     await succeed("merge", "merged");
     expect(await readdir(join(folder, "merged"))).toContain("config.json");
     expect((await rise(["merge", "merged"], { folder })).code).toBe(2);
+    const { err } = await rise(["merge", "other", "--policy", "nowhere"], { folder });
+    expect(err).toMatch(/nowhere: expected a run with a checkpoint, or a checkpoint, got none; train first$/m);
   });
 
   it("exits with 4 when nothing was trained", async () => {

@@ -35,6 +35,13 @@ describe("writeWholeFolder", () => {
     await expect(requireNewFolder(dir, CheckpointError)).rejects.toThrow(CheckpointError);
   });
 
+  it("says that a place cannot be written to", async () => {
+    const dir = join(around, "x".repeat(250));
+    await expect(writeWholeFolder(dir, write)).rejects.toThrow(
+      `${dir}: expected a place that can be written to, got a name that is too long; name another`,
+    );
+  });
+
   it("leaves nothing when writing fails", async () => {
     const failing = writeWholeFolder(join(around, "x"), async (folder) => {
       await write(folder);

@@ -87,6 +87,45 @@ describe.skipIf(noBrowser)(named("a report"), () => {
     await page.close();
   });
 
+  it("keeps its threshold while the field is empty, and tells it unrounded", async () => {
+    const { page } = await opened(whole);
+    const output = () => page.textContent(".cots output");
+    await page.fill(".threshold [type=number]", "0.5001234");
+    expect(await output()).toBe("5 of 12 cots have a reward of at least 0.5001234");
+    await page.fill(".threshold [type=number]", "");
+    expect(await output()).toBe("5 of 12 cots have a reward of at least 0.5001234");
+    await page.close();
+  });
+
+  it("writes at the histogram's ends in a size that can be read on a phone", async () => {
+    const { page } = await opened(whole, { viewport: { width: 400, height: 800 } });
+    const heights = await page.evaluate<readonly number[]>(
+      `[...document.querySelectorAll(".histogram text, .ends span")].map((text) => text.getBoundingClientRect().height)`,
+    );
+    expect(heights.length).toBeGreaterThan(0);
+    for (const height of heights) expect(height).toBeGreaterThan(10);
+    await page.close();
+  });
+
+  it("explains the lines and colours that a section shows, and no others", async () => {
+    const task = detection({ target: "dog" });
+    const box = { space: "thousand", x: 250, y: 250, width: 500, height: 500 } as const;
+    const dog = { id: "a", image: await readFile(join("docs", "images", "report-threshold.webp")), annotation: [box] };
+    const record = (prediction: unknown, exampleId = "a") => ({ exampleId, text: "", think: "", prediction });
+    const words = async (html: string) => {
+      const { page } = await opened(html);
+      const shown = await page.evaluate<string>('document.querySelector("section:not([hidden]) .legend").innerText');
+      await page.close();
+      return shown.replace(/\s+/g, " ").trim();
+    };
+    const boxes = { task, runs: [], records: [record([box]) as never] };
+    expect(await words(await htmlReport({ ...boxes, dataset: [dog] }))).toBe(
+      "truth, solid prediction, dashed, with its IoU",
+    );
+    const records = [record({ calm: 0.4, wild: 0.6 }, ids[0]) as never];
+    expect(await words(await htmlReport({ task: moods, runs: [], records, dataset }))).toBe("truth prediction");
+  });
+
   it("tells the values of a plot under the pointer", async () => {
     const { page } = await opened(whole);
     const plot = page.locator(".plot svg[aria-label='reward']").last();

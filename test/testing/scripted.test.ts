@@ -1,8 +1,10 @@
 import { describe, expect, it } from "vitest";
 import { ConfigError } from "../../src/errors";
 import { imagePrompt } from "../../src/prompts/template";
+import type { DisposableOption } from "../../src/runs/disposable";
 import { scriptedBackend } from "../../src/testing/scripted-backend";
 import { scriptedTrainer } from "../../src/testing/scripted-trainer";
+import type { Trainer } from "../../src/trainer";
 import { describeBackend } from "../backends/contract";
 import { describeTrainer } from "../trainers/contract";
 
@@ -62,6 +64,13 @@ describe("the scripted policy", () => {
   });
 
   it("says so when it is asked for a text that it cannot write", () => {
-    expect(() => scriptedTrainer({ texts }).encode("a small green cat")).toThrow(ConfigError);
+    expect(() => scriptedTrainer({ texts }).encode("a small green cat")).toThrow(
+      new ConfigError(
+        `scriptedTrainer: expected one of its ${texts.length} texts, got "a small green cat"; add it to texts`,
+      ),
+    );
+    // A run's factory need not be async.
+    const made: DisposableOption<Trainer> = () => scriptedTrainer({ texts });
+    expect(made).toBeTypeOf("function");
   });
 });

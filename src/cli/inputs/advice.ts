@@ -1,36 +1,71 @@
 import type { Dirent } from "node:fs";
 import { readdir } from "node:fs/promises";
 import { basename, extname, join } from "node:path";
+import { readJsonRows } from "../../datasets/formats/json-rows";
 import { shortList } from "../../datasets/reading/folder";
 import { pictureExtension } from "../../datasets/reading/nearby";
-import { readColumns } from "./look-at-table";
+import { mostRows } from "./found";
+import { firstRows } from "./look-at-parquet";
+import { likeliestColumns } from "./look-at-table";
 
-const isTable = (name: string) => /^\.[ct]sv$/i.test(extname(name));
+/** The columns of a file, or the keys of its rows, and what a file of this kind must have. */
+interface Kind {
+  readonly names: (path: string) => Promise<readonly string[]>;
+  readonly needed: string;
+}
+
+const table: Kind = {
+  names: async (path) => (await likeliestColumns(path)).map(({ name }) => name),
+  needed:
+    "one that names an image in each row, and one that names its label, with two labels or more in all, or several of numbers, which have a point before their decimals",
+};
+const rows: Kind = {
+  names: async (path) => {
+    const read: unknown[] = [];
+    for await (const { value } of readJsonRows(path)) if (read.push(value) >= mostRows) break;
+    return [...new Set(read.flatMap((value) => Object.keys(Object(value))))];
+  },
+  needed: "image and annotation in each row, or a conversation",
+};
+const kinds: ReadonlyMap<string, Kind> = new Map([
+  [".csv", table],
+  [".tsv", table],
+  [".jsonl", rows],
+  [".json", rows],
+  [
+    ".parquet",
+    {
+      names: async (path: string) => Object.keys((await firstRows(path))[0] ?? {}),
+      needed: "one of encoded images, and one that names classes, or conversations",
+    },
+  ],
+]);
+const kindOf = (name: string) => kinds.get(extname(name).toLowerCase());
 
 /**
  * Says why a file, or a folder with these entries, is no data that is known; "" where nothing explains it.
  * @param entries `undefined` for a file
  */
 export async function adviceFor(path: string, entries: readonly Dirent[] | undefined): Promise<string> {
-  if (!entries) return isTable(path) ? adviceOnTable(path) : "";
+  if (!entries) return adviceOnFile(path, kindOf(path));
   const names = entries.map(({ name }) => name);
-  const table = names.find(isTable);
-  if (table !== undefined) return adviceOnTable(join(path, table));
+  // Other programs keep their settings in .json.
+  const file = names.find((name) => kindOf(name) && !/\.json$/i.test(name));
+  if (file !== undefined) return adviceOnFile(join(path, file), kindOf(file));
   if (await hasAnnotationsOfOthers(path, entries))
     return "; YOLO's and Pascal VOC's annotations are not read: convert them to COCO, as CVAT, Roboflow and FiftyOne do";
   if (names.some((name) => pictureExtension.test(name)))
-    return "; images without annotations can be annotated: npx rise-ts annotate";
+    return "; images without annotations can be annotated: npx rise-ts annotate IMAGES";
   const folders = entries.filter((entry) => entry.isDirectory());
   return folders.length === 1 ? "; make a folder for each class, two or more" : "";
 }
 
-async function adviceOnTable(path: string): Promise<string> {
+async function adviceOnFile(path: string, kind: Kind | undefined): Promise<string> {
+  if (!kind) return "";
   try {
-    const columns = (await readColumns(path)).map((column) => column.name);
-    return (
-      `; ${basename(path)} has the columns ${shortList(columns)}: give it one that names an image in each row, and one that ` +
-      "names its label, with two labels or more in all, or several of numbers"
-    );
+    const names = await kind.names(path);
+    const columns = names.length > 0 ? `the columns ${shortList(names)}` : "no columns";
+    return `; ${basename(path)} has ${columns}: give it ${kind.needed}`;
   } catch (error) {
     return `; ${(error as Error).message}`;
   }

@@ -14,7 +14,10 @@ export function describeData(data: ConfigData) {
     parts.map((part) => [part, { examples: data[part].length, images: imagesOf(data[part]).size }]),
   ) as Record<(typeof parts)[number], { examples: number; images: number }>;
   const kinds = new Map<string, number>();
-  for (const example of data.train) kinds.set(kindOf(example), (kinds.get(kindOf(example)) ?? 0) + 1);
+  for (const example of data.train) {
+    const kind = kindOf(example, data.task);
+    kinds.set(kind, (kinds.get(kind) ?? 0) + 1);
+  }
   const common = [...kinds].sort(([, a], [, b]) => b - a);
   const text = [
     table([["part", "examples", "images"], ...parts.map((part) => [part, ...Object.values(counts[part]).map(String)])]),
@@ -29,10 +32,11 @@ export function describeData(data: ConfigData) {
 
 const imagesOf = (examples: readonly Example<unknown>[]) => new Set(examples.map(({ image }) => image));
 
-/** The likeliest label of a distribution, or the example's category or subject. */
-function kindOf({ annotation, metadata, subject }: Example<unknown>): string {
+/** The likeliest label of a distribution, the example's category or subject, or what an own task writes. */
+function kindOf({ annotation, metadata, subject }: Example<unknown>, task: ConfigData["task"]): string {
   if (typeof metadata?.category === "string") return metadata.category;
   if (Array.isArray(annotation)) return subject ?? `${annotation.length} regions`;
+  if (typeof annotation !== "object") return task.format(annotation);
   const [best] = Object.entries(annotation as Readonly<Record<string, number>>).sort(([, a], [, b]) => b - a);
   return best?.[0] ?? "nothing";
 }
@@ -76,4 +80,4 @@ export const imagesWords = (checked: number, bad: readonly BadImage[]): string =
         bad.map(({ example, reason }) => `  ${example}: ${reason}`),
         "\n",
         20,
-      )}`;
+      )}\nMend them, or leave them out with data.onOmission: list.`;

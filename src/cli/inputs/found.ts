@@ -8,5 +8,8 @@ export interface Found {
   readonly data: Values & { readonly path: string };
 }
 
+/** Rows that are looked at. */
+export const mostRows = 1000;
+
 /** A look at a file: what it is, or `undefined` if it is something else. */
 export type Look = (path: string) => Promise<Found | undefined>;

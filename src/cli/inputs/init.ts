@@ -4,7 +4,9 @@ import { dirname, relative, resolve } from "node:path";
 import { type ConfigData, readData } from "../../config/data";
 import type { Config } from "../../config/read";
 import { withValue } from "../../config/values";
+import type { Omission } from "../../dataset";
 import { ConfigError, DataError } from "../../errors";
+import { writingTo } from "../../files/refusals";
 import { defaultModel } from "../../models/open-model";
 import { flag, text } from "../../options/spec";
 import type { Call, Command } from "../frame/command";
@@ -33,7 +35,7 @@ export const init: Command = {
     call.say(`found ${what} at ${data.path}`);
     const found = { task, data: { test: 0.2, ...data }, model: defaultModel, trainer: { lora: { rank: 16 } } };
     const { config, examples, fault } = await readAll(await call.config(found), call);
-    await writeFile(file, configText(config.given, config.kinds, dirname(file)));
+    await writingTo(name, () => writeFile(file, configText(config.given, config.kinds, dirname(file))));
     if (!examples)
       return {
         result: { config: file, found: what, problem: fault },
@@ -70,8 +72,9 @@ async function readAll(config: Config, call: Call): Promise<ReadAll> {
   if (first.examples) return first;
   const lenient = await attempt(withOmissions(config));
   if (!lenient.examples) return first;
-  const { omissions } = lenient.examples;
-  call.say(`data.onOmission is "list": ${omissions.length} files or rows make no example, the first: ${first.fault}`);
+  const [{ where, reason }, ...more] = lenient.examples.omissions as [Omission, ...Omission[]];
+  const others = more.length > 0 ? ` and ${more.length} more` : "";
+  call.say(`data.onOmission is "list", which leaves out ${where}${others}: ${reason}`);
   return lenient;
 }
 

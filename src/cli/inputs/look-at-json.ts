@@ -4,10 +4,7 @@ import { readConversation } from "../../datasets/formats/conversation";
 import { readJsonElements } from "../../datasets/formats/json-elements";
 import { readJsonRows } from "../../datasets/formats/json-rows";
 import { imageRoot } from "./find-images";
-import type { Found, Look } from "./found";
-
-/** Rows that are looked at. */
-const mostRows = 1000;
+import { type Found, type Look, mostRows } from "./found";
 
 /** Looks at object instances in COCO's format. The file may be larger than memory: COCO's own has 450 MB. */
 export const lookAtCoco: Look = async (path) => {

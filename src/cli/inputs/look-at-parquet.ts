@@ -1,21 +1,12 @@
 import type { Values } from "../../config/values";
 import { openParquet } from "../../datasets/formats/parquet-file";
 import { parquetLabels } from "../../datasets/parquet";
-import type { Look } from "./found";
+import { type Look, mostRows } from "./found";
 import { conversationsOf } from "./look-at-json";
-
-/** Rows that are looked at. */
-const most = 1000;
 
 /** Looks at a Parquet file with a column of images, and one of classes or conversations. */
 export const lookAtParquet: Look = async (path) => {
-  const { rows, close } = await openParquet(path);
-  const read: Values[] = [];
-  try {
-    for await (const row of rows()) if (read.push(row) >= most) break;
-  } finally {
-    await close();
-  }
+  const read = await firstRows(path);
   const [first = {}] = read;
   const image = Object.keys(first).find((column) => isImage(first[column]));
   if (image === undefined) return undefined;
@@ -32,6 +23,17 @@ export const lookAtParquet: Look = async (path) => {
   const conversations = conversationsOf(read, path);
   return conversations && { what: "a Parquet file of conversations", task: conversations.task, data };
 };
+
+export async function firstRows(path: string): Promise<readonly Values[]> {
+  const { rows, close } = await openParquet(path);
+  const read: Values[] = [];
+  try {
+    for await (const row of rows()) if (read.push(row) >= mostRows) break;
+  } finally {
+    await close();
+  }
+  return read;
+}
 
 const isImage = (value: unknown): boolean =>
   Array.isArray(value) ? isImage(value[0]) : value instanceof Uint8Array || "bytes" in Object(value);

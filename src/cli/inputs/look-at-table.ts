@@ -3,12 +3,9 @@ import { readTable } from "../../datasets/formats/table-rows";
 import { readDecimal } from "../../datasets/reading/checked";
 import { pictureExtension } from "../../datasets/reading/nearby";
 import { imageRoot } from "./find-images";
-import type { Look } from "./found";
+import { type Look, mostRows } from "./found";
 
 const delimiters = [",", ";", "\t"];
-
-/** Rows that are looked at. */
-const most = 1000;
 
 /** A column of a table: its heading, and its cells without spaces around them. */
 interface Column {
@@ -42,12 +39,20 @@ export const lookAtTable: Look = async (path) => {
 };
 
 /** The columns of a table's first rows. @throws DataError for a row that has more or fewer cells than the heading */
-export async function readColumns(path: string, delimiter = ","): Promise<readonly Column[]> {
+async function readColumns(path: string, delimiter: string): Promise<readonly Column[]> {
   let names: readonly string[] = [];
   const rows: ReadonlyMap<string, string>[] = [];
   for await (const { cells } of readTable(path, delimiter, (columns) => void (names = columns)))
-    if (rows.push(cells) >= most) break;
+    if (rows.push(cells) >= mostRows) break;
   return names.map((name) => ({ name, cells: rows.map((row) => row.get(name)!.trim()) }));
+}
+
+/** The columns by the likeliest delimiter. @throws DataError for a table that it does not read */
+export async function likeliestColumns(path: string): Promise<readonly Column[]> {
+  const [comma, ...others] = await Promise.allSettled(delimiters.map((delimiter) => readColumns(path, delimiter)));
+  const found = others.find((other) => other.status === "fulfilled" && other.value.length > 1) ?? comma!;
+  if (found.status === "rejected") throw found.reason;
+  return found.value;
 }
 
 interface Annotations {

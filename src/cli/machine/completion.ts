@@ -16,15 +16,16 @@ const scripts = {
   local IFS=$'\\n'
   COMPREPLY=($(rise-ts complete -- "\${COMP_WORDS[@]:1:COMP_CWORD}" 2>/dev/null))
 }
-complete -o default -F _rise_ts rise-ts
+complete -o default -F _rise_ts rise-ts rise
 `,
   zsh: `_rise_ts() {
   local -a found
   found=(\${(f)"$(rise-ts complete -- "\${words[@]:1:CURRENT-1}" 2>/dev/null)"})
   if (( \${#found} )); then compadd -a found; else _files; fi
 }
-compdef _rise_ts rise-ts
+compdef _rise_ts rise-ts rise
 `,
-  fish: `complete -c rise-ts -a '(rise-ts complete -- (commandline -opc)[2..-1] (commandline -ct))'
+  fish: `complete -c rise -w rise-ts
+complete -c rise-ts -a '(rise-ts complete -- (commandline -opc)[2..-1] (commandline -ct))'
 `,
 } as const;

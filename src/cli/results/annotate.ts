@@ -3,7 +3,7 @@ import { annotateDataset } from "../../annotation";
 import { annotateDatasetSpec } from "../../annotation/annotate-dataset-options";
 import { unreadableWords } from "../../annotation/listen";
 import { makeTask } from "../../config/data";
-import { openPolicy } from "../../config/engines";
+import { withPolicy } from "../../config/engines";
 import { text } from "../../options/spec";
 import type { Command } from "../frame/command";
 
@@ -25,11 +25,8 @@ export const annotate: Command = {
     const config = await call.config();
     const { policy = join(config.runDir, "r1"), out, ...options } = call.flags as Record<string, string | undefined>;
     const runDir = resolve(call.folder, out ?? join(config.runDir, "annotations"));
-    const { backend, name, dispose } = await openPolicy(
-      config,
-      policy === "base" ? policy : resolve(call.folder, policy),
-    );
-    try {
+    const from = policy === "base" ? policy : resolve(call.folder, policy);
+    return withPolicy(config, from, runDir, async (backend, name) => {
       call.say(`annotates with ${name}`);
       const annotated = await annotateDataset({
         ...options,
@@ -48,8 +45,6 @@ export const annotate: Command = {
         result: { runDir, policy: name, ...counts },
         text: `${annotated.images} images, ${others}. Files: ${runDir}`,
       };
-    } finally {
-      await dispose();
-    }
+    });
   },
 };

@@ -1,6 +1,6 @@
 import { join, resolve } from "node:path";
 import { type ConfigData, readData } from "../../config/data";
-import { openPolicy } from "../../config/engines";
+import { withPolicy } from "../../config/engines";
 import type { Config } from "../../config/read";
 import { auditAnnotations } from "../../evaluation/audit-annotations";
 import { auditCots, type CotsAudit } from "../../evaluation/audit-cots";
@@ -45,24 +45,12 @@ async function auditThoughts(config: Config, { task, train }: ConfigData, call: 
   const folders = foldersIn(config.runDir);
   const cots = await readCots(join(folders.cot, "cots.jsonl"));
   const policy = String(call.flags.policy);
-  const from = policy === "base" ? policy : resolve(call.folder, policy);
-  const { backend, dispose } = await openPolicy(config, from);
-  try {
-    const { seed, audit: options } = config;
-    return await auditCots({
-      ...options,
-      task,
-      dataset: train,
-      cots,
-      backend,
-      seed,
-      runDir: policy === "base" ? folders.auditBase : folders.audit,
-      resume: config.resume,
-      signal: call.stop(),
-    });
-  } finally {
-    await dispose();
-  }
+  const [from, runDir] =
+    policy === "base" ? [policy, folders.auditBase] : [resolve(call.folder, policy), folders.audit];
+  const { seed, resume, audit: options } = config;
+  return withPolicy(config, from, runDir, (backend) =>
+    auditCots({ ...options, task, dataset: train, cots, backend, seed, runDir, resume, signal: call.stop() }),
+  );
 }
 
 const thoughtsTable = ({ similarity, cotGain, emptyAsGood, otherAsGood }: CotsAudit) =>

@@ -1,4 +1,4 @@
-import { openPolicy } from "../../config/engines";
+import { withPolicy } from "../../config/engines";
 import type { Config } from "../../config/read";
 import { evaluate } from "../../evaluation/evaluate";
 import type { Evaluation } from "../../evaluation/records";
@@ -32,8 +32,7 @@ interface Asked {
 
 /** Evaluates a policy on examples. */
 export async function evaluatePolicy({ config, task, dataset, policy, runDir, call }: Asked): Promise<Outcome> {
-  const { backend, name, dispose } = await openPolicy(config, policy);
-  try {
+  return withPolicy(config, policy, runDir, async (backend, name) => {
     call.say(`evaluates ${dataset.length} examples with ${name}`);
     const evaluation = await evaluate({
       ...config.evaluate,
@@ -52,9 +51,7 @@ export async function evaluatePolicy({ config, task, dataset, policy, runDir, ca
       result,
       text: `${metricsTable(evaluation)}\n\n${dataset.length} examples, ${failures} failed. Files: ${runDir}`,
     };
-  } finally {
-    await dispose();
-  }
+  });
 }
 
 export const metricsTable = ({ metrics, intervals }: Pick<Evaluation<unknown, string>, "metrics" | "intervals">) =>

@@ -4,6 +4,7 @@ import type { ConfigData } from "../../config/data";
 import type { Config } from "../../config/read";
 import { readEvaluation } from "../../evaluation/directory";
 import type { Evaluation } from "../../evaluation/records";
+import { writingTo } from "../../files/refusals";
 import { htmlReport, type ReportTable } from "../../report/html-report";
 import { intervalWords } from "../../report/sections/evaluation";
 import { writeAtomically } from "../../runs/directory/files";
@@ -35,7 +36,11 @@ export async function writeReport(
     ? [
         {
           title: "Held-out examples",
-          header: ["metric", ...(before ? columns(before, "before training") : []), ...columns(evaluation, "value")],
+          header: [
+            "metric",
+            ...(before ? columns(before, "before training") : []),
+            ...columns(evaluation, before ? "after training" : "value"),
+          ],
           rows: Object.keys(evaluation.metrics).map((name) => [
             name,
             ...(before ? valueCells(before, name) : []),
@@ -54,7 +59,7 @@ export async function writeReport(
     records: evaluation?.records ?? [],
     ...(refreshSeconds !== undefined && { refreshSeconds }),
   });
-  await writeAtomically(path, html);
+  await writingTo(path, () => writeAtomically(path, html));
   return path;
 }
 
@@ -62,7 +67,8 @@ export async function writeReport(
 export async function reportOn(folders: readonly string[], file?: string, refreshSeconds?: number): Promise<string> {
   const path = file ?? join(folders[0]!, "report.html");
   const runs = folders.map((runDir) => ({ runDir }));
-  await writeAtomically(path, await htmlReport({ runs, ...(refreshSeconds !== undefined && { refreshSeconds }) }));
+  const html = await htmlReport({ runs, ...(refreshSeconds !== undefined && { refreshSeconds }) });
+  await writingTo(path, () => writeAtomically(path, html));
   return path;
 }
 

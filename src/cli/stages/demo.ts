@@ -5,6 +5,7 @@ import type { ConfigData } from "../../config/data";
 import type { Config } from "../../config/read";
 import { absolutePaths, type Values, withValue } from "../../config/values";
 import { CheckpointError } from "../../errors";
+import { writingTo } from "../../files/refusals";
 import { count, text } from "../../options/spec";
 import { demoFiles } from "../../testing/demo-files";
 import type { Call, Command } from "../frame/command";
@@ -77,8 +78,10 @@ async function prepareFolder(dir: string, { given, kinds, resume }: Config): Pro
       `${dir}: expected no such folder yet, got one; pass --dir with another name, or --resume to finish the demo in it`,
     );
   const { folder } = demoFiles();
-  await cp(folder, dir, { recursive: true, filter: (path) => path !== join(folder, "config.json") });
-  await writeFile(file, configText(given, kinds, dir));
+  await writingTo(dir, async () => {
+    await cp(folder, dir, { recursive: true, filter: (path) => path !== join(folder, "config.json") });
+    await writeFile(file, configText(given, kinds, dir));
+  });
   return isNew;
 }
 

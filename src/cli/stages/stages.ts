@@ -4,6 +4,7 @@ import type { Config } from "../../config/read";
 import { type RiseCotResult, riseCot } from "../../rise/rise-cot";
 import { type RiseR1Result, riseR1 } from "../../rise/rise-r1";
 import type { RatedCot } from "../../rollouts";
+import { holdsRun } from "../../runs/directory/claim";
 import type { Call, Outcome } from "../frame/command";
 import { foldersIn } from "../frame/folders";
 import { evaluatePolicy } from "../results/evaluate-policy";
@@ -47,10 +48,11 @@ export async function runR1(
 
 /** Runs both stages, the evaluation of held-out examples, and the report. */
 export async function runAll(config: Config, data: ConfigData, call: Call): Promise<Outcome> {
+  const { cot, r1, evaluation } = foldersIn(config.runDir);
+  for (const folder of [cot, r1, evaluation]) await holdsRun(folder, config.resume);
   const { dataset, kept } = await runCot(config, data, call);
   call.say(`${kept.length} of ${dataset.length} thoughts reach the threshold`);
   const { adapter } = await runR1(config, data, dataset, call);
-  const { r1, evaluation } = foldersIn(config.runDir);
   const evaluated =
     data.test.length > 0
       ? await evaluatePolicy({ config, task: data.task, dataset: data.test, policy: r1, runDir: evaluation, call })
@@ -58,7 +60,7 @@ export async function runAll(config: Config, data: ConfigData, call: Call): Prom
   const report = await writeReport(config, data);
   const text = [
     evaluated?.text ?? "Nothing is held out, so nothing was measured: set data.test.",
-    `Weights: ${adapter ?? "none"}. Report: ${report}. Next: npx rise-ts annotate.`,
+    `Weights: ${adapter ?? "none"}. Report: ${report}. Next: npx rise-ts annotate IMAGES`,
   ].join("\n\n");
   const result = { thoughts: dataset.length, kept: kept.length, weights: adapter, ...evaluated?.result, report };
   return { result, text };

@@ -4,7 +4,7 @@ import { open, readdir, rename, rm, stat } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { BackendError, RiseError } from "../../errors";
-import { isRunning } from "../../files/is-running";
+import { isRunning } from "../../files/whole-folder";
 
 /** A file of the hub as its listing describes it. */
 export interface HubFile {

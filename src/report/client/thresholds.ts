@@ -1,6 +1,5 @@
 import { cotCard } from "../elements/cards";
 import type { CotData, PageData } from "../elements/page-data";
-import { shortNumber } from "../elements/text";
 import { element, textAt } from "./store";
 
 /** Cots that are shown before one asks for all. */
@@ -24,7 +23,7 @@ function startThreshold(root: HTMLElement, list: CotData, data: PageData): void 
     const kept = list.cots.filter(({ at }) => list.rewards[at]! >= threshold);
     const count = list.rewards.filter((reward) => reward >= threshold).length;
     element(root, "output").innerHTML =
-      `<b>${count}</b> of ${list.rewards.length} cots have a reward of at least ${shortNumber(threshold)}${kept.length < count ? `; the page holds ${kept.length} of them` : ""}`;
+      `<b>${count}</b> of ${list.rewards.length} cots have a reward of at least ${threshold}${kept.length < count ? `; the page holds ${kept.length} of them` : ""}`;
     element(root, ".cards").innerHTML = kept
       .slice(0, most)
       .map((cot) => card(cot, list, data))
@@ -38,6 +37,8 @@ function startThreshold(root: HTMLElement, list: CotData, data: PageData): void 
     show();
   });
   exact.addEventListener("input", () => {
+    // An empty field is about to hold another number.
+    if (exact.value === "") return;
     range.value = exact.value;
     show();
   });

@@ -133,5 +133,8 @@ const rect = (className: string, share: number, y = 0) =>
 export const bar = (share: number): string =>
   `<svg class="bar" viewBox="0 0 100 10" preserveAspectRatio="none" aria-hidden="true">${rect("main", share)}</svg>`;
 
-/** Says which colour and line is the truth, and which the prediction. */
-export const legend = `<p class="legend"><svg viewBox="0 0 24 10" aria-hidden="true"><rect class="truth" x="1" y="1" width="22" height="8"/></svg> truth, solid <svg viewBox="0 0 24 10" aria-hidden="true"><rect class="prediction" x="1" y="1" width="22" height="8"/></svg> prediction, dashed, with its IoU</p>`;
+const sample = (side: string, line: string) =>
+  `<span class="of-${side}"><svg viewBox="0 0 24 10" aria-hidden="true"><rect class="${side}" x="1" y="1" width="22" height="8"/></svg> ${side}<span class="of-shapes">, ${line}</span></span>`;
+
+/** Says which colour is the truth, and which the prediction; the style hides what its section does not show. */
+export const legend = `<p class="legend">${sample("truth", "solid")} ${sample("prediction", "dashed")}<span class="of-iou">, with its IoU</span></p>`;

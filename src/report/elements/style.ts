@@ -30,6 +30,7 @@ article { display: flex; gap: 1.2rem; margin: 1rem 0; align-items: flex-start; b
 .picture .truth, .legend .truth { stroke: #00a36c; } .picture .prediction, .legend .prediction { stroke: #ff3b30; stroke-dasharray: 5 3; }
 .picture text { fill: #fff; stroke: #b3261e; stroke-width: .35em; paint-order: stroke; font-weight: 700; }
 .legend { font-size: .8rem; color: var(--quiet); } .legend svg { width: 1.5rem; height: .7rem; margin-left: .6rem; }
+section:not(:has(.picture .truth, .bars .truth)) .of-truth, section:not(:has(.picture .prediction, .bars .prediction)) .of-prediction, section:not(:has(.picture :is(.truth, .prediction))) .of-shapes, section:not(:has(.picture text)) .of-iou { display: none; }
 .rollouts { width: 100%; font-size: .85rem; } .rollouts td, .rollouts th { text-align: left; vertical-align: top; padding: .35rem .5rem; border-bottom: 1px solid var(--line); }
 .rollouts th, .rollouts td[data-label] { overflow-wrap: normal; white-space: nowrap; }
 .bar, .bars { background: var(--line); } .bar { width: 3.5rem; height: .6rem; border-radius: .2rem; } .bars { width: 3.5rem; height: 1.1rem; display: block; }
@@ -46,7 +47,7 @@ input, select, button { font: inherit; color: inherit; background: light-dark(#f
 label { min-width: 0; } select { max-width: 14rem; } input[type=number] { width: 5.5rem; } .threshold input[type=range] { flex: 1; min-width: 8rem; padding: 0; } button { cursor: pointer; }
 :focus-visible { outline: 2px solid var(--main); outline-offset: 2px; }
 .cards { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(22rem, 100%), 1fr)); gap: 0 1.5rem; } .cards .example { width: 9rem; }
-.histogram { width: 100%; display: block; } .histogram text { font-size: 11px; fill: var(--quiet); } .histogram .out { opacity: .3; } .histogram .tau { stroke: var(--warn); stroke-width: 2; fill: none; }
+.histogram { width: 100%; height: 7rem; display: block; } .ends { display: flex; justify-content: space-between; margin: 0 0 1rem; font-size: .75rem; color: var(--quiet); } .histogram .out { opacity: .3; } .histogram .tau { stroke: var(--warn); stroke-width: 2; fill: none; vector-effect: non-scaling-stroke; }
 dialog { border: 1px solid var(--line); border-radius: .5rem; color: inherit; background: light-dark(#fff, #16191c); width: min(90vw, 60rem); } dialog .picture { max-height: 75vh; }
 .picture[tabindex] { cursor: zoom-in; }
 @media screen and (max-width: 50rem) { article { flex-direction: column; align-items: stretch; } .cards article { flex-direction: row; } article > .wide { width: 100%; } dl { grid-template-columns: 1fr; }

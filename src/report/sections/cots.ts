@@ -5,7 +5,7 @@ import { inline, shortNumber } from "../elements/text";
 import type { CotList } from "./data";
 
 const columns = 60;
-const [width, height] = [900, 130];
+const [width, height] = [900, 100];
 /** Cots that are shown without the page's script. */
 const shownAtOnce = 12;
 
@@ -32,7 +32,7 @@ export async function cotsSection<A>(title: string, list: CotList, page: Page<A>
     `<form class="threshold" autocomplete="off" hidden><label for="${id}">Threshold τ</label>`,
     `<input type="range" id="${id}" min="${low}" max="${high}" step="${(high - low) / 200}" value="${threshold}">`,
     `<label>exactly <input type="number" step="any" value="${threshold}"></label></form>`,
-    `<p><output><b>${kept.length}</b> of ${cots.length} cots have a reward of at least ${shortNumber(threshold)}</output></p>`,
+    `<p><output><b>${kept.length}</b> of ${cots.length} cots have a reward of at least ${threshold}</output></p>`,
     histogram(rewards, low, high, threshold),
     `<div class="cards">${cards.join("")}</div><p><button type="button" hidden>Show all</button></p></div></section>`,
   ].join("");
@@ -47,15 +47,14 @@ function histogram(rewards: readonly number[], low: number, high: number, thresh
   const most = Math.max(...filled.map(({ length }) => length));
   const step = width / columns;
   const bars = filled.map((own, i) => {
-    const tall = (own.length / most) * (height - 36);
+    const tall = (own.length / most) * (height - 6);
     const [from, to] = [i, i + 1].map((edge) => shortNumber(low + (edge * (high - low)) / columns));
-    return `<rect x="${(i * step + 0.5).toFixed(1)}" y="${(height - 20 - tall).toFixed(1)}" width="${step - 1}" height="${tall.toFixed(1)}" class="main" data-best="${-least(own.map((reward) => -reward))}"><title>${own.length} from ${from} to ${to}</title></rect>`;
+    return `<rect x="${(i * step + 0.5).toFixed(1)}" y="${(height - tall).toFixed(1)}" width="${step - 1}" height="${tall.toFixed(1)}" class="main" data-best="${-least(own.map((reward) => -reward))}"><title>${own.length} from ${from} to ${to}</title></rect>`;
   });
   const at = (((threshold - low) / (high - low)) * width).toFixed(1);
   return [
-    `<svg class="histogram" viewBox="0 0 ${width} ${height}" data-low="${low}" data-high="${high}" role="img" aria-label="Histogram of ${rewards.length} rewards from ${shortNumber(low)} to ${shortNumber(high)}; the fullest column has ${most}">`,
-    `<path class="axis" d="M0 ${height - 20}H${width}"/>${bars.join("")}<path class="tau" d="M0 0V${height - 20}" transform="translate(${at} 0)"/>`,
-    `<text x="0" y="${height - 6}">${shortNumber(low)}</text><text x="${width / 2}" y="${height - 6}" text-anchor="middle">reward</text>`,
-    `<text x="${width}" y="${height - 6}" text-anchor="end">${shortNumber(high)}</text><text x="2" y="10">${most}</text></svg>`,
+    `<svg class="histogram" viewBox="0 0 ${width} ${height}" preserveAspectRatio="none" data-low="${low}" data-high="${high}" role="img" aria-label="Histogram of ${rewards.length} rewards from ${shortNumber(low)} to ${shortNumber(high)}; the fullest column has ${most}">`,
+    `<path class="axis" d="M0 ${height}H${width}"/>${bars.join("")}<path class="tau" d="M0 0V${height}" transform="translate(${at} 0)"/></svg>`,
+    `<p class="ends"><span>${shortNumber(low)}</span><span>reward; the fullest column has ${most} cots</span><span>${shortNumber(high)}</span></p>`,
   ].join("");
 }

@@ -1,6 +1,7 @@
 import { mkdir, readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { CheckpointError } from "../../errors";
+import { refusal } from "../../files/refusals";
 import { listed } from "../../options/display";
 import { readJson, writeAtomically, writing } from "./files";
 import { isLock, lockRun, type RunLock } from "./lock";
@@ -10,29 +11,24 @@ import { isLock, lockRun, type RunLock } from "./lock";
  *
  * @param config everything that decides what the run does, as JSON
  * @param resume whether the directory may hold a run
+ * @param open opens what is there; the directory is let go if that fails
  * @param otherwise decides about a `config.json` that differs: whether the run may be resumed all the same (`config`
  * then replaces it), and otherwise the advice
  * @throws CheckpointError for a directory that another process writes into, that is in use without `resume`, or that
  * belongs to a run with another config or to no run
  */
-export async function claimDirectory(
+export async function claimDirectory<T>(
   path: string,
   config: object,
   resume: boolean,
+  open: (lock: RunLock) => Promise<T>,
   otherwise: (stored: unknown) => Promise<{ readonly isFine: boolean; readonly advice?: string }> = async () => ({
     isFine: false,
   }),
-): Promise<RunLock> {
+): Promise<T> {
   const lock = await made(path);
   try {
-    const names = (await readdir(path)).filter((name) => !name.endsWith(".partial") && !isLock(name));
-    if (names.length === 0) await writeConfig(path, config);
-    else if (!names.includes(configFile))
-      throw new CheckpointError(
-        `${path} is not empty, and not a run's: expected a ${configFile}, got ${names.slice(0, 3).join(", ")}; choose another runDir`,
-      );
-    else if (!resume)
-      throw new CheckpointError(`${path} is not empty: pass resume: true to resume the run in it, or another runDir`);
+    if (!(await holdsRun(path, resume))) await writeConfig(path, config);
     else {
       const file = join(path, configFile);
       const stored = await readJson(file);
@@ -45,11 +41,32 @@ export async function claimDirectory(
         );
       if (differing.length > 0) await writeConfig(path, config);
     }
-    return lock;
+    return await open(lock);
   } catch (error) {
     await lock.release();
     throw error;
   }
+}
+
+/**
+ * Whether a directory holds a run: not if it is missing or empty.
+ * @throws CheckpointError for a directory that is in use without `resume`, or holds something else
+ */
+export async function holdsRun(path: string, resume: boolean): Promise<boolean> {
+  const all = await readdir(path).catch((error: NodeJS.ErrnoException): string[] => {
+    if (error.code === "ENOENT" || error.code === "ENOTDIR") return [];
+    throw error;
+  });
+  const names = all.filter((name) => !name.endsWith(".partial") && !isLock(name));
+  if (names.length === 0) return false;
+  if (!names.includes(configFile))
+    throw new CheckpointError(
+      `${path} is not empty, and not a run's: expected a ${configFile}, got ${names.slice(0, 3).join(", ")}; choose another folder`,
+    );
+  if (resume) return true;
+  throw new CheckpointError(
+    `${path} is not empty: pass resume: true (--resume for rise-ts) to resume the run in it, or choose another folder`,
+  );
 }
 
 /** A run of another kind differs in every setting, and none of them is the point. */
@@ -71,22 +88,12 @@ async function made(path: string): Promise<RunLock> {
     return await lockRun(path);
   } catch (cause) {
     if (cause instanceof CheckpointError) throw cause;
-    const { code = String(cause) } = cause as NodeJS.ErrnoException;
-    const found = refusals.get(code) ?? code;
     throw new CheckpointError(
-      `runDir: expected a directory that can be written to at "${path}", got ${found}; choose another`,
+      `runDir: expected a directory that can be written to at "${path}", got ${refusal(cause)}; choose another`,
       { cause },
     );
   }
 }
-
-const refusals: ReadonlyMap<string, string> = new Map([
-  ["EEXIST", "a file"],
-  ["ENOTDIR", "a path through a file"],
-  ["EACCES", "no permission"],
-  ["EROFS", "a file system that is read-only"],
-  ["ENOSPC", "a full disk"],
-]);
 
 /** The first file of every run. */
 const configFile = "config.json";

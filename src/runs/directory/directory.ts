@@ -88,7 +88,9 @@ export async function openRunDirectory(
 ): Promise<RunDirectory> {
   if (path === undefined) return inMemory();
   let isDoneAgain = false;
-  const lock = await claimDirectory(path, config, resume, async (stored) => {
+  // Rows of steps that are done again have no checkpoint.
+  const open = (lock: RunLock) => openClaimed({ path, keep, lock, length: isDoneAgain ? undefined : length });
+  return claimDirectory(path, config, resume, open, async (stored) => {
     const steps = await stepsIn(path);
     const [newest = 0] = steps;
     const from = length && continuesFrom(length, stored, newest);
@@ -100,13 +102,6 @@ export async function openRunDirectory(
     const weights = await newestWeights(path);
     return { isFine: false, ...(weights !== undefined && { advice: anew(weights) }) };
   });
-  try {
-    // Rows of steps that are done again have no checkpoint.
-    return await openClaimed({ path, keep, lock, length: isDoneAgain ? undefined : length });
-  } catch (error) {
-    await lock.release();
-    throw error;
-  }
 }
 
 export interface RunDirectoryOptions {

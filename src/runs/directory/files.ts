@@ -3,10 +3,11 @@ import { createReadStream } from "node:fs";
 import { readFile, rename, stat, truncate, writeFile } from "node:fs/promises";
 import { dirname } from "node:path";
 import type { z } from "zod";
-import { CheckpointError, RiseError } from "../../errors";
+import { CheckpointError } from "../../errors";
 import { flush, flushFolder } from "../../files/flush";
 import { jsonFault } from "../../files/json-fault";
 import { kindInsteadOfText } from "../../files/kind";
+import { isRefused, refusal } from "../../files/refusals";
 import { schemaWords } from "../../options/schema-words";
 
 export const jsonl = (rows: readonly object[]): string => rows.map((row) => `${JSON.stringify(row)}\n`).join("");
@@ -114,7 +115,8 @@ export function parseShallow(text: string): unknown {
 export async function readJson(file: string): Promise<unknown> {
   const expected = `${file}: expected readable JSON of an earlier run`;
   const bytes = await readFile(file).catch((cause: Error) => {
-    throw new CheckpointError(`${expected}, got ${cause.message}`, { cause });
+    const got = (cause as NodeJS.ErrnoException).code === "ENOENT" ? "no such file" : cause.message;
+    throw new CheckpointError(`${expected}, got ${got}`, { cause });
   });
   try {
     return parseShallow(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
@@ -133,22 +135,10 @@ export async function writing<T>(what: string, intact: () => string, write: () =
   try {
     return await write();
   } catch (cause) {
-    const { code, syscall } = cause as NodeJS.ErrnoException;
-    if (cause instanceof RiseError || code === undefined || syscall === undefined) throw cause;
-    const why = refusals.get(code) ?? `of ${String(cause)}`;
+    if (!isRefused(cause)) throw cause;
     throw new CheckpointError(
-      `${what} could not be written, because ${why}; ${intact()}. Mend that, and resume with resume: true`,
+      `${what} could not be written, because of ${refusal(cause)}; ${intact()}. Mend that, and resume with resume: true`,
       { cause },
     );
   }
 }
-
-const refusals: ReadonlyMap<string, string> = new Map([
-  ["ENOSPC", "the disk is full"],
-  ["EDQUOT", "the disk quota is used up"],
-  ["EFBIG", "the file is larger than the limit for files (ulimit -f)"],
-  ["EMFILE", "the process has too many files open (ulimit -n)"],
-  ["EROFS", "the file system is read-only"],
-  ["EACCES", "permission was denied"],
-  ["EIO", "the disk reported an error"],
-]);

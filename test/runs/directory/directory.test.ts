@@ -263,7 +263,7 @@ describe.skipIf(!existsSync(full))("on a full disk", () => {
         const saved = directory.checkpoint(2, "two", { trainer: overflowing });
         await expect(saved).rejects.toThrow(CheckpointError);
         await expect(saved).rejects.toThrow(
-          /step-2 could not be written, because the disk is full; the checkpoint of step 1 is intact.*resume: true/,
+          /step-2 could not be written, because of a full disk; the checkpoint of step 1 is intact.*resume: true/,
         );
         expect(await checkpoints(folder!)).toEqual(["step-1"]);
       });
@@ -275,7 +275,7 @@ describe.skipIf(!existsSync(full))("on a full disk", () => {
       await symlink(full, join(folder!, "config.json.partial"));
       await expect(opened(folder, () => {})).rejects.toThrow(CheckpointError);
       await expect(opened(folder, () => {})).rejects.toThrow(
-        /config\.json could not be written, because the disk is full; nothing was begun/,
+        /config\.json could not be written, because of a full disk; nothing was begun/,
       );
       await rm(join(folder!, "config.json.partial"));
       await resumed(folder, () => {});
@@ -290,7 +290,7 @@ describe.skipIf(!existsSync(full))("on a full disk", () => {
       });
       await symlink(full, join(folder!, "timings.jsonl.partial"));
       await expect(resumed(folder, () => {})).rejects.toThrow(
-        /timings\.jsonl could not be written, because the disk is full; the checkpoint of step 1 is intact/,
+        /timings\.jsonl could not be written, because of a full disk; the checkpoint of step 1 is intact/,
       );
     }));
 
@@ -300,7 +300,7 @@ describe.skipIf(!existsSync(full))("on a full disk", () => {
         await rm(join(folder!, "rollouts.jsonl"));
         await symlink(full, join(folder!, "rollouts.jsonl"));
         await expect(directory.append("rollouts", [{ text: "does not fit" }])).rejects.toThrow(
-          /rollouts\.jsonl could not be written, because the disk is full; no checkpoint was there yet/,
+          /rollouts\.jsonl could not be written, because of a full disk; no checkpoint was there yet/,
         );
       });
     }));
@@ -312,7 +312,7 @@ describe("a directory that is not a run's", () => {
       await writeFile(join(folder!, "thesis.tex"), "");
       for (const resume of [false, true])
         await expect(opened(folder, () => {}, { resume })).rejects.toThrow(
-          /is not empty, and not a run's: expected a config\.json, got thesis\.tex; choose another runDir/,
+          /is not empty, and not a run's: expected a config\.json, got thesis\.tex; choose another folder/,
         );
       expect(await readdir(folder!)).toEqual(["thesis.tex"]);
     }));
