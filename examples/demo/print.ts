@@ -78,7 +78,7 @@ export function printDifferences(results: readonly SeedResult[]): void {
 export function printTable(results: readonly SeedResult[]): void {
   const { title, header, rows } = scoreTable(results);
   console.log(
-    `\nHeld-out pictures; "unseen" ones show things whose annotations training never showed. ${header[1]}: ${results[0]!.better} is better. named: thoughts that name what is shown.\n`,
+    `\nHeld-out pictures; "unseen" ones show things that training never showed. ${header[1]}: ${results[0]!.better} is better. named: thoughts that name what is shown.\n`,
   );
   printLines([[title, ...header.slice(1)], ...rows]);
 }
