@@ -1,6 +1,6 @@
 import type { Omission } from "../dataset";
 import { DataError } from "../errors";
-import { imageKey } from "../files/image";
+import { imageKey, nameOf } from "../files/image";
 import { createRng } from "../rng";
 import { checkExamples } from "../runs/examples/check-examples";
 import type { Task } from "../task";
@@ -39,6 +39,7 @@ export async function readData(config: Config): Promise<ConfigData> {
   const { format, path, test = 0, validation = 0, onOmission, ...options } = config.data;
   if (format === undefined) {
     const { train = [], validation: measured = [], test: held = [] } = config.data as Partial<ConfigData>;
+    checkUntrained(held, train);
     return { task, train, validation: measured, test: held, omissions: [] };
   }
   const omissions: Omission[] = [];
@@ -56,16 +57,28 @@ export async function readData(config: Config): Promise<ConfigData> {
   };
   const shares = [test, validation].map((part) => (typeof part === "number" ? part : 0)) as [number, number];
   const divided = divide(await read(String(path)), shares, config.seed);
+  const held = typeof test === "string" ? await read(test) : divided.test;
+  checkUntrained(held, divided.train);
   return {
     task,
     train: divided.train,
-    test: typeof test === "string" ? await read(test) : divided.test,
+    test: held,
     validation:
       typeof validation === "string"
         ? withOtherIds("validation", await read(validation), divided.train)
         : divided.validation,
     omissions,
   };
+}
+
+/** @throws DataError for a test image that training has, since an evaluation on it would measure memory */
+function checkUntrained(test: readonly Example<unknown>[], train: readonly Example<unknown>[]): void {
+  const trained = new Set(train.map(({ image }) => imageKey(image)));
+  const both = test.find(({ image }) => trained.has(imageKey(image)));
+  if (both)
+    throw new DataError(
+      `data.test: expected images that training does not have, got ${nameOf(both.image)} in both; leave it out of one of them`,
+    );
 }
 
 /**

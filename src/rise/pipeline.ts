@@ -94,9 +94,11 @@ async function* stoppable<A, S extends PipelineSettings<A>, R, Own extends objec
 ): AsyncGenerator<RunEvent<R, Own & RunResult>, Own & RunResult, void> {
   const { name, settings } = plan;
   const { trainer, backend, runDir, resume } = settings;
-  // The folder is free, or nothing is loaded for it.
-  if (runDir !== undefined) await holdsRun(runDir, resume);
-  if (typeof (trainer ?? backend) === "function") tell({ type: "progress", work: "model", done: 0, total: 1 });
+  if (typeof (trainer ?? backend) === "function") {
+    // Nothing is loaded for a folder that is used.
+    if (runDir !== undefined) await holdsRun(runDir, resume);
+    tell({ type: "progress", work: "model", done: 0, total: 1 });
+  }
   const run = (stop: AbortSignal | undefined) => {
     const stopping: Plan<A, S, R, Own> = { ...plan, settings: { ...settings, stop } };
     return trainer

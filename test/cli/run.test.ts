@@ -62,7 +62,6 @@ describe("a config that init wrote", () => {
     ["report", "--out", "x".repeat(250)],
     ["init", "photos", "--file", "x".repeat(300)],
     ["data", "convert", "x".repeat(250)],
-    ["demo", "--dir", "x".repeat(300)],
   ])("says that %s cannot write to a place", async (...argv) => {
     const { code, err } = await rise(argv, { folder });
     expect(code).toBe(2);

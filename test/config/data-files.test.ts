@@ -48,19 +48,19 @@ describe("a config's Parquet file with a column of classes", () => {
   });
 });
 
-describe("a config's folder for validation", () => {
+describe("a config's second folder", () => {
   const parts = ["train", "validation"];
-  const read = async (validation: string) => {
+  const read = async (validation: string, part: "validation" | "test" = "validation") => {
     for (const [i, part] of parts.entries())
       for (const label of labels) {
         await mkdir(join(scratch, part, label), { recursive: true });
         await writeFile(join(scratch, part, label, "1.jpg"), await jpeg(8 + i, 8));
       }
     const options = { "task.kind": "classification", "task.labels": "cat,dog", "data.format": "folder" };
-    const flags = new Map(Object.entries({ ...options, "data.path": "train", "data.validation": validation }));
+    const flags = new Map(Object.entries({ ...options, "data.path": "train", [`data.${part}`]: validation }));
     const data = await readData(await readConfig({ folder: scratch, flags }));
     checkHeldOut(data.task, data.validation, data.train);
-    return [data.train, data.validation].map((examples) => examples.map(({ id }) => id));
+    return [data.train, data[part]].map((examples) => examples.map(({ id }) => id));
   };
 
   it("may have files of the same names as the one to learn from", async () => {
@@ -72,5 +72,12 @@ describe("a config's folder for validation", () => {
 
   it("is refused if it is the one to learn from", async () => {
     await expect(read("train")).rejects.toThrow(/expected examples that the dataset does not have, got "cat\/1\.jpg"/);
+  });
+
+  it("is refused for the test if it is the one to learn from", async () => {
+    expect((await read("validation", "test"))[1]).toHaveLength(2);
+    await expect(read("train", "test")).rejects.toThrow(
+      /^data\.test: expected images that training does not have, got .*1\.jpg in both; leave it out of one of them$/,
+    );
   });
 });
