@@ -20,7 +20,7 @@ from torch.utils.checkpoint import checkpoint
 
 from rise_torch_calls import PROTOCOL, Refusal, Team, answer, end_with_parent, listen, packed, serve, unpacked
 
-CALLS = ("info", "logprobs", "backward", "forget", "generate", "optim_step", "save", "load", "stop")
+CALLS = ("info", "logprobs", "backward", "forget", "generate", "optim_step", "interpolate", "save", "load", "stop")
 
 
 class Draw(transformers.LogitsProcessor):
@@ -319,6 +319,22 @@ class Engine:
         self.steps += 1
         next(self.forget())
         return {"gradNorm": norm.item()}
+
+    def interpolate(self, args):
+        """Keeps a share of what training has changed, and starts the optimizer anew."""
+        yield
+        kept, begun = self.reference, {} if self.lora else dict(self.start().named_parameters())
+        for name, each in self.parameters.items():
+            if not self.lora:
+                part(each).lerp_(part(begun[name]), 1 - args["share"])
+            elif "lora_B" in name:
+                part(each).mul_(args["share"])
+            for tensor in self.stored(name)[1:]:
+                part(tensor).zero_()
+            self.optimizer.state[each]["step"].zero_()
+        self.steps, self.reference = 0, kept
+        next(self.forget())
+        return {}
 
     def stored(self, name: str) -> list:
         state = self.optimizer.state[self.parameters[name]]

@@ -58,7 +58,7 @@ def answer(engine, request: dict):
     """Runs a call on this rank; rank 0 gets the answer of all, or their errors."""
     team, call, result, problem = engine.team, request["call"], None, None
     # Others would wait forever for a rank that fails between collectives of the devices.
-    collective = ("optim_step", "save", *(("backward", "logprobs", "generate") * engine.sharded))
+    collective = ("optim_step", "interpolate", "save", *(("backward", "logprobs", "generate") * engine.sharded))
     must_end = team.size > 1 and call in collective
     team.id, team.call, work = request["id"], call, getattr(engine, call)(request["args"])
     for phase in ("preparing", "computing"):

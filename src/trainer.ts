@@ -33,6 +33,11 @@ export interface Trainer {
   ): Promise<{ readonly loss: number; readonly logProbs: readonly Float64Array[] }>;
   /** Applies the gradient (0 if nothing reached a weight) and clears it. If it throws, no weight has moved. */
   optimStep(params: { readonly learningRate: number }): Promise<{ readonly gradNorm: number }>;
+  /**
+   * Moves the weights to θ₀ + share · (θ − θ₀), with the θ₀ of KL's reference, and starts the optimizer's state anew: the
+   * weight-space ensemble of WiSE-FT (arXiv 2109.01903). With LoRA, B becomes share · B. `share` is between 0 and 1.
+   */
+  interpolate?(share: number): Promise<void>;
   /** Writes weights and optimizer state; `load` restores both exactly, or starts a new state if it is missing. */
   save(dir: string): Promise<void>;
   /** Reads what `save` wrote. */

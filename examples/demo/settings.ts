@@ -19,6 +19,12 @@ export const sftBatchSize = 16;
 /** A third of each batch of SFT is what the base model could do before: otherwise it forgets to name what SFT does not show. */
 export const rehearsal = { rows: 480, share: 1 / 3 } as const;
 
+/**
+ * The share of SFT's change that is kept: the base names what training never shows, which SFT unlearns in part. Half is what WiSE-FT proposes; of 0.5, 0.75
+ * and 1, bare answers learn best with 0.75.
+ */
+export const interpolation = { cots: 0.5, bareAnswers: 0.75 } as const;
+
 /** Pictures in each part of the data. A box is right or wrong, so that scenes need more pictures to judge by. */
 export const moodParts = { train: 132, test: 66, unseen: 45 } as const;
 export const placeParts = { train: 396, test: 132, unseen: 90 } as const;

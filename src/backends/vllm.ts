@@ -101,6 +101,7 @@ export async function vllmSampler(trainer: Trainer, options: VllmSamplerOptions)
     samplerDiffers: true,
     optimStep: (params) => changing(trainer.optimStep(params)),
     load: (dir) => changing(trainer.load(dir)),
+    ...(trainer.interpolate && { interpolate: (share: number) => changing(trainer.interpolate!(share)) }),
     async dispose() {
       await policy.dispose().finally(() => trainer.dispose());
     },

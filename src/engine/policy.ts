@@ -101,5 +101,20 @@ export async function referenceFeeds({ trainable, checkpoint, lora }: Policy): P
   return feeds;
 }
 
+/**
+ * Moves the trainable weights to a share of the way from the initial ones, θ₀ + share · (θ − θ₀). What an adapter adds
+ * is B A, of which B gets the share.
+ */
+export async function interpolateWeights({ trainable, checkpoint, lora }: Policy, share: number): Promise<void> {
+  for (const [name, { data }] of trainable) {
+    if (lora && !name.endsWith(loraNames("").b)) continue;
+    const initial = lora ? undefined : await checkpoint.read(name);
+    for (const [i, value] of data.entries()) {
+      const from = initial?.[i] ?? 0;
+      data[i] = from + share * (value - from);
+    }
+  }
+}
+
 const storedDtype = (dtype: "F32" | "F16" | "BF16") =>
   (({ F32: "float32", F16: "float16", BF16: "bfloat16" }) as const)[dtype];

@@ -14,6 +14,7 @@ import {
   readOptions,
   requiredGroup,
   type Settings,
+  share,
   specOf,
 } from "../options/spec";
 import { isPrompt } from "../prompts/check-prompt";
@@ -71,6 +72,8 @@ export interface SftOptions {
   readonly lossType?: "sequence" | "token";
   /** Rows of other data in each batch, which keep the policy from unlearning what SFT does not show. */
   readonly rehearsal?: RehearsalOptions;
+  /** α of WiSE-FT: the share of SFT's change to the weights that is kept after its last update (1). */
+  readonly interpolation?: number;
 }
 
 export const sftSpec = specOf<SftOptions>()(() => ({
@@ -86,6 +89,9 @@ export const sftSpec = specOf<SftOptions>()(() => ({
   rehearsal: requiredGroup(rehearsalSpec())
     .optional()
     .describe("Rows of other data in each batch, which keep the policy from unlearning what SFT does not show"),
+  interpolation: share()
+    .default(1)
+    .describe("α of WiSE-FT: the share of SFT's change to the weights that is kept after its last update"),
 }));
 
 export type SftSettings = z.output<z.ZodObject<ReturnType<typeof sftSpec>>>;

@@ -1,5 +1,5 @@
 import { sftSamples } from "../cots/check";
-import { TrainingError } from "../errors";
+import { ConfigError, TrainingError } from "../errors";
 import { promptText } from "../prompts/prompt-text";
 import { deriveSeed } from "../rng";
 import type { RatedCot } from "../rollouts";
@@ -20,7 +20,12 @@ export function imitation<A>(
   trainer: Trainer,
 ): Stage<never> {
   const { seed, microBatch } = settings;
-  const { batchSize, learningRate, lossType, steps, rehearsal } = sft;
+  const { batchSize, learningRate, lossType, steps, rehearsal, interpolation } = sft;
+  const keepsAll = interpolation === 1;
+  if (!keepsAll && !trainer.interpolate)
+    throw new ConfigError(
+      "riseR1: sft.interpolation: expected a trainer with the method interpolate, got one without; leave it out",
+    );
   const others = (rehearsal?.rows ?? []).map(({ prompt, completion }, i) => ({
     exampleId: `rehearsal row ${i}`,
     prompt,
@@ -35,7 +40,8 @@ export function imitation<A>(
   return {
     name: "sft",
     steps,
-    setting: "sft.steps",
+    // More steps cannot follow weights that are interpolated.
+    ...(keepsAll && { setting: "sft.steps" }),
     trains: true,
     async tryOut(signal) {
       const demands = [...samples, ...others].map((sample) => ({
@@ -60,6 +66,7 @@ export function imitation<A>(
       ];
       const options = { learningRate: learningRateAt(learningRate, step), lossType, microBatch, signal };
       const { metrics } = await supervisedStep(trainer, batch, options);
+      if (!keepsAll && step === steps - 1) await trainer.interpolate!(interpolation);
       return { rollouts: [], prompts: { answer: promptText(samples[0]!.prompt) }, metrics };
     },
   };

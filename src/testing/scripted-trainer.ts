@@ -6,7 +6,7 @@ import { CheckpointError, TrainingError } from "../errors";
 import { checkArguments, fieldsKind, listKind, textKind } from "../options/arguments";
 import type { ScoringOptions, TrainSequence } from "../scoring";
 import type { Trainer } from "../trainer";
-import { checkRows, checkSequences, forwardBackwardOver } from "../trainers/forward-backward";
+import { checkRows, checkSequences, checkShare, forwardBackwardOver } from "../trainers/forward-backward";
 import type { Prompt } from "../types";
 import { type PhraseTree, phraseTree } from "./phrase-tree";
 import { promptKey } from "./scripted-backend";
@@ -53,6 +53,13 @@ export function scriptedTrainer(options: ScriptedTrainerOptions): Trainer {
       }
       tables.forget();
       return { gradNorm: Math.sqrt(squares) };
+    },
+
+    async interpolate(share) {
+      checkShare(share);
+      // Every logit began as 0.
+      for (const { logits } of tables.all.values()) for (const j of logits.keys()) logits[j]! *= share;
+      tables.forget();
     },
 
     async save(dir) {

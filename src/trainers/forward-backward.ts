@@ -2,7 +2,7 @@ import { checkRows } from "../engine/training/check-rows";
 import { TrainingError } from "../errors";
 import type { Trainer, TrainSequence } from "../trainer";
 
-export { checkRows, checkSequences } from "../engine/training/check-rows";
+export { checkRows, checkSequences, checkShare } from "../engine/training/check-rows";
 
 /**
  * Makes `forwardBackward` from a trainer's other calls: it scores the sequences, asks the loss for its gradients, and

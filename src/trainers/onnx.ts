@@ -52,6 +52,10 @@ export async function onnxTrainer(options: OnnxTrainerOptions = {}): Promise<Tra
       sampler.weightsChanged();
       return { gradNorm };
     },
+    async interpolate(share) {
+      await optimization.interpolate(share);
+      sampler.weightsChanged();
+    },
     save: optimization.save,
     async load(dir) {
       await optimization.load(dir);

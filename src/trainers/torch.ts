@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { checkSequences } from "../engine/training/check-rows";
+import { checkSequences, checkShare } from "../engine/training/check-rows";
 import { scoredRows } from "../engine/training/rows";
 import { openModel, type VisionLanguageModel } from "../models/open-model";
 import { number, readArgument } from "../options/spec";
@@ -52,6 +52,12 @@ export async function torchTrainer(options: TorchTrainerOptions = {}): Promise<T
       const { gradNorm } = await ask("optim_step", { ...optimizerOf(settings, learningRate) });
       digest = hashOf(digest, learningRate, gradNorm);
       return { gradNorm: Number(gradNorm) };
+    },
+    async interpolate(share) {
+      checkShare(share);
+      await ask("interpolate", { share });
+      digest = hashOf(digest, "interpolate", share);
+      gradient.isStale = false;
     },
     async save(dir) {
       await files.save(dir);

@@ -130,6 +130,53 @@ describe("riseR1", () => {
     expect(await steps({ batchSize: 3, rehearsal: { rows: [streetRow] } })).toBe(3);
   });
 
+  describe("with an interpolation", () => {
+    const learn = async (more: Partial<SftOptions>, options: Partial<RiseR1Options<LabelDistribution>> = {}) => {
+      const trainer = answerTrainer();
+      const result = await run({ trainer, rft: false, sft: { ...sft, ...more }, ...options });
+      return { trainer, result, target: await targetLogProb(trainer) };
+    };
+
+    it("ends SFT at that share of the way from the policy that it began with", async () => {
+      const [whole, half, untrained] = [
+        await learn({}),
+        await learn({ interpolation: 0.5 }),
+        await learn({ steps: 0 }),
+      ];
+      expect(half.result.metrics).toEqual(whole.result.metrics);
+      expect(untrained.target).toBeLessThan(half.target);
+      expect(half.target).toBeLessThan(whole.target);
+      await whole.trainer.interpolate!(0.5);
+      expect(await targetLogProb(whole.trainer)).toBe(half.target);
+    });
+
+    it("saves these weights, reinforces them, and is the same when it is resumed before its last update", () =>
+      withFolders(2, async (once, twice) => {
+        const reinforced = { rft: { ...rft, steps: 1 } };
+        const direct = await learn({ interpolation: 0.5 }, { ...reinforced, runDir: once!, checkpointEvery: 1 });
+        const stop = new AbortController();
+        const stopped = run({
+          ...{ ...reinforced, runDir: twice!, checkpointEvery: 1, stop: stop.signal },
+          sft: { ...sft, interpolation: 0.5 },
+        });
+        await expect(async () => {
+          for await (const event of stopped) if (event.type === "step-end" && event.step === 4) stop.abort();
+        }).rejects.toThrow();
+        const resumed = { ...reinforced, runDir: twice!, checkpointEvery: 1, resume: true };
+        expect((await learn({ interpolation: 0.5 }, resumed)).target).toBe(direct.target);
+      }));
+
+    it("refuses more steps after them, and a trainer that cannot interpolate", () =>
+      withFolders(1, async (runDir) => {
+        await learn({ interpolation: 0.5 }, { runDir: runDir! });
+        const more = learn({ interpolation: 0.5, steps: 6 }, { runDir: runDir!, resume: true });
+        await expect(more).rejects.toThrow(/sft\.steps/);
+        const { interpolate: _, ...rigid } = answerTrainer();
+        const start = () => run({ trainer: rigid, rft: false, sft: { ...sft, interpolation: 0.5 } });
+        await expect(start()).rejects.toThrow(/sft\.interpolation: expected a trainer with the method interpolate/);
+      }));
+  });
+
   it("rounds epochs up to whole updates, and not what a product of floats is above them", () => {
     const sft = { epochs: 1.1, batchSize: 1 } as SftSettings;
     expect([50, 90, 110].map((samples) => sftSteps(sft, samples))).toEqual([55, 99, 121]);
@@ -280,6 +327,7 @@ describe("riseR1", () => {
       ],
       [{ sft: { rehearsal: { rows: [] } } }, /sft\.rehearsal\.rows to be a list of \{ prompt, completion \}.*got \[\]/],
       [{ sft: { rehearsal: { rows: [{ prompt: "?" }] as never } } }, /sft\.rehearsal\.rows to be a list of \{ prompt/],
+      [{ sft: { interpolation: 0 } }, /sft\.interpolation to be in \(0, 1\], got 0/],
       [{ sft: { rehearsal: { ...rehearsal, share: 1 } } }, /sft\.rehearsal\.share to be between 0 and 1.*got 1/],
       [{ sft: { rehearsal: { ...rehearsal, share: 0.2 } } }, /sft\.rehearsal\.share to leave a row.*got 0\.2 of a b/],
       [{ sft: { epochs: -1 } }, /sft\.epochs to be a finite number of at least 0, got -1/],

@@ -1,5 +1,6 @@
 import { ShapeError, TrainingError } from "../../errors";
 import { checkArguments, fieldsKind, listKind } from "../../options/arguments";
+import { number, readArgument } from "../../options/spec";
 import type { TokenRows, TrainSequence } from "../../scoring";
 
 const sequencesKind = listKind(fieldsKind({ prompt: listKind(), completion: listKind() }));
@@ -32,4 +33,15 @@ export function checkRows(what: string, rows: TokenRows, sequences: readonly Tra
       if (!Number.isFinite(row[t]))
         throw new TrainingError(`${what}, row ${i}, token ${t}: expected a finite number, got ${row[t]}`);
   }
+}
+
+/**
+ * Checks the share that `Trainer.interpolate` keeps.
+ * @throws ConfigError unless it is from 0 to 1
+ * @example
+ * checkShare(0.5);
+ */
+export function checkShare(share: number): void {
+  const kind = number("from 0 to 1", (value) => value >= 0 && value <= 1);
+  readArgument("interpolate", "share", share, kind);
 }

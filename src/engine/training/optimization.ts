@@ -1,11 +1,12 @@
 import { TrainingError } from "../../errors";
 import { weightsIn } from "../../models/files/run-directory";
 import type { VisionLanguageModel } from "../../models/open-model";
-import { type GradientTransform, globalNorm } from "../../optim";
+import { type GradientTransform, globalNorm, type OptimizerState } from "../../optim";
 import { checkArguments, textKind } from "../../options/arguments";
 import { checkFinite, readOptimizer, saveOptimizer } from "../checkpoint/optimizer-files";
 import { readPolicy, savePolicy } from "../checkpoint/policy-files";
-import type { Policy } from "../policy";
+import { interpolateWeights, type Policy } from "../policy";
+import { checkShare } from "./check-rows";
 import { type GradientSum, gradientSum } from "./gradients";
 
 /** All state that training changes: a policy's trainable weights, the optimizer's state, and the gradient. */
@@ -18,6 +19,8 @@ export interface Optimization {
    * @throws TrainingError when the gradient is missing or not finite; no weight has moved then
    */
   step(learningRate: number): number;
+  /** Keeps a share of what training has changed, and starts the optimizer anew. */
+  interpolate(share: number): Promise<void>;
   /** Writes weights and optimizer state. @throws TrainingError for weights that are not finite, before it writes */
   save(dir: string): Promise<void>;
   /**
@@ -36,6 +39,11 @@ export function createOptimization(
   const parameters = new Map([...policy.trainable].map(([name, { data }]) => [name, data]));
   const state = optimizer.init(parameters);
   const gradient = gradientSum(parameters);
+  const restart = ({ tensors, step }: OptimizerState) => {
+    for (const [name, data] of tensors) state.tensors.get(name)!.set(data);
+    state.step = step;
+    gradient.forget();
+  };
   return {
     gradient,
 
@@ -44,6 +52,12 @@ export function createOptimization(
       optimizer.update(gradient.gradients, state, parameters, { learningRate, gradNorm });
       gradient.forget();
       return gradNorm;
+    },
+
+    async interpolate(share) {
+      checkShare(share);
+      await interpolateWeights(policy, share);
+      restart(optimizer.init(parameters));
     },
 
     async save(dir) {
@@ -59,12 +73,10 @@ export function createOptimization(
       const dir = await weightsIn(path);
       const weights = await readPolicy(policy, dir);
       checkFinite(dir, weights);
-      const { tensors: moments, step } = await readOptimizer(dir, optimizer, () => optimizer.init(parameters));
+      const stored = await readOptimizer(dir, optimizer, () => optimizer.init(parameters));
       // From here on nothing fails, so an unusable folder changes nothing.
       for (const [name, data] of weights) parameters.get(name)!.set(data);
-      for (const [name, data] of moments) state.tensors.get(name)!.set(data);
-      state.step = step;
-      gradient.forget();
+      restart(stored);
     },
   };
 }

@@ -1,10 +1,19 @@
 import { strict as assert } from "node:assert";
 import { join } from "node:path";
-import { TrainingError } from "../../errors";
+import { ConfigError, TrainingError } from "../../errors";
 import type { Laws } from "./laws";
-import { digestsOf, logProbsOf, raise, scaled, type TrainerSubject, using, withFolder } from "./trainer-subject";
+import {
+  digestsOf,
+  expectClose,
+  logProbsOf,
+  raise,
+  scaled,
+  type TrainerSubject,
+  using,
+  withFolder,
+} from "./trainer-subject";
 
-/** Laws about save and load, and about the state between two steps. */
+/** Laws about save and load, about a share of what was learned, and about the state between two steps. */
 export const checkpointLaws: Laws<TrainerSubject> = {
   "is the same after save and load, to the last bit, and learns on in the same way": ({ create, sequencesOf, step }) =>
     withFolder((folder) =>
@@ -20,6 +29,25 @@ export const checkpointLaws: Laws<TrainerSubject> = {
         }),
       ),
     ),
+
+  "keeps what it has learned with a share of 1, and is the policy it began as with a share of 0, if it interpolates": ({
+    create,
+    tolerance,
+    sequencesOf,
+    step,
+  }) =>
+    using(create, async (trainer) => {
+      if (!trainer.interpolate) return;
+      const sequences = sequencesOf(trainer);
+      await step(trainer, sequences);
+      const learned = await trainer.logProbs(sequences);
+      await trainer.interpolate(1);
+      expectClose(await trainer.logProbs(sequences), learned, tolerance);
+      await trainer.interpolate(0);
+      const begun = await trainer.logProbs(sequences, { policy: "reference" });
+      expectClose(await trainer.logProbs(sequences), begun, tolerance);
+      await assert.rejects(trainer.interpolate(1.5), ConfigError);
+    }),
 
   "forgets on load what was accumulated before": ({ create, learningRate, sequencesOf }) =>
     withFolder((folder) =>
