@@ -131,6 +131,33 @@ describe("onnxTrainer", () => {
     for (const file of files) expect(await sameBytes(join(second, file), join(first, file)), file).toBe(true);
   });
 
+  it.each([{}, { lora: { rank: 2 } }])("keeps a quarter of what each weight has learnt, and no moment: %j", (options) =>
+    using(options, async (trainer) => {
+      const [begun, learnt, kept] = ["begun-", "learnt-", "kept-"].map((name) => mkdtemp(join(scratch, name)));
+      await trainer.save(await begun!);
+      await learn(trainer, 2);
+      await trainer.save(await learnt!);
+      await trainer.interpolate!(0.25);
+      await trainer.save(await kept!);
+      const file = options.lora ? "adapter_model.safetensors" : "model.safetensors";
+      const [first, second, third] = await Promise.all(
+        [begun, learnt, kept].map(async (dir) => readSafetensors(join((await dir)!, file))),
+      );
+      for (const [name, { data }] of third!) {
+        // An adapter adds B A: its first factor stays as it is.
+        const [from, to] = [first!.get(name)!.data, second!.get(name)!.data];
+        const expected = to.map((x, i) => (/lora_A/.test(name) ? x : from[i]! + 0.25 * (x - from[i]!)));
+        expect(largestError(data, expected), name).toBeLessThan(1e-7);
+      }
+      const anew = await Promise.all(
+        [begun, kept].map((dir) => dir!.then((path) => join(path, "optimizer.safetensors"))),
+      );
+      expect(await sameBytes(anew[0]!, anew[1]!)).toBe(true);
+      expect(JSON.parse(await readFile(join((await kept)!, "optimizer.json"), "utf8"))).toEqual({ step: 0 });
+      await expect(trainer.optimStep({ learningRate: 1 })).rejects.toThrow(TrainingError);
+    }),
+  );
+
   it("saves a Hugging Face directory, in float32 whatever the checkpoint was", async () => {
     const [half, dir] = [join(scratch, "half"), join(scratch, "saved")];
     await cp(checkpointDir, half, { recursive: true });
