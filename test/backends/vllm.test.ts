@@ -77,6 +77,15 @@ describe("vllmSampler", () => {
     expect(names().slice(-3)).toEqual(["load #2", "unload #1", "chat #2"]);
   });
 
+  it("samples the interpolated weights", async () => {
+    const trainer = await open();
+    await learn(trainer);
+    await trainer.sampler().generate([prompt], generation);
+    await trainer.interpolate!(0.5);
+    await trainer.sampler().generate([prompt], generation);
+    expect(names().slice(-3)).toEqual(["load #3", "unload #2", "chat #3"]);
+  });
+
   it("samples the new weights after a step during which it sampled", async () => {
     const inner = adapterTrainer();
     let finish = () => {};

@@ -114,6 +114,16 @@ async function* exchanged(
     furthest(await torch.logProbs(sequences), await onnx.logProbs(sequences)),
     1e-4,
   );
+  for (const trainer of [onnx, torch]) {
+    await trainer.interpolate!(0.5);
+    await trainer.forwardBackward(sequences, losses.SFT!([]));
+    await trainer.optimStep(rates);
+  }
+  yield within(
+    `${kind}: a step from half of what was learnt`,
+    furthest(await torch.logProbs(sequences), await onnx.logProbs(sequences)),
+    1e-4,
+  );
   await torch.save(ofTorch);
   const theirs = await scoredByPython(ofTorch, isAdapter, join(scratch, "job.json"));
   yield within(
