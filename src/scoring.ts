@@ -26,3 +26,8 @@ export interface ScoringOptions {
   /** Ends the call, which rejects with the signal's reason. */
   readonly signal?: AbortSignal | undefined;
 }
+
+/** Whose log-probs are asked for: the present weights', or those of the policy as it began ("current"). */
+export interface LogProbOptions extends ScoringOptions {
+  readonly policy?: "current" | "reference";
+}

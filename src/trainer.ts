@@ -1,8 +1,8 @@
 import type { VlmBackend } from "./backend";
-import type { LossFn, ScoringOptions, TokenRows, TrainSequence } from "./scoring";
+import type { LogProbOptions, LossFn, ScoringOptions, TokenRows, TrainSequence } from "./scoring";
 import type { MemoryEstimate, Workload } from "./types";
 
-export type { LossFn, ScoringOptions, Segment, TokenRows, TrainSequence } from "./scoring";
+export type { LogProbOptions, LossFn, ScoringOptions, Segment, TokenRows, TrainSequence } from "./scoring";
 
 /** A policy that can be sampled and improved: the calls of Tinker's API. */
 export interface Trainer {
@@ -13,10 +13,7 @@ export interface Trainer {
   /** Token ids of a completion's text, followed by the end-of-turn token. */
   encode(text: string): readonly number[];
   /** log π of each token now, or as the policy began (its checkpoint; with LoRA, no adapter): KL's reference. */
-  logProbs(
-    sequences: readonly TrainSequence[],
-    options?: ScoringOptions & { readonly policy?: "current" | "reference" },
-  ): Promise<readonly Float64Array[]>;
+  logProbs(sequences: readonly TrainSequence[], options?: LogProbOptions): Promise<readonly Float64Array[]>;
   /** Entropy of the distribution that each token was chosen from, nats, over the whole vocabulary. */
   entropies(sequences: readonly TrainSequence[], options?: ScoringOptions): Promise<readonly Float64Array[]>;
   /** Adds ⟨cotangents, ∂logProbs/∂θ⟩ + ⟨entropyCotangents, ∂entropies/∂θ⟩ to the gradient. @returns today's scores */
@@ -33,10 +30,7 @@ export interface Trainer {
   ): Promise<{ readonly loss: number; readonly logProbs: readonly Float64Array[] }>;
   /** Applies the gradient (0 if nothing reached a weight) and clears it. If it throws, no weight has moved. */
   optimStep(params: { readonly learningRate: number }): Promise<{ readonly gradNorm: number }>;
-  /**
-   * Moves the weights to θ₀ + share · (θ − θ₀), with the θ₀ of KL's reference, and starts the optimizer's state anew: the
-   * weight-space ensemble of WiSE-FT (arXiv 2109.01903). With LoRA, B becomes share · B. `share` is between 0 and 1.
-   */
+  /** Moves the weights to θ₀ + share · (θ − θ₀), with the reference's θ₀, and starts the optimizer anew (WiSE-FT). */
   interpolate?(share: number): Promise<void>;
   /** Writes weights and optimizer state; `load` restores both exactly, or starts a new state if it is missing. */
   save(dir: string): Promise<void>;

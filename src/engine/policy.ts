@@ -102,8 +102,8 @@ export async function referenceFeeds({ trainable, checkpoint, lora }: Policy): P
 }
 
 /**
- * Moves the trainable weights to a share of the way from the initial ones, θ₀ + share · (θ − θ₀). What an adapter adds
- * is B A, of which B gets the share.
+ * Moves the trainable weights to a share of the way from the initial ones, θ₀ + share · (θ − θ₀). An adapter adds B A:
+ * its B gets the share.
  */
 export async function interpolateWeights({ trainable, checkpoint, lora }: Policy, share: number): Promise<void> {
   for (const [name, { data }] of trainable) {
