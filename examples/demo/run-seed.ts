@@ -23,7 +23,6 @@ import {
   answerMaxTokens,
   examplesPerStep,
   groupSize,
-  interpolation,
   learningRates,
   partSizes,
   rehearsal,
@@ -147,7 +146,7 @@ function stagesOf<A>(demo: DemoTask<A>, train: readonly Example<A>[], trainer: T
       const learning = {
         ...{ steps: steps.sft, batchSize: sftBatchSize, lossType: "token" as const },
         learningRate: learningRates.sft(steps.sft, isBare ? learningRates.bareAnswers : undefined),
-        interpolation: isBare ? interpolation.bareAnswers : interpolation.cots,
+        interpolation: isBare ? demo.interpolation.bareAnswers : demo.interpolation.cots,
         ...(!isBare && { rehearsal: { rows: practised, share: rehearsal.share } }),
       };
       return followRun(title(row), riseR1({ ...common(row), cots, threshold: 0, rft: false, sft: learning }));

@@ -10,7 +10,8 @@ export interface Steps {
 
 /** SFT leaves some answers about unseen things unreadable; 12 steps of RFT do not mend all of them, 24 do. */
 export const moodSteps: Steps = { cot: 24, sft: 120, rft: 24 };
-export const placeSteps: Steps = { ...moodSteps, rft: 40 };
+/** Boxes go on getting better for longer than thoughts do. */
+export const placeSteps: Steps = { cot: 24, sft: 360, rft: 40 };
 
 export const groupSize = 8;
 export const examplesPerStep = 6;
@@ -23,7 +24,9 @@ export const rehearsal = { rows: 480, share: 1 / 3 } as const;
  * The share of SFT's change that is kept: the base names what training never shows, which SFT unlearns in part. Half is what WiSE-FT proposes; of 0.5, 0.75
  * and 1, bare answers learn best with 0.75.
  */
-export const interpolation = { cots: 0.5, bareAnswers: 0.75 } as const;
+export const moodInterpolation = { cots: 0.5, bareAnswers: 0.75 } as const;
+/** Thoughts about scenes name as much after SFT as before. */
+export const placeInterpolation = { cots: 1, bareAnswers: 1 } as const;
 
 /** Pictures in each part of the data. A box is right or wrong, so that scenes need more pictures to judge by. */
 export const moodParts = { train: 132, test: 66, unseen: 45 } as const;

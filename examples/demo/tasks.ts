@@ -23,9 +23,11 @@ import { rehearsalRows } from "../tiny-vlm/rehearsal";
 import { calibratedPrior, wordPrior } from "./prior";
 import {
   cotOptions,
+  moodInterpolation,
   moodParts,
   moodRates,
   moodSteps,
+  placeInterpolation,
   placeParts,
   placeRates,
   placeSteps,
@@ -43,6 +45,8 @@ export interface DemoTask<A> {
   readonly steps: Steps;
   /** How stage 1 learns and samples. */
   readonly cot: Pick<RiseCotOptions<A>, "learningRate" | "sampling">;
+  /** The share of SFT's change that is kept. */
+  readonly interpolation: { readonly cots: number; readonly bareAnswers: number };
   /** Pictures in each part of the data. */
   readonly parts: Omit<PartSizes, "seed">;
   readonly task: Task<A>;
@@ -71,6 +75,7 @@ export const moodsDemo: DemoTask<LabelDistribution> = {
   model: tiny("checkpoint"),
   steps: moodSteps,
   cot: cotOptions(moodRates),
+  interpolation: moodInterpolation,
   parts: moodParts,
   task: classification(moodQuestion),
   data: moods,
@@ -99,6 +104,7 @@ export const detectionDemo: DemoTask<readonly Box[]> = {
   model: tiny("copying"),
   steps: placeSteps,
   cot: cotOptions(placeRates),
+  interpolation: placeInterpolation,
   parts: placeParts,
   task: detection(placeQuestion),
   data: scenes,

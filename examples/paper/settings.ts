@@ -48,7 +48,7 @@ function ofDemo(
 ): Settings {
   const { groupSize, examplesPerStep, rates, sampling, rehearsal } = demo;
   const rollouts = { groupSize, examplesPerStep, warmupSteps: 5 };
-  const sft = { steps: steps.sft, batchSize: demo.sftBatchSize, warmupSteps: 10 };
+  const sft = { steps: demo.moodSteps.sft, batchSize: demo.sftBatchSize, warmupSteps: 10 };
   return {
     pictures: { train: demo.moodParts.train, test },
     maxTokens: {
