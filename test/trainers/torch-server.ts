@@ -172,6 +172,11 @@ function answersOf(
       }
       return { rows };
     },
+    async interpolate(args) {
+      steps = 0;
+      await trainer.interpolate!((args as unknown as { share: number }).share);
+      return {};
+    },
     async optim_step({ adamw }) {
       const { gradNorm } = await trainer.optimStep({ learningRate: (adamw as { lr: number }).lr });
       steps++;
