@@ -139,9 +139,10 @@ function formatProblem({ report, sampled }: Trial): string | undefined {
     return `stage ${report.stage}: ${odd[0]} in ${odd.length} of the first ${sampled.length} completions: expected what the prompt asks for. Choose the task's \`space\` and \`boxFormat\` by what the model writes, or say it more plainly in the prompt`;
   if (sampled.length === 0 || sampled.some(({ reward }) => reward.format.ok)) return undefined;
   const { format } = sampled[0]!.reward;
+  const earn = sampled.every(({ reward }) => reward.reward === 0) ? ", and what has not earns nothing" : "";
   const text = sampled[0]!.segments.at(-1)!.completion.text.slice(0, 200);
   return (
-    `stage ${report.stage}: none of the first ${sampled.length} completions has the right form, and what has not earns nothing. The first one: ` +
+    `stage ${report.stage}: none of the first ${sampled.length} completions has the right form${earn}. The first one: ` +
     `${format.ok ? "" : format.reason}: ${JSON.stringify(text)}. Show the model the form in the prompt, or start from a policy that knows it (SFT)`
   );
 }
