@@ -75,6 +75,20 @@ describe("a config that init wrote", () => {
     expect(Object.keys(compared)).toEqual(expect.arrayContaining(["similarity", "jsd", "accuracy"]));
   });
 
+  it("keeps the evaluations of other splits apart from the test's", async () => {
+    const before = await readFile(join(folder, "runs", "evaluation", "records.jsonl"), "utf8");
+    const trained = await succeed("eval", "--split", "train", "--resume");
+    expect(trained).toMatchObject({ runDir: join(folder, "runs", "evaluation-train"), examples: 4 });
+    const base = await succeed("eval", "--policy", "base", "--split", "train");
+    expect(base.runDir).toBe(join(folder, "runs", "evaluation-base-train"));
+    expect(await readFile(join(folder, "runs", "evaluation", "records.jsonl"), "utf8")).toBe(before);
+  });
+
+  it("writes no report over a folder", async () => {
+    const { code, err } = await rise(["report", "--out", "photos"], { folder });
+    expect([code, err]).toEqual([2, expect.stringMatching(/photos: expected a file to write, got a folder; name an/)]);
+  });
+
   it("writes the report again and again with --watch, until it is interrupted", async () => {
     const page = join(folder, "watched.html");
     const watching = rise(["report", "--out", "watched.html", "--watch", "1"], { folder });
