@@ -132,15 +132,22 @@ export function readOptions<Options extends object, S extends Spec<Options>>(
   options: Options,
   spec: () => S,
 ): SettingsOf<Options, S> {
-  if (typeof options !== "object" || options === null || Array.isArray(options))
-    // Text may be a key that no message should hold.
-    throw new ConfigError(
-      `${where}: expected its options to be an object, got ${typeof options === "string" ? "text" : shown(options)}`,
-    );
+  if (typeof options !== "object" || options === null || Array.isArray(options)) {
+    const isKey = mayBeKey(options) || (typeof options === "string" && Object.values(spec()).some(isSecret));
+    throw new ConfigError(`${where}: expected its options to be an object, got ${isKey ? "text" : shown(options)}`);
+  }
   const read = tryOptions(options, spec());
   if (read.problem) throw new ConfigError(`${where}: ${read.problem.text}`);
   return read.data as SettingsOf<Options, S>;
 }
+
+const isSecret = (schema: unknown) =>
+  (schema as z.ZodType)
+    .safeParse(Symbol("stranger"))
+    .error?.issues.some((issue) => issue.code === "custom" && issue.params?.isSecret);
+
+/** Whether text may be a key, which no message should hold: it has a digit, and is one long word. */
+const mayBeKey = (value: unknown) => typeof value === "string" && /^(?=\S*\d)(?:[^\s/]{12,}|\S{40,})$/.test(value);
 
 /** The first fault of options: the path of the option, and a sentence about it. */
 export interface OptionProblem {
@@ -245,7 +252,7 @@ function pathTo(names: readonly string[], fields: Fields): string | undefined {
 
 function mismatch(name: string, issue: z.core.$ZodIssue, value: unknown): string {
   const { isSecret, methods } = (issue.code === "custom" && issue.params) || {};
-  const isText = typeof value === "string" && expectsObject(issue);
+  const isText = mayBeKey(value) && expectsObject(issue);
   const shownMethods = methods as readonly string[] | undefined;
   const got = isSecret === true ? "something else" : isText ? "text" : shownInstead(value, shownMethods);
   return `expected ${name} to be ${issue.message}, got ${got}${hintOf(issue, value)}`;
@@ -261,7 +268,7 @@ function hintOf(issue: z.core.$ZodIssue, value: unknown): string {
   return near === undefined ? "" : `; did you mean "${near}"?`;
 }
 
-/** Whether an object belongs here: text in its place may be a key, which no message may show. */
+/** Whether an object belongs here, in whose place text may be a key. */
 const expectsObject = (issue: z.core.$ZodIssue): boolean =>
   /\ban object\b/.test(issue.message) ||
   (issue.code === "custom" && issue.params?.methods !== undefined) ||
