@@ -14,6 +14,7 @@ import { createRng } from "../rng";
 import type { RatedCot } from "../rollouts";
 import { checkExamples } from "../runs/examples/check-examples";
 import type { FailureOptions } from "../runs/examples/failures";
+import { checkIdle } from "../runs/run-options";
 import type { Task } from "../task";
 import { type LogOption, logHelp, logOption, openLog } from "../terminal/log";
 import { shortNumber } from "../terminal/text";
@@ -126,6 +127,7 @@ export interface CotsAudit {
 export async function auditCots<A>(options: AuditCotsOptions<A>): Promise<CotsAudit> {
   const settings = readOptions("auditCots", options, auditCotsSpec);
   const { task, dataset, cots, onFailure, seed } = settings;
+  checkIdle("auditCots", options);
   checkExamples(task, dataset);
   checkCots(cots);
   const examples = new Map(dataset.map((example) => [example.id, example]));

@@ -7,10 +7,11 @@ import { flag, given, readOptions, type Settings, specOf, text } from "../option
 import { promptText } from "../prompts/prompt-text";
 import { deriveSeed } from "../rng";
 import { writeContext, writePrompts } from "../runs/directory/context";
-import { checkShard, idsOf, proveShard, shardOf, shardOption } from "../runs/directory/shards";
+import { idsOf, proveShard, shardOf, shardOption } from "../runs/directory/shards";
 import { checkExamples } from "../runs/examples/check-examples";
 import { createFailures, type FailureOptions } from "../runs/examples/failures";
 import { answersIdentity, fingerprint } from "../runs/examples/fingerprints";
+import { checkIdle } from "../runs/run-options";
 import type { Task } from "../task";
 import { type Log, type LogOption, logHelp, logOption, openLog } from "../terminal/log";
 import { shortNumber } from "../terminal/text";
@@ -107,7 +108,7 @@ export async function evaluate<A, Name extends string = never>(
   checkExamples(task, whole.dataset);
   checkMetrics("evaluate", metrics);
   tryMetrics("evaluate", metrics, whole.dataset);
-  checkShard("evaluate", shard, runDir);
+  checkIdle("evaluate", options);
   // The caller's list may change while the call is under way.
   const dataset = [...shardOf(whole.dataset, shard)];
   const log = openLog("evaluate", whole.log);

@@ -3,7 +3,7 @@ import type { VlmBackend } from "../../src/backend";
 import { BackendError, NonFiniteError, TrainingError } from "../../src/errors";
 import type { StepMetrics } from "../../src/events";
 import { paperReward } from "../../src/reward/paper";
-import type { RewardFunction } from "../../src/reward/reward";
+import type { RewardFunction, RolloutParts } from "../../src/reward/reward";
 import { type OwnReward, sumRewards } from "../../src/reward/sum";
 import { guardWarnings } from "../../src/runs/guards";
 import { scriptedTrainer } from "../../src/testing";
@@ -176,7 +176,7 @@ describe("guards of a run", () => {
 
   it("do not blame a sum of rewards for leaks that its judge refuses", async () => {
     const trainer = scriptedTrainer({ texts: [leaking, `${leaking} So it is.`] });
-    const brevity: OwnReward<LabelDistribution, { readonly cot: string }> = {
+    const brevity: OwnReward<LabelDistribution, RolloutParts<LabelDistribution>> = {
       reward: (_, { cot }) => Math.exp(-cot.length / 400),
     };
     const events = await collect(cotRun({ trainer, steps: 1, reward: sumRewards(paperReward, { brevity }) }));

@@ -12,9 +12,9 @@ const { root, subject, maxTokens, batchSize, concurrency, retryFailed, onFailure
 /** The options of `annotateDataset` that a command line can give. */
 const own = { root, subject, maxTokens, batchSize, concurrency, retryFailed, onFailure, shard, sheet };
 
-/** Annotates a folder or a list of images with reasons. */
+/** Annotates a folder, an image or a list of images with reasons. */
 export const annotate: Command = {
-  operands: [{ name: "IMAGES", help: "a folder, or a .jsonl file of images" }],
+  operands: [{ name: "IMAGES", help: "a folder, an image, or a .jsonl file of images" }],
   sections: { short: [], long: ["task", "trainer", "backend"] },
   flags: {
     policy: text().optional().describe('"base", or the folder of a run or a checkpoint; stage 2 in runDir without it'),

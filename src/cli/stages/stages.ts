@@ -26,6 +26,8 @@ export async function runCot(config: Config, data: ConfigData, call: Call): Prom
     ...config.cot,
     ...policy,
     ...common(config, data, call),
+    // A backend's cots are not measured on the way.
+    ...(config.backend && { heldOut: [] }),
     runDir: foldersIn(config.runDir).cot,
   });
 }
