@@ -141,10 +141,9 @@ const move: Loop<
 
 function momentsOf(tensors: ReadonlyMap<string, Float32Array>, key: string, length: number): Float32Array {
   const moments = tensors.get(key);
-  if (moments?.length !== length) {
+  if (moments?.length !== length)
     throw new ShapeError(
       `adamw: expected ${length} numbers in state tensor "${key}", got ${moments?.length ?? "none"}`,
     );
-  }
   return moments;
 }

@@ -88,13 +88,12 @@ async function largestDemand(backend: VlmBackend, demands: readonly Demand[]): P
   const tooLong = demands.filter((_, i) => needed[i]! > limit);
   const largest = needed.indexOf(needed.reduce((most, value) => Math.max(most, value)));
   const demand = demands[largest]!;
-  if (tooLong.length > 0) {
+  if (tooLong.length > 0)
     throw new DataError(
       `${tooLong.length} of ${demands.length} prompts do not fit: expected at most ${limit} tokens of prompt and completion, but the prompt of example ` +
         `${demand.exampleId} has ${tokens[largest]} and up to ${demand.completionTokens} may follow. Lower the token limits of sampling, or have smaller ` +
         "images (max_pixels in preprocessor_config.json); nothing is cut off",
     );
-  }
   return { demand, promptTokens: tokens[largest]!, contextLength: limit };
 }
 

@@ -28,12 +28,11 @@ export async function generate(
   signal?.throwIfAborted();
   const numbers = Array.isArray(completions) ? completions.map((group: unknown) => Object(group).length) : undefined;
   const bad = prompts.findIndex((_, i) => numbers?.[i] !== (failed.has(i) ? 0 : count));
-  if (bad >= 0 || numbers?.length !== prompts.length) {
+  if (bad >= 0 || numbers?.length !== prompts.length)
     throw new BackendError(
       `${backend.name}: expected ${count} completions for each of ${prompts.length} prompts, got ${numbers ? listed(numbers.map(String), ", ", 20) : shown(completions)}`,
       { scope: "backend" },
     );
-  }
   checkCompletions(backend, completions.flat());
   return completions;
 }

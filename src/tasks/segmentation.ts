@@ -92,9 +92,8 @@ function validateOutline({ points }: Polygon, space: BoxSpace, where: string): v
   const side = { unit: 1, thousand: 1000, pixel: MAX_COORDINATE }[space];
   const bad = points.find((point) => !point.every((value) => value >= 0 && value <= side));
   if (bad) throw new DataError(`${where}: expected corners within 0 … ${side}, got [${bad.join(", ")}]`);
-  if (!isSimple(points)) {
+  if (!isSimple(points))
     throw new DataError(
       `${where}: expected three corners or more, each named once, an area, and edges that do not cross, got ${formatPolygons([{ space, points }])}`,
     );
-  }
 }

@@ -14,9 +14,8 @@ export function groupsOf({ groupSize, groups }: Grouping, count: number): readon
 }
 
 function byName(groups: readonly (string | number)[], count: number): readonly number[][] {
-  if (groups.length !== count) {
+  if (groups.length !== count)
     throw new ShapeError(`grpoAdvantages: expected ${count} groups, one for each completion, got ${groups.length}`);
-  }
   const members = new Map<string | number, number[]>();
   for (const [i, group] of groups.entries()) {
     const others = members.get(group);
@@ -27,9 +26,8 @@ function byName(groups: readonly (string | number)[], count: number): readonly n
 }
 
 function bySize(groupSize: number, count: number): readonly number[][] {
-  if (count % groupSize !== 0) {
+  if (count % groupSize !== 0)
     throw new ShapeError(`grpoAdvantages: expected whole groups of ${groupSize}, got ${count} rewards`);
-  }
   return Array.from({ length: count / groupSize }, (_, g) =>
     Array.from({ length: groupSize }, (_, k) => g * groupSize + k),
   );

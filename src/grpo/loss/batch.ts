@@ -92,21 +92,18 @@ function checkAlike(advantages: ArrayLike<unknown>): void {
 }
 
 function checkCount(name: string, values: ArrayLike<unknown>, logProbs: Rows): void {
-  if (values.length !== logProbs.length) {
+  if (values.length !== logProbs.length)
     throw new ShapeError(`grpoLoss: expected ${logProbs.length} ${name}, one for each sequence, got ${values.length}`);
-  }
 }
 
 function checkRows(name: string, rows: Rows, logProbs: Rows): void {
-  if (rows.length !== logProbs.length) {
+  if (rows.length !== logProbs.length)
     throw new ShapeError(`grpoLoss: expected ${logProbs.length} rows of ${name}, as of logProbs, got ${rows.length}`);
-  }
   for (const [i, row] of rows.entries()) {
-    if (row?.length !== logProbs[i]!.length) {
+    if (row?.length !== logProbs[i]!.length)
       throw new ShapeError(
         `grpoLoss: expected ${logProbs[i]!.length} tokens in row ${i} of ${name}, as in logProbs, got ${row?.length ?? row}`,
       );
-    }
   }
 }
 

@@ -67,11 +67,10 @@ export function penaliseKl(
   );
   const { logProbs, refLogProbs, mask } = batch;
   if (refLogProbs === undefined) throw new ShapeError("penaliseKl: expected refLogProbs, got none");
-  if (rewards.length !== logProbs.length) {
+  if (rewards.length !== logProbs.length)
     throw new ShapeError(
       `penaliseKl: expected ${logProbs.length} rewards, one for each sequence, got ${rewards.length}`,
     );
-  }
   const bad = rewards.findIndex((reward) => reward !== null && !Number.isFinite(reward));
   if (bad >= 0)
     throw new ConfigError(`penaliseKl: expected a finite reward, or null, got ${rewards[bad]} for completion ${bad}`);
