@@ -76,7 +76,6 @@ export function checkGradients(gradients: Tensors, params: Tensors): void {
         `gradient of "${name}": expected ${param.length} numbers, got ${gradient?.length ?? "none"}`,
       );
   }
-  for (const name of gradients.keys()) {
+  for (const name of gradients.keys())
     if (!params.has(name)) throw new ShapeError(`gradient of "${name}": expected a parameter of that name, got none`);
-  }
 }

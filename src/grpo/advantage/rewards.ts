@@ -45,10 +45,9 @@ export function readWeights(weights: readonly number[] | undefined, functions: n
 /** The sum Σₖ wₖ rᵢₖ over the rewards that are not missing; NaN if all are. */
 export function weightedSum(columns: readonly Float64Array[], weights: readonly number[]): Float64Array {
   const sum = new Float64Array(columns[0]?.length ?? 0).fill(Number.NaN);
-  for (const [k, column] of columns.entries()) {
+  for (const [k, column] of columns.entries())
     for (const [i, value] of column.entries()) {
       if (!Number.isNaN(value)) sum[i] = (Number.isNaN(sum[i]!) ? 0 : sum[i]!) + weights[k]! * value;
     }
-  }
   return sum;
 }

@@ -99,12 +99,11 @@ function checkCount(name: string, values: ArrayLike<unknown>, logProbs: Rows): v
 function checkRows(name: string, rows: Rows, logProbs: Rows): void {
   if (rows.length !== logProbs.length)
     throw new ShapeError(`grpoLoss: expected ${logProbs.length} rows of ${name}, as of logProbs, got ${rows.length}`);
-  for (const [i, row] of rows.entries()) {
+  for (const [i, row] of rows.entries())
     if (row?.length !== logProbs[i]!.length)
       throw new ShapeError(
         `grpoLoss: expected ${logProbs[i]!.length} tokens in row ${i} of ${name}, as in logProbs, got ${row?.length ?? row}`,
       );
-  }
 }
 
 function unmasked(tokens: number, mask: ArrayLike<number> | undefined, i: number): Int32Array {
