@@ -9,8 +9,8 @@ import type { ImagesToAnnotate } from "./images";
 /** Options of `annotateDataset`. */
 export interface AnnotateDatasetOptions<A> extends AnswerOptions<A>, FailureOptions {
   /**
-   * A folder, with the folders in it; an image; a file with one JSON object a line, `{"image": "a.jpg"}`, and perhaps `id` and
-   * `subject`; or a list or stream of paths, URLs of files, and `{ id, image, subject }`.
+   * A folder, with the folders in it; an image; a file with one JSON object a line, `{"image": "a.jpg"}`, and perhaps
+   * `id` and `subject`; or a list or stream of paths, URLs of files, and `{ id, image, subject }`.
    */
   readonly images: ImagesToAnnotate;
   /** The folder from which paths in a JSON-lines file start (the file's own). */

@@ -11,7 +11,7 @@ import { isClutter, kindByName, pictureExtension } from "../datasets/reading/nea
 import { DataError } from "../errors";
 import { below } from "../files/below";
 import { refuseIdle } from "../options/arguments";
-import { shown } from "../options/display";
+import { counted, shown } from "../options/display";
 import { once } from "../options/once";
 import type { ImageSource } from "../types";
 import { untilAborted } from "./until-aborted";
@@ -26,8 +26,9 @@ export interface UnannotatedImage {
 }
 
 /**
- * Images to annotate: a folder, with the folders in it; an image; a file with one JSON object a line, `{"image": "a.jpg"}`, and
- * perhaps `id` and `subject`; or a list or stream of paths, URLs of files, and `{ id, image, subject }`.
+ * Images to annotate: a folder, with the folders in it; an image; a file with one JSON object a line,
+ * `{"image": "a.jpg"}`, and perhaps `id` and `subject`; or a list or stream of paths, URLs of files, and
+ * `{ id, image, subject }`.
  */
 export type ImagesToAnnotate =
   | string
@@ -90,7 +91,8 @@ async function inFolder(dir: string): Promise<Found> {
     else if (name.isLink) items.push(await named(name.path, name.path, folder, where));
     else items.push({ id: name.path, image: where, name: name.path });
   }
-  if (items.length === 0) throw new DataError(`${dir}: expected images, got none among ${leftOut.length} files`);
+  if (items.length === 0)
+    throw new DataError(`${dir}: expected images, got none among ${counted(leftOut.length, "file")}`);
   return { items, leftOut };
 }
 

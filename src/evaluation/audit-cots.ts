@@ -16,7 +16,7 @@ import { checkExamples } from "../runs/examples/check-examples";
 import type { FailureOptions } from "../runs/examples/failures";
 import { checkIdle } from "../runs/run-options";
 import type { Task } from "../task";
-import { type LogOption, logHelp, logOption, openLog } from "../terminal/log";
+import { openLog } from "../terminal/log";
 import { shortNumber } from "../terminal/text";
 import type { Example, Leak } from "../types";
 import { type Reconstruction, reconstructAll } from "./reconstructions";
@@ -48,11 +48,6 @@ export interface AuditCotsOptions<A> extends AnswerOptions<A>, ResamplingOptions
    * A failure that concerns every cot always throws.
    */
   readonly onFailure?: "record" | "exclude" | "throw";
-  /**
-   * Whether the call says on stderr how it goes (true); a function receives the lines instead. RISE_LOG=off turns the
-   * default off.
-   */
-  readonly log?: LogOption;
 }
 
 export const auditCotsSpec = specOf<AuditCotsOptions<unknown>>()(() => ({
@@ -67,7 +62,6 @@ export const auditCotsSpec = specOf<AuditCotsOptions<unknown>>()(() => ({
   ...failureSpec(),
   onFailure: failureSpec().onFailure.describe("The treatment of a cot for which the backend fails"),
   ...resamplingSpec(),
-  log: logOption().describe(logHelp),
 }));
 
 /** The worth of one cot. */

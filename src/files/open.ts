@@ -23,7 +23,7 @@ export async function openFile(path: string, what: string): Promise<FileHandle> 
   return open(path).catch(failed);
 }
 
-/** What is there in place of a file. */
+/** The kind of a place that is no file, in words. */
 export const kindOf = (found: Stats) =>
   found.isDirectory() ? "a folder" : found.isFIFO() ? "a pipe" : found.isSocket() ? "a socket" : "a device";
 

@@ -1,4 +1,5 @@
 import { ConfigError, ShapeError } from "../errors";
+import { counted } from "../options/display";
 
 /** Parameters, or gradients, by name. */
 export type Tensors = ReadonlyMap<string, Float32Array>;
@@ -73,7 +74,7 @@ export function checkGradients(gradients: Tensors, params: Tensors): void {
     const gradient = gradients.get(name);
     if (gradient?.length !== param.length)
       throw new ShapeError(
-        `gradient of "${name}": expected ${param.length} numbers, got ${gradient?.length ?? "none"}`,
+        `gradient of "${name}": expected ${counted(param.length, "number")}, got ${gradient?.length ?? "none"}`,
       );
   }
   for (const name of gradients.keys())

@@ -55,12 +55,7 @@ export function checkArguments(
   for (const name of Object.keys(kinds)) checkKind(where, name, values[name], kinds[name]!);
 }
 
-/**
- * Refuses options that would have no effect.
- * @param why where they have none, such as "without a runDir"
- * @param given the options by name; `undefined` and an empty list count as absent
- * @throws ConfigError naming the first
- */
+/** @throws ConfigError for an option that was given where it has no effect; an empty list counts as absent */
 export function refuseIdle(where: string, why: string, given: Readonly<Record<string, unknown>>): void {
   for (const [name, value] of Object.entries(given))
     if (value !== undefined && !(Array.isArray(value) && value.length === 0))

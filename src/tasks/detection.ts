@@ -9,7 +9,7 @@ import type { Box, BoxSpace } from "../types";
 import { type LocatingOptions, locating, locatingSpec } from "./grounding";
 import { type BoxFormat, boxFormats, boxNotations } from "./text/box-notation";
 import { formatBox, formatBoxes, readBoxes } from "./text/box-text";
-import { parsing, type Reading, readingOption } from "./text/lenient";
+import { parsing } from "./text/lenient";
 import { slackOf } from "./text/scale";
 
 /** Options of `detection`. */
@@ -24,11 +24,6 @@ export interface DetectionOptions extends LocatingOptions {
   readonly boxFormat?: BoxFormat;
   /** The task's name (`"detection"`). */
   readonly name?: string;
-  /**
-   * Whether an answer that is not quite as asked is read, its repairs noted in the rollouts, or does not parse
-   * ("lenient").
-   */
-  readonly reading?: Reading;
 }
 
 export const detectionSpec = specOf<DetectionOptions>()(() => ({
@@ -36,7 +31,6 @@ export const detectionSpec = specOf<DetectionOptions>()(() => ({
   single: flag().default(false).describe("Exactly one box per example, written without the outer brackets"),
   boxFormat: choice(boxFormats).default("xywh").describe("The meaning of a written box's four numbers"),
   name: text().default("detection").describe("The task's name"),
-  reading: readingOption(),
 }));
 
 /**

@@ -8,24 +8,18 @@ import type { Task } from "../task";
 import type { BoxSpace, Polygon } from "../types";
 import { type LocatingOptions, locating, locatingSpec } from "./grounding";
 import { MAX_COORDINATE } from "./text/box-text";
-import { parsing, type Reading, readingOption } from "./text/lenient";
+import { parsing } from "./text/lenient";
 import { formatPolygons, MAX_CORNERS, readPolygons } from "./text/polygon-text";
 
 /** Options of `segmentation`. */
 export interface SegmentationOptions extends LocatingOptions {
   /** The task's name (`"segmentation"`). */
   readonly name?: string;
-  /**
-   * Whether an answer that is not quite as asked is read, its repairs noted in the rollouts, or does not parse
-   * ("lenient").
-   */
-  readonly reading?: Reading;
 }
 
 export const segmentationSpec = specOf<SegmentationOptions>()(() => ({
   ...locatingSpec(),
   name: text().default("segmentation").describe("The task's name"),
-  reading: readingOption(),
 }));
 
 /**

@@ -91,7 +91,7 @@ describe("mergeShards", () => {
     [
       "a shard is missing",
       (parts) => rm(folderOf(parts, 2), { recursive: true }),
-      /expected 3 shards, got 2; 2\/3 are missing/,
+      /expected 3 shards, got 2 without 2\/3/,
     ],
     [
       "a shard is not finished",

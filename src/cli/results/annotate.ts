@@ -4,6 +4,7 @@ import { annotateDatasetSpec } from "../../annotation/annotate-dataset-options";
 import { unreadableWords } from "../../annotation/listen";
 import { makeTask } from "../../config/data";
 import { withPolicy } from "../../config/engines";
+import { counted } from "../../options/display";
 import { text } from "../../options/spec";
 import type { Command } from "../frame/command";
 
@@ -15,7 +16,7 @@ const own = { root, subject, maxTokens, batchSize, concurrency, retryFailed, onF
 /** Annotates a folder, an image or a list of images with reasons. */
 export const annotate: Command = {
   operands: [{ name: "IMAGES", help: "a folder, an image, or a .jsonl file of images" }],
-  sections: { short: [], long: ["task", "trainer", "backend"] },
+  sections: { short: [], long: ["task", "trainer", "backend"], without: ["seed"] },
   flags: {
     policy: text().optional().describe('"base", or the folder of a run or a checkpoint; stage 2 in runDir without it'),
     out: text().optional().describe("The folder of the results; annotations in runDir without it"),
@@ -43,7 +44,7 @@ export const annotate: Command = {
       const others = `${annotated.failed.length} without an answer${unreadableWords(annotated)}`;
       return {
         result: { runDir, policy: name, ...counts },
-        text: `${annotated.images} images, ${others}. Files: ${runDir}`,
+        text: `${counted(annotated.images, "image")}, ${others}. Files: ${runDir}`,
       };
     });
   },

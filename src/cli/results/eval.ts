@@ -12,11 +12,7 @@ export const evalCommand: Command = {
   flags: {
     policy: text().optional().describe('"base", or the folder of a run or a checkpoint; stage 2 in runDir without it'),
     split: choice(["test", "validation", "train"]).default("test").describe("The examples to answer"),
-    out: text()
-      .optional()
-      .describe(
-        "The folder of the evaluation; without it evaluation in runDir, or evaluation-base, -train, -validation, -base-train",
-      ),
+    out: text().optional().describe("The folder of the evaluation; one in runDir, by policy and split, without it"),
   },
   async run(call) {
     const config = await call.config();

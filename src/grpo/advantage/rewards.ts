@@ -1,4 +1,5 @@
 import { ConfigError, ShapeError } from "../../errors";
+import { counted } from "../../options/display";
 
 /** The reward of one completion by one reward function; `null` if it does not apply. */
 export type RewardValue = number | null;
@@ -18,7 +19,7 @@ export function readColumns(
   for (const [i, row] of rows.entries()) {
     if (row.length !== functions)
       throw new ShapeError(
-        `grpoAdvantages: expected ${functions} rewards for each completion, got ${row.length} for completion ${i}`,
+        `grpoAdvantages: expected ${counted(functions, "reward")} for each completion, got ${row.length} for completion ${i}`,
       );
     for (const [k, reward] of row.entries()) {
       if (reward !== null && !Number.isFinite(reward))
@@ -35,7 +36,7 @@ export function readWeights(weights: readonly number[] | undefined, functions: n
   if (weights === undefined) return new Array<number>(functions).fill(1);
   if (weights.length !== functions)
     throw new ShapeError(
-      `grpoAdvantages: expected ${functions} weights, one for each reward function, got ${weights.length}`,
+      `grpoAdvantages: expected ${counted(functions, "weight")}, one for each reward function, got ${weights.length}`,
     );
   const bad = weights.findIndex((weight) => !Number.isFinite(weight));
   if (bad >= 0) throw new ConfigError(`grpoAdvantages: expected finite weights, got ${weights[bad]}`);
