@@ -140,6 +140,22 @@ describe("a config that init wrote", () => {
     await rm(elsewhere, { recursive: true });
   });
 
+  it("chooses the best of a backend's thoughts, where data for validation have no effect, and annotates one image", async () => {
+    const elsewhere = await temporaryFolder();
+    const photos = join(folder, "photos");
+    const task = ["--task.kind", "classification", "--task.labels", "cat,dog", "--model", model, "--json"];
+    const data = ["--data.format", "folder", "--data.path", photos, "--data.validation", "0.34"];
+    const few = ["--groupSize", "1", "--sampling.cotMaxTokens", "8", "--sampling.reconstructionMaxTokens", "8"];
+    const stage = await rise(["cot", "--backend.kind", "onnx", ...task, ...data, ...few], { folder: elsewhere });
+    expect(stage.code, stage.err).toBe(0);
+    expect(JSON.parse(stage.out).thoughts).toBe(4);
+    const one = ["annotate", join(photos, "cat", "1.jpg"), "--policy", "base", "--maxTokens", "8"];
+    const { code, out, err } = await rise([...one, ...task], { folder: elsewhere });
+    expect(code, err).toBe(0);
+    expect(JSON.parse(out)).toMatchObject({ images: 1 });
+    await rm(elsewhere, { recursive: true });
+  });
+
   it("audits annotations and thoughts", async () => {
     const { annotations, thoughts } = await succeed("audit", "--thoughts", "--maxTokens", "8");
     expect(annotations).toHaveLength(4);
