@@ -38,6 +38,5 @@ const typeWords: Readonly<Record<string, string>> = {
   null: "null",
 };
 
-const units: Readonly<Record<string, string>> = { array: "element", string: "character" };
 const amountOf = (amount: number | bigint, origin: string) =>
-  units[origin] ? counted(Number(amount), units[origin]) : String(amount);
+  ["array", "string"].includes(origin) ? counted(Number(amount), origin === "array" ? "element" : "character") : amount;
