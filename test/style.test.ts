@@ -32,6 +32,19 @@ describe("comments", () => {
   });
 });
 
+it("counts of things have a singular: counted() writes it", () => {
+  const things =
+    /\$\{[^{}]*\.(?:length|size)\}(?:<\/b>)? (?:image|example|cot|thought|answer|rollout|completion|prompt|row|shard|argument|warning|record)s\b/;
+  const counting = files.filter((file) => /^src\/(?!engine|models).*\.ts$/.test(file));
+  const plural = counting.flatMap((file) =>
+    textOf(file)
+      .split("\n")
+      .flatMap((line, i) => (things.test(line) ? [`${file}:${i + 1}`] : [])),
+  );
+  // This one is never 1.
+  expect(plural.filter((place) => !place.startsWith("src/datasets/conversations.ts"))).toEqual([]);
+});
+
 it("names of tests use plain words", () => {
   const tests = files.filter((file) => file.endsWith(".test.ts"));
   const names = tests.flatMap((file) =>

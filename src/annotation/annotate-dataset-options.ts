@@ -9,8 +9,8 @@ import type { ImagesToAnnotate } from "./images";
 /** Options of `annotateDataset`. */
 export interface AnnotateDatasetOptions<A> extends AnswerOptions<A>, FailureOptions {
   /**
-   * A folder, with the folders in it; a file with one JSON object a line, `{"image": "a.jpg"}`, and perhaps `id` and
-   * `subject`; or a list or stream of paths, URLs of files, and `{ id, image, subject }`.
+   * A folder, with the folders in it; an image; a file with one JSON object a line, `{"image": "a.jpg"}`, and perhaps
+   * `id` and `subject`; or a list or stream of paths, URLs of files, and `{ id, image, subject }`.
    */
   readonly images: ImagesToAnnotate;
   /** The folder from which paths in a JSON-lines file start (the file's own). */
@@ -57,8 +57,8 @@ export interface AnnotateDatasetOptions<A> extends AnswerOptions<A>, FailureOpti
 
 export const annotateDatasetSpec = specOf<AnnotateDatasetOptions<unknown>>()(() => ({
   ...answerSpec(),
-  images: given("a folder, a .jsonl file, or a list or stream of images", areImages).describe(
-    "A folder, a .jsonl file, or a list or stream of paths and `{ id, image, subject }`",
+  images: given("a folder, an image, a .jsonl file, or a list or stream of images", areImages).describe(
+    "A folder, an image, a .jsonl file, or a list or stream of paths and `{ id, image, subject }`",
   ),
   root: text().optional().describe("The folder from which paths in a JSON-lines file start; the file's own without it"),
   subject: text().optional().describe("The subject to ask about, for images that come without one"),

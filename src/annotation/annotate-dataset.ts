@@ -1,14 +1,16 @@
 import { CheckpointError, DataError } from "../errors";
+import { checkAsked } from "../evaluation/annotate";
 import { answerEach } from "../evaluation/answer-each";
 import { type Answer, answerOf } from "../evaluation/records";
 import { listed, shown as quoted } from "../options/display";
 import { readOptions } from "../options/spec";
-import { checkShard, isInShard, parseShard, proveShard } from "../runs/directory/shards";
+import { isInShard, parseShard, proveShard } from "../runs/directory/shards";
 import { createFailures, type Failures } from "../runs/examples/failures";
 import { answersIdentity } from "../runs/examples/fingerprints";
 import { untilInterrupted } from "../runs/interrupts";
 import { checkLog } from "../runs/progress/listen";
 import { createRun, failedRun, type Run } from "../runs/run";
+import { checkIdle } from "../runs/run-options";
 import type { Task } from "../task";
 import type { Example } from "../types";
 import { type AnnotateDatasetOptions, type AnnotateSettings, annotateDatasetSpec } from "./annotate-dataset-options";
@@ -38,7 +40,8 @@ export function annotateDataset<A>(
   let settings: AnnotateSettings<A>;
   try {
     settings = readOptions(name, options, annotateDatasetSpec);
-    checkShard(name, settings.shard, settings.runDir);
+    checkIdle(name, options);
+    checkAsked(name, settings.task, settings.subject);
     checkLog(settings.log);
   } catch (error) {
     return failedRun(error);

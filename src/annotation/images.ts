@@ -1,5 +1,5 @@
 import { stat } from "node:fs/promises";
-import { dirname, extname, join, resolve } from "node:path";
+import { basename, dirname, extname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import * as z from "zod";
 import type { Omission } from "../dataset";
@@ -10,7 +10,8 @@ import { unopened } from "../datasets/reading/missing";
 import { isClutter, kindByName, pictureExtension } from "../datasets/reading/nearby";
 import { DataError } from "../errors";
 import { below } from "../files/below";
-import { shown } from "../options/display";
+import { refuseIdle } from "../options/arguments";
+import { counted, shown } from "../options/display";
 import { once } from "../options/once";
 import type { ImageSource } from "../types";
 import { untilAborted } from "./until-aborted";
@@ -25,8 +26,9 @@ export interface UnannotatedImage {
 }
 
 /**
- * Images to annotate: a folder, with the folders in it; a file with one JSON object a line, `{"image": "a.jpg"}`, and
- * perhaps `id` and `subject`; or a list or stream of paths, URLs of files, and `{ id, image, subject }`.
+ * Images to annotate: a folder, with the folders in it; an image; a file with one JSON object a line,
+ * `{"image": "a.jpg"}`, and perhaps `id` and `subject`; or a list or stream of paths, URLs of files, and
+ * `{ id, image, subject }`.
  */
 export type ImagesToAnnotate =
   | string
@@ -59,17 +61,21 @@ export async function findImages(
   root: string | undefined,
   signal: AbortSignal,
 ): Promise<Found> {
+  const isLines = typeof images === "string" && /\.(?:jsonl|ndjson)$/i.test(images);
+  if (!isLines) refuseIdle("annotateDataset", "without a .jsonl file", { root });
   if (typeof images !== "string") {
     if (Array.isArray(images)) return { items: images.map(itemOf), leftOut: [] };
     return { items: streamed(images, signal), leftOut: [] };
   }
   const found = await stat(images).catch(() => undefined);
   if (found?.isDirectory()) return inFolder(images);
-  if (found?.isFile() && /\.(?:jsonl|ndjson)$/i.test(images))
-    return { items: await inLines(images, root), leftOut: [] };
+  if (found?.isFile() && isLines) return { items: await inLines(images, root), leftOut: [] };
+  const own = basename(images);
+  if (found?.isFile() && pictureExtension.test(own))
+    return { items: [{ id: own, image: images, name: own }], leftOut: [] };
   const kind = found ? `a file named ${extname(images) || "without an ending"}` : "no such file or folder";
   throw new DataError(
-    `images: expected a folder of images, or a .jsonl file, at ${resolve(images)}, got ${kind}; a list of paths is an array, and a data set, such as csvDataset("a.csv", labels), will do`,
+    `images: expected a folder of images, an image, or a .jsonl file, at ${resolve(images)}, got ${kind}; a list of paths is an array, and a data set, such as csvDataset("a.csv", labels), will do`,
   );
 }
 
@@ -85,7 +91,8 @@ async function inFolder(dir: string): Promise<Found> {
     else if (name.isLink) items.push(await named(name.path, name.path, folder, where));
     else items.push({ id: name.path, image: where, name: name.path });
   }
-  if (items.length === 0) throw new DataError(`${dir}: expected images, got none among ${leftOut.length} files`);
+  if (items.length === 0)
+    throw new DataError(`${dir}: expected images, got none among ${counted(leftOut.length, "file")}`);
   return { items, leftOut };
 }
 

@@ -1,4 +1,4 @@
-import { listed } from "../options/display";
+import { counted, listed } from "../options/display";
 import type { Listener } from "../runs/run";
 import { type LogOption, openLog } from "../terminal/log";
 import type { AnnotateDatasetEvent, AnnotateDatasetResult } from "./events";
@@ -36,7 +36,7 @@ export function unreadableWords({
   readonly cutOff: number;
 }): string {
   const cause = cutOff > 0 ? `, ${cutOff} of them cut off: raise maxTokens` : "";
-  return unreadable === 0 ? "" : `; ${unreadable} ${unreadable === 1 ? "answer" : "answers"} cannot be read${cause}`;
+  return unreadable === 0 ? "" : `; ${counted(unreadable, "answer")} cannot be read${cause}`;
 }
 
 /** The result in a sentence. */
@@ -45,5 +45,5 @@ function resultOf<A>(result: AnnotateDatasetResult<A>, runDir: string | undefine
   const failures = failed.map(({ exampleId, message }) => `${exampleId}: ${message}`);
   const ending = failed.length === 0 ? "" : `; ${failed.length} failed: ${listed(failures, "; ", 3)}`;
   const place = runDir === undefined ? "" : `; annotations are in ${runDir}`;
-  return `${images - failed.length - unreadable} of ${images} images annotated${place}${unreadableWords(result)}${ending}`;
+  return `${images - failed.length - unreadable} of ${counted(images, "image")} annotated${place}${unreadableWords(result)}${ending}`;
 }

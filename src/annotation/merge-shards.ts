@@ -2,7 +2,7 @@ import { readdir } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import * as z from "zod";
 import { CheckpointError } from "../errors";
-import { listed } from "../options/display";
+import { counted, listed } from "../options/display";
 import { given, readOptions, specOf, text } from "../options/spec";
 import { claimDirectory, differences } from "../runs/directory/claim";
 import { type Place, parseRow, readJson, sizeOf, wholeRows, writeAtomically, writing } from "../runs/directory/files";
@@ -152,7 +152,8 @@ function checkComplete(shards: readonly ReadShard[]): void {
   const [first] = shards;
   const { count } = first!.shard;
   const other = shards.find(({ shard }) => shard.count !== count);
-  if (other) throw new CheckpointError(`${other.path}: expected one of ${count} shards, got ${other.proof.shard}`);
+  if (other)
+    throw new CheckpointError(`${other.path}: expected one of ${counted(count, "shard")}, got ${other.proof.shard}`);
   const byNumber = new Map<number, string>();
   for (const { path, shard } of shards) {
     const twin = byNumber.get(shard.number);
@@ -163,12 +164,12 @@ function checkComplete(shards: readonly ReadShard[]): void {
   const numbers = Array.from({ length: count }, (_, i) => i + 1);
   const missing = numbers.filter((number) => !byNumber.has(number)).map((number) => `${number}/${count}`);
   if (missing.length > 0)
-    throw new CheckpointError(`expected ${count} shards, got ${shards.length}; ${listed(missing)} are missing`);
+    throw new CheckpointError(`expected ${counted(count, "shard")}, got ${shards.length} without ${listed(missing)}`);
   const { all } = first!.proof;
   const stranger = shards.find(({ proof }) => proof.all.sha256 !== all.sha256);
   if (stranger)
     throw new CheckpointError(
-      `${stranger.path}: expected the ${all.count} ids that ${first!.path} saw, got ${stranger.proof.all.count} that are not the same; give every shard the same data, and resume them`,
+      `${stranger.path}: expected the ${counted(all.count, "id")} that ${first!.path} saw, got ${stranger.proof.all.count} that are not the same; give every shard the same data, and resume them`,
     );
 }
 
@@ -197,7 +198,7 @@ async function readRows(
     const lacking = proof.without.length;
     if (number + lacking !== proof.own)
       throw new CheckpointError(
-        `${file}: expected ${proof.own - lacking} rows, got ${number}; resume shard ${proof.shard}`,
+        `${file}: expected ${counted(proof.own - lacking, "row")}, got ${number}; resume shard ${proof.shard}`,
       );
     without.push(...proof.without);
   }
@@ -210,6 +211,6 @@ async function checkIds(shards: readonly ReadShard[], ids: readonly string[]): P
   const found = idsDigest(ids);
   if (found.sha256 !== all.sha256)
     throw new CheckpointError(
-      `expected the ${all.count} ids that the shards were given, got ${found.count} that are not the same; resume every shard`,
+      `expected the ${counted(all.count, "id")} that the shards were given, got ${found.count} that are not the same; resume every shard`,
     );
 }

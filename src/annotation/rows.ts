@@ -2,24 +2,19 @@ import * as z from "zod";
 import { readAnswer } from "../checks/format";
 import type { Annotated } from "../evaluation/annotate";
 import { readRow } from "../evaluation/directory";
-import { type Answer, failureOf, hasFailed } from "../evaluation/records";
+import { type Answer, type EvaluationRecord, failureOf, hasFailed } from "../evaluation/records";
 import { once } from "../options/once";
 import type { Task } from "../task";
-import type { FinishReason } from "../types";
 import type { Item } from "./images";
 
 /** An image and its annotation: a row of `annotations.jsonl`. */
-export interface ImageAnnotation<A> extends Annotated<A> {
+export interface ImageAnnotation<A>
+  extends Annotated<A>,
+    Pick<EvaluationRecord<A>, "finishReason" | "remark" | "isTemporary"> {
   readonly id: string;
   /** The image's path as its source names it; absent if it has none. */
   readonly image?: string;
   readonly subject?: string;
-  /** `"length"`: the text was cut off. `"error"`: the image failed, and there is no text. */
-  readonly finishReason: FinishReason | "error";
-  /** The backend's words beside the text; absent if it said nothing. */
-  readonly remark?: string;
-  /** The image failed, but may succeed in a later try, which `resume` makes. */
-  readonly isTemporary?: true;
 }
 
 export function annotationRow<A>(task: Task<A>, { id, name, subject }: Item, answer: Answer): ImageAnnotation<A> {

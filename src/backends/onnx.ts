@@ -5,17 +5,16 @@ import { checkPrecision, inHalf } from "../engine/precision";
 import { createSampler } from "../engine/sampling/sampler";
 import { adaptedPolicy } from "../engine/training/trainable";
 import type { Precision } from "../models/checkpoint/quantize";
-import type { OnDownload } from "../models/hub/progress";
-import { defaultModel, modelOption, openModel } from "../models/open-model";
+import { defaultModel, type LoadOptions, loadSpec, modelOption, openModel } from "../models/open-model";
 import { type Device, devices, placeOn } from "../onnx/runtime/device";
-import { callback, choice, count, readOptions, specOf, text } from "../options/spec";
+import { choice, count, readOptions, specOf, text } from "../options/spec";
 
 export type { Precision } from "../models/checkpoint/quantize";
 export type { Device } from "../onnx/runtime/device";
 export type { Provider } from "../onnx/runtime/providers";
 
 /** Options of `onnxBackend`. */
-export interface OnnxBackendOptions {
+export interface OnnxBackendOptions extends LoadOptions {
   /**
    * A Qwen2-VL, Qwen2.5-VL or Qwen3-VL checkpoint: a Hugging Face directory, or a hub id, "owner/name" or
    * "owner/name@revision" (the adapter's model, or `defaultModel`). It may also be a run directory, which stands for
@@ -32,13 +31,6 @@ export interface OnnxBackendOptions {
    * "int4" need the CPU, and store quantized matrices once, in Hugging Face's assets cache.
    */
   readonly precision?: Precision;
-  /**
-   * Width times height of the largest image that is decoded (2^27, 134 million); a larger one is an error before it
-   * takes memory.
-   */
-  readonly maxImagePixels?: number;
-  /** Called with a download's progress (a display on stderr). */
-  readonly onDownload?: OnDownload;
   /** The device to run on ("auto": CUDA if it works, else the CPU, with a warning that says why). */
   readonly device?: Device;
   /** Threads of one operator (all cores). */
@@ -54,10 +46,7 @@ export const onnxBackendSpec = specOf<OnnxBackendOptions>()(() => ({
   precision: choice(["float32", "half", "int8", "int4"])
     .default("float32")
     .describe("Precision of products with the language model's matrices"),
-  maxImagePixels: count()
-    .optional()
-    .describe("Width times height of the largest image that is decoded; 2^27 without it"),
-  onDownload: callback().optional().describe("Told of every piece of a download; a display on stderr without it"),
+  ...loadSpec(),
   device: choice(devices).default("auto").describe("The device to run on: CUDA where it works, else the CPU"),
   threads: count().optional().describe("Threads of one operator; all cores without it"),
 }));

@@ -2,14 +2,15 @@ import type { VlmBackend } from "../backend";
 import { checkedSampling } from "../engine/sampling/options";
 import { concernsOnePrompt, DataError } from "../errors";
 import { loadImage } from "../models/inputs/image";
-import { count, given, object, readOptions, specOf, text } from "../options/spec";
+import { type LoadOptions, loadSpec } from "../models/open-model";
+import { given, object, readOptions, specOf, text } from "../options/spec";
 import type { Completion } from "../types";
 import { completer } from "./transformers-js/completions";
 import { type Opened, openTransformersJs } from "./transformers-js/library";
 import { promptEncoder } from "./transformers-js/prompts";
 
 /** Options of `transformersJsBackend`. */
-export interface TransformersJsBackendOptions {
+export interface TransformersJsBackendOptions extends Pick<LoadOptions, "maxImagePixels"> {
   /**
    * A folder that `exportTransformersJs` wrote, or another ONNX model for transformers.js; or a hub id, "owner/name" or
    * "owner/name@revision", which transformers.js downloads into its own cache.
@@ -21,8 +22,6 @@ export interface TransformersJsBackendOptions {
   readonly device?: string | Readonly<Record<string, string>>;
   /** onnxruntime's session options (none). */
   readonly session?: Readonly<Record<string, unknown>>;
-  /** Width times height of the largest image that is decoded (2^27, 134 million). */
-  readonly maxImagePixels?: number;
 }
 
 const isNameOrNames = (value: unknown) => typeof value === "string" || (typeof value === "object" && value !== null);
@@ -36,9 +35,7 @@ export const transformersJsBackendSpec = specOf<TransformersJsBackendOptions>()(
     .optional()
     .describe("transformers.js' device; its own choice without it"),
   session: object().optional().describe("onnxruntime's session options"),
-  maxImagePixels: count()
-    .optional()
-    .describe("Width times height of the largest image that is decoded; 2^27 without it"),
+  maxImagePixels: loadSpec().maxImagePixels,
 }));
 
 /**

@@ -20,9 +20,8 @@ export function findClassNames(
     const start = name.slice(0, -1);
     const closed = start.map(({ text }) => text).join("");
     return words.flatMap((first, at) => {
-      if (closed && first.text.startsWith(closed) && forms.has(bare(first).slice(closed.length))) {
+      if (closed && first.text.startsWith(closed) && forms.has(bare(first).slice(closed.length)))
         return [{ kind: "class-name" as const, start: first.start, end: first.end }];
-      }
       const final = words[at + name.length - 1];
       const isName = final && forms.has(bare(final)) && start.every((word, i) => words[at + i]!.text === word.text);
       return isName ? [{ kind: "class-name" as const, start: first.start, end: final.end }] : [];

@@ -93,8 +93,7 @@ function firstFind(tokens: readonly Token[], at: number, counts: boolean) {
 function findCopies(cot: string, answer: string): Span[] {
   const spans: Span[] = [];
   if (answer === "") return spans;
-  for (let at = cot.indexOf(answer); at >= 0; at = cot.indexOf(answer, at + answer.length)) {
+  for (let at = cot.indexOf(answer); at >= 0; at = cot.indexOf(answer, at + answer.length))
     spans.push({ kind: "annotation", start: at, end: at + answer.length });
-  }
   return spans;
 }

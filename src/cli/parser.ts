@@ -1,5 +1,6 @@
 import { type CommanderError, Option, Command as Parser } from "commander";
 import { ConfigError } from "../errors";
+import { counted } from "../options/display";
 import { namesElsewhere } from "../options/names-elsewhere";
 import { commands } from "./commands";
 import { type Command, version } from "./frame/command";
@@ -47,12 +48,10 @@ export function usageError({ code, message }: CommanderError, where: string, fla
   );
   if (meant) return new ConfigError(`unknown option "--${unknown}"; here it is called "--${meant.name}"`);
   const counts = /Expected (\d+) arguments? but got (\d+)/.exec(words);
-  if (counts) return new ConfigError(`expected ${argumentsIn(Number(counts[1]))}, got ${counts[2]}${help}`);
+  const wanted = counts?.[1] === "0" ? "no argument" : counted(Number(counts?.[1]), "argument");
+  if (counts) return new ConfigError(`expected ${wanted}, got ${counts[2]}${help}`);
   const missing = /missing required argument '(\w+)'|option '(--[\w.-]+) <value>' argument missing/.exec(words);
   if (missing) return new ConfigError(`expected ${missing[1] ?? `a value after ${missing[2]}`}, got none${help}`);
   const suggestion = hint?.replace(/^\(Did you mean (.*)\?\)$/, '; did you mean "$1"?');
   return new ConfigError(`${words.replaceAll("'", '"')}${suggestion ?? help}`);
 }
-
-const argumentsIn = (count: number) =>
-  count === 0 ? "no argument" : count === 1 ? "one argument" : `${count} arguments`;

@@ -1,5 +1,5 @@
 import type { Omission } from "../dataset";
-import { DataError } from "../errors";
+import { ConfigError, DataError } from "../errors";
 import { imageKey, nameOf } from "../files/image";
 import { createRng } from "../rng";
 import { checkExamples } from "../runs/examples/check-examples";
@@ -23,11 +23,16 @@ export interface ConfigData {
 
 const makers = { classification, detection, segmentation } as const;
 
-/** Makes a config's task. @throws ConfigError as the task's function does */
-export function makeTask({ kinds, task }: Config): Task<unknown> {
+/** Makes a config's task. @throws ConfigError as the task's function does, with its place */
+export function makeTask({ kinds, task, place }: Config): Task<unknown> {
   if (kinds.task === undefined) return task as Task<unknown>;
   const { kind: _, ...options } = task as Values;
-  return makers[kinds.task](options as never) as Task<unknown>;
+  try {
+    return makers[kinds.task](options as never) as Task<unknown>;
+  } catch (cause) {
+    if (!(cause instanceof ConfigError)) throw cause;
+    throw new ConfigError(`${place}: ${cause.message}`, { cause });
+  }
 }
 
 /**

@@ -14,6 +14,8 @@ export interface Config {
   /** The options that were given, as text has them. */
   readonly given: Values;
   readonly task: Task<unknown> | Values;
+  /** The place of the task: the file, and its line if the file's language has one. */
+  readonly place: string;
   /** Empty only for a command that needs none. */
   readonly data: Values;
   readonly model?: string;
@@ -85,6 +87,7 @@ export async function readConfig(sources: ConfigSources): Promise<Config> {
     data: checked.data ?? {},
     kinds,
     given,
+    place: placeOf(["task"]),
     runDir: resolve(path === undefined ? folder : dirname(path), runDir),
     resume,
     seed,

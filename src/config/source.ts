@@ -1,7 +1,7 @@
 import { existsSync } from "node:fs";
 import { extname, join } from "node:path";
 import { type Document, isMap, isScalar, LineCounter, parseDocument, visit } from "yaml";
-import { ConfigError } from "../errors";
+import { ConfigError, RiseError } from "../errors";
 import { readText } from "../files/open";
 
 /** The content of a config file, and the place of each of its options. */
@@ -86,7 +86,10 @@ async function readModule(path: string, name: string): Promise<Source> {
   const value = await createJiti(import.meta.url, { fsCache: false, moduleCache: false })
     .import(path, { default: true })
     .catch((cause: unknown) => {
-      throw new ConfigError(`${name}: expected a module that can be loaded: ${String(cause)}`, { cause });
+      const [, line] = String(Object(cause).stack).split(`${path}:`);
+      const fault =
+        cause instanceof RiseError ? cause.message : `expected a module that can be loaded: ${String(cause)}`;
+      throw new ConfigError(`${name}${line ? `:${Number.parseInt(line, 10)}` : ""}: ${fault}`, { cause });
     });
   return { value, place: () => name };
 }

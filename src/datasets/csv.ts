@@ -8,20 +8,16 @@ import { readTable } from "./formats/table-rows";
 import { readDistribution, readVotes } from "./reading/checked";
 import { exampleStream, type Located, refuseOmission } from "./reading/example-stream";
 import { openFolder, shortList } from "./reading/folder";
-import { checkPath, imagePlaceSpec, omissionOption } from "./reading/options";
+import { checkPath, type ImagePlace, imagePlaceSpec, omissionOption } from "./reading/options";
 
 /** Options of `csvDataset`. */
-export interface CsvOptions {
+export interface CsvOptions extends ImagePlace {
   /** The column of the images (`"image"`). */
   readonly image?: string;
   /** The column of the ids (`"id"`, which may be missing). */
   readonly id?: string;
   /** The column of the subjects (`"subject"`, which may be missing). */
   readonly subject?: string;
-  /** The folder of the images, from which their paths start (the file's own). */
-  readonly root?: string;
-  /** Whether images may lie outside that folder, by absolute paths, `..` or links (false). */
-  readonly allowOutside?: boolean;
   /** The column that names one of `labels` in each row, if they are not columns of numbers. */
   readonly label?: string;
   /** The character between cells (`","`). */

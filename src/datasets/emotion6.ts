@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import type { Splits } from "../dataset";
 import { DataError } from "../errors";
-import { excerpt } from "../options/display";
+import { counted, excerpt } from "../options/display";
 import { readOptions, seed as seedOption, specOf } from "../options/spec";
 import type { Example, LabelDistribution } from "../types";
 import { readLines } from "./formats/lines";
@@ -107,7 +107,9 @@ function checkHeading(text: string, where: string): void {
 function readRow(text: string, where: string): Row {
   const fields = text.trim().split(/\s+/);
   if (fields.length !== 10)
-    throw new DataError(`${where}: expected a file name and 9 numbers, got ${fields.length} fields: ${excerpt(text)}`);
+    throw new DataError(
+      `${where}: expected a file name and 9 numbers, got ${counted(fields.length, "field")}: ${excerpt(text)}`,
+    );
   const [name, valence, arousal, ...probabilities] = fields as [string, string, string, ...string[]];
   const category = keywords.find((keyword) => name.startsWith(`${keyword}/`));
   if (category === undefined)

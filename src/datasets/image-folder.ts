@@ -83,7 +83,7 @@ async function foldersOf(dir: string, omit: (omission: Omission) => void): Promi
   const images = entries.filter((entry) => entry.isFile() && pictureExtension.test(entry.name)).length;
   if (images > 0 && !entries.some((entry) => entry.isDirectory() || entry.isSymbolicLink()))
     throw new DataError(
-      `${dir}: expected a folder for each class, got ${images} images without one; move the images of each class into a folder of its own, or name their labels in a table and read it with csvDataset`,
+      `${dir}: expected a folder for each class, got images without one, ${images} in all; move the images of each class into a folder of its own, or name their labels in a table and read it with csvDataset`,
     );
   for (const entry of entries) {
     // A link to a folder counts; its first image shows whether it may be followed.

@@ -1,7 +1,8 @@
 import { ConfigError } from "../errors";
 import { type LinearLayer, linearLayers } from "../models/checkpoint/recorded";
+import { defaultModel, type LoadOptions, loadSpec, modelOption } from "../models/open-model";
 import type { Architecture } from "../models/parts/architecture";
-import { count, flag, given, number, specOf } from "../options/spec";
+import { count, flag, given, number, requiredGroup, seed, specOf } from "../options/spec";
 import { createRng } from "../rng";
 
 /** Low-rank adaptation (Hu et al. 2021): W x + scale · B A x, with W frozen. */
@@ -24,6 +25,23 @@ export const loraSpec = specOf<LoraConfig>()(() => ({
   targetModules: given<readonly string[] | "all-linear">('"all-linear", or a list of ends of layer names')
     .exactOptional()
     .describe("Linear layers by the end of their name, or all; those of the language model without it"),
+}));
+
+/** Options of every trainer about its model. */
+export interface TrainedModelOptions extends LoadOptions {
+  /** A checkpoint: a Hugging Face directory, or a hub id, "owner/name" or "owner/name@revision" (`defaultModel`). */
+  readonly model?: string;
+  /** Train an adapter instead of every weight. */
+  readonly lora?: LoraConfig;
+  /** Seed of LoRA's initial matrices (0). */
+  readonly seed?: number;
+}
+
+export const trainedModelSpec = specOf<TrainedModelOptions>()(() => ({
+  model: modelOption().default(defaultModel).describe("A checkpoint: a Hugging Face directory, or a hub id"),
+  lora: requiredGroup(loraSpec()).optional().describe("Train an adapter instead of every weight"),
+  seed: seed().default(0).describe("The seed of LoRA's initial matrices"),
+  ...loadSpec(),
 }));
 
 export interface TrainableTensor {

@@ -1,8 +1,11 @@
 import { readAnswer } from "../checks/format";
+import { refuseIdle } from "../options/arguments";
 import { given, readOptions, specOf, text as textOption } from "../options/spec";
+import { promptText } from "../prompts/prompt-text";
 import { generate } from "../runs/generate";
+import type { Task } from "../task";
 import type { Example, ImageSource } from "../types";
-import { failureOf } from "./records";
+import { type EvaluationRecord, failureOf } from "./records";
 import { type AnswerOptions, answerSpec } from "./spec-parts";
 
 /** Options of `annotate`. */
@@ -13,16 +16,11 @@ export interface AnnotateOptions<A> extends Pick<AnswerOptions<A>, "task" | "bac
 }
 
 /** An image's annotation with its reasons, or why there is no annotation. */
-export interface Annotated<A> {
-  /** The reasons; `null` if the text is not `<think>…</think><answer>…</answer>`. */
-  readonly think: string | null;
+export interface Annotated<A> extends Pick<EvaluationRecord<A>, "think" | "text" | "repairs"> {
   /** The annotation; `null` if it cannot be read. */
   readonly answer: A | null;
-  readonly text: string;
   /** The fault of the text, and the backend's remark on it. */
   readonly failure?: string;
-  /** The faults that were overlooked to read the answer; absent if there were no faults. */
-  readonly repairs?: readonly string[];
 }
 
 export const annotateSpec = specOf<AnnotateOptions<unknown>>()(() => ({
@@ -44,6 +42,7 @@ export const annotateSpec = specOf<AnnotateOptions<unknown>>()(() => ({
  */
 export async function annotate<A>(options: AnnotateOptions<A>): Promise<Annotated<A>> {
   const { task, image, backend, subject, maxTokens, signal } = readOptions("annotate", options, annotateSpec);
+  checkAsked("annotate", task, subject);
   // The answer prompt does not use the annotation, which is missing here.
   const example = { id: "image", image, ...(subject !== undefined && { subject }) } as Example<A>;
   const [completions] = await generate(backend, [task.answerPrompt(example)], {
@@ -61,4 +60,12 @@ export async function annotate<A>(options: AnnotateOptions<A>): Promise<Annotate
     ...failureOf(format, remark),
     ...(repairs.length > 0 && { repairs }),
   };
+}
+
+/** @throws ConfigError for a subject that the task does not ask about */
+export function checkAsked<A>(where: string, task: Task<A>, subject: string | undefined): void {
+  const example = { id: "id", image: "image" } as Example<A>;
+  const ask = (asked: string) => promptText(task.answerPrompt({ ...example, subject: asked }));
+  if (subject !== undefined && ask(subject) === ask(`${subject}s`))
+    refuseIdle(where, "beside a task whose prompt has none", { subject });
 }

@@ -14,8 +14,9 @@ import { createRng } from "../rng";
 import type { RatedCot } from "../rollouts";
 import { checkExamples } from "../runs/examples/check-examples";
 import type { FailureOptions } from "../runs/examples/failures";
+import { checkIdle } from "../runs/run-options";
 import type { Task } from "../task";
-import { type LogOption, logHelp, logOption, openLog } from "../terminal/log";
+import { openLog } from "../terminal/log";
 import { shortNumber } from "../terminal/text";
 import type { Example, Leak } from "../types";
 import { type Reconstruction, reconstructAll } from "./reconstructions";
@@ -47,11 +48,6 @@ export interface AuditCotsOptions<A> extends AnswerOptions<A>, ResamplingOptions
    * A failure that concerns every cot always throws.
    */
   readonly onFailure?: "record" | "exclude" | "throw";
-  /**
-   * Whether the call says on stderr how it goes (true); a function receives the lines instead. RISE_LOG=off turns the
-   * default off.
-   */
-  readonly log?: LogOption;
 }
 
 export const auditCotsSpec = specOf<AuditCotsOptions<unknown>>()(() => ({
@@ -66,7 +62,6 @@ export const auditCotsSpec = specOf<AuditCotsOptions<unknown>>()(() => ({
   ...failureSpec(),
   onFailure: failureSpec().onFailure.describe("The treatment of a cot for which the backend fails"),
   ...resamplingSpec(),
-  log: logOption().describe(logHelp),
 }));
 
 /** The worth of one cot. */
@@ -126,6 +121,7 @@ export interface CotsAudit {
 export async function auditCots<A>(options: AuditCotsOptions<A>): Promise<CotsAudit> {
   const settings = readOptions("auditCots", options, auditCotsSpec);
   const { task, dataset, cots, onFailure, seed } = settings;
+  checkIdle("auditCots", options);
   checkExamples(task, dataset);
   checkCots(cots);
   const examples = new Map(dataset.map((example) => [example.id, example]));

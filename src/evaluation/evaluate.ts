@@ -1,18 +1,17 @@
-import type { VlmBackend } from "../backend";
 import { bootstrapInterval, type ResamplingOptions, resamplingSpec } from "../metrics/bootstrap";
 import type { Metric, Metrics } from "../metrics/metric";
 import { countRepairs } from "../metrics/repairs";
-import { listed } from "../options/display";
+import { counted, listed } from "../options/display";
 import { flag, given, readOptions, type Settings, specOf, text } from "../options/spec";
 import { promptText } from "../prompts/prompt-text";
 import { deriveSeed } from "../rng";
 import { writeContext, writePrompts } from "../runs/directory/context";
-import { checkShard, idsOf, proveShard, shardOf, shardOption } from "../runs/directory/shards";
+import { idsOf, proveShard, shardOf, shardOption } from "../runs/directory/shards";
 import { checkExamples } from "../runs/examples/check-examples";
 import { createFailures, type FailureOptions } from "../runs/examples/failures";
 import { answersIdentity, fingerprint } from "../runs/examples/fingerprints";
-import type { Task } from "../task";
-import { type Log, type LogOption, logHelp, logOption, openLog } from "../terminal/log";
+import { checkIdle } from "../runs/run-options";
+import { type Log, openLog } from "../terminal/log";
 import { shortNumber } from "../terminal/text";
 import type { Example } from "../types";
 import { answerEach } from "./answer-each";
@@ -63,11 +62,6 @@ export interface EvaluateOptions<A, Name extends string>
    * own; `mergeShards` joins them, and `evaluate` with `resume` then measures the whole.
    */
   readonly shard?: string;
-  /**
-   * Whether the call says on stderr how it goes (true); a function receives the lines instead. RISE_LOG=off turns the
-   * default off.
-   */
-  readonly log?: LogOption;
 }
 
 export const evaluateSpec = specOf<EvaluateOptions<unknown, never>>()(() => ({
@@ -81,7 +75,6 @@ export const evaluateSpec = specOf<EvaluateOptions<unknown, never>>()(() => ({
   retryFailed: flag().default(false).describe("With `resume`: ask again for every example that failed"),
   shard: shardOption().describe('The part of the dataset that this process answers, such as "3/16"; all without it'),
   ...resamplingSpec(),
-  log: logOption().describe(logHelp),
 }));
 
 type EvaluateSettings<A, Name extends string> = Settings<EvaluateOptions<A, Name>, typeof evaluateSpec>;
@@ -107,13 +100,16 @@ export async function evaluate<A, Name extends string = never>(
   checkExamples(task, whole.dataset);
   checkMetrics("evaluate", metrics);
   tryMetrics("evaluate", metrics, whole.dataset);
-  checkShard("evaluate", shard, runDir);
+  checkIdle("evaluate", options);
   // The caller's list may change while the call is under way.
   const dataset = [...shardOf(whole.dataset, shard)];
   const log = openLog("evaluate", whole.log);
   const directory = await openEvaluationDirectory(runDir, runDir === undefined ? {} : await describe(whole), resume);
   try {
-    if (runDir !== undefined) await writeContexts(runDir, whole, dataset);
+    if (runDir !== undefined) {
+      await writeContext(runDir, dataset, whole.backend);
+      if (dataset[0]) await writePrompts(runDir, { answer: promptText(task.answerPrompt(dataset[0])) });
+    }
     const records = new Map<string, EvaluationRecord<A>>();
     for (const example of dataset) {
       const answer = directory.answers.get(example.id);
@@ -136,16 +132,6 @@ export async function evaluate<A, Name extends string = never>(
     log.close();
     await directory.close();
   }
-}
-
-async function writeContexts<A>(
-  runDir: string,
-  { task, backend }: { readonly task: Task<A>; readonly backend: VlmBackend },
-  dataset: readonly Example<A>[],
-): Promise<void> {
-  await writeContext(runDir, dataset, backend);
-  const [first] = dataset;
-  if (first) await writePrompts(runDir, { answer: promptText(task.answerPrompt(first)) });
 }
 
 /** Asks for the answers that `records` lacks, and adds them to it and to the directory as they come. */
@@ -202,7 +188,7 @@ function resultOf<A>(metrics: Readonly<Record<string, number>>, records: readonl
   const failed = records.filter(hasFailed);
   const failures = failed.map(({ exampleId, failure }) => `${exampleId}: ${failure}`);
   const values = Object.entries(metrics).map(([name, value]) => `${name} ${shortNumber(value)}`);
-  return `${values.join(", ")}${failed.length === 0 ? "" : `; ${failed.length} of ${records.length} examples failed: ${listed(failures, "; ", 3)}`}`;
+  return `${values.join(", ")}${failed.length === 0 ? "" : `; ${failed.length} of ${counted(records.length, "example")} failed: ${listed(failures, "; ", 3)}`}`;
 }
 
 function summarise<A, Name extends string>(

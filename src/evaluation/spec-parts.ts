@@ -5,6 +5,7 @@ import { taskOption } from "../runs/examples/check-examples";
 import { type FailureOptions, failureSpec as runFailureSpec } from "../runs/examples/failures";
 import { signalOption } from "../runs/run-options";
 import type { Task } from "../task";
+import { type LogOption, logOption } from "../terminal/log";
 
 /** The question, the model that answers, and how it is asked. */
 export interface AnswerOptions<A> {
@@ -18,6 +19,11 @@ export interface AnswerOptions<A> {
   readonly concurrency?: number;
   /** Ends the call while it is under way. */
   readonly signal?: AbortSignal;
+  /**
+   * Whether the call says on stderr how it goes (true); a function receives the lines instead. RISE_LOG=off turns the
+   * default off.
+   */
+  readonly log?: LogOption;
 }
 
 export const answerSpec = specOf<AnswerOptions<unknown>>()(() => ({
@@ -27,6 +33,9 @@ export const answerSpec = specOf<AnswerOptions<unknown>>()(() => ({
   batchSize: count().default(16).describe("Prompts in one `generate` call"),
   concurrency: count().default(1).describe("`generate` calls under way at the same time"),
   signal: signalOption().describe("Ends the call while it is under way"),
+  log: logOption().describe(
+    "Whether the call says on stderr how it goes; a function receives the lines instead. RISE_LOG=off turns the default off",
+  ),
 }));
 
 export const failureSpec = specOf<FailureOptions>()(() => ({

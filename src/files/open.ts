@@ -23,7 +23,8 @@ export async function openFile(path: string, what: string): Promise<FileHandle> 
   return open(path).catch(failed);
 }
 
-const kindOf = (found: Stats) =>
+/** The kind of a place that is no file, in words. */
+export const kindOf = (found: Stats) =>
   found.isDirectory() ? "a folder" : found.isFIFO() ? "a pipe" : found.isSocket() ? "a socket" : "a device";
 
 /** A trainer's checkpoint often lacks the files that training does not change. */

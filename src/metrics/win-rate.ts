@@ -26,11 +26,10 @@ export interface WinRate {
  */
 export function winRate(ours: readonly number[], baseline: readonly number[]): WinRate {
   checkArguments("winRate", { ours, baseline }, { ours: listKind(numberKind), baseline: listKind(numberKind) });
-  if (ours.length !== baseline.length || ours.length === 0) {
+  if (ours.length !== baseline.length || ours.length === 0)
     throw new DataError(
       `winRate: expected the same examples on both sides, got ${ours.length} of ours and ${baseline.length} of the baseline`,
     );
-  }
   const at = ours.findIndex((value, i) => Number.isNaN(value) || Number.isNaN(baseline[i]!));
   if (at >= 0) throw new DataError(`winRate: expected numbers, got ${ours[at]} and ${baseline[at]} at ${at}`);
   const wins = ours.filter((value, i) => baseline[i]! < value).length;

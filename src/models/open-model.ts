@@ -3,7 +3,7 @@ import { stat } from "node:fs/promises";
 import { ConfigError } from "../errors";
 import { defaultMaxPixels, nameOf } from "../files/image";
 import { shown } from "../options/display";
-import { text } from "../options/spec";
+import { callback, count, specOf, text } from "../options/spec";
 import { checkPrompt } from "../prompts/check-prompt";
 import type { ImageSource, Prompt, RawImage } from "../types";
 import { type Checkpoint, openCheckpoint } from "./checkpoint/weights";
@@ -52,9 +52,23 @@ const modelWords = `the path of a directory, or a hub id such as "${defaultModel
 
 export const modelOption = () => text(modelWords);
 
-/** The same of a trainer. */
-export const trainedModelOption = () =>
-  modelOption().default(defaultModel).describe("A checkpoint: a Hugging Face directory, or a hub id");
+/** Options of loading a model and its images. */
+export interface LoadOptions {
+  /**
+   * Width times height of the largest image that is decoded (2^27, 134 million); a larger one is an error before it
+   * takes memory.
+   */
+  readonly maxImagePixels?: number;
+  /** Called with a download's progress (a display on stderr). */
+  readonly onDownload?: OnDownload;
+}
+
+export const loadSpec = specOf<LoadOptions>()(() => ({
+  maxImagePixels: count()
+    .optional()
+    .describe("Width times height of the largest image that is decoded; 2^27 without it"),
+  onDownload: callback().optional().describe("Told of every piece of a download; a display on stderr without it"),
+}));
 
 /**
  * Opens a Qwen2-VL, Qwen2.5-VL or Qwen3-VL checkpoint: a Hugging Face directory, or a hub id, which is downloaded if

@@ -1,4 +1,5 @@
 import { ShapeError } from "../errors";
+import { counted } from "../options/display";
 import { callback, number, positive, readArgument, readOptions, specOf } from "../options/spec";
 import { clippingFactor, globalNorm } from "./clip";
 import { zerosLike } from "./shared-tensors";
@@ -141,10 +142,9 @@ const move: Loop<
 
 function momentsOf(tensors: ReadonlyMap<string, Float32Array>, key: string, length: number): Float32Array {
   const moments = tensors.get(key);
-  if (moments?.length !== length) {
+  if (moments?.length !== length)
     throw new ShapeError(
-      `adamw: expected ${length} numbers in state tensor "${key}", got ${moments?.length ?? "none"}`,
+      `adamw: expected ${counted(length, "number")} in state tensor "${key}", got ${moments?.length ?? "none"}`,
     );
-  }
   return moments;
 }

@@ -1,4 +1,5 @@
 import { ConfigError, ShapeError } from "../errors";
+import { counted } from "../options/display";
 
 /** Parameters, or gradients, by name. */
 export type Tensors = ReadonlyMap<string, Float32Array>;
@@ -71,13 +72,11 @@ export function chain(...transforms: readonly GradientTransform[]): GradientTran
 export function checkGradients(gradients: Tensors, params: Tensors): void {
   for (const [name, param] of params) {
     const gradient = gradients.get(name);
-    if (gradient?.length !== param.length) {
+    if (gradient?.length !== param.length)
       throw new ShapeError(
-        `gradient of "${name}": expected ${param.length} numbers, got ${gradient?.length ?? "none"}`,
+        `gradient of "${name}": expected ${counted(param.length, "number")}, got ${gradient?.length ?? "none"}`,
       );
-    }
   }
-  for (const name of gradients.keys()) {
+  for (const name of gradients.keys())
     if (!params.has(name)) throw new ShapeError(`gradient of "${name}": expected a parameter of that name, got none`);
-  }
 }

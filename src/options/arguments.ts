@@ -55,6 +55,13 @@ export function checkArguments(
   for (const name of Object.keys(kinds)) checkKind(where, name, values[name], kinds[name]!);
 }
 
+/** @throws ConfigError for an option that was given where it has no effect; an empty list counts as absent */
+export function refuseIdle(where: string, why: string, given: Readonly<Record<string, unknown>>): void {
+  for (const [name, value] of Object.entries(given))
+    if (value !== undefined && !(Array.isArray(value) && value.length === 0))
+      throw new ConfigError(`${where}: expected no ${name} ${why}, got ${shown(value)}; leave it out`);
+}
+
 function checkKind(where: string, name: string, value: unknown, { words, is, each, fields }: Kind): void {
   if (!is(value)) {
     const got = value instanceof Promise ? "a promise; await it" : shown(value);

@@ -26,6 +26,9 @@ function objectText(value: object): string {
   return `${name} ${"size" in value ? `of ${value.size}` : JSON.stringify(value)}`;
 }
 
+/** A count of things, such as "1 image" and "2 images". */
+export const counted = (count: number, thing: string) => `${count} ${thing}${count === 1 ? "" : "s"}`;
+
 /** A text's beginning, for a message. */
 export const excerpt = (text: string, most = 80) => (text.length > most ? `${text.slice(0, most)}…` : text);
 

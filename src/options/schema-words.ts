@@ -1,4 +1,5 @@
 import type { z } from "zod";
+import { counted } from "./display";
 
 /** Says what a schema without words of its own expects; it is `safeParse`'s `error`. */
 export function schemaWords(raw: z.core.$ZodRawIssue): string {
@@ -8,9 +9,9 @@ export function schemaWords(raw: z.core.$ZodRawIssue): string {
       return `expected ${typeWords[issue.expected] ?? issue.expected}`;
     case "too_small":
       if (issue.origin === "string" && issue.minimum === 1) return "expected text that is not empty";
-      return `expected ${issue.inclusive === false ? "more than" : "at least"} ${issue.minimum}${unitOf(issue.origin)}`;
+      return `expected ${issue.inclusive === false ? "more than" : "at least"} ${amountOf(issue.minimum, issue.origin)}`;
     case "too_big":
-      return `expected ${issue.inclusive === false ? "less than" : "at most"} ${issue.maximum}${unitOf(issue.origin)}`;
+      return `expected ${issue.inclusive === false ? "less than" : "at most"} ${amountOf(issue.maximum, issue.origin)}`;
     case "invalid_value":
       return `expected ${issue.values.map((value) => JSON.stringify(value)).join(" or ")}`;
     case "unrecognized_keys":
@@ -37,4 +38,5 @@ const typeWords: Readonly<Record<string, string>> = {
   null: "null",
 };
 
-const unitOf = (origin: string) => (origin === "array" ? " elements" : origin === "string" ? " characters" : "");
+const amountOf = (amount: number | bigint, origin: string) =>
+  ["array", "string"].includes(origin) ? counted(Number(amount), origin === "array" ? "element" : "character") : amount;

@@ -14,13 +14,6 @@ export type Spec<Options> = { readonly [Name in keyof Options]-?: z.ZodType };
 /**
  * Takes a spec that is made at its first use, so that importing an operation makes no schema. An option that is
  * missing, or one too many, does not compile.
- *
- * @example
- * const spec = specOf<Options>()(() => ({
- *   groupSize: count(2).default(8).describe("G, cots sampled for each example"),
- *   runDir: text().optional().describe("the folder of the run's files"),
- * }));
- * const { groupSize } = readOptions("riseCot", options, spec);
  */
 export const specOf =
   <Options>() =>
@@ -132,15 +125,25 @@ export function readOptions<Options extends object, S extends Spec<Options>>(
   options: Options,
   spec: () => S,
 ): SettingsOf<Options, S> {
-  if (typeof options !== "object" || options === null || Array.isArray(options))
-    // Text may be a key that no message should hold.
-    throw new ConfigError(
-      `${where}: expected its options to be an object, got ${typeof options === "string" ? "text" : shown(options)}`,
-    );
+  if (typeof options !== "object" || options === null || Array.isArray(options)) {
+    const got = mayBeKey(options, schemaOf(spec())) ? "text" : shown(options);
+    throw new ConfigError(`${where}: expected its options to be an object, got ${got}`);
+  }
   const read = tryOptions(options, spec());
   if (read.problem) throw new ConfigError(`${where}: ${read.problem.text}`);
   return read.data as SettingsOf<Options, S>;
 }
+
+/** Whether text may be a key, which no message should hold: one long word with a digit, or any beside a secret. */
+const mayBeKey = (value: unknown, schema?: z.core.$ZodType) =>
+  typeof value === "string" &&
+  (/^(?=\S*\d)(?:[^\s/]{12,}|\S{40,})$/.test(value) ||
+    [...((schema && fieldsOf(schema)?.values()) ?? [])].some(isSecret));
+
+const isSecret = (schema: z.core.$ZodType): boolean => {
+  const issue = z.safeParse(schema, Symbol("stranger")).error?.issues[0];
+  return issue?.code === "custom" && issue.params?.isSecret === true;
+};
 
 /** The first fault of options: the path of the option, and a sentence about it. */
 export interface OptionProblem {
@@ -214,7 +217,7 @@ function problemOf(issue: z.core.$ZodIssue, options: unknown, schema: z.core.$Zo
     return { path: [...path, name], text: unknownOption(path, name, schema) };
   }
   const value = path.reduce<unknown>((outer, name) => Object(outer)[name], options);
-  return { path, text: mismatch(path.join("."), issue, value) };
+  return { path, text: mismatch(path.join("."), issue, value, schema) };
 }
 
 const fieldOf = (path: readonly string[], schema: z.core.$ZodType): z.core.$ZodType | undefined =>
@@ -243,9 +246,9 @@ function pathTo(names: readonly string[], fields: Fields): string | undefined {
   return undefined;
 }
 
-function mismatch(name: string, issue: z.core.$ZodIssue, value: unknown): string {
+function mismatch(name: string, issue: z.core.$ZodIssue, value: unknown, schema?: z.core.$ZodType): string {
   const { isSecret, methods } = (issue.code === "custom" && issue.params) || {};
-  const isText = typeof value === "string" && expectsObject(issue);
+  const isText = mayBeKey(value, schema) && expectsObject(issue);
   const shownMethods = methods as readonly string[] | undefined;
   const got = isSecret === true ? "something else" : isText ? "text" : shownInstead(value, shownMethods);
   return `expected ${name} to be ${issue.message}, got ${got}${hintOf(issue, value)}`;
@@ -261,7 +264,7 @@ function hintOf(issue: z.core.$ZodIssue, value: unknown): string {
   return near === undefined ? "" : `; did you mean "${near}"?`;
 }
 
-/** Whether an object belongs here: text in its place may be a key, which no message may show. */
+/** Whether an object belongs here, in whose place text may be a key. */
 const expectsObject = (issue: z.core.$ZodIssue): boolean =>
   /\ban object\b/.test(issue.message) ||
   (issue.code === "custom" && issue.params?.methods !== undefined) ||

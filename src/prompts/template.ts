@@ -91,13 +91,11 @@ export function template<const Required extends string = never, const Optional e
   const parts = split(text, where);
   const uses = new Set(parts.filter((_, i) => i % 2 === 1));
   const list = [...known].map((name) => `{{${name}}}`).join(", ") || "none";
-  for (const name of uses) {
+  for (const name of uses)
     if (!known.has(name)) throw new ConfigError(`${where}: expected placeholders out of ${list}, got {{${name}}}`);
-  }
-  for (const name of required) {
+  for (const name of required)
     if (!uses.has(name))
       throw new ConfigError(`${where}: expected a text that uses {{${name}}}, got ${JSON.stringify(text)}`);
-  }
   const fill = (values: Readonly<Record<string, string>>) =>
     parts.map((part, i) => (i % 2 === 0 ? part : values[part])).join("");
   return Object.assign(fill, { uses });

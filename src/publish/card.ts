@@ -130,7 +130,7 @@ async function evaluationText(evaluations: readonly string[]): Promise<string[]>
         return `| ${name} | ${figure(value)} | ${interval ? `${figure(interval.low)} to ${figure(interval.high)}` : "–"} |`;
       });
       const head = [`| metric | value | ${intervalWords(intervals)} |`, "|---|---|---|"];
-      return ["", `${records.length} images that were evaluated:`, "", ...head, ...rows];
+      return ["", `Images that were evaluated: ${records.length}`, "", ...head, ...rows];
     }),
   );
   return tables.length > 0 ? ["", "## Evaluation", ...tables.flat()] : [];

@@ -20,7 +20,7 @@ export function createProgress(title?: string): (event: RunEvent<unknown, unknow
     if (event.type === "warning") return lineOf(`warning, step ${event.step}: ${event.message}`);
     if (event.type === "images-end")
       return lineOf(
-        `${event.images} images read in ${duration(event.seconds)}, ${event.leftOut.length} examples left out`,
+        `images read in ${duration(event.seconds)}: ${event.images}; examples left out: ${event.leftOut.length}`,
       );
     if (event.type === "preflight-end") return lineOf(tried(event.report));
     if (event.type !== "step-end") return undefined;

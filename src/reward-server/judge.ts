@@ -1,6 +1,6 @@
 import { DataError } from "../errors";
 import { nearest } from "../options/did-you-mean";
-import { shown } from "../options/display";
+import { counted, shown } from "../options/display";
 import { checkJudgement } from "../reward/reward";
 import type { Reward } from "../rollouts";
 import type { Example } from "../types";
@@ -23,7 +23,7 @@ export function createJudge<A>({ task, dataset, reward, cotReward }: RewardServe
     // Comparing with every id of a large dataset takes long.
     const near = examples.size <= 10_000 ? nearest(id, [...examples.keys()]) : undefined;
     throw new DataError(
-      `expected an id of the dataset's ${examples.size} examples, got ${shown(id)}${near === undefined ? "" : `; did you mean "${near}"?`}`,
+      `expected an id of the dataset's ${counted(examples.size, "example")}, got ${shown(id)}${near === undefined ? "" : `; did you mean "${near}"?`}`,
     );
   };
   const judged = async (item: Item): Promise<Reward> => {

@@ -210,11 +210,10 @@ export function withTokens({ prompt, completion, temperature = 1 }: SampledSegme
 } {
   const { tokenIds, logProbs: raw, samplingLogProbs, temperedLogProbs = samplingLogProbs } = completion;
   const logProbs = temperature === 1 ? raw : temperedLogProbs;
-  if (!tokenIds || !logProbs || tokenIds.length !== logProbs.length) {
+  if (!tokenIds || !logProbs || tokenIds.length !== logProbs.length)
     throw new BackendError(
       `grpoStep: expected token ids and as many log-probs from the trainer's sampler, got ${tokenIds?.length ?? "no"} and ${logProbs?.length ?? "no"}`,
     );
-  }
   return { segment: { prompt, completion: tokenIds, temperature }, logProbs: Float64Array.from(logProbs) };
 }
 

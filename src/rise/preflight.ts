@@ -88,13 +88,12 @@ async function largestDemand(backend: VlmBackend, demands: readonly Demand[]): P
   const tooLong = demands.filter((_, i) => needed[i]! > limit);
   const largest = needed.indexOf(needed.reduce((most, value) => Math.max(most, value)));
   const demand = demands[largest]!;
-  if (tooLong.length > 0) {
+  if (tooLong.length > 0)
     throw new DataError(
-      `${tooLong.length} of ${demands.length} prompts do not fit: expected at most ${limit} tokens of prompt and completion, but the prompt of example ` +
+      `prompts do not fit, ${tooLong.length} of ${demands.length}: expected at most ${limit} tokens of prompt and completion, but the prompt of example ` +
         `${demand.exampleId} has ${tokens[largest]} and up to ${demand.completionTokens} may follow. Lower the token limits of sampling, or have smaller ` +
         "images (max_pixels in preprocessor_config.json); nothing is cut off",
     );
-  }
   return { demand, promptTokens: tokens[largest]!, contextLength: limit };
 }
 
@@ -136,12 +135,13 @@ export async function timed<T>(
 function formatProblem({ report, sampled }: Trial): string | undefined {
   const odd = sampled.flatMap(({ reward }) => (reward.repairs ?? []).filter((repair) => oddScales.has(repair)));
   if (odd.length * 2 > sampled.length)
-    return `stage ${report.stage}: ${odd[0]} in ${odd.length} of the first ${sampled.length} completions: expected what the prompt asks for. Choose the task's \`space\` and \`boxFormat\` by what the model writes, or say it more plainly in the prompt`;
+    return `stage ${report.stage}: ${odd[0]} in completions, ${odd.length} of the first ${sampled.length}: expected what the prompt asks for. Choose the task's \`space\` and \`boxFormat\` by what the model writes, or say it more plainly in the prompt`;
   if (sampled.length === 0 || sampled.some(({ reward }) => reward.format.ok)) return undefined;
   const { format } = sampled[0]!.reward;
+  const earn = sampled.every(({ reward }) => reward.reward === 0) ? ", and what has not earns nothing" : "";
   const text = sampled[0]!.segments.at(-1)!.completion.text.slice(0, 200);
   return (
-    `stage ${report.stage}: none of the first ${sampled.length} completions has the right form, and what has not earns nothing. The first one: ` +
+    `stage ${report.stage}: no completion of the first ${sampled.length} has the right form${earn}. The first one: ` +
     `${format.ok ? "" : format.reason}: ${JSON.stringify(text)}. Show the model the form in the prompt, or start from a policy that knows it (SFT)`
   );
 }

@@ -1,6 +1,7 @@
 import type { VlmBackend } from "../backend";
 import { ConfigError } from "../errors";
 import { type GrpoSettings, grpoPresets } from "../grpo/presets";
+import { refuseIdle } from "../options/arguments";
 import {
   callback,
   choice,
@@ -14,11 +15,11 @@ import {
 } from "../options/spec";
 import { paperReward } from "../reward/paper";
 import type { RewardFunction } from "../reward/reward";
-import { checkShard, shardOption } from "../runs/directory/shards";
+import { shardOption } from "../runs/directory/shards";
 import { type DisposableOption, disposableOption } from "../runs/disposable";
 import { checkExamples, checkHeldOut } from "../runs/examples/check-examples";
 import { checkLearningRate, type LearningRate, learningRateOption } from "../runs/learning-rate";
-import { type RunOptions, runSpec } from "../runs/run-options";
+import { checkIdle, type RunOptions, runSpec } from "../runs/run-options";
 import type { Trainer } from "../trainer";
 import { checkGrpo, grpoOption } from "./grpo-step";
 import { type RolloutSamplingOptions, rolloutSamplingSpec } from "./sampling-options";
@@ -111,15 +112,16 @@ export function readRiseCotOptions<A>(options: RiseCotOptions<A>): RiseCotSettin
   checkHeldOut(task, heldOut, dataset);
   if ((trainer === undefined) === (backend === undefined))
     throw new ConfigError(`riseCot: expected a trainer or a backend, got ${trainer ? "both" : "neither"}`);
-  if (trainer && shard !== undefined)
-    throw new ConfigError(
-      `riseCot: expected shard beside a backend, got a trainer, which learns from the whole dataset`,
-    );
-  checkShard("riseCot", shard, settings.runDir);
+  checkIdle("riseCot", options);
   if (trainer) {
+    refuseIdle("riseCot", "beside a trainer, which learns from the whole dataset", { shard });
     readArgument("riseCot", "groupSize", groupSize, count(2));
     checkLearningRate("riseCot", "learningRate", learningRate, steps);
     checkGrpo(settings.grpo, { rolloutsPerGroup: rolloutsPerGroup(settings), groups: examplesPerStep });
+  } else {
+    const { steps, grpo, learningRate, credit, finalPass, microBatch } = options;
+    const idle = { steps, grpo, learningRate, credit, finalPass, microBatch, heldOut };
+    refuseIdle("riseCot", "beside a backend, which learns nothing", idle);
   }
   // The caller's lists may change while the run is under way.
   return { ...settings, dataset: [...dataset], heldOut: [...heldOut] };

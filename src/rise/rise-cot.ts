@@ -1,5 +1,6 @@
 import { selectHighQuality } from "../cots/select";
 import type { RunEvent } from "../events";
+import { counted } from "../options/display";
 import { deriveSeed } from "../rng";
 import type { Rollout } from "../rollouts";
 import { jsonl } from "../runs/directory/files";
@@ -71,7 +72,7 @@ export function riseCot<A>(options: RiseCotOptions<A>): Run<RiseCotEvent<A>, Ris
       settings,
       build: (readable: RiseCotSettings<A>, policy) => cotPipeline(readable, policy, whole),
       sum: ({ dataset, kept }) =>
-        `${dataset.length} cots, ${kept.length} of them with a reward of at least ${settings.threshold}`,
+        `${counted(dataset.length, "cot")}, ${kept.length} of them with a reward of at least ${settings.threshold}`,
     };
   });
 }

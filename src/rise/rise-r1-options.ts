@@ -2,6 +2,7 @@ import type { z } from "zod";
 import { checkCots, keptCots } from "../cots/check";
 import { ConfigError } from "../errors";
 import { type GrpoSettings, grpoPresets } from "../grpo/presets";
+import { refuseIdle } from "../options/arguments";
 import {
   callback,
   choice,
@@ -23,7 +24,7 @@ import type { RatedCot } from "../rollouts";
 import { type DisposableOption, disposableOption } from "../runs/disposable";
 import { checkExamples, checkHeldOut } from "../runs/examples/check-examples";
 import { checkLearningRate, type LearningRate, learningRateOption } from "../runs/learning-rate";
-import { type RunOptions, runSpec } from "../runs/run-options";
+import { checkIdle, type RunOptions, runSpec } from "../runs/run-options";
 import type { Trainer } from "../trainer";
 import type { Prompt } from "../types";
 import { checkGrpo, grpoOption } from "./grpo-step";
@@ -184,6 +185,8 @@ export function readRiseR1Options<A>(options: RiseR1Options<A>) {
   // JavaScript may leave the cots out if nothing learns from them.
   const settings = read.sft ? read : { ...read, cots: read.cots ?? [] };
   const { task, dataset, heldOut, cots, threshold, sft, rft } = settings;
+  checkIdle("riseR1", options);
+  if (!sft) refuseIdle("riseR1", "beside sft: false, which imitates no cots", { threshold: options.threshold });
   if (sft === false && rft === false)
     throw new ConfigError("riseR1: expected sft or rft, got false for both, which trains nothing");
   checkExamples(task, dataset);

@@ -1,5 +1,6 @@
 import { DataError } from "../errors";
 import type { RunEvent } from "../events";
+import { counted } from "../options/display";
 import { readOptions } from "../options/spec";
 import { deriveSeed } from "../rng";
 import type { AnswerRollout, RatedCot } from "../rollouts";
@@ -59,7 +60,7 @@ export function riseR1<A>(options: RiseR1Options<A>): Run<RiseR1Event<A>, RiseR1
       settings,
       build: (readable: RiseR1Settings<A>, { trainer }) => answerPipeline(readable, kept, trainer!),
       sum: (result) =>
-        `learned from ${result.kept.length} cots${result.adapter ? `; the weights are in ${result.adapter}` : ""}`,
+        `learned from ${counted(result.kept.length, "cot")}${result.adapter ? `; the weights are in ${result.adapter}` : ""}`,
     };
   });
 }

@@ -1,6 +1,6 @@
 import type { GenerateOptions, VlmBackend } from "../backend";
 import { BackendError, concernsOnePrompt } from "../errors";
-import { listed, shown } from "../options/display";
+import { counted, listed, shown } from "../options/display";
 import { deriveSeed } from "../rng";
 import type { Completion, FinishReason, Prompt } from "../types";
 
@@ -28,12 +28,11 @@ export async function generate(
   signal?.throwIfAborted();
   const numbers = Array.isArray(completions) ? completions.map((group: unknown) => Object(group).length) : undefined;
   const bad = prompts.findIndex((_, i) => numbers?.[i] !== (failed.has(i) ? 0 : count));
-  if (bad >= 0 || numbers?.length !== prompts.length) {
+  if (bad >= 0 || numbers?.length !== prompts.length)
     throw new BackendError(
-      `${backend.name}: expected ${count} completions for each of ${prompts.length} prompts, got ${numbers ? listed(numbers.map(String), ", ", 20) : shown(completions)}`,
+      `${backend.name}: expected ${counted(count, "completion")} for each of ${counted(prompts.length, "prompt")}, got ${numbers ? listed(numbers.map(String), ", ", 20) : shown(completions)}`,
       { scope: "backend" },
     );
-  }
   checkCompletions(backend, completions.flat());
   return completions;
 }

@@ -50,14 +50,18 @@ const FLAT_CHANGE = 0.01;
 const FAR_WORSE = 1;
 /** Steps for which it has to last; a power of two. */
 const SEVERAL = 4;
-/** A mean reward above this leaves little to gain. */
+/** A mean reward of the judge above this leaves little to gain. */
 const NEARLY_PERFECT = 0.95;
 
 const number = (row: StepMetrics, metric: string) => Number(row[metric]);
 const percent = (row: StepMetrics, metric: string) => `${Math.round(100 * number(row, metric))} %`;
 
-/** Whether the reward is more than cots without leaks can have earned, at 1 each. */
-const leaksEarn = (row: StepMetrics) => number(row, "reward") > 1 - number(row, "rise/leak_rate");
+/** The mean reward of the judge, the first term of a sum: the others may be on any scale. */
+const judged = (row: StepMetrics) =>
+  number(row, Object.keys(row).find((name) => /^rewards\/.*\/mean$/s.test(name)) ?? "reward");
+
+/** Whether the judge's reward is more than cots without leaks can have earned, at 1 each. */
+const leaksEarn = (row: StepMetrics) => judged(row) > 1 - number(row, "rise/leak_rate");
 
 /** Names the options of `riseCot` and `riseR1` that limit the tokens of a stage. */
 const tokenLimits = ({ stage }: StepMetrics) =>
@@ -86,7 +90,7 @@ const conditions: readonly {
     guard: "leaking",
     holds: (row) => number(row, "rise/leak_rate") >= NEARLY_ALL,
     message: (row) =>
-      `${percent(row, "rise/leak_rate")} of the cots give the annotation away and earn ${leaksEarn(row) ? "a reward for it. Use one to which a leak is worth 0, such as paperReward" : "nothing. See rollouts.jsonl for what leaks; say in the cot prompt more plainly what must not be written, or start from a policy that writes some clean cots"}`,
+      `${percent(row, "rise/leak_rate")} of the cots give the annotation away and earn ${leaksEarn(row) ? "a reward for it. Use one to which a leak is worth 0, such as paperReward" : "nothing for it. See rollouts.jsonl for what leaks; say in the cot prompt more plainly what must not be written, or start from a policy that writes some clean cots"}`,
   },
   {
     guard: "repetition",
@@ -116,13 +120,12 @@ const nats = (row: StepMetrics) => -number(row, "rise/token_log_prob");
 function flatReward(rows: readonly StepMetrics[]): readonly GuardWarning[] {
   if (rows.length % FLAT_STEPS !== 0 || rows.at(-1)!.reward === undefined) return [];
   // A step whose examples all failed has no reward.
-  const mean = (part: readonly StepMetrics[]) => {
-    const measured = part.filter(({ reward }) => reward !== undefined);
-    return measured.reduce((sum, row) => sum + number(row, "reward"), 0) / measured.length;
-  };
-  const before = mean(rows.slice(-FLAT_STEPS, -FLAT_STEPS / 2));
-  const after = mean(rows.slice(-FLAT_STEPS / 2));
-  if (!(after - before < FLAT_CHANGE) || after >= NEARLY_PERFECT) return [];
+  const measured = (part: readonly StepMetrics[]) => part.filter(({ reward }) => reward !== undefined);
+  const mean = (part: readonly StepMetrics[], of = (row: StepMetrics) => number(row, "reward")) =>
+    part.reduce((sum, row) => sum + of(row), 0) / part.length;
+  const [first, second] = [rows.slice(-FLAT_STEPS, -FLAT_STEPS / 2), rows.slice(-FLAT_STEPS / 2)].map(measured);
+  const [before, after] = [mean(first!), mean(second!)];
+  if (!(after - before < FLAT_CHANGE) || mean(second!, judged) >= NEARLY_PERFECT) return [];
   return [
     {
       guard: "flat-reward",

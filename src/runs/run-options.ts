@@ -1,4 +1,5 @@
 import type { Omission } from "../dataset";
+import { refuseIdle } from "../options/arguments";
 import { callback, count, flag, given, having, number, type Settings, seed, specOf, text } from "../options/spec";
 import type { Task } from "../task";
 import { type LogOption, logOption } from "../terminal/log";
@@ -124,5 +125,18 @@ export const runSpec = specOf<RunOptions<unknown>>()(() => ({
     .describe("Stops as soon as possible. The steps since the last checkpoint are lost")
     .meta({ decides: false }),
 }));
+
+type Idle = Pick<RunOptions<unknown>, "runDir" | "resume" | "keepCheckpoints" | "failureLimit"> & {
+  readonly [Name in "shard" | "retryFailed" | "sheet" | "onFailure"]?: unknown;
+};
+
+/** @throws ConfigError for an option that has no effect without another */
+export function checkIdle(where: string, options: Idle): void {
+  const { runDir, shard, keepCheckpoints, sheet, onFailure, failureLimit } = options;
+  const [resume, retryFailed] = [options.resume || undefined, options.retryFailed || undefined];
+  if (runDir === undefined)
+    refuseIdle(where, "without a runDir", { shard, resume, retryFailed, keepCheckpoints, sheet });
+  if (onFailure === "throw") refuseIdle(where, 'beside onFailure: "throw"', { failureLimit });
+}
 
 export type RunSettings<A> = Settings<RunOptions<A>, typeof runSpec>;

@@ -15,8 +15,28 @@ import { surviveClosing } from "../terminal/log";
  */
 export function stopOnInterrupt(say: (message: string) => void): AbortSignal {
   const stop = new AbortController();
-  const onHangUp = () => {
-    if (stop.signal.aborted) return;
+  stops.set(stop, say);
+  for (const name of requests) process.off(name, onRequest).on(name, onRequest);
+  process.off("SIGHUP", stopAll).on("SIGHUP", stopAll);
+  for (const stream of [process.stdout, process.stderr]) surviveClosing(stream);
+  return stop.signal;
+}
+
+/** A second one of these means that nobody wants to wait. */
+const requests = ["SIGINT", "SIGTERM", "SIGBREAK"] as const;
+
+/** Those who are told of the next request, with one listener for all of them. */
+const stops = new Map<AbortController, (message: string) => void>();
+
+function onRequest(): void {
+  // Without a listener, the second one ends the process as usual.
+  for (const name of requests) process.off(name, onRequest);
+  stopAll();
+}
+
+function stopAll(): void {
+  for (const [stop, say] of stops) {
+    stops.delete(stop);
     stop.abort(
       new DOMException(
         "the run was stopped; the steps that it had finished are in its runDir, if it has one: resume them with resume: true (--resume for rise-ts)",
@@ -30,17 +50,5 @@ export function stopOnInterrupt(say: (message: string) => void): AbortSignal {
     } catch {
       // The message may reach nobody; the run must stop all the same.
     }
-  };
-  const onRequest = () => {
-    // Without a listener, the second one ends the process as usual.
-    for (const name of requests) process.off(name, onRequest);
-    onHangUp();
-  };
-  for (const name of requests) process.on(name, onRequest);
-  process.on("SIGHUP", onHangUp);
-  for (const stream of [process.stdout, process.stderr]) surviveClosing(stream);
-  return stop.signal;
+  }
 }
-
-/** A second one of these means that nobody wants to wait. */
-const requests = ["SIGINT", "SIGTERM", "SIGBREAK"] as const;

@@ -57,9 +57,8 @@ export function boxIou(a: Box, b: Box): number {
 
 /** `boxIou` without checks of the arguments, for inner loops. */
 export function iouOfBoxes(a: Box, b: Box): number {
-  if (a.space !== b.space) {
+  if (a.space !== b.space)
     throw new ConfigError(`boxes: expected one space, got "${a.space}" and "${b.space}"; use convertBox`);
-  }
   // All lengths come from the same corners, so that a box has an IoU of exactly 1 with itself.
   const [aRight, aBottom, bRight, bBottom] = [a.x + a.width, a.y + a.height, b.x + b.width, b.y + b.height];
   const width = Math.min(aRight, bRight) - Math.max(a.x, b.x);
@@ -91,9 +90,8 @@ export function convertBox(
   readArgument("convertBox", "space", space, spaceSchema());
   readArgument("convertBox", "the box's space", box.space, spaceSchema());
   if (box.space === space) return box;
-  if (!(imageSize.width > 0 && imageSize.height > 0)) {
+  if (!(imageSize.width > 0 && imageSize.height > 0))
     throw new ConfigError(`convertBox: expected an image size in pixels, got ${imageSize.width}×${imageSize.height}`);
-  }
   const horizontal = scale(space, imageSize.width) / scale(box.space, imageSize.width);
   const vertical = scale(space, imageSize.height) / scale(box.space, imageSize.height);
   const [x, width] = span(box.x * horizontal, box.width * horizontal, space);

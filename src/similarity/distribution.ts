@@ -102,9 +102,8 @@ export function klDivergence(p: LabelDistribution, q: LabelDistribution): number
  */
 export function renormalise(distribution: LabelDistribution, where: string): LabelDistribution {
   const sum = total(distribution);
-  if (!(sum > 0) || !Number.isFinite(sum)) {
+  if (!(sum > 0) || !Number.isFinite(sum))
     throw new ConfigError(`${where}: expected a positive finite sum, got ${sum}`);
-  }
   return mapValues(distribution, (value) => value / sum);
 }
 

@@ -79,9 +79,8 @@ export function classification(options: ClassificationOptions): Task<LabelDistri
   });
   const form = `{${labels.map((label) => `${quoted(label)}: p`).join(", ")}}`;
   const values = ({ id, subject }: Example<LabelDistribution>) => {
-    if (!isPhrase(subject) && ask.uses.has("subject")) {
+    if (!isPhrase(subject) && ask.uses.has("subject"))
       throw new DataError(`example ${id}: expected a subject for the question ${JSON.stringify(question)}, got none`);
-    }
     return { question: ask({ subject: subject ?? "" }), form, labels: labels.join(", ") };
   };
 
@@ -144,13 +143,11 @@ function validateDistribution(annotation: LabelDistribution, labels: readonly st
   if (unknown !== undefined)
     throw new DataError(`${where}: expected the labels ${labels.join(", ")}, got "${unknown}"`);
   for (const label of labels) {
-    if (!Object.hasOwn(annotation, label)) {
+    if (!Object.hasOwn(annotation, label))
       throw new DataError(`${where}: expected every label, got no "${label}"; give it 0 if it does not apply`);
-    }
     const value = annotation[label]!;
-    if (!(value >= 0 && Number.isFinite(value))) {
+    if (!(value >= 0 && Number.isFinite(value)))
       throw new DataError(`${where}: expected a probability of at least 0 for "${label}", got ${shown(value)}`);
-    }
   }
   const sum = total(annotation);
   if (!isNearOne(sum)) throw new DataError(`${where}: expected a sum of 1, got ${sum}`);

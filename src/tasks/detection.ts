@@ -9,7 +9,7 @@ import type { Box, BoxSpace } from "../types";
 import { type LocatingOptions, locating, locatingSpec } from "./grounding";
 import { type BoxFormat, boxFormats, boxNotations } from "./text/box-notation";
 import { formatBox, formatBoxes, readBoxes } from "./text/box-text";
-import { parsing, type Reading, readingOption } from "./text/lenient";
+import { parsing } from "./text/lenient";
 import { slackOf } from "./text/scale";
 
 /** Options of `detection`. */
@@ -24,11 +24,6 @@ export interface DetectionOptions extends LocatingOptions {
   readonly boxFormat?: BoxFormat;
   /** The task's name (`"detection"`). */
   readonly name?: string;
-  /**
-   * Whether an answer that is not quite as asked is read, its repairs noted in the rollouts, or does not parse
-   * ("lenient").
-   */
-  readonly reading?: Reading;
 }
 
 export const detectionSpec = specOf<DetectionOptions>()(() => ({
@@ -36,7 +31,6 @@ export const detectionSpec = specOf<DetectionOptions>()(() => ({
   single: flag().default(false).describe("Exactly one box per example, written without the outer brackets"),
   boxFormat: choice(boxFormats).default("xywh").describe("The meaning of a written box's four numbers"),
   name: text().default("detection").describe("The task's name"),
-  reading: readingOption(),
 }));
 
 /**
@@ -86,23 +80,20 @@ function validateBox(box: Box, space: BoxSpace, where: string): void {
     throw new DataError(`${where}: expected { space, x, y, width, height }, got ${shown(box)}`);
   const { x, y, width, height } = box;
   const written = `[${[x, y, width, height].map(shown).join(", ")}]`;
-  if (box.space !== space) {
+  if (box.space !== space)
     throw new DataError(
       `${where}: expected the task's space "${space}", got "${box.space}"; convertBox(box, "${space}", imageSize) brings it there`,
     );
-  }
   if (![x, y, width, height].every(Number.isFinite))
     throw new DataError(`${where}: expected finite numbers, got ${written}`);
   // The area comes from the corners, as in overlaps: a box that is too thin vanishes there.
   const area = (x + width - x) * (y + height - y);
-  if (!(width > 0 && height > 0 && area > 0)) {
+  if (!(width > 0 && height > 0 && area > 0))
     throw new DataError(`${where}: expected a box with an area, got ${written}`);
-  }
   const side = { unit: 1, thousand: 1000, pixel: 1e6 }[space];
   const slack = slackOf[space];
-  if (Math.min(x, y) < -slack || Math.max(x + width, y + height) > side + slack) {
+  if (Math.min(x, y) < -slack || Math.max(x + width, y + height) > side + slack)
     throw new DataError(
       `${where}: expected a box within 0 … ${side}, got ${written}${space === "pixel" ? "" : `; a box in pixels needs space "pixel", and convertBox(box, "${space}", imageSize)`}`,
     );
-  }
 }

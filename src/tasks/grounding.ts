@@ -6,6 +6,7 @@ import { boxSpace } from "../similarity/boxes";
 import { type Denominator, denominators } from "../similarity/matching";
 import type { Task } from "../task";
 import type { BoxSpace, Example } from "../types";
+import { type Reading, readingOption } from "./text/lenient";
 
 export interface LocatingOptions {
   /** The target in examples that have no `subject` of their own. */
@@ -16,6 +17,11 @@ export interface LocatingOptions {
   readonly similarity?: Denominator;
   /** The space of annotations and of what the model writes (`"thousand"`, Qwen2-VL's own). */
   readonly space?: BoxSpace;
+  /**
+   * Whether an answer that is not quite as asked is read, its repairs noted in the rollouts, or does not parse
+   * ("lenient").
+   */
+  readonly reading?: Reading;
 }
 
 export const isPhrase = (value: unknown): value is string => typeof value === "string" && value.trim() !== "";
@@ -27,6 +33,7 @@ export const locatingSpec = specOf<LocatingOptions>()(() => ({
   prompts: group(promptsSpec()).describe("Replacements for the prompts"),
   similarity: choice(denominators).default("truth").describe("The divisor of the matched IoUs"),
   space: boxSpace().default("thousand").describe("The space of annotations and of what the model writes"),
+  reading: readingOption(),
 }));
 
 /** The way in which places are written. */

@@ -8,24 +8,18 @@ import type { Task } from "../task";
 import type { BoxSpace, Polygon } from "../types";
 import { type LocatingOptions, locating, locatingSpec } from "./grounding";
 import { MAX_COORDINATE } from "./text/box-text";
-import { parsing, type Reading, readingOption } from "./text/lenient";
+import { parsing } from "./text/lenient";
 import { formatPolygons, MAX_CORNERS, readPolygons } from "./text/polygon-text";
 
 /** Options of `segmentation`. */
 export interface SegmentationOptions extends LocatingOptions {
   /** The task's name (`"segmentation"`). */
   readonly name?: string;
-  /**
-   * Whether an answer that is not quite as asked is read, its repairs noted in the rollouts, or does not parse
-   * ("lenient").
-   */
-  readonly reading?: Reading;
 }
 
 export const segmentationSpec = specOf<SegmentationOptions>()(() => ({
   ...locatingSpec(),
   name: text().default("segmentation").describe("The task's name"),
-  reading: readingOption(),
 }));
 
 /**
@@ -92,9 +86,8 @@ function validateOutline({ points }: Polygon, space: BoxSpace, where: string): v
   const side = { unit: 1, thousand: 1000, pixel: MAX_COORDINATE }[space];
   const bad = points.find((point) => !point.every((value) => value >= 0 && value <= side));
   if (bad) throw new DataError(`${where}: expected corners within 0 … ${side}, got [${bad.join(", ")}]`);
-  if (!isSimple(points)) {
+  if (!isSimple(points))
     throw new DataError(
       `${where}: expected three corners or more, each named once, an area, and edges that do not cross, got ${formatPolygons([{ space, points }])}`,
     );
-  }
 }

@@ -19,10 +19,6 @@ export const logOption = () =>
     .union([z.boolean(), callback<(line: string) => void>()], "true, false, or a function that receives lines")
     .optional();
 
-/** The help of such an option, for an operation that speaks by default. */
-export const logHelp =
-  "Whether the call says on stderr how it goes; a function receives the lines instead. RISE_LOG=off turns the default off";
-
 /** The log of one operation. */
 export interface Log {
   tell(news: News): void;
@@ -43,16 +39,6 @@ export const silent: Log = { tell() {}, close() {} };
  * @param option the operation's `log` option; without it, `RISE_LOG` decides: "off" is silence, "plain" is plain lines
  * also on a terminal, and without `RISE_LOG` the operation speaks
  * @throws ConfigError for another `RISE_LOG`
- * @example
- * const log = openLog("annotate", settings.log);
- * try {
- *   log.tell({ type: "plan", parts: [{ name: "images", total: 200 }] });
- *   log.tell({ type: "progress", part: "images", done: 16, figures: [["unreadable", 1]] });
- *   log.tell({ type: "warning", text: "3.jpg has no answer: …" });
- *   log.close("200 images annotated; rows in out/annotations.jsonl");
- * } finally {
- *   log.close();
- * }
  */
 export function openLog(title: string, option: LogOption | undefined): Log {
   const mode = modeOf(option);

@@ -1,4 +1,5 @@
 import { ConfigError } from "../errors";
+import { counted } from "../options/display";
 import { splitWords } from "./scripted-backend";
 
 /** Ends every completion. */
@@ -43,7 +44,7 @@ export function phraseTree(texts: readonly string[]): PhraseTree {
     encode(text) {
       if (!texts.includes(text))
         throw new ConfigError(
-          `scriptedTrainer: expected one of its ${texts.length} texts, got ${JSON.stringify(text)}; add it to texts`,
+          `scriptedTrainer: expected one of its ${counted(texts.length, "text")}, got ${JSON.stringify(text)}; add it to texts`,
         );
       return tokens(text);
     },

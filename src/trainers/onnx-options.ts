@@ -1,29 +1,12 @@
-import { type LoraConfig, loraSpec } from "../engine/adapter";
+import { type TrainedModelOptions, trainedModelSpec } from "../engine/adapter";
 import { ConfigError } from "../errors";
 import type { Precision } from "../models/checkpoint/quantize";
-import type { OnDownload } from "../models/hub/progress";
-import { trainedModelOption } from "../models/open-model";
 import { type Device, devices } from "../onnx/runtime/device";
 import { adamw, type GradientTransform } from "../optim";
-import {
-  callback,
-  choice,
-  count,
-  flag,
-  having,
-  readOptions,
-  requiredGroup,
-  type Settings,
-  seed as seedOption,
-  specOf,
-} from "../options/spec";
+import { choice, count, flag, having, readOptions, type Settings, specOf } from "../options/spec";
 
 /** Options of `onnxTrainer`. */
-export interface OnnxTrainerOptions {
-  /** A checkpoint: a Hugging Face directory, or a hub id, "owner/name" or "owner/name@revision" (`defaultModel`). */
-  readonly model?: string;
-  /** Train an adapter instead of every weight. */
-  readonly lora?: LoraConfig;
+export interface OnnxTrainerOptions extends TrainedModelOptions {
   /** The optimizer (clip to norm 1, then AdamW with β 0.9, 0.999 and weight decay 0.1). */
   readonly optimizer?: GradientTransform;
   /** Sequences in one backward pass (16): more is faster until memory is short. */
@@ -46,15 +29,6 @@ export interface OnnxTrainerOptions {
    * is. Needs `lora`, and the CPU.
    */
   readonly samplerPrecision?: Exclude<Precision, "half">;
-  /** Seed of LoRA's initial matrices (0). */
-  readonly seed?: number;
-  /**
-   * Width times height of the largest image that is decoded (2^27, 134 million); a larger one is an error before it
-   * takes memory.
-   */
-  readonly maxImagePixels?: number;
-  /** Called with a download's progress (a display on stderr). */
-  readonly onDownload?: OnDownload;
   /** The device to run on ("auto": CUDA if it works, else the CPU, with a warning that says why). */
   readonly device?: Device;
   /** Threads of one operator (all cores). */
@@ -62,8 +36,7 @@ export interface OnnxTrainerOptions {
 }
 
 export const onnxTrainerSpec = specOf<OnnxTrainerOptions>()(() => ({
-  model: trainedModelOption(),
-  lora: requiredGroup(loraSpec()).optional().describe("Train an adapter instead of every weight"),
+  ...trainedModelSpec(),
   optimizer: having<GradientTransform>("a gradient transform, such as adamw()", "init", "update")
     .default(() => adamw({ weightDecay: 0.1, clipNorm: 1 }))
     .describe("Chained onto the gradient before each step"),
@@ -76,11 +49,6 @@ export const onnxTrainerSpec = specOf<OnnxTrainerOptions>()(() => ({
   samplerPrecision: choice(["float32", "int8", "int4"])
     .default("float32")
     .describe("Precision of the frozen matrices that the sampler multiplies with"),
-  seed: seedOption().default(0).describe("The seed of LoRA's initial matrices"),
-  maxImagePixels: count()
-    .optional()
-    .describe("Width times height of the largest image that is decoded; 2^27 without it"),
-  onDownload: callback().optional().describe("Told of every piece of a download; a display on stderr without it"),
   device: choice(devices).default("auto").describe("The device to run on: CUDA where it works, else the CPU"),
   threads: count().optional().describe("Threads of one operator; all cores without it"),
 }));

@@ -9,6 +9,7 @@ import { formatThinkAnswer } from "../../src/checks/think-answer";
 import { csvDataset } from "../../src/datasets/csv";
 import { BackendError, CheckpointError, ConfigError, DataError } from "../../src/errors";
 import { evaluate } from "../../src/evaluation/evaluate";
+import { classification } from "../../src/tasks/classification";
 import { detection } from "../../src/tasks/detection";
 import { promptKey, scriptedBackend } from "../../src/testing/scripted-backend";
 import type { Box, LabelDistribution } from "../../src/types";
@@ -94,12 +95,22 @@ describe("annotateDataset", () => {
     [
       "no images",
       { images: undefined },
-      "expected images to be a folder, a .jsonl file, or a list or stream of images",
+      "expected images to be a folder, an image, a .jsonl file, or a list or stream of images",
     ],
     ["a number", { images: 7 }, "expected images to be a folder"],
     ["a shard of none", { shard: "0/4", runDir: "x" }, 'expected shard to be a part and their number, from "1/16" to'],
     ["a shard beyond the last", { shard: "5/4", runDir: "x" }, 'got "5/4"'],
-    ["a shard without runDir", { shard: "1/4" }, 'expected runDir beside shard "1/4", got none'],
+    ["a shard without runDir", { shard: "1/4" }, 'expected no shard without a runDir, got "1/4"; leave it out'],
+    ["to resume without runDir", { resume: true }, "expected no resume without a runDir, got true"],
+    ["to try again without runDir", { retryFailed: true }, "expected no retryFailed without a runDir, got true"],
+    ["a page without runDir", { sheet: 3 }, "expected no sheet without a runDir, got 3"],
+    [
+      "a limit that is never reached",
+      { onFailure: "throw", failureLimit: 2 },
+      'no failureLimit beside onFailure: "thr',
+    ],
+    ["a subject that nobody asks about", { subject: "a cat" }, "no subject beside a task whose prompt has none, got"],
+    ["a root of no file", { images: ["a.png"], root: "x" }, 'expected no root without a .jsonl file, got "x"'],
   ])("refuses %s before anything is asked", async (_, options, message) => {
     await expect(annotationRun(options)).rejects.toThrow(message);
     await expect(annotationRun(options)).rejects.toThrow(ConfigError);
@@ -178,6 +189,11 @@ describe("annotateDataset, for images that come", () => {
     expect(expected.includes("one\\two.png")).toBe(sep === "/");
   });
 
+  it("as one image, has its name", async () => {
+    const folder = await folderOfImages();
+    expect(await idsOf({ images: join(folder, "more/c.png") })).toEqual(["c.png"]);
+  });
+
   it("as JSON lines, resolves paths from the file's folder or from root, and keeps ids and subjects", async () => {
     const folder = await folderOfImages();
     await writeFiles(folder, {
@@ -247,7 +263,7 @@ describe("annotateDataset, for images that come", () => {
     [
       "nowhere",
       (folder) => join(folder, "none"),
-      /expected a folder of images, or a \.jsonl file, at .*none, got no such/,
+      /expected a folder of images, an image, or a \.jsonl file, at .*none, got no such/,
     ],
     ["as a table", (folder) => join(folder, "labels.csv"), /got a file named \.csv; a list of paths is an array/],
     ["as an empty folder", (folder) => join(folder, "more/empty"), /expected images, got none among 0 files/],
@@ -361,7 +377,8 @@ describe("annotateDataset, with a runDir", () => {
       await expect(resumed({ maxTokens: 7 })).rejects.toThrow("maxTokens (512 there, 7 here)");
       await expect(resumed({ shard: "1/2" })).rejects.toThrow('shard (absent there, "1/2" here)');
       const message = 'expected the subject undefined of "party", as it was asked about, got "a cat"';
-      await expect(resumed({ subject: "a cat" })).rejects.toThrow(message);
+      const images = manyExamples.map((example) => ({ ...example, subject: "a cat" }));
+      await expect(resumed({ images })).rejects.toThrow(message);
       await expect(annotationRun({ runDir: runDir! })).rejects.toThrow("pass resume: true");
     }));
 
@@ -394,7 +411,8 @@ describe("annotateDataset, with a runDir", () => {
       const folder = await temporaryFolder();
       await writeFiles(folder, { "=1+1.png": await jpeg(8, 8) });
       const backend = scriptedBackend([formatThinkAnswer("@SUM(1)", "{'joy': 1, 'sadness': 0}")]);
-      await annotationRun({ images: folder, subject: "-2", runDir: runDir!, backend });
+      const task = classification({ labels: ["joy", "sadness"], question: "How does {{subject}} feel?" });
+      await annotationRun({ task, images: folder, subject: "-2", runDir: runDir!, backend });
       const table = await readFile(join(runDir!, "annotations.csv"), "utf8");
       expect(table.split("\n")[1]).toBe("'=1+1.png,./=1+1.png,'-2,1,0,'@SUM(1),");
       const [example] = await csvDataset(join(runDir!, "annotations.csv"), ["joy", "sadness"], { root: folder });

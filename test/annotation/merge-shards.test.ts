@@ -82,14 +82,16 @@ describe("mergeShards", () => {
         String(a.exampleId) < String(b.exampleId) ? -1 : 1;
       expect(await readRows(merged.file)).toEqual(rows.sort(byId));
       const trainer = cotTrainer();
-      await expect(run({ backend: undefined, trainer, shard: "1/5", runDir: "x" })).rejects.toThrow("got a trainer");
+      await expect(run({ backend: undefined, trainer, shard: "1/5", runDir: "x" })).rejects.toThrow(
+        "expected no shard beside a trainer, which learns from the whole dataset",
+      );
     }));
 
   const broken: readonly [string, (parts: string) => Promise<void>, RegExp][] = [
     [
       "a shard is missing",
       (parts) => rm(folderOf(parts, 2), { recursive: true }),
-      /expected 3 shards, got 2; 2\/3 are missing/,
+      /expected 3 shards, got 2 without 2\/3/,
     ],
     [
       "a shard is not finished",
@@ -228,7 +230,9 @@ describe("a shard of an evaluation", () => {
     withFolders(1, async (runDir) => {
       const empty = await evaluationRun({ dataset: manyExamples.slice(0, 1), runDir: runDir!, shard: "1/1000" });
       expect(empty).toMatchObject({ metrics: {}, records: [] });
-      await expect(evaluationRun({ shard: "1/2" })).rejects.toThrow('expected runDir beside shard "1/2", got none');
+      await expect(evaluationRun({ shard: "1/2" })).rejects.toThrow(
+        'expected no shard without a runDir, got "1/2"; leave it out',
+      );
       const metrics = classificationMetrics;
       await expect(evaluationRun({ shard: "0/2", runDir: runDir!, metrics })).rejects.toThrow("counts from 0 needs 1");
     }));

@@ -199,6 +199,11 @@ describe("rise-ts init", () => {
       { "b.csv": "image;joy;fear\n1.jpg;0,5;0,5\n" },
       /got b\.csv; b\.csv has the columns image, joy, fear: .* a point before their decimals$/m,
     ],
+    [
+      "a table of quoted decimal commas",
+      { "b.csv": 'image,joy,fear\n1.jpg,"0,5","0,5"\n2.jpg,"1,0","0,0"\n3.jpg,"0,5","0,5"\n4.jpg,"1,0","0,0"\n' },
+      /got b\.csv; b\.csv has the columns image, joy, fear: .* a point before their decimals$/m,
+    ],
     ["an empty table", { "b.csv": "" }, /got b\.csv; b\.csv has no columns: give it one that/m],
     [
       "rows that end early",

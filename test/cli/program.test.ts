@@ -139,6 +139,21 @@ describe("the help of rise-ts cot", () => {
 });
 
 describe("every command", () => {
+  it.each<[string, readonly string[]]>([
+    ["data", ["model", "resume"]],
+    ["init", ["resume"]],
+    ["compare", ["model", "runDir", "resume"]],
+    ["annotate", ["seed"]],
+    ["report", ["model", "resume", "seed"]],
+    ["merge", ["resume", "seed"]],
+  ])("%s neither offers nor takes options that do nothing in it", async (name, idle) => {
+    const { out } = await rise([name, "--help"]);
+    for (const option of ["model", "runDir", "resume", "seed"])
+      expect(new RegExp(`^ +--${option} `, "m").test(out), option).toBe(!idle.includes(option));
+    for (const option of idle)
+      expect((await rise([name, `--${option}`, "1"], { folder })).err).toContain(`unknown option "--${option}`);
+  });
+
   it.each(Object.keys(commands))("%s has help", async (name) => {
     const { code, out } = await rise([name, "--help"]);
     expect([code, out.split("\n")[0]]).toEqual([0, expect.stringContaining(`Usage: rise-ts ${name}`)]);

@@ -75,6 +75,20 @@ describe("a config that init wrote", () => {
     expect(Object.keys(compared)).toEqual(expect.arrayContaining(["similarity", "jsd", "accuracy"]));
   });
 
+  it("keeps the evaluations of other splits apart from the test's", async () => {
+    const before = await readFile(join(folder, "runs", "evaluation", "records.jsonl"), "utf8");
+    const trained = await succeed("eval", "--split", "train", "--resume");
+    expect(trained).toMatchObject({ runDir: join(folder, "runs", "evaluation-train"), examples: 4 });
+    const base = await succeed("eval", "--policy", "base", "--split", "train");
+    expect(base.runDir).toBe(join(folder, "runs", "evaluation-base-train"));
+    expect(await readFile(join(folder, "runs", "evaluation", "records.jsonl"), "utf8")).toBe(before);
+  });
+
+  it("writes no report over a folder", async () => {
+    const { code, err } = await rise(["report", "--out", "photos"], { folder });
+    expect([code, err]).toEqual([2, expect.stringMatching(/photos: expected a file to write, got a folder; name an/)]);
+  });
+
   it("writes the report again and again with --watch, until it is interrupted", async () => {
     const page = join(folder, "watched.html");
     const watching = rise(["report", "--out", "watched.html", "--watch", "1"], { folder });
@@ -123,6 +137,22 @@ describe("a config that init wrote", () => {
     });
     expect(code, err).toBe(0);
     expect(JSON.parse(out)).toMatchObject({ images: 6, policy: "base" });
+    await rm(elsewhere, { recursive: true });
+  });
+
+  it("chooses the best of a backend's thoughts, where data for validation have no effect, and annotates one image", async () => {
+    const elsewhere = await temporaryFolder();
+    const photos = join(folder, "photos");
+    const task = ["--task.kind", "classification", "--task.labels", "cat,dog", "--model", model, "--json"];
+    const data = ["--data.format", "folder", "--data.path", photos, "--data.validation", "0.34"];
+    const few = ["--groupSize", "1", "--sampling.cotMaxTokens", "8", "--sampling.reconstructionMaxTokens", "8"];
+    const stage = await rise(["cot", "--backend.kind", "onnx", ...task, ...data, ...few], { folder: elsewhere });
+    expect(stage.code, stage.err).toBe(0);
+    expect(JSON.parse(stage.out).thoughts).toBe(4);
+    const one = ["annotate", join(photos, "cat", "1.jpg"), "--policy", "base", "--maxTokens", "8"];
+    const { code, out, err } = await rise([...one, ...task], { folder: elsewhere });
+    expect(code, err).toBe(0);
+    expect(JSON.parse(out)).toMatchObject({ images: 1 });
     await rm(elsewhere, { recursive: true });
   });
 

@@ -1,6 +1,8 @@
 import { rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { makeTask } from "../../src/config/data";
 import { type Config, readConfig } from "../../src/config/read";
 import { ConfigError } from "../../src/errors";
 import { temporaryFolder, writeFiles } from "../datasets/temporary";
@@ -220,9 +222,28 @@ describe("a config", () => {
     await expect(needing([], {})).resolves.toMatchObject({ data: { format: "folder" } });
   });
 
+  it("names its file and line when its task cannot be made, in a module too", async () => {
+    const path = JSON.stringify(fileURLToPath(new URL("../../src/tasks/classification.ts", import.meta.url)));
+    await write("rise.config.ts", `import { classification } from ${path};\n\nclassification({ labels: ["a", "a"] });`);
+    await expect(read()).rejects.toThrow(/^rise\.config\.ts:3: classification: expected labels that differ in more/);
+    await rm(join(folder, "rise.config.ts"));
+    await write("rise.config.yaml", `seed: 3\ntask: ${JSON.stringify({ ...task, labels: ["a", "A"] })}\ndata: {}\n`);
+    const made = async (config: Promise<Config>) => makeTask(await config);
+    await expect(made(read({ "data.format": "jsonl", "data.path": "x" }))).rejects.toThrow(
+      new ConfigError(
+        'rise.config.yaml:2: classification: expected labels that differ in more than case and separators, got "a" and "A"',
+      ),
+    );
+    await rm(join(folder, "rise.config.yaml"));
+    const flags = { "task.kind": "detection", "task.prompts.cot": "{{x}}", "data.format": "jsonl", "data.path": "x" };
+    await expect(made(read(flags))).rejects.toThrow(
+      /^the config: detection\(\)'s cot prompt: expected placeholders out/,
+    );
+  });
+
   it("names the module that cannot be loaded", async () => {
     await write("rise.config.ts", "export default {");
-    await expect(read()).rejects.toThrow(/^rise\.config\.ts: expected a module that can be loaded: /);
+    await expect(read()).rejects.toThrow(/^rise\.config\.ts:1: expected a module that can be loaded: /);
     await write("rise.config.ts", "export default () => 1");
     await expect(read()).rejects.toThrow(/^rise\.config\.ts: expected the config to be an object, got a function/);
   });

@@ -178,7 +178,7 @@ describe("a folder of classes", () => {
     [
       "images have no classes",
       { "1.jpg": image, "2.jpg": image },
-      /expected a folder for each class, got 2 images without one; move/,
+      /expected a folder for each class, got images without one, 2 in all; move/,
     ],
     [
       "an image is a HEIC",

@@ -234,7 +234,7 @@ describe("a conversation", () => {
     [
       "no answer",
       { messages: [user("?")], images: ["a.jpg"] },
-      "a conversation of 0 answers in 1 turns; an example has one, at the end",
+      "a conversation of 0 answers in 1 turn; an example has one, at the end",
     ],
     [
       "a tool's turn",

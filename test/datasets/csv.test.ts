@@ -249,6 +249,8 @@ describe("a table of votes", () => {
 
   it.each([
     ["a negative count", "-1,3", /:2: joy: expected a decimal number of at least 0, got "-1"/],
+    ["percents with a comma", '"50,5 %","49,5 %"', /:2: joy: .*got "50,5 %"; write a decimal point/],
+    ["both marks", '"1.234,5",3', /:2: joy: .*got "1\.234,5"; write a decimal point, and no mark for thousands/],
     ["a decimal comma", '"0,5",3', /:2: joy: .*got "0,5"; write a decimal point/],
     ["an empty cell", ",3", /:2: joy: .*got ""/],
     ["a word", "3,many", /:2: sadness: .*got "many"/],

@@ -118,7 +118,7 @@ describe("a folder of pictures for each class", () => {
       /expected an image path inside/,
     );
     await expect(imageFolderDataset(join(outside, "secret"), { onOmission: () => {} })).rejects.toThrow(
-      /expected a folder for each class, got 1 images without one/,
+      /expected a folder for each class, got images without one, 1 in all;/,
     );
     await expect(imageFolderDataset(join(outside, "none"))).rejects.toThrow(DataError);
     expect(() => imageFolderDataset(undefined as never)).toThrow(

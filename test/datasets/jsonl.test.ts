@@ -186,7 +186,7 @@ describe("a JSON-lines dataset", () => {
     );
     expect(() => jsonlDataset(file, undefined as never)).toThrow(ConfigError);
     expect(() => jsonlDataset(file, "classification" as never)).toThrow(
-      /jsonlDataset: expected task to be a task, .*, got text$/,
+      /jsonlDataset: expected task to be a task, .*, got "classification"$/,
     );
   });
 

@@ -182,9 +182,11 @@ describe("auditCots", () => {
       await expect(auditCots(options)).rejects.toThrow(CheckpointError);
     }));
 
-  it("refuses cots of one example, or of none that there is", async () => {
+  it("refuses cots of one example, or of none that there is, and to resume nothing", async () => {
     const ask = (some: typeof cots) => auditCots({ task, dataset: examples, cots: some, backend: readsTheCot });
     await expect(ask([])).rejects.toThrow(/got no cot/);
+    const resumed = auditCots({ task, dataset: examples, cots, backend: readsTheCot, resume: true });
+    await expect(resumed).rejects.toThrow("auditCots: expected no resume without a runDir, got true; leave it out");
     await expect(ask(cots.slice(0, 1))).rejects.toThrow(ConfigError);
     await expect(ask([...cots, { exampleId: "awe", cot: "Wow." }])).rejects.toThrow(DataError);
     await expect(ask([...cots, { exampleId: "awe", cot: "Wow." }])).rejects.toThrow(/id "awe"/);

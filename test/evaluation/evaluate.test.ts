@@ -201,6 +201,9 @@ describe("evaluate", () => {
   });
 
   it.each<[object, string]>([
+    [{ resume: true }, "evaluate: expected no resume without a runDir, got true; leave it out"],
+    [{ retryFailed: true }, "evaluate: expected no retryFailed without a runDir, got true"],
+    [{ onFailure: "throw", failureLimit: 2 }, 'evaluate: expected no failureLimit beside onFailure: "throw", got 2'],
     [{ metric: classificationMetrics }, 'evaluate: unknown option "metric"; did you mean "metrics"?'],
     [{ metrics: ["jsd"] }, 'expected metrics to be functions by name, such as classificationMetrics, got ["jsd"]'],
     [{ metrics: { jsd: true } }, "expected metrics to be functions by name"],
@@ -254,6 +257,7 @@ describe("annotate", () => {
     [{ maxtokens: 5 }, 'annotate: unknown option "maxtokens"; did you mean "maxTokens"?'],
     [{ task: {} }, "expected task to be a task"],
     [{ maxTokens: 0 }, "expected maxTokens to be a whole number of at least 1, got 0"],
+    [{ subject: "a cup" }, 'annotate: expected no subject beside a task whose prompt has none, got "a cup"; leave it'],
     ...noBackends,
   ])("refuses %j", (options, message) =>
     expect(annotate({ task: moods, image: "party.png", backend, ...options })).rejects.toThrow(message),

@@ -123,8 +123,8 @@ describe("adamw", () => {
   });
 
   it.each([
-    ["one missing", { a: [1] }, /gradient of "b": expected 1 numbers, got none/],
-    ["one of another size", { a: [1], b: [1, 2] }, /gradient of "b": expected 1 numbers, got 2/],
+    ["one missing", { a: [1] }, /gradient of "b": expected 1 number, got none/],
+    ["one of another size", { a: [1], b: [1, 2] }, /gradient of "b": expected 1 number, got 2/],
     ["one too many", { a: [1], b: [1], c: [1] }, /gradient of "c": expected a parameter/],
   ])("refuses gradients with %s, before anything has changed", (_, gradients, message) => {
     const params = tensors({ a: [1], b: [1] });

@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { shown } from "../../src/options/display";
+import { counted, shown } from "../../src/options/display";
 
 it("a value in a message is one short line, and text is told from a number", () => {
   expect([shown("2"), shown(2), shown(Number.NaN), shown(undefined), shown(null)]).toEqual([
@@ -15,4 +15,8 @@ it("a value in a message is one short line, and text is told from a number", () 
   const circle: unknown[] = [];
   circle.push(circle);
   expect(shown(circle)).toBe("what cannot be shown");
+});
+
+it("a count of things has a singular", () => {
+  expect([0, 1, 2].map((count) => counted(count, "image"))).toEqual(["0 images", "1 image", "2 images"]);
 });

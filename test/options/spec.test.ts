@@ -21,6 +21,7 @@ import {
   readArgument,
   readOptions,
   requiredGroup,
+  type Spec,
   secret,
   seed,
   share,
@@ -155,6 +156,18 @@ describe("text where an object belongs", () => {
 
   it("is called text when it stands for all options", () => {
     expect(refusal(key)).toThrow(new ConfigError("train: expected its options to be an object, got text"));
+  });
+
+  it("is shown if it looks like no key, unless the options have one", () => {
+    expect(refusal("x")).toThrow(new ConfigError('train: expected its options to be an object, got "x"'));
+    for (const value of ["x", "1e-5", "Qwen/Qwen2-VL-2B-Instruct", "a learning rate of 1e-5"])
+      expect(() => readArgument("call", "it", value, having("a backend", "generate"))).toThrow(
+        new ConfigError(`call: expected it to be a backend, got "${value}"`),
+      );
+    const withKey = () => ({ apiKey: secret("a key", () => true).optional() });
+    expect(() => readOptions<{ apiKey?: string }, Spec<{ apiKey?: string }>>("call", "x" as never, withKey)).toThrow(
+      new ConfigError("call: expected its options to be an object, got text"),
+    );
   });
 });
 

@@ -111,7 +111,7 @@ describe("pushToHub", () => {
     const { kept, close } = await hub();
     await pushToHub(dir, "me/moods", { evaluations: [runDir] });
     close();
-    expect(kept.get("README.md")).toMatch(/1 images that were evaluated:[\s\S]*\| formatRate \| 1 \| 1 to 1 \|/);
+    expect(kept.get("README.md")).toMatch(/Images that were evaluated: 1[\s\S]*\| formatRate \| 1 \| 1 to 1 \|/);
   });
 
   it("publishes the newest checkpoint when none is best, or the one that is named", async () => {

@@ -91,9 +91,9 @@ describe.skipIf(noBrowser)(named("a report"), () => {
     const { page } = await opened(whole);
     const output = () => page.textContent(".cots output");
     await page.fill(".threshold [type=number]", "0.5001234");
-    expect(await output()).toBe("5 of 12 cots have a reward of at least 0.5001234");
+    expect(await output()).toBe("A reward of at least 0.5001234: 5 of 12 cots");
     await page.fill(".threshold [type=number]", "");
-    expect(await output()).toBe("5 of 12 cots have a reward of at least 0.5001234");
+    expect(await output()).toBe("A reward of at least 0.5001234: 5 of 12 cots");
     await page.close();
   });
 

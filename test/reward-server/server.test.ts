@@ -120,7 +120,7 @@ describe("a request that cannot be answered", () => {
     ["no form", { texts: ["x"] }, 400, "expected an object with one of completions, reconstructions, query,"],
     ["a list", [1], 400, "expected an object with one of"],
     ["no ids", { completions: ["x"] }, 400, "id: expected a list"],
-    ["an empty call", { completions: [], id: [] }, 400, "id: expected at least 1 elements"],
+    ["an empty call", { completions: [], id: [] }, 400, "id: expected at least 1 element"],
     ["a number as a completion", { completions: [1], id: ["a"] }, 400, "completions.0: expected text or a list"],
     ["too few ids", { completions: ["x", "y"], id: ["a"] }, 400, "expected lists of the same length, got 1 and 2"],
     ["an unknown id", { completions: ["x"], id: ["c"] }, 400, 'expected an id of the dataset\'s 2 examples, got "c"'],

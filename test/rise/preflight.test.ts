@@ -94,7 +94,7 @@ describe("before the first step, a run", () => {
     });
     await expect(run).rejects.toThrow(DataError);
     await expect(run).rejects.toThrow(
-      /prompts do not fit: expected at most 400 tokens .* the prompt of example funeral has \d+ and up to 190 may follow/,
+      /prompts do not fit, 6 of 6: expected at most 400 tokens .* the prompt of example funeral has \d+ and up to 190 may follow/,
     );
   });
 
@@ -105,7 +105,10 @@ describe("before the first step, a run", () => {
         event.type === "warning" && event.guard === "format" ? [event] : [],
       );
     const [warning] = await warnings({ trainer: trainer() });
-    expect(warning).toMatchObject({ step: 0, message: expect.stringMatching(/none of the first 4.*"no idea"/) });
+    expect(warning).toMatchObject({
+      step: 0,
+      message: expect.stringMatching(/no completion of the first 4 has .*"no idea"/),
+    });
     expect(await warnings({ trainer: cotTrainer(), groupSize: 32 })).toEqual([]);
     expect(await warnings({ trainer: trainer(), preflight: false })).toEqual([]);
   });
@@ -152,7 +155,7 @@ describe("before the first step, a run", () => {
     };
     expect(await warned("[[0.45, 0.21, 0.25, 0.47]]")).toEqual([
       expect.stringMatching(
-        /coordinates look like fractions in 2 of the first 2 completions: expected what the prompt/,
+        /coordinates look like fractions in completions, 2 of the first 2: expected what the prompt/,
       ),
     ]);
     expect(await warned("[[450, 210, 250, 470]]")).not.toEqual([expect.stringMatching(/fractions/)]);

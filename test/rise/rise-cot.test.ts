@@ -697,6 +697,26 @@ describe("riseCot refuses", () => {
     rejection({ ...options, trainer: async () => expect.fail("a model was loaded") }).toThrow(message),
   );
 
+  it.each<[string, unknown, string]>([
+    ["steps", 9, "9"],
+    ["learningRate", 1, "1"],
+    ["grpo", grpoPresets.trl, '{"advantages":{'],
+    ["credit", "both", '"both"'],
+    ["finalPass", false, "false"],
+    ["microBatch", 2, "2"],
+    ["heldOut", [{ ...dataset[0]!, id: "other" }], '[{"id":"other"'],
+  ])("%s beside a backend, on which it has no effect", (name, value, shown) =>
+    expect(
+      riseCot({ task: moods, dataset, backend: async () => expect.fail("a model was loaded"), [name]: value }),
+    ).rejects.toThrow(`riseCot: expected no ${name} beside a backend, which learns nothing, got ${shown}`),
+  );
+
+  it.each<[object, string]>([
+    [{ resume: true }, "riseCot: expected no resume without a runDir, got true; leave it out"],
+    [{ keepCheckpoints: 2 }, "riseCot: expected no keepCheckpoints without a runDir, got 2"],
+    [{ onFailure: "throw", failureLimit: 2 }, 'riseCot: expected no failureLimit beside onFailure: "throw", got 2'],
+  ])("%j, of which something has no effect", (options, message) => rejection(options).toThrow(message));
+
   it("no options at all", async () => {
     await expect(riseCot(undefined as never)).rejects.toThrow("riseCot: expected its options to be an object");
     await expect(withDefaultTrainer(undefined as never)).rejects.toThrow(/^riseCot: expected task to be a task/);

@@ -362,6 +362,11 @@ describe("riseR1", () => {
     [{ sft: true }, "riseR1: expected sft to be false, or an object, got true"],
     [{ sft: null }, "riseR1: expected sft to be false, or an object, got null"],
     [{ sft: false, rft: false }, "riseR1: expected sft or rft, got false for both"],
+    [
+      { sft: false, threshold: 0.5 },
+      "riseR1: expected no threshold beside sft: false, which imitates no cots, got 0.5",
+    ],
+    [{ resume: true }, "riseR1: expected no resume without a runDir, got true; leave it out"],
     [{ sft: { epochs: "2" } }, 'riseR1: expected sft.epochs to be a finite number of at least 0, got "2"'],
     [{ rft: { sampling: null } }, "riseR1: expected rft.sampling to be an object, got null"],
     [{ rft: { reward: "paper" } }, 'riseR1: expected rft.reward to be a function, such as answerReward, got "paper"'],

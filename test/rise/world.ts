@@ -49,7 +49,8 @@ type AnswerOptions = RiseR1Options<LabelDistribution>;
 /** Stage 1 in 6 steps that learn and 2 that only look. */
 export const cotRun = (options: Partial<CotOptions> & Pick<CotOptions, "trainer">) =>
   riseCot({
-    ...{ task: moods, dataset, groupSize: 4, examplesPerStep: 2, steps: 6, learningRate: 2, checkpointEvery: 2 },
+    ...{ task: moods, dataset, groupSize: 4, examplesPerStep: 2, checkpointEvery: 2 },
+    ...(options.backend === undefined && { steps: 6, learningRate: 2 }),
     ...options,
   });
 
@@ -63,7 +64,7 @@ export const cots: readonly RatedCot<LabelDistribution>[] = dataset.map(({ id, a
 /** Stage 2 in 5 steps of imitation and 5 of reinforcement. */
 export const answerRun = (options: Partial<AnswerOptions> & Pick<AnswerOptions, "trainer">) =>
   riseR1({
-    ...{ task: moods, dataset, cots, checkpointEvery: 2, threshold: 0.5 },
+    ...{ task: moods, dataset, cots, checkpointEvery: 2, ...(options.sft !== false && { threshold: 0.5 }) },
     sft: { steps: 5, batchSize: 2, learningRate: 3 },
     rft: { steps: 5, groupSize: 4, examplesPerStep: 2, learningRate: 3 },
     ...options,

@@ -14,9 +14,9 @@ const backendOf = (answer: unknown): VlmBackend => ({
 
 describe("generate", () => {
   it.each<[string, unknown, string]>([
-    ["nothing", undefined, "mine: expected 1 completions for each of 1 prompts, got undefined"],
-    ["no list", [undefined], "expected 1 completions for each of 1 prompts, got undefined"],
-    ["two lists", [[], []], "expected 1 completions for each of 1 prompts, got 0, 0"],
+    ["nothing", undefined, "mine: expected 1 completion for each of 1 prompt, got undefined"],
+    ["no list", [undefined], "expected 1 completion for each of 1 prompt, got undefined"],
+    ["two lists", [[], []], "expected 1 completion for each of 1 prompt, got 0, 0"],
     ["no completion", [[undefined]], 'a finishReason of "stop", "length", "content_filter", "other", got undefined'],
     [
       "another finish reason, after a long text",

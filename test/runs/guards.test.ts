@@ -2,13 +2,26 @@ import { describe, expect, it } from "vitest";
 import type { VlmBackend } from "../../src/backend";
 import { BackendError, NonFiniteError, TrainingError } from "../../src/errors";
 import type { StepMetrics } from "../../src/events";
-import type { RewardFunction } from "../../src/reward/reward";
+import { paperReward } from "../../src/reward/paper";
+import type { RewardFunction, RolloutParts } from "../../src/reward/reward";
+import { type OwnReward, sumRewards } from "../../src/reward/sum";
 import { guardWarnings } from "../../src/runs/guards";
+import { scriptedTrainer } from "../../src/testing";
 import type { Trainer } from "../../src/trainer";
 import type { LabelDistribution } from "../../src/types";
 import { imagePath, reference } from "../models/reference";
 import { tinyTrainer } from "../rise/onnx-world";
-import { answerRun, answerTrainer, collect, contents, cotRun, cotTrainer, dataset, withFolders } from "../rise/world";
+import {
+  answerRun,
+  answerTrainer,
+  collect,
+  contents,
+  cotRun,
+  cotTrainer,
+  dataset,
+  leaking,
+  withFolders,
+} from "../rise/world";
 
 const healthy = {
   reward: 0.4,
@@ -47,12 +60,25 @@ describe("guards", () => {
     [
       "leaking",
       { "rise/leak_rate": 0.9, reward: 0.05 },
-      /90 % of the cots give the annotation away and earn nothing.*say in the cot prompt/,
+      /90 % of the cots give the annotation away and earn nothing for it.*say in the cot prompt/,
     ],
     ["leaking", { "rise/leak_rate": 1 }, /100 % of the cots give.*earn a reward for it\. Use .* such as paperReward/],
     ["repetition", { "rise/repetition": 0.6 }, /60 % of its four-word sequences.*lower the learning rate/],
   ] as const)("warn of %s, and say what to try", (guard, metrics, message) => {
     expect(guardWarnings(rows({}, metrics))).toEqual([{ guard, message: expect.stringMatching(message) }]);
+  });
+
+  it("judge a sum of rewards by its judge: the other terms may be on any scale", () => {
+    const summed = (judged: number, reward: number, more: object = {}) => ({
+      ...{ reward, "rewards/paperReward/mean": judged, "rewards/brevity/mean": 1 },
+      ...more,
+    });
+    const leaking = (judged: number, reward: number) =>
+      guardWarnings(rows(summed(judged, reward, { "rise/leak_rate": 1 })))[0]?.message;
+    expect(leaking(0, 0.2)).toMatch(/earn nothing for it\. See rollouts\.jsonl/);
+    expect(leaking(0.9, -1)).toMatch(/earn a reward for it\. Use .* such as paperReward/);
+    expect(guardsOf(many(50, () => summed(0.5, 2)))).toEqual(["flat-reward"]);
+    expect(guardsOf(many(50, () => summed(0.98, -2)))).toEqual([]);
   });
 
   it("name the token limit of the stage", () => {
@@ -145,6 +171,19 @@ describe("guards of a run", () => {
       ["zero-std", 1],
       ["zero-std", 2],
       ["zero-std", 4],
+    ]);
+  });
+
+  it("do not blame a sum of rewards for leaks that its judge refuses", async () => {
+    const trainer = scriptedTrainer({ texts: [leaking, `${leaking} So it is.`] });
+    const brevity: OwnReward<LabelDistribution, RolloutParts<LabelDistribution>> = {
+      reward: (_, { cot }) => Math.exp(-cot.length / 400),
+    };
+    const events = await collect(cotRun({ trainer, steps: 1, reward: sumRewards(paperReward, { brevity }) }));
+    const warnings = events.flatMap((event) => (event.type === "warning" ? [[event.guard, event.message]] : []));
+    expect(warnings).toEqual([
+      ["format", expect.not.stringContaining("earns nothing")],
+      ["leaking", expect.stringContaining("earn nothing for it. See rollouts.jsonl")],
     ]);
   });
 

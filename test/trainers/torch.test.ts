@@ -109,7 +109,7 @@ describe("torchTrainer", () => {
 
   it.each([
     ["another model", { config: "0" }, /expected workers of .*, got workers of another config\.json/],
-    ["steps of another program", { steps: 3 }, /expected workers that nobody has trained, got workers after 3 steps/],
+    ["steps of another program", { steps: 3 }, /expected workers that nobody has trained, got workers after step 3/],
     [
       "a shard as large as the model",
       {
@@ -164,7 +164,7 @@ describe("torchTrainer", () => {
     const eight = Array.from({ length: 8 }, () => sequences[0]!);
     await expect(trainer.logProbs(eight)).rejects.toThrow(/logprobs: expected 8 rows from the workers, got 0/);
     const ofEight = Number(body);
-    await expect(trainer.logProbs(eight.slice(0, 1))).rejects.toThrow(/expected 1 rows/);
+    await expect(trainer.logProbs(eight.slice(0, 1))).rejects.toThrow(/expected 1 row from/);
     expect(ofEight).toBeLessThan(8 * Number(body));
   });
 });

@@ -26,11 +26,9 @@ export interface Endpoint {
   readonly warn: (code: string, message: string) => void;
 }
 
-export interface RequestOptions {
+export interface RequestOptions extends Pick<ReplyOptions, "joinReasoning"> {
   /** Seed of the random waits. */
   readonly seed: number;
-  /** Puts reasoning that the server split off in front of the text, as `<think>…</think>`. */
-  readonly joinReasoning: boolean;
   readonly signal?: AbortSignal;
 }
 
@@ -60,7 +58,7 @@ export async function requestChoices(
     if (result.said && endpoint.adapt(sent, result.said.words))
       return requestChoices(endpoint, body, { seed, joinReasoning, ...(signal && { signal }) });
     if (!result.isTemporary) throw refusal(endpoint, result);
-    if (attempt === endpoint.retries) throw refusal(endpoint, result, ` after ${attempt + 1} tries`);
+    if (attempt === endpoint.retries) throw refusal(endpoint, result, ` in try ${attempt + 1}`);
     const backoff = 500 * 2 ** attempt * (0.5 + createRng(seed, attempt).uniform() / 2);
     await pause(waitMs(endpoint, result.waitMs, backoff), signal);
   }

@@ -8,8 +8,11 @@ import type { ExitCode } from "./exit-codes";
 export interface Command {
   /** Arguments that follow its name. */
   readonly operands?: readonly Operand[];
-  /** Sections of the config that it uses. Their options are flags, and the names of the `short` ones suffice. */
-  readonly sections?: { readonly short: readonly string[]; readonly long: readonly string[] };
+  /**
+   * Sections of the config that it uses. Their options are flags, and the names of the `short` ones suffice. It
+   * lacks the options outside sections, such as `seed`, that `without` names.
+   */
+  readonly sections?: Readonly<Record<"short" | "long", readonly string[]>> & { readonly without?: readonly string[] };
   /** Its own flags. */
   readonly flags?: z.ZodRawShape;
   run(call: Call): Promise<Outcome>;

@@ -27,7 +27,7 @@ export function flagsOf(command: Command): readonly Flag[] {
   const own = rowsOf({ ...command.flags, ...(command.sections && common), ...always });
   const ownFlags = own.map((row): Flag => ({ name: row.name, row, heading: "Options" }));
   if (!command.sections) return ownFlags;
-  const { short, long } = command.sections;
+  const { short, long, without = [] } = command.sections;
   const options = configRows();
   const isTaken = new Set(own.map(({ name }) => name));
   const top = options.filter(({ name }) => !name.includes("."));
@@ -44,6 +44,7 @@ export function flagsOf(command: Command): readonly Flag[] {
   return [
     ...ownFlags,
     ...options.flatMap((row): Flag[] => {
+      if (without.includes(row.name)) return [];
       const section = row.name.split(".")[0]!;
       const heading = headings[row.name.includes(".") ? section : "config"];
       const brief = shortened.get(row.name);

@@ -1,7 +1,7 @@
 import type { ConfigData } from "../../config/data";
 import { DataError } from "../../errors";
 import { loadImage } from "../../models/inputs/image";
-import { listed } from "../../options/display";
+import { counted, listed } from "../../options/display";
 import type { Example } from "../../types";
 import { table } from "../frame/output";
 
@@ -35,7 +35,7 @@ const imagesOf = (examples: readonly Example<unknown>[]) => new Set(examples.map
 /** The likeliest label of a distribution, the example's category or subject, or what an own task writes. */
 function kindOf({ annotation, metadata, subject }: Example<unknown>, task: ConfigData["task"]): string {
   if (typeof metadata?.category === "string") return metadata.category;
-  if (Array.isArray(annotation)) return subject ?? `${annotation.length} regions`;
+  if (Array.isArray(annotation)) return subject ?? counted(annotation.length, "region");
   if (typeof annotation !== "object") return task.format(annotation);
   const [best] = Object.entries(annotation as Readonly<Record<string, number>>).sort(([, a], [, b]) => b - a);
   return best?.[0] ?? "nothing";
@@ -75,8 +75,8 @@ export async function checkImages(
 /** A sentence about decoded images. */
 export const imagesWords = (checked: number, bad: readonly BadImage[]): string =>
   bad.length === 0
-    ? `${checked} images can be decoded.`
-    : `${bad.length} of ${checked} images cannot be decoded:\n${listed(
+    ? `${counted(checked, "image")} can be decoded.`
+    : `${bad.length} of ${counted(checked, "image")} cannot be decoded:\n${listed(
         bad.map(({ example, reason }) => `  ${example}: ${reason}`),
         "\n",
         20,

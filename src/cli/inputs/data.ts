@@ -7,6 +7,7 @@ import { imageFile } from "../../datasets/formats/export-image";
 import { ConfigError } from "../../errors";
 import { writeWholeFolder } from "../../files/whole-folder";
 import { nearest } from "../../options/did-you-mean";
+import { counted } from "../../options/display";
 import { choice, number, text } from "../../options/spec";
 import type { Example, ImageSource } from "../../types";
 import type { Call, Command, Outcome } from "../frame/command";
@@ -27,7 +28,7 @@ export const data: Command = {
     },
     { name: "DIR", help: "the folder to make, for convert and export", isOptional: true },
   ],
-  sections: { short: ["data"], long: ["task"] },
+  sections: { short: ["data"], long: ["task"], without: ["model", "resume"] },
   flags: {
     to: choice(["trl", "sharegpt", "messages", "parquet"]).default("trl").describe("The format of export"),
     cots: text().optional().describe("The thoughts to export; cot/cots.jsonl in runDir without it"),
@@ -93,5 +94,8 @@ async function exportThoughts({ task, train }: ConfigData, call: Call): Promise<
   const file = cots === undefined ? join(runDir, "cot", "cots.jsonl") : resolve(call.folder, cots);
   const kept = selectHighQuality(await readCots(file), { threshold });
   const written = await exportCots({ cots: kept, dataset: train, task, format: to, dir });
-  return { result: { file: written, thoughts: kept.length }, text: `Wrote ${kept.length} thoughts to ${written}.` };
+  return {
+    result: { file: written, thoughts: kept.length },
+    text: `Wrote ${counted(kept.length, "thought")} to ${written}.`,
+  };
 }

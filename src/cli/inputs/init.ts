@@ -21,7 +21,7 @@ const tried = 200;
 /** Looks at data, writes a config for it, and checks it. */
 export const init: Command = {
   operands: [{ name: "DATA", help: "a file or a folder; this folder without it", isOptional: true }],
-  sections: { short: ["data"], long: ["task", "trainer", "cot", "r1"] },
+  sections: { short: ["data"], long: ["task", "trainer", "cot", "r1"], without: ["resume"] },
   flags: {
     file: text().default("rise.config.yaml").describe("The config to write"),
     overwrite: flag().default(false).describe("Replaces a config that is there"),

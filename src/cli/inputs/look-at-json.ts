@@ -3,6 +3,7 @@ import { isPlain, type Values } from "../../config/values";
 import { readConversation } from "../../datasets/formats/conversation";
 import { readJsonElements } from "../../datasets/formats/json-elements";
 import { readJsonRows } from "../../datasets/formats/json-rows";
+import { counted } from "../../options/display";
 import { imageRoot } from "./find-images";
 import { type Found, type Look, mostRows } from "./found";
 
@@ -19,7 +20,7 @@ export const lookAtCoco: Look = async (path) => {
   if (count === 0 || categories === 0) return undefined;
   const images = (await imageRoot(path, name)) ?? dirname(path);
   return {
-    what: `COCO's annotations of ${count} images in ${categories} categories`,
+    what: `COCO's annotations of ${counted(count, "image")}`,
     task: { kind: "detection" },
     data: { format: "coco", path, images },
   };

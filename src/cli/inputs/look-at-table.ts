@@ -1,6 +1,6 @@
 import { dirname, extname } from "node:path";
 import { readTable } from "../../datasets/formats/table-rows";
-import { readDecimal } from "../../datasets/reading/checked";
+import { hasComma, readDecimal } from "../../datasets/reading/checked";
 import { pictureExtension } from "../../datasets/reading/nearby";
 import { imageRoot } from "./find-images";
 import { type Look, mostRows } from "./found";
@@ -86,7 +86,8 @@ function annotationColumns(columns: readonly Column[]): Annotations | undefined 
 /** Whether a column names one of a few labels in each row. */
 const isNaming = (column: Column) => {
   const { length } = distinct(column);
-  return length >= 2 && length <= 100 && length <= Math.max(2, column.cells.length / 2) && !column.cells.includes("");
+  const isText = !column.cells.some((cell) => cell === "" || hasComma(cell));
+  return length >= 2 && length <= 100 && length <= Math.max(2, column.cells.length / 2) && isText;
 };
 
 const distinct = ({ cells }: Column) => [...new Set(cells)].sort();

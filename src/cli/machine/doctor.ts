@@ -80,7 +80,7 @@ async function describeCache(): Promise<string> {
   const entries = await readdir(folder).catch(() => undefined);
   const models = (entries ?? []).filter((name) => name.startsWith("models--")).length;
   const free = await freeBytes(folder);
-  return `${folder} (${entries ? `${models} models` : "not there yet"}, ${gigabytes(free)} free)`;
+  return `${folder} (${entries ? `models: ${models}` : "not there yet"}, ${gigabytes(free)} free)`;
 }
 
 /** Free bytes on the disk of a folder, or of its nearest existing parent; 0 on a drive that is not there. */

@@ -4,6 +4,7 @@ import { annotateDatasetSpec } from "../../annotation/annotate-dataset-options";
 import { unreadableWords } from "../../annotation/listen";
 import { makeTask } from "../../config/data";
 import { withPolicy } from "../../config/engines";
+import { counted } from "../../options/display";
 import { text } from "../../options/spec";
 import type { Command } from "../frame/command";
 
@@ -12,10 +13,10 @@ const { root, subject, maxTokens, batchSize, concurrency, retryFailed, onFailure
 /** The options of `annotateDataset` that a command line can give. */
 const own = { root, subject, maxTokens, batchSize, concurrency, retryFailed, onFailure, shard, sheet };
 
-/** Annotates a folder or a list of images with reasons. */
+/** Annotates a folder, an image or a list of images with reasons. */
 export const annotate: Command = {
-  operands: [{ name: "IMAGES", help: "a folder, or a .jsonl file of images" }],
-  sections: { short: [], long: ["task", "trainer", "backend"] },
+  operands: [{ name: "IMAGES", help: "a folder, an image, or a .jsonl file of images" }],
+  sections: { short: [], long: ["task", "trainer", "backend"], without: ["seed"] },
   flags: {
     policy: text().optional().describe('"base", or the folder of a run or a checkpoint; stage 2 in runDir without it'),
     out: text().optional().describe("The folder of the results; annotations in runDir without it"),
@@ -43,7 +44,7 @@ export const annotate: Command = {
       const others = `${annotated.failed.length} without an answer${unreadableWords(annotated)}`;
       return {
         result: { runDir, policy: name, ...counts },
-        text: `${annotated.images} images, ${others}. Files: ${runDir}`,
+        text: `${counted(annotated.images, "image")}, ${others}. Files: ${runDir}`,
       };
     });
   },

@@ -11,7 +11,7 @@ export const compare: Command = {
     { name: "A", help: "the folder of an evaluation" },
     { name: "B", help: "the folder of another one, of the same examples" },
   ],
-  sections: { short: ["compare"], long: [] },
+  sections: { short: ["compare"], long: [], without: ["model", "runDir", "resume"] },
   async run(call) {
     const [a, b] = await Promise.all(call.operands.map((dir) => readEvaluation<unknown>(resolve(call.folder, dir!))));
     const config = call.hasConfig ? await call.config() : undefined;

@@ -12,7 +12,7 @@ export const evalCommand: Command = {
   flags: {
     policy: text().optional().describe('"base", or the folder of a run or a checkpoint; stage 2 in runDir without it'),
     split: choice(["test", "validation", "train"]).default("test").describe("The examples to answer"),
-    out: text().optional().describe("The folder of the evaluation; evaluation or evaluation-base in runDir without it"),
+    out: text().optional().describe("The folder of the evaluation; one in runDir, by policy and split, without it"),
   },
   async run(call) {
     const config = await call.config();
@@ -25,7 +25,8 @@ export const evalCommand: Command = {
       );
     const { policy = join(config.runDir, "r1") } = call.flags as { policy?: string };
     const { evaluation, evaluationBase } = foldersIn(config.runDir);
-    const { out = policy === "base" ? evaluationBase : evaluation } = call.flags as { out?: string };
+    const folder = policy === "base" ? evaluationBase : evaluation;
+    const { out = split === "test" ? folder : `${folder}-${split}` } = call.flags as { out?: string };
     const from = policy === "base" ? policy : resolve(call.folder, policy);
     return evaluatePolicy({ config, task: data.task, dataset, policy: from, runDir: resolve(call.folder, out), call });
   },

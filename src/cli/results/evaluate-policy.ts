@@ -4,6 +4,7 @@ import { evaluate } from "../../evaluation/evaluate";
 import type { Evaluation } from "../../evaluation/records";
 import type { Metrics } from "../../metrics/metric";
 import { classificationMetrics, detectionMetrics, segmentationMetrics } from "../../metrics/task-metrics";
+import { counted } from "../../options/display";
 import type { Task } from "../../task";
 import type { Example } from "../../types";
 import type { Call, Outcome } from "../frame/command";
@@ -33,7 +34,7 @@ interface Asked {
 /** Evaluates a policy on examples. */
 export async function evaluatePolicy({ config, task, dataset, policy, runDir, call }: Asked): Promise<Outcome> {
   return withPolicy(config, policy, runDir, async (backend, name) => {
-    call.say(`evaluates ${dataset.length} examples with ${name}`);
+    call.say(`evaluates ${counted(dataset.length, "example")} with ${name}`);
     const evaluation = await evaluate({
       ...config.evaluate,
       task,
@@ -49,7 +50,7 @@ export async function evaluatePolicy({ config, task, dataset, policy, runDir, ca
     const result = { runDir, policy: name, examples: dataset.length, metrics, intervals, failures, repairs };
     return {
       result,
-      text: `${metricsTable(evaluation)}\n\n${dataset.length} examples, ${failures} failed. Files: ${runDir}`,
+      text: `${metricsTable(evaluation)}\n\n${counted(dataset.length, "example")}, ${failures} failed. Files: ${runDir}`,
     };
   });
 }

@@ -10,7 +10,7 @@ import type { Command } from "../frame/command";
 /** Folds a trained adapter into its model. */
 export const merge: Command = {
   operands: [{ name: "DIR", help: "the folder to write, a Hugging Face checkpoint" }],
-  sections: { short: [], long: [] },
+  sections: { short: [], long: [], without: ["resume", "seed"] },
   flags: {
     policy: text().optional().describe("The folder of a run or a checkpoint; stage 2 in runDir without it"),
   },

@@ -19,7 +19,7 @@ export const report: Command = {
       isList: true,
     },
   ],
-  sections: { short: [], long: ["task", "data"] },
+  sections: { short: [], long: ["task", "data"], without: ["model", "resume", "seed"] },
   flags: {
     out: text().optional().describe("The page to write; report.html in the first folder without it"),
     watch: count()

@@ -6,6 +6,7 @@ import type { Config } from "../../config/read";
 import { absolutePaths, type Values, withValue } from "../../config/values";
 import { CheckpointError } from "../../errors";
 import { writingTo } from "../../files/refusals";
+import { counted } from "../../options/display";
 import { count, text } from "../../options/spec";
 import { demoFiles } from "../../testing/demo-files";
 import type { Call, Command } from "../frame/command";
@@ -44,7 +45,7 @@ export const demo: Command = {
     return {
       result: { dir, before: before.metrics, ...after },
       text: [
-        `${data.test.length} images that training never showed:`,
+        `${counted(data.test.length, "image")} that training never showed:`,
         table([["metric", "before", "after"], ...rows]),
         `Report: ${after.report}`,
         `Next: cd ${here} && npx rise-ts annotate images, or with your own images: npx rise-ts init FOLDER`,

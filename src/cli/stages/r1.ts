@@ -1,4 +1,5 @@
 import { join, resolve } from "node:path";
+import { counted } from "../../options/display";
 import { text } from "../../options/spec";
 import type { Command } from "../frame/command";
 import { foldersIn } from "../frame/folders";
@@ -19,7 +20,7 @@ export const r1: Command = {
     const thoughts = config.r1?.sft === false ? [] : await readCots(resolve(call.folder, String(cots)));
     const { kept, adapter, best } = await runR1(config, data, thoughts, call);
     const result = { runDir, imitated: kept.length, weights: adapter, best };
-    const text = `Imitated ${kept.length} thoughts. Weights: ${adapter ?? "none"}. Next: npx rise-ts eval, or npx rise-ts annotate IMAGES`;
+    const text = `Imitated ${counted(kept.length, "thought")}. Weights: ${adapter ?? "none"}. Next: npx rise-ts eval, or npx rise-ts annotate IMAGES`;
     return { result, text };
   },
 };

@@ -1,6 +1,7 @@
 import { type ConfigData, readData } from "../../config/data";
 import { openBackend, openTrainer } from "../../config/engines";
 import type { Config } from "../../config/read";
+import { counted } from "../../options/display";
 import { type RiseCotResult, riseCot } from "../../rise/rise-cot";
 import { type RiseR1Result, riseR1 } from "../../rise/rise-r1";
 import type { RatedCot } from "../../rollouts";
@@ -15,7 +16,9 @@ export async function prepareData(config: Config, { say }: Pick<Call, "say">): P
   const data = await readData(config);
   const { train, validation, test, omissions } = data;
   for (const { where, reason } of omissions) say(`left out: ${where}: ${reason}`);
-  say(`${train.length} examples to learn from, ${validation.length} for validation, ${test.length} held out`);
+  say(
+    `${counted(train.length, "example")} to learn from, ${validation.length} for validation, ${test.length} held out`,
+  );
   return data;
 }
 
@@ -26,6 +29,8 @@ export async function runCot(config: Config, data: ConfigData, call: Call): Prom
     ...config.cot,
     ...policy,
     ...common(config, data, call),
+    // A backend's cots are not measured on the way.
+    ...(config.backend && { heldOut: [] }),
     runDir: foldersIn(config.runDir).cot,
   });
 }
@@ -51,7 +56,7 @@ export async function runAll(config: Config, data: ConfigData, call: Call): Prom
   const { cot, r1, evaluation } = foldersIn(config.runDir);
   for (const folder of [cot, r1, evaluation]) await holdsRun(folder, config.resume);
   const { dataset, kept } = await runCot(config, data, call);
-  call.say(`${kept.length} of ${dataset.length} thoughts reach the threshold`);
+  call.say(`the threshold is reached by ${kept.length} of ${counted(dataset.length, "thought")}`);
   const { adapter } = await runR1(config, data, dataset, call);
   const evaluated =
     data.test.length > 0

@@ -1,6 +1,6 @@
 import * as z from "zod";
 import { DataError } from "../../errors";
-import { excerpt } from "../../options/display";
+import { counted, excerpt } from "../../options/display";
 import { checked } from "../reading/checked";
 
 /** A row that asks one thing of its images and answers it. */
@@ -31,7 +31,7 @@ export function readConversation(value: unknown, where: string): Conversation | 
   const answers = turns.filter(({ role }) => roles.get(role) === "assistant");
   if (answers.length !== 1 || answers[0] !== turns.at(-1))
     return {
-      reason: `a conversation of ${answers.length} answers in ${turns.length} turns; an example has one, at the end`,
+      reason: `a conversation of ${counted(answers.length, "answer")} in ${counted(turns.length, "turn")}; an example has one, at the end`,
     };
   const said = textOf(answers[0]!.content);
   const [, written, tagged, bare] = answerForm.exec(said) ?? [];

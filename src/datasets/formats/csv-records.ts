@@ -1,5 +1,6 @@
 import { pipeline, Readable } from "node:stream";
 import { DataError } from "../../errors";
+import { counted } from "../../options/display";
 import { longestLine, readText } from "./lines";
 
 export interface CsvRecord {
@@ -36,7 +37,9 @@ export async function* readRecords(path: string, delimiter: string): AsyncGenera
       cells ??= record.length;
       if (record.length !== cells) {
         const advice = record.length > cells ? `; write a cell with ${JSON.stringify(delimiter)} in it in quotes` : "";
-        throw new DataError(`${where}: expected ${cells} cells, as in the heading, got ${record.length}${advice}`);
+        throw new DataError(
+          `${where}: expected ${counted(cells, "cell")}, as in the heading, got ${record.length}${advice}`,
+        );
       }
       yield { record, where };
     }

@@ -126,9 +126,12 @@ function readNumbers(
 
 function remedy(text: string, isLarge: boolean, advice: string): string {
   if (text === "") return "; write 0 where a label has no share";
-  if (/^\d*,\d+$/.test(text)) return "; write a decimal point, and no mark for thousands";
+  if (hasComma(text)) return "; write a decimal point, and no mark for thousands";
   return isLarge || text.endsWith("%") ? advice : "";
 }
+
+/** Whether a text is a number with a decimal comma or marks for thousands, such as "0,5" and "50,5 %". */
+export const hasComma = (text: string): boolean => /^[\d.,]*,[\d.,]*\d\s?%?$/.test(text);
 
 const total = (values: readonly number[]) => values.reduce((sum, value) => sum + value, 0);
 

@@ -3,7 +3,7 @@ import { homedir } from "node:os";
 import { basename, dirname, isAbsolute, join, posix, relative, resolve, win32 } from "node:path";
 import { fileURLToPath } from "node:url";
 import { DataError } from "../../errors";
-import { shown } from "../../options/display";
+import { counted, shown } from "../../options/display";
 import { searchNearby } from "./nearby";
 
 /** The folder in which a data set's images lie. Nothing outside it is read, unless the caller allows it. */
@@ -120,7 +120,7 @@ export async function requireImages(
   }
   if (missing.length === 0) return paths;
   throw new DataError(
-    `${folder.path}: expected ${named.length} images, got ${missing.length} are missing: ${shortList(missing)}${await folder.hint(missing[0]!)}. ${published(source)}`,
+    `${folder.path}: expected ${counted(named.length, "image")}, got none for ${missing.length}: ${shortList(missing)}${await folder.hint(missing[0]!)}. ${published(source)}`,
   );
 }
 

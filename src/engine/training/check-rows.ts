@@ -1,5 +1,6 @@
 import { ShapeError, TrainingError } from "../../errors";
 import { checkArguments, fieldsKind, listKind } from "../../options/arguments";
+import { counted } from "../../options/display";
 import { number, readArgument } from "../../options/spec";
 import type { TokenRows, TrainSequence } from "../../scoring";
 
@@ -24,11 +25,11 @@ export function checkRows(what: string, rows: TokenRows, sequences: readonly Tra
   checkSequences(sequences);
   checkArguments(what, { rows }, { rows: listKind(listKind()) });
   if (rows.length !== sequences.length)
-    throw new ShapeError(`${what}: expected ${sequences.length} rows, got ${rows.length}`);
+    throw new ShapeError(`${what}: expected ${counted(sequences.length, "row")}, got ${rows.length}`);
   for (const [i, { completion }] of sequences.entries()) {
     const row = rows[i]!;
     if (row.length !== completion.length)
-      throw new ShapeError(`${what}, row ${i}: expected ${completion.length} numbers, got ${row.length}`);
+      throw new ShapeError(`${what}, row ${i}: expected ${counted(completion.length, "number")}, got ${row.length}`);
     for (let t = 0; t < row.length; t++)
       if (!Number.isFinite(row[t]))
         throw new TrainingError(`${what}, row ${i}, token ${t}: expected a finite number, got ${row[t]}`);

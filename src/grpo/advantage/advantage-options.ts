@@ -1,4 +1,5 @@
 import { ConfigError, ShapeError } from "../../errors";
+import { counted } from "../../options/display";
 import { choice, count, given, list, notNegative, readOptions, type Settings, specOf } from "../../options/spec";
 import { type BaselineName, baselines } from "./baseline";
 import { groupsOf } from "./groups";
@@ -99,7 +100,9 @@ function checkCombinations(
   for (const [name, values] of Object.entries({ baseline, lengths })) {
     if (typeof values === "string" || values === undefined) continue;
     if (values.length !== completions)
-      throw new ShapeError(`grpoAdvantages: expected ${completions} numbers in ${name}, got ${values.length}`);
+      throw new ShapeError(
+        `grpoAdvantages: expected ${counted(completions, "number")} in ${name}, got ${values.length}`,
+      );
     const least = name === "lengths" ? 0 : Number.NEGATIVE_INFINITY;
     const bad = values.findIndex((value) => !(Number.isFinite(value) && value >= least));
     if (bad >= 0)

@@ -78,11 +78,10 @@ export function gaeAdvantages(rewards: readonly ArrayLike<number>[], options: Ga
 
 function checkRows(name: string, rows: readonly ArrayLike<number>[], rewards: readonly ArrayLike<number>[]): void {
   const bad = rewards.findIndex((row, i) => rows[i]?.length !== row.length);
-  if (rows.length !== rewards.length || bad >= 0) {
+  if (rows.length !== rewards.length || bad >= 0)
     throw new ShapeError(
       `gaeAdvantages: expected rows of ${name} like those of rewards, got ${rows.length} for ${rewards.length}${bad < 0 ? "" : `, and ${rows[bad]?.length ?? "no"} tokens for ${rewards[bad]!.length} in row ${bad}`}`,
     );
-  }
 }
 
 function finite(name: string, value: number, i: number, t: number): number {

@@ -1,4 +1,5 @@
 import { ConfigError, ShapeError } from "../../errors";
+import { counted } from "../../options/display";
 
 export interface Grouping {
   readonly groupSize?: number | undefined;
@@ -14,9 +15,10 @@ export function groupsOf({ groupSize, groups }: Grouping, count: number): readon
 }
 
 function byName(groups: readonly (string | number)[], count: number): readonly number[][] {
-  if (groups.length !== count) {
-    throw new ShapeError(`grpoAdvantages: expected ${count} groups, one for each completion, got ${groups.length}`);
-  }
+  if (groups.length !== count)
+    throw new ShapeError(
+      `grpoAdvantages: expected ${counted(count, "group")}, one for each completion, got ${groups.length}`,
+    );
   const members = new Map<string | number, number[]>();
   for (const [i, group] of groups.entries()) {
     const others = members.get(group);
@@ -27,9 +29,8 @@ function byName(groups: readonly (string | number)[], count: number): readonly n
 }
 
 function bySize(groupSize: number, count: number): readonly number[][] {
-  if (count % groupSize !== 0) {
-    throw new ShapeError(`grpoAdvantages: expected whole groups of ${groupSize}, got ${count} rewards`);
-  }
+  if (count % groupSize !== 0)
+    throw new ShapeError(`grpoAdvantages: expected whole groups of ${groupSize}, got ${counted(count, "reward")}`);
   return Array.from({ length: count / groupSize }, (_, g) =>
     Array.from({ length: groupSize }, (_, k) => g * groupSize + k),
   );

@@ -1,6 +1,6 @@
 import { ConfigError, ShapeError, TrainingError } from "../../errors";
 import { checkArguments, fieldsKind, listKind } from "../../options/arguments";
-import { shown } from "../../options/display";
+import { counted, shown } from "../../options/display";
 
 /** A row of numbers for each completion, one number a token. */
 export type Rows = readonly ArrayLike<number>[];
@@ -92,22 +92,20 @@ function checkAlike(advantages: ArrayLike<unknown>): void {
 }
 
 function checkCount(name: string, values: ArrayLike<unknown>, logProbs: Rows): void {
-  if (values.length !== logProbs.length) {
+  if (values.length !== logProbs.length)
     throw new ShapeError(`grpoLoss: expected ${logProbs.length} ${name}, one for each sequence, got ${values.length}`);
-  }
 }
 
 function checkRows(name: string, rows: Rows, logProbs: Rows): void {
-  if (rows.length !== logProbs.length) {
-    throw new ShapeError(`grpoLoss: expected ${logProbs.length} rows of ${name}, as of logProbs, got ${rows.length}`);
-  }
-  for (const [i, row] of rows.entries()) {
-    if (row?.length !== logProbs[i]!.length) {
+  if (rows.length !== logProbs.length)
+    throw new ShapeError(
+      `grpoLoss: expected ${counted(logProbs.length, "row")} of ${name}, as of logProbs, got ${rows.length}`,
+    );
+  for (const [i, row] of rows.entries())
+    if (row?.length !== logProbs[i]!.length)
       throw new ShapeError(
-        `grpoLoss: expected ${logProbs[i]!.length} tokens in row ${i} of ${name}, as in logProbs, got ${row?.length ?? row}`,
+        `grpoLoss: expected ${counted(logProbs[i]!.length, "token")} in row ${i} of ${name}, as in logProbs, got ${row?.length ?? row}`,
       );
-    }
-  }
 }
 
 function unmasked(tokens: number, mask: ArrayLike<number> | undefined, i: number): Int32Array {

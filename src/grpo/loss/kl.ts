@@ -1,5 +1,6 @@
 import { ConfigError, ShapeError } from "../../errors";
 import { checkArguments, fieldsKind, listKind } from "../../options/arguments";
+import { counted } from "../../options/display";
 import { number, readArgument } from "../../options/spec";
 import type { RewardValue } from "../advantage/rewards";
 import { type GrpoBatch, readBatch } from "./batch";
@@ -67,11 +68,10 @@ export function penaliseKl(
   );
   const { logProbs, refLogProbs, mask } = batch;
   if (refLogProbs === undefined) throw new ShapeError("penaliseKl: expected refLogProbs, got none");
-  if (rewards.length !== logProbs.length) {
+  if (rewards.length !== logProbs.length)
     throw new ShapeError(
-      `penaliseKl: expected ${logProbs.length} rewards, one for each sequence, got ${rewards.length}`,
+      `penaliseKl: expected ${counted(logProbs.length, "reward")}, one for each sequence, got ${rewards.length}`,
     );
-  }
   const bad = rewards.findIndex((reward) => reward !== null && !Number.isFinite(reward));
   if (bad >= 0)
     throw new ConfigError(`penaliseKl: expected a finite reward, or null, got ${rewards[bad]} for completion ${bad}`);

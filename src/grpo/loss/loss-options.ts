@@ -159,8 +159,7 @@ function checkInputs(batch: GrpoBatch, { klCoefficient, entropyCoefficient, corr
     ["entropies", "corrections.topEntropy", corrections.topEntropy !== undefined],
     ["samplingLogProbs", "corrections.sampler", corrections.sampler !== undefined],
   ] as const;
-  for (const [rows, option, isNeeded] of needs) {
+  for (const [rows, option, isNeeded] of needs)
     if (isNeeded && batch[rows] === undefined)
       throw new ConfigError(`grpoLoss: expected ${rows}, because ${option} is set; got none`);
-  }
 }

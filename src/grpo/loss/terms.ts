@@ -23,9 +23,8 @@ export function policyTerms(
 ): readonly PolicyTerms[] {
   const terms = sequences.map((sequence) => objectiveTerms(sequence, settings));
   applyCovariance(sequences, terms, settings);
-  for (const [i, sequence] of sequences.entries()) {
+  for (const [i, sequence] of sequences.entries())
     for (const factors of correctionFactors(sequence, settings, entropyThreshold)) multiply(terms[i]!, factors);
-  }
   return terms;
 }
 

@@ -2,7 +2,7 @@ import { join } from "node:path";
 import { DataError } from "../../errors";
 import { readText } from "../../files/open";
 import { checkArguments, textKind } from "../../options/arguments";
-import { excerpt, shown } from "../../options/display";
+import { counted, excerpt, shown } from "../../options/display";
 import type { Prompt } from "../../types";
 import { objectIn, readJson } from "../files/directory";
 import type { Architecture } from "../parts/architecture";
@@ -68,7 +68,7 @@ export async function loadTokenizer(
       const places = ids.filter((id) => id === tokens.image).length;
       if (places !== imageTokens.length)
         throw new DataError(
-          `${dir}: expected a chat template that makes a place for each of ${imageTokens.length} images, got ${places}`,
+          `${dir}: expected a chat template that makes a place for each of ${counted(imageTokens.length, "image")}, got ${places}`,
         );
       let image = 0;
       return ids.flatMap((id) => (id === tokens.image ? Array<number>(imageTokens[image++]!).fill(id) : [id]));

@@ -32,7 +32,7 @@ export function startExplorer(data: PageData): void {
       data,
     );
     element(document, "#found").textContent =
-      `${found.length.toLocaleString("en")} of ${rows.length.toLocaleString("en")} rollouts`;
+      `${found.length.toLocaleString("en")} of ${rows.length.toLocaleString("en")} ${rows.length === 1 ? "rollout" : "rollouts"}`;
     cards.replaceChildren();
     showMore();
     remember(filters);

@@ -1,3 +1,4 @@
+import { counted } from "../../options/display";
 import { cotCard } from "../elements/cards";
 import type { CotData, PageData } from "../elements/page-data";
 import { element, textAt } from "./store";
@@ -23,7 +24,7 @@ function startThreshold(root: HTMLElement, list: CotData, data: PageData): void 
     const kept = list.cots.filter(({ at }) => list.rewards[at]! >= threshold);
     const count = list.rewards.filter((reward) => reward >= threshold).length;
     element(root, "output").innerHTML =
-      `<b>${count}</b> of ${list.rewards.length} cots have a reward of at least ${threshold}${kept.length < count ? `; the page holds ${kept.length} of them` : ""}`;
+      `A reward of at least ${threshold}: <b>${count}</b> of ${counted(list.rewards.length, "cot")}${kept.length < count ? `; the page holds ${kept.length} of them` : ""}`;
     element(root, ".cards").innerHTML = kept
       .slice(0, most)
       .map((cot) => card(cot, list, data))

@@ -33,7 +33,7 @@ export function shownBy<A>({ name, format, draw }: Presenter<A>, annotation: A, 
       text,
       ...(size && over.length > 0 && { shapes: over }),
       ...(bars.length > 0 && { bars }),
-      ...(rest > 0 && { problem: `${rest} more shapes are not drawn` }),
+      ...(rest > 0 && { problem: `some shapes are not drawn: ${rest}` }),
     };
   } catch (error) {
     const message = error instanceof Error ? error.message : String(error);

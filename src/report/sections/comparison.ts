@@ -1,6 +1,7 @@
 import { compareEvaluations, type MetricComparison } from "../../evaluation/compare";
 import type { EvaluationRecord } from "../../evaluation/records";
 import type { StepMetrics } from "../../events";
+import { counted } from "../../options/display";
 import { inline, score, shortNumber } from "../elements/text";
 import type { RolloutGroup } from "../reading/run-records";
 import { comparedCurves } from "./curves";
@@ -64,7 +65,7 @@ function pairView(a: Compared, b: Compared): string {
   if (pairs.length === 0) return "";
   const sides = [0, 1].map((side) => ({ records: pairs.map((pair) => pair[side]!) }));
   const rows = Object.entries(compareEvaluations(sides[0]!, sides[1]!)).map(comparedRow);
-  const title = `${a.title} minus ${b.title}, over ${pairs.length} examples that both have`;
+  const title = `${a.title} minus ${b.title}, over ${counted(pairs.length, "example")} that both have`;
   const header = ["", a.title, b.title, "difference", "95 % interval", "p", "better", "equal", "worse"];
   const differences = pairs
     .map(([own, other]) => [own, other, own.metrics.similarity! - other.metrics.similarity!] as const)

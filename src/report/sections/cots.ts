@@ -1,4 +1,5 @@
 import { selectHighQuality } from "../../cots/select";
+import { counted } from "../../options/display";
 import { cotCard } from "../elements/cards";
 import type { Page } from "../elements/page";
 import { inline, shortNumber } from "../elements/text";
@@ -32,7 +33,7 @@ export async function cotsSection<A>(title: string, list: CotList, page: Page<A>
     `<form class="threshold" autocomplete="off" hidden><label for="${id}">Threshold τ</label>`,
     `<input type="range" id="${id}" min="${low}" max="${high}" step="${(high - low) / 200}" value="${threshold}">`,
     `<label>exactly <input type="number" step="any" value="${threshold}"></label></form>`,
-    `<p><output><b>${kept.length}</b> of ${cots.length} cots have a reward of at least ${threshold}</output></p>`,
+    `<p><output>A reward of at least ${threshold}: <b>${kept.length}</b> of ${counted(cots.length, "cot")}</output></p>`,
     histogram(rewards, low, high, threshold),
     `<div class="cards">${cards.join("")}</div><p><button type="button" hidden>Show all</button></p></div></section>`,
   ].join("");
@@ -53,8 +54,8 @@ function histogram(rewards: readonly number[], low: number, high: number, thresh
   });
   const at = (((threshold - low) / (high - low)) * width).toFixed(1);
   return [
-    `<svg class="histogram" viewBox="0 0 ${width} ${height}" preserveAspectRatio="none" data-low="${low}" data-high="${high}" role="img" aria-label="Histogram of ${rewards.length} rewards from ${shortNumber(low)} to ${shortNumber(high)}; the fullest column has ${most}">`,
+    `<svg class="histogram" viewBox="0 0 ${width} ${height}" preserveAspectRatio="none" data-low="${low}" data-high="${high}" role="img" aria-label="Histogram of ${counted(rewards.length, "reward")} from ${shortNumber(low)} to ${shortNumber(high)}; the fullest column has ${most}">`,
     `<path class="axis" d="M0 ${height}H${width}"/>${bars.join("")}<path class="tau" d="M0 0V${height}" transform="translate(${at} 0)"/></svg>`,
-    `<p class="ends"><span>${shortNumber(low)}</span><span>reward; the fullest column has ${most} cots</span><span>${shortNumber(high)}</span></p>`,
+    `<p class="ends"><span>${shortNumber(low)}</span><span>reward; the fullest column has ${counted(most, "cot")}</span><span>${shortNumber(high)}</span></p>`,
   ].join("");
 }

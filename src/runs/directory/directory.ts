@@ -5,6 +5,7 @@ import type { VlmBackend } from "../../backend";
 import { CheckpointError } from "../../errors";
 import type { BestCheckpoint, StepMetrics } from "../../events";
 import { flushFolder } from "../../files/flush";
+import { counted } from "../../options/display";
 import { once } from "../../options/once";
 import type { Trainer } from "../../trainer";
 import type { Example } from "../../types";
@@ -257,7 +258,7 @@ async function rowsWithoutCheckpoint(
   const due = length && nextCheckpoint(length, newest ?? 0);
   if (!isLost && (due === undefined || lines.length <= due)) return undefined;
   const got = newest === undefined ? "none" : `step ${newest} as the newest`;
-  return `expected a checkpoint of at least step ${due ?? 1}, since metrics.jsonl has rows of ${lines.length} steps, got ${got}`;
+  return `expected a checkpoint of at least step ${due ?? 1}, since metrics.jsonl has rows of ${counted(lines.length, "step")}, got ${got}`;
 }
 
 /** The part of a result about the trained weights. */

@@ -1,22 +1,31 @@
 import { isUtf8 } from "node:buffer";
 import { createReadStream } from "node:fs";
-import { readFile, rename, stat, truncate, writeFile } from "node:fs/promises";
+import { readFile, realpath, rename, stat, truncate, writeFile } from "node:fs/promises";
 import { dirname } from "node:path";
 import type { z } from "zod";
-import { CheckpointError } from "../../errors";
+import { CheckpointError, ConfigError } from "../../errors";
 import { flush, flushFolder } from "../../files/flush";
 import { jsonFault } from "../../files/json-fault";
 import { kindInsteadOfText } from "../../files/kind";
+import { kindOf } from "../../files/open";
 import { isRefused, refusal } from "../../files/refusals";
 import { schemaWords } from "../../options/schema-words";
 
 export const jsonl = (rows: readonly object[]): string => rows.map((row) => `${JSON.stringify(row)}\n`).join("");
 
-/** Writes a file whole or not at all. @param text in pieces if it may exceed the length of a string */
+/**
+ * Writes a file whole or not at all; a link stays, and the file behind it is written.
+ * @param text in pieces if it may exceed the length of a string
+ * @throws ConfigError for a folder, a pipe or a device, which a file must not replace
+ */
 export async function writeAtomically(
-  file: string,
+  place: string,
   text: string | Iterable<string> | AsyncIterable<string | Uint8Array>,
 ): Promise<void> {
+  const found = await stat(place).catch(() => undefined);
+  if (found && !found.isFile())
+    throw new ConfigError(`${place}: expected a file to write, got ${kindOf(found)}; name another`);
+  const file = found ? await realpath(place) : place;
   await writeFile(`${file}.partial`, text);
   await flush(`${file}.partial`);
   await rename(`${file}.partial`, file);

@@ -32,7 +32,7 @@ export async function openRowFile(
   const write: RowFile["write"] = (what, put) =>
     writing(
       what,
-      () => `${count} rows are intact`,
+      () => `the rows before it are intact, ${count} in all`,
       async () => {
         await lock.check();
         return put();

@@ -1,6 +1,5 @@
 import { createHash } from "node:crypto";
 import { join } from "node:path";
-import { ConfigError } from "../../errors";
 import { given } from "../../options/spec";
 import { writeAtomically } from "./files";
 
@@ -23,12 +22,6 @@ export const shardOption = () =>
 export function parseShard(text: string): Shard | undefined {
   const [, number, count] = (form.exec(text) ?? []).map(Number);
   return number !== undefined && count !== undefined && number <= count ? { number, count } : undefined;
-}
-
-/** @throws ConfigError for a shard that is written nowhere, so that no set of shards could be merged */
-export function checkShard(where: string, shard: string | undefined, runDir: string | undefined): void {
-  if (shard !== undefined && runDir === undefined)
-    throw new ConfigError(`${where}: expected runDir beside shard "${shard}", got none; mergeShards reads the runDirs`);
 }
 
 /**

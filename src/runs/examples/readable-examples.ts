@@ -2,6 +2,7 @@ import type { VlmBackend } from "../../backend";
 import type { Omission } from "../../dataset";
 import { DataError } from "../../errors";
 import type { RunEvent, WorkProgress } from "../../events";
+import { counted } from "../../options/display";
 import type { Example, ImageSource } from "../../types";
 
 export interface ReadableSettings<A> {
@@ -94,7 +95,7 @@ function unreadable(omissions: readonly Omission[], examples: number, cause?: Er
   const first = omissions.slice(0, named).map(({ where, reason }) => `\n  ${where}: ${reason}`);
   const more = omissions.length > named ? `\n  and ${omissions.length - named} more` : "";
   return new DataError(
-    `expected images that can be read, but the image cannot be read in ${omissions.length} of ${examples} examples; mend them, or pass onOmission to leave them out:${first.join("")}${more}`,
+    `expected images that can be read, but the image cannot be read in ${omissions.length} of ${counted(examples, "example")}; mend them, or pass onOmission to leave them out:${first.join("")}${more}`,
     { cause },
   );
 }

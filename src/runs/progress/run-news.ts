@@ -34,7 +34,7 @@ export function createRunNews(): (event: RunEvent<unknown, unknown>, nowMs: numb
         return stepProgress(event.stage, event.step - 1, detailOf(event, stages.get(event.stage)?.trains));
       case "images-end": {
         const { leftOut } = event;
-        return end("images", leftOut.length === 0 ? "all can be read" : `${leftOut.length} examples are left out`);
+        return end("images", leftOut.length === 0 ? "all can be read" : `examples left out: ${leftOut.length}`);
       }
       case "run-start": {
         let first = 0;

@@ -2,10 +2,10 @@ import { strict as assert } from "node:assert";
 import type { GenerateOptions, VlmBackend } from "../../backend";
 import { ConfigError } from "../../errors";
 import type { Completion, Prompt } from "../../types";
-import { describeLaws, type Laws, type Skips, type TestRunner } from "../laws/laws";
+import { describeLaws, type Laws, type Skipping, type Skips, type TestRunner } from "../laws/laws";
 
 /** A backend's facts that the laws of `VlmBackend` need. */
-export interface BackendContract {
+export interface BackendContract extends Skipping {
   /** At least two different prompts. */
   readonly prompts: readonly Prompt[];
   /** Tokens of the completions that the laws ask for (12). */
@@ -16,8 +16,6 @@ export interface BackendContract {
   readonly capabilities?: Partial<VlmBackend["capabilities"]>;
   /** Whether `generate` calls `onPromptEnd` (false). */
   readonly callsOnPromptEnd?: boolean;
-  /** Laws that do not apply, by name, and the reason. They are reported as skipped. */
-  readonly skip?: Skips;
 }
 
 interface BackendSubject {

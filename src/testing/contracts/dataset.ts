@@ -2,14 +2,12 @@ import { strict as assert } from "node:assert";
 import { access } from "node:fs/promises";
 import type { Dataset } from "../../dataset";
 import type { Task } from "../../task";
-import { describeLaws, type Laws, type Skips, type TestRunner } from "../laws/laws";
+import { describeLaws, type Laws, type Skipping, type TestRunner } from "../laws/laws";
 
 /** A data set's facts that its laws need. */
-export interface DatasetContract<A> {
+export interface DatasetContract<A> extends Skipping {
   /** The task that its examples are for. */
   readonly task: Task<A>;
-  /** Laws that do not apply, by name, and the reason. They are reported as skipped. */
-  readonly skip?: Skips;
 }
 
 interface DatasetSubject<A> {

@@ -2,14 +2,12 @@ import { strict as assert } from "node:assert";
 import { ShapeError } from "../../errors";
 import type { GradientTransform, OptimizerState } from "../../optim";
 import { createRng } from "../../rng";
-import { describeLaws, type Laws, type Skips, type TestRunner } from "../laws/laws";
+import { describeLaws, type Laws, type Skipping, type TestRunner } from "../laws/laws";
 
 /** An optimizer's facts that its laws need. */
-export interface OptimizerContract {
+export interface OptimizerContract extends Skipping {
   /** Rate of the updates, small enough that steps go downhill (0.01). */
   readonly learningRate?: number;
-  /** Laws that do not apply, by name, and the reason. They are reported as skipped. */
-  readonly skip?: Skips;
 }
 
 interface OptimizerSubject {

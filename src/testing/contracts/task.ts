@@ -1,6 +1,6 @@
 import type { Rng } from "../../rng";
 import type { Task } from "../../task";
-import { describeLaws, type Laws, type Skips, type TestRunner } from "../laws/laws";
+import { describeLaws, type Laws, type Skipping, type TestRunner } from "../laws/laws";
 import { drawingLaws } from "../laws/task-drawing";
 import { promptLaws } from "../laws/task-prompts";
 import { scoreLaws } from "../laws/task-scores";
@@ -8,7 +8,7 @@ import type { TaskSubject } from "../laws/task-subject";
 import { textLaws } from "../laws/task-text";
 
 /** A task under test, and its facts that the laws of `Task` need. */
-export interface TaskContract<A> {
+export interface TaskContract<A> extends Skipping {
   readonly task: Task<A>;
   /** Draws a valid annotation. */
   readonly annotation: (rng: Rng) => A;
@@ -22,8 +22,6 @@ export interface TaskContract<A> {
   readonly image?: { readonly width: number; readonly height: number };
   /** Annotations that a simple law is tried on (100); laws about text try up to 20 times as many. */
   readonly runs?: number;
-  /** Laws that do not apply, by name, and the reason. They are reported as skipped. */
-  readonly skip?: Skips;
 }
 
 /**

@@ -1,6 +1,6 @@
 import type { Trainer } from "../../trainer";
 import type { Prompt } from "../../types";
-import { describeLaws, type Skips, type TestRunner } from "../laws/laws";
+import { describeLaws, type Skipping, type TestRunner } from "../laws/laws";
 import { checkpointLaws } from "../laws/trainer-checkpoints";
 import { refusalLaws } from "../laws/trainer-refusals";
 import { scoringLaws } from "../laws/trainer-scoring";
@@ -8,7 +8,7 @@ import { stepLaws } from "../laws/trainer-steps";
 import { raise, type TrainerSubject } from "../laws/trainer-subject";
 
 /** A trainer's facts that the laws of `Trainer` need. */
-export interface TrainerContract {
+export interface TrainerContract extends Skipping {
   readonly prompts: readonly [Prompt, Prompt];
   /** Two completions that the trainer can encode, with different beginnings. */
   readonly texts: readonly [string, string];
@@ -18,8 +18,6 @@ export interface TrainerContract {
   readonly learningRate?: number;
   /** Largest difference of the same weights' log-probs, in nats, when computed in different ways (1e-9). */
   readonly tolerance?: number;
-  /** Laws that do not apply, by name, and the reason. They are reported as skipped. */
-  readonly skip?: Skips;
 }
 
 /**

@@ -29,6 +29,11 @@ export type Laws<Subject> = Readonly<Record<string, (subject: Subject) => void |
 /** Why a law does not apply, by the law's name. A reason that is undefined or false lets the law run. */
 export type Skips = Readonly<Record<string, string | false | undefined>>;
 
+export interface Skipping {
+  /** Laws that do not apply, by name, and the reason. They are reported as skipped. */
+  readonly skip?: Skips;
+}
+
 /**
  * Makes a test of each law. A law that does not apply is a skipped test whose name has the reason.
  * @throws ConfigError when `skips` names a law that is not among `laws`

@@ -113,7 +113,7 @@ async function checkInfo(
   };
   if (expectedProcesses !== undefined && processes.length !== expectedProcesses)
     refuse(`${expectedProcesses} processes`, processes.length, "see the output of torchrun");
-  if (steps > 0) refuse("workers that nobody has trained", `workers after ${steps} steps`, "start new ones");
+  if (steps > 0) refuse("workers that nobody has trained", `workers after step ${steps}`, "start new ones");
   const own = createHash("sha256")
     .update(await readFile(join(dir, "config.json")))
     .digest("hex");

@@ -1,11 +1,8 @@
-import { type LoraConfig, loraSpec } from "../../engine/adapter";
-import { ConfigError } from "../../errors";
-import type { OnDownload } from "../../models/hub/progress";
-import { trainedModelOption } from "../../models/open-model";
-import { adamwSpec } from "../../optim/adamw";
+import { type TrainedModelOptions, trainedModelSpec } from "../../engine/adapter";
+import { type AdamWOptions, adamwSpec } from "../../optim/adamw";
+import { refuseIdle } from "../../options/arguments";
 import { milliseconds } from "../../options/milliseconds";
 import {
-  callback,
   choice,
   count,
   flag,
@@ -13,21 +10,13 @@ import {
   number,
   positive,
   readOptions,
-  requiredGroup,
   type Settings,
-  seed as seedOption,
   specOf,
   text,
 } from "../../options/spec";
 
 /** AdamW as `adamw` has it, for all parameters alike. */
-export interface TorchOptimizerOptions {
-  /** β₁, decay of the mean of gradients (0.9). */
-  readonly beta1?: number;
-  /** β₂, decay of the mean of squared gradients (0.999). */
-  readonly beta2?: number;
-  /** ε, keeps the division finite (1e-8). */
-  readonly epsilon?: number;
+export interface TorchOptimizerOptions extends Pick<AdamWOptions, "beta1" | "beta2" | "epsilon"> {
   /** λ (0.1, as in the paper). */
   readonly weightDecay?: number;
   /** Clips to this joint norm first (1). */
@@ -35,11 +24,7 @@ export interface TorchOptimizerOptions {
 }
 
 /** Options of `torchTrainer`. */
-export interface TorchTrainerOptions {
-  /** A checkpoint: a Hugging Face directory, or a hub id, "owner/name" or "owner/name@revision" (`defaultModel`). */
-  readonly model?: string;
-  /** Train an adapter instead of every weight. */
-  readonly lora?: LoraConfig;
+export interface TorchTrainerOptions extends TrainedModelOptions {
   /** Processes, one for each GPU (1). */
   readonly processes?: number;
   /** "none": each process has all weights. "fsdp": each has a share of them and of the optimizer's state ("none"). */
@@ -59,12 +44,6 @@ export interface TorchTrainerOptions {
   readonly rowsAtOnce?: number;
   /** Completions that one process samples side by side (64). */
   readonly sampledAtOnce?: number;
-  /** Seed of LoRA's initial matrices (0). */
-  readonly seed?: number;
-  /** Width times height of the largest image that is decoded (2^27, 134 million). */
-  readonly maxImagePixels?: number;
-  /** Called with a download's progress (a display on stderr). */
-  readonly onDownload?: OnDownload;
   /** The device ("auto": CUDA if PyTorch has it, else the CPU). */
   readonly device?: "auto" | "cpu" | "cuda";
   /** The Python that has the packages of requirements-torch.txt (RISE_PYTHON, else "python3"). */
@@ -81,8 +60,7 @@ export interface TorchTrainerOptions {
 }
 
 export const torchTrainerSpec = specOf<TorchTrainerOptions>()(() => ({
-  model: trainedModelOption(),
-  lora: requiredGroup(loraSpec()).optional().describe("Train an adapter instead of every weight"),
+  ...trainedModelSpec(),
   processes: count().default(1).describe("Processes, one for each GPU"),
   shard: choice(["none", "fsdp"]).default("none").describe("Whether each process has all weights, or a share"),
   precision: choice(["float32", "bfloat16"])
@@ -103,11 +81,6 @@ export const torchTrainerSpec = specOf<TorchTrainerOptions>()(() => ({
   }).describe("The settings of AdamW"),
   rowsAtOnce: count().default(16).describe("Sequences in one pass of one process"),
   sampledAtOnce: count().default(64).describe("Completions that one process samples side by side"),
-  seed: seedOption().default(0).describe("The seed of LoRA's initial matrices"),
-  maxImagePixels: count()
-    .optional()
-    .describe("Width times height of the largest image that is decoded; 2^27 without it"),
-  onDownload: callback().optional().describe("Told of every piece of a download; a display on stderr without it"),
   device: choice(["auto", "cpu", "cuda"]).default("auto").describe("CUDA if PyTorch has it, else the CPU"),
   python: text().optional().describe("The Python with the packages; RISE_PYTHON, else python3, without it"),
   connect: text().optional().describe("The ready file of workers that others started"),
@@ -133,10 +106,8 @@ const ofWorkers = [
 /** @throws ConfigError for an option out of range, or one that workers of others were started with */
 export function torchSettings(options: TorchTrainerOptions): TorchSettings {
   const settings = readOptions("torchTrainer", options, torchTrainerSpec);
-  const wrong = settings.connect === undefined ? undefined : ofWorkers.find((name) => options[name] !== undefined);
-  if (wrong)
-    throw new ConfigError(
-      `torchTrainer: expected no ${wrong} beside connect, since the workers have theirs; give it to rise_torch.py`,
-    );
+  const given = Object.fromEntries(ofWorkers.map((name) => [name, options[name]]));
+  if (settings.connect !== undefined)
+    refuseIdle("torchTrainer", "beside connect, since the workers have theirs", given);
   return settings;
 }

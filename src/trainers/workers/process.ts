@@ -42,7 +42,9 @@ export async function startWorkers(dir: string, settings: TorchSettings): Promis
     const address = await Promise.race([
       readReady(ready, settings.startMs, waiting.signal),
       end.then((words) => {
-        throw new EngineError(`torchTrainer: expected ${settings.processes} processes to start, but ${words}`);
+        throw new EngineError(
+          `torchTrainer: expected ${settings.processes} ${settings.processes === 1 ? "process" : "processes"} to start, but ${words}`,
+        );
       }),
     ]);
     const pids: number[] = [];

@@ -121,7 +121,10 @@ export function answeredRows(call: string, { rows }: Readonly<Record<string, unk
   if (Array.isArray(rows) && rows.length >= count && rows.every((row) => typeof row === "object" && row !== null))
     return rows.slice(0, count) as Readonly<Record<string, unknown>>[];
   const got = Array.isArray(rows) ? rows.length : "none";
-  throw new BackendError(`torchTrainer, ${call}: expected ${count} rows from the workers, got ${got}`, {
-    scope: "backend",
-  });
+  throw new BackendError(
+    `torchTrainer, ${call}: expected ${count} ${count === 1 ? "row" : "rows"} from the workers, got ${got}`,
+    {
+      scope: "backend",
+    },
+  );
 }
