@@ -1,5 +1,4 @@
 import { CheckpointError, DataError } from "../errors";
-import { checkAsked } from "../evaluation/annotate";
 import { answerEach } from "../evaluation/answer-each";
 import { type Answer, answerOf } from "../evaluation/records";
 import { listed, shown as quoted } from "../options/display";
@@ -41,7 +40,6 @@ export function annotateDataset<A>(
   try {
     settings = readOptions(name, options, annotateDatasetSpec);
     checkIdle(name, options);
-    checkAsked(name, settings.task, settings.subject);
     checkLog(settings.log);
   } catch (error) {
     return failedRun(error);

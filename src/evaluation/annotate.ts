@@ -1,9 +1,6 @@
 import { readAnswer } from "../checks/format";
-import { refuseIdle } from "../options/arguments";
 import { given, readOptions, specOf, text as textOption } from "../options/spec";
-import { promptText } from "../prompts/prompt-text";
 import { generate } from "../runs/generate";
-import type { Task } from "../task";
 import type { Example, ImageSource } from "../types";
 import { type EvaluationRecord, failureOf } from "./records";
 import { type AnswerOptions, answerSpec } from "./spec-parts";
@@ -42,7 +39,6 @@ export const annotateSpec = specOf<AnnotateOptions<unknown>>()(() => ({
  */
 export async function annotate<A>(options: AnnotateOptions<A>): Promise<Annotated<A>> {
   const { task, image, backend, subject, maxTokens, signal } = readOptions("annotate", options, annotateSpec);
-  checkAsked("annotate", task, subject);
   // The answer prompt does not use the annotation, which is missing here.
   const example = { id: "image", image, ...(subject !== undefined && { subject }) } as Example<A>;
   const [completions] = await generate(backend, [task.answerPrompt(example)], {
@@ -60,12 +56,4 @@ export async function annotate<A>(options: AnnotateOptions<A>): Promise<Annotate
     ...failureOf(format, remark),
     ...(repairs.length > 0 && { repairs }),
   };
-}
-
-/** @throws ConfigError for a subject that the task does not ask about */
-export function checkAsked<A>(where: string, task: Task<A>, subject: string | undefined): void {
-  const example = { id: "id", image: "image" } as Example<A>;
-  const ask = (asked: string) => promptText(task.answerPrompt({ ...example, subject: asked }));
-  if (subject !== undefined && ask(subject) === ask(`${subject}s`))
-    refuseIdle(where, "beside a task whose prompt has none", { subject });
 }

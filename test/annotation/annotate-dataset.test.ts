@@ -109,7 +109,6 @@ describe("annotateDataset", () => {
       { onFailure: "throw", failureLimit: 2 },
       'no failureLimit beside onFailure: "thr',
     ],
-    ["a subject that nobody asks about", { subject: "a cat" }, "no subject beside a task whose prompt has none, got"],
     ["a root of no file", { images: ["a.png"], root: "x" }, 'expected no root without a .jsonl file, got "x"'],
   ])("refuses %s before anything is asked", async (_, options, message) => {
     await expect(annotationRun(options)).rejects.toThrow(message);

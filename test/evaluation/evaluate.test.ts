@@ -257,7 +257,6 @@ describe("annotate", () => {
     [{ maxtokens: 5 }, 'annotate: unknown option "maxtokens"; did you mean "maxTokens"?'],
     [{ task: {} }, "expected task to be a task"],
     [{ maxTokens: 0 }, "expected maxTokens to be a whole number of at least 1, got 0"],
-    [{ subject: "a cup" }, 'annotate: expected no subject beside a task whose prompt has none, got "a cup"; leave it'],
     ...noBackends,
   ])("refuses %j", (options, message) =>
     expect(annotate({ task: moods, image: "party.png", backend, ...options })).rejects.toThrow(message),

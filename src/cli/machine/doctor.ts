@@ -6,6 +6,7 @@ import { cacheFolder } from "../../models/hub/cache";
 import { accessToken } from "../../models/hub/token";
 import { cudaLibraries } from "../../onnx/runtime/cuda-libraries";
 import { runtimeVersion } from "../../onnx/runtime/installation";
+import { counted } from "../../options/display";
 import { choice } from "../../options/spec";
 import { type Command, type Outcome, version } from "../frame/command";
 import { exitCodes } from "../frame/exit-codes";
@@ -80,7 +81,7 @@ async function describeCache(): Promise<string> {
   const entries = await readdir(folder).catch(() => undefined);
   const models = (entries ?? []).filter((name) => name.startsWith("models--")).length;
   const free = await freeBytes(folder);
-  return `${folder} (${entries ? `models: ${models}` : "not there yet"}, ${gigabytes(free)} free)`;
+  return `${folder} (${entries ? counted(models, "model") : "not there yet"}, ${gigabytes(free)} free)`;
 }
 
 /** Free bytes on the disk of a folder, or of its nearest existing parent; 0 on a drive that is not there. */
