@@ -33,7 +33,7 @@ describe("rise-ts doctor", () => {
     expect(text).toContain(`onnxruntime   ${runtimeVersion()}\n`);
     expect(text).toMatch(/^threads +[1-9]\d*$/m);
     expect(text).toMatch(/^memory +\d+\.\d GB free of \d+\.\d GB$/m);
-    expect(text).toContain(`model cache   ${join(home, "hub")} (1 models, `);
+    expect(text).toContain(`model cache   ${join(home, "hub")} (models: 1, `);
     expect(text).toContain("hub           http://127.0.0.1:1, HF_TOKEN is set\n");
     expect(text).not.toContain("secret");
     expect(text).toMatch(/^cpu +works: [\d.e+]+ GFLOP\/s in float32 matrix products$/m);
