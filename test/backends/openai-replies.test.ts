@@ -100,7 +100,7 @@ describe("a known reply of a server", () => {
     expect((await ask(fault(4))).text).toBe("a small grey cat");
     expect(server.requests).toHaveLength(2);
     const { message, scope } = await failure(fault(4), { retries: 0 });
-    expect(message).toContain("200 with an error: 429: Rate limit exceeded in try 1");
+    expect(message).toContain("200 with an error: 429: Rate limit exceeded after 1 try");
     expect(scope).toBe("moment");
   });
 

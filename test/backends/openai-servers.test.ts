@@ -240,7 +240,7 @@ describe("a connection that the server closed while it was idle", () => {
     const fresh = await chatServer(["a cat"]);
     fresh.faults.push("break");
     const backend = open({ baseUrl: fresh.url, retries: 0 });
-    await expect(backend.generate([plain], { seed: 1 })).rejects.toThrow(/after 1 tries/);
+    await expect(backend.generate([plain], { seed: 1 })).rejects.toThrow(/after 1 try/);
     expect(fresh.requests).toHaveLength(1);
     await fresh.close();
   });

@@ -99,7 +99,7 @@ describe("openaiBackend", () => {
   it("says why it could not connect, and where", async () => {
     const connect = (host: string) =>
       open({ baseUrl: `http://${host}:2/v1`, retries: 0 }).generate(prompts.slice(0, 1), generation);
-    await expect(connect("127.0.0.1")).rejects.toThrow("fetch failed: connect ECONNREFUSED 127.0.0.1:2 after 1 tries");
+    await expect(connect("127.0.0.1")).rejects.toThrow("fetch failed: connect ECONNREFUSED 127.0.0.1:2 after 1 try");
     await expect(connect("localhost")).rejects.toThrow(/fetch failed: .*ECONNREFUSED/);
   });
 

@@ -168,7 +168,12 @@ describe("a run that fails between two checkpoints", () => {
 
   it("saves what it remembers as it was before the step, where nothing is trained", () =>
     withFolders(2, async (whole, folder) => {
-      const options = { ...settings, examplesPerStep: 1, trainer: undefined as never };
+      const options = {
+        ...settings,
+        learningRate: undefined as never,
+        examplesPerStep: 1,
+        trainer: undefined as never,
+      };
       const backend = (last: number) => {
         let calls = 0;
         const sampler = cotTrainer().sampler();

@@ -58,7 +58,8 @@ export async function requestChoices(
     if (result.said && endpoint.adapt(sent, result.said.words))
       return requestChoices(endpoint, body, { seed, joinReasoning, ...(signal && { signal }) });
     if (!result.isTemporary) throw refusal(endpoint, result);
-    if (attempt === endpoint.retries) throw refusal(endpoint, result, ` in try ${attempt + 1}`);
+    if (attempt === endpoint.retries)
+      throw refusal(endpoint, result, ` after ${attempt + 1} ${attempt > 0 ? "tries" : "try"}`);
     const backoff = 500 * 2 ** attempt * (0.5 + createRng(seed, attempt).uniform() / 2);
     await pause(waitMs(endpoint, result.waitMs, backoff), signal);
   }
