@@ -13,7 +13,7 @@ export const cot: Command = {
     const runDir = foldersIn(config.runDir).cot;
     const mean = dataset.reduce((sum, { reward }) => sum + reward, 0) / Math.max(1, dataset.length);
     const lines = [
-      `The threshold is reached by ${kept.length} of ${counted(dataset.length, "thought")}; the mean reward is ${decimals(mean)}.`,
+      `Kept ${kept.length} of ${counted(dataset.length, "thought")}, by the threshold; the mean reward is ${decimals(mean)}.`,
       ...failed.map(({ exampleId, message }) => `Example ${exampleId} failed: ${message}`),
       `Files: ${runDir}. Next: npx rise-ts r1, or npx rise-ts report.`,
     ];

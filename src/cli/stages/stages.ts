@@ -56,7 +56,7 @@ export async function runAll(config: Config, data: ConfigData, call: Call): Prom
   const { cot, r1, evaluation } = foldersIn(config.runDir);
   for (const folder of [cot, r1, evaluation]) await holdsRun(folder, config.resume);
   const { dataset, kept } = await runCot(config, data, call);
-  call.say(`the threshold is reached by ${kept.length} of ${counted(dataset.length, "thought")}`);
+  call.say(`keeps ${kept.length} of ${counted(dataset.length, "thought")}, by the threshold`);
   const { adapter } = await runR1(config, data, dataset, call);
   const evaluated =
     data.test.length > 0
