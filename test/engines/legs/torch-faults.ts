@@ -285,7 +285,7 @@ async function* setup({ python, scratch }: LegTools): AsyncGenerator<Check, void
   yield await notStarting(
     "a model that PyTorch cannot open",
     () => torchTrainer(options(python, { processes: 1, attention: "flash_attention_2" })),
-    /expected 1 processes to start, but .*flash/is,
+    /expected 1 process to start, but .*flash/is,
   );
   const [ready, token] = [join(scratch, "ready.json"), "the right one"];
   const worker = () =>
