@@ -82,8 +82,11 @@ async function* annotateImages<A>(
     });
     const unreadable = unreadableIn(store);
     const result: AnnotateDatasetResult<A> = {
-      ...{ images: wanted.own.size, failed, leftOut },
-      ...{ unreadable: unreadable.length, cutOff: unreadable.filter(({ isCutOff }) => isCutOff).length },
+      images: wanted.own.size,
+      failed,
+      leftOut,
+      unreadable: unreadable.length,
+      cutOff: unreadable.filter(({ isCutOff }) => isCutOff).length,
       annotations: store.annotations,
     };
     yield { type: "run-end", result };
